@@ -1,0 +1,178 @@
+"""Every way a call can fail, as one tree.
+
+    SensesError
+    ├── InvalidInput            the caller must change something; never retried
+    │   ├── UnknownModel
+    │   ├── WrongTask
+    │   ├── BadMedia
+    │   └── ModelTooLarge
+    ├── ModelMissing            the weights are not on this disk
+    ├── Busy                    try again later; `retry_after_seconds` says when
+    │   ├── QueueFull
+    │   ├── QueueTimeout
+    │   ├── ModelUnavailable
+    │   └── ShuttingDown
+    ├── Failed                  the work was started and broke
+    │   ├── LoadFailed
+    │   ├── WorkerDied
+    │   ├── JobStalled
+    │   └── JobFailed
+    └── Cancelled               the caller, or an operator, ended the call
+
+A message is one or two sentences: what happened, with the value, and what to do next. Faces show it as it is.
+"""
+
+from collections.abc import Iterable
+
+
+class SensesError(Exception):
+    """Base of every error a caller of the runtime can see; `code` is stable and machine-readable."""
+
+    code = "error"
+    retry_after_seconds: float | None = None
+    param: str | None = None
+
+    @property
+    def message(self) -> str:
+        """The sentence a person reads."""
+        return str(self)
+
+
+class InvalidInput(SensesError):
+    """A value cannot be used; `param` names it."""
+
+    code = "invalid_value"
+
+    def __init__(self, message: str, *, param: str | None = None, code: str | None = None) -> None:
+        super().__init__(message)
+        self.param = param
+        if code is not None:
+            self.code = code
+
+
+class UnknownModel(InvalidInput):
+    """No alias, repository or folder has this name."""
+
+    def __init__(self, name: str, known: Iterable[str]) -> None:
+        super().__init__(
+            f"There is no model {name!r}. Known models: {', '.join(known)}. "
+            "A Hugging Face repository id or the path of a local folder works too.",
+            param="model",
+            code="model_not_found",
+        )
+        self.name = name
+
+
+class WrongTask(InvalidInput):
+    """The model exists but does something else."""
+
+    def __init__(self, name: str, task: str, wanted: str, able: Iterable[str]) -> None:
+        super().__init__(
+            f"{name} does {task}, not {wanted}. Models for {wanted}: {', '.join(able) or 'none configured'}.",
+            param="model",
+            code="unsupported_model",
+        )
+
+
+class BadMedia(InvalidInput):
+    """Bytes that should be a picture or a recording cannot be read as one; the message never quotes them."""
+
+    def __init__(self, message: str, *, param: str, code: str = "bad_media") -> None:
+        super().__init__(message, param=param, code=code)
+
+
+class ModelTooLarge(InvalidInput):
+    """The model cannot fit the memory budget even alone."""
+
+    def __init__(self, name: str, needed_bytes: int, budget_bytes: int) -> None:
+        super().__init__(
+            f"{name} needs {needed_bytes / 1e9:.1f} GB but the memory budget leaves {budget_bytes / 1e9:.1f} GB. "
+            "Choose a smaller model or raise memory.budget_gb in config.toml.",
+            param="model",
+            code="model_too_large",
+        )
+        self.needed_bytes = needed_bytes
+        self.budget_bytes = budget_bytes
+
+
+class ModelMissing(SensesError):
+    """The weights are not on this disk; a call never downloads them by itself."""
+
+    code = "model_missing"
+    param = "model"
+
+    def __init__(self, name: str, size_bytes: int | None, command: str) -> None:
+        size = f" ({size_bytes / 1e9:.1f} GB)" if size_bytes else ""
+        super().__init__(f"The weights of {name}{size} are not on this machine. Run: {command}")
+        self.size_bytes = size_bytes
+        self.command = command
+
+
+class Busy(SensesError):
+    """The request was not started; trying again after `retry_after_seconds` makes sense."""
+
+    code = "busy"
+
+    def __init__(self, message: str, retry_after_seconds: float) -> None:
+        super().__init__(message)
+        self.retry_after_seconds = retry_after_seconds
+
+
+class QueueFull(Busy):
+    """Too many requests wait already."""
+
+    code = "queue_full"
+
+
+class QueueTimeout(Busy):
+    """The request waited as long as it may."""
+
+    code = "queue_timeout"
+
+
+class ModelUnavailable(Busy):
+    """The model failed recently and rests before the next try."""
+
+    code = "model_unavailable"
+
+
+class ShuttingDown(Busy):
+    """The runtime is leaving."""
+
+    code = "shutting_down"
+
+
+class Failed(SensesError):
+    """Work was started and did not end well."""
+
+    code = "failed"
+
+
+class LoadFailed(Failed):
+    """The model could not be loaded."""
+
+    code = "load_failed"
+
+
+class WorkerDied(Failed):
+    """The worker process ended under the call."""
+
+    code = "worker_died"
+
+
+class JobStalled(Failed):
+    """The job made no progress for too long and was stopped."""
+
+    code = "job_stalled"
+
+
+class JobFailed(Failed):
+    """The engine raised an error while working on the job."""
+
+    code = "job_failed"
+
+
+class Cancelled(SensesError):
+    """The call was ended before it finished."""
+
+    code = "cancelled"

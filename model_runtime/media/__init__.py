@@ -1,0 +1,1 @@
+"""Pictures and sound: decoding by content, limits, encoding. Knows no model and no protocol."""

@@ -1,0 +1,25 @@
+"""Decoded media as plain bytes, so that they cross a process boundary without a library on either side."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """An upright RGB picture; `rgb` holds height x width x 3 bytes, row by row, alpha already laid on white."""
+
+    width: int
+    height: int
+    rgb: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Sound:
+    """A mono recording; `pcm` holds signed 16-bit little-endian samples."""
+
+    sample_rate: int
+    pcm: bytes
+
+    @property
+    def seconds(self) -> float:
+        """How long it plays."""
+        return len(self.pcm) / 2 / self.sample_rate

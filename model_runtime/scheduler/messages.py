@@ -1,0 +1,169 @@
+"""What happens to the scheduler (events in) and what it wants done (actions out).
+
+`incarnation` numbers a model's processes; an event of an older one changes nothing. Times are seconds of the
+caller's monotonic clock.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Arrived:
+    """A checked request asks for a model. `keep_alive_seconds` None keeps the model's own; -1 means no timer."""
+
+    request: int
+    model: str
+    client: str = ""
+    working_bytes: int = 0
+    patience_seconds: float | None = None
+    """How long it may wait in the queue; None means the limit of the settings."""
+    keep_alive_seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """The caller went away, or an operator cancelled the request."""
+
+    request: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """The worker finished a granted request, well or not."""
+
+    request: int
+    model: str
+    incarnation: int
+    ok: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class LoadProgressed:
+    """A loading worker showed life; its deadline moves on."""
+
+    model: str
+    incarnation: int
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """The model is in memory and holds `measured_bytes`."""
+
+    model: str
+    incarnation: int
+    measured_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Exited:
+    """The process was reaped: the only event that gives bytes back. `permanent` means trying again cannot help."""
+
+    model: str
+    incarnation: int
+    cause: str = ""
+    permanent: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """Time passed."""
+
+
+@dataclass(frozen=True, slots=True)
+class LoadWanted:
+    """An operator wants the model loaded; `request` is answered by a grant that is released at once."""
+
+    model: str
+
+
+@dataclass(frozen=True, slots=True)
+class UnloadWanted:
+    """An operator wants the model gone; running work may end first."""
+
+    model: str
+
+
+@dataclass(frozen=True, slots=True)
+class PinChanged:
+    """An operator pinned or unpinned the model."""
+
+    model: str
+    pinned: bool
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetChanged:
+    """The memory budget is now this; idle models are shed until it holds."""
+
+    budget_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Closing:
+    """The runtime is leaving: refuse what waits, let running work end."""
+
+
+Happening = (
+    Arrived
+    | Left
+    | Ended
+    | LoadProgressed
+    | Loaded
+    | Exited
+    | Tick
+    | LoadWanted
+    | UnloadWanted
+    | PinChanged
+    | BudgetChanged
+    | Closing
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Spawn:
+    """Start a process for the model; its bytes are charged from now on."""
+
+    model: str
+    incarnation: int
+    reserved_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """Ask the process to leave; escalate to killing where it does not. Report `Exited` once it is reaped."""
+
+    model: str
+    incarnation: int
+    reason: str
+    """"idle", "evicted", "operator", "pressure", "shutdown" or "load timeout"."""
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """The request may run now on this process."""
+
+    request: int
+    model: str
+    incarnation: int
+
+
+@dataclass(frozen=True, slots=True)
+class Revoke:
+    """Cancel a granted request inside the worker; the lease ends with `Ended` or `Exited`."""
+
+    request: int
+    model: str
+    incarnation: int
+
+
+@dataclass(frozen=True, slots=True)
+class Refuse:
+    """Answer the request with an error; `code` is that of an error class."""
+
+    request: int
+    code: str
+    detail: str
+    retry_after_seconds: float | None = None
+
+
+Action = Spawn | Stop | Grant | Revoke | Refuse

@@ -1,0 +1,178 @@
+"""Settings, parsed once from `config.toml` and `SENSES_*` variables and passed down frozen.
+
+`SENSES_HOME` keeps everything of one instance in one folder; without it the platform's own folders are used.
+"""
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import platformdirs
+
+from model_runtime.errors import SensesError
+
+APP = "Senses"
+DEFAULT_PORT = 7367
+
+
+class SettingsError(SensesError):
+    """A setting cannot be used; the message names it, its value and what is accepted."""
+
+    code = "bad_settings"
+
+
+@dataclass(frozen=True, slots=True)
+class Folders:
+    """Where one instance keeps its things. Sockets and locks are in `run`."""
+
+    config: Path
+    data: Path
+    run: Path
+    logs: Path
+    artifacts: Path
+    inbox: Path
+
+    @classmethod
+    def under(cls, home: Path) -> "Folders":
+        """Everything of one instance in one folder."""
+        return cls(home, home, home / "run", home / "logs", home / "artifacts", home / "inbox")
+
+    @classmethod
+    def of_platform(cls) -> "Folders":
+        """The platform's own places for this user."""
+        data = platformdirs.user_data_path(APP, appauthor=False)
+        return cls(
+            config=platformdirs.user_config_path(APP, appauthor=False),
+            data=data,
+            run=data / "run",
+            logs=platformdirs.user_log_path(APP, appauthor=False),
+            artifacts=data / "artifacts",
+            inbox=data / "inbox",
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """One instance's settings; every field has a default that works."""
+
+    folders: Folders
+    host: str = "127.0.0.1"
+    port: int = DEFAULT_PORT
+    api_key: str = ""
+    budget_bytes: int = 0
+    """0: decide from the machine's memory."""
+    idle_seconds: float = 300.0
+    eviction: Literal["lru", "cost"] = "lru"
+    queue_per_model: int = 8
+    queue_total: int = 32
+    queue_seconds: float = 120.0
+    load_seconds: float = 180.0
+    allowed_folders: tuple[Path, ...] = ()
+    """Folders that tools may read and write besides the client's own, the inbox and the artifacts."""
+    allow_urls: bool = False
+    models: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Aliases added or changed in config.toml, as written there."""
+    defaults: Mapping[str, str] = field(default_factory=dict)
+    """Task → alias, overriding which model answers calls that name none."""
+
+
+NUMBERS: Mapping[str, tuple[str, type, float, float]] = {
+    "port": ("port", int, 0, 65535),
+    "memory.idle_seconds": ("idle_seconds", float, -1, 1e9),
+    "queue.per_model": ("queue_per_model", int, 1, 10_000),
+    "queue.total": ("queue_total", int, 1, 10_000),
+    "queue.seconds": ("queue_seconds", float, 1, 86_400),
+    "load.seconds": ("load_seconds", float, 1, 86_400),
+}
+
+
+def load_settings(environ: Mapping[str, str]) -> Settings:
+    """Read the settings of the instance that `environ` describes.
+
+    Raises:
+        SettingsError: a file or a value cannot be used.
+    """
+    home = environ.get("SENSES_HOME", "")
+    folders = Folders.under(Path(home).expanduser().absolute()) if home else Folders.of_platform()
+    written = _flatten(_read_toml(folders.config / "config.toml"))
+    written |= {key: environ[name] for key, name in _variables().items() if name in environ}
+    values: dict[str, Any] = {}
+    for key, (name, kind, low, high) in NUMBERS.items():
+        if key in written:
+            values[name] = kind(_number(key, written[key], low, high))
+    if "memory.budget_gb" in written:
+        values["budget_bytes"] = int(_number("memory.budget_gb", written["memory.budget_gb"], 0, 4096) * 1e9)
+    for key, name in (("host", "host"), ("api_key", "api_key")):
+        if key in written:
+            values[name] = str(written[key])
+    if "memory.eviction" in written:
+        values["eviction"] = _choice("memory.eviction", written["memory.eviction"], ("lru", "cost"))
+    if "files.allowed_folders" in written:
+        values["allowed_folders"] = _folders(written["files.allowed_folders"])
+    if "files.allow_urls" in written:
+        values["allow_urls"] = _boolean("files.allow_urls", written["files.allow_urls"])
+    return Settings(folders, models=written.get("models", {}), defaults=written.get("defaults", {}), **values)
+
+
+def _variables() -> dict[str, str]:
+    """Setting → variable: `memory.idle_seconds` is SENSES_MEMORY_IDLE_SECONDS."""
+    keys = [
+        *NUMBERS,
+        "memory.budget_gb",
+        "memory.eviction",
+        "host",
+        "api_key",
+        "files.allowed_folders",
+        "files.allow_urls",
+    ]
+    return {key: "SENSES_" + key.upper().replace(".", "_") for key in keys}
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise SettingsError(f"{path} cannot be read: {error}. Correct the file or move it away.") from error
+
+
+def _flatten(table: dict[str, Any]) -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in table.items():
+        if isinstance(value, dict) and key not in ("models", "defaults"):
+            flat |= {f"{key}.{inner}": item for inner, item in value.items()}
+        else:
+            flat[key] = value
+    return flat
+
+
+def _number(key: str, value: Any, low: float, high: float) -> float:
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        number = float("nan")
+    if isinstance(value, bool) or not low <= number <= high:
+        raise SettingsError(f"{key} is {value!r}; it must be a number from {low:g} to {high:g}.")
+    return number
+
+
+def _choice(key: str, value: Any, accepted: tuple[str, ...]) -> str:
+    if value not in accepted:
+        raise SettingsError(f"{key} is {value!r}; it must be one of {', '.join(accepted)}.")
+    return str(value)
+
+
+def _boolean(key: str, value: Any) -> bool:
+    if isinstance(value, bool):
+        return value
+    if str(value).lower() in ("1", "true", "yes", "0", "false", "no"):
+        return str(value).lower() in ("1", "true", "yes")
+    raise SettingsError(f"{key} is {value!r}; it must be true or false.")
+
+
+def _folders(value: Any) -> tuple[Path, ...]:
+    names = value if isinstance(value, list) else str(value).split(":")
+    return tuple(Path(name).expanduser().absolute() for name in names if name)
