@@ -9,7 +9,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Arrived:
-    """A checked request asks for a model. `keep_alive_seconds` None keeps the model's own; -1 means no timer."""
+    """A checked request asks for a model. `keep_alive_seconds` None keeps the model's own; -1 means no timer.
+
+    An operator's load is a request, too: its lease ends as soon as it is granted.
+    """
 
     request: int
     model: str
@@ -70,13 +73,6 @@ class Tick:
 
 
 @dataclass(frozen=True, slots=True)
-class LoadWanted:
-    """An operator wants the model loaded; `request` is answered by a grant that is released at once."""
-
-    model: str
-
-
-@dataclass(frozen=True, slots=True)
 class UnloadWanted:
     """An operator wants the model gone; running work may end first."""
 
@@ -111,7 +107,6 @@ Happening = (
     | Loaded
     | Exited
     | Tick
-    | LoadWanted
     | UnloadWanted
     | PinChanged
     | BudgetChanged
@@ -158,12 +153,17 @@ class Revoke:
 
 @dataclass(frozen=True, slots=True)
 class Refuse:
-    """Answer the request with an error; `code` is that of an error class."""
+    """Answer the request with an error; `code` is that of an error class, `detail` a sentence for people.
+
+    Where the model is too large, `needed_bytes` and `available_bytes` say by how much.
+    """
 
     request: int
     code: str
     detail: str
     retry_after_seconds: float | None = None
+    needed_bytes: int = 0
+    available_bytes: int = 0
 
 
 Action = Spawn | Stop | Grant | Revoke | Refuse

@@ -1,0 +1,424 @@
+"""The scheduler: one writer, happenings in, actions out, the clock given with every happening.
+
+What always holds (checked by `invariants.violations` in every test):
+
+    1. Charged bytes never exceed the budget, but for an under-estimate, which is shed as soon as it shows.
+    2. Bytes are charged from before a process is spawned until after it is reaped.
+    3. A model has at most one process; whatever an older incarnation reports changes nothing.
+    4. A lease and an eviction never overlap: only READY models are granted, only idle ones are stopped.
+    5. Every request is in exactly one place and is answered exactly once; each model serves in order of arrival.
+    6. Only one admission at a time waits for memory, and it holds nothing; so nothing can deadlock.
+    7. Nothing is loaded that nobody waits for.
+"""
+
+from collections.abc import Iterable, Iterator
+
+from model_runtime.scheduler.eviction import Policy, Resident, least_recently_used
+from model_runtime.scheduler.messages import (
+    Action,
+    Arrived,
+    BudgetChanged,
+    Closing,
+    Ended,
+    Exited,
+    Grant,
+    Happening,
+    Left,
+    Loaded,
+    LoadProgressed,
+    PinChanged,
+    Refuse,
+    Revoke,
+    Spawn,
+    Stop,
+    Tick,
+    UnloadWanted,
+)
+from model_runtime.scheduler.records import CHARGED, SMOOTHING, Limits, ModelPlan, Record, Request
+from model_runtime.status import ModelState
+
+GIGABYTE = 1e9
+
+
+class Scheduler:
+    """Decides which models are in memory and which requests run. `handle` is the only way in."""
+
+    def __init__(
+        self,
+        plans: Iterable[ModelPlan],
+        budget_bytes: int,
+        limits: Limits | None = None,
+        policy: Policy = least_recently_used,
+    ) -> None:
+        self.records = {plan.name: Record.of(plan) for plan in plans}
+        self.requests: dict[int, Request] = {}
+        self.budget_bytes = budget_bytes
+        self.limits = limits or Limits()
+        self.policy = policy
+        self.now = 0.0
+        self.closing = False
+        self.memory_waiter: str | None = None
+        """The one model whose admission waits for memory."""
+        self._arrivals = 0
+        self._actions: list[Action] = []
+
+    # -- reading -------------------------------------------------------------------------------------------------
+
+    @property
+    def charged_bytes(self) -> int:
+        """What all processes together take from the budget."""
+        return sum(record.charged_bytes for record in self.records.values())
+
+    @property
+    def free_bytes(self) -> int:
+        """What is left of the budget; negative after an under-estimate."""
+        return self.budget_bytes - self.charged_bytes
+
+    def position(self, request_id: int) -> int:
+        """Tell how many requests of its model are served before this one, plus one; 0 once it runs or is gone."""
+        request = self.requests.get(request_id)
+        if request is None or request.granted_at is not None:
+            return 0
+        return self.records[request.model].queue.index(request) + 1
+
+    def explain(self, model: str) -> str:
+        """Say in a sentence what a waiting request of this model waits for."""
+        record = self.records[model]
+        if record.state is ModelState.STARTING:
+            return f"{model} is loading"
+        if record.state is ModelState.READY:
+            return f"{model} is busy with {len(record.active)} running"
+        if record.state in CHARGED:
+            return f"{model} is being unloaded ({record.leaving}) and will be loaded again"
+        if record.state is ModelState.BACKOFF:
+            return f"{model} failed and rests: {record.error}"
+        needed, free = record.needed_bytes / GIGABYTE, max(self.free_bytes, 0) / GIGABYTE
+        leaving = ", ".join(other.name for other in self._leaving()) or "an idle model"
+        return f"{model} needs {needed:.1f} GB, {free:.1f} GB is free, waiting for {leaving} to make room"
+
+    # -- writing -------------------------------------------------------------------------------------------------
+
+    def add(self, plan: ModelPlan) -> None:
+        """Take in a model that was not known at the start; one that is known keeps its state."""
+        self.records.setdefault(plan.name, Record.of(plan))
+
+    def handle(self, now: float, happening: Happening) -> list[Action]:
+        """Take in what happened and return what is to be done, in order. `now` never goes back."""
+        self.now = max(self.now, now)
+        self._actions = []
+        match happening:
+            case Arrived():
+                self._arrived(happening)
+            case Left(request):
+                self._left(request)
+            case Ended():
+                self._ended(happening)
+            case LoadProgressed(model, incarnation):
+                self._progressed(model, incarnation)
+            case Loaded():
+                self._loaded(happening)
+            case Exited():
+                self._exited(happening)
+            case Tick():
+                self._tick()
+            case UnloadWanted(model):
+                self._unload_wanted(self.records[model])
+            case PinChanged(model, pinned):
+                self._pin_changed(self.records[model], pinned)
+            case BudgetChanged(budget_bytes):
+                self.budget_bytes = budget_bytes
+                self._shed()
+            case Closing():
+                self._close()
+        self._pump()
+        return self._actions
+
+    def _arrived(self, arrived: Arrived) -> None:
+        record = self.records[arrived.model]
+        refusal = self._refusal(record, arrived)
+        if refusal is not None:
+            self._actions.append(refusal)
+            return
+        patience = self.limits.queue_seconds if arrived.patience_seconds is None else arrived.patience_seconds
+        self._arrivals += 1
+        request = Request(
+            id=arrived.request,
+            model=arrived.model,
+            client=arrived.client,
+            order=self._arrivals,
+            arrived_at=self.now,
+            expires_at=self.now + patience,
+            working_bytes=arrived.working_bytes,
+            keep_alive_seconds=arrived.keep_alive_seconds,
+        )
+        self.requests[request.id] = request
+        record.queue.append(request)
+        record.note_arrival(self.now)
+
+    def _refusal(self, record: Record, arrived: Arrived) -> Refuse | None:
+        if self.closing:
+            return Refuse(arrived.request, "shutting_down", "Senses is shutting down.", 5.0)
+        pinned = sum(other.charged_bytes for other in self.records.values() if other.pinned and other is not record)
+        needed = record.needed_bytes + arrived.working_bytes
+        if needed > self.budget_bytes - pinned:
+            return _too_large(arrived.request, record.name, needed, self.budget_bytes - pinned)
+        if record.state is ModelState.BACKOFF:
+            wait = max(record.not_before - self.now, 1.0)
+            return Refuse(arrived.request, "model_unavailable", f"{record.name} rests after: {record.error}", wait)
+        waiting = sum(len(other.queue) for other in self.records.values())
+        if len(record.queue) >= self.limits.queue_per_model or waiting >= self.limits.queue_total:
+            wait = record.wait_seconds(len(record.queue))
+            return Refuse(arrived.request, "queue_full", f"{waiting} requests wait already.", wait)
+        return None
+
+    def _left(self, request_id: int) -> None:
+        request = self.requests.get(request_id)
+        if request is None or request.revoked:
+            return
+        record = self.records[request.model]
+        if request.granted_at is None:
+            record.queue.remove(request)
+            del self.requests[request_id]
+        else:
+            request.revoked = True
+            self._actions.append(Revoke(request_id, record.name, record.incarnation))
+
+    def _ended(self, ended: Ended) -> None:
+        record = self._current(ended.model, ended.incarnation)
+        if record is None or ended.request not in record.active:
+            return
+        request = record.active.pop(ended.request)
+        del self.requests[ended.request]
+        if ended.ok:
+            record.failures = 0
+            seconds = self.now - (request.granted_at or self.now)
+            record.service_seconds += SMOOTHING * (seconds - record.service_seconds)
+        if not record.active:
+            self._became_idle(record)
+
+    def _became_idle(self, record: Record) -> None:
+        record.idle_since = self.now
+        if record.state is ModelState.DRAINING:
+            self._stop(record, record.leaving)
+
+    def _progressed(self, model: str, incarnation: int) -> None:
+        record = self._current(model, incarnation)
+        if record is not None and record.state is ModelState.STARTING:
+            record.load_deadline = self.now + self.limits.load_seconds
+
+    def _loaded(self, loaded: Loaded) -> None:
+        record = self._current(loaded.model, loaded.incarnation)
+        if record is None or record.state is not ModelState.STARTING:
+            return
+        seconds = self.now - record.started_at
+        record.load_seconds += SMOOTHING * (seconds - record.load_seconds)
+        record.needed_bytes = max(record.needed_bytes, loaded.measured_bytes)
+        record.resident_bytes = loaded.measured_bytes
+        record.state, record.idle_since, record.error = ModelState.READY, self.now, ""
+        self._shed()
+
+    def _exited(self, exited: Exited) -> None:
+        record = self._current(exited.model, exited.incarnation)
+        if record is None or record.state not in CHARGED:
+            return
+        wanted = record.state is ModelState.STOPPING and record.leaving != "load timeout"
+        lost, record.active = list(record.active.values()), {}
+        record.resident_bytes, record.idle_since, record.leaving = 0, None, ""
+        record.state = ModelState.ABSENT
+        if not wanted:
+            self._fail(record, exited)
+        for request in lost:
+            self._refuse(request, "worker_died", exited.cause)
+
+    def _fail(self, record: Record, exited: Exited) -> None:
+        record.failures += 1
+        record.error = exited.cause or "the worker process ended"
+        first, longest = self.limits.backoff_seconds
+        broken = exited.permanent or record.failures >= self.limits.breaker_failures
+        pause = longest if broken else min(first * 2 ** (record.failures - 1), longest)
+        record.state, record.not_before = ModelState.BACKOFF, self.now + pause
+        for request in list(record.queue):
+            request.attempts += 1
+            if broken or request.attempts >= self.limits.attempts:
+                record.queue.remove(request)
+                self._refuse(request, "load_failed", record.error, None if exited.permanent else pause)
+
+    def _tick(self) -> None:
+        for record in self.records.values():
+            if record.state is ModelState.BACKOFF and self.now >= record.not_before:
+                record.state = ModelState.ABSENT
+            if record.state is ModelState.STARTING and self.now >= record.load_deadline:
+                self._stop(record, "load timeout")
+            if self._is_overdue(record):
+                self._stop(record, "idle")
+            for request in [waiting for waiting in record.queue if self.now >= waiting.expires_at]:
+                wait = record.wait_seconds(len(record.queue))
+                record.queue.remove(request)
+                self._refuse(request, "queue_timeout", self.explain(record.name), wait)
+
+    def _is_overdue(self, record: Record) -> bool:
+        if not record.is_idle or record.queue or record.pinned or record.keep_alive_seconds < 0:
+            return False
+        return self.now - (record.idle_since or 0.0) >= record.keep_alive_seconds
+
+    def _unload_wanted(self, record: Record) -> None:
+        if record.state is ModelState.READY:
+            self._send_away(record, "operator")
+        elif record.state is ModelState.STARTING:
+            self._stop(record, "operator")
+            self._refuse_queue(record, "model_unavailable", f"{record.name} was stopped by an operator.")
+
+    def _pin_changed(self, record: Record, pinned: bool) -> None:
+        record.pinned = pinned
+        if record.is_idle:
+            record.idle_since = self.now
+
+    def _close(self) -> None:
+        self.closing = True
+        for record in self.records.values():
+            self._refuse_queue(record, "shutting_down", "Senses is shutting down.")
+            if record.state is ModelState.READY:
+                self._send_away(record, "shutdown")
+            elif record.state is ModelState.STARTING:
+                self._stop(record, "shutdown")
+
+    # -- the pump: runs after every happening, and again changes nothing --------------------------------------------
+
+    def _pump(self) -> None:
+        if self.closing:
+            return
+        for record in self.records.values():
+            while record.queue and record.has_room and self._may_grant(record):
+                self._grant(record)
+            if record.is_idle and not record.queue and record.keep_alive_seconds == 0 and not record.pinned:
+                self._stop(record, "idle")
+        while (admission := self._next_admission()) is not None:
+            if not self._admit(admission):
+                return
+
+    def _may_grant(self, record: Record) -> bool:
+        return record.queue[0].working_bytes <= self.free_bytes and not self._must_yield(record)
+
+    def _must_yield(self, record: Record) -> bool:
+        """A resident model may overtake the one that waits for memory, but not for ever."""
+        if self.memory_waiter is None or self.memory_waiter == record.name or record.pinned:
+            return False
+        waiter = self.records[self.memory_waiter]
+        if not waiter.queue or self._need(waiter) <= self.free_bytes:
+            return False
+        return self._lost_patience(waiter) and waiter.queue[0].order < record.queue[0].order
+
+    def _next_admission(self) -> Record | None:
+        """The oldest request that needs memory before it can go on; whoever waits already keeps its place."""
+        heads = [record for record in self.records.values() if record.queue and self._wants_memory(record)]
+        if not heads:
+            self.memory_waiter = None
+            return None
+        if self.memory_waiter not in {record.name for record in heads}:
+            self.memory_waiter = min(heads, key=lambda record: record.queue[0].order).name
+        return self.records[self.memory_waiter]
+
+    def _wants_memory(self, record: Record) -> bool:
+        if record.state is ModelState.ABSENT:
+            return True
+        return record.has_room and record.queue[0].working_bytes > self.free_bytes
+
+    def _need(self, record: Record) -> int:
+        working = record.queue[0].working_bytes
+        return record.needed_bytes + working if record.state is ModelState.ABSENT else working
+
+    def _admit(self, record: Record) -> bool:
+        """Start what was next, or make room for it; False while it has to wait."""
+        need = self._need(record)
+        if need > self.budget_bytes:
+            request = record.queue.pop(0)
+            del self.requests[request.id]
+            self._actions.append(_too_large(request.id, record.name, need, self.budget_bytes))
+            return True
+        if need <= self.free_bytes:
+            self.memory_waiter = None
+            if record.state is ModelState.ABSENT:
+                self._spawn(record, need)
+            else:
+                self._grant(record)
+            return True
+        missing = need - self.free_bytes - sum(other.charged_bytes for other in self._leaving())
+        if missing > 0:
+            self._make_room(record, missing)
+        return False
+
+    def _make_room(self, record: Record, missing_bytes: int) -> None:
+        victims = self.policy([self._resident(other) for other in self._evictable(record)], missing_bytes)
+        if victims is None and self._lost_patience(record):
+            busy = [other for other in self.records.values() if other.state is ModelState.READY and other is not record]
+            victims = self.policy([self._resident(other) for other in busy if not other.pinned], missing_bytes)
+        for name in victims or ():
+            self._send_away(self.records[name], f"evicted for {record.name}")
+
+    def _evictable(self, waiter: Record) -> Iterator[Record]:
+        for record in self.records.values():
+            if record.is_idle and not record.pinned and record is not waiter and not record.queue:
+                yield record
+
+    def _resident(self, record: Record) -> Resident:
+        idle = self.now - record.idle_since if record.idle_since is not None else 0.0
+        return Resident(record.name, record.charged_bytes, idle, record.load_seconds, record.requests_per_second)
+
+    def _leaving(self) -> list[Record]:
+        leaving = (ModelState.STOPPING, ModelState.DRAINING)
+        return [record for record in self.records.values() if record.state in leaving]
+
+    def _lost_patience(self, record: Record) -> bool:
+        return self.now - record.queue[0].arrived_at >= max(self.limits.overtake_seconds, 2 * record.load_seconds)
+
+    def _shed(self) -> None:
+        """Unload idle models, longest idle first, until the budget holds again."""
+        for record in sorted(self.records.values(), key=lambda record: record.idle_since or 0.0):
+            if self.free_bytes + sum(other.charged_bytes for other in self._leaving()) >= 0:
+                return
+            if record.is_idle and not record.pinned and not record.queue:
+                self._stop(record, "pressure")
+
+    # -- transitions ---------------------------------------------------------------------------------------------
+
+    def _spawn(self, record: Record, reserved_bytes: int) -> None:
+        record.incarnation += 1
+        record.state, record.resident_bytes = ModelState.STARTING, reserved_bytes
+        record.started_at, record.load_deadline = self.now, self.now + self.limits.load_seconds
+        self._actions.append(Spawn(record.name, record.incarnation, reserved_bytes))
+
+    def _grant(self, record: Record) -> None:
+        request = record.queue.pop(0)
+        request.granted_at, record.active[request.id], record.idle_since = self.now, request, None
+        asked = request.keep_alive_seconds
+        record.keep_alive_seconds = record.plan.keep_alive_seconds if asked is None else asked
+        self._actions.append(Grant(request.id, record.name, record.incarnation))
+
+    def _send_away(self, record: Record, reason: str) -> None:
+        if record.active:
+            record.state, record.leaving = ModelState.DRAINING, reason
+        else:
+            self._stop(record, reason)
+
+    def _stop(self, record: Record, reason: str) -> None:
+        record.state, record.leaving = ModelState.STOPPING, reason
+        self._actions.append(Stop(record.name, record.incarnation, reason))
+
+    def _refuse_queue(self, record: Record, code: str, detail: str) -> None:
+        waiting, record.queue = record.queue, []
+        for request in waiting:
+            self._refuse(request, code, detail, 5.0)
+
+    def _refuse(self, request: Request, code: str, detail: str, retry_after_seconds: float | None = None) -> None:
+        del self.requests[request.id]
+        if not request.revoked:
+            self._actions.append(Refuse(request.id, code, detail, retry_after_seconds))
+
+    def _current(self, model: str, incarnation: int) -> Record | None:
+        record = self.records.get(model)
+        return record if record is not None and record.incarnation == incarnation else None
+
+
+def _too_large(request_id: int, name: str, needed_bytes: int, available_bytes: int) -> Refuse:
+    detail = f"{name} needs {needed_bytes / GIGABYTE:.1f} GB, the budget leaves {available_bytes / GIGABYTE:.1f} GB."
+    return Refuse(request_id, "model_too_large", detail, None, needed_bytes, available_bytes)

@@ -1,0 +1,47 @@
+"""What must hold in every reachable state of the scheduler, as sentences about what is wrong."""
+
+from collections.abc import Iterator
+
+from model_runtime.scheduler.core import Scheduler
+from model_runtime.scheduler.records import CHARGED, Record
+from model_runtime.status import ModelState
+
+
+def violations(scheduler: Scheduler) -> list[str]:
+    """Return a sentence for every invariant that does not hold; an empty list means all is well."""
+    found = [problem for record in scheduler.records.values() for problem in _of_record(scheduler, record)]
+    placed = [id_ for record in scheduler.records.values() for id_ in (*record.active, *(r.id for r in record.queue))]
+    if sorted(placed) != sorted(scheduler.requests):
+        found.append(f"requests {sorted(scheduler.requests)} are not the ones in a queue or active: {sorted(placed)}")
+    if scheduler.free_bytes < 0 and not _is_shedding(scheduler):
+        found.append(f"{-scheduler.free_bytes} bytes over budget with idle models that stay")
+    return found
+
+
+def _of_record(scheduler: Scheduler, record: Record) -> Iterator[str]:
+    name, state = record.name, record.state
+    if (record.resident_bytes > 0) != (state in CHARGED):
+        yield f"{name} is {state} and holds {record.resident_bytes} bytes"
+    if record.active and state not in (ModelState.READY, ModelState.DRAINING):
+        yield f"{name} is {state} with {len(record.active)} leases"
+    if state is ModelState.DRAINING and not record.active:
+        yield f"{name} drains with nothing left to drain"
+    if len(record.active) > record.plan.concurrency:
+        yield f"{name} runs {len(record.active)} requests at once"
+    if len(record.queue) > scheduler.limits.queue_per_model:
+        yield f"{name} has a queue of {len(record.queue)}"
+    orders = [request.order for request in record.queue]
+    if orders != sorted(orders):
+        yield f"{name} does not serve in order of arrival: {orders}"
+    if any(request.granted_at is not None for request in record.queue):
+        yield f"{name} has a granted request in its queue"
+
+
+def _is_shedding(scheduler: Scheduler) -> bool:
+    stays = [
+        record for record in scheduler.records.values() if record.is_idle and not record.pinned and not record.queue
+    ]
+    leaving = [
+        record for record in scheduler.records.values() if record.state in (ModelState.STOPPING, ModelState.DRAINING)
+    ]
+    return not stays or scheduler.free_bytes + sum(record.charged_bytes for record in leaving) >= 0

@@ -1,0 +1,123 @@
+"""The scheduler's state as plain data, so that it can be copied, hashed and explored."""
+
+from dataclasses import dataclass, field
+
+from model_runtime.status import ModelState
+
+CHARGED = (ModelState.STARTING, ModelState.READY, ModelState.DRAINING, ModelState.STOPPING)
+"""The states in which a process exists and its bytes count."""
+
+SMOOTHING = 0.3
+"""Weight of the newest measurement in every moving average."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelPlan:
+    """What the scheduler must know of a model before it ever ran. `keep_alive_seconds` -1 means no timer."""
+
+    name: str
+    needed_bytes: int
+    load_seconds: float = 3.0
+    concurrency: int = 1
+    keep_alive_seconds: float = 300.0
+    pinned: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much may wait, for how long, and how failures are spaced."""
+
+    queue_per_model: int = 8
+    queue_total: int = 32
+    queue_seconds: float = 120.0
+    load_seconds: float = 180.0
+    overtake_seconds: float = 10.0
+    """Resident models may overtake a request that waits for memory for this long; then busy ones are drained."""
+    attempts: int = 2
+    """Loads a waiting request survives."""
+    backoff_seconds: tuple[float, float] = (1.0, 60.0)
+    """The first and the longest pause after failures; each failure doubles it."""
+    breaker_failures: int = 3
+    """After so many failures in a row the longest pause applies at once."""
+
+
+@dataclass(slots=True)
+class Request:
+    """One request between its arrival and its answer. `order` is its place in the order of arrival."""
+
+    id: int
+    model: str
+    client: str
+    order: int
+    arrived_at: float
+    expires_at: float
+    working_bytes: int
+    keep_alive_seconds: float | None
+    attempts: int = 0
+    granted_at: float | None = None
+    revoked: bool = False
+
+
+@dataclass(slots=True)
+class Record:
+    """One model: its process, who uses it and who waits for it."""
+
+    plan: ModelPlan
+    pinned: bool
+    needed_bytes: int
+    keep_alive_seconds: float
+    load_seconds: float
+    service_seconds: float = 2.0
+    state: ModelState = ModelState.ABSENT
+    incarnation: int = 0
+    resident_bytes: int = 0
+    active: dict[int, Request] = field(default_factory=dict)
+    queue: list[Request] = field(default_factory=list)
+    idle_since: float | None = None
+    started_at: float = 0.0
+    load_deadline: float = 0.0
+    failures: int = 0
+    not_before: float = 0.0
+    leaving: str = ""
+    """Why it is draining or stopping."""
+    error: str = ""
+    """The cause of the last failure."""
+    requests_per_second: float = 0.0
+    last_arrival: float | None = None
+
+    @classmethod
+    def of(cls, plan: ModelPlan) -> "Record":
+        """The record of a model that is not loaded."""
+        return cls(plan, plan.pinned, plan.needed_bytes, plan.keep_alive_seconds, plan.load_seconds)
+
+    @property
+    def name(self) -> str:
+        """The model's name."""
+        return self.plan.name
+
+    @property
+    def charged_bytes(self) -> int:
+        """What this model takes from the budget: what it holds and what its running requests may need."""
+        return self.resident_bytes + sum(request.working_bytes for request in self.active.values())
+
+    @property
+    def is_idle(self) -> bool:
+        """Loaded, and nobody uses it."""
+        return self.state is ModelState.READY and not self.active
+
+    @property
+    def has_room(self) -> bool:
+        """Whether another request may run on it."""
+        return self.state is ModelState.READY and len(self.active) < self.plan.concurrency
+
+    def note_arrival(self, now: float) -> None:
+        """Learn how often this model is asked for."""
+        if self.last_arrival is not None:
+            interval = max(now - self.last_arrival, 1e-3)
+            self.requests_per_second += SMOOTHING * (1 / interval - self.requests_per_second)
+        self.last_arrival = now
+
+    def wait_seconds(self, position: int) -> float:
+        """Estimate when the request at `position` in the queue would be served."""
+        loading = self.load_seconds if self.state is not ModelState.READY else 0.0
+        return loading + position * self.service_seconds / self.plan.concurrency
