@@ -71,8 +71,13 @@ class Scheduler:
 
     @property
     def free_bytes(self) -> int:
-        """What is left of the budget; negative after an under-estimate."""
-        return self.budget_bytes - self.charged_bytes
+        """What is left of the budget; 0 after an under-estimate."""
+        return max(self.budget_bytes - self.charged_bytes, 0)
+
+    @property
+    def excess_bytes(self) -> int:
+        """By how much an under-estimate broke the budget; 0 in all other cases."""
+        return max(self.charged_bytes - self.budget_bytes, 0)
 
     def position(self, request_id: int) -> int:
         """Tell how many requests of its model are served before this one, plus one; 0 once it runs or is gone."""
@@ -92,7 +97,7 @@ class Scheduler:
             return f"{model} is being unloaded ({record.leaving}) and will be loaded again"
         if record.state is ModelState.BACKOFF:
             return f"{model} failed and rests: {record.error}"
-        needed, free = record.needed_bytes / GIGABYTE, max(self.free_bytes, 0) / GIGABYTE
+        needed, free = record.needed_bytes / GIGABYTE, self.free_bytes / GIGABYTE
         leaving = ", ".join(other.name for other in self._leaving()) or "an idle model"
         return f"{model} needs {needed:.1f} GB, {free:.1f} GB is free, waiting for {leaving} to make room"
 
@@ -342,7 +347,7 @@ class Scheduler:
             else:
                 self._grant(record)
             return True
-        missing = need - self.free_bytes - sum(other.charged_bytes for other in self._leaving())
+        missing = need - self.free_bytes + self.excess_bytes - sum(other.charged_bytes for other in self._leaving())
         if missing > 0:
             self._make_room(record, missing)
         return False
@@ -374,7 +379,7 @@ class Scheduler:
     def _shed(self) -> None:
         """Unload idle models, longest idle first, until the budget holds again."""
         for record in sorted(self.records.values(), key=lambda record: record.idle_since or 0.0):
-            if self.free_bytes + sum(other.charged_bytes for other in self._leaving()) >= 0:
+            if sum(other.charged_bytes for other in self._leaving()) >= self.excess_bytes:
                 return
             if record.is_idle and not record.pinned and not record.queue:
                 self._stop(record, "pressure")

@@ -13,8 +13,8 @@ def violations(scheduler: Scheduler) -> list[str]:
     placed = [id_ for record in scheduler.records.values() for id_ in (*record.active, *(r.id for r in record.queue))]
     if sorted(placed) != sorted(scheduler.requests):
         found.append(f"requests {sorted(scheduler.requests)} are not the ones in a queue or active: {sorted(placed)}")
-    if scheduler.free_bytes < 0 and not _is_shedding(scheduler):
-        found.append(f"{-scheduler.free_bytes} bytes over budget with idle models that stay")
+    if scheduler.excess_bytes and not _is_shedding(scheduler):
+        found.append(f"{scheduler.excess_bytes} bytes over budget with idle models that stay")
     return found
 
 
@@ -44,4 +44,4 @@ def _is_shedding(scheduler: Scheduler) -> bool:
     leaving = [
         record for record in scheduler.records.values() if record.state in (ModelState.STOPPING, ModelState.DRAINING)
     ]
-    return not stays or scheduler.free_bytes + sum(record.charged_bytes for record in leaving) >= 0
+    return not stays or sum(record.charged_bytes for record in leaving) >= scheduler.excess_bytes

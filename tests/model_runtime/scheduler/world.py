@@ -1,0 +1,97 @@
+"""A simulated machine around the scheduler: processes that load, crash and are reaped late; callers that leave.
+
+It performs every action and asserts on it, so that both the exhaustive exploration and Hypothesis judge the
+scheduler by what happens in the world, not by its own books.
+"""
+
+import pickle
+
+from model_runtime.scheduler.core import Scheduler
+from model_runtime.scheduler.invariants import violations
+from model_runtime.scheduler.messages import Action, Grant, Happening, Refuse, Revoke, Spawn, Stop
+
+
+class World:
+    """Live processes by (model, incarnation) with their bytes, running and answered requests."""
+
+    def __init__(self, scheduler: Scheduler) -> None:
+        self.scheduler = scheduler
+        self.now = 0.0
+        self.processes: dict[tuple[str, int], int] = {}
+        self.stopping: set[tuple[str, int]] = set()
+        self.draining: set[tuple[str, int]] = set()
+        self.running: dict[int, tuple[str, int]] = {}
+        self.revoked: set[int] = set()
+        self.answered: dict[int, str] = {}
+
+    def copy(self) -> "World":
+        """A world that can go another way."""
+        twin: World = pickle.loads(pickle.dumps(self))  # noqa: S301  our own bytes
+        return twin
+
+    def happen(self, happening: Happening, after_seconds: float = 0.0) -> list[Action]:
+        """Let it happen, carry out what the scheduler wants, and check both."""
+        self.now += after_seconds
+        actions = self.scheduler.handle(self.now, happening)
+        for action in actions:
+            self._perform(action)
+        self._check()
+        return actions
+
+    def end(self, request: int) -> tuple[str, int]:
+        """A running request ends; returns the process it ran on."""
+        process = self.running.pop(request)
+        self.answer(request, "done" if request not in self.revoked else "cancelled")
+        return process
+
+    def exit(self, process: tuple[str, int]) -> None:
+        """A process is gone; what ran on it is answered by the scheduler."""
+        del self.processes[process]
+        self.stopping.discard(process)
+        self.draining.discard(process)
+        self.running = {request: on for request, on in self.running.items() if on != process}
+
+    def answer(self, request: int, how: str) -> None:
+        """Every request is answered once."""
+        assert request not in self.answered, f"request {request} answered twice: {self.answered[request]}, {how}"
+        self.answered[request] = how
+
+    def _perform(self, action: Action) -> None:
+        match action:
+            case Spawn(model, incarnation, reserved):
+                assert not any(name == model for name, _ in self.processes), f"{model} has a process already"
+                assert self.scheduler.records[model].queue, f"{model} is loaded for nobody"
+                self.processes[model, incarnation] = reserved
+            case Stop(model, incarnation, reason):
+                process = (model, incarnation)
+                assert process in self.processes, f"{model} has no process {incarnation} to stop"
+                assert process not in self.running.values(), f"{model} is stopped while it works"
+                by_policy = reason not in ("operator", "shutdown", "load timeout")
+                assert not (self.scheduler.records[model].pinned and by_policy), f"pinned {model} stopped: {reason}"
+                self.stopping.add(process)
+            case Grant(request, model, incarnation):
+                process = (model, incarnation)
+                assert process in self.processes, f"request {request} granted to a dead process"
+                assert process not in self.stopping | self.draining, f"request {request} granted to a leaving process"
+                assert request not in self.answered
+                self.running[request] = process
+            case Revoke(request):
+                assert request in self.running
+                self.revoked.add(request)
+            case Refuse(request, code):
+                if request not in self.revoked:
+                    self.answer(request, code)
+
+    def _check(self) -> None:
+        scheduler = self.scheduler
+        self.draining |= {
+            (record.name, record.incarnation) for record in scheduler.records.values() if record.state == "draining"
+        }
+        assert violations(scheduler) == []
+        for (model, incarnation), held in self.processes.items():
+            record = scheduler.records[model]
+            assert record.incarnation == incarnation, f"{model} lives on as incarnation {incarnation}"
+            assert record.charged_bytes >= held, f"{model} holds {held} bytes but {record.charged_bytes} are charged"
+        assert sum(self.processes.values()) <= scheduler.budget_bytes, "real memory over budget"
+        waiting = {request for request in scheduler.requests if scheduler.position(request)}
+        assert waiting | set(self.running) >= set(scheduler.requests) - self.revoked
