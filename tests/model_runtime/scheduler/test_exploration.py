@@ -1,11 +1,12 @@
 """Every interleaving of small worlds: what must hold, holds in each; and from each, everybody can still be served."""
 
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import pytest
 
 from model_runtime.scheduler.core import Scheduler
-from model_runtime.scheduler.messages import Arrived, Ended, Exited, Happening, Left, Loaded, Tick, UnloadWanted
+from model_runtime.scheduler.messages import Arrived, Ended, Exited, Left, Loaded, Tick, UnloadWanted
 from model_runtime.scheduler.records import Limits, ModelPlan
 from model_runtime.status import ModelState
 from tests.model_runtime.scheduler.world import World
@@ -93,26 +94,21 @@ def successors(world: World, asked: Asked) -> Iterator[tuple[bool, World, Asked]
 def steps(world: World) -> Iterator[tuple[bool, Callable[[World], object]]]:
     """What the machine and the callers may do now."""
     for process in world.processes:
-        model, incarnation = process
-        record = world.scheduler.records[model]
+        record = world.scheduler.records[process[0]]
         if process in world.stopping:
-            yield True, lambda twin, process=process: reap(twin, process)
+            yield True, partial(reap, process=process)
         elif record.state is ModelState.STARTING:
-            yield True, lambda twin, process=process: load(twin, process)
+            yield True, partial(load, process=process)
         elif record.state is ModelState.READY:
-            yield False, say(UnloadWanted(model))
+            yield False, partial(World.happen, happening=UnloadWanted(process[0]))
         if record.failures < 1 and process not in world.stopping:
-            yield False, lambda twin, process=process: reap(twin, process)
+            yield False, partial(reap, process=process)
     for request in world.running:
-        yield True, lambda twin, request=request: finish(twin, request)
+        yield True, partial(finish, request=request)
     for request in world.scheduler.requests:
         if request not in world.revoked:
-            yield False, lambda twin, request=request: leave(twin, request)
-    yield True, lambda twin: twin.happen(Tick(), STEP_SECONDS)
-
-
-def say(happening: Happening) -> Callable[[World], object]:
-    return lambda twin: twin.happen(happening)
+            yield False, partial(leave, request=request)
+    yield True, partial(World.happen, happening=Tick(), after_seconds=STEP_SECONDS)
 
 
 def load(world: World, process: tuple[str, int]) -> None:
