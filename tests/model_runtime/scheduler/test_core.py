@@ -1,0 +1,366 @@
+"""What the scheduler promises, one scenario each; the clock is a number."""
+
+from collections.abc import Sequence
+
+import pytest
+
+from model_runtime.scheduler.core import Scheduler
+from model_runtime.scheduler.eviction import cheapest_set
+from model_runtime.scheduler.messages import (
+    Action,
+    Arrived,
+    BudgetChanged,
+    Closing,
+    Ended,
+    Exited,
+    Grant,
+    Left,
+    Loaded,
+    LoadProgressed,
+    PinChanged,
+    Refuse,
+    Revoke,
+    Spawn,
+    Stop,
+    Tick,
+    UnloadWanted,
+)
+from model_runtime.scheduler.records import Limits, ModelPlan
+from model_runtime.status import ModelState
+
+GB = 1_000_000_000
+
+
+def scheduler(budget_gb: float = 10, limits: Limits | None = None, **sizes_gb: float) -> Scheduler:
+    plans = [ModelPlan(name, int(size * GB)) for name, size in (sizes_gb or {"eyes": 4, "ears": 4, "brush": 6}).items()]
+    return Scheduler(plans, int(budget_gb * GB), limits)
+
+
+def load(core: Scheduler, model: str, now: float, request: int) -> None:
+    """Serve one request on a model so that it is loaded and idle."""
+    core.handle(now, Arrived(request, model))
+    incarnation = core.records[model].incarnation
+    core.handle(now, Loaded(model, incarnation, core.records[model].needed_bytes))
+    core.handle(now, Ended(request, model, incarnation))
+
+
+def of_kind(actions: Sequence[Action], kind: type[Action]) -> list[Action]:
+    return [action for action in actions if isinstance(action, kind)]
+
+
+@pytest.mark.promise("runtime:single-flight")
+def test_eight_calls_to_a_cold_model_start_one_process_and_are_all_granted_in_order() -> None:
+    core = scheduler(limits=Limits(queue_per_model=8))
+
+    started = [action for request in range(8) for action in core.handle(0, Arrived(request, "eyes"))]
+    actions = core.handle(3, Loaded("eyes", 1, 4 * GB))
+    granted = [*of_kind(actions, Grant)]
+    for request in range(8):
+        granted += of_kind(core.handle(4, Ended(request, "eyes", 1)), Grant)
+
+    assert started == [Spawn("eyes", 1, 4 * GB)]
+    assert granted == [Grant(request, "eyes", 1) for request in range(8)]
+
+
+@pytest.mark.promise("runtime:idle-offload")
+def test_a_model_leaves_after_five_idle_minutes_and_its_bytes_come_back_when_it_is_reaped() -> None:
+    core = scheduler()
+    load(core, "eyes", 0, 1)
+
+    early = core.handle(299, Tick())
+    due = core.handle(300, Tick())
+    while_leaving = core.free_bytes
+    core.handle(301, Exited("eyes", 1))
+
+    assert early == []
+    assert due == [Stop("eyes", 1, "idle")]
+    assert while_leaving == 6 * GB
+    assert core.free_bytes == 10 * GB
+
+
+def test_the_idle_clock_stands_still_while_somebody_uses_the_model() -> None:
+    core = scheduler()
+    load(core, "eyes", 0, 1)
+    core.handle(10, Arrived(2, "eyes"))
+
+    actions = core.handle(1000, Tick())
+
+    assert actions == []
+
+
+@pytest.mark.promise("runtime:keep-alive")
+@pytest.mark.parametrize(("keep_alive", "stops"), [(0.0, True), (-1.0, False), (600.0, False)])
+def test_a_request_says_how_long_its_model_stays(keep_alive: float, stops: bool) -> None:
+    core = scheduler()
+    core.handle(0, Arrived(1, "eyes", keep_alive_seconds=keep_alive))
+    core.handle(1, Loaded("eyes", 1, 4 * GB))
+
+    actions = [*core.handle(2, Ended(1, "eyes", 1)), *core.handle(400, Tick())]
+
+    assert bool(of_kind(actions, Stop)) is stops
+
+
+@pytest.mark.promise("runtime:lru")
+def test_the_least_recently_used_model_makes_room_and_the_new_one_starts_only_when_it_is_gone() -> None:
+    core = scheduler()
+    load(core, "eyes", 0, 1)
+    load(core, "ears", 5, 2)
+
+    wanted = core.handle(10, Arrived(3, "brush"))
+    gone = core.handle(11, Exited("eyes", 1))
+
+    assert wanted == [Stop("eyes", 1, "evicted for brush")]
+    assert gone == [Spawn("brush", 1, 6 * GB)]
+
+
+@pytest.mark.promise("runtime:never-evict-busy")
+def test_a_model_in_use_is_never_evicted_but_drained_once_the_waiter_lost_patience() -> None:
+    core = scheduler()
+    core.handle(0, Arrived(1, "eyes"))
+    core.handle(0, Loaded("eyes", 1, 4 * GB))
+    core.handle(0, Arrived(2, "ears"))
+    core.handle(0, Loaded("ears", 1, 4 * GB))
+
+    asked = core.handle(1, Arrived(3, "brush"))
+    overdue = core.handle(12, Tick())
+    finished = core.handle(13, Ended(1, "eyes", 1))
+
+    assert asked == []
+    assert overdue == []
+    assert core.records["eyes"].state is ModelState.STOPPING
+    assert finished == [Stop("eyes", 1, "evicted for brush")]
+
+
+def test_a_resident_model_overtakes_a_request_that_waits_for_memory() -> None:
+    core = scheduler()
+    core.handle(0, Arrived(1, "eyes"))
+    core.handle(0, Loaded("eyes", 1, 4 * GB))
+    core.handle(0, Arrived(2, "ears"))
+    core.handle(0, Loaded("ears", 1, 4 * GB))
+    core.handle(1, Arrived(3, "brush"))
+    core.handle(2, Arrived(4, "ears"))
+
+    actions = core.handle(3, Ended(2, "ears", 1))
+
+    assert actions == [Grant(4, "ears", 1)]
+
+
+@pytest.mark.promise("runtime:pins")
+def test_a_pinned_model_is_neither_evicted_nor_offloaded() -> None:
+    core = scheduler()
+    load(core, "eyes", 0, 1)
+    core.handle(0, PinChanged("eyes", True))
+    load(core, "ears", 1, 2)
+
+    wanted = core.handle(5, Arrived(3, "brush"))
+    core.handle(6, Exited("ears", 1))
+    later = core.handle(10_000, Tick())
+
+    assert wanted == [Stop("ears", 1, "evicted for brush")]
+    assert Stop("eyes", 1, "idle") not in later
+
+
+def test_a_request_that_can_never_fit_is_refused_with_both_numbers() -> None:
+    core = scheduler(budget_gb=5)
+
+    actions = core.handle(0, Arrived(1, "brush"))
+
+    assert actions == [
+        Refuse(1, "model_too_large", "brush needs 6.0 GB, the budget leaves 5.0 GB.", None, 6 * GB, 5 * GB)
+    ]
+
+
+def test_memory_that_running_requests_need_counts_as_well() -> None:
+    core = scheduler(budget_gb=9)
+    load(core, "eyes", 0, 1)
+    load(core, "ears", 0, 2)
+
+    wanted = core.handle(1, Arrived(3, "eyes", working_bytes=2 * GB))
+    gone = core.handle(2, Exited("ears", 1))
+
+    assert wanted == [Stop("ears", 1, "evicted for eyes")]
+    assert gone == [Grant(3, "eyes", 1)]
+
+
+@pytest.mark.promise("runtime:queue-bound")
+def test_a_full_queue_refuses_with_the_time_after_which_to_come_back() -> None:
+    core = scheduler(limits=Limits(queue_per_model=1))
+    core.handle(0, Arrived(1, "eyes"))
+
+    (refusal,) = core.handle(0, Arrived(2, "eyes"))
+
+    assert isinstance(refusal, Refuse)
+    assert refusal.code == "queue_full"
+    assert refusal.retry_after_seconds is not None
+    assert refusal.retry_after_seconds > 0
+
+
+def test_a_request_that_waited_too_long_is_answered_with_what_it_waited_for() -> None:
+    core = scheduler(limits=Limits(queue_seconds=20))
+    core.handle(0, Arrived(1, "eyes"))
+
+    (refusal,) = core.handle(20, Tick())
+
+    assert isinstance(refusal, Refuse)
+    assert (refusal.code, refusal.detail) == ("queue_timeout", "eyes is loading")
+
+
+@pytest.mark.promise("runtime:crash")
+def test_a_crash_answers_every_running_request_and_the_waiting_ones_get_another_process() -> None:
+    core = scheduler()
+    core.handle(0, Arrived(1, "eyes"))
+    core.handle(1, Loaded("eyes", 1, 4 * GB))
+    core.handle(1, Arrived(2, "eyes"))
+
+    crashed = core.handle(2, Exited("eyes", 1, cause="killed by SIGKILL"))
+    rested = core.handle(3.5, Tick())
+
+    assert crashed == [Refuse(1, "worker_died", "killed by SIGKILL")]
+    assert rested == [Spawn("eyes", 2, 4 * GB)]
+
+
+def test_a_model_that_keeps_failing_rests_longer_each_time_and_says_when_to_come_back() -> None:
+    core = scheduler(limits=Limits(attempts=9, breaker_failures=9))
+    core.handle(0, Arrived(1, "eyes"))
+    pauses = []
+    now = 0.0
+    for incarnation in range(1, 5):
+        core.handle(now, Exited("eyes", incarnation, cause="no such file"))
+        pauses.append(core.records["eyes"].not_before - now)
+        now = core.records["eyes"].not_before
+        core.handle(now, Tick())
+
+    assert pauses == [1, 2, 4, 8]
+
+
+def test_a_permanent_failure_answers_the_queue_at_once_with_its_cause() -> None:
+    core = scheduler()
+    core.handle(0, Arrived(1, "eyes"))
+
+    failed = core.handle(1, Exited("eyes", 1, cause="tensor lm_head.weight is missing", permanent=True))
+    (next_one,) = core.handle(2, Arrived(2, "eyes"))
+
+    assert failed == [Refuse(1, "load_failed", "tensor lm_head.weight is missing")]
+    assert isinstance(next_one, Refuse)
+    assert next_one.code == "model_unavailable"
+    assert "lm_head.weight" in next_one.detail
+
+
+@pytest.mark.promise("runtime:load-deadline")
+def test_a_load_that_shows_no_life_is_ended_and_one_that_does_is_given_time() -> None:
+    core = scheduler(limits=Limits(load_seconds=60))
+    core.handle(0, Arrived(1, "eyes", patience_seconds=1e9))
+    core.handle(50, LoadProgressed("eyes", 1))
+
+    alive = core.handle(100, Tick())
+    silent = core.handle(110, Tick())
+    core.handle(111, Exited("eyes", 1, cause="load timeout"))
+
+    assert alive == []
+    assert silent == [Stop("eyes", 1, "load timeout")]
+    assert core.records["eyes"].state is ModelState.BACKOFF
+
+
+def test_a_caller_that_leaves_frees_its_place_in_the_queue_and_its_work_in_the_worker() -> None:
+    core = scheduler()
+    core.handle(0, Arrived(1, "eyes"))
+    core.handle(1, Loaded("eyes", 1, 4 * GB))
+    core.handle(1, Arrived(2, "eyes"))
+    core.handle(1, Arrived(3, "eyes"))
+
+    waiting = core.handle(2, Left(2))
+    running = core.handle(2, Left(1))
+    ended = core.handle(3, Ended(1, "eyes", 1, ok=False))
+
+    assert waiting == []
+    assert running == [Revoke(1, "eyes", 1)]
+    assert ended == [Grant(3, "eyes", 1)]
+
+
+def test_nothing_is_started_for_a_caller_that_left_while_memory_was_made() -> None:
+    core = scheduler()
+    load(core, "eyes", 0, 1)
+    load(core, "ears", 0, 2)
+    core.handle(1, Arrived(3, "brush"))
+    core.handle(1, Left(3))
+
+    assert core.handle(2, Exited("eyes", 1)) == []
+
+
+def test_an_operator_ends_an_idle_model_at_once_and_lets_a_busy_one_finish() -> None:
+    core = scheduler()
+    load(core, "eyes", 0, 1)
+    core.handle(0, Arrived(2, "ears"))
+    core.handle(0, Loaded("ears", 1, 4 * GB))
+
+    idle = core.handle(1, UnloadWanted("eyes"))
+    busy = core.handle(1, UnloadWanted("ears"))
+    finished = core.handle(2, Ended(2, "ears", 1))
+
+    assert idle == [Stop("eyes", 1, "operator")]
+    assert busy == []
+    assert finished == [Stop("ears", 1, "operator")]
+
+
+def test_a_smaller_budget_sheds_idle_models_oldest_first() -> None:
+    core = scheduler()
+    load(core, "eyes", 0, 1)
+    load(core, "ears", 5, 2)
+
+    actions = core.handle(6, BudgetChanged(5 * GB))
+
+    assert actions == [Stop("eyes", 1, "pressure")]
+
+
+def test_an_under_estimate_sheds_idle_models_as_soon_as_it_shows() -> None:
+    core = scheduler()
+    load(core, "eyes", 0, 1)
+    core.handle(1, Arrived(2, "ears"))
+
+    actions = core.handle(2, Loaded("ears", 1, 8 * GB))
+
+    assert actions == [Stop("eyes", 1, "pressure"), Grant(2, "ears", 1)]
+    assert core.records["ears"].needed_bytes == 8 * GB
+
+
+@pytest.mark.promise("runtime:shutdown")
+def test_closing_answers_everybody_and_stops_what_is_idle() -> None:
+    core = scheduler()
+    load(core, "ears", 0, 1)
+    core.handle(0, Arrived(2, "eyes"))
+    core.handle(0, Loaded("eyes", 1, 4 * GB))
+    core.handle(0, Arrived(3, "eyes"))
+
+    actions = core.handle(1, Closing())
+    (late,) = core.handle(1, Arrived(4, "eyes"))
+    ended = core.handle(2, Ended(2, "eyes", 1))
+
+    assert Stop("ears", 1, "shutdown") in actions
+    assert [action.request for action in actions if isinstance(action, Refuse)] == [3]
+    assert isinstance(late, Refuse)
+    assert late.code == "shutting_down"
+    assert ended == [Stop("eyes", 1, "shutdown")]
+
+
+def test_a_waiting_request_knows_its_place_and_what_it_waits_for() -> None:
+    core = scheduler()
+    load(core, "eyes", 0, 1)
+    load(core, "ears", 0, 2)
+    core.handle(1, Arrived(3, "brush"))
+    core.handle(1, Arrived(4, "brush"))
+
+    assert (core.position(3), core.position(4), core.position(99)) == (1, 2, 0)
+    assert core.explain("brush") == "brush needs 6.0 GB, 2.0 GB is free, waiting for eyes to make room"
+
+
+def test_the_cost_policy_keeps_the_model_that_is_asked_for_often() -> None:
+    plans = [ModelPlan("eyes", 4 * GB), ModelPlan("ears", 4 * GB), ModelPlan("brush", 6 * GB)]
+    core = Scheduler(plans, 10 * GB, policy=cheapest_set)
+    load(core, "ears", 0, 1)
+    for second in range(28):
+        load(core, "eyes", second, 100 + second)
+    load(core, "ears", 30, 2)
+
+    actions = core.handle(31, Arrived(3, "brush"))
+
+    assert actions == [Stop("ears", 1, "evicted for brush")]
