@@ -1,0 +1,110 @@
+"""A Senses instance of its own, in a folder of its own, on a free port."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import psutil
+
+READY_SECONDS = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """A running daemon."""
+
+    home: Path
+    url: str
+    process: psutil.Process
+    ready_seconds: float
+
+    @property
+    def environ(self) -> dict[str, str]:
+        """What a client process of this instance is started with."""
+        return {**os.environ, "SENSES_HOME": str(self.home)}
+
+    def status(self) -> dict[str, Any]:
+        """The snapshot the page shows."""
+        answer: dict[str, Any] = httpx2.get(f"{self.url}/api/status", timeout=10).json()
+        return answer
+
+    def tree_bytes(self) -> int:
+        """Resident memory of the daemon and all its workers."""
+        return sum(_resident(process) for process in (self.process, *self.process.children(recursive=True)))
+
+    def command(self, model: str, action: str) -> None:
+        """Press a button of the page."""
+        headers = {"origin": self.url}
+        httpx2.post(f"{self.url}/api/models/{model}/{action}", headers=headers, timeout=120).raise_for_status()
+
+
+@contextmanager
+def running(config: str = "") -> Iterator[Instance]:
+    """Start an instance with this config.toml and end it afterwards."""
+    with tempfile.TemporaryDirectory(prefix="senses-bench-") as folder:
+        home = Path(folder)
+        (home / "config.toml").write_text(config, encoding="utf-8")
+        port = _free_port()
+        command = [Path(sys.executable).with_name("senses"), "serve", "--port", str(port)]
+        started = time.perf_counter()
+        child = subprocess.Popen(
+            command, env={**os.environ, "SENSES_HOME": folder}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        try:
+            url = f"http://127.0.0.1:{port}"
+            _wait(url, child)
+            yield Instance(home, url, psutil.Process(child.pid), time.perf_counter() - started)
+        finally:
+            child.send_signal(signal.SIGINT)
+            child.wait(timeout=20)
+
+
+def _wait(url: str, child: "subprocess.Popen[bytes]") -> None:
+    deadline = time.perf_counter() + READY_SECONDS
+    while time.perf_counter() < deadline:
+        if child.poll() is not None:
+            raise RuntimeError(f"senses serve ended with {child.returncode}")
+        try:
+            httpx2.get(f"{url}/health", timeout=2)
+        except httpx2.HTTPError:
+            time.sleep(0.02)
+        else:
+            return
+    raise TimeoutError(f"{url} did not answer within {READY_SECONDS:g} s")
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+        return port
+
+
+def _resident(process: psutil.Process) -> int:
+    try:
+        return int(process.memory_info().rss)
+    except psutil.NoSuchProcess:
+        return 0
+
+
+def describe_machine() -> dict[str, Any]:
+    """What the numbers were measured on."""
+    names = ("mlx", "mlx-vlm", "mlx-lm", "mlx-whisper", "mlx-audio", "mflux", "mcp")
+    return {
+        "platform": sys.platform,
+        "cores": psutil.cpu_count(),
+        "memory_gb": round(psutil.virtual_memory().total / 1e9, 1),
+        "python": sys.version.split()[0],
+        "load_average": [round(load, 2) for load in os.getloadavg()],
+        "versions": {name: version(name) for name in names},
+    }
