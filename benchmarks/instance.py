@@ -56,7 +56,7 @@ def running(config: str = "") -> Iterator[Instance]:
         home = Path(folder)
         (home / "config.toml").write_text(config, encoding="utf-8")
         port = _free_port()
-        command = [Path(sys.executable).with_name("senses"), "serve", "--port", str(port)]
+        command = [str(Path(sys.executable).with_name("senses")), "serve", "--port", str(port)]
         started = time.perf_counter()
         child = subprocess.Popen(
             command, env={**os.environ, "SENSES_HOME": folder}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
