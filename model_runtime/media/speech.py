@@ -1,0 +1,176 @@
+"""Speech as files and streams: mono signed 16-bit samples in; MP3, Opus, AAC, FLAC, WAV or PCM out.
+
+One encoder serves one response: a new encoder for every piece would add its own start-up silence to each.
+"""
+
+import io
+import itertools
+import struct
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from model_runtime.errors import InvalidInput
+
+if TYPE_CHECKING:
+    import av
+
+CONTENT_TYPES: Mapping[str, str] = {
+    "mp3": "audio/mpeg",
+    "opus": "audio/ogg",
+    "aac": "audio/aac",
+    "flac": "audio/flac",
+    "wav": "audio/wav",
+    "pcm": "audio/pcm",
+}
+UNKNOWN_LENGTH = 0xFFFFFFFF
+OPUS_RATE = 48_000
+FULL_SCALE = 32_768
+
+
+@dataclass(frozen=True, slots=True)
+class _Codec:
+    """How libav writes a format. `seekable` formats are held back whole: their header has the length."""
+
+    container: str
+    codec: str
+    options: Mapping[str, str] = field(default_factory=dict)
+    seekable: bool = False
+
+
+_CODECS: Mapping[str, _Codec] = {
+    "mp3": _Codec("mp3", "libmp3lame", {"write_xing": "0", "id3v2_version": "0"}),
+    # Pages of 20 ms (the unit is microseconds) let the first one leave at once; the default holds back a second.
+    "opus": _Codec("ogg", "libopus", {"page_duration": "20000"}),
+    "aac": _Codec("adts", "aac"),
+    "flac": _Codec("flac", "flac", seekable=True),
+}
+
+
+class SpeechEncoder:
+    """Encode one stream of speech: `feed` it samples, send what comes back, `close` it for the rest.
+
+    `format` is a key of `CONTENT_TYPES`. WAV starts with a 44-byte header whose sizes are 0xFFFFFFFF, which players
+    read as "until the end"; FLAC comes as a whole from `close`.
+    """
+
+    def __init__(self, format: str, sample_rate: int) -> None:  # noqa: A002 - the user's word
+        """Raise `InvalidInput` for a format that is none of ours."""
+        check_format(format)
+        self._header = wav_header(sample_rate) if format == "wav" else b""
+        self._encoder = _Encoder(_CODECS[format], sample_rate) if format in _CODECS else None
+
+    def feed(self, pcm: bytes) -> bytes:
+        """Take s16le samples and return the bytes that are ready to leave now."""
+        header, self._header = self._header, b""
+        return self._encoder.feed(pcm) if self._encoder is not None else header + pcm
+
+    def close(self) -> bytes:
+        """End the stream and return its last bytes."""
+        header, self._header = self._header, b""
+        return self._encoder.close() if self._encoder is not None else header
+
+
+def encode_speech(pcm: bytes, sample_rate: int, format: str) -> bytes:  # noqa: A002 - the user's word
+    """Return a whole file of s16le samples, with its true length where the format has a place for it.
+
+    Raises:
+        InvalidInput: there is no such format.
+    """
+    if format == "wav":
+        return wav_header(sample_rate, len(pcm)) + pcm
+    encoder = SpeechEncoder(format, sample_rate)
+    return encoder.feed(pcm) + encoder.close()
+
+
+def check_format(format: str) -> None:  # noqa: A002 - the user's word
+    """Raise `InvalidInput` unless `format` can be written."""
+    if format not in CONTENT_TYPES:
+        raise InvalidInput(
+            f"Speech cannot be written as {format!r}. Formats: {', '.join(CONTENT_TYPES)}.", param="response_format"
+        )
+
+
+def wav_header(sample_rate: int, size: int = UNKNOWN_LENGTH) -> bytes:
+    """Return the 44-byte RIFF header of mono 16-bit samples; `size` is that of the samples in bytes."""
+    total = size if size == UNKNOWN_LENGTH else size + 36
+    layout = (16, 1, 1, sample_rate, sample_rate * 2, 2, 16)
+    return struct.pack("<4sI4s4sIHHIIHH4sI", b"RIFF", total, b"WAVE", b"fmt ", *layout, b"data", size)
+
+
+def peaks(pcm: bytes, count: int) -> list[float]:
+    """Summarise s16le samples as `count` loudest moments, 0..1, evenly spread; for drawing a waveform."""
+    samples = memoryview(pcm).cast("h")
+    edges = [len(samples) * number // count for number in range(count + 1)]
+    spans = (samples[start:end] for start, end in itertools.pairwise(edges))
+    return [max(max(span), -min(span)) / FULL_SCALE if len(span) else 0.0 for span in spans]
+
+
+class _Sink:
+    """A place to write that cannot seek, so that libav writes headers of streams and never comes back to them."""
+
+    def __init__(self) -> None:
+        self._written = bytearray()
+
+    def write(self, data: bytes) -> int:
+        self._written += data
+        return len(data)
+
+    def take(self) -> bytes:
+        taken, self._written = bytes(self._written), bytearray()
+        return taken
+
+
+class _Whole(io.BytesIO):
+    """A place to write that can seek; gives its content only once everything is there."""
+
+    def take(self) -> bytes:
+        return b""
+
+
+class _Encoder:
+    def __init__(self, codec: _Codec, sample_rate: int) -> None:
+        import av
+
+        self._sample_rate = sample_rate
+        self._sink: _Sink | _Whole = _Whole() if codec.seekable else _Sink()
+        options = {**codec.options, "flush_packets": "1"}
+        self._container = av.open(self._sink, "w", format=codec.container, options=options, buffer_size=512)
+        rate = _output_rate(codec.codec, sample_rate)
+        self._stream: Any = self._container.add_stream(codec.codec, rate=rate, layout="mono")
+        context: Any = self._stream.codec_context
+        context.open()
+        self._resampler = av.AudioResampler(context.format, "mono", rate, context.frame_size or 0)
+
+    def feed(self, pcm: bytes) -> bytes:
+        if pcm:
+            self._write(self._resampler.resample(_frame(pcm, self._sample_rate)))
+        return self._sink.take()
+
+    def close(self) -> bytes:
+        self._write(self._resampler.resample(None))
+        self._container.mux(self._stream.encode(None))
+        self._container.close()
+        return self._sink.getvalue() if isinstance(self._sink, _Whole) else self._sink.take()
+
+    def _write(self, frames: "Iterable[av.AudioFrame | None]") -> None:
+        for frame in frames:
+            if frame is not None:
+                self._container.mux(self._stream.encode(frame))
+
+
+def _frame(pcm: bytes, sample_rate: int) -> "av.AudioFrame":
+    import av
+
+    frame = av.AudioFrame(format="s16", layout="mono", samples=len(pcm) // 2)
+    frame.sample_rate = sample_rate
+    frame.planes[0].update(pcm)
+    return frame
+
+
+def _output_rate(codec: str, sample_rate: int) -> int:
+    """Keep the rate where the codec can; Opus is always 48 kHz."""
+    import av
+
+    rates = av.Codec(codec, "w").audio_rates
+    return sample_rate if not rates or sample_rate in rates else OPUS_RATE
