@@ -1,0 +1,47 @@
+"""What a worker prints: kept as the last lines, passed on to the log, quoted when the worker dies."""
+
+import logging
+import os
+from collections import deque
+
+LINES = 200
+LINE_BYTES = 2000
+CHUNK_BYTES = 1 << 16
+
+log = logging.getLogger(__name__)
+
+
+class Words:
+    """The last lines of a worker's stdout and stderr, read from a non-blocking descriptor."""
+
+    def __init__(self, name: str, descriptor: int) -> None:
+        self.lines: deque[str] = deque(maxlen=LINES)
+        self._name = name
+        self._descriptor = descriptor
+        self._rest = b""
+
+    @property
+    def last(self) -> str:
+        """The last line that says something; "" where there was none."""
+        return next((line for line in reversed(self.lines) if line), "")
+
+    def read(self) -> bool:
+        """Take in what is there; False once nothing will come any more."""
+        while True:
+            try:
+                chunk = os.read(self._descriptor, CHUNK_BYTES)
+            except BlockingIOError:
+                return True
+            if not chunk:
+                self._add(self._rest)
+                return False
+            *lines, self._rest = (self._rest + chunk).replace(b"\r", b"\n").split(b"\n")
+            self._rest = self._rest[-LINE_BYTES:]
+            for line in lines:
+                self._add(line)
+
+    def _add(self, line: bytes) -> None:
+        text = line[-LINE_BYTES:].decode("utf-8", "replace").rstrip()
+        if text:
+            self.lines.append(text)
+            log.info("%s: %s", self._name, text)

@@ -1,0 +1,1 @@
+"""The process side of a model: one process, one engine, one model."""

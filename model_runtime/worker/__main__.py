@@ -1,0 +1,150 @@
+"""One worker process: `python -P -m model_runtime.worker NAME` with the link to the daemon on descriptor 3.
+
+The main thread loads the model and does all work, since MLX binds streams to threads. A reader thread takes orders
+and is the guardian: when the daemon is gone it ends the process at once. A third thread beats.
+"""
+
+import ctypes
+import logging
+import os
+import signal
+import socket
+import sys
+import threading
+from typing import cast
+
+from model_runtime.engines.engine import Engine, LoadSpec, StepEngine
+from model_runtime.engines.registry import active_bytes, open_engine
+from model_runtime.errors import LoadFailed, SensesError
+from model_runtime.worker.faults import name_fault
+from model_runtime.worker.link import Link
+from model_runtime.worker.messages import (
+    LINK_FD,
+    Hello,
+    Load,
+    LoadBroke,
+    LoadProgress,
+    Prepare,
+    Ready,
+    Shutdown,
+)
+from model_runtime.worker.orders import Orders
+from model_runtime.worker.pulse import Pulse
+from model_runtime.worker.turns import Turns
+from model_runtime.worker.work import Work
+
+ENVIRONMENT = {
+    "HF_HUB_OFFLINE": "1",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "TOKENIZERS_PARALLELISM": "false",
+    "TQDM_DISABLE": "1",
+}
+
+LOAD_BROKE, ORPHANED, LINK_BROKE, ENGINE_BROKE = 1, 9, 65, 70
+"""Exit codes; 0 is leaving when told to."""
+
+PR_SET_PDEATHSIG = 1
+
+log = logging.getLogger(__name__)
+
+
+def main() -> None:
+    """Run until told to leave or until the daemon is gone; never returns."""
+    os.environ.update(ENVIRONMENT)
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    _die_with_parent()
+    os.set_inheritable(LINK_FD, False)
+    link, orders, pulse = Link(socket.socket(fileno=LINK_FD)), Orders(), Pulse()
+    threading.Thread(target=_read, args=(link, orders, pulse), name="reader", daemon=True).start()
+    link.send(Hello(os.getpid()))
+    _leave(_serve(link, orders, pulse))
+
+
+def _serve(link: Link, orders: Orders, pulse: Pulse) -> int:
+    spec = _wait_for_spec(orders)
+    if spec is None:
+        return 0
+    pulse.start(link.send, active_bytes)
+    try:
+        engine = _load(spec, link, orders, pulse)
+    except Exception as error:
+        log.exception("%s cannot be loaded", spec.model)
+        link.send(LoadBroke(_as_load_failure(error), permanent=isinstance(error, SensesError)))
+        return LOAD_BROKE
+    try:
+        Work(engine, orders, pulse, link.send).run()
+    except Exception:
+        log.exception("%s cannot go on", spec.model)
+        return ENGINE_BROKE
+    return 0
+
+
+def _wait_for_spec(orders: Orders) -> LoadSpec | None:
+    while True:
+        match orders.wait():
+            case Prepare(engine):
+                open_engine(engine)
+            case Load(spec):
+                return spec
+            case Shutdown():
+                return None
+            case _:
+                pass
+
+
+def _load(spec: LoadSpec, link: Link, orders: Orders, pulse: Pulse) -> StepEngine:
+    def report(stage: str, fraction: float | None) -> None:
+        pulse.pieces += 1
+        link.send(LoadProgress(stage, fraction))
+
+    report("libraries", None)
+    engine = _in_steps(open_engine(spec.engine), orders, pulse)
+    loaded = engine.load(spec, report)
+    pulse.loading = False
+    link.send(Ready(loaded))
+    return engine
+
+
+def _in_steps(engine: Engine, orders: Orders, pulse: Pulse) -> StepEngine:
+    if hasattr(engine, "step"):
+        return cast(StepEngine, engine)
+
+    def check(job: int) -> None:
+        pulse.pieces += 1
+        orders.check(job)
+
+    return Turns(engine, check)
+
+
+def _as_load_failure(error: Exception) -> SensesError:
+    if isinstance(error, SensesError):
+        return error
+    return LoadFailed(f"Loading failed with {name_fault(error)}.")
+
+
+def _read(link: Link, orders: Orders, pulse: Pulse) -> None:
+    try:
+        for order in link.orders():
+            if isinstance(order, Shutdown) and pulse.loading:
+                _leave(0)
+            orders.put(order)
+    except Exception:
+        log.exception("The daemon cannot be understood")
+        _leave(LINK_BROKE)
+    os._exit(ORPHANED)
+
+
+def _leave(code: int) -> None:
+    """End without the interpreter's own clean-up, which can hang or abort in MLX's and other libraries' threads."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
+def _die_with_parent() -> None:
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,217 @@
+"""Engines without a model that do in a worker process what a test's script tells them to.
+
+The script of a request is its text: commands separated by ";", each a word and perhaps an argument.
+
+    say WORDS       send one piece per word
+    pieces N        send N small pieces
+    flood N         send N pieces of 64 KiB, as fast as they go
+    wait PATH       wait until the file exists, checking for cancellation
+    hang            work for ever, deaf to cancellation
+    stall           sleep for ever without a sign of progress, deaf to cancellation
+    print WORDS     print to stdout and stderr
+    raise WORDS     raise an exception nobody expects
+    refuse WORDS    raise InvalidInput
+    exhaust         raise MemoryError
+    exit N          leave with this exit code
+    signal N        die of this signal
+    garbage         write nonsense over the link
+    touch PATH      create the file
+    nothing         end without a result
+
+What a load does is written in the same way in the option `load`, with the further command `progress FRACTION` and
+`allocate MEGABYTES`.
+"""
+
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from model_runtime.engines.engine import Check, Loaded, LoadSpec, Outcome, Report
+from model_runtime.errors import InvalidInput, LoadFailed, SensesError
+from model_runtime.events import (
+    Answer,
+    AudioChunk,
+    Drawing,
+    EngineEvent,
+    Progress,
+    Result,
+    Segment,
+    Speech,
+    TextDelta,
+    Transcript,
+)
+from model_runtime.requests import Chat, GenerateImage, Request, Speak, Transcribe
+
+POLL_SECONDS = 0.002
+FLOOD_BYTES = 1 << 16
+
+
+class ScriptedEngine:
+    """One job at a time."""
+
+    def __init__(self) -> None:
+        self.memory: list[bytearray] = []
+        self.idled = 0
+
+    def load(self, spec: LoadSpec, report: Report) -> Loaded:
+        """Follow the script of the option `load`."""
+        for command, argument in commands(str(spec.options.get("load", ""))):
+            if command == "progress":
+                report("weights", float(argument))
+            elif command == "allocate":
+                self.memory.append(bytearray(os.urandom(1 << 20)) * int(argument))
+            elif command == "refuse":
+                raise LoadFailed(argument)
+            else:
+                list(obey(command, argument, lambda: None))
+        held = sum(map(len, self.memory))
+        return Loaded(held, held, held)
+
+    def run(self, request: Request, check: Check) -> Iterator[EngineEvent | Result]:
+        """Follow the request's script and end with a result of its kind."""
+        assert threading.current_thread() is threading.main_thread()
+        said: list[str] = []
+        for command, argument in commands(script_of(request)):
+            if command == "nothing":
+                return
+            for piece in obey(command, argument, check):
+                check()
+                said.append(piece)
+                yield event_of(request, len(said), piece)
+        yield result_of(request, "".join(said))
+
+    def idle(self) -> None:
+        """Count."""
+        self.idled += 1
+
+
+class ScriptedStepEngine:
+    """Any number of jobs at a time, one piece of each with every step."""
+
+    def __init__(self) -> None:
+        self.inner = ScriptedEngine()
+        self.jobs: dict[int, Iterator[EngineEvent | Result]] = {}
+
+    def load(self, spec: LoadSpec, report: Report) -> Loaded:
+        """Follow the script of the option `load`."""
+        return self.inner.load(spec, report)
+
+    def submit(self, job: int, request: Request) -> None:
+        """Take the job in; "refuse" as its first command does not even start it."""
+        script = commands(script_of(request))
+        if script and script[0][0] == "refuse":
+            raise InvalidInput(script[0][1], param="messages")
+        self.jobs[job] = self.inner.run(request, lambda: None)
+
+    def step(self) -> list[tuple[int, Outcome]]:
+        """Work a little on every job."""
+        outcomes = [(job, self._piece(job)) for job in list(self.jobs)]
+        time.sleep(POLL_SECONDS)
+        return outcomes
+
+    def cancel(self, job: int) -> None:
+        """Drop a job."""
+        self.jobs.pop(job, None)
+
+    def idle(self) -> None:
+        """Count."""
+        self.inner.idle()
+
+    def _piece(self, job: int) -> Outcome:
+        try:
+            outcome: Outcome = next(self.jobs[job])
+        except SensesError as error:
+            outcome = error
+        if isinstance(outcome, Result | SensesError):
+            del self.jobs[job]
+        return outcome
+
+
+def commands(script: str) -> list[tuple[str, str]]:
+    """Split a script into commands with their arguments."""
+    parts = [part.strip().partition(" ") for part in script.split(";") if part.strip()]
+    return [(command, argument) for command, _, argument in parts]
+
+
+def script_of(request: Request) -> str:
+    """The text of a request, whichever kind it is."""
+    if isinstance(request, Chat):
+        return " ".join(part for part in request.messages[-1].content if isinstance(part, str))
+    return request.text if isinstance(request, Speak) else request.prompt
+
+
+def obey(command: str, argument: str, check: Check) -> Iterator[str]:
+    """Do what a command says and yield what there is to be sent."""
+    match command:
+        case "say":
+            words = argument.split()
+            yield from (word if word is words[-1] else word + " " for word in words)
+        case "pieces":
+            yield from (f"{number} " for number in range(int(argument)))
+        case "flood":
+            yield from ("x" * FLOOD_BYTES for _ in range(int(argument)))
+        case "wait":
+            _poll_until(Path(argument).exists, check)
+        case "hang":
+            while True:
+                yield from ()
+        case "stall":
+            threading.Event().wait()
+        case "touch":
+            Path(argument).touch()
+        case _:
+            _misbehave(command, argument)
+
+
+def _misbehave(command: str, argument: str) -> None:
+    match command:
+        case "print":
+            sys.stdout.write(argument + "\n")
+            sys.stderr.write(argument + "\n")
+        case "raise":
+            raise RuntimeError(argument)
+        case "refuse":
+            raise InvalidInput(argument, param="prompt")
+        case "exhaust":
+            raise MemoryError
+        case "exit":
+            os._exit(int(argument))
+        case "signal":
+            os.kill(os.getpid(), int(argument))
+        case "garbage":
+            os.write(3, b"\xff" * 64)
+            threading.Event().wait()
+        case _:
+            raise AssertionError(f"unknown command {command!r}")
+
+
+def _poll_until(condition: Callable[[], bool], check: Check) -> None:
+    while not condition():
+        check()
+        time.sleep(POLL_SECONDS)
+
+
+def event_of(request: Request, number: int, piece: str) -> EngineEvent:
+    """A piece in the form of the request's task."""
+    if isinstance(request, Chat):
+        return TextDelta(piece)
+    if isinstance(request, GenerateImage):
+        return Progress("steps", number, request.steps)
+    if isinstance(request, Transcribe):
+        return Segment(number - 1, number - 1.0, float(number), piece)
+    return AudioChunk(piece.encode(), 24_000)
+
+
+def result_of(request: Request, text: str) -> Result:
+    """A result in the form of the request's task; what a picture or a sound holds can be counted in it."""
+    if isinstance(request, Chat):
+        pictures = [part for message in request.messages for part in message.content if not isinstance(part, str)]
+        return Answer(text, "stop", sum(len(picture.rgb) for picture in pictures), len(text.split()))
+    if isinstance(request, GenerateImage):
+        return Drawing(text.encode(), request.width, request.height, request.seed, request.steps)
+    if isinstance(request, Transcribe):
+        return Transcript(text, request.language or "en", request.sound.seconds, ())
+    return Speech(len(text) / 48_000, 24_000, request.voice, request.language)
