@@ -1,0 +1,162 @@
+"""What all tools share: the runtime, the files, the jobs, and how they answer."""
+
+import functools
+from collections.abc import Awaitable, Callable
+from contextlib import aclosing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ParamSpec
+from urllib.parse import quote
+
+import anyio
+from mcp.server import MCPServer
+from mcp.server.mcpserver import Context
+from mcp.server.mcpserver.exceptions import ToolError
+from mcp_types import CallToolResult, ToolAnnotations
+
+from mcp_server import sdk
+from mcp_server.artifacts import Artifact, ArtifactStore
+from mcp_server.callers import Caller, deadline_seconds
+from mcp_server.files import PICTURE_BYTES, SOUND_BYTES, Files
+from mcp_server.jobs import Jobs, Work, attend
+from mcp_server.player import Player
+from mcp_server.progress import Meter
+from mcp_server.results import Answered, Link, answer
+from model_runtime.errors import Failed, SensesError
+from model_runtime.events import Event, Finished
+from model_runtime.media.types import Picture, Sound
+from model_runtime.requests import Request
+from model_runtime.service import Service
+from model_runtime.settings import Settings
+
+ToolContext = Context[Caller, Any]
+P = ParamSpec("P")
+Tool = Callable[P, Awaitable[CallToolResult]]
+
+STARTER_NOTE = (
+    "A built-in starter model answered: it knows only a toy world of coloured shapes, numbers and a few dozen words. "
+    "`senses models` lists real models and `senses pull NAME` downloads one."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """Everything a tool needs; `address` is where artifacts are served over HTTP, empty for nowhere."""
+
+    service: Service
+    settings: Settings
+    artifacts: ArtifactStore
+    jobs: Jobs
+    player: Player
+    address: str = ""
+
+    def files(self, ctx: ToolContext) -> Files:
+        """Return what the caller may read and write."""
+        return Files(ctx.request_context.lifespan_context, self.settings, self.artifacts)
+
+    async def picture(self, ctx: ToolContext, address: str, param: str) -> Picture:
+        """Read and decode a picture; raises `InvalidInput`."""
+        from model_runtime.media.pictures import decode_picture
+
+        def read() -> Picture:
+            with self.files(ctx).open(address, param=param, limit_bytes=PICTURE_BYTES) as file:
+                return decode_picture(file.read(), param=param)
+
+        return await anyio.to_thread.run_sync(read)
+
+    async def sound(self, ctx: ToolContext, address: str, param: str) -> Sound:
+        """Read and decode a recording; raises `InvalidInput`."""
+        from model_runtime.media.audio import decode_sound
+
+        def read() -> Sound:
+            with self.files(ctx).open(address, param=param, limit_bytes=SOUND_BYTES) as file:
+                return decode_sound(file, param=param)
+
+        return await anyio.to_thread.run_sync(read)
+
+    async def work(self, ctx: ToolContext, tool: str, wait_seconds: int, work: Work) -> CallToolResult:
+        """Do a tool's work as a job and answer with its result, or with its id once the client will not wait longer."""
+        client = sdk.client_name(ctx)
+        job = self.jobs.start(tool, client, work)
+
+        async def tell(fraction: float, message: str) -> None:
+            await ctx.report_progress(fraction, 1.0, message)
+
+        if await attend(job, deadline_seconds(client, wait_seconds), tell):
+            return job.outcome()
+        return answer(Answered(status="running", job_id=job.id, progress=job.meter.message))
+
+    async def run(
+        self, request: Request, meter: Meter, client: str, on: Callable[[Event], None] | None = None
+    ) -> Finished:
+        """Let the runtime serve a request, noting progress and passing every event to `on`; return the last one."""
+        async with aclosing(self.service.run(request, client=client)) as events:
+            async for event in events:
+                meter.note(event)
+                if on is not None:
+                    on(event)
+                if isinstance(event, Finished):
+                    return event
+        raise Failed(f"{request.model} ended without a result.")
+
+    def url(self, artifact: Artifact) -> str | None:
+        """Return where a browser finds the artifact."""
+        return f"{self.address}/artifacts/{artifact.kind}/{quote(artifact.path.name)}" if self.address else None
+
+
+def told(finished: Finished) -> dict[str, Any]:
+    """Return the fields every result has about a request that succeeded."""
+    warnings = [*finished.result.warnings, *([STARTER_NOTE] if finished.starter else [])]
+    return {
+        "model": finished.model,
+        "starter": finished.starter,
+        "seconds": round(finished.timings.running, 2),
+        "load_seconds": round(finished.timings.loading, 2),
+        "warnings": warnings,
+    }
+
+
+def link(artifact: Artifact) -> Link:
+    """Return the artifact as a link for a result."""
+    return Link(artifact.uri, artifact.path.name, artifact.mime_type, artifact.size_bytes)
+
+
+def keep_copy(destination: Path | None, fallback: Path, files: Files, data: bytes) -> Path:
+    """Write `data` where the caller wanted it and return the path to tell; `fallback` where it named none."""
+    if destination is None:
+        return fallback
+    files.write(destination, data)
+    return destination
+
+
+def tool(
+    server: MCPServer[Caller],
+    *,
+    title: str,
+    reads: bool = False,
+    idempotent: bool = False,
+    meta: dict[str, Any] | None = None,
+) -> Callable[[Tool[P]], Tool[P]]:
+    """Register a tool under its function's name and docstring; what fails as expected becomes a sentence."""
+    annotations = ToolAnnotations(
+        read_only_hint=reads, destructive_hint=False, idempotent_hint=idempotent or reads, open_world_hint=False
+    )
+
+    def register(function: Tool[P]) -> Tool[P]:
+        @functools.wraps(function)
+        async def run(*args: P.args, **kwargs: P.kwargs) -> CallToolResult:
+            try:
+                return await function(*args, **kwargs)
+            except SensesError as error:
+                raise ToolError(sentence(error)) from error
+
+        description = " ".join((function.__doc__ or "").split())
+        return server.tool(title=title, description=description, annotations=annotations, meta=meta)(run)
+
+    return register
+
+
+def sentence(error: SensesError) -> str:
+    """Say what failed, with the code and, where trying again helps, when."""
+    retry = f"; retry after {error.retry_after_seconds:.0f} s" if error.retry_after_seconds is not None else ""
+    return f"{error.message} [code: {error.code}{retry}]"

@@ -1,0 +1,199 @@
+"""What a tool may read and write: addresses resolved, folders checked, files opened once.
+
+An input is a path (absolute, `~`, or relative to the client's working folder), `file://`, `senses://` (an earlier
+result) or `data:`. The check is made on the resolved path and the file is opened without following a link, so that
+neither `..` nor a symbolic link leads out. What is outside the caller's folders is refused with one sentence that
+does not tell whether it exists.
+"""
+
+import base64
+import binascii
+import io
+import os
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+from urllib.parse import unquote, unquote_to_bytes, urlsplit
+
+from mcp_server.artifacts import SCHEME, ArtifactStore, Kind, write_whole
+from mcp_server.callers import Caller
+from model_runtime.errors import InvalidInput
+from model_runtime.settings import Settings
+
+PICTURE_BYTES = 50_000_000
+SOUND_BYTES = 2_000_000_000
+DATA_URI_CHARS = 11_000_000
+"""8 MB of media in base64."""
+
+
+@dataclass(frozen=True, slots=True)
+class Files:
+    """The files of one caller."""
+
+    caller: Caller
+    settings: Settings
+    artifacts: ArtifactStore
+
+    def open(self, address: str, *, param: str, limit_bytes: int) -> BinaryIO:
+        """Open an input for reading, from its start; the caller closes it.
+
+        Raises:
+            InvalidInput: the address is not one of the accepted forms, is outside the caller's folders, is not a
+                regular file, or holds more than `limit_bytes`; `param` names it.
+        """
+        if address.startswith("data:"):
+            return io.BytesIO(_data(address, param))
+        if address.startswith(f"{SCHEME}://"):
+            return _open(self._artifact(address, param), address, param, limit_bytes)
+        path = self._resolve(_path(address, param), param)
+        self._check_readable(path, address, param)
+        return _open(path, address, param, limit_bytes)
+
+    def destination(self, address: str, suffixes: tuple[str, ...], *, overwrite: bool) -> Path:
+        """Return where a result may be written, before any work is done.
+
+        Raises:
+            InvalidInput: outside the caller's folders, a missing folder, another ending than `suffixes`, or a file
+                that exists and may not be overwritten.
+        """
+        param = "output_path"
+        path = self._resolve(_path(address, param).parent, param) / _path(address, param).name
+        if not _within(path, self._folders()):
+            raise InvalidInput(self._outside(address, "write"), param=param, code="path_not_allowed")
+        if path.suffix.lower() not in suffixes:
+            raise InvalidInput(f"{address} must end in {' or '.join(suffixes)} for this format.", param=param)
+        if not path.parent.is_dir():
+            raise InvalidInput(f"There is no folder {path.parent} to write {path.name} into.", param=param)
+        if path.is_dir():
+            raise InvalidInput(f"{address} is a folder; name a file in it.", param=param)
+        if os.path.lexists(path) and not overwrite:
+            raise InvalidInput(f"{address} exists. Choose another name or pass overwrite=true.", param=param)
+        return path
+
+    def write(self, path: Path, data: bytes) -> None:
+        """Write a result to a checked destination, whole or not at all."""
+        write_whole(path, data)
+
+    def _folders(self) -> tuple[Path, ...]:
+        own = (*self.caller.folders, *self.settings.allowed_folders, self.settings.folders.inbox, self.artifacts.folder)
+        return tuple(Path(os.path.realpath(folder)) for folder in own)
+
+    def _resolve(self, path: Path, param: str) -> Path:
+        if not path.is_absolute():
+            if self.caller.cwd is None:
+                raise InvalidInput(
+                    f"{path} is a relative path and this client has no folder: pass an absolute path.", param=param
+                )
+            path = self.caller.cwd / path
+        return Path(os.path.realpath(path))
+
+    def _check_readable(self, path: Path, address: str, param: str) -> None:
+        if not _within(path, self._folders()):
+            raise InvalidInput(self._outside(address, "read"), param=param, code="path_not_allowed")
+
+    def _outside(self, address: str, verb: str) -> str:
+        folders = self.settings.folders
+        where = ", ".join(str(folder) for folder in self.caller.folders) or "none of its own"
+        return (
+            f"{address} is not in a folder that this client may {verb} (hidden files never are). "
+            f"The client's folders: {where}. Copy the file to {folders.inbox}, or add its folder to "
+            f"files.allowed_folders in {folders.config / 'config.toml'} and restart Senses."
+        )
+
+    def _artifact(self, address: str, param: str) -> Path:
+        kind, _, name = address.removeprefix(f"{SCHEME}://").partition("/")
+        kind = Kind.IMAGES if kind == "previews" else kind
+        found = self.artifacts.find(Kind(kind), name) if kind in list(Kind) else None
+        if found is None:
+            raise InvalidInput(f"There is no {address} (any more).", param=param, code="not_found")
+        return found.path
+
+
+def _path(address: str, param: str) -> Path:
+    if "\0" in address or not address.strip():
+        raise InvalidInput(f"{param} is empty or holds a NUL character; pass the path of a file.", param=param)
+    if address.startswith("file:"):
+        parts = urlsplit(address)
+        if parts.netloc not in ("", "localhost"):
+            raise InvalidInput(f"{address} names another machine; only local files can be read.", param=param)
+        return Path(unquote(parts.path))
+    if address.startswith(("http://", "https://")):
+        raise InvalidInput(
+            f"{address} is a web address; Senses works offline. Download the file and pass its path.",
+            param=param,
+            code="url_not_allowed",
+        )
+    if len(address) > 4096:
+        raise InvalidInput(
+            f"{param} has {len(address)} characters and is not a path. Pass a path, or base64 as data:<type>;base64,…",
+            param=param,
+        )
+    return Path(address).expanduser()
+
+
+def _within(path: Path, folders: tuple[Path, ...]) -> bool:
+    return any(path.is_relative_to(folder) and _is_open(path.relative_to(folder), folder) for folder in folders)
+
+
+def _is_open(inner: Path, folder: Path) -> bool:
+    if any(part.startswith(".") for part in inner.parts):
+        return False
+    return not (folder == Path.home() and inner.parts[:1] == ("Library",))
+
+
+def _data(address: str, param: str) -> bytes:
+    head, comma, body = address.partition(",")
+    if not comma or len(address) > DATA_URI_CHARS:
+        raise InvalidInput(
+            f"{param} is a data: address of {len(address)} characters; it needs the form data:<type>;base64,<data> "
+            "and at most 8 MB. Pass larger media as a path.",
+            param=param,
+        )
+    if not head.endswith(";base64"):
+        return unquote_to_bytes(body)
+    try:
+        return base64.b64decode(unquote_to_bytes(body), validate=True)
+    except binascii.Error as error:
+        raise InvalidInput(f"{param} holds base64 that cannot be decoded: {error}.", param=param) from error
+
+
+def _open(path: Path, address: str, param: str, limit_bytes: int) -> BinaryIO:
+    try:
+        # O_NONBLOCK: a fifo without a writer must not hold the call
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except FileNotFoundError:
+        raise InvalidInput(f"There is no file {address}{_nearby(path)}.", param=param, code="not_found") from None
+    except PermissionError:
+        raise InvalidInput(_refused(address), param=param, code="permission_denied") from None
+    except OSError as error:
+        raise InvalidInput(f"{address} cannot be opened: {error.strerror}.", param=param) from error
+    facts = os.fstat(descriptor)
+    if not stat.S_ISREG(facts.st_mode) or facts.st_size > limit_bytes:
+        os.close(descriptor)
+        if not stat.S_ISREG(facts.st_mode):
+            raise InvalidInput(f"{address} is not a regular file.", param=param)
+        raise InvalidInput(
+            f"{address} has {facts.st_size / 1e6:.0f} MB; at most {limit_bytes / 1e6:.0f} MB can be read.",
+            param=param,
+            code="too_large",
+        )
+    return os.fdopen(descriptor, "rb")
+
+
+def _nearby(path: Path) -> str:
+    """Tell of a file whose name differs only in case or ending: the commonest slips."""
+    try:
+        names = [other.name for other in path.parent.iterdir() if not other.name.startswith(".")]
+    except OSError:
+        return ""
+    close = [name for name in names if Path(name).stem.lower() == path.stem.lower()]
+    return f"; did you mean {close[0]}?".removesuffix("?") if len(close) == 1 else ""
+
+
+def _refused(address: str) -> str:
+    return (
+        f"The operating system refuses to open {address}. On macOS, Desktop, Documents and Downloads need the user's "
+        "consent: copy the file elsewhere, grant Files and Folders access in System Settings, or start `senses serve` "
+        "from a Terminal that has access."
+    )

@@ -1,0 +1,82 @@
+"""Ready-made requests a person can pick from a menu, and completions for their arguments."""
+
+from typing import Any
+
+from mcp.server import MCPServer
+from mcp_types import (
+    Completion,
+    CompletionArgument,
+    CompletionContext,
+    PromptReference,
+    ResourceTemplateReference,
+)
+
+from mcp_server.artifacts import SCHEME, Kind
+from mcp_server.callers import Caller
+from mcp_server.desk import Desk
+
+STYLES = ("watercolour", "line drawing", "photograph", "isometric", "flat icon", "pixel art", "oil painting")
+
+
+def add_prompts(server: MCPServer[Caller], desk: Desk) -> None:
+    """Register prompts and completions."""
+
+    @server.prompt(title="Alt text")
+    def alt_text(path: str) -> str:
+        """Write alt text for an image."""
+        return f'Call describe_image on {path} with task="alt_text" and give me the text, at most 125 characters.'
+
+    @server.prompt(title="Read a screenshot")
+    def read_screenshot(path: str) -> str:
+        """Read the text of a screenshot and keep its layout."""
+        return (
+            f'Call describe_image on {path} with task="ocr", then write the text as Markdown that keeps the layout: '
+            "headings, lists, tables and code blocks."
+        )
+
+    @server.prompt(title="Meeting minutes")
+    def meeting_minutes(path: str) -> str:
+        """Turn a recording into minutes."""
+        return (
+            f'Call transcribe on {path} with timestamps="segment" (get_job if it is still running). Then write minutes: '
+            "who was there as far as one can tell, decisions, action items with owners, open questions, each with the "
+            "time in the recording."
+        )
+
+    @server.prompt(title="Narrate")
+    def narrate(path_or_text: str, voice: str = "") -> str:
+        """Read a file or a text aloud."""
+        chosen = f' with voice="{voice}"' if voice else ""
+        return (
+            f"Read {path_or_text} aloud: if it names a file, read it first and leave out markup and code. Call speak"
+            f"{chosen} and play=true, at most 20000 characters a call, and tell me the paths."
+        )
+
+    @server.prompt(title="Illustrate")
+    def illustrate(topic: str, style: str = "") -> str:
+        """Draw a picture for a topic."""
+        wanted = f" in the style of a {style}" if style else ""
+        return (
+            f"Write one vivid sentence that describes a picture for: {topic}{wanted}. Call generate_image with it, look "
+            "at the preview, try once more with a better prompt if it misses, and tell me the path."
+        )
+
+    @server.completion()  # type: ignore[no-untyped-call, untyped-decorator]
+    async def complete(
+        ref: PromptReference | ResourceTemplateReference,
+        argument: CompletionArgument,
+        context: CompletionContext | None,
+    ) -> Completion | None:
+        matching = [value for value in _values(desk, ref, argument.name) if value.startswith(argument.value)]
+        return Completion(values=matching[:100], total=len(matching), has_more=len(matching) > 100)
+
+
+def _values(desk: Desk, ref: Any, argument: str) -> list[str]:
+    if argument == "style":
+        return list(STYLES)
+    if argument == "voice":
+        return sorted({voice for model in desk.service.status().models for voice in model.voices})
+    if argument == "name" and isinstance(ref, ResourceTemplateReference):
+        kind = ref.uri.removeprefix(f"{SCHEME}://").partition("/")[0].replace("previews", "images")
+        return [artifact.id for artifact in desk.artifacts.recent(100) if artifact.kind == Kind(kind)]
+    return []

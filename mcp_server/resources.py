@@ -1,0 +1,154 @@
+"""What a client can read and follow: the status of the runtime, and every kept result.
+
+`senses://status`, `models`, `jobs` and `voices` can be followed in every protocol revision; changes are passed on at
+most once a second. `senses://images/{id}`, `previews/{id}`, `audio/{id}` and `transcripts/{id}` are the results.
+"""
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import anyio
+from mcp.server import MCPServer
+from mcp.server.mcpserver.exceptions import ResourceNotFoundError
+from mcp.server.subscriptions import InMemorySubscriptionBus, ResourcesListChanged, ResourceUpdated
+
+from mcp_server import views
+from mcp_server.artifacts import SCHEME, Artifact, Kind
+from mcp_server.callers import Caller
+from mcp_server.desk import Desk
+from mcp_server.sdk import LegacySubscribers
+from mcp_server.tools.control import status_of
+from model_runtime.status import Status
+
+COALESCE_SECONDS = 1.0
+PREVIEW_SIDE = 512
+PREVIEW_BYTES = 300_000
+
+HELP = """# Senses
+
+Local eyes, a brush, ears and a voice. Nothing leaves this machine.
+
+- `describe_image(image, prompt, task)` looks at a picture; task "ocr" reads its text.
+- `generate_image(prompt, …)` draws; every picture is saved and its path returned.
+- `transcribe(audio, …)` writes down speech from audio or video files.
+- `speak(text, …)` says a text and saves it; `play=true` plays it aloud.
+
+Inputs are paths (absolute, `~`, or relative to the project), `file://`, `senses://` results or `data:` URIs.
+A result with status "running" has a `job_id`: call `get_job`. `media_status` lists models and voices.
+Models load when used and leave memory when idle. Starter models are built in and know only a toy world of coloured
+shapes, numbers and a few dozen words; `senses pull NAME` in a terminal downloads a real model.
+"""
+
+
+def add_resources(server: MCPServer[Caller], desk: Desk) -> None:
+    """Register all resources and templates."""
+    _add_status(server, desk)
+    _add_artifacts(server, desk)
+
+    @server.resource(f"{SCHEME}://help", mime_type="text/markdown", title="How to use Senses")
+    async def help_text() -> str:
+        """The tools and addresses in one page."""
+        return HELP
+
+
+def _add_status(server: MCPServer[Caller], desk: Desk) -> None:
+    def json_resource(name: str, title: str, description: str, read: Callable[[], Any]) -> None:
+        async def resource() -> str:
+            return json.dumps(read(), ensure_ascii=False)
+
+        server.resource(
+            f"{SCHEME}://{name}", name=name, title=title, description=description, mime_type="application/json"
+        )(resource)
+
+    json_resource(
+        "status", "Status", "Models, memory and running work; can be followed", lambda: status_of(desk, "all")
+    )
+    for section, title, description in (
+        ("models", "Models", "Every model: task, downloaded, loaded, size; can be followed"),
+        ("jobs", "Jobs", "What waits or runs; can be followed"),
+        ("voices", "Voices", "Voices and languages of the models that speak"),
+    ):
+        json_resource(section, title, description, _reader(desk, section))
+
+
+def _reader(desk: Desk, section: Any) -> Callable[[], Any]:
+    return lambda: status_of(desk, section)[section]
+
+
+def _add_artifacts(server: MCPServer[Caller], desk: Desk) -> None:
+    def found(kind: Kind, name: str) -> Artifact:
+        artifact = desk.artifacts.find(kind, name)
+        if artifact is None:
+            raise ResourceNotFoundError(f"There is no {kind} result {name!r} (any more).")
+        return artifact
+
+    @server.resource(f"{SCHEME}://images/{{name}}", mime_type="image/png", title="A generated image")
+    async def image(name: str) -> bytes:
+        """The whole picture."""
+        return await anyio.Path(found(Kind.IMAGES, name).path).read_bytes()
+
+    @server.resource(f"{SCHEME}://previews/{{name}}", mime_type="image/jpeg", title="A small preview of an image")
+    async def preview(name: str) -> bytes:
+        """At most 512 pixels wide and high."""
+        from model_runtime.media import pictures
+
+        png = await anyio.Path(found(Kind.IMAGES, name).path).read_bytes()
+        jpeg, _, _ = await anyio.to_thread.run_sync(pictures.preview, png, PREVIEW_SIDE, PREVIEW_BYTES)
+        return jpeg
+
+    @server.resource(f"{SCHEME}://audio/{{name}}", mime_type="audio/wav", title="Spoken audio")
+    async def audio(name: str) -> bytes:
+        """The whole recording."""
+        return await anyio.Path(found(Kind.AUDIO, name).path).read_bytes()
+
+    @server.resource(f"{SCHEME}://transcripts/{{name}}", mime_type="text/plain", title="A transcript")
+    async def transcript(name: str) -> str:
+        """The whole text."""
+        return await anyio.Path(found(Kind.TRANSCRIPTS, name).path).read_text(encoding="utf-8")
+
+
+class Announcer:
+    """Tells clients of every protocol revision what changed."""
+
+    def __init__(self, bus: InMemorySubscriptionBus, subscribers: LegacySubscribers, desk: Desk) -> None:
+        self._bus = bus
+        self._subscribers = subscribers
+        self._desk = desk
+        self._listed = anyio.Event()
+        desk.artifacts.on_added = lambda artifact: self._listed.set()
+
+    async def follow_runtime(self, pause_seconds: float = COALESCE_SECONDS) -> None:
+        """Announce changes of the runtime, at most one round each `pause_seconds`; runs until cancelled."""
+        before: dict[str, object] = {}
+        async for status in self._desk.service.changes():
+            now = contents(status)
+            for name in [name for name, value in now.items() if before and before[name] != value]:
+                await self.announce(f"{SCHEME}://{name}")
+            if before != now:
+                before = now
+                await anyio.sleep(pause_seconds)
+
+    async def follow_artifacts(self, pause_seconds: float = COALESCE_SECONDS) -> None:
+        """Announce that the list of resources changed when results are added; runs until cancelled."""
+        while True:
+            await self._listed.wait()
+            self._listed = anyio.Event()
+            await self._bus.publish(ResourcesListChanged())
+            await anyio.sleep(pause_seconds)
+
+    async def announce(self, uri: str) -> None:
+        """Tell all followers of one resource."""
+        await self._bus.publish(ResourceUpdated(uri=uri))
+        await self._subscribers.tell(uri)
+
+
+def contents(status: Status) -> dict[str, object]:
+    """Return what each followed resource says, without what changes by mere passing of time."""
+    models = tuple(
+        replace(model, idle_seconds=None, unloads_in_seconds=None, footprint_bytes=0) for model in status.models
+    )
+    jobs = tuple(replace(job, age_seconds=0.0) for job in status.jobs)
+    voices = views.voices(status)
+    return {"models": models, "jobs": jobs, "voices": voices, "status": (models, jobs, status.accepting)}

@@ -1,0 +1,111 @@
+"""The parts of the MCP SDK that have no public name yet, all in one place; `tests/mcp_server/test_sdk.py` holds each.
+
+Written against mcp 2.3, which pyproject.toml pins.
+"""
+# ruff: noqa: SLF001
+
+from typing import Any
+
+from mcp.server import MCPServer
+from mcp.server.context import ServerRequestContext
+from mcp.server.mcpserver import Context
+from mcp.server.runner import serve_dual_era_loop
+from mcp.server.session import ServerSession
+from mcp.shared._context_streams import ContextReceiveStream, ContextSendStream, create_context_streams
+from mcp.shared.message import SessionMessage
+from mcp_types import (
+    EmptyResult,
+    JSONRPCMessage,
+    SubscribeRequestParams,
+    UnsubscribeRequestParams,
+    jsonrpc_message_adapter,
+)
+
+Incoming = SessionMessage | Exception
+
+
+def refuse_unknown_arguments(server: MCPServer[Any]) -> None:
+    """Make every registered tool answer an argument it does not have with an error instead of ignoring it."""
+    for tool in server._tool_manager.list_tools():
+        arguments = tool.fn_metadata.arg_model
+        arguments.model_config["extra"] = "forbid"
+        arguments.model_rebuild(force=True)
+        tool.parameters["additionalProperties"] = False
+
+
+def client_name(ctx: Context[Any, Any]) -> str:
+    """Return the name the client gave itself, empty where it gave none."""
+    params = ctx.session.client_params
+    return params.client_info.name if params else ""
+
+
+class LegacySubscribers:
+    """Who asked for updates of a resource by `resources/subscribe`, the way of revisions up to 2025-11-25.
+
+    The SDK serves the newer `subscriptions/listen` itself but leaves this one to the server.
+    """
+
+    def __init__(self, server: MCPServer[Any]) -> None:
+        self._sessions: dict[str, dict[int, ServerSession]] = {}
+        low = server._lowlevel_server
+        low.add_request_handler("resources/subscribe", SubscribeRequestParams, self._subscribe)
+        low.add_request_handler("resources/unsubscribe", UnsubscribeRequestParams, self._unsubscribe)
+
+    async def tell(self, uri: str) -> None:
+        """Tell every subscriber that the resource changed."""
+        for session in list(self._sessions.get(uri, {}).values()):
+            await session.send_resource_updated(uri)
+
+    def count(self, uri: str) -> int:
+        """Return how many connections follow the resource."""
+        return len(self._sessions.get(uri, {}))
+
+    async def _subscribe(self, ctx: ServerRequestContext[Any, Any], params: SubscribeRequestParams) -> EmptyResult:
+        uri, connection = str(params.uri), ctx.session._connection
+        followers = self._sessions.setdefault(uri, {})
+        if id(connection) not in followers:
+            connection.exit_stack.callback(followers.pop, id(connection), None)
+        followers[id(connection)] = ctx.session
+        return EmptyResult()
+
+    async def _unsubscribe(self, ctx: ServerRequestContext[Any, Any], params: UnsubscribeRequestParams) -> EmptyResult:
+        self._sessions.get(str(params.uri), {}).pop(id(ctx.session._connection), None)
+        return EmptyResult()
+
+
+def message_streams() -> tuple[
+    ContextSendStream[Incoming],
+    ContextReceiveStream[Incoming],
+    ContextSendStream[SessionMessage],
+    ContextReceiveStream[SessionMessage],
+]:
+    """Make the two pairs of streams between a transport and the server: (to, its end) and (its end, from)."""
+    to_server, server_reads = create_context_streams[Incoming](0)
+    server_writes, from_server = create_context_streams[SessionMessage](0)
+    return to_server, server_reads, server_writes, from_server
+
+
+async def serve_messages(
+    server: MCPServer[Any],
+    reads: ContextReceiveStream[Incoming],
+    writes: ContextSendStream[SessionMessage],
+    state: object,
+) -> None:
+    """Serve one connection in the era it opens with; tools find `state` as their lifespan context."""
+    low = server._lowlevel_server
+    await serve_dual_era_loop(
+        low, reads, writes, lifespan_state=state, init_options=low.create_initialization_options()
+    )
+
+
+def parse_message(line: bytes) -> Incoming:
+    """Read one line of JSON-RPC; what cannot be read comes back as the exception."""
+    try:
+        return SessionMessage(jsonrpc_message_adapter.validate_json(line, by_name=False))
+    except ValueError as error:
+        return error
+
+
+def write_message(message: JSONRPCMessage) -> bytes:
+    """Write one line of JSON-RPC."""
+    return (message.model_dump_json(by_alias=True, exclude_unset=True) + "\n").encode()

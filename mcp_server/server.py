@@ -1,0 +1,91 @@
+"""The MCP server: the four media tools, their helpers, resources and prompts over one shared runtime."""
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+
+from anyio.abc import TaskGroup
+from mcp.server import MCPServer
+from mcp.server.caching import CacheHint
+from mcp.server.subscriptions import InMemorySubscriptionBus
+from mcp_types import Resource
+
+from mcp_server import sdk
+from mcp_server.artifacts import ArtifactStore
+from mcp_server.callers import Caller
+from mcp_server.desk import Desk
+from mcp_server.jobs import Jobs
+from mcp_server.places import VERSION
+from mcp_server.player import Player
+from mcp_server.prompts import add_prompts
+from mcp_server.resources import Announcer, add_resources
+from mcp_server.tools.control import add_control
+from mcp_server.tools.describe import add_describe_image
+from mcp_server.tools.generate import add_generate_image
+from mcp_server.tools.speak import add_speak
+from mcp_server.tools.transcribe import add_transcribe
+from model_runtime.service import Service
+from model_runtime.settings import Settings
+
+INSTRUCTIONS = (
+    "Local, private media tools on this machine: look at images (describe_image), draw them (generate_image), write "
+    "down speech (transcribe) and speak (speak). Pass file paths, not base64. Results are saved: tell the user the "
+    'path. A result with status "running" has a job_id: call get_job until it is done. The first call of a model loads '
+    "it, which can take a minute; media_status shows models, voices and what is running. A result marked starter comes "
+    "from a tiny built-in model that knows only a toy world: say so."
+)
+
+
+class SensesServer(MCPServer[Caller]):
+    """An `MCPServer` whose list of resources ends with the newest results."""
+
+    def __init__(self, desk: Desk, bus: InMemorySubscriptionBus, caller: Caller) -> None:
+        @asynccontextmanager
+        async def lifespan(server: MCPServer[Caller]) -> AsyncGenerator[Caller]:
+            yield caller
+
+        super().__init__(
+            "senses",
+            title="Senses",
+            version=VERSION,
+            instructions=INSTRUCTIONS,
+            lifespan=lifespan,
+            subscriptions=bus,
+            cache_hints={"resources/read": CacheHint(ttl_ms=1000), "resources/list": CacheHint(ttl_ms=1000)},
+        )
+        self.desk = desk
+
+    async def list_resources(self) -> list[Resource]:
+        """Return the fixed resources, then the last results."""
+        results = [
+            Resource(name=artifact.path.name, uri=artifact.uri, mime_type=artifact.mime_type, size=artifact.size_bytes)
+            for artifact in self.desk.artifacts.recent()
+        ]
+        return [*await super().list_resources(), *results]
+
+
+def create_server(
+    service: Service,
+    settings: Settings,
+    artifacts: ArtifactStore,
+    tasks: TaskGroup,
+    *,
+    address: str = "",
+    caller: Caller | None = None,
+) -> SensesServer:
+    """Build the server. Jobs and announcements run in `tasks` until it is cancelled.
+
+    `address` is the HTTP origin that serves artifacts, empty for none. `caller` is what connections that bring no
+    folders of their own (HTTP, in memory) may reach.
+    """
+    desk = Desk(service, settings, artifacts, Jobs(tasks), Player(tasks), address)
+    bus = InMemorySubscriptionBus()
+    server = SensesServer(desk, bus, caller or Caller())
+    for add in (add_describe_image, add_generate_image, add_transcribe, add_speak, add_control):
+        add(server, desk)
+    sdk.refuse_unknown_arguments(server)
+    add_resources(server, desk)
+    add_prompts(server, desk)
+    announcer = Announcer(bus, sdk.LegacySubscribers(server), desk)
+    tasks.start_soon(announcer.follow_runtime)
+    tasks.start_soon(announcer.follow_artifacts)
+    return server

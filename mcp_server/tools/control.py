@@ -1,0 +1,97 @@
+"""media_status, get_job, cancel_job and manage_model: what a model needs to know and do around the four media tools.
+
+Claude Desktop's model cannot read resources, so what they say is a tool too.
+"""
+
+from typing import Annotated, Any, Literal
+
+from mcp.server import MCPServer
+from mcp_types import CallToolResult
+from pydantic import Field
+
+from mcp_server import sdk, views
+from mcp_server.callers import Caller, deadline_seconds
+from mcp_server.desk import Desk, ToolContext, tool
+from mcp_server.jobs import attend
+from mcp_server.results import Answered, Report, answer
+from model_runtime.errors import InvalidInput
+from model_runtime.requests import Task
+
+Section = Literal["all", "models", "voices", "jobs", "memory"]
+
+
+def add_control(server: MCPServer[Caller], desk: Desk) -> None:
+    """Register the tools."""
+
+    @tool(server, title="Media status", reads=True)
+    async def media_status(ctx: ToolContext, section: Section = "all") -> CallToolResult:
+        """Tell which local models exist and are downloaded or loaded, the voices, the memory budget and what is
+        running."""
+        return answer(Report.model_validate(status_of(desk, section)))
+
+    @tool(server, title="Get a job's result", reads=True)
+    async def get_job(
+        ctx: ToolContext,
+        job_id: str,
+        wait_seconds: Annotated[int, Field(ge=0, le=3600, description="Wait this long for the end")] = 45,
+    ) -> CallToolResult:
+        """Get the result of a call that answered with status "running": the same result as the tool's own, or
+        "running" again."""
+        job = desk.jobs.find(job_id)
+
+        async def tell(fraction: float, message: str) -> None:
+            await ctx.report_progress(fraction, 1.0, message)
+
+        if await attend(job, min(wait_seconds, _longest(ctx)), tell, owns=False):
+            return job.outcome()
+        return answer(Answered(status="running", job_id=job.id, progress=job.meter.message))
+
+    @tool(server, title="Cancel a job", idempotent=True)
+    async def cancel_job(ctx: ToolContext, job_id: str) -> CallToolResult:
+        """Stop a running job: a job_id from a result, or the number of a request in media_status."""
+        if job_id.isdecimal():
+            stopped = desk.service.cancel(int(job_id))
+            if not stopped:
+                raise InvalidInput(f"No request {job_id} waits or runs.", param="job_id", code="not_found")
+            return answer(Report.model_validate({"job_id": job_id, "state": "cancelled"}))
+        job = desk.jobs.find(job_id)
+        job.scope.cancel()
+        await job.finished.wait()
+        return answer(Report.model_validate({"job_id": job_id, "state": job.state}))
+
+    @tool(server, title="Load or unload a model", idempotent=True)
+    async def manage_model(
+        ctx: ToolContext, action: Literal["load", "unload"], model: Annotated[str, Field(min_length=1)]
+    ) -> CallToolResult:
+        """Load a model into memory ahead of time, or unload it to free memory once its running work ends. Models load
+        by themselves when used and leave when idle; this is rarely needed."""
+        name = named(desk, model)
+        if action == "load":
+            await desk.service.load(name)
+            return answer(Report.model_validate({"model": name, "state": "ready"}))
+        freed = await desk.service.unload(name)
+        return answer(Report.model_validate({"model": name, "state": "absent", "freed_mb": round(freed / 1e6)}))
+
+
+def _longest(ctx: ToolContext) -> float:
+    return deadline_seconds(sdk.client_name(ctx), -1) or 3600.0
+
+
+def named(desk: Desk, model: str) -> str:
+    """Return the canonical name of a model of any task; raises `InvalidInput` where there is none."""
+    known = {status.name: status.task for status in desk.service.status().models}
+    return desk.service.resolve(model, known.get(model, Task.TEXT))
+
+
+def status_of(desk: Desk, section: Section) -> dict[str, Any]:
+    """Return one section of the status, or all of them."""
+    status = desk.service.status()
+    sections: dict[str, Any] = {
+        "models": views.models(status),
+        "voices": views.voices(status),
+        "jobs": views.jobs(status, desk.jobs.all()),
+        "memory": views.memory(status),
+    }
+    if section != "all":
+        return {section: sections[section]}
+    return {"version": status.version, "page": desk.address or None, **sections}

@@ -1,0 +1,67 @@
+"""describe_image: what is in a picture."""
+
+from typing import Annotated, Literal
+
+from mcp.server import MCPServer
+from mcp_types import CallToolResult
+from pydantic import Field
+
+from mcp_server import sdk
+from mcp_server.callers import Caller
+from mcp_server.desk import Desk, ToolContext, told, tool
+from mcp_server.progress import Meter
+from mcp_server.results import Described, Size, answer
+from model_runtime.events import Answer
+from model_runtime.requests import Chat, Message, Task
+
+PROMPTS = {
+    "describe": "Describe this image in detail.",
+    "caption": "Describe this image in one short sentence.",
+    "alt_text": "Write alt text for this image: at most 125 characters, no 'image of'. Answer with the text only.",
+    "ocr": "Write down all text in this image exactly as it stands, line by line. Answer with the text only.",
+}
+
+
+def add_describe_image(server: MCPServer[Caller], desk: Desk) -> None:
+    """Register the tool."""
+
+    @tool(server, title="Describe an image", reads=True)
+    async def describe_image(
+        ctx: ToolContext,
+        image: Annotated[str, Field(description="Path (absolute, ~ or relative), file://, senses:// or data: URI")],
+        prompt: Annotated[str, Field(description="A question or instruction about the image", max_length=8000)] = "",
+        task: Literal["describe", "caption", "alt_text", "ocr"] = "describe",
+        more_images: Annotated[
+            list[str], Field(description="Further images to compare, for models that take several", max_length=7)
+        ] = [],  # noqa: B006
+        model: Annotated[str, Field(description="auto, fast, best or a name from media_status")] = "auto",
+        max_tokens: Annotated[int, Field(ge=1, le=4096)] = 512,
+        wait_seconds: Annotated[int, Field(ge=-1, le=3600, description="-1: as long as this client can")] = -1,
+    ) -> Annotated[CallToolResult, Described]:
+        """Look at an image file with a local vision model: describe it, answer a question about it, write alt text or
+        read its text (task="ocr"). Pass file paths, never bare base64. Nothing leaves this machine."""
+        name = desk.service.resolve(model, Task.VISION)
+        first = await desk.picture(ctx, image, "image")
+        others = [await desk.picture(ctx, other, "more_images") for other in more_images]
+        question = prompt if prompt and task == "describe" else f"{PROMPTS[task]} {prompt}".strip()
+        request = Chat(name, (Message("user", (first, *others, question)),), max_tokens=max_tokens)
+        client = sdk.client_name(ctx)
+
+        async def look(meter: Meter) -> CallToolResult:
+            finished = await desk.run(request, meter, client)
+            if not isinstance(finished.result, Answer):
+                raise TypeError(finished.result)
+            found = finished.result
+            return answer(
+                Described(
+                    text=found.text.strip(),
+                    task=task,
+                    image=Size(width=first.width, height=first.height),
+                    truncated=found.finish_reason == "length",
+                    prompt_tokens=found.prompt_tokens,
+                    completion_tokens=found.completion_tokens,
+                    **told(finished),
+                )
+            )
+
+        return await desk.work(ctx, "describe_image", wait_seconds, look)
