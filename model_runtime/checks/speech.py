@@ -1,0 +1,44 @@
+"""Refuse speech that cannot be spoken, before a model is loaded."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from model_runtime.errors import InvalidInput
+from model_runtime.models import Model
+from model_runtime.requests import Speak
+from model_runtime.voices import read_voices
+
+MAX_CHARACTERS = 20_000
+SLOWEST, FASTEST = 0.25, 4.0
+
+
+def check(request: Speak, model: Model, folders: Mapping[str, Path]) -> None:
+    """Check text, speed, voice and language.
+
+    Raises:
+        InvalidInput: a value cannot be used; the message names what can.
+    """
+    check_text(request.text)
+    if not SLOWEST <= request.speed <= FASTEST:
+        raise InvalidInput(
+            f"speed is {request.speed:g}; it must be from {SLOWEST:g} to {FASTEST:g} (1 is normal).", param="speed"
+        )
+    book = read_voices(folders["model"])
+    if book.names:
+        book.choose(model.name, request.text, voice=request.voice, language=request.language)
+
+
+def check_text(text: str) -> None:
+    """Raise `InvalidInput` for a text that has nothing to speak or is too long."""
+    if not any(character.isalnum() for character in text):
+        raise InvalidInput(
+            "The text has no letter or digit, so there is nothing to speak. Send a sentence.",
+            param="text",
+            code="empty_text",
+        )
+    if len(text) > MAX_CHARACTERS:
+        raise InvalidInput(
+            f"The text has {len(text)} characters; at most {MAX_CHARACTERS} can be spoken at once. Send it in parts.",
+            param="text",
+            code="text_too_long",
+        )

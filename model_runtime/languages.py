@@ -1,0 +1,202 @@
+"""Languages by code and name, and which script each is written in.
+
+The codes are those of Whisper: ISO 639-1 where there is one, plus `haw` and `yue`.
+"""
+
+import unicodedata
+from collections import Counter
+from collections.abc import Mapping
+
+LANGUAGES: Mapping[str, str] = {
+    "en": "English",
+    "zh": "Chinese",
+    "de": "German",
+    "es": "Spanish",
+    "ru": "Russian",
+    "ko": "Korean",
+    "fr": "French",
+    "ja": "Japanese",
+    "pt": "Portuguese",
+    "tr": "Turkish",
+    "pl": "Polish",
+    "ca": "Catalan",
+    "nl": "Dutch",
+    "ar": "Arabic",
+    "sv": "Swedish",
+    "it": "Italian",
+    "id": "Indonesian",
+    "hi": "Hindi",
+    "fi": "Finnish",
+    "vi": "Vietnamese",
+    "he": "Hebrew",
+    "uk": "Ukrainian",
+    "el": "Greek",
+    "ms": "Malay",
+    "cs": "Czech",
+    "ro": "Romanian",
+    "da": "Danish",
+    "hu": "Hungarian",
+    "ta": "Tamil",
+    "no": "Norwegian",
+    "th": "Thai",
+    "ur": "Urdu",
+    "hr": "Croatian",
+    "bg": "Bulgarian",
+    "lt": "Lithuanian",
+    "la": "Latin",
+    "mi": "Maori",
+    "ml": "Malayalam",
+    "cy": "Welsh",
+    "sk": "Slovak",
+    "te": "Telugu",
+    "fa": "Persian",
+    "lv": "Latvian",
+    "bn": "Bengali",
+    "sr": "Serbian",
+    "az": "Azerbaijani",
+    "sl": "Slovenian",
+    "kn": "Kannada",
+    "et": "Estonian",
+    "mk": "Macedonian",
+    "br": "Breton",
+    "eu": "Basque",
+    "is": "Icelandic",
+    "hy": "Armenian",
+    "ne": "Nepali",
+    "mn": "Mongolian",
+    "bs": "Bosnian",
+    "kk": "Kazakh",
+    "sq": "Albanian",
+    "sw": "Swahili",
+    "gl": "Galician",
+    "mr": "Marathi",
+    "pa": "Punjabi",
+    "si": "Sinhala",
+    "km": "Khmer",
+    "sn": "Shona",
+    "yo": "Yoruba",
+    "so": "Somali",
+    "af": "Afrikaans",
+    "oc": "Occitan",
+    "ka": "Georgian",
+    "be": "Belarusian",
+    "tg": "Tajik",
+    "sd": "Sindhi",
+    "gu": "Gujarati",
+    "am": "Amharic",
+    "yi": "Yiddish",
+    "lo": "Lao",
+    "uz": "Uzbek",
+    "fo": "Faroese",
+    "ht": "Haitian Creole",
+    "ps": "Pashto",
+    "tk": "Turkmen",
+    "nn": "Nynorsk",
+    "mt": "Maltese",
+    "sa": "Sanskrit",
+    "lb": "Luxembourgish",
+    "my": "Myanmar",
+    "bo": "Tibetan",
+    "tl": "Tagalog",
+    "mg": "Malagasy",
+    "as": "Assamese",
+    "tt": "Tatar",
+    "haw": "Hawaiian",
+    "ln": "Lingala",
+    "ha": "Hausa",
+    "ba": "Bashkir",
+    "jw": "Javanese",
+    "su": "Sundanese",
+    "yue": "Cantonese",
+}
+
+ALIASES: Mapping[str, str] = {
+    "burmese": "my",
+    "castilian": "es",
+    "cmn": "zh",
+    "fil": "tl",
+    "filipino": "tl",
+    "flemish": "nl",
+    "haitian": "ht",
+    "iw": "he",
+    "jv": "jw",
+    "letzeburgesch": "lb",
+    "mandarin": "zh",
+    "moldavian": "ro",
+    "moldovan": "ro",
+    "nb": "no",
+    "panjabi": "pa",
+    "pushto": "ps",
+    "sinhalese": "si",
+    "valencian": "ca",
+}
+"""Other names and codes that people use."""
+
+_CODES: Mapping[str, str] = {name.lower(): code for code, name in LANGUAGES.items()} | dict(ALIASES)
+
+_SCRIPTS: Mapping[str, tuple[str, ...]] = {
+    "HANGUL": ("ko",),
+    "HIRAGANA": ("ja",),
+    "KATAKANA": ("ja",),
+    "CJK": ("zh", "ja", "yue"),
+    "DEVANAGARI": ("hi", "mr", "ne", "sa"),
+    "CYRILLIC": ("ru", "uk", "bg", "sr", "be", "mk", "kk", "tg", "mn", "tt", "ba"),
+    "ARABIC": ("ar", "fa", "ur", "ps", "sd"),
+    "GREEK": ("el",),
+    "HEBREW": ("he", "yi"),
+    "THAI": ("th",),
+    "TAMIL": ("ta",),
+    "TELUGU": ("te",),
+    "BENGALI": ("bn", "as"),
+    "GEORGIAN": ("ka",),
+    "ARMENIAN": ("hy",),
+}
+"""First word of a letter's Unicode name → the languages written so, the likeliest first. All others use LATIN."""
+
+
+_ALSO_LATIN = {"sr", "mn", "kk"}
+
+
+def language_code(name: str) -> str:
+    """Return the code that a code, tag or English name ("ko", "ko-KR", "Korean") means; "" for an unknown one."""
+    wanted = name.strip().lower().replace("_", "-")
+    for form in (wanted, wanted.split("-")[0]):
+        if form in LANGUAGES:
+            return form
+        if form in _CODES:
+            return _CODES[form]
+    return ""
+
+
+def language_name(code: str) -> str:
+    """Return the English name of a code."""
+    return LANGUAGES.get(code, code)
+
+
+def script(text: str) -> str:
+    """Return the script most letters of `text` are in, as Unicode names it; LATIN where there are no letters.
+
+    Any kana makes a text Japanese, whose words are mostly Chinese characters.
+    """
+    counts = Counter(letter_script(letter) for letter in text if letter.isalpha())
+    if counts["HIRAGANA"] + counts["KATAKANA"]:
+        return "HIRAGANA"
+    return counts.most_common(1)[0][0] if counts else "LATIN"
+
+
+def letter_script(letter: str) -> str:
+    """Return the first word of a letter's Unicode name, which is its script."""
+    return unicodedata.name(letter, "UNKNOWN").split()[0].replace("HALFWIDTH", "KATAKANA").replace("FULLWIDTH", "LATIN")
+
+
+def likeliest_language(text: str) -> str:
+    """Return the language that the script of `text` belongs to; "" for Latin letters, which tell nothing."""
+    return _SCRIPTS.get(script(text), ("",))[0]
+
+
+def is_written_in(language: str, name: str) -> bool:
+    """Tell whether a language is written in a script."""
+    if name in _SCRIPTS:
+        return language in _SCRIPTS[name]
+    other = any(language in languages for languages in _SCRIPTS.values())
+    return name == "LATIN" and (not other or language in _ALSO_LATIN)
