@@ -1,0 +1,32 @@
+"""What a KittenTTS model reads: phonemes of espeak-ng, one number a symbol, words and punctuation set apart."""
+
+import re
+from collections.abc import Sequence
+
+from model_runtime.engines.espeak import Espeak
+
+ENGLISH = "en-us"
+SYMBOLS = (
+    '$;:,.!?¡¿—…"«»"" '
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+    "ɑɐɒæɓʙβɔɕçɗɖðʤəɘɚɛɜɝɞɟʄɡɠɢʛɦɧħɥʜɨɪʝɭɬɫɮʟɱɯɰŋɳɲɴøɵɸθœɶʘɹɺɾɻʀʁɽʂʃʈʧʉʊʋⱱʌɣɤʍχʎʏʑʐʒʔʡʕʢǀǁǂǃˈˌːˑʼʴʰʱʲʷˠˤ˞↓↑→↗↘'̩'ᵻ"
+)
+"""Symbol by number. A repeated symbol counts at its last place, as in the library's own table."""
+
+BORDER = 0
+NUMBERS = {symbol: number for number, symbol in enumerate(SYMBOLS)}
+_PUNCTUATION = re.compile(r"([;:,.!?]+)(?=\s|$)")
+_APART = re.compile(r"\w+|[^\w\s]")
+
+
+def spoken(espeak: Espeak, text: str) -> str:
+    """Return the phonemes of `text` with its punctuation kept, everything one space apart."""
+    parts = _PUNCTUATION.split(text)
+    voiced = (part if number % 2 else espeak.phonemes(part, ENGLISH) if part.strip() else ""
+              for number, part in enumerate(parts))  # fmt: skip
+    return " ".join(_APART.findall(" ".join(voiced)))
+
+
+def numbers(phonemes: str) -> Sequence[int]:
+    """Turn phonemes into the model's input; symbols it does not know are silent."""
+    return [BORDER, *(NUMBERS[symbol] for symbol in phonemes if symbol in NUMBERS), BORDER]
