@@ -1,0 +1,87 @@
+"""Refuse drawings that no image model can draw, before one is loaded. Every family works on tiles of 16 pixels."""
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+
+from model_runtime.errors import InvalidInput
+from model_runtime.models import Model
+from model_runtime.requests import GenerateImage
+
+SIDE_STEP = 16
+SHORTEST_SIDE, LONGEST_SIDE = 64, 2048
+MAX_PIXELS = 4_000_000
+MAX_STEPS = 50
+MAX_SEED = 2**32 - 1
+MAX_PROMPT_CHARACTERS = 10_000
+"""About five times what the longest text encoder reads; what it does not read is told with the picture."""
+
+
+def check(request: GenerateImage, model: Model, folders: Mapping[str, Path]) -> None:
+    """Check prompt, size, steps, seed and strength; they are the same for every model.
+
+    Raises:
+        InvalidInput: a value cannot be used; the message names one that can.
+    """
+    check_drawing(request)
+
+
+def check_drawing(request: GenerateImage) -> None:
+    """Do the work of `check`, for callers that have no catalogue entry at hand.
+
+    Raises:
+        InvalidInput: a value cannot be used; the message names one that can.
+    """
+    _check_prompt(request.prompt)
+    _check_size(request.width, request.height)
+    _check_range("steps", request.steps, 0, MAX_STEPS, "0 means the model's own number")
+    _check_range("seed", request.seed, 0, MAX_SEED, "the same seed draws the same picture")
+    _check_range("strength", request.strength, 0, 1, "0 keeps the source, 1 ignores it")
+    _check_range("preview_every", request.preview_every, 0, MAX_STEPS, "0 sends no previews")
+
+
+def nearest_size(width: int, height: int) -> tuple[int, int]:
+    """Return the valid size next to `width` x `height` in pixels; one with too many pixels keeps its shape."""
+    width, height = _nearest_side(width), _nearest_side(height)
+    scale = math.sqrt(MAX_PIXELS / (width * height))
+    if scale >= 1:
+        return width, height
+    return int(width * scale) // SIDE_STEP * SIDE_STEP, int(height * scale) // SIDE_STEP * SIDE_STEP
+
+
+def _check_prompt(prompt: str) -> None:
+    if not prompt.strip():
+        raise InvalidInput("The prompt is empty. Say what to draw.", param="prompt", code="empty_prompt")
+    if len(prompt) > MAX_PROMPT_CHARACTERS:
+        raise InvalidInput(
+            f"The prompt has {len(prompt)} characters; at most {MAX_PROMPT_CHARACTERS} are accepted. Shorten it.",
+            param="prompt",
+            code="prompt_too_long",
+        )
+
+
+def _check_size(width: int, height: int) -> None:
+    for param, side in (("width", width), ("height", height)):
+        if side % SIDE_STEP or not SHORTEST_SIDE <= side <= LONGEST_SIDE:
+            rule = f"sides are multiples of {SIDE_STEP} from {SHORTEST_SIDE} to {LONGEST_SIDE} pixels"
+            raise _bad_size(f"{param} is {side}; {rule}", width, height, param)
+    if width * height > MAX_PIXELS:
+        rule = (
+            f"{width}x{height} has {width * height / 1e6:.1f} megapixels; at most {MAX_PIXELS / 1e6:.0f} can be drawn"
+        )
+        raise _bad_size(rule, width, height, "width")
+
+
+def _bad_size(problem: str, width: int, height: int, param: str) -> InvalidInput:
+    nearest = "{}x{}".format(*nearest_size(width, height))
+    return InvalidInput(f"{problem}. The nearest size is {nearest}.", param=param, code="invalid_size")
+
+
+def _check_range(param: str, value: float, low: int, high: int, meaning: str) -> None:
+    if not low <= value <= high:
+        raise InvalidInput(f"{param} is {value:g}; it must be from {low} to {high} ({meaning}).", param=param)
+
+
+def _nearest_side(side: int) -> int:
+    step = round(side / SIDE_STEP) * SIDE_STEP
+    return min(max(step, SHORTEST_SIDE), LONGEST_SIDE)
