@@ -3,7 +3,6 @@
 import json
 import logging
 import os
-import socket
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,7 @@ logger = logging.getLogger(__name__)
 
 GREETING_SECONDS = 5.0
 GREETING_BYTES = 65_536
+RETRY_SECONDS = 0.2
 LINE_BYTES = 64 * 1024 * 1024
 """Of one message: media come by path, a data: URI has at most 11 MB."""
 
@@ -46,13 +46,22 @@ class Door:
         os.replace(own, self._path)  # noqa: PTH105
 
     async def serve(self) -> None:
-        """Accept connections until `close`."""
+        """Accept connections until `close`, then let those that are open end."""
         if self._listener is None:
             raise RuntimeError("open() comes before serve()")
-        try:
-            await self._listener.serve(self._connected)
-        except anyio.ClosedResourceError:
-            return
+        async with anyio.create_task_group() as tasks:
+            while stream := await self._accept(self._listener):
+                tasks.start_soon(self._connected, stream)
+
+    async def _accept(self, listener: SocketListener) -> SocketStream | None:
+        while True:
+            try:
+                return await listener.accept()
+            except anyio.ClosedResourceError:
+                return None
+            except OSError as error:
+                logger.warning("A connection could not be accepted: %s", error)
+                await anyio.sleep(RETRY_SECONDS)
 
     async def close(self) -> None:
         """Take the socket away first, so that whoever comes now starts another daemon, then stop listening."""
@@ -142,32 +151,3 @@ def newer(version: str, than: str) -> bool:
         return tuple(map(int, version.split("."))) > tuple(map(int, than.split(".")))
     except ValueError:
         return False
-
-
-def http_sockets(host: str, port: int) -> list[socket.socket]:
-    """Bind the HTTP port; on 127.0.0.1 also ::1, because `localhost` may mean either. Port 0 lets the system choose.
-
-    Raises:
-        OSError: the port is taken, or the host is not this machine.
-    """
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    first = _bound(family, host, port)
-    if host != "127.0.0.1":
-        return [first]
-    try:
-        return [first, _bound(socket.AF_INET6, "::1", first.getsockname()[1])]
-    except OSError:
-        return [first]  # no IPv6 here, or someone else has its side of the port
-
-
-def _bound(family: socket.AddressFamily, host: str, port: int) -> socket.socket:
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if family == socket.AF_INET6:
-            listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        listener.bind((host, port))
-    except OSError:
-        listener.close()
-        raise
-    return listener

@@ -3,7 +3,6 @@
 `model_runtime.settings.Folders` says the same through platformdirs; a test holds the two together.
 """
 
-import hashlib
 import os
 import sys
 from collections.abc import Mapping
@@ -52,6 +51,8 @@ def _socket(run: str) -> str:
     # the daemon binds <path>.<pid> first
     if len(os.fsencode(path)) + 8 <= SOCKET_PATH_BYTES:
         return path
+    import hashlib  # its OpenSSL costs the shim 4 MB and 7 ms
+
     name = hashlib.sha256(os.fsencode(run)).hexdigest()[:16]
     return f"/tmp/senses-{os.getuid()}/{name}-d{PROTOCOL}.sock"  # noqa: S108
 

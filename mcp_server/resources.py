@@ -92,11 +92,11 @@ def _add_artifacts(server: MCPServer[Caller], desk: Desk) -> None:
     @server.resource(f"{SCHEME}://previews/{{name}}", mime_type="image/jpeg", title="A small preview of an image")
     async def preview(name: str) -> bytes:
         """At most 512 pixels wide and high."""
-        from model_runtime.media import pictures
+        from model_runtime.media.pictures import preview as shrink
 
         png = await anyio.Path(found(Kind.IMAGES, name).path).read_bytes()
-        jpeg, _, _ = await anyio.to_thread.run_sync(pictures.preview, png, PREVIEW_SIDE, PREVIEW_BYTES)
-        return jpeg
+        shot = await anyio.to_thread.run_sync(shrink, png, PREVIEW_SIDE, PREVIEW_BYTES)
+        return shot[0]
 
     @server.resource(f"{SCHEME}://audio/{{name}}", mime_type="audio/wav", title="Spoken audio")
     async def audio(name: str) -> bytes:

@@ -13,11 +13,10 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from fcntl import LOCK_EX, flock
-from typing import Any
 
 from mcp_server.places import PROTOCOL, VERSION, Places, own_folder
 
-DAEMON = ("-P", "-m", "mcp_server.daemon", "--ready-fd", "3")
+DAEMON: tuple[str, ...] = ("-P", "-m", "mcp_server.daemon", "--ready-fd", "3")
 PATIENCE_SECONDS = 20.0
 RETRY_SECONDS = 0.05
 GREETING_SECONDS = 2.0
@@ -196,7 +195,7 @@ def _rotate(log: str) -> None:
         return
 
 
-def _read_line(link: socket.socket) -> dict[str, Any]:
+def _read_line(link: socket.socket) -> dict[str, object]:
     """Read byte by byte up to the newline: what follows belongs to the client."""
     line = b""
     while not line.endswith(b"\n"):

@@ -1,0 +1,312 @@
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+from mcp import Client
+from mcp_types import CallToolResult, TextContent
+from PIL import Image
+
+from mcp_server.callers import Caller
+from mcp_server.tools.transcribe import render
+from model_runtime.errors import ModelMissing, QueueFull
+from model_runtime.events import Segment, Transcript, Word
+from model_runtime.requests import Chat, GenerateImage, Speak, Transcribe
+from model_runtime.settings import Settings
+from tests.fakes import FakeService
+from tests.mcp_server.conftest import Connect, Era, serving
+
+
+def text_of(result: CallToolResult) -> str:
+    first = result.content[0]
+    assert isinstance(first, TextContent)
+    return first.text
+
+
+def file_of(data: dict[str, Any]) -> Path:
+    return Path(data["path"])
+
+
+def data_of(result: CallToolResult) -> dict[str, Any]:
+    assert not result.is_error, text_of(result)
+    data: dict[str, Any] | None = result.structured_content
+    assert data is not None
+    return data
+
+
+@pytest.mark.promise("mcp:describe")
+async def test_an_agent_sees_what_is_in_a_picture_of_its_project(
+    connect: Connect, era: Era, service: FakeService
+) -> None:
+    async with connect(era) as client:
+        result = await client.call_tool("describe_image", {"image": "red.png", "prompt": "What colour?"})
+
+    data = data_of(result)
+    assert data["text"] == "A red circle on a white background."
+    assert data["image"] == {"width": 64, "height": 48}
+    assert json.loads(text_of(result)) == data
+    (request,) = service.requests
+    assert isinstance(request, Chat)
+    picture, question = request.messages[0].content
+    assert question == "What colour?"
+    assert not isinstance(picture, str)
+    assert picture.rgb[:3] == b"\xff\x00\x00"
+
+
+async def test_reading_text_asks_for_the_text_and_keeps_the_callers_wish(
+    connect: Connect, service: FakeService
+) -> None:
+    async with connect() as client:
+        await client.call_tool("describe_image", {"image": "red.png", "task": "ocr", "prompt": "Only the title."})
+
+    (request,) = service.requests
+    assert isinstance(request, Chat)
+    question = request.messages[0].content[-1]
+    assert isinstance(question, str)
+    assert question.startswith("Write down all text")
+    assert question.endswith("Only the title.")
+
+
+@pytest.mark.promise("mcp:generate")
+async def test_a_drawing_is_saved_linked_and_previewed(connect: Connect, era: Era) -> None:
+    async with connect(era) as client:
+        result = await client.call_tool("generate_image", {"prompt": "a fox", "width": 256, "height": 128, "seed": 7})
+        (image,) = data_of(result)["images"]
+        read = await client.read_resource(image["uri"])
+
+    with Image.open(image["path"]) as saved:
+        assert (saved.format, saved.size) == ("PNG", (256, 128))
+    assert image["seed"] == 7
+    assert [block.type for block in result.content] == ["text", "image", "resource_link"]
+    assert read.contents[0].mime_type == "image/png"
+
+
+async def test_several_drawings_differ_by_their_seed_and_get_numbered_files(
+    connect: Connect, service: FakeService, project: Path
+) -> None:
+    arguments = {"prompt": "a fox", "width": 64, "height": 64, "seed": 5, "count": 3, "output_path": "fox.webp"}
+
+    async with connect() as client:
+        result = await client.call_tool("generate_image", arguments)
+
+    images = data_of(result)["images"]
+    assert [image["seed"] for image in images] == [5, 6, 7]
+    assert [Path(image["path"]).name for image in images] == ["fox.webp", "fox-2.webp", "fox-3.webp"]
+    with Image.open(project / "fox-3.webp") as saved:
+        assert saved.format == "WEBP"
+    assert all(isinstance(request, GenerateImage) for request in service.requests)
+
+
+async def test_a_drawing_can_start_from_a_picture(connect: Connect, service: FakeService) -> None:
+    async with connect() as client:
+        await client.call_tool("generate_image", {"prompt": "at night", "image": "red.png", "strength": 0.7})
+
+    (request,) = service.requests
+    assert isinstance(request, GenerateImage)
+    assert request.source is not None
+    assert request.strength == 0.7
+
+
+@pytest.mark.promise("mcp:transcribe")
+async def test_a_recording_becomes_text_with_its_file(connect: Connect, era: Era, service: FakeService) -> None:
+    async with connect(era) as client:
+        result = await client.call_tool("transcribe", {"audio": "beep.wav", "timestamps": "segment"})
+
+    data = data_of(result)
+    assert (data["text"], data["language"]) == ("a red circle", "en")
+    assert data["segments"] == [{"start": 0.0, "end": 1.5, "text": "a red circle"}]
+    assert file_of(data).read_text() == "a red circle\n"
+    (request,) = service.requests
+    assert isinstance(request, Transcribe)
+    assert request.sound.seconds == pytest.approx(1.0, abs=0.05)
+
+
+async def test_subtitles_are_saved_where_the_agent_wants_them(connect: Connect, project: Path) -> None:
+    async with connect() as client:
+        result = await client.call_tool("transcribe", {"audio": "beep.wav", "format": "srt", "output_path": "talk.srt"})
+
+    assert data_of(result)["path"] == str(project / "talk.srt")
+    assert (project / "talk.srt").read_text() == "1\n00:00:00,000 --> 00:00:01,500\na red circle\n"
+
+
+def test_a_transcript_file_keeps_every_word_and_time() -> None:
+    heard = Transcript("hi", "en", 1.0, (Segment(0, 0.0, 1.0, " hi", words=(Word(" hi", 0.1, 0.9),)),))
+
+    table = json.loads(render(heard, "json"))
+
+    assert table["segments"][0]["words"] == [{"start": 0.1, "end": 0.9, "word": "hi"}]
+
+
+@pytest.mark.promise("mcp:speak")
+async def test_a_text_becomes_a_sound_file(connect: Connect, era: Era, service: FakeService) -> None:
+    async with connect(era) as client:
+        result = await client.call_tool("speak", {"text": "Hello", "voice": "otto"})
+        data = data_of(result)
+        read = await client.read_resource(data["uri"])
+
+    assert file_of(data).read_bytes()[:4] == b"RIFF"
+    assert (data["voice"], data["playing"]) == ("otto", False)
+    assert read.contents[0].mime_type == "audio/wav"
+    assert service.requests == [Speak("tts-starter", "Hello", "otto")]
+
+
+async def test_an_mp3_is_written_next_to_the_original(connect: Connect) -> None:
+    async with connect() as client:
+        result = await client.call_tool("speak", {"text": "Hello", "format": "mp3"})
+
+    path = Path(data_of(result)["path"])
+    assert path.suffix == ".mp3"
+    assert path.with_suffix(".wav").exists()
+
+
+@pytest.mark.promise("mcp:starter-labelled")
+@pytest.mark.parametrize(
+    ("tool", "arguments"),
+    [
+        ("describe_image", {"image": "red.png"}),
+        ("generate_image", {"prompt": "x", "width": 64, "height": 64}),
+        ("transcribe", {"audio": "beep.wav"}),
+        ("speak", {"text": "x"}),
+    ],
+)
+async def test_a_starter_models_result_says_so(connect: Connect, tool: str, arguments: dict[str, Any]) -> None:
+    async with connect() as client:
+        data = data_of(await client.call_tool(tool, arguments))
+
+    assert data["starter"] is True
+    assert any("starter" in warning for warning in data["warnings"])
+
+
+@pytest.mark.promise("mcp:errors")
+async def test_a_failure_is_a_sentence_with_its_code(connect: Connect, era: Era, service: FakeService) -> None:
+    service.error = ModelMissing("image-gen", 9_600_000_000, "senses pull image-gen")
+
+    async with connect(era) as client:
+        result = await client.call_tool("generate_image", {"prompt": "a fox"})
+
+    assert result.is_error
+    assert "9.6 GB" in text_of(result)
+    assert "senses pull image-gen" in text_of(result)
+    assert "[code: model_missing]" in text_of(result)
+
+
+async def test_a_full_queue_says_when_to_come_back(connect: Connect, service: FakeService) -> None:
+    service.error = QueueFull("Too many requests wait.", 12)
+
+    async with connect() as client:
+        result = await client.call_tool("speak", {"text": "x"})
+
+    assert "[code: queue_full; retry after 12 s]" in text_of(result)
+
+
+async def test_an_error_of_our_own_shows_nothing_of_its_inside(connect: Connect, service: FakeService) -> None:
+    service.models = ()
+    service.error = RuntimeError("secret")  # type: ignore[assignment]
+
+    async with connect() as client:
+        result = await client.call_tool("speak", {"text": "x"})
+
+    assert result.is_error
+    assert "secret" not in text_of(result)
+
+
+@pytest.mark.parametrize(
+    ("tool", "arguments", "named"),
+    [
+        ("describe_image", {"image": "red.png", "colour": "blue"}, "colour"),
+        ("generate_image", {"prompt": "x", "width": 1000}, "width"),
+        ("generate_image", {"prompt": "x", "count": 9}, "count"),
+        ("speak", {"text": "x", "speed": 9}, "speed"),
+        ("describe_image", {"image": "red.png", "model": "gpt-9"}, "gpt-9"),
+        ("describe_image", {"image": "red.png", "model": "tts-starter"}, "tts-starter"),
+    ],
+)
+async def test_a_wrong_argument_is_named_before_any_work(
+    connect: Connect, service: FakeService, tool: str, arguments: dict[str, Any], named: str
+) -> None:
+    async with connect() as client:
+        result = await client.call_tool(tool, arguments)
+
+    assert result.is_error
+    assert named in text_of(result)
+    assert service.requests == []
+
+
+async def test_text_that_looks_like_json_is_taken_as_text(connect: Connect, service: FakeService) -> None:
+    async with connect() as client:
+        await client.call_tool("speak", {"text": '{"a": 1}', "voice": ""})
+
+    assert service.requests == [Speak("tts-starter", '{"a": 1}')]
+
+
+async def test_status_tells_models_voices_memory_and_what_runs(connect: Connect, era: Era) -> None:
+    async with connect(era) as client:
+        data = data_of(await client.call_tool("media_status", {}))
+
+    assert {model["name"] for model in data["models"]} == {"vlm-starter", "image-starter", "stt-starter", "tts-starter"}
+    assert data["voices"]["tts-starter"]["voices"] == ["alma", "otto"]
+    assert data["memory"]["budget_gb"] == 8.0
+
+
+async def test_a_model_can_be_loaded_and_unloaded(connect: Connect, service: FakeService) -> None:
+    async with connect() as client:
+        await client.call_tool("manage_model", {"action": "load", "model": "tts-starter"})
+        result = await client.call_tool("manage_model", {"action": "unload", "model": "tts-starter"})
+
+    assert service.loaded == ["tts-starter"]
+    assert service.unloaded == ["tts-starter"]
+    assert data_of(result)["freed_mb"] == 1
+
+
+async def test_an_existing_file_is_not_overwritten_unasked(connect: Connect, project: Path) -> None:
+    (project / "fox.png").write_text("mine")
+    arguments = {"prompt": "x", "width": 64, "height": 64, "output_path": "fox.png"}
+
+    async with connect() as client:
+        refused = await client.call_tool("generate_image", arguments)
+        kept = (project / "fox.png").read_text()
+        allowed = await client.call_tool("generate_image", arguments | {"overwrite": True})
+
+    assert refused.is_error
+    assert kept == "mine"
+    assert data_of(allowed)["images"][0]["path"] == str(project / "fox.png")
+
+
+async def test_without_a_player_speech_is_saved_and_the_answer_says_it_was_not_played(
+    connect: Connect, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+    async with connect() as client:
+        data = data_of(await client.call_tool("speak", {"text": "x", "play": True}))
+
+    assert data["playing"] is False
+    assert any("No program to play" in warning for warning in data["warnings"])
+
+
+async def test_speech_is_played_by_the_systems_own_program(
+    connect: Connect, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    heard = tmp_path / "heard"
+    os.mkfifo(heard)
+    player = tmp_path / "afplay"
+    player.write_text(f'#!/bin/sh\necho "$1" > {heard}\n')
+    player.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/bin:/usr/bin")
+
+    async with connect() as client:
+        data = data_of(await client.call_tool("speak", {"text": "x", "play": True}))
+        with anyio.fail_after(10):
+            played = await anyio.Path(heard).read_text()
+
+    assert data["playing"] is True
+    assert played.strip() == data["path"]
+
+
+async def test_artifacts_have_an_address_a_browser_can_open(service: FakeService, settings: Settings) -> None:
+    async with serving(service, settings, Caller(), "http://127.0.0.1:7367") as server, Client(server) as client:
+        data = data_of(await client.call_tool("speak", {"text": "x"}))
+
+    assert data["url"] == f"http://127.0.0.1:7367/artifacts/audio/{Path(data['path']).name}"
