@@ -14,6 +14,7 @@ from model_runtime.events import (
     Event,
     Finished,
     Loading,
+    Preview,
     Progress,
     Queued,
     Segment,
@@ -22,6 +23,7 @@ from model_runtime.events import (
     Timings,
     Transcript,
 )
+from model_runtime.media.types import Picture
 from model_runtime.requests import Chat, GenerateImage, Request, Task, Transcribe
 from model_runtime.status import Counters, MemoryStatus, ModelState, ModelStatus, Status
 
@@ -62,12 +64,13 @@ def model_status(name: str, task: Task, **changes: object) -> ModelStatus:
 class FakeService:
     """Answers every request at once with fixed words, in the events a real runtime sends.
 
-    `error` makes every `run` fail; `gate` holds work back after its first piece until it is set; `requests` keeps
-    what was asked and `cancelled` what was closed before its end.
+    `error` makes every `run` fail, `breaks` fails it after its first piece; `gate` holds work back after its first
+    piece until it is set; `requests` keeps what was asked and `cancelled` what was closed before its end.
     """
 
     def __init__(self, *, error: SensesError | None = None, gate: anyio.Event | None = None) -> None:
         self.error = error
+        self.breaks: SensesError | None = None
         self.gate = gate
         self.requests: list[Request] = []
         self.keep_alives: list[float | None] = []
@@ -109,6 +112,8 @@ class FakeService:
                 yield event
                 if first and self.gate is not None:
                     await self.gate.wait()
+                if self.breaks is not None:
+                    raise self.breaks
                 first = False
             done = True
         finally:
@@ -167,6 +172,9 @@ def _events(request: Request, answer: tuple[str, ...]) -> Iterable[Event]:
     elif isinstance(request, GenerateImage):
         steps = request.steps or 4
         yield from (Progress("steps", step, steps) for step in range(steps + 1))
+        if request.preview_every:
+            grey = Picture(request.width, request.height, b"\x80" * (request.width * request.height * 3))
+            yield from (Preview(grey, step, steps) for step in range(1, steps) if step % request.preview_every == 0)
         result = Drawing(_png(request.width, request.height), request.width, request.height, request.seed, steps)
     elif isinstance(request, Transcribe):
         segment = Segment(0, 0.0, 1.5, " a red circle", tokens=(1, 2), avg_logprob=-0.1, no_speech_prob=0.01)
