@@ -1,0 +1,109 @@
+"""Reading what a request carries, within limits: JSON objects, forms with files, base64."""
+
+import base64
+import binascii
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from typing import Any, TypeVar
+from urllib.parse import unquote_to_bytes
+
+from anyio import to_thread
+from pydantic import ValidationError
+from pydantic_core import from_json
+from starlette.datastructures import FormData
+from starlette.requests import Request
+from starlette.types import Message, Receive
+
+from model_runtime.errors import InvalidInput
+from openai_compat.errors import BodyTooLarge, invalid_body
+from openai_compat.schemas import Wire
+
+JSON_BYTES = 64_000_000
+SOUND_BYTES = 200_000_000
+FIELD_BYTES = 1_000_000
+THREAD_BYTES = 256_000
+"""Parsing less than this is quicker than a trip to a thread."""
+
+B = TypeVar("B", bound=Wire)
+
+
+async def read_body(request: Request, kind: type[B]) -> B:
+    """Read and check a JSON body.
+
+    Raises:
+        BodyTooLarge: more than 64 MB.
+        InvalidInput: not JSON, not an object, or a field that cannot be used.
+    """
+    return parse(await read_json(request), kind)
+
+
+async def read_json(request: Request) -> dict[str, Any]:
+    """Read a JSON object. Raises like `read_body`."""
+    raw = await capped(request, JSON_BYTES).body()
+    try:
+        value = await to_thread.run_sync(from_json, raw) if len(raw) > THREAD_BYTES else from_json(raw)
+    except ValueError as error:
+        raise InvalidInput(f"The body is not JSON: {error}.", code="invalid_json") from error
+    if not isinstance(value, dict):
+        raise InvalidInput("The body must be a JSON object.", code="invalid_json")
+    return value
+
+
+def parse(values: dict[str, Any], kind: type[B]) -> B:
+    """Check fields against a schema. Raises `InvalidInput` for the first that cannot be used."""
+    try:
+        return kind.model_validate(values)
+    except ValidationError as error:
+        raise invalid_body(error) from error
+
+
+@asynccontextmanager
+async def open_form(request: Request) -> AsyncGenerator[FormData]:
+    """Read a form and drop its file afterwards; a file beyond 1 MB is spooled to disk. Raises `BodyTooLarge`."""
+    async with capped(request, SOUND_BYTES).form(max_files=1, max_part_size=FIELD_BYTES) as form:
+        yield form
+
+
+def capped(request: Request, limit_bytes: int) -> Request:
+    """The same request, which raises `BodyTooLarge` once its body goes beyond the limit."""
+    declared = request.headers.get("content-length", "")
+    if declared.isdecimal() and int(declared) > limit_bytes:
+        raise _too_large(limit_bytes)
+    return Request(request.scope, _counting(request.receive, limit_bytes))
+
+
+def _counting(receive: Receive, limit_bytes: int) -> Receive:
+    read_bytes = 0
+
+    async def count() -> Message:
+        nonlocal read_bytes
+        message = await receive()
+        read_bytes += len(message.get("body", b""))
+        if read_bytes > limit_bytes:
+            raise _too_large(limit_bytes)
+        return message
+
+    return count
+
+
+def _too_large(limit_bytes: int) -> BodyTooLarge:
+    return BodyTooLarge(f"The body is larger than {limit_bytes // 1_000_000} MB, the most that is read here.")
+
+
+def decode_base64(text: str, *, param: str) -> bytes:
+    """Decode base64 in any of its spellings: URL-safe letters, line breaks, missing padding. Raises `InvalidInput`."""
+    packed = "".join(text.split()).replace("-", "+").replace("_", "/").rstrip("=")
+    try:
+        return base64.b64decode(packed + "=" * (-len(packed) % 4), validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise InvalidInput(f"{param} holds base64 that cannot be decoded: {error}.", param=param) from error
+
+
+def decode_data_url(url: str, *, param: str) -> bytes:
+    """Return the bytes of a data: URL (RFC 2397), whatever type it claims. Raises `InvalidInput`."""
+    head, comma, body = url.partition(",")
+    if not comma:
+        raise InvalidInput(f"{param} is a data: URL without a comma before its data.", param=param)
+    if head.lower().rstrip().endswith(";base64"):
+        return decode_base64(unquote_to_bytes(body).decode("ascii", "replace") if "%" in body else body, param=param)
+    return unquote_to_bytes(body)

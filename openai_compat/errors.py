@@ -1,0 +1,204 @@
+"""Every failure as OpenAI's error envelope: one table from error class to status, type and advice on retrying.
+
+The official clients retry 408, 409, 429 and every status from 500 on, twice, unless `x-should-retry: false` forbids
+it; they obey `Retry-After` up to 60 seconds (JavaScript) or 120 (Python). So what waiting cannot mend is either a
+4xx or carries the header, and what it can mend says how long to wait.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import ValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from model_runtime import errors
+
+INVALID = "invalid_request_error"
+LONGEST_RETRY_SECONDS = 60
+
+
+class UnknownUrl(errors.SensesError):
+    """The path is not served."""
+
+    code = "unknown_url"
+
+
+class WrongMethod(errors.SensesError):
+    """The path is served, but not for this method."""
+
+    code = "method_not_allowed"
+
+
+class BodyTooLarge(errors.SensesError):
+    """The request's body is larger than the endpoint takes."""
+
+    code = "request_too_large"
+
+
+class NotAllowed(errors.SensesError):
+    """The Host or Origin of the request is not one of ours: a foreign web page, or a name that only looks local."""
+
+    code = "origin_not_allowed"
+
+
+class MissingKey(errors.SensesError):
+    """An API key is set and the request does not carry it."""
+
+    code = "invalid_api_key"
+
+
+class InternalError(errors.SensesError):
+    """A bug of ours; the log has the rest."""
+
+    code = "internal_error"
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """How an error class looks on the wire; `retry` False tells clients not to send the same request again."""
+
+    status: int
+    type: str = INVALID
+    retry: bool = True
+
+
+RULES: Mapping[type[errors.SensesError], Rule] = {
+    errors.SensesError: Rule(500, "server_error"),
+    errors.InvalidInput: Rule(400),
+    errors.UnknownModel: Rule(404),
+    errors.ModelTooLarge: Rule(400, retry=False),
+    # 404 and not 503: only the user can mend it, by running the command in the message, so no client should wait
+    errors.ModelMissing: Rule(404, retry=False),
+    errors.Busy: Rule(503, "server_error"),
+    errors.QueueFull: Rule(429, "rate_limit_error"),
+    errors.QueueTimeout: Rule(503, "server_error"),
+    # a second try would fail the same way, after the same minutes
+    errors.LoadFailed: Rule(500, "server_error", retry=False),
+    errors.JobFailed: Rule(500, "server_error", retry=False),
+    errors.JobStalled: Rule(504, "server_error", retry=False),
+    errors.WorkerDied: Rule(502, "server_error"),
+    # nginx's status for a client that closed the connection; the caller of a job an operator ended gets it, too
+    errors.Cancelled: Rule(499, "cancelled", retry=False),
+    UnknownUrl: Rule(404),
+    WrongMethod: Rule(405),
+    BodyTooLarge: Rule(413),
+    NotAllowed: Rule(403, "permission_error"),
+    MissingKey: Rule(401, "authentication_error"),
+    InternalError: Rule(500, "server_error", retry=False),
+}
+
+
+def rule_of(error: errors.SensesError) -> Rule:
+    """Return the rule of the nearest class."""
+    return next(RULES[kind] for kind in type(error).__mro__ if kind in RULES)
+
+
+def envelope(error: errors.SensesError) -> dict[str, Any]:
+    """Return OpenAI's four keys under `error`."""
+    return {
+        "error": {
+            "message": error.message,
+            "type": rule_of(error).type,
+            "param": error.param,
+            "code": error.code,
+        }
+    }
+
+
+def error_response(error: errors.SensesError) -> Response:
+    """Return the answer a client gets for `error`."""
+    rule = rule_of(error)
+    headers: dict[str, str] = {}
+    if not rule.retry:
+        headers["x-should-retry"] = "false"
+    if error.retry_after_seconds is not None:
+        headers["retry-after"] = str(min(max(math.ceil(error.retry_after_seconds), 1), LONGEST_RETRY_SECONDS))
+    if rule.status == 401:
+        headers["www-authenticate"] = "Bearer"
+    return JSONResponse(envelope(error), rule.status, headers)
+
+
+async def answer_error(request: Request, error: Exception) -> Response:
+    """Answer a `SensesError` that an endpoint raised."""
+    if not isinstance(error, errors.SensesError):
+        raise error
+    return error_response(error)
+
+
+async def answer_http_error(request: Request, error: Exception) -> Response:
+    """Answer what the router or the form parser refused."""
+    if not isinstance(error, HTTPException):
+        raise error
+    path = request.url.path
+    if error.status_code == 404:
+        return error_response(unknown_url(request.method, path))
+    if error.status_code == 405:
+        allowed = (error.headers or {}).get("Allow", "")
+        response = error_response(WrongMethod(f"{path} does not take {request.method}, only {allowed}."))
+        response.headers["allow"] = allowed
+        return response
+    return error_response(errors.InvalidInput(f"The request cannot be read: {error.detail}"))
+
+
+async def answer_gone(request: Request, error: Exception) -> Response:
+    """Answer a client that left while it was still sending; nobody reads it, but the log has its status."""
+    return error_response(errors.Cancelled("The client closed the connection."))
+
+
+SERVED = (
+    "GET /v1/models",
+    "POST /v1/chat/completions",
+    "POST /v1/responses",
+    "POST /v1/images/generations",
+    "POST /v1/audio/transcriptions",
+    "POST /v1/audio/translations",
+    "POST /v1/audio/speech",
+    "GET /v1/audio/voices",
+)
+INSTEAD: Mapping[str, str] = {
+    "/v1/completions": "Send the prompt as a message to /v1/chat/completions.",
+    "/v1/images/edits": "Pictures are made from text only, with /v1/images/generations.",
+    "/v1/images/variations": "Pictures are made from text only, with /v1/images/generations.",
+    "/v1/embeddings": "Senses has no embedding model.",
+    "/v1/moderations": "Senses has no moderation model.",
+    "/v1/realtime": "Use /v1/audio/transcriptions and /v1/audio/speech with stream.",
+}
+
+
+def unknown_url(method: str, path: str) -> UnknownUrl:
+    """Say what is served, and what comes nearest to the path that was asked for."""
+    hint = next((text for start, text in INSTEAD.items() if path.startswith(start)), "")
+    if any(path.rstrip("/").endswith(served.split(" /v1")[1]) and not path.startswith("/v1") for served in SERVED):
+        hint = "The base URL ends in /v1."
+    return UnknownUrl(
+        " ".join(filter(None, [f"{method} {path} is not served.", hint, f"Served: {', '.join(SERVED)}."]))
+    )
+
+
+def invalid_body(error: ValidationError) -> errors.InvalidInput:
+    """Say what is wrong with the first field that is, in one sentence."""
+    first = error.errors(include_url=False)[0]
+    param = _path(first["loc"])
+    if first["type"] == "missing":
+        return errors.InvalidInput(f"{param} is missing.", param=param, code="missing_required_parameter")
+    code = first["type"] if first["type"].startswith("unsupported_") else "invalid_value"
+    message = first["msg"].removeprefix("Value error, ").rstrip(".")
+    value = first.get("input")
+    told = f" is {value!r}" if isinstance(value, (int, float)) or (isinstance(value, str) and len(value) < 60) else ""
+    return errors.InvalidInput(f"{param or 'The body'}{told}: {_lower(message)}.", param=param or None, code=code)
+
+
+def _path(location: tuple[int | str, ...]) -> str:
+    path = ""
+    for part in location:
+        path += f"[{part}]" if isinstance(part, int) else f".{part}"
+    return path.removeprefix(".")
+
+
+def _lower(message: str) -> str:
+    """Pydantic's sentences begin in upper case; after a colon ours do not, unless it is a name."""
+    return message[:1].lower() + message[1:] if message[1:2].islower() else message

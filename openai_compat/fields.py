@@ -1,0 +1,74 @@
+"""Values that clients spell in many ways, each read into one meaning. Every function raises ValueError with advice."""
+
+import math
+import re
+from collections.abc import Iterable
+
+UNIT_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
+LONGEST_SECONDS = 1e9
+DURATION = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|s|m|h|d))+")
+DURATION_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
+SIZE = re.compile(r"(\d{1,5})\s*[x×]\s*(\d{1,5})")
+SIDE_MULTIPLE = 16
+SMALLEST_SIDE, LARGEST_SIDE = 64, 2048
+GRANULARITIES = frozenset({"word", "segment"})
+JSON_MARKS = str.maketrans('[]",', "    ")
+LONGEST_SPELLING = 100
+ADVICE = 'give "word", "segment" or both'
+
+
+def parse_keep_alive(value: object) -> float:
+    """Read how long a model stays: seconds, or Ollama's durations ("10m", "1h30m"); below 0 means no timer, -1.0."""
+    seconds = _seconds(value)
+    if not abs(seconds) <= LONGEST_SECONDS:  # NaN, too
+        raise ValueError('give seconds (300), a duration ("10m"), 0 to unload when idle or -1 for no timer')
+    return seconds if seconds >= 0 else -1.0
+
+
+def _seconds(value: object) -> float:
+    if isinstance(value, str):
+        return _duration(value)
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return math.nan
+    return float(value) if abs(value) <= LONGEST_SECONDS else math.nan
+
+
+def _duration(text: str) -> float:
+    text = text.strip().lower()
+    if DURATION.fullmatch(text.removeprefix("-")):
+        total = sum(float(number) * UNIT_SECONDS[unit] for number, unit in DURATION_PART.findall(text))
+        return -total if text.startswith("-") else total
+    try:
+        return float(text)
+    except ValueError:
+        return math.nan
+
+
+def parse_size(value: object) -> tuple[int, int] | None:
+    """Read "WIDTHxHEIGHT" in pixels; None for "auto"."""
+    text = value.strip().lower() if isinstance(value, str) else "?"
+    if text in ("", "auto"):
+        return None
+    match = SIZE.fullmatch(text)
+    sides = (int(match[1]), int(match[2])) if match else (0, 0)
+    if not all(SMALLEST_SIDE <= side <= LARGEST_SIDE and side % SIDE_MULTIPLE == 0 for side in sides):
+        raise ValueError(
+            f'give "auto" or "WIDTHxHEIGHT", each a multiple of {SIDE_MULTIPLE} from {SMALLEST_SIDE} to {LARGEST_SIDE}'
+        )
+    return sides
+
+
+def parse_granularities(value: object) -> frozenset[str]:
+    """Read timestamp granularities: one word, several with commas, a JSON list, or a list of any of these."""
+    spellings = value if isinstance(value, (list, tuple, set, frozenset)) else [value]
+    found = frozenset(name for spelling in spellings for name in _names(spelling))
+    if not found <= GRANULARITIES:
+        raise ValueError(ADVICE)
+    return found
+
+
+def _names(spelling: object) -> Iterable[str]:
+    if not isinstance(spelling, str) or len(spelling) > LONGEST_SPELLING:
+        raise ValueError(ADVICE)
+    # the brackets and quotes of a JSON list mean nothing to names that hold neither
+    return [name.lower() for name in spelling.translate(JSON_MARKS).split()]

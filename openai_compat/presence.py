@@ -1,0 +1,49 @@
+"""Noticing that a client has gone, so that nobody computes for nobody."""
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+
+from anyio import CancelScope, create_task_group
+from anyio.abc import TaskGroup
+from starlette.types import Receive
+
+from model_runtime.errors import Cancelled
+
+
+class ClientGone(Cancelled):
+    """The client closed the connection, or stopped reading."""
+
+
+@asynccontextmanager
+async def while_connected(receive: Receive) -> AsyncGenerator[None]:
+    """Cancel the block as soon as the client closes the connection. The request's body must have been read.
+
+    Errors of the block pass unchanged.
+
+    Raises:
+        ClientGone: the client went away.
+    """
+    async with task_group() as tasks:
+        tasks.start_soon(_cancel_on_disconnect, receive, tasks.cancel_scope)
+        yield
+        tasks.cancel_scope.cancel()
+        return
+    raise ClientGone("The client closed the connection.")
+
+
+async def _cancel_on_disconnect(receive: Receive, scope: CancelScope) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+    scope.cancel()
+
+
+@asynccontextmanager
+async def task_group() -> AsyncGenerator[TaskGroup]:
+    """A task group whose only error arrives bare instead of in a group."""
+    try:
+        async with create_task_group() as tasks:
+            yield tasks
+    except BaseExceptionGroup as group:
+        if len(group.exceptions) > 1:
+            raise
+        raise group.exceptions[0] from None

@@ -1,0 +1,48 @@
+"""Carrying a request to the runtime and its result back."""
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import Any, TypeVar
+
+from starlette.datastructures import Headers
+
+from model_runtime.errors import JobFailed
+from model_runtime.events import Event, Finished, Result
+
+R = TypeVar("R", bound=Result)
+CLIENT_CHARS = 40
+
+
+async def finish(events: AsyncGenerator[Event], kind: type[R]) -> tuple[Finished, R]:
+    """Run to the end and return how it ended. Raises what the run raises."""
+    finished: Finished | None = None
+    async with aclosing(events):
+        async for event in events:
+            if isinstance(event, Finished):
+                finished = event
+    return outcome(finished, kind)
+
+
+def outcome(finished: Finished | None, kind: type[R]) -> tuple[Finished, R]:
+    """Return the end of a run with its result, which is of this kind."""
+    if finished is None or not isinstance(finished.result, kind):
+        raise JobFailed(f"The work ended without {kind.__name__.lower()}.")
+    return finished, finished.result
+
+
+def client_name(headers: Headers) -> str:
+    """Name who asks, for the status page: the product of the User-Agent, without its version."""
+    product = headers.get("user-agent", "").split("/")[:2]
+    name = product[0] if product[0] != "OpenAI" else "/".join(product).split(" ")[0]
+    return "".join(letter for letter in name if letter.isprintable())[:CLIENT_CHARS] or "http"
+
+
+def extras(finished: Finished) -> dict[str, Any]:
+    """What we tell beyond OpenAI's fields, under the key `senses`: which model really answered, and where time went."""
+    timings = finished.timings
+    return {
+        "model": finished.model,
+        "starter": finished.starter,
+        "warnings": list(finished.result.warnings),
+        "seconds": {"queued": timings.queued, "loading": timings.loading, "running": timings.running},
+    }

@@ -1,0 +1,40 @@
+"""The runtime's status as JSON: the same facts under the same names; only what JSON cannot hold is rewritten."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, fields
+from typing import Any
+
+from model_runtime.status import Counters, Status
+
+LABELS: Mapping[str, tuple[str, ...]] = {
+    "requests": ("model", "task", "code"),
+    "loads": ("model", "result"),
+    "unloads": ("model", "reason"),
+    "request_seconds": ("model",),
+    "load_seconds": ("model",),
+    "queue_seconds": ("model",),
+    "tokens": ("model", "direction"),
+    "audio_seconds": ("model", "direction"),
+    "images": ("model",),
+}
+"""Counter → what its keys say; the metrics use the same labels."""
+
+
+def status_json(status: Status) -> dict[str, Any]:
+    """Write a snapshot; every counter becomes a list of labelled values."""
+    return asdict(status) | {
+        "counters": {field.name: samples(status.counters, field.name) for field in fields(Counters)}
+    }
+
+
+def samples(counters: Counters, name: str) -> list[dict[str, Any]]:
+    """Write one counter as a list of its labels and values."""
+    return [
+        dict(zip(LABELS[name], labels_of(key), strict=True)) | {"value": value}
+        for key, value in getattr(counters, name).items()
+    ]
+
+
+def labels_of(key: str | tuple[str, ...]) -> tuple[str, ...]:
+    """A counter's key as a tuple, also where it is a single label."""
+    return (key,) if isinstance(key, str) else key

@@ -1,0 +1,129 @@
+"""POST /v1/audio/speech: text in, sound out, sent as it is spoken."""
+
+import base64
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+from math import inf
+
+from anyio import to_thread
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from model_runtime.errors import InvalidInput
+from model_runtime.events import AudioChunk, Event, Finished, Speech
+from model_runtime.media.speech import CONTENT_TYPES, SpeechEncoder
+from model_runtime.requests import Speak, Task
+from model_runtime.service import Service
+from openai_compat.bodies import read_body
+from openai_compat.runs import client_name, outcome
+from openai_compat.schemas import SpeechBody
+from openai_compat.streaming import Head, Piece, PieceResponse, event
+
+OPENAI_VOICES = (
+    "alloy",
+    "ash",
+    "ballad",
+    "cedar",
+    "coral",
+    "echo",
+    "fable",
+    "marin",
+    "nova",
+    "onyx",
+    "sage",
+    "shimmer",
+    "verse",
+)
+NOT_COUNTED = {"input_tokens": 0, "output_tokens": 0, "total_tokens": 0}
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechEndpoint:
+    """The endpoint."""
+
+    service: Service
+
+    def routes(self) -> list[Route]:
+        """Where it is served."""
+        return [Route("/v1/audio/speech", self.create, methods=["POST"])]
+
+    async def create(self, request: Request) -> Response:
+        """Read a text aloud."""
+        body = await read_body(request, SpeechBody)
+        if not body.input.strip():
+            raise InvalidInput("input is empty: there is nothing to say.", param="input")
+        model = self.service.resolve(body.model, Task.SPEECH)
+        voice = choose_voice(body.voice.id, voices_of(self.service, model), model)
+        work = Speak(model, body.input, voice=voice, speed=body.speed, language=body.language)
+        events = self.service.run(work, client=client_name(request.headers), keep_alive_seconds=body.keep_alive)
+        if body.stream_format == "sse":
+            return PieceResponse(sound_events(events, body.response_format))
+        media_type = CONTENT_TYPES[body.response_format]
+        return PieceResponse(
+            sound(events, body.response_format), media_type=media_type, on_error=None, quiet_seconds=inf
+        )
+
+
+def voices_of(service: Service, model: str) -> tuple[str, ...]:
+    """Return a model's voices as far as they are known."""
+    return next((status.voices for status in service.status().models if status.name == model), ())
+
+
+def choose_voice(wanted: str, voices: Sequence[str], model: str) -> str:
+    """Return the model's own name for a voice; empty is its default.
+
+    OpenAI's names always work, because clients send them without asking: each means the voice that is named after
+    it (Kokoro has `af_alloy`), else one of the model's voices, always the same.
+
+    Raises:
+        InvalidInput: the model has no such voice; the message lists those it has.
+    """
+    name = wanted.strip().lower()
+    if not name or name in ("auto", "default"):
+        return ""
+    own = {voice.lower(): voice for voice in voices}
+    if name in own:
+        return own[name]
+    if name in OPENAI_VOICES:
+        namesake = next((voice for voice in voices if voice.lower().endswith(f"_{name}")), None)
+        return namesake or (voices[OPENAI_VOICES.index(name) % len(voices)] if voices else "")
+    if voices:
+        raise InvalidInput(f"{model} has no voice {wanted!r}. Its voices: {', '.join(voices)}.", param="voice")
+    return wanted
+
+
+async def sound(events: AsyncGenerator[Event], form: str) -> AsyncGenerator[Piece]:
+    """Encode speech as it comes, with one encoder from beginning to end, off the event loop."""
+    encoder: SpeechEncoder | None = None
+    finished: Finished | None = None
+    async with aclosing(events):
+        async for happened in events:
+            if isinstance(happened, AudioChunk):
+                if encoder is None:
+                    encoder = SpeechEncoder(form, happened.sample_rate)
+                    yield Head(sound_headers(form, happened.sample_rate))
+                if encoded := await to_thread.run_sync(encoder.feed, happened.pcm):
+                    yield encoded
+            elif isinstance(happened, Finished):
+                finished = happened
+    _, speech = outcome(finished, Speech)
+    encoder = encoder or SpeechEncoder(form, speech.sample_rate)
+    yield await to_thread.run_sync(encoder.close)
+
+
+def sound_headers(form: str, sample_rate: int) -> dict[str, str]:
+    """Raw samples say in their type what they are; every format tells its rate in a header of ours."""
+    rate = {"x-sample-rate": str(sample_rate)}
+    return rate | {"content-type": f"audio/pcm;rate={sample_rate};channels=1"} if form == "pcm" else rate
+
+
+async def sound_events(events: AsyncGenerator[Event], form: str) -> AsyncGenerator[Piece]:
+    """Write the same sound as server-sent events; all their bytes together are the file."""
+    async with aclosing(sound(events, form)) as pieces:
+        async for piece in pieces:
+            if isinstance(piece, bytes) and piece:
+                payload = {"type": "speech.audio.delta", "audio": base64.b64encode(piece).decode()}
+                yield event(payload, "speech.audio.delta")
+    yield event({"type": "speech.audio.done", "usage": NOT_COUNTED}, "speech.audio.done")

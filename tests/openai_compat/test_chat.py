@@ -1,0 +1,245 @@
+"""Chats, through OpenAI's own client wherever it can express the case."""
+
+import base64
+import json
+
+import anyio
+import anyio.lowlevel
+import httpx2
+import openai
+import pytest
+from openai import AsyncOpenAI
+from openai.types.chat import ChatCompletionFunctionToolParam, ChatCompletionMessageParam
+
+from model_runtime.errors import JobFailed
+from model_runtime.media.types import Picture
+from model_runtime.requests import Chat
+from tests.fakes import FakeService
+
+SAY_HI: list[ChatCompletionMessageParam] = [{"role": "user", "content": "hi"}]
+
+
+def data_url(data: bytes) -> str:
+    """A picture as clients send it."""
+    return "data:image/png;base64," + base64.b64encode(data).decode()
+
+
+def asked(service: FakeService) -> Chat:
+    """The one chat that reached the runtime."""
+    (request,) = service.requests
+    assert isinstance(request, Chat)
+    return request
+
+
+@pytest.mark.promise("openai:chat")
+async def test_the_official_client_describes_a_picture(sdk: AsyncOpenAI, service: FakeService, png: bytes) -> None:
+    answer = await sdk.chat.completions.create(
+        model="vlm-starter",
+        messages=[
+            {"role": "developer", "content": "Be short."},
+            {
+                "role": "user",
+                "content": [
+                    {"type": "text", "text": "What is this?"},
+                    {"type": "image_url", "image_url": {"url": data_url(png), "detail": "high"}},
+                ],
+            },
+        ],
+        max_completion_tokens=50,
+    )
+
+    assert answer.choices[0].message.content == "A red circle on a white background."
+    assert answer.choices[0].finish_reason == "stop"
+    assert answer.usage is not None
+    assert (answer.usage.prompt_tokens, answer.usage.completion_tokens, answer.usage.total_tokens) == (12, 3, 15)
+    chat = asked(service)
+    assert [message.role for message in chat.messages] == ["system", "user"]
+    assert chat.messages[1].content == ("What is this?", Picture(8, 6, b"\xff\0\0" * 48))
+    assert chat.max_tokens == 50
+
+
+@pytest.mark.promise("openai:chat")
+async def test_a_chat_streams(sdk: AsyncOpenAI) -> None:
+    stream = await sdk.chat.completions.create(model="fast", messages=SAY_HI, stream=True)
+
+    chunks = [chunk async for chunk in stream]
+
+    assert "".join(chunk.choices[0].delta.content or "" for chunk in chunks) == "A red circle on a white background."
+    assert chunks[0].choices[0].delta.role == "assistant"
+    assert [chunk.choices[0].finish_reason for chunk in chunks] == [None] * 4 + ["stop"]
+    assert len({(chunk.id, chunk.created, chunk.model) for chunk in chunks}) == 1
+
+
+async def test_usage_comes_with_a_stream_only_where_it_was_asked_for(sdk: AsyncOpenAI) -> None:
+    """A chunk without choices breaks clients that did not ask for it."""
+    plain = await sdk.chat.completions.create(model="", messages=SAY_HI, stream=True)
+    counted = await sdk.chat.completions.create(
+        model="", messages=SAY_HI, stream=True, stream_options={"include_usage": True}
+    )
+
+    assert all(chunk.choices and chunk.usage is None for chunk in [chunk async for chunk in plain])
+    *chunks, last = [chunk async for chunk in counted]
+    assert all(chunk.choices and chunk.usage is None for chunk in chunks)
+    assert last.choices == []
+    assert last.usage is not None
+    assert last.usage.total_tokens == 15
+
+
+async def test_several_answers_come_one_after_the_other(sdk: AsyncOpenAI, service: FakeService) -> None:
+    answer = await sdk.chat.completions.create(model="", messages=SAY_HI, n=2, seed=7)
+    stream = await sdk.chat.completions.create(model="", messages=SAY_HI, n=2, stream=True)
+    chunks = [chunk async for chunk in stream]
+
+    assert [choice.index for choice in answer.choices] == [0, 1]
+    assert answer.usage is not None
+    assert answer.usage.completion_tokens == 6
+    assert [request.seed for request in service.requests[:2] if isinstance(request, Chat)] == [7, 8]
+    assert [chunk.choices[0].index for chunk in chunks if chunk.choices[0].delta.role] == [0, 1]
+
+
+async def test_an_answer_can_be_held_to_a_schema(sdk: AsyncOpenAI, service: FakeService) -> None:
+    schema: dict[str, object] = {"type": "object", "properties": {"colour": {"type": "string"}}}
+    await sdk.chat.completions.create(
+        model="",
+        messages=SAY_HI,
+        response_format={"type": "json_schema", "json_schema": {"name": "it", "schema": schema, "strict": True}},
+    )
+    await sdk.chat.completions.create(model="", messages=SAY_HI, response_format={"type": "json_object"})
+    await sdk.chat.completions.create(model="", messages=SAY_HI, response_format={"type": "text"})
+
+    forms = [request.json_schema for request in service.requests if isinstance(request, Chat)]
+    assert json.loads(forms[0]) == schema
+    assert forms[1:] == ["{}", ""]
+
+
+async def test_sampling_reaches_the_model(sdk: AsyncOpenAI, service: FakeService) -> None:
+    await sdk.chat.completions.create(
+        model="", messages=SAY_HI, temperature=0.5, top_p=0.9, stop=["END", "###"], seed=-1, max_tokens=9
+    )
+
+    chat = asked(service)
+    assert (chat.temperature, chat.top_p, chat.stop, chat.max_tokens) == (0.5, 0.9, ("END", "###"), 9)
+    assert chat.seed == 2**32 - 1
+
+
+async def test_offered_tools_are_ignored_and_forced_ones_refused(sdk: AsyncOpenAI, service: FakeService) -> None:
+    """Open WebUI offers tools with every request."""
+    tool: ChatCompletionFunctionToolParam = {"type": "function", "function": {"name": "look", "parameters": {}}}
+    answer = await sdk.chat.completions.create(model="", messages=SAY_HI, tools=[tool])
+    with pytest.raises(openai.BadRequestError, match="tool_choice 'required' is not supported"):
+        await sdk.chat.completions.create(model="", messages=SAY_HI, tools=[tool], tool_choice="required")
+
+    assert answer.choices[0].finish_reason == "stop"
+    assert len(service.requests) == 1
+
+
+async def test_a_conversation_with_earlier_tool_calls_is_taken(http: httpx2.AsyncClient, service: FakeService) -> None:
+    call = {"id": "c1", "type": "function", "function": {"name": "look", "arguments": "{}"}}
+    messages = [
+        {"role": "user", "content": "look", "name": "me"},
+        {"role": "assistant", "content": None, "tool_calls": [call]},
+        {"role": "tool", "tool_call_id": "c1", "content": [{"type": "text", "text": "a cat"}]},
+    ]
+
+    answer = await http.post("/v1/chat/completions", json={"messages": messages, "temperature": None, "unknown": 1})
+
+    assert answer.status_code == 200
+    assert [message.content for message in asked(service).messages] == [("look",), (), ("a cat",)]
+
+
+@pytest.mark.parametrize(
+    ("change", "param", "sentence"),
+    [
+        ({"messages": []}, "messages", "at least 1 item"),
+        ({"messages": None}, "messages", "messages is missing"),
+        ({"temperature": 3}, "temperature", "temperature is 3: "),
+        ({"n": 9}, "n", "n is 9: "),
+        ({"logprobs": True}, None, "logprobs is not supported"),
+        ({"modalities": ["text", "audio"]}, None, "/v1/audio/speech"),
+        ({"messages": [{"role": "pirate", "content": "arr"}]}, "messages[0].role", "messages[0].role is 'pirate'"),
+        (
+            {"messages": [{"role": "user", "content": [{"type": "input_audio", "input_audio": {}}]}]},
+            "messages[0].content",
+            "/v1/audio/transcriptions",
+        ),
+        (
+            {"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "ftp://x"}}]}]},
+            "messages[0].content[0].image_url",
+            "data: URL",
+        ),
+        (
+            {"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": "https://example.com/a"}]}]},
+            "messages[0].content[0].image_url",
+            "works offline",
+        ),
+        (
+            {"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": "data:;base64,AAAA"}]}]},
+            "messages[0].content[0].image_url",
+            "picture",
+        ),
+    ],
+)
+async def test_what_cannot_be_honoured_is_refused_by_name(
+    http: httpx2.AsyncClient, service: FakeService, change: dict[str, object], param: str | None, sentence: str
+) -> None:
+    answer = await http.post("/v1/chat/completions", json={"messages": SAY_HI} | change)
+
+    error = answer.json()["error"]
+    assert answer.status_code == 400
+    assert sentence in error["message"]
+    assert param is None or error["param"].startswith(param)
+    assert service.requests == []
+
+
+async def test_a_body_for_responses_is_sent_on(http: httpx2.AsyncClient) -> None:
+    answer = await http.post("/v1/chat/completions", json={"model": "", "input": "hi"})
+
+    assert answer.status_code == 400
+    assert "/v1/responses" in answer.json()["error"]["message"]
+
+
+@pytest.mark.promise("openai:cancel")
+async def test_leaving_a_stream_cancels_the_work(sdk: AsyncOpenAI, service: FakeService) -> None:
+    service.gate = anyio.Event()
+    stream = await sdk.chat.completions.create(model="", messages=SAY_HI, stream=True)
+    async for chunk in stream:
+        if chunk.choices[0].delta.content:
+            break
+
+    await stream.close()
+
+    await cancelled(service)
+
+
+@pytest.mark.promise("openai:cancel")
+async def test_leaving_a_plain_request_cancels_the_work(http: httpx2.AsyncClient, service: FakeService) -> None:
+    service.gate = anyio.Event()
+    with anyio.move_on_after(0.3):
+        await http.post("/v1/chat/completions", json={"messages": SAY_HI})
+
+    await cancelled(service)
+
+
+async def cancelled(service: FakeService) -> None:
+    """Wait until the runtime hears that nobody wants the answer."""
+    with anyio.fail_after(2):
+        while not service.cancelled:
+            await anyio.lowlevel.checkpoint()
+
+
+async def test_an_error_in_the_middle_of_a_stream_reaches_the_client(sdk: AsyncOpenAI, service: FakeService) -> None:
+    service.breaks = JobFailed("The model broke.")
+    stream = await sdk.chat.completions.create(model="", messages=SAY_HI, stream=True)
+
+    with pytest.raises(openai.APIError, match="The model broke."):
+        async for _ in stream:
+            pass
+
+
+async def test_an_error_before_the_first_piece_is_an_http_error_even_for_a_stream(
+    sdk: AsyncOpenAI, service: FakeService
+) -> None:
+    service.error = JobFailed("The model broke.")
+
+    with pytest.raises(openai.InternalServerError, match="The model broke."):
+        await sdk.chat.completions.create(model="", messages=SAY_HI, stream=True)
