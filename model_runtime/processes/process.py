@@ -65,7 +65,7 @@ class WorkerProcess:
         self._status: int | None = None
         self._is_lost = False
         self._ending: asyncio.Task[None] | None = None
-        self._killed_because = ""
+        self._told_cause = ""
         self._loop.add_reader(self._spawned.log, self._listen)
         self._connecting = self._loop.create_task(self._connect())
         threading.Thread(target=self._reap, name=f"reaper of {name}", daemon=True).start()
@@ -94,14 +94,15 @@ class WorkerProcess:
         """Pause or go on reading what it reports."""
         self._link.read(wanted or self._status is not None)
 
-    def stop(self) -> None:
-        """Ask it to leave; where it does not, end it with SIGTERM and then SIGKILL."""
+    def stop(self, cause: str = "") -> None:
+        """Ask it to leave; where it does not, end it with SIGTERM and then SIGKILL. `cause` is told as why it left."""
+        self._told_cause = self._told_cause or cause
         if self._ending is None:
             self._ending = self._loop.create_task(self._end())
 
     def kill(self, cause: str) -> None:
         """End it now; `cause` is told instead of the signal."""
-        self._killed_because = self._killed_because or cause
+        self._told_cause = self._told_cause or cause
         self._signal(signal.SIGKILL)
 
     # -- what happens to it ----------------------------------------------------------------------------------------
@@ -129,7 +130,7 @@ class WorkerProcess:
     def _give_up_on_link(self) -> None:
         if self._status is None:
             self.kill("it closed its link")
-            self._lose(self._killed_because)
+            self._lose(self._told_cause)
 
     def _reaped(self, status: int) -> None:
         self._status = status
@@ -145,7 +146,7 @@ class WorkerProcess:
         self._loop.remove_reader(self._spawned.log)
         os.close(self._spawned.log)
         self.exited.set()
-        cause = self._killed_because or describe_exit(self._status, self._words.last)
+        cause = self._told_cause or describe_exit(self._status, self._words.last)
         self._lose(cause)
         self._owner.reaped(self, cause)
 

@@ -1,0 +1,79 @@
+"""Totals since the start."""
+
+from collections import defaultdict
+
+from model_runtime.events import Answer, Drawing, Finished, Speech, Transcript
+from model_runtime.requests import Task
+from model_runtime.status import Counters
+
+
+class Tally:
+    """Counts what happens; `snapshot` freezes the totals."""
+
+    def __init__(self) -> None:
+        self._requests: dict[tuple[str, str, str], int] = defaultdict(int)
+        self._loads: dict[tuple[str, str], int] = defaultdict(int)
+        self._unloads: dict[tuple[str, str], int] = defaultdict(int)
+        self._request_seconds: dict[str, float] = defaultdict(float)
+        self._load_seconds: dict[str, float] = defaultdict(float)
+        self._queue_seconds: dict[str, float] = defaultdict(float)
+        self._tokens: dict[tuple[str, str], int] = defaultdict(int)
+        self._audio_seconds: dict[tuple[str, str], float] = defaultdict(float)
+        self._images: dict[str, int] = defaultdict(int)
+        self.last_load_seconds: dict[str, float] = {}
+
+    def requests(self, model: str) -> int:
+        """How many requests of this model were answered, well or not."""
+        return sum(number for (name, _, _), number in self._requests.items() if name == model)
+
+    def loads(self, model: str) -> int:
+        """How often this model was loaded."""
+        return self._loads[model, "ok"]
+
+    def answered(self, model: str, task: Task, code: str) -> None:
+        """A request was answered; `code` is "ok" or that of an error."""
+        self._requests[model, task, code] += 1
+
+    def finished(self, finished: Finished) -> None:
+        """A request ended well."""
+        name, timings = finished.model, finished.timings
+        self._request_seconds[name] += timings.running
+        self._queue_seconds[name] += timings.queued
+        match finished.result:
+            case Answer(prompt_tokens=prompt, completion_tokens=completion):
+                self._tokens[name, "prompt"] += prompt
+                self._tokens[name, "completion"] += completion
+            case Drawing():
+                self._images[name] += 1
+            case Transcript(duration=seconds):
+                self._audio_seconds[name, "heard"] += seconds
+            case Speech(duration=seconds):
+                self._audio_seconds[name, "spoken"] += seconds
+
+    def loaded(self, model: str, seconds: float) -> None:
+        """A model was loaded."""
+        self._loads[model, "ok"] += 1
+        self._load_seconds[model] += seconds
+        self.last_load_seconds[model] = seconds
+
+    def load_failed(self, model: str) -> None:
+        """A model could not be loaded."""
+        self._loads[model, "failed"] += 1
+
+    def unloaded(self, model: str, reason: str) -> None:
+        """A model was sent away; reasons that name another model count as one."""
+        self._unloads[model, "evicted" if reason.startswith("evicted") else reason] += 1
+
+    def snapshot(self) -> Counters:
+        """The totals now."""
+        return Counters(
+            requests=dict(self._requests),
+            loads=dict(self._loads),
+            unloads=dict(self._unloads),
+            request_seconds=dict(self._request_seconds),
+            load_seconds=dict(self._load_seconds),
+            queue_seconds=dict(self._queue_seconds),
+            tokens=dict(self._tokens),
+            audio_seconds=dict(self._audio_seconds),
+            images=dict(self._images),
+        )

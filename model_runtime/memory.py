@@ -1,0 +1,52 @@
+"""How much memory there is, how much of it models may take, and what a process really holds. Sizes in bytes."""
+
+import ctypes
+import sys
+
+import psutil
+
+RESERVE_BYTES = 4 << 30
+RESERVE_SHARE = 0.2
+"""Left to everything else on the machine: the larger of the two, but never more than half of it."""
+
+RUSAGE_INFO_V0 = 0
+PHYS_FOOTPRINT_FIELD = 9
+"""In units of 8 bytes: 16 bytes of uuid, then the eighth counter of `rusage_info_v0` in <sys/resource.h>."""
+RUSAGE_FIELDS = 12
+
+
+def budget_bytes(configured_bytes: int, total_bytes: int) -> int:
+    """Decide what all models together may take; `configured_bytes` 0 means as much as is reasonable."""
+    reserve = min(max(RESERVE_BYTES, int(RESERVE_SHARE * total_bytes)), total_bytes // 2)
+    reasonable = total_bytes - reserve
+    return min(configured_bytes, reasonable) if configured_bytes else reasonable
+
+
+def total_bytes() -> int:
+    """Return the memory of the machine."""
+    return int(psutil.virtual_memory().total)
+
+
+def available_bytes() -> int:
+    """Return what the system could give to a process without swapping."""
+    return int(psutil.virtual_memory().available)
+
+
+def footprint_bytes(pid: int) -> int:
+    """Return what the process holds, 0 where it is gone.
+
+    On macOS that is the physical footprint by which the system judges processes, Metal's buffers included; resident
+    memory on other systems.
+    """
+    if sys.platform == "darwin":
+        return _physical_footprint(pid)
+    try:
+        return int(psutil.Process(pid).memory_info().rss)
+    except psutil.Error:
+        return 0
+
+
+def _physical_footprint(pid: int) -> int:
+    fields = (ctypes.c_uint64 * RUSAGE_FIELDS)()
+    failed = ctypes.CDLL(None).proc_pid_rusage(pid, RUSAGE_INFO_V0, ctypes.byref(fields))
+    return 0 if failed else fields[PHYS_FOOTPRINT_FIELD]

@@ -1,0 +1,113 @@
+"""A catalogue in memory, of scripted models, and a runtime on it with real worker processes."""
+
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from model_runtime.errors import ModelMissing, UnknownModel
+from model_runtime.models import Model
+from model_runtime.processes.process import Patience
+from model_runtime.requests import Request, Task
+from model_runtime.runtime import Runtime
+from model_runtime.settings import Settings
+
+MEGABYTE = 1_000_000
+ONE_AT_A_TIME = "tests.scripted_engine:ScriptedEngine"
+IN_STEPS = "tests.scripted_engine:ScriptedStepEngine"
+
+
+def scripted_model(name: str, task: Task = Task.TEXT, *, load: str = "", concurrency: int = 1) -> Model:
+    """A model whose engine does what scripts say, several jobs at a time where `concurrency` says so."""
+    engine = ONE_AT_A_TIME if concurrency == 1 else IN_STEPS
+    return Model(name, task, engine, "scripted", concurrency=concurrency, options={"load": load})
+
+
+class ScriptedLibrary:
+    """Models by name; `needed` overrides their size, `missing` names those whose files are not there."""
+
+    def __init__(self, *models: Model, needed: Mapping[str, int] | None = None, missing: tuple[str, ...] = ()) -> None:
+        self._models = {model.name: model for model in models}
+        self._needed = needed or {}
+        self.missing = set(missing)
+
+    def models(self) -> list[Model]:
+        """All of them."""
+        return list(self._models.values())
+
+    def change(self, name: str, **options: Any) -> None:
+        """Let the model be loaded with other options the next time."""
+        self._models[name] = replace(self._models[name], options=options)
+
+    def resolve(self, name: str, task: Task) -> Model:
+        """Know exact names, for any task."""
+        if name not in self._models:
+            raise UnknownModel(name, self._models)
+        return self._models[name]
+
+    def folders(self, model: Model) -> Mapping[str, Path]:
+        """No files at all."""
+        if model.name in self.missing:
+            raise ModelMissing(model.name, 5 * MEGABYTE, f"senses pull {model.name}")
+        return {}
+
+    def is_present(self, model: Model) -> bool:
+        """Unless it is missing."""
+        return model.name not in self.missing
+
+    def is_default(self, model: Model) -> bool:
+        """The first one."""
+        return model.name == next(iter(self._models))
+
+    def weights_bytes(self, model: Model) -> int:
+        """Something."""
+        return MEGABYTE
+
+    def needed_bytes(self, model: Model) -> int:
+        """As given, else little."""
+        return self._needed.get(model.name, 50 * MEGABYTE)
+
+    def working_bytes(self, request: Request, model: Model) -> int:
+        """Nothing."""
+        return 0
+
+    def voices(self, model: Model) -> tuple[str, ...]:
+        """Only speech models have them."""
+        return ("alma", "otto") if model.task is Task.SPEECH else ()
+
+    def languages(self, model: Model) -> tuple[str, ...]:
+        """Only speech models have them."""
+        return ("en",) if model.task is Task.SPEECH else ()
+
+
+class Clock:
+    """A clock that goes when it is told to."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        """The time."""
+        return self.now
+
+
+def accept_everything(request: Request, model: Model, folders: Mapping[str, Path]) -> None:
+    """Check nothing."""
+
+
+QUICK = Patience(asked_seconds=0.5, terminated_seconds=0.5)
+
+
+@asynccontextmanager
+async def open_runtime(
+    settings: Settings,
+    library: ScriptedLibrary,
+    *,
+    check: Callable[[Request, Model, Mapping[str, Path]], None] = accept_everything,
+    **changes: Any,
+) -> AsyncGenerator[Runtime]:
+    """A runtime that ticks quickly and has little patience with processes."""
+    options: dict[str, Any] = {"tick_seconds": 0.02, "patience": QUICK} | changes
+    async with Runtime(library, settings, check, **options) as runtime:
+        yield runtime
