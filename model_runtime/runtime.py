@@ -17,6 +17,7 @@ import anyio
 import anyio.to_thread
 
 from model_runtime import memory, watch
+from model_runtime.checks import check
 from model_runtime.counters import Tally
 from model_runtime.desk import LOADED, Desk
 from model_runtime.errors import Cancelled, JobStalled, ModelMissing, SensesError, ShuttingDown, UnknownModel
@@ -75,8 +76,8 @@ class Runtime:
         self,
         library: Library,
         settings: Settings,
-        check: Check,
         *,
+        check: Check = check,
         version: str = "",
         clock: Callable[[], float] = time.monotonic,
         tick_seconds: float = 1.0,

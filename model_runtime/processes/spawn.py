@@ -7,11 +7,15 @@ import socket
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
+import model_runtime
 from model_runtime.worker.messages import LINK_FD
 
 ABOVE_TARGETS = 10
 """Sources are moved above the descriptors they are put onto, so that no step of the spawn overwrites the next."""
+
+SOURCES = str(Path(model_runtime.__file__).parent.parent)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +66,8 @@ def spawn_worker(name: str) -> Spawned:
 def environment(environ: Mapping[str, str], path: list[str]) -> dict[str, str]:
     """The worker's variables: it finds the very modules the daemon found, whichever way that one was started."""
     kept = {name: value for name, value in environ.items() if not name.startswith("PYTHON")}
-    folders = [folder or os.getcwd() for folder in path]  # noqa: PTH109  sys.path holds strings
-    return kept | {"PYTHONPATH": os.pathsep.join(folders)}
+    folders = [SOURCES, *(folder for folder in path if folder.startswith("/"))]
+    return kept | {"PYTHONPATH": os.pathsep.join(dict.fromkeys(folders))}
 
 
 def _move_up(descriptor: int) -> int:

@@ -109,5 +109,5 @@ async def open_runtime(
 ) -> AsyncGenerator[Runtime]:
     """A runtime that ticks quickly and has little patience with processes."""
     options: dict[str, Any] = {"tick_seconds": 0.02, "patience": QUICK} | changes
-    async with Runtime(library, settings, check, **options) as runtime:
+    async with Runtime(library, settings, check=check, **options) as runtime:
         yield runtime
