@@ -61,6 +61,10 @@ class Settings:
     host: str = "127.0.0.1"
     port: int = DEFAULT_PORT
     api_key: str = ""
+    allowed_hosts: tuple[str, ...] = ()
+    """Names under which clients may reach the HTTP API besides localhost, container names and numbers."""
+    allowed_origins: tuple[str, ...] = ()
+    """Web origins whose pages may call the HTTP API besides local pages and apps."""
     budget_bytes: int = 0
     """0: decide from the machine's memory."""
     idle_seconds: float = 300.0
@@ -107,6 +111,9 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
     for key, name in (("host", "host"), ("api_key", "api_key")):
         if key in written:
             values[name] = str(written[key])
+    for key in ("allowed_hosts", "allowed_origins"):
+        if key in written:
+            values[key] = _names(written[key])
     if "memory.eviction" in written:
         values["eviction"] = _choice("memory.eviction", written["memory.eviction"], ("lru", "cost"))
     if "files.allowed_folders" in written:
@@ -124,6 +131,8 @@ def _variables() -> dict[str, str]:
         "memory.eviction",
         "host",
         "api_key",
+        "allowed_hosts",
+        "allowed_origins",
         "files.allowed_folders",
         "files.allow_urls",
     ]
@@ -176,3 +185,8 @@ def _boolean(key: str, value: Any) -> bool:
 def _folders(value: Any) -> tuple[Path, ...]:
     names = value if isinstance(value, list) else str(value).split(":")
     return tuple(Path(name).expanduser().absolute() for name in names if name)
+
+
+def _names(value: Any) -> tuple[str, ...]:
+    names = value if isinstance(value, list) else str(value).split(",")
+    return tuple(str(name).strip() for name in names if str(name).strip())
