@@ -74,8 +74,10 @@ def create_app(
 
 def middleware(settings: Settings) -> list[Middleware]:
     """What a request passes before it reaches an endpoint, outermost first."""
+    doorman = Middleware(Doorman, hosts=[settings.host, *settings.allowed_hosts], origins=settings.allowed_origins)
     cors = Middleware(
         CORSMiddleware,
+        allow_origins=settings.allowed_origins,
         allow_origin_regex=LOCAL_ORIGIN,
         allow_methods=["*"],
         allow_headers=["*"],
@@ -83,7 +85,7 @@ def middleware(settings: Settings) -> list[Middleware]:
         allow_private_network=True,
     )
     key = [Middleware(Key, key=settings.api_key)] if settings.api_key else []
-    return [Middleware(Tracing), Middleware(Doorman, hosts=[settings.host]), cors, *key, Middleware(BareSlashes)]
+    return [Middleware(Tracing), doorman, cors, *key, Middleware(BareSlashes)]
 
 
 class BareSlashes:

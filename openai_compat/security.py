@@ -45,9 +45,13 @@ class Doorman:
         headers = Headers(scope=scope)
         host, origin = headers.get("host", ""), headers.get("origin")
         if not self._is_ours(host):
-            refusal = NotAllowed(f"The host {host!r} is not this machine's. Use localhost, or add it to http.hosts.")
+            refusal = NotAllowed(
+                f"The host {host!r} is not this machine's. Use localhost, or add it to allowed_hosts in config.toml."
+            )
         elif origin is not None and not self._may_call(origin, host):
-            refusal = NotAllowed(f"Pages from {origin!r} may not call Senses. Add it to http.origins to allow it.")
+            refusal = NotAllowed(
+                f"Pages from {origin!r} may not call Senses. Add it to allowed_origins in config.toml to allow it."
+            )
         else:
             await self.app(scope, receive, send)
             return

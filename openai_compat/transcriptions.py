@@ -13,13 +13,13 @@ from starlette.routing import Route
 
 from model_runtime.errors import InvalidInput
 from model_runtime.events import Event, Finished, Segment, Transcript, Word
+from model_runtime.languages import language_code, language_name
 from model_runtime.media import subtitles
 from model_runtime.media.audio import decode_sound
 from model_runtime.media.types import Sound
 from model_runtime.requests import Task, Transcribe
 from model_runtime.service import Service
 from openai_compat.bodies import decode_base64, open_form, parse, read_json
-from openai_compat.languages import language_code, language_name
 from openai_compat.presence import while_connected
 from openai_compat.runs import client_name, extras, finish, outcome
 from openai_compat.schemas import TranscriptionBody
@@ -54,7 +54,7 @@ class TranscriptionEndpoint:
         async with reading(request) as upload:
             body = upload.body
             model = "best" if translate and body.model.lower() in TRANSLATORS else body.model
-            name, language = self.service.resolve(model, Task.TRANSCRIPTION), language_code(body.language)
+            name, language = self.service.resolve(model, Task.TRANSCRIPTION), heard_language(body.language)
             work = Transcribe(
                 name,
                 await to_thread.run_sync(upload.decode),
@@ -70,6 +70,19 @@ class TranscriptionEndpoint:
             return PieceResponse(pieces(events))
         async with while_connected(request.receive):
             return render(*await finish(events, Transcript), body, task="translate" if translate else "transcribe")
+
+
+def heard_language(text: str) -> str:
+    """Return the code of a language however it is spelled; empty, to find out, for "auto". Raises `InvalidInput`."""
+    if text.strip().lower() in ("", "auto"):
+        return ""
+    code = language_code(text)
+    if not code:
+        raise InvalidInput(
+            f"language is {text!r}, which is none that can be heard. Use a code like en or ko, or leave it out.",
+            param="language",
+        )
+    return code
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +163,8 @@ def verbose(transcript: Transcript, body: TranscriptionBody, *, task: str) -> di
     wanted = body.timestamp_granularities or {"segment"}
     written: dict[str, Any] = {
         "task": task,
-        "language": language_name(transcript.language),
+        # the name, in lower case: clients look it up in a table
+        "language": language_name(transcript.language).lower(),
         "duration": transcript.duration,
         "text": transcript.text.strip(),
         "usage": duration_usage(transcript),
