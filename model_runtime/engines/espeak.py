@@ -23,7 +23,7 @@ TIED = 0x80 | ord("^") << 8
 
 MAX_DATA_PATH = 140
 
-_LANGUAGE_SWITCH = re.compile(r"\([a-z-]+\)", re.IGNORECASE)
+_LANGUAGE_SWITCH = re.compile(r"\([a-z^-]+\)", re.IGNORECASE)
 
 
 class Espeak:
