@@ -167,8 +167,8 @@ class Scheduler:
         needed = record.needed_bytes + arrived.working_bytes
         if needed > self.budget_bytes - pinned:
             return _too_large(arrived.request, record.name, needed, self.budget_bytes - pinned)
-        if record.state is ModelState.BACKOFF:
-            wait = max(record.not_before - self.now, 1.0)
+        if record.state is ModelState.BACKOFF and record.not_before - self.now > self.limits.short_pause_seconds:
+            wait = record.not_before - self.now
             return Refuse(arrived.request, "model_unavailable", f"{record.name} rests after: {record.error}", wait)
         waiting = sum(len(other.queue) for other in self.records.values())
         if len(record.queue) >= self.limits.queue_per_model or waiting >= self.limits.queue_total:

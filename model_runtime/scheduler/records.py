@@ -37,6 +37,8 @@ class Limits:
     """Loads a waiting request survives."""
     backoff_seconds: tuple[float, float] = (1.0, 60.0)
     """The first and the longest pause after failures; each failure doubles it."""
+    short_pause_seconds: float = 5.0
+    """A pause that ends so soon is waited for in the queue; during a longer one requests are refused."""
     breaker_failures: int = 3
     """After so many failures in a row the longest pause applies at once."""
 

@@ -364,3 +364,16 @@ def test_the_cost_policy_keeps_the_model_that_is_asked_for_often() -> None:
     actions = core.handle(31, Arrived(3, "brush"))
 
     assert actions == [Stop("ears", 1, "evicted for brush")]
+
+
+def test_a_request_that_comes_right_after_a_crash_waits_the_short_pause_and_is_served() -> None:
+    core = scheduler()
+    core.handle(0, Arrived(1, "eyes"))
+    core.handle(1, Loaded("eyes", 1, 100))
+    core.handle(2, Exited("eyes", 1, cause="its process was ended by SIGSEGV"))
+
+    during_the_pause = core.handle(2.1, Arrived(2, "eyes"))
+    after_it = core.handle(3.1, Tick())
+
+    assert during_the_pause == []
+    assert [type(action) for action in after_it] == [Spawn]
