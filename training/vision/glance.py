@@ -1,0 +1,85 @@
+"""Teach the vision tower to look before it learns to talk: every image token says what lies under it.
+
+Captions alone teach seeing slowly, one sentence for a whole picture. The drawing program knows what every part of its
+picture shows, so while training each token also names its shape or digit, colour and size. The heads that say so are no
+part of the exported model.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from training.vision.pictures import Mark, Picture
+from training.world import COLORS, SHAPES, SIZES
+
+NAMES = ("", *SHAPES, *"0123456789")
+WORDS = ("", *SIZES)
+UNSURE = -100  # what cross_entropy ignores
+
+
+@dataclass(frozen=True, slots=True)
+class Labels:
+    """What lies under each token of some pictures; a bare token has the colour of the background."""
+
+    names: Tensor
+    colors: Tensor
+    sizes: Tensor
+
+
+def cover(mark: Mark, rows: int, columns: int) -> np.ndarray:
+    """Measure how much of every cell the mark's box covers."""
+    left, top, right, bottom = mark.box
+    across = _overlap(left * columns, right * columns, columns)
+    down = _overlap(top * rows, bottom * rows, rows)
+    covered: np.ndarray = down[:, None] * across
+    return covered
+
+
+def _overlap(start: float, end: float, count: int) -> np.ndarray:
+    cells = np.arange(count)
+    inside: np.ndarray = np.clip(np.minimum(cells + 1, end) - np.maximum(cells, start), 0, None)
+    return inside
+
+
+def label(picture: Picture, rows: int, columns: int) -> np.ndarray:
+    """Name what lies under each of `rows` by `columns` tokens: three rows of classes, or `UNSURE` at edges."""
+    classes = np.zeros((3, rows, columns), np.int64)
+    classes[1] = COLORS.index(picture.background)
+    most = np.full((rows, columns), 0.05)
+    for mark in picture.marks:
+        covered = cover(mark, rows, columns)
+        own = covered > most
+        clear = own & ((covered >= 0.35) | (covered >= 0.5 * covered.sum()) | (covered == covered.max()))
+        classes[:, own] = UNSURE
+        classes[:, clear] = np.array([[NAMES.index(mark.name)], [COLORS.index(mark.color)], [WORDS.index(mark.size)]])
+        most = np.maximum(most, covered)
+    return classes.reshape(3, -1)
+
+
+def stack(labels: list[np.ndarray]) -> Labels:
+    """Join the labels of a batch."""
+    names, colors, sizes = torch.from_numpy(np.stack(labels, 1)).flatten(1)
+    return Labels(names, colors, sizes)
+
+
+class Glance(nn.Module):
+    """Three linear readings of an image token."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.names = nn.Linear(width, len(NAMES))
+        self.colors = nn.Linear(width, len(COLORS))
+        self.sizes = nn.Linear(width, len(WORDS))
+
+    def forward(self, features: Tensor, labels: Labels) -> Tensor:
+        """Return how wrong the readings are."""
+        tokens = features.flatten(0, 1)
+        loss: Tensor = (
+            F.cross_entropy(self.names(tokens).float(), labels.names)
+            + F.cross_entropy(self.colors(tokens).float(), labels.colors)
+            + 0.5 * F.cross_entropy(self.sizes(tokens).float(), labels.sizes)
+        )
+        return loss
