@@ -1,0 +1,69 @@
+"""One answer in the making: tokens in, text and its end out."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from tokenizers import Tokenizer
+from tokenizers.decoders import DecodeStream
+
+from model_runtime.engines.engine import Outcome
+from model_runtime.engines.sampling import Choice
+from model_runtime.engines.stops import StopStrings
+from model_runtime.events import Answer, Progress, TextDelta
+from model_runtime.requests import Chat
+
+FinishReason = Literal["stop", "length"]
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """A chat as its model reads it: token ids, and what embedding the pictures among them takes."""
+
+    tokens: list[int]
+    inputs: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Row:
+    """The state of one job, from its prompt to its answer."""
+
+    def __init__(self, job: int, chat: Chat, prompt: Prompt, choice: Choice, tokenizer: Tokenizer) -> None:
+        self.job = job
+        self.chat = chat
+        self.prompt = prompt
+        self.choice = choice
+        self.answer: Answer | None = None
+        self._tokenizer = tokenizer
+        self._stream = DecodeStream(skip_special_tokens=True)
+        self._stops = StopStrings(chat.stop)
+        self._shown: list[str] = []
+        self._tokens = 0
+        self._read = -1
+
+    @property
+    def reading(self) -> bool:
+        """Whether the first token is still to come."""
+        return self._tokens == 0 and self.answer is None
+
+    def read(self, tokens: int) -> list[Outcome]:
+        """Note that the model has read so many more tokens of the prompt, and return the progress where it is new."""
+        total = len(self.prompt.tokens)
+        before, self._read = self._read, min(max(self._read, 0) + tokens, total)
+        return [Progress("prompt tokens", self._read, total)] if self._read > before else []
+
+    def take(self, token: int, finish: FinishReason | None) -> list[Outcome]:
+        """Take in the next token; `finish` "stop" means it is the end itself, "length" that it is the last one."""
+        text = ""
+        if finish != "stop":
+            self._tokens += 1
+            text = self._stops.push(self._stream.step(self._tokenizer, token) or "")
+        if self._stops.met:
+            finish = "stop"
+        elif finish:
+            text += self._stops.finish()
+        outcomes: list[Outcome] = [TextDelta(text)] if text else []
+        self._shown.append(text)
+        if finish:
+            self.answer = Answer("".join(self._shown), finish, len(self.prompt.tokens), self._tokens)
+            outcomes.append(self.answer)
+        return outcomes

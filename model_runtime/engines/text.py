@@ -1,0 +1,111 @@
+"""Chats with text models, on mlx-lm."""
+
+from pathlib import Path
+from typing import Any
+
+import mlx_lm
+from mlx_lm.generate import BatchGenerator
+from tokenizers import Tokenizer
+
+from model_runtime.checkpoints import weights_bytes
+from model_runtime.decoders import context_tokens
+from model_runtime.engines.chats import MAX_ROWS, ChatEngine, Token
+from model_runtime.engines.control import Markers
+from model_runtime.engines.engine import LoadSpec, Report
+from model_runtime.engines.guards import loading, open_checkpoint
+from model_runtime.engines.rows import Prompt
+from model_runtime.engines.sampling import Choice
+from model_runtime.errors import InvalidInput, LoadFailed
+from model_runtime.requests import Chat
+
+CHUNK_TOKENS = 512
+
+
+class TextEngine(ChatEngine):
+    """Llama, Gemma and whatever else mlx-lm loads."""
+
+    def __init__(self) -> None:
+        super().__init__(open_text_model)
+
+
+class TextBatch:
+    """mlx-lm's generator as a `Batch`."""
+
+    chunk_tokens = CHUNK_TOKENS
+
+    def __init__(self, model: Any, end_tokens: tuple[int, ...]) -> None:
+        self._generator = BatchGenerator(
+            model,
+            stop_tokens=[[token] for token in end_tokens],
+            completion_batch_size=MAX_ROWS,
+            prefill_batch_size=1,
+            prefill_step_size=CHUNK_TOKENS,
+        )
+
+    def insert(self, prompt: Prompt, max_tokens: int, choice: Choice) -> int:
+        """Add a row and return its number."""
+        return self._generator.insert([prompt.tokens], [max_tokens], logits_processors=[[choice]])[0]
+
+    def next(self) -> list[Token]:
+        """Write one token of every answer, and read a chunk of a prompt where one waits."""
+        _, responses = self._generator.next()
+        return [Token(response.uid, response.token, response.finish_reason) for response in responses]
+
+    def remove(self, row: int) -> None:
+        """Drop a row."""
+        self._generator.remove([row])
+
+    def close(self) -> None:
+        """Unwire memory."""
+        self._generator.close()
+
+
+class TextModel:
+    """A model of mlx-lm with its tokenizer and chat template."""
+
+    def __init__(self, model: Any, words: Any, *, context_tokens: int, weights_bytes: int) -> None:
+        self._model = model
+        self._words = words
+        self.tokenizer: Tokenizer = words.backend_tokenizer
+        self.end_tokens = tuple(sorted(words.eos_token_ids))
+        self.context_tokens = context_tokens
+        self.weights_bytes = weights_bytes
+        self._markers = Markers.of(self.tokenizer)
+
+    def prepare(self, chat: Chat) -> Prompt:
+        """Write the chat with the model's template; a model without one reads the texts as they are."""
+        messages = [{"role": message.role, "content": self._text(message.content)} for message in chat.messages]
+        if self._words.chat_template is None:
+            return Prompt(self._words.encode("\n".join(message["content"] for message in messages)))
+        tokens = self._words.apply_chat_template(
+            messages, add_generation_prompt=True, tokenize=True, return_dict=False, enable_thinking=False
+        )
+        return Prompt(list(tokens))
+
+    def open_batch(self) -> TextBatch:
+        """Start a batch."""
+        return TextBatch(self._model, self.end_tokens)
+
+    def _text(self, content: tuple[object, ...]) -> str:
+        if not all(isinstance(part, str) for part in content):
+            raise InvalidInput("This model reads text only. Send pictures to a vision model.", param="messages")
+        return self._markers.disarm("\n".join(map(str, content)))
+
+
+def open_text_model(spec: LoadSpec, _report: Report) -> TextModel:
+    """Load a checkpoint that mlx-lm knows.
+
+    Raises:
+        LoadFailed: it is broken, of another family, or wants code of its own to run.
+    """
+    folder, config = open_checkpoint(spec)
+    with loading(spec.model, config):
+        model, words = mlx_lm.load(str(folder))
+        if not hasattr(words, "backend_tokenizer"):
+            raise LoadFailed(f"{spec.model} has no tokenizer.json. Choose a conversion that has one.")
+    return TextModel(
+        model,
+        words,
+        context_tokens=context_tokens(config, int(spec.options.get("context_tokens", 0))),
+        weights_bytes=weights_bytes(Path(folder)),
+    )

@@ -1,0 +1,147 @@
+"""Chats with models that see, on mlx-vlm."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import mlx.core as mx
+import mlx_vlm
+from mlx_vlm.utils import prepare_inputs, should_add_special_tokens
+from PIL import Image
+from tokenizers import Tokenizer
+
+from model_runtime.checkpoints import weights_bytes
+from model_runtime.decoders import context_tokens
+from model_runtime.engines import moondream
+from model_runtime.engines.chats import ChatEngine, ChatModel
+from model_runtime.engines.control import Markers
+from model_runtime.engines.encoders import ENCODERS
+from model_runtime.engines.engine import LoadSpec, Report
+from model_runtime.engines.features import FeatureCache
+from model_runtime.engines.guards import loading, open_checkpoint
+from model_runtime.engines.rows import Prompt
+from model_runtime.engines.vlm_batch import VlmBatch
+from model_runtime.errors import LoadFailed
+from model_runtime.media.types import Picture
+from model_runtime.requests import Chat, Message
+
+MAX_PIXELS = 1_500_000
+"""Qwen's own limit is 12.8 megapixels: 16 000 tokens and seconds of work for a screenshot that reads as well at this."""
+
+
+class VisionEngine(ChatEngine):
+    """Qwen2.5-VL, Gemma 3 and 4, Moondream2 and whatever else mlx-vlm loads and batches."""
+
+    def __init__(self) -> None:
+        super().__init__(open_vision_model)
+
+
+class VisionModel:
+    """A model of mlx-vlm with its processor, which holds tokenizer, chat template and picture preparation."""
+
+    def __init__(self, model: Any, processor: Any, *, context_tokens: int, weights_bytes: int) -> None:
+        self._model = model
+        self._processor = processor
+        self.tokenizer: Tokenizer = processor.tokenizer.backend_tokenizer
+        self.end_tokens = tuple(processor.tokenizer.stopping_criteria.eos_token_ids)
+        self.context_tokens = context_tokens
+        self.weights_bytes = weights_bytes
+        self.features = FeatureCache()
+        self._family = model.config.model_type
+        self._markers = Markers.of(self.tokenizer)
+
+    def prepare(self, chat: Chat) -> Prompt:
+        """Write the chat with the model's template, and cut its pictures into patches."""
+        pictures = [part for message in chat.messages for part in message.content if isinstance(part, Picture)]
+        text = mlx_vlm.apply_chat_template(
+            self._processor, self._model.config, [*map(self._message, chat.messages)], num_images=len(pictures)
+        )
+        inputs = prepare_inputs(
+            self._processor,
+            images=[*map(_image, pictures)] or None,
+            prompts=text,
+            image_token_index=getattr(self._model.config, "image_token_index", None),
+            add_special_tokens=should_add_special_tokens(self._family, self._processor),
+        )
+        return Prompt(inputs["input_ids"].squeeze(0).tolist(), {**inputs, "pictures": pictures})
+
+    def open_batch(self) -> VlmBatch:
+        """Start a batch."""
+        return VlmBatch(self._model.language_model, self._processor, self._embed)
+
+    def _message(self, message: Message) -> Mapping[str, Any]:
+        parts = [_part(part, self._markers) for part in message.content]
+        if any(part["type"] == "image" for part in parts):
+            return {"role": message.role, "content": parts}
+        return {"role": message.role, "content": "\n".join(part["text"] for part in parts)}
+
+    def _embed(self, prompt: Prompt) -> Mapping[str, Any]:
+        """Embed text and pictures; what the processor says about tokens goes on to the language model."""
+        inputs = dict(prompt.inputs)
+        pictures, tokens, mask = inputs.pop("pictures"), inputs.pop("input_ids"), inputs.pop("attention_mask")
+        seen = self._see(pictures, inputs)
+        pixels = inputs.pop("pixel_values", None)
+        embedded = self._model.get_input_embeddings(tokens, pixels, mask=mask, **inputs, **seen)
+        return inputs | {name: value for name, value in embedded.to_dict().items() if value is not None}
+
+    def _see(self, pictures: list[Picture], inputs: Mapping[str, Any]) -> Mapping[str, mx.array]:
+        encoder = ENCODERS.get(self._family)
+        if encoder is None or not pictures:
+            return {}
+        calls = encoder(self._model, inputs)
+        features = [self.features.get(picture, call) for picture, call in zip(pictures, calls, strict=True)]
+        return {"cached_image_features": mx.concatenate(features, axis=-2)}
+
+
+def open_vision_model(spec: LoadSpec, report: Report) -> ChatModel:
+    """Load a checkpoint that mlx-vlm knows.
+
+    Raises:
+        LoadFailed: it is broken, of another family, cannot see, or wants code of its own to run.
+    """
+    folder, config = open_checkpoint(spec)
+    if str(config.get("model_type", "")).startswith("moondream"):
+        return moondream.open_model(spec, folder, config)
+    if not config.get("vision_config"):
+        raise LoadFailed(
+            f"{spec.model} cannot see: its config.json describes {config.get('model_type')!r} without a vision_config. "
+            "Text models are served by the engine mlx-lm."
+        )
+    with loading(spec.model, config):
+        model, processor = mlx_vlm.load(str(folder), trust_remote_code=False)
+        _check(spec.model, model, processor)
+    _limit_pixels(processor, int(spec.options.get("max_pixels", MAX_PIXELS)))
+    return VisionModel(
+        model,
+        processor,
+        context_tokens=context_tokens(config, int(spec.options.get("context_tokens", 0))),
+        weights_bytes=weights_bytes(Path(folder)),
+    )
+
+
+def _check(name: str, model: Any, processor: Any) -> None:
+    """Refuse what mlx-vlm loads but cannot chat with; it drops towers without weights with no more than a warning."""
+    if any(getattr(model, tower, model) is None for tower in ("vision_tower", "vision_model", "vision")):
+        raise LoadFailed(f"The checkpoint of {name} has no tensors of its vision tower. Download the model again.")
+    if not (hasattr(model, "language_model") and hasattr(model, "get_input_embeddings")):
+        raise LoadFailed(f"{name} is of a family that does not chat. Choose a vision-language model.")
+    if not hasattr(getattr(processor, "tokenizer", None), "backend_tokenizer"):
+        raise LoadFailed(f"{name} has no tokenizer.json. Choose a conversion that has one.")
+
+
+def _limit_pixels(processor: Any, limit: int) -> None:
+    """Lower the picture size of processors that have one; a smaller limit of the checkpoint's own stays."""
+    pictures = getattr(processor, "image_processor", None)
+    own = getattr(pictures, "max_pixels", None)
+    if pictures is not None and isinstance(own, int):
+        pictures.max_pixels = max(min(own, limit), pictures.min_pixels)
+
+
+def _part(part: str | Picture, markers: Markers) -> dict[str, str]:
+    if isinstance(part, Picture):
+        return {"type": "image"}
+    return {"type": "text", "text": markers.disarm(part)}
+
+
+def _image(picture: Picture) -> Image.Image:
+    return Image.frombytes("RGB", (picture.width, picture.height), picture.rgb)
