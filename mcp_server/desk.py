@@ -90,14 +90,15 @@ class Desk:
         self, request: Request, meter: Meter, client: str, on: Callable[[Event], None] | None = None
     ) -> Finished:
         """Let the runtime serve a request, noting progress and passing every event to `on`; return the last one."""
+        last: Event | None = None
         async with aclosing(self.service.run(request, client=client)) as events:
-            async for event in events:
-                meter.note(event)
+            async for last in events:
+                meter.note(last)
                 if on is not None:
-                    on(event)
-                if isinstance(event, Finished):
-                    return event
-        raise Failed(f"{request.model} ended without a result.")
+                    on(last)
+        if not isinstance(last, Finished):
+            raise Failed(f"{request.model} ended without a result.")
+        return last
 
     def url(self, artifact: Artifact) -> str | None:
         """Return where a browser finds the artifact."""

@@ -131,8 +131,8 @@ async def attend(job: Job, seconds: float | None, tell: Tell, *, owns: bool = Tr
 
 async def _follow(job: Job, tell: Tell) -> None:
     while not job.finished.is_set():
-        await tell(*job.meter.read())
         news = job.meter.news
+        await tell(*job.meter.read())
         with anyio.move_on_after(REPORT_SECONDS):
             await job.finished.wait()
         with anyio.move_on_after(SILENCE_SECONDS - REPORT_SECONDS):

@@ -124,10 +124,11 @@ class Announcer:
         before: dict[str, object] = {}
         async for status in self._desk.service.changes():
             now = contents(status)
-            for name in [name for name, value in now.items() if before and before[name] != value]:
+            changed = [name for name, value in now.items() if before and before[name] != value]
+            before = now
+            for name in changed:
                 await self.announce(f"{SCHEME}://{name}")
-            if before != now:
-                before = now
+            if changed:
                 await anyio.sleep(pause_seconds)
 
     async def follow_artifacts(self, pause_seconds: float = COALESCE_SECONDS) -> None:

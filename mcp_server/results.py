@@ -143,7 +143,8 @@ def answer(
 
     `full` asks for previews in the pictures' own size, which are given as far as the budget allows.
     """
-    data = _fit_text(_trim_warnings(result.model_dump(mode="json", exclude_none=True)))
+    data = _trim_warnings(result.model_dump(mode="json", exclude_none=True))
+    data = _fit_text(data | {"preview_downscaled": False} if full else data)
     blocks = [_link(link) for link in links]
     previews: list[ContentBlock] = []
     if shrink and pngs:

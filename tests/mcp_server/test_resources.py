@@ -1,0 +1,151 @@
+import json
+from dataclasses import replace
+from typing import Any
+
+import anyio
+import pytest
+from mcp import Client
+from mcp.server.subscriptions import ResourceUpdated
+from mcp.shared.exceptions import MCPError
+from mcp_types import (
+    PromptReference,
+    ReadResourceResult,
+    ResourceTemplateReference,
+    ResourceUpdatedNotification,
+    TextContent,
+    TextResourceContents,
+)
+
+from mcp_server.artifacts import ArtifactStore, Kind
+from mcp_server.callers import Caller
+from mcp_server.resources import contents
+from model_runtime.settings import Settings
+from model_runtime.status import ModelState, ModelStatus
+from tests.fakes import FakeService
+from tests.mcp_server.conftest import Connect, Era, serving
+from tests.mcp_server.test_tools import data_of
+
+
+def json_of(read: ReadResourceResult) -> Any:
+    (content,) = read.contents
+    assert isinstance(content, TextResourceContents)
+    assert content.mime_type == "application/json"
+    return json.loads(content.text)
+
+
+def loading(models: tuple[ModelStatus, ...]) -> tuple[ModelStatus, ...]:
+    return (replace(models[0], state=ModelState.STARTING, load_fraction=0.4), *models[1:])
+
+
+async def test_the_status_can_be_read_piece_by_piece(connect: Connect, era: Era) -> None:
+    async with connect(era) as client:
+        status = json_of(await client.read_resource("senses://status"))
+        parts = {name: json_of(await client.read_resource(f"senses://{name}")) for name in ("models", "jobs", "voices")}
+        page = await client.read_resource("senses://help")
+
+    assert status["models"] == parts["models"]
+    assert status["voices"] == parts["voices"] == {"tts-starter": {"voices": ["alma", "otto"], "languages": ["en"]}}
+    assert parts["jobs"] == {"requests": [], "calls": []}
+    assert page.contents[0].mime_type == "text/markdown"
+
+
+@pytest.mark.promise("mcp:follow")
+@pytest.mark.filterwarnings("ignore::mcp.MCPDeprecationWarning")
+async def test_a_client_that_follows_the_status_hears_of_a_loading_model(
+    service: FakeService, settings: Settings, era: Era
+) -> None:
+    heard = anyio.Event()
+
+    async def on_message(message: object) -> None:
+        if isinstance(message, ResourceUpdatedNotification) and message.params.uri == "senses://models":
+            heard.set()
+
+    async with (
+        serving(service, settings, Caller()) as server,
+        Client(server, mode=era, message_handler=on_message) as client,
+    ):
+        with anyio.fail_after(10):
+            if era == "legacy":
+                await client.subscribe_resource("senses://models")
+                service.change(loading)
+                await heard.wait()
+            else:
+                async with client.listen(resource_subscriptions=["senses://models"]) as updates:
+                    service.change(loading)
+                    assert await anext(aiter(updates)) == ResourceUpdated(uri="senses://models")
+        (model, *_) = json_of(await client.read_resource("senses://models", cache_mode="bypass"))
+
+    assert model["loading"] == "40%"
+
+
+def test_time_passing_is_no_change(service: FakeService) -> None:
+    status = service.status()
+    later = replace(
+        status,
+        uptime_seconds=99.0,
+        models=tuple(replace(model, idle_seconds=9.0, unloads_in_seconds=5.0) for model in status.models),
+    )
+
+    assert contents(status) == contents(later)
+
+
+@pytest.mark.parametrize("kind", ["images", "previews", "audio", "transcripts"])
+async def test_a_result_that_is_not_there_is_said_to_be_missing(connect: Connect, era: Era, kind: str) -> None:
+    async with connect(era) as client:
+        with pytest.raises(MCPError, match="There is no"):
+            await client.read_resource(f"senses://{kind}/20260101-000000-0123456789abcdef")
+
+
+async def test_results_have_their_true_types_and_are_listed(connect: Connect, settings: Settings) -> None:
+    store = ArtifactStore(settings.folders.artifacts)
+    heard = store.add(Kind.TRANSCRIPTS, "안녕".encode())
+
+    async with connect() as client:
+        drawn = data_of(await client.call_tool("generate_image", {"prompt": "x", "width": 64, "height": 64}))
+        uri = drawn["images"][0]["uri"]
+        image = await client.read_resource(uri)
+        preview = await client.read_resource(uri.replace("images", "previews"))
+        text = await client.read_resource(heard.uri)
+        listed = [str(resource.uri) for resource in (await client.list_resources()).resources]
+
+    assert image.contents[0].mime_type == "image/png"
+    assert preview.contents[0].mime_type == "image/jpeg"
+    assert isinstance(text.contents[0], TextResourceContents)
+    assert text.contents[0].text == "안녕"
+    assert {uri, heard.uri} <= set(listed)
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "mentions"),
+    [
+        ("alt_text", {"path": "/a.png"}, "describe_image"),
+        ("read_screenshot", {"path": "/a.png"}, 'task="ocr"'),
+        ("meeting_minutes", {"path": "/a.m4a"}, "transcribe"),
+        ("narrate", {"path_or_text": "README.md", "voice": "alma"}, 'voice="alma"'),
+        ("illustrate", {"topic": "spring", "style": "line drawing"}, "line drawing"),
+    ],
+)
+async def test_every_prompt_leads_to_its_tool(
+    connect: Connect, era: Era, name: str, arguments: dict[str, str], mentions: str
+) -> None:
+    async with connect(era) as client:
+        prompt = await client.get_prompt(name, arguments)
+
+    (message,) = prompt.messages
+    assert isinstance(message.content, TextContent)
+    assert mentions in message.content.text
+
+
+async def test_arguments_are_completed_from_what_there_is(connect: Connect, settings: Settings) -> None:
+    artifact = ArtifactStore(settings.folders.artifacts).add(Kind.AUDIO, b"RIFF")
+    narrate = PromptReference(name="narrate")
+    recordings = ResourceTemplateReference(uri="senses://audio/{name}")
+
+    async with connect() as client:
+        voices = await client.complete(narrate, {"name": "voice", "value": "a"})
+        names = await client.complete(recordings, {"name": "name", "value": ""})
+        nothing = await client.complete(narrate, {"name": "path_or_text", "value": ""})
+
+    assert voices.completion.values == ["alma"]
+    assert names.completion.values == [artifact.id]
+    assert nothing.completion.values == []

@@ -1,0 +1,82 @@
+"""The SDK's private names that we use still do what we use them for."""
+
+import anyio
+import pytest
+from mcp import Client
+from mcp.server import MCPServer
+from mcp.server.mcpserver import Context
+from mcp_types import Implementation
+
+from mcp_server import sdk
+
+
+async def test_a_tool_refuses_an_argument_it_does_not_have() -> None:
+    server: MCPServer[None] = MCPServer("test")
+
+    @server.tool()
+    async def double(number: int) -> int:
+        return 2 * number
+
+    sdk.refuse_unknown_arguments(server)
+
+    async with Client(server) as client:
+        refused = await client.call_tool("double", {"number": 2, "nmuber": 3})
+        served = await client.call_tool("double", {"number": 2})
+        (tool,) = (await client.list_tools()).tools
+
+    assert refused.is_error
+    assert served.structured_content == {"result": 4}
+    assert tool.input_schema["additionalProperties"] is False
+
+
+@pytest.mark.parametrize("mode", ["auto", "legacy"])
+async def test_a_client_is_known_by_its_name(mode: str) -> None:
+    server: MCPServer[None] = MCPServer("test")
+
+    @server.tool(structured_output=False)
+    async def who(ctx: Context) -> str:
+        return sdk.client_name(ctx)
+
+    async with Client(server, mode=mode, client_info=Implementation(name="claude-code", version="2")) as client:
+        result = await client.call_tool("who", {})
+
+    assert "claude-code" in result.model_dump_json()
+
+
+@pytest.mark.filterwarnings("ignore::mcp.MCPDeprecationWarning")
+async def test_followers_are_told_until_they_leave() -> None:
+    server: MCPServer[None] = MCPServer("test")
+    subscribers = sdk.LegacySubscribers(server)
+    heard: list[object] = []
+
+    async def on_message(message: object) -> None:
+        heard.append(message)
+
+    async with Client(server, mode="legacy", message_handler=on_message) as client:
+        await client.subscribe_resource("senses://status")
+        await client.subscribe_resource("senses://status")
+        assert subscribers.count("senses://status") == 1
+        await subscribers.tell("senses://status")
+        with anyio.fail_after(5):
+            while not heard:
+                await anyio.lowlevel.checkpoint()
+        await client.unsubscribe_resource("senses://status")
+        assert subscribers.count("senses://status") == 0
+        await client.subscribe_resource("senses://status")
+
+    with anyio.fail_after(5):
+        while subscribers.count("senses://status"):
+            await anyio.lowlevel.checkpoint()
+
+
+def test_a_line_that_is_no_message_comes_back_as_its_error() -> None:
+    assert isinstance(sdk.parse_message(b"{nonsense\n"), Exception)
+
+
+def test_a_message_survives_the_wire() -> None:
+    line = b'{"jsonrpc":"2.0","id":1,"method":"ping"}\n'
+
+    message = sdk.parse_message(line)
+
+    assert not isinstance(message, Exception)
+    assert sdk.write_message(message.message) == line
