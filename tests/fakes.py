@@ -154,8 +154,9 @@ class FakeService:
     async def changes(self) -> AsyncIterator[Status]:
         """One snapshot now and one after each `change`."""
         while True:
+            changed = self.changed
             yield self.status()
-            await self.changed.wait()
+            await changed.wait()
 
     def change(self, edit: Callable[[tuple[ModelStatus, ...]], Iterable[ModelStatus]]) -> None:
         """Change the models and tell whoever listens."""
