@@ -36,6 +36,14 @@ class Store(Protocol):
         ...
 
 
+class EmptyStore:
+    """Nothing was downloaded."""
+
+    def find(self, artifact: Artifact) -> Path | None:
+        """Never there."""
+        return None
+
+
 class Catalog:
     """The models of one instance. Names that are no alias are looked up on disk once and remembered."""
 
@@ -162,7 +170,7 @@ class Catalog:
         return self._models.setdefault(model.name, model)
 
 
-def open_catalog(settings: Settings, store: Store) -> Catalog:
+def open_catalog(settings: Settings, store: Store | None = None) -> Catalog:
     """The built-in aliases with what config.toml adds or changes.
 
     Raises:
@@ -176,7 +184,9 @@ def open_catalog(settings: Settings, store: Store) -> Catalog:
             raise SettingsError(
                 f"defaults.{task} is {alias!r}; tasks are {', '.join(Task)}, models are {', '.join(models)}."
             )
-    return Catalog(models.values(), store, starters_first=not has_apple_gpu(), defaults=settings.defaults)
+    return Catalog(
+        models.values(), store or EmptyStore(), starters_first=not has_apple_gpu(), defaults=settings.defaults
+    )
 
 
 def has_apple_gpu() -> bool:

@@ -6,10 +6,12 @@ this release; what a worker really holds replaces them after its first load.
 
 import math
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 
+from model_runtime.checkpoints import BrokenCheckpoint, read_header
 from model_runtime.models import Model
-from model_runtime.requests import Chat, GenerateImage, Request, Task, Transcribe
+from model_runtime.requests import Chat, GenerateImage, Request, Speak, Task, Transcribe
 
 MB = 1_000_000
 PROCESS_BYTES: Mapping[Task, int] = {
@@ -32,9 +34,9 @@ SPEECH_BYTES = 500 * MB
 
 
 def weights_bytes(folders: Mapping[str, Path]) -> int:
-    """Size of all weight files in these folders."""
+    """Size of all weights in these folders, exact where they are safetensors."""
     files = (file for folder in set(folders.values()) for file in _weight_files(folder))
-    return sum(file.stat().st_size for file in files)
+    return sum(_file_bytes(file, file.stat().st_mtime_ns) for file in files)
 
 
 def resident_bytes(model: Model, weights: int) -> int:
@@ -53,7 +55,8 @@ def working_bytes(request: Request, model: Model) -> int:
             return _context_tokens(request) * KEY_VALUE_BYTES_PER_TOKEN
         case Transcribe():
             return RECOGNITION_BYTES
-    return SPEECH_BYTES
+        case Speak():
+            return SPEECH_BYTES
 
 
 def _context_tokens(request: Chat) -> int:
@@ -65,3 +68,14 @@ def _context_tokens(request: Chat) -> int:
 
 def _weight_files(folder: Path) -> list[Path]:
     return [file for pattern in ("**/*.safetensors", "**/*.npz") for file in folder.glob(pattern)]
+
+
+@lru_cache(maxsize=256)
+def _file_bytes(file: Path, changed_at: int) -> int:
+    """What a file's tensors take; a header is read again only after the file has changed (`changed_at`)."""
+    if file.suffix != ".safetensors":
+        return file.stat().st_size
+    try:
+        return sum(tensor.size_bytes for _, tensor in read_header(file))
+    except BrokenCheckpoint:
+        return file.stat().st_size  # loading will say what is wrong with it
