@@ -249,7 +249,7 @@ async def _open_runtime(settings: Settings) -> AsyncGenerator[ClosableService]:
     from model_runtime.catalog import open_catalog
     from model_runtime.runtime import Runtime
 
-    async with Runtime(open_catalog(settings), settings) as runtime:
+    async with Runtime(open_catalog(settings), settings, version=VERSION) as runtime:
         yield runtime
 
 
