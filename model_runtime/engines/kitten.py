@@ -1,0 +1,42 @@
+"""KittenTTS, and the built-in voice, which is a tiny one: phonemes of espeak-ng, an utterance at a time."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import mlx.core as mx
+import numpy as np
+
+from model_runtime.engines.engine import Check
+from model_runtime.engines.espeak import Espeak
+from model_runtime.engines.kitten_text import numbers, spoken
+from model_runtime.engines.speakers import Piece, speak_each
+from model_runtime.engines.utterances import Utterance, utterances
+from model_runtime.voices import Choice
+
+
+class Kitten:
+    """A loaded model of mlx-audio's kitten_tts. Its own `generate` needs the phonemizer package and trims words."""
+
+    takes_any_script = False
+
+    def __init__(self, model: Any, styles: Mapping[str, np.ndarray]) -> None:
+        """`styles` has the rows of each voice, one for every length of text or one for all."""
+        self.sample_rate: int = model.sample_rate
+        self._model = model
+        self._styles = styles
+        self._espeak = Espeak()
+
+    def speak(self, text: str, choice: Choice, speed: float, check: Check) -> Iterator[Piece]:
+        """Speak English; the same text always sounds the same."""
+        mx.random.seed(0)
+        styles = self._styles[choice.voice]
+
+        def voiced(utterance: Utterance) -> np.ndarray:
+            style = styles[min(len(utterance.text), len(styles) - 1)]
+            tokens = mx.array([numbers(utterance.phonemes)], dtype=mx.int32)
+            sound = np.array(self._model(tokens, mx.array(style)[None], speed).reshape(-1), dtype=np.float32)
+            mx.clear_cache()
+            return sound
+
+        said = utterances(text, lambda part: spoken(self._espeak, part))
+        return speak_each(said, voiced, self.sample_rate, check)

@@ -1,0 +1,130 @@
+"""The speech engine: Kokoro, KittenTTS, Marvis and Qwen3-TTS on mlx-audio."""
+
+import gc
+import os
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import mlx.core as mx
+import numpy as np
+
+from model_runtime.checks.speech import check_text
+from model_runtime.engines.engine import Check, Loaded, LoadSpec, Report
+from model_runtime.engines.guards import loading, open_checkpoint
+from model_runtime.engines.speakers import Speaker
+from model_runtime.engines.utterances import only_letters_of, readable
+from model_runtime.errors import InvalidInput, LoadFailed
+from model_runtime.events import AudioChunk, EngineEvent, Progress, Result, Speech
+from model_runtime.languages import language_name
+from model_runtime.requests import Request, Speak
+from model_runtime.voices import VoiceBook, read_voices
+
+CACHE_BYTES = 256_000_000
+"""Freed buffers that MLX may keep between utterances, whose sizes all differ."""
+
+
+class SpeechEngine:
+    """Reads one text aloud at a time, and sends every piece as soon as it is spoken."""
+
+    _speaker: Speaker
+
+    def __init__(self) -> None:
+        self._model = ""
+        self._book = VoiceBook("", (), ())
+
+    def load(self, spec: LoadSpec, report: Report) -> Loaded:
+        """Load and evaluate all weights. Roles: "model", and "codec" for Marvis.
+
+        Raises:
+            LoadFailed: the files are of no supported family, incomplete or unreadable.
+        """
+        mx.set_cache_limit(CACHE_BYTES)
+        mx.reset_peak_memory()
+        folder, config = open_checkpoint(spec)
+        self._model, self._book = spec.model, read_voices(folder)
+        if self._book.kind not in FAMILIES:
+            raise LoadFailed(f"{spec.model} is of the family {self._book.kind!r}; Senses speaks {', '.join(FAMILIES)}.")
+        if not self._book.names:
+            raise LoadFailed(f"{spec.model} has no voices in {folder}. Download the model again.")
+        report("weights", 0.0)
+        os.environ["TQDM_DISABLE"] = "1"
+        with loading(spec.model, config):
+            self._speaker = FAMILIES[self._book.kind](spec, config)
+        report("weights", 1.0)
+        active = mx.get_active_memory()
+        return Loaded(weights_bytes=active, active_bytes=active, peak_bytes=mx.get_peak_memory())
+
+    def run(self, request: Request, check: Check) -> Iterator[EngineEvent | Result]:
+        """Speak: `AudioChunk`s with `Progress` in characters between them, then the `Speech`.
+
+        Raises:
+            InvalidInput: the text cannot be spoken with what was asked for.
+            Cancelled: between two pieces, once `check` says so.
+        """
+        if not isinstance(request, Speak):
+            raise InvalidInput(f"{self._model} speaks and can do nothing else.", param="model")
+        check_text(request.text)
+        choice = self._book.choose(self._model, request.text, voice=request.voice, language=request.language)
+        text, warnings = self._prepare(request.text, choice.language)
+        rate, count = self._speaker.sample_rate, 0
+        yield Progress("characters", 0, len(text))
+        for piece in self._speaker.speak(text, choice, request.speed, check):
+            count += len(piece.samples)
+            yield AudioChunk(_pcm(piece.samples), rate)
+            yield Progress("characters", piece.characters, len(text))
+        if not count:
+            raise InvalidInput(NOTHING, param="text", code="empty_text")
+        yield Speech(count / rate, rate, choice.voice, choice.language, warnings)
+
+    def idle(self) -> None:
+        """Give back caches."""
+        gc.collect()
+        mx.clear_cache()
+
+    def _prepare(self, text: str, language: str) -> tuple[str, tuple[str, ...]]:
+        text = readable(text)
+        left_out = 0
+        if not self._speaker.takes_any_script:
+            text, left_out = only_letters_of(language, text)
+        if not any(letter.isalnum() for letter in text):
+            raise InvalidInput(NOTHING, param="text", code="empty_text")
+        if not left_out:
+            return text, ()
+        why = f"{language_name(language)} is not written in them and {self._model} cannot read them"
+        return text, (f"{left_out} of the letters were left out: {why}.",)
+
+
+NOTHING = "Without its code blocks, markup and emoji the text has nothing to speak. Send a sentence."
+
+
+def _pcm(samples: np.ndarray) -> bytes:
+    return (np.clip(np.nan_to_num(samples), -1, 1) * 32767).astype("<i2").tobytes()
+
+
+def load_weights(folder: Path) -> Any:
+    """Load a model of mlx-audio with every tensor in place; in full precision where there is no GPU.
+
+    Half precision is some fifty times slower on a processor.
+    """
+    from mlx_audio.tts.utils import load_model
+
+    model = load_model(folder, lazy=True, strict=True)
+    if not mx.metal.is_available():
+        model.set_dtype(mx.float32)
+    mx.eval(model.parameters())
+    return model
+
+
+def _open_kitten(spec: LoadSpec, config: Mapping[str, Any]) -> Speaker:
+    from model_runtime.engines.kitten import Kitten
+
+    folder = Path(spec.folders["model"])
+    with np.load(folder / str(config.get("voices_path", "voices.npz"))) as stored:
+        styles = {name: stored[name].astype(np.float32) for name in stored.files}
+    return Kitten(load_weights(folder), styles)
+
+
+FAMILIES: Mapping[str, Callable[[LoadSpec, Mapping[str, Any]], Speaker]] = {
+    "kitten_tts": _open_kitten,
+}
