@@ -161,7 +161,7 @@ class Daemon:
 
     async def live(self, open_service: OpenService) -> None:
         """Serve until told to leave."""
-        sockets = self._bind()
+        sockets = self.bind()
         url = f"http://127.0.0.1:{sockets[0].getsockname()[1]}"
         artifacts = ArtifactStore(self._settings.folders.artifacts)
         async with open_service(self._settings) as service, anyio.create_task_group() as tasks:
@@ -180,7 +180,12 @@ class Daemon:
             await self._stop(door, web, service)
             tasks.cancel_scope.cancel()
 
-    def _bind(self) -> list[socket.socket]:
+    def leave(self) -> None:
+        """Stop as on a signal."""
+        self._leaving.set()
+
+    def bind(self) -> list[socket.socket]:
+        """Open the HTTP port: the one of the settings, or a free one where a shim started us; raises `SettingsError`."""
         settings = self._settings
         if settings.host not in ("127.0.0.1", "localhost", "::1") and not settings.api_key:
             raise SettingsError(

@@ -1,0 +1,269 @@
+"""The daemon in this process, over the fake runtime: its socket, its HTTP side, and how it leaves."""
+
+import json
+import os
+import signal
+import socket
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import anyio
+import httpx2
+import pytest
+from anyio.streams.buffered import BufferedByteReceiveStream
+from mcp import Client
+
+from mcp_server.daemon import AlreadyRunning, Daemon, Facts, OpenService, hold, read_facts
+from mcp_server.door import newer
+from mcp_server.places import PROTOCOL, VERSION, Places, own_folder
+from model_runtime.settings import Settings, SettingsError
+from model_runtime.status import ModelState
+from tests.mcp_server.conftest import Era
+from tests.mcp_server.fake_daemon import ClosableFake
+from tests.mcp_server.test_tools import data_of
+
+HELLO = {"protocol": PROTOCOL, "version": VERSION, "pid": 1, "cwd": "/", "project": "", "folders": []}
+
+
+@pytest.fixture
+def places(settings: Settings) -> Places:
+    places = Places({"SENSES_HOME": str(settings.folders.data)})
+    for folder in (places.run, places.logs, str(Path(places.socket).parent)):
+        own_folder(folder)
+    return places
+
+
+@asynccontextmanager
+async def running(
+    settings: Settings, places: Places, service: ClosableFake | None = None, **options: Any
+) -> AsyncGenerator[Facts]:
+    """A daemon that is told to leave at the end of the block, where it has not left by itself."""
+    ready: list[Facts] = []
+    started = anyio.Event()
+
+    def on_ready(facts: Facts) -> None:
+        ready.append(facts)
+        started.set()
+
+    daemon = Daemon(settings, places, on_ready=on_ready, **{"auto": True, **options})
+    with anyio.fail_after(30):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(daemon.live, opening(service or ClosableFake()))
+            await started.wait()
+            try:
+                yield ready[0]
+            finally:
+                daemon.leave()
+
+
+def opening(service: ClosableFake) -> OpenService:
+    @asynccontextmanager
+    async def open_service(settings: Settings) -> AsyncGenerator[ClosableFake]:
+        yield service
+
+    return open_service
+
+
+async def children(folder: str) -> list[anyio.Path]:
+    return [path async for path in anyio.Path(folder).iterdir()]
+
+
+async def greet(path: str, **changes: object) -> tuple[dict[str, Any], anyio.abc.SocketStream]:
+    stream = await anyio.connect_unix(path)
+    await stream.send(json.dumps(HELLO | changes).encode() + b"\n")
+    answer: dict[str, Any] = json.loads(await BufferedByteReceiveStream(stream).receive_until(b"\n", 10_000))
+    return answer, stream
+
+
+@pytest.mark.promise("daemon:http")
+async def test_mcp_is_served_over_http_next_to_the_other_api(settings: Settings, places: Places, era: Era) -> None:
+    async with running(settings, places) as facts:
+        async with Client(f"{facts.url}/mcp", mode=era) as client:
+            spoken = data_of(await client.call_tool("speak", {"text": "x"}))
+        async with httpx2.AsyncClient() as http:
+            sound = await http.get(spoken["url"])
+            models = await http.get(f"{facts.url}/v1/models")
+
+    assert sound.headers["content-type"] == "audio/wav"
+    assert sound.content[:4] == b"RIFF"
+    assert models.status_code == 200
+
+
+async def test_a_web_page_of_another_site_cannot_reach_mcp(settings: Settings, places: Places) -> None:
+    async with running(settings, places) as facts, httpx2.AsyncClient() as http:
+        foreign_host = await http.post(f"{facts.url}/mcp", json={}, headers={"host": "evil.example"})
+        foreign_origin = await http.post(f"{facts.url}/mcp", json={}, headers={"origin": "https://evil.example"})
+
+    assert foreign_host.status_code in (403, 421)
+    assert foreign_origin.status_code == 403
+
+
+@pytest.mark.parametrize("path", ["images/../../config.toml", "images/x.png", "nothing/x.png", "audio/..%2f..%2fx"])
+async def test_only_results_are_served_as_artifacts(settings: Settings, places: Places, path: str) -> None:
+    async with running(settings, places) as facts, httpx2.AsyncClient() as http:
+        answer = await http.get(f"{facts.url}/artifacts/{path}")
+
+    assert answer.status_code == 404
+
+
+async def test_localhost_may_be_either_protocol(settings: Settings, places: Places) -> None:
+    async with running(settings, places) as facts, httpx2.AsyncClient() as http:
+        port = facts.url.rpartition(":")[2]
+        answers = [await http.get(f"http://{host}:{port}/health") for host in ("127.0.0.1", "[::1]")]
+
+    assert [answer.status_code for answer in answers] == [200, 200]
+
+
+async def test_a_connection_is_greeted_and_serves_both_eras(settings: Settings, places: Places) -> None:
+    async with running(settings, places) as facts:
+        answer, stream = await greet(places.socket)
+        async with stream:
+            await stream.send(b'{"jsonrpc":"2.0","id":1,"method":"ping"}\n')
+            reply = json.loads(await stream.receive())
+
+    assert answer == {"protocol": PROTOCOL, "version": VERSION, "pid": facts.pid, "welcome": True}
+    assert reply["id"] == 1
+
+
+async def test_another_protocol_is_told_what_to_do(settings: Settings, places: Places) -> None:
+    async with running(settings, places):
+        answer, stream = await greet(places.socket, protocol=PROTOCOL + 1)
+        await stream.aclose()
+
+    assert "restart both" in answer["error"]
+
+
+async def test_noise_instead_of_a_greeting_is_turned_away(settings: Settings, places: Places) -> None:
+    async with running(settings, places), await anyio.connect_unix(places.socket) as stream:
+        await stream.send(b"GET / HTTP/1.1\r\n\r\n")
+        answer = json.loads(await stream.receive())
+
+    assert "error" in answer
+
+
+@pytest.mark.promise("daemon:upgrade")
+async def test_an_idle_daemon_makes_way_for_a_newer_client(settings: Settings, places: Places) -> None:
+    ready = anyio.Event()
+    daemon = Daemon(settings, places, auto=True, on_ready=lambda facts: ready.set())
+
+    with anyio.fail_after(30):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(daemon.live, opening(ClosableFake()))
+            await ready.wait()
+            answer, stream = await greet(places.socket, version="99.0.0")
+            await stream.aclose()
+
+    assert answer["welcome"] is False
+
+
+async def test_a_busy_daemon_serves_a_newer_client_as_it_is(settings: Settings, places: Places) -> None:
+    async with running(settings, places):
+        _, working = await greet(places.socket)
+        answer, newcomer = await greet(places.socket, version="99.0.0")
+        await newcomer.aclose()
+        await working.aclose()
+
+    assert answer["welcome"] is True
+
+
+def test_versions_are_compared_by_number() -> None:
+    assert newer("0.10.0", than="0.9.3")
+    assert not newer("0.9.3", than="0.9.3")
+    assert not newer("", than="0.9.3")
+
+
+@pytest.mark.promise("daemon:idle-exit")
+async def test_a_daemon_nobody_needs_leaves(settings: Settings, places: Places) -> None:
+    daemon = Daemon(settings, places, auto=True, on_ready=lambda facts: None, idle_exit_seconds=0.05)
+
+    with anyio.fail_after(30):
+        await daemon.live(opening(ClosableFake()))
+
+    assert [path.name for path in await children(places.run)] == ["daemon.json"]
+
+
+async def test_a_daemon_with_a_model_in_memory_stays(settings: Settings, places: Places) -> None:
+    service = ClosableFake()
+    service.change(lambda models: [replace(models[0], state=ModelState.READY), *models[1:]])
+    checks = anyio.Event()
+    asked = 0
+    status = service.status
+
+    def counted() -> Any:
+        nonlocal asked
+        asked += 1
+        if asked > 20:
+            checks.set()
+        return status()
+
+    service.status = counted  # type: ignore[method-assign]
+
+    async with running(settings, places, service, idle_exit_seconds=0.01):
+        await checks.wait()
+        assert Path(places.socket).exists()  # noqa: ASYNC240
+
+
+async def test_a_port_in_use_is_replaced_where_nobody_asked_for_it(settings: Settings, places: Places) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        async with running(replace(settings, port=port), places) as facts:
+            assert not facts.url.endswith(f":{port}")
+
+
+async def test_a_port_in_use_is_named_where_a_person_asked_for_it(settings: Settings, places: Places) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        daemon = Daemon(replace(settings, port=taken.getsockname()[1]), places, auto=False, on_ready=lambda facts: None)
+        with pytest.raises(SettingsError, match="is in use by another program"):
+            daemon.bind()
+
+
+def test_a_host_that_others_reach_needs_a_key(settings: Settings, places: Places) -> None:
+    daemon = Daemon(replace(settings, host="0.0.0.0"), places, auto=False, on_ready=lambda facts: None)  # noqa: S104
+
+    with pytest.raises(SettingsError, match="set api_key"):
+        daemon.bind()
+
+
+async def test_where_it_is_can_be_read_while_it_lives(settings: Settings, places: Places) -> None:
+    assert read_facts(places) is None
+
+    lock = hold(places.life_lock)
+    async with running(settings, places) as facts:
+        assert read_facts(places) == facts
+    os.close(lock)
+
+    assert read_facts(places) is None
+
+
+def test_only_one_daemon_lives(places: Places) -> None:
+    lock = hold(places.life_lock)
+
+    with pytest.raises(AlreadyRunning):
+        hold(places.life_lock)
+
+    os.close(lock)
+    os.close(hold(places.life_lock))
+
+
+@pytest.mark.promise("daemon:stops")
+async def test_a_signal_ends_it_and_takes_the_socket_away_first(settings: Settings, places: Places) -> None:
+    service = ClosableFake()
+    existed: list[bool] = []
+
+    async def close(grace_seconds: float) -> None:
+        existed.append(await anyio.Path(places.socket).exists())
+
+    service.close = close  # type: ignore[method-assign]
+    daemon = Daemon(settings, places, auto=True, on_ready=lambda facts: os.kill(os.getpid(), signal.SIGTERM))
+
+    with anyio.fail_after(30):
+        await daemon.live(opening(service))
+
+    assert existed == [False]
