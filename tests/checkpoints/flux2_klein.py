@@ -1,0 +1,57 @@
+"""FLUX.2-klein as `mflux-save` writes it: parts in folders, shards with an index, no configuration."""
+
+from pathlib import Path
+
+from mflux.models.flux2.model.flux2_text_encoder.qwen3_text_encoder import Qwen3TextEncoder
+from mflux.models.flux2.model.flux2_transformer.transformer import Flux2Transformer
+from mflux.models.flux2.model.flux2_vae.vae import Flux2VAE
+from mflux.models.flux2.weights.flux2_weight_definition import Flux2KleinWeightDefinition
+
+from tests.checkpoints.narrow import narrow, narrow_vae, save
+from tests.checkpoints.weights import randomise
+from tests.checkpoints.words import save_tokenizer, train_tokenizer
+
+SPECIAL = ("<|endoftext|>", "<|im_start|>", "<|im_end|>")
+NAMES = {"eos_token": "<|im_end|>", "pad_token": "<|endoftext|>"}
+TEMPLATE = (
+    "{% for message in messages %}<|im_start|>{{ message['role'] }}\n{{ message['content'] }}<|im_end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+)
+WORDS = 320
+HIDDEN, HEAD = 64, 32
+
+
+def build(folder: Path, *, four_bit: bool = False) -> Path:
+    """Write a tiny random checkpoint and return its folder."""
+    transformer = Flux2Transformer(
+        num_layers=1,
+        num_single_layers=2,
+        attention_head_dim=HEAD,
+        num_attention_heads=HIDDEN // HEAD,
+        joint_attention_dim=3 * HIDDEN,
+        axes_dims_rope=(HEAD // 4,) * 4,
+    )
+    text_encoder = Qwen3TextEncoder(
+        vocab_size=WORDS,
+        hidden_size=HIDDEN,
+        num_hidden_layers=27,
+        num_attention_heads=HIDDEN // HEAD,
+        num_key_value_heads=1,
+        intermediate_size=HIDDEN,
+        head_dim=HEAD,
+    )
+    save_qwen_tokenizer(folder / "tokenizer")
+    return save(
+        folder,
+        Flux2KleinWeightDefinition,
+        four_bit=four_bit,
+        vae=narrow(Flux2VAE(), narrow_vae),
+        transformer=randomise(transformer),
+        text_encoder=randomise(text_encoder),
+    )
+
+
+def save_qwen_tokenizer(folder: Path, prompt_tokens: int = 512) -> None:
+    """Write a small tokenizer of Qwen's kind."""
+    names = {**NAMES, "model_max_length": prompt_tokens}
+    save_tokenizer(train_tokenizer(WORDS, SPECIAL), folder, "Qwen2TokenizerFast", chat_template=TEMPLATE, **names)
