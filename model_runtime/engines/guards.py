@@ -6,6 +6,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from tokenizers import Tokenizer
+
 from model_runtime.checkpoints import read_config, read_tensors
 from model_runtime.engines.engine import LoadSpec
 from model_runtime.errors import LoadFailed, SensesError
@@ -46,14 +48,28 @@ def loading(name: str, config: Mapping[str, Any]) -> Iterator[None]:
         raise LoadFailed(f"{name} could not be loaded: {reason(error)}. {_advice(error, config)}") from error
 
 
+def check_words(name: str, tokenizer: Tokenizer | None) -> Tokenizer:
+    """Return the tokenizer, unless it reads nothing: without its files, libraries load an empty one.
+
+    Raises:
+        LoadFailed: there is none, or it is empty.
+    """
+    if tokenizer is None or not tokenizer.encode("a").ids:
+        raise LoadFailed(
+            f"{name} has no usable tokenizer.json. Download the model again, or choose another conversion."
+        )
+    return tokenizer
+
+
 def reason(error: BaseException) -> str:
     """Return an exception as one line of bounded length."""
-    text = " ".join(str(error).split()) or type(error).__name__
+    text = f"{error} is missing" if isinstance(error, KeyError) else str(error)
+    text = " ".join(text.split()) or type(error).__name__
     return text.rstrip(".") if len(text) <= LONGEST_REASON else f"{text[:LONGEST_REASON]} …"
 
 
 def _advice(error: BaseException, config: Mapping[str, Any]) -> str:
-    if "parameters" in str(error) or "shape" in str(error):
+    if isinstance(error, KeyError) or "parameters" in str(error) or "shape" in str(error):
         return "Its files do not belong together, or some are missing: download the model again."
     if "not supported" in str(error):
         return f"The installed libraries do not know the family {config.get('model_type')!r}: choose another model."

@@ -21,7 +21,7 @@ from model_runtime.engines.control import Markers
 from model_runtime.engines.crops import Eye, cut, join
 from model_runtime.engines.engine import LoadSpec
 from model_runtime.engines.features import FeatureCache
-from model_runtime.engines.guards import loading
+from model_runtime.engines.guards import check_words, loading
 from model_runtime.engines.rows import Prompt
 from model_runtime.engines.vlm_batch import VlmBatch
 from model_runtime.errors import InvalidInput, LoadFailed
@@ -133,7 +133,9 @@ def open_model(spec: LoadSpec, folder: Path, config: Mapping[str, Any]) -> Moond
             "Use vlm-fast, or name both in config.toml."
         )
     with loading(spec.model, config):
-        tokenizer = Tokenizer.from_file(str(Path(spec.folders["tokenizer"]) / "tokenizer.json"))
+        tokenizer = check_words(
+            spec.model, Tokenizer.from_file(str(Path(spec.folders["tokenizer"]) / "tokenizer.json"))
+        )
         model = load_model(folder)
     return MoondreamModel(
         model,

@@ -12,10 +12,10 @@ from model_runtime.decoders import context_tokens
 from model_runtime.engines.chats import MAX_ROWS, ChatEngine, Token
 from model_runtime.engines.control import Markers
 from model_runtime.engines.engine import LoadSpec, Report
-from model_runtime.engines.guards import loading, open_checkpoint
+from model_runtime.engines.guards import check_words, loading, open_checkpoint
 from model_runtime.engines.rows import Prompt
 from model_runtime.engines.sampling import Choice
-from model_runtime.errors import InvalidInput, LoadFailed
+from model_runtime.errors import InvalidInput
 from model_runtime.requests import Chat
 
 CHUNK_TOKENS = 512
@@ -101,8 +101,7 @@ def open_text_model(spec: LoadSpec, _report: Report) -> TextModel:
     folder, config = open_checkpoint(spec)
     with loading(spec.model, config):
         model, words = mlx_lm.load(str(folder))
-        if not hasattr(words, "backend_tokenizer"):
-            raise LoadFailed(f"{spec.model} has no tokenizer.json. Choose a conversion that has one.")
+        check_words(spec.model, getattr(words, "backend_tokenizer", None))
     return TextModel(
         model,
         words,

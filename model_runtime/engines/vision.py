@@ -18,7 +18,7 @@ from model_runtime.engines.control import Markers
 from model_runtime.engines.encoders import ENCODERS
 from model_runtime.engines.engine import LoadSpec, Report
 from model_runtime.engines.features import FeatureCache
-from model_runtime.engines.guards import loading, open_checkpoint
+from model_runtime.engines.guards import check_words, loading, open_checkpoint
 from model_runtime.engines.rows import Prompt
 from model_runtime.engines.vlm_batch import VlmBatch
 from model_runtime.errors import LoadFailed
@@ -125,8 +125,7 @@ def _check(name: str, model: Any, processor: Any) -> None:
         raise LoadFailed(f"The checkpoint of {name} has no tensors of its vision tower. Download the model again.")
     if not (hasattr(model, "language_model") and hasattr(model, "get_input_embeddings")):
         raise LoadFailed(f"{name} is of a family that does not chat. Choose a vision-language model.")
-    if not hasattr(getattr(processor, "tokenizer", None), "backend_tokenizer"):
-        raise LoadFailed(f"{name} has no tokenizer.json. Choose a conversion that has one.")
+    check_words(name, getattr(getattr(processor, "tokenizer", None), "backend_tokenizer", None))
 
 
 def _limit_pixels(processor: Any, limit: int) -> None:

@@ -31,7 +31,7 @@ SCRIPT = " Describe the picture: how many objects are in one image? A red square
 def build(folder: Path) -> Path:
     """Write a tiny random 4-bit checkpoint and return its folder."""
     config = _config(_save_words(folder), hidden=64, rope_scaling=_rope())
-    model = randomise(Model(ModelArgs.from_dict(config)))
+    model = randomise(Model(ModelArgs.from_dict(config)), spread=0.2)
     _finish(model, folder, {**config, **quantise(model)})
     return folder
 
@@ -99,7 +99,7 @@ def _write_chain(model: Model, chain: list[int]) -> None:
     words = words / mx.linalg.norm(words, axis=1, keepdims=True) * shape[1] ** 0.5
     head = mx.random.normal(shape) * 1e-3
     for current, following in pairwise(chain):
-        head[following] = words[current]
+        head[following] += words[current]
     model.model.embed_tokens.weight, model.lm_head.weight = words, head
     for layer in model.model.layers:
         layer.self_attn.o_proj.weight *= 0.02

@@ -48,7 +48,7 @@ def build(folder: Path, *, hidden: int = 64, layers: int = 2) -> Path:
         "proj_out_dim": hidden,
     }
     sizes = ModelConfig(text_config=TextConfig.from_dict(text), vision_config=VisionConfig.from_dict(vision))
-    save_weights(randomise(Model(sizes)), _made(folder), rename=published_name, index=False)
+    save_weights(randomise(Model(sizes), spread=0.15), _made(folder), rename=published_name, index=False)
     _add_region_head(folder / "model.safetensors")
     write_json(
         folder / "config.json",

@@ -1,8 +1,28 @@
 """Real engines on tiny checkpoints. The environment is set here, before anything imports MLX."""
 
 import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
 
 from model_runtime.engines.blas import load_fast_blas
 
 os.environ |= {"HF_HUB_OFFLINE": "1", "MLX_DISABLE_COMPILE": "1", "TOKENIZERS_PARALLELISM": "false"}
 load_fast_blas()
+
+Build = Callable[[Path], object]
+
+
+@pytest.fixture(scope="session")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Build], Path]:
+    """Return the folder that a builder of `tests.checkpoints` wrote; it is built once a session."""
+    built: dict[Build, Path] = {}
+
+    def folder(build: Build) -> Path:
+        if build not in built:
+            built[build] = tmp_path_factory.mktemp("checkpoint") / "model"
+            build(built[build])
+        return built[build]
+
+    return folder
