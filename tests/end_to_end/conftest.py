@@ -1,0 +1,77 @@
+"""One real daemon with the built-in starters, as `senses serve` starts it, for every face to be tried on."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Generator
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx2
+import pytest
+
+BIN = Path(sys.executable).parent
+CLIPS = Path(__file__).parent.parent / "clips"
+READY_SECONDS = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """A running instance: its folder, its address, what it printed when it was ready, and its process."""
+
+    home: Path
+    url: str
+    greeting: Path
+    pid: int
+
+    @property
+    def environ(self) -> dict[str, str]:
+        """What a client of this instance is started with."""
+        return {**os.environ, "SENSES_HOME": str(self.home)}
+
+
+@pytest.fixture(scope="session")
+def served() -> Generator[Served]:
+    """`senses serve` on a free port, in a folder of its own; Ctrl-C ends it and all its processes."""
+    with tempfile.TemporaryDirectory(prefix="senses-", dir=tempfile.gettempdir()) as folder:
+        home, port = Path(folder), free_port()
+        (home / "config.toml").write_text('[files]\nallowed_folders = ["' + tempfile.gettempdir() + '"]\n')
+        greeting = home / "printed.txt"
+        with greeting.open("wb") as printed:
+            process = subprocess.Popen(
+                [BIN / "senses", "serve", "--port", str(port)],
+                env={**os.environ, "SENSES_HOME": folder, "MLX_DISABLE_COMPILE": "1"},
+                stdout=printed,
+                stderr=subprocess.STDOUT,
+            )
+        try:
+            wait_until_ready(f"http://127.0.0.1:{port}", process, greeting)
+            yield Served(home, f"http://127.0.0.1:{port}", greeting, process.pid)
+        finally:
+            process.send_signal(signal.SIGINT)
+            process.wait(timeout=20)
+
+
+def wait_until_ready(url: str, process: "subprocess.Popen[bytes]", printed: Path) -> None:
+    """Wait for the first answer of /health."""
+    deadline = time.monotonic() + READY_SECONDS
+    while time.monotonic() < deadline:
+        assert process.poll() is None, printed.read_text(encoding="utf-8")
+        try:
+            httpx2.get(f"{url}/health", timeout=2)
+        except httpx2.HTTPError:
+            time.sleep(0.02)
+        else:
+            return
+    raise TimeoutError(printed.read_text(encoding="utf-8"))
+
+
+def free_port() -> int:
+    """A port nobody listens on now."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+        return port
