@@ -8,10 +8,12 @@ was built on, and a failed start calls exit().
 import ctypes
 import re
 import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import espeakng_loader
 
+from model_runtime.engines.utterances import ABBREVIATED
 from model_runtime.errors import LoadFailed
 
 SYNCHRONOUS = 2
@@ -23,6 +25,7 @@ TIED = 0x80 | ord("^") << 8
 
 MAX_DATA_PATH = 140
 
+_PUNCTUATION = re.compile(rf"([;:,.!?…]+)(?=\s|$){ABBREVIATED}")
 _LANGUAGE_SWITCH = re.compile(r"\([a-z^-]+\)", re.IGNORECASE)
 
 
@@ -58,6 +61,13 @@ class Espeak:
         while position.value:
             clauses.append(self.library.espeak_TextToPhonemes(ctypes.byref(position), UTF8, mode) or b"")
         return _LANGUAGE_SWITCH.sub("", " ".join(clause.decode() for clause in clauses)).strip()
+
+
+def clauses(text: str, phonemes: Callable[[str], str]) -> Iterator[str]:
+    """Give phonemes and punctuation in turn: espeak-ng would drop the punctuation, which the models breathe at."""
+    for number, part in enumerate(_PUNCTUATION.split(text)):
+        if part.strip():
+            yield part if number % 2 else phonemes(part)
 
 
 def _short(data: Path) -> Path:

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 
-from model_runtime.engines.espeak import Espeak
+from model_runtime.engines.espeak import Espeak, clauses
 
 ENGLISH = "en-us"
 SYMBOLS = (
@@ -15,16 +15,13 @@ SYMBOLS = (
 
 BORDER = 0
 NUMBERS = {symbol: number for number, symbol in enumerate(SYMBOLS)}
-_PUNCTUATION = re.compile(r"([;:,.!?]+)(?=\s|$)")
 _APART = re.compile(r"\w+|[^\w\s]")
 
 
 def spoken(espeak: Espeak, text: str) -> str:
     """Return the phonemes of `text` with its punctuation kept, everything one space apart."""
-    parts = _PUNCTUATION.split(text)
-    voiced = (part if number % 2 else espeak.phonemes(part, ENGLISH) if part.strip() else ""
-              for number, part in enumerate(parts))  # fmt: skip
-    return " ".join(_APART.findall(" ".join(voiced)))
+    voiced = " ".join(clauses(text, lambda part: espeak.phonemes(part, ENGLISH)))
+    return " ".join(_APART.findall(voiced))
 
 
 def numbers(phonemes: str) -> Sequence[int]:

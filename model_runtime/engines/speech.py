@@ -125,6 +125,14 @@ def _open_kitten(spec: LoadSpec, config: Mapping[str, Any]) -> Speaker:
     return Kitten(load_weights(folder), styles)
 
 
+def _open_kokoro(spec: LoadSpec, config: Mapping[str, Any]) -> Speaker:
+    from model_runtime.engines.kokoro import Kokoro
+
+    folder = Path(spec.folders["model"])
+    return Kokoro(load_weights(folder), folder)
+
+
 FAMILIES: Mapping[str, Callable[[LoadSpec, Mapping[str, Any]], Speaker]] = {
     "kitten_tts": _open_kitten,
+    "kokoro": _open_kokoro,
 }
