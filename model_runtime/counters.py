@@ -28,7 +28,7 @@ class Tally:
 
     def loads(self, model: str) -> int:
         """How often this model was loaded."""
-        return self._loads[model, "ok"]
+        return self._loads.get((model, "ok"), 0)
 
     def answered(self, model: str, task: Task, code: str) -> None:
         """A request was answered; `code` is "ok" or that of an error."""

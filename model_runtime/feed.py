@@ -34,11 +34,12 @@ class Feed:
 
     async def watch(self) -> AsyncIterator[Status]:
         """Yield snapshots until the feed is closed."""
+        loop = asyncio.get_running_loop()
         while not self._closed:
-            changed = self._changed
+            changed, taken_at = self._changed, loop.time()
             yield self._take()
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(changed.wait(), LONGEST_SECONDS)
-                if not self._closed:
-                    await asyncio.sleep(SHORTEST_SECONDS)
+            if not self._closed:
+                await asyncio.sleep(taken_at + SHORTEST_SECONDS - loop.time())
         yield self._take()

@@ -154,9 +154,10 @@ class Runtime:
         if tenant is None:
             return 0
         self._house.measure()
+        held_bytes = tenant.footprint_bytes
         self._happen(happening.UnloadWanted(known.name))
         await tenant.process.exited.wait()
-        return tenant.footprint_bytes
+        return held_bytes
 
     def pin(self, model: str, pinned: bool) -> None:
         """Exempt a model from timers and eviction, or end that."""

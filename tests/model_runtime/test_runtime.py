@@ -1,0 +1,472 @@
+"""The runtime with real worker processes and scripted engines: loading, queueing, offloading, evicting, watching."""
+
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import anyio
+import psutil
+import pytest
+
+from model_runtime.errors import (
+    InvalidInput,
+    ModelMissing,
+    ModelTooLarge,
+    QueueFull,
+    QueueTimeout,
+    UnknownModel,
+)
+from model_runtime.events import Answer, Drawing, Finished, Loading, Queued, Speech, TextDelta, Transcript
+from model_runtime.media.types import Picture, Sound
+from model_runtime.models import Model
+from model_runtime.requests import Chat, GenerateImage, Message, Request, Speak, Task, Transcribe
+from model_runtime.runtime import Runtime
+from model_runtime.settings import Settings
+from model_runtime.status import ModelState
+from tests.model_runtime.calls import Call, answer, chat, events_of, model_of, until
+from tests.model_runtime.library import MEGABYTE, Clock, ScriptedLibrary, open_runtime, scripted_model
+
+
+def workers() -> list[psutil.Process]:
+    """The worker processes of this test process that live."""
+    return [child for child in psutil.Process().children() if child.status() != psutil.STATUS_ZOMBIE]
+
+
+async def test_a_cold_call_tells_its_place_the_load_and_the_pieces_and_then_finishes(settings: Settings) -> None:
+    library = ScriptedLibrary(scripted_model("m", load="progress 0.25; progress 0.75"))
+    async with open_runtime(settings, library) as runtime:
+        queued, *loading, hello, world, finished = await events_of(runtime, chat("say hello world"))
+
+    assert queued == Queued(1, "m is loading")
+    assert loading[0] == Loading("m", "starting", None)
+    assert loading[-1] == Loading("m", "weights", 0.75)
+    assert all(isinstance(event, Loading) for event in loading)
+    assert (hello, world) == (TextDelta("hello "), TextDelta("world"))
+    assert isinstance(finished, Finished)
+    assert finished.result == Answer("hello world", "stop", 0, 2)
+    assert finished.timings.loading > finished.timings.queued >= 0
+
+
+@pytest.mark.parametrize(
+    ("task", "request_", "result"),
+    [
+        (
+            Task.VISION,
+            Chat("m", (Message("user", ("say seen", Picture(2, 2, bytes(12)))),)),
+            Answer("seen", "stop", 12, 1),
+        ),
+        (Task.IMAGE, GenerateImage("m", "pieces 2", 8, 8, 7, steps=2), Drawing(b"0 1 ", 8, 8, 7, 2)),
+        (
+            Task.TRANSCRIPTION,
+            Transcribe("m", Sound(16_000, bytes(32_000)), prompt="say a"),
+            Transcript("a", "en", 1.0, ()),
+        ),
+        (Task.SPEECH, Speak("m", "say aa", voice="alma"), Speech(2 / 48_000, 24_000, "alma", "")),
+    ],
+)
+async def test_every_kind_of_request_is_served(
+    settings: Settings, task: Task, request_: Request, result: object
+) -> None:
+    async with open_runtime(settings, ScriptedLibrary(scripted_model("m", task))) as runtime:
+        *_, finished = await events_of(runtime, request_)
+        counters = runtime.status().counters
+
+    assert isinstance(finished, Finished)
+    assert finished.result == result
+    assert counters.requests == {("m", task, "ok"): 1}
+
+
+@pytest.mark.promise("runtime:single-flight")
+async def test_eight_calls_to_a_cold_model_start_one_process_and_all_are_answered(settings: Settings) -> None:
+    answers: list[str] = []
+
+    async def ask(runtime: Runtime, number: int) -> None:
+        answers.append(await answer(runtime, chat(f"say number {number}")))
+
+    async with open_runtime(settings, ScriptedLibrary(scripted_model("m"))) as runtime:
+        async with anyio.create_task_group() as group:
+            for number in range(8):
+                group.start_soon(ask, runtime, number)
+        status, processes = runtime.status(), workers()
+
+    assert sorted(answers) == [f"number {number}" for number in range(8)]
+    assert status.counters.loads == {("m", "ok"): 1}
+    assert len(processes) == 1
+
+
+async def test_an_engine_that_works_in_steps_serves_several_calls_at_once(settings: Settings, tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
+    async with (
+        open_runtime(settings, ScriptedLibrary(scripted_model("m", concurrency=2))) as runtime,
+        anyio.create_task_group() as group,
+    ):
+        long = Call(runtime, chat("pieces 100000")).start(group)
+        await long.first(TextDelta)
+        short = await answer(runtime, chat(f"say short; touch {gate}"))
+        long.scope.cancel()
+
+    assert short == "short"
+    assert not long.ended.is_set() or long.error is None
+
+
+@pytest.mark.promise("runtime:idle-unload")
+async def test_a_model_leaves_memory_after_five_idle_minutes_and_comes_back_when_needed(settings: Settings) -> None:
+    clock = Clock()
+    async with open_runtime(settings, ScriptedLibrary(scripted_model("m")), clock=clock) as runtime:
+        await answer(runtime, chat("say a"))
+        (process,) = workers()
+        clock.now += 299
+        before = await until(runtime, lambda status: model_of(status).idle_seconds == 299)
+        clock.now += 1
+        after = await until(runtime, lambda status: model_of(status).state is ModelState.ABSENT)
+        gone = not process.is_running()
+        again = await answer(runtime, chat("say b"))
+
+    assert model_of(before).state is ModelState.READY
+    assert model_of(before).unloads_in_seconds == 1
+    assert gone
+    assert after.memory.charged_bytes == 0
+    assert after.counters.unloads == {("m", "idle"): 1}
+    assert again == "b"
+
+
+async def test_the_idle_clock_does_not_run_while_a_call_runs(settings: Settings, tmp_path: Path) -> None:
+    clock, gate = Clock(), tmp_path / "gate"
+    async with (
+        open_runtime(settings, ScriptedLibrary(scripted_model("m")), clock=clock) as runtime,
+        anyio.create_task_group() as group,
+    ):
+        call = Call(runtime, chat(f"say a; wait {gate}; say b")).start(group)
+        await call.first(TextDelta)
+        clock.now += 1000
+        await until(runtime, lambda status: status.uptime_seconds >= 1000)
+        gate.touch()
+        await call.end()
+
+    assert call.text == "ab"
+
+
+@pytest.mark.parametrize(("keep_alive_seconds", "state"), [(0.0, ModelState.ABSENT), (-1.0, ModelState.READY)])
+async def test_a_call_can_say_how_long_its_model_stays(
+    settings: Settings, keep_alive_seconds: float, state: ModelState
+) -> None:
+    clock = Clock()
+    async with open_runtime(settings, ScriptedLibrary(scripted_model("m")), clock=clock) as runtime:
+        await answer(runtime, chat("say a"), keep_alive_seconds=keep_alive_seconds)
+        clock.now += 100_000 if keep_alive_seconds else 0
+        status = await until(runtime, lambda status: model_of(status).state is state)
+
+    assert model_of(status).unloads_in_seconds is None
+
+
+def two_models_that_do_not_fit_together() -> ScriptedLibrary:
+    models = (scripted_model(name, load="allocate 100") for name in ("eyes", "ears"))
+    return ScriptedLibrary(*models, needed={"eyes": 120 * MEGABYTE, "ears": 120 * MEGABYTE})
+
+
+@pytest.mark.promise("runtime:eviction")
+async def test_the_least_recently_used_model_makes_room_under_the_memory_budget(settings: Settings) -> None:
+    small = replace(settings, budget_bytes=200 * MEGABYTE)
+    async with open_runtime(small, two_models_that_do_not_fit_together()) as runtime:
+        await answer(runtime, chat("say a", "eyes"))
+        (eyes,) = workers()
+        await answer(runtime, chat("say b", "ears"))
+        status = runtime.status()
+        gone = not eyes.is_running()
+
+    assert gone
+    assert model_of(status, "eyes").state is ModelState.ABSENT
+    assert model_of(status, "ears").state is ModelState.READY
+    assert status.memory.charged_bytes <= status.memory.budget_bytes == 200 * MEGABYTE
+    assert status.counters.unloads == {("eyes", "evicted"): 1}
+
+
+async def test_a_busy_model_is_not_evicted_until_its_call_has_ended(settings: Settings, tmp_path: Path) -> None:
+    small, gate = replace(settings, budget_bytes=200 * MEGABYTE), tmp_path / "gate"
+    async with (
+        open_runtime(small, two_models_that_do_not_fit_together()) as runtime,
+        anyio.create_task_group() as group,
+    ):
+        busy = Call(runtime, chat(f"say a; wait {gate}; say b", "eyes")).start(group)
+        await busy.first(TextDelta)
+        waiting = Call(runtime, chat("say c", "ears")).start(group)
+        queued = await waiting.first(Queued)
+        gate.touch()
+        await waiting.end()
+
+    assert "ears needs 0.1 GB" in queued.reason
+    assert (busy.text, waiting.text) == ("ab", "c")
+
+
+async def test_a_pinned_model_stays_whoever_needs_room(settings: Settings) -> None:
+    small = replace(settings, budget_bytes=200 * MEGABYTE)
+    async with open_runtime(small, two_models_that_do_not_fit_together()) as runtime:
+        runtime.pin("eyes", True)
+        await answer(runtime, chat("say a", "eyes"))
+        with pytest.raises(ModelTooLarge) as refused:
+            await answer(runtime, chat("say b", "ears"))
+        pinned = model_of(runtime.status(), "eyes")
+        runtime.pin("eyes", False)
+        unpinned = await answer(runtime, chat("say b", "ears"))
+
+    assert refused.value.needed_bytes == 120 * MEGABYTE
+    assert pinned.pinned
+    assert unpinned == "b"
+
+
+@pytest.mark.promise("runtime:memory-returned")
+async def test_the_memory_of_an_unloaded_model_is_back(settings: Settings) -> None:
+    library = ScriptedLibrary(scripted_model("m", load="allocate 200"))
+    async with open_runtime(settings, library) as runtime:
+        before = _resident_bytes()
+        await answer(runtime, chat("say a"))
+        loaded = _resident_bytes()
+        status = runtime.status()
+        returned = await runtime.unload("m")
+        after = _resident_bytes()
+
+    assert loaded - before > 200 << 20
+    assert after - before < 20 << 20
+    assert returned > 200 << 20
+    assert model_of(status).footprint_bytes > 200 << 20
+    assert model_of(status).charged_bytes > 200 << 20
+
+
+def _resident_bytes() -> int:
+    this = psutil.Process()
+    return sum(int(process.memory_info().rss) for process in (this, *this.children(recursive=True)))
+
+
+async def test_an_operator_loads_and_unloads_by_hand(settings: Settings) -> None:
+    async with open_runtime(settings, ScriptedLibrary(scripted_model("m"))) as runtime:
+        await runtime.load("m")
+        loaded = model_of(runtime.status())
+        await runtime.load("m")
+        given_back = await runtime.unload("m")
+        unloaded = runtime.status()
+        nothing = await runtime.unload("m")
+
+    assert (loaded.state, loaded.loads, loaded.active) == (ModelState.READY, 1, 0)
+    assert given_back > MEGABYTE
+    assert model_of(unloaded).state is ModelState.ABSENT
+    assert unloaded.counters.unloads == {("m", "operator"): 1}
+    assert unloaded.counters.requests == {}
+    assert nothing == 0
+
+
+async def test_unloading_lets_the_running_call_end_first(settings: Settings, tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
+    async with (
+        open_runtime(settings, ScriptedLibrary(scripted_model("m"))) as runtime,
+        anyio.create_task_group() as group,
+    ):
+        call = Call(runtime, chat(f"say a; wait {gate}; say b")).start(group)
+        await call.first(TextDelta)
+        group.start_soon(runtime.unload, "m")
+        await until(runtime, lambda status: model_of(status).state is ModelState.DRAINING)
+        gate.touch()
+        await call.end()
+
+    assert call.text == "ab"
+    assert call.error is None
+
+
+async def test_names_that_mean_nothing_are_refused_with_the_known_ones(settings: Settings) -> None:
+    async with open_runtime(settings, ScriptedLibrary(scripted_model("m"))) as runtime:
+        with pytest.raises(UnknownModel, match="Known models: m"):
+            await answer(runtime, chat("say a", "vlm-bets"))
+        for wrong in (runtime.load("x"), runtime.unload("x")):
+            with pytest.raises(UnknownModel, match="'x'"):
+                await wrong
+        with pytest.raises(UnknownModel):
+            runtime.pin("x", True)
+        resolved = runtime.resolve("m", Task.TEXT)
+
+    assert resolved == "m"
+
+
+async def test_a_model_that_is_not_on_the_disk_is_refused_with_the_command_that_gets_it(settings: Settings) -> None:
+    async with open_runtime(settings, ScriptedLibrary(scripted_model("m"), missing=("m",))) as runtime:
+        with pytest.raises(ModelMissing, match="senses pull m"):
+            await answer(runtime, chat("say a"))
+        with pytest.raises(ModelMissing):
+            await runtime.load("m")
+        status = runtime.status()
+
+    assert not model_of(status).present
+    assert status.counters.loads == {}
+
+
+@pytest.mark.promise("runtime:checked-first")
+async def test_bad_input_is_refused_before_anything_is_queued_or_loaded(settings: Settings) -> None:
+    def check(request: Request, model: Model, folders: object) -> None:
+        raise InvalidInput("max_tokens is -1; it must be positive.", param="max_tokens")
+
+    async with open_runtime(settings, ScriptedLibrary(scripted_model("m")), check=check) as runtime:
+        with pytest.raises(InvalidInput, match="max_tokens is -1"):
+            await answer(runtime, chat("say a"))
+        status = runtime.status()
+
+    assert status.jobs == ()
+    assert model_of(status).state is ModelState.ABSENT
+
+
+async def test_a_request_that_cannot_be_sent_is_bad_input(settings: Settings) -> None:
+    async with open_runtime(settings, ScriptedLibrary(scripted_model("m"))) as runtime:
+        with pytest.raises(InvalidInput, match="passed on"):
+            await answer(runtime, replace(chat("say a"), seed=2**70))
+        assert runtime.status().jobs == ()
+
+
+@pytest.mark.promise("runtime:queue-limit")
+async def test_more_requests_than_may_wait_are_refused_with_a_time_to_come_back(
+    settings: Settings, tmp_path: Path
+) -> None:
+    gate = tmp_path / "gate"
+    async with (
+        open_runtime(replace(settings, queue_per_model=1), ScriptedLibrary(scripted_model("m"))) as runtime,
+        anyio.create_task_group() as group,
+    ):
+        running = Call(runtime, chat(f"say a; wait {gate}")).start(group)
+        await running.first(TextDelta)
+        waiting = Call(runtime, chat("say b")).start(group)
+        await waiting.first(Queued)
+        with pytest.raises(QueueFull, match="Try again in") as refused:
+            await answer(runtime, chat("say c"))
+        gate.touch()
+        await waiting.end()
+
+    assert 1 <= (refused.value.retry_after_seconds or 0) <= 120
+    assert waiting.text == "b"
+
+
+async def test_a_request_that_waits_too_long_is_answered_with_what_it_waited_for(
+    settings: Settings, tmp_path: Path
+) -> None:
+    clock, gate = Clock(), tmp_path / "gate"
+    async with (
+        open_runtime(settings, ScriptedLibrary(scripted_model("m")), clock=clock) as runtime,
+        anyio.create_task_group() as group,
+    ):
+        running = Call(runtime, chat(f"say a; wait {gate}")).start(group)
+        await running.first(TextDelta)
+        waiting = Call(runtime, chat("say b")).start(group)
+        await waiting.first(Queued)
+        clock.now += 121
+        await waiting.end()
+        gate.touch()
+
+    assert isinstance(waiting.error, QueueTimeout)
+    assert "m is busy with 1 running" in waiting.error.message
+
+
+async def test_waiting_callers_hear_when_they_move_up(settings: Settings, tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
+    async with (
+        open_runtime(settings, ScriptedLibrary(scripted_model("m"))) as runtime,
+        anyio.create_task_group() as group,
+    ):
+        first = Call(runtime, chat(f"say a; wait {gate}")).start(group)
+        await first.first(TextDelta)
+        second = Call(runtime, chat("say b")).start(group)
+        await second.first(Queued)
+        third = Call(runtime, chat("say c")).start(group)
+        await third.first(Queued)
+        jobs = runtime.status().jobs
+        gate.touch()
+        await third.end()
+
+    assert [(job.state, job.position) for job in jobs] == [("running", 0), ("queued", 1), ("queued", 2)]
+    assert [event.position for event in third.events if isinstance(event, Queued)] == [2, 1]
+
+
+async def test_a_slow_reader_holds_the_worker_back_and_gets_everything(settings: Settings, tmp_path: Path) -> None:
+    """A thousand pieces of 64 KiB would be 64 MB; only a few wait in this process while nobody reads."""
+    done = tmp_path / "done"
+    async with open_runtime(settings, ScriptedLibrary(scripted_model("m"))) as runtime:
+        generator = runtime.run(chat(f"flood 1000; touch {done}"))
+        read = 0
+        while not read:
+            event = await anext(generator)
+            read += len(event.text) if isinstance(event, TextDelta) else 0
+        before = psutil.Process().memory_info().rss
+        await until(runtime, lambda status: _is_quiet())
+        was_done, held = done.exists(), psutil.Process().memory_info().rss - before
+        async for event in generator:
+            read += len(event.text) if isinstance(event, TextDelta) else 0
+
+    assert not was_done
+    assert held < 16 << 20
+    assert read == 1000 << 16
+
+
+_last_times: list[float] = []
+
+
+def _is_quiet() -> bool:
+    """Whether the worker used no processor time since the last look."""
+    (process,) = workers()
+    times = process.cpu_times()
+    _last_times.append(times.user + times.system)
+    return len(_last_times) > 1 and _last_times[-1] == _last_times[-2]
+
+
+async def test_the_feed_tells_every_state_and_ends_with_the_runtime(settings: Settings, tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
+    states: list[ModelState] = []
+    seen = {state: anyio.Event() for state in ModelState}
+
+    async def watch(runtime: Runtime) -> None:
+        async for status in runtime.changes():
+            states.append(model_of(status).state)
+            seen[states[-1]].set()
+
+    async with (
+        anyio.create_task_group() as group,
+        open_runtime(settings, ScriptedLibrary(scripted_model("m", load=f"wait {gate}"))) as runtime,
+    ):
+        group.start_soon(watch, runtime)
+        with anyio.fail_after(20):
+            await seen[ModelState.ABSENT].wait()
+            group.start_soon(answer, runtime, chat("say a"))
+            await seen[ModelState.STARTING].wait()
+            gate.touch()
+            await seen[ModelState.READY].wait()
+
+    assert [state for state, before in zip(states, [None, *states], strict=False) if state is not before] == [
+        ModelState.ABSENT,
+        ModelState.STARTING,
+        ModelState.READY,
+        ModelState.ABSENT,
+    ]
+
+
+async def test_a_status_describes_models_jobs_and_memory(settings: Settings) -> None:
+    library = ScriptedLibrary(scripted_model("m"), scripted_model("voice", Task.SPEECH), missing=("voice",))
+    async with open_runtime(settings, library, version="1.2.3") as runtime:
+        await answer(runtime, chat("say a b c"))
+        status = await until(runtime, lambda status: status.memory.footprint_bytes > 0)
+
+    m, voice = status.models
+    assert (m.loads, m.requests, m.queued, m.active, m.error) == (1, 1, 0, 0, "")
+    assert m.charged_bytes > MEGABYTE
+    assert m.footprint_bytes > MEGABYTE
+    assert m.last_load_seconds is not None
+    assert (voice.voices, voice.present, voice.state) == (("alma", "otto"), False, ModelState.ABSENT)
+    assert (status.version, status.accepting, status.jobs) == ("1.2.3", True, ())
+    assert status.memory.daemon_bytes > MEGABYTE
+    assert status.memory.available_bytes > MEGABYTE
+    assert status.counters.tokens == {("m", "prompt"): 0, ("m", "completion"): 3}
+
+
+@pytest.mark.promise("runtime:light-daemon")
+def test_the_daemon_side_never_imports_a_model_library() -> None:
+    heavy = "mlx mlx_vlm mlx_lm mlx_whisper mlx_audio mflux transformers torch"
+    code = (
+        "import sys, model_runtime.runtime, model_runtime.catalog;"
+        f"print(*sorted({{name.split('.')[0] for name in sys.modules}} & set('{heavy}'.split())))"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, encoding="utf-8")
+
+    assert found.stdout.split() == []

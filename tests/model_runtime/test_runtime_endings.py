@@ -1,0 +1,433 @@
+"""However a call ends, its caller is answered, its work stops, and the next call is served."""
+
+import asyncio
+import os
+import signal
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import anyio
+import psutil
+import pytest
+
+from model_runtime.errors import (
+    Cancelled,
+    InvalidInput,
+    JobFailed,
+    JobStalled,
+    LoadFailed,
+    ModelUnavailable,
+    ShuttingDown,
+    WorkerDied,
+)
+from model_runtime.events import Queued, TextDelta
+from model_runtime.models import Model
+from model_runtime.requests import Task
+from model_runtime.runtime import Runtime
+from model_runtime.settings import Settings
+from model_runtime.status import ModelState
+from model_runtime.watch import Limits
+from tests.model_runtime.calls import Call, answer, chat, model_of, until
+from tests.model_runtime.library import QUICK, Clock, ScriptedLibrary, open_runtime, scripted_model
+
+
+def workers() -> list[psutil.Process]:
+    """The worker processes of this test process that live."""
+    return [child for child in psutil.Process().children() if child.status() != psutil.STATUS_ZOMBIE]
+
+
+@pytest.fixture
+def library() -> ScriptedLibrary:
+    """One model that loads at once."""
+    return ScriptedLibrary(scripted_model("m"))
+
+
+# -- callers that leave ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.promise("runtime:cancel")
+async def test_closing_a_call_ends_its_work_and_keeps_the_model(settings: Settings, library: ScriptedLibrary) -> None:
+    async with open_runtime(settings, library) as runtime:
+        generator = runtime.run(chat("say a b; wait /never"))
+        async for event in generator:
+            if isinstance(event, TextDelta):
+                break
+        await generator.aclose()
+        with anyio.fail_after(5):
+            next_one = await answer(runtime, chat("say next"))
+        status = runtime.status()
+
+    assert next_one == "next"
+    assert status.counters.loads == {("m", "ok"): 1}
+    assert status.counters.requests == {("m", Task.TEXT, "cancelled"): 1, ("m", Task.TEXT, "ok"): 1}
+
+
+async def test_cancelling_the_task_that_reads_ends_the_work(settings: Settings, library: ScriptedLibrary) -> None:
+    async with open_runtime(settings, library) as runtime, anyio.create_task_group() as group:
+        call = Call(runtime, chat("say a; wait /never")).start(group)
+        await call.first(TextDelta)
+        call.scope.cancel()
+        next_one = await answer(runtime, chat("say next"))
+
+    assert next_one == "next"
+
+
+async def test_a_caller_that_leaves_the_queue_is_never_served(
+    settings: Settings, library: ScriptedLibrary, tmp_path: Path
+) -> None:
+    gate, begun = tmp_path / "gate", tmp_path / "begun"
+    async with open_runtime(settings, library) as runtime, anyio.create_task_group() as group:
+        running = Call(runtime, chat(f"say a; wait {gate}")).start(group)
+        await running.first(TextDelta)
+        waiting = Call(runtime, chat(f"touch {begun}")).start(group)
+        await waiting.first(Queued)
+        waiting.scope.cancel()
+        await waiting.end()
+        gate.touch()
+        await answer(runtime, chat("say c"))
+
+    assert not begun.exists()
+
+
+async def test_a_caller_that_leaves_during_the_load_does_not_spoil_it_for_the_others(
+    settings: Settings, tmp_path: Path
+) -> None:
+    gate = tmp_path / "gate"
+    library = ScriptedLibrary(scripted_model("m", load=f"wait {gate}"))
+    async with open_runtime(settings, library) as runtime, anyio.create_task_group() as group:
+        first = Call(runtime, chat("say first")).start(group)
+        await first.first(Queued)
+        second = Call(runtime, chat("say second")).start(group)
+        await second.first(Queued)
+        first.scope.cancel()
+        await first.end()
+        gate.touch()
+        await second.end()
+        loads = runtime.status().counters.loads
+
+    assert (first.text, second.text) == ("", "second")
+    assert loads == {("m", "ok"): 1}
+
+
+async def test_an_operator_cancels_a_running_and_a_waiting_job(settings: Settings, library: ScriptedLibrary) -> None:
+    async with open_runtime(settings, library) as runtime, anyio.create_task_group() as group:
+        running = Call(runtime, chat("say a; wait /never")).start(group)
+        await running.first(TextDelta)
+        waiting = Call(runtime, chat("say b")).start(group)
+        await waiting.first(Queued)
+        first, second = runtime.status().jobs
+        cancelled = runtime.cancel(second.id), runtime.cancel(first.id), runtime.cancel(first.id)
+        await running.end()
+        await waiting.end()
+
+    assert cancelled == (True, True, False)
+    assert isinstance(running.error, Cancelled)
+    assert isinstance(waiting.error, Cancelled)
+    assert "operator" in running.error.message
+
+
+async def test_a_worker_that_ignores_a_cancel_is_ended_once_somebody_waits(settings: Settings) -> None:
+    limits = Limits(cancel_seconds=0.1)
+    async with (
+        open_runtime(settings, ScriptedLibrary(scripted_model("m")), limits=limits) as runtime,
+        anyio.create_task_group() as group,
+    ):
+        deaf = Call(runtime, chat("say a; hang")).start(group)
+        await deaf.first(TextDelta)
+        (process,) = workers()
+        deaf.scope.cancel()
+        next_one = await answer(runtime, chat("say next"))
+
+    assert next_one == "next"
+    assert not process.is_running()
+
+
+async def test_a_caller_that_never_reads_is_given_up(settings: Settings, library: ScriptedLibrary) -> None:
+    async with open_runtime(settings, library, limits=Limits(reader_seconds=0.1)) as runtime:
+        generator = runtime.run(chat("flood 1000"))
+        await anext(generator)
+        await until(runtime, lambda status: not status.jobs and bool(status.counters.requests))
+        with pytest.raises(Cancelled, match="not read"):
+            await _read_to_the_end(runtime, generator)
+        next_one = await answer(runtime, chat("say next"))
+
+    assert next_one == "next"
+
+
+async def _read_to_the_end(runtime: Runtime, generator: object) -> None:
+    assert hasattr(generator, "__anext__")
+    while True:
+        await generator.__anext__()
+
+
+# -- workers that fail -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.promise("runtime:crash")
+@pytest.mark.parametrize(
+    ("script", "cause"),
+    [
+        (f"signal {int(signal.SIGSEGV)}", "SIGSEGV"),
+        ("print no memory left; exit 3", "code 3; its last words were: no memory left"),
+        ("exit 0", "left with code 0"),
+        ("garbage", "what is no message"),
+    ],
+)
+async def test_a_crash_answers_its_caller_with_the_cause_and_the_next_call_works(
+    settings: Settings, library: ScriptedLibrary, script: str, cause: str
+) -> None:
+    clock = Clock()
+    async with open_runtime(settings, library, clock=clock) as runtime, anyio.create_task_group() as group:
+        call = Call(runtime, chat(f"say a; {script}")).start(group)
+        await call.end()
+        group.start_soon(_let_time_pass, clock, 2.0)
+        next_one = await answer(runtime, chat("say next"))
+        status = runtime.status()
+
+    assert call.text in ("a", "")
+    assert isinstance(call.error, WorkerDied)
+    assert cause in call.error.message
+    assert next_one == "next"
+    assert model_of(status).error == ""
+
+
+async def _let_time_pass(clock: Clock, seconds: float) -> None:
+    """Move the clock a little with every tick, so that nothing looks like a machine that slept."""
+    end = clock.now + seconds
+    while clock.now < end:
+        clock.now += 0.5
+        await anyio.sleep(0.02)
+
+
+async def test_a_crash_is_told_within_moments_not_after_a_time_out(
+    settings: Settings, library: ScriptedLibrary
+) -> None:
+    async with open_runtime(settings, library) as runtime, anyio.create_task_group() as group:
+        call = Call(runtime, chat("say a; wait /never")).start(group)
+        await call.first(TextDelta)
+        loop = asyncio.get_running_loop()
+        started = loop.time()
+        os.kill(workers()[0].pid, signal.SIGKILL)
+        await call.end()
+        seconds = loop.time() - started
+
+    assert isinstance(call.error, WorkerDied)
+    assert seconds < 0.25
+
+
+async def test_a_crash_while_loading_is_tried_once_more_and_then_told(settings: Settings) -> None:
+    clock = Clock()
+    library = ScriptedLibrary(scripted_model("m", load="print corrupt shard; exit 3"))
+    async with open_runtime(settings, library, clock=clock) as runtime, anyio.create_task_group() as group:
+        call = Call(runtime, chat("say a")).start(group)
+        await until(runtime, lambda status: model_of(status).state is ModelState.BACKOFF)
+        clock.now += 2
+        await call.end()
+        status = runtime.status()
+
+    assert isinstance(call.error, LoadFailed)
+    assert "its process left with code 3; its last words were: corrupt shard" in call.error.message
+    assert status.counters.loads == {("m", "failed"): 2}
+
+
+async def test_a_model_that_cannot_be_loaded_says_why_and_is_not_tried_again_at_once(settings: Settings) -> None:
+    library = ScriptedLibrary(scripted_model("m", load="refuse tensor lm_head.weight is missing"))
+    async with open_runtime(settings, library) as runtime:
+        with pytest.raises(LoadFailed, match=r"^m could not be loaded: tensor lm_head.weight is missing\.$"):
+            await answer(runtime, chat("say a"))
+        with pytest.raises(ModelUnavailable, match="lm_head") as rests:
+            await answer(runtime, chat("say a"))
+        with pytest.raises(ModelUnavailable):
+            await runtime.load("m")
+        status = model_of(runtime.status())
+
+    assert 50 < (rests.value.retry_after_seconds or 0) <= 60
+    assert (status.state, status.error) == (ModelState.BACKOFF, "tensor lm_head.weight is missing")
+    assert 50 < (status.retry_in_seconds or 0) <= 60
+
+
+async def test_files_that_vanish_before_the_load_are_told(settings: Settings, library: ScriptedLibrary) -> None:
+    def vanish(request: object, model: Model, folders: Mapping[str, Path]) -> None:
+        library.missing.add("m")
+
+    async with open_runtime(settings, library, check=vanish) as runtime:
+        with pytest.raises(LoadFailed, match="senses pull m"):
+            await answer(runtime, chat("say a"))
+
+
+@pytest.mark.promise("runtime:load-deadline")
+async def test_a_model_that_never_gets_ready_is_given_up(settings: Settings) -> None:
+    clock = Clock()
+    library = ScriptedLibrary(scripted_model("m", load="progress 0.5; stall"))
+    patient = replace(settings, queue_seconds=1000.0)
+    async with open_runtime(patient, library, clock=clock) as runtime, anyio.create_task_group() as group:
+        call = Call(runtime, chat("say a")).start(group)
+        for load in (1, 2):
+            await until(runtime, lambda status: model_of(status).load_fraction == 0.5)
+            clock.now += 181
+            await until(runtime, lambda status: status.counters.loads == {("m", "failed"): load})  # noqa: B023
+            clock.now += 3
+        await call.end()
+        processes = workers()
+
+    assert isinstance(call.error, LoadFailed)
+    assert "no progress for 180 s at 'weights'" in call.error.message
+    assert processes == []
+
+
+@pytest.mark.promise("runtime:stall")
+async def test_a_job_that_makes_no_progress_is_ended_though_its_process_lives(
+    settings: Settings, library: ScriptedLibrary
+) -> None:
+    limits = Limits(stall_seconds=dict.fromkeys(Task, 0.2))
+    async with open_runtime(settings, library, limits=limits) as runtime, anyio.create_task_group() as group:
+        call = Call(runtime, chat("say a; stall")).start(group)
+        await call.end()
+        gone = await until(runtime, lambda status: model_of(status).state is not ModelState.READY)
+
+    assert isinstance(call.error, JobStalled)
+    assert call.text == "a"
+    assert "made no progress" in model_of(gone).error
+
+
+async def test_work_without_pieces_that_looks_up_now_and_then_is_no_stall(
+    settings: Settings, library: ScriptedLibrary, tmp_path: Path
+) -> None:
+    """`wait` checks for cancellation all the time, which the beats of each second tell."""
+    gate = tmp_path / "gate"
+    limits = Limits(stall_seconds=dict.fromkeys(Task, 2.0))
+    async with open_runtime(settings, library, limits=limits) as runtime, anyio.create_task_group() as group:
+        call = Call(runtime, chat(f"say a; wait {gate}; say b")).start(group)
+        await call.first(TextDelta)
+        await until(runtime, lambda status: bool(status.jobs) and status.jobs[0].age_seconds > 3)
+        gate.touch()
+        await call.end()
+
+    assert (call.text, call.error) == ("ab", None)
+
+
+async def test_a_process_that_gives_no_sign_of_life_is_ended(settings: Settings, library: ScriptedLibrary) -> None:
+    async with (
+        open_runtime(settings, library, limits=Limits(beat_seconds=1.5)) as runtime,
+        anyio.create_task_group() as group,
+    ):
+        call = Call(runtime, chat("say a; wait /never")).start(group)
+        await call.first(TextDelta)
+        os.kill(workers()[0].pid, signal.SIGSTOP)
+        await call.end()
+
+    assert isinstance(call.error, WorkerDied)
+    assert "no sign of life" in call.error.message
+
+
+async def test_a_machine_that_slept_ends_nothing(settings: Settings, library: ScriptedLibrary, tmp_path: Path) -> None:
+    clock, gate = Clock(), tmp_path / "gate"
+    async with open_runtime(settings, library, clock=clock) as runtime, anyio.create_task_group() as group:
+        call = Call(runtime, chat(f"say a; wait {gate}; say b")).start(group)
+        await call.first(TextDelta)
+        clock.now += 3600
+        await until(runtime, lambda status: status.uptime_seconds >= 3600)
+        gate.touch()
+        await call.end()
+
+    assert (call.text, call.error) == ("ab", None)
+
+
+async def test_an_error_of_the_engine_is_the_callers_and_costs_nobody_the_model(
+    settings: Settings, library: ScriptedLibrary
+) -> None:
+    async with open_runtime(settings, library) as runtime:
+        with pytest.raises(InvalidInput, match="too many pictures") as refused:
+            await answer(runtime, chat("refuse too many pictures"))
+        with pytest.raises(JobFailed, match="RuntimeError: shapes"):
+            await answer(runtime, chat("say a; raise shapes"))
+        next_one = await answer(runtime, chat("say next"))
+        counters = runtime.status().counters
+
+    assert refused.value.param == "prompt"
+    assert next_one == "next"
+    assert counters.loads == {("m", "ok"): 1}
+    assert {code for _, _, code in counters.requests} == {"invalid_value", "job_failed", "ok"}
+
+
+async def test_an_idle_process_that_dies_is_noticed_and_started_again(
+    settings: Settings, library: ScriptedLibrary
+) -> None:
+    clock = Clock()
+    async with open_runtime(settings, library, clock=clock) as runtime:
+        await answer(runtime, chat("say a"))
+        os.kill(workers()[0].pid, signal.SIGKILL)
+        dead = await until(runtime, lambda status: model_of(status).state is ModelState.BACKOFF)
+        clock.now += 2
+        again = await answer(runtime, chat("say b"))
+
+    assert "SIGKILL" in model_of(dead).error
+    assert dead.memory.charged_bytes == 0
+    assert again == "b"
+
+
+# -- the end of the runtime --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.promise("runtime:shutdown")
+async def test_shutting_down_lets_running_work_end_refuses_the_rest_and_leaves_no_process(
+    settings: Settings, library: ScriptedLibrary, tmp_path: Path
+) -> None:
+    gate = tmp_path / "gate"
+    async with open_runtime(settings, library) as runtime, anyio.create_task_group() as group:
+        running = Call(runtime, chat(f"say a; wait {gate}; say b")).start(group)
+        await running.first(TextDelta)
+        waiting = Call(runtime, chat("say c")).start(group)
+        await waiting.first(Queued)
+        group.start_soon(runtime.close, 20.0)
+        await waiting.end()
+        with pytest.raises(ShuttingDown):
+            await answer(runtime, chat("say d"))
+        accepting = runtime.status().accepting
+        gate.touch()
+        await running.end()
+
+    assert (running.text, running.error) == ("ab", None)
+    assert isinstance(waiting.error, ShuttingDown)
+    assert not accepting
+    assert workers() == []
+
+
+@pytest.mark.parametrize("script", ["say a; wait /never", "say a; hang"])
+async def test_work_that_does_not_end_in_time_is_answered_and_ended(
+    settings: Settings, library: ScriptedLibrary, script: str
+) -> None:
+    async with open_runtime(settings, library) as runtime, anyio.create_task_group() as group:
+        call = Call(runtime, chat(script)).start(group)
+        await call.first(TextDelta)
+        with anyio.fail_after(10):
+            await runtime.close(0.05)
+        await call.end()
+        processes = workers()
+
+    assert isinstance(call.error, ShuttingDown)
+    assert processes == []
+
+
+async def test_closing_during_a_load_ends_the_load(settings: Settings) -> None:
+    library = ScriptedLibrary(scripted_model("m", load="wait /never"))
+    async with open_runtime(settings, library) as runtime, anyio.create_task_group() as group:
+        call = Call(runtime, chat("say a")).start(group)
+        await until(runtime, lambda status: model_of(status).state is ModelState.STARTING)
+        with anyio.fail_after(10):
+            await runtime.close(5.0)
+        await call.end()
+
+    assert isinstance(call.error, ShuttingDown)
+    assert workers() == []
+
+
+async def test_closing_twice_and_closing_unused_are_fine(settings: Settings, library: ScriptedLibrary) -> None:
+    runtime = Runtime(library, replace(settings, queue_total=1), patience=QUICK)
+    async with runtime:
+        await runtime.close(1.0)
+        await runtime.close(1.0)
+        feed = [status async for status in runtime.changes()]
+
+    assert [status.accepting for status in feed] == [False]
