@@ -4,7 +4,6 @@ import base64
 import json
 
 import anyio
-import anyio.lowlevel
 import httpx2
 import openai
 import pytest
@@ -15,6 +14,7 @@ from model_runtime.errors import JobFailed
 from model_runtime.media.types import Picture
 from model_runtime.requests import Chat
 from tests.fakes import FakeService
+from tests.openai_compat.clients import until_cancelled
 
 SAY_HI: list[ChatCompletionMessageParam] = [{"role": "user", "content": "hi"}]
 
@@ -208,7 +208,7 @@ async def test_leaving_a_stream_cancels_the_work(sdk: AsyncOpenAI, service: Fake
 
     await stream.close()
 
-    await cancelled(service)
+    await until_cancelled(service)
 
 
 @pytest.mark.promise("openai:cancel")
@@ -217,14 +217,7 @@ async def test_leaving_a_plain_request_cancels_the_work(http: httpx2.AsyncClient
     with anyio.move_on_after(0.3):
         await http.post("/v1/chat/completions", json={"messages": SAY_HI})
 
-    await cancelled(service)
-
-
-async def cancelled(service: FakeService) -> None:
-    """Wait until the runtime hears that nobody wants the answer."""
-    with anyio.fail_after(2):
-        while not service.cancelled:
-            await anyio.lowlevel.checkpoint()
+    await until_cancelled(service)
 
 
 async def test_an_error_in_the_middle_of_a_stream_reaches_the_client(sdk: AsyncOpenAI, service: FakeService) -> None:

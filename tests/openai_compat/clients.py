@@ -1,0 +1,29 @@
+"""What the official client cannot do, written by hand: odd forms, and waiting for the runtime to hear of something."""
+
+import anyio
+import anyio.lowlevel
+import httpx2
+
+from tests.fakes import FakeService
+
+
+def multipart(parts: list[tuple[str, bytes]]) -> bytes:
+    """Write the body of a form whose boundary is XX; each part has its disposition and its content."""
+    written = [
+        f"--XX\r\nContent-Disposition: form-data; {head}\r\n\r\n".encode() + data + b"\r\n" for head, data in parts
+    ]
+    return b"".join([*written, b"--XX--\r\n"])
+
+
+async def post_form(http: httpx2.AsyncClient, path: str, fields: list[tuple[str, str]], file: bytes) -> httpx2.Response:
+    """Post a form whose names may repeat, with a file as its last part."""
+    texts = [(f'name="{name}"', value.encode()) for name, value in fields]
+    body = multipart([*texts, ('name="file"; filename="upload"', file)])
+    return await http.post(path, content=body, headers={"content-type": "multipart/form-data; boundary=XX"})
+
+
+async def until_cancelled(service: FakeService) -> None:
+    """Wait until the runtime hears that nobody wants the result any more."""
+    with anyio.fail_after(2):
+        while not service.cancelled:
+            await anyio.lowlevel.checkpoint()
