@@ -1,7 +1,6 @@
 """The one process that owns everything: settings, runtime, MCP over the socket, HTTP. Started by a shim or by people."""
 
 import argparse
-import json
 import logging
 import os
 import signal
@@ -10,16 +9,14 @@ import sys
 import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
-from dataclasses import asdict, dataclass
-from fcntl import LOCK_EX, LOCK_NB, flock
-from pathlib import Path
 from typing import Protocol
 
 import anyio
 from starlette.types import ASGIApp
 
-from mcp_server.artifacts import ArtifactStore, write_whole
+from mcp_server.artifacts import ArtifactStore
 from mcp_server.door import Door, newer
+from mcp_server.life import AlreadyRunning, Facts, hold, write_facts
 from mcp_server.places import VERSION, Places, own_folder
 from mcp_server.server import SensesServer, create_server
 from mcp_server.web import WebServer, artifact_routes, bind, mcp_routes
@@ -48,24 +45,6 @@ class ClosableService(Service, Protocol):
 
 
 OpenService = Callable[[Settings], AbstractAsyncContextManager[ClosableService]]
-
-
-@dataclass(frozen=True, slots=True)
-class Facts:
-    """What `daemon.json` tells about a running daemon."""
-
-    pid: int
-    version: str
-    url: str
-    auto: bool
-    """Started by a shim: it leaves when nobody needs it."""
-    started: float
-
-
-class AlreadyRunning(SensesError):
-    """Another daemon of this instance lives."""
-
-    code = "already_running"
 
 
 def main(open_service: OpenService | None = None) -> None:
@@ -111,33 +90,6 @@ def run(
         with suppress(FileNotFoundError):
             os.unlink(places.facts)  # noqa: PTH108
         os.close(lock)
-
-
-def hold(path: str) -> int:
-    """Take the life lock and return its descriptor; the system lets go of it with the process.
-
-    Raises:
-        AlreadyRunning: another daemon has it.
-    """
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-    try:
-        flock(descriptor, LOCK_EX | LOCK_NB)
-    except BlockingIOError:
-        os.close(descriptor)
-        raise AlreadyRunning("A Senses daemon is running already. `senses status` shows it.") from None
-    return descriptor
-
-
-def read_facts(places: Places) -> Facts | None:
-    """Return what the running daemon says of itself, None where none runs."""
-    try:
-        os.close(hold(places.life_lock))
-    except AlreadyRunning:
-        with suppress(OSError, ValueError, TypeError):
-            return Facts(**json.loads(Path(places.facts).read_text(encoding="utf-8")))
-    except OSError:
-        return None
-    return None
 
 
 class Daemon:
@@ -201,7 +153,7 @@ class Daemon:
 
     def _announce(self, url: str) -> None:
         facts = Facts(os.getpid(), VERSION, url, self._auto, time.time())
-        write_whole(Path(self._places.facts), json.dumps(asdict(facts)).encode())
+        write_facts(self._places, facts)
         logger.info("Senses %s serves %s and %s", VERSION, url, self._places.socket)
         self._on_ready(facts)
 

@@ -13,6 +13,7 @@ from PIL import Image
 
 from mcp_server.artifacts import ArtifactStore
 from mcp_server.callers import Caller
+from mcp_server.places import Places, own_folder
 from mcp_server.server import SensesServer, create_server
 from model_runtime.media.speech import encode_speech
 from model_runtime.settings import Settings
@@ -70,3 +71,12 @@ def connect(service: FakeService, settings: Settings, project: Path) -> Connect:
             yield client
 
     return connected
+
+
+@pytest.fixture
+def places(settings: Settings) -> Places:
+    """The files of the test's instance, with their folders."""
+    places = Places({"SENSES_HOME": str(settings.folders.data)})
+    for folder in (places.run, places.logs, str(Path(places.socket).parent)):
+        own_folder(folder)
+    return places

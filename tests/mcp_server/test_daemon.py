@@ -4,8 +4,6 @@ import json
 import os
 import signal
 import socket
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,55 +14,18 @@ import pytest
 from anyio.streams.buffered import BufferedByteReceiveStream
 from mcp import Client
 
-from mcp_server.daemon import AlreadyRunning, Daemon, Facts, OpenService, hold, read_facts
+from mcp_server.daemon import Daemon
 from mcp_server.door import newer
-from mcp_server.places import PROTOCOL, VERSION, Places, own_folder
+from mcp_server.life import AlreadyRunning, hold, read_facts
+from mcp_server.places import PROTOCOL, VERSION, Places
 from model_runtime.settings import Settings, SettingsError
 from model_runtime.status import ModelState
 from tests.mcp_server.conftest import Era
+from tests.mcp_server.daemons import opening, running
 from tests.mcp_server.fake_daemon import ClosableFake
 from tests.mcp_server.test_tools import data_of
 
 HELLO = {"protocol": PROTOCOL, "version": VERSION, "pid": 1, "cwd": "/", "project": "", "folders": []}
-
-
-@pytest.fixture
-def places(settings: Settings) -> Places:
-    places = Places({"SENSES_HOME": str(settings.folders.data)})
-    for folder in (places.run, places.logs, str(Path(places.socket).parent)):
-        own_folder(folder)
-    return places
-
-
-@asynccontextmanager
-async def running(
-    settings: Settings, places: Places, service: ClosableFake | None = None, **options: Any
-) -> AsyncGenerator[Facts]:
-    """A daemon that is told to leave at the end of the block, where it has not left by itself."""
-    ready: list[Facts] = []
-    started = anyio.Event()
-
-    def on_ready(facts: Facts) -> None:
-        ready.append(facts)
-        started.set()
-
-    daemon = Daemon(settings, places, on_ready=on_ready, **{"auto": True, **options})
-    with anyio.fail_after(30):
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(daemon.live, opening(service or ClosableFake()))
-            await started.wait()
-            try:
-                yield ready[0]
-            finally:
-                daemon.leave()
-
-
-def opening(service: ClosableFake) -> OpenService:
-    @asynccontextmanager
-    async def open_service(settings: Settings) -> AsyncGenerator[ClosableFake]:
-        yield service
-
-    return open_service
 
 
 async def children(folder: str) -> list[anyio.Path]:

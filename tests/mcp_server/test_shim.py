@@ -15,7 +15,7 @@ import psutil
 import pytest
 from mcp import Client, StdioServerParameters
 
-from mcp_server.daemon import read_facts
+from mcp_server.life import read_facts
 from mcp_server.places import Places
 from tests.mcp_server.conftest import Era
 from tests.mcp_server.test_tools import data_of

@@ -1,0 +1,204 @@
+"""The command people type: serve, status, models, pull, install, doctor, stop. Heavy imports wait until they are needed."""
+
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from enum import StrEnum
+from functools import wraps
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, ParamSpec
+
+import typer
+
+from mcp_server.places import VERSION, Places
+from model_runtime.errors import SensesError
+
+if TYPE_CHECKING:
+    from mcp_server.life import Facts
+    from mcp_server.welcome import ModelLine
+    from model_runtime.settings import Settings
+
+P = ParamSpec("P")
+
+app = typer.Typer(
+    name="senses",
+    help="Eyes, a brush, ears and a voice for coding agents, on this machine.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+class ClientName(StrEnum):
+    """MCP clients that can be set up."""
+
+    CLAUDE_DESKTOP = "claude-desktop"
+    CLAUDE_CODE = "claude-code"
+    CURSOR = "cursor"
+    VSCODE = "vscode"
+
+
+def main() -> None:
+    """Run the command line."""
+    app()
+
+
+def plainly(command: Callable[P, None]) -> Callable[P, None]:
+    """Show an expected failure as its sentence and leave with status 1."""
+
+    @wraps(command)
+    def run(*args: P.args, **kwargs: P.kwargs) -> None:
+        try:
+            command(*args, **kwargs)
+        except SensesError as error:
+            typer.echo(error.message, err=True)
+            raise typer.Exit(1) from error
+
+    return run
+
+
+def show_version(wanted: bool) -> None:
+    """Print the version and leave."""
+    if wanted:
+        typer.echo(f"Senses {VERSION}")
+        raise typer.Exit
+
+
+@app.callback()
+def common(
+    version: Annotated[bool, typer.Option("--version", callback=show_version, is_eager=True, help="Show it.")] = False,
+) -> None:
+    """Options before the command."""
+
+
+@app.command()
+@plainly
+def serve(
+    port: Annotated[int | None, typer.Option(help="HTTP port; 0 takes a free one.", min=0, max=65535)] = None,
+    host: Annotated[
+        str | None, typer.Option(help="Address to listen on; other than this machine's needs a key.")
+    ] = None,
+) -> None:
+    """Serve in the foreground: MCP, OpenAI's API and the status page. Ctrl-C stops."""
+    import logging
+
+    from mcp_server import daemon
+    from mcp_server.life import AlreadyRunning, read_facts
+
+    settings = settings_with(port, host)
+    logging.basicConfig(level=logging.INFO, format=daemon.LOG_FORMAT, datefmt="%H:%M:%S", stream=sys.stderr)
+    try:
+        daemon.run(settings, auto=False, on_ready=lambda facts: typer.echo(greeting(facts, settings)))
+    except AlreadyRunning:
+        facts = read_facts(Places(os.environ))
+        if facts is None:
+            raise
+        typer.echo(greeting(facts, settings))
+        typer.echo("Senses runs already and serves all this (stop it with: senses stop).")
+
+
+@app.command()
+@plainly
+def status() -> None:
+    """Show what runs, what is in memory and what waits."""
+    from mcp_server.report import running_status
+
+    typer.echo(running_status(Places(os.environ), settings_with()))
+
+
+@app.command()
+@plainly
+def stop() -> None:
+    """Stop the daemon; running work gets two seconds to end."""
+    from mcp_server.report import stop_daemon
+
+    typer.echo(stop_daemon(Places(os.environ)))
+
+
+@app.command()
+@plainly
+def models() -> None:
+    """List the models: what each is for, its size, whether it is on this disk."""
+    from mcp_server.welcome import models_table, starter_note
+    from model_runtime.catalog import has_apple_gpu
+
+    typer.echo(models_table(model_lines(settings_with())))
+    typer.echo("\n" + starter_note(apple_gpu=has_apple_gpu()))
+
+
+@app.command()
+@plainly
+def install(
+    client: Annotated[ClientName, typer.Option(help="Which client to set up.")],
+    folder: Annotated[list[Path], typer.Option(help="A folder the client may use; may be repeated.")] = [],  # noqa: B006
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the file that would be written.")] = False,
+    undo: Annotated[bool, typer.Option("--undo", help="Take Senses out again.")] = False,
+) -> None:
+    """Set up an MCP client to use Senses; its other settings stay, and a backup is kept."""
+    from mcp_server import setups
+
+    setup = setups.SETUPS[client]
+    folders = [str(path.expanduser().absolute()) for path in folder]
+    wanted = setups.entry(setup, setups.shim_command(), folders, Path.home())
+    change = setups.remove(setup, Path.home()) if undo else setups.add(setup, Path.home(), wanted)
+    if dry_run:
+        typer.echo(f"# {change.path}\n{change.after}", nl=False)
+        return
+    if not change.needed:
+        typer.echo(f"{setup.title} is set up that way already ({change.path}).")
+        return
+    backup = change.make()
+    typer.echo(f"Wrote {change.path}." + (f" The old one is {backup}." if backup else "") + f" {setup.after}")
+
+
+@app.command()
+@plainly
+def doctor() -> None:
+    """Check that everything works, with the built-in models: what it draws it sees, what it says it hears."""
+    from mcp_server.doctor import examine
+
+    if not examine(settings_with(), typer.echo):
+        raise typer.Exit(1)
+
+
+def settings_with(port: int | None = None, host: str | None = None) -> "Settings":
+    """Return the instance's settings with what the command line changes."""
+    from model_runtime.settings import load_settings
+
+    settings = load_settings(os.environ)
+    changes = {name: value for name, value in (("port", port), ("host", host)) if value is not None}
+    return replace(settings, **changes)  # type: ignore[arg-type]
+
+
+def greeting(facts: "Facts", settings: "Settings") -> str:
+    """Return what a person reads once Senses serves."""
+    from mcp_server.setups import shim_command
+    from mcp_server.welcome import welcome
+    from model_runtime.catalog import has_apple_gpu
+
+    return welcome(facts.url, settings, shim_command(), model_lines(settings), apple_gpu=has_apple_gpu())
+
+
+def model_lines(settings: "Settings") -> list["ModelLine"]:
+    """Return every model as a line of the list."""
+    from mcp_server.welcome import ModelLine
+    from model_runtime.catalog import open_catalog
+
+    catalog = open_catalog(settings)
+    return [
+        ModelLine(
+            model.name,
+            str(model.task),
+            model.description,
+            catalog.is_present(model),
+            catalog.weights_bytes(model),
+            catalog.is_default(model),
+            model.starter,
+        )
+        for model in catalog.models()
+    ]
+
+
+if __name__ == "__main__":
+    main()

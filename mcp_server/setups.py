@@ -1,0 +1,138 @@
+"""Telling MCP clients where Senses is: their configuration files, edited with a backup and undone on request."""
+
+import json
+import os
+import shutil
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mcp_server.artifacts import write_whole
+from model_runtime.errors import SensesError
+
+NAME = "senses"
+MEDIA_FOLDERS = ("Desktop", "Documents", "Downloads", "Pictures", "Music", "Movies")
+"""What a desktop app, which has no working folder, may reach unless told otherwise."""
+
+
+class SetupError(SensesError):
+    """A client's configuration cannot be changed; the message says how to do it by hand."""
+
+    code = "setup_failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """One client: its file in a home folder, and the key that holds its servers."""
+
+    title: str
+    path: Callable[[Path], Path]
+    key: str
+    typed: bool = False
+    """Whether an entry names its transport."""
+    folders: tuple[str, ...] = ()
+    after: str = "Restart it."
+
+
+def _application(home: Path, *parts: str) -> Path:
+    """Where a desktop app keeps its settings."""
+    support = home / "Library" / "Application Support" if sys.platform == "darwin" else home / ".config"
+    return support.joinpath(*parts)
+
+
+SETUPS = {
+    "claude-desktop": Setup(
+        "Claude Desktop",
+        lambda home: _application(home, "Claude", "claude_desktop_config.json"),
+        "mcpServers",
+        folders=MEDIA_FOLDERS,
+        after="Quit Claude Desktop completely and open it again.",
+    ),
+    "claude-code": Setup("Claude Code", lambda home: home / ".claude.json", "mcpServers", typed=True),
+    "cursor": Setup("Cursor", lambda home: home / ".cursor" / "mcp.json", "mcpServers"),
+    "vscode": Setup("VS Code", lambda home: _application(home, "Code", "User", "mcp.json"), "servers", typed=True),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What a configuration file holds now (None: there is none) and what it shall hold."""
+
+    path: Path
+    before: str | None
+    after: str
+
+    @property
+    def needed(self) -> bool:
+        """Whether anything changes."""
+        return self.before is None or json.loads(self.before or "{}") != json.loads(self.after)
+
+    def make(self) -> Path | None:
+        """Write the file, and the old one next to it; return the backup's path where there is one."""
+        target = self.path.resolve()
+        target.parent.mkdir(parents=True, exist_ok=True)
+        backup = None
+        if self.before is not None:
+            backup = target.with_name(target.name + ".before-senses")
+            write_whole(backup, self.before.encode())
+        write_whole(target, self.after.encode())
+        return backup
+
+
+def entry(setup: Setup, command: str, folders: Sequence[str], home: Path) -> dict[str, Any]:
+    """Return what a client's file says about Senses."""
+    opened = list(folders) or [str(home / name) for name in setup.folders if (home / name).is_dir()]
+    kind = {"type": "stdio"} if setup.typed else {}
+    instance = os.environ.get("SENSES_HOME")
+    return kind | {"command": command, "args": opened} | ({"env": {"SENSES_HOME": instance}} if instance else {})
+
+
+def add(setup: Setup, home: Path, entry: dict[str, Any]) -> Change:
+    """Plan to put Senses into a client's file; the rest of it stays.
+
+    Raises:
+        SetupError: the file is no JSON object; the message has what to paste.
+    """
+    return _edit(setup, home, entry)
+
+
+def remove(setup: Setup, home: Path) -> Change:
+    """Plan to take Senses out of a client's file; the rest of it stays."""
+    return _edit(setup, home, None)
+
+
+def shim_command() -> str:
+    """Return the absolute path of `senses-mcp`: desktop apps have a PATH of their own.
+
+    Raises:
+        SetupError: it is not installed next to this Python nor on the PATH.
+    """
+    beside = Path(sys.executable).parent / "senses-mcp"
+    found = str(beside) if beside.exists() else shutil.which("senses-mcp")
+    if found is None:
+        raise SetupError(
+            f"senses-mcp is not next to {sys.executable} nor on the PATH. Install Senses again: make setup."
+        )
+    return found
+
+
+def _edit(setup: Setup, home: Path, entry: dict[str, Any] | None) -> Change:
+    path = setup.path(home)
+    before = path.read_text(encoding="utf-8") if path.exists() else None
+    try:
+        table = json.loads(before) if before and before.strip() else {}
+    except ValueError as error:
+        raise SetupError(_by_hand(setup, path, f"is not plain JSON ({error})", entry)) from error
+    if not isinstance(table, dict) or not isinstance(table.get(setup.key, {}), dict):
+        raise SetupError(_by_hand(setup, path, f"has no object under {setup.key!r}", entry))
+    servers = {name: value for name, value in table.get(setup.key, {}).items() if name != NAME}
+    if entry is not None:
+        servers[NAME] = entry
+    return Change(path, before, json.dumps(table | {setup.key: servers}, indent=2, ensure_ascii=False) + "\n")
+
+
+def _by_hand(setup: Setup, path: Path, problem: str, entry: dict[str, Any] | None) -> str:
+    wanted = f" Add this under {setup.key!r}:\n" + json.dumps({NAME: entry}, indent=2) if entry else ""
+    return f"{path} {problem}, so Senses leaves it alone.{wanted}"
