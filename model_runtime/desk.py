@@ -5,8 +5,8 @@ from itertools import count
 
 from model_runtime.codec import CodecError
 from model_runtime.counters import Tally
-from model_runtime.errors import InvalidInput, SensesError
-from model_runtime.events import EngineEvent, Event, Finished, Loading, Queued, Result
+from model_runtime.errors import Cancelled, InvalidInput, SensesError
+from model_runtime.events import EngineEvent, Finished, Loading, Queued, Result
 from model_runtime.frames import FrameError
 from model_runtime.jobs import Job, task_of
 from model_runtime.mailbox import Mailbox
@@ -66,10 +66,6 @@ class Desk:
         """Whether any job is not granted yet."""
         return any(job.granted_at is None for job in self.jobs.values())
 
-    def tell(self, job: Job, event: Event) -> None:
-        """Report to the job's caller."""
-        job.mailbox.put(event)
-
     def deliver(self, job: Job, event: EngineEvent) -> None:
         """Pass on a piece of work."""
         now = self._clock()
@@ -111,9 +107,9 @@ class Desk:
         self._close(job, error.code)
         job.mailbox.fail(error)
 
-    def leave(self, job: Job, code: str = "cancelled") -> None:
+    def leave(self, job: Job) -> None:
         """The caller is gone; nobody reads an answer."""
-        self._close(job, code)
+        self._close(job, Cancelled.code)
 
     def _close(self, job: Job, code: str) -> None:
         del self.jobs[job.id]

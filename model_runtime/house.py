@@ -54,8 +54,3 @@ class House:
         """Read what every process holds."""
         for tenant in self.tenants.values():
             tenant.footprint_bytes = memory.footprint_bytes(tenant.process.pid) or tenant.footprint_bytes
-
-    def forgive(self, now: float) -> None:
-        """Count silence anew, after the daemon itself could not listen."""
-        for tenant in self.tenants.values():
-            tenant.heard_at = now

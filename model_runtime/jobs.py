@@ -40,6 +40,12 @@ class Job:
         """Whether an operator wants the model in memory and nothing else."""
         return not self.order
 
+    def begin(self, incarnation: int, loading_seconds: float, now: float) -> None:
+        """It runs from now on, in this process of its model."""
+        self.granted_at = self.sign_at = now
+        self.incarnation, self.loading_seconds = incarnation, loading_seconds
+        self.position, self.stage, self.done, self.total = 0, "", 0.0, 0.0
+
     def note(self, event: Event, now: float) -> None:
         """Learn from an event how far it is."""
         self.sign_at = now

@@ -1,13 +1,17 @@
 """Render the runtime's state as the one frozen status. Reads everything, changes nothing."""
 
+import os
+from collections.abc import Iterable
 from dataclasses import dataclass
 
+from model_runtime import memory
 from model_runtime.counters import Tally
 from model_runtime.jobs import Job
 from model_runtime.library import Library
 from model_runtime.models import Model
+from model_runtime.scheduler.core import Scheduler
 from model_runtime.scheduler.records import Record
-from model_runtime.status import JobStatus, ModelState, ModelStatus
+from model_runtime.status import JobStatus, MemoryStatus, ModelState, ModelStatus
 from model_runtime.tenants import Tenant
 
 FACTS_SECONDS = 5.0
@@ -104,6 +108,17 @@ def job_status(job: Job, loading: bool, now: float) -> JobStatus:
         done=job.done,
         total=job.total,
         age_seconds=now - job.arrived_at,
+    )
+
+
+def memory_status(scheduler: Scheduler, tenants: Iterable[Tenant]) -> MemoryStatus:
+    """The budget, what is charged and what is really held."""
+    return MemoryStatus(
+        budget_bytes=scheduler.budget_bytes,
+        charged_bytes=scheduler.charged_bytes,
+        footprint_bytes=sum(tenant.footprint_bytes for tenant in tenants),
+        available_bytes=memory.available_bytes(),
+        daemon_bytes=memory.footprint_bytes(os.getpid()),
     )
 
 

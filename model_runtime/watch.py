@@ -1,16 +1,21 @@
-"""Who is stuck: decisions over the times of jobs and processes, once a second. No effects."""
+"""Who is stuck: decided over the times of jobs and processes, and ended, once a second."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
+from model_runtime.errors import Cancelled, JobStalled
 from model_runtime.jobs import Job
 from model_runtime.requests import Task
+from model_runtime.steward import Steward
 from model_runtime.tenants import Tenant
 
 STALL_SECONDS: Mapping[Task, float] = MappingProxyType(
     {Task.VISION: 60.0, Task.TEXT: 60.0, Task.SPEECH: 60.0, Task.TRANSCRIPTION: 180.0, Task.IMAGE: 300.0}
 )
+
+SLEEP_SECONDS = 5.0
+"""A look that comes so late tells that the machine slept: silence during that time means nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,3 +57,54 @@ def stalled(jobs: Iterable[Job], held_back: Collection[str], limits: Limits, now
 def unread(jobs: Iterable[Job], limits: Limits, now: float) -> Iterator[Job]:
     """Name the jobs whose caller does not read."""
     return (job for job in jobs if job.full_since is not None and now - job.full_since >= limits.reader_seconds)
+
+
+class Watchman:
+    """Ends what is stuck, so that every caller is answered."""
+
+    def __init__(self, steward: Steward, limits: Limits) -> None:
+        self._steward = steward
+        self._limits = limits
+        self._looked_at = steward.clock()
+
+    def look(self) -> None:
+        """Measure every process and end what is stuck."""
+        now = self._steward.clock()
+        if now - self._looked_at > SLEEP_SECONDS:
+            self._forgive(now)
+        self._looked_at = now
+        self._steward.house.measure()
+        self._end_unread(now)
+        self._end_stalled(now)
+        self._end_processes(now)
+
+    def _forgive(self, now: float) -> None:
+        for tenant in self._steward.house.tenants.values():
+            tenant.heard_at = now
+        for job in self._steward.desk.jobs.values():
+            job.sign_at = now
+
+    def _end_unread(self, now: float) -> None:
+        for job in list(unread(self._steward.desk.jobs.values(), self._limits, now)):
+            job.mailbox.drop()
+            seconds = self._limits.reader_seconds
+            why = f"The answer was not read for {seconds:.0f} s, so the work was ended."
+            self._steward.abandon(job, Cancelled(why))
+
+    def _end_stalled(self, now: float) -> None:
+        held_back = {tenant.model.name for tenant in self._steward.house.tenants.values() if tenant.is_held_back}
+        for job, seconds in list(stalled(self._steward.desk.jobs.values(), held_back, self._limits, now)):
+            name, cause = job.model.name, f"a job made no progress for {seconds:.0f} s"
+            why = f"{name} was stopped: {cause}. Try again, perhaps with less at once."
+            self._steward.desk.fail(job, JobStalled(why))
+            tenant = self._steward.house.at(name, job.incarnation)
+            if tenant is not None:
+                tenant.process.kill(cause)
+
+    def _end_processes(self, now: float) -> None:
+        tenants = self._steward.house.tenants.values()
+        ends = list(silent(tenants, self._limits, now))
+        if self._steward.desk.anyone_waits():
+            ends += deaf(tenants, self._limits, now)
+        for tenant, cause in ends:
+            tenant.process.kill(cause)

@@ -7,6 +7,8 @@ from collections import deque
 LINES = 200
 LINE_BYTES = 2000
 CHUNK_BYTES = 1 << 16
+CHUNKS = 16
+"""Taken at a time, so that a worker that prints without end does not keep the event loop; a pipe holds one."""
 
 log = logging.getLogger(__name__)
 
@@ -27,7 +29,7 @@ class Words:
 
     def read(self) -> bool:
         """Take in what is there; False once nothing will come any more."""
-        while True:
+        for _ in range(CHUNKS):
             try:
                 chunk = os.read(self._descriptor, CHUNK_BYTES)
             except BlockingIOError:
@@ -39,6 +41,7 @@ class Words:
             self._rest = self._rest[-LINE_BYTES:]
             for line in lines:
                 self._add(line)
+        return True
 
     def _add(self, line: bytes) -> None:
         text = line[-LINE_BYTES:].decode("utf-8", "replace").rstrip()

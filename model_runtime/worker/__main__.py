@@ -24,7 +24,6 @@ from model_runtime.worker.messages import (
     Load,
     LoadBroke,
     LoadProgress,
-    Prepare,
     Ready,
     Shutdown,
 )
@@ -82,8 +81,6 @@ def _serve(link: Link, orders: Orders, pulse: Pulse) -> int:
 def _wait_for_spec(orders: Orders) -> LoadSpec | None:
     while True:
         match orders.wait():
-            case Prepare(engine):
-                open_engine(engine)
             case Load(spec):
                 return spec
             case Shutdown():

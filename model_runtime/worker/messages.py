@@ -14,13 +14,6 @@ LINK_FD = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Prepare:
-    """Import the engine now, so that a later `Load` of it is quicker."""
-
-    engine: str
-
-
-@dataclass(frozen=True, slots=True)
 class Load:
     """Load this model; comes once."""
 
@@ -47,7 +40,7 @@ class Shutdown:
     """Leave: at once while loading, else after the piece that is being worked on."""
 
 
-Order = Prepare | Load | Run | Cancel | Shutdown
+Order = Load | Run | Cancel | Shutdown
 
 
 @dataclass(frozen=True, slots=True)
