@@ -18,6 +18,7 @@ class Kitten:
     """A loaded model of mlx-audio's kitten_tts. Its own `generate` needs the phonemizer package and trims words."""
 
     takes_any_script = False
+    keeps_speed = True
 
     def __init__(self, model: Any, styles: Mapping[str, np.ndarray]) -> None:
         """`styles` has the rows of each voice, one for every length of text or one for all."""

@@ -24,6 +24,7 @@ class Kokoro:
     """A loaded Kokoro; voices are read from its folder when they are first used."""
 
     takes_any_script = False
+    keeps_speed = True
 
     def __init__(self, model: Any, folder: Path) -> None:
         self.sample_rate: int = model.sample_rate

@@ -2,7 +2,9 @@
 
 import gc
 import os
+import sys
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +68,7 @@ class SpeechEngine:
             raise InvalidInput(f"{self._model} speaks and can do nothing else.", param="model")
         check_text(request.text)
         choice = self._book.choose(self._model, request.text, voice=request.voice, language=request.language)
-        text, warnings = self._prepare(request.text, choice.language)
+        text, warnings = self._prepare(request, choice.language)
         rate, count = self._speaker.sample_rate, 0
         yield Progress("characters", 0, len(text))
         for piece in self._speaker.speak(text, choice, request.speed, check):
@@ -82,17 +84,19 @@ class SpeechEngine:
         gc.collect()
         mx.clear_cache()
 
-    def _prepare(self, text: str, language: str) -> tuple[str, tuple[str, ...]]:
-        text = readable(text)
+    def _prepare(self, request: Speak, language: str) -> tuple[str, tuple[str, ...]]:
+        text, warnings = readable(request.text), []
         left_out = 0
         if not self._speaker.takes_any_script:
             text, left_out = only_letters_of(language, text)
         if not any(letter.isalnum() for letter in text):
             raise InvalidInput(NOTHING, param="text", code="empty_text")
-        if not left_out:
-            return text, ()
-        why = f"{language_name(language)} is not written in them and {self._model} cannot read them"
-        return text, (f"{left_out} of the letters were left out: {why}.",)
+        if left_out:
+            why = f"{language_name(language)} is not written in them and {self._model} cannot read them"
+            warnings.append(f"{left_out} of the letters were left out: {why}.")
+        if request.speed != 1 and not self._speaker.keeps_speed:
+            warnings.append(f"{self._model} always speaks at its own speed; {request.speed:g} was ignored.")
+        return text, tuple(warnings)
 
 
 NOTHING = "Without its code blocks, markup and emoji the text has nothing to speak. Send a sentence."
@@ -109,7 +113,8 @@ def load_weights(folder: Path) -> Any:
     """
     from mlx_audio.tts.utils import load_model
 
-    model = load_model(folder, lazy=True, strict=True)
+    with redirect_stdout(sys.stderr):
+        model = load_model(folder, lazy=True, strict=True)
     if not mx.metal.is_available():
         model.set_dtype(mx.float32)
     mx.eval(model.parameters())
@@ -132,7 +137,24 @@ def _open_kokoro(spec: LoadSpec, config: Mapping[str, Any]) -> Speaker:
     return Kokoro(load_weights(folder), folder)
 
 
+def _open_marvis(spec: LoadSpec, config: Mapping[str, Any]) -> Speaker:
+    from model_runtime.engines.marvis import Marvis, load_marvis
+
+    return Marvis(load_marvis(spec, config), Path(spec.folders["model"]))
+
+
+def _open_qwen(spec: LoadSpec, config: Mapping[str, Any]) -> Speaker:
+    from model_runtime.engines.qwen_speech import QwenSpeech, check_codec
+
+    folder = Path(spec.folders["model"])
+    model = load_weights(folder)
+    check_codec(spec.model, model, folder)
+    return QwenSpeech(model)
+
+
 FAMILIES: Mapping[str, Callable[[LoadSpec, Mapping[str, Any]], Speaker]] = {
     "kitten_tts": _open_kitten,
     "kokoro": _open_kokoro,
+    "sesame": _open_marvis,
+    "qwen3_tts": _open_qwen,
 }

@@ -24,10 +24,10 @@ _MARKUP = re.compile(r"^\s*(#{1,6}|>|[-*+]|\d+\.)\s+|[*_`~|]+", re.MULTILINE)
 _SPACES = re.compile(r"[^\S\n]+")
 _UNSPOKEN = {"Cc", "Cf", "Cs", "Co", "Cn", "So"}
 
-ABBREVIATED = r"(?<!\b[A-Z]\.)(?<!\b(?:Dr|Mr|Ms|St|vs)\.)(?<!\b(?:Mrs|etc|e\.g|i\.e)\.)"
+ABBREVIATED = r"(?<!\b[A-Z]\.)(?<!\b(?:Dr|Mr|Ms|St|vs)\.)(?<!\b(?:Mrs|etc|e\.g|i\.e|a\.m|p\.m)\.)"
 """Matches behind a full stop that ends a sentence, not a shortened word."""
 
-_SENTENCE_END = re.compile(rf"(?<=[.!?…]){ABBREVIATED}[\"'”’)\]]*\s+|(?<=[।])\s*|\s*\n\s*")
+_SENTENCE_END = re.compile(rf"(?<=[.!?…]){ABBREVIATED}[\"'”’)\]]*\s+|(?<=[।。！？])[」』”’]*\s*|\s*\n\s*")
 _BREATH = re.compile(r"[,;:—–]\s+")
 _GAP = re.compile(r"\s+")
 
