@@ -9,6 +9,7 @@ import mlx_vlm
 from mlx_vlm.utils import prepare_inputs, should_add_special_tokens
 from PIL import Image
 from tokenizers import Tokenizer
+from transformers import logging
 
 from model_runtime.checkpoints import weights_bytes
 from model_runtime.decoders import context_tokens
@@ -24,6 +25,8 @@ from model_runtime.engines.vlm_batch import VlmBatch
 from model_runtime.errors import LoadFailed
 from model_runtime.media.types import Picture
 from model_runtime.requests import Chat, Message
+
+logging.set_verbosity_error()  # mlx-vlm hands arguments on in an old way, and transformers says so at every chat
 
 MAX_PIXELS = 1_500_000
 """Qwen's own limit is 12.8 megapixels: 16 000 tokens and seconds of work for a screenshot that reads as well at this."""

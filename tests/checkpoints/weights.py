@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import mlx.core as mx
 from mlx import nn
-from mlx.utils import tree_flatten, tree_map
+from mlx.utils import tree_flatten, tree_map_with_path
 
 from tests.checkpoints.words import write_json
 
@@ -17,16 +17,16 @@ BITS = 4
 
 
 def randomise(model: nn.Module, *, seed: int = 0, spread: float = 0.05, dtype: Any = mx.float32) -> nn.Module:
-    """Give every matrix normal random values; norms and biases stay as they are."""
+    """Give every matrix and every bias normal random values, the same for a seed; norms stay as they are."""
     mx.random.seed(seed)
 
-    def fresh(parameter: mx.array) -> mx.array:
+    def fresh(name: str, parameter: mx.array) -> mx.array:
         if not mx.issubdtype(parameter.dtype, mx.floating):
             return parameter
-        values = parameter if parameter.ndim == 1 else mx.random.normal(parameter.shape) * spread
-        return values.astype(dtype)
+        drawn = parameter.ndim > 1 or name.endswith("bias")
+        return (mx.random.normal(parameter.shape) * spread if drawn else parameter).astype(dtype)
 
-    model.update(tree_map(fresh, model.parameters()))
+    model.update(tree_map_with_path(fresh, model.parameters()))
     mx.eval(model.parameters())
     return model
 
