@@ -7,6 +7,7 @@ from types import MappingProxyType
 from model_runtime.errors import Cancelled, JobStalled
 from model_runtime.jobs import Job
 from model_runtime.requests import Task
+from model_runtime.scheduler.messages import Measured
 from model_runtime.steward import Steward
 from model_runtime.tenants import Tenant
 
@@ -16,6 +17,12 @@ STALL_SECONDS: Mapping[Task, float] = MappingProxyType(
 
 SLEEP_SECONDS = 5.0
 """A look that comes so late tells that the machine slept: silence during that time means nothing."""
+
+SETTLE_SECONDS = 3.0
+"""How long after its last job the memory of an idle process counts as what it holds."""
+
+SETTLE_SHARE = 0.02
+"""A change smaller than this is not worth telling."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +84,16 @@ class Watchman:
         self._end_unread(now)
         self._end_stalled(now)
         self._end_processes(now)
+        self._charge_what_is_held(now)
+
+    def _charge_what_is_held(self, now: float) -> None:
+        """Caches and leaks count, but not the memory of a job that is being given back a moment after its end."""
+        for tenant in list(self._steward.house.tenants.values()):
+            record = self._steward.scheduler.records[tenant.model.name]
+            settled = record.idle_since is not None and now - record.idle_since >= SETTLE_SECONDS
+            change_bytes = abs(tenant.footprint_bytes - record.resident_bytes)
+            if settled and tenant.footprint_bytes and change_bytes > SETTLE_SHARE * record.resident_bytes:
+                self._steward.happen(Measured(tenant.model.name, tenant.incarnation, tenant.footprint_bytes))
 
     def _forgive(self, now: float) -> None:
         for tenant in self._steward.house.tenants.values():

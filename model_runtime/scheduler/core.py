@@ -26,6 +26,7 @@ from model_runtime.scheduler.messages import (
     Left,
     Loaded,
     LoadProgressed,
+    Measured,
     PinChanged,
     Refuse,
     Revoke,
@@ -122,6 +123,8 @@ class Scheduler:
                 self._progressed(model, incarnation)
             case Loaded():
                 self._loaded(happening)
+            case Measured():
+                self._measured(happening)
             case Exited():
                 self._exited(happening)
             case Tick():
@@ -221,6 +224,12 @@ class Scheduler:
         record.resident_bytes = loaded.measured_bytes
         record.state, record.idle_since, record.error = ModelState.READY, self.now, ""
         self._shed()
+
+    def _measured(self, measured: Measured) -> None:
+        record = self._current(measured.model, measured.incarnation)
+        if record is not None and record.is_idle:
+            record.resident_bytes = max(measured.measured_bytes, 1)
+            self._shed()
 
     def _exited(self, exited: Exited) -> None:
         record = self._current(exited.model, exited.incarnation)

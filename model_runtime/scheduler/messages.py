@@ -58,6 +58,15 @@ class Loaded:
 
 
 @dataclass(frozen=True, slots=True)
+class Measured:
+    """An idle model really holds `measured_bytes` by now; what it learned from its load is out of date."""
+
+    model: str
+    incarnation: int
+    measured_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
 class Exited:
     """The process was reaped: the only event that gives bytes back. `permanent` means trying again cannot help."""
 
@@ -105,6 +114,7 @@ Happening = (
     | Ended
     | LoadProgressed
     | Loaded
+    | Measured
     | Exited
     | Tick
     | UnloadWanted

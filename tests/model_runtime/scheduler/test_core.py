@@ -17,6 +17,7 @@ from model_runtime.scheduler.messages import (
     Left,
     Loaded,
     LoadProgressed,
+    Measured,
     PinChanged,
     Refuse,
     Revoke,
@@ -377,3 +378,26 @@ def test_a_request_that_comes_right_after_a_crash_waits_the_short_pause_and_is_s
 
     assert during_the_pause == []
     assert [type(action) for action in after_it] == [Spawn]
+
+
+def test_an_idle_model_that_grew_is_charged_for_it_and_makes_the_longest_idle_one_leave() -> None:
+    core = scheduler(eyes=4, ears=4)
+    load(core, "eyes", 0, 1)
+    load(core, "ears", 10, 2)
+
+    fits = core.handle(20, Measured("ears", 1, 5 * GB))
+    shed = core.handle(30, Measured("ears", 1, 7 * GB))
+
+    assert fits == []
+    assert shed == [Stop("eyes", 1, "pressure")]
+    assert core.records["ears"].charged_bytes == 7 * GB
+
+
+def test_a_measurement_of_a_busy_or_an_older_process_changes_nothing() -> None:
+    core = scheduler()
+    load(core, "eyes", 0, 1)
+    core.handle(1, Measured("eyes", 0, 9 * GB))
+    core.handle(2, Arrived(2, "eyes"))
+    core.handle(3, Measured("eyes", 1, 9 * GB))
+
+    assert core.records["eyes"].charged_bytes == 4 * GB
