@@ -21,6 +21,7 @@ from model_runtime.engines.rows import FinishReason, Prompt, Row
 from model_runtime.engines.sampling import Choice, sampler
 from model_runtime.errors import InvalidInput, JobFailed, SensesError
 from model_runtime.requests import Chat, Request
+from model_runtime.worker.faults import is_fatal
 
 logger = logging.getLogger(__name__)
 
@@ -127,7 +128,10 @@ class ChatEngine:
         self._waiting.append(Row(job, request, prompt, choice, self._model.tokenizer))
 
     def step(self) -> Outcomes:
-        """Read a chunk of one prompt and write one token of every answer."""
+        """Read a chunk of one prompt and write one token of every answer.
+
+        A fault after which the process cannot go on is raised as it is.
+        """
         outcomes = self._admit()
         return outcomes + self._advance() if self._rows else outcomes
 
@@ -176,7 +180,10 @@ class ChatEngine:
             self._batch = self._model.open_batch()
         try:
             number = self._batch.insert(row.prompt, row.chat.max_tokens, row.choice)
+            row.release()
         except Exception as error:
+            if is_fatal(error):
+                raise
             logger.exception("%s could not take in job %s", self._name, row.job)
             return [(row.job, self._failure(error))]
         self._rows[number] = row
@@ -189,6 +196,8 @@ class ChatEngine:
         try:
             tokens = batch.next()
         except Exception as error:
+            if is_fatal(error):
+                raise
             logger.exception("%s broke while answering", self._name)
             return self._fail_all(self._failure(error))
         reading = [row for row in self._rows.values() if row.reading]

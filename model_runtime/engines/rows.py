@@ -45,6 +45,10 @@ class Row:
         """Whether the first token is still to come."""
         return self._tokens == 0 and self.answer is None
 
+    def release(self) -> None:
+        """Let go of what only embedding took: the patches of a screenshot are tens of megabytes."""
+        self.prompt = Prompt(self.prompt.tokens)
+
     def read(self, tokens: int) -> list[Outcome]:
         """Note that the model has read so many more tokens of the prompt, and return the progress where it is new."""
         total = len(self.prompt.tokens)

@@ -46,9 +46,8 @@ class FakeBatch:
 
     def next(self) -> list[Token]:
         """Say one word per row, or break where the model is told to."""
-        if self._model.broken:
-            self._model.broken = False
-            raise RuntimeError("[METAL] out of memory")
+        if self._model.fault:
+            raise RuntimeError(self._model.fault)
         tokens = []
         for number in list(self.left):
             self.left[number] -= 1
@@ -76,7 +75,7 @@ class FakeModel:
     def __init__(self) -> None:
         self.tokenizer: Tokenizer = WORDS
         self.end_tokens: tuple[int, ...] = (0,)
-        self.broken = False
+        self.fault = ""
         self.batches: list[FakeBatch] = []
 
     def prepare(self, asked: Chat) -> Prompt:
@@ -110,7 +109,7 @@ def engine(model: FakeModel) -> Iterator[ChatEngine]:
 @pytest.mark.promise("chat:one-failure-one-job")
 def test_a_batch_that_breaks_ends_its_jobs_and_no_other(engine: ChatEngine, model: FakeModel) -> None:
     def break_at(step: int) -> None:
-        model.broken = step == 3
+        model.fault = "shapes differ" if step == 3 else ""
 
     outcomes = drive(
         engine, {1: chat("a"), 2: chat("bb"), 3: chat("ccc", max_tokens=2)}, joins={3: 6}, after_step=break_at
@@ -119,9 +118,19 @@ def test_a_batch_that_breaks_ends_its_jobs_and_no_other(engine: ChatEngine, mode
     for job in (1, 2):
         failure = outcomes[job][-1]
         assert isinstance(failure, JobFailed)
-        assert failure.message == "a-model failed while answering: [METAL] out of memory. Try again."
+        assert failure.message == "a-model failed while answering: shapes differ. Try again."
     assert outcomes[3][-1] == Answer(" red red", "length", 3, 2)
     assert [batch.closed for batch in model.batches] == [True, False]
+
+
+def test_a_fault_of_the_gpu_is_left_to_the_worker(model: FakeModel) -> None:
+    engine = ChatEngine(lambda _spec, _report: model)
+    load(engine, {})
+    engine.submit(1, chat("a"))
+    model.fault = "[METAL] Command buffer execution failed: Insufficient Memory"
+
+    with pytest.raises(RuntimeError, match="Insufficient Memory"):
+        engine.step()
 
 
 @pytest.mark.promise("chat:one-failure-one-job")
