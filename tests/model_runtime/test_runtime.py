@@ -470,3 +470,23 @@ def test_the_daemon_side_never_imports_a_model_library() -> None:
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, encoding="utf-8")
 
     assert found.stdout.split() == []
+
+
+@pytest.mark.promise("runtime:responsive")
+async def test_the_event_loop_stays_free_while_a_model_is_loaded_and_works(settings: Settings) -> None:
+    library = ScriptedLibrary(scripted_model("m", load="allocate 400"))
+    gaps: list[float] = []
+
+    async def listen() -> None:
+        while True:
+            before = anyio.current_time()
+            await anyio.sleep(0.002)
+            gaps.append(anyio.current_time() - before)
+
+    async with open_runtime(settings, library) as runtime, anyio.create_task_group() as group:
+        group.start_soon(listen)
+        await answer(runtime, chat("pieces 20000"))
+        group.cancel_scope.cancel()
+
+    assert max(gaps) < 0.25  # a few milliseconds on a machine that has nothing else to do
+    assert sorted(gaps)[len(gaps) // 2] < 0.02
