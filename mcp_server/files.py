@@ -11,6 +11,8 @@ import binascii
 import io
 import os
 import stat
+import sys
+import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -133,13 +135,22 @@ def _path(address: str, param: str) -> Path:
 
 
 def _within(path: Path, folders: tuple[Path, ...]) -> bool:
-    return any(path.is_relative_to(folder) and _is_open(path.relative_to(folder), folder) for folder in folders)
+    spelled = _spelling(path)
+    return any(
+        spelled.is_relative_to(_spelling(folder)) and _is_open(spelled.relative_to(_spelling(folder)), folder)
+        for folder in folders
+    )
+
+
+def _spelling(path: Path) -> Path:
+    """On a Mac one file has many spellings: any case, and accents or Hangul composed or not."""
+    return Path(unicodedata.normalize("NFC", str(path)).casefold()) if sys.platform == "darwin" else path
 
 
 def _is_open(inner: Path, folder: Path) -> bool:
     if any(part.startswith(".") for part in inner.parts):
         return False
-    return not (folder == Path.home() and inner.parts[:1] == ("Library",))
+    return not (folder == Path.home() and inner.parts[:1] in (("Library",), ("library",)))
 
 
 def _data(address: str, param: str) -> bytes:

@@ -167,6 +167,7 @@ def _spawn(places: Places, deadline: float) -> bool:
 
 
 def _spawn_process(places: Places, ready: int) -> int:
+    """Start the daemon in a session of its own: a signal to the client's terminal is not for it."""
     log = (os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o600)
     return os.posix_spawn(
         sys.executable,

@@ -1,10 +1,8 @@
 """The real daemon over the fake runtime, as a process: `python -m tests.mcp_server.fake_daemon --ready-fd 3`."""
 
 import os
-import time
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 import anyio
 
@@ -14,29 +12,28 @@ from tests.fakes import FakeService
 
 
 class ClosableFake(FakeService):
-    """The fake runtime with an end; a text that says "wait" is spoken only once the daemon stops."""
+    """The fake runtime with an end, which may never come."""
+
+    hanging = False
 
     async def close(self, grace_seconds: float) -> None:
         """Nothing is left to end."""
+        if self.hanging:
+            await anyio.sleep_forever()
 
 
 @asynccontextmanager
 async def open_fake(settings: Settings) -> AsyncGenerator[daemon.ClosableService]:
-    """The fake runtime; the file `starts` counts daemons, `slow` and `broken` in the instance's folder shape the start."""
+    """The fake runtime. `starts` in the instance's folder gets a line a daemon; the files `broken`, `gated` and
+    `hanging` there make it fail to start, hold all work back, and never end."""
     home = settings.folders.data
     if (home / "broken").exists():
         raise RuntimeError("the fake runtime is broken")
     with (home / "starts").open("a") as starts:
-        starts.write(f"{os.getpid()} {time.monotonic()}\n")
-    if (home / "gated").exists():
-        yield ClosableFake(gate=anyio.Event())
-    else:
-        yield ClosableFake()
-
-
-def home_of(environ: dict[str, str]) -> Path:
-    """The instance's folder."""
-    return Path(environ["SENSES_HOME"])
+        starts.write(f"{os.getpid()}\n")
+    service = ClosableFake(gate=anyio.Event() if (home / "gated").exists() else None)
+    service.hanging = (home / "hanging").exists()
+    yield service
 
 
 if __name__ == "__main__":

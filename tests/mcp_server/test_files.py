@@ -1,5 +1,7 @@
 import base64
 import os
+import sys
+import unicodedata
 from pathlib import Path
 
 import pytest
@@ -226,3 +228,15 @@ def test_the_library_folder_of_a_mac_stays_closed_in_an_open_home(
 
     with pytest.raises(InvalidInput, match="may read"):
         read(files, "Library/cookies.png")
+
+
+def test_on_a_mac_one_file_has_many_spellings(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stored = tmp_path / unicodedata.normalize("NFD", "그림")
+    typed = tmp_path / unicodedata.normalize("NFC", "그림")
+    files = Files(Caller(stored, (stored,)), settings, ArtifactStore(settings.folders.artifacts))
+    monkeypatch.setattr(sys, "platform", "darwin")
+
+    with pytest.raises(InvalidInput, match="There is no file"):  # rather than: not allowed
+        read(files, str(typed / "A.png"))

@@ -268,3 +268,32 @@ async def test_the_daemon_holds_no_engine_and_little_memory(instance: Instance) 
     assert instance.daemon.memory_info().rss < 85 * 2**20
     if sys.platform == "linux":
         assert "libmlx" not in await anyio.Path(maps).read_text()
+
+
+@pytest.mark.promise("daemon:no-engine")
+def test_nothing_the_daemon_is_made_of_imports_an_engine() -> None:
+    code = """
+import sys
+import mcp_server.daemon, model_runtime.runtime, model_runtime.catalog, openai_compat.app
+import model_runtime.media.pictures, model_runtime.media.audio, model_runtime.media.speech
+engines = {"mlx", "mlx_vlm", "mlx_lm", "mlx_whisper", "mlx_audio", "mflux", "transformers", "torch"}
+print(sorted(engines & {name.partition(".")[0] for name in sys.modules}))
+"""
+
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+
+    assert loaded == "[]\n"
+
+
+def test_a_second_signal_ends_a_daemon_that_hangs(instance: Instance) -> None:
+    (instance.home / "hanging").touch()
+    receive(instance.shim())
+    daemon = instance.daemon
+
+    daemon.terminate()
+    instance.shims[0].poll()
+    with pytest.raises(psutil.TimeoutExpired):
+        daemon.wait(0.5)
+    daemon.terminate()
+
+    daemon.wait(2)

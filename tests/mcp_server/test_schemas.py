@@ -1,0 +1,77 @@
+"""What every client sees of the tools: changing it changes the product."""
+
+import json
+from typing import Any
+
+import pytest
+from mcp_types import Tool
+
+from mcp_server.results import tokens
+from tests.mcp_server.conftest import Connect, Era
+
+DECLARED_TOKENS = 3_500
+"""Names, descriptions and inputs of all tools, as they stand in the context of every conversation."""
+
+
+SIGNATURES = """
+describe_image(image, prompt="", task="describe", more_images=[], model="auto", max_tokens=512, wait_seconds=-1)
+generate_image(prompt, width=1024, height=1024, steps=0, seed=-1, count=1, image="", strength=0.4, model="auto", format="auto", output_path="", overwrite=false, preview="thumbnail", wait_seconds=-1)
+transcribe(audio, language="", task="transcribe", model="auto", timestamps="none", format="text", vocabulary="", output_path="", overwrite=false, wait_seconds=-1)
+speak(text, voice="", speed=1.0, language="", model="auto", format="wav", play=false, output_path="", overwrite=false, wait_seconds=-1)
+media_status(section="all")
+get_job(job_id, wait_seconds=45)
+cancel_job(job_id)
+manage_model(action, model)
+"""
+
+
+def signature(tool: Tool) -> str:
+    required = set(tool.input_schema.get("required", ()))
+    parts = [
+        name if name in required else f"{name}={json.dumps(facts['default'])}"
+        for name, facts in tool.input_schema["properties"].items()
+    ]
+    return f"{tool.name}({', '.join(parts)})"
+
+
+@pytest.mark.promise("mcp:tools")
+async def test_the_tools_and_their_arguments(connect: Connect, era: Era) -> None:
+    async with connect(era) as client:
+        tools = (await client.list_tools()).tools
+
+    assert "\n".join(signature(tool) for tool in tools) == SIGNATURES.strip()
+
+
+async def test_schemas_are_flat_and_closed_so_that_every_client_can_use_them(connect: Connect) -> None:
+    async with connect() as client:
+        tools = (await client.list_tools()).tools
+
+    for tool in tools:
+        schema = tool.input_schema
+        assert schema["additionalProperties"] is False
+        assert not {"anyOf", "oneOf", "allOf", "$ref", "$defs"} & keys_of(schema), tool.name
+        assert len(tool.description or "") < 1_200
+        assert tool.annotations is not None
+        assert tool.annotations.open_world_hint is False
+
+
+@pytest.mark.promise("mcp:small")
+async def test_the_tools_cost_little_context(connect: Connect) -> None:
+    async with connect() as client:
+        tools = (await client.list_tools()).tools
+        instructions = client.instructions or ""
+
+    shown = [
+        tool.model_dump(include={"name", "description", "input_schema"}, by_alias=True, exclude_none=True)
+        for tool in tools
+    ]
+    assert tokens(json.dumps(shown) + instructions) < DECLARED_TOKENS
+    assert len(instructions) < 1_500
+
+
+def keys_of(schema: Any) -> set[str]:
+    if isinstance(schema, dict):
+        return set(schema).union(*map(keys_of, schema.values()))
+    if isinstance(schema, list):
+        return set().union(*map(keys_of, schema))
+    return set()
