@@ -91,7 +91,7 @@ class MoondreamModel:
     def _see(self, picture: Picture, dtype: Any) -> mx.array:
         """Return the picture's features, patches² x width."""
         crops = cut(picture, self._eye)
-        pixels = mx.array(crops.pixels).astype(dtype) / 127.5 - 1
+        pixels = (mx.array(crops.pixels).astype(mx.float32) / 127.5 - 1).astype(dtype)
         return self._model.vision.proj_mlp(join(self._model.vision.encoder(pixels), crops, self._eye))
 
 
