@@ -46,7 +46,7 @@ class Fetcher:
                 return await self._follow(url, param)
         except TimeoutError:
             raise _unfetched(param, f"no answer within {LIMIT_SECONDS:.0f} seconds") from None
-        except (httpx2.HTTPError, httpx2.InvalidURL, OSError) as error:
+        except (httpx2.HTTPError, httpx2.InvalidURL, OSError, UnicodeError) as error:
             raise _unfetched(param, str(error) or type(error).__name__) from error
 
     async def _follow(self, url: str, param: str) -> bytes:

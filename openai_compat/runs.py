@@ -31,9 +31,9 @@ def outcome(finished: Finished | None, kind: type[R]) -> tuple[Finished, R]:
 
 
 def client_name(headers: Headers) -> str:
-    """Name who asks, for the status page: the product of the User-Agent, without its version."""
-    product = headers.get("user-agent", "").split("/")[:2]
-    name = product[0] if product[0] != "OpenAI" else "/".join(product).split(" ")[0]
+    """Name who asks, for the status page: the product of the User-Agent; OpenAI's clients say their language after it."""
+    words = headers.get("user-agent", "").replace("/", " ").split()
+    name = "/".join(words[:2] if words and words[0].endswith("OpenAI") else words[:1])
     return "".join(letter for letter in name if letter.isprintable())[:CLIENT_CHARS] or "http"
 
 

@@ -1,5 +1,7 @@
 """What the official client cannot do, written by hand: odd forms, and waiting for the runtime to hear of something."""
 
+from collections.abc import Callable, Coroutine
+
 import anyio
 import anyio.lowlevel
 import httpx2
@@ -22,8 +24,21 @@ async def post_form(http: httpx2.AsyncClient, path: str, fields: list[tuple[str,
     return await http.post(path, content=body, headers={"content-type": "multipart/form-data; boundary=XX"})
 
 
+async def until(condition: Callable[[], object]) -> None:
+    """Wait until something has come about."""
+    with anyio.fail_after(5):
+        while not condition():
+            await anyio.lowlevel.checkpoint()
+
+
 async def until_cancelled(service: FakeService) -> None:
     """Wait until the runtime hears that nobody wants the result any more."""
-    with anyio.fail_after(2):
-        while not service.cancelled:
-            await anyio.lowlevel.checkpoint()
+    await until(lambda: service.cancelled)
+
+
+async def leave_while_waiting(service: FakeService, call: Callable[[], Coroutine[None, None, object]]) -> None:
+    """Make a call, and close its connection once the runtime has it."""
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(call)
+        await until(lambda: service.requests)
+        tasks.cancel_scope.cancel()

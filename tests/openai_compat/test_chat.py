@@ -14,7 +14,7 @@ from model_runtime.errors import JobFailed
 from model_runtime.media.types import Picture
 from model_runtime.requests import Chat
 from tests.fakes import FakeService
-from tests.openai_compat.clients import until_cancelled
+from tests.openai_compat.clients import leave_while_waiting, until_cancelled
 
 SAY_HI: list[ChatCompletionMessageParam] = [{"role": "user", "content": "hi"}]
 
@@ -214,8 +214,8 @@ async def test_leaving_a_stream_cancels_the_work(sdk: AsyncOpenAI, service: Fake
 @pytest.mark.promise("openai:cancel")
 async def test_leaving_a_plain_request_cancels_the_work(http: httpx2.AsyncClient, service: FakeService) -> None:
     service.gate = anyio.Event()
-    with anyio.move_on_after(0.3):
-        await http.post("/v1/chat/completions", json={"messages": SAY_HI})
+
+    await leave_while_waiting(service, lambda: http.post("/v1/chat/completions", json={"messages": SAY_HI}))
 
     await until_cancelled(service)
 

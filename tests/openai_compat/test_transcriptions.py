@@ -13,7 +13,7 @@ from model_runtime.events import Segment
 from model_runtime.requests import Transcribe
 from openai_compat.transcriptions import segment_json
 from tests.fakes import FakeService
-from tests.openai_compat.clients import multipart, post_form, until_cancelled
+from tests.openai_compat.clients import leave_while_waiting, multipart, post_form, until_cancelled
 
 
 def asked(service: FakeService) -> Transcribe:
@@ -151,8 +151,8 @@ async def test_a_form_without_a_recording_is_told_so(http: httpx2.AsyncClient) -
 @pytest.mark.promise("openai:cancel")
 async def test_leaving_cancels_a_transcription(http: httpx2.AsyncClient, service: FakeService, wav: bytes) -> None:
     service.gate = anyio.Event()
-    with anyio.move_on_after(0.3):
-        await http.post("/v1/audio/transcriptions", files={"file": wav})
+
+    await leave_while_waiting(service, lambda: http.post("/v1/audio/transcriptions", files={"file": wav}))
 
     await until_cancelled(service)
 

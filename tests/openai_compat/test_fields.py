@@ -1,0 +1,106 @@
+"""Values with many spellings: never a crash, one meaning each."""
+
+import math
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from openai_compat.fields import parse_granularities, parse_keep_alive, parse_size
+
+ANYTHING = st.one_of(
+    st.none(), st.booleans(), st.integers(), st.floats(), st.text(), st.binary(), st.lists(st.text()), st.just({})
+)
+
+
+@pytest.mark.parametrize(
+    ("spelling", "seconds"),
+    [
+        (300, 300.0),
+        (0, 0.0),
+        (-1, -1.0),
+        (-7.5, -1.0),
+        ("0", 0.0),
+        ("-1", -1.0),
+        ("90", 90.0),
+        ("10m", 600.0),
+        ("1h30m", 5400.0),
+        (" 2.5S ", 2.5),
+        ("250ms", 0.25),
+        ("-1m", -1.0),
+        ("1d", 86_400.0),
+    ],
+    ids=repr,
+)
+@pytest.mark.promise("openai:keep-alive")
+def test_keep_alive_is_read_as_ollama_writes_it(spelling: object, seconds: float) -> None:
+    assert parse_keep_alive(spelling) == pytest.approx(seconds)
+
+
+@pytest.mark.parametrize(
+    "spelling",
+    [True, None, "", "soon", "10 m", "m", "nan", "inf", "1e99", math.inf, math.nan, 10**400, []],
+    ids=lambda value: repr(value)[:9],
+)
+def test_keep_alive_that_means_nothing_is_refused_with_advice(spelling: object) -> None:
+    with pytest.raises(ValueError, match='a duration \\("10m"\\)'):
+        parse_keep_alive(spelling)
+
+
+@given(ANYTHING)
+def test_keep_alive_is_seconds_or_refused(value: object) -> None:
+    try:
+        seconds = parse_keep_alive(value)
+    except ValueError:
+        return
+
+    assert seconds == -1.0 or 0 <= seconds <= 1e9
+
+
+@pytest.mark.parametrize(
+    ("spelling", "size"),
+    [("512x256", (512, 256)), (" 64X64 ", (64, 64)), ("1024×2048", (1024, 2048)), ("auto", None), ("", None)],
+)
+def test_a_size_is_read(spelling: str, size: tuple[int, int] | None) -> None:
+    assert parse_size(spelling) == size
+
+
+@given(st.integers(4, 128), st.integers(4, 128))
+def test_every_multiple_of_16_within_bounds_is_a_size(columns: int, rows: int) -> None:
+    assert parse_size(f"{columns * 16}x{rows * 16}") == (columns * 16, rows * 16)
+
+
+@given(ANYTHING)
+def test_any_other_size_is_refused(value: object) -> None:
+    try:
+        size = parse_size(value)
+    except ValueError:
+        return
+
+    assert size is None or all(side % 16 == 0 and 64 <= side <= 2048 for side in size)
+
+
+@given(
+    st.lists(st.sampled_from(["word", "segment"]), min_size=1),
+    st.sampled_from(
+        [list, ",".join, " , ".join, lambda names: str(names).replace("'", '"'), lambda names: [",".join(names)]]
+    ),
+)
+def test_every_spelling_of_granularities_means_the_same(names: list[str], spell: Callable[[list[str]], object]) -> None:
+    assert parse_granularities(spell(names)) == set(names)
+
+
+@given(ANYTHING)
+def test_granularities_are_known_ones_or_refused(value: object) -> None:
+    try:
+        names = parse_granularities(value)
+    except ValueError:
+        return
+
+    assert names <= {"word", "segment"}
+
+
+def test_an_unknown_granularity_is_refused_with_advice() -> None:
+    with pytest.raises(ValueError, match='give "word", "segment" or both'):
+        parse_granularities("letter")

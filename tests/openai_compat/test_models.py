@@ -1,0 +1,63 @@
+"""Lists of models and voices."""
+
+import httpx2
+import openai
+import pytest
+from openai import AsyncOpenAI
+
+from model_runtime.requests import Task
+from tests.fakes import FakeService, model_status
+
+
+@pytest.mark.promise("openai:models")
+async def test_the_official_client_lists_what_can_answer_now(sdk: AsyncOpenAI, service: FakeService) -> None:
+    service.models = (
+        model_status("org/own-model", Task.TEXT, default=False),
+        *service.models,
+        model_status("vlm-best", Task.VISION, present=False),
+    )
+
+    models = [model async for model in sdk.models.list()]
+
+    assert [model.id for model in models] == [
+        "vlm-starter",
+        "image-starter",
+        "stt-starter",
+        "tts-starter",
+        "org/own-model",
+    ]
+
+
+async def test_a_model_is_found_by_any_of_its_names(sdk: AsyncOpenAI, http: httpx2.AsyncClient) -> None:
+    named = await sdk.models.retrieve("tts-starter")
+    tier = await http.get("/v1/models/fast")
+    with pytest.raises(openai.NotFoundError, match="no model 'org/none'") as refused:
+        await sdk.models.retrieve("org/none")
+
+    assert named.id == "tts-starter"
+    assert tier.json()["id"] == "fast"
+    assert refused.value.code == "model_not_found"
+
+
+async def test_a_model_tells_its_task_and_where_to_call_it(http: httpx2.AsyncClient) -> None:
+    model = (await http.get("/v1/models/image-starter")).json()
+
+    assert model["type"] == "image"
+    assert model["endpoints"] == ["/v1/images/generations"]
+    assert model["starter"] is True
+
+
+async def test_calling_a_model_at_the_wrong_endpoint_names_those_that_can(sdk: AsyncOpenAI) -> None:
+    with pytest.raises(openai.BadRequestError, match="image-starter does image, not text") as refused:
+        await sdk.chat.completions.create(model="image-starter", messages=[{"role": "user", "content": "hi"}])
+
+    assert refused.value.code == "unsupported_model"
+
+
+@pytest.mark.promise("openai:voices")
+async def test_voices_are_listed_as_open_webui_reads_them(http: httpx2.AsyncClient) -> None:
+    voices = (await http.get("/v1/audio/voices")).json()
+    models = (await http.get("/v1/audio/models")).json()
+
+    assert voices["voices"] == voices["data"] == [{"id": "alma", "name": "alma"}, {"id": "otto", "name": "otto"}]
+    assert [model["id"] for model in models["models"]] == ["tts-starter"]

@@ -1,0 +1,127 @@
+"""Who may come in."""
+
+from dataclasses import replace
+
+import httpx2
+import pytest
+
+from model_runtime.settings import Settings
+from openai_compat.app import create_app
+from tests.fakes import FakeService
+from tests.openai_compat.conftest import Switch
+
+EVERYWHERE = ["/", "/health", "/v1/models", "/api/status", "/api/events", "/metrics", "/web/app.js"]
+
+
+@pytest.mark.promise("http:rebinding")
+@pytest.mark.parametrize("path", EVERYWHERE)
+async def test_a_name_that_a_stranger_could_point_here_is_refused(http: httpx2.AsyncClient, path: str) -> None:
+    answer = await http.get(path, headers={"host": "evil.example"})
+
+    assert answer.status_code == 403
+    assert answer.json()["error"]["message"].startswith("The host 'evil.example' is not this machine's.")
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["localhost", "LOCALHOST:7367", "127.0.0.1:7367", "[::1]:7367", "192.168.1.5", "host.docker.internal:7367"],
+)
+async def test_local_names_and_numbers_are_ours(http: httpx2.AsyncClient, host: str) -> None:
+    answer = await http.get("/health", headers={"host": host})
+
+    assert answer.status_code == 200
+
+
+@pytest.mark.parametrize("host", ["localhost.evil.example", "evil.example:7367", "", "[evil", "127.0.0.1.nip.io"])
+async def test_names_that_only_look_local_are_refused(http: httpx2.AsyncClient, host: str) -> None:
+    answer = await http.get("/health", headers={"host": host})
+
+    assert answer.status_code == 403
+
+
+@pytest.mark.promise("http:origin")
+@pytest.mark.parametrize("origin", ["https://evil.example", "null", "http://localhost.evil.example", "file://"])
+async def test_a_foreign_page_is_refused_and_gets_no_permission_to_read(
+    http: httpx2.AsyncClient, service: FakeService, origin: str
+) -> None:
+    start = await http.post("/api/models/vlm-starter/start", headers={"origin": origin})
+    ask = await http.options("/v1/models", headers={"origin": origin, "access-control-request-method": "GET"})
+
+    assert [answer.status_code for answer in (start, ask)] == [403, 403]
+    assert "access-control-allow-origin" not in {*start.headers, *ask.headers}
+    assert service.loaded == []
+
+
+@pytest.mark.parametrize(
+    "origin",
+    ["http://localhost:3000", "https://localhost", "http://127.0.0.1:5173", "http://[::1]:80", "app://obsidian.md"],
+)
+async def test_local_pages_and_apps_may_call_with_any_header(http: httpx2.AsyncClient, origin: str) -> None:
+    wanted = "x-stainless-lang, authorization, content-type"
+    ask = await http.options(
+        "/v1/chat/completions",
+        headers={
+            "origin": origin,
+            "access-control-request-method": "POST",
+            "access-control-request-headers": wanted,
+            "access-control-request-private-network": "true",
+        },
+    )
+    read = await http.get("/v1/models", headers={"origin": origin})
+
+    assert ask.status_code == 200
+    assert ask.headers["access-control-allow-headers"] == wanted
+    assert ask.headers["access-control-allow-private-network"] == "true"
+    assert read.headers["access-control-allow-origin"] == origin
+    assert "x-request-id" in read.headers["access-control-expose-headers"]
+
+
+async def test_the_owner_can_allow_more(server: tuple[Switch, str], service: FakeService, settings: Settings) -> None:
+    switch, address = server
+    more = replace(settings, allowed_hosts=("mac.local",), allowed_origins=("https://mine.example",))
+    switch.app = create_app(service, more)
+
+    async with httpx2.AsyncClient(base_url=address) as http:
+        answer = await http.get("/health", headers={"host": "mac.local:80", "origin": "https://mine.example"})
+
+    assert answer.status_code == 200
+    assert answer.headers["access-control-allow-origin"] == "https://mine.example"
+
+
+@pytest.mark.promise("http:key")
+async def test_with_a_key_only_the_page_and_harmless_lists_are_open(
+    server: tuple[Switch, str], service: FakeService, settings: Settings
+) -> None:
+    switch, address = server
+    switch.app = create_app(service, replace(settings, api_key="sésame"))
+    closed = ["/v1/models", "/v1/models/", "/api/status", "/api/events", "/api/artifacts", "/metrics", "/v1/files/x"]
+    opened = ["/", "/health", "/web/app.js", "/v1/audio/voices", "/v1/audio/models"]
+
+    async with httpx2.AsyncClient(base_url=address) as http:
+        without = [(await http.get(path)) for path in closed]
+        wrong = await http.get("/v1/models", headers={"authorization": "Bearer sesame"})
+        right = await http.get("/v1/models", headers=[(b"authorization", "Bearer sésame".encode())])
+        free = [(await http.get(path)).status_code for path in opened]
+
+    assert [answer.status_code for answer in (*without, wrong)] == [401] * 8
+    assert wrong.headers["www-authenticate"] == "Bearer"
+    assert wrong.json()["error"]["code"] == "invalid_api_key"
+    assert right.status_code == 200
+    assert free == [200] * 5
+
+
+async def test_the_key_can_be_asked_for_across_origins(
+    server: tuple[Switch, str], service: FakeService, settings: Settings
+) -> None:
+    """A browser asks for permission before it sends the key, and must be able to read that it was wrong."""
+    switch, address = server
+    switch.app = create_app(service, replace(settings, api_key="key"))
+    headers = {"origin": "http://localhost:3000", "access-control-request-method": "GET"}
+
+    async with httpx2.AsyncClient(base_url=address) as http:
+        ask = await http.options("/v1/models", headers=headers)
+        refused = await http.get("/v1/models", headers={"origin": "http://localhost:3000"})
+
+    assert ask.status_code == 200
+    assert refused.status_code == 401
+    assert refused.headers["access-control-allow-origin"] == "http://localhost:3000"

@@ -1,0 +1,183 @@
+"""Health, status, events and the commands of an operator."""
+
+import json
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import anyio
+import httpx2
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from model_runtime.settings import Settings
+from model_runtime.status import Counters, ModelState, Status
+from openai_compat.app import create_app
+from tests.fakes import FakeService
+from tests.openai_compat.conftest import Switch
+
+
+@pytest.mark.promise("status:health")
+async def test_health_is_json_with_facts(http: httpx2.AsyncClient) -> None:
+    """Some clients take a plain OK for another server's."""
+    answer = await http.get("/health")
+
+    assert answer.status_code == 200
+    assert answer.json() == {"status": "healthy", "version": "0.0.0", "uptime_seconds": 1.0, "ready_models": []}
+
+
+async def test_health_is_503_once_the_runtime_leaves(http: httpx2.AsyncClient, service: FakeService) -> None:
+    status = replace(service.status(), accepting=False)
+    service.status = lambda: status  # type: ignore[method-assign]
+
+    answer = await http.get("/health")
+
+    assert answer.status_code == 503
+    assert answer.json()["error"]["code"] == "shutting_down"
+    assert answer.headers["retry-after"] == "5"
+
+
+@pytest.mark.promise("status:events")
+async def test_events_begin_with_a_snapshot_and_follow_every_change(
+    http: httpx2.AsyncClient, service: FakeService
+) -> None:
+    async with http.stream("GET", "/api/events") as answer:
+        assert answer.headers["content-type"] == "text/event-stream"
+        lines = answer.aiter_lines()
+        first = await next_status(lines)
+        service.change(lambda models: [replace(models[0], state=ModelState.READY), *models[1:]])
+        second = await next_status(lines)
+
+    assert first["models"][0]["state"] == "absent"
+    assert second["models"][0]["state"] == "ready"
+    assert first.keys() == {*Status.__dataclass_fields__}
+
+
+async def next_status(lines: AsyncIterator[str]) -> dict[str, list[dict[str, object]]]:
+    """Read the next status event."""
+    with anyio.fail_after(5):
+        async for line in lines:
+            if line.startswith("data: "):
+                status: dict[str, list[dict[str, object]]] = json.loads(line[6:])
+                return status
+    raise AssertionError("the stream ended")
+
+
+async def test_events_end_when_the_runtime_leaves(http: httpx2.AsyncClient, service: FakeService) -> None:
+    leaving = replace(service.status(), accepting=False)
+    service.status = lambda: leaving  # type: ignore[method-assign]
+
+    with anyio.fail_after(5):
+        answer = await http.get("/api/events")
+
+    assert answer.text.count("event: status") == 1
+
+
+async def test_counters_are_written_with_their_labels(http: httpx2.AsyncClient, service: FakeService) -> None:
+    counters = Counters({("vlm-starter", "vision", "ok"): 3}, {}, {}, {"vlm-starter": 1.5}, {}, {}, {}, {}, {})
+    status = replace(service.status(), counters=counters)
+    service.status = lambda: status  # type: ignore[method-assign]
+
+    written = (await http.get("/api/status")).json()["counters"]
+
+    assert written["requests"] == [{"model": "vlm-starter", "task": "vision", "code": "ok", "value": 3}]
+    assert written["request_seconds"] == [{"model": "vlm-starter", "value": 1.5}]
+
+
+@pytest.mark.promise("status:commands")
+async def test_an_operator_loads_unloads_and_pins(http: httpx2.AsyncClient, service: FakeService) -> None:
+    start = await http.post("/api/models/vlm-starter/start")
+    stop = await http.post("/api/models/vlm-starter/stop")
+    pin = await http.post("/api/models/vlm-starter/pin")
+    pinned = dict(service.pinned)
+    unpin = await http.post("/api/models/vlm-starter/unpin")
+
+    assert [answer.status_code for answer in (start, stop, pin, unpin)] == [200] * 4
+    assert (service.loaded, service.unloaded) == (["vlm-starter"], ["vlm-starter"])
+    assert stop.json()["freed_bytes"] == 1_000_000
+    assert (pinned, service.pinned) == ({"vlm-starter": True}, {"vlm-starter": False})
+
+
+async def test_commands_for_what_is_not_there_say_so(http: httpx2.AsyncClient, service: FakeService) -> None:
+    model = await http.post("/api/models/org/none/start")
+    job = await http.post("/api/jobs/2/cancel")
+    known = await http.post("/api/jobs/1/cancel")
+
+    assert (model.status_code, model.json()["error"]["code"]) == (404, "model_not_found")
+    assert (job.status_code, job.json()["error"]["message"]) == (400, "There is no job 2 (any more).")
+    assert known.status_code == 200
+    assert service.loaded == []
+
+
+@pytest.mark.promise("status:metrics")
+async def test_prometheus_reads_the_metrics(http: httpx2.AsyncClient, service: FakeService) -> None:
+    counters = Counters(
+        {("vlm-starter", "vision", "ok"): 3, ("vlm-starter", "vision", "queue_full"): 1},
+        {("vlm-starter", "ok"): 1},
+        {("vlm-starter", "idle"): 1},
+        {"vlm-starter": 1.5},
+        {},
+        {},
+        {("vlm-starter", "prompt"): 40},
+        {},
+        {"image-starter": 2},
+    )
+    models = (replace(service.models[0], state=ModelState.READY, idle_seconds=2.5), *service.models[1:])
+    status = replace(service.status(), counters=counters, models=models)
+    service.status = lambda: status  # type: ignore[method-assign]
+
+    answer = await http.get("/metrics")
+    head = await http.head("/metrics")
+
+    families = {family.name: family for family in text_string_to_metric_families(answer.text)}
+    values = {(s.name, *sorted(s.labels.values())): s.value for family in families.values() for s in family.samples}
+    assert values["senses_requests_total", "ok", "vision", "vlm-starter"] == 3
+    assert values["senses_model_state", "ready", "vlm-starter"] == 1
+    assert values["senses_model_state", "absent", "vlm-starter"] == 0
+    assert values["senses_model_idle_seconds", "vlm-starter"] == 2.5
+    assert ("senses_model_idle_seconds", "tts-starter") not in values
+    assert values[("senses_memory_budget_bytes",)] == 8e9
+    assert values["senses_images_total", "image-starter"] == 2
+    assert all(family.documentation for family in families.values())
+    assert (head.status_code, head.text) == (200, "")
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A result in a file."""
+
+    id: str
+    path: Path
+    mime_type: str
+    created: float = 1.0
+    size_bytes: int = 3
+
+
+@dataclass(frozen=True)
+class Keeper:
+    """A store of results."""
+
+    kept: list[Kept]
+
+    def recent(self, count: int = 20) -> list[Kept]:
+        """Return them all."""
+        return self.kept[:count]
+
+
+async def test_recent_pictures_and_recordings_are_listed_and_served(
+    server: tuple[Switch, str], service: FakeService, settings: Settings, tmp_path: Path
+) -> None:
+    (tmp_path / "a.png").write_bytes(b"png")
+    (tmp_path / "b.txt").write_bytes(b"txt")
+    keeper = Keeper([Kept("a", tmp_path / "a.png", "image/png"), Kept("b", tmp_path / "b.txt", "text/plain")])
+    switch, address = server
+    switch.app = create_app(service, settings, artifacts=keeper)
+
+    async with httpx2.AsyncClient(base_url=address) as http:
+        listed = (await http.get("/api/artifacts")).json()["artifacts"]
+        picture = await http.get(listed[0]["url"])
+        text = await http.get("/api/artifacts/b")
+
+    assert [artifact["id"] for artifact in listed] == ["a"]
+    assert (picture.content, picture.headers["content-type"]) == (b"png", "image/png")
+    assert text.status_code == 404
