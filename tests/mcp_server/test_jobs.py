@@ -4,7 +4,7 @@ import anyio
 import pytest
 from mcp_types import CallToolResult
 
-from mcp_server import callers
+from mcp_server import callers, jobs
 from mcp_server.jobs import FINISHED_KEPT, Job, Jobs, attend
 from mcp_server.progress import Meter
 from mcp_server.results import Answered, answer
@@ -116,6 +116,25 @@ async def test_whoever_waits_hears_what_happens(connect: Connect, era: Era, serv
     assert [fraction for fraction, _, _ in told] == sorted({fraction for fraction, _, _ in told})
 
 
+async def test_silence_is_broken_before_a_client_gives_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jobs, "REPORT_SECONDS", 0.001)
+    monkeypatch.setattr(jobs, "SILENCE_SECONDS", 0.002)
+    gate = anyio.Event()
+    told: list[float] = []
+
+    async def tell(fraction: float, message: str) -> None:
+        told.append(fraction)
+        if len(told) == 5:
+            gate.set()
+
+    with anyio.fail_after(5):
+        async with anyio.create_task_group() as tasks:
+            assert await attend(Jobs(tasks).start("speak", "test", gated(gate)), None, tell)
+
+    assert len(told) >= 5
+    assert told == sorted(set(told))
+
+
 async def test_a_client_that_only_looks_does_not_end_the_job() -> None:
     async with anyio.create_task_group() as tasks:
         job = Jobs(tasks).start("speak", "test", gated(anyio.Event()))
@@ -129,15 +148,15 @@ async def test_a_client_that_only_looks_does_not_end_the_job() -> None:
 
 async def test_only_the_last_finished_jobs_are_remembered() -> None:
     async with anyio.create_task_group() as tasks:
-        jobs = Jobs(tasks)
-        first = await finished(jobs)
+        known = Jobs(tasks)
+        first = await finished(known)
         for _ in range(FINISHED_KEPT - 1):
-            await finished(jobs)
-        last = await finished(jobs)
+            await finished(known)
+        last = await finished(known)
 
-        assert jobs.find(last.id) is last
+        assert known.find(last.id) is last
         with pytest.raises(InvalidInput, match="There is no job"):
-            jobs.find(first.id)
+            known.find(first.id)
 
 
 async def test_a_job_cancelled_before_it_began_says_so() -> None:
@@ -158,9 +177,9 @@ def gated(gate: anyio.Event) -> Any:
     return work
 
 
-async def finished(jobs: Jobs) -> Job:
+async def finished(known: Jobs) -> Job:
     gate = anyio.Event()
     gate.set()
-    job = jobs.start("speak", "test", gated(gate))
+    job = known.start("speak", "test", gated(gate))
     await job.finished.wait()
     return job

@@ -1,5 +1,6 @@
 import json
 import os
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -310,3 +311,38 @@ async def test_artifacts_have_an_address_a_browser_can_open(service: FakeService
         data = data_of(await client.call_tool("speak", {"text": "x"}))
 
     assert data["url"] == f"http://127.0.0.1:7367/artifacts/audio/{Path(data['path']).name}"
+
+
+@pytest.mark.promise("mcp:no-secrets")
+@pytest.mark.parametrize(
+    ("tool", "parameter", "name", "content"),
+    [
+        ("describe_image", "image", "secret.png", b"PASSWORD=hunter2\n"),
+        ("describe_image", "image", "secret.svg", b"<svg><text>hunter2</text></svg>"),
+        ("transcribe", "audio", "secret.wav", b"PASSWORD=hunter2\n"),
+        ("transcribe", "audio", "list.m3u8", b"#EXTM3U\n#EXTINF:1,hunter2\nfile:///etc/hostname\n"),
+        ("transcribe", "audio", "list.txt", b"ffconcat version 1.0\nfile '/etc/hostname' # hunter2\n"),
+    ],
+)
+async def test_a_file_that_is_no_picture_or_recording_is_refused_and_never_quoted(
+    connect: Connect, service: FakeService, project: Path, tool: str, parameter: str, name: str, content: bytes
+) -> None:
+    (project / name).write_bytes(content)
+
+    async with connect() as client:
+        result = await client.call_tool(tool, {parameter: name})
+
+    assert result.is_error
+    assert "hunter2" not in result.model_dump_json()
+    assert service.requests == []
+
+
+async def test_a_picture_that_would_fill_the_memory_is_refused(connect: Connect, project: Path) -> None:
+    ihdr = b"IHDR" + (100_000).to_bytes(4) * 2 + b"\x08\x02\x00\x00\x00"
+    bomb = b"\x89PNG\r\n\x1a\n\x00\x00\x00\r" + ihdr + zlib.crc32(ihdr).to_bytes(4)
+    (project / "bomb.png").write_bytes(bomb + b"\x00\x00\x00\x00IEND\xaeB`\x82")
+
+    async with connect() as client:
+        result = await client.call_tool("describe_image", {"image": "bomb.png"})
+
+    assert result.is_error
