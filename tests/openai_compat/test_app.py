@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import httpx2
 import pytest
+from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
@@ -59,8 +60,6 @@ def test_further_routes_are_behind_the_same_checks(service: FakeService, setting
     ],
 )
 def test_callers_are_named_by_their_product(agent: str, name: str) -> None:
-    from starlette.datastructures import Headers
-
     assert client_name(Headers({"user-agent": agent})) == name
 
 
