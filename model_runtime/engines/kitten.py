@@ -1,17 +1,27 @@
 """KittenTTS, and the built-in voice, which is a tiny one: phonemes of espeak-ng, an utterance at a time."""
 
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import mlx.core as mx
 import numpy as np
 
-from model_runtime.engines.engine import Check
+from model_runtime.engines.engine import Check, LoadSpec
 from model_runtime.engines.espeak import Espeak
 from model_runtime.engines.kitten_text import numbers, spoken
-from model_runtime.engines.speakers import Piece, speak_each
+from model_runtime.engines.speakers import Piece, Speaker, speak_each
+from model_runtime.engines.speech_loading import evaluate, read_model
 from model_runtime.engines.utterances import Utterance, utterances
 from model_runtime.voices import Choice
+
+
+def load(spec: LoadSpec, config: Mapping[str, Any]) -> Speaker:
+    """Load weights and voices."""
+    folder = Path(spec.folders["model"])
+    with np.load(folder / str(config.get("voices_path", "voices.npz"))) as stored:
+        styles = {name: stored[name].astype(np.float32) for name in stored.files}
+    return Kitten(evaluate(read_model(folder)), styles)
 
 
 class Kitten:

@@ -4,7 +4,7 @@ The library's own pipeline reads texts with spaCy, prints to standard output, as
 35 seconds in one go.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -12,12 +12,19 @@ from typing import Any
 import mlx.core as mx
 import numpy as np
 
-from model_runtime.engines.engine import Check
+from model_runtime.engines.engine import Check, LoadSpec
 from model_runtime.engines.espeak import Espeak
 from model_runtime.engines.kokoro_text import Phonemes, front_end
-from model_runtime.engines.speakers import Piece, speak_each
+from model_runtime.engines.speakers import Piece, Speaker, speak_each
+from model_runtime.engines.speech_loading import evaluate, read_model
 from model_runtime.engines.utterances import Utterance, utterances
 from model_runtime.voices import Choice
+
+
+def load(spec: LoadSpec, config: Mapping[str, Any]) -> Speaker:
+    """Load weights."""
+    folder = Path(spec.folders["model"])
+    return Kokoro(evaluate(read_model(folder)), folder)
 
 
 class Kokoro:

@@ -7,7 +7,7 @@ all of them are local. It is always streamed: its other way carries the codec's 
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import redirect_stdout
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -18,17 +18,20 @@ from mlx_audio.tts.models.sesame import sesame
 from mlx_audio.utils import apply_quantization, load_weights
 
 from model_runtime.engines.engine import Check, LoadSpec
-from model_runtime.engines.speakers import STREAM_CHARACTERS, Piece, longest_seconds, stream_each
+from model_runtime.engines.speakers import STREAM_CHARACTERS, Piece, Speaker, longest_seconds, stream_each
+from model_runtime.engines.speech_loading import evaluate
 from model_runtime.engines.utterances import Utterance, utterances
 from model_runtime.errors import LoadFailed
 from model_runtime.voices import Choice
+
+sesame.tqdm = partial(sesame.tqdm, disable=True)
 
 CODEC_FILE = "tokenizer-e351c8d8-checkpoint125.safetensors"
 CODEBOOKS = 32
 CHUNK_SECONDS = 0.5
 
 
-def load_marvis(spec: LoadSpec, config: Mapping[str, Any]) -> Any:
+def load(spec: LoadSpec, config: Mapping[str, Any]) -> Speaker:
     """Load model, codec (role "codec") and tokenizer (role "tokenizer", else the model's folder).
 
     Raises:
@@ -53,11 +56,7 @@ def load_marvis(spec: LoadSpec, config: Mapping[str, Any]) -> Any:
     weights = model.sanitize(load_weights(folder))
     apply_quantization(model, config, weights, model.model_quant_predicate)
     model.load_weights(list(weights.items()), strict=True)
-    if not mx.metal.is_available():
-        model.set_dtype(mx.float32)
-    mx.eval(model.parameters())
-    model.eval()
-    return model
+    return Marvis(evaluate(model), folder)
 
 
 def _load_codec(spec: LoadSpec) -> Any:

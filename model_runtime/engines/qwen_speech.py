@@ -1,16 +1,17 @@
 """Qwen3-TTS with preset voices: ten languages, written in frames of 80 ms."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
 import mlx.core as mx
 import numpy as np
-from mlx.utils import tree_flatten
-from mlx_audio.tts.models.qwen3_tts.speech_tokenizer import Qwen3TTSSpeechTokenizer, Qwen3TTSSpeechTokenizerDecoder
+from mlx_audio.tts.models.qwen3_tts.speech_tokenizer import Qwen3TTSSpeechTokenizer
 
-from model_runtime.engines.engine import Check
-from model_runtime.engines.speakers import STREAM_CHARACTERS, Piece, longest_seconds, stream_each
+from model_runtime.engines.engine import Check, LoadSpec
+from model_runtime.engines.speakers import STREAM_CHARACTERS, Piece, Speaker, longest_seconds, stream_each
+from model_runtime.engines.speech_loading import evaluate, read_model
 from model_runtime.engines.utterances import Utterance, utterances
 from model_runtime.errors import LoadFailed
 from model_runtime.languages import language_name
@@ -20,26 +21,34 @@ CHUNK_SECONDS = 0.32
 FRAMES_PER_SECOND = 12.5
 
 
-def check_codec(name: str, model: Any, folder: Path) -> None:
-    """Check that tokenizer and codec are there in full: the library only prints a warning where they are not.
+def load(spec: LoadSpec, config: Mapping[str, Any]) -> Speaker:
+    """Load model, tokenizer and codec.
+
+    The library only prints a warning where the latter two cannot be read, or in part only.
 
     Raises:
         LoadFailed: something is missing, or the model has no preset voices.
     """
+    folder = Path(spec.folders["model"])
+    model = read_model(folder)
     if model.config.tts_model_type != "custom_voice":
-        raise LoadFailed(f"{name} has no voices of its own. Choose a CustomVoice model of Qwen3-TTS.")
+        raise LoadFailed(f"{spec.model} has no voices of its own. Choose a CustomVoice model of Qwen3-TTS.")
     if model.tokenizer is None or model.speech_tokenizer is None:
         part = "text tokenizer" if model.tokenizer is None else "codec (folder speech_tokenizer)"
-        raise LoadFailed(f"{name} has no {part} that can be read. Download the model again.")
-    codec = folder / "speech_tokenizer"
-    found: dict[str, mx.array] = {}
-    for file in codec.glob("*.safetensors"):
-        found |= cast(dict[str, mx.array], mx.load(str(file)))
-    there = Qwen3TTSSpeechTokenizer.sanitize(found)
-    wanted = tree_flatten(Qwen3TTSSpeechTokenizerDecoder(model.speech_tokenizer.config.decoder_config).parameters())
-    missing = sorted({f"decoder.{key}" for key, _ in wanted} - there.keys())
-    if missing:
-        raise LoadFailed(f"{codec} lacks {len(missing)} tensors, such as {missing[0]}. Download the model again.")
+        raise LoadFailed(f"{spec.model} has no {part} that can be read. Download the model again.")
+    model.load_speech_tokenizer(_read_codec(folder / "speech_tokenizer", model.speech_tokenizer.config))
+    return QwenSpeech(evaluate(model))
+
+
+def _read_codec(folder: Path, config: Any) -> Any:
+    """Read the codec again, strictly and without the half that only imitating a voice needs."""
+    codec = Qwen3TTSSpeechTokenizer(replace(config, encoder_config=None))
+    stored: dict[str, mx.array] = {}
+    for file in folder.glob("*.safetensors"):
+        stored |= cast(dict[str, mx.array], mx.load(str(file)))
+    weights = Qwen3TTSSpeechTokenizer.sanitize(stored)
+    codec.load_weights([(name, value) for name, value in weights.items() if name.startswith("decoder.")], strict=True)
+    return codec
 
 
 class QwenSpeech:

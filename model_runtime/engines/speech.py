@@ -1,12 +1,8 @@
 """The speech engine: Kokoro, KittenTTS, Marvis and Qwen3-TTS on mlx-audio."""
 
 import gc
-import os
-import sys
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import redirect_stdout
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterator, Mapping
+from importlib import import_module
 
 import mlx.core as mx
 import numpy as np
@@ -24,6 +20,17 @@ from model_runtime.voices import VoiceBook, read_voices
 
 CACHE_BYTES = 256_000_000
 """Freed buffers that MLX may keep between utterances, whose sizes all differ."""
+
+
+FAMILIES: Mapping[str, str] = {
+    "kokoro": "model_runtime.engines.kokoro",
+    "kitten_tts": "model_runtime.engines.kitten",
+    "sesame": "model_runtime.engines.marvis",
+    "qwen3_tts": "model_runtime.engines.qwen_speech",
+}
+"""Kind of model → the module whose `load(spec, config)` gives its `Speaker`."""
+
+NOTHING = "Without its code blocks, markup and emoji the text has nothing to speak. Send a sentence."
 
 
 class SpeechEngine:
@@ -50,9 +57,8 @@ class SpeechEngine:
         if not self._book.names:
             raise LoadFailed(f"{spec.model} has no voices in {folder}. Download the model again.")
         report("weights", 0.0)
-        os.environ["TQDM_DISABLE"] = "1"
         with loading(spec.model, config):
-            self._speaker = FAMILIES[self._book.kind](spec, config)
+            self._speaker = import_module(FAMILIES[self._book.kind]).load(spec, config)
         report("weights", 1.0)
         active = mx.get_active_memory()
         return Loaded(weights_bytes=active, active_bytes=active, peak_bytes=mx.get_peak_memory())
@@ -73,7 +79,8 @@ class SpeechEngine:
         yield Progress("characters", 0, len(text))
         for piece in self._speaker.speak(text, choice, request.speed, check):
             count += len(piece.samples)
-            yield AudioChunk(_pcm(piece.samples), rate)
+            if len(piece.samples):
+                yield AudioChunk(_pcm(piece.samples), rate)
             yield Progress("characters", piece.characters, len(text))
         if not count:
             raise InvalidInput(NOTHING, param="text", code="empty_text")
@@ -99,62 +106,5 @@ class SpeechEngine:
         return text, tuple(warnings)
 
 
-NOTHING = "Without its code blocks, markup and emoji the text has nothing to speak. Send a sentence."
-
-
 def _pcm(samples: np.ndarray) -> bytes:
     return (np.clip(np.nan_to_num(samples), -1, 1) * 32767).astype("<i2").tobytes()
-
-
-def load_weights(folder: Path) -> Any:
-    """Load a model of mlx-audio with every tensor in place; in full precision where there is no GPU.
-
-    Half precision is some fifty times slower on a processor.
-    """
-    from mlx_audio.tts.utils import load_model
-
-    with redirect_stdout(sys.stderr):
-        model = load_model(folder, lazy=True, strict=True)
-    if not mx.metal.is_available():
-        model.set_dtype(mx.float32)
-    mx.eval(model.parameters())
-    return model
-
-
-def _open_kitten(spec: LoadSpec, config: Mapping[str, Any]) -> Speaker:
-    from model_runtime.engines.kitten import Kitten
-
-    folder = Path(spec.folders["model"])
-    with np.load(folder / str(config.get("voices_path", "voices.npz"))) as stored:
-        styles = {name: stored[name].astype(np.float32) for name in stored.files}
-    return Kitten(load_weights(folder), styles)
-
-
-def _open_kokoro(spec: LoadSpec, config: Mapping[str, Any]) -> Speaker:
-    from model_runtime.engines.kokoro import Kokoro
-
-    folder = Path(spec.folders["model"])
-    return Kokoro(load_weights(folder), folder)
-
-
-def _open_marvis(spec: LoadSpec, config: Mapping[str, Any]) -> Speaker:
-    from model_runtime.engines.marvis import Marvis, load_marvis
-
-    return Marvis(load_marvis(spec, config), Path(spec.folders["model"]))
-
-
-def _open_qwen(spec: LoadSpec, config: Mapping[str, Any]) -> Speaker:
-    from model_runtime.engines.qwen_speech import QwenSpeech, check_codec
-
-    folder = Path(spec.folders["model"])
-    model = load_weights(folder)
-    check_codec(spec.model, model, folder)
-    return QwenSpeech(model)
-
-
-FAMILIES: Mapping[str, Callable[[LoadSpec, Mapping[str, Any]], Speaker]] = {
-    "kitten_tts": _open_kitten,
-    "kokoro": _open_kokoro,
-    "sesame": _open_marvis,
-    "qwen3_tts": _open_qwen,
-}
