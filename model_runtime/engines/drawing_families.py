@@ -156,7 +156,7 @@ class Flux1Schnell(Family):
                 t=step, config=config, hidden_states=latents, prompt_embeds=text[0], pooled_prompt_embeds=text[1]
             )
 
-        return _noise(FluxLatentCreator, self.model.vae, config, seed), velocity
+        return _noise(FluxLatentCreator, self.model, config, seed), velocity
 
     def decode(self, latents: mx.array, config: Config) -> mx.array:
         unpacked = FluxLatentCreator.unpack_latents(latents, config.height, config.width)
@@ -192,7 +192,7 @@ class ZImageTurbo(Family):
                 guidance=config.guidance,
             )
 
-        return _noise(ZImageLatentCreator, self.model.vae, config, seed), velocity
+        return _noise(ZImageLatentCreator, self.model, config, seed), velocity
 
     def decode(self, latents: mx.array, config: Config) -> mx.array:
         unpacked = ZImageLatentCreator.unpack_latents(latents, config.height, config.width)
@@ -213,12 +213,13 @@ def _within_limits(model: Any) -> Any:
     return model
 
 
-def _noise(creator: Any, vae: Any, config: Config, seed: int) -> mx.array:
+def _noise(creator: Any, model: Any, config: Config, seed: int) -> mx.array:
     source = Img2Img(
-        vae=vae,
+        vae=model.vae,
         latent_creator=creator,
         sigmas=config.scheduler.sigmas,
         init_time_step=config.init_time_step,
         image_path=config.image_path,
+        tiling_config=model.tiling_config,
     )
     return LatentCreator.create_for_txt2img_or_img2img(seed, config.height, config.width, source)

@@ -11,6 +11,7 @@ from pathlib import Path
 import mlx.core as mx
 import numpy as np
 import pytest
+from mflux.models.common.vae.tiling_config import TilingConfig
 from PIL import Image
 
 from model_runtime.engines.drawing import DrawingEngine
@@ -91,6 +92,19 @@ def test_every_family_is_recognised_and_draws_exactly_what_mflux_draws(folders: 
     expected = own.model.generate_image(**call, image_path=source, image_strength=0.5).image
     assert apart(pixels(edited), expected) == 0
     assert apart(pixels(edited), pixels(drawing)) > 1
+
+
+def test_flux1_works_on_large_pictures_in_tiles(folders: dict[str, Path]) -> None:
+    family = FAMILIES[FLUX1](folders[FLUX1])
+    config = family.config(96, 80, 2, to_pillow(SOURCE).resize((96, 80)), 0.5)
+    latents, _ = family.begin(config, 7, family.encode("a star"))
+    whole = family.decode(latents, config)
+
+    family.model.tiling_config = TilingConfig(vae_decode_tile_size=64, vae_decode_overlap=2, vae_encode_tile_size=64)
+    tiled, _ = family.begin(config, 7, family.encode("a star"))
+
+    assert tiled.shape == latents.shape
+    assert family.decode(latents, config).size == whole.size == 3 * 96 * 80
 
 
 @pytest.mark.promise("image:seed-repeats")
