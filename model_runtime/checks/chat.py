@@ -41,6 +41,7 @@ def check(request: Chat, model: Model, folders: Mapping[str, Path]) -> None:
     config = read_config(folders["model"])
     limit = context_tokens(config, int(model.options.get("context_tokens", 0)))
     _check_messages(request)
+    _check_characters(request)
     _check_sampling(request)
     _check_stops(request.stop)
     _check_schema(request.json_schema)
@@ -58,6 +59,17 @@ def _check_messages(request: Chat) -> None:
             raise InvalidInput(
                 f"A {message.role} message holds a picture. Send pictures in user messages.", param="messages"
             )
+
+
+def _check_characters(request: Chat) -> None:
+    texts = "".join(part for message in request.messages for part in message.content if isinstance(part, str))
+    for param, text in (("messages", texts), ("stop", "".join(request.stop)), ("json_schema", request.json_schema)):
+        try:
+            text.encode()
+        except UnicodeEncodeError as error:
+            raise InvalidInput(
+                f"{param} holds half of a character (a lone surrogate). Send whole characters.", param=param
+            ) from error
 
 
 def _check_sampling(request: Chat) -> None:

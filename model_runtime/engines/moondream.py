@@ -1,8 +1,8 @@
 """Moondream2 of 2025, as its reference implementation runs it.
 
 mlx-vlm loads the weights; four things around them it does otherwise, so they are done here. Its tokenizer comes from a
-folder instead of the network. The prompt is the token template that the model was trained on. The whole picture is
-attended in both directions. And the picture is cut and put together as in training (see `crops`).
+folder instead of the network. The prompt is the token template that the model was trained on. The first token and the
+picture are read in both directions. And the picture is cut and put together as in training (see `crops`).
 """
 
 from collections.abc import Mapping
@@ -11,7 +11,6 @@ from types import SimpleNamespace
 from typing import Any
 
 import mlx.core as mx
-from mlx_vlm.models.base import cache_position_offset
 from mlx_vlm.utils import StoppingCriteria, load_model
 from tokenizers import Tokenizer
 
@@ -23,6 +22,7 @@ from model_runtime.engines.engine import LoadSpec
 from model_runtime.engines.features import FeatureCache
 from model_runtime.engines.guards import check_words, loading
 from model_runtime.engines.rows import Prompt
+from model_runtime.engines.two_way import TEXT, TwoWayReader
 from model_runtime.engines.vlm_batch import VlmBatch
 from model_runtime.errors import InvalidInput, LoadFailed
 from model_runtime.media.types import Picture
@@ -35,6 +35,8 @@ CAPTION = (1, 32708, 2, 6382, 3)
 """Token templates of the 2025-06-21 revision's config.py: a question between two, or a description without one."""
 CHUNK_TOKENS = 2048
 """The whole context, because a picture can be attended in both directions only where it is read at once."""
+PICTURE = 1
+"""The number of the only picture, for the reader; the first token belongs to it."""
 NOT_LOADED = ("model.region.",)
 
 
@@ -46,6 +48,7 @@ class MoondreamModel:
     def __init__(self, model: Any, tokenizer: Tokenizer, *, context_tokens: int, weights_bytes: int) -> None:
         sizes = model.config.vision_config
         self._eye = Eye(sizes.crop_size, sizes.patch_size, sizes.overlap_margin, sizes.max_crops)
+        self._places = (END,) * (1 + self._eye.patches**2)
         self._model = model
         self._markers = Markers.of(tokenizer)
         self.features = FeatureCache()
@@ -66,14 +69,12 @@ class MoondreamModel:
                 f"Moondream2 looks at exactly one picture at a time, not {len(pictures)}.", param="messages"
             )
         question = "\n".join(part for part in parts if isinstance(part, str) and part)
-        places = [END] * (1 + self._eye.patches**2)
-        return Prompt([*places, *self._template(question)], {"picture": pictures[0]})
+        return Prompt([*self._places, *self._template(question)], {"picture": pictures[0]})
 
     def open_batch(self) -> VlmBatch:
         """Start a batch."""
         words = SimpleNamespace(stopping_criteria=StoppingCriteria([END]))
-        reader = PictureFirst(self._model.text, 1 + self._eye.patches**2)
-        return VlmBatch(reader, words, self._embed, CHUNK_TOKENS)
+        return VlmBatch(TwoWayReader(self._model.text), words, self._embed, CHUNK_TOKENS)
 
     def _template(self, question: str) -> tuple[int, ...]:
         if not question:
@@ -86,39 +87,14 @@ class MoondreamModel:
         words = self._model.text.model.embed_tokens(mx.array([prompt.tokens]))
         seen = self.features.get(picture, lambda: self._see(picture, words.dtype))
         embedded = mx.concatenate([words[:, :1], seen[None], words[:, 1 + seen.shape[0] :]], axis=1)
-        return {"inputs_embeds": embedded}
+        blocks = [PICTURE] * len(self._places) + [TEXT] * (len(prompt.tokens) - len(self._places))
+        return {"inputs_embeds": embedded, "blocks": blocks}
 
     def _see(self, picture: Picture, dtype: Any) -> mx.array:
         """Return the picture's features, patches² x width."""
         crops = cut(picture, self._eye)
         pixels = (mx.array(crops.pixels).astype(mx.float32) / 127.5 - 1).astype(dtype)
         return self._model.vision.proj_mlp(join(self._model.vision.encoder(pixels), crops, self._eye))
-
-
-class PictureFirst:
-    """The language model with its first `places` tokens, start and picture, attended in both directions."""
-
-    def __init__(self, language_model: Any, places: int) -> None:
-        self.language_model = language_model
-        self._places = places
-
-    @property
-    def layers(self) -> Any:
-        """What caches are made for."""
-        return self.language_model.layers
-
-    def __call__(self, tokens: mx.array, cache: Any = None, inputs_embeds: Any = None, **_options: Any) -> Any:
-        """Read a part of a prompt; once the picture is behind, plain causal attention is the model's own."""
-        start = cache_position_offset(cache[0]) if cache else 0
-        mask = picture_mask(start, tokens.shape[1], self._places) if start < self._places else None
-        return self.language_model(tokens, inputs_embeds=inputs_embeds, mask=mask, cache=cache)
-
-
-def picture_mask(start: int, length: int, places: int) -> mx.array:
-    """Return which of the first start + length tokens (last axis) each of the `length` new ones attends to."""
-    reader = mx.arange(start, start + length)[:, None]
-    read = mx.arange(start + length)[None]
-    return ((read <= reader) | ((reader < places) & (read < places)))[None, None]
 
 
 def open_model(spec: LoadSpec, folder: Path, config: Mapping[str, Any]) -> MoondreamModel:

@@ -21,7 +21,8 @@ from model_runtime.engines.engine import LoadSpec, Report
 from model_runtime.engines.features import FeatureCache
 from model_runtime.engines.guards import check_words, loading, open_checkpoint
 from model_runtime.engines.rows import Prompt
-from model_runtime.engines.vlm_batch import VlmBatch
+from model_runtime.engines.two_way import TwoWayReader, runs
+from model_runtime.engines.vlm_batch import CHUNK_TOKENS, VlmBatch
 from model_runtime.errors import LoadFailed
 from model_runtime.media.types import Picture
 from model_runtime.requests import Chat, Message
@@ -30,6 +31,8 @@ logging.set_verbosity_error()  # mlx-vlm hands arguments on in an old way, and t
 
 MAX_PIXELS = 1_500_000
 """Qwen's own limit is 12.8 megapixels: 16 000 tokens and seconds of work for a screenshot that reads as well at this."""
+TWO_WAY_FAMILY = "gemma3"
+"""mlx-vlm reads its pictures causally; those of Gemma 4 it reads as they were trained."""
 
 
 class VisionEngine(ChatEngine):
@@ -51,6 +54,7 @@ class VisionModel:
         self.weights_bytes = weights_bytes
         self.features = FeatureCache()
         self._family = model.config.model_type
+        self._window = int(getattr(model.config.text_config, "sliding_window", None) or CHUNK_TOKENS)
         self._markers = Markers.of(self.tokenizer)
 
     def prepare(self, chat: Chat) -> Prompt:
@@ -69,8 +73,11 @@ class VisionModel:
         return Prompt(inputs["input_ids"].squeeze(0).tolist(), {**inputs, "pictures": pictures})
 
     def open_batch(self) -> VlmBatch:
-        """Start a batch."""
-        return VlmBatch(self._model.language_model, self._processor, self._embed)
+        """Start a batch; Gemma 3 reads as much at once as its shorter window holds."""
+        language_model = self._model.language_model
+        if self._family == TWO_WAY_FAMILY:
+            return VlmBatch(TwoWayReader(language_model), self._processor, self._embed, self._window)
+        return VlmBatch(language_model, self._processor, self._embed)
 
     def _message(self, message: Message) -> Mapping[str, Any]:
         parts = [_part(part, self._markers) for part in message.content]
@@ -81,11 +88,17 @@ class VisionModel:
     def _embed(self, prompt: Prompt) -> Mapping[str, Any]:
         """Embed text and pictures; what the processor says about tokens goes on to the language model."""
         inputs = dict(prompt.inputs)
-        pictures, tokens, mask = inputs.pop("pictures"), inputs.pop("input_ids"), inputs.pop("attention_mask")
-        seen = self._see(pictures, inputs)
+        tokens, mask = inputs.pop("input_ids"), inputs.pop("attention_mask", None)
+        seen = self._see(inputs.pop("pictures"), inputs)
         pixels = inputs.pop("pixel_values", None)
-        embedded = self._model.get_input_embeddings(tokens, pixels, mask=mask, **inputs, **seen)
-        return inputs | {name: value for name, value in embedded.to_dict().items() if value is not None}
+        embedded = self._model.get_input_embeddings(tokens, pixels, mask=mask, **inputs, **seen).to_dict()
+        return inputs | self._blocks(prompt) | {name: value for name, value in embedded.items() if value is not None}
+
+    def _blocks(self, prompt: Prompt) -> dict[str, tuple[int, ...]]:
+        """Which tokens belong to which picture; a prompt beyond the window is read causally, as mlx-vlm does."""
+        if self._family != TWO_WAY_FAMILY or len(prompt.tokens) > self._window:
+            return {}
+        return {"blocks": runs(prompt.tokens, self._model.config.image_token_index)}
 
     def _see(self, pictures: list[Picture], inputs: Mapping[str, Any]) -> Mapping[str, mx.array]:
         encoder = ENCODERS.get(self._family)

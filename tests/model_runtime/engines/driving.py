@@ -4,6 +4,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from model_runtime.engines.engine import LoadSpec, Outcome, StepEngine
 from model_runtime.errors import SensesError
 from model_runtime.events import Answer, TextDelta
@@ -21,6 +23,11 @@ def chat(*parts: str | Picture, **options: Any) -> Chat:
 def plain(width: int, height: int, color: tuple[int, int, int]) -> Picture:
     """A picture of one color."""
     return Picture(width, height, bytes(color) * (width * height))
+
+
+def noise(width: int, height: int, seed: int = 0) -> Picture:
+    """A picture whose every pixel is another."""
+    return Picture(width, height, np.random.default_rng(seed).bytes(width * height * 3))
 
 
 def load(engine: StepEngine, folders: Mapping[str, Path], **options: Any) -> StepEngine:

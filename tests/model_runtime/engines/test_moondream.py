@@ -12,13 +12,12 @@ from hypothesis import strategies as st
 from mlx_vlm.utils import load_model
 
 from model_runtime.engines.crops import Crops, Eye, cut, join, tiling
-from model_runtime.engines.moondream import CAPTION, MoondreamModel, picture_mask
+from model_runtime.engines.moondream import CAPTION, MoondreamModel
 from model_runtime.engines.sampling import Choice
 from model_runtime.engines.vision import VisionEngine
-from model_runtime.media.types import Picture
 from tests.checkpoints import moondream2
 from tests.model_runtime.engines.conftest import Build
-from tests.model_runtime.engines.driving import chat, load, plain
+from tests.model_runtime.engines.driving import chat, load, noise, plain
 
 pytestmark = pytest.mark.engines
 
@@ -38,12 +37,6 @@ def model(folders: dict[str, Path]) -> MoondreamModel:
     engine = load(VisionEngine(), folders)
     inside: MoondreamModel = engine._model  # type: ignore[attr-defined]  # noqa: SLF001
     return inside
-
-
-def noise(width: int, height: int, seed: int = 0) -> Picture:
-    """A picture whose every pixel is another."""
-    pixels = np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
-    return Picture(width, height, pixels.tobytes())
 
 
 def forward(model: Any, tokens: list[int], embedded: mx.array, places: int) -> np.ndarray:
@@ -136,13 +129,3 @@ def test_windows_are_put_together_without_their_margins_and_averaged_down() -> N
     expected = [plane[top:bottom, left:right].mean() for top, bottom in starts for left, right in across]
     np.testing.assert_array_equal(joined[:, 0], whole[:, 0])
     np.testing.assert_allclose(joined[:, 1], expected, rtol=1e-5)
-
-
-@given(start=st.integers(0, 12), length=st.integers(1, 12), places=st.integers(0, 12))
-def test_a_mask_for_a_part_is_that_part_of_the_whole_mask(start: int, length: int, places: int) -> None:
-    whole = np.tril(np.ones((start + length, start + length), bool))
-    whole[:places, :places] = True
-
-    part = np.array(picture_mask(start, length, places))
-
-    np.testing.assert_array_equal(part[0, 0], whole[start:])
