@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from model_runtime.errors import InvalidInput
 from model_runtime.media.types import Picture
 from model_runtime.requests import Message, Task
 from openai_compat.attachments import Attachments
@@ -20,6 +21,10 @@ ROLES: dict[str, Role] = {
 }
 
 
+MOST_PICTURES = 16
+"""A decoded picture takes many times the room of its file."""
+
+
 @dataclass(frozen=True, slots=True)
 class Conversation:
     """Messages with their pictures decoded, and what a model must be able to do to take them."""
@@ -29,7 +34,12 @@ class Conversation:
 
 
 async def read_conversation(bodies: Sequence[MessageBody], attachments: Attachments, *, param: str) -> Conversation:
-    """Decode the messages of a request. Raises what `Attachments.picture` raises, naming the part at fault."""
+    """Decode the messages of a request. Raises `InvalidInput`, naming the part at fault."""
+    pictures = sum(part.type == "image_url" for body in bodies for part in body.content)
+    if pictures > MOST_PICTURES:
+        raise InvalidInput(
+            f"{param} hold {pictures} pictures; at most {MOST_PICTURES} can be sent at once.", param=param
+        )
     messages = [await _message(body, attachments, f"{param}[{index}]") for index, body in enumerate(bodies)]
     sees = any(isinstance(piece, Picture) for message in messages for piece in message.content)
     return Conversation(tuple(messages), Task.VISION if sees else Task.TEXT)

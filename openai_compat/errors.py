@@ -187,9 +187,14 @@ def invalid_body(error: ValidationError) -> errors.InvalidInput:
         return errors.InvalidInput(f"{param} is missing.", param=param, code="missing_required_parameter")
     code = first["type"] if first["type"].startswith("unsupported_") else "invalid_value"
     message = first["msg"].removeprefix("Value error, ").rstrip(".")
-    value = first.get("input")
-    told = f" is {value!r}" if isinstance(value, (int, float)) or (isinstance(value, str) and len(value) < 60) else ""
+    told = _told(first.get("input"))
     return errors.InvalidInput(f"{param or 'The body'}{told}: {_lower(message)}.", param=param or None, code=code)
+
+
+def _told(value: object) -> str:
+    """Quote a value in the message, where it is short and no part of a picture."""
+    is_short = (isinstance(value, (int, float)) and abs(value) < 1e15) or (isinstance(value, str) and len(value) < 60)
+    return f" is {value!r}" if is_short else ""
 
 
 def _path(location: tuple[int | str, ...]) -> str:

@@ -82,6 +82,7 @@ def model_json(model: ModelStatus) -> dict[str, Any]:
         "endpoints": ENDPOINTS[model.task],
         "default": model.default,
         "starter": model.starter,
+        "present": model.present,
         "state": model.state,
         "source": model.source,
         "size_bytes": model.weights_bytes,

@@ -140,7 +140,7 @@ class ChatBody(Body):
             raise unsupported("`input` without `messages`", "This is a body for /v1/responses; send it there.")
         if values.get("logprobs") or values.get("top_logprobs"):
             raise unsupported("logprobs", "Leave logprobs and top_logprobs out.")
-        if "audio" in (values.get("modalities") or ()):
+        if "audio" in str(values.get("modalities", "")):
             raise unsupported("An answer as sound", "Send the answer's text to /v1/audio/speech.")
         if values.get("web_search_options") is not None:
             raise unsupported("web_search_options", "Senses works offline; leave it out.")

@@ -96,8 +96,10 @@ class PieceResponse(Response):
             elif not self.started:
                 raise item
             elif self.on_error is None:
+                logger.warning("Sound broke off: %s", item.message)
                 return  # without the last message the server cuts the connection, and the client knows
             else:
+                logger.warning("A stream broke: %s", item.message)
                 await self._send(send, self.on_error(item))
         await self._send(send, b"", more=False)
 

@@ -191,6 +191,14 @@ async def test_what_cannot_be_honoured_is_refused_by_name(
     assert service.requests == []
 
 
+async def test_too_many_pictures_are_refused_before_any_is_opened(http: httpx2.AsyncClient) -> None:
+    parts = [{"type": "image_url", "image_url": "data:,broken"}] * 17
+
+    answer = await http.post("/v1/chat/completions", json={"messages": [{"role": "user", "content": parts}]})
+
+    assert answer.json()["error"]["message"] == "messages hold 17 pictures; at most 16 can be sent at once."
+
+
 async def test_a_body_for_responses_is_sent_on(http: httpx2.AsyncClient) -> None:
     answer = await http.post("/v1/chat/completions", json={"model": "", "input": "hi"})
 
