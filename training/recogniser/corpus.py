@@ -1,0 +1,67 @@
+"""Speak the training sentences once and keep them: `python -m training.recogniser.corpus --out corpus.npz`."""
+
+import argparse
+import json
+import logging
+import random
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+
+from training import world
+from training.recogniser.speech import Espeak, Utterance, known_voice, manner
+
+logger = logging.getLogger(__name__)
+
+
+def draw(rng: random.Random, *, held_out: bool) -> str:
+    """Draw a sentence that is, or is not, among those no starter trains on."""
+    while True:
+        text = world.sentence(rng)
+        if world.is_held_out(text) == held_out:
+            return text
+
+
+def speak(
+    espeak: Espeak, rng: random.Random, count: int, *, held_out: bool, voice: Callable[[random.Random], str]
+) -> Iterator[Utterance]:
+    """Speak `count` random sentences, each by a newly drawn voice."""
+    for _ in range(count):
+        yield espeak.say(draw(rng, held_out=held_out), manner(rng, voice(rng)))
+
+
+def save(utterances: list[Utterance], path: Path) -> None:
+    """Write utterances as one array of 16-bit samples and a JSON index."""
+    samples = np.concatenate([one.samples for one in utterances])
+    index = [(one.text, one.voice, len(one.samples), one.starts) for one in utterances]
+    np.savez(path, samples=samples, index=np.frombuffer(json.dumps(index).encode(), np.uint8))
+
+
+def load(path: Path) -> list[Utterance]:
+    """Read what `save` wrote."""
+    with np.load(path) as stored:
+        samples, index = stored["samples"], json.loads(stored["index"].tobytes())
+    ends = np.cumsum([length for _, _, length, _ in index])
+    return [
+        Utterance(text, voice, samples[end - length : end], tuple(starts))
+        for (text, voice, length, starts), end in zip(index, ends, strict=True)
+    ]
+
+
+def main() -> None:
+    """Speak and store the corpus."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--count", type=int, default=12000)
+    parser.add_argument("--seed", type=int, default=1)
+    asked = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    spoken = list(speak(Espeak(), random.Random(asked.seed), asked.count, held_out=False, voice=known_voice))
+    save(spoken, asked.out)
+    hours = sum(one.seconds for one in spoken) / 3600
+    logger.info("%d sentences, %.1f hours, %d voices", len(spoken), hours, len({one.voice for one in spoken}))
+
+
+if __name__ == "__main__":
+    main()
