@@ -1,9 +1,11 @@
 """Text models through the engine; one of them says what it was told to, so its answers are known."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tokenizers import Tokenizer
 
 from model_runtime.engines.engine import StepEngine
 from model_runtime.engines.text import TextEngine
@@ -154,6 +156,20 @@ def test_what_a_template_refuses_is_told_with_its_reason(checkpoint: Callable[[B
 
     with pytest.raises(InvalidInput, match="a-model cannot read these messages: System role not supported"):
         engine.submit(0, Chat("a-model", (Message("system", ("Be brief.",)), Message("user", ("Hi.",)))))
+
+
+def test_a_model_without_a_template_reads_the_text_as_it_is(
+    checkpoint: Callable[[Build], Path], tmp_path: Path
+) -> None:
+    folder = copy_with(checkpoint(llama.build), tmp_path / "model")
+    settings = folder / "tokenizer_config.json"
+    settings.write_text(json.dumps({**json.loads(settings.read_text()), "chat_template": None}))
+    engine = load(TextEngine(), {"model": folder})
+
+    answer = ask(engine, chat("How many objects are there?"))
+
+    tokens = Tokenizer.from_file(str(folder / "tokenizer.json")).encode("How many objects are there?").ids
+    assert answer.prompt_tokens == len(tokens)
 
 
 def test_control_tokens_in_a_message_are_only_text(scripted: StepEngine) -> None:
