@@ -129,6 +129,17 @@ def models() -> None:
 
 @app.command()
 @plainly
+def pull(
+    name: Annotated[str, typer.Argument(help="An alias from `senses models`, or a Hugging Face repository.")],
+) -> None:
+    """Download a model's weights; an interrupted download goes on where it stopped."""
+    from mcp_server.pulling import pull_model
+
+    pull_model(settings_with(), name, typer.echo)
+
+
+@app.command()
+@plainly
 def install(
     client: Annotated[ClientName, typer.Option(help="Which client to set up.")],
     folder: Annotated[list[Path], typer.Option(help="A folder the client may use; may be repeated.")] = [],  # noqa: B006
@@ -184,8 +195,9 @@ def model_lines(settings: "Settings") -> list["ModelLine"]:
     """Return every model as a line of the list."""
     from mcp_server.welcome import ModelLine
     from model_runtime.catalog import open_catalog
+    from model_runtime.hub_cache import HubCache, hub_folder
 
-    catalog = open_catalog(settings)
+    catalog = open_catalog(settings, HubCache(hub_folder(os.environ)))
     return [
         ModelLine(
             model.name,

@@ -204,9 +204,11 @@ def is_busy(server: SensesServer) -> bool:
 @asynccontextmanager
 async def _open_runtime(settings: Settings) -> AsyncGenerator[ClosableService]:
     from model_runtime.catalog import open_catalog
+    from model_runtime.hub_cache import HubCache, hub_folder
     from model_runtime.runtime import Runtime
 
-    async with Runtime(open_catalog(settings), settings, version=VERSION) as runtime:
+    catalog = open_catalog(settings, HubCache(hub_folder(os.environ)))
+    async with Runtime(catalog, settings, version=VERSION) as runtime:
         yield runtime
 
 

@@ -14,6 +14,7 @@ from mcp import Client, StdioServerParameters
 
 from mcp_server.life import read_facts
 from mcp_server.places import VERSION, Places
+from tests.fake_hub import FakeHub, serve
 
 REPOSITORY = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
@@ -124,3 +125,21 @@ def test_a_wrong_setting_is_one_sentence(environ: dict[str, str]) -> None:
 
     assert failed.returncode == 1
     assert failed.stderr == "memory.eviction is 'random'; it must be one of lru, cost.\n"
+
+
+@pytest.mark.promise("cli:pull")
+def test_pull_brings_a_repository_and_goes_on_where_it_was(environ: dict[str, str], tmp_path: Path) -> None:
+    hub = FakeHub({"lab/words": {"config.json": b"{}", "model.safetensors": b"weights" * 1000}})
+
+    with serve(hub):
+        online = environ | {"HF_ENDPOINT": hub.address, "HF_HOME": str(tmp_path / "hf")}
+        pulled = senses(online, "pull", "lab/words")
+        again = senses(online, "pull", "lab/words")
+    unknown = senses(environ, "pull", "words")
+    built_in = senses(environ, "pull", "tts-starter")
+
+    assert "lab/words is here" in pulled.stdout
+    assert again.returncode == 0
+    assert unknown.returncode == 1
+    assert "There is no model 'words'" in unknown.stderr
+    assert "nothing to download" in built_in.stdout
