@@ -1,8 +1,8 @@
 """Refuse recordings and languages a recogniser cannot take, before it is loaded."""
 
 import json
-import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from model_runtime.errors import BadMedia, InvalidInput
@@ -32,19 +32,18 @@ def check(request: Transcribe, model: Model, folders: Mapping[str, Path]) -> Non
     if request.temperature is not None and not 0 <= request.temperature <= MAX_TEMPERATURE:
         raise InvalidInput(f"temperature is {request.temperature:g}; it must be from 0 to 1.", param="temperature")
     language = known_language(request.language)
-    if is_multilingual(folders["model"]):
-        return
-    if language not in ("", "en"):
+    hearing = read_hearing(folders["model"])
+    if request.translate and not hearing.translates:
+        raise InvalidInput(
+            f"{model.name} never learned to translate and would answer in the language it hears. Use stt-best.",
+            param="translate",
+            code="unsupported",
+        )
+    if language not in ("", "en") and not hearing.multilingual:
         raise InvalidInput(
             f"{model.name} hears English only, not {LANGUAGES[language]}. Use stt-fast or stt-best.",
             param="language",
             code="unsupported_language",
-        )
-    if request.translate:
-        raise InvalidInput(
-            f"{model.name} hears English only and cannot translate. Use stt-best.",
-            param="translate",
-            code="unsupported",
         )
 
 
@@ -64,11 +63,27 @@ def known_language(language: str) -> str:
     return code
 
 
-def is_multilingual(folder: Path) -> bool:
-    """Tell from a Whisper model's configuration whether it hears more than English; an unreadable one is left to the load."""
+@dataclass(frozen=True, slots=True)
+class Hearing:
+    """What a recogniser can do besides writing down English."""
+
+    multilingual: bool
+    translates: bool
+
+
+def read_hearing(folder: Path) -> Hearing:
+    """Tell from a Whisper model's configuration what it can do; an unreadable one is left to the load.
+
+    Turbo and distilled models have a decoder of a few layers that was trained on transcriptions only:
+    https://github.com/openai/whisper#available-models-and-languages
+    """
     try:
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-        size = float(config.get("n_vocab", config.get("vocab_size", math.inf)))
+        words, ears, mouth = (int(config.get(ours, config.get(theirs))) for ours, theirs in _SIZES)
     except (OSError, ValueError, AttributeError, TypeError):
-        return True
-    return size > ENGLISH_VOCABULARY
+        return Hearing(multilingual=True, translates=True)
+    multilingual = words > ENGLISH_VOCABULARY
+    return Hearing(multilingual, translates=multilingual and ears < 8 * mouth)
+
+
+_SIZES = (("n_vocab", "vocab_size"), ("n_audio_layer", "encoder_layers"), ("n_text_layer", "decoder_layers"))
