@@ -25,6 +25,9 @@ UNSUPPORTED = {"time_text_embed.guidance_embedder": "FLUX.1-dev or one of its re
 GROUP_SIZE = 64
 """mflux quantises in groups of 64 inputs: one scale for each."""
 
+COMPUTED = ".inv_freq"
+"""Not learnt: frequencies of rotary positions, which a model computes when it is built."""
+
 Sizes = dict[str, Any]
 Parts = dict[str, dict[str, Tensor]]
 """Folder of a part → its tensors by name."""
@@ -79,7 +82,7 @@ def check_complete(model: nn.Module, definition: Any, folder: Path, parts: Parts
         for part in definition.get_components()
         if _is_saved_by_mflux(folder / part.hf_subdir)
         for name, _ in tree_flatten(getattr(model, part.model_attr or part.name).parameters())
-        if name not in parts[part.hf_subdir]
+        if name not in parts[part.hf_subdir] and not name.endswith(COMPUTED)
     ]
     if missing:
         raise LoadFailed(

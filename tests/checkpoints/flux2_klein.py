@@ -1,14 +1,18 @@
 """FLUX.2-klein as `mflux-save` writes it: parts in folders, shards with an index, no configuration."""
 
+import re
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
+import mlx.core as mx
 from mflux.models.flux2.model.flux2_text_encoder.qwen3_text_encoder import Qwen3TextEncoder
 from mflux.models.flux2.model.flux2_transformer.transformer import Flux2Transformer
 from mflux.models.flux2.model.flux2_vae.vae import Flux2VAE
 from mflux.models.flux2.weights.flux2_weight_definition import Flux2KleinWeightDefinition
 
 from tests.checkpoints.narrow import narrow, narrow_vae, save
-from tests.checkpoints.weights import randomise
+from tests.checkpoints.weights import load_tensors, randomise, save_tensors
 from tests.checkpoints.words import save_tokenizer, train_tokenizer
 
 SPECIAL = ("<|endoftext|>", "<|im_start|>", "<|im_end|>")
@@ -49,6 +53,30 @@ def build(folder: Path, *, four_bit: bool = False) -> Path:
         transformer=randomise(transformer),
         text_encoder=randomise(text_encoder),
     )
+
+
+def build_original(folder: Path) -> Path:
+    """Write the same checkpoint under the names and axes of the original repository and return its folder."""
+    build(folder)
+    for part in Flux2KleinWeightDefinition.get_components():
+        place = folder / part.hf_subdir
+        (place / "model.safetensors.index.json").unlink()
+        learnt = {
+            name: tensor for name, tensor in load_tensors(place / "0.safetensors").items() if "inv_freq" not in name
+        }
+        save_tensors(place / "0.safetensors", dict(_original(part.mapping_getter(), *item) for item in learnt.items()))
+    return folder
+
+
+def _original(targets: Iterable[Any], name: str, tensor: mx.array) -> tuple[str, mx.array]:
+    """Follow mflux's own mapping backwards; its one transform moves the channels of a convolution to the end."""
+    for target in targets:
+        pattern = re.sub(r"\\\{(\w+)\\\}", r"(?P<\1>\\d+)", re.escape(target.to_pattern))
+        if numbers := re.fullmatch(pattern, name):
+            turned = target.transform is not None and tensor.ndim == 4
+            original = target.from_pattern[0].format(**numbers.groupdict())
+            return original, mx.contiguous(tensor.transpose(0, 3, 1, 2)) if turned else tensor
+    raise KeyError(name)
 
 
 def save_qwen_tokenizer(folder: Path, prompt_tokens: int = 512) -> None:

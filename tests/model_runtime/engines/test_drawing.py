@@ -259,6 +259,13 @@ def test_sizes_are_read_from_the_files_quantised_or_not(tmp_path: Path, four_bit
     assert (text["num_hidden_layers"], text["hidden_size"], text["vocab_size"]) == (27, 64, 320)
 
 
+def test_the_original_repository_s_layout_draws_the_same(engine: DrawingEngine, tmp_path: Path) -> None:
+    original = opened(flux2_klein.build_original(tmp_path / "klein"))
+
+    # mflux rounds the original layout to bfloat16
+    assert apart(pixels(drawn(original)), pixels(drawn(engine))) < 3
+
+
 def test_a_four_bit_save_draws(tmp_path: Path) -> None:
     engine = opened(flux2_klein.build(tmp_path / "klein", four_bit=True))
 
