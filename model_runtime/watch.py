@@ -35,6 +35,8 @@ class Limits:
     """A job that makes no progress."""
     cancel_seconds: float = 10.0
     """A job that goes on after it was cancelled, while somebody waits."""
+    alone_seconds: float = 60.0
+    """A job that goes on after it was cancelled, while nobody waits: a reload is dearer than a little patience."""
     reader_seconds: float = 60.0
     """A caller that does not read while its mailbox is full."""
 
@@ -46,11 +48,12 @@ def silent(tenants: Iterable[Tenant], limits: Limits, now: float) -> Iterator[tu
             yield tenant, f"its process gave no sign of life for {limits.beat_seconds:.0f} s"
 
 
-def deaf(tenants: Iterable[Tenant], limits: Limits, now: float) -> Iterator[tuple[Tenant, str]]:
+def deaf(tenants: Iterable[Tenant], limits: Limits, now: float, *, anyone_waits: bool) -> Iterator[tuple[Tenant, str]]:
     """Name the processes that work on for a caller who is gone."""
+    limit = limits.cancel_seconds if anyone_waits else limits.alone_seconds
     for tenant in tenants:
-        if any(now - since >= limits.cancel_seconds for since in tenant.revoked.values()):
-            yield tenant, f"it ignored a cancelled job for {limits.cancel_seconds:.0f} s while others waited"
+        if any(now - since >= limit for since in tenant.revoked.values()):
+            yield tenant, f"it went on with a cancelled job for {limit:.0f} s"
 
 
 def stalled(jobs: Iterable[Job], held_back: Collection[str], limits: Limits, now: float) -> Iterator[tuple[Job, float]]:
@@ -120,8 +123,7 @@ class Watchman:
 
     def _end_processes(self, now: float) -> None:
         tenants = self._steward.house.tenants.values()
-        ends = list(silent(tenants, self._limits, now))
-        if self._steward.desk.anyone_waits():
-            ends += deaf(tenants, self._limits, now)
+        anyone_waits = self._steward.desk.anyone_waits()
+        ends = [*silent(tenants, self._limits, now), *deaf(tenants, self._limits, now, anyone_waits=anyone_waits)]
         for tenant, cause in ends:
             tenant.process.kill(cause)

@@ -182,7 +182,10 @@ class WorkerProcess:
                 os.killpg(self.pid, number)
 
     def _reap(self) -> None:
-        _, status = os.waitpid(self.pid, 0)
+        try:
+            _, status = os.waitpid(self.pid, 0)
+        except ChildProcessError:  # this process was started with SIGCHLD ignored, so the system has reaped it
+            status = 0
         with contextlib.suppress(RuntimeError):  # the loop is closed: nobody is left to be told
             self._loop.call_soon_threadsafe(self._reaped, status)
 

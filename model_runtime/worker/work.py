@@ -2,9 +2,11 @@
 
 from collections.abc import Callable
 
+from model_runtime.codec import CodecError
 from model_runtime.engines.engine import Outcome, StepEngine
-from model_runtime.errors import Cancelled, SensesError
+from model_runtime.errors import Cancelled, JobFailed, SensesError
 from model_runtime.events import Result
+from model_runtime.frames import FrameError
 from model_runtime.requests import Request
 from model_runtime.worker.faults import as_failure
 from model_runtime.worker.messages import Cancel, JobEnded, JobEvent, Order, Report, Run, Shutdown
@@ -84,7 +86,10 @@ class Work:
         self._jobs.discard(job)
         self._pulse.jobs = tuple(sorted(self._jobs))
         self._orders.forget(job)
-        self._send(JobEnded(job, outcome))
+        try:
+            self._send(JobEnded(job, outcome))
+        except (CodecError, FrameError) as error:
+            self._send(JobEnded(job, JobFailed(f"The result cannot be sent: {error}")))
 
     def _rest(self) -> None:
         if not self._jobs:

@@ -6,6 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from model_runtime.errors import ModelMissing, UnknownModel
 from model_runtime.models import Model
 from model_runtime.processes.process import Patience
@@ -96,6 +98,16 @@ def accept_everything(request: Request, model: Model, folders: Mapping[str, Path
     """Check nothing."""
 
 
+_others: set[int] = set()
+"""Child processes that were there before the runtime under test."""
+
+
+def workers() -> list[psutil.Process]:
+    """The living worker processes of the runtime under test."""
+    children = [child for child in psutil.Process().children() if child.pid not in _others]
+    return [child for child in children if child.status() != psutil.STATUS_ZOMBIE]
+
+
 QUICK = Patience(asked_seconds=0.5, terminated_seconds=0.5)
 
 
@@ -108,6 +120,8 @@ async def open_runtime(
     **changes: Any,
 ) -> AsyncGenerator[Runtime]:
     """A runtime that ticks quickly and has little patience with processes."""
+    _others.clear()
+    _others.update(child.pid for child in psutil.Process().children())
     options: dict[str, Any] = {"tick_seconds": 0.02, "patience": QUICK} | changes
     async with Runtime(library, settings, check=check, **options) as runtime:
         yield runtime
