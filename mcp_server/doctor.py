@@ -63,14 +63,17 @@ async def _check(
     started = time.monotonic()
     result = await client.call_tool(tool, arguments)
     data = result.structured_content or {}
-    said = str(data.get("text") or data.get("path") or _first_image(data) or _error(result))
+    said = _gist(data) or _error(result)
     well = not result.is_error and expected in said.lower()
     say(f"{_mark(well)} {verb} in {time.monotonic() - started:.1f} s: {said}")
     return data if well else None
 
 
-def _first_image(data: dict[str, Any]) -> str:
-    return str(data["images"][0]["path"]) if data.get("images") else ""
+def _gist(data: dict[str, Any]) -> str:
+    """What was seen or heard, else where the result is."""
+    if data.get("images"):
+        return str(data["images"][0]["path"])
+    return (data["text"] or "no words") if "text" in data else str(data.get("path", ""))
 
 
 def _error(result: CallToolResult) -> str:

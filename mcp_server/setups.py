@@ -118,6 +118,13 @@ def shim_command() -> str:
     return found
 
 
+def senses_command() -> str:
+    """Return how to call this installation's `senses`: by name where the PATH finds the same one."""
+    beside = Path(sys.executable).parent / "senses"
+    found = shutil.which("senses")
+    return "senses" if found is not None and Path(found).resolve() == beside.resolve() else str(beside)
+
+
 def _edit(setup: Setup, home: Path, entry: dict[str, Any] | None) -> Change:
     path = setup.path(home)
     before = path.read_text(encoding="utf-8") if path.exists() else None

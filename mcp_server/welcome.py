@@ -1,5 +1,7 @@
 """What `senses serve` prints: addresses, client set-up, one command per medium, and which models are here."""
 
+import json
+import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -36,7 +38,16 @@ class ModelLine:
     starter: bool
 
 
-def welcome(url: str, settings: Settings, command: str, models: Sequence[ModelLine], *, apple_gpu: bool) -> str:
+@dataclass(frozen=True, slots=True)
+class Commands:
+    """How this installation is called: `senses`, and the `senses-mcp` that clients start; `home` of its instance."""
+
+    senses: str
+    shim: str
+    home: str = ""
+
+
+def welcome(url: str, settings: Settings, commands: Commands, models: Sequence[ModelLine], *, apple_gpu: bool) -> str:
     """Return the whole text."""
     folders = settings.folders
     places = (
@@ -47,23 +58,31 @@ def welcome(url: str, settings: Settings, command: str, models: Sequence[ModelLi
         ("Logs", str(folders.logs)),
         ("Settings", str(folders.config / "config.toml")),
     )
-    clients = (
-        ("Claude Code", f"claude mcp add --scope user senses -- '{command}'"),
-        ("Claude Desktop", "senses install --client claude-desktop"),
-        ("Cursor", "senses install --client cursor"),
-        ("VS Code", "senses install --client vscode"),
-    )
     key = f' -H "authorization: Bearer {settings.api_key}"' if settings.api_key else ""
     curls = [(name, line.format(url=url).replace("curl -s", f"curl -s{key}")) for name, line in CURLS]
     parts = [
         f"Senses {VERSION}",
         table(places),
-        "Connect a client:\n" + table(clients),
+        "Connect a client:\n" + table(clients(commands)),
         "Try it:\n" + "\n".join(f"  {line}" for _, line in curls),
         "Models:\n" + models_table(models),
         starter_note(apple_gpu=apple_gpu),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def clients(commands: Commands) -> list[tuple[str, str]]:
+    """Return a command for each client, and what to paste into others."""
+    env = f" --env {shlex.quote('SENSES_HOME=' + commands.home)}" if commands.home else ""
+    entry = {"command": commands.shim} | ({"env": {"SENSES_HOME": commands.home}} if commands.home else {})
+    install = f"{shlex.quote(commands.senses)} install --client"
+    return [
+        ("Claude Code", f"claude mcp add --scope user{env} senses -- {shlex.quote(commands.shim)}"),
+        ("Claude Desktop", f"{install} claude-desktop"),
+        ("Cursor", f"{install} cursor"),
+        ("VS Code", f"{install} vscode"),
+        ("Others", json.dumps({"mcpServers": {"senses": entry}})),
+    ]
 
 
 def models_table(models: Sequence[ModelLine]) -> str:

@@ -7,10 +7,11 @@ import anyio
 import pytest
 
 from mcp_server.places import Places
-from mcp_server.welcome import ModelLine, models_table, size, welcome
+from mcp_server.welcome import Commands, ModelLine, clients, models_table, size, welcome
 from model_runtime.settings import Settings
 from tests.mcp_server.daemons import running
 
+COMMANDS = Commands("senses", "/opt/my apps/senses-mcp")
 MODELS = [
     ModelLine(
         "vlm-best", "vision", "reads text", present=False, size_bytes=5_650_000_000, default=False, starter=False
@@ -33,18 +34,28 @@ def test_sizes_are_written_for_people() -> None:
 
 
 def test_a_person_reads_where_everything_is_and_who_answers(settings: Settings) -> None:
-    text = welcome("http://127.0.0.1:7367", settings, "/opt/senses-mcp", MODELS, apple_gpu=False)
+    text = welcome("http://127.0.0.1:7367", settings, COMMANDS, MODELS, apple_gpu=False)
 
     for part in (
         "http://127.0.0.1:7367/v1",
         "http://127.0.0.1:7367/mcp",
         str(settings.folders.artifacts),
         str(settings.folders.logs),
-        "claude mcp add --scope user senses -- '/opt/senses-mcp'",
+        "claude mcp add --scope user senses -- '/opt/my apps/senses-mcp'",
         "senses install --client claude-desktop",
+        '{"mcpServers": {"senses": {"command": "/opt/my apps/senses-mcp"}}}',
         "no Apple GPU, so the built-in starter models do",
     ):
         assert part in text
+
+
+def test_another_instance_is_named_to_its_clients() -> None:
+    lines = dict(clients(Commands("/opt/senses", "/opt/senses-mcp", "/srv/my senses")))
+
+    assert lines["Claude Code"] == (
+        "claude mcp add --scope user --env 'SENSES_HOME=/srv/my senses' senses -- /opt/senses-mcp"
+    )
+    assert '"env": {"SENSES_HOME": "/srv/my senses"}' in lines["Others"]
 
 
 @pytest.mark.promise("serve:copyable")
@@ -57,7 +68,7 @@ async def test_every_command_that_is_shown_works_when_it_is_pasted(
     settings = replace(settings, api_key=api_key)
 
     async with running(settings, places) as facts:
-        text = welcome(facts.url, settings, "/opt/senses-mcp", MODELS, apple_gpu=False)
+        text = welcome(facts.url, settings, COMMANDS, MODELS, apple_gpu=False)
         commands = re.findall(r"^  (curl .*)$", text, re.MULTILINE)
         answers = [await anyio.run_process(["sh", "-c", command], cwd=project) for command in commands]
 
