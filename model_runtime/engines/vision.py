@@ -80,8 +80,16 @@ class VisionModel:
         return VlmBatch(language_model, self._processor, self._embed)
 
     def _message(self, message: Message) -> Mapping[str, Any]:
+        """Turn a message into the template's form.
+
+        A single picture goes first: there the models were trained to expect it, while OpenAI's clients send it last.
+        Several stay among the texts that may speak of them.
+        """
         parts = [_part(part, self._markers) for part in message.content]
-        if any(part["type"] == "image" for part in parts):
+        pictures = [part for part in parts if part["type"] == "image"]
+        if len(pictures) == 1:
+            parts.sort(key=lambda part: part["type"] != "image")
+        if pictures:
             return {"role": message.role, "content": parts}
         return {"role": message.role, "content": "\n".join(part["text"] for part in parts)}
 

@@ -166,7 +166,14 @@ def test_control_tokens_in_a_question_are_only_text(qwen: StepEngine) -> None:
     assert forged.prompt_tokens > honest.prompt_tokens + 20
 
 
-def test_pictures_stay_where_they_were_put(qwen: StepEngine) -> None:
+@pytest.mark.promise("vision:one-picture-goes-first")
+def test_a_single_picture_may_come_after_its_question(family: Family) -> None:
+    first = ask(family.engine, chat(RED, "What is ", "this?"))
+
+    assert ask(family.engine, chat("What is ", RED, "this?")) == first
+
+
+def test_several_pictures_stay_where_they_were_put(qwen: StepEngine) -> None:
     first = ask(qwen, chat(RED, "first, then", BLUE, "What changed?"))
     second = ask(qwen, chat(BLUE, "first, then", RED, "What changed?"))
 
