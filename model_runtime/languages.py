@@ -174,14 +174,14 @@ def language_name(code: str) -> str:
 
 
 def script(text: str) -> str:
-    """Return the script most letters of `text` are in, as Unicode names it; LATIN where there are no letters.
+    """Return the script most letters of `text` are in, as Unicode names it; "" where there are no letters.
 
     Any kana makes a text Japanese, whose words are mostly Chinese characters.
     """
     counts = Counter(letter_script(letter) for letter in text if letter.isalpha())
     if counts["HIRAGANA"] + counts["KATAKANA"]:
         return "HIRAGANA"
-    return counts.most_common(1)[0][0] if counts else "LATIN"
+    return counts.most_common(1)[0][0] if counts else ""
 
 
 def letter_script(letter: str) -> str:
@@ -195,7 +195,9 @@ def likeliest_language(text: str) -> str:
 
 
 def is_written_in(language: str, name: str) -> bool:
-    """Tell whether a language is written in a script."""
+    """Tell whether a language is written in a script; in none ("") all are."""
+    if not name:
+        return True
     if name in _SCRIPTS:
         return language in _SCRIPTS[name]
     other = any(language in languages for languages in _SCRIPTS.values())

@@ -16,6 +16,9 @@ KOKORO_LANGUAGES: Mapping[str, str] = {"a": "en", "b": "en", "e": "es", "f": "fr
 
 MARVIS_LANGUAGES = ("en", "fr", "de")
 
+ANY_SCRIPT = {"qwen3_tts"}
+"""Kinds that read foreign names and words in their own letters."""
+
 DEFAULTS: Mapping[str, tuple[str, ...]] = {
     "": ("af_heart", "alma", "conversational_a", "ryan"),
     "en": ("af_heart", "alma", "conversational_a", "ryan"),
@@ -83,8 +86,8 @@ class VoiceBook:
         spoken = asked or self.own.get(name) or self.languages[0]
         if spoken not in self.languages:
             raise _cannot_speak(model, spoken, self.languages, param="language" if language else "text")
-        if not is_written_in(spoken, script(text)):
-            raise _cannot_read(model, spoken, text)
+        if self.kind not in ANY_SCRIPT and not is_written_in(spoken, script(text)):
+            raise _cannot_read(model, spoken, text, param="language" if language else "text")
         return Choice(name, spoken)
 
     def _named(self, model: str, voice: str) -> str:
@@ -179,11 +182,11 @@ def _cannot_speak(model: str, language: str, able: tuple[str, ...], *, param: st
     )
 
 
-def _cannot_read(model: str, language: str, text: str) -> InvalidInput:
+def _cannot_read(model: str, language: str, text: str, *, param: str) -> InvalidInput:
     return InvalidInput(
-        f"{model} was asked to speak {language_name(language)}, but the text is written in another script "
-        f"({script(text).capitalize()}). Give the language of the text, or leave it out.",
-        param="language",
+        f"{model} would speak {language_name(language)}, but the text is written in another script "
+        f"({script(text).capitalize()}). Send text in that language, or name the language of the text.",
+        param=param,
         code="unsupported_language",
     )
 

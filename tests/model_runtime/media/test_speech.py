@@ -92,7 +92,7 @@ def test_a_file_tells_its_length(name: str) -> None:
         assert total == 2 * RATE
 
 
-@pytest.mark.parametrize(("name", "start"), [("wav", b"RIFF"), ("flac", b"fLaC"), ("opus", b"OggS")])
+@pytest.mark.parametrize(("name", "start"), [("wav", b"RIFF"), ("flac", b"fLaC")])
 def test_a_stream_that_ends_before_anything_was_spoken_has_its_header(name: str, start: bytes) -> None:
     assert SpeechEncoder(name, RATE).close().startswith(start)
 
