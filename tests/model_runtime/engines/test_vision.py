@@ -96,6 +96,20 @@ def test_a_cancelled_chat_is_silent_at_once_and_the_others_go_on(family: Family)
     assert 2 not in dict(late)
 
 
+def test_a_chat_can_be_cancelled_while_its_prompt_is_read(family: Family) -> None:
+    wanted = ask(family.engine, chat(RED, "What is this?"))
+    family.engine.submit(1, chat(RED, "fox " * 500, max_tokens=5))
+    family.engine.submit(2, chat(RED, "What is this?"))
+    early = [family.engine.step() for _ in range(2)]
+
+    family.engine.cancel(1)
+    late = [happened for _ in range(20) for happened in family.engine.step()]
+
+    assert not any(isinstance(outcome, Answer) for step in early for _job, outcome in step)
+    assert (2, wanted) in late
+    assert 1 not in dict(late)
+
+
 def test_reading_a_picture_is_reported(family: Family) -> None:
     outcomes = drive(family.engine, {0: chat(RED, "What is this?")})[0]
 
