@@ -26,7 +26,7 @@ async def finish(events: AsyncGenerator[Event], kind: type[R]) -> tuple[Finished
 def outcome(finished: Finished | None, kind: type[R]) -> tuple[Finished, R]:
     """Return the end of a run with its result, which is of this kind."""
     if finished is None or not isinstance(finished.result, kind):
-        raise JobFailed(f"The work ended without {kind.__name__.lower()}.")
+        raise JobFailed(f"The work ended without {kind.__name__.lower()}; this is a bug of Senses.")
     return finished, finished.result
 
 

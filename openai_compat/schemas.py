@@ -11,8 +11,8 @@ from pydantic_core import PydanticCustomError
 
 from openai_compat.fields import parse_granularities, parse_keep_alive, parse_size
 
-MAX_TOKENS = 2048
-"""Where the client sets no limit: longer than nearly every answer, short enough to end a model that loops."""
+MAX_TOKENS = 1024
+"""Where the client sets no limit. It is asked for on top of the prompt, and small models have room for 2048 in all."""
 
 
 class Wire(BaseModel):
@@ -83,7 +83,7 @@ class Part(Wire):
         if self.type in ("input_audio", "audio"):
             raise unsupported("Sound in a chat", "Send it to /v1/audio/transcriptions and pass the text on.")
         if self.type not in ("text", "refusal", "image_url"):
-            raise unsupported(f"A part of type {self.type!r}", "Parts are text or image_url.")
+            raise unsupported(f"A part of type {self.type[:40]!r}", "Parts are text or image_url.")
         if self.type == "image_url" and not self.image_url.url:
             raise ValueError("image_url needs a url")
         return self
@@ -151,7 +151,8 @@ class ChatBody(Body):
 def refuse_forced_tools(choice: object) -> None:
     """Refuse a tool call that must happen. Offering tools is fine: clients do so always, and no call is an answer."""
     if choice not in (None, "auto", "none"):
-        raise unsupported(f"tool_choice {choice!r}", 'The models here call no tools; use "auto" or "none".')
+        name = repr(choice) if choice in ("required", "any") else "that names a tool"
+        raise unsupported(f"tool_choice {name}", 'The models here call no tools; use "auto" or "none".')
 
 
 class ImagesBody(Body):

@@ -9,6 +9,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from openai_compat.errors import InternalError, error_response
 
+QUIET_METHODS = ("GET", "HEAD", "OPTIONS")
+"""Looking changes nothing, so it is logged only where it fails."""
 GONE = 499
 """Logged where the client left before it was answered."""
 
@@ -36,8 +38,10 @@ class Tracing:
             bug = InternalError(f"Something went wrong inside Senses; its log has the details under {trace.id}.")
             await error_response(bug)(scope, receive, trace.send)
         finally:
-            logger.info(
-                "%s %s %s → %d, %.0f ms", trace.id, scope["method"], scope["path"], trace.status or GONE, trace.age_ms()
+            status = trace.status or GONE
+            level = logging.DEBUG if scope["method"] in QUIET_METHODS and status < 400 else logging.INFO
+            logger.log(
+                level, "%s %s %s → %d, %.0f ms", trace.id, scope["method"], scope["path"], status, trace.age_ms()
             )
 
 

@@ -12,8 +12,10 @@ export const TASKS = {
 /** The task's word. @param {string} task */
 export const verb = (task) => TASKS[task]?.verb ?? task;
 
+const LIGHTNESS = [0.7, 0.58, 0.8, 0.5];
+
 /** The task's colour; `step` tells models of the same task apart. @param {string} task @param {number} step */
-export const colour = (task, step = 0) => `oklch(${0.68 - 0.09 * (step % 4)} 0.15 ${TASKS[task]?.hue ?? 0})`;
+export const colour = (task, step = 0) => `oklch(${LIGHTNESS[step % 4]} 0.15 ${TASKS[task]?.hue ?? 0})`;
 
 /**
  * A colour for every model, the same as long as the list of models is.

@@ -156,6 +156,13 @@ async def test_a_conversation_with_earlier_tool_calls_is_taken(http: httpx2.Asyn
         ({"n": 9}, "n", "n is 9: "),
         ({"logprobs": True}, None, "logprobs is not supported"),
         ({"modalities": ["text", "audio"]}, None, "/v1/audio/speech"),
+        ({"web_search_options": {}}, None, "Senses works offline"),
+        ({"tool_choice": {"type": "function", "function": {"name": "look"}}}, None, "tool_choice that names a tool"),
+        (
+            {"messages": [{"role": "user", "content": [{"type": "image_url"}]}]},
+            "messages[0].content[0]",
+            "image_url needs a url",
+        ),
         ({"messages": [{"role": "pirate", "content": "arr"}]}, "messages[0].role", "messages[0].role is 'pirate'"),
         (
             {"messages": [{"role": "user", "content": [{"type": "input_audio", "input_audio": {}}]}]},
