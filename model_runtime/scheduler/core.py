@@ -28,6 +28,7 @@ from model_runtime.scheduler.messages import (
     LoadProgressed,
     Measured,
     PinChanged,
+    Pressed,
     Refuse,
     Revoke,
     Spawn,
@@ -136,6 +137,8 @@ class Scheduler:
             case BudgetChanged(budget_bytes):
                 self.budget_bytes = budget_bytes
                 self._shed()
+            case Pressed():
+                self._pressed()
             case Closing():
                 self._close()
         self._pump()
@@ -286,6 +289,12 @@ class Scheduler:
         record.pinned = pinned
         if record.is_idle:
             record.idle_since = self.now
+
+    def _pressed(self) -> None:
+        """One at a time, so that a model whose memory is on its way back is not followed by another."""
+        idle = [record for record in self.records.values() if record.is_idle and not record.pinned and not record.queue]
+        if idle and not self._leaving():
+            self._stop(min(idle, key=lambda record: record.idle_since or 0.0), "pressure")
 
     def _close(self) -> None:
         self.closing = True

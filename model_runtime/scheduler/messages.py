@@ -104,6 +104,11 @@ class BudgetChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class Pressed:
+    """The machine runs short of memory, whoever takes it: the longest idle model leaves."""
+
+
+@dataclass(frozen=True, slots=True)
 class Closing:
     """The runtime is leaving: refuse what waits, let running work end."""
 
@@ -120,6 +125,7 @@ Happening = (
     | UnloadWanted
     | PinChanged
     | BudgetChanged
+    | Pressed
     | Closing
 )
 

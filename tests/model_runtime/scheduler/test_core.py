@@ -19,6 +19,7 @@ from model_runtime.scheduler.messages import (
     LoadProgressed,
     Measured,
     PinChanged,
+    Pressed,
     Refuse,
     Revoke,
     Spawn,
@@ -401,3 +402,20 @@ def test_a_measurement_of_a_busy_or_an_older_process_changes_nothing() -> None:
     core.handle(3, Measured("eyes", 1, 9 * GB))
 
     assert core.records["eyes"].charged_bytes == 4 * GB
+
+
+def test_a_machine_short_of_memory_loses_its_longest_idle_model_one_at_a_time() -> None:
+    core = scheduler(eyes=3, ears=3, voice=3)
+    for now, model in enumerate(("eyes", "ears", "voice")):
+        load(core, model, now, now)
+    core.handle(5, PinChanged("eyes", True))
+
+    first = core.handle(10, Pressed())
+    second = core.handle(11, Pressed())
+    core.handle(12, Exited("ears", 1))
+    third = core.handle(13, Pressed())
+    core.handle(14, Exited("voice", 1))
+    fourth = core.handle(15, Pressed())
+
+    assert (first, second) == ([Stop("ears", 1, "pressure")], [])
+    assert (third, fourth) == ([Stop("voice", 1, "pressure")], [])
