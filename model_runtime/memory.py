@@ -9,6 +9,13 @@ RESERVE_BYTES = 4 << 30
 RESERVE_SHARE = 0.2
 """Left to everything else on the machine: the larger of the two, but never more than half of it."""
 
+SHORT_SHARE = 0.03
+"""With less than this available a Linux machine is about to swap or to kill."""
+
+PRESSURE_SYSCTL = b"kern.memorystatus_vm_pressure_level"
+PRESSURE_WARNING = 2
+"""1 is normal, 4 critical."""
+
 RUSAGE_INFO_V0 = 0
 PHYS_FOOTPRINT_FIELD = 9
 """In units of 8 bytes: 16 bytes of uuid, then the eighth counter of `rusage_info_v0` in <sys/resource.h>."""
@@ -32,6 +39,13 @@ def available_bytes() -> int:
     return int(psutil.virtual_memory().available)
 
 
+def is_short() -> bool:
+    """Whether the machine runs short of memory, in the system's own judgement on macOS."""
+    if sys.platform == "darwin":
+        return _pressure_level() >= PRESSURE_WARNING
+    return available_bytes() < SHORT_SHARE * total_bytes()
+
+
 def footprint_bytes(pid: int) -> int:
     """Return what the process holds, 0 where it is gone.
 
@@ -50,3 +64,9 @@ def _physical_footprint(pid: int) -> int:
     fields = (ctypes.c_uint64 * RUSAGE_FIELDS)()
     failed = ctypes.CDLL(None).proc_pid_rusage(pid, RUSAGE_INFO_V0, ctypes.byref(fields))
     return 0 if failed else fields[PHYS_FOOTPRINT_FIELD]
+
+
+def _pressure_level() -> int:
+    level, size = ctypes.c_int(0), ctypes.c_size_t(4)
+    failed = ctypes.CDLL(None).sysctlbyname(PRESSURE_SYSCTL, ctypes.byref(level), ctypes.byref(size), None, 0)
+    return 0 if failed else level.value

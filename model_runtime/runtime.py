@@ -11,6 +11,7 @@ from typing import Self
 import anyio
 import anyio.to_thread
 
+from model_runtime import memory
 from model_runtime.checks import check
 from model_runtime.desk import LOADED
 from model_runtime.errors import Cancelled, ShuttingDown, UnknownModel
@@ -51,6 +52,7 @@ class Runtime:
         tick_seconds: float = 1.0,
         patience: Patience | None = None,
         limits: Limits | None = None,
+        is_short_of_memory: Callable[[], bool] = memory.is_short,
     ) -> None:
         self._library = library
         self._check = check
@@ -60,7 +62,7 @@ class Runtime:
         self._facts = FactSheet(library)
         self._feed = Feed(self.status)
         self._steward = Steward(library, settings, clock, patience or Patience(), self._feed)
-        self._watchman = Watchman(self._steward, limits or Limits())
+        self._watchman = Watchman(self._steward, limits or Limits(), is_short_of_memory)
         self._started_at = clock()
         self._ticking: asyncio.Task[None] | None = None
 

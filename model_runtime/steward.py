@@ -11,15 +11,15 @@ from collections.abc import Callable
 from model_runtime import memory
 from model_runtime.counters import Tally
 from model_runtime.desk import Desk
+from model_runtime.ear import Ear
 from model_runtime.errors import ModelMissing, SensesError
-from model_runtime.events import Result
 from model_runtime.feed import Feed
 from model_runtime.house import House
 from model_runtime.jobs import Job
 from model_runtime.library import Library
 from model_runtime.models import Model
-from model_runtime.processes.process import Patience, WorkerProcess
-from model_runtime.refusals import error_of, worker_died
+from model_runtime.processes.process import Patience
+from model_runtime.refusals import error_of
 from model_runtime.requests import Task
 from model_runtime.scheduler.core import Scheduler
 from model_runtime.scheduler.eviction import POLICIES
@@ -31,8 +31,6 @@ from model_runtime.scheduler.messages import (
     Grant,
     Happening,
     Left,
-    Loaded,
-    LoadProgressed,
     Refuse,
     Revoke,
     Spawn,
@@ -41,30 +39,17 @@ from model_runtime.scheduler.messages import (
 from model_runtime.scheduler.records import Limits, ModelPlan
 from model_runtime.settings import Settings
 from model_runtime.status import ModelState
-from model_runtime.tenants import Tenant
-from model_runtime.worker.messages import (
-    Beat,
-    Cancel,
-    Hello,
-    JobEnded,
-    JobEvent,
-    LoadBroke,
-    LoadProgress,
-    Ready,
-    Report,
-)
+from model_runtime.tenants import LOAD_TIMEOUT
+from model_runtime.worker.messages import Cancel
 
 IMAGE_PATIENCE = 2.5
 """Pictures take long; a request for one may wait this much longer than others."""
-
-LOAD_TIMEOUT = "load timeout"
-"""The one reason for which the scheduler stops a process that failed."""
 
 log = logging.getLogger(__name__)
 
 
 class Steward:
-    """The one writer of scheduler, desk and house; the `Owner` of every worker process."""
+    """The one writer of scheduler, desk and house."""
 
     def __init__(
         self, library: Library, settings: Settings, clock: Callable[[], float], patience: Patience, feed: Feed
@@ -78,6 +63,7 @@ class Steward:
         self._settings = settings
         self._feed = feed
         self._models: dict[str, Model] = {}
+        self._ear = Ear(self.desk, self.house, self.tally, clock, self.happen, feed.change)
         self._happenings: deque[Happening] = deque()
         self._is_handling = False
 
@@ -178,7 +164,7 @@ class Steward:
     def _spawn(self, spawn: Spawn) -> None:
         model = self._models[spawn.model]
         try:
-            tenant = self.house.move_in(model, spawn.incarnation, self)
+            tenant = self.house.move_in(model, spawn.incarnation, self._ear)
         except (OSError, SensesError) as error:
             self.tally.load_failed(model.name)
             permanent = isinstance(error, ModelMissing)
@@ -221,84 +207,6 @@ class Steward:
             if position and position != job.position:
                 reason = self.scheduler.explain(job.model.name)
                 self.desk.tell_position(job, position, reason, self.house.tenants.get(job.model.name))
-
-    # -- what processes do -----------------------------------------------------------------------------------------
-
-    def reported(self, process: WorkerProcess, report: Report) -> None:
-        """A worker said something."""
-        tenant = self.house.of(process)
-        if tenant is None:
-            return
-        tenant.heard_at = self.clock()
-        match report:
-            case JobEvent():
-                self._worked(tenant, report)
-            case JobEnded():
-                self._ended(tenant, report)
-            case Beat():
-                self._beat(tenant, report)
-            case LoadProgress(stage, fraction):
-                tenant.stage, tenant.fraction = stage, fraction
-                self.desk.tell_loading(tenant)
-                self.happen(LoadProgressed(process.name, process.incarnation))
-            case Ready():
-                self._ready(tenant, report)
-            case LoadBroke(error, permanent):
-                tenant.load_error, tenant.is_permanent = error.message, permanent
-            case Hello():
-                pass
-
-    def lost(self, process: WorkerProcess, cause: str) -> None:
-        """A worker will say nothing more: its callers learn why at once."""
-        tenant = self.house.of(process)
-        for job in self.desk.running_on(tenant) if tenant is not None else ():
-            self.desk.fail(job, worker_died(process.name, cause))
-
-    def reaped(self, process: WorkerProcess, cause: str) -> None:
-        """A process is gone and its memory is back."""
-        tenant = self.house.of(process)
-        if tenant is None:
-            return
-        self.house.move_out(process)
-        cause = tenant.load_error or cause
-        log.info("%s is gone: %s", process.name, cause)
-        if tenant.loaded_at is None and tenant.leaving in ("", LOAD_TIMEOUT):
-            self.tally.load_failed(process.name)
-        self.happen(Exited(process.name, process.incarnation, cause, tenant.is_permanent))
-
-    def _worked(self, tenant: Tenant, report: JobEvent) -> None:
-        job = self.desk.jobs.get(report.job)
-        if job is None:
-            return
-        self.desk.deliver(job, report.event)
-        if job.full_since is not None and not tenant.is_held_back:
-            tenant.is_held_back = True
-            tenant.process.read(wanted=False)
-        self._feed.change()
-
-    def _ended(self, tenant: Tenant, report: JobEnded) -> None:
-        tenant.revoked.pop(report.job, None)
-        job, outcome = self.desk.jobs.get(report.job), report.outcome
-        if job is not None and isinstance(outcome, SensesError):
-            self.desk.fail(job, outcome)
-        elif job is not None and isinstance(outcome, Result):
-            self.desk.finish(job, outcome)
-        self.happen(Ended(report.job, tenant.model.name, tenant.incarnation, isinstance(outcome, Result)))
-
-    def _beat(self, tenant: Tenant, beat: Beat) -> None:
-        if beat.pieces != tenant.pieces:
-            tenant.pieces = beat.pieces
-            for job in self.desk.running_on(tenant):
-                job.sign_at = tenant.heard_at
-
-    def _ready(self, tenant: Tenant, ready: Ready) -> None:
-        tenant.loaded_at, tenant.fraction = self.clock(), 1.0
-        self.house.measure()
-        measured = max(tenant.footprint_bytes, ready.loaded.active_bytes, 1)
-        seconds = tenant.loaded_at - tenant.started_at
-        log.info("%s is ready after %.1f s with %.2f GB", tenant.model.name, seconds, measured / 1e9)
-        self.tally.loaded(tenant.model.name, seconds)
-        self.happen(Loaded(tenant.model.name, tenant.incarnation, measured))
 
 
 def _scheduler(settings: Settings) -> Scheduler:

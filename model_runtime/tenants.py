@@ -5,6 +5,9 @@ from dataclasses import dataclass, field
 from model_runtime.models import Model
 from model_runtime.processes.process import WorkerProcess
 
+LOAD_TIMEOUT = "load timeout"
+"""The one reason for which the scheduler stops a process that failed."""
+
 
 @dataclass(slots=True, eq=False)
 class Tenant:

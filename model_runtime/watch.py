@@ -1,13 +1,13 @@
 """Who is stuck: decided over the times of jobs and processes, and ended, once a second."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from model_runtime.errors import Cancelled, JobStalled
 from model_runtime.jobs import Job
 from model_runtime.requests import Task
-from model_runtime.scheduler.messages import Measured
+from model_runtime.scheduler.messages import Measured, Pressed
 from model_runtime.steward import Steward
 from model_runtime.tenants import Tenant
 
@@ -72,9 +72,10 @@ def unread(jobs: Iterable[Job], limits: Limits, now: float) -> Iterator[Job]:
 class Watchman:
     """Ends what is stuck, so that every caller is answered."""
 
-    def __init__(self, steward: Steward, limits: Limits) -> None:
+    def __init__(self, steward: Steward, limits: Limits, is_short: Callable[[], bool]) -> None:
         self._steward = steward
         self._limits = limits
+        self._is_short = is_short
         self._looked_at = steward.clock()
 
     def look(self) -> None:
@@ -88,6 +89,8 @@ class Watchman:
         self._end_stalled(now)
         self._end_processes(now)
         self._charge_what_is_held(now)
+        if self._is_short():
+            self._steward.happen(Pressed())
 
     def _charge_what_is_held(self, now: float) -> None:
         """Caches and leaks count, but not the memory of a job that is being given back a moment after its end."""

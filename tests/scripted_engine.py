@@ -17,6 +17,7 @@ The script of a request is its text: commands separated by ";", each a word and 
     garbage         write nonsense over the link
     touch PATH      create the file
     nothing         end without a result
+    keep MEGABYTES  take memory and never give it back
 
 What a load does is written in the same way in the option `load`, with the further command `progress FRACTION` and
 `allocate MEGABYTES`.
@@ -77,6 +78,9 @@ class ScriptedEngine:
         for command, argument in commands(script_of(request)):
             if command == "nothing":
                 return
+            if command == "keep":
+                self.memory.append(bytearray(os.urandom(1 << 20)) * int(argument))
+                continue
             for piece in obey(command, argument, check):
                 check()
                 said.append(piece)

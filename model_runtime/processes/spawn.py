@@ -64,8 +64,11 @@ def spawn_worker(name: str) -> Spawned:
 
 
 def environment(environ: Mapping[str, str], path: list[str]) -> dict[str, str]:
-    """The worker's variables: it finds the very modules the daemon found, whichever way that one was started."""
-    kept = {name: value for name, value in environ.items() if not name.startswith("PYTHON")}
+    """The worker's variables: it finds the very modules the daemon found, whichever way that one was started.
+
+    The instance's own settings, an API key among them, are none of its business.
+    """
+    kept = {name: value for name, value in environ.items() if not name.startswith(("PYTHON", "SENSES_"))}
     folders = [SOURCES, *(folder for folder in path if folder.startswith("/"))]
     return kept | {"PYTHONPATH": os.pathsep.join(dict.fromkeys(folders))}
 

@@ -299,7 +299,7 @@ async def test_a_worker_ends_with_its_parent(script: str) -> None:
 
 
 def test_a_worker_finds_the_modules_its_daemon_found() -> None:
-    given = {"PATH": "/bin", "PYTHONHOME": "/nowhere", "PYTHONPATH": "/a"}
+    given = {"PATH": "/bin", "PYTHONHOME": "/nowhere", "PYTHONPATH": "/a", "SENSES_API_KEY": "secret"}
 
     variables = environment(given, ["", "/a", "relative", "/b", "/a"])
 

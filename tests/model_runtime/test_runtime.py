@@ -229,8 +229,33 @@ async def test_the_memory_of_an_unloaded_model_is_back(settings: Settings) -> No
 
 
 def _resident_bytes() -> int:
-    this = psutil.Process()
-    return sum(int(process.memory_info().rss) for process in (this, *this.children(recursive=True)))
+    return sum(int(process.memory_info().rss) for process in (psutil.Process(), *workers()))
+
+
+@pytest.mark.promise("runtime:pressure")
+async def test_idle_models_leave_when_the_machine_runs_short_of_memory(settings: Settings) -> None:
+    short: list[bool] = []
+    library = ScriptedLibrary(scripted_model("eyes"), scripted_model("ears"))
+    async with open_runtime(settings, library, is_short_of_memory=lambda: bool(short)) as runtime:
+        await answer(runtime, chat("say a", "eyes"))
+        await answer(runtime, chat("say a", "ears"))
+        short.append(True)
+        status = await until(runtime, lambda status: status.memory.charged_bytes == 0)
+
+    assert status.counters.unloads == {("eyes", "pressure"): 1, ("ears", "pressure"): 1}
+
+
+async def test_memory_that_an_idle_model_took_later_is_charged(settings: Settings) -> None:
+    clock = Clock()
+    library = ScriptedLibrary(scripted_model("m"))
+    async with open_runtime(settings, library, clock=clock) as runtime:
+        await answer(runtime, chat("say a"))
+        loaded = model_of(runtime.status()).charged_bytes
+        await answer(runtime, chat("keep 40"))
+        clock.now += 3
+        grown = await until(runtime, lambda status: model_of(status).charged_bytes > loaded + (40 << 20))
+
+    assert grown.memory.charged_bytes == model_of(grown).charged_bytes
 
 
 async def test_an_operator_loads_and_unloads_by_hand(settings: Settings) -> None:
