@@ -26,7 +26,7 @@ async def post_form(http: httpx2.AsyncClient, path: str, fields: list[tuple[str,
 
 async def until(condition: Callable[[], object]) -> None:
     """Wait until something has come about."""
-    with anyio.fail_after(5):
+    with anyio.fail_after(15):
         while not condition():
             await anyio.lowlevel.checkpoint()
 

@@ -22,6 +22,7 @@ from tests.fakes import FakeService, model_status
 from tests.openai_compat.clients import until
 from tests.openai_compat.conftest import Switch
 
+expect.set_options(timeout=15_000)
 BROWSERS = ("chromium", "chromium-headless-shell", "google-chrome", "chromium-browser")
 
 
