@@ -169,7 +169,7 @@ class Daemon:
             os._exit(1)
 
     async def _listen_for_signals(self) -> None:
-        with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+        with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM, signal.SIGHUP) as signals:
             async for number in signals:
                 if self._leaving.is_set():
                     os._exit(128 + number)
@@ -178,7 +178,8 @@ class Daemon:
 
     def _makes_way(self, version: str, server: SensesServer, door: Door) -> bool:
         """Leave for a newer client where nothing is going on; a busy daemon serves it as it is."""
-        if not newer(version, VERSION) or not self._auto or door.connections > 1 or server.desk.jobs.running:
+        working = door.connections > 1 or server.desk.jobs.running or server.desk.service.status().jobs
+        if not self._auto or not newer(version, VERSION) or working:
             return False
         logger.info("Making way for Senses %s", version)
         self._leaving.set()

@@ -83,6 +83,7 @@ class Desk:
             await ctx.report_progress(fraction, 1.0, message)
 
         if await attend(job, deadline_seconds(client, wait_seconds), tell):
+            self.jobs.delivered(job)
             return job.outcome()
         return answer(Answered(status="running", job_id=job.id, progress=job.meter.message))
 

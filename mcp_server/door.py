@@ -21,6 +21,8 @@ logger = logging.getLogger(__name__)
 
 GREETING_SECONDS = 5.0
 GREETING_BYTES = 65_536
+FAREWELL_SECONDS = 2.0
+"""For the last answer to a client that has closed its side."""
 RETRY_SECONDS = 0.2
 LINE_BYTES = 64 * 1024 * 1024
 """Of one message: media come by path, a data: URI has at most 11 MB."""
@@ -127,11 +129,13 @@ async def _serve(
             async for message in from_server:
                 await _send(stream, message)
 
-    async with anyio.create_task_group() as tasks:
-        tasks.start_soon(receive)
-        tasks.start_soon(send)
-        await sdk.serve_messages(server, reads, writes, caller)
-        tasks.cancel_scope.cancel()
+    async with anyio.create_task_group() as sending:
+        sending.start_soon(send)
+        async with anyio.create_task_group() as receiving:
+            receiving.start_soon(receive)
+            await sdk.serve_messages(server, reads, writes, caller)
+            receiving.cancel_scope.cancel()
+        sending.cancel_scope.deadline = anyio.current_time() + FAREWELL_SECONDS
 
 
 async def _send(stream: SocketStream, message: SessionMessage) -> None:

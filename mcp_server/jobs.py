@@ -20,7 +20,8 @@ from model_runtime.errors import Cancelled, Failed, InvalidInput, SensesError
 
 logger = logging.getLogger(__name__)
 
-FINISHED_KEPT = 64
+FINISHED_KEPT = 32
+"""A result holds up to 700 KB of previews."""
 REPORT_SECONDS = 0.25
 SILENCE_SECONDS = 5.0
 
@@ -83,6 +84,10 @@ class Jobs:
                 code="not_found",
             )
         return self._jobs[name]
+
+    def delivered(self, job: Job) -> None:
+        """Forget a job whose result the call that asked for it has given."""
+        self._jobs.pop(job.id, None)
 
     def all(self) -> list[Job]:
         """Return the jobs that are known, oldest first."""

@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from fcntl import LOCK_EX, flock
+from fcntl import LOCK_EX, LOCK_NB, flock
 
 from mcp_server.places import PROTOCOL, VERSION, Places, own_folder
 
@@ -79,7 +79,9 @@ def reach(places: Places, hello: bytes, patience_seconds: float = PATIENCE_SECON
     while link is None:
         link = _start(places, hello, deadline)
         if link is None and time.monotonic() > deadline:
-            raise Unreachable(f"the daemon did not answer within {patience_seconds:.0f} s.{log_tail(places)}")
+            raise Unreachable(
+                f"the daemon did not answer within {patience_seconds:.0f} s; `senses stop` ends it.{log_tail(places)}"
+            )
     return link
 
 
@@ -137,11 +139,22 @@ def _start(places: Places, hello: bytes, deadline: float) -> socket.socket | Non
     with open(places.start_lock, "a") as lock:  # noqa: PTH123
         flock(lock, LOCK_EX)
         link = dial(places.socket, hello)
-        if link is None and _spawn(places, deadline):
+        # one that is leaving, or does not answer, still holds the life lock: another could only fail
+        if link is None and _is_free(places.life_lock) and _spawn(places, deadline):
             link = dial(places.socket, hello)
     if link is None:
         time.sleep(RETRY_SECONDS)
     return link
+
+
+def _is_free(path: str) -> bool:
+    """Whether no daemon holds the lock."""
+    with open(path, "a") as lock:  # noqa: PTH123
+        try:
+            flock(lock, LOCK_EX | LOCK_NB)
+        except BlockingIOError:
+            return False
+    return True
 
 
 def _spawn(places: Places, deadline: float) -> bool:

@@ -19,7 +19,8 @@ from model_runtime.settings import SettingsError
 
 BODY_BYTES = 64 * 1024 * 1024
 """Of one MCP message over HTTP: the SDK's 4 MiB is too little for a data: URI."""
-GRACEFUL_SECONDS = 1
+GRACEFUL_SECONDS = 2
+"""For answers that run when the daemon stops."""
 LOCAL_HOSTS = ("127.0.0.1", "localhost", "[::1]")
 
 

@@ -15,8 +15,9 @@ import psutil
 import pytest
 from mcp import Client, StdioServerParameters
 
-from mcp_server.life import read_facts
-from mcp_server.places import Places
+from mcp_server import shim
+from mcp_server.life import hold, read_facts
+from mcp_server.places import Places, own_folder
 from tests.mcp_server.conftest import Era
 from tests.mcp_server.test_tools import data_of
 
@@ -217,6 +218,17 @@ def test_a_setting_that_cannot_be_used_reaches_the_client(instance: Instance) ->
     _, said = shim.communicate(timeout=20)
 
     assert b"memory.eviction is 'random'; it must be one of lru, cost." in said
+
+
+def test_while_another_daemon_leaves_no_further_one_is_tried(instance: Instance) -> None:
+    own_folder(instance.places.run)
+    lock = hold(instance.places.life_lock)
+
+    with pytest.raises(shim.Unreachable, match="did not answer within 0 s; `senses stop` ends it"):
+        shim.reach(instance.places, b"{}\n", patience_seconds=0.2)
+
+    os.close(lock)
+    assert not (instance.home / "starts").exists()
 
 
 def test_a_home_too_long_for_a_socket_works(tmp_path: Path) -> None:
