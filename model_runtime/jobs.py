@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from model_runtime.events import Event, LanguageFound, Progress, Segment, TextDelta, Timings
+from model_runtime.events import AudioChunk, Event, LanguageFound, Progress, Segment, TextDelta, Timings
 from model_runtime.mailbox import Mailbox
 from model_runtime.models import Model
 from model_runtime.requests import Chat, GenerateImage, Request, Speak, Task, Transcribe
@@ -56,6 +56,8 @@ class Job:
                 self.stage, self.done = "tokens", self.done + 1
             case Segment(end=end):
                 self.stage, self.done = "seconds", end
+            case AudioChunk(pcm, sample_rate):
+                self.stage, self.done = "seconds", self.done + len(pcm) / 2 / sample_rate
             case LanguageFound(language):
                 self.stage = f"language {language}"
             case _:

@@ -217,4 +217,6 @@ def _scheduler(settings: Settings) -> Scheduler:
         load_seconds=settings.load_seconds,
     )
     budget = memory.budget_bytes(settings.budget_bytes, memory.total_bytes())
+    if budget < settings.budget_bytes:
+        log.warning("memory.budget_gb leaves too little for the rest of this machine: %.1f GB are used", budget / 1e9)
     return Scheduler((), budget, limits, POLICIES[settings.eviction])

@@ -326,13 +326,15 @@ async def test_a_process_that_gives_no_sign_of_life_is_ended(settings: Settings,
     assert "no sign of life" in call.error.message
 
 
-async def test_a_machine_that_slept_ends_nothing(settings: Settings, library: ScriptedLibrary, tmp_path: Path) -> None:
+async def test_a_machine_that_slept_ends_nothing(settings: Settings, tmp_path: Path) -> None:
     clock, gate = Clock(), tmp_path / "gate"
+    library = ScriptedLibrary(scripted_model("m"), scripted_model("idle"))
     async with open_runtime(settings, library, clock=clock) as runtime, anyio.create_task_group() as group:
+        await answer(runtime, chat("say a", "idle"))
         call = Call(runtime, chat(f"say a; wait {gate}; say b")).start(group)
         await call.first(TextDelta)
         clock.now += 3600
-        await until(runtime, lambda status: status.uptime_seconds >= 3600)
+        await until(runtime, lambda status: model_of(status, "idle").state is ModelState.ABSENT)
         gate.touch()
         await call.end()
 
