@@ -119,3 +119,10 @@ def open_model(spec: LoadSpec, folder: Path, config: Mapping[str, Any]) -> Moond
         context_tokens=context_tokens(config, int(spec.options.get("context_tokens", 0))),
         weights_bytes=weights_bytes(folder, skip=NOT_LOADED),
     )
+
+
+def _open_words(name: str, folder: Path) -> Tokenizer:
+    tokenizer = check_words(name, Tokenizer.from_file(str(folder / "tokenizer.json")))
+    tokenizer.no_padding()
+    tokenizer.no_truncation()
+    return tokenizer
