@@ -12,7 +12,6 @@ from collections.abc import Iterator, Sequence
 from typing import Any, cast
 
 import mlx.core as mx
-import numpy as np
 
 from model_runtime.engines.engine import Check
 from model_runtime.engines.whisper_library import decoding
@@ -54,19 +53,16 @@ class Times(decoding.ApplyTimestampRules):
     """Times come in pairs, never go back, and are taken where all of them together are likelier than any word."""
 
     def apply(self, logits: mx.array, tokens: mx.array) -> mx.array:
-        """Mask what may not come next."""
-        words = self.tokenizer
-        mask = np.zeros(logits.shape, np.float32)
-        mask[:, words.no_timestamps] = -np.inf
-        rows = cast(list[list[int]], tokens[:, self.sample_begin :].tolist())
-        for row, sampled in enumerate(rows):
-            for start, end in forbidden(sampled, words.timestamp_begin, words.eot, self.max_initial_timestamp_index):
-                mask[row, start:end] = -np.inf
-        allowed = logits + mx.array(mask)
+        """Forbid what may not come next; logits are (1, vocabulary)."""
+        words, numbers = self.tokenizer, mx.arange(logits.shape[-1])
+        sampled = cast(list[int], tokens[0, self.sample_begin :].tolist())
+        banned = numbers == words.no_timestamps
+        for start, end in forbidden(sampled, words.timestamp_begin, words.eot, self.max_initial_timestamp_index):
+            banned |= (numbers >= start) & (numbers < (logits.shape[-1] if end is None else end))
+        allowed = mx.where(banned, -mx.inf, logits)
         times = allowed[:, words.timestamp_begin :].logsumexp(axis=-1, keepdims=True)
         word = allowed[:, : words.timestamp_begin].max(axis=-1, keepdims=True)
-        is_word = mx.arange(logits.shape[-1]) < words.timestamp_begin
-        return mx.where((times > word) & is_word, -mx.inf, allowed)
+        return mx.where((times > word) & (numbers < words.timestamp_begin), -mx.inf, allowed)
 
 
 def forbidden(

@@ -60,6 +60,11 @@ def build(folder: Path) -> Path:
     return _write(folder, _dimensions(), _wired(MULTILINGUAL))
 
 
+def build_brief(folder: Path) -> Path:
+    """Write one with a short memory, which says 32 tokens at most: for text without end."""
+    return _write(folder, {**_dimensions(), "n_text_ctx": 64}, _wired(MULTILINGUAL))
+
+
 def build_large(folder: Path) -> Path:
     """Write that of large-v3, which has as many decoder as encoder layers; here two of each."""
     return _write(folder, _dimensions(audio_layers=2, text_layers=2), _wired(MULTILINGUAL))
