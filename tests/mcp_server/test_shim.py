@@ -15,7 +15,7 @@ import psutil
 import pytest
 from mcp import Client, StdioServerParameters
 
-from mcp_server import shim
+from mcp_server import summon
 from mcp_server.life import hold, read_facts
 from mcp_server.places import Places, own_folder
 from tests.mcp_server.conftest import Era
@@ -224,8 +224,8 @@ def test_while_another_daemon_leaves_no_further_one_is_tried(instance: Instance)
     own_folder(instance.places.run)
     lock = hold(instance.places.life_lock)
 
-    with pytest.raises(shim.Unreachable, match="did not answer within 0 s; `senses stop` ends it"):
-        shim.reach(instance.places, b"{}\n", patience_seconds=0.2)
+    with pytest.raises(summon.Unreachable, match="did not answer within 0 s; `senses stop` ends it"):
+        summon.reach(instance.places, b"{}\n", patience_seconds=0.2)
 
     os.close(lock)
     assert not (instance.home / "starts").exists()
