@@ -20,8 +20,9 @@ SENTENCE_PAUSE, PARAGRAPH_PAUSE = 0.12, 0.35
 _CODE = re.compile(r"```.*?(```|\Z)", re.DOTALL)
 _LINK = re.compile(r"!?\[([^\]]+)\]\([^)\s]*\)")
 _SCHEME = re.compile(r"\bhttps?://(www\.)?")
-_MARKUP = re.compile(r"^\s*(#{1,6}|>|[-*+]|\d+\.)\s+|[*_`~|]+", re.MULTILINE)
+_MARKUP = re.compile(r"^[^\S\n]*(#{1,6}|>|[-*+]|\d+\.)\s+|[*_`~|]+", re.MULTILINE)
 _SPACES = re.compile(r"[^\S\n]+")
+_LINE_ENDS = re.compile(r" ?\n ?")
 _UNSPOKEN = {"Cc", "Cf", "Cs", "Co", "Cn", "So"}
 
 ABBREVIATED = r"(?<!\b[A-Z]\.)(?<!\b(?:Dr|Mr|Ms|St|vs)\.)(?<!\b(?:Mrs|etc|e\.g|i\.e|a\.m|p\.m)\.)"
@@ -47,7 +48,7 @@ def readable(text: str) -> str:
     text = _LINK.sub(r"\1", _CODE.sub(" ", unicodedata.normalize("NFC", text)))
     text = _MARKUP.sub(" ", _SCHEME.sub("", text))
     kept = (letter for letter in text if letter == "\n" or unicodedata.category(letter) not in _UNSPOKEN)
-    return _SPACES.sub(" ", "".join(kept)).strip()
+    return _LINE_ENDS.sub("\n", _SPACES.sub(" ", "".join(kept))).strip()
 
 
 def only_letters_of(language: str, text: str) -> tuple[str, int]:
