@@ -76,11 +76,10 @@ class Desk:
 
     def tell_position(self, job: Job, position: int, reason: str, tenant: Tenant | None) -> None:
         """Tell a waiting caller that its place has changed, and how far the load is."""
-        if job.position != position:
-            job.position = position
-            job.mailbox.put(Queued(position, reason))
-            if tenant is not None and tenant.loaded_at is None:
-                job.mailbox.put(Loading(tenant.model.name, tenant.stage, tenant.fraction))
+        job.position = position
+        job.mailbox.put(Queued(position, reason))
+        if tenant is not None and tenant.loaded_at is None:
+            job.mailbox.put(Loading(tenant.model.name, tenant.stage, tenant.fraction))
 
     def tell_loading(self, tenant: Tenant) -> None:
         """Tell everybody who waits for this model and knows its place how far the load is."""

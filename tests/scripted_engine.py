@@ -15,6 +15,7 @@ The script of a request is its text: commands separated by ";", each a word and 
     exit N          leave with this exit code
     signal N        die of this signal
     garbage         write nonsense over the link
+    hangup          close the link for writing and stand still
     touch PATH      create the file
     nothing         end without a result
     keep MEGABYTES  take memory and never give it back
@@ -23,7 +24,10 @@ What a load does is written in the same way in the option `load`, with the furth
 `allocate MEGABYTES`.
 """
 
+import ctypes
 import os
+import signal
+import socket
 import sys
 import threading
 import time
@@ -188,6 +192,10 @@ def _misbehave(command: str, argument: str) -> None:
         case "garbage":
             os.write(3, b"\xff" * 64)
             threading.Event().wait()
+        case "hangup":
+            # through PyDLL the interpreter's lock is kept, so that the guardian does not get to act
+            ctypes.PyDLL(None).shutdown(3, socket.SHUT_WR)
+            os.kill(os.getpid(), signal.SIGSTOP)
         case _:
             raise AssertionError(f"unknown command {command!r}")
 

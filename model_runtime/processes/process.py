@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+import psutil
+
 from model_runtime.codec import CodecError, decode, encode
 from model_runtime.frames import Frame, FrameError, pack
 from model_runtime.processes.exits import describe_exit
@@ -17,8 +19,9 @@ from model_runtime.processes.spawn import Spawned, spawn_worker
 from model_runtime.processes.words import Words
 from model_runtime.worker.messages import Order, Report, Shutdown
 
-ANSWER_SECONDS = 0.05
-"""How long after the link's end the exit status is waited for before callers are told without it."""
+ANSWER_SECONDS = 0.25
+"""How long after the link's end the exit status is waited for, which comes within a few milliseconds where the process
+ends; after that it lives on without a link, and callers are told so."""
 LAST_FRAMES_SECONDS = 1.0
 """How long after the process's end its last frames may take to be read."""
 
@@ -128,7 +131,7 @@ class WorkerProcess:
         self._loop.call_later(ANSWER_SECONDS, self._give_up_on_link)
 
     def _give_up_on_link(self) -> None:
-        if self._status is None:
+        if self._status is None and not _is_zombie(self.pid):
             self.kill("it closed its link")
             self._lose(self._told_cause)
 
@@ -188,6 +191,14 @@ class WorkerProcess:
             status = 0
         with contextlib.suppress(RuntimeError):  # the loop is closed: nobody is left to be told
             self._loop.call_soon_threadsafe(self._reaped, status)
+
+
+def _is_zombie(pid: int) -> bool:
+    """Whether it has ended already and only its reaper is late."""
+    try:
+        return bool(psutil.Process(pid).status() == psutil.STATUS_ZOMBIE)
+    except psutil.Error:
+        return True
 
 
 def pack_order(order: Order) -> list[bytes]:

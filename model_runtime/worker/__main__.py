@@ -17,7 +17,7 @@ from model_runtime.engines.engine import Engine, LoadSpec, StepEngine
 from model_runtime.engines.registry import active_bytes, open_engine
 from model_runtime.errors import LoadFailed, SensesError
 from model_runtime.worker.faults import name_fault
-from model_runtime.worker.link import Link
+from model_runtime.worker.link import Link, end_orphaned
 from model_runtime.worker.messages import (
     LINK_FD,
     Hello,
@@ -39,7 +39,7 @@ ENVIRONMENT = {
     "TQDM_DISABLE": "1",
 }
 
-LOAD_BROKE, ORPHANED, LINK_BROKE, ENGINE_BROKE = 1, 9, 65, 70
+LOAD_BROKE, LINK_BROKE, ENGINE_BROKE = 1, 65, 70
 """Exit codes; 0 is leaving when told to."""
 
 PR_SET_PDEATHSIG = 1
@@ -128,7 +128,7 @@ def _read(link: Link, orders: Orders, pulse: Pulse) -> None:
     except Exception:
         log.exception("The daemon cannot be understood")
         _leave(LINK_BROKE)
-    os._exit(ORPHANED)
+    end_orphaned()
 
 
 def _leave(code: int) -> None:

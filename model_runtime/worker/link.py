@@ -1,12 +1,17 @@
 """The worker's end of the link: blocking sends from any thread, orders received by one."""
 
+import os
 import socket
 import threading
 from collections.abc import Iterator
+from typing import NoReturn
 
 from model_runtime.codec import decode, encode
 from model_runtime.frames import FrameReader, pack
 from model_runtime.worker.messages import Order, Report
+
+ORPHANED = 9
+"""Exit code of a worker whose daemon is gone."""
 
 
 class Link:
@@ -20,12 +25,15 @@ class Link:
         self._sending = threading.Lock()
 
     def send(self, report: Report) -> None:
-        """Send a report whole."""
+        """Send a report whole; without a daemon the process ends here."""
         header, blobs = encode(report)
         parts = pack(header, blobs)
         with self._sending:
-            for part in parts:
-                self._socket.sendall(part)
+            try:
+                for part in parts:
+                    self._socket.sendall(part)
+            except ConnectionError:
+                end_orphaned()
 
     def orders(self) -> Iterator[Order]:
         """Yield orders as they come; ends when the daemon is gone."""
@@ -39,3 +47,8 @@ class Link:
             return self._socket.recv_into(buffer)
         except ConnectionError:
             return 0
+
+
+def end_orphaned() -> NoReturn:
+    """End at once: nobody is left to work for, and the memory is wanted elsewhere."""
+    os._exit(ORPHANED)

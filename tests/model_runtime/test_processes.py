@@ -19,9 +19,10 @@ from model_runtime.engines.engine import LoadSpec
 from model_runtime.frames import pack
 from model_runtime.processes.exits import describe_exit
 from model_runtime.processes.process import Patience, WorkerProcess, pack_order
-from model_runtime.processes.spawn import environment
+from model_runtime.processes.spawn import environment, spawn_worker
 from model_runtime.processes.words import LINES, Words
 from model_runtime.requests import Chat, Message
+from model_runtime.worker.link import ORPHANED
 from model_runtime.worker.messages import (
     LINK_FD,
     Cancel,
@@ -181,6 +182,41 @@ async def test_what_was_sent_before_the_end_is_still_received() -> None:
             await process.exited.wait()
 
     assert sum(isinstance(report, JobEvent) for report in listener.reports) == 3
+
+
+async def test_what_was_sent_before_the_end_is_received_even_if_nobody_read_until_then() -> None:
+    async with worker() as (process, listener):
+        await listener.until(Ready)
+        process.read(wanted=False)
+        process.send(run(1, "pieces 3; exit 0"))
+        with anyio.fail_after(20):
+            await process.exited.wait()
+        received = sum(isinstance(report, JobEvent) for report in listener.reports)
+
+    assert received == 3
+
+
+async def test_a_worker_that_closes_its_link_and_stands_still_is_lost_at_once_and_ended() -> None:
+    async with worker() as (process, listener):
+        process.send(run(1, "say a; hangup"))
+        with anyio.fail_after(20):
+            while not listener.lost_because:
+                await listener.changed.wait()
+            reaped_before = list(listener.reaped_because)
+            await process.exited.wait()
+
+    assert listener.lost_because == listener.reaped_because == ["it closed its link"]
+    assert reaped_before == []
+
+
+def test_a_worker_without_a_daemon_leaves_by_itself() -> None:
+    """Where the system does not tell a process that its parent has died, the closed link does."""
+    spawned = spawn_worker("m")
+    spawned.link.close()
+    _, status = os.waitpid(spawned.pid, 0)
+    os.close(spawned.log)
+
+    assert os.waitstatus_to_exitcode(status) == ORPHANED
 
 
 async def test_a_model_that_cannot_be_loaded_says_so_and_leaves() -> None:
