@@ -18,7 +18,13 @@ REAL_MODELS = (
         "Moondream2: quick looks at one picture",
         (
             Artifact("model", "vikhyatk/moondream2", "2025-06-21", ("config.json", "*.safetensors"), 3_854_000_000),
-            Artifact("tokenizer", "moondream/starmie-v1", "main", ("tokenizer*",), 4_000_000),
+            Artifact(
+                "tokenizer",
+                "moondream/starmie-v1",
+                "35192e10a54e36eabe0a7cc57a2c1aab371cafc5",
+                ("tokenizer*",),
+                4_000_000,
+            ),
         ),
         heavy=False,
         concurrency=4,
@@ -56,7 +62,7 @@ REAL_MODELS = (
             Artifact(
                 "model",
                 "Runpod/FLUX.2-klein-4B-mflux-4bit",
-                "main",
+                "73dcaa322be48ea49374b32b4b23aab1a3e59b87",
                 ("*/*.json", "*/*.safetensors", "*/*.txt", "*/*.jinja", "*.json"),
                 4_620_000_000,
             ),
@@ -68,7 +74,15 @@ REAL_MODELS = (
         Task.TRANSCRIPTION,
         "mlx-whisper",
         "Whisper large-v3-turbo: near real time, 99 languages",
-        (Artifact("model", "mlx-community/whisper-large-v3-turbo", "main", ("*.json", "weights.*"), 1_620_000_000),),
+        (
+            Artifact(
+                "model",
+                "mlx-community/whisper-large-v3-turbo",
+                "a4aaeec0636e6fef84abdcbe3544cb2bf7e9f6fb",
+                ("*.json", "weights.*"),
+                1_620_000_000,
+            ),
+        ),
         heavy=False,
     ),
     Model(
@@ -76,7 +90,15 @@ REAL_MODELS = (
         Task.TRANSCRIPTION,
         "mlx-whisper",
         "Whisper large-v3: most accurate, translates to English",
-        (Artifact("model", "mlx-community/whisper-large-v3-mlx", "main", ("*.json", "weights.*"), 3_100_000_000),),
+        (
+            Artifact(
+                "model",
+                "mlx-community/whisper-large-v3-mlx",
+                "49e6aa286ad60c14352c404340ded53710378a11",
+                ("*.json", "weights.*"),
+                3_100_000_000,
+            ),
+        ),
     ),
     Model(
         "tts-fast",
@@ -87,7 +109,7 @@ REAL_MODELS = (
             Artifact(
                 "model",
                 "mlx-community/Kokoro-82M-bf16",
-                "main",
+                "a71e4d38b236d968966a2002c4c895dbd12b1c3c",
                 ("*.json", "*.safetensors", "voices/*.safetensors"),
                 360_000_000,
             ),
@@ -110,7 +132,7 @@ REAL_MODELS = (
             Artifact(
                 "codec",
                 "kyutai/moshiko-pytorch-bf16",
-                "main",
+                "2bfc9ae6e89079a5cc7ed2a68436010d91a3d289",
                 ("tokenizer-e351c8d8-checkpoint125.safetensors",),
                 385_000_000,
             ),
@@ -126,7 +148,7 @@ REAL_MODELS = (
             Artifact(
                 "model",
                 "mlx-community/Qwen3-TTS-12Hz-0.6B-CustomVoice-8bit",
-                "main",
+                "049ef77fe8816b536193c0c25f9a214d17921282",
                 ("*.json", "*.safetensors", "*.txt", "speech_tokenizer/*"),
                 1_700_000_000,
             ),
@@ -138,7 +160,15 @@ REAL_MODELS = (
         Task.TEXT,
         "mlx-lm",
         "Llama 3.2 3B: short texts",
-        (Artifact("model", "mlx-community/Llama-3.2-3B-Instruct-4bit", "main", WEIGHTS, 1_820_000_000),),
+        (
+            Artifact(
+                "model",
+                "mlx-community/Llama-3.2-3B-Instruct-4bit",
+                "7f0dc925e0d0afb0322d96f9255cfddf2ba5636e",
+                WEIGHTS,
+                1_820_000_000,
+            ),
+        ),
         heavy=False,
         concurrency=8,
     ),
@@ -147,7 +177,15 @@ REAL_MODELS = (
         Task.TEXT,
         "mlx-vlm",
         "Gemma 3 12B: longer texts, also sees",
-        (Artifact("model", "mlx-community/gemma-3-12b-it-4bit", "main", WEIGHTS, 8_070_000_000),),
+        (
+            Artifact(
+                "model",
+                "mlx-community/gemma-3-12b-it-4bit",
+                "86cc6a8dedbc456dd0e4af01a9d09f396f77e558",
+                WEIGHTS,
+                8_070_000_000,
+            ),
+        ),
         concurrency=4,
     ),
 )

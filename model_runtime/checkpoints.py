@@ -57,23 +57,19 @@ def read_config(folder: Path) -> Mapping[str, Any]:
 def weight_files(folder: Path) -> tuple[Path, ...]:
     """Return the files the libraries would load: those of the index, else every safetensors file of the folder.
 
+    Some published conversions keep the index of their original, which names none of their own files; it is ignored.
+
     Raises:
-        BrokenCheckpoint: there are none, or one that the index names is missing.
+        BrokenCheckpoint: there are none, or some that the index names are missing.
     """
-    index = folder / INDEX
-    if index.exists():
-        shards = _read_object(index).get("weight_map")
-        if not isinstance(shards, dict) or not all(isinstance(name, str) for name in shards.values()):
-            raise BrokenCheckpoint(index, "has no weight_map of file names")
-        files = tuple(folder / Path(name).name for name in sorted(set(shards.values())))
-    else:
-        files = tuple(file for file in sorted(folder.glob("*.safetensors")) if file.name != "consolidated.safetensors")
+    shards = {folder / name for name in set(_index(folder).values())}
+    files = shards or {file for file in folder.glob("*.safetensors") if file.name != "consolidated.safetensors"}
     if not files:
         raise BrokenCheckpoint(folder, "has no safetensors files")
-    for file in files:
+    for file in sorted(files):
         if not file.exists():
             raise BrokenCheckpoint(file, "is missing, though the index names it")
-    return files
+    return tuple(sorted(files))
 
 
 def read_tensors(folder: Path) -> dict[str, Tensor]:
@@ -83,11 +79,24 @@ def read_tensors(folder: Path) -> dict[str, Tensor]:
         BrokenCheckpoint: a file is missing, cut short or malformed, or lacks a tensor that the index promises.
     """
     tensors = {name: tensor for file in weight_files(folder) for name, tensor in read_header(file)}
-    promised = _read_object(folder / INDEX)["weight_map"] if (folder / INDEX).exists() else {}
-    absent = sorted(set(promised) - set(tensors))
+    absent = sorted(set(_index(folder)) - set(tensors))
     if absent:
         raise BrokenCheckpoint(folder, f"lacks {len(absent)} tensors of its index, such as {absent[0]}")
     return tensors
+
+
+def _index(folder: Path) -> Mapping[str, str]:
+    """Tensor → file name, as the index says; empty where there is none, or where it is that of other files."""
+    index = folder / INDEX
+    if not index.exists():
+        return {}
+    shards = _read_object(index).get("weight_map")
+    if not isinstance(shards, dict) or not all(isinstance(name, str) for name in shards.values()):
+        raise BrokenCheckpoint(index, "has no weight_map of file names")
+    named = {tensor: Path(name).name for tensor, name in shards.items()}
+    others = any(folder.glob("*.safetensors"))
+    is_foreign = others and not any((folder / name).exists() for name in named.values())
+    return {} if is_foreign else named
 
 
 def weights_bytes(folder: Path, *, skip: tuple[str, ...] = ()) -> int:

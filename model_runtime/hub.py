@@ -77,7 +77,7 @@ def _plan(artifact: Artifact, cache: Path, endpoint: str | None) -> _Plan:
     """Ask what there is. The listing is kept from the first, so a pull that is interrupted is known to be incomplete."""
     with _plain_words(artifact):
         _snapshot(artifact, cache, endpoint, patterns=[])
-        files = _snapshot(artifact, cache, endpoint, dry_run=True)
+        files = sorted(_snapshot(artifact, cache, endpoint, dry_run=True), key=lambda file: str(file.filename))
     if not files:
         patterns = ", ".join(artifact.patterns)
         raise PullFailed(f"{artifact.repo} has no files like {patterns}. Check its name and revision.")

@@ -88,11 +88,14 @@ def _looks_complete(snapshot: Path) -> bool:
     files = [path for path in snapshot.rglob("*") if path.is_file()]
     indexes = [path for path in files if path.name.endswith(".index.json")]
     try:
-        shards = [index.parent / name for index in indexes for name in _shards(index)]
+        is_whole = all(_has_shards(index) for index in indexes)
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return False
-    return any(path.suffix in WEIGHTS for path in files) and all(shard.is_file() for shard in shards)
+    return is_whole and any(path.suffix in WEIGHTS for path in files)
 
 
-def _shards(index: Path) -> set[str]:
-    return set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
+def _has_shards(index: Path) -> bool:
+    """Whether all files of an index are there, or none: some conversions keep the index of their original."""
+    names = set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
+    there = [(index.parent / name).is_file() for name in names]
+    return all(there) or (not any(there) and any(index.parent.glob("*.safetensors")))

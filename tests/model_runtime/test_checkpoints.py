@@ -55,6 +55,13 @@ def test_the_index_decides_which_files_are_loaded(tmp_path: Path) -> None:
     assert [file.name for file in weight_files(tmp_path)] == ["new.safetensors"]
 
 
+def test_the_index_of_the_original_is_ignored_where_a_conversion_kept_it(tmp_path: Path) -> None:
+    write_file(tmp_path / "model-00001-of-00001.safetensors", {"a.weight": entry([2], 0, 8)}, b"x" * 8)
+    (tmp_path / "model.safetensors.index.json").write_text('{"weight_map": {"a": "model-00001-of-00005.safetensors"}}')
+
+    assert list(read_tensors(tmp_path)) == ["a.weight"]
+
+
 @pytest.mark.promise("models:broken-download")
 def test_a_shard_that_was_not_downloaded_is_named(tmp_path: Path) -> None:
     (tmp_path / "model.safetensors.index.json").write_text('{"weight_map": {"a": "model-00002.safetensors"}}')

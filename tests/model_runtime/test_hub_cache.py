@@ -48,7 +48,17 @@ def test_a_download_without_weights_does_not_count(tmp_path: Path, files: tuple[
     assert HubCache(tmp_path).find(ARTIFACT) is None
 
 
-@pytest.mark.parametrize("index", ['{"weight_map": {"a": "model-2.safetensors"}}', "[]", "{}", "cut o"])
+def test_an_index_that_names_only_files_of_another_model_is_ignored(tmp_path: Path) -> None:
+    folder = snapshot(tmp_path, "model-1.safetensors")
+    (folder / "model.safetensors.index.json").write_text('{"weight_map": {"a": "model-1-of-5.safetensors"}}')
+
+    assert HubCache(tmp_path).find(ARTIFACT) == folder
+
+
+@pytest.mark.parametrize(
+    "index",
+    ['{"weight_map": {"a": "model-1.safetensors", "b": "model-2.safetensors"}}', "[]", "{}", "cut o"],
+)
 def test_a_download_whose_index_names_a_missing_shard_does_not_count(tmp_path: Path, index: str) -> None:
     folder = snapshot(tmp_path, "model-1.safetensors")
     (folder / "model.safetensors.index.json").write_text(index)
