@@ -5,6 +5,7 @@ The dictionary asks whether "used" or "record" is a verb, and little else; a few
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import zip_longest
 
 _CLOSED: Mapping[str, str] = {
     **dict.fromkeys("a an the this that these those every each some any no".split(), "DT"),  # noqa: SIM905
@@ -48,7 +49,7 @@ _WORD = re.compile(
 def split(text: str) -> Iterator[tuple[str, str]]:
     """Give words and punctuation, each with the space after it."""
     found = list(_WORD.finditer(text))
-    for word, following in zip(found, [*found[1:], None], strict=True):
+    for word, following in zip_longest(found, found[1:]):
         gap = text[word.end() : following.start()] if following else ""
         yield word.group(), " " if gap else ""
 
@@ -57,7 +58,7 @@ def tags(words: Sequence[str]) -> list[str]:
     """Give each word its Penn Treebank tag, nouns where nothing speaks for another."""
     found: list[str] = []
     quoted = False
-    for word, following in zip(words, [*words[1:], ""], strict=True):
+    for word, following in zip_longest(words, words[1:], fillvalue=""):
         if word == '"':
             found.append("''" if quoted else "``")
             quoted = not quoted

@@ -38,8 +38,7 @@ class Kitten:
         self._espeak = Espeak()
 
     def speak(self, text: str, choice: Choice, speed: float, check: Check) -> Iterator[Piece]:
-        """Speak English; the same text always sounds the same."""
-        mx.random.seed(0)
+        """Speak English."""
         styles = self._styles[choice.voice]
 
         def voiced(utterance: Utterance) -> np.ndarray:

@@ -7,6 +7,7 @@ misaki.espeak does.
 
 import re
 import sys
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from importlib.util import find_spec
 from types import ModuleType
@@ -87,7 +88,9 @@ def _dictionary(unknown: Phonemes, *, british: bool) -> Phonemes:
                 for (word, space), tag in zip(pairs, tags([word for word, _ in pairs]), strict=True)
             ]  # fmt: skip
 
-    dictionary = Dictionary()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # of the way misaki opens its files
+        dictionary = Dictionary()
     return lambda text: str(dictionary(text, preprocess=False)[0])
 
 

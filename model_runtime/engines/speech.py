@@ -53,7 +53,9 @@ class SpeechEngine:
         folder, config = open_checkpoint(spec)
         self._model, self._book = spec.model, read_voices(folder)
         if self._book.kind not in FAMILIES:
-            raise LoadFailed(f"{spec.model} is of the family {self._book.kind!r}; Senses speaks {', '.join(FAMILIES)}.")
+            raise LoadFailed(
+                f"{spec.model} is of the family {config.get('model_type')!r}; Senses speaks {', '.join(FAMILIES)}."
+            )
         if not self._book.names:
             raise LoadFailed(f"{spec.model} has no voices in {folder}. Download the model again.")
         report("weights", 0.0)
@@ -66,6 +68,8 @@ class SpeechEngine:
     def run(self, request: Request, check: Check) -> Iterator[EngineEvent | Result]:
         """Speak: `AudioChunk`s with `Progress` in characters between them, then the `Speech`.
 
+        The same request always sounds the same.
+
         Raises:
             InvalidInput: the text cannot be spoken with what was asked for.
             Cancelled: between two pieces, once `check` says so.
@@ -75,6 +79,7 @@ class SpeechEngine:
         check_text(request.text)
         choice = self._book.choose(self._model, request.text, voice=request.voice, language=request.language)
         text, warnings = self._prepare(request, choice.language)
+        mx.random.seed(0)
         rate, count = self._speaker.sample_rate, 0
         yield Progress("characters", 0, len(text))
         for piece in self._speaker.speak(text, choice, request.speed, check):
