@@ -1,10 +1,19 @@
 """Shared fixtures. Every test runs in an instance folder of its own and never touches the user's."""
 
+import os
+import shutil
+from collections.abc import AsyncGenerator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from model_runtime.settings import Folders, Settings
+
+if TYPE_CHECKING:
+    from playwright.async_api import Browser
+
+BROWSERS = ("chromium", "chromium-headless-shell", "google-chrome", "chromium-browser")
 
 
 @pytest.fixture(scope="session")
@@ -17,3 +26,25 @@ def anyio_backend() -> str:
 def settings(tmp_path: Path) -> Settings:
     """Settings of an instance that lives in the test's own folder."""
     return Settings(Folders.under(tmp_path / "home"), port=0)
+
+
+def find_browser(downloaded: str) -> str:
+    """Return where a Chromium is; where there is none, a developer may go on without, continuous integration not."""
+    named = [os.environ.get("CHROMIUM"), *map(shutil.which, BROWSERS), downloaded]
+    path = next((path for path in named if path and Path(path).exists()), None)
+    missing = "There is no Chromium. Run `playwright install chromium`, or set CHROMIUM."
+    if path is None and os.environ.get("CI"):
+        pytest.fail(missing)
+    return path or pytest.skip(missing)
+
+
+@pytest.fixture(scope="session")
+async def browser() -> AsyncGenerator["Browser"]:
+    """A real Chromium: $CHROMIUM, one on PATH, or the one that `playwright install` brought."""
+    from playwright.async_api import async_playwright
+
+    async with async_playwright() as playwright:
+        path = find_browser(playwright.chromium.executable_path)
+        browser = await playwright.chromium.launch(executable_path=path, chromium_sandbox=False)
+        yield browser
+        await browser.close()

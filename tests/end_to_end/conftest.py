@@ -39,7 +39,9 @@ def served() -> Generator[Served]:
     """`senses serve` on a free port, in a folder of its own; Ctrl-C ends it and all its processes."""
     with tempfile.TemporaryDirectory(prefix="senses-", dir=tempfile.gettempdir()) as folder:
         home, port = Path(folder), free_port()
-        (home / "config.toml").write_text(f'[files]\nallowed_folders = ["{tempfile.gettempdir()}", "{CLIPS}"]\n', encoding="utf-8")
+        (home / "config.toml").write_text(
+            f'[files]\nallowed_folders = ["{tempfile.gettempdir()}", "{CLIPS}"]\n', encoding="utf-8"
+        )
         greeting = home / "printed.txt"
         with greeting.open("wb") as printed:
             process = subprocess.Popen(

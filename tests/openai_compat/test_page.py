@@ -1,16 +1,13 @@
 """The status page in a real browser: what a person sees and can do. A word in its console fails the test."""
 
 import hashlib
-import os
 import re
-import shutil
 from collections.abc import AsyncGenerator
 from dataclasses import replace
-from pathlib import Path
 
 import httpx2
 import pytest
-from playwright.async_api import Browser, ConsoleMessage, Locator, Page, async_playwright, expect
+from playwright.async_api import Browser, ConsoleMessage, Locator, Page, expect
 
 from model_runtime.errors import InvalidInput
 from model_runtime.requests import Chat, GenerateImage, Speak, Task, Transcribe
@@ -23,27 +20,6 @@ from tests.openai_compat.clients import until
 from tests.openai_compat.conftest import Switch
 
 expect.set_options(timeout=15_000)
-BROWSERS = ("chromium", "chromium-headless-shell", "google-chrome", "chromium-browser")
-
-
-def find_browser(downloaded: str) -> str:
-    """Return where a Chromium is; where there is none, a developer may go on without, continuous integration not."""
-    named = [os.environ.get("CHROMIUM"), *map(shutil.which, BROWSERS), downloaded]
-    path = next((path for path in named if path and Path(path).exists()), None)
-    missing = "There is no Chromium. Run `playwright install chromium`, or set CHROMIUM."
-    if path is None and os.environ.get("CI"):
-        pytest.fail(missing)
-    return path or pytest.skip(missing)
-
-
-@pytest.fixture(scope="session")
-async def browser() -> AsyncGenerator[Browser]:
-    """A real Chromium: $CHROMIUM, one on PATH, or the one that `playwright install` brought."""
-    async with async_playwright() as playwright:
-        path = find_browser(playwright.chromium.executable_path)
-        browser = await playwright.chromium.launch(executable_path=path, chromium_sandbox=False)
-        yield browser
-        await browser.close()
 
 
 @pytest.fixture
