@@ -109,9 +109,7 @@ def open_model(spec: LoadSpec, folder: Path, config: Mapping[str, Any]) -> Moond
             "Use vlm-fast, or name both in config.toml."
         )
     with loading(spec.model, config):
-        tokenizer = check_words(
-            spec.model, Tokenizer.from_file(str(Path(spec.folders["tokenizer"]) / "tokenizer.json"))
-        )
+        tokenizer = _open_words(spec.model, Path(spec.folders["tokenizer"]))
         model = load_model(folder)
     return MoondreamModel(
         model,
