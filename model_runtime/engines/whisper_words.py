@@ -20,7 +20,7 @@ def align_words(
 ) -> None:
     """Add "words" to segments of one window, and move their starts and ends to those of the words.
 
-    A segment that would lose its length, where the alignment finds no time for its words, keeps its own times.
+    Where the alignment finds no time for the words of a segment, it keeps its own times and the words share them.
     """
     times = [(segment["start"], segment["end"]) for segment in segments]
     timing.add_word_timestamps(
@@ -34,6 +34,17 @@ def align_words(
     for segment, (start, end) in zip(segments, times, strict=True):
         if not segment["end"] > segment["start"]:
             segment["start"], segment["end"] = start, end
+            share(segment["words"], start, end)
+
+
+def share(words: Sequence[dict[str, Any]], start: float, end: float) -> None:
+    """Give each word a part of the time that is as long as its letters."""
+    letters = sum(len(word["word"]) for word in words)
+    spoken = 0
+    for word in words:
+        word["start"] = start + (end - start) * spoken / letters
+        spoken += len(word["word"])
+        word["end"] = start + (end - start) * spoken / letters
 
 
 def warp(costs: np.ndarray) -> np.ndarray:

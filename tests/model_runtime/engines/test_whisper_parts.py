@@ -12,7 +12,7 @@ from model_runtime.engines.whisper_decoding import Sampler, Times, forbidden, is
 from model_runtime.engines.whisper_library import decoding
 from model_runtime.engines.whisper_mel import WINDOW_FRAMES, Spectrogram
 from model_runtime.engines.whisper_windows import Cut, Stretch, cut
-from model_runtime.engines.whisper_words import median, warp
+from model_runtime.engines.whisper_words import median, share, warp
 from tests.checkpoints.tone_whisper import MIDDLE
 from tests.checkpoints.tone_whisper import sound as tone
 from tests.model_runtime.engines.sounding import Impatient, patient, sound
@@ -207,6 +207,17 @@ def cheapest(costs: np.ndarray) -> float:
             before = min(total[row - 1, column - 1], total[row - 1, column], total[row, column - 1])
             total[row, column] = costs[row - 1, column - 1] + before
     return float(total[-1, -1])
+
+
+def test_words_without_times_share_those_of_their_segment() -> None:
+    words = [{"word": " one", "start": 0.0, "end": 0.0}, {"word": " eleven", "start": 0.0, "end": 0.0}]
+
+    share(words, 2.0, 3.1)
+
+    assert [(word["start"], word["end"]) for word in words] == [
+        (2.0, pytest.approx(2.4)),
+        (pytest.approx(2.4), pytest.approx(3.1)),
+    ]
 
 
 def test_the_median_of_seven_mirrors_the_ends() -> None:
