@@ -7,9 +7,9 @@ was built on, and a failed start calls exit().
 
 import ctypes
 import re
-import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import espeakng_loader
 
@@ -35,8 +35,9 @@ class Espeak:
     def __init__(self, options: int = 0) -> None:
         """Raise `LoadFailed` where the library does not start."""
         self.library = ctypes.CDLL(espeakng_loader.get_library_path())
-        path = str(_short(Path(espeakng_loader.get_data_path())))
-        self.sample_rate = self.library.espeak_Initialize(SYNCHRONOUS, 0, path.encode(), DONT_EXIT | options)
+        self._link = TemporaryDirectory(prefix="espeak-")
+        data = _reach(Path(espeakng_loader.get_data_path()), Path(self._link.name))
+        self.sample_rate = self.library.espeak_Initialize(SYNCHRONOUS, 0, str(data).encode(), DONT_EXIT | options)
         if self.sample_rate <= 0:
             raise LoadFailed("espeak-ng does not start: its data cannot be read. Install espeakng-loader again.")
         self.library.espeak_TextToPhonemes.restype = ctypes.c_char_p
@@ -70,10 +71,10 @@ def clauses(text: str, phonemes: Callable[[str], str]) -> Iterator[str]:
             yield part if number % 2 else phonemes(part)
 
 
-def _short(data: Path) -> Path:
-    """Return a path that espeak-ng accepts; a long one is reached through a link that lives as long as the process."""
+def _reach(data: Path, nearby: Path) -> Path:
+    """Return a path that espeak-ng accepts; a long one is reached through a link in the folder `nearby`."""
     if len(str(data)) < MAX_DATA_PATH:
         return data
-    link = Path(tempfile.mkdtemp(prefix="espeak-")) / data.name
+    link = nearby / data.name
     link.symlink_to(data)
     return link
