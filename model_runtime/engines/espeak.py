@@ -5,11 +5,13 @@ Two traps of espeak-ng 1.52: a data path of 160 characters or more is silently r
 was built on, and a failed start calls exit().
 """
 
+import atexit
 import ctypes
 import re
+import shutil
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import espeakng_loader
 
@@ -35,8 +37,7 @@ class Espeak:
     def __init__(self, options: int = 0) -> None:
         """Raise `LoadFailed` where the library does not start."""
         self.library = ctypes.CDLL(espeakng_loader.get_library_path())
-        self._link = TemporaryDirectory(prefix="espeak-")
-        data = _reach(Path(espeakng_loader.get_data_path()), Path(self._link.name))
+        data = _short(Path(espeakng_loader.get_data_path()))
         self.sample_rate = self.library.espeak_Initialize(SYNCHRONOUS, 0, str(data).encode(), DONT_EXIT | options)
         if self.sample_rate <= 0:
             raise LoadFailed("espeak-ng does not start: its data cannot be read. Install espeakng-loader again.")
@@ -71,10 +72,11 @@ def clauses(text: str, phonemes: Callable[[str], str]) -> Iterator[str]:
             yield part if number % 2 else phonemes(part)
 
 
-def _reach(data: Path, nearby: Path) -> Path:
-    """Return a path that espeak-ng accepts; a long one is reached through a link in the folder `nearby`."""
+def _short(data: Path) -> Path:
+    """Return a path that espeak-ng accepts; a long one is reached through a link that lives as long as the process."""
     if len(str(data)) < MAX_DATA_PATH:
         return data
-    link = nearby / data.name
-    link.symlink_to(data)
-    return link
+    folder = Path(tempfile.mkdtemp(prefix="espeak-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    (folder / data.name).symlink_to(data)
+    return folder / data.name
