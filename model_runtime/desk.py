@@ -16,9 +16,6 @@ from model_runtime.requests import Request
 from model_runtime.tenants import Tenant
 from model_runtime.worker.messages import Run
 
-LOADED = "ready"
-"""The stage that ends an operator's load."""
-
 
 class Desk:
     """The open jobs by number."""
@@ -99,7 +96,7 @@ class Desk:
     def finish_load(self, job: Job) -> None:
         """Answer an operator's load."""
         self._close(job, "ok")
-        job.mailbox.put(Loading(job.model.name, LOADED, 1.0))
+        job.mailbox.put(Loading(job.model.name, "ready", 1.0))
 
     def fail(self, job: Job, error: SensesError) -> None:
         """Answer with an error."""

@@ -54,3 +54,13 @@ class House:
         """Read what every process holds."""
         for tenant in self.tenants.values():
             tenant.footprint_bytes = memory.footprint_bytes(tenant.process.pid) or tenant.footprint_bytes
+
+    async def clear(self) -> None:
+        """Send everybody away, by force who still works for a caller that is gone, and wait until all are reaped."""
+        processes = [tenant.process for tenant in self.tenants.values()]
+        for tenant in self.tenants.values():
+            if tenant.revoked:
+                tenant.process.kill("it went on with a cancelled job while Senses was shutting down")
+            tenant.process.stop()
+        for process in processes:
+            await process.exited.wait()

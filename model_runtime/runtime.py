@@ -13,9 +13,8 @@ import anyio.to_thread
 
 from model_runtime import memory
 from model_runtime.checks import check
-from model_runtime.desk import LOADED
 from model_runtime.errors import Cancelled, ShuttingDown, UnknownModel
-from model_runtime.events import Event, Finished, Loading
+from model_runtime.events import Event, Finished
 from model_runtime.feed import Feed
 from model_runtime.jobs import task_of
 from model_runtime.library import Library
@@ -102,9 +101,8 @@ class Runtime:
         job = self._steward.desk.open(known, None, "")
         self._steward.arrive(job)
         try:
-            event: Event | None = None
-            while not (isinstance(event, Loading) and event.stage == LOADED):
-                event = await job.mailbox.take()
+            while job.granted_at is None:
+                await job.mailbox.take()
         finally:
             self._steward.leave(job)
 
@@ -169,12 +167,9 @@ class Runtime:
         await self._until(lambda: not steward.desk.jobs, grace_seconds)
         for job in list(steward.desk.jobs.values()):
             steward.abandon(job, ShuttingDown("Senses shut down before the work was done.", 5.0))
-        await self._until(lambda: not any(tenant.revoked for tenant in steward.house.tenants.values()), REVOKED_SECONDS)
-        processes = [tenant.process for tenant in steward.house.tenants.values()]
-        for process in processes:
-            process.stop()
-        for process in processes:
-            await process.exited.wait()
+        tenants = steward.house.tenants.values()
+        await self._until(lambda: not any(tenant.revoked for tenant in tenants), REVOKED_SECONDS)
+        await steward.house.clear()
         self._feed.close()
         if self._ticking is not None:
             self._ticking.cancel()

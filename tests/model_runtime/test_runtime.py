@@ -261,7 +261,7 @@ async def test_memory_that_an_idle_model_took_later_is_charged(settings: Setting
 
 
 async def test_an_operator_loads_and_unloads_by_hand(settings: Settings) -> None:
-    async with open_runtime(settings, ScriptedLibrary(scripted_model("m"))) as runtime:
+    async with open_runtime(settings, ScriptedLibrary(scripted_model("m", load="progress 1"))) as runtime:
         await runtime.load("m")
         loaded = model_of(runtime.status())
         await runtime.load("m")
