@@ -55,6 +55,32 @@ PICTURES = {
     "image:starter-draws-offline": "The built-in painter draws any size without a download.",
 }
 
+CHAT = {
+    "chat:batching-changes-nothing": "Answers written together are those written alone, in any order of coming and leaving.",
+    "chat:cancel-between-tokens": "A cancelled chat is silent at once and the others go on.",
+    "chat:context-length": "A chat that does not fit is refused with the numbers; others go on.",
+    "chat:control-tokens-are-text": "Control tokens in what a user writes are only text.",
+    "chat:json-schema": "With a JSON schema every answer that ends is JSON of that schema.",
+    "chat:one-failure-one-job": "A job that fails takes no other with it that does not share its broken batch.",
+    "chat:pictures-per-model": "A model is never sent a number of pictures it cannot take.",
+    "chat:refused-before-loading": "Values out of range are named with the range before anything loads.",
+    "chat:seeds-reproduce": "A seed gives the same answer whoever else is there.",
+    "chat:stop-strings": "A stop string ends the answer and is never shown.",
+    "chat:streams-token-by-token": "Every token is shown as soon as it is there.",
+    "chat:usage-and-finish-reason": "Answers say why they ended and how many tokens they took.",
+    "chat:whole-characters": "Streamed pieces are whole characters and add up to the text.",
+    "engines:memory-returns": "A dropped engine gives its memory back.",
+    "engines:stdout-stays-clean": "Engines print nothing to stdout.",
+    "models:broken-download": "A missing or cut-short file is named before loading.",
+    "models:no-foreign-code": "Code that a checkpoint brings is never run.",
+    "vision:gemma-as-trained": "Gemma 3 reads each picture in both directions.",
+    "vision:moondream-as-trained": "Moondream2 reads its picture in both directions.",
+    "vision:one-picture-goes-first": "A single picture may come after its question.",
+    "vision:picture-seen-once": "A second question about a picture does not encode it again.",
+    "vision:screenshots-are-scaled": "A screenshot is scaled to 1.5 megapixels.",
+    "vision:starter-describes": "The built-in model names colour and shape of what it sees.",
+}
+
 OPENAI = {
     "openai:chat": "OpenAI's own client chats with text and pictures, whole and streamed.",
     "openai:responses": "The stateless Responses API works, whole and streamed.",
@@ -123,4 +149,4 @@ MCP = {
     "config:example": "The example configuration starts Senses.",
 }
 
-PROMISES: dict[str, str] = {**MODELS, **SCHEDULER, **PICTURES, **OPENAI, **MCP}
+PROMISES: dict[str, str] = {**MODELS, **SCHEDULER, **PICTURES, **CHAT, **OPENAI, **MCP}
