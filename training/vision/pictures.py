@@ -398,10 +398,9 @@ def number(rng: random.Random, split: Split, fonts: Sequence[str]) -> Picture:
 def _digits(rng: random.Random, split: Split) -> str:
     if rng.random() < 0.65:
         return str(rng.randint(0, 9))
-    text = str(rng.randint(10, 99) if rng.random() < 0.6 else rng.randint(100, 999))
-    if is_held_out(text) != (split is Split.SCORING):
-        raise NoDrawError(text)
-    return text
+    low, high = (10, 99) if rng.random() < 0.6 else (100, 999)
+    numbers = [str(number) for number in range(low, high + 1)]
+    return rng.choice([text for text in numbers if is_held_out(text) == (split is Split.SCORING)])
 
 
 def _font(path: str, pixels: float) -> ImageFont.FreeTypeFont:
