@@ -105,7 +105,7 @@ async def test_an_engine_that_works_in_steps_serves_several_calls_at_once(settin
     assert both_ran
 
 
-@pytest.mark.promise("runtime:idle-unload")
+@pytest.mark.promise("runtime:idle-offload")
 async def test_a_model_leaves_memory_after_five_idle_minutes_and_comes_back_when_needed(settings: Settings) -> None:
     clock = Clock()
     async with open_runtime(settings, ScriptedLibrary(scripted_model("m")), clock=clock) as runtime:
@@ -141,6 +141,7 @@ async def test_the_idle_clock_does_not_run_while_a_call_runs(settings: Settings,
     assert call.text == "ab"
 
 
+@pytest.mark.promise("runtime:keep-alive")
 async def test_a_call_can_say_that_its_model_leaves_at_once_or_never(settings: Settings) -> None:
     clock = Clock()
     library = ScriptedLibrary(scripted_model("leaves"), scripted_model("stays"), scripted_model("idle"))
@@ -162,7 +163,7 @@ def two_models_that_do_not_fit_together() -> ScriptedLibrary:
     return ScriptedLibrary(*models, needed={"eyes": 120 * MEGABYTE, "ears": 120 * MEGABYTE})
 
 
-@pytest.mark.promise("runtime:eviction")
+@pytest.mark.promise("runtime:lru")
 async def test_the_least_recently_used_model_makes_room_under_the_memory_budget(settings: Settings) -> None:
     small = replace(settings, budget_bytes=200 * MEGABYTE)
     async with open_runtime(small, two_models_that_do_not_fit_together()) as runtime:
@@ -179,6 +180,7 @@ async def test_the_least_recently_used_model_makes_room_under_the_memory_budget(
     assert status.counters.unloads == {("eyes", "evicted"): 1}
 
 
+@pytest.mark.promise("runtime:never-evict-busy")
 async def test_a_busy_model_is_not_evicted_until_its_call_has_ended(settings: Settings, tmp_path: Path) -> None:
     small, gate = replace(settings, budget_bytes=200 * MEGABYTE), tmp_path / "gate"
     async with (
@@ -196,6 +198,7 @@ async def test_a_busy_model_is_not_evicted_until_its_call_has_ended(settings: Se
     assert (busy.text, waiting.text) == ("ab", "c")
 
 
+@pytest.mark.promise("runtime:pins")
 async def test_a_pinned_model_stays_whoever_needs_room(settings: Settings) -> None:
     small = replace(settings, budget_bytes=200 * MEGABYTE)
     async with open_runtime(small, two_models_that_do_not_fit_together()) as runtime:
@@ -341,7 +344,7 @@ async def test_a_request_that_cannot_be_sent_is_bad_input(settings: Settings) ->
         assert runtime.status().jobs == ()
 
 
-@pytest.mark.promise("runtime:queue-limit")
+@pytest.mark.promise("runtime:queue-bound")
 async def test_more_requests_than_may_wait_are_refused_with_a_time_to_come_back(
     settings: Settings, tmp_path: Path
 ) -> None:
