@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: setup serve test check lock bench soak clean
+.PHONY: setup serve test check lock bench clean
 
 setup: $(STAMP)
 

@@ -19,7 +19,7 @@ MODELS = {
     "packaging:wheel": "What a user installs holds the page, the starters and both commands.",
 }
 
-SCHEDULER = {
+RUNTIME = {
     "runtime:single-flight": "Concurrent calls to a cold model load it once and are all answered.",
     "runtime:idle-offload": "A model leaves after five idle minutes and its memory is counted free once it is gone.",
     "runtime:keep-alive": "A request says how long its model stays.",
@@ -31,6 +31,14 @@ SCHEDULER = {
     "runtime:load-deadline": "A load without a sign of life is ended; one that goes on is given time.",
     "runtime:no-deadlock": "In every interleaving of a small world everybody can still be answered.",
     "runtime:shutdown": "Shutting down answers everybody and leaves no process.",
+    "runtime:cancel": "Closing a call ends its work within a step and keeps the model.",
+    "runtime:checked-first": "Bad input is refused before anything is queued or loaded.",
+    "runtime:stall": "A job without progress is ended and its caller told, though its process lives.",
+    "runtime:memory-returned": "The memory of an unloaded model is back with the system.",
+    "runtime:pressure": "Idle models leave when the machine runs short of memory.",
+    "runtime:responsive": "The event loop stays free while a model is loaded and works.",
+    "runtime:light-daemon": "The daemon's side never imports a model library.",
+    "runtime:always-answered": "Whatever happens, every call is answered and no process is left over.",
     "runtime:memory-from-headers": "What a model needs is read from its weights' headers before it is loaded.",
 }
 
@@ -149,4 +157,4 @@ MCP = {
     "config:example": "The example configuration starts Senses.",
 }
 
-PROMISES: dict[str, str] = {**MODELS, **SCHEDULER, **PICTURES, **CHAT, **OPENAI, **MCP}
+PROMISES: dict[str, str] = {**MODELS, **RUNTIME, **PICTURES, **CHAT, **OPENAI, **MCP}
