@@ -11,7 +11,7 @@ from pathlib import Path
 
 from model_runtime.checkpoints import BrokenCheckpoint, read_header
 from model_runtime.models import Model
-from model_runtime.requests import Chat, GenerateImage, Request, Speak, Task, Transcribe
+from model_runtime.requests import UNASKED_TOKENS, Chat, GenerateImage, Request, Speak, Task, Transcribe
 
 MB = 1_000_000
 PROCESS_BYTES: Mapping[Task, int] = {
@@ -63,7 +63,8 @@ def _context_tokens(request: Chat) -> int:
     """Round up to blocks of 256 as the caches do; a picture is about 1500 tokens, a token three letters or more."""
     letters = sum(len(part) for message in request.messages for part in message.content if isinstance(part, str))
     pictures = sum(1 for message in request.messages for part in message.content if not isinstance(part, str))
-    return math.ceil((letters / 3 + 1500 * pictures + request.max_tokens) / 256) * 256
+    answer = request.max_tokens or UNASKED_TOKENS
+    return math.ceil((letters / 3 + 1500 * pictures + answer) / 256) * 256
 
 
 def _weight_files(folder: Path) -> list[Path]:

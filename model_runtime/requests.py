@@ -6,6 +6,9 @@ from typing import Literal
 
 from model_runtime.media.types import Picture, Sound
 
+UNASKED_TOKENS = 1024
+"""How long an answer becomes at most where nobody set a limit."""
+
 
 class Task(StrEnum):
     """What a model can do. A `VISION` model also takes text-only chats unless its facts say otherwise."""
@@ -29,7 +32,7 @@ class Message:
 class Chat:
     """Continue a conversation, with pictures where the model can see.
 
-    `temperature` 0 is greedy. `json_schema` forces the answer into a JSON schema; "{}" means any JSON object and
+    `max_tokens` 0 means what fits beside the messages, at most `UNASKED_TOKENS`. `temperature` 0 is greedy. `json_schema` forces the answer into a JSON schema; "{}" means any JSON object and
     the empty string means free text.
     """
 

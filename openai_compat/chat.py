@@ -54,7 +54,7 @@ class ChatEndpoint:
         return Chat(
             self.service.resolve(body.model, conversation.task),
             conversation.messages,
-            max_tokens=body.max_completion_tokens or body.max_tokens,
+            max_tokens=body.max_completion_tokens or body.max_tokens or 0,
             temperature=body.temperature,
             top_p=body.top_p,
             seed=None if body.seed is None else body.seed % SEEDS,

@@ -26,7 +26,6 @@ from openai_compat.errors import envelope
 from openai_compat.presence import while_connected
 from openai_compat.runs import client_name, extras, finish, outcome
 from openai_compat.schemas import (
-    MAX_TOKENS,
     Body,
     JsonSchema,
     MessageBody,
@@ -59,7 +58,7 @@ class ResponsesBody(Body):
 
     input: list[MessageBody] = Field(min_length=1)
     instructions: str = ""
-    max_output_tokens: int = Field(MAX_TOKENS, ge=1)
+    max_output_tokens: int | None = Field(None, ge=1)
     temperature: float = Field(0.0, ge=0, le=2)
     top_p: float = Field(1.0, gt=0, le=1)
     stream: bool = False
@@ -134,7 +133,7 @@ class ResponsesEndpoint:
         return Chat(
             self.service.resolve(body.model, conversation.task),
             conversation.messages,
-            max_tokens=body.max_output_tokens,
+            max_tokens=body.max_output_tokens or 0,
             temperature=body.temperature,
             top_p=body.top_p,
             json_schema=schema_text(

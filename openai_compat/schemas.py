@@ -11,9 +11,6 @@ from pydantic_core import PydanticCustomError
 
 from openai_compat.fields import parse_granularities, parse_keep_alive, parse_size
 
-MAX_TOKENS = 1024
-"""Where the client sets no limit. It is asked for on top of the prompt, and small models have room for 2048 in all."""
-
 
 class Wire(BaseModel):
     """A part of a body; null means the default."""
@@ -121,7 +118,7 @@ class ChatBody(Body):
     messages: list[MessageBody] = Field(min_length=1)
     stream: bool = False
     stream_options: StreamOptions = StreamOptions()
-    max_tokens: int = Field(MAX_TOKENS, ge=1)
+    max_tokens: int | None = Field(None, ge=1)
     max_completion_tokens: int | None = Field(None, ge=1)
     temperature: float = Field(0.0, ge=0, le=2)
     top_p: float = Field(1.0, gt=0, le=1)

@@ -106,9 +106,10 @@ def _check_schema(schema: str) -> None:
 
 
 def _check_length(request: Chat, limit: int) -> None:
-    if not 1 <= request.max_tokens <= limit:
+    if not 0 <= request.max_tokens <= limit:
         raise InvalidInput(
-            f"max_tokens is {request.max_tokens}; {request.model or 'this model'} takes from 1 to {limit}.",
+            f"max_tokens is {request.max_tokens}; {request.model or 'this model'} takes from 1 to {limit}, "
+            "or 0 for what fits.",
             param="max_tokens",
         )
     size = sum(len(part.encode()) for message in request.messages for part in message.content if isinstance(part, str))

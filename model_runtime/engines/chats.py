@@ -7,7 +7,7 @@ kept, a batch that breaks: each ends the jobs it concerns and no other.
 import logging
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import mlx.core as mx
@@ -20,7 +20,7 @@ from model_runtime.engines.json_mask import Grammars
 from model_runtime.engines.rows import FinishReason, Prompt, Row
 from model_runtime.engines.sampling import Choice, sampler
 from model_runtime.errors import InvalidInput, JobFailed, SensesError
-from model_runtime.requests import Chat, Request
+from model_runtime.requests import UNASKED_TOKENS, Chat, Request
 from model_runtime.worker.faults import is_fatal
 
 logger = logging.getLogger(__name__)
@@ -123,9 +123,10 @@ class ChatEngine:
         if not isinstance(request, Chat):
             raise InvalidInput(f"{self._name} answers chats, not {type(request).__name__}.", param="model")
         prompt = self._prepare(request)
+        chat = replace(request, max_tokens=self._answer_tokens(len(prompt.tokens), request.max_tokens))
         mask = self._grammars.mask(request.json_schema) if request.json_schema else None
         choice = Choice(sampler(request.temperature, request.top_p, request.seed), mask)
-        self._waiting.append(Row(job, request, prompt, choice, self._model.tokenizer))
+        self._waiting.append(Row(job, chat, prompt, choice, self._model.tokenizer))
 
     def step(self) -> Outcomes:
         """Read a chunk of one prompt and write one token of every answer.
@@ -148,7 +149,7 @@ class ChatEngine:
 
     def _prepare(self, chat: Chat) -> Prompt:
         try:
-            prompt = self._model.prepare(chat)
+            return self._model.prepare(chat)
         except SensesError:
             raise
         except TemplateError as error:
@@ -158,18 +159,19 @@ class ChatEngine:
             ) from error
         except Exception as error:
             raise JobFailed(f"{self._name} could not read the messages: {reason(error)}.") from error
-        self._check_length(len(prompt.tokens), chat.max_tokens)
-        return prompt
 
-    def _check_length(self, tokens: int, max_tokens: int) -> None:
-        room = self._model.context_tokens
-        if tokens + max_tokens > room:
-            raise InvalidInput(
-                f"The messages take {tokens} tokens and max_tokens asks for {max_tokens} more, but {self._name} has "
-                f"room for {room}. Shorten the messages, send fewer or smaller pictures, or lower max_tokens.",
-                param="messages",
-                code="context_length_exceeded",
-            )
+    def _answer_tokens(self, tokens: int, max_tokens: int) -> int:
+        """How long the answer to a prompt of so many tokens may become: what was asked for, or what fits."""
+        room = self._model.context_tokens - tokens
+        if 1 <= room >= max_tokens:
+            return max_tokens or min(room, UNASKED_TOKENS)
+        wanted = f"and max_tokens asks for {max_tokens} more" if max_tokens else "and an answer needs at least one"
+        raise InvalidInput(
+            f"The messages take {tokens} tokens {wanted}, but {self._name} has room for {self._model.context_tokens}. "
+            f"Shorten the messages, send fewer or smaller pictures{', or lower max_tokens' if max_tokens else ''}.",
+            param="messages",
+            code="context_length_exceeded",
+        )
 
     def _admit(self) -> Outcomes:
         """Move the next job into the batch, where there is room and no prompt is being read."""

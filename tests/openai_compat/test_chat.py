@@ -59,6 +59,13 @@ async def test_the_official_client_describes_a_picture(sdk: AsyncOpenAI, service
 
 
 @pytest.mark.promise("openai:chat")
+async def test_without_a_limit_of_the_clients_an_answer_gets_what_fits(sdk: AsyncOpenAI, service: FakeService) -> None:
+    await sdk.chat.completions.create(model="", messages=SAY_HI)
+
+    assert asked(service).max_tokens == 0
+
+
+@pytest.mark.promise("openai:chat")
 async def test_a_chat_streams(sdk: AsyncOpenAI) -> None:
     stream = await sdk.chat.completions.create(model="fast", messages=SAY_HI, stream=True)
 

@@ -46,7 +46,7 @@ def test_an_ordinary_question_about_pictures_passes(tmp_path: Path) -> None:
         (chat(""), "messages", "neither text nor a picture"),
         (chat("a \ud83d", "b"), "messages", "half of a character"),
         (chat("hi", stop=("\udc00",)), "stop", "half of a character"),
-        (chat("hi", max_tokens=0), "max_tokens", "max_tokens is 0; a-model takes from 1 to 4096"),
+        (chat("hi", max_tokens=-1), "max_tokens", "max_tokens is -1; a-model takes from 1 to 4096, or 0 for what fits"),
         (chat("hi", max_tokens=5000), "max_tokens", "max_tokens is 5000"),
         (chat("hi", temperature=2.5), "temperature", "temperature is 2.5"),
         (chat("hi", temperature=float("nan")), "temperature", "from 0 to 2"),

@@ -12,7 +12,7 @@ from model_runtime.engines.rows import Prompt
 from model_runtime.engines.sampling import Choice
 from model_runtime.errors import InvalidInput, JobFailed
 from model_runtime.events import Answer, Progress
-from model_runtime.requests import Chat
+from model_runtime.requests import UNASKED_TOKENS, Chat
 from tests.checkpoints.words import train_tokenizer
 from tests.model_runtime.engines.driving import ask, chat, drive, load
 
@@ -193,6 +193,20 @@ def test_a_chat_as_long_as_the_context_fits_and_one_token_more_does_not(engine: 
 
     with pytest.raises(InvalidInput, match="take 61 tokens and max_tokens asks for 40 more"):
         engine.submit(0, chat("a" * 61, max_tokens=40))
+
+
+@pytest.mark.promise("chat:context-length")
+def test_without_a_limit_an_answer_gets_the_room_that_is_left(engine: ChatEngine) -> None:
+    assert ask(engine, chat("a" * 90, max_tokens=0)).completion_tokens == 10
+
+    with pytest.raises(InvalidInput, match="take 100 tokens and an answer needs at least one, but .* room for 100"):
+        engine.submit(0, chat("a" * 100, max_tokens=0))
+
+
+def test_without_a_limit_an_answer_ends_all_the_same(engine: ChatEngine, model: FakeModel) -> None:
+    model.context_tokens = 100_000
+
+    assert ask(engine, chat("a", max_tokens=0)).completion_tokens == UNASKED_TOKENS
 
 
 @pytest.mark.promise("chat:one-failure-one-job")
