@@ -25,8 +25,8 @@ LOCAL_ORIGIN = (
 """Pages of this machine and the pages inside desktop apps (Obsidian, Tauri, Capacitor, VS Code)."""
 OPEN_PATHS = frozenset({"/", "/health", "/v1/audio/voices", "/v1/audio/models"})
 """Served without the key: the page (not what it shows), and lists that Open WebUI asks for without its key."""
-OPEN_FOLDERS = ("/web/", "/v1/files/images/")
-"""The page's own files, and pictures whose names nobody can guess."""
+OPEN_FOLDERS = ("/web/", "/v1/files/images/", "/artifacts/")
+"""The page's own files, and pictures and results whose names nobody can guess."""
 
 
 class Doorman:

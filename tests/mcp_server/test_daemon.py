@@ -14,6 +14,7 @@ import pytest
 from anyio.streams.buffered import BufferedByteReceiveStream
 from mcp import Client
 
+from mcp_server.artifacts import ArtifactStore, Kind
 from mcp_server.daemon import Daemon
 from mcp_server.door import newer
 from mcp_server.life import AlreadyRunning, hold, read_facts
@@ -60,6 +61,19 @@ async def test_a_web_page_of_another_site_cannot_reach_mcp(settings: Settings, p
 
     assert foreign_host.status_code in (403, 421)
     assert foreign_origin.status_code == 403
+
+
+async def test_a_link_to_a_result_needs_no_key_where_mcp_does(settings: Settings, places: Places) -> None:
+    guarded = replace(settings, api_key="key")
+    result = ArtifactStore(settings.folders.artifacts).add(Kind.AUDIO, b"RIFF")
+
+    async with running(guarded, places) as facts, httpx2.AsyncClient(base_url=facts.url) as http:
+        linked = await http.get(f"/artifacts/audio/{result.path.name}")
+        unknown = await http.get("/artifacts/audio/")
+        mcp = await http.post("/mcp", json={})
+
+    assert [answer.status_code for answer in (linked, unknown, mcp)] == [200, 404, 401]
+    assert linked.content == b"RIFF"
 
 
 @pytest.mark.parametrize("path", ["images/../../config.toml", "images/x.png", "nothing/x.png", "audio/..%2f..%2fx"])
