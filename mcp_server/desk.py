@@ -4,8 +4,9 @@ import functools
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
-from typing import Any, ParamSpec
+from typing import Any, BinaryIO, ParamSpec
 from urllib.parse import quote
 
 import anyio
@@ -24,6 +25,7 @@ from mcp_server.progress import Meter
 from mcp_server.results import Answered, Link, answer
 from model_runtime.errors import Failed, SensesError
 from model_runtime.events import Event, Finished
+from model_runtime.media.remote import PUBLIC_WEB, Fetcher
 from model_runtime.media.types import Picture, Sound
 from model_runtime.requests import Request
 from model_runtime.service import Service
@@ -49,30 +51,11 @@ class Desk:
     jobs: Jobs
     player: Player
     address: str = ""
+    fetcher: Fetcher = PUBLIC_WEB
 
     def files(self, ctx: ToolContext) -> Files:
         """Return what the caller may read and write."""
-        return Files(ctx.request_context.lifespan_context, self.settings, self.artifacts)
-
-    async def picture(self, ctx: ToolContext, address: str, param: str) -> Picture:
-        """Read and decode a picture; raises `InvalidInput`."""
-        from model_runtime.media.pictures import decode_picture
-
-        def read() -> Picture:
-            with self.files(ctx).open(address, param=param, limit_bytes=PICTURE_BYTES) as file:
-                return decode_picture(file.read(), param=param)
-
-        return await anyio.to_thread.run_sync(read)
-
-    async def sound(self, ctx: ToolContext, address: str, param: str) -> Sound:
-        """Read and decode a recording; raises `InvalidInput`."""
-        from model_runtime.media.audio import decode_sound
-
-        def read() -> Sound:
-            with self.files(ctx).open(address, param=param, limit_bytes=SOUND_BYTES) as file:
-                return decode_sound(file, param=param)
-
-        return await anyio.to_thread.run_sync(read)
+        return Files(ctx.request_context.lifespan_context, self.settings, self.artifacts, self.fetcher)
 
     async def work(self, ctx: ToolContext, tool: str, wait_seconds: int, work: Work) -> CallToolResult:
         """Do a tool's work as a job and answer with its result, or with its id once the client will not wait longer."""
@@ -104,6 +87,36 @@ class Desk:
     def url(self, artifact: Artifact) -> str | None:
         """Return where a browser finds the artifact."""
         return f"{self.address}/artifacts/{artifact.kind}/{quote(artifact.path.name)}" if self.address else None
+
+
+async def read_picture(files: Files, address: str, param: str) -> Picture:
+    """Read and decode a picture; raises `InvalidInput`."""
+    from model_runtime.media.pictures import decode_picture
+
+    fetched = await files.fetch(address, param=param)
+
+    def read() -> Picture:
+        with _opened(files, address, fetched, param, PICTURE_BYTES) as file:
+            return decode_picture(file.read(), param=param)
+
+    return await anyio.to_thread.run_sync(read)
+
+
+async def read_sound(files: Files, address: str, param: str) -> Sound:
+    """Read and decode a recording; raises `InvalidInput`."""
+    from model_runtime.media.audio import decode_sound
+
+    fetched = await files.fetch(address, param=param)
+
+    def read() -> Sound:
+        with _opened(files, address, fetched, param, SOUND_BYTES) as file:
+            return decode_sound(file, param=param)
+
+    return await anyio.to_thread.run_sync(read)
+
+
+def _opened(files: Files, address: str, fetched: bytes | None, param: str, limit_bytes: int) -> BinaryIO:
+    return BytesIO(fetched) if fetched is not None else files.open(address, param=param, limit_bytes=limit_bytes)
 
 
 def told(finished: Finished) -> dict[str, Any]:

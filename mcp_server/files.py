@@ -1,7 +1,7 @@
 """What a tool may read and write: addresses resolved, folders checked, files opened once.
 
 An input is a path (absolute, `~`, or relative to the client's working folder), `file://`, `senses://` (an earlier
-result) or `data:`. The check is made on the resolved path and the file is opened without following a link, so that
+result), `data:` or, where the owner allows it, `http(s)://`. The check is made on the resolved path and the file is opened without following a link, so that
 neither `..` nor a symbolic link leads out. What is outside the caller's folders is refused with one sentence that
 does not tell whether it exists.
 """
@@ -21,6 +21,7 @@ from urllib.parse import unquote, unquote_to_bytes, urlsplit
 from mcp_server.artifacts import SCHEME, ArtifactStore, Kind, write_whole
 from mcp_server.callers import Caller
 from model_runtime.errors import InvalidInput
+from model_runtime.media.remote import PUBLIC_WEB, Fetcher, is_web_address
 from model_runtime.settings import Settings
 
 PICTURE_BYTES = 50_000_000
@@ -36,9 +37,27 @@ class Files:
     caller: Caller
     settings: Settings
     artifacts: ArtifactStore
+    fetcher: Fetcher = PUBLIC_WEB
+
+    async def fetch(self, address: str, *, param: str) -> bytes | None:
+        """Return what a web address holds; None for an address of any other kind.
+
+        Raises:
+            InvalidInput: the owner has not allowed the web, or nothing can be fetched; `param` names it.
+        """
+        if not is_web_address(address):
+            return None
+        if not self.settings.allow_urls:
+            raise InvalidInput(
+                f"{address} is a web address; Senses works offline. Download the file and pass its path, or set "
+                f"files.allow_urls = true in {self._config} and restart Senses.",
+                param=param,
+                code="url_not_allowed",
+            )
+        return await self.fetcher.fetch(address, param=param)
 
     def open(self, address: str, *, param: str, limit_bytes: int) -> BinaryIO:
-        """Open an input for reading, from its start; the caller closes it.
+        """Open an input on this disk for reading, from its start; the caller closes it.
 
         Raises:
             InvalidInput: the address is not one of the accepted forms, is outside the caller's folders, is not a
@@ -100,8 +119,12 @@ class Files:
         return (
             f"{address} is not in a folder that this client may {verb} (hidden files never are). "
             f"The client's folders: {where}. Copy the file to {folders.inbox}, or add its folder to "
-            f"files.allowed_folders in {folders.config / 'config.toml'} and restart Senses."
+            f"files.allowed_folders in {self._config} and restart Senses."
         )
+
+    @property
+    def _config(self) -> Path:
+        return self.settings.folders.config / "config.toml"
 
     def _artifact(self, address: str, param: str) -> Path:
         kind, _, name = address.removeprefix(f"{SCHEME}://").partition("/")
@@ -120,12 +143,6 @@ def _path(address: str, param: str) -> Path:
         if parts.netloc not in ("", "localhost"):
             raise InvalidInput(f"{address} names another machine; only local files can be read.", param=param)
         return Path(unquote(parts.path))
-    if address.startswith(("http://", "https://")):
-        raise InvalidInput(
-            f"{address} is a web address; Senses works offline. Download the file and pass its path.",
-            param=param,
-            code="url_not_allowed",
-        )
     if len(address) > 4096:
         raise InvalidInput(
             f"{param} has {len(address)} characters and is not a path. Pass a path, or base64 as data:<type>;base64,…",
@@ -199,7 +216,7 @@ def _nearby(path: Path) -> str:
     except OSError:
         return ""
     close = [name for name in names if Path(name).stem.lower() == path.stem.lower()]
-    return f"; did you mean {close[0]}?".removesuffix("?") if len(close) == 1 else ""
+    return f"; perhaps {close[0]}" if len(close) == 1 else ""
 
 
 def _refused(address: str) -> str:

@@ -23,6 +23,7 @@ from mcp_server.tools.describe import add_describe_image
 from mcp_server.tools.generate import add_generate_image
 from mcp_server.tools.speak import add_speak
 from mcp_server.tools.transcribe import add_transcribe
+from model_runtime.media.remote import PUBLIC_WEB, Fetcher
 from model_runtime.service import Service
 from model_runtime.settings import Settings
 
@@ -71,13 +72,14 @@ def create_server(
     *,
     address: str = "",
     caller: Caller | None = None,
+    fetcher: Fetcher = PUBLIC_WEB,
 ) -> SensesServer:
     """Build the server. Jobs and announcements run in `tasks` until it is cancelled.
 
     `address` is the HTTP origin that serves artifacts, empty for none. `caller` is what connections that bring no
-    folders of their own (HTTP, in memory) may reach.
+    folders of their own (HTTP, in memory) may reach. `fetcher` is the way to the web, where the settings allow it.
     """
-    desk = Desk(service, settings, artifacts, Jobs(tasks), Player(tasks), address)
+    desk = Desk(service, settings, artifacts, Jobs(tasks), Player(tasks), address, fetcher)
     bus = InMemorySubscriptionBus()
     server = SensesServer(desk, bus, caller or Caller())
     for add in (add_describe_image, add_generate_image, add_transcribe, add_speak, add_control):

@@ -1,14 +1,17 @@
 """The pictures that come with a request, as data: URLs or, where allowed, as web addresses."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from anyio import to_thread
 
 from model_runtime.errors import BadMedia, InvalidInput
 from model_runtime.media.pictures import decode_picture
+from model_runtime.media.remote import PUBLIC_WEB, Fetcher, NotFetched, is_web_address
 from model_runtime.media.types import Picture
 from openai_compat.bodies import decode_data_url
-from openai_compat.remote import Fetcher
+
+BAD_URL = "invalid_image_url"
+"""OpenAI's code for an address that gives no picture."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +19,7 @@ class Attachments:
     """Opens pictures for one instance; `allow_urls` is the owner's word that the web may be asked."""
 
     allow_urls: bool = False
-    fetcher: Fetcher = field(default_factory=Fetcher)
+    fetcher: Fetcher = PUBLIC_WEB
 
     async def picture(self, url: str, *, param: str) -> Picture:
         """Return the picture at `url`, decoded off the event loop.
@@ -28,18 +31,24 @@ class Attachments:
         url = url.strip()
         if url[:5].lower() == "data:":
             return await to_thread.run_sync(_decode, url, param)
-        if not url.lower().startswith(("http://", "https://")):
+        return await to_thread.run_sync(_open, await self._fetch(url, param), param)
+
+    async def _fetch(self, url: str, param: str) -> bytes:
+        if not is_web_address(url):
             raise InvalidInput(
-                "The picture needs a data: URL, like data:image/png;base64,….", param=param, code="invalid_image_url"
+                "The picture needs a data: URL, like data:image/png;base64,….", param=param, code=BAD_URL
             )
         if not self.allow_urls:
             raise InvalidInput(
                 "Senses works offline and fetches no pictures from the web. Send the picture as a data: URL, "
                 "or set files.allow_urls in config.toml.",
                 param=param,
-                code="invalid_image_url",
+                code=BAD_URL,
             )
-        return await to_thread.run_sync(_open, await self.fetcher.fetch(url, param=param), param)
+        try:
+            return await self.fetcher.fetch(url, param=param)
+        except NotFetched as error:
+            raise InvalidInput(error.message, param=param, code=BAD_URL) from error
 
 
 def _decode(url: str, param: str) -> Picture:

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from mcp_server import sdk
 from mcp_server.callers import Caller
-from mcp_server.desk import Desk, ToolContext, told, tool
+from mcp_server.desk import Desk, ToolContext, read_picture, told, tool
 from mcp_server.progress import Meter
 from mcp_server.results import Described, Size, answer
 from model_runtime.events import Answer
@@ -41,13 +41,13 @@ def add_describe_image(server: MCPServer[Caller], desk: Desk) -> None:
         """Look at an image file with a local vision model: describe it, answer a question about it, write alt text or
         read its text (task="ocr"). Pass file paths, never bare base64. Nothing leaves this machine."""
         name = desk.service.resolve(model, Task.VISION)
-        first = await desk.picture(ctx, image, "image")
-        others = [await desk.picture(ctx, other, "more_images") for other in more_images]
         question = prompt if prompt and task == "describe" else f"{PROMPTS[task]} {prompt}".strip()
-        request = Chat(name, (Message("user", (first, *others, question)),), max_tokens=max_tokens)
-        client = sdk.client_name(ctx)
+        files, client = desk.files(ctx), sdk.client_name(ctx)
 
         async def look(meter: Meter) -> CallToolResult:
+            first = await read_picture(files, image, "image")
+            others = [await read_picture(files, other, "more_images") for other in more_images]
+            request = Chat(name, (Message("user", (first, *others, question)),), max_tokens=max_tokens)
             finished = await desk.run(request, meter, client)
             if not isinstance(finished.result, Answer):
                 raise TypeError(finished.result)

@@ -13,7 +13,7 @@ from pydantic import Field
 from mcp_server import sdk
 from mcp_server.artifacts import Artifact, Kind
 from mcp_server.callers import Caller
-from mcp_server.desk import Desk, ToolContext, keep_copy, link, told, tool
+from mcp_server.desk import Desk, ToolContext, keep_copy, link, read_picture, told, tool
 from mcp_server.files import Files
 from mcp_server.progress import Meter
 from mcp_server.results import Generated, Picture, answer
@@ -61,19 +61,17 @@ def add_generate_image(server: MCPServer[Caller], desk: Desk) -> None:
         """Draw images from a text prompt with a local model. Every image is saved; the result has its absolute path,
         a senses:// address and a small preview. Show the path to the user. status "running" means: call get_job."""
         name = desk.service.resolve(model, Task.IMAGE)
-        output = plan_output(desk.files(ctx), format, output_path, count, overwrite=overwrite)
-        source = await desk.picture(ctx, image, "image") if image else None
+        files, client = desk.files(ctx), sdk.client_name(ctx)
+        output = plan_output(files, format, output_path, count, overwrite=overwrite)
         first = seed if seed >= 0 else secrets.randbelow(2**31)
-        requests = [
-            GenerateImage(name, prompt, width, height, (first + extra) % (LARGEST_SEED + 1), steps, source, strength)
-            for extra in range(count)
-        ]
-        client = sdk.client_name(ctx)
+        seeds = [(first + extra) % (LARGEST_SEED + 1) for extra in range(count)]
 
         async def draw(meter: Meter) -> CallToolResult:
+            source = await read_picture(files, image, "image") if image else None
             meter.parts = count
             drawn: list[Finished] = []
-            for meter.part, request in enumerate(requests):
+            for meter.part, number in enumerate(seeds):
+                request = GenerateImage(name, prompt, width, height, number, steps, source, strength)
                 drawn.append(await desk.run(request, meter, client))
             return await anyio.to_thread.run_sync(keep, desk, drawn, output, prompt, preview)
 

@@ -13,7 +13,7 @@ from pydantic import Field
 from mcp_server import sdk
 from mcp_server.artifacts import Kind
 from mcp_server.callers import Caller
-from mcp_server.desk import Desk, ToolContext, keep_copy, link, told, tool
+from mcp_server.desk import Desk, ToolContext, keep_copy, link, read_sound, told, tool
 from mcp_server.files import Files
 from mcp_server.progress import Meter
 from mcp_server.results import SegmentOut, Transcribed, answer
@@ -48,15 +48,14 @@ def add_transcribe(server: MCPServer[Caller], desk: Desk) -> None:
         """Write down the speech in an audio or video file with a local model, in most languages. The whole transcript
         is saved and its path returned; a long text is cut in the answer (truncated). status "running": call get_job."""
         name = desk.service.resolve(model, Task.TRANSCRIPTION)
-        files = desk.files(ctx)
+        files, client = desk.files(ctx), sdk.client_name(ctx)
         place = files.destination(output_path, (SUFFIXES[format],), overwrite=overwrite) if output_path else None
-        sound = await desk.sound(ctx, audio, "audio")
-        request = Transcribe(
-            name, sound, language, task == "translate", vocabulary, words=timestamps == "word" or format == "json"
-        )
-        client = sdk.client_name(ctx)
+        words = timestamps == "word" or format == "json"
 
         async def listen(meter: Meter) -> CallToolResult:
+            meter.say("reading the recording")
+            sound = await read_sound(files, audio, "audio")
+            request = Transcribe(name, sound, language, task == "translate", vocabulary, words=words)
             finished = await desk.run(request, meter, client)
             return await anyio.to_thread.run_sync(keep, desk, files, finished, format, place, timestamps)
 

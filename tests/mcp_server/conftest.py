@@ -3,7 +3,7 @@
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import anyio
 import pytest
@@ -48,12 +48,12 @@ def project(tmp_path: Path) -> Path:
 
 @asynccontextmanager
 async def serving(
-    service: FakeService, settings: Settings, caller: Caller, address: str = ""
+    service: FakeService, settings: Settings, caller: Caller, address: str = "", **options: Any
 ) -> AsyncGenerator[SensesServer]:
     """A server that lives as long as the block."""
     async with anyio.create_task_group() as tasks:
         artifacts = ArtifactStore(settings.folders.artifacts)
-        yield create_server(service, settings, artifacts, tasks, address=address, caller=caller)
+        yield create_server(service, settings, artifacts, tasks, address=address, caller=caller, **options)
         tasks.cancel_scope.cancel()
 
 

@@ -124,7 +124,7 @@ def test_too_large_a_file_is_refused_before_it_is_read(files: Files) -> None:
 
 
 def test_a_missing_file_is_named_with_the_one_that_was_meant(files: Files) -> None:
-    with pytest.raises(InvalidInput, match=r"There is no file Notes\.png; did you mean notes\.txt"):
+    with pytest.raises(InvalidInput, match=r"There is no file Notes\.png; perhaps notes\.txt\."):
         read(files, "Notes.png")
 
 
@@ -141,7 +141,6 @@ def test_a_file_the_system_refuses_names_the_ways_out(files: Files, project: Pat
     [
         ("", "is empty"),
         ("a\0b", "NUL"),
-        ("https://example.com/a.png", "works offline"),
         ("file://server/share/a.png", "another machine"),
         ("iVBORw0KGgo" * 1000, "data:<type>;base64"),
         ("data:image/png;base64,@@@", "cannot be decoded"),

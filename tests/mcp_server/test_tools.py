@@ -1,10 +1,12 @@
 import json
 import os
 import zlib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import anyio
+import httpx2
 import pytest
 from mcp import Client
 from mcp_types import CallToolResult, TextContent
@@ -14,6 +16,7 @@ from mcp_server.callers import Caller
 from mcp_server.tools.transcribe import render
 from model_runtime.errors import ModelMissing, QueueFull
 from model_runtime.events import Segment, Transcript, Word
+from model_runtime.media.remote import Fetcher
 from model_runtime.requests import Chat, GenerateImage, Speak, Transcribe
 from model_runtime.settings import Settings
 from tests.fakes import FakeService
@@ -335,6 +338,39 @@ async def test_a_file_that_is_no_picture_or_recording_is_refused_and_never_quote
     assert result.is_error
     assert "hunter2" not in result.model_dump_json()
     assert service.requests == []
+
+
+async def test_the_web_is_refused_with_the_way_to_allow_it(connect: Connect, service: FakeService) -> None:
+    async with connect() as client:
+        result = await client.call_tool("describe_image", {"image": "https://pictures.example/a.png"})
+
+    assert result.is_error
+    assert "set files.allow_urls = true in" in text_of(result)
+    assert "[code: url_not_allowed]" in text_of(result)
+    assert service.requests == []
+
+
+@pytest.mark.promise("mcp:web")
+async def test_where_the_owner_allows_it_media_come_from_the_public_web(
+    service: FakeService, settings: Settings, project: Path
+) -> None:
+    async def look_up(host: str, port: int) -> list[str]:
+        return ["127.0.0.1" if host == "local.example" else "93.184.215.14"]
+
+    def reply(request: httpx2.Request) -> httpx2.Response:
+        return httpx2.Response(200, content=(project / request.url.path[1:]).read_bytes())
+
+    fetcher = Fetcher(look_up, httpx2.MockTransport(reply))
+    allowed = replace(settings, allow_urls=True)
+    async with serving(service, allowed, Caller(), fetcher=fetcher) as server, Client(server) as client:
+        seen = await client.call_tool("describe_image", {"image": "https://pictures.example/red.png"})
+        heard = await client.call_tool("transcribe", {"audio": "HTTP://sounds.example/beep.wav"})
+        refused = await client.call_tool("describe_image", {"image": "http://local.example/red.png"})
+
+    assert data_of(seen)["image"] == {"width": 64, "height": 48}
+    assert data_of(heard)["text"] == "a red circle"
+    assert refused.is_error
+    assert "local.example is not a public address" in text_of(refused)
 
 
 async def test_a_picture_that_would_fill_the_memory_is_refused(connect: Connect, project: Path) -> None:

@@ -3,11 +3,11 @@
 import httpx2
 import pytest
 
-from model_runtime.errors import BadMedia, JobFailed
+from model_runtime.errors import BadMedia, InvalidInput, JobFailed
 from model_runtime.events import Answer, Finished, Speech, Timings
+from model_runtime.media.remote import Fetcher
 from model_runtime.media.types import Picture
 from openai_compat.attachments import Attachments
-from openai_compat.remote import Fetcher
 from openai_compat.runs import outcome
 
 
@@ -32,6 +32,13 @@ async def test_what_the_web_holds_must_be_a_picture() -> None:
         await web(b"<html>").picture("https://pictures.example/a.png", param="p")
 
     assert (refused.value.param, refused.value.code) == ("p", "image_parse_error")
+
+
+async def test_what_cannot_be_fetched_has_openais_code() -> None:
+    with pytest.raises(InvalidInput, match="not a public address") as refused:
+        await Attachments(allow_urls=True).picture("http://127.0.0.1/a.png", param="p")
+
+    assert (refused.value.param, refused.value.code) == ("p", "invalid_image_url")
 
 
 def test_a_run_without_its_result_is_an_error() -> None:

@@ -1,4 +1,4 @@
-"""Pictures from the web: fetched only where that was allowed, and only from the public web."""
+"""Media from the web: fetched only where that was allowed, and only from the public web."""
 
 from collections.abc import AsyncGenerator
 from dataclasses import replace
@@ -8,7 +8,7 @@ import httpx2
 import pytest
 
 from model_runtime.errors import InvalidInput
-from openai_compat.remote import LIMIT_BYTES, Fetcher, is_public, resolve
+from model_runtime.media.remote import LIMIT_BYTES, Fetcher, is_public, resolve
 
 PUBLIC = "93.184.215.14"
 
@@ -80,7 +80,7 @@ async def test_what_is_no_public_web_address_is_refused(url: str, reason: str) -
     with pytest.raises(InvalidInput, match=reason) as refused:
         await fetcher(server, local="127.0.0.1").fetch(url, param="p")
 
-    assert (refused.value.param, refused.value.code) == ("p", "invalid_image_url")
+    assert (refused.value.param, refused.value.code) == ("p", "url_not_fetched")
     assert asked == []
 
 
@@ -131,14 +131,14 @@ async def test_what_is_too_large_is_not_read_to_its_end() -> None:
             yield bytes(1_000_000)
 
     server, _ = serving(httpx2.Response(200, content=endless()))
-    with pytest.raises(InvalidInput, match="larger than 20 MB"):
+    with pytest.raises(InvalidInput, match="larger than 50 MB"):
         await fetcher(server).fetch("http://pictures.example/", param="p")
 
     assert sent <= LIMIT_BYTES + 2_000_000
 
 
 async def test_what_is_too_slow_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("openai_compat.remote.LIMIT_SECONDS", 0.01)
+    monkeypatch.setattr("model_runtime.media.remote.LIMIT_SECONDS", 0.01)
 
     async def silence(host: str, port: int) -> list[str]:
         await anyio.sleep_forever()

@@ -1,24 +1,38 @@
-"""Fetching a picture from the web, where the owner has allowed it, and only from the public web.
+"""Fetching a picture or a recording from the web, where the owner has allowed it, and only from the public web.
 
 A name is resolved once, every address is checked, and the connection goes to the checked address, so that a name
-cannot change its mind in between. Redirects go through the same door.
+cannot change its mind in between. Redirects go through the same door. The HTTP library is imported by the first fetch.
 """
 
 import socket
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from ipaddress import ip_address
+from typing import TYPE_CHECKING
 
 import anyio
-import httpx2
 
 from model_runtime.errors import InvalidInput
 
-LIMIT_BYTES = 20_000_000
-LIMIT_SECONDS = 10.0
+if TYPE_CHECKING:
+    import httpx2
+
+LIMIT_BYTES = 50_000_000
+LIMIT_SECONDS = 20.0
 LIMIT_REDIRECTS = 5
 
 Resolve = Callable[[str, int], Awaitable[list[str]]]
+
+
+class NotFetched(InvalidInput):
+    """A web address that gives no file: not public, too large, too slow, or not there."""
+
+    def __init__(self, reason: str, *, param: str) -> None:
+        super().__init__(
+            f"The web address cannot be fetched: {reason}. Download the file and send that instead.",
+            param=param,
+            code="url_not_fetched",
+        )
 
 
 async def resolve(host: str, port: int) -> list[str]:
@@ -27,34 +41,43 @@ async def resolve(host: str, port: int) -> list[str]:
     return [str(entry[4][0]) for entry in found]
 
 
+def is_web_address(text: str) -> bool:
+    """Whether a text names something on the web rather than a file."""
+    return text.lower().startswith(("http://", "https://"))
+
+
 @dataclass(frozen=True, slots=True)
 class Fetcher:
-    """Fetches public http(s) addresses: at most 20 MB, in at most 10 seconds."""
+    """Fetches public http(s) addresses: at most 50 MB, in at most 20 seconds."""
 
     resolve: Resolve = resolve
-    transport: httpx2.AsyncBaseTransport | None = None
+    transport: "httpx2.AsyncBaseTransport | None" = None
     """None is the network; tests bring their own."""
 
     async def fetch(self, url: str, *, param: str) -> bytes:
         """Return what is at `url`.
 
         Raises:
-            InvalidInput: not http(s), not public, too large, too slow, or not there; `param` names it.
+            NotFetched: not http(s), not public, too large, too slow, or not there; `param` names it.
         """
+        import httpx2
+
         try:
             with anyio.fail_after(LIMIT_SECONDS):
                 return await self._follow(url, param)
         except TimeoutError:
-            raise _unfetched(param, f"no answer within {LIMIT_SECONDS:.0f} seconds") from None
+            raise NotFetched(f"no answer within {LIMIT_SECONDS:.0f} seconds", param=param) from None
         except (httpx2.HTTPError, httpx2.InvalidURL, OSError, UnicodeError) as error:
-            raise _unfetched(param, str(error) or type(error).__name__) from error
+            raise NotFetched(str(error) or type(error).__name__, param=param) from error
 
     async def _follow(self, url: str, param: str) -> bytes:
+        import httpx2
+
         target = httpx2.URL(url)
         # no proxies from the environment: they would connect where this code has not looked
         async with httpx2.AsyncClient(transport=self.transport, trust_env=False) as client:
             for _ in range(LIMIT_REDIRECTS + 1):
-                request = client.build_request("GET", *await self._checked(target, param))
+                request = client.build_request("GET", await self._checked(target, param))
                 request.headers["host"] = target.netloc.decode("ascii")
                 request.extensions["sni_hostname"] = target.host
                 response = await client.send(request, stream=True)
@@ -64,16 +87,19 @@ class Fetcher:
                     target = target.join(response.headers["location"])
                 finally:
                     await response.aclose()
-        raise _unfetched(param, "too many redirects")
+        raise NotFetched("too many redirects", param=param)
 
-    async def _checked(self, url: httpx2.URL, param: str) -> tuple[httpx2.URL]:
+    async def _checked(self, url: "httpx2.URL", param: str) -> "httpx2.URL":
         """The same address with its host replaced by a number that was checked."""
         if url.scheme not in ("http", "https") or not url.host:
-            raise _unfetched(param, f"{url.scheme or 'it'} is not http or https")
+            raise NotFetched(f"{url.scheme or 'it'} is not http or https", param=param)
         addresses = await self.resolve(url.host, url.port or {"http": 80, "https": 443}[url.scheme])
         if not addresses or not all(is_public(address) for address in addresses):
-            raise _unfetched(param, f"{url.host} is not a public address")
-        return (url.copy_with(host=addresses[0]),)
+            raise NotFetched(f"{url.host} is not a public address", param=param)
+        return url.copy_with(host=addresses[0])
+
+
+PUBLIC_WEB = Fetcher()
 
 
 def is_public(address: str) -> bool:
@@ -83,20 +109,12 @@ def is_public(address: str) -> bool:
     return number.is_global and not number.is_multicast and (mapped is None or mapped.is_global)
 
 
-async def _read(response: httpx2.Response, param: str) -> bytes:
+async def _read(response: "httpx2.Response", param: str) -> bytes:
     if not response.is_success:
-        raise _unfetched(param, f"the server answered {response.status_code}")
+        raise NotFetched(f"the server answered {response.status_code}", param=param)
     body = bytearray()
     async for chunk in response.aiter_bytes():
         body += chunk
         if len(body) > LIMIT_BYTES:
-            raise _unfetched(param, f"it is larger than {LIMIT_BYTES // 1_000_000} MB")
+            raise NotFetched(f"it is larger than {LIMIT_BYTES // 1_000_000} MB", param=param)
     return bytes(body)
-
-
-def _unfetched(param: str, reason: str) -> InvalidInput:
-    return InvalidInput(
-        f"The picture cannot be fetched: {reason}. Send it as a data: URL instead.",
-        param=param,
-        code="invalid_image_url",
-    )
