@@ -33,6 +33,12 @@ def refuse_unknown_arguments(server: MCPServer[Any]) -> None:
         tool.parameters["additionalProperties"] = False
 
 
+def argument_names(server: MCPServer[Any], tool: str) -> list[str]:
+    """Return what a registered tool may be called with."""
+    found = server._tool_manager.get_tool(tool)
+    return list(found.parameters["properties"]) if found else []
+
+
 def client_name(ctx: Context[Any, Any]) -> str:
     """Return the name the client gave itself, empty where it gave none."""
     params = ctx.session.client_params

@@ -1,18 +1,22 @@
 """The MCP server: the four media tools, their helpers, resources and prompts over one shared runtime."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
+from typing import Any
 
 from anyio.abc import TaskGroup
 from mcp.server import MCPServer
 from mcp.server.caching import CacheHint
+from mcp.server.mcpserver import Context
+from mcp.server.mcpserver.exceptions import ToolError, UnexpectedToolError
 from mcp.server.subscriptions import InMemorySubscriptionBus
-from mcp_types import Resource
+from mcp_types import CallToolResult, InputRequiredResult, Resource
+from pydantic import ValidationError
 
 from mcp_server import sdk
 from mcp_server.artifacts import ArtifactStore
 from mcp_server.callers import Caller
-from mcp_server.desk import Desk
+from mcp_server.desk import Desk, sentence
 from mcp_server.jobs import Jobs
 from mcp_server.places import VERSION
 from mcp_server.player import Player
@@ -23,6 +27,8 @@ from mcp_server.tools.describe import add_describe_image
 from mcp_server.tools.generate import add_generate_image
 from mcp_server.tools.speak import add_speak
 from mcp_server.tools.transcribe import add_transcribe
+from model_runtime.complaints import invalid_field
+from model_runtime.errors import InvalidInput
 from model_runtime.media.remote import PUBLIC_WEB, Fetcher
 from model_runtime.service import Service
 from model_runtime.settings import Settings
@@ -37,7 +43,7 @@ INSTRUCTIONS = (
 
 
 class SensesServer(MCPServer[Caller]):
-    """An `MCPServer` whose list of resources ends with the newest results."""
+    """An `MCPServer` whose refusals are sentences and whose list of resources ends with the newest results."""
 
     def __init__(self, desk: Desk, bus: InMemorySubscriptionBus, caller: Caller) -> None:
         @asynccontextmanager
@@ -55,6 +61,20 @@ class SensesServer(MCPServer[Caller]):
         )
         self.desk = desk
 
+    async def call_tool(
+        self, name: str, arguments: dict[str, Any], context: Context[Caller, Any] | None = None
+    ) -> CallToolResult | InputRequiredResult:
+        """Call a tool; what fails as expected is told in our own sentence, not in the SDK's and pydantic's."""
+        try:
+            return await super().call_tool(name, arguments, context)
+        except UnexpectedToolError:
+            raise
+        except ToolError as error:
+            if isinstance(error.__cause__, ValidationError):
+                known = sdk.argument_names(self, name)
+                raise ToolError(sentence(bad_argument(error.__cause__, known))) from error.__cause__
+            raise ToolError(str(error).removeprefix(f"Error executing tool {name}: ")) from error
+
     async def list_resources(self) -> list[Resource]:
         """Return the fixed resources, then the last results."""
         results = [
@@ -62,6 +82,15 @@ class SensesServer(MCPServer[Caller]):
             for artifact in self.desk.artifacts.recent()
         ]
         return [*await super().list_resources(), *results]
+
+
+def bad_argument(error: ValidationError, known: Sequence[str]) -> InvalidInput:
+    """Say what is wrong with a tool's arguments: one that it does not have, or a value it cannot use."""
+    for found in error.errors(include_url=False):
+        if found["type"] == "extra_forbidden":
+            name = str(found["loc"][0])
+            return InvalidInput(f"There is no argument {name!r}; there are {', '.join(known)}.", param=name)
+    return invalid_field(error)
 
 
 def create_server(

@@ -14,8 +14,9 @@ from starlette.datastructures import FormData
 from starlette.requests import Request
 from starlette.types import Message, Receive
 
+from model_runtime.complaints import invalid_field
 from model_runtime.errors import InvalidInput
-from openai_compat.errors import BodyTooLarge, invalid_body
+from openai_compat.errors import BodyTooLarge
 from openai_compat.schemas import Wire
 
 JSON_BYTES = 64_000_000
@@ -54,7 +55,7 @@ def parse(values: dict[str, Any], kind: type[B]) -> B:
     try:
         return kind.model_validate(values)
     except ValidationError as error:
-        raise invalid_body(error) from error
+        raise invalid_field(error) from error
 
 
 @asynccontextmanager

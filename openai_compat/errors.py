@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -177,33 +176,3 @@ def unknown_url(method: str, path: str) -> UnknownUrl:
     return UnknownUrl(
         " ".join(filter(None, [f"{method} {path} is not served.", hint, f"Served: {', '.join(SERVED)}."]))
     )
-
-
-def invalid_body(error: ValidationError) -> errors.InvalidInput:
-    """Say what is wrong with the first field that is, in one sentence."""
-    first = error.errors(include_url=False)[0]
-    param = _path(first["loc"])
-    if first["type"] == "missing":
-        return errors.InvalidInput(f"{param} is missing.", param=param, code="missing_required_parameter")
-    code = first["type"] if first["type"].startswith("unsupported_") else "invalid_value"
-    message = first["msg"].removeprefix("Value error, ").rstrip(".")
-    told = _told(first.get("input"))
-    return errors.InvalidInput(f"{param or 'The body'}{told}: {_lower(message)}.", param=param or None, code=code)
-
-
-def _told(value: object) -> str:
-    """Quote a value in the message, where it is short and no part of a picture."""
-    is_short = (isinstance(value, (int, float)) and abs(value) < 1e15) or (isinstance(value, str) and len(value) < 60)
-    return f" is {value!r}" if is_short else ""
-
-
-def _path(location: tuple[int | str, ...]) -> str:
-    path = ""
-    for part in location:
-        path += f"[{part}]" if isinstance(part, int) else f".{part}"
-    return path.removeprefix(".")
-
-
-def _lower(message: str) -> str:
-    """Pydantic's sentences begin in upper case; after a colon ours do not, unless it is a name."""
-    return message[:1].lower() + message[1:] if message[1:2].islower() else message

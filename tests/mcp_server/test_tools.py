@@ -217,24 +217,33 @@ async def test_an_error_of_our_own_shows_nothing_of_its_inside(connect: Connect,
 
 
 @pytest.mark.parametrize(
-    ("tool", "arguments", "named"),
+    ("tool", "arguments", "told"),
     [
-        ("describe_image", {"image": "red.png", "colour": "blue"}, "colour"),
-        ("generate_image", {"prompt": "x", "width": 1000}, "width"),
-        ("generate_image", {"prompt": "x", "count": 9}, "count"),
-        ("speak", {"text": "x", "speed": 9}, "speed"),
-        ("describe_image", {"image": "red.png", "model": "gpt-9"}, "gpt-9"),
-        ("describe_image", {"image": "red.png", "model": "tts-starter"}, "tts-starter"),
+        ("describe_image", {}, "image is missing."),
+        ("describe_image", {"image": "red.png", "colour": "blue"}, "There is no argument 'colour'; there are image,"),
+        (
+            "describe_image",
+            {"image": "red.png", "task": "poem"},
+            "task is 'poem': input should be 'describe', 'caption'",
+        ),
+        ("generate_image", {"prompt": "x", "width": 1000}, "width is 1000: input should be a multiple of 16."),
+        ("generate_image", {"prompt": "x", "steps": 999}, "steps is 999: input should be less than or equal to 50."),
+        ("generate_image", {"prompt": "x", "seed": -9}, "seed is -9: input should be greater than or equal to -1."),
+        ("speak", {"text": "x", "speed": 9}, "speed is 9: input should be less than or equal to 2."),
+        ("speak", {"text": "x" * 21_000}, "text: string should have at most 20000 characters."),
+        ("describe_image", {"image": "red.png", "model": "gpt-9"}, "There is no model 'gpt-9'. Known models:"),
+        ("describe_image", {"image": "red.png", "model": "tts-starter"}, "tts-starter does speech, not vision."),
     ],
 )
-async def test_a_wrong_argument_is_named_before_any_work(
-    connect: Connect, service: FakeService, tool: str, arguments: dict[str, Any], named: str
+async def test_a_wrong_argument_is_named_with_its_value_and_what_is_possible_before_any_work(
+    connect: Connect, era: Era, service: FakeService, tool: str, arguments: dict[str, Any], told: str
 ) -> None:
-    async with connect() as client:
+    async with connect(era) as client:
         result = await client.call_tool(tool, arguments)
 
     assert result.is_error
-    assert named in text_of(result)
+    assert text_of(result).startswith(told)
+    assert "\n" not in text_of(result)
     assert service.requests == []
 
 
