@@ -5,6 +5,7 @@ another format, siblings with the same id. The folder is the index: nothing is l
 user deletes is gone.
 """
 
+import os
 import re
 import secrets
 import time
@@ -107,11 +108,16 @@ class ArtifactStore:
         return folder
 
 
-def write_whole(path: Path, data: bytes) -> None:
-    """Write a file so that readers see the old one or the whole new one; a link at `path` is replaced, not followed."""
+def write_whole(path: Path, data: bytes, mode: int | None = None) -> None:
+    """Write a file so that readers see the old one or the whole new one; a link at `path` is replaced, not followed.
+
+    `mode` is who may read and write it; None leaves that to the process.
+    """
     part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:
         with part.open("xb") as file:
+            if mode is not None:
+                os.fchmod(file.fileno(), mode)
             file.write(data)
         part.replace(path)
     finally:

@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import stat
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -70,14 +71,19 @@ class Change:
         return self.before is None or json.loads(self.before or "{}") != json.loads(self.after)
 
     def make(self) -> Path | None:
-        """Write the file, and the old one next to it; return the backup's path where there is one."""
+        """Write the file, and the old one next to it; return the backup's path where there is one.
+
+        Both may be read by whoever could read the old one: clients keep keys in these files.
+        """
         target = self.path.resolve()
         target.parent.mkdir(parents=True, exist_ok=True)
-        backup = None
-        if self.before is not None:
-            backup = target.with_name(target.name + ".before-senses")
-            write_whole(backup, self.before.encode())
-        write_whole(target, self.after.encode())
+        if self.before is None:
+            write_whole(target, self.after.encode())
+            return None
+        mode = stat.S_IMODE(target.stat().st_mode)
+        backup = target.with_name(target.name + ".before-senses")
+        write_whole(backup, self.before.encode(), mode)
+        write_whole(target, self.after.encode(), mode)
         return backup
 
 

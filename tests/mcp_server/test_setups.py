@@ -1,4 +1,5 @@
 import json
+import stat
 from pathlib import Path
 
 import pytest
@@ -77,6 +78,17 @@ def test_a_linked_configuration_stays_a_link(tmp_path: Path) -> None:
 
     assert setup.path(tmp_path).is_symlink()
     assert "senses" in real.read_text()
+
+
+def test_a_configuration_with_keys_in_it_stays_private(tmp_path: Path) -> None:
+    setup = SETUPS["claude-code"]
+    setup.path(tmp_path).write_text('{"oauth": "secret"}')
+    setup.path(tmp_path).chmod(0o600)
+
+    backup = add(setup, tmp_path, ENTRY).make()
+
+    assert backup is not None
+    assert [stat.S_IMODE(path.stat().st_mode) for path in (setup.path(tmp_path), backup)] == [0o600, 0o600]
 
 
 def test_a_desktop_app_gets_the_media_folders_that_exist(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
