@@ -4,8 +4,10 @@ Written against mcp 2.3, which pyproject.toml pins.
 """
 # ruff: noqa: SLF001
 
+from contextlib import suppress
 from typing import Any
 
+import anyio
 from mcp.server import MCPServer
 from mcp.server.context import ServerRequestContext
 from mcp.server.mcpserver import Context
@@ -22,6 +24,9 @@ from mcp_types import (
 )
 
 Incoming = SessionMessage | Exception
+
+LISTEN_SECONDS = 5.0
+"""How long a subscriber may take to read what it asked for."""
 
 
 def refuse_unknown_arguments(server: MCPServer[Any]) -> None:
@@ -58,13 +63,20 @@ class LegacySubscribers:
         low.add_request_handler("resources/unsubscribe", UnsubscribeRequestParams, self._unsubscribe)
 
     async def tell(self, uri: str) -> None:
-        """Tell every subscriber that the resource changed."""
-        for session in list(self._sessions.get(uri, {}).values()):
-            await session.send_resource_updated(uri)
+        """Tell every subscriber that the resource changed; one that does not listen any more is no longer told."""
+        async with anyio.create_task_group() as tasks:
+            for name, session in list(self._sessions.get(uri, {}).items()):
+                tasks.start_soon(self._tell, uri, name, session)
 
     def count(self, uri: str) -> int:
         """Return how many connections follow the resource."""
         return len(self._sessions.get(uri, {}))
+
+    async def _tell(self, uri: str, name: int, session: ServerSession) -> None:
+        with anyio.move_on_after(LISTEN_SECONDS), suppress(anyio.BrokenResourceError, anyio.ClosedResourceError):
+            await session.send_resource_updated(uri)
+            return
+        self._sessions[uri].pop(name, None)
 
     async def _subscribe(self, ctx: ServerRequestContext[Any, Any], params: SubscribeRequestParams) -> EmptyResult:
         uri, connection = str(params.uri), ctx.session._connection

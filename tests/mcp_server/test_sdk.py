@@ -69,6 +69,30 @@ async def test_followers_are_told_until_they_leave() -> None:
             await anyio.lowlevel.checkpoint()
 
 
+async def test_a_follower_that_stopped_reading_does_not_hold_up_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sdk, "LISTEN_SECONDS", 0.01)
+    server: MCPServer[None] = MCPServer("test")
+    subscribers = sdk.LegacySubscribers(server)
+    to_server, reads, writes, from_server = sdk.message_streams()
+    opening = [
+        b'{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-06-18","capabilities":{},'
+        b'"clientInfo":{"name":"test","version":"1"}}}',
+        b'{"jsonrpc":"2.0","id":2,"method":"resources/subscribe","params":{"uri":"senses://status"}}',
+    ]
+
+    with anyio.fail_after(5):
+        async with anyio.create_task_group() as tasks, from_server:
+            tasks.start_soon(sdk.serve_messages, server, reads, writes, None)
+            for line in opening:
+                await to_server.send(sdk.parse_message(line))
+                await from_server.receive()
+            assert subscribers.count("senses://status") == 1
+            await subscribers.tell("senses://status")
+            tasks.cancel_scope.cancel()
+
+    assert subscribers.count("senses://status") == 0
+
+
 def test_a_line_that_is_no_message_comes_back_as_its_error() -> None:
     assert isinstance(sdk.parse_message(b"{nonsense\n"), Exception)
 
