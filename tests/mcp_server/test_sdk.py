@@ -1,5 +1,7 @@
 """The SDK's private names that we use still do what we use them for."""
 
+import json
+
 import anyio
 import pytest
 from mcp import Client
@@ -74,17 +76,17 @@ async def test_a_follower_that_stopped_reading_does_not_hold_up_the_others(monke
     server: MCPServer[None] = MCPServer("test")
     subscribers = sdk.LegacySubscribers(server)
     to_server, reads, writes, from_server = sdk.message_streams()
+    client = {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "test", "version": "1"}}
     opening = [
-        b'{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-06-18","capabilities":{},'
-        b'"clientInfo":{"name":"test","version":"1"}}}',
-        b'{"jsonrpc":"2.0","id":2,"method":"resources/subscribe","params":{"uri":"senses://status"}}',
+        {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": client},
+        {"jsonrpc": "2.0", "id": 2, "method": "resources/subscribe", "params": {"uri": "senses://status"}},
     ]
 
     with anyio.fail_after(5):
-        async with anyio.create_task_group() as tasks, from_server:
+        async with anyio.create_task_group() as tasks, to_server, from_server:
             tasks.start_soon(sdk.serve_messages, server, reads, writes, None)
             for line in opening:
-                await to_server.send(sdk.parse_message(line))
+                await to_server.send(sdk.parse_message(json.dumps(line).encode()))
                 await from_server.receive()
             assert subscribers.count("senses://status") == 1
             await subscribers.tell("senses://status")
