@@ -8,14 +8,24 @@ user deletes is gone.
 import os
 import re
 import secrets
+import stat
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import islice
 from pathlib import Path
+
+from model_runtime.errors import Failed
 
 SCHEME = "senses"
 ID = re.compile(r"[0-9]{8}-[0-9]{6}-[0-9a-f]{16}")
+
+
+class NotSaved(Failed):
+    """A result was made and cannot be written; the message says where and why."""
+
+    code = "not_saved"
 
 
 class Kind(StrEnum):
@@ -71,41 +81,34 @@ class ArtifactStore:
         self.on_added = on_added
 
     def add(self, kind: Kind, data: bytes) -> Artifact:
-        """Keep an original and give it an id; the file appears whole or not at all."""
+        """Keep an original and give it an id; the file appears whole or not at all. Raises `NotSaved`."""
         made = f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(8)}"
-        path = self._folder(kind) / (made + ORIGINALS[kind])
-        write_whole(path, data)
-        artifact = _artifact(kind, path)
+        path = self.folder / kind / (made + ORIGINALS[kind])
+        _save(path, data)
+        artifact = _artifact(kind, path, path.lstat())
         self.on_added(artifact)
         return artifact
 
     def add_sibling(self, artifact: Artifact, suffix: str, data: bytes) -> Path:
-        """Keep the same result in another format next to its original."""
+        """Keep the same result in another format next to its original. Raises `NotSaved`."""
         path = artifact.path.with_suffix(suffix)
-        write_whole(path, data)
+        _save(path, data)
         return path
 
     def find(self, kind: Kind, name: str) -> Artifact | None:
         """Return the result with this id, None where there is none."""
-        path = self.folder / kind / (name + ORIGINALS[kind])
-        if not ID.fullmatch(name) or path.is_symlink() or not path.is_file():
-            return None
-        return _artifact(kind, path)
+        return _read(kind, self.folder / kind / (name + ORIGINALS[kind])) if ID.fullmatch(name) else None
 
     def recent(self, count: int = 20) -> list[Artifact]:
-        """Return the newest results of all kinds, newest first."""
-        return sorted(self._all(), key=lambda artifact: artifact.id, reverse=True)[:count]
+        """Return the newest results of all kinds, newest first; blocking."""
+        newest = sorted(self._names(), key=lambda found: found[1].stem, reverse=True)
+        return list(islice((artifact for found in newest if (artifact := _read(*found))), count))
 
-    def _all(self) -> Iterator[Artifact]:
+    def _names(self) -> Iterator[tuple[Kind, Path]]:
         for kind, suffix in ORIGINALS.items():
             for path in (self.folder / kind).glob(f"*{suffix}"):
-                if ID.fullmatch(path.stem) and not path.is_symlink():
-                    yield _artifact(kind, path)
-
-    def _folder(self, kind: Kind) -> Path:
-        folder = self.folder / kind
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        return folder
+                if ID.fullmatch(path.stem):
+                    yield kind, path
 
 
 def write_whole(path: Path, data: bytes, mode: int | None = None) -> None:
@@ -124,6 +127,24 @@ def write_whole(path: Path, data: bytes, mode: int | None = None) -> None:
         part.unlink(missing_ok=True)
 
 
-def _artifact(kind: Kind, path: Path) -> Artifact:
-    facts = path.stat()
+def _save(path: Path, data: bytes) -> None:
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        write_whole(path, data)
+    except OSError as error:
+        raise NotSaved(
+            f"The result cannot be saved in {path.parent}: {error.strerror}. Make room, or make it writable."
+        ) from error
+
+
+def _read(kind: Kind, path: Path) -> Artifact | None:
+    """Describe a result; None where it has gone or is no file of its own."""
+    try:
+        facts = path.lstat()
+    except OSError:
+        return None
+    return _artifact(kind, path, facts) if stat.S_ISREG(facts.st_mode) else None
+
+
+def _artifact(kind: Kind, path: Path, facts: os.stat_result) -> Artifact:
     return Artifact(kind, path.stem, path, facts.st_size, facts.st_mtime)

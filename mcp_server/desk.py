@@ -16,7 +16,7 @@ from mcp.server.mcpserver.exceptions import ToolError
 from mcp_types import CallToolResult, ToolAnnotations
 
 from mcp_server import sdk
-from mcp_server.artifacts import Artifact, ArtifactStore
+from mcp_server.artifacts import Artifact, ArtifactStore, NotSaved
 from mcp_server.callers import Caller, deadline_seconds
 from mcp_server.files import PICTURE_BYTES, SOUND_BYTES, Files
 from mcp_server.jobs import Jobs, Work, attend
@@ -137,10 +137,19 @@ def link(artifact: Artifact) -> Link:
 
 
 def keep_copy(destination: Path | None, fallback: Path, files: Files, data: bytes) -> Path:
-    """Write `data` where the caller wanted it and return the path to tell; `fallback` where it named none."""
+    """Write `data` where the caller wanted it and return the path to tell; `fallback` where it named none.
+
+    Raises:
+        NotSaved: it cannot be written there; the message tells that it is kept as `fallback`.
+    """
     if destination is None:
         return fallback
-    files.write(destination, data)
+    try:
+        files.write(destination, data)
+    except OSError as error:
+        raise NotSaved(
+            f"{destination} cannot be written: {error.strerror}. The result is kept as {fallback}."
+        ) from error
     return destination
 
 

@@ -4,6 +4,7 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
+import anyio
 from anyio.abc import TaskGroup
 from mcp.server import MCPServer
 from mcp.server.caching import CacheHint
@@ -79,7 +80,7 @@ class SensesServer(MCPServer[Caller]):
         """Return the fixed resources, then the last results."""
         results = [
             Resource(name=artifact.path.name, uri=artifact.uri, mime_type=artifact.mime_type, size=artifact.size_bytes)
-            for artifact in self.desk.artifacts.recent()
+            for artifact in await anyio.to_thread.run_sync(self.desk.artifacts.recent)
         ]
         return [*await super().list_resources(), *results]
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mcp_server.artifacts import Artifact, ArtifactStore, Kind, write_whole
+from mcp_server.artifacts import Artifact, ArtifactStore, Kind, NotSaved, write_whole
 
 
 def test_a_result_is_found_again_by_another_process(tmp_path: Path) -> None:
@@ -57,6 +57,23 @@ def test_a_link_is_no_result(tmp_path: Path) -> None:
 
     assert store.find(Kind.IMAGES, name) is None
     assert store.recent() == [added]
+
+
+def test_only_files_are_results(tmp_path: Path) -> None:
+    store = ArtifactStore(tmp_path)
+    added = store.add(Kind.IMAGES, b"x")
+    other = "20990101-000000-" + "0" * 16
+    (tmp_path / "images" / f"{other}.png").mkdir()
+
+    assert store.find(Kind.IMAGES, other) is None
+    assert store.recent(1) == [added]
+
+
+def test_a_result_that_cannot_be_saved_says_where_and_why(tmp_path: Path) -> None:
+    (tmp_path / "images").write_text("a file where a folder should be")
+
+    with pytest.raises(NotSaved, match=r"cannot be saved in .*/images: File exists\. Make room"):
+        ArtifactStore(tmp_path).add(Kind.IMAGES, b"x")
 
 
 def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:

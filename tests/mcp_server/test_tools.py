@@ -1,5 +1,6 @@
 import json
 import os
+import re
 import zlib
 from dataclasses import replace
 from pathlib import Path
@@ -285,6 +286,27 @@ async def test_an_existing_file_is_not_overwritten_unasked(connect: Connect, pro
     assert refused.is_error
     assert kept == "mine"
     assert data_of(allowed)["images"][0]["path"] == str(project / "fox.png")
+
+
+async def test_a_place_that_cannot_be_written_costs_no_result(
+    connect: Connect, service: FakeService, project: Path
+) -> None:
+    (project / "talks").mkdir()
+    service.gate = anyio.Event()
+
+    async with connect() as client:
+        running = data_of(
+            await client.call_tool("speak", {"text": "x", "output_path": "talks/a.wav", "wait_seconds": 0})
+        )
+        (project / "talks").rmdir()
+        service.gate.set()
+        result = await client.call_tool("get_job", {"job_id": running["job_id"]})
+
+    assert result.is_error
+    assert "talks/a.wav cannot be written: No such file or directory." in text_of(result)
+    kept = re.search(r"kept as (\S+\.wav)\.", text_of(result))
+    assert kept is not None
+    assert file_of({"path": kept[1]}).read_bytes()[:4] == b"RIFF"
 
 
 async def test_without_a_player_speech_is_saved_and_the_answer_says_it_was_not_played(
