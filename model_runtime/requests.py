@@ -32,8 +32,8 @@ class Message:
 class Chat:
     """Continue a conversation, with pictures where the model can see.
 
-    `max_tokens` 0 means what fits beside the messages, at most `UNASKED_TOKENS`. `temperature` 0 is greedy. `json_schema` forces the answer into a JSON schema; "{}" means any JSON object and
-    the empty string means free text.
+    `max_tokens` 0 means what fits beside the messages, at most `UNASKED_TOKENS`. `temperature` 0 is greedy.
+    `json_schema` forces the answer into a JSON schema; "{}" means any JSON object and the empty string free text.
     """
 
     model: str
