@@ -121,7 +121,7 @@ def stop() -> None:
 def models() -> None:
     """List the models: what each is for, its size, whether it is on this disk."""
     from mcp_server.welcome import models_table, starter_note
-    from model_runtime.catalog import has_apple_gpu
+    from model_runtime.catalog.catalog import has_apple_gpu
 
     typer.echo(models_table(model_lines(settings_with())))
     typer.echo("\n" + starter_note(apple_gpu=has_apple_gpu()))
@@ -186,7 +186,7 @@ def greeting(facts: "Facts", settings: "Settings") -> str:
     """Return what a person reads once Senses serves."""
     from mcp_server.setups import senses_command, shim_command
     from mcp_server.welcome import Commands, welcome
-    from model_runtime.catalog import has_apple_gpu
+    from model_runtime.catalog.catalog import has_apple_gpu
 
     commands = Commands(senses_command(), shim_command(), os.environ.get("SENSES_HOME", ""))
     return welcome(facts.url, settings, commands, model_lines(settings), apple_gpu=has_apple_gpu())
@@ -195,8 +195,8 @@ def greeting(facts: "Facts", settings: "Settings") -> str:
 def model_lines(settings: "Settings") -> list["ModelLine"]:
     """Return every model as a line of the list."""
     from mcp_server.welcome import ModelLine
-    from model_runtime.catalog import open_catalog
-    from model_runtime.hub_cache import HubCache, hub_folder
+    from model_runtime.catalog.catalog import open_catalog
+    from model_runtime.hub.cache import HubCache, hub_folder
 
     catalog = open_catalog(settings, HubCache(hub_folder(os.environ)))
     return [

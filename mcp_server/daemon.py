@@ -204,8 +204,8 @@ def is_busy(server: SensesServer) -> bool:
 
 @asynccontextmanager
 async def _open_runtime(settings: Settings) -> AsyncGenerator[ClosableService]:
-    from model_runtime.catalog import open_catalog
-    from model_runtime.hub_cache import HubCache, hub_folder
+    from model_runtime.catalog.catalog import open_catalog
+    from model_runtime.hub.cache import HubCache, hub_folder
     from model_runtime.runtime import Runtime
 
     catalog = open_catalog(settings, HubCache(hub_folder(os.environ)))

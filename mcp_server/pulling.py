@@ -15,12 +15,12 @@ from rich.progress import (
 )
 
 from mcp_server.welcome import size
-from model_runtime.catalog import ANY_FILES, Catalog, open_catalog
+from model_runtime.catalog.catalog import ANY_FILES, Catalog, open_catalog
+from model_runtime.catalog.model import Artifact, Model
 from model_runtime.errors import Cancelled, UnknownModel
-from model_runtime.hub import pull
-from model_runtime.hub_cache import HubCache, hub_folder
-from model_runtime.hub_meter import Pulled, Report
-from model_runtime.models import Artifact, Model
+from model_runtime.hub.cache import HubCache, hub_folder
+from model_runtime.hub.meter import Pulled, Report
+from model_runtime.hub.pull import pull
 from model_runtime.requests import Task
 from model_runtime.settings import Settings
 

@@ -11,22 +11,22 @@ from typing import Self
 import anyio
 import anyio.to_thread
 
-from model_runtime import memory
+from model_runtime.catalog.library import Library
+from model_runtime.catalog.model import Model
 from model_runtime.checks import check
 from model_runtime.errors import Cancelled, ShuttingDown, UnknownModel
 from model_runtime.events import Event, Finished
-from model_runtime.feed import Feed
-from model_runtime.jobs import task_of
-from model_runtime.library import Library
-from model_runtime.models import Model
 from model_runtime.processes.process import Patience
 from model_runtime.requests import Request, Task
 from model_runtime.scheduler.messages import Closing, PinChanged, Tick, UnloadWanted
 from model_runtime.settings import Settings
-from model_runtime.snapshot import FactSheet, job_status, memory_status, model_status
+from model_runtime.shell import memory
+from model_runtime.shell.feed import Feed
+from model_runtime.shell.jobs import task_of
+from model_runtime.shell.snapshot import FactSheet, job_status, memory_status, model_status
+from model_runtime.shell.steward import Steward
+from model_runtime.shell.watch import Limits, Watchman
 from model_runtime.status import Status
-from model_runtime.steward import Steward
-from model_runtime.watch import Limits, Watchman
 
 Check = Callable[[Request, Model, Mapping[str, Path]], None]
 """check(request, model, folders) raises `InvalidInput` for what the model cannot do."""

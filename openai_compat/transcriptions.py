@@ -11,9 +11,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
+from model_runtime.catalog.languages import language_code, language_name
 from model_runtime.errors import InvalidInput
 from model_runtime.events import Event, Finished, Segment, Transcript, Word
-from model_runtime.languages import language_code, language_name
 from model_runtime.media import subtitles
 from model_runtime.media.audio import decode_sound
 from model_runtime.media.types import Sound

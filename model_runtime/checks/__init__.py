@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+from model_runtime.catalog.model import Model
 from model_runtime.checks import chat, drawing, speech, transcription
-from model_runtime.models import Model
 from model_runtime.requests import Chat, GenerateImage, Request, Speak, Transcribe
 
 

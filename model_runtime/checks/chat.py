@@ -5,11 +5,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from model_runtime.checkpoints import read_config
-from model_runtime.decoders import context_tokens
+from model_runtime.catalog.checkpoints import read_config
+from model_runtime.catalog.decoders import context_tokens
+from model_runtime.catalog.model import Model
 from model_runtime.errors import InvalidInput
 from model_runtime.media.types import Picture
-from model_runtime.models import Model
 from model_runtime.requests import Chat
 
 MAX_PICTURES = 16

@@ -4,8 +4,8 @@ import math
 from collections.abc import Mapping
 from pathlib import Path
 
+from model_runtime.catalog.model import Model
 from model_runtime.errors import InvalidInput
-from model_runtime.models import Model
 from model_runtime.requests import GenerateImage
 
 SIDE_STEP = 16

@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+from model_runtime.catalog.model import Model
+from model_runtime.catalog.voices import read_voices
 from model_runtime.errors import InvalidInput
-from model_runtime.models import Model
 from model_runtime.requests import Speak
-from model_runtime.voices import read_voices
 
 MAX_CHARACTERS = 20_000
 SLOWEST, FASTEST = 0.25, 4.0

@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from model_runtime.catalog.languages import LANGUAGES, language_code
+from model_runtime.catalog.model import Model
 from model_runtime.errors import BadMedia, InvalidInput
-from model_runtime.languages import LANGUAGES, language_code
-from model_runtime.models import Model
 from model_runtime.requests import Transcribe
 
 SHORTEST_SECONDS = 0.05

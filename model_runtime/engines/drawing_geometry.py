@@ -14,7 +14,7 @@ import mlx.core as mx
 from mlx import nn
 from mlx.utils import tree_flatten
 
-from model_runtime.checkpoints import Tensor, read_tensors, weight_files
+from model_runtime.catalog.checkpoints import Tensor, read_tensors, weight_files
 from model_runtime.errors import LoadFailed
 
 FLUX1, FLUX2, Z_IMAGE = "flux1-schnell", "flux2-klein", "z-image"

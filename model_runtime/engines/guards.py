@@ -8,7 +8,7 @@ from typing import Any
 
 from tokenizers import Tokenizer
 
-from model_runtime.checkpoints import read_config, read_tensors
+from model_runtime.catalog.checkpoints import read_config, read_tensors
 from model_runtime.engines.engine import LoadSpec
 from model_runtime.errors import LoadFailed, SensesError
 

@@ -17,12 +17,12 @@ from mlx_audio.codec.models.mimi import mimi
 from mlx_audio.tts.models.sesame import sesame
 from mlx_audio.utils import apply_quantization, load_weights
 
+from model_runtime.catalog.voices import Choice
 from model_runtime.engines.engine import Check, LoadSpec
 from model_runtime.engines.speakers import STREAM_CHARACTERS, Piece, Speaker, longest_seconds, stream_each
 from model_runtime.engines.speech_loading import evaluate
 from model_runtime.engines.utterances import Utterance, utterances
 from model_runtime.errors import LoadFailed
-from model_runtime.voices import Choice
 
 sesame.tqdm = partial(sesame.tqdm, disable=True)
 

@@ -14,8 +14,8 @@ import mlx.core as mx
 from mlx_vlm.utils import StoppingCriteria, load_model
 from tokenizers import Tokenizer
 
-from model_runtime.checkpoints import weights_bytes
-from model_runtime.decoders import context_tokens
+from model_runtime.catalog.checkpoints import weights_bytes
+from model_runtime.catalog.decoders import context_tokens
 from model_runtime.engines.control import Markers
 from model_runtime.engines.crops import Eye, cut, join
 from model_runtime.engines.engine import LoadSpec

@@ -9,13 +9,13 @@ import mlx.core as mx
 import numpy as np
 from mlx_audio.tts.models.qwen3_tts.speech_tokenizer import Qwen3TTSSpeechTokenizer
 
+from model_runtime.catalog.languages import language_name
+from model_runtime.catalog.voices import Choice
 from model_runtime.engines.engine import Check, LoadSpec
 from model_runtime.engines.speakers import STREAM_CHARACTERS, Piece, Speaker, longest_seconds, stream_each
 from model_runtime.engines.speech_loading import evaluate, read_model
 from model_runtime.engines.utterances import Utterance, utterances
 from model_runtime.errors import LoadFailed
-from model_runtime.languages import language_name
-from model_runtime.voices import Choice
 
 CHUNK_SECONDS = 0.32
 FRAMES_PER_SECOND = 12.5

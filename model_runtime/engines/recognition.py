@@ -8,6 +8,7 @@ from typing import Any
 
 import mlx.core as mx
 
+from model_runtime.catalog.languages import language_name
 from model_runtime.checks.transcription import known_language
 from model_runtime.engines.engine import Check, Loaded, LoadSpec, Report
 from model_runtime.engines.whisper_decoding import LADDER, decode, is_silent
@@ -18,7 +19,6 @@ from model_runtime.engines.whisper_windows import FRAMES_PER_STEP, Cut, Stretch,
 from model_runtime.engines.whisper_words import align_words
 from model_runtime.errors import BadMedia, InvalidInput
 from model_runtime.events import EngineEvent, LanguageFound, Progress, Result, Segment, Transcript, Word
-from model_runtime.languages import language_name
 from model_runtime.requests import Request, Transcribe
 
 HOT = 0.5

@@ -7,9 +7,9 @@ from typing import Protocol
 
 import numpy as np
 
+from model_runtime.catalog.voices import Choice
 from model_runtime.engines.engine import Check
 from model_runtime.engines.utterances import Utterance
-from model_runtime.voices import Choice
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,8 @@ from importlib import import_module
 import mlx.core as mx
 import numpy as np
 
+from model_runtime.catalog.languages import language_name
+from model_runtime.catalog.voices import VoiceBook, read_voices
 from model_runtime.checks.speech import check_text
 from model_runtime.engines.engine import Check, Loaded, LoadSpec, Report
 from model_runtime.engines.guards import loading, open_checkpoint
@@ -14,9 +16,7 @@ from model_runtime.engines.speakers import Speaker
 from model_runtime.engines.utterances import only_letters_of, readable
 from model_runtime.errors import InvalidInput, LoadFailed
 from model_runtime.events import AudioChunk, EngineEvent, Progress, Result, Speech
-from model_runtime.languages import language_name
 from model_runtime.requests import Request, Speak
-from model_runtime.voices import VoiceBook, read_voices
 
 CACHE_BYTES = 256_000_000
 """Freed buffers that MLX may keep between utterances, whose sizes all differ."""

@@ -7,8 +7,8 @@ import mlx_lm
 from mlx_lm.generate import BatchGenerator
 from tokenizers import Tokenizer
 
-from model_runtime.checkpoints import weights_bytes
-from model_runtime.decoders import context_tokens
+from model_runtime.catalog.checkpoints import weights_bytes
+from model_runtime.catalog.decoders import context_tokens
 from model_runtime.engines.chats import MAX_ROWS, ChatEngine, Token
 from model_runtime.engines.control import Markers
 from model_runtime.engines.engine import LoadSpec, Report

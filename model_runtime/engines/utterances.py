@@ -9,7 +9,7 @@ import unicodedata
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from model_runtime.languages import is_written_in, letter_script
+from model_runtime.catalog.languages import is_written_in, letter_script
 
 MAX_PHONEMES = 150
 """About ten seconds."""

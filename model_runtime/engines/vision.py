@@ -11,8 +11,8 @@ from PIL import Image
 from tokenizers import Tokenizer
 from transformers import logging
 
-from model_runtime.checkpoints import weights_bytes
-from model_runtime.decoders import context_tokens
+from model_runtime.catalog.checkpoints import weights_bytes
+from model_runtime.catalog.decoders import context_tokens
 from model_runtime.engines import moondream
 from model_runtime.engines.chats import ChatEngine, ChatModel
 from model_runtime.engines.control import Markers

@@ -9,7 +9,7 @@ import mlx.core as mx
 from mlx import nn
 from mlx.utils import tree_flatten, tree_unflatten
 
-from model_runtime.checkpoints import read_config
+from model_runtime.catalog.checkpoints import read_config
 from model_runtime.engines.engine import LoadSpec
 from model_runtime.engines.guards import loading, open_checkpoint
 from model_runtime.engines.whisper_library import whisper

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import Protocol, cast
 
-from model_runtime.frames import Frame, FrameError, FrameReader
+from model_runtime.wire.frames import Frame, FrameError, FrameReader
 
 
 class Listener(Protocol):

@@ -11,12 +11,12 @@ from typing import Protocol
 
 import psutil
 
-from model_runtime.codec import CodecError, decode, encode
-from model_runtime.frames import Frame, FrameError, pack
 from model_runtime.processes.exits import describe_exit
 from model_runtime.processes.link import LinkProtocol
 from model_runtime.processes.spawn import Spawned, spawn_worker
 from model_runtime.processes.words import Words
+from model_runtime.wire.codec import CodecError, decode, encode
+from model_runtime.wire.frames import Frame, FrameError, pack
 from model_runtime.worker.messages import Order, Report, Shutdown
 
 ANSWER_SECONDS = 0.25

@@ -6,8 +6,8 @@ import threading
 from collections.abc import Iterator
 from typing import NoReturn
 
-from model_runtime.codec import decode, encode
-from model_runtime.frames import FrameReader, pack
+from model_runtime.wire.codec import decode, encode
+from model_runtime.wire.frames import FrameReader, pack
 from model_runtime.worker.messages import Order, Report
 
 ORPHANED = 9

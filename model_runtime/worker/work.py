@@ -2,12 +2,12 @@
 
 from collections.abc import Callable
 
-from model_runtime.codec import CodecError
 from model_runtime.engines.engine import Outcome, StepEngine
 from model_runtime.errors import Cancelled, JobFailed, SensesError
 from model_runtime.events import Result
-from model_runtime.frames import FrameError
 from model_runtime.requests import Request
+from model_runtime.wire.codec import CodecError
+from model_runtime.wire.frames import FrameError
 from model_runtime.worker.faults import as_failure
 from model_runtime.worker.messages import Cancel, JobEnded, JobEvent, Order, Report, Run, Shutdown
 from model_runtime.worker.orders import Orders

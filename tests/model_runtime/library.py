@@ -8,8 +8,8 @@ from typing import Any
 
 import psutil
 
+from model_runtime.catalog.model import Model
 from model_runtime.errors import ModelMissing, UnknownModel
-from model_runtime.models import Model
 from model_runtime.processes.process import Patience
 from model_runtime.requests import Request, Task
 from model_runtime.runtime import Runtime

@@ -14,14 +14,14 @@ import anyio.to_thread
 import psutil
 import pytest
 
-from model_runtime.codec import encode
 from model_runtime.engines.engine import LoadSpec
-from model_runtime.frames import pack
 from model_runtime.processes.exits import describe_exit
 from model_runtime.processes.process import Patience, WorkerProcess, pack_order
 from model_runtime.processes.spawn import environment, spawn_worker
 from model_runtime.processes.words import LINES, Words
 from model_runtime.requests import Chat, Message
+from model_runtime.wire.codec import encode
+from model_runtime.wire.frames import pack
 from model_runtime.worker.link import ORPHANED
 from model_runtime.worker.messages import (
     LINK_FD,

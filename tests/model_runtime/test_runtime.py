@@ -9,6 +9,7 @@ import anyio
 import psutil
 import pytest
 
+from model_runtime.catalog.model import Model
 from model_runtime.errors import (
     InvalidInput,
     ModelMissing,
@@ -19,7 +20,6 @@ from model_runtime.errors import (
 )
 from model_runtime.events import Answer, Drawing, Finished, Loading, Queued, Speech, TextDelta, Transcript
 from model_runtime.media.types import Picture, Sound
-from model_runtime.models import Model
 from model_runtime.requests import Chat, GenerateImage, Message, Request, Speak, Task, Transcribe
 from model_runtime.runtime import Runtime
 from model_runtime.settings import Settings
@@ -489,7 +489,7 @@ async def test_a_status_describes_models_jobs_and_memory(settings: Settings) -> 
 def test_the_daemon_side_never_imports_a_model_library() -> None:
     heavy = "mlx mlx_vlm mlx_lm mlx_whisper mlx_audio mflux transformers torch"
     code = (
-        "import sys, model_runtime.runtime, model_runtime.catalog;"
+        "import sys, model_runtime.runtime, model_runtime.catalog.catalog;"
         f"print(*sorted({{name.split('.')[0] for name in sys.modules}} & set('{heavy}'.split())))"
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, encoding="utf-8")

@@ -10,6 +10,7 @@ from pathlib import Path
 import anyio
 import pytest
 
+from model_runtime.catalog.model import Model
 from model_runtime.errors import (
     Cancelled,
     InvalidInput,
@@ -21,12 +22,11 @@ from model_runtime.errors import (
     WorkerDied,
 )
 from model_runtime.events import Queued, TextDelta
-from model_runtime.models import Model
 from model_runtime.requests import Task
 from model_runtime.runtime import Runtime
 from model_runtime.settings import Settings
+from model_runtime.shell.watch import Limits
 from model_runtime.status import ModelState
-from model_runtime.watch import Limits
 from tests.model_runtime.calls import Call, answer, chat, model_of, until
 from tests.model_runtime.library import QUICK, Clock, ScriptedLibrary, open_runtime, scripted_model, workers
 

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
+from model_runtime.catalog.model import Model
 from model_runtime.checks.chat import check
 from model_runtime.errors import InvalidInput
 from model_runtime.media.types import Picture
-from model_runtime.models import Model
 from model_runtime.requests import Chat, Message, Task
 
 PICTURE = Picture(4, 2, bytes(24))

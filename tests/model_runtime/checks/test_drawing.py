@@ -7,9 +7,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from model_runtime.catalog.model import Model
 from model_runtime.checks.drawing import MAX_PIXELS, MAX_PROMPT_CHARACTERS, check, check_drawing, nearest_size
 from model_runtime.errors import InvalidInput
-from model_runtime.models import Model
 from model_runtime.requests import GenerateImage, Task
 
 GOOD = GenerateImage("image-fast", "a red circle", 512, 512, seed=7)

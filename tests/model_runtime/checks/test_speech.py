@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from model_runtime.catalog.model import Model
 from model_runtime.checks.speech import MAX_CHARACTERS, check
 from model_runtime.errors import InvalidInput
-from model_runtime.models import Model
 from model_runtime.requests import Speak, Task
 
 GOOD = Speak("tts-fast", "Hello there.")

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
+from model_runtime.catalog.model import Model
 from model_runtime.checks.transcription import check
 from model_runtime.errors import InvalidInput
 from model_runtime.media.types import Sound
-from model_runtime.models import Model
 from model_runtime.requests import Task, Transcribe
 
 GOOD = Transcribe("stt-fast", Sound(16_000, bytes(32_000)))

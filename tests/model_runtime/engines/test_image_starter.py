@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from model_runtime.aliases import STARTER_MODELS
+from model_runtime.catalog.aliases import STARTER_MODELS
 from model_runtime.engines.drawing import DrawingEngine
 from model_runtime.engines.engine import LoadSpec
 from model_runtime.events import Drawing

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from model_runtime.aliases import STARTERS
+from model_runtime.catalog.aliases import STARTERS
 from model_runtime.engines.speakers import longest_seconds
 from model_runtime.engines.speech import SpeechEngine
 from model_runtime.errors import Cancelled, InvalidInput, LoadFailed

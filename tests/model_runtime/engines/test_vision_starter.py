@@ -5,7 +5,7 @@ import math
 import pytest
 from PIL import Image, ImageDraw
 
-from model_runtime.aliases import STARTERS
+from model_runtime.catalog.aliases import STARTERS
 from model_runtime.engines.engine import StepEngine
 from model_runtime.engines.vision import VisionEngine
 from model_runtime.media.types import Picture

@@ -1,0 +1,276 @@
+"""The product's vocabulary: the built-in aliases, and what OpenAI's names mean here."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from model_runtime.catalog.model import Artifact, Model
+from model_runtime.requests import Task
+
+GB = 1_000_000_000
+WEIGHTS = ("*.json", "*.safetensors", "*.txt", "*.jinja", "tokenizer*", "*.model")
+STARTERS = Path(__file__).parent.parent / "starter"
+
+REAL_MODELS = (
+    Model(
+        "vlm-fast",
+        Task.VISION,
+        "mlx-vlm",
+        "Moondream2: quick looks at one picture",
+        (
+            Artifact("model", "vikhyatk/moondream2", "2025-06-21", ("config.json", "*.safetensors"), 3_854_000_000),
+            Artifact(
+                "tokenizer",
+                "moondream/starmie-v1",
+                "35192e10a54e36eabe0a7cc57a2c1aab371cafc5",
+                ("tokenizer*",),
+                4_000_000,
+            ),
+        ),
+        heavy=False,
+        concurrency=4,
+    ),
+    Model(
+        "vlm-best",
+        Task.VISION,
+        "mlx-vlm",
+        "Qwen2.5-VL 7B: reads text and detail, several pictures at once",
+        (Artifact("model", "mlx-community/Qwen2.5-VL-7B-Instruct-4bit", "main", WEIGHTS, 5_650_000_000),),
+        concurrency=4,
+    ),
+    Model(
+        "image-gen",
+        Task.IMAGE,
+        "mflux",
+        "FLUX.1-schnell: text to picture in four steps",
+        (
+            Artifact(
+                "model",
+                "dhairyashil/FLUX.1-schnell-mflux-4bit",
+                "main",
+                ("*/*.json", "*/*.safetensors", "*/*.txt", "*/*.model", "*.json"),
+                9_620_000_000,
+            ),
+        ),
+        options={"family": "flux1-schnell"},
+    ),
+    Model(
+        "image-fast",
+        Task.IMAGE,
+        "mflux",
+        "FLUX.2-klein 4B: faster, smaller, also starts from a picture",
+        (
+            Artifact(
+                "model",
+                "Runpod/FLUX.2-klein-4B-mflux-4bit",
+                "73dcaa322be48ea49374b32b4b23aab1a3e59b87",
+                ("*/*.json", "*/*.safetensors", "*/*.txt", "*/*.jinja", "*.json"),
+                4_620_000_000,
+            ),
+        ),
+        options={"family": "flux2-klein"},
+    ),
+    Model(
+        "stt-fast",
+        Task.TRANSCRIPTION,
+        "mlx-whisper",
+        "Whisper large-v3-turbo: near real time, 99 languages",
+        (
+            Artifact(
+                "model",
+                "mlx-community/whisper-large-v3-turbo",
+                "a4aaeec0636e6fef84abdcbe3544cb2bf7e9f6fb",
+                ("*.json", "weights.*"),
+                1_620_000_000,
+            ),
+        ),
+        heavy=False,
+    ),
+    Model(
+        "stt-best",
+        Task.TRANSCRIPTION,
+        "mlx-whisper",
+        "Whisper large-v3: most accurate, translates to English",
+        (
+            Artifact(
+                "model",
+                "mlx-community/whisper-large-v3-mlx",
+                "49e6aa286ad60c14352c404340ded53710378a11",
+                ("*.json", "weights.*"),
+                3_100_000_000,
+            ),
+        ),
+    ),
+    Model(
+        "tts-fast",
+        Task.SPEECH,
+        "mlx-audio",
+        "Kokoro 82M: natural voices in eight languages",
+        (
+            Artifact(
+                "model",
+                "mlx-community/Kokoro-82M-bf16",
+                "a71e4d38b236d968966a2002c4c895dbd12b1c3c",
+                ("*.json", "*.safetensors", "voices/*.safetensors"),
+                360_000_000,
+            ),
+        ),
+        heavy=False,
+    ),
+    Model(
+        "tts-stream",
+        Task.SPEECH,
+        "mlx-audio",
+        "Marvis 250M: speech that starts at once",
+        (
+            Artifact(
+                "model",
+                "Marvis-AI/marvis-tts-250m-v0.2",
+                "main",
+                ("*.json", "*.safetensors", "*.txt", "prompts/*"),
+                1_150_000_000,
+            ),
+            Artifact(
+                "codec",
+                "kyutai/moshiko-pytorch-bf16",
+                "2bfc9ae6e89079a5cc7ed2a68436010d91a3d289",
+                ("tokenizer-e351c8d8-checkpoint125.safetensors",),
+                385_000_000,
+            ),
+        ),
+        heavy=False,
+    ),
+    Model(
+        "tts-multilingual",
+        Task.SPEECH,
+        "mlx-audio",
+        "Qwen3-TTS 0.6B: Korean and nine more languages",
+        (
+            Artifact(
+                "model",
+                "mlx-community/Qwen3-TTS-12Hz-0.6B-CustomVoice-8bit",
+                "049ef77fe8816b536193c0c25f9a214d17921282",
+                ("*.json", "*.safetensors", "*.txt", "speech_tokenizer/*"),
+                1_700_000_000,
+            ),
+        ),
+        heavy=False,
+    ),
+    Model(
+        "llm-fast",
+        Task.TEXT,
+        "mlx-lm",
+        "Llama 3.2 3B: short texts",
+        (
+            Artifact(
+                "model",
+                "mlx-community/Llama-3.2-3B-Instruct-4bit",
+                "7f0dc925e0d0afb0322d96f9255cfddf2ba5636e",
+                WEIGHTS,
+                1_820_000_000,
+            ),
+        ),
+        heavy=False,
+        concurrency=8,
+    ),
+    Model(
+        "llm-best",
+        Task.TEXT,
+        "mlx-vlm",
+        "Gemma 3 12B: longer texts, also sees",
+        (
+            Artifact(
+                "model",
+                "mlx-community/gemma-3-12b-it-4bit",
+                "86cc6a8dedbc456dd0e4af01a9d09f396f77e558",
+                WEIGHTS,
+                8_070_000_000,
+            ),
+        ),
+        concurrency=4,
+    ),
+)
+
+STARTER_MODELS = (
+    Model(
+        "vlm-starter",
+        Task.VISION,
+        "mlx-vlm",
+        "Built in: names and places coloured shapes, reads digits",
+        heavy=False,
+        concurrency=4,
+        starter=True,
+        path=str(STARTERS / "vlm-starter"),
+    ),
+    Model(
+        "image-starter",
+        Task.IMAGE,
+        "mflux",
+        "Built in: a placeholder painter, not trained yet",
+        heavy=False,
+        starter=True,
+        options={"family": "flux2-klein", "native_side": 64},
+        path=str(STARTERS / "image-starter"),
+    ),
+    Model(
+        "stt-starter",
+        Task.TRANSCRIPTION,
+        "mlx-whisper",
+        "Built in: hears coloured shapes, digits and a few commands in English",
+        heavy=False,
+        starter=True,
+        path=str(STARTERS / "stt-starter"),
+    ),
+    Model(
+        "tts-starter",
+        Task.SPEECH,
+        "mlx-audio",
+        "Built in: speaks short English sentences",
+        heavy=False,
+        starter=True,
+        path=str(STARTERS / "tts-starter"),
+    ),
+)
+
+PREFERENCES: Mapping[Task, Mapping[str, tuple[str, ...]]] = {
+    Task.VISION: {"auto": ("vlm-best", "vlm-fast"), "fast": ("vlm-fast",), "best": ("vlm-best",)},
+    Task.TEXT: {"auto": ("llm-fast", "llm-best", "vlm-best"), "fast": ("llm-fast",), "best": ("llm-best",)},
+    Task.IMAGE: {"auto": ("image-fast", "image-gen"), "fast": ("image-fast",), "best": ("image-gen",)},
+    Task.TRANSCRIPTION: {"auto": ("stt-fast", "stt-best"), "fast": ("stt-fast",), "best": ("stt-best",)},
+    Task.SPEECH: {
+        "auto": ("tts-fast", "tts-multilingual", "tts-stream"),
+        "fast": ("tts-fast",),
+        "stream": ("tts-stream",),
+        "best": ("tts-multilingual",),
+    },
+}
+"""Task → tier → aliases; the first one on this disk answers, else the first is named as missing."""
+
+STARTER_OF: Mapping[Task, str] = {
+    Task.VISION: "vlm-starter",
+    Task.TEXT: "vlm-starter",
+    Task.IMAGE: "image-starter",
+    Task.TRANSCRIPTION: "stt-starter",
+    Task.SPEECH: "tts-starter",
+}
+
+OPENAI_NAMES: Mapping[str, str] = {
+    "gpt-4o": "auto",
+    "gpt-4o-mini": "fast",
+    "gpt-4.1": "auto",
+    "gpt-4.1-mini": "fast",
+    "gpt-5": "best",
+    "gpt-5-mini": "fast",
+    "gpt-3.5-turbo": "fast",
+    "gpt-image-1": "auto",
+    "gpt-image-1-mini": "fast",
+    "dall-e-2": "fast",
+    "dall-e-3": "best",
+    "whisper-1": "auto",
+    "gpt-transcribe": "auto",
+    "gpt-4o-transcribe": "best",
+    "gpt-4o-mini-transcribe": "fast",
+    "tts-1": "auto",
+    "tts-1-hd": "best",
+    "gpt-4o-mini-tts": "auto",
+}
+"""OpenAI's name → the tier it means for the task of the endpoint it is sent to."""

@@ -1,0 +1,208 @@
+"""Which models there are, what a name means, and where their files are. Reads the disk, never a network."""
+
+import platform
+import sys
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+from model_runtime.catalog import needs
+from model_runtime.catalog.aliases import OPENAI_NAMES, PREFERENCES, REAL_MODELS, STARTER_MODELS, STARTER_OF
+from model_runtime.catalog.model import Artifact, Model
+from model_runtime.catalog.recognise import recognise
+from model_runtime.catalog.voices import languages, voices
+from model_runtime.errors import ModelMissing, UnknownModel, WrongTask
+from model_runtime.requests import Request, Task
+from model_runtime.settings import Settings, SettingsError
+
+ANY_FILES = (
+    "*.json",
+    "*.safetensors",
+    "*.npz",
+    "*.txt",
+    "*.jinja",
+    "*.model",
+    "*/*.json",
+    "*/*.safetensors",
+    "*/*.txt",
+)
+
+
+class Store(Protocol):
+    """Where downloaded files are."""
+
+    def find(self, artifact: Artifact) -> Path | None:
+        """Return the folder that holds the complete artifact, or None."""
+        ...
+
+
+class EmptyStore:
+    """Nothing was downloaded."""
+
+    def find(self, artifact: Artifact) -> Path | None:
+        """Never there."""
+        return None
+
+
+class Catalog:
+    """The models of one instance. Names that are no alias are looked up on disk once and remembered."""
+
+    def __init__(
+        self,
+        models: Iterable[Model],
+        store: Store,
+        *,
+        starters_first: bool,
+        defaults: Mapping[str, str] | None = None,
+    ) -> None:
+        self._models = {model.name: model for model in models}
+        self._store = store
+        self._starters_first = starters_first
+        self._defaults = defaults or {}
+
+    def models(self) -> list[Model]:
+        """All models known so far, aliases first."""
+        return list(self._models.values())
+
+    def resolve(self, name: str, task: Task) -> Model:
+        """Return the model that `name` means for `task`: an alias, a tier, OpenAI's name, a repository or a folder.
+
+        Raises:
+            UnknownModel: there is nothing of that name.
+            WrongTask: the model does something else.
+            ModelMissing: a repository of that name is not on this disk.
+        """
+        wanted = name.strip()
+        if wanted in self._models:
+            return self._for_task(self._models[wanted], task)
+        tier = OPENAI_NAMES.get(wanted.lower(), wanted.lower() or "auto")
+        if tier in PREFERENCES[task]:
+            return self.preferred(task, tier)
+        alias = wanted.lower()
+        found = self._models.get(alias) or self._by_source(wanted) or self._on_disk(wanted)
+        return self._for_task(found, task)
+
+    def preferred(self, task: Task, tier: str = "auto") -> Model:
+        """Return the model that answers calls for `task` that name none."""
+        if tier == "auto" and task in self._defaults:
+            return self._for_task(self._models[self._defaults[task]], task)
+        if self._starters_first:
+            return self._models[STARTER_OF[task]]
+        candidates = [self._models[alias] for alias in PREFERENCES[task][tier] if alias in self._models]
+        return next((model for model in candidates if self.is_present(model)), candidates[0])
+
+    def is_default(self, model: Model) -> bool:
+        """Whether calls that name no model of this task get this one."""
+        return self.preferred(model.task).name == model.name
+
+    def folders(self, model: Model) -> Mapping[str, Path]:
+        """Return the local folder of every artifact by role.
+
+        Raises:
+            ModelMissing: something is not on this disk; the message has the size and the command.
+        """
+        if model.path:
+            path = Path(model.path)
+            if not path.is_dir():
+                raise ModelMissing(model.name, None, f"put the model into {path}, or correct its path in config.toml")
+            return {"model": path}
+        found = {artifact.role: self._store.find(artifact) for artifact in model.artifacts}
+        if not all(found.values()):
+            raise ModelMissing(model.name, model.download_bytes, f"senses pull {model.name}")
+        return {role: folder for role, folder in found.items() if folder is not None}
+
+    def is_present(self, model: Model) -> bool:
+        """Whether all files are on this disk."""
+        try:
+            self.folders(model)
+        except ModelMissing:
+            return False
+        return True
+
+    def weights_bytes(self, model: Model) -> int:
+        """Size of the weights on disk, or of the download where they are missing."""
+        try:
+            return needs.weights_bytes(self.folders(model))
+        except ModelMissing:
+            return model.download_bytes
+
+    def needed_bytes(self, model: Model) -> int:
+        """Estimate the memory the loaded model takes before any request runs."""
+        return needs.resident_bytes(model, self.weights_bytes(model))
+
+    def working_bytes(self, request: Request, model: Model) -> int:
+        """Estimate the memory a running request takes on top of the loaded model."""
+        return needs.working_bytes(request, model)
+
+    def voices(self, model: Model) -> tuple[str, ...]:
+        """Names a speech model's voices; empty for other models and missing files."""
+        return voices(model, self.folders(model)) if self._speaks(model) else ()
+
+    def languages(self, model: Model) -> tuple[str, ...]:
+        """The languages a speech model speaks; empty for other models and missing files."""
+        return languages(model, self.folders(model)) if self._speaks(model) else ()
+
+    def _speaks(self, model: Model) -> bool:
+        return model.task is Task.SPEECH and self.is_present(model)
+
+    def _for_task(self, model: Model, task: Task) -> Model:
+        if model.task is task or {model.task, task} == {Task.VISION, Task.TEXT}:
+            return model
+        able = [other.name for other in self._models.values() if other.task is task]
+        raise WrongTask(model.name, model.task, task, able)
+
+    def _by_source(self, name: str) -> Model | None:
+        return next((model for model in self._models.values() if model.source.lower() == name.lower()), None)
+
+    def _on_disk(self, name: str) -> Model:
+        folder = Path(name).expanduser()
+        if folder.is_absolute() and folder.is_dir():
+            return self._remember(recognise(name, folder))
+        if name.count("/") == 1 and not name.startswith((".", "/", "~")):
+            artifact = Artifact("model", name, "main", ANY_FILES, 0)
+            snapshot = self._store.find(artifact)
+            if snapshot is None:
+                raise ModelMissing(name, None, f"senses pull {name}")
+            return self._remember(recognise(name, snapshot, (artifact,)))
+        raise UnknownModel(name, self._models)
+
+    def _remember(self, model: Model) -> Model:
+        return self._models.setdefault(model.name, model)
+
+
+def open_catalog(settings: Settings, store: Store | None = None) -> Catalog:
+    """The built-in aliases with what config.toml adds or changes.
+
+    Raises:
+        SettingsError: an alias or a default in config.toml cannot be used.
+    """
+    models = {model.name: model for model in (*REAL_MODELS, *STARTER_MODELS)}
+    for alias, written in settings.models.items():
+        models[alias] = _written(alias, written, models.get(alias))
+    for task, alias in settings.defaults.items():
+        if task not in set(Task) or alias not in models:
+            raise SettingsError(
+                f"defaults.{task} is {alias!r}; tasks are {', '.join(Task)}, models are {', '.join(models)}."
+            )
+    return Catalog(
+        models.values(), store or EmptyStore(), starters_first=not has_apple_gpu(), defaults=settings.defaults
+    )
+
+
+def has_apple_gpu() -> bool:
+    """Whether this is a Mac with Apple silicon, where the real models are the default."""
+    return sys.platform == "darwin" and platform.machine() == "arm64"
+
+
+def _written(alias: str, written: Mapping[str, Any], known: Model | None) -> Model:
+    """An alias of config.toml: `path`, or `repo` with `revision`; `task` and `engine` only where they cannot be told."""
+    name = f"models.{alias}"
+    if "path" in written:
+        return recognise(alias, Path(str(written["path"])).expanduser())
+    if "repo" not in written:
+        raise SettingsError(f"{name} needs either `path` or `repo`.")
+    task, engine = written.get("task", known and known.task), written.get("engine", known and known.engine)
+    if task not in set(Task) or not engine:
+        raise SettingsError(f"{name} needs `task` ({', '.join(Task)}) and `engine` (mlx-vlm, mlx-lm, mlx-whisper, …).")
+    artifact = Artifact("model", str(written["repo"]), str(written.get("revision", "main")), ANY_FILES, 0)
+    return Model(alias, Task(task), str(engine), str(written.get("description", artifact.repo)), (artifact,))

@@ -1,0 +1,82 @@
+"""How much memory a model and its requests need, before anything is loaded.
+
+Weights are exact, read from safetensors headers. The rest are upper bounds that were measured on the libraries of
+this release; what a worker really holds replaces them after its first load.
+"""
+
+import math
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
+
+from model_runtime.catalog.checkpoints import BrokenCheckpoint, read_header
+from model_runtime.catalog.model import Model
+from model_runtime.requests import UNASKED_TOKENS, Chat, GenerateImage, Request, Speak, Task, Transcribe
+
+MB = 1_000_000
+PROCESS_BYTES: Mapping[Task, int] = {
+    Task.VISION: 220 * MB,
+    Task.TEXT: 180 * MB,
+    Task.IMAGE: 200 * MB,
+    Task.TRANSCRIPTION: 240 * MB,
+    Task.SPEECH: 160 * MB,
+}
+"""Interpreter, libraries and tokenizer of a worker, by what its engine imports."""
+
+STARTER_WORKING_BYTES = 100 * MB
+DECODE_BYTES_PER_PIXEL = {"flux1-schnell": 2_900, "flux2-klein": 1_800, "z-image": 1_800}
+"""Peak of decoding a picture: tiles for FLUX.1, strips for the others (2.9 and 1.8 GB for a megapixel)."""
+KEY_VALUE_BYTES_PER_TOKEN = 200_000
+"""Of Moondream2, which has no grouped queries; every other model of the catalogue needs less."""
+RECOGNITION_BYTES = 400 * MB
+SPEECH_BYTES = 500 * MB
+"""Kokoro takes 107 MB for a second of an utterance, which the engine ends after about four."""
+
+
+def weights_bytes(folders: Mapping[str, Path]) -> int:
+    """Size of all weights in these folders, exact where they are safetensors."""
+    files = (file for folder in set(folders.values()) for file in _weight_files(folder))
+    return sum(_file_bytes(file, file.stat().st_mtime_ns) for file in files)
+
+
+def resident_bytes(model: Model, weights: int) -> int:
+    """Memory of a loaded model while nothing runs on it."""
+    return weights + PROCESS_BYTES[model.task]
+
+
+def working_bytes(request: Request, model: Model) -> int:
+    """Memory a running request takes on top."""
+    if model.starter:
+        return STARTER_WORKING_BYTES
+    match request:
+        case GenerateImage(width=width, height=height):
+            return width * height * DECODE_BYTES_PER_PIXEL.get(str(model.options.get("family")), 2_900)
+        case Chat():
+            return _context_tokens(request) * KEY_VALUE_BYTES_PER_TOKEN
+        case Transcribe():
+            return RECOGNITION_BYTES
+        case Speak():
+            return SPEECH_BYTES
+
+
+def _context_tokens(request: Chat) -> int:
+    """Round up to blocks of 256 as the caches do; a picture is about 1500 tokens, a token three letters or more."""
+    letters = sum(len(part) for message in request.messages for part in message.content if isinstance(part, str))
+    pictures = sum(1 for message in request.messages for part in message.content if not isinstance(part, str))
+    answer = request.max_tokens or UNASKED_TOKENS
+    return math.ceil((letters / 3 + 1500 * pictures + answer) / 256) * 256
+
+
+def _weight_files(folder: Path) -> list[Path]:
+    return [file for pattern in ("**/*.safetensors", "**/*.npz") for file in folder.glob(pattern)]
+
+
+@lru_cache(maxsize=256)
+def _file_bytes(file: Path, changed_at: int) -> int:
+    """What a file's tensors take; a header is read again only after the file has changed (`changed_at`)."""
+    if file.suffix != ".safetensors":
+        return file.stat().st_size
+    try:
+        return sum(tensor.size_bytes for _, tensor in read_header(file))
+    except BrokenCheckpoint:
+        return file.stat().st_size  # loading will say what is wrong with it

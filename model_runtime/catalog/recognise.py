@@ -1,0 +1,56 @@
+"""Tell from a folder's files which engine serves it. Reads configuration files only, never weights."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from model_runtime.catalog.model import Artifact, Model
+from model_runtime.errors import InvalidInput
+from model_runtime.requests import Task
+
+SPEECH_TYPES = {"kokoro", "kitten_tts", "csm", "sesame", "marvis", "qwen3_tts"}
+VISION_TYPES = {"moondream1", "moondream2", "qwen2_5_vl", "gemma3", "gemma4"}
+IMAGE_PARTS = ("transformer", "vae")
+
+
+def recognise(name: str, folder: Path, artifacts: tuple[Artifact, ...] = ()) -> Model:
+    """Return the model in `folder`, named as the caller named it.
+
+    Raises:
+        InvalidInput: nothing in the folder says which engine could serve it.
+    """
+    task, engine = _kind(name, folder)
+    path = "" if artifacts else str(folder)
+    concurrency = 4 if task in (Task.VISION, Task.TEXT) else 1
+    return Model(name, task, engine, f"Local model in {folder.name}", artifacts, concurrency=concurrency, path=path)
+
+
+def _kind(name: str, folder: Path) -> tuple[Task, str]:
+    if (folder / "model_index.json").exists() or all((folder / part).is_dir() for part in IMAGE_PARTS):
+        return Task.IMAGE, "mflux"
+    config = _read(folder / "config.json")
+    model_type = str(config.get("model_type", ""))
+    if model_type in SPEECH_TYPES or "istftnet" in config:
+        return Task.SPEECH, "mlx-audio"
+    if model_type == "whisper" or "n_audio_state" in config:
+        return Task.TRANSCRIPTION, "mlx-whisper"
+    if "vision_config" in config or model_type in VISION_TYPES:
+        return Task.VISION, "mlx-vlm"
+    if any(str(architecture).endswith("ForCausalLM") for architecture in config.get("architectures", ())):
+        return Task.TEXT, "mlx-lm"
+    raise InvalidInput(
+        f"{name} is not a model Senses can serve: its config.json names model_type {model_type!r}. "
+        "Supported are vision and text models of mlx-vlm and mlx-lm, Whisper, Kokoro, Marvis, Qwen3-TTS, and FLUX or "
+        "Z-Image saved by mflux.",
+        param="model",
+        code="unsupported_model",
+    )
+
+
+def _read(path: Path) -> Mapping[str, Any]:
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return config if isinstance(config, dict) else {}

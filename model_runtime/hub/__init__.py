@@ -1,0 +1,1 @@
+"""The Hugging Face cache: what is in it, and how it gets there."""

@@ -1,0 +1,66 @@
+"""Where models live: one process each."""
+
+from collections.abc import Callable
+
+from model_runtime.catalog.library import Library
+from model_runtime.catalog.model import Model
+from model_runtime.engines.engine import LoadSpec
+from model_runtime.processes.process import Owner, Patience, WorkerProcess
+from model_runtime.shell import memory
+from model_runtime.shell.tenants import Tenant
+from model_runtime.worker.messages import Load
+
+
+class House:
+    """The tenants by model name."""
+
+    def __init__(self, library: Library, clock: Callable[[], float], patience: Patience) -> None:
+        self.tenants: dict[str, Tenant] = {}
+        self._library = library
+        self._clock = clock
+        self._patience = patience
+
+    def move_in(self, model: Model, incarnation: int, owner: Owner) -> Tenant:
+        """Start a process and let it load the model.
+
+        Raises:
+            ModelMissing: the files are gone.
+            OSError: the system refuses another process.
+        """
+        folders = {role: str(folder) for role, folder in self._library.folders(model).items()}
+        process = WorkerProcess(model.name, incarnation, owner, self._patience)
+        process.send(Load(LoadSpec(model.name, model.engine, folders, dict(model.options))))
+        now = self._clock()
+        tenant = Tenant(model, process, started_at=now, heard_at=now)
+        self.tenants[model.name] = tenant
+        return tenant
+
+    def move_out(self, process: WorkerProcess) -> None:
+        """The process is gone."""
+        if self.of(process) is not None:
+            del self.tenants[process.name]
+
+    def of(self, process: WorkerProcess) -> Tenant | None:
+        """The tenant of this process, unless it is gone."""
+        tenant = self.tenants.get(process.name)
+        return tenant if tenant is not None and tenant.process is process else None
+
+    def at(self, model: str, incarnation: int) -> Tenant | None:
+        """The tenant in this incarnation of the model."""
+        tenant = self.tenants.get(model)
+        return tenant if tenant is not None and tenant.incarnation == incarnation else None
+
+    def measure(self) -> None:
+        """Read what every process holds."""
+        for tenant in self.tenants.values():
+            tenant.footprint_bytes = memory.footprint_bytes(tenant.process.pid) or tenant.footprint_bytes
+
+    async def clear(self) -> None:
+        """Send everybody away, by force who still works for a caller that is gone, and wait until all are reaped."""
+        processes = [tenant.process for tenant in self.tenants.values()]
+        for tenant in self.tenants.values():
+            if tenant.revoked:
+                tenant.process.kill("it went on with a cancelled job while Senses was shutting down")
+            tenant.process.stop()
+        for process in processes:
+            await process.exited.wait()

@@ -1,0 +1,222 @@
+"""Carries out what the scheduler decides, and tells it what happens. All of it on the event loop, without waiting.
+
+Everything that happens becomes a `Happening`; every `Action` that comes back is performed at once. Callers are
+answered by the desk, processes live in the house.
+"""
+
+import logging
+from collections import deque
+from collections.abc import Callable
+
+from model_runtime.catalog.library import Library
+from model_runtime.catalog.model import Model
+from model_runtime.errors import ModelMissing, SensesError
+from model_runtime.processes.process import Patience
+from model_runtime.requests import Task
+from model_runtime.scheduler.core import Scheduler
+from model_runtime.scheduler.eviction import POLICIES
+from model_runtime.scheduler.messages import (
+    Action,
+    Arrived,
+    Ended,
+    Exited,
+    Grant,
+    Happening,
+    Left,
+    Refuse,
+    Revoke,
+    Spawn,
+    Stop,
+)
+from model_runtime.scheduler.records import Limits, ModelPlan
+from model_runtime.settings import Settings
+from model_runtime.shell import memory
+from model_runtime.shell.counters import Tally
+from model_runtime.shell.desk import Desk
+from model_runtime.shell.ear import Ear
+from model_runtime.shell.feed import Feed
+from model_runtime.shell.house import House
+from model_runtime.shell.jobs import Job
+from model_runtime.shell.refusals import error_of
+from model_runtime.shell.tenants import LOAD_TIMEOUT
+from model_runtime.status import ModelState
+from model_runtime.worker.messages import Cancel
+
+IMAGE_PATIENCE = 2.5
+"""Pictures take long; a request for one may wait this much longer than others."""
+
+log = logging.getLogger(__name__)
+
+
+class Steward:
+    """The one writer of scheduler, desk and house."""
+
+    def __init__(
+        self, library: Library, settings: Settings, clock: Callable[[], float], patience: Patience, feed: Feed
+    ) -> None:
+        self.clock = clock
+        self.tally = Tally()
+        self.desk = Desk(clock, self.tally, self._mailbox_emptied)
+        self.house = House(library, clock, patience)
+        self.scheduler = _scheduler(settings)
+        self._library = library
+        self._settings = settings
+        self._feed = feed
+        self._models: dict[str, Model] = {}
+        self._ear = Ear(self.desk, self.house, self.tally, clock, self.happen, feed.change)
+        self._happenings: deque[Happening] = deque()
+        self._is_handling = False
+
+    # -- jobs ------------------------------------------------------------------------------------------------------
+
+    def plan(self, model: Model) -> None:
+        """Let the scheduler know a model, from its first use on."""
+        if model.name in self._models:
+            return
+        self._models[model.name] = model
+        needed, keep_alive = self._library.needed_bytes(model), self._settings.idle_seconds
+        plan = ModelPlan(model.name, needed, concurrency=model.concurrency, keep_alive_seconds=keep_alive)
+        self.scheduler.add(plan)
+
+    def arrive(self, job: Job, *, working_bytes: int = 0, keep_alive_seconds: float | None = None) -> None:
+        """A job that was opened at the desk asks for its model."""
+        self.plan(job.model)
+        patience = self._settings.queue_seconds * (IMAGE_PATIENCE if job.task is Task.IMAGE else 1.0)
+        self.happen(
+            Arrived(
+                job.id,
+                job.model.name,
+                client=job.client,
+                working_bytes=working_bytes,
+                patience_seconds=patience,
+                keep_alive_seconds=keep_alive_seconds,
+            )
+        )
+
+    def leave(self, job: Job) -> None:
+        """The caller reads no more; where it has no answer yet, that ends the work."""
+        if job.id in self.desk.jobs:
+            self.desk.leave(job)
+            self._let_go(job)
+
+    def abandon(self, job: Job, error: SensesError) -> None:
+        """Answer a job with an error and end its work."""
+        self.desk.fail(job, error)
+        self._let_go(job)
+
+    def _let_go(self, job: Job) -> None:
+        self.happen(Left(job.id))
+        self._read_on(job)
+
+    def _mailbox_emptied(self, job: Job) -> None:
+        job.full_since = None
+        self._read_on(job)
+
+    def _read_on(self, job: Job) -> None:
+        """Listen to the job's process again unless another caller holds it back."""
+        tenant = self.house.at(job.model.name, job.incarnation)
+        if tenant is None or not tenant.is_held_back:
+            return
+        running = self.desk.running_on(tenant)
+        if not any(other.full_since is not None for other in running):
+            tenant.is_held_back, tenant.heard_at = False, self.clock()
+            for other in running:
+                other.sign_at = tenant.heard_at
+            tenant.process.read(wanted=True)
+
+    def is_loading(self, job: Job) -> bool:
+        """Whether the job waits for a load that goes on."""
+        record = self.scheduler.records.get(job.model.name)
+        return record is not None and record.state is ModelState.STARTING
+
+    # -- what the scheduler wants ----------------------------------------------------------------------------------
+
+    def happen(self, happened: Happening) -> None:
+        """Tell the scheduler and do what it wants; what happens meanwhile is told afterwards."""
+        self._happenings.append(happened)
+        if self._is_handling:
+            return
+        self._is_handling = True
+        try:
+            while self._happenings:
+                for action in self.scheduler.handle(self.clock(), self._happenings.popleft()):
+                    self._perform(action)
+        finally:
+            self._is_handling = False
+        self._tell_positions()
+        self._feed.change()
+
+    def _perform(self, action: Action) -> None:
+        match action:
+            case Spawn():
+                self._spawn(action)
+            case Stop():
+                self._stop(action)
+            case Grant():
+                self._grant(action)
+            case Revoke():
+                self._revoke(action)
+            case Refuse(request=number):
+                job = self.desk.jobs.get(number)
+                if job is not None:
+                    self.desk.fail(job, error_of(action, job.model.name))
+
+    def _spawn(self, spawn: Spawn) -> None:
+        model = self._models[spawn.model]
+        try:
+            tenant = self.house.move_in(model, spawn.incarnation, self._ear)
+        except (OSError, SensesError) as error:
+            self.tally.load_failed(model.name)
+            permanent = isinstance(error, ModelMissing)
+            self.happen(Exited(model.name, spawn.incarnation, str(error), permanent))
+            return
+        log.info("Loading %s (%.2f GB reserved)", model.name, spawn.reserved_bytes / 1e9)
+        self.desk.tell_loading(tenant)
+
+    def _stop(self, stop: Stop) -> None:
+        tenant = self.house.at(stop.model, stop.incarnation)
+        if tenant is None:
+            return
+        log.info("Unloading %s: %s", stop.model, stop.reason)
+        tenant.leaving = stop.reason
+        self.tally.unloaded(stop.model, stop.reason)
+        late = f"it showed no progress for {self._settings.load_seconds:.0f} s at {tenant.stage!r}"
+        tenant.process.stop(late if stop.reason == LOAD_TIMEOUT else "")
+
+    def _grant(self, grant: Grant) -> None:
+        job, tenant = self.desk.jobs.get(grant.request), self.house.at(grant.model, grant.incarnation)
+        if job is None or tenant is None:
+            self.happen(Ended(grant.request, grant.model, grant.incarnation, ok=False))
+            return
+        job.begin(tenant.incarnation, tenant.loading_seconds(job.arrived_at), self.clock())
+        if job.is_load:
+            self.desk.finish_load(job)
+            self.happen(Ended(grant.request, grant.model, grant.incarnation))
+        else:
+            tenant.process.send_parts(job.order)
+
+    def _revoke(self, revoke: Revoke) -> None:
+        tenant = self.house.at(revoke.model, revoke.incarnation)
+        if tenant is not None:
+            tenant.revoked[revoke.request] = self.clock()
+            tenant.process.send(Cancel(revoke.request))
+
+    def _tell_positions(self) -> None:
+        for job in self.desk.jobs.values():
+            position = self.scheduler.position(job.id)
+            if position and position != job.position:
+                reason = self.scheduler.explain(job.model.name)
+                self.desk.tell_position(job, position, reason, self.house.tenants.get(job.model.name))
+
+
+def _scheduler(settings: Settings) -> Scheduler:
+    limits = Limits(
+        queue_per_model=settings.queue_per_model,
+        queue_total=settings.queue_total,
+        queue_seconds=settings.queue_seconds,
+        load_seconds=settings.load_seconds,
+    )
+    budget = memory.budget_bytes(settings.budget_bytes, memory.total_bytes())
+    if budget < settings.budget_bytes:
+        log.warning("memory.budget_gb leaves too little for the rest of this machine: %.1f GB are used", budget / 1e9)
+    return Scheduler((), budget, limits, POLICIES[settings.eviction])

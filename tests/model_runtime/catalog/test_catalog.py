@@ -1,0 +1,185 @@
+"""What a name means, where the files are, and what is said when they are not."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from model_runtime.catalog import needs
+from model_runtime.catalog.aliases import OPENAI_NAMES, PREFERENCES, REAL_MODELS, STARTER_MODELS, STARTER_OF
+from model_runtime.catalog.catalog import Catalog, open_catalog
+from model_runtime.catalog.model import Artifact
+from model_runtime.catalog.recognise import recognise
+from model_runtime.errors import InvalidInput, ModelMissing, UnknownModel, WrongTask
+from model_runtime.requests import Chat, GenerateImage, Message, Task
+from model_runtime.settings import Folders, Settings, SettingsError
+
+TWO_TENSORS = {
+    "a": {"dtype": "F32", "shape": [2, 3], "data_offsets": [0, 24]},
+    "b": {"dtype": "BF16", "shape": [4], "data_offsets": [24, 32]},
+}
+
+
+class Shelf:
+    """A store with these repositories, each in a folder of its own."""
+
+    def __init__(self, **folders: Path) -> None:
+        self.folders = {name.replace("__", "/"): folder for name, folder in folders.items()}
+
+    def find(self, artifact: Artifact) -> Path | None:
+        return self.folders.get(artifact.repo)
+
+
+def catalog(shelf: Shelf | None = None, *, starters_first: bool = False) -> Catalog:
+    return Catalog((*REAL_MODELS, *STARTER_MODELS), shelf or Shelf(), starters_first=starters_first)
+
+
+def folder(path: Path, config: Mapping[str, Any]) -> Path:
+    path.mkdir()
+    (path / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    return path
+
+
+def test_every_preferred_model_does_its_task_and_every_task_has_a_starter() -> None:
+    does = {model.name: {model.task} for model in (*REAL_MODELS, *STARTER_MODELS)}
+    sees = {Task.VISION, Task.TEXT}
+
+    for task, tiers in PREFERENCES.items():
+        for alias in {name for names in tiers.values() for name in names} | {STARTER_OF[task]}:
+            assert task in (sees if does[alias] & sees else does[alias])
+
+
+@pytest.mark.promise("models:starters-by-default")
+@pytest.mark.parametrize("name", ["", "auto", "fast", "best"])
+def test_without_an_apple_gpu_calls_that_name_no_model_get_a_starter(name: str) -> None:
+    assert catalog(starters_first=True).resolve(name, Task.VISION).name == "vlm-starter"
+
+
+def test_with_an_apple_gpu_the_best_model_on_disk_answers(tmp_path: Path) -> None:
+    shelf = Shelf(**{"vikhyatk__moondream2": tmp_path, "moondream__starmie-v1": tmp_path})
+
+    assert catalog(shelf).resolve("", Task.VISION).name == "vlm-fast"
+    assert catalog().resolve("", Task.VISION).name == "vlm-best"
+
+
+@pytest.mark.promise("models:never-a-starter-silently")
+def test_whoever_asks_for_a_real_model_never_gets_a_starter() -> None:
+    found = catalog(starters_first=True)
+
+    model = found.resolve("vlm-best", Task.VISION)
+
+    assert not model.starter
+    with pytest.raises(ModelMissing):
+        found.folders(model)
+
+
+@pytest.mark.promise("models:missing")
+def test_missing_weights_are_named_with_their_size_and_the_command() -> None:
+    found = catalog()
+
+    with pytest.raises(ModelMissing) as refusal:
+        found.folders(found.resolve("vlm-fast", Task.VISION))
+
+    assert str(refusal.value) == "The weights of vlm-fast (3.9 GB) are not on this machine. Run: senses pull vlm-fast"
+
+
+@pytest.mark.parametrize("name", sorted(OPENAI_NAMES))
+def test_the_names_of_openai_mean_ours(name: str) -> None:
+    found = catalog(starters_first=True)
+
+    assert any(found.resolve(name, task).starter for task in Task if OPENAI_NAMES[name] in PREFERENCES[task])
+
+
+def test_a_repository_or_a_folder_works_by_its_name(tmp_path: Path) -> None:
+    llama = folder(tmp_path / "llama", {"model_type": "llama", "architectures": ["LlamaForCausalLM"]})
+    whisper = folder(tmp_path / "whisper", {"n_audio_state": 96})
+    found = catalog(Shelf(someone__llama=llama))
+
+    by_repository = found.resolve("someone/llama", Task.TEXT)
+    by_folder = found.resolve(str(whisper), Task.TRANSCRIPTION)
+
+    assert (by_repository.engine, found.folders(by_repository)) == ("mlx-lm", {"model": llama})
+    assert (by_folder.engine, found.folders(by_folder)) == ("mlx-whisper", {"model": whisper})
+
+
+def test_a_repository_that_is_not_here_says_how_to_get_it() -> None:
+    with pytest.raises(ModelMissing, match="senses pull someone/unknown"):
+        catalog().resolve("someone/unknown", Task.TEXT)
+
+
+@pytest.mark.promise("errors:unknown-model")
+def test_an_unknown_name_is_answered_with_the_known_ones() -> None:
+    with pytest.raises(UnknownModel, match=r"There is no model 'vlm-worst'\. Known models: vlm-fast, vlm-best"):
+        catalog().resolve("vlm-worst", Task.VISION)
+
+
+@pytest.mark.promise("errors:wrong-task")
+def test_a_model_of_another_kind_is_answered_with_those_that_can() -> None:
+    with pytest.raises(WrongTask, match=r"tts-fast does speech, not image\. Models for image: image-gen, image-fast"):
+        catalog().resolve("tts-fast", Task.IMAGE)
+
+
+@pytest.mark.parametrize(
+    ("config", "kind"),
+    [
+        ({"model_type": "qwen2_5_vl", "vision_config": {}}, (Task.VISION, "mlx-vlm")),
+        ({"model_type": "moondream1"}, (Task.VISION, "mlx-vlm")),
+        ({"model_type": "gemma3_text", "architectures": ["Gemma3ForCausalLM"]}, (Task.TEXT, "mlx-lm")),
+        ({"model_type": "whisper", "d_model": 384}, (Task.TRANSCRIPTION, "mlx-whisper")),
+        ({"istftnet": {}, "plbert": {}}, (Task.SPEECH, "mlx-audio")),
+        ({"model_type": "qwen3_tts"}, (Task.SPEECH, "mlx-audio")),
+    ],
+)
+def test_a_folder_tells_which_engine_serves_it(
+    tmp_path: Path, config: Mapping[str, Any], kind: tuple[Task, str]
+) -> None:
+    model = recognise("mine", folder(tmp_path / "mine", config))
+
+    assert (model.task, model.engine) == kind
+
+
+def test_a_folder_of_a_picture_model_is_known_by_its_parts(tmp_path: Path) -> None:
+    for part in ("transformer", "vae", "text_encoder"):
+        (tmp_path / part).mkdir()
+
+    assert recognise("mine", tmp_path).engine == "mflux"
+
+
+def test_a_folder_that_no_engine_serves_is_refused_with_what_is_supported(tmp_path: Path) -> None:
+    with pytest.raises(InvalidInput, match="model_type 'bert'"):
+        recognise("mine", folder(tmp_path / "bert", {"model_type": "bert"}))
+
+
+def test_aliases_of_the_settings_are_added_and_may_be_the_default(tmp_path: Path) -> None:
+    llama = folder(tmp_path / "llama", {"architectures": ["LlamaForCausalLM"]})
+    settings = Settings(Folders.under(tmp_path), models={"mine": {"path": str(llama)}}, defaults={"text": "mine"})
+
+    assert open_catalog(settings).resolve("", Task.TEXT).name == "mine"
+
+
+@pytest.mark.parametrize(
+    "changes", [{"models": {"mine": {}}}, {"models": {"mine": {"repo": "a/b"}}}, {"defaults": {"smell": "vlm-best"}}]
+)
+def test_an_alias_that_cannot_be_used_is_a_settings_error(tmp_path: Path, changes: Mapping[str, Any]) -> None:
+    with pytest.raises(SettingsError):
+        open_catalog(Settings(Folders.under(tmp_path), **changes))
+
+
+@pytest.mark.promise("runtime:memory-from-headers")
+def test_the_need_of_a_model_is_read_from_the_headers_of_its_weights(tmp_path: Path) -> None:
+    header = json.dumps(TWO_TENSORS).encode()
+    (tmp_path / "model.safetensors").write_bytes(len(header).to_bytes(8, "little") + header + bytes(32))
+
+    assert needs.weights_bytes({"model": tmp_path}) == 32
+
+
+def test_a_larger_picture_and_a_longer_chat_need_more_memory() -> None:
+    brush = next(model for model in REAL_MODELS if model.name == "image-fast")
+    eyes = next(model for model in REAL_MODELS if model.name == "vlm-best")
+    small, large = (GenerateImage("image-fast", "a cat", side, side, seed=1) for side in (512, 1024))
+    short, long = (Chat("vlm-best", (Message("user", ("word " * count,)),)) for count in (10, 10_000))
+
+    assert needs.working_bytes(small, brush) * 4 == needs.working_bytes(large, brush)
+    assert needs.working_bytes(short, eyes) < needs.working_bytes(long, eyes)

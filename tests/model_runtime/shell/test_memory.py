@@ -1,0 +1,49 @@
+"""How much of the machine's memory models may take."""
+
+import os
+import subprocess
+import sys
+
+import psutil
+import pytest
+
+from model_runtime.shell import memory
+
+GIB = 1 << 30
+
+
+@pytest.mark.parametrize(
+    ("configured", "total", "budget"),
+    [
+        (0, 32 * GIB, int(32 * GIB - 0.2 * 32 * GIB)),
+        (0, 16 * GIB, 12 * GIB),
+        (0, 4 * GIB, 2 * GIB),
+        (10 * GIB, 32 * GIB, 10 * GIB),
+        (64 * GIB, 16 * GIB, 12 * GIB),
+    ],
+)
+def test_the_budget_leaves_room_for_everything_else_whatever_is_configured(
+    configured: int, total: int, budget: int
+) -> None:
+    assert abs(memory.budget_bytes(configured, total) - budget) <= 1
+
+
+def test_the_footprint_of_a_living_process_is_known_and_that_of_a_dead_one_is_nothing() -> None:
+    child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    alive = memory.footprint_bytes(child.pid)
+    child.communicate(b"\n")
+
+    assert 1 << 20 < alive < 1 << 30
+    assert memory.footprint_bytes(child.pid) == 0
+    assert memory.footprint_bytes(os.getpid()) > 1 << 20
+
+
+def test_the_machine_has_more_memory_than_is_available() -> None:
+    assert 0 < memory.available_bytes() < memory.total_bytes() == psutil.virtual_memory().total
+
+
+@pytest.mark.skipif(sys.platform != "darwin", reason="the physical footprint is macOS's")
+def test_the_physical_footprint_is_near_the_resident_memory_of_a_small_process() -> None:
+    resident = psutil.Process().memory_info().rss
+
+    assert resident / 4 < memory.footprint_bytes(os.getpid()) < resident * 4
