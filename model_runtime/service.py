@@ -3,6 +3,7 @@
 from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Protocol
 
+from model_runtime.errors import UnknownModel, WrongTask
 from model_runtime.events import Event
 from model_runtime.requests import Request, Task
 from model_runtime.status import Status
@@ -53,3 +54,18 @@ class Service(Protocol):
     def changes(self) -> AsyncIterator[Status]:
         """Yield a snapshot now, after every change (at most four a second) and at least once a second."""
         ...
+
+
+def resolve_any(service: Service, name: str) -> str:
+    """Return the canonical name of the model that `name` means, whatever its task.
+
+    Raises:
+        UnknownModel: there is none of that name.
+        ModelMissing: a repository of that name is not on this disk.
+    """
+    for task in Task:
+        try:
+            return service.resolve(name, task)
+        except WrongTask:
+            continue
+    raise UnknownModel(name, [model.name for model in service.status().models])

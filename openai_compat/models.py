@@ -7,9 +7,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from model_runtime.errors import UnknownModel, WrongTask
 from model_runtime.requests import Task
-from model_runtime.service import Service
+from model_runtime.service import Service, resolve_any
 from model_runtime.status import ModelStatus
 from openai_compat.speech import OPENAI_VOICES, voices_of
 
@@ -48,7 +47,7 @@ class ModelsEndpoint:
     async def retrieve(self, request: Request) -> Response:
         """Describe one model."""
         wanted = request.path_params["name"]
-        name = self._canonical(wanted)
+        name = resolve_any(self.service, wanted)
         found = next((model for model in self.service.status().models if model.name == name), None)
         return JSONResponse((model_json(found) if found else plain_json(name)) | {"id": wanted})
 
@@ -63,15 +62,6 @@ class ModelsEndpoint:
         voices = [{"id": voice, "name": voice} for voice in voices_of(self.service, model) or OPENAI_VOICES]
         # Open WebUI reads `voices`, clients of other servers read `data`
         return JSONResponse({"object": "list", "model": model, "voices": voices, "data": voices})
-
-    def _canonical(self, name: str) -> str:
-        """Resolve a name whatever its task."""
-        for task in Task:
-            try:
-                return self.service.resolve(name, task)
-            except WrongTask:
-                continue
-        raise UnknownModel(name, [model.name for model in self.service.status().models])
 
 
 def model_json(model: ModelStatus) -> dict[str, Any]:

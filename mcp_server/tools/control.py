@@ -13,9 +13,10 @@ from mcp_server import sdk, views
 from mcp_server.callers import Caller, deadline_seconds
 from mcp_server.desk import Desk, ToolContext, tool
 from mcp_server.jobs import attend
+from mcp_server.progress import Meter
 from mcp_server.results import Answered, Report, answer
 from model_runtime.errors import InvalidInput
-from model_runtime.requests import Task
+from model_runtime.service import resolve_any
 
 Section = Literal["all", "models", "voices", "jobs", "memory"]
 
@@ -65,22 +66,23 @@ def add_control(server: MCPServer[Caller], desk: Desk) -> None:
     ) -> CallToolResult:
         """Load a model into memory ahead of time, or unload it to free memory once its running work ends. Models load
         by themselves when used and leave when idle; this is rarely needed."""
-        name = named(desk, model)
-        if action == "load":
+        name = resolve_any(desk.service, model)
+
+        async def load(meter: Meter) -> CallToolResult:
+            meter.say(f"loading {name}")
             await desk.service.load(name)
             return answer(Report.model_validate({"model": name, "state": "ready"}))
-        freed = await desk.service.unload(name)
-        return answer(Report.model_validate({"model": name, "state": "absent", "freed_mb": round(freed / 1e6)}))
+
+        async def unload(meter: Meter) -> CallToolResult:
+            meter.say(f"unloading {name} once its work has ended")
+            freed = await desk.service.unload(name)
+            return answer(Report.model_validate({"model": name, "state": "absent", "freed_mb": round(freed / 1e6)}))
+
+        return await desk.work(ctx, "manage_model", -1, load if action == "load" else unload)
 
 
 def _longest(ctx: ToolContext) -> float:
     return deadline_seconds(sdk.client_name(ctx), -1) or 3600.0
-
-
-def named(desk: Desk, model: str) -> str:
-    """Return the canonical name of a model of any task; raises `InvalidInput` where there is none."""
-    known = {status.name: status.task for status in desk.service.status().models}
-    return desk.service.resolve(model, known.get(model, Task.TEXT))
 
 
 def status_of(desk: Desk, section: Section) -> dict[str, Any]:

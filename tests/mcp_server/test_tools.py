@@ -13,6 +13,7 @@ from mcp import Client
 from mcp_types import CallToolResult, TextContent
 from PIL import Image
 
+from mcp_server import callers
 from mcp_server.callers import Caller
 from mcp_server.tools.transcribe import render
 from model_runtime.errors import ModelMissing, QueueFull
@@ -272,6 +273,23 @@ async def test_a_model_can_be_loaded_and_unloaded(connect: Connect, service: Fak
     assert service.loaded == ["tts-starter"]
     assert service.unloaded == ["tts-starter"]
     assert data_of(result)["freed_mb"] == 1
+
+
+async def test_a_slow_load_becomes_a_job_like_any_other_work(
+    connect: Connect, service: FakeService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loaded = anyio.Event()
+    monkeypatch.setattr(service, "load", lambda name: loaded.wait())
+    monkeypatch.setattr(callers, "SOFT_DEADLINE_SECONDS", 0.0)
+
+    async with connect() as client:
+        running = data_of(await client.call_tool("manage_model", {"action": "load", "model": "tts-starter"}))
+        loaded.set()
+        monkeypatch.undo()
+        done = data_of(await client.call_tool("get_job", {"job_id": running["job_id"]}))
+
+    assert running["progress"] == "loading tts-starter"
+    assert done == {"model": "tts-starter", "state": "ready"}
 
 
 async def test_an_existing_file_is_not_overwritten_unasked(connect: Connect, project: Path) -> None:
