@@ -102,10 +102,12 @@ class Form:
         payload = {"id": self.id, "object": "chat.completion.chunk", "created": self.created, "model": self.model}
         return event({**payload, "choices": choices, **more})
 
-    def delta(self, index: int, delta: dict[str, Any], *, include_usage: bool, end: str | None = None) -> bytes:
+    def delta(
+        self, index: int, delta: dict[str, Any], *, include_usage: bool, end: str | None = None, **more: Any
+    ) -> bytes:
         """Write a chunk of one choice; where usage was asked for, all chunks but the last say null."""
         choice = {"index": index, "delta": delta, "logprobs": None, "finish_reason": end}
-        return self.chunk([choice], usage=None) if include_usage else self.chunk([choice])
+        return self.chunk([choice], usage=None, **more) if include_usage else self.chunk([choice], **more)
 
     def opening(self, index: int, *, include_usage: bool) -> bytes:
         """Write the chunk that says who speaks."""
@@ -140,9 +142,9 @@ class Run:
                         yield form.delta(index, {"content": happened.text}, include_usage=include_usage)
                     elif isinstance(happened, Finished):
                         finished = happened
-            _, answer = outcome(finished, Answer)
+            end, answer = outcome(finished, Answer)
             answers.append(answer)
-            yield form.delta(index, {}, include_usage=include_usage, end=answer.finish_reason)
+            yield form.delta(index, {}, include_usage=include_usage, end=answer.finish_reason, senses=extras(end))
         if include_usage:
             yield form.chunk([], usage=usage(answers))
         yield DONE

@@ -45,6 +45,13 @@ class TextFormat(JsonSchema):
     """The shape of the answer; here the schema stands beside the type, not under a name of its own."""
 
     type: Literal["text", "json_object", "json_schema"] = "text"
+    name: str = "answer"
+
+    def told(self) -> dict[str, Any]:
+        """Repeat it in the answer."""
+        if self.type != "json_schema":
+            return {"type": self.type}
+        return {"type": self.type, "name": self.name, "schema": self.schema_}
 
 
 class TextOptions(Wire):
@@ -118,7 +125,8 @@ class ResponsesEndpoint:
         body = await read_body(request, ResponsesBody)
         chat = await self._chat(body)
         events = self.service.run(chat, client=client_name(request.headers), keep_alive_seconds=body.keep_alive)
-        form = Form(f"resp_{secrets.token_hex(12)}", f"msg_{secrets.token_hex(12)}", body.model or chat.model, body)
+        name = body.model or chat.model
+        form = Form(f"resp_{secrets.token_hex(12)}", f"msg_{secrets.token_hex(12)}", int(time.time()), name, body)
         if body.stream:
             story = Story(form)
             return PieceResponse(story.tell(events), opening=story.opening(), on_error=story.error)
@@ -148,6 +156,7 @@ class Form:
 
     id: str
     message_id: str
+    created: int
     model: str
     body: ResponsesBody
 
@@ -157,7 +166,7 @@ class Form:
         return {
             "id": self.id,
             "object": "response",
-            "created_at": int(time.time()),
+            "created_at": self.created,
             "model": self.model,
             "status": status,
             "output": [] if answer is None else [self.message(answer)],
@@ -168,7 +177,7 @@ class Form:
             "max_output_tokens": self.body.max_output_tokens,
             "temperature": self.body.temperature,
             "top_p": self.body.top_p,
-            "text": {"format": {"type": "text"}},
+            "text": {"format": self.body.text.format.told()},
             "parallel_tool_calls": False,
             "tool_choice": "none",
             "tools": [],
@@ -226,15 +235,14 @@ class Story:
                     yield self._event("response.output_text.delta", payload)
                 elif isinstance(happened, Finished):
                     finished = happened
-        _, answer = outcome(finished, Answer)
-        yield self._ending(answer)
+        yield self._ending(*outcome(finished, Answer))
 
     def error(self, error: SensesError) -> bytes:
         """Write the event that ends a broken stream."""
         return self._event("error", envelope(error)["error"] | envelope(error))
 
-    def _ending(self, answer: Answer) -> bytes:
-        item, response = self._form.message(answer), self._form.response(answer)
+    def _ending(self, finished: Finished, answer: Answer) -> bytes:
+        item, response = self._form.message(answer), self._form.response(answer) | {"senses": extras(finished)}
         end = "response.completed" if response["status"] == "completed" else "response.incomplete"
         return (
             self._event("response.output_text.done", {**self._place, "text": answer.text, "logprobs": []})

@@ -75,6 +75,7 @@ async def test_a_chat_streams(sdk: AsyncOpenAI) -> None:
     assert chunks[0].choices[0].delta.role == "assistant"
     assert [chunk.choices[0].finish_reason for chunk in chunks] == [None] * 4 + ["stop"]
     assert len({(chunk.id, chunk.created, chunk.model) for chunk in chunks}) == 1
+    assert [(chunk.model_extra or {}).get("senses", {}).get("starter") for chunk in chunks] == [None] * 4 + [True]
 
 
 async def test_usage_comes_with_a_stream_only_where_it_was_asked_for(sdk: AsyncOpenAI) -> None:

@@ -76,6 +76,10 @@ async def test_a_response_streams_as_numbered_events(sdk: AsyncOpenAI) -> None:
     assert "".join(event.delta for event in events if event.type == "response.output_text.delta") == ANSWER
     assert events[-1].type == "response.completed"
     assert events[-1].response.output_text == ANSWER
+    assert events[0].type == "response.created"
+    assert events[0].response.created_at == events[-1].response.created_at
+    assert events[-1].response.model_extra is not None
+    assert events[-1].response.model_extra["senses"]["starter"] is True
 
 
 async def test_earlier_turns_and_tool_calls_are_read(http: httpx2.AsyncClient, service: FakeService) -> None:
@@ -101,9 +105,10 @@ async def test_earlier_turns_and_tool_calls_are_read(http: httpx2.AsyncClient, s
 async def test_a_response_can_be_held_to_a_schema(http: httpx2.AsyncClient, service: FakeService) -> None:
     form = {"type": "json_schema", "name": "it", "schema": {"type": "object"}, "strict": True}
 
-    await http.post("/v1/responses", json={"input": "hi", "text": {"format": form}})
+    answer = await http.post("/v1/responses", json={"input": "hi", "text": {"format": form}})
 
     assert asked(service).json_schema == '{"type": "object"}'
+    assert answer.json()["text"]["format"] == {"type": "json_schema", "name": "it", "schema": {"type": "object"}}
 
 
 @pytest.mark.parametrize(
