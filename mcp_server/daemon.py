@@ -19,7 +19,7 @@ from mcp_server.door import Door, newer
 from mcp_server.life import AlreadyRunning, Facts, hold, write_facts
 from mcp_server.places import VERSION, Places, own_folder
 from mcp_server.server import SensesServer, create_server
-from mcp_server.web import WebServer, artifact_routes, bind, mcp_routes
+from mcp_server.web import WebServer, address, artifact_routes, bind, is_local, mcp_routes
 from model_runtime.errors import SensesError
 from model_runtime.service import Service
 from model_runtime.settings import Settings, SettingsError, load_settings
@@ -114,7 +114,7 @@ class Daemon:
     async def live(self, open_service: OpenService) -> None:
         """Serve until told to leave."""
         sockets = self.bind()
-        url = f"http://127.0.0.1:{sockets[0].getsockname()[1]}"
+        url = address(self._settings.host, sockets[0].getsockname()[1])
         artifacts = ArtifactStore(self._settings.folders.artifacts)
         async with open_service(self._settings) as service, anyio.create_task_group() as tasks:
             tasks.start_soon(self._listen_for_signals)
@@ -139,7 +139,7 @@ class Daemon:
     def bind(self) -> list[socket.socket]:
         """Open the HTTP port: the one of the settings, or a free one where a shim started us; raises `SettingsError`."""
         settings = self._settings
-        if settings.host not in ("127.0.0.1", "localhost", "::1") and not settings.api_key:
+        if not is_local(settings.host) and not settings.api_key:
             raise SettingsError(
                 f"host is {settings.host!r}, which others can reach; set api_key in config.toml first, or use 127.0.0.1."
             )
@@ -216,7 +216,7 @@ async def _open_runtime(settings: Settings) -> AsyncGenerator[ClosableService]:
 def _application(service: Service, settings: Settings, artifacts: ArtifactStore, server: SensesServer) -> ASGIApp:
     from openai_compat.app import create_app
 
-    routes = [*mcp_routes(server, settings.host), *artifact_routes(artifacts)]
+    routes = [*mcp_routes(server), *artifact_routes(artifacts)]
     contexts = [server.session_manager.run]
     return create_app(service, settings, artifacts=artifacts, extra_routes=routes, contexts=contexts)
 

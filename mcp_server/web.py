@@ -13,7 +13,7 @@ from starlette.responses import FileResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp
 
-from mcp_server.artifacts import MIME_TYPES, ORIGINALS, ArtifactStore, Kind
+from mcp_server.artifacts import ORIGINALS, ArtifactStore, Kind
 from mcp_server.server import SensesServer
 from model_runtime.settings import SettingsError
 
@@ -21,7 +21,6 @@ BODY_BYTES = 64 * 1024 * 1024
 """Of one MCP message over HTTP: the SDK's 4 MiB is too little for a data: URI."""
 GRACEFUL_SECONDS = 2
 """For answers that run when the daemon stops."""
-LOCAL_HOSTS = ("127.0.0.1", "localhost", "[::1]")
 
 
 class WebServer(uvicorn.Server):
@@ -65,17 +64,13 @@ class WebServer(uvicorn.Server):
         self.should_exit = True
 
 
-def mcp_routes(server: SensesServer, host: str) -> list[BaseRoute]:
+def mcp_routes(server: SensesServer) -> list[BaseRoute]:
     """Return the route of MCP over streamable HTTP, /mcp; its session manager must run while it serves.
 
-    The checks against DNS rebinding are the SDK's where only this machine is served, and the application's elsewhere.
+    Foreign hosts and origins are the application's to refuse, by one rule for all paths; the SDK's own check knows
+    neither containers and apps nor the settings.
     """
-    local = host in ("127.0.0.1", "localhost", "::1")
-    security = TransportSecuritySettings(
-        enable_dns_rebinding_protection=local,
-        allowed_hosts=[name + port for name in LOCAL_HOSTS for port in (":*", "")],
-        allowed_origins=[f"http://{name}:*" for name in LOCAL_HOSTS],
-    )
+    security = TransportSecuritySettings(enable_dns_rebinding_protection=False)
     return list(server.streamable_http_app(max_request_body_size=BODY_BYTES, transport_security=security).routes)
 
 
@@ -86,11 +81,22 @@ def artifact_routes(artifacts: ArtifactStore) -> list[BaseRoute]:
         kind, name = request.path_params["kind"], request.path_params["name"]
         stem, dot, ending = name.rpartition(".")
         found = artifacts.find(Kind(kind), stem) if kind in list(Kind) else None
-        if found is None or dot + ending not in MIME_TYPES or dot + ending != ORIGINALS[found.kind]:
+        if found is None or dot + ending != ORIGINALS[found.kind]:
             return PlainTextResponse("There is no such result (any more).", status_code=404)
         return FileResponse(found.path, media_type=found.mime_type, headers={"X-Content-Type-Options": "nosniff"})
 
     return [Route("/artifacts/{kind}/{name}", serve)]
+
+
+def is_local(host: str) -> bool:
+    """Whether only this machine reaches what listens on `host`."""
+    return host in ("127.0.0.1", "localhost", "::1")
+
+
+def address(host: str, port: int) -> str:
+    """Return where this machine reaches what listens on `host`, which may stand for all its addresses."""
+    reached = {"localhost": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104
+    return f"http://[{reached}]:{port}" if ":" in reached else f"http://{reached}:{port}"
 
 
 def bind(host: str, port: int) -> list[socket.socket]:

@@ -19,6 +19,7 @@ from mcp_server.daemon import Daemon
 from mcp_server.door import newer
 from mcp_server.life import AlreadyRunning, hold, read_facts
 from mcp_server.places import PROTOCOL, VERSION, Places
+from mcp_server.web import address
 from model_runtime.settings import Settings, SettingsError
 from model_runtime.status import ModelState
 from tests.mcp_server.conftest import Era
@@ -59,8 +60,46 @@ async def test_a_web_page_of_another_site_cannot_reach_mcp(settings: Settings, p
         foreign_host = await http.post(f"{facts.url}/mcp", json={}, headers={"host": "evil.example"})
         foreign_origin = await http.post(f"{facts.url}/mcp", json={}, headers={"origin": "https://evil.example"})
 
-    assert foreign_host.status_code in (403, 421)
+    assert foreign_host.status_code == 403
     assert foreign_origin.status_code == 403
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"host": "host.docker.internal:7367"},
+        {"host": "mac.example"},
+        {"origin": "vscode-webview://0ab1"},
+        {"origin": "https://mine.example"},
+    ],
+)
+async def test_whoever_may_call_the_other_api_may_call_mcp(
+    settings: Settings, places: Places, headers: dict[str, str]
+) -> None:
+    more = replace(settings, allowed_hosts=("mac.example",), allowed_origins=("https://mine.example",))
+    ping = {"jsonrpc": "2.0", "id": 1, "method": "ping"}
+    accept = {"accept": "application/json, text/event-stream"}
+
+    async with running(more, places) as facts, httpx2.AsyncClient() as http:
+        usual = await http.post(f"{facts.url}/mcp", json=ping, headers=accept)
+        answer = await http.post(f"{facts.url}/mcp", json=ping, headers=accept | headers)
+
+    assert answer.status_code == usual.status_code
+    assert answer.json() == usual.json()
+
+
+@pytest.mark.parametrize(
+    ("host", "url"),
+    [
+        ("127.0.0.1", "http://127.0.0.1:80"),
+        ("localhost", "http://127.0.0.1:80"),
+        ("0.0.0.0", "http://127.0.0.1:80"),  # noqa: S104
+        ("::", "http://[::1]:80"),
+        ("192.168.1.5", "http://192.168.1.5:80"),
+    ],
+)
+def test_the_address_told_is_one_that_this_machine_reaches(host: str, url: str) -> None:
+    assert address(host, 80) == url
 
 
 async def test_a_link_to_a_result_needs_no_key_where_mcp_does(settings: Settings, places: Places) -> None:
