@@ -77,14 +77,14 @@ def log_tail(places: Places) -> str:
 
 
 def _start(places: Places, hello: bytes, deadline: float) -> socket.socket | None:
-    """Start the daemon unless another shim just did; None where to try again."""
+    """Start the daemon unless another shim is about to or just did; None where to try again."""
     own_folder(places.run)
     own_folder(os.path.dirname(places.socket))  # noqa: PTH120
     with open(places.start_lock, "a") as lock:  # noqa: PTH123
-        flock(lock, LOCK_EX)
+        starts = _take(lock.fileno())
         link = dial(places.socket, hello)
         # one that is leaving, or does not answer, still holds the life lock: another could only fail
-        if link is None and _is_free(places.life_lock) and _spawn(places, deadline):
+        if starts and link is None and _is_free(places.life_lock) and _spawn(places, deadline):
             link = dial(places.socket, hello)
     if link is None:
         time.sleep(RETRY_SECONDS)
@@ -94,10 +94,15 @@ def _start(places: Places, hello: bytes, deadline: float) -> socket.socket | Non
 def _is_free(path: str) -> bool:
     """Whether no daemon holds the lock."""
     with open(path, "a") as lock:  # noqa: PTH123
-        try:
-            flock(lock, LOCK_EX | LOCK_NB)
-        except BlockingIOError:
-            return False
+        return _take(lock.fileno())
+
+
+def _take(lock: int) -> bool:
+    """Take a lock until its file is closed, without waiting for whoever has it."""
+    try:
+        flock(lock, LOCK_EX | LOCK_NB)
+    except BlockingIOError:
+        return False
     return True
 
 

@@ -231,6 +231,18 @@ def test_while_another_daemon_leaves_no_further_one_is_tried(instance: Instance)
     assert not (instance.home / "starts").exists()
 
 
+@pytest.mark.promise("shim:explains")
+def test_a_shim_does_not_wait_for_ever_for_another_that_hangs(instance: Instance) -> None:
+    own_folder(instance.places.run)
+    lock = hold(instance.places.start_lock)
+
+    with pytest.raises(summon.Unreachable, match="did not answer within 0 s"):
+        summon.reach(instance.places, b"{}\n", patience_seconds=0.2)
+
+    os.close(lock)
+    assert not (instance.home / "starts").exists()
+
+
 def test_a_home_too_long_for_a_socket_works(tmp_path: Path) -> None:
     instance = Instance(tmp_path / ("long" * 30))
 
