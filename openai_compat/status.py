@@ -18,6 +18,8 @@ from openai_compat.snapshot import status_json
 from openai_compat.streaming import Piece, PieceResponse, event
 
 SHOWN_ARTIFACTS = 24
+SEARCHED_ARTIFACTS = 240
+"""Transcripts are kept, too, and not shown."""
 SHOWN_TYPES = ("image/png", "audio/wav")
 
 
@@ -148,8 +150,8 @@ class StatusEndpoint:
     async def _recent(self) -> list[Artifact]:
         if self.artifacts is None:
             return []
-        recent = await to_thread.run_sync(self.artifacts.recent, SHOWN_ARTIFACTS)
-        return [artifact for artifact in recent if artifact.mime_type in SHOWN_TYPES]
+        recent = await to_thread.run_sync(self.artifacts.recent, SEARCHED_ARTIFACTS)
+        return [artifact for artifact in recent if artifact.mime_type in SHOWN_TYPES][:SHOWN_ARTIFACTS]
 
 
 async def snapshots(changes: AsyncIterator[Status]) -> AsyncGenerator[Piece]:
