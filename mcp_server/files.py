@@ -6,8 +6,6 @@ neither `..` nor a symbolic link leads out. What is outside the caller's folders
 does not tell whether it exists.
 """
 
-import base64
-import binascii
 import io
 import os
 import stat
@@ -16,11 +14,12 @@ import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
-from urllib.parse import unquote, unquote_to_bytes, urlsplit
+from urllib.parse import unquote, urlsplit
 
 from mcp_server.artifacts import SCHEME, ArtifactStore, Kind, write_whole
 from mcp_server.callers import Caller
 from model_runtime.errors import InvalidInput
+from model_runtime.media.inline import decode_data_url
 from model_runtime.media.remote import PUBLIC_WEB, Fetcher, is_web_address
 from model_runtime.settings import Settings
 
@@ -63,7 +62,7 @@ class Files:
             InvalidInput: the address is not one of the accepted forms, is outside the caller's folders, is not a
                 regular file, or holds more than `limit_bytes`; `param` names it.
         """
-        if address.startswith("data:"):
+        if address[:5].lower() == "data:":
             return io.BytesIO(_data(address, param))
         if address.startswith(f"{SCHEME}://"):
             return _open(self._artifact(address, param), address, param, limit_bytes)
@@ -171,19 +170,13 @@ def _is_open(inner: Path, folder: Path) -> bool:
 
 
 def _data(address: str, param: str) -> bytes:
-    head, comma, body = address.partition(",")
-    if not comma or len(address) > DATA_URI_CHARS:
+    if len(address) > DATA_URI_CHARS:
         raise InvalidInput(
-            f"{param} is a data: address of {len(address)} characters; it needs the form data:<type>;base64,<data> "
-            "and at most 8 MB. Pass larger media as a path.",
+            f"{param} is a data: address of {len(address)} characters; it may hold at most 8 MB. "
+            "Pass larger media as a path.",
             param=param,
         )
-    if not head.endswith(";base64"):
-        return unquote_to_bytes(body)
-    try:
-        return base64.b64decode(unquote_to_bytes(body), validate=True)
-    except binascii.Error as error:
-        raise InvalidInput(f"{param} holds base64 that cannot be decoded: {error}.", param=param) from error
+    return decode_data_url(address, param=param)
 
 
 def _open(path: Path, address: str, param: str, limit_bytes: int) -> BinaryIO:

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from anyio import to_thread
 
 from model_runtime.errors import BadMedia, InvalidInput
+from model_runtime.media.inline import decode_data_url
 from model_runtime.media.pictures import decode_picture
 from model_runtime.media.remote import PUBLIC_WEB, Fetcher, NotFetched, is_web_address
 from model_runtime.media.types import Picture
-from openai_compat.bodies import decode_data_url
 
 BAD_URL = "invalid_image_url"
 """OpenAI's code for an address that gives no picture."""

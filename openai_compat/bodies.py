@@ -1,11 +1,8 @@
-"""Reading what a request carries, within limits: JSON objects, forms with files, base64."""
+"""Reading what a request carries, within limits: JSON objects and forms with files."""
 
-import base64
-import binascii
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
-from urllib.parse import unquote_to_bytes
 
 from anyio import to_thread
 from pydantic import ValidationError
@@ -89,22 +86,3 @@ def _counting(receive: Receive, limit_bytes: int) -> Receive:
 
 def _too_large(limit_bytes: int) -> BodyTooLarge:
     return BodyTooLarge(f"The body is larger than {limit_bytes // 1_000_000} MB, the most that is read here.")
-
-
-def decode_base64(text: str, *, param: str) -> bytes:
-    """Decode base64 in any of its spellings: URL-safe letters, line breaks, missing padding. Raises `InvalidInput`."""
-    packed = "".join(text.split()).replace("-", "+").replace("_", "/").rstrip("=")
-    try:
-        return base64.b64decode(packed + "=" * (-len(packed) % 4), validate=True)
-    except (binascii.Error, ValueError) as error:
-        raise InvalidInput(f"{param} holds base64 that cannot be decoded: {error}.", param=param) from error
-
-
-def decode_data_url(url: str, *, param: str) -> bytes:
-    """Return the bytes of a data: URL (RFC 2397), whatever type it claims. Raises `InvalidInput`."""
-    head, comma, body = url.partition(",")
-    if not comma:
-        raise InvalidInput(f"{param} is a data: URL without a comma before its data.", param=param)
-    if head.lower().rstrip().endswith(";base64"):
-        return decode_base64(unquote_to_bytes(body).decode("ascii", "replace") if "%" in body else body, param=param)
-    return unquote_to_bytes(body)

@@ -16,10 +16,11 @@ from model_runtime.errors import InvalidInput
 from model_runtime.events import Event, Finished, Segment, Transcript, Word
 from model_runtime.media import subtitles
 from model_runtime.media.audio import decode_sound
+from model_runtime.media.inline import decode_base64
 from model_runtime.media.types import Sound
 from model_runtime.requests import Task, Transcribe
 from model_runtime.service import Service
-from openai_compat.bodies import decode_base64, open_form, parse, read_json
+from openai_compat.bodies import open_form, parse, read_json
 from openai_compat.presence import while_connected
 from openai_compat.runs import client_name, extras, finish, outcome
 from openai_compat.schemas import TranscriptionBody

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from model_runtime.errors import InvalidInput
-from openai_compat.bodies import decode_base64, decode_data_url
+from model_runtime.media.inline import decode_base64, decode_data_url
 
 
 @given(st.binary(), st.booleans(), st.booleans(), st.booleans())
