@@ -184,12 +184,10 @@ def settings_with(port: int | None = None, host: str | None = None) -> "Settings
 
 def greeting(facts: "Facts", settings: "Settings") -> str:
     """Return what a person reads once Senses serves."""
-    from mcp_server.setups import senses_command, shim_command
-    from mcp_server.welcome import Commands, welcome
+    from mcp_server.welcome import installed, welcome
     from model_runtime.catalog.catalog import has_apple_gpu
 
-    commands = Commands(senses_command(), shim_command(), os.environ.get("SENSES_HOME", ""))
-    return welcome(facts.url, settings, commands, model_lines(settings), apple_gpu=has_apple_gpu())
+    return welcome(facts.url, settings, installed(settings), model_lines(settings), apple_gpu=has_apple_gpu())
 
 
 def model_lines(settings: "Settings") -> list["ModelLine"]:

@@ -20,6 +20,7 @@ from mcp_server.life import AlreadyRunning, Facts, hold, write_facts
 from mcp_server.places import VERSION, Places, own_folder
 from mcp_server.server import SensesServer, create_server
 from mcp_server.web import WebServer, address, artifact_routes, bind, is_local, mcp_routes
+from mcp_server.welcome import clients, installed
 from model_runtime.errors import SensesError
 from model_runtime.service import Service
 from model_runtime.settings import Settings, SettingsError, load_settings
@@ -218,7 +219,14 @@ def _application(service: Service, settings: Settings, artifacts: ArtifactStore,
 
     routes = [*mcp_routes(server), *artifact_routes(artifacts)]
     contexts = [server.session_manager.run]
-    return create_app(service, settings, artifacts=artifacts, extra_routes=routes, contexts=contexts)
+    return create_app(
+        service,
+        settings,
+        artifacts=artifacts,
+        clients=lambda: clients(installed(settings)),
+        extra_routes=routes,
+        contexts=contexts,
+    )
 
 
 def _say(descriptor: int, byte: bytes) -> None:

@@ -92,7 +92,8 @@ def entry(setup: Setup, command: str, folders: Sequence[str], home: Path) -> dic
     opened = list(folders) or [str(home / name) for name in setup.folders if (home / name).is_dir()]
     kind = {"type": "stdio"} if setup.typed else {}
     instance = os.environ.get("SENSES_HOME")
-    return kind | {"command": command, "args": opened} | ({"env": {"SENSES_HOME": instance}} if instance else {})
+    env = {"env": {"SENSES_HOME": str(Path(instance).expanduser().absolute())}} if instance else {}
+    return kind | {"command": command, "args": opened} | env
 
 
 def add(setup: Setup, home: Path, entry: dict[str, Any]) -> Change:

@@ -1,11 +1,13 @@
 """What `senses serve` prints: addresses, client set-up, one command per medium, and which models are here."""
 
 import json
+import os
 import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from mcp_server.places import VERSION
+from mcp_server.setups import senses_command, shim_command
 from model_runtime.settings import Settings
 
 CURLS = (
@@ -45,6 +47,12 @@ class Commands:
     senses: str
     shim: str
     home: str = ""
+
+
+def installed(settings: Settings) -> Commands:
+    """Return how this installation is called, by absolute paths; raises `SetupError` where a part of it is missing."""
+    home = str(settings.folders.data) if os.environ.get("SENSES_HOME") else ""
+    return Commands(senses_command(), shim_command(), home)
 
 
 def welcome(url: str, settings: Settings, commands: Commands, models: Sequence[ModelLine], *, apple_gpu: bool) -> str:

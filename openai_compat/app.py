@@ -27,7 +27,7 @@ from openai_compat.responses import ResponsesEndpoint
 from openai_compat.security import LOCAL_ORIGIN, Doorman, Key
 from openai_compat.shelf import Shelf
 from openai_compat.speech import SpeechEndpoint
-from openai_compat.status import Artifacts, StatusEndpoint
+from openai_compat.status import Artifacts, SetUps, StatusEndpoint
 from openai_compat.tracing import Tracing
 from openai_compat.transcriptions import TranscriptionEndpoint
 
@@ -40,13 +40,15 @@ def create_app(
     settings: Settings,
     *,
     artifacts: Artifacts | None = None,
+    clients: SetUps = list,
     extra_routes: Sequence[BaseRoute] = (),
     contexts: Sequence[Context] = (),
 ) -> Starlette:
     """Build the application: OpenAI's API under /v1, the status page at /, /health and /metrics.
 
-    `extra_routes` are served next to ours, behind the same checks, and `contexts` are entered while the application
-    lives: the place for another protocol on the same port.
+    The page shows the newest of `artifacts` and how to set up `clients`. `extra_routes` are served next to ours,
+    behind the same checks, and `contexts` are entered while the application lives: the place for another protocol on
+    the same port.
     """
     attachments = Attachments(settings.allow_urls)
     endpoints = (
@@ -56,7 +58,7 @@ def create_app(
         ImagesEndpoint(service, Shelf()),
         TranscriptionEndpoint(service),
         SpeechEndpoint(service),
-        StatusEndpoint(service, artifacts),
+        StatusEndpoint(service, artifacts, clients),
         MetricsEndpoint(service),
     )
     routes = [route for endpoint in endpoints for route in endpoint.routes()]

@@ -1,6 +1,6 @@
 """What runs and how it is: /health, /api/status, /api/events, and the buttons of the status page."""
 
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -21,6 +21,10 @@ SHOWN_ARTIFACTS = 24
 SEARCHED_ARTIFACTS = 240
 """Transcripts are kept, too, and not shown."""
 SHOWN_TYPES = ("image/png", "audio/wav")
+
+
+SetUps = Callable[[], Sequence[tuple[str, str]]]
+"""Clients by name, each with a command to type or JSON to paste."""
 
 
 class Artifact(Protocol):
@@ -66,6 +70,7 @@ class StatusEndpoint:
 
     service: Service
     artifacts: Artifacts | None = None
+    clients: SetUps = list
 
     def routes(self) -> list[Route]:
         """Where they are served."""
@@ -74,6 +79,7 @@ class StatusEndpoint:
             Route("/api/status", self.show, methods=["GET"]),
             Route("/api/events", self.follow, methods=["GET"]),
             Route("/api/artifacts", self.list_artifacts, methods=["GET"]),
+            Route("/api/clients", self.list_clients, methods=["GET"]),
             Route("/api/artifacts/{id}", self.serve_artifact, methods=["GET"]),
             Route("/api/models/{name:path}/start", self.start, methods=["POST"]),
             Route("/api/models/{name:path}/stop", self.stop, methods=["POST"]),
@@ -103,6 +109,10 @@ class StatusEndpoint:
         """List recent pictures and recordings, newest first."""
         shown = [artifact_json(artifact) for artifact in await self._recent()]
         return JSONResponse({"artifacts": shown}, headers={"cache-control": "no-store"})
+
+    async def list_clients(self, request: Request) -> Response:
+        """List clients, each with what to type or paste to set it up."""
+        return JSONResponse({"clients": [{"name": name, "text": text} for name, text in self.clients()]})
 
     async def serve_artifact(self, request: Request) -> Response:
         """Serve one of the listed files; nothing else of the disk can be reached from here."""

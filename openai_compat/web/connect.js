@@ -1,27 +1,33 @@
 // How to connect clients: texts to copy.
 // @ts-check
-import { html, useState } from "./vendor/vendor.js";
+import { request } from "./api.js";
+import { html, useEffect, useState } from "./vendor/vendor.js";
 
-const servers = JSON.stringify({ mcpServers: { senses: { command: "senses-mcp" } } }, null, 2);
+const openai = () => ({
+  name: "OpenAI",
+  advice: "Any client of OpenAI's API; where no key is set here, any key will do:",
+  text: `export OPENAI_BASE_URL=${location.origin}/v1\nexport OPENAI_API_KEY=senses`,
+});
 
-function snippets(origin) {
-  return {
-    "Claude Code": ["In a terminal:", "claude mcp add senses -- senses-mcp"],
-    Desktop: ["Claude Desktop → Settings → Developer → Edit Config:", servers],
-    Cursor: ["In ~/.cursor/mcp.json:", servers],
-    OpenAI: ["Any client of OpenAI's API, with any key:", `export OPENAI_BASE_URL=${origin}/v1\nexport OPENAI_API_KEY=senses`],
-  };
+/** Where a text goes: JSON into a client's settings, a command into a terminal. @param {{name: string, text: string}} client */
+function withAdvice({ name, text }) {
+  if (!text.startsWith("{")) return { name, text, advice: "In a terminal:" };
+  return { name, text: JSON.stringify(JSON.parse(text), null, 2), advice: "In the client's configuration of MCP servers:" };
 }
 
 export function Connect() {
-  const all = snippets(location.origin);
-  const [chosen, choose] = useState("Claude Code");
-  const [advice, text] = all[chosen];
+  const [clients, setClients] = useState([]);
+  const [chosen, choose] = useState("");
+  useEffect(() => {
+    request("api/clients").then((response) => response.json()).then((answer) => setClients(answer.clients), () => {});
+  }, []);
+  const all = [...clients.map(withAdvice), openai()];
+  const shown = all.find(({ name }) => name === chosen) ?? all[0];
   return html`<section class="card" aria-labelledby="connect-title"><header><h2 id="connect-title">Connect</h2></header>
-    <div class="tabs" role="tablist" aria-label="Client">${Object.keys(all).map((name) => html`<button key=${name} type="button" role="tab"
-      aria-selected=${name === chosen} onClick=${() => choose(name)}>${name}</button>`)}</div>
-    <p class="quiet">${advice}</p>
-    <div class="snippet"><pre><code>${text}</code></pre><${Copy} text=${text} /></div>
+    <div class="tabs" role="tablist" aria-label="Client">${all.map(({ name }) => html`<button key=${name} type="button" role="tab"
+      aria-selected=${name === shown.name} onClick=${() => choose(name)}>${name}</button>`)}</div>
+    <p class="quiet">${shown.advice}</p>
+    <div class="snippet"><pre><code>${shown.text}</code></pre><${Copy} text=${shown.text} /></div>
     <p class="quiet"><small>MCP over HTTP: <code>${location.origin}/mcp</code></small></p></section>`;
 }
 

@@ -19,6 +19,7 @@ from mcp_server.daemon import Daemon
 from mcp_server.door import newer
 from mcp_server.life import AlreadyRunning, hold, read_facts
 from mcp_server.places import PROTOCOL, VERSION, Places
+from mcp_server.setups import shim_command
 from mcp_server.web import address
 from model_runtime.settings import Settings, SettingsError
 from model_runtime.status import ModelState
@@ -121,6 +122,20 @@ async def test_only_results_are_served_as_artifacts(settings: Settings, places: 
         answer = await http.get(f"{facts.url}/artifacts/{path}")
 
     assert answer.status_code == 404
+
+
+async def test_the_page_can_tell_how_clients_of_this_installation_are_set_up(
+    settings: Settings, places: Places, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SENSES_HOME", "elsewhere")  # as it was called, from a folder that is no longer the daemon's
+
+    async with running(settings, places) as facts, httpx2.AsyncClient() as http:
+        told = (await http.get(f"{facts.url}/api/clients")).json()["clients"]
+
+    texts = {client["name"]: client["text"] for client in told}
+    assert texts["Claude Code"].endswith(f"senses -- {shim_command()}")
+    assert f"--env SENSES_HOME={settings.folders.data} " in texts["Claude Code"]
+    assert json.loads(texts["Others"])["mcpServers"]["senses"]["command"] == shim_command()
 
 
 async def test_localhost_may_be_either_protocol(settings: Settings, places: Places) -> None:

@@ -103,7 +103,8 @@ def test_a_desktop_app_gets_the_media_folders_that_exist(tmp_path: Path, monkeyp
 
 
 def test_another_instance_is_named_in_the_entry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SENSES_HOME", "/srv/senses")
+    monkeypatch.chdir("/")
+    monkeypatch.setenv("SENSES_HOME", "srv/senses")
 
     made = entry(SETUPS["vscode"], "/opt/senses-mcp", [], tmp_path)
 

@@ -170,11 +170,18 @@ async def test_a_refusal_is_shown_where_it_was_tried(page: Page, service: FakeSe
 
 
 @pytest.mark.browser
-async def test_the_page_tells_how_to_connect_a_client(page: Page, url: str) -> None:
+async def test_the_page_tells_how_to_connect_a_client(
+    page: Page, server: tuple[Switch, str], service: FakeService, settings: Settings
+) -> None:
+    switch, url = server
+    set_ups = [("Claude Code", "claude mcp add senses -- /opt/senses-mcp"), ("Others", '{"mcpServers": {}}')]
+    switch.app = create_app(service, settings, clients=lambda: set_ups)
     await page.goto("/")
     panel = page.get_by_role("region", name="Connect")
 
-    await expect(panel).to_contain_text("claude mcp add senses -- senses-mcp")
+    await expect(panel).to_contain_text("In a terminal:claude mcp add senses -- /opt/senses-mcp")
+    await panel.get_by_role("tab", name="Others").click()
+    await expect(panel).to_contain_text('{ "mcpServers": {} }')
     await panel.get_by_role("tab", name="OpenAI").click()
     await expect(panel).to_contain_text(f"export OPENAI_BASE_URL={url}/v1")
 
