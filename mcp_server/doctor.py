@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import anyio
-from mcp import Client, StdioServerParameters
+from mcp import Client, MCPError, StdioServerParameters
 from mcp_types import CallToolResult, TextContent
 
 from mcp_server.setups import shim_command
@@ -19,12 +19,6 @@ WORDS = "a red circle"
 Say = Callable[[str], None]
 
 
-class CheckFailed(SensesError):
-    """A check did not come out as it must."""
-
-    code = "check_failed"
-
-
 def examine(settings: Settings, say: Say) -> bool:
     """Check the installation through a shim, as a client would, telling each result; return whether all is well."""
     say(f"Python {platform.python_version()} on {platform.platform()}, {sys.executable}")
@@ -33,9 +27,14 @@ def examine(settings: Settings, say: Say) -> bool:
         say(f"{_mark(os.access(parent, os.W_OK))} {name} folder {folder} can be written")
     try:
         return anyio.run(_examine_senses, say)
-    except SensesError as error:
-        say(f"{_mark(False)} {error.message}")
+    except (SensesError, MCPError, OSError, ExceptionGroup) as error:
+        say(f"{_mark(False)} the daemon does not serve: {_reason(error)}. Its log is in {settings.folders.logs}")
         return False
+
+
+def _reason(error: Exception) -> str:
+    """The words of an error, which the client's task groups wrap."""
+    return _reason(error.exceptions[0]) if isinstance(error, ExceptionGroup) else str(error).rstrip(".")
 
 
 async def _examine_senses(say: Say) -> bool:

@@ -11,7 +11,7 @@ from urllib.request import Request, urlopen
 
 from mcp_server.life import Facts, read_facts
 from mcp_server.places import Places
-from mcp_server.welcome import size, table
+from mcp_server.welcome import folder_rows, size, table
 from model_runtime.errors import SensesError
 from model_runtime.settings import Settings
 
@@ -39,6 +39,7 @@ def running_status(places: Places, settings: Settings) -> str:
         ("Senses", f"{facts.version}, process {facts.pid}, up {_duration(snapshot['uptime_seconds'])}"),
         ("Page", facts.url),
         ("Memory", f"{size(memory['charged_bytes'])} of {size(memory['budget_bytes'])}"),
+        *folder_rows(settings),
     ]
     loaded = [
         (model["name"], model["state"], size(model["charged_bytes"]), _busy(model))

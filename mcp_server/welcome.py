@@ -57,14 +57,11 @@ def installed(settings: Settings) -> Commands:
 
 def welcome(url: str, settings: Settings, commands: Commands, models: Sequence[ModelLine], *, apple_gpu: bool) -> str:
     """Return the whole text."""
-    folders = settings.folders
     places = (
         ("Status page", url),
         ("OpenAI's API", f"{url}/v1"),
         ("MCP over HTTP", f"{url}/mcp"),
-        ("Results", str(folders.artifacts)),
-        ("Logs", str(folders.logs)),
-        ("Settings", str(folders.config / "config.toml")),
+        *folder_rows(settings),
     )
     key = f' -H "authorization: Bearer {settings.api_key}"' if settings.api_key else ""
     curls = [(name, line.format(url=url).replace("curl -s", f"curl -s{key}")) for name, line in CURLS]
@@ -77,6 +74,16 @@ def welcome(url: str, settings: Settings, commands: Commands, models: Sequence[M
         starter_note(apple_gpu=apple_gpu),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def folder_rows(settings: Settings) -> tuple[tuple[str, str], ...]:
+    """Return where an instance keeps what people look for."""
+    folders = settings.folders
+    return (
+        ("Results", str(folders.artifacts)),
+        ("Logs", str(folders.logs)),
+        ("Settings", str(folders.config / "config.toml")),
+    )
 
 
 def clients(commands: Commands) -> list[tuple[str, str]]:

@@ -58,6 +58,7 @@ def test_serve_tells_where_everything_is_and_ends_on_ctrl_c(environ: dict[str, s
     assert lines[0] == f"Senses {VERSION}\n"
     assert any("/v1" in line for line in lines)
     assert "No model is in memory" in running.stdout
+    assert str(Path(environ["SENSES_HOME"]) / "config.toml") in running.stdout
     assert "Senses runs already" in again.stdout
     assert status == 0
     assert not Path(Places(environ).socket).exists()
