@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import anyio
 from mcp.server import MCPServer
 from mcp_types import (
     Completion,
@@ -11,7 +12,7 @@ from mcp_types import (
     ResourceTemplateReference,
 )
 
-from mcp_server.artifacts import SCHEME, Kind
+from mcp_server.artifacts import SCHEME
 from mcp_server.callers import Caller
 from mcp_server.desk import Desk
 
@@ -67,16 +68,18 @@ def add_prompts(server: MCPServer[Caller], desk: Desk) -> None:
         argument: CompletionArgument,
         context: CompletionContext | None,
     ) -> Completion | None:
-        matching = [value for value in _values(desk, ref, argument.name) if value.startswith(argument.value)]
+        values = await _values(desk, ref, argument.name)
+        matching = [value for value in values if value.startswith(argument.value)]
         return Completion(values=matching[:100], total=len(matching), has_more=len(matching) > 100)
 
 
-def _values(desk: Desk, ref: Any, argument: str) -> list[str]:
+async def _values(desk: Desk, ref: Any, argument: str) -> list[str]:
     if argument == "style":
         return list(STYLES)
     if argument == "voice":
         return sorted({voice for model in desk.service.status().models for voice in model.voices})
     if argument == "name" and isinstance(ref, ResourceTemplateReference):
         kind = ref.uri.removeprefix(f"{SCHEME}://").partition("/")[0].replace("previews", "images")
-        return [artifact.id for artifact in desk.artifacts.recent(100) if artifact.kind == Kind(kind)]
+        recent = await anyio.to_thread.run_sync(desk.artifacts.recent, 100)
+        return [artifact.id for artifact in recent if artifact.kind == kind]
     return []

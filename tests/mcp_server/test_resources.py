@@ -145,7 +145,8 @@ async def test_arguments_are_completed_from_what_there_is(connect: Connect, sett
         voices = await client.complete(narrate, {"name": "voice", "value": "a"})
         names = await client.complete(recordings, {"name": "name", "value": ""})
         nothing = await client.complete(narrate, {"name": "path_or_text", "value": ""})
+        unknown = await client.complete(ResourceTemplateReference(uri="senses://help"), {"name": "name", "value": ""})
 
     assert voices.completion.values == ["alma"]
     assert names.completion.values == [artifact.id]
-    assert nothing.completion.values == []
+    assert nothing.completion.values == unknown.completion.values == []
