@@ -3,6 +3,8 @@
 import sys
 from pathlib import Path
 
+import anyio
+import anyio.to_thread
 import pytest
 
 from mcp_server import doctor
@@ -29,15 +31,15 @@ def install(monkeypatch: pytest.MonkeyPatch, shim: Path, script: str) -> None:
 
 
 @pytest.mark.promise("cli:doctor")
-def test_every_tool_is_tried_by_meaning(
+async def test_every_tool_is_tried_by_meaning(
     settings: Settings, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = f"export PYTHONPATH={REPOSITORY}\nexec {sys.executable} -m tests.mcp_server.fake_shim\n"
     install(monkeypatch, tmp_path / "shim", run)
     said: list[str] = []
 
-    well = doctor.examine(settings, said.append)
-    stop_daemon(Places({"SENSES_HOME": str(home)}))
+    well = await anyio.to_thread.run_sync(doctor.examine, settings, said.append)
+    await anyio.to_thread.run_sync(stop_daemon, Places({"SENSES_HOME": str(home)}))
 
     assert well
     for verb, seen in (("draws", ".png"), ("sees", "A red circle"), ("speaks", ".wav"), ("hears", "a red circle")):
@@ -45,13 +47,13 @@ def test_every_tool_is_tried_by_meaning(
 
 
 @pytest.mark.usefixtures("home")
-def test_a_daemon_that_cannot_be_reached_is_a_failed_check(
+async def test_a_daemon_that_cannot_be_reached_is_a_failed_check(
     settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     install(monkeypatch, tmp_path / "shim", "exit 1\n")
     said: list[str] = []
 
-    well = doctor.examine(settings, said.append)
+    well = await anyio.to_thread.run_sync(doctor.examine, settings, said.append)
 
     assert not well
     assert said[-1].startswith("FAIL the daemon does not serve: Connection closed. Its log is in ")
