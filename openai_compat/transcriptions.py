@@ -11,7 +11,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from model_runtime.catalog.languages import language_code, language_name
+from model_runtime.catalog.languages import language_name
+from model_runtime.checks.transcription import known_language
 from model_runtime.errors import InvalidInput
 from model_runtime.events import Event, Finished, Segment, Transcript, Word
 from model_runtime.media import subtitles
@@ -55,7 +56,7 @@ class TranscriptionEndpoint:
         async with reading(request) as upload:
             body = upload.body
             model = "best" if translate and body.model.lower() in TRANSLATORS else body.model
-            name, language = self.service.resolve(model, Task.TRANSCRIPTION), heard_language(body.language)
+            name, language = self.service.resolve(model, Task.TRANSCRIPTION), known_language(body.language)
             work = Transcribe(
                 name,
                 await to_thread.run_sync(upload.decode),
@@ -71,19 +72,6 @@ class TranscriptionEndpoint:
             return PieceResponse(pieces(events))
         async with while_connected(request.receive):
             return render(*await finish(events, Transcript), body, task="translate" if translate else "transcribe")
-
-
-def heard_language(text: str) -> str:
-    """Return the code of a language however it is spelled; empty, to find out, for "auto". Raises `InvalidInput`."""
-    if text.strip().lower() in ("", "auto"):
-        return ""
-    code = language_code(text)
-    if not code:
-        raise InvalidInput(
-            f"language is {text!r}, which is none that can be heard. Use a code like en or ko, or leave it out.",
-            param="language",
-        )
-    return code
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from mcp_server.desk import Desk, ToolContext, keep_copy, link, read_sound, told
 from mcp_server.files import Files
 from mcp_server.progress import Meter
 from mcp_server.results import SegmentOut, Transcribed, answer
+from model_runtime.checks.transcription import known_language
 from model_runtime.events import Finished, Segment, Transcript
 from model_runtime.media.subtitles import srt, vtt
 from model_runtime.requests import Task, Transcribe
@@ -50,12 +51,13 @@ def add_transcribe(server: MCPServer[Caller], desk: Desk) -> None:
         name = desk.service.resolve(model, Task.TRANSCRIPTION)
         files, client = desk.files(ctx), sdk.client_name(ctx)
         place = files.destination(output_path, (SUFFIXES[format],), overwrite=overwrite) if output_path else None
+        spoken = known_language(language)
         words = timestamps == "word" or format == "json"
 
         async def listen(meter: Meter) -> CallToolResult:
             meter.say("reading the recording")
             sound = await read_sound(files, audio, "audio")
-            request = Transcribe(name, sound, language, task == "translate", vocabulary, words=words)
+            request = Transcribe(name, sound, spoken, task == "translate", vocabulary, words=words)
             finished = await desk.run(request, meter, client)
             return await anyio.to_thread.run_sync(keep, desk, files, finished, format, place, timestamps)
 

@@ -48,13 +48,15 @@ def check(request: Transcribe, model: Model, folders: Mapping[str, Path]) -> Non
 
 
 def known_language(language: str) -> str:
-    """Return the code of a language given as code, tag or English name; "" stays "", which means find out.
+    """Return the code of a language given as code, tag or English name; "" for "" and "auto", which mean find out.
 
     Raises:
         InvalidInput: there is no such language.
     """
-    code = language_code(language) if language.strip() else ""
-    if language.strip() and not code:
+    if language.strip().lower() in ("", "auto"):
+        return ""
+    code = language_code(language)
+    if not code:
         raise InvalidInput(
             f"There is no language {language!r}. Use a code such as en, ko or pt-BR, an English name, or leave it out; "
             f"known are {', '.join(LANGUAGES)}.",

@@ -129,6 +129,16 @@ async def test_a_recording_becomes_text_with_its_file(connect: Connect, era: Era
     assert request.sound.seconds == pytest.approx(1.0, abs=0.05)
 
 
+async def test_the_language_of_a_recording_may_be_left_open_or_named_in_words(
+    connect: Connect, service: FakeService
+) -> None:
+    async with connect() as client:
+        for language in ("", "auto", "Korean"):
+            data_of(await client.call_tool("transcribe", {"audio": "beep.wav", "language": language}))
+
+    assert [request.language for request in service.requests if isinstance(request, Transcribe)] == ["", "", "ko"]
+
+
 async def test_subtitles_are_saved_where_the_agent_wants_them(connect: Connect, project: Path) -> None:
     async with connect() as client:
         result = await client.call_tool("transcribe", {"audio": "beep.wav", "format": "srt", "output_path": "talk.srt"})
@@ -231,6 +241,11 @@ async def test_an_error_of_our_own_shows_nothing_of_its_inside(connect: Connect,
         ("generate_image", {"prompt": "x", "width": 1000}, "width is 1000: input should be a multiple of 16."),
         ("generate_image", {"prompt": "x", "steps": 999}, "steps is 999: input should be less than or equal to 50."),
         ("generate_image", {"prompt": "x", "seed": -9}, "seed is -9: input should be greater than or equal to -1."),
+        (
+            "transcribe",
+            {"audio": "beep.wav", "language": "klingon"},
+            "There is no language 'klingon'. Use a code such as",
+        ),
         ("speak", {"text": "x", "speed": 9}, "speed is 9: input should be less than or equal to 2."),
         ("speak", {"text": "x" * 21_000}, "text: string should have at most 20000 characters."),
         ("describe_image", {"image": "red.png", "model": "gpt-9"}, "There is no model 'gpt-9'. Known models:"),

@@ -111,7 +111,7 @@ async def test_a_recording_may_come_inside_json(http: httpx2.AsyncClient, wav: b
     ("fields", "param", "sentence"),
     [
         ([("response_format", "diarized_json")], "response_format", "response_format is 'diarized_json'"),
-        ([("language", "klingon")], "language", "language is 'klingon'"),
+        ([("language", "klingon")], "language", "There is no language 'klingon'"),
         ([("timestamp_granularities[]", "letter")], "timestamp_granularities", '"word", "segment"'),
         ([("temperature", "2")], "temperature", "temperature is '2'"),
         ([("model", "tts-starter")], "model", "tts-starter does speech, not transcription"),
