@@ -73,8 +73,9 @@ class RecognitionEngine:
         seconds = request.sound.seconds
         yield Progress("seconds", 0, seconds)
         spectrogram = Spectrogram(request.sound.pcm, self._model.dims.n_mels, check)
-        language, probability, features = self._language(request, spectrogram, check)
-        if not request.language:
+        asked = known_language(request.language)
+        language, probability, features = self._language(asked, request, spectrogram, check)
+        if not asked:
             yield LanguageFound(language, probability)
         job = _Job(self._model, request, language, spectrogram, check)
         yield from job.run(features)
@@ -88,10 +89,9 @@ class RecognitionEngine:
         mx.clear_cache()
 
     def _language(
-        self, request: Transcribe, spectrogram: Spectrogram, check: Check
+        self, asked: str, request: Transcribe, spectrogram: Spectrogram, check: Check
     ) -> tuple[str, float | None, mx.array | None]:
         """Return the language, how sure that is, and the features of the first window where they had to be computed."""
-        asked = known_language(request.language)
         if not self._model.is_multilingual:
             self._refuse_foreign(asked, translate=request.translate)
             return "en", None, None
