@@ -121,10 +121,22 @@ def error_response(error: errors.SensesError) -> Response:
     return JSONResponse(envelope(error), rule.status, headers)
 
 
+FIELDS: Mapping[str, Mapping[str, str]] = {
+    "/v1/chat/completions": {"json_schema": "response_format"},
+    "/v1/responses": {"messages": "input", "max_tokens": "max_output_tokens", "json_schema": "text"},
+    "/v1/images/generations": {"width": "size", "height": "size"},
+    "/v1/audio/transcriptions": {"audio": "file"},
+    "/v1/audio/translations": {"audio": "file", "translate": "model"},
+    "/v1/audio/speech": {"text": "input"},
+}
+"""Path → the runtime's name of a value → OpenAI's, where they differ."""
+
+
 async def answer_error(request: Request, error: Exception) -> Response:
-    """Answer a `SensesError` that an endpoint raised."""
+    """Answer a `SensesError` that an endpoint raised; `param` is the field that the client sent."""
     if not isinstance(error, errors.SensesError):
         raise error
+    error.param = FIELDS.get(request.url.path, {}).get(error.param or "", error.param)
     return error_response(error)
 
 

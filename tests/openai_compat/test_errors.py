@@ -48,6 +48,26 @@ async def test_every_error_of_the_runtime_has_its_place(
     assert answer.headers["x-request-id"].startswith("req_")
 
 
+@pytest.mark.parametrize(
+    ("path", "body", "param", "field"),
+    [
+        ("audio/speech", {"input": "…"}, "text", "input"),
+        ("responses", {"input": "hi"}, "max_tokens", "max_output_tokens"),
+        ("responses/", {"input": "hi", "stream": True}, "messages", "input"),
+        ("images/generations", {"prompt": "a cat", "size": "2048x2048"}, "width", "size"),
+        ("chat/completions", {"messages": [{"role": "user", "content": "hi"}]}, "top_p", "top_p"),
+    ],
+)
+async def test_what_the_runtime_refuses_is_told_by_the_clients_own_name(
+    http: httpx2.AsyncClient, service: FakeService, path: str, body: dict[str, object], param: str, field: str
+) -> None:
+    service.error = errors.InvalidInput("x", param=param)
+
+    answer = await http.post(f"/v1/{path}", json=body)
+
+    assert answer.json()["error"]["param"] == field
+
+
 def leaves(kind: type[SensesError]) -> set[type[SensesError]]:
     """The classes of the runtime's tree that have no subclasses of their own in it."""
     children = {child for child in kind.__subclasses__() if child.__module__ == errors.__name__}
