@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from model_runtime.errors import InvalidInput
 from openai_compat.bodies import parse
-from openai_compat.responses import ResponsesBody
+from openai_compat.responses_body import ResponsesBody
 from openai_compat.schemas import ChatBody, ImagesBody, SpeechBody, TranscriptionBody, Wire
 
 KINDS: list[type[Wire]] = [ChatBody, ImagesBody, ResponsesBody, SpeechBody, TranscriptionBody]
