@@ -29,6 +29,8 @@ CAPTION_PROMPTS = (
     "Describe this image for a blind user.", "Describe the image for someone who cannot see it.", "Image description?",
     "Describe the scene.", "What is going on in this picture?", "What is happening in this image?", "Caption:",
     "Describe the main content of the image.", "What objects are in this image?", "What is drawn here?",
+    "Describe this image in one short sentence.",
+    "Write alt text for this image: at most 125 characters, no 'image of'. Answer with the text only.",
     "What did I draw?", "Show me what you see.", "In one sentence, what is this?", "Briefly describe the picture.",
 )  # fmt: skip
 CAPTION_VERBS = ("describe", "caption", "explain", "summarize", "characterize", "interpret", "look at", "inspect")
@@ -269,6 +271,8 @@ def ask_number(rng: random.Random, picture: Picture) -> Question:
         "What is written here?", "What digit is this?", "Which digit do you see?", "What text is in the image?",
         "Read this.", "Transcribe the text in this image.", "What number is in the picture?", "OCR this image.",
         "Extract the text from this image.", "What is printed here?",
+        "Write down all text in this image exactly as it stands, line by line. Answer with the text only.",
+        "Write down all text in this image exactly as it stands, line by line. Answer with the text only.",
     )  # fmt: skip
     return _ask(rng, "number", wordings, f"{picture.number}." if picture.number else "There is no number.")
 

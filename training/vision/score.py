@@ -60,11 +60,15 @@ def answerer(folder: Path) -> Answerer:
 
 
 def trials(answer: Answerer, fonts: Sequence[str], seed: int, count: int) -> list[Trial]:
-    """Show `count` scoring pictures and ask for each its caption and a few questions."""
+    """Show `count` scoring pictures of the world and ask for each its caption and a few questions.
+
+    The world prints single digits; longer numbers that turn up on the way are shown too, uncounted.
+    """
     rng = random.Random(seed)
-    done = []
-    for _ in range(count):
+    done: list[Trial] = []
+    while count:
         shown = picture(rng, Split.SCORING, fonts)
+        count -= len(shown.number) < 2
         for asked in (caption(rng, shown), *(question(rng, shown) for _ in range(QUESTIONS))):
             start = time.perf_counter()
             said = answer(shown.image, asked.text)
@@ -75,7 +79,7 @@ def trials(answer: Answerer, fonts: Sequence[str], seed: int, count: int) -> lis
 def group(trial: Trial) -> str:
     """Name what a caption is about."""
     if trial.shown.number:
-        return "one digit" if len(trial.shown.number) == 1 else "two or three digits"
+        return "digit"
     return ("blank", "one shape", "two shapes")[len(trial.shown.things)]
 
 
@@ -95,14 +99,20 @@ def shares(some: Sequence[Trial], key: Callable[[Trial], str]) -> dict[str, dict
 
 def report(done: Sequence[Trial], folder: Path, seed: int) -> dict[str, object]:
     """Sum up the trials."""
-    captions = [trial for trial in done if trial.asked.kind == "caption"]
-    questions = [trial for trial in done if trial.asked.kind != "caption"]
+    longer = [trial for trial in done if len(trial.shown.number) > 1]
+    world = [trial for trial in done if len(trial.shown.number) < 2]
+    captions = [trial for trial in world if trial.asked.kind == "caption"]
+    questions = [trial for trial in world if trial.asked.kind != "caption"]
     seconds = sorted(trial.seconds for trial in done)
     return {
         "seed": seed,
         "weights_sha256": hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest(),
         "captions": share(captions) | {"by_picture": shares(captions, group)},
         "questions": share(questions) | {"by_kind": shares(questions, lambda trial: trial.asked.kind)},
+        "numbers_of_two_and_three_digits": {
+            "captions": share([trial for trial in longer if trial.asked.kind == "caption"]),
+            "questions": share([trial for trial in longer if trial.asked.kind != "caption"]),
+        },
         "seconds_per_answer": {
             "median": round(statistics.median(seconds), 3),
             "p95": round(seconds[int(len(seconds) * 0.95)], 3),

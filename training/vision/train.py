@@ -50,7 +50,7 @@ class Average:
     @torch.no_grad()
     def update(self, model: nn.Module, step: int) -> None:
         """Move a little towards the current weights."""
-        share = max(0.002, 1 / (step + 10))
+        share = max(0.006, 1 / (step + 10))
         for name, value in model.state_dict().items():
             self.weights[name].lerp_(value, share)
 
