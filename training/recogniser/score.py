@@ -26,10 +26,10 @@ from training.recogniser.takes import Take, arrange, at_level, record
 
 logger = logging.getLogger(__name__)
 
-SENTENCES, LONG_TAKES, SOUNDS_EACH = 300, 60, 20
+SENTENCES, ROW_SENTENCES, LONG_SENTENCES, WORD_TIMES, SOUNDS_EACH = 300, 180, 240, 40, 12
 NEAR = 0.2
 
-Transcribe = Callable[[np.ndarray], dict[str, Any]]
+Transcribe = Callable[..., dict[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,13 +121,37 @@ def times_score(results: Sequence[Heard]) -> dict[str, float | int]:
 def sounds_score(transcribe: Transcribe, makers: Mapping[str, Maker], numbers: np.random.Generator) -> dict[str, Any]:
     """Count the sounds without speech, of many lengths and levels, in which the model hears words."""
     wrong: list[str] = []
+    skipped = 0
     for kind, make in makers.items():
         for number in range(SOUNDS_EACH):
             seconds = 33.0 if number == 0 else float(numbers.uniform(1, 12))
             heard = transcribe(at_level(make(numbers, seconds), float(numbers.uniform(-50, 0))))
+            skipped += not heard["segments"]
             if heard["text"].strip():
                 wrong.append(f"{kind}: {heard['text'].strip()}")
-    return {"kinds": list(makers), "sounds": SOUNDS_EACH * len(makers), "with_words": len(wrong), "heard": wrong}
+    return {
+        "kinds": list(makers),
+        "sounds": SOUNDS_EACH * len(makers),
+        "skipped_by_thresholds": skipped,
+        "with_words": len(wrong),
+        "heard": wrong,
+    }
+
+
+def word_times_score(transcribe: Transcribe, takes: Sequence[Take]) -> dict[str, float | int]:
+    """Compare the library's word times with espeak's, in takes whose words are all right."""
+    errors: list[float] = []
+    for take in takes:
+        result = transcribe(take.samples, word_timestamps=True)
+        heard = [word for segment in result["segments"] for word in segment["words"] if word["word"].strip()]
+        if [word["word"].strip() for word in heard] == take.text.split():
+            starts = [start for segment in take.segments for start in segment.words]
+            errors += [abs(word["start"] - start) for word, start in zip(heard, starts, strict=True)]
+    return {
+        "words": len(errors),
+        "start_error_median_seconds": round(float(np.median(errors)), 3),
+        "start_error_95_percent_seconds": round(float(np.quantile(errors, 0.95)), 3),
+    }
 
 
 def clips_score(transcribe: Transcribe, folder: Path) -> dict[str, Any]:
@@ -162,8 +186,8 @@ def score(transcribe: Transcribe, seed: int) -> dict[str, Any]:
     unseen = {
         name: [listen(transcribe, take) for take in one_each(rng, said(each, always(name)))] for name in UNSEEN_VOICES
     }
-    rows = [listen(transcribe, take) for take in in_rows(rng, said(LONG_TAKES * 3, known_voice), 5)]
-    long = [listen(transcribe, take) for take in in_rows(rng, said(240, known_voice), 60)]
+    rows = [listen(transcribe, take) for take in in_rows(rng, said(ROW_SENTENCES, known_voice), 5)]
+    long = [listen(transcribe, take) for take in in_rows(rng, said(LONG_SENTENCES, known_voice), 60)]
     all_unseen = [one for results in unseen.values() for one in results]
     for name, results in (("known", known), ("unseen", all_unseen), ("rows", rows), ("long", long)):
         log_errors(name, results)
@@ -175,6 +199,7 @@ def score(transcribe: Transcribe, seed: int) -> dict[str, Any]:
         "several_sentences": words_score(rows) | times_score(rows),
         "longer_than_a_window": words_score(long) | times_score(long)
         | {"longest_seconds": round(max(one.take.seconds for one in long), 1)},
+        "word_times": word_times_score(transcribe, [one.take for one in known[:WORD_TIMES]]),
         "known_sounds": sounds_score(transcribe, KNOWN, numbers),
         "unseen_sounds": sounds_score(transcribe, UNSEEN, numbers),
         "processor_seconds_a_take": round(float(np.median([one.compute_seconds for one in known])), 3),
@@ -193,8 +218,10 @@ def main() -> None:
     asked = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
 
-    def transcribe(samples: np.ndarray) -> dict[str, Any]:
-        result: dict[str, Any] = mlx_whisper.transcribe(samples, path_or_hf_repo=str(asked.model), fp16=False)
+    def transcribe(samples: np.ndarray, **options: bool) -> dict[str, Any]:
+        result: dict[str, Any] = mlx_whisper.transcribe(
+            samples, path_or_hf_repo=str(asked.model), fp16=False, **options
+        )
         return result
 
     transcribe(np.zeros(16000, np.float32))

@@ -106,7 +106,11 @@ def note(rng: np.random.Generator, frequency: float, seconds: float, brightness:
     wobble = 1 + 0.004 * rng.uniform() * np.sin(2 * np.pi * 5.5 * t)
     phase = 2 * np.pi * frequency * np.cumsum(wobble) / RATE
     partials = range(1, 1 + int(min(10, 7500 / frequency)))
-    sound = mix(np.sin(n * phase) * brightness ** (n - 1) / n for n in partials)
+    spread, uneven = 1 + rng.choice([0, 0, 0.01, 0.05]) * rng.uniform(), rng.uniform(0, 1)
+    sound = mix(
+        np.sin(n**spread * phase) * brightness ** (n - 1) / n * (1 - uneven * rng.uniform()) * np.exp(-t * n * uneven)
+        for n in partials
+    )
     fade = np.minimum(1, t / rng.uniform(0.003, 0.06)) * np.exp(-t * rng.uniform(0, 5))
     return sound * fade * np.minimum(1, (seconds - t) / 0.02)
 

@@ -10,11 +10,12 @@ from training.recogniser.speech import RATE, Utterance
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """A sentence and when it is said, in seconds."""
+    """A sentence, when it is said and when each of its words begins, in seconds."""
 
     text: str
     start: float
     end: float
+    words: tuple[float, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,8 @@ def arrange(utterances: Sequence[Utterance], pauses: Sequence[float]) -> Take:
     """Say the utterances one after the other; `pauses` come before, between and after them, in seconds."""
     pieces, segments, at = [_quiet(pauses[0])], [], pauses[0]
     for one, pause in zip(utterances, pauses[1:], strict=True):
-        segments.append(Segment(one.text, at, at + one.seconds))
+        words = tuple(at + start for start in one.starts)
+        segments.append(Segment(one.text, at, at + one.seconds, words))
         pieces += [one.samples.astype(np.float32) / 32768, _quiet(pause)]
         at += one.seconds + pause
     return Take(np.concatenate(pieces), tuple(segments))

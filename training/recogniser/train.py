@@ -32,7 +32,7 @@ logger = logging.getLogger(__name__)
 
 PEAK_RATE, LAST_RATE, WARM_STEPS = 2e-3, 2e-5, 300
 BATCH_FRAMES = 9600
-WITHOUT_SPEECH, WITH_PROMPT = 0.12, 0.2
+WITHOUT_SPEECH, WITH_PROMPT, GUIDANCE = 0.17, 0.2, 0.5
 IGNORED = -1
 SURE = 0.9
 """How sure the network should be of <|nospeech|>; the rest is spread over what a decoder may pick instead."""
@@ -40,8 +40,8 @@ SURE = 0.9
 LENGTHS = {
     0.0: {300: 4, 400: 4, 600: 2},
     0.12: {400: 6, 600: 4, 800: 3, 1600: 2, FRAMES: 1},
-    0.5: {400: 5, 600: 4, 800: 3, 1600: 2, FRAMES: 3},
-    0.85: {400: 3, 800: 3, 1600: 2, FRAMES: 6},
+    0.5: {400: 3, 800: 5, 1600: 5, FRAMES: 3},
+    0.85: {400: 2, 800: 3, 1600: 3, FRAMES: 4},
 }
 """From which part of the training on how often windows of how many frames are drawn."""
 
@@ -110,8 +110,8 @@ def _astray(batch: Batch, attention: Tensor) -> Tensor:
 
 
 def rate(step: int, part: float) -> float:
-    """Give the learning rate: a short rise, then half a cosine."""
-    return LAST_RATE + (PEAK_RATE - LAST_RATE) * min(1, step / WARM_STEPS) * (0.5 + 0.5 * math.cos(math.pi * part))
+    """Give the learning rate: a short rise, a plateau, and a straight line down over the last five eighths."""
+    return max(LAST_RATE, PEAK_RATE * min(1, step / WARM_STEPS, 1.6 * (1 - part)))
 
 
 def frames_for(rng: random.Random, part: float) -> int:
@@ -156,7 +156,7 @@ class Training:
             group["lr"] = rate(self.step, part)
         spoken, astray = loss(batch, *self.network(batch.mel, batch.offsets, batch.tokens))
         self._optimiser.zero_grad()
-        (spoken + 0.2 * astray).backward()
+        (spoken + GUIDANCE * astray).backward()
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
         self._optimiser.step()
         self.step += 1
@@ -219,7 +219,7 @@ def main() -> None:
     torch.set_num_threads(1)
     torch.manual_seed(asked.seed)
     asked.folder.mkdir(parents=True, exist_ok=True)
-    backgrounds = Backgrounds.make(np.random.default_rng(asked.seed), each=6, seconds=60)
+    backgrounds = Backgrounds.make(np.random.default_rng(asked.seed), each=10, seconds=60)
     held_out = list(speak(Espeak(), random.Random(2), 300, held_out=True, voice=known_voice))
     unseen = Composer(held_out, backgrounds, seed=2)
     checks = [draw(unseen, random.Random(number), frames) for number, frames in enumerate((600, 600, 1600, FRAMES))]
