@@ -299,7 +299,7 @@ def _pair_sizes(rng: random.Random, split: Split) -> tuple[tuple[float, float], 
     if rng.random() < 0.5:
         share = size(rng, split, 0.18, 0.4)
         return (share, share * math.exp(rng.uniform(-0.18, 0.18))), ("", "")
-    share = size(rng, split, 0.15, 0.26)
+    share = rng.uniform(0.15, 0.26)  # no cell of this band is reserved: these sizes are the same in both splits
     larger = min(0.6, share * rng.uniform(1.9, 2.8))
     if rng.random() < 0.5:
         return (share, larger), ("small", "large")
