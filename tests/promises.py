@@ -63,6 +63,31 @@ PICTURES = {
     "image:starter-draws-offline": "The built-in painter draws any size without a download.",
 }
 
+SOUND = {
+    "audio:any-format": "Every common recording is heard at the right pitch and length, told by content.",
+    "audio:bad-files-refused": "What is no recording is refused in one sentence that quotes nothing.",
+    "audio:no-network": "An upload cannot make Senses open a connection or read a file.",
+    "audio:too-long-refused": "What is too long is refused while it is decoded.",
+    "transcription:text-and-times": "Speech becomes text with times and its language.",
+    "transcription:words": "Words have their own times.",
+    "transcription:translate": "A translation answers in English.",
+    "transcription:every-layout": "Whisper is read in every layout it is published in.",
+    "transcription:segments-stream": "Segments arrive as they are decoded, long before the end.",
+    "transcription:cancel-at-once": "A cancelled transcription ends within a token.",
+    "transcription:silence-is-silent": "Where nobody speaks nothing is written.",
+    "transcription:bad-values-refused": "A value that cannot be served is refused before anything is loaded.",
+    "speech:every-family": "Kokoro, Marvis, Qwen3-TTS and the built-in voice speak.",
+    "speech:streams-at-once": "The first sentence is there before the second is spoken.",
+    "speech:six-formats": "Speech is one stream in each of six formats and reads back whole.",
+    "speech:cancel-between-chunks": "A cancelled speech sends no further chunk.",
+    "speech:never-garbage": "A language a voice cannot speak is refused with the models that can.",
+    "speech:openai-voices": "Every voice of OpenAI's means one of ours.",
+    "speech:unknown-voice-lists": "An unknown voice is refused with those there are.",
+    "speech:bad-values-refused": "A value that cannot be spoken is refused with what is possible.",
+    "models:incomplete-refused": "A model that lacks tensors is refused by name instead of making noise.",
+    "starters:speak-is-understood": "What the built-in voice says, the built-in ear understands.",
+}
+
 CHAT = {
     "chat:batching-changes-nothing": "Answers written together are those written alone, in any order of coming and leaving.",
     "chat:cancel-between-tokens": "A cancelled chat is silent at once and the others go on.",
@@ -135,6 +160,7 @@ MCP = {
     "mcp:follow": "Status changes reach followers in both eras of the protocol.",
     "mcp:tools": "The tools and their arguments are these.",
     "mcp:small": "The tools cost little context.",
+    "mcp:web": "Where the owner allows it, tools take media from the public web only.",
     "shim:stdio": "The official client works through the shim.",
     "shim:one-daemon": "Eight clients share one daemon.",
     "shim:recovers": "After a daemon's crash clients are told, and the next one restarts it.",
@@ -154,7 +180,8 @@ MCP = {
     "serve:copyable": "Every command shown works when pasted.",
     "install:keeps": "A client's other settings stay, and a backup is kept.",
     "cli:pull": "A repository is pulled by name.",
+    "cli:doctor": "The doctor tries every tool by meaning and reports what fails.",
     "config:example": "The example configuration starts Senses.",
 }
 
-PROMISES: dict[str, str] = {**MODELS, **RUNTIME, **PICTURES, **CHAT, **OPENAI, **MCP}
+PROMISES: dict[str, str] = {**MODELS, **RUNTIME, **PICTURES, **SOUND, **CHAT, **OPENAI, **MCP}
