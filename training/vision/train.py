@@ -1,4 +1,4 @@
-"""Train the vision starter: `python -m training.vision.train --minutes 75`.
+"""Train the vision starter: `python -m training.vision.train --minutes 105`.
 
 One thread, resumable: the state is written every few minutes and an interrupted run goes on where it was. Progress is
 counted in minutes of training, which also set the learning rate, so a slower machine trains less rather than longer.
@@ -195,7 +195,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--run", type=Path, default=Path("build/vision"), help="where the state of the run is kept")
     parser.add_argument("--fonts", type=Path, default=Path("/usr/share/fonts"), help="a folder of .ttf and .otf files")
-    parser.add_argument("--minutes", type=float, default=75)
+    parser.add_argument("--minutes", type=float, default=105)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     torch.set_num_threads(1)
