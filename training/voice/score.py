@@ -6,6 +6,7 @@ words that were never trained on are compared with all of them as espeak-ng spea
 """
 
 import argparse
+import hashlib
 import json
 import logging
 import random
@@ -151,7 +152,10 @@ def main() -> None:
     asked = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     logger.info("judged by %s through mlx-whisper %s", asked.judge.name, mlx_whisper.__version__)
+    weights = (asked.judge / "weights.safetensors").read_bytes()
+    judge = {"model": asked.judge.name, "sha256": hashlib.sha256(weights).hexdigest()}
     scores = score(load(SpeechEngine(), asked.model), load(RecognitionEngine(), asked.judge), asked.seed)
+    scores = {"judge": judge, **scores}
     (asked.model / "scores.json").write_text(json.dumps(scores, indent=2) + "\n")
     logger.info("%s", json.dumps(scores, indent=2))
 
