@@ -218,6 +218,7 @@ STARTER_MODELS = (
         "Built in: hears coloured shapes, digits and a few commands in English",
         heavy=False,
         starter=True,
+        options={"sure_of_silence": True},
         path=str(STARTERS / "stt-starter"),
     ),
     Model(

@@ -44,9 +44,12 @@ class RecognitionEngine:
     def __init__(self) -> None:
         self._name = ""
         self._model: Any = None
+        self._sure = False
 
     def load(self, spec: LoadSpec, report: Report) -> Loaded:
         """Load and evaluate all weights; role "model".
+
+        The option "sure_of_silence" says that the model knows by itself when nobody speaks.
 
         Raises:
             LoadFailed: the files are no Whisper model, incomplete or unreadable.
@@ -54,6 +57,7 @@ class RecognitionEngine:
         mx.reset_peak_memory()
         report("weights", 0.0)
         self._name, self._model = spec.model, load_whisper(spec)
+        self._sure = bool(spec.options.get("sure_of_silence"))
         report("weights", 1.0)
         active = mx.get_active_memory()
         return Loaded(active, active, mx.get_peak_memory(), self._model.dims.n_text_ctx)
@@ -77,7 +81,7 @@ class RecognitionEngine:
         language, probability, features = self._language(asked, request, spectrogram, check)
         if not asked:
             yield LanguageFound(language, probability)
-        job = _Job(self._model, request, language, spectrogram, check)
+        job = _Job(self._model, request, language, spectrogram, check, sure=self._sure)
         yield from job.run(features)
         heard = "" if not job.course.segments and probability is not None and probability < SURE else language
         segments = tuple(job.course.segments)
@@ -124,8 +128,11 @@ class RecognitionEngine:
 class _Job:
     """One transcription, window by window."""
 
-    def __init__(self, model: Any, request: Transcribe, language: str, spectrogram: Spectrogram, check: Check) -> None:
+    def __init__(
+        self, model: Any, request: Transcribe, language: str, spectrogram: Spectrogram, check: Check, *, sure: bool
+    ) -> None:
         self.course = Course()
+        self._sure = sure
         self._model, self._request, self._check = model, request, check
         self._language, self._spectrogram = language, spectrogram
         self._task = "translate" if request.translate else "transcribe"
@@ -153,9 +160,9 @@ class _Job:
         course = self.course
         result = decode(
             self._model, features, language=self._language, task=self._task, prompt=course.context[course.forgotten :],
-            temperatures=self._temperatures, check=self._check,
+            temperatures=self._temperatures, check=self._check, sure=self._sure,
         )  # fmt: skip
-        if is_silent(result):
+        if is_silent(result, sure=self._sure):
             course.frame += frames
             return
         found = cut(result.tokens, self._words.timestamp_begin, frames)

@@ -107,8 +107,12 @@ def decode(
     prompt: Sequence[int],
     temperatures: Sequence[float],
     check: Check,
+    sure: bool = False,
 ) -> Any:
-    """Decode a window, at the next temperature while the text repeats itself or is a guess; the encoder ran before."""
+    """Decode a window, at the next temperature while the text repeats itself or is a guess; the encoder ran before.
+
+    `sure` is told to `is_silent`.
+    """
     half = features.dtype == mx.float16
     result = None
     for temperature in temperatures:
@@ -116,14 +120,17 @@ def decode(
             task=task, language=language, temperature=temperature, prompt=list(prompt), fp16=half
         )
         result = Window(model, options, check).run(features)[0]
-        if is_silent(result) or not is_doubtful(result):
+        if is_silent(result, sure=sure) or not is_doubtful(result):
             break
     return result
 
 
-def is_silent(result: Any) -> bool:
-    """Tell whether a result means that nobody speaks."""
-    return bool(result.no_speech_prob > SILENT and not result.avg_logprob > LEAST_LIKELY)
+def is_silent(result: Any, *, sure: bool = False) -> bool:
+    """Tell whether a result means that nobody speaks.
+
+    Whisper's own word for it is only believed where its text is a guess, too; that of a model that is `sure` always is.
+    """
+    return bool(result.no_speech_prob > SILENT and (sure or not result.avg_logprob > LEAST_LIKELY))
 
 
 def is_doubtful(result: Any) -> bool:

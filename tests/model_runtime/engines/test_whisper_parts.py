@@ -156,6 +156,12 @@ def test_silence_and_doubt(no_speech: float, likelihood: float, ratio: float, *,
     assert (is_silent(result), is_doubtful(result)) == (silent, doubtful)
 
 
+def test_a_model_that_is_sure_of_silence_is_believed_however_likely_its_text() -> None:
+    result = SimpleNamespace(no_speech_prob=0.9, avg_logprob=-0.2, compression_ratio=1.2)
+
+    assert is_silent(result, sure=True)
+
+
 @pytest.mark.parametrize("mels", [80, 128])
 @pytest.mark.parametrize("seconds", [0.05, 0.7, 31.5])
 def test_spectra_are_those_of_the_library(mels: int, seconds: float) -> None:
