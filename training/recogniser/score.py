@@ -162,8 +162,9 @@ def clips_score(transcribe: Transcribe, folder: Path) -> dict[str, Any]:
     return {"clips": len(index), "wrong": wrong}
 
 
-def log_errors(name: str, results: Sequence[Heard]) -> None:
-    """Show every take that is not wholly right."""
+def log_results(name: str, results: Sequence[Heard]) -> None:
+    """Show the scores of a kind of takes, and every one that is not wholly right."""
+    logger.info("%s: %s %s", name, words_score(results), times_score(results))
     for one in results:
         if one.text != one.take.text:
             logger.info("%s: %r heard as %r", name, one.take.text, one.text)
@@ -182,6 +183,7 @@ def score(transcribe: Transcribe, seed: int) -> dict[str, Any]:
         return list(speak(espeak, rng, count, held_out=True, voice=voice))
 
     known = [listen(transcribe, take) for take in one_each(rng, said(SENTENCES, known_voice))]
+    log_results("known", known)
     each = SENTENCES // len(UNSEEN_VOICES)
     unseen = {
         name: [listen(transcribe, take) for take in one_each(rng, said(each, always(name)))] for name in UNSEEN_VOICES
@@ -189,8 +191,8 @@ def score(transcribe: Transcribe, seed: int) -> dict[str, Any]:
     rows = [listen(transcribe, take) for take in in_rows(rng, said(ROW_SENTENCES, known_voice), 5)]
     long = [listen(transcribe, take) for take in in_rows(rng, said(LONG_SENTENCES, known_voice), 60)]
     all_unseen = [one for results in unseen.values() for one in results]
-    for name, results in (("known", known), ("unseen", all_unseen), ("rows", rows), ("long", long)):
-        log_errors(name, results)
+    for name, results in (("unseen", all_unseen), ("rows", rows), ("long", long)):
+        log_results(name, results)
     numbers = np.random.default_rng(seed)
     return {
         "known_voices": words_score(known) | times_score(known),

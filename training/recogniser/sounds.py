@@ -166,8 +166,9 @@ def bells(rng: np.random.Generator, seconds: float) -> np.ndarray:
     out = np.zeros(int(seconds * RATE))
     for start in np.arange(0, seconds - 0.3, rng.uniform(0.2, 0.9)):
         t = clock(seconds - start)
-        pitch = rng.uniform(200, 1500)
-        ring = np.sin(2 * np.pi * pitch * t + 4 * np.exp(-3 * t) * np.sin(2 * np.pi * pitch * 1.4 * t)) * np.exp(-3 * t)
+        pitch, ratio = rng.uniform(200, 1500), rng.choice([1.4, 2, 3.5, rng.uniform(0.5, 4)])
+        ring = np.sin(2 * np.pi * pitch * t + 4 * np.exp(-3 * t) * np.sin(2 * np.pi * pitch * ratio * t))
+        ring *= np.exp(-3 * t)
         out[len(out) - len(t) :] += ring
     return peak(out)
 
@@ -184,6 +185,37 @@ def strings(rng: np.random.Generator, seconds: float) -> np.ndarray:
         feedback[[0, loop, loop + 1]] = 1, -0.498, -0.498
         out[len(out) - samples :] += lfilter([1], feedback, burst)
     return peak(out)
+
+
+def bars(rng: np.random.Generator, seconds: float) -> np.ndarray:
+    """Strike wooden and metal bars: the three tones of a free bar, each with its own decay."""
+    out, beat = np.zeros(int(seconds * RATE)), rng.uniform(0.12, 0.5)
+    root, decay, scale = rng.uniform(150, 900), rng.uniform(2, 20), SCALES[rng.integers(len(SCALES))]
+    for start in np.arange(0, seconds - 0.3, beat):
+        t = clock(seconds - start)
+        pitch = root * SEMITONE ** int(rng.choice(scale))
+        parts = ((1, 1.0), (2.756, 0.5), (5.404, 0.25))
+        out[len(out) - len(t) :] += mix(
+            amount * np.sin(2 * np.pi * pitch * ratio * t) * np.exp(-t * decay * ratio) for ratio, amount in parts
+        )
+    return peak(out)
+
+
+def chip(rng: np.random.Generator, seconds: float) -> np.ndarray:
+    """Play the fast square-wave arpeggios of an old game console."""
+    t, step, root = clock(seconds), rng.uniform(0.05, 0.2), rng.uniform(100, 600)
+    steps = rng.choice([0, 3, 4, 7, 12, 15], int(seconds / step) + 1)
+    pitch = root * SEMITONE ** steps[(t / step).astype(int)]
+    return peak(np.where(np.cumsum(pitch) / RATE % 1 < rng.choice([0.125, 0.25, 0.5]), 1.0, -1.0))
+
+
+def theremin(rng: np.random.Generator, seconds: float) -> np.ndarray:
+    """Glide from note to note with vibrato, like a singing saw."""
+    t = clock(seconds)
+    goals = rng.uniform(200, 900, int(seconds * 2) + 2)
+    pitch = np.interp(t * 2, np.arange(len(goals)), goals) * (1 + 0.015 * np.sin(2 * np.pi * 6 * t))
+    phase = 2 * np.pi * np.cumsum(pitch) / RATE
+    return peak((np.sin(phase) + 0.3 * np.sin(2 * phase) + 0.1 * np.sin(3 * phase)) * (1 + 0.3 * np.sin(9 * t)))
 
 
 def siren(rng: np.random.Generator, seconds: float) -> np.ndarray:
@@ -209,6 +241,7 @@ NOISES: Mapping[str, Maker] = {
 }  # fmt: skip
 MUSIC: Mapping[str, Maker] = {
     "tone": tone, "sweep": sweep, "melody": melody, "harmony": harmony, "drums": drums, "band_music": band_music,
+    "bells": bells, "strings": strings,
 }  # fmt: skip
 KNOWN: Mapping[str, Maker] = {"silence": silence, **NOISES, **MUSIC}
-UNSEEN: Mapping[str, Maker] = {"bells": bells, "strings": strings, "siren": siren, "rain": rain}
+UNSEEN: Mapping[str, Maker] = {"bars": bars, "chip": chip, "theremin": theremin, "siren": siren, "rain": rain}
