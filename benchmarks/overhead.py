@@ -19,7 +19,7 @@ QUESTION = "Say something."
 BARE = """
 import json, sys, time
 from model_runtime.engines import blas
-blas.prefer()
+blas.load_fast_blas()
 from mlx_lm import generate, load
 model, tokenizer = load(sys.argv[1])
 prompt = tokenizer.apply_chat_template([{"role": "user", "content": sys.argv[2]}], add_generation_prompt=True)

@@ -20,7 +20,7 @@ from mcp_server.door import newer
 from mcp_server.life import AlreadyRunning, hold, read_facts
 from mcp_server.places import PROTOCOL, VERSION, Places
 from mcp_server.setups import shim_command
-from mcp_server.web import address
+from mcp_server.web import address, bind
 from model_runtime.settings import Settings, SettingsError
 from model_runtime.status import ModelState
 from tests.mcp_server.conftest import Era
@@ -296,3 +296,14 @@ async def test_a_signal_ends_it_and_takes_the_socket_away_first(settings: Settin
         await daemon.live(opening(service))
 
     assert existed == [False]
+
+
+def test_small_answers_do_not_wait_for_an_acknowledgement() -> None:
+    """asyncio sets TCP_NODELAY only where the listener names its protocol; an answer would wait 40 ms otherwise."""
+    listeners = bind("127.0.0.1", 0)
+
+    protocols = {listener.proto for listener in listeners}
+    for listener in listeners:
+        listener.close()
+
+    assert protocols == {socket.IPPROTO_TCP}
