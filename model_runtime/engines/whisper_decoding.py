@@ -19,9 +19,9 @@ from model_runtime.engines.whisper_library import decoding
 LADDER = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
 """Temperatures to try one after the other while the result looks wrong."""
 
-MOST_REPETITIVE, LEAST_LIKELY, SILENT = 2.4, -1.0, 0.6
+MOST_REPETITIVE, LEAST_LIKELY, SILENT, SURELY_SILENT = 2.4, -1.0, 0.6, 0.2
 """Compression ratio above which a text repeats itself; mean log probability below which it is a guess; probability of
-no speech above which a guess is silence."""
+no speech above which a guess is silence, and above which a model that is sure is believed."""
 
 
 class Window(decoding.DecodingTask):
@@ -128,9 +128,12 @@ def decode(
 def is_silent(result: Any, *, sure: bool = False) -> bool:
     """Tell whether a result means that nobody speaks.
 
-    Whisper's own word for it is only believed where its text is a guess, too; that of a model that is `sure` always is.
+    Whisper's own word for it is only believed where its text is a guess, too; that of a model that is `sure` always is,
+    and sooner.
     """
-    return bool(result.no_speech_prob > SILENT and (sure or not result.avg_logprob > LEAST_LIKELY))
+    if sure:
+        return bool(result.no_speech_prob > SURELY_SILENT)
+    return bool(result.no_speech_prob > SILENT and not result.avg_logprob > LEAST_LIKELY)
 
 
 def is_doubtful(result: Any) -> bool:

@@ -157,9 +157,9 @@ def test_silence_and_doubt(no_speech: float, likelihood: float, ratio: float, *,
 
 
 def test_a_model_that_is_sure_of_silence_is_believed_however_likely_its_text() -> None:
-    result = SimpleNamespace(no_speech_prob=0.9, avg_logprob=-0.2, compression_ratio=1.2)
+    noise, speech = (SimpleNamespace(no_speech_prob=chance, avg_logprob=-0.2) for chance in (0.3, 0.1))
 
-    assert is_silent(result, sure=True)
+    assert (is_silent(noise, sure=True), is_silent(speech, sure=True)) == (True, False)
 
 
 @pytest.mark.parametrize("mels", [80, 128])
