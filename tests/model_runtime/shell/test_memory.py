@@ -29,7 +29,10 @@ def test_the_budget_leaves_room_for_everything_else_whatever_is_configured(
 
 
 def test_the_footprint_of_a_living_process_is_known_and_that_of_a_dead_one_is_nothing() -> None:
-    child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    program = "print(flush=True); input()"
+    child = subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert child.stdout is not None
+    child.stdout.readline()  # it lives once it has spoken
     alive = memory.footprint_bytes(child.pid)
     child.communicate(b"\n")
 
