@@ -241,7 +241,8 @@ NOISES: Mapping[str, Maker] = {
 }  # fmt: skip
 MUSIC: Mapping[str, Maker] = {
     "tone": tone, "sweep": sweep, "melody": melody, "harmony": harmony, "drums": drums, "band_music": band_music,
-    "bells": bells, "strings": strings,
 }  # fmt: skip
 KNOWN: Mapping[str, Maker] = {"silence": silence, **NOISES, **MUSIC}
-UNSEEN: Mapping[str, Maker] = {"bars": bars, "chip": chip, "theremin": theremin, "siren": siren, "rain": rain}
+UNSEEN: Mapping[str, Maker] = {
+    "bells": bells, "strings": strings, "bars": bars, "chip": chip, "theremin": theremin, "siren": siren, "rain": rain,
+}  # fmt: skip

@@ -219,7 +219,7 @@ def main() -> None:
     torch.set_num_threads(1)
     torch.manual_seed(asked.seed)
     asked.folder.mkdir(parents=True, exist_ok=True)
-    backgrounds = Backgrounds.make(np.random.default_rng(asked.seed), each=8, seconds=60)
+    backgrounds = Backgrounds.make(np.random.default_rng(asked.seed), each=10, seconds=60)
     held_out = list(speak(Espeak(), random.Random(2), 300, held_out=True, voice=known_voice))
     unseen = Composer(held_out, backgrounds, seed=2)
     checks = [draw(unseen, random.Random(number), frames) for number, frames in enumerate((600, 600, 1600, FRAMES))]
