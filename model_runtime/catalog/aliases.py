@@ -104,7 +104,7 @@ REAL_MODELS = (
         "tts-fast",
         Task.SPEECH,
         "mlx-audio",
-        "Kokoro 82M: natural voices in eight languages",
+        "Kokoro 82M: natural voices in six languages",
         (
             Artifact(
                 "model",
