@@ -131,11 +131,15 @@ def models() -> None:
 @plainly
 def pull(
     name: Annotated[str, typer.Argument(help="An alias from `senses models`, or a Hugging Face repository.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Report as lines of JSON, for programs.")] = False,
 ) -> None:
     """Download a model's weights; an interrupted download goes on where it stopped."""
-    from mcp_server.pulling import pull_model
+    from mcp_server.pulling import pull_for_a_program, pull_model
 
-    pull_model(settings_with(), name, typer.echo)
+    if as_json:
+        pull_for_a_program(settings_with(), name, typer.echo)
+    else:
+        pull_model(settings_with(), name, typer.echo)
 
 
 @app.command()

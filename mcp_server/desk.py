@@ -18,6 +18,7 @@ from mcp_types import CallToolResult, ToolAnnotations
 from mcp_server import sdk
 from mcp_server.artifacts import Artifact, ArtifactStore, NotSaved
 from mcp_server.callers import Caller, deadline_seconds
+from mcp_server.downloads import Downloader, download
 from mcp_server.files import PICTURE_BYTES, SOUND_BYTES, Files
 from mcp_server.jobs import Jobs, Work, attend
 from mcp_server.player import Player
@@ -52,6 +53,7 @@ class Desk:
     player: Player
     address: str = ""
     fetcher: Fetcher = PUBLIC_WEB
+    download: Downloader = download
 
     def files(self, ctx: ToolContext) -> Files:
         """Return what the caller may read and write."""

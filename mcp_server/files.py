@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import BinaryIO
 from urllib.parse import unquote, urlsplit
 
-from mcp_server.artifacts import SCHEME, ArtifactStore, Kind, write_whole
+from mcp_server.artifacts import SCHEME, Artifact, ArtifactStore, Kind, write_whole
 from mcp_server.callers import Caller
 from model_runtime.errors import InvalidInput
 from model_runtime.media.inline import decode_data_url
@@ -65,19 +65,26 @@ class Files:
         if address[:5].lower() == "data:":
             return io.BytesIO(_data(address, param))
         if address.startswith(f"{SCHEME}://"):
-            return _open(self._artifact(address, param), address, param, limit_bytes)
+            return _open(self._artifact(address, param).path, address, param, limit_bytes)
         path = self._resolve(_path(address, param), param)
         self._check_readable(path, address, param)
         return _open(path, address, param, limit_bytes)
 
-    def destination(self, address: str, suffixes: tuple[str, ...], *, overwrite: bool) -> Path:
+    def result(self, address: str, *, param: str = "uri") -> Artifact:
+        """Return the earlier result at a `senses://` address; raises `InvalidInput` where there is none."""
+        if not address.startswith(f"{SCHEME}://"):
+            raise InvalidInput(f"{address} is not the uri of a result; it must start with {SCHEME}://.", param=param)
+        return self._artifact(address, param)
+
+    def destination(
+        self, address: str, suffixes: tuple[str, ...], *, overwrite: bool, param: str = "output_path"
+    ) -> Path:
         """Return where a result may be written, before any work is done.
 
         Raises:
             InvalidInput: outside the caller's folders, a missing folder, another ending than `suffixes`, or a file
                 that exists and may not be overwritten.
         """
-        param = "output_path"
         path = self._resolve(_path(address, param).parent, param) / _path(address, param).name
         if not _within(path, self._folders()):
             raise InvalidInput(self._outside(address, "write"), param=param, code="path_not_allowed")
@@ -125,13 +132,13 @@ class Files:
     def _config(self) -> Path:
         return self.settings.folders.config / "config.toml"
 
-    def _artifact(self, address: str, param: str) -> Path:
+    def _artifact(self, address: str, param: str) -> Artifact:
         kind, _, name = address.removeprefix(f"{SCHEME}://").partition("/")
         kind = Kind.IMAGES if kind == "previews" else kind
         found = self.artifacts.find(Kind(kind), name) if kind in list(Kind) else None
         if found is None:
             raise InvalidInput(f"There is no {address} (any more).", param=param, code="not_found")
-        return found.path
+        return found
 
 
 def _path(address: str, param: str) -> Path:

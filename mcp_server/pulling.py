@@ -1,6 +1,8 @@
-"""`senses pull`: a model's files from Hugging Face, with a progress bar."""
+"""`senses pull`: a model's files from Hugging Face, with a progress bar or, for programs, lines of JSON."""
 
+import json
 import os
+import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 
@@ -24,6 +26,8 @@ from model_runtime.hub.pull import pull
 from model_runtime.requests import Task
 from model_runtime.settings import Settings
 
+REPORT_SECONDS = 0.25
+
 
 def pull_model(settings: Settings, name: str, say: Callable[[str], None]) -> None:
     """Download what is missing of a model.
@@ -43,6 +47,27 @@ def pull_model(settings: Settings, name: str, say: Callable[[str], None]) -> Non
     with progress_bar() as report:
         folders = pull(model, cache, report)
     say(f"{model.name} is here: {', '.join(str(folder) for folder in folders.values())}")
+
+
+def pull_for_a_program(settings: Settings, name: str, say: Callable[[str], None]) -> None:
+    """Download what is missing of a model and say how far it is as one JSON object a line; raises as `pull_model`."""
+    model = find_model(open_catalog(settings, HubCache(hub_folder(os.environ))), name)
+    last = Pulled("", "", 0, 0)
+    told_at = 0.0
+
+    def report(pulled: Pulled) -> None:
+        nonlocal last, told_at
+        last = pulled
+        if time.monotonic() - told_at >= REPORT_SECONDS:
+            told_at = time.monotonic()
+            say(_line(pulled))
+
+    pull(model, hub_folder(os.environ), report)
+    say(_line(last))
+
+
+def _line(pulled: Pulled) -> str:
+    return json.dumps({"done_bytes": pulled.done_bytes, "total_bytes": pulled.total_bytes})
 
 
 def find_model(catalog: Catalog, name: str) -> Model:

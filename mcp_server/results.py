@@ -115,6 +115,18 @@ class Spoken(Answered):
     playing: bool = False
 
 
+class Saved(BaseModel):
+    """What was put into the project."""
+
+    status: Literal["done"] = "done"
+    path: str
+    uri: str
+    size_bytes: int
+    width: int | None = None
+    height: int | None = None
+    quality: int | None = Field(default=None, description="1..100, of JPEG and WebP")
+
+
 class Report(BaseModel):
     """Facts of any kind, for tools that publish no schema."""
 

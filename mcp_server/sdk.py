@@ -38,6 +38,11 @@ def refuse_unknown_arguments(server: MCPServer[Any]) -> None:
         tool.parameters["additionalProperties"] = False
 
 
+def tool_names(server: MCPServer[Any]) -> list[str]:
+    """Return the names of the registered tools, in their order."""
+    return [tool.name for tool in server._tool_manager.list_tools()]
+
+
 def argument_names(server: MCPServer[Any], tool: str) -> list[str]:
     """Return what a registered tool may be called with."""
     found = server._tool_manager.get_tool(tool)

@@ -18,6 +18,7 @@ from mcp_server import sdk
 from mcp_server.artifacts import ArtifactStore
 from mcp_server.callers import Caller
 from mcp_server.desk import Desk, sentence
+from mcp_server.downloads import Downloader, download
 from mcp_server.jobs import Jobs
 from mcp_server.places import VERSION
 from mcp_server.player import Player
@@ -26,13 +27,14 @@ from mcp_server.resources import Announcer, add_resources
 from mcp_server.tools.control import add_control
 from mcp_server.tools.describe import add_describe_image
 from mcp_server.tools.generate import add_generate_image
+from mcp_server.tools.save import add_save_media
 from mcp_server.tools.speak import add_speak
 from mcp_server.tools.transcribe import add_transcribe
 from model_runtime.complaints import invalid_field
 from model_runtime.errors import InvalidInput
 from model_runtime.media.remote import PUBLIC_WEB, Fetcher
 from model_runtime.service import Service
-from model_runtime.settings import Settings
+from model_runtime.settings import Settings, SettingsError
 
 INSTRUCTIONS = (
     "Local, private media tools on this machine: look at images (describe_image), draw them (generate_image), write "
@@ -94,6 +96,21 @@ def bad_argument(error: ValidationError, known: Sequence[str]) -> InvalidInput:
     return invalid_field(error)
 
 
+def offer_only(server: MCPServer[Caller], wanted: Sequence[str]) -> None:
+    """Take away every tool that is not among `wanted`; none wanted means all.
+
+    Raises:
+        SettingsError: a wanted tool does not exist.
+    """
+    known = sdk.tool_names(server)
+    for name in wanted:
+        if name not in known:
+            raise SettingsError(f"mcp.tools names {name!r}; there are {', '.join(known)}.")
+    for name in known:
+        if wanted and name not in wanted:
+            server.remove_tool(name)
+
+
 def create_server(
     service: Service,
     settings: Settings,
@@ -103,17 +120,23 @@ def create_server(
     address: str = "",
     caller: Caller | None = None,
     fetcher: Fetcher = PUBLIC_WEB,
+    downloader: Downloader = download,
 ) -> SensesServer:
     """Build the server. Jobs and announcements run in `tasks` until it is cancelled.
 
     `address` is the HTTP origin that serves artifacts, empty for none. `caller` is what connections that bring no
-    folders of their own (HTTP, in memory) may reach. `fetcher` is the way to the web, where the settings allow it.
+    folders of their own (HTTP, in memory) may reach. `fetcher` is the way to the web, where the settings allow it;
+    `downloader` is the way of models to this disk.
+
+    Raises:
+        SettingsError: the settings name a tool that does not exist.
     """
-    desk = Desk(service, settings, artifacts, Jobs(tasks), Player(tasks), address, fetcher)
+    desk = Desk(service, settings, artifacts, Jobs(tasks), Player(tasks), address, fetcher, downloader)
     bus = InMemorySubscriptionBus()
     server = SensesServer(desk, bus, caller or Caller())
-    for add in (add_describe_image, add_generate_image, add_transcribe, add_speak, add_control):
+    for add in (add_describe_image, add_generate_image, add_transcribe, add_speak, add_save_media, add_control):
         add(server, desk)
+    offer_only(server, settings.tools)
     sdk.refuse_unknown_arguments(server)
     add_resources(server, desk)
     add_prompts(server, desk)

@@ -76,6 +76,8 @@ class Settings:
     allowed_folders: tuple[Path, ...] = ()
     """Folders that tools may read and write besides the client's own, the inbox and the artifacts."""
     allow_urls: bool = False
+    tools: tuple[str, ...] = ()
+    """The MCP tools that clients are offered; empty for all."""
     models: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """Aliases added or changed in config.toml, as written there."""
     defaults: Mapping[str, str] = field(default_factory=dict)
@@ -111,9 +113,13 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
     for key, name in (("host", "host"), ("api_key", "api_key")):
         if key in written:
             values[name] = str(written[key])
-    for key in ("allowed_hosts", "allowed_origins"):
+    for key, name in (
+        ("allowed_hosts", "allowed_hosts"),
+        ("allowed_origins", "allowed_origins"),
+        ("mcp.tools", "tools"),
+    ):
         if key in written:
-            values[key] = _names(written[key])
+            values[name] = _names(written[key])
     if "memory.eviction" in written:
         values["eviction"] = _choice("memory.eviction", written["memory.eviction"], ("lru", "cost"))
     if "files.allowed_folders" in written:
@@ -135,6 +141,7 @@ def _variables() -> dict[str, str]:
         "allowed_origins",
         "files.allowed_folders",
         "files.allow_urls",
+        "mcp.tools",
     ]
     return {key: "SENSES_" + key.upper().replace(".", "_") for key in keys}
 

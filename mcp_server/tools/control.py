@@ -3,6 +3,7 @@
 Claude Desktop's model cannot read resources, so what they say is a tool too.
 """
 
+import functools
 from typing import Annotated, Any, Literal
 
 from mcp.server import MCPServer
@@ -12,12 +13,14 @@ from pydantic import Field
 from mcp_server import sdk, views
 from mcp_server.callers import Caller, deadline_seconds
 from mcp_server.desk import Desk, ToolContext, tool
-from mcp_server.jobs import attend
+from mcp_server.downloads import Downloaded
+from mcp_server.jobs import Work, attend
 from mcp_server.progress import Meter
 from mcp_server.results import Answered, Report, answer
 from model_runtime.errors import InvalidInput
 from model_runtime.service import resolve_any
 
+Action = Literal["download", "load", "unload", "pin", "unpin"]
 Section = Literal["all", "models", "voices", "jobs", "memory"]
 
 
@@ -60,25 +63,69 @@ def add_control(server: MCPServer[Caller], desk: Desk) -> None:
         await job.finished.wait()
         return answer(Report.model_validate({"job_id": job_id, "state": job.state}))
 
-    @tool(server, title="Load or unload a model", idempotent=True)
+    @tool(server, title="Manage a model", idempotent=True, meta={"anthropic/requiresUserInteraction": True})
     async def manage_model(
-        ctx: ToolContext, action: Literal["load", "unload"], model: Annotated[str, Field(min_length=1)]
+        ctx: ToolContext, action: Action, model: Annotated[str, Field(min_length=1)]
     ) -> CallToolResult:
-        """Load a model into memory ahead of time, or unload it to free memory once its running work ends. Models load
-        by themselves when used and leave when idle; this is rarely needed."""
-        name = resolve_any(desk.service, model)
+        """Download a model's weights (gigabytes: ask the user first), load or unload it, or pin it so that it stays in
+        memory (unpin ends that). Models load by themselves when used and leave when idle: only download is often
+        needed."""
+        if action == "download":
+            work = downloading(desk, model)
+        else:
+            name = resolve_any(desk.service, model)
+            work = functools.partial(WORKS[action], desk, name)
+        return await desk.work(ctx, "manage_model", -1, work)
 
-        async def load(meter: Meter) -> CallToolResult:
-            meter.say(f"loading {name}")
-            await desk.service.load(name)
-            return answer(Report.model_validate({"model": name, "state": "ready"}))
 
-        async def unload(meter: Meter) -> CallToolResult:
-            meter.say(f"unloading {name} once its work has ended")
-            freed = await desk.service.unload(name)
-            return answer(Report.model_validate({"model": name, "state": "absent", "freed_mb": round(freed / 1e6)}))
+async def _load(desk: Desk, name: str, meter: Meter) -> CallToolResult:
+    meter.say(f"loading {name}")
+    await desk.service.load(name)
+    return _report(model=name, state="ready")
 
-        return await desk.work(ctx, "manage_model", -1, load if action == "load" else unload)
+
+async def _unload(desk: Desk, name: str, meter: Meter) -> CallToolResult:
+    meter.say(f"unloading {name} once its work has ended")
+    freed = await desk.service.unload(name)
+    return _report(model=name, state="absent", freed_mb=round(freed / 1e6))
+
+
+async def _pin(desk: Desk, name: str, meter: Meter) -> CallToolResult:
+    desk.service.pin(name, True)
+    return _report(model=name, pinned=True)
+
+
+async def _unpin(desk: Desk, name: str, meter: Meter) -> CallToolResult:
+    desk.service.pin(name, False)
+    return _report(model=name, pinned=False)
+
+
+WORKS = {"load": _load, "unload": _unload, "pin": _pin, "unpin": _unpin}
+
+
+def downloading(desk: Desk, model: str) -> Work:
+    """Return the work of getting a model onto this disk, with progress in bytes."""
+
+    async def work(meter: Meter) -> CallToolResult:
+        meter.say(f"asking Hugging Face what {model} consists of")
+        last = Downloaded(0, 0)
+
+        def report(downloaded: Downloaded) -> None:
+            nonlocal last
+            last = downloaded
+            meter.fraction = downloaded.done_bytes / max(downloaded.total_bytes, 1)
+            meter.say(
+                f"downloading {model}: {downloaded.done_bytes / 1e9:.1f} of {downloaded.total_bytes / 1e9:.1f} GB"
+            )
+
+        await desk.download(model, report)
+        return _report(model=model, downloaded=True, size_gb=round(last.total_bytes / 1e9, 2))
+
+    return work
+
+
+def _report(**facts: object) -> CallToolResult:
+    return answer(Report.model_validate(facts))
 
 
 def _longest(ctx: ToolContext) -> float:

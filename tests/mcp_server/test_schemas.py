@@ -1,13 +1,18 @@
 """What every client sees of the tools: changing it changes the product."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
+from mcp import Client
 from mcp_types import Tool
 
+from mcp_server.callers import Caller
 from mcp_server.results import tokens
-from tests.mcp_server.conftest import Connect, Era
+from model_runtime.settings import Settings
+from tests.fakes import FakeService
+from tests.mcp_server.conftest import Connect, Era, serving
 
 DECLARED_TOKENS = 3_500
 """Names, descriptions and inputs of all tools, as they stand in the context of every conversation."""
@@ -18,6 +23,7 @@ describe_image(image, prompt="", task="describe", more_images=[], model="auto", 
 generate_image(prompt, width=1024, height=1024, steps=0, seed=-1, count=1, image="", strength=0.4, model="auto", format="auto", output_path="", overwrite=false, preview="thumbnail", wait_seconds=-1)
 transcribe(audio, language="", task="transcribe", model="auto", timestamps="none", format="text", vocabulary="", output_path="", overwrite=false, wait_seconds=-1)
 speak(text, voice="", speed=1.0, language="", model="auto", format="wav", play=false, output_path="", overwrite=false, wait_seconds=-1)
+save_media(uri, path, max_kb=0, overwrite=false)
 media_status(section="all")
 get_job(job_id, wait_seconds=45)
 cancel_job(job_id)
@@ -75,3 +81,19 @@ def keys_of(schema: Any) -> set[str]:
     if isinstance(schema, list):
         return set().union(*map(keys_of, schema))
     return set()
+
+
+async def test_only_the_tools_the_owner_wants_are_offered(settings: Settings, service: FakeService) -> None:
+    chosen = replace(settings, tools=("describe_image", "media_status"))
+    async with serving(service, chosen, Caller()) as server, Client(server) as client:
+        tools = (await client.list_tools()).tools
+
+    assert [tool.name for tool in tools] == ["describe_image", "media_status"]
+
+
+async def test_a_wanted_tool_that_does_not_exist_is_named(settings: Settings, service: FakeService) -> None:
+    with pytest.raises(ExceptionGroup) as raised:
+        async with serving(service, replace(settings, tools=("paint",)), Caller()):
+            pass
+
+    assert "mcp.tools names 'paint'; there are describe_image" in str(raised.value.exceptions[0])

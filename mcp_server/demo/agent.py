@@ -1,0 +1,100 @@
+"""The demo as an agent: an MCP client of its own, started and talking as Claude Code's is."""
+
+import os
+import tempfile
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mcp import Client, MCPError, StdioServerParameters
+from mcp.client.stdio import stdio_client
+from mcp_types import CallToolResult, Implementation, TextContent
+
+from mcp_server.places import VERSION
+from mcp_server.setups import shim_command
+from model_runtime.errors import SensesError
+
+CONNECT_SECONDS = 45.0
+"""A shim gives up after 20, the daemon's start included."""
+STEP_SECONDS = 600
+"""The largest models load and draw in this."""
+GRACE_SECONDS = 15.0
+
+Tell = Callable[[str], None]
+"""tell(message): how far a call is."""
+
+
+class NotReached(SensesError):
+    """No daemon serves, and none could be started."""
+
+    code = "not_reached"
+
+
+@dataclass(frozen=True, slots=True)
+class Called:
+    """What a tool answered; `error` is its sentence where it failed."""
+
+    data: dict[str, Any]
+    seconds: float
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Agent:
+    """One connection to the shared daemon."""
+
+    client: Client
+
+    async def call(self, tool: str, tell: Tell, **arguments: Any) -> Called:
+        """Call a tool and wait for its result; whatever goes wrong comes back as `error`."""
+        started = time.monotonic()
+
+        async def progress(done: float, total: float | None, message: str | None) -> None:
+            tell(message or "")
+
+        data: dict[str, Any] = {}
+        try:
+            wait = {"wait_seconds": STEP_SECONDS}
+            result = await self.client.call_tool(
+                tool, arguments | wait, read_timeout_seconds=STEP_SECONDS + GRACE_SECONDS, progress_callback=progress
+            )
+            data, error = dict(result.structured_content or {}), _error(result)
+        except MCPError as failure:
+            error = f"{tool} did not answer: {failure}. The daemon's log tells more (senses status says where)"
+        return Called(data, time.monotonic() - started, error)
+
+    async def used_gb(self) -> float:
+        """Return the memory of all loaded models, 0 where it is not told."""
+        try:
+            result = await self.client.call_tool("media_status", {"section": "memory"})
+        except MCPError:
+            return 0.0
+        return float((result.structured_content or {}).get("memory", {}).get("used_gb", 0.0))
+
+
+Connect = Callable[[Path], Any]
+
+
+@asynccontextmanager
+async def connected(folder: Path) -> AsyncGenerator[Agent]:
+    """Start a shim that may write into `folder` and connect through it, which starts the daemon where none runs.
+
+    Raises:
+        NotReached: that fails; the message has the shim's words.
+    """
+    parameters = StdioServerParameters(command=shim_command(), args=[str(folder)], env=dict(os.environ))
+    info = Implementation(name="senses demo", version=VERSION)
+    with tempfile.TemporaryFile("w+", encoding="utf-8") as complaints:
+        client = Client(stdio_client(parameters, complaints), read_timeout_seconds=CONNECT_SECONDS, client_info=info)
+        try:
+            await client.__aenter__()
+        except (MCPError, OSError, ExceptionGroup) as error:
+            complaints.seek(0)
+            raise NotReached(_unreached(complaints.read(), error)) from error
+        try:
+            yield Agent(client)
+        finally:
+            await client.__aexit__(None, None, None)

@@ -1,0 +1,69 @@
+"""What came of sending one sentence round: a step for each sense, with what it took and what it gave."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from mcp_server.demo.meaning import is_same
+
+
+class Sense(StrEnum):
+    """The steps in their order, named by what has come of the sentence after each."""
+
+    SAID = "said"
+    HEARD = "heard"
+    DRAWN = "drawn"
+    SEEN = "seen"
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One call of a tool: the words it gave, or the name of the file it made, or why it gave nothing."""
+
+    sense: Sense
+    seconds: float
+    """As the caller waits, loading included."""
+    load_seconds: float = 0.0
+    model: str = ""
+    starter: bool = False
+    text: str = ""
+    file: str = ""
+    warnings: tuple[str, ...] = ()
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Trip:
+    """A sentence and its steps, which end early at one that fails."""
+
+    number: int
+    sentence: str
+    steps: tuple[Step, ...] = field(default=())
+    used_gb: float = 0.0
+    """Memory of all loaded models when it was over."""
+
+    def step(self, sense: Sense) -> Step | None:
+        """Return a step that has been made."""
+        return next((step for step in self.steps if step.sense is sense), None)
+
+    def text(self, sense: Sense) -> str:
+        """Return the words of a step, empty where it has not been made."""
+        return step.text if (step := self.step(sense)) else ""
+
+    def agrees(self, sense: Sense) -> bool:
+        """Tell whether the words of a step still say what the sentence says."""
+        return is_same(self.sentence, self.text(sense))
+
+    @property
+    def is_same(self) -> bool:
+        """Whether the sentence came back."""
+        return self.agrees(Sense.SEEN)
+
+    @property
+    def error(self) -> str:
+        """Why it ended early."""
+        return self.steps[-1].error if self.steps else ""
+
+    @property
+    def seconds(self) -> float:
+        """How long all of it took."""
+        return sum(step.seconds for step in self.steps)

@@ -1,0 +1,60 @@
+"""A picture file within a number of bytes: lower quality first, then fewer pixels."""
+
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from PIL import Image
+
+from model_runtime.errors import InvalidInput
+from model_runtime.media.pictures import FileFormat, decode_picture, encode_picture, resize_to_fit
+
+QUALITIES = (90, 80, 70, 60, 50)
+SIDES = (1024, 768, 512, 384, 256)
+
+
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """A picture file, its pixels, and the quality 1..100 it was encoded with; None for PNG, which loses nothing."""
+
+    data: bytes
+    width: int
+    height: int
+    quality: int | None
+
+
+def fit_picture(data: bytes, format: FileFormat, max_bytes: int) -> Fitted:  # noqa: A002 - the user's word
+    """Re-encode a picture file as the best one of `format` that has at most `max_bytes`; 0 means any number.
+
+    Raises:
+        BadMedia: `data` is no picture.
+        InvalidInput: even the smallest one is larger.
+    """
+    smallest = 0
+    for fitted in _attempts(data, format):
+        if not max_bytes or len(fitted.data) <= max_bytes:
+            return fitted
+        smallest = len(fitted.data)
+    raise InvalidInput(
+        f"The picture cannot be made smaller than {smallest / 1000:.0f} kB as {format}; {max_bytes / 1000:.0f} kB were "
+        "asked for. Allow more, or choose webp.",
+        param="max_kb",
+    )
+
+
+def _attempts(data: bytes, format: FileFormat) -> Iterator[Fitted]:  # noqa: A002
+    """From the whole picture at its best down to a thumbnail; the whole one keeps how it was drawn in its metadata."""
+    qualities = (None,) if format == "png" else QUALITIES
+    width, height = Image.open(io.BytesIO(data)).size if _is_png(data) else (0, 0)
+    for quality in qualities if width else ():
+        yield Fitted(encode_picture(data, format, quality or 0), width, height, quality)
+    picture = decode_picture(data)
+    sides = [side for side in SIDES if side < max(picture.width, picture.height)]
+    for side in sides if width else [max(picture.width, picture.height), *sides]:
+        small = resize_to_fit(picture, side)
+        for quality in qualities:
+            yield Fitted(encode_picture(small, format, quality or 0), small.width, small.height, quality)
+
+
+def _is_png(data: bytes) -> bool:
+    return data.startswith(b"\x89PNG\r\n\x1a\n")
