@@ -102,6 +102,7 @@ CHAT = {
     "chat:streams-token-by-token": "Every token is shown as soon as it is there.",
     "chat:usage-and-finish-reason": "Answers say why they ended and how many tokens they took.",
     "chat:whole-characters": "Streamed pieces are whole characters and add up to the text.",
+    "engines:full-precision-without-gpu": "Without a GPU weights are widened to full precision, and reckoned so before.",
     "engines:memory-returns": "A dropped engine gives its memory back.",
     "engines:stdout-stays-clean": "Engines print nothing to stdout.",
     "models:broken-download": "A missing or cut-short file is named before loading.",

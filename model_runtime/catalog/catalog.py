@@ -54,11 +54,14 @@ class Catalog:
         *,
         starters_first: bool,
         defaults: Mapping[str, str] | None = None,
+        in_full: bool = False,
     ) -> None:
+        """`starters_first` makes them the default; `in_full` says that engines widen half precision to full."""
         self._models = {model.name: model for model in models}
         self._store = store
         self._starters_first = starters_first
         self._defaults = defaults or {}
+        self._in_full = in_full
 
     def models(self) -> list[Model]:
         """All models known so far, aliases first."""
@@ -128,7 +131,7 @@ class Catalog:
 
     def needed_bytes(self, model: Model) -> int:
         """Estimate the memory the loaded model takes before any request runs."""
-        return needs.resident_bytes(model, self.weights_bytes(model))
+        return needs.resident_bytes(model, self._loaded_bytes(model))
 
     def working_bytes(self, request: Request, model: Model) -> int:
         """Estimate the memory a running request takes on top of the loaded model."""
@@ -141,6 +144,12 @@ class Catalog:
     def languages(self, model: Model) -> tuple[str, ...]:
         """The languages a speech model speaks; empty for other models and missing files."""
         return languages(model, self.folders(model)) if self._speaks(model) else ()
+
+    def _loaded_bytes(self, model: Model) -> int:
+        try:
+            return needs.weights_bytes(self.folders(model), in_full=self._in_full)
+        except ModelMissing:
+            return model.download_bytes
 
     def _speaks(self, model: Model) -> bool:
         return model.task is Task.SPEECH and self.is_present(model)
@@ -184,8 +193,9 @@ def open_catalog(settings: Settings, store: Store | None = None) -> Catalog:
             raise SettingsError(
                 f"defaults.{task} is {alias!r}; tasks are {', '.join(Task)}, models are {', '.join(models)}."
             )
+    on_cpu = not has_apple_gpu()
     return Catalog(
-        models.values(), store or EmptyStore(), starters_first=not has_apple_gpu(), defaults=settings.defaults
+        models.values(), store or EmptyStore(), starters_first=on_cpu, defaults=settings.defaults, in_full=on_cpu
     )
 
 

@@ -26,6 +26,7 @@ BITS = {
     "F4": 4,
 }
 """Size of one number by its name in the header."""
+HALF = ("F16", "BF16")
 
 
 class BrokenCheckpoint(LoadFailed):
@@ -43,6 +44,11 @@ class Tensor:
     dtype: str
     shape: tuple[int, ...]
     size_bytes: int
+
+    @property
+    def full_bytes(self) -> int:
+        """What it takes in memory where half precision is widened to full."""
+        return 2 * self.size_bytes if self.dtype in HALF else self.size_bytes
 
 
 def read_config(folder: Path) -> Mapping[str, Any]:
@@ -97,11 +103,6 @@ def _index(folder: Path) -> Mapping[str, str]:
     others = any(folder.glob("*.safetensors"))
     is_foreign = others and not any((folder / name).exists() for name in named.values())
     return {} if is_foreign else named
-
-
-def weights_bytes(folder: Path, *, skip: tuple[str, ...] = ()) -> int:
-    """Return what the weights take in memory; names that start with one of `skip` are not loaded."""
-    return sum(tensor.size_bytes for name, tensor in read_tensors(folder).items() if not name.startswith(skip))
 
 
 def read_header(file: Path) -> Iterator[tuple[str, Tensor]]:

@@ -33,10 +33,13 @@ SPEECH_BYTES = 500 * MB
 """Kokoro takes 107 MB for a second of an utterance, which the engine ends after about four."""
 
 
-def weights_bytes(folders: Mapping[str, Path]) -> int:
-    """Size of all weights in these folders, exact where they are safetensors."""
+def weights_bytes(folders: Mapping[str, Path], *, in_full: bool = False) -> int:
+    """Size of all weights in these folders, exact where they are safetensors.
+
+    `in_full` counts half precision twice: engines widen it on a machine without a GPU.
+    """
     files = (file for folder in set(folders.values()) for file in _weight_files(folder))
-    return sum(_file_bytes(file, file.stat().st_mtime_ns) for file in files)
+    return sum(_file_bytes(file, file.stat().st_mtime_ns, in_full) for file in files)
 
 
 def resident_bytes(model: Model, weights: int) -> int:
@@ -72,11 +75,11 @@ def _weight_files(folder: Path) -> list[Path]:
 
 
 @lru_cache(maxsize=256)
-def _file_bytes(file: Path, changed_at: int) -> int:
+def _file_bytes(file: Path, changed_at: int, in_full: bool) -> int:
     """What a file's tensors take; a header is read again only after the file has changed (`changed_at`)."""
     if file.suffix != ".safetensors":
         return file.stat().st_size
     try:
-        return sum(tensor.size_bytes for _, tensor in read_header(file))
+        return sum(tensor.full_bytes if in_full else tensor.size_bytes for _, tensor in read_header(file))
     except BrokenCheckpoint:
         return file.stat().st_size  # loading will say what is wrong with it

@@ -11,8 +11,9 @@ from model_runtime.catalog.voices import Choice
 from model_runtime.engines.engine import Check, LoadSpec
 from model_runtime.engines.espeak import Espeak
 from model_runtime.engines.kitten_text import numbers, spoken
+from model_runtime.engines.precision import evaluate
 from model_runtime.engines.speakers import Piece, Speaker, speak_each
-from model_runtime.engines.speech_loading import evaluate, read_model
+from model_runtime.engines.speech_loading import read_model
 from model_runtime.engines.utterances import Utterance, utterances
 
 

@@ -19,8 +19,8 @@ from mlx_audio.utils import apply_quantization, load_weights
 
 from model_runtime.catalog.voices import Choice
 from model_runtime.engines.engine import Check, LoadSpec
+from model_runtime.engines.precision import evaluate
 from model_runtime.engines.speakers import STREAM_CHARACTERS, Piece, Speaker, longest_seconds, stream_each
-from model_runtime.engines.speech_loading import evaluate
 from model_runtime.engines.utterances import Utterance, utterances
 from model_runtime.errors import LoadFailed
 

@@ -14,13 +14,13 @@ import mlx.core as mx
 from mlx_vlm.utils import StoppingCriteria, load_model
 from tokenizers import Tokenizer
 
-from model_runtime.catalog.checkpoints import weights_bytes
 from model_runtime.catalog.decoders import context_tokens
 from model_runtime.engines.control import Markers
 from model_runtime.engines.crops import Eye, cut, join
 from model_runtime.engines.engine import LoadSpec
 from model_runtime.engines.features import FeatureCache
 from model_runtime.engines.guards import check_words, loading
+from model_runtime.engines.precision import evaluate, held_bytes
 from model_runtime.engines.rows import Prompt
 from model_runtime.engines.two_way import TEXT, TwoWayReader
 from model_runtime.engines.vlm_batch import VlmBatch
@@ -37,7 +37,6 @@ CHUNK_TOKENS = 2048
 """The whole context, because a picture can be attended in both directions only where it is read at once."""
 PICTURE = 1
 """The number of the only picture, for the reader; the first token belongs to it."""
-NOT_LOADED = ("model.region.",)
 
 
 class MoondreamModel:
@@ -110,12 +109,12 @@ def open_model(spec: LoadSpec, folder: Path, config: Mapping[str, Any]) -> Moond
         )
     with loading(spec.model, config):
         tokenizer = _open_words(spec.model, Path(spec.folders["tokenizer"]))
-        model = load_model(folder)
+        model = evaluate(load_model(folder, lazy=True))
     return MoondreamModel(
         model,
         tokenizer,
         context_tokens=context_tokens(config, int(spec.options.get("context_tokens", 0))),
-        weights_bytes=weights_bytes(folder, skip=NOT_LOADED),
+        weights_bytes=held_bytes(model),
     )
 
 

@@ -12,8 +12,9 @@ from mlx_audio.tts.models.qwen3_tts.speech_tokenizer import Qwen3TTSSpeechTokeni
 from model_runtime.catalog.languages import language_name
 from model_runtime.catalog.voices import Choice
 from model_runtime.engines.engine import Check, LoadSpec
+from model_runtime.engines.precision import evaluate
 from model_runtime.engines.speakers import STREAM_CHARACTERS, Piece, Speaker, longest_seconds, stream_each
-from model_runtime.engines.speech_loading import evaluate, read_model
+from model_runtime.engines.speech_loading import read_model
 from model_runtime.engines.utterances import Utterance, utterances
 from model_runtime.errors import LoadFailed
 

@@ -1,18 +1,17 @@
 """Chats with text models, on mlx-lm."""
 
-from pathlib import Path
 from typing import Any
 
 import mlx_lm
 from mlx_lm.generate import BatchGenerator
 from tokenizers import Tokenizer
 
-from model_runtime.catalog.checkpoints import weights_bytes
 from model_runtime.catalog.decoders import context_tokens
 from model_runtime.engines.chats import MAX_ROWS, ChatEngine, Token
 from model_runtime.engines.control import Markers
 from model_runtime.engines.engine import LoadSpec, Report
 from model_runtime.engines.guards import check_words, loading, open_checkpoint
+from model_runtime.engines.precision import evaluate, held_bytes
 from model_runtime.engines.rows import Prompt
 from model_runtime.engines.sampling import Choice
 from model_runtime.errors import InvalidInput
@@ -100,11 +99,12 @@ def open_text_model(spec: LoadSpec, _report: Report) -> TextModel:
     """
     folder, config = open_checkpoint(spec)
     with loading(spec.model, config):
-        model, words = mlx_lm.load(str(folder))
+        model, words = mlx_lm.load(str(folder), lazy=True)
         check_words(spec.model, getattr(words, "backend_tokenizer", None))
+        evaluate(model)
     return TextModel(
         model,
         words,
         context_tokens=context_tokens(config, int(spec.options.get("context_tokens", 0))),
-        weights_bytes=weights_bytes(Path(folder)),
+        weights_bytes=held_bytes(model),
     )

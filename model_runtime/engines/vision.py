@@ -1,7 +1,6 @@
 """Chats with models that see, on mlx-vlm."""
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import mlx.core as mx
@@ -11,7 +10,6 @@ from PIL import Image
 from tokenizers import Tokenizer
 from transformers import logging
 
-from model_runtime.catalog.checkpoints import weights_bytes
 from model_runtime.catalog.decoders import context_tokens
 from model_runtime.engines import moondream
 from model_runtime.engines.chats import ChatEngine, ChatModel
@@ -20,6 +18,7 @@ from model_runtime.engines.encoders import ENCODERS
 from model_runtime.engines.engine import LoadSpec, Report
 from model_runtime.engines.features import FeatureCache
 from model_runtime.engines.guards import check_words, loading, open_checkpoint
+from model_runtime.engines.precision import evaluate, held_bytes
 from model_runtime.engines.rows import Prompt
 from model_runtime.engines.two_way import TwoWayReader, runs
 from model_runtime.engines.vlm_batch import CHUNK_TOKENS, VlmBatch
@@ -132,14 +131,15 @@ def open_vision_model(spec: LoadSpec, report: Report) -> ChatModel:
             "Text models are served by the engine mlx-lm."
         )
     with loading(spec.model, config):
-        model, processor = mlx_vlm.load(str(folder), trust_remote_code=False)
+        model, processor = mlx_vlm.load(str(folder), lazy=True, trust_remote_code=False)
         _check(spec.model, model, processor)
+        evaluate(model)
     _limit_pixels(processor, int(spec.options.get("max_pixels", MAX_PIXELS)))
     return VisionModel(
         model,
         processor,
         context_tokens=context_tokens(config, int(spec.options.get("context_tokens", 0))),
-        weights_bytes=weights_bytes(Path(folder)),
+        weights_bytes=held_bytes(model),
     )
 
 

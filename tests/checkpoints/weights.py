@@ -73,6 +73,15 @@ def copy_with(source: Path, target: Path, *, config: Mapping[str, Any] | None = 
     return target
 
 
+def halve(folder: Path, dtype: mx.Dtype) -> Path:
+    """Store a checkpoint's floats in half precision, as most are published."""
+    for file in folder.glob("*.safetensors"):
+        stored = load_tensors(file).items()
+        halved = {name: t.astype(dtype) if mx.issubdtype(t.dtype, mx.floating) else t for name, t in stored}
+        save_tensors(file, halved)
+    return folder
+
+
 def load_tensors(file: Path) -> dict[str, mx.array]:
     """Read all tensors of a safetensors file into memory."""
     tensors = cast("dict[str, mx.array]", mx.load(str(file)))

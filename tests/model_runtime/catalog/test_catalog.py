@@ -173,6 +173,18 @@ def test_the_need_of_a_model_is_read_from_the_headers_of_its_weights(tmp_path: P
     (tmp_path / "model.safetensors").write_bytes(len(header).to_bytes(8, "little") + header + bytes(32))
 
     assert needs.weights_bytes({"model": tmp_path}) == 32
+    assert needs.weights_bytes({"model": tmp_path}, in_full=True) == 40
+
+
+def test_without_a_gpu_half_precision_needs_twice_the_memory(tmp_path: Path) -> None:
+    header = json.dumps({"a": {"dtype": "F16", "shape": [500_000], "data_offsets": [0, 1_000_000]}}).encode()
+    (tmp_path / "model.safetensors").write_bytes(len(header).to_bytes(8, "little") + header + bytes(1_000_000))
+    (tmp_path / "config.json").write_text('{"model_type": "qwen2_5_vl"}')
+    model = recognise("mine", tmp_path)
+    on_gpu, on_cpu = (Catalog((model,), Shelf(), starters_first=False, in_full=full) for full in (False, True))
+
+    assert on_cpu.needed_bytes(model) - on_gpu.needed_bytes(model) == 1_000_000
+    assert on_cpu.weights_bytes(model) == on_gpu.weights_bytes(model) == 1_000_000
 
 
 def test_a_larger_picture_and_a_longer_chat_need_more_memory() -> None:

@@ -7,12 +7,13 @@ from pathlib import Path
 import mlx.core as mx
 import pytest
 
+from model_runtime.catalog import needs
 from model_runtime.engines.engine import LoadSpec
 from model_runtime.engines.text import TextEngine
 from model_runtime.engines.vision import VisionEngine
 from model_runtime.errors import LoadFailed
 from tests.checkpoints import llama, moondream2, qwen25_vl
-from tests.checkpoints.weights import copy_with
+from tests.checkpoints.weights import copy_with, halve
 from tests.model_runtime.engines.conftest import Build
 from tests.model_runtime.engines.driving import ask, chat, load, plain
 
@@ -130,6 +131,23 @@ def test_a_loaded_model_says_what_it_holds(checkpoint: Checkpoint) -> None:
     assert 0 < loaded.weights_bytes < (folder / "model.safetensors").stat().st_size
     assert loaded.active_bytes - before < 1.3 * loaded.weights_bytes
     assert loaded.peak_bytes >= loaded.active_bytes
+
+
+@pytest.mark.promise("engines:full-precision-without-gpu")
+@pytest.mark.skipif(mx.metal.is_available(), reason="a GPU computes in half precision")
+@pytest.mark.parametrize(
+    ("engine", "build", "dtype"),
+    [(VisionEngine, qwen25_vl.build, mx.float16), (TextEngine, llama.build, mx.bfloat16)],
+)
+def test_half_precision_is_widened_without_a_gpu_as_estimated(
+    engine: type[VisionEngine | TextEngine], build: Build, dtype: mx.Dtype, checkpoint: Checkpoint, tmp_path: Path
+) -> None:
+    folder = halve(copy_with(checkpoint(build), tmp_path / "half"), dtype)
+    stored = needs.weights_bytes({"model": folder})
+
+    loaded = engine().load(LoadSpec("half", "an-engine", {"model": str(folder)}), lambda _stage, _fraction: None)
+
+    assert stored < loaded.weights_bytes == needs.weights_bytes({"model": folder}, in_full=True)
 
 
 @pytest.mark.promise("engines:memory-returns")
