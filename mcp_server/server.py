@@ -137,7 +137,7 @@ def create_server(
     for add in (add_describe_image, add_generate_image, add_transcribe, add_speak, add_save_media, add_control):
         add(server, desk)
     offer_only(server, settings.tools)
-    sdk.refuse_unknown_arguments(server)
+    sdk.close_schemas(server)
     add_resources(server, desk)
     add_prompts(server, desk)
     announcer = Announcer(bus, sdk.LegacySubscribers(server), desk)

@@ -19,7 +19,7 @@ async def test_a_tool_refuses_an_argument_it_does_not_have() -> None:
     async def double(number: int) -> int:
         return 2 * number
 
-    sdk.refuse_unknown_arguments(server)
+    sdk.close_schemas(server)
 
     async with Client(server) as client:
         refused = await client.call_tool("double", {"number": 2, "nmuber": 3})
