@@ -161,6 +161,7 @@ MCP = {
     "mcp:follow": "Status changes reach followers in both eras of the protocol.",
     "mcp:tools": "The tools and their arguments are these.",
     "mcp:small": "The tools cost little context.",
+    "mcp:conformance": "The protocol's official conformance suite passes for both its current revisions.",
     "mcp:web": "Where the owner allows it, tools take media from the public web only.",
     "shim:stdio": "The official client works through the shim.",
     "shim:one-daemon": "Eight clients share one daemon.",
