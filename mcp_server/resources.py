@@ -30,7 +30,8 @@ HELP = """# Senses
 
 Local eyes, a brush, ears and a voice. Nothing leaves this machine.
 
-- `describe_image(image, prompt, task)` looks at a picture; task "ocr" reads its text.
+- `describe_image(image, prompt, task)` looks at a picture; task "ocr" reads its text, "detect" and "point"
+  say in pixels where things are.
 - `generate_image(prompt, …)` draws; every picture is saved and its path returned.
 - `transcribe(audio, …)` writes down speech from audio or video files.
 - `speak(text, …)` says a text and saves it; `play=true` plays it aloud.

@@ -14,6 +14,8 @@ from typing import Any, Literal
 from mcp_types import CallToolResult, ContentBlock, ImageContent, ResourceLink, TextContent
 from pydantic import BaseModel, ConfigDict, Field
 
+from mcp_server.regions import Box, Point
+
 RESULT_BYTES = 700_000
 """Of the whole result as JSON: Claude Desktop refuses one of 1 MiB."""
 TEXT_TOKENS = 16_000
@@ -56,6 +58,8 @@ class Described(Answered):
     text: str | None = None
     task: str | None = None
     image: Size | None = None
+    boxes: list[Box] | None = None
+    points: list[Point] | None = None
     truncated: bool = False
     prompt_tokens: int | None = None
     completion_tokens: int | None = None

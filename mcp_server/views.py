@@ -73,6 +73,8 @@ def _model(model: ModelStatus) -> dict[str, Any]:
     if model.unloads_in_seconds is not None:
         facts["unloads_in_seconds"] = round(model.unloads_in_seconds)
     flags = {"starter": model.starter, "default": model.default, "pinned": model.pinned}
+    if model.abilities:
+        facts["also"] = list(model.abilities)
     return facts | {name: True for name, on in flags.items() if on} | ({"error": model.error} if model.error else {})
 
 

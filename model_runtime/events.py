@@ -99,6 +99,8 @@ class Answer:
     finish_reason: Literal["stop", "length"]
     prompt_tokens: int
     completion_tokens: int
+    seen: tuple[tuple[int, int], ...] = ()
+    """Width and height in which the model saw each picture, where it names places in pixels of that."""
     warnings: tuple[str, ...] = ()
 
 

@@ -52,6 +52,8 @@ class ModelStatus:
     error: str = ""
     voices: tuple[str, ...] = ()
     languages: tuple[str, ...] = ()
+    abilities: tuple[str, ...] = ()
+    """What it can do besides its task: "detect" and "point"."""
 
 
 @dataclass(frozen=True, slots=True)

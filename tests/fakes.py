@@ -80,7 +80,7 @@ class FakeService:
         self.loaded: list[str] = []
         self.pinned: dict[str, bool] = {}
         self.cancelled_jobs: list[int] = []
-        self.answer = ("A red ", "circle on a ", "white background.")
+        self.answer: tuple[str, ...] = ("A red ", "circle on a ", "white background.")
         self.models = tuple(model_status(name, task) for name, task in TASKS.items())
         self.changed = anyio.Event()
 

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from model_runtime.catalog import needs
 from model_runtime.catalog.aliases import OPENAI_NAMES, PREFERENCES, REAL_MODELS, STARTER_MODELS, STARTER_OF
 from model_runtime.catalog.model import Artifact, Model
-from model_runtime.catalog.recognise import recognise
+from model_runtime.catalog.recognise import PLACES, names_places, recognise
 from model_runtime.catalog.voices import languages, voices
 from model_runtime.errors import ModelMissing, UnknownModel, WrongTask
 from model_runtime.requests import Request, Task
@@ -144,6 +144,12 @@ class Catalog:
     def languages(self, model: Model) -> tuple[str, ...]:
         """The languages a speech model speaks; empty for other models and missing files."""
         return languages(model, self.folders(model)) if self._speaks(model) else ()
+
+    def abilities(self, model: Model) -> tuple[str, ...]:
+        """What a model can do besides its task: "detect" and "point" where it names places in pictures."""
+        if model.task is not Task.VISION or model.starter or not self.is_present(model):
+            return ()
+        return PLACES if names_places(self.folders(model)["model"]) else ()
 
     def _loaded_bytes(self, model: Model) -> int:
         try:

@@ -50,3 +50,7 @@ class Library(Protocol):
     def languages(self, model: Model) -> tuple[str, ...]:
         """The languages a speech model speaks."""
         ...
+
+    def abilities(self, model: Model) -> tuple[str, ...]:
+        """What a model can do besides its task: "detect" and "point" where it names places in pictures."""
+        ...

@@ -11,6 +11,9 @@ from model_runtime.requests import Task
 
 SPEECH_TYPES = {"kokoro", "kitten_tts", "csm", "sesame", "marvis", "qwen3_tts"}
 VISION_TYPES = {"moondream1", "moondream2", "qwen2_5_vl", "gemma3", "gemma4"}
+PLACE_TYPES = {"qwen2_5_vl"}
+"""Vision models that answer with pixels when asked where things are."""
+PLACES = ("detect", "point")
 IMAGE_PARTS = ("transformer", "vae")
 
 
@@ -24,6 +27,11 @@ def recognise(name: str, folder: Path, artifacts: tuple[Artifact, ...] = ()) -> 
     path = "" if artifacts else str(folder)
     concurrency = 4 if task in (Task.VISION, Task.TEXT) else 1
     return Model(name, task, engine, f"Local model in {folder.name}", artifacts, concurrency=concurrency, path=path)
+
+
+def names_places(folder: Path) -> bool:
+    """Tell whether the vision model in `folder` can say in pixels where things are."""
+    return _read(folder / "config.json").get("model_type") in PLACE_TYPES
 
 
 def _kind(name: str, folder: Path) -> tuple[Task, str]:

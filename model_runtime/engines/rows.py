@@ -1,7 +1,7 @@
 """One answer in the making: tokens in, text and its end out."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from tokenizers import Tokenizer
@@ -22,6 +22,8 @@ class Prompt:
 
     tokens: list[int]
     inputs: Mapping[str, Any] = field(default_factory=dict)
+    seen: tuple[tuple[int, int], ...] = ()
+    """See `Answer.seen`."""
 
 
 class Row:
@@ -47,7 +49,7 @@ class Row:
 
     def release(self) -> None:
         """Let go of what only embedding took: the patches of a screenshot are tens of megabytes."""
-        self.prompt = Prompt(self.prompt.tokens)
+        self.prompt = replace(self.prompt, inputs={})
 
     def read(self, tokens: int) -> list[Outcome]:
         """Note that the model has read so many more tokens of the prompt, and return the progress where it is new."""
@@ -68,6 +70,7 @@ class Row:
         outcomes: list[Outcome] = [TextDelta(text)] if text else []
         self._shown.append(text)
         if finish:
-            self.answer = Answer("".join(self._shown), finish, len(self.prompt.tokens), self._tokens)
+            prompt = self.prompt
+            self.answer = Answer("".join(self._shown), finish, len(prompt.tokens), self._tokens, prompt.seen)
             outcomes.append(self.answer)
         return outcomes

@@ -69,7 +69,8 @@ class VisionModel:
             image_token_index=getattr(self._model.config, "image_token_index", None),
             add_special_tokens=should_add_special_tokens(self._family, self._processor),
         )
-        return Prompt(inputs["input_ids"].squeeze(0).tolist(), {**inputs, "pictures": pictures})
+        tokens = inputs["input_ids"].squeeze(0).tolist()
+        return Prompt(tokens, {**inputs, "pictures": pictures}, self._seen(inputs))
 
     def open_batch(self) -> VlmBatch:
         """Start a batch; Gemma 3 reads as much at once as its shorter window holds."""
@@ -77,6 +78,13 @@ class VisionModel:
         if self._family == TWO_WAY_FAMILY:
             return VlmBatch(TwoWayReader(language_model), self._processor, self._embed, self._window)
         return VlmBatch(language_model, self._processor, self._embed)
+
+    def _seen(self, inputs: Mapping[str, Any]) -> tuple[tuple[int, int], ...]:
+        """How large Qwen's processor made each picture: its grid counts patches."""
+        if "image_grid_thw" not in inputs:
+            return ()
+        patch = self._model.config.vision_config.patch_size
+        return tuple((columns * patch, rows * patch) for _, rows, columns in inputs["image_grid_thw"].tolist())
 
     def _message(self, message: Message) -> Mapping[str, Any]:
         """Turn a message into the template's form.

@@ -28,6 +28,7 @@ class Facts:
     needed_bytes: int
     voices: tuple[str, ...]
     languages: tuple[str, ...]
+    abilities: tuple[str, ...]
 
 
 class FactSheet:
@@ -55,6 +56,7 @@ class FactSheet:
             needed_bytes=library.needed_bytes(model),
             voices=library.voices(model),
             languages=library.languages(model),
+            abilities=library.abilities(model),
         )
 
 
@@ -91,6 +93,7 @@ def model_status(
         error=record.error if record else "",
         voices=facts.voices,
         languages=facts.languages,
+        abilities=facts.abilities,
     )
 
 

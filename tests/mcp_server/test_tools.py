@@ -42,6 +42,29 @@ def data_of(result: CallToolResult) -> dict[str, Any]:
     return data
 
 
+@pytest.mark.promise("mcp:places")
+async def test_an_agent_learns_in_pixels_where_things_are(connect: Connect, service: FakeService) -> None:
+    service.answer = ('[{"bbox_2d": [8, 12, 24, 36], "label": "circle"}]',)
+    service.change(lambda models: [replace(model, abilities=("detect", "point")) for model in models])
+    async with connect() as client:
+        result = await client.call_tool("describe_image", {"image": "red.png", "task": "detect", "prompt": "circles"})
+
+    assert data_of(result)["boxes"] == [{"label": "circle", "x": 8, "y": 12, "width": 16, "height": 24}]
+    (request,) = service.requests
+    assert isinstance(request, Chat)
+    assert "every instance of circles" in str(request.messages[0].content[-1])
+
+
+async def test_a_model_that_cannot_say_where_things_are_is_not_asked(connect: Connect, service: FakeService) -> None:
+    async with connect() as client:
+        result = await client.call_tool("describe_image", {"image": "red.png", "task": "point"})
+
+    assert result.is_error
+    assert "cannot point" in text_of(result)
+    assert "vlm-best" in text_of(result)
+    assert service.requests == []
+
+
 @pytest.mark.promise("mcp:describe")
 async def test_an_agent_sees_what_is_in_a_picture_of_its_project(
     connect: Connect, era: Era, service: FakeService

@@ -82,6 +82,10 @@ class ScriptedLibrary:
         """Only speech models have them."""
         return ("en",) if model.task is Task.SPEECH else ()
 
+    def abilities(self, model: Model) -> tuple[str, ...]:
+        """None."""
+        return ()
+
 
 class Clock:
     """A clock that goes when it is told to."""

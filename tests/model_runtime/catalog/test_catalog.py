@@ -195,3 +195,16 @@ def test_a_larger_picture_and_a_longer_chat_need_more_memory() -> None:
 
     assert needs.working_bytes(small, brush) * 4 == needs.working_bytes(large, brush)
     assert needs.working_bytes(short, eyes) < needs.working_bytes(long, eyes)
+
+
+@pytest.mark.parametrize(("model_type", "able"), [("qwen2_5_vl", ("detect", "point")), ("gemma3", ())])
+def test_a_catalog_knows_which_models_name_places_in_pictures(
+    tmp_path: Path, model_type: str, able: tuple[str, ...]
+) -> None:
+    there = folder(tmp_path / "m", {"model_type": model_type, "vision_config": {}})
+    shelf = catalog(Shelf(**{"mlx-community__Qwen2.5-VL-7B-Instruct-4bit": there}))
+    models = {model.name: model for model in shelf.models()}
+
+    assert shelf.abilities(models["vlm-best"]) == able
+    assert shelf.abilities(models["vlm-starter"]) == ()
+    assert shelf.abilities(models["tts-fast"]) == ()

@@ -241,3 +241,13 @@ def test_nothing_is_printed(checkpoint: Callable[[Build], Path], capfd: pytest.C
     engine.idle()
 
     assert capfd.readouterr().out == ""
+
+
+def test_an_answer_tells_how_large_the_model_saw_the_picture(qwen: StepEngine) -> None:
+    """Qwen names places in these pixels: multiples of two patches, near the picture's own size and shape."""
+    result = drive(qwen, {1: chat(WIDE)})[1][-1]
+
+    assert isinstance(result, Answer)
+    ((width, height),) = result.seen
+    assert width % 28 == height % 28 == 0
+    assert 2 < width / height < 4
