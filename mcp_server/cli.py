@@ -1,4 +1,4 @@
-"""The command people type: serve, status, models, pull, install, doctor, stop. Heavy imports wait until they are needed."""
+"""The command people type: serve, status, models, pull, install, doctor, demo, stop. Heavy imports wait until they are needed."""
 
 import os
 import sys
@@ -175,6 +175,33 @@ def doctor() -> None:
 
     if not examine(settings_with(), typer.echo):
         raise typer.Exit(1)
+
+
+@app.command()
+@plainly
+def demo(
+    folder: Annotated[Path | None, typer.Option(help="A new folder for everything that is made.")] = None,
+    sentences: Annotated[int, typer.Option(help="How many of the built-in sentences.", min=1, max=6)] = 6,
+    starters: Annotated[bool, typer.Option("--starters", help="The built-in models, whatever is configured.")] = False,
+    say: Annotated[str, typer.Option(help="The model that speaks.", metavar="MODEL")] = "",
+    hear: Annotated[str, typer.Option(help="The model that listens.", metavar="MODEL")] = "",
+    draw: Annotated[str, typer.Option(help="The model that draws.", metavar="MODEL")] = "",
+    see: Annotated[str, typer.Option(help="The model that looks.", metavar="MODEL")] = "",
+    open_page: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
+) -> None:
+    """Send sentences round: spoken, written down, drawn from what was heard, described. Does the meaning come back?"""
+    from rich.console import Console
+
+    from mcp_server.demo import folder as folders
+    from mcp_server.demo.loop import SENTENCES, Tour, models_for
+    from mcp_server.demo.show import PAGE, show
+
+    models = models_for((say, hear, draw, see), starters=starters)
+    parent = settings_with().folders.artifacts / "demo"
+    place = folders.given_folder(folder) if folder else folders.new_folder(parent)
+    show(Tour(place, SENTENCES[:sentences], models), Console())
+    if open_page:
+        typer.launch(str(place / PAGE))
 
 
 def settings_with(port: int | None = None, host: str | None = None) -> "Settings":

@@ -3,8 +3,8 @@
 import os
 import tempfile
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -52,18 +52,18 @@ class Agent:
         """Call a tool and wait for its result; whatever goes wrong comes back as `error`."""
         started = time.monotonic()
 
-        async def progress(done: float, total: float | None, message: str | None) -> None:
+        async def follow(progress: float, total: float | None, message: str | None) -> None:
             tell(message or "")
 
         data: dict[str, Any] = {}
         try:
             wait = {"wait_seconds": STEP_SECONDS}
             result = await self.client.call_tool(
-                tool, arguments | wait, read_timeout_seconds=STEP_SECONDS + GRACE_SECONDS, progress_callback=progress
+                tool, arguments | wait, read_timeout_seconds=STEP_SECONDS + GRACE_SECONDS, progress_callback=follow
             )
             data, error = dict(result.structured_content or {}), _error(result)
         except MCPError as failure:
-            error = f"{tool} did not answer: {failure}. The daemon's log tells more (senses status says where)"
+            error = f"{failure}. `senses status` says where the log is."
         return Called(data, time.monotonic() - started, error)
 
     async def used_gb(self) -> float:
@@ -73,9 +73,6 @@ class Agent:
         except MCPError:
             return 0.0
         return float((result.structured_content or {}).get("memory", {}).get("used_gb", 0.0))
-
-
-Connect = Callable[[Path], Any]
 
 
 @asynccontextmanager
@@ -88,13 +85,22 @@ async def connected(folder: Path) -> AsyncGenerator[Agent]:
     parameters = StdioServerParameters(command=shim_command(), args=[str(folder)], env=dict(os.environ))
     info = Implementation(name="senses demo", version=VERSION)
     with tempfile.TemporaryFile("w+", encoding="utf-8") as complaints:
-        client = Client(stdio_client(parameters, complaints), read_timeout_seconds=CONNECT_SECONDS, client_info=info)
-        try:
-            await client.__aenter__()
-        except (MCPError, OSError, ExceptionGroup) as error:
-            complaints.seek(0)
-            raise NotReached(_unreached(complaints.read(), error)) from error
-        try:
+        transport = stdio_client(parameters, complaints)
+        client = Client(transport, read_timeout_seconds=CONNECT_SECONDS, client_info=info)
+        async with AsyncExitStack() as stack:
+            try:
+                await stack.enter_async_context(client)
+            except (MCPError, OSError, ExceptionGroup) as error:
+                complaints.seek(0)
+                why = complaints.read().strip() or "its connection ended"
+                raise NotReached(f"Senses does not serve: {why}\n`senses doctor` checks the installation.") from error
             yield Agent(client)
-        finally:
-            await client.__aexit__(None, None, None)
+
+
+def _error(result: CallToolResult) -> str:
+    """Return the sentence of a call that failed or is not over yet; empty for a result."""
+    if result.is_error:
+        return " ".join(block.text for block in result.content if isinstance(block, TextContent))
+    if (result.structured_content or {}).get("status") == "running":
+        return f"It is not done after {STEP_SECONDS} s. `senses status` shows what it is doing."
+    return ""

@@ -1,0 +1,67 @@
+"""The demo as a page: pictures, players and texts of the files beside it, nothing from anywhere else."""
+
+import time
+from collections.abc import Sequence
+from difflib import SequenceMatcher
+from html import escape
+from pathlib import Path
+from string import Template
+
+from mcp_server.demo.trip import Sense, Step, Trip
+from mcp_server.places import VERSION
+
+TEMPLATE = Path(__file__).with_name("page.html")
+YES, NO = '<span class="yes">✓</span>', '<span class="no">✗</span>'
+
+
+def page(trips: Sequence[Trip]) -> str:
+    """Write the page of the trips so far."""
+    models = dict.fromkeys(step.model for trip in trips for step in trip.steps if step.model)
+    return Template(TEMPLATE.read_text(encoding="utf-8")).substitute(
+        same=sum(trip.is_same for trip in trips),
+        count=len(trips),
+        seconds=f"{sum(trip.seconds for trip in trips):.1f}",
+        models=escape(", ".join(models) or "no model"),
+        version=VERSION,
+        made=time.strftime("%Y-%m-%d %H:%M"),
+        cards="\n".join(map(_card, trips)),
+    )
+
+
+def marked(sentence: str, text: str) -> str:
+    """Return `text` as HTML with the words marked that differ from those of `sentence`."""
+    words = text.split()
+    plain = [word.lower().strip('.,;:!?"') for word in words]
+    changes = SequenceMatcher(None, sentence.lower().split(), plain, autojunk=False).get_opcodes()
+    pieces = []
+    for kind, _, _, start, end in changes:
+        piece = escape(" ".join(words[start:end]))
+        pieces.append(piece if kind == "equal" else f"<mark>{piece}</mark>" if piece else "")
+    return " ".join(filter(None, pieces))
+
+
+def _card(trip: Trip) -> str:
+    steps = "\n".join(_step(trip, step) for step in trip.steps)
+    return (
+        f"<article>\n<h2>{escape(trip.sentence)} {YES if trip.is_same else NO}</h2>\n<dl>\n{steps}\n</dl>\n</article>"
+    )
+
+
+def _step(trip: Trip, step: Step) -> str:
+    verdict = (YES if trip.agrees(step.sense) else NO) if step.sense in (Sense.HEARD, Sense.SEEN) else ""
+    loaded = f", {step.load_seconds:.1f} s of it loading" if step.load_seconds >= 0.05 else ""
+    facts = f"<b>{step.sense}</b><span>{escape(step.model)}</span>{verdict}<span>{step.seconds:.1f} s{loaded}</span>"
+    return f"<dt>{facts}</dt><dd>{_shown(trip, step)}</dd>"
+
+
+def _shown(trip: Trip, step: Step) -> str:
+    if step.error:
+        return f'<p class="error">{escape(step.error)}</p>'
+    match step.sense:
+        case Sense.SAID:
+            return f'<audio controls preload="metadata" src="{escape(step.file)}"></audio>'
+        case Sense.DRAWN:
+            return f'<img src="{escape(step.file)}" alt="Drawn from: {escape(trip.text(Sense.HEARD))}">'
+        case _:
+            same = ' class="same"' if trip.agrees(step.sense) else ""
+            return f"<p{same}>{marked(trip.sentence, step.text)}</p>"
