@@ -18,6 +18,7 @@ from mcp_server.artifacts import ArtifactStore
 from mcp_server.door import Door, newer
 from mcp_server.life import AlreadyRunning, Facts, hold, write_facts
 from mcp_server.places import VERSION, Places, own_folder
+from mcp_server.retention import keep_house
 from mcp_server.server import SensesServer, create_server
 from mcp_server.web import WebServer, address, artifact_routes, bind, is_local, mcp_routes
 from mcp_server.welcome import clients, installed
@@ -126,6 +127,7 @@ class Daemon:
             await web.ready.wait()
             await door.open()
             tasks.start_soon(door.serve)
+            tasks.start_soon(keep_house, self._settings)
             self._announce(url)
             if self._auto:
                 tasks.start_soon(self._leave_when_idle, server, door, web)

@@ -38,6 +38,7 @@ Local eyes, a brush, ears and a voice. Nothing leaves this machine.
 
 Inputs are paths (absolute, `~`, or relative to the project), `file://`, `senses://` results or `data:` URIs.
 A result with status "running" has a `job_id`: call `get_job`. `media_status` lists models and voices.
+Results stay 30 days, at most 10 GB of them: `save_media` or `output_path` puts one into your project for good.
 Models load when used and leave memory when idle. Starter models are built in and know only a toy world of coloured
 shapes, numbers and a few dozen words; `senses pull NAME` in a terminal downloads a real model.
 """

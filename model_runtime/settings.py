@@ -76,6 +76,10 @@ class Settings:
     allowed_folders: tuple[Path, ...] = ()
     """Folders that tools may read and write besides the client's own, the inbox and the artifacts."""
     allow_urls: bool = False
+    keep_days: float = 30.0
+    """How long results stay under the artifacts; 0: forever."""
+    keep_bytes: int = 10_000_000_000
+    """How much they may take; beyond it the oldest go. 0: any number."""
     tools: tuple[str, ...] = ()
     """The MCP tools that clients are offered; empty for all."""
     models: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -90,8 +94,11 @@ NUMBERS: Mapping[str, tuple[str, type, float, float]] = {
     "queue.per_model": ("queue_per_model", int, 1, 10_000),
     "queue.total": ("queue_total", int, 1, 10_000),
     "queue.seconds": ("queue_seconds", float, 1, 86_400),
+    "artifacts.keep_days": ("keep_days", float, 0, 36_500),
     "load.seconds": ("load_seconds", float, 1, 86_400),
 }
+
+GIGABYTES: Mapping[str, str] = {"memory.budget_gb": "budget_bytes", "artifacts.max_gb": "keep_bytes"}
 
 
 def load_settings(environ: Mapping[str, str]) -> Settings:
@@ -108,8 +115,9 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
     for key, (name, kind, low, high) in NUMBERS.items():
         if key in written:
             values[name] = kind(_number(key, written[key], low, high))
-    if "memory.budget_gb" in written:
-        values["budget_bytes"] = int(_number("memory.budget_gb", written["memory.budget_gb"], 0, 4096) * 1e9)
+    for key, name in GIGABYTES.items():
+        if key in written:
+            values[name] = int(_number(key, written[key], 0, 4096) * 1e9)
     for key, name in (("host", "host"), ("api_key", "api_key")):
         if key in written:
             values[name] = str(written[key])
@@ -133,7 +141,7 @@ def _variables() -> dict[str, str]:
     """Setting → variable: `memory.idle_seconds` is SENSES_MEMORY_IDLE_SECONDS."""
     keys = [
         *NUMBERS,
-        "memory.budget_gb",
+        *GIGABYTES,
         "memory.eviction",
         "host",
         "api_key",
