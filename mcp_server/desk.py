@@ -37,7 +37,7 @@ P = ParamSpec("P")
 Tool = Callable[P, Awaitable[CallToolResult]]
 
 STARTER_NOTE = (
-    "A built-in starter model answered: it knows only a toy world of coloured shapes, numbers and a few dozen words. "
+    "A built-in starter model answered: it knows only a toy world of coloured shapes, numbers and everyday commands. "
     "`senses models` lists real models and `senses pull NAME` downloads one."
 )
 

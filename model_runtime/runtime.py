@@ -5,6 +5,7 @@ import logging
 import os
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Self
 
@@ -14,6 +15,7 @@ import anyio.to_thread
 from model_runtime.catalog.library import Library
 from model_runtime.catalog.model import Model
 from model_runtime.checks import check
+from model_runtime.checks.starters import doubts
 from model_runtime.errors import Cancelled, ShuttingDown, UnknownModel
 from model_runtime.events import Event, Finished
 from model_runtime.processes.process import Patience
@@ -81,16 +83,17 @@ class Runtime:
     ) -> AsyncGenerator[Event]:
         """Do the work and report it; closing the generator cancels the work."""
         model = self._library.resolve(request.model, task_of(request))
-        await anyio.to_thread.run_sync(self._check_request, request, model)
+        warnings = await anyio.to_thread.run_sync(self._check_request, request, model)
         working_bytes = self._library.working_bytes(request, model)
         job = self._steward.desk.open(model, request, client)
         self._steward.arrive(job, working_bytes=working_bytes, keep_alive_seconds=keep_alive_seconds)
         try:
             while True:
                 event = await job.mailbox.take()
-                yield event
                 if isinstance(event, Finished):
+                    yield _warned(event, warnings)
                     return
+                yield event
         finally:
             self._steward.leave(job)
 
@@ -181,8 +184,11 @@ class Runtime:
             raise UnknownModel(name, known)
         return known[name]
 
-    def _check_request(self, request: Request, model: Model) -> None:
-        self._check(request, model, self._library.folders(model))
+    def _check_request(self, request: Request, model: Model) -> tuple[str, ...]:
+        """Refuse what the model cannot do, and return warnings of what it may do badly."""
+        folders = self._library.folders(model)
+        self._check(request, model, folders)
+        return doubts(request, task_of(request), model, folders)
 
     async def _until(self, condition: Callable[[], bool], seconds: float) -> None:
         with anyio.move_on_after(seconds):
@@ -197,3 +203,8 @@ class Runtime:
                 self._steward.happen(Tick())
             except Exception:
                 log.exception("A tick failed")
+
+
+def _warned(finished: Finished, warnings: tuple[str, ...]) -> Finished:
+    result = finished.result
+    return replace(finished, result=replace(result, warnings=(*warnings, *result.warnings))) if warnings else finished

@@ -85,6 +85,7 @@ SOUND = {
     "speech:unknown-voice-lists": "An unknown voice is refused with those there are.",
     "speech:bad-values-refused": "A value that cannot be spoken is refused with what is possible.",
     "models:incomplete-refused": "A model that lacks tensors is refused by name instead of making noise.",
+    "starters:unknown-words-told": "Words a starter does not know are told with its answer, and which model knows them.",
     "starters:speak-is-understood": "What the built-in voice says, the built-in ear understands.",
 }
 
