@@ -5,11 +5,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mcp_server.courier import Opener, OwnHands
+
 PATIENT_CLIENTS = frozenset({"claude-code"})
 """Clients whose calls have no time limit as long as progress arrives."""
 
 SOFT_DEADLINE_SECONDS = 50.0
 """Everyone else gives up after 60 s to 4 minutes, whatever the progress: answer before that with a job to ask for."""
+
+OWN_HANDS = OwnHands()
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,9 +22,11 @@ class Caller:
 
     cwd: Path | None = None
     folders: tuple[Path, ...] = ()
+    opener: Opener = OWN_HANDS
+    """Who opens files in those folders."""
 
 
-def caller_of(hello: Mapping[str, Any], home: Path) -> Caller:
+def caller_of(hello: Mapping[str, Any], home: Path, opener: Opener = OWN_HANDS) -> Caller:
     """Read what a shim says about its client: "cwd", "project" and "folders", all absolute.
 
     A desktop app starts its servers in "/": neither that nor any other folder above the user's home is a grant.
@@ -30,7 +36,7 @@ def caller_of(hello: Mapping[str, Any], home: Path) -> Caller:
     if home in (cwd, _absolute(hello.get("project"))):
         own.append(home)
     opened = [folder for name in hello.get("folders") or () if (folder := _absolute(name))]
-    return Caller(cwd, tuple(dict.fromkeys([*own, *opened])))
+    return Caller(cwd, tuple(dict.fromkeys([*own, *opened])), opener)
 
 
 def deadline_seconds(client: str, wait_seconds: int) -> float | None:

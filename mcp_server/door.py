@@ -3,18 +3,21 @@
 import json
 import logging
 import os
+import socket
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import anyio
-from anyio.abc import SocketListener, SocketStream
+from anyio.abc import SocketListener, SocketStream, UNIXSocketStream
 from anyio.streams.buffered import BufferedByteReceiveStream
 from mcp.server import MCPServer
 from mcp.shared.message import SessionMessage
 
 from mcp_server import sdk
-from mcp_server.callers import Caller, caller_of
+from mcp_server.callers import OWN_HANDS, Caller, caller_of
+from mcp_server.courier import Courier, OwnHands
 from mcp_server.places import PROTOCOL, VERSION
 
 logger = logging.getLogger(__name__)
@@ -85,18 +88,31 @@ class Door:
 
     async def _converse(self, stream: SocketStream) -> None:
         lines = BufferedByteReceiveStream(stream)
-        hello = await _hello(lines)
-        answer = self._answer(hello)
-        await stream.send(json.dumps(answer).encode() + b"\n")
-        if answer.get("welcome"):
-            logger.info("Client %s connected from %s", hello.get("pid"), hello.get("cwd"))
-            await _serve(self._server, stream, lines, caller_of(hello, Path.home()))
+        with closing(await _first(stream, lines)) as opener:
+            hello = await _hello(lines)
+            answer = self._answer(hello)
+            await stream.send(json.dumps(answer).encode() + b"\n")
+            if answer.get("welcome"):
+                logger.info("Client %s connected from %s", hello.get("pid"), hello.get("cwd"))
+                await _serve(self._server, stream, lines, caller_of(hello, Path.home(), opener))
 
     def _answer(self, hello: dict[str, Any]) -> dict[str, object]:
         known = {"protocol": PROTOCOL, "version": VERSION, "pid": os.getpid()}
         if hello.get("protocol") != PROTOCOL:
             return known | {"error": f"Senses {VERSION} speaks protocol {PROTOCOL}, this client another: restart both."}
         return known | {"welcome": not self._should_leave(str(hello.get("version", "")))}
+
+
+async def _first(stream: SocketStream, lines: BufferedByteReceiveStream) -> Courier | OwnHands:
+    """Take what came first, and the socket of the shim's errands that came with it; a client without one has none."""
+    if not isinstance(stream, UNIXSocketStream):
+        return OWN_HANDS
+    with anyio.move_on_after(GREETING_SECONDS):
+        data, descriptors = await stream.receive_fds(GREETING_BYTES, 1)
+        lines.feed_data(data)
+        for descriptor in descriptors:
+            return Courier(socket.socket(fileno=descriptor))
+    return OWN_HANDS
 
 
 async def _hello(lines: BufferedByteReceiveStream) -> dict[str, Any]:

@@ -11,13 +11,15 @@ import os
 import stat
 import sys
 import unicodedata
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 from urllib.parse import unquote, urlsplit
 
-from mcp_server.artifacts import SCHEME, Artifact, ArtifactStore, Kind, write_whole
-from mcp_server.callers import Caller
+from mcp_server.artifacts import SCHEME, Artifact, ArtifactStore, Kind
+from mcp_server.callers import OWN_HANDS, Caller
+from mcp_server.courier import Opener, true_path
 from model_runtime.errors import InvalidInput
 from model_runtime.media.inline import decode_data_url
 from model_runtime.media.remote import PUBLIC_WEB, Fetcher, is_web_address
@@ -65,10 +67,11 @@ class Files:
         if address[:5].lower() == "data:":
             return io.BytesIO(_data(address, param))
         if address.startswith(f"{SCHEME}://"):
-            return _open(self._artifact(address, param).path, address, param, limit_bytes)
+            return self._open(OWN_HANDS, self._artifact(address, param).path, address, param, limit_bytes)
         path = self._resolve(_path(address, param), param)
         self._check_readable(path, address, param)
-        return _open(path, address, param, limit_bytes)
+        opener = self.caller.opener if _within(path, self._callers()) else OWN_HANDS
+        return self._open(opener, path, address, param, limit_bytes)
 
     def result(self, address: str, *, param: str = "uri") -> Artifact:
         """Return the earlier result at a `senses://` address; raises `InvalidInput` where there is none."""
@@ -100,11 +103,35 @@ class Files:
 
     def write(self, path: Path, data: bytes) -> None:
         """Write a result to a checked destination, whole or not at all."""
-        write_whole(path, data)
+        opener = self.caller.opener if _within(path, self._callers()) else OWN_HANDS
+        opener.write(path, data)
 
     def _folders(self) -> tuple[Path, ...]:
-        own = (*self.caller.folders, *self.settings.allowed_folders, self.settings.folders.inbox, self.artifacts.folder)
-        return tuple(Path(os.path.realpath(folder)) for folder in own)
+        return (*self._callers(), *_real((self.settings.folders.inbox, self.artifacts.folder)))
+
+    def _callers(self) -> tuple[Path, ...]:
+        """The folders that are the client's or the owner's, where files are opened with the client's rights."""
+        return _real((*self.caller.folders, *self.settings.allowed_folders))
+
+    def _open(self, opener: Opener, path: Path, address: str, param: str, limit_bytes: int) -> BinaryIO:
+        """Open and check what is really there: a folder on the way may have become a link since the path was checked."""
+        descriptor = _descriptor(opener, path, address, param)
+        try:
+            facts = os.fstat(descriptor)
+            if not stat.S_ISREG(facts.st_mode):
+                raise InvalidInput(f"{address} is not a regular file.", param=param)
+            if not _within(true_path(descriptor), self._folders()):
+                raise InvalidInput(self._outside(address, "read"), param=param, code="path_not_allowed")
+            if facts.st_size > limit_bytes:
+                raise InvalidInput(
+                    f"{address} has {facts.st_size / 1e6:.0f} MB; at most {limit_bytes / 1e6:.0f} MB can be read.",
+                    param=param,
+                    code="too_large",
+                )
+        except BaseException:
+            os.close(descriptor)
+            raise
+        return os.fdopen(descriptor, "rb")
 
     def _resolve(self, path: Path, param: str) -> Path:
         if not path.is_absolute():
@@ -186,27 +213,19 @@ def _data(address: str, param: str) -> bytes:
     return decode_data_url(address, param=param)
 
 
-def _open(path: Path, address: str, param: str, limit_bytes: int) -> BinaryIO:
+def _descriptor(opener: Opener, path: Path, address: str, param: str) -> int:
     try:
-        # O_NONBLOCK: a fifo without a writer must not hold the call
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        return opener.open(path)
     except FileNotFoundError:
         raise InvalidInput(f"There is no file {address}{_nearby(path)}.", param=param, code="not_found") from None
     except PermissionError:
         raise InvalidInput(_refused(address), param=param, code="permission_denied") from None
     except OSError as error:
         raise InvalidInput(f"{address} cannot be opened: {error.strerror}.", param=param) from error
-    facts = os.fstat(descriptor)
-    if not stat.S_ISREG(facts.st_mode) or facts.st_size > limit_bytes:
-        os.close(descriptor)
-        if not stat.S_ISREG(facts.st_mode):
-            raise InvalidInput(f"{address} is not a regular file.", param=param)
-        raise InvalidInput(
-            f"{address} has {facts.st_size / 1e6:.0f} MB; at most {limit_bytes / 1e6:.0f} MB can be read.",
-            param=param,
-            code="too_large",
-        )
-    return os.fdopen(descriptor, "rb")
+
+
+def _real(folders: Iterable[Path]) -> tuple[Path, ...]:
+    return tuple(Path(os.path.realpath(folder)) for folder in folders)
 
 
 def _nearby(path: Path) -> str:

@@ -1,6 +1,7 @@
 """What an MCP client starts: a pipe between its stdio and the one daemon, standard library only.
 
-Once both sides have greeted, bytes pass unread. The process ends with its client or its daemon.
+Once both sides have greeted, bytes pass unread; a second socket, handed over with the greeting, lets the daemon open
+files with the client's rights. The process ends with its client or its daemon.
 """
 
 import json
@@ -11,6 +12,7 @@ import sys
 import threading
 from collections.abc import Mapping, Sequence
 
+from mcp_server.errands import run_errands
 from mcp_server.places import PROTOCOL, VERSION, Places
 from mcp_server.summon import Unreachable, reach
 
@@ -25,7 +27,10 @@ def main() -> None:
         print_usage()
         return
     try:
-        link = reach(Places(os.environ), greeting(os.environ, sys.argv[1:]))
+        ours, theirs = socket.socketpair()
+        link = reach(Places(os.environ), greeting(os.environ, sys.argv[1:]), theirs)
+        theirs.close()
+        threading.Thread(target=_run_errands, args=(ours,), daemon=True).start()
     except (Unreachable, OSError) as error:
         sys.stderr.write(f"senses-mcp: {error}\n")
         sys.stderr.flush()
@@ -70,6 +75,14 @@ def splice(link: socket.socket) -> int:
                 return 0
         elif leaving.is_set() or os.getppid() != parent:
             return 0
+
+
+def _run_errands(link: socket.socket) -> None:
+    try:
+        run_errands(link)
+    except OSError:
+        pass  # the daemon has gone, which the other threads find out
+    link.close()
 
 
 def _pass_stdin(link: socket.socket, leaving: threading.Event) -> None:

@@ -28,16 +28,18 @@ class Unreachable(Exception):
     """No daemon answers and none could be started; the message says why."""
 
 
-def reach(places: Places, hello: bytes, patience_seconds: float = PATIENCE_SECONDS) -> socket.socket:
-    """Connect to the daemon, starting it where none runs.
+def reach(
+    places: Places, hello: bytes, gift: socket.socket | None = None, patience_seconds: float = PATIENCE_SECONDS
+) -> socket.socket:
+    """Connect to the daemon, starting it where none runs; it gets a copy of `gift` with the greeting.
 
     Raises:
         Unreachable: it could not be started, or did not get ready in time.
     """
     deadline = time.monotonic() + patience_seconds
-    link = dial(places.socket, hello)
+    link = dial(places.socket, hello, gift)
     while link is None:
-        link = _start(places, hello, deadline)
+        link = _start(places, hello, gift, deadline)
         if link is None and time.monotonic() > deadline:
             raise Unreachable(
                 f"the daemon did not answer within {patience_seconds:.0f} s; `senses stop` ends it.{log_tail(places)}"
@@ -45,13 +47,14 @@ def reach(places: Places, hello: bytes, patience_seconds: float = PATIENCE_SECON
     return link
 
 
-def dial(path: str, hello: bytes) -> socket.socket | None:
+def dial(path: str, hello: bytes, gift: socket.socket | None = None) -> socket.socket | None:
     """Connect and exchange greetings; None where nobody answers or the daemon is leaving."""
     link = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         link.settimeout(GREETING_SECONDS)
         link.connect(path)
-        link.sendall(hello)
+        sent = socket.send_fds(link, [hello], [gift.fileno()]) if gift else 0
+        link.sendall(hello[sent:])
         answer = _read_line(link)
     except (OSError, ValueError):
         link.close()
@@ -76,16 +79,16 @@ def log_tail(places: Places) -> str:
     return "\n".join([f" The last lines of {places.log}:", *lines])
 
 
-def _start(places: Places, hello: bytes, deadline: float) -> socket.socket | None:
+def _start(places: Places, hello: bytes, gift: socket.socket | None, deadline: float) -> socket.socket | None:
     """Start the daemon unless another shim is about to or just did; None where to try again."""
     own_folder(places.run)
     own_folder(os.path.dirname(places.socket))  # noqa: PTH120
     with open(places.start_lock, "a") as lock:  # noqa: PTH123
         starts = _take(lock.fileno())
-        link = dial(places.socket, hello)
+        link = dial(places.socket, hello, gift)
         # one that is leaving, or does not answer, still holds the life lock: another could only fail
         if starts and link is None and _is_free(places.life_lock) and _spawn(places, deadline):
-            link = dial(places.socket, hello)
+            link = dial(places.socket, hello, gift)
     if link is None:
         time.sleep(RETRY_SECONDS)
     return link

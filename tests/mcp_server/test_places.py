@@ -83,6 +83,6 @@ def test_the_shim_loads_nothing_but_the_standard_library() -> None:
 
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
 
-    ours = {"mcp_server", "mcp_server.shim", "mcp_server.summon", "mcp_server.places"}
+    ours = {"mcp_server", "mcp_server.shim", "mcp_server.summon", "mcp_server.errands", "mcp_server.places"}
     assert {name for name in loaded if name.partition(".")[0] not in sys.stdlib_module_names} == ours
     assert not {"asyncio", "logging", "subprocess", "hashlib", "typing"} & set(loaded)

@@ -113,6 +113,18 @@ async def test_the_official_client_works_through_the_shim_in_its_own_folder(
     assert outside.is_error
 
 
+@pytest.mark.promise("shim:rights")
+async def test_files_of_the_client_are_opened_and_written_with_its_rights(instance: Instance, project: Path) -> None:
+    parameters = StdioServerParameters(command=SHIM[0], args=SHIM[1:], env=instance.environ, cwd=project)
+
+    async with Client(parameters) as client:
+        data_of(await client.call_tool("describe_image", {"image": "red.png"}))
+        data_of(await client.call_tool("generate_image", {"prompt": "a circle", "output_path": "new.webp"}))
+
+    assert (instance.home / "errands").read_text().splitlines() == ["open .png", "create .part", "rename .part"]
+    assert (project / "new.webp").read_bytes()[8:12] == b"WEBP"
+
+
 @pytest.mark.promise("shim:one-daemon")
 def test_eight_clients_at_once_share_one_daemon(instance: Instance) -> None:
     shims = [instance.shim() for _ in range(8)]
