@@ -1,4 +1,7 @@
-"""What a running request reports, in order: waiting, loading, progress and pieces, then exactly one `Finished`."""
+"""What a running request reports, in order: waiting, loading, progress and pieces, then exactly one `Finished`.
+
+What is doubtful before anything is done comes first of all.
+"""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -45,6 +48,13 @@ class LanguageFound:
 
     language: str
     probability: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Warned:
+    """Warnings that are known before the first piece of the answer; its result repeats them."""
+
+    warnings: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,5 +170,5 @@ class Finished:
     starter: bool = False
 
 
-EngineEvent = Progress | TextDelta | LanguageFound | Segment | AudioChunk | Preview
+EngineEvent = Warned | Progress | TextDelta | LanguageFound | Segment | AudioChunk | Preview
 Event = Queued | Loading | EngineEvent | Finished

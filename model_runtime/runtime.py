@@ -17,7 +17,7 @@ from model_runtime.catalog.model import Model
 from model_runtime.checks import check
 from model_runtime.checks.starters import doubts
 from model_runtime.errors import Cancelled, ShuttingDown, UnknownModel
-from model_runtime.events import Event, Finished
+from model_runtime.events import Event, Finished, Warned
 from model_runtime.processes.process import Patience
 from model_runtime.requests import Request, Task
 from model_runtime.scheduler.messages import Closing, PinChanged, Tick, UnloadWanted
@@ -88,6 +88,8 @@ class Runtime:
         job = self._steward.desk.open(model, request, client)
         self._steward.arrive(job, working_bytes=working_bytes, keep_alive_seconds=keep_alive_seconds)
         try:
+            if warnings:
+                yield Warned(warnings)
             while True:
                 event = await job.mailbox.take()
                 if isinstance(event, Finished):

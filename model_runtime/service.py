@@ -23,7 +23,7 @@ class Service(Protocol):
     def run(
         self, request: Request, *, client: str = "", keep_alive_seconds: float | None = None
     ) -> AsyncGenerator[Event]:
-        """Do the work and report it: `Queued`, `Loading`, engine events, then exactly one `Finished`.
+        """Do the work and report it: `Warned` where a starter has doubts, `Queued`, `Loading`, engine events, `Finished`.
 
         `keep_alive_seconds` is for how long the model stays after this request (0: leave when idle, -1: no timer);
         None keeps its setting. Raises a `SensesError` on the first step for input that cannot be served, before

@@ -24,6 +24,7 @@ from openai_compat.metrics import MetricsEndpoint
 from openai_compat.models import ModelsEndpoint
 from openai_compat.page import page_routes
 from openai_compat.responses import ResponsesEndpoint
+from openai_compat.runs import MODEL_HEADERS
 from openai_compat.security import LOCAL_ORIGIN, Doorman, Key
 from openai_compat.shelf import Shelf
 from openai_compat.speech import SpeechEndpoint
@@ -32,7 +33,7 @@ from openai_compat.tracing import Tracing
 from openai_compat.transcriptions import TranscriptionEndpoint
 
 Context = Callable[[], AbstractAsyncContextManager[Any]]
-EXPOSED = ("x-request-id", "openai-processing-ms", "retry-after", "x-sample-rate")
+EXPOSED = ("x-request-id", "openai-processing-ms", "retry-after", "x-sample-rate", *MODEL_HEADERS)
 
 
 def create_app(

@@ -1,8 +1,10 @@
 """Carrying a request to the runtime and its result back."""
 
-from collections.abc import AsyncGenerator
+import json
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from typing import Any, TypeVar
+from urllib.parse import quote
 
 from starlette.datastructures import Headers
 
@@ -11,6 +13,8 @@ from model_runtime.events import Event, Finished, Result
 
 R = TypeVar("R", bound=Result)
 CLIENT_CHARS = 40
+WARNINGS = 8
+MODEL_HEADERS = ("x-senses-model", "x-senses-starter", "x-senses-warnings")
 
 
 async def finish(events: AsyncGenerator[Event], kind: type[R]) -> tuple[Finished, R]:
@@ -46,3 +50,9 @@ def extras(finished: Finished) -> dict[str, Any]:
         "warnings": list(finished.result.warnings),
         "seconds": {"queued": timings.queued, "loading": timings.loading, "running": timings.running},
     }
+
+
+def model_headers(model: str, *, starter: bool, warnings: Sequence[str]) -> dict[str, str]:
+    """What we tell where the body has no place for it: the model, quoted as in a URL, and warnings as a JSON list."""
+    values = (quote(model), "true" if starter else "false", json.dumps(warnings[:WARNINGS]))
+    return dict(zip(MODEL_HEADERS, values, strict=True))

@@ -12,12 +12,12 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from model_runtime.errors import InvalidInput
-from model_runtime.events import AudioChunk, Event, Finished, Speech
+from model_runtime.events import AudioChunk, Event, Finished, Speech, Warned
 from model_runtime.media.speech import CONTENT_TYPES, SpeechEncoder
 from model_runtime.requests import Speak, Task
 from model_runtime.service import Service
 from openai_compat.bodies import read_body
-from openai_compat.runs import client_name, outcome
+from openai_compat.runs import client_name, extras, model_headers, outcome
 from openai_compat.schemas import SpeechBody
 from openai_compat.streaming import Head, Piece, PieceResponse, event
 
@@ -56,19 +56,23 @@ class SpeechEndpoint:
             raise InvalidInput("input is empty: there is nothing to say.", param="input")
         model = self.service.resolve(body.model, Task.SPEECH)
         voice = choose_voice(body.voice.id, voices_of(self.service, model), model)
+        reading = Reading(model, is_starter(self.service, model), body.response_format)
         work = Speak(model, body.input, voice=voice, speed=body.speed, language=body.language)
         events = self.service.run(work, client=client_name(request.headers), keep_alive_seconds=body.keep_alive)
         if body.stream_format == "sse":
-            return PieceResponse(sound_events(events, body.response_format))
+            return PieceResponse(reading.told(events))
         media_type = CONTENT_TYPES[body.response_format]
-        return PieceResponse(
-            sound(events, body.response_format), media_type=media_type, on_error=None, quiet_seconds=inf
-        )
+        return PieceResponse(reading.sound(events), media_type=media_type, on_error=None, quiet_seconds=inf)
 
 
 def voices_of(service: Service, model: str) -> tuple[str, ...]:
     """Return a model's voices as far as they are known."""
     return next((status.voices for status in service.status().models if status.name == model), ())
+
+
+def is_starter(service: Service, model: str) -> bool:
+    """Tell whether a model is one of the built-in ones."""
+    return any(status.starter for status in service.status().models if status.name == model)
 
 
 def choose_voice(wanted: str, voices: Sequence[str], model: str) -> str:
@@ -94,36 +98,50 @@ def choose_voice(wanted: str, voices: Sequence[str], model: str) -> str:
     return wanted
 
 
-async def sound(events: AsyncGenerator[Event], form: str) -> AsyncGenerator[Piece]:
-    """Encode speech as it comes, with one encoder from beginning to end, off the event loop."""
-    encoder: SpeechEncoder | None = None
+@dataclass(slots=True)
+class Reading:
+    """A text being read aloud: by which model, in which format, and how it ended once it has."""
+
+    model: str
+    starter: bool
+    form: str
     finished: Finished | None = None
-    async with aclosing(events):
-        async for happened in events:
-            if isinstance(happened, AudioChunk):
-                if encoder is None:
-                    encoder = SpeechEncoder(form, happened.sample_rate)
-                    yield Head(sound_headers(form, happened.sample_rate))
-                if encoded := await to_thread.run_sync(encoder.feed, happened.pcm):
-                    yield encoded
-            elif isinstance(happened, Finished):
-                finished = happened
-    _, speech = outcome(finished, Speech)
-    encoder = encoder or SpeechEncoder(form, speech.sample_rate)
-    yield await to_thread.run_sync(encoder.close)
 
+    async def sound(self, events: AsyncGenerator[Event]) -> AsyncGenerator[Piece]:
+        """Encode speech as it comes, with one encoder from beginning to end, off the event loop."""
+        encoder: SpeechEncoder | None = None
+        warnings: list[str] = []
+        async with aclosing(events):
+            async for happened in events:
+                if isinstance(happened, Warned):
+                    warnings += happened.warnings
+                elif isinstance(happened, AudioChunk):
+                    if encoder is None:
+                        encoder = SpeechEncoder(self.form, happened.sample_rate)
+                        yield Head(self._headers(happened.sample_rate, warnings))
+                    if encoded := await to_thread.run_sync(encoder.feed, happened.pcm):
+                        yield encoded
+                elif isinstance(happened, Finished):
+                    self.finished = happened
+        _, speech = outcome(self.finished, Speech)
+        encoder = encoder or SpeechEncoder(self.form, speech.sample_rate)
+        yield await to_thread.run_sync(encoder.close)
 
-def sound_headers(form: str, sample_rate: int) -> dict[str, str]:
-    """Raw samples say in their type what they are; every format tells its rate in a header of ours."""
-    rate = {"x-sample-rate": str(sample_rate)}
-    return rate | {"content-type": f"audio/pcm;rate={sample_rate};channels=1"} if form == "pcm" else rate
+    async def told(self, events: AsyncGenerator[Event]) -> AsyncGenerator[Piece]:
+        """Write the same sound as server-sent events; all their bytes together are the file."""
+        async with aclosing(self.sound(events)) as pieces:
+            async for piece in pieces:
+                if isinstance(piece, bytes) and piece:
+                    payload = {"type": "speech.audio.delta", "audio": base64.b64encode(piece).decode()}
+                    yield event(payload, "speech.audio.delta")
+        finished, _ = outcome(self.finished, Speech)
+        done = {"type": "speech.audio.done", "usage": NOT_COUNTED, "senses": extras(finished)}
+        yield event(done, "speech.audio.done")
 
-
-async def sound_events(events: AsyncGenerator[Event], form: str) -> AsyncGenerator[Piece]:
-    """Write the same sound as server-sent events; all their bytes together are the file."""
-    async with aclosing(sound(events, form)) as pieces:
-        async for piece in pieces:
-            if isinstance(piece, bytes) and piece:
-                payload = {"type": "speech.audio.delta", "audio": base64.b64encode(piece).decode()}
-                yield event(payload, "speech.audio.delta")
-    yield event({"type": "speech.audio.done", "usage": NOT_COUNTED}, "speech.audio.done")
+    def _headers(self, sample_rate: int, warnings: Sequence[str]) -> dict[str, str]:
+        """Raw samples say in their type what they are; every format tells its rate and its model in headers of ours."""
+        headers = model_headers(self.model, starter=self.starter, warnings=warnings)
+        headers["x-sample-rate"] = str(sample_rate)
+        if self.form == "pcm":
+            headers["content-type"] = f"audio/pcm;rate={sample_rate};channels=1"
+        return headers

@@ -23,7 +23,7 @@ from model_runtime.requests import Task, Transcribe
 from model_runtime.service import Service
 from openai_compat.bodies import open_form, parse, read_json
 from openai_compat.presence import while_connected
-from openai_compat.runs import client_name, extras, finish, outcome
+from openai_compat.runs import client_name, extras, finish, model_headers, outcome
 from openai_compat.schemas import TranscriptionBody
 from openai_compat.streaming import DONE, Piece, PieceResponse, event
 
@@ -133,13 +133,14 @@ def inline_sound(values: Mapping[str, Any]) -> bytes:
 
 def render(finished: Finished, transcript: Transcript, body: TranscriptionBody, *, task: str) -> Response:
     """Write a transcript in the format that was asked for."""
+    headers = model_headers(finished.model, starter=finished.starter, warnings=transcript.warnings)
     match body.response_format:
         case "text":
-            return PlainTextResponse(transcript.text.strip() + "\n")
+            return PlainTextResponse(transcript.text.strip() + "\n", headers=headers)
         case "srt":
-            return PlainTextResponse(subtitles.srt(transcript.segments))
+            return PlainTextResponse(subtitles.srt(transcript.segments), headers=headers)
         case "vtt":
-            return PlainTextResponse(subtitles.vtt(transcript.segments))
+            return PlainTextResponse(subtitles.vtt(transcript.segments), headers=headers)
         case "verbose_json":
             return JSONResponse(verbose(transcript, body, task=task) | {"senses": extras(finished)})
         case "json":

@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable
+from dataclasses import replace
 
 import anyio
 from PIL import Image
@@ -22,6 +23,7 @@ from model_runtime.events import (
     TextDelta,
     Timings,
     Transcript,
+    Warned,
 )
 from model_runtime.media.types import Picture
 from model_runtime.requests import Chat, GenerateImage, Request, Task, Transcribe
@@ -65,13 +67,15 @@ class FakeService:
     """Answers every request at once with fixed words, in the events a real runtime sends.
 
     `error` makes every `run` fail, `breaks` fails it after its first piece; `gate` holds work back after its first
-    piece until it is set; `requests` keeps what was asked and `cancelled` what was closed before its end.
+    piece until it is set; `requests` keeps what was asked and `cancelled` what was closed before its end. `warnings`
+    come with every answer.
     """
 
     def __init__(self, *, error: SensesError | None = None, gate: anyio.Event | None = None) -> None:
         self.error = error
         self.breaks: SensesError | None = None
         self.gate = gate
+        self.warnings: tuple[str, ...] = ()
         self.requests: list[Request] = []
         self.keep_alives: list[float | None] = []
         self.clients: list[str] = []
@@ -105,11 +109,13 @@ class FakeService:
             raise self.error
         done = False
         try:
+            if self.warnings:
+                yield Warned(self.warnings)
             yield Queued(1)
             yield Loading(request.model, "weights", 0.5)
             first = True
             for event in _events(request, self.answer):
-                yield event
+                yield _warned(event, self.warnings)
                 if first and self.gate is not None:
                     await self.gate.wait()
                 if self.breaks is not None:
@@ -185,6 +191,10 @@ def _events(request: Request, answer: tuple[str, ...]) -> Iterable[Event]:
         yield from (AudioChunk(b"\x00\x10" * 2400, 24_000) for _ in range(3))
         result = Speech(0.3, 24_000, request.voice or "alma", "en")
     yield Finished(request.model, result, timings, starter=True)
+
+
+def _warned(event: Event, warnings: tuple[str, ...]) -> Event:
+    return replace(event, result=replace(event.result, warnings=warnings)) if isinstance(event, Finished) else event
 
 
 def _png(width: int, height: int) -> bytes:

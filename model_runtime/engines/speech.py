@@ -15,7 +15,7 @@ from model_runtime.engines.guards import loading, open_checkpoint
 from model_runtime.engines.speakers import Speaker
 from model_runtime.engines.utterances import only_letters_of, readable
 from model_runtime.errors import InvalidInput, LoadFailed
-from model_runtime.events import AudioChunk, EngineEvent, Progress, Result, Speech
+from model_runtime.events import AudioChunk, EngineEvent, Progress, Result, Speech, Warned
 from model_runtime.requests import Request, Speak
 
 CACHE_BYTES = 256_000_000
@@ -66,7 +66,7 @@ class SpeechEngine:
         return Loaded(weights_bytes=active, active_bytes=active, peak_bytes=mx.get_peak_memory())
 
     def run(self, request: Request, check: Check) -> Iterator[EngineEvent | Result]:
-        """Speak: `AudioChunk`s with `Progress` in characters between them, then the `Speech`.
+        """Speak: `Warned` where something is left out, `AudioChunk`s with `Progress` in characters, then the `Speech`.
 
         The same request always sounds the same.
 
@@ -81,6 +81,8 @@ class SpeechEngine:
         text, warnings = self._prepare(request, choice.language)
         mx.random.seed(0)
         rate, count = self._speaker.sample_rate, 0
+        if warnings:
+            yield Warned(warnings)
         yield Progress("characters", 0, len(text))
         for piece in self._speaker.speak(text, choice, request.speed, check):
             count += len(piece.samples)

@@ -15,6 +15,7 @@ from PIL import Image
 
 from mcp_server import callers
 from mcp_server.callers import Caller
+from mcp_server.desk import STARTER_NOTE
 from mcp_server.tools.transcribe import render
 from model_runtime.errors import ModelMissing, QueueFull
 from model_runtime.events import Segment, Transcript, Word
@@ -202,20 +203,24 @@ async def test_an_mp3_is_written_next_to_the_original(connect: Connect) -> None:
 
 @pytest.mark.promise("mcp:starter-labelled")
 @pytest.mark.parametrize(
-    ("tool", "arguments"),
+    ("tool", "arguments", "model"),
     [
-        ("describe_image", {"image": "red.png"}),
-        ("generate_image", {"prompt": "x", "width": 64, "height": 64}),
-        ("transcribe", {"audio": "beep.wav"}),
-        ("speak", {"text": "x"}),
+        ("describe_image", {"image": "red.png"}, "vlm-starter"),
+        ("generate_image", {"prompt": "x", "width": 64, "height": 64}, "image-starter"),
+        ("transcribe", {"audio": "beep.wav"}, "stt-starter"),
+        ("speak", {"text": "x"}, "tts-starter"),
     ],
 )
-async def test_a_starter_models_result_says_so(connect: Connect, tool: str, arguments: dict[str, Any]) -> None:
+async def test_a_starter_models_result_says_so_and_what_it_does_not_know(
+    connect: Connect, service: FakeService, tool: str, arguments: dict[str, Any], model: str
+) -> None:
+    service.warnings = ("Outside what the starter model knows",)
+
     async with connect() as client:
         data = data_of(await client.call_tool(tool, arguments))
 
-    assert data["starter"] is True
-    assert any("starter" in warning for warning in data["warnings"])
+    assert (data["model"], data["starter"]) == (model, True)
+    assert data["warnings"] == [*service.warnings, STARTER_NOTE]
 
 
 @pytest.mark.promise("mcp:errors")

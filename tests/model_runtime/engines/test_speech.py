@@ -12,7 +12,7 @@ from model_runtime.catalog.aliases import STARTERS
 from model_runtime.engines.speakers import longest_seconds
 from model_runtime.engines.speech import SpeechEngine
 from model_runtime.errors import Cancelled, InvalidInput, LoadFailed
-from model_runtime.events import AudioChunk, EngineEvent, Progress, Result, Speech
+from model_runtime.events import AudioChunk, EngineEvent, Progress, Result, Speech, Warned
 from model_runtime.media.audio import decode_sound
 from model_runtime.media.speech import encode_speech
 from model_runtime.media.types import Sound
@@ -180,6 +180,7 @@ def test_a_foreign_word_is_left_out_and_mentioned(starter: SpeechEngine) -> None
 
     assert pcm(mixed) == pcm(plain)
     assert isinstance(mixed[-1], Speech)
+    assert mixed[0] == Warned(mixed[-1].warnings)
     assert mixed[-1].warnings == (
         "2 of the letters were left out: English is not written in them and tiny cannot read them.",
     )
