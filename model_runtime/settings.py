@@ -134,7 +134,14 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
         values["allowed_folders"] = _folders(written["files.allowed_folders"])
     if "files.allow_urls" in written:
         values["allow_urls"] = _boolean("files.allow_urls", written["files.allow_urls"])
-    return Settings(folders, models=written.get("models", {}), defaults=written.get("defaults", {}), **values)
+    defaults = written.get("defaults", {}) | _default_models(environ)
+    return Settings(folders, models=written.get("models", {}), defaults=defaults, **values)
+
+
+def _default_models(environ: Mapping[str, str]) -> dict[str, str]:
+    """Task → alias: `defaults.vision` is SENSES_DEFAULTS_VISION."""
+    start = "SENSES_DEFAULTS_"
+    return {name.removeprefix(start).lower(): alias for name, alias in environ.items() if name.startswith(start)}
 
 
 def _variables() -> dict[str, str]:

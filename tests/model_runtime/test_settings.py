@@ -45,6 +45,14 @@ def test_aliases_and_defaults_are_kept_as_written(tmp_path: Path) -> None:
     assert settings.defaults == {"vision": "mine"}
 
 
+def test_a_default_model_may_come_from_the_environment(tmp_path: Path) -> None:
+    environ = written(tmp_path, '[defaults]\nvision = "vlm-best"\nspeech = "tts-fast"\n')
+
+    settings = load_settings(environ | {"SENSES_DEFAULTS_VISION": "vlm-fast"})
+
+    assert settings.defaults == {"vision": "vlm-fast", "speech": "tts-fast"}
+
+
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
