@@ -1,21 +1,26 @@
-"""A check of everything by meaning: what the built-in models draw they must see, what they say they must hear."""
+"""A check of everything by meaning: what the built-in models say they must hear, what they draw they must see."""
 
 import os
 import platform
 import sys
-import time
-from collections.abc import Callable
-from typing import Any
+import tempfile
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
 
 import anyio
-from mcp import Client, MCPError, StdioServerParameters
-from mcp_types import CallToolResult, TextContent
+from mcp import MCPError
 
-from mcp_server.setups import shim_command
+from mcp_server.demo.agent import Agent, connected
+from mcp_server.demo.loop import Tour, models_for, travel
+from mcp_server.demo.trip import Sense, Step, Trip
 from model_runtime.errors import SensesError
 from model_runtime.settings import Settings
 
 WORDS = "a red circle"
+SIDE_PX = 128
+VERBS = {Sense.SAID: "speaks", Sense.HEARD: "hears", Sense.DRAWN: "draws", Sense.SEEN: "sees"}
+MADE = {Sense.SAID: "a recording", Sense.DRAWN: "a picture"}
 Say = Callable[[str], None]
 
 
@@ -26,57 +31,64 @@ def examine(settings: Settings, say: Say) -> bool:
         parent = next(path for path in (folder, *folder.parents) if path.exists())
         say(f"{_mark(os.access(parent, os.W_OK))} {name} folder {folder} can be written")
     try:
-        return anyio.run(_examine_senses, say)
+        return anyio.run(_try_starters, say)
     except (SensesError, MCPError, OSError, ExceptionGroup) as error:
         say(f"{_mark(False)} the daemon does not serve: {_reason(error)}. Its log is in {settings.folders.logs}")
         return False
 
 
+class Findings:
+    """Tells what came of each step, whichever model it was made by."""
+
+    def __init__(self, say: Say) -> None:
+        self._say = say
+
+    def begins(self, trip: Trip, sense: Sense) -> None:
+        """Say nothing yet."""
+
+    def tells(self, message: str) -> None:
+        """Say nothing yet."""
+
+    def ends(self, trip: Trip, step: Step) -> None:
+        """Say whether the step went well, and what it gave."""
+        well = not step.error and (step.sense in MADE or trip.agrees(step.sense))
+        gave = step.error or MADE.get(step.sense, step.text)
+        self._say(f"{_mark(well)} {VERBS[step.sense]} in {step.seconds:.1f} s: {gave}")
+
+
+async def _try_starters(say: Say) -> bool:
+    """Send one sentence through all four starters."""
+
+    @asynccontextmanager
+    async def greeted(folder: Path) -> AsyncGenerator[Agent]:
+        async with connected(folder) as agent:
+            say(f"{_mark(True)} the daemon answers (protocol {agent.client.protocol_version})")
+            yield agent
+
+    with tempfile.TemporaryDirectory(prefix="senses-doctor-") as folder:
+        models = models_for(("",) * len(Sense), starters=True)
+        tour = Tour(Path(folder), (WORDS,), models, SIDE_PX)
+        trips = [trip async for trip in travel(tour, Findings(say), greeted)]
+    for trip in trips:
+        say(f"{_mark(trip.is_same)} {told(trip)}")
+    return all(trip.is_same for trip in trips)
+
+
+def told(trip: Trip) -> str:
+    """The whole loop in a sentence, as far as it went."""
+    told = {
+        Sense.SAID: f'spoke "{trip.sentence}"',
+        Sense.HEARD: f'heard "{trip.text(Sense.HEARD)}"',
+        Sense.DRAWN: "drew it",
+        Sense.SEEN: f'saw "{trip.text(Sense.SEEN)}"',
+    }
+    done = [told[step.sense] for step in trip.steps if not step.error]
+    return ", ".join(done) or f'nothing came of "{trip.sentence}"'
+
+
 def _reason(error: Exception) -> str:
     """The words of an error, which the client's task groups wrap."""
     return _reason(error.exceptions[0]) if isinstance(error, ExceptionGroup) else str(error).rstrip(".")
-
-
-async def _examine_senses(say: Say) -> bool:
-    keep = ("PATH", "HOME", "SENSES_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME", "XDG_CONFIG_HOME")
-    environ = {name: value for name, value in os.environ.items() if name in keep or name.startswith("SENSES_")}
-    async with Client(StdioServerParameters(command=shim_command(), env=environ)) as client:
-        say(f"{_mark(True)} the daemon answers (protocol {client.protocol_version})")
-        drawn = await _check(
-            client, say, "draws", "generate_image", prompt=WORDS, model="image-starter", width=64, height=64
-        )
-        picture = drawn["images"][0]["uri"] if drawn else ""
-        seen = await _check(client, say, "sees", "describe_image", "red", image=picture, model="vlm-starter")
-        spoken = await _check(client, say, "speaks", "speak", text=WORDS, model="tts-starter")
-        sound = spoken["uri"] if spoken else ""
-        heard = await _check(client, say, "hears", "transcribe", "red", audio=sound, model="stt-starter")
-    return all(result is not None for result in (drawn, seen, spoken, heard))
-
-
-async def _check(
-    client: Client, say: Say, verb: str, tool: str, expected: str = "", **arguments: Any
-) -> dict[str, Any] | None:
-    if "" in (arguments.get("image"), arguments.get("audio")):
-        say(f"{_mark(False)} {verb}: there is nothing to check it with")
-        return None
-    started = time.monotonic()
-    result = await client.call_tool(tool, arguments)
-    data = result.structured_content or {}
-    said = _gist(data) or _error(result)
-    well = not result.is_error and expected in said.lower()
-    say(f"{_mark(well)} {verb} in {time.monotonic() - started:.1f} s: {said}")
-    return data if well else None
-
-
-def _gist(data: dict[str, Any]) -> str:
-    """What was seen or heard, else where the result is."""
-    if data.get("images"):
-        return str(data["images"][0]["path"])
-    return (data["text"] or "no words") if "text" in data else str(data.get("path", ""))
-
-
-def _error(result: CallToolResult) -> str:
-    return " ".join(block.text for block in result.content if isinstance(block, TextContent))
 
 
 def _mark(well: bool) -> str:

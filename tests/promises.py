@@ -5,6 +5,7 @@
 
 MODELS = {
     "models:starters-by-default": "Without an Apple GPU the built-in starters answer calls that name no model.",
+    "models:starters-always-there": "Every starter is reachable by its name on any machine, without a download.",
     "models:never-a-starter-silently": "Whoever asks for a real model never gets a starter instead.",
     "models:missing": "Missing weights are answered at once with their size and the command that brings them.",
     "errors:unknown-model": "An unknown model is answered with the known ones.",

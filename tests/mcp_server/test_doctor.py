@@ -8,6 +8,8 @@ import anyio.to_thread
 import pytest
 
 from mcp_server import doctor
+from mcp_server.demo import agent
+from mcp_server.demo.trip import Sense, Step, Trip
 from mcp_server.places import Places
 from mcp_server.report import stop_daemon
 from model_runtime.settings import Settings
@@ -27,23 +29,46 @@ def install(monkeypatch: pytest.MonkeyPatch, shim: Path, script: str) -> None:
     """Put a shell script where the shim is looked for."""
     shim.write_text("#!/bin/sh\n" + script)
     shim.chmod(0o755)
-    monkeypatch.setattr(doctor, "shim_command", lambda: str(shim))
+    monkeypatch.setattr(agent, "shim_command", lambda: str(shim))
 
 
 @pytest.mark.promise("cli:doctor")
 async def test_every_tool_is_tried_by_meaning(
     settings: Settings, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run = f"export PYTHONPATH={REPOSITORY}\nexec {sys.executable} -m tests.mcp_server.fake_shim\n"
+    run = f"export PYTHONPATH={REPOSITORY}\nexec {sys.executable} -m tests.mcp_server.fake_shim \"$@\"\n"
     install(monkeypatch, tmp_path / "shim", run)
     said: list[str] = []
 
     well = await anyio.to_thread.run_sync(doctor.examine, settings, said.append)
     await anyio.to_thread.run_sync(stop_daemon, Places({"SENSES_HOME": str(home)}))
 
-    assert well
-    for verb, seen in (("draws", ".png"), ("sees", "A red circle"), ("speaks", ".wav"), ("hears", "a red circle")):
-        assert any(line.startswith(f"ok   {verb} in") and seen in line for line in said)
+    assert well, said
+    for verb, gave in (
+        ("speaks", "recording"),
+        ("hears", "a red circle"),
+        ("draws", "picture"),
+        ("sees", "red circle"),
+    ):
+        assert any(line.startswith(f"ok   {verb} in") and gave in line for line in said)
+    assert said[-1] == (
+        'ok   spoke "a red circle", heard "a red circle", drew it, saw "A red circle on a white background."'
+    )
+
+
+def test_what_is_heard_or_seen_wrong_is_a_failed_check_and_what_failed_ends_the_sentence() -> None:
+    said: list[str] = []
+    findings = doctor.Findings(said.append)
+    steps = (Step(Sense.SAID, 1.0), Step(Sense.HEARD, 0.5, text="a red ring"), Step(Sense.DRAWN, 2.0, error="No room."))
+    trip = Trip(1, "a red circle", steps)
+
+    for step in steps:
+        findings.ends(trip, step)
+
+    assert [line.split(" in ")[0] for line in said] == ["ok   speaks", "FAIL hears", "FAIL draws"]
+    assert said[-1].endswith(": No room.")
+    assert doctor.told(trip) == 'spoke "a red circle", heard "a red ring"'
+    assert doctor.told(Trip(1, "a red circle")) == 'nothing came of "a red circle"'
 
 
 @pytest.mark.usefixtures("home")
@@ -56,4 +81,4 @@ async def test_a_daemon_that_cannot_be_reached_is_a_failed_check(
     well = await anyio.to_thread.run_sync(doctor.examine, settings, said.append)
 
     assert not well
-    assert said[-1].startswith("FAIL the daemon does not serve: Connection closed. Its log is in ")
+    assert said[-1].startswith("FAIL the daemon does not serve: Senses does not serve: its connection ended")

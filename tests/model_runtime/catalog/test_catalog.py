@@ -53,8 +53,35 @@ def test_every_preferred_model_does_its_task_and_every_task_has_a_starter() -> N
 
 @pytest.mark.promise("models:starters-by-default")
 @pytest.mark.parametrize("name", ["", "auto", "fast", "best"])
-def test_without_an_apple_gpu_calls_that_name_no_model_get_a_starter(name: str) -> None:
-    assert catalog(starters_first=True).resolve(name, Task.VISION).name == "vlm-starter"
+@pytest.mark.parametrize("task", list(Task))
+def test_without_an_apple_gpu_calls_that_name_no_model_get_a_starter(task: Task, name: str) -> None:
+    found = catalog(starters_first=True).resolve(name, task)
+
+    assert (found.name, found.starter) == (STARTER_OF[task], True)
+
+
+@pytest.mark.promise("models:starters-always-there")
+@pytest.mark.parametrize("starters_first", [True, False])
+@pytest.mark.parametrize(("task", "name"), list(STARTER_OF.items()))
+def test_every_starter_is_reachable_by_its_name_on_any_machine(task: Task, name: str, *, starters_first: bool) -> None:
+    found = catalog(starters_first=starters_first)
+
+    model = found.resolve(name, task)
+
+    assert (model.name, model.starter) == (name, True)
+    assert found.is_present(model)
+
+
+@pytest.mark.parametrize(("system", "machine", "first"), [("linux", "x86_64", True), ("darwin", "arm64", False)])
+def test_the_machine_decides_whether_starters_are_the_default(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, system: str, machine: str, *, first: bool
+) -> None:
+    monkeypatch.setattr("sys.platform", system)
+    monkeypatch.setattr("platform.machine", lambda: machine)
+
+    found = open_catalog(Settings(Folders.under(tmp_path)))
+
+    assert [found.preferred(task).starter for task in Task] == [first] * len(Task)
 
 
 def test_with_an_apple_gpu_the_best_model_on_disk_answers(tmp_path: Path) -> None:
