@@ -4,7 +4,6 @@ A picture costs far more than a question, so several questions share one picture
 picture and itself but not its siblings. Some conversations are a single line instead, as real follow-up questions are.
 """
 
-import math
 import random
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -13,44 +12,20 @@ from functools import lru_cache
 
 import numpy as np
 import torch
-from PIL import Image
 from tokenizers import Tokenizer
 
+from training.vision.album import picture
 from training.vision.glance import label, stack
-from training.vision.network import FACTOR, MERGE, PATCH, Batch
-from training.vision.pictures import Picture, picture
+from training.vision.network import Batch
+from training.vision.patches import FACTOR, MERGE, patches, resized
+from training.vision.pictures import Picture
 from training.vision.questions import NO_PICTURE, SYSTEM_PROMPTS, Question, caption, question
 from training.vision.reserve import Split
 from training.vision.tokenizer import END, IMAGE, START, STOP, VISION_END, VISION_START
 
-MIN_PIXELS = 112 * 112
-MAX_PIXELS = 140 * 140
-MEAN = np.array([0.48145466, 0.4578275, 0.40821073], np.float32)
-DEVIATION = np.array([0.26862954, 0.26130258, 0.27577711], np.float32)
 DEFAULT_SYSTEM = "You are a helpful assistant."
 ROOT = -1
 ALIGNED = 16  # lengths that are multiples of this run two to three times faster on a CPU
-
-
-def resized(width: int, height: int) -> tuple[int, int]:
-    """Say to which size Qwen's processor brings a picture."""
-    wide, high = round(width / FACTOR) * FACTOR, round(height / FACTOR) * FACTOR
-    if wide * high > MAX_PIXELS:
-        ratio = math.sqrt(width * height / MAX_PIXELS)
-        return tuple(max(FACTOR, math.floor(side / ratio / FACTOR) * FACTOR) for side in (width, height))  # type: ignore[return-value]
-    if wide * high < MIN_PIXELS:
-        ratio = math.sqrt(MIN_PIXELS / (width * height))
-        return math.ceil(width * ratio / FACTOR) * FACTOR, math.ceil(height * ratio / FACTOR) * FACTOR
-    return wide, high
-
-
-def patches(image: Image.Image) -> np.ndarray:
-    """Cut the resized picture into normalised patches, in the order in which two by two are joined."""
-    width, height = resized(*image.size)
-    pixels = np.asarray(image.resize((width, height), Image.Resampling.BICUBIC), np.float32) / 255
-    pixels = (pixels - MEAN) / DEVIATION
-    cut = pixels.reshape(height // FACTOR, MERGE, PATCH, width // FACTOR, MERGE, PATCH, 3)
-    return cut.transpose(0, 3, 1, 4, 6, 2, 5).reshape(-1, 3 * PATCH * PATCH)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +105,12 @@ class Packer:
     def _asked(self, text: str) -> tuple[int, ...]:
         return (*self.encode(text), STOP, *self.encode("\n"), *self._turn("assistant"))
 
+    def _answer(self, one: Question) -> tuple[int, ...]:
+        """Encode an answer; what is printed is spelled letter by letter, so that any word can be read."""
+        before, spelled, after = one.answer.rpartition(one.spelled) if one.spelled else (one.answer, "", "")
+        letters = [token for letter in spelled for token in self.encode(letter)]
+        return (*self.encode(before), *letters, *self.encode(after), STOP)
+
     def sample(self, rng: random.Random, shown: Picture, questions: int = 3) -> Sample:
         """Pack one picture with questions about it."""
         width, height = (side // FACTOR for side in resized(*shown.image.size))
@@ -162,7 +143,7 @@ class Packer:
         at = self._show(sample, at, grid)
         for branch, one in enumerate(asked, start=1):
             start = sample.add(self._asked(one.text), at, branch, 0)
-            sample.add_answer((*self.encode(one.answer), STOP), start, branch, 0)
+            sample.add_answer(self._answer(one), start, branch, 0)
 
     def _show(self, sample: Sample, at: int, grid: tuple[int, int]) -> int:
         at = sample.add((VISION_START,), at, 0, ROOT)
@@ -172,12 +153,12 @@ class Packer:
     def _text_first(self, sample: Sample, asked: Question, at: int, grid: tuple[int, int]) -> None:
         at = self._show(sample, sample.add(self.encode(asked.text), at, 0, ROOT), grid)
         at = sample.add(self._asked(""), at, 0, ROOT)
-        sample.add_answer((*self.encode(asked.answer), STOP), at, 0, ROOT)
+        sample.add_answer(self._answer(asked), at, 0, ROOT)
 
     def _line(self, sample: Sample, asked: Sequence[Question], at: int) -> None:
         for one in asked:
             at = sample.add(self._asked(one.text), at, 0, ROOT)
-            at = sample.add_answer((*self.encode(one.answer), STOP), at, 0, ROOT)
+            at = sample.add_answer(self._answer(one), at, 0, ROOT)
             at = sample.add((*self.encode("\n"), *self._turn("user")), at, 0, ROOT)
 
     def _no_picture(self, sample: Sample, rng: random.Random, asked: Question) -> None:

@@ -14,8 +14,8 @@ from tokenizers import Tokenizer
 from torch import Tensor
 
 from training.vision import tokenizer as tokenizers
-from training.vision.batches import DEVIATION, MAX_PIXELS, MEAN, MIN_PIXELS
-from training.vision.network import MERGE, PATCH, Shape
+from training.vision.network import Shape
+from training.vision.patches import DEVIATION, MAX_PIXELS, MEAN, MERGE, MIN_PIXELS, PATCH
 
 STARTER = Path("model_runtime/starter/vlm-starter")
 FRAMES = 2  # Qwen shows a still picture twice

@@ -11,10 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from training.vision.glance import Labels
-
-PATCH = 14
-MERGE = 2
-FACTOR = PATCH * MERGE
+from training.vision.patches import MERGE, PATCH
 
 
 @dataclass(frozen=True, slots=True)

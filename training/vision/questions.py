@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 from training.vision.pictures import OPPOSITE, Picture, english
 from training.world import COLORS, SHAPES, Thing
+from training.world import words as world_words
 
 Phrase = str | Sequence[str]
 
-COUNTS = ("None.", "One.", "Two.")
+COUNTS = ("None.", "One.", "Two.", "Three.")
 NO_PICTURE = "Please attach a picture."
 
 CAPTION_PROMPTS = (
@@ -57,11 +58,12 @@ SYSTEM_PROMPTS = (
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A question, its answer, and the kind it is scored under."""
+    """A question, its answer, and the kind it is scored under; `spelled` is the printed text the answer repeats."""
 
     kind: str
     text: str
     answer: str
+    spelled: str = ""
 
 
 # --- wordings ------------------------------------------------------------------------------------------------------
@@ -104,8 +106,10 @@ def _name(thing: Thing) -> str:
     return f"{thing.color} {thing.shape}"
 
 
-def _both(words: Sequence[str]) -> str:
-    return " and ".join(dict.fromkeys(words))
+def _listed(words: Sequence[str]) -> str:
+    """Name each once: "red", "red and blue", "red, blue and green"."""
+    *first, last = dict.fromkeys(words)
+    return f"{', '.join(first)} and {last}" if first else last
 
 
 # --- questions -----------------------------------------------------------------------------------------------------
@@ -117,12 +121,12 @@ def ask_color(rng: random.Random, picture: Picture) -> Question:
     colors = [thing.color for thing in picture.things if thing.shape == shape]
     if picture.things and rng.random() < 0.3:
         vague = ("What color is it?", "What color is the shape?", "Which color is the object?", "What color?")
-        return _ask(rng, "color", vague, _sentence(_both([thing.color for thing in picture.things])))
+        return _ask(rng, "color", vague, _sentence(_listed([thing.color for thing in picture.things])))
     wordings = (
         f"What color is the {shape}?", f"Which color is the {shape}?", f"What is the color of the {shape}?",
         f"What color does the {shape} have?", f"Tell me the color of the {shape}.", f"The {shape} is what color?",
     )  # fmt: skip
-    return _ask(rng, "color", wordings, _sentence(_both(colors)) if colors else f"There is no {shape}.")
+    return _ask(rng, "color", wordings, _sentence(_listed(colors)) if colors else f"There is no {shape}.")
 
 
 def ask_shape(rng: random.Random, picture: Picture) -> Question:
@@ -132,22 +136,22 @@ def ask_shape(rng: random.Random, picture: Picture) -> Question:
             "What shape is it?", "What shape is this?", "Which shape is this?", "What shape do you see?",
             "Which shape is in the picture?", "What shape is in the image?", "Name the shape.", "What shapes are there?",
         )  # fmt: skip
-        shapes = english(_both([f"a {thing.shape}" for thing in picture.things]))
-        return _ask(rng, "shape", vague, _sentence(shapes) if shapes else "There is no shape.")
+        shapes = [f"a {thing.shape}" for thing in picture.things]
+        return _ask(rng, "shape", vague, _sentence(_listed(shapes)) if shapes else "There is no shape.")
     color = rng.choice([*(thing.color for thing in picture.things), rng.choice(COLORS)])
-    shapes = _both([f"a {thing.shape}" for thing in picture.things if thing.color == color])
+    shapes = [f"a {thing.shape}" for thing in picture.things if thing.color == color]
     wordings = (
         f"What shape is the {color} thing?", f"What shape is {color}?", f"Which shape is {color}?", f"What is {color}?",
         f"What is the shape of the {color} object?", f"What shape is the {color} object?", f"What {color} shape is there?",
     )  # fmt: skip
-    return _ask(rng, "shape", wordings, _sentence(shapes) if shapes else f"Nothing is {color}.")
+    return _ask(rng, "shape", wordings, _sentence(_listed(shapes)) if shapes else f"Nothing is {color}.")
 
 
 def ask_count(rng: random.Random, picture: Picture) -> Question:
     """Ask how many shapes there are, of one kind or in all."""
     if rng.random() < 0.5:
         what, count = rng.choice(("shapes", "objects", "figures")), len(picture.things)
-        if what == "objects" and picture.number:
+        if what == "objects" and picture.printed:
             what = "shapes"
     else:
         shape = rng.choice([*(thing.shape for thing in picture.things), rng.choice(SHAPES)])
@@ -200,34 +204,46 @@ def _whereabouts(picture: Picture, name: str) -> str:
             return f"There is no {name}."
         case [_], 1:
             return place(picture.centers[0])
-        case [at], _:
-            assert picture.scene
-            relation = picture.scene.relation
-            return _sentence(f"{relation if at == 0 else OPPOSITE[relation]} the {_name(picture.things[1 - at])}")
+        case [at], count:
+            return _among(picture, at, count)
         case _:
             return ""
+
+
+def _among(picture: Picture, at: int, count: int) -> str:
+    """Place a thing by its neighbours in the row."""
+    assert picture.scene
+    names, relation = [f"the {_name(thing)}" for thing in picture.things], picture.scene.relation
+    if 0 < at < count - 1:
+        return _sentence(f"between {names[at - 1]} and {names[at + 1]}")
+    return _sentence(f"{relation} {names[1]}" if at == 0 else f"{OPPOSITE[relation]} {names[at - 1]}")
 
 
 def ask_neighbor(rng: random.Random, picture: Picture) -> Question | None:
     """Ask what is above, below, left of or right of a thing."""
     if not picture.scene or not picture.scene.relation:
         return None
-    at = rng.randrange(2)
-    thing, other = picture.things[at], picture.things[1 - at]
-    if (thing.color, thing.shape) == (other.color, other.shape):
+    at = rng.randrange(len(picture.things))
+    thing = picture.things[at]
+    alike = [other for other in picture.things if other.shape == thing.shape]
+    if sum(_name(other) == _name(thing) for other in alike) > 1:
         return None
-    name = rng.choice((thing.shape, _name(thing))) if thing.shape != other.shape else _name(thing)
-    true = OPPOSITE[picture.scene.relation] if at == 0 else picture.scene.relation
-    relation = true if rng.random() < 0.75 else rng.choice(tuple(OPPOSITE))
+    name = rng.choice((thing.shape, _name(thing))) if len(alike) == 1 else _name(thing)
+    true = picture.scene.relation
+    sides = {OPPOSITE[true]: picture.things[at + 1 :], true: picture.things[:at]}
+    relation = rng.choice([side for side, there in sides.items() if there] if rng.random() < 0.75 else list(OPPOSITE))
+    there = sides.get(relation, ())
     side = relation if relation in ("above", "below") else f"to the {relation}"
     wordings = (f"What is {relation} the {name}?", f"What is {side} the {name}?", f"What's {relation} the {name}?",
                 f"Which shape is {relation} the {name}?", f"What do you see {relation} the {name}?")  # fmt: skip
-    answer = _sentence(f"a {_name(other)}") if relation == true else "Nothing."
+    answer = _sentence(_listed([f"a {_name(other)}" for other in there])) if there else "Nothing."
     return _ask(rng, "neighbor", wordings, answer)
 
 
 def ask_presence(rng: random.Random, picture: Picture) -> Question:
     """Ask whether something is there."""
+    if rng.random() < 0.15:
+        return _ask_print_presence(rng, picture)
     thing = rng.choice(picture.things) if picture.things else Thing(rng.choice(COLORS), rng.choice(SHAPES))
     if rng.random() < 0.5:
         kind = rng.random()
@@ -239,6 +255,20 @@ def ask_presence(rng: random.Random, picture: Picture) -> Question:
     a = english(f"a {name}")
     wordings = (f"Is there {a}?", f"Do you see {a}?", f"Is there {a} in the picture?", f"Can you see {a}?",
                 f"Does the image show {a}?", f"Is {a} in the image?")  # fmt: skip
+    return _ask(rng, "presence", wordings, "Yes." if there else "No.")
+
+
+def _ask_print_presence(rng: random.Random, picture: Picture) -> Question:
+    what, there = rng.choice(
+        (
+            ("any text", picture.printed),
+            ("a number", picture.number),
+            ("a word", picture.word),
+            ("text", picture.printed),
+        )
+    )
+    wordings = (f"Is there {what}?", f"Do you see {what}?", f"Is there {what} in the picture?", f"Can you see {what}?",
+                f"Does the image show {what}?", f"Is there {what} in the image?")  # fmt: skip
     return _ask(rng, "presence", wordings, "Yes." if there else "No.")
 
 
@@ -263,32 +293,58 @@ def ask_background(rng: random.Random, picture: Picture) -> Question:
     return _ask(rng, "background", wordings, _sentence(picture.background))
 
 
+def _ask_print(rng: random.Random, kind: str, wordings: Sequence[str], printed: str) -> Question:
+    """Ask to read: the answer is what is printed and nothing else, no full stop either."""
+    return Question(kind, loosen(rng, rng.choice(wordings)), printed or f"There is no {kind}.", printed)
+
+
 def ask_number(rng: random.Random, picture: Picture) -> Question:
     """Ask for the printed number."""
     wordings = (
         "What number is this?", "What number do you see?", "What number is shown?", "Which number is this?",
-        "What is the number?", "What does it say?", "What does the image say?", "Read the number.", "Read the text.",
-        "What is written here?", "What digit is this?", "Which digit do you see?", "What text is in the image?",
-        "Read this.", "Transcribe the text in this image.", "What number is in the picture?", "OCR this image.",
-        "Extract the text from this image.", "What is printed here?",
+        "What is the number?", "Read the number.", "What digit is this?", "Which digit do you see?",
+        "What number is in the picture?", "What number is printed here?", "Which number does it show?",
+    )  # fmt: skip
+    return _ask_print(rng, "number", wordings, picture.number)
+
+
+def ask_word(rng: random.Random, picture: Picture) -> Question:
+    """Ask for the printed word."""
+    wordings = (
+        "What word is this?", "What word do you see?", "Which word is this?", "What is the word?", "Read the word.",
+        "Which word is printed?", "What word is in the picture?", "Which word does it show?", "What word is shown?",
+    )  # fmt: skip
+    return _ask_print(rng, "word", wordings, picture.word)
+
+
+def ask_text(rng: random.Random, picture: Picture) -> Question:
+    """Ask for whatever is printed."""
+    wordings = (
+        "What does it say?", "What does the image say?", "What does the picture say?", "Read the text.", "Read this.",
+        "What is written here?", "What text is in the image?", "Transcribe the text in this image.", "OCR this image.",
+        "Extract the text from this image.", "What is printed here?", "What is written?", "What does it say here?",
+        "What is the text?", "Read the text in this image.", "What does this say?", "Read it.", "What text do you see?",
         "Write down all text in this image exactly as it stands, line by line. Answer with the text only.",
         "Write down all text in this image exactly as it stands, line by line. Answer with the text only.",
     )  # fmt: skip
-    return _ask(rng, "number", wordings, f"{picture.number}." if picture.number else "There is no number.")
+    return _ask_print(rng, "text", wordings, picture.printed)
 
 
 def ask_ink(rng: random.Random, picture: Picture) -> Question:
-    """Ask for the colour of the printed number."""
-    wordings = ("What color is the number?", "Which color is the number?", "What is the color of the number?",
-                "What color is the text?", "In what color is the number printed?", "What color is the digit?")  # fmt: skip
-    return _ask(rng, "ink", wordings, _sentence(picture.ink) if picture.ink else "There is no number.")
+    """Ask for the colour of the printed number or word."""
+    what, there = rng.choice((("number", picture.number), ("word", picture.word), ("text", picture.printed)))
+    if picture.printed and rng.random() < 0.7:
+        what, there = picture.kind, picture.printed
+    wordings = (f"What color is the {what}?", f"Which color is the {what}?", f"What is the color of the {what}?",
+                f"In what color is the {what} printed?", f"Tell me the color of the {what}.")  # fmt: skip
+    return _ask(rng, "ink", wordings, _sentence(picture.ink) if there else f"There is no {what}.")
 
 
 def ask_blank(rng: random.Random, picture: Picture) -> Question:
     """Ask whether there is anything at all."""
     wordings = ("Is this image blank?", "Is the image blank?", "Is the picture empty?", "Is this picture empty?",
                 "Is this a blank image?", "Is the screenshot empty?", "Is it blank?", "Is the page blank?")  # fmt: skip
-    return _ask(rng, "blank", wordings, "No." if picture.things or picture.number else "Yes.")
+    return _ask(rng, "blank", wordings, "No." if picture.things or picture.printed else "Yes.")
 
 
 Asker = Callable[[random.Random, Picture], Question | None]
@@ -296,16 +352,17 @@ ABOUT_SHAPES: tuple[Asker, ...] = (
     ask_color, ask_color, ask_shape, ask_count, ask_where, ask_where, ask_neighbor, ask_presence, ask_size,
     ask_background,
 )  # fmt: skip
-ABOUT_NUMBERS: tuple[Asker, ...] = (ask_number, ask_number, ask_number, ask_ink, ask_background)
+ABOUT_PRINTS: tuple[Asker, ...] = (ask_text, ask_text, ask_text, ask_number, ask_word, ask_ink, ask_background)
 ABOUT_ANYTHING: tuple[Asker, ...] = (
-    ask_color, ask_shape, ask_count, ask_where, ask_presence, ask_background, ask_number, ask_ink, ask_blank,
+    ask_color, ask_shape, ask_count, ask_where, ask_presence, ask_background, ask_number, ask_word, ask_text, ask_ink,
+    ask_blank,
 )  # fmt: skip
 
 
 def question(rng: random.Random, picture: Picture) -> Question:
     """Draw a question that has one right answer, most often one that suits the picture."""
     while True:
-        suited = ABOUT_SHAPES if picture.things else ABOUT_NUMBERS if picture.number else ABOUT_ANYTHING
+        suited = ABOUT_SHAPES if picture.things else ABOUT_PRINTS if picture.printed else ABOUT_ANYTHING
         asker = rng.choice(suited if rng.random() < 0.8 else ABOUT_ANYTHING)
         if asked := asker(rng, picture):
             return asked
@@ -313,12 +370,12 @@ def question(rng: random.Random, picture: Picture) -> Question:
 
 def caption(rng: random.Random, picture: Picture) -> Question:
     """Ask for the caption."""
-    return Question("caption", caption_prompt(rng), picture.caption)
+    return Question("caption", caption_prompt(rng), picture.caption, picture.printed)
 
 
 def text_corpus(rng: random.Random, pictures: Sequence[Picture]) -> list[str]:
-    """Collect every kind of text the model meets, for its tokenizer."""
+    """Collect every kind of text the model meets, for its tokenizer; what it only spells is left out."""
     asked = [make(rng, picture) for picture in pictures for make in (caption, question, question)]
-    texts = Counter(text for one in asked for text in (one.text, one.answer))
-    fixed = (*CAPTION_PROMPTS, *OTHER_PROMPTS, *SYSTEM_PROMPTS, NO_PICTURE)
+    texts = Counter(text for one in asked for text in (one.text, one.answer.replace(one.spelled or "\n", "")))
+    fixed = (*CAPTION_PROMPTS, *OTHER_PROMPTS, *SYSTEM_PROMPTS, NO_PICTURE, " ".join(sorted(world_words())))
     return [*fixed * 20, *texts.elements()]

@@ -6,13 +6,14 @@ cells belongs to scoring. A training picture avoids every reserved cell; a scori
 
 import hashlib
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from enum import StrEnum
+from functools import lru_cache
 from typing import TypeVar
 
 T = TypeVar("T")
 
-ATTEMPTS = 400
+ATTEMPTS = 60
 
 
 class Split(StrEnum):
@@ -26,6 +27,7 @@ class NoDrawError(Exception):
     """No value of this split fits here; draw the picture anew."""
 
 
+@lru_cache(100_000)
 def is_reserved(quantity: str, *cell: int) -> bool:
     """Tell whether this cell of `quantity` belongs to scoring."""
     return hashlib.sha256(f"{quantity} {cell}".encode()).digest()[0] % 5 == 0
@@ -49,11 +51,18 @@ def size(rng: random.Random, split: Split, low: float, high: float) -> float:
     return draw(split, "size", lambda: rng.uniform(low, high), lambda share: (int(share * 100),))
 
 
-def position(rng: random.Random, split: Split, margin_x: float, margin_y: float) -> tuple[float, float]:
-    """Draw a centre as shares of width and height, in cells of a 24 by 24 board."""
+def position(
+    rng: random.Random,
+    split: Split,
+    margin_x: float,
+    margin_y: float,
+    spans: Sequence[tuple[float, float]] = (),
+) -> tuple[float, float]:
+    """Draw a centre as shares of width and height, in cells of a 24 by 24 board, perhaps within narrower `spans`."""
+    across, down = spans or ((margin_x, 1 - margin_x), (margin_y, 1 - margin_y))
 
     def sample() -> tuple[float, float]:
-        return rng.uniform(margin_x, 1 - margin_x), rng.uniform(margin_y, 1 - margin_y)
+        return rng.uniform(*across), rng.uniform(*down)
 
     return draw(split, "position", sample, lambda at: (int(at[0] * 24), int(at[1] * 24)))
 

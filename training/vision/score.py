@@ -19,7 +19,9 @@ from pathlib import Path
 import mlx_vlm
 from PIL import Image, ImageDraw, ImageFont
 
-from training.vision.pictures import Picture, find_fonts, picture
+from training.vision.album import picture
+from training.vision.pictures import Picture
+from training.vision.prints import find_fonts
 from training.vision.questions import Question, caption, question
 from training.vision.reserve import Split
 

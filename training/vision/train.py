@@ -18,27 +18,28 @@ from tokenizers import Tokenizer
 from torch import nn
 
 from training.vision import tokenizer as tokenizers
+from training.vision.album import picture
 from training.vision.batches import Packer, show
 from training.vision.glance import Glance
 from training.vision.network import Batch, QwenVL, Shape
-from training.vision.pictures import find_fonts, picture
+from training.vision.prints import find_fonts
 from training.vision.questions import text_corpus
 from training.vision.reserve import Split
 
-PEAK_RATE = 2e-3
+PEAK_RATE = 1.4e-3
 WARM_UP_STEPS = 150
 BATCH = 32
 VALIDATION_SEED = 77
 SAVE_SECONDS = 150
-LOOK_ONLY = 0.17  # the share of the time spent on looking alone
+LOOK_ONLY = 0.07  # the share of the time spent on looking alone
 LOOK_WEIGHT = 0.3
 
 Judged = tuple[Batch, list[str]]  # one picture's batch and the kinds of its questions
 
 
 def rate(progress: float, step: int) -> float:
-    """Warm up, hold, and fall to nothing over the last half."""
-    return PEAK_RATE * min(1.0, (step + 1) / WARM_UP_STEPS, 2 * (1 - progress) + 0.005)
+    """Warm up, hold, and fall to nothing over the last three fifths."""
+    return PEAK_RATE * min(1.0, (step + 1) / WARM_UP_STEPS, 1.6 * (1 - progress) + 0.005)
 
 
 class Average:
@@ -98,8 +99,13 @@ def prepare_tokenizer(folder: Path, fonts: list[str]) -> Tokenizer:
     if not path.exists():
         rng = random.Random(0)
         shown = [picture(rng, Split.TRAINING, fonts) for _ in range(4000)]
-        tokenizers.train(text_corpus(rng, shown), 1024).save(str(path))
+        tokenizers.train(text_corpus(rng, shown), 1280).save(str(path))
     return Tokenizer.from_file(str(path))
+
+
+def write_shape(folder: Path, shape: Shape) -> None:
+    """Keep the network's sizes with the run."""
+    (folder / "shape.json").write_text(json.dumps(asdict(shape)))
 
 
 class Run:
@@ -177,7 +183,7 @@ def train(run: Run, packer: Packer, fonts: list[str], unseen: Sequence[Judged], 
         run.learn(next(talking if talk else looking), rate(progress, run.step), talk=talk)
         now = time.monotonic()
         run.seconds, last = run.seconds + now - last, now
-        if run.step % 50 == 0:
+        if run.step % 25 == 0:
             losses = ", ".join(f"{name} {loss:.4f}" for name, loss in run.losses.items())
             print(f"step {run.step}, {run.seconds / 60:.1f} min, {losses}", flush=True)
         if talk and run.step % 400 == 0:
@@ -203,7 +209,7 @@ def main() -> None:
     fonts = find_fonts(options.fonts, Split.TRAINING)
     tokenizer = prepare_tokenizer(options.run, fonts)
     packer, shape = Packer(tokenizer), Shape(tokenizer.get_vocab_size())
-    (options.run / "shape.json").write_text(json.dumps(asdict(shape)))
+    write_shape(options.run, shape)
     run = Run(options.run, shape, options.seed)
     run.load()
     unseen = validation(packer, find_fonts(options.fonts, Split.SCORING), 200)

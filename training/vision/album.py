@@ -1,0 +1,42 @@
+"""Draw any picture of the world."""
+
+import random
+from collections.abc import Sequence
+
+from training.vision.pictures import Picture
+from training.vision.prints import blank, number, word
+from training.vision.reserve import NoDrawError, Split
+from training.vision.scenes import counted, pair, single, triple
+
+KINDS = ("single", "pair", "counted", "triple", "number", "word", "blank")
+MIXES = {  # what is hard comes more often in training
+    Split.TRAINING: (16, 22, 12, 14, 9, 24, 3),
+    Split.SCORING: (60, 70, 50, 40, 30, 40, 10),
+}
+
+
+def picture(rng: random.Random, split: Split, fonts: Sequence[str]) -> Picture:
+    """Draw a picture of any kind."""
+    kind = rng.choices(KINDS, MIXES[split])[0]
+    while True:
+        try:
+            return draw(rng, split, fonts, kind)
+        except NoDrawError:
+            continue
+
+
+def draw(rng: random.Random, split: Split, fonts: Sequence[str], kind: str) -> Picture:
+    """Draw a picture of this kind.
+
+    Raises:
+        NoDrawError: what was drawn by lot does not fit together; try again.
+    """
+    match kind:
+        case "number":
+            return number(rng, split, fonts)
+        case "word":
+            return word(rng, split, fonts)
+        case "blank":
+            return blank(rng, split)
+        case _:
+            return {"single": single, "pair": pair, "counted": counted, "triple": triple}[kind](rng, split)

@@ -1,0 +1,175 @@
+"""Print numbers and words.
+
+A word is printed in lower or upper case or with a capital, and known by its lower-case letters alone.
+"""
+
+import random
+import re
+import string
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+from pydoc_data import topics
+
+from PIL import ImageDraw, ImageFont
+
+from training.vision.canvas import Canvas, canvas, develop, paper, wide_canvas
+from training.vision.palette import backdrop, ink_on, other_color
+from training.vision.patches import resized
+from training.vision.pictures import Mark, Picture
+from training.vision.reserve import NoDrawError, Split, position, size
+from training.world import is_held_out
+from training.world import words as world_words
+
+SCORING_FONTS = ("Roboto-", "RobotoCondensed-", "OpenSans-", "GentiumPlus-", "GentiumBookPlus-")
+UNUSED_FONTS = (
+    "Thin", "Hairline", "EBGaramond", "Junicode", "LinLibertine_I", "LinLibertine_D", "LinBiolinum_K", "Math",
+)  # fmt: skip
+PILLOW_FONT = "Pillow's own"
+NARROWEST_LETTER = 11.5  # mean pixels of a letter as the network sees it
+LOWEST_PRINT = 12  # pixels of a word's height as the network sees it
+LIKE_DIGITS = frozenset("oilszbgqe")  # a word of these alone might be read as a number
+
+WORLD = tuple(sorted(word for word in world_words() if 2 <= len(word) <= 10))
+ENGLISH = tuple(
+    sorted(set(re.findall(r"(?<![\w.'`])[a-z]{2,9}(?![\w.'(])", " ".join(topics.topics.values()))) - set(WORLD))
+)
+"""Common words from the documentation that comes with Python."""
+
+
+def find_fonts(folder: Path, split: Split) -> list[str]:
+    """List the font files `split` may use; whole families are kept for scoring, Pillow's own font among them."""
+    paths = [str(path) for path in sorted(folder.rglob("*")) if path.suffix in {".ttf", ".otf"}]
+    names = [path for path in paths if not any(word in Path(path).name for word in UNUSED_FONTS)]
+    chosen = [path for path in names if Path(path).name.startswith(SCORING_FONTS) == (split is Split.SCORING)]
+    return [*chosen, *[PILLOW_FONT] * 4] if split is Split.SCORING else chosen
+
+
+# --- what is printed -----------------------------------------------------------------------------------------------
+
+
+def _digits(rng: random.Random, split: Split) -> str:
+    kind = rng.random()
+    if kind < 0.3:
+        return str(rng.randint(0, 9))
+    low, high = (10, 99) if kind < 0.85 else (100, 999)
+    numbers = [str(number) for number in range(low, high + 1)]
+    return rng.choice([text for text in numbers if is_held_out(text) == (split is Split.SCORING)])
+
+
+def _word(rng: random.Random, split: Split) -> str:
+    """Draw a word: of the world, of English, or of random letters; the last two never both in training and scoring."""
+    kind = rng.random()
+    if kind < (0.35 if split is Split.TRAINING else 0.5):
+        return rng.choice(WORLD)
+    while True:
+        text = rng.choice(ENGLISH) if kind < 0.75 else _letters(rng)
+        if is_held_out(text) == (split is Split.SCORING):
+            return text
+
+
+def _letters(rng: random.Random) -> str:
+    while True:
+        text = "".join(rng.choice(string.ascii_lowercase) for _ in range(rng.randint(2, 7)))
+        if set(text) - LIKE_DIGITS:
+            return text
+
+
+def _cased(rng: random.Random, word: str) -> str:
+    kind = rng.random()
+    if kind < 0.55:
+        return word
+    return word.upper() if kind < 0.75 else word.capitalize()
+
+
+# --- how it is printed ---------------------------------------------------------------------------------------------
+
+
+@lru_cache
+def _font(path: str, pixels: float) -> ImageFont.FreeTypeFont:
+    if path != PILLOW_FONT:
+        return ImageFont.truetype(path, pixels)
+    font = ImageFont.load_default(pixels)
+    assert isinstance(font, ImageFont.FreeTypeFont)
+    return font
+
+
+def number(rng: random.Random, split: Split, fonts: Sequence[str]) -> Picture:
+    """Print a number of one to three digits, below a hundred mostly."""
+    frame, text = canvas(rng, split), _digits(rng, split)
+    font = _font(rng.choice(fonts), 100)
+    left, top, right, bottom = font.getbbox(text)
+    share = size(rng, split, 0.3, 0.85)
+    pixels = min(share * frame.short / (bottom - top), 0.92 * frame.width / (right - left)) * 100
+    if pixels * (bottom - top) / 100 < 14:
+        raise NoDrawError("a number too small to read")
+    return _printed(rng, split, frame, text, font, pixels, number=text)
+
+
+def word(rng: random.Random, split: Split, fonts: Sequence[str]) -> Picture:
+    """Print a word over 55 to 92 percent of the width, or of 90 percent of the height where that is less."""
+    text = _word(rng, split)
+    shown = _cased(rng, text)
+    frame, font = wide_canvas(rng, split, len(text)), _font(rng.choice(fonts), 100)
+    left, top, right, bottom = font.getbbox(shown)
+    share = size(rng, split, 0.55, 0.92)
+    pixels = min(share * frame.width / (right - left), 0.9 * frame.height / (bottom - top)) * 100
+    seen = resized(frame.width, frame.height)[0] / frame.width
+    if pixels / 100 * (right - left) / len(text) * min(seen, 1) < NARROWEST_LETTER:
+        raise NoDrawError("letters too narrow to read")
+    if pixels / 100 * (bottom - top) * min(seen, 1) < LOWEST_PRINT:
+        raise NoDrawError("a word too low to read")
+    return _printed(rng, split, frame, shown, font, pixels, word=text)
+
+
+def _printed(
+    rng: random.Random,
+    split: Split,
+    frame: Canvas,
+    text: str,
+    font: ImageFont.FreeTypeFont,
+    pixels: float,
+    *,
+    number: str = "",
+    word: str = "",
+) -> Picture:
+    background, rgb = backdrop(rng, split)
+    ink = other_color(rng, background)
+    left, top, right, bottom = font.getbbox(text)
+    width, height = (right - left) * pixels / 100 / frame.width, (bottom - top) * pixels / 100 / frame.height
+    margins = (min(0.5, width / 2 + 1 / frame.width), min(0.5, height / 2 + 1 / frame.height))
+    center = position(rng, split, *margins)
+    drawing, scaled = paper(rng, frame, rgb), font.font_variant(size=max(4, pixels * frame.scale))
+    left, top, right, bottom = scaled.getbbox(text)
+    x, y = center[0] * frame.width * frame.scale, center[1] * frame.height * frame.scale
+    corner = (x - (left + right) / 2, y - (top + bottom) / 2)
+    ImageDraw.Draw(drawing).text(corner, text, fill=ink_on(rng, ink, rgb), font=scaled)
+    return Picture(
+        develop(rng, drawing, frame),
+        background,
+        number=number,
+        word=word,
+        ink=ink,
+        centers=(center,),
+        marks=_marks(font, text, ink, center, width, height),
+    )
+
+
+def _marks(
+    font: ImageFont.FreeTypeFont, text: str, ink: str, center: tuple[float, float], width: float, height: float
+) -> tuple[Mark, ...]:
+    """Say where each letter lies."""
+    whole = font.getlength(text)
+    edges = [center[0] + (font.getlength(text[:end]) / whole - 0.5) * width for end in range(len(text) + 1)]
+    top, bottom = center[1] - height / 2, center[1] + height / 2
+    return tuple(
+        Mark(letter, ink, "", (start, top, end, bottom))
+        for letter, start, end in zip(text.lower(), edges, edges[1:], strict=False)
+    )
+
+
+def blank(rng: random.Random, split: Split) -> Picture:
+    """Fill a picture with one colour."""
+    frame = canvas(rng, split)
+    background, rgb = backdrop(rng, split)
+    return Picture(develop(rng, paper(rng, frame, rgb), frame), background)
