@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from mcp_types import CallToolResult, ContentBlock, ImageContent, ResourceLink, TextContent
+from mcp_types import AudioContent, CallToolResult, ContentBlock, ImageContent, ResourceLink, TextContent
 from pydantic import BaseModel, ConfigDict, Field
 
 from mcp_server.regions import Box, Point
@@ -154,14 +154,19 @@ def answer(
     pngs: Sequence[bytes] = (),
     shrink: Shrink | None = None,
     full: bool = False,
+    wav: bytes = b"",
 ) -> CallToolResult:
     """Build the result of a tool within the budget: text first, then as large a preview of each picture as fits.
+
+    `wav` is a sound to put in whole, where it fits.
 
     `full` asks for previews in the pictures' own size, which are given as far as the budget allows.
     """
     data = _trim_warnings(result.model_dump(mode="json", exclude_none=True))
     data = _fit_text(data | {"preview_downscaled": False} if full else data)
     blocks = [_link(link) for link in links]
+    if wav and _size(_result(data, [*blocks, _sound(wav)])) <= RESULT_BYTES:
+        blocks.append(_sound(wav))
     previews: list[ContentBlock] = []
     if shrink and pngs:
         room = RESULT_BYTES - _size(_result(data, blocks)) - 2_000
@@ -209,6 +214,10 @@ def _png_size(png: bytes) -> tuple[int, int]:
 
 def _image(jpeg: bytes) -> ContentBlock:
     return ImageContent(data=base64.b64encode(jpeg).decode("ascii"), mime_type="image/jpeg")
+
+
+def _sound(wav: bytes) -> ContentBlock:
+    return AudioContent(data=base64.b64encode(wav).decode("ascii"), mime_type="audio/wav")
 
 
 def _trim_warnings(data: dict[str, Any]) -> dict[str, Any]:

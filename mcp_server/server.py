@@ -30,6 +30,7 @@ from mcp_server.tools.generate import add_generate_image
 from mcp_server.tools.save import add_save_media
 from mcp_server.tools.speak import add_speak
 from mcp_server.tools.transcribe import add_transcribe
+from mcp_server.viewer.offer import only_where_shown, viewer
 from model_runtime.complaints import invalid_field
 from model_runtime.errors import InvalidInput
 from model_runtime.media.remote import PUBLIC_WEB, Fetcher
@@ -60,6 +61,8 @@ class SensesServer(MCPServer[Caller]):
             instructions=INSTRUCTIONS,
             lifespan=lifespan,
             subscriptions=bus,
+            extensions=[viewer()],
+            middleware=[only_where_shown],
             cache_hints={"resources/read": CacheHint(ttl_ms=1000), "resources/list": CacheHint(ttl_ms=1000)},
         )
         self.desk = desk

@@ -17,6 +17,7 @@ from mcp_server.desk import Desk, ToolContext, keep_copy, link, read_picture, to
 from mcp_server.files import Files
 from mcp_server.progress import Meter
 from mcp_server.results import Generated, Picture, answer
+from mcp_server.viewer.page import SHOWN_BY_VIEWER
 from model_runtime.errors import InvalidInput
 from model_runtime.events import Drawing, Finished
 from model_runtime.requests import GenerateImage, Task
@@ -38,7 +39,7 @@ class Output:
 def add_generate_image(server: MCPServer[Caller], desk: Desk) -> None:
     """Register the tool."""
 
-    @tool(server, title="Generate an image")
+    @tool(server, title="Generate an image", meta=SHOWN_BY_VIEWER)
     async def generate_image(
         ctx: ToolContext,
         prompt: Annotated[str, Field(description="What to draw", min_length=1, max_length=4000)],

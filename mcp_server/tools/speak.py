@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 import anyio
 from mcp.server import MCPServer
+from mcp.server.apps import client_supports_apps
 from mcp_types import CallToolResult
 from pydantic import Field
 
@@ -15,16 +16,19 @@ from mcp_server.desk import Desk, ToolContext, keep_copy, link, told, tool
 from mcp_server.files import Files
 from mcp_server.progress import Meter
 from mcp_server.results import Spoken, answer
+from mcp_server.viewer.page import SHOWN_BY_VIEWER
 from model_runtime.events import AudioChunk, Event, Speech
 from model_runtime.requests import Speak, Task
 
 Format = Literal["wav", "mp3", "flac"]
+SHOWN_BYTES = 400_000
+"""Of sound within a result: eight seconds."""
 
 
 def add_speak(server: MCPServer[Caller], desk: Desk) -> None:
     """Register the tool."""
 
-    @tool(server, title="Speak a text")
+    @tool(server, title="Speak a text", meta=SHOWN_BY_VIEWER)
     async def speak(
         ctx: ToolContext,
         text: Annotated[str, Field(description="What to say", min_length=1, max_length=20_000)],
@@ -72,9 +76,17 @@ def add_speak(server: MCPServer[Caller], desk: Desk) -> None:
                     **facts,
                 ),
                 links=[link(artifact)],
+                wav=await _for_viewer(ctx, artifact),
             )
 
         return await desk.work(ctx, "speak", wait_seconds, say)
+
+
+async def _for_viewer(ctx: ToolContext, artifact: Artifact) -> bytes:
+    """Return the sound where the client shows the viewer and it is short; others would only store it."""
+    if not client_supports_apps(ctx) or artifact.size_bytes > SHOWN_BYTES:
+        return b""
+    return await anyio.Path(artifact.path).read_bytes()
 
 
 def keep(

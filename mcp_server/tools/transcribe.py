@@ -17,6 +17,7 @@ from mcp_server.desk import Desk, ToolContext, keep_copy, link, read_sound, told
 from mcp_server.files import Files
 from mcp_server.progress import Meter
 from mcp_server.results import SegmentOut, Transcribed, answer
+from mcp_server.viewer.page import SHOWN_BY_VIEWER
 from model_runtime.checks.transcription import known_language
 from model_runtime.events import Finished, Segment, Transcript
 from model_runtime.media.subtitles import srt, vtt
@@ -30,7 +31,7 @@ SEGMENTS_SHOWN = 200
 def add_transcribe(server: MCPServer[Caller], desk: Desk) -> None:
     """Register the tool."""
 
-    @tool(server, title="Transcribe speech", meta={"anthropic/maxResultSizeChars": 200_000})
+    @tool(server, title="Transcribe speech", meta=SHOWN_BY_VIEWER | {"anthropic/maxResultSizeChars": 200_000})
     async def transcribe(
         ctx: ToolContext,
         audio: Annotated[str, Field(description="Audio or video file: path, file://, senses:// or data: URI")],

@@ -1,0 +1,54 @@
+// The talk with the host: JSON-RPC by postMessage (MCP Apps, revision 2026-01-26).
+const PROTOCOL = "2026-01-26";
+const waiting = new Map();
+const heard = new Map();
+const host = { tools: false, resources: false };
+let lastId = 0;
+
+function post(message) {
+  parent.postMessage({ jsonrpc: "2.0", ...message }, "*");
+}
+
+function request(method, params) {
+  return new Promise((resolve, reject) => {
+    lastId += 1;
+    waiting.set(lastId, { resolve, reject });
+    post({ id: lastId, method, params });
+  });
+}
+
+function on(method, listener) {
+  heard.set(method, listener);
+}
+
+async function callTool(name, args) {
+  const result = await request("tools/call", { name, arguments: args });
+  if (result.isError) throw new Error(textOf(result) || `${name} failed.`);
+  return result;
+}
+
+async function readBase64(uri) {
+  const { contents } = await request("resources/read", { uri });
+  if (!contents?.[0]?.blob) throw new Error(`${uri} holds no file.`);
+  return contents[0].blob;
+}
+
+function textOf(result) {
+  return (result.content ?? []).filter((block) => block.type === "text").map((block) => block.text).join("\n");
+}
+
+function answerHost({ id, method }) {
+  if (method === "ping" || method === "ui/resource-teardown") post({ id, result: {} });
+  else post({ id, error: { code: -32601, message: `The Senses viewer has no ${method}.` } });
+}
+
+addEventListener("message", ({ source, data }) => {
+  if (source !== parent || data?.jsonrpc !== "2.0") return;
+  if (data.method === undefined) {
+    const asked = waiting.get(data.id);
+    waiting.delete(data.id);
+    if (data.error) asked?.reject(new Error(data.error.message ?? "The host refused."));
+    else asked?.resolve(data.result ?? {});
+  } else if (data.id !== undefined) answerHost(data);
+  else heard.get(data.method)?.(data.params ?? {});
+});

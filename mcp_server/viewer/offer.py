@@ -1,0 +1,35 @@
+"""The viewer as an MCP extension, told only to clients that can show it."""
+
+from typing import Any
+
+from mcp.server.apps import Apps, client_supports_apps
+from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
+
+from mcp_server.viewer.page import VIEWER, page
+
+
+def viewer() -> Apps:
+    """Return the extension; it asks for no network, no permissions and no border of the host's."""
+    apps = Apps()
+    apps.add_html_resource(
+        VIEWER, page(), name="viewer", title="Senses", description="Shows results in the chat", prefers_border=False
+    )
+    return apps
+
+
+async def only_where_shown(ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
+    """Take the viewer out of the lists that clients get who cannot show it."""
+    result = await call_next(ctx)
+    if not isinstance(result, dict) or client_supports_apps(ctx):
+        return result
+    if ctx.method == "resources/list":
+        return result | {"resources": [one for one in result["resources"] if one["uri"] != VIEWER]}
+    if ctx.method == "tools/list":
+        return result | {"tools": [_without_viewer(tool) for tool in result["tools"]]}
+    return result
+
+
+def _without_viewer(tool: dict[str, Any]) -> dict[str, Any]:
+    meta = {name: value for name, value in tool.get("_meta", {}).items() if name != "ui"}
+    plain = {name: value for name, value in tool.items() if name != "_meta"}
+    return plain | ({"_meta": meta} if meta else {})
