@@ -68,7 +68,7 @@ function drawWave(canvas, levels, played) {
   pen.clearRect(0, 0, canvas.width, canvas.height);
   levels.forEach((level, bar) => {
     const height = Math.max(2, (level / loudest) * (canvas.height - 4));
-    pen.fillStyle = bar < played * levels.length ? style.getPropertyValue("--played") : style.getPropertyValue("--unplayed");
+    pen.fillStyle = bar < played * levels.length ? style.outlineColor : style.color;
     pen.fillRect(bar * 3, (canvas.height - height) / 2, 2, height);
   });
 }

@@ -200,4 +200,4 @@ async def test_a_host_that_passes_no_calls_on_shows_the_preview_alone(host: Host
 async def test_the_view_wears_the_colours_of_its_host(host: Host) -> None:
     view = await host.call("speak", text="Hello.")
 
-    await expect(view.locator("body")).to_have_css("color", "rgb(1, 2, 3)")
+    await expect(view.locator("body")).to_have_css("color", "rgb(250, 240, 230)")
