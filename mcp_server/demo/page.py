@@ -29,22 +29,21 @@ def page(trips: Sequence[Trip]) -> str:
 
 
 def marked(sentence: str, text: str) -> str:
-    """Return `text` as HTML with the words marked that differ from those of `sentence`."""
+    """Return `text` as HTML: words that `sentence` has not are marked, those that are missing stand struck out."""
     words = text.split()
     plain = [word.lower().strip('.,;:!?"') for word in words]
-    changes = SequenceMatcher(None, sentence.lower().split(), plain, autojunk=False).get_opcodes()
+    wanted = sentence.lower().split()
     pieces = []
-    for kind, _, _, start, end in changes:
-        piece = escape(" ".join(words[start:end]))
-        pieces.append(piece if kind == "equal" else f"<mark>{piece}</mark>" if piece else "")
-    return " ".join(filter(None, pieces))
+    for kind, gone, stays, start, end in SequenceMatcher(None, wanted, plain, autojunk=False).get_opcodes():
+        piece = escape(" ".join(words[start:end] if kind != "delete" else wanted[gone:stays]))
+        tag = {"equal": "", "delete": "del"}.get(kind, "mark")
+        pieces.append(f"<{tag}>{piece}</{tag}>" if tag else piece)
+    return " ".join(pieces)
 
 
 def _card(trip: Trip) -> str:
     steps = "\n".join(_step(trip, step) for step in trip.steps)
-    return (
-        f"<article>\n<h2>{escape(trip.sentence)} {YES if trip.is_same else NO}</h2>\n<dl>\n{steps}\n</dl>\n</article>"
-    )
+    return f"<article>\n<h2>{escape(trip.sentence)}&nbsp;{YES if trip.is_same else NO}</h2>\n<dl>\n{steps}\n</dl>\n</article>"
 
 
 def _step(trip: Trip, step: Step) -> str:

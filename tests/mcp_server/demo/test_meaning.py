@@ -63,6 +63,7 @@ def test_the_vocabulary_is_the_world_of_the_starters() -> None:
     assert set(meaning.COUNTS.values()) == set(world.COUNTS)
 
 
+@pytest.mark.promise("demo:meaning")
 @given(st.randoms(use_true_random=False), st.booleans())
 def test_every_scene_of_the_world_is_judged_as_its_grammar_does(rng: random.Random, near: bool) -> None:
     wanted = world.scene(rng)

@@ -1,0 +1,208 @@
+"""The loop over the fake runtime, which hears "a red circle" and sees one whatever it is given."""
+
+import io
+import json
+from collections.abc import AsyncGenerator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+from typing import cast
+
+import anyio.to_thread
+import pytest
+from mcp import Client, MCPError
+from PIL import Image
+from rich.console import Console
+
+from mcp_server.callers import Caller
+from mcp_server.demo import agent as agents
+from mcp_server.demo.agent import Agent, NotReached
+from mcp_server.demo.folder import given_folder, new_folder
+from mcp_server.demo.loop import SENTENCES, Tour, models_for
+from mcp_server.demo.show import show
+from mcp_server.demo.trip import Sense, Trip
+from model_runtime.errors import Cancelled, Failed, InvalidInput
+from model_runtime.events import Event, Finished, Timings, Transcript
+from model_runtime.requests import GenerateImage, Request, Transcribe
+from model_runtime.settings import Settings
+from tests.fakes import FakeService
+from tests.mcp_server.conftest import serving
+from training import world
+
+Connect = Callable[[Path], AbstractAsyncContextManager[Agent]]
+
+
+class Picky(FakeService):
+    """The fake runtime; `upset` looks at each request first and may raise."""
+
+    def __init__(self, upset: Callable[[Request], None]) -> None:
+        super().__init__()
+        self.upset = upset
+
+    async def run(
+        self, request: Request, *, client: str = "", keep_alive_seconds: float | None = None
+    ) -> AsyncGenerator[Event]:
+        """Serve what is acceptable."""
+        self.upset(request)
+        async for event in super().run(request, client=client, keep_alive_seconds=keep_alive_seconds):
+            yield event
+
+
+class Deaf(FakeService):
+    """The fake runtime that hears no words."""
+
+    async def run(
+        self, request: Request, *, client: str = "", keep_alive_seconds: float | None = None
+    ) -> AsyncGenerator[Event]:
+        """Hear nothing."""
+        async for event in super().run(request, client=client, keep_alive_seconds=keep_alive_seconds):
+            silent = isinstance(request, Transcribe) and isinstance(event, Finished)
+            yield Finished(request.model, Transcript("", "en", 0.3, ()), Timings(0, 0, 0)) if silent else event
+
+
+def over(service: FakeService, settings: Settings) -> Connect:
+    """Connections to a server over the fake runtime."""
+
+    @asynccontextmanager
+    async def connect(folder: Path) -> AsyncGenerator[Agent]:
+        async with serving(service, settings, Caller(folder, (folder,))) as server, Client(server) as client:
+            yield Agent(client)
+
+    return connect
+
+
+async def shown(tour: Tour, connect: Connect) -> tuple[list[Trip], str]:
+    """The trips of a tour, and what the terminal said."""
+    console = Console(file=io.StringIO(), width=200)
+    trips = await anyio.to_thread.run_sync(show, tour, console, connect)
+    assert isinstance(console.file, io.StringIO)
+    return trips, console.file.getvalue()
+
+
+def names(folder: Path) -> set[str]:
+    """What a folder holds."""
+    return {path.name for path in folder.iterdir()}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Where the demo is kept."""
+    return given_folder(tmp_path / "demo")
+
+
+async def test_a_sentence_goes_round_and_everything_is_kept(settings: Settings, folder: Path) -> None:
+    tour = Tour(folder, ("a red circle", "a blue square"))
+
+    trips, said = await shown(tour, over(FakeService(), settings))
+
+    assert [trip.is_same for trip in trips] == [True, False]
+    steps = {
+        f"{number}-{name}" for number in ("01", "02") for name in ("said.wav", "heard.txt", "drawn.png", "seen.txt")
+    }
+    assert names(folder) == steps | {"results.json", "demo.html", "contact-sheet.png"}
+    assert (folder / "01-seen.txt").read_text() == "A red circle on a white background.\n"
+    results = json.loads((folder / "results.json").read_text())
+    assert (results["same"], results["sentences"]) == (1, 2)
+    assert [step["model"] for step in results["trips"][0]["steps"]] == [
+        f"{name}-starter" for name in ("tts", "stt", "image", "vlm")
+    ]
+    assert "1 of 2 came back with the same meaning" in said
+    assert str(folder / "demo.html") in said
+
+
+@pytest.mark.promise("demo:goes-on")
+async def test_a_step_that_fails_is_told_and_the_other_sentences_go_on(settings: Settings, folder: Path) -> None:
+    drawings = iter([Failed("The brush broke.")])
+
+    def upset(request: Request) -> None:
+        if isinstance(request, GenerateImage) and (failure := next(drawings, None)):
+            raise failure
+
+    trips, said = await shown(Tour(folder, ("a red circle",) * 2), over(Picky(upset), settings))
+
+    assert "The brush broke." in trips[0].error
+    assert [step.sense for step in trips[0].steps] == ["said", "heard", "drawn"]
+    assert [trip.is_same for trip in trips] == [False, True]
+    assert "The brush broke." in said
+    assert "1 ended early" in said
+    assert "The brush broke." in (folder / "demo.html").read_text()
+
+
+async def test_where_no_words_are_heard_nothing_is_drawn(settings: Settings, folder: Path) -> None:
+    trips, _ = await shown(Tour(folder, ("a red circle",)), over(Deaf(), settings))
+
+    assert trips[0].error == "No words were heard, so there is nothing to draw."
+    assert trips[0].step(Sense.DRAWN) is None
+
+
+@pytest.mark.promise("demo:keeps")
+async def test_ctrl_c_leaves_what_is_there(settings: Settings, folder: Path) -> None:
+    connections = iter([over(FakeService(), settings)])
+
+    def connect(place: Path) -> AbstractAsyncContextManager[Agent]:
+        for connection in connections:
+            return connection(place)
+        raise KeyboardInterrupt
+
+    with pytest.raises(Cancelled, match=f"What was made until then is in {folder}"):
+        await shown(Tour(folder, ("a red circle",) * 2), connect)
+
+    assert json.loads((folder / "results.json").read_text())["sentences"] == 1
+    with Image.open(folder / "contact-sheet.png") as sheet:
+        assert min(sheet.size) > 500
+
+
+async def test_a_daemon_that_cannot_start_is_explained_in_its_own_words(
+    tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shim = tmp_path / "shim"
+    shim.write_text("#!/bin/sh\necho the disk is full >&2\nexit 1\n")
+    shim.chmod(0o755)
+    monkeypatch.setattr(agents, "shim_command", lambda: str(shim))
+
+    with pytest.raises(NotReached, match=r"(?s)the disk is full.*senses doctor"):
+        async with agents.connected(folder):
+            pass
+
+
+async def test_a_call_whose_connection_breaks_fails_in_a_sentence() -> None:
+    class Broken:
+        async def call_tool(self, *arguments: object, **options: object) -> None:
+            raise MCPError(-32000, "Connection closed")
+
+    agent = Agent(cast(Client, Broken()))
+
+    called = await agent.call("speak", lambda message: None, text="a red circle")
+
+    assert called.error == "Connection closed. `senses status` says where the log is."
+    assert await agent.used_gb() == 0.0
+
+
+async def test_each_sense_may_have_a_model_of_its_own(settings: Settings, folder: Path) -> None:
+    service = FakeService()
+
+    models = models_for(("", "stt-starter", "", "nobody"), starters=False)
+    trips, _ = await shown(Tour(folder, ("a red circle",), models), over(service, settings))
+
+    assert models == {Sense.SAID: "auto", Sense.HEARD: "stt-starter", Sense.DRAWN: "auto", Sense.SEEN: "nobody"}
+    assert "There is no model 'nobody'" in trips[0].error
+    assert set(models_for(("",) * 4, starters=True).values()) == {request.model for request in service.requests} | {
+        "vlm-starter"
+    }
+
+
+@pytest.mark.promise("demo:keeps")
+def test_nothing_is_ever_overwritten(tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "notes.txt").write_text("keep me")
+
+    made = {new_folder(tmp_path) for _ in range(3)}
+
+    assert len(made) == 3
+    with pytest.raises(InvalidInput, match="is not empty, and the demo overwrites nothing"):
+        given_folder(tmp_path / "mine")
+    with pytest.raises(InvalidInput, match="is a file; name a folder"):
+        given_folder(tmp_path / "mine" / "notes.txt")
+
+
+def test_no_sentence_of_the_demo_was_in_a_lesson() -> None:
+    assert all(world.is_held_out(sentence) and world.parse(sentence) for sentence in SENTENCES)
