@@ -10,15 +10,30 @@ from pathlib import Path
 import numpy as np
 
 from training import world
-from training.recogniser.speech import Espeak, Utterance, known_voice, manner
+from training.recogniser import flite
+from training.recogniser.speech import Espeak, Utterance, known_voice, manner, pronounced
 
 logger = logging.getLogger(__name__)
 
+DRILLS, OTHERS = 0.18, 0.07
+"""The shares of drills, and of sentences spoken by flite instead of espeak-ng."""
 
-def draw(rng: random.Random, *, held_out: bool) -> str:
-    """Draw a sentence that is, or is not, among those no starter trains on."""
+
+def drill(rng: random.Random) -> str:
+    """Draw what is easily misheard: a row of digits in which every third is said again, numbers or letters."""
+    kind = rng.random()
+    if kind < 0.4:
+        row = [rng.choice(world.DIGITS)]
+        for _ in range(rng.randint(1, 5)):
+            row.append(row[-1] if rng.random() < 0.35 else rng.choice(world.DIGITS))
+        return " ".join(row)
+    return world.numbers(rng) if kind < 0.6 else world.letters(rng)
+
+
+def draw(rng: random.Random, *, held_out: bool, drills: float = 0.0) -> str:
+    """Draw a sentence that is, or is not, among those no starter trains on; a share of `drills` is harder."""
     while True:
-        text = world.sentence(rng)
+        text = drill(rng) if rng.random() < drills else world.sentence(rng)
         if world.is_held_out(text) == held_out:
             return text
 
@@ -28,7 +43,19 @@ def speak(
 ) -> Iterator[Utterance]:
     """Speak `count` random sentences, each by a newly drawn voice."""
     for _ in range(count):
-        yield espeak.say(draw(rng, held_out=held_out), manner(rng, voice(rng)))
+        text = draw(rng, held_out=held_out)
+        yield espeak.say(text, manner(rng, voice(rng)), written=pronounced(rng, text))
+
+
+def lessons(rng: random.Random, count: int) -> Iterator[Utterance]:
+    """Speak `count` sentences to train on."""
+    espeak, others = Espeak(), OTHERS if flite.is_installed() else 0.0
+    for _ in range(count):
+        text = draw(rng, held_out=False, drills=DRILLS)
+        if rng.random() < others:
+            yield flite.say(text, rng.choice(flite.KNOWN_VOICES), rng)
+        else:
+            yield espeak.say(text, manner(rng, known_voice(rng)), written=pronounced(rng, text))
 
 
 def save(utterances: list[Utterance], path: Path) -> None:
@@ -53,11 +80,11 @@ def main() -> None:
     """Speak and store the corpus."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--count", type=int, default=12000)
+    parser.add_argument("--count", type=int, default=24000)
     parser.add_argument("--seed", type=int, default=1)
     asked = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    spoken = list(speak(Espeak(), random.Random(asked.seed), asked.count, held_out=False, voice=known_voice))
+    spoken = list(lessons(random.Random(asked.seed), asked.count))
     save(spoken, asked.out)
     hours = sum(one.seconds for one in spoken) / 3600
     logger.info("%d sentences, %.1f hours, %d voices", len(spoken), hours, len({one.voice for one in spoken}))

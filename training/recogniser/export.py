@@ -15,8 +15,11 @@ from training.recogniser.spectrogram import MELS
 
 logger = logging.getLogger(__name__)
 
+GROUP, STEPS = 32, 255
+"""The token table is stored in 8 bits, with a scale for every 32 numbers."""
 
-def dimensions(size: Size) -> dict[str, int | str]:
+
+def dimensions(size: Size) -> dict[str, int | str | dict[str, int]]:
     """Give the library's config.json."""
     return {
         "model_type": "whisper",
@@ -30,6 +33,7 @@ def dimensions(size: Size) -> dict[str, int | str]:
         "n_text_state": size.state,
         "n_text_head": size.heads,
         "n_text_layer": size.text_layers,
+        "quantization": {"group_size": GROUP, "bits": 8},
     }
 
 
@@ -41,17 +45,31 @@ def embedding(trained: np.ndarray) -> np.ndarray:
     return table
 
 
+def quantised(table: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Give MLX's affine form of rows of numbers: four 8-bit steps a word, and the groups' scales and biases.
+
+    Only layers that have scales are read so; all others stay as they are.
+    """
+    groups = table.reshape(len(table), -1, GROUP).astype(np.float32)
+    low, high = groups.min(-1), groups.max(-1)
+    biases, scales = low.astype(np.float16), (np.maximum(high - low, 1e-4) / STEPS).astype(np.float16)
+    steps = np.round((groups - biases[..., None].astype(np.float32)) / scales[..., None].astype(np.float32))
+    packed = steps.clip(0, STEPS).astype(np.uint8).reshape(len(table), -1).view(np.uint32)
+    return packed, scales, biases
+
+
 def weights(network: Recogniser) -> dict[str, np.ndarray]:
-    """Give all weights in the library's names and layouts, in half precision."""
+    """Give all weights in the library's names and layouts, the token table in 8 bits, the rest in half precision."""
     found = {name: value.detach().numpy() for name, value in network.state_dict().items()}
     for name in ("encoder.conv1.weight", "encoder.conv2.weight"):
         found[name] = found[name].transpose(0, 2, 1)
     norm = network.decoder.pinned_norm()
     found["decoder.ln.weight"], found["decoder.ln.bias"] = (part.detach().numpy() for part in norm)
-    found["decoder.token_embedding.weight"] = embedding(found["decoder.token_embedding.weight"])
+    table = quantised(embedding(found.pop("decoder.token_embedding.weight")))
     halves = {name: np.ascontiguousarray(value, dtype=np.float16) for name, value in found.items()}
     heads = np.array([(network.size.text_layers - 1, head) for head in GUIDED_HEADS], dtype=np.int32)
-    return {**halves, "alignment_heads": heads}
+    names = (f"decoder.token_embedding.{part}" for part in ("weight", "scales", "biases"))
+    return {**halves, **dict(zip(names, table, strict=True)), "alignment_heads": heads}
 
 
 def main() -> None:

@@ -41,6 +41,7 @@ def log_mel(samples: np.ndarray, louder: float = 0.0) -> np.ndarray:
     """
     padded = np.concatenate([samples[SPAN // 2 : 0 : -1], samples, np.zeros(SPAN, np.float32)])
     frames = np.lib.stride_tricks.sliding_window_view(padded, SPAN)[: len(samples) // HOP * HOP : HOP]
-    power = np.abs(rfft(frames * _window())) ** 2
+    waves = rfft(frames * _window())
+    power = waves.real**2 + waves.imag**2
     logs = np.log10(np.maximum(power @ filters(), 1e-10))
     return np.asarray((np.maximum(logs, logs.max() + louder - 8) + 4) / 4)

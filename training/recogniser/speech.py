@@ -52,6 +52,13 @@ class Utterance:
         return len(self.samples) / RATE
 
 
+def pronounced(rng: random.Random, text: str) -> str:
+    """Write a sentence for espeak-ng. Among letters it takes "a" for the article; half of the time we do not."""
+    if not text.startswith("letter ") or rng.random() < 0.5:
+        return text
+    return " ".join("[['eI]]" if word == "a" else word for word in text.split())
+
+
 def known_voice(rng: random.Random) -> str:
     """Draw a voice of the training set: mostly plain or numbered variants, often a named one."""
     accent = rng.choices(ACCENTS, weights=(5, 4, 2, 2, 2, 1, 1))[0]
@@ -76,6 +83,7 @@ class Espeak:
     """The espeak-ng library of this machine; one per process, one sentence at a time."""
 
     _WORD, _LAST = 1, 0
+    _PHONEMES = 0x100
     _RATE, _PITCH, _LILT, _GAP = 1, 3, 4, 7
 
     def __init__(self, library: str = "libespeak-ng.so.1") -> None:
@@ -87,8 +95,8 @@ class Espeak:
         self._pieces: list[np.ndarray] = []
         self._marks: dict[int, float] = {}
 
-    def say(self, text: str, how: Manner) -> Utterance:
-        """Speak `text`, without the silence around it.
+    def say(self, text: str, how: Manner, *, written: str = "") -> Utterance:
+        """Speak `text`, without the silence around it; `written`, word for word the same, says how it is pronounced.
 
         Raises:
             ValueError: espeak-ng has no such voice.
@@ -99,12 +107,13 @@ class Espeak:
                               (self._GAP, how.gap)):  # fmt: skip
             self._library.espeak_SetParameter(number, value, 0)
         self._pieces, self._marks = [], {}
-        written = text.encode()
-        self._library.espeak_Synth(written, len(written) + 1, 0, 1, 0, 1, None, None)
+        written = written or text
+        coded = written.encode()
+        self._library.espeak_Synth(coded, len(coded) + 1, 0, 1, 0, 1 | self._PHONEMES, None, None)
         spoken = np.concatenate(self._pieces).astype(np.float32) / 32768
         samples = resample_poly(spoken, 320, 441) if self._rate == 22050 else resample_poly(spoken, RATE, self._rate)
         first, last = audible(samples)
-        starts = _word_starts(text, self._marks, first / RATE, last / RATE)
+        starts = _word_starts(written, self._marks, first / RATE, last / RATE)
         return Utterance(text, how.voice, (samples[first:last].clip(-1, 1) * 32767).astype(np.int16), starts)
 
     def _collect(self, wave: Any, count: int, events: Any) -> int:

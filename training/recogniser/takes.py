@@ -1,11 +1,17 @@
 """Recordings with known content, for scoring and for tests: sentences in their places, level and noise as asked."""
 
-from collections.abc import Sequence
+import random
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from training.recogniser.channel import colour
+from training.recogniser.sounds import NOISES
 from training.recogniser.speech import RATE, Utterance
+
+ANY_NOISE = (8.0, 40.0)
+"""How far noise lies below the speech, in dB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +67,35 @@ def at_level(sound: np.ndarray, level: float) -> np.ndarray:
     """Scale the peak to `level` dB of full scale and round to 16 bits."""
     scaled = sound / max(1e-9, float(np.abs(sound).max())) * 10 ** (level / 20)
     return (np.round(scaled * 32767) / 32768).astype(np.float32)
+
+
+def noisy_takes(rng: random.Random, utterances: Sequence[Utterance], pauses: Callable[[int], list[float]],
+                group: Callable[[], int], ratio: tuple[float, float] = ANY_NOISE) -> list[Take]:  # fmt: skip
+    """Record the utterances, some to a take, each take with its own microphone, level (-40..0 dB) and noise."""
+    numbers, takes, left = np.random.default_rng(rng.randrange(2**32)), [], list(utterances)
+    while left:
+        count = group()
+        together, left = left[:count], left[count:]
+        take = arrange(together, pauses(len(together)))
+        if rng.random() < 0.5:
+            take = Take(colour(numbers, take.samples), take.segments)
+        noise = rng.choice(list(NOISES.values()))(numbers, take.seconds + 0.1)
+        takes.append(record(take, level=rng.uniform(-40, 0), noise=noise, ratio=rng.uniform(*ratio)))
+    return takes
+
+
+def one_each(rng: random.Random, utterances: Sequence[Utterance], ratio: tuple[float, float] = ANY_NOISE) -> list[Take]:
+    """Record every utterance by itself, with up to two seconds of quiet before it."""
+    return noisy_takes(rng, utterances, lambda _: [rng.uniform(0, 2), rng.uniform(0.1, 1.5)], lambda: 1, ratio)
+
+
+def in_rows(rng: random.Random, utterances: Sequence[Utterance], most: int) -> list[Take]:
+    """Record two to `most` sentences to a take, half a second to two seconds apart."""
+
+    def pauses(count: int) -> list[float]:
+        return [rng.uniform(0, 2), *(rng.uniform(0.5, 2) for _ in range(count))]
+
+    return noisy_takes(rng, utterances, pauses, lambda: rng.randint(2, most))
 
 
 def _quiet(seconds: float) -> np.ndarray:

@@ -30,7 +30,7 @@ from training.recogniser.windows import FRAMES, Composer, Window
 
 logger = logging.getLogger(__name__)
 
-PEAK_RATE, LAST_RATE, WARM_STEPS = 2e-3, 2e-5, 300
+PEAK_RATE, LAST_RATE, WARM_STEPS = 1.5e-3, 2e-5, 300
 BATCH_FRAMES = 9600
 WITHOUT_SPEECH, WITH_PROMPT, GUIDANCE = 0.17, 0.2, 0.5
 IGNORED = -1
@@ -40,8 +40,8 @@ SURE = 0.9
 LENGTHS = {
     0.0: {300: 4, 400: 4, 600: 2},
     0.12: {400: 6, 600: 4, 800: 3, 1600: 2, FRAMES: 1},
-    0.5: {400: 3, 800: 5, 1600: 5, FRAMES: 3},
-    0.85: {400: 2, 800: 3, 1600: 3, FRAMES: 4},
+    0.4: {400: 3, 800: 5, 1600: 5, FRAMES: 3},
+    0.8: {400: 2, 800: 3, 1600: 3, FRAMES: 4},
 }
 """From which part of the training on how often windows of how many frames are drawn."""
 
@@ -173,16 +173,30 @@ class Training:
         """Keep the state, replacing the file in one step."""
         state = {
             "network": self.network.state_dict(), "mean": self.mean.state_dict(),
-            "optimiser": self._optimiser.state_dict(), "step": self.step, "seconds": self.seconds,
+            "optimiser": self._optimiser.state_dict(), "step": self.step, "seconds": self.seconds, "tokens": v.TOKENS,
         }  # fmt: skip
         torch.save(state, self._file.with_suffix(".new"))
         self._file.with_suffix(".new").replace(self._file)
 
     def _resume(self, state: dict[str, Any]) -> None:
+        if state["tokens"] != v.TOKENS:
+            self._graduate(state["tokens"], state["mean"])
+            return
         self.network.load_state_dict(state["network"])
         self.mean.load_state_dict(state["mean"])
         self._optimiser.load_state_dict(state["optimiser"])
         self.step, self.seconds = state["step"], state["seconds"]
+
+    @torch.no_grad()
+    def _graduate(self, tokens: Sequence[int], learned: dict[str, Tensor]) -> None:
+        """Begin again with what was learned in a world of other words: all but the rows of tokens that are new."""
+        name = "decoder.token_embedding.weight"
+        table = self.network.decoder.token_embedding.weight.clone()
+        for row, token in zip(learned[name], tokens, strict=True):
+            if token in v.COMPACT:
+                table[v.COMPACT[token]] = row
+        for network in (self.network, self.mean):
+            network.load_state_dict({**learned, name: table})
 
 
 def train(training: Training, composer: Composer, checks: Sequence[Batch], budget: float) -> None:

@@ -58,18 +58,18 @@ NOWHERE = (float("nan"), float("nan"))
 
 def timed(spoken: Sequence[Spoken], cut: float | None = None) -> Transcript:
     """Write the transcript with times; `cut` is the start of a sentence that the window's end cuts."""
-    tokens, heard = [v.START, v.ZERO], [NOWHERE, NOWHERE]
+    tokens, heard = [v.COMPACT[v.START], v.time(0)], [NOWHERE, NOWHERE]
     starts = [one.start for one in spoken] + ([cut] if cut is not None else [])
     if starts[0] >= LEAD:
-        tokens += [v.BLANK, v.ZERO + _step(starts[0]), v.ZERO + _step(starts[0])]
+        tokens += [v.COMPACT[v.BLANK], v.time(starts[0]), v.time(starts[0])]
         heard += [(0.0, starts[0]), _around(starts[0]), _around(starts[0])]
     for number, one in enumerate(spoken):
-        tokens += [v.WORDS[word] for word in one.text.split()] + [v.ZERO + _step(one.end)]
+        tokens += [*v.encode(one.text), v.time(one.end)]
         heard += _words_heard(one) + [_around(one.end)]
         if number + 1 < len(starts):
-            tokens.append(v.ZERO + _step(starts[number + 1]))
+            tokens.append(v.time(starts[number + 1]))
             heard.append(_around(starts[number + 1]))
-    return Transcript([*(v.COMPACT[token] for token in tokens), v.COMPACT[v.END]], [*heard, NOWHERE])
+    return Transcript([*tokens, v.COMPACT[v.END]], [*heard, NOWHERE])
 
 
 def untimed(spoken: Sequence[Spoken], *, blank: bool) -> Transcript:
@@ -107,17 +107,14 @@ def prompt(rng: random.Random, corpus: Sequence[Utterance], longest: int) -> lis
     return [v.COMPACT[v.PREVIOUS], *tokens[:length]]
 
 
-def _step(seconds: float) -> int:
-    return 5 * min(300, max(0, round(seconds * 10)))
-
-
 def _around(seconds: float) -> tuple[float, float]:
     return seconds - TIME_SLACK, seconds + TIME_SLACK
 
 
 def _words_heard(one: Spoken) -> list[tuple[float, float]]:
-    ends = (*one.words[1:], one.end)
-    return [(start - SLACK, end + SLACK) for start, end in zip(one.words, ends, strict=True)]
+    """Tell when each token of the words is heard."""
+    words = zip(one.text.split(), one.words, (*one.words[1:], one.end), strict=True)
+    return [(start - SLACK, end + SLACK) for word, start, end in words for _ in v.spelled(word)]
 
 
 class Composer:
@@ -194,7 +191,7 @@ class Composer:
         power = float(np.sqrt((sound[loud] ** 2).mean()))
         if rng.random() < 0.7:
             kinds = NOISE if rng.random() < 0.8 else ANY_SOUND
-            ratio = rng.uniform(7, 40) if kinds is NOISE else rng.uniform(14, 40)
+            ratio = rng.uniform(5, 35) if kinds is NOISE else rng.uniform(14, 40)
             sound = sound + self._backgrounds.cut(numbers, len(sound), kinds) * power * 10 ** (-ratio / 20)
         sound = sound / np.abs(sound).max() * 10 ** (rng.uniform(-41, -0.2) / 20)
         return self._blinded(self._log_mel(sound))
