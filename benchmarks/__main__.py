@@ -9,7 +9,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import clients, memory, overhead, responsiveness
+from benchmarks import clients, memory, overhead, responsiveness, starters, tools
 from benchmarks.instance import describe_machine, running
 from benchmarks.row import Row
 from tests.checkpoints import llama
@@ -32,10 +32,12 @@ def measure(checkpoint: Path) -> list[Row]:
     with running() as instance:
         rows = [Row("start → ready", instance.ready_seconds, "s", 2, "senses serve → first answer of /health")]
         rows += clients.measure(instance)
+        rows += tools.measure(instance)
     with running(f'[models.tiny]\npath = "{checkpoint}"\n') as instance:
         rows += overhead.measure(instance, "tiny", checkpoint)
         rows += responsiveness.measure(instance)
         rows += memory.measure(instance, "vlm-starter")
+        rows += starters.measure(instance)
     return rows
 
 

@@ -1,0 +1,63 @@
+"""What a newcomer waits for: how quickly each starter is loaded, and how much all of them weigh."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from benchmarks.instance import Instance
+from benchmarks.row import Row, median
+from model_runtime.catalog.aliases import STARTER_MODELS
+from model_runtime.catalog.model import Model
+
+ROUNDS = 3
+LOAD_SECONDS = 0.5
+ALL_MB = 30
+
+LOAD = """
+import json, sys, time
+from model_runtime.engines.engine import LoadSpec
+from model_runtime.engines.registry import open_engine
+name, engine, folder, options = json.loads(sys.argv[1])
+loader = open_engine(engine)
+started = time.perf_counter()
+loader.load(LoadSpec(name, engine, {"model": folder}, options), lambda stage, fraction: None)
+print(json.dumps(time.perf_counter() - started))
+"""
+
+
+def measure(instance: Instance) -> list[Row]:
+    """Load every starter in processes of its own and through the running instance, and weigh its folder."""
+    rows = [row for model in STARTER_MODELS for row in _rows(instance, model)]
+    total = sum(_folder_mb(model) for model in STARTER_MODELS)
+    return [*rows, Row("all starters", total, "MB", ALL_MB, "their folders, everything in them")]
+
+
+def _rows(instance: Instance, model: Model) -> list[Row]:
+    alone = median([_load_seconds(model) for _ in range(ROUNDS)])
+    whole = median([_start_seconds(instance, model) for _ in range(ROUNDS)])
+    return [
+        Row(f"{model.name} load", alone, "s", LOAD_SECONDS, f"{ROUNDS} processes, engine imported → model loaded"),
+        Row(f"{model.name} start → ready", whole, "s", None, f"{ROUNDS} cold loads, process, imports and load"),
+        Row(f"{model.name} size", _folder_mb(model), "MB", None, "its folder"),
+    ]
+
+
+def _load_seconds(model: Model) -> float:
+    wanted = json.dumps([model.name, model.engine, model.path, dict(model.options)])
+    environ = {**os.environ, "HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
+    command = [sys.executable, "-c", LOAD, wanted]
+    output = subprocess.run(command, env=environ, capture_output=True, text=True, check=True).stdout
+    return float(json.loads(output.splitlines()[-1]))
+
+
+def _start_seconds(instance: Instance, model: Model) -> float:
+    instance.command(model.name, "stop")
+    instance.command(model.name, "start")
+    told = next(known for known in instance.status()["models"] if known["name"] == model.name)
+    return float(told["last_load_seconds"])
+
+
+def _folder_mb(model: Model) -> float:
+    return sum(file.stat().st_size for file in Path(model.path).rglob("*") if file.is_file()) / 1e6
