@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 TOOLS := packaging/node_modules/.package-lock.json
 
-.PHONY: setup serve test check lock bench clean
+.PHONY: setup serve test check lock bench bundle clean
 
 setup: $(STAMP)
 
@@ -39,6 +39,11 @@ lock: setup
 	$(BIN)/uv pip compile pyproject.toml --quiet --group dev --universal --python-version 3.11 \
 	  --override requirements.overrides --no-emit-index-url --no-annotate --no-header --output-file requirements.lock
 	sed -i.bak "/sys_platform == 'never'/d" requirements.lock && rm requirements.lock.bak
+
+# the bundle for Claude Desktop and other apps that take .mcpb files
+bundle: setup $(TOOLS)
+	rm -rf build/mcpb && mkdir -p dist && $(BIN)/python packaging/mcpb/build.py build/mcpb
+	packaging/node_modules/.bin/mcpb pack build/mcpb dist/senses.mcpb
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis

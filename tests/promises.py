@@ -18,6 +18,7 @@ MODELS = {
     "hub:presence-offline": "Presence is told offline, and only for complete downloads.",
     "settings:home": "SENSES_HOME keeps everything of one instance in one folder.",
     "packaging:wheel": "What a user installs holds the page, the starters and both commands.",
+    "packaging:bundle": "The bundle for desktop apps starts the installed Senses with its user's settings.",
 }
 
 RUNTIME = {
@@ -171,6 +172,7 @@ MCP = {
     "mcp:tools": "The tools and their arguments are these.",
     "mcp:small": "The tools cost little context.",
     "mcp:conformance": "The protocol's official conformance suite passes for both its current revisions.",
+    "mcp:inspector": "The protocol's official inspector reads everything through the shim, in both eras.",
     "mcp:web": "Where the owner allows it, tools take media from the public web only.",
     "shim:stdio": "The official client works through the shim.",
     "shim:one-daemon": "Eight clients share one daemon.",
