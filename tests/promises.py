@@ -17,6 +17,7 @@ MODELS = {
     "hub:disk-full": "A full disk is told before anything is downloaded.",
     "hub:presence-offline": "Presence is told offline, and only for complete downloads.",
     "settings:home": "SENSES_HOME keeps everything of one instance in one folder.",
+    "packaging:starters-small": "The four built-in models together are a download of seconds.",
     "packaging:wheel": "What a user installs holds the page, the starters and both commands.",
     "packaging:bundle": "The bundle for desktop apps starts the installed Senses with its user's settings.",
 }
