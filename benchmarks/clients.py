@@ -57,25 +57,27 @@ def _session(command: Sequence[str], environ: Mapping[str, str]) -> tuple[float,
     with subprocess.Popen(
         command, env=dict(environ), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
     ) as child:
-        _ask(child, INITIALIZE)
+        ask(child, INITIALIZE)
         initialized = time.perf_counter()
-        _send(child, {"jsonrpc": "2.0", "method": "notifications/initialized"})
-        _ask(child, LIST_TOOLS)
+        send(child, {"jsonrpc": "2.0", "method": "notifications/initialized"})
+        ask(child, LIST_TOOLS)
         listed = time.perf_counter()
         resident = psutil.Process(child.pid).memory_info().rss / 1e6
         child.stdin.close()  # type: ignore[union-attr]
     return (initialized - started) * 1e3, (listed - started) * 1e3, resident
 
 
-def _send(child: "subprocess.Popen[bytes]", message: Mapping[str, Any]) -> None:
+def send(child: "subprocess.Popen[bytes]", message: Mapping[str, Any]) -> None:
+    """Write one message to a server on stdio."""
     assert child.stdin is not None
     child.stdin.write(json.dumps(message).encode() + b"\n")
     child.stdin.flush()
 
 
-def _ask(child: "subprocess.Popen[bytes]", message: Mapping[str, Any]) -> dict[str, Any]:
+def ask(child: "subprocess.Popen[bytes]", message: Mapping[str, Any]) -> dict[str, Any]:
+    """Write a request and return its answer, passing over what else comes."""
     assert child.stdout is not None
-    _send(child, message)
+    send(child, message)
     while line := child.stdout.readline():
         answer: dict[str, Any] = json.loads(line)
         if answer.get("id") == message["id"]:

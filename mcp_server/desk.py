@@ -23,7 +23,7 @@ from mcp_server.files import PICTURE_BYTES, SOUND_BYTES, Files
 from mcp_server.jobs import Jobs, Work, attend
 from mcp_server.player import Player
 from mcp_server.progress import Meter
-from mcp_server.results import Answered, Link, answer
+from mcp_server.results import Link, answer
 from model_runtime.errors import Failed, SensesError
 from model_runtime.events import Event, Finished
 from model_runtime.media.remote import PUBLIC_WEB, Fetcher
@@ -70,7 +70,7 @@ class Desk:
         if await attend(job, deadline_seconds(client, wait_seconds), tell):
             self.jobs.delivered(job)
             return job.outcome()
-        return answer(Answered(status="running", job_id=job.id, progress=job.meter.message))
+        return answer(job.running_yet())
 
     async def run(
         self, request: Request, meter: Meter, client: str, on: Callable[[Event], None] | None = None
@@ -127,8 +127,8 @@ def told(finished: Finished) -> dict[str, Any]:
     return {
         "model": finished.model,
         "starter": finished.starter,
-        "seconds": round(finished.timings.running, 2),
-        "load_seconds": round(finished.timings.loading, 2),
+        "seconds": round(finished.timings.running, 3),
+        "load_seconds": round(finished.timings.loading, 3),
         "warnings": warnings,
     }
 

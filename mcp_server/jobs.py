@@ -6,6 +6,7 @@ on and `get_job` answers exactly what the tool would have. Cancelling a call tha
 """
 
 import logging
+import math
 import secrets
 import time
 from collections.abc import Awaitable, Callable
@@ -16,6 +17,7 @@ from anyio.abc import TaskGroup
 from mcp_types import CallToolResult
 
 from mcp_server.progress import Meter
+from mcp_server.results import Answered
 from model_runtime.errors import Cancelled, Failed, InvalidInput, SensesError
 
 logger = logging.getLogger(__name__)
@@ -49,6 +51,12 @@ class Job:
         if not self.finished.is_set():
             return "running"
         return "done" if self.result else "cancelled" if isinstance(self.error, Cancelled) else "failed"
+
+    def running_yet(self) -> Answered:
+        """Return what is told while the work goes on: how to ask for it, how far it is, how long it may take."""
+        eta = self.meter.eta_seconds()
+        left = None if eta is None else float(math.ceil(eta))
+        return Answered(status="running", job_id=self.id, progress=self.meter.message, eta_seconds=left)
 
     def outcome(self) -> CallToolResult:
         """Return what the tool answers; raises what it raised."""

@@ -1,5 +1,6 @@
 """How far a request is, as one rising fraction and a short sentence for people."""
 
+import time
 from dataclasses import dataclass, field
 
 import anyio
@@ -8,6 +9,8 @@ from model_runtime.events import Event, Loading, Preview, Progress, Queued
 
 LOADING_SHARE = 0.4
 """The part of the bar that loading a model fills; the work itself fills the rest."""
+ENOUGH = 0.02
+"""How much of the whole must be done before its pace tells anything."""
 RISE = 0.0001
 """Progress values must rise even where nothing moved (MCP, progress)."""
 STAGES = {
@@ -28,6 +31,8 @@ class Meter:
     news: anyio.Event = field(default_factory=anyio.Event)
     """Set, and replaced, at the next change."""
     _told: float = -RISE
+    _pace: tuple[float, float] | None = None
+    """When the work itself began to move, and the fraction it moved from."""
 
     def note(self, event: Event) -> None:
         """Take in an event of the runtime; those that tell no progress change nothing."""
@@ -37,8 +42,25 @@ class Meter:
         message, fraction = reading
         prefix = f"picture {self.part + 1}/{self.parts}, " if self.parts > 1 else ""
         self.message = prefix + message
-        self.fraction = (self.part + fraction) / self.parts
+        working = not isinstance(event, Queued | Loading)
+        if not working:
+            self._pace = None
+        self.reach((self.part + fraction) / self.parts, working=working)
         self.stir()
+
+    def reach(self, fraction: float, *, working: bool = True, now: float | None = None) -> None:
+        """Take in how far the request is; `working` tells that it is not only waiting or loading."""
+        self.fraction = fraction
+        if working and self._pace is None:
+            self._pace = (time.monotonic() if now is None else now, fraction)
+
+    def eta_seconds(self, now: float | None = None) -> float | None:
+        """Estimate the time that is left from the pace so far; None while nothing has moved."""
+        if self._pace is None:
+            return None
+        began, start = self._pace
+        moved, took = self.fraction - start, (time.monotonic() if now is None else now) - began
+        return took * (1 - self.fraction) / moved if moved > ENOUGH else None
 
     def say(self, message: str) -> None:
         """Tell what is done besides the model's work."""

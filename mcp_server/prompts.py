@@ -29,10 +29,12 @@ def add_prompts(server: MCPServer[Caller], desk: Desk) -> None:
 
     @server.prompt(title="Read a screenshot")
     def read_screenshot(path: str) -> str:
-        """Read the text of a screenshot and keep its layout."""
+        """Turn a screenshot into a brief that its user interface can be built from."""
         return (
-            f'Call describe_image on {path} with task="ocr", then write the text as Markdown that keeps the layout: '
-            "headings, lists, tables and code blocks."
+            f'Call describe_image on {path} with task="ocr" for its words, then with a prompt that asks for layout, '
+            "components, colours and spacing, and again for whatever stays unclear. Then write a brief to build this "
+            "screen from: regions from top to bottom, each with its components, their states and exact words, colours "
+            "as hex, alignment and spacing; what cannot be told is listed as a question, not invented."
         )
 
     @server.prompt(title="Meeting minutes")

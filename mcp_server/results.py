@@ -38,6 +38,7 @@ class Answered(BaseModel):
     status: Literal["done", "running"] = Field(default="done", description='"running": call get_job with job_id')
     job_id: str | None = None
     progress: str | None = None
+    eta_seconds: float | None = None
     model: str | None = None
     starter: bool = Field(default=False, description="a tiny built-in model answered; it knows only a toy world")
     seconds: float | None = None
@@ -100,6 +101,7 @@ class Transcribed(Answered):
     truncated: bool = Field(default=False, description="the whole text is in the file at path")
     language: str | None = None
     duration: float | None = None
+    realtime_factor: float | None = Field(default=None, description="seconds of work for a second of sound")
     segments: list[SegmentOut] | None = None
     path: str | None = None
     uri: str | None = None

@@ -16,7 +16,7 @@ from mcp_server.desk import Desk, ToolContext, tool
 from mcp_server.downloads import Downloaded
 from mcp_server.jobs import Work, attend
 from mcp_server.progress import Meter
-from mcp_server.results import Answered, Report, answer
+from mcp_server.results import Report, answer
 from model_runtime.errors import InvalidInput
 from model_runtime.service import resolve_any
 
@@ -48,7 +48,7 @@ def add_control(server: MCPServer[Caller], desk: Desk) -> None:
 
         if await attend(job, min(wait_seconds, _longest(ctx)), tell, owns=False):
             return job.outcome()
-        return answer(Answered(status="running", job_id=job.id, progress=job.meter.message))
+        return answer(job.running_yet())
 
     @tool(server, title="Cancel a job", idempotent=True)
     async def cancel_job(ctx: ToolContext, job_id: str) -> CallToolResult:
@@ -113,7 +113,7 @@ def downloading(desk: Desk, model: str) -> Work:
         def report(downloaded: Downloaded) -> None:
             nonlocal last
             last = downloaded
-            meter.fraction = downloaded.done_bytes / max(downloaded.total_bytes, 1)
+            meter.reach(downloaded.done_bytes / max(downloaded.total_bytes, 1))
             meter.say(
                 f"downloading {model}: {downloaded.done_bytes / 1e9:.1f} of {downloaded.total_bytes / 1e9:.1f} GB"
             )

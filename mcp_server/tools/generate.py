@@ -113,8 +113,8 @@ def keep(desk: Desk, drawn: list[Finished], output: Output, prompt: str, preview
         for artifact, drawing, place in zip(kept, drawings, places, strict=True)
     ]
     facts = told(drawn[-1])
-    facts["seconds"] = round(sum(finished.timings.running for finished in drawn), 2)
-    facts["load_seconds"] = round(sum(finished.timings.loading for finished in drawn), 2)
+    facts["seconds"] = round(sum(finished.timings.running for finished in drawn), 3)
+    facts["load_seconds"] = round(sum(finished.timings.loading for finished in drawn), 3)
     return answer(
         Generated(images=shown, prompt=prompt, steps=drawings[-1].steps, **facts),
         links=[link(artifact) for artifact in kept],

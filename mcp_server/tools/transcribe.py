@@ -92,6 +92,7 @@ def keep(
             text=heard.text.strip(),
             language=heard.language,
             duration=round(heard.duration, 2),
+            realtime_factor=round(finished.timings.running / heard.duration, 3) if heard.duration else None,
             segments=segments,
             path=str(keep_copy(place, path, files, data)),
             uri=artifact.uri,

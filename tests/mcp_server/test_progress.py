@@ -1,5 +1,6 @@
 import itertools
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -66,3 +67,27 @@ def test_ordinals() -> None:
     assert [ordinal(number) for number in (1, 2, 3, 4, 11, 12, 21, 102, 111)] == [
         "1st", "2nd", "3rd", "4th", "11th", "12th", "21st", "102nd", "111th",
     ]  # fmt: skip
+
+
+def test_the_time_that_is_left_follows_from_the_pace_of_the_work_itself() -> None:
+    meter = Meter()
+    meter.reach(0.1, working=False, now=0.0)
+    before = meter.eta_seconds(now=50.0)
+
+    meter.reach(0.4, now=100.0)
+    too_soon = meter.eta_seconds(now=101.0)
+    meter.reach(0.6, now=110.0)
+
+    assert before is None
+    assert too_soon is None
+    assert meter.eta_seconds(now=110.0) == pytest.approx(20.0)
+
+
+def test_a_second_wait_starts_the_estimate_anew() -> None:
+    meter = Meter(parts=2)
+    meter.note(Progress("steps", 1, 4))
+    meter.note(Progress("steps", 3, 4))
+    meter.part = 1
+    meter.note(Queued(1))
+
+    assert meter.eta_seconds() is None

@@ -1,0 +1,116 @@
+"""What MCP adds to the models' own time: tool calls through the shim, and the very first call on a machine."""
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from benchmarks.clients import INITIALIZE, LIST_TOOLS, ask, send
+from benchmarks.instance import Instance
+from benchmarks.row import Row, median
+from mcp_server.life import read_facts
+from mcp_server.places import Places
+
+ROUNDS = 15
+COLD_ROUNDS = 3
+SHIM = str(Path(sys.executable).with_name("senses-mcp"))
+NOISE_SIDE = 600
+"""A square of noise this large is a PNG of 1.1 MB."""
+DRAWN_SIDE = 512
+
+
+def measure(instance: Instance) -> list[Row]:
+    """Call tools over the running daemon with the starters, then start daemons anew."""
+    with tempfile.TemporaryDirectory(prefix="senses-bench-") as folder, _session(instance, folder) as shim:
+        small, large = _pictures(Path(folder))
+        drawing = {"prompt": "a red circle", "width": DRAWN_SIDE, "height": DRAWN_SIDE}
+        rows = [
+            _beyond(shim, "describe_image", {"image": small}, 5, "MCP call over the runtime p50"),
+            _beyond(shim, "describe_image", {"image": large}, 50, "MCP call with a 1.1 MB picture p50"),
+            _beyond(shim, "generate_image", drawing, 50, "MCP call that draws, saves and previews p50"),
+        ]
+    cold = median([_cold() for _ in range(COLD_ROUNDS)])
+    return [*rows, Row("initialize + tools/list, no daemon yet", cold, "ms", 3000, "process start → answer")]
+
+
+def _beyond(shim: "subprocess.Popen[bytes]", tool: str, arguments: dict[str, Any], target: float, name: str) -> Row:
+    """Time calls less what the result says the model itself took."""
+    _call(shim, tool, arguments)
+    times = [_call(shim, tool, arguments) for _ in range(ROUNDS)]
+    return Row(
+        name,
+        median(times),
+        "ms",
+        target,
+        f"{ROUNDS} warm calls of {tool} through senses-mcp, less the model's own time",
+    )
+
+
+def _call(shim: "subprocess.Popen[bytes]", tool: str, arguments: dict[str, Any]) -> float:
+    started = time.perf_counter()
+    message = {"jsonrpc": "2.0", "id": 9, "method": "tools/call", "params": {"name": tool, "arguments": arguments}}
+    result = ask(shim, message)["result"]
+    took = time.perf_counter() - started
+    told = result["structuredContent"]
+    return float(took - told["seconds"] - told["load_seconds"]) * 1e3
+
+
+@contextmanager
+def _session(instance: Instance, folder: str) -> "Iterator[subprocess.Popen[bytes]]":
+    with subprocess.Popen(
+        [SHIM],
+        env=instance.environ,
+        cwd=folder,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    ) as shim:
+        _greet(shim)
+        yield shim
+        shim.stdin.close()  # type: ignore[union-attr]
+
+
+def _greet(shim: "subprocess.Popen[bytes]") -> None:
+    ask(shim, INITIALIZE)
+    send(shim, {"jsonrpc": "2.0", "method": "notifications/initialized"})
+
+
+def _pictures(folder: Path) -> tuple[str, str]:
+    small, large = folder / "small.png", folder / "large.png"
+    Image.new("RGB", (128, 128), "white").save(small)
+    noise = os.urandom(NOISE_SIDE * NOISE_SIDE * 3)
+    Image.frombytes("RGB", (NOISE_SIDE, NOISE_SIDE), noise).save(large)
+    return str(small), str(large)
+
+
+def _cold() -> float:
+    """Start the shim where no daemon runs, ask for the tools, and end what it started."""
+    with tempfile.TemporaryDirectory(prefix="senses-bench-") as folder:
+        environ = {**os.environ, "SENSES_HOME": folder}
+        started = time.perf_counter()
+        with subprocess.Popen(
+            [SHIM], env=environ, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+        ) as shim:
+            _greet(shim)
+            ask(shim, LIST_TOOLS)
+            took = time.perf_counter() - started
+            shim.stdin.close()  # type: ignore[union-attr]
+        _end(Places({"SENSES_HOME": folder}))
+        return took * 1e3
+
+
+def _end(places: Places) -> None:
+    facts = read_facts(places)
+    if facts is None:
+        return
+    os.kill(facts.pid, signal.SIGTERM)
+    while read_facts(places):
+        time.sleep(0.02)
