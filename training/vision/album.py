@@ -17,20 +17,19 @@ MIXES = {  # what is hard comes more often in training
 
 def picture(rng: random.Random, split: Split, fonts: Sequence[str]) -> Picture:
     """Draw a picture of any kind."""
-    kind = rng.choices(KINDS, MIXES[split])[0]
+    return drawn(rng, split, fonts, rng.choices(KINDS, MIXES[split])[0])
+
+
+def drawn(rng: random.Random, split: Split, fonts: Sequence[str], kind: str) -> Picture:
+    """Draw a picture of this kind, trying until what is drawn by lot fits together."""
     while True:
         try:
-            return draw(rng, split, fonts, kind)
+            return _draw(rng, split, fonts, kind)
         except NoDrawError:
             continue
 
 
-def draw(rng: random.Random, split: Split, fonts: Sequence[str], kind: str) -> Picture:
-    """Draw a picture of this kind.
-
-    Raises:
-        NoDrawError: what was drawn by lot does not fit together; try again.
-    """
+def _draw(rng: random.Random, split: Split, fonts: Sequence[str], kind: str) -> Picture:
     match kind:
         case "number":
             return number(rng, split, fonts)

@@ -16,6 +16,8 @@ from torch import Tensor
 from training.vision import tokenizer as tokenizers
 from training.vision.network import Shape
 from training.vision.patches import DEVIATION, MAX_PIXELS, MEAN, MERGE, MIN_PIXELS, PATCH
+from training.vision.wordings import wordings
+from training.words import write_words
 
 STARTER = Path("model_runtime/starter/vlm-starter")
 FRAMES = 2  # Qwen shows a still picture twice
@@ -23,7 +25,7 @@ CONTEXT = 2048
 
 
 def weights(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Rename parameters and give the patch kernel its two frames."""
+    """Rename parameters, give the patch kernel its two frames, and halve their precision."""
     renamed = {}
     for name, value in state.items():
         if name.startswith("visual."):
@@ -33,7 +35,7 @@ def weights(state: dict[str, Tensor]) -> dict[str, Tensor]:
     kernel = renamed["vision_tower.patch_embed.proj.weight"]
     frames = kernel.view(-1, 1, 3, PATCH, PATCH).permute(0, 1, 3, 4, 2) / FRAMES
     renamed["vision_tower.patch_embed.proj.weight"] = frames.repeat(1, FRAMES, 1, 1, 1).contiguous()
-    return renamed
+    return {name: value.half() for name, value in renamed.items()}
 
 
 def config(shape: Shape) -> dict[str, Any]:
@@ -55,7 +57,7 @@ def config(shape: Shape) -> dict[str, Any]:
         "hidden_act": "silu",
         "use_cache": True,
         "use_sliding_window": False,
-        "torch_dtype": "float32",
+        "torch_dtype": "float16",
         "bos_token_id": tokenizers.END,
         "eos_token_id": tokenizers.STOP,
         "vision_start_token_id": tokenizers.VISION_START,
@@ -125,6 +127,7 @@ def write(run: Path, folder: Path) -> None:
         ("generation_config.json", generation()),
     ):
         (folder / name).write_text(json.dumps(content, indent=2) + "\n")
+    write_words(folder, wordings())
     tokenizers.save(Tokenizer.from_file(str(run / "tokenizer.json")), folder)
 
 

@@ -68,6 +68,21 @@ def _word(rng: random.Random, split: Split) -> str:
             return text
 
 
+def world_words_printed() -> list[str]:
+    """List the words of the world that are printed in training and scoring."""
+    return list(WORLD)
+
+
+def unseen_words() -> dict[str, list[str]]:
+    """List words that training never prints: English ones and strings of letters."""
+    rng = random.Random(0)
+    strings = [text for text in (_letters(rng) for _ in range(3000)) if is_held_out(text)]
+    return {
+        "never_trained_on": [text for text in ENGLISH if is_held_out(text)],
+        "letters_at_random": strings,
+    }
+
+
 def _letters(rng: random.Random) -> str:
     while True:
         text = "".join(rng.choice(string.ascii_lowercase) for _ in range(rng.randint(2, 7)))
@@ -106,9 +121,13 @@ def number(rng: random.Random, split: Split, fonts: Sequence[str]) -> Picture:
     return _printed(rng, split, frame, text, font, pixels, number=text)
 
 
-def word(rng: random.Random, split: Split, fonts: Sequence[str]) -> Picture:
-    """Print a word over 55 to 92 percent of the width, or of 90 percent of the height where that is less."""
-    text = _word(rng, split)
+def word(rng: random.Random, split: Split, fonts: Sequence[str], text: str = "") -> Picture:
+    """Print a word over 55 to 92 percent of the width, or less where it would fill more than 90 percent of the height.
+
+    Raises:
+        NoDrawError: it would be too small to read.
+    """
+    text = text or _word(rng, split)
     shown = _cased(rng, text)
     frame, font = wide_canvas(rng, split, len(text)), _font(rng.choice(fonts), 100)
     left, top, right, bottom = font.getbbox(shown)

@@ -373,6 +373,11 @@ def caption(rng: random.Random, picture: Picture) -> Question:
     return Question("caption", caption_prompt(rng), picture.caption, picture.printed)
 
 
+def reading(rng: random.Random, picture: Picture) -> Question:
+    """Ask for what is printed."""
+    return ask_text(rng, picture)
+
+
 def text_corpus(rng: random.Random, pictures: Sequence[Picture]) -> list[str]:
     """Collect every kind of text the model meets, for its tokenizer; what it only spells is left out."""
     asked = [make(rng, picture) for picture in pictures for make in (caption, question, question)]
