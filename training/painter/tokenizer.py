@@ -1,4 +1,8 @@
-"""The painter's tokenizer: Qwen's files and chat template, with merges learned from sentences of `training.world`."""
+"""The painter's tokenizer: Qwen's files, with merges learned from prompts and a chat template that ends in `SLOTS`.
+
+transformers rebuilds a Qwen tokenizer from its vocabulary and merges, whatever else its files say; only the chat
+template is ours, so lower case is made there.
+"""
 
 import json
 import random
@@ -6,15 +10,23 @@ from pathlib import Path
 
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, trainers
 
-from training import world
-from training.painter.shapes import WORDS
+from training.painter import prompts, scenes
+from training.painter.code import SLOTS
+from training.painter.shapes import PROMPT_TOKENS, WORDS
 
-SPECIAL = ("<|endoftext|>", "<|im_start|>", "<|im_end|>")
-SENTENCES = 4000
+PAD, START, END = "<|endoftext|>", "<|im_start|>", "<|im_end|>"
+SLOT_TOKENS = tuple(f"<|{slot.replace(' ', '_')}|>" for slot in SLOTS)
+SPECIAL = (PAD, START, END, *SLOT_TOKENS)
+PROMPTS = 4000
 CHAT_TEMPLATE = (
-    "{% for message in messages %}<|im_start|>{{ message['role'] }}\n{{ message['content'] }}<|im_end|>\n{% endfor %}"
-    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+    "{% for message in messages %}" + START + "{{ message['content'] | lower | trim }}" + END + "{% endfor %}"
+    "{% if add_generation_prompt %}" + "".join(SLOT_TOKENS) + "{% endif %}"
 )
+
+
+def wrap(prompt: str) -> str:
+    """Return what the chat template makes of one prompt."""
+    return f"{START}{prompt.lower().strip()}{END}{''.join(SLOT_TOKENS)}"
 
 
 def train(seed: int) -> Tokenizer:
@@ -29,7 +41,8 @@ def train(seed: int) -> Tokenizer:
         special_tokens=[AddedToken(token, special=True, normalized=False) for token in SPECIAL],
         show_progress=False,
     )
-    tokenizer.train_from_iterator((world.sentence(rng) for _ in range(SENTENCES)), trainer)
+    stream = scenes.scenes(rng, held_out=False)
+    tokenizer.train_from_iterator((prompts.prompt(rng, next(stream)) for _ in range(PROMPTS)), trainer)
     return tokenizer
 
 
@@ -39,9 +52,10 @@ def save(tokenizer: Tokenizer, folder: Path) -> None:
     tokenizer.save(str(folder / "tokenizer.json"))
     config = {
         "tokenizer_class": "Qwen2TokenizerFast",
-        "pad_token": SPECIAL[0],
-        "eos_token": SPECIAL[2],
-        "model_max_length": 512,
+        "pad_token": PAD,
+        "eos_token": END,
+        "additional_special_tokens": [START, *SLOT_TOKENS],
+        "model_max_length": PROMPT_TOKENS,
         "clean_up_tokenization_spaces": False,
         "chat_template": CHAT_TEMPLATE,
     }
