@@ -16,19 +16,19 @@ export function Try({ voices }) {
 
 /** Run one thing at a time: the latest wins, and leaving the panel ends it. */
 function useRun() {
-  const [state, setState] = useState({ busy: false, error: "", result: null });
+  const [state, setState] = useState({ busy: false, error: "", result: null, warnings: [] });
   const running = useRef(/** @type {AbortController | null} */ (null));
   useEffect(() => () => running.current?.abort(), []);
   const run = async (work) => {
     running.current?.abort();
     const control = (running.current = new AbortController());
-    const show = (result) => control.signal.aborted || setState({ busy: true, error: "", result });
+    const show = (result, warnings = []) => control.signal.aborted || setState({ busy: true, error: "", result, warnings });
     show(null);
     try {
       await work(show, control.signal);
       if (!control.signal.aborted) setState((state) => ({ ...state, busy: false }));
     } catch (error) {
-      if (!control.signal.aborted) setState({ busy: false, error: error.message, result: null });
+      if (!control.signal.aborted) setState({ busy: false, error: error.message, result: null, warnings: [] });
     }
   };
   return [state, run];
@@ -37,7 +37,8 @@ function useRun() {
 function Outcome({ state, children }) {
   return html`<div class="outcome" aria-live="polite" aria-busy=${state.busy}>
     ${state.error && html`<p class="trouble" role="alert">${state.error}</p>`}
-    ${children}${state.busy && !state.result && html`<p class="quiet working">Working…</p>`}</div>`;
+    ${children}${state.warnings.map((warning) => html`<p key=${warning} class="quiet" role="note">${warning}</p>`)}
+    ${state.busy && !state.result && html`<p class="quiet working">Working…</p>`}</div>`;
 }
 
 /** A place to drop a file on, or to choose one. */
@@ -67,7 +68,7 @@ function Describe() {
     let text = "";
     for await (const chunk of events(await post("v1/chat/completions", { stream: true, messages: [{ role: "user", content }] }, signal))) {
       text += chunk.choices[0]?.delta.content ?? "";
-      show(text);
+      show(text, chunk.senses?.warnings);
     }
   });
   const take = async (file) => {
@@ -88,7 +89,7 @@ function Draw() {
   const [state, run] = useRun();
   const draw = () => run(async (show, signal) => {
     for await (const event of events(await post("v1/images/generations", { prompt, stream: true, partial_images: 2 }, signal))) {
-      show(`data:image/png;base64,${event.b64_json}`);
+      show(`data:image/png;base64,${event.b64_json}`, event.senses?.warnings);
     }
   });
   return html`<form onSubmit=${(event) => { event.preventDefault(); draw(); }}>
@@ -106,7 +107,7 @@ function Transcribe() {
     let text = "";
     for await (const event of events(await request("v1/audio/transcriptions", { method: "POST", body, signal }))) {
       text = event.type === "transcript.text.done" ? event.text : text + event.delta;
-      show(text || "Nothing was said.");
+      show(text || "Nothing was said.", event.senses?.warnings);
     }
   });
   return html`<${Drop} accept="audio/*,video/*" label="Drop a recording here, or choose one" onFile=${take} />
@@ -120,7 +121,7 @@ function Speak({ voices }) {
   useEffect(() => () => state.result && URL.revokeObjectURL(state.result), [state.result]);
   const speak = () => run(async (show, signal) => {
     const response = await post("v1/audio/speech", { input: text, voice, response_format: "mp3" }, signal);
-    show(URL.createObjectURL(await response.blob()));
+    show(URL.createObjectURL(await response.blob()), JSON.parse(response.headers.get("x-senses-warnings") ?? "[]"));
   });
   return html`<form onSubmit=${(event) => { event.preventDefault(); speak(); }}>
       <input class="long" aria-label="What to say" value=${text} onInput=${(event) => setText(event.target.value)} />

@@ -158,6 +158,31 @@ async def test_every_sense_can_be_tried(page: Page, service: FakeService, png: b
 
 
 @pytest.mark.browser
+@pytest.mark.promise("page:try")
+async def test_what_is_to_be_doubted_is_shown_under_every_answer(
+    page: Page, service: FakeService, png: bytes, wav: bytes
+) -> None:
+    service.warnings = ('Outside what the starter model knows: "žirafe".',)
+    await page.goto("/")
+    panel = page.get_by_role("region", name="Try it")
+
+    async def shows_the_warning() -> None:
+        await expect(panel.get_by_role("note")).to_have_text(service.warnings[0])
+
+    picture = panel.get_by_label("Drop a picture here, or choose one")
+    await picture.set_input_files({"name": "a.png", "mimeType": "image/png", "buffer": png})
+    await shows_the_warning()
+    for sense in ("Draw", "Speak"):
+        await panel.get_by_role("tab", name=sense).click()
+        await panel.get_by_role("button", name=sense).click()
+        await shows_the_warning()
+    await panel.get_by_role("tab", name="Transcribe").click()
+    recording = panel.get_by_label("Drop a recording here, or choose one")
+    await recording.set_input_files({"name": "a.wav", "mimeType": "audio/wav", "buffer": wav})
+    await shows_the_warning()
+
+
+@pytest.mark.browser
 async def test_a_refusal_is_shown_where_it_was_tried(page: Page, service: FakeService) -> None:
     service.error = InvalidInput("The starter draws coloured shapes only.")
     await page.goto("/")
