@@ -4,8 +4,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 TOOLS := packaging/node_modules/.package-lock.json
+CLIENTS := packaging/clients/node_modules/.package-lock.json
 
-.PHONY: setup serve test check lock bench bundle clean
+.PHONY: setup serve test check lock bench bundle clients clean
 
 setup: $(STAMP)
 
@@ -28,6 +29,12 @@ check: setup
 # what other people check MCP servers with; tests that need it are skipped where it is missing, but fail in CI
 $(TOOLS): packaging/package.json packaging/package-lock.json packaging/.npmrc
 	cd packaging && npm ci && touch node_modules/.package-lock.json || echo "Going on without the tools of packaging/package.json."
+
+# real clients, 364 MB; CI installs them, and their tests are skipped elsewhere until someone does
+clients: $(CLIENTS)
+
+$(CLIENTS): packaging/clients/package.json packaging/clients/package-lock.json
+	cd packaging/clients && npm ci && touch node_modules/.package-lock.json
 
 test: check $(TOOLS)
 	$(BIN)/pytest $(ARGS)

@@ -88,11 +88,12 @@ def folder_rows(settings: Settings) -> tuple[tuple[str, str], ...]:
 
 def clients(commands: Commands) -> list[tuple[str, str]]:
     """Return a command for each client, and what to paste into others."""
+    # --env takes all that follows it up to the next option
     env = f" --env {shlex.quote('SENSES_HOME=' + commands.home)}" if commands.home else ""
     entry = {"command": commands.shim} | ({"env": {"SENSES_HOME": commands.home}} if commands.home else {})
     install = f"{shlex.quote(commands.senses)} install --client"
     return [
-        ("Claude Code", f"claude mcp add --scope user{env} senses -- {shlex.quote(commands.shim)}"),
+        ("Claude Code", f"claude mcp add{env} --scope user senses -- {shlex.quote(commands.shim)}"),
         ("Claude Desktop", f"{install} claude-desktop"),
         ("Cursor", f"{install} cursor"),
         ("VS Code", f"{install} vscode"),

@@ -193,6 +193,7 @@ MCP = {
     "daemon:no-engine": "Nothing the daemon is made of imports an engine.",
     "serve:foreground": "`senses serve` tells where everything is and ends on Ctrl-C.",
     "serve:copyable": "Every command shown works when pasted.",
+    "clients:claude-code": "Claude Code connects as the shown command sets it up.",
     "install:keeps": "A client's other settings stay, and a backup is kept.",
     "cli:pull": "A repository is pulled by name.",
     "cli:doctor": "The doctor tries every tool by meaning and reports what fails.",

@@ -6,12 +6,15 @@ import shutil
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
 from tests.mcp_server.conftest import places  # noqa: F401
 
-MODULES = Path(__file__).parents[2] / "packaging" / "node_modules"
+PACKAGING = Path(__file__).parents[2] / "packaging"
+MODULES = PACKAGING / "node_modules"
+CLIENTS = PACKAGING / "clients" / "node_modules"
 NODE_MAJOR = 22
 """The oldest that the tools run on."""
 
@@ -36,12 +39,26 @@ def tools() -> NpmTools:
     node = find_node()
     if node and (MODULES / ".package-lock.json").exists():
         return NpmTools(node)
-    missing = (
-        f"The tools of packaging/package.json need npm and node {NODE_MAJOR}. Install them: make packaging/node_modules"
+    return missing(
+        f"The tools of packaging/package.json need npm and node {NODE_MAJOR}: make packaging/node_modules/.package-lock.json"
     )
+
+
+@pytest.fixture(scope="session")
+def claude_code() -> list[str]:
+    """Claude Code's command, without a network; where it is not installed the same holds as for the tools."""
+    program = next(CLIENTS.glob("@anthropic-ai/claude-code-*/claude"), None)
+    alone = ["unshare", "--net"] if os.geteuid() == 0 else ["unshare", "--net", "--map-root-user"]
+    if program is None or shutil.which("unshare") is None or subprocess.run([*alone, "true"], check=False).returncode:
+        missing("Claude Code is tried without a network, on Linux with unshare. Install it: make clients")
+    return [*alone, str(program)]
+
+
+def missing(what: str) -> NoReturn:
+    """Tell that something is not installed: only continuous integration must have everything."""
     if os.environ.get("CI"):
-        pytest.fail(missing)
-    pytest.skip(missing)
+        pytest.fail(what)
+    pytest.skip(what)
 
 
 def find_node() -> str | None:

@@ -53,7 +53,7 @@ def test_another_instance_is_named_to_its_clients() -> None:
     lines = dict(clients(Commands("/opt/senses", "/opt/senses-mcp", "/srv/my senses")))
 
     assert lines["Claude Code"] == (
-        "claude mcp add --scope user --env 'SENSES_HOME=/srv/my senses' senses -- /opt/senses-mcp"
+        "claude mcp add --env 'SENSES_HOME=/srv/my senses' --scope user senses -- /opt/senses-mcp"
     )
     assert '"env": {"SENSES_HOME": "/srv/my senses"}' in lines["Others"]
 
