@@ -194,11 +194,13 @@ class Packer:
             labels=stack([one.labels for one in shown]),
         )
 
-    def stream(self, rng: random.Random, fonts: Sequence[str], size: int, questions: int) -> Iterator[Batch]:
-        """Yield training batches without end."""
+    def stream(
+        self, rng: random.Random, fonts: Sequence[str], size: int, questions: int, kinds: Sequence[str] = ()
+    ) -> Iterator[Batch]:
+        """Yield training batches of pictures of `kinds`, or of all, without end."""
         waiting: dict[tuple[int, int], list[Shown]] = defaultdict(list)
         while True:
-            one = show(picture(rng, Split.TRAINING, fonts))
+            one = show(picture(rng, Split.TRAINING, fonts, kinds))
             waiting[one.grid].append(one)
             if len(waiting[one.grid]) == size:
                 shown = waiting.pop(one.grid)

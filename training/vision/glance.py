@@ -110,6 +110,6 @@ class Glance(nn.Module):
             F.cross_entropy(self.names(tokens).float(), labels.names)
             + F.cross_entropy(self.colors(tokens).float(), labels.colors)
             + 0.5 * F.cross_entropy(self.sizes(tokens).float(), labels.sizes)
-            + 0.5 * F.cross_entropy(spelled, labels.characters.flatten(), self.weights)
+            + F.cross_entropy(spelled, labels.characters.flatten(), self.weights)
         )
         return loss

@@ -167,11 +167,11 @@ def _is_clear(frame: Canvas, relation: str, one: Center, two: Center, touching: 
 
 
 def triple(rng: random.Random, split: Split) -> Picture:
-    """Draw three different shapes of about one size in a row or a column."""
+    """Draw three shapes of about one size in a row or a column, not all alike."""
     ground = _ground(rng, split)
     things = tuple(_thing(rng, ground) for _ in range(3))
-    if len(set(things)) < 3:
-        raise NoDrawError("equal things")
+    if len(set(things)) == 1:
+        raise NoDrawError("three equal things")
     scene = _check(split, Scene(things, rng.choice(RELATIONS)))
     share = rng.uniform(0.15, 0.27)  # no cell of this band is reserved either
     shares = [share * math.exp(rng.uniform(-0.12, 0.12)) for _ in things]

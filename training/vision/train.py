@@ -33,6 +33,8 @@ VALIDATION_SEED = 77
 SAVE_SECONDS = 150
 LOOK_ONLY = 0.07  # the share of the time spent on looking alone
 LOOK_WEIGHT = 0.3
+SPELLING_UNTIL = 0.87
+"""Until then every other step is spent on looking at words alone: letters take longest to learn, and looking is cheap."""
 
 Judged = tuple[Batch, list[str]]  # one picture's batch and the kinds of its questions
 
@@ -154,7 +156,7 @@ class Run:
         with torch.autocast("cpu", torch.bfloat16):
             features = self.model.look(batch)
             loss = self.glance(features, batch.labels)
-            self._note("look", loss)
+            self._note("look" if talk else "look alone", loss)
             if talk:
                 spoken = F.cross_entropy(self.model(batch, features).float(), batch.targets)
                 self._note("talk", spoken)
@@ -176,17 +178,20 @@ def train(run: Run, packer: Packer, fonts: list[str], unseen: Sequence[Judged], 
     judge = QwenVL(run.model.shape).eval()
     rng = random.Random(f"pictures {run.step}")
     looking, talking = packer.stream(rng, fonts, 2 * BATCH, 1), packer.stream(rng, fonts, BATCH, 3)
+    spelling = packer.stream(rng, fonts, BATCH, 1, ("word",))
     last, saved = time.monotonic(), run.seconds
     while run.seconds < seconds:
         progress = run.seconds / seconds
-        talk = progress >= LOOK_ONLY
-        run.learn(next(talking if talk else looking), rate(progress, run.step), talk=talk)
+        spell = LOOK_ONLY <= progress < SPELLING_UNTIL and run.step % 2 == 1
+        talk = progress >= LOOK_ONLY and not spell
+        batch = next(spelling if spell else talking if talk else looking)
+        run.learn(batch, rate(progress, run.step), talk=talk)
         now = time.monotonic()
         run.seconds, last = run.seconds + now - last, now
         if run.step % 25 == 0:
             losses = ", ".join(f"{name} {loss:.4f}" for name, loss in run.losses.items())
             print(f"step {run.step}, {run.seconds / 60:.1f} min, {losses}", flush=True)
-        if talk and run.step % 400 == 0:
+        if progress >= LOOK_ONLY and run.step % 400 == 0:
             judge.load_state_dict(run.average.weights)
             counts = validate(judge, unseen)
             print(*(f"{kind} {good}/{total}" for kind, (good, total) in sorted(counts.items())), flush=True)

@@ -1,6 +1,7 @@
 """Every wording training asks with, for the list of words the starter knows."""
 
 import random
+import string
 from collections.abc import Iterator
 
 from PIL import Image
@@ -14,7 +15,7 @@ DRAWS = 40
 
 def wordings() -> Iterator[str]:
     """Give texts that hold every word of the questions; repeats many."""
-    yield from (*CAPTION_PROMPTS, *OTHER_PROMPTS, *SYSTEM_PROMPTS, *sorted(words()))
+    yield from (*CAPTION_PROMPTS, *OTHER_PROMPTS, *SYSTEM_PROMPTS, *sorted(words()), *string.digits)
     rng = random.Random(0)
     for picture in _pictures():
         for _ in range(DRAWS):
