@@ -93,7 +93,9 @@ async def connected(folder: Path) -> AsyncGenerator[Agent]:
             except (MCPError, OSError, ExceptionGroup) as error:
                 complaints.seek(0)
                 why = complaints.read().strip() or "its connection ended"
-                raise NotReached(f"Senses does not serve: {why}\n`senses doctor` checks the installation.") from error
+                raise NotReached(
+                    f"Senses does not serve: {why}\nTry again, or let `senses doctor` check the installation."
+                ) from error
             yield Agent(client)
 
 

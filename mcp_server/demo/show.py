@@ -1,6 +1,7 @@
 """`senses demo` on the terminal: a line for every step as it is over, then where to look and listen."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import anyio
@@ -74,6 +75,8 @@ def show(tour: Tour, console: Console, connect: Connect = connected) -> list[Tri
         raise Cancelled(f"Stopped. What was made until then is in {tour.folder}.") from None
     finally:
         terminal.rest()
+        with suppress(OSError):
+            tour.folder.rmdir()  # goes only where nothing was made
     console.print(summary(tour.folder, trips), soft_wrap=True)
     return trips
 

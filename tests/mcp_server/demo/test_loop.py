@@ -160,8 +160,9 @@ async def test_a_daemon_that_cannot_start_is_explained_in_its_own_words(
     monkeypatch.setattr(agents, "shim_command", lambda: str(shim))
 
     with pytest.raises(NotReached, match=r"(?s)the disk is full.*senses doctor"):
-        async with agents.connected(folder):
-            pass
+        await shown(Tour(folder, ("a red circle",)), agents.connected)
+
+    assert folder.name not in names(folder.parent)
 
 
 async def test_a_call_whose_connection_breaks_fails_in_a_sentence() -> None:
