@@ -1,13 +1,18 @@
 """What a user installs is complete: code, page, starters and commands."""
 
+import json
+import re
 import subprocess
 import sys
+import tomllib
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 ROOT = Path(__file__).parent.parent
+REGISTRY_NAME = re.compile(r"[a-zA-Z0-9.-]+/[a-zA-Z0-9._-]+")
 STARTERS = ROOT / "model_runtime" / "starter"
 ALL_STARTERS_BYTES = 32_000_000
 MUST_SHIP = (
@@ -17,6 +22,7 @@ MUST_SHIP = (
     "model_runtime/starter/tts-starter/model.safetensors",
     "model_runtime/starter/image-starter/transformer/0.safetensors",
     "openai_compat/web/index.html",
+    "mcp_server/demo/page.html",
     "openai_compat/py.typed",
 )
 
@@ -39,6 +45,47 @@ def test_the_wheel_holds_the_page_the_starters_and_both_commands(tmp_path: Path)
     assert not any(name.startswith(("tests/", "training/", "benchmarks/")) for name in names)
     assert "senses = mcp_server.cli:main" in entry_points
     assert "senses-mcp = mcp_server.shim:main" in entry_points
+    assert "mlx-senses = mcp_server.shim:main" in entry_points
+
+
+def read(name: str) -> dict[str, Any]:
+    """A JSON file of the repository."""
+    content: dict[str, Any] = json.loads((ROOT / name).read_text(encoding="utf-8"))
+    return content
+
+
+@pytest.mark.promise("packaging:registry")
+def test_the_registry_the_bundle_and_the_package_tell_the_same() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    server, bundle = read("server.json"), read("packaging/mcpb/manifest.json")
+    (package,) = server["packages"]
+
+    assert server["version"] == package["version"] == bundle["version"] == project["version"]
+    assert package["identifier"] == project["name"]
+    assert project["name"] in project["scripts"]  # the command that uvx starts
+    assert bundle["license"] == project["license"]
+    assert f"<!-- mcp-name: {server['name']} -->" in (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_the_registry_takes_the_description() -> None:
+    """What its schema of 2025-12-11 requires of a server with one package."""
+    server = read("server.json")
+    (package,) = server["packages"]
+
+    assert server["$schema"].endswith("/2025-12-11/server.schema.json")
+    assert REGISTRY_NAME.fullmatch(server["name"])
+    assert 1 <= len(server["description"]) <= 100
+    assert (package["registryType"], package["transport"]) == ("pypi", {"type": "stdio"})
+    assert all(argument["type"] == "positional" and argument["valueHint"] for argument in package["packageArguments"])
+    assert all(variable["name"].startswith("SENSES_") for variable in package["environmentVariables"])
+
+
+@pytest.mark.parametrize("folder", ["packaging", "packaging/clients"])
+def test_lock_files_hold_checksums_and_no_addresses(folder: str) -> None:
+    packages = read(f"{folder}/package-lock.json")["packages"]
+
+    assert [name for name, facts in packages.items() if "resolved" in facts] == []
+    assert [name for name, facts in packages.items() if name and "integrity" not in facts] == []
 
 
 @pytest.mark.parametrize("starter", ["vlm-starter", "stt-starter", "tts-starter", "image-starter"])
