@@ -19,6 +19,7 @@ MODELS = {
     "settings:home": "SENSES_HOME keeps everything of one instance in one folder.",
     "packaging:starters-small": "The four built-in models together are a download of seconds.",
     "packaging:wheel": "What a user installs holds the page, the starters and both commands.",
+    "packaging:registry": "The registry, the bundle and the package tell the same name and version.",
     "packaging:bundle": "The bundle for desktop apps starts the installed Senses with its user's settings.",
 }
 
