@@ -149,6 +149,7 @@ def install(
     folder: Annotated[list[Path], typer.Option(help="A folder the client may use; may be repeated.")] = [],  # noqa: B006
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the file that would be written.")] = False,
     undo: Annotated[bool, typer.Option("--undo", help="Take Senses out again.")] = False,
+    link: Annotated[bool, typer.Option("--link", help="Show an address that adds Senses when opened.")] = False,
 ) -> None:
     """Set up an MCP client to use Senses; its other settings stay, and a backup is kept."""
     from mcp_server import setups
@@ -156,6 +157,9 @@ def install(
     setup = setups.SETUPS[client]
     folders = [str(path.expanduser().absolute()) for path in folder]
     wanted = setups.entry(setup, setups.shim_command(), folders, Path.home())
+    if link:
+        typer.echo(setups.link(setup, wanted))
+        return
     change = setups.remove(setup, Path.home()) if undo else setups.add(setup, Path.home(), wanted)
     if dry_run:
         typer.echo(f"# {change.path}\n{change.after}", nl=False)

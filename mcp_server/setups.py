@@ -1,5 +1,6 @@
-"""Telling MCP clients where Senses is: their configuration files, edited with a backup and undone on request."""
+"""Telling MCP clients where Senses is: their configuration files, edited with a backup and undone on request, and links."""
 
+import base64
 import json
 import os
 import shutil
@@ -9,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from mcp_server.artifacts import write_whole
 from model_runtime.errors import SensesError
@@ -35,12 +37,25 @@ class Setup:
     """Whether an entry names its transport."""
     folders: tuple[str, ...] = ()
     after: str = "Restart it."
+    link: Callable[[dict[str, Any]], str] | None = None
+    """The address that makes the client ask its user to add an entry, where it has one."""
 
 
 def _application(home: Path, *parts: str) -> Path:
     """Where a desktop app keeps its settings."""
     support = home / "Library" / "Application Support" if sys.platform == "darwin" else home / ".config"
     return support.joinpath(*parts)
+
+
+def cursor_link(entry: dict[str, Any]) -> str:
+    """Return Cursor's address for an entry: it carries the entry's JSON in base64."""
+    config = base64.b64encode(json.dumps(entry).encode()).decode()
+    return f"cursor://anysphere.cursor-deeplink/mcp/install?name={NAME}&config={quote(config, safe='')}"
+
+
+def vscode_link(entry: dict[str, Any]) -> str:
+    """Return VS Code's address for an entry: it carries the JSON of the entry with its name."""
+    return "vscode:mcp/install?" + quote(json.dumps({"name": NAME} | entry), safe="")
 
 
 SETUPS = {
@@ -52,8 +67,14 @@ SETUPS = {
         after="Quit Claude Desktop completely and open it again.",
     ),
     "claude-code": Setup("Claude Code", lambda home: home / ".claude.json", "mcpServers", typed=True),
-    "cursor": Setup("Cursor", lambda home: home / ".cursor" / "mcp.json", "mcpServers"),
-    "vscode": Setup("VS Code", lambda home: _application(home, "Code", "User", "mcp.json"), "servers", typed=True),
+    "cursor": Setup("Cursor", lambda home: home / ".cursor" / "mcp.json", "mcpServers", link=cursor_link),
+    "vscode": Setup(
+        "VS Code",
+        lambda home: _application(home, "Code", "User", "mcp.json"),
+        "servers",
+        typed=True,
+        link=vscode_link,
+    ),
 }
 
 
@@ -93,7 +114,14 @@ def entry(setup: Setup, command: str, folders: Sequence[str], home: Path) -> dic
     kind = {"type": "stdio"} if setup.typed else {}
     instance = os.environ.get("SENSES_HOME")
     env = {"env": {"SENSES_HOME": str(Path(instance).expanduser().absolute())}} if instance else {}
-    return kind | {"command": command, "args": opened} | env
+    return kind | {"command": command} | ({"args": opened} if opened else {}) | env
+
+
+def link(setup: Setup, entry: dict[str, Any]) -> str:
+    """Return the address that adds an entry; raises `SetupError` where the client knows none."""
+    if setup.link is None:
+        raise SetupError(f"{setup.title} takes no links; without --link its file is written.")
+    return setup.link(entry)
 
 
 def add(setup: Setup, home: Path, entry: dict[str, Any]) -> Change:

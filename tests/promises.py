@@ -195,6 +195,7 @@ MCP = {
     "serve:foreground": "`senses serve` tells where everything is and ends on Ctrl-C.",
     "serve:copyable": "Every command shown works when pasted.",
     "clients:claude-code": "Claude Code connects as the shown command sets it up.",
+    "install:links": "Links for Cursor and VS Code hold what the README tells.",
     "install:keeps": "A client's other settings stay, and a backup is kept.",
     "cli:pull": "A repository is pulled by name.",
     "cli:doctor": "The doctor tries every tool by meaning and reports what fails.",

@@ -107,6 +107,7 @@ def test_install_shows_writes_and_undoes(environ: dict[str, str]) -> None:
     path = Path(environ["HOME"]) / ".cursor" / "mcp.json"
 
     shown = senses(environ, "install", "--client", "cursor", "--dry-run")
+    link = senses(environ, "install", "--client", "cursor", "--link")
     existed = path.exists()
     written = senses(environ, "install", "--client", "cursor")
     entry = json.loads(path.read_text())["mcpServers"]["senses"]
@@ -114,6 +115,7 @@ def test_install_shows_writes_and_undoes(environ: dict[str, str]) -> None:
     senses(environ, "install", "--client", "cursor", "--undo")
 
     assert "senses-mcp" in shown.stdout
+    assert link.stdout.startswith("cursor://")
     assert not existed
     assert f"Wrote {path}" in written.stdout
     assert entry["command"] == str(BIN / "senses-mcp")

@@ -1,11 +1,17 @@
+import base64
 import json
+import re
 import stat
 from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, unquote, urlsplit
 
 import pytest
 
-from mcp_server.setups import SETUPS, Setup, SetupError, add, entry, remove
+from mcp_server.setups import MEDIA_FOLDERS, SETUPS, Setup, SetupError, add, entry, link, remove
 
+REPOSITORY = Path(__file__).parents[2]
+DOCUMENTED = "/path/to/senses/.venv/bin/senses-mcp"
 ENTRY = {"command": "/opt/senses-mcp", "args": []}
 
 
@@ -111,6 +117,59 @@ def test_another_instance_is_named_in_the_entry(tmp_path: Path, monkeypatch: pyt
     assert made == {
         "type": "stdio",
         "command": "/opt/senses-mcp",
-        "args": [],
         "env": {"SENSES_HOME": "/srv/senses"},
     }
+
+
+def documented(client: str, key: str) -> dict[str, Any]:
+    """What the README tells to put into a client's file."""
+    readme = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+    block = re.search(rf"\*\*{client}\*\*[^`].*?```json\n(.*?)```", readme, re.DOTALL)
+    assert block is not None
+    told: dict[str, Any] = json.loads(block[1])[key]["senses"]
+    return told
+
+
+@pytest.fixture
+def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, dict[str, Any]]:
+    """Client → the entry that the installer makes for the program of the README."""
+    monkeypatch.delenv("SENSES_HOME", raising=False)
+    return {client: entry(setup, DOCUMENTED, [], tmp_path) for client, setup in SETUPS.items()}
+
+
+@pytest.mark.promise("install:links")
+def test_cursors_link_holds_what_the_readme_tells(made: dict[str, dict[str, Any]]) -> None:
+    address = urlsplit(link(SETUPS["cursor"], made["cursor"]))
+    values = parse_qs(address.query)
+
+    assert (address.scheme, address.netloc, address.path) == ("cursor", "anysphere.cursor-deeplink", "/mcp/install")
+    assert values["name"] == ["senses"]
+    assert json.loads(base64.b64decode(values["config"][0])) == documented("Cursor", "mcpServers")
+
+
+@pytest.mark.promise("install:links")
+def test_vs_codes_link_holds_what_the_readme_tells(made: dict[str, dict[str, Any]]) -> None:
+    address = urlsplit(link(SETUPS["vscode"], made["vscode"]))
+
+    assert (address.scheme, address.path) == ("vscode", "mcp/install")
+    assert json.loads(unquote(address.query)) == {"name": "senses"} | documented("VS Code", "servers")
+
+
+@pytest.mark.parametrize("client", ["claude-desktop", "claude-code"])
+def test_a_client_without_links_is_named(client: str, made: dict[str, dict[str, Any]]) -> None:
+    with pytest.raises(SetupError, match=f"{SETUPS[client].title} takes no links"):
+        link(SETUPS[client], made[client])
+
+
+def test_a_desktop_app_is_told_the_same_by_the_readme_the_example_and_the_installer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("SENSES_HOME", raising=False)
+    for name in MEDIA_FOLDERS:
+        (tmp_path / name).mkdir()
+    example = json.loads((REPOSITORY / "claude_desktop_config.example.json").read_text())["mcpServers"]["senses"]
+
+    made = entry(SETUPS["claude-desktop"], DOCUMENTED, [], tmp_path)
+
+    assert made == example | {"args": [folder.replace("~", str(tmp_path)) for folder in example["args"]]}
+    assert documented("Claude Desktop", "mcpServers") == {"command": made["command"]}
