@@ -15,19 +15,25 @@ from training.recogniser.speech import Espeak, Utterance, known_voice, manner, p
 
 logger = logging.getLogger(__name__)
 
-DRILLS, OTHERS = 0.18, 0.07
+DRILLS, OTHERS = 0.3, 0.07
 """The shares of drills, and of sentences spoken by flite instead of espeak-ng."""
 
 
 def drill(rng: random.Random) -> str:
-    """Draw what is easily misheard: a row of digits in which every third is said again, numbers or letters."""
+    """Draw what is easily misheard: words in no order, a row of digits in which every third is said again, and so on.
+
+    Words that only short commands hold would otherwise never be trained on where that command is held out.
+    """
     kind = rng.random()
-    if kind < 0.4:
+    if kind < 0.5:
+        words = sorted(world.words() - set(world.LETTERS) | {"a"})
+        return " ".join(rng.sample(words, rng.randint(2, 4)))
+    if kind < 0.7:
         row = [rng.choice(world.DIGITS)]
         for _ in range(rng.randint(1, 5)):
             row.append(row[-1] if rng.random() < 0.35 else rng.choice(world.DIGITS))
         return " ".join(row)
-    return world.numbers(rng) if kind < 0.6 else world.letters(rng)
+    return world.letters(rng) if kind < 0.9 else world.numbers(rng)
 
 
 def draw(rng: random.Random, *, held_out: bool, drills: float = 0.0) -> str:
