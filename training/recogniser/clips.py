@@ -51,8 +51,10 @@ def clips() -> list[Clip]:
         take = arrange([say(text, voice) for text in texts], pauses)
         return Clip(name, record(take, level=-6), voice)
 
-    street = arrange([say("show me a large orange triangle", "en-us")], (0.5, 0.3))
-    noise = pink(numbers, street.seconds + 0.1)
+    def in_noise(name: str, text: str, level: float, ratio: float) -> Clip:
+        take = arrange([say(text, "en-us")], (0.5, 0.3))
+        return Clip(name, record(take, level=level, noise=pink(numbers, take.seconds + 0.1), ratio=ratio), "en-us")
+
     return [
         spoken("red-circle-above-blue-square", "en-us", "a red circle above a blue square"),
         spoken("three-one-four", "en", "three one four"),
@@ -60,11 +62,17 @@ def clips() -> list[Clip]:
         spoken("two-sentences", "en-gb-x-rp", "a yellow heart", "five two", pauses=(0.3, 1.2, 0.4)),
         spoken("late-start", "en-us+m3", "nine zero", pauses=(2.5, 0.3)),
         spoken("unseen-voice", "en-us+f5", "a purple star on a white background"),
-        Clip("in-noise", record(street, level=-18, noise=noise, ratio=14), "en-us"),
+        spoken("forty-two", "en-us", "forty two"),
+        spoken("letters", "en-us+f2", "letter h o"),
+        spoken("turn-down-the-volume", "en-gb-x-rp+m2", "turn down the volume"),
+        spoken("three-yellow-rings", "en", "three yellow rings"),
+        spoken("another-unseen-voice", "en+Michael", "a gray ring left of a blue heart"),
+        in_noise("in-noise", "show me a large orange triangle", level=-18, ratio=14),
         Clip("music", Take(at_level(band_music(numbers, 2.5), -10), ())),
         Clip("melody", Take(at_level(melody(numbers, 3), -14), ())),
         Clip("noise", Take(at_level(white(numbers, 2), -30), ())),
         Clip("silence", Take(np.zeros(2 * RATE, np.float32), ())),
+        in_noise("in-loud-noise", "two gray squares", level=-12, ratio=10),
     ]
 
 

@@ -5,6 +5,7 @@ trained on. The tests' clips are also heard by the unchanged library, which must
 """
 
 import argparse
+import hashlib
 import json
 import logging
 import random
@@ -222,7 +223,8 @@ def main() -> None:
     asked = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     listener = Listener(asked.model)
-    scores: dict[str, Any] = {"seed": asked.seed, "load_seconds": round(listener.load_seconds, 3)}
+    weights = hashlib.sha256((asked.model / "weights.safetensors").read_bytes()).hexdigest()
+    scores: dict[str, Any] = {"weights": weights, "seed": asked.seed, "load_seconds": round(listener.load_seconds, 3)}
     if asked.clips:
         scores["clips"] = clips_score(listener, asked.model, asked.clips)
     for name, score in Course(listener, asked.seed).run():
