@@ -4,11 +4,13 @@ import random
 from collections.abc import Sequence
 
 from training.vision.pictures import Picture
-from training.vision.prints import blank, number, word
+from training.vision.prints import blank, number, page, word
 from training.vision.reserve import NoDrawError, Split
 from training.vision.scenes import counted, pair, single, triple
 
 KINDS = ("single", "pair", "counted", "triple", "number", "word", "blank")
+SPELLING = ("word", "page", "page")
+"""What to look at for letters alone."""
 MIXES = {  # what is hard comes more often in training
     Split.TRAINING: (15, 21, 11, 16, 7, 27, 3),
     Split.SCORING: (60, 70, 50, 40, 30, 40, 10),
@@ -36,6 +38,8 @@ def _draw(rng: random.Random, split: Split, fonts: Sequence[str], kind: str) -> 
             return number(rng, split, fonts)
         case "word":
             return word(rng, split, fonts)
+        case "page":
+            return page(rng, split, fonts)
         case "blank":
             return blank(rng, split)
         case _:

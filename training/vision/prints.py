@@ -7,14 +7,15 @@ import random
 import re
 import string
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from pydoc_data import topics
 
-from PIL import ImageDraw, ImageFont
+from PIL import Image, ImageDraw, ImageFont
 
 from training.vision.canvas import Canvas, canvas, develop, paper, wide_canvas
-from training.vision.palette import backdrop, ink_on, other_color
+from training.vision.palette import Color, backdrop, ink_on, other_color
 from training.vision.patches import resized
 from training.vision.pictures import Mark, Picture
 from training.vision.reserve import NoDrawError, Split, position, size
@@ -141,6 +142,39 @@ def word(rng: random.Random, split: Split, fonts: Sequence[str], text: str = "")
     return _printed(rng, split, frame, shown, font, pixels, word=text)
 
 
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A text as it is to be printed: in which font, how many pixels high, around which centre and in which colour."""
+
+    text: str
+    font: ImageFont.FreeTypeFont
+    pixels: float
+    center: tuple[float, float]
+    ink: str
+    rgb: Color
+
+    def extent(self, frame: Canvas) -> tuple[float, float]:
+        """Measure it in shares of width and height."""
+        return _extent(self.text, self.font, self.pixels, frame)
+
+    def put(self, drawing: Image.Image, frame: Canvas) -> None:
+        """Print it."""
+        scaled = self.font.font_variant(size=max(4, self.pixels * frame.scale))
+        left, top, right, bottom = scaled.getbbox(self.text)
+        x, y = self.center[0] * frame.width * frame.scale, self.center[1] * frame.height * frame.scale
+        corner = (x - (left + right) / 2, y - (top + bottom) / 2)
+        ImageDraw.Draw(drawing).text(corner, self.text, fill=self.rgb, font=scaled)
+
+
+def _extent(text: str, font: ImageFont.FreeTypeFont, pixels: float, frame: Canvas) -> tuple[float, float]:
+    left, top, right, bottom = font.getbbox(text)
+    return (right - left) * pixels / 100 / frame.width, (bottom - top) * pixels / 100 / frame.height
+
+
+def _margins(extent: tuple[float, float], frame: Canvas) -> tuple[float, float]:
+    return min(0.5, extent[0] / 2 + 1 / frame.width), min(0.5, extent[1] / 2 + 1 / frame.height)
+
+
 def _printed(
     rng: random.Random,
     split: Split,
@@ -154,36 +188,54 @@ def _printed(
 ) -> Picture:
     background, rgb = backdrop(rng, split)
     ink = other_color(rng, background)
-    left, top, right, bottom = font.getbbox(text)
-    width, height = (right - left) * pixels / 100 / frame.width, (bottom - top) * pixels / 100 / frame.height
-    margins = (min(0.5, width / 2 + 1 / frame.width), min(0.5, height / 2 + 1 / frame.height))
-    center = position(rng, split, *margins)
-    drawing, scaled = paper(rng, frame, rgb), font.font_variant(size=max(4, pixels * frame.scale))
-    left, top, right, bottom = scaled.getbbox(text)
-    x, y = center[0] * frame.width * frame.scale, center[1] * frame.height * frame.scale
-    corner = (x - (left + right) / 2, y - (top + bottom) / 2)
-    ImageDraw.Draw(drawing).text(corner, text, fill=ink_on(rng, ink, rgb), font=scaled)
-    return Picture(
-        develop(rng, drawing, frame),
-        background,
-        number=number,
-        word=word,
-        ink=ink,
-        centers=(center,),
-        marks=_marks(font, text, ink, center, width, height),
-    )
+    center = position(rng, split, *_margins(_extent(text, font, pixels, frame), frame))
+    line = Line(text, font, pixels, center, ink, ink_on(rng, ink, rgb))
+    line.put(drawing := paper(rng, frame, rgb), frame)
+    image = develop(rng, drawing, frame)
+    return Picture(image, background, number=number, word=word, ink=ink, centers=(center,), marks=_marks(line, frame))
 
 
-def _marks(
-    font: ImageFont.FreeTypeFont, text: str, ink: str, center: tuple[float, float], width: float, height: float
-) -> tuple[Mark, ...]:
+def page(rng: random.Random, split: Split, fonts: Sequence[str]) -> Picture:
+    """Print several words below each other: to look at only, since nobody asks about more than one."""
+    frame, (background, rgb) = canvas(rng, split), backdrop(rng, split)
+    count = max(2, min(4, round(3 * frame.height / frame.width)))
+    drawing, marks = paper(rng, frame, rgb), []
+    for place in range(count):
+        line = _line(rng, split, frame, fonts, (background, rgb), (place / count, (place + 1) / count))
+        line.put(drawing, frame)
+        marks += _marks(line, frame)
+    return Picture(develop(rng, drawing, frame), background, marks=tuple(marks))
+
+
+def _line(
+    rng: random.Random,
+    split: Split,
+    frame: Canvas,
+    fonts: Sequence[str],
+    ground: tuple[str, Color],
+    band: tuple[float, float],
+) -> Line:
+    """Draw a word that fits between two heights."""
+    font, text, ink = _font(rng.choice(fonts), 100), _cased(rng, _word(rng, split)), other_color(rng, ground[0])
+    wide, high = _extent(text, font, 100, frame)
+    pixels = 100 * min(size(rng, split, 0.55, 0.92) / wide, 0.9 * (band[1] - band[0]) / high)
+    if wide * pixels / 100 * resized(frame.width, frame.height)[0] / len(text) < NARROWEST_LETTER:
+        raise NoDrawError("letters too narrow to read")
+    margins = _margins(_extent(text, font, pixels, frame), frame)
+    spans = ((margins[0], 1 - margins[0]), (band[0] + margins[1], max(band[0] + margins[1], band[1] - margins[1])))
+    return Line(text, font, pixels, position(rng, split, *margins, spans), ink, ink_on(rng, ink, ground[1]))
+
+
+def _marks(line: Line, frame: Canvas) -> tuple[Mark, ...]:
     """Say where each letter lies."""
-    whole = font.getlength(text)
-    edges = [center[0] + (font.getlength(text[:end]) / whole - 0.5) * width for end in range(len(text) + 1)]
+    whole, (width, height), center = line.font.getlength(line.text), line.extent(frame), line.center
+    edges = [
+        center[0] + (line.font.getlength(line.text[:end]) / whole - 0.5) * width for end in range(len(line.text) + 1)
+    ]
     top, bottom = center[1] - height / 2, center[1] + height / 2
     return tuple(
-        Mark(letter, ink, "", (start, top, end, bottom))
-        for letter, start, end in zip(text.lower(), edges, edges[1:], strict=False)
+        Mark(letter, line.ink, "", (start, top, end, bottom))
+        for letter, start, end in zip(line.text.lower(), edges, edges[1:], strict=False)
     )
 
 

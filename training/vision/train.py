@@ -18,7 +18,7 @@ from tokenizers import Tokenizer
 from torch import nn
 
 from training.vision import tokenizer as tokenizers
-from training.vision.album import picture
+from training.vision.album import SPELLING, picture
 from training.vision.batches import Packer, show
 from training.vision.glance import Glance
 from training.vision.network import Batch, QwenVL, Shape
@@ -178,7 +178,7 @@ def train(run: Run, packer: Packer, fonts: list[str], unseen: Sequence[Judged], 
     judge = QwenVL(run.model.shape).eval()
     rng = random.Random(f"pictures {run.step}")
     looking, talking = packer.stream(rng, fonts, 2 * BATCH, 1), packer.stream(rng, fonts, BATCH, 3)
-    spelling = packer.stream(rng, fonts, BATCH, 1, ("word",))
+    spelling = packer.stream(rng, fonts, BATCH, 1, SPELLING)
     last, saved = time.monotonic(), run.seconds
     while run.seconds < seconds:
         progress = run.seconds / seconds
