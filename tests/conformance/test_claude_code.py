@@ -1,14 +1,19 @@
 """Claude Code itself, in a home of its own and without a network, reaches Senses as the README and the installer say."""
 
+import json
 import shlex
 import subprocess
-from collections.abc import Generator
+import sys
+from collections.abc import Generator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
+from PIL import Image
 
 from mcp_server.setups import SETUPS, add, entry, remove, shim_command
 from mcp_server.welcome import Commands, clients
+from tests.conformance.messages_api import Call, blocks
 from tests.conformance.processes import daemon
 from tests.mcp_server.test_shim import Instance
 
@@ -25,9 +30,23 @@ class ClaudeCode:
 
     def run(self, *arguments: str) -> str:
         """Call it and return what it prints."""
-        environ = {**self.instance.environ, "HOME": str(self.home)}
+        return self._call([*self.command, *arguments])
+
+    def work(self, script: Sequence[Call]) -> list[dict[str, Any]]:
+        """Let a stand-in for its model call tools; return what the model is told of each."""
+        *alone, program = self.command
+        model = [sys.executable, "-m", "tests.conformance.messages_api", json.dumps(script)]
+        prompt = ["--print", "Go.", "--allowedTools", "mcp__senses"]
+        return [
+            block
+            for block in blocks(json.loads(self._call([*alone, *model, program, *prompt])))
+            if block["type"] == "tool_result"
+        ]
+
+    def _call(self, command: Sequence[str]) -> str:
+        environ = {**self.instance.environ, "HOME": str(self.home), "ENABLE_TOOL_SEARCH": "false"}
         ran = subprocess.run(
-            [*self.command, *arguments],
+            command,
             check=False,
             capture_output=True,
             text=True,
@@ -71,3 +90,38 @@ def test_claude_code_connects_as_the_installer_sets_it_up(claude: ClaudeCode, mo
 
     assert "✔ Connected" in listed
     assert "senses" not in undone
+
+
+@pytest.mark.promise("clients:claude-code-results")
+def test_the_model_behind_claude_code_is_told_everything_it_needs(claude: ClaudeCode) -> None:
+    claude.run(
+        "mcp", "add", "--env", f"SENSES_HOME={claude.instance.home}", "--scope", "user", "senses", "--", shim_command()
+    )
+    Image.new("RGB", (64, 48), "red").save(claude.home / "red.png")
+
+    described, drawn, spoken, failed = claude.work(
+        [
+            ("mcp__senses__describe_image", {"image": "red.png"}),
+            ("mcp__senses__generate_image", {"prompt": "a red circle", "width": 256, "height": 256}),
+            ("mcp__senses__speak", {"text": "a red circle"}),
+            ("mcp__senses__describe_image", {"image": "missing.png"}),
+        ]
+    )
+
+    assert structured(described)["text"] == "A red circle on a white background."
+    assert [block["type"] for block in drawn["content"]].count("image") == 1
+    (picture,) = structured(drawn)["images"]
+    assert Path(picture["path"]).is_file()
+    assert picture["uri"].startswith("senses://images/")
+    assert Path(structured(spoken)["path"]).suffix == ".wav"
+    assert failed["is_error"]
+    assert "missing.png" in json.dumps(failed["content"])
+
+
+def structured(result: dict[str, Any]) -> dict[str, Any]:
+    """The JSON that a model finds in a result."""
+    content = result["content"]
+    texts = [content] if isinstance(content, str) else [block["text"] for block in content if block["type"] == "text"]
+    (found,) = [json.loads(text) for text in texts if text.startswith("{")]
+    assert isinstance(found, dict)
+    return found

@@ -1,0 +1,113 @@
+"""A stand-in for the Messages API that asks for scripted tools one after the other, in a network that ends at this process.
+
+`unshare --net python -m tests.conformance.messages_api '[["name", {…}], …]' CLIENT …` runs the client and prints the
+messages of its last request: what a model is told of every result.
+"""
+
+import fcntl
+import json
+import os
+import socket
+import struct
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+Call = tuple[str, dict[str, Any]]
+SIOCSIFFLAGS, IFF_UP = 0x8914, 0x1
+DONE = ({"type": "text", "text": ""}, {"type": "text_delta", "text": "Done."}, "end_turn")
+
+
+class Model(ThreadingHTTPServer):
+    """Asks for one call of the script for each result it is told; `told` is the last conversation with tools."""
+
+    def __init__(self, script: Sequence[Call]) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.script = script
+        self.told: list[dict[str, Any]] = []
+
+    def answer(self, request: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any], str]:
+        """Return the next block's start and delta, and why the answer stops."""
+        if not request.get("tools"):
+            return DONE
+        self.told = request["messages"]
+        results = sum(block["type"] == "tool_result" for block in blocks(self.told))
+        if results == len(self.script):
+            return DONE
+        name, arguments = self.script[results]
+        start = {"type": "tool_use", "id": f"toolu_{results}", "name": name, "input": {}}
+        return start, {"type": "input_json_delta", "partial_json": json.dumps(arguments)}, "tool_use"
+
+
+class Handler(BaseHTTPRequestHandler):
+    """Streams answers to POST /v1/messages; everything else is an empty object."""
+
+    server: Model
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        """Answer nothing of interest."""
+        self._send("application/json", b"{}")
+
+    def do_POST(self) -> None:
+        """Answer a request for messages."""
+        body = self.rfile.read(int(self.headers.get("content-length", 0)))
+        if self.path.partition("?")[0] != "/v1/messages":
+            self._send("application/json", b'{"input_tokens": 1}')
+            return
+        events = stream(*self.server.answer(json.loads(body)))
+        lines = [f"event: {event['type']}\ndata: {json.dumps(event)}\n\n" for event in events]
+        self._send("text/event-stream", "".join(lines).encode())
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
+        """Stay silent."""
+
+    def _send(self, kind: str, body: bytes) -> None:
+        self.send_response(200)
+        self.send_header("content-type", kind)
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+
+def stream(start: dict[str, Any], delta: dict[str, Any], reason: str) -> Iterator[dict[str, Any]]:
+    """The events of an answer with one block."""
+    facts = {"id": "msg_1", "type": "message", "role": "assistant", "model": "stand-in", "content": []}
+    counts = {"input_tokens": 1, "output_tokens": 1}
+    yield {"type": "message_start", "message": facts | {"stop_reason": None, "stop_sequence": None, "usage": counts}}
+    yield {"type": "content_block_start", "index": 0, "content_block": start}
+    yield {"type": "content_block_delta", "index": 0, "delta": delta}
+    yield {"type": "content_block_stop", "index": 0}
+    yield {"type": "message_delta", "delta": {"stop_reason": reason, "stop_sequence": None}, "usage": counts}
+    yield {"type": "message_stop"}
+
+
+def blocks(messages: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """All blocks of a conversation."""
+    return [block for message in messages if isinstance(message["content"], list) for block in message["content"]]
+
+
+def raise_loopback() -> None:
+    """Start the loopback interface of a network namespace that is still empty."""
+    with socket.socket() as any_socket:
+        fcntl.ioctl(any_socket, SIOCSIFFLAGS, struct.pack("16sh22x", b"lo", IFF_UP))
+
+
+def main() -> None:
+    """Run the client against the stand-in."""
+    raise_loopback()
+    with Model(json.loads(sys.argv[1])) as model:
+        threading.Thread(target=model.serve_forever, daemon=True).start()
+        address = f"http://127.0.0.1:{model.server_address[1]}"
+        environ = os.environ | {"ANTHROPIC_BASE_URL": address, "ANTHROPIC_API_KEY": "none"}
+        ran = subprocess.run(sys.argv[2:], check=False, env=environ, stdin=subprocess.DEVNULL, stdout=sys.stderr)
+        model.shutdown()
+    sys.stdout.write(json.dumps(model.told))
+    sys.exit(ran.returncode)
+
+
+if __name__ == "__main__":
+    main()
