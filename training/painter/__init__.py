@@ -1,1 +1,1 @@
-"""The painter starter: a small FLUX.2-klein. For now it is built but not trained."""
+"""The painter starter: a small FLUX.2-klein that draws one to three coloured shapes in four steps."""

@@ -2,7 +2,7 @@
 
 The chat template ends every prompt with the same tokens, `SLOTS`. The text encoder learns to write at "page" what lies
 behind, at "first" to "third" what stands where, how large and before what, uppermost or leftmost first; and to write
-nothing anywhere else. Tokens named "corner" always say only their own name: the painter's picture tokens tell by them
+"nothing" everywhere else. (Not zeros: the painter normalises tokens, which would make something of any rest.) Tokens named "corner" always say only their own name: the painter's picture tokens tell by them
 where in the picture they are.
 """
 
@@ -12,12 +12,9 @@ import torch
 from torch import Tensor
 
 from training.painter import scenes
-from training.painter.shapes import HIDDEN
+from training.painter.shapes import CORNERS, HIDDEN, SLOTS, THINGS
 from training.world import COLORS, SHAPES, Scene
 
-THINGS = ("first", "second", "third")
-CORNERS = ("corner a", "corner b", "corner c", "corner d")
-SLOTS = ("page", *THINGS, *CORNERS)
 EXTENTS = tuple(sorted({extent for sizes in scenes.EXTENTS.values() for extent in sizes.values()}))
 FIELDS: dict[str, tuple[object, ...]] = {
     "page": COLORS,
@@ -26,6 +23,7 @@ FIELDS: dict[str, tuple[object, ...]] = {
     "place": tuple(scenes.PLACES),
     "extent": EXTENTS,
     "corner": CORNERS,
+    "nothing": (True,),
 }
 """Field → what it can hold; each value is one number of the code, 1 where it holds and 0 where not."""
 WIDTH = sum(map(len, FIELDS.values()))
@@ -47,12 +45,19 @@ def write(scene: Scene) -> Tensor:
         thing = spot.thing
         said = {"color": thing.color, "shape": thing.shape, "place": spot.place, "extent": spot.extent}
         rows.append(said | {"page": page})
-    rows += [{}] * (1 + len(THINGS) - len(rows))
+    rows += [{"nothing": True}] * (1 + len(THINGS) - len(rows))
     rows += [{"corner": corner} for corner in CORNERS]
     code = torch.zeros(len(SLOTS), WIDTH)
     for row, said in enumerate(rows):
         for field, value in said.items():
             code[row, span(field).start + FIELDS[field].index(value)] = 1
+    return code
+
+
+def nothing() -> Tensor:
+    """Return the code of a token that says nothing, WIDTH."""
+    code = torch.zeros(WIDTH)
+    code[span("nothing")] = 1
     return code
 
 

@@ -12,9 +12,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from training.painter import code
-from training.painter.shapes import PROMPT_TOKENS, TOKENS_ACROSS, TRANSFORMER
+from training.painter.shapes import CHANNELS, PROMPT_TOKENS, SLOTS, TOKENS_ACROSS, TRANSFORMER
 from training.painter.text import Scale
-from training.painter.vae import CHANNELS
 
 DEPTH = 4 * CHANNELS
 """Live numbers of a picture token: 2 x 2 latents."""
@@ -161,11 +160,11 @@ class Painter(nn.Module):
 
     def forward(self, x: Tensor, scene: Tensor, sigma: Tensor) -> Tensor:
         """Take batch x tokens x DEPTH, batch x len(SLOTS) x code.WIDTH and a noise level of 0..1 for each."""
-        nothing = torch.zeros(len(scene), 1, code.WIDTH)
+        nothing = code.nothing().expand(len(scene), 1, -1)
         text = self.context_embedder(torch.cat([scene, nothing], 1))
         count = text.shape[1]
         bias = torch.zeros(1, 1, 1, count + x.shape[1])
-        bias[..., count - 1] = math.log(PROMPT_TOKENS - len(code.SLOTS))
+        bias[..., count - 1] = math.log(PROMPT_TOKENS - len(SLOTS))
         angles = _angles(count)
         time = self.time_guidance_embed((1000 * sigma).bfloat16().float()).float()
         x = self.x_embedder(x)

@@ -4,6 +4,7 @@ Every region that differs from the page is one thing. Its colour is the nearest 
 covers it best, its extent the longer side of its box. A region that no outline covers well is no shape at all.
 """
 
+import itertools
 from dataclasses import dataclass, fields
 
 import numpy as np
@@ -165,6 +166,6 @@ def _places_fit(regions: list[Region], *, is_column: bool) -> bool:
     """A single thing lies in the middle; several lie along a line that goes through it."""
     aside = [region.x if is_column else region.y for region in regions]
     along = [region.y if is_column else region.x for region in regions]
-    steps = [after - before for before, after in zip(along, along[1:], strict=False)]
+    steps = [after - before for before, after in itertools.pairwise(along)]
     middle = len(regions) > 1 or abs(along[0] - 0.5) < 0.1
     return middle and all(abs(place - 0.5) < 0.1 for place in aside) and all(step > 0.2 for step in steps)

@@ -1,5 +1,6 @@
 """Draw with the torch models as mflux would: its noise levels, Euler steps, the coder's mean and spread."""
 
+import itertools
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -55,7 +56,7 @@ class Studio:
         """Return clean packed latents, normalised."""
         x = torch.randn(len(codes), TOKENS_ACROSS**2, DEPTH, generator=torch.Generator().manual_seed(seed))
         levels = sigmas()
-        for now, after in zip(levels[:-1], levels[1:], strict=True):
+        for now, after in itertools.pairwise(levels):
             with torch.autocast("cpu", torch.bfloat16):
                 moving = self.painter(x, codes, now.expand(len(x)))
             x = (x + (after - now) * moving).bfloat16().float()

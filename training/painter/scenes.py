@@ -121,7 +121,9 @@ def picture(scene: Scene, rng: random.Random, side: int = SIDE, jitter: float = 
     return paper.resize((side, side), Image.Resampling.BOX)
 
 
-def scenes(rng: random.Random, *, held_out: bool, kinds: tuple[float, ...] = (0.35, 0.40, 0.15, 0.10)) -> Iterator[Scene]:
+def scenes(
+    rng: random.Random, *, held_out: bool, kinds: tuple[float, ...] = (0.35, 0.40, 0.15, 0.10)
+) -> Iterator[Scene]:
     """Endless scenes, held out or not; `kinds` are the shares of single, pair, counted and triple scenes."""
     while True:
         scene = rng.choices((_single, _pair, _counted, _triple), kinds)[0](rng)

@@ -13,6 +13,11 @@ SIDE = 128
 TOKENS_ACROSS = SIDE // 16
 PROMPT_TOKENS = 512
 
+THINGS = ("first", "second", "third")
+CORNERS = ("corner a", "corner b", "corner c", "corner d")
+SLOTS = ("page", *THINGS, *CORNERS)
+"""The tokens that end every prompt, where the text encoder writes what it understood: see `training.painter.code`."""
+
 WORDS = 480
 HIDDEN = 96
 HEAD = 32
@@ -37,3 +42,9 @@ TRANSFORMER: dict[str, Any] = {
     "axes_dims_rope": (0, 16, 16, 0),
     "mlp_ratio": 3.0,
 }
+
+CHANNELS = 12
+"""Latent channels that are alive, of FLUX.2's 32."""
+ENCODER_WIDTHS = (32, 32, 64, 64)
+DECODER_WIDTHS = (32, 32, 64, 64)
+"""Channels of the picture coder, from full resolution down to an eighth."""

@@ -94,12 +94,17 @@ class TextEncoder(nn.Module):
         nn.init.normal_(self.embed_tokens.weight, std=SPREAD)
         self.layers = nn.ModuleList(Layer() for _ in range(TEXT_LAYERS))
 
-    def forward(self, tokens: Tensor, lengths: Tensor) -> Tensor:
-        """Take batch x tokens and the number of real ones; return batch x tokens x width."""
+    def forward(self, tokens: Tensor, lengths: Tensor, far: Tensor | None = None) -> Tensor:
+        """Take batch x tokens and the number of real ones; return batch x tokens x width.
+
+        The last tokens may stand for padding at the positions `far`.
+        """
         place = torch.arange(tokens.shape[1])
         real = place[None] < lengths[:, None]
         visible = (place[:, None] >= place[None, :])[None] & real[:, None, :]
         half = TEXT["head_dim"] // 2
+        if far is not None:
+            place = torch.cat([place[: -len(far)], far])
         turns = place[:, None] * BASE ** (-torch.arange(half) / half)
         x = self.embed_tokens(tokens)
         for layer in self.layers:

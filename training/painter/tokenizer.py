@@ -11,8 +11,7 @@ from pathlib import Path
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, trainers
 
 from training.painter import prompts, scenes
-from training.painter.code import SLOTS
-from training.painter.shapes import PROMPT_TOKENS, WORDS
+from training.painter.shapes import PROMPT_TOKENS, SLOTS, WORDS
 
 PAD, START, END = "<|endoftext|>", "<|im_start|>", "<|im_end|>"
 SLOT_TOKENS = tuple(f"<|{slot.replace(' ', '_')}|>" for slot in SLOTS)

@@ -122,6 +122,4 @@ if __name__ == "__main__":
     parser.add_argument("--resume", action="store_true")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    train(
-        arguments.folder, arguments.minutes, arguments.seed, arguments.resume, lambda line: print(line, flush=True)
-    )
+    train(arguments.folder, arguments.minutes, arguments.seed, arguments.resume, lambda line: print(line, flush=True))

@@ -14,13 +14,14 @@ from tokenizers import Tokenizer
 from torch import Tensor
 
 from training.painter import code, prompts, scenes, tokenizer
+from training.painter.shapes import PROMPT_TOKENS, SLOTS
 from training.painter.text import TextEncoder
 from training.world import Scene
 
 RATE = 2e-3
 BATCH = 96
 PADS = 3
-ELSEWHERE_WEIGHT = 0.2
+ELSEWHERE_WEIGHT = 1.0
 
 
 class Reader:
@@ -41,24 +42,26 @@ class Reader:
 
 def slots(written: Tensor, lengths: Tensor) -> Tensor:
     """Cut out what was written at the slots, which end each prompt: batch x len(SLOTS) x width."""
-    where = lengths[:, None] - len(code.SLOTS) + torch.arange(len(code.SLOTS))
+    where = lengths[:, None] - len(SLOTS) + torch.arange(len(SLOTS))
     return written.gather(1, where[..., None].expand(-1, -1, written.shape[-1]))
 
 
 def target(wanted: Tensor, lengths: Tensor, count: int) -> Tensor:
-    """Put codes where the slots are among `count` tokens, zeros elsewhere."""
-    full = torch.zeros(len(wanted), count, code.WIDTH)
-    where = lengths[:, None] - len(code.SLOTS) + torch.arange(len(code.SLOTS))
+    """Put codes where the slots are among `count` tokens, nothing elsewhere."""
+    full = code.nothing().repeat(len(wanted), count, 1)
+    where = lengths[:, None] - len(SLOTS) + torch.arange(len(SLOTS))
     return full.scatter(1, where[..., None].expand(-1, -1, code.WIDTH), wanted)
 
 
-def train(folder: Path, minutes: float, seed: int, log: Callable[[str], None] = print) -> None:
-    """Train from nothing and write the tokenizer and `text.pt`."""
+def train(folder: Path, minutes: float, seed: int, resume: bool, log: Callable[[str], None] = print) -> None:
+    """Train, from nothing or further, and write the tokenizer and `text.pt`."""
     torch.manual_seed(seed)
     rng = random.Random(seed)
     words = tokenizer.train(seed)
     tokenizer.save(words, folder / "tokenizer")
     reader, encoder = Reader(words), TextEncoder()
+    if resume:
+        encoder.load_state_dict(torch.load(folder / "text.pt", weights_only=True))
     optimizer = torch.optim.AdamW(encoder.parameters(), RATE, betas=(0.9, 0.98), weight_decay=0.0)
     stream = scenes.scenes(rng, held_out=False)
     tests = [next(unseen) for unseen in [scenes.scenes(random.Random(99), held_out=True)] for _ in range(500)]
@@ -67,7 +70,8 @@ def train(folder: Path, minutes: float, seed: int, log: Callable[[str], None] = 
         optimizer.param_groups[0]["lr"] = RATE * min(1.0, (step + 1) / 100) * max(0.01, min(1.0, 1.6 * (1 - share)))
         asked = [next(stream) for _ in range(BATCH)]
         tokens, lengths = reader.tokens([prompts.prompt(rng, scene) for scene in asked], PADS)
-        written = encoder(tokens, lengths)[..., : code.WIDTH]
+        far = torch.randint(tokens.shape[1] - PADS, PROMPT_TOKENS, (PADS,))
+        written = encoder(tokens, lengths, far)[..., : code.WIDTH]
         wanted = code.write_all(asked)
         off = (written - target(wanted, lengths, tokens.shape[1])).square().sum(-1)
         loss = (slots(off[..., None], lengths).mean() + ELSEWHERE_WEIGHT * off.mean()) / 2
@@ -97,6 +101,7 @@ if __name__ == "__main__":
     parser.add_argument("folder", type=Path)
     parser.add_argument("--minutes", type=float, default=5)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--resume", action="store_true")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    train(arguments.folder, arguments.minutes, arguments.seed, lambda line: print(line, flush=True))
+    train(arguments.folder, arguments.minutes, arguments.seed, arguments.resume, lambda line: print(line, flush=True))

@@ -17,7 +17,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from training.painter import scenes
-from training.painter.vae import CHANNELS, Decoder, Encoder
+from training.painter.shapes import CHANNELS
+from training.painter.vae import Decoder, Encoder
 from training.world import Scene
 
 RATE = 2e-3
@@ -66,7 +67,9 @@ def schedule(share: float, step: int) -> float:
 
 def whole(rng: random.Random, stream: Iterable[Scene], count: int) -> list[np.ndarray]:
     """Draw pictures."""
-    return [np.asarray(scenes.picture(scene, rng, jitter=JITTER)) for scene, _ in zip(stream, range(count), strict=False)]
+    return [
+        np.asarray(scenes.picture(scene, rng, jitter=JITTER)) for scene, _ in zip(stream, range(count), strict=False)
+    ]
 
 
 def crops(rng: random.Random, stream: Iterable[Scene], count: int) -> list[np.ndarray]:
@@ -113,7 +116,9 @@ def train(folder: Path, minutes: float, seed: int, log: Callable[[str], None] = 
         step += 1
         recent.append(quality(drawn.detach(), target))
         if step % 50 == 0:
-            log(f"{step} {share:.2f} {'crops' if cropped else 'whole'} {sum(recent) / len(recent):.2f} dB {CHANNELS} channels {float(spread.mean()):.2f}")
+            log(
+                f"{step} {share:.2f} {'crops' if cropped else 'whole'} {sum(recent) / len(recent):.2f} dB {CHANNELS} channels {float(spread.mean()):.2f}"
+            )
             recent = []
             save(folder, encoder, decoder)
     save(folder, encoder, decoder)

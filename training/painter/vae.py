@@ -7,18 +7,13 @@ absolute colours. Scaling the residual stream by sqrt(1e-6 / EPS) at export give
 
 from typing import cast
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from training.painter.group_norm import GroupNorm
+from training.painter.shapes import CHANNELS, DECODER_WIDTHS, ENCODER_WIDTHS
 
 EPS = 4.0
-CHANNELS = 12
-"""Latent channels that are alive, of FLUX.2's 32."""
-ENCODER_WIDTHS = (32, 32, 64, 64)
-DECODER_WIDTHS = (32, 32, 64, 64)
-"""Channels from full resolution down to an eighth."""
 
 
 def norm(channels: int) -> GroupNorm:

@@ -1,0 +1,150 @@
+"""Score the exported starter through Senses' own engine on prompts that training never saw.
+
+`python -m training.painter.score` writes `scores.json` beside the model's card and `training/painter/sheet.png`. The
+judge is plain computer vision (`training.painter.judge`); with `--captions` the vision starter reads the same pictures.
+Seconds are of one processor's time, so that a busy machine does not count.
+"""
+
+import argparse
+import hashlib
+import io
+import json
+import random
+import statistics
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from model_runtime.engines.blas import load_fast_blas
+
+load_fast_blas()
+
+from model_runtime.engines.drawing import DrawingEngine  # noqa: E402
+from model_runtime.engines.engine import LoadSpec  # noqa: E402
+from model_runtime.events import Drawing  # noqa: E402
+from model_runtime.requests import GenerateImage  # noqa: E402
+from training import world  # noqa: E402
+from training.painter import prompts, scenes  # noqa: E402
+from training.painter.judge import Verdict, judge  # noqa: E402
+from training.painter.shapes import SIDE  # noqa: E402
+from training.painter.sheet import sheet  # noqa: E402
+from training.world import Scene  # noqa: E402
+
+STARTER = Path("model_runtime/starter/image-starter")
+VISION_STARTER = Path("model_runtime/starter/vlm-starter")
+SHEET = Path("training/painter/sheet.png")
+SEED = 2026
+KINDS = {"single": (1, 0, 0, 0), "pair": (0, 1, 0, 0), "counted": (0, 0, 1, 0), "triple": (0, 0, 0, 1)}
+COUNTS = {"single": 200, "pair": 200, "counted": 40, "triple": 20}
+SHOWN = {"single": 14, "pair": 16, "counted": 6, "triple": 4}
+
+
+class Studio:
+    """The starter behind the engine that serves it."""
+
+    def __init__(self, folder: Path) -> None:
+        self._engine, begun = DrawingEngine(), time.process_time()
+        options = {"family": "flux2-klein", "native_side": SIDE}
+        self._engine.load(LoadSpec(folder.name, "mflux", {"model": str(folder)}, options), lambda *_: None)
+        self.load_seconds = time.process_time() - begun
+
+    def draw(self, prompt: str, seed: int) -> bytes:
+        """Return a PNG."""
+        *_, drawing = self._engine.run(GenerateImage("", prompt, SIDE, SIDE, seed=seed), lambda: None)
+        assert isinstance(drawing, Drawing)
+        return drawing.png
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """One prompt, the picture that came of it, and what the judge and the vision starter say."""
+
+    scene: Scene
+    prompt: str
+    image: Image.Image
+    verdict: Verdict
+    caption: str
+    seconds: float
+
+    @property
+    def read(self) -> bool:
+        """Whether the vision starter's caption means the scene."""
+        seen = world.parse(self.caption)
+        return seen is not None and world.means(seen, self.scene)
+
+
+def asked(kind: str, count: int) -> Iterator[tuple[Scene, str, int]]:
+    """Give held-out scenes of a kind, each with a prompt and a seed."""
+    rng = random.Random(f"{SEED} {kind}")
+    for scene, _ in zip(scenes.scenes(rng, held_out=True, kinds=KINDS[kind]), range(count), strict=False):
+        yield scene, prompts.prompt(rng, scene), rng.randrange(2**32)
+
+
+def attempt(studio: Studio, viewer: Any, scene: Scene, prompt: str, seed: int) -> Trial:
+    """Draw one prompt and look at it."""
+    begun = time.process_time()
+    png = studio.draw(prompt, seed)
+    seconds = time.process_time() - begun
+    with Image.open(io.BytesIO(png)) as image:
+        image.load()
+    caption = viewer.answer(image, "Describe this image.") if viewer else ""
+    return Trial(scene, prompt, image, judge(scene, image), caption, seconds)
+
+
+def score(trials: Sequence[Trial], *, captioned: bool) -> dict[str, Any]:
+    """Return percentages of one kind."""
+
+    def percent(values: Sequence[bool]) -> float:
+        return round(100 * statistics.fmean(values), 1)
+
+    verdicts = [trial.verdict for trial in trials]
+    parts = {name: percent([asdict(verdict)[name] for verdict in verdicts]) for name in asdict(verdicts[0])}
+    read = {"right by vlm-starter": percent([trial.read for trial in trials])} if captioned else {}
+    return {"prompts": len(trials), "right": percent([verdict.right for verdict in verdicts]), **read, **parts}
+
+
+def digest(folder: Path) -> str:
+    """Return a short name of the weights."""
+    parts = sorted(folder.glob("*/*.safetensors"))
+    return hashlib.sha256(b"".join(part.read_bytes() for part in parts)).hexdigest()[:12]
+
+
+def main() -> None:
+    """Draw, judge and write."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--starter", type=Path, default=STARTER)
+    parser.add_argument("--results", type=Path, help="default: scores.json in the starter's folder")
+    parser.add_argument("--sheet", type=Path, default=SHEET)
+    parser.add_argument("--share", type=float, default=1.0, help="of the prompts, for a quick look")
+    parser.add_argument("--captions", action="store_true", help="let the vision starter read the pictures, too")
+    arguments = parser.parse_args()
+    studio, viewer = Studio(arguments.starter), None
+    if arguments.captions:
+        from training.vision.score import Viewer
+
+        viewer = Viewer(VISION_STARTER)
+    trials = {
+        kind: [attempt(studio, viewer, *request) for request in asked(kind, round(count * arguments.share))]
+        for kind, count in COUNTS.items()
+    }
+    every = [trial for group in trials.values() for trial in group]
+    report = {
+        "seed": SEED,
+        "weights": digest(arguments.starter),
+        "load seconds": round(studio.load_seconds, 2),
+        "seconds an image": round(statistics.median(trial.seconds for trial in every), 2),
+        **{kind: score(group, captioned=viewer is not None) for kind, group in trials.items()},
+    }
+    text = json.dumps(report, indent=1)
+    (arguments.results or arguments.starter / "scores.json").write_text(text + "\n", encoding="utf-8")
+    shown = [trial for kind, group in trials.items() for trial in group[: SHOWN[kind]]]
+    sheet([(trial.image, trial.prompt, trial.verdict.right) for trial in shown]).save(arguments.sheet)
+    print(text)
+
+
+if __name__ == "__main__":
+    main()
