@@ -208,4 +208,11 @@ MCP = {
     "config:example": "The example configuration starts Senses.",
 }
 
-PROMISES: dict[str, str] = {**MODELS, **RUNTIME, **PICTURES, **SOUND, **CHAT, **OPENAI, **MCP}
+MEANING = {
+    "meaning:seen": "Every face says what a picture shows, whatever file it comes in.",
+    "meaning:heard": "Every face writes down what is said, and when, whatever file it comes in.",
+    "meaning:spoken": "What every face speaks, in every format and at every speed, is understood.",
+    "meaning:mutations": "A defect anywhere in the media path makes a test of meaning fail.",
+}
+
+PROMISES: dict[str, str] = {**MODELS, **RUNTIME, **PICTURES, **SOUND, **CHAT, **OPENAI, **MCP, **MEANING}

@@ -16,7 +16,7 @@ import pytest
 
 BIN = Path(sys.executable).parent
 CLIPS = Path(__file__).parent.parent / "clips"
-READY_SECONDS = 30.0
+READY_SECONDS = 90.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,12 @@
+"""Every check by name. Each face is put to them, and each seeded defect must make one of them fail."""
+
+from collections.abc import Mapping
+
+from tests.meaning.face import Check
+from tests.meaning.hearing import RECORDED, SAID
+from tests.meaning.seeing import ASKED, FILES, SHOWN
+from tests.meaning.speaking import SPOKEN
+
+ALL = (*SHOWN, *ASKED, *FILES, *SAID, *RECORDED, *SPOKEN)
+CHECKS: Mapping[str, Check] = {check.name: check for check in ALL}
+assert len(CHECKS) == len(ALL), "two checks have one name"

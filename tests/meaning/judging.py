@@ -1,0 +1,16 @@
+"""When an answer means what it should."""
+
+from training import world
+
+
+def says(said: str, wanted: str) -> bool:
+    """Tell whether a caption says all that the sentence `wanted` says; it may add sizes and a background."""
+    seen, meant = world.parse(said), world.parse(wanted)
+    assert meant is not None, f"{wanted!r} is no sentence of the world"
+    return seen is not None and world.means(seen, meant)
+
+
+def plain(text: str) -> str:
+    """An answer without case and marks, as one compares what two people said."""
+    kept = "".join(letter if letter.isalnum() else " " for letter in text.lower())
+    return " ".join(kept.split())

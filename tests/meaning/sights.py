@@ -1,0 +1,97 @@
+"""Pictures whose meaning is known, drawn here with plain Pillow and not by the starters' own renderer."""
+
+import math
+
+from PIL import Image, ImageDraw, ImageFont
+
+Color = tuple[int, int, int]
+Box = tuple[float, float, float, float]
+
+COLORS: dict[str, Color] = {
+    "red": (220, 30, 35),
+    "green": (30, 160, 60),
+    "blue": (35, 60, 215),
+    "yellow": (245, 220, 40),
+    "purple": (140, 40, 170),
+    "black": (0, 0, 0),
+    "white": (255, 255, 255),
+    "gray": (128, 128, 128),
+}
+SIDE = 168
+"""Pixels of a picture's side: six of the starter's patches, brought to five."""
+FINER = 4
+PLAIN, SMALL, LARGE = 0.42, 0.18, 0.7
+"""Shares of the side that the starter calls by no word, small, and large."""
+
+
+def paper(background: str = "white", width: int = SIDE, height: int = SIDE) -> Image.Image:
+    """A picture with nothing on it."""
+    return Image.new("RGB", (width, height), COLORS[background])
+
+
+def alone(color: str, shape: str, background: str = "white", share: float = PLAIN) -> Image.Image:
+    """One shape in the middle."""
+    return put(paper(background), color, shape, (0.5, 0.5), share)
+
+
+def put(image: Image.Image, color: str, shape: str, center: tuple[float, float], share: float) -> Image.Image:
+    """Add a shape: its centre as shares of width and height, its size as a share of the shorter side."""
+    fine = image.resize((image.width * FINER, image.height * FINER), Image.Resampling.NEAREST)
+    radius = share * min(fine.size) / 2
+    x, y = center[0] * fine.width, center[1] * fine.height
+    _trace(ImageDraw.Draw(fine), shape, (x - radius, y - radius, x + radius, y + radius), COLORS[color])
+    return fine.resize(image.size, Image.Resampling.BOX)
+
+
+def two(first: tuple[str, str], relation: str, second: tuple[str, str], background: str = "white") -> Image.Image:
+    """Two shapes of one size, the first above or left of the second."""
+    at = {"above": ((0.5, 0.27), (0.5, 0.73)), "left of": ((0.27, 0.5), (0.73, 0.5))}[relation]
+    return put(put(paper(background), *first, at[0], 0.32), *second, at[1], 0.32)
+
+
+def printed(text: str, *, width: int = SIDE, height: int = SIDE, ink: str = "black") -> Image.Image:
+    """A text that fills most of a white picture."""
+    image = paper("white", width, height)
+    size = next(size for size in range(120, 8, -2) if _fits(text, size, 0.8 * width, 0.6 * height))
+    ImageDraw.Draw(image).text((width / 2, height / 2), text, COLORS[ink], _font(size), anchor="mm")
+    return image
+
+
+def _fits(text: str, size: int, width: float, height: float) -> bool:
+    left, top, right, bottom = _font(size).getbbox(text)
+    return right - left <= width and bottom - top <= height
+
+
+def _font(size: int) -> ImageFont.FreeTypeFont:
+    font = ImageFont.load_default(size)  # Pillow's own: every machine has the same
+    assert isinstance(font, ImageFont.FreeTypeFont)
+    return font
+
+
+def _trace(pen: ImageDraw.ImageDraw, shape: str, box: Box, color: Color) -> None:
+    left, top, right, bottom = box
+    middle = (left + right) / 2
+    match shape:
+        case "circle":
+            pen.ellipse(box, fill=color)
+        case "square":
+            pen.rectangle(box, fill=color)
+        case "triangle":
+            pen.polygon([(middle, top), (right, bottom), (left, bottom)], fill=color)
+        case "diamond":
+            pen.polygon(
+                [(middle, top), (right, (top + bottom) / 2), (middle, bottom), (left, (top + bottom) / 2)], color
+            )
+        case "rectangle":
+            pen.rectangle((left, top + (bottom - top) / 4, right, bottom - (bottom - top) / 4), fill=color)
+        case "ring":
+            pen.ellipse(box, outline=color, width=round((right - left) * 0.2))
+        case "star":
+            pen.polygon(_star(middle, (top + bottom) / 2, (right - left) / 2), fill=color)
+        case _:
+            raise ValueError(shape)
+
+
+def _star(x: float, y: float, radius: float) -> list[tuple[float, float]]:
+    turns = [(math.pi * step / 5, radius * (1 if step % 2 == 0 else 0.42)) for step in range(10)]
+    return [(x + far * math.sin(turn), y - far * math.cos(turn)) for turn, far in turns]

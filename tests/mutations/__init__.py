@@ -1,0 +1,1 @@
+"""Seeded defects of the media path, each of which must make a check of `tests.meaning` fail."""

@@ -1,0 +1,96 @@
+"""Defects between a recording and the words in it."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import islice
+from typing import Any
+
+import av
+import mlx.core as mx
+import numpy as np
+
+from model_runtime.events import Segment
+from model_runtime.media.types import Sound
+from tests.mutations.mutation import Function, Mutation, after, instead
+
+AUDIO, RECOGNITION = "model_runtime.media.audio", "model_runtime.engines.recognition"
+
+
+class AsItComes:
+    """Samples at the rate and with the sides of the file, said to be 16 kHz mono."""
+
+    def __init__(self, rate: int = 0, layout: str = "mono") -> None:
+        self._rate, self._layout = rate, layout
+
+    def feed(self, frame: av.AudioFrame) -> Iterator[bytes]:
+        """Decode without resampling, or without mixing."""
+        resampler = av.AudioResampler(format="s16", layout=self._layout, rate=self._rate or frame.sample_rate)
+        for piece in resampler.resample(frame):
+            yield piece.to_ndarray().tobytes()
+
+    def close(self) -> Iterator[bytes]:
+        """Hold nothing back."""
+        yield from ()
+
+
+class OneSide(AsItComes):
+    """The left side alone, or what the left has and the right has not."""
+
+    def __init__(self, right: float) -> None:
+        super().__init__(16_000, "stereo")
+        self._right = right
+
+    def feed(self, frame: av.AudioFrame) -> Iterator[bytes]:
+        """Mix wrongly."""
+        for pcm in super().feed(frame):
+            sides = np.frombuffer(pcm, "<i2").reshape(-1, 2) @ np.array([1.0, self._right]) / 2
+            yield sides.astype("<i2").tobytes()
+
+
+def samples(change: Function) -> Function:
+    """Change the samples of a decoded recording."""
+    return lambda sound: Sound(sound.sample_rate, change(np.frombuffer(sound.pcm, "<i2")).astype("<i2").tobytes())
+
+
+def _every_other_frame(frames: Iterator[Any]) -> Iterator[Any]:
+    return islice(frames, 0, None, 2)
+
+
+def _bands_upside_down(spectra: mx.array) -> mx.array:
+    return spectra[:, ::-1]
+
+
+def _a_second_late(segment: Segment) -> Segment:
+    return replace(segment, start=segment.start + 1, end=segment.end + 1)
+
+
+def _window_time(right: Function) -> Function:
+    """Times count from the start of the window instead of the recording."""
+
+    def broken(job: Any, stretch: Any) -> Any:
+        piece = right(job, stretch)
+        begun = job.course.frame / 100
+        return piece | {"start": piece["start"] - begun, "end": piece["end"] - begun}
+
+    return broken
+
+
+DECODE, RESAMPLER = f"{AUDIO}.decode_sound", f"{AUDIO}._Resampler"
+MUTATIONS = (
+    Mutation("48 kHz is taken for 16", RESAMPLER, instead(AsItComes), "48 kHz"),
+    Mutation("8 kHz is taken for 16", RESAMPLER, instead(AsItComes), "a telephone"),
+    Mutation("two sides are taken for one", RESAMPLER, instead(lambda: AsItComes(16_000, "stereo")), "a stereo FLAC"),
+    Mutation("the right side is left out", RESAMPLER, instead(lambda: OneSide(0.0)), "only on the right"),
+    Mutation("one side is taken from the other", RESAMPLER, instead(lambda: OneSide(-1.0)), "a stereo FLAC"),
+    Mutation("every other sample is lost", DECODE, after(samples(lambda pcm: pcm[::2])), "a sentence"),
+    Mutation("bytes are swapped", DECODE, after(samples(lambda pcm: pcm.byteswap())), "a sentence"),
+    Mutation("loud samples wrap around", DECODE, after(samples(lambda pcm: pcm * np.int16(16))), "a sentence"),
+    Mutation("hardly a bit is left", DECODE, after(samples(lambda pcm: pcm >> 13)), "a sentence"),
+    Mutation("the second half is lost", DECODE, after(samples(lambda pcm: pcm[: len(pcm) // 2])), "a sentence"),
+    Mutation("the first second is lost", DECODE, after(samples(lambda pcm: pcm[16_000:])), "a sentence"),
+    Mutation("backwards", DECODE, after(samples(lambda pcm: pcm[::-1])), "a sentence"),
+    Mutation("every other frame is lost", f"{AUDIO}._frames", after(_every_other_frame), "an MP3"),
+    Mutation("mel bands are upside down", f"{RECOGNITION}.Spectrogram.window", after(_bands_upside_down), "a sentence"),
+    Mutation("segments are a second late", f"{RECOGNITION}._segment", after(_a_second_late), "times of segments"),
+    Mutation("every window begins at zero", f"{RECOGNITION}._Job._piece", _window_time, "after half a minute"),
+)

@@ -1,0 +1,30 @@
+"""Every seeded defect of the media path makes a check of meaning fail, which passes without it."""
+
+import pytest
+
+from tests.meaning.checks import CHECKS
+from tests.meaning.in_process import InProcess
+from tests.mutations import pictures, sound, speech, vision
+from tests.mutations.mutation import Mutation
+
+pytestmark = [pytest.mark.engines, pytest.mark.timeout(240)]
+REGISTRY: dict[str, Mutation] = {
+    f"{kind.__name__.rpartition('.')[2]}: {mutation}": mutation
+    for kind in (pictures, vision, sound, speech)
+    for mutation in kind.MUTATIONS
+}
+CATCHERS = sorted({mutation.caught_by for mutation in REGISTRY.values()})
+
+
+@pytest.mark.promise("meaning:mutations")
+@pytest.mark.parametrize("name", REGISTRY)
+async def test_a_defect_makes_its_check_fail(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    REGISTRY[name].apply(monkeypatch)
+
+    with pytest.raises(AssertionError):
+        await CHECKS[REGISTRY[name].caught_by].run(InProcess())
+
+
+@pytest.mark.parametrize("name", CATCHERS)
+async def test_the_check_passes_without_a_defect(name: str) -> None:
+    await CHECKS[name].run(InProcess())
