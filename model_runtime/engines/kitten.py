@@ -22,7 +22,9 @@ def load(spec: LoadSpec, config: Mapping[str, Any]) -> Speaker:
     folder = Path(spec.folders["model"])
     with np.load(folder / str(config.get("voices_path", "voices.npz"))) as stored:
         styles = {name: stored[name].astype(np.float32) for name in stored.files}
-    return Kitten(evaluate(read_model(folder)), styles)
+    model = read_model(folder)
+    model.set_dtype(mx.float32)  # it sums its pitch over thousands of turns: in half precision it would hum off key
+    return Kitten(evaluate(model), styles)
 
 
 class Kitten:

@@ -16,12 +16,19 @@ SYMBOLS = (
 BORDER = 0
 NUMBERS = {symbol: number for number, symbol in enumerate(SYMBOLS)}
 _APART = re.compile(r"\w+|[^\w\s]")
+_SPELLED = re.compile(r"\bletters? [a-z](?: [a-z])*\b|\b[a-z](?: [a-z]){2,}\b", re.IGNORECASE)
+_LETTER_A = re.compile(r"\ba\b", re.IGNORECASE)
 
 
 def spoken(espeak: Espeak, text: str) -> str:
     """Return the phonemes of `text` with its punctuation kept, everything one space apart."""
-    voiced = " ".join(clauses(text, lambda part: espeak.phonemes(part, ENGLISH)))
+    voiced = " ".join(clauses(spelled(text), lambda part: espeak.phonemes(part, ENGLISH)))
     return " ".join(_APART.findall(voiced))
+
+
+def spelled(text: str) -> str:
+    """Write the letter A of a spelled word as it sounds; espeak-ng would take it for the article."""
+    return _SPELLED.sub(lambda letters: _LETTER_A.sub("eigh", letters[0]), text)
 
 
 def numbers(phonemes: str) -> Sequence[int]:

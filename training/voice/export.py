@@ -16,7 +16,7 @@ logger = logging.getLogger(__name__)
 
 
 def main() -> None:
-    """Export the newest states of both trainings; an untrained part keeps its first weights."""
+    """Export the newest states of both trainings in half precision; an untrained part keeps its first weights."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--folder", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
@@ -30,7 +30,7 @@ def main() -> None:
         logger.info("%s: step %d, %.0f s trained", file.stem, state["step"], state["seconds"])
     asked.out.mkdir(parents=True, exist_ok=True)
     weights = asked.out / "model.safetensors"
-    save_file(exported(voice), weights, metadata={"format": "mlx"})
+    save_file({name: value.half() for name, value in exported(voice).items()}, weights, metadata={"format": "mlx"})
     weights.chmod(0o644)
     (asked.out / "config.json").write_text(json.dumps(CONFIG, indent=2, ensure_ascii=False) + "\n")
     np.savez(asked.out / "voices.npz", **{name: row[None].numpy() for name, row in zip(VOICES, styles(), strict=True)})

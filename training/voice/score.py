@@ -1,17 +1,21 @@
-"""Score the exported voice through the engine that serves it: `python -m training.voice.score --judge stt-starter`.
+"""Score the exported voice through the engine that serves it: `python -m training.voice.score PART...`.
 
-Two judges. The recognition starter, which knows the world's sentences but never heard this voice, writes down sentences
-that the voice was never trained on; espeak-ng itself, speaking the same sentences, shows what the judge can do. And
-words that were never trained on are compared with all of them as espeak-ng speaks them, which no recogniser can guess.
+The parts, each a section of scores.json beside the model; sections not asked for stay as they are:
+
+- `stt-starter` writes down sentences that no starter was trained on. It knows the world but never heard these voices;
+- `pocketsphinx` does, too; it learned from people, and needs PocketSphinx (see `training.voice.judges`);
+- `words` compares words that were never trained on with all of them as espeak-ng speaks them, which nobody can guess;
+- `sound` measures speed, pitch, joins between chunks, and what the speech costs.
+
+Both judges also hear espeak-ng itself, from which the voice learned: it shows what the judge can do.
 """
 
 import argparse
-import hashlib
 import json
 import logging
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,55 +26,18 @@ from model_runtime.engines.blas import load_fast_blas
 
 load_fast_blas()
 
-import mlx_whisper  # noqa: E402
-
-from model_runtime.engines.engine import JobEngine, LoadSpec  # noqa: E402
-from model_runtime.engines.recognition import RecognitionEngine  # noqa: E402
-from model_runtime.engines.speech import SpeechEngine  # noqa: E402
-from model_runtime.events import AudioChunk, Transcript  # noqa: E402
-from model_runtime.media.types import Sound  # noqa: E402
-from model_runtime.requests import Speak, Transcribe  # noqa: E402
-from training import world  # noqa: E402
 from training.voice.config import RATE, VOICES  # noqa: E402
 from training.voice.corpus import held_out_words  # noqa: E402
+from training.voice.judges import HEARD_RATE, Judge, Sphinx, Starter  # noqa: E402
+from training.voice.signals import joins, longest_pause, median_pitch  # noqa: E402
 from training.voice.speech import Speaker  # noqa: E402
+from training.voice.stage import HARD, LONG_TEXT, Stage, held_out_sentences, kind  # noqa: E402
 
 logger = logging.getLogger(__name__)
 
-SENTENCES, WORDS = 64, 60
-HEARD_RATE = 16_000
-
-
-def held_out_sentences(rng: random.Random, count: int) -> list[str]:
-    """Draw different sentences that no starter ever trains on."""
-    found: dict[str, None] = {}
-    while len(found) < count:
-        text = world.sentence(rng)
-        if world.is_held_out(text):
-            found[text] = None
-    return list(found)
-
-
-def load(engine: JobEngine, folder: Path) -> JobEngine:
-    """Load a model from its folder."""
-    engine.load(LoadSpec(folder.name, "", {"model": str(folder)}), lambda *_: None)
-    return engine
-
-
-def speak(voice: JobEngine, text: str, name: str, speed: float = 1.0) -> np.ndarray:
-    """Speak through the engine; 24 kHz float32."""
-    events = voice.run(Speak("", text, voice=name, speed=speed), lambda: None)
-    pcm = b"".join(event.pcm for event in events if isinstance(event, AudioChunk))
-    return np.frombuffer(pcm, "<i2").astype(np.float32) / 32768
-
-
-def hear(judge: JobEngine, samples: np.ndarray) -> str:
-    """What the judge writes down, with half a second of silence before the speech."""
-    heard = np.concatenate([np.zeros(HEARD_RATE // 2), resample_poly(samples, HEARD_RATE, RATE), np.zeros(HEARD_RATE)])
-    pcm = (np.clip(heard, -1, 1) * 32767).astype("<i2").tobytes()
-    *_, result = judge.run(Transcribe("", Sound(HEARD_RATE, pcm), language="en"), lambda: None)
-    assert isinstance(result, Transcript)
-    return result.text
+SEED = 7
+SENTENCES, ESPEAK_SENTENCES, SPEED_SENTENCES, COST_SENTENCES, WORDS = 104, 64, 20, 12, 60
+SPEEDS = (0.75, 1.25, 1.5)
 
 
 def word_errors(said: Sequence[str], heard: Sequence[str]) -> int:
@@ -83,23 +50,90 @@ def word_errors(said: Sequence[str], heard: Sequence[str]) -> int:
     return row[-1]
 
 
-def sentences_score(said: Sequence[str], heard: Sequence[str]) -> dict[str, Any]:
-    """Give the word error rate, how many sentences are wholly right, and the wrong ones."""
-    errors = [word_errors(one.split(), other.split()) for one, other in zip(said, heard, strict=True)]
-    wrong = {one: other for one, other in zip(said, heard, strict=True) if one != other}
-    rate = sum(errors) / sum(len(one.split()) for one in said)
-    return {"sentences": len(said), "word_error_rate": round(rate, 4), "right": errors.count(0), "wrong": wrong}
+def understood(said: Iterable[str], hear: Callable[[str], str]) -> dict[str, Any]:
+    """Give the word error rate, in all and by kind of sentence, how many are wholly right, and the wrong ones."""
+    heard = {text: hear(text) for text in said}
+    errors = {text: word_errors(text.split(), other.split()) for text, other in heard.items()}
+    kinds = {name: [text for text in heard if kind(text) == name] for name in sorted(map(kind, heard))}
+    return {
+        "sentences": len(heard),
+        "word_error_rate": _rate(errors, list(heard)),
+        "right": sum(error == 0 for error in errors.values()),
+        "by_kind": {name: _rate(errors, texts) for name, texts in kinds.items()},
+        "wrong": {text: heard[text] for text, error in errors.items() if error},
+    }
 
 
-def words_score(voice: JobEngine, speaker: Speaker, name: str) -> dict[str, Any]:
+def _rate(errors: Mapping[str, int], texts: Sequence[str]) -> float:
+    return round(sum(errors[text] for text in texts) / sum(len(text.split()) for text in texts), 4)
+
+
+def judged(judge: Judge, stage: Stage) -> dict[str, Any]:
+    """Let a judge write down the voices and the voices they learned from."""
+    speaker, texts = Speaker(), held_out_sentences(random.Random(SEED), SENTENCES)
+    found: dict[str, Any] = {"judge": judge.name, "edition": judge.edition}
+    for name, source in VOICES.items():
+        found[name] = understood(texts, lambda text, name=name: judge.hear(stage.say(text, name)))  # type: ignore[misc]
+        logger.info("%s: %.1f %% word errors", name, 100 * found[name]["word_error_rate"])
+        espeak = understood(
+            texts[:ESPEAK_SENTENCES],
+            lambda text, source=source: judge.hear(speaker.say(text, source)[0]),  # type: ignore[misc]
+        )
+        found[name]["espeak"] = espeak
+        logger.info("espeak-ng %s: %.1f %%", source, 100 * espeak["word_error_rate"])
+    return found
+
+
+def hard(judge: Judge, stage: Stage) -> dict[str, Any]:
+    """Let a judge write down single letters, teens and tens."""
+    return {
+        name: understood(HARD, lambda text, name=name: judge.hear(stage.say(text, name)))  # type: ignore[misc]
+        for name in VOICES
+    }
+
+
+def sound_score(stage: Stage) -> dict[str, Any]:
+    """Measure speed, pitch, joins and cost of each voice."""
+    texts = held_out_sentences(random.Random(SEED), SPEED_SENTENCES)
+    found: dict[str, Any] = {}
+    for name in VOICES:
+        begun = time.process_time()
+        anew = sum(len(chunk) for text in texts[:COST_SENTENCES] for chunk in stage.chunks(text, name)) / RATE
+        cost = (time.process_time() - begun) / anew
+        chunks = list(stage.chunks(LONG_TEXT, name))
+        met = joins(chunks, RATE)
+        spoken = [stage.say(text, name) for text in texts]
+        found[name] = {
+            "processor_seconds_a_second": round(cost, 3),
+            "median_pitch_hertz": round(median_pitch(np.concatenate(spoken), RATE), 1),
+            "duration_against_asked": {str(speed): _lengths(stage, name, texts, speed) for speed in SPEEDS},
+            "joins": {
+                "chunks": len(chunks),
+                "largest_step": round(max(one.step for one in met), 4),
+                "largest_step_in_speech": round(float(np.abs(np.diff(np.concatenate(chunks))).max()), 4),
+                "pauses_seconds": [round(one.pause_seconds, 2) for one in met],
+                "longest_pause_in_a_chunk_seconds": round(max(longest_pause(one, RATE) for one in chunks), 2),
+            },
+        }
+    return found
+
+
+def _lengths(stage: Stage, name: str, texts: Sequence[str], speed: float) -> dict[str, float]:
+    """How long speech is against what was asked: 1 is exact. Mean and the one farthest off."""
+    ratios = [speed * len(stage.say(text, name, speed)) / len(stage.say(text, name)) for text in texts]
+    return {"mean": round(float(np.mean(ratios)), 3), "worst": round(max(ratios, key=lambda one: abs(one - 1)), 3)}
+
+
+def words_score(stage: Stage) -> dict[str, Any]:
     """Count held-out words that sound more like espeak-ng's same word than like any of the others."""
-    words = held_out_words()[:WORDS]
-    real = [_features(speaker.say(word, VOICES[name])[0]) for word in words]
-    right = 0
-    for number, word in enumerate(words):
-        made = _features(speak(voice, word, name))
-        right += int(np.argmin([_distance(made, other) for other in real])) == number
-    return {"words": len(words), "right": right}
+    speaker, words = Speaker(), held_out_words()[:WORDS]
+    found: dict[str, Any] = {"words": len(words)}
+    for name, source in VOICES.items():
+        real = [_features(speaker.say(word, source)[0]) for word in words]
+        made = [_features(stage.say(word, name)) for word in words]
+        nearest = [int(np.argmin([_distance(one, other) for other in real])) for one in made]
+        found[name] = {"right": sum(number == place for number, place in enumerate(nearest))}
+    return found
 
 
 def _features(samples: np.ndarray) -> np.ndarray:
@@ -123,41 +157,32 @@ def _distance(one: np.ndarray, other: np.ndarray) -> float:
     return float(total[-1, -1] / (len(one) + len(other)))
 
 
-def score(voice: JobEngine, judge: JobEngine, seed: int) -> dict[str, Any]:
-    """Run all scores."""
-    speaker, said = Speaker(), held_out_sentences(random.Random(seed), SENTENCES)
-    found: dict[str, Any] = {}
-    for name, espeak_voice in VOICES.items():
-        begun = time.process_time()
-        spoken = [speak(voice, text, name) for text in said]
-        used = time.process_time() - begun
-        found[name] = {
-            **sentences_score(said, [hear(judge, samples) for samples in spoken]),
-            "espeak": sentences_score(said, [hear(judge, speaker.say(text, espeak_voice)[0]) for text in said]),
-            "held_out_words": words_score(voice, speaker, name),
-            "processor_seconds_a_second": round(used / (sum(map(len, spoken)) / RATE), 3),
-        }
-        for speed in (0.75, 1.5):
-            heard = [hear(judge, speak(voice, text, name, speed)) for text in said[:24]]
-            found[name][f"speed {speed}"] = sentences_score(said[:24], heard)
-    return found
-
-
 def main() -> None:
-    """Score and write scores.json beside the model."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    """Score and write the sections of scores.json."""
+    parts = ("stt-starter", "pocketsphinx", "words", "sound")
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("parts", nargs="+", choices=parts, metavar="PART")
     parser.add_argument("--model", type=Path, default=Path("model_runtime/starter/tts-starter"))
     parser.add_argument("--judge", type=Path, default=Path("model_runtime/starter/stt-starter"))
-    parser.add_argument("--seed", type=int, default=7)
+    parser.add_argument("--spoken", type=Path, help="an .npz file that keeps what was spoken, for the next part")
     asked = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    logger.info("judged by %s through mlx-whisper %s", asked.judge.name, mlx_whisper.__version__)
-    weights = (asked.judge / "weights.safetensors").read_bytes()
-    judge = {"model": asked.judge.name, "sha256": hashlib.sha256(weights).hexdigest()}
-    scores = score(load(SpeechEngine(), asked.model), load(RecognitionEngine(), asked.judge), asked.seed)
-    scores = {"judge": judge, **scores}
-    (asked.model / "scores.json").write_text(json.dumps(scores, indent=2) + "\n")
-    logger.info("%s", json.dumps(scores, indent=2))
+    stage, file = Stage(asked.model, asked.spoken), asked.model / "scores.json"
+    for part in asked.parts:
+        section = _section(part, stage, asked.judge)
+        scores = json.loads(file.read_text()) if file.exists() else {}
+        file.write_text(json.dumps({**scores, part: section}, indent=2) + "\n")
+        stage.keep()
+        logger.info("%s: %s", part, json.dumps(section))
+
+
+def _section(part: str, stage: Stage, folder: Path) -> dict[str, Any]:
+    if part == "stt-starter":
+        judge = Starter(folder)
+        return {**judged(judge, stage), "letters_teens_and_tens": hard(judge, stage)}
+    if part == "pocketsphinx":
+        return judged(Sphinx(), stage)
+    return words_score(stage) if part == "words" else sound_score(stage)
 
 
 if __name__ == "__main__":

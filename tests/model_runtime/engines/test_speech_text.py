@@ -31,6 +31,11 @@ def espeak() -> Espeak:
         ("four", "fˈɔːɹ"),
         ("It is 3:30, Dr. Smith.", "ɪɾ ɪz θɹˈiː θˈɜːɾi , dˈɑːktɚ smˈɪθ ."),
         ("7", "sˈɛvən"),
+        ("42", "fˈɔːɹɾi tˈuː"),
+        ("letter c a t", "lˈɛɾɚ sˈiː ˈeɪ tˈiː"),
+        ("Letters A b", "lˈɛɾɚz ˈeɪ bˈiː"),
+        ("C A T", "sˈiː ˈeɪ tˈiː"),
+        ("a letter and a b", "ɐ lˈɛɾɚ ænd ɐ bˈiː"),
         ("", ""),
     ],
 )
