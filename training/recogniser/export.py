@@ -86,6 +86,7 @@ def main() -> None:
     (asked.out / "config.json").write_text(json.dumps(dimensions(network.size), indent=2) + "\n")
     file = asked.out / "weights.safetensors"
     save_file(weights(network), file, metadata={"format": "mlx"})
+    file.chmod(0o644)
     logger.info("step %d, %.0f s trained, %.1f MB", state["step"], state["seconds"], file.stat().st_size / 1e6)
 
 

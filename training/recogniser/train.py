@@ -40,8 +40,8 @@ SURE = 0.9
 LENGTHS = {
     0.0: {300: 4, 400: 4, 600: 2},
     0.12: {400: 6, 600: 4, 800: 3, 1600: 2, FRAMES: 1},
-    0.4: {400: 3, 800: 5, 1600: 5, FRAMES: 3},
-    0.8: {400: 2, 800: 3, 1600: 3, FRAMES: 4},
+    0.6: {300: 2, 400: 6, 800: 4, 1600: 2, FRAMES: 1},
+    0.85: {400: 3, 800: 4, 1600: 3, FRAMES: 2},
 }
 """From which part of the training on how often windows of how many frames are drawn."""
 
@@ -165,7 +165,7 @@ class Training:
 
     @torch.no_grad()
     def _follow(self) -> None:
-        share = min(0.998, self.step / (self.step + 20))
+        share = min(0.996, self.step / (self.step + 20))
         for mean, current in zip(self.mean.parameters(), self.network.parameters(), strict=True):
             mean.lerp_(current, 1 - share)
 
@@ -233,8 +233,8 @@ def main() -> None:
     torch.set_num_threads(1)
     torch.manual_seed(asked.seed)
     asked.folder.mkdir(parents=True, exist_ok=True)
-    backgrounds = Backgrounds.make(np.random.default_rng(asked.seed), each=10, seconds=60)
-    held_out = list(speak(Espeak(), random.Random(2), 300, held_out=True, voice=known_voice))
+    backgrounds = Backgrounds.make(np.random.default_rng(asked.seed), each=5, seconds=60)
+    held_out = list(speak(Espeak(), random.Random(2), 120, held_out=True, voice=known_voice))
     unseen = Composer(held_out, backgrounds, seed=2)
     checks = [draw(unseen, random.Random(number), frames) for number, frames in enumerate((600, 600, 1600, FRAMES))]
     training = Training(asked.folder / "state.pt")
