@@ -29,7 +29,7 @@ class McpFace:
         """Transcribe a file."""
         told = await self._call("transcribe", audio=self._keep(file), timestamps="word" if words else "segment")
         segments = tuple(Span(one["start"], one["end"], one["text"]) for one in told["segments"])
-        said = tuple(Span(*word) for one in told["segments"] for word in one["words"] or ())
+        said = tuple(Span(*word) for one in told["segments"] for word in one.get("words", ()))
         return Heard(told["text"], told["duration"], segments, said)
 
     async def say(self, text: str, *, form: str = "wav", voice: str = "", speed: float = 1.0) -> bytes:
