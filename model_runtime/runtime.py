@@ -174,6 +174,7 @@ class Runtime:
             steward.abandon(job, ShuttingDown("Senses shut down before the work was done.", 5.0))
         tenants = steward.house.tenants.values()
         await self._until(lambda: not any(tenant.revoked for tenant in tenants), REVOKED_SECONDS)
+        steward.learn()
         await steward.house.clear()
         self._feed.close()
         if self._ticking is not None:

@@ -69,6 +69,8 @@ class Settings:
     """0: decide from the machine's memory."""
     idle_seconds: float = 300.0
     eviction: Literal["lru", "cost"] = "lru"
+    lanes: Literal["auto", "two", "exclusive", "off"] = "auto"
+    """How models share the GPU: one heavy and one light at a time, one at all, or all at once; auto: by machine."""
     queue_per_model: int = 8
     queue_total: int = 32
     queue_seconds: float = 120.0
@@ -130,6 +132,8 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
             values[name] = _names(written[key])
     if "memory.eviction" in written:
         values["eviction"] = _choice("memory.eviction", written["memory.eviction"], ("lru", "cost"))
+    if "gpu.lanes" in written:
+        values["lanes"] = _choice("gpu.lanes", written["gpu.lanes"], ("auto", "two", "exclusive", "off"))
     if "files.allowed_folders" in written:
         values["allowed_folders"] = _folders(written["files.allowed_folders"])
     if "files.allow_urls" in written:
@@ -150,6 +154,7 @@ def _variables() -> dict[str, str]:
         *NUMBERS,
         *GIGABYTES,
         "memory.eviction",
+        "gpu.lanes",
         "host",
         "api_key",
         "allowed_hosts",

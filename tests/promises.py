@@ -43,6 +43,16 @@ RUNTIME = {
     "runtime:responsive": "The event loop stays free while a model is loaded and works.",
     "runtime:light-daemon": "The daemon's side never imports a model library.",
     "runtime:always-answered": "Whatever happens, every call is answered and no process is left over.",
+    "runtime:fair": "A client that asks for much does not make another one wait for all of it.",
+    "runtime:interactive-first": "Interactive work goes before batch work, until that has waited long enough.",
+    "runtime:lanes": "Two heavy models use the GPU one after the other, while a light one goes on.",
+    "runtime:no-churn": "What was just loaded and has served nobody is not pushed out at once.",
+    "runtime:breaker": "A model that keeps failing is tried ever more rarely.",
+    "runtime:sticky-failure": "What trying again cannot cure is told until somebody mends it.",
+    "runtime:transparent-retry": "Work whose process died before it said anything gets another one, once.",
+    "runtime:learns": "What was learned about models is known after a restart.",
+    "runtime:mutations": "Bugs put into the scheduler on purpose are noticed.",
+    "trace:optimum": "No policy does better than the computed optimum.",
     "runtime:memory-from-headers": "What a model needs is read from its weights' headers before it is loaded.",
 }
 

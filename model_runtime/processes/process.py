@@ -83,6 +83,18 @@ class WorkerProcess:
         """The last lines it printed."""
         return tuple(self._words.lines)
 
+    @property
+    def was_sent_away(self) -> bool:
+        """Whether somebody here told it to end."""
+        return bool(self._told_cause) or self._ending is not None
+
+    @property
+    def may_have_starved(self) -> bool:
+        """Whether the system killed it, as it does when memory runs out."""
+        status = self._status
+        killed = status is not None and os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL
+        return killed and not self.was_sent_away
+
     # -- doing -----------------------------------------------------------------------------------------------------
 
     def send(self, order: Order) -> None:

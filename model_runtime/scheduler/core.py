@@ -6,14 +6,17 @@ What always holds (checked by `invariants.violations` in every test):
     2. Bytes are charged from before a process is spawned until after it is reaped.
     3. A model has at most one process; whatever an older incarnation reports changes nothing.
     4. A lease and an eviction never overlap: only READY models are granted, only idle ones are stopped.
-    5. Every request is in exactly one place and is answered exactly once; each model serves in order of arrival.
+    5. Every request is in exactly one place and is answered exactly once; each client's are served in their order.
     6. Only one admission at a time waits for memory, and it holds nothing; so nothing can deadlock.
     7. Nothing is loaded that nobody waits for.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
+from math import inf
 
-from model_runtime.scheduler.eviction import Policy, Resident, least_recently_used
+from model_runtime.scheduler.eviction import Policy, least_recently_used
+from model_runtime.scheduler.failures import FOR_EVER, failures_now, rest_after
+from model_runtime.scheduler.lanes import OPEN, Lanes
 from model_runtime.scheduler.messages import (
     Action,
     Arrived,
@@ -30,6 +33,7 @@ from model_runtime.scheduler.messages import (
     PinChanged,
     Pressed,
     Refuse,
+    Retried,
     Revoke,
     Spawn,
     Stop,
@@ -37,12 +41,15 @@ from model_runtime.scheduler.messages import (
     UnloadWanted,
 )
 from model_runtime.scheduler.records import CHARGED, SMOOTHING, Limits, ModelPlan, Record, Request
+from model_runtime.scheduler.state import GIGABYTE, State
+from model_runtime.scheduler.turns import in_turn, next_turn
 from model_runtime.status import ModelState
 
-GIGABYTE = 1e9
+STARVED_FACTOR = 1.25
+"""By how much the estimate of a model rises that the system may have killed for memory."""
 
 
-class Scheduler:
+class Scheduler(State):
     """Decides which models are in memory and which requests run. `handle` is the only way in."""
 
     def __init__(
@@ -51,57 +58,11 @@ class Scheduler:
         budget_bytes: int,
         limits: Limits | None = None,
         policy: Policy = least_recently_used,
+        lanes: Lanes = OPEN,
     ) -> None:
-        self.records = {plan.name: Record.of(plan) for plan in plans}
-        self.requests: dict[int, Request] = {}
-        self.budget_bytes = budget_bytes
-        self.limits = limits or Limits()
-        self.policy = policy
-        self.now = 0.0
-        self.closing = False
-        self.memory_waiter: str | None = None
-        """The one model whose admission waits for memory."""
+        super().__init__(plans, budget_bytes, limits, policy, lanes)
         self._arrivals = 0
         self._actions: list[Action] = []
-
-    # -- reading -------------------------------------------------------------------------------------------------
-
-    @property
-    def charged_bytes(self) -> int:
-        """What all processes together take from the budget."""
-        return sum(record.charged_bytes for record in self.records.values())
-
-    @property
-    def free_bytes(self) -> int:
-        """What is left of the budget; 0 after an under-estimate."""
-        return max(self.budget_bytes - self.charged_bytes, 0)
-
-    @property
-    def excess_bytes(self) -> int:
-        """By how much an under-estimate broke the budget; 0 in all other cases."""
-        return max(self.charged_bytes - self.budget_bytes, 0)
-
-    def position(self, request_id: int) -> int:
-        """Tell how many requests of its model are served before this one, plus one; 0 once it runs or is gone."""
-        request = self.requests.get(request_id)
-        if request is None or request.granted_at is not None:
-            return 0
-        return self.records[request.model].queue.index(request) + 1
-
-    def explain(self, model: str) -> str:
-        """Say in a sentence what a waiting request of this model waits for."""
-        record = self.records[model]
-        if record.state is ModelState.STARTING:
-            return f"{model} is loading"
-        if record.state is ModelState.READY:
-            return f"{model} is busy with {len(record.active)} running"
-        if record.state in CHARGED:
-            return f"{model} is being unloaded ({record.leaving}) and will be loaded again"
-        if record.state is ModelState.BACKOFF:
-            return f"{model} failed and rests: {record.error}"
-        needed, free = record.needed_bytes / GIGABYTE, self.free_bytes / GIGABYTE
-        leaving = ", ".join(other.name for other in self._leaving()) or "an idle model"
-        return f"{model} needs {needed:.1f} GB, {free:.1f} GB is free, waiting for {leaving} to make room"
 
     # -- writing -------------------------------------------------------------------------------------------------
 
@@ -132,6 +93,8 @@ class Scheduler:
                 self._tick()
             case UnloadWanted(model):
                 self._unload_wanted(self.records[model])
+            case Retried(model):
+                self._retried(self.records[model])
             case PinChanged(model, pinned):
                 self._pin_changed(self.records[model], pinned)
             case BudgetChanged(budget_bytes):
@@ -161,6 +124,7 @@ class Scheduler:
             expires_at=self.now + patience,
             working_bytes=arrived.working_bytes,
             keep_alive_seconds=arrived.keep_alive_seconds,
+            is_batch=arrived.is_batch,
         )
         self.requests[request.id] = request
         record.queue.append(request)
@@ -173,8 +137,10 @@ class Scheduler:
         needed = record.needed_bytes + arrived.working_bytes
         if needed > self.budget_bytes - pinned:
             return _too_large(arrived.request, record.name, needed, self.budget_bytes - pinned)
-        if record.state is ModelState.BACKOFF and record.not_before - self.now > self.limits.short_pause_seconds:
-            wait = record.not_before - self.now
+        wait = record.not_before - self.now
+        if record.state is ModelState.BACKOFF and wait == inf:
+            return Refuse(arrived.request, "load_failed", record.error)
+        if record.state is ModelState.BACKOFF and wait > self.limits.short_pause_seconds:
             return Refuse(arrived.request, "model_unavailable", f"{record.name} rests after: {record.error}", wait)
         waiting = sum(len(other.queue) for other in self.records.values())
         if len(record.queue) >= self.limits.queue_per_model or waiting >= self.limits.queue_total:
@@ -200,6 +166,7 @@ class Scheduler:
             return
         request = record.active.pop(ended.request)
         del self.requests[ended.request]
+        record.has_served = True
         if ended.ok:
             record.failures = 0
             seconds = self.now - (request.granted_at or self.now)
@@ -209,6 +176,8 @@ class Scheduler:
 
     def _became_idle(self, record: Record) -> None:
         record.idle_since = self.now
+        if not record.queue:
+            record.turns = {}
         if record.state is ModelState.DRAINING:
             self._stop(record, record.leaving)
 
@@ -226,6 +195,7 @@ class Scheduler:
         record.needed_bytes = max(record.needed_bytes, loaded.measured_bytes)
         record.resident_bytes = loaded.measured_bytes
         record.state, record.idle_since, record.error = ModelState.READY, self.now, ""
+        record.ready_at, record.has_served = self.now, False
         self._shed()
 
     def _measured(self, measured: Measured) -> None:
@@ -242,23 +212,33 @@ class Scheduler:
         lost, record.active = list(record.active.values()), {}
         record.resident_bytes, record.idle_since, record.leaving = 0, None, ""
         record.state = ModelState.ABSENT
+        again = [request for request in lost if request.id in exited.untouched and self._may_retry(request)]
+        for request in lost:
+            if request in again:
+                request.granted_at = None
+            else:
+                self._refuse(request, "worker_died", exited.cause)
+        record.queue[:0] = again
+        if exited.starved:
+            record.needed_bytes = int(record.needed_bytes * STARVED_FACTOR)
         if not wanted:
             self._fail(record, exited)
-        for request in lost:
-            self._refuse(request, "worker_died", exited.cause)
+
+    def _may_retry(self, request: Request) -> bool:
+        young = self.now - request.arrived_at < self.limits.retry_seconds
+        return young and not request.attempts and not request.revoked and not self.closing
 
     def _fail(self, record: Record, exited: Exited) -> None:
-        record.failures += 1
+        record.failures = failures_now(record.failures, self.now - record.failed_at, self.limits)
+        record.failed_at = self.now
         record.error = exited.cause or "the worker process ended"
-        first, longest = self.limits.backoff_seconds
-        broken = exited.permanent or record.failures >= self.limits.breaker_failures
-        pause = longest if broken else min(first * 2 ** (record.failures - 1), longest)
-        record.state, record.not_before = ModelState.BACKOFF, self.now + pause
+        rest = FOR_EVER if exited.permanent else rest_after(record.failures, self.limits)
+        record.state, record.not_before = ModelState.BACKOFF, self.now + rest.seconds
         for request in list(record.queue):
             request.attempts += 1
-            if broken or request.attempts >= self.limits.attempts:
+            if rest.refuses or request.attempts >= self.limits.attempts:
                 record.queue.remove(request)
-                self._refuse(request, "load_failed", record.error, None if exited.permanent else pause)
+                self._refuse(request, "load_failed", record.error, None if exited.permanent else rest.seconds)
 
     def _tick(self) -> None:
         for record in self.records.values():
@@ -266,17 +246,12 @@ class Scheduler:
                 record.state = ModelState.ABSENT
             if record.state is ModelState.STARTING and self.now >= record.load_deadline:
                 self._stop(record, "load timeout")
-            if self._is_overdue(record):
+            if self.is_overdue(record):
                 self._stop(record, "idle")
             for request in [waiting for waiting in record.queue if self.now >= waiting.expires_at]:
                 wait = record.wait_seconds(len(record.queue))
                 record.queue.remove(request)
                 self._refuse(request, "queue_timeout", self.explain(record.name), wait)
-
-    def _is_overdue(self, record: Record) -> bool:
-        if not record.is_idle or record.queue or record.pinned or record.keep_alive_seconds < 0:
-            return False
-        return self.now - (record.idle_since or 0.0) >= record.keep_alive_seconds
 
     def _unload_wanted(self, record: Record) -> None:
         if record.state is ModelState.READY:
@@ -284,6 +259,11 @@ class Scheduler:
         elif record.state is ModelState.STARTING:
             self._stop(record, "operator")
             self._refuse_queue(record, "model_unavailable", f"{record.name} was stopped by an operator.")
+
+    def _retried(self, record: Record) -> None:
+        record.failures, record.needed_bytes = 0, record.plan.needed_bytes
+        if record.state is ModelState.BACKOFF:
+            record.state = ModelState.ABSENT
 
     def _pin_changed(self, record: Record, pinned: bool) -> None:
         record.pinned = pinned
@@ -293,7 +273,7 @@ class Scheduler:
     def _pressed(self) -> None:
         """One at a time, so that a model whose memory is on its way back is not followed by another."""
         idle = [record for record in self.records.values() if record.is_idle and not record.pinned and not record.queue]
-        if idle and not self._leaving():
+        if idle and not self.leaving():
             self._stop(min(idle, key=lambda record: record.idle_since or 0.0), "pressure")
 
     def _close(self) -> None:
@@ -310,8 +290,8 @@ class Scheduler:
     def _pump(self) -> None:
         if self.closing:
             return
-        for record in self.records.values():
-            while record.queue and record.has_room and self._may_grant(record):
+        for record in self._in_turn():
+            while record.queue and record.has_room and self.may_grant(record):
                 self._grant(record)
             if record.is_idle and not record.queue and record.keep_alive_seconds == 0 and not record.pinned:
                 self._stop(record, "idle")
@@ -319,40 +299,28 @@ class Scheduler:
             if not self._admit(admission):
                 return
 
-    def _may_grant(self, record: Record) -> bool:
-        return record.queue[0].working_bytes <= self.free_bytes and not self._must_yield(record)
-
-    def _must_yield(self, record: Record) -> bool:
-        """A resident model may overtake the one that waits for memory, but not for ever."""
-        if self.memory_waiter is None or self.memory_waiter == record.name or record.pinned:
-            return False
-        waiter = self.records[self.memory_waiter]
-        if not waiter.queue or self._need(waiter) <= self.free_bytes:
-            return False
-        return self._lost_patience(waiter) and waiter.queue[0].order < record.queue[0].order
+    def _in_turn(self) -> list[Record]:
+        """Put every queue in order, and the models in the order of who is served first."""
+        for record in self.records.values():
+            record.queue = in_turn(record.queue, record.turns, self.now, self.limits.ageing_seconds)
+        return sorted(self.records.values(), key=self.rank)
 
     def _next_admission(self) -> Record | None:
-        """The oldest request that needs memory before it can go on; whoever waits already keeps its place."""
-        heads = [record for record in self.records.values() if record.queue and self._wants_memory(record)]
+        """The oldest request that needs memory before it can go on; only batch work gives its place to a later one."""
+        heads = [record for record in self.records.values() if record.queue and self.wants_memory(record)]
         if not heads:
             self.memory_waiter = None
             return None
-        if self.memory_waiter not in {record.name for record in heads}:
-            self.memory_waiter = min(heads, key=lambda record: record.queue[0].order).name
-        return self.records[self.memory_waiter]
-
-    def _wants_memory(self, record: Record) -> bool:
-        if record.state is ModelState.ABSENT:
-            return True
-        return record.has_room and record.queue[0].working_bytes > self.free_bytes
-
-    def _need(self, record: Record) -> int:
-        working = record.queue[0].working_bytes
-        return record.needed_bytes + working if record.state is ModelState.ABSENT else working
+        first = min(heads, key=self.rank)
+        waiter = next((record for record in heads if record.name == self.memory_waiter), first)
+        if self.rank(first)[0] < self.rank(waiter)[0]:
+            waiter = first
+        self.memory_waiter = waiter.name
+        return waiter
 
     def _admit(self, record: Record) -> bool:
         """Start what was next, or make room for it; False while it has to wait."""
-        need = self._need(record)
+        need = self.need(record)
         if need > self.budget_bytes:
             request = record.queue.pop(0)
             del self.requests[request.id]
@@ -365,39 +333,23 @@ class Scheduler:
             else:
                 self._grant(record)
             return True
-        missing = need - self.free_bytes + self.excess_bytes - sum(other.charged_bytes for other in self._leaving())
+        missing = need - self.free_bytes + self.excess_bytes - sum(other.charged_bytes for other in self.leaving())
         if missing > 0:
             self._make_room(record, missing)
         return False
 
     def _make_room(self, record: Record, missing_bytes: int) -> None:
-        victims = self.policy([self._resident(other) for other in self._evictable(record)], missing_bytes)
-        if victims is None and self._lost_patience(record):
+        victims = self.policy([self.resident(other) for other in self.evictable(record)], missing_bytes)
+        if victims is None and self.lost_patience(record):
             busy = [other for other in self.records.values() if other.state is ModelState.READY and other is not record]
-            victims = self.policy([self._resident(other) for other in busy if not other.pinned], missing_bytes)
+            victims = self.policy([self.resident(other) for other in busy if not other.pinned], missing_bytes)
         for name in victims or ():
             self._send_away(self.records[name], f"evicted for {record.name}")
-
-    def _evictable(self, waiter: Record) -> Iterator[Record]:
-        for record in self.records.values():
-            if record.is_idle and not record.pinned and record is not waiter and not record.queue:
-                yield record
-
-    def _resident(self, record: Record) -> Resident:
-        idle = self.now - record.idle_since if record.idle_since is not None else 0.0
-        return Resident(record.name, record.charged_bytes, idle, record.load_seconds, record.requests_per_second)
-
-    def _leaving(self) -> list[Record]:
-        leaving = (ModelState.STOPPING, ModelState.DRAINING)
-        return [record for record in self.records.values() if record.state in leaving]
-
-    def _lost_patience(self, record: Record) -> bool:
-        return self.now - record.queue[0].arrived_at >= max(self.limits.overtake_seconds, 2 * record.load_seconds)
 
     def _shed(self) -> None:
         """Unload idle models, longest idle first, until the budget holds again."""
         for record in sorted(self.records.values(), key=lambda record: record.idle_since or 0.0):
-            if sum(other.charged_bytes for other in self._leaving()) >= self.excess_bytes:
+            if sum(other.charged_bytes for other in self.leaving()) >= self.excess_bytes:
                 return
             if record.is_idle and not record.pinned and not record.queue:
                 self._stop(record, "pressure")
@@ -413,6 +365,7 @@ class Scheduler:
     def _grant(self, record: Record) -> None:
         request = record.queue.pop(0)
         request.granted_at, record.active[request.id], record.idle_since = self.now, request, None
+        record.turns = record.turns | {request.client: next_turn(record.turns)}
         asked = request.keep_alive_seconds
         record.keep_alive_seconds = record.plan.keep_alive_seconds if asked is None else asked
         self._actions.append(Grant(request.id, record.name, record.incarnation))

@@ -30,9 +30,11 @@ def _of_record(scheduler: Scheduler, record: Record) -> Iterator[str]:
         yield f"{name} runs {len(record.active)} requests at once"
     if len(record.queue) > scheduler.limits.queue_per_model:
         yield f"{name} has a queue of {len(record.queue)}"
-    orders = [request.order for request in record.queue]
-    if orders != sorted(orders):
-        yield f"{name} does not serve in order of arrival: {orders}"
+    for client in {request.client for request in record.queue}:
+        for batch in (False, True):
+            orders = [one.order for one in record.queue if (one.client, one.is_batch) == (client, batch)]
+            if orders != sorted(orders):
+                yield f"{name} does not serve {client!r} in order of arrival: {orders}"
     if any(request.granted_at is not None for request in record.queue):
         yield f"{name} has a granted request in its queue"
 

@@ -21,6 +21,8 @@ class Arrived:
     patience_seconds: float | None = None
     """How long it may wait in the queue; None means the limit of the settings."""
     keep_alive_seconds: float | None = None
+    is_batch: bool = False
+    """Whether it is work nobody sits and waits for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,12 +70,18 @@ class Measured:
 
 @dataclass(frozen=True, slots=True)
 class Exited:
-    """The process was reaped: the only event that gives bytes back. `permanent` means trying again cannot help."""
+    """The process was reaped: the only event that gives bytes back.
+
+    `permanent` means trying again cannot help, `starved` that the system may have killed it for memory. `untouched`
+    requests have told their callers nothing yet, so another process may serve them.
+    """
 
     model: str
     incarnation: int
     cause: str = ""
     permanent: bool = False
+    starved: bool = False
+    untouched: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +92,13 @@ class Tick:
 @dataclass(frozen=True, slots=True)
 class UnloadWanted:
     """An operator wants the model gone; running work may end first."""
+
+    model: str
+
+
+@dataclass(frozen=True, slots=True)
+class Retried:
+    """An operator wants the model tried again, or its files or settings changed: what failed before is forgotten."""
 
     model: str
 
@@ -123,6 +138,7 @@ Happening = (
     | Exited
     | Tick
     | UnloadWanted
+    | Retried
     | PinChanged
     | BudgetChanged
     | Pressed

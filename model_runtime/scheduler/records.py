@@ -10,6 +10,9 @@ CHARGED = (ModelState.STARTING, ModelState.READY, ModelState.DRAINING, ModelStat
 SMOOTHING = 0.3
 """Weight of the newest measurement in every moving average."""
 
+USUAL_LOAD_SECONDS = 3.0
+"""What a load is expected to take before there ever was one."""
+
 
 @dataclass(frozen=True, slots=True)
 class ModelPlan:
@@ -17,10 +20,12 @@ class ModelPlan:
 
     name: str
     needed_bytes: int
-    load_seconds: float = 3.0
+    load_seconds: float = USUAL_LOAD_SECONDS
     concurrency: int = 1
     keep_alive_seconds: float = 300.0
     pinned: bool = False
+    lane: str = "light"
+    """What it gives the GPU to do: "heavy" or "light"; see `lanes`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,14 +38,25 @@ class Limits:
     load_seconds: float = 180.0
     overtake_seconds: float = 10.0
     """Resident models may overtake a request that waits for memory for this long; then busy ones are drained."""
+    ageing_seconds: float = 30.0
+    """Batch work that has waited so long is served like any other."""
+    churn_seconds: float = 5.0
+    """A model that was loaded and has served nobody yet is not evicted for this long, or as long as its load took; 0
+    switches that off."""
     attempts: int = 2
     """Loads a waiting request survives."""
+    retry_seconds: float = 30.0
+    """How old a request may be that is given to another process where its own died before it said anything."""
     backoff_seconds: tuple[float, float] = (1.0, 60.0)
     """The first and the longest pause after failures; each failure doubles it."""
     short_pause_seconds: float = 5.0
     """A pause that ends so soon is waited for in the queue; during a longer one requests are refused."""
     breaker_failures: int = 3
-    """After so many failures in a row the longest pause applies at once."""
+    """After so many failures in a row the breaker opens."""
+    breaker_seconds: tuple[float, float] = (60.0, 600.0)
+    """The first and the longest pause of an open breaker; each failed try doubles it."""
+    failure_memory_seconds: float = 300.0
+    """Failures that are further apart than this are not in a row."""
 
 
 @dataclass(slots=True)
@@ -55,6 +71,8 @@ class Request:
     expires_at: float
     working_bytes: int
     keep_alive_seconds: float | None
+    is_batch: bool = False
+    """Nobody looks at the clock: it stands back for interactive work."""
     attempts: int = 0
     granted_at: float | None = None
     revoked: bool = False
@@ -78,7 +96,13 @@ class Record:
     idle_since: float | None = None
     started_at: float = 0.0
     load_deadline: float = 0.0
+    turns: dict[str, int] = field(default_factory=dict)
+    """Client → number of its last turn, while others wait."""
+    ready_at: float = 0.0
+    has_served: bool = False
+    """Whether this process has done anything for anybody."""
     failures: int = 0
+    failed_at: float = 0.0
     not_before: float = 0.0
     leaving: str = ""
     """Why it is draining or stopping."""
@@ -111,6 +135,11 @@ class Record:
     def has_room(self) -> bool:
         """Whether another request may run on it."""
         return self.state is ModelState.READY and len(self.active) < self.plan.concurrency
+
+    @property
+    def oldest(self) -> Request:
+        """Of those that wait, the one that came first."""
+        return min(self.queue, key=lambda request: request.order)
 
     def note_arrival(self, now: float) -> None:
         """Learn how often this model is asked for."""

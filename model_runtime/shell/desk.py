@@ -7,7 +7,7 @@ from model_runtime.catalog.model import Model
 from model_runtime.errors import Cancelled, InvalidInput, SensesError
 from model_runtime.events import EngineEvent, Finished, Loading, Queued, Result
 from model_runtime.processes.process import pack_order
-from model_runtime.requests import Request
+from model_runtime.requests import Request, Transcribe
 from model_runtime.shell.counters import Tally
 from model_runtime.shell.jobs import Job, task_of
 from model_runtime.shell.mailbox import Mailbox
@@ -42,6 +42,7 @@ class Desk:
             order=_pack(number, request) if request is not None else (),
             arrived_at=self._clock(),
             mailbox=Mailbox(lambda: self._emptied(job)),
+            heard_seconds=request.sound.seconds if isinstance(request, Transcribe) else 0.0,
         )
         self.jobs[number] = job
         return job

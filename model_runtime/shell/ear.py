@@ -64,7 +64,8 @@ class Ear:
         """A worker will say nothing more: its callers learn why at once."""
         tenant = self._house.of(process)
         for job in self._desk.running_on(tenant) if tenant is not None else ():
-            self._desk.fail(job, worker_died(process.name, cause))
+            if job.has_said or job.was_retried or process.was_sent_away:
+                self._desk.fail(job, worker_died(process.name, cause))
 
     def reaped(self, process: WorkerProcess, cause: str) -> None:
         """A process is gone and its memory is back."""
@@ -76,7 +77,19 @@ class Ear:
         log.info("%s is gone: %s", process.name, cause)
         if tenant.loaded_at is None and tenant.leaving in ("", LOAD_TIMEOUT):
             self._tally.load_failed(process.name)
-        self._happen(Exited(process.name, process.incarnation, cause, tenant.is_permanent))
+        untouched = self._desk.running_on(tenant)
+        for job in untouched:
+            job.begin_anew()
+        self._happen(
+            Exited(
+                process.name,
+                process.incarnation,
+                cause,
+                permanent=tenant.is_permanent,
+                starved=process.may_have_starved,
+                untouched=frozenset(job.id for job in untouched),
+            )
+        )
 
     def _worked(self, tenant: Tenant, report: JobEvent) -> None:
         job = self._desk.jobs.get(report.job)

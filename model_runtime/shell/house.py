@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from model_runtime.catalog.fingerprint import Fingerprint, fingerprint
 from model_runtime.catalog.library import Library
 from model_runtime.catalog.model import Model
 from model_runtime.engines.engine import LoadSpec
@@ -16,6 +17,7 @@ class House:
 
     def __init__(self, library: Library, clock: Callable[[], float], patience: Patience) -> None:
         self.tenants: dict[str, Tenant] = {}
+        self._files: dict[str, Fingerprint] = {}
         self._library = library
         self._clock = clock
         self._patience = patience
@@ -27,9 +29,12 @@ class House:
             ModelMissing: the files are gone.
             OSError: the system refuses another process.
         """
-        folders = {role: str(folder) for role, folder in self._library.folders(model).items()}
+        self._files[model.name] = frozenset()
+        folders = self._library.folders(model)
+        self._files[model.name] = fingerprint(folders)
         process = WorkerProcess(model.name, incarnation, owner, self._patience)
-        process.send(Load(LoadSpec(model.name, model.engine, folders, dict(model.options))))
+        names = {role: str(folder) for role, folder in folders.items()}
+        process.send(Load(LoadSpec(model.name, model.engine, names, dict(model.options))))
         now = self._clock()
         tenant = Tenant(model, process, started_at=now, heard_at=now)
         self.tenants[model.name] = tenant
@@ -39,6 +44,10 @@ class House:
         """The process is gone."""
         if self.of(process) is not None:
             del self.tenants[process.name]
+
+    def is_mended(self, model: Model) -> bool:
+        """Whether the files of a model are others than those it could not be loaded from."""
+        return fingerprint(self._library.folders(model)) != self._files.get(model.name, frozenset())
 
     def of(self, process: WorkerProcess) -> Tenant | None:
         """The tenant of this process, unless it is gone."""

@@ -8,6 +8,9 @@ from model_runtime.events import AudioChunk, Event, LanguageFound, Progress, Seg
 from model_runtime.requests import Chat, GenerateImage, Request, Speak, Task, Transcribe
 from model_runtime.shell.mailbox import Mailbox
 
+BATCH_SECONDS = 120.0
+"""A recording longer than this is a meeting, not a question."""
+
 
 @dataclass(slots=True, eq=False)
 class Job:
@@ -23,17 +26,28 @@ class Job:
     order: Sequence[bytes]
     arrived_at: float
     mailbox: Mailbox
+    heard_seconds: float = 0.0
+    """How long the recording is that it writes down."""
     position: int = 0
     granted_at: float | None = None
     incarnation: int = 0
     loading_seconds: float = 0.0
     sign_at: float = 0.0
     """When it last showed progress."""
+    has_said: bool = False
+    """Whether its caller has got a piece of the work: then no other process can begin it anew unnoticed."""
+    was_retried: bool = False
+    """Whether its first process died under it."""
     full_since: float | None = None
     """Since when its caller does not read."""
     stage: str = ""
     done: float = 0.0
     total: float = 0.0
+
+    @property
+    def is_batch(self) -> bool:
+        """Whether nobody sits and waits for it: it stands back for speech and questions."""
+        return self.task is Task.IMAGE or self.heard_seconds > BATCH_SECONDS
 
     @property
     def is_load(self) -> bool:
@@ -48,7 +62,7 @@ class Job:
 
     def note(self, event: Event, now: float) -> None:
         """Learn from an event how far it is."""
-        self.sign_at = now
+        self.sign_at, self.has_said = now, True
         match event:
             case Progress(stage, done, total):
                 self.stage, self.done, self.total = stage, done, total
@@ -62,6 +76,10 @@ class Job:
                 self.stage = f"language {language}"
             case _:
                 self.stage = self.stage or "working"
+
+    def begin_anew(self) -> None:
+        """Its process died before it said anything: it waits for another one."""
+        self.granted_at, self.was_retried = None, True
 
     def timings(self, now: float) -> Timings:
         """Tell where its time went."""

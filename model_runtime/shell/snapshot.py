@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
+from math import inf
 
 from model_runtime.catalog.library import Library
 from model_runtime.catalog.model import Model
@@ -132,6 +133,6 @@ def _unloads_in(record: Record | None, idle_seconds: float | None) -> float | No
 
 
 def _retry_in(record: Record | None, now: float) -> float | None:
-    if record is None or record.state is not ModelState.BACKOFF:
+    if record is None or record.state is not ModelState.BACKOFF or record.not_before == inf:
         return None
     return max(record.not_before - now, 0.0)

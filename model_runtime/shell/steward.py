@@ -5,9 +5,12 @@ answered by the desk, processes live in the house.
 """
 
 import logging
+import time
 from collections import deque
 from collections.abc import Callable
+from math import inf
 
+from model_runtime.catalog.catalog import has_apple_gpu
 from model_runtime.catalog.library import Library
 from model_runtime.catalog.model import Model
 from model_runtime.errors import ModelMissing, SensesError
@@ -15,6 +18,7 @@ from model_runtime.processes.process import Patience
 from model_runtime.requests import Task
 from model_runtime.scheduler.core import Scheduler
 from model_runtime.scheduler.eviction import POLICIES
+from model_runtime.scheduler.lanes import LANES, Lane
 from model_runtime.scheduler.messages import (
     Action,
     Arrived,
@@ -23,12 +27,14 @@ from model_runtime.scheduler.messages import (
     Grant,
     Happening,
     Left,
+    Loaded,
     Refuse,
+    Retried,
     Revoke,
     Spawn,
     Stop,
 )
-from model_runtime.scheduler.records import Limits, ModelPlan
+from model_runtime.scheduler.records import USUAL_LOAD_SECONDS, Limits, ModelPlan
 from model_runtime.settings import Settings
 from model_runtime.shell import memory
 from model_runtime.shell.counters import Tally
@@ -37,9 +43,11 @@ from model_runtime.shell.ear import Ear
 from model_runtime.shell.feed import Feed
 from model_runtime.shell.house import House
 from model_runtime.shell.jobs import Job
+from model_runtime.shell.ledger import Ledger
 from model_runtime.shell.refusals import error_of
 from model_runtime.shell.tenants import LOAD_TIMEOUT
 from model_runtime.status import ModelState
+from model_runtime.trace.log import TraceLog
 from model_runtime.worker.messages import Cancel
 
 IMAGE_PATIENCE = 2.5
@@ -63,6 +71,8 @@ class Steward:
         self._settings = settings
         self._feed = feed
         self._models: dict[str, Model] = {}
+        self._ledger = Ledger(settings.folders.data)
+        self._trace = TraceLog(settings.folders.data, time.time)
         self._ear = Ear(self.desk, self.house, self.tally, clock, self.happen, feed.change)
         self._happenings: deque[Happening] = deque()
         self._is_handling = False
@@ -74,13 +84,26 @@ class Steward:
         if model.name in self._models:
             return
         self._models[model.name] = model
-        needed, keep_alive = self._library.needed_bytes(model), self._settings.idle_seconds
-        plan = ModelPlan(model.name, needed, concurrency=model.concurrency, keep_alive_seconds=keep_alive)
+        learned = self._ledger.of(model)
+        plan = ModelPlan(
+            model.name,
+            learned.needed_bytes if learned else self._library.needed_bytes(model),
+            load_seconds=learned.load_seconds if learned else USUAL_LOAD_SECONDS,
+            concurrency=model.concurrency,
+            keep_alive_seconds=self._settings.idle_seconds,
+            lane=Lane.HEAVY if model.heavy else Lane.LIGHT,
+        )
         self.scheduler.add(plan)
 
     def arrive(self, job: Job, *, working_bytes: int = 0, keep_alive_seconds: float | None = None) -> None:
-        """A job that was opened at the desk asks for its model."""
+        """A job that was opened at the desk asks for its model.
+
+        One that failed for good is tried again where an operator asks for it, or where its files have changed.
+        """
         self.plan(job.model)
+        if self._is_given_up(job.model) and (job.is_load or self.house.is_mended(job.model)):
+            self.happen(Retried(job.model.name))
+        self._trace.asked(job.model.name)
         patience = self._settings.queue_seconds * (IMAGE_PATIENCE if job.task is Task.IMAGE else 1.0)
         self.happen(
             Arrived(
@@ -90,8 +113,22 @@ class Steward:
                 working_bytes=working_bytes,
                 patience_seconds=patience,
                 keep_alive_seconds=keep_alive_seconds,
+                is_batch=job.is_batch,
             )
         )
+
+    def _is_given_up(self, model: Model) -> bool:
+        record = self.scheduler.records[model.name]
+        return record.state is ModelState.BACKOFF and record.not_before == inf
+
+    def learn(self) -> None:
+        """Keep what was learned about models, where there is anything new."""
+        for name, model in self._models.items():
+            record = self.scheduler.records[name]
+            if record.state is ModelState.READY:
+                self._ledger.note(model, record)
+        self._ledger.save()
+        self._trace.save()
 
     def leave(self, job: Job) -> None:
         """The caller reads no more; where it has no answer yet, that ends the work."""
@@ -134,6 +171,8 @@ class Steward:
     def happen(self, happened: Happening) -> None:
         """Tell the scheduler and do what it wants; what happens meanwhile is told afterwards."""
         self._happenings.append(happened)
+        if isinstance(happened, Loaded):
+            self._note_load(happened)
         if self._is_handling:
             return
         self._is_handling = True
@@ -145,6 +184,12 @@ class Steward:
             self._is_handling = False
         self._tell_positions()
         self._feed.change()
+
+    def _note_load(self, loaded: Loaded) -> None:
+        tenant = self.house.at(loaded.model, loaded.incarnation)
+        if tenant is not None:
+            seconds = (tenant.loaded_at or tenant.started_at) - tenant.started_at
+            self._trace.loaded(loaded.model, seconds, loaded.measured_bytes)
 
     def _perform(self, action: Action) -> None:
         match action:
@@ -219,4 +264,11 @@ def _scheduler(settings: Settings) -> Scheduler:
     budget = memory.budget_bytes(settings.budget_bytes, memory.total_bytes())
     if budget < settings.budget_bytes:
         log.warning("memory.budget_gb leaves too little for the rest of this machine: %.1f GB are used", budget / 1e9)
-    return Scheduler((), budget, limits, POLICIES[settings.eviction])
+    return Scheduler((), budget, limits, POLICIES[settings.eviction], LANES[lanes_for(settings)])
+
+
+def lanes_for(settings: Settings) -> str:
+    """Say how the GPU is shared: as the settings say, else in two lanes where there is one."""
+    if settings.lanes != "auto":
+        return settings.lanes
+    return "two" if has_apple_gpu() else "off"

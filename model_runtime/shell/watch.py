@@ -21,6 +21,9 @@ SLEEP_SECONDS = 5.0
 SETTLE_SECONDS = 3.0
 """How long after its last job the memory of an idle process counts as what it holds."""
 
+LEARN_SECONDS = 10.0
+"""How often what was learned is written down."""
+
 SETTLE_SHARE = 0.02
 """A change smaller than this is not worth telling."""
 
@@ -76,7 +79,7 @@ class Watchman:
         self._steward = steward
         self._limits = limits
         self._is_short = is_short
-        self._looked_at = steward.clock()
+        self._looked_at = self._learned_at = steward.clock()
 
     def look(self) -> None:
         """Measure every process and end what is stuck."""
@@ -89,6 +92,9 @@ class Watchman:
         self._end_stalled(now)
         self._end_processes(now)
         self._charge_what_is_held(now)
+        if now - self._learned_at >= LEARN_SECONDS:
+            self._learned_at = now
+            self._steward.learn()
         if self._is_short():
             self._steward.happen(Pressed())
 

@@ -29,10 +29,17 @@ def scripted_model(name: str, task: Task = Task.TEXT, *, load: str = "", concurr
 class ScriptedLibrary:
     """Models by name; `needed` overrides their size, `missing` names those whose files are not there."""
 
-    def __init__(self, *models: Model, needed: Mapping[str, int] | None = None, missing: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self,
+        *models: Model,
+        needed: Mapping[str, int] | None = None,
+        missing: tuple[str, ...] = (),
+        folder: Path | None = None,
+    ) -> None:
         self._models = {model.name: model for model in models}
         self._needed = needed or {}
         self.missing = set(missing)
+        self._one_folder = folder
 
     def models(self) -> list[Model]:
         """All of them."""
@@ -49,10 +56,10 @@ class ScriptedLibrary:
         return self._models[name]
 
     def folders(self, model: Model) -> Mapping[str, Path]:
-        """No files at all."""
+        """One folder where it was given, else no files at all."""
         if model.name in self.missing:
             raise ModelMissing(model.name, 5 * MEGABYTE, f"senses pull {model.name}")
-        return {}
+        return {"model": self._one_folder} if self._one_folder else {}
 
     def is_present(self, model: Model) -> bool:
         """Unless it is missing."""

@@ -17,7 +17,6 @@ from model_runtime.errors import (
     JobFailed,
     JobStalled,
     LoadFailed,
-    ModelUnavailable,
     ShuttingDown,
     WorkerDied,
 )
@@ -241,15 +240,48 @@ async def test_a_model_that_cannot_be_loaded_says_why_and_is_not_tried_again_at_
     async with open_runtime(settings, library) as runtime:
         with pytest.raises(LoadFailed, match=r"^m could not be loaded: tensor lm_head.weight is missing\.$"):
             await answer(runtime, chat("say a"))
-        with pytest.raises(ModelUnavailable, match="lm_head") as rests:
+        with pytest.raises(LoadFailed, match="lm_head") as given_up:
             await answer(runtime, chat("say a"))
-        with pytest.raises(ModelUnavailable):
-            await runtime.load("m")
         status = model_of(runtime.status())
 
-    assert 50 < (rests.value.retry_after_seconds or 0) <= 60
+    assert given_up.value.retry_after_seconds is None
     assert (status.state, status.error) == (ModelState.BACKOFF, "tensor lm_head.weight is missing")
-    assert 50 < (status.retry_in_seconds or 0) <= 60
+    assert (status.loads, status.retry_in_seconds) == (0, None)
+
+
+async def test_a_model_that_was_given_up_is_tried_again_when_an_operator_asks_or_its_files_change(
+    settings: Settings, tmp_path: Path
+) -> None:
+    library = ScriptedLibrary(scripted_model("m", load="refuse once"), folder=tmp_path)
+    async with open_runtime(settings, library) as runtime:
+        with pytest.raises(LoadFailed):
+            await answer(runtime, chat("say a"))
+        with pytest.raises(LoadFailed):
+            await runtime.load("m")
+        tried = runtime.status().counters.loads
+        (tmp_path / "weights").write_text("mended")
+        with pytest.raises(LoadFailed):
+            await answer(runtime, chat("say a"))
+        again = runtime.status().counters.loads
+
+    assert (tried, again) == ({("m", "failed"): 2}, {("m", "failed"): 3})
+
+
+async def test_a_call_whose_process_is_killed_before_its_first_word_is_answered_by_another(
+    settings: Settings, library: ScriptedLibrary, tmp_path: Path
+) -> None:
+    signal = tmp_path / "go"
+    async with open_runtime(settings, library) as runtime, anyio.create_task_group() as group:
+        call = Call(runtime, chat(f"wait {signal}; say a")).start(group)
+        await until(runtime, lambda status: any(job.state == "running" for job in status.jobs))
+        (process,) = workers()
+        process.kill()
+        signal.touch()
+        await call.end()
+        status = model_of(runtime.status())
+
+    assert (call.text, call.error) == ("a", None)
+    assert status.loads == 2
 
 
 async def test_files_that_vanish_before_the_load_are_told(settings: Settings, library: ScriptedLibrary) -> None:

@@ -244,7 +244,7 @@ def test_a_permanent_failure_answers_the_queue_at_once_with_its_cause() -> None:
 
     assert failed == [Refuse(1, "load_failed", "tensor lm_head.weight is missing")]
     assert isinstance(next_one, Refuse)
-    assert next_one.code == "model_unavailable"
+    assert next_one.code == "load_failed"
     assert "lm_head.weight" in next_one.detail
 
 
@@ -419,3 +419,41 @@ def test_a_machine_short_of_memory_loses_its_longest_idle_model_one_at_a_time() 
 
     assert (first, second) == ([Stop("ears", 1, "pressure")], [])
     assert (third, fourth) == ([Stop("voice", 1, "pressure")], [])
+
+
+def test_a_busy_model_goes_on_serving_until_the_waiter_has_lost_patience() -> None:
+    core = scheduler(budget_gb=9)
+    load(core, "eyes", 0, 1)
+    core.handle(1, Arrived(2, "eyes"))
+
+    at_once = core.handle(2, Arrived(3, "brush"))
+
+    assert at_once == []
+    assert core.records["eyes"].state is ModelState.READY
+
+
+def test_a_model_that_others_wait_out_takes_no_more_work_and_leaves_when_what_runs_has_ended() -> None:
+    core = scheduler(budget_gb=9)
+    load(core, "eyes", 0, 1)
+    core.handle(1, Arrived(2, "eyes"))
+    core.handle(2, Arrived(3, "brush"))
+    core.handle(20, Tick())
+
+    refused = core.handle(21, Arrived(4, "eyes"))
+    gone = core.handle(22, Ended(2, "eyes", 1))
+
+    assert refused == []
+    assert gone == [Stop("eyes", 1, "evicted for brush")]
+
+
+def test_what_running_requests_need_is_not_given_away_twice() -> None:
+    core = Scheduler([ModelPlan("eyes", 4, concurrency=2)], 10)
+    load(core, "eyes", 0, 1)
+
+    first = core.handle(1, Arrived(2, "eyes", working_bytes=4))
+    second = core.handle(1, Arrived(3, "eyes", working_bytes=4))
+    then = core.handle(2, Ended(2, "eyes", 1))
+
+    assert first == [Grant(2, "eyes", 1)]
+    assert second == []
+    assert then == [Grant(3, "eyes", 1)]

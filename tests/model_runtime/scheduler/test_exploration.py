@@ -1,18 +1,31 @@
 """Every interleaving of small worlds: what must hold, holds in each; and from each, everybody can still be served."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 
 import pytest
 
 from model_runtime.scheduler.core import Scheduler
-from model_runtime.scheduler.messages import Arrived, Ended, Exited, Left, Loaded, Tick, UnloadWanted
-from model_runtime.scheduler.records import Limits, ModelPlan
+from model_runtime.scheduler.lanes import EXCLUSIVE, OPEN, Lanes
+from model_runtime.scheduler.messages import (
+    Arrived,
+    Ended,
+    Exited,
+    Left,
+    Loaded,
+    Measured,
+    Pressed,
+    Retried,
+    Tick,
+    UnloadWanted,
+)
+from model_runtime.scheduler.records import Limits, ModelPlan, Request
 from model_runtime.status import ModelState
 from tests.model_runtime.scheduler.world import World
 
-Asked = tuple[tuple[int, str, int], ...]
-"""(request, model, working bytes) still to arrive, in order."""
+Asked = tuple[Arrived, ...]
+"""Requests still to arrive, in order."""
 
 STEP_SECONDS = 2.0
 LIMITS = Limits(
@@ -22,31 +35,60 @@ LIMITS = Limits(
     overtake_seconds=2.0,
     backoff_seconds=(1.0, 4.0),
     breaker_failures=2,
+    breaker_seconds=(4.0, 4.0),
+    ageing_seconds=3.0,
+    churn_seconds=0.0,
+    retry_seconds=3.0,
 )
+LONGEST_SECONDS = 4.0
+"""Nothing in these worlds depends on more time than this."""
 
 
-def small_world(budget: int, *, concurrency: int = 1, pinned: bool = False) -> World:
+def small_world(
+    budget: int, *, concurrency: int = 1, pinned: bool = False, lanes: Lanes = OPEN, moody: bool = False
+) -> World:
     plans = [
         ModelPlan("A", 3, 1.0, concurrency, keep_alive_seconds=4.0, pinned=pinned),
         ModelPlan("B", 2, 1.0, keep_alive_seconds=4.0),
         ModelPlan("C", 2, 1.0, keep_alive_seconds=4.0),
     ]
-    return World(Scheduler(plans, budget, LIMITS))
+    limits = replace(LIMITS, churn_seconds=2.0 if moody else 0.0)
+    return World(Scheduler(plans, budget, limits, lanes=lanes), moody=moody)
 
 
 @pytest.mark.promise("runtime:no-deadlock")
 @pytest.mark.parametrize(
     ("world", "asked"),
     [
-        (small_world(4), ((1, "A", 0), (2, "B", 0), (3, "C", 0))),
-        (small_world(5, concurrency=2), ((1, "A", 0), (2, "A", 2), (3, "B", 0))),
-        (small_world(6, pinned=True), ((1, "A", 0), (2, "B", 1))),
+        (small_world(4), (Arrived(1, "A"), Arrived(2, "B"), Arrived(3, "C"))),
+        (
+            small_world(5, concurrency=2),
+            (Arrived(1, "A"), Arrived(2, "A", working_bytes=2), Arrived(3, "B")),
+        ),
+        (small_world(6, pinned=True), (Arrived(1, "A"), Arrived(2, "B", working_bytes=1))),
+        (
+            small_world(7, lanes=EXCLUSIVE),
+            (Arrived(1, "A", client="x"), Arrived(2, "B", client="y", is_batch=True), Arrived(3, "A", client="y")),
+        ),
+        (small_world(5, moody=True), (Arrived(1, "B"), Arrived(2, "A"))),
     ],
-    ids=["three models, room for two", "two requests on one model with working memory", "one pinned"],
+    ids=[
+        "three models, room for two",
+        "two requests on one model with working memory",
+        "one pinned",
+        "clients, batch work and one lane",
+        "short memory, models that grow, requests and models that are tried again",
+    ],
 )
 def test_in_every_interleaving_the_invariants_hold_and_nobody_waits_for_ever(world: World, asked: Asked) -> None:
     reachable, served, backward = explore(world, asked)
 
+    assert len(reachable) > 300
+    assert stuck_in(reachable, served, backward) == set()
+
+
+def stuck_in(reachable: set[object], served: set[object], backward: dict[object, list[object]]) -> set[object]:
+    """Return the states from which fair steps alone cannot serve everybody."""
     can_be_served = set(served)
     frontier = list(served)
     while frontier:
@@ -54,9 +96,7 @@ def test_in_every_interleaving_the_invariants_hold_and_nobody_waits_for_ever(wor
             if before not in can_be_served:
                 can_be_served.add(before)
                 frontier.append(before)
-
-    assert len(reachable) > 300
-    assert reachable - can_be_served == set()
+    return reachable - can_be_served
 
 
 def explore(start: World, asked: Asked) -> tuple[set[object], set[object], dict[object, list[object]]]:
@@ -85,10 +125,9 @@ def successors(world: World, asked: Asked) -> Iterator[tuple[bool, World, Asked]
         happen(twin)
         yield fair, twin, asked
     if asked:
-        (request, model, working), *rest = asked
         twin = world.copy()
-        twin.happen(Arrived(request, model, working_bytes=working))
-        yield False, twin, tuple(rest)
+        twin.happen(asked[0])
+        yield False, twin, asked[1:]
 
 
 def steps(world: World) -> Iterator[tuple[bool, Callable[[World], object]]]:
@@ -101,8 +140,17 @@ def steps(world: World) -> Iterator[tuple[bool, Callable[[World], object]]]:
             yield True, partial(load, process=process)
         elif record.state is ModelState.READY:
             yield False, partial(World.happen, happening=UnloadWanted(process[0]))
+            if world.moody and record.is_idle and record.resident_bytes == record.plan.needed_bytes:
+                yield False, partial(grow, process=process)
         if record.failures < 1 and process not in world.stopping:
             yield False, partial(reap, process=process)
+            if world.moody:
+                yield False, partial(reap, process=process, untouched=frozenset(world.running))
+    if world.moody:
+        yield False, partial(World.happen, happening=Pressed())
+        for record in world.scheduler.records.values():
+            if record.state is ModelState.BACKOFF:
+                yield False, partial(World.happen, happening=Retried(record.name))
     for request in world.running:
         yield True, partial(finish, request=request)
     for request in world.scheduler.requests:
@@ -116,9 +164,17 @@ def load(world: World, process: tuple[str, int]) -> None:
     world.happen(Loaded(*process, measured))
 
 
-def reap(world: World, process: tuple[str, int]) -> None:
+def grow(world: World, process: tuple[str, int]) -> None:
+    """An idle model turns out to hold more, as far as the budget goes: beyond it nothing is promised of it."""
+    world.processes[process] += 1
+    if sum(world.processes.values()) > world.scheduler.budget_bytes:
+        world.processes[process] -= 1
+    world.happen(Measured(*process, world.processes[process]))
+
+
+def reap(world: World, process: tuple[str, int], untouched: frozenset[int] = frozenset()) -> None:
     world.exit(process)
-    world.happen(Exited(*process, cause="gone"))
+    world.happen(Exited(*process, cause="gone", untouched=untouched))
 
 
 def finish(world: World, request: int) -> None:
@@ -142,9 +198,14 @@ def shape(world: World, asked: Asked) -> object:
             record.leaving,
             record.failures,
             record.pinned,
-            tuple((request.id, request.revoked) for request in record.active.values()),
-            tuple((request.id, min(now - request.arrived_at, 4.0), request.attempts) for request in record.queue),
-            min(now - record.idle_since, 4.0) if record.idle_since is not None else -1.0,
+            tuple(
+                (request.id, request.revoked, world.moody and facts(request, now)) for request in record.active.values()
+            ),
+            tuple(facts(request, now) for request in record.queue),
+            min(now - record.idle_since, LONGEST_SECONDS) if record.idle_since is not None else -1.0,
+            record.has_served or now - record.ready_at >= scheduler.limits.churn_seconds,
+            tuple(sorted(record.turns, key=record.turns.__getitem__)),
+            record.needed_bytes,
             max(record.not_before - now, 0.0) if record.state is ModelState.BACKOFF else 0.0,
             max(record.load_deadline - now, 0.0) if record.state is ModelState.STARTING else 0.0,
         )
@@ -152,3 +213,8 @@ def shape(world: World, asked: Asked) -> object:
     )
     order = tuple(sorted(scheduler.requests, key=lambda id_: scheduler.requests[id_].order))
     return asked, scheduler.memory_waiter, models, order, frozenset(world.stopping)
+
+
+def facts(request: Request, now: float) -> tuple[object, ...]:
+    """What is still to matter of a request."""
+    return request.id, min(now - request.arrived_at, LONGEST_SECONDS), request.attempts

@@ -8,19 +8,23 @@ import pickle
 
 from model_runtime.scheduler.core import Scheduler
 from model_runtime.scheduler.invariants import violations
-from model_runtime.scheduler.messages import Action, Grant, Happening, Refuse, Revoke, Spawn, Stop
+from model_runtime.scheduler.messages import Action, Arrived, Grant, Happening, Refuse, Revoke, Spawn, Stop
 
 
 class World:
     """Live processes by (model, incarnation) with their bytes, running and answered requests."""
 
-    def __init__(self, scheduler: Scheduler) -> None:
+    def __init__(self, scheduler: Scheduler, *, moody: bool = False) -> None:
         self.scheduler = scheduler
+        self.moody = moody
+        """Whether memory runs short and models grow in it, and what failed is tried again."""
         self.now = 0.0
         self.processes: dict[tuple[str, int], int] = {}
         self.stopping: set[tuple[str, int]] = set()
         self.draining: set[tuple[str, int]] = set()
         self.running: dict[int, tuple[str, int]] = {}
+        self.working: dict[int, int] = {}
+        """Request → the memory it takes while it runs."""
         self.revoked: set[int] = set()
         self.answered: dict[int, str] = {}
 
@@ -32,6 +36,8 @@ class World:
     def happen(self, happening: Happening, after_seconds: float = 0.0) -> list[Action]:
         """Let it happen, carry out what the scheduler wants, and check both."""
         self.now += after_seconds
+        if isinstance(happening, Arrived):
+            self.working[happening.request] = happening.working_bytes
         actions = self.scheduler.handle(self.now, happening)
         for action in actions:
             self._perform(action)
@@ -79,8 +85,8 @@ class World:
                 assert request in self.running
                 self.revoked.add(request)
             case Refuse(request, code):
-                if request not in self.revoked:
-                    self.answer(request, code)
+                assert request not in self.revoked, f"request {request} is answered though its caller left"
+                self.answer(request, code)
 
     def _check(self) -> None:
         scheduler = self.scheduler
@@ -92,6 +98,7 @@ class World:
             record = scheduler.records[model]
             assert record.incarnation == incarnation, f"{model} lives on as incarnation {incarnation}"
             assert record.charged_bytes >= held, f"{model} holds {held} bytes but {record.charged_bytes} are charged"
-        assert sum(self.processes.values()) <= scheduler.budget_bytes, "real memory over budget"
+        held = sum(self.processes.values()) + sum(self.working[request] for request in self.running)
+        assert held <= scheduler.budget_bytes, "real memory over budget"
         waiting = {request for request in scheduler.requests if scheduler.position(request)}
         assert waiting | set(self.running) >= set(scheduler.requests) - self.revoked

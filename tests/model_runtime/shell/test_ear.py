@@ -5,6 +5,7 @@ from typing import Any, cast
 import pytest
 
 from model_runtime.errors import WorkerDied
+from model_runtime.events import TextDelta
 from model_runtime.processes.process import Patience, WorkerProcess
 from model_runtime.scheduler.messages import Exited, Happening
 from model_runtime.shell.counters import Tally
@@ -22,6 +23,8 @@ class Stub:
 
     name = "m"
     incarnation = 1
+    was_sent_away = False
+    may_have_starved = False
 
 
 class Hearing:
@@ -41,15 +44,32 @@ class Hearing:
 
 async def test_callers_are_answered_when_the_link_ends_and_bytes_come_back_when_the_process_does() -> None:
     hearing = Hearing()
+    hearing.desk.deliver(hearing.job, TextDelta("a"))
 
     hearing.ear.lost(hearing.process, "it closed its link")
     jobs, before = dict(hearing.desk.jobs), list(hearing.happenings)
     hearing.ear.reaped(hearing.process, "it closed its link")
 
+    assert await hearing.job.mailbox.take() == TextDelta("a")
     with pytest.raises(WorkerDied, match="it closed its link"):
         await hearing.job.mailbox.take()
     assert (jobs, before) == ({}, [])
     assert hearing.happenings == [Exited("m", 1, "it closed its link")]
+
+
+def test_a_caller_who_has_heard_nothing_yet_waits_for_another_process_and_not_for_a_third() -> None:
+    hearing = Hearing()
+
+    hearing.ear.lost(hearing.process, "it was killed")
+    hearing.ear.reaped(hearing.process, "it was killed")
+    waiting = hearing.job.granted_at
+    hearing.job.begin(incarnation=1, loading_seconds=0.0, now=1.0)
+    hearing.house.tenants["m"] = Tenant(hearing.job.model, hearing.process, started_at=0.0, heard_at=0.0)
+    hearing.ear.lost(hearing.process, "it was killed again")
+
+    assert hearing.happenings == [Exited("m", 1, "it was killed", untouched=frozenset({hearing.job.id}))]
+    assert waiting is None
+    assert hearing.desk.jobs == {}
 
 
 def test_what_an_older_process_says_changes_nothing() -> None:

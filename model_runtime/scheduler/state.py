@@ -1,0 +1,137 @@
+"""What the scheduler knows, and what follows from it: who waits for what, who may run, who may leave. Only reading."""
+
+from collections.abc import Iterable, Iterator
+from math import inf
+
+from model_runtime.scheduler.eviction import Policy, Resident, least_recently_used
+from model_runtime.scheduler.lanes import OPEN, Lanes, is_free
+from model_runtime.scheduler.records import CHARGED, Limits, ModelPlan, Record, Request
+from model_runtime.scheduler.turns import must_stand_back
+from model_runtime.status import ModelState
+
+GIGABYTE = 1e9
+
+
+class State:
+    """Models, requests, the budget and the time. `Scheduler` is the only one to change it."""
+
+    def __init__(
+        self,
+        plans: Iterable[ModelPlan],
+        budget_bytes: int,
+        limits: Limits | None = None,
+        policy: Policy = least_recently_used,
+        lanes: Lanes = OPEN,
+    ) -> None:
+        self.records = {plan.name: Record.of(plan) for plan in plans}
+        self.requests: dict[int, Request] = {}
+        self.budget_bytes = budget_bytes
+        self.limits = limits or Limits()
+        self.policy = policy
+        self.lanes = dict(lanes)
+        self.now = 0.0
+        self.closing = False
+        self.memory_waiter: str | None = None
+        """The one model whose admission waits for memory."""
+
+    @property
+    def charged_bytes(self) -> int:
+        """What all processes together take from the budget."""
+        return sum(record.charged_bytes for record in self.records.values())
+
+    @property
+    def free_bytes(self) -> int:
+        """What is left of the budget; 0 after an under-estimate."""
+        return max(self.budget_bytes - self.charged_bytes, 0)
+
+    @property
+    def excess_bytes(self) -> int:
+        """By how much an under-estimate broke the budget; 0 in all other cases."""
+        return max(self.charged_bytes - self.budget_bytes, 0)
+
+    def position(self, request_id: int) -> int:
+        """Tell how many requests of its model are served before this one, plus one; 0 once it runs or is gone."""
+        request = self.requests.get(request_id)
+        if request is None or request.granted_at is not None:
+            return 0
+        return self.records[request.model].queue.index(request) + 1
+
+    def explain(self, model: str) -> str:
+        """Say in a sentence what a waiting request of this model waits for."""
+        record = self.records[model]
+        if record.state is ModelState.STARTING:
+            return f"{model} is loading"
+        if record.state is ModelState.READY and record.has_room and not self.lane_is_free(record):
+            return f"{model} waits for the GPU"
+        if record.state is ModelState.READY:
+            return f"{model} is busy with {len(record.active)} running"
+        if record.state in CHARGED:
+            return f"{model} is being unloaded ({record.leaving}) and will be loaded again"
+        if record.state is ModelState.BACKOFF:
+            return f"{model} failed and rests: {record.error}"
+        needed, free = record.needed_bytes / GIGABYTE, self.free_bytes / GIGABYTE
+        leaving = ", ".join(other.name for other in self.leaving()) or "an idle model"
+        return f"{model} needs {needed:.1f} GB, {free:.1f} GB is free, waiting for {leaving} to make room"
+
+    def is_overdue(self, record: Record) -> bool:
+        """Whether an idle model has had its time."""
+        if not record.is_idle or record.queue or record.pinned or record.keep_alive_seconds < 0:
+            return False
+        return self.now - (record.idle_since or 0.0) >= record.keep_alive_seconds
+
+    def rank(self, record: Record) -> tuple[bool, float]:
+        """Sort models by who is served first: interactive work before batch, then as the heads of their queues came."""
+        if not record.queue:
+            return True, inf
+        head = record.queue[0]
+        return must_stand_back(head, self.now, self.limits.ageing_seconds), head.order
+
+    def may_grant(self, record: Record) -> bool:
+        """Whether the head of the queue may run now on a model that has room."""
+        return record.queue[0].working_bytes <= self.free_bytes and self.lane_is_free(record)
+
+    def lane_is_free(self, record: Record) -> bool:
+        """Whether the GPU has room for the head of the queue."""
+        overdue = {
+            other.name: other.oldest.order
+            for other in self.records.values()
+            if other.state is ModelState.READY and other.queue and self.lost_patience(other)
+        }
+        return is_free(record, self.records.values(), self.lanes, overdue)
+
+    def wants_memory(self, record: Record) -> bool:
+        """Whether the head of the queue needs memory before it can go on."""
+        if record.state is ModelState.ABSENT:
+            return True
+        return record.has_room and record.queue[0].working_bytes > self.free_bytes and self.lane_is_free(record)
+
+    def need(self, record: Record) -> int:
+        """How many bytes that is."""
+        working = record.queue[0].working_bytes
+        return record.needed_bytes + working if record.state is ModelState.ABSENT else working
+
+    def evictable(self, waiter: Record) -> Iterator[Record]:
+        """Idle models that may leave for the waiter."""
+        for record in self.records.values():
+            is_needed = record.pinned or record.queue or record is waiter or self._is_fresh(record)
+            if record.is_idle and not is_needed:
+                yield record
+
+    def _is_fresh(self, record: Record) -> bool:
+        """A model that served nobody yet is kept for a while, so that two do not push each other out for ever."""
+        guard_seconds = self.limits.churn_seconds and max(self.limits.churn_seconds, record.load_seconds)
+        return not record.has_served and self.now - record.ready_at < guard_seconds
+
+    def resident(self, record: Record) -> Resident:
+        """A model as the eviction policy sees it."""
+        idle = self.now - record.idle_since if record.idle_since is not None else 0.0
+        return Resident(record.name, record.charged_bytes, idle, record.load_seconds, record.requests_per_second)
+
+    def leaving(self) -> list[Record]:
+        """Models whose memory is on its way back."""
+        leaving = (ModelState.STOPPING, ModelState.DRAINING)
+        return [record for record in self.records.values() if record.state in leaving]
+
+    def lost_patience(self, record: Record) -> bool:
+        """Whether the oldest of the queue has been overtaken for long enough."""
+        return self.now - record.oldest.arrived_at >= max(self.limits.overtake_seconds, 2 * record.load_seconds)

@@ -1,0 +1,308 @@
+"""Whose turn it is, who may use the GPU, how failures are spaced, and what survives a process: one scenario each."""
+
+from dataclasses import replace
+from math import inf
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from model_runtime.scheduler.core import Scheduler
+from model_runtime.scheduler.failures import failures_now, rest_after
+from model_runtime.scheduler.lanes import EXCLUSIVE, TWO, Lanes
+from model_runtime.scheduler.messages import (
+    Action,
+    Arrived,
+    Ended,
+    Exited,
+    Grant,
+    Left,
+    Loaded,
+    Refuse,
+    Retried,
+    Spawn,
+    Stop,
+    Tick,
+)
+from model_runtime.scheduler.records import Limits, ModelPlan, Request
+from model_runtime.scheduler.turns import in_turn
+from model_runtime.status import ModelState
+
+PATIENT = Limits(queue_per_model=16, queue_seconds=1e9)
+
+
+def scheduler(*plans: ModelPlan, budget: int = 100, lanes: Lanes | None = None, limits: Limits = PATIENT) -> Scheduler:
+    return Scheduler(plans, budget, limits, lanes=lanes or {})
+
+
+def ready(core: Scheduler, *models: str) -> None:
+    """Load models and leave them idle, as if they had served somebody long ago."""
+    for number, model in enumerate(models):
+        core.handle(0, Arrived(900 + number, model))
+        core.handle(0, Loaded(model, 1, core.records[model].needed_bytes))
+        core.handle(0, Ended(900 + number, model, 1))
+
+
+def granted(actions: list[Action]) -> list[int]:
+    return [action.request for action in actions if isinstance(action, Grant)]
+
+
+def served_in_order(core: Scheduler, model: str, now: float) -> list[int]:
+    """Let the running request end again and again; return the order in which the others ran."""
+    order: list[int] = []
+    while core.records[model].active:
+        (running,) = core.records[model].active
+        order += granted(core.handle(now, Ended(running, model, 1)))
+    return order
+
+
+# -- turns ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.promise("runtime:fair")
+def test_a_client_that_asks_for_much_does_not_make_another_one_wait_for_all_of_it() -> None:
+    core = scheduler(ModelPlan("eyes", 10))
+    ready(core, "eyes")
+
+    for request in range(1, 7):
+        core.handle(1, Arrived(request, "eyes", client="greedy"))
+    core.handle(2, Arrived(7, "eyes", client="modest"))
+
+    assert served_in_order(core, "eyes", 3) == [7, 2, 3, 4, 5, 6]
+
+
+def test_three_clients_take_turns_and_each_keeps_its_own_order() -> None:
+    core = scheduler(ModelPlan("eyes", 10))
+    ready(core, "eyes")
+
+    core.handle(1, Arrived(0, "eyes", client="a"))
+    for request, client in enumerate("aaabbbc", start=1):
+        core.handle(1, Arrived(request, "eyes", client=client))
+
+    assert served_in_order(core, "eyes", 2) == [4, 7, 1, 5, 2, 6, 3]
+
+
+@pytest.mark.promise("runtime:interactive-first")
+def test_interactive_work_goes_before_batch_until_that_has_waited_long_enough() -> None:
+    core = scheduler(ModelPlan("eyes", 10))
+    ready(core, "eyes")
+    core.handle(0, Arrived(1, "eyes"))
+    core.handle(1, Arrived(2, "eyes", is_batch=True))
+    core.handle(2, Arrived(3, "eyes"))
+    core.handle(20, Arrived(4, "eyes"))
+
+    before = granted(core.handle(20, Ended(1, "eyes", 1)))
+    after = granted(core.handle(40, Ended(3, "eyes", 1)))
+
+    assert before == [3]
+    assert after == [2], "it waited longer than the ageing time"
+
+
+def test_interactive_work_is_loaded_for_before_batch() -> None:
+    core = scheduler(ModelPlan("brush", 60), ModelPlan("voice", 60), ModelPlan("eyes", 60))
+    core.handle(0, Arrived(1, "eyes"))
+    core.handle(1, Arrived(2, "brush", is_batch=True))
+    core.handle(1, Arrived(3, "voice"))
+    core.handle(2, Loaded("eyes", 1, 60))
+    core.handle(3, Ended(1, "eyes", 1))
+
+    started = core.handle(4, Exited("eyes", 1))
+
+    assert [action.model for action in started if isinstance(action, Spawn)] == ["voice"]
+
+
+def requests() -> st.SearchStrategy[list[Request]]:
+    made = st.tuples(st.sampled_from("abc"), st.floats(0, 60), st.booleans())
+    return st.lists(made, max_size=12).map(
+        lambda facts: [
+            Request(order, "m", client, order, 60 - age, inf, 0, None, batch)
+            for order, (client, age, batch) in enumerate(facts)
+        ]
+    )
+
+
+@given(requests(), st.dictionaries(st.sampled_from("abc"), st.integers(0, 9)))
+def test_turns_lose_nobody_and_keep_each_clients_order(waiting: list[Request], served: dict[str, int]) -> None:
+    ordered = in_turn(waiting, served, 60.0, 30.0)
+
+    assert sorted(one.order for one in ordered) == [one.order for one in waiting]
+    for client in "abc":
+        aged = [one.order for one in ordered if one.client == client and (not one.is_batch or one.arrived_at <= 30)]
+        assert aged == sorted(aged)
+    interactive = [one.is_batch and one.arrived_at > 30 for one in ordered]
+    assert interactive == sorted(interactive)
+
+
+# -- lanes ------------------------------------------------------------------------------------------------------------
+
+BRUSH, EYES = ModelPlan("brush", 10, lane="heavy"), ModelPlan("eyes", 10, lane="heavy", concurrency=2)
+VOICE, EARS = ModelPlan("voice", 10, lane="light"), ModelPlan("ears", 10, lane="light")
+
+
+@pytest.mark.promise("runtime:lanes")
+def test_two_heavy_models_share_the_gpu_one_after_the_other_while_a_light_one_goes_on() -> None:
+    core = scheduler(BRUSH, EYES, VOICE, lanes=TWO)
+    ready(core, "brush", "eyes", "voice")
+
+    together = [granted(core.handle(1, Arrived(n, model))) for n, model in ((1, "brush"), (2, "eyes"), (3, "voice"))]
+    why = core.explain("eyes")
+    next_one = granted(core.handle(2, Ended(1, "brush", 1)))
+
+    assert together == [[1], [], [3]]
+    assert why == "eyes waits for the GPU"
+    assert next_one == [2]
+
+
+def test_an_exclusive_gpu_serves_one_model_at_a_time() -> None:
+    core = scheduler(BRUSH, VOICE, lanes=EXCLUSIVE)
+    ready(core, "brush", "voice")
+
+    together = [granted(core.handle(1, Arrived(n, model))) for n, model in ((1, "brush"), (2, "voice"))]
+
+    assert together == [[1], []]
+
+
+def test_a_model_serves_its_own_side_by_side_but_not_for_ever_while_another_waits_for_the_gpu() -> None:
+    core = scheduler(BRUSH, EYES, lanes=TWO)
+    ready(core, "brush", "eyes")
+    core.handle(1, Arrived(1, "eyes"))
+    core.handle(2, Arrived(2, "brush"))
+
+    early = granted(core.handle(3, Arrived(3, "eyes")))
+    core.handle(4, Ended(1, "eyes", 1))
+    late = granted(core.handle(20, Arrived(4, "eyes")))
+    then = granted(core.handle(21, Ended(3, "eyes", 1)))
+
+    assert early == [3]
+    assert late == []
+    assert then == [2]
+
+
+def test_a_model_that_is_asked_for_is_not_evicted_while_it_waits_for_the_gpu() -> None:
+    core = scheduler(
+        replace(BRUSH, needed_bytes=40), replace(EYES, needed_bytes=40), replace(VOICE, needed_bytes=40), lanes=TWO
+    )
+    ready(core, "brush", "eyes")
+    core.handle(1, Arrived(1, "brush"))
+    core.handle(1, Arrived(2, "eyes"))
+
+    actions = core.handle(1, Arrived(3, "voice"))
+
+    assert actions == []
+
+
+# -- churn ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.promise("runtime:no-churn")
+def test_a_model_that_was_just_loaded_and_served_nobody_is_not_pushed_out_at_once() -> None:
+    core = scheduler(ModelPlan("eyes", 60, load_seconds=8), ModelPlan("brush", 60))
+    core.handle(0, Arrived(1, "eyes"))
+    core.handle(0, Loaded("eyes", 1, 60))
+    core.records["eyes"].has_served = False
+    core.handle(1, Ended(1, "eyes", 1))
+    core.records["eyes"].has_served = False
+
+    at_once = core.handle(2, Arrived(2, "brush"))
+    later = core.handle(6, Tick())
+
+    assert at_once == []
+    assert later == [Stop("eyes", 1, "evicted for brush")]
+
+
+# -- failures ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.promise("runtime:breaker")
+def test_a_model_that_keeps_failing_is_tried_once_now_and_then_ever_more_rarely() -> None:
+    rests = [rest_after(failures, Limits()) for failures in range(1, 9)]
+
+    assert [rest.seconds for rest in rests] == [1, 2, 60, 120, 240, 480, 600, 600]
+    assert [rest.refuses for rest in rests] == [False, False, True, True, True, True, True, True]
+
+
+def test_failures_far_apart_are_not_in_a_row_but_an_open_breaker_forgets_nothing() -> None:
+    assert failures_now(2, 299, Limits()) == 3
+    assert failures_now(2, 301, Limits()) == 1
+    assert failures_now(3, 400, Limits()) == 4
+
+
+def test_work_that_succeeds_closes_the_breaker_and_a_load_alone_does_not() -> None:
+    core = scheduler(ModelPlan("eyes", 10))
+    for incarnation in range(1, 4):
+        core.handle(100 * incarnation, Arrived(incarnation, "eyes"))
+        core.handle(100 * incarnation, Exited("eyes", incarnation, "broke"))
+        core.handle(100 * incarnation + 99, Tick())
+
+    core.handle(500, Arrived(9, "eyes"))
+    core.handle(500, Loaded("eyes", 4, 10))
+    open_still = core.records["eyes"].failures
+    core.handle(501, Ended(9, "eyes", 4))
+
+    assert open_still == 3
+    assert core.records["eyes"].failures == 0
+
+
+@pytest.mark.promise("runtime:sticky-failure")
+def test_what_cannot_be_cured_by_trying_again_is_told_until_somebody_mends_it() -> None:
+    core = scheduler(ModelPlan("eyes", 10))
+    core.handle(0, Arrived(1, "eyes"))
+    core.handle(1, Exited("eyes", 1, "config.json is missing", permanent=True))
+
+    much_later = core.handle(1e6, Arrived(2, "eyes"))
+    core.handle(1e6, Retried("eyes"))
+    mended = core.handle(1e6, Arrived(3, "eyes"))
+
+    assert much_later == [Refuse(2, "load_failed", "config.json is missing")]
+    assert mended == [Spawn("eyes", 2, 10)]
+
+
+def test_a_model_that_may_have_been_killed_for_memory_is_expected_to_need_more() -> None:
+    core = scheduler(ModelPlan("eyes", 40))
+    core.handle(0, Arrived(1, "eyes"))
+
+    core.handle(1, Exited("eyes", 1, "killed", starved=True))
+    again = core.handle(10, Tick())
+
+    assert again == [Spawn("eyes", 2, 50)]
+
+
+@pytest.mark.promise("runtime:transparent-retry")
+def test_a_request_whose_process_died_before_it_said_anything_gets_another_one_once() -> None:
+    core = scheduler(ModelPlan("eyes", 10, concurrency=2))
+    ready(core, "eyes")
+    core.handle(1, Arrived(1, "eyes"))
+    core.handle(1, Arrived(2, "eyes"))
+
+    died = core.handle(2, Exited("eyes", 1, "killed by signal 9", untouched=frozenset({2})))
+    again = core.handle(4, Tick())
+    core.handle(5, Loaded("eyes", 2, 10))
+    twice = core.handle(6, Exited("eyes", 2, "killed by signal 9", untouched=frozenset({2})))
+
+    assert died == [Refuse(1, "worker_died", "killed by signal 9")]
+    assert again == [Spawn("eyes", 2, 10)]
+    assert twice == [Refuse(2, "worker_died", "killed by signal 9")]
+
+
+def test_what_was_cancelled_is_not_tried_again() -> None:
+    core = scheduler(ModelPlan("eyes", 10))
+    ready(core, "eyes")
+    core.handle(1, Arrived(1, "eyes"))
+    core.handle(2, Left(1))
+
+    died = core.handle(3, Exited("eyes", 1, "gone", untouched=frozenset({1})))
+    later = core.handle(10, Tick())
+
+    assert died == later == []
+    assert core.requests == {}
+
+
+def test_an_old_request_is_answered_instead_of_tried_again() -> None:
+    core = scheduler(ModelPlan("eyes", 10), limits=replace(PATIENT, retry_seconds=30))
+    ready(core, "eyes")
+    core.handle(1, Arrived(1, "eyes"))
+
+    died = core.handle(40, Exited("eyes", 1, "gone", untouched=frozenset({1})))
+
+    assert died == [Refuse(1, "worker_died", "gone")]
+    assert core.records["eyes"].state is ModelState.BACKOFF
