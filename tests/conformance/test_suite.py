@@ -21,6 +21,8 @@ from tests.conformance.contents import add_contents
 from tests.conformance.questions import add_questions
 from tests.mcp_server.daemons import running
 
+SUITE_SECONDS = 240
+"""Ten where nothing else runs."""
 SUITE = "@modelcontextprotocol/conformance"
 LATEST = "conformance-latest"
 RUN = re.compile(r"server-(.+)-\d{4}-\d{2}-\d{2}T")
@@ -52,7 +54,7 @@ async def test_all_that_a_revision_requires_passes(
 ) -> None:
     command = [*tools.command(SUITE, "conformance"), "server", "--requirements", revision, "-o", str(tmp_path / "out")]
 
-    async with running(settings, places) as facts:
+    async with running(settings, places, patience_seconds=SUITE_SECONDS) as facts:
         ran = await anyio.run_process([*command, "--url", f"{facts.url}/mcp"], check=False, cwd=tmp_path)
 
     assert ran.returncode == 0, ran.stdout.decode()
@@ -66,7 +68,7 @@ async def test_the_suites_stable_release_passes(
 ) -> None:
     command = [*tools.command(LATEST, "conformance"), "server", "-o", str(tmp_path / "out")]
 
-    async with running(settings, places) as facts:
+    async with running(settings, places, patience_seconds=SUITE_SECONDS) as facts:
         ran = await anyio.run_process([*command, "--url", f"{facts.url}/mcp"], check=False, cwd=tmp_path)
 
     assert ran.returncode == 0, ran.stdout.decode()

@@ -15,7 +15,12 @@ from tests.mcp_server.fake_daemon import ClosableFake
 
 @asynccontextmanager
 async def running(
-    settings: Settings, places: Places, service: ClosableFake | None = None, **options: Any
+    settings: Settings,
+    places: Places,
+    service: ClosableFake | None = None,
+    *,
+    patience_seconds: float = 30,
+    **options: Any,
 ) -> AsyncGenerator[Facts]:
     """A daemon that is told to leave at the end of the block, where it has not left by itself."""
     ready: list[Facts] = []
@@ -26,7 +31,7 @@ async def running(
         started.set()
 
     daemon = Daemon(settings, places, on_ready=on_ready, **{"auto": True, **options})
-    with anyio.fail_after(30):
+    with anyio.fail_after(patience_seconds):
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(daemon.live, opening(service or ClosableFake()))
             await started.wait()
