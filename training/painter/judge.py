@@ -5,6 +5,7 @@ covers it best, its extent the longer side of its box. A region that no outline 
 """
 
 import itertools
+import math
 from dataclasses import dataclass, fields
 
 import numpy as np
@@ -19,9 +20,10 @@ from training.world import SHAPES, Scene
 Mask = npt.NDArray[np.bool_]
 Levels = npt.NDArray[np.float64]
 
-FRAME = 48
-"""Regions are compared at this many pixels of their longer side."""
-LEAST_OVERLAP = 0.78
+FRAME = 72
+"""Regions are compared in a frame of this side, brought to the same area around their centre of gravity."""
+AREA = 900
+LEAST_OVERLAP = 0.8
 LEAST_SHARE = 0.003
 """Regions smaller than this share of the picture are no things."""
 SEEN = 40.0
@@ -127,15 +129,12 @@ def _shape(mask: Mask) -> str:
 
 
 def _framed(mask: Mask) -> Mask:
-    """Centre a region in a frame, its longer side filling it."""
-    ys, xs = np.nonzero(mask)
-    cut = Image.fromarray(mask[ys.min() : ys.max() + 1, xs.min() : xs.max() + 1])
-    scale = FRAME / max(cut.size)
-    size = (max(1, round(cut.width * scale)), max(1, round(cut.height * scale)))
-    frame = Image.new("L", (FRAME, FRAME))
-    shrunk = cut.convert("L").resize(size, Image.Resampling.BILINEAR)
-    frame.paste(shrunk, ((FRAME - size[0]) // 2, (FRAME - size[1]) // 2))
-    return np.asarray(frame) > 127
+    """Bring a region to `AREA` pixels, its centre of gravity in the middle of the frame."""
+    step = math.sqrt(float(mask.sum()) / AREA)
+    center = np.array(ndimage.center_of_mass(mask))
+    start = center - step * (FRAME - 1) / 2
+    shown = ndimage.affine_transform(mask.astype(float), [step, step], start, (FRAME, FRAME), order=1)
+    return np.asarray(shown > 0.5)
 
 
 def _model(shape: str) -> Mask:

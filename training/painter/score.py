@@ -9,10 +9,12 @@ import argparse
 import hashlib
 import io
 import json
+import multiprocessing
 import random
 import statistics
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -40,6 +42,10 @@ SHEET = Path("training/painter/sheet.png")
 SEED = 2026
 KINDS = {"single": (1, 0, 0, 0), "pair": (0, 1, 0, 0), "counted": (0, 0, 1, 0), "triple": (0, 0, 0, 1)}
 COUNTS = {"single": 200, "pair": 200, "counted": 40, "triple": 20}
+QUESTION = "Describe this image."
+Request = tuple[Scene, str, int]
+"""What to draw, the prompt for it and a seed."""
+
 SHOWN = {"single": 14, "pair": 16, "counted": 6, "triple": 4}
 
 
@@ -77,21 +83,38 @@ class Trial:
         return seen is not None and world.means(seen, self.scene)
 
 
-def asked(kind: str, count: int) -> Iterator[tuple[Scene, str, int]]:
+def asked(kind: str, count: int) -> Iterator[Request]:
     """Give held-out scenes of a kind, each with a prompt and a seed."""
     rng = random.Random(f"{SEED} {kind}")
     for scene, _ in zip(scenes.scenes(rng, held_out=True, kinds=KINDS[kind]), range(count), strict=False):
         yield scene, prompts.prompt(rng, scene), rng.randrange(2**32)
 
 
-def attempt(studio: Studio, viewer: Any, scene: Scene, prompt: str, seed: int) -> Trial:
+class Bench:
+    """What one process needs to try prompts; each loads the models once."""
+
+    studio: Studio
+    viewer: Any = None
+
+    @classmethod
+    def open(cls, starter: Path, captions: bool) -> None:
+        """Load the painter, and the vision starter where its captions are wanted."""
+        cls.studio = Studio(starter)
+        if captions:
+            from training.vision.score import Viewer
+
+            cls.viewer = Viewer(VISION_STARTER)
+
+
+def attempt(request: Request) -> Trial:
     """Draw one prompt and look at it."""
+    scene, prompt, seed = request
     begun = time.process_time()
-    png = studio.draw(prompt, seed)
+    png = Bench.studio.draw(prompt, seed)
     seconds = time.process_time() - begun
     with Image.open(io.BytesIO(png)) as image:
         image.load()
-    caption = viewer.answer(image, "Describe this image.") if viewer else ""
+    caption = Bench.viewer.answer(image, QUESTION) if Bench.viewer else ""
     return Trial(scene, prompt, image, judge(scene, image), caption, seconds)
 
 
@@ -104,7 +127,14 @@ def score(trials: Sequence[Trial], *, captioned: bool) -> dict[str, Any]:
     verdicts = [trial.verdict for trial in trials]
     parts = {name: percent([asdict(verdict)[name] for verdict in verdicts]) for name in asdict(verdicts[0])}
     read = {"right by vlm-starter": percent([trial.read for trial in trials])} if captioned else {}
-    return {"prompts": len(trials), "right": percent([verdict.right for verdict in verdicts]), **read, **parts}
+    wrong = [f"{trial.prompt} | {trial.caption}".strip(" |") for trial in trials if not trial.verdict.right]
+    return {
+        "prompts": len(trials),
+        "right": percent([verdict.right for verdict in verdicts]),
+        **read,
+        **parts,
+        "wrong": wrong,
+    }
 
 
 def digest(folder: Path) -> str:
@@ -121,23 +151,22 @@ def main() -> None:
     parser.add_argument("--sheet", type=Path, default=SHEET)
     parser.add_argument("--share", type=float, default=1.0, help="of the prompts, for a quick look")
     parser.add_argument("--captions", action="store_true", help="let the vision starter read the pictures, too")
+    parser.add_argument("--jobs", type=int, default=1)
     arguments = parser.parse_args()
-    studio, viewer = Studio(arguments.starter), None
-    if arguments.captions:
-        from training.vision.score import Viewer
-
-        viewer = Viewer(VISION_STARTER)
-    trials = {
-        kind: [attempt(studio, viewer, *request) for request in asked(kind, round(count * arguments.share))]
-        for kind, count in COUNTS.items()
-    }
+    opening = (arguments.starter, arguments.captions)
+    Bench.open(*opening)
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(arguments.jobs, spawn, Bench.open, opening) as pool:
+        trials = {
+            kind: list(pool.map(attempt, asked(kind, round(count * arguments.share)))) for kind, count in COUNTS.items()
+        }
     every = [trial for group in trials.values() for trial in group]
     report = {
         "seed": SEED,
         "weights": digest(arguments.starter),
-        "load seconds": round(studio.load_seconds, 2),
+        "load seconds": round(Bench.studio.load_seconds, 2),
         "seconds an image": round(statistics.median(trial.seconds for trial in every), 2),
-        **{kind: score(group, captioned=viewer is not None) for kind, group in trials.items()},
+        **{kind: score(group, captioned=arguments.captions) for kind, group in trials.items()},
     }
     text = json.dumps(report, indent=1)
     (arguments.results or arguments.starter / "scores.json").write_text(text + "\n", encoding="utf-8")
