@@ -9,7 +9,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import clients, memory, overhead, responsiveness, starters, tools
+from benchmarks import clients, eviction, memory, overhead, responsiveness, starters, tools
 from benchmarks.instance import describe_machine, running
 from benchmarks.row import Row
 from tests.checkpoints import llama
@@ -38,7 +38,7 @@ def measure(checkpoint: Path) -> list[Row]:
         rows += responsiveness.measure(instance)
         rows += memory.measure(instance, "vlm-starter")
         rows += starters.measure(instance)
-    return rows
+    return [*rows, *eviction.measure()]
 
 
 def table(rows: list[Row]) -> Table:

@@ -41,8 +41,8 @@ def least_recently_used(candidates: Sequence[Resident], needed_bytes: int) -> li
 def cheapest_set(candidates: Sequence[Resident], needed_bytes: int) -> list[str] | None:
     """Take the set that frees enough and is expected to cost the fewest seconds of loading per second.
 
-    A model costs its request rate times its load time; the rate decays with silence (min of the measured rate and
-    one over the idle time). Among equally cheap sets the smaller one is taken.
+    A model costs its request rate, which decays with silence, times its load time. Among equally cheap sets the
+    smaller one is taken.
     """
     if _freed(candidates) < needed_bytes:
         return None
@@ -68,9 +68,7 @@ def _densest_first(candidates: Sequence[Resident], needed_bytes: int) -> list[st
 
 
 def _cost(resident: Resident) -> float:
-    silence = 1 / max(resident.idle_seconds, 1.0)
-    rate = min(resident.requests_per_second, silence) if resident.requests_per_second else silence
-    return rate * resident.load_seconds
+    return resident.requests_per_second * resident.load_seconds
 
 
 def _freed(residents: Sequence[Resident]) -> int:

@@ -1,5 +1,6 @@
 """The scheduler's state as plain data, so that it can be copied, hashed and explored."""
 
+import math
 from dataclasses import dataclass, field
 
 from model_runtime.status import ModelState
@@ -9,6 +10,9 @@ CHARGED = (ModelState.STARTING, ModelState.READY, ModelState.DRAINING, ModelStat
 
 SMOOTHING = 0.3
 """Weight of the newest measurement in every moving average."""
+
+RATE_MEMORY_SECONDS = 60.0
+"""How long ago a request still counts: agents ask in bursts, and a longer memory keeps what the last burst was about."""
 
 USUAL_LOAD_SECONDS = 3.0
 """What a load is expected to take before there ever was one."""
@@ -143,10 +147,13 @@ class Record:
 
     def note_arrival(self, now: float) -> None:
         """Learn how often this model is asked for."""
-        if self.last_arrival is not None:
-            interval = max(now - self.last_arrival, 1e-3)
-            self.requests_per_second += SMOOTHING * (1 / interval - self.requests_per_second)
+        self.requests_per_second = self.rate(now) + 1 / RATE_MEMORY_SECONDS
         self.last_arrival = now
+
+    def rate(self, now: float) -> float:
+        """Requests per second of late: each counts for less the longer ago it was."""
+        silence = now - self.last_arrival if self.last_arrival is not None else 0.0
+        return self.requests_per_second * math.exp(-silence / RATE_MEMORY_SECONDS)
 
     def wait_seconds(self, position: int) -> float:
         """Estimate when the request at `position` in the queue would be served."""

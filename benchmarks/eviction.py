@@ -1,0 +1,110 @@
+"""How much loading each eviction policy needs, over the best any could do, on traces like those of agents at work.
+
+Sizes are of the built-in models; loads are taken as two seconds and 0.4 s a gigabyte. Only ratios are told.
+"""
+
+import math
+import random
+from collections.abc import Callable
+
+from benchmarks.row import Row
+from model_runtime.scheduler.eviction import POLICIES
+from model_runtime.trace.log import Asked, Trace
+from model_runtime.trace.replay import Machine, optimum, replay
+
+GB = 1_000_000_000
+SIZES_GB = {
+    "vlm-fast": 1.9,
+    "vlm-best": 5.6,
+    "image-gen": 9.6,
+    "stt-fast": 1.6,
+    "stt-best": 3.1,
+    "tts-fast": 0.35,
+    "tts-stream": 1.0,
+}
+TOOL_LOOPS = (
+    ("image-gen", "vlm-fast"),
+    ("stt-fast", "vlm-fast", "tts-fast"),
+    ("vlm-best",) * 3,
+    ("stt-best", "tts-stream"),
+    ("vlm-fast", "vlm-fast", "image-gen", "vlm-best"),
+)
+"""What an agent asks for within one piece of work: draw and look, listen and answer, read a screen, write minutes."""
+BUDGETS_GB = (10, 12, 14, 16, 18, 20)
+REQUESTS, SEEDS = 600, (1, 2, 3)
+KEEP_ALIVE_SECONDS = 300.0
+
+
+def measure() -> list[Row]:
+    """Replay every trace under every budget and policy."""
+    ratios: dict[str, list[float]] = {policy: [] for policy in POLICIES}
+    for make in (poisson, one_agent, three_agents, scan):
+        for seed in SEEDS:
+            trace = known(make(random.Random(seed)))
+            for budget in BUDGETS_GB:
+                machine = Machine(budget * GB, KEEP_ALIVE_SECONDS)
+                best = optimum(trace, machine)
+                for policy, found in ratios.items():
+                    found.append(replay(trace, policy, machine) / best)
+    how = (
+        f"4 kinds of traces × {len(SEEDS)} seeds × {len(BUDGETS_GB)} budgets, {REQUESTS} requests each; geometric mean"
+    )
+    return [
+        Row(f"loading over the best possible, {policy}", mean(found), "×", 1.1 if policy == "cost" else None, how)
+        for policy, found in ratios.items()
+    ]
+
+
+def mean(ratios: list[float]) -> float:
+    """The geometric mean."""
+    return math.exp(sum(map(math.log, ratios)) / len(ratios))
+
+
+def known(asked: list[Asked]) -> Trace:
+    """A trace with what its models weigh."""
+    bytes_of = {model: int(size * GB) for model, size in SIZES_GB.items()}
+    seconds_of = {model: 2 + 0.4 * size for model, size in SIZES_GB.items()}
+    return Trace(tuple(sorted(asked, key=lambda one: one.at)), seconds_of, bytes_of)
+
+
+def poisson(rng: random.Random) -> list[Asked]:
+    """Requests that know nothing of each other, small models more often."""
+    models = list(SIZES_GB)
+    weights = [1 / size for size in SIZES_GB.values()]
+    return _walk(rng, 25.0, lambda: rng.choices(models, weights)[0])
+
+
+def one_agent(rng: random.Random) -> list[Asked]:
+    """One agent with pauses between its pieces of work."""
+    return _sessions(rng, REQUESTS)
+
+
+def three_agents(rng: random.Random) -> list[Asked]:
+    """Three agents side by side."""
+    return [one for _ in range(3) for one in _sessions(rng, REQUESTS // 3)]
+
+
+def scan(rng: random.Random) -> list[Asked]:
+    """A few small models all the time, the large painter now and then."""
+    hot = ("vlm-fast", "stt-fast", "tts-fast", "vlm-best")
+    return _walk(rng, 20.0, lambda: "image-gen" if rng.random() < 0.05 else rng.choice(hot))
+
+
+def _walk(rng: random.Random, gap_seconds: float, choose: Callable[[], str]) -> list[Asked]:
+    now, asked = 0.0, []
+    for _ in range(REQUESTS):
+        now += rng.expovariate(1 / gap_seconds)
+        asked.append(Asked(now, choose()))
+    return asked
+
+
+def _sessions(rng: random.Random, count: int) -> list[Asked]:
+    now, asked = rng.uniform(0, 60), list[Asked]()
+    while len(asked) < count:
+        loop = rng.choice(TOOL_LOOPS)
+        for _ in range(rng.randint(1, 4)):
+            for model in loop:
+                now += rng.expovariate(1 / 12)
+                asked.append(Asked(now, model))
+        now += rng.expovariate(1 / 180)
+    return asked[:count]
