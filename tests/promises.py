@@ -75,6 +75,7 @@ PICTURES = {
     "image:broken-refused": "Missing tensors are named instead of drawing noise.",
     "image:native-size": "A model of one size is scaled to the size asked for and says so.",
     "image:starter-draws-offline": "The built-in painter draws any size without a download.",
+    "image:starter-draws-what-is-asked": "The built-in painter's pictures show the shapes, colours, number and places asked for.",
 }
 
 SOUND = {
