@@ -205,10 +205,10 @@ STARTER_MODELS = (
         "image-starter",
         Task.IMAGE,
         "mflux",
-        "Built in: a placeholder painter, not trained yet",
+        "Built in: draws one to three coloured shapes, 128 by 128 pixels",
         heavy=False,
         starter=True,
-        options={"family": "flux2-klein", "native_side": 64},
+        options={"family": "flux2-klein", "native_side": 128},
         path=str(STARTERS / "image-starter"),
     ),
     Model(

@@ -23,7 +23,8 @@ Levels = npt.NDArray[np.float64]
 FRAME = 72
 """Regions are compared in a frame of this side, brought to the same area around their centre of gravity."""
 AREA = 900
-LEAST_OVERLAP = 0.8
+LEAST_OVERLAP = 0.7
+"""Below this a region is a smear, and no shape."""
 LEAST_SHARE = 0.003
 """Regions smaller than this share of the picture are no things."""
 SEEN = 40.0

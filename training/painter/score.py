@@ -97,13 +97,13 @@ class Bench:
     viewer: Any = None
 
     @classmethod
-    def open(cls, starter: Path, captions: bool) -> None:
-        """Load the painter, and the vision starter where its captions are wanted."""
+    def open(cls, starter: Path, vision: Path | None) -> None:
+        """Load the painter, and a vision starter where its captions are wanted."""
         cls.studio = Studio(starter)
-        if captions:
+        if vision:
             from training.vision.score import Viewer
 
-            cls.viewer = Viewer(VISION_STARTER)
+            cls.viewer = Viewer(vision)
 
 
 def attempt(request: Request) -> Trial:
@@ -150,7 +150,9 @@ def main() -> None:
     parser.add_argument("--results", type=Path, help="default: scores.json in the starter's folder")
     parser.add_argument("--sheet", type=Path, default=SHEET)
     parser.add_argument("--share", type=float, default=1.0, help="of the prompts, for a quick look")
-    parser.add_argument("--captions", action="store_true", help="let the vision starter read the pictures, too")
+    parser.add_argument(
+        "--captions", nargs="?", type=Path, const=VISION_STARTER, help="read by this vision starter, too"
+    )
     parser.add_argument("--jobs", type=int, default=1)
     arguments = parser.parse_args()
     opening = (arguments.starter, arguments.captions)
@@ -166,7 +168,7 @@ def main() -> None:
         "weights": digest(arguments.starter),
         "load seconds": round(Bench.studio.load_seconds, 2),
         "seconds an image": round(statistics.median(trial.seconds for trial in every), 2),
-        **{kind: score(group, captioned=arguments.captions) for kind, group in trials.items()},
+        **{kind: score(group, captioned=bool(arguments.captions)) for kind, group in trials.items()},
     }
     text = json.dumps(report, indent=1)
     (arguments.results or arguments.starter / "scores.json").write_text(text + "\n", encoding="utf-8")
