@@ -101,6 +101,9 @@ SOUND = {
     "speech:bad-values-refused": "A value that cannot be spoken is refused with what is possible.",
     "models:incomplete-refused": "A model that lacks tensors is refused by name instead of making noise.",
     "starters:unknown-words-told": "Words a starter does not know are told with its answer, and which model knows them.",
+    "starters:two-voices": "The built-in voices are two: a low one and a high one.",
+    "starters:speed": "Asked to speak faster or slower, a built-in voice does so by as much.",
+    "starters:clean-joins": "A long text is spoken without gaps or clicks where its pieces meet.",
     "starters:speak-is-understood": "What the built-in voice says, the built-in ear understands.",
 }
 
@@ -128,6 +131,8 @@ CHAT = {
     "vision:one-picture-goes-first": "A single picture may come after its question.",
     "vision:picture-seen-once": "A second question about a picture does not encode it again.",
     "vision:screenshots-are-scaled": "A screenshot is scaled to 1.5 megapixels.",
+    "vision:starter-reads": "The built-in model reads printed words and numbers.",
+    "vision:starter-admits-absence": "The built-in model says when what it is asked about is not there.",
     "vision:starter-describes": "The built-in model names colour and shape of what it sees.",
 }
 
