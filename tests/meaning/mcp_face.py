@@ -9,6 +9,9 @@ from mcp import Client
 
 from tests.meaning.face import SOURCE, TIMES, Heard, Span
 
+PATIENCE_SECONDS = 200
+"""Longer than any call takes, so that none becomes a job to be asked for later."""
+
 
 class McpFace:
     """The tools, over whichever transport `client` is connected by; `folder` is one that Senses may read."""
@@ -51,7 +54,7 @@ class McpFace:
         return str(path)
 
     async def _call(self, tool: str, **arguments: object) -> dict[str, Any]:
-        result = await self._client.call_tool(tool, arguments)
+        result = await self._client.call_tool(tool, {**arguments, "wait_seconds": PATIENCE_SECONDS})
         assert not result.is_error, result.content
         assert result.structured_content is not None
         return dict(result.structured_content)
