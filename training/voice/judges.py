@@ -90,4 +90,5 @@ def _between_quiet(samples: np.ndarray) -> np.ndarray:
 
 
 def _pcm(samples: np.ndarray) -> bytes:
-    return (np.clip(samples, -1, 1) * 32767).astype("<i2").tobytes()
+    pcm: bytes = (np.clip(samples, -1, 1) * 32767).astype("<i2").tobytes()
+    return pcm

@@ -31,12 +31,13 @@ from training.voice.corpus import held_out_words  # noqa: E402
 from training.voice.judges import HEARD_RATE, Judge, Sphinx, Starter  # noqa: E402
 from training.voice.signals import joins, longest_pause, median_pitch  # noqa: E402
 from training.voice.speech import Speaker  # noqa: E402
-from training.voice.stage import HARD, LONG_TEXT, Stage, held_out_sentences, kind  # noqa: E402
+from training.voice.stage import Stage  # noqa: E402
+from training.voice.texts import HARD, LONG_TEXT, held_out_sentences, kind  # noqa: E402
 
 logger = logging.getLogger(__name__)
 
 SEED = 7
-SENTENCES, ESPEAK_SENTENCES, SPEED_SENTENCES, COST_SENTENCES, WORDS = 104, 64, 20, 12, 60
+SENTENCES, FEWER_SENTENCES, SPEED_SENTENCES, COST_SENTENCES, WORDS = 104, 64, 20, 12, 60
 SPEEDS = (0.75, 1.25, 1.5)
 
 
@@ -68,15 +69,15 @@ def _rate(errors: Mapping[str, int], texts: Sequence[str]) -> float:
     return round(sum(errors[text] for text in texts) / sum(len(text.split()) for text in texts), 4)
 
 
-def judged(judge: Judge, stage: Stage) -> dict[str, Any]:
+def judged(judge: Judge, stage: Stage, count: int) -> dict[str, Any]:
     """Let a judge write down the voices and the voices they learned from."""
-    speaker, texts = Speaker(), held_out_sentences(random.Random(SEED), SENTENCES)
+    speaker, texts = Speaker(), held_out_sentences(random.Random(SEED), count)
     found: dict[str, Any] = {"judge": judge.name, "edition": judge.edition}
     for name, source in VOICES.items():
         found[name] = understood(texts, lambda text, name=name: judge.hear(stage.say(text, name)))  # type: ignore[misc]
         logger.info("%s: %.1f %% word errors", name, 100 * found[name]["word_error_rate"])
         espeak = understood(
-            texts[:ESPEAK_SENTENCES],
+            texts[:FEWER_SENTENCES],
             lambda text, source=source: judge.hear(speaker.say(text, source)[0]),  # type: ignore[misc]
         )
         found[name]["espeak"] = espeak
@@ -120,8 +121,9 @@ def sound_score(stage: Stage) -> dict[str, Any]:
 
 def _lengths(stage: Stage, name: str, texts: Sequence[str], speed: float) -> dict[str, float]:
     """How long speech is against what was asked: 1 is exact. Mean and the one farthest off."""
-    ratios = [speed * len(stage.say(text, name, speed)) / len(stage.say(text, name)) for text in texts]
-    return {"mean": round(float(np.mean(ratios)), 3), "worst": round(max(ratios, key=lambda one: abs(one - 1)), 3)}
+    ratios = np.array([speed * len(stage.say(text, name, speed)) / len(stage.say(text, name)) for text in texts])
+    worst = ratios[np.abs(ratios - 1).argmax()]
+    return {"mean": round(float(ratios.mean()), 3), "worst": round(float(worst), 3)}
 
 
 def words_score(stage: Stage) -> dict[str, Any]:
@@ -179,9 +181,9 @@ def main() -> None:
 def _section(part: str, stage: Stage, folder: Path) -> dict[str, Any]:
     if part == "stt-starter":
         judge = Starter(folder)
-        return {**judged(judge, stage), "letters_teens_and_tens": hard(judge, stage)}
+        return {**judged(judge, stage, SENTENCES), "letters_teens_and_tens": hard(judge, stage)}
     if part == "pocketsphinx":
-        return judged(Sphinx(), stage)
+        return judged(Sphinx(), stage, FEWER_SENTENCES)
     return words_score(stage) if part == "words" else sound_score(stage)
 
 

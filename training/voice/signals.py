@@ -14,7 +14,10 @@ WINDOW_SECONDS, STEP_SECONDS, LIKENESS = 0.04, 0.02, 0.6
 
 @dataclass(frozen=True, slots=True)
 class Join:
-    """Where two chunks meet: the largest step between neighbouring samples there, and the pause around it."""
+    """Where two chunks meet: the pause around it, and the largest step between neighbouring samples at the seams.
+
+    The seams are where the chunks meet and where the silence that was added to the first one begins.
+    """
 
     step: float
     pause_seconds: float
@@ -32,8 +35,12 @@ def _pitch(window: np.ndarray, rate: int) -> float:
     shortest, longest = rate // PITCH_HERTZ[1], rate // PITCH_HERTZ[0]
     alike = np.fft.irfft(np.abs(np.fft.rfft(window, 2 * len(window))) ** 2)[:longest]
     alike /= alike[0] * (1 - np.arange(longest) / len(window))
-    best = shortest + int(alike[shortest:].argmax())
-    return rate / best if alike[best] > LIKENESS else 0.0
+    likely = alike[shortest:] > max(LIKENESS, 0.9 * float(alike[shortest:].max()))
+    if not likely.any():
+        return 0.0
+    first = shortest + int(likely.argmax())  # twice a period is a period, too: the first hill is the voice's
+    until = first + int((~likely[first - shortest :]).argmax()) if not likely[first - shortest :].all() else longest
+    return rate / (first + int(alike[first:until].argmax()))
 
 
 def joins(chunks: Sequence[np.ndarray], rate: int) -> list[Join]:
@@ -43,11 +50,15 @@ def joins(chunks: Sequence[np.ndarray], rate: int) -> list[Join]:
 
 
 def _join(sound: np.ndarray, place: int, rate: int) -> Join:
-    near = rate // 200
-    step = float(np.abs(np.diff(sound[max(0, place - near) : place + near])).max())
     frame = rate // 100
-    before, after = _quiet_frames(sound[:place][::-1], frame), _quiet_frames(sound[place:], frame)
-    return Join(step, (before + after) * frame / rate)
+    quiet = frame * (_quiet_frames(sound[:place][::-1], frame) + _quiet_frames(sound[place:], frame))
+    silence = int((sound[:place][::-1] != 0).argmax())
+    step = max(_largest_step(sound, place, frame // 2), _largest_step(sound, place - silence, frame // 2))
+    return Join(step, quiet / rate)
+
+
+def _largest_step(sound: np.ndarray, place: int, near: int) -> float:
+    return float(np.abs(np.diff(sound[max(0, place - near) : place + near])).max())
 
 
 def _quiet_frames(sound: np.ndarray, frame: int) -> int:

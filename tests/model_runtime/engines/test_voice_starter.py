@@ -9,15 +9,20 @@ from model_runtime.catalog.aliases import STARTERS
 from model_runtime.catalog.voices import read_voices
 from model_runtime.engines.recognition import RecognitionEngine
 from model_runtime.engines.speech import SpeechEngine
+from model_runtime.engines.utterances import SENTENCE_PAUSE
 from model_runtime.events import AudioChunk, Transcript
 from model_runtime.media.audio import decode_sound
 from model_runtime.media.speech import encode_speech
 from model_runtime.requests import Speak, Transcribe
 from tests.model_runtime.engines.sounding import drive, load, of
+from training.voice.signals import joins, longest_pause, median_pitch
+from training.voice.texts import LONG_TEXT
 
 pytestmark = pytest.mark.engines
 
 FOLDER = STARTERS / "tts-starter"
+RATE = 24_000
+TWO_SENTENCES = "A small red circle. Good evening."
 SENTENCES = ("a small red circle", "three one four", "draw a green star", "a blue square above a pink heart")
 
 
@@ -36,7 +41,13 @@ def recogniser() -> RecognitionEngine:
 def spoken(voice: SpeechEngine, text: str, name: str, speed: float = 1.0) -> bytes:
     """A sentence as an MP3, as a client would get it."""
     events = drive(voice, Speak("tts-starter", text, voice=name, speed=speed))
-    return encode_speech(b"".join(chunk.pcm for chunk in of(AudioChunk, events)), 24_000, "mp3")
+    return encode_speech(b"".join(chunk.pcm for chunk in of(AudioChunk, events)), RATE, "mp3")
+
+
+def chunks(voice: SpeechEngine, text: str, name: str, speed: float = 1.0) -> list[np.ndarray]:
+    """The same as samples in -1..1, chunk by chunk."""
+    events = drive(voice, Speak("tts-starter", text, voice=name, speed=speed))
+    return [np.frombuffer(chunk.pcm, "<i2") / 32768 for chunk in of(AudioChunk, events)]
 
 
 def understood(recogniser: RecognitionEngine, recording: bytes) -> str:
@@ -53,20 +64,47 @@ def test_what_is_spoken_is_understood(voice: SpeechEngine, recogniser: Recogniti
     assert understood(recogniser, spoken(voice, text, name)) == text
 
 
+@pytest.mark.promise("starters:two-voices")
 def test_one_voice_is_higher_than_the_other(voice: SpeechEngine) -> None:
-    otto, alma = (pitch(decode_sound(spoken(voice, "a red circle", name)).pcm) for name in ("otto", "alma"))
+    otto, alma = (median_pitch(np.concatenate(chunks(voice, TWO_SENTENCES, name)), RATE) for name in ("otto", "alma"))
 
-    assert 70 < otto < 150 < alma < 350
+    assert 70 < otto < 1.5 * otto < alma < 350
 
 
-def pitch(pcm: bytes) -> float:
-    """The fundamental frequency of the loudest 100 ms at 16 kHz, by autocorrelation."""
-    samples = np.frombuffer(pcm, "<i2").astype(float)
-    loudest = int(np.argmax(np.convolve(samples**2, np.ones(1600), "valid")))
-    window = samples[loudest : loudest + 1600]
-    alike = np.correlate(window, window, "full")[len(window) - 1 :]
-    shortest, longest = 16_000 // 400, 16_000 // 60
-    return float(16_000 / (shortest + alike[shortest:longest].argmax()))
+@pytest.mark.promise("starters:speed")
+@pytest.mark.parametrize("speed", [0.75, 1.25, 1.5])
+def test_speech_takes_as_long_as_the_speed_says(voice: SpeechEngine, speed: float) -> None:
+    normal, changed = (
+        sum(map(len, chunks(voice, "draw a large red star above a small blue ring", "otto", asked)))
+        for asked in (1.0, speed)
+    )
+
+    assert changed * speed / normal == pytest.approx(1, abs=0.1)
+
+
+@pytest.mark.promise("starters:clean-joins")
+def test_chunks_join_without_a_click_and_with_a_breath_between_sentences(voice: SpeechEngine) -> None:
+    spoken = chunks(voice, LONG_TEXT, "alma")
+
+    found = joins(spoken, RATE)
+
+    assert len(found) == LONG_TEXT.count(". ")
+    assert max(join.step for join in found) < 0.01
+    assert all(SENTENCE_PAUSE < join.pause_seconds < 0.5 for join in found)
+    assert all(longest_pause(chunk, RATE) < 0.3 for chunk in spoken)
+
+
+def test_what_would_spoil_a_join_is_noticed() -> None:
+    hum = 0.2 * np.sin(np.arange(RATE) * 2 * np.pi * 120 / RATE)
+    quiet = np.zeros(RATE // 5)
+    click = np.where(np.arange(RATE // 5) == 10, 0.05, 0)
+
+    assert joins([hum, hum[100:]], RATE)[0].pause_seconds == 0
+    assert joins([quiet, click], RATE)[0].step == pytest.approx(0.05)
+    assert joins([np.append(hum[:-50], quiet), hum], RATE)[0].step > 0.1
+    assert joins([np.append(hum, quiet), hum], RATE)[0].pause_seconds == pytest.approx(0.2, abs=0.02)
+    assert longest_pause(np.concatenate([hum, quiet, hum]), RATE) == pytest.approx(0.2, abs=0.02)
+    assert median_pitch(hum, RATE) == pytest.approx(120, abs=2)
 
 
 def test_it_is_small_and_its_card_tells_what_it_is() -> None:
