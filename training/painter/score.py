@@ -15,7 +15,7 @@ import statistics
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -78,9 +78,18 @@ class Trial:
 
     @property
     def read(self) -> bool:
-        """Whether the vision starter's caption means the scene."""
+        """Whether the vision starter's caption means the scene, as far as its captions go."""
         seen = world.parse(self.caption)
-        return seen is not None and world.means(seen, self.scene)
+        return seen is not None and world.means(seen, sayable(self.scene))
+
+
+def sayable(scene: Scene) -> Scene:
+    """Return what the vision starter's captions say of a scene: of several, no background, and sizes that differ."""
+    if not scene.relation:
+        return scene
+    differ = {thing.size for thing in scene.things} == set(world.SIZES)
+    things = scene.things if differ else tuple(replace(thing, size="") for thing in scene.things)
+    return replace(scene, things=things, background="")
 
 
 def asked(kind: str, count: int) -> Iterator[Request]:

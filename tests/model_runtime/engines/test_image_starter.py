@@ -1,6 +1,7 @@
 """The built-in painter goes through the same engine as the real models, and is honest about what it is."""
 
 import io
+import json
 from pathlib import Path
 
 import numpy as np
@@ -86,3 +87,12 @@ def test_its_prompts_end_in_the_tokens_that_it_was_trained_with() -> None:
 
     assert text == wrap("a small red circle.")
     assert words(text)["input_ids"][-len(SLOTS) :] == words.convert_tokens_to_ids(list(SLOT_TOKENS))
+
+
+def test_its_card_tells_its_scores() -> None:
+    folder = Path(STARTER.path)
+    card = (folder / "README.md").read_text(encoding="utf-8")
+    scores = json.loads((folder / "scores.json").read_text(encoding="utf-8"))
+
+    for kind in ("single", "pair", "counted", "triple"):
+        assert f"{scores[kind]['right']} %" in card
