@@ -65,7 +65,7 @@ def clips() -> list[Clip]:
         spoken("forty-two", "en-us", "forty two"),
         spoken("letters", "en-us+f2", "letter h o"),
         spoken("turn-down-the-volume", "en-gb-x-rp+m2", "turn down the volume"),
-        spoken("three-yellow-rings", "en", "three yellow rings"),
+        spoken("three-blue-circles", "en", "three blue circles"),
         spoken("another-unseen-voice", "en+Michael", "a gray ring left of a blue heart"),
         in_noise("in-noise", "show me a large orange triangle", level=-18, ratio=14),
         Clip("music", Take(at_level(band_music(numbers, 2.5), -10), ())),

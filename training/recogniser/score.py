@@ -74,6 +74,7 @@ class Listener:
         """Write down a take."""
         begun = time.process_time()
         result = self.transcript(take.samples)
+        logger.info("%s -> %s", take.text, result.text if result.text != take.text else "the same")
         return Heard(take, result.text, result.segments, time.process_time() - begun)
 
 
