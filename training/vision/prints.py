@@ -199,7 +199,8 @@ def page(rng: random.Random, split: Split, fonts: Sequence[str]) -> Picture:
     """Print several words below each other: to look at only, since nobody asks about more than one."""
     frame, (background, rgb) = canvas(rng, split), backdrop(rng, split)
     count = max(2, min(4, round(3 * frame.height / frame.width)))
-    drawing, marks = paper(rng, frame, rgb), []
+    marks: list[Mark] = []
+    drawing = paper(rng, frame, rgb)
     for place in range(count):
         line = _line(rng, split, frame, fonts, (background, rgb), (place / count, (place + 1) / count))
         line.put(drawing, frame)

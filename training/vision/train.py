@@ -33,15 +33,15 @@ VALIDATION_SEED = 77
 SAVE_SECONDS = 150
 LOOK_ONLY = 0.07  # the share of the time spent on looking alone
 LOOK_WEIGHT = 0.3
-SPELLING_UNTIL = 0.87
-"""Until then every other step is spent on looking at words alone: letters take longest to learn, and looking is cheap."""
+SPELLING_UNTIL = 0.96
+"""Until then every fourth step is spent on looking at words alone: letters take longest to learn, and looking is cheap."""
 
 Judged = tuple[Batch, list[str]]  # one picture's batch and the kinds of its questions
 
 
 def rate(progress: float, step: int) -> float:
-    """Warm up, hold, and fall to nothing over the last three fifths."""
-    return PEAK_RATE * min(1.0, (step + 1) / WARM_UP_STEPS, 1.6 * (1 - progress) + 0.005)
+    """Warm up, hold, and fall to nothing over the last quarter."""
+    return PEAK_RATE * min(1.0, (step + 1) / WARM_UP_STEPS, 4 * (1 - progress) + 0.005)
 
 
 class Average:
@@ -182,7 +182,7 @@ def train(run: Run, packer: Packer, fonts: list[str], unseen: Sequence[Judged], 
     last, saved = time.monotonic(), run.seconds
     while run.seconds < seconds:
         progress = run.seconds / seconds
-        spell = LOOK_ONLY <= progress < SPELLING_UNTIL and run.step % 2 == 1
+        spell = LOOK_ONLY <= progress < SPELLING_UNTIL and run.step % 4 == 1
         talk = progress >= LOOK_ONLY and not spell
         batch = next(spelling if spell else talking if talk else looking)
         run.learn(batch, rate(progress, run.step), talk=talk)
