@@ -4,7 +4,7 @@ import argparse
 import json
 import logging
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -44,12 +44,19 @@ def draw(rng: random.Random, *, held_out: bool, drills: float = 0.0) -> str:
             return text
 
 
+def unheard(rng: random.Random, count: int) -> list[str]:
+    """Draw different sentences that no starter trains on."""
+    found: dict[str, None] = {}
+    while len(found) < count:
+        found[draw(rng, held_out=True)] = None
+    return list(found)
+
+
 def speak(
-    espeak: Espeak, rng: random.Random, count: int, *, held_out: bool, voice: Callable[[random.Random], str]
+    espeak: Espeak, rng: random.Random, texts: Iterable[str], voice: Callable[[random.Random], str]
 ) -> Iterator[Utterance]:
-    """Speak `count` random sentences, each by a newly drawn voice."""
-    for _ in range(count):
-        text = draw(rng, held_out=held_out)
+    """Speak sentences, each by a newly drawn voice."""
+    for text in texts:
         yield espeak.say(text, manner(rng, voice(rng)), written=pronounced(rng, text))
 
 

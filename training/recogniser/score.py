@@ -1,7 +1,7 @@
 """Score the exported starter through Senses' own engine: `python -m training.recogniser.score --model DIR`.
 
 Runs where Senses and espeak-ng are installed, and writes scores.json beside the model. No sentence scored here was ever
-trained on. The tests' clips are also heard by the unchanged library, which must find the same words.
+trained on, and none is drawn twice for one score. The tests' clips are also heard by the unchanged library, which must find the same words.
 """
 
 import argparse
@@ -30,7 +30,7 @@ from model_runtime.media.types import Sound  # noqa: E402
 from model_runtime.requests import Transcribe  # noqa: E402
 from training.recogniser import flite  # noqa: E402
 from training.recogniser.clips import read  # noqa: E402
-from training.recogniser.corpus import draw, speak  # noqa: E402
+from training.recogniser.corpus import speak, unheard  # noqa: E402
 from training.recogniser.sounds import KNOWN, UNSEEN, Maker  # noqa: E402
 from training.recogniser.speech import RATE, UNSEEN_VOICES, Espeak, Utterance, known_voice  # noqa: E402
 from training.recogniser.takes import Take, at_level, in_rows, one_each  # noqa: E402
@@ -200,12 +200,12 @@ class Course:
         yield "unseen_voices", _full([one for heard in results.values() for one in heard])
         yield "by_unseen_voice", {name: words_score(heard)["word_error_rate"] for name, heard in results.items()}
         if flite.is_installed():
-            texts = [draw(self._rng, held_out=True) for _ in range(FLITE_SENTENCES)]
+            texts = unheard(self._rng, FLITE_SENTENCES)
             said = [flite.say(text, flite.UNSEEN_VOICE, self._rng) for text in texts]
             yield "unseen_voice_of_flite", _full(self._heard(one_each(self._rng, said)))
 
     def _said(self, count: int, voice: Callable[[random.Random], str]) -> list[Utterance]:
-        return list(speak(self._espeak, self._rng, count, held_out=True, voice=voice))
+        return list(speak(self._espeak, self._rng, unheard(self._rng, count), voice))
 
     def _heard(self, takes: Sequence[Take]) -> list[Heard]:
         return [self._listener.hear(take) for take in takes]

@@ -22,7 +22,7 @@ from torch.nn import functional as F
 
 from training.recogniser import vocabulary as v
 from training.recogniser.channel import Backgrounds
-from training.recogniser.corpus import load, speak
+from training.recogniser.corpus import load, speak, unheard
 from training.recogniser.network import GUIDED_HEADS, Recogniser, Size
 from training.recogniser.spectrogram import MELS
 from training.recogniser.speech import Espeak, known_voice
@@ -234,7 +234,8 @@ def main() -> None:
     torch.manual_seed(asked.seed)
     asked.folder.mkdir(parents=True, exist_ok=True)
     backgrounds = Backgrounds.make(np.random.default_rng(asked.seed), each=5, seconds=60)
-    held_out = list(speak(Espeak(), random.Random(2), 120, held_out=True, voice=known_voice))
+    rng = random.Random(2)
+    held_out = list(speak(Espeak(), rng, unheard(rng, 120), known_voice))
     unseen = Composer(held_out, backgrounds, seed=2)
     checks = [draw(unseen, random.Random(number), frames) for number, frames in enumerate((600, 600, 1600, FRAMES))]
     training = Training(asked.folder / "state.pt")
