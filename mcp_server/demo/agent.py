@@ -82,21 +82,28 @@ async def connected(folder: Path) -> AsyncGenerator[Agent]:
     Raises:
         NotReached: that fails; the message has the shim's words.
     """
+    async with AsyncExitStack() as stack:
+        try:
+            client = await _reach(stack, folder)
+        except NotReached:
+            client = await _reach(stack, folder)  # a daemon that was slow to start is there by now
+        yield Agent(client)
+
+
+async def _reach(stack: AsyncExitStack, folder: Path) -> Client:
     parameters = StdioServerParameters(command=shim_command(), args=[str(folder)], env=dict(os.environ))
     info = Implementation(name="senses demo", version=VERSION)
     with tempfile.TemporaryFile("w+", encoding="utf-8") as complaints:
         transport = stdio_client(parameters, complaints)
         client = Client(transport, read_timeout_seconds=CONNECT_SECONDS, client_info=info)
-        async with AsyncExitStack() as stack:
-            try:
-                await stack.enter_async_context(client)
-            except (MCPError, OSError, ExceptionGroup) as error:
-                complaints.seek(0)
-                why = complaints.read().strip() or "its connection ended"
-                raise NotReached(
-                    f"Senses does not serve: {why}\nTry again, or let `senses doctor` check the installation."
-                ) from error
-            yield Agent(client)
+        try:
+            return await stack.enter_async_context(client)
+        except (MCPError, OSError, ExceptionGroup) as error:
+            complaints.seek(0)
+            why = complaints.read().strip() or "its connection ended"
+            raise NotReached(
+                f"Senses does not serve: {why}\nTry again, or let `senses doctor` check the installation."
+            ) from error
 
 
 def _error(result: CallToolResult) -> str:
