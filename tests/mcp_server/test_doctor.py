@@ -36,7 +36,7 @@ def install(monkeypatch: pytest.MonkeyPatch, shim: Path, script: str) -> None:
 async def test_every_tool_is_tried_by_meaning(
     settings: Settings, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run = f"export PYTHONPATH={REPOSITORY}\nexec {sys.executable} -m tests.mcp_server.fake_shim \"$@\"\n"
+    run = f'export PYTHONPATH={REPOSITORY}\nexec {sys.executable} -m tests.mcp_server.fake_shim "$@"\n'
     install(monkeypatch, tmp_path / "shim", run)
     said: list[str] = []
 
