@@ -228,6 +228,8 @@ MEANING = {
     "meaning:seen": "Every face says what a picture shows, whatever file it comes in.",
     "meaning:heard": "Every face writes down what is said, and when, whatever file it comes in.",
     "meaning:spoken": "What every face speaks, in every format and at every speed, is understood.",
+    "meaning:drawn": "What every face draws is what was asked for, by plain pixels and by the starter's own eyes.",
+    "meaning:loop": "A sentence that is spoken, heard, drawn and described comes back with its meaning on every face.",
     "meaning:mutations": "A defect anywhere in the media path makes a test of meaning fail.",
 }
 

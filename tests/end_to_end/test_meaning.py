@@ -6,6 +6,7 @@ The table is `tests.meaning.checks`; `tests/mutations` proves that a defect in t
 import tempfile
 from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping
 from contextlib import AsyncExitStack
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -13,11 +14,13 @@ from mcp import Client, StdioServerParameters
 from openai import AsyncOpenAI
 
 from tests.end_to_end.conftest import BIN, Served
+from tests.meaning.drawing import DRAWN
 from tests.meaning.face import Check, Face
 from tests.meaning.hearing import RECORDED, SAID
+from tests.meaning.loop import LOOP
 from tests.meaning.mcp_face import McpFace
 from tests.meaning.openai_faces import OpenAIFace, OpenAIStreamFace
-from tests.meaning.seeing import ASKED, FILES, SHOWN
+from tests.meaning.seeing import ASKED, COUNTED, FILES, SHOWN
 from tests.meaning.speaking import SPOKEN
 
 pytestmark = [pytest.mark.engines, pytest.mark.timeout(240)]
@@ -34,9 +37,11 @@ def each(faces: Iterable[str], checks: Iterable[Check]) -> Iterator[object]:
 
 
 # Looking takes a twentieth of a second and is tried everywhere; hearing, speaking and drawing take a second each.
-SEEN = [*each(FACES, (*SHOWN, *ASKED)), *each((STDIO, PLAIN), FILES)]
+SEEN = [*each(FACES, (*SHOWN, *ASKED)), *each((STDIO, PLAIN), (*FILES, *COUNTED))]
 HEARD = [*each(FACES, SAID[:1]), *each((STDIO,), SAID[1:]), *each((PLAIN,), RECORDED), *each((HTTP,), SAID[-2:])]
 SPOKE = [*each(FACES, SPOKEN[:1]), *each((STREAMED, HTTP), SPOKEN[1:])]
+DREW = [*each(FACES, DRAWN[:1]), *each((STDIO,), DRAWN[1:])]
+LOOPED = [*chain.from_iterable(each((face,), (check,)) for face, check in zip(FACES, LOOP, strict=True))]
 
 
 @pytest.fixture(scope="module")
@@ -71,4 +76,16 @@ async def test_what_is_said_is_heard(faces: Mapping[str, Face], face: str, check
 @pytest.mark.promise("meaning:spoken")
 @pytest.mark.parametrize(("face", "check"), SPOKE)
 async def test_what_is_written_is_spoken(faces: Mapping[str, Face], face: str, check: Check) -> None:
+    await check.run(faces[face])
+
+
+@pytest.mark.promise("meaning:drawn")
+@pytest.mark.parametrize(("face", "check"), DREW)
+async def test_what_is_asked_for_is_drawn(faces: Mapping[str, Face], face: str, check: Check) -> None:
+    await check.run(faces[face])
+
+
+@pytest.mark.promise("meaning:loop")
+@pytest.mark.parametrize(("face", "check"), LOOPED)
+async def test_a_sentence_comes_back_with_its_meaning(faces: Mapping[str, Face], face: str, check: Check) -> None:
     await check.run(faces[face])

@@ -51,6 +51,16 @@ async def _times(face: Face) -> None:
         _compare_times(face, heard, name)
 
 
+async def _word_times(face: Face) -> None:
+    """Words follow one another while they are said; the library lets the first one begin with the recording."""
+    heard, (said,) = await face.hear(clip(SENTENCE).file, words=True), clip(SENTENCE).segments
+    assert [plain(word.text) for word in heard.words] == said.text.split()
+    first, *edges = [edge for word in heard.words for edge in (word.start, word.end)]
+    assert [first, *edges] == sorted([first, *edges]), f"words overlap: {edges}"
+    assert said.start - NEAR_SECONDS < edges[0] < said.start + NEAR_SECONDS, f"{edges} for {said}"
+    assert said.end - 2 * NEAR_SECONDS < edges[-1] < said.end + NEAR_SECONDS, f"{edges} for {said}"
+
+
 async def _second_window(face: Face) -> None:
     """Whisper hears 30 seconds at once; what comes later must be told later."""
     heard, (said,) = await face.hear(later(SENTENCE, 31)), clip(SENTENCE).segments
@@ -70,16 +80,19 @@ def _compare_times(face: Face, heard: Heard, name: str) -> None:
 
 SAID = (
     words("a sentence", SENTENCE),
-    words("digits", "three-one-four"),
-    words("a command", "draw-a-small-green-star"),
+    words("a number said", "forty-two"),
+    words("letters", "letters"),
+    words("a command", "turn-down-the-volume"),
+    words("counted things", "three-blue-circles"),
     words("two sentences", TWO_SENTENCES),
     words("late", "late-start"),
-    words("a voice never met", "unseen-voice"),
-    words("in noise", "in-noise"),
+    words("a voice never met", "another-unseen-voice"),
+    words("in loud noise", "in-loud-noise"),
     words("silence", "silence"),
     words("noise", "noise"),
     words("music", "music"),
     Check("times of segments", _times, TIMES),
     Check("after half a minute", _second_window, TIMES),
+    Check("times of words", _word_times, TIMES),
 )
 RECORDED = tuple(form(name, kind) for name, kind in FORMS.items())

@@ -5,11 +5,12 @@ from collections.abc import Callable
 from tests.meaning import picture_files as files
 from tests.meaning.face import Check, Face
 from tests.meaning.judging import plain, says
-from tests.meaning.sights import COLORS, SMALL, alone, paper, printed, put, two
+from tests.meaning.sights import COLORS, SIDE, SMALL, alone, in_a_row, paper, printed, put, two
 
 DESCRIBE = "Describe this image."
 LEFT_OF = two(("red", "circle"), "left of", ("blue", "square"))
 ABOVE = two(("red", "circle"), "above", ("blue", "square"))
+THREE = in_a_row(("red", "circle"), ("blue", "square"), ("green", "star"))
 ON_GRAY, BLACK = alone("black", "circle", "gray"), alone("black", "circle")
 WIDE = put(put(paper("white", 320, 160), "red", "circle", (0.15, 0.5), 0.4), "blue", "square", (0.85, 0.5), 0.4)
 TALL = put(put(paper("white", 160, 320), "red", "circle", (0.5, 0.15), 0.4), "blue", "square", (0.5, 0.85), 0.4)
@@ -102,4 +103,29 @@ FILES = (
     words("the first pixel", lambda: files.written(TINY[0, 0]), "What color is it?", "red"),
     words("the last pixel", lambda: files.written(TINY[3, 3]), "What color is it?", "red"),
     Check("one after the other", _one_after_the_other),
+)
+COUNTED = (
+    caption(
+        "two of a kind",
+        lambda: files.written(in_a_row(*[("red", "circle")] * 2, background="blue")),
+        "two red circles on a blue background",
+    ),
+    caption("three of a kind", lambda: files.written(in_a_row(*[("green", "star")] * 3)), "three green stars"),
+    words(
+        "how many of three",
+        lambda: files.written(in_a_row(*[("green", "star")] * 3)),
+        "How many stars are there?",
+        "three",
+    ),
+    caption("three things", lambda: files.written(THREE), "a red circle left of a blue square left of a green star"),
+    caption("a ring", lambda: files.written(alone("purple", "ring")), "a purple ring on a white background"),
+    caption(
+        "a diamond", lambda: files.written(alone("red", "diamond", "yellow")), "a red diamond on a yellow background"
+    ),
+    caption("a rectangle", lambda: files.written(alone("blue", "rectangle")), "a blue rectangle"),
+    caption(
+        "a square in a wide picture", lambda: files.written(alone("blue", "square", width=2 * SIDE)), "a blue square"
+    ),
+    words("a word", lambda: files.written(printed("open", width=2 * SIDE)), DESCRIBE, "the word open"),
+    words("what a word says", lambda: files.written(printed("open", width=2 * SIDE)), "What does it say?", "open"),
 )

@@ -29,9 +29,17 @@ def paper(background: str = "white", width: int = SIDE, height: int = SIDE) -> I
     return Image.new("RGB", (width, height), COLORS[background])
 
 
-def alone(color: str, shape: str, background: str = "white", share: float = PLAIN) -> Image.Image:
+def alone(color: str, shape: str, background: str = "white", share: float = PLAIN, *, width: int = SIDE) -> Image.Image:
     """One shape in the middle."""
-    return put(paper(background), color, shape, (0.5, 0.5), share)
+    return put(paper(background, width), color, shape, (0.5, 0.5), share)
+
+
+def in_a_row(*things: tuple[str, str], background: str = "white") -> Image.Image:
+    """Two or three shapes of one size beside each other."""
+    image = paper(background)
+    for place, thing in enumerate(things):
+        image = put(image, *thing, ((place + 0.5) / len(things), 0.5), 0.25)
+    return image
 
 
 def put(image: Image.Image, color: str, shape: str, center: tuple[float, float], share: float) -> Image.Image:

@@ -52,6 +52,8 @@ SPOKEN = (
     heard_again("a sentence spoken", SENTENCE),
     heard_again("two sentences spoken", "A red circle. Three one four."),
     heard_again("spoken slowly", SENTENCE, speed=0.75),
+    heard_again("a number spoken", "forty two"),
+    heard_again("a command spoken", "turn on the lights please"),
     Check("every format", _every_format),
     Check("the speed asked for", _speed),
     Check("two voices", _two_voices),

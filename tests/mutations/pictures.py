@@ -60,6 +60,10 @@ def _middle_square(image: Image.Image) -> Image.Image:
     return ImageOps.fit(image, (side, side))
 
 
+def _squeezed(image: Image.Image) -> Image.Image:
+    return image.resize((min(image.size), min(image.size)))
+
+
 def _sheared(picture: Picture) -> Picture:
     """Rows are read as if each were a pixel longer than it is."""
     pixels = np.frombuffer(picture.rgb, np.uint8).reshape(-1, 3)
@@ -108,6 +112,7 @@ MUTATIONS = (
         "the last pixel",
     ),
     Mutation("only the middle square is kept", f"{PICTURES}._upright", after(_middle_square), "a wide picture"),
+    Mutation("squeezed into a square", f"{PICTURES}._upright", after(_squeezed), "a square in a wide picture"),
     Mutation("rows are a pixel too long", f"{PICTURES}.from_pillow", after(_sheared), "a star on blue"),
     Mutation("width and height are swapped", f"{PICTURES}.from_pillow", after(_sides_swapped), "a wide picture"),
 )

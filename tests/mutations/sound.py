@@ -61,7 +61,12 @@ def _bands_upside_down(spectra: mx.array) -> mx.array:
 
 
 def _a_second_late(segment: Segment) -> Segment:
-    return replace(segment, start=segment.start + 1, end=segment.end + 1)
+    words = tuple(replace(word, start=word.start + 1, end=word.end + 1) for word in segment.words)
+    return replace(segment, start=segment.start + 1, end=segment.end + 1, words=words)
+
+
+def _words_a_second_late(segment: Segment) -> Segment:
+    return replace(segment, words=_a_second_late(segment).words)
 
 
 def _window_time(right: Function) -> Function:
@@ -92,5 +97,6 @@ MUTATIONS = (
     Mutation("every other frame is lost", f"{AUDIO}._frames", after(_every_other_frame), "an MP3"),
     Mutation("mel bands are upside down", f"{RECOGNITION}.Spectrogram.window", after(_bands_upside_down), "a sentence"),
     Mutation("segments are a second late", f"{RECOGNITION}._segment", after(_a_second_late), "times of segments"),
+    Mutation("words are a second late", f"{RECOGNITION}._segment", after(_words_a_second_late), "times of words"),
     Mutation("every window begins at zero", f"{RECOGNITION}._Job._piece", _window_time, "after half a minute"),
 )
