@@ -104,6 +104,8 @@ def words_score(results: Sequence[Heard]) -> dict[str, float | int]:
 def times_score(results: Sequence[Heard]) -> dict[str, float | int]:
     """Compare the times of takes that have as many segments as sentences."""
     even = [one for one in results if len(one.found) == len(one.take.segments)]
+    if not even:
+        return {"one_segment_a_sentence": 0.0}
     pairs = [pair for one in even for pair in zip(one.take.segments, one.found, strict=True)]
     starts = np.array([abs(said.start - heard.start) for said, heard in pairs])
     ends = np.array([abs(said.end - heard.end) for said, heard in pairs])
