@@ -8,6 +8,7 @@ import mlx.core as mx
 from tests.mutations.mutation import Mutation, after, fixed
 
 VISION = "model_runtime.engines.vision"
+TEMPLATE = f"{VISION}.mlx_vlm.apply_chat_template"
 CHANNELS, MERGED = 3, 2
 """Colours of a pixel, and patches of the square that the tower merges into one token."""
 MEAN, SPREAD = (0.48145467, 0.45782751, 0.40821072), (0.26862955, 0.26130259, 0.2757771)
@@ -50,12 +51,24 @@ def _unanswered(prompt: str) -> str:
     return prompt.removesuffix("<|im_start|>assistant\n")
 
 
+def _open_turn(prompt: str) -> str:
+    """Without the end of the question, and with no turn after it."""
+    return _unanswered(prompt).removesuffix("<|im_end|>\n")
+
+
+def _turnless(prompt: str) -> str:
+    """Without the marks between who says what."""
+    return prompt.replace("<|im_start|>", "").replace("<|im_end|>", "")
+
+
 MUTATIONS = (
     Mutation("patches in the order of columns", f"{VISION}.prepare_inputs", after(_columns_first), "left of"),
     Mutation("a patch's colours are swapped", f"{VISION}.prepare_inputs", after(_other_colors), "a red circle"),
     Mutation("colours are not normalised", f"{VISION}.prepare_inputs", after(_not_normalised), "a red circle"),
     Mutation("the grid is turned", f"{VISION}.prepare_inputs", after(_grid_swapped), "a wide picture"),
     Mutation("the question is lost", f"{VISION}.VisionModel._message", after(_without_question), "how many"),
-    Mutation("no turn to answer in", f"{VISION}.mlx_vlm.apply_chat_template", after(_unanswered), "a red circle"),
+    Mutation("no turn to answer in", TEMPLATE, after(_unanswered), "a number"),
+    Mutation("the question's turn has no end", TEMPLATE, after(_open_turn), "a red circle"),
+    Mutation("turns run into each other", TEMPLATE, after(_turnless), "three things"),
     Mutation("all pictures are one", "model_runtime.engines.features._key", fixed(b""), "one after the other"),
 )
