@@ -215,7 +215,7 @@ STARTER_MODELS = (
         "stt-starter",
         Task.TRANSCRIPTION,
         "mlx-whisper",
-        "Built in: hears coloured shapes, digits and a few commands in English",
+        "Built in: hears shapes, numbers, letters and everyday commands in English",
         heavy=False,
         starter=True,
         options={"sure_of_silence": True},
