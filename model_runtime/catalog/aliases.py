@@ -195,7 +195,7 @@ STARTER_MODELS = (
         "vlm-starter",
         Task.VISION,
         "mlx-vlm",
-        "Built in: names and places coloured shapes, reads digits",
+        "Built in: names, counts and places shapes, reads short words and numbers",
         heavy=False,
         concurrency=4,
         starter=True,
