@@ -102,3 +102,10 @@ async def until(runtime: Runtime, condition: Callable[[Status], bool]) -> Status
 def model_of(status: Status, name: str = "m") -> ModelStatus:
     """One model of a status."""
     return next(model for model in status.models if model.name == name)
+
+
+async def until_there(path: anyio.Path) -> None:
+    """Wait until a worker has made this file."""
+    with anyio.fail_after(LONG_SECONDS):
+        while not await path.exists():  # noqa: ASYNC110 - another process makes it
+            await anyio.sleep(0.005)

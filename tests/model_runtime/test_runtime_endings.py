@@ -26,7 +26,7 @@ from model_runtime.runtime import Runtime
 from model_runtime.settings import Settings
 from model_runtime.shell.watch import Limits
 from model_runtime.status import ModelState
-from tests.model_runtime.calls import Call, answer, chat, model_of, until
+from tests.model_runtime.calls import Call, answer, chat, model_of, until, until_there
 from tests.model_runtime.library import QUICK, Clock, ScriptedLibrary, open_runtime, scripted_model, workers
 
 
@@ -135,12 +135,13 @@ async def test_a_worker_that_ignores_a_cancel_is_ended_once_somebody_waits(setti
 
 
 async def test_a_worker_that_ignores_a_cancel_does_not_work_on_for_ever(
-    settings: Settings, library: ScriptedLibrary
+    settings: Settings, library: ScriptedLibrary, tmp_path: Path
 ) -> None:
     limits = Limits(alone_seconds=0.1)
+    deafened = anyio.Path(tmp_path / "deafened")
     async with open_runtime(settings, library, limits=limits) as runtime, anyio.create_task_group() as group:
-        deaf = Call(runtime, chat("say a; hang")).start(group)
-        await deaf.first(TextDelta)
+        deaf = Call(runtime, chat(f"touch {deafened}; hang")).start(group)
+        await until_there(deafened)
         deaf.scope.cancel()
         status = await until(runtime, lambda status: bool(model_of(status).error))
 
