@@ -38,8 +38,8 @@ SHARES = {"single": 24, "pair": 24, "counted": 8, "triple": 4}
 SIDE_PX = 128
 """As the painter draws; a larger picture is an enlarged one."""
 RESULTS = Path(__file__).with_name("loop.json")
-SHEET = Path("docs/loop.png")
-WEIGHTS = Path("model_runtime/starter")
+SHEET = Path(__file__).parent.parent / "docs" / "loop.png"
+WEIGHTS = Path(__file__).parent.parent / "model_runtime" / "starter"
 
 
 def main() -> None:
@@ -60,7 +60,7 @@ def main() -> None:
             with suppress(NotRunning):
                 stop_daemon(Places(os.environ))
         report = {"seed": asked.seed, **score(folder, drawn, trips)}
-        asked.sheet.write_bytes(contact_sheet(folder, trips, Style(columns=10, side_px=150)))
+        asked.sheet.write_bytes(contact_sheet(folder, trips, Style(columns=10, side_px=150, lines=3)))
     asked.results.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
     print(json.dumps({key: value for key, value in report.items() if key != "trips"}, indent=1))
 

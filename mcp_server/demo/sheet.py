@@ -14,15 +14,17 @@ from mcp_server.demo.waveform import peaks
 GROUND, CARD, WELL = "#f6f5f2", "#ffffff", "#f1efe9"
 INK, MUTED, VIOLET, GREEN, RED = "#1f1d26", "#6e6a78", "#7c4ddb", "#17803d", "#c42b3a"
 VERBS = {Sense.SAID: "said", Sense.HEARD: "heard", Sense.DRAWN: "drawn from what was heard", Sense.SEEN: "seen"}
-LINES = {Sense.SAID: 2, Sense.HEARD: 2, Sense.SEEN: 2}
+TEXTS = 3
+"""Said, heard and seen."""
 
 
 @dataclass(frozen=True, slots=True)
 class Style:
-    """How many cards stand in a row, and the side of their pictures in pixels, which everything else goes by."""
+    """How many cards stand in a row, the side of their pictures in pixels, and how many lines each text gets."""
 
     columns: int = 3
     side_px: int = 512
+    lines: int = 2
 
     @property
     def text_px(self) -> int:
@@ -47,7 +49,7 @@ class Style:
     @property
     def card_px(self) -> tuple[int, int]:
         """Width and height of a card."""
-        lines = len(LINES) + sum(LINES.values())
+        lines = TEXTS * (1 + self.lines)
         return (
             self.side_px + 2 * self.gap_px,
             self.side_px + self.wave_px + self.line_px * lines + 6 * self.gap_px,
@@ -98,9 +100,9 @@ class _Card:
         if step and sense is not Sense.SAID:
             self._mark(trip.agrees(sense))
         text, ink = (step.error, RED) if step and step.error else (step.text if step else "", INK)
-        for number, line in enumerate(self._wrapped(text, LINES[sense]), 1):
+        for number, line in enumerate(self._wrapped(text, style.lines), 1):
             self.pen.text((self.left, self.top + number * style.line_px), line, ink, self.font)
-        self.top += style.line_px * (LINES[sense] + 1) + style.gap_px
+        self.top += style.line_px * (style.lines + 1) + style.gap_px
 
     def _mark(self, well: bool) -> None:
         """A tick or a cross at the right end of the line."""

@@ -42,13 +42,13 @@ def test_a_sentence_is_said_heard_drawn_and_seen_and_everything_is_kept(shown: S
     read = {name: (shown.folder / f"01-{name}.txt").read_text(encoding="utf-8").strip() for name in ("heard", "seen")}
 
     assert read["heard"] == SENTENCE
-    assert read["seen"]
+    assert read["seen"] == "A yellow heart on a red background."
     assert (shown.folder / "01-said.wav").stat().st_size > 20_000
     with Image.open(shown.folder / "01-drawn.png") as drawn:
         assert drawn.size == (512, 512)
     with Image.open(shown.folder / "contact-sheet.png") as sheet:
         assert sheet.width > 512
-    assert "of 1 came back with the same meaning" in shown.printed
+    assert "1 of 1 came back with the same meaning" in shown.printed
     assert str(shown.folder / "demo.html") in "".join(shown.printed.split("\n"))
 
 
