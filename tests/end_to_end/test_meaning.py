@@ -38,8 +38,8 @@ def each(faces: Iterable[str], checks: Iterable[Check]) -> Iterator[object]:
 
 # Looking takes a twentieth of a second and is tried everywhere; hearing, speaking and drawing take a second each.
 SEEN = [*each(FACES, (*SHOWN, *ASKED)), *each((STDIO, PLAIN), (*FILES, *COUNTED))]
-HEARD = [*each(FACES, SAID[:1]), *each((STDIO,), SAID[1:]), *each((PLAIN,), RECORDED), *each((HTTP,), SAID[-2:])]
-SPOKE = [*each(FACES, SPOKEN[:1]), *each((STREAMED,), SPOKEN[1:]), *each((HTTP,), SPOKEN[5:])]
+HEARD = [*each(FACES, SAID[:1]), *each((STDIO,), SAID[1:]), *each((PLAIN,), RECORDED)]
+SPOKE = [*each(FACES, SPOKEN[:1]), *each((STREAMED,), SPOKEN[1:]), *each((HTTP,), SPOKEN[5:6])]
 DREW = [*each((PLAIN, STREAMED), DRAWN[:1]), *each((STDIO,), DRAWN)]
 LOOPED = [*chain.from_iterable(each((face,), (check,)) for face, check in zip(FACES, LOOP, strict=True))]
 
