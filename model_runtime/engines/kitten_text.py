@@ -17,13 +17,14 @@ BORDER = 0
 NUMBERS = {symbol: number for number, symbol in enumerate(SYMBOLS)}
 _APART = re.compile(r"\w+|[^\w\s]")
 _SPELLED = re.compile(r"\bletters? [a-z](?: [a-z])*\b|\b[a-z](?: [a-z]){2,}\b", re.IGNORECASE)
+_TEEN = re.compile(r"ˈ([^ˈˌ\s]+)tˌ?iːn\b")
 _LETTER_A = re.compile(r"\ba\b", re.IGNORECASE)
 
 
 def spoken(espeak: Espeak, text: str) -> str:
     """Return the phonemes of `text` with its punctuation kept, everything one space apart."""
     voiced = " ".join(clauses(spelled(text), lambda part: espeak.phonemes(part, ENGLISH)))
-    return " ".join(_APART.findall(voiced))
+    return " ".join(_APART.findall(_TEEN.sub(r"ˌ\1tˈiːn", voiced)))  # thirTEEN: stressed as THIRty it sounds like it
 
 
 def spelled(text: str) -> str:

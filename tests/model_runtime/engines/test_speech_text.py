@@ -32,6 +32,8 @@ def espeak() -> Espeak:
         ("It is 3:30, Dr. Smith.", "ɪɾ ɪz θɹˈiː θˈɜːɾi , dˈɑːktɚ smˈɪθ ."),
         ("7", "sˈɛvən"),
         ("42", "fˈɔːɹɾi tˈuː"),
+        ("40 or 14, 17", "fˈɔːɹɾi ɔːɹ fˌɔːɹtˈiːn , sˌɛvəntˈiːn"),
+        ("a canteen", "ɐ kæntˈiːn"),
         ("letter c a t", "lˈɛɾɚ sˈiː ˈeɪ tˈiː"),
         ("Letters A b", "lˈɛɾɚz ˈeɪ bˈiː"),
         ("C A T", "sˈiː ˈeɪ tˈiː"),
