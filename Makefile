@@ -46,6 +46,8 @@ lock: setup
 	$(BIN)/uv pip compile pyproject.toml --quiet --group dev --universal --python-version 3.11 \
 	  --override requirements.overrides --no-emit-index-url --no-annotate --no-header --output-file requirements.lock
 	sed -i.bak "/sys_platform == 'never'/d" requirements.lock && rm requirements.lock.bak
+	cd packaging && npm install --package-lock-only && cd clients && npm install --package-lock-only
+	$(BIN)/python packaging/lock.py packaging packaging/clients
 
 # the bundle for Claude Desktop and other apps that take .mcpb files
 bundle: setup $(TOOLS)

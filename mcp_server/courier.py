@@ -8,6 +8,7 @@ import secrets
 import socket
 import sys
 import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
@@ -68,7 +69,8 @@ class Courier:
                 file.write(data)
             self._ask({"do": "rename", "path": str(part), "to": str(path)})
         except BaseException:
-            self._ask({"do": "unlink", "path": str(part)})
+            with suppress(OSError):  # what went wrong first is what is told
+                self._ask({"do": "unlink", "path": str(part)})
             raise
 
     def close(self) -> None:

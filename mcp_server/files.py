@@ -119,7 +119,7 @@ class Files:
         try:
             facts = os.fstat(descriptor)
             if not stat.S_ISREG(facts.st_mode):
-                raise InvalidInput(f"{address} is not a regular file.", param=param)
+                raise InvalidInput(f"{address} is not a regular file; name one, not a folder or device.", param=param)
             if not _within(true_path(descriptor), self._folders()):
                 raise InvalidInput(self._outside(address, "read"), param=param, code="path_not_allowed")
             if facts.st_size > limit_bytes:
@@ -164,7 +164,11 @@ class Files:
         kind = Kind.IMAGES if kind == "previews" else kind
         found = self.artifacts.find(Kind(kind), name) if kind in list(Kind) else None
         if found is None:
-            raise InvalidInput(f"There is no {address} (any more).", param=param, code="not_found")
+            raise InvalidInput(
+                f"There is no {address}, or it had its time. Take the uri from a later result, or make it again.",
+                param=param,
+                code="not_found",
+            )
         return found
 
 
@@ -217,11 +221,15 @@ def _descriptor(opener: Opener, path: Path, address: str, param: str) -> int:
     try:
         return opener.open(path)
     except FileNotFoundError:
-        raise InvalidInput(f"There is no file {address}{_nearby(path)}.", param=param, code="not_found") from None
+        where = "" if str(path) == address else f" in {path.parent}"
+        hint = _nearby(path) or "; check its name and folder"
+        raise InvalidInput(f"There is no file {address}{where}{hint}.", param=param, code="not_found") from None
     except PermissionError:
         raise InvalidInput(_refused(address), param=param, code="permission_denied") from None
     except OSError as error:
-        raise InvalidInput(f"{address} cannot be opened: {error.strerror}.", param=param) from error
+        raise InvalidInput(
+            f"{address} cannot be opened: {error.strerror}. Copy it elsewhere, or name another file.", param=param
+        ) from error
 
 
 def _real(folders: Iterable[Path]) -> tuple[Path, ...]:

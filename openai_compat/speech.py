@@ -55,8 +55,9 @@ class SpeechEndpoint:
         if not body.input.strip():
             raise InvalidInput("input is empty: there is nothing to say.", param="input")
         model = self.service.resolve(body.model, Task.SPEECH)
-        voice = choose_voice(body.voice.id, voices_of(self.service, model), model)
-        reading = Reading(model, is_starter(self.service, model), body.response_format)
+        known = next((status for status in self.service.status().models if status.name == model), None)
+        voice = choose_voice(body.voice.id, known.voices if known else (), model)
+        reading = Reading(model, known is not None and known.starter, body.response_format)
         work = Speak(model, body.input, voice=voice, speed=body.speed, language=body.language)
         events = self.service.run(work, client=client_name(request.headers), keep_alive_seconds=body.keep_alive)
         if body.stream_format == "sse":
@@ -68,11 +69,6 @@ class SpeechEndpoint:
 def voices_of(service: Service, model: str) -> tuple[str, ...]:
     """Return a model's voices as far as they are known."""
     return next((status.voices for status in service.status().models if status.name == model), ())
-
-
-def is_starter(service: Service, model: str) -> bool:
-    """Tell whether a model is one of the built-in ones."""
-    return any(status.starter for status in service.status().models if status.name == model)
 
 
 def choose_voice(wanted: str, voices: Sequence[str], model: str) -> str:

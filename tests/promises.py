@@ -176,6 +176,7 @@ MCP = {
     "mcp:save": "A result is put into the project in the format its name says.",
     "mcp:places": "An agent learns in pixels where things are, from models that can tell.",
     "mcp:download": "A download tells how far it is.",
+    "mcp:idle-models-leave": "An open client keeps no model in memory.",
     "mcp:retention": "Old results go with all their formats, and nothing else.",
     "mcp:opened-once": "What was opened is checked, not what was named.",
     "mcp:viewer": "Where the client can show it, results are seen and heard in the chat, saved and varied there.",

@@ -85,7 +85,7 @@ def test_the_registry_takes_the_description() -> None:
 def test_lock_files_hold_checksums_and_no_addresses(folder: str) -> None:
     packages = read(f"{folder}/package-lock.json")["packages"]
 
-    assert [name for name, facts in packages.items() if "resolved" in facts] == []
+    assert "://" not in json.dumps(packages)
     assert [name for name, facts in packages.items() if name and "integrity" not in facts] == []
 
 

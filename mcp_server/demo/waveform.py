@@ -3,7 +3,7 @@
 import wave
 from pathlib import Path
 
-import numpy as np
+from model_runtime.media import speech
 
 
 def peaks(path: Path, count: int) -> tuple[list[float], float]:
@@ -12,8 +12,7 @@ def peaks(path: Path, count: int) -> tuple[list[float], float]:
     The loudest is 1; a file without a sample that is not zero gives zeros.
     """
     with wave.open(str(path)) as file:
-        sound = np.frombuffer(file.readframes(file.getnframes()), "<i2").astype(np.float32)
+        levels = speech.peaks(file.readframes(file.getnframes()), count)
         seconds = file.getnframes() / file.getframerate()
-    stretches = np.array_split(np.abs(sound), count)
-    loud = np.array([stretch.max(initial=0.0) for stretch in stretches])
-    return (loud / max(float(loud.max()), 1.0)).tolist(), seconds
+    loudest = max(levels) or 1.0
+    return [level / loudest for level in levels], seconds

@@ -11,8 +11,7 @@ from pathlib import Path
 import mlx.core as mx
 from mflux.models.common.config.config import Config
 from mflux.utils.image_util import ImageUtil
-from mlx import nn
-from mlx.utils import tree_flatten, tree_map
+from mlx.utils import tree_flatten
 from PIL import Image
 
 from model_runtime.checks.drawing import check_drawing
@@ -21,6 +20,7 @@ from model_runtime.engines.drawing_families import FAMILIES, Family, Velocity
 from model_runtime.engines.drawing_geometry import check_complete, find_family, read_parts
 from model_runtime.engines.drawing_prompts import Prompts
 from model_runtime.engines.engine import Check, Loaded, LoadSpec, Report
+from model_runtime.engines.precision import widen
 from model_runtime.errors import InvalidInput, JobFailed, LoadFailed, SensesError
 from model_runtime.events import Drawing, EngineEvent, Preview, Progress, Result
 from model_runtime.media.pictures import encode_drawing, from_pillow, resize_to_fit
@@ -143,8 +143,8 @@ def _open_family(folder: Path, wanted: str) -> Family:
 
 
 def _evaluate(family: Family, report: Report) -> Loaded:
-    if _on_cpu() and family.model.bits is None:
-        _cast_to_float32(family.model)
+    if family.model.bits is None:
+        widen(family.model)
     arrays = [array for _, array in tree_flatten(family.model.parameters())]
     total = sum(array.nbytes for array in arrays)
     done = 0
@@ -160,16 +160,6 @@ def _pieces(arrays: Sequence[mx.array]) -> Iterator[list[mx.array]]:
     ends = accumulate(array.nbytes for array in arrays)
     for _, piece in groupby(zip(arrays, ends, strict=True), key=lambda pair: pair[1] // LOAD_BYTES):
         yield [array for array, _ in piece]
-
-
-def _cast_to_float32(model: nn.Module) -> None:
-    """A CPU multiplies 16-bit floats ten times slower."""
-    model.update(
-        tree_map(
-            lambda array: array.astype(mx.float32) if mx.issubdtype(array.dtype, mx.floating) else array,
-            model.parameters(),
-        )
-    )
 
 
 def _on_cpu() -> bool:

@@ -1,10 +1,7 @@
 """A picture file within a number of bytes: lower quality first, then fewer pixels."""
 
-import io
 from collections.abc import Iterator
 from dataclasses import dataclass
-
-from PIL import Image
 
 from model_runtime.errors import InvalidInput
 from model_runtime.media.pictures import FileFormat, decode_picture, encode_picture, resize_to_fit
@@ -23,15 +20,14 @@ class Fitted:
     quality: int | None
 
 
-def fit_picture(data: bytes, format: FileFormat, max_bytes: int) -> Fitted:  # noqa: A002 - the user's word
-    """Re-encode a picture file as the best one of `format` that has at most `max_bytes`; 0 means any number.
+def fit_picture(png: bytes, format: FileFormat, max_bytes: int) -> Fitted:  # noqa: A002 - the user's word
+    """Re-encode a PNG as the best file of `format` that has at most `max_bytes`; 0 means any number.
 
     Raises:
-        BadMedia: `data` is no picture.
         InvalidInput: even the smallest one is larger.
     """
     smallest = 0
-    for fitted in _attempts(data, format):
+    for fitted in _attempts(png, format):
         if not max_bytes or len(fitted.data) <= max_bytes:
             return fitted
         smallest = len(fitted.data)
@@ -42,19 +38,13 @@ def fit_picture(data: bytes, format: FileFormat, max_bytes: int) -> Fitted:  # n
     )
 
 
-def _attempts(data: bytes, format: FileFormat) -> Iterator[Fitted]:  # noqa: A002
-    """From the whole picture at its best down to a thumbnail; the whole one keeps how it was drawn in its metadata."""
+def _attempts(png: bytes, format: FileFormat) -> Iterator[Fitted]:  # noqa: A002
+    """From the whole picture at its best, with how it was drawn in its metadata, down to a thumbnail without."""
     qualities = (None,) if format == "png" else QUALITIES
-    width, height = Image.open(io.BytesIO(data)).size if _is_png(data) else (0, 0)
-    for quality in qualities if width else ():
-        yield Fitted(encode_picture(data, format, quality or 0), width, height, quality)
-    picture = decode_picture(data)
-    sides = [side for side in SIDES if side < max(picture.width, picture.height)]
-    for side in sides if width else [max(picture.width, picture.height), *sides]:
+    picture = decode_picture(png)
+    for quality in qualities:
+        yield Fitted(encode_picture(png, format, quality or 0), picture.width, picture.height, quality)
+    for side in (side for side in SIDES if side < max(picture.width, picture.height)):
         small = resize_to_fit(picture, side)
         for quality in qualities:
             yield Fitted(encode_picture(small, format, quality or 0), small.width, small.height, quality)
-
-
-def _is_png(data: bytes) -> bool:
-    return data.startswith(b"\x89PNG\r\n\x1a\n")

@@ -11,12 +11,9 @@ What always holds (checked by `invariants.violations` in every test):
     7. Nothing is loaded that nobody waits for.
 """
 
-from collections.abc import Iterable
 from math import inf
 
-from model_runtime.scheduler.eviction import Policy, least_recently_used
 from model_runtime.scheduler.failures import FOR_EVER, failures_now, rest_after
-from model_runtime.scheduler.lanes import OPEN, Lanes
 from model_runtime.scheduler.messages import (
     Action,
     Arrived,
@@ -40,29 +37,22 @@ from model_runtime.scheduler.messages import (
     Tick,
     UnloadWanted,
 )
-from model_runtime.scheduler.records import CHARGED, SMOOTHING, Limits, ModelPlan, Record, Request
+from model_runtime.scheduler.records import CHARGED, SMOOTHING, ModelPlan, Record, Request
 from model_runtime.scheduler.state import GIGABYTE, State
 from model_runtime.scheduler.turns import in_turn, next_turn
 from model_runtime.status import ModelState
 
 STARVED_FACTOR = 1.25
 """By how much the estimate of a model rises that the system may have killed for memory."""
+STARVED_LIMIT = 2
+"""Times the first estimate: somebody else may have killed it, and it must not become too large for ever."""
 
 
 class Scheduler(State):
     """Decides which models are in memory and which requests run. `handle` is the only way in."""
 
-    def __init__(
-        self,
-        plans: Iterable[ModelPlan],
-        budget_bytes: int,
-        limits: Limits | None = None,
-        policy: Policy = least_recently_used,
-        lanes: Lanes = OPEN,
-    ) -> None:
-        super().__init__(plans, budget_bytes, limits, policy, lanes)
-        self._arrivals = 0
-        self._actions: list[Action] = []
+    _arrivals = 0
+    _actions: list[Action]
 
     # -- writing -------------------------------------------------------------------------------------------------
 
@@ -210,6 +200,9 @@ class Scheduler(State):
             return
         wanted = record.state is ModelState.STOPPING and record.leaving != "load timeout"
         lost, record.active = list(record.active.values()), {}
+        if exited.starved:
+            more_bytes = min(int(record.needed_bytes * STARVED_FACTOR), STARVED_LIMIT * record.plan.needed_bytes)
+            record.needed_bytes = max(record.needed_bytes, more_bytes)
         record.resident_bytes, record.idle_since, record.leaving = 0, None, ""
         record.state = ModelState.ABSENT
         again = [request for request in lost if request.id in exited.untouched and self._may_retry(request)]
@@ -219,8 +212,6 @@ class Scheduler(State):
             else:
                 self._refuse(request, "worker_died", exited.cause)
         record.queue[:0] = again
-        if exited.starved:
-            record.needed_bytes = int(record.needed_bytes * STARVED_FACTOR)
         if not wanted:
             self._fail(record, exited)
 
@@ -365,7 +356,9 @@ class Scheduler(State):
     def _grant(self, record: Record) -> None:
         request = record.queue.pop(0)
         request.granted_at, record.active[request.id], record.idle_since = self.now, request, None
-        record.turns = record.turns | {request.client: next_turn(record.turns)}
+        waiting = {other.client for other in record.queue}
+        turns = {client: turn for client, turn in record.turns.items() if client in waiting}
+        record.turns = turns | {request.client: next_turn(record.turns)}
         asked = request.keep_alive_seconds
         record.keep_alive_seconds = record.plan.keep_alive_seconds if asked is None else asked
         self._actions.append(Grant(request.id, record.name, record.incarnation))

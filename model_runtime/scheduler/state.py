@@ -92,6 +92,8 @@ class State:
 
     def lane_is_free(self, record: Record) -> bool:
         """Whether the GPU has room for the head of the queue."""
+        if not self.lanes:
+            return True
         overdue = {
             other.name: other.oldest.order
             for other in self.records.values()

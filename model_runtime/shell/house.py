@@ -6,6 +6,7 @@ from model_runtime.catalog.fingerprint import Fingerprint, fingerprint
 from model_runtime.catalog.library import Library
 from model_runtime.catalog.model import Model
 from model_runtime.engines.engine import LoadSpec
+from model_runtime.errors import ModelMissing
 from model_runtime.processes.process import Owner, Patience, WorkerProcess
 from model_runtime.shell import memory
 from model_runtime.shell.tenants import Tenant
@@ -17,7 +18,8 @@ class House:
 
     def __init__(self, library: Library, clock: Callable[[], float], patience: Patience) -> None:
         self.tenants: dict[str, Tenant] = {}
-        self._files: dict[str, Fingerprint] = {}
+        self._broken: dict[str, Fingerprint] = {}
+        """The files of models that could not be loaded from them."""
         self._library = library
         self._clock = clock
         self._patience = patience
@@ -29,25 +31,32 @@ class House:
             ModelMissing: the files are gone.
             OSError: the system refuses another process.
         """
-        self._files[model.name] = frozenset()
-        folders = self._library.folders(model)
-        self._files[model.name] = fingerprint(folders)
+        folders = {role: str(folder) for role, folder in self._library.folders(model).items()}
         process = WorkerProcess(model.name, incarnation, owner, self._patience)
-        names = {role: str(folder) for role, folder in folders.items()}
-        process.send(Load(LoadSpec(model.name, model.engine, names, dict(model.options))))
+        process.send(Load(LoadSpec(model.name, model.engine, folders, dict(model.options))))
         now = self._clock()
         tenant = Tenant(model, process, started_at=now, heard_at=now)
         self.tenants[model.name] = tenant
         return tenant
 
     def move_out(self, process: WorkerProcess) -> None:
-        """The process is gone."""
-        if self.of(process) is not None:
-            del self.tenants[process.name]
+        """The process is gone; of one that can never load, the files are remembered."""
+        tenant = self.of(process)
+        if tenant is None:
+            return
+        del self.tenants[process.name]
+        if tenant.is_permanent:
+            self._broken[process.name] = self._files_of(tenant.model)
 
     def is_mended(self, model: Model) -> bool:
         """Whether the files of a model are others than those it could not be loaded from."""
-        return fingerprint(self._library.folders(model)) != self._files.get(model.name, frozenset())
+        return self._files_of(model) != self._broken.get(model.name, frozenset())
+
+    def _files_of(self, model: Model) -> Fingerprint:
+        try:
+            return fingerprint(self._library.folders(model))
+        except ModelMissing:
+            return frozenset()
 
     def of(self, process: WorkerProcess) -> Tenant | None:
         """The tenant of this process, unless it is gone."""

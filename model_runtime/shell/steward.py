@@ -98,10 +98,11 @@ class Steward:
     def arrive(self, job: Job, *, working_bytes: int = 0, keep_alive_seconds: float | None = None) -> None:
         """A job that was opened at the desk asks for its model.
 
-        One that failed for good is tried again where an operator asks for it, or where its files have changed.
+        One that rests after failures is tried again where an operator asks for it; one that failed for good also where
+        its files have changed.
         """
         self.plan(job.model)
-        if self._is_given_up(job.model) and (job.is_load or self.house.is_mended(job.model)):
+        if self._may_try_again(job):
             self.happen(Retried(job.model.name))
         self._trace.asked(job.model.name)
         patience = self._settings.queue_seconds * (IMAGE_PATIENCE if job.task is Task.IMAGE else 1.0)
@@ -117,9 +118,11 @@ class Steward:
             )
         )
 
-    def _is_given_up(self, model: Model) -> bool:
-        record = self.scheduler.records[model.name]
-        return record.state is ModelState.BACKOFF and record.not_before == inf
+    def _may_try_again(self, job: Job) -> bool:
+        record = self.scheduler.records[job.model.name]
+        if record.state is not ModelState.BACKOFF:
+            return False
+        return job.is_load or (record.not_before == inf and self.house.is_mended(job.model))
 
     def learn(self) -> None:
         """Keep what was learned about models, where there is anything new."""

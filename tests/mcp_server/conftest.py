@@ -16,6 +16,7 @@ from mcp_server.callers import Caller
 from mcp_server.places import Places, own_folder
 from mcp_server.server import SensesServer, create_server
 from model_runtime.media.speech import encode_speech
+from model_runtime.service import Service
 from model_runtime.settings import Settings
 from tests.fakes import FakeService
 
@@ -48,7 +49,7 @@ def project(tmp_path: Path) -> Path:
 
 @asynccontextmanager
 async def serving(
-    service: FakeService, settings: Settings, caller: Caller, address: str = "", **options: Any
+    service: Service, settings: Settings, caller: Caller, address: str = "", **options: Any
 ) -> AsyncGenerator[SensesServer]:
     """A server that lives as long as the block."""
     async with anyio.create_task_group() as tasks:

@@ -124,7 +124,7 @@ def test_too_large_a_file_is_refused_before_it_is_read(files: Files) -> None:
 
 
 def test_a_missing_file_is_named_with_the_one_that_was_meant(files: Files) -> None:
-    with pytest.raises(InvalidInput, match=r"There is no file Notes\.png; perhaps notes\.txt\."):
+    with pytest.raises(InvalidInput, match=r"There is no file Notes\.png in .*; perhaps notes\.txt\."):
         read(files, "Notes.png")
 
 

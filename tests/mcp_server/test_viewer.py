@@ -185,7 +185,7 @@ async def test_a_call_that_goes_on_is_followed_to_its_end(host: Host, service: F
 async def test_a_failure_is_read(host: Host) -> None:
     view = await host.call("transcribe", audio="none.wav")
 
-    await expect(view.get_by_text("There is no file none.wav")).to_be_visible(timeout=PATIENCE_MS)
+    await expect(view.get_by_text("There is no file none.wav in")).to_be_visible(timeout=PATIENCE_MS)
 
 
 @browses

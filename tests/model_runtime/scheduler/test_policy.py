@@ -306,3 +306,24 @@ def test_an_old_request_is_answered_instead_of_tried_again() -> None:
 
     assert died == [Refuse(1, "worker_died", "gone")]
     assert core.records["eyes"].state is ModelState.BACKOFF
+
+
+def test_kills_one_after_the_other_do_not_make_a_model_too_large_for_ever() -> None:
+    core = scheduler(ModelPlan("eyes", 60))
+    for incarnation in range(1, 6):
+        core.handle(1000 * incarnation, Arrived(incarnation, "eyes"))
+        core.handle(1000 * incarnation, Exited("eyes", incarnation, "killed", starved=True))
+        core.handle(1000 * incarnation + 900, Tick())
+
+    assert 75 < core.records["eyes"].needed_bytes <= 120
+
+
+def test_who_had_a_turn_is_forgotten_once_they_wait_for_nothing() -> None:
+    core = scheduler(ModelPlan("eyes", 10))
+    ready(core, "eyes")
+    core.handle(1, Arrived(0, "eyes", client="a"))
+    for number in range(1, 40):
+        core.handle(1, Arrived(number, "eyes", client=f"client {number}"))
+        core.handle(1, Ended(number - 1, "eyes", 1))
+
+    assert len(core.records["eyes"].turns) == 1
