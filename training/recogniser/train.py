@@ -40,8 +40,8 @@ SURE = 0.9
 LENGTHS = {
     0.0: {300: 4, 400: 4, 600: 2},
     0.12: {400: 6, 600: 4, 800: 3, 1600: 2, FRAMES: 1},
-    0.6: {300: 2, 400: 6, 800: 4, 1600: 2, FRAMES: 1},
-    0.85: {400: 3, 800: 4, 1600: 3, FRAMES: 2},
+    0.6: {300: 2, 400: 5, 800: 4, 1600: 4, FRAMES: 3},
+    0.85: {400: 3, 800: 4, 1600: 4, FRAMES: 4},
 }
 """From which part of the training on how often windows of how many frames are drawn."""
 
