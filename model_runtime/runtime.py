@@ -4,7 +4,7 @@ import asyncio
 import logging
 import os
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Self
@@ -22,7 +22,7 @@ from model_runtime.processes.process import Patience
 from model_runtime.requests import Request, Task
 from model_runtime.scheduler.messages import Closing, PinChanged, Tick, UnloadWanted
 from model_runtime.settings import Settings
-from model_runtime.shell import memory
+from model_runtime.shell import memory, probe
 from model_runtime.shell.feed import Feed
 from model_runtime.shell.jobs import task_of
 from model_runtime.shell.snapshot import FactSheet, job_status, memory_status, model_status
@@ -54,6 +54,7 @@ class Runtime:
         patience: Patience | None = None,
         limits: Limits | None = None,
         is_short_of_memory: Callable[[], bool] = memory.is_short,
+        working_set_bytes: Callable[[], Awaitable[int]] = probe.working_set_bytes,
     ) -> None:
         self._library = library
         self._check = check
@@ -65,10 +66,13 @@ class Runtime:
         self._steward = Steward(library, settings, clock, patience or Patience(), self._feed)
         self._watchman = Watchman(self._steward, limits or Limits(), is_short_of_memory)
         self._started_at = clock()
+        self._working_set_bytes = working_set_bytes
         self._ticking: asyncio.Task[None] | None = None
+        self._probing: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
         self._ticking = asyncio.create_task(self._tick_for_ever(), name="tick")
+        self._probing = asyncio.create_task(self._probe(), name="probe")
         return self
 
     async def __aexit__(self, *exc_info: object) -> None:
@@ -145,7 +149,7 @@ class Runtime:
             pid=os.getpid(),
             uptime_seconds=now - self._started_at,
             accepting=not steward.scheduler.closing,
-            memory=memory_status(steward.scheduler, steward.house.tenants.values()),
+            memory=memory_status(steward.scheduler, steward.house),
             models=tuple(
                 model_status(
                     model,
@@ -177,9 +181,10 @@ class Runtime:
         steward.learn()
         await steward.house.clear()
         self._feed.close()
-        if self._ticking is not None:
-            self._ticking.cancel()
-            self._ticking = None
+        for task in (self._ticking, self._probing):
+            if task is not None:
+                task.cancel()
+        self._ticking = self._probing = None
 
     def _known(self, name: str) -> Model:
         known = {model.name: model for model in self._library.models()}
@@ -197,6 +202,9 @@ class Runtime:
         with anyio.move_on_after(seconds):
             while not condition():
                 await self._feed.changed()
+
+    async def _probe(self) -> None:
+        self._steward.limit(await self._working_set_bytes())
 
     async def _tick_for_ever(self) -> None:
         while True:

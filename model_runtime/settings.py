@@ -71,6 +71,8 @@ class Settings:
     eviction: Literal["lru", "cost"] = "lru"
     lanes: Literal["auto", "two", "exclusive", "off"] = "auto"
     """How models share the GPU: one heavy and one light at a time, one at all, or all at once; auto: by machine."""
+    spare: bool = True
+    """Whether one process without a model may wait with the libraries that the next load will likely need."""
     queue_per_model: int = 8
     queue_total: int = 32
     queue_seconds: float = 120.0
@@ -132,6 +134,8 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
             values[name] = _names(written[key])
     if "memory.eviction" in written:
         values["eviction"] = _choice("memory.eviction", written["memory.eviction"], ("lru", "cost"))
+    if "memory.spare" in written:
+        values["spare"] = _boolean("memory.spare", written["memory.spare"])
     if "gpu.lanes" in written:
         values["lanes"] = _choice("gpu.lanes", written["gpu.lanes"], ("auto", "two", "exclusive", "off"))
     if "files.allowed_folders" in written:
@@ -154,6 +158,7 @@ def _variables() -> dict[str, str]:
         *NUMBERS,
         *GIGABYTES,
         "memory.eviction",
+        "memory.spare",
         "gpu.lanes",
         "host",
         "api_key",

@@ -84,6 +84,11 @@ class MemoryStatus:
     available_bytes: int
     """What the machine could still give, as the operating system says."""
     daemon_bytes: int
+    spare_engine: str = ""
+    """Whose libraries a process without a model has imported, or is importing; "" where there is none."""
+    spare_is_ready: bool = False
+    spare_bytes: int = 0
+    """What that process holds; part of `footprint_bytes`."""
 
 
 @dataclass(frozen=True, slots=True)

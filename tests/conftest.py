@@ -22,10 +22,16 @@ def anyio_backend() -> str:
     return "asyncio"
 
 
+@pytest.fixture(scope="session", autouse=True)
+def no_spare_processes() -> None:
+    """Daemons that tests start import nothing ahead: most live too short for it to be worth a processor's time."""
+    os.environ["SENSES_MEMORY_SPARE"] = "false"
+
+
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
-    """Settings of an instance that lives in the test's own folder."""
-    return Settings(Folders.under(tmp_path / "home"), port=0)
+    """Settings of an instance that lives in the test's own folder and keeps no spare process."""
+    return Settings(Folders.under(tmp_path / "home"), port=0, spare=False)
 
 
 def find_browser(downloaded: str) -> str:

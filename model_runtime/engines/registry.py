@@ -17,6 +17,21 @@ ENGINES: Mapping[str, str] = {
 }
 
 
+LATER: Mapping[str, str] = {"mlx-audio": "model_runtime.engines.speech_loading"}
+"""What an engine imports only when it loads, though every model of it needs it."""
+
+
+def import_engine(name: str) -> None:
+    """Import all that a load of this engine will need, so that it only has to read weights.
+
+    Raises:
+        LoadFailed: there is no such engine, or its libraries cannot be imported.
+    """
+    open_engine(name)
+    if name in LATER:
+        import_module(LATER[name])
+
+
 def open_engine(name: str) -> Engine:
     """Import and create an engine: one of `ENGINES`, or the class that "module:Class" names.
 
@@ -35,6 +50,11 @@ def open_engine(name: str) -> Engine:
             f"The engine {name} cannot be imported: {error}. Install Senses again; `senses doctor` shows what is missing."
         ) from error
     return engine
+
+
+def working_set_bytes() -> int:
+    """Return how much GPU memory the system recommends to use at most, as MLX tells it; 0 where there is no GPU."""
+    return int(import_module("mlx.core").device_info().get("max_recommended_working_set_size", 0))
 
 
 def active_bytes() -> int:

@@ -120,6 +120,12 @@ class WorkerProcess:
         self._told_cause = self._told_cause or cause
         self._signal(signal.SIGKILL)
 
+    def become(self, name: str, incarnation: int, owner: Owner) -> None:
+        """Serve this model from now on; `owner` is told what happens from now on."""
+        self.name = self._words.name = name
+        self.incarnation = incarnation
+        self._owner = owner
+
     # -- what happens to it ----------------------------------------------------------------------------------------
 
     def frame_received(self, frame: Frame) -> None:

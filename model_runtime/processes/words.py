@@ -14,11 +14,11 @@ log = logging.getLogger(__name__)
 
 
 class Words:
-    """The last lines of a worker's stdout and stderr, read from a non-blocking descriptor."""
+    """The last lines of a worker's stdout and stderr, read from a non-blocking descriptor; `name` is for the log."""
 
     def __init__(self, name: str, descriptor: int) -> None:
         self.lines: deque[str] = deque(maxlen=LINES)
-        self._name = name
+        self.name = name
         self._descriptor = descriptor
         self._rest = b""
 
@@ -47,4 +47,4 @@ class Words:
         text = line[-LINE_BYTES:].decode("utf-8", "replace").rstrip()
         if text:
             self.lines.append(text)
-            log.info("%s: %s", self._name, text)
+            log.info("%s: %s", self.name, text)

@@ -12,7 +12,18 @@ from model_runtime.shell.desk import Desk
 from model_runtime.shell.house import House
 from model_runtime.shell.refusals import worker_died
 from model_runtime.shell.tenants import LOAD_TIMEOUT, Tenant
-from model_runtime.worker.messages import Beat, Hello, JobEnded, JobEvent, LoadBroke, LoadProgress, Ready, Report
+from model_runtime.worker.messages import (
+    Beat,
+    Hello,
+    JobEnded,
+    JobEvent,
+    LoadBroke,
+    LoadProgress,
+    Prepared,
+    Probed,
+    Ready,
+    Report,
+)
 
 log = logging.getLogger(__name__)
 
@@ -57,7 +68,7 @@ class Ear:
                 self._ready(tenant, report)
             case LoadBroke(error, permanent):
                 tenant.load_error, tenant.is_permanent = error.message, permanent
-            case Hello():
+            case Hello() | Prepared() | Probed():
                 pass
 
     def lost(self, process: WorkerProcess, cause: str) -> None:

@@ -1,4 +1,4 @@
-"""Where models live: one process each."""
+"""Where models live: one process each, and perhaps a spare one."""
 
 from collections.abc import Callable
 
@@ -9,6 +9,7 @@ from model_runtime.engines.engine import LoadSpec
 from model_runtime.errors import ModelMissing
 from model_runtime.processes.process import Owner, Patience, WorkerProcess
 from model_runtime.shell import memory
+from model_runtime.shell.spare import Spare
 from model_runtime.shell.tenants import Tenant
 from model_runtime.worker.messages import Load
 
@@ -18,6 +19,7 @@ class House:
 
     def __init__(self, library: Library, clock: Callable[[], float], patience: Patience) -> None:
         self.tenants: dict[str, Tenant] = {}
+        self.spare = Spare(patience)
         self._broken: dict[str, Fingerprint] = {}
         """The files of models that could not be loaded from them."""
         self._library = library
@@ -25,14 +27,15 @@ class House:
         self._patience = patience
 
     def move_in(self, model: Model, incarnation: int, owner: Owner) -> Tenant:
-        """Start a process and let it load the model.
+        """Start a process, or take the spare one, and let it load the model.
 
         Raises:
             ModelMissing: the files are gone.
             OSError: the system refuses another process.
         """
         folders = {role: str(folder) for role, folder in self._library.folders(model).items()}
-        process = WorkerProcess(model.name, incarnation, owner, self._patience)
+        process = self.spare.take(model.engine, model.name, incarnation, owner)
+        process = process or WorkerProcess(model.name, incarnation, owner, self._patience)
         process.send(Load(LoadSpec(model.name, model.engine, folders, dict(model.options))))
         now = self._clock()
         tenant = Tenant(model, process, started_at=now, heard_at=now)
@@ -72,6 +75,7 @@ class House:
         """Read what every process holds."""
         for tenant in self.tenants.values():
             tenant.footprint_bytes = memory.footprint_bytes(tenant.process.pid) or tenant.footprint_bytes
+        self.spare.measure()
 
     async def clear(self) -> None:
         """Send everybody away, by force who still works for a caller that is gone, and wait until all are reaped."""
@@ -80,5 +84,7 @@ class House:
             if tenant.revoked:
                 tenant.process.kill("it went on with a cancelled job while Senses was shutting down")
             tenant.process.stop()
+        self.spare.drop()
         for process in processes:
             await process.exited.wait()
+        await self.spare.clear()

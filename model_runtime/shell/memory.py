@@ -9,6 +9,9 @@ RESERVE_BYTES = 4 << 30
 RESERVE_SHARE = 0.2
 """Left to everything else on the machine: the larger of the two, but never more than half of it."""
 
+WORKING_SET_SHARE = 0.9
+"""Of what Metal recommends: the rest is left to whatever else draws on this machine."""
+
 SHORT_SHARE = 0.03
 """With less than this available a Linux machine is about to swap or to kill."""
 
@@ -22,10 +25,15 @@ PHYS_FOOTPRINT_FIELD = 9
 RUSAGE_FIELDS = 12
 
 
-def budget_bytes(configured_bytes: int, total_bytes: int) -> int:
-    """Decide what all models together may take; `configured_bytes` 0 means as much as is reasonable."""
+def budget_bytes(configured_bytes: int, total_bytes: int, working_set_bytes: int = 0) -> int:
+    """Decide what all models together may take; `configured_bytes` 0 means as much as is reasonable.
+
+    `working_set_bytes` is what the system recommends to use of the GPU's memory at most; 0 where it says nothing.
+    """
     reserve = min(max(RESERVE_BYTES, int(RESERVE_SHARE * total_bytes)), total_bytes // 2)
     reasonable = total_bytes - reserve
+    if working_set_bytes:
+        reasonable = min(reasonable, int(WORKING_SET_SHARE * working_set_bytes))
     return min(configured_bytes, reasonable) if configured_bytes else reasonable
 
 

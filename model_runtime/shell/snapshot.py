@@ -1,7 +1,6 @@
 """Render the runtime's state as the one frozen status. Reads everything, changes nothing."""
 
 import os
-from collections.abc import Iterable
 from dataclasses import dataclass
 from math import inf
 
@@ -11,6 +10,7 @@ from model_runtime.scheduler.core import Scheduler
 from model_runtime.scheduler.records import Record
 from model_runtime.shell import memory
 from model_runtime.shell.counters import Tally
+from model_runtime.shell.house import House
 from model_runtime.shell.jobs import Job
 from model_runtime.shell.tenants import Tenant
 from model_runtime.status import JobStatus, MemoryStatus, ModelState, ModelStatus
@@ -115,14 +115,17 @@ def job_status(job: Job, loading: bool, now: float) -> JobStatus:
     )
 
 
-def memory_status(scheduler: Scheduler, tenants: Iterable[Tenant]) -> MemoryStatus:
+def memory_status(scheduler: Scheduler, house: House) -> MemoryStatus:
     """The budget, what is charged and what is really held."""
     return MemoryStatus(
         budget_bytes=scheduler.budget_bytes,
         charged_bytes=scheduler.charged_bytes,
-        footprint_bytes=sum(tenant.footprint_bytes for tenant in tenants),
+        footprint_bytes=sum(tenant.footprint_bytes for tenant in house.tenants.values()) + house.spare.held_bytes,
         available_bytes=memory.available_bytes(),
         daemon_bytes=memory.footprint_bytes(os.getpid()),
+        spare_engine=house.spare.engine,
+        spare_is_ready=house.spare.is_ready,
+        spare_bytes=house.spare.held_bytes,
     )
 
 

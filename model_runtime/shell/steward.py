@@ -10,18 +10,16 @@ from collections import deque
 from collections.abc import Callable
 from math import inf
 
-from model_runtime.catalog.catalog import has_apple_gpu
 from model_runtime.catalog.library import Library
 from model_runtime.catalog.model import Model
 from model_runtime.errors import ModelMissing, SensesError
 from model_runtime.processes.process import Patience
 from model_runtime.requests import Task
-from model_runtime.scheduler.core import Scheduler
-from model_runtime.scheduler.eviction import POLICIES
-from model_runtime.scheduler.lanes import LANES, Lane
+from model_runtime.scheduler.lanes import Lane
 from model_runtime.scheduler.messages import (
     Action,
     Arrived,
+    BudgetChanged,
     Ended,
     Exited,
     Grant,
@@ -34,20 +32,22 @@ from model_runtime.scheduler.messages import (
     Spawn,
     Stop,
 )
-from model_runtime.scheduler.records import USUAL_LOAD_SECONDS, Limits, ModelPlan
+from model_runtime.scheduler.records import CHARGED, USUAL_LOAD_SECONDS, ModelPlan
 from model_runtime.settings import Settings
 from model_runtime.shell import memory
 from model_runtime.shell.counters import Tally
 from model_runtime.shell.desk import Desk
 from model_runtime.shell.ear import Ear
 from model_runtime.shell.feed import Feed
+from model_runtime.shell.foresight import Foresight
 from model_runtime.shell.house import House
 from model_runtime.shell.jobs import Job
 from model_runtime.shell.ledger import Ledger
 from model_runtime.shell.refusals import error_of
+from model_runtime.shell.rules import scheduler_for
 from model_runtime.shell.tenants import LOAD_TIMEOUT
 from model_runtime.status import ModelState
-from model_runtime.trace.log import TraceLog
+from model_runtime.trace.log import TraceLog, last_asked
 from model_runtime.worker.messages import Cancel
 
 IMAGE_PATIENCE = 2.5
@@ -66,13 +66,14 @@ class Steward:
         self.tally = Tally()
         self.desk = Desk(clock, self.tally, self._mailbox_emptied)
         self.house = House(library, clock, patience)
-        self.scheduler = _scheduler(settings)
+        self.scheduler = scheduler_for(settings)
         self._library = library
         self._settings = settings
         self._feed = feed
         self._models: dict[str, Model] = {}
         self._ledger = Ledger(settings.folders.data)
         self._trace = TraceLog(settings.folders.data, time.time)
+        self._foresight = Foresight(library, self.house.spare, last_asked(settings.folders.data))
         self._ear = Ear(self.desk, self.house, self.tally, clock, self.happen, feed.change)
         self._happenings: deque[Happening] = deque()
         self._is_handling = False
@@ -105,6 +106,7 @@ class Steward:
         if self._may_try_again(job):
             self.happen(Retried(job.model.name))
         self._trace.asked(job.model.name)
+        self._foresight.asked(job.model.name)
         patience = self._settings.queue_seconds * (IMAGE_PATIENCE if job.task is Task.IMAGE else 1.0)
         self.happen(
             Arrived(
@@ -132,6 +134,21 @@ class Steward:
                 self._ledger.note(model, record)
         self._ledger.save()
         self._trace.save()
+
+    def prepare(self) -> None:
+        """Import ahead what is likely to be loaded next, while nothing runs or loads."""
+        records = self.scheduler.records.values()
+        is_loading = any(record.state is ModelState.STARTING for record in records)
+        if self._settings.spare and not (self.desk.jobs or is_loading or self.scheduler.closing):
+            resident = {record.name for record in records if record.state in CHARGED}
+            self._foresight.prepare(resident, self.scheduler.free_bytes)
+
+    def limit(self, working_set_bytes: int) -> None:
+        """Keep to what the GPU works well with."""
+        budget = memory.budget_bytes(self._settings.budget_bytes, memory.total_bytes(), working_set_bytes)
+        if budget < self.scheduler.budget_bytes:
+            log.info("Models may take %.1f GB: 0.9 of what the system recommends for its GPU", budget / 1e9)
+            self.happen(BudgetChanged(budget))
 
     def leave(self, job: Job) -> None:
         """The caller reads no more; where it has no answer yet, that ends the work."""
@@ -185,6 +202,7 @@ class Steward:
                     self._perform(action)
         finally:
             self._is_handling = False
+        self._foresight.make_way(self.scheduler.free_bytes)
         self._tell_positions()
         self._feed.change()
 
@@ -255,23 +273,3 @@ class Steward:
             if position and position != job.position:
                 reason = self.scheduler.explain(job.model.name)
                 self.desk.tell_position(job, position, reason, self.house.tenants.get(job.model.name))
-
-
-def _scheduler(settings: Settings) -> Scheduler:
-    limits = Limits(
-        queue_per_model=settings.queue_per_model,
-        queue_total=settings.queue_total,
-        queue_seconds=settings.queue_seconds,
-        load_seconds=settings.load_seconds,
-    )
-    budget = memory.budget_bytes(settings.budget_bytes, memory.total_bytes())
-    if budget < settings.budget_bytes:
-        log.warning("memory.budget_gb leaves too little for the rest of this machine: %.1f GB are used", budget / 1e9)
-    return Scheduler((), budget, limits, POLICIES[settings.eviction], LANES[lanes_for(settings)])
-
-
-def lanes_for(settings: Settings) -> str:
-    """Say how the GPU is shared: as the settings say, else in two lanes where there is one."""
-    if settings.lanes != "auto":
-        return settings.lanes
-    return "two" if has_apple_gpu() else "off"

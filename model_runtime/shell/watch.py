@@ -95,7 +95,15 @@ class Watchman:
         if now - self._learned_at >= LEARN_SECONDS:
             self._learned_at = now
             self._steward.learn()
-        if self._is_short():
+        self._weigh()
+
+    def _weigh(self) -> None:
+        """Give memory back while the machine runs short of it, what serves nobody first; else use the quiet."""
+        if not self._is_short():
+            self._steward.prepare()
+        elif self._steward.house.spare.engine:
+            self._steward.house.spare.drop()
+        else:
             self._steward.happen(Pressed())
 
     def _charge_what_is_held(self, now: float) -> None:

@@ -6,7 +6,8 @@ bytes the model holds. Times are seconds since the epoch.
 
 import json
 import logging
-from collections.abc import Callable, Iterable
+import os
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,8 @@ from typing import Any
 NAME = "trace.jsonl"
 LARGEST_BYTES = 4_000_000
 """About 60 000 requests; then the file becomes the older half and a new one begins."""
+RECENT_BYTES = 65_536
+"""About the last thousand requests."""
 
 log = logging.getLogger(__name__)
 
@@ -24,6 +27,15 @@ class Asked:
 
     at: float
     model: str
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A load that succeeded."""
+
+    model: str
+    seconds: float
+    held_bytes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,23 +93,39 @@ def read(folder: Path) -> Trace:
     return parse([*_lines(older(path)), *_lines(path)])
 
 
+def last_asked(folder: Path) -> list[str]:
+    """Read which models were asked for last, the newest at the end; a bounded look at the end of the file."""
+    try:
+        with (folder / NAME).open("rb") as file:
+            file.seek(max(file.seek(0, os.SEEK_END) - RECENT_BYTES, 0))
+            lines = file.read().decode("utf-8", "replace").splitlines()
+    except OSError:
+        return []
+    return [fact.model for fact in _facts(lines) if isinstance(fact, Asked)]
+
+
 def parse(lines: Iterable[str]) -> Trace:
     """Make a trace of lines; the last load of a model is the one that counts."""
-    asked: list[Asked] = []
-    load_seconds: dict[str, float] = {}
-    held_bytes: dict[str, int] = {}
+    facts = list(_facts(lines))
+    loads = {fact.model: fact for fact in facts if isinstance(fact, Loaded)}
+    asked = [fact for fact in facts if isinstance(fact, Asked) and fact.model in loads]
+    return Trace(
+        tuple(sorted(asked, key=lambda one: one.at)),
+        {name: load.seconds for name, load in loads.items()},
+        {name: load.held_bytes for name, load in loads.items()},
+    )
+
+
+def _facts(lines: Iterable[str]) -> Iterator[Asked | Loaded]:
     for line in lines:
         try:
             facts = json.loads(line)
-            model = str(facts["m"])
             if facts["e"] == "asked":
-                asked.append(Asked(float(facts["t"]), model))
+                yield Asked(float(facts["t"]), str(facts["m"]))
             elif facts["e"] == "loaded":
-                load_seconds[model], held_bytes[model] = float(facts["s"]), int(facts["b"])
+                yield Loaded(str(facts["m"]), float(facts["s"]), int(facts["b"]))
         except (ValueError, KeyError, TypeError):
             continue
-    known = [one for one in asked if one.model in held_bytes]
-    return Trace(tuple(sorted(known, key=lambda one: one.at)), load_seconds, held_bytes)
 
 
 def _lines(path: Path) -> list[str]:

@@ -14,7 +14,7 @@ import threading
 from typing import cast
 
 from model_runtime.engines.engine import Engine, LoadSpec, StepEngine
-from model_runtime.engines.registry import active_bytes, open_engine
+from model_runtime.engines.registry import active_bytes, import_engine, open_engine, working_set_bytes
 from model_runtime.errors import LoadFailed, SensesError
 from model_runtime.worker.faults import name_fault
 from model_runtime.worker.link import Link, end_orphaned
@@ -24,6 +24,10 @@ from model_runtime.worker.messages import (
     Load,
     LoadBroke,
     LoadProgress,
+    Prepare,
+    Prepared,
+    Probe,
+    Probed,
     Ready,
     Shutdown,
 )
@@ -60,7 +64,7 @@ def main() -> None:
 
 
 def _serve(link: Link, orders: Orders, pulse: Pulse) -> int:
-    spec = _wait_for_spec(orders)
+    spec = _wait_for_spec(link, orders)
     if spec is None:
         return 0
     pulse.start(link.send, active_bytes)
@@ -78,11 +82,16 @@ def _serve(link: Link, orders: Orders, pulse: Pulse) -> int:
     return 0
 
 
-def _wait_for_spec(orders: Orders) -> LoadSpec | None:
+def _wait_for_spec(link: Link, orders: Orders) -> LoadSpec | None:
     while True:
         match orders.wait():
             case Load(spec):
                 return spec
+            case Prepare(engine):
+                import_engine(engine)
+                link.send(Prepared())
+            case Probe():
+                link.send(Probed(working_set_bytes()))
             case Shutdown():
                 return None
             case _:

@@ -21,6 +21,18 @@ class Load:
 
 
 @dataclass(frozen=True, slots=True)
+class Prepare:
+    """Import the libraries of this engine and wait for `Load`."""
+
+    engine: str
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """Say what this machine's GPU works well with."""
+
+
+@dataclass(frozen=True, slots=True)
 class Run:
     """Work on a request."""
 
@@ -40,7 +52,7 @@ class Shutdown:
     """Leave: at once while loading, else after the piece that is being worked on."""
 
 
-Order = Load | Run | Cancel | Shutdown
+Order = Load | Prepare | Probe | Run | Cancel | Shutdown
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +61,18 @@ class Hello:
 
     pid: int
     protocol: int = PROTOCOL
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """The libraries of the engine are imported."""
+
+
+@dataclass(frozen=True, slots=True)
+class Probed:
+    """How many bytes of GPU memory the system recommends to use at most; 0 where there is no GPU."""
+
+    working_set_bytes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,4 +123,4 @@ class Beat:
     active_bytes: int
 
 
-Report = Hello | LoadProgress | Ready | LoadBroke | JobEvent | JobEnded | Beat
+Report = Hello | Prepared | Probed | LoadProgress | Ready | LoadBroke | JobEvent | JobEnded | Beat
