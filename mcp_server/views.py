@@ -34,6 +34,7 @@ def jobs(status: Status, handles: Iterable[Job]) -> dict[str, Any]:
             "stage": job.stage,
             "done": job.done,
             "total": job.total,
+            **({"reason": job.reason} if job.reason else {}),
         }
         for job in status.jobs
     ]

@@ -161,7 +161,7 @@ class Runtime:
                 )
                 for model in self._library.models()
             ),
-            jobs=tuple(job_status(job, steward.is_loading(job), now) for job in steward.desk.jobs.values()),
+            jobs=tuple(job_status(job, steward.scheduler, now) for job in steward.desk.jobs.values()),
             counters=steward.tally.snapshot(),
         )
 

@@ -71,6 +71,8 @@ class JobStatus:
     done: float
     total: float
     age_seconds: float
+    reason: str = ""
+    """What it waits for, as a clause; "" while it runs."""
 
 
 @dataclass(frozen=True, slots=True)

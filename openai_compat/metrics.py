@@ -57,6 +57,11 @@ def totals(status: Status) -> Iterator[Metric]:
         ("senses_memory_budget_bytes", "Memory that models may take together.", memory.budget_bytes),
         ("senses_memory_charged_bytes", "Memory reserved for models.", memory.charged_bytes),
         ("senses_memory_footprint_bytes", "Memory of all workers as measured.", memory.footprint_bytes),
+        (
+            "senses_spare_footprint_bytes",
+            "Memory of the process without a model, part of the former.",
+            memory.spare_bytes,
+        ),
         ("senses_memory_available_bytes", "Memory the machine could still give.", memory.available_bytes),
         ("senses_daemon_memory_bytes", "Memory of the daemon itself.", memory.daemon_bytes),
         ("senses_jobs_running", "Requests being worked on.", running),

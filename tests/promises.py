@@ -49,6 +49,7 @@ RUNTIME = {
     "runtime:no-churn": "What was just loaded and has served nobody is not pushed out at once.",
     "runtime:breaker": "A model that keeps failing is tried ever more rarely.",
     "runtime:sticky-failure": "What trying again cannot cure is told until somebody mends it.",
+    "runtime:why-not-loaded": "Whoever waits for memory is told what is needed, what is free and what would be evicted.",
     "runtime:warm-spare": "A model that is likely next loads in a process that has imported its libraries already.",
     "runtime:spare-yields": "The spare process is given up before anybody misses its memory.",
     "runtime:working-set": "The budget keeps to what the system recommends for its GPU.",

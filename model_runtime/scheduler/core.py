@@ -332,8 +332,7 @@ class Scheduler(State):
     def _make_room(self, record: Record, missing_bytes: int) -> None:
         victims = self.policy([self.resident(other) for other in self.evictable(record)], missing_bytes)
         if victims is None and self.lost_patience(record):
-            busy = [other for other in self.records.values() if other.state is ModelState.READY and other is not record]
-            victims = self.policy([self.resident(other) for other in busy if not other.pinned], missing_bytes)
+            victims = self.policy([self.resident(other) for other in self.occupants(record)], missing_bytes)
         for name in victims or ():
             self._send_away(self.records[name], f"evicted for {record.name}")
 

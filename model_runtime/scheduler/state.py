@@ -69,9 +69,21 @@ class State:
             return f"{model} is being unloaded ({record.leaving}) and will be loaded again"
         if record.state is ModelState.BACKOFF:
             return f"{model} failed and rests: {record.error}"
-        needed, free = record.needed_bytes / GIGABYTE, self.free_bytes / GIGABYTE
-        leaving = ", ".join(other.name for other in self.leaving()) or "an idle model"
-        return f"{model} needs {needed:.1f} GB, {free:.1f} GB is free, waiting for {leaving} to make room"
+        needed = self.need(record) if record.queue else record.needed_bytes
+        short = f"{model} needs {needed / GIGABYTE:.1f} GB, {self.free_bytes / GIGABYTE:.1f} GB is free"
+        return f"{short}, {self._way_out(record, needed)}"
+
+    def _way_out(self, record: Record, needed_bytes: int) -> str:
+        """Say whose memory it waits for."""
+        if leaving := [other.name for other in self.leaving()]:
+            return f"waiting for {' and '.join(leaving)} to leave"
+        missing = needed_bytes - self.free_bytes + self.excess_bytes
+        if missing <= 0:
+            return "waiting for its turn"
+        victims = self.policy([self.resident(other) for other in self.occupants(record)], missing)
+        if victims is None:
+            return "and what the others hold together is too little: pinned models stay"
+        return f"waiting for {' and '.join(victims)} to be done, to be evicted then"
 
     def is_overdue(self, record: Record) -> bool:
         """Whether an idle model has had its time."""
@@ -117,6 +129,12 @@ class State:
         for record in self.records.values():
             is_needed = record.pinned or record.queue or record is waiter or self._is_fresh(record)
             if record.is_idle and not is_needed:
+                yield record
+
+    def occupants(self, waiter: Record) -> Iterator[Record]:
+        """Models, busy ones too, that leave for a waiter who has lost patience."""
+        for record in self.records.values():
+            if record.state is ModelState.READY and record is not waiter and not record.pinned:
                 yield record
 
     def _is_fresh(self, record: Record) -> bool:

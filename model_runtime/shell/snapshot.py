@@ -98,9 +98,11 @@ def model_status(
     )
 
 
-def job_status(job: Job, loading: bool, now: float) -> JobStatus:
-    """One job; `loading` tells that its model is being loaded."""
-    waiting = "loading" if loading else "queued"
+def job_status(job: Job, scheduler: Scheduler, now: float) -> JobStatus:
+    """One job, and what it waits for."""
+    record = scheduler.records.get(job.model.name)
+    waiting = "loading" if record is not None and record.state is ModelState.STARTING else "queued"
+    is_waiting = job.granted_at is None and record is not None
     return JobStatus(
         id=job.id,
         model=job.model.name,
@@ -112,6 +114,7 @@ def job_status(job: Job, loading: bool, now: float) -> JobStatus:
         done=job.done,
         total=job.total,
         age_seconds=now - job.arrived_at,
+        reason=scheduler.explain(job.model.name) if is_waiting else "",
     )
 
 

@@ -181,11 +181,6 @@ class Steward:
                 other.sign_at = tenant.heard_at
             tenant.process.read(wanted=True)
 
-    def is_loading(self, job: Job) -> bool:
-        """Whether the job waits for a load that goes on."""
-        record = self.scheduler.records.get(job.model.name)
-        return record is not None and record.state is ModelState.STARTING
-
     # -- what the scheduler wants ----------------------------------------------------------------------------------
 
     def happen(self, happened: Happening) -> None:
@@ -272,4 +267,5 @@ class Steward:
             position = self.scheduler.position(job.id)
             if position and position != job.position:
                 reason = self.scheduler.explain(job.model.name)
+                log.info("Job %d waits at place %d: %s", job.id, position, reason)
                 self.desk.tell_position(job, position, reason, self.house.tenants.get(job.model.name))

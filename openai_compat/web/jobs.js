@@ -17,7 +17,7 @@ function Job({ job, colour }) {
   return html`<li>
     <i class="dot" style=${{ background: colour }}></i>
     <span class="what"><b>${verb(job.task)}</b> with ${job.model} <small>for ${job.client || "someone"}</small></span>
-    <span class="stage">${job.state === "queued" ? `waiting, place ${job.position}` : progress(job)}</span>
+    <span class="stage">${job.state === "queued" ? `waiting, place ${job.position}${job.reason && `: ${job.reason}`}` : progress(job)}</span>
     <span class="quiet">${clock(job.age_seconds)}</span>
     <button type="button" aria-label="Cancel job ${job.id}" onClick=${() => command(`api/jobs/${job.id}/cancel`).catch(() => {})}>Cancel</button>
     <div class="progress" data-state=${job.state} data-known=${known} role="progressbar" aria-label="Job ${job.id}" aria-valuemin="0"

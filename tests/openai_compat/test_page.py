@@ -114,14 +114,18 @@ async def test_an_operator_starts_stops_and_pins_from_the_page(page: Page, servi
 @pytest.mark.browser
 async def test_jobs_are_shown_with_their_progress_and_can_be_cancelled(page: Page, service: FakeService) -> None:
     running = JobStatus(1, "image-starter", Task.IMAGE, "Claude Code", "running", 0, "steps", 3, 4, 65.0)
-    waiting = JobStatus(2, "image-starter", Task.IMAGE, "Cursor", "queued", 1, "", 0, 0, 2.0)
+    waiting = JobStatus(
+        2, "image-starter", Task.IMAGE, "Cursor", "queued", 1, "", 0, 0, 2.0, "image-starter is busy with 1 running"
+    )
     status = replace(service.status(), jobs=(running, waiting))
     service.status = lambda: status  # type: ignore[method-assign]
 
     await page.goto("/")
 
     await expect(page.get_by_role("listitem").filter(has_text="Claude Code")).to_contain_text("steps 3 of 4")
-    await expect(page.get_by_role("listitem").filter(has_text="Cursor")).to_contain_text("waiting, place 1")
+    await expect(page.get_by_role("listitem").filter(has_text="Cursor")).to_contain_text(
+        "waiting, place 1: image-starter is busy with 1 running"
+    )
     await page.get_by_role("button", name="Cancel job 1").click()
     await until(lambda: service.cancelled_jobs == [1])
 

@@ -352,7 +352,27 @@ def test_a_waiting_request_knows_its_place_and_what_it_waits_for() -> None:
     core.handle(1, Arrived(4, "brush"))
 
     assert (core.position(3), core.position(4), core.position(99)) == (1, 2, 0)
-    assert core.explain("brush") == "brush needs 6.0 GB, 2.0 GB is free, waiting for eyes to make room"
+    assert core.explain("brush") == "brush needs 6.0 GB, 2.0 GB is free, waiting for eyes to leave"
+
+
+@pytest.mark.promise("runtime:why-not-loaded")
+def test_a_model_that_is_not_loaded_says_what_it_needs_what_is_free_and_whom_it_would_evict() -> None:
+    core = scheduler()
+    load(core, "eyes", 0, 1)
+    load(core, "ears", 0, 2)
+    core.handle(1, Arrived(3, "eyes"))
+    core.handle(1, Arrived(4, "ears"))
+    core.handle(1, Arrived(5, "brush"))
+
+    while_busy = core.explain("brush")
+    core.handle(1, PinChanged("eyes", True))
+    core.handle(1, PinChanged("ears", True))
+    with_pins = core.explain("brush")
+
+    assert while_busy == "brush needs 6.0 GB, 2.0 GB is free, waiting for eyes to be done, to be evicted then"
+    assert with_pins == (
+        "brush needs 6.0 GB, 2.0 GB is free, and what the others hold together is too little: pinned models stay"
+    )
 
 
 def test_the_cost_policy_keeps_the_model_that_is_asked_for_often() -> None:
