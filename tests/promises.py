@@ -51,6 +51,7 @@ RUNTIME = {
     "runtime:sticky-failure": "What trying again cannot cure is told until somebody mends it.",
     "runtime:why-not-loaded": "Whoever waits for memory is told what is needed, what is free and what would be evicted.",
     "runtime:warm-spare": "A model that is likely next loads in a process that has imported its libraries already.",
+    "runtime:read-ahead": "Weights are read from the disk while libraries are imported.",
     "runtime:spare-yields": "The spare process is given up before anybody misses its memory.",
     "runtime:working-set": "The budget keeps to what the system recommends for its GPU.",
     "runtime:transparent-retry": "Work whose process died before it said anything gets another one, once.",

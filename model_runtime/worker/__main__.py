@@ -33,6 +33,7 @@ from model_runtime.worker.messages import (
 )
 from model_runtime.worker.orders import Orders
 from model_runtime.worker.pulse import Pulse
+from model_runtime.worker.read_ahead import read_ahead
 from model_runtime.worker.turns import Turns
 from model_runtime.worker.work import Work
 
@@ -104,7 +105,10 @@ def _load(spec: LoadSpec, link: Link, orders: Orders, pulse: Pulse) -> StepEngin
         link.send(LoadProgress(stage, fraction))
 
     report("libraries", None)
+    imported = threading.Event()
+    threading.Thread(target=read_ahead, args=(spec.folders.values(), imported), name="read ahead", daemon=True).start()
     engine = _in_steps(open_engine(spec.engine), orders, pulse)
+    imported.set()
     loaded = engine.load(spec, report)
     pulse.loading = False
     link.send(Ready(loaded))
