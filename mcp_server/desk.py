@@ -6,7 +6,7 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
-from typing import Any, BinaryIO, ParamSpec
+from typing import Annotated, Any, BinaryIO, ParamSpec
 from urllib.parse import quote
 
 import anyio
@@ -14,6 +14,7 @@ from mcp.server import MCPServer
 from mcp.server.mcpserver import Context
 from mcp.server.mcpserver.exceptions import ToolError
 from mcp_types import CallToolResult, ToolAnnotations
+from pydantic import BeforeValidator, Field
 
 from mcp_server import sdk
 from mcp_server.artifacts import Artifact, ArtifactStore, NotSaved
@@ -24,8 +25,9 @@ from mcp_server.jobs import Jobs, Work, attend
 from mcp_server.player import Player
 from mcp_server.progress import Meter
 from mcp_server.results import Link, answer
-from model_runtime.errors import Failed, SensesError
+from model_runtime.errors import Failed, InvalidInput, SensesError
 from model_runtime.events import Event, Finished
+from model_runtime.keep_alive import parse_keep_alive
 from model_runtime.media.remote import PUBLIC_WEB, Fetcher
 from model_runtime.media.types import Picture, Sound
 from model_runtime.requests import Request
@@ -35,6 +37,12 @@ from model_runtime.settings import Settings
 ToolContext = Context[Caller, Any]
 P = ParamSpec("P")
 Tool = Callable[P, Awaitable[CallToolResult]]
+
+KeepAlive = Annotated[
+    str,
+    BeforeValidator(lambda value: str(value) if isinstance(value, int | float) else value),
+    Field(description='How long the model stays: "10m", seconds, 0, -1 for good'),
+]
 
 STARTER_NOTE = (
     "A built-in starter model answered: it knows only a toy world of coloured shapes, numbers and everyday commands. "
@@ -73,11 +81,18 @@ class Desk:
         return answer(job.running_yet())
 
     async def run(
-        self, request: Request, meter: Meter, client: str, on: Callable[[Event], None] | None = None
+        self,
+        request: Request,
+        meter: Meter,
+        client: str,
+        on: Callable[[Event], None] | None = None,
+        *,
+        keep_alive_seconds: float | None = None,
     ) -> Finished:
         """Let the runtime serve a request, noting progress and passing every event to `on`; return the last one."""
         last: Event | None = None
-        async with aclosing(self.service.run(request, client=client)) as events:
+        events = self.service.run(request, client=client, keep_alive_seconds=keep_alive_seconds)
+        async with aclosing(events):
             async for last in events:
                 meter.note(last)
                 if on is not None:
@@ -89,6 +104,18 @@ class Desk:
     def url(self, artifact: Artifact) -> str | None:
         """Return where a browser finds the artifact."""
         return f"{self.address}/artifacts/{artifact.kind}/{quote(artifact.path.name)}" if self.address else None
+
+
+def stay(keep_alive: str) -> float | None:
+    """Read for how many seconds the caller wants the model to stay; None where it says nothing.
+
+    Raises:
+        InvalidInput: it means nothing.
+    """
+    try:
+        return parse_keep_alive(keep_alive) if keep_alive else None
+    except ValueError as error:
+        raise InvalidInput(f"keep_alive is {keep_alive!r}: {error}.", param="keep_alive") from error
 
 
 async def read_picture(files: Files, address: str, param: str) -> Picture:

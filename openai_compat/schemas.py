@@ -9,7 +9,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from openai_compat.fields import parse_granularities, parse_keep_alive, parse_size
+from model_runtime.keep_alive import parse_keep_alive
+from openai_compat.fields import parse_granularities, parse_size
 
 
 class Wire(BaseModel):

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from mcp_server import sdk
 from mcp_server.callers import Caller
-from mcp_server.desk import Desk, ToolContext, read_picture, told, tool
+from mcp_server.desk import Desk, KeepAlive, ToolContext, read_picture, stay, told, tool
 from mcp_server.progress import Meter
 from mcp_server.regions import Extent, read_boxes, read_points
 from mcp_server.results import Described, Size, answer
@@ -41,6 +41,7 @@ def add_describe_image(server: MCPServer[Caller], desk: Desk) -> None:
         ] = [],  # noqa: B006
         model: Annotated[str, Field(description="auto, fast, best or a name from media_status")] = "auto",
         max_tokens: Annotated[int, Field(ge=1, le=4096)] = 512,
+        keep_alive: KeepAlive = "",
         wait_seconds: Annotated[int, Field(ge=-1, le=3600, description="-1: as long as this client can")] = -1,
     ) -> Annotated[CallToolResult, Described]:
         """Look at an image file with a local vision model: describe it, answer a question about it, write alt text,
@@ -51,12 +52,13 @@ def add_describe_image(server: MCPServer[Caller], desk: Desk) -> None:
             check_places(desk, name, task)
         question = asked(task, prompt)
         files, client = desk.files(ctx), sdk.client_name(ctx)
+        seconds = stay(keep_alive)
 
         async def look(meter: Meter) -> CallToolResult:
             first = await read_picture(files, image, "image")
             others = [await read_picture(files, other, "more_images") for other in more_images]
             request = Chat(name, (Message("user", (first, *others, question)),), max_tokens=max_tokens)
-            finished = await desk.run(request, meter, client)
+            finished = await desk.run(request, meter, client, keep_alive_seconds=seconds)
             if not isinstance(finished.result, Answer):
                 raise TypeError(finished.result)
             found = finished.result

@@ -13,7 +13,7 @@ from pydantic import Field
 from mcp_server import sdk
 from mcp_server.artifacts import Artifact, Kind
 from mcp_server.callers import Caller
-from mcp_server.desk import Desk, ToolContext, keep_copy, link, read_picture, told, tool
+from mcp_server.desk import Desk, KeepAlive, ToolContext, keep_copy, link, read_picture, stay, told, tool
 from mcp_server.files import Files
 from mcp_server.progress import Meter
 from mcp_server.results import Generated, Picture, answer
@@ -57,12 +57,14 @@ def add_generate_image(server: MCPServer[Caller], desk: Desk) -> None:
         output_path: Annotated[str, Field(description="Also save here; several get -2, -3 …")] = "",
         overwrite: bool = False,
         preview: Literal["thumbnail", "full", "none"] = "thumbnail",
+        keep_alive: KeepAlive = "",
         wait_seconds: Annotated[int, Field(ge=-1, le=3600, description="-1: as long as this client can")] = -1,
     ) -> Annotated[CallToolResult, Generated]:
         """Draw images from a text prompt with a local model. Every image is saved; the result has its absolute path,
         a senses:// address and a small preview. Show the path to the user. status "running" means: call get_job."""
         name = desk.service.resolve(model, Task.IMAGE)
         files, client = desk.files(ctx), sdk.client_name(ctx)
+        seconds = stay(keep_alive)
         output = plan_output(files, format, output_path, count, overwrite=overwrite)
         first = seed if seed >= 0 else secrets.randbelow(2**31)
         seeds = [(first + extra) % (LARGEST_SEED + 1) for extra in range(count)]
@@ -73,7 +75,7 @@ def add_generate_image(server: MCPServer[Caller], desk: Desk) -> None:
             drawn: list[Finished] = []
             for meter.part, number in enumerate(seeds):
                 request = GenerateImage(name, prompt, width, height, number, steps, source, strength)
-                drawn.append(await desk.run(request, meter, client))
+                drawn.append(await desk.run(request, meter, client, keep_alive_seconds=seconds))
             return await anyio.to_thread.run_sync(keep, desk, drawn, output, prompt, preview)
 
         return await desk.work(ctx, "generate_image", wait_seconds, draw)

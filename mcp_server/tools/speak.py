@@ -12,7 +12,7 @@ from pydantic import Field
 from mcp_server import sdk
 from mcp_server.artifacts import Artifact, Kind
 from mcp_server.callers import Caller
-from mcp_server.desk import Desk, ToolContext, keep_copy, link, told, tool
+from mcp_server.desk import Desk, KeepAlive, ToolContext, keep_copy, link, stay, told, tool
 from mcp_server.files import Files
 from mcp_server.progress import Meter
 from mcp_server.results import Spoken, answer
@@ -40,6 +40,7 @@ def add_speak(server: MCPServer[Caller], desk: Desk) -> None:
         play: Annotated[bool, Field(description="Also play it on this machine's speakers")] = False,
         output_path: Annotated[str, Field(description="Also save here")] = "",
         overwrite: bool = False,
+        keep_alive: KeepAlive = "",
         wait_seconds: Annotated[int, Field(ge=-1, le=3600, description="-1: as long as this client can")] = -1,
     ) -> Annotated[CallToolResult, Spoken]:
         """Say a text with a local voice and save it as an audio file; play=true also plays it aloud. The result has the
@@ -48,11 +49,13 @@ def add_speak(server: MCPServer[Caller], desk: Desk) -> None:
         files = desk.files(ctx)
         place = files.destination(output_path, (f".{format}",), overwrite=overwrite) if output_path else None
         request = Speak(name, text, voice, speed, language)
-        client = sdk.client_name(ctx)
+        client, seconds = sdk.client_name(ctx), stay(keep_alive)
 
         async def say(meter: Meter) -> CallToolResult:
             pcm = bytearray()
-            finished = await desk.run(request, meter, client, lambda event: _collect(event, pcm, meter))
+            finished = await desk.run(
+                request, meter, client, lambda event: _collect(event, pcm, meter), keep_alive_seconds=seconds
+            )
             spoken = finished.result
             if not isinstance(spoken, Speech):
                 raise TypeError(spoken)

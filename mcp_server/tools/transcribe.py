@@ -13,7 +13,7 @@ from pydantic import Field
 from mcp_server import sdk
 from mcp_server.artifacts import Kind
 from mcp_server.callers import Caller
-from mcp_server.desk import Desk, ToolContext, keep_copy, link, read_sound, told, tool
+from mcp_server.desk import Desk, KeepAlive, ToolContext, keep_copy, link, read_sound, stay, told, tool
 from mcp_server.files import Files
 from mcp_server.progress import Meter
 from mcp_server.results import SegmentOut, Transcribed, answer
@@ -45,12 +45,14 @@ def add_transcribe(server: MCPServer[Caller], desk: Desk) -> None:
         vocabulary: Annotated[str, Field(description="Names and terms to expect", max_length=2000)] = "",
         output_path: Annotated[str, Field(description="Also save here")] = "",
         overwrite: bool = False,
+        keep_alive: KeepAlive = "",
         wait_seconds: Annotated[int, Field(ge=-1, le=3600, description="-1: as long as this client can")] = -1,
     ) -> Annotated[CallToolResult, Transcribed]:
         """Write down the speech in an audio or video file with a local model, in most languages. The whole transcript
         is saved and its path returned; a long text is cut in the answer (truncated). status "running": call get_job."""
         name = desk.service.resolve(model, Task.TRANSCRIPTION)
         files, client = desk.files(ctx), sdk.client_name(ctx)
+        seconds = stay(keep_alive)
         place = files.destination(output_path, (SUFFIXES[format],), overwrite=overwrite) if output_path else None
         spoken = known_language(language)
         words = timestamps == "word" or format == "json"
@@ -59,7 +61,7 @@ def add_transcribe(server: MCPServer[Caller], desk: Desk) -> None:
             meter.say("reading the recording")
             sound = await read_sound(files, audio, "audio")
             request = Transcribe(name, sound, spoken, task == "translate", vocabulary, words=words)
-            finished = await desk.run(request, meter, client)
+            finished = await desk.run(request, meter, client, keep_alive_seconds=seconds)
             return await anyio.to_thread.run_sync(keep, desk, files, finished, format, place, timestamps)
 
         return await desk.work(ctx, "transcribe", wait_seconds, listen)

@@ -292,6 +292,32 @@ async def test_a_wrong_argument_is_named_with_its_value_and_what_is_possible_bef
     assert service.requests == []
 
 
+@pytest.mark.promise("runtime:keep-alive")
+@pytest.mark.parametrize(("keep_alive", "seconds"), [("10m", 600.0), (0, 0.0), ("-1", -1.0), ("", None)])
+async def test_a_call_says_how_long_its_model_stays(
+    connect: Connect, service: FakeService, keep_alive: str | int, seconds: float | None
+) -> None:
+    stays = {"keep_alive": keep_alive}
+    async with connect() as client:
+        results = [
+            await client.call_tool("describe_image", {"image": "red.png", **stays}),
+            await client.call_tool("generate_image", {"prompt": "a red circle", **stays}),
+            await client.call_tool("transcribe", {"audio": "beep.wav", **stays}),
+            await client.call_tool("speak", {"text": "hello", **stays}),
+        ]
+
+    assert not any(result.is_error for result in results), [text_of(result) for result in results]
+    assert service.keep_alives == [seconds] * 4
+
+
+async def test_a_stay_that_means_nothing_is_refused_before_any_work(connect: Connect, service: FakeService) -> None:
+    async with connect() as client:
+        result = await client.call_tool("speak", {"text": "hello", "keep_alive": "soon"})
+
+    assert text_of(result).startswith("keep_alive is 'soon': give seconds")
+    assert service.requests == []
+
+
 async def test_text_that_looks_like_json_is_taken_as_text(connect: Connect, service: FakeService) -> None:
     async with connect() as client:
         await client.call_tool("speak", {"text": '{"a": 1}', "voice": ""})

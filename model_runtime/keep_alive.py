@@ -1,0 +1,40 @@
+"""How long a model stays after a request, as people and clients of Ollama write it."""
+
+import math
+import re
+
+UNIT_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
+LONGEST_SECONDS = 1e9
+DURATION = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|s|m|h|d))+")
+DURATION_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
+
+
+def parse_keep_alive(value: object) -> float:
+    """Read how long a model stays: seconds, or Ollama's durations ("10m", "1h30m"); below 0 means no timer, -1.0.
+
+    Raises:
+        ValueError: it means nothing; the message says what to give.
+    """
+    seconds = _seconds(value)
+    if not abs(seconds) <= LONGEST_SECONDS:  # NaN, too
+        raise ValueError('give seconds (300), a duration ("10m"), 0 to unload when idle or -1 for no timer')
+    return seconds if seconds >= 0 else -1.0
+
+
+def _seconds(value: object) -> float:
+    if isinstance(value, str):
+        return _duration(value)
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return math.nan
+    return float(value) if abs(value) <= LONGEST_SECONDS else math.nan
+
+
+def _duration(text: str) -> float:
+    text = text.strip().lower()
+    if DURATION.fullmatch(text.removeprefix("-")):
+        total = sum(float(number) * UNIT_SECONDS[unit] for number, unit in DURATION_PART.findall(text))
+        return -total if text.startswith("-") else total
+    try:
+        return float(text)
+    except ValueError:
+        return math.nan
