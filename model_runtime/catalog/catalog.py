@@ -3,6 +3,7 @@
 import platform
 import sys
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -12,6 +13,7 @@ from model_runtime.catalog.model import Artifact, Model
 from model_runtime.catalog.recognise import PLACES, names_places, recognise
 from model_runtime.catalog.voices import languages, voices
 from model_runtime.errors import ModelMissing, UnknownModel, WrongTask
+from model_runtime.keep_alive import parse_keep_alive
 from model_runtime.requests import Request, Task
 from model_runtime.settings import Settings, SettingsError
 
@@ -211,11 +213,24 @@ def has_apple_gpu() -> bool:
 
 
 def _written(alias: str, written: Mapping[str, Any], known: Model | None) -> Model:
-    """An alias of config.toml: `path`, or `repo` with `revision`; `task` and `engine` only where they cannot be told."""
+    """An alias of config.toml: its files, for one that is not built in, and how long it stays."""
+    model = _sourced(alias, written, known)
+    if "keep_alive" not in written:
+        return model
+    try:
+        return replace(model, keep_alive_seconds=parse_keep_alive(written["keep_alive"]))
+    except ValueError as error:
+        raise SettingsError(f"models.{alias}.keep_alive is {written['keep_alive']!r}: {error}.") from error
+
+
+def _sourced(alias: str, written: Mapping[str, Any], known: Model | None) -> Model:
+    """Read `path`, or `repo` with `revision`; `task` and `engine` only where they cannot be told."""
     name = f"models.{alias}"
     if "path" in written:
         return recognise(alias, Path(str(written["path"])).expanduser())
     if "repo" not in written:
+        if known is not None and "keep_alive" in written:
+            return known
         raise SettingsError(f"{name} needs either `path` or `repo`.")
     task, engine = written.get("task", known and known.task), written.get("engine", known and known.engine)
     if task not in set(Task) or not engine:

@@ -37,6 +37,8 @@ class Model:
     starter: bool = False
     options: Mapping[str, Option] = field(default_factory=dict)
     path: str = ""
+    keep_alive_seconds: float | None = None
+    """How long it stays after a request that says nothing; None: as long as any model, -1: for good."""
 
     @property
     def source(self) -> str:

@@ -182,7 +182,7 @@ class Scheduler(State):
             return
         seconds = self.now - record.started_at
         record.load_seconds += SMOOTHING * (seconds - record.load_seconds)
-        record.needed_bytes = max(record.needed_bytes, loaded.measured_bytes)
+        record.learn_need(loaded.measured_bytes)
         record.resident_bytes = loaded.measured_bytes
         record.state, record.idle_since, record.error = ModelState.READY, self.now, ""
         record.ready_at, record.has_served = self.now, False

@@ -150,6 +150,11 @@ class Record:
         self.requests_per_second = self.rate(now) + 1 / RATE_MEMORY_SECONDS
         self.last_arrival = now
 
+    def learn_need(self, measured_bytes: int) -> None:
+        """Raise the estimate to what was measured, or lower it part of the way: one low measurement may be chance."""
+        lowered = self.needed_bytes - int(SMOOTHING * (self.needed_bytes - measured_bytes))
+        self.needed_bytes = max(measured_bytes, lowered)
+
     def rate(self, now: float) -> float:
         """Requests per second of late: each counts for less the longer ago it was."""
         silence = now - self.last_arrival if self.last_arrival is not None else 0.0

@@ -85,13 +85,13 @@ class Steward:
         if model.name in self._models:
             return
         self._models[model.name] = model
-        learned = self._ledger.of(model)
+        learned, stays = self._ledger.of(model), model.keep_alive_seconds
         plan = ModelPlan(
             model.name,
             learned.needed_bytes if learned else self._library.needed_bytes(model),
             load_seconds=learned.load_seconds if learned else USUAL_LOAD_SECONDS,
             concurrency=model.concurrency,
-            keep_alive_seconds=self._settings.idle_seconds,
+            keep_alive_seconds=self._settings.idle_seconds if stays is None else stays,
             lane=Lane.HEAVY if model.heavy else Lane.LIGHT,
         )
         self.scheduler.add(plan)

@@ -158,6 +158,21 @@ async def test_a_call_can_say_that_its_model_leaves_at_once_or_never(settings: S
     assert model_of(later, "stays").unloads_in_seconds is None
 
 
+@pytest.mark.promise("runtime:keep-alive")
+async def test_a_model_may_have_a_keep_alive_of_its_own(settings: Settings) -> None:
+    clock = Clock()
+    patient = replace(scripted_model("patient"), keep_alive_seconds=3600.0)
+    async with open_runtime(settings, ScriptedLibrary(patient, scripted_model("idle")), clock=clock) as runtime:
+        await answer(runtime, chat("say a", "patient"))
+        await answer(runtime, chat("say a", "idle"))
+        clock.now += 3599
+        before = await until(runtime, lambda status: model_of(status, "idle").state is ModelState.ABSENT)
+        clock.now += 1
+        await until(runtime, lambda status: model_of(status, "patient").state is ModelState.ABSENT)
+
+    assert model_of(before, "patient").unloads_in_seconds == 1
+
+
 def two_models_that_do_not_fit_together() -> ScriptedLibrary:
     models = (scripted_model(name, load="allocate 100") for name in ("eyes", "ears"))
     return ScriptedLibrary(*models, needed={"eyes": 120 * MEGABYTE, "ears": 120 * MEGABYTE})

@@ -186,8 +186,24 @@ def test_aliases_of_the_settings_are_added_and_may_be_the_default(tmp_path: Path
     assert open_catalog(settings).resolve("", Task.TEXT).name == "mine"
 
 
+def test_the_settings_say_how_long_a_model_stays(tmp_path: Path) -> None:
+    written: dict[str, dict[str, Any]] = {"vlm-best": {"keep_alive": "1h"}, "tts-starter": {"keep_alive": -1}}
+    settings = Settings(Folders.under(tmp_path), models=written)
+
+    stays = {model.name: model.keep_alive_seconds for model in open_catalog(settings).models()}
+
+    assert (stays["vlm-best"], stays["tts-starter"], stays["stt-fast"]) == (3600.0, -1.0, None)
+
+
 @pytest.mark.parametrize(
-    "changes", [{"models": {"mine": {}}}, {"models": {"mine": {"repo": "a/b"}}}, {"defaults": {"smell": "vlm-best"}}]
+    "changes",
+    [
+        {"models": {"mine": {}}},
+        {"models": {"mine": {"repo": "a/b"}}},
+        {"models": {"mine": {"keep_alive": "1h"}}},
+        {"models": {"vlm-best": {"keep_alive": "soon"}}},
+        {"defaults": {"smell": "vlm-best"}},
+    ],
 )
 def test_an_alias_that_cannot_be_used_is_a_settings_error(tmp_path: Path, changes: Mapping[str, Any]) -> None:
     with pytest.raises(SettingsError):

@@ -344,6 +344,20 @@ def test_closing_answers_everybody_and_stops_what_is_idle() -> None:
     assert ended == [Stop("eyes", 1, "shutdown")]
 
 
+def test_an_estimate_follows_what_is_measured_up_at_once_and_down_by_and_by() -> None:
+    core = scheduler()
+    needs = []
+    for round_, measured in enumerate((4, 6, 2, 2), 1):
+        core.handle(round_, Arrived(round_, "eyes"))
+        core.handle(round_, Loaded("eyes", round_, measured * GB))
+        needs.append(core.records["eyes"].needed_bytes / GB)
+        core.handle(round_, Ended(round_, "eyes", round_))
+        core.handle(round_, UnloadWanted("eyes"))
+        core.handle(round_, Exited("eyes", round_, ""))
+
+    assert needs == pytest.approx([4, 6, 4.8, 3.96])
+
+
 def test_a_waiting_request_knows_its_place_and_what_it_waits_for() -> None:
     core = scheduler()
     load(core, "eyes", 0, 1)
