@@ -1,7 +1,7 @@
 """Which model is loaded next, guessed from what was asked for before, and a spare process for it."""
 
 from collections import Counter, deque
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from itertools import pairwise
 
 from model_runtime.catalog.library import Library
@@ -9,6 +9,8 @@ from model_runtime.shell.spare import Spare
 
 SPARE_BYTES = 300_000_000
 """What an engine's libraries take at most; measured: 70 to 190 MiB."""
+SPARE_SECONDS = 3600.0
+"""How long after the last request a spare process is kept: after that nobody seems to work here."""
 REMEMBERED = 500
 """Requests the guess looks back on."""
 
@@ -30,18 +32,22 @@ def likely_next(asked: Sequence[str], absent: Container[str]) -> str | None:
 class Foresight:
     """Keeps the spare process that will most likely be wanted, as long as there is room for it."""
 
-    def __init__(self, library: Library, spare: Spare, asked: Iterable[str]) -> None:
+    def __init__(self, library: Library, spare: Spare, asked: Iterable[str], clock: Callable[[], float]) -> None:
         self._library = library
         self._spare = spare
+        self._clock = clock
         self._asked = deque(asked, REMEMBERED)
+        self._asked_at = clock()
 
     def asked(self, model: str) -> None:
         """Somebody asked for this model."""
         self._asked.append(model)
+        self._asked_at = self._clock()
 
     def prepare(self, resident: Container[str], free_bytes: int) -> None:
         """Start a spare process for what is likely next, where there is room. Call it while nothing else is done."""
-        if free_bytes < max(SPARE_BYTES, self._spare.held_bytes):
+        is_late = self._clock() - self._asked_at >= SPARE_SECONDS
+        if is_late or free_bytes < max(SPARE_BYTES, self._spare.held_bytes):
             self._spare.drop()
             return
         absent = {model.name: model for model in self._library.models() if model.name not in resident}

@@ -73,7 +73,7 @@ class Steward:
         self._models: dict[str, Model] = {}
         self._ledger = Ledger(settings.folders.data)
         self._trace = TraceLog(settings.folders.data, time.time)
-        self._foresight = Foresight(library, self.house.spare, last_asked(settings.folders.data))
+        self._foresight = Foresight(library, self.house.spare, last_asked(settings.folders.data), clock)
         self._ear = Ear(self.desk, self.house, self.tally, clock, self.happen, feed.change)
         self._happenings: deque[Happening] = deque()
         self._is_handling = False

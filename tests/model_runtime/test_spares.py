@@ -14,7 +14,7 @@ from model_runtime.shell import probe
 from model_runtime.status import ModelState, Status
 from model_runtime.trace.log import TraceLog
 from tests.model_runtime.calls import Call, answer, chat, model_of, until
-from tests.model_runtime.library import MEGABYTE, ScriptedLibrary, open_runtime, scripted_model, workers
+from tests.model_runtime.library import MEGABYTE, Clock, ScriptedLibrary, open_runtime, scripted_model, workers
 
 GIGABYTE = 1_000_000_000
 
@@ -116,6 +116,20 @@ async def test_a_model_that_needs_the_memory_gets_it(eager: Settings) -> None:
 
     assert said == "hello"
     assert status.memory.spare_engine == ""
+
+
+async def test_an_hour_after_the_last_request_the_spare_process_leaves_too(eager: Settings) -> None:
+    library, clock = ScriptedLibrary(scripted_model("m")), Clock()
+
+    async with open_runtime(eager, library, clock=clock) as runtime:
+        await used_and_unloaded(runtime)
+        clock.now += 3599
+        before = await until(runtime, lambda status: status.uptime_seconds >= 3599)
+        clock.now += 1
+        after = await until(runtime, is_gone)
+
+    assert before.memory.spare_engine
+    assert not after.memory.spare_engine
 
 
 async def test_a_spare_process_that_dies_is_not_tried_again_and_loads_go_on_without(eager: Settings) -> None:
