@@ -267,5 +267,6 @@ class Steward:
             position = self.scheduler.position(job.id)
             if position and position != job.position:
                 reason = self.scheduler.explain(job.model.name)
-                log.info("Job %d waits at place %d: %s", job.id, position, reason)
+                if self.scheduler.records[job.model.name].state is not ModelState.STARTING:
+                    log.info("Job %d waits at place %d: %s", job.id, position, reason)
                 self.desk.tell_position(job, position, reason, self.house.tenants.get(job.model.name))
