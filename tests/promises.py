@@ -49,6 +49,8 @@ RUNTIME = {
     "runtime:no-churn": "What was just loaded and has served nobody is not pushed out at once.",
     "runtime:breaker": "A model that keeps failing is tried ever more rarely.",
     "runtime:sticky-failure": "What trying again cannot cure is told until somebody mends it.",
+    "runtime:engines-killed": "Every engine may be killed at any time: callers are answered and memory comes back.",
+    "runtime:engines-cancel": "Every engine stops in the middle of its work once nobody wants it.",
     "runtime:why-not-loaded": "Whoever waits for memory is told what is needed, what is free and what would be evicted.",
     "runtime:warm-spare": "A model that is likely next loads in a process that has imported its libraries already.",
     "runtime:read-ahead": "Weights are read from the disk while libraries are imported.",

@@ -8,6 +8,7 @@ from typing import Any
 
 import psutil
 
+from model_runtime.catalog.library import Library
 from model_runtime.catalog.model import Model
 from model_runtime.errors import ModelMissing, UnknownModel
 from model_runtime.processes.process import Patience
@@ -125,7 +126,7 @@ QUICK = Patience(asked_seconds=0.5, terminated_seconds=0.5)
 @asynccontextmanager
 async def open_runtime(
     settings: Settings,
-    library: ScriptedLibrary,
+    library: Library,
     *,
     check: Callable[[Request, Model, Mapping[str, Path]], None] = accept_everything,
     **changes: Any,
