@@ -16,12 +16,15 @@ The script of a request is its text: commands separated by ";", each a word and 
     signal N        die of this signal
     garbage         write nonsense over the link
     hangup          close the link for writing and stand still
+    cut N           write the first N bytes of a message and leave
+    lie BYTES       announce a message with a body of so many bytes that never come, and stand still
+    leave           leave with exit code 0 a moment after the job's end
     touch PATH      create the file
     nothing         end without a result
     keep MEGABYTES  take memory and never give it back
 
 What a load does is written in the same way in the option `load`, with the further command `progress FRACTION` and
-`allocate MEGABYTES`.
+`allocate MEGABYTES`, and `claim BYTES`, which is what it then says to hold.
 """
 
 import ctypes
@@ -49,6 +52,9 @@ from model_runtime.events import (
     Transcript,
 )
 from model_runtime.requests import Chat, GenerateImage, Request, Speak, Transcribe
+from model_runtime.wire.codec import encode
+from model_runtime.wire.frames import LENGTHS, pack
+from model_runtime.worker.messages import Beat
 
 POLL_SECONDS = 0.002
 FLOOD_BYTES = 1 << 16
@@ -68,6 +74,8 @@ class ScriptedEngine:
                 report("weights", float(argument))
             elif command == "allocate":
                 self.memory.append(bytearray(os.urandom(1 << 20)) * int(argument))
+            elif command == "claim":
+                return Loaded(int(argument), int(argument), int(argument))
             elif command == "refuse":
                 raise LoadFailed(argument)
             else:
@@ -196,6 +204,14 @@ def _misbehave(command: str, argument: str) -> None:
             # through PyDLL the interpreter's lock is kept, so that the guardian does not get to act
             ctypes.PyDLL(None).shutdown(3, socket.SHUT_WR)
             os.kill(os.getpid(), signal.SIGSTOP)
+        case "cut":
+            os.write(3, b"".join(pack(*encode(Beat((), 0, 0))))[: int(argument)])
+            os._exit(1)
+        case "lie":
+            os.write(3, LENGTHS.pack(10, int(argument)))
+            os.kill(os.getpid(), signal.SIGSTOP)
+        case "leave":
+            threading.Timer(0.1, os._exit, (0,)).start()
         case _:
             raise AssertionError(f"unknown command {command!r}")
 

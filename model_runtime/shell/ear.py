@@ -7,6 +7,7 @@ from model_runtime.errors import SensesError
 from model_runtime.events import Result
 from model_runtime.processes.process import WorkerProcess
 from model_runtime.scheduler.messages import Ended, Exited, Happening, Loaded, LoadProgressed
+from model_runtime.shell import memory
 from model_runtime.shell.counters import Tally
 from model_runtime.shell.desk import Desk
 from model_runtime.shell.house import House
@@ -130,7 +131,8 @@ class Ear:
     def _ready(self, tenant: Tenant, ready: Ready) -> None:
         tenant.loaded_at, tenant.fraction = self._clock(), 1.0
         self._house.measure()
-        measured = max(tenant.footprint_bytes, ready.loaded.active_bytes, 1)
+        claimed = ready.loaded.active_bytes if ready.loaded.active_bytes <= memory.total_bytes() else 0
+        measured = max(tenant.footprint_bytes, claimed, 1)
         seconds = tenant.loaded_at - tenant.started_at
         log.info("%s is ready after %.1f s with %.2f GB", tenant.model.name, seconds, measured / 1e9)
         self._tally.loaded(tenant.model.name, seconds)

@@ -177,6 +177,8 @@ async def _read_to_the_end(runtime: Runtime, generator: object) -> None:
         ("print no memory left; exit 3", "code 3; its last words were: no memory left"),
         ("exit 0", "left with code 0"),
         ("garbage", "what is no message"),
+        ("lie 4000000000", "what is no message"),
+        *((f"cut {count}", "left with code 1") for count in (1, 7, 8, 9, 20)),
     ],
 )
 async def test_a_crash_answers_its_caller_with_the_cause_and_the_next_call_works(
@@ -359,6 +361,28 @@ async def test_a_process_that_gives_no_sign_of_life_is_ended(settings: Settings,
     assert "no sign of life" in call.error.message
 
 
+async def test_a_process_that_announces_what_never_comes_is_ended(settings: Settings, library: ScriptedLibrary) -> None:
+    async with open_runtime(settings, library, limits=Limits(beat_seconds=1.5)) as runtime:
+        with pytest.raises(WorkerDied, match="no sign of life"):
+            await answer(runtime, chat("say a; lie 1000000"))
+        next_one = await answer(runtime, chat("say next"))
+
+    assert next_one == "next"
+
+
+@pytest.mark.parametrize("claimed", [-1, 0, 10**18])
+async def test_what_a_process_says_to_hold_is_no_reason_to_refuse_work(settings: Settings, claimed: int) -> None:
+    library = ScriptedLibrary(scripted_model("m", load=f"claim {claimed}"))
+    async with open_runtime(settings, library) as runtime:
+        first = await answer(runtime, chat("say a"))
+        status = runtime.status()
+        await runtime.unload("m")
+        again = await answer(runtime, chat("say b"))
+
+    assert (first, again) == ("a", "b")
+    assert 0 < model_of(status).charged_bytes < status.memory.budget_bytes
+
+
 async def test_a_machine_that_slept_ends_nothing(settings: Settings, tmp_path: Path) -> None:
     clock, gate = Clock(), tmp_path / "gate"
     library = ScriptedLibrary(scripted_model("m"), scripted_model("idle"))
@@ -405,6 +429,18 @@ async def test_an_idle_process_that_dies_is_noticed_and_started_again(
     assert "SIGKILL" in model_of(dead).error
     assert dead.memory.charged_bytes == 0
     assert again == "b"
+
+
+async def test_an_idle_process_that_leaves_of_its_own_accord_is_started_again(
+    settings: Settings, library: ScriptedLibrary
+) -> None:
+    async with open_runtime(settings, library) as runtime:
+        first = await answer(runtime, chat("say a; leave"))
+        left = await until(runtime, lambda status: model_of(status).state is ModelState.BACKOFF)
+        again = await answer(runtime, chat("say b"))
+
+    assert "left with code 0" in model_of(left).error
+    assert (first, again) == ("a", "b")
 
 
 # -- the end of the runtime --------------------------------------------------------------------------------------------
