@@ -215,6 +215,7 @@ MCP = {
     "daemon:upgrade": "An idle daemon makes way for a newer client.",
     "daemon:idle-exit": "A daemon nobody needs leaves.",
     "daemon:stops": "A signal ends the daemon, its socket first.",
+    "daemon:killed": "A killed daemon leaves no process, and the next one starts over what it left.",
     "daemon:light": "A daemon without a model takes at most 85 MB.",
     "daemon:no-engine": "Nothing the daemon is made of imports an engine.",
     "serve:foreground": "`senses serve` tells where everything is and ends on Ctrl-C.",

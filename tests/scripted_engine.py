@@ -19,6 +19,7 @@ The script of a request is its text: commands separated by ";", each a word and 
     cut N           write the first N bytes of a message and leave
     lie BYTES       announce a message with a body of so many bytes that never come, and stand still
     leave           leave with exit code 0 a moment after the job's end
+    linger          once the job has ended, sleep for ever, deaf to orders
     touch PATH      create the file
     nothing         end without a result
     keep MEGABYTES  take memory and never give it back
@@ -66,6 +67,7 @@ class ScriptedEngine:
     def __init__(self) -> None:
         self.memory: list[bytearray] = []
         self.idled = 0
+        self.lingers = False
 
     def load(self, spec: LoadSpec, report: Report) -> Loaded:
         """Follow the script of the option `load`."""
@@ -90,6 +92,9 @@ class ScriptedEngine:
         for command, argument in commands(script_of(request)):
             if command == "nothing":
                 return
+            if command == "linger":
+                self.lingers = True
+                continue
             if command == "keep":
                 self.memory.append(bytearray(os.urandom(1 << 20)) * int(argument))
                 continue
@@ -100,8 +105,10 @@ class ScriptedEngine:
         yield result_of(request, "".join(said))
 
     def idle(self) -> None:
-        """Count."""
+        """Count, unless it was told to linger."""
         self.idled += 1
+        if self.lingers:
+            threading.Event().wait()
 
 
 class ScriptedStepEngine:

@@ -1,0 +1,25 @@
+"""The real daemon and runtime with scripted models: `python -m tests.mcp_server.scripted_daemon --ready-fd 3`.
+
+The model `m` loads at once; `slow` makes the file `loading` in the instance's folder and never gets ready.
+"""
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+
+from mcp_server import daemon
+from model_runtime.runtime import Runtime
+from model_runtime.settings import Settings
+from tests.model_runtime.library import ScriptedLibrary, accept_everything, scripted_model
+
+
+@asynccontextmanager
+async def open_scripted(settings: Settings) -> AsyncGenerator[daemon.ClosableService]:
+    """The runtime with these two models."""
+    slow = scripted_model("slow", load=f"touch {settings.folders.data / 'loading'}; hang")
+    library = ScriptedLibrary(scripted_model("m"), slow)
+    async with Runtime(library, settings, check=accept_everything) as runtime:
+        yield runtime
+
+
+if __name__ == "__main__":
+    daemon.main(open_scripted)
