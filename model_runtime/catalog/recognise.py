@@ -16,6 +16,9 @@ PLACE_TYPES = {"qwen2_5_vl"}
 PLACES = ("detect", "point")
 IMAGE_PARTS = ("transformer", "vae")
 
+CONCURRENCY = {Task.VISION: 4, Task.TEXT: 8}
+"""How many chats such a model answers at once; other models take one job after the other."""
+
 
 def recognise(name: str, folder: Path, artifacts: tuple[Artifact, ...] = ()) -> Model:
     """Return the model in `folder`, named as the caller named it.
@@ -25,7 +28,7 @@ def recognise(name: str, folder: Path, artifacts: tuple[Artifact, ...] = ()) -> 
     """
     task, engine = _kind(name, folder)
     path = "" if artifacts else str(folder)
-    concurrency = 4 if task in (Task.VISION, Task.TEXT) else 1
+    concurrency = CONCURRENCY.get(task, 1)
     return Model(name, task, engine, f"Local model in {folder.name}", artifacts, concurrency=concurrency, path=path)
 
 

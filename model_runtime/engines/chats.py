@@ -1,6 +1,6 @@
 """Many chats on one model at once: continuous batching around the generator of either library.
 
-Prompts are read one at a time and answers are written together. A job that cannot be read, a schema that cannot be
+Answers are written together, and short prompts read together where the library can. A job that cannot be read, a schema that cannot be
 kept, a batch that breaks: each ends the jobs it concerns and no other.
 """
 
@@ -47,6 +47,8 @@ class Batch(Protocol):
 
     chunk_tokens: int
     """Prompt tokens that one `next` reads at most."""
+    reads_together: bool
+    """Whether prompts of different lengths may be read at once."""
 
     def insert(self, prompt: Prompt, max_tokens: int, choice: Choice) -> int:
         """Add a row and return its number."""
@@ -174,14 +176,30 @@ class ChatEngine:
         )
 
     def _admit(self) -> Outcomes:
-        """Move the next job into the batch, where there is room and no prompt is being read."""
-        if not self._waiting or len(self._rows) >= MAX_ROWS or any(row.reading for row in self._rows.values()):
+        """Move the next jobs into the batch, where there is room and no prompt is being read."""
+        if not self._waiting or any(row.reading for row in self._rows.values()):
             return []
-        row = self._waiting.popleft()
         if self._batch is None:
             self._batch = self._model.open_batch()
+        outcomes: Outcomes = []
+        for row in self._next_rows(self._batch):
+            outcomes += self._insert(self._batch, row)
+        return outcomes
+
+    def _next_rows(self, batch: Batch) -> list[Row]:
+        """Take the first that waits, and with it those after it as long as all are read within one chunk."""
+        rows: list[Row] = []
+        longest = 0
+        while self._waiting and len(self._rows) + len(rows) < MAX_ROWS:
+            longest = max(longest, len(self._waiting[0].prompt.tokens))
+            if rows and not (batch.reads_together and (len(rows) + 1) * longest <= batch.chunk_tokens):
+                break
+            rows.append(self._waiting.popleft())
+        return rows
+
+    def _insert(self, batch: Batch, row: Row) -> Outcomes:
         try:
-            number = self._batch.insert(row.prompt, row.chat.max_tokens, row.choice)
+            number = batch.insert(row.prompt, row.chat.max_tokens, row.choice)
             row.release()
         except Exception as error:
             if is_fatal(error):

@@ -31,13 +31,14 @@ class TextBatch:
     """mlx-lm's generator as a `Batch`."""
 
     chunk_tokens = CHUNK_TOKENS
+    reads_together = True
 
     def __init__(self, model: Any, end_tokens: tuple[int, ...]) -> None:
         self._generator = BatchGenerator(
             model,
             stop_tokens=[[token] for token in end_tokens],
             completion_batch_size=MAX_ROWS,
-            prefill_batch_size=1,
+            prefill_batch_size=MAX_ROWS,
             prefill_step_size=CHUNK_TOKENS,
         )
 

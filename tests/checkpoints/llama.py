@@ -52,6 +52,13 @@ def build_scripted(folder: Path, *, endless: bool = False) -> str:
     return str(tokenizer.decode(chain[1:-1]))
 
 
+def build_large(folder: Path) -> Path:
+    """Write a random checkpoint of 30 million parameters in full precision, large enough that weights cost time."""
+    config = _config(_save_words(folder), hidden=640, num_hidden_layers=9, head_dim=64, num_attention_heads=10)
+    _finish(randomise(Model(ModelArgs.from_dict(config)), spread=0.02), folder, config)
+    return folder
+
+
 def _save_words(folder: Path) -> Tokenizer:
     tokenizer = train_tokenizer(WORDS, SPECIAL)
     names = {"bos_token": SPECIAL[0], "eos_token": "<|eot_id|>", "pad_token": SPECIAL[-1]}

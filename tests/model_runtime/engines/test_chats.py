@@ -29,6 +29,7 @@ class FakeBatch:
 
     def __init__(self, model: "FakeModel") -> None:
         self._model = model
+        self.reads_together = model.reads_together
         self._numbers = count()
         self.left: dict[int, int] = {}
         self.choices: dict[int, Choice] = {}
@@ -76,6 +77,7 @@ class FakeModel:
         self.tokenizer: Tokenizer = WORDS
         self.end_tokens: tuple[int, ...] = (0,)
         self.fault = ""
+        self.reads_together = False
         self.batches: list[FakeBatch] = []
 
     def prepare(self, asked: Chat) -> Prompt:
@@ -159,6 +161,26 @@ def test_prompts_are_read_in_the_order_they_came(engine: ChatEngine) -> None:
     ]
 
     assert order == [0, 1, 2]
+
+
+@pytest.mark.parametrize(
+    ("lengths", "at_once"),
+    [((2, 2, 2, 2, 2), 4), ((4, 4, 1), 2), ((1, 4, 4), 2), ((20, 1), 1), ((1, 20), 1)],
+)
+def test_short_prompts_are_read_together_as_long_as_that_takes_no_longer_than_one_chunk(
+    engine: ChatEngine, model: FakeModel, lengths: tuple[int, ...], at_once: int
+) -> None:
+    model.reads_together = True
+    for job, length in enumerate(lengths):
+        engine.submit(job, chat("x" * length))
+
+    engine.step()
+    (batch,) = model.batches
+    together = len(batch.choices)
+    for job in range(len(lengths)):
+        engine.cancel(job)
+
+    assert together == at_once
 
 
 def test_a_chat_that_waits_can_be_cancelled(engine: ChatEngine, model: FakeModel) -> None:
