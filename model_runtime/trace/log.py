@@ -10,7 +10,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 NAME = "trace.jsonl"
 LARGEST_BYTES = 4_000_000
@@ -70,8 +70,8 @@ class TraceLog:
             return
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            with self._path.open("a", encoding="utf-8") as file:
-                file.write("".join(lines))
+            with self._path.open("a+b") as file:
+                file.write("".join([*(["\n"] if _is_cut_off(file) else []), *lines]).encode())
                 is_full = file.tell() > LARGEST_BYTES
             if is_full:
                 self._path.replace(older(self._path))
@@ -80,6 +80,14 @@ class TraceLog:
 
     def _note(self, facts: dict[str, Any]) -> None:
         self._lines.append(json.dumps({"t": round(self._clock(), 3), **facts}) + "\n")
+
+
+def _is_cut_off(file: IO[bytes]) -> bool:
+    """Whether the last line has no end, as after a full disk or a power cut; the next one must not be lost with it."""
+    if not file.seek(0, os.SEEK_END):
+        return False
+    file.seek(-1, os.SEEK_END)
+    return file.read(1) != b"\n"
 
 
 def older(path: Path) -> Path:

@@ -96,3 +96,20 @@ def test_lines_that_are_cut_off_or_foreign_are_passed_over() -> None:
     assert (
         parse(['{"t": 1, "e": "ask', "[]", "3", '{"e": "asked"}', '{"t": "x", "e": "asked", "m": "eyes"}']).asked == ()
     )
+
+
+def test_a_log_cut_off_at_any_byte_keeps_the_lines_before_and_takes_new_ones(tmp_path: Path) -> None:
+    noted = TraceLog(tmp_path, lambda: 5.0)
+    noted.loaded("ears", 1.0, 1)
+    noted.asked("ears")
+    noted.save()
+    whole = (tmp_path / log.NAME).read_bytes()
+
+    for length in range(len(whole)):
+        (tmp_path / log.NAME).write_bytes(whole[:length])
+        noted.loaded("eyes", 2.0, 1)
+        noted.asked("eyes")
+        noted.asked("eyes")
+        noted.save()
+        assert read(tmp_path).asked[-1].model == "eyes"
+        assert log.last_asked(tmp_path)[-1] == "eyes"

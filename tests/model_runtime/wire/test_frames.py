@@ -1,6 +1,7 @@
 """Frames survive whatever way the bytes are cut, and nonsense is noticed."""
 
 from collections.abc import Sequence
+from itertools import accumulate
 
 import pytest
 from hypothesis import given
@@ -36,6 +37,19 @@ def test_frames_arrive_whole_and_in_order_however_the_bytes_are_cut(
     frames = feed(FrameReader(), stream, cuts)
 
     assert frames == [(header, b"".join(blobs)) for header, blobs in sent]
+
+
+@given(messages, st.data())
+def test_a_stream_that_ends_at_any_byte_gives_the_frames_before_its_end_and_no_part_of_another(
+    sent: list[tuple[Header, list[bytes]]], data: st.DataObject
+) -> None:
+    frames = [b"".join(pack(header, blobs)) for header, blobs in sent]
+    end = data.draw(st.integers(0, sum(map(len, frames))))
+    whole = sum(total <= end for total in accumulate(map(len, frames)))
+
+    received = feed(FrameReader(), b"".join(frames)[:end])
+
+    assert received == [(header, b"".join(blobs)) for header, blobs in sent[:whole]]
 
 
 @pytest.mark.parametrize("size", [BUFFER_BYTES - 20, BUFFER_BYTES, BUFFER_BYTES + 1, 3 * BUFFER_BYTES])
