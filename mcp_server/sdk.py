@@ -11,6 +11,7 @@ import anyio
 from mcp.server import MCPServer
 from mcp.server.context import ServerRequestContext
 from mcp.server.mcpserver import Context
+from mcp.server.mcpserver import server as mcpserver
 from mcp.server.runner import serve_dual_era_loop
 from mcp.server.session import ServerSession
 from mcp.shared._context_streams import ContextReceiveStream, ContextSendStream, create_context_streams
@@ -27,6 +28,11 @@ Incoming = SessionMessage | Exception
 
 LISTEN_SECONDS = 5.0
 """How long a subscriber may take to read what it asked for."""
+
+
+def leave_logging_alone() -> None:
+    """Keep servers from setting up the log, which is the daemon's, and from importing rich for it, which takes 3 MB."""
+    mcpserver.configure_logging = lambda level="INFO": None  # type: ignore[attr-defined]
 
 
 def close_schemas(server: MCPServer[Any]) -> None:

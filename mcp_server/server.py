@@ -54,6 +54,7 @@ class SensesServer(MCPServer[Caller]):
         async def lifespan(server: MCPServer[Caller]) -> AsyncGenerator[Caller]:
             yield caller
 
+        sdk.leave_logging_alone()
         super().__init__(
             "senses",
             title="Senses",

@@ -6,7 +6,6 @@ from anyio import to_thread
 
 from model_runtime.errors import BadMedia, InvalidInput
 from model_runtime.media.inline import decode_data_url
-from model_runtime.media.pictures import decode_picture
 from model_runtime.media.remote import PUBLIC_WEB, Fetcher, NotFetched, is_web_address
 from model_runtime.media.types import Picture
 
@@ -56,6 +55,8 @@ def _decode(url: str, param: str) -> Picture:
 
 
 def _open(data: bytes, param: str) -> Picture:
+    from model_runtime.media.pictures import decode_picture
+
     try:
         return decode_picture(data, param=param)
     except BadMedia as error:

@@ -14,7 +14,6 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from model_runtime.events import Drawing, Event, Finished, Preview
-from model_runtime.media.pictures import encode_picture
 from model_runtime.media.types import Picture
 from model_runtime.requests import GenerateImage, Task
 from model_runtime.service import Service
@@ -150,6 +149,8 @@ async def encoded(picture: bytes | Picture, body: ImagesBody) -> bytes:
     """Encode as the client wants it, off the event loop; a finished PNG stays as it is, with what it says of itself."""
     if isinstance(picture, bytes) and body.output_format == "png":
         return picture
+    from model_runtime.media.pictures import encode_picture
+
     return await to_thread.run_sync(
         lambda: encode_picture(picture, body.output_format, quality=max(body.output_compression, 1))
     )

@@ -1,5 +1,6 @@
 """The shape of the code: who may import what, and what the daemon must never carry."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -20,6 +21,8 @@ HEAVY = (
     "scipy",
     "cv2",
 )
+FOR_WORK = ("PIL", "numpy", "av", "rich", "huggingface_hub", "jsonschema", "tokenizers")
+"""What the daemon imports when it is first used."""
 
 
 @pytest.mark.promise("daemon:no-mlx")
@@ -30,6 +33,22 @@ def test_the_daemon_carries_no_mlx(module: str) -> None:
     program = f"import sys, {module}; print([name for name in {HEAVY!r} if name in sys.modules])"
 
     found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT)
+
+    assert found.stdout.strip() == "[]"
+
+
+@pytest.mark.promise("daemon:light")
+def test_an_idle_daemon_carries_nothing_that_only_work_needs(tmp_path: Path) -> None:
+    program = (
+        "import os, sys; from mcp_server import daemon; from model_runtime.settings import load_settings; "
+        f"leave = lambda facts: (print([name for name in {(*HEAVY, *FOR_WORK)!r} if name in sys.modules], flush=True),"
+        " os._exit(0)); daemon.run(load_settings(os.environ), auto=True, on_ready=leave)"
+    )
+    environ = {**os.environ, "SENSES_HOME": str(tmp_path)}
+
+    found = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT, env=environ
+    )
 
     assert found.stdout.strip() == "[]"
 

@@ -17,7 +17,7 @@ from mcp_server.files import Files
 from mcp_server.results import Saved, answer
 from mcp_server.tools.generate import SUFFIXES as PICTURES
 from model_runtime.errors import InvalidInput
-from model_runtime.media.pictures import FileFormat
+from model_runtime.media.types import FileFormat
 
 ENDINGS = {
     Kind.IMAGES: tuple(suffix for suffixes in PICTURES.values() for suffix in suffixes),

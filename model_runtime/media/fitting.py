@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from model_runtime.errors import InvalidInput
-from model_runtime.media.pictures import FileFormat, decode_picture, encode_picture, resize_to_fit
+from model_runtime.media.pictures import decode_picture, encode_picture, resize_to_fit
+from model_runtime.media.types import FileFormat
 
 QUALITIES = (90, 80, 70, 60, 50)
 SIDES = (1024, 768, 512, 384, 256)

@@ -5,19 +5,16 @@ What arrives is told by its content, never by its name, and only by decoders tha
 
 import io
 from collections.abc import Callable
-from typing import Literal
 
 from PIL import ExifTags, Image, ImageOps, PngImagePlugin
 
 from model_runtime.errors import BadMedia
 from model_runtime.media.foreign import DAMAGED, name_content
-from model_runtime.media.types import Picture
+from model_runtime.media.types import FileFormat, Picture
 
 MAX_BYTES = 50_000_000
 MAX_PIXELS = 100_000_000
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")
-
-FileFormat = Literal["png", "jpeg", "webp"]
 
 PREVIEW_SIDES = (768, 512, 384)
 PREVIEW_QUALITY = 80

@@ -1,6 +1,10 @@
 """Decoded media as plain bytes, so that they cross a process boundary without a library on either side."""
 
 from dataclasses import dataclass
+from typing import Literal
+
+FileFormat = Literal["png", "jpeg", "webp"]
+"""The files that pictures are written to."""
 
 
 @dataclass(frozen=True, slots=True)
