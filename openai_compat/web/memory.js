@@ -19,7 +19,12 @@ export function Memory({ memory, models, colours }) {
       ? html`<ul class="legend">${holders.map((model) => html`<li key=${model.name}>
           <i style=${{ background: colours[model.name] }}></i>${model.name} <b>${size(model.charged_bytes)}</b></li>`)}</ul>`
       : html`<p class="quiet">No model is in memory. The first call loads one; five idle minutes give it back.</p>`}
-    ${memory.spare_engine && html`<p class="quiet">A spare process ${memory.spare_is_ready ? "has imported" : "is importing"}
-      ${memory.spare_engine} for the next load: ${size(memory.spare_bytes)}, given up before a model misses it.</p>`}
+    ${memory.spare_engine && html`<p class="quiet"><small>${spare(memory)}</small></p>`}
   </section>`;
+}
+
+/** What the process without a model is there for. */
+function spare({ spare_engine, spare_is_ready, spare_bytes }) {
+  const does = `A spare process ${spare_is_ready ? "has imported" : "is importing"} ${spare_engine} for the next load`;
+  return `${does}: ${size(spare_bytes)}, given up before a model misses it.`;
 }
