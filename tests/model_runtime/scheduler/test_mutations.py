@@ -60,6 +60,10 @@ MUTATIONS = {
     "expects no more of what starved": ("core", "if exited.starved:", "if False:"),
     "presses two models out at once": ("core", "if idle and not self.leaving():", "if idle:"),
     "ignores what an idle model grew by": ("core", "record.resident_bytes = max(measured.measured_bytes, 1)", "pass"),
+    "keeps an estimate that is too high": ("records", "lowered = self.needed_bytes - int(SMOOTHING * (self.needed_bytes - measured_bytes))", "lowered = self.needed_bytes"),
+    "believes one low measurement": ("records", "self.needed_bytes = max(measured_bytes, lowered)", "self.needed_bytes = measured_bytes"),
+    "keeps an estimate that is too low": ("records", "self.needed_bytes = max(measured_bytes, lowered)", "self.needed_bytes = lowered"),
+    "drains pinned models": ("state", "record is not waiter and not record.pinned:\n                yield", "record is not waiter:\n                yield"),
 }  # fmt: skip
 
 
