@@ -224,7 +224,7 @@ def train(training: Training, composer: Composer, checks: Sequence[Batch], budge
 def main() -> None:
     """Train, or go on training."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--corpus", type=Path, required=True)
+    parser.add_argument("--corpus", type=Path, required=True, nargs="+", help="one may be named several times")
     parser.add_argument("--folder", type=Path, required=True)
     parser.add_argument("--minutes", type=float, default=90)
     parser.add_argument("--seed", type=int, default=1)
@@ -239,7 +239,8 @@ def main() -> None:
     unseen = Composer(held_out, backgrounds, seed=2)
     checks = [draw(unseen, random.Random(number), frames) for number, frames in enumerate((600, 600, 1600, FRAMES))]
     training = Training(asked.folder / "state.pt")
-    composer = Composer(load(asked.corpus), backgrounds, seed=asked.seed + training.step)
+    lessons = [one for path in asked.corpus for one in load(path)]
+    composer = Composer(lessons, backgrounds, seed=asked.seed + training.step)
     train(training, composer, checks, asked.minutes * 60)
 
 
