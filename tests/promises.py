@@ -214,7 +214,7 @@ MCP = {
     "shim:memory": "The shim takes at most 14 MB.",
     "shim:folders": "Folders in the client's configuration are open to it.",
     "daemon:no-mlx": "The daemon never imports MLX.",
-    "daemon:light": "An idle daemon carries no library that only work needs: no pictures, sound, numbers or downloads.",
+    "daemon:lean": "An idle daemon carries no library that only work needs: no pictures, sound, numbers or downloads.",
     "daemon:http": "MCP is served next to OpenAI's API.",
     "daemon:upgrade": "An idle daemon makes way for a newer client.",
     "daemon:idle-exit": "A daemon nobody needs leaves.",

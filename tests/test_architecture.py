@@ -37,7 +37,7 @@ def test_the_daemon_carries_no_mlx(module: str) -> None:
     assert found.stdout.strip() == "[]"
 
 
-@pytest.mark.promise("daemon:light")
+@pytest.mark.promise("daemon:lean")
 def test_an_idle_daemon_carries_nothing_that_only_work_needs(tmp_path: Path) -> None:
     program = (
         "import os, sys; from mcp_server import daemon; from model_runtime.settings import load_settings; "
