@@ -1,61 +1,88 @@
-"""Run every measurement, print the table, write results.json beside this file."""
+"""Run every measurement, print the table, write results.json beside this file and the table into README.md.
 
-import dataclasses
+    python -m benchmarks [--quick] [--only PART]
+
+A part that fails says why in its row, and the others go on. Only a whole, thorough run is kept.
+"""
+
+import argparse
 import json
-import tempfile
-from datetime import UTC, datetime
+import signal
+import sys
+import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from rich.console import Console
-from rich.table import Table
 
-from benchmarks import clients, eviction, memory, overhead, responsiveness, starters, tools
-from benchmarks.instance import describe_machine, running
-from benchmarks.row import Row
-from tests.checkpoints import llama
+from benchmarks import (
+    clients,
+    cold,
+    endings,
+    eviction,
+    memory,
+    overhead,
+    report,
+    responsiveness,
+    starters,
+    throughput,
+    tools,
+)
+from benchmarks.lab import Lab, open_lab
+from benchmarks.row import Row, missing
 
 RESULTS = Path(__file__).with_name("results.json")
+PAGE = Path(__file__).with_name("README.md")
+PARTS: Mapping[str, tuple[str, Callable[[Lab], list[Row]]]] = {
+    "cold": ("The first call", cold.measure),
+    "overhead": ("A warm call", overhead.measure),
+    "throughput": ("Many at once", throughput.measure),
+    "responsiveness": ("Answers while everything is busy", responsiveness.measure),
+    "memory": ("Memory that comes back", memory.measure),
+    "endings": ("Calls that end", endings.measure),
+    "eviction": ("Choosing what leaves", eviction.measure),
+    "clients": ("What a client starts", clients.measure),
+    "tools": ("MCP tools", tools.measure),
+    "starters": ("The built-in models", starters.measure),
+}
 
 
 def main() -> None:
     """Measure and report; the exit code does not judge, a person does."""
-    with tempfile.TemporaryDirectory(prefix="senses-bench-") as folder:
-        checkpoint = Path(folder) / "tiny"
-        llama.build_scripted(checkpoint)
-        rows = measure(checkpoint)
-    Console().print(table(rows))
-    RESULTS.write_text(json.dumps(report(rows), indent=1) + "\n", encoding="utf-8")
+    wanted = arguments()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was started is ended
+    measured_on, started = report.machine(), time.perf_counter()
+    with open_lab(quick=wanted.quick) as lab:
+        groups = {title: attempt(title, measure, lab) for title, measure in chosen(wanted.only)}
+    Console().print(report.on_terminal(groups))
+    if not (wanted.quick or wanted.only):
+        told = report.as_json(groups, measured_on, time.perf_counter() - started)
+        RESULTS.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
+        report.put_between_marks(PAGE, report.as_markdown(told))
 
 
-def measure(checkpoint: Path) -> list[Row]:
-    """Start one instance for the clients' numbers and one for the models'."""
-    with running() as instance:
-        rows = [Row("start → ready", instance.ready_seconds, "s", 2, "senses serve → first answer of /health")]
-        rows += clients.measure(instance)
-        rows += tools.measure(instance)
-    with running(f'[models.tiny]\npath = "{checkpoint}"\n') as instance:
-        rows += overhead.measure(instance, "tiny", checkpoint)
-        rows += responsiveness.measure(instance)
-        rows += memory.measure(instance, "vlm-starter")
-        rows += starters.measure(instance)
-    return [*rows, *eviction.measure()]
+def arguments() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks")
+    parser.add_argument("--only", choices=PARTS, action="append", help="measure this part; may be repeated")
+    parser.add_argument("--quick", action="store_true", help="repeat as little as possible, to try the measurements")
+    return parser.parse_args()
 
 
-def table(rows: list[Row]) -> Table:
-    """The rows as people read them."""
-    shown = Table("what", "value", "unit", "target", "", "how", title="Senses, measured")
-    for row in rows:
-        shown.add_row(row.name, f"{row.value:.2f}", row.unit, row.wanted, "✓" if row.ok else "✗", row.how)
-    return shown
+def chosen(only: list[str] | None) -> list[tuple[str, Callable[[Lab], list[Row]]]]:
+    """The parts to run."""
+    return [PARTS[name] for name in only or PARTS]
 
 
-def report(rows: list[Row]) -> dict[str, object]:
-    """The rows with what they were measured on."""
-    return {
-        "measured_at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "machine": describe_machine(),
-        "rows": [dataclasses.asdict(row) | {"ok": row.ok} for row in rows],
-    }
+def attempt(title: str, measure: Callable[[Lab], list[Row]], lab: Lab) -> list[Row]:
+    """Run a part; a failure is a row that says why."""
+    started = time.perf_counter()
+    try:
+        return measure(lab)
+    except Exception as error:  # noqa: BLE001 - whatever it is, the other parts go on
+        return [missing(title, f"did not run: {error!r}")]
+    finally:
+        Console(stderr=True).print(f"{title}: {time.perf_counter() - started:.0f} s")
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from typing import Any
 import psutil
 
 from benchmarks.instance import Instance
+from benchmarks.lab import Lab
 from benchmarks.row import Row, median
 
 ROUNDS = 15
@@ -29,8 +30,14 @@ INITIALIZE = {
 LIST_TOOLS = {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}
 
 
-def measure(instance: Instance) -> list[Row]:
-    """Start clients against the running daemon."""
+def measure(lab: Lab) -> list[Row]:
+    """Start a daemon, and clients against it."""
+    with lab.instance() as instance:
+        ready = Row("start → ready", instance.ready_seconds, "s", 2, "senses serve → first answer of /health")
+        return [ready, *_rows(instance)]
+
+
+def _rows(instance: Instance) -> list[Row]:
     shim = [str(Path(sys.executable).with_name("senses-mcp"))]
     _session(shim, instance.environ)
     ours = [_session(shim, instance.environ) for _ in range(ROUNDS)]

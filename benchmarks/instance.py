@@ -10,7 +10,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +54,7 @@ def running(config: str = "") -> Iterator[Instance]:
     with tempfile.TemporaryDirectory(prefix="senses-bench-") as folder:
         home = Path(folder)
         (home / "config.toml").write_text(config, encoding="utf-8")
-        port = _free_port()
+        port = free_port()
         command = [str(Path(sys.executable).with_name("senses")), "serve", "--port", str(port)]
         started = time.perf_counter()
         child = subprocess.Popen(
@@ -84,7 +83,8 @@ def _wait(url: str, child: "subprocess.Popen[bytes]") -> None:
     raise TimeoutError(f"{url} did not answer within {READY_SECONDS:g} s")
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Return a port of the loopback interface that nobody uses now."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port: int = listener.getsockname()[1]
         return port
@@ -95,16 +95,3 @@ def _resident(process: psutil.Process) -> int:
         return int(process.memory_info().rss)
     except psutil.NoSuchProcess:
         return 0
-
-
-def describe_machine() -> dict[str, Any]:
-    """What the numbers were measured on."""
-    names = ("mlx", "mlx-vlm", "mlx-lm", "mlx-whisper", "mlx-audio", "mflux", "mcp")
-    return {
-        "platform": sys.platform,
-        "cores": psutil.cpu_count(),
-        "memory_gb": round(psutil.virtual_memory().total / 1e9, 1),
-        "python": sys.version.split()[0],
-        "load_average": [round(load, 2) for load in os.getloadavg()],
-        "versions": {name: version(name) for name in names},
-    }

@@ -1,63 +1,77 @@
-"""What the runtime adds to a call: the same tiny chat through HTTP and in the bare library, in the same run."""
+"""What the runtime adds to a call: the same tiny chat through HTTP and in the bare library, in turn."""
 
 import json
 import os
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx2
 
-from benchmarks.instance import Instance
+from benchmarks.bare import environ_of_bare
+from benchmarks.lab import TINY, Lab
 from benchmarks.row import Row, median
 
-ROUNDS = 40
+ROUNDS = 200
+WARM_ROUNDS = 10
 MAX_TOKENS = 8
 QUESTION = "Say something."
 
 BARE = """
-import json, sys, time
-from model_runtime.engines import blas
-blas.load_fast_blas()
+import sys, time
 from mlx_lm import generate, load
 model, tokenizer = load(sys.argv[1])
 prompt = tokenizer.apply_chat_template([{"role": "user", "content": sys.argv[2]}], add_generation_prompt=True)
-times = []
-for _ in range(int(sys.argv[3])):
+for _ in sys.stdin:
     started = time.perf_counter()
-    generate(model, tokenizer, prompt, max_tokens=int(sys.argv[4]))
-    times.append((time.perf_counter() - started) * 1e3)
-print(json.dumps(times[5:]))
+    generate(model, tokenizer, prompt, max_tokens=int(sys.argv[3]))
+    print((time.perf_counter() - started) * 1e3, flush=True)
 """
 
 
-def measure(instance: Instance, model: str, folder: Path) -> list[Row]:
+def measure(lab: Lab) -> list[Row]:
     """Compare medians of warm calls."""
-    ours, bare = median(_through_http(instance.url, model)), median(_in_library(folder))
-    how = f"{ROUNDS} warm chats of {MAX_TOKENS} tokens with a tiny scripted Llama; HTTP against mlx_lm.generate"
+    with lab.instance() as instance, _library(lab.checkpoint(TINY)) as library, httpx2.Client(timeout=120) as client:
+        for _ in range(WARM_ROUNDS):
+            _through_http(client, instance.url), _in_library(library)
+        rounds = lab.rounds(ROUNDS)
+        pairs = [(_through_http(client, instance.url), _in_library(library)) for _ in range(rounds)]
+    ours, bare = (median([pair[side] for pair in pairs]) for side in (0, 1))
+    how = (
+        f"{rounds} warm chats of {MAX_TOKENS} tokens with a tiny Llama, in turn with mlx_lm.generate, its prompt ready"
+    )
     return [
         Row("warm chat p50", ours, "ms", None, how),
         Row("warm chat p50, bare library", bare, "ms", None, how),
-        Row("overhead over the bare library", ours - bare, "ms", None, how),
+        Row("overhead over the bare library", ours - bare, "ms", 3, how),
         Row("warm chat over the bare library", ours / bare, "×", None, how),
     ]
 
 
-def _through_http(url: str, model: str) -> list[float]:
-    body = {"model": model, "messages": [{"role": "user", "content": QUESTION}], "max_tokens": MAX_TOKENS}
-    times = []
-    with httpx2.Client(timeout=120) as client:
-        for _ in range(ROUNDS):
-            started = time.perf_counter()
-            client.post(f"{url}/v1/chat/completions", json=body | {"temperature": 0}).raise_for_status()
-            times.append((time.perf_counter() - started) * 1e3)
-    return times[5:]
+def _through_http(client: httpx2.Client, url: str) -> float:
+    message = {"role": "user", "content": QUESTION}
+    body = {"model": TINY, "messages": [message], "max_tokens": MAX_TOKENS, "temperature": 0}
+    started = time.perf_counter()
+    client.post(f"{url}/v1/chat/completions", json=body).raise_for_status()
+    return (time.perf_counter() - started) * 1e3
 
 
-def _in_library(folder: Path) -> list[float]:
-    command = [sys.executable, "-c", BARE, str(folder), QUESTION, str(ROUNDS), str(MAX_TOKENS)]
-    environ = {**os.environ, "HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
-    output = subprocess.run(command, env=environ, capture_output=True, text=True, check=True).stdout
-    times: list[float] = json.loads(output.splitlines()[-1])
-    return times
+@contextmanager
+def _library(folder: Path) -> "Iterator[subprocess.Popen[str]]":
+    """A process that generates once for every line it reads; it ends with its input."""
+    command = [sys.executable, "-c", BARE, str(folder), QUESTION, str(MAX_TOKENS)]
+    environ = {**os.environ, **environ_of_bare()}
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, env=environ, stdin=pipe, stdout=pipe, text=True) as child:
+        yield child
+
+
+def _in_library(library: "subprocess.Popen[str]") -> float:
+    assert library.stdin is not None
+    assert library.stdout is not None
+    library.stdin.write("\n")
+    library.stdin.flush()
+    return float(json.loads(library.stdout.readline()))

@@ -1,42 +1,81 @@
-"""Whether the daemon answers while a model loads and generates: the longest wait for /health."""
+"""Whether the daemon answers while everything is busy: a chat model loads, a picture is drawn, a recording is heard."""
 
 import threading
 import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 
 import httpx2
 
 from benchmarks.instance import Instance
+from benchmarks.lab import LARGE, Lab
 from benchmarks.row import Row, median, percentile
+from benchmarks.works import CHAT, Work, chat, drawing, hearing
 
 PROBE_SECONDS = 0.005
-PICTURE = {"model": "image-starter", "prompt": "a red circle", "size": "128x128"}
+PATHS = ("/health", "/api/status")
+ROUNDS = 3
+TOKENS = 32
+STEPS = 8
+CLIPS = 5
 
 
-def measure(instance: Instance) -> list[Row]:
-    """Probe without a pause from a thread while a cold model loads and draws."""
-    instance.command("image-starter", "stop")
-    waits: list[float] = []
+def measure(lab: Lab) -> list[Row]:
+    """Probe without a pause from two threads while three cold models load and work at once."""
+    waits: dict[str, list[float]] = {path: [] for path in PATHS}
+    tasks = _tasks()
+    rounds = lab.rounds(ROUNDS)
+    with lab.instance() as instance:
+        for _ in range(rounds):
+            for task in tasks:
+                instance.command(task.model, "stop")
+            with _probing(instance, waits):
+                _all_at_once(instance, tasks)
+    how = (
+        f"while {', '.join(task.model for task in tasks)} load and work at once, {rounds} times; cores shared with them"
+    )
+    return [row for path in PATHS for row in _rows(path, waits[path], how)]
+
+
+def _tasks() -> list[Work]:
+    talk = Work("mlx-lm", LARGE, CHAT, chat("Say something.", TOKENS), {})
+    return [talk, hearing(CLIPS), drawing(STEPS, side=256)]
+
+
+def _all_at_once(instance: Instance, tasks: list[Work]) -> None:
+    with ThreadPoolExecutor(len(tasks)) as pool:
+        for answer in [pool.submit(task.send(instance.url).body) for task in tasks]:
+            answer.result()
+
+
+def _rows(path: str, waits: list[float], how: str) -> list[Row]:
+    told = f"{len(waits)} probes {how}"
+    return [
+        Row(f"{path} p50, everything busy", median(waits), "ms", None, told),
+        Row(f"{path} p99, everything busy", percentile(waits, 99), "ms", 20, told),
+        Row(f"{path} worst, everything busy", max(waits), "ms", None, told),
+    ]
+
+
+@contextmanager
+def _probing(instance: Instance, waits: dict[str, list[float]]) -> Iterator[None]:
     done = threading.Event()
-    prober = threading.Thread(target=_probe, args=(instance.url, waits, done))
-    prober.start()
+    probers = [threading.Thread(target=_probe, args=(instance.url + path, waits[path], done)) for path in waits]
+    for prober in probers:
+        prober.start()
     try:
-        for _ in range(2):
-            httpx2.post(f"{instance.url}/v1/images/generations", json=PICTURE, timeout=300).raise_for_status()
+        yield
     finally:
         done.set()
-        prober.join()
-    how = f"{len(waits)} probes of /health while image-starter loads and draws twice; all share the machine's cores"
-    return [
-        Row("/health p50 while loading and generating", median(waits), "ms", None, how),
-        Row("/health p99 while loading and generating", percentile(waits, 99), "ms", 20, how),
-        Row("/health worst while loading and generating", max(waits), "ms", None, how),
-    ]
+        for prober in probers:
+            prober.join()
 
 
 def _probe(url: str, waits: list[float], done: threading.Event) -> None:
     with httpx2.Client(timeout=60) as client:
         while not done.is_set():
             started = time.perf_counter()
-            client.get(f"{url}/health").raise_for_status()
+            client.get(url).raise_for_status()
             waits.append((time.perf_counter() - started) * 1e3)
             time.sleep(PROBE_SECONDS)

@@ -7,20 +7,23 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A measured value against what we want to reach; `target` is an upper limit unless `at_least`."""
+    """A measured value against what we want to reach; `target` is an upper limit unless `at_least`.
+
+    `value` is None where it could not be measured; `how` then says why.
+    """
 
     name: str
-    value: float
+    value: float | None
     unit: str
     target: float | None
     how: str
     at_least: bool = False
 
     @property
-    def ok(self) -> bool:
-        """Whether the target is reached; rows without a target only inform."""
-        if self.target is None:
-            return True
+    def ok(self) -> bool | None:
+        """Whether the target is reached; None where nothing was measured or no target is set."""
+        if self.target is None or self.value is None:
+            return None
         return self.value >= self.target if self.at_least else self.value <= self.target
 
     @property
@@ -29,6 +32,21 @@ class Row:
         if self.target is None:
             return "–"
         return f"{'≥' if self.at_least else '≤'} {self.target:g}"
+
+    @property
+    def measured(self) -> str:
+        """The value as people write it."""
+        return "–" if self.value is None else f"{self.value:.2f} {self.unit}"
+
+    @property
+    def mark(self) -> str:
+        """Whether the target is reached, as a sign."""
+        return {True: "✓", False: "✗", None: ""}[self.ok]
+
+
+def missing(name: str, reason: str) -> Row:
+    """A row that could not be measured."""
+    return Row(name, None, "", None, reason)
 
 
 def median(values: Sequence[float]) -> float:

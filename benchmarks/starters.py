@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from benchmarks.instance import Instance
+from benchmarks.lab import Lab
 from benchmarks.row import Row, median
 from model_runtime.catalog.aliases import STARTER_MODELS
 from model_runtime.catalog.model import Model
@@ -27,9 +28,10 @@ print(json.dumps(time.perf_counter() - started))
 """
 
 
-def measure(instance: Instance) -> list[Row]:
-    """Load every starter in processes of its own and through the running instance, and weigh its folder."""
-    rows = [row for model in STARTER_MODELS for row in _rows(instance, model)]
+def measure(lab: Lab) -> list[Row]:
+    """Load every starter in processes of its own and through an instance, and weigh its folder."""
+    with lab.instance(spare=False) as instance:
+        rows = [row for model in STARTER_MODELS for row in _rows(instance, model)]
     total = sum(_folder_mb(model) for model in STARTER_MODELS)
     return [*rows, Row("all starters", total, "MB", ALL_MB, "their folders, everything in them")]
 

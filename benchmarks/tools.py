@@ -15,6 +15,7 @@ from PIL import Image
 
 from benchmarks.clients import INITIALIZE, LIST_TOOLS, ask, send
 from benchmarks.instance import Instance
+from benchmarks.lab import Lab
 from benchmarks.row import Row, median
 from mcp_server.life import read_facts
 from mcp_server.places import Places
@@ -27,18 +28,23 @@ NOISE_SIDE = 600
 DRAWN_SIDE = 512
 
 
-def measure(instance: Instance) -> list[Row]:
-    """Call tools over the running daemon with the starters, then start daemons anew."""
+def measure(lab: Lab) -> list[Row]:
+    """Call tools over a running daemon with the starters, then start daemons anew."""
+    with lab.instance() as instance:
+        rows = _warm(instance)
+    cold = median([_cold() for _ in range(lab.rounds(COLD_ROUNDS))])
+    return [*rows, Row("initialize + tools/list, no daemon yet", cold, "ms", 3000, "process start → answer")]
+
+
+def _warm(instance: Instance) -> list[Row]:
     with tempfile.TemporaryDirectory(prefix="senses-bench-") as folder, _session(instance, folder) as shim:
         small, large = _pictures(Path(folder))
         drawing = {"prompt": "a red circle", "width": DRAWN_SIDE, "height": DRAWN_SIDE}
-        rows = [
+        return [
             _beyond(shim, "describe_image", {"image": small}, 5, "MCP call over the runtime p50"),
             _beyond(shim, "describe_image", {"image": large}, 50, "MCP call with a 1.1 MB picture p50"),
             _beyond(shim, "generate_image", drawing, 50, "MCP call that draws, saves and previews p50"),
         ]
-    cold = median([_cold() for _ in range(COLD_ROUNDS)])
-    return [*rows, Row("initialize + tools/list, no daemon yet", cold, "ms", 3000, "process start → answer")]
 
 
 def _beyond(shim: "subprocess.Popen[bytes]", tool: str, arguments: dict[str, Any], target: float, name: str) -> Row:
