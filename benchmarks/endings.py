@@ -3,8 +3,11 @@
 import os
 import signal
 import time
-from itertools import islice
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
 
+import httpx2
 import psutil
 
 from benchmarks.call import Call
@@ -26,20 +29,25 @@ CHAT_PIECES = 4
 
 def measure(lab: Lab) -> list[Row]:
     """Kill and leave every engine in the middle of its work."""
-    rows: list[Row] = []
-    waits: list[float] = []
     with lab.instance(spare=False) as instance:
-        for work in works():
-            work.send(instance.url).body()
-            rows.append(_leaving(instance, work))
-            waits += [_killed(instance, work) for _ in range(1 if lab.quick else KILLS)]
-            instance.command(work.model, "stop")
-    how = f"{len(waits)} kills in the middle of a stream, every engine; SIGKILL → the error event is read"
-    return [
-        Row("worker killed → caller has its error, worst", max(waits), "ms", ERROR_MS, how),
-        Row("worker killed → caller has its error, p50", median(waits), "ms", ERROR_MS, how),
-        *rows,
+        return [row for work in works() for row in _rows(instance, work, lab.rounds(KILLS))]
+
+
+def _rows(instance: Instance, work: Work, kills: int) -> list[Row]:
+    work.send(instance.url).body()
+    rows = [
+        _attempt(f"client gone → {work.engine} stops", partial(_leaving, instance, work)),
+        _attempt(f"{work.engine} killed → caller has its error", partial(_killing, instance, work, kills)),
     ]
+    instance.command(work.model, "stop")
+    return rows
+
+
+def _attempt(name: str, measure: Callable[[str], Row]) -> Row:
+    try:
+        return measure(name)
+    except (StopIteration, RuntimeError, ValueError, OSError, httpx2.HTTPError) as error:
+        return missing(name, f"did not run: {error!r}")
 
 
 def worker_of(instance: Instance) -> psutil.Process:
@@ -48,11 +56,18 @@ def worker_of(instance: Instance) -> psutil.Process:
     return worker
 
 
+def _killing(instance: Instance, work: Work, kills: int, name: str) -> Row:
+    waits = [_killed(instance, work) for _ in range(kills)]
+    how = f"worst of {kills}, p50 {median(waits):.0f} ms: SIGKILL in the middle of a stream → the error event is read"
+    return Row(name, max(waits), "ms", ERROR_MS, how)
+
+
 def _killed(instance: Instance, work: Work) -> float:
     """Return milliseconds from the kill to the error; then have the model back."""
     events = _in_the_middle(work.send(instance.url, long=True, stream=True), work)
+    worker = worker_of(instance)
     killed = time.perf_counter()
-    os.kill(worker_of(instance).pid, signal.SIGKILL)
+    os.kill(worker.pid, signal.SIGKILL)
     if not any("error" in event for event in events):
         raise RuntimeError(f"the stream of {work.model} ended without an error")
     took = (time.perf_counter() - killed) * 1e3
@@ -60,25 +75,21 @@ def _killed(instance: Instance, work: Work) -> float:
     return took
 
 
-def _in_the_middle(call: Call, work: Work) -> "islice[dict[str, object]]":
-    """Wait until something of the answer is there."""
+def _in_the_middle(call: Call, work: Work) -> Iterator[dict[str, Any]]:
+    """Wait until something of the answer is there; return the events that follow."""
     events = call.events()
     for _ in range(CHAT_PIECES if work.path == CHAT else 1):
         next(events)
-    return islice(events, None)
+    return events
 
 
-def _leaving(instance: Instance, work: Work) -> Row:
-    name = f"client gone → {work.engine} stops"
-    try:
-        plain, streamed = (_left(instance, work, stream) for stream in (False, True))
-    except (StopIteration, RuntimeError, OSError) as error:
-        return missing(name, f"did not run: {error!r}")
+def _leaving(instance: Instance, work: Work, name: str) -> Row:
+    plain, streamed = (_left(instance, work, stream=stream) for stream in (False, True))
     how = f"plain {plain:.2f} s, streamed {streamed:.2f} s; job off /api/status and the worker's processor time still"
     return Row(name, max(plain, streamed), "s", STOPPED_SECONDS, how)
 
 
-def _left(instance: Instance, work: Work, stream: bool) -> float:
+def _left(instance: Instance, work: Work, *, stream: bool) -> float:
     """Leave a call in the middle; return seconds until nothing is computed for it any more."""
     call = work.send(instance.url, long=True, stream=stream)
     if stream:

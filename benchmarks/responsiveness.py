@@ -13,16 +13,16 @@ from benchmarks.lab import LARGE, Lab
 from benchmarks.row import Row, median, percentile
 from benchmarks.works import CHAT, Work, chat, drawing, hearing
 
-PROBE_SECONDS = 0.005
+PROBE_SECONDS = 0.02
 PATHS = ("/health", "/api/status")
 ROUNDS = 3
-TOKENS = 32
+TOKENS = 16
 STEPS = 8
 CLIPS = 5
 
 
 def measure(lab: Lab) -> list[Row]:
-    """Probe without a pause from two threads while three cold models load and work at once."""
+    """Probe every few milliseconds from two threads while three cold models load and work at once."""
     waits: dict[str, list[float]] = {path: [] for path in PATHS}
     tasks = _tasks()
     rounds = lab.rounds(ROUNDS)
