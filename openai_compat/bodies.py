@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from tempfile import gettempdir
 from typing import Any, TypeVar
 
 from anyio import to_thread
@@ -13,7 +14,7 @@ from starlette.types import Message, Receive
 
 from model_runtime.complaints import invalid_field
 from model_runtime.errors import InvalidInput
-from openai_compat.errors import BodyTooLarge
+from openai_compat.errors import BodyTooLarge, NoRoom
 from openai_compat.schemas import Wire
 
 JSON_BYTES = 64_000_000
@@ -57,9 +58,23 @@ def parse(values: dict[str, Any], kind: type[B]) -> B:
 
 @asynccontextmanager
 async def open_form(request: Request) -> AsyncGenerator[FormData]:
-    """Read a form and drop its file afterwards; a file beyond 1 MB is spooled to disk. Raises `BodyTooLarge`."""
-    async with capped(request, SOUND_BYTES).form(max_files=1, max_part_size=FIELD_BYTES) as form:
+    """Read a form and drop its file afterwards; a file beyond 1 MB is spooled to disk.
+
+    Raises:
+        BodyTooLarge: more than 200 MB.
+        NoRoom: the disk cannot take the file.
+    """
+    try:
+        form = await capped(request, SOUND_BYTES).form(max_files=1, max_part_size=FIELD_BYTES)
+    except OSError as error:
+        folder = gettempdir()
+        raise NoRoom(
+            f"The upload cannot be kept in {folder}: {error.strerror}. Make room there, and try again."
+        ) from error
+    try:
         yield form
+    finally:
+        await form.close()
 
 
 def capped(request: Request, limit_bytes: int) -> Request:

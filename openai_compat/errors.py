@@ -38,6 +38,12 @@ class BodyTooLarge(errors.SensesError):
     code = "request_too_large"
 
 
+class NoRoom(errors.SensesError):
+    """The disk is full, or cannot be written."""
+
+    code = "no_room"
+
+
 class NotAllowed(errors.SensesError):
     """The Host or Origin of the request is not one of ours: a foreign web page, or a name that only looks local."""
 
@@ -85,6 +91,7 @@ RULES: Mapping[type[errors.SensesError], Rule] = {
     UnknownUrl: Rule(404),
     WrongMethod: Rule(405),
     BodyTooLarge: Rule(413),
+    NoRoom: Rule(507, "server_error", retry=False),
     NotAllowed: Rule(403, "permission_error"),
     MissingKey: Rule(401, "authentication_error"),
     InternalError: Rule(500, "server_error", retry=False),

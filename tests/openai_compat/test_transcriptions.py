@@ -1,7 +1,10 @@
 """Recordings, through OpenAI's own client and through the spellings of others."""
 
 import base64
+import errno
+import os
 from collections.abc import AsyncGenerator
+from tempfile import SpooledTemporaryFile
 
 import anyio
 import httpx2
@@ -170,3 +173,20 @@ def test_unknown_numbers_of_a_segment_are_zero() -> None:
 
     assert written["avg_logprob"] == 0.0
     assert None not in written.values()
+
+
+async def test_an_upload_that_finds_no_room_on_the_disk_is_told_so_and_the_next_one_works(
+    http: httpx2.AsyncClient, wav: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def write(self: SpooledTemporaryFile[bytes], data: bytes) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as full:
+        full.setattr(SpooledTemporaryFile, "write", write)
+        failed = await post_form(http, "/v1/audio/transcriptions", [("model", "fast")], wav)
+    answer = await post_form(http, "/v1/audio/transcriptions", [("model", "fast")], wav)
+
+    error = failed.json()["error"]
+    assert (failed.status_code, error["code"], failed.headers["x-should-retry"]) == (507, "no_room", "false")
+    assert "No space left on device. Make room there" in error["message"]
+    assert answer.status_code == 200
