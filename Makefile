@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 TOOLS := packaging/node_modules/.package-lock.json
 CLIENTS := packaging/clients/node_modules/.package-lock.json
 
-.PHONY: setup serve test check lock bench bundle clients clean
+.PHONY: setup serve test check lock bench soak bundle clients clean
 
 setup: $(STAMP)
 
@@ -41,6 +41,10 @@ test: check $(TOOLS)
 
 bench: setup
 	$(BIN)/python -m benchmarks $(ARGS)
+
+# ten minutes of calls, kills and cancels; ARGS="--minutes 1" for a short one
+soak: setup
+	$(BIN)/python -m tests.soak $(ARGS)
 
 lock: setup
 	$(BIN)/uv pip compile pyproject.toml --quiet --group dev --universal --python-version 3.11 \

@@ -1,0 +1,127 @@
+"""The clients: one over MCP, through the shim, and two over OpenAI's API. Each does one random call at a time."""
+
+import re
+import sys
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, Protocol
+
+import openai
+from mcp import Client, StdioServerParameters
+from mcp_types import CallToolResult, TextContent
+
+from benchmarks.instance import Instance
+from tests.soak.media import Media
+
+SENTENCE = "Draw a red circle above a blue square. "
+CODE = re.compile(r"\[code: (\w+)")
+Call = tuple[str, Callable[[], Awaitable[str]]]
+"""What it is, and what does it and returns its outcome: "ok", an error's code or "cut off"."""
+
+
+class Caller(Protocol):
+    """A client."""
+
+    def calls(self, *, is_long: bool, streams: bool) -> list[Call]:
+        """Return one call of every kind; whoever can, has it streamed."""
+        ...
+
+
+class McpCaller:
+    """A client of the four tools."""
+
+    def __init__(self, client: Client, media: Media) -> None:
+        self._client = client
+        self._media = media
+
+    def calls(self, *, is_long: bool, streams: bool) -> list[Call]:
+        """Return one call of every tool."""
+        sound, times = sizes(self._media, is_long=is_long)
+        drawn = {"prompt": "a red circle", "width": 128, "height": 128, "steps": times}
+        return [
+            ("describe_image", lambda: self._call("describe_image", image=str(self._media.picture))),
+            ("transcribe", lambda: self._call("transcribe", audio=str(sound))),
+            ("speak", lambda: self._call("speak", text=SENTENCE * times)),
+            ("generate_image", lambda: self._call("generate_image", **drawn)),
+        ]
+
+    async def _call(self, tool: str, **arguments: Any) -> str:
+        result = await self._client.call_tool(tool, arguments)
+        while not result.is_error and (result.structured_content or {}).get("status") == "running":
+            job = (result.structured_content or {})["job_id"]
+            result = await self._client.call_tool("get_job", {"job_id": job, "wait_seconds": 20})
+        return _outcome(result)
+
+
+def sizes(media: Media, *, is_long: bool) -> tuple[Path, int]:
+    """Return a recording, and a number of sentences or steps."""
+    return (media.long, 12) if is_long else (media.short, 1)
+
+
+def _outcome(result: CallToolResult) -> str:
+    if not result.is_error:
+        return "ok"
+    text = next((block.text for block in result.content if isinstance(block, TextContent)), "")
+    found = CODE.search(text)
+    return found[1] if found else text
+
+
+@asynccontextmanager
+async def over_mcp(instance: Instance, media: Media) -> AsyncGenerator[Caller]:
+    """A client of the shim."""
+    shim = str(Path(sys.executable).with_name("senses-mcp"))
+    arguments = [str(media.picture.parent), str(media.short.parent)]
+    async with Client(StdioServerParameters(command=shim, args=arguments, env=instance.environ)) as client:
+        yield McpCaller(client, media)
+
+
+class OpenAICaller:
+    """A client of OpenAI's SDK, which tries nothing again by itself."""
+
+    def __init__(self, client: openai.AsyncOpenAI, media: Media) -> None:
+        self._client: Any = client  # its overloads want literals
+        self._media = media
+
+    def calls(self, *, is_long: bool, streams: bool) -> list[Call]:
+        """Return one call of every endpoint."""
+        sound, times = sizes(self._media, is_long=is_long)
+        audio, drawn = self._client.audio, {"prompt": "a star", "size": "128x128", "stream": streams}
+        return [
+            ("chat", lambda: self._outcome(self._client.chat.completions.create(**self._question(), stream=streams))),
+            ("transcription", lambda: self._outcome(_heard(audio, sound, streams))),
+            (
+                "speech",
+                lambda: self._outcome(audio.speech.create(model="tts-1", voice="alloy", input=SENTENCE * times)),
+            ),
+            ("picture", lambda: self._outcome(self._client.images.generate(**drawn, extra_body={"steps": times}))),
+        ]
+
+    def _question(self) -> dict[str, Any]:
+        picture = {"type": "image_url", "image_url": {"url": self._media.picture_url}}
+        content = [picture, {"type": "text", "text": "Describe this image."}]
+        return {"model": "gpt-4o", "messages": [{"role": "user", "content": content}]}
+
+    async def _outcome(self, answer: Awaitable[Any]) -> str:
+        try:
+            answered = await answer
+            if isinstance(answered, openai.AsyncStream):
+                async with answered as pieces:
+                    async for _ in pieces:
+                        pass
+        except openai.APIConnectionError:
+            return "cut off"
+        except openai.APIError as error:
+            return error.code or str(error)
+        return "ok"
+
+
+async def _heard(audio: Any, recording: Path, stream: bool) -> Any:
+    return await audio.transcriptions.create(model="whisper-1", file=recording, stream=stream)
+
+
+@asynccontextmanager
+async def over_openai(instance: Instance, media: Media) -> AsyncGenerator[Caller]:
+    """A client of the SDK."""
+    async with openai.AsyncOpenAI(base_url=f"{instance.url}/v1", api_key="none", max_retries=0) as client:
+        yield OpenAICaller(client, media)

@@ -1,0 +1,48 @@
+"""What happened to every call: one outcome each."""
+
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable
+
+import anyio
+
+ANSWER_SECONDS = 300.0
+"""No call here takes as long, whatever happens to it."""
+EXPECTED = {
+    "ok",
+    "cut off",
+    "worker_died",
+    "load_failed",
+    "model_unavailable",
+    "queue_full",
+    "queue_timeout",
+    "busy",
+}
+"""How calls may end while workers are killed; a stream may be cut off once its head has been sent."""
+
+
+class Tally:
+    """Counts while it goes."""
+
+    def __init__(self) -> None:
+        self.outcomes: Counter[str] = Counter()
+        self.unanswered: list[str] = []
+        self.given_up = 0
+        self.kills = 0
+        self.longest_seconds = 0.0
+
+    @property
+    def unexpected(self) -> dict[str, int]:
+        """Outcomes that nothing done here explains."""
+        return {outcome: count for outcome, count in self.outcomes.items() if outcome not in EXPECTED}
+
+    async def watch(self, what: str, call: Callable[[], Awaitable[str]], patience_seconds: float | None) -> None:
+        """Wait for a call's outcome; go away after `patience_seconds`, where it is that of an impatient client."""
+        started = time.monotonic()
+        with anyio.move_on_after(patience_seconds or ANSWER_SECONDS) as limit:
+            self.outcomes[await call()] += 1
+        self.longest_seconds = max(self.longest_seconds, time.monotonic() - started)
+        if limit.cancelled_caught and patience_seconds is None:
+            self.unanswered.append(what)
+        elif limit.cancelled_caught:
+            self.given_up += 1

@@ -1,0 +1,61 @@
+"""The soak judges by what it promises: each thing that goes wrong is named, and nothing else is."""
+
+from dataclasses import replace
+from functools import partial
+
+import anyio
+import pytest
+
+from tests.soak.readings import Reading, faults
+from tests.soak.tally import Tally
+
+START = Reading(tree_mb=80.0, descriptors=20, charged_bytes=0, orphans=0)
+
+
+def test_what_came_back_is_no_fault() -> None:
+    assert faults(START, replace(START, tree_mb=89.9, descriptors=19), [], []) == []
+
+
+@pytest.mark.parametrize(
+    ("end", "clause"),
+    [
+        (replace(START, tree_mb=90.1), "memory grew by 10.1 MB"),
+        (replace(START, descriptors=21), "1 file descriptors more"),
+        (replace(START, charged_bytes=5), "5 bytes stay charged"),
+        (replace(START, orphans=1), "1 worker processes were left over"),
+    ],
+)
+def test_what_stayed_is_named(end: Reading, clause: str) -> None:
+    (found,) = faults(START, end, [], [])
+
+    assert clause in found
+
+
+async def test_every_call_has_one_outcome_and_only_what_kills_explain_is_expected() -> None:
+    tally = Tally()
+    for outcome in ("ok", "worker_died", "internal_error"):
+        await tally.watch("chat", partial(_answer, outcome), None)
+    await tally.watch("speak", _never, 0.01)
+
+    assert tally.outcomes.total() == 3
+    assert tally.unexpected == {"internal_error": 1}
+    assert (tally.given_up, tally.unanswered) == (1, [])
+
+
+async def test_a_call_nobody_answers_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tests.soak.tally.ANSWER_SECONDS", 0.01)
+    tally = Tally()
+
+    await tally.watch("transcribe", _never, None)
+
+    assert tally.unanswered == ["transcribe"]
+    assert "transcribe" in faults(START, START, tally.unanswered, [])[0]
+
+
+async def _answer(outcome: str) -> str:
+    return outcome
+
+
+async def _never() -> str:
+    await anyio.sleep_forever()
+    raise AssertionError
