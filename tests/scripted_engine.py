@@ -18,6 +18,7 @@ The script of a request is its text: commands separated by ";", each a word and 
     hangup          close the link for writing and stand still
     cut N           write the first N bytes of a message and leave
     lie BYTES       announce a message with a body of so many bytes that never come, and stand still
+    babble N        say that job N has ended, and one nobody knows, that it makes progress, and that a load is done
     leave           leave with exit code 0 a moment after the job's end
     linger          once the job has ended, sleep for ever, deaf to orders
     touch PATH      create the file
@@ -39,7 +40,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from model_runtime.engines.engine import Check, Loaded, LoadSpec, Outcome, Report
-from model_runtime.errors import InvalidInput, LoadFailed, SensesError
+from model_runtime.errors import Cancelled, InvalidInput, LoadFailed, SensesError
 from model_runtime.events import (
     Answer,
     AudioChunk,
@@ -55,7 +56,7 @@ from model_runtime.events import (
 from model_runtime.requests import Chat, GenerateImage, Request, Speak, Transcribe
 from model_runtime.wire.codec import encode
 from model_runtime.wire.frames import LENGTHS, pack
-from model_runtime.worker.messages import Beat
+from model_runtime.worker.messages import Beat, JobEnded, JobEvent, LoadProgress, Ready
 
 POLL_SECONDS = 0.002
 FLOOD_BYTES = 1 << 16
@@ -217,6 +218,11 @@ def _misbehave(command: str, argument: str) -> None:
         case "lie":
             os.write(3, LENGTHS.pack(10, int(argument)))
             os.kill(os.getpid(), signal.SIGSTOP)
+        case "babble":
+            ended = Cancelled("It says so itself.")
+            said = (JobEnded(int(argument), ended), JobEnded(999, ended), JobEvent(999, TextDelta("x")))
+            for report in (*said, Ready(Loaded(0, 0, 0)), LoadProgress("weights", 0.5)):
+                os.write(3, b"".join(pack(*encode(report))))
         case "leave":
             threading.Timer(0.1, os._exit, (0,)).start()
         case _:

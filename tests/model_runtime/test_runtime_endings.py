@@ -383,6 +383,21 @@ async def test_what_a_process_says_to_hold_is_no_reason_to_refuse_work(settings:
     assert 0 < model_of(status).charged_bytes < status.memory.budget_bytes
 
 
+async def test_a_process_that_tells_of_ends_that_are_none_answers_its_caller_once(
+    settings: Settings, library: ScriptedLibrary
+) -> None:
+    async with open_runtime(settings, library) as runtime, anyio.create_task_group() as group:
+        call = Call(runtime, chat("say a; babble 1; say b")).start(group)
+        await call.end()
+        next_one = await answer(runtime, chat("say next"))
+        await runtime.unload("m")
+        status = runtime.status()
+
+    assert (call.text, type(call.error)) == ("a", Cancelled)
+    assert next_one == "next"
+    assert (status.jobs, status.memory.charged_bytes, model_of(status).active) == ((), 0, 0)
+
+
 async def test_a_machine_that_slept_ends_nothing(settings: Settings, tmp_path: Path) -> None:
     clock, gate = Clock(), tmp_path / "gate"
     library = ScriptedLibrary(scripted_model("m"), scripted_model("idle"))
