@@ -1,4 +1,4 @@
-"""Other servers of the same models: those that come with the libraries, and those found in the environments of PEERS.
+"""Other servers of the same models: of the libraries we use ourselves, and those found in the environments of PEERS.
 
 `PEERS` holds the pythons of virtual environments, separated as in PATH; README.md says how to make them.
 """
@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 import httpx2
@@ -28,30 +29,40 @@ class Server:
 
     url: str
     model: str
+    version: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """A server's command; `model` is how its option or argument for a checkpoint's folder is called."""
+    """A server's script and arguments; `folder` is the option in front of the checkpoint's folder, if it has one."""
 
     name: str
-    arguments: tuple[str, ...]
-    model: tuple[str, ...] = ()
-    module: str = ""
-    """Where it is a module of our own environment; else `name` is a script of one in PEERS."""
+    arguments: tuple[str, ...] = ()
+    folder: tuple[str, ...] = ()
+    needs: str = ""
+    """A module that our own environment may lack."""
 
-    def command(self) -> list[str] | None:
-        """How it is started; None where it is not installed."""
-        if self.module:
-            return [sys.executable, "-m", self.module, *self.arguments]
-        pythons = filter(None, os.environ.get("PEERS", "").split(os.pathsep))
-        scripts = (Path(python).with_name(self.name) for python in pythons)
-        return next(([str(script), *self.arguments] for script in scripts if script.exists()), None)
+    def python(self) -> Path | None:
+        """The environment it is in, our own if possible; None where it is not installed."""
+        own = [] if self.needs and find_spec(self.needs) is None else [sys.executable]
+        pythons = map(Path, [*own, *filter(None, os.environ.get("PEERS", "").split(os.pathsep))])
+        return next((python for python in pythons if self.version(python)), None)
+
+    def version(self, python: Path) -> str:
+        """Which version is installed there; "" where none is. Scripts of the same name may be somebody else's."""
+        package = self.name.split(".")[0].replace("-", "_")
+        found = python.parent.parent.glob(f"lib/python*/site-packages/{package}-*.dist-info")
+        return next((folder.name.removesuffix(".dist-info").partition("-")[2] for folder in found), "")
+
+    def command(self, python: Path, folder: Path, port: int) -> list[str]:
+        """How it is started."""
+        script = str(python.with_name(self.name))
+        return [script, *self.arguments, *self.folder, str(folder), "--host", "127.0.0.1", "--port", str(port)]
 
 
 PEERS = (
-    Peer("mlx_lm.server", (), ("--model",), "mlx_lm.server"),
-    Peer("mlx_vlm.server", (), ("--model",), "mlx_vlm.server"),
+    Peer("mlx_lm.server", folder=("--model",)),
+    Peer("mlx_vlm.server", folder=("--model",), needs="fastapi"),
     Peer("rapid-mlx", ("serve",)),
     Peer("vllm-mlx", ("serve", "--continuous-batching")),
     Peer("mlx-openai-server", ("launch", "--model-type", "lm"), ("--model-path",)),
@@ -66,27 +77,28 @@ def serving(peer: Peer, folder: Path) -> Iterator[Server]:
         RuntimeError: it is not installed, or ended by itself.
         TimeoutError: it did not answer.
     """
-    command = peer.command()
-    if command is None:
-        raise RuntimeError("not installed")
+    python = peer.python()
+    if python is None:
+        raise RuntimeError("not installed; README.md says how")
     port = free_port()
-    command += [*peer.model, str(folder), "--host", "127.0.0.1", "--port", str(port)]
     with (folder / f"{peer.name}.log").open("wb") as log:
-        child = subprocess.Popen(command, env=_environ(), stdout=log, stderr=subprocess.STDOUT)
+        child = subprocess.Popen(
+            peer.command(python, folder, port), env=_environ(), stdout=log, stderr=subprocess.STDOUT
+        )
         try:
-            yield _wait(f"http://127.0.0.1:{port}", child, folder)
-        except RuntimeError as error:
+            _wait(f"http://127.0.0.1:{port}", child)
+            yield Server(f"http://127.0.0.1:{port}", str(folder), peer.version(python))
+        except (RuntimeError, TimeoutError) as error:
             raise RuntimeError(f"{error}: {_last_line(folder / f'{peer.name}.log')}") from error
         finally:
-            _end(psutil.Process(child.pid))
-            child.wait()
+            _end(child)
 
 
 def _environ() -> Mapping[str, str]:
     return {**os.environ, **environ_of_bare()}
 
 
-def _wait(url: str, child: "subprocess.Popen[bytes]", folder: Path) -> Server:
+def _wait(url: str, child: "subprocess.Popen[bytes]") -> None:
     deadline = time.perf_counter() + START_SECONDS
     while time.perf_counter() < deadline:
         if child.poll() is not None:
@@ -96,19 +108,19 @@ def _wait(url: str, child: "subprocess.Popen[bytes]", folder: Path) -> Server:
         except httpx2.HTTPError:
             time.sleep(0.1)
         else:
-            return Server(url, str(folder))
+            return
     raise TimeoutError(f"no answer within {START_SECONDS:g} s")
 
 
-def _end(process: psutil.Process) -> None:
-    try:
-        family = [process, *process.children(recursive=True)]
-    except psutil.NoSuchProcess:
+def _end(child: "subprocess.Popen[bytes]") -> None:
+    if child.poll() is not None:
         return
-    process.terminate()
-    _, alive = psutil.wait_procs(family, STOP_SECONDS)
+    family = psutil.Process(child.pid).children(recursive=True)
+    child.terminate()
+    _, alive = psutil.wait_procs([psutil.Process(child.pid), *family], STOP_SECONDS)
     for left in alive:
         left.kill()
+    child.wait()
 
 
 def _last_line(log: Path) -> str:
