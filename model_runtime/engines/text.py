@@ -12,6 +12,7 @@ from model_runtime.engines.control import Markers
 from model_runtime.engines.engine import LoadSpec, Report
 from model_runtime.engines.guards import check_words, loading, open_checkpoint
 from model_runtime.engines.precision import evaluate, held_bytes
+from model_runtime.engines.row_caches import new_row
 from model_runtime.engines.rows import Prompt
 from model_runtime.engines.sampling import Choice
 from model_runtime.errors import InvalidInput
@@ -34,6 +35,7 @@ class TextBatch:
     reads_together = True
 
     def __init__(self, model: Any, end_tokens: tuple[int, ...]) -> None:
+        self._model = model
         self._generator = BatchGenerator(
             model,
             stop_tokens=[[token] for token in end_tokens],
@@ -44,7 +46,8 @@ class TextBatch:
 
     def insert(self, prompt: Prompt, max_tokens: int, choice: Choice) -> int:
         """Add a row and return its number."""
-        return self._generator.insert([prompt.tokens], [max_tokens], logits_processors=[[choice]])[0]
+        caches = [new_row(self._model)]
+        return self._generator.insert([prompt.tokens], [max_tokens], caches, logits_processors=[[choice]])[0]
 
     def next(self) -> list[Token]:
         """Write one token of every answer, and read a chunk of a prompt where one waits."""
