@@ -34,19 +34,19 @@ def measure(lab: Lab) -> list[Row]:
     """Start a daemon, and clients against it."""
     with lab.instance() as instance:
         ready = Row("start → ready", instance.ready_seconds, "s", 2, "senses serve → first answer of /health")
-        return [ready, *_rows(instance)]
+        return [ready, *_rows(instance, lab.rounds(ROUNDS))]
 
 
-def _rows(instance: Instance) -> list[Row]:
+def _rows(instance: Instance, rounds: int) -> list[Row]:
     shim = [str(Path(sys.executable).with_name("senses-mcp"))]
     _session(shim, instance.environ)
-    ours = [_session(shim, instance.environ) for _ in range(ROUNDS)]
-    bare = [_session([sys.executable, "-c", BARE_SERVER], instance.environ) for _ in range(BARE_ROUNDS)]
+    ours = [_session(shim, instance.environ) for _ in range(rounds)]
+    bare = [_session([sys.executable, "-c", BARE_SERVER], instance.environ) for _ in range(min(rounds, BARE_ROUNDS))]
     first = median([session[0] for session in ours])
     return [
         Row("shim RSS", median([session[2] for session in ours]), "MB", 14, "senses-mcp after initialize"),
         Row("daemon RSS, no model", instance.process.memory_info().rss / 1e6, "MB", 85, "after these clients"),
-        Row("initialize p50", first, "ms", 150, f"{ROUNDS} starts of senses-mcp, warm daemon, process start → answer"),
+        Row("initialize p50", first, "ms", 150, f"{rounds} starts of senses-mcp, warm daemon, process start → answer"),
         Row("initialize + tools/list p50", median([session[1] for session in ours]), "ms", 150, "same runs"),
         Row(
             "initialize over a bare Python MCP server",

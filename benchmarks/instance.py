@@ -16,7 +16,8 @@ from typing import Any
 import httpx2
 import psutil
 
-READY_SECONDS = 30.0
+READY_SECONDS = 60.0
+STOP_SECONDS = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +66,17 @@ def running(config: str = "") -> Iterator[Instance]:
             _wait(url, child)
             yield Instance(home, url, psutil.Process(child.pid), time.perf_counter() - started)
         finally:
-            child.send_signal(signal.SIGINT)
-            child.wait(timeout=20)
+            _end(child)
+
+
+def _end(child: "subprocess.Popen[bytes]") -> None:
+    """Workers die with the daemon, however it ends."""
+    child.send_signal(signal.SIGINT)
+    try:
+        child.wait(timeout=STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        child.kill()
+        child.wait()
 
 
 def _wait(url: str, child: "subprocess.Popen[bytes]") -> None:

@@ -4,6 +4,7 @@
 """
 
 import os
+import re
 import subprocess
 import sys
 import time
@@ -21,6 +22,7 @@ from benchmarks.instance import free_port
 
 START_SECONDS = 90.0
 STOP_SECONDS = 20.0
+COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,5 +126,5 @@ def _end(child: "subprocess.Popen[bytes]") -> None:
 
 
 def _last_line(log: Path) -> str:
-    lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+    lines = COLOURS.sub("", log.read_text(encoding="utf-8", errors="replace")).strip().splitlines()
     return lines[-1][:200] if lines else "it said nothing"

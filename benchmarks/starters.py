@@ -31,17 +31,17 @@ print(json.dumps(time.perf_counter() - started))
 def measure(lab: Lab) -> list[Row]:
     """Load every starter in processes of its own and through an instance, and weigh its folder."""
     with lab.instance(spare=False) as instance:
-        rows = [row for model in STARTER_MODELS for row in _rows(instance, model)]
+        rows = [row for model in STARTER_MODELS for row in _rows(instance, model, lab.rounds(ROUNDS))]
     total = sum(_folder_mb(model) for model in STARTER_MODELS)
     return [*rows, Row("all starters", total, "MB", ALL_MB, "their folders, everything in them")]
 
 
-def _rows(instance: Instance, model: Model) -> list[Row]:
-    alone = median([_load_seconds(model) for _ in range(ROUNDS)])
-    whole = median([_start_seconds(instance, model) for _ in range(ROUNDS)])
+def _rows(instance: Instance, model: Model, rounds: int) -> list[Row]:
+    alone = median([_load_seconds(model) for _ in range(rounds)])
+    whole = median([_start_seconds(instance, model) for _ in range(rounds)])
     return [
-        Row(f"{model.name} load", alone, "s", LOAD_SECONDS, f"{ROUNDS} processes, engine imported → model loaded"),
-        Row(f"{model.name} start → ready", whole, "s", None, f"{ROUNDS} cold loads, process, imports and load"),
+        Row(f"{model.name} load", alone, "s", LOAD_SECONDS, f"{rounds} processes, engine imported → model loaded"),
+        Row(f"{model.name} start → ready", whole, "s", None, f"{rounds} cold loads, process, imports and load"),
         Row(f"{model.name} size", _folder_mb(model), "MB", None, "its folder"),
     ]
 

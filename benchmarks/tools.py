@@ -31,32 +31,34 @@ DRAWN_SIDE = 512
 def measure(lab: Lab) -> list[Row]:
     """Call tools over a running daemon with the starters, then start daemons anew."""
     with lab.instance() as instance:
-        rows = _warm(instance)
+        rows = _warm(instance, lab.rounds(ROUNDS))
     cold = median([_cold() for _ in range(lab.rounds(COLD_ROUNDS))])
     return [*rows, Row("initialize + tools/list, no daemon yet", cold, "ms", 3000, "process start → answer")]
 
 
-def _warm(instance: Instance) -> list[Row]:
+def _warm(instance: Instance, rounds: int) -> list[Row]:
     with tempfile.TemporaryDirectory(prefix="senses-bench-") as folder, _session(instance, folder) as shim:
         small, large = _pictures(Path(folder))
         drawing = {"prompt": "a red circle", "width": DRAWN_SIDE, "height": DRAWN_SIDE}
         return [
-            _beyond(shim, "describe_image", {"image": small}, 5, "MCP call over the runtime p50"),
-            _beyond(shim, "describe_image", {"image": large}, 50, "MCP call with a 1.1 MB picture p50"),
-            _beyond(shim, "generate_image", drawing, 50, "MCP call that draws, saves and previews p50"),
+            _beyond(shim, rounds, "describe_image", {"image": small}, 5, "MCP call over the runtime p50"),
+            _beyond(shim, rounds, "describe_image", {"image": large}, 50, "MCP call with a 1.1 MB picture p50"),
+            _beyond(shim, rounds, "generate_image", drawing, 50, "MCP call that draws, saves and previews p50"),
         ]
 
 
-def _beyond(shim: "subprocess.Popen[bytes]", tool: str, arguments: dict[str, Any], target: float, name: str) -> Row:
+def _beyond(
+    shim: "subprocess.Popen[bytes]", rounds: int, tool: str, arguments: dict[str, Any], target: float, name: str
+) -> Row:
     """Time calls less what the result says the model itself took."""
     _call(shim, tool, arguments)
-    times = [_call(shim, tool, arguments) for _ in range(ROUNDS)]
+    times = [_call(shim, tool, arguments) for _ in range(rounds)]
     return Row(
         name,
         median(times),
         "ms",
         target,
-        f"{ROUNDS} warm calls of {tool} through senses-mcp, less the model's own time",
+        f"{rounds} warm calls of {tool} through senses-mcp, less the model's own time",
     )
 
 
