@@ -19,7 +19,7 @@ from model_runtime.checks.starters import doubts
 from model_runtime.errors import Cancelled, ShuttingDown, UnknownModel
 from model_runtime.events import Event, Finished, Warned
 from model_runtime.processes.process import Patience
-from model_runtime.requests import Request, Task
+from model_runtime.requests import Chat, Request, Task
 from model_runtime.scheduler.messages import Closing, PinChanged, Tick, UnloadWanted
 from model_runtime.settings import Settings
 from model_runtime.shell import memory, probe
@@ -33,6 +33,8 @@ from model_runtime.status import Status
 Check = Callable[[Request, Model, Mapping[str, Path]], None]
 """check(request, model, folders) raises `InvalidInput` for what the model cannot do."""
 
+SHORT_CHAT_LETTERS = 100_000
+"""A chat up to this long is checked in less time than a trip to a thread takes."""
 REVOKED_SECONDS = 2.0
 """How long cancelled work may take to end when the runtime closes."""
 
@@ -87,7 +89,7 @@ class Runtime:
     ) -> AsyncGenerator[Event]:
         """Do the work and report it; closing the generator cancels the work."""
         model = self._library.resolve(request.model, task_of(request))
-        warnings = await anyio.to_thread.run_sync(self._check_request, request, model)
+        warnings = await self._checked(request, model)
         working_bytes = self._library.working_bytes(request, model)
         job = self._steward.desk.open(model, request, client)
         self._steward.arrive(job, working_bytes=working_bytes, keep_alive_seconds=keep_alive_seconds)
@@ -192,6 +194,12 @@ class Runtime:
             raise UnknownModel(name, known)
         return known[name]
 
+    async def _checked(self, request: Request, model: Model) -> tuple[str, ...]:
+        """Check off the event loop, except where that takes longer: the small files of a loaded model are cached."""
+        if model.name in self._steward.house.tenants and is_short_chat(request):
+            return self._check_request(request, model)
+        return await anyio.to_thread.run_sync(self._check_request, request, model)
+
     def _check_request(self, request: Request, model: Model) -> tuple[str, ...]:
         """Refuse what the model cannot do, and return warnings of what it may do badly."""
         folders = self._library.folders(model)
@@ -214,6 +222,14 @@ class Runtime:
                 self._steward.happen(Tick())
             except Exception:
                 log.exception("A tick failed")
+
+
+def is_short_chat(request: Request) -> bool:
+    """Whether this is a chat that takes no time to read."""
+    if not isinstance(request, Chat):
+        return False
+    texts = (part for message in request.messages for part in message.content if isinstance(part, str))
+    return len(request.json_schema) + sum(map(len, texts)) <= SHORT_CHAT_LETTERS
 
 
 def _warned(finished: Finished, warnings: tuple[str, ...]) -> Finished:

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from model_runtime.errors import (
 from model_runtime.events import Answer, Drawing, Finished, Loading, Queued, Speech, TextDelta, Transcript
 from model_runtime.media.types import Picture, Sound
 from model_runtime.requests import Chat, GenerateImage, Message, Request, Speak, Task, Transcribe
-from model_runtime.runtime import Runtime
+from model_runtime.runtime import SHORT_CHAT_LETTERS, Runtime
 from model_runtime.settings import Settings
 from model_runtime.status import ModelState
 from tests.model_runtime.calls import Call, answer, chat, events_of, model_of, until
@@ -350,6 +351,19 @@ async def test_bad_input_is_refused_before_anything_is_queued_or_loaded(settings
 
     assert status.jobs == ()
     assert model_of(status).state is ModelState.ABSENT
+
+
+async def test_only_a_short_chat_with_a_loaded_model_is_checked_on_the_event_loop(settings: Settings) -> None:
+    on_the_loop: list[bool] = []
+
+    def check(request: Request, model: Model, folders: object) -> None:
+        on_the_loop.append(threading.current_thread() is threading.main_thread())
+
+    async with open_runtime(settings, ScriptedLibrary(scripted_model("m")), check=check) as runtime:
+        for script in ("say a", "say b", "say c" + " " * SHORT_CHAT_LETTERS):
+            await answer(runtime, chat(script))
+
+    assert on_the_loop == [False, True, False]
 
 
 async def test_a_request_that_cannot_be_sent_is_bad_input(settings: Settings) -> None:
