@@ -45,7 +45,8 @@ from model_runtime.status import ModelState
 STARVED_FACTOR = 1.25
 """By how much the estimate of a model rises that the system may have killed for memory."""
 STARVED_LIMIT = 2
-"""Times the first estimate: somebody else may have killed it, and it must not become too large for ever."""
+"""Times the first estimate, and never beyond the budget: somebody else may have killed it, and it must not become too
+large for ever."""
 
 
 class Scheduler(State):
@@ -118,7 +119,7 @@ class Scheduler(State):
         )
         self.requests[request.id] = request
         record.queue.append(request)
-        record.note_arrival(self.now)
+        record.note_arrival(self.now, request.working_bytes)
 
     def _refusal(self, record: Record, arrived: Arrived) -> Refuse | None:
         if self.closing:
@@ -201,7 +202,8 @@ class Scheduler(State):
         wanted = record.state is ModelState.STOPPING and record.leaving != "load timeout"
         lost, record.active = list(record.active.values()), {}
         if exited.starved:
-            more_bytes = min(int(record.needed_bytes * STARVED_FACTOR), STARVED_LIMIT * record.plan.needed_bytes)
+            limit_bytes = min(STARVED_LIMIT * record.plan.needed_bytes, self.budget_bytes - record.working_bytes)
+            more_bytes = min(int(record.needed_bytes * STARVED_FACTOR), limit_bytes)
             record.needed_bytes = max(record.needed_bytes, more_bytes)
         record.resident_bytes, record.idle_since, record.leaving = 0, None, ""
         record.state = ModelState.ABSENT

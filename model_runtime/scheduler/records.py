@@ -114,6 +114,8 @@ class Record:
     """The cause of the last failure."""
     requests_per_second: float = 0.0
     last_arrival: float | None = None
+    working_bytes: int = 0
+    """The most that a request took on top of the model."""
 
     @classmethod
     def of(cls, plan: ModelPlan) -> "Record":
@@ -145,8 +147,9 @@ class Record:
         """Of those that wait, the one that came first."""
         return min(self.queue, key=lambda request: request.order)
 
-    def note_arrival(self, now: float) -> None:
-        """Learn how often this model is asked for."""
+    def note_arrival(self, now: float, working_bytes: int) -> None:
+        """Learn how often this model is asked for, and for how much."""
+        self.working_bytes = max(self.working_bytes, working_bytes)
         self.requests_per_second = self.rate(now) + 1 / RATE_MEMORY_SECONDS
         self.last_arrival = now
 

@@ -318,6 +318,17 @@ def test_kills_one_after_the_other_do_not_make_a_model_too_large_for_ever() -> N
     assert 75 < core.records["eyes"].needed_bytes <= 120
 
 
+def test_kills_do_not_make_a_model_too_large_for_the_budget() -> None:
+    core, actions = scheduler(ModelPlan("eyes", 60)), list[Action]()
+    for incarnation in range(1, 6):
+        actions += core.handle(1000 * incarnation, Arrived(incarnation, "eyes", working_bytes=25))
+        core.handle(1000 * incarnation, Exited("eyes", incarnation, "killed", starved=True))
+        core.handle(1000 * incarnation + 900, Tick())
+
+    assert core.records["eyes"].needed_bytes == 75
+    assert not any(isinstance(action, Refuse) for action in actions)
+
+
 def test_who_had_a_turn_is_forgotten_once_they_wait_for_nothing() -> None:
     core = scheduler(ModelPlan("eyes", 10))
     ready(core, "eyes")
