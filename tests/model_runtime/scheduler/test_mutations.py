@@ -58,6 +58,7 @@ MUTATIONS = {
     "lets every heavy model run": ("lanes", "if any(rival.active for rival in rivals):\n        return False", ""),
     "lets one model keep the GPU": ("lanes", "return not record.active or all(overdue_order.get(rival.name, head) >= head for rival in rivals)", "return True"),
     "expects no more of what starved": ("core", "if exited.starved:", "if False:"),
+    "lets kills make a model too large": ("core", ", self.budget_bytes - record.working_bytes)", ", 10**9)"),
     "presses two models out at once": ("core", "if idle and not self.leaving():", "if idle:"),
     "ignores what an idle model grew by": ("core", "record.resident_bytes = max(measured.measured_bytes, 1)", "pass"),
     "keeps an estimate that is too high": ("records", "lowered = self.needed_bytes - int(SMOOTHING * (self.needed_bytes - measured_bytes))", "lowered = self.needed_bytes"),
