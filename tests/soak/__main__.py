@@ -11,9 +11,9 @@ import random
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from functools import partial
+from itertools import chain
 from pathlib import Path
 
 import anyio
@@ -22,21 +22,21 @@ import psutil
 from rich.console import Console
 
 from benchmarks.instance import Instance, running
+from model_runtime.catalog.aliases import STARTER_MODELS
+from model_runtime.catalog.needs import resident_bytes, weights_bytes
 from tests.soak.callers import Caller, over_mcp, over_openai
 from tests.soak.media import Media, make_media
 from tests.soak.readings import Reading, faults, offload, read
 from tests.soak.tally import Tally
 
-KILL_SECONDS = (3.0, 9.0)
+KILL_SECONDS = (8.0, 30.0)
 LONG_SHARE = 0.3
 GIVE_UP_SHARE = 0.15
 GIVE_UP_SECONDS = (0.05, 2.0)
-PAUSE_SECONDS = (0.0, 0.3)
+PAUSE_SECONDS = (0.0, 1.0)
 TELL_SECONDS = 10.0
-ROOM = 1.15
-"""The budget over the two models that take most: both fit, a third does not."""
 
-out = Console(highlight=False)
+out = Console(highlight=False, soft_wrap=True)
 
 
 class Crowd:
@@ -51,7 +51,8 @@ class Crowd:
 
     async def act(self, callers: list[Caller], seconds: float) -> None:
         """Let each client call until then and finish what it has begun, while workers are killed."""
-        until = time.monotonic() + seconds
+        self._started = time.monotonic()
+        until = self._started + seconds
         async with anyio.create_task_group() as others:
             others.start_soon(self._kill)
             others.start_soon(self._tell)
@@ -75,8 +76,9 @@ class Crowd:
             workers = self._instance.process.children()
             self.workers.update(workers)
             if workers and time.monotonic() > due:
-                self._chance.choice(workers).kill()
-                self._tally.kills += due > 0
+                if due:
+                    self._chance.choice(workers).kill()
+                    self._tally.kills += 1
                 due = time.monotonic() + self._chance.uniform(*KILL_SECONDS)
             await anyio.sleep(0.05)
 
@@ -96,32 +98,30 @@ def summary(tally: Tally) -> str:
     return f"{answers or 'nothing yet'}; {tally.given_up} given up, {tally.kills} kills, {len(tally.unanswered)} lost"
 
 
-async def warm_up(instance: Instance, media: Media, lengths: Sequence[bool]) -> None:
-    """Make every kind of call with each client: short (False), long (True) or both."""
+async def warm_up(instance: Instance, media: Media) -> None:
+    """Make every kind of call, short and long, with each client; a model's calls follow one another."""
     tally = Tally()
     async with AsyncExitStack() as stack:
-        for caller in await _enter(stack, instance, media):
-            for is_long in lengths:
-                for what, call in caller.calls(is_long=is_long, streams=not is_long):
-                    await tally.watch(what, call, None)
-                    out.print(f"Warming up: {what}", end="\r")
+        callers = await _enter(stack, instance, media)
+        calls = [caller.calls(is_long=is_long, streams=not is_long) for is_long in (False, True) for caller in callers]
+        for what, call in chain(*zip(*calls, strict=True)):
+            out.print(f"Warming up: {what}")
+            await tally.watch(what, call, None)
     if tally.outcomes.keys() != {"ok"} or tally.unanswered:
         raise RuntimeError(f"The warm-up went wrong: {summary(tally)}")
 
 
-def budget_for_two(media: Media) -> int:
-    """Load all models where there is room for them, and return a budget that holds any two and no three, in bytes."""
-    with running(config(media)) as instance:
-        anyio.run(warm_up, instance, media, [False])
-        charged = sorted(int(model["charged_bytes"]) for model in instance.status()["models"])
-    return int(sum(charged[-2:]) * ROOM)
+def budget_for_two() -> int:
+    """Return a budget that holds the two largest starters as they are estimated, in bytes; three never fit."""
+    sizes = (resident_bytes(model, weights_bytes({"model": Path(model.path)})) for model in STARTER_MODELS)
+    return sum(sorted(sizes)[-2:])
 
 
 async def soak(instance: Instance, media: Media, seconds: float, seed: int) -> tuple[Tally, list[str]]:
     """Warm up, let the crowd act, and return what happened and what went wrong."""
     tally = Tally()
     crowd = Crowd(instance, tally, random.Random(seed))  # noqa: S311 - a game
-    await warm_up(instance, media, [False, True])
+    await warm_up(instance, media)
     start = await at_rest(instance)
     out.print(f"At rest: {start.tree_mb:.1f} MB, {start.descriptors} descriptors.")
     async with AsyncExitStack() as stack:
@@ -142,10 +142,9 @@ async def _enter(stack: AsyncExitStack, instance: Instance, media: Media) -> lis
     return [await stack.enter_async_context(client(instance, media)) for client in clients]
 
 
-def config(media: Media, budget_bytes: int = 0) -> str:
-    """Settings of the instance: no spare process, and a budget where it is given."""
-    budget = f"budget_gb = {budget_bytes / 1e9:.3f}\n" if budget_bytes else ""
-    return f'[memory]\nspare = false\n{budget}[files]\nallowed_folders = ["{media.picture.parent}"]\n'
+def config(media: Media, budget_bytes: int) -> str:
+    """Settings of the instance: a budget, and no spare process."""
+    return f'[memory]\nspare = false\nbudget_gb = {budget_bytes / 1e9:.3f}\n[files]\nallowed_folders = ["{media.picture.parent}"]\n'
 
 
 def main() -> None:
@@ -156,7 +155,7 @@ def main() -> None:
     wanted = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="senses-soak-") as folder:
         media = make_media(Path(folder))
-        budget_bytes = budget_for_two(media)
+        budget_bytes = budget_for_two()
         out.print(f"A budget of {budget_bytes / 1e9:.2f} GB holds two models; {wanted.minutes:g} minutes begin.")
         with running(config(media, budget_bytes)) as instance:
             tally, found = anyio.run(partial(soak, instance, media, wanted.minutes * 60, wanted.seed))

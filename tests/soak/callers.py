@@ -56,7 +56,7 @@ class McpCaller:
 
 def sizes(media: Media, *, is_long: bool) -> tuple[Path, int]:
     """Return a recording, and a number of sentences or steps."""
-    return (media.long, 12) if is_long else (media.short, 1)
+    return (media.long, 8) if is_long else (media.short, 1)
 
 
 def _outcome(result: CallToolResult) -> str:
