@@ -36,7 +36,7 @@ class Row:
     @property
     def measured(self) -> str:
         """The value as people write it."""
-        return "–" if self.value is None else f"{self.value:.2f} {self.unit}"
+        return "–" if self.value is None else f"{self.value:.2f} {self.unit}".strip()
 
     @property
     def mark(self) -> str:
