@@ -58,7 +58,7 @@ class Peer:
 
     def command(self, python: Path, folder: Path, port: int) -> list[str]:
         """How it is started."""
-        script = str(python.with_name(self.name))
+        script = str(python.absolute().with_name(self.name))
         return [script, *self.arguments, *self.folder, str(folder), "--host", "127.0.0.1", "--port", str(port)]
 
 
@@ -85,7 +85,7 @@ def serving(peer: Peer, folder: Path) -> Iterator[Server]:
     port = free_port()
     with (folder / f"{peer.name}.log").open("wb") as log:
         child = subprocess.Popen(
-            peer.command(python, folder, port), env=_environ(), stdout=log, stderr=subprocess.STDOUT
+            peer.command(python, folder, port), cwd=folder, env=_environ(), stdout=log, stderr=subprocess.STDOUT
         )
         try:
             _wait(f"http://127.0.0.1:{port}", child)
