@@ -155,13 +155,13 @@ class Runtime:
             models=tuple(
                 model_status(
                     model,
-                    self._facts.of(model, now),
+                    facts,
                     steward.scheduler.records.get(model.name),
                     steward.house.tenants.get(model.name),
                     steward.tally,
                     now,
                 )
-                for model in self._library.models()
+                for model, facts in self._facts.all(now)
             ),
             jobs=tuple(job_status(job, steward.scheduler, now) for job in steward.desk.jobs.values()),
             counters=steward.tally.snapshot(),

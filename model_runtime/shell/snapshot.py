@@ -16,7 +16,7 @@ from model_runtime.shell.tenants import Tenant
 from model_runtime.status import JobStatus, MemoryStatus, ModelState, ModelStatus
 
 FACTS_SECONDS = 5.0
-"""How old what the disk says may be."""
+"""What the disk says of a model is looked up again after so long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,20 +33,25 @@ class Facts:
 
 
 class FactSheet:
-    """The facts of every model, read anew every few seconds: a status must not wait for a disk each time."""
+    """The facts of every model. Reading them takes milliseconds each, so a status rereads one model at most."""
 
     def __init__(self, library: Library) -> None:
         self._library = library
         self._facts: dict[str, Facts] = {}
-        self._read_at = float("-inf")
+        self._read_at: dict[str, float] = {}
 
-    def of(self, model: Model, now: float) -> Facts:
-        """Return the facts, at most `FACTS_SECONDS` old."""
-        if now - self._read_at >= FACTS_SECONDS:
-            self._facts, self._read_at = {}, now
-        if model.name not in self._facts:
-            self._facts[model.name] = self._read(model)
-        return self._facts[model.name]
+    def all(self, now: float) -> list[tuple[Model, Facts]]:
+        """Every model with its facts, of which the oldest are read anew where they are older than `FACTS_SECONDS`."""
+        models = list(self._library.models())
+        oldest = min(models, key=self._age_rank, default=None)
+        for model in models:
+            is_due = model is oldest and now - self._age_rank(model) >= FACTS_SECONDS
+            if is_due or model.name not in self._facts:
+                self._facts[model.name], self._read_at[model.name] = self._read(model), now
+        return [(model, self._facts[model.name]) for model in models]
+
+    def _age_rank(self, model: Model) -> float:
+        return self._read_at.get(model.name, float("-inf"))
 
     def _read(self, model: Model) -> Facts:
         library = self._library
