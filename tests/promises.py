@@ -40,7 +40,7 @@ RUNTIME = {
     "runtime:stall": "A job without progress is ended and its caller told, though its process lives.",
     "runtime:memory-returned": "The memory of an unloaded model is back with the system.",
     "runtime:pressure": "Idle models leave when the machine runs short of memory.",
-    "runtime:responsive": "The event loop stays free while a model is loaded and works.",
+    "runtime:responsive": "The daemon answers at once while models are loaded and work.",
     "runtime:light-daemon": "The daemon's side never imports a model library.",
     "runtime:always-answered": "Whatever happens, every call is answered and no process is left over.",
     "runtime:fair": "A client that asks for much does not make another one wait for all of it.",

@@ -47,6 +47,9 @@ ENVIRONMENT = {
 LOAD_BROKE, LINK_BROKE, ENGINE_BROKE = 1, 65, 70
 """Exit codes; 0 is leaving when told to."""
 
+NICENESS = 5
+"""The daemon's answers of milliseconds come before a worker's seconds of work, where they share a processor."""
+
 PR_SET_PDEATHSIG = 1
 
 log = logging.getLogger(__name__)
@@ -57,6 +60,7 @@ def main() -> None:
     os.environ.update(ENVIRONMENT)
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
     _die_with_parent()
+    os.nice(NICENESS)
     os.set_inheritable(LINK_FD, False)
     link, orders, pulse = Link(socket.socket(fileno=LINK_FD)), Orders(), Pulse()
     threading.Thread(target=_read, args=(link, orders, pulse), name="reader", daemon=True).start()

@@ -127,6 +127,15 @@ def _is_inheritable(descriptor: int) -> bool:
         return False
 
 
+@pytest.mark.promise("runtime:responsive")
+async def test_a_worker_lets_the_daemon_go_first() -> None:
+    async with worker() as (process, listener):
+        await listener.until(Hello)
+        niceness = psutil.Process(process.pid).nice()
+
+    assert niceness > psutil.Process().nice()
+
+
 async def test_what_an_engine_prints_goes_to_the_log_and_never_into_the_link() -> None:
     async with worker(load="print loading 50%") as (process, listener):
         process.send(run(1, "print \x00\xff chatter; say a; print more"))
