@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from model_runtime.catalog.model import Artifact, Model
+from model_runtime.catalog.model import Artifact, Model, Option
 from model_runtime.requests import Task
 
 GB = 1_000_000_000
@@ -218,7 +218,7 @@ STARTER_MODELS = (
         "Built in: hears shapes, numbers, letters and everyday commands in English",
         heavy=False,
         starter=True,
-        options={"sure_of_silence": True},
+        options={"sure_of_silence": True, "forgets_windows": True},
         path=str(STARTERS / "stt-starter"),
     ),
     Model(
@@ -275,3 +275,8 @@ OPENAI_NAMES: Mapping[str, str] = {
     "gpt-4o-mini-tts": "auto",
 }
 """OpenAI's name → the tier it means for the task of the endpoint it is sent to."""
+
+
+def options_of(starter: str) -> Mapping[str, Option]:
+    """What a built-in model is loaded with."""
+    return next(model.options for model in STARTER_MODELS if model.name == starter)

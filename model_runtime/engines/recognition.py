@@ -49,7 +49,8 @@ class RecognitionEngine:
     def load(self, spec: LoadSpec, report: Report) -> Loaded:
         """Load and evaluate all weights; role "model".
 
-        The option "sure_of_silence" says that the model knows by itself when nobody speaks.
+        The option "sure_of_silence" says that the model knows by itself when nobody speaks, "forgets_windows" that the
+        text of earlier windows only misleads it.
 
         Raises:
             LoadFailed: the files are no Whisper model, incomplete or unreadable.
@@ -58,6 +59,7 @@ class RecognitionEngine:
         report("weights", 0.0)
         self._name, self._model = spec.model, load_whisper(spec)
         self._sure = bool(spec.options.get("sure_of_silence"))
+        self._forgets = bool(spec.options.get("forgets_windows"))
         report("weights", 1.0)
         active = mx.get_active_memory()
         return Loaded(active, active, mx.get_peak_memory(), self._model.dims.n_text_ctx)
@@ -81,7 +83,7 @@ class RecognitionEngine:
         language, probability, features = self._language(asked, request, spectrogram, check)
         if not asked:
             yield LanguageFound(language, probability)
-        job = _Job(self._model, request, language, spectrogram, check, sure=self._sure)
+        job = _Job(self._model, request, language, spectrogram, check, sure=self._sure, forgets=self._forgets)
         yield from job.run(features)
         heard = "" if not job.course.segments and probability is not None and probability < SURE else language
         segments = tuple(job.course.segments)
@@ -129,10 +131,18 @@ class _Job:
     """One transcription, window by window."""
 
     def __init__(
-        self, model: Any, request: Transcribe, language: str, spectrogram: Spectrogram, check: Check, *, sure: bool
+        self,
+        model: Any,
+        request: Transcribe,
+        language: str,
+        spectrogram: Spectrogram,
+        check: Check,
+        *,
+        sure: bool,
+        forgets: bool,
     ) -> None:
         self.course = Course()
-        self._sure = sure
+        self._sure, self._forgets = sure, forgets
         self._model, self._request, self._check = model, request, check
         self._language, self._spectrogram = language, spectrogram
         self._task = "translate" if request.translate else "transcribe"
@@ -174,7 +184,8 @@ class _Job:
                 course.segments.append(segment)
                 course.context += segment.tokens
                 yield segment
-        course.forgotten = len(course.context) if result.temperature > HOT else course.forgotten
+        if self._forgets or result.temperature > HOT:
+            course.forgotten = len(course.context)
         course.frame += max(1, moved)
 
     def _piece(self, stretch: Stretch) -> dict[str, Any]:

@@ -23,6 +23,7 @@ load_fast_blas()
 
 import mlx_whisper  # noqa: E402
 
+from model_runtime.catalog.aliases import options_of  # noqa: E402
 from model_runtime.engines.engine import LoadSpec  # noqa: E402
 from model_runtime.engines.recognition import RecognitionEngine  # noqa: E402
 from model_runtime.events import Segment, Transcript  # noqa: E402
@@ -59,7 +60,7 @@ class Listener:
     def __init__(self, folder: Path) -> None:
         self._engine = RecognitionEngine()
         begun = time.process_time()
-        spec = LoadSpec(folder.name, "mlx-whisper", {"model": str(folder)}, {"sure_of_silence": True})
+        spec = LoadSpec(folder.name, "mlx-whisper", {"model": str(folder)}, options_of("stt-starter"))
         self._engine.load(spec, lambda *_: None)
         self.load_seconds = time.process_time() - begun
 

@@ -37,13 +37,14 @@ class Starter:
     """The recognition starter, through the engine that serves it."""
 
     def __init__(self, folder: Path) -> None:
+        from model_runtime.catalog.aliases import options_of
         from model_runtime.engines.engine import LoadSpec
         from model_runtime.engines.recognition import RecognitionEngine
 
         self.name = folder.name
         self.edition = f"sha256 {hashlib.sha256((folder / 'weights.safetensors').read_bytes()).hexdigest()}"
         self._engine = RecognitionEngine()
-        spec = LoadSpec(folder.name, "", {"model": str(folder)}, {"sure_of_silence": True})
+        spec = LoadSpec(folder.name, "", {"model": str(folder)}, options_of("stt-starter"))
         self._engine.load(spec, lambda *_: None)
 
     def hear(self, samples: np.ndarray) -> str:

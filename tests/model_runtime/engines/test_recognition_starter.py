@@ -13,6 +13,7 @@ from model_runtime.media.audio import decode_sound
 from model_runtime.requests import Transcribe
 from tests.meaning.in_process import opened
 from tests.meaning.recordings import clip
+from tests.meaning.sounds import samples
 from tests.model_runtime.engines.sounding import drive, sound
 
 pytestmark = pytest.mark.engines
@@ -99,3 +100,15 @@ def test_the_scores_beside_the_model_are_those_of_its_weights() -> None:
 
 def test_the_model_is_small() -> None:
     assert sum(file.stat().st_size for file in FOLDER.iterdir()) < 7_500_000
+
+
+def test_a_recording_of_a_minute_loses_no_sentence(starter: RecognitionEngine) -> None:
+    names = SENTENCES[:10] * 3
+    pause = np.zeros(8000, np.float32)
+    parts = [part for name in names for part in (samples(clip(name).file), pause)]
+
+    heard = drive(starter, Transcribe("stt-starter", sound(np.concatenate(parts))))[-1]
+
+    assert isinstance(heard, Transcript)
+    assert heard.duration > 60
+    assert heard.text == " ".join(clip(name).text for name in names)
