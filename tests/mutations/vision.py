@@ -69,6 +69,6 @@ MUTATIONS = (
     Mutation("the question is lost", f"{VISION}.VisionModel._message", after(_without_question), "how many"),
     Mutation("no turn to answer in", TEMPLATE, after(_unanswered), "a number"),
     Mutation("the question's turn has no end", TEMPLATE, after(_open_turn), "a red circle"),
-    Mutation("turns run into each other", TEMPLATE, after(_turnless), "three things"),
+    Mutation("turns run into each other", TEMPLATE, after(_turnless), "three of a kind"),
     Mutation("all pictures are one", "model_runtime.engines.features._key", fixed(b""), "one after the other"),
 )
