@@ -183,10 +183,11 @@ class Runtime:
         steward.learn()
         await steward.house.clear()
         self._feed.close()
-        for task in (self._ticking, self._probing):
-            if task is not None:
-                task.cancel()
+        tasks = [task for task in (self._ticking, self._probing) if task is not None]
         self._ticking = self._probing = None
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     def _known(self, name: str) -> Model:
         known = {model.name: model for model in self._library.models()}

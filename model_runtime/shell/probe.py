@@ -3,6 +3,8 @@
 import asyncio
 import logging
 
+import anyio
+
 from model_runtime.catalog.catalog import has_apple_gpu
 from model_runtime.processes.process import WorkerProcess
 from model_runtime.worker.messages import Probe, Probed, Report
@@ -56,5 +58,6 @@ async def ask() -> int:
         log.warning("The memory of the GPU is not known: no answer within %.0f s", DEADLINE_SECONDS)
     finally:
         process.stop()
-    await process.exited.wait()
+        with anyio.CancelScope(shield=True):  # nobody leaves before the process has
+            await process.exited.wait()
     return answer.working_set_bytes
