@@ -63,7 +63,7 @@ def running(config: str = "") -> Iterator[Instance]:
         )
         try:
             url = f"http://127.0.0.1:{port}"
-            _wait(url, child)
+            wait_for(f"{url}/health", child, READY_SECONDS)
             yield Instance(home, url, psutil.Process(child.pid), time.perf_counter() - started)
         finally:
             _end(child)
@@ -79,18 +79,24 @@ def _end(child: "subprocess.Popen[bytes]") -> None:
         child.wait()
 
 
-def _wait(url: str, child: "subprocess.Popen[bytes]") -> None:
-    deadline = time.perf_counter() + READY_SECONDS
+def wait_for(url: str, child: "subprocess.Popen[bytes]", seconds: float, pause_seconds: float = 0.02) -> None:
+    """Wait until `url` answers.
+
+    Raises:
+        RuntimeError: the process that was to answer has ended.
+        TimeoutError: nothing answered within `seconds`.
+    """
+    deadline = time.perf_counter() + seconds
     while time.perf_counter() < deadline:
         if child.poll() is not None:
-            raise RuntimeError(f"senses serve ended with {child.returncode}")
+            raise RuntimeError(f"it ended with {child.returncode}")
         try:
-            httpx2.get(f"{url}/health", timeout=2)
+            httpx2.get(url, timeout=5).raise_for_status()
         except httpx2.HTTPError:
-            time.sleep(0.02)
+            time.sleep(pause_seconds)
         else:
             return
-    raise TimeoutError(f"{url} did not answer within {READY_SECONDS:g} s")
+    raise TimeoutError(f"no answer of {url} within {seconds:g} s")
 
 
 def free_port() -> int:

@@ -7,19 +7,18 @@ import os
 import re
 import subprocess
 import sys
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
-import httpx2
 import psutil
 
 from benchmarks.bare import environ_of_bare
-from benchmarks.instance import free_port
+from benchmarks.instance import free_port, wait_for
 
+PAUSE_SECONDS = 0.1
 START_SECONDS = 90.0
 STOP_SECONDS = 20.0
 COLOURS = re.compile(r"\x1b\[[0-9;]*m")
@@ -88,7 +87,7 @@ def serving(peer: Peer, folder: Path) -> Iterator[Server]:
             peer.command(python, folder, port), cwd=folder, env=_environ(), stdout=log, stderr=subprocess.STDOUT
         )
         try:
-            _wait(f"http://127.0.0.1:{port}", child)
+            wait_for(f"http://127.0.0.1:{port}/v1/models", child, START_SECONDS, PAUSE_SECONDS)
             yield Server(f"http://127.0.0.1:{port}", str(folder), peer.version(python))
         except (RuntimeError, TimeoutError) as error:
             raise RuntimeError(f"{error}: {_last_line(folder / f'{peer.name}.log')}") from error
@@ -98,20 +97,6 @@ def serving(peer: Peer, folder: Path) -> Iterator[Server]:
 
 def _environ() -> Mapping[str, str]:
     return {**os.environ, **environ_of_bare()}
-
-
-def _wait(url: str, child: "subprocess.Popen[bytes]") -> None:
-    deadline = time.perf_counter() + START_SECONDS
-    while time.perf_counter() < deadline:
-        if child.poll() is not None:
-            raise RuntimeError(f"it ended with {child.returncode}")
-        try:
-            httpx2.get(f"{url}/v1/models", timeout=5).raise_for_status()
-        except httpx2.HTTPError:
-            time.sleep(0.1)
-        else:
-            return
-    raise TimeoutError(f"no answer within {START_SECONDS:g} s")
 
 
 def _end(child: "subprocess.Popen[bytes]") -> None:

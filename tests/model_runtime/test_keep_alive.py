@@ -4,13 +4,9 @@ import math
 
 import pytest
 from hypothesis import given
-from hypothesis import strategies as st
 
 from model_runtime.keep_alive import parse_keep_alive
-
-ANYTHING = st.one_of(
-    st.none(), st.booleans(), st.integers(), st.floats(), st.text(), st.binary(), st.lists(st.text()), st.just({})
-)
+from tests.anything import ANYTHING
 
 
 @pytest.mark.parametrize(

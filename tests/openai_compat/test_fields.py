@@ -7,10 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from openai_compat.fields import parse_granularities, parse_size
-
-ANYTHING = st.one_of(
-    st.none(), st.booleans(), st.integers(), st.floats(), st.text(), st.binary(), st.lists(st.text()), st.just({})
-)
+from tests.anything import ANYTHING
 
 
 @pytest.mark.parametrize(
