@@ -45,6 +45,8 @@ class Token:
 class Batch(Protocol):
     """A library's batch generator, behind what we need of it."""
 
+    max_rows: int
+    """How many answers it writes at once."""
     chunk_tokens: int
     """Prompt tokens that one `next` reads at most."""
     reads_together: bool
@@ -190,7 +192,7 @@ class ChatEngine:
         """Take the first that waits, and with it those after it as long as all are read within one chunk."""
         rows: list[Row] = []
         longest = 0
-        while self._waiting and len(self._rows) + len(rows) < MAX_ROWS:
+        while self._waiting and len(self._rows) + len(rows) < batch.max_rows:
             longest = max(longest, len(self._waiting[0].prompt.tokens))
             if rows and not (batch.reads_together and (len(rows) + 1) * longest <= batch.chunk_tokens):
                 break

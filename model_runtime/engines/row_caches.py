@@ -1,35 +1,68 @@
-"""mlx-lm's keys and values of a batch, without the mask that a single answer does not need.
+"""The keys and values of the rows of a batch, in mlx-lm's kinds of caches.
 
-The library's batch keeps out the padding of shorter rows by a mask that it builds anew for every token. One row has no
-padding: attention then runs as it does outside of batches, which for a tiny model saves a tenth of an answer's time.
+A row alone keeps the plain kind: attention then needs no mask, and computes what the library computes outside of
+batches. With the second row the batched kind takes over, which knows how far every row is padded.
 """
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
-import mlx.core as mx
-from mlx_lm.models.cache import BatchKVCache, KVCache, make_prompt_cache
+from mlx_lm.models.cache import make_prompt_cache
 
 
-class BatchRows(BatchKVCache):
-    """Keys and values of all rows of a batch."""
+class RowCaches:
+    """What all layers remember of some rows. `layers` is what the model takes as its cache, and fills."""
 
-    def make_mask(self, N: int, return_array: bool = False, **limits: Any) -> mx.array | str | None:
-        """Return what `N` new tokens of every row must not see; None for nothing, "causal" for each other's future."""
-        is_plain = self.offset.shape[0] == 1 and not return_array and not limits.get("window_size")
-        if is_plain:
-            return None if N == 1 else "causal"
-        return super().make_mask(N, return_array, **limits)
-
-
-class NewRow(KVCache):
-    """The empty cache of a prompt that waits for its batch."""
+    def __init__(self, layers: list[Any], *, batched: bool) -> None:
+        self.layers = layers
+        self._batched = batched
 
     @classmethod
-    def merge(cls, rows: list["NewRow"]) -> BatchRows:
-        """Return the cache of a batch of these prompts."""
-        return BatchRows([0] * len(rows))
+    def empty(cls, model: Any, rows: int) -> "RowCaches":
+        """Return caches for so many new rows."""
+        alone = [make_prompt_cache(model) for _ in range(rows)]
+        if rows == 1:
+            return cls(alone[0], batched=False)
+        return cls([layer[0].merge(list(layer)) for layer in zip(*alone, strict=True)], batched=True)
+
+    @contextmanager
+    def padded(self, lengths: Sequence[int]) -> Iterator[None]:
+        """While inside, rows are given as many tokens as the longest has; what goes beyond their length is padding."""
+        padding = [max(lengths) - length for length in lengths]
+        if not any(padding):
+            yield
+            return
+        for layer in self.layers:
+            layer.prepare(lengths=list(lengths), right_padding=padding)
+        yield
+        for layer in self.layers:
+            layer.finalize()
+
+    def join(self, others: "RowCaches") -> None:
+        """Take the other rows in, behind those that are here."""
+        self._become_batched()
+        others._become_batched()
+        for mine, theirs in zip(self.layers, others.layers, strict=True):
+            mine.extend(theirs)
+
+    def keep(self, rows: Sequence[int]) -> None:
+        """Forget every row but these, of which there is at least one."""
+        if self._batched:
+            for layer in self.layers:
+                layer.filter(list(rows))
+
+    @property
+    def states(self) -> list[Any]:
+        """The arrays that hold it all, to be evaluated."""
+        return [layer.state for layer in self.layers]
+
+    def _become_batched(self) -> None:
+        if not self._batched:
+            self.layers = [layer.merge([layer]) for layer in self.layers]
+            self._batched = True
 
 
-def new_row(model: Any) -> list[Any]:
-    """Return the caches of a new prompt, one a layer; kinds other than plain keys and values stay the library's."""
-    return [NewRow() if type(cache) is KVCache else cache for cache in make_prompt_cache(model)]
+def can_batch(model: Any) -> bool:
+    """Whether rows of this model can be worked on together; a few families keep caches that cannot."""
+    return all(hasattr(layer, "merge") for layer in make_prompt_cache(model))

@@ -6,7 +6,7 @@ comes from the row's own key, so a seed gives the same answer whoever else is in
 """
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import mlx.core as mx
@@ -58,11 +58,16 @@ def sampler(temperature: float, top_p: float, seed: int | None) -> Sampler:
 
 
 class Choice:
-    """One row's logits processor, in the form that both libraries call: first the mask, then the sampler."""
+    """How one row chooses: first its mask, then its sampler. mlx-vlm takes it as the row's logits processor."""
 
     def __init__(self, sampler: Sampler, mask: JsonMask | None = None) -> None:
         self._sampler = sampler
         self.mask = mask
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether the likeliest token is the choice."""
+        return self.mask is None and self._sampler is greedy
 
     def __call__(self, tokens: mx.array, logits: mx.array) -> mx.array:
         """Choose after `tokens`, prompt and answer so far."""
@@ -74,3 +79,15 @@ class Choice:
     def process_last_token(self, last: int, logits: mx.array) -> mx.array:
         """Choose after the token `last`; what mlx-vlm calls instead where it is there, to save building an array."""
         return self._sampler(logits if self.mask is None else self.mask.constrain(last, logits))
+
+
+def choose(choices: Sequence[Choice], logits: mx.array, last: mx.array) -> mx.array:
+    """Return the next token of every row: by its choice, from its logits, after its token in `last`.
+
+    Where all want the likeliest, that is one argmax. Only a mask waits for `last` to be computed.
+    """
+    if all(choice.is_plain for choice in choices):
+        return mx.argmax(logits, axis=-1)
+    before = last.tolist() if any(choice.mask for choice in choices) else [0] * len(choices)
+    scores = [choice.process_last_token(before[row], logits[row : row + 1]) for row, choice in enumerate(choices)]
+    return mx.argmax(mx.concatenate(scores), axis=-1)

@@ -3,22 +3,20 @@
 from typing import Any
 
 import mlx_lm
-from mlx_lm.generate import BatchGenerator
 from tokenizers import Tokenizer
 
 from model_runtime.catalog.decoders import context_tokens
-from model_runtime.engines.chats import MAX_ROWS, ChatEngine, Token
+from model_runtime.engines.chats import MAX_ROWS, ChatEngine
 from model_runtime.engines.control import Markers
 from model_runtime.engines.engine import LoadSpec, Report
 from model_runtime.engines.guards import check_words, loading, open_checkpoint
 from model_runtime.engines.precision import evaluate, held_bytes
-from model_runtime.engines.row_caches import new_row
+from model_runtime.engines.reading import whole_tokens
+from model_runtime.engines.row_caches import can_batch
 from model_runtime.engines.rows import Prompt
-from model_runtime.engines.sampling import Choice
+from model_runtime.engines.text_batch import TextBatch
 from model_runtime.errors import InvalidInput
 from model_runtime.requests import Chat
-
-CHUNK_TOKENS = 512
 
 
 class TextEngine(ChatEngine):
@@ -26,41 +24,6 @@ class TextEngine(ChatEngine):
 
     def __init__(self) -> None:
         super().__init__(open_text_model)
-
-
-class TextBatch:
-    """mlx-lm's generator as a `Batch`."""
-
-    chunk_tokens = CHUNK_TOKENS
-    reads_together = True
-
-    def __init__(self, model: Any, end_tokens: tuple[int, ...]) -> None:
-        self._model = model
-        self._generator = BatchGenerator(
-            model,
-            stop_tokens=[[token] for token in end_tokens],
-            completion_batch_size=MAX_ROWS,
-            prefill_batch_size=MAX_ROWS,
-            prefill_step_size=CHUNK_TOKENS,
-        )
-
-    def insert(self, prompt: Prompt, max_tokens: int, choice: Choice) -> int:
-        """Add a row and return its number."""
-        caches = [new_row(self._model)]
-        return self._generator.insert([prompt.tokens], [max_tokens], caches, logits_processors=[[choice]])[0]
-
-    def next(self) -> list[Token]:
-        """Write one token of every answer, and read a chunk of a prompt where one waits."""
-        _, responses = self._generator.next()
-        return [Token(response.uid, response.token, response.finish_reason) for response in responses]
-
-    def remove(self, row: int) -> None:
-        """Drop a row."""
-        self._generator.remove([row])
-
-    def close(self) -> None:
-        """Unwire memory."""
-        self._generator.close()
 
 
 class TextModel:
@@ -74,6 +37,8 @@ class TextModel:
         self.context_tokens = context_tokens
         self.weights_bytes = weights_bytes
         self._markers = Markers.of(self.tokenizer)
+        self._max_rows = MAX_ROWS if can_batch(model) else 1
+        self._whole_tokens = whole_tokens(model)
 
     def prepare(self, chat: Chat) -> Prompt:
         """Write the chat with the model's template; a model without one reads the texts as they are."""
@@ -87,7 +52,9 @@ class TextModel:
 
     def open_batch(self) -> TextBatch:
         """Start a batch."""
-        return TextBatch(self._model, self.end_tokens)
+        return TextBatch(
+            self._model, self.end_tokens, max_rows=self._max_rows, whole_tokens=self._whole_tokens
+        )
 
     def _text(self, content: tuple[object, ...]) -> str:
         if not all(isinstance(part, str) for part in content):

@@ -22,6 +22,7 @@ Embed = Callable[[Prompt], Mapping[str, Any]]
 class VlmBatch:
     """`words` is a processor or tokenizer of mlx-vlm: the generator asks its `stopping_criteria` for the end."""
 
+    max_rows = MAX_ROWS
     reads_together = False
 
     def __init__(self, language_model: Any, words: Any, embed: Embed, chunk_tokens: int = CHUNK_TOKENS) -> None:

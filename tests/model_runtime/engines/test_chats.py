@@ -26,6 +26,7 @@ class FakeBatch:
     """Reads a prompt in one step and says "red" until the tokens run out."""
 
     chunk_tokens = 8
+    max_rows = 32
 
     def __init__(self, model: "FakeModel") -> None:
         self._model = model
