@@ -3,7 +3,7 @@
 What is doubtful before anything is done comes first of all.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from model_runtime.media.types import Picture
@@ -112,6 +112,8 @@ class Answer:
     seen: tuple[tuple[int, int], ...] = ()
     """Width and height in which the model saw each picture, where it names places in pixels of that."""
     warnings: tuple[str, ...] = ()
+    known_tokens: int = field(default=0, compare=False)
+    """How many of the prompt's tokens were known from before; says what was saved, nothing about the answer."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,6 +42,14 @@ class Token:
     finish: FinishReason | None
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a prompt went: its row, and how many of its first tokens need not be read, as they are known."""
+
+    row: int
+    known_tokens: int = 0
+
+
 class Batch(Protocol):
     """A library's batch generator, behind what we need of it."""
 
@@ -52,8 +60,8 @@ class Batch(Protocol):
     reads_together: bool
     """Whether prompts of different lengths may be read at once."""
 
-    def insert(self, prompt: Prompt, max_tokens: int, choice: Choice) -> int:
-        """Add a row and return its number."""
+    def insert(self, prompt: Prompt, max_tokens: int, choice: Choice) -> Place:
+        """Add a row."""
         ...
 
     def next(self) -> list[Token]:
@@ -201,15 +209,15 @@ class ChatEngine:
 
     def _insert(self, batch: Batch, row: Row) -> Outcomes:
         try:
-            number = batch.insert(row.prompt, row.chat.max_tokens, row.choice)
+            place = batch.insert(row.prompt, row.chat.max_tokens, row.choice)
             row.release()
         except Exception as error:
             if is_fatal(error):
                 raise
             logger.exception("%s could not take in job %s", self._name, row.job)
             return [(row.job, self._failure(error))]
-        self._rows[number] = row
-        return [(row.job, outcome) for outcome in row.read(0)]
+        self._rows[place.row] = row
+        return [(row.job, outcome) for outcome in row.begin(place.known_tokens)]
 
     def _advance(self) -> Outcomes:
         batch = self._batch

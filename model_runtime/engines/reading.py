@@ -24,14 +24,16 @@ def whole_tokens(model: Any) -> int:
 
 
 class Reading:
-    """Prompts being read into caches of their own: one, or several that are read at once however long they are."""
+    """Prompts being read into `caches`: one, or several that are read at once however long they are."""
 
-    def __init__(self, model: Any, prompts: list[list[int]], *, chunk_tokens: int, whole_tokens: int) -> None:
+    def __init__(
+        self, model: Any, prompts: list[list[int]], caches: RowCaches, *, chunk_tokens: int, whole_tokens: int
+    ) -> None:
+        self.caches = caches
         self._model = model
         self._prompts = prompts
         self._chunk_tokens = chunk_tokens
         self._whole_tokens = min(whole_tokens, chunk_tokens)
-        self.caches = RowCaches.empty(model, len(prompts))
 
     def read(self) -> mx.array | None:
         """Read on, and return the logits after each prompt, rows x vocabulary, once all is read."""

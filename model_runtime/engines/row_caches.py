@@ -19,12 +19,11 @@ class RowCaches:
         self._batched = batched
 
     @classmethod
-    def empty(cls, model: Any, rows: int) -> "RowCaches":
-        """Return caches for so many new rows."""
-        alone = [make_prompt_cache(model) for _ in range(rows)]
-        if rows == 1:
-            return cls(alone[0], batched=False)
-        return cls([layer[0].merge(list(layer)) for layer in zip(*alone, strict=True)], batched=True)
+    def of(cls, rows: Sequence[list[Any]]) -> "RowCaches":
+        """Put the plain caches of some rows together; each row has one for every layer."""
+        if len(rows) == 1:
+            return cls(rows[0], batched=False)
+        return cls([layer[0].merge(list(layer)) for layer in zip(*rows, strict=True)], batched=True)
 
     @contextmanager
     def padded(self, lengths: Sequence[int]) -> Iterator[None]:
@@ -45,6 +44,10 @@ class RowCaches:
         others._become_batched()
         for mine, theirs in zip(self.layers, others.layers, strict=True):
             mine.extend(theirs)
+
+    def row(self, row: int) -> list[Any]:
+        """Return the plain caches of one row."""
+        return [layer.extract(row) for layer in self.layers] if self._batched else self.layers
 
     def keep(self, rows: Sequence[int]) -> None:
         """Forget every row but these, of which there is at least one."""

@@ -40,7 +40,8 @@ class Row:
         self._stops = StopStrings(chat.stop)
         self._shown: list[str] = []
         self._tokens = 0
-        self._read = -1
+        self._known = 0
+        self._read = 0
 
     @property
     def reading(self) -> bool:
@@ -51,10 +52,15 @@ class Row:
         """Let go of what only embedding took: the patches of a screenshot are tens of megabytes."""
         self.prompt = replace(self.prompt, inputs={})
 
+    def begin(self, known_tokens: int) -> list[Outcome]:
+        """The prompt is about to be read, from after its first tokens where those are known."""
+        self._known = self._read = known_tokens
+        return [Progress("prompt tokens", known_tokens, len(self.prompt.tokens))]
+
     def read(self, tokens: int) -> list[Outcome]:
         """Note that the model has read so many more tokens of the prompt, and return the progress where it is new."""
         total = len(self.prompt.tokens)
-        before, self._read = self._read, min(max(self._read, 0) + tokens, total)
+        before, self._read = self._read, min(self._read + tokens, total)
         return [Progress("prompt tokens", self._read, total)] if self._read > before else []
 
     def take(self, token: int, finish: FinishReason | None) -> list[Outcome]:
@@ -71,6 +77,7 @@ class Row:
         self._shown.append(text)
         if finish:
             prompt = self.prompt
-            self.answer = Answer("".join(self._shown), finish, len(prompt.tokens), self._tokens, prompt.seen)
+            text = "".join(self._shown)
+            self.answer = Answer(text, finish, len(prompt.tokens), self._tokens, prompt.seen, known_tokens=self._known)
             outcomes.append(self.answer)
         return outcomes

@@ -5,14 +5,16 @@ tokens, a pass over the weights for the last token of a short prompt, and a choi
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
 
 import mlx.core as mx
+from mlx_lm.models.cache import make_prompt_cache
 from mlx_lm.utils import maybe_set_recommended_wired_limit
 
-from model_runtime.engines.chats import Token
+from model_runtime.engines.chats import Place, Token
+from model_runtime.engines.prefixes import Prefixes
 from model_runtime.engines.reading import Reading
 from model_runtime.engines.row_caches import RowCaches
 from model_runtime.engines.rows import FinishReason, Prompt
@@ -29,6 +31,15 @@ class _Line:
     prompt: list[int]
     left: int
     choice: Choice
+    known: int
+    """How many tokens of the prompt its caches hold from the start."""
+    caches: list[Any]
+    told: list[int] = field(default_factory=list)
+
+    def hand_over(self) -> list[Any]:
+        """Give its caches away: they must not be held twice."""
+        caches, self.caches = self.caches, []
+        return caches
 
 
 class TextBatch:
@@ -37,10 +48,13 @@ class TextBatch:
     chunk_tokens = CHUNK_TOKENS
     reads_together = True
 
-    def __init__(self, model: Any, end_tokens: Sequence[int], *, max_rows: int, whole_tokens: int) -> None:
+    def __init__(
+        self, model: Any, end_tokens: Sequence[int], prefixes: Prefixes, *, max_rows: int, whole_tokens: int
+    ) -> None:
         self.max_rows = max_rows
         self._model = model
         self._end_tokens = frozenset(end_tokens)
+        self._prefixes = prefixes
         self._whole_tokens = whole_tokens
         self._numbers = count()
         self._coming: list[_Line] = []
@@ -51,10 +65,13 @@ class TextBatch:
         self._chosen = mx.array([], mx.uint32)
         self._wired_before = maybe_set_recommended_wired_limit()
 
-    def insert(self, prompt: Prompt, max_tokens: int, choice: Choice) -> int:
-        """Add a row and return its number."""
-        self._coming.append(_Line(next(self._numbers), prompt.tokens, max_tokens, choice))
-        return self._coming[-1].number
+    def insert(self, prompt: Prompt, max_tokens: int, choice: Choice) -> Place:
+        """Add a row."""
+        known, caches = self._prefixes.recall(prompt.tokens)
+        caches = caches or make_prompt_cache(self._model)
+        line = _Line(next(self._numbers), prompt.tokens, max_tokens, choice, known, caches)
+        self._coming.append(line)
+        return Place(line.number, known)
 
     def next(self) -> list[Token]:
         """Read a chunk of a prompt where one waits, and write one token of every answer."""
@@ -80,9 +97,12 @@ class TextBatch:
             if not self._coming:
                 return
             self._read, self._coming = self._coming, []
-            prompts = [line.prompt for line in self._read]
             self._reading = Reading(
-                self._model, prompts, chunk_tokens=CHUNK_TOKENS, whole_tokens=self._whole_tokens
+                self._model,
+                [line.prompt[line.known :] for line in self._read],
+                RowCaches.of([line.hand_over() for line in self._read]),
+                chunk_tokens=CHUNK_TOKENS,
+                whole_tokens=self._whole_tokens,
             )
         logits = self._reading.read()
         if logits is not None:
@@ -113,6 +133,7 @@ class TextBatch:
 
     def _tell(self, line: _Line, token: int) -> Token:
         line.left -= 1
+        line.told.append(token)
         finish: FinishReason | None = "stop" if token in self._end_tokens else None if line.left else "length"
         return Token(line.number, token, finish)
 
@@ -122,10 +143,14 @@ class TextBatch:
         return chosen
 
     def _keep(self, rows: list[int]) -> None:
-        if len(rows) == len(self._lines):
+        """Let the other rows go; what they have read and written may be asked for again."""
+        if self._caches is None or len(rows) == len(self._lines):
             return
+        for row in set(range(len(self._lines))) - set(rows):
+            line = self._lines[row]
+            self._prefixes.keep(line.prompt + line.told, self._caches.row(row))
         self._lines = [self._lines[row] for row in rows]
-        if self._caches is not None and rows:
+        if rows:
             self._caches.keep(rows)
             self._chosen = self._chosen[mx.array(rows)]
         else:

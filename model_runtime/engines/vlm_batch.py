@@ -9,7 +9,7 @@ from typing import Any
 
 from mlx_vlm.generate import BatchGenerator
 
-from model_runtime.engines.chats import MAX_ROWS, Token
+from model_runtime.engines.chats import MAX_ROWS, Place, Token
 from model_runtime.engines.rows import Prompt
 from model_runtime.engines.sampling import Choice
 
@@ -37,11 +37,11 @@ class VlmBatch:
             compute_logprobs=False,
         )
 
-    def insert(self, prompt: Prompt, max_tokens: int, choice: Choice) -> int:
-        """Embed a prompt, add a row and return its number."""
+    def insert(self, prompt: Prompt, max_tokens: int, choice: Choice) -> Place:
+        """Embed a prompt and add a row."""
         embedded = dict(self._embed(prompt))
         rows = self._generator.insert([prompt.tokens], [max_tokens], [embedded], [[choice]])
-        return int(rows[0])
+        return Place(int(rows[0]))
 
     def next(self) -> list[Token]:
         """Write one token of every answer, and read a chunk of a prompt where one waits."""

@@ -1,6 +1,7 @@
 """The job loop: takes orders, lets the engine work a piece at a time, reports what happened."""
 
-from collections.abc import Callable
+from collections.abc import Sequence
+from typing import Protocol
 
 from model_runtime.engines.engine import Outcome, StepEngine
 from model_runtime.errors import Cancelled, JobFailed, SensesError
@@ -14,10 +15,18 @@ from model_runtime.worker.orders import Orders
 from model_runtime.worker.pulse import Pulse
 
 
+class Send(Protocol):
+    """Tells the daemon."""
+
+    def __call__(self, *reports: Report) -> None:
+        """Send all of them; raises `CodecError` or `FrameError`, and sends none, where one of them cannot be sent."""
+        ...
+
+
 class Work:
     """Every job that was taken in ends with exactly one `JobEnded`, or with the process."""
 
-    def __init__(self, engine: StepEngine, orders: Orders, pulse: Pulse, send: Callable[[Report], None]) -> None:
+    def __init__(self, engine: StepEngine, orders: Orders, pulse: Pulse, send: Send) -> None:
         self._engine = engine
         self._orders = orders
         self._pulse = pulse
@@ -70,26 +79,36 @@ class Work:
     def _step(self) -> None:
         outcomes = self._engine.step()
         self._pulse.pieces += 1
-        for job, outcome in outcomes:
-            self._report(job, outcome)
+        self._tell([self._report(job, outcome) for job, outcome in outcomes if job in self._jobs])
         self._rest()
 
-    def _report(self, job: int, outcome: Outcome) -> None:
-        if job not in self._jobs:
-            return
-        if isinstance(outcome, Result | SensesError):
-            self._end(job, outcome)
-        else:
-            self._send(JobEvent(job, outcome))
+    def _report(self, job: int, outcome: Outcome) -> JobEvent | JobEnded:
+        return self._ended(job, outcome) if isinstance(outcome, Result | SensesError) else JobEvent(job, outcome)
 
-    def _end(self, job: int, outcome: Result | SensesError) -> None:
+    def _ended(self, job: int, outcome: Result | SensesError) -> JobEnded:
         self._jobs.discard(job)
         self._pulse.jobs = tuple(sorted(self._jobs))
         self._orders.forget(job)
+        return JobEnded(job, outcome)
+
+    def _end(self, job: int, outcome: Result | SensesError) -> None:
+        self._tell([self._ended(job, outcome)])
+
+    def _tell(self, reports: Sequence[JobEvent | JobEnded]) -> None:
+        """Send what one step brought in one go: eight answers wake the daemon once a token, not eight times."""
         try:
-            self._send(JobEnded(job, outcome))
+            self._send(*reports)
+        except (CodecError, FrameError):
+            for report in reports:
+                self._tell_alone(report)
+
+    def _tell_alone(self, report: JobEvent | JobEnded) -> None:
+        try:
+            self._send(report)
         except (CodecError, FrameError) as error:
-            self._send(JobEnded(job, JobFailed(f"The result cannot be sent: {error}")))
+            if isinstance(report, JobEvent):
+                raise
+            self._send(JobEnded(report.job, JobFailed(f"The result cannot be sent: {error}")))
 
     def _rest(self) -> None:
         if not self._jobs:

@@ -45,10 +45,10 @@ class Bench:
         Work(self.engine, self.orders, self.pulse, self.send).run()
         return self.sent
 
-    def send(self, report: Report) -> None:
-        """Keep it; once no job is left, tell the loop to leave."""
-        self.sent.append(report)
-        self.open_jobs -= isinstance(report, JobEnded)
+    def send(self, *reports: Report) -> None:
+        """Keep them; once no job is left, tell the loop to leave."""
+        self.sent += reports
+        self.open_jobs -= sum(isinstance(report, JobEnded) for report in reports)
         if not self.open_jobs:
             self.orders.put(Shutdown())
 

@@ -7,7 +7,7 @@ import mlx.core as mx
 import pytest
 from tokenizers import Tokenizer
 
-from model_runtime.engines.chats import ChatEngine, Token
+from model_runtime.engines.chats import ChatEngine, Place, Token
 from model_runtime.engines.rows import Prompt
 from model_runtime.engines.sampling import Choice
 from model_runtime.errors import InvalidInput, JobFailed
@@ -36,7 +36,7 @@ class FakeBatch:
         self.choices: dict[int, Choice] = {}
         self.closed = False
 
-    def insert(self, prompt: Prompt, max_tokens: int, choice: Choice) -> int:
+    def insert(self, prompt: Prompt, max_tokens: int, choice: Choice) -> Place:
         """Take anything but a prompt of 13 tokens."""
         if len(prompt.tokens) == 13:
             raise RuntimeError("no room for thirteen")
@@ -44,7 +44,7 @@ class FakeBatch:
         self.left[number] = max_tokens
         self.choices[number] = choice
         choice(mx.array([0]), mx.zeros((1, 600)))
-        return number
+        return Place(number)
 
     def next(self) -> list[Token]:
         """Say one word per row, or break where the model is told to."""

@@ -1,0 +1,85 @@
+"""What a text model has read before: a chat that goes on, or begins like another, is read from where it differs.
+
+Kept are the keys and values of ended rows, the least recently used given up first. Only plain caches can be cut at
+any token; a model with a window or a state (Gemma 3, Mamba) reads everything anew.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import mlx.core as mx
+import numpy as np
+from mlx_lm.models.cache import KVCache, make_prompt_cache
+
+LIMIT_BYTES = 1_000_000_000
+WEIGHTS_SHARE = 0.5
+"""The keys and values that are kept take at most so much of what the weights take, and `LIMIT_BYTES`."""
+LEAST_TOKENS = 8
+"""Less than this is not worth the copy."""
+
+Tokens = np.ndarray[tuple[int], np.dtype[np.int64]]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Prefix:
+    tokens: Tokens
+    layers: list[KVCache]
+
+    @property
+    def nbytes(self) -> int:
+        return sum(layer.nbytes for layer in self.layers)
+
+
+class Prefixes:
+    """Keys and values with the tokens they stand for, at most `limit_bytes` of them."""
+
+    def __init__(self, model: Any, limit_bytes: int) -> None:
+        self._limit_bytes = limit_bytes if can_be_cut(model) else 0
+        self._kept: list[_Prefix] = []
+
+    @property
+    def held_bytes(self) -> int:
+        """What is kept takes in memory."""
+        return sum(prefix.nbytes for prefix in self._kept)
+
+    def keep(self, tokens: Sequence[int], layers: list[Any]) -> None:
+        """Keep what `layers` hold of a row that has ended, in place of what it continues. `tokens` may be more."""
+        new = _Prefix(np.array(tokens[: layers[0].offset], np.int64), layers)
+        if not 0 < new.nbytes <= self._limit_bytes:
+            return
+        mx.async_eval([layer.state for layer in layers])
+        others = [kept for kept in self._kept if _shared(kept.tokens, new.tokens) < len(kept.tokens)]
+        self._kept = [*others, new]
+        while self.held_bytes > self._limit_bytes:
+            del self._kept[0]
+
+    def recall(self, tokens: Sequence[int]) -> tuple[int, list[KVCache]]:
+        """Return how many of the first tokens are known, and caches that hold them; at least one is left to read."""
+        wanted = np.array(tokens[:-1], np.int64)
+        best = max(self._kept, key=lambda kept: _shared(kept.tokens, wanted), default=None)
+        known = _shared(best.tokens, wanted) if best else 0
+        if best is None or known < LEAST_TOKENS:
+            return 0, []
+        self._kept.remove(best)
+        self._kept.append(best)
+        return known, [_cut(layer, known) for layer in best.layers]
+
+
+def can_be_cut(model: Any) -> bool:
+    """Whether all layers have plain caches, any first part of which is the cache of the first tokens."""
+    return all(type(layer) is KVCache for layer in make_prompt_cache(model))
+
+
+def _shared(one: Tokens, other: Tokens) -> int:
+    """How many first tokens are the same."""
+    count = min(len(one), len(other))
+    differs = one[:count] != other[:count]
+    return int(differs.argmax()) if differs.any() else count
+
+
+def _cut(layer: KVCache, tokens: int) -> KVCache:
+    """A cache of the first tokens. It shares the memory of what is kept, which is copied as soon as it grows."""
+    cut = KVCache()
+    cut.keys, cut.values, cut.offset = layer.keys[..., :tokens, :], layer.values[..., :tokens, :], tokens
+    return cut
