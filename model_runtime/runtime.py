@@ -57,6 +57,7 @@ class Runtime:
         limits: Limits | None = None,
         is_short_of_memory: Callable[[], bool] = memory.is_short,
         working_set_bytes: Callable[[], Awaitable[int]] = probe.working_set_bytes,
+        give_back: Callable[[], None] = memory.give_back,
     ) -> None:
         self._library = library
         self._check = check
@@ -69,6 +70,7 @@ class Runtime:
         self._watchman = Watchman(self._steward, limits or Limits(), is_short_of_memory)
         self._started_at = clock()
         self._working_set_bytes = working_set_bytes
+        self._give_back = give_back
         self._ticking: asyncio.Task[None] | None = None
         self._probing: asyncio.Task[None] | None = None
 
@@ -221,6 +223,8 @@ class Runtime:
             try:
                 self._watchman.look()
                 self._steward.happen(Tick())
+                if self._watchman.comes_to_rest():
+                    await anyio.to_thread.run_sync(self._give_back)
             except Exception:
                 log.exception("A tick failed")
 

@@ -85,7 +85,7 @@ class Form:
     created: int
     model: str
 
-    def completion(self, choices: list[dict[str, Any]], usage: dict[str, int], **more: Any) -> dict[str, Any]:
+    def completion(self, choices: list[dict[str, Any]], usage: dict[str, Any], **more: Any) -> dict[str, Any]:
         """Write a whole answer."""
         return {
             "id": self.id,
@@ -159,8 +159,13 @@ def choice(index: int, answer: Answer) -> dict[str, Any]:
     return {"index": index, "message": message, "logprobs": None, "finish_reason": answer.finish_reason}
 
 
-def usage(answers: list[Answer]) -> dict[str, int]:
-    """Add up the tokens; the prompt counts once."""
+def usage(answers: list[Answer]) -> dict[str, Any]:
+    """Add up the tokens; the prompt counts once, as it was read for the first answer."""
     prompt = answers[0].prompt_tokens
     completion = sum(answer.completion_tokens for answer in answers)
-    return {"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": prompt + completion}
+    return {
+        "prompt_tokens": prompt,
+        "completion_tokens": completion,
+        "total_tokens": prompt + completion,
+        "prompt_tokens_details": {"cached_tokens": answers[0].known_tokens},
+    }

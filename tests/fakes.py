@@ -175,7 +175,9 @@ def _events(request: Request, answer: tuple[str, ...]) -> Iterable[Event]:
     timings = Timings(0.0, 0.1, 0.2)
     if isinstance(request, Chat):
         yield from map(TextDelta, answer)
-        result: Answer | Drawing | Transcript | Speech = Answer("".join(answer), "stop", 12, len(answer))
+        result: Answer | Drawing | Transcript | Speech = Answer(
+            "".join(answer), "stop", 12, len(answer), known_tokens=5
+        )
     elif isinstance(request, GenerateImage):
         steps = request.steps or 4
         yield from (Progress("steps", step, steps) for step in range(steps + 1))

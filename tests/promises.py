@@ -123,6 +123,7 @@ CHAT = {
     "chat:json-schema": "With a JSON schema every answer that ends is JSON of that schema.",
     "chat:one-failure-one-job": "A job that fails takes no other with it that does not share its broken batch.",
     "chat:pictures-per-model": "A model is never sent a number of pictures it cannot take.",
+    "chat:reads-only-what-is-new": "A chat that goes on, or begins like another, is read from where it differs.",
     "chat:refused-before-loading": "Values out of range are named with the range before anything loads.",
     "chat:seeds-reproduce": "A seed gives the same answer whoever else is there.",
     "chat:stop-strings": "A stop string ends the answer and is never shown.",

@@ -12,9 +12,9 @@ import mlx.core as mx
 import numpy as np
 from mlx_lm.models.cache import KVCache, make_prompt_cache
 
-LIMIT_BYTES = 1_000_000_000
+LEAST_LIMIT_BYTES, MOST_LIMIT_BYTES = 64_000_000, 1_000_000_000
 WEIGHTS_SHARE = 0.5
-"""The keys and values that are kept take at most so much of what the weights take, and `LIMIT_BYTES`."""
+"""What is kept takes at most so much of what the weights take, within these limits."""
 LEAST_TOKENS = 8
 """Less than this is not worth the copy."""
 
@@ -45,10 +45,12 @@ class Prefixes:
 
     def keep(self, tokens: Sequence[int], layers: list[Any]) -> None:
         """Keep what `layers` hold of a row that has ended, in place of what it continues. `tokens` may be more."""
-        new = _Prefix(np.array(tokens[: layers[0].offset], np.int64), layers)
-        if not 0 < new.nbytes <= self._limit_bytes:
+        if not self._limit_bytes:
             return
-        mx.async_eval([layer.state for layer in layers])
+        new = _Prefix(np.array(tokens[: layers[0].offset], np.int64), [_without_room(layer) for layer in layers])
+        if new.nbytes > self._limit_bytes:
+            return
+        mx.async_eval([(layer.keys, layer.values) for layer in new.layers])  # type: ignore[no-untyped-call]
         others = [kept for kept in self._kept if _shared(kept.tokens, new.tokens) < len(kept.tokens)]
         self._kept = [*others, new]
         while self.held_bytes > self._limit_bytes:
@@ -66,6 +68,11 @@ class Prefixes:
         return known, [_cut(layer, known) for layer in best.layers]
 
 
+def limit_bytes(weights_bytes: int) -> int:
+    """Return how much may be kept beside weights of this size."""
+    return min(MOST_LIMIT_BYTES, max(LEAST_LIMIT_BYTES, int(WEIGHTS_SHARE * weights_bytes)))
+
+
 def can_be_cut(model: Any) -> bool:
     """Whether all layers have plain caches, any first part of which is the cache of the first tokens."""
     return all(type(layer) is KVCache for layer in make_prompt_cache(model))
@@ -76,6 +83,13 @@ def _shared(one: Tokens, other: Tokens) -> int:
     count = min(len(one), len(other))
     differs = one[:count] != other[:count]
     return int(differs.argmax()) if differs.any() else count
+
+
+def _without_room(layer: KVCache) -> KVCache:
+    """The same cache without the room it has for more tokens, which may be more than it holds."""
+    cut = _cut(layer, layer.offset)
+    cut.keys, cut.values = mx.contiguous(cut.keys), mx.contiguous(cut.values)
+    return cut
 
 
 def _cut(layer: KVCache, tokens: int) -> KVCache:

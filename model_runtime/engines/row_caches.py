@@ -40,10 +40,13 @@ class RowCaches:
 
     def join(self, others: "RowCaches") -> None:
         """Take the other rows in, behind those that are here."""
-        self._become_batched()
-        others._become_batched()
-        for mine, theirs in zip(self.layers, others.layers, strict=True):
+        self.layers, self._batched = self.batched(), True
+        for mine, theirs in zip(self.layers, others.batched(), strict=True):
             mine.extend(theirs)
+
+    def batched(self) -> list[Any]:
+        """Return the layers in the batched kind."""
+        return self.layers if self._batched else [layer.merge([layer]) for layer in self.layers]
 
     def row(self, row: int) -> list[Any]:
         """Return the plain caches of one row."""
@@ -59,11 +62,6 @@ class RowCaches:
     def states(self) -> list[Any]:
         """The arrays that hold it all, to be evaluated."""
         return [layer.state for layer in self.layers]
-
-    def _become_batched(self) -> None:
-        if not self._batched:
-            self.layers = [layer.merge([layer]) for layer in self.layers]
-            self._batched = True
 
 
 def can_batch(model: Any) -> bool:

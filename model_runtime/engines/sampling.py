@@ -7,7 +7,7 @@ comes from the row's own key, so a seed gives the same answer whoever else is in
 
 import secrets
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, cast
 
 import mlx.core as mx
 
@@ -88,6 +88,11 @@ def choose(choices: Sequence[Choice], logits: mx.array, last: mx.array) -> mx.ar
     """
     if all(choice.is_plain for choice in choices):
         return mx.argmax(logits, axis=-1)
-    before = last.tolist() if any(choice.mask for choice in choices) else [0] * len(choices)
+    before = numbers(last) if any(choice.mask for choice in choices) else [0] * len(choices)
     scores = [choice.process_last_token(before[row], logits[row : row + 1]) for row, choice in enumerate(choices)]
     return mx.argmax(mx.concatenate(scores), axis=-1)
+
+
+def numbers(tokens: mx.array) -> list[int]:
+    """Wait for tokens that are being computed, and return them."""
+    return cast(list[int], tokens.tolist())

@@ -11,7 +11,7 @@ from model_runtime.engines.control import Markers
 from model_runtime.engines.engine import LoadSpec, Report
 from model_runtime.engines.guards import check_words, loading, open_checkpoint
 from model_runtime.engines.precision import evaluate, held_bytes
-from model_runtime.engines.prefixes import LIMIT_BYTES, WEIGHTS_SHARE, Prefixes
+from model_runtime.engines.prefixes import Prefixes, limit_bytes
 from model_runtime.engines.reading import whole_tokens
 from model_runtime.engines.row_caches import can_batch
 from model_runtime.engines.rows import Prompt
@@ -38,7 +38,7 @@ class TextModel:
         self.context_tokens = context_tokens
         self.weights_bytes = weights_bytes
         self._markers = Markers.of(self.tokenizer)
-        self._prefixes = Prefixes(model, min(LIMIT_BYTES, int(weights_bytes * WEIGHTS_SHARE)))
+        self._prefixes = Prefixes(model, limit_bytes(weights_bytes))
         self._max_rows = MAX_ROWS if can_batch(model) else 1
         self._whole_tokens = whole_tokens(model)
 

@@ -18,7 +18,7 @@ from model_runtime.engines.prefixes import Prefixes
 from model_runtime.engines.reading import Reading
 from model_runtime.engines.row_caches import RowCaches
 from model_runtime.engines.rows import FinishReason, Prompt
-from model_runtime.engines.sampling import Choice, choose
+from model_runtime.engines.sampling import Choice, choose, numbers
 
 CHUNK_TOKENS = 512
 
@@ -126,7 +126,7 @@ class TextBatch:
         if self._caches is not None:
             logits = self._model(self._chosen[:, None], cache=self._caches.layers)[:, -1]
             self._chosen = self._choose(self._lines, logits, self._chosen)
-        tokens = [self._tell(line, token) for line, token in zip(lines, chosen.tolist(), strict=True)]
+        tokens = [self._tell(line, token) for line, token in zip(lines, numbers(chosen), strict=True)]
         ended = {token.row for token in tokens if token.finish}
         self._keep([row for row, line in enumerate(self._lines) if line.number not in ended])
         return tokens
@@ -139,7 +139,7 @@ class TextBatch:
 
     def _choose(self, lines: list[_Line], logits: mx.array, last: mx.array) -> mx.array:
         chosen = choose([line.choice for line in lines], logits, last)
-        mx.async_eval(chosen)
+        mx.async_eval(chosen)  # type: ignore[no-untyped-call]
         return chosen
 
     def _keep(self, rows: list[int]) -> None:

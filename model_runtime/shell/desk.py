@@ -22,6 +22,8 @@ class Desk:
 
     def __init__(self, clock: Callable[[], float], tally: Tally, emptied: Callable[[Job], None]) -> None:
         self.jobs: dict[int, Job] = {}
+        self.answered = 0
+        """How many jobs have ended."""
         self._clock = clock
         self._tally = tally
         self._emptied = emptied
@@ -110,6 +112,7 @@ class Desk:
 
     def _close(self, job: Job, code: str) -> None:
         del self.jobs[job.id]
+        self.answered += 1
         if not job.is_load:
             self._tally.answered(job.model.name, job.task, code)
 

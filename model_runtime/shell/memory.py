@@ -68,6 +68,18 @@ def footprint_bytes(pid: int) -> int:
         return 0
 
 
+def give_back() -> None:
+    """Return to the system what the allocator of this process keeps for later; takes a few milliseconds.
+
+    Pictures and recordings leave holes between what lives on: some 15 MB after a few hundred of them.
+    """
+    allocator = ctypes.CDLL(None)
+    if sys.platform == "darwin":
+        allocator.malloc_zone_pressure_relief(None, ctypes.c_size_t(0))
+    elif hasattr(allocator, "malloc_trim"):  # glibc's; musl keeps nothing worth asking for
+        allocator.malloc_trim(ctypes.c_size_t(0))
+
+
 def _physical_footprint(pid: int) -> int:
     fields = (ctypes.c_uint64 * RUSAGE_FIELDS)()
     failed = ctypes.CDLL(None).proc_pid_rusage(pid, RUSAGE_INFO_V0, ctypes.byref(fields))

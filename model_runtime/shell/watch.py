@@ -80,6 +80,7 @@ class Watchman:
         self._limits = limits
         self._is_short = is_short
         self._looked_at = self._learned_at = steward.clock()
+        self._tidied_after = 0
 
     def look(self) -> None:
         """Measure every process and end what is stuck."""
@@ -96,6 +97,14 @@ class Watchman:
             self._learned_at = now
             self._steward.learn()
         self._weigh()
+
+    def comes_to_rest(self) -> bool:
+        """Whether nothing runs and something has ended since this was last so."""
+        desk = self._steward.desk
+        if desk.jobs or desk.answered == self._tidied_after:
+            return False
+        self._tidied_after = desk.answered
+        return True
 
     def _weigh(self) -> None:
         """Give memory back while the machine runs short of it, what serves nobody first; else use the quiet."""

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import anyio
+import anyio.to_thread
 import psutil
 import pytest
 
@@ -544,3 +545,27 @@ async def test_the_event_loop_stays_free_while_a_model_is_loaded_and_works(setti
 
     assert max(gaps) < 0.5  # a few milliseconds on a machine that has nothing else to do
     assert sorted(gaps)[len(gaps) // 2] < 0.02
+
+
+@pytest.mark.promise("runtime:memory-returned")
+async def test_what_calls_leave_behind_in_the_daemon_is_given_back_once_each_time_it_comes_to_rest(
+    settings: Settings,
+) -> None:
+    given_back = threading.Semaphore(0)
+    library = ScriptedLibrary(scripted_model("m"))
+    async with (
+        open_runtime(settings, library, give_back=given_back.release) as runtime,
+        anyio.create_task_group() as group,
+    ):
+        call = Call(runtime, chat("say a; wait /never")).start(group)
+        await call.first(TextDelta)
+        await anyio.sleep(0.1)
+        while_busy = given_back.acquire(blocking=False)
+        call.scope.cancel()
+        after_one_call = await anyio.to_thread.run_sync(given_back.acquire, True, 10)
+        await answer(runtime, chat("say b"))
+        after_another = await anyio.to_thread.run_sync(given_back.acquire, True, 10)
+        await anyio.sleep(0.1)
+        while_at_rest = given_back.acquire(blocking=False)
+
+    assert (while_busy, after_one_call, after_another, while_at_rest) == (False, True, True, False)

@@ -52,6 +52,8 @@ async def test_the_official_client_describes_a_picture(sdk: AsyncOpenAI, service
     assert answer.choices[0].finish_reason == "stop"
     assert answer.usage is not None
     assert (answer.usage.prompt_tokens, answer.usage.completion_tokens, answer.usage.total_tokens) == (12, 3, 15)
+    assert answer.usage.prompt_tokens_details is not None
+    assert answer.usage.prompt_tokens_details.cached_tokens == 5
     chat = asked(service)
     assert [message.role for message in chat.messages] == ["system", "user"]
     assert chat.messages[1].content == ("What is this?", Picture(8, 6, b"\xff\0\0" * 48))

@@ -47,6 +47,7 @@ async def test_the_official_client_gets_a_response(sdk: AsyncOpenAI, service: Fa
     assert answer.status == "completed"
     assert answer.usage is not None
     assert (answer.usage.input_tokens, answer.usage.output_tokens) == (12, 3)
+    assert answer.usage.input_tokens_details.cached_tokens == 5
     chat = asked(service)
     assert [message.role for message in chat.messages] == ["system", "user"]
     assert chat.messages[1].content == ("What is this?", Picture(8, 6, b"\xff\0\0" * 48))

@@ -41,6 +41,27 @@ def test_the_footprint_of_a_living_process_is_known_and_that_of_a_dead_one_is_no
     assert memory.footprint_bytes(os.getpid()) > 1 << 20
 
 
+HOLES = """
+import os
+from model_runtime.shell import memory
+blocks = [bytes(60_000) for _ in range(1000)]  # too small to be mapped one by one
+last = bytearray(1_000)
+del blocks
+before = memory.footprint_bytes(os.getpid())
+memory.give_back()
+print(before - memory.footprint_bytes(os.getpid()), len(last))
+"""
+
+
+@pytest.mark.promise("runtime:memory-returned")
+def test_what_the_allocator_keeps_is_given_back() -> None:
+    environ = {**os.environ, "MALLOC_TOP_PAD_": "100000000"}  # as after much use: the system is asked for nothing
+
+    said = subprocess.run([sys.executable, "-c", HOLES], env=environ, capture_output=True, text=True, check=True)
+
+    assert int(said.stdout.split()[0]) > 30_000_000
+
+
 def test_the_machine_has_more_memory_than_is_available() -> None:
     assert 0 < memory.available_bytes() < memory.total_bytes() == psutil.virtual_memory().total
 
