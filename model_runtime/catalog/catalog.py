@@ -9,6 +9,8 @@ from typing import Any, Protocol
 
 from model_runtime.catalog import needs
 from model_runtime.catalog.aliases import OPENAI_NAMES, PREFERENCES, REAL_MODELS, STARTER_MODELS, STARTER_OF
+from model_runtime.catalog.checkpoints import BrokenCheckpoint, read_config
+from model_runtime.catalog.decoders import Decoder
 from model_runtime.catalog.model import Artifact, Model
 from model_runtime.catalog.recognise import PLACES, names_places, recognise
 from model_runtime.catalog.voices import languages, voices
@@ -64,6 +66,7 @@ class Catalog:
         self._starters_first = starters_first
         self._defaults = defaults or {}
         self._in_full = in_full
+        self._decoders: dict[str, Decoder] = {}
 
     def models(self) -> list[Model]:
         """All models known so far, aliases first."""
@@ -137,7 +140,7 @@ class Catalog:
 
     def working_bytes(self, request: Request, model: Model) -> int:
         """Estimate the memory a running request takes on top of the loaded model."""
-        return needs.working_bytes(request, model)
+        return needs.working_bytes(request, model, self._decoder(model), in_full=self._in_full)
 
     def voices(self, model: Model) -> tuple[str, ...]:
         """Names a speech model's voices; empty for other models and missing files."""
@@ -152,6 +155,17 @@ class Catalog:
         if model.task is not Task.VISION or model.starter or not self.is_present(model):
             return ()
         return PLACES if names_places(self.folders(model)["model"]) else ()
+
+    def _decoder(self, model: Model) -> Decoder | None:
+        """The sizes of a model that chats, read once; None where it does not, or its files are missing or broken."""
+        if model.task not in {Task.VISION, Task.TEXT} or model.starter:
+            return None
+        if model.name not in self._decoders:
+            try:
+                self._decoders[model.name] = Decoder.of(read_config(self.folders(model)["model"]))
+            except (BrokenCheckpoint, ModelMissing):
+                return None
+        return self._decoders[model.name]
 
     def _loaded_bytes(self, model: Model) -> int:
         try:

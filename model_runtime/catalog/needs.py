@@ -10,6 +10,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from model_runtime.catalog.checkpoints import BrokenCheckpoint, read_header
+from model_runtime.catalog.decoders import CACHE_BLOCK_TOKENS, Decoder
 from model_runtime.catalog.model import Model
 from model_runtime.requests import UNASKED_TOKENS, Chat, GenerateImage, Request, Speak, Task, Transcribe
 
@@ -27,7 +28,12 @@ STARTER_WORKING_BYTES = 100 * MB
 DECODE_BYTES_PER_PIXEL = {"flux1-schnell": 2_900, "flux2-klein": 1_800, "z-image": 1_800}
 """Peak of decoding a picture: tiles for FLUX.1, strips for the others (2.9 and 1.8 GB for a megapixel)."""
 KEY_VALUE_BYTES_PER_TOKEN = 200_000
-"""Of Moondream2, which has no grouped queries; every other model of the catalogue needs less."""
+"""Of Moondream2, which has no grouped queries; for a model whose config.json names no sizes."""
+PICTURE_TOKENS = 1500
+PICTURE_BYTES = PICTURE_TOKENS * KEY_VALUE_BYTES_PER_TOKEN
+"""What encoding a picture takes while it is read, whatever the language model behind it."""
+CHUNK_TOKENS = 512
+"""How much of a prompt the engines read at once."""
 RECOGNITION_BYTES = 400 * MB
 SPEECH_BYTES = 500 * MB
 """Kokoro takes 107 MB for a second of an utterance, which the engine ends after about four."""
@@ -47,27 +53,42 @@ def resident_bytes(model: Model, weights: int) -> int:
     return weights + PROCESS_BYTES[model.task]
 
 
-def working_bytes(request: Request, model: Model) -> int:
-    """Memory a running request takes on top."""
+def working_bytes(request: Request, model: Model, decoder: Decoder | None = None, *, in_full: bool = False) -> int:
+    """Memory a running request takes on top; `decoder` are the sizes of a model that chats, where they are known.
+
+    `in_full` says that the engine computes in full precision, without a GPU.
+    """
     if model.starter:
         return STARTER_WORKING_BYTES
     match request:
         case GenerateImage(width=width, height=height):
             return width * height * DECODE_BYTES_PER_PIXEL.get(str(model.options.get("family")), 2_900)
         case Chat():
-            return _context_tokens(request) * KEY_VALUE_BYTES_PER_TOKEN
+            return _chat_bytes(request, decoder, in_full)
         case Transcribe():
             return RECOGNITION_BYTES
         case Speak():
             return SPEECH_BYTES
 
 
-def _context_tokens(request: Chat) -> int:
-    """Round up to blocks of 256 as the caches do; a picture is about 1500 tokens, a token three letters or more."""
-    letters = sum(len(part) for message in request.messages for part in message.content if isinstance(part, str))
+def _chat_bytes(request: Chat, decoder: Decoder | None, in_full: bool) -> int:
+    """Keys and values of prompt and answer, the activations of a chunk of the prompt, and what pictures take."""
     pictures = sum(1 for message in request.messages for part in message.content if not isinstance(part, str))
+    tokens = _context_tokens(request, pictures)
+    if decoder is None or not decoder.layers:
+        return tokens * KEY_VALUE_BYTES_PER_TOKEN
+    number_bytes = 4 if in_full else 2
+    scored = tokens if in_full else 0
+    reading = decoder.prefill_bytes(min(tokens, CHUNK_TOKENS), context=scored, number_bytes=number_bytes)
+    return decoder.kv_bytes(tokens, number_bytes=number_bytes) + reading + pictures * PICTURE_BYTES
+
+
+def _context_tokens(request: Chat, pictures: int) -> int:
+    """Round up to blocks as the caches do; a token is three letters or more."""
+    letters = sum(len(part) for message in request.messages for part in message.content if isinstance(part, str))
     answer = request.max_tokens or UNASKED_TOKENS
-    return math.ceil((letters / 3 + 1500 * pictures + answer) / 256) * 256
+    tokens = letters / 3 + PICTURE_TOKENS * pictures + answer
+    return math.ceil(tokens / CACHE_BLOCK_TOKENS) * CACHE_BLOCK_TOKENS
 
 
 def _weight_files(folder: Path) -> list[Path]:

@@ -13,6 +13,7 @@ from model_runtime.catalog.catalog import Catalog, open_catalog
 from model_runtime.catalog.model import Artifact
 from model_runtime.catalog.recognise import recognise
 from model_runtime.errors import InvalidInput, ModelMissing, UnknownModel, WrongTask
+from model_runtime.media.types import Picture
 from model_runtime.requests import Chat, GenerateImage, Message, Task
 from model_runtime.settings import Folders, Settings, SettingsError
 
@@ -238,6 +239,34 @@ def test_a_larger_picture_and_a_longer_chat_need_more_memory() -> None:
 
     assert needs.working_bytes(small, brush) * 4 == needs.working_bytes(large, brush)
     assert needs.working_bytes(short, eyes) < needs.working_bytes(long, eyes)
+
+
+@pytest.mark.promise("runtime:memory-from-headers")
+def test_what_a_chat_needs_follows_the_sizes_of_its_model(tmp_path: Path) -> None:
+    sizes = {"hidden_size": 64, "intermediate_size": 128, "num_attention_heads": 4, "num_key_value_heads": 2}
+    needed = {}
+    for layers in (0, 10, 20):
+        folder = tmp_path / f"{layers} layers"
+        folder.mkdir()
+        config = {"architectures": ["LlamaForCausalLM"], "num_hidden_layers": layers, **sizes}
+        (folder / "config.json").write_text(json.dumps(config))
+        model = recognise("mine", folder)
+        catalog = Catalog((model,), Shelf(), starters_first=False)
+        needed[layers] = catalog.working_bytes(Chat("mine", (Message("user", ("Hi.",)),), max_tokens=500), model)
+
+    assert needed[20] - needed[10] == 10 * 512 * 2 * 2 * 16 * 2, "512 tokens, keys and values, 2 heads of 16, 2 bytes"
+    assert needed[0] == 512 * needs.KEY_VALUE_BYTES_PER_TOKEN, "without sizes the most that any model needs"
+
+
+def test_a_picture_in_a_chat_needs_memory_to_be_seen(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": "qwen2_5_vl", "num_hidden_layers": 1}))
+    model = recognise("mine", tmp_path)
+    catalog = Catalog((model,), Shelf(), starters_first=False)
+    words, seen = (
+        Chat("mine", (Message("user", content),)) for content in (("Hi.",), ("Hi.", Picture(1, 1, bytes(3))))
+    )
+
+    assert catalog.working_bytes(seen, model) - catalog.working_bytes(words, model) >= needs.PICTURE_BYTES
 
 
 @pytest.mark.parametrize(("model_type", "able"), [("qwen2_5_vl", ("detect", "point")), ("gemma3", ())])
