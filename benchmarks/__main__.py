@@ -27,6 +27,7 @@ from benchmarks import (
     starters,
     throughput,
     tools,
+    turns,
 )
 from benchmarks.lab import Lab, open_lab
 from benchmarks.row import Row, missing
@@ -36,6 +37,7 @@ PAGE = Path(__file__).with_name("README.md")
 PARTS: Mapping[str, tuple[str, Callable[[Lab], list[Row]]]] = {
     "cold": ("The first call", cold.measure),
     "overhead": ("A warm call", overhead.measure),
+    "turns": ("A chat that goes on", turns.measure),
     "throughput": ("Many at once", throughput.measure),
     "responsiveness": ("Answers while everything is busy", responsiveness.measure),
     "memory": ("Memory that comes back", memory.measure),

@@ -1,7 +1,8 @@
 """What the runtime adds to a call: the same tiny chat through HTTP and in the bare library, in turn.
 
-Both begin with the messages and end with the text. The client is the standard library's, on one connection: what a richer
-one takes for itself is nothing that the runtime adds.
+Both begin with the messages and end with the text; every question is new, so that nothing of it is known from before.
+The client is the standard library's, on one connection: what a richer one takes for itself is nothing that the runtime
+adds.
 """
 
 import json
@@ -23,17 +24,15 @@ from benchmarks.row import Row, median
 ROUNDS = 200
 WARM_ROUNDS = 10
 MAX_TOKENS = 8
-QUESTION = "Say something."
-
 BARE = """
 import sys, time
 from mlx_lm import generate, load
 model, tokenizer = load(sys.argv[1])
-for _ in sys.stdin:
+for question in sys.stdin:
     started = time.perf_counter()
-    messages = [{"role": "user", "content": sys.argv[2]}]
+    messages = [{"role": "user", "content": question.strip()}]
     prompt = tokenizer.apply_chat_template(messages, add_generation_prompt=True)
-    generate(model, tokenizer, prompt, max_tokens=int(sys.argv[3]))
+    generate(model, tokenizer, prompt, max_tokens=int(sys.argv[2]))
     print((time.perf_counter() - started) * 1e3, flush=True)
 """
 
@@ -41,10 +40,11 @@ for _ in sys.stdin:
 def measure(lab: Lab) -> list[Row]:
     """Compare medians of warm calls."""
     with lab.instance() as instance, _library(lab.checkpoint(TINY)) as library, _connected(instance.url) as server:
-        for _ in range(WARM_ROUNDS):
-            _through_http(server), _in_library(library)
+        for number in range(WARM_ROUNDS):
+            _through_http(server, f"Warm up, {number}."), _in_library(library, f"Warm up, {number}.")
         rounds = lab.rounds(ROUNDS)
-        pairs = [(_through_http(server), _in_library(library)) for _ in range(rounds)]
+        questions = [f"{number}: say something." for number in range(rounds)]
+        pairs = [(_through_http(server, question), _in_library(library, question)) for question in questions]
     ours, bare = (median([pair[side] for pair in pairs]) for side in (0, 1))
     how = f"{rounds} warm chats of {MAX_TOKENS} tokens with a tiny Llama, in turn with mlx_lm: template and generate"
     return [
@@ -60,8 +60,8 @@ def _connected(url: str) -> "closing[HTTPConnection]":
     return closing(HTTPConnection(address.hostname or "", address.port, timeout=120))
 
 
-def _through_http(server: HTTPConnection) -> float:
-    message = {"role": "user", "content": QUESTION}
+def _through_http(server: HTTPConnection, question: str) -> float:
+    message = {"role": "user", "content": question}
     body = {"model": TINY, "messages": [message], "max_tokens": MAX_TOKENS, "temperature": 0}
     started = time.perf_counter()
     server.request("POST", "/v1/chat/completions", json.dumps(body), {"content-type": "application/json"})
@@ -75,17 +75,17 @@ def _through_http(server: HTTPConnection) -> float:
 
 @contextmanager
 def _library(folder: Path) -> "Iterator[subprocess.Popen[str]]":
-    """A process that generates once for every line it reads; it ends with its input."""
-    command = [sys.executable, "-c", BARE, str(folder), QUESTION, str(MAX_TOKENS)]
+    """A process that answers every line it reads; it ends with its input."""
+    command = [sys.executable, "-c", BARE, str(folder), str(MAX_TOKENS)]
     environ = {**os.environ, **environ_of_bare()}
     pipe = subprocess.PIPE
     with subprocess.Popen(command, env=environ, stdin=pipe, stdout=pipe, text=True) as child:
         yield child
 
 
-def _in_library(library: "subprocess.Popen[str]") -> float:
+def _in_library(library: "subprocess.Popen[str]", question: str) -> float:
     assert library.stdin is not None
     assert library.stdout is not None
-    library.stdin.write("\n")
+    library.stdin.write(question + "\n")
     library.stdin.flush()
     return float(json.loads(library.stdout.readline()))

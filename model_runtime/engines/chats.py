@@ -1,7 +1,7 @@
-"""Many chats on one model at once: continuous batching around the generator of either library.
+"""Many chats on one model at once: continuous batching, whichever batch computes the tokens.
 
-Answers are written together, and short prompts read together where the library can. A job that cannot be read, a schema that cannot be
-kept, a batch that breaks: each ends the jobs it concerns and no other.
+Answers are written together, and short prompts read together where the batch can. A job that cannot be read, a schema
+that cannot be kept, a batch that breaks: each ends the jobs it concerns and no other.
 """
 
 import logging
@@ -51,7 +51,7 @@ class Place:
 
 
 class Batch(Protocol):
-    """A library's batch generator, behind what we need of it."""
+    """What computes the tokens of many rows at once."""
 
     max_rows: int
     """How many answers it writes at once."""
@@ -73,7 +73,7 @@ class Batch(Protocol):
         ...
 
     def close(self) -> None:
-        """Give back what the generator holds beyond the model."""
+        """Give back what it holds beyond the model."""
         ...
 
 

@@ -97,13 +97,10 @@ class TextBatch:
             if not self._coming:
                 return
             self._read, self._coming = self._coming, []
-            self._reading = Reading(
-                self._model,
-                [line.prompt[line.known :] for line in self._read],
-                RowCaches.of([line.hand_over() for line in self._read]),
-                chunk_tokens=CHUNK_TOKENS,
-                whole_tokens=self._whole_tokens,
-            )
+            prompts = [line.prompt[line.known :] for line in self._read]
+            caches = RowCaches.of([line.hand_over() for line in self._read])
+            chunk, whole = CHUNK_TOKENS, self._whole_tokens
+            self._reading = Reading(self._model, prompts, caches, chunk_tokens=chunk, whole_tokens=whole)
         logits = self._reading.read()
         if logits is not None:
             self._join(self._read, self._reading.caches, logits)
