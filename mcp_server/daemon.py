@@ -1,6 +1,7 @@
 """The one process that owns everything: settings, runtime, MCP over the socket, HTTP. Started by a shim or by people."""
 
 import argparse
+import gc
 import logging
 import os
 import signal
@@ -128,6 +129,7 @@ class Daemon:
             await door.open()
             tasks.start_soon(door.serve)
             tasks.start_soon(keep_house, self._settings)
+            spare_the_collector()
             self._announce(url)
             if self._auto:
                 tasks.start_soon(self._leave_when_idle, server, door, web)
@@ -196,6 +198,15 @@ class Daemon:
                 idle_since = time.monotonic()
         logger.info("Nothing to do for %.0f s; leaving", self._idle_exit_seconds)
         self._leaving.set()
+
+
+def spare_the_collector() -> None:
+    """Take what there is now, libraries mostly, for living as long as the process.
+
+    A full collection then looks at what calls leave behind: it takes 2 ms instead of 60, in which nobody is answered.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 def is_busy(server: SensesServer) -> bool:

@@ -41,6 +41,16 @@ class Mailbox:
         self._error = self._error or error
         self._arrived.set()
 
+    def close(self) -> None:
+        """The reader is gone. Its job, which the mailbox knows, and an error's frames are let go of at once.
+
+        Otherwise they hold each other, and the recording or picture of the call with them, until the next full garbage
+        collection.
+        """
+        self.drop()
+        self._error = None
+        self._emptied = _tell_nobody
+
     def drop(self) -> None:
         """Forget the events that nobody read."""
         self._events.clear()
@@ -59,6 +69,10 @@ class Mailbox:
         if was_full and not self.is_full:
             self._emptied()
         return event
+
+
+def _tell_nobody() -> None:
+    pass
 
 
 def weigh(event: Event) -> int:

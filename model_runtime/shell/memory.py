@@ -1,6 +1,7 @@
 """How much memory there is, how much of it models may take, and what a process really holds. Sizes in bytes."""
 
 import ctypes
+import gc
 import sys
 
 import psutil
@@ -69,10 +70,12 @@ def footprint_bytes(pid: int) -> int:
 
 
 def give_back() -> None:
-    """Return to the system what the allocator of this process keeps for later; takes a few milliseconds.
+    """Return to the system what this process holds of the past; takes a few milliseconds.
 
-    Pictures and recordings leave holes between what lives on: some 15 MB after a few hundred of them.
+    Closed connections and ended processes lie in circles until they are collected: 20 MB after ten minutes of calls.
+    Pictures and recordings leave holes between what lives on: as much again.
     """
+    gc.collect()
     allocator = ctypes.CDLL(None)
     if sys.platform == "darwin":
         allocator.malloc_zone_pressure_relief(None, ctypes.c_size_t(0))

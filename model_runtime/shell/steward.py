@@ -155,6 +155,7 @@ class Steward:
         if job.id in self.desk.jobs:
             self.desk.leave(job)
             self._let_go(job)
+        job.mailbox.close()
 
     def abandon(self, job: Job, error: SensesError) -> None:
         """Answer a job with an error and end its work."""

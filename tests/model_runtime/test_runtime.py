@@ -1,5 +1,7 @@
 """The runtime with real worker processes and scripted engines: loading, queueing, offloading, evicting, watching."""
 
+import contextlib
+import gc
 import subprocess
 import sys
 import threading
@@ -14,6 +16,7 @@ import pytest
 from model_runtime.catalog.model import Model
 from model_runtime.errors import (
     InvalidInput,
+    JobFailed,
     ModelMissing,
     ModelTooLarge,
     QueueFull,
@@ -569,3 +572,22 @@ async def test_what_calls_leave_behind_in_the_daemon_is_given_back_once_each_tim
         while_at_rest = given_back.acquire(blocking=False)
 
     assert (while_busy, after_one_call, after_another, while_at_rest) == (False, True, True, False)
+
+
+@pytest.mark.promise("runtime:memory-returned")
+@pytest.mark.parametrize("script", ["say a", "raise no"])
+async def test_a_picture_is_let_go_of_with_its_call(settings: Settings, script: str) -> None:
+    rgb = bytes(12)
+    request = Chat("m", (Message("user", (script, Picture(2, 2, rgb))),))
+    async with open_runtime(settings, ScriptedLibrary(scripted_model("m"))) as runtime:
+        await answer(runtime, chat("say loaded"))
+        holders = sys.getrefcount(rgb)
+        gc.disable()
+        try:
+            with contextlib.suppress(JobFailed):
+                await answer(runtime, request)
+            held = sys.getrefcount(rgb) - holders
+        finally:
+            gc.enable()
+
+    assert held == 0
