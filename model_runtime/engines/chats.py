@@ -217,7 +217,7 @@ class ChatEngine:
             logger.exception("%s could not take in job %s", self._name, row.job)
             return [(row.job, self._failure(error))]
         self._rows[place.row] = row
-        return [(row.job, outcome) for outcome in row.begin(place.known_tokens)]
+        return [(row.job, outcome) for outcome in row.begin(place.known_tokens, batch.chunk_tokens)]
 
     def _advance(self) -> Outcomes:
         batch = self._batch
@@ -231,7 +231,7 @@ class ChatEngine:
             logger.exception("%s broke while answering", self._name)
             return self._fail_all(self._failure(error))
         reading = [row for row in self._rows.values() if row.reading]
-        outcomes: Outcomes = [(row.job, progress) for row in reading for progress in row.read(batch.chunk_tokens)]
+        outcomes: Outcomes = [(row.job, progress) for row in reading for progress in row.read_chunk()]
         for token in tokens:
             outcomes += self._take(token)
         return outcomes

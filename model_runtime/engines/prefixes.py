@@ -15,6 +15,8 @@ from mlx_lm.models.cache import KVCache, make_prompt_cache
 LEAST_LIMIT_BYTES, MOST_LIMIT_BYTES = 64_000_000, 1_000_000_000
 WEIGHTS_SHARE = 0.5
 """What is kept takes at most so much of what the weights take, within these limits."""
+MOST_CHATS = 24
+"""Every one is looked at for every prompt."""
 LEAST_TOKENS = 8
 """Less than this is not worth the copy."""
 
@@ -25,14 +27,11 @@ Tokens = np.ndarray[tuple[int], np.dtype[np.int64]]
 class _Prefix:
     tokens: Tokens
     layers: list[KVCache]
-
-    @property
-    def nbytes(self) -> int:
-        return sum(layer.nbytes for layer in self.layers)
+    nbytes: int
 
 
 class Prefixes:
-    """Keys and values with the tokens they stand for, at most `limit_bytes` of them."""
+    """Keys and values with the tokens they stand for, at most `limit_bytes` of them and of `MOST_CHATS` chats."""
 
     def __init__(self, model: Any, limit_bytes: int) -> None:
         self._limit_bytes = limit_bytes if can_be_cut(model) else 0
@@ -47,23 +46,25 @@ class Prefixes:
         """Keep what `layers` hold of a row that has ended, in place of what it continues. `tokens` may be more."""
         if not self._limit_bytes:
             return
-        new = _Prefix(np.array(tokens[: layers[0].offset], np.int64), [_without_room(layer) for layer in layers])
-        if new.nbytes > self._limit_bytes:
+        layers = [_without_room(layer) for layer in layers]
+        nbytes = sum(layer.nbytes for layer in layers)
+        if nbytes > self._limit_bytes:
             return
-        mx.async_eval([(layer.keys, layer.values) for layer in new.layers])  # type: ignore[no-untyped-call]
+        mx.async_eval([(layer.keys, layer.values) for layer in layers])  # type: ignore[no-untyped-call]
+        new = _Prefix(np.array(tokens[: layers[0].offset], np.int64), layers, nbytes)
         others = [kept for kept in self._kept if _shared(kept.tokens, new.tokens) < len(kept.tokens)]
         self._kept = [*others, new]
-        while self.held_bytes > self._limit_bytes:
+        while len(self._kept) > MOST_CHATS or self.held_bytes > self._limit_bytes:
             del self._kept[0]
 
     def recall(self, tokens: Sequence[int]) -> tuple[int, list[KVCache]]:
         """Return how many of the first tokens are known, and caches that hold them; at least one is left to read."""
         wanted = np.array(tokens[:-1], np.int64)
-        best = max(self._kept, key=lambda kept: _shared(kept.tokens, wanted), default=None)
-        known = _shared(best.tokens, wanted) if best else 0
-        if best is None or known < LEAST_TOKENS:
+        shared = [_shared(kept.tokens, wanted) for kept in self._kept]
+        known = max(shared, default=0)
+        if known < LEAST_TOKENS:
             return 0, []
-        self._kept.remove(best)
+        best = self._kept.pop(shared.index(known))
         self._kept.append(best)
         return known, [_cut(layer, known) for layer in best.layers]
 

@@ -42,6 +42,8 @@ class Row:
         self._tokens = 0
         self._known = 0
         self._read = 0
+        self._chunk = 0
+        self._tells = False
 
     @property
     def reading(self) -> bool:
@@ -52,16 +54,23 @@ class Row:
         """Let go of what only embedding took: the patches of a screenshot are tens of megabytes."""
         self.prompt = replace(self.prompt, inputs={})
 
-    def begin(self, known_tokens: int) -> list[Outcome]:
-        """The prompt is about to be read, from after its first tokens where those are known."""
-        self._known = self._read = known_tokens
-        return [Progress("prompt tokens", known_tokens, len(self.prompt.tokens))]
+    def begin(self, known_tokens: int, chunk_tokens: int) -> list[Outcome]:
+        """The prompt is about to be read a chunk at a time, from after its first tokens where those are known.
 
-    def read(self, tokens: int) -> list[Outcome]:
-        """Note that the model has read so many more tokens of the prompt, and return the progress where it is new."""
-        total = len(self.prompt.tokens)
-        before, self._read = self._read, min(self._read + tokens, total)
-        return [Progress("prompt tokens", self._read, total)] if self._read > before else []
+        Its progress is only told where there is more to read than one chunk: else the answer begins at once.
+        """
+        self._known = self._read = known_tokens
+        self._chunk = chunk_tokens
+        self._tells = len(self.prompt.tokens) - known_tokens > chunk_tokens
+        return self._progress()
+
+    def read_chunk(self) -> list[Outcome]:
+        """Note that the model has read another chunk of the prompt."""
+        before, self._read = self._read, min(self._read + self._chunk, len(self.prompt.tokens))
+        return self._progress() if self._read > before else []
+
+    def _progress(self) -> list[Outcome]:
+        return [Progress("prompt tokens", self._read, len(self.prompt.tokens))] if self._tells else []
 
     def take(self, token: int, finish: FinishReason | None) -> list[Outcome]:
         """Take in the next token; `finish` "stop" means it is the end itself, "length" that it is the last one."""

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from mlx_lm.models.cache import KVCache, RotatingKVCache
 
 from model_runtime.engines.engine import StepEngine
-from model_runtime.engines.prefixes import LEAST_TOKENS, Prefixes
+from model_runtime.engines.prefixes import LEAST_TOKENS, MOST_CHATS, Prefixes
 from model_runtime.engines.text import TextEngine
+from model_runtime.engines.text_batch import CHUNK_TOKENS
 from model_runtime.events import Progress
 from model_runtime.requests import Chat, Message
 from tests.checkpoints import gemma, llama
@@ -94,6 +95,15 @@ def test_the_least_recently_used_is_given_up_for_room() -> None:
     assert prefixes.held_bytes == 20 * TOKEN_BYTES
 
 
+def test_of_many_small_chats_the_last_are_kept() -> None:
+    prefixes = Prefixes(PlainModel(), PLENTY_BYTES)
+    chats = [[number] * 10 for number in range(MOST_CHATS + 2)]
+    for tokens in chats:
+        prefixes.keep(tokens, cache_of(tokens))
+
+    assert [bool(prefixes.recall([*tokens, 0])[0]) for tokens in chats] == [False] * 2 + [True] * MOST_CHATS
+
+
 def test_a_chat_that_goes_on_takes_the_place_of_its_beginning() -> None:
     prefixes = Prefixes(PlainModel(), PLENTY_BYTES)
     prefixes.keep([5] * 10, cache_of([5] * 10))
@@ -127,7 +137,8 @@ def engine(checkpoint: Callable[[Build], Path]) -> StepEngine:
 def test_a_chat_that_goes_on_is_read_from_where_it_goes_on(checkpoint: Callable[[Build], Path]) -> None:
     fresh, engine = (load(TextEngine(), {"model": checkpoint(llama.build)}) for _ in range(2))
     first = ask(engine, chat(LONG))
-    messages = (Message("user", (LONG,)), Message("assistant", (first.text,)), Message("user", ("And green ones?",)))
+    more = "And green ones? " * 150
+    messages = (Message("user", (LONG,)), Message("assistant", (first.text,)), Message("user", (more,)))
     second = Chat("a-model", messages, max_tokens=12)
 
     outcomes = drive(engine, {0: second})[0]
@@ -135,7 +146,9 @@ def test_a_chat_that_goes_on_is_read_from_where_it_goes_on(checkpoint: Callable[
     answered = answer(outcomes)
     assert answered == ask(fresh, second)
     assert answered.known_tokens >= first.prompt_tokens
-    assert outcomes[0] == Progress("prompt tokens", answered.known_tokens, answered.prompt_tokens)
+    told = [(event.done, event.total) for event in outcomes if isinstance(event, Progress)]
+    assert told[0] == (answered.known_tokens, answered.prompt_tokens)
+    assert told[1] == (answered.known_tokens + CHUNK_TOKENS, answered.prompt_tokens)
 
 
 def test_chats_that_begin_alike_are_read_together_from_where_they_differ(engine: StepEngine) -> None:

@@ -110,13 +110,16 @@ def test_a_chat_can_be_cancelled_while_its_prompt_is_read(family: Family) -> Non
     assert 1 not in dict(late)
 
 
-def test_reading_a_picture_is_reported(family: Family) -> None:
-    outcomes = drive(family.engine, {0: chat(RED, "What is this?")})[0]
+def test_reading_a_picture_and_a_long_text_is_reported(family: Family) -> None:
+    outcomes = drive(family.engine, {0: chat(RED, "fox " * 700)})[0]
 
-    progress = [outcome for outcome in outcomes if isinstance(outcome, Progress)]
-    assert [progress[0].done, progress[-1].done] == [0, progress[0].total]
-    assert isinstance(outcomes[-1], Answer)
-    assert progress[0].total == outcomes[-1].prompt_tokens
+    answer = outcomes[-1]
+    assert isinstance(answer, Answer)
+    told = [(outcome.done, outcome.total) for outcome in outcomes if isinstance(outcome, Progress)]
+    if family.name == "moondream2":
+        assert told == [], "it reads its whole context in one step"
+    else:
+        assert (told[0], told[-1]) == ((0, answer.prompt_tokens), (answer.prompt_tokens, answer.prompt_tokens))
 
 
 @pytest.mark.promise("vision:picture-seen-once")
