@@ -18,8 +18,8 @@ from benchmarks.row import Row, median, missing
 from benchmarks.works import CHAT, Work, chat
 
 STREAMS = 8
-TOKENS = 48
-ROUNDS = 7
+TOKENS = 96
+ROUNDS = 5
 STREAMED = {"stream": True, "stream_options": {"include_usage": True}}
 Questions = Iterator[str]
 

@@ -14,6 +14,7 @@ import mlx.core as mx
 from jinja2 import TemplateError
 from tokenizers import Tokenizer
 
+from model_runtime.engines.attention import group_queries
 from model_runtime.engines.engine import Loaded, LoadSpec, Outcome, Report
 from model_runtime.engines.guards import reason
 from model_runtime.engines.json_mask import Grammars
@@ -113,6 +114,7 @@ class ChatEngine:
             LoadFailed: the checkpoint is broken, of another family, or wants code of its own to run.
         """
         mx.set_cache_limit(BUFFER_CACHE_BYTES)
+        group_queries()
         report("weights", None)
         self._model = self._open_model(spec, report)
         self._name = spec.model
