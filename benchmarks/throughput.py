@@ -11,7 +11,6 @@ from typing import Any
 
 import httpx2
 
-from benchmarks.instance import Instance
 from benchmarks.lab import LARGE, Lab
 from benchmarks.peers import PEERS, Peer, Server, serving
 from benchmarks.row import Row, median, missing
@@ -42,7 +41,7 @@ def measure(lab: Lab) -> list[Row]:
     with lab.instance() as instance:
         ours = Server(instance.url, LARGE)
         rows = _alone(lab, ours)
-        return [*rows, *(row for peer in PEERS for row in _against(lab, peer, instance, ours))]
+        return [*rows, *(row for peer in PEERS for row in _against(lab, peer, ours))]
 
 
 def _alone(lab: Lab, ours: Server) -> list[Row]:
@@ -58,7 +57,7 @@ def _alone(lab: Lab, ours: Server) -> list[Row]:
     ]
 
 
-def _against(lab: Lab, peer: Peer, instance: Instance, ours: Server) -> list[Row]:
+def _against(lab: Lab, peer: Peer, ours: Server) -> list[Row]:
     name = f"{STREAMS} streams here over {peer.name}"
     try:
         with serving(peer, lab.checkpoint(LARGE)) as theirs:

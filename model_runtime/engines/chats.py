@@ -172,7 +172,9 @@ class ChatEngine:
                 param="messages",
             ) from error
         except Exception as error:
-            raise JobFailed(f"{self._name} could not read the messages: {reason(error)}.") from error
+            raise JobFailed(
+                f"{self._name} could not read the messages: {reason(error)}. Change them, or try another model."
+            ) from error
 
     def _answer_tokens(self, tokens: int, max_tokens: int) -> int:
         """How long the answer to a prompt of so many tokens may become: what was asked for, or what fits."""

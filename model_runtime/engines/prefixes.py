@@ -38,13 +38,18 @@ class Prefixes:
         self._kept: list[_Prefix] = []
 
     @property
+    def keeps_any(self) -> bool:
+        """Whether rows of this model can be kept at all; if not, taking one out of its batch is for nothing."""
+        return self._limit_bytes > 0
+
+    @property
     def held_bytes(self) -> int:
         """What is kept takes in memory."""
         return sum(prefix.nbytes for prefix in self._kept)
 
     def keep(self, tokens: Sequence[int], layers: list[Any]) -> None:
         """Keep what `layers` hold of a row that has ended, in place of what it continues. `tokens` may be more."""
-        if not self._limit_bytes:
+        if not self.keeps_any:
             return
         layers = [_without_room(layer) for layer in layers]
         nbytes = sum(layer.nbytes for layer in layers)

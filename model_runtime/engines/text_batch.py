@@ -143,9 +143,10 @@ class TextBatch:
         """Let the other rows go; what they have read and written may be asked for again."""
         if self._caches is None or len(rows) == len(self._lines):
             return
-        for row in set(range(len(self._lines))) - set(rows):
-            line = self._lines[row]
-            self._prefixes.keep(line.prompt + line.told, self._caches.row(row))
+        if self._prefixes.keeps_any:
+            for row in sorted(set(range(len(self._lines))) - set(rows)):
+                line = self._lines[row]
+                self._prefixes.keep(line.prompt + line.told, self._caches.row(row))
         self._lines = [self._lines[row] for row in rows]
         if rows:
             self._caches.keep(rows)

@@ -96,6 +96,8 @@ class Work:
 
     def _tell(self, reports: Sequence[JobEvent | JobEnded]) -> None:
         """Send what one step brought in one go: eight answers wake the daemon once a token, not eight times."""
+        if not reports:
+            return
         try:
             self._send(*reports)
         except (CodecError, FrameError):
@@ -108,7 +110,7 @@ class Work:
         except (CodecError, FrameError) as error:
             if isinstance(report, JobEvent):
                 raise
-            self._send(JobEnded(report.job, JobFailed(f"The result cannot be sent: {error}")))
+            self._send(JobEnded(report.job, JobFailed(f"The result cannot be sent: {error} Ask for less at once.")))
 
     def _rest(self) -> None:
         if not self._jobs:

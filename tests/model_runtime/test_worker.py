@@ -6,11 +6,12 @@ from typing import Any
 
 import pytest
 
-from model_runtime.engines.engine import Check, StepEngine
+from model_runtime.engines.engine import Check, Outcome, StepEngine
 from model_runtime.engines.registry import ENGINES, open_engine
 from model_runtime.errors import Cancelled, InvalidInput, JobFailed, LoadFailed, SensesError
 from model_runtime.events import Answer, TextDelta
 from model_runtime.requests import Chat, Message, Request
+from model_runtime.wire.codec import encode
 from model_runtime.worker.faults import is_fatal
 from model_runtime.worker.messages import Cancel, JobEnded, JobEvent, Order, Report, Run, Shutdown
 from model_runtime.worker.orders import Orders
@@ -31,6 +32,8 @@ class Bench:
         self.orders = Orders()
         self.pulse = Pulse()
         self.sent: list[Report] = []
+        self.together: list[int] = []
+        """How many reports went in each sending."""
         self.inner = ScriptedEngine()
         self.engine: StepEngine = Turns(self.inner, self.orders.check)
         if in_steps:
@@ -47,6 +50,8 @@ class Bench:
 
     def send(self, *reports: Report) -> None:
         """Keep them; once no job is left, tell the loop to leave."""
+        encoded = [encode(report) for report in reports]
+        self.together.append(len(encoded))
         self.sent += reports
         self.open_jobs -= sum(isinstance(report, JobEnded) for report in reports)
         if not self.open_jobs:
@@ -86,6 +91,28 @@ def test_a_stepping_engine_works_on_several_jobs_at_once() -> None:
     bench.work(Run(1, chat("pieces 3")), Run(2, chat("pieces 3")))
 
     assert [report.job for report in bench.sent if isinstance(report, JobEvent)] == [1, 2] * 3
+
+
+def test_what_one_step_brings_is_sent_in_one_go() -> None:
+    bench = Bench(in_steps=True)
+
+    bench.work(Run(1, chat("pieces 3")), Run(2, chat("pieces 3")))
+
+    assert bench.together == [2, 2, 2, 2]
+
+
+def test_a_result_that_cannot_be_sent_takes_no_other_with_it() -> None:
+    class Odd(ScriptedStepEngine):
+        def step(self) -> list[tuple[int, Outcome]]:
+            return [(1, Answer(object(), "stop", 0, 1)), (2, Answer("well", "stop", 0, 1))]  # type: ignore[arg-type]
+
+    bench = Bench()
+    bench.engine = Odd()
+
+    bench.work(Run(1, chat("")), Run(2, chat("")))
+
+    assert isinstance(bench.outcome_of(1), JobFailed)
+    assert bench.outcome_of(2) == Answer("well", "stop", 0, 1)
 
 
 def test_an_engine_for_one_job_serves_in_order_of_arrival() -> None:

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import weakref
 
 import psutil
 import pytest
@@ -60,6 +61,20 @@ def test_what_the_allocator_keeps_is_given_back() -> None:
     said = subprocess.run([sys.executable, "-c", HOLES], env=environ, capture_output=True, text=True, check=True)
 
     assert int(said.stdout.split()[0]) > 30_000_000
+
+
+@pytest.mark.promise("runtime:memory-returned")
+def test_what_lies_in_circles_is_given_back() -> None:
+    class Call:
+        """It knows itself, as a job knows its mailbox and that the job."""
+
+        def __init__(self) -> None:
+            self.itself = self
+
+    gone = weakref.ref(Call())
+    memory.give_back()
+
+    assert gone() is None
 
 
 def test_the_machine_has_more_memory_than_is_available() -> None:
