@@ -10,8 +10,8 @@ from collections.abc import Callable
 from benchmarks.lab import Lab
 from benchmarks.row import Row
 from model_runtime.scheduler.eviction import POLICIES
-from model_runtime.trace.log import Asked, Trace
-from model_runtime.trace.replay import Machine, optimum, replay
+from model_runtime.trace.simulation import Machine, optimum, replay
+from model_runtime.trace.usage_log import Asked, Trace
 
 GB = 1_000_000_000
 SIZES_GB = {

@@ -9,7 +9,7 @@ from pathlib import Path
 from benchmarks.instance import Instance
 from benchmarks.lab import Lab
 from benchmarks.row import Row, median
-from model_runtime.catalog.aliases import STARTER_MODELS
+from model_runtime.catalog.builtin_models import STARTER_MODELS
 from model_runtime.catalog.model import Model
 
 ROUNDS = 3
@@ -18,7 +18,7 @@ ALL_MB = 30
 
 LOAD = """
 import json, sys, time
-from model_runtime.engines.engine import LoadSpec
+from model_runtime.engines.protocol import LoadSpec
 from model_runtime.engines.registry import open_engine
 name, engine, folder, options = json.loads(sys.argv[1])
 loader = open_engine(engine)

@@ -17,8 +17,8 @@ from benchmarks.clients import INITIALIZE, LIST_TOOLS, ask, send
 from benchmarks.instance import Instance
 from benchmarks.lab import Lab
 from benchmarks.row import Row, median
-from mcp_server.life import read_facts
-from mcp_server.places import Places
+from mcp_server.daemon.lock import read_facts
+from mcp_server.launcher.paths import Places
 
 ROUNDS = 15
 COLD_ROUNDS = 3

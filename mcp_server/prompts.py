@@ -12,9 +12,9 @@ from mcp_types import (
     ResourceTemplateReference,
 )
 
-from mcp_server.artifacts import SCHEME
-from mcp_server.callers import Caller
-from mcp_server.desk import Desk
+from mcp_server.calls.context import Desk
+from mcp_server.files.artifacts import SCHEME
+from mcp_server.files.client import Caller
 
 STYLES = ("watercolour", "line drawing", "photograph", "isometric", "flat icon", "pixel art", "oil painting")
 

@@ -14,12 +14,12 @@ from mcp.server import MCPServer
 from mcp.server.mcpserver.exceptions import ResourceNotFoundError
 from mcp.server.subscriptions import InMemorySubscriptionBus, ResourcesListChanged, ResourceUpdated
 
-from mcp_server import views
-from mcp_server.artifacts import SCHEME, Artifact, Kind
-from mcp_server.callers import Caller
-from mcp_server.desk import Desk
-from mcp_server.sdk import LegacySubscribers
-from mcp_server.tools.control import status_of
+from mcp_server.calls import status_views
+from mcp_server.calls.context import Desk
+from mcp_server.calls.sdk_compat import LegacySubscribers
+from mcp_server.calls.status_views import status_of
+from mcp_server.files.artifacts import SCHEME, Artifact, Kind
+from mcp_server.files.client import Caller
 from model_runtime.status import Status
 
 COALESCE_SECONDS = 1.0
@@ -153,5 +153,5 @@ def contents(status: Status) -> dict[str, object]:
         replace(model, idle_seconds=None, unloads_in_seconds=None, footprint_bytes=0) for model in status.models
     )
     jobs = tuple(replace(job, age_seconds=0.0) for job in status.jobs)
-    voices = views.voices(status)
+    voices = status_views.voices(status)
     return {"models": models, "jobs": jobs, "voices": voices, "status": (models, jobs, status.accepting)}

@@ -14,26 +14,26 @@ from mcp.server.subscriptions import InMemorySubscriptionBus
 from mcp_types import CallToolResult, InputRequiredResult, Resource
 from pydantic import ValidationError
 
-from mcp_server import sdk
-from mcp_server.artifacts import ArtifactStore
-from mcp_server.callers import Caller
-from mcp_server.desk import Desk, sentence
-from mcp_server.downloads import Downloader, download
-from mcp_server.jobs import Jobs
-from mcp_server.places import VERSION
-from mcp_server.player import Player
+from mcp_server.calls import sdk_compat
+from mcp_server.calls.context import Desk, sentence
+from mcp_server.calls.downloads import Downloader, download
+from mcp_server.calls.jobs import Jobs
+from mcp_server.calls.player import Player
+from mcp_server.files.artifacts import ArtifactStore
+from mcp_server.files.client import Caller
+from mcp_server.launcher.paths import VERSION
 from mcp_server.prompts import add_prompts
 from mcp_server.resources import Announcer, add_resources
-from mcp_server.tools.control import add_control
-from mcp_server.tools.describe import add_describe_image
-from mcp_server.tools.generate import add_generate_image
-from mcp_server.tools.save import add_save_media
+from mcp_server.tools.describe_image import add_describe_image
+from mcp_server.tools.generate_image import add_generate_image
+from mcp_server.tools.manage import add_control
+from mcp_server.tools.save_media import add_save_media
 from mcp_server.tools.speak import add_speak
 from mcp_server.tools.transcribe import add_transcribe
 from mcp_server.viewer.offer import only_where_shown, viewer
-from model_runtime.complaints import invalid_field
 from model_runtime.errors import InvalidInput
-from model_runtime.media.remote import PUBLIC_WEB, Fetcher
+from model_runtime.formats.fetch import PUBLIC_WEB, Fetcher
+from model_runtime.formats.validation_errors import invalid_field
 from model_runtime.service import Service
 from model_runtime.settings import Settings, SettingsError
 
@@ -54,7 +54,7 @@ class SensesServer(MCPServer[Caller]):
         async def lifespan(server: MCPServer[Caller]) -> AsyncGenerator[Caller]:
             yield caller
 
-        sdk.leave_logging_alone()
+        sdk_compat.leave_logging_alone()
         super().__init__(
             "senses",
             title="Senses",
@@ -78,7 +78,7 @@ class SensesServer(MCPServer[Caller]):
             raise
         except ToolError as error:
             if isinstance(error.__cause__, ValidationError):
-                known = sdk.argument_names(self, name)
+                known = sdk_compat.argument_names(self, name)
                 raise ToolError(sentence(bad_argument(error.__cause__, known))) from error.__cause__
             raise ToolError(str(error).removeprefix(f"Error executing tool {name}: ")) from error
 
@@ -106,7 +106,7 @@ def offer_only(server: MCPServer[Caller], wanted: Sequence[str]) -> None:
     Raises:
         SettingsError: a wanted tool does not exist.
     """
-    known = sdk.tool_names(server)
+    known = sdk_compat.tool_names(server)
     for name in wanted:
         if name not in known:
             raise SettingsError(f"mcp.tools names {name!r}; there are {', '.join(known)}.")
@@ -141,10 +141,10 @@ def create_server(
     for add in (add_describe_image, add_generate_image, add_transcribe, add_speak, add_save_media, add_control):
         add(server, desk)
     offer_only(server, settings.tools)
-    sdk.close_schemas(server)
+    sdk_compat.close_schemas(server)
     add_resources(server, desk)
     add_prompts(server, desk)
-    announcer = Announcer(bus, sdk.LegacySubscribers(server), desk)
+    announcer = Announcer(bus, sdk_compat.LegacySubscribers(server), desk)
     tasks.start_soon(announcer.follow_runtime)
     tasks.start_soon(announcer.follow_artifacts)
     return server

@@ -12,23 +12,23 @@ from typing import Self
 import anyio
 import anyio.to_thread
 
-from model_runtime.catalog.library import Library
 from model_runtime.catalog.model import Model
-from model_runtime.checks import check
-from model_runtime.checks.starters import doubts
+from model_runtime.catalog.protocol import Library
 from model_runtime.errors import Cancelled, ShuttingDown, UnknownModel
 from model_runtime.events import Event, Finished, Warned
-from model_runtime.processes.process import Patience
+from model_runtime.process.process import Patience
 from model_runtime.requests import Chat, Request, Task
 from model_runtime.scheduler.messages import Closing, PinChanged, Tick, UnloadWanted
 from model_runtime.settings import Settings
-from model_runtime.shell import memory, probe
-from model_runtime.shell.feed import Feed
-from model_runtime.shell.jobs import task_of
-from model_runtime.shell.snapshot import FactSheet, job_status, memory_status, model_status
-from model_runtime.shell.steward import Steward
-from model_runtime.shell.watch import Limits, Watchman
 from model_runtime.status import Status
+from model_runtime.supervisor import gpu_probe, memory
+from model_runtime.supervisor.active_request import task_of
+from model_runtime.supervisor.status_feed import Feed
+from model_runtime.supervisor.status_snapshot import FactSheet, job_status, memory_status, model_status
+from model_runtime.supervisor.supervisor import Steward
+from model_runtime.supervisor.watchdog import Limits, Watchman
+from model_runtime.validation import check
+from model_runtime.validation.starter_vocabulary import doubts
 
 Check = Callable[[Request, Model, Mapping[str, Path]], None]
 """check(request, model, folders) raises `InvalidInput` for what the model cannot do."""
@@ -56,7 +56,7 @@ class Runtime:
         patience: Patience | None = None,
         limits: Limits | None = None,
         is_short_of_memory: Callable[[], bool] = memory.is_short,
-        working_set_bytes: Callable[[], Awaitable[int]] = probe.working_set_bytes,
+        working_set_bytes: Callable[[], Awaitable[int]] = gpu_probe.working_set_bytes,
         give_back: Callable[[], None] = memory.give_back,
     ) -> None:
         self._library = library

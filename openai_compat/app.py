@@ -16,21 +16,21 @@ from starlette.websockets import WebSocket
 from model_runtime.errors import SensesError
 from model_runtime.service import Service
 from model_runtime.settings import Settings
-from openai_compat.attachments import Attachments
-from openai_compat.chat import ChatEndpoint
-from openai_compat.errors import answer_error, answer_gone, answer_http_error, error_response, unknown_url
-from openai_compat.images import ImagesEndpoint
-from openai_compat.metrics import MetricsEndpoint
-from openai_compat.models import ModelsEndpoint
-from openai_compat.page import page_routes
-from openai_compat.responses import ResponsesEndpoint
-from openai_compat.runs import MODEL_HEADERS
-from openai_compat.security import LOCAL_ORIGIN, Doorman, Key
-from openai_compat.shelf import Shelf
-from openai_compat.speech import SpeechEndpoint
-from openai_compat.status import Artifacts, SetUps, StatusEndpoint
-from openai_compat.tracing import Tracing
-from openai_compat.transcriptions import TranscriptionEndpoint
+from openai_compat.api.chat import ChatEndpoint
+from openai_compat.api.generation import MODEL_HEADERS
+from openai_compat.api.image_inputs import Attachments
+from openai_compat.api.image_store import Shelf
+from openai_compat.api.images import ImagesEndpoint
+from openai_compat.api.models import ModelsEndpoint
+from openai_compat.api.responses import ResponsesEndpoint
+from openai_compat.api.speech import SpeechEndpoint
+from openai_compat.api.transcriptions import TranscriptionEndpoint
+from openai_compat.dashboard.endpoints import Artifacts, SetUps, StatusEndpoint
+from openai_compat.dashboard.metrics import MetricsEndpoint
+from openai_compat.dashboard.static import page_routes
+from openai_compat.http.errors import answer_error, answer_gone, answer_http_error, error_response, unknown_url
+from openai_compat.http.request_log import Tracing
+from openai_compat.http.security import LOCAL_ORIGIN, Doorman, Key
 
 Context = Callable[[], AbstractAsyncContextManager[Any]]
 EXPOSED = ("x-request-id", "openai-processing-ms", "retry-after", "x-sample-rate", *MODEL_HEADERS)

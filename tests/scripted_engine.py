@@ -39,7 +39,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from model_runtime.engines.engine import Check, Loaded, LoadSpec, Outcome, Report
+from model_runtime.engines.protocol import Check, Outcome, Report
 from model_runtime.errors import Cancelled, InvalidInput, LoadFailed, SensesError
 from model_runtime.events import (
     Answer,
@@ -53,10 +53,11 @@ from model_runtime.events import (
     TextDelta,
     Transcript,
 )
+from model_runtime.ipc.codec import encode
+from model_runtime.ipc.framing import LENGTHS, pack
+from model_runtime.ipc.messages import Beat, JobEnded, JobEvent, LoadProgress, Ready
+from model_runtime.loading import Loaded, LoadSpec
 from model_runtime.requests import Chat, GenerateImage, Request, Speak, Transcribe
-from model_runtime.wire.codec import encode
-from model_runtime.wire.frames import LENGTHS, pack
-from model_runtime.worker.messages import Beat, JobEnded, JobEvent, LoadProgress, Ready
 
 POLL_SECONDS = 0.002
 FLOOD_BYTES = 1 << 16

@@ -27,7 +27,7 @@ FOR_WORK = ("PIL", "numpy", "av", "rich", "huggingface_hub", "jsonschema", "toke
 
 @pytest.mark.promise("daemon:no-mlx")
 @pytest.mark.parametrize(
-    "module", ["mcp_server.daemon", "mcp_server.cli", "openai_compat.app", "model_runtime.runtime"]
+    "module", ["mcp_server.daemon.daemon", "mcp_server.cli.main", "openai_compat.app", "model_runtime.runtime"]
 )
 def test_the_daemon_carries_no_mlx(module: str) -> None:
     program = f"import sys, {module}; print([name for name in {HEAVY!r} if name in sys.modules])"
@@ -40,7 +40,7 @@ def test_the_daemon_carries_no_mlx(module: str) -> None:
 @pytest.mark.promise("daemon:lean")
 def test_an_idle_daemon_carries_nothing_that_only_work_needs(tmp_path: Path) -> None:
     program = (
-        "import os, sys; from mcp_server import daemon; from model_runtime.settings import load_settings; "
+        "import os, sys; from mcp_server.daemon import daemon; from model_runtime.settings import load_settings; "
         f"leave = lambda facts: (print([name for name in {(*HEAVY, *FOR_WORK)!r} if name in sys.modules], flush=True),"
         " os._exit(0)); daemon.run(load_settings(os.environ), auto=True, on_ready=leave)"
     )
@@ -55,7 +55,7 @@ def test_an_idle_daemon_carries_nothing_that_only_work_needs(tmp_path: Path) -> 
 
 def test_the_shim_carries_only_the_standard_library() -> None:
     program = (
-        "import sys; before = set(sys.modules); import mcp_server.shim; "
+        "import sys; before = set(sys.modules); import mcp_server.launcher.shim; "
         "new = {name.split('.')[0] for name in set(sys.modules) - before} - {'mcp_server'}; "
         "print(sorted(new - sys.stdlib_module_names))"
     )

@@ -44,9 +44,9 @@ def test_the_wheel_holds_the_page_the_starters_and_both_commands(tmp_path: Path)
 
     assert [name for name in MUST_SHIP if name not in names] == []
     assert not any(name.startswith(("tests/", "training/", "benchmarks/")) for name in names)
-    assert "senses = mcp_server.cli:main" in entry_points
-    assert "senses-mcp = mcp_server.shim:main" in entry_points
-    assert "mlx-senses = mcp_server.shim:main" in entry_points
+    assert "senses = mcp_server.cli.main:main" in entry_points
+    assert "senses-mcp = mcp_server.launcher.shim:main" in entry_points
+    assert "mlx-senses = mcp_server.launcher.shim:main" in entry_points
 
 
 def read(name: str) -> dict[str, Any]:

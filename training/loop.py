@@ -23,12 +23,12 @@ from typing import Any
 from PIL import Image
 from rich.console import Console
 
+from mcp_server.cli.daemon_client import NotRunning, stop_daemon
 from mcp_server.demo.loop import STARTERS, Tour, models_for, travel
 from mcp_server.demo.sheet import Style, contact_sheet
 from mcp_server.demo.show import Terminal
 from mcp_server.demo.trip import Sense, Trip
-from mcp_server.places import Places
-from mcp_server.report import NotRunning, stop_daemon
+from mcp_server.launcher.paths import Places
 from training import world
 from training.painter.judge import judge
 from training.world import Scene

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-from model_runtime.checks.starters import WORDS, terms
+from model_runtime.validation.starter_vocabulary import WORDS, terms
 from training import world
 
 STARTERS = Path(__file__).parent.parent / "model_runtime" / "starter"

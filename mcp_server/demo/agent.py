@@ -13,8 +13,8 @@ from mcp import Client, MCPError, StdioServerParameters
 from mcp.client.stdio import stdio_client
 from mcp_types import CallToolResult, Implementation, TextContent
 
-from mcp_server.places import VERSION
-from mcp_server.setups import shim_command
+from mcp_server.client_setup.config_files import shim_command
+from mcp_server.launcher.paths import VERSION
 from model_runtime.errors import SensesError
 
 CONNECT_SECONDS = 45.0

@@ -8,9 +8,9 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from mcp_server.artifacts import write_whole
 from mcp_server.demo.trip import Trip
-from mcp_server.places import VERSION
+from mcp_server.files.artifacts import write_whole
+from mcp_server.launcher.paths import VERSION
 from model_runtime.errors import InvalidInput
 
 RESULTS = "results.json"

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from mcp_server.artifacts import write_whole
 from mcp_server.demo.agent import Agent, Called, connected
 from mcp_server.demo.trip import Sense, Step, Trip
+from mcp_server.files.artifacts import write_whole
 
 SENTENCES = (
     "a yellow heart on a red background",

@@ -8,7 +8,7 @@ from pathlib import Path
 from string import Template
 
 from mcp_server.demo.trip import Sense, Step, Trip
-from mcp_server.places import VERSION
+from mcp_server.launcher.paths import VERSION
 
 TEMPLATE = Path(__file__).with_name("page.html")
 YES, NO = '<span class="yes">✓</span>', '<span class="no">✗</span>'

@@ -9,13 +9,13 @@ from rich.console import Console
 from rich.status import Status
 from rich.text import Text
 
-from mcp_server.artifacts import write_whole
 from mcp_server.demo.agent import connected
 from mcp_server.demo.folder import save_results
 from mcp_server.demo.loop import Connect, Tour, travel
 from mcp_server.demo.page import page
 from mcp_server.demo.sheet import contact_sheet
 from mcp_server.demo.trip import Sense, Step, Trip
+from mcp_server.files.artifacts import write_whole
 from model_runtime.errors import Cancelled
 
 PAGE = "demo.html"

@@ -9,13 +9,13 @@ from mcp.server.apps import client_supports_apps
 from mcp_types import CallToolResult
 from pydantic import Field
 
-from mcp_server import sdk
-from mcp_server.artifacts import Artifact, Kind
-from mcp_server.callers import Caller
-from mcp_server.desk import Desk, KeepAlive, ToolContext, keep_copy, link, stay, told, tool
-from mcp_server.files import Files
-from mcp_server.progress import Meter
-from mcp_server.results import Spoken, answer
+from mcp_server.calls import sdk_compat
+from mcp_server.calls.context import Desk, KeepAlive, ToolContext, keep_copy, link, stay, told, tool
+from mcp_server.calls.progress import Meter
+from mcp_server.calls.results import Spoken, answer
+from mcp_server.files.access import Files
+from mcp_server.files.artifacts import Artifact, Kind
+from mcp_server.files.client import Caller
 from mcp_server.viewer.page import SHOWN_BY_VIEWER
 from model_runtime.events import AudioChunk, Event, Speech
 from model_runtime.requests import Speak, Task
@@ -49,7 +49,7 @@ def add_speak(server: MCPServer[Caller], desk: Desk) -> None:
         files = desk.files(ctx)
         place = files.destination(output_path, (f".{format}",), overwrite=overwrite) if output_path else None
         request = Speak(name, text, voice, speed, language)
-        client, seconds = sdk.client_name(ctx), stay(keep_alive)
+        client, seconds = sdk_compat.client_name(ctx), stay(keep_alive)
 
         async def say(meter: Meter) -> CallToolResult:
             pcm = bytearray()

@@ -10,18 +10,18 @@ from mcp.server import MCPServer
 from mcp_types import CallToolResult
 from pydantic import Field
 
-from mcp_server import sdk
-from mcp_server.artifacts import Kind
-from mcp_server.callers import Caller
-from mcp_server.desk import Desk, KeepAlive, ToolContext, keep_copy, link, read_sound, stay, told, tool
-from mcp_server.files import Files
-from mcp_server.progress import Meter
-from mcp_server.results import SegmentOut, Transcribed, answer
+from mcp_server.calls import sdk_compat
+from mcp_server.calls.context import Desk, KeepAlive, ToolContext, keep_copy, link, read_sound, stay, told, tool
+from mcp_server.calls.progress import Meter
+from mcp_server.calls.results import SegmentOut, Transcribed, answer
+from mcp_server.files.access import Files
+from mcp_server.files.artifacts import Kind
+from mcp_server.files.client import Caller
 from mcp_server.viewer.page import SHOWN_BY_VIEWER
-from model_runtime.checks.transcription import known_language
 from model_runtime.events import Finished, Segment, Transcript
-from model_runtime.media.subtitles import srt, vtt
+from model_runtime.formats.subtitles import srt, vtt
 from model_runtime.requests import Task, Transcribe
+from model_runtime.validation.transcription import known_language
 
 Format = Literal["text", "srt", "vtt", "json"]
 SUFFIXES: dict[Format, str] = {"text": ".txt", "srt": ".srt", "vtt": ".vtt", "json": ".json"}
@@ -51,7 +51,7 @@ def add_transcribe(server: MCPServer[Caller], desk: Desk) -> None:
         """Write down the speech in an audio or video file with a local model, in most languages. The whole transcript
         is saved and its path returned; a long text is cut in the answer (truncated). status "running": call get_job."""
         name = desk.service.resolve(model, Task.TRANSCRIPTION)
-        files, client = desk.files(ctx), sdk.client_name(ctx)
+        files, client = desk.files(ctx), sdk_compat.client_name(ctx)
         seconds = stay(keep_alive)
         place = files.destination(output_path, (SUFFIXES[format],), overwrite=overwrite) if output_path else None
         spoken = known_language(language)

@@ -1,0 +1,1 @@
+"""The MCP App that shows results inside a client: its page and the resource that offers it."""

@@ -1,1 +1,3 @@
-"""Which models there are, what a name means, where the files are, and what they need. Reads the disk only."""
+"""Which models there are, what a name means, where the files are, and what they need. Reads small files on this disk;
+downloads nothing and loads nothing.
+"""

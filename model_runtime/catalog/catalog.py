@@ -7,15 +7,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from model_runtime.catalog import needs
-from model_runtime.catalog.aliases import OPENAI_NAMES, PREFERENCES, REAL_MODELS, STARTER_MODELS, STARTER_OF
-from model_runtime.catalog.checkpoints import BrokenCheckpoint, read_config
-from model_runtime.catalog.decoders import Decoder
+from model_runtime.catalog import memory_estimate
+from model_runtime.catalog.architecture import Decoder
+from model_runtime.catalog.builtin_models import OPENAI_NAMES, PREFERENCES, REAL_MODELS, STARTER_MODELS, STARTER_OF
+from model_runtime.catalog.checkpoint_files import BrokenCheckpoint, read_config
+from model_runtime.catalog.detect import PLACES, names_places, recognise
 from model_runtime.catalog.model import Artifact, Model
-from model_runtime.catalog.recognise import PLACES, names_places, recognise
 from model_runtime.catalog.voices import languages, voices
 from model_runtime.errors import ModelMissing, UnknownModel, WrongTask
-from model_runtime.keep_alive import parse_keep_alive
+from model_runtime.formats.durations import parse_keep_alive
 from model_runtime.requests import Request, Task
 from model_runtime.settings import Settings, SettingsError
 
@@ -130,17 +130,17 @@ class Catalog:
     def weights_bytes(self, model: Model) -> int:
         """Size of the weights on disk, or of the download where they are missing."""
         try:
-            return needs.weights_bytes(self.folders(model))
+            return memory_estimate.weights_bytes(self.folders(model))
         except ModelMissing:
             return model.download_bytes
 
     def needed_bytes(self, model: Model) -> int:
         """Estimate the memory the loaded model takes before any request runs."""
-        return needs.resident_bytes(model, self._loaded_bytes(model))
+        return memory_estimate.resident_bytes(model, self._loaded_bytes(model))
 
     def working_bytes(self, request: Request, model: Model) -> int:
         """Estimate the memory a running request takes on top of the loaded model."""
-        return needs.working_bytes(request, model, self._decoder(model), in_full=self._in_full)
+        return memory_estimate.working_bytes(request, model, self._decoder(model), in_full=self._in_full)
 
     def voices(self, model: Model) -> tuple[str, ...]:
         """Names a speech model's voices; empty for other models and missing files."""
@@ -169,7 +169,7 @@ class Catalog:
 
     def _loaded_bytes(self, model: Model) -> int:
         try:
-            return needs.weights_bytes(self.folders(model), in_full=self._in_full)
+            return memory_estimate.weights_bytes(self.folders(model), in_full=self._in_full)
         except ModelMissing:
             return model.download_bytes
 

@@ -5,19 +5,19 @@ from collections.abc import Mapping
 from importlib import import_module
 
 from model_runtime.engines.blas import load_fast_blas
-from model_runtime.engines.engine import Engine
+from model_runtime.engines.protocol import Engine
 from model_runtime.errors import LoadFailed
 
 ENGINES: Mapping[str, str] = {
-    "mlx-vlm": "model_runtime.engines.vision:VisionEngine",
-    "mlx-lm": "model_runtime.engines.text:TextEngine",
-    "mlx-whisper": "model_runtime.engines.recognition:RecognitionEngine",
-    "mlx-audio": "model_runtime.engines.speech:SpeechEngine",
-    "mflux": "model_runtime.engines.drawing:DrawingEngine",
+    "mlx-vlm": "model_runtime.engines.vision.model:VisionEngine",
+    "mlx-lm": "model_runtime.engines.text.model:TextEngine",
+    "mlx-whisper": "model_runtime.engines.transcription.engine:RecognitionEngine",
+    "mlx-audio": "model_runtime.engines.speech.engine:SpeechEngine",
+    "mflux": "model_runtime.engines.image.engine:DrawingEngine",
 }
 
 
-LATER: Mapping[str, str] = {"mlx-audio": "model_runtime.engines.speech_loading"}
+LATER: Mapping[str, str] = {"mlx-audio": "model_runtime.engines.speech.imports"}
 """What an engine imports only when it loads, though every model of it needs it."""
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from PIL import ExifTags, Image, ImageOps, PngImagePlugin
 
 from model_runtime.errors import BadMedia
-from model_runtime.media.foreign import DAMAGED, name_content
+from model_runtime.media.sniff import DAMAGED, name_content
 from model_runtime.media.types import FileFormat, Picture
 
 MAX_BYTES = 50_000_000

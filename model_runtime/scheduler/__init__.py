@@ -1,1 +1,1 @@
-"""The pure core: decides which models are in memory and who may use them. No I/O, no clock, no locks, no processes."""
+"""The pure core: decides which models are in memory and whose request runs. No I/O, no clock, no locks, no processes."""

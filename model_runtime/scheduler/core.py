@@ -13,7 +13,8 @@ What always holds (checked by `invariants.violations` in every test):
 
 from math import inf
 
-from model_runtime.scheduler.failures import FOR_EVER, failures_now, rest_after
+from model_runtime.scheduler.backoff import FOR_EVER, failures_now, rest_after
+from model_runtime.scheduler.fairness import in_turn, next_turn
 from model_runtime.scheduler.messages import (
     Action,
     Arrived,
@@ -37,9 +38,8 @@ from model_runtime.scheduler.messages import (
     Tick,
     UnloadWanted,
 )
-from model_runtime.scheduler.records import CHARGED, SMOOTHING, ModelPlan, Record, Request
+from model_runtime.scheduler.model_record import CHARGED, SMOOTHING, ModelPlan, Record, Request
 from model_runtime.scheduler.state import GIGABYTE, State
-from model_runtime.scheduler.turns import in_turn, next_turn
 from model_runtime.status import ModelState
 
 STARVED_FACTOR = 1.25

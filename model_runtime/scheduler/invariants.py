@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from model_runtime.scheduler.core import Scheduler
-from model_runtime.scheduler.records import CHARGED, Record
+from model_runtime.scheduler.model_record import CHARGED, Record
 from model_runtime.status import ModelState
 
 

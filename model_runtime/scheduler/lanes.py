@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from types import MappingProxyType
 
-from model_runtime.scheduler.records import Record
+from model_runtime.scheduler.model_record import Record
 
 
 class Lane(StrEnum):

@@ -4,9 +4,9 @@ from collections.abc import Iterable, Iterator
 from math import inf
 
 from model_runtime.scheduler.eviction import Policy, Resident, least_recently_used
+from model_runtime.scheduler.fairness import must_stand_back
 from model_runtime.scheduler.lanes import OPEN, Lanes, is_free
-from model_runtime.scheduler.records import CHARGED, Limits, ModelPlan, Record, Request
-from model_runtime.scheduler.turns import must_stand_back
+from model_runtime.scheduler.model_record import CHARGED, Limits, ModelPlan, Record, Request
 from model_runtime.status import ModelState
 
 GIGABYTE = 1e9

@@ -13,12 +13,10 @@ import sys
 import threading
 from typing import cast
 
-from model_runtime.engines.engine import Engine, LoadSpec, StepEngine
+from model_runtime.engines.protocol import Engine, StepEngine
 from model_runtime.engines.registry import active_bytes, import_engine, open_engine, working_set_bytes
 from model_runtime.errors import LoadFailed, SensesError
-from model_runtime.worker.faults import name_fault
-from model_runtime.worker.link import Link, end_orphaned
-from model_runtime.worker.messages import (
+from model_runtime.ipc.messages import (
     LINK_FD,
     Hello,
     Load,
@@ -31,11 +29,14 @@ from model_runtime.worker.messages import (
     Ready,
     Shutdown,
 )
-from model_runtime.worker.orders import Orders
-from model_runtime.worker.pulse import Pulse
-from model_runtime.worker.read_ahead import read_ahead
-from model_runtime.worker.turns import Turns
-from model_runtime.worker.work import Work
+from model_runtime.loading import LoadSpec
+from model_runtime.worker.command_queue import Orders
+from model_runtime.worker.connection import Link, end_orphaned
+from model_runtime.worker.heartbeat import Pulse
+from model_runtime.worker.job_errors import name_fault
+from model_runtime.worker.loop import Work
+from model_runtime.worker.prefetch import read_ahead
+from model_runtime.worker.serial_engine import Turns
 
 ENVIRONMENT = {
     "HF_HUB_OFFLINE": "1",

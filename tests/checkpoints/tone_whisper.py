@@ -22,9 +22,9 @@ import numpy as np
 from mlx import nn
 from mlx.utils import tree_flatten
 
-from model_runtime.engines.whisper_library import tokenizer as tokenizers
-from model_runtime.engines.whisper_library import whisper
-from model_runtime.engines.whisper_mel import SAMPLE_RATE, SIZE
+from model_runtime.engines.transcription.mel import SAMPLE_RATE, SIZE
+from model_runtime.engines.transcription.mlx_whisper_patches import tokenizer as tokenizers
+from model_runtime.engines.transcription.mlx_whisper_patches import whisper
 from tests.checkpoints.weights import load_tensors
 from tests.checkpoints.words import write_json
 
@@ -221,7 +221,7 @@ CHANNELS = [STATE // 2 - 1 - number for number in range(len(HERTZ))]
 
 
 def _bin(tone: str, mels: int) -> tuple[int, float]:
-    from model_runtime.engines.whisper_mel import _filters
+    from model_runtime.engines.transcription.mel import _filters
 
     filters = np.array(_filters(mels))
     centres = (filters * np.arange(filters.shape[1]) * SAMPLE_RATE / SIZE).sum(1) / filters.sum(1)
@@ -293,7 +293,7 @@ def _table(vectors: np.ndarray, script: _Script) -> dict[str, np.ndarray]:
 
 
 def _their_name(name: str) -> str:
-    from model_runtime.engines.whisper_loading import TRANSFORMERS_NAMES
+    from model_runtime.engines.transcription.loading import TRANSFORMERS_NAMES
 
     for theirs, ours in reversed(TRANSFORMERS_NAMES):
         name = name.replace(ours, theirs)

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Generator
 from contextlib import contextmanager
 
-from tests.mcp_server.test_shim import Instance
+from tests.mcp_server.launcher.test_shim import Instance
 
 
 @contextmanager

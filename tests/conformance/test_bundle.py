@@ -12,7 +12,7 @@ from mcp.shared.exceptions import MCPError
 
 from tests.conformance.conftest import MODULES, NpmTools
 from tests.conformance.processes import daemon
-from tests.mcp_server.test_shim import SHIM, Instance
+from tests.mcp_server.launcher.test_shim import SHIM, Instance
 
 pytestmark = pytest.mark.timeout(300)
 REPOSITORY = MODULES.parents[1]

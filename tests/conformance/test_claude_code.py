@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from mcp_server.setups import SETUPS, add, entry, remove, shim_command
-from mcp_server.welcome import Commands, clients
+from mcp_server.client_setup.config_files import SETUPS, add, entry, remove, shim_command
+from mcp_server.client_setup.snippets import Commands, clients
 from tests.conformance.messages_api import Call, blocks
 from tests.conformance.processes import daemon
-from tests.mcp_server.test_shim import Instance
+from tests.mcp_server.launcher.test_shim import Instance
 
 pytestmark = pytest.mark.timeout(300)
 

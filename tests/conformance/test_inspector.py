@@ -12,7 +12,7 @@ from PIL import Image
 
 from tests.conformance.conftest import NpmTools
 from tests.conformance.processes import daemon
-from tests.mcp_server.test_shim import SHIM, Instance
+from tests.mcp_server.launcher.test_shim import SHIM, Instance
 
 pytestmark = pytest.mark.timeout(300)
 VIEWER = "ui://senses/viewer"

@@ -12,8 +12,8 @@ from typing import Any
 import anyio
 import pytest
 
-from mcp_server import daemon
-from mcp_server.places import Places
+from mcp_server.daemon import daemon
+from mcp_server.launcher.paths import Places
 from mcp_server.server import SensesServer, create_server
 from model_runtime.settings import Settings
 from tests.conformance.conftest import MODULES, NpmTools

@@ -11,9 +11,9 @@ from mcp import Client
 from mcp_types import Implementation
 from PIL import Image
 
-from mcp_server.artifacts import ArtifactStore
-from mcp_server.callers import Caller
-from mcp_server.places import Places, own_folder
+from mcp_server.files.artifacts import ArtifactStore
+from mcp_server.files.client import Caller
+from mcp_server.launcher.paths import Places, own_folder
 from mcp_server.server import SensesServer, create_server
 from model_runtime.media.speech import encode_speech
 from model_runtime.service import Service

@@ -6,9 +6,9 @@ from typing import Any
 
 import anyio
 
-from mcp_server.daemon import Daemon, OpenService
-from mcp_server.life import Facts
-from mcp_server.places import Places
+from mcp_server.daemon.daemon import Daemon, OpenService
+from mcp_server.daemon.lock import Facts
+from mcp_server.launcher.paths import Places
 from model_runtime.settings import Settings
 from tests.mcp_server.fake_daemon import ClosableFake
 

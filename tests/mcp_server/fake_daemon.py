@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 
 import anyio
 
-from mcp_server import daemon
+from mcp_server.daemon.daemon import ClosableService, main
 from model_runtime.settings import Settings
 from tests.fakes import FakeService
 
@@ -23,7 +23,7 @@ class ClosableFake(FakeService):
 
 
 @asynccontextmanager
-async def open_fake(settings: Settings) -> AsyncGenerator[daemon.ClosableService]:
+async def open_fake(settings: Settings) -> AsyncGenerator[ClosableService]:
     """The fake runtime. `starts` in the instance's folder gets a line a daemon; the files `broken`, `gated` and
     `hanging` there make it fail to start, hold all work back, and never end."""
     home = settings.folders.data
@@ -37,4 +37,4 @@ async def open_fake(settings: Settings) -> AsyncGenerator[daemon.ClosableService
 
 
 if __name__ == "__main__":
-    daemon.main(open_fake)
+    main(open_fake)

@@ -6,10 +6,10 @@
 import os
 from pathlib import Path
 
-from mcp_server import errands, shim, summon
+from mcp_server.launcher import broker_server, connect, shim
 
-summon.DAEMON = ("-m", "tests.mcp_server.fake_daemon", "--ready-fd", "3")
-run = errands._run  # noqa: SLF001
+connect.DAEMON = ("-m", "tests.mcp_server.fake_daemon", "--ready-fd", "3")
+run = broker_server._run  # noqa: SLF001
 
 
 def noted(errand: dict[str, str]) -> int | None:
@@ -19,7 +19,7 @@ def noted(errand: dict[str, str]) -> int | None:
     return run(errand)
 
 
-errands._run = noted  # noqa: SLF001
+broker_server._run = noted  # noqa: SLF001
 
 if __name__ == "__main__":
     shim.main()

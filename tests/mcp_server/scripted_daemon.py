@@ -6,14 +6,14 @@ The model `m` loads at once; `slow` makes the file `loading` in the instance's f
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
-from mcp_server import daemon
+from mcp_server.daemon.daemon import ClosableService, main
 from model_runtime.runtime import Runtime
 from model_runtime.settings import Settings
 from tests.model_runtime.library import ScriptedLibrary, accept_everything, scripted_model
 
 
 @asynccontextmanager
-async def open_scripted(settings: Settings) -> AsyncGenerator[daemon.ClosableService]:
+async def open_scripted(settings: Settings) -> AsyncGenerator[ClosableService]:
     """The runtime with these two models."""
     slow = scripted_model("slow", load=f"touch {settings.folders.data / 'loading'}; hang")
     library = ScriptedLibrary(scripted_model("m"), slow)
@@ -22,4 +22,4 @@ async def open_scripted(settings: Settings) -> AsyncGenerator[daemon.ClosableSer
 
 
 if __name__ == "__main__":
-    daemon.main(open_scripted)
+    main(open_scripted)

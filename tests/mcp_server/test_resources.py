@@ -16,14 +16,14 @@ from mcp_types import (
     TextResourceContents,
 )
 
-from mcp_server.artifacts import ArtifactStore, Kind
-from mcp_server.callers import Caller
+from mcp_server.files.artifacts import ArtifactStore, Kind
+from mcp_server.files.client import Caller
 from mcp_server.resources import contents
 from model_runtime.settings import Settings
 from model_runtime.status import ModelState, ModelStatus
 from tests.fakes import FakeService
 from tests.mcp_server.conftest import Connect, Era, serving
-from tests.mcp_server.test_tools import data_of
+from tests.mcp_server.tools.test_tools import data_of
 
 
 def json_of(read: ReadResourceResult) -> Any:

@@ -6,10 +6,10 @@ Every model is loaded anew by each of these, so that a defect seeded anywhere in
 from functools import cached_property
 from typing import Any
 
-from model_runtime.catalog.aliases import STARTER_MODELS
-from model_runtime.engines.engine import LoadSpec
+from model_runtime.catalog.builtin_models import STARTER_MODELS
 from model_runtime.engines.registry import open_engine
 from model_runtime.events import AudioChunk, Drawing, Segment, Transcript
+from model_runtime.loading import LoadSpec
 from model_runtime.media import audio, pictures, speech
 from model_runtime.requests import Chat, GenerateImage, Message, Speak, Transcribe
 from tests.meaning.face import SOURCE, TIMES, Heard, Span

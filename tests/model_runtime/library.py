@@ -8,10 +8,10 @@ from typing import Any
 
 import psutil
 
-from model_runtime.catalog.library import Library
 from model_runtime.catalog.model import Model
+from model_runtime.catalog.protocol import Library
 from model_runtime.errors import ModelMissing, UnknownModel
-from model_runtime.processes.process import Patience
+from model_runtime.process.process import Patience
 from model_runtime.requests import Request, Task
 from model_runtime.runtime import Runtime
 from model_runtime.settings import Settings

@@ -3,10 +3,10 @@
 import asyncio
 import sys
 
-from model_runtime.engines.engine import LoadSpec
-from model_runtime.processes.process import WorkerProcess
+from model_runtime.ipc.messages import JobEvent, Load, Report, Run
+from model_runtime.loading import LoadSpec
+from model_runtime.process.process import WorkerProcess
 from model_runtime.requests import Chat, Message
-from model_runtime.worker.messages import JobEvent, Load, Report, Run
 
 
 class Announcer:

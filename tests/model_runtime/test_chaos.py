@@ -15,7 +15,7 @@ from model_runtime.errors import SensesError
 from model_runtime.requests import Task
 from model_runtime.runtime import Runtime
 from model_runtime.settings import Settings
-from model_runtime.shell.watch import Limits
+from model_runtime.supervisor.watchdog import Limits
 from tests.model_runtime.calls import answer, chat
 from tests.model_runtime.library import MEGABYTE, ScriptedLibrary, open_runtime, scripted_model, workers
 

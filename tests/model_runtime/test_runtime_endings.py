@@ -24,8 +24,8 @@ from model_runtime.events import Queued, TextDelta
 from model_runtime.requests import Task
 from model_runtime.runtime import Runtime
 from model_runtime.settings import Settings
-from model_runtime.shell.watch import Limits
 from model_runtime.status import ModelState
+from model_runtime.supervisor.watchdog import Limits
 from tests.model_runtime.calls import Call, answer, chat, model_of, until, until_there
 from tests.model_runtime.library import QUICK, Clock, ScriptedLibrary, open_runtime, scripted_model, workers
 

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from model_runtime.catalog.model import Model
-from model_runtime.checks.starters import WORDS
 from model_runtime.events import Answer, Finished, TextDelta
 from model_runtime.media.types import Sound
 from model_runtime.requests import GenerateImage, Request, Speak, Task, Transcribe
 from model_runtime.settings import Settings
+from model_runtime.validation.starter_vocabulary import WORDS
 from tests.model_runtime.calls import chat, events_of
 from tests.model_runtime.library import ScriptedLibrary, open_runtime, scripted_model
 

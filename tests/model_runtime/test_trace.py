@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from model_runtime.trace import log, replay
-from model_runtime.trace.log import Asked, Trace, TraceLog, parse, read
-from model_runtime.trace.replay import Machine, optimum
+from model_runtime.trace import simulation, usage_log
+from model_runtime.trace.simulation import Machine, optimum
+from model_runtime.trace.usage_log import Asked, Trace, TraceLog, parse, read
 
 SIZES = {"a": 6, "b": 5, "c": 4, "d": 2}
 SECONDS = {"a": 10.0, "b": 1.0, "c": 3.0, "d": 2.0}
@@ -20,7 +20,7 @@ def trace(text: str, gap_seconds: float = 10.0) -> Trace:
 
 def test_with_room_for_all_every_model_is_loaded_once() -> None:
     assert optimum(trace("abcabc"), Machine(15)) == 14.0
-    assert replay.replay(trace("abcabc"), "lru", Machine(15)) == 14.0
+    assert simulation.replay(trace("abcabc"), "lru", Machine(15)) == 14.0
 
 
 def test_the_optimum_keeps_what_is_dear_to_load_again() -> None:
@@ -28,14 +28,14 @@ def test_the_optimum_keeps_what_is_dear_to_load_again() -> None:
     asked = trace("abacabac")
 
     assert optimum(asked, Machine(11)) == 10 + 1 + 3 + 1 + 3
-    assert replay.replay(asked, "lru", Machine(11)) == 18.0
+    assert simulation.replay(asked, "lru", Machine(11)) == 18.0
 
 
 def test_a_model_that_was_not_asked_for_long_is_loaded_again_whoever_decides() -> None:
     asked = trace("aa", gap_seconds=400.0)
 
     assert optimum(asked, Machine(10)) == 20.0
-    assert replay.replay(asked, "cost", Machine(10)) == 20.0
+    assert simulation.replay(asked, "cost", Machine(10)) == 20.0
     assert optimum(asked, Machine(10, keep_alive_seconds=-1)) == 10.0
 
 
@@ -59,7 +59,7 @@ def test_no_policy_does_better_than_the_optimum(asked: list[tuple[str, float]], 
 
     best = optimum(played, machine)
 
-    assert best <= min(replay.replay(played, policy, machine) for policy in ("lru", "cost")) + 1e-9
+    assert best <= min(simulation.replay(played, policy, machine) for policy in ("lru", "cost")) + 1e-9
     assert best >= sum(SECONDS[model] for model in {model for model, _ in asked}) - 1e-9
 
 
@@ -78,7 +78,7 @@ def test_what_was_asked_and_loaded_is_read_back_in_order(tmp_path: Path) -> None
 
 
 def test_a_full_log_keeps_its_last_half(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(log, "LARGEST_BYTES", 300)
+    monkeypatch.setattr(usage_log, "LARGEST_BYTES", 300)
     noted = TraceLog(tmp_path, lambda: 5.0)
     for _ in range(40):
         noted.loaded("eyes", 1.0, 1)
@@ -103,13 +103,13 @@ def test_a_log_cut_off_at_any_byte_keeps_the_lines_before_and_takes_new_ones(tmp
     noted.loaded("ears", 1.0, 1)
     noted.asked("ears")
     noted.save()
-    whole = (tmp_path / log.NAME).read_bytes()
+    whole = (tmp_path / usage_log.NAME).read_bytes()
 
     for length in range(len(whole)):
-        (tmp_path / log.NAME).write_bytes(whole[:length])
+        (tmp_path / usage_log.NAME).write_bytes(whole[:length])
         noted.loaded("eyes", 2.0, 1)
         noted.asked("eyes")
         noted.asked("eyes")
         noted.save()
         assert read(tmp_path).asked[-1].model == "eyes"
-        assert log.last_asked(tmp_path)[-1] == "eyes"
+        assert usage_log.last_asked(tmp_path)[-1] == "eyes"

@@ -8,7 +8,7 @@ from PIL import Image, ImageOps
 from tests.mutations.mutation import Function, Mutation, after, before
 from tests.mutations.pictures import blue_first
 
-DRAWING, FLUX = "model_runtime.engines.drawing", "model_runtime.engines.drawing_families.Flux2"
+DRAWING, FLUX = "model_runtime.engines.image.engine", "model_runtime.engines.image.families.Flux2"
 SEED, SOURCE, STRENGTH = 2, 4, 5
 """Places of the arguments of a family: of its beginning, and of its plan."""
 
@@ -44,7 +44,7 @@ MUTATIONS = (
     ),
     Mutation(
         "latents in the order of columns",
-        "model_runtime.engines.drawing_families.Flux2LatentCreator.unpack_latents",
+        "model_runtime.engines.image.families.Flux2LatentCreator.unpack_latents",
         after(_columns_first),
         "one above the other",
     ),

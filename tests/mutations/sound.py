@@ -13,7 +13,7 @@ from model_runtime.events import Segment
 from model_runtime.media.types import Sound
 from tests.mutations.mutation import Function, Mutation, after, instead
 
-AUDIO, RECOGNITION = "model_runtime.media.audio", "model_runtime.engines.recognition"
+AUDIO, RECOGNITION = "model_runtime.media.audio", "model_runtime.engines.transcription.engine"
 
 
 class AsItComes:

@@ -8,7 +8,11 @@ import numpy as np
 
 from tests.mutations.mutation import Function, Mutation, after, before
 
-SPEECH, ENGINE, KITTEN = "model_runtime.media.speech", "model_runtime.engines.speech", "model_runtime.engines.kitten"
+SPEECH, ENGINE, KITTEN = (
+    "model_runtime.media.speech",
+    "model_runtime.engines.speech.engine",
+    "model_runtime.engines.speech.kitten",
+)
 TEXT, CHOICE, SPEED = 1, 2, 3
 """Places of the arguments of a speaker."""
 

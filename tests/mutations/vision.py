@@ -7,7 +7,7 @@ import mlx.core as mx
 
 from tests.mutations.mutation import Mutation, after, fixed
 
-VISION = "model_runtime.engines.vision"
+VISION = "model_runtime.engines.vision.model"
 TEMPLATE = f"{VISION}.mlx_vlm.apply_chat_template"
 CHANNELS, MERGED = 3, 2
 """Colours of a pixel, and patches of the square that the tower merges into one token."""
@@ -70,5 +70,7 @@ MUTATIONS = (
     Mutation("no turn to answer in", TEMPLATE, after(_unanswered), "a number"),
     Mutation("the question's turn has no end", TEMPLATE, after(_open_turn), "a red circle"),
     Mutation("turns run into each other", TEMPLATE, after(_turnless), "three of a kind"),
-    Mutation("all pictures are one", "model_runtime.engines.features._key", fixed(b""), "one after the other"),
+    Mutation(
+        "all pictures are one", "model_runtime.engines.vision.feature_cache._key", fixed(b""), "one after the other"
+    ),
 )

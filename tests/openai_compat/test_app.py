@@ -13,8 +13,8 @@ from starlette.routing import Route
 from starlette.testclient import TestClient
 
 from model_runtime.settings import Settings
+from openai_compat.api.generation import client_name
 from openai_compat.app import create_app
-from openai_compat.runs import client_name
 from tests.fakes import FakeService
 
 

@@ -22,8 +22,8 @@ import psutil
 from rich.console import Console
 
 from benchmarks.instance import Instance, running
-from model_runtime.catalog.aliases import STARTER_MODELS
-from model_runtime.catalog.needs import resident_bytes, weights_bytes
+from model_runtime.catalog.builtin_models import STARTER_MODELS
+from model_runtime.catalog.memory_estimate import resident_bytes, weights_bytes
 from tests.soak.callers import Caller, over_mcp, over_openai
 from tests.soak.media import Media, make_media
 from tests.soak.readings import Reading, faults, offload, read

@@ -25,9 +25,9 @@ from model_runtime.engines.blas import load_fast_blas
 
 load_fast_blas()
 
-from model_runtime.engines.drawing import DrawingEngine  # noqa: E402
-from model_runtime.engines.engine import LoadSpec  # noqa: E402
+from model_runtime.engines.image.engine import DrawingEngine  # noqa: E402
 from model_runtime.events import Drawing  # noqa: E402
+from model_runtime.loading import LoadSpec  # noqa: E402
 from model_runtime.requests import GenerateImage  # noqa: E402
 from training import world  # noqa: E402
 from training.painter import prompts, scenes  # noqa: E402

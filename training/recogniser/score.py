@@ -23,10 +23,10 @@ load_fast_blas()
 
 import mlx_whisper  # noqa: E402
 
-from model_runtime.catalog.aliases import options_of  # noqa: E402
-from model_runtime.engines.engine import LoadSpec  # noqa: E402
-from model_runtime.engines.recognition import RecognitionEngine  # noqa: E402
+from model_runtime.catalog.builtin_models import options_of  # noqa: E402
+from model_runtime.engines.transcription.engine import RecognitionEngine  # noqa: E402
 from model_runtime.events import Segment, Transcript  # noqa: E402
+from model_runtime.loading import LoadSpec  # noqa: E402
 from model_runtime.media.types import Sound  # noqa: E402
 from model_runtime.requests import Transcribe  # noqa: E402
 from training.recogniser import flite  # noqa: E402

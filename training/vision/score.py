@@ -21,9 +21,9 @@ from model_runtime.engines.blas import load_fast_blas
 
 load_fast_blas()
 
-from model_runtime.engines.engine import LoadSpec  # noqa: E402
-from model_runtime.engines.vision import VisionEngine  # noqa: E402
+from model_runtime.engines.vision.model import VisionEngine  # noqa: E402
 from model_runtime.events import Answer  # noqa: E402
+from model_runtime.loading import LoadSpec  # noqa: E402
 from model_runtime.media import types  # noqa: E402
 from model_runtime.requests import Chat, Message  # noqa: E402
 from training.vision.album import KINDS, MIXES, drawn  # noqa: E402

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from model_runtime.engines.kitten_text import NUMBERS, numbers, spoken
+from model_runtime.engines.speech.kitten_text import NUMBERS, numbers, spoken
 from training import world
 from training.voice import measure
 from training.voice.config import NORMAL_RATE, VOICES

@@ -37,9 +37,9 @@ class Starter:
     """The recognition starter, through the engine that serves it."""
 
     def __init__(self, folder: Path) -> None:
-        from model_runtime.catalog.aliases import options_of
-        from model_runtime.engines.engine import LoadSpec
-        from model_runtime.engines.recognition import RecognitionEngine
+        from model_runtime.catalog.builtin_models import options_of
+        from model_runtime.engines.transcription.engine import RecognitionEngine
+        from model_runtime.loading import LoadSpec
 
         self.name = folder.name
         self.edition = f"sha256 {hashlib.sha256((folder / 'weights.safetensors').read_bytes()).hexdigest()}"

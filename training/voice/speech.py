@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from scipy.signal import resample_poly
 
-from model_runtime.engines.espeak import Espeak
+from model_runtime.engines.speech.espeak import Espeak
 from training.voice.config import NORMAL_RATE, RATE
 
 PHONEME_EVENTS, IPA_EVENTS = 1, 2

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import numpy as np
 
-from model_runtime.engines.engine import LoadSpec
-from model_runtime.engines.speech import SpeechEngine
+from model_runtime.engines.speech.engine import SpeechEngine
 from model_runtime.events import AudioChunk
+from model_runtime.loading import LoadSpec
 from model_runtime.requests import Speak
 
 

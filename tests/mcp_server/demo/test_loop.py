@@ -13,13 +13,13 @@ from mcp import Client, MCPError
 from PIL import Image
 from rich.console import Console
 
-from mcp_server.callers import Caller
 from mcp_server.demo import agent as agents
 from mcp_server.demo.agent import Agent, NotReached
 from mcp_server.demo.folder import given_folder, new_folder
 from mcp_server.demo.loop import SENTENCES, Tour, models_for
 from mcp_server.demo.show import show
 from mcp_server.demo.trip import Sense, Trip
+from mcp_server.files.client import Caller
 from model_runtime.errors import Cancelled, Failed, InvalidInput
 from model_runtime.events import Event, Finished, Timings, Transcript
 from model_runtime.requests import GenerateImage, Request, Transcribe

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from model_runtime.catalog import needs
-from model_runtime.catalog.aliases import OPENAI_NAMES, PREFERENCES, REAL_MODELS, STARTER_MODELS, STARTER_OF
+from model_runtime.catalog import memory_estimate
+from model_runtime.catalog.builtin_models import OPENAI_NAMES, PREFERENCES, REAL_MODELS, STARTER_MODELS, STARTER_OF
 from model_runtime.catalog.catalog import Catalog, open_catalog
+from model_runtime.catalog.detect import recognise
 from model_runtime.catalog.model import Artifact
-from model_runtime.catalog.recognise import recognise
 from model_runtime.errors import InvalidInput, ModelMissing, UnknownModel, WrongTask
 from model_runtime.media.types import Picture
 from model_runtime.requests import Chat, GenerateImage, Message, Task
@@ -216,8 +216,8 @@ def test_the_need_of_a_model_is_read_from_the_headers_of_its_weights(tmp_path: P
     header = json.dumps(TWO_TENSORS).encode()
     (tmp_path / "model.safetensors").write_bytes(len(header).to_bytes(8, "little") + header + bytes(32))
 
-    assert needs.weights_bytes({"model": tmp_path}) == 32
-    assert needs.weights_bytes({"model": tmp_path}, in_full=True) == 40
+    assert memory_estimate.weights_bytes({"model": tmp_path}) == 32
+    assert memory_estimate.weights_bytes({"model": tmp_path}, in_full=True) == 40
 
 
 def test_without_a_gpu_half_precision_needs_twice_the_memory(tmp_path: Path) -> None:
@@ -237,8 +237,8 @@ def test_a_larger_picture_and_a_longer_chat_need_more_memory() -> None:
     small, large = (GenerateImage("image-fast", "a cat", side, side, seed=1) for side in (512, 1024))
     short, long = (Chat("vlm-best", (Message("user", ("word " * count,)),)) for count in (10, 10_000))
 
-    assert needs.working_bytes(small, brush) * 4 == needs.working_bytes(large, brush)
-    assert needs.working_bytes(short, eyes) < needs.working_bytes(long, eyes)
+    assert memory_estimate.working_bytes(small, brush) * 4 == memory_estimate.working_bytes(large, brush)
+    assert memory_estimate.working_bytes(short, eyes) < memory_estimate.working_bytes(long, eyes)
 
 
 @pytest.mark.promise("runtime:memory-from-headers")
@@ -255,7 +255,7 @@ def test_what_a_chat_needs_follows_the_sizes_of_its_model(tmp_path: Path) -> Non
         needed[layers] = catalog.working_bytes(Chat("mine", (Message("user", ("Hi.",)),), max_tokens=500), model)
 
     assert needed[20] - needed[10] == 10 * 512 * 2 * 2 * 16 * 2, "512 tokens, keys and values, 2 heads of 16, 2 bytes"
-    assert needed[0] == 512 * needs.KEY_VALUE_BYTES_PER_TOKEN, "without sizes the most that any model needs"
+    assert needed[0] == 512 * memory_estimate.KEY_VALUE_BYTES_PER_TOKEN, "without sizes the most that any model needs"
 
 
 def test_a_picture_in_a_chat_needs_memory_to_be_seen(tmp_path: Path) -> None:
@@ -266,7 +266,7 @@ def test_a_picture_in_a_chat_needs_memory_to_be_seen(tmp_path: Path) -> None:
         Chat("mine", (Message("user", content),)) for content in (("Hi.",), ("Hi.", Picture(1, 1, bytes(3))))
     )
 
-    assert catalog.working_bytes(seen, model) - catalog.working_bytes(words, model) >= needs.PICTURE_BYTES
+    assert catalog.working_bytes(seen, model) - catalog.working_bytes(words, model) >= memory_estimate.PICTURE_BYTES
 
 
 @pytest.mark.parametrize(("model_type", "able"), [("qwen2_5_vl", ("detect", "point")), ("gemma3", ())])

@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from model_runtime.engines.engine import LoadSpec, Outcome, StepEngine
+from model_runtime.engines.protocol import Outcome, StepEngine
 from model_runtime.errors import SensesError
 from model_runtime.events import Answer, TextDelta
+from model_runtime.loading import LoadSpec
 from model_runtime.media.types import Picture
 from model_runtime.requests import Chat, Message
 

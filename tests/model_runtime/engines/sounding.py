@@ -6,9 +6,10 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from model_runtime.engines.engine import JobEngine, LoadSpec
+from model_runtime.engines.protocol import JobEngine
 from model_runtime.errors import Cancelled
 from model_runtime.events import EngineEvent, Result
+from model_runtime.loading import LoadSpec
 from model_runtime.media.types import Sound
 from model_runtime.requests import Request
 

@@ -27,7 +27,7 @@ from model_runtime.scheduler.messages import (
     Tick,
     UnloadWanted,
 )
-from model_runtime.scheduler.records import Limits, ModelPlan
+from model_runtime.scheduler.model_record import Limits, ModelPlan
 from model_runtime.status import ModelState
 
 GB = 1_000_000_000

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from model_runtime.scheduler.backoff import failures_now, rest_after
 from model_runtime.scheduler.core import Scheduler
-from model_runtime.scheduler.failures import failures_now, rest_after
+from model_runtime.scheduler.fairness import in_turn
 from model_runtime.scheduler.lanes import EXCLUSIVE, TWO, Lanes
 from model_runtime.scheduler.messages import (
     Action,
@@ -24,8 +25,7 @@ from model_runtime.scheduler.messages import (
     Stop,
     Tick,
 )
-from model_runtime.scheduler.records import Limits, ModelPlan, Request
-from model_runtime.scheduler.turns import in_turn
+from model_runtime.scheduler.model_record import Limits, ModelPlan, Request
 from model_runtime.status import ModelState
 
 PATIENT = Limits(queue_per_model=16, queue_seconds=1e9)

@@ -17,7 +17,7 @@ from model_runtime.scheduler.messages import (
     Tick,
     UnloadWanted,
 )
-from model_runtime.scheduler.records import Limits, ModelPlan
+from model_runtime.scheduler.model_record import Limits, ModelPlan
 from model_runtime.status import ModelState
 from tests.model_runtime.scheduler.world import World
 

@@ -1,0 +1,268 @@
+"""What a tool answers: structured data that is complete on its own, then previews and links.
+
+Clients differ: one shows its model only the structured data, another only the text, a third cuts everything over 1 MB.
+So the text block is the structured data as JSON, media are named by path and address instead of being inlined, and
+`answer` holds every result within `RESULT_BYTES` and `TEXT_TOKENS`.
+"""
+
+import base64
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from mcp_types import AudioContent, CallToolResult, ContentBlock, ImageContent, ResourceLink, TextContent
+from pydantic import BaseModel, ConfigDict, Field
+
+from mcp_server.calls.detections import Box, Point
+
+RESULT_BYTES = 700_000
+"""Of the whole result as JSON: Claude Desktop refuses one of 1 MiB."""
+TEXT_TOKENS = 16_000
+"""Of text the model reads: Claude Code warns at 10 000 and refuses 25 000."""
+BYTES_PER_TOKEN = 3
+"""English has about 4 UTF-8 bytes a token, Korean and Japanese about 3."""
+PREVIEW_SIDE = 768
+"""Pixels of the longer side for one picture; two to four get less each."""
+PREVIEW_SIDE_OF_MANY = 512
+FULL_SIDE = 4096
+WARNINGS = 8
+
+Shrink = Callable[[bytes, int, int], tuple[bytes, int, int]]
+"""shrink(png, max_side, max_bytes): a JPEG at most that wide and high, no bigger than that where it can be, its size."""
+
+
+class Answered(BaseModel):
+    """What every result tells."""
+
+    status: Literal["done", "running"] = Field(default="done", description='"running": call get_job with job_id')
+    job_id: str | None = None
+    progress: str | None = None
+    eta_seconds: float | None = None
+    model: str | None = None
+    starter: bool = Field(default=False, description="a tiny built-in model answered; it knows only a toy world")
+    seconds: float | None = None
+    load_seconds: float | None = None
+    warnings: list[str] = []
+
+
+class Size(BaseModel):
+    """Pixels."""
+
+    width: int
+    height: int
+
+
+class Described(Answered):
+    """What was seen."""
+
+    text: str | None = None
+    task: str | None = None
+    image: Size | None = None
+    boxes: list[Box] | None = None
+    points: list[Point] | None = None
+    truncated: bool = False
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+
+
+class Picture(Size):
+    """One generated picture."""
+
+    path: str
+    uri: str
+    url: str | None = None
+    seed: int
+    size_bytes: int
+
+
+class Generated(Answered):
+    """What was drawn."""
+
+    images: list[Picture] = []
+    prompt: str | None = None
+    steps: int | None = None
+    preview_downscaled: bool = False
+
+
+class SegmentOut(BaseModel):
+    """A stretch of a transcript, in seconds from the start."""
+
+    start: float
+    end: float
+    text: str
+    words: list[tuple[float, float, str]] | None = None
+
+
+class Transcribed(Answered):
+    """What was heard."""
+
+    text: str | None = None
+    truncated: bool = Field(default=False, description="the whole text is in the file at path")
+    language: str | None = None
+    duration: float | None = None
+    realtime_factor: float | None = Field(default=None, description="seconds of work for a second of sound")
+    segments: list[SegmentOut] | None = None
+    path: str | None = None
+    uri: str | None = None
+    url: str | None = None
+
+
+class Spoken(Answered):
+    """What was said."""
+
+    path: str | None = None
+    uri: str | None = None
+    url: str | None = None
+    duration: float | None = None
+    sample_rate: int | None = None
+    voice: str | None = None
+    language: str | None = None
+    playing: bool = False
+
+
+class Saved(BaseModel):
+    """What was put into the project."""
+
+    status: Literal["done"] = "done"
+    path: str
+    uri: str
+    size_bytes: int
+    width: int | None = None
+    height: int | None = None
+    quality: int | None = Field(default=None, description="1..100, of JPEG and WebP")
+
+
+class Report(BaseModel):
+    """Facts of any kind, for tools that publish no schema."""
+
+    model_config = ConfigDict(extra="allow")
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A kept result as a resource link."""
+
+    uri: str
+    name: str
+    mime_type: str
+    size_bytes: int
+
+
+def answer(
+    result: BaseModel,
+    *,
+    links: Sequence[Link] = (),
+    pngs: Sequence[bytes] = (),
+    shrink: Shrink | None = None,
+    full: bool = False,
+    wav: bytes = b"",
+) -> CallToolResult:
+    """Build the result of a tool within the budget: text first, then as large a preview of each picture as fits.
+
+    `wav` is a sound to put in whole, where it fits.
+
+    `full` asks for previews in the pictures' own size, which are given as far as the budget allows.
+    """
+    data = _trim_warnings(result.model_dump(mode="json", exclude_none=True))
+    data = _fit_text(data | {"preview_downscaled": False} if full else data)
+    blocks = [_link(link) for link in links]
+    if wav and _size(_result(data, [*blocks, _sound(wav)])) <= RESULT_BYTES:
+        blocks.append(_sound(wav))
+    previews: list[ContentBlock] = []
+    if shrink and pngs:
+        room = RESULT_BYTES - _size(_result(data, blocks)) - 2_000
+        previews, downscaled = _previews(pngs, shrink, room, full=full)
+        if full and downscaled:
+            data["preview_downscaled"] = True
+    return _result(data, [*previews, *blocks])
+
+
+def tokens(text: str) -> int:
+    """Estimate how many tokens a model reads in `text`; on the high side."""
+    return -(-len(text.encode("utf-8", "replace")) // BYTES_PER_TOKEN)
+
+
+def _result(data: dict[str, Any], blocks: Sequence[ContentBlock]) -> CallToolResult:
+    return CallToolResult(content=[TextContent(text=_json(data)), *blocks], structured_content=data)
+
+
+def _link(link: Link) -> ContentBlock:
+    return ResourceLink(name=link.name, uri=link.uri, mime_type=link.mime_type, size=link.size_bytes)
+
+
+def _size(result: CallToolResult) -> int:
+    return len(result.model_dump_json(by_alias=True, exclude_none=True).encode())
+
+
+def _json(data: dict[str, Any]) -> str:
+    return json.dumps(data, ensure_ascii=False, separators=(",", ":"))
+
+
+def _previews(pngs: Sequence[bytes], shrink: Shrink, room: int, *, full: bool) -> tuple[list[ContentBlock], bool]:
+    """Return a preview of each picture that fits its share of `room`, and whether any is smaller than was asked."""
+    share = room // len(pngs) // 4 * 3 - 300  # base64 makes four bytes of three
+    side = FULL_SIDE if full else PREVIEW_SIDE if len(pngs) == 1 else PREVIEW_SIDE_OF_MANY
+    shrunk = [shrink(png, side, share) for png in pngs]
+    smaller = any((width, height) != _png_size(png) for png, (_, width, height) in zip(pngs, shrunk, strict=True))
+    fitting = [jpeg for jpeg, _, _ in shrunk if len(jpeg) <= share]
+    return [_image(jpeg) for jpeg in fitting], smaller or len(fitting) < len(pngs)
+
+
+def _png_size(png: bytes) -> tuple[int, int]:
+    """Read width and height from the IHDR chunk (PNG specification, 11.2.1)."""
+    return int.from_bytes(png[16:20]), int.from_bytes(png[20:24])
+
+
+def _image(jpeg: bytes) -> ContentBlock:
+    return ImageContent(data=base64.b64encode(jpeg).decode("ascii"), mime_type="image/jpeg")
+
+
+def _sound(wav: bytes) -> ContentBlock:
+    return AudioContent(data=base64.b64encode(wav).decode("ascii"), mime_type="audio/wav")
+
+
+def _trim_warnings(data: dict[str, Any]) -> dict[str, Any]:
+    if not data.get("warnings"):
+        return {key: value for key, value in data.items() if key != "warnings"}
+    kept = [warning if len(warning) <= 300 else warning[:299] + "…" for warning in data["warnings"][:WARNINGS]]
+    return data | {"warnings": kept}
+
+
+def _fit_text(data: dict[str, Any]) -> dict[str, Any]:
+    """Leave out what is elsewhere too, until the text fits: word times, segments, then the end of the text."""
+    if _fits(data):
+        return data
+    if data.get("segments"):
+        data = data | {"segments": [segment | {"words": None} for segment in data["segments"]], "truncated": True}
+        data["segments"] = [{k: v for k, v in segment.items() if v is not None} for segment in data["segments"]]
+        if _fits(data):
+            return data
+        data = {key: value for key, value in data.items() if key != "segments"}
+        if _fits(data):
+            return data
+    return _cut_strings(data | {"truncated": True} if "text" in data else data)
+
+
+def _cut_strings(data: dict[str, Any]) -> dict[str, Any]:
+    """Cut every string to the longest common length with which the whole fits."""
+    low, high = 0, TEXT_TOKENS * BYTES_PER_TOKEN
+    while low < high:
+        middle = (low + high + 1) // 2
+        low, high = (middle, high) if _fits(_cut(data, middle)) else (low, middle - 1)
+    cut: dict[str, Any] = _cut(data, low)
+    return cut
+
+
+def _cut(value: Any, chars: int) -> Any:
+    if isinstance(value, str):
+        return value if len(value) <= chars else value[:chars] + "…"
+    if isinstance(value, dict):
+        return {key: _cut(item, chars) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_cut(item, chars) for item in value]
+    return value
+
+
+def _fits(data: dict[str, Any]) -> bool:
+    return tokens(_json(data)) <= TEXT_TOKENS

@@ -1,0 +1,101 @@
+"""The runtime's status as plain data for models and people: names, states, gigabytes, seconds."""
+
+from collections.abc import Iterable
+from typing import Any, Literal
+
+from mcp_server.calls.context import Desk
+from mcp_server.calls.jobs import Job
+from model_runtime.status import ModelState, ModelStatus, Status
+
+
+def models(status: Status) -> list[dict[str, Any]]:
+    """Every model: what it does, whether it is here, what it is doing now."""
+    return [_model(model) for model in status.models]
+
+
+def voices(status: Status) -> dict[str, dict[str, list[str]]]:
+    """Model → its voices and languages, for models that speak."""
+    return {
+        model.name: {"voices": list(model.voices), "languages": list(model.languages)}
+        for model in status.models
+        if model.voices or model.languages
+    }
+
+
+def jobs(status: Status, handles: Iterable[Job]) -> dict[str, Any]:
+    """What waits or runs in the runtime, and the tool calls that can be asked for by their job_id."""
+    requests = [
+        {
+            "id": job.id,
+            "model": job.model,
+            "task": str(job.task),
+            "client": job.client,
+            "state": job.state,
+            "position": job.position,
+            "stage": job.stage,
+            "done": job.done,
+            "total": job.total,
+            **({"reason": job.reason} if job.reason else {}),
+        }
+        for job in status.jobs
+    ]
+    calls = [
+        {"job_id": job.id, "tool": job.tool, "client": job.client, "state": job.state, "progress": job.meter.message}
+        for job in handles
+    ]
+    return {"requests": requests, "calls": calls}
+
+
+def memory(status: Status) -> dict[str, float]:
+    """The budget and what is used of it, in gigabytes."""
+    return {
+        "budget_gb": _gb(status.memory.budget_bytes),
+        "charged_gb": _gb(status.memory.charged_bytes),
+        "used_gb": _gb(status.memory.footprint_bytes),
+        "available_gb": _gb(status.memory.available_bytes),
+        "daemon_mb": round(status.memory.daemon_bytes / 1e6),
+    }
+
+
+def _model(model: ModelStatus) -> dict[str, Any]:
+    facts: dict[str, Any] = {
+        "name": model.name,
+        "task": str(model.task),
+        "description": model.description,
+        "state": str(model.state),
+        "downloaded": model.present,
+        "size_gb": _gb(model.weights_bytes),
+    }
+    if not model.present:
+        facts["get_it"] = f"senses pull {model.name}"
+    if model.state is not ModelState.ABSENT:
+        facts |= {"memory_gb": _gb(model.charged_bytes), "active": model.active, "queued": model.queued}
+    if model.load_fraction is not None:
+        facts["loading"] = f"{model.load_fraction:.0%}"
+    if model.unloads_in_seconds is not None:
+        facts["unloads_in_seconds"] = round(model.unloads_in_seconds)
+    flags = {"starter": model.starter, "default": model.default, "pinned": model.pinned}
+    if model.abilities:
+        facts["also"] = list(model.abilities)
+    return facts | {name: True for name, on in flags.items() if on} | ({"error": model.error} if model.error else {})
+
+
+def _gb(size_bytes: int) -> float:
+    return round(size_bytes / 1e9, 3)
+
+
+Section = Literal["all", "models", "voices", "jobs", "memory"]
+
+
+def status_of(desk: Desk, section: Section) -> dict[str, Any]:
+    """Return one section of the status, or all of them."""
+    status = desk.service.status()
+    sections: dict[str, Any] = {
+        "models": models(status),
+        "voices": voices(status),
+        "jobs": jobs(status, desk.jobs.all()),
+        "memory": memory(status),
+    }
+    if section != "all":
+        return {section: sections[section]}
+    return {"version": status.version, "page": desk.address or None, **sections}

@@ -1,0 +1,114 @@
+"""What `senses serve` prints: addresses, client set-up, one command per medium, and which models are here."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from mcp_server.client_setup.snippets import Commands, clients
+from mcp_server.launcher.paths import VERSION
+from model_runtime.settings import Settings
+
+CURLS = (
+    (
+        "look",
+        """curl -s {url}/v1/chat/completions -H 'content-type: application/json' -d '{{"model":"auto","messages":[{{"role":"user","content":[{{"type":"text","text":"What is this?"}},{{"type":"image_url","image_url":{{"url":"data:image/png;base64,'$(base64 < picture.png | tr -d '\\n')'"}}}}]}}]}}'""",
+    ),
+    (
+        "draw",
+        """curl -s {url}/v1/images/generations -H 'content-type: application/json' -d '{{"prompt":"a red circle"}}' | python3 -c 'import sys,json,base64; open("drawing.png","wb").write(base64.b64decode(json.load(sys.stdin)["data"][0]["b64_json"]))'""",
+    ),
+    ("hear", "curl -s {url}/v1/audio/transcriptions -F model=auto -F file=@recording.wav"),
+    (
+        "speak",
+        """curl -s {url}/v1/audio/speech -H 'content-type: application/json' -d '{{"model":"auto","input":"a red circle","voice":"alloy"}}' -o speech.mp3""",
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ModelLine:
+    """One model as the list shows it."""
+
+    name: str
+    task: str
+    description: str
+    present: bool
+    size_bytes: int
+    default: bool
+    starter: bool
+
+
+def welcome(url: str, settings: Settings, commands: Commands, models: Sequence[ModelLine], *, apple_gpu: bool) -> str:
+    """Return the whole text."""
+    places = (
+        ("Status page", url),
+        ("OpenAI's API", f"{url}/v1"),
+        ("MCP over HTTP", f"{url}/mcp"),
+        *folder_rows(settings),
+    )
+    key = f' -H "authorization: Bearer {settings.api_key}"' if settings.api_key else ""
+    curls = [(name, line.format(url=url).replace("curl -s", f"curl -s{key}")) for name, line in CURLS]
+    parts = [
+        f"Senses {VERSION}",
+        table(places),
+        "Connect a client:\n" + table(clients(commands)),
+        "Try it:\n" + "\n".join(f"  {line}" for _, line in curls),
+        "Models:\n" + models_table(models),
+        starter_note(apple_gpu=apple_gpu),
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def folder_rows(settings: Settings) -> tuple[tuple[str, str], ...]:
+    """Return where an instance keeps what people look for."""
+    folders = settings.folders
+    return (
+        ("Results", str(folders.artifacts)),
+        ("Logs", str(folders.logs)),
+        ("Settings", str(folders.config / "config.toml")),
+    )
+
+
+def models_table(models: Sequence[ModelLine]) -> str:
+    """Return one line a model: what it is for, its size, whether it is here."""
+    return table(
+        (
+            model.name + ("*" if model.default else ""),
+            model.task,
+            size(model.size_bytes),
+            presence(model),
+            model.description,
+        )
+        for model in models
+    )
+
+
+def presence(model: ModelLine) -> str:
+    """Say where a model is, or how to get it."""
+    if model.present:
+        return "built in" if model.starter else "here"
+    return "not in this build" if model.starter else f"senses pull {model.name}"
+
+
+def starter_note(*, apple_gpu: bool) -> str:
+    """Say who answers calls that name no model."""
+    if apple_gpu:
+        return "* answers calls that name no model. Real models answer once they are downloaded."
+    return (
+        "* answers calls that name no model. This machine has no Apple GPU, so the built-in starter models do: they "
+        "work at once\n  and know only coloured shapes, numbers and a few dozen words."
+    )
+
+
+def size(size_bytes: int) -> str:
+    """Write a size for people."""
+    return f"{size_bytes / 1e9:.1f} GB" if size_bytes >= 1e8 else f"{size_bytes / 1e6:.0f} MB"
+
+
+def table(rows: Iterable[Sequence[str]]) -> str:
+    """Align columns with two blanks in front and between; the last one may be as long as it likes."""
+    lines = [list(row) for row in rows]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]) - 1)] if lines else []
+    return "\n".join(
+        "  " + "  ".join([*(cell.ljust(width) for cell, width in zip(line, widths, strict=False)), line[-1]])
+        for line in lines
+    )

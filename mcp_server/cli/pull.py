@@ -1,0 +1,102 @@
+"""`senses pull`: a model's files from Hugging Face, with a progress bar or, for programs, lines of JSON."""
+
+import json
+import os
+import time
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
+
+from mcp_server.cli.banner import size
+from model_runtime.catalog.catalog import ANY_FILES, Catalog, open_catalog
+from model_runtime.catalog.model import Artifact, Model
+from model_runtime.errors import Cancelled, UnknownModel
+from model_runtime.hub.cache import HubCache, hub_folder
+from model_runtime.hub.download import pull
+from model_runtime.hub.progress import Pulled, Report
+from model_runtime.requests import Task
+from model_runtime.settings import Settings
+
+REPORT_SECONDS = 0.25
+
+
+def pull_model(settings: Settings, name: str, say: Callable[[str], None]) -> None:
+    """Download what is missing of a model.
+
+    Raises:
+        UnknownModel: it is neither an alias nor the name of a repository.
+        PullFailed: the download cannot start or go on.
+        Cancelled: Ctrl-C.
+    """
+    cache = hub_folder(os.environ)
+    model = find_model(open_catalog(settings, HubCache(cache)), name)
+    if model.path:
+        say(f"{model.name} is in {model.path}; there is nothing to download.")
+        return
+    expected = f" ({size(model.download_bytes)})" if model.download_bytes else ""
+    say(f"{model.name}: {', '.join(artifact.repo for artifact in model.artifacts)}{expected} into {cache}")
+    with progress_bar() as report:
+        folders = pull(model, cache, report)
+    say(f"{model.name} is here: {', '.join(str(folder) for folder in folders.values())}")
+
+
+def pull_for_a_program(settings: Settings, name: str, say: Callable[[str], None]) -> None:
+    """Download what is missing of a model and say how far it is as one JSON object a line; raises as `pull_model`."""
+    model = find_model(open_catalog(settings, HubCache(hub_folder(os.environ))), name)
+    last = Pulled("", "", 0, 0)
+    told_at = 0.0
+
+    def report(pulled: Pulled) -> None:
+        nonlocal last, told_at
+        last = pulled
+        if time.monotonic() - told_at >= REPORT_SECONDS:
+            told_at = time.monotonic()
+            say(_line(pulled))
+
+    pull(model, hub_folder(os.environ), report)
+    say(_line(last))
+
+
+def _line(pulled: Pulled) -> str:
+    return json.dumps({"done_bytes": pulled.done_bytes, "total_bytes": pulled.total_bytes})
+
+
+def find_model(catalog: Catalog, name: str) -> Model:
+    """Return the model of an alias, or one made of a whole repository; raises `UnknownModel`."""
+    models = {model.name: model for model in catalog.models()}
+    if name in models:
+        return models[name]
+    if name.count("/") != 1 or name.startswith((".", "/", "~")):
+        raise UnknownModel(name, models)
+    return Model(name, Task.TEXT, "", "", (Artifact("model", name, "main", ANY_FILES, 0),))
+
+
+@contextmanager
+def progress_bar() -> Generator[Report]:
+    """Draw bytes, speed and time left on a terminal; Ctrl-C keeps what is complete."""
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+        TimeRemainingColumn(),
+    )
+    try:
+        with Progress(*columns) as progress:
+            bar = progress.add_task("…", total=None)
+            yield lambda pulled: _show(progress, bar, pulled)
+    except KeyboardInterrupt:
+        raise Cancelled("Stopped. Finished files are kept; the same command goes on from there.") from None
+
+
+def _show(progress: Progress, bar: TaskID, pulled: Pulled) -> None:
+    progress.update(bar, description=pulled.file, completed=pulled.done_bytes, total=pulled.total_bytes)

@@ -1,0 +1,1 @@
+"""Which files a client may read and write, and where results are kept. Decoding them is the runtime's business."""

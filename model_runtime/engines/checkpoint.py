@@ -1,0 +1,78 @@
+"""What every engine does before and around loading a checkpoint: no foreign code, whole files, errors for people."""
+
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from tokenizers import Tokenizer
+
+from model_runtime.catalog.checkpoint_files import read_config, read_tensors
+from model_runtime.errors import LoadFailed, SensesError
+from model_runtime.loading import LoadSpec
+
+LONGEST_REASON = 400
+
+
+def open_checkpoint(spec: LoadSpec) -> tuple[Path, Mapping[str, Any]]:
+    """Return the folder of the role "model" and its config.json, after reading every header in it.
+
+    Raises:
+        LoadFailed: files are missing or cut short, or the checkpoint wants its own Python code to run.
+    """
+    folder = Path(spec.folders["model"])
+    config = read_config(folder)
+    if "model_file" in config:
+        raise LoadFailed(
+            f"{spec.model} wants to run its own Python file {config['model_file']!r}. Senses never runs code from a "
+            "checkpoint. Choose a model that the installed libraries know."
+        )
+    read_tensors(folder)
+    return folder, config
+
+
+@contextmanager
+def loading(name: str, config: Mapping[str, Any]) -> Iterator[None]:
+    """Turn whatever a library raises while it loads into a `LoadFailed` that says what to do.
+
+    What libraries warn about then concerns those who write them, not our users' logs.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    except SensesError:
+        raise
+    except Exception as error:
+        raise LoadFailed(f"{name} could not be loaded: {reason(error)}. {_advice(error, config)}") from error
+
+
+def check_words(name: str, tokenizer: Tokenizer | None) -> Tokenizer:
+    """Return the tokenizer, unless it reads nothing: without its files, libraries load an empty one.
+
+    Raises:
+        LoadFailed: there is none, or it is empty.
+    """
+    if tokenizer is None or not tokenizer.encode("a").ids:
+        raise LoadFailed(
+            f"{name} has no usable tokenizer.json. Download the model again, or choose another conversion."
+        )
+    return tokenizer
+
+
+def reason(error: BaseException) -> str:
+    """Return an exception as one line of bounded length."""
+    text = f"{error} is missing" if isinstance(error, KeyError) else str(error)
+    text = " ".join(text.split()) or type(error).__name__
+    return text.rstrip(".") if len(text) <= LONGEST_REASON else f"{text[:LONGEST_REASON]} …"
+
+
+def _advice(error: BaseException, config: Mapping[str, Any]) -> str:
+    if isinstance(error, KeyError) or "parameters" in str(error) or "shape" in str(error):
+        return "Its files do not belong together, or some are missing: download the model again."
+    if "not supported" in str(error):
+        return f"The installed libraries do not know the family {config.get('model_type')!r}: choose another model."
+    if "auto_map" in config:
+        return "It comes with its own Python code, which Senses never runs: choose a conversion for MLX."
+    return "Choose another model, or download this one again."

@@ -1,0 +1,1 @@
+"""Image models on mflux: checkpoint layouts, families, prompts, the picture that grows step by step."""

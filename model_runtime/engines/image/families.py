@@ -1,0 +1,225 @@
+"""The three families of image models behind one interface, each with mflux's own class inside.
+
+mflux draws a picture in one call that reports through callbacks. An engine has to stop between steps and to hand out
+events as they come, so each family offers the pieces of that call; the loop is the engine's.
+"""
+
+import copy
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, ClassVar
+
+import mlx.core as mx
+from mflux.models.common.config import ModelConfig
+from mflux.models.common.config.config import Config
+from mflux.models.common.latent_creator.latent_creator import Img2Img, LatentCreator
+from mflux.models.common.vae.tiling_config import TilingConfig
+from mflux.models.common.vae.vae_util import VAEUtil
+from mflux.models.flux.latent_creator.flux_latent_creator import FluxLatentCreator
+from mflux.models.flux.model.flux_text_encoder.prompt_encoder import PromptEncoder
+from mflux.models.flux.variants.txt2img.flux import Flux1
+from mflux.models.flux.weights.flux_weight_definition import FluxWeightDefinition
+from mflux.models.flux2 import Flux2Klein
+from mflux.models.flux2.latent_creator.flux2_latent_creator import Flux2LatentCreator
+from mflux.models.flux2.weights.flux2_weight_definition import Flux2KleinWeightDefinition
+from mflux.models.z_image import ZImage
+from mflux.models.z_image.latent_creator import ZImageLatentCreator
+from mflux.models.z_image.weights.z_image_weight_definition import ZImageWeightDefinition
+from PIL import Image
+
+from model_runtime.engines.image.checkpoint_layout import FLUX1, FLUX2, Z_IMAGE, flux2_sizes
+from model_runtime.engines.image.prompts import Text
+
+Velocity = Callable[[mx.array, int], mx.array]
+"""velocity(latents, step): where the picture moves at this step, from clean towards noise."""
+
+
+ROUNDING = 1e-6
+"""mflux cuts off steps x strength: 3 of 5 kept must not become 2.9999."""
+
+
+class Family(ABC):
+    """One loaded model."""
+
+    definition: ClassVar[Any]
+    """mflux's list of the model's parts and files."""
+    default_steps: ClassVar[int]
+    scheduler: ClassVar[str]
+    tokenizer: ClassVar[str]
+    """The tokenizer that decides how much of a prompt is read."""
+
+    model: Any
+
+    def config(self, width: int, height: int, steps: int, source: Image.Image | None, strength: float) -> Config:
+        """Return mflux's plan of one picture; a strength of 1 keeps nothing of the source."""
+        keep = 1 - strength + ROUNDING if source is not None and strength < 1 else None
+        return Config(
+            model_config=self.model.model_config,
+            num_inference_steps=steps,
+            width=width,
+            height=height,
+            guidance=0.0,
+            image_path=source if keep else None,
+            image_strength=keep,
+            scheduler=self.scheduler,
+        )
+
+    def count_tokens(self, prompt: str) -> tuple[int, int]:
+        """Return how many tokens `prompt` has, and how many are read."""
+        tokenizer = self.model.tokenizers[self.tokenizer]
+        if tokenizer.use_chat_template:
+            turn = [{"role": "user", "content": prompt}]
+            prompt = tokenizer.tokenizer.apply_chat_template(
+                turn, tokenize=False, add_generation_prompt=True, **tokenizer.chat_template_kwargs
+            )
+        return len(tokenizer.tokenizer(prompt, verbose=False)["input_ids"]), tokenizer.max_length
+
+    @abstractmethod
+    def encode(self, prompt: str) -> Text:
+        """Read a prompt; nothing is computed yet."""
+
+    @abstractmethod
+    def begin(self, config: Config, seed: int, text: Text) -> tuple[mx.array, Velocity]:
+        """Return the noise to start from, mixed with the source where there is one, and how it moves."""
+
+    @abstractmethod
+    def decode(self, latents: mx.array, config: Config) -> mx.array:
+        """Turn latents into pixels, -1..1, as batch x 3 x height x width."""
+
+
+class Flux2(Family):
+    """FLUX.2-klein, of any size."""
+
+    definition = Flux2KleinWeightDefinition
+    default_steps = 4
+    scheduler = "flow_match_euler_discrete"
+    tokenizer = "qwen3"
+
+    def __init__(self, folder: Path) -> None:
+        config = copy.copy(ModelConfig.flux2_klein_4b())
+        config.transformer_overrides, config.text_encoder_overrides = flux2_sizes(folder)
+        self.model = Flux2Klein(model_path=str(folder), model_config=config)
+        self._predict = self.model._predict(self.model.transformer)  # noqa: SLF001 - compiled once instead of per picture
+
+    def encode(self, prompt: str) -> Text:
+        embedding, ids, _, _ = self.model._encode_prompt_pair(prompt=prompt, negative_prompt=None, guidance=0.0)  # noqa: SLF001
+        return embedding, ids
+
+    def begin(self, config: Config, seed: int, text: Text) -> tuple[mx.array, Velocity]:
+        latents, grid, _, _ = self.model._prepare_generation_latents(seed=seed, config=config)  # noqa: SLF001
+
+        def velocity(latents: mx.array, step: int) -> mx.array:
+            return self._predict(
+                latents=latents,
+                latent_ids=grid,
+                prompt_embeds=text[0],
+                text_ids=text[1],
+                negative_prompt_embeds=None,
+                negative_text_ids=None,
+                guidance=config.guidance,
+                timestep=config.scheduler.timesteps[step],
+            )
+
+        return latents, velocity
+
+    def decode(self, latents: mx.array, config: Config) -> mx.array:
+        packed = Flux2LatentCreator.unpack_latents(latents, config.height, config.width)
+        return self.model.vae.decode_packed_latents(packed)
+
+
+class Flux1Schnell(Family):
+    """FLUX.1-schnell; its number of blocks is counted from the checkpoint by mflux."""
+
+    definition = FluxWeightDefinition
+    default_steps = 4
+    scheduler = "linear"
+    tokenizer = "t5"
+
+    def __init__(self, folder: Path) -> None:
+        self.model = _within_limits(Flux1(model_path=str(folder)))
+        self.model.tiling_config = TilingConfig()  # 2.9 instead of 7.3 GB for a megapixel
+
+    def encode(self, prompt: str) -> Text:
+        return PromptEncoder.encode_prompt(
+            prompt=prompt,
+            prompt_cache={},
+            t5_tokenizer=self.model.tokenizers["t5"],
+            clip_tokenizer=self.model.tokenizers["clip"],
+            t5_text_encoder=self.model.t5_text_encoder,
+            clip_text_encoder=self.model.clip_text_encoder,
+        )
+
+    def begin(self, config: Config, seed: int, text: Text) -> tuple[mx.array, Velocity]:
+        def velocity(latents: mx.array, step: int) -> mx.array:
+            return self.model.transformer(
+                t=step, config=config, hidden_states=latents, prompt_embeds=text[0], pooled_prompt_embeds=text[1]
+            )
+
+        return _noise(FluxLatentCreator, self.model, config, seed), velocity
+
+    def decode(self, latents: mx.array, config: Config) -> mx.array:
+        unpacked = FluxLatentCreator.unpack_latents(latents, config.height, config.width)
+        return VAEUtil.decode(self.model.vae, unpacked, self.model.tiling_config)
+
+
+class ZImageTurbo(Family):
+    """Z-Image-Turbo."""
+
+    definition = ZImageWeightDefinition
+    default_steps = 9
+    scheduler = "linear"
+    tokenizer = "z_image"
+
+    def __init__(self, folder: Path) -> None:
+        self.model = _within_limits(ZImage(model_path=str(folder)))
+        self._predict = self.model._predict(self.model.transformer)  # noqa: SLF001 - compiled once instead of per picture
+
+    def encode(self, prompt: str) -> Text:
+        text, _ = self.model._encode_prompts(prompt=prompt, negative_prompt=None, guidance=0.0)  # noqa: SLF001
+        return (text,)
+
+    def begin(self, config: Config, seed: int, text: Text) -> tuple[mx.array, Velocity]:
+        sigmas = config.scheduler.sigmas
+
+        def velocity(latents: mx.array, step: int) -> mx.array:
+            return self._predict(
+                latents=latents,
+                timestep=1 - sigmas[step].reshape((1,)),
+                sigmas=sigmas,
+                text_encodings=text[0],
+                negative_encodings=None,
+                guidance=config.guidance,
+            )
+
+        return _noise(ZImageLatentCreator, self.model, config, seed), velocity
+
+    def decode(self, latents: mx.array, config: Config) -> mx.array:
+        unpacked = ZImageLatentCreator.unpack_latents(latents, config.height, config.width)
+        return VAEUtil.decode(self.model.vae, unpacked)
+
+
+FAMILIES: dict[str, type[Flux1Schnell | Flux2 | ZImageTurbo]] = {
+    FLUX1: Flux1Schnell,
+    FLUX2: Flux2,
+    Z_IMAGE: ZImageTurbo,
+}
+
+
+def _within_limits(model: Any) -> Any:
+    """mflux pads prompts to a length of its own, even where a tokenizer declares that it goes less far."""
+    for tokenizer in model.tokenizers.values():
+        tokenizer.max_length = min(tokenizer.max_length, tokenizer.tokenizer.model_max_length)
+    return model
+
+
+def _noise(creator: Any, model: Any, config: Config, seed: int) -> mx.array:
+    source = Img2Img(
+        vae=model.vae,
+        latent_creator=creator,
+        sigmas=config.scheduler.sigmas,
+        init_time_step=config.init_time_step,
+        image_path=config.image_path,
+        tiling_config=model.tiling_config,
+    )
+    return LatentCreator.create_for_txt2img_or_img2img(seed, config.height, config.width, source)

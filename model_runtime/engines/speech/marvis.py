@@ -1,0 +1,105 @@
+"""Marvis, of the Sesame family: speech written in frames of 80 ms, in a voice that a short recording sets.
+
+The library's loader asks the hub for the codec and for the voice's recording, under names written into its code; here
+all of them are local. It is always streamed: its other way carries the codec's state over from the request before.
+"""
+
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import redirect_stdout
+from functools import lru_cache, partial
+from pathlib import Path
+from typing import Any
+
+import mlx.core as mx
+import numpy as np
+from mlx_audio.codec.models.mimi import mimi
+from mlx_audio.tts.models.sesame import sesame
+from mlx_audio.utils import apply_quantization, load_weights
+
+from model_runtime.catalog.voices import Choice
+from model_runtime.engines.dtype import evaluate
+from model_runtime.engines.protocol import Check
+from model_runtime.engines.speech.sentences import Utterance, utterances
+from model_runtime.engines.speech.voice_model import STREAM_CHARACTERS, Piece, Speaker, longest_seconds, stream_each
+from model_runtime.errors import LoadFailed
+from model_runtime.loading import LoadSpec
+
+sesame.tqdm = partial(sesame.tqdm, disable=True)
+
+CODEC_FILE = "tokenizer-e351c8d8-checkpoint125.safetensors"
+CODEBOOKS = 32
+CHUNK_SECONDS = 0.5
+
+
+def load(spec: LoadSpec, config: Mapping[str, Any]) -> Speaker:
+    """Load model, codec (role "codec") and tokenizer (role "tokenizer", else the model's folder).
+
+    Raises:
+        LoadFailed: the codec is missing.
+    """
+    folder = Path(spec.folders["model"])
+    codec = _load_codec(spec)
+
+    class LocalCodec:
+        """Stands where the library would fetch a codec from the hub."""
+
+        @staticmethod
+        def from_pretrained(_: str) -> Any:
+            return codec
+
+    stock, sesame.Mimi = sesame.Mimi, LocalCodec
+    try:
+        with redirect_stdout(sys.stderr):
+            model = sesame.Model({**config, "text_tokenizer": spec.folders.get("tokenizer", str(folder))})
+    finally:
+        sesame.Mimi = stock
+    weights = model.sanitize(load_weights(folder))
+    apply_quantization(model, config, weights, model.model_quant_predicate)
+    model.load_weights(list(weights.items()), strict=True)
+    return Marvis(evaluate(model), folder)
+
+
+def _load_codec(spec: LoadSpec) -> Any:
+    file = Path(spec.folders.get("codec", spec.folders["model"])) / CODEC_FILE
+    if not file.exists():
+        raise LoadFailed(f"{spec.model} needs the Mimi codec, and {file} is not there. Run: senses pull {spec.model}")
+    codec = mimi.Mimi(mimi.mimi_202407(CODEBOOKS))
+    codec.load_pytorch_weights(str(file), strict=True)
+    mx.eval(codec.parameters())
+    return codec
+
+
+class Marvis:
+    """A loaded model; its voices are recordings with their texts in the folder `prompts`."""
+
+    takes_any_script = False
+    keeps_speed = False
+
+    def __init__(self, model: Any, folder: Path) -> None:
+        self.sample_rate: int = model.sample_rate
+        self._model, self._folder = model, folder
+        self._prompt = lru_cache(maxsize=4)(self._read_prompt)
+
+    def speak(self, text: str, choice: Choice, speed: float, check: Check) -> Iterator[Piece]:
+        """Speak half a second at a time; `speed` has no effect."""
+        prompt = self._prompt(choice.voice)
+
+        def sounds(utterance: Utterance) -> Iterator[np.ndarray]:
+            results = self._model.generate(
+                utterance.text,
+                context=[prompt],
+                split_pattern=None,
+                max_audio_length_ms=longest_seconds(utterance.text) * 1000,
+                stream=True,
+                streaming_interval=CHUNK_SECONDS,
+            )
+            return (np.array(result.audio, dtype=np.float32) for result in results if result.samples)
+
+        said = utterances(text, lambda part: part, limit=STREAM_CHARACTERS)
+        return stream_each(said, sounds, self.sample_rate, check)
+
+    def _read_prompt(self, voice: str) -> Any:
+        file = self._folder / "prompts" / f"{voice}.wav"
+        words = file.with_suffix(".txt").read_text(encoding="utf-8").strip()
+        return self._model.prepare_prompt(words, 0, str(file), self.sample_rate)

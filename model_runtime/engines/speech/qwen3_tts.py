@@ -1,0 +1,82 @@
+"""Qwen3-TTS with preset voices: ten languages, written in frames of 80 ms."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, cast
+
+import mlx.core as mx
+import numpy as np
+from mlx_audio.tts.models.qwen3_tts.speech_tokenizer import Qwen3TTSSpeechTokenizer
+
+from model_runtime.catalog.languages import language_name
+from model_runtime.catalog.voices import Choice
+from model_runtime.engines.dtype import evaluate
+from model_runtime.engines.protocol import Check
+from model_runtime.engines.speech.imports import read_model
+from model_runtime.engines.speech.sentences import Utterance, utterances
+from model_runtime.engines.speech.voice_model import STREAM_CHARACTERS, Piece, Speaker, longest_seconds, stream_each
+from model_runtime.errors import LoadFailed
+from model_runtime.loading import LoadSpec
+
+CHUNK_SECONDS = 0.32
+FRAMES_PER_SECOND = 12.5
+
+
+def load(spec: LoadSpec, config: Mapping[str, Any]) -> Speaker:
+    """Load model, tokenizer and codec.
+
+    The library only prints a warning where the latter two cannot be read, or in part only.
+
+    Raises:
+        LoadFailed: something is missing, or the model has no preset voices.
+    """
+    folder = Path(spec.folders["model"])
+    model = read_model(folder)
+    if model.config.tts_model_type != "custom_voice":
+        raise LoadFailed(f"{spec.model} has no voices of its own. Choose a CustomVoice model of Qwen3-TTS.")
+    if model.tokenizer is None or model.speech_tokenizer is None:
+        part = "text tokenizer" if model.tokenizer is None else "codec (folder speech_tokenizer)"
+        raise LoadFailed(f"{spec.model} has no {part} that can be read. Download the model again.")
+    model.load_speech_tokenizer(_read_codec(folder / "speech_tokenizer", model.speech_tokenizer.config))
+    return QwenSpeech(evaluate(model))
+
+
+def _read_codec(folder: Path, config: Any) -> Any:
+    """Read the codec again, strictly and without the half that only imitating a voice needs."""
+    codec = Qwen3TTSSpeechTokenizer(replace(config, encoder_config=None))
+    stored: dict[str, mx.array] = {}
+    for file in folder.glob("*.safetensors"):
+        stored |= cast(dict[str, mx.array], mx.load(str(file)))
+    weights = Qwen3TTSSpeechTokenizer.sanitize(stored)
+    codec.load_weights([(name, value) for name, value in weights.items() if name.startswith("decoder.")], strict=True)
+    return codec
+
+
+class QwenSpeech:
+    """A loaded model."""
+
+    takes_any_script = True
+    keeps_speed = False
+
+    def __init__(self, model: Any) -> None:
+        self.sample_rate: int = model.sample_rate
+        self._model = model
+
+    def speak(self, text: str, choice: Choice, speed: float, check: Check) -> Iterator[Piece]:
+        """Speak a third of a second at a time; `speed` has no effect."""
+        language = language_name(choice.language).lower()
+
+        def sounds(utterance: Utterance) -> Iterator[np.ndarray]:
+            results = self._model.generate(
+                utterance.text,
+                voice=choice.voice,
+                lang_code=language,
+                max_tokens=int(longest_seconds(utterance.text) * FRAMES_PER_SECOND),
+                stream=True,
+                streaming_interval=CHUNK_SECONDS,
+            )
+            return (np.array(result.audio, dtype=np.float32) for result in results if result.samples)
+
+        said = utterances(text, lambda part: part, limit=STREAM_CHARACTERS)
+        return stream_each(said, sounds, self.sample_rate, check)

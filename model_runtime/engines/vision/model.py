@@ -1,0 +1,179 @@
+"""Chats with models that see, on mlx-vlm."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import mlx.core as mx
+import mlx_vlm
+from mlx_vlm.utils import prepare_inputs, should_add_special_tokens
+from PIL import Image
+from tokenizers import Tokenizer
+from transformers import logging
+
+from model_runtime.catalog.architecture import context_tokens
+from model_runtime.engines.chat.engine import ChatEngine, ChatModel
+from model_runtime.engines.chat.sequence import Prompt
+from model_runtime.engines.chat.special_tokens import Markers
+from model_runtime.engines.checkpoint import check_words, loading, open_checkpoint
+from model_runtime.engines.dtype import evaluate, held_bytes
+from model_runtime.engines.protocol import Report
+from model_runtime.engines.vision import moondream
+from model_runtime.engines.vision.batch import CHUNK_TOKENS, VlmBatch
+from model_runtime.engines.vision.bidirectional import TwoWayReader, runs
+from model_runtime.engines.vision.encoders import ENCODERS
+from model_runtime.engines.vision.feature_cache import FeatureCache
+from model_runtime.errors import LoadFailed
+from model_runtime.loading import LoadSpec
+from model_runtime.media.types import Picture
+from model_runtime.requests import Chat, Message
+
+logging.set_verbosity_error()  # mlx-vlm hands arguments on in an old way, and transformers says so at every chat
+
+MAX_PIXELS = 1_500_000
+"""Qwen's own limit is 12.8 megapixels: 16 000 tokens and seconds of work for a screenshot that reads as well at this."""
+TWO_WAY_FAMILY = "gemma3"
+"""mlx-vlm reads its pictures causally; those of Gemma 4 it reads as they were trained."""
+
+
+class VisionEngine(ChatEngine):
+    """Qwen2.5-VL, Gemma 3 and 4, Moondream2 and whatever else mlx-vlm loads and batches."""
+
+    def __init__(self) -> None:
+        super().__init__(open_vision_model)
+
+
+class VisionModel:
+    """A model of mlx-vlm with its processor, which holds tokenizer, chat template and picture preparation."""
+
+    def __init__(self, model: Any, processor: Any, *, context_tokens: int, weights_bytes: int) -> None:
+        self._model = model
+        self._processor = processor
+        self.tokenizer: Tokenizer = processor.tokenizer.backend_tokenizer
+        self.end_tokens = tuple(processor.tokenizer.stopping_criteria.eos_token_ids)
+        self.context_tokens = context_tokens
+        self.weights_bytes = weights_bytes
+        self.features = FeatureCache()
+        self._family = model.config.model_type
+        self._window = int(getattr(model.config.text_config, "sliding_window", None) or CHUNK_TOKENS)
+        self._markers = Markers.of(self.tokenizer)
+
+    def prepare(self, chat: Chat) -> Prompt:
+        """Write the chat with the model's template, and cut its pictures into patches."""
+        pictures = [part for message in chat.messages for part in message.content if isinstance(part, Picture)]
+        text = mlx_vlm.apply_chat_template(
+            self._processor, self._model.config, [*map(self._message, chat.messages)], num_images=len(pictures)
+        )
+        inputs = prepare_inputs(
+            self._processor,
+            images=[*map(_image, pictures)] or None,
+            prompts=text,
+            image_token_index=getattr(self._model.config, "image_token_index", None),
+            add_special_tokens=should_add_special_tokens(self._family, self._processor),
+        )
+        tokens = inputs["input_ids"].squeeze(0).tolist()
+        return Prompt(tokens, {**inputs, "pictures": pictures}, self._seen(inputs))
+
+    def open_batch(self) -> VlmBatch:
+        """Start a batch; Gemma 3 reads as much at once as its shorter window holds."""
+        language_model = self._model.language_model
+        if self._family == TWO_WAY_FAMILY:
+            return VlmBatch(TwoWayReader(language_model), self._processor, self._embed, self._window)
+        return VlmBatch(language_model, self._processor, self._embed)
+
+    def _seen(self, inputs: Mapping[str, Any]) -> tuple[tuple[int, int], ...]:
+        """How large Qwen's processor made each picture: its grid counts patches."""
+        if "image_grid_thw" not in inputs:
+            return ()
+        patch = self._model.config.vision_config.patch_size
+        return tuple((columns * patch, rows * patch) for _, rows, columns in inputs["image_grid_thw"].tolist())
+
+    def _message(self, message: Message) -> Mapping[str, Any]:
+        """Turn a message into the template's form.
+
+        A single picture goes first: there the models were trained to expect it, while OpenAI's clients send it last.
+        Several stay among the texts that may speak of them.
+        """
+        parts = [_part(part, self._markers) for part in message.content]
+        pictures = [part for part in parts if part["type"] == "image"]
+        if len(pictures) == 1:
+            parts.sort(key=lambda part: part["type"] != "image")
+        if pictures:
+            return {"role": message.role, "content": parts}
+        return {"role": message.role, "content": "\n".join(part["text"] for part in parts)}
+
+    def _embed(self, prompt: Prompt) -> Mapping[str, Any]:
+        """Embed text and pictures; what the processor says about tokens goes on to the language model."""
+        inputs = dict(prompt.inputs)
+        tokens, mask = inputs.pop("input_ids"), inputs.pop("attention_mask", None)
+        seen = self._see(inputs.pop("pictures"), inputs)
+        pixels = inputs.pop("pixel_values", None)
+        embedded = self._model.get_input_embeddings(tokens, pixels, mask=mask, **inputs, **seen).to_dict()
+        return inputs | self._blocks(prompt) | {name: value for name, value in embedded.items() if value is not None}
+
+    def _blocks(self, prompt: Prompt) -> dict[str, tuple[int, ...]]:
+        """Which tokens belong to which picture; a prompt beyond the window is read causally, as mlx-vlm does."""
+        if self._family != TWO_WAY_FAMILY or len(prompt.tokens) > self._window:
+            return {}
+        return {"blocks": runs(prompt.tokens, self._model.config.image_token_index)}
+
+    def _see(self, pictures: list[Picture], inputs: Mapping[str, Any]) -> Mapping[str, mx.array]:
+        encoder = ENCODERS.get(self._family)
+        if encoder is None or not pictures:
+            return {}
+        calls = encoder(self._model, inputs)
+        features = [self.features.get(picture, call) for picture, call in zip(pictures, calls, strict=True)]
+        return {"cached_image_features": mx.concatenate(features, axis=-2)}
+
+
+def open_vision_model(spec: LoadSpec, report: Report) -> ChatModel:
+    """Load a checkpoint that mlx-vlm knows.
+
+    Raises:
+        LoadFailed: it is broken, of another family, cannot see, or wants code of its own to run.
+    """
+    folder, config = open_checkpoint(spec)
+    if str(config.get("model_type", "")).startswith("moondream"):
+        return moondream.open_model(spec, folder, config)
+    if not config.get("vision_config"):
+        raise LoadFailed(
+            f"{spec.model} cannot see: its config.json describes {config.get('model_type')!r} without a vision_config. "
+            "Text models are served by the engine mlx-lm."
+        )
+    with loading(spec.model, config):
+        model, processor = mlx_vlm.load(str(folder), lazy=True, trust_remote_code=False)
+        _check(spec.model, model, processor)
+        evaluate(model)
+    _limit_pixels(processor, int(spec.options.get("max_pixels", MAX_PIXELS)))
+    return VisionModel(
+        model,
+        processor,
+        context_tokens=context_tokens(config, int(spec.options.get("context_tokens", 0))),
+        weights_bytes=held_bytes(model),
+    )
+
+
+def _check(name: str, model: Any, processor: Any) -> None:
+    """Refuse what mlx-vlm loads but cannot chat with; it drops towers without weights with no more than a warning."""
+    if any(getattr(model, tower, model) is None for tower in ("vision_tower", "vision_model", "vision")):
+        raise LoadFailed(f"The checkpoint of {name} has no tensors of its vision tower. Download the model again.")
+    if not (hasattr(model, "language_model") and hasattr(model, "get_input_embeddings")):
+        raise LoadFailed(f"{name} is of a family that does not chat. Choose a vision-language model.")
+    check_words(name, getattr(getattr(processor, "tokenizer", None), "backend_tokenizer", None))
+
+
+def _limit_pixels(processor: Any, limit: int) -> None:
+    """Lower the picture size of processors that have one; a smaller limit of the checkpoint's own stays."""
+    pictures = getattr(processor, "image_processor", None)
+    own = getattr(pictures, "max_pixels", None)
+    if pictures is not None and isinstance(own, int):
+        pictures.max_pixels = max(min(own, limit), pictures.min_pixels)
+
+
+def _part(part: str | Picture, markers: Markers) -> dict[str, str]:
+    if isinstance(part, Picture):
+        return {"type": "image"}
+    return {"type": "text", "text": markers.disarm(part)}
+
+
+def _image(picture: Picture) -> Image.Image:
+    return Image.frombytes("RGB", (picture.width, picture.height), picture.rgb)

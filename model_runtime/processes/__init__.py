@@ -1,1 +1,0 @@
-"""Worker processes as the daemon sees them: start, talk, stop, reap."""

@@ -1,1 +1,0 @@
-"""Everything around the scheduler that has effects: jobs, processes, time, memory, and the status of it all."""

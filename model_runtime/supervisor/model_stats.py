@@ -1,0 +1,100 @@
+"""What was learned about models and is worth keeping: how much memory they take and how long they load and work.
+
+One small JSON file, written whole or not at all. Losing it costs nothing but the first estimates.
+"""
+
+import hashlib
+import json
+import logging
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from model_runtime.catalog.model import Model
+from model_runtime.scheduler.model_record import Record
+
+SCHEMA = 1
+NAME = "learned.json"
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Learned:
+    """One model as it was measured."""
+
+    needed_bytes: int
+    load_seconds: float
+    service_seconds: float
+
+
+class Ledger:
+    """Reads the file once and writes it where something changed."""
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / NAME
+        self._known = read(self._path)
+        self._is_written = True
+
+    def of(self, model: Model) -> Learned | None:
+        """Return what is known of exactly this model: same files, same options."""
+        return self._known.get(key(model))
+
+    def note(self, model: Model, record: Record) -> None:
+        """Take in what the scheduler has learned by now."""
+        learned = Learned(record.needed_bytes, round(record.load_seconds, 3), round(record.service_seconds, 3))
+        if self._known.get(key(model)) != learned:
+            self._known[key(model)] = learned
+            self._is_written = False
+
+    def save(self) -> None:
+        """Write the file if anything changed; a disk that refuses is logged once and costs nothing else."""
+        if self._is_written:
+            return
+        self._is_written = True
+        try:
+            write(self._path, self._known)
+        except OSError as error:
+            log.warning("%s cannot be written: %s. Estimates start anew next time.", self._path, error.strerror)
+
+
+def key(model: Model) -> str:
+    """Name a model with a digest of where its files come from and what it is loaded with."""
+    parts = [model.engine, model.path, *(f"{one.repo}@{one.revision}" for one in model.artifacts)]
+    parts += [f"{name}={value}" for name, value in sorted(model.options.items())]
+    return f"{model.name} {hashlib.sha256(chr(0).join(parts).encode()).hexdigest()[:12]}"
+
+
+def read(path: Path) -> dict[str, Learned]:
+    """Read the file; whatever is no such file, or of another schema, or cut off, is as if there were none."""
+    try:
+        stored: Any = json.loads(path.read_text(encoding="utf-8"))
+        if stored["schema"] != SCHEMA:
+            return {}
+        return {name: _learned(facts) for name, facts in stored["models"].items()}
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        log.warning("%s is ignored: %s", path, error)
+        return {}
+
+
+def _learned(facts: Mapping[str, Any]) -> Learned:
+    return Learned(int(facts["needed_bytes"]), float(facts["load_seconds"]), float(facts["service_seconds"]))
+
+
+def write(path: Path, known: Mapping[str, Learned]) -> None:
+    """Write the file beside its place and put it there in one step.
+
+    Not forced onto the disk: that could hold the event loop up, and a file that a power cut left half is ignored.
+    """
+    text = json.dumps({"schema": SCHEMA, "models": {name: asdict(learned) for name, learned in known.items()}})
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        part.write_text(text, encoding="utf-8")
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)

@@ -1,0 +1,61 @@
+"""Which model is loaded next, guessed from what was asked for before, and a spare process for it."""
+
+from collections import Counter, deque
+from collections.abc import Callable, Container, Iterable, Sequence
+from itertools import pairwise
+
+from model_runtime.catalog.protocol import Library
+from model_runtime.supervisor.spare_worker import Spare
+
+SPARE_BYTES = 300_000_000
+"""What an engine's libraries take at most; measured: 70 to 190 MiB."""
+SPARE_SECONDS = 3600.0
+"""How long after the last request a spare process is kept: after that nobody seems to work here."""
+REMEMBERED = 500
+"""Requests the guess looks back on."""
+
+
+def likely_next(asked: Sequence[str], absent: Container[str]) -> str | None:
+    """Name the absent model that will most likely be asked for; None where nothing was asked for yet, or all are there.
+
+    `asked` are the models of past requests, the newest at the end. The last one comes first: agents ask in bursts.
+    Where it is in memory still, the model that most often followed it is next, else the last one that is absent.
+    """
+    if not asked:
+        return None
+    last = asked[-1]
+    followers = Counter(after for before, after in pairwise(asked) if before == last)
+    candidates = (last, *(name for name, _ in followers.most_common()), *reversed(asked))
+    return next((name for name in candidates if name in absent), None)
+
+
+class Foresight:
+    """Keeps the spare process that will most likely be wanted, as long as there is room for it."""
+
+    def __init__(self, library: Library, spare: Spare, asked: Iterable[str], clock: Callable[[], float]) -> None:
+        self._library = library
+        self._spare = spare
+        self._clock = clock
+        self._asked = deque(asked, REMEMBERED)
+        self._asked_at = clock()
+
+    def asked(self, model: str) -> None:
+        """Somebody asked for this model."""
+        self._asked.append(model)
+        self._asked_at = self._clock()
+
+    def prepare(self, resident: Container[str], free_bytes: int) -> None:
+        """Start a spare process for what is likely next, where there is room. Call it while nothing else is done."""
+        is_late = self._clock() - self._asked_at >= SPARE_SECONDS
+        if is_late or free_bytes < max(SPARE_BYTES, self._spare.held_bytes):
+            self._spare.drop()
+            return
+        absent = {model.name: model for model in self._library.models() if model.name not in resident}
+        name = likely_next(self._asked, absent)
+        if name is not None and self._library.is_present(absent[name]):
+            self._spare.prepare(absent[name].engine)
+
+    def make_way(self, free_bytes: int) -> None:
+        """Give the spare process up where models need its memory."""
+        if free_bytes < self._spare.held_bytes:
+            self._spare.drop()

@@ -1,0 +1,34 @@
+"""The scheduler as the settings want it, on this machine."""
+
+import logging
+
+from model_runtime.catalog.catalog import has_apple_gpu
+from model_runtime.scheduler.core import Scheduler
+from model_runtime.scheduler.eviction import POLICIES
+from model_runtime.scheduler.lanes import LANES
+from model_runtime.scheduler.model_record import Limits
+from model_runtime.settings import Settings
+from model_runtime.supervisor import memory
+
+log = logging.getLogger(__name__)
+
+
+def scheduler_for(settings: Settings) -> Scheduler:
+    """Return a scheduler that knows no model yet."""
+    limits = Limits(
+        queue_per_model=settings.queue_per_model,
+        queue_total=settings.queue_total,
+        queue_seconds=settings.queue_seconds,
+        load_seconds=settings.load_seconds,
+    )
+    budget = memory.budget_bytes(settings.budget_bytes, memory.total_bytes())
+    if budget < settings.budget_bytes:
+        log.warning("memory.budget_gb leaves too little for the rest of this machine: %.1f GB are used", budget / 1e9)
+    return Scheduler((), budget, limits, POLICIES[settings.eviction], LANES[lanes_for(settings)])
+
+
+def lanes_for(settings: Settings) -> str:
+    """Say how the GPU is shared: as the settings say, else in two lanes where there is one."""
+    if settings.lanes != "auto":
+        return settings.lanes
+    return "two" if has_apple_gpu() else "off"

@@ -1,0 +1,79 @@
+"""The body of /v1/responses: OpenAI's newer names for what a chat also has, read as chat messages."""
+
+import json
+from typing import Any, Literal
+
+from pydantic import Field, model_validator
+
+from openai_compat.api.schemas import Body, JsonSchema, MessageBody, Wire, refuse_forced_tools, unsupported
+
+STATEFUL = ("previous_response_id", "conversation", "prompt")
+PART_TYPES = {"input_text": "text", "output_text": "text", "input_image": "image_url"}
+
+
+class TextFormat(JsonSchema):
+    """The shape of the answer; here the schema stands beside the type, not under a name of its own."""
+
+    type: Literal["text", "json_object", "json_schema"] = "text"
+    name: str = "answer"
+
+    def told(self) -> dict[str, Any]:
+        """Repeat it in the answer."""
+        if self.type != "json_schema":
+            return {"type": self.type}
+        return {"type": self.type, "name": self.name, "schema": self.schema_}
+
+
+class TextOptions(Wire):
+    """How the text should look."""
+
+    format: TextFormat = TextFormat()
+
+
+class ResponsesBody(Body):
+    """POST /v1/responses."""
+
+    input: list[MessageBody] = Field(min_length=1)
+    instructions: str = ""
+    max_output_tokens: int | None = Field(None, ge=1)
+    temperature: float = Field(0.0, ge=0, le=2)
+    top_p: float = Field(1.0, gt=0, le=1)
+    stream: bool = False
+    text: TextOptions = TextOptions()
+
+    @model_validator(mode="before")
+    @classmethod
+    def check(cls, values: Any) -> Any:
+        """Refuse what needs a memory between calls, and read the many shapes of `input` as messages."""
+        if not isinstance(values, dict):
+            return values
+        for name in STATEFUL:
+            if values.get(name):
+                raise unsupported(name, "Nothing is kept between calls; send the whole conversation as `input`.")
+        if values.get("background"):
+            raise unsupported("background", "Leave it out, or stream the answer.")
+        refuse_forced_tools(values.get("tool_choice"))
+        return {**values, "input": read_input(values.get("input"))}
+
+
+def read_input(value: Any) -> Any:
+    """Rewrite `input` as chat messages; what is none of its shapes is left for the schema to refuse."""
+    if isinstance(value, str):
+        return [{"role": "user", "content": value}]
+    return [_item(item) for item in value] if isinstance(value, list) else value
+
+
+def _item(item: Any) -> Any:
+    if not isinstance(item, dict):
+        return item
+    if item.get("type") == "function_call":
+        return {"role": "assistant", "content": f"{item.get('name', '')}({item.get('arguments', '')})"}
+    if item.get("type") == "function_call_output":
+        output = item.get("output", "")
+        return {"role": "tool", "content": output if isinstance(output, str) else json.dumps(output)}
+    content = item.get("content")
+    return {**item, "content": [_part(part) for part in content]} if isinstance(content, list) else item
+
+
+def _part(part: Any) -> Any:
+    return {**part, "type": PART_TYPES.get(str(part.get("type")), part.get("type"))} if isinstance(part, dict) else part

@@ -1,0 +1,185 @@
+from typing import Any
+
+import anyio
+import pytest
+from mcp_types import CallToolResult
+
+from mcp_server.calls import jobs
+from mcp_server.calls.jobs import FINISHED_KEPT, Job, Jobs, attend
+from mcp_server.calls.progress import Meter
+from mcp_server.calls.results import Answered, answer
+from model_runtime.errors import Cancelled, InvalidInput
+from tests.fakes import FakeService
+from tests.mcp_server.conftest import Connect, Era
+from tests.mcp_server.tools.test_tools import data_of, text_of
+
+
+async def silent(fraction: float, message: str) -> None:
+    """Whoever waits does not listen."""
+
+
+@pytest.mark.promise("mcp:soft-deadline")
+async def test_a_client_that_gives_up_early_gets_a_job_and_later_the_same_result(
+    connect: Connect, era: Era, service: FakeService
+) -> None:
+    service.gate = anyio.Event()
+
+    async with connect(era) as client:
+        running = data_of(await client.call_tool("speak", {"text": "x", "wait_seconds": 0}))
+        still = data_of(await client.call_tool("get_job", {"job_id": running["job_id"], "wait_seconds": 0}))
+        service.gate.set()
+        done = await client.call_tool("get_job", {"job_id": running["job_id"]})
+        again = await client.call_tool("get_job", {"job_id": running["job_id"]})
+
+    assert running["status"] == still["status"] == "running"
+    assert data_of(done)["status"] == "done"
+    assert data_of(done)["path"] == data_of(again)["path"]
+    assert [block.type for block in done.content] == ["text", "resource_link"]
+    assert service.cancelled == []
+
+
+@pytest.mark.parametrize(
+    ("client", "wait", "expected"),
+    [("claude-code", -1, None), ("claude-ai", -1, 50.0), ("", -1, 50.0), ("cursor", 7, 7.0), ("claude-code", 0, 0.0)],
+)
+def test_who_waits_how_long(client: str, wait: int, expected: float | None) -> None:
+    assert jobs.deadline_seconds(client, wait) == expected
+
+
+@pytest.mark.promise("mcp:cancel")
+async def test_a_cancelled_call_stops_the_work(connect: Connect, era: Era, service: FakeService) -> None:
+    service.gate = anyio.Event()
+
+    async with connect(era) as client:
+        with anyio.fail_after(5):
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(client.call_tool, "generate_image", {"prompt": "x", "width": 64, "height": 64})
+                while not service.requests:
+                    await anyio.lowlevel.checkpoint()
+                tasks.cancel_scope.cancel()
+            while not service.cancelled:
+                await anyio.lowlevel.checkpoint()
+
+    assert service.cancelled == service.requests
+
+
+async def test_a_job_is_stopped_by_cancel_job(connect: Connect, service: FakeService) -> None:
+    service.gate = anyio.Event()
+
+    async with connect() as client:
+        running = data_of(await client.call_tool("speak", {"text": "x", "wait_seconds": 0}))
+        stopped = data_of(await client.call_tool("cancel_job", {"job_id": running["job_id"]}))
+        asked = await client.call_tool("get_job", {"job_id": running["job_id"]})
+
+    assert stopped["state"] == "cancelled"
+    assert service.cancelled == service.requests
+    assert asked.is_error
+    assert "[code: cancelled]" in text_of(asked)
+
+
+async def test_a_request_of_the_runtime_is_cancelled_by_its_number(connect: Connect, service: FakeService) -> None:
+    async with connect() as client:
+        stopped = await client.call_tool("cancel_job", {"job_id": "1"})
+        unknown = await client.call_tool("cancel_job", {"job_id": "2"})
+
+    assert data_of(stopped)["state"] == "cancelled"
+    assert service.cancelled_jobs == [1, 2]
+    assert "[code: not_found]" in text_of(unknown)
+
+
+async def test_an_unknown_job_is_told(connect: Connect) -> None:
+    async with connect() as client:
+        result = await client.call_tool("get_job", {"job_id": "job-0"})
+
+    assert "There is no job 'job-0'" in text_of(result)
+
+
+@pytest.mark.promise("mcp:progress")
+async def test_whoever_waits_hears_what_happens(connect: Connect, era: Era, service: FakeService) -> None:
+    service.gate = anyio.Event()
+    told: list[tuple[float, float | None, str | None]] = []
+
+    async def on_progress(progress: float, total: float | None, message: str | None) -> None:
+        told.append((progress, total, message))
+        if message and message.startswith("step"):
+            assert service.gate is not None
+            service.gate.set()
+
+    async with connect(era, name="claude-code") as client:
+        with anyio.fail_after(20):
+            result = await client.call_tool(
+                "generate_image", {"prompt": "x", "width": 64, "height": 64}, progress_callback=on_progress
+            )
+
+    assert data_of(result)["status"] == "done"
+    assert [message for _, _, message in told][-1] == "step 0/4"
+    assert [fraction for fraction, _, _ in told] == sorted({fraction for fraction, _, _ in told})
+
+
+async def test_silence_is_broken_before_a_client_gives_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jobs, "REPORT_SECONDS", 0.001)
+    monkeypatch.setattr(jobs, "SILENCE_SECONDS", 0.002)
+    gate = anyio.Event()
+    told: list[float] = []
+
+    async def tell(fraction: float, message: str) -> None:
+        told.append(fraction)
+        if len(told) == 5:
+            gate.set()
+
+    with anyio.fail_after(5):
+        async with anyio.create_task_group() as tasks:
+            assert await attend(Jobs(tasks).start("speak", "test", gated(gate)), None, tell)
+
+    assert len(told) >= 5
+    assert told == sorted(set(told))
+
+
+async def test_a_client_that_only_looks_does_not_end_the_job() -> None:
+    async with anyio.create_task_group() as tasks:
+        job = Jobs(tasks).start("speak", "test", gated(anyio.Event()))
+        with anyio.move_on_after(0.01) as looking:
+            await attend(job, None, silent, owns=False)
+
+        assert looking.cancelled_caught
+        assert job.state == "running"
+        tasks.cancel_scope.cancel()
+
+
+async def test_only_the_last_finished_jobs_are_remembered() -> None:
+    async with anyio.create_task_group() as tasks:
+        known = Jobs(tasks)
+        first = await finished(known)
+        for _ in range(FINISHED_KEPT - 1):
+            await finished(known)
+        last = await finished(known)
+
+        assert known.find(last.id) is last
+        with pytest.raises(InvalidInput, match="There is no job"):
+            known.find(first.id)
+
+
+async def test_a_job_cancelled_before_it_began_says_so() -> None:
+    async with anyio.create_task_group() as tasks:
+        job = Jobs(tasks).start("speak", "test", gated(anyio.Event()))
+        job.scope.cancel()
+        await job.finished.wait()
+
+    with pytest.raises(Cancelled):
+        job.outcome()
+
+
+def gated(gate: anyio.Event) -> Any:
+    async def work(meter: Meter) -> CallToolResult:
+        await gate.wait()
+        return answer(Answered())
+
+    return work
+
+
+async def finished(known: Jobs) -> Job:
+    gate = anyio.Event()
+    gate.set()
+    job = known.start("speak", "test", gated(gate))
+    await job.finished.wait()
+    return job

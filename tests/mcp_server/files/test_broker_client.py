@@ -1,0 +1,138 @@
+import errno
+import os
+import socket
+import threading
+from collections.abc import Generator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from mcp_server.files import broker_client as couriers
+from mcp_server.files.access import Files
+from mcp_server.files.artifacts import ArtifactStore
+from mcp_server.files.broker_client import Courier
+from mcp_server.files.client import Caller
+from mcp_server.launcher.broker_server import run_errands
+from model_runtime.errors import InvalidInput
+from model_runtime.settings import Settings
+
+
+@pytest.fixture
+def courier() -> Generator[Courier]:
+    """A courier whose shim is a thread."""
+    ours, theirs = socket.socketpair()
+    shim = threading.Thread(target=run_errands, args=(theirs,))
+    shim.start()
+    made = Courier(ours)
+    yield made
+    made.close()
+    shim.join(5)
+    theirs.close()
+
+
+def read(descriptor: int) -> bytes:
+    with os.fdopen(descriptor, "rb") as file:
+        return file.read()
+
+
+def test_files_are_opened_by_the_client_one_after_the_other(courier: Courier, tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"first")
+    (tmp_path / "b").write_bytes(b"second")
+
+    assert [read(courier.open(tmp_path / name)) for name in ("a", "b", "a")] == [b"first", b"second", b"first"]
+
+
+def test_what_the_client_may_not_or_cannot_open_fails_as_if_it_were_opened_here(
+    courier: Courier, tmp_path: Path
+) -> None:
+    (tmp_path / "link").symlink_to(tmp_path)
+
+    with pytest.raises(FileNotFoundError):
+        courier.open(tmp_path / "none")
+    with pytest.raises(OSError, match=os.strerror(errno.ELOOP)):
+        courier.open(tmp_path / "link")
+
+
+def test_files_are_written_by_the_client_whole_or_not_at_all(courier: Courier, tmp_path: Path) -> None:
+    courier.write(tmp_path / "new.png", b"picture")
+    courier.write(tmp_path / "new.png", b"other")
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(OSError, match="directory"):
+        courier.write(tmp_path / "folder", b"picture")
+
+    assert (tmp_path / "new.png").read_bytes() == b"other"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["folder", "new.png"]
+
+
+def test_a_client_that_does_not_answer_holds_up_one_call_and_no_other(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(couriers, "ANSWER_SECONDS", 0.05)
+    ours, silent = socket.socketpair()
+    courier = Courier(ours)
+
+    with silent, pytest.raises(TimeoutError):
+        courier.open(tmp_path)
+    with pytest.raises(ConnectionResetError):
+        courier.open(tmp_path)
+    courier.close()
+
+
+@pytest.mark.parametrize("answer", [b"nonsense\n", b'{"errno": "x"}\n', b'{"errno": 0}\n', b"[]\n"])
+def test_an_answer_that_makes_no_sense_is_a_failure(answer: bytes, tmp_path: Path) -> None:
+    ours, odd = socket.socketpair()
+    odd.sendall(answer)
+    courier = Courier(ours)
+
+    with odd, pytest.raises(OSError, match="."):
+        courier.open(tmp_path)
+    courier.close()
+
+
+@pytest.mark.parametrize(
+    "line", [b"{}", b"[1]", b"no json", b'{"do": "chmod", "path": "/tmp"}', b'{"do": 1, "path": 2}']
+)
+def test_a_shim_runs_no_other_errands(line: bytes) -> None:
+    ours, theirs = socket.socketpair()
+    shim = threading.Thread(target=run_errands, args=(theirs,))
+    shim.start()
+    ours.sendall(line + b"\n")
+    answer = ours.recv(100)
+    ours.close()
+    shim.join(5)
+    theirs.close()
+
+    assert answer == b'{"errno": -1}\n'
+
+
+class Swapper:
+    """Opens another file than was asked for, as happens where a folder on the way becomes a link in between."""
+
+    def __init__(self, instead: Path) -> None:
+        self._instead = instead
+
+    def open(self, path: Path) -> int:
+        """The other file."""
+        return os.open(self._instead, os.O_RDONLY)
+
+    def write(self, path: Path, data: bytes) -> None:
+        """Nothing."""
+
+    def close(self) -> None:
+        """Nothing."""
+
+
+@pytest.mark.promise("mcp:opened-once")
+def test_what_was_opened_is_checked_not_what_was_named(settings: Settings, tmp_path: Path) -> None:
+    project, secret = tmp_path / "project", tmp_path / "secret.png"
+    project.mkdir()
+    (project / "logo.png").write_bytes(b"mine")
+    secret.write_bytes(b"not for you")
+    files = Files(Caller(project, (project,)), settings, ArtifactStore(settings.folders.artifacts))
+    swapped = replace(files, caller=replace(files.caller, opener=Swapper(secret)))
+
+    with files.open("logo.png", param="image", limit_bytes=100) as file:
+        assert file.read() == b"mine"
+    with pytest.raises(InvalidInput, match="not in a folder"):
+        swapped.open("logo.png", param="image", limit_bytes=100)

@@ -1,0 +1,109 @@
+"""What every client sees of the tools: changing it changes the product."""
+
+import base64
+import json
+from dataclasses import replace
+from importlib.resources import files
+from typing import Any
+
+import pytest
+import tiktoken
+from mcp import Client
+from mcp_types import Tool
+
+from mcp_server.files.client import Caller
+from model_runtime.settings import Settings
+from tests.fakes import FakeService
+from tests.mcp_server.conftest import Connect, Era, serving
+
+DECLARED_TOKENS = 2_500
+"""Names, descriptions and inputs of all tools and the instructions, as they stand in every conversation."""
+GPT2_PATTERN = r"""'(?:[sdmt]|ll|ve|re)| ?\p{L}++| ?\p{N}++| ?[^\s\p{L}\p{N}]++|\s++$|\s+(?!\S)|\s"""
+
+SIGNATURES = """
+describe_image(image, prompt="", task="describe", more_images=[], model="auto", max_tokens=512, keep_alive="", wait_seconds=-1)
+generate_image(prompt, width=1024, height=1024, steps=0, seed=-1, count=1, image="", strength=0.4, model="auto", format="auto", output_path="", overwrite=false, preview="thumbnail", keep_alive="", wait_seconds=-1)
+transcribe(audio, language="", task="transcribe", model="auto", timestamps="none", format="text", vocabulary="", output_path="", overwrite=false, keep_alive="", wait_seconds=-1)
+speak(text, voice="", speed=1.0, language="", model="auto", format="wav", play=false, output_path="", overwrite=false, keep_alive="", wait_seconds=-1)
+save_media(uri, path, max_kb=0, overwrite=false)
+media_status(section="all")
+get_job(job_id, wait_seconds=45)
+cancel_job(job_id)
+manage_model(action, model)
+"""
+
+
+def signature(tool: Tool) -> str:
+    required = set(tool.input_schema.get("required", ()))
+    parts = [
+        name if name in required else f"{name}={json.dumps(facts['default'])}"
+        for name, facts in tool.input_schema["properties"].items()
+    ]
+    return f"{tool.name}({', '.join(parts)})"
+
+
+@pytest.mark.promise("mcp:tools")
+async def test_the_tools_and_their_arguments(connect: Connect, era: Era) -> None:
+    async with connect(era) as client:
+        tools = (await client.list_tools()).tools
+
+    assert "\n".join(signature(tool) for tool in tools) == SIGNATURES.strip()
+
+
+async def test_schemas_are_flat_and_closed_so_that_every_client_can_use_them(connect: Connect) -> None:
+    async with connect() as client:
+        tools = (await client.list_tools()).tools
+
+    for tool in tools:
+        schema = tool.input_schema
+        assert schema["additionalProperties"] is False
+        assert not {"anyOf", "oneOf", "allOf", "$ref", "$defs"} & keys_of(schema), tool.name
+        assert len(tool.description or "") < 1_200
+        assert tool.annotations is not None
+        assert tool.annotations.open_world_hint is False
+
+
+@pytest.mark.promise("mcp:small")
+async def test_the_tools_cost_little_context(connect: Connect) -> None:
+    async with connect() as client:
+        tools = (await client.list_tools()).tools
+        instructions = client.instructions or ""
+
+    shown = [
+        tool.model_dump(include={"name", "description", "input_schema"}, by_alias=True, exclude_none=True)
+        for tool in tools
+    ]
+    assert gpt2_tokens(json.dumps(shown, separators=(",", ":")) + instructions) < DECLARED_TOKENS
+    assert len(instructions) < 1_500
+
+
+def gpt2_tokens(text: str) -> int:
+    """Count tokens as GPT-2 reads them, which takes more for JSON than any model in use today."""
+    ranks_file = files("mlx_whisper") / "assets" / "gpt2.tiktoken"
+    lines = (line.split() for line in ranks_file.read_text().splitlines() if line)
+    ranks = {base64.b64decode(token): int(rank) for token, rank in lines}
+    return len(tiktoken.Encoding("gpt2", pat_str=GPT2_PATTERN, mergeable_ranks=ranks, special_tokens={}).encode(text))
+
+
+def keys_of(schema: Any) -> set[str]:
+    if isinstance(schema, dict):
+        return set(schema).union(*map(keys_of, schema.values()))
+    if isinstance(schema, list):
+        return set().union(*map(keys_of, schema))
+    return set()
+
+
+async def test_only_the_tools_the_owner_wants_are_offered(settings: Settings, service: FakeService) -> None:
+    chosen = replace(settings, tools=("describe_image", "media_status"))
+    async with serving(service, chosen, Caller()) as server, Client(server) as client:
+        tools = (await client.list_tools()).tools
+
+    assert [tool.name for tool in tools] == ["describe_image", "media_status"]
+
+
+async def test_a_wanted_tool_that_does_not_exist_is_named(settings: Settings, service: FakeService) -> None:
+    with pytest.raises(ExceptionGroup) as raised:
+        async with serving(service, replace(settings, tools=("paint",)), Caller()):
+            pass
+
+    assert "mcp.tools names 'paint'; there are describe_image" in str(raised.value.exceptions[0])

@@ -1,0 +1,59 @@
+"""Any size can be asked of a model that draws one size only."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from model_runtime.engines.image.canvas import Canvas
+from model_runtime.media.types import Picture
+
+RED, BLUE = (255, 0, 0), (0, 0, 255)
+
+
+def test_a_model_of_any_size_draws_the_size_asked_for() -> None:
+    canvas = Canvas(512, 256)
+    image = Image.new("RGB", (512, 256))
+
+    assert canvas.drawn_size == (512, 256)
+    assert canvas.warning == ""
+    assert canvas.finish(image) is image
+
+
+@given(st.integers(64, 600), st.integers(64, 600))
+def test_a_small_drawing_fills_any_size(width: int, height: int) -> None:
+    canvas = Canvas(width, height, 64)
+
+    assert canvas.drawn_size == (64, 64)
+    assert canvas.finish(Image.new("RGB", (64, 64))).size == (width, height)
+
+
+@pytest.mark.parametrize(("width", "height"), [(192, 64), (64, 192), (256, 128)])
+def test_a_drawing_keeps_its_shape_and_its_edges_reach_the_border(width: int, height: int) -> None:
+    drawn = Image.new("RGB", (64, 64), RED)
+    drawn.paste(BLUE, (16, 16, 48, 48))
+
+    finished = Canvas(width, height, 64).finish(drawn)
+
+    middle = (width // 2, height // 2)
+    assert finished.getpixel((0, 0)) == finished.getpixel((width - 1, height - 1)) == RED
+    assert finished.getpixel(middle) == BLUE
+    blue = sum(count for count, colour in finished.getcolors(width * height) or [] if colour == BLUE)
+    assert abs(blue - (min(width, height) / 2) ** 2) < 0.1 * blue
+
+
+def test_the_warning_names_both_sizes() -> None:
+    warning = Canvas(512, 768, 64).warning
+
+    assert "64x64" in warning
+    assert "512x768" in warning
+
+
+def test_a_source_is_cropped_to_the_drawn_shape_instead_of_squeezed() -> None:
+    left, middle = bytes(BLUE) * 32, bytes(RED) * 64
+    source = Picture(128, 64, (left + middle + left) * 64)
+
+    taken = Canvas(512, 512, 64).take(source)
+
+    assert taken.size == (64, 64)
+    assert {taken.getpixel((0, 0)), taken.getpixel((63, 63))} == {RED}

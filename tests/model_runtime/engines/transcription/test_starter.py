@@ -1,0 +1,114 @@
+"""The built-in recogniser, judged by recordings of known words: voices, noise and sentences it never met among them."""
+
+import hashlib
+import json
+
+import numpy as np
+import pytest
+
+from model_runtime.catalog.builtin_models import STARTERS
+from model_runtime.engines.transcription.engine import RecognitionEngine
+from model_runtime.events import Transcript
+from model_runtime.media.audio import decode_sound
+from model_runtime.requests import Transcribe
+from tests.meaning.in_process import opened
+from tests.meaning.recordings import clip
+from tests.meaning.sounds import samples
+from tests.model_runtime.engines.sounding import drive, sound
+
+pytestmark = pytest.mark.engines
+
+FOLDER = STARTERS / "stt-starter"
+SENTENCES = (
+    "red-circle-above-blue-square",
+    "three-one-four",
+    "draw-a-small-green-star",
+    "two-sentences",
+    "late-start",
+    "forty-two",
+    "letters",
+    "turn-down-the-volume",
+    "three-blue-circles",
+    "unseen-voice",
+    "another-unseen-voice",
+    "in-noise",
+    "in-loud-noise",
+)
+NEAR_SECONDS = 0.25
+
+
+@pytest.fixture(scope="module")
+def starter() -> RecognitionEngine:
+    """The model as the catalogue opens it."""
+    engine = opened("stt-starter")
+    assert isinstance(engine, RecognitionEngine)
+    return engine
+
+
+def transcript(starter: RecognitionEngine, name: str, *, words: bool = False) -> Transcript:
+    """What is heard in a clip."""
+    result = drive(starter, Transcribe("stt-starter", decode_sound(clip(name).file), words=words))[-1]
+    assert isinstance(result, Transcript)
+    return result
+
+
+@pytest.mark.promise("transcription:text-and-times")
+@pytest.mark.parametrize("name", SENTENCES)
+def test_words_and_the_times_of_sentences_are_heard(starter: RecognitionEngine, name: str) -> None:
+    heard, said = transcript(starter, name), clip(name)
+
+    assert heard.text == said.text
+    assert [segment.text.strip() for segment in heard.segments] == [segment.text for segment in said.segments]
+    for found, wanted in zip(heard.segments, said.segments, strict=True):
+        assert found.start == pytest.approx(wanted.start, abs=NEAR_SECONDS)
+        assert found.end == pytest.approx(wanted.end, abs=NEAR_SECONDS)
+
+
+@pytest.mark.promise("transcription:words")
+def test_words_are_timed_one_after_the_other_until_their_sentence_ends(starter: RecognitionEngine) -> None:
+    (heard,) = transcript(starter, "three-blue-circles", words=True).segments
+    (said,) = clip("three-blue-circles").segments
+
+    assert [word.word.strip() for word in heard.words] == said.text.split()
+    times = [time for word in heard.words for time in (word.start, word.end)]
+    assert times == sorted(times)
+    assert said.end - 2 * NEAR_SECONDS < times[-1] < said.end + NEAR_SECONDS
+
+
+@pytest.mark.promise("transcription:silence-is-silent")
+@pytest.mark.parametrize("name", ["silence", "noise", "music", "melody"])
+def test_nothing_is_heard_where_nobody_speaks(starter: RecognitionEngine, name: str) -> None:
+    assert transcript(starter, name).text == ""
+
+
+@pytest.mark.promise("transcription:silence-is-silent")
+@pytest.mark.parametrize("hertz", [110, 440, 1760])
+def test_nothing_is_heard_in_a_tone(starter: RecognitionEngine, hertz: int) -> None:
+    tone = 0.3 * np.sin(2 * np.pi * hertz * np.arange(32_000) / 16_000)
+
+    result = drive(starter, Transcribe("stt-starter", sound(tone)))[-1]
+
+    assert isinstance(result, Transcript)
+    assert result.text == ""
+
+
+def test_the_scores_beside_the_model_are_those_of_its_weights() -> None:
+    scores = json.loads((FOLDER / "scores.json").read_text(encoding="utf-8"))
+
+    assert scores["weights"] == hashlib.sha256((FOLDER / "weights.safetensors").read_bytes()).hexdigest()
+
+
+def test_the_model_is_small() -> None:
+    assert sum(file.stat().st_size for file in FOLDER.iterdir()) < 7_500_000
+
+
+def test_a_recording_of_a_minute_loses_no_sentence(starter: RecognitionEngine) -> None:
+    names = SENTENCES[:10] * 3
+    pause = np.zeros(8000, np.float32)
+    parts = [part for name in names for part in (samples(clip(name).file), pause)]
+
+    heard = drive(starter, Transcribe("stt-starter", sound(np.concatenate(parts))))[-1]
+
+    assert isinstance(heard, Transcript)
+    assert heard.duration > 60
+    assert heard.text == " ".join(clip(name).text for name in names)

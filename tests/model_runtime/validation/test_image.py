@@ -1,0 +1,73 @@
+"""What cannot be drawn is refused before anything is loaded, with a value that can be."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from model_runtime.catalog.model import Model
+from model_runtime.errors import InvalidInput
+from model_runtime.requests import GenerateImage, Task
+from model_runtime.validation.image import MAX_PIXELS, MAX_PROMPT_CHARACTERS, check, check_drawing, nearest_size
+
+GOOD = GenerateImage("image-fast", "a red circle", 512, 512, seed=7)
+MODEL = Model("image-fast", Task.IMAGE, "mflux", "")
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        GOOD,
+        replace(GOOD, width=64, height=2048),
+        replace(GOOD, width=1536, height=1024, steps=50, seed=2**32 - 1, strength=1.0),
+        replace(GOOD, prompt="é" * MAX_PROMPT_CHARACTERS, strength=0.0, seed=0),
+    ],
+)
+def test_what_can_be_drawn_passes(request_: GenerateImage) -> None:
+    check(request_, MODEL, {"model": Path("nowhere")})
+
+
+@pytest.mark.promise("image:bad-values-refused")
+@pytest.mark.parametrize(
+    ("request_", "param", "words"),
+    [
+        (replace(GOOD, prompt=" \n"), "prompt", "Say what to draw"),
+        (replace(GOOD, prompt="x" * 10_001), "prompt", "at most 10000"),
+        (replace(GOOD, width=500), "width", "500.*nearest size is 496x512"),
+        (replace(GOOD, height=48), "height", "48.*nearest size is 512x64"),
+        (replace(GOOD, width=-64), "width", "-64.*nearest size is 64x512"),
+        (replace(GOOD, height=4096), "height", "4096.*nearest size is 512x2048"),
+        (replace(GOOD, width=2048, height=2048), "width", "4.2 megapixels.*nearest size is 2000x2000"),
+        (replace(GOOD, steps=51), "steps", "from 0 to 50"),
+        (replace(GOOD, steps=-1), "steps", "from 0 to 50"),
+        (replace(GOOD, seed=-1), "seed", "from 0 to 4294967295"),
+        (replace(GOOD, seed=2**32), "seed", "same seed draws the same picture"),
+        (replace(GOOD, strength=1.5), "strength", "0 keeps the source"),
+        (replace(GOOD, strength=float("nan")), "strength", "nan"),
+        (replace(GOOD, preview_every=-2), "preview_every", "no previews"),
+    ],
+)
+def test_what_cannot_be_drawn_is_refused_with_a_value_that_can(request_: GenerateImage, param: str, words: str) -> None:
+    with pytest.raises(InvalidInput, match=words) as refused:
+        check_drawing(request_)
+
+    assert refused.value.param == param
+
+
+@given(st.integers(-100, 3000), st.integers(-100, 3000))
+@example(1977, 2025)
+@example(10**9, 10**9)
+def test_the_nearest_size_is_always_accepted(width: int, height: int) -> None:
+    nearest_width, nearest_height = nearest_size(width, height)
+
+    check_drawing(replace(GOOD, width=nearest_width, height=nearest_height))
+
+
+@given(st.integers(4, 128), st.integers(4, 128))
+def test_a_valid_size_is_its_own_nearest(columns: int, rows: int) -> None:
+    width, height = columns * 16, rows * 16
+
+    if width * height <= MAX_PIXELS:
+        assert nearest_size(width, height) == (width, height)

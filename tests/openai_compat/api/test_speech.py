@@ -1,0 +1,143 @@
+"""Speech, through OpenAI's own client."""
+
+import base64
+import json
+
+import anyio
+import httpx2
+import openai
+import pytest
+from openai import AsyncOpenAI
+
+from model_runtime.errors import InvalidInput, JobFailed
+from model_runtime.media.audio import decode_sound
+from model_runtime.requests import Speak
+from openai_compat.api.speech import OPENAI_VOICES, choose_voice
+from tests.fakes import FakeService
+from tests.openai_compat.clients import until_cancelled
+
+SECONDS = 0.3
+"""What the fake runtime says lasts so long."""
+
+
+def asked(service: FakeService) -> Speak:
+    """The last text that reached the runtime."""
+    request = service.requests[-1]
+    assert isinstance(request, Speak)
+    return request
+
+
+def duration(data: bytes) -> float:
+    """How long a file plays, decoded to its end."""
+    return decode_sound(data).seconds
+
+
+@pytest.mark.promise("openai:speech")
+@pytest.mark.parametrize(
+    ("form", "content_type"),
+    [
+        ("mp3", "audio/mpeg"),
+        ("opus", "audio/ogg"),
+        ("aac", "audio/aac"),
+        ("flac", "audio/flac"),
+        ("wav", "audio/wav"),
+    ],
+)
+async def test_the_official_client_speaks_in_every_format(sdk: AsyncOpenAI, form: str, content_type: str) -> None:
+    answer = await sdk.audio.speech.create(model="tts-starter", voice="alma", input="hi", response_format=form)  # type: ignore[arg-type]
+
+    assert answer.response.headers["content-type"] == content_type
+    assert duration(answer.content) == pytest.approx(SECONDS, abs=0.1)
+
+
+async def test_raw_samples_say_what_they_are(sdk: AsyncOpenAI) -> None:
+    answer = await sdk.audio.speech.create(model="", voice="alma", input="hi", response_format="pcm")
+
+    assert answer.response.headers["content-type"] == "audio/pcm;rate=24000;channels=1"
+    assert answer.content == b"\x00\x10" * 7200
+
+
+@pytest.mark.promise("openai:speech")
+async def test_speech_arrives_while_it_is_spoken(http: httpx2.AsyncClient, service: FakeService) -> None:
+    service.gate = anyio.Event()
+
+    async with http.stream("POST", "/v1/audio/speech", json={"input": "hi", "response_format": "wav"}) as answer:
+        pieces = answer.aiter_raw()
+        first = await anext(pieces)
+        service.gate.set()
+        rest = b"".join([piece async for piece in pieces])
+
+    assert first.startswith(b"RIFF")
+    assert duration(first + rest) == pytest.approx(SECONDS)
+
+
+async def test_the_events_of_a_stream_join_to_the_file(http: httpx2.AsyncClient) -> None:
+    answer = await http.post("/v1/audio/speech", json={"input": "hi", "stream_format": "sse"})
+
+    events = [json.loads(line[6:]) for line in answer.text.splitlines() if line.startswith("data: ")]
+    sound = b"".join(base64.b64decode(event["audio"]) for event in events if event["type"] == "speech.audio.delta")
+    assert events[-1]["type"] == "speech.audio.done"
+    assert events[-1]["usage"].keys() == {"input_tokens", "output_tokens", "total_tokens"}
+    assert duration(sound) == pytest.approx(SECONDS, abs=0.1)
+
+
+@pytest.mark.parametrize("voice", ["otto", {"id": "otto"}, "OTTO"])
+async def test_a_voice_may_be_a_name_or_an_object(
+    http: httpx2.AsyncClient, service: FakeService, voice: object
+) -> None:
+    await http.post("/v1/audio/speech", json={"input": "hi", "voice": voice, "speed": 1.5, "instructions": "softly"})
+
+    assert (asked(service).voice, asked(service).speed) == ("otto", 1.5)
+
+
+@pytest.mark.parametrize("voice", OPENAI_VOICES)
+async def test_the_voices_of_openai_work(sdk: AsyncOpenAI, service: FakeService, voice: str) -> None:
+    await sdk.audio.speech.create(model="", voice=voice, input="hi")
+
+    assert asked(service).voice in ("alma", "otto")
+
+
+def test_openais_voices_prefer_their_namesakes() -> None:
+    assert choose_voice("Nova", ["af_heart", "af_nova"], "tts-fast") == "af_nova"
+    assert choose_voice("nova", [], "tts-fast") == ""
+    assert choose_voice("own", [], "tts-fast") == "own"
+
+
+async def test_an_unknown_voice_is_refused_with_those_there_are(sdk: AsyncOpenAI, service: FakeService) -> None:
+    with pytest.raises(openai.BadRequestError, match="no voice 'darth'. Its voices: alma, otto.") as refused:
+        await sdk.audio.speech.create(model="", voice="darth", input="hi")
+
+    assert refused.value.param == "voice"
+    assert service.requests == []
+
+
+@pytest.mark.parametrize("change", [{"input": "  "}, {"input": ""}, {"speed": 9}, {"response_format": "midi"}])
+async def test_what_cannot_be_said_is_refused(http: httpx2.AsyncClient, change: dict[str, object]) -> None:
+    answer = await http.post("/v1/audio/speech", json={"input": "hi"} | change)
+
+    (name,) = change
+    assert answer.status_code == 400
+    assert answer.json()["error"]["param"] == name
+
+
+async def test_an_error_before_the_first_sound_is_an_http_error(sdk: AsyncOpenAI, service: FakeService) -> None:
+    service.error = InvalidInput("Korean cannot be spoken by alma.", param="input")
+
+    with pytest.raises(openai.BadRequestError, match="Korean"):
+        await sdk.audio.speech.create(model="", voice="alma", input="안녕")
+
+
+async def test_sound_that_breaks_off_is_never_taken_for_whole(http: httpx2.AsyncClient, service: FakeService) -> None:
+    service.breaks = JobFailed("The model broke.")
+
+    with pytest.raises(httpx2.RemoteProtocolError):
+        await http.post("/v1/audio/speech", json={"input": "hi", "response_format": "wav"})
+
+
+@pytest.mark.promise("openai:cancel")
+async def test_leaving_in_the_middle_of_speech_cancels_it(http: httpx2.AsyncClient, service: FakeService) -> None:
+    service.gate = anyio.Event()
+    async with http.stream("POST", "/v1/audio/speech", json={"input": "hi", "response_format": "pcm"}) as answer:
+        await anext(answer.aiter_raw())
+
+    await until_cancelled(service)

@@ -1,0 +1,313 @@
+"""The status page in a real browser: what a person sees and can do. A word in its console fails the test."""
+
+import hashlib
+import re
+from collections.abc import AsyncGenerator
+from dataclasses import replace
+
+import httpx2
+import pytest
+from playwright.async_api import Browser, ConsoleMessage, Locator, Page, expect
+
+from model_runtime.errors import InvalidInput
+from model_runtime.requests import Chat, GenerateImage, Speak, Task, Transcribe
+from model_runtime.settings import Settings
+from model_runtime.status import JobStatus, MemoryStatus, ModelState
+from openai_compat.app import create_app
+from openai_compat.dashboard.static import WEB
+from tests.fakes import FakeService, model_status
+from tests.openai_compat.clients import until
+from tests.openai_compat.conftest import Switch
+
+expect.set_options(timeout=15_000)
+
+
+@pytest.fixture
+async def page(browser: Browser, url: str) -> AsyncGenerator[Page]:
+    """A fresh page on the application, closed before the application changes."""
+    context = await browser.new_context(base_url=url, viewport={"width": 1200, "height": 900})
+    context.set_default_timeout(15_000)
+    page = await context.new_page()
+    problems: list[str] = []
+    page.on("console", lambda message: problems.append(message.text) if is_problem(message) else None)
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    yield page
+    await context.close()
+    assert problems == []
+
+
+def is_problem(message: ConsoleMessage) -> bool:
+    """Whether the browser complains; it does also of every 400, which is how the server refuses what a person tried."""
+    return message.type == "error" and "a status of 400" not in message.text
+
+
+def row(page: Page, name: str) -> Locator:
+    """The row of a model."""
+    return page.get_by_role("row", name=re.compile(rf"^{name}"))
+
+
+@pytest.mark.browser
+@pytest.mark.promise("page:status")
+async def test_the_page_shows_health_memory_and_models(page: Page, service: FakeService) -> None:
+    loaded = replace(
+        service.models[0],
+        state=ModelState.READY,
+        charged_bytes=6_000_000_000,
+        footprint_bytes=5_400_000_000,
+        requests=7,
+    )
+    service.models = (loaded, *service.models[1:], model_status("vlm-best", Task.VISION, present=False, default=False))
+    memory = MemoryStatus(24_000_000_000, 6_000_000_000, 5_400_000_000, 8_000_000_000, 70_000_000)
+    status = replace(service.status(), memory=memory)
+    service.status = lambda: status  # type: ignore[method-assign]
+
+    await page.goto("/")
+
+    await expect(page.get_by_role("status")).to_have_text("Healthy · up 1 s")
+    await expect(page.get_by_role("meter", name="Memory held by models")).to_have_attribute(
+        "aria-valuetext", "6 GB of 24 GB"
+    )
+    await expect(row(page, "vlm-starter")).to_contain_text("ready")
+    await expect(row(page, "vlm-starter")).to_contain_text("5.4 GB")
+    await expect(row(page, "tts-starter")).to_contain_text("Voices: alma, otto")
+    await expect(page.get_by_role("img", name="Requests per minute: 0")).to_be_visible()
+    await page.get_by_text("1 more to download").click()
+    await expect(page.get_by_text("senses pull vlm-best")).to_be_visible()
+
+
+@pytest.mark.browser
+@pytest.mark.promise("page:status")
+async def test_the_page_follows_a_model_through_its_life(page: Page, service: FakeService) -> None:
+    def becomes(**changes: object) -> None:
+        service.change(lambda models: [replace(models[0], **changes), *models[1:]])  # type: ignore[arg-type]
+
+    await page.goto("/")
+    model = row(page, "vlm-starter")
+    await expect(model).to_contain_text("asleep")
+
+    becomes(state=ModelState.STARTING, load_fraction=0.4, stage="weights")
+    await expect(model).to_contain_text("loading 40 %")
+    await expect(page.get_by_role("progressbar", name="Loading vlm-starter")).to_have_attribute("aria-valuenow", "40")
+    becomes(state=ModelState.READY, load_fraction=None, unloads_in_seconds=247.0)
+    await expect(model).to_contain_text("leaves in 4:07")
+    becomes(active=1, queued=2)
+    await expect(model).to_contain_text("1 running, 2 waiting")
+    becomes(state=ModelState.BACKOFF, error="The worker ended.", retry_in_seconds=12.0, active=0, queued=0)
+    await expect(model).to_contain_text("retry in 0:12")
+    await expect(model.get_by_role("alert")).to_have_text("The worker ended.")
+
+
+@pytest.mark.browser
+@pytest.mark.promise("page:commands")
+async def test_an_operator_starts_stops_and_pins_from_the_page(page: Page, service: FakeService) -> None:
+    await page.goto("/")
+    await page.get_by_role("button", name="Start vlm-starter").click()
+    await until(lambda: service.loaded == ["vlm-starter"])
+    service.change(lambda models: [replace(models[0], state=ModelState.READY), *models[1:]])
+
+    await page.get_by_role("button", name="Pin vlm-starter").click()
+    await until(lambda: service.pinned == {"vlm-starter": True})
+    await page.get_by_role("button", name="Stop vlm-starter").click()
+    await until(lambda: service.unloaded == ["vlm-starter"])
+
+
+@pytest.mark.browser
+async def test_jobs_are_shown_with_their_progress_and_can_be_cancelled(page: Page, service: FakeService) -> None:
+    running = JobStatus(1, "image-starter", Task.IMAGE, "Claude Code", "running", 0, "steps", 3, 4, 65.0)
+    waiting = JobStatus(
+        2, "image-starter", Task.IMAGE, "Cursor", "queued", 1, "", 0, 0, 2.0, "image-starter is busy with 1 running"
+    )
+    status = replace(service.status(), jobs=(running, waiting))
+    service.status = lambda: status  # type: ignore[method-assign]
+
+    await page.goto("/")
+
+    await expect(page.get_by_role("listitem").filter(has_text="Claude Code")).to_contain_text("steps 3 of 4")
+    await expect(page.get_by_role("listitem").filter(has_text="Cursor")).to_contain_text(
+        "waiting, place 1: image-starter is busy with 1 running"
+    )
+    await page.get_by_role("button", name="Cancel job 1").click()
+    await until(lambda: service.cancelled_jobs == [1])
+
+
+@pytest.mark.browser
+@pytest.mark.promise("page:try")
+async def test_every_sense_can_be_tried(page: Page, service: FakeService, png: bytes, wav: bytes) -> None:
+    await page.goto("/")
+    panel = page.get_by_role("region", name="Try it")
+
+    picture = panel.get_by_label("Drop a picture here, or choose one")
+    await picture.set_input_files({"name": "a.png", "mimeType": "image/png", "buffer": png})
+    await expect(panel).to_contain_text("A red circle on a white background.")
+
+    await panel.get_by_role("tab", name="Draw").click()
+    await panel.get_by_role("button", name="Draw").click()
+    await expect(panel.get_by_role("img", name="a red circle on a white background")).to_be_visible()
+
+    await panel.get_by_role("tab", name="Transcribe").click()
+    recording = panel.get_by_label("Drop a recording here, or choose one")
+    await recording.set_input_files({"name": "a.wav", "mimeType": "audio/wav", "buffer": wav})
+    await expect(panel.get_by_text("a red circle")).to_be_visible()
+
+    await panel.get_by_role("tab", name="Speak").click()
+    await panel.get_by_label("Voice").select_option("otto")
+    await panel.get_by_role("button", name="Speak").click()
+    await expect(panel.get_by_label("What was said")).to_have_attribute("src", re.compile("^blob:"))
+
+    asked = {type(request): request for request in service.requests}
+    assert asked.keys() == {Chat, GenerateImage, Transcribe, Speak}
+    spoken = asked[Speak]
+    assert isinstance(spoken, Speak)
+    assert spoken.voice == "otto"
+
+
+@pytest.mark.browser
+@pytest.mark.promise("page:try")
+async def test_what_is_to_be_doubted_is_shown_under_every_answer(
+    page: Page, service: FakeService, png: bytes, wav: bytes
+) -> None:
+    service.warnings = ('Outside what the starter model knows: "žirafe".',)
+    await page.goto("/")
+    panel = page.get_by_role("region", name="Try it")
+
+    async def shows_the_warning() -> None:
+        await expect(panel.get_by_role("note")).to_have_text(service.warnings[0])
+
+    picture = panel.get_by_label("Drop a picture here, or choose one")
+    await picture.set_input_files({"name": "a.png", "mimeType": "image/png", "buffer": png})
+    await shows_the_warning()
+    for sense in ("Draw", "Speak"):
+        await panel.get_by_role("tab", name=sense).click()
+        await panel.get_by_role("button", name=sense).click()
+        await shows_the_warning()
+    await panel.get_by_role("tab", name="Transcribe").click()
+    recording = panel.get_by_label("Drop a recording here, or choose one")
+    await recording.set_input_files({"name": "a.wav", "mimeType": "audio/wav", "buffer": wav})
+    await shows_the_warning()
+
+
+@pytest.mark.browser
+async def test_a_refusal_is_shown_where_it_was_tried(page: Page, service: FakeService) -> None:
+    service.error = InvalidInput("The starter draws coloured shapes only.")
+    await page.goto("/")
+    panel = page.get_by_role("region", name="Try it")
+
+    await panel.get_by_role("tab", name="Draw").click()
+    await panel.get_by_role("button", name="Draw").click()
+
+    await expect(panel.get_by_role("alert")).to_have_text("The starter draws coloured shapes only.")
+
+
+@pytest.mark.browser
+async def test_the_page_tells_how_to_connect_a_client(
+    page: Page, server: tuple[Switch, str], service: FakeService, settings: Settings
+) -> None:
+    switch, url = server
+    set_ups = [("Claude Code", "claude mcp add senses -- /opt/senses-mcp"), ("Others", '{"mcpServers": {}}')]
+    switch.app = create_app(service, settings, clients=lambda: set_ups)
+    await page.goto("/")
+    panel = page.get_by_role("region", name="Connect")
+
+    await expect(panel).to_contain_text("In a terminal:claude mcp add senses -- /opt/senses-mcp")
+    await panel.get_by_role("tab", name="Others").click()
+    await expect(panel).to_contain_text('{ "mcpServers": {} }')
+    await panel.get_by_role("tab", name="OpenAI").click()
+    await expect(panel).to_contain_text(f"export OPENAI_BASE_URL={url}/v1")
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("width", [360, 800, 1600])
+async def test_the_page_fits_any_width(page: Page, width: int) -> None:
+    await page.set_viewport_size({"width": width, "height": 900})
+    await page.goto("/")
+    await expect(page.get_by_role("status")).to_have_text(re.compile("Healthy"))
+
+    assert await page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+@pytest.mark.browser
+async def test_the_page_is_dark_where_the_person_likes_it_dark(page: Page) -> None:
+    brightness = "Number(getComputedStyle(document.documentElement).backgroundColor.match(/\\d+/)[0])"
+    await page.goto("/")
+
+    await page.emulate_media(color_scheme="light")
+    light = await page.evaluate(brightness)
+    await page.emulate_media(color_scheme="dark")
+    dark = await page.evaluate(brightness)
+
+    assert light > 200
+    assert dark < 60
+
+
+@pytest.mark.browser
+@pytest.mark.promise("http:key")
+async def test_with_a_key_the_page_asks_for_it(
+    browser: Browser, server: tuple[Switch, str], service: FakeService, settings: Settings
+) -> None:
+    switch, address = server
+    switch.app = create_app(service, replace(settings, api_key="key"))
+    context = await browser.new_context(base_url=address)
+    page = await context.new_page()
+
+    await page.goto("/")
+    await page.get_by_label("API key").fill("key")
+    await page.get_by_role("button", name="Open").click()
+
+    await expect(page.get_by_role("status")).to_have_text("Healthy · up 1 s")
+    await context.close()
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize(
+    ("call", "text"),
+    [
+        ("size(24_000_000_000)", "24 GB"),
+        ("size(5_630_000_000)", "5.6 GB"),
+        ("size(950_000_000)", "0.9 GB"),
+        ("size(433_000_000)", "433 MB"),
+        ("size(1_500)", "2 kB"),
+        ("clock(247.4)", "4:07"),
+        ("clock(-3)", "0:00"),
+        ("span(59)", "59 s"),
+        ("span(4350)", "1 h 12 min"),
+        ("span(90_061)", "1 d 1 h"),
+    ],
+)
+async def test_numbers_are_written_as_people_read_them(page: Page, call: str, text: str) -> None:
+    await page.goto("/")
+
+    assert await page.evaluate(f"import('/web/format.js').then((format) => format.{call})") == text
+
+
+@pytest.mark.browser
+async def test_rates_are_counted_over_the_last_minute(page: Page) -> None:
+    samples = "[[0, 5], [30, 8], [61, 9], [95, 20]].map(([at, requests]) => ({ at, requests }))"
+    await page.goto("/")
+
+    assert await page.evaluate(f"import('/web/charts.js').then((charts) => charts.perMinute({samples}))") == [
+        0,
+        3,
+        1,
+        11,
+    ]
+
+
+@pytest.mark.promise("page:private")
+async def test_the_page_lets_nothing_foreign_in(http: httpx2.AsyncClient) -> None:
+    for path in ("/", "/web/app.js", "/web/vendor/vendor.js"):
+        answer = await http.get(path)
+
+        assert answer.status_code == 200
+        assert answer.headers["content-security-policy"].startswith("default-src 'self';")
+        assert answer.headers["x-content-type-options"] == "nosniff"
+    written = "".join(path.read_text(encoding="utf-8") for path in WEB.glob("*.*"))
+    assert set(re.findall(r"https?://[\w./]+", written)) == {"http://www.w3.org/2000/svg"}
+
+
+def test_vendored_files_are_those_their_record_names() -> None:
+    record = (WEB / "vendor" / "README.md").read_text(encoding="utf-8")
+    named = dict(re.findall(r"^([0-9a-f]{64})  (\S+)$", record, re.MULTILINE))
+    sums = {name: digest for digest, name in named.items()}
+
+    files = {path for path in (WEB / "vendor").iterdir() if path.name != "README.md"}
+    assert sums == {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in files}

@@ -1,0 +1,189 @@
+"""Every answer that is no success is OpenAI's envelope, and tells whether to try again."""
+
+from collections.abc import AsyncGenerator
+
+import httpx2
+import openai
+import pytest
+import websockets
+from openai import AsyncOpenAI
+
+from model_runtime import errors
+from model_runtime.errors import SensesError
+from openai_compat.http.errors import error_response
+from tests.fakes import FakeService
+
+TABLE = [
+    (errors.InvalidInput("x", param="p"), 400, "invalid_request_error", True),
+    (errors.UnknownModel("x", ["y"]), 404, "invalid_request_error", True),
+    (errors.WrongTask("x", "speech", "vision", []), 400, "invalid_request_error", True),
+    (errors.BadMedia("x", param="p"), 400, "invalid_request_error", True),
+    (errors.ModelTooLarge("x", 9, 1), 400, "invalid_request_error", False),
+    (errors.ModelMissing("x", 9, "y"), 404, "invalid_request_error", False),
+    (errors.QueueFull("x", 3), 429, "rate_limit_error", True),
+    (errors.QueueTimeout("x", 3), 503, "server_error", True),
+    (errors.ModelUnavailable("x", 3), 503, "server_error", True),
+    (errors.ShuttingDown("x", 3), 503, "server_error", True),
+    (errors.LoadFailed("x"), 500, "server_error", False),
+    (errors.WorkerDied("x"), 502, "server_error", True),
+    (errors.JobStalled("x"), 504, "server_error", False),
+    (errors.JobFailed("x"), 500, "server_error", False),
+    (errors.Cancelled("x"), 499, "cancelled", False),
+]
+
+
+@pytest.mark.promise("openai:errors")
+@pytest.mark.parametrize(("error", "status", "kind", "retry"), TABLE, ids=lambda value: type(value).__name__)
+async def test_every_error_of_the_runtime_has_its_place(
+    http: httpx2.AsyncClient, service: FakeService, error: SensesError, status: int, kind: str, retry: bool
+) -> None:
+    service.error = error
+
+    answer = await http.post("/v1/chat/completions", json={"messages": [{"role": "user", "content": "hi"}]})
+
+    assert answer.status_code == status
+    told = {"message": error.message, "type": kind, "param": error.param, "code": error.code}
+    assert answer.json() == {"error": told}
+    assert answer.headers.get("x-should-retry") == (None if retry else "false")
+    assert answer.headers["x-request-id"].startswith("req_")
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "param", "field"),
+    [
+        ("audio/speech", {"input": "…"}, "text", "input"),
+        ("responses", {"input": "hi"}, "max_tokens", "max_output_tokens"),
+        ("responses/", {"input": "hi", "stream": True}, "messages", "input"),
+        ("images/generations", {"prompt": "a cat", "size": "2048x2048"}, "width", "size"),
+        ("chat/completions", {"messages": [{"role": "user", "content": "hi"}]}, "top_p", "top_p"),
+    ],
+)
+async def test_what_the_runtime_refuses_is_told_by_the_clients_own_name(
+    http: httpx2.AsyncClient, service: FakeService, path: str, body: dict[str, object], param: str, field: str
+) -> None:
+    service.error = errors.InvalidInput("x", param=param)
+
+    answer = await http.post(f"/v1/{path}", json=body)
+
+    assert answer.json()["error"]["param"] == field
+
+
+def leaves(kind: type[SensesError]) -> set[type[SensesError]]:
+    """The classes of the runtime's tree that have no subclasses of their own in it."""
+    children = {child for child in kind.__subclasses__() if child.__module__ == errors.__name__}
+    return set().union(*map(leaves, children)) if children else {kind}
+
+
+def test_the_table_above_covers_the_whole_tree() -> None:
+    assert leaves(SensesError) <= {type(error) for error, *_ in TABLE}
+
+
+@pytest.mark.parametrize(("seconds", "header"), [(0.0, "1"), (2.1, "3"), (999.0, "60")])
+def test_the_advice_to_wait_stays_within_what_clients_obey(seconds: float, header: str) -> None:
+    assert error_response(errors.QueueFull("x", seconds)).headers["retry-after"] == header
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "hint"),
+    [
+        ("POST", "/v1/embeddings", "no embedding model"),
+        ("POST", "/v1/images/edits", "/v1/images/generations"),
+        ("GET", "/v1/realtime", "/v1/audio/transcriptions"),
+        ("POST", "/v1/nothing", "POST /v1/chat/completions"),
+        ("POST", "/chat/completions", "The base URL ends in /v1."),
+        ("GET", "/v1/readyz", "not served"),
+        ("GET", "/favicon.ico", "not served"),
+        ("GET", "/web/none.js", "not served"),
+    ],
+)
+@pytest.mark.promise("openai:errors")
+async def test_what_is_not_served_is_404_with_what_is(
+    http: httpx2.AsyncClient, method: str, path: str, hint: str
+) -> None:
+    answer = await http.request(method, path)
+
+    assert answer.status_code == 404
+    assert answer.json()["error"]["code"] == "unknown_url"
+    assert f"{method} {path} is not served." in answer.json()["error"]["message"]
+    assert hint in answer.json()["error"]["message"]
+
+
+async def test_a_wrong_method_names_the_right_one(http: httpx2.AsyncClient) -> None:
+    answer = await http.get("/v1/chat/completions")
+
+    assert (answer.status_code, answer.headers["allow"]) == (405, "POST")
+    assert answer.json()["error"]["message"] == "/v1/chat/completions does not take GET, only POST."
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"{", b"[]", b"null", b'"text"', b"\xff\xfe", b'{"messages": 1' + b"0" * 300_000]
+)
+async def test_a_body_that_is_no_json_object_is_refused(http: httpx2.AsyncClient, body: bytes) -> None:
+    answer = await http.post("/v1/chat/completions", content=body)
+
+    assert answer.status_code == 400
+    assert answer.json()["error"]["code"] == "invalid_json"
+
+
+async def test_a_trailing_slash_does_no_harm(http: httpx2.AsyncClient) -> None:
+    assert (await http.get("/v1/models/")).status_code == 200
+
+
+@pytest.mark.parametrize("declared", [True, False])
+async def test_a_body_that_is_too_large_is_refused(
+    http: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch, declared: bool
+) -> None:
+    monkeypatch.setattr("openai_compat.api.bodies.JSON_BYTES", 1_000_000)
+
+    async def chunks() -> AsyncGenerator[bytes]:
+        for _ in range(3):
+            yield b" " * 500_000
+
+    answer = await http.post("/v1/chat/completions", content=b" " * 1_500_000 if declared else chunks())
+
+    assert answer.status_code == 413
+    assert answer.json()["error"]["message"] == "The body is larger than 1 MB, the most that is read here."
+
+
+async def test_a_bug_shows_no_more_than_a_name_to_look_for(
+    http: httpx2.AsyncClient, service: FakeService, caplog: pytest.LogCaptureFixture
+) -> None:
+    service.status = lambda: 1 / 0  # type: ignore[assignment, method-assign, return-value]
+
+    answer = await http.get("/v1/models")
+
+    error = answer.json()["error"]
+    assert (answer.status_code, error["code"]) == (500, "internal_error")
+    assert answer.headers["x-request-id"] in error["message"]
+    assert "division" not in answer.text
+    assert f"{answer.headers['x-request-id']} GET /v1/models broke" in caplog.text
+
+
+async def test_a_bug_in_a_stream_ends_it_with_an_error(
+    sdk: AsyncOpenAI, service: FakeService, caplog: pytest.LogCaptureFixture
+) -> None:
+    service.breaks = RuntimeError("secret")  # type: ignore[assignment]
+    stream = await sdk.chat.completions.create(model="", messages=[{"role": "user", "content": "hi"}], stream=True)
+
+    with pytest.raises(openai.APIError, match="Something went wrong inside Senses"):
+        async for _ in stream:
+            pass
+
+    assert "secret" in caplog.text
+
+
+async def test_every_answer_has_a_name_and_its_time(http: httpx2.AsyncClient) -> None:
+    answers = [await http.get("/health") for _ in range(2)]
+
+    assert len({answer.headers["x-request-id"] for answer in answers}) == 2
+    assert all(answer.headers["openai-processing-ms"].isdecimal() for answer in answers)
+
+
+async def test_a_realtime_socket_is_denied_with_the_envelope(url: str) -> None:
+    """An unanswered handshake would be a 403, which sends people looking for a key."""
+    with pytest.raises(websockets.exceptions.InvalidStatus) as refused:
+        async with websockets.connect(f"{url.replace('http', 'ws', 1)}/v1/realtime?model=x"):
+            raise NotImplementedError
+
+    assert refused.value.response.status_code == 404
+    assert b"unknown_url" in refused.value.response.body
