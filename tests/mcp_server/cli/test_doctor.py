@@ -14,7 +14,7 @@ from mcp_server.demo.trip import Sense, Step, Trip
 from mcp_server.launcher.paths import Places
 from model_runtime.settings import Settings
 
-REPOSITORY = Path(__file__).parents[2]
+REPOSITORY = Path(__file__).parents[3]
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from mcp_server.daemon.lock import read_facts
 from mcp_server.launcher.paths import VERSION, Places
 from tests.fake_hub import FakeHub, serve
 
-REPOSITORY = Path(__file__).parents[2]
+REPOSITORY = Path(__file__).parents[3]
 BIN = Path(sys.executable).parent
 
 

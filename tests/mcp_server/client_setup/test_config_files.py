@@ -10,7 +10,7 @@ import pytest
 
 from mcp_server.client_setup.config_files import MEDIA_FOLDERS, SETUPS, Setup, SetupError, add, entry, link, remove
 
-REPOSITORY = Path(__file__).parents[2]
+REPOSITORY = Path(__file__).parents[3]
 DOCUMENTED = "/path/to/senses/.venv/bin/senses-mcp"
 ENTRY = {"command": "/opt/senses-mcp", "args": []}
 

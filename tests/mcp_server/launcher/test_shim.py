@@ -21,7 +21,7 @@ from mcp_server.launcher.paths import Places, own_folder
 from tests.mcp_server.conftest import Era
 from tests.mcp_server.tools.test_tools import data_of
 
-REPOSITORY = Path(__file__).parents[2]
+REPOSITORY = Path(__file__).parents[3]
 SHIM = [sys.executable, "-m", "tests.mcp_server.fake_shim"]
 INITIALIZE = {
     "jsonrpc": "2.0",

@@ -348,7 +348,7 @@ def test_a_worker_finds_the_modules_its_daemon_found() -> None:
 
     variables = environment(given, ["", "/a", "relative", "/b", "/a"])
 
-    root = str(Path(__file__).parents[2])
+    root = str(Path(__file__).parents[3])
     assert variables == {"PATH": "/bin", "PYTHONPATH": f"{root}:/a:/b"}
 
 
