@@ -66,7 +66,7 @@ def _model(model: ModelStatus) -> dict[str, Any]:
         "downloaded": model.present,
         "size_gb": _gb(model.weights_bytes),
     }
-    if not model.present:
+    if not model.present and not model.error:
         facts["get_it"] = f"senses pull {model.name}"
     if model.state is not ModelState.ABSENT:
         facts |= {"memory_gb": _gb(model.charged_bytes), "active": model.active, "queued": model.queued}

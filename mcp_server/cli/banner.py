@@ -35,6 +35,7 @@ class ModelLine:
     size_bytes: int
     default: bool
     starter: bool
+    broken_reason: str = ""
 
 
 def welcome(url: str, settings: Settings, commands: Commands, models: Sequence[ModelLine], *, apple_gpu: bool) -> str:
@@ -76,7 +77,7 @@ def models_table(models: Sequence[ModelLine]) -> str:
             model.task,
             size(model.size_bytes),
             presence(model),
-            model.description,
+            model.broken_reason or model.description,
         )
         for model in models
     )
@@ -86,6 +87,8 @@ def presence(model: ModelLine) -> str:
     """Say where a model is, or how to get it."""
     if model.present:
         return "built in" if model.starter else "here"
+    if model.broken_reason:
+        return "broken"
     return "not in this build" if model.starter else f"senses pull {model.name}"
 
 

@@ -251,6 +251,7 @@ def model_lines(settings: "Settings") -> list["ModelLine"]:
             catalog.weights_bytes(model),
             catalog.is_default(model),
             model.starter,
+            catalog.broken_reason(model),
         )
         for model in catalog.models()
     ]

@@ -17,8 +17,8 @@ from rich.progress import (
 )
 
 from mcp_server.cli.banner import size
-from model_runtime.catalog.catalog import ANY_FILES, Catalog, open_catalog
-from model_runtime.catalog.model import Artifact, Model
+from model_runtime.catalog.catalog import Catalog, open_catalog
+from model_runtime.catalog.model import ANY_FILES, Artifact, Model
 from model_runtime.errors import Cancelled, UnknownModel
 from model_runtime.hub.cache import HubCache, hub_folder
 from model_runtime.hub.download import pull
@@ -34,12 +34,15 @@ def pull_model(settings: Settings, name: str, say: Callable[[str], None]) -> Non
 
     Raises:
         UnknownModel: it is neither an alias nor the name of a repository.
+        ModelBroken: it is local, and its folder cannot be used.
         PullFailed: the download cannot start or go on.
         Cancelled: Ctrl-C.
     """
     cache = hub_folder(os.environ)
-    model = find_model(open_catalog(settings, HubCache(cache)), name)
+    catalog = open_catalog(settings, HubCache(cache))
+    model = find_model(catalog, name)
     if model.path:
+        catalog.folders(model)
         say(f"{model.name} is in {model.path}; there is nothing to download.")
         return
     expected = f" ({size(model.download_bytes)})" if model.download_bytes else ""

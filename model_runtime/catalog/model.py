@@ -7,6 +7,19 @@ from model_runtime.requests import Task
 
 Option = str | int | float | bool
 
+ANY_FILES = (
+    "*.json",
+    "*.safetensors",
+    "*.npz",
+    "*.txt",
+    "*.jinja",
+    "*.model",
+    "*/*.json",
+    "*/*.safetensors",
+    "*/*.txt",
+)
+"""Which files of a whole repository are downloaded."""
+
 
 @dataclass(frozen=True, slots=True)
 class Artifact:
