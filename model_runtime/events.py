@@ -3,7 +3,7 @@
 What is doubtful before anything is done comes first of all.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from model_runtime.media.types import ImageData
@@ -174,3 +174,10 @@ class Finished:
 
 EngineEvent = Warnings | Progress | TextDelta | LanguageDetected | Segment | AudioChunk | Preview
 Event = Queued | Loading | EngineEvent | Finished
+
+
+def with_warnings(finished: Finished, warnings: tuple[str, ...]) -> Finished:
+    """Return the end of a request with these warnings before the ones of its result."""
+    if not warnings:
+        return finished
+    return replace(finished, result=replace(finished.result, warnings=(*warnings, *finished.result.warnings)))

@@ -92,3 +92,17 @@ class Speak:
 
 
 Request = Chat | GenerateImage | Transcribe | Speak
+
+
+def task_of(request: Request) -> Task:
+    """Return what a request asks of a model: a chat without images is a text task."""
+    match request:
+        case Chat(messages=messages):
+            sees = any(not isinstance(part, str) for message in messages for part in message.content)
+            return Task.VISION if sees else Task.TEXT
+        case GenerateImage():
+            return Task.IMAGE
+        case Transcribe():
+            return Task.TRANSCRIPTION
+        case Speak():
+            return Task.SPEECH

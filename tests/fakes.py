@@ -3,6 +3,7 @@
 import io
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable
 from dataclasses import replace
+from itertools import count
 
 import anyio
 from PIL import Image
@@ -77,6 +78,8 @@ class FakeService:
         self.gate = gate
         self.warnings: tuple[str, ...] = ()
         self.requests: list[Request] = []
+        self.request_ids: list[int | None] = []
+        self.ids = count(1)
         self.keep_alives: list[float | None] = []
         self.clients: list[str] = []
         self.cancelled_requests: list[Request] = []
@@ -100,11 +103,21 @@ class FakeService:
             )
         return name
 
+    def new_request_id(self) -> int:
+        """Count from 1."""
+        return next(self.ids)
+
     async def run(
-        self, request: Request, *, client: str = "", keep_alive_seconds: float | None = None
+        self,
+        request: Request,
+        *,
+        client: str = "",
+        keep_alive_seconds: float | None = None,
+        request_id: int | None = None,
     ) -> AsyncGenerator[Event]:
         """Send what a real runtime sends."""
         self.requests.append(request)
+        self.request_ids.append(request_id)
         self.clients.append(client)
         self.keep_alives.append(keep_alive_seconds)
         if self.error is not None:

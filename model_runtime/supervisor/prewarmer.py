@@ -33,28 +33,37 @@ class Prewarmer:
     """Keeps the spare process that will most likely be wanted, as long as there is room for it."""
 
     def __init__(
-        self, library: CatalogProtocol, spare: SpareWorker, asked: Iterable[str], clock: Callable[[], float]
+        self,
+        catalog: CatalogProtocol,
+        spare: SpareWorker,
+        recent_requests: Iterable[str],
+        clock: Callable[[], float],
+        *,
+        is_enabled: bool = True,
     ) -> None:
-        self._library = library
+        self._catalog = catalog
+        self._is_enabled = is_enabled
         self._spare = spare
         self._clock = clock
-        self._recent_requests = deque(asked, MAX_RECENT_REQUESTS)
+        self._recent_requests = deque(recent_requests, MAX_RECENT_REQUESTS)
         self._last_request_at = clock()
 
     def record_request(self, model: str) -> None:
-        """Somebody asked for this model."""
+        """Note a request for this model."""
         self._recent_requests.append(model)
         self._last_request_at = self._clock()
 
     def prepare(self, resident: Container[str], free_bytes: int) -> None:
         """Start a spare process for what is likely next, where there is room. Call it while nothing else is done."""
+        if not self._is_enabled:
+            return
         is_late = self._clock() - self._last_request_at >= SPARE_IDLE_SECONDS
         if is_late or free_bytes < max(SPARE_ESTIMATE_BYTES, self._spare.held_bytes):
             self._spare.stop()
             return
-        absent = {model.name: model for model in self._library.models() if model.name not in resident}
+        absent = {model.name: model for model in self._catalog.models() if model.name not in resident}
         name = likely_next(self._recent_requests, absent)
-        if name is not None and self._library.is_present(absent[name]):
+        if name is not None and self._catalog.is_present(absent[name]):
             self._spare.preload(absent[name].engine)
 
     def release_if_needed(self, free_bytes: int) -> None:

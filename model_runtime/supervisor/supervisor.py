@@ -1,283 +1,295 @@
-"""Carries out what the scheduler decides, and tells it what happens. All of it on the event loop, without waiting.
+"""Carries out what the scheduler decides and reports to it what happens. All of it on the event loop, without waiting.
 
-Everything that happens becomes a `SchedulerEvent`; every `Action` that comes back is performed at once. Callers are
-answered by the requests, processes live in the pool.
+Every occurrence becomes a `SchedulerEvent`; every `SchedulerAction` that comes back is performed at once. The
+`RequestTable` answers callers; the `WorkerPool` owns the processes. Nothing outside this folder reaches either: its
+doors are `submit`, `load`, `unload`, `pin`, `cancel`, `dispatch`, `perform`, `view` and `close`.
 """
 
 import logging
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from math import inf
+
+import anyio
 
 from model_runtime.catalog.model import Model
 from model_runtime.catalog.protocol import CatalogProtocol
-from model_runtime.errors import ModelMissing, SensesError
-from model_runtime.ipc.messages import Cancel
+from model_runtime.errors import SensesError, ShuttingDown
+from model_runtime.prepare import PreparedRequest
 from model_runtime.process.process import StopTimeouts
 from model_runtime.requests import Task
 from model_runtime.scheduler.lanes import Lane
 from model_runtime.scheduler.messages import (
-    BudgetChanged,
-    CancelRequest,
-    Grant,
-    ModelLoaded,
-    RejectRequest,
+    PinChanged,
     RequestArrived,
     RequestCancelled,
-    RequestFinished,
     RetryRequested,
-    SchedulerAction,
     SchedulerEvent,
-    StartWorker,
-    StopWorker,
-    WorkerExited,
+    ShutdownStarted,
+    UnloadRequested,
 )
-from model_runtime.scheduler.model_record import CHARGED_STATES, DEFAULT_LOAD_SECONDS, ModelSpec
+from model_runtime.scheduler.model_record import DEFAULT_LOAD_SECONDS, ModelSpec
 from model_runtime.settings import Settings
 from model_runtime.status import ModelState
-from model_runtime.supervisor import memory
+from model_runtime.supervisor.action_performer import ActionPerformer
 from model_runtime.supervisor.active_request import ActiveRequest
 from model_runtime.supervisor.counters import CounterRegistry
 from model_runtime.supervisor.model_stats import ModelStatsStore
-from model_runtime.supervisor.model_worker import LOAD_TIMEOUT
 from model_runtime.supervisor.prewarmer import Prewarmer
+from model_runtime.supervisor.request_handle import RequestHandle
 from model_runtime.supervisor.request_table import RequestTable
-from model_runtime.supervisor.scheduler_errors import error_from_rejection
 from model_runtime.supervisor.scheduler_factory import create_scheduler
 from model_runtime.supervisor.status_feed import StatusFeed
+from model_runtime.supervisor.upkeep import Upkeep
+from model_runtime.supervisor.usage_log import UsageLog, recent_models
+from model_runtime.supervisor.view_builder import build_view
+from model_runtime.supervisor.views import SupervisorView
+from model_runtime.supervisor.watchdog import WatchdogAction
 from model_runtime.supervisor.worker_events import WorkerEventHandler
 from model_runtime.supervisor.worker_pool import WorkerPool
-from model_runtime.trace.usage_log import TraceLog, last_asked
 
 IMAGE_QUEUE_TIMEOUT_FACTOR = 2.5
-"""Pictures take long; a request for one may wait this much longer than others."""
+"""Images take long to generate; a request for one may wait this many times longer than others."""
+
+CANCEL_TIMEOUT_SECONDS = 2.0
+"""How long cancelled work may take to end when the runtime closes."""
 
 log = logging.getLogger(__name__)
 
 
 class Supervisor:
-    """The one writer of scheduler, requests and pool."""
+    """The one writer of scheduler, request table and worker pool."""
 
     def __init__(
         self,
-        library: CatalogProtocol,
+        catalog: CatalogProtocol,
         settings: Settings,
         clock: Callable[[], float],
-        patience: StopTimeouts,
+        stop_timeouts: StopTimeouts,
         feed: StatusFeed,
     ) -> None:
-        self.clock = clock
-        self.counters = CounterRegistry()
-        self.requests = RequestTable(clock, self.counters, self._on_queue_drained)
-        self.workers = WorkerPool(library, clock, patience)
-        self.scheduler = create_scheduler(settings)
-        self._library = library
+        self._catalog = catalog
         self._settings = settings
+        self._clock = clock
         self._feed = feed
+        self._scheduler = create_scheduler(settings)
+        self._counters = CounterRegistry()
+        self._requests = RequestTable(clock, self._counters, self._on_queue_drained)
+        self._pool = WorkerPool(catalog, clock, stop_timeouts)
         self._models: dict[str, Model] = {}
         self._model_stats = ModelStatsStore(settings.folders.data)
-        self._trace = TraceLog(settings.folders.data, time.time)
-        self._prewarmer = Prewarmer(library, self.workers.spare, last_asked(settings.folders.data), clock)
-        self._worker_events = WorkerEventHandler(
-            self.requests, self.workers, self.counters, clock, self.dispatch, feed.notify
+        self._usage_log = UsageLog(settings.folders.data, time.time)
+        recent_requests = recent_models(settings.folders.data)
+        self._prewarmer = Prewarmer(catalog, self._pool.spare, recent_requests, clock, is_enabled=settings.spare)
+        self._listener = WorkerEventHandler(self._requests, self._pool, self._counters, clock, self.dispatch, feed)
+        self._performer = ActionPerformer(
+            self._models,
+            self._requests,
+            self._pool,
+            self._counters,
+            clock,
+            self.dispatch,
+            settings.load_seconds,
+        )
+        self._upkeep = Upkeep(
+            self._scheduler,
+            self._requests,
+            self._pool,
+            self._prewarmer,
+            self._models,
+            self._model_stats,
+            self._usage_log,
+            clock,
+            self.dispatch,
+            self._fail,
         )
         self._pending_events: deque[SchedulerEvent] = deque()
-        self._is_handling = False
+        self._is_dispatching = False
 
-    # -- jobs ------------------------------------------------------------------------------------------------------
+    # -- requests --------------------------------------------------------------------------------------------------
 
-    def register(self, model: Model) -> None:
-        """Let the scheduler know a model, from its first use on."""
+    def submit(
+        self,
+        request_id: int,
+        prepared: PreparedRequest,
+        *,
+        client: str = "",
+        keep_alive_seconds: float | None = None,
+    ) -> RequestHandle:
+        """Queue a prepared request; leaving the handle's context releases or cancels it.
+
+        Raises:
+            InvalidInput: the request holds something that cannot be sent to a worker.
+        """
+        request = self._requests.add(request_id, prepared, client)
+        self._enqueue(request, keep_alive_seconds)
+        return RequestHandle(request, self._release)
+
+    def load(self, request_id: int, model: Model) -> RequestHandle:
+        """Queue an operator's wish to load a model; it is granted once the model is ready."""
+        request = self._requests.add_load(request_id, model)
+        self._enqueue(request, None)
+        return RequestHandle(request, self._release)
+
+    async def unload(self, model: Model) -> int:
+        """Let running requests end, stop the worker, wait until it is reaped and return the bytes given back."""
+        worker = self._pool.workers.get(model.name)
+        if worker is None:
+            return 0
+        self._pool.measure()
+        held_bytes = worker.footprint_bytes
+        self.dispatch(UnloadRequested(model.name))
+        await worker.process.exited.wait()
+        return held_bytes
+
+    def pin(self, model: Model, *, pinned: bool) -> None:
+        """Exempt a model from the idle timer and from eviction, or end that."""
+        self._register(model)
+        self.dispatch(PinChanged(model.name, pinned))
+
+    def cancel(self, request_id: int, error: SensesError) -> bool:
+        """Answer an open request with this error and end its work; False where no such request is open."""
+        request = self._requests.active.get(request_id)
+        if request is None:
+            return False
+        self._fail(request, error)
+        return True
+
+    def has_worker(self, model: str) -> bool:
+        """Whether a worker loads or holds this model."""
+        return model in self._pool.workers
+
+    def view(self) -> SupervisorView:
+        """Return everything at this moment, frozen."""
+        return build_view(self._scheduler, self._requests, self._pool, self._counters, self._upkeep.view)
+
+    def _register(self, model: Model) -> None:
+        """Make a model known to the scheduler at its first use."""
         if model.name in self._models:
             return
         self._models[model.name] = model
-        learned, stays = self._model_stats.get(model), model.keep_alive_seconds
-        plan = ModelSpec(
+        stats, keep_alive_seconds = self._model_stats.get(model), model.keep_alive_seconds
+        spec = ModelSpec(
             model.name,
-            learned.needed_bytes if learned else self._library.needed_bytes(model),
-            load_seconds=learned.load_seconds if learned else DEFAULT_LOAD_SECONDS,
+            stats.needed_bytes if stats else self._catalog.needed_bytes(model),
+            load_seconds=stats.load_seconds if stats else DEFAULT_LOAD_SECONDS,
             concurrency=model.concurrency,
-            keep_alive_seconds=self._settings.idle_seconds if stays is None else stays,
+            keep_alive_seconds=self._settings.idle_seconds if keep_alive_seconds is None else keep_alive_seconds,
             lane=Lane.HEAVY if model.heavy else Lane.LIGHT,
         )
-        self.scheduler.add(plan)
+        self._scheduler.add(spec)
 
-    def enqueue(self, job: ActiveRequest, *, working_bytes: int = 0, keep_alive_seconds: float | None = None) -> None:
-        """A job that was opened at the requests asks for its model.
-
-        One that rests after failures is tried again where an operator asks for it; one that failed for good also where
-        its files have changed.
-        """
-        self.register(job.model)
-        if self._should_retry(job):
-            self.dispatch(RetryRequested(job.model.name))
-        self._trace.asked(job.model.name)
-        self._prewarmer.record_request(job.model.name)
-        patience = self._settings.queue_seconds * (IMAGE_QUEUE_TIMEOUT_FACTOR if job.task is Task.IMAGE else 1.0)
+    def _enqueue(self, request: ActiveRequest, keep_alive_seconds: float | None) -> None:
+        model = request.model.name
+        self._register(request.model)
+        if self._should_retry(request):
+            self.dispatch(RetryRequested(model))
+        self._usage_log.record(model)
+        self._prewarmer.record_request(model)
+        factor = IMAGE_QUEUE_TIMEOUT_FACTOR if request.task is Task.IMAGE else 1.0
         self.dispatch(
             RequestArrived(
-                job.id,
-                job.model.name,
-                client=job.client,
-                working_bytes=working_bytes,
-                queue_timeout_seconds=patience,
+                request.id,
+                model,
+                client=request.client,
+                working_bytes=request.working_bytes,
+                queue_timeout_seconds=self._settings.queue_seconds * factor,
                 keep_alive_seconds=keep_alive_seconds,
-                is_batch=job.is_batch,
+                is_batch=request.is_batch,
             )
         )
 
-    def _should_retry(self, job: ActiveRequest) -> bool:
-        record = self.scheduler.records[job.model.name]
+    def _should_retry(self, request: ActiveRequest) -> bool:
+        """A model that backs off is tried again for an operator, and after a permanent failure once its files change."""
+        record = self._scheduler.records[request.model.name]
         if record.state is not ModelState.BACKOFF:
             return False
-        return job.is_load or (record.retry_at == inf and self.workers.files_changed(job.model))
+        return request.is_load or (record.retry_at == inf and self._pool.files_changed(request.model))
 
-    def save_stats(self) -> None:
-        """Keep what was learned about models, where there is anything new."""
-        for name, model in self._models.items():
-            record = self.scheduler.records[name]
-            if record.state is ModelState.READY:
-                self._model_stats.record(model, record)
-        self._model_stats.save()
-        self._trace.save()
+    def _release(self, request: ActiveRequest) -> None:
+        """The caller reads no more; where the request has no answer yet, that ends its work."""
+        if request.id in self._requests.active:
+            self._requests.release(request)
+            self._end_work(request)
+        request.outputs.close()
 
-    def prepare(self) -> None:
-        """Import ahead what is likely to be loaded next, while nothing runs or loads."""
-        records = self.scheduler.records.values()
-        is_loading = any(record.state is ModelState.STARTING for record in records)
-        if self._settings.spare and not (self.requests.active or is_loading or self.scheduler.closing):
-            resident = {record.name for record in records if record.state in CHARGED_STATES}
-            self._prewarmer.prepare(resident, self.scheduler.free_bytes)
+    def _fail(self, request: ActiveRequest, error: SensesError) -> None:
+        self._requests.fail(request, error)
+        self._end_work(request)
 
-    def set_gpu_limit(self, working_set_bytes: int) -> None:
-        """Keep to what the GPU works well with."""
-        budget = memory.budget_bytes(self._settings.budget_bytes, memory.total_bytes(), working_set_bytes)
-        if budget < self.scheduler.budget_bytes:
-            log.info("Models may take %.1f GB: 0.9 of what the system recommends for its GPU", budget / 1e9)
-            self.dispatch(BudgetChanged(budget))
+    def _end_work(self, request: ActiveRequest) -> None:
+        self.dispatch(RequestCancelled(request.id))
+        self._resume_reading(request)
 
-    def release(self, job: ActiveRequest) -> None:
-        """The caller reads no more; where it has no answer yet, that ends the work."""
-        if job.id in self.requests.active:
-            self.requests.release(job)
-            self._cancel(job)
-        job.outputs.close()
+    def _on_queue_drained(self, request: ActiveRequest) -> None:
+        request.queue_full_since = None
+        self._resume_reading(request)
 
-    def fail(self, job: ActiveRequest, error: SensesError) -> None:
-        """Answer a job with an error and end its work."""
-        self.requests.fail(job, error)
-        self._cancel(job)
-
-    def _cancel(self, job: ActiveRequest) -> None:
-        self.dispatch(RequestCancelled(job.id))
-        self._resume_reading(job)
-
-    def _on_queue_drained(self, job: ActiveRequest) -> None:
-        job.queue_full_since = None
-        self._resume_reading(job)
-
-    def _resume_reading(self, job: ActiveRequest) -> None:
-        """Listen to the job's process again unless another caller holds it back."""
-        worker = self.workers.by_incarnation(job.model.name, job.incarnation)
+    def _resume_reading(self, request: ActiveRequest) -> None:
+        """Read from the request's worker again, unless another of its callers does not read."""
+        worker = self._pool.by_incarnation(request.model.name, request.incarnation)
         if worker is None or not worker.is_paused:
             return
-        running = self.requests.running_on(worker)
-        if not any(other.queue_full_since is not None for other in running):
-            worker.is_paused, worker.last_message_at = False, self.clock()
-            for other in running:
-                other.last_progress_at = worker.last_message_at
-            worker.process.resume_reading()
+        running = self._requests.running_on(worker)
+        if any(other.queue_full_since is not None for other in running):
+            return
+        worker.is_paused, worker.last_message_at = False, self._clock()
+        for other in running:
+            other.last_progress_at = worker.last_message_at
+        worker.process.resume_reading()
 
-    # -- what the scheduler wants ----------------------------------------------------------------------------------
+    # -- the scheduler ---------------------------------------------------------------------------------------------
 
     def dispatch(self, event: SchedulerEvent) -> None:
-        """Tell the scheduler and do what it wants; what happens meanwhile is told afterwards."""
+        """Report an event to the scheduler and perform its actions; events that these cause are handled afterwards."""
         self._pending_events.append(event)
-        if isinstance(event, ModelLoaded):
-            self._log_load(event)
-        if self._is_handling:
+        if self._is_dispatching:
             return
-        self._is_handling = True
+        self._is_dispatching = True
         try:
             while self._pending_events:
-                for action in self.scheduler.handle(self.clock(), self._pending_events.popleft()):
-                    self._perform(action)
+                for action in self._scheduler.handle(self._clock(), self._pending_events.popleft()):
+                    self._performer.perform(action, self._listener)
         finally:
-            self._is_handling = False
-        self._prewarmer.release_if_needed(self.scheduler.free_bytes)
+            self._is_dispatching = False
+        self._prewarmer.release_if_needed(self._scheduler.free_bytes)
         self._notify_positions()
         self._feed.notify()
 
-    def _log_load(self, loaded: ModelLoaded) -> None:
-        worker = self.workers.by_incarnation(loaded.model, loaded.incarnation)
-        if worker is not None:
-            seconds = (worker.loaded_at or worker.started_at) - worker.started_at
-            self._trace.loaded(loaded.model, seconds, loaded.measured_bytes)
-
-    def _perform(self, action: SchedulerAction) -> None:
-        match action:
-            case StartWorker():
-                self._start_worker(action)
-            case StopWorker():
-                self._stop_worker(action)
-            case Grant():
-                self._grant(action)
-            case CancelRequest():
-                self._cancel_running(action)
-            case RejectRequest(request_id=number):
-                job = self.requests.active.get(number)
-                if job is not None:
-                    self.requests.fail(job, error_from_rejection(action, job.model.name))
-
-    def _start_worker(self, spawn: StartWorker) -> None:
-        model = self._models[spawn.model]
-        try:
-            worker = self.workers.start(model, spawn.incarnation, self._worker_events)
-        except (OSError, SensesError) as error:
-            self.counters.count_failed_load(model.name)
-            permanent = isinstance(error, ModelMissing)
-            self.dispatch(WorkerExited(model.name, spawn.incarnation, str(error), permanent))
-            return
-        log.info("Loading %s (%.2f GB reserved)", model.name, spawn.reserved_bytes / 1e9)
-        self.requests.notify_loading(worker)
-
-    def _stop_worker(self, stop: StopWorker) -> None:
-        worker = self.workers.by_incarnation(stop.model, stop.incarnation)
-        if worker is None:
-            return
-        log.info("Unloading %s: %s", stop.model, stop.reason)
-        worker.unload_reason = stop.reason
-        self.counters.count_unload(stop.model, stop.reason)
-        late = f"it showed no progress for {self._settings.load_seconds:.0f} s at {worker.stage!r}"
-        worker.process.stop(late if stop.reason == LOAD_TIMEOUT else "")
-
-    def _grant(self, grant: Grant) -> None:
-        job, worker = (
-            self.requests.active.get(grant.request_id),
-            self.workers.by_incarnation(grant.model, grant.incarnation),
-        )
-        if job is None or worker is None:
-            self.dispatch(RequestFinished(grant.request_id, grant.model, grant.incarnation, ok=False))
-            return
-        job.start(worker.incarnation, worker.loading_seconds(job.arrived_at), self.clock())
-        if job.is_load:
-            self.requests.finish_load(job)
-            self.dispatch(RequestFinished(grant.request_id, grant.model, grant.incarnation))
-        else:
-            worker.process.send_parts(job.encoded_command)
-
-    def _cancel_running(self, revoke: CancelRequest) -> None:
-        worker = self.workers.by_incarnation(revoke.model, revoke.incarnation)
-        if worker is not None:
-            worker.cancelled_at[revoke.request_id] = self.clock()
-            worker.process.send(Cancel(revoke.request_id))
-
     def _notify_positions(self) -> None:
-        for job in self.requests.active.values():
-            position = self.scheduler.position(job.id)
-            if position and position != job.position:
-                reason = self.scheduler.explain(job.model.name)
-                if self.scheduler.records[job.model.name].state is not ModelState.STARTING:
-                    log.info("Job %d waits at place %d: %s", job.id, position, reason)
-                self.requests.notify_position(job, position, reason, self.workers.workers.get(job.model.name))
+        for request in self._requests.active.values():
+            if request.granted_at is not None:
+                continue
+            position, model = self._scheduler.position(request.id), request.model.name
+            if position and position != request.position:
+                reason = self._scheduler.explain(model)
+                if self._scheduler.records[model].state is not ModelState.STARTING:
+                    log.info("Request %d waits at place %d: %s", request.id, position, reason)
+                self._requests.notify_position(request, position, reason, self._pool.workers.get(model))
+
+    # -- upkeep ----------------------------------------------------------------------------------------------------
+
+    def measure(self) -> None:
+        """Read the memory of every worker from the system."""
+        self._pool.measure()
+
+    def perform(self, actions: Iterable[WatchdogAction]) -> None:
+        """Carry out what a check of the watchdog decided."""
+        self._upkeep.perform(actions)
+
+    async def close(self, grace_seconds: float) -> None:
+        """Reject new requests, give running ones this long, cancel the rest, stop and reap every worker."""
+        self.dispatch(ShutdownStarted())
+        await self._wait_until(lambda: not self._requests.active, grace_seconds)
+        for request in list(self._requests.active.values()):
+            self._fail(request, ShuttingDown("Senses shut down before the work was done.", 5.0))
+        workers = self._pool.workers.values()
+        await self._wait_until(lambda: not any(worker.cancelled_at for worker in workers), CANCEL_TIMEOUT_SECONDS)
+        self._upkeep.save_stats()
+        await self._pool.stop_all()
+
+    async def _wait_until(self, condition: Callable[[], bool], seconds: float) -> None:
+        with anyio.move_on_after(seconds):
+            while not condition():
+                await self._feed.changed()

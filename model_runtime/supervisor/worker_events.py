@@ -1,4 +1,4 @@
-"""What worker processes report, turned into answers for callers and events for the scheduler."""
+"""What workers report, turned into answers for callers and events for the scheduler."""
 
 import logging
 from collections.abc import Callable
@@ -24,13 +24,14 @@ from model_runtime.supervisor.counters import CounterRegistry
 from model_runtime.supervisor.model_worker import LOAD_TIMEOUT, ModelWorker
 from model_runtime.supervisor.request_table import RequestTable
 from model_runtime.supervisor.scheduler_errors import worker_died
+from model_runtime.supervisor.status_feed import StatusFeed
 from model_runtime.supervisor.worker_pool import WorkerPool
 
 log = logging.getLogger(__name__)
 
 
 class WorkerEventHandler:
-    """The `Owner` of every worker process. `happen` tells the scheduler, `changed` tells whoever watches."""
+    """The `WorkerListener` of every worker. `dispatch` reports to the scheduler."""
 
     def __init__(
         self,
@@ -39,59 +40,65 @@ class WorkerEventHandler:
         counters: CounterRegistry,
         clock: Callable[[], float],
         dispatch: Callable[[SchedulerEvent], None],
-        changed: Callable[[], None],
+        feed: StatusFeed,
     ) -> None:
         self._requests = requests
         self._workers = workers
         self._counters = counters
         self._clock = clock
         self._dispatch = dispatch
-        self._changed = changed
+        self._feed = feed
 
-    def on_message(self, process: WorkerProcess, report: WorkerMessage) -> None:
-        """A worker said something."""
-        worker = self._workers.by_process(process)
-        if worker is None:
+    def on_message(self, process: WorkerProcess, message: WorkerMessage) -> None:
+        """A worker sent a message; one from a process that was replaced changes nothing."""
+        worker = self._workers.workers.get(process.name)
+        if worker is None or worker.process is not process:
             return
-        worker.last_message_at = self._clock()
-        match report:
-            case RequestOutput():
-                self._on_output(worker, report)
+        worker.last_message_at = now = self._clock()
+        match message:
+            case RequestOutput(request_id, event):  # the hot path: once per token
+                request = self._requests.active.get(request_id)
+                if request is None:
+                    return
+                request.deliver(event, now)
+                if request.queue_full_since is not None and not worker.is_paused:
+                    worker.is_paused = True
+                    process.pause_reading()
+                if self._feed.watcher_count:
+                    self._feed.notify()
             case RequestOutcome():
-                self._on_outcome(worker, report)
+                self._on_outcome(worker, message)
             case Heartbeat():
-                self._on_heartbeat(worker, report)
-            case LoadProgress(stage, fraction):
-                worker.stage, worker.fraction = stage, fraction
-                self._requests.notify_loading(worker)
-                self._dispatch(LoadProgressed(process.name, process.incarnation))
+                self._on_heartbeat(worker, message)
+            case LoadProgress():
+                self._on_load_progress(worker, message)
             case Ready():
-                self._on_ready(worker, report)
+                self._on_ready(worker, message)
             case LoadError(error, permanent):
                 worker.load_error, worker.is_permanent = error.message, permanent
             case Hello() | Preloaded() | GpuProbed():
                 pass
 
     def on_disconnect(self, process: WorkerProcess, cause: str) -> None:
-        """A worker will say nothing more: its callers learn why at once."""
+        """A worker sends no more messages: its callers learn the cause at once."""
         worker = self._workers.by_process(process)
-        for job in self._requests.running_on(worker) if worker is not None else ():
-            if job.has_output or job.was_retried or process.stop_requested:
-                self._requests.fail(job, worker_died(process.name, cause))
+        for request in self._requests.running_on(worker) if worker is not None else ():
+            if request.has_output or request.was_retried or process.stop_requested:
+                self._requests.fail(request, worker_died(process.name, cause))
 
     def on_exit(self, process: WorkerProcess, cause: str) -> None:
-        """A process is gone and its memory is back."""
+        """A process was reaped: its memory is back."""
         worker = self._workers.by_process(process)
         if worker is None:
             return
         self._workers.remove(process)
         cause = worker.load_error or cause
-        log.info("%s is gone: %s", process.name, cause)
+        log.info("The worker of %s has exited: %s", process.name, cause)
         if worker.loaded_at is None and worker.unload_reason in ("", LOAD_TIMEOUT):
             self._counters.count_failed_load(process.name)
-        untouched = self._requests.running_on(worker)
-        for job in untouched:
-            job.requeue()
+        retriable = self._requests.running_on(worker)
+        for request in retriable:
+            request.requeue()
         self._dispatch(
             WorkerExited(
                 process.name,
@@ -99,36 +106,31 @@ class WorkerEventHandler:
                 cause,
                 permanent=worker.is_permanent,
                 oom_suspected=process.oom_suspected,
-                retriable=frozenset(job.id for job in untouched),
+                retriable=frozenset(request.id for request in retriable),
             )
         )
 
-    def _on_output(self, worker: ModelWorker, report: RequestOutput) -> None:
-        job = self._requests.active.get(report.request_id)
-        if job is None:
+    def _on_outcome(self, worker: ModelWorker, message: RequestOutcome) -> None:
+        worker.cancelled_at.pop(message.request_id, None)
+        request, outcome = self._requests.active.get(message.request_id), message.outcome
+        if request is not None and isinstance(outcome, SensesError):
+            self._requests.fail(request, outcome)
+        elif request is not None and isinstance(outcome, Result):
+            self._requests.finish(request, outcome)
+        is_ok = isinstance(outcome, Result)
+        self._dispatch(RequestFinished(message.request_id, worker.model.name, worker.incarnation, is_ok))
+
+    def _on_heartbeat(self, worker: ModelWorker, heartbeat: Heartbeat) -> None:
+        if heartbeat.progress_count == worker.progress_count:
             return
-        self._requests.deliver(job, report.event)
-        if job.queue_full_since is not None and not worker.is_paused:
-            worker.is_paused = True
-            worker.process.pause_reading()
-        self._changed()
+        worker.progress_count = heartbeat.progress_count
+        for request in self._requests.running_on(worker):
+            request.last_progress_at = worker.last_message_at
 
-    def _on_outcome(self, worker: ModelWorker, report: RequestOutcome) -> None:
-        worker.cancelled_at.pop(report.request_id, None)
-        job, outcome = self._requests.active.get(report.request_id), report.outcome
-        if job is not None and isinstance(outcome, SensesError):
-            self._requests.fail(job, outcome)
-        elif job is not None and isinstance(outcome, Result):
-            self._requests.finish(job, outcome)
-        self._dispatch(
-            RequestFinished(report.request_id, worker.model.name, worker.incarnation, isinstance(outcome, Result))
-        )
-
-    def _on_heartbeat(self, worker: ModelWorker, beat: Heartbeat) -> None:
-        if beat.progress_count != worker.progress_count:
-            worker.progress_count = beat.progress_count
-            for job in self._requests.running_on(worker):
-                job.last_progress_at = worker.last_message_at
+    def _on_load_progress(self, worker: ModelWorker, progress: LoadProgress) -> None:
+        worker.stage, worker.fraction = progress.stage, progress.fraction
+        self._requests.notify_loading(worker)
+        self._dispatch(LoadProgressed(worker.model.name, worker.incarnation))
 
     def _on_ready(self, worker: ModelWorker, ready: Ready) -> None:
         worker.loaded_at, worker.fraction = self._clock(), 1.0

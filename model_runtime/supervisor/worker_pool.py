@@ -82,7 +82,7 @@ class WorkerPool:
         processes = [worker.process for worker in self.workers.values()]
         for worker in self.workers.values():
             if worker.cancelled_at:
-                worker.process.kill("it went on with a cancelled job while Senses was shutting down")
+                worker.process.kill("the worker went on with a cancelled request while Senses was shutting down")
             worker.process.stop()
         self.spare.stop()
         for process in processes:

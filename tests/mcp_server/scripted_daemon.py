@@ -17,7 +17,7 @@ async def open_scripted_runtime(settings: Settings) -> AsyncGenerator[ClosableSe
     """The runtime with these two models."""
     slow = scripted_model("slow", load=f"touch {settings.folders.data / 'loading'}; hang")
     catalog = ScriptedCatalog(scripted_model("m"), slow)
-    async with Runtime(catalog, settings, check=skip_validation) as runtime:
+    async with Runtime(catalog, settings, validate=skip_validation) as runtime:
         yield runtime
 
 

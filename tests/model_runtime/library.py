@@ -132,12 +132,12 @@ async def open_runtime(
     settings: Settings,
     catalog: CatalogProtocol,
     *,
-    check: Callable[[Request, Model, Mapping[str, Path]], None] = skip_validation,
+    validate: Callable[[Request, Model, Mapping[str, Path]], None] = skip_validation,
     **overrides: Any,
 ) -> AsyncGenerator[Runtime]:
     """A runtime that ticks quickly and has little patience with processes."""
     _preexisting_pids.clear()
     _preexisting_pids.update(child.pid for child in psutil.Process().children())
     options: dict[str, Any] = {"tick_seconds": 0.02, "stop_timeouts": SHORT_STOP_TIMEOUTS} | overrides
-    async with Runtime(catalog, settings, check=check, **options) as runtime:
+    async with Runtime(catalog, settings, validate=validate, **options) as runtime:
         yield runtime

@@ -34,8 +34,9 @@ from model_runtime.events import (
     TranscriptionResult,
 )
 from model_runtime.media.types import Audio, ImageData
+from model_runtime.prepare import INLINE_CHARACTERS
 from model_runtime.requests import Chat, GenerateImage, Message, Request, Speak, Task, Transcribe
-from model_runtime.runtime import SHORT_CHAT_LETTERS, Runtime
+from model_runtime.runtime import Runtime
 from model_runtime.settings import Settings
 from model_runtime.status import ModelState
 from tests.model_runtime.calls import BackgroundCall, chat, model_status_of, run_chat, run_request, wait_for_status
@@ -372,7 +373,7 @@ async def test_bad_input_is_refused_before_anything_is_queued_or_loaded(settings
     def check(request: Request, model: Model, folders: object) -> None:
         raise InvalidInput("max_tokens is -1; it must be positive.", param="max_tokens")
 
-    async with open_runtime(settings, ScriptedCatalog(scripted_model("m")), check=check) as runtime:
+    async with open_runtime(settings, ScriptedCatalog(scripted_model("m")), validate=check) as runtime:
         with pytest.raises(InvalidInput, match="max_tokens is -1"):
             await run_chat(runtime, chat("say a"))
         status = runtime.status()
@@ -387,8 +388,8 @@ async def test_only_a_short_chat_with_a_loaded_model_is_checked_on_the_event_loo
     def check(request: Request, model: Model, folders: object) -> None:
         on_the_loop.append(threading.current_thread() is threading.main_thread())
 
-    async with open_runtime(settings, ScriptedCatalog(scripted_model("m")), check=check) as runtime:
-        for script in ("say a", "say b", "say c" + " " * SHORT_CHAT_LETTERS):
+    async with open_runtime(settings, ScriptedCatalog(scripted_model("m")), validate=check) as runtime:
+        for script in ("say a", "say b", "say c" + " " * INLINE_CHARACTERS):
             await run_chat(runtime, chat(script))
 
     assert on_the_loop == [False, True, False]

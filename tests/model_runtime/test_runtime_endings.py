@@ -152,7 +152,7 @@ async def test_a_worker_that_ignores_a_cancel_does_not_work_on_for_ever(
         deaf.cancel_scope.cancel()
         status = await wait_for_status(runtime, lambda status: bool(model_status_of(status).error))
 
-    assert "went on with a cancelled job" in model_status_of(status).error
+    assert "went on with a cancelled request" in model_status_of(status).error
 
 
 async def test_a_caller_that_never_reads_is_given_up(settings: Settings, library: ScriptedCatalog) -> None:
@@ -181,11 +181,11 @@ async def _read_to_the_end(runtime: Runtime, generator: object) -> None:
     ("script", "cause"),
     [
         (f"signal {int(signal.SIGSEGV)}", "SIGSEGV"),
-        ("print no memory left; exit 3", "code 3; its last words were: no memory left"),
-        ("exit 0", "left with code 0"),
-        ("garbage", "what is no message"),
-        ("lie 4000000000", "what is no message"),
-        *((f"cut {count}", "left with code 1") for count in (1, 7, 8, 9, 20)),
+        ("print no memory left; exit 3", "code 3; last log line: no memory left"),
+        ("exit 0", "exited with code 0"),
+        ("garbage", "sent an invalid message"),
+        ("lie 4000000000", "sent an invalid message"),
+        *((f"cut {count}", "exited with code 1") for count in (1, 7, 8, 9, 20)),
     ],
 )
 async def test_a_crash_answers_its_caller_with_the_cause_and_the_next_call_works(
@@ -241,7 +241,7 @@ async def test_a_crash_while_loading_is_tried_once_more_and_then_told(settings: 
         status = runtime.status()
 
     assert isinstance(call.error, LoadFailed)
-    assert "its process left with code 3; its last words were: corrupt shard" in call.error.message
+    assert "the worker exited with code 3; last log line: corrupt shard" in call.error.message
     assert status.counters.loads == {("m", "failed"): 2}
 
 
@@ -298,7 +298,7 @@ async def test_files_that_vanish_before_the_load_are_told(settings: Settings, li
     def vanish(request: object, model: Model, folders: Mapping[str, Path]) -> None:
         library.missing.add("m")
 
-    async with open_runtime(settings, library, check=vanish) as runtime:
+    async with open_runtime(settings, library, validate=vanish) as runtime:
         with pytest.raises(LoadFailed, match="senses pull m"):
             await run_chat(runtime, chat("say a"))
 
@@ -461,7 +461,7 @@ async def test_an_idle_process_that_leaves_of_its_own_accord_is_started_again(
         left = await wait_for_status(runtime, lambda status: model_status_of(status).state is ModelState.BACKOFF)
         again = await run_chat(runtime, chat("say b"))
 
-    assert "left with code 0" in model_status_of(left).error
+    assert "exited with code 0" in model_status_of(left).error
     assert (first, again) == ("a", "b")
 
 

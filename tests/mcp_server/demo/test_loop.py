@@ -39,7 +39,12 @@ class Picky(FakeService):
         self.upset = upset
 
     async def run(
-        self, request: Request, *, client: str = "", keep_alive_seconds: float | None = None
+        self,
+        request: Request,
+        *,
+        client: str = "",
+        keep_alive_seconds: float | None = None,
+        request_id: int | None = None,
     ) -> AsyncGenerator[Event]:
         """Serve what is acceptable."""
         self.upset(request)
@@ -51,7 +56,12 @@ class Deaf(FakeService):
     """The fake runtime that hears no words."""
 
     async def run(
-        self, request: Request, *, client: str = "", keep_alive_seconds: float | None = None
+        self,
+        request: Request,
+        *,
+        client: str = "",
+        keep_alive_seconds: float | None = None,
+        request_id: int | None = None,
     ) -> AsyncGenerator[Event]:
         """Hear nothing."""
         async for event in super().run(request, client=client, keep_alive_seconds=keep_alive_seconds):

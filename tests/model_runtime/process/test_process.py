@@ -151,12 +151,12 @@ async def test_what_an_engine_prints_goes_to_the_log_and_never_into_the_link() -
 @pytest.mark.parametrize(
     ("script", "cause"),
     [
-        ("print out of ideas; exit 3", "left with code 3; its last words were: out of ideas"),
-        ("exit 0", "left with code 0"),
-        (f"signal {int(signal.SIGSEGV)}", "ended by SIGSEGV, a fault in native code"),
-        (f"signal {int(signal.SIGKILL)}", "ended by SIGKILL, which is what the system does when memory runs out"),
-        ("exhaust", "left with code 70; its last words were: MemoryError"),
-        ("garbage", "it sent what is no message"),
+        ("print out of ideas; exit 3", "exited with code 3; last log line: out of ideas"),
+        ("exit 0", "exited with code 0"),
+        (f"signal {int(signal.SIGSEGV)}", "killed by SIGSEGV, a fault in native code"),
+        (f"signal {int(signal.SIGKILL)}", "killed by SIGKILL, which is what the system does when memory runs out"),
+        ("exhaust", "exited with code 70; last log line: MemoryError"),
+        ("garbage", "the worker sent an invalid message"),
     ],
 )
 async def test_the_end_of_a_worker_is_told_once_with_its_cause(script: str, cause: str) -> None:
@@ -254,7 +254,7 @@ async def test_a_worker_that_is_asked_to_leave_leaves_by_itself(load: str) -> No
         with anyio.fail_after(20):
             await process.exited.wait()
 
-    assert listener.lost_because == ["its process left with code 0"]
+    assert listener.lost_because == ["the worker exited with code 0"]
 
 
 async def test_a_worker_that_does_not_leave_is_terminated(tmp_path: Path) -> None:
@@ -378,10 +378,10 @@ def test_the_last_words_are_the_last_line_and_only_so_many_are_kept() -> None:
 @pytest.mark.parametrize(
     ("status", "clause"),
     [
-        (0, "its process left with code 0"),
-        (7 << 8, "its process left with code 7"),
-        (int(signal.SIGTERM), "its process was ended by SIGTERM"),
-        (99, "its process was ended by signal 99"),
+        (0, "the worker exited with code 0"),
+        (7 << 8, "the worker exited with code 7"),
+        (int(signal.SIGTERM), "the worker was killed by SIGTERM"),
+        (99, "the worker was killed by signal 99"),
     ],
 )
 def test_an_exit_status_becomes_a_clause(status: int, clause: str) -> None:

@@ -406,7 +406,7 @@ def test_a_request_that_comes_right_after_a_crash_waits_the_short_pause_and_is_s
     core = scheduler()
     core.handle(0, RequestArrived(1, "eyes"))
     core.handle(1, ModelLoaded("eyes", 1, 100))
-    core.handle(2, WorkerExited("eyes", 1, cause="its process was ended by SIGSEGV"))
+    core.handle(2, WorkerExited("eyes", 1, cause="the worker was killed by SIGSEGV"))
 
     during_the_pause = core.handle(2.1, RequestArrived(2, "eyes"))
     after_it = core.handle(3.1, Tick())

@@ -14,8 +14,8 @@ from model_runtime.events import (
     Timings,
 )
 from model_runtime.media.types import Audio, ImageData
-from model_runtime.requests import Chat, GenerateImage, Message, Request, Speak, Task, Transcribe
-from model_runtime.supervisor.active_request import ActiveRequest, task_of
+from model_runtime.requests import Chat, GenerateImage, Message, Request, Speak, Task, Transcribe, task_of
+from model_runtime.supervisor.active_request import ActiveRequest
 from model_runtime.supervisor.output_queue import OutputQueue
 
 
@@ -53,7 +53,7 @@ def test_a_request_tells_its_task(request_: Request, task: Task) -> None:
 def test_a_job_knows_how_far_it_is(events: list[EngineEvent], progress: tuple[str, float, float]) -> None:
     running = job()
     for number, event in enumerate(events):
-        running.record_output(event, 200.0 + number)
+        running.deliver(event, 200.0 + number)
 
     assert (running.stage, running.done, running.total) == progress
     assert running.last_progress_at == 200.0 + len(events) - 1

@@ -34,7 +34,7 @@ def test_the_time_to_come_back_is_one_that_clients_accept(seconds: float | None,
 def test_what_is_wrong_for_good_says_why() -> None:
     large = error_from_rejection(RejectRequest(1, "model_too_large", "", None, 9_000_000_000, 4_000_000_000), "m")
     failed = error_from_rejection(RejectRequest(1, "load_failed", "no such tensor.", None), "m")
-    died = error_from_rejection(RejectRequest(1, "worker_died", "its process left with code 3", None), "m")
+    died = error_from_rejection(RejectRequest(1, "worker_died", "the worker exited with code 3", None), "m")
     leaving = error_from_rejection(RejectRequest(1, "shutting_down", "Senses is shutting down.", 5.0), "m")
 
     assert isinstance(large, ModelTooLarge)
@@ -42,5 +42,5 @@ def test_what_is_wrong_for_good_says_why() -> None:
     assert isinstance(failed, LoadFailed)
     assert failed.message == "m could not be loaded: no such tensor."
     assert isinstance(died, WorkerDied)
-    assert died.message == ("m stopped in the middle: its process left with code 3. The next call starts it again.")
+    assert died.message == ("m stopped in the middle: the worker exited with code 3. The next call starts it again.")
     assert isinstance(leaving, ShuttingDown)

@@ -7,11 +7,14 @@ import pytest
 from model_runtime.errors import WorkerDied
 from model_runtime.events import TextDelta
 from model_runtime.ipc.messages import RequestOutcome
+from model_runtime.prepare import PreparedRequest
 from model_runtime.process.process import StopTimeouts, WorkerProcess
+from model_runtime.requests import Task
 from model_runtime.scheduler.messages import SchedulerEvent, WorkerExited
 from model_runtime.supervisor.counters import CounterRegistry
 from model_runtime.supervisor.model_worker import ModelWorker
 from model_runtime.supervisor.request_table import RequestTable
+from model_runtime.supervisor.status_feed import StatusFeed
 from model_runtime.supervisor.worker_events import WorkerEventHandler
 from model_runtime.supervisor.worker_pool import WorkerPool
 from tests.model_runtime.calls import chat
@@ -36,17 +39,17 @@ class Hearing:
         self.requests = RequestTable(lambda: 0.0, counters, lambda job: None)
         self.pool = WorkerPool(ScriptedCatalog(model), lambda: 0.0, StopTimeouts())
         self.handler = WorkerEventHandler(
-            self.requests, self.pool, counters, lambda: 0.0, self.events.append, lambda: None
+            self.requests, self.pool, counters, lambda: 0.0, self.events.append, StatusFeed(cast(Any, None))
         )
         self.process = cast(WorkerProcess, Stub())
         self.pool.workers["m"] = ModelWorker(model, self.process, started_at=0.0, last_message_at=0.0)
-        self.job = self.requests.open(model, chat("say a"), "")
+        self.job = self.requests.add(1, PreparedRequest(chat("say a"), model, Task.TEXT), "")
         self.job.start(incarnation=1, loading_seconds=0.0, now=0.0)
 
 
 async def test_callers_are_answered_when_the_link_ends_and_bytes_come_back_when_the_process_does() -> None:
     hearing = Hearing()
-    hearing.requests.deliver(hearing.job, TextDelta("a"))
+    hearing.job.deliver(TextDelta("a"), 0.0)
 
     hearing.handler.on_disconnect(hearing.process, "it closed its link")
     jobs, before = dict(hearing.requests.active), list(hearing.events)

@@ -24,7 +24,12 @@ class TwoLines(FakeService):
         return super().resolve(name, task)
 
     async def run(
-        self, request: Request, *, client: str = "", keep_alive_seconds: float | None = None
+        self,
+        request: Request,
+        *,
+        client: str = "",
+        keep_alive_seconds: float | None = None,
+        request_id: int | None = None,
     ) -> AsyncGenerator[Event]:
         """Send both lines."""
         self.requests.append(request)
