@@ -365,12 +365,12 @@ async def test_a_process_that_gives_no_sign_of_life_is_ended(settings: Settings,
         await call.wait_until_finished()
 
     assert isinstance(call.error, WorkerDied)
-    assert "no sign of life" in call.error.message
+    assert "sent no heartbeat" in call.error.message
 
 
 async def test_a_process_that_announces_what_never_comes_is_ended(settings: Settings, library: ScriptedCatalog) -> None:
     async with open_runtime(settings, library, watchdog_limits=WatchdogLimits(heartbeat_seconds=1.5)) as runtime:
-        with pytest.raises(WorkerDied, match="no sign of life"):
+        with pytest.raises(WorkerDied, match="sent no heartbeat"):
             await run_chat(runtime, chat("say a; lie 1000000"))
         next_one = await run_chat(runtime, chat("say next"))
 
