@@ -6,6 +6,7 @@ import sys
 import tempfile
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 import anyio
@@ -37,23 +38,11 @@ def examine(settings: Settings, say: Say) -> bool:
         return False
 
 
-class Findings:
-    """Tells what came of each step, whichever model it was made by."""
-
-    def __init__(self, say: Say) -> None:
-        self._say = say
-
-    def begins(self, trip: Trip, sense: Sense) -> None:
-        """Say nothing yet."""
-
-    def tells(self, message: str) -> None:
-        """Say nothing yet."""
-
-    def ends(self, trip: Trip, step: Step) -> None:
-        """Say whether the step went well, and what it gave."""
-        well = not step.error and (step.sense in MADE or trip.agrees(step.sense))
-        gave = step.error or MADE.get(step.sense, step.text)
-        self._say(f"{_mark(well)} {VERBS[step.sense]} in {step.seconds:.1f} s: {gave}")
+def say_step(say: Say, trip: Trip, step: Step) -> None:
+    """Say whether a step went well, and what it gave."""
+    well = not step.error and (step.sense in MADE or trip.agrees(step.sense))
+    gave = step.error or MADE.get(step.sense, step.text)
+    say(f"{_mark(well)} {VERBS[step.sense]} in {step.seconds:.1f} s: {gave}")
 
 
 async def _try_starters(say: Say) -> bool:
@@ -68,7 +57,7 @@ async def _try_starters(say: Say) -> bool:
     with tempfile.TemporaryDirectory(prefix="senses-doctor-") as folder:
         models = models_for(("",) * len(Sense), starters=True)
         tour = Tour(Path(folder), (WORDS,), models, SIDE_PX)
-        trips = [trip async for trip in travel(tour, Findings(say), greeted)]
+        trips = [trip async for trip in travel(tour, partial(say_step, say), greeted)]
     for trip in trips:
         say(f"{_mark(trip.is_same)} {told(trip)}")
     return all(trip.is_same for trip in trips)

@@ -3,7 +3,7 @@
 import os
 import tempfile
 import time
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,9 +22,6 @@ CONNECT_SECONDS = 45.0
 STEP_SECONDS = 600
 """The largest models load and draw in this."""
 GRACE_SECONDS = 15.0
-
-Tell = Callable[[str], None]
-"""tell(message): how far a call is."""
 
 
 class NotReached(SensesError):
@@ -48,31 +45,17 @@ class Agent:
 
     client: Client
 
-    async def call(self, tool: str, tell: Tell, **arguments: Any) -> Called:
+    async def call(self, tool: str, **arguments: Any) -> Called:
         """Call a tool and wait for its result; whatever goes wrong comes back as `error`."""
         started = time.monotonic()
-
-        async def follow(progress: float, total: float | None, message: str | None) -> None:
-            tell(message or "")
-
         data: dict[str, Any] = {}
         try:
-            wait = {"wait_seconds": STEP_SECONDS}
-            result = await self.client.call_tool(
-                tool, arguments | wait, read_timeout_seconds=STEP_SECONDS + GRACE_SECONDS, progress_callback=follow
-            )
+            waiting = arguments | {"wait_seconds": STEP_SECONDS}
+            result = await self.client.call_tool(tool, waiting, read_timeout_seconds=STEP_SECONDS + GRACE_SECONDS)
             data, error = dict(result.structured_content or {}), _error(result)
         except MCPError as failure:
             error = f"{failure}. `senses status` says where the log is."
         return Called(data, time.monotonic() - started, error)
-
-    async def used_gb(self) -> float:
-        """Return the memory of all loaded models, 0 where it is not told."""
-        try:
-            result = await self.client.call_tool("media_status", {"section": "memory"})
-        except MCPError:
-            return 0.0
-        return float((result.structured_content or {}).get("memory", {}).get("used_gb", 0.0))
 
 
 @asynccontextmanager

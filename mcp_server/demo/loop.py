@@ -4,7 +4,7 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from mcp_server.demo.agent import Agent, Called, connected
 from mcp_server.demo.trip import Sense, Step, Trip
@@ -25,6 +25,8 @@ STARTERS = ("tts-starter", "stt-starter", "image-starter", "vlm-starter")
 """The built-in model of each sense, in their order."""
 
 Connect = Callable[[Path], AbstractAsyncContextManager[Agent]]
+OnStep = Callable[[Trip, Step], None]
+"""on_step(trip, step) is called after each step, whether it failed or not; `trip` has the step."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,20 +50,7 @@ def models_for(named: Sequence[str], *, starters: bool) -> dict[Sense, str]:
     return {sense: name or other for sense, name, other in zip(Sense, named, others, strict=True)}
 
 
-class Watch(Protocol):
-    """Whoever follows the loop."""
-
-    def begins(self, trip: Trip, sense: Sense) -> None:
-        """A step is started."""
-
-    def tells(self, message: str) -> None:
-        """How far the step is."""
-
-    def ends(self, trip: Trip, step: Step) -> None:
-        """A step is over, well or not."""
-
-
-async def travel(tour: Tour, watch: Watch, connect: Connect = connected) -> AsyncGenerator[Trip]:
+async def travel(tour: Tour, on_step: OnStep, connect: Connect = connected) -> AsyncGenerator[Trip]:
     """Send every sentence round, one after the other, and give each trip when it is over.
 
     Each has a connection of its own: a daemon that breaks costs one sentence. A step that fails ends its trip only.
@@ -71,21 +60,20 @@ async def travel(tour: Tour, watch: Watch, connect: Connect = connected) -> Asyn
     """
     for number, sentence in enumerate(tour.sentences, 1):
         async with connect(tour.folder) as agent:
-            trip = await _send_round(agent, tour, Trip(number, sentence), watch)
+            trip = await _send_round(agent, tour, Trip(number, sentence), on_step)
         yield trip
 
 
-async def _send_round(agent: Agent, tour: Tour, trip: Trip, watch: Watch) -> Trip:
+async def _send_round(agent: Agent, tour: Tour, trip: Trip, on_step: OnStep) -> Trip:
     for sense in Sense:
-        watch.begins(trip, sense)
         tool, arguments = _request(tour, trip, sense)
-        called = await agent.call(tool, watch.tells, model=tour.models.get(sense, "auto"), **arguments)
+        called = await agent.call(tool, model=tour.models.get(sense, "auto"), **arguments)
         step = _step(tour, trip, sense, called)
         trip = replace(trip, steps=(*trip.steps, step))
-        watch.ends(trip, step)
+        on_step(trip, step)
         if step.error:
             break
-    return replace(trip, used_gb=await agent.used_gb())
+    return trip
 
 
 def _request(tour: Tour, trip: Trip, sense: Sense) -> tuple[str, dict[str, Any]]:
@@ -113,11 +101,8 @@ def _step(tour: Tour, trip: Trip, sense: Sense, called: Called) -> Step:
     return Step(
         sense=sense,
         seconds=round(called.seconds, 2),
-        load_seconds=float(data.get("load_seconds") or 0.0),
-        model=str(data.get("model") or ""),
         starter=bool(data.get("starter")),
         text=text,
         file="" if called.error else path.name,
-        warnings=tuple(data.get("warnings") or ()),
         error=called.error or silent,
     )

@@ -4,7 +4,6 @@ One encoder serves one response: a new encoder for every piece would add its own
 """
 
 import io
-import itertools
 import struct
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -96,14 +95,6 @@ def wav_header(sample_rate: int, size: int = UNKNOWN_LENGTH) -> bytes:
     total = size if size == UNKNOWN_LENGTH else size + 36
     layout = (16, 1, 1, sample_rate, sample_rate * 2, 2, 16)
     return struct.pack("<4sI4s4sIHHIIHH4sI", b"RIFF", total, b"WAVE", b"fmt ", *layout, b"data", size)
-
-
-def peaks(pcm: bytes, count: int) -> list[float]:
-    """Summarise s16le samples as `count` loudest moments, 0..1, evenly spread; for drawing a waveform."""
-    samples = memoryview(pcm).cast("h")
-    edges = [len(samples) * number // count for number in range(count + 1)]
-    spans = (samples[start:end] for start, end in itertools.pairwise(edges))
-    return [max(max(span), -min(span)) / FULL_SCALE if len(span) else 0.0 for span in spans]
 
 
 class _Sink:

@@ -58,12 +58,11 @@ async def test_every_tool_is_tried_by_meaning(
 
 def test_what_is_heard_or_seen_wrong_is_a_failed_check_and_what_failed_ends_the_sentence() -> None:
     said: list[str] = []
-    findings = doctor.Findings(said.append)
     steps = (Step(Sense.SAID, 1.0), Step(Sense.HEARD, 0.5, text="a red ring"), Step(Sense.DRAWN, 2.0, error="No room."))
     trip = Trip(1, "a red circle", steps)
 
     for step in steps:
-        findings.ends(trip, step)
+        doctor.say_step(said.append, trip, step)
 
     assert [line.split(" in ")[0] for line in said] == ["ok   speaks", "FAIL hears", "FAIL draws"]
     assert said[-1].endswith(": No room.")
