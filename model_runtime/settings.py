@@ -69,6 +69,7 @@ class Settings:
     """0: decide from the machine's memory."""
     idle_seconds: float = 300.0
     eviction: Literal["lru", "cost"] = "lru"
+    """"cost" of Senses 0.1 is accepted; the daemon logs that it was removed and uses "lru"."""
     lanes: Literal["auto", "two", "exclusive", "off"] = "auto"
     """How models share the GPU: one heavy and one light at a time, one at all, or all at once; auto: by machine."""
     spare: bool = True

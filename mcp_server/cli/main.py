@@ -173,15 +173,6 @@ def install(
 
 @app.command()
 @plainly
-def trace() -> None:
-    """Show how much loading this machine did, by eviction policy, next to the best possible."""
-    from mcp_server.cli.trace import hindsight
-
-    typer.echo(hindsight(settings_with()))
-
-
-@app.command()
-@plainly
 def doctor() -> None:
     """Check that everything works, with the built-in models: what it draws it sees, what it says it hears."""
     from mcp_server.cli.doctor import examine

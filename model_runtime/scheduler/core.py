@@ -119,7 +119,7 @@ class Scheduler(State):
         )
         self.requests[request.id] = request
         record.queue.append(request)
-        record.note_arrival(self.now, request.working_bytes)
+        record.working_bytes = max(record.working_bytes, request.working_bytes)
 
     def _refusal(self, record: Record, arrived: Arrived) -> Refuse | None:
         if self.closing:

@@ -145,7 +145,7 @@ class State:
     def resident(self, record: Record) -> Resident:
         """A model as the eviction policy sees it."""
         idle = self.now - record.idle_since if record.idle_since is not None else 0.0
-        return Resident(record.name, record.charged_bytes, idle, record.load_seconds, record.rate(self.now))
+        return Resident(record.name, record.charged_bytes, idle)
 
     def leaving(self) -> list[Record]:
         """Models whose memory is on its way back."""

@@ -4,7 +4,6 @@ import logging
 
 from model_runtime.catalog.catalog import has_apple_gpu
 from model_runtime.scheduler.core import Scheduler
-from model_runtime.scheduler.eviction import POLICIES
 from model_runtime.scheduler.lanes import LANES
 from model_runtime.scheduler.model_record import Limits
 from model_runtime.settings import Settings
@@ -24,7 +23,11 @@ def scheduler_for(settings: Settings) -> Scheduler:
     budget = memory.budget_bytes(settings.budget_bytes, memory.total_bytes())
     if budget < settings.budget_bytes:
         log.warning("memory.budget_gb leaves too little for the rest of this machine: %.1f GB are used", budget / 1e9)
-    return Scheduler((), budget, limits, POLICIES[settings.eviction], LANES[lanes_for(settings)])
+    if settings.eviction != "lru":
+        log.warning(
+            "memory.eviction is %r: that policy was removed, lru is used. Remove the setting.", settings.eviction
+        )
+    return Scheduler((), budget, limits, lanes=LANES[lanes_for(settings)])
 
 
 def lanes_for(settings: Settings) -> str:

@@ -26,7 +26,6 @@ from model_runtime.scheduler.messages import (
     Grant,
     Happening,
     Left,
-    Loaded,
     Refuse,
     Retried,
     Revoke,
@@ -46,9 +45,9 @@ from model_runtime.supervisor.request_table import Desk
 from model_runtime.supervisor.scheduler_errors import error_of
 from model_runtime.supervisor.scheduler_factory import scheduler_for
 from model_runtime.supervisor.status_feed import Feed
+from model_runtime.supervisor.usage_log import UsageLog, recent_models
 from model_runtime.supervisor.worker_events import Ear
 from model_runtime.supervisor.worker_pool import House
-from model_runtime.trace.usage_log import TraceLog, last_asked
 
 IMAGE_PATIENCE = 2.5
 """Pictures take long; a request for one may wait this much longer than others."""
@@ -72,8 +71,8 @@ class Steward:
         self._feed = feed
         self._models: dict[str, Model] = {}
         self._ledger = Ledger(settings.folders.data)
-        self._trace = TraceLog(settings.folders.data, time.time)
-        self._foresight = Foresight(library, self.house.spare, last_asked(settings.folders.data), clock)
+        self._usage_log = UsageLog(settings.folders.data, time.time)
+        self._foresight = Foresight(library, self.house.spare, recent_models(settings.folders.data), clock)
         self._ear = Ear(self.desk, self.house, self.tally, clock, self.happen, feed.change)
         self._happenings: deque[Happening] = deque()
         self._is_handling = False
@@ -105,7 +104,7 @@ class Steward:
         self.plan(job.model)
         if self._may_try_again(job):
             self.happen(Retried(job.model.name))
-        self._trace.asked(job.model.name)
+        self._usage_log.record(job.model.name)
         self._foresight.asked(job.model.name)
         patience = self._settings.queue_seconds * (IMAGE_PATIENCE if job.task is Task.IMAGE else 1.0)
         self.happen(
@@ -133,7 +132,7 @@ class Steward:
             if record.state is ModelState.READY:
                 self._ledger.note(model, record)
         self._ledger.save()
-        self._trace.save()
+        self._usage_log.save()
 
     def prepare(self) -> None:
         """Import ahead what is likely to be loaded next, while nothing runs or loads."""
@@ -187,8 +186,6 @@ class Steward:
     def happen(self, happened: Happening) -> None:
         """Tell the scheduler and do what it wants; what happens meanwhile is told afterwards."""
         self._happenings.append(happened)
-        if isinstance(happened, Loaded):
-            self._note_load(happened)
         if self._is_handling:
             return
         self._is_handling = True
@@ -201,12 +198,6 @@ class Steward:
         self._foresight.make_way(self.scheduler.free_bytes)
         self._tell_positions()
         self._feed.change()
-
-    def _note_load(self, loaded: Loaded) -> None:
-        tenant = self.house.at(loaded.model, loaded.incarnation)
-        if tenant is not None:
-            seconds = (tenant.loaded_at or tenant.started_at) - tenant.started_at
-            self._trace.loaded(loaded.model, seconds, loaded.measured_bytes)
 
     def _perform(self, action: Action) -> None:
         match action:
