@@ -54,9 +54,9 @@ from model_runtime.events import (
     Transcript,
 )
 from model_runtime.ipc.codec import encode
-from model_runtime.ipc.framing import LENGTHS, pack
-from model_runtime.ipc.messages import Beat, JobEnded, JobEvent, LoadProgress, Ready
-from model_runtime.loading import Loaded, LoadSpec
+from model_runtime.ipc.framing import LENGTH_PREFIX, pack
+from model_runtime.ipc.messages import Heartbeat, LoadProgress, Ready, RequestOutcome, RequestOutput
+from model_runtime.loading import LoadedModel, LoadSpec
 from model_runtime.requests import Chat, GenerateImage, Request, Speak, Transcribe
 
 POLL_SECONDS = 0.002
@@ -71,7 +71,7 @@ class ScriptedEngine:
         self.idled = 0
         self.lingers = False
 
-    def load(self, spec: LoadSpec, report: Report) -> Loaded:
+    def load(self, spec: LoadSpec, report: Report) -> LoadedModel:
         """Follow the script of the option `load`."""
         for command, argument in commands(str(spec.options.get("load", ""))):
             if command == "progress":
@@ -79,13 +79,13 @@ class ScriptedEngine:
             elif command == "allocate":
                 self.memory.append(bytearray(os.urandom(1 << 20)) * int(argument))
             elif command == "claim":
-                return Loaded(int(argument), int(argument), int(argument))
+                return LoadedModel(int(argument), int(argument), int(argument))
             elif command == "refuse":
                 raise LoadFailed(argument)
             else:
                 list(obey(command, argument, lambda: None))
         held = sum(map(len, self.memory))
-        return Loaded(held, held, held)
+        return LoadedModel(held, held, held)
 
     def run(self, request: Request, check: Check) -> Iterator[EngineEvent | Result]:
         """Follow the request's script and end with a result of its kind."""
@@ -120,7 +120,7 @@ class ScriptedStepEngine:
         self.inner = ScriptedEngine()
         self.jobs: dict[int, Iterator[EngineEvent | Result]] = {}
 
-    def load(self, spec: LoadSpec, report: Report) -> Loaded:
+    def load(self, spec: LoadSpec, report: Report) -> LoadedModel:
         """Follow the script of the option `load`."""
         return self.inner.load(spec, report)
 
@@ -214,15 +214,19 @@ def _misbehave(command: str, argument: str) -> None:
             ctypes.PyDLL(None).shutdown(3, socket.SHUT_WR)
             os.kill(os.getpid(), signal.SIGSTOP)
         case "cut":
-            os.write(3, b"".join(pack(*encode(Beat((), 0, 0))))[: int(argument)])
+            os.write(3, b"".join(pack(*encode(Heartbeat((), 0, 0))))[: int(argument)])
             os._exit(1)
         case "lie":
-            os.write(3, LENGTHS.pack(10, int(argument)))
+            os.write(3, LENGTH_PREFIX.pack(10, int(argument)))
             os.kill(os.getpid(), signal.SIGSTOP)
         case "babble":
             ended = Cancelled("It says so itself.")
-            said = (JobEnded(int(argument), ended), JobEnded(999, ended), JobEvent(999, TextDelta("x")))
-            for report in (*said, Ready(Loaded(0, 0, 0)), LoadProgress("weights", 0.5)):
+            said = (
+                RequestOutcome(int(argument), ended),
+                RequestOutcome(999, ended),
+                RequestOutput(999, TextDelta("x")),
+            )
+            for report in (*said, Ready(LoadedModel(0, 0, 0)), LoadProgress("weights", 0.5)):
                 os.write(3, b"".join(pack(*encode(report))))
         case "leave":
             threading.Timer(0.1, os._exit, (0,)).start()

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from itertools import combinations
 
-from model_runtime.scheduler.eviction import Policy, Resident, least_recently_used
+from model_runtime.scheduler.eviction import EvictionCandidate, EvictionPolicy, least_recently_used
 
 EXACT_SEARCH_LIMIT = 12
 """Up to this many candidates every subset is tried (4096 sets); above, the cheapest bytes go first."""
@@ -39,7 +39,7 @@ class ReloadCosts:
         return rate * math.exp((at - self._now) / RATE_MEMORY_SECONDS)
 
 
-def cheapest_set(cost: Cost, candidates: Sequence[Resident], needed_bytes: int) -> list[str] | None:
+def cheapest_set(cost: Cost, candidates: Sequence[EvictionCandidate], needed_bytes: int) -> list[str] | None:
     """Return the set of models that frees enough at the lowest cost; of equally cheap sets the smaller one.
 
     None if all candidates together do not free enough.
@@ -58,14 +58,14 @@ def cheapest_set(cost: Cost, candidates: Sequence[Resident], needed_bytes: int) 
     return [resident.name for resident in best]
 
 
-POLICIES: dict[str, Callable[[Cost], Policy]] = {
+POLICIES: dict[str, Callable[[Cost], EvictionPolicy]] = {
     "lru": lambda cost: least_recently_used,
     "cost": lambda cost: partial(cheapest_set, cost),
 }
 
 
-def _cheapest_bytes_first(cost: Cost, candidates: Sequence[Resident], needed_bytes: int) -> list[str]:
-    chosen: list[Resident] = []
+def _cheapest_bytes_first(cost: Cost, candidates: Sequence[EvictionCandidate], needed_bytes: int) -> list[str]:
+    chosen: list[EvictionCandidate] = []
     for resident in sorted(candidates, key=lambda resident: cost(resident.name) / resident.charged_bytes):
         if _freed(chosen) >= needed_bytes:
             break
@@ -73,5 +73,5 @@ def _cheapest_bytes_first(cost: Cost, candidates: Sequence[Resident], needed_byt
     return [resident.name for resident in chosen]
 
 
-def _freed(residents: Sequence[Resident]) -> int:
+def _freed(residents: Sequence[EvictionCandidate]) -> int:
     return sum(resident.charged_bytes for resident in residents)

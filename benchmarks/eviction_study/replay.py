@@ -9,8 +9,19 @@ from dataclasses import dataclass
 from benchmarks.eviction_study.policies import POLICIES, ReloadCosts
 from benchmarks.eviction_study.trace import Trace
 from model_runtime.scheduler.core import Scheduler
-from model_runtime.scheduler.messages import Action, Arrived, Ended, Exited, Grant, Happening, Loaded, Spawn, Stop, Tick
-from model_runtime.scheduler.model_record import Limits, ModelPlan
+from model_runtime.scheduler.messages import (
+    Grant,
+    ModelLoaded,
+    RequestArrived,
+    RequestFinished,
+    SchedulerAction,
+    SchedulerEvent,
+    StartWorker,
+    StopWorker,
+    Tick,
+    WorkerExited,
+)
+from model_runtime.scheduler.model_record import ModelSpec, SchedulerLimits
 from model_runtime.supervisor.usage_log import ModelRequest
 
 
@@ -24,19 +35,19 @@ class Machine:
 
 def replay(trace: Trace, policy: str, machine: Machine) -> float:
     """Return the seconds of loading that the scheduler spends on a trace with this eviction policy."""
-    plans = [
-        ModelPlan(model, held, trace.load_seconds[model], keep_alive_seconds=machine.keep_alive_seconds)
+    specs = [
+        ModelSpec(model, held, trace.load_seconds[model], keep_alive_seconds=machine.keep_alive_seconds)
         for model, held in trace.held_bytes.items()
         if held <= machine.budget_bytes
     ]
     costs = ReloadCosts(trace.load_seconds)
-    limits = Limits(queue_seconds=1e12, churn_seconds=0.0)
-    simulator = _Simulator(Scheduler(plans, machine.budget_bytes, limits, POLICIES[policy](costs.cost)), trace)
+    limits = SchedulerLimits(queue_seconds=1e12, min_residency_seconds=0.0)
+    simulator = _Simulator(Scheduler(specs, machine.budget_bytes, limits, POLICIES[policy](costs.cost)), trace)
     for number, request in enumerate(fitting(trace, machine)):
         costs.record_request(request.model, request.at)
         # models whose time is over leave now rather than when it ended: nothing is loaded in between
         simulator.dispatch(request.at, Tick())
-        simulator.dispatch(request.at, Arrived(number, request.model))
+        simulator.dispatch(request.at, RequestArrived(number, request.model))
     return simulator.lost_seconds
 
 
@@ -53,21 +64,21 @@ class _Simulator:
         self._trace = trace
         self.lost_seconds = 0.0
 
-    def dispatch(self, now: float, event: Happening) -> None:
+    def dispatch(self, now: float, event: SchedulerEvent) -> None:
         """Give the scheduler an event, and what follows from its actions."""
         todo = [event]
         while todo:
             for action in self._scheduler.handle(now, todo.pop(0)):
                 todo += self._outcome(action)
 
-    def _outcome(self, action: Action) -> list[Happening]:
+    def _outcome(self, action: SchedulerAction) -> list[SchedulerEvent]:
         match action:
-            case Spawn(model, incarnation):
+            case StartWorker(model, incarnation):
                 self.lost_seconds += self._trace.load_seconds[model]
-                return [Loaded(model, incarnation, self._trace.held_bytes[model])]
+                return [ModelLoaded(model, incarnation, self._trace.held_bytes[model])]
             case Grant(request, model, incarnation):
-                return [Ended(request, model, incarnation)]
-            case Stop(model, incarnation):
-                return [Exited(model, incarnation)]
+                return [RequestFinished(request, model, incarnation)]
+            case StopWorker(model, incarnation):
+                return [WorkerExited(model, incarnation)]
             case _:
                 return []

@@ -5,7 +5,7 @@ from typing import Protocol
 
 from model_runtime.errors import SensesError
 from model_runtime.events import EngineEvent, Result
-from model_runtime.loading import Loaded, LoadSpec
+from model_runtime.loading import LoadedModel, LoadSpec
 from model_runtime.requests import Request
 
 Report = Callable[[str, float | None], None]
@@ -20,7 +20,7 @@ Outcome = EngineEvent | Result | SensesError
 class StepEngine(Protocol):
     """An engine that works on several jobs at once, a bounded step at a time (continuous batching)."""
 
-    def load(self, spec: LoadSpec, report: Report) -> Loaded:
+    def load(self, spec: LoadSpec, report: Report) -> LoadedModel:
         """Load and evaluate all weights; raises `LoadFailed` with what to do about it."""
         ...
 
@@ -44,7 +44,7 @@ class StepEngine(Protocol):
 class JobEngine(Protocol):
     """An engine that works on one job at a time, as a generator that ends with its `Result`."""
 
-    def load(self, spec: LoadSpec, report: Report) -> Loaded:
+    def load(self, spec: LoadSpec, report: Report) -> LoadedModel:
         """Load and evaluate all weights; raises `LoadFailed` with what to do about it."""
         ...
 

@@ -7,36 +7,36 @@ from typing import Protocol, cast
 from model_runtime.ipc.framing import Frame, FrameError, FrameReader
 
 
-class Listener(Protocol):
+class FrameListener(Protocol):
     """Who is told what comes over the link."""
 
     def frame_received(self, frame: Frame) -> None:
         """A whole frame came."""
         ...
 
-    def link_broken(self, error: FrameError) -> None:
+    def protocol_error(self, error: FrameError) -> None:
         """What came is no frame; nothing more will be read."""
         ...
 
-    def link_lost(self) -> None:
+    def connection_closed(self) -> None:
         """The other end is closed."""
         ...
 
 
-class LinkProtocol(asyncio.BufferedProtocol):
+class WorkerConnection(asyncio.BufferedProtocol):
     """Reads frames as they come; keeps what is sent before the connection stands."""
 
-    def __init__(self, listener: Listener) -> None:
+    def __init__(self, listener: FrameListener) -> None:
         self._listener = listener
         self._reader = FrameReader()
         self._transport: asyncio.Transport | None = None
-        self._early: list[bytes] = []
+        self._unsent: list[bytes] = []
         self._reading = True
 
     def send(self, parts: Sequence[bytes]) -> None:
         """Send these parts in order, at once or once the connection stands; nothing where it is closed."""
         if self._transport is None:
-            self._early += parts
+            self._unsent += parts
         elif not self._transport.is_closing():
             for part in parts:
                 self._transport.write(part)
@@ -56,8 +56,8 @@ class LinkProtocol(asyncio.BufferedProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """asyncio: the connection stands."""
         self._transport = cast(asyncio.Transport, transport)
-        self.send(self._early)
-        self._early = []
+        self.send(self._unsent)
+        self._unsent = []
         self.read(self._reading)
 
     def get_buffer(self, sizehint: int) -> memoryview:
@@ -69,11 +69,11 @@ class LinkProtocol(asyncio.BufferedProtocol):
         try:
             frames = self._reader.received(nbytes)
         except FrameError as error:
-            self._listener.link_broken(error)
+            self._listener.protocol_error(error)
             return
         for frame in frames:
             self._listener.frame_received(frame)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """asyncio: the other end is closed."""
-        self._listener.link_lost()
+        self._listener.connection_closed()

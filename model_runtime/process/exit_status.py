@@ -3,7 +3,7 @@
 import os
 import signal
 
-MEANINGS = {
+SIGNAL_MEANINGS = {
     "SIGKILL": "which is what the system does when memory runs out",
     "SIGABRT": "which is how Metal and native libraries give up",
     "SIGSEGV": "a fault in native code",
@@ -12,15 +12,15 @@ MEANINGS = {
 }
 
 
-def describe_exit(status: int, last_words: str) -> str:
+def describe_exit(status: int, last_line: str) -> str:
     """Turn a status of `waitpid` and the last printed line into a clause without a full stop at its end."""
     how = _signalled(os.WTERMSIG(status)) if os.WIFSIGNALED(status) else _exited(os.waitstatus_to_exitcode(status))
-    return f"{how}; its last words were: {last_words}" if last_words else how
+    return f"{how}; its last words were: {last_line}" if last_line else how
 
 
 def _signalled(number: int) -> str:
     name = signal.Signals(number).name if number in set(signal.Signals) else f"signal {number}"
-    meaning = MEANINGS.get(name)
+    meaning = SIGNAL_MEANINGS.get(name)
     return f"its process was ended by {name}" + (f", {meaning}" if meaning else "")
 
 

@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from model_runtime.catalog.model import Model
 from model_runtime.events import AudioChunk, Event, LanguageFound, Progress, Segment, TextDelta, Timings
 from model_runtime.requests import Chat, GenerateImage, Request, Speak, Task, Transcribe
-from model_runtime.supervisor.output_queue import Mailbox
+from model_runtime.supervisor.output_queue import OutputQueue
 
 BATCH_SECONDS = 120.0
 """A recording longer than this is a meeting, not a question."""
 
 
 @dataclass(slots=True, eq=False)
-class Job:
+class ActiveRequest:
     """What the runtime keeps of a request until it is answered. Times are of the runtime's clock.
 
     `order` is the packed message that starts it in the worker; it is empty for an operator's load.
@@ -23,22 +23,22 @@ class Job:
     model: Model
     task: Task
     client: str
-    order: Sequence[bytes]
+    encoded_command: Sequence[bytes]
     arrived_at: float
-    mailbox: Mailbox
-    heard_seconds: float = 0.0
+    outputs: OutputQueue
+    audio_seconds: float = 0.0
     """How long the recording is that it writes down."""
     position: int = 0
     granted_at: float | None = None
     incarnation: int = 0
     loading_seconds: float = 0.0
-    sign_at: float = 0.0
+    last_progress_at: float = 0.0
     """When it last showed progress."""
-    has_said: bool = False
+    has_output: bool = False
     """Whether its caller has got a piece of the work: then no other process can begin it anew unnoticed."""
     was_retried: bool = False
     """Whether its first process died under it."""
-    full_since: float | None = None
+    queue_full_since: float | None = None
     """Since when its caller does not read."""
     stage: str = ""
     done: float = 0.0
@@ -47,22 +47,22 @@ class Job:
     @property
     def is_batch(self) -> bool:
         """Whether nobody sits and waits for it: it stands back for speech and questions."""
-        return self.task is Task.IMAGE or self.heard_seconds > BATCH_SECONDS
+        return self.task is Task.IMAGE or self.audio_seconds > BATCH_SECONDS
 
     @property
     def is_load(self) -> bool:
         """Whether an operator wants the model in memory and nothing else."""
-        return not self.order
+        return not self.encoded_command
 
-    def begin(self, incarnation: int, loading_seconds: float, now: float) -> None:
+    def start(self, incarnation: int, loading_seconds: float, now: float) -> None:
         """It runs from now on, in this process of its model."""
-        self.granted_at = self.sign_at = now
+        self.granted_at = self.last_progress_at = now
         self.incarnation, self.loading_seconds = incarnation, loading_seconds
         self.position, self.stage, self.done, self.total = 0, "", 0.0, 0.0
 
-    def note(self, event: Event, now: float) -> None:
+    def record_output(self, event: Event, now: float) -> None:
         """Learn from an event how far it is."""
-        self.sign_at, self.has_said = now, True
+        self.last_progress_at, self.has_output = now, True
         match event:
             case Progress(stage, done, total):
                 self.stage, self.done, self.total = stage, done, total
@@ -77,7 +77,7 @@ class Job:
             case _:
                 self.stage = self.stage or "working"
 
-    def begin_anew(self) -> None:
+    def requeue(self) -> None:
         """Its process died before it said anything: it waits for another one."""
         self.granted_at, self.was_retried = None, True
 

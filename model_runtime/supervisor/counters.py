@@ -7,7 +7,7 @@ from model_runtime.requests import Task
 from model_runtime.status import Counters
 
 
-class Tally:
+class CounterRegistry:
     """Counts what happens; `snapshot` freezes the totals."""
 
     def __init__(self) -> None:
@@ -30,11 +30,11 @@ class Tally:
         """How often this model was loaded."""
         return self._loads.get((model, "ok"), 0)
 
-    def answered(self, model: str, task: Task, code: str) -> None:
+    def count_request(self, model: str, task: Task, code: str) -> None:
         """A request was answered; `code` is "ok" or that of an error."""
         self._requests[model, task, code] += 1
 
-    def finished(self, finished: Finished) -> None:
+    def count_result(self, finished: Finished) -> None:
         """A request ended well."""
         name, timings = finished.model, finished.timings
         self._request_seconds[name] += timings.running
@@ -50,17 +50,17 @@ class Tally:
             case Speech(duration=seconds):
                 self._audio_seconds[name, "spoken"] += seconds
 
-    def loaded(self, model: str, seconds: float) -> None:
+    def count_load(self, model: str, seconds: float) -> None:
         """A model was loaded."""
         self._loads[model, "ok"] += 1
         self._load_seconds[model] += seconds
         self.last_load_seconds[model] = seconds
 
-    def load_failed(self, model: str) -> None:
+    def count_failed_load(self, model: str) -> None:
         """A model could not be loaded."""
         self._loads[model, "failed"] += 1
 
-    def unloaded(self, model: str, reason: str) -> None:
+    def count_unload(self, model: str, reason: str) -> None:
         """A model was sent away; reasons that name another model count as one."""
         self._unloads[model, "evicted" if reason.startswith("evicted") else reason] += 1
 

@@ -7,33 +7,33 @@ from collections.abc import Callable
 from model_runtime.errors import SensesError
 from model_runtime.events import AudioChunk, Event, Loading, Preview, Queued, TextDelta
 
-FULL_BYTES = 1 << 20
+MAX_BYTES = 1 << 20
 """1 MiB is twenty seconds of speech: a worker is held back only by callers that stopped reading."""
 
-EVENT_BYTES = 64
+EVENT_OVERHEAD_BYTES = 64
 
 
-class Mailbox:
+class OutputQueue:
     """Events in order for one reader, then perhaps an error. News of waiting replaces older news of waiting."""
 
-    def __init__(self, emptied: Callable[[], None]) -> None:
+    def __init__(self, drained: Callable[[], None]) -> None:
         self._events: deque[Event] = deque()
         self._bytes = 0
         self._error: SensesError | None = None
         self._arrived = asyncio.Event()
-        self._emptied = emptied
+        self._drained = drained
 
     @property
     def is_full(self) -> bool:
         """Whether the caller reads too slowly."""
-        return self._bytes >= FULL_BYTES
+        return self._bytes >= MAX_BYTES
 
     def put(self, event: Event) -> None:
         """Add an event."""
         if self._events and isinstance(event, Queued | Loading) and type(self._events[-1]) is type(event):
-            self._bytes -= weigh(self._events.pop())
+            self._bytes -= event_bytes(self._events.pop())
         self._events.append(event)
-        self._bytes += weigh(event)
+        self._bytes += event_bytes(event)
         self._arrived.set()
 
     def fail(self, error: SensesError) -> None:
@@ -42,21 +42,21 @@ class Mailbox:
         self._arrived.set()
 
     def close(self) -> None:
-        """The reader is gone. Its job, which the mailbox knows, and an error's frames are let go of at once.
+        """The reader is gone. Its job, which the output queue knows, and an error's frames are let go of at once.
 
         Otherwise they hold each other, and the recording or picture of the call with them, until the next full garbage
         collection.
         """
-        self.drop()
+        self.clear()
         self._error = None
-        self._emptied = _tell_nobody
+        self._drained = _tell_nobody
 
-    def drop(self) -> None:
+    def clear(self) -> None:
         """Forget the events that nobody read."""
         self._events.clear()
         self._bytes = 0
 
-    async def take(self) -> Event:
+    async def get(self) -> Event:
         """Return the next event, or raise the error that ended the request."""
         while not self._events:
             if self._error is not None:
@@ -65,9 +65,9 @@ class Mailbox:
             await self._arrived.wait()
         was_full = self.is_full
         event = self._events.popleft()
-        self._bytes -= weigh(event)
+        self._bytes -= event_bytes(event)
         if was_full and not self.is_full:
-            self._emptied()
+            self._drained()
         return event
 
 
@@ -75,14 +75,14 @@ def _tell_nobody() -> None:
     pass
 
 
-def weigh(event: Event) -> int:
+def event_bytes(event: Event) -> int:
     """Estimate the memory of an event."""
     match event:
         case AudioChunk(pcm=pcm):
-            return EVENT_BYTES + len(pcm)
+            return EVENT_OVERHEAD_BYTES + len(pcm)
         case Preview(picture=picture):
-            return EVENT_BYTES + len(picture.rgb)
+            return EVENT_OVERHEAD_BYTES + len(picture.rgb)
         case TextDelta(text=text):
-            return EVENT_BYTES + len(text)
+            return EVENT_OVERHEAD_BYTES + len(text)
         case _:
-            return EVENT_BYTES
+            return EVENT_OVERHEAD_BYTES

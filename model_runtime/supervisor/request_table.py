@@ -8,117 +8,119 @@ from model_runtime.errors import Cancelled, InvalidInput, SensesError
 from model_runtime.events import EngineEvent, Finished, Loading, Queued, Result
 from model_runtime.ipc.codec import CodecError
 from model_runtime.ipc.framing import FrameError
-from model_runtime.ipc.messages import Run
-from model_runtime.process.process import pack_order
+from model_runtime.ipc.messages import RunRequest
+from model_runtime.process.process import encode_command
 from model_runtime.requests import Request, Transcribe
-from model_runtime.supervisor.active_request import Job, task_of
-from model_runtime.supervisor.counters import Tally
-from model_runtime.supervisor.model_worker import Tenant
-from model_runtime.supervisor.output_queue import Mailbox
+from model_runtime.supervisor.active_request import ActiveRequest, task_of
+from model_runtime.supervisor.counters import CounterRegistry
+from model_runtime.supervisor.model_worker import ModelWorker
+from model_runtime.supervisor.output_queue import OutputQueue
 
 
-class Desk:
+class RequestTable:
     """The open jobs by number."""
 
-    def __init__(self, clock: Callable[[], float], tally: Tally, emptied: Callable[[Job], None]) -> None:
-        self.jobs: dict[int, Job] = {}
-        self.answered = 0
+    def __init__(
+        self, clock: Callable[[], float], counters: CounterRegistry, drained: Callable[[ActiveRequest], None]
+    ) -> None:
+        self.active: dict[int, ActiveRequest] = {}
+        self.finished_count = 0
         """How many jobs have ended."""
         self._clock = clock
-        self._tally = tally
-        self._emptied = emptied
+        self._counters = counters
+        self._drained = drained
         self._numbers = count(1)
 
-    def open(self, model: Model, request: Request | None, client: str) -> Job:
+    def open(self, model: Model, request: Request | None, client: str) -> ActiveRequest:
         """Take in a request, or an operator's load where there is none.
 
         Raises:
             InvalidInput: the request holds something that cannot be sent to a worker.
         """
         number = next(self._numbers)
-        job = Job(
+        job = ActiveRequest(
             id=number,
             model=model,
             task=task_of(request) if request is not None else model.task,
             client=client,
-            order=_pack(number, request) if request is not None else (),
+            encoded_command=_encode(number, request) if request is not None else (),
             arrived_at=self._clock(),
-            mailbox=Mailbox(lambda: self._emptied(job)),
-            heard_seconds=request.sound.seconds if isinstance(request, Transcribe) else 0.0,
+            outputs=OutputQueue(lambda: self._drained(job)),
+            audio_seconds=request.sound.seconds if isinstance(request, Transcribe) else 0.0,
         )
-        self.jobs[number] = job
+        self.active[number] = job
         return job
 
-    def waiting_for(self, model: str) -> Iterator[Job]:
+    def waiting_for(self, model: str) -> Iterator[ActiveRequest]:
         """The jobs of this model that are not granted yet."""
-        return (job for job in self.jobs.values() if job.granted_at is None and job.model.name == model)
+        return (job for job in self.active.values() if job.granted_at is None and job.model.name == model)
 
-    def running_on(self, tenant: Tenant) -> list[Job]:
+    def running_on(self, worker: ModelWorker) -> list[ActiveRequest]:
         """The jobs that run in this process."""
         return [
             job
-            for job in self.jobs.values()
+            for job in self.active.values()
             if job.granted_at is not None
-            and (job.model.name, job.incarnation) == (tenant.model.name, tenant.incarnation)
+            and (job.model.name, job.incarnation) == (worker.model.name, worker.incarnation)
         ]
 
     def anyone_waits(self) -> bool:
         """Whether any job is not granted yet."""
-        return any(job.granted_at is None for job in self.jobs.values())
+        return any(job.granted_at is None for job in self.active.values())
 
-    def deliver(self, job: Job, event: EngineEvent) -> None:
+    def deliver(self, job: ActiveRequest, event: EngineEvent) -> None:
         """Pass on a piece of work."""
         now = self._clock()
-        job.note(event, now)
-        job.mailbox.put(event)
-        if job.mailbox.is_full and job.full_since is None:
-            job.full_since = now
+        job.record_output(event, now)
+        job.outputs.put(event)
+        if job.outputs.is_full and job.queue_full_since is None:
+            job.queue_full_since = now
 
-    def tell_position(self, job: Job, position: int, reason: str, tenant: Tenant | None) -> None:
+    def notify_position(self, job: ActiveRequest, position: int, reason: str, worker: ModelWorker | None) -> None:
         """Tell a waiting caller that its place has changed, and how far the load is."""
         job.position = position
-        job.mailbox.put(Queued(position, reason))
-        if tenant is not None and tenant.loaded_at is None:
-            job.mailbox.put(Loading(tenant.model.name, tenant.stage, tenant.fraction))
+        job.outputs.put(Queued(position, reason))
+        if worker is not None and worker.loaded_at is None:
+            job.outputs.put(Loading(worker.model.name, worker.stage, worker.fraction))
 
-    def tell_loading(self, tenant: Tenant) -> None:
+    def notify_loading(self, worker: ModelWorker) -> None:
         """Tell everybody who waits for this model and knows its place how far the load is."""
-        for job in self.waiting_for(tenant.model.name):
+        for job in self.waiting_for(worker.model.name):
             if not job.position:
                 continue
-            job.stage, job.done, job.total = tenant.stage, tenant.fraction or 0.0, 1.0
-            job.mailbox.put(Loading(tenant.model.name, tenant.stage, tenant.fraction))
+            job.stage, job.done, job.total = worker.stage, worker.fraction or 0.0, 1.0
+            job.outputs.put(Loading(worker.model.name, worker.stage, worker.fraction))
 
-    def finish(self, job: Job, result: Result) -> None:
+    def finish(self, job: ActiveRequest, result: Result) -> None:
         """Answer with a result."""
         finished = Finished(job.model.name, result, job.timings(self._clock()), job.model.starter)
-        self._tally.finished(finished)
+        self._counters.count_result(finished)
         self._close(job, "ok")
-        job.mailbox.put(finished)
+        job.outputs.put(finished)
 
-    def finish_load(self, job: Job) -> None:
+    def finish_load(self, job: ActiveRequest) -> None:
         """Answer an operator's load."""
         self._close(job, "ok")
-        job.mailbox.put(Loading(job.model.name, "ready", 1.0))
+        job.outputs.put(Loading(job.model.name, "ready", 1.0))
 
-    def fail(self, job: Job, error: SensesError) -> None:
+    def fail(self, job: ActiveRequest, error: SensesError) -> None:
         """Answer with an error."""
         self._close(job, error.code)
-        job.mailbox.fail(error)
+        job.outputs.fail(error)
 
-    def leave(self, job: Job) -> None:
+    def release(self, job: ActiveRequest) -> None:
         """The caller is gone; nobody reads an answer."""
         self._close(job, Cancelled.code)
 
-    def _close(self, job: Job, code: str) -> None:
-        del self.jobs[job.id]
-        self.answered += 1
+    def _close(self, job: ActiveRequest, code: str) -> None:
+        del self.active[job.id]
+        self.finished_count += 1
         if not job.is_load:
-            self._tally.answered(job.model.name, job.task, code)
+            self._counters.count_request(job.model.name, job.task, code)
 
 
-def _pack(number: int, request: Request) -> list[bytes]:
+def _encode(number: int, request: Request) -> list[bytes]:
     try:
-        return pack_order(Run(number, request))
+        return encode_command(RunRequest(number, request))
     except (CodecError, FrameError) as error:
         raise InvalidInput(f"The request cannot be passed on to a model: {error}") from error

@@ -4,17 +4,17 @@ import logging
 
 from model_runtime.catalog.catalog import has_apple_gpu
 from model_runtime.scheduler.core import Scheduler
-from model_runtime.scheduler.lanes import LANES
-from model_runtime.scheduler.model_record import Limits
+from model_runtime.scheduler.lanes import LANES_BY_SETTING
+from model_runtime.scheduler.model_record import SchedulerLimits
 from model_runtime.settings import Settings
 from model_runtime.supervisor import memory
 
 log = logging.getLogger(__name__)
 
 
-def scheduler_for(settings: Settings) -> Scheduler:
+def create_scheduler(settings: Settings) -> Scheduler:
     """Return a scheduler that knows no model yet."""
-    limits = Limits(
+    limits = SchedulerLimits(
         queue_per_model=settings.queue_per_model,
         queue_total=settings.queue_total,
         queue_seconds=settings.queue_seconds,
@@ -27,7 +27,7 @@ def scheduler_for(settings: Settings) -> Scheduler:
         log.warning(
             "memory.eviction is %r: that policy was removed, lru is used. Remove the setting.", settings.eviction
         )
-    return Scheduler((), budget, limits, lanes=LANES[lanes_for(settings)])
+    return Scheduler((), budget, limits, lanes=LANES_BY_SETTING[lanes_for(settings)])
 
 
 def lanes_for(settings: Settings) -> str:

@@ -6,11 +6,11 @@ from collections.abc import AsyncIterator, Callable
 
 from model_runtime.status import Status
 
-SHORTEST_SECONDS = 0.25
-LONGEST_SECONDS = 1.0
+MIN_INTERVAL_SECONDS = 0.25
+MAX_INTERVAL_SECONDS = 1.0
 
 
-class Feed:
+class StatusFeed:
     """Any number of watchers, each at its own pace."""
 
     def __init__(self, take: Callable[[], Status]) -> None:
@@ -18,7 +18,7 @@ class Feed:
         self._changed = asyncio.Event()
         self._closed = False
 
-    def change(self) -> None:
+    def notify(self) -> None:
         """Something changed."""
         changed, self._changed = self._changed, asyncio.Event()
         changed.set()
@@ -30,7 +30,7 @@ class Feed:
     def close(self) -> None:
         """Let every watcher end after one more snapshot."""
         self._closed = True
-        self.change()
+        self.notify()
 
     async def watch(self) -> AsyncIterator[Status]:
         """Yield snapshots until the feed is closed."""
@@ -39,7 +39,7 @@ class Feed:
             changed, taken_at = self._changed, loop.time()
             yield self._take()
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(changed.wait(), LONGEST_SECONDS)
+                await asyncio.wait_for(changed.wait(), MAX_INTERVAL_SECONDS)
             if not self._closed:
-                await asyncio.sleep(taken_at + SHORTEST_SECONDS - loop.time())
+                await asyncio.sleep(taken_at + MIN_INTERVAL_SECONDS - loop.time())
         yield self._take()

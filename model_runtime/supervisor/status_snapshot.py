@@ -7,20 +7,20 @@ from math import inf
 from model_runtime.catalog.model import Model
 from model_runtime.catalog.protocol import Library
 from model_runtime.scheduler.core import Scheduler
-from model_runtime.scheduler.model_record import Record
+from model_runtime.scheduler.model_record import ModelRecord
 from model_runtime.status import JobStatus, MemoryStatus, ModelState, ModelStatus
 from model_runtime.supervisor import memory
-from model_runtime.supervisor.active_request import Job
-from model_runtime.supervisor.counters import Tally
-from model_runtime.supervisor.model_worker import Tenant
-from model_runtime.supervisor.worker_pool import House
+from model_runtime.supervisor.active_request import ActiveRequest
+from model_runtime.supervisor.counters import CounterRegistry
+from model_runtime.supervisor.model_worker import ModelWorker
+from model_runtime.supervisor.worker_pool import WorkerPool
 
-FACTS_SECONDS = 5.0
+MODEL_INFO_SECONDS = 5.0
 """What the disk says of a model is looked up again after so long."""
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
+class ModelInfo:
     """What the disk says about a model."""
 
     present: bool
@@ -32,20 +32,20 @@ class Facts:
     abilities: tuple[str, ...]
 
 
-class FactSheet:
+class ModelInfoCache:
     """The facts of every model. Reading them takes milliseconds each, so a status rereads one model at most."""
 
     def __init__(self, library: Library) -> None:
         self._library = library
-        self._facts: dict[str, Facts] = {}
+        self._facts: dict[str, ModelInfo] = {}
         self._read_at: dict[str, float] = {}
 
-    def all(self, now: float) -> list[tuple[Model, Facts]]:
+    def all(self, now: float) -> list[tuple[Model, ModelInfo]]:
         """Every model with its facts, of which the oldest are read anew where they are older than `FACTS_SECONDS`."""
         models = list(self._library.models())
         oldest = min(models, key=self._age_rank, default=None)
         for model in models:
-            is_due = model is oldest and now - self._age_rank(model) >= FACTS_SECONDS
+            is_due = model is oldest and now - self._age_rank(model) >= MODEL_INFO_SECONDS
             if is_due or model.name not in self._facts:
                 self._facts[model.name], self._read_at[model.name] = self._read(model), now
         return [(model, self._facts[model.name]) for model in models]
@@ -53,9 +53,9 @@ class FactSheet:
     def _age_rank(self, model: Model) -> float:
         return self._read_at.get(model.name, float("-inf"))
 
-    def _read(self, model: Model) -> Facts:
+    def _read(self, model: Model) -> ModelInfo:
         library = self._library
-        return Facts(
+        return ModelInfo(
             present=library.is_present(model),
             default=library.is_default(model),
             weights_bytes=library.weights_bytes(model),
@@ -67,9 +67,14 @@ class FactSheet:
 
 
 def model_status(
-    model: Model, facts: Facts, record: Record | None, tenant: Tenant | None, tally: Tally, now: float
+    model: Model,
+    facts: ModelInfo,
+    record: ModelRecord | None,
+    worker: ModelWorker | None,
+    counters: CounterRegistry,
+    now: float,
 ) -> ModelStatus:
-    """One model; `record` is None where nobody asked for it yet, `tenant` where it has no process."""
+    """One model; `record` is None where nobody asked for it yet, `worker` where it has no process."""
     idle_seconds = now - record.idle_since if record and record.is_idle and record.idle_since is not None else None
     return ModelStatus(
         name=model.name,
@@ -85,17 +90,17 @@ def model_status(
         pinned=record.pinned if record else False,
         needed_bytes=record.needed_bytes if record else facts.needed_bytes,
         charged_bytes=record.charged_bytes if record else 0,
-        footprint_bytes=tenant.footprint_bytes if tenant else 0,
+        footprint_bytes=worker.footprint_bytes if worker else 0,
         active=len(record.active) if record else 0,
         queued=len(record.queue) if record else 0,
-        load_fraction=tenant.fraction if tenant and tenant.loaded_at is None else None,
-        stage=tenant.stage if tenant and tenant.loaded_at is None else "",
+        load_fraction=worker.fraction if worker and worker.loaded_at is None else None,
+        stage=worker.stage if worker and worker.loaded_at is None else "",
         idle_seconds=idle_seconds,
         unloads_in_seconds=_unloads_in(record, idle_seconds),
         retry_in_seconds=_retry_in(record, now),
-        loads=tally.loads(model.name),
-        last_load_seconds=tally.last_load_seconds.get(model.name),
-        requests=tally.requests(model.name),
+        loads=counters.loads(model.name),
+        last_load_seconds=counters.last_load_seconds.get(model.name),
+        requests=counters.requests(model.name),
         error=record.error if record else "",
         voices=facts.voices,
         languages=facts.languages,
@@ -103,7 +108,7 @@ def model_status(
     )
 
 
-def job_status(job: Job, scheduler: Scheduler, now: float) -> JobStatus:
+def job_status(job: ActiveRequest, scheduler: Scheduler, now: float) -> JobStatus:
     """One job, and what it waits for."""
     record = scheduler.records.get(job.model.name)
     waiting = "loading" if record is not None and record.state is ModelState.STARTING else "queued"
@@ -123,27 +128,27 @@ def job_status(job: Job, scheduler: Scheduler, now: float) -> JobStatus:
     )
 
 
-def memory_status(scheduler: Scheduler, house: House) -> MemoryStatus:
+def memory_status(scheduler: Scheduler, pool: WorkerPool) -> MemoryStatus:
     """The budget, what is charged and what is really held."""
     return MemoryStatus(
         budget_bytes=scheduler.budget_bytes,
         charged_bytes=scheduler.charged_bytes,
-        footprint_bytes=sum(tenant.footprint_bytes for tenant in house.tenants.values()) + house.spare.held_bytes,
+        footprint_bytes=sum(worker.footprint_bytes for worker in pool.workers.values()) + pool.spare.held_bytes,
         available_bytes=memory.available_bytes(),
         daemon_bytes=memory.footprint_bytes(os.getpid()),
-        spare_engine=house.spare.engine,
-        spare_is_ready=house.spare.is_ready,
-        spare_bytes=house.spare.held_bytes,
+        spare_engine=pool.spare.engine,
+        spare_is_ready=pool.spare.is_ready,
+        spare_bytes=pool.spare.held_bytes,
     )
 
 
-def _unloads_in(record: Record | None, idle_seconds: float | None) -> float | None:
+def _unloads_in(record: ModelRecord | None, idle_seconds: float | None) -> float | None:
     if record is None or idle_seconds is None or record.pinned or record.keep_alive_seconds < 0:
         return None
     return max(record.keep_alive_seconds - idle_seconds, 0.0)
 
 
-def _retry_in(record: Record | None, now: float) -> float | None:
-    if record is None or record.state is not ModelState.BACKOFF or record.not_before == inf:
+def _retry_in(record: ModelRecord | None, now: float) -> float | None:
+    if record is None or record.state is not ModelState.BACKOFF or record.retry_at == inf:
         return None
-    return max(record.not_before - now, 0.0)
+    return max(record.retry_at - now, 0.0)

@@ -1,7 +1,7 @@
 """Carries out what the scheduler decides, and tells it what happens. All of it on the event loop, without waiting.
 
-Everything that happens becomes a `Happening`; every `Action` that comes back is performed at once. Callers are
-answered by the desk, processes live in the house.
+Everything that happens becomes a `SchedulerEvent`; every `Action` that comes back is performed at once. Callers are
+answered by the requests, processes live in the pool.
 """
 
 import logging
@@ -14,251 +14,256 @@ from model_runtime.catalog.model import Model
 from model_runtime.catalog.protocol import Library
 from model_runtime.errors import ModelMissing, SensesError
 from model_runtime.ipc.messages import Cancel
-from model_runtime.process.process import Patience
+from model_runtime.process.process import StopTimeouts
 from model_runtime.requests import Task
 from model_runtime.scheduler.lanes import Lane
 from model_runtime.scheduler.messages import (
-    Action,
-    Arrived,
     BudgetChanged,
-    Ended,
-    Exited,
+    CancelRequest,
     Grant,
-    Happening,
-    Left,
-    Refuse,
-    Retried,
-    Revoke,
-    Spawn,
-    Stop,
+    RejectRequest,
+    RequestArrived,
+    RequestCancelled,
+    RequestFinished,
+    RetryRequested,
+    SchedulerAction,
+    SchedulerEvent,
+    StartWorker,
+    StopWorker,
+    WorkerExited,
 )
-from model_runtime.scheduler.model_record import CHARGED, USUAL_LOAD_SECONDS, ModelPlan
+from model_runtime.scheduler.model_record import CHARGED_STATES, DEFAULT_LOAD_SECONDS, ModelSpec
 from model_runtime.settings import Settings
 from model_runtime.status import ModelState
 from model_runtime.supervisor import memory
-from model_runtime.supervisor.active_request import Job
-from model_runtime.supervisor.counters import Tally
-from model_runtime.supervisor.model_stats import Ledger
+from model_runtime.supervisor.active_request import ActiveRequest
+from model_runtime.supervisor.counters import CounterRegistry
+from model_runtime.supervisor.model_stats import ModelStatsStore
 from model_runtime.supervisor.model_worker import LOAD_TIMEOUT
-from model_runtime.supervisor.prewarmer import Foresight
-from model_runtime.supervisor.request_table import Desk
-from model_runtime.supervisor.scheduler_errors import error_of
-from model_runtime.supervisor.scheduler_factory import scheduler_for
-from model_runtime.supervisor.status_feed import Feed
+from model_runtime.supervisor.prewarmer import Prewarmer
+from model_runtime.supervisor.request_table import RequestTable
+from model_runtime.supervisor.scheduler_errors import error_from_rejection
+from model_runtime.supervisor.scheduler_factory import create_scheduler
+from model_runtime.supervisor.status_feed import StatusFeed
 from model_runtime.supervisor.usage_log import UsageLog, recent_models
-from model_runtime.supervisor.worker_events import Ear
-from model_runtime.supervisor.worker_pool import House
+from model_runtime.supervisor.worker_events import WorkerEventHandler
+from model_runtime.supervisor.worker_pool import WorkerPool
 
-IMAGE_PATIENCE = 2.5
+IMAGE_QUEUE_TIMEOUT_FACTOR = 2.5
 """Pictures take long; a request for one may wait this much longer than others."""
 
 log = logging.getLogger(__name__)
 
 
-class Steward:
-    """The one writer of scheduler, desk and house."""
+class Supervisor:
+    """The one writer of scheduler, requests and pool."""
 
     def __init__(
-        self, library: Library, settings: Settings, clock: Callable[[], float], patience: Patience, feed: Feed
+        self, library: Library, settings: Settings, clock: Callable[[], float], patience: StopTimeouts, feed: StatusFeed
     ) -> None:
         self.clock = clock
-        self.tally = Tally()
-        self.desk = Desk(clock, self.tally, self._mailbox_emptied)
-        self.house = House(library, clock, patience)
-        self.scheduler = scheduler_for(settings)
+        self.counters = CounterRegistry()
+        self.requests = RequestTable(clock, self.counters, self._on_queue_drained)
+        self.workers = WorkerPool(library, clock, patience)
+        self.scheduler = create_scheduler(settings)
         self._library = library
         self._settings = settings
         self._feed = feed
         self._models: dict[str, Model] = {}
-        self._ledger = Ledger(settings.folders.data)
+        self._model_stats = ModelStatsStore(settings.folders.data)
         self._usage_log = UsageLog(settings.folders.data, time.time)
-        self._foresight = Foresight(library, self.house.spare, recent_models(settings.folders.data), clock)
-        self._ear = Ear(self.desk, self.house, self.tally, clock, self.happen, feed.change)
-        self._happenings: deque[Happening] = deque()
+        self._prewarmer = Prewarmer(library, self.workers.spare, recent_models(settings.folders.data), clock)
+        self._worker_events = WorkerEventHandler(
+            self.requests, self.workers, self.counters, clock, self.dispatch, feed.notify
+        )
+        self._pending_events: deque[SchedulerEvent] = deque()
         self._is_handling = False
 
     # -- jobs ------------------------------------------------------------------------------------------------------
 
-    def plan(self, model: Model) -> None:
+    def register(self, model: Model) -> None:
         """Let the scheduler know a model, from its first use on."""
         if model.name in self._models:
             return
         self._models[model.name] = model
-        learned, stays = self._ledger.of(model), model.keep_alive_seconds
-        plan = ModelPlan(
+        learned, stays = self._model_stats.get(model), model.keep_alive_seconds
+        plan = ModelSpec(
             model.name,
             learned.needed_bytes if learned else self._library.needed_bytes(model),
-            load_seconds=learned.load_seconds if learned else USUAL_LOAD_SECONDS,
+            load_seconds=learned.load_seconds if learned else DEFAULT_LOAD_SECONDS,
             concurrency=model.concurrency,
             keep_alive_seconds=self._settings.idle_seconds if stays is None else stays,
             lane=Lane.HEAVY if model.heavy else Lane.LIGHT,
         )
         self.scheduler.add(plan)
 
-    def arrive(self, job: Job, *, working_bytes: int = 0, keep_alive_seconds: float | None = None) -> None:
-        """A job that was opened at the desk asks for its model.
+    def enqueue(self, job: ActiveRequest, *, working_bytes: int = 0, keep_alive_seconds: float | None = None) -> None:
+        """A job that was opened at the requests asks for its model.
 
         One that rests after failures is tried again where an operator asks for it; one that failed for good also where
         its files have changed.
         """
-        self.plan(job.model)
-        if self._may_try_again(job):
-            self.happen(Retried(job.model.name))
+        self.register(job.model)
+        if self._should_retry(job):
+            self.dispatch(RetryRequested(job.model.name))
         self._usage_log.record(job.model.name)
-        self._foresight.asked(job.model.name)
-        patience = self._settings.queue_seconds * (IMAGE_PATIENCE if job.task is Task.IMAGE else 1.0)
-        self.happen(
-            Arrived(
+        self._prewarmer.record_request(job.model.name)
+        patience = self._settings.queue_seconds * (IMAGE_QUEUE_TIMEOUT_FACTOR if job.task is Task.IMAGE else 1.0)
+        self.dispatch(
+            RequestArrived(
                 job.id,
                 job.model.name,
                 client=job.client,
                 working_bytes=working_bytes,
-                patience_seconds=patience,
+                queue_timeout_seconds=patience,
                 keep_alive_seconds=keep_alive_seconds,
                 is_batch=job.is_batch,
             )
         )
 
-    def _may_try_again(self, job: Job) -> bool:
+    def _should_retry(self, job: ActiveRequest) -> bool:
         record = self.scheduler.records[job.model.name]
         if record.state is not ModelState.BACKOFF:
             return False
-        return job.is_load or (record.not_before == inf and self.house.is_mended(job.model))
+        return job.is_load or (record.retry_at == inf and self.workers.files_changed(job.model))
 
-    def learn(self) -> None:
+    def save_stats(self) -> None:
         """Keep what was learned about models, where there is anything new."""
         for name, model in self._models.items():
             record = self.scheduler.records[name]
             if record.state is ModelState.READY:
-                self._ledger.note(model, record)
-        self._ledger.save()
+                self._model_stats.record(model, record)
+        self._model_stats.save()
         self._usage_log.save()
 
     def prepare(self) -> None:
         """Import ahead what is likely to be loaded next, while nothing runs or loads."""
         records = self.scheduler.records.values()
         is_loading = any(record.state is ModelState.STARTING for record in records)
-        if self._settings.spare and not (self.desk.jobs or is_loading or self.scheduler.closing):
-            resident = {record.name for record in records if record.state in CHARGED}
-            self._foresight.prepare(resident, self.scheduler.free_bytes)
+        if self._settings.spare and not (self.requests.active or is_loading or self.scheduler.closing):
+            resident = {record.name for record in records if record.state in CHARGED_STATES}
+            self._prewarmer.prepare(resident, self.scheduler.free_bytes)
 
-    def limit(self, working_set_bytes: int) -> None:
+    def set_gpu_limit(self, working_set_bytes: int) -> None:
         """Keep to what the GPU works well with."""
         budget = memory.budget_bytes(self._settings.budget_bytes, memory.total_bytes(), working_set_bytes)
         if budget < self.scheduler.budget_bytes:
             log.info("Models may take %.1f GB: 0.9 of what the system recommends for its GPU", budget / 1e9)
-            self.happen(BudgetChanged(budget))
+            self.dispatch(BudgetChanged(budget))
 
-    def leave(self, job: Job) -> None:
+    def release(self, job: ActiveRequest) -> None:
         """The caller reads no more; where it has no answer yet, that ends the work."""
-        if job.id in self.desk.jobs:
-            self.desk.leave(job)
-            self._let_go(job)
-        job.mailbox.close()
+        if job.id in self.requests.active:
+            self.requests.release(job)
+            self._cancel(job)
+        job.outputs.close()
 
-    def abandon(self, job: Job, error: SensesError) -> None:
+    def fail(self, job: ActiveRequest, error: SensesError) -> None:
         """Answer a job with an error and end its work."""
-        self.desk.fail(job, error)
-        self._let_go(job)
+        self.requests.fail(job, error)
+        self._cancel(job)
 
-    def _let_go(self, job: Job) -> None:
-        self.happen(Left(job.id))
-        self._read_on(job)
+    def _cancel(self, job: ActiveRequest) -> None:
+        self.dispatch(RequestCancelled(job.id))
+        self._resume_reading(job)
 
-    def _mailbox_emptied(self, job: Job) -> None:
-        job.full_since = None
-        self._read_on(job)
+    def _on_queue_drained(self, job: ActiveRequest) -> None:
+        job.queue_full_since = None
+        self._resume_reading(job)
 
-    def _read_on(self, job: Job) -> None:
+    def _resume_reading(self, job: ActiveRequest) -> None:
         """Listen to the job's process again unless another caller holds it back."""
-        tenant = self.house.at(job.model.name, job.incarnation)
-        if tenant is None or not tenant.is_held_back:
+        worker = self.workers.by_incarnation(job.model.name, job.incarnation)
+        if worker is None or not worker.is_paused:
             return
-        running = self.desk.running_on(tenant)
-        if not any(other.full_since is not None for other in running):
-            tenant.is_held_back, tenant.heard_at = False, self.clock()
+        running = self.requests.running_on(worker)
+        if not any(other.queue_full_since is not None for other in running):
+            worker.is_paused, worker.last_message_at = False, self.clock()
             for other in running:
-                other.sign_at = tenant.heard_at
-            tenant.process.read(wanted=True)
+                other.last_progress_at = worker.last_message_at
+            worker.process.read(wanted=True)
 
     # -- what the scheduler wants ----------------------------------------------------------------------------------
 
-    def happen(self, happened: Happening) -> None:
+    def dispatch(self, event: SchedulerEvent) -> None:
         """Tell the scheduler and do what it wants; what happens meanwhile is told afterwards."""
-        self._happenings.append(happened)
+        self._pending_events.append(event)
         if self._is_handling:
             return
         self._is_handling = True
         try:
-            while self._happenings:
-                for action in self.scheduler.handle(self.clock(), self._happenings.popleft()):
+            while self._pending_events:
+                for action in self.scheduler.handle(self.clock(), self._pending_events.popleft()):
                     self._perform(action)
         finally:
             self._is_handling = False
-        self._foresight.make_way(self.scheduler.free_bytes)
-        self._tell_positions()
-        self._feed.change()
+        self._prewarmer.release_if_needed(self.scheduler.free_bytes)
+        self._notify_positions()
+        self._feed.notify()
 
-    def _perform(self, action: Action) -> None:
+    def _perform(self, action: SchedulerAction) -> None:
         match action:
-            case Spawn():
-                self._spawn(action)
-            case Stop():
-                self._stop(action)
+            case StartWorker():
+                self._start_worker(action)
+            case StopWorker():
+                self._stop_worker(action)
             case Grant():
                 self._grant(action)
-            case Revoke():
-                self._revoke(action)
-            case Refuse(request=number):
-                job = self.desk.jobs.get(number)
+            case CancelRequest():
+                self._cancel_running(action)
+            case RejectRequest(request_id=number):
+                job = self.requests.active.get(number)
                 if job is not None:
-                    self.desk.fail(job, error_of(action, job.model.name))
+                    self.requests.fail(job, error_from_rejection(action, job.model.name))
 
-    def _spawn(self, spawn: Spawn) -> None:
+    def _start_worker(self, spawn: StartWorker) -> None:
         model = self._models[spawn.model]
         try:
-            tenant = self.house.move_in(model, spawn.incarnation, self._ear)
+            worker = self.workers.start(model, spawn.incarnation, self._worker_events)
         except (OSError, SensesError) as error:
-            self.tally.load_failed(model.name)
+            self.counters.count_failed_load(model.name)
             permanent = isinstance(error, ModelMissing)
-            self.happen(Exited(model.name, spawn.incarnation, str(error), permanent))
+            self.dispatch(WorkerExited(model.name, spawn.incarnation, str(error), permanent))
             return
         log.info("Loading %s (%.2f GB reserved)", model.name, spawn.reserved_bytes / 1e9)
-        self.desk.tell_loading(tenant)
+        self.requests.notify_loading(worker)
 
-    def _stop(self, stop: Stop) -> None:
-        tenant = self.house.at(stop.model, stop.incarnation)
-        if tenant is None:
+    def _stop_worker(self, stop: StopWorker) -> None:
+        worker = self.workers.by_incarnation(stop.model, stop.incarnation)
+        if worker is None:
             return
         log.info("Unloading %s: %s", stop.model, stop.reason)
-        tenant.leaving = stop.reason
-        self.tally.unloaded(stop.model, stop.reason)
-        late = f"it showed no progress for {self._settings.load_seconds:.0f} s at {tenant.stage!r}"
-        tenant.process.stop(late if stop.reason == LOAD_TIMEOUT else "")
+        worker.unload_reason = stop.reason
+        self.counters.count_unload(stop.model, stop.reason)
+        late = f"it showed no progress for {self._settings.load_seconds:.0f} s at {worker.stage!r}"
+        worker.process.stop(late if stop.reason == LOAD_TIMEOUT else "")
 
     def _grant(self, grant: Grant) -> None:
-        job, tenant = self.desk.jobs.get(grant.request), self.house.at(grant.model, grant.incarnation)
-        if job is None or tenant is None:
-            self.happen(Ended(grant.request, grant.model, grant.incarnation, ok=False))
+        job, worker = (
+            self.requests.active.get(grant.request_id),
+            self.workers.by_incarnation(grant.model, grant.incarnation),
+        )
+        if job is None or worker is None:
+            self.dispatch(RequestFinished(grant.request_id, grant.model, grant.incarnation, ok=False))
             return
-        job.begin(tenant.incarnation, tenant.loading_seconds(job.arrived_at), self.clock())
+        job.start(worker.incarnation, worker.loading_seconds(job.arrived_at), self.clock())
         if job.is_load:
-            self.desk.finish_load(job)
-            self.happen(Ended(grant.request, grant.model, grant.incarnation))
+            self.requests.finish_load(job)
+            self.dispatch(RequestFinished(grant.request_id, grant.model, grant.incarnation))
         else:
-            tenant.process.send_parts(job.order)
+            worker.process.send_parts(job.encoded_command)
 
-    def _revoke(self, revoke: Revoke) -> None:
-        tenant = self.house.at(revoke.model, revoke.incarnation)
-        if tenant is not None:
-            tenant.revoked[revoke.request] = self.clock()
-            tenant.process.send(Cancel(revoke.request))
+    def _cancel_running(self, revoke: CancelRequest) -> None:
+        worker = self.workers.by_incarnation(revoke.model, revoke.incarnation)
+        if worker is not None:
+            worker.cancelled_at[revoke.request_id] = self.clock()
+            worker.process.send(Cancel(revoke.request_id))
 
-    def _tell_positions(self) -> None:
-        for job in self.desk.jobs.values():
+    def _notify_positions(self) -> None:
+        for job in self.requests.active.values():
             position = self.scheduler.position(job.id)
             if position and position != job.position:
                 reason = self.scheduler.explain(job.model.name)
                 if self.scheduler.records[job.model.name].state is not ModelState.STARTING:
                     log.info("Job %d waits at place %d: %s", job.id, position, reason)
-                self.desk.tell_position(job, position, reason, self.house.tenants.get(job.model.name))
+                self.requests.notify_position(job, position, reason, self.workers.workers.get(job.model.name))

@@ -6,10 +6,10 @@ from types import MappingProxyType
 
 from model_runtime.errors import Cancelled, JobStalled
 from model_runtime.requests import Task
-from model_runtime.scheduler.messages import Measured, Pressed
-from model_runtime.supervisor.active_request import Job
-from model_runtime.supervisor.model_worker import Tenant
-from model_runtime.supervisor.supervisor import Steward
+from model_runtime.scheduler.messages import MemoryMeasured, MemoryPressure
+from model_runtime.supervisor.active_request import ActiveRequest
+from model_runtime.supervisor.model_worker import ModelWorker
+from model_runtime.supervisor.supervisor import Supervisor
 
 STALL_SECONDS: Mapping[Task, float] = MappingProxyType(
     {Task.VISION: 60.0, Task.TEXT: 60.0, Task.SPEECH: 60.0, Task.TRANSCRIPTION: 180.0, Task.IMAGE: 300.0}
@@ -29,127 +29,140 @@ SETTLE_SHARE = 0.02
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class WatchdogLimits:
     """How long silence is tolerated."""
 
-    beat_seconds: float = 15.0
+    heartbeat_seconds: float = 15.0
     """A process that gives no sign of life."""
     stall_seconds: Mapping[Task, float] = field(default_factory=lambda: STALL_SECONDS)
     """A job that makes no progress."""
     cancel_seconds: float = 10.0
     """A job that goes on after it was cancelled, while somebody waits."""
-    alone_seconds: float = 60.0
+    uncontended_cancel_seconds: float = 60.0
     """A job that goes on after it was cancelled, while nobody waits: a reload is dearer than a little patience."""
-    reader_seconds: float = 60.0
-    """A caller that does not read while its mailbox is full."""
+    slow_consumer_seconds: float = 60.0
+    """A caller that does not read while its output queue is full."""
 
 
-def silent(tenants: Iterable[Tenant], limits: Limits, now: float) -> Iterator[tuple[Tenant, str]]:
+def missed_heartbeat(
+    workers: Iterable[ModelWorker], limits: WatchdogLimits, now: float
+) -> Iterator[tuple[ModelWorker, str]]:
     """Name the processes that give no sign of life any more, and say so in a clause."""
-    for tenant in tenants:
-        if not tenant.is_held_back and now - tenant.heard_at >= limits.beat_seconds:
-            yield tenant, f"its process gave no sign of life for {limits.beat_seconds:.0f} s"
+    for worker in workers:
+        if not worker.is_paused and now - worker.last_message_at >= limits.heartbeat_seconds:
+            yield worker, f"its process gave no sign of life for {limits.heartbeat_seconds:.0f} s"
 
 
-def deaf(tenants: Iterable[Tenant], limits: Limits, now: float, *, anyone_waits: bool) -> Iterator[tuple[Tenant, str]]:
+def ignoring_cancel(
+    workers: Iterable[ModelWorker], limits: WatchdogLimits, now: float, *, anyone_waits: bool
+) -> Iterator[tuple[ModelWorker, str]]:
     """Name the processes that work on for a caller who is gone."""
-    limit = limits.cancel_seconds if anyone_waits else limits.alone_seconds
-    for tenant in tenants:
-        if any(now - since >= limit for since in tenant.revoked.values()):
-            yield tenant, f"it went on with a cancelled job for {limit:.0f} s"
+    limit = limits.cancel_seconds if anyone_waits else limits.uncontended_cancel_seconds
+    for worker in workers:
+        if any(now - since >= limit for since in worker.cancelled_at.values()):
+            yield worker, f"it went on with a cancelled job for {limit:.0f} s"
 
 
-def stalled(jobs: Iterable[Job], held_back: Collection[str], limits: Limits, now: float) -> Iterator[tuple[Job, float]]:
+def stalled(
+    jobs: Iterable[ActiveRequest], held_back: Collection[str], limits: WatchdogLimits, now: float
+) -> Iterator[tuple[ActiveRequest, float]]:
     """Name the running jobs without progress, and their limit; a model in `held_back` waits for a slow caller."""
     for job in jobs:
         limit = limits.stall_seconds[job.task]
-        if job.granted_at is not None and job.model.name not in held_back and now - job.sign_at >= limit:
+        if job.granted_at is not None and job.model.name not in held_back and now - job.last_progress_at >= limit:
             yield job, limit
 
 
-def unread(jobs: Iterable[Job], limits: Limits, now: float) -> Iterator[Job]:
+def slow_consumer(jobs: Iterable[ActiveRequest], limits: WatchdogLimits, now: float) -> Iterator[ActiveRequest]:
     """Name the jobs whose caller does not read."""
-    return (job for job in jobs if job.full_since is not None and now - job.full_since >= limits.reader_seconds)
+    return (
+        job
+        for job in jobs
+        if job.queue_full_since is not None and now - job.queue_full_since >= limits.slow_consumer_seconds
+    )
 
 
-class Watchman:
+class Watchdog:
     """Ends what is stuck, so that every caller is answered."""
 
-    def __init__(self, steward: Steward, limits: Limits, is_short: Callable[[], bool]) -> None:
-        self._steward = steward
+    def __init__(self, supervisor: Supervisor, limits: WatchdogLimits, is_short: Callable[[], bool]) -> None:
+        self._supervisor = supervisor
         self._limits = limits
         self._is_short = is_short
-        self._looked_at = self._learned_at = steward.clock()
+        self._looked_at = self._learned_at = supervisor.clock()
         self._tidied_after = 0
 
-    def look(self) -> None:
+    def check(self) -> None:
         """Measure every process and end what is stuck."""
-        now = self._steward.clock()
+        now = self._supervisor.clock()
         if now - self._looked_at > SLEEP_SECONDS:
             self._forgive(now)
         self._looked_at = now
-        self._steward.house.measure()
+        self._supervisor.workers.measure()
         self._end_unread(now)
         self._end_stalled(now)
         self._end_processes(now)
         self._charge_what_is_held(now)
         if now - self._learned_at >= LEARN_SECONDS:
             self._learned_at = now
-            self._steward.learn()
+            self._supervisor.save_stats()
         self._weigh()
 
-    def comes_to_rest(self) -> bool:
+    def became_idle(self) -> bool:
         """Whether nothing runs and something has ended since this was last so."""
-        desk = self._steward.desk
-        if desk.jobs or desk.answered == self._tidied_after:
+        requests = self._supervisor.requests
+        if requests.active or requests.finished_count == self._tidied_after:
             return False
-        self._tidied_after = desk.answered
+        self._tidied_after = requests.finished_count
         return True
 
     def _weigh(self) -> None:
         """Give memory back while the machine runs short of it, what serves nobody first; else use the quiet."""
         if not self._is_short():
-            self._steward.prepare()
-        elif self._steward.house.spare.engine:
-            self._steward.house.spare.drop()
+            self._supervisor.prepare()
+        elif self._supervisor.workers.spare.engine:
+            self._supervisor.workers.spare.stop()
         else:
-            self._steward.happen(Pressed())
+            self._supervisor.dispatch(MemoryPressure())
 
     def _charge_what_is_held(self, now: float) -> None:
         """Caches and leaks count, but not the memory of a job that is being given back a moment after its end."""
-        for tenant in list(self._steward.house.tenants.values()):
-            record = self._steward.scheduler.records[tenant.model.name]
+        for worker in list(self._supervisor.workers.workers.values()):
+            record = self._supervisor.scheduler.records[worker.model.name]
             settled = record.idle_since is not None and now - record.idle_since >= SETTLE_SECONDS
-            change_bytes = abs(tenant.footprint_bytes - record.resident_bytes)
-            if settled and tenant.footprint_bytes and change_bytes > SETTLE_SHARE * record.resident_bytes:
-                self._steward.happen(Measured(tenant.model.name, tenant.incarnation, tenant.footprint_bytes))
+            change_bytes = abs(worker.footprint_bytes - record.resident_bytes)
+            if settled and worker.footprint_bytes and change_bytes > SETTLE_SHARE * record.resident_bytes:
+                self._supervisor.dispatch(MemoryMeasured(worker.model.name, worker.incarnation, worker.footprint_bytes))
 
     def _forgive(self, now: float) -> None:
-        for tenant in self._steward.house.tenants.values():
-            tenant.heard_at = now
-        for job in self._steward.desk.jobs.values():
-            job.sign_at = now
+        for worker in self._supervisor.workers.workers.values():
+            worker.last_message_at = now
+        for job in self._supervisor.requests.active.values():
+            job.last_progress_at = now
 
     def _end_unread(self, now: float) -> None:
-        for job in list(unread(self._steward.desk.jobs.values(), self._limits, now)):
-            job.mailbox.drop()
-            seconds = self._limits.reader_seconds
+        for job in list(slow_consumer(self._supervisor.requests.active.values(), self._limits, now)):
+            job.outputs.clear()
+            seconds = self._limits.slow_consumer_seconds
             why = f"The answer was not read for {seconds:.0f} s, so the work was ended."
-            self._steward.abandon(job, Cancelled(why))
+            self._supervisor.fail(job, Cancelled(why))
 
     def _end_stalled(self, now: float) -> None:
-        held_back = {tenant.model.name for tenant in self._steward.house.tenants.values() if tenant.is_held_back}
-        for job, seconds in list(stalled(self._steward.desk.jobs.values(), held_back, self._limits, now)):
+        held_back = {worker.model.name for worker in self._supervisor.workers.workers.values() if worker.is_paused}
+        for job, seconds in list(stalled(self._supervisor.requests.active.values(), held_back, self._limits, now)):
             name, cause = job.model.name, f"a job made no progress for {seconds:.0f} s"
             why = f"{name} was stopped: {cause}. Try again, perhaps with less at once."
-            self._steward.desk.fail(job, JobStalled(why))
-            tenant = self._steward.house.at(name, job.incarnation)
-            if tenant is not None:
-                tenant.process.kill(cause)
+            self._supervisor.requests.fail(job, JobStalled(why))
+            worker = self._supervisor.workers.by_incarnation(name, job.incarnation)
+            if worker is not None:
+                worker.process.kill(cause)
 
     def _end_processes(self, now: float) -> None:
-        tenants = self._steward.house.tenants.values()
-        anyone_waits = self._steward.desk.anyone_waits()
-        ends = [*silent(tenants, self._limits, now), *deaf(tenants, self._limits, now, anyone_waits=anyone_waits)]
-        for tenant, cause in ends:
-            tenant.process.kill(cause)
+        workers = self._supervisor.workers.workers.values()
+        anyone_waits = self._supervisor.requests.anyone_waits()
+        ends = [
+            *missed_heartbeat(workers, self._limits, now),
+            *ignoring_cancel(workers, self._limits, now, anyone_waits=anyone_waits),
+        ]
+        for worker, cause in ends:
+            worker.process.kill(cause)

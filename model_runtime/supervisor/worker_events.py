@@ -1,4 +1,4 @@
-"""What worker processes report, turned into answers for callers and happenings for the scheduler."""
+"""What worker processes report, turned into answers for callers and events for the scheduler."""
 
 import logging
 from collections.abc import Callable
@@ -6,134 +6,136 @@ from collections.abc import Callable
 from model_runtime.errors import SensesError
 from model_runtime.events import Result
 from model_runtime.ipc.messages import (
-    Beat,
+    GpuProbed,
+    Heartbeat,
     Hello,
-    JobEnded,
-    JobEvent,
-    LoadBroke,
+    LoadError,
     LoadProgress,
-    Prepared,
-    Probed,
+    Preloaded,
     Ready,
-    Report,
+    RequestOutcome,
+    RequestOutput,
+    WorkerMessage,
 )
 from model_runtime.process.process import WorkerProcess
-from model_runtime.scheduler.messages import Ended, Exited, Happening, Loaded, LoadProgressed
+from model_runtime.scheduler.messages import LoadProgressed, ModelLoaded, RequestFinished, SchedulerEvent, WorkerExited
 from model_runtime.supervisor import memory
-from model_runtime.supervisor.counters import Tally
-from model_runtime.supervisor.model_worker import LOAD_TIMEOUT, Tenant
-from model_runtime.supervisor.request_table import Desk
+from model_runtime.supervisor.counters import CounterRegistry
+from model_runtime.supervisor.model_worker import LOAD_TIMEOUT, ModelWorker
+from model_runtime.supervisor.request_table import RequestTable
 from model_runtime.supervisor.scheduler_errors import worker_died
-from model_runtime.supervisor.worker_pool import House
+from model_runtime.supervisor.worker_pool import WorkerPool
 
 log = logging.getLogger(__name__)
 
 
-class Ear:
+class WorkerEventHandler:
     """The `Owner` of every worker process. `happen` tells the scheduler, `changed` tells whoever watches."""
 
     def __init__(
         self,
-        desk: Desk,
-        house: House,
-        tally: Tally,
+        requests: RequestTable,
+        workers: WorkerPool,
+        counters: CounterRegistry,
         clock: Callable[[], float],
-        happen: Callable[[Happening], None],
+        dispatch: Callable[[SchedulerEvent], None],
         changed: Callable[[], None],
     ) -> None:
-        self._desk = desk
-        self._house = house
-        self._tally = tally
+        self._requests = requests
+        self._workers = workers
+        self._counters = counters
         self._clock = clock
-        self._happen = happen
+        self._dispatch = dispatch
         self._changed = changed
 
-    def reported(self, process: WorkerProcess, report: Report) -> None:
+    def on_message(self, process: WorkerProcess, report: WorkerMessage) -> None:
         """A worker said something."""
-        tenant = self._house.of(process)
-        if tenant is None:
+        worker = self._workers.by_process(process)
+        if worker is None:
             return
-        tenant.heard_at = self._clock()
+        worker.last_message_at = self._clock()
         match report:
-            case JobEvent():
-                self._worked(tenant, report)
-            case JobEnded():
-                self._ended(tenant, report)
-            case Beat():
-                self._beat(tenant, report)
+            case RequestOutput():
+                self._on_output(worker, report)
+            case RequestOutcome():
+                self._on_outcome(worker, report)
+            case Heartbeat():
+                self._on_heartbeat(worker, report)
             case LoadProgress(stage, fraction):
-                tenant.stage, tenant.fraction = stage, fraction
-                self._desk.tell_loading(tenant)
-                self._happen(LoadProgressed(process.name, process.incarnation))
+                worker.stage, worker.fraction = stage, fraction
+                self._requests.notify_loading(worker)
+                self._dispatch(LoadProgressed(process.name, process.incarnation))
             case Ready():
-                self._ready(tenant, report)
-            case LoadBroke(error, permanent):
-                tenant.load_error, tenant.is_permanent = error.message, permanent
-            case Hello() | Prepared() | Probed():
+                self._on_ready(worker, report)
+            case LoadError(error, permanent):
+                worker.load_error, worker.is_permanent = error.message, permanent
+            case Hello() | Preloaded() | GpuProbed():
                 pass
 
-    def lost(self, process: WorkerProcess, cause: str) -> None:
+    def on_disconnect(self, process: WorkerProcess, cause: str) -> None:
         """A worker will say nothing more: its callers learn why at once."""
-        tenant = self._house.of(process)
-        for job in self._desk.running_on(tenant) if tenant is not None else ():
-            if job.has_said or job.was_retried or process.was_sent_away:
-                self._desk.fail(job, worker_died(process.name, cause))
+        worker = self._workers.by_process(process)
+        for job in self._requests.running_on(worker) if worker is not None else ():
+            if job.has_output or job.was_retried or process.stop_requested:
+                self._requests.fail(job, worker_died(process.name, cause))
 
-    def reaped(self, process: WorkerProcess, cause: str) -> None:
+    def on_exit(self, process: WorkerProcess, cause: str) -> None:
         """A process is gone and its memory is back."""
-        tenant = self._house.of(process)
-        if tenant is None:
+        worker = self._workers.by_process(process)
+        if worker is None:
             return
-        self._house.move_out(process)
-        cause = tenant.load_error or cause
+        self._workers.remove(process)
+        cause = worker.load_error or cause
         log.info("%s is gone: %s", process.name, cause)
-        if tenant.loaded_at is None and tenant.leaving in ("", LOAD_TIMEOUT):
-            self._tally.load_failed(process.name)
-        untouched = self._desk.running_on(tenant)
+        if worker.loaded_at is None and worker.unload_reason in ("", LOAD_TIMEOUT):
+            self._counters.count_failed_load(process.name)
+        untouched = self._requests.running_on(worker)
         for job in untouched:
-            job.begin_anew()
-        self._happen(
-            Exited(
+            job.requeue()
+        self._dispatch(
+            WorkerExited(
                 process.name,
                 process.incarnation,
                 cause,
-                permanent=tenant.is_permanent,
-                starved=process.may_have_starved,
-                untouched=frozenset(job.id for job in untouched),
+                permanent=worker.is_permanent,
+                oom_suspected=process.oom_suspected,
+                retriable=frozenset(job.id for job in untouched),
             )
         )
 
-    def _worked(self, tenant: Tenant, report: JobEvent) -> None:
-        job = self._desk.jobs.get(report.job)
+    def _on_output(self, worker: ModelWorker, report: RequestOutput) -> None:
+        job = self._requests.active.get(report.request_id)
         if job is None:
             return
-        self._desk.deliver(job, report.event)
-        if job.full_since is not None and not tenant.is_held_back:
-            tenant.is_held_back = True
-            tenant.process.read(wanted=False)
+        self._requests.deliver(job, report.event)
+        if job.queue_full_since is not None and not worker.is_paused:
+            worker.is_paused = True
+            worker.process.read(wanted=False)
         self._changed()
 
-    def _ended(self, tenant: Tenant, report: JobEnded) -> None:
-        tenant.revoked.pop(report.job, None)
-        job, outcome = self._desk.jobs.get(report.job), report.outcome
+    def _on_outcome(self, worker: ModelWorker, report: RequestOutcome) -> None:
+        worker.cancelled_at.pop(report.request_id, None)
+        job, outcome = self._requests.active.get(report.request_id), report.outcome
         if job is not None and isinstance(outcome, SensesError):
-            self._desk.fail(job, outcome)
+            self._requests.fail(job, outcome)
         elif job is not None and isinstance(outcome, Result):
-            self._desk.finish(job, outcome)
-        self._happen(Ended(report.job, tenant.model.name, tenant.incarnation, isinstance(outcome, Result)))
+            self._requests.finish(job, outcome)
+        self._dispatch(
+            RequestFinished(report.request_id, worker.model.name, worker.incarnation, isinstance(outcome, Result))
+        )
 
-    def _beat(self, tenant: Tenant, beat: Beat) -> None:
-        if beat.pieces != tenant.pieces:
-            tenant.pieces = beat.pieces
-            for job in self._desk.running_on(tenant):
-                job.sign_at = tenant.heard_at
+    def _on_heartbeat(self, worker: ModelWorker, beat: Heartbeat) -> None:
+        if beat.progress_count != worker.progress_count:
+            worker.progress_count = beat.progress_count
+            for job in self._requests.running_on(worker):
+                job.last_progress_at = worker.last_message_at
 
-    def _ready(self, tenant: Tenant, ready: Ready) -> None:
-        tenant.loaded_at, tenant.fraction = self._clock(), 1.0
-        self._house.measure()
+    def _on_ready(self, worker: ModelWorker, ready: Ready) -> None:
+        worker.loaded_at, worker.fraction = self._clock(), 1.0
+        self._workers.measure()
         claimed = ready.loaded.active_bytes if ready.loaded.active_bytes <= memory.total_bytes() else 0
-        measured = max(tenant.footprint_bytes, claimed, 1)
-        seconds = tenant.loaded_at - tenant.started_at
-        log.info("%s is ready after %.1f s with %.2f GB", tenant.model.name, seconds, measured / 1e9)
-        self._tally.loaded(tenant.model.name, seconds)
-        self._happen(Loaded(tenant.model.name, tenant.incarnation, measured))
+        measured = max(worker.footprint_bytes, claimed, 1)
+        seconds = worker.loaded_at - worker.started_at
+        log.info("%s is ready after %.1f s with %.2f GB", worker.model.name, seconds, measured / 1e9)
+        self._counters.count_load(worker.model.name, seconds)
+        self._dispatch(ModelLoaded(worker.model.name, worker.incarnation, measured))

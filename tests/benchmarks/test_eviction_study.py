@@ -10,9 +10,9 @@ from benchmarks.eviction_study.optimum import belady_optimum
 from benchmarks.eviction_study.policies import POLICIES, ReloadCosts, cheapest_set
 from benchmarks.eviction_study.replay import Machine, replay
 from benchmarks.eviction_study.trace import Trace, read
-from model_runtime.scheduler.eviction import Resident
+from model_runtime.scheduler.eviction import EvictionCandidate
 from model_runtime.supervisor import model_stats, usage_log
-from model_runtime.supervisor.model_stats import Learned
+from model_runtime.supervisor.model_stats import ModelStats
 from model_runtime.supervisor.usage_log import ModelRequest, UsageLog
 
 SIZES = {"a": 6, "b": 5, "c": 4, "d": 2}
@@ -84,7 +84,7 @@ def test_the_log_of_a_machine_is_read_with_what_was_measured_of_its_models(tmp_p
     for model in ("eyes", "unknown", "eyes"):
         log.record(model)
     log.save()
-    model_stats.write(tmp_path / model_stats.NAME, {"eyes 0123456789ab": Learned(700, 2.5, 1.0)})
+    model_stats.write(tmp_path / model_stats.NAME, {"eyes 0123456789ab": ModelStats(700, 2.5, 1.0)})
 
     found = read(tmp_path)
 
@@ -94,7 +94,9 @@ def test_the_log_of_a_machine_is_read_with_what_was_measured_of_its_models(tmp_p
 def test_both_halves_of_a_log_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(usage_log, "LARGEST_BYTES", 10)
     log = UsageLog(tmp_path, lambda: 5.0)
-    model_stats.write(tmp_path / model_stats.NAME, {"eyes 0": Learned(1, 1.0, 1.0), "ears 0": Learned(1, 1.0, 1.0)})
+    model_stats.write(
+        tmp_path / model_stats.NAME, {"eyes 0": ModelStats(1, 1.0, 1.0), "ears 0": ModelStats(1, 1.0, 1.0)}
+    )
 
     log.record("eyes")
     log.save()
@@ -121,7 +123,7 @@ def test_what_is_asked_for_often_costs_more_and_less_with_every_silent_minute() 
 
 def test_the_cost_policy_keeps_the_model_that_is_asked_for_often() -> None:
     costs = {"eyes": 3.0, "ears": 1.0}
-    candidates = [Resident("eyes", 4, idle_seconds=3.0), Resident("ears", 4, idle_seconds=1.0)]
+    candidates = [EvictionCandidate("eyes", 4, idle_seconds=3.0), EvictionCandidate("ears", 4, idle_seconds=1.0)]
 
     assert cheapest_set(costs.__getitem__, candidates, 4) == ["ears"]
 
@@ -133,7 +135,7 @@ def test_the_cost_policy_keeps_the_model_that_is_asked_for_often() -> None:
 def test_the_cost_policy_frees_enough_or_says_that_nothing_would_and_evicts_nobody_for_nothing(
     models: dict[str, tuple[int, float]], needed: int
 ) -> None:
-    candidates = [Resident(name, size, idle_seconds=1.0) for name, (size, _) in models.items()]
+    candidates = [EvictionCandidate(name, size, idle_seconds=1.0) for name, (size, _) in models.items()]
 
     chosen = cheapest_set(lambda name: models[name][1], candidates, needed)
 

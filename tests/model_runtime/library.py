@@ -11,7 +11,7 @@ import psutil
 from model_runtime.catalog.model import Model
 from model_runtime.catalog.protocol import Library
 from model_runtime.errors import ModelMissing, UnknownModel
-from model_runtime.process.process import Patience
+from model_runtime.process.process import StopTimeouts
 from model_runtime.requests import Request, Task
 from model_runtime.runtime import Runtime
 from model_runtime.settings import Settings
@@ -120,7 +120,7 @@ def workers() -> list[psutil.Process]:
     return [child for child in children if child.status() != psutil.STATUS_ZOMBIE]
 
 
-QUICK = Patience(asked_seconds=0.5, terminated_seconds=0.5)
+QUICK = StopTimeouts(graceful_seconds=0.5, sigterm_seconds=0.5)
 
 
 @asynccontextmanager
@@ -134,6 +134,6 @@ async def open_runtime(
     """A runtime that ticks quickly and has little patience with processes."""
     _others.clear()
     _others.update(child.pid for child in psutil.Process().children())
-    options: dict[str, Any] = {"tick_seconds": 0.02, "patience": QUICK} | changes
+    options: dict[str, Any] = {"tick_seconds": 0.02, "stop_timeouts": QUICK} | changes
     async with Runtime(library, settings, check=check, **options) as runtime:
         yield runtime

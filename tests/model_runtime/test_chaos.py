@@ -15,7 +15,7 @@ from model_runtime.errors import SensesError
 from model_runtime.requests import Task
 from model_runtime.runtime import Runtime
 from model_runtime.settings import Settings
-from model_runtime.supervisor.watchdog import Limits
+from model_runtime.supervisor.watchdog import WatchdogLimits
 from tests.model_runtime.calls import answer, chat
 from tests.model_runtime.library import MEGABYTE, ScriptedLibrary, open_runtime, scripted_model, workers
 
@@ -34,7 +34,9 @@ SCRIPTS = (
     "hang",
     "say a; stall",
 )
-LIMITS = Limits(beat_seconds=3, stall_seconds=dict.fromkeys(Task, 1.0), cancel_seconds=0.5, alone_seconds=0.5)
+LIMITS = WatchdogLimits(
+    heartbeat_seconds=3, stall_seconds=dict.fromkeys(Task, 1.0), cancel_seconds=0.5, uncontended_cancel_seconds=0.5
+)
 
 
 class Crowd:
@@ -104,7 +106,7 @@ async def test_whatever_happens_every_call_is_answered_and_nothing_is_left_over(
     )
     library = ScriptedLibrary(*models, needed=dict.fromkeys(NAMES, 50 * MEGABYTE))
     tight = replace(settings, budget_bytes=110 * MEGABYTE, queue_seconds=10.0, load_seconds=5.0)
-    async with open_runtime(tight, library, limits=LIMITS) as runtime:
+    async with open_runtime(tight, library, watchdog_limits=LIMITS) as runtime:
         crowd = Crowd(runtime, seed=7)
         await crowd.act(*[crowd.call] * 8, crowd.operate, crowd.kill, crowd.audit)
         jobs = runtime.status().jobs

@@ -261,7 +261,7 @@ def _resident_bytes() -> int:
 async def test_idle_models_leave_when_the_machine_runs_short_of_memory(settings: Settings) -> None:
     short: list[bool] = []
     library = ScriptedLibrary(scripted_model("eyes"), scripted_model("ears"))
-    async with open_runtime(settings, library, is_short_of_memory=lambda: bool(short)) as runtime:
+    async with open_runtime(settings, library, is_under_memory_pressure=lambda: bool(short)) as runtime:
         await answer(runtime, chat("say a", "eyes"))
         await answer(runtime, chat("say a", "ears"))
         short.append(True)
@@ -557,7 +557,7 @@ async def test_what_calls_leave_behind_in_the_daemon_is_given_back_once_each_tim
     given_back = threading.Semaphore(0)
     library = ScriptedLibrary(scripted_model("m"))
     async with (
-        open_runtime(settings, library, give_back=given_back.release) as runtime,
+        open_runtime(settings, library, release_memory=given_back.release) as runtime,
         anyio.create_task_group() as group,
     ):
         call = Call(runtime, chat("say a; wait /never")).start(group)

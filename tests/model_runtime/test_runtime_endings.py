@@ -25,7 +25,7 @@ from model_runtime.requests import Task
 from model_runtime.runtime import Runtime
 from model_runtime.settings import Settings
 from model_runtime.status import ModelState
-from model_runtime.supervisor.watchdog import Limits
+from model_runtime.supervisor.watchdog import WatchdogLimits
 from tests.model_runtime.calls import Call, answer, chat, model_of, until, until_there
 from tests.model_runtime.library import QUICK, Clock, ScriptedLibrary, open_runtime, scripted_model, workers
 
@@ -121,9 +121,9 @@ async def test_an_operator_cancels_a_running_and_a_waiting_job(settings: Setting
 
 
 async def test_a_worker_that_ignores_a_cancel_is_ended_once_somebody_waits(settings: Settings) -> None:
-    limits = Limits(cancel_seconds=0.1)
+    limits = WatchdogLimits(cancel_seconds=0.1)
     library = ScriptedLibrary(scripted_model("m"))
-    async with open_runtime(settings, library, limits=limits) as runtime, anyio.create_task_group() as group:
+    async with open_runtime(settings, library, watchdog_limits=limits) as runtime, anyio.create_task_group() as group:
         deaf = Call(runtime, chat("say a; hang")).start(group)
         await deaf.first(TextDelta)
         (process,) = workers()
@@ -137,9 +137,9 @@ async def test_a_worker_that_ignores_a_cancel_is_ended_once_somebody_waits(setti
 async def test_a_worker_that_ignores_a_cancel_does_not_work_on_for_ever(
     settings: Settings, library: ScriptedLibrary, tmp_path: Path
 ) -> None:
-    limits = Limits(alone_seconds=0.1)
+    limits = WatchdogLimits(uncontended_cancel_seconds=0.1)
     deafened = anyio.Path(tmp_path / "deafened")
-    async with open_runtime(settings, library, limits=limits) as runtime, anyio.create_task_group() as group:
+    async with open_runtime(settings, library, watchdog_limits=limits) as runtime, anyio.create_task_group() as group:
         deaf = Call(runtime, chat(f"touch {deafened}; hang")).start(group)
         await until_there(deafened)
         deaf.scope.cancel()
@@ -149,7 +149,7 @@ async def test_a_worker_that_ignores_a_cancel_does_not_work_on_for_ever(
 
 
 async def test_a_caller_that_never_reads_is_given_up(settings: Settings, library: ScriptedLibrary) -> None:
-    async with open_runtime(settings, library, limits=Limits(reader_seconds=0.1)) as runtime:
+    async with open_runtime(settings, library, watchdog_limits=WatchdogLimits(slow_consumer_seconds=0.1)) as runtime:
         generator = runtime.run(chat("flood 1000"))
         await anext(generator)
         await until(runtime, lambda status: not status.jobs and bool(status.counters.requests))
@@ -320,8 +320,8 @@ async def test_a_model_that_never_gets_ready_is_given_up(settings: Settings) -> 
 async def test_a_job_that_makes_no_progress_is_ended_though_its_process_lives(
     settings: Settings, library: ScriptedLibrary
 ) -> None:
-    limits = Limits(stall_seconds=dict.fromkeys(Task, 0.2))
-    async with open_runtime(settings, library, limits=limits) as runtime, anyio.create_task_group() as group:
+    limits = WatchdogLimits(stall_seconds=dict.fromkeys(Task, 0.2))
+    async with open_runtime(settings, library, watchdog_limits=limits) as runtime, anyio.create_task_group() as group:
         call = Call(runtime, chat("say a; stall")).start(group)
         await call.end()
         gone = await until(runtime, lambda status: model_of(status).state is not ModelState.READY)
@@ -336,8 +336,8 @@ async def test_work_without_pieces_that_looks_up_now_and_then_is_no_stall(
 ) -> None:
     """`wait` checks for cancellation all the time, which the beats of each second tell."""
     gate = tmp_path / "gate"
-    limits = Limits(stall_seconds=dict.fromkeys(Task, 2.0))
-    async with open_runtime(settings, library, limits=limits) as runtime, anyio.create_task_group() as group:
+    limits = WatchdogLimits(stall_seconds=dict.fromkeys(Task, 2.0))
+    async with open_runtime(settings, library, watchdog_limits=limits) as runtime, anyio.create_task_group() as group:
         call = Call(runtime, chat(f"say a; wait {gate}; say b")).start(group)
         await call.first(TextDelta)
         await until(runtime, lambda status: bool(status.jobs) and status.jobs[0].age_seconds > 3)
@@ -349,7 +349,7 @@ async def test_work_without_pieces_that_looks_up_now_and_then_is_no_stall(
 
 async def test_a_process_that_gives_no_sign_of_life_is_ended(settings: Settings, library: ScriptedLibrary) -> None:
     async with (
-        open_runtime(settings, library, limits=Limits(beat_seconds=1.5)) as runtime,
+        open_runtime(settings, library, watchdog_limits=WatchdogLimits(heartbeat_seconds=1.5)) as runtime,
         anyio.create_task_group() as group,
     ):
         call = Call(runtime, chat("say a; wait /never")).start(group)
@@ -362,7 +362,7 @@ async def test_a_process_that_gives_no_sign_of_life_is_ended(settings: Settings,
 
 
 async def test_a_process_that_announces_what_never_comes_is_ended(settings: Settings, library: ScriptedLibrary) -> None:
-    async with open_runtime(settings, library, limits=Limits(beat_seconds=1.5)) as runtime:
+    async with open_runtime(settings, library, watchdog_limits=WatchdogLimits(heartbeat_seconds=1.5)) as runtime:
         with pytest.raises(WorkerDied, match="no sign of life"):
             await answer(runtime, chat("say a; lie 1000000"))
         next_one = await answer(runtime, chat("say next"))
@@ -515,7 +515,7 @@ async def test_closing_during_a_load_ends_the_load(settings: Settings) -> None:
 
 
 async def test_closing_twice_and_closing_unused_are_fine(settings: Settings, library: ScriptedLibrary) -> None:
-    runtime = Runtime(library, replace(settings, queue_total=1), patience=QUICK)
+    runtime = Runtime(library, replace(settings, queue_total=1), stop_timeouts=QUICK)
     async with runtime:
         await runtime.close(1.0)
         await runtime.close(1.0)

@@ -22,7 +22,7 @@ from model_runtime.engines.checkpoint import reason
 from model_runtime.engines.fatal_errors import is_fatal
 from model_runtime.engines.protocol import Outcome, Report
 from model_runtime.errors import InvalidInput, JobFailed, SensesError
-from model_runtime.loading import Loaded, LoadSpec
+from model_runtime.loading import LoadedModel, LoadSpec
 from model_runtime.requests import UNASKED_TOKENS, Chat, Request
 
 logger = logging.getLogger(__name__)
@@ -108,7 +108,7 @@ class ChatEngine:
         self._waiting: deque[Row] = deque()
         self._rows: dict[int, Row] = {}
 
-    def load(self, spec: LoadSpec, report: Report) -> Loaded:
+    def load(self, spec: LoadSpec, report: Report) -> LoadedModel:
         """Load and evaluate all weights on this thread, which must be the one that steps, too.
 
         Raises:
@@ -121,7 +121,7 @@ class ChatEngine:
         self._name = spec.model
         self._grammars = Grammars(self._model.tokenizer, self._model.end_tokens)
         report("ready", 1.0)
-        return Loaded(
+        return LoadedModel(
             weights_bytes=self._model.weights_bytes,
             active_bytes=mx.get_active_memory(),
             peak_bytes=mx.get_peak_memory(),

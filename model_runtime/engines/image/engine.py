@@ -22,7 +22,7 @@ from model_runtime.engines.image.prompts import Prompts
 from model_runtime.engines.protocol import Check, Report
 from model_runtime.errors import InvalidInput, JobFailed, LoadFailed, SensesError
 from model_runtime.events import Drawing, EngineEvent, Preview, Progress, Result
-from model_runtime.loading import Loaded, LoadSpec
+from model_runtime.loading import LoadedModel, LoadSpec
 from model_runtime.media.pictures import encode_drawing, from_pillow, resize_to_fit
 from model_runtime.requests import GenerateImage, Request
 from model_runtime.validation.image import check_drawing
@@ -42,7 +42,7 @@ class DrawingEngine:
     _model: str
     _native_side: int
 
-    def load(self, spec: LoadSpec, report: Report) -> Loaded:
+    def load(self, spec: LoadSpec, report: Report) -> LoadedModel:
         """Load and evaluate all weights.
 
         `options` are "family", which must then be that of the files, and "native_side", for a model that draws squares
@@ -143,7 +143,7 @@ def _open_family(folder: Path, wanted: str) -> Family:
     return family
 
 
-def _evaluate(family: Family, report: Report) -> Loaded:
+def _evaluate(family: Family, report: Report) -> LoadedModel:
     if family.model.bits is None:
         widen(family.model)
     arrays = [array for _, array in tree_flatten(family.model.parameters())]
@@ -154,7 +154,7 @@ def _evaluate(family: Family, report: Report) -> Loaded:
         done += sum(array.nbytes for array in piece)
         report("weights", done / total)
     gc.collect()
-    return Loaded(total, mx.get_active_memory(), mx.get_peak_memory())
+    return LoadedModel(total, mx.get_active_memory(), mx.get_peak_memory())
 
 
 def _pieces(arrays: Sequence[mx.array]) -> Iterator[list[mx.array]]:

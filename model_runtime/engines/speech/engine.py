@@ -15,7 +15,7 @@ from model_runtime.engines.speech.sentences import only_letters_of, readable
 from model_runtime.engines.speech.voice_model import Speaker
 from model_runtime.errors import InvalidInput, LoadFailed
 from model_runtime.events import AudioChunk, EngineEvent, Progress, Result, Speech, Warned
-from model_runtime.loading import Loaded, LoadSpec
+from model_runtime.loading import LoadedModel, LoadSpec
 from model_runtime.requests import Request, Speak
 from model_runtime.validation.speech import check_text
 
@@ -43,7 +43,7 @@ class SpeechEngine:
         self._model = ""
         self._book = VoiceBook("", (), ())
 
-    def load(self, spec: LoadSpec, report: Report) -> Loaded:
+    def load(self, spec: LoadSpec, report: Report) -> LoadedModel:
         """Load and evaluate all weights. Roles: "model", and "codec" for Marvis.
 
         Raises:
@@ -64,7 +64,7 @@ class SpeechEngine:
             self._speaker = import_module(FAMILIES[self._book.kind]).load(spec, config)
         report("weights", 1.0)
         active = mx.get_active_memory()
-        return Loaded(weights_bytes=active, active_bytes=active, peak_bytes=mx.get_peak_memory())
+        return LoadedModel(weights_bytes=active, active_bytes=active, peak_bytes=mx.get_peak_memory())
 
     def run(self, request: Request, check: Check) -> Iterator[EngineEvent | Result]:
         """Speak: `Warned` where something is left out, `AudioChunk`s with `Progress` in characters, then the `Speech`.

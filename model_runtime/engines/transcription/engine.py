@@ -18,7 +18,7 @@ from model_runtime.engines.transcription.windows import FRAMES_PER_STEP, Cut, St
 from model_runtime.engines.transcription.word_timestamps import align_words
 from model_runtime.errors import BadMedia, InvalidInput
 from model_runtime.events import EngineEvent, LanguageFound, Progress, Result, Segment, Transcript, Word
-from model_runtime.loading import Loaded, LoadSpec
+from model_runtime.loading import LoadedModel, LoadSpec
 from model_runtime.requests import Request, Transcribe
 from model_runtime.validation.transcription import known_language
 
@@ -47,7 +47,7 @@ class RecognitionEngine:
         self._model: Any = None
         self._sure = False
 
-    def load(self, spec: LoadSpec, report: Report) -> Loaded:
+    def load(self, spec: LoadSpec, report: Report) -> LoadedModel:
         """Load and evaluate all weights; role "model".
 
         The option "sure_of_silence" says that the model knows by itself when nobody speaks, "forgets_windows" that the
@@ -63,7 +63,7 @@ class RecognitionEngine:
         self._forgets = bool(spec.options.get("forgets_windows"))
         report("weights", 1.0)
         active = mx.get_active_memory()
-        return Loaded(active, active, mx.get_peak_memory(), self._model.dims.n_text_ctx)
+        return LoadedModel(active, active, mx.get_peak_memory(), self._model.dims.n_text_ctx)
 
     def run(self, request: Request, check: Check) -> Iterator[EngineEvent | Result]:
         """Write down a recording: `LanguageFound` where asked, `Segment`s and `Progress` in seconds, `Transcript`.

@@ -85,6 +85,7 @@ def test_the_shim_loads_nothing_but_the_standard_library() -> None:
 
     ours = {
         "mcp_server",
+        "mcp_server.launcher",
         "mcp_server.launcher.shim",
         "mcp_server.launcher.connect",
         "mcp_server.launcher.broker_server",

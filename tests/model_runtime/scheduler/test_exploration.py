@@ -7,37 +7,37 @@ from functools import partial
 import pytest
 
 from model_runtime.scheduler.core import Scheduler
-from model_runtime.scheduler.lanes import EXCLUSIVE, OPEN, Lanes
+from model_runtime.scheduler.lanes import EXCLUSIVE_LANE, NO_LANES, Lanes
 from model_runtime.scheduler.messages import (
-    Arrived,
-    Ended,
-    Exited,
-    Left,
-    Loaded,
-    Measured,
-    Pressed,
-    Retried,
+    MemoryMeasured,
+    MemoryPressure,
+    ModelLoaded,
+    RequestArrived,
+    RequestCancelled,
+    RequestFinished,
+    RetryRequested,
     Tick,
-    UnloadWanted,
+    UnloadRequested,
+    WorkerExited,
 )
-from model_runtime.scheduler.model_record import Limits, ModelPlan, Request
+from model_runtime.scheduler.model_record import ModelSpec, QueuedRequest, SchedulerLimits
 from model_runtime.status import ModelState
 from tests.model_runtime.scheduler.world import World
 
-Asked = tuple[Arrived, ...]
+Asked = tuple[RequestArrived, ...]
 """Requests still to arrive, in order."""
 
 STEP_SECONDS = 2.0
-LIMITS = Limits(
+LIMITS = SchedulerLimits(
     queue_per_model=2,
     queue_seconds=1e9,
     load_seconds=6.0,
-    overtake_seconds=2.0,
+    starvation_seconds=2.0,
     backoff_seconds=(1.0, 4.0),
     breaker_failures=2,
     breaker_seconds=(4.0, 4.0),
     ageing_seconds=3.0,
-    churn_seconds=0.0,
+    min_residency_seconds=0.0,
     retry_seconds=3.0,
 )
 LONGEST_SECONDS = 4.0
@@ -45,32 +45,36 @@ LONGEST_SECONDS = 4.0
 
 
 def small_world(
-    budget: int, *, concurrency: int = 1, pinned: bool = False, lanes: Lanes = OPEN, moody: bool = False
+    budget: int, *, concurrency: int = 1, pinned: bool = False, lanes: Lanes = NO_LANES, moody: bool = False
 ) -> World:
-    plans = [
-        ModelPlan("A", 3, 1.0, concurrency, keep_alive_seconds=4.0, pinned=pinned),
-        ModelPlan("B", 2, 1.0, keep_alive_seconds=4.0),
-        ModelPlan("C", 2, 1.0, keep_alive_seconds=4.0),
+    specs = [
+        ModelSpec("A", 3, 1.0, concurrency, keep_alive_seconds=4.0, pinned=pinned),
+        ModelSpec("B", 2, 1.0, keep_alive_seconds=4.0),
+        ModelSpec("C", 2, 1.0, keep_alive_seconds=4.0),
     ]
-    limits = replace(LIMITS, churn_seconds=2.0 if moody else 0.0)
-    return World(Scheduler(plans, budget, limits, lanes=lanes), moody=moody)
+    limits = replace(LIMITS, min_residency_seconds=2.0 if moody else 0.0)
+    return World(Scheduler(specs, budget, limits, lanes=lanes), moody=moody)
 
 
 @pytest.mark.promise("runtime:no-deadlock")
 @pytest.mark.parametrize(
     ("world", "asked"),
     [
-        (small_world(4), (Arrived(1, "A"), Arrived(2, "B"), Arrived(3, "C"))),
+        (small_world(4), (RequestArrived(1, "A"), RequestArrived(2, "B"), RequestArrived(3, "C"))),
         (
             small_world(5, concurrency=2),
-            (Arrived(1, "A"), Arrived(2, "A", working_bytes=2), Arrived(3, "B")),
+            (RequestArrived(1, "A"), RequestArrived(2, "A", working_bytes=2), RequestArrived(3, "B")),
         ),
-        (small_world(6, pinned=True), (Arrived(1, "A"), Arrived(2, "B", working_bytes=1))),
+        (small_world(6, pinned=True), (RequestArrived(1, "A"), RequestArrived(2, "B", working_bytes=1))),
         (
-            small_world(7, lanes=EXCLUSIVE),
-            (Arrived(1, "A", client="x"), Arrived(2, "B", client="y", is_batch=True), Arrived(3, "A", client="y")),
+            small_world(7, lanes=EXCLUSIVE_LANE),
+            (
+                RequestArrived(1, "A", client="x"),
+                RequestArrived(2, "B", client="y", is_batch=True),
+                RequestArrived(3, "A", client="y"),
+            ),
         ),
-        (small_world(5, moody=True), (Arrived(1, "B"), Arrived(2, "A"))),
+        (small_world(5, moody=True), (RequestArrived(1, "B"), RequestArrived(2, "A"))),
     ],
     ids=[
         "three models, room for two",
@@ -139,29 +143,29 @@ def steps(world: World) -> Iterator[tuple[bool, Callable[[World], object]]]:
         elif record.state is ModelState.STARTING:
             yield True, partial(load, process=process)
         elif record.state is ModelState.READY:
-            yield False, partial(World.happen, happening=UnloadWanted(process[0]))
-            if world.moody and record.is_idle and record.resident_bytes == record.plan.needed_bytes:
+            yield False, partial(World.happen, event=UnloadRequested(process[0]))
+            if world.moody and record.is_idle and record.resident_bytes == record.spec.needed_bytes:
                 yield False, partial(grow, process=process)
         if record.failures < 1 and process not in world.stopping:
             yield False, partial(reap, process=process)
             if world.moody:
                 yield False, partial(reap, process=process, untouched=frozenset(world.running))
     if world.moody:
-        yield False, partial(World.happen, happening=Pressed())
+        yield False, partial(World.happen, event=MemoryPressure())
         for record in world.scheduler.records.values():
             if record.state is ModelState.BACKOFF:
-                yield False, partial(World.happen, happening=Retried(record.name))
+                yield False, partial(World.happen, event=RetryRequested(record.name))
     for request in world.running:
         yield True, partial(finish, request=request)
     for request in world.scheduler.requests:
         if request not in world.revoked:
             yield False, partial(leave, request=request)
-    yield True, partial(World.happen, happening=Tick(), after_seconds=STEP_SECONDS)
+    yield True, partial(World.happen, event=Tick(), after_seconds=STEP_SECONDS)
 
 
 def load(world: World, process: tuple[str, int]) -> None:
-    world.processes[process] = measured = world.scheduler.records[process[0]].plan.needed_bytes
-    world.happen(Loaded(*process, measured))
+    world.processes[process] = measured = world.scheduler.records[process[0]].spec.needed_bytes
+    world.happen(ModelLoaded(*process, measured))
 
 
 def grow(world: World, process: tuple[str, int]) -> None:
@@ -169,23 +173,23 @@ def grow(world: World, process: tuple[str, int]) -> None:
     world.processes[process] += 1
     if sum(world.processes.values()) > world.scheduler.budget_bytes:
         world.processes[process] -= 1
-    world.happen(Measured(*process, world.processes[process]))
+    world.happen(MemoryMeasured(*process, world.processes[process]))
 
 
 def reap(world: World, process: tuple[str, int], untouched: frozenset[int] = frozenset()) -> None:
     world.exit(process)
-    world.happen(Exited(*process, cause="gone", untouched=untouched))
+    world.happen(WorkerExited(*process, cause="gone", retriable=untouched))
 
 
 def finish(world: World, request: int) -> None:
     model, incarnation = world.end(request)
-    world.happen(Ended(request, model, incarnation))
+    world.happen(RequestFinished(request, model, incarnation))
 
 
 def leave(world: World, request: int) -> None:
     if world.scheduler.position(request):
         world.answer(request, "left")
-    world.happen(Left(request))
+    world.happen(RequestCancelled(request))
 
 
 def shape(world: World, asked: Asked) -> object:
@@ -195,26 +199,27 @@ def shape(world: World, asked: Asked) -> object:
         (
             record.state,
             record.resident_bytes,
-            record.leaving,
+            record.unload_reason,
             record.failures,
             record.pinned,
             tuple(
-                (request.id, request.revoked, world.moody and facts(request, now)) for request in record.active.values()
+                (request.id, request.cancelled, world.moody and facts(request, now))
+                for request in record.active.values()
             ),
             tuple(facts(request, now) for request in record.queue),
             min(now - record.idle_since, LONGEST_SECONDS) if record.idle_since is not None else -1.0,
-            record.has_served or now - record.ready_at >= scheduler.limits.churn_seconds,
-            tuple(sorted(record.turns, key=record.turns.__getitem__)),
+            record.has_served or now - record.ready_at >= scheduler.limits.min_residency_seconds,
+            tuple(sorted(record.last_served_round, key=record.last_served_round.__getitem__)),
             record.needed_bytes,
-            max(record.not_before - now, 0.0) if record.state is ModelState.BACKOFF else 0.0,
+            max(record.retry_at - now, 0.0) if record.state is ModelState.BACKOFF else 0.0,
             max(record.load_deadline - now, 0.0) if record.state is ModelState.STARTING else 0.0,
         )
         for record in scheduler.records.values()
     )
-    order = tuple(sorted(scheduler.requests, key=lambda id_: scheduler.requests[id_].order))
-    return asked, scheduler.memory_waiter, models, order, frozenset(world.stopping)
+    order = tuple(sorted(scheduler.requests, key=lambda id_: scheduler.requests[id_].arrival_number))
+    return asked, scheduler.waiting_for_memory, models, order, frozenset(world.stopping)
 
 
-def facts(request: Request, now: float) -> tuple[object, ...]:
+def facts(request: QueuedRequest, now: float) -> tuple[object, ...]:
     """What is still to matter of a request."""
     return request.id, min(now - request.arrived_at, LONGEST_SECONDS), request.attempts

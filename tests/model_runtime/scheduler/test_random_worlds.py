@@ -6,17 +6,17 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 
 from model_runtime.scheduler.core import Scheduler
 from model_runtime.scheduler.messages import (
-    Arrived,
     BudgetChanged,
-    Ended,
-    Exited,
-    Left,
-    Loaded,
+    ModelLoaded,
     PinChanged,
+    RequestArrived,
+    RequestCancelled,
+    RequestFinished,
     Tick,
-    UnloadWanted,
+    UnloadRequested,
+    WorkerExited,
 )
-from model_runtime.scheduler.model_record import Limits, ModelPlan
+from model_runtime.scheduler.model_record import ModelSpec, SchedulerLimits
 from model_runtime.status import ModelState
 from tests.model_runtime.scheduler.world import World
 
@@ -41,24 +41,24 @@ class RandomLife(RuleBasedStateMachine):
         pins=st.sets(st.sampled_from(["tts-fast", "stt-fast"])),
     )
     def begin(self, budget: int, pins: set[str]) -> None:
-        plans = [
-            ModelPlan(name, size, 1 + size / 25, 2 if name == "vlm-fast" else 1, pinned=name in pins)
+        specs = [
+            ModelSpec(name, size, 1 + size / 25, 2 if name == "vlm-fast" else 1, pinned=name in pins)
             for name, size in TENTHS_OF_GB.items()
         ]
-        self.world = World(Scheduler(plans, budget, Limits(queue_per_model=4)))
+        self.world = World(Scheduler(specs, budget, SchedulerLimits(queue_per_model=4)))
         self.arrived = 0
 
     @rule(name=NAMES, pause=PAUSES, working=st.sampled_from([0, 2, 10]), keep=st.sampled_from([None, 0.0, -1.0, 30.0]))
     def arrive(self, name: str, pause: float, working: int, keep: float | None) -> None:
         self.arrived += 1
-        self.world.happen(Arrived(self.arrived, name, working_bytes=working, keep_alive_seconds=keep), pause)
+        self.world.happen(RequestArrived(self.arrived, name, working_bytes=working, keep_alive_seconds=keep), pause)
 
     @precondition(lambda self: self.world.running)
     @rule(data=st.data(), ok=st.booleans())
     def finish(self, data: st.DataObject, ok: bool) -> None:
         request = data.draw(st.sampled_from(sorted(self.world.running)))
         model, incarnation = self.world.end(request)
-        self.world.happen(Ended(request, model, incarnation, ok), 1.0)
+        self.world.happen(RequestFinished(request, model, incarnation, ok), 1.0)
 
     @precondition(lambda self: set(self.world.scheduler.requests) - self.world.revoked)
     @rule(data=st.data())
@@ -66,7 +66,7 @@ class RandomLife(RuleBasedStateMachine):
         request = data.draw(st.sampled_from(sorted(set(self.world.scheduler.requests) - self.world.revoked)))
         if self.world.scheduler.position(request):
             self.world.answer(request, "left")
-        self.world.happen(Left(request))
+        self.world.happen(RequestCancelled(request))
 
     @precondition(lambda self: self.loading())
     @rule(data=st.data(), share=st.sampled_from([0.8, 1.0]))
@@ -74,21 +74,25 @@ class RandomLife(RuleBasedStateMachine):
         process = data.draw(st.sampled_from(self.loading()))
         reserved = self.world.processes[process]
         self.world.processes[process] = measured = max(1, int(reserved * share))
-        self.world.happen(Loaded(*process, measured), 2.0)
+        self.world.happen(ModelLoaded(*process, measured), 2.0)
 
     @precondition(lambda self: self.world.processes)
     @rule(data=st.data(), permanent=st.booleans())
     def die(self, data: st.DataObject, permanent: bool) -> None:
         process = data.draw(st.sampled_from(sorted(self.world.processes)))
         self.world.exit(process)
-        self.world.happen(Exited(*process, cause="died", permanent=permanent))
+        self.world.happen(WorkerExited(*process, cause="died", permanent=permanent))
 
     @rule(name=NAMES, incarnation=st.integers(0, 3))
     def report_late(self, name: str, incarnation: int) -> None:
         if (name, incarnation) in self.world.processes:
             return
         before = self.world.scheduler.charged_bytes
-        for stale in (Exited(name, incarnation), Loaded(name, incarnation, 1), Ended(1, name, incarnation)):
+        for stale in (
+            WorkerExited(name, incarnation),
+            ModelLoaded(name, incarnation, 1),
+            RequestFinished(1, name, incarnation),
+        ):
             self.world.scheduler.handle(self.world.now, stale)
         assert self.world.scheduler.charged_bytes == before
 
@@ -98,7 +102,7 @@ class RandomLife(RuleBasedStateMachine):
 
     @rule(name=NAMES)
     def unload(self, name: str) -> None:
-        self.world.happen(UnloadWanted(name))
+        self.world.happen(UnloadRequested(name))
 
     @rule(name=st.sampled_from(["tts-fast", "stt-fast"]), pinned=st.booleans())
     def pin(self, name: str, pinned: bool) -> None:
@@ -126,14 +130,14 @@ class RandomLife(RuleBasedStateMachine):
         """Let everything that is under way come to its end."""
         world = self.world
         for process in self.loading():
-            world.happen(Loaded(*process, world.processes[process]), 1.0)
+            world.happen(ModelLoaded(*process, world.processes[process]), 1.0)
         for process in sorted(world.stopping):
             world.exit(process)
-            world.happen(Exited(*process))
+            world.happen(WorkerExited(*process))
         for request in sorted(world.running):
             if request in world.running:
                 model, incarnation = world.end(request)
-                world.happen(Ended(request, model, incarnation))
+                world.happen(RequestFinished(request, model, incarnation))
         world.happen(Tick(), 1.0)
 
 

@@ -8,7 +8,16 @@ import pickle
 
 from model_runtime.scheduler.core import Scheduler
 from model_runtime.scheduler.invariants import violations
-from model_runtime.scheduler.messages import Action, Arrived, Grant, Happening, Refuse, Revoke, Spawn, Stop
+from model_runtime.scheduler.messages import (
+    CancelRequest,
+    Grant,
+    RejectRequest,
+    RequestArrived,
+    SchedulerAction,
+    SchedulerEvent,
+    StartWorker,
+    StopWorker,
+)
 
 
 class World:
@@ -33,12 +42,12 @@ class World:
         twin: World = pickle.loads(pickle.dumps(self))  # noqa: S301  our own bytes
         return twin
 
-    def happen(self, happening: Happening, after_seconds: float = 0.0) -> list[Action]:
+    def happen(self, event: SchedulerEvent, after_seconds: float = 0.0) -> list[SchedulerAction]:
         """Let it happen, carry out what the scheduler wants, and check both."""
         self.now += after_seconds
-        if isinstance(happening, Arrived):
-            self.working[happening.request] = happening.working_bytes
-        actions = self.scheduler.handle(self.now, happening)
+        if isinstance(event, RequestArrived):
+            self.working[event.request_id] = event.working_bytes
+        actions = self.scheduler.handle(self.now, event)
         for action in actions:
             self._perform(action)
         self._check()
@@ -62,13 +71,13 @@ class World:
         assert request not in self.answered, f"request {request} answered twice: {self.answered[request]}, {how}"
         self.answered[request] = how
 
-    def _perform(self, action: Action) -> None:
+    def _perform(self, action: SchedulerAction) -> None:
         match action:
-            case Spawn(model, incarnation, reserved):
+            case StartWorker(model, incarnation, reserved):
                 assert not any(name == model for name, _ in self.processes), f"{model} has a process already"
                 assert self.scheduler.records[model].queue, f"{model} is loaded for nobody"
                 self.processes[model, incarnation] = reserved
-            case Stop(model, incarnation, reason):
+            case StopWorker(model, incarnation, reason):
                 process = (model, incarnation)
                 assert process in self.processes, f"{model} has no process {incarnation} to stop"
                 assert process not in self.running.values(), f"{model} is stopped while it works"
@@ -81,10 +90,10 @@ class World:
                 assert process not in self.stopping | self.draining, f"request {request} granted to a leaving process"
                 assert request not in self.answered
                 self.running[request] = process
-            case Revoke(request):
+            case CancelRequest(request):
                 assert request in self.running
                 self.revoked.add(request)
-            case Refuse(request, code):
+            case RejectRequest(request, code):
                 assert request not in self.revoked, f"request {request} is answered though its caller left"
                 self.answer(request, code)
 

@@ -6,12 +6,14 @@ from model_runtime.catalog.model import Model
 from model_runtime.events import AudioChunk, EngineEvent, LanguageFound, Preview, Progress, Segment, TextDelta, Timings
 from model_runtime.media.types import Picture, Sound
 from model_runtime.requests import Chat, GenerateImage, Message, Request, Speak, Task, Transcribe
-from model_runtime.supervisor.active_request import Job, task_of
-from model_runtime.supervisor.output_queue import Mailbox
+from model_runtime.supervisor.active_request import ActiveRequest, task_of
+from model_runtime.supervisor.output_queue import OutputQueue
 
 
-def job() -> Job:
-    return Job(1, Model("m", Task.TEXT, "e", ""), Task.TEXT, "", (b"order",), 100.0, Mailbox(lambda: None))
+def job() -> ActiveRequest:
+    return ActiveRequest(
+        1, Model("m", Task.TEXT, "e", ""), Task.TEXT, "", (b"order",), 100.0, OutputQueue(lambda: None)
+    )
 
 
 @pytest.mark.parametrize(
@@ -42,14 +44,14 @@ def test_a_request_tells_its_task(request_: Request, task: Task) -> None:
 def test_a_job_knows_how_far_it_is(events: list[EngineEvent], progress: tuple[str, float, float]) -> None:
     running = job()
     for number, event in enumerate(events):
-        running.note(event, 200.0 + number)
+        running.record_output(event, 200.0 + number)
 
     assert (running.stage, running.done, running.total) == progress
-    assert running.sign_at == 200.0 + len(events) - 1
+    assert running.last_progress_at == 200.0 + len(events) - 1
 
 
 def test_the_time_of_a_request_is_divided_into_queueing_loading_and_running() -> None:
     running = job()
-    running.begin(incarnation=3, loading_seconds=4.0, now=110.0)
+    running.start(incarnation=3, loading_seconds=4.0, now=110.0)
 
     assert running.timings(now=115.0) == Timings(queued=6.0, loading=4.0, running=5.0)

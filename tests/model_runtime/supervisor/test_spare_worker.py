@@ -94,7 +94,7 @@ async def test_a_machine_short_of_memory_gets_the_spare_process_back_before_any_
     def short_while_it_is_there() -> bool:
         return is_short and bool(runtime.status().memory.spare_engine)
 
-    async with open_runtime(eager, library, is_short_of_memory=short_while_it_is_there) as runtime:
+    async with open_runtime(eager, library, is_under_memory_pressure=short_while_it_is_there) as runtime:
         await answer(runtime, chat("say hello", "other"))
         await used_and_unloaded(runtime)
         is_short = True
@@ -202,9 +202,9 @@ async def test_the_budget_keeps_to_what_the_system_recommends_for_its_gpu(settin
 async def test_a_process_asks_mlx_and_leaves(settings: Settings) -> None:
     library = ScriptedLibrary(scripted_model("m"))
 
-    async with open_runtime(settings, library, working_set_bytes=gpu_probe.ask) as runtime:
+    async with open_runtime(settings, library, working_set_bytes=gpu_probe.query_gpu_working_set) as runtime:
         before = runtime.status().memory.budget_bytes
-        asked = await gpu_probe.ask()
+        asked = await gpu_probe.query_gpu_working_set()
         after = runtime.status().memory.budget_bytes
 
     assert (asked > 0) == has_apple_gpu()

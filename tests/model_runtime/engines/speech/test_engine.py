@@ -34,8 +34,8 @@ TWO = replace(HELLO, text="One. Two.")
 def _brief() -> Iterator[None]:
     """Random models never find an end; less than a second of them is enough."""
     with pytest.MonkeyPatch.context() as patch:
-        for module in ("marvis", "qwen_speech"):
-            patch.setattr(f"model_runtime.engines.{module}.longest_seconds", lambda _: 0.7)
+        for module in ("marvis", "qwen3_tts"):
+            patch.setattr(f"model_runtime.engines.speech.{module}.longest_seconds", lambda _: 0.7)
         yield
 
 
