@@ -40,14 +40,6 @@ class Store(Protocol):
         ...
 
 
-class EmptyStore:
-    """Nothing was downloaded."""
-
-    def find(self, artifact: Artifact) -> Path | None:
-        """Never there."""
-        return None
-
-
 class Catalog:
     """The models of one instance. Names that are no alias are looked up on disk once and remembered."""
 
@@ -201,7 +193,7 @@ class Catalog:
         return self._models.setdefault(model.name, model)
 
 
-def open_catalog(settings: Settings, store: Store | None = None) -> Catalog:
+def open_catalog(settings: Settings, store: Store) -> Catalog:
     """The built-in aliases with what config.toml adds or changes.
 
     Raises:
@@ -216,9 +208,7 @@ def open_catalog(settings: Settings, store: Store | None = None) -> Catalog:
                 f"defaults.{task} is {alias!r}; tasks are {', '.join(Task)}, models are {', '.join(models)}."
             )
     on_cpu = not has_apple_gpu()
-    return Catalog(
-        models.values(), store or EmptyStore(), starters_first=on_cpu, defaults=settings.defaults, in_full=on_cpu
-    )
+    return Catalog(models.values(), store, starters_first=on_cpu, defaults=settings.defaults, in_full=on_cpu)
 
 
 def has_apple_gpu() -> bool:

@@ -81,11 +81,6 @@ class WorkerProcess:
         return self._spawned.pid
 
     @property
-    def last_lines(self) -> Sequence[str]:
-        """The last lines it printed."""
-        return tuple(self._log_tail.lines)
-
-    @property
     def stop_requested(self) -> bool:
         """Whether somebody here told it to end."""
         return bool(self._exit_reason) or self._stopping is not None

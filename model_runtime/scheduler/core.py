@@ -1,6 +1,6 @@
 """The scheduler: one writer, events in, actions out, the clock given with every event.
 
-What always holds (checked by `invariants.violations` in every test):
+What always holds (`tests/model_runtime/scheduler/invariants.py` checks it in every test):
 
     1. Charged bytes never exceed the budget, but for an under-estimate, which is shed as soon as it shows.
     2. Bytes are charged from before a process is spawned until after it is reaped.
