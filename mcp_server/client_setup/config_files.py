@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from mcp_server.files.artifacts import write_whole
+from model_runtime.atomic_file import atomic_write
 from model_runtime.errors import SensesError
 
 NAME = "senses"
@@ -99,12 +99,12 @@ class Change:
         target = self.path.resolve()
         target.parent.mkdir(parents=True, exist_ok=True)
         if self.before is None:
-            write_whole(target, self.after.encode())
+            atomic_write(target, self.after.encode())
             return None
         mode = stat.S_IMODE(target.stat().st_mode)
         backup = target.with_name(target.name + ".before-senses")
-        write_whole(backup, self.before.encode(), mode)
-        write_whole(target, self.after.encode(), mode)
+        atomic_write(backup, self.before.encode(), mode=mode)
+        atomic_write(target, self.after.encode(), mode=mode)
         return backup
 
 

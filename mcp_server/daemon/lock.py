@@ -8,6 +8,7 @@ from fcntl import LOCK_EX, LOCK_NB, flock
 from pathlib import Path
 
 from mcp_server.launcher.paths import Places
+from model_runtime.atomic_file import atomic_write
 from model_runtime.errors import SensesError
 
 
@@ -59,6 +60,4 @@ def read_facts(places: Places) -> Facts | None:
 
 def write_facts(places: Places, facts: Facts) -> None:
     """Say where the daemon is, whole or not at all."""
-    part = Path(f"{places.facts}.{facts.pid}")
-    part.write_text(json.dumps(asdict(facts)), encoding="utf-8")
-    part.replace(places.facts)
+    atomic_write(Path(places.facts), json.dumps(asdict(facts)).encode())

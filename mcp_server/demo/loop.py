@@ -8,7 +8,7 @@ from typing import Any
 
 from mcp_server.demo.agent import Agent, Called, connected
 from mcp_server.demo.trip import Sense, Step, Trip
-from mcp_server.files.artifacts import write_whole
+from model_runtime.atomic_file import atomic_write
 
 SENTENCES = (
     "a yellow heart on a red background",
@@ -96,7 +96,7 @@ def _step(tour: Tour, trip: Trip, sense: Sense, called: Called) -> Step:
     text = {Sense.SAID: trip.sentence, Sense.DRAWN: ""}.get(sense, str(data.get("text") or ""))
     path = tour.path(trip.number, sense)
     if sense is Sense.SEEN and not called.error:
-        write_whole(path, f"{text}\n".encode())
+        atomic_write(path, f"{text}\n".encode())
     silent = "No words were heard, so there is nothing to draw." if sense is Sense.HEARD and not text else ""
     return Step(
         sense=sense,

@@ -16,6 +16,7 @@ from enum import StrEnum
 from itertools import islice
 from pathlib import Path
 
+from model_runtime.atomic_file import atomic_write
 from model_runtime.errors import Failed
 
 SCHEME = "senses"
@@ -111,26 +112,10 @@ class ArtifactStore:
                     yield kind, path
 
 
-def write_whole(path: Path, data: bytes, mode: int | None = None) -> None:
-    """Write a file so that readers see the old one or the whole new one; a link at `path` is replaced, not followed.
-
-    `mode` is who may read and write it; None leaves that to the process.
-    """
-    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
-    try:
-        with part.open("xb") as file:
-            if mode is not None:
-                os.fchmod(file.fileno(), mode)
-            file.write(data)
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
-
-
 def _save(path: Path, data: bytes) -> None:
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        write_whole(path, data)
+        atomic_write(path, data)
     except OSError as error:
         raise NotSaved(
             f"The result cannot be saved in {path.parent}: {error.strerror}. Make room, or make it writable."

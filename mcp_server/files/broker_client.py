@@ -4,7 +4,6 @@ import errno
 import fcntl
 import json
 import os
-import secrets
 import socket
 import sys
 import threading
@@ -12,8 +11,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
-from mcp_server.files.artifacts import write_whole
 from mcp_server.launcher.broker_server import READ
+from model_runtime.atomic_file import atomic_write, partial_path
 
 ANSWER_SECONDS = 10.0
 """macOS may ask its user at the first file of a folder, and a disk may have to spin up; then the call fails."""
@@ -40,8 +39,8 @@ class OwnHands:
         return os.open(path, READ)
 
     def write(self, path: Path, data: bytes) -> None:
-        """See `artifacts.write_whole`."""
-        write_whole(path, data)
+        """See `atomic_write`."""
+        atomic_write(path, data)
 
     def close(self) -> None:
         """There is nothing to let go of."""
@@ -61,8 +60,8 @@ class Courier:
         return self._fetch({"do": "open", "path": str(path)})
 
     def write(self, path: Path, data: bytes) -> None:
-        """See `Opener.write`."""
-        part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+        """See `Opener.write`. As `atomic_write`, but every step is done by the shim, with the client's rights."""
+        part = partial_path(path)
         descriptor = self._fetch({"do": "create", "path": str(part)})
         try:
             with os.fdopen(descriptor, "wb") as file:
