@@ -9,11 +9,12 @@ from typing import Any
 from urllib.error import URLError
 from urllib.request import Request, urlopen
 
-from mcp_server.cli.banner import folder_rows, size, table
+from mcp_server.cli.banner import folder_rows, table
 from mcp_server.daemon.lock import Facts, read_facts
 from mcp_server.launcher.paths import Places
 from model_runtime.errors import SensesError
 from model_runtime.settings import Settings
+from model_runtime.sizes import format_bytes
 
 ANSWER_SECONDS = 5.0
 STOP_SECONDS = 8.0
@@ -38,11 +39,11 @@ def running_status(places: Places, settings: Settings) -> str:
     rows = [
         ("Senses", f"{facts.version}, process {facts.pid}, up {_duration(snapshot['uptime_seconds'])}"),
         ("Page", facts.url),
-        ("Memory", f"{size(memory['charged_bytes'])} of {size(memory['budget_bytes'])}"),
+        ("Memory", f"{format_bytes(memory['charged_bytes'])} of {format_bytes(memory['budget_bytes'])}"),
         *folder_rows(settings),
     ]
     loaded = [
-        (model["name"], model["state"], size(model["charged_bytes"]), _busy(model))
+        (model["name"], model["state"], format_bytes(model["charged_bytes"]), _busy(model))
         for model in snapshot["models"]
         if model["state"] != "absent"
     ]

@@ -16,7 +16,6 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 
-from mcp_server.cli.banner import size
 from model_runtime.catalog.catalog import ANY_FILES, Catalog, open_catalog
 from model_runtime.catalog.model import Artifact, Model
 from model_runtime.errors import Cancelled, UnknownModel
@@ -25,6 +24,7 @@ from model_runtime.hub.download import pull
 from model_runtime.hub.progress import Pulled, Report
 from model_runtime.requests import Task
 from model_runtime.settings import Settings
+from model_runtime.sizes import format_bytes
 
 REPORT_SECONDS = 0.25
 
@@ -42,7 +42,7 @@ def pull_model(settings: Settings, name: str, say: Callable[[str], None]) -> Non
     if model.path:
         say(f"{model.name} is in {model.path}; there is nothing to download.")
         return
-    expected = f" ({size(model.download_bytes)})" if model.download_bytes else ""
+    expected = f" ({format_bytes(model.download_bytes)})" if model.download_bytes else ""
     say(f"{model.name}: {', '.join(artifact.repo for artifact in model.artifacts)}{expected} into {cache}")
     with progress_bar() as report:
         folders = pull(model, cache, report)

@@ -39,7 +39,8 @@ from model_runtime.scheduler.messages import (
     WorkerExited,
 )
 from model_runtime.scheduler.model_record import CHARGED_STATES, SMOOTHING_FACTOR, ModelRecord, ModelSpec, QueuedRequest
-from model_runtime.scheduler.state import GIGABYTE, SchedulerState
+from model_runtime.scheduler.state import SchedulerState
+from model_runtime.sizes import format_bytes
 from model_runtime.status import ModelState
 
 OOM_ESTIMATE_FACTOR = 1.25
@@ -392,5 +393,5 @@ class Scheduler(SchedulerState):
 
 
 def _reject_too_large(request_id: int, name: str, needed_bytes: int, available_bytes: int) -> RejectRequest:
-    detail = f"{name} needs {needed_bytes / GIGABYTE:.1f} GB, the budget leaves {available_bytes / GIGABYTE:.1f} GB."
+    detail = f"{name} needs {format_bytes(needed_bytes)}, the budget leaves {format_bytes(available_bytes)}."
     return RejectRequest(request_id, "model_too_large", detail, None, needed_bytes, available_bytes)

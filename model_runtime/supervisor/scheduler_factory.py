@@ -7,6 +7,7 @@ from model_runtime.scheduler.core import Scheduler
 from model_runtime.scheduler.lanes import LANES_BY_SETTING
 from model_runtime.scheduler.model_record import SchedulerLimits
 from model_runtime.settings import Settings
+from model_runtime.sizes import format_bytes
 from model_runtime.supervisor import memory
 
 log = logging.getLogger(__name__)
@@ -22,7 +23,9 @@ def create_scheduler(settings: Settings) -> Scheduler:
     )
     budget = memory.budget_bytes(settings.budget_bytes, memory.total_bytes())
     if budget < settings.budget_bytes:
-        log.warning("memory.budget_gb leaves too little for the rest of this machine: %.1f GB are used", budget / 1e9)
+        log.warning(
+            "memory.budget_gb leaves too little for the rest of this machine: %s are used", format_bytes(budget)
+        )
     if settings.eviction != "lru":
         log.warning(
             "memory.eviction is %r: that policy was removed, lru is used. Remove the setting.", settings.eviction
