@@ -10,7 +10,6 @@ from rich.progress import (
     BarColumn,
     DownloadColumn,
     Progress,
-    TaskID,
     TextColumn,
     TimeRemainingColumn,
     TransferSpeedColumn,
@@ -93,10 +92,8 @@ def progress_bar() -> Generator[Report]:
     try:
         with Progress(*columns) as progress:
             bar = progress.add_task("…", total=None)
-            yield lambda pulled: _show(progress, bar, pulled)
+            yield lambda pulled: progress.update(
+                bar, description=pulled.file, completed=pulled.done_bytes, total=pulled.total_bytes
+            )
     except KeyboardInterrupt:
         raise Cancelled("Stopped. Finished files are kept; the same command goes on from there.") from None
-
-
-def _show(progress: Progress, bar: TaskID, pulled: Pulled) -> None:
-    progress.update(bar, description=pulled.file, completed=pulled.done_bytes, total=pulled.total_bytes)

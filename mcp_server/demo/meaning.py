@@ -63,7 +63,8 @@ def is_same(said: str, seen: str) -> bool:
 
 def read(text: str) -> Meaning | None:
     """Read the meaning of a sentence; None where it is about no shapes, or tells more of them than can be read."""
-    told = " ".join(word for word in map(_usual, words(text)) if word in CONTENT)
+    usual = (SYNONYMS.get(word, word) for word in words(text))
+    told = " ".join(word for word in usual if word in CONTENT)
     parts = list(_PART.finditer(told))
     forms = [part for part in parts if part["form"]]
     relations = [part["relation"] for part in parts if part["relation"]]
@@ -81,10 +82,6 @@ def read(text: str) -> Meaning | None:
 def words(text: str) -> list[str]:
     """Return the words of a sentence, in lower case and without punctuation."""
     return re.findall(r"[a-z]+|[0-9]+", text.lower())
-
-
-def _usual(word: str) -> str:
-    return SYNONYMS.get(word, word)
 
 
 def _is_whole(part: re.Match[str]) -> bool:

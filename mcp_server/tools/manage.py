@@ -46,7 +46,8 @@ def add_control(server: MCPServer[Caller], desk: Desk) -> None:
         async def tell(fraction: float, message: str) -> None:
             await ctx.report_progress(fraction, 1.0, message)
 
-        if await attend(job, min(wait_seconds, _longest(ctx)), tell, owns=False):
+        longest_seconds = deadline_seconds(sdk_compat.client_name(ctx), -1) or 3600.0
+        if await attend(job, min(wait_seconds, longest_seconds), tell, owns=False):
             return job.outcome()
         return answer(job.running_yet())
 
@@ -126,7 +127,3 @@ def downloading(desk: Desk, model: str) -> Work:
 
 def _report(**facts: object) -> CallToolResult:
     return answer(Report.model_validate(facts))
-
-
-def _longest(ctx: ToolContext) -> float:
-    return deadline_seconds(sdk_compat.client_name(ctx), -1) or 3600.0

@@ -44,7 +44,8 @@ def weights_bytes(folders: Mapping[str, Path], *, in_full: bool = False) -> int:
 
     `in_full` counts half precision twice: engines widen it on a machine without a GPU.
     """
-    files = (file for folder in set(folders.values()) for file in _weight_files(folder))
+    patterns = ("**/*.safetensors", "**/*.npz")
+    files = (file for folder in set(folders.values()) for pattern in patterns for file in folder.glob(pattern))
     return sum(_file_bytes(file, file.stat().st_mtime_ns, in_full) for file in files)
 
 
@@ -89,10 +90,6 @@ def _context_tokens(request: Chat, pictures: int) -> int:
     answer = request.max_tokens or UNASKED_TOKENS
     tokens = letters / 3 + PICTURE_TOKENS * pictures + answer
     return math.ceil(tokens / CACHE_BLOCK_TOKENS) * CACHE_BLOCK_TOKENS
-
-
-def _weight_files(folder: Path) -> list[Path]:
-    return [file for pattern in ("**/*.safetensors", "**/*.npz") for file in folder.glob(pattern)]
 
 
 @lru_cache(maxsize=256)

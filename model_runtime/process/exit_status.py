@@ -14,7 +14,10 @@ SIGNAL_MEANINGS = {
 
 def describe_exit(status: int, last_line: str) -> str:
     """Turn a status of `waitpid` and the last printed line into a clause without a full stop at its end."""
-    how = _signalled(os.WTERMSIG(status)) if os.WIFSIGNALED(status) else _exited(os.waitstatus_to_exitcode(status))
+    if os.WIFSIGNALED(status):
+        how = _signalled(os.WTERMSIG(status))
+    else:
+        how = f"its process left with code {os.waitstatus_to_exitcode(status)}"
     return f"{how}; its last words were: {last_line}" if last_line else how
 
 
@@ -22,7 +25,3 @@ def _signalled(number: int) -> str:
     name = signal.Signals(number).name if number in set(signal.Signals) else f"signal {number}"
     meaning = SIGNAL_MEANINGS.get(name)
     return f"its process was ended by {name}" + (f", {meaning}" if meaning else "")
-
-
-def _exited(code: int) -> str:
-    return f"its process left with code {code}"

@@ -72,7 +72,9 @@ class WorkerProcess:
         self._stopping: asyncio.Task[None] | None = None
         self._exit_reason = ""
         self._loop.add_reader(self._spawned.log, self._read_log)
-        self._connecting = self._loop.create_task(self._connect())
+        self._connecting = self._loop.create_task(
+            self._loop.create_connection(lambda: self._connection, sock=self._spawned.socket)
+        )
         threading.Thread(target=self._wait_for_exit, name=f"reaper of {name}", daemon=True).start()
 
     @property
@@ -174,9 +176,6 @@ class WorkerProcess:
             self._listener.on_disconnect(self, cause)
 
     # -- effects ---------------------------------------------------------------------------------------------------
-
-    async def _connect(self) -> None:
-        await self._loop.create_connection(lambda: self._connection, sock=self._spawned.socket)
 
     def _read_log(self) -> None:
         if not self._log_tail.read():

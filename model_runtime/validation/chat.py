@@ -46,7 +46,8 @@ def check(request: Chat, model: Model, folders: Mapping[str, Path]) -> None:
     _check_stops(request.stop)
     _check_schema(request.json_schema)
     _check_length(request, limit)
-    _check_pictures(_pictures(request), model, config)
+    pictures = [part for message in request.messages for part in message.content if isinstance(part, Picture)]
+    _check_pictures(pictures, model, config)
 
 
 def _check_messages(request: Chat) -> None:
@@ -154,7 +155,3 @@ def _picture_range(model: Model, config: Mapping[str, Any]) -> tuple[int, int]:
     if model.engine == TEXT_ENGINE or not config.get("vision_config"):
         return 0, 0
     return 0, 1 if family in ONE_PICTURE_FAMILIES else MAX_PICTURES
-
-
-def _pictures(request: Chat) -> list[Picture]:
-    return [part for message in request.messages for part in message.content if isinstance(part, Picture)]

@@ -28,16 +28,12 @@ def attend(q: mx.array, k: mx.array, v: mx.array, *, scale: float, mask: Mask = 
     """
     rows, heads, tokens, size = q.shape
     shared = k.shape[1]
-    is_ours = tokens == 1 and shared < heads and q.dtype == mx.float32 and not any(_given(others)) and _is_flat(mask)
-    if not is_ours:
+    is_plain = all(value is None for value in others.values()) and _is_flat(mask)
+    if not (tokens == 1 and shared < heads and q.dtype == mx.float32 and is_plain):
         return whole(q, k, v, scale=scale, mask=mask, **others)
     scores = (q * scale).reshape(rows, shared, heads // shared, size) @ k.swapaxes(-1, -2)
     weights = mx.softmax(_masked(scores, mask), axis=-1, precise=True)
     return (weights @ v).reshape(rows, heads, 1, v.shape[-1])
-
-
-def _given(others: dict[str, Any]) -> list[bool]:
-    return [value is not None for value in others.values()]
 
 
 def _is_flat(mask: Mask) -> bool:

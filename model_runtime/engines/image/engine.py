@@ -53,7 +53,7 @@ class DrawingEngine:
         """
         self._model, self._native_side = spec.model, int(spec.options.get("native_side", 0))
         mx.set_cache_limit(CACHE_BYTES)
-        if _on_cpu():
+        if mx.default_device() == mx.Device(mx.cpu):
             mx.disable_compile()  # there it starts a C++ compiler and wins nothing
         report("weights", 0.0)
         self._family = _open_family(Path(spec.folders["model"]), str(spec.options.get("family", "")))
@@ -161,10 +161,6 @@ def _pieces(arrays: Sequence[mx.array]) -> Iterator[list[mx.array]]:
     ends = accumulate(array.nbytes for array in arrays)
     for _, piece in groupby(zip(arrays, ends, strict=True), key=lambda pair: pair[1] // LOAD_BYTES):
         yield [array for array, _ in piece]
-
-
-def _on_cpu() -> bool:
-    return bool(mx.default_device() == mx.Device(mx.cpu))
 
 
 def _parameters(request: GenerateImage, model: str, steps: int) -> str:

@@ -30,12 +30,9 @@ class FeatureCache:
         features = compute()
         mx.eval(features)
         self._kept[key] = features
-        self._shed()
-        return features
-
-    def _shed(self) -> None:
-        while sum(features.nbytes for features in self._kept.values()) > self._limit_bytes:
+        while sum(kept.nbytes for kept in self._kept.values()) > self._limit_bytes:
             self._kept.popitem(last=False)
+        return features
 
 
 def _key(picture: Picture) -> bytes:
