@@ -5,7 +5,7 @@ import secrets
 from pathlib import Path
 
 
-def atomic_write(path: Path, data: bytes, *, mode: int | None = None) -> None:
+def write_atomically(path: Path, data: bytes, *, mode: int | None = None) -> None:
     """Write a file so that readers see the old content or the whole new one, and a failure leaves the old one.
 
     The data is written to a new file in the same folder, which then replaces `path`; a link at `path` is replaced, not

@@ -68,15 +68,15 @@ class UnknownModel(InvalidInput):
 class WrongTask(InvalidInput):
     """The model exists but does something else."""
 
-    def __init__(self, name: str, task: str, wanted: str, able: Iterable[str]) -> None:
+    def __init__(self, name: str, task: str, requested_task: str, alternatives: Iterable[str]) -> None:
         super().__init__(
-            f"{name} does {task}, not {wanted}. Models for {wanted}: {', '.join(able) or 'none configured'}.",
+            f"{name} does {task}, not {requested_task}. Models for {requested_task}: {', '.join(alternatives) or 'none configured'}.",
             param="model",
             code="unsupported_model",
         )
 
 
-class BadMedia(InvalidInput):
+class InvalidMedia(InvalidInput):
     """Bytes that should be a picture or a recording cannot be read as one; the message never quotes them."""
 
     def __init__(self, message: str, *, param: str, code: str = "bad_media") -> None:
@@ -144,31 +144,31 @@ class ShuttingDown(Busy):
     code = "shutting_down"
 
 
-class Failed(SensesError):
+class OperationFailed(SensesError):
     """Work was started and did not end well."""
 
     code = "failed"
 
 
-class LoadFailed(Failed):
+class LoadFailed(OperationFailed):
     """The model could not be loaded."""
 
     code = "load_failed"
 
 
-class WorkerDied(Failed):
+class WorkerDied(OperationFailed):
     """The worker process ended under the call."""
 
     code = "worker_died"
 
 
-class JobStalled(Failed):
+class JobStalled(OperationFailed):
     """The job made no progress for too long and was stopped."""
 
     code = "job_stalled"
 
 
-class JobFailed(Failed):
+class JobFailed(OperationFailed):
     """The engine raised an error while working on the job."""
 
     code = "job_failed"

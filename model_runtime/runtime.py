@@ -13,9 +13,9 @@ import anyio
 import anyio.to_thread
 
 from model_runtime.catalog.model import Model
-from model_runtime.catalog.protocol import Library
+from model_runtime.catalog.protocol import CatalogProtocol
 from model_runtime.errors import Cancelled, ShuttingDown, UnknownModel
-from model_runtime.events import Event, Finished, Warned
+from model_runtime.events import Event, Finished, Warnings
 from model_runtime.process.process import StopTimeouts
 from model_runtime.requests import Chat, Request, Task
 from model_runtime.scheduler.messages import PinChanged, ShutdownStarted, Tick, UnloadRequested
@@ -27,8 +27,8 @@ from model_runtime.supervisor.status_feed import StatusFeed
 from model_runtime.supervisor.status_snapshot import ModelInfoCache, job_status, memory_status, model_status
 from model_runtime.supervisor.supervisor import Supervisor
 from model_runtime.supervisor.watchdog import Watchdog, WatchdogLimits
-from model_runtime.validation import check
-from model_runtime.validation.starter_vocabulary import doubts
+from model_runtime.validation import validate
+from model_runtime.validation.starter_vocabulary import starter_warnings
 
 Check = Callable[[Request, Model, Mapping[str, Path]], None]
 """check(request, model, folders) raises `InvalidInput` for what the model cannot do."""
@@ -46,10 +46,10 @@ class Runtime:
 
     def __init__(
         self,
-        library: Library,
+        library: CatalogProtocol,
         settings: Settings,
         *,
-        check: Check = check,
+        check: Check = validate,
         version: str = "",
         clock: Callable[[], float] = time.monotonic,
         tick_seconds: float = 1.0,
@@ -97,7 +97,7 @@ class Runtime:
         self._supervisor.enqueue(job, working_bytes=working_bytes, keep_alive_seconds=keep_alive_seconds)
         try:
             if warnings:
-                yield Warned(warnings)
+                yield Warnings(warnings)
             while True:
                 event = await job.outputs.get()
                 if isinstance(event, Finished):
@@ -207,7 +207,7 @@ class Runtime:
         """Refuse what the model cannot do, and return warnings of what it may do badly."""
         folders = self._library.folders(model)
         self._check(request, model, folders)
-        return doubts(request, task_of(request), model, folders)
+        return starter_warnings(request, task_of(request), model, folders)
 
     async def _until(self, condition: Callable[[], bool], seconds: float) -> None:
         with anyio.move_on_after(seconds):

@@ -56,7 +56,7 @@ class Service(Protocol):
         ...
 
 
-def resolve_any(service: Service, name: str) -> str:
+def resolve_any_task(service: Service, name: str) -> str:
     """Return the canonical name of the model that `name` means, whatever its task.
 
     Raises:

@@ -13,7 +13,7 @@ import platformdirs
 
 from model_runtime.errors import SensesError
 
-APP = "Senses"
+APP_NAME = "Senses"
 DEFAULT_PORT = 7367
 
 
@@ -24,7 +24,7 @@ class SettingsError(SensesError):
 
 
 @dataclass(frozen=True, slots=True)
-class Folders:
+class InstanceFolders:
     """Where one instance keeps its things. Sockets and locks are in `run`."""
 
     config: Path
@@ -35,19 +35,19 @@ class Folders:
     inbox: Path
 
     @classmethod
-    def under(cls, home: Path) -> "Folders":
+    def from_home(cls, home: Path) -> "InstanceFolders":
         """Everything of one instance in one folder."""
         return cls(home, home, home / "run", home / "logs", home / "artifacts", home / "inbox")
 
     @classmethod
-    def of_platform(cls) -> "Folders":
+    def from_platform(cls) -> "InstanceFolders":
         """The platform's own places for this user."""
-        data = platformdirs.user_data_path(APP, appauthor=False)
+        data = platformdirs.user_data_path(APP_NAME, appauthor=False)
         return cls(
-            config=platformdirs.user_config_path(APP, appauthor=False),
+            config=platformdirs.user_config_path(APP_NAME, appauthor=False),
             data=data,
             run=data / "run",
-            logs=platformdirs.user_log_path(APP, appauthor=False),
+            logs=platformdirs.user_log_path(APP_NAME, appauthor=False),
             artifacts=data / "artifacts",
             inbox=data / "inbox",
         )
@@ -57,7 +57,7 @@ class Folders:
 class Settings:
     """One instance's settings; every field has a default that works."""
 
-    folders: Folders
+    folders: InstanceFolders
     host: str = "127.0.0.1"
     port: int = DEFAULT_PORT
     api_key: str = ""
@@ -93,7 +93,7 @@ class Settings:
     """Task → alias, overriding which model answers calls that name none."""
 
 
-NUMBERS: Mapping[str, tuple[str, type, float, float]] = {
+NUMBER_SETTINGS: Mapping[str, tuple[str, type, float, float]] = {
     "port": ("port", int, 0, 65535),
     "memory.idle_seconds": ("idle_seconds", float, -1, 1e9),
     "queue.per_model": ("queue_per_model", int, 1, 10_000),
@@ -103,7 +103,7 @@ NUMBERS: Mapping[str, tuple[str, type, float, float]] = {
     "load.seconds": ("load_seconds", float, 1, 86_400),
 }
 
-GIGABYTES: Mapping[str, str] = {"memory.budget_gb": "budget_bytes", "artifacts.max_gb": "keep_bytes"}
+GIGABYTE_SETTINGS: Mapping[str, str] = {"memory.budget_gb": "budget_bytes", "artifacts.max_gb": "keep_bytes"}
 
 
 def load_settings(environ: Mapping[str, str]) -> Settings:
@@ -113,51 +113,51 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
         SettingsError: a file or a value cannot be used.
     """
     home = environ.get("SENSES_HOME", "")
-    folders = Folders.under(Path(home).expanduser().absolute()) if home else Folders.of_platform()
-    written = _flatten(_read_toml(folders.config / "config.toml"))
-    written |= {key: environ[name] for key, name in _variables().items() if name in environ}
+    folders = InstanceFolders.from_home(Path(home).expanduser().absolute()) if home else InstanceFolders.from_platform()
+    raw = _flatten(_read_toml(folders.config / "config.toml"))
+    raw |= {key: environ[name] for key, name in _variable_names().items() if name in environ}
     values: dict[str, Any] = {}
-    for key, (name, kind, low, high) in NUMBERS.items():
-        if key in written:
-            values[name] = kind(_number(key, written[key], low, high))
-    for key, name in GIGABYTES.items():
-        if key in written:
-            values[name] = int(_number(key, written[key], 0, 4096) * 1e9)
+    for key, (name, number_type, minimum, maximum) in NUMBER_SETTINGS.items():
+        if key in raw:
+            values[name] = number_type(_parse_number(key, raw[key], minimum, maximum))
+    for key, name in GIGABYTE_SETTINGS.items():
+        if key in raw:
+            values[name] = int(_parse_number(key, raw[key], 0, 4096) * 1e9)
     for key, name in (("host", "host"), ("api_key", "api_key")):
-        if key in written:
-            values[name] = str(written[key])
+        if key in raw:
+            values[name] = str(raw[key])
     for key, name in (
         ("allowed_hosts", "allowed_hosts"),
         ("allowed_origins", "allowed_origins"),
         ("mcp.tools", "tools"),
     ):
-        if key in written:
-            values[name] = _names(written[key])
-    if "memory.eviction" in written:
-        values["eviction"] = _choice("memory.eviction", written["memory.eviction"], ("lru", "cost"))
-    if "memory.spare" in written:
-        values["spare"] = _boolean("memory.spare", written["memory.spare"])
-    if "gpu.lanes" in written:
-        values["lanes"] = _choice("gpu.lanes", written["gpu.lanes"], ("auto", "two", "exclusive", "off"))
-    if "files.allowed_folders" in written:
-        values["allowed_folders"] = _folders(written["files.allowed_folders"])
-    if "files.allow_urls" in written:
-        values["allow_urls"] = _boolean("files.allow_urls", written["files.allow_urls"])
-    defaults = written.get("defaults", {}) | _default_models(environ)
-    return Settings(folders, models=written.get("models", {}), defaults=defaults, **values)
+        if key in raw:
+            values[name] = _parse_names(raw[key])
+    if "memory.eviction" in raw:
+        values["eviction"] = _parse_choice("memory.eviction", raw["memory.eviction"], ("lru", "cost"))
+    if "memory.spare" in raw:
+        values["spare"] = _parse_boolean("memory.spare", raw["memory.spare"])
+    if "gpu.lanes" in raw:
+        values["lanes"] = _parse_choice("gpu.lanes", raw["gpu.lanes"], ("auto", "two", "exclusive", "off"))
+    if "files.allowed_folders" in raw:
+        values["allowed_folders"] = _parse_folders(raw["files.allowed_folders"])
+    if "files.allow_urls" in raw:
+        values["allow_urls"] = _parse_boolean("files.allow_urls", raw["files.allow_urls"])
+    defaults = raw.get("defaults", {}) | _read_default_models(environ)
+    return Settings(folders, models=raw.get("models", {}), defaults=defaults, **values)
 
 
-def _default_models(environ: Mapping[str, str]) -> dict[str, str]:
+def _read_default_models(environ: Mapping[str, str]) -> dict[str, str]:
     """Task → alias: `defaults.vision` is SENSES_DEFAULTS_VISION."""
-    start = "SENSES_DEFAULTS_"
-    return {name.removeprefix(start).lower(): alias for name, alias in environ.items() if name.startswith(start)}
+    prefix = "SENSES_DEFAULTS_"
+    return {name.removeprefix(prefix).lower(): alias for name, alias in environ.items() if name.startswith(prefix)}
 
 
-def _variables() -> dict[str, str]:
+def _variable_names() -> dict[str, str]:
     """Setting → variable: `memory.idle_seconds` is SENSES_MEMORY_IDLE_SECONDS."""
     keys = [
-        *NUMBERS,
-        *GIGABYTES,
+        *NUMBER_SETTINGS,
+        *GIGABYTE_SETTINGS,
         "memory.eviction",
         "memory.spare",
         "gpu.lanes",
@@ -191,23 +191,23 @@ def _flatten(table: dict[str, Any]) -> dict[str, Any]:
     return flat
 
 
-def _number(key: str, value: Any, low: float, high: float) -> float:
+def _parse_number(key: str, value: Any, minimum: float, maximum: float) -> float:
     try:
         number = float(value)
     except (TypeError, ValueError):
         number = float("nan")
-    if isinstance(value, bool) or not low <= number <= high:
-        raise SettingsError(f"{key} is {value!r}; it must be a number from {low:g} to {high:g}.")
+    if isinstance(value, bool) or not minimum <= number <= maximum:
+        raise SettingsError(f"{key} is {value!r}; it must be a number from {minimum:g} to {maximum:g}.")
     return number
 
 
-def _choice(key: str, value: Any, accepted: tuple[str, ...]) -> str:
+def _parse_choice(key: str, value: Any, accepted: tuple[str, ...]) -> str:
     if value not in accepted:
         raise SettingsError(f"{key} is {value!r}; it must be one of {', '.join(accepted)}.")
     return str(value)
 
 
-def _boolean(key: str, value: Any) -> bool:
+def _parse_boolean(key: str, value: Any) -> bool:
     if isinstance(value, bool):
         return value
     if str(value).lower() in ("1", "true", "yes", "0", "false", "no"):
@@ -215,11 +215,11 @@ def _boolean(key: str, value: Any) -> bool:
     raise SettingsError(f"{key} is {value!r}; it must be true or false.")
 
 
-def _folders(value: Any) -> tuple[Path, ...]:
+def _parse_folders(value: Any) -> tuple[Path, ...]:
     names = value if isinstance(value, list) else str(value).split(":")
     return tuple(Path(name).expanduser().absolute() for name in names if name)
 
 
-def _names(value: Any) -> tuple[str, ...]:
+def _parse_names(value: Any) -> tuple[str, ...]:
     names = value if isinstance(value, list) else str(value).split(",")
     return tuple(str(name).strip() for name in names if str(name).strip())

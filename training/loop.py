@@ -23,11 +23,11 @@ from typing import Any
 
 from PIL import Image
 
-from mcp_server.cli.daemon_client import NotRunning, stop_daemon
-from mcp_server.cli.demo import say_step
-from mcp_server.demo.loop import STARTERS, Tour, models_for, travel
-from mcp_server.demo.trip import Sense, Trip
-from mcp_server.launcher.paths import Places
+from mcp_server.cli.daemon_client import DaemonNotRunning, stop_daemon
+from mcp_server.cli.demo import print_step
+from mcp_server.demo.loop import STARTER_MODELS, DemoRun, models_for, run_round_trips
+from mcp_server.demo.trip import RoundTrip, Sense
+from mcp_server.launcher.paths import InstancePaths
 from training import world
 from training.painter.judge import judge
 from training.world import Scene
@@ -54,8 +54,8 @@ def main() -> None:
         try:
             trips = asyncio.run(_travel(folder, drawn))
         finally:
-            with suppress(NotRunning):
-                stop_daemon(Places(os.environ))
+            with suppress(DaemonNotRunning):
+                stop_daemon(InstancePaths(os.environ))
         report = {"seed": asked.seed, **score(folder, drawn, trips)}
     asked.results.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
     print(json.dumps({key: value for key, value in report.items() if key != "trips"}, indent=1))
@@ -78,7 +78,7 @@ def kind(scene: Scene) -> str:
     return "counted" if scene.is_counted else ("single", "pair", "triple")[len(scene.things) - 1]
 
 
-def score(folder: Path, drawn: Sequence[Scene], trips: Sequence[Trip]) -> dict[str, Any]:
+def score(folder: Path, drawn: Sequence[Scene], trips: Sequence[RoundTrip]) -> dict[str, Any]:
     """Count what came back by kind, and what was lost where."""
     lost = [lost_by(folder, scene, trip) for scene, trip in zip(drawn, trips, strict=True)]
     same = Counter(kind(scene) for scene, stage in zip(drawn, lost, strict=True) if not stage)
@@ -92,12 +92,12 @@ def score(folder: Path, drawn: Sequence[Scene], trips: Sequence[Trip]) -> dict[s
         "by_kind": {name: f"{same[name]} of {count}" for name, count in SHARES.items()},
         "lost_by": {stage: lost.count(stage) for stage in ("speech", "picture", "caption", "failure")},
         "median_seconds": seconds,
-        "weights_sha256": {name: fingerprint(WEIGHTS / name) for name in STARTERS},
+        "weights_sha256": {name: fingerprint(WEIGHTS / name) for name in STARTER_MODELS},
         "trips": [_row(trip, stage) for trip, stage in zip(trips, lost, strict=True)],
     }
 
 
-def lost_by(folder: Path, scene: Scene, trip: Trip) -> str:
+def lost_by(folder: Path, scene: Scene, trip: RoundTrip) -> str:
     """Name the first stage that lost the scene, empty where it came back."""
     seen, heard = world.parse(trip.text(Sense.SEEN)), world.parse(trip.text(Sense.HEARD))
     if trip.error:
@@ -136,15 +136,15 @@ def fingerprint(folder: Path) -> str:
     return digest.hexdigest()
 
 
-def _row(trip: Trip, stage: str) -> dict[str, str]:
+def _row(trip: RoundTrip, stage: str) -> dict[str, str]:
     texts = {str(sense): trip.text(sense) for sense in (Sense.SAID, Sense.HEARD, Sense.SEEN)}
     return texts | {"lost_by": stage, "error": trip.error}
 
 
-async def _travel(folder: Path, drawn: Sequence[Scene]) -> list[Trip]:
+async def _travel(folder: Path, drawn: Sequence[Scene]) -> list[RoundTrip]:
     models = models_for(("",) * len(Sense), starters=True)
-    tour = Tour(folder, tuple(map(str, drawn)), models, SIDE_PX)
-    return [trip async for trip in travel(tour, partial(say_step, print))]
+    tour = DemoRun(folder, tuple(map(str, drawn)), models, SIDE_PX)
+    return [trip async for trip in run_round_trips(tour, partial(print_step, print))]
 
 
 if __name__ == "__main__":

@@ -9,49 +9,49 @@ from pathlib import Path
 
 import anyio
 
-from mcp_server.demo.agent import connected
-from mcp_server.demo.loop import Connect, Tour, travel
-from mcp_server.demo.trip import Sense, Step, Trip
+from mcp_server.demo.agent import connect_through_shim
+from mcp_server.demo.loop import ConnectFunction, DemoRun, run_round_trips
+from mcp_server.demo.trip import RoundTrip, Sense, StepResult
 from model_runtime.errors import Cancelled, InvalidInput
 
-Say = Callable[[str], None]
+PrintLine = Callable[[str], None]
 
 
-def run_demo(tour: Tour, say: Say, connect: Connect = connected) -> list[Trip]:
-    """Send the tour's sentences round, print each step when it is over, and sum up at the end.
+def run_demo(run: DemoRun, print_line: PrintLine, connect: ConnectFunction = connect_through_shim) -> list[RoundTrip]:
+    """Send the sentences of a run round, print each step when it is over, and sum up at the end.
 
     Raises:
-        NotReached: no daemon serves.
+        DaemonNotReached: no daemon serves.
         Cancelled: Ctrl-C was pressed; results so far stay in the folder.
     """
     try:
-        trips = anyio.run(_send_all, tour, say, connect)
+        trips = anyio.run(_send_all, run, print_line, connect)
     except KeyboardInterrupt:
-        raise Cancelled(f"Stopped. What was made until then is in {tour.folder}.") from None
+        raise Cancelled(f"Stopped. What was made until then is in {run.folder}.") from None
     finally:
         with suppress(OSError):
-            tour.folder.rmdir()  # fails unless the folder is empty
-    say(summary(tour.folder, trips))
+            run.folder.rmdir()  # fails unless the folder is empty
+    print_line(summary(run.folder, trips))
     return trips
 
 
-async def _send_all(tour: Tour, say: Say, connect: Connect) -> list[Trip]:
-    return [trip async for trip in travel(tour, partial(say_step, say), connect)]
+async def _send_all(run: DemoRun, print_line: PrintLine, connect: ConnectFunction) -> list[RoundTrip]:
+    return [trip async for trip in run_round_trips(run, partial(print_step, print_line), connect)]
 
 
-def say_step(say: Say, trip: Trip, step: Step) -> None:
+def print_step(print_line: PrintLine, trip: RoundTrip, step: StepResult) -> None:
     """Print one step: its sense, its seconds, and its text, file or error."""
     if step.sense is Sense.SAID:
-        say(f"\n{trip.number}  {trip.sentence}")
+        print_line(f"\n{trip.number}  {trip.sentence}")
     result = step.error or (step.file if step.sense in (Sense.SAID, Sense.DRAWN) else step.text)
     is_judged = step.sense in (Sense.HEARD, Sense.SEEN) and not step.error
-    mark = ("  ✓" if trip.agrees(step.sense) else "  ✗") if is_judged else ""
-    say(f"   {step.sense:<6} {step.seconds:5.1f} s  {result}{mark}")
+    mark = ("  ✓" if trip.keeps_meaning(step.sense) else "  ✗") if is_judged else ""
+    print_line(f"   {step.sense:<6} {step.seconds:5.1f} s  {result}{mark}")
 
 
-def summary(folder: Path, trips: Sequence[Trip]) -> str:
+def summary(folder: Path, trips: Sequence[RoundTrip]) -> str:
     """Return how many sentences came back, in what time, which failed, and where the files are."""
-    same, seconds = sum(trip.is_same for trip in trips), sum(trip.seconds for trip in trips)
+    same, seconds = sum(trip.is_meaning_kept for trip in trips), sum(trip.seconds for trip in trips)
     lines = [f"\n{same} of {len(trips)} came back with the same meaning, in {seconds:.0f} s."]
     if any(step.starter for trip in trips for step in trip.steps):
         lines.append("The built-in starter models did this; they know only a small world of coloured shapes.")

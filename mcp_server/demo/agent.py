@@ -24,14 +24,14 @@ STEP_SECONDS = 600
 GRACE_SECONDS = 15.0
 
 
-class NotReached(SensesError):
+class DaemonNotReached(SensesError):
     """No daemon serves, and none could be started."""
 
     code = "not_reached"
 
 
 @dataclass(frozen=True, slots=True)
-class Called:
+class CallResult:
     """What a tool answered; `error` is its sentence where it failed."""
 
     data: dict[str, Any]
@@ -40,56 +40,56 @@ class Called:
 
 
 @dataclass(frozen=True, slots=True)
-class Agent:
+class DemoClient:
     """One connection to the shared daemon."""
 
     client: Client
 
-    async def call(self, tool: str, **arguments: Any) -> Called:
+    async def call(self, tool: str, **arguments: Any) -> CallResult:
         """Call a tool and wait for its result; whatever goes wrong comes back as `error`."""
-        started = time.monotonic()
+        started_at = time.monotonic()
         data: dict[str, Any] = {}
         try:
             waiting = arguments | {"wait_seconds": STEP_SECONDS}
             result = await self.client.call_tool(tool, waiting, read_timeout_seconds=STEP_SECONDS + GRACE_SECONDS)
-            data, error = dict(result.structured_content or {}), _error(result)
+            data, error = dict(result.structured_content or {}), _error_of(result)
         except MCPError as failure:
             error = f"{failure}. `senses status` says where the log is."
-        return Called(data, time.monotonic() - started, error)
+        return CallResult(data, time.monotonic() - started_at, error)
 
 
 @asynccontextmanager
-async def connected(folder: Path) -> AsyncGenerator[Agent]:
+async def connect_through_shim(folder: Path) -> AsyncGenerator[DemoClient]:
     """Start a shim that may write into `folder` and connect through it, which starts the daemon where none runs.
 
     Raises:
-        NotReached: that fails; the message has the shim's words.
+        DaemonNotReached: that fails; the message has the shim's words.
     """
     async with AsyncExitStack() as stack:
         try:
-            client = await _reach(stack, folder)
-        except NotReached:
-            client = await _reach(stack, folder)  # a daemon that was slow to start is there by now
-        yield Agent(client)
+            client = await _connect(stack, folder)
+        except DaemonNotReached:
+            client = await _connect(stack, folder)  # a daemon that was slow to start is there by now
+        yield DemoClient(client)
 
 
-async def _reach(stack: AsyncExitStack, folder: Path) -> Client:
+async def _connect(stack: AsyncExitStack, folder: Path) -> Client:
     parameters = StdioServerParameters(command=shim_command(), args=[str(folder)], env=dict(os.environ))
     info = Implementation(name="senses demo", version=VERSION)
-    with tempfile.TemporaryFile("w+", encoding="utf-8") as complaints:
-        transport = stdio_client(parameters, complaints)
+    with tempfile.TemporaryFile("w+", encoding="utf-8") as shim_stderr:
+        transport = stdio_client(parameters, shim_stderr)
         client = Client(transport, read_timeout_seconds=CONNECT_SECONDS, client_info=info)
         try:
             return await stack.enter_async_context(client)
         except (MCPError, OSError, ExceptionGroup) as error:
-            complaints.seek(0)
-            why = complaints.read().strip() or "its connection ended"
-            raise NotReached(
-                f"Senses does not serve: {why}\nTry again, or let `senses doctor` check the installation."
+            shim_stderr.seek(0)
+            reason = shim_stderr.read().strip() or "its connection ended"
+            raise DaemonNotReached(
+                f"Senses does not serve: {reason}\nTry again, or let `senses doctor` check the installation."
             ) from error
 
 
-def _error(result: CallToolResult) -> str:
+def _error_of(result: CallToolResult) -> str:
     """Return the sentence of a call that failed or is not over yet; empty for a result."""
     if result.is_error:
         return " ".join(block.text for block in result.content if isinstance(block, TextContent))

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from mcp_server.demo.agent import Agent, Called, connected
-from mcp_server.demo.trip import Sense, Step, Trip
-from model_runtime.atomic_file import atomic_write
+from mcp_server.demo.agent import CallResult, DemoClient, connect_through_shim
+from mcp_server.demo.trip import RoundTrip, Sense, StepResult
+from model_runtime.atomic_file import write_atomically
 
 SENTENCES = (
     "a yellow heart on a red background",
@@ -19,24 +19,24 @@ SENTENCES = (
     "a green heart left of a red square left of a blue star",
 )
 """None of these was in the starters' lessons (`training.world.is_held_out`)."""
-SIDE_PX = 512
+IMAGE_SIDE_PX = 512
 
-STARTERS = ("tts-starter", "stt-starter", "image-starter", "vlm-starter")
+STARTER_MODELS = ("tts-starter", "stt-starter", "image-starter", "vlm-starter")
 """The built-in model of each sense, in their order."""
 
-Connect = Callable[[Path], AbstractAsyncContextManager[Agent]]
-OnStep = Callable[[Trip, Step], None]
+ConnectFunction = Callable[[Path], AbstractAsyncContextManager[DemoClient]]
+OnStep = Callable[[RoundTrip, StepResult], None]
 """on_step(trip, step) is called after each step, whether it failed or not; `trip` has the step."""
 
 
 @dataclass(frozen=True, slots=True)
-class Tour:
+class DemoRun:
     """Which sentences go round, by which models, and where everything is kept; pictures are squares of `side_px`."""
 
     folder: Path
     sentences: tuple[str, ...] = SENTENCES
     models: dict[Sense, str] = field(default_factory=dict)
-    side_px: int = SIDE_PX
+    side_px: int = IMAGE_SIDE_PX
 
     def path(self, number: int, sense: Sense) -> Path:
         """Return where the result of a step goes."""
@@ -44,31 +44,33 @@ class Tour:
         return self.folder / f"{number:02}-{sense}.{suffix}"
 
 
-def models_for(named: Sequence[str], *, starters: bool) -> dict[Sense, str]:
+def models_for(model_names: Sequence[str], *, starters: bool) -> dict[Sense, str]:
     """Say which model serves each sense: the one that is named, else the built-in one or the default."""
-    others = STARTERS if starters else ("auto",) * len(STARTERS)
-    return {sense: name or other for sense, name, other in zip(Sense, named, others, strict=True)}
+    fallbacks = STARTER_MODELS if starters else ("auto",) * len(STARTER_MODELS)
+    return {sense: name or other for sense, name, other in zip(Sense, model_names, fallbacks, strict=True)}
 
 
-async def travel(tour: Tour, on_step: OnStep, connect: Connect = connected) -> AsyncGenerator[Trip]:
+async def run_round_trips(
+    run: DemoRun, on_step: OnStep, connect: ConnectFunction = connect_through_shim
+) -> AsyncGenerator[RoundTrip]:
     """Send every sentence round, one after the other, and give each trip when it is over.
 
     Each has a connection of its own: a daemon that breaks costs one sentence. A step that fails ends its trip only.
 
     Raises:
-        NotReached: no daemon serves.
+        DaemonNotReached: no daemon serves.
     """
-    for number, sentence in enumerate(tour.sentences, 1):
-        async with connect(tour.folder) as agent:
-            trip = await _send_round(agent, tour, Trip(number, sentence), on_step)
+    for number, sentence in enumerate(run.sentences, 1):
+        async with connect(run.folder) as demo_client:
+            trip = await _run_round_trip(demo_client, run, RoundTrip(number, sentence), on_step)
         yield trip
 
 
-async def _send_round(agent: Agent, tour: Tour, trip: Trip, on_step: OnStep) -> Trip:
+async def _run_round_trip(demo_client: DemoClient, run: DemoRun, trip: RoundTrip, on_step: OnStep) -> RoundTrip:
     for sense in Sense:
-        tool, arguments = _request(tour, trip, sense)
-        called = await agent.call(tool, model=tour.models.get(sense, "auto"), **arguments)
-        step = _step(tour, trip, sense, called)
+        tool, arguments = _tool_call(run, trip, sense)
+        result = await demo_client.call(tool, model=run.models.get(sense, "auto"), **arguments)
+        step = _step_result(run, trip, sense, result)
         trip = replace(trip, steps=(*trip.steps, step))
         on_step(trip, step)
         if step.error:
@@ -76,33 +78,33 @@ async def _send_round(agent: Agent, tour: Tour, trip: Trip, on_step: OnStep) -> 
     return trip
 
 
-def _request(tour: Tour, trip: Trip, sense: Sense) -> tuple[str, dict[str, Any]]:
+def _tool_call(run: DemoRun, trip: RoundTrip, sense: Sense) -> tuple[str, dict[str, Any]]:
     """Name the tool of a step and what it is called with."""
-    saved = str(tour.path(trip.number, sense))
+    output_path = str(run.path(trip.number, sense))
     match sense:
         case Sense.SAID:
-            return "speak", {"text": trip.sentence, "output_path": saved}
+            return "speak", {"text": trip.sentence, "output_path": output_path}
         case Sense.HEARD:
-            return "transcribe", {"audio": str(tour.path(trip.number, Sense.SAID)), "output_path": saved}
+            return "transcribe", {"audio": str(run.path(trip.number, Sense.SAID)), "output_path": output_path}
         case Sense.DRAWN:
-            sides = {"width": tour.side_px, "height": tour.side_px, "seed": trip.number, "preview": "none"}
-            return "generate_image", {"prompt": trip.text(Sense.HEARD), "output_path": saved, **sides}
+            options = {"width": run.side_px, "height": run.side_px, "seed": trip.number, "preview": "none"}
+            return "generate_image", {"prompt": trip.text(Sense.HEARD), "output_path": output_path, **options}
         case Sense.SEEN:
-            return "describe_image", {"image": str(tour.path(trip.number, Sense.DRAWN)), "task": "caption"}
+            return "describe_image", {"image": str(run.path(trip.number, Sense.DRAWN)), "task": "caption"}
 
 
-def _step(tour: Tour, trip: Trip, sense: Sense, called: Called) -> Step:
-    data = called.data
+def _step_result(run: DemoRun, trip: RoundTrip, sense: Sense, result: CallResult) -> StepResult:
+    data = result.data
     text = {Sense.SAID: trip.sentence, Sense.DRAWN: ""}.get(sense, str(data.get("text") or ""))
-    path = tour.path(trip.number, sense)
-    if sense is Sense.SEEN and not called.error:
-        atomic_write(path, f"{text}\n".encode())
-    silent = "No words were heard, so there is nothing to draw." if sense is Sense.HEARD and not text else ""
-    return Step(
+    path = run.path(trip.number, sense)
+    if sense is Sense.SEEN and not result.error:
+        write_atomically(path, f"{text}\n".encode())
+    no_speech_error = "No words were heard, so there is nothing to draw." if sense is Sense.HEARD and not text else ""
+    return StepResult(
         sense=sense,
-        seconds=round(called.seconds, 2),
+        seconds=round(result.seconds, 2),
         starter=bool(data.get("starter")),
         text=text,
-        file="" if called.error else path.name,
-        error=called.error or silent,
+        file="" if result.error else path.name,
+        error=result.error or no_speech_error,
     )

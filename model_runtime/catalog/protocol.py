@@ -8,7 +8,7 @@ from model_runtime.catalog.model import Model
 from model_runtime.requests import Request, Task
 
 
-class Library(Protocol):
+class CatalogProtocol(Protocol):
     """Knows the models and their files; `Catalog` is the one of the product."""
 
     def models(self) -> Iterable[Model]:

@@ -6,7 +6,7 @@ of its classes, its message and its plain facts, so that the daemon rebuilds the
 """
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
@@ -21,6 +21,8 @@ BYTES_KEY = "$bytes"
 ERROR_KEY = "$error"
 
 PlainValue = str | int | float | bool | None
+SCALARS = frozenset({str, int, float, bool, type(None)})
+"""Types that are the same on both sides; checked here without a call, since every token passes."""
 
 
 class CodecError(Exception):
@@ -31,7 +33,7 @@ def _dataclasses_of(*modules: object) -> dict[str, type]:
     found: dict[str, type] = {}
     for module in modules:
         for name, kind in inspect.getmembers(module, inspect.isclass):
-            if hasattr(kind, "__dataclass_fields__"):
+            if hasattr(kind, "__dataclass_values_"):
                 found[name] = kind
     return found
 
@@ -78,12 +80,20 @@ def _to_plain(value: object, blobs: list[bytes]) -> object:
         return [_to_plain(item, blobs) for item in value]
     names = FIELD_NAMES.get(type(value))
     if names is not None:
-        return {TYPE_KEY: type(value).__name__} | {name: _to_plain(getattr(value, name), blobs) for name in names}
+        return _dataclass_to_plain(value, names, blobs)
     if isinstance(value, Mapping):
         return _mapping_to_plain(value, blobs)
     if isinstance(value, SensesError):
         return _error_to_plain(value)
     raise CodecError(f"A {type(value).__name__} cannot cross the process boundary.")
+
+
+def _dataclass_to_plain(value: object, names: Sequence[str], blobs: list[bytes]) -> dict[str, object]:
+    plain: dict[str, object] = {TYPE_KEY: type(value).__name__}
+    for name in names:
+        field = getattr(value, name)
+        plain[name] = field if type(field) in SCALARS else _to_plain(field, blobs)
+    return plain
 
 
 def _mapping_to_plain(mapping: Mapping[Any, object], blobs: list[bytes]) -> dict[str, object]:
@@ -136,8 +146,12 @@ def _dataclass_from_plain(plain: dict[str, object], body: _BlobReader) -> Any:
     kind = MESSAGE_CLASSES.get(str(plain[TYPE_KEY]))
     if kind is None:
         raise CodecError(f"{plain[TYPE_KEY]!r} is not a class of the vocabulary.")
+    values: dict[str, Any] = {}
+    for name, item in plain.items():
+        if name != TYPE_KEY:
+            values[name] = item if type(item) in SCALARS else _from_plain(item, body)
     try:
-        return kind(**{key: _from_plain(item, body) for key, item in plain.items() if key != TYPE_KEY})
+        return kind(**values)
     except TypeError as error:
         raise CodecError(f"{kind.__name__} cannot be made of {sorted(plain)}: {error}.") from error
 

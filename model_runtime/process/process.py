@@ -7,12 +7,13 @@ import signal
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 import psutil
 
-from model_runtime.ipc.codec import CodecError, decode, encode
-from model_runtime.ipc.framing import Frame, FrameError, pack
+from model_runtime.ipc.codec import CodecError, encode
+from model_runtime.ipc.framing import FrameError, pack
 from model_runtime.ipc.messages import Command, Shutdown, WorkerMessage
 from model_runtime.process.connection import WorkerConnection
 from model_runtime.process.exit_status import describe_exit
@@ -65,7 +66,7 @@ class WorkerProcess:
         self._loop = asyncio.get_running_loop()
         self._spawned: SpawnedProcess = spawn_worker(name)
         self._log_tail = LogTail(name, self._spawned.log)
-        self._connection = WorkerConnection(self)
+        self._connection = WorkerConnection(self, partial(listener.on_message, self))
         self._is_connected = True
         self._status: int | None = None
         self._is_disconnected = False
@@ -104,9 +105,14 @@ class WorkerProcess:
         """Send an order that was packed before."""
         self._connection.send(parts)
 
-    def read(self, *, wanted: bool) -> None:
-        """Pause or go on reading what it reports."""
-        self._connection.read(wanted or self._status is not None)
+    def pause_reading(self) -> None:
+        """Stop reading its messages, until it exits: it blocks once the socket's buffers are full."""
+        if self._status is None:
+            self._connection.pause_reading()
+
+    def resume_reading(self) -> None:
+        """Read its messages again."""
+        self._connection.resume_reading()
 
     def stop(self, cause: str = "") -> None:
         """Ask it to leave; where it does not, end it with SIGTERM and then SIGKILL. `cause` is told as why it left."""
@@ -120,25 +126,17 @@ class WorkerProcess:
         self._signal(signal.SIGKILL)
 
     def assign(self, name: str, incarnation: int, listener: WorkerListener) -> None:
-        """Serve this model from now on; `owner` is told what happens from now on."""
+        """Serve this model from now on; `listener` hears of everything from now on."""
         self.name = self._log_tail.name = name
         self.incarnation = incarnation
         self._listener = listener
+        self._connection.on_message = partial(listener.on_message, self)
 
     # -- what happens to it ----------------------------------------------------------------------------------------
 
-    def frame_received(self, frame: Frame) -> None:
-        """The link brought a report."""
-        try:
-            report: WorkerMessage = decode(*frame)
-        except CodecError as error:
-            self.kill(f"it sent a message nobody understands: {error}")
-            return
-        self._listener.on_message(self, report)
-
-    def protocol_error(self, error: FrameError) -> None:
-        """The link brought nonsense."""
-        self.kill(f"it sent what is no message: {error}")
+    def protocol_error(self, error: FrameError | CodecError) -> None:
+        """The worker sent something that is not a message: kill it."""
+        self.kill(f"the worker sent an invalid message: {error}")
         self._connection.close()
 
     def connection_closed(self) -> None:
@@ -154,7 +152,7 @@ class WorkerProcess:
 
     def _on_reaped(self, status: int) -> None:
         self._status = status
-        self._connection.read(True)
+        self._connection.resume_reading()
         self._loop.call_later(LAST_FRAMES_TIMEOUT_SECONDS, self._connection.close)
         self._finish_exit()
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from model_runtime.catalog.model import Model
-from model_runtime.events import AudioChunk, Event, LanguageFound, Progress, Segment, TextDelta, Timings
+from model_runtime.events import AudioChunk, Event, LanguageDetected, Progress, Segment, TextDelta, Timings
 from model_runtime.requests import Chat, GenerateImage, Request, Speak, Task, Transcribe
 from model_runtime.supervisor.output_queue import OutputQueue
 
@@ -72,7 +72,7 @@ class ActiveRequest:
                 self.stage, self.done = "seconds", end
             case AudioChunk(pcm, sample_rate):
                 self.stage, self.done = "seconds", self.done + len(pcm) / 2 / sample_rate
-            case LanguageFound(language):
+            case LanguageDetected(language):
                 self.stage = f"language {language}"
             case _:
                 self.stage = self.stage or "working"

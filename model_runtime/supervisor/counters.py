@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 
-from model_runtime.events import Answer, Drawing, Finished, Speech, Transcript
+from model_runtime.events import ChatResult, Finished, GeneratedImage, SpeechResult, TranscriptionResult
 from model_runtime.requests import Task
 from model_runtime.status import Counters
 
@@ -37,17 +37,17 @@ class CounterRegistry:
     def count_result(self, finished: Finished) -> None:
         """A request ended well."""
         name, timings = finished.model, finished.timings
-        self._request_seconds[name] += timings.running
-        self._queue_seconds[name] += timings.queued
+        self._request_seconds[name] += timings.running_seconds
+        self._queue_seconds[name] += timings.queued_seconds
         match finished.result:
-            case Answer(prompt_tokens=prompt, completion_tokens=completion):
+            case ChatResult(prompt_tokens=prompt, completion_tokens=completion):
                 self._tokens[name, "prompt"] += prompt
                 self._tokens[name, "completion"] += completion
-            case Drawing():
+            case GeneratedImage():
                 self._images[name] += 1
-            case Transcript(duration=seconds):
+            case TranscriptionResult(duration_seconds=seconds):
                 self._audio_seconds[name, "heard"] += seconds
-            case Speech(duration=seconds):
+            case SpeechResult(duration_seconds=seconds):
                 self._audio_seconds[name, "spoken"] += seconds
 
     def count_load(self, model: str, seconds: float) -> None:

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from model_runtime.atomic_file import atomic_write
+from model_runtime.atomic_file import write_atomically
 from model_runtime.catalog.model import Model
 from model_runtime.scheduler.model_record import ModelRecord
 
@@ -92,4 +92,4 @@ def write(path: Path, known: Mapping[str, ModelStats]) -> None:
     """
     text = json.dumps({"schema": SCHEMA, "models": {name: asdict(learned) for name, learned in known.items()}})
     path.parent.mkdir(parents=True, exist_ok=True)
-    atomic_write(path, text.encode())
+    write_atomically(path, text.encode())

@@ -80,7 +80,7 @@ def event_bytes(event: Event) -> int:
     match event:
         case AudioChunk(pcm=pcm):
             return EVENT_OVERHEAD_BYTES + len(pcm)
-        case Preview(picture=picture):
+        case Preview(image=picture):
             return EVENT_OVERHEAD_BYTES + len(picture.rgb)
         case TextDelta(text=text):
             return EVENT_OVERHEAD_BYTES + len(text)

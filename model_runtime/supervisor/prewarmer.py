@@ -4,7 +4,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Container, Iterable, Sequence
 from itertools import pairwise
 
-from model_runtime.catalog.protocol import Library
+from model_runtime.catalog.protocol import CatalogProtocol
 from model_runtime.supervisor.spare_worker import SpareWorker
 
 SPARE_ESTIMATE_BYTES = 300_000_000
@@ -32,7 +32,9 @@ def likely_next(asked: Sequence[str], absent: Container[str]) -> str | None:
 class Prewarmer:
     """Keeps the spare process that will most likely be wanted, as long as there is room for it."""
 
-    def __init__(self, library: Library, spare: SpareWorker, asked: Iterable[str], clock: Callable[[], float]) -> None:
+    def __init__(
+        self, library: CatalogProtocol, spare: SpareWorker, asked: Iterable[str], clock: Callable[[], float]
+    ) -> None:
         self._library = library
         self._spare = spare
         self._clock = clock

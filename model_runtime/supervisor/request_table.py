@@ -46,7 +46,7 @@ class RequestTable:
             encoded_command=_encode(number, request) if request is not None else (),
             arrived_at=self._clock(),
             outputs=OutputQueue(lambda: self._drained(job)),
-            audio_seconds=request.sound.seconds if isinstance(request, Transcribe) else 0.0,
+            audio_seconds=request.audio.duration_seconds if isinstance(request, Transcribe) else 0.0,
         )
         self.active[number] = job
         return job

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from math import inf
 
 from model_runtime.catalog.model import Model
-from model_runtime.catalog.protocol import Library
+from model_runtime.catalog.protocol import CatalogProtocol
 from model_runtime.scheduler.core import Scheduler
 from model_runtime.scheduler.model_record import ModelRecord
 from model_runtime.status import JobStatus, MemoryStatus, ModelState, ModelStatus
@@ -35,7 +35,7 @@ class ModelInfo:
 class ModelInfoCache:
     """The facts of every model. Reading them takes milliseconds each, so a status rereads one model at most."""
 
-    def __init__(self, library: Library) -> None:
+    def __init__(self, library: CatalogProtocol) -> None:
         self._library = library
         self._facts: dict[str, ModelInfo] = {}
         self._read_at: dict[str, float] = {}

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from math import inf
 
 from model_runtime.catalog.model import Model
-from model_runtime.catalog.protocol import Library
+from model_runtime.catalog.protocol import CatalogProtocol
 from model_runtime.errors import ModelMissing, SensesError
 from model_runtime.ipc.messages import Cancel
 from model_runtime.process.process import StopTimeouts
@@ -59,7 +59,12 @@ class Supervisor:
     """The one writer of scheduler, requests and pool."""
 
     def __init__(
-        self, library: Library, settings: Settings, clock: Callable[[], float], patience: StopTimeouts, feed: StatusFeed
+        self,
+        library: CatalogProtocol,
+        settings: Settings,
+        clock: Callable[[], float],
+        patience: StopTimeouts,
+        feed: StatusFeed,
     ) -> None:
         self.clock = clock
         self.counters = CounterRegistry()
@@ -181,7 +186,7 @@ class Supervisor:
             worker.is_paused, worker.last_message_at = False, self.clock()
             for other in running:
                 other.last_progress_at = worker.last_message_at
-            worker.process.read(wanted=True)
+            worker.process.resume_reading()
 
     # -- what the scheduler wants ----------------------------------------------------------------------------------
 

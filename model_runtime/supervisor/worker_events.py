@@ -110,7 +110,7 @@ class WorkerEventHandler:
         self._requests.deliver(job, report.event)
         if job.queue_full_since is not None and not worker.is_paused:
             worker.is_paused = True
-            worker.process.read(wanted=False)
+            worker.process.pause_reading()
         self._changed()
 
     def _on_outcome(self, worker: ModelWorker, report: RequestOutcome) -> None:

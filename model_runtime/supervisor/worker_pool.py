@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from model_runtime.catalog.fingerprint import Fingerprint, fingerprint
 from model_runtime.catalog.model import Model
-from model_runtime.catalog.protocol import Library
+from model_runtime.catalog.protocol import CatalogProtocol
 from model_runtime.errors import ModelMissing
 from model_runtime.ipc.messages import Load
 from model_runtime.loading import LoadSpec
@@ -17,7 +17,7 @@ from model_runtime.supervisor.spare_worker import SpareWorker
 class WorkerPool:
     """The workers by model name."""
 
-    def __init__(self, library: Library, clock: Callable[[], float], stop_timeouts: StopTimeouts) -> None:
+    def __init__(self, library: CatalogProtocol, clock: Callable[[], float], stop_timeouts: StopTimeouts) -> None:
         self.workers: dict[str, ModelWorker] = {}
         self.spare = SpareWorker(stop_timeouts)
         self._failed_files: dict[str, Fingerprint] = {}

@@ -14,7 +14,12 @@ import threading
 from typing import cast
 
 from model_runtime.engines.protocol import Engine, StepEngine
-from model_runtime.engines.registry import active_bytes, import_engine, open_engine, working_set_bytes
+from model_runtime.engines.registry import (
+    active_memory_bytes,
+    create_engine,
+    preload_engine,
+    recommended_working_set_bytes,
+)
 from model_runtime.errors import LoadFailed, SensesError
 from model_runtime.ipc.messages import (
     LINK_FD,
@@ -73,7 +78,7 @@ def _serve(connection: DaemonConnection, commands: CommandQueue, heartbeat: Hear
     spec = _wait_for_spec(connection, commands)
     if spec is None:
         return 0
-    heartbeat.start(connection.send, active_bytes)
+    heartbeat.start(connection.send, active_memory_bytes)
     try:
         engine = _load(spec, connection, commands, heartbeat)
     except Exception as error:
@@ -94,10 +99,10 @@ def _wait_for_spec(connection: DaemonConnection, commands: CommandQueue) -> Load
             case Load(spec):
                 return spec
             case Preload(engine):
-                import_engine(engine)
+                preload_engine(engine)
                 connection.send(Preloaded())
             case ProbeGpu():
-                connection.send(GpuProbed(working_set_bytes()))
+                connection.send(GpuProbed(recommended_working_set_bytes()))
             case Shutdown():
                 return None
             case _:
@@ -114,7 +119,7 @@ def _load(
     report("libraries", None)
     imported = threading.Event()
     threading.Thread(target=prefetch, args=(spec.folders.values(), imported), name="read ahead", daemon=True).start()
-    engine = _as_step_engine(open_engine(spec.engine), commands, heartbeat)
+    engine = _as_step_engine(create_engine(spec.engine), commands, heartbeat)
     imported.set()
     loaded = engine.load(spec, report)
     heartbeat.loading = False

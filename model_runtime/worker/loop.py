@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Protocol
 
-from model_runtime.engines.protocol import Outcome, StepEngine
+from model_runtime.engines.protocol import EngineOutput, StepEngine
 from model_runtime.errors import Cancelled, JobFailed, SensesError
 from model_runtime.events import Result
 from model_runtime.ipc.codec import CodecError
@@ -92,7 +92,7 @@ class WorkerLoop:
         self._send_messages([self._message(job, outcome) for job, outcome in outcomes if job in self._running])
         self._release_idle()
 
-    def _message(self, job: int, outcome: Outcome) -> RequestOutput | RequestOutcome:
+    def _message(self, job: int, outcome: EngineOutput) -> RequestOutput | RequestOutcome:
         return self._outcome(job, outcome) if isinstance(outcome, Result | SensesError) else RequestOutput(job, outcome)
 
     def _outcome(self, job: int, outcome: Result | SensesError) -> RequestOutcome:

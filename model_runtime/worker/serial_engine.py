@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from model_runtime.engines.fatal_errors import is_fatal
-from model_runtime.engines.protocol import JobEngine, Outcome, Report
+from model_runtime.engines.protocol import EngineOutput, JobEngine, LoadReporter
 from model_runtime.errors import JobFailed, SensesError
 from model_runtime.events import EngineEvent, Result
 from model_runtime.loading import LoadedModel, LoadSpec
@@ -29,7 +29,7 @@ class SerialEngine:
         self._check = check
         self._runs: list[_Run] = []
 
-    def load(self, spec: LoadSpec, report: Report) -> LoadedModel:
+    def load(self, spec: LoadSpec, report: LoadReporter) -> LoadedModel:
         """Load the model."""
         return self._engine.load(spec, report)
 
@@ -37,7 +37,7 @@ class SerialEngine:
         """Line the job up."""
         self._runs.append(_Run(job, self._engine.run(request, lambda: self._check(job))))
 
-    def step(self) -> list[tuple[int, Outcome]]:
+    def step(self) -> list[tuple[int, EngineOutput]]:
         """Produce the next piece of the job whose turn it is."""
         turn = self._runs[0]
         outcome = self._next_output(turn)
@@ -57,7 +57,7 @@ class SerialEngine:
         """Give back caches."""
         self._engine.idle()
 
-    def _next_output(self, turn: _Run) -> Outcome:
+    def _next_output(self, turn: _Run) -> EngineOutput:
         try:
             self._check(turn.job)
             return next(turn.outputs)

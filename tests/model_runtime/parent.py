@@ -9,7 +9,7 @@ from model_runtime.process.process import WorkerProcess
 from model_runtime.requests import Chat, Message
 
 
-class Announcer:
+class PidPrinter:
     """Writes the pid with the first piece."""
 
     def on_message(self, process: WorkerProcess, report: WorkerMessage) -> None:
@@ -28,7 +28,7 @@ class Announcer:
 
 async def main(script: str) -> None:
     """Wait for ever."""
-    process = WorkerProcess("m", 1, Announcer())
+    process = WorkerProcess("m", 1, PidPrinter())
     process.send(Load(LoadSpec("m", "tests.scripted_engine:ScriptedEngine", {})))
     process.send(RunRequest(1, Chat("m", (Message("user", (script,)),))))
     await asyncio.Event().wait()

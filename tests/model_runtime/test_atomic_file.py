@@ -4,14 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from model_runtime.atomic_file import atomic_write
+from model_runtime.atomic_file import write_atomically
 
 
 def test_the_new_content_replaces_the_old_and_nothing_else_stays(tmp_path: Path) -> None:
     path = tmp_path / "a.txt"
     path.write_text("old")
 
-    atomic_write(path, b"new")
+    write_atomically(path, b"new")
 
     assert [(file.name, file.read_text()) for file in tmp_path.iterdir()] == [("a.txt", "new")]
 
@@ -21,7 +21,7 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> 
     path.write_text("old")
 
     with pytest.raises(TypeError):
-        atomic_write(path, "not bytes")  # type: ignore[arg-type]
+        write_atomically(path, "not bytes")  # type: ignore[arg-type]
 
     assert [(file.name, file.read_text()) for file in tmp_path.iterdir()] == [("a.txt", "old")]
 
@@ -30,7 +30,7 @@ def test_a_link_is_replaced_and_not_followed(tmp_path: Path) -> None:
     (tmp_path / "target.txt").write_text("kept")
     (tmp_path / "link.txt").symlink_to(tmp_path / "target.txt")
 
-    atomic_write(tmp_path / "link.txt", b"new")
+    write_atomically(tmp_path / "link.txt", b"new")
 
     assert not (tmp_path / "link.txt").is_symlink()
     assert (tmp_path / "target.txt").read_text() == "kept"
@@ -39,8 +39,8 @@ def test_a_link_is_replaced_and_not_followed(tmp_path: Path) -> None:
 def test_a_mode_holds_whatever_the_umask_is_and_without_one_the_umask_decides(tmp_path: Path) -> None:
     before = os.umask(0o027)
     try:
-        atomic_write(tmp_path / "given", b"", mode=0o666)
-        atomic_write(tmp_path / "left", b"")
+        write_atomically(tmp_path / "given", b"", mode=0o666)
+        write_atomically(tmp_path / "left", b"")
     finally:
         os.umask(before)
 

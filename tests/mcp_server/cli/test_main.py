@@ -12,8 +12,8 @@ import psutil
 import pytest
 from mcp import Client, StdioServerParameters
 
-from mcp_server.daemon.lock import read_facts
-from mcp_server.launcher.paths import VERSION, Places
+from mcp_server.daemon.lock import read_daemon_info
+from mcp_server.launcher.paths import VERSION, InstancePaths
 from tests.fake_hub import FakeHub, serve
 
 REPOSITORY = Path(__file__).parents[3]
@@ -30,7 +30,7 @@ def environ(tmp_path: Path) -> Generator[dict[str, str]]:
         "PATH": f"{BIN}:{os.environ['PATH']}",
     }
     yield made
-    facts = read_facts(Places(made)) if Path(Places(made).run).exists() else None
+    facts = read_daemon_info(InstancePaths(made)) if Path(InstancePaths(made).run_folder).exists() else None
     if facts is not None:
         psutil.Process(facts.pid).kill()
 
@@ -61,7 +61,7 @@ def test_serve_tells_where_everything_is_and_ends_on_ctrl_c(environ: dict[str, s
     assert str(Path(environ["SENSES_HOME"]) / "config.toml") in running.stdout
     assert "Senses runs already" in again.stdout
     assert status == 0
-    assert not Path(Places(environ).socket).exists()
+    assert not Path(InstancePaths(environ).socket_path).exists()
     assert "Senses is not running" in senses(environ, "status").stderr
 
 

@@ -25,7 +25,7 @@ from model_runtime.ipc.messages import (
     RunRequest,
 )
 from model_runtime.loading import LoadedModel, LoadSpec
-from model_runtime.media.types import Picture, Sound
+from model_runtime.media.types import Audio, ImageData
 from model_runtime.requests import Chat, Message, Request
 
 finite = st.floats(allow_nan=False)
@@ -73,14 +73,14 @@ def test_loads_and_beats_cross_unchanged(spec: LoadSpec, loaded: LoadedModel, be
 
 def test_pictures_and_sounds_travel_outside_of_the_header() -> None:
     rgb, pcm = bytes(12), bytes(8)
-    request = Chat("m", (Message("user", ("look", Picture(2, 2, rgb), "and", Picture(1, 4, rgb))),))
+    request = Chat("m", (Message("user", ("look", ImageData(2, 2, rgb), "and", ImageData(1, 4, rgb))),))
 
     header, blobs = encode(RunRequest(1, request))
 
     assert [id(blob) for blob in blobs] == [id(rgb), id(rgb)]
     assert not _holds_bytes(header)
     assert encode(RequestOutput(1, AudioChunk(pcm, 24_000)))[1] == [pcm]
-    assert encode(RequestOutput(1, Preview(Picture(2, 2, rgb), 1, 4)))[1] == [rgb]
+    assert encode(RequestOutput(1, Preview(ImageData(2, 2, rgb), 1, 4)))[1] == [rgb]
 
 
 def _holds_bytes(plain: object) -> bool:
@@ -160,6 +160,8 @@ def test_a_message_that_lies_is_noticed(header: dict[str, object], body: bytes) 
 
 
 def test_every_class_of_the_vocabulary_has_one_name() -> None:
-    assert {"Chat", "Picture", "Sound", "Segment", "Word", "Drawing", "LoadSpec", "Heartbeat"} <= set(MESSAGE_CLASSES)
+    assert {"Chat", "ImageData", "Audio", "Segment", "Word", "GeneratedImage", "LoadSpec", "Heartbeat"} <= set(
+        MESSAGE_CLASSES
+    )
     assert across(RequestOutcome(1, JobFailed("x"))).request_id == 1
-    assert Sound(16_000, bytes(32_000)).seconds == 1.0
+    assert Audio(16_000, bytes(32_000)).duration_seconds == 1.0

@@ -200,7 +200,7 @@ async def test_what_was_sent_before_the_end_is_still_received() -> None:
 async def test_what_was_sent_before_the_end_is_received_even_if_nobody_read_until_then() -> None:
     async with worker() as (process, listener):
         await listener.until(Ready)
-        process.read(wanted=False)
+        process.pause_reading()
         process.send(run(1, "pieces 3; exit 0"))
         with anyio.fail_after(20):
             await process.exited.wait()
@@ -301,11 +301,11 @@ async def test_a_worker_blocks_while_nobody_reads_and_loses_nothing(tmp_path: Pa
     done = tmp_path / "done"
     async with worker() as (process, listener):
         await listener.until(Ready)
-        process.read(wanted=False)
+        process.pause_reading()
         process.send(run(1, f"flood 40; touch {done}"))
         await _until_blocked_in_send(process.pid)
         was_done = done.exists()
-        process.read(wanted=True)
+        process.resume_reading()
         ended = await listener.until(RequestOutcome)
 
     assert not was_done

@@ -22,7 +22,7 @@ from model_runtime.scheduler.messages import (
 )
 from model_runtime.scheduler.model_record import ModelSpec, QueuedRequest, SchedulerLimits
 from model_runtime.status import ModelState
-from tests.model_runtime.scheduler.world import World
+from tests.model_runtime.scheduler.world import SimulatedWorld
 
 Asked = tuple[RequestArrived, ...]
 """Requests still to arrive, in order."""
@@ -46,14 +46,14 @@ LONGEST_SECONDS = 4.0
 
 def small_world(
     budget: int, *, concurrency: int = 1, pinned: bool = False, lanes: Lanes = NO_LANES, moody: bool = False
-) -> World:
+) -> SimulatedWorld:
     specs = [
         ModelSpec("A", 3, 1.0, concurrency, keep_alive_seconds=4.0, pinned=pinned),
         ModelSpec("B", 2, 1.0, keep_alive_seconds=4.0),
         ModelSpec("C", 2, 1.0, keep_alive_seconds=4.0),
     ]
     limits = replace(LIMITS, min_residency_seconds=2.0 if moody else 0.0)
-    return World(Scheduler(specs, budget, limits, lanes=lanes), moody=moody)
+    return SimulatedWorld(Scheduler(specs, budget, limits, lanes=lanes), unreliable=moody)
 
 
 @pytest.mark.promise("runtime:no-deadlock")
@@ -84,7 +84,9 @@ def small_world(
         "short memory, models that grow, requests and models that are tried again",
     ],
 )
-def test_in_every_interleaving_the_invariants_hold_and_nobody_waits_for_ever(world: World, asked: Asked) -> None:
+def test_in_every_interleaving_the_invariants_hold_and_nobody_waits_for_ever(
+    world: SimulatedWorld, asked: Asked
+) -> None:
     reachable, served, backward = explore(world, asked)
 
     assert len(reachable) > 300
@@ -103,7 +105,7 @@ def stuck_in(reachable: set[object], served: set[object], backward: dict[object,
     return reachable - can_be_served
 
 
-def explore(start: World, asked: Asked) -> tuple[set[object], set[object], dict[object, list[object]]]:
+def explore(start: SimulatedWorld, asked: Asked) -> tuple[set[object], set[object], dict[object, list[object]]]:
     """Return all reachable states, those with nobody waiting, and the fair steps between them, backwards."""
     first = shape(start, asked)
     reachable, served, backward = {first}, set(), dict[object, list[object]]()
@@ -122,7 +124,7 @@ def explore(start: World, asked: Asked) -> tuple[set[object], set[object], dict[
     return reachable, served, backward
 
 
-def successors(world: World, asked: Asked) -> Iterator[tuple[bool, World, Asked]]:
+def successors(world: SimulatedWorld, asked: Asked) -> Iterator[tuple[bool, SimulatedWorld, Asked]]:
     """All that can happen next; `fair` steps are those a real machine makes sooner or later by itself."""
     for fair, happen in steps(world):
         twin = world.copy()
@@ -130,11 +132,11 @@ def successors(world: World, asked: Asked) -> Iterator[tuple[bool, World, Asked]
         yield fair, twin, asked
     if asked:
         twin = world.copy()
-        twin.happen(asked[0])
+        twin.dispatch(asked[0])
         yield False, twin, asked[1:]
 
 
-def steps(world: World) -> Iterator[tuple[bool, Callable[[World], object]]]:
+def steps(world: SimulatedWorld) -> Iterator[tuple[bool, Callable[[SimulatedWorld], object]]]:
     """What the machine and the callers may do now."""
     for process in world.processes:
         record = world.scheduler.records[process[0]]
@@ -143,56 +145,56 @@ def steps(world: World) -> Iterator[tuple[bool, Callable[[World], object]]]:
         elif record.state is ModelState.STARTING:
             yield True, partial(load, process=process)
         elif record.state is ModelState.READY:
-            yield False, partial(World.happen, event=UnloadRequested(process[0]))
-            if world.moody and record.is_idle and record.resident_bytes == record.spec.needed_bytes:
+            yield False, partial(SimulatedWorld.dispatch, event=UnloadRequested(process[0]))
+            if world.unreliable and record.is_idle and record.resident_bytes == record.spec.needed_bytes:
                 yield False, partial(grow, process=process)
         if record.failures < 1 and process not in world.stopping:
             yield False, partial(reap, process=process)
-            if world.moody:
+            if world.unreliable:
                 yield False, partial(reap, process=process, untouched=frozenset(world.running))
-    if world.moody:
-        yield False, partial(World.happen, event=MemoryPressure())
+    if world.unreliable:
+        yield False, partial(SimulatedWorld.dispatch, event=MemoryPressure())
         for record in world.scheduler.records.values():
             if record.state is ModelState.BACKOFF:
-                yield False, partial(World.happen, event=RetryRequested(record.name))
+                yield False, partial(SimulatedWorld.dispatch, event=RetryRequested(record.name))
     for request in world.running:
         yield True, partial(finish, request=request)
     for request in world.scheduler.requests:
-        if request not in world.revoked:
+        if request not in world.cancelled:
             yield False, partial(leave, request=request)
-    yield True, partial(World.happen, event=Tick(), after_seconds=STEP_SECONDS)
+    yield True, partial(SimulatedWorld.dispatch, event=Tick(), after_seconds=STEP_SECONDS)
 
 
-def load(world: World, process: tuple[str, int]) -> None:
+def load(world: SimulatedWorld, process: tuple[str, int]) -> None:
     world.processes[process] = measured = world.scheduler.records[process[0]].spec.needed_bytes
-    world.happen(ModelLoaded(*process, measured))
+    world.dispatch(ModelLoaded(*process, measured))
 
 
-def grow(world: World, process: tuple[str, int]) -> None:
+def grow(world: SimulatedWorld, process: tuple[str, int]) -> None:
     """An idle model turns out to hold more, as far as the budget goes: beyond it nothing is promised of it."""
     world.processes[process] += 1
     if sum(world.processes.values()) > world.scheduler.budget_bytes:
         world.processes[process] -= 1
-    world.happen(MemoryMeasured(*process, world.processes[process]))
+    world.dispatch(MemoryMeasured(*process, world.processes[process]))
 
 
-def reap(world: World, process: tuple[str, int], untouched: frozenset[int] = frozenset()) -> None:
-    world.exit(process)
-    world.happen(WorkerExited(*process, cause="gone", retriable=untouched))
+def reap(world: SimulatedWorld, process: tuple[str, int], untouched: frozenset[int] = frozenset()) -> None:
+    world.remove_process(process)
+    world.dispatch(WorkerExited(*process, cause="gone", retriable=untouched))
 
 
-def finish(world: World, request: int) -> None:
-    model, incarnation = world.end(request)
-    world.happen(RequestFinished(request, model, incarnation))
+def finish(world: SimulatedWorld, request: int) -> None:
+    model, incarnation = world.finish_request(request)
+    world.dispatch(RequestFinished(request, model, incarnation))
 
 
-def leave(world: World, request: int) -> None:
+def leave(world: SimulatedWorld, request: int) -> None:
     if world.scheduler.position(request):
-        world.answer(request, "left")
-    world.happen(RequestCancelled(request))
+        world.record_answer(request, "left")
+    world.dispatch(RequestCancelled(request))
 
 
-def shape(world: World, asked: Asked) -> object:
+def shape(world: SimulatedWorld, asked: Asked) -> object:
     """The state without absolute times and numbers: equal shapes have equal futures."""
     scheduler, now = world.scheduler, world.now
     models = tuple(
@@ -203,7 +205,7 @@ def shape(world: World, asked: Asked) -> object:
             record.failures,
             record.pinned,
             tuple(
-                (request.id, request.cancelled, world.moody and facts(request, now))
+                (request.id, request.cancelled, world.unreliable and facts(request, now))
                 for request in record.active.values()
             ),
             tuple(facts(request, now) for request in record.queue),

@@ -19,7 +19,7 @@ import pytest
 from model_runtime.scheduler import core
 from model_runtime.scheduler.messages import RequestArrived
 from tests.model_runtime.scheduler import test_core, test_exploration, test_policy
-from tests.model_runtime.scheduler.world import World
+from tests.model_runtime.scheduler.world import SimulatedWorld
 
 PACKAGE = "model_runtime.scheduler"
 BUILT_IN_ORDER = ("model_record", "eviction", "backoff", "lanes", "fairness", "state", "core")
@@ -129,7 +129,7 @@ def explored(scheduler: type[core.Scheduler]) -> str:
     records = sys.modules[f"{PACKAGE}.model_record"]
     limits = records.SchedulerLimits(**asdict(test_exploration.LIMITS))
     specs = [records.ModelSpec(name, size, 1.0, keep_alive_seconds=4.0) for name, size in (("A", 3), ("B", 2))]
-    world = World(scheduler(specs, 4, limits))
+    world = SimulatedWorld(scheduler(specs, 4, limits))
     try:
         reachable, served, backward = test_exploration.explore(
             world, (RequestArrived(1, "A"), RequestArrived(2, "B", working_bytes=1))

@@ -1,21 +1,29 @@
 """Totals that the page and Prometheus show."""
 
-from model_runtime.events import Answer, Drawing, Finished, Result, Speech, Timings, Transcript
+from model_runtime.events import (
+    ChatResult,
+    Finished,
+    GeneratedImage,
+    Result,
+    SpeechResult,
+    Timings,
+    TranscriptionResult,
+)
 from model_runtime.requests import Task
 from model_runtime.supervisor.counters import CounterRegistry
 
 
 def finished(model: str, result: Result) -> Finished:
-    return Finished(model, result, Timings(queued=1.0, loading=2.0, running=4.0))
+    return Finished(model, result, Timings(queued_seconds=1.0, loading_seconds=2.0, running_seconds=4.0))
 
 
 def test_work_is_counted_in_the_unit_of_its_kind() -> None:
     counters = CounterRegistry()
-    counters.count_result(finished("eyes", Answer("a", "stop", 30, 12)))
-    counters.count_result(finished("eyes", Answer("b", "stop", 3, 1)))
-    counters.count_result(finished("brush", Drawing(b"", 8, 8, 1, 4)))
-    counters.count_result(finished("ears", Transcript("a", "en", 2.5, ())))
-    counters.count_result(finished("voice", Speech(1.5, 24_000, "alma", "en")))
+    counters.count_result(finished("eyes", ChatResult("a", "stop", 30, 12)))
+    counters.count_result(finished("eyes", ChatResult("b", "stop", 3, 1)))
+    counters.count_result(finished("brush", GeneratedImage(b"", 8, 8, 1, 4)))
+    counters.count_result(finished("ears", TranscriptionResult("a", "en", 2.5, ())))
+    counters.count_result(finished("voice", SpeechResult(1.5, 24_000, "alma", "en")))
 
     totals = counters.snapshot()
 

@@ -5,7 +5,7 @@ import pytest
 
 from model_runtime.errors import Cancelled, WorkerDied
 from model_runtime.events import AudioChunk, Event, Loading, Preview, Progress, Queued, TextDelta
-from model_runtime.media.types import Picture
+from model_runtime.media.types import ImageData
 from model_runtime.supervisor.output_queue import EVENT_OVERHEAD_BYTES, MAX_BYTES, OutputQueue, event_bytes
 
 
@@ -84,6 +84,6 @@ async def test_dropped_events_are_gone_and_weigh_nothing() -> None:
 
 def test_events_weigh_what_they_carry() -> None:
     assert event_bytes(AudioChunk(bytes(10), 1)) == EVENT_OVERHEAD_BYTES + 10
-    assert event_bytes(Preview(Picture(1, 2, bytes(6)), 1, 2)) == EVENT_OVERHEAD_BYTES + 6
+    assert event_bytes(Preview(ImageData(1, 2, bytes(6)), 1, 2)) == EVENT_OVERHEAD_BYTES + 6
     assert event_bytes(TextDelta("abc")) == EVENT_OVERHEAD_BYTES + 3
     assert event_bytes(Queued(1)) == EVENT_OVERHEAD_BYTES

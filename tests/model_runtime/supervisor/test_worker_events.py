@@ -15,7 +15,7 @@ from model_runtime.supervisor.request_table import RequestTable
 from model_runtime.supervisor.worker_events import WorkerEventHandler
 from model_runtime.supervisor.worker_pool import WorkerPool
 from tests.model_runtime.calls import chat
-from tests.model_runtime.library import ScriptedLibrary, scripted_model
+from tests.model_runtime.library import ScriptedCatalog, scripted_model
 
 
 class Stub:
@@ -34,7 +34,7 @@ class Hearing:
         self.events: list[SchedulerEvent] = []
         model, counters = scripted_model("m"), CounterRegistry()
         self.requests = RequestTable(lambda: 0.0, counters, lambda job: None)
-        self.pool = WorkerPool(ScriptedLibrary(model), lambda: 0.0, StopTimeouts())
+        self.pool = WorkerPool(ScriptedCatalog(model), lambda: 0.0, StopTimeouts())
         self.handler = WorkerEventHandler(
             self.requests, self.pool, counters, lambda: 0.0, self.events.append, lambda: None
         )

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from model_runtime.engines.fatal_errors import is_fatal
-from model_runtime.engines.protocol import Check, Outcome, StepEngine
-from model_runtime.engines.registry import ENGINES, open_engine
+from model_runtime.engines.protocol import CancelCheck, EngineOutput, StepEngine
+from model_runtime.engines.registry import ENGINE_CLASSES, create_engine
 from model_runtime.errors import Cancelled, InvalidInput, JobFailed, LoadFailed, SensesError
-from model_runtime.events import Answer, TextDelta
+from model_runtime.events import ChatResult, TextDelta
 from model_runtime.ipc.codec import encode
 from model_runtime.ipc.messages import (
     Cancel,
@@ -46,7 +46,7 @@ class Bench:
         self.engine: StepEngine = SerialEngine(self.inner, self.orders.raise_if_cancelled)
         if in_steps:
             steps = ScriptedStepEngine()
-            self.inner, self.engine = steps.inner, steps
+            self.inner, self.engine = steps.engine, steps
 
     def work(self, *orders: Command) -> list[WorkerMessage]:
         """Follow these orders and leave once every job has ended."""
@@ -90,8 +90,8 @@ def test_jobs_are_worked_on_and_end_with_their_results(in_steps: bool) -> None:
 
     bench.work(RunRequest(1, chat("say one two")), RunRequest(2, chat("say three")))
 
-    assert bench.outcome_of(1) == Answer("one two", "stop", 0, 2)
-    assert bench.outcome_of(2) == Answer("three", "stop", 0, 1)
+    assert bench.outcome_of(1) == ChatResult("one two", "stop", 0, 2)
+    assert bench.outcome_of(2) == ChatResult("three", "stop", 0, 1)
     assert (bench.text_of(1), bench.text_of(2)) == ("one two", "three")
 
 
@@ -113,8 +113,8 @@ def test_what_one_step_brings_is_sent_in_one_go() -> None:
 
 def test_a_result_that_cannot_be_sent_takes_no_other_with_it() -> None:
     class Odd(ScriptedStepEngine):
-        def step(self) -> list[tuple[int, Outcome]]:
-            return [(1, Answer(object(), "stop", 0, 1)), (2, Answer("well", "stop", 0, 1))]  # type: ignore[arg-type]
+        def step(self) -> list[tuple[int, EngineOutput]]:
+            return [(1, ChatResult(object(), "stop", 0, 1)), (2, ChatResult("well", "stop", 0, 1))]  # type: ignore[arg-type]
 
     bench = Bench()
     bench.engine = Odd()
@@ -122,7 +122,7 @@ def test_a_result_that_cannot_be_sent_takes_no_other_with_it() -> None:
     bench.work(RunRequest(1, chat("")), RunRequest(2, chat("")))
 
     assert isinstance(bench.outcome_of(1), JobFailed)
-    assert bench.outcome_of(2) == Answer("well", "stop", 0, 1)
+    assert bench.outcome_of(2) == ChatResult("well", "stop", 0, 1)
 
 
 def test_an_engine_for_one_job_serves_in_order_of_arrival() -> None:
@@ -138,7 +138,7 @@ def test_the_engine_gives_back_its_caches_once_no_job_is_left() -> None:
 
     bench.work(RunRequest(1, chat("say a")), RunRequest(2, chat("say b")))
 
-    assert bench.inner.idled == 1
+    assert bench.inner.idle_calls == 1
 
 
 @both
@@ -157,7 +157,7 @@ def test_a_cancelled_job_ends_at_the_next_check_in_the_middle_of_a_piece(tmp_pat
     bench = Bench()
 
     class Link(ScriptedEngine):
-        def run(self, request: Request, check: Check) -> Iterator[Any]:
+        def run(self, request: Request, check: CancelCheck) -> Iterator[Any]:
             bench.orders.put(Cancel(1))
             check()
             raise NotImplementedError
@@ -173,7 +173,7 @@ def test_a_cancelled_generator_cleans_up() -> None:
     closed = []
 
     class Tidy(ScriptedEngine):
-        def run(self, request: Request, check: Check) -> Iterator[Any]:
+        def run(self, request: Request, check: CancelCheck) -> Iterator[Any]:
             try:
                 while True:
                     yield TextDelta("x")
@@ -198,7 +198,7 @@ def test_an_error_for_one_job_leaves_the_others_alone(in_steps: bool) -> None:
     error = bench.outcome_of(1)
     assert isinstance(error, InvalidInput)
     assert error.message == "too long"
-    assert bench.outcome_of(2) == Answer("fine", "stop", 0, 1)
+    assert bench.outcome_of(2) == ChatResult("fine", "stop", 0, 1)
 
 
 def test_an_unexpected_exception_is_told_to_its_caller_and_work_goes_on() -> None:
@@ -209,7 +209,7 @@ def test_an_unexpected_exception_is_told_to_its_caller_and_work_goes_on() -> Non
     error = bench.outcome_of(1)
     assert isinstance(error, JobFailed)
     assert "RuntimeError: shapes do not match" in error.message
-    assert bench.outcome_of(2) == Answer("fine", "stop", 0, 1)
+    assert bench.outcome_of(2) == ChatResult("fine", "stop", 0, 1)
 
 
 @both
@@ -258,9 +258,9 @@ def test_only_faults_that_a_process_cannot_survive_end_it(error: Exception, fata
 @pytest.mark.parametrize("name", ["mlx-vmm", "no.such.module:Engine", "tests.scripted_engine:NoSuchEngine"])
 def test_an_engine_that_cannot_be_opened_is_named(name: str) -> None:
     with pytest.raises(LoadFailed, match=name):
-        open_engine(name)
+        create_engine(name)
 
 
 def test_an_engine_is_opened_by_module_and_class() -> None:
-    assert isinstance(open_engine("tests.scripted_engine:ScriptedEngine"), ScriptedEngine)
-    assert set(ENGINES) == {"mlx-vlm", "mlx-lm", "mlx-whisper", "mlx-audio", "mflux"}
+    assert isinstance(create_engine("tests.scripted_engine:ScriptedEngine"), ScriptedEngine)
+    assert set(ENGINE_CLASSES) == {"mlx-vlm", "mlx-lm", "mlx-whisper", "mlx-audio", "mflux"}
