@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 TOOLS := packaging/node_modules/.package-lock.json
 CLIENTS := packaging/clients/node_modules/.package-lock.json
 
-.PHONY: setup serve test check lock bench soak bundle clients clean
+.PHONY: setup serve test check lock bench soak docs bundle clients clean
 
 setup: $(STAMP)
 
@@ -45,6 +45,9 @@ bench: setup
 # ten minutes of calls, kills and cancels; ARGS="--minutes 1" for a short one
 soak: setup
 	$(BIN)/python -m tests.soak $(ARGS)
+
+docs: setup
+	$(BIN)/python -m model_runtime.settings > docs/settings.md
 
 lock: setup
 	$(BIN)/uv pip compile pyproject.toml --quiet --group dev --universal --python-version 3.11 \

@@ -7,6 +7,7 @@
     │   ├── BadMedia
     │   └── ModelTooLarge
     ├── ModelMissing            the weights are not on this disk
+    │   └── ModelBroken         the folder of a local model cannot be used
     ├── Busy                    try again later; `retry_after_seconds` says when
     │   ├── QueueFull
     │   ├── QueueTimeout
@@ -108,6 +109,17 @@ class ModelMissing(SensesError):
         super().__init__(f"The weights of {name}{size} are not on this machine. Run: {command}")
         self.size_bytes = size_bytes
         self.command = command
+
+
+class ModelBroken(ModelMissing):
+    """The folder of a local model cannot be used; the message says why, and what to do."""
+
+    code = "model_broken"
+
+    def __init__(self, message: str) -> None:
+        SensesError.__init__(self, message)
+        self.size_bytes = None
+        self.command = ""
 
 
 class Busy(SensesError):

@@ -66,7 +66,7 @@ def _model_view(model: ModelStatus) -> dict[str, Any]:
         "downloaded": model.present,
         "size_gb": _gigabytes(model.weights_bytes),
     }
-    if not model.present:
+    if not model.present and not model.error:
         fields["get_it"] = f"senses pull {model.name}"
     if model.state is not ModelState.ABSENT:
         fields |= {"memory_gb": _gigabytes(model.charged_bytes), "active": model.active, "queued": model.queued}

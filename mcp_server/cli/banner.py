@@ -36,6 +36,7 @@ class ModelRow:
     size_bytes: int
     default: bool
     starter: bool
+    broken_reason: str = ""
 
 
 def banner(
@@ -81,7 +82,7 @@ def models_table(models: Sequence[ModelRow]) -> str:
             model.task,
             format_bytes(model.size_bytes),
             availability(model),
-            model.description,
+            model.broken_reason or model.description,
         )
         for model in models
     )
@@ -91,6 +92,8 @@ def availability(model: ModelRow) -> str:
     """Say where a model is, or how to get it."""
     if model.present:
         return "built in" if model.starter else "here"
+    if model.broken_reason:
+        return "broken"
     return "not in this build" if model.starter else f"senses pull {model.name}"
 
 

@@ -241,6 +241,7 @@ def model_rows(settings: "Settings") -> list["ModelRow"]:
             catalog.weights_bytes(model),
             catalog.is_default(model),
             model.starter,
+            catalog.broken_reason(model),
         )
         for model in catalog.models()
     ]

@@ -15,8 +15,8 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 
-from model_runtime.catalog.catalog import DEFAULT_PATTERNS, Catalog, create_catalog
-from model_runtime.catalog.model import Model, ModelArtifact
+from model_runtime.catalog.catalog import Catalog, create_catalog
+from model_runtime.catalog.model import DEFAULT_PATTERNS, Model, ModelArtifact
 from model_runtime.errors import Cancelled, UnknownModel
 from model_runtime.hub.cache import HubCache, hub_folder
 from model_runtime.hub.download import pull
@@ -33,12 +33,15 @@ def pull_model(settings: Settings, name: str, print_line: Callable[[str], None])
 
     Raises:
         UnknownModel: it is neither an alias nor the name of a repository.
+        ModelBroken: it is local, and its folder cannot be used.
         PullFailed: the download cannot start or go on.
         Cancelled: Ctrl-C.
     """
     cache = hub_folder(os.environ)
-    model = find_model(create_catalog(settings, HubCache(cache)), name)
+    catalog = create_catalog(settings, HubCache(cache))
+    model = find_model(catalog, name)
     if model.path:
+        catalog.folders(model)
         print_line(f"{model.name} is in {model.path}; there is nothing to download.")
         return
     size_text = f" ({format_bytes(model.download_bytes)})" if model.download_bytes else ""

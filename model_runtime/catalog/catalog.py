@@ -1,11 +1,14 @@
 """Which models there are, what a name means, and where their files are. Reads the disk, never a network."""
 
+import logging
 import platform
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol, TypeVar
 
 from model_runtime.catalog import memory_estimate
 from model_runtime.catalog.architecture import TransformerDims
@@ -17,25 +20,18 @@ from model_runtime.catalog.builtin_models import (
     TIER_BY_OPENAI_NAME,
 )
 from model_runtime.catalog.checkpoint_files import InvalidCheckpoint, read_config
+from model_runtime.catalog.configured import check_defaults, configured_models, does_task
 from model_runtime.catalog.detect import GROUNDING_TASKS, detect_model, supports_grounding
-from model_runtime.catalog.model import Model, ModelArtifact
+from model_runtime.catalog.local_folder import broken_reason, folder_problem
+from model_runtime.catalog.model import DEFAULT_PATTERNS, Model, ModelArtifact
 from model_runtime.catalog.voices import spoken_languages, voice_names
-from model_runtime.errors import ModelMissing, UnknownModel, WrongTask
-from model_runtime.formats.durations import parse_keep_alive
+from model_runtime.errors import InvalidInput, ModelBroken, ModelMissing, UnknownModel, WrongTask
 from model_runtime.requests import Request, Task
-from model_runtime.settings import Settings, SettingsError
+from model_runtime.settings import Settings
 
-DEFAULT_PATTERNS = (
-    "*.json",
-    "*.safetensors",
-    "*.npz",
-    "*.txt",
-    "*.jinja",
-    "*.model",
-    "*/*.json",
-    "*/*.safetensors",
-    "*/*.txt",
-)
+T = TypeVar("T")
+
+log = logging.getLogger(__name__)
 
 
 class ModelStore(Protocol):
@@ -67,8 +63,8 @@ class Catalog:
         self._dims_by_model: dict[str, TransformerDims] = {}
 
     def models(self) -> list[Model]:
-        """All models known so far, aliases first."""
-        return list(self._models.values())
+        """Return all models known so far, aliases first."""
+        return [self._detected(model) for model in list(self._models.values())]
 
     def resolve(self, name: str, task: Task) -> Model:
         """Return the model that `name` means for `task`: an alias, a tier, OpenAI's name, a repository or a folder.
@@ -76,6 +72,7 @@ class Catalog:
         Raises:
             UnknownModel: there is nothing of that name.
             WrongTask: the model does something else.
+            ModelBroken: the folder of a local model cannot be used.
             ModelMissing: a repository of that name is not on this disk.
         """
         requested = name.strip()
@@ -90,51 +87,44 @@ class Catalog:
 
     def preferred_model(self, task: Task, tier: str = "auto") -> Model:
         """Return the model that answers calls for `task` that name none."""
-        if tier == "auto" and task in self._defaults:
-            return self._require_task(self._models[self._defaults[task]], task)
-        if self._prefer_starters:
-            return self._models[STARTER_BY_TASK[task]]
-        candidates = [self._models[alias] for alias in ALIASES_BY_TIER[task][tier] if alias in self._models]
-        return next((model for model in candidates if self.is_present(model)), candidates[0])
+        return self._require_task(self._preferred(task, tier), task)
 
     def is_default(self, model: Model) -> bool:
         """Whether calls that name no model of this task get this one."""
-        return self.preferred_model(model.task).name == model.name
+        return self._preferred(model.task, "auto").name == model.name
 
     def folders(self, model: Model) -> Mapping[str, Path]:
         """Return the local folder of every artifact by role.
 
         Raises:
+            ModelBroken: the folder of a local model cannot be used; the message says why.
             ModelMissing: something is not on this disk; the message has the size and the command.
         """
         if model.path:
-            path = Path(model.path)
-            if not path.is_dir():
-                raise ModelMissing(model.name, None, f"put the model into {path}, or correct its path in config.toml")
-            return {"model": path}
+            if reason := broken_reason(model):
+                raise ModelBroken(reason)
+            return {"model": Path(model.path)}
         found = {artifact.role: self._store.find(artifact) for artifact in model.artifacts}
         if not all(found.values()):
             raise ModelMissing(model.name, model.download_bytes, f"senses pull {model.name}")
         return {role: folder for role, folder in found.items() if folder is not None}
 
+    def broken_reason(self, model: Model) -> str:
+        """Say why the folder of a local model cannot be used, and what to do; "" where it can, and for downloads."""
+        return broken_reason(model)
+
     def is_present(self, model: Model) -> bool:
         """Whether all files are on this disk."""
-        try:
-            self.folders(model)
-        except ModelMissing:
-            return False
-        return True
+        return self._from_files(model, lambda folders: True, otherwise=False)
 
     def weights_bytes(self, model: Model) -> int:
         """Size of the weights on disk, or of the download where they are missing."""
-        try:
-            return memory_estimate.weights_bytes(self.folders(model))
-        except ModelMissing:
-            return model.download_bytes
+        return self._from_files(model, memory_estimate.weights_bytes, otherwise=model.download_bytes)
 
     def needed_bytes(self, model: Model) -> int:
         """Estimate the memory the loaded model takes before any request runs."""
-        return memory_estimate.resident_bytes(model, self._loaded_weights_bytes(model))
+        weights = partial(memory_estimate.weights_bytes, float32=self._float32)
+        return memory_estimate.resident_bytes(model, self._from_files(model, weights, otherwise=model.download_bytes))
 
     def working_bytes(self, request: Request, model: Model) -> int:
         """Estimate the memory a running request takes on top of the loaded model."""
@@ -142,17 +132,22 @@ class Catalog:
 
     def voices(self, model: Model) -> tuple[str, ...]:
         """Names a speech model's voices; empty for other models and missing files."""
-        return voice_names(model, self.folders(model)) if self._is_present_speech_model(model) else ()
+        is_speech = model.task is Task.SPEECH
+        return self._from_files(model, lambda folders: voice_names(model, folders), otherwise=()) if is_speech else ()
 
     def languages(self, model: Model) -> tuple[str, ...]:
         """The languages a speech model speaks; empty for other models and missing files."""
-        return spoken_languages(model, self.folders(model)) if self._is_present_speech_model(model) else ()
+        is_speech = model.task is Task.SPEECH
+        return (
+            self._from_files(model, lambda folders: spoken_languages(model, folders), otherwise=()) if is_speech else ()
+        )
 
     def abilities(self, model: Model) -> tuple[str, ...]:
         """What a model can do besides its task: "detect" and "point" where it names places in pictures."""
-        if model.task is not Task.VISION or model.starter or not self.is_present(model):
+        if model.task is not Task.VISION or model.starter:
             return ()
-        return GROUNDING_TASKS if supports_grounding(self.folders(model)["model"]) else ()
+        can_ground = self._from_files(model, lambda folders: supports_grounding(folders["model"]), otherwise=False)
+        return GROUNDING_TASKS if can_ground else ()
 
     def _transformer_dims(self, model: Model) -> TransformerDims | None:
         """The sizes of a model that chats, read once; None where it does not, or its files are missing or broken."""
@@ -165,17 +160,40 @@ class Catalog:
                 return None
         return self._dims_by_model[model.name]
 
-    def _loaded_weights_bytes(self, model: Model) -> int:
-        try:
-            return memory_estimate.weights_bytes(self.folders(model), float32=self._float32)
-        except ModelMissing:
-            return model.download_bytes
+    def _from_files(self, model: Model, read: Callable[[Mapping[str, Path]], T], otherwise: T) -> T:
+        """Return what `read` finds in the model's folders, `otherwise` where they are missing or cannot be read.
 
-    def _is_present_speech_model(self, model: Model) -> bool:
-        return model.task is Task.SPEECH and self.is_present(model)
+        A status reads every model, so no file of one model may end it. Loading the model names what is wrong.
+        """
+        try:
+            return read(self.folders(model))
+        except ModelMissing:
+            return otherwise
+        except Exception:
+            log.debug("A file of %s cannot be read", model.name, exc_info=True)
+            return otherwise
+
+    def _preferred(self, task: Task, tier: str) -> Model:
+        if tier == "auto" and task in self._defaults:
+            return self._models[self._defaults[task]]
+        if self._prefer_starters:
+            return self._models[STARTER_BY_TASK[task]]
+        candidates = [self._models[alias] for alias in ALIASES_BY_TIER[task][tier] if alias in self._models]
+        return next((model for model in candidates if self.is_present(model)), candidates[0])
+
+    def _detected(self, model: Model) -> Model:
+        """Return the model; a local one that could not be detected before is tried again."""
+        if not model.engine and not folder_problem(Path(model.path)):
+            with suppress(InvalidInput, OSError):
+                found = detect_model(model.name, Path(model.path))
+                self._models[model.name] = replace(found, keep_alive_seconds=model.keep_alive_seconds)
+        return self._models[model.name]
 
     def _require_task(self, model: Model, task: Task) -> Model:
-        if model.task is task or {model.task, task} == {Task.VISION, Task.TEXT}:
+        model = self._detected(model)
+        if not model.engine:
+            raise ModelBroken(broken_reason(model))
+        if does_task(model, task):
             return model
         alternatives = [other.name for other in self._models.values() if other.task is task]
         raise WrongTask(model.name, model.task, task, alternatives)
@@ -200,19 +218,14 @@ class Catalog:
 
 
 def create_catalog(settings: Settings, store: ModelStore) -> Catalog:
-    """The built-in aliases with what config.toml adds or changes.
+    """Return the built-in aliases with what config.toml adds or changes.
 
     Raises:
         SettingsError: an alias or a default in config.toml cannot be used.
     """
     models = {model.name: model for model in (*REAL_MODELS, *STARTER_MODELS)}
-    for alias, table in settings.models.items():
-        models[alias] = _configured_model(alias, table, models.get(alias))
-    for task, alias in settings.defaults.items():
-        if task not in set(Task) or alias not in models:
-            raise SettingsError(
-                f"defaults.{task} is {alias!r}; tasks are {', '.join(Task)}, models are {', '.join(models)}."
-            )
+    models |= configured_models(settings, models)
+    check_defaults(settings.defaults, models)
     on_cpu = not has_apple_gpu()
     return Catalog(models.values(), store, prefer_starters=on_cpu, defaults=settings.defaults, float32=on_cpu)
 
@@ -220,30 +233,3 @@ def create_catalog(settings: Settings, store: ModelStore) -> Catalog:
 def has_apple_gpu() -> bool:
     """Whether this is a Mac with Apple silicon, where the real models are the default."""
     return sys.platform == "darwin" and platform.machine() == "arm64"
-
-
-def _configured_model(alias: str, table: Mapping[str, Any], builtin: Model | None) -> Model:
-    """An alias of config.toml: its files, for one that is not built in, and how long it stays."""
-    model = _model_from_source(alias, table, builtin)
-    if "keep_alive" not in table:
-        return model
-    try:
-        return replace(model, keep_alive_seconds=parse_keep_alive(table["keep_alive"]))
-    except ValueError as error:
-        raise SettingsError(f"models.{alias}.keep_alive is {table['keep_alive']!r}: {error}.") from error
-
-
-def _model_from_source(alias: str, table: Mapping[str, Any], builtin: Model | None) -> Model:
-    """Read `path`, or `repo` with `revision`; `task` and `engine` only where they cannot be told."""
-    name = f"models.{alias}"
-    if "path" in table:
-        return detect_model(alias, Path(str(table["path"])).expanduser())
-    if "repo" not in table:
-        if builtin is not None and "keep_alive" in table:
-            return builtin
-        raise SettingsError(f"{name} needs either `path` or `repo`.")
-    task, engine = table.get("task", builtin and builtin.task), table.get("engine", builtin and builtin.engine)
-    if task not in set(Task) or not engine:
-        raise SettingsError(f"{name} needs `task` ({', '.join(Task)}) and `engine` (mlx-vlm, mlx-lm, mlx-whisper, …).")
-    artifact = ModelArtifact("model", str(table["repo"]), str(table.get("revision", "main")), DEFAULT_PATTERNS, 0)
-    return Model(alias, Task(task), str(engine), str(table.get("description", artifact.repo)), (artifact,))

@@ -34,7 +34,7 @@ def detect_model(name: str, folder: Path, artifacts: tuple[ModelArtifact, ...] =
 
 def supports_grounding(folder: Path) -> bool:
     """Tell whether the vision model in `folder` can say in pixels where things are."""
-    return _read_config(folder / "config.json").get("model_type") in GROUNDING_MODEL_TYPES
+    return str(_read_config(folder / "config.json").get("model_type")) in GROUNDING_MODEL_TYPES
 
 
 def _detect_engine(name: str, folder: Path) -> tuple[Task, str]:
@@ -48,10 +48,11 @@ def _detect_engine(name: str, folder: Path) -> tuple[Task, str]:
         return Task.TRANSCRIPTION, "mlx-whisper"
     if "vision_config" in config or model_type in VISION_MODEL_TYPES:
         return Task.VISION, "mlx-vlm"
-    if any(str(architecture).endswith("ForCausalLM") for architecture in config.get("architectures", ())):
+    architectures = config.get("architectures")
+    if isinstance(architectures, list) and any(str(one).endswith("ForCausalLM") for one in architectures):
         return Task.TEXT, "mlx-lm"
     raise InvalidInput(
-        f"{name} is not a model Senses can serve: its config.json names model_type {model_type!r}. "
+        f"{name} is not a model Senses can serve: {_config_problem(folder / 'config.json', model_type)}. "
         "Supported are vision and text models of mlx-vlm and mlx-lm, Whisper, Kokoro, Marvis, Qwen3-TTS, and FLUX or "
         "Z-Image saved by mflux.",
         param="model",
@@ -59,9 +60,23 @@ def _detect_engine(name: str, folder: Path) -> tuple[Task, str]:
     )
 
 
+def _config_problem(path: Path, model_type: str) -> str:
+    try:
+        path.open("rb").close()
+    except FileNotFoundError:
+        return f"{path.parent} has no config.json"
+    except OSError as error:
+        return f"{path} cannot be read ({error.strerror})"
+    return (
+        f"its config.json names model_type {model_type!r}"
+        if _read_config(path)
+        else f"{path} is empty or not a JSON object"
+    )
+
+
 def _read_config(path: Path) -> Mapping[str, Any]:
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     return config if isinstance(config, dict) else {}

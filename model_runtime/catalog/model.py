@@ -7,6 +7,19 @@ from model_runtime.requests import Task
 
 OptionValue = str | int | float | bool
 
+DEFAULT_PATTERNS = (
+    "*.json",
+    "*.safetensors",
+    "*.npz",
+    "*.txt",
+    "*.jinja",
+    "*.model",
+    "*/*.json",
+    "*/*.safetensors",
+    "*/*.txt",
+)
+"""Which files of a whole repository are downloaded."""
+
 
 @dataclass(frozen=True, slots=True)
 class ModelArtifact:

@@ -27,6 +27,10 @@ class CatalogProtocol(Protocol):
         """Whether all files are on this disk."""
         ...
 
+    def broken_reason(self, model: Model) -> str:
+        """Say why the folder of a local model cannot be used; "" where it can, and for downloads."""
+        ...
+
     def is_default(self, model: Model) -> bool:
         """Whether calls that name no model of this task get this one."""
         ...

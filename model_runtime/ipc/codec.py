@@ -33,7 +33,7 @@ def _dataclasses_of(*modules: object) -> dict[str, type]:
     found: dict[str, type] = {}
     for module in modules:
         for name, kind in inspect.getmembers(module, inspect.isclass):
-            if hasattr(kind, "__dataclass_values_"):
+            if hasattr(kind, "__dataclass_fields__"):
                 found[name] = kind
     return found
 

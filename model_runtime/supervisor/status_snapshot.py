@@ -24,6 +24,7 @@ class ModelInfo:
     """What the disk says about a model."""
 
     present: bool
+    broken_reason: str
     default: bool
     weights_bytes: int
     needed_bytes: int
@@ -57,6 +58,7 @@ class ModelInfoCache:
         library = self._library
         return ModelInfo(
             present=library.is_present(model),
+            broken_reason=library.broken_reason(model),
             default=library.is_default(model),
             weights_bytes=library.weights_bytes(model),
             needed_bytes=library.needed_bytes(model),
@@ -101,7 +103,7 @@ def model_status(
         loads=counters.loads(model.name),
         last_load_seconds=counters.last_load_seconds.get(model.name),
         requests=counters.requests(model.name),
-        error=record.error if record else "",
+        error=(record.error if record else "") or facts.broken_reason,
         voices=facts.voices,
         languages=facts.languages,
         abilities=facts.abilities,

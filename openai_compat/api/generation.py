@@ -30,7 +30,9 @@ async def collect_result(events: AsyncGenerator[Event], result_type: type[Result
 def expect_result(finished: Finished | None, result_type: type[ResultT]) -> tuple[Finished, ResultT]:
     """Return the end of a run with its result, which is of this kind."""
     if finished is None or not isinstance(finished.result, result_type):
-        raise JobFailed(f"The work ended without {result_type.__name__.lower()}; this is a bug of Senses.")
+        raise JobFailed(
+            f"The request ended without a result of type {result_type.__name__}. This is a bug in Senses; please report it."
+        )
     return finished, finished.result
 
 

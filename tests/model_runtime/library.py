@@ -74,6 +74,10 @@ class ScriptedCatalog:
         """Unless it is missing."""
         return model.name not in self.missing
 
+    def broken_reason(self, model: Model) -> str:
+        """None is."""
+        return ""
+
     def is_default(self, model: Model) -> bool:
         """The first one."""
         return model.name == next(iter(self._models))

@@ -229,7 +229,7 @@ def test_a_setting_that_cannot_be_used_reaches_the_client(instance: Instance) ->
     shim = instance.shim()
     _, said = shim.communicate(timeout=20)
 
-    assert b"memory.eviction is 'random'; it must be one of lru, cost." in said
+    assert b"config.toml line 1: memory.eviction is 'random'. It must be one of lru, cost." in said
 
 
 def test_while_another_daemon_leaves_no_further_one_is_tried(instance: Instance) -> None:

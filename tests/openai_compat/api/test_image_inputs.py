@@ -42,7 +42,7 @@ async def test_what_cannot_be_fetched_has_openais_code() -> None:
 
 
 def test_a_run_without_its_result_is_an_error() -> None:
-    with pytest.raises(JobFailed, match="ended without answer"):
+    with pytest.raises(JobFailed, match="ended without a result of type ChatResult"):
         expect_result(None, ChatResult)
-    with pytest.raises(JobFailed, match="ended without answer"):
+    with pytest.raises(JobFailed, match="ended without a result of type ChatResult"):
         expect_result(Finished("m", SpeechResult(1.0, 24_000, "alma", "en"), Timings(0.0, 0.0, 0.0)), ChatResult)

@@ -76,6 +76,22 @@ async def test_the_page_shows_health_memory_and_models(page: Page, service: Fake
 
 
 @pytest.mark.browser
+async def test_a_local_model_that_is_broken_is_shown_with_its_reason_and_no_command(
+    page: Page, service: FakeService
+) -> None:
+    reason = "mine: /gone does not exist."
+    broken = model_status("mine", Task.TEXT, present=False, starter=False, weights_bytes=0, error=reason)
+    service.models = (*service.models, broken)
+
+    await page.goto("/")
+
+    await expect(row(page, "mine")).to_contain_text("broken")
+    await expect(row(page, "mine").get_by_role("alert")).to_have_text(reason)
+    await expect(row(page, "mine")).not_to_contain_text("on disk")
+    await expect(page.get_by_text("senses pull mine")).to_have_count(0)
+
+
+@pytest.mark.browser
 @pytest.mark.promise("page:status")
 async def test_the_page_follows_a_model_through_its_life(page: Page, service: FakeService) -> None:
     def becomes(**changes: object) -> None:

@@ -20,6 +20,7 @@ TABLE = [
     (errors.InvalidMedia("x", param="p"), 400, "invalid_request_error", True),
     (errors.ModelTooLarge("x", 9, 1), 400, "invalid_request_error", False),
     (errors.ModelMissing("x", 9, "y"), 404, "invalid_request_error", False),
+    (errors.ModelBroken("x"), 404, "invalid_request_error", False),
     (errors.QueueFull("x", 3), 429, "rate_limit_error", True),
     (errors.QueueTimeout("x", 3), 503, "server_error", True),
     (errors.ModelUnavailable("x", 3), 503, "server_error", True),
