@@ -213,7 +213,7 @@ async def test_too_many_pictures_are_refused_before_any_is_opened(http: httpx2.A
 
     answer = await http.post("/v1/chat/completions", json={"messages": [{"role": "user", "content": parts}]})
 
-    assert answer.json()["error"]["message"] == "messages hold 17 pictures; at most 16 can be sent at once."
+    assert answer.json()["error"]["message"] == "messages has 17 images; the limit is 16 per request. Send fewer."
 
 
 async def test_a_body_for_responses_is_sent_on(http: httpx2.AsyncClient) -> None:

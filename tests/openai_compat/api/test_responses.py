@@ -115,7 +115,7 @@ async def test_a_response_can_be_held_to_a_schema(http: httpx2.AsyncClient, serv
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        ({"previous_response_id": "resp_1"}, "send the whole conversation"),
+        ({"previous_response_id": "resp_1"}, "Send the whole conversation"),
         ({"background": True}, "background is not supported"),
         ({"tool_choice": "required"}, "tool_choice 'required'"),
         ({"input": []}, "input: "),

@@ -188,5 +188,5 @@ async def test_an_upload_that_finds_no_room_on_the_disk_is_told_so_and_the_next_
 
     error = failed.json()["error"]
     assert (failed.status_code, error["code"], failed.headers["x-should-retry"]) == (507, "no_room", "false")
-    assert "No space left on device. Make room there" in error["message"]
+    assert "No space left on device. Free disk space there" in error["message"]
     assert answer.status_code == 200

@@ -104,7 +104,7 @@ async def test_commands_for_what_is_not_there_say_so(http: httpx2.AsyncClient, s
     known = await http.post("/api/jobs/1/cancel")
 
     assert (model.status_code, model.json()["error"]["code"]) == (404, "model_not_found")
-    assert (job.status_code, job.json()["error"]["message"]) == (400, "There is no job 2 (any more).")
+    assert (job.status_code, job.json()["error"]["message"]) == (400, "Job 2 does not exist or has already ended.")
     assert known.status_code == 200
     assert service.loaded_models == []
 

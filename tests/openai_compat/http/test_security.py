@@ -19,7 +19,7 @@ async def test_a_name_that_a_stranger_could_point_here_is_refused(http: httpx2.A
     answer = await http.get(path, headers={"host": "evil.example"})
 
     assert answer.status_code == 403
-    assert answer.json()["error"]["message"].startswith("The host 'evil.example' is not this machine's.")
+    assert answer.json()["error"]["message"].startswith("The host 'evil.example' is not allowed.")
 
 
 @pytest.mark.parametrize(
