@@ -21,6 +21,8 @@ from model_runtime.scheduler.messages import RequestArrived
 from tests.model_runtime.scheduler import test_core, test_exploration, test_policy
 from tests.model_runtime.scheduler.world import SimulatedWorld
 
+pytestmark = pytest.mark.slow
+
 PACKAGE = "model_runtime.scheduler"
 BUILT_IN_ORDER = ("model_record", "eviction", "backoff", "lanes", "fairness", "state", "core")
 
