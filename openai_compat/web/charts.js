@@ -13,8 +13,9 @@ export function sample(status, at) {
     at,
     memory: status.memory.charged_bytes / 1e9,
     requests,
-    running: status.jobs.filter((job) => job.state !== "queued").length,
-    queued: status.jobs.filter((job) => job.state === "queued").length,
+    running: status.jobs.filter((job) => job.state === "running").length,
+    // also those whose model loads, as in the table of models
+    queued: status.jobs.filter((job) => job.state !== "running").length,
   };
 }
 

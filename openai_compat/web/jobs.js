@@ -5,11 +5,13 @@ import { clock } from "./format.js";
 import { taskLabel } from "./tasks.js";
 import { html } from "./vendor/vendor.js";
 
+const STATES = ["running", "loading", "queued"];
+
 export function Jobs({ jobs, colors }) {
-  const queued = jobs.filter((job) => job.state === "queued").length;
+  const count = (state) => jobs.filter((job) => job.state === state).length;
+  const counts = STATES.filter(count).map((state) => `${count(state)} ${state}`);
   return html`<section class="card" aria-labelledby="jobs-title">
-    <header><h2 id="jobs-title">Active requests</h2>
-      <p class="muted">${jobs.length ? `${jobs.length - queued} running, ${queued} queued` : "Idle"}</p></header>
+    <header><h2 id="jobs-title">Active requests</h2><p class="muted">${counts.join(", ") || "Idle"}</p></header>
     ${jobs.length > 0 && html`<ul class="jobs">${jobs.map((job) => html`<${Job} key=${job.id} job=${job} color=${colors[job.model]} />`)}</ul>`}
   </section>`;
 }
@@ -28,8 +30,9 @@ function Job({ job, color }) {
   </li>`;
 }
 
-/** Return the stage of a running request, like "steps 3 of 4". Fractions (seconds of audio) are not shown. */
+/** Return the progress of a request, like "loading libraries" or "steps 3 of 4". Fractions (seconds of audio) are not shown. */
 function progress(job) {
+  if (job.state === "loading") return `loading ${job.stage}`;
   const stage = job.stage || job.state;
   return job.total > 1 ? `${stage} ${Math.round(job.done)} of ${Math.round(job.total)}` : stage;
 }

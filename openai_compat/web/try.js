@@ -77,7 +77,7 @@ function Describe() {
     setImage(url);
     ask(url);
   };
-  return html`<${DropArea} accept="image/*" label="Drop an image here, or choose one" onFile=${onFile}>
+  return html`<${DropArea} accept="image/*" label="Drop an image or choose one" onFile=${onFile}>
       ${image && html`<img src=${image} alt="Image to describe" />`}<//>
     <form onSubmit=${(event) => { event.preventDefault(); image && ask(image); }}>
       <input aria-label="Question" value=${question} onInput=${(event) => setQuestion(event.target.value)} />
@@ -111,7 +111,7 @@ function Transcribe() {
       show(text || "No speech detected.", event.senses?.warnings);
     }
   });
-  return html`<${DropArea} accept="audio/*,video/*" label="Drop a recording here, or choose one" onFile=${onFile} />
+  return html`<${DropArea} accept="audio/*,video/*" label="Drop a recording or choose one" onFile=${onFile} />
     <${Outcome} state=${state}>${state.result && html`<p class="answer">${state.result}</p>`}<//>`;
 }
 

@@ -138,6 +138,7 @@ async def test_jobs_are_shown_with_their_progress_and_can_be_cancelled(page: Pag
 
     await page.goto("/")
 
+    await expect(page.get_by_role("region", name="Active requests")).to_contain_text("1 running, 1 queued")
     await expect(page.get_by_role("listitem").filter(has_text="Claude Code")).to_contain_text("steps 3 of 4")
     await expect(page.get_by_role("listitem").filter(has_text="Cursor")).to_contain_text(
         "queued, position 1: image-starter is busy with 1 running"
@@ -152,7 +153,7 @@ async def test_every_sense_can_be_tried(page: Page, service: FakeService, png: b
     await page.goto("/")
     panel = page.get_by_role("region", name="Try it")
 
-    picture = panel.get_by_label("Drop an image here, or choose one")
+    picture = panel.get_by_label("Drop an image or choose one")
     await picture.set_input_files({"name": "a.png", "mimeType": "image/png", "buffer": png})
     await expect(panel).to_contain_text("A red circle on a white background.")
 
@@ -161,7 +162,7 @@ async def test_every_sense_can_be_tried(page: Page, service: FakeService, png: b
     await expect(panel.get_by_role("img", name="a red circle on a white background")).to_be_visible()
 
     await panel.get_by_role("tab", name="Transcribe").click()
-    recording = panel.get_by_label("Drop a recording here, or choose one")
+    recording = panel.get_by_label("Drop a recording or choose one")
     await recording.set_input_files({"name": "a.wav", "mimeType": "audio/wav", "buffer": wav})
     await expect(panel.get_by_text("a red circle")).to_be_visible()
 
@@ -189,7 +190,7 @@ async def test_what_is_to_be_doubted_is_shown_under_every_answer(
     async def shows_the_warning() -> None:
         await expect(panel.get_by_role("note")).to_have_text(service.warnings[0])
 
-    picture = panel.get_by_label("Drop an image here, or choose one")
+    picture = panel.get_by_label("Drop an image or choose one")
     await picture.set_input_files({"name": "a.png", "mimeType": "image/png", "buffer": png})
     await shows_the_warning()
     for sense in ("Draw", "Speak"):
@@ -197,7 +198,7 @@ async def test_what_is_to_be_doubted_is_shown_under_every_answer(
         await panel.get_by_role("button", name=sense).click()
         await shows_the_warning()
     await panel.get_by_role("tab", name="Transcribe").click()
-    recording = panel.get_by_label("Drop a recording here, or choose one")
+    recording = panel.get_by_label("Drop a recording or choose one")
     await recording.set_input_files({"name": "a.wav", "mimeType": "audio/wav", "buffer": wav})
     await shows_the_warning()
 
