@@ -54,7 +54,7 @@ class SpeechEndpoint:
         """Read a text aloud."""
         body = await read_body(request, SpeechBody)
         if not body.input.strip():
-            raise InvalidInput("input is empty: there is nothing to say.", param="input")
+            raise InvalidInput("input is empty. Send the text to speak.", param="input")
         model = self.service.resolve(body.model, Task.SPEECH)
         model_status = next((status for status in self.service.status().models if status.name == model), None)
         voice = resolve_voice(body.voice.id, model_status.voices if model_status else (), model)

@@ -13,7 +13,7 @@ SPEECH, ENGINE, KITTEN = (
     "model_runtime.engines.speech.engine",
     "model_runtime.engines.speech.kitten",
 )
-TEXT, CHOICE, SPEED = 1, 2, 3
+TEXT_ARGUMENT, VOICE_ARGUMENT, SPEED_ARGUMENT = 1, 2, 3
 """Places of the arguments of a speaker."""
 
 
@@ -58,17 +58,19 @@ MUTATIONS = (
         lambda _: change_pcm(lambda x: (x * 32767).astype("<i2").byteswap()),
         "a sentence spoken",
     ),
-    Mutation("the speed is ignored", SPEAK, change_argument(lambda _: 1.0, position=SPEED), "the speed asked for"),
+    Mutation(
+        "the speed is ignored", SPEAK, change_argument(lambda _: 1.0, position=SPEED_ARGUMENT), "the speed asked for"
+    ),
     Mutation(
         "the speed is turned over",
         SPEAK,
-        change_argument(lambda speed: 1 / speed, position=SPEED),
+        change_argument(lambda speed: 1 / speed, position=SPEED_ARGUMENT),
         "the speed asked for",
     ),
     Mutation(
         "the voice is ignored",
         SPEAK,
-        change_argument(lambda choice: replace(choice, voice="otto"), position=CHOICE),
+        change_argument(lambda selection: replace(selection, voice="otto"), position=VOICE_ARGUMENT),
         "two voices",
     ),
     Mutation(
@@ -80,7 +82,7 @@ MUTATIONS = (
     Mutation(
         "the second half is lost",
         SPEAK,
-        change_argument(lambda text: text[: len(text) // 2], position=TEXT),
+        change_argument(lambda text: text[: len(text) // 2], position=TEXT_ARGUMENT),
         "a sentence spoken",
     ),
 )

@@ -39,7 +39,7 @@ async def test_a_model_is_found_by_any_of_its_names(sdk: AsyncOpenAI, http: http
     assert refused.value.code == "model_not_found"
 
 
-async def test_a_model_tells_its_task_and_where_to_call_it(http: httpx2.AsyncClient) -> None:
+async def test_a_model_has_its_task_and_its_endpoints(http: httpx2.AsyncClient) -> None:
     model = (await http.get("/v1/models/image-starter")).json()
 
     assert model["type"] == "image"

@@ -171,18 +171,16 @@ async def test_every_sense_can_be_tried(page: Page, service: FakeService, png: b
     await panel.get_by_role("button", name="Speak").click()
     await expect(panel.get_by_label("Generated speech")).to_have_attribute("src", re.compile("^blob:"))
 
-    asked = {type(request): request for request in service.requests}
-    assert asked.keys() == {Chat, GenerateImage, Transcribe, Speak}
-    spoken = asked[Speak]
+    request_of_type = {type(request): request for request in service.requests}
+    assert request_of_type.keys() == {Chat, GenerateImage, Transcribe, Speak}
+    spoken = request_of_type[Speak]
     assert isinstance(spoken, Speak)
     assert spoken.voice == "otto"
 
 
 @pytest.mark.browser
 @pytest.mark.promise("page:try")
-async def test_what_is_to_be_doubted_is_shown_under_every_answer(
-    page: Page, service: FakeService, png: bytes, wav: bytes
-) -> None:
+async def test_warnings_are_shown_under_every_answer(page: Page, service: FakeService, png: bytes, wav: bytes) -> None:
     service.warnings = ('Outside what the starter model knows: "žirafe".',)
     await page.goto("/")
     panel = page.get_by_role("region", name="Try it")
@@ -216,7 +214,7 @@ async def test_a_refusal_is_shown_where_it_was_tried(page: Page, service: FakeSe
 
 
 @pytest.mark.browser
-async def test_the_page_tells_how_to_connect_a_client(
+async def test_the_page_shows_how_to_connect_a_client(
     page: Page, server: tuple[SwitchableApp, str], service: FakeService, settings: Settings
 ) -> None:
     switch, url = server
@@ -243,7 +241,7 @@ async def test_the_page_fits_any_width(page: Page, width: int) -> None:
 
 
 @pytest.mark.browser
-async def test_the_page_is_dark_where_the_person_likes_it_dark(page: Page) -> None:
+async def test_the_page_follows_the_color_scheme_of_the_system(page: Page) -> None:
     brightness = "Number(getComputedStyle(document.documentElement).backgroundColor.match(/\\d+/)[0])"
     await page.goto("/")
 
