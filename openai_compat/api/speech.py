@@ -51,7 +51,11 @@ class SpeechEndpoint:
         return [Route("/v1/audio/speech", self.create, methods=["POST"])]
 
     async def create(self, request: Request) -> Response:
-        """Read a text aloud."""
+        """Stream a text as speech.
+
+        Raises:
+            InvalidInput: the text is empty, or the model does not have the voice.
+        """
         body = await read_body(request, SpeechBody)
         if not body.input.strip():
             raise InvalidInput("input is empty. Send the text to speak.", param="input")

@@ -142,7 +142,7 @@ OPENAI_FIELD_NAMES: Mapping[str, Mapping[str, str]] = {
 
 async def answer_senses_error(request: Request, error: Exception) -> Response:
     """Return the envelope of a `SensesError`, with `param` renamed to the client's field."""
-    if not isinstance(error, errors.SensesError):
+    if not isinstance(error, errors.SensesError):  # never: Starlette types handlers for any Exception
         raise error
     error.param = OPENAI_FIELD_NAMES.get(request.url.path, {}).get(error.param or "", error.param)
     return error_response(error)
