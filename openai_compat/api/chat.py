@@ -129,22 +129,14 @@ class ChatCompletionRun:
     keep_alive_seconds: float | None
 
     async def completion(self, builder: ChatCompletionBuilder) -> dict[str, Any]:
-        """Run all choices and return the completion.
-
-        Raises:
-            SensesError: a run fails.
-        """
+        """Run all choices and return the completion."""
         runs = [await collect_result(self._events(chat), ChatResult) for chat in self.chats]
         results = [result for _, result in runs]
         choices = [choice_json(index, result) for index, result in enumerate(results)]
         return builder.completion(choices, usage_json(results), senses=senses_fields(runs[0][0]))
 
     async def chunks(self, builder: ChatCompletionBuilder, *, include_usage: bool) -> AsyncGenerator[Chunk]:
-        """Run all choices and yield chunks, except the first role chunk, which is due while the model still loads.
-
-        Raises:
-            SensesError: a run fails.
-        """
+        """Run all choices and yield chunks, except the first role chunk, which is due while the model still loads."""
         results: list[ChatResult] = []
         for index, chat in enumerate(self.chats):
             if index:

@@ -163,11 +163,7 @@ class ResponseEventStream:
         )
 
     async def stream(self, events: AsyncGenerator[Event]) -> AsyncGenerator[Chunk]:
-        """Yield an event per text delta, then the final events.
-
-        Raises:
-            SensesError: the run fails.
-        """
+        """Yield an event per text delta, then the final events."""
         finished: Finished | None = None
         async with aclosing(events):
             async for event in events:

@@ -113,11 +113,7 @@ class SpeechRun:
     finished: Finished | None = None
 
     async def audio_chunks(self, events: AsyncGenerator[Event]) -> AsyncGenerator[Chunk]:
-        """Yield encoded audio while it is generated. One encoder, run in threads, writes the whole file.
-
-        Raises:
-            SensesError: the run fails.
-        """
+        """Yield encoded audio while it is generated. One encoder, run in threads, writes the whole file."""
         encoder: SpeechEncoder | None = None
         warnings: list[str] = []
         async with aclosing(events):
@@ -137,11 +133,7 @@ class SpeechRun:
         yield await to_thread.run_sync(encoder.close)
 
     async def sse_events(self, events: AsyncGenerator[Event]) -> AsyncGenerator[Chunk]:
-        """Yield the same audio as server-sent events. Their decoded audio joins to the file.
-
-        Raises:
-            SensesError: the run fails.
-        """
+        """Yield the same audio as server-sent events. Their decoded audio joins to the file."""
         async with aclosing(self.audio_chunks(events)) as chunks:
             async for chunk in chunks:
                 if isinstance(chunk, bytes) and chunk:

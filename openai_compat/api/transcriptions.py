@@ -215,11 +215,7 @@ def duration_usage(transcript: TranscriptionResult) -> dict[str, Any]:
 
 
 async def transcript_events(events: AsyncGenerator[Event]) -> AsyncGenerator[Chunk]:
-    """Yield an event per segment, then one with the whole text.
-
-    Raises:
-        SensesError: the run fails.
-    """
+    """Yield an event per segment, then one with the whole text."""
     finished: Finished | None = None
     has_text = False
     async with aclosing(events):
