@@ -106,7 +106,7 @@ class Settings:
         (),
         "files.allowed_folders",
         folder_list(),
-        "Folders that tools read and write besides the client's own, the inbox and the artifacts.",
+        "InstanceFolders that tools read and write besides the client's own, the inbox and the artifacts.",
     )
     allow_urls: bool = row(False, "files.allow_urls", switch(), "Whether tools fetch media from the public web.")
     keep_days: float = row(
