@@ -1,6 +1,6 @@
 """When an answer means what it should."""
 
-from training import world
+from starter_world import grammar
 
 
 def says(said: str, wanted: str) -> bool:
@@ -8,9 +8,9 @@ def says(said: str, wanted: str) -> bool:
 
     It is one sentence: a model that goes on after its end was not asked as it was trained.
     """
-    seen, meant = world.parse(said), world.parse(wanted)
+    seen, meant = grammar.parse(said), grammar.parse(wanted)
     assert meant is not None, f"{wanted!r} is no sentence of the world"
-    return seen is not None and world.means(seen, meant) and said.count(".") <= 1
+    return seen is not None and grammar.means(seen, meant) and said.count(".") <= 1
 
 
 def plain(text: str) -> str:

@@ -24,9 +24,9 @@ from model_runtime.errors import Cancelled, Failed, InvalidInput
 from model_runtime.events import Event, Finished, Timings, Transcript
 from model_runtime.requests import GenerateImage, Request, Transcribe
 from model_runtime.settings import Settings
+from starter_world import grammar
 from tests.fakes import FakeService
 from tests.mcp_server.conftest import serving
-from training import world
 
 Connect = Callable[[Path], AbstractAsyncContextManager[Agent]]
 
@@ -206,4 +206,4 @@ def test_nothing_is_ever_overwritten(tmp_path: Path) -> None:
 
 
 def test_no_sentence_of_the_demo_was_in_a_lesson() -> None:
-    assert all(world.is_held_out(sentence) and world.parse(sentence) for sentence in SENTENCES)
+    assert all(grammar.is_held_out(sentence) and grammar.parse(sentence) for sentence in SENTENCES)

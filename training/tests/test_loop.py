@@ -1,0 +1,67 @@
+"""How the loop's score is made: which sentences, and who lost what."""
+
+import json
+import random
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from mcp_server.demo.trip import Sense, Step, Trip
+from senses_training import loop, paths
+from starter_world import grammar
+from starter_world.scenes import picture
+
+SAID = "a red circle above a blue square"
+
+
+def trip(folder: Path, heard: str, drawn: str, seen: str) -> Trip:
+    """A trip on which each stage gave what is said here."""
+    scene = grammar.parse(drawn)
+    assert scene is not None
+    picture(scene, random.Random(1)).save(folder / "drawn.png")
+    steps = (
+        Step(Sense.SAID, 1.0, text=SAID),
+        Step(Sense.HEARD, 1.0, text=heard),
+        Step(Sense.DRAWN, 1.0, file="drawn.png"),
+        Step(Sense.SEEN, 1.0, text=seen),
+    )
+    return Trip(1, SAID, steps)
+
+
+def test_the_sentences_are_held_out_and_of_every_kind() -> None:
+    drawn = loop.scenes(loop.SEED)
+
+    assert all(grammar.is_held_out(str(scene)) for scene in drawn)
+    assert Counter(map(loop.kind, drawn)) == loop.SHARES
+    assert len(set(map(str, drawn))) == 60
+
+
+@pytest.mark.promise("starters:loop")
+def test_the_score_is_that_of_the_weights_that_are_served() -> None:
+    report = json.loads(loop.RESULTS.read_text(encoding="utf-8"))
+
+    served = {name: loop.fingerprint(paths.WEIGHTS / name) for name in report["weights_sha256"]}
+    assert served == report["weights_sha256"], "Other weights than were scored: run python -m senses_training.loop"
+    assert [trip["said"] for trip in report["trips"]] == [str(scene) for scene in loop.scenes(loop.SEED)]
+    assert sum(not trip["lost_by"] for trip in report["trips"]) == report["same"] >= 51
+
+
+@pytest.mark.parametrize(
+    ("heard", "drawn", "seen", "lost_by"),
+    [
+        (SAID, SAID, "A red circle above a blue square.", ""),
+        (SAID, SAID, "A blue square below a red circle.", ""),
+        ("a red circle", "a red circle", "A red circle on a white background.", "speech"),
+        (SAID, "a red circle above a green square", "A red circle above a green square.", "picture"),
+        (SAID, SAID, "A red circle above a green square.", "caption"),
+        (SAID, SAID, "The number 42.", "caption"),
+    ],
+)
+def test_what_is_lost_is_put_down_to_the_first_stage_that_lost_it(
+    tmp_path: Path, heard: str, drawn: str, seen: str, lost_by: str
+) -> None:
+    scene = grammar.parse(SAID)
+    assert scene is not None
+
+    assert loop.lost_by(tmp_path, scene, trip(tmp_path, heard, drawn, seen)) == lost_by
