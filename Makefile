@@ -6,7 +6,9 @@ STAMP := $(VENV)/.installed
 TOOLS := packaging/node_modules/.package-lock.json
 CLIENTS := packaging/clients/node_modules/.package-lock.json
 
-.PHONY: setup serve test check lock bench soak bundle clients clean
+TRAINING := training/.venv
+
+.PHONY: setup serve test check lock bench soak bundle clients setup-training check-training test-training clean
 
 setup: $(STAMP)
 
@@ -46,6 +48,24 @@ bench: setup
 soak: setup
 	$(BIN)/python -m tests.soak $(ARGS)
 
+# training/: the product as locked, and PyTorch; nothing of it is part of `make test`
+setup-training: $(TRAINING)/.installed
+
+$(TRAINING)/.installed: $(STAMP) training/pyproject.toml requirements.lock requirements.overrides
+	test -x $(TRAINING)/bin/python || $(BIN)/python -m venv $(TRAINING)
+	grep -v '^torch ' requirements.overrides > $(TRAINING)/overrides.txt
+	$(BIN)/uv pip install --quiet --python $(TRAINING)/bin/python --constraint requirements.lock \
+	  --override $(TRAINING)/overrides.txt --editable . --editable training --group training/pyproject.toml:dev
+	touch $(TRAINING)/.installed
+
+check-training: setup-training
+	$(BIN)/ruff format --check training
+	$(BIN)/ruff check training
+	cd training && .venv/bin/mypy
+
+test-training: check-training
+	cd training && .venv/bin/pytest $(ARGS)
+
 lock: setup
 	$(BIN)/uv pip compile pyproject.toml --quiet --group dev --universal --python-version 3.11 \
 	  --override requirements.overrides --no-emit-index-url --no-annotate --no-header --output-file requirements.lock
@@ -59,4 +79,4 @@ bundle: setup $(TOOLS)
 	packaging/node_modules/.bin/mcpb pack build/mcpb dist/senses.mcpb
 
 clean:
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(TRAINING) .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -6,6 +6,7 @@
 import ast
 import json
 import random
+import sys
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
@@ -24,10 +25,12 @@ MODULES = sorted((ROOT / "training" / "src").rglob("*.py"))
 
 
 def imports(module: Path) -> Iterator[tuple[str, str]]:
-    """Where each `from … import name` of a module takes which name from."""
+    """Where a module imports from, and which name; an `import` alone takes no name."""
     for node in ast.walk(ast.parse(module.read_text(encoding="utf-8"))):
         if isinstance(node, ast.ImportFrom) and node.module:
             yield from ((node.module, alias.name) for alias in node.names)
+        if isinstance(node, ast.Import):
+            yield from ((alias.name, "") for alias in node.names)
 
 
 def defines(package: str, name: str) -> bool:
@@ -41,7 +44,7 @@ def defines(package: str, name: str) -> bool:
 
 
 def test_what_the_recipes_take_from_the_product_is_there() -> None:
-    taken = {item for module in MODULES for item in imports(module) if item[0].startswith(PRODUCT)}
+    taken = {item for module in MODULES for item in imports(module) if item[0].startswith(PRODUCT) and item[1]}
 
     assert len(taken) > 20
     assert sorted(item for item in taken if not defines(*item)) == []
@@ -51,6 +54,14 @@ def test_the_recipes_take_nothing_from_the_tests() -> None:
     taken = {package.split(".")[0] for module in MODULES for package, _ in imports(module)}
 
     assert taken.isdisjoint({"tests", "benchmarks", "packaging"})
+
+
+def test_what_the_starters_know_takes_no_recipe_no_product_and_no_pytorch() -> None:
+    modules = [module for module in MODULES if module.parent.name == "starter_world"]
+
+    taken = {package.split(".")[0] for module in modules for package, _ in imports(module)}
+    assert len(modules) > 4
+    assert taken - sys.stdlib_module_names == {"starter_world", "numpy", "PIL", "scipy"}
 
 
 def test_what_a_prompt_asks_for_is_drawn_and_judged_right() -> None:

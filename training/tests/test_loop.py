@@ -1,6 +1,5 @@
 """How the loop's score is made: which sentences, and who lost what."""
 
-import json
 import random
 from collections import Counter
 from pathlib import Path
@@ -8,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from mcp_server.demo.trip import Sense, Step, Trip
-from senses_training import loop, paths
+from senses_training import loop
 from starter_world import grammar
 from starter_world.scenes import picture
 
@@ -35,16 +34,6 @@ def test_the_sentences_are_held_out_and_of_every_kind() -> None:
     assert all(grammar.is_held_out(str(scene)) for scene in drawn)
     assert Counter(map(loop.kind, drawn)) == loop.SHARES
     assert len(set(map(str, drawn))) == 60
-
-
-@pytest.mark.promise("starters:loop")
-def test_the_score_is_that_of_the_weights_that_are_served() -> None:
-    report = json.loads(loop.RESULTS.read_text(encoding="utf-8"))
-
-    served = {name: loop.fingerprint(paths.WEIGHTS / name) for name in report["weights_sha256"]}
-    assert served == report["weights_sha256"], "Other weights than were scored: run python -m senses_training.loop"
-    assert [trip["said"] for trip in report["trips"]] == [str(scene) for scene in loop.scenes(loop.SEED)]
-    assert sum(not trip["lost_by"] for trip in report["trips"]) == report["same"] >= 51
 
 
 @pytest.mark.parametrize(
