@@ -5,10 +5,9 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 TOOLS := packaging/node_modules/.package-lock.json
 CLIENTS := packaging/clients/node_modules/.package-lock.json
-
 TRAINING := training/.venv
 
-.PHONY: setup serve test check lock bench soak bundle clients setup-training check-training test-training clean
+.PHONY: setup serve test check lock bench soak docs bundle clients setup-training check-training test-training clean
 
 setup: $(STAMP)
 
@@ -65,6 +64,9 @@ check-training: setup-training
 
 test-training: check-training
 	cd training && .venv/bin/pytest $(ARGS)
+
+docs: setup
+	$(BIN)/python -m model_runtime.settings > docs/settings.md
 
 lock: setup
 	$(BIN)/uv pip compile pyproject.toml --quiet --group dev --universal --python-version 3.11 \

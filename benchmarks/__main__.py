@@ -29,12 +29,12 @@ from benchmarks import (
     tools,
     turns,
 )
-from benchmarks.lab import Lab, open_lab
+from benchmarks.lab import BenchmarkContext, open_context
 from benchmarks.row import Row, missing
 
 RESULTS = Path(__file__).with_name("results.json")
-PAGE = Path(__file__).with_name("README.md")
-PARTS: Mapping[str, tuple[str, Callable[[Lab], list[Row]]]] = {
+REPORT_PAGE = Path(__file__).with_name("README.md")
+PARTS: Mapping[str, tuple[str, Callable[[BenchmarkContext], list[Row]]]] = {
     "cold": ("The first call", cold.measure),
     "overhead": ("A warm call", overhead.measure),
     "turns": ("A chat that goes on", turns.measure),
@@ -51,19 +51,19 @@ PARTS: Mapping[str, tuple[str, Callable[[Lab], list[Row]]]] = {
 
 def main() -> None:
     """Measure and report; the exit code does not judge, a person does."""
-    wanted = arguments()
+    options = parse_arguments()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was started is ended
     measured_on, started = report.machine(), time.perf_counter()
-    with open_lab(quick=wanted.quick) as lab:
-        groups = {title: attempt(title, measure, lab) for title, measure in chosen(wanted.only)}
+    with open_context(quick=options.quick) as lab:
+        groups = {title: measure_or_explain(title, measure, lab) for title, measure in selected_parts(options.only)}
     Console().print(report.on_terminal(groups))
-    if not (wanted.quick or wanted.only):
-        told = report.as_json(groups, measured_on, time.perf_counter() - started)
-        RESULTS.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
-        report.put_between_marks(PAGE, report.as_markdown(told))
+    if not (options.quick or options.only):
+        results = report.as_json(groups, measured_on, time.perf_counter() - started)
+        RESULTS.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+        report.replace_between_markers(REPORT_PAGE, report.as_markdown(results))
 
 
-def arguments() -> argparse.Namespace:
+def parse_arguments() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks")
     parser.add_argument("--only", choices=PARTS, action="append", help="measure this part; may be repeated")
@@ -71,16 +71,18 @@ def arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def chosen(only: list[str] | None) -> list[tuple[str, Callable[[Lab], list[Row]]]]:
+def selected_parts(only: list[str] | None) -> list[tuple[str, Callable[[BenchmarkContext], list[Row]]]]:
     """The parts to run."""
     return [PARTS[name] for name in only or PARTS]
 
 
-def attempt(title: str, measure: Callable[[Lab], list[Row]], lab: Lab) -> list[Row]:
+def measure_or_explain(
+    title: str, measure: Callable[[BenchmarkContext], list[Row]], context: BenchmarkContext
+) -> list[Row]:
     """Run a part; a failure is a row that says why."""
     started = time.perf_counter()
     try:
-        return measure(lab)
+        return measure(context)
     except Exception as error:  # noqa: BLE001 - whatever it is, the other parts go on
         return [missing(title, f"did not run: {error!r}")]
     finally:

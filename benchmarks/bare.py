@@ -9,7 +9,7 @@ FIND_BLAS = "from model_runtime.engines.blas import load_fast_blas; print(load_f
 
 
 @cache
-def environ_of_bare() -> Mapping[str, str]:
+def library_environ() -> Mapping[str, str]:
     """Variables for their processes: offline, and on Linux the same OpenBLAS on one thread."""
     offline = {"HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
     found = subprocess.run([sys.executable, "-c", FIND_BLAS], capture_output=True, text=True, check=True).stdout.strip()

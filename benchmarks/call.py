@@ -9,15 +9,15 @@ from urllib.parse import urlsplit
 
 import httpx2
 
-PATIENCE_SECONDS = 300.0
+TIMEOUT_SECONDS = 300.0
 
 
-class Call:
+class HttpCall:
     """Sent as soon as it is made."""
 
     def __init__(self, request: httpx2.Request) -> None:
         address = urlsplit(str(request.url))
-        self._connection = http.client.HTTPConnection(address.netloc, timeout=PATIENCE_SECONDS)
+        self._connection = http.client.HTTPConnection(address.netloc, timeout=TIMEOUT_SECONDS)
         self._connection.request(request.method, address.path, request.read(), dict(request.headers))
         self._socket = self._connection.sock
         assert self._socket is not None
@@ -40,7 +40,7 @@ class Call:
             if line.startswith(b"data: {"):
                 yield json.loads(line[6:])
 
-    def leave(self) -> None:
+    def disconnect(self) -> None:
         """Break the connection off."""
         self._socket.shutdown(socket.SHUT_RDWR)
         self._socket.close()

@@ -7,19 +7,19 @@ import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-from benchmarks.bare import environ_of_bare
+from benchmarks.bare import library_environ
 from benchmarks.instance import Instance
-from benchmarks.lab import LARGE, TINY, Lab
+from benchmarks.lab import LARGE, TINY, BenchmarkContext
 from benchmarks.row import Row, median
-from benchmarks.works import CHAT, Work, chat
+from benchmarks.works import CHAT, Workload, chat_fields
 
-CALLERS = 8
+CONCURRENT_CALLS = 8
 ROUNDS = 5
 TOKENS = 8
 QUESTION = "Say something."
-SPARE_SECONDS = 30.0
+SPARE_TIMEOUT_SECONDS = 30.0
 
-BARE = """
+LIBRARY_SCRIPT = """
 import sys
 from mlx_lm import load, stream_generate
 model, tokenizer = load(sys.argv[1])
@@ -28,43 +28,57 @@ print(next(stream_generate(model, tokenizer, prompt, max_tokens=int(sys.argv[3])
 """
 
 
-def measure(lab: Lab) -> list[Row]:
+def measure(context: BenchmarkContext) -> list[Row]:
     """Count loads and answers, then compare first tokens."""
-    with lab.instance() as instance:
-        return [*_at_once(instance), *(row for model in (TINY, LARGE) for row in _first_token(lab, instance, model))]
+    with context.instance() as instance:
+        return [
+            *_concurrent_cold_calls(instance),
+            *(row for model in (TINY, LARGE) for row in _first_token(context, instance, model)),
+        ]
 
 
-def asking(model: str) -> Work:
+def short_chat(model: str) -> Workload:
     """A short chat with a model."""
-    return Work("mlx-lm", model, CHAT, chat(QUESTION, TOKENS), {})
+    return Workload("mlx-lm", model, CHAT, chat_fields(QUESTION, TOKENS), {})
 
 
-def _at_once(instance: Instance) -> list[Row]:
-    before = _loads(instance, TINY)
-    with ThreadPoolExecutor(CALLERS) as pool:
-        texts = list(pool.map(lambda _: _text(asking(TINY).send(instance.url).body()), range(CALLERS)))
-    how = f"{CALLERS} chats at once to a model that is not loaded; /api/status"
+def _concurrent_cold_calls(instance: Instance) -> list[Row]:
+    before = _load_count(instance, TINY)
+    with ThreadPoolExecutor(CONCURRENT_CALLS) as pool:
+        texts = list(
+            pool.map(lambda _: _answer_text(short_chat(TINY).send(instance.url).body()), range(CONCURRENT_CALLS))
+        )
+    how = f"{CONCURRENT_CALLS} chats at once to a model that is not loaded; /api/status"
     return [
-        Row(f"{CALLERS} concurrent cold calls: loads", _loads(instance, TINY) - before, "", 1, how),
-        Row(f"{CALLERS} concurrent cold calls: answers", sum(map(bool, texts)), "", CALLERS, how, at_least=True),
+        Row(f"{CONCURRENT_CALLS} concurrent cold calls: loads", _load_count(instance, TINY) - before, "", 1, how),
+        Row(
+            f"{CONCURRENT_CALLS} concurrent cold calls: answers",
+            sum(map(bool, texts)),
+            "",
+            CONCURRENT_CALLS,
+            how,
+            at_least=True,
+        ),
     ]
 
 
-def _loads(instance: Instance, model: str) -> float:
-    return float(next(told for told in instance.status()["models"] if told["name"] == model)["loads"])
+def _load_count(instance: Instance, model: str) -> float:
+    return float(
+        next(model_status for model_status in instance.status()["models"] if model_status["name"] == model)["loads"]
+    )
 
 
-def _text(body: bytes) -> str:
+def _answer_text(body: bytes) -> str:
     return str(json.loads(body)["choices"][0]["message"]["content"])
 
 
-def _first_token(lab: Lab, instance: Instance, model: str) -> list[Row]:
+def _first_token(context: BenchmarkContext, instance: Instance, model: str) -> list[Row]:
     """Both in turn, so that both meet the same disturbances."""
     ours, bare = [], []
-    for _ in range(lab.rounds(ROUNDS)):
-        _make_ready(instance, model)
-        ours.append(_through_http(instance, model))
-        bare.append(_in_fresh_process(lab, model))
+    for _ in range(context.rounds(ROUNDS)):
+        _unload_and_await_spare(instance, model)
+        ours.append(_seconds_through_http(instance, model))
+        bare.append(_seconds_in_fresh_process(context, model))
     how = f"{len(ours)} chats in turn with processes that import mlx_lm, load and generate; {model}"
     return [
         Row(f"cold call with a spare process → first token, {model}", median(ours), "s", None, how),
@@ -73,29 +87,29 @@ def _first_token(lab: Lab, instance: Instance, model: str) -> list[Row]:
     ]
 
 
-def _make_ready(instance: Instance, model: str) -> None:
+def _unload_and_await_spare(instance: Instance, model: str) -> None:
     """Have the model called and unloaded, and a spare process waiting for it."""
-    asking(model).send(instance.url).body()
+    short_chat(model).send(instance.url).body()
     instance.command(model, "stop")
-    deadline = time.perf_counter() + SPARE_SECONDS
+    deadline = time.perf_counter() + SPARE_TIMEOUT_SECONDS
     while not instance.status()["memory"]["spare_is_ready"]:
         if time.perf_counter() > deadline:
-            raise TimeoutError(f"no spare process was ready within {SPARE_SECONDS:g} s")
+            raise TimeoutError(f"no spare process was ready within {SPARE_TIMEOUT_SECONDS:g} s")
         time.sleep(0.05)
 
 
-def _through_http(instance: Instance, model: str) -> float:
+def _seconds_through_http(instance: Instance, model: str) -> float:
     started = time.perf_counter()
-    call = asking(model).send(instance.url, stream=True)
+    call = short_chat(model).send(instance.url, stream=True)
     next(event for event in call.events() if event["choices"] and event["choices"][0]["delta"].get("content"))
     took = time.perf_counter() - started
-    call.leave()
+    call.disconnect()
     return took
 
 
-def _in_fresh_process(lab: Lab, model: str) -> float:
-    command = [sys.executable, "-c", BARE, str(lab.checkpoint(model)), QUESTION, str(TOKENS)]
-    environ = {**os.environ, **environ_of_bare()}
+def _seconds_in_fresh_process(context: BenchmarkContext, model: str) -> float:
+    command = [sys.executable, "-c", LIBRARY_SCRIPT, str(context.checkpoint(model)), QUESTION, str(TOKENS)]
+    environ = {**os.environ, **library_environ()}
     started = time.perf_counter()
     with subprocess.Popen(command, env=environ, stdout=subprocess.PIPE) as child:
         line = child.stdout.readline()  # type: ignore[union-attr]

@@ -7,7 +7,7 @@ import math
 import random
 from collections.abc import Callable
 
-from benchmarks.lab import Lab
+from benchmarks.lab import BenchmarkContext
 from benchmarks.row import Row
 from model_runtime.scheduler.eviction import POLICIES
 from model_runtime.trace.simulation import Machine, optimum, replay
@@ -36,13 +36,13 @@ REQUESTS, SEEDS = 600, (1, 2, 3)
 KEEP_ALIVE_SECONDS = 300.0
 
 
-def measure(lab: Lab) -> list[Row]:
+def measure(context: BenchmarkContext) -> list[Row]:
     """Replay every trace under every budget and policy."""
-    seeds = SEEDS[:1] if lab.quick else SEEDS
+    seeds = SEEDS[:1] if context.quick else SEEDS
     ratios: dict[str, list[float]] = {policy: [] for policy in POLICIES}
-    for make in (poisson, one_agent, three_agents, scan):
+    for make_trace in (independent_requests, one_agent, three_agents, scan):
         for seed in seeds:
-            trace = known(make(random.Random(seed)))
+            trace = add_costs(make_trace(random.Random(seed)))
             for budget in BUDGETS_GB:
                 machine = Machine(budget * GB, KEEP_ALIVE_SECONDS)
                 best = optimum(trace, machine)
@@ -62,37 +62,37 @@ def mean(ratios: list[float]) -> float:
     return math.exp(sum(map(math.log, ratios)) / len(ratios))
 
 
-def known(asked: list[Asked]) -> Trace:
+def add_costs(requests: list[Asked]) -> Trace:
     """A trace with what its models weigh."""
     bytes_of = {model: int(size * GB) for model, size in SIZES_GB.items()}
     seconds_of = {model: 2 + 0.4 * size for model, size in SIZES_GB.items()}
-    return Trace(tuple(sorted(asked, key=lambda one: one.at)), seconds_of, bytes_of)
+    return Trace(tuple(sorted(requests, key=lambda one: one.at)), seconds_of, bytes_of)
 
 
-def poisson(rng: random.Random) -> list[Asked]:
+def independent_requests(rng: random.Random) -> list[Asked]:
     """Requests that know nothing of each other, small models more often."""
     models = list(SIZES_GB)
     weights = [1 / size for size in SIZES_GB.values()]
-    return _walk(rng, 25.0, lambda: rng.choices(models, weights)[0])
+    return _poisson_requests(rng, 25.0, lambda: rng.choices(models, weights)[0])
 
 
 def one_agent(rng: random.Random) -> list[Asked]:
     """One agent with pauses between its pieces of work."""
-    return _sessions(rng, REQUESTS)
+    return _agent_sessions(rng, REQUESTS)
 
 
 def three_agents(rng: random.Random) -> list[Asked]:
     """Three agents side by side."""
-    return [one for _ in range(3) for one in _sessions(rng, REQUESTS // 3)]
+    return [one for _ in range(3) for one in _agent_sessions(rng, REQUESTS // 3)]
 
 
 def scan(rng: random.Random) -> list[Asked]:
     """A few small models all the time, the large painter now and then."""
     hot = ("vlm-fast", "stt-fast", "tts-fast", "vlm-best")
-    return _walk(rng, 20.0, lambda: "image-gen" if rng.random() < 0.05 else rng.choice(hot))
+    return _poisson_requests(rng, 20.0, lambda: "image-gen" if rng.random() < 0.05 else rng.choice(hot))
 
 
-def _walk(rng: random.Random, gap_seconds: float, choose: Callable[[], str]) -> list[Asked]:
+def _poisson_requests(rng: random.Random, gap_seconds: float, choose: Callable[[], str]) -> list[Asked]:
     now, asked = 0.0, []
     for _ in range(REQUESTS):
         now += rng.expovariate(1 / gap_seconds)
@@ -100,7 +100,7 @@ def _walk(rng: random.Random, gap_seconds: float, choose: Callable[[], str]) -> 
     return asked
 
 
-def _sessions(rng: random.Random, count: int) -> list[Asked]:
+def _agent_sessions(rng: random.Random, count: int) -> list[Asked]:
     now, asked = rng.uniform(0, 60), list[Asked]()
     while len(asked) < count:
         loop = rng.choice(TOOL_LOOPS)

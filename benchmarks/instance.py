@@ -39,7 +39,7 @@ class Instance:
         answer: dict[str, Any] = httpx2.get(f"{self.url}/api/status", timeout=10).json()
         return answer
 
-    def tree_bytes(self) -> int:
+    def resident_bytes(self) -> int:
         """Resident memory of the daemon and all its workers."""
         return sum(_resident(process) for process in (self.process, *self.process.children(recursive=True)))
 
@@ -50,7 +50,7 @@ class Instance:
 
 
 @contextmanager
-def running(config: str = "") -> Iterator[Instance]:
+def running_instance(config: str = "") -> Iterator[Instance]:
     """Start an instance with this config.toml and end it afterwards."""
     with tempfile.TemporaryDirectory(prefix="senses-bench-") as folder:
         home = Path(folder)
@@ -66,10 +66,10 @@ def running(config: str = "") -> Iterator[Instance]:
             wait_for(f"{url}/health", child, READY_SECONDS)
             yield Instance(home, url, psutil.Process(child.pid), time.perf_counter() - started)
         finally:
-            _end(child)
+            _stop(child)
 
 
-def _end(child: "subprocess.Popen[bytes]") -> None:
+def _stop(child: "subprocess.Popen[bytes]") -> None:
     """Workers die with the daemon, however it ends."""
     child.send_signal(signal.SIGINT)
     try:

@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.instance import Instance, running
+from benchmarks.instance import Instance, running_instance
 from tests.checkpoints import llama, qwen25_vl
 
 TINY, ENDLESS, LARGE, EYES = "tiny", "endless", "large", "eyes"
@@ -15,7 +15,7 @@ TINY, ENDLESS, LARGE, EYES = "tiny", "endless", "large", "eyes"
 
 
 @dataclass(frozen=True, slots=True)
-class Lab:
+class BenchmarkContext:
     """`quick` repeats as little as possible: for trying the measurements, not for numbers."""
 
     folder: Path
@@ -32,11 +32,11 @@ class Lab:
     def instance(self, *, spare: bool = True) -> AbstractContextManager[Instance]:
         """Start an instance that knows the checkpoints; without a spare process a loaded model is its only child."""
         models = "".join(f'[models.{name}]\npath = "{self.folder / name}"\n' for name in (TINY, ENDLESS, LARGE, EYES))
-        return running(f"[memory]\nspare = {str(spare).lower()}\n{models}")
+        return running_instance(f"[memory]\nspare = {str(spare).lower()}\n{models}")
 
 
 @contextmanager
-def open_lab(*, quick: bool) -> Iterator[Lab]:
+def open_context(*, quick: bool) -> Iterator[BenchmarkContext]:
     """Build the checkpoints in a folder that is gone afterwards."""
     folder = Path(tempfile.mkdtemp(prefix="senses-bench-"))
     try:
@@ -44,6 +44,6 @@ def open_lab(*, quick: bool) -> Iterator[Lab]:
         llama.build_scripted(folder / ENDLESS, endless=True)
         llama.build_large(folder / LARGE)
         qwen25_vl.build(folder / EYES)
-        yield Lab(folder, quick)
+        yield BenchmarkContext(folder, quick)
     finally:
         shutil.rmtree(folder, ignore_errors=True)

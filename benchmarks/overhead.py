@@ -17,14 +17,14 @@ from http.client import HTTPConnection
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from benchmarks.bare import environ_of_bare
-from benchmarks.lab import TINY, Lab
+from benchmarks.bare import library_environ
+from benchmarks.lab import TINY, BenchmarkContext
 from benchmarks.row import Row, median
 
 ROUNDS = 200
 WARM_ROUNDS = 10
 MAX_TOKENS = 8
-BARE = """
+LIBRARY_SCRIPT = """
 import sys, time
 from mlx_lm import generate, load
 model, tokenizer = load(sys.argv[1])
@@ -37,14 +37,24 @@ for question in sys.stdin:
 """
 
 
-def measure(lab: Lab) -> list[Row]:
+def measure(context: BenchmarkContext) -> list[Row]:
     """Compare medians of warm calls."""
-    with lab.instance() as instance, _library(lab.checkpoint(TINY)) as library, _connected(instance.url) as server:
+    with (
+        context.instance() as instance,
+        _library_process(context.checkpoint(TINY)) as library,
+        _connection(instance.url) as server,
+    ):
         for number in range(WARM_ROUNDS):
-            _through_http(server, f"Warm up, {number}."), _in_library(library, f"Warm up, {number}.")
-        rounds = lab.rounds(ROUNDS)
+            (
+                _milliseconds_through_http(server, f"Warm up, {number}."),
+                _milliseconds_in_library(library, f"Warm up, {number}."),
+            )
+        rounds = context.rounds(ROUNDS)
         questions = [f"{number}: say something." for number in range(rounds)]
-        pairs = [(_through_http(server, question), _in_library(library, question)) for question in questions]
+        pairs = [
+            (_milliseconds_through_http(server, question), _milliseconds_in_library(library, question))
+            for question in questions
+        ]
     ours, bare = (median([pair[side] for pair in pairs]) for side in (0, 1))
     how = f"{rounds} warm chats of {MAX_TOKENS} tokens with a tiny Llama, in turn with mlx_lm: template and generate"
     return [
@@ -55,12 +65,12 @@ def measure(lab: Lab) -> list[Row]:
     ]
 
 
-def _connected(url: str) -> "closing[HTTPConnection]":
+def _connection(url: str) -> "closing[HTTPConnection]":
     address = urlsplit(url)
     return closing(HTTPConnection(address.hostname or "", address.port, timeout=120))
 
 
-def _through_http(server: HTTPConnection, question: str) -> float:
+def _milliseconds_through_http(server: HTTPConnection, question: str) -> float:
     message = {"role": "user", "content": question}
     body = {"model": TINY, "messages": [message], "max_tokens": MAX_TOKENS, "temperature": 0}
     started = time.perf_counter()
@@ -74,16 +84,16 @@ def _through_http(server: HTTPConnection, question: str) -> float:
 
 
 @contextmanager
-def _library(folder: Path) -> "Iterator[subprocess.Popen[str]]":
+def _library_process(folder: Path) -> "Iterator[subprocess.Popen[str]]":
     """A process that answers every line it reads; it ends with its input."""
-    command = [sys.executable, "-c", BARE, str(folder), str(MAX_TOKENS)]
-    environ = {**os.environ, **environ_of_bare()}
+    command = [sys.executable, "-c", LIBRARY_SCRIPT, str(folder), str(MAX_TOKENS)]
+    environ = {**os.environ, **library_environ()}
     pipe = subprocess.PIPE
     with subprocess.Popen(command, env=environ, stdin=pipe, stdout=pipe, text=True) as child:
         yield child
 
 
-def _in_library(library: "subprocess.Popen[str]", question: str) -> float:
+def _milliseconds_in_library(library: "subprocess.Popen[str]", question: str) -> float:
     assert library.stdin is not None
     assert library.stdout is not None
     library.stdin.write(question + "\n")

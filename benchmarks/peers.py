@@ -15,13 +15,13 @@ from pathlib import Path
 
 import psutil
 
-from benchmarks.bare import environ_of_bare
+from benchmarks.bare import library_environ
 from benchmarks.instance import free_port, wait_for
 
-PAUSE_SECONDS = 0.1
-START_SECONDS = 90.0
-STOP_SECONDS = 20.0
-COLOURS = re.compile(r"\x1b\[[0-9;]*m")
+POLL_SECONDS = 0.1
+START_TIMEOUT_SECONDS = 90.0
+STOP_TIMEOUT_SECONDS = 20.0
+ANSI_CODES = re.compile(r"\x1b\[[0-9;]*m")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,13 +39,13 @@ class Peer:
 
     name: str
     arguments: tuple[str, ...] = ()
-    folder: tuple[str, ...] = ()
-    needs: str = ""
+    folder_options: tuple[str, ...] = ()
+    required_module: str = ""
     """A module that our own environment may lack."""
 
     def python(self) -> Path | None:
         """The environment it is in, our own if possible; None where it is not installed."""
-        own = [] if self.needs and find_spec(self.needs) is None else [sys.executable]
+        own = [] if self.required_module and find_spec(self.required_module) is None else [sys.executable]
         pythons = map(Path, [*own, *filter(None, os.environ.get("PEERS", "").split(os.pathsep))])
         return next((python for python in pythons if self.version(python)), None)
 
@@ -58,12 +58,12 @@ class Peer:
     def command(self, python: Path, folder: Path, port: int) -> list[str]:
         """How it is started."""
         script = str(python.absolute().with_name(self.name))
-        return [script, *self.arguments, *self.folder, str(folder), "--host", "127.0.0.1", "--port", str(port)]
+        return [script, *self.arguments, *self.folder_options, str(folder), "--host", "127.0.0.1", "--port", str(port)]
 
 
 PEERS = (
-    Peer("mlx_lm.server", folder=("--model",)),
-    Peer("mlx_vlm.server", folder=("--model",), needs="fastapi"),
+    Peer("mlx_lm.server", folder_options=("--model",)),
+    Peer("mlx_vlm.server", folder_options=("--model",), required_module="fastapi"),
     Peer("rapid-mlx", ("serve",)),
     Peer("vllm-mlx", ("serve", "--continuous-batching")),
     Peer("mlx-openai-server", ("launch", "--model-type", "lm"), ("--model-path",)),
@@ -71,7 +71,7 @@ PEERS = (
 
 
 @contextmanager
-def serving(peer: Peer, folder: Path) -> Iterator[Server]:
+def running_peer(peer: Peer, folder: Path) -> Iterator[Server]:
     """Run a peer on a port of its own, and end it with all its children.
 
     Raises:
@@ -87,29 +87,29 @@ def serving(peer: Peer, folder: Path) -> Iterator[Server]:
             peer.command(python, folder, port), cwd=folder, env=_environ(), stdout=log, stderr=subprocess.STDOUT
         )
         try:
-            wait_for(f"http://127.0.0.1:{port}/v1/models", child, START_SECONDS, PAUSE_SECONDS)
+            wait_for(f"http://127.0.0.1:{port}/v1/models", child, START_TIMEOUT_SECONDS, POLL_SECONDS)
             yield Server(f"http://127.0.0.1:{port}", str(folder), peer.version(python))
         except (RuntimeError, TimeoutError) as error:
             raise RuntimeError(f"{error}: {_last_line(folder / f'{peer.name}.log')}") from error
         finally:
-            _end(child)
+            _stop(child)
 
 
 def _environ() -> Mapping[str, str]:
-    return {**os.environ, **environ_of_bare()}
+    return {**os.environ, **library_environ()}
 
 
-def _end(child: "subprocess.Popen[bytes]") -> None:
+def _stop(child: "subprocess.Popen[bytes]") -> None:
     if child.poll() is not None:
         return
-    family = psutil.Process(child.pid).children(recursive=True)
+    children = psutil.Process(child.pid).children(recursive=True)
     child.terminate()
-    _, alive = psutil.wait_procs([psutil.Process(child.pid), *family], STOP_SECONDS)
-    for left in alive:
-        left.kill()
+    _, alive = psutil.wait_procs([psutil.Process(child.pid), *children], STOP_TIMEOUT_SECONDS)
+    for child_process in alive:
+        child_process.kill()
     child.wait()
 
 
 def _last_line(log: Path) -> str:
-    lines = COLOURS.sub("", log.read_text(encoding="utf-8", errors="replace")).strip().splitlines()
+    lines = ANSI_CODES.sub("", log.read_text(encoding="utf-8", errors="replace")).strip().splitlines()
     return lines[-1][:200] if lines else "it said nothing"

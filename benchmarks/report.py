@@ -16,7 +16,7 @@ from benchmarks.row import Row
 
 BEGIN, END = "<!-- results -->", "<!-- end of results -->"
 LIBRARIES = ("mlx", "mlx-vlm", "mlx-lm", "mlx-whisper", "mlx-audio", "mflux", "mcp")
-Groups = Mapping[str, Sequence[Row]]
+RowsByTitle = Mapping[str, Sequence[Row]]
 """Title → rows."""
 
 
@@ -32,18 +32,18 @@ def machine() -> dict[str, Any]:
     }
 
 
-def on_terminal(groups: Groups) -> Table:
+def on_terminal(groups: RowsByTitle) -> Table:
     """One table with a section for each group."""
-    shown = Table("what", "value", "target", "", "how", title="Senses, measured")
+    table = Table("what", "value", "target", "", "how", title="Senses, measured")
     for title, rows in groups.items():
-        shown.add_section()
-        shown.add_row(f"[bold]{title}")
+        table.add_section()
+        table.add_row(f"[bold]{title}")
         for row in rows:
-            shown.add_row(row.name, row.measured, row.wanted, row.mark, row.how)
-    return shown
+            table.add_row(row.name, row.value_text, row.target_text, row.verdict_mark, row.how)
+    return table
 
 
-def as_json(groups: Groups, measured_on: Mapping[str, Any], seconds: float) -> dict[str, Any]:
+def as_json(groups: RowsByTitle, measured_on: Mapping[str, Any], seconds: float) -> dict[str, Any]:
     """Everything, for programs; `seconds` is what the whole run took."""
     return {
         "measured_at": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -55,20 +55,20 @@ def as_json(groups: Groups, measured_on: Mapping[str, Any], seconds: float) -> d
     }
 
 
-def as_markdown(told: Mapping[str, Any]) -> str:
+def as_markdown(results: Mapping[str, Any]) -> str:
     """What results.json holds, as a table."""
-    on = told["machine"]
-    versions = ", ".join(f"{name} {number}" for name, number in on["versions"].items())
-    load = on["load_average_before"][0]
-    machine = f"{on['platform']}, {on['cores']} cores, {on['memory_gb']} GB, Python {on['python']}, load {load} before"
+    machine_facts = results["machine"]
+    versions = ", ".join(f"{name} {number}" for name, number in machine_facts["versions"].items())
+    load = machine_facts["load_average_before"][0]
+    machine = f"{machine_facts['platform']}, {machine_facts['cores']} cores, {machine_facts['memory_gb']} GB, Python {machine_facts['python']}, load {load} before"
     lines = [
-        f"{told['measured_at']}, {told['seconds']} s: {machine}. {versions}.",
+        f"{results['measured_at']}, {results['seconds']} s: {machine}. {versions}.",
         "",
         "| what | value | target | | how |",
         "|---|---|---|---|---|",
     ]
     group = ""
-    for fields in told["rows"]:
+    for fields in results["rows"]:
         if fields["group"] != group:
             group = fields["group"]
             lines.append(f"| **{group}** | | | | |")
@@ -77,10 +77,10 @@ def as_markdown(told: Mapping[str, Any]) -> str:
 
 
 def _line(row: Row) -> str:
-    return f"| {row.name} | {row.measured} | {row.wanted} | {row.mark} | {row.how.replace('|', '/')} |"
+    return f"| {row.name} | {row.value_text} | {row.target_text} | {row.verdict_mark} | {row.how.replace('|', '/')} |"
 
 
-def put_between_marks(page: Path, text: str) -> None:
+def replace_between_markers(page: Path, text: str) -> None:
     """Write the table into a page, in place of the one before."""
     before, rest = page.read_text(encoding="utf-8").split(BEGIN)
     _, after = rest.split(END)

@@ -9,9 +9,9 @@ from contextlib import contextmanager
 import httpx2
 
 from benchmarks.instance import Instance
-from benchmarks.lab import LARGE, Lab
+from benchmarks.lab import LARGE, BenchmarkContext
 from benchmarks.row import Row, median, percentile
-from benchmarks.works import CHAT, Work, chat, drawing, hearing
+from benchmarks.works import CHAT, Workload, chat_fields, image_workload, transcription_workload
 
 PROBE_SECONDS = 0.02
 PATHS = ("/health", "/api/status")
@@ -21,40 +21,40 @@ STEPS = 8
 CLIPS = 5
 
 
-def measure(lab: Lab) -> list[Row]:
+def measure(context: BenchmarkContext) -> list[Row]:
     """Probe every few milliseconds from two threads while three cold models load and work at once."""
     waits: dict[str, list[float]] = {path: [] for path in PATHS}
-    tasks = _tasks()
-    rounds = lab.rounds(ROUNDS)
-    with lab.instance() as instance:
+    tasks = _workloads()
+    rounds = context.rounds(ROUNDS)
+    with context.instance() as instance:
         for _ in range(rounds):
             for task in tasks:
                 instance.command(task.model, "stop")
             with _probing(instance, waits):
-                _all_at_once(instance, tasks)
+                _run_concurrently(instance, tasks)
     how = (
         f"while {', '.join(task.model for task in tasks)} load and work at once, {rounds} times; cores shared with them"
     )
     return [row for path in PATHS for row in _rows(path, waits[path], how)]
 
 
-def _tasks() -> list[Work]:
-    talk = Work("mlx-lm", LARGE, CHAT, chat("Say something.", TOKENS), {})
-    return [talk, hearing(CLIPS), drawing(STEPS, side=256)]
+def _workloads() -> list[Workload]:
+    talk = Workload("mlx-lm", LARGE, CHAT, chat_fields("Say something.", TOKENS), {})
+    return [talk, transcription_workload(CLIPS), image_workload(STEPS, side=256)]
 
 
-def _all_at_once(instance: Instance, tasks: list[Work]) -> None:
+def _run_concurrently(instance: Instance, tasks: list[Workload]) -> None:
     with ThreadPoolExecutor(len(tasks)) as pool:
         for answer in [pool.submit(task.send(instance.url).body) for task in tasks]:
             answer.result()
 
 
 def _rows(path: str, waits: list[float], how: str) -> list[Row]:
-    told = f"{len(waits)} probes {how}"
+    how_measured = f"{len(waits)} probes {how}"
     return [
-        Row(f"{path} p50, everything busy", median(waits), "ms", None, told),
-        Row(f"{path} p99, everything busy", percentile(waits, 99), "ms", 20, told),
-        Row(f"{path} worst, everything busy", max(waits), "ms", None, told),
+        Row(f"{path} p50, everything busy", median(waits), "ms", None, how_measured),
+        Row(f"{path} p99, everything busy", percentile(waits, 99), "ms", 20, how_measured),
+        Row(f"{path} worst, everything busy", max(waits), "ms", None, how_measured),
     ]
 
 

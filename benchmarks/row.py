@@ -27,19 +27,19 @@ class Row:
         return self.value >= self.target if self.at_least else self.value <= self.target
 
     @property
-    def wanted(self) -> str:
+    def target_text(self) -> str:
         """The target as people write it."""
         if self.target is None:
             return "–"
         return f"{'≥' if self.at_least else '≤'} {self.target:g}"
 
     @property
-    def measured(self) -> str:
+    def value_text(self) -> str:
         """The value as people write it."""
         return "–" if self.value is None else f"{self.value:.2f} {self.unit}".strip()
 
     @property
-    def mark(self) -> str:
+    def verdict_mark(self) -> str:
         """Whether the target is reached, as a sign."""
         return {True: "✓", False: "✗", None: ""}[self.ok]
 

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from benchmarks.instance import Instance
-from benchmarks.lab import Lab
+from benchmarks.lab import BenchmarkContext
 from benchmarks.row import Row, median
 from model_runtime.catalog.builtin_models import STARTER_MODELS
 from model_runtime.catalog.model import Model
@@ -16,7 +16,7 @@ ROUNDS = 3
 LOAD_SECONDS = 0.5
 ALL_MB = 30
 
-LOAD = """
+LOAD_SCRIPT = """
 import json, sys, time
 from model_runtime.engines.protocol import LoadSpec
 from model_runtime.engines.registry import open_engine
@@ -28,10 +28,10 @@ print(json.dumps(time.perf_counter() - started))
 """
 
 
-def measure(lab: Lab) -> list[Row]:
+def measure(context: BenchmarkContext) -> list[Row]:
     """Load every starter in processes of its own and through an instance, and weigh its folder."""
-    with lab.instance(spare=False) as instance:
-        rows = [row for model in STARTER_MODELS for row in _rows(instance, model, lab.rounds(ROUNDS))]
+    with context.instance(spare=False) as instance:
+        rows = [row for model in STARTER_MODELS for row in _rows(instance, model, context.rounds(ROUNDS))]
     total = sum(_folder_mb(model) for model in STARTER_MODELS)
     return [*rows, Row("all starters", total, "MB", ALL_MB, "their folders, everything in them")]
 
@@ -47,9 +47,9 @@ def _rows(instance: Instance, model: Model, rounds: int) -> list[Row]:
 
 
 def _load_seconds(model: Model) -> float:
-    wanted = json.dumps([model.name, model.engine, model.path, dict(model.options)])
+    load_arguments = json.dumps([model.name, model.engine, model.path, dict(model.options)])
     environ = {**os.environ, "HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
-    command = [sys.executable, "-c", LOAD, wanted]
+    command = [sys.executable, "-c", LOAD_SCRIPT, load_arguments]
     output = subprocess.run(command, env=environ, capture_output=True, text=True, check=True).stdout
     return float(json.loads(output.splitlines()[-1]))
 
@@ -57,8 +57,8 @@ def _load_seconds(model: Model) -> float:
 def _start_seconds(instance: Instance, model: Model) -> float:
     instance.command(model.name, "stop")
     instance.command(model.name, "start")
-    told = next(known for known in instance.status()["models"] if known["name"] == model.name)
-    return float(told["last_load_seconds"])
+    model_status = next(known for known in instance.status()["models"] if known["name"] == model.name)
+    return float(model_status["last_load_seconds"])
 
 
 def _folder_mb(model: Model) -> float:

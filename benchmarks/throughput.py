@@ -11,15 +11,15 @@ from typing import Any
 
 import httpx2
 
-from benchmarks.lab import LARGE, Lab
-from benchmarks.peers import PEERS, Peer, Server, serving
+from benchmarks.lab import LARGE, BenchmarkContext
+from benchmarks.peers import PEERS, Peer, Server, running_peer
 from benchmarks.row import Row, median, missing
-from benchmarks.works import CHAT, Work, chat
+from benchmarks.works import CHAT, Workload, chat_fields
 
 STREAMS = 8
 TOKENS = 96
 ROUNDS = 5
-STREAMED = {"stream": True, "stream_options": {"include_usage": True}}
+STREAMING_FIELDS = {"stream": True, "stream_options": {"include_usage": True}}
 Questions = Iterator[str]
 
 
@@ -33,21 +33,24 @@ def one_chat() -> Questions:
     return repeat("Say something.")
 
 
-KINDS: Mapping[str, Callable[[], Questions]] = {"new chats": new_chats, "one chat over and over": one_chat}
+QUESTION_KINDS: Mapping[str, Callable[[], Questions]] = {"new chats": new_chats, "one chat over and over": one_chat}
 
 
-def measure(lab: Lab) -> list[Row]:
+def measure(context: BenchmarkContext) -> list[Row]:
     """Compare tokens a second: eight streams over one, and eight here over eight at each peer."""
-    with lab.instance() as instance:
+    with context.instance() as instance:
         ours = Server(instance.url, LARGE)
-        rows = _alone(lab, ours)
-        return [*rows, *(row for peer in PEERS for row in _against(lab, peer, ours))]
+        rows = _own_throughput(context, ours)
+        return [*rows, *(row for peer in PEERS for row in _compare_with_peer(context, peer, ours))]
 
 
-def _alone(lab: Lab, ours: Server) -> list[Row]:
+def _own_throughput(context: BenchmarkContext, ours: Server) -> list[Row]:
     questions = new_chats()
-    _warm(ours, questions)
-    rates = [(_rate(ours, 1, questions), _rate(ours, STREAMS, questions)) for _ in range(lab.rounds(ROUNDS))]
+    _warm_up(ours, questions)
+    rates = [
+        (_tokens_per_second(ours, 1, questions), _tokens_per_second(ours, STREAMS, questions))
+        for _ in range(context.rounds(ROUNDS))
+    ]
     one, eight = (median([pair[side] for pair in rates]) for side in (0, 1))
     how = f"streamed new chats of {TOKENS} tokens, 30 M float32 Llama, median of {len(rates)}"
     return [
@@ -57,33 +60,40 @@ def _alone(lab: Lab, ours: Server) -> list[Row]:
     ]
 
 
-def _against(lab: Lab, peer: Peer, ours: Server) -> list[Row]:
+def _compare_with_peer(context: BenchmarkContext, peer: Peer, ours: Server) -> list[Row]:
     name = f"{STREAMS} streams here over {peer.name}"
     try:
-        with serving(peer, lab.checkpoint(LARGE)) as theirs:
-            return [_in_turn(lab, f"{name}, {kind}", ours, theirs, make()) for kind, make in KINDS.items()]
+        with running_peer(peer, context.checkpoint(LARGE)) as theirs:
+            return [
+                _compare_alternately(context, f"{name}, {kind}", ours, theirs, make())
+                for kind, make in QUESTION_KINDS.items()
+            ]
     except (httpx2.HTTPError, OSError, RuntimeError) as error:
         return [missing(name, str(error))]
 
 
-def _in_turn(lab: Lab, name: str, ours: Server, theirs: Server, questions: Questions) -> Row:
+def _compare_alternately(
+    context: BenchmarkContext, name: str, ours: Server, theirs: Server, questions: Questions
+) -> Row:
     """Both in turn, so that both meet the same disturbances."""
-    _warm(ours, questions)
-    _warm(theirs, questions)
-    rounds = range(lab.rounds(ROUNDS))
-    pairs = [(_rate(ours, STREAMS, questions), _rate(theirs, STREAMS, questions)) for _ in rounds]
+    _warm_up(ours, questions)
+    _warm_up(theirs, questions)
+    rounds = range(context.rounds(ROUNDS))
+    pairs = [
+        (_tokens_per_second(ours, STREAMS, questions), _tokens_per_second(theirs, STREAMS, questions)) for _ in rounds
+    ]
     here, there = (median([pair[side] for pair in pairs]) for side in (0, 1))
     best = max(rate for _, rate in pairs)
     how = f"{here:.0f} tokens a second here, {there:.0f} there, {best:.0f} in its best of {len(pairs)} rounds in turn"
     return Row(name, here / there, "×", 1.1, how, at_least=True)
 
 
-def _warm(server: Server, questions: Questions) -> None:
-    _rate(server, 1, questions)
-    _rate(server, STREAMS, questions)
+def _warm_up(server: Server, questions: Questions) -> None:
+    _tokens_per_second(server, 1, questions)
+    _tokens_per_second(server, STREAMS, questions)
 
 
-def _rate(server: Server, streams: int, questions: Questions) -> float:
+def _tokens_per_second(server: Server, streams: int, questions: Questions) -> float:
     """Tokens of all answers over the seconds from the first request to the end of the last answer."""
     asked = [next(questions) for _ in range(streams)]
     started = perf_counter()
@@ -94,16 +104,16 @@ def _rate(server: Server, streams: int, questions: Questions) -> float:
 
 def _chat(server: Server, question: str) -> int:
     """Read a streamed chat and count its tokens: as the server tells them, else its pieces."""
-    work = Work("mlx-lm", server.model, CHAT, chat(question, TOKENS), {}, STREAMED)
-    told, pieces = 0, 0
+    work = Workload("mlx-lm", server.model, CHAT, chat_fields(question, TOKENS), {}, STREAMING_FIELDS)
+    reported_tokens, chunk_count = 0, 0
     for event in work.send(server.url, stream=True).events():
-        pieces += bool(event.get("choices"))
-        told = _told(event.get("usage")) or told
-    if not pieces:
+        chunk_count += bool(event.get("choices"))
+        reported_tokens = _completion_tokens(event.get("usage")) or reported_tokens
+    if not chunk_count:
         raise RuntimeError(f"{server.url} answered without a piece")
-    return told or pieces
+    return reported_tokens or chunk_count
 
 
-def _told(usage: Mapping[str, Any] | None) -> int:
+def _completion_tokens(usage: Mapping[str, Any] | None) -> int:
     """Under OpenAI's name or mlx-vlm's."""
     return int((usage or {}).get("completion_tokens", 0) or (usage or {}).get("output_tokens", 0))

@@ -13,46 +13,50 @@ from typing import Any
 
 from PIL import Image
 
-from benchmarks.clients import INITIALIZE, LIST_TOOLS, ask, send
+from benchmarks.clients import INITIALIZE, LIST_TOOLS, send_message, send_request
 from benchmarks.instance import Instance
-from benchmarks.lab import Lab
+from benchmarks.lab import BenchmarkContext
 from benchmarks.row import Row, median
-from mcp_server.daemon.lock import read_facts
-from mcp_server.launcher.paths import Places
+from mcp_server.daemon.lock import read_daemon_info
+from mcp_server.launcher.paths import InstancePaths
 
 ROUNDS = 15
 COLD_ROUNDS = 3
 SHIM = str(Path(sys.executable).with_name("senses-mcp"))
-NOISE_SIDE = 600
+NOISE_SIDE_PIXELS = 600
 """A square of noise this large is a PNG of 1.1 MB."""
-DRAWN_SIDE = 512
+IMAGE_SIDE_PIXELS = 512
 
 
-def measure(lab: Lab) -> list[Row]:
+def measure(context: BenchmarkContext) -> list[Row]:
     """Call tools over a running daemon with the starters, then start daemons anew."""
-    with lab.instance() as instance:
-        rows = _warm(instance, lab.rounds(ROUNDS))
-    cold = median([_cold() for _ in range(lab.rounds(COLD_ROUNDS))])
+    with context.instance() as instance:
+        rows = _warm_calls(instance, context.rounds(ROUNDS))
+    cold = median([_cold_start_milliseconds() for _ in range(context.rounds(COLD_ROUNDS))])
     return [*rows, Row("initialize + tools/list, no daemon yet", cold, "ms", 3000, "process start → answer")]
 
 
-def _warm(instance: Instance, rounds: int) -> list[Row]:
+def _warm_calls(instance: Instance, rounds: int) -> list[Row]:
     with tempfile.TemporaryDirectory(prefix="senses-bench-") as folder, _session(instance, folder) as shim:
-        small, large = _pictures(Path(folder))
-        drawing = {"prompt": "a red circle", "width": DRAWN_SIDE, "height": DRAWN_SIDE}
+        small, large = _write_pictures(Path(folder))
+        drawing = {"prompt": "a red circle", "width": IMAGE_SIDE_PIXELS, "height": IMAGE_SIDE_PIXELS}
         return [
-            _beyond(shim, rounds, "describe_image", {"image": small}, 5, "MCP call over the runtime p50"),
-            _beyond(shim, rounds, "describe_image", {"image": large}, 50, "MCP call with a 1.1 MB picture p50"),
-            _beyond(shim, rounds, "generate_image", drawing, 50, "MCP call that draws, saves and previews p50"),
+            _time_without_model(shim, rounds, "describe_image", {"image": small}, 5, "MCP call over the runtime p50"),
+            _time_without_model(
+                shim, rounds, "describe_image", {"image": large}, 50, "MCP call with a 1.1 MB picture p50"
+            ),
+            _time_without_model(
+                shim, rounds, "generate_image", drawing, 50, "MCP call that draws, saves and previews p50"
+            ),
         ]
 
 
-def _beyond(
+def _time_without_model(
     shim: "subprocess.Popen[bytes]", rounds: int, tool: str, arguments: dict[str, Any], target: float, name: str
 ) -> Row:
     """Time calls less what the result says the model itself took."""
-    _call(shim, tool, arguments)
-    times = [_call(shim, tool, arguments) for _ in range(rounds)]
+    _overhead_milliseconds(shim, tool, arguments)
+    times = [_overhead_milliseconds(shim, tool, arguments) for _ in range(rounds)]
     return Row(
         name,
         median(times),
@@ -62,13 +66,13 @@ def _beyond(
     )
 
 
-def _call(shim: "subprocess.Popen[bytes]", tool: str, arguments: dict[str, Any]) -> float:
+def _overhead_milliseconds(shim: "subprocess.Popen[bytes]", tool: str, arguments: dict[str, Any]) -> float:
     started = time.perf_counter()
     message = {"jsonrpc": "2.0", "id": 9, "method": "tools/call", "params": {"name": tool, "arguments": arguments}}
-    result = ask(shim, message)["result"]
+    result = send_request(shim, message)["result"]
     took = time.perf_counter() - started
-    told = result["structuredContent"]
-    return float(took - told["seconds"] - told["load_seconds"]) * 1e3
+    content = result["structuredContent"]
+    return float(took - content["seconds"] - content["load_seconds"]) * 1e3
 
 
 @contextmanager
@@ -81,25 +85,25 @@ def _session(instance: Instance, folder: str) -> "Iterator[subprocess.Popen[byte
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
     ) as shim:
-        _greet(shim)
+        _initialize(shim)
         yield shim
         shim.stdin.close()  # type: ignore[union-attr]
 
 
-def _greet(shim: "subprocess.Popen[bytes]") -> None:
-    ask(shim, INITIALIZE)
-    send(shim, {"jsonrpc": "2.0", "method": "notifications/initialized"})
+def _initialize(shim: "subprocess.Popen[bytes]") -> None:
+    send_request(shim, INITIALIZE)
+    send_message(shim, {"jsonrpc": "2.0", "method": "notifications/initialized"})
 
 
-def _pictures(folder: Path) -> tuple[str, str]:
+def _write_pictures(folder: Path) -> tuple[str, str]:
     small, large = folder / "small.png", folder / "large.png"
     Image.new("RGB", (128, 128), "white").save(small)
-    noise = os.urandom(NOISE_SIDE * NOISE_SIDE * 3)
-    Image.frombytes("RGB", (NOISE_SIDE, NOISE_SIDE), noise).save(large)
+    noise = os.urandom(NOISE_SIDE_PIXELS * NOISE_SIDE_PIXELS * 3)
+    Image.frombytes("RGB", (NOISE_SIDE_PIXELS, NOISE_SIDE_PIXELS), noise).save(large)
     return str(small), str(large)
 
 
-def _cold() -> float:
+def _cold_start_milliseconds() -> float:
     """Start the shim where no daemon runs, ask for the tools, and end what it started."""
     with tempfile.TemporaryDirectory(prefix="senses-bench-") as folder:
         environ = {**os.environ, "SENSES_HOME": folder}
@@ -107,18 +111,18 @@ def _cold() -> float:
         with subprocess.Popen(
             [SHIM], env=environ, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
         ) as shim:
-            _greet(shim)
-            ask(shim, LIST_TOOLS)
+            _initialize(shim)
+            send_request(shim, LIST_TOOLS)
             took = time.perf_counter() - started
             shim.stdin.close()  # type: ignore[union-attr]
-        _end(Places({"SENSES_HOME": folder}))
+        _stop_daemon(InstancePaths({"SENSES_HOME": folder}))
         return took * 1e3
 
 
-def _end(places: Places) -> None:
-    facts = read_facts(places)
+def _stop_daemon(places: InstancePaths) -> None:
+    facts = read_daemon_info(places)
     if facts is None:
         return
     os.kill(facts.pid, signal.SIGTERM)
-    while read_facts(places):
+    while read_daemon_info(places):
         time.sleep(0.02)

@@ -11,11 +11,11 @@ import httpx2
 import numpy as np
 from PIL import Image
 
-from benchmarks.call import Call
+from benchmarks.call import HttpCall
 from benchmarks.lab import ENDLESS, EYES
 from model_runtime.media.speech import wav_header
 from tests.meaning.recordings import clip
-from tests.meaning.sounds import RATE, samples
+from tests.meaning.sounds import SAMPLE_RATE, decode_samples
 
 CHAT, DRAW, HEAR, SPEAK = (
     "/v1/chat/completions",
@@ -24,87 +24,95 @@ CHAT, DRAW, HEAR, SPEAK = (
     "/v1/audio/speech",
 )
 SHORT_TOKENS, LONG_TOKENS = 4, 3500
-LONG_STEPS = 50
-SENTENCE = "Draw a red circle above a star. "
-Fields = Mapping[str, Any]
+MAX_STEPS = 50
+SPOKEN_SENTENCE = "Draw a red circle above a star. "
+RequestFields = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Work:
+class Workload:
     """Requests to one model. `streaming` are the fields that make an answer come in pieces."""
 
     engine: str
     model: str
     path: str
-    short: Fields
-    long: Fields
-    streaming: Fields = field(default_factory=lambda: {"stream": True})
+    short: RequestFields
+    long: RequestFields
+    streaming: RequestFields = field(default_factory=lambda: {"stream": True})
 
-    def send(self, url: str, *, long: bool = False, stream: bool = False) -> Call:
+    def send(self, url: str, *, long: bool = False, stream: bool = False) -> HttpCall:
         """Ask a server that listens at `url`."""
         fields = {"model": self.model, **(self.long if long else self.short), **(self.streaming if stream else {})}
         recording = fields.pop("file", None)
         if recording is None:
-            return Call(httpx2.Request("POST", url + self.path, json=fields))
+            return HttpCall(httpx2.Request("POST", url + self.path, json=fields))
         texts = {name: str(value).lower() if value is True else value for name, value in fields.items()}
-        return Call(httpx2.Request("POST", url + self.path, data=texts, files={"file": ("a.wav", recording)}))
+        return HttpCall(httpx2.Request("POST", url + self.path, data=texts, files={"file": ("a.wav", recording)}))
 
 
-def chat(content: Any, max_tokens: int) -> dict[str, Any]:
+def chat_fields(content: Any, max_tokens: int) -> dict[str, Any]:
     """The fields of a chat of one message."""
     return {"messages": [{"role": "user", "content": content}], "max_tokens": max_tokens, "temperature": 0}
 
 
-def hearing(clips: int) -> Work:
+def transcription_workload(clips: int) -> Workload:
     """A recording of so many times two sentences, and one that takes minutes."""
-    return Work("mlx-whisper", "stt-starter", HEAR, {"file": _recording(clips)}, {"file": _recording(150)})
+    return Workload("mlx-whisper", "stt-starter", HEAR, {"file": _wav_recording(clips)}, {"file": _wav_recording(150)})
 
 
-def drawing(steps: int, side: int) -> Work:
+def image_workload(steps: int, side: int) -> Workload:
     """A picture in so many steps, and one in many."""
     streaming = {"stream": True, "partial_images": 3}
-    return Work("mflux", "image-starter", DRAW, _drawing(steps, side), _drawing(LONG_STEPS, 256), streaming)
-
-
-def starters() -> tuple[Work, ...]:
-    """Short works of every engine with what is built in."""
-    return (
-        Work("mlx-vlm", "vlm-starter", CHAT, chat(_look(), 32), {}),
-        *(work for work in works() if work.model.endswith("-starter")),
+    return Workload(
+        "mflux", "image-starter", DRAW, _image_fields(steps, side), _image_fields(MAX_STEPS, 256), streaming
     )
 
 
-def works() -> tuple[Work, ...]:
+def starter_workloads() -> tuple[Workload, ...]:
+    """Short works of every engine with what is built in."""
+    return (
+        Workload("mlx-vlm", "vlm-starter", CHAT, chat_fields(_vision_content(), 32), {}),
+        *(work for work in all_workloads() if work.model.endswith("-starter")),
+    )
+
+
+def all_workloads() -> tuple[Workload, ...]:
     """Work of every engine; the chat models are random, as they must not come to an end."""
     return (
-        Work("mlx-lm", ENDLESS, CHAT, chat("Hello", SHORT_TOKENS), chat("Hello", LONG_TOKENS)),
-        Work("mlx-vlm", EYES, CHAT, chat(_look(), SHORT_TOKENS), chat(_look(), LONG_TOKENS)),
-        hearing(clips=1),
-        Work(
+        Workload("mlx-lm", ENDLESS, CHAT, chat_fields("Hello", SHORT_TOKENS), chat_fields("Hello", LONG_TOKENS)),
+        Workload(
+            "mlx-vlm",
+            EYES,
+            CHAT,
+            chat_fields(_vision_content(), SHORT_TOKENS),
+            chat_fields(_vision_content(), LONG_TOKENS),
+        ),
+        transcription_workload(clips=1),
+        Workload(
             "mlx-audio",
             "tts-starter",
             SPEAK,
             {"input": "hello", "response_format": "wav"},
-            {"input": SENTENCE * 500, "response_format": "wav"},
+            {"input": SPOKEN_SENTENCE * 500, "response_format": "wav"},
             {"stream_format": "sse"},
         ),
-        drawing(steps=1, side=256),
+        image_workload(steps=1, side=256),
     )
 
 
-def _drawing(steps: int, side: int) -> dict[str, Any]:
+def _image_fields(steps: int, side: int) -> dict[str, Any]:
     return {"prompt": "a red circle", "size": f"{side}x{side}", "seed": 1, "steps": steps}
 
 
 @cache
-def _recording(clips: int) -> bytes:
-    sound = np.tile(samples(clip("two-sentences").file), clips)
+def _wav_recording(clips: int) -> bytes:
+    sound = np.tile(decode_samples(clip("two-sentences").file), clips)
     pcm = (sound * 32767).astype("<i2").tobytes()
-    return wav_header(RATE, len(pcm)) + pcm
+    return wav_header(SAMPLE_RATE, len(pcm)) + pcm
 
 
 @cache
-def _look() -> list[dict[str, Any]]:
+def _vision_content() -> list[dict[str, Any]]:
     file = io.BytesIO()
     Image.new("RGB", (56, 56), "gray").save(file, "PNG")
     picture = f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}"

@@ -12,14 +12,14 @@ from mcp_types import (
     ResourceTemplateReference,
 )
 
-from mcp_server.calls.context import Desk
-from mcp_server.files.artifacts import SCHEME
-from mcp_server.files.client import Caller
+from mcp_server.calls.context import AppContext
+from mcp_server.files.artifacts import URI_SCHEME
+from mcp_server.files.client import ClientConnection
 
 STYLES = ("watercolour", "line drawing", "photograph", "isometric", "flat icon", "pixel art", "oil painting")
 
 
-def add_prompts(server: MCPServer[Caller], desk: Desk) -> None:
+def add_prompts(server: MCPServer[ClientConnection], app: AppContext) -> None:
     """Register prompts and completions."""
 
     @server.prompt(title="Alt text")
@@ -49,18 +49,18 @@ def add_prompts(server: MCPServer[Caller], desk: Desk) -> None:
     @server.prompt(title="Narrate")
     def narrate(path_or_text: str, voice: str = "") -> str:
         """Read a file or a text aloud."""
-        chosen = f' with voice="{voice}"' if voice else ""
+        voice_clause = f' with voice="{voice}"' if voice else ""
         return (
             f"Read {path_or_text} aloud: if it names a file, read it first and leave out markup and code. Call speak"
-            f"{chosen} and play=true, at most 20000 characters a call, and tell me the paths."
+            f"{voice_clause} and play=true, at most 20000 characters a call, and tell me the paths."
         )
 
     @server.prompt(title="Illustrate")
     def illustrate(topic: str, style: str = "") -> str:
         """Draw a picture for a topic."""
-        wanted = f" in the style of a {style}" if style else ""
+        style_clause = f" in the style of a {style}" if style else ""
         return (
-            f"Write one vivid sentence that describes a picture for: {topic}{wanted}. Call generate_image with it, look "
+            f"Write one vivid sentence that describes a picture for: {topic}{style_clause}. Call generate_image with it, look "
             "at the preview, try once more with a better prompt if it misses, and tell me the path."
         )
 
@@ -70,18 +70,18 @@ def add_prompts(server: MCPServer[Caller], desk: Desk) -> None:
         argument: CompletionArgument,
         context: CompletionContext | None,
     ) -> Completion | None:
-        values = await _values(desk, ref, argument.name)
+        values = await _completion_values(app, ref, argument.name)
         matching = [value for value in values if value.startswith(argument.value)]
         return Completion(values=matching[:100], total=len(matching), has_more=len(matching) > 100)
 
 
-async def _values(desk: Desk, ref: Any, argument: str) -> list[str]:
+async def _completion_values(app: AppContext, ref: Any, argument: str) -> list[str]:
     if argument == "style":
         return list(STYLES)
     if argument == "voice":
-        return sorted({voice for model in desk.service.status().models for voice in model.voices})
+        return sorted({voice for model in app.service.status().models for voice in model.voices})
     if argument == "name" and isinstance(ref, ResourceTemplateReference):
-        kind = ref.uri.removeprefix(f"{SCHEME}://").partition("/")[0].replace("previews", "images")
-        recent = await anyio.to_thread.run_sync(desk.artifacts.recent, 100)
+        kind = ref.uri.removeprefix(f"{URI_SCHEME}://").partition("/")[0].replace("previews", "images")
+        recent = await anyio.to_thread.run_sync(app.artifacts.recent, 100)
         return [artifact.id for artifact in recent if artifact.kind == kind]
     return []

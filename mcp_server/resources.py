@@ -15,18 +15,18 @@ from mcp.server.mcpserver.exceptions import ResourceNotFoundError
 from mcp.server.subscriptions import InMemorySubscriptionBus, ResourcesListChanged, ResourceUpdated
 
 from mcp_server.calls import status_views
-from mcp_server.calls.context import Desk
-from mcp_server.calls.sdk_compat import LegacySubscribers
-from mcp_server.calls.status_views import status_of
-from mcp_server.files.artifacts import SCHEME, Artifact, Kind
-from mcp_server.files.client import Caller
+from mcp_server.calls.context import AppContext
+from mcp_server.calls.sdk_compat import LegacySubscriptions
+from mcp_server.calls.status_views import read_status
+from mcp_server.files.artifacts import URI_SCHEME, ArtifactKind, StoredArtifact
+from mcp_server.files.client import ClientConnection
 from model_runtime.status import Status
 
-COALESCE_SECONDS = 1.0
-PREVIEW_SIDE = 512
-PREVIEW_BYTES = 300_000
+NOTIFY_INTERVAL_SECONDS = 1.0
+PREVIEW_SIDE_PX = 512
+MAX_PREVIEW_BYTES = 300_000
 
-HELP = """# Senses
+HELP_TEXT = """# Senses
 
 Local eyes, a brush, ears and a voice. Nothing leaves this machine.
 
@@ -44,110 +44,110 @@ shapes, numbers and a few dozen words; `senses pull NAME` in a terminal download
 """
 
 
-def add_resources(server: MCPServer[Caller], desk: Desk) -> None:
+def add_resources(server: MCPServer[ClientConnection], app: AppContext) -> None:
     """Register all resources and templates."""
-    _add_status(server, desk)
-    _add_artifacts(server, desk)
+    _add_status_resources(server, app)
+    _add_artifact_resources(server, app)
 
-    @server.resource(f"{SCHEME}://help", mime_type="text/markdown", title="How to use Senses")
+    @server.resource(f"{URI_SCHEME}://help", mime_type="text/markdown", title="How to use Senses")
     async def help_text() -> str:
         """The tools and addresses in one page."""
-        return HELP
+        return HELP_TEXT
 
 
-def _add_status(server: MCPServer[Caller], desk: Desk) -> None:
+def _add_status_resources(server: MCPServer[ClientConnection], app: AppContext) -> None:
     def json_resource(name: str, title: str, description: str, read: Callable[[], Any]) -> None:
         async def resource() -> str:
             return json.dumps(read(), ensure_ascii=False)
 
         server.resource(
-            f"{SCHEME}://{name}", name=name, title=title, description=description, mime_type="application/json"
+            f"{URI_SCHEME}://{name}", name=name, title=title, description=description, mime_type="application/json"
         )(resource)
 
     json_resource(
-        "status", "Status", "Models, memory and running work; can be followed", lambda: status_of(desk, "all")
+        "status", "Status", "Models, memory and running work; can be followed", lambda: read_status(app, "all")
     )
     for section, title, description in (
         ("models", "Models", "Every model: task, downloaded, loaded, size; can be followed"),
         ("jobs", "Jobs", "What waits or runs; can be followed"),
         ("voices", "Voices", "Voices and languages of the models that speak"),
     ):
-        json_resource(section, title, description, _reader(desk, section))
+        json_resource(section, title, description, _section_reader(app, section))
 
 
-def _reader(desk: Desk, section: Any) -> Callable[[], Any]:
-    return lambda: status_of(desk, section)[section]
+def _section_reader(app: AppContext, section: Any) -> Callable[[], Any]:
+    return lambda: read_status(app, section)[section]
 
 
-def _add_artifacts(server: MCPServer[Caller], desk: Desk) -> None:
-    def found(kind: Kind, name: str) -> Artifact:
-        artifact = desk.artifacts.find(kind, name)
+def _add_artifact_resources(server: MCPServer[ClientConnection], app: AppContext) -> None:
+    def find_artifact(kind: ArtifactKind, artifact_id: str) -> StoredArtifact:
+        artifact = app.artifacts.find(kind, artifact_id)
         if artifact is None:
-            raise ResourceNotFoundError(f"There is no {kind} result {name!r} (any more).")
+            raise ResourceNotFoundError(f"There is no {kind} result {artifact_id!r} (any more).")
         return artifact
 
-    @server.resource(f"{SCHEME}://images/{{name}}", mime_type="image/png", title="A generated image")
+    @server.resource(f"{URI_SCHEME}://images/{{name}}", mime_type="image/png", title="A generated image")
     async def image(name: str) -> bytes:
         """The whole picture."""
-        return await anyio.Path(found(Kind.IMAGES, name).path).read_bytes()
+        return await anyio.Path(find_artifact(ArtifactKind.IMAGES, name).path).read_bytes()
 
-    @server.resource(f"{SCHEME}://previews/{{name}}", mime_type="image/jpeg", title="A small preview of an image")
+    @server.resource(f"{URI_SCHEME}://previews/{{name}}", mime_type="image/jpeg", title="A small preview of an image")
     async def preview(name: str) -> bytes:
         """At most 512 pixels wide and high."""
-        from model_runtime.media.pictures import preview as shrink
+        from model_runtime.media.pictures import encode_preview as shrink
 
-        png = await anyio.Path(found(Kind.IMAGES, name).path).read_bytes()
-        shot = await anyio.to_thread.run_sync(shrink, png, PREVIEW_SIDE, PREVIEW_BYTES)
-        return shot[0]
+        png = await anyio.Path(find_artifact(ArtifactKind.IMAGES, name).path).read_bytes()
+        jpeg_and_size = await anyio.to_thread.run_sync(shrink, png, PREVIEW_SIDE_PX, MAX_PREVIEW_BYTES)
+        return jpeg_and_size[0]
 
-    @server.resource(f"{SCHEME}://audio/{{name}}", mime_type="audio/wav", title="Spoken audio")
+    @server.resource(f"{URI_SCHEME}://audio/{{name}}", mime_type="audio/wav", title="Spoken audio")
     async def audio(name: str) -> bytes:
         """The whole recording."""
-        return await anyio.Path(found(Kind.AUDIO, name).path).read_bytes()
+        return await anyio.Path(find_artifact(ArtifactKind.AUDIO, name).path).read_bytes()
 
-    @server.resource(f"{SCHEME}://transcripts/{{name}}", mime_type="text/plain", title="A transcript")
+    @server.resource(f"{URI_SCHEME}://transcripts/{{name}}", mime_type="text/plain", title="A transcript")
     async def transcript(name: str) -> str:
         """The whole text."""
-        return await anyio.Path(found(Kind.TRANSCRIPTS, name).path).read_text(encoding="utf-8")
+        return await anyio.Path(find_artifact(ArtifactKind.TRANSCRIPTS, name).path).read_text(encoding="utf-8")
 
 
-class Announcer:
+class ResourceNotifier:
     """Tells clients of every protocol revision what changed."""
 
-    def __init__(self, bus: InMemorySubscriptionBus, subscribers: LegacySubscribers, desk: Desk) -> None:
+    def __init__(self, bus: InMemorySubscriptionBus, subscriptions: LegacySubscriptions, app: AppContext) -> None:
         self._bus = bus
-        self._subscribers = subscribers
-        self._desk = desk
-        self._listed = anyio.Event()
-        desk.artifacts.on_added = lambda artifact: self._listed.set()
+        self._subscriptions = subscriptions
+        self._app = app
+        self._list_changed = anyio.Event()
+        app.artifacts.on_added = lambda artifact: self._list_changed.set()
 
-    async def follow_runtime(self, pause_seconds: float = COALESCE_SECONDS) -> None:
+    async def notify_status_changes(self, interval_seconds: float = NOTIFY_INTERVAL_SECONDS) -> None:
         """Announce changes of the runtime, at most one round each `pause_seconds`; runs until cancelled."""
-        before: dict[str, object] = {}
-        async for status in self._desk.service.changes():
-            now = contents(status)
-            changed = [name for name, value in now.items() if before and before[name] != value]
-            before = now
+        previous: dict[str, object] = {}
+        async for status in self._app.service.changes():
+            current = resource_contents(status)
+            changed = [name for name, value in current.items() if previous and previous[name] != value]
+            previous = current
             for name in changed:
-                await self.announce(f"{SCHEME}://{name}")
+                await self.notify(f"{URI_SCHEME}://{name}")
             if changed:
-                await anyio.sleep(pause_seconds)
+                await anyio.sleep(interval_seconds)
 
-    async def follow_artifacts(self, pause_seconds: float = COALESCE_SECONDS) -> None:
+    async def notify_new_artifacts(self, interval_seconds: float = NOTIFY_INTERVAL_SECONDS) -> None:
         """Announce that the list of resources changed when results are added; runs until cancelled."""
         while True:
-            await self._listed.wait()
-            self._listed = anyio.Event()
+            await self._list_changed.wait()
+            self._list_changed = anyio.Event()
             await self._bus.publish(ResourcesListChanged())
-            await anyio.sleep(pause_seconds)
+            await anyio.sleep(interval_seconds)
 
-    async def announce(self, uri: str) -> None:
+    async def notify(self, uri: str) -> None:
         """Tell all followers of one resource."""
         await self._bus.publish(ResourceUpdated(uri=uri))
-        await self._subscribers.tell(uri)
+        await self._subscriptions.notify(uri)
 
 
-def contents(status: Status) -> dict[str, object]:
+def resource_contents(status: Status) -> dict[str, object]:
     """Return what each followed resource says, without what changes by mere passing of time."""
     models = tuple(
         replace(model, idle_seconds=None, unloads_in_seconds=None, footprint_bytes=0) for model in status.models

@@ -15,25 +15,25 @@ from mcp_types import CallToolResult, InputRequiredResult, Resource
 from pydantic import ValidationError
 
 from mcp_server.calls import sdk_compat
-from mcp_server.calls.context import Desk, sentence
-from mcp_server.calls.downloads import Downloader, download
-from mcp_server.calls.jobs import Jobs
-from mcp_server.calls.player import Player
+from mcp_server.calls.context import AppContext, error_text
+from mcp_server.calls.downloads import Downloader, download_in_subprocess
+from mcp_server.calls.jobs import JobRegistry
+from mcp_server.calls.player import AudioPlayer
 from mcp_server.files.artifacts import ArtifactStore
-from mcp_server.files.client import Caller
+from mcp_server.files.client import ClientConnection
 from mcp_server.launcher.paths import VERSION
 from mcp_server.prompts import add_prompts
-from mcp_server.resources import Announcer, add_resources
+from mcp_server.resources import ResourceNotifier, add_resources
 from mcp_server.tools.describe_image import add_describe_image
 from mcp_server.tools.generate_image import add_generate_image
-from mcp_server.tools.manage import add_control
+from mcp_server.tools.manage import add_management_tools
 from mcp_server.tools.save_media import add_save_media
 from mcp_server.tools.speak import add_speak
 from mcp_server.tools.transcribe import add_transcribe
-from mcp_server.viewer.offer import only_where_shown, viewer
+from mcp_server.viewer.offer import hide_viewer_where_unsupported, viewer_extension
 from model_runtime.errors import InvalidInput
-from model_runtime.formats.fetch import PUBLIC_WEB, Fetcher
-from model_runtime.formats.validation_errors import invalid_field
+from model_runtime.formats.fetch import DEFAULT_FETCHER, Fetcher
+from model_runtime.formats.validation_errors import to_invalid_input
 from model_runtime.service import Service
 from model_runtime.settings import Settings, SettingsError
 
@@ -46,15 +46,15 @@ INSTRUCTIONS = (
 )
 
 
-class SensesServer(MCPServer[Caller]):
+class SensesServer(MCPServer[ClientConnection]):
     """An `MCPServer` whose refusals are sentences and whose list of resources ends with the newest results."""
 
-    def __init__(self, desk: Desk, bus: InMemorySubscriptionBus, caller: Caller) -> None:
+    def __init__(self, app: AppContext, bus: InMemorySubscriptionBus, client: ClientConnection) -> None:
         @asynccontextmanager
-        async def lifespan(server: MCPServer[Caller]) -> AsyncGenerator[Caller]:
-            yield caller
+        async def lifespan(server: MCPServer[ClientConnection]) -> AsyncGenerator[ClientConnection]:
+            yield client
 
-        sdk_compat.leave_logging_alone()
+        sdk_compat.disable_sdk_logging()
         super().__init__(
             "senses",
             title="Senses",
@@ -62,14 +62,14 @@ class SensesServer(MCPServer[Caller]):
             instructions=INSTRUCTIONS,
             lifespan=lifespan,
             subscriptions=bus,
-            extensions=[viewer()],
-            middleware=[only_where_shown],
+            extensions=[viewer_extension()],
+            middleware=[hide_viewer_where_unsupported],
             cache_hints={"resources/read": CacheHint(ttl_ms=1000), "resources/list": CacheHint(ttl_ms=1000)},
         )
-        self.desk = desk
+        self.app_context = app
 
     async def call_tool(
-        self, name: str, arguments: dict[str, Any], context: Context[Caller, Any] | None = None
+        self, name: str, arguments: dict[str, Any], context: Context[ClientConnection, Any] | None = None
     ) -> CallToolResult | InputRequiredResult:
         """Call a tool; what fails as expected is told in our own sentence, not in the SDK's and pydantic's."""
         try:
@@ -78,40 +78,40 @@ class SensesServer(MCPServer[Caller]):
             raise
         except ToolError as error:
             if isinstance(error.__cause__, ValidationError):
-                known = sdk_compat.argument_names(self, name)
-                raise ToolError(sentence(bad_argument(error.__cause__, known))) from error.__cause__
+                argument_names = sdk_compat.argument_names(self, name)
+                raise ToolError(error_text(argument_error(error.__cause__, argument_names))) from error.__cause__
             raise ToolError(str(error).removeprefix(f"Error executing tool {name}: ")) from error
 
     async def list_resources(self) -> list[Resource]:
         """Return the fixed resources, then the last results."""
         results = [
             Resource(name=artifact.path.name, uri=artifact.uri, mime_type=artifact.mime_type, size=artifact.size_bytes)
-            for artifact in await anyio.to_thread.run_sync(self.desk.artifacts.recent)
+            for artifact in await anyio.to_thread.run_sync(self.app_context.artifacts.recent)
         ]
         return [*await super().list_resources(), *results]
 
 
-def bad_argument(error: ValidationError, known: Sequence[str]) -> InvalidInput:
+def argument_error(error: ValidationError, argument_names: Sequence[str]) -> InvalidInput:
     """Say what is wrong with a tool's arguments: one that it does not have, or a value it cannot use."""
-    for found in error.errors(include_url=False):
-        if found["type"] == "extra_forbidden":
-            name = str(found["loc"][0])
-            return InvalidInput(f"There is no argument {name!r}; there are {', '.join(known)}.", param=name)
-    return invalid_field(error)
+    for detail in error.errors(include_url=False):
+        if detail["type"] == "extra_forbidden":
+            name = str(detail["loc"][0])
+            return InvalidInput(f"There is no argument {name!r}; there are {', '.join(argument_names)}.", param=name)
+    return to_invalid_input(error)
 
 
-def offer_only(server: MCPServer[Caller], wanted: Sequence[str]) -> None:
+def filter_tools(server: MCPServer[ClientConnection], allowed: Sequence[str]) -> None:
     """Take away every tool that is not among `wanted`; none wanted means all.
 
     Raises:
         SettingsError: a wanted tool does not exist.
     """
-    known = sdk_compat.tool_names(server)
-    for name in wanted:
-        if name not in known:
-            raise SettingsError(f"mcp.tools names {name!r}; there are {', '.join(known)}.")
-    for name in known:
-        if wanted and name not in wanted:
+    tool_names = sdk_compat.tool_names(server)
+    for name in allowed:
+        if name not in tool_names:
+            raise SettingsError(f"mcp.tools names {name!r}; there are {', '.join(tool_names)}.")
+    for name in tool_names:
+        if allowed and name not in allowed:
             server.remove_tool(name)
 
 
@@ -119,12 +119,12 @@ def create_server(
     service: Service,
     settings: Settings,
     artifacts: ArtifactStore,
-    tasks: TaskGroup,
+    task_group: TaskGroup,
     *,
-    address: str = "",
-    caller: Caller | None = None,
-    fetcher: Fetcher = PUBLIC_WEB,
-    downloader: Downloader = download,
+    http_origin: str = "",
+    client: ClientConnection | None = None,
+    fetcher: Fetcher = DEFAULT_FETCHER,
+    downloader: Downloader = download_in_subprocess,
 ) -> SensesServer:
     """Build the server. Jobs and announcements run in `tasks` until it is cancelled.
 
@@ -135,16 +135,25 @@ def create_server(
     Raises:
         SettingsError: the settings name a tool that does not exist.
     """
-    desk = Desk(service, settings, artifacts, Jobs(tasks), Player(tasks), address, fetcher, downloader)
+    app = AppContext(
+        service, settings, artifacts, JobRegistry(task_group), AudioPlayer(task_group), http_origin, fetcher, downloader
+    )
     bus = InMemorySubscriptionBus()
-    server = SensesServer(desk, bus, caller or Caller())
-    for add in (add_describe_image, add_generate_image, add_transcribe, add_speak, add_save_media, add_control):
-        add(server, desk)
-    offer_only(server, settings.tools)
-    sdk_compat.close_schemas(server)
-    add_resources(server, desk)
-    add_prompts(server, desk)
-    announcer = Announcer(bus, sdk_compat.LegacySubscribers(server), desk)
-    tasks.start_soon(announcer.follow_runtime)
-    tasks.start_soon(announcer.follow_artifacts)
+    server = SensesServer(app, bus, client or ClientConnection())
+    for add_tools in (
+        add_describe_image,
+        add_generate_image,
+        add_transcribe,
+        add_speak,
+        add_save_media,
+        add_management_tools,
+    ):
+        add_tools(server, app)
+    filter_tools(server, settings.tools)
+    sdk_compat.forbid_extra_arguments(server)
+    add_resources(server, app)
+    add_prompts(server, app)
+    notifier = ResourceNotifier(bus, sdk_compat.LegacySubscriptions(server), app)
+    task_group.start_soon(notifier.notify_status_changes)
+    task_group.start_soon(notifier.notify_new_artifacts)
     return server

@@ -7,6 +7,7 @@
     │   ├── BadMedia
     │   └── ModelTooLarge
     ├── ModelMissing            the weights are not on this disk
+    │   └── ModelBroken         the folder of a local model cannot be used
     ├── Busy                    try again later; `retry_after_seconds` says when
     │   ├── QueueFull
     │   ├── QueueTimeout
@@ -66,15 +67,15 @@ class UnknownModel(InvalidInput):
 class WrongTask(InvalidInput):
     """The model exists but does something else."""
 
-    def __init__(self, name: str, task: str, wanted: str, able: Iterable[str]) -> None:
+    def __init__(self, name: str, task: str, requested_task: str, alternatives: Iterable[str]) -> None:
         super().__init__(
-            f"{name} does {task}, not {wanted}. Models for {wanted}: {', '.join(able) or 'none configured'}.",
+            f"{name} does {task}, not {requested_task}. Models for {requested_task}: {', '.join(alternatives) or 'none configured'}.",
             param="model",
             code="unsupported_model",
         )
 
 
-class BadMedia(InvalidInput):
+class InvalidMedia(InvalidInput):
     """Bytes that should be a picture or a recording cannot be read as one; the message never quotes them."""
 
     def __init__(self, message: str, *, param: str, code: str = "bad_media") -> None:
@@ -106,6 +107,17 @@ class ModelMissing(SensesError):
         super().__init__(f"The weights of {name}{size} are not on this machine. Run: {command}")
         self.size_bytes = size_bytes
         self.command = command
+
+
+class ModelBroken(ModelMissing):
+    """The folder of a local model cannot be used; the message says why, and what to do."""
+
+    code = "model_broken"
+
+    def __init__(self, message: str) -> None:
+        SensesError.__init__(self, message)
+        self.size_bytes = None
+        self.command = ""
 
 
 class Busy(SensesError):
@@ -142,31 +154,31 @@ class ShuttingDown(Busy):
     code = "shutting_down"
 
 
-class Failed(SensesError):
+class OperationFailed(SensesError):
     """Work was started and did not end well."""
 
     code = "failed"
 
 
-class LoadFailed(Failed):
+class LoadFailed(OperationFailed):
     """The model could not be loaded."""
 
     code = "load_failed"
 
 
-class WorkerDied(Failed):
+class WorkerDied(OperationFailed):
     """The worker process ended under the call."""
 
     code = "worker_died"
 
 
-class JobStalled(Failed):
+class JobStalled(OperationFailed):
     """The job made no progress for too long and was stopped."""
 
     code = "job_stalled"
 
 
-class JobFailed(Failed):
+class JobFailed(OperationFailed):
     """The engine raised an error while working on the job."""
 
     code = "job_failed"

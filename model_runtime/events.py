@@ -3,10 +3,10 @@
 What is doubtful before anything is done comes first of all.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from model_runtime.media.types import Picture
+from model_runtime.media.types import ImageData
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class TextDelta:
 
 
 @dataclass(frozen=True, slots=True)
-class LanguageFound:
+class LanguageDetected:
     """The language of a recording (ISO 639-1 code) and how sure the model is, where it was asked to find out."""
 
     language: str
@@ -51,7 +51,7 @@ class LanguageFound:
 
 
 @dataclass(frozen=True, slots=True)
-class Warned:
+class Warnings:
     """Warnings that are known before the first piece of the answer; its result repeats them."""
 
     warnings: tuple[str, ...]
@@ -96,28 +96,28 @@ class AudioChunk:
 class Preview:
     """An unfinished picture after `step` of `steps`."""
 
-    picture: Picture
+    image: ImageData
     step: int
     steps: int
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class ChatResult:
     """The end of a chat."""
 
     text: str
     finish_reason: Literal["stop", "length"]
     prompt_tokens: int
     completion_tokens: int
-    seen: tuple[tuple[int, int], ...] = ()
+    processed_sizes: tuple[tuple[int, int], ...] = ()
     """Width and height in which the model saw each picture, where it names places in pixels of that."""
     warnings: tuple[str, ...] = ()
-    known_tokens: int = field(default=0, compare=False)
+    cached_tokens: int = field(default=0, compare=False)
     """How many of the prompt's tokens were known from before; says what was saved, nothing about the answer."""
 
 
 @dataclass(frozen=True, slots=True)
-class Drawing:
+class GeneratedImage:
     """A finished picture as PNG bytes with the parameters in its metadata."""
 
     png: bytes
@@ -129,37 +129,37 @@ class Drawing:
 
 
 @dataclass(frozen=True, slots=True)
-class Transcript:
+class TranscriptionResult:
     """The end of a transcription; the segments were sent before, one by one."""
 
     text: str
     language: str
-    duration: float
+    duration_seconds: float
     segments: tuple[Segment, ...]
     warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class Speech:
+class SpeechResult:
     """The end of speech; the sound was sent before, chunk by chunk."""
 
-    duration: float
+    duration_seconds: float
     sample_rate: int
     voice: str
     language: str
     warnings: tuple[str, ...] = ()
 
 
-Result = Answer | Drawing | Transcript | Speech
+Result = ChatResult | GeneratedImage | TranscriptionResult | SpeechResult
 
 
 @dataclass(frozen=True, slots=True)
 class Timings:
     """Where the time of a request went, in seconds."""
 
-    queued: float
-    loading: float
-    running: float
+    queued_seconds: float
+    loading_seconds: float
+    running_seconds: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,5 +172,12 @@ class Finished:
     starter: bool = False
 
 
-EngineEvent = Warned | Progress | TextDelta | LanguageFound | Segment | AudioChunk | Preview
+EngineEvent = Warnings | Progress | TextDelta | LanguageDetected | Segment | AudioChunk | Preview
 Event = Queued | Loading | EngineEvent | Finished
+
+
+def with_warnings(finished: Finished, warnings: tuple[str, ...]) -> Finished:
+    """Return the end of a request with these warnings before the ones of its result."""
+    if not warnings:
+        return finished
+    return replace(finished, result=replace(finished.result, warnings=(*warnings, *finished.result.warnings)))

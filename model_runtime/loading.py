@@ -15,7 +15,7 @@ class LoadSpec:
 
 
 @dataclass(frozen=True, slots=True)
-class Loaded:
+class LoadedModel:
     """What a loaded model can do and holds; sizes in bytes, `context_tokens` 0 where it has no meaning."""
 
     weights_bytes: int

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
 
-from model_runtime.media.types import Picture, Sound
+from model_runtime.media.types import Audio, ImageData
 
-UNASKED_TOKENS = 1024
+DEFAULT_MAX_TOKENS = 1024
 """How long an answer becomes at most where nobody set a limit."""
 
 
@@ -25,7 +25,7 @@ class Message:
     """One turn of a chat; `content` keeps texts and pictures in the order the caller gave them."""
 
     role: Literal["system", "user", "assistant", "tool"]
-    content: tuple[str | Picture, ...]
+    content: tuple[str | ImageData, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ class GenerateImage:
     height: int
     seed: int
     steps: int = 0
-    source: Picture | None = None
+    source_image: ImageData | None = None
     strength: float = 0.4
     preview_every: int = 0
 
@@ -72,12 +72,12 @@ class Transcribe:
     """
 
     model: str
-    sound: Sound
+    audio: Audio
     language: str = ""
     translate: bool = False
     prompt: str = ""
     temperature: float | None = None
-    words: bool = False
+    word_timestamps: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,3 +92,17 @@ class Speak:
 
 
 Request = Chat | GenerateImage | Transcribe | Speak
+
+
+def task_of(request: Request) -> Task:
+    """Return what a request asks of a model: a chat without images is a text task."""
+    match request:
+        case Chat(messages=messages):
+            sees = any(not isinstance(part, str) for message in messages for part in message.content)
+            return Task.VISION if sees else Task.TEXT
+        case GenerateImage():
+            return Task.IMAGE
+        case Transcribe():
+            return Task.TRANSCRIPTION
+        case Speak():
+            return Task.SPEECH

@@ -20,14 +20,26 @@ class Service(Protocol):
         """
         ...
 
-    def run(
-        self, request: Request, *, client: str = "", keep_alive_seconds: float | None = None
-    ) -> AsyncGenerator[Event]:
-        """Do the work and report it: `Warned` where a starter has doubts, `Queued`, `Loading`, engine events, `Finished`.
+    def new_request_id(self) -> int:
+        """Return an id that no other request of this runtime has."""
+        ...
 
-        `keep_alive_seconds` is for how long the model stays after this request (0: leave when idle, -1: no timer);
-        None keeps its setting. Raises a `SensesError` on the first step for input that cannot be served, before
-        anything is queued.
+    def run(
+        self,
+        request: Request,
+        *,
+        client: str = "",
+        keep_alive_seconds: float | None = None,
+        request_id: int | None = None,
+    ) -> AsyncGenerator[Event]:
+        """Do the work and report it: `Warnings` if a starter model may do badly, `Queued`, `Loading`, engine events,
+        `Finished`.
+
+        `keep_alive_seconds` is how long the model stays after this request (0: until it is idle, -1: no timer); None
+        keeps its setting. `request_id` is an id from `new_request_id`; None takes a new one.
+
+        Raises:
+            SensesError: on the first step, before anything is queued: the input cannot be served.
         """
         ...
 
@@ -43,8 +55,8 @@ class Service(Protocol):
         """Exempt a model from timers and eviction, or end that."""
         ...
 
-    def cancel(self, job: int) -> bool:
-        """End a queued or running job; its caller gets `Cancelled`. False where there is no such job."""
+    def cancel(self, request_id: int) -> bool:
+        """Cancel a queued or running request; its caller gets `Cancelled`. False where no such request is open."""
         ...
 
     def status(self) -> Status:
@@ -56,7 +68,7 @@ class Service(Protocol):
         ...
 
 
-def resolve_any(service: Service, name: str) -> str:
+def resolve_any_task(service: Service, name: str) -> str:
     """Return the canonical name of the model that `name` means, whatever its task.
 
     Raises:

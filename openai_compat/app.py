@@ -18,32 +18,38 @@ from model_runtime.service import Service
 from model_runtime.settings import Settings
 from openai_compat.api.chat import ChatEndpoint
 from openai_compat.api.generation import MODEL_HEADERS
-from openai_compat.api.image_inputs import Attachments
-from openai_compat.api.image_store import Shelf
+from openai_compat.api.image_inputs import ImageInputs
+from openai_compat.api.image_store import TemporaryImageStore
 from openai_compat.api.images import ImagesEndpoint
 from openai_compat.api.models import ModelsEndpoint
 from openai_compat.api.responses import ResponsesEndpoint
 from openai_compat.api.speech import SpeechEndpoint
 from openai_compat.api.transcriptions import TranscriptionEndpoint
-from openai_compat.dashboard.endpoints import Artifacts, SetUps, StatusEndpoint
+from openai_compat.dashboard.endpoints import ClientSnippets, RecentArtifacts, StatusEndpoint
 from openai_compat.dashboard.metrics import MetricsEndpoint
 from openai_compat.dashboard.static import page_routes
-from openai_compat.http.errors import answer_error, answer_gone, answer_http_error, error_response, unknown_url
-from openai_compat.http.request_log import Tracing
-from openai_compat.http.security import LOCAL_ORIGIN, Doorman, Key
+from openai_compat.http.errors import (
+    answer_disconnect,
+    answer_http_exception,
+    answer_senses_error,
+    error_response,
+    unknown_url_error,
+)
+from openai_compat.http.request_log import RequestLogMiddleware
+from openai_compat.http.security import LOCAL_ORIGIN, ApiKeyMiddleware, HostOriginMiddleware
 
-Context = Callable[[], AbstractAsyncContextManager[Any]]
-EXPOSED = ("x-request-id", "openai-processing-ms", "retry-after", "x-sample-rate", *MODEL_HEADERS)
+LifespanContext = Callable[[], AbstractAsyncContextManager[Any]]
+EXPOSED_HEADERS = ("x-request-id", "openai-processing-ms", "retry-after", "x-sample-rate", *MODEL_HEADERS)
 
 
 def create_app(
     service: Service,
     settings: Settings,
     *,
-    artifacts: Artifacts | None = None,
-    clients: SetUps = list,
+    artifacts: RecentArtifacts | None = None,
+    client_snippets: ClientSnippets = list,
     extra_routes: Sequence[BaseRoute] = (),
-    contexts: Sequence[Context] = (),
+    contexts: Sequence[LifespanContext] = (),
 ) -> Starlette:
     """Build the application: OpenAI's API under /v1, the status page at /, /health and /metrics.
 
@@ -51,47 +57,49 @@ def create_app(
     behind the same checks, and `contexts` are entered while the application lives: the place for another protocol on
     the same port.
     """
-    attachments = Attachments(settings.allow_urls)
+    image_inputs = ImageInputs(settings.allow_urls)
     endpoints = (
         ModelsEndpoint(service),
-        ChatEndpoint(service, attachments),
-        ResponsesEndpoint(service, attachments),
-        ImagesEndpoint(service, Shelf()),
+        ChatEndpoint(service, image_inputs),
+        ResponsesEndpoint(service, image_inputs),
+        ImagesEndpoint(service, TemporaryImageStore()),
         TranscriptionEndpoint(service),
         SpeechEndpoint(service),
-        StatusEndpoint(service, artifacts, clients),
+        StatusEndpoint(service, artifacts, client_snippets),
         MetricsEndpoint(service),
     )
     routes = [route for endpoint in endpoints for route in endpoint.routes()]
     return Starlette(
-        routes=[*routes, *extra_routes, *page_routes(), WebSocketRoute("/{path:path}", refuse_socket)],
-        middleware=middleware(settings),
+        routes=[*routes, *extra_routes, *page_routes(), WebSocketRoute("/{path:path}", reject_websocket)],
+        middleware=middleware_stack(settings),
         exception_handlers={
-            SensesError: answer_error,
-            HTTPException: answer_http_error,
-            ClientDisconnect: answer_gone,
+            SensesError: answer_senses_error,
+            HTTPException: answer_http_exception,
+            ClientDisconnect: answer_disconnect,
         },
         lifespan=lifespan(contexts),
     )
 
 
-def middleware(settings: Settings) -> list[Middleware]:
+def middleware_stack(settings: Settings) -> list[Middleware]:
     """What a request passes before it reaches an endpoint, outermost first."""
-    doorman = Middleware(Doorman, hosts=[settings.host, *settings.allowed_hosts], origins=settings.allowed_origins)
+    host_origin = Middleware(
+        HostOriginMiddleware, hosts=[settings.host, *settings.allowed_hosts], origins=settings.allowed_origins
+    )
     cors = Middleware(
         CORSMiddleware,
         allow_origins=settings.allowed_origins,
         allow_origin_regex=LOCAL_ORIGIN,
         allow_methods=["*"],
         allow_headers=["*"],
-        expose_headers=EXPOSED,
+        expose_headers=EXPOSED_HEADERS,
         allow_private_network=True,
     )
-    key = [Middleware(Key, key=settings.api_key)] if settings.api_key else []
-    return [Middleware(Tracing), doorman, cors, *key, Middleware(BareSlashes)]
+    api_key = [Middleware(ApiKeyMiddleware, api_key=settings.api_key)] if settings.api_key else []
+    return [Middleware(RequestLogMiddleware), host_origin, cors, *api_key, Middleware(StripTrailingSlashMiddleware)]
 
 
-class BareSlashes:
+class StripTrailingSlashMiddleware:
     """ASGI middleware that takes a trailing slash off our paths, so that a base URL with one works."""
 
     def __init__(self, app: ASGIApp) -> None:
@@ -105,19 +113,19 @@ class BareSlashes:
         await self.app(scope, receive, send)
 
 
-def lifespan(contexts: Sequence[Context]) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:
+def lifespan(contexts: Sequence[LifespanContext]) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:
     """Enter the contexts one after the other, and leave them in reverse."""
 
     @asynccontextmanager
-    async def live(app: Starlette) -> AsyncGenerator[None]:
+    async def run_contexts(app: Starlette) -> AsyncGenerator[None]:
         async with AsyncExitStack() as stack:
             for context in contexts:
                 await stack.enter_async_context(context())
             yield
 
-    return live
+    return run_contexts
 
 
-async def refuse_socket(socket: WebSocket) -> None:
+async def reject_websocket(websocket: WebSocket) -> None:
     """Deny a WebSocket with an ordinary 404 and its envelope, rather than the 403 of an unanswered handshake."""
-    await socket.send_denial_response(error_response(unknown_url("WebSocket", socket.url.path)))
+    await websocket.send_denial_response(error_response(unknown_url_error("WebSocket", websocket.url.path)))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from model_runtime.settings import Folders, Settings
+from model_runtime.settings import InstanceFolders, Settings
 
 if TYPE_CHECKING:
     from playwright.async_api import Browser
@@ -31,7 +31,7 @@ def no_spare_processes() -> None:
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
     """Settings of an instance that lives in the test's own folder and keeps no spare process."""
-    return Settings(Folders.under(tmp_path / "home"), port=0, spare=False)
+    return Settings(InstanceFolders.from_home(tmp_path / "home"), port=0, spare=False)
 
 
 def find_browser(downloaded: str) -> str:

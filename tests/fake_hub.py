@@ -20,13 +20,13 @@ class FakeHub:
     """
 
     files: Mapping[str, Mapping[str, bytes]]
-    refusals: Mapping[str, tuple[int, str]] = field(default_factory=dict)
-    asked: list[str] = field(default_factory=list)
+    error_responses: Mapping[str, tuple[int, str]] = field(default_factory=dict)
+    requests: list[str] = field(default_factory=list)
     address: str = ""
 
-    def downloads(self) -> list[str]:
+    def downloaded_files(self) -> list[str]:
         """The files whose content was asked for."""
-        return [line.rsplit("/", 1)[-1] for line in self.asked if line.startswith("GET") and "/resolve/" in line]
+        return [line.rsplit("/", 1)[-1] for line in self.requests if line.startswith("GET") and "/resolve/" in line]
 
 
 @contextmanager
@@ -59,8 +59,8 @@ def serve(hub: FakeHub) -> Generator[FakeHub]:
 
 def _answer(handler: BaseHTTPRequestHandler, hub: FakeHub, *, with_body: bool) -> None:
     path = unquote(urlsplit(handler.path).path)
-    hub.asked.append(f"{handler.command} {path}")
-    repo = next((repo for repo in {*hub.files, *hub.refusals} if f"/{repo}/" in path), "")
+    hub.requests.append(f"{handler.command} {path}")
+    repo = next((repo for repo in {*hub.files, *hub.error_responses} if f"/{repo}/" in path), "")
     status, headers, body = _response(hub, repo, path)
     handler.send_response(status)
     for name, value in {"Content-Length": str(len(body)), "Connection": "close", **headers}.items():
@@ -73,22 +73,26 @@ def _answer(handler: BaseHTTPRequestHandler, hub: FakeHub, *, with_body: bool) -
 def _response(hub: FakeHub, repo: str, path: str) -> tuple[int, dict[str, str], bytes]:
     if not repo:
         return 404, {"X-Error-Code": "RepoNotFound"}, b""
-    if repo in hub.refusals:
-        status, code = hub.refusals[repo]
+    if repo in hub.error_responses:
+        status, code = hub.error_responses[repo]
         return status, {"X-Error-Code": code}, b""
     files = hub.files[repo]
     if "/revision/" in path:
-        known = path.rsplit("/", 1)[-1] in ("main", "v1", COMMIT)
+        revision_exists = path.rsplit("/", 1)[-1] in ("main", "v1", COMMIT)
         info = {"id": repo, "sha": COMMIT, "siblings": [{"rfilename": name} for name in files]}
-        return (200, {}, json.dumps(info).encode()) if known else (404, {"X-Error-Code": "RevisionNotFound"}, b"")
+        return (
+            (200, {}, json.dumps(info).encode())
+            if revision_exists
+            else (404, {"X-Error-Code": "RevisionNotFound"}, b"")
+        )
     if "/tree/" in path:
-        tree = [{"type": "file", "path": name, "size": len(data), "oid": _tag(data)} for name, data in files.items()]
+        tree = [{"type": "file", "path": name, "size": len(data), "oid": _etag(data)} for name, data in files.items()]
         return 200, {"Content-Type": "application/json"}, json.dumps(tree).encode()
     name = path.split("/resolve/", 1)[-1].split("/", 1)[-1]
     if name not in files:
         return 404, {"X-Error-Code": "EntryNotFound"}, b""
-    return 200, {"ETag": f'"{_tag(files[name])}"', "X-Repo-Commit": COMMIT}, files[name]
+    return 200, {"ETag": f'"{_etag(files[name])}"', "X-Repo-Commit": COMMIT}, files[name]
 
 
-def _tag(data: bytes) -> str:
+def _etag(data: bytes) -> str:
     return hashlib.sha1(data, usedforsecurity=False).hexdigest()

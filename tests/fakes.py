@@ -3,40 +3,41 @@
 import io
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable
 from dataclasses import replace
+from itertools import count
 
 import anyio
 from PIL import Image
 
 from model_runtime.errors import SensesError, UnknownModel, WrongTask
 from model_runtime.events import (
-    Answer,
     AudioChunk,
-    Drawing,
+    ChatResult,
     Event,
     Finished,
+    GeneratedImage,
     Loading,
     Preview,
     Progress,
     Queued,
     Segment,
-    Speech,
+    SpeechResult,
     TextDelta,
     Timings,
-    Transcript,
-    Warned,
+    TranscriptionResult,
+    Warnings,
 )
-from model_runtime.media.types import Picture
+from model_runtime.media.types import ImageData
 from model_runtime.requests import Chat, GenerateImage, Request, Task, Transcribe
 from model_runtime.status import Counters, MemoryStatus, ModelState, ModelStatus, Status
 
-DEFAULTS = {
+DEFAULT_MODELS = {
     Task.VISION: "vlm-starter",
     Task.TEXT: "vlm-starter",
     Task.IMAGE: "image-starter",
     Task.TRANSCRIPTION: "stt-starter",
     Task.SPEECH: "tts-starter",
 }
-TASKS = {
+TASK_OF_MODEL = {
     "vlm-starter": Task.VISION,
     "image-starter": Task.IMAGE,
     "stt-starter": Task.TRANSCRIPTION,
@@ -46,7 +47,7 @@ TASKS = {
 
 def model_status(name: str, task: Task, **changes: object) -> ModelStatus:
     """A present starter model that is not loaded."""
-    facts: dict[str, object] = {
+    fields: dict[str, object] = {
         "name": name,
         "task": task,
         "engine": "fake",
@@ -60,7 +61,7 @@ def model_status(name: str, task: Task, **changes: object) -> ModelStatus:
         "voices": ("alma", "otto") if task is Task.SPEECH else (),
         "languages": ("en",) if task is Task.SPEECH else (),
     }
-    return ModelStatus(**{**facts, **changes})  # type: ignore[arg-type]
+    return ModelStatus(**{**fields, **changes})  # type: ignore[arg-type]
 
 
 class FakeService:
@@ -73,66 +74,80 @@ class FakeService:
 
     def __init__(self, *, error: SensesError | None = None, gate: anyio.Event | None = None) -> None:
         self.error = error
-        self.breaks: SensesError | None = None
+        self.error_after_first_event: SensesError | None = None
         self.gate = gate
         self.warnings: tuple[str, ...] = ()
         self.requests: list[Request] = []
+        self.request_ids: list[int | None] = []
+        self.ids = count(1)
         self.keep_alives: list[float | None] = []
         self.clients: list[str] = []
-        self.cancelled: list[Request] = []
-        self.unloaded: list[str] = []
-        self.loaded: list[str] = []
+        self.cancelled_requests: list[Request] = []
+        self.unloaded_models: list[str] = []
+        self.loaded_models: list[str] = []
         self.pinned: dict[str, bool] = {}
         self.cancelled_jobs: list[int] = []
-        self.answer: tuple[str, ...] = ("A red ", "circle on a ", "white background.")
-        self.models = tuple(model_status(name, task) for name, task in TASKS.items())
-        self.changed = anyio.Event()
+        self.answer_parts: tuple[str, ...] = ("A red ", "circle on a ", "white background.")
+        self.models = tuple(model_status(name, task) for name, task in TASK_OF_MODEL.items())
+        self.models_changed = anyio.Event()
 
     def resolve(self, name: str, task: Task) -> str:
         """Know the four starters, and the empty name."""
         if name in ("", "auto", "fast", "best"):
-            return DEFAULTS[task]
-        if name not in TASKS:
-            raise UnknownModel(name, TASKS)
-        if TASKS[name] is not task and not (task is Task.TEXT and TASKS[name] is Task.VISION):
-            raise WrongTask(name, TASKS[name], task, [known for known, does in TASKS.items() if does is task])
+            return DEFAULT_MODELS[task]
+        if name not in TASK_OF_MODEL:
+            raise UnknownModel(name, TASK_OF_MODEL)
+        if TASK_OF_MODEL[name] is not task and not (task is Task.TEXT and TASK_OF_MODEL[name] is Task.VISION):
+            raise WrongTask(
+                name, TASK_OF_MODEL[name], task, [known for known, does in TASK_OF_MODEL.items() if does is task]
+            )
         return name
 
+    def new_request_id(self) -> int:
+        """Count from 1."""
+        return next(self.ids)
+
     async def run(
-        self, request: Request, *, client: str = "", keep_alive_seconds: float | None = None
+        self,
+        request: Request,
+        *,
+        client: str = "",
+        keep_alive_seconds: float | None = None,
+        request_id: int | None = None,
     ) -> AsyncGenerator[Event]:
         """Send what a real runtime sends."""
         self.requests.append(request)
+        self.request_ids.append(request_id)
         self.clients.append(client)
         self.keep_alives.append(keep_alive_seconds)
         if self.error is not None:
             raise self.error
-        done = False
+        finished = False
         try:
             if self.warnings:
-                yield Warned(self.warnings)
+                yield Warnings(self.warnings)
             yield Queued(1)
             yield Loading(request.model, "weights", 0.5)
             first = True
-            for event in _events(request, self.answer):
-                yield _warned(event, self.warnings)
+            for event in _events(request, self.answer_parts):
+                yield _with_warnings(event, self.warnings)
                 if first and self.gate is not None:
                     await self.gate.wait()
-                if self.breaks is not None:
-                    raise self.breaks
+                if self.error_after_first_event is not None:
+                    raise self.error_after_first_event
                 first = False
-            done = True
+            finished = True
         finally:
-            if not done:
-                self.cancelled.append(request)
+            if not finished:
+                self.cancelled_requests.append(request)
 
     async def load(self, model: str) -> None:
         """Remember it."""
-        self.loaded.append(model)
+        self.loaded_models.append(model)
 
     async def unload(self, model: str) -> int:
         """Remember it."""
-        self.unloaded.append(model)
+        self.unloaded_models.append(model)
         return 1_000_000
 
     def pin(self, model: str, pinned: bool) -> None:
@@ -160,42 +175,42 @@ class FakeService:
     async def changes(self) -> AsyncIterator[Status]:
         """One snapshot now and one after each `change`."""
         while True:
-            changed = self.changed
+            changed = self.models_changed
             yield self.status()
             await changed.wait()
 
-    def change(self, edit: Callable[[tuple[ModelStatus, ...]], Iterable[ModelStatus]]) -> None:
+    def update_models(self, update: Callable[[tuple[ModelStatus, ...]], Iterable[ModelStatus]]) -> None:
         """Change the models and tell whoever listens."""
-        self.models = tuple(edit(self.models))
-        changed, self.changed = self.changed, anyio.Event()
+        self.models = tuple(update(self.models))
+        changed, self.models_changed = self.models_changed, anyio.Event()
         changed.set()
 
 
-def _events(request: Request, answer: tuple[str, ...]) -> Iterable[Event]:
+def _events(request: Request, answer_parts: tuple[str, ...]) -> Iterable[Event]:
     timings = Timings(0.0, 0.1, 0.2)
     if isinstance(request, Chat):
-        yield from map(TextDelta, answer)
-        result: Answer | Drawing | Transcript | Speech = Answer(
-            "".join(answer), "stop", 12, len(answer), known_tokens=5
+        yield from map(TextDelta, answer_parts)
+        result: ChatResult | GeneratedImage | TranscriptionResult | SpeechResult = ChatResult(
+            "".join(answer_parts), "stop", 12, len(answer_parts), cached_tokens=5
         )
     elif isinstance(request, GenerateImage):
         steps = request.steps or 4
         yield from (Progress("steps", step, steps) for step in range(steps + 1))
         if request.preview_every:
-            grey = Picture(request.width, request.height, b"\x80" * (request.width * request.height * 3))
+            grey = ImageData(request.width, request.height, b"\x80" * (request.width * request.height * 3))
             yield from (Preview(grey, step, steps) for step in range(1, steps) if step % request.preview_every == 0)
-        result = Drawing(_png(request.width, request.height), request.width, request.height, request.seed, steps)
+        result = GeneratedImage(_png(request.width, request.height), request.width, request.height, request.seed, steps)
     elif isinstance(request, Transcribe):
         segment = Segment(0, 0.0, 1.5, " a red circle", tokens=(1, 2), avg_logprob=-0.1, no_speech_prob=0.01)
         yield segment
-        result = Transcript("a red circle", "en", request.sound.seconds, (segment,))
+        result = TranscriptionResult("a red circle", "en", request.audio.duration_seconds, (segment,))
     else:
         yield from (AudioChunk(b"\x00\x10" * 2400, 24_000) for _ in range(3))
-        result = Speech(0.3, 24_000, request.voice or "alma", "en")
+        result = SpeechResult(0.3, 24_000, request.voice or "alma", "en")
     yield Finished(request.model, result, timings, starter=True)
 
 
-def _warned(event: Event, warnings: tuple[str, ...]) -> Event:
+def _with_warnings(event: Event, warnings: tuple[str, ...]) -> Event:
     return replace(event, result=replace(event.result, warnings=warnings)) if isinstance(event, Finished) else event
 
 

@@ -39,24 +39,24 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from model_runtime.engines.protocol import Check, Outcome, Report
+from model_runtime.engines.protocol import CancelCheck, EngineOutput, LoadReporter
 from model_runtime.errors import Cancelled, InvalidInput, LoadFailed, SensesError
 from model_runtime.events import (
-    Answer,
     AudioChunk,
-    Drawing,
+    ChatResult,
     EngineEvent,
+    GeneratedImage,
     Progress,
     Result,
     Segment,
-    Speech,
+    SpeechResult,
     TextDelta,
-    Transcript,
+    TranscriptionResult,
 )
 from model_runtime.ipc.codec import encode
-from model_runtime.ipc.framing import LENGTHS, pack
-from model_runtime.ipc.messages import Beat, JobEnded, JobEvent, LoadProgress, Ready
-from model_runtime.loading import Loaded, LoadSpec
+from model_runtime.ipc.framing import LENGTH_PREFIX, pack
+from model_runtime.ipc.messages import Heartbeat, LoadProgress, Ready, RequestOutcome, RequestOutput
+from model_runtime.loading import LoadedModel, LoadSpec
 from model_runtime.requests import Chat, GenerateImage, Request, Speak, Transcribe
 
 POLL_SECONDS = 0.002
@@ -67,49 +67,49 @@ class ScriptedEngine:
     """One job at a time."""
 
     def __init__(self) -> None:
-        self.memory: list[bytearray] = []
-        self.idled = 0
-        self.lingers = False
+        self.allocations: list[bytearray] = []
+        self.idle_calls = 0
+        self.hangs_when_idle = False
 
-    def load(self, spec: LoadSpec, report: Report) -> Loaded:
+    def load(self, spec: LoadSpec, report: LoadReporter) -> LoadedModel:
         """Follow the script of the option `load`."""
-        for command, argument in commands(str(spec.options.get("load", ""))):
+        for command, argument in parse_script(str(spec.options.get("load", ""))):
             if command == "progress":
                 report("weights", float(argument))
             elif command == "allocate":
-                self.memory.append(bytearray(os.urandom(1 << 20)) * int(argument))
+                self.allocations.append(bytearray(os.urandom(1 << 20)) * int(argument))
             elif command == "claim":
-                return Loaded(int(argument), int(argument), int(argument))
+                return LoadedModel(int(argument), int(argument), int(argument))
             elif command == "refuse":
                 raise LoadFailed(argument)
             else:
-                list(obey(command, argument, lambda: None))
-        held = sum(map(len, self.memory))
-        return Loaded(held, held, held)
+                list(execute(command, argument, lambda: None))
+        held_bytes = sum(map(len, self.allocations))
+        return LoadedModel(held_bytes, held_bytes, held_bytes)
 
-    def run(self, request: Request, check: Check) -> Iterator[EngineEvent | Result]:
+    def run(self, request: Request, check: CancelCheck) -> Iterator[EngineEvent | Result]:
         """Follow the request's script and end with a result of its kind."""
         assert threading.current_thread() is threading.main_thread()
-        said: list[str] = []
-        for command, argument in commands(script_of(request)):
+        pieces: list[str] = []
+        for command, argument in parse_script(script_of(request)):
             if command == "nothing":
                 return
             if command == "linger":
-                self.lingers = True
+                self.hangs_when_idle = True
                 continue
             if command == "keep":
-                self.memory.append(bytearray(os.urandom(1 << 20)) * int(argument))
+                self.allocations.append(bytearray(os.urandom(1 << 20)) * int(argument))
                 continue
-            for piece in obey(command, argument, check):
+            for piece in execute(command, argument, check):
                 check()
-                said.append(piece)
-                yield event_of(request, len(said), piece)
-        yield result_of(request, "".join(said))
+                pieces.append(piece)
+                yield event_of(request, len(pieces), piece)
+        yield result_of(request, "".join(pieces))
 
     def idle(self) -> None:
         """Count, unless it was told to linger."""
-        self.idled += 1
-        if self.lingers:
+        self.idle_calls += 1
+        if self.hangs_when_idle:
             threading.Event().wait()
 
 
@@ -117,23 +117,23 @@ class ScriptedStepEngine:
     """Any number of jobs at a time, one piece of each with every step."""
 
     def __init__(self) -> None:
-        self.inner = ScriptedEngine()
+        self.engine = ScriptedEngine()
         self.jobs: dict[int, Iterator[EngineEvent | Result]] = {}
 
-    def load(self, spec: LoadSpec, report: Report) -> Loaded:
+    def load(self, spec: LoadSpec, report: LoadReporter) -> LoadedModel:
         """Follow the script of the option `load`."""
-        return self.inner.load(spec, report)
+        return self.engine.load(spec, report)
 
     def submit(self, job: int, request: Request) -> None:
         """Take the job in; "refuse" as its first command does not even start it."""
-        script = commands(script_of(request))
+        script = parse_script(script_of(request))
         if script and script[0][0] == "refuse":
             raise InvalidInput(script[0][1], param="messages")
-        self.jobs[job] = self.inner.run(request, lambda: None)
+        self.jobs[job] = self.engine.run(request, lambda: None)
 
-    def step(self) -> list[tuple[int, Outcome]]:
+    def step(self) -> list[tuple[int, EngineOutput]]:
         """Work a little on every job."""
-        outcomes = [(job, self._piece(job)) for job in list(self.jobs)]
+        outcomes = [(job, self._next_outcome(job)) for job in list(self.jobs)]
         time.sleep(POLL_SECONDS)
         return outcomes
 
@@ -143,11 +143,11 @@ class ScriptedStepEngine:
 
     def idle(self) -> None:
         """Count."""
-        self.inner.idle()
+        self.engine.idle()
 
-    def _piece(self, job: int) -> Outcome:
+    def _next_outcome(self, job: int) -> EngineOutput:
         try:
-            outcome: Outcome = next(self.jobs[job])
+            outcome: EngineOutput = next(self.jobs[job])
         except SensesError as error:
             outcome = error
         if isinstance(outcome, Result | SensesError):
@@ -155,7 +155,7 @@ class ScriptedStepEngine:
         return outcome
 
 
-def commands(script: str) -> list[tuple[str, str]]:
+def parse_script(script: str) -> list[tuple[str, str]]:
     """Split a script into commands with their arguments."""
     parts = [part.strip().partition(" ") for part in script.split(";") if part.strip()]
     return [(command, argument) for command, _, argument in parts]
@@ -168,7 +168,7 @@ def script_of(request: Request) -> str:
     return request.text if isinstance(request, Speak) else request.prompt
 
 
-def obey(command: str, argument: str, check: Check) -> Iterator[str]:
+def execute(command: str, argument: str, check: CancelCheck) -> Iterator[str]:
     """Do what a command says and yield what there is to be sent."""
     match command:
         case "say":
@@ -188,10 +188,10 @@ def obey(command: str, argument: str, check: Check) -> Iterator[str]:
         case "touch":
             Path(argument).touch()
         case _:
-            _misbehave(command, argument)
+            _execute_fault(command, argument)
 
 
-def _misbehave(command: str, argument: str) -> None:
+def _execute_fault(command: str, argument: str) -> None:
     match command:
         case "print":
             sys.stdout.write(argument + "\n")
@@ -214,15 +214,19 @@ def _misbehave(command: str, argument: str) -> None:
             ctypes.PyDLL(None).shutdown(3, socket.SHUT_WR)
             os.kill(os.getpid(), signal.SIGSTOP)
         case "cut":
-            os.write(3, b"".join(pack(*encode(Beat((), 0, 0))))[: int(argument)])
+            os.write(3, b"".join(pack(*encode(Heartbeat((), 0, 0))))[: int(argument)])
             os._exit(1)
         case "lie":
-            os.write(3, LENGTHS.pack(10, int(argument)))
+            os.write(3, LENGTH_PREFIX.pack(10, int(argument)))
             os.kill(os.getpid(), signal.SIGSTOP)
         case "babble":
-            ended = Cancelled("It says so itself.")
-            said = (JobEnded(int(argument), ended), JobEnded(999, ended), JobEvent(999, TextDelta("x")))
-            for report in (*said, Ready(Loaded(0, 0, 0)), LoadProgress("weights", 0.5)):
+            error = Cancelled("It says so itself.")
+            messages = (
+                RequestOutcome(int(argument), error),
+                RequestOutcome(999, error),
+                RequestOutput(999, TextDelta("x")),
+            )
+            for report in (*messages, Ready(LoadedModel(0, 0, 0)), LoadProgress("weights", 0.5)):
                 os.write(3, b"".join(pack(*encode(report))))
         case "leave":
             threading.Timer(0.1, os._exit, (0,)).start()
@@ -230,7 +234,7 @@ def _misbehave(command: str, argument: str) -> None:
             raise AssertionError(f"unknown command {command!r}")
 
 
-def _poll_until(condition: Callable[[], bool], check: Check) -> None:
+def _poll_until(condition: Callable[[], bool], check: CancelCheck) -> None:
     while not condition():
         check()
         time.sleep(POLL_SECONDS)
@@ -251,9 +255,9 @@ def result_of(request: Request, text: str) -> Result:
     """A result in the form of the request's task; what a picture or a sound holds can be counted in it."""
     if isinstance(request, Chat):
         pictures = [part for message in request.messages for part in message.content if not isinstance(part, str)]
-        return Answer(text, "stop", sum(len(picture.rgb) for picture in pictures), len(text.split()))
+        return ChatResult(text, "stop", sum(len(picture.rgb) for picture in pictures), len(text.split()))
     if isinstance(request, GenerateImage):
-        return Drawing(text.encode(), request.width, request.height, request.seed, request.steps)
+        return GeneratedImage(text.encode(), request.width, request.height, request.seed, request.steps)
     if isinstance(request, Transcribe):
-        return Transcript(text, request.language or "en", request.sound.seconds, ())
-    return Speech(len(text) / 48_000, 24_000, request.voice, request.language)
+        return TranscriptionResult(text, request.language or "en", request.audio.duration_seconds, ())
+    return SpeechResult(len(text) / 48_000, 24_000, request.voice, request.language)

@@ -17,28 +17,28 @@ from mcp_types import CallToolResult, ToolAnnotations
 from pydantic import BeforeValidator, Field
 
 from mcp_server.calls import sdk_compat
-from mcp_server.calls.downloads import Downloader, download
-from mcp_server.calls.jobs import Jobs, Work, attend, deadline_seconds
-from mcp_server.calls.player import Player
-from mcp_server.calls.progress import Meter
-from mcp_server.calls.results import Link, answer
-from mcp_server.files.access import PICTURE_BYTES, SOUND_BYTES, Files
-from mcp_server.files.artifacts import Artifact, ArtifactStore, NotSaved
-from mcp_server.files.client import Caller
-from model_runtime.errors import Failed, InvalidInput, SensesError
+from mcp_server.calls.downloads import Downloader, download_in_subprocess
+from mcp_server.calls.jobs import JobFunction, JobRegistry, call_timeout_seconds, wait_for_job
+from mcp_server.calls.player import AudioPlayer
+from mcp_server.calls.progress import ProgressTracker
+from mcp_server.calls.results import ResultLink, build_result
+from mcp_server.files.access import MAX_AUDIO_BYTES, MAX_IMAGE_BYTES, ClientFiles
+from mcp_server.files.artifacts import ArtifactNotSaved, ArtifactStore, StoredArtifact
+from mcp_server.files.client import ClientConnection
+from model_runtime.errors import InvalidInput, OperationFailed, SensesError
 from model_runtime.events import Event, Finished
 from model_runtime.formats.durations import parse_keep_alive
-from model_runtime.formats.fetch import PUBLIC_WEB, Fetcher
-from model_runtime.media.types import Picture, Sound
+from model_runtime.formats.fetch import DEFAULT_FETCHER, Fetcher
+from model_runtime.media.types import Audio, ImageData
 from model_runtime.requests import Request
 from model_runtime.service import Service
 from model_runtime.settings import Settings
 
-ToolContext = Context[Caller, Any]
+ToolContext = Context[ClientConnection, Any]
 P = ParamSpec("P")
-Tool = Callable[P, Awaitable[CallToolResult]]
+ToolFunction = Callable[P, Awaitable[CallToolResult]]
 
-KeepAlive = Annotated[
+KeepAliveArgument = Annotated[
     str,
     BeforeValidator(lambda value: str(value) if isinstance(value, int | float) else value),
     Field(description='How long the model stays: "10m", seconds, 0, -1 for good'),
@@ -51,62 +51,62 @@ STARTER_NOTE = (
 
 
 @dataclass(frozen=True, slots=True)
-class Desk:
+class AppContext:
     """Everything a tool needs; `address` is where artifacts are served over HTTP, empty for nowhere."""
 
     service: Service
     settings: Settings
     artifacts: ArtifactStore
-    jobs: Jobs
-    player: Player
-    address: str = ""
-    fetcher: Fetcher = PUBLIC_WEB
-    download: Downloader = download
+    jobs: JobRegistry
+    player: AudioPlayer
+    http_origin: str = ""
+    fetcher: Fetcher = DEFAULT_FETCHER
+    download: Downloader = download_in_subprocess
 
-    def files(self, ctx: ToolContext) -> Files:
+    def files(self, ctx: ToolContext) -> ClientFiles:
         """Return what the caller may read and write."""
-        return Files(ctx.request_context.lifespan_context, self.settings, self.artifacts, self.fetcher)
+        return ClientFiles(ctx.request_context.lifespan_context, self.settings, self.artifacts, self.fetcher)
 
-    async def work(self, ctx: ToolContext, tool: str, wait_seconds: int, work: Work) -> CallToolResult:
+    async def run_job(self, ctx: ToolContext, tool: str, wait_seconds: int, function: JobFunction) -> CallToolResult:
         """Do a tool's work as a job and answer with its result, or with its id once the client will not wait longer."""
-        client = sdk_compat.client_name(ctx)
-        job = self.jobs.start(tool, client, work)
+        client_name = sdk_compat.client_name(ctx)
+        job = self.jobs.start(tool, client_name, function)
 
-        async def tell(fraction: float, message: str) -> None:
+        async def report(fraction: float, message: str) -> None:
             await ctx.report_progress(fraction, 1.0, message)
 
-        if await attend(job, deadline_seconds(client, wait_seconds), tell):
-            self.jobs.delivered(job)
-            return job.outcome()
-        return answer(job.running_yet())
+        if await wait_for_job(job, call_timeout_seconds(client_name, wait_seconds), report):
+            self.jobs.discard(job)
+            return job.result_or_raise()
+        return build_result(job.progress_result())
 
-    async def run(
+    async def run_request(
         self,
         request: Request,
-        meter: Meter,
-        client: str,
-        on: Callable[[Event], None] | None = None,
+        progress: ProgressTracker,
+        client_name: str,
+        on_event: Callable[[Event], None] | None = None,
         *,
         keep_alive_seconds: float | None = None,
     ) -> Finished:
         """Let the runtime serve a request, noting progress and passing every event to `on`; return the last one."""
-        last: Event | None = None
-        events = self.service.run(request, client=client, keep_alive_seconds=keep_alive_seconds)
+        last_event: Event | None = None
+        events = self.service.run(request, client=client_name, keep_alive_seconds=keep_alive_seconds)
         async with aclosing(events):
-            async for last in events:
-                meter.note(last)
-                if on is not None:
-                    on(last)
-        if not isinstance(last, Finished):
-            raise Failed(f"{request.model} ended without a result.")
-        return last
+            async for last_event in events:
+                progress.update(last_event)
+                if on_event is not None:
+                    on_event(last_event)
+        if not isinstance(last_event, Finished):
+            raise OperationFailed(f"{request.model} ended without a result.")
+        return last_event
 
-    def url(self, artifact: Artifact) -> str | None:
+    def artifact_url(self, artifact: StoredArtifact) -> str | None:
         """Return where a browser finds the artifact."""
-        return f"{self.address}/artifacts/{artifact.kind}/{quote(artifact.path.name)}" if self.address else None
+        return f"{self.http_origin}/artifacts/{artifact.kind}/{quote(artifact.path.name)}" if self.http_origin else None
 
 
-def stay(keep_alive: str) -> float | None:
+def keep_alive_seconds_of(keep_alive: str) -> float | None:
     """Read for how many seconds the caller wants the model to stay; None where it says nothing.
 
     Raises:
@@ -118,54 +118,54 @@ def stay(keep_alive: str) -> float | None:
         raise InvalidInput(f"keep_alive is {keep_alive!r}: {error}.", param="keep_alive") from error
 
 
-async def read_picture(files: Files, address: str, param: str) -> Picture:
+async def read_image(files: ClientFiles, address: str, param: str) -> ImageData:
     """Read and decode a picture; raises `InvalidInput`."""
-    from model_runtime.media.pictures import decode_picture
+    from model_runtime.media.pictures import decode_image
 
     fetched = await files.fetch(address, param=param)
 
-    def read() -> Picture:
-        with _opened(files, address, fetched, param, PICTURE_BYTES) as file:
-            return decode_picture(file.read(), param=param)
+    def read() -> ImageData:
+        with _open_input(files, address, fetched, param, MAX_IMAGE_BYTES) as file:
+            return decode_image(file.read(), param=param)
 
     return await anyio.to_thread.run_sync(read)
 
 
-async def read_sound(files: Files, address: str, param: str) -> Sound:
+async def read_audio(files: ClientFiles, address: str, param: str) -> Audio:
     """Read and decode a recording; raises `InvalidInput`."""
-    from model_runtime.media.audio import decode_sound
+    from model_runtime.media.audio import decode_audio
 
     fetched = await files.fetch(address, param=param)
 
-    def read() -> Sound:
-        with _opened(files, address, fetched, param, SOUND_BYTES) as file:
-            return decode_sound(file, param=param)
+    def read() -> Audio:
+        with _open_input(files, address, fetched, param, MAX_AUDIO_BYTES) as file:
+            return decode_audio(file, param=param)
 
     return await anyio.to_thread.run_sync(read)
 
 
-def _opened(files: Files, address: str, fetched: bytes | None, param: str, limit_bytes: int) -> BinaryIO:
+def _open_input(files: ClientFiles, address: str, fetched: bytes | None, param: str, limit_bytes: int) -> BinaryIO:
     return BytesIO(fetched) if fetched is not None else files.open(address, param=param, limit_bytes=limit_bytes)
 
 
-def told(finished: Finished) -> dict[str, Any]:
+def result_fields(finished: Finished) -> dict[str, Any]:
     """Return the fields every result has about a request that succeeded."""
     warnings = [*finished.result.warnings, *([STARTER_NOTE] if finished.starter else [])]
     return {
         "model": finished.model,
         "starter": finished.starter,
-        "seconds": round(finished.timings.running, 3),
-        "load_seconds": round(finished.timings.loading, 3),
+        "seconds": round(finished.timings.running_seconds, 3),
+        "load_seconds": round(finished.timings.loading_seconds, 3),
         "warnings": warnings,
     }
 
 
-def link(artifact: Artifact) -> Link:
+def result_link(artifact: StoredArtifact) -> ResultLink:
     """Return the artifact as a link for a result."""
-    return Link(artifact.uri, artifact.path.name, artifact.mime_type, artifact.size_bytes)
+    return ResultLink(artifact.uri, artifact.path.name, artifact.mime_type, artifact.size_bytes)
 
 
-def keep_copy(destination: Path | None, fallback: Path, files: Files, data: bytes) -> Path:
+def save_copy(destination: Path | None, fallback: Path, files: ClientFiles, data: bytes) -> Path:
     """Write `data` where the caller wanted it and return the path to tell; `fallback` where it named none.
 
     Raises:
@@ -176,32 +176,32 @@ def keep_copy(destination: Path | None, fallback: Path, files: Files, data: byte
     try:
         files.write(destination, data)
     except OSError as error:
-        raise NotSaved(
+        raise ArtifactNotSaved(
             f"{destination} cannot be written: {error.strerror}. The result is kept as {fallback}."
         ) from error
     return destination
 
 
 def tool(
-    server: MCPServer[Caller],
+    server: MCPServer[ClientConnection],
     *,
     title: str,
-    reads: bool = False,
+    read_only: bool = False,
     idempotent: bool = False,
     meta: dict[str, Any] | None = None,
-) -> Callable[[Tool[P]], Tool[P]]:
+) -> Callable[[ToolFunction[P]], ToolFunction[P]]:
     """Register a tool under its function's name and docstring; what fails as expected becomes a sentence."""
     annotations = ToolAnnotations(
-        read_only_hint=reads, destructive_hint=False, idempotent_hint=idempotent or reads, open_world_hint=False
+        read_only_hint=read_only, destructive_hint=False, idempotent_hint=idempotent or read_only, open_world_hint=False
     )
 
-    def register(function: Tool[P]) -> Tool[P]:
+    def register(function: ToolFunction[P]) -> ToolFunction[P]:
         @functools.wraps(function)
         async def run(*args: P.args, **kwargs: P.kwargs) -> CallToolResult:
             try:
                 return await function(*args, **kwargs)
             except SensesError as error:
-                raise ToolError(sentence(error)) from error
+                raise ToolError(error_text(error)) from error
 
         description = " ".join((function.__doc__ or "").split())
         return server.tool(title=title, description=description, annotations=annotations, meta=meta)(run)
@@ -209,7 +209,7 @@ def tool(
     return register
 
 
-def sentence(error: SensesError) -> str:
+def error_text(error: SensesError) -> str:
     """Say what failed, with the code and, where trying again helps, when."""
     retry = f"; retry after {error.retry_after_seconds:.0f} s" if error.retry_after_seconds is not None else ""
     return f"{error.message} [code: {error.code}{retry}]"

@@ -11,14 +11,14 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
-OBJECT = re.compile(r"\{[^{}]*\}")
-SHOWN = 100
+JSON_OBJECT = re.compile(r"\{[^{}]*\}")
+MAX_DETECTIONS = 100
 
-Extent = tuple[int, int]
+PixelSize = tuple[int, int]
 """Width and height in pixels."""
 
 
-class Box(BaseModel):
+class BoundingBox(BaseModel):
     """Where something is, in pixels of the picture; (x, y) is its upper left corner."""
 
     label: str
@@ -36,39 +36,44 @@ class Point(BaseModel):
     y: int
 
 
-def read_boxes(text: str, seen: Extent, picture: Extent) -> list[Box]:
+def parse_boxes(text: str, processed_size: PixelSize, image_size: PixelSize) -> list[BoundingBox]:
     """Return the boxes an answer names, from pixels as `seen` to pixels of the picture; what is none is left out."""
     boxes = []
-    for found in _objects(text):
-        if (corners := _numbers(found.get("bbox_2d"), 4)) is not None:
-            left, right = sorted(_scaled(corners[::2], seen[0], picture[0]))
-            top, bottom = sorted(_scaled(corners[1::2], seen[1], picture[1]))
+    for detection in _json_objects(text):
+        if (corners := _parse_coordinates(detection.get("bbox_2d"), 4)) is not None:
+            left, right = sorted(_rescale(corners[::2], processed_size[0], image_size[0]))
+            top, bottom = sorted(_rescale(corners[1::2], processed_size[1], image_size[1]))
             if left < right and top < bottom:
-                boxes.append(Box(label=_label(found), x=left, y=top, width=right - left, height=bottom - top))
-    return boxes[:SHOWN]
+                boxes.append(
+                    BoundingBox(label=_label(detection), x=left, y=top, width=right - left, height=bottom - top)
+                )
+    return boxes[:MAX_DETECTIONS]
 
 
-def read_points(text: str, seen: Extent, picture: Extent) -> list[Point]:
+def parse_points(text: str, processed_size: PixelSize, image_size: PixelSize) -> list[Point]:
     """Return the points an answer names, as `read_boxes` does."""
     points = []
-    for found in _objects(text):
-        if (place := _numbers(found.get("point_2d"), 2)) is not None:
-            (x,), (y,) = _scaled(place[:1], seen[0], picture[0]), _scaled(place[1:], seen[1], picture[1])
-            points.append(Point(label=_label(found), x=x, y=y))
-    return points[:SHOWN]
+    for detection in _json_objects(text):
+        if (coordinates := _parse_coordinates(detection.get("point_2d"), 2)) is not None:
+            (x,), (y,) = (
+                _rescale(coordinates[:1], processed_size[0], image_size[0]),
+                _rescale(coordinates[1:], processed_size[1], image_size[1]),
+            )
+            points.append(Point(label=_label(detection), x=x, y=y))
+    return points[:MAX_DETECTIONS]
 
 
-def _objects(text: str) -> Iterator[dict[str, Any]]:
+def _json_objects(text: str) -> Iterator[dict[str, Any]]:
     """Every complete object in the answer, so that one that was cut off loses only its last."""
-    for match in OBJECT.finditer(text):
+    for match in JSON_OBJECT.finditer(text):
         try:
-            found = json.loads(match[0])
+            parsed = json.loads(match[0])
         except ValueError:
             continue
-        yield found
+        yield parsed
 
 
-def _numbers(value: object, count: int) -> list[float] | None:
+def _parse_coordinates(value: object, count: int) -> list[float] | None:
     if not isinstance(value, list) or len(value) != count:
         return None
     if not all(isinstance(number, int | float) and abs(number) < 1e6 for number in value):
@@ -76,9 +81,9 @@ def _numbers(value: object, count: int) -> list[float] | None:
     return [float(number) for number in value]
 
 
-def _scaled(numbers: list[float], seen: int, picture: int) -> list[int]:
-    return [round(min(max(number * picture / seen, 0), picture)) for number in numbers]
+def _rescale(numbers: list[float], from_size: int, to_size: int) -> list[int]:
+    return [round(min(max(number * to_size / from_size, 0), to_size)) for number in numbers]
 
 
-def _label(found: dict[str, Any]) -> str:
-    return str(found.get("label", ""))[:200]
+def _label(detection: dict[str, Any]) -> str:
+    return str(detection.get("label", ""))[:200]

@@ -14,21 +14,21 @@ import anyio
 from anyio.abc import ByteReceiveStream, Process
 from anyio.streams.text import TextReceiveStream
 
-from model_runtime.errors import Failed
+from model_runtime.errors import OperationFailed
 
-COMMAND = (sys.executable, "-P", "-m", "mcp_server.cli.main", "pull", "--json")
-STOP_SECONDS = 3.0
-ERROR_CHARS = 4000
+PULL_COMMAND = (sys.executable, "-P", "-m", "mcp_server.cli.main", "pull", "--json")
+STOP_TIMEOUT_SECONDS = 3.0
+MAX_ERROR_CHARS = 4000
 
 
-class DownloadFailed(Failed):
+class DownloadFailed(OperationFailed):
     """A model could not be downloaded; the message says why and what to do."""
 
     code = "pull_failed"
 
 
 @dataclass(frozen=True, slots=True)
-class Downloaded:
+class PullProgress:
     """Bytes of a model that are on this disk, of all it needs."""
 
     done_bytes: int
@@ -38,53 +38,57 @@ class Downloaded:
 class Downloader(Protocol):
     """How models get onto this disk."""
 
-    async def __call__(self, model: str, report: Callable[[Downloaded], None]) -> None:
+    async def __call__(self, model: str, report: Callable[[PullProgress], None]) -> None:
         """Download a model; cancelling stops it, and what is complete stays. Raises `DownloadFailed`."""
         ...
 
 
-async def download(model: str, report: Callable[[Downloaded], None], *, command: tuple[str, ...] = COMMAND) -> None:
+async def download_in_subprocess(
+    model: str, report: Callable[[PullProgress], None], *, command: tuple[str, ...] = PULL_COMMAND
+) -> None:
     """Run `senses pull` and report how far it is; see `Downloader`."""
-    complaint: list[str] = []
+    stderr_chunks: list[str] = []
     async with await anyio.open_process([*command, model]) as process:
         try:
             async with anyio.create_task_group() as tasks:
-                tasks.start_soon(_collect, _piped(process.stderr), complaint.append)
-                async for line in _lines(_piped(process.stdout)):
-                    report(Downloaded(**json.loads(line)))
+                tasks.start_soon(_collect_text, _require_pipe(process.stderr), stderr_chunks.append)
+                async for line in _lines(_require_pipe(process.stdout)):
+                    report(PullProgress(**json.loads(line)))
             status = await process.wait()
         finally:
-            await _end(process)
+            await _stop_process(process)
     if status:
-        raise DownloadFailed("".join(complaint).strip()[-ERROR_CHARS:] or f"The download ended with status {status}.")
+        raise DownloadFailed(
+            "".join(stderr_chunks).strip()[-MAX_ERROR_CHARS:] or f"The download ended with status {status}."
+        )
 
 
-def _piped(stream: ByteReceiveStream | None) -> ByteReceiveStream:
+def _require_pipe(stream: ByteReceiveStream | None) -> ByteReceiveStream:
     if stream is None:
         raise TypeError("the process was started without pipes")
     return stream
 
 
 async def _lines(stream: ByteReceiveStream) -> AsyncGenerator[str]:
-    rest = ""
+    incomplete = ""
     async for text in TextReceiveStream(stream):
-        *lines, rest = (rest + text).split("\n")
+        *lines, incomplete = (incomplete + text).split("\n")
         for line in lines:
             yield line
 
 
-async def _collect(stream: ByteReceiveStream, keep: Callable[[str], None]) -> None:
+async def _collect_text(stream: ByteReceiveStream, append: Callable[[str], None]) -> None:
     async for text in TextReceiveStream(stream, errors="replace"):
-        keep(text)
+        append(text)
 
 
-async def _end(process: Process) -> None:
+async def _stop_process(process: Process) -> None:
     """Stop the process if it still runs: kindly, so that it tidies up, then for certain."""
     if process.returncode is not None:
         return
     process.terminate()
     with anyio.CancelScope(shield=True):
-        with anyio.move_on_after(STOP_SECONDS):
+        with anyio.move_on_after(STOP_TIMEOUT_SECONDS):
             await process.wait()
             return
         process.kill()

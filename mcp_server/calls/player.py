@@ -10,34 +10,34 @@ from anyio.abc import TaskGroup
 
 logger = logging.getLogger(__name__)
 
-PROGRAMS = (("afplay",), ("pw-play",), ("paplay",), ("aplay", "-q"))
+PLAYER_COMMANDS = (("afplay",), ("pw-play",), ("paplay",), ("aplay", "-q"))
 """macOS, PipeWire, PulseAudio, ALSA."""
 
 
-class Player:
+class AudioPlayer:
     """Plays WAV files in the order they come, in `tasks`."""
 
-    def __init__(self, tasks: TaskGroup, programs: tuple[tuple[str, ...], ...] = PROGRAMS) -> None:
-        self._tasks = tasks
-        self._programs = programs
+    def __init__(self, task_group: TaskGroup, commands: tuple[tuple[str, ...], ...] = PLAYER_COMMANDS) -> None:
+        self._task_group = task_group
+        self._commands = commands
         self._lock = anyio.Lock()
 
     def play(self, path: Path) -> bool:
         """Start to play a file once those before it ended; False where no program can."""
-        command = next((program for program in self._programs if shutil.which(program[0])), None)
+        command = next((program for program in self._commands if shutil.which(program[0])), None)
         if command is None:
             return False
-        self._tasks.start_soon(self._play, [*command, str(path)])
+        self._task_group.start_soon(self._play, [*command, str(path)])
         return True
 
     async def _play(self, command: list[str]) -> None:
         async with self._lock:
             try:
-                ended = await anyio.run_process(command, check=False, stdout=subprocess.DEVNULL)
+                completed = await anyio.run_process(command, check=False, stdout=subprocess.DEVNULL)
             except OSError as error:
                 logger.warning("%s could not be started: %s", command[0], error)
                 return
-            if ended.returncode:
+            if completed.returncode:
                 logger.warning(
-                    "%s ended with %d: %s", command[0], ended.returncode, ended.stderr.decode(errors="replace")
+                    "%s ended with %d: %s", command[0], completed.returncode, completed.stderr.decode(errors="replace")
                 )

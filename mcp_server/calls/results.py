@@ -14,25 +14,25 @@ from typing import Any, Literal
 from mcp_types import AudioContent, CallToolResult, ContentBlock, ImageContent, ResourceLink, TextContent
 from pydantic import BaseModel, ConfigDict, Field
 
-from mcp_server.calls.detections import Box, Point
+from mcp_server.calls.detections import BoundingBox, Point
 
-RESULT_BYTES = 700_000
+MAX_RESULT_BYTES = 700_000
 """Of the whole result as JSON: Claude Desktop refuses one of 1 MiB."""
-TEXT_TOKENS = 16_000
+MAX_TEXT_TOKENS = 16_000
 """Of text the model reads: Claude Code warns at 10 000 and refuses 25 000."""
 BYTES_PER_TOKEN = 3
 """English has about 4 UTF-8 bytes a token, Korean and Japanese about 3."""
-PREVIEW_SIDE = 768
+PREVIEW_SIDE_PX = 768
 """Pixels of the longer side for one picture; two to four get less each."""
-PREVIEW_SIDE_OF_MANY = 512
-FULL_SIDE = 4096
-WARNINGS = 8
+MULTI_PREVIEW_SIDE_PX = 512
+FULL_PREVIEW_SIDE_PX = 4096
+MAX_WARNINGS = 8
 
-Shrink = Callable[[bytes, int, int], tuple[bytes, int, int]]
+MakePreview = Callable[[bytes, int, int], tuple[bytes, int, int]]
 """shrink(png, max_side, max_bytes): a JPEG at most that wide and high, no bigger than that where it can be, its size."""
 
 
-class Answered(BaseModel):
+class ToolResult(BaseModel):
     """What every result tells."""
 
     status: Literal["done", "running"] = Field(default="done", description='"running": call get_job with job_id')
@@ -46,27 +46,27 @@ class Answered(BaseModel):
     warnings: list[str] = []
 
 
-class Size(BaseModel):
+class ImageSize(BaseModel):
     """Pixels."""
 
     width: int
     height: int
 
 
-class Described(Answered):
+class DescribeResult(ToolResult):
     """What was seen."""
 
     text: str | None = None
     task: str | None = None
-    image: Size | None = None
-    boxes: list[Box] | None = None
+    image: ImageSize | None = None
+    boxes: list[BoundingBox] | None = None
     points: list[Point] | None = None
     truncated: bool = False
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
 
 
-class Picture(Size):
+class SavedImage(ImageSize):
     """One generated picture."""
 
     path: str
@@ -76,16 +76,16 @@ class Picture(Size):
     size_bytes: int
 
 
-class Generated(Answered):
+class GenerateResult(ToolResult):
     """What was drawn."""
 
-    images: list[Picture] = []
+    images: list[SavedImage] = []
     prompt: str | None = None
     steps: int | None = None
     preview_downscaled: bool = False
 
 
-class SegmentOut(BaseModel):
+class SegmentResult(BaseModel):
     """A stretch of a transcript, in seconds from the start."""
 
     start: float
@@ -94,7 +94,7 @@ class SegmentOut(BaseModel):
     words: list[tuple[float, float, str]] | None = None
 
 
-class Transcribed(Answered):
+class TranscribeResult(ToolResult):
     """What was heard."""
 
     text: str | None = None
@@ -102,13 +102,13 @@ class Transcribed(Answered):
     language: str | None = None
     duration: float | None = None
     realtime_factor: float | None = Field(default=None, description="seconds of work for a second of sound")
-    segments: list[SegmentOut] | None = None
+    segments: list[SegmentResult] | None = None
     path: str | None = None
     uri: str | None = None
     url: str | None = None
 
 
-class Spoken(Answered):
+class SpeakResult(ToolResult):
     """What was said."""
 
     path: str | None = None
@@ -121,7 +121,7 @@ class Spoken(Answered):
     playing: bool = False
 
 
-class Saved(BaseModel):
+class SaveResult(BaseModel):
     """What was put into the project."""
 
     status: Literal["done"] = "done"
@@ -133,14 +133,14 @@ class Saved(BaseModel):
     quality: int | None = Field(default=None, description="1..100, of JPEG and WebP")
 
 
-class Report(BaseModel):
+class FreeFormResult(BaseModel):
     """Facts of any kind, for tools that publish no schema."""
 
     model_config = ConfigDict(extra="allow")
 
 
 @dataclass(frozen=True, slots=True)
-class Link:
+class ResultLink:
     """A kept result as a resource link."""
 
     uri: str
@@ -149,12 +149,12 @@ class Link:
     size_bytes: int
 
 
-def answer(
+def build_result(
     result: BaseModel,
     *,
-    links: Sequence[Link] = (),
+    links: Sequence[ResultLink] = (),
     pngs: Sequence[bytes] = (),
-    shrink: Shrink | None = None,
+    make_preview: MakePreview | None = None,
     full: bool = False,
     wav: bytes = b"",
 ) -> CallToolResult:
@@ -164,49 +164,53 @@ def answer(
 
     `full` asks for previews in the pictures' own size, which are given as far as the budget allows.
     """
-    data = _trim_warnings(result.model_dump(mode="json", exclude_none=True))
+    data = _limit_warnings(result.model_dump(mode="json", exclude_none=True))
     data = _fit_text(data | {"preview_downscaled": False} if full else data)
-    blocks = [_link(link) for link in links]
-    if wav and _size(_result(data, [*blocks, _sound(wav)])) <= RESULT_BYTES:
-        blocks.append(_sound(wav))
+    blocks = [_link_block(link) for link in links]
+    if wav and _size_bytes(_call_tool_result(data, [*blocks, _audio_block(wav)])) <= MAX_RESULT_BYTES:
+        blocks.append(_audio_block(wav))
     previews: list[ContentBlock] = []
-    if shrink and pngs:
-        room = RESULT_BYTES - _size(_result(data, blocks)) - 2_000
-        previews, downscaled = _previews(pngs, shrink, room, full=full)
+    if make_preview and pngs:
+        budget_bytes = MAX_RESULT_BYTES - _size_bytes(_call_tool_result(data, blocks)) - 2_000
+        previews, downscaled = _previews(pngs, make_preview, budget_bytes, full=full)
         if full and downscaled:
             data["preview_downscaled"] = True
-    return _result(data, [*previews, *blocks])
+    return _call_tool_result(data, [*previews, *blocks])
 
 
-def tokens(text: str) -> int:
+def estimate_tokens(text: str) -> int:
     """Estimate how many tokens a model reads in `text`; on the high side."""
     return -(-len(text.encode("utf-8", "replace")) // BYTES_PER_TOKEN)
 
 
-def _result(data: dict[str, Any], blocks: Sequence[ContentBlock]) -> CallToolResult:
-    return CallToolResult(content=[TextContent(text=_json(data)), *blocks], structured_content=data)
+def _call_tool_result(data: dict[str, Any], blocks: Sequence[ContentBlock]) -> CallToolResult:
+    return CallToolResult(content=[TextContent(text=_compact_json(data)), *blocks], structured_content=data)
 
 
-def _link(link: Link) -> ContentBlock:
+def _link_block(link: ResultLink) -> ContentBlock:
     return ResourceLink(name=link.name, uri=link.uri, mime_type=link.mime_type, size=link.size_bytes)
 
 
-def _size(result: CallToolResult) -> int:
+def _size_bytes(result: CallToolResult) -> int:
     return len(result.model_dump_json(by_alias=True, exclude_none=True).encode())
 
 
-def _json(data: dict[str, Any]) -> str:
+def _compact_json(data: dict[str, Any]) -> str:
     return json.dumps(data, ensure_ascii=False, separators=(",", ":"))
 
 
-def _previews(pngs: Sequence[bytes], shrink: Shrink, room: int, *, full: bool) -> tuple[list[ContentBlock], bool]:
+def _previews(
+    pngs: Sequence[bytes], make_preview: MakePreview, budget_bytes: int, *, full: bool
+) -> tuple[list[ContentBlock], bool]:
     """Return a preview of each picture that fits its share of `room`, and whether any is smaller than was asked."""
-    share = room // len(pngs) // 4 * 3 - 300  # base64 makes four bytes of three
-    side = FULL_SIDE if full else PREVIEW_SIDE if len(pngs) == 1 else PREVIEW_SIDE_OF_MANY
-    shrunk = [shrink(png, side, share) for png in pngs]
-    smaller = any((width, height) != _png_size(png) for png, (_, width, height) in zip(pngs, shrunk, strict=True))
-    fitting = [jpeg for jpeg, _, _ in shrunk if len(jpeg) <= share]
-    return [_image(jpeg) for jpeg in fitting], smaller or len(fitting) < len(pngs)
+    bytes_each = budget_bytes // len(pngs) // 4 * 3 - 300  # base64 makes four bytes of three
+    side_px = FULL_PREVIEW_SIDE_PX if full else PREVIEW_SIDE_PX if len(pngs) == 1 else MULTI_PREVIEW_SIDE_PX
+    previews = [make_preview(png, side_px, bytes_each) for png in pngs]
+    any_downscaled = any(
+        (width, height) != _png_size(png) for png, (_, width, height) in zip(pngs, previews, strict=True)
+    )
+    fitting = [jpeg for jpeg, _, _ in previews if len(jpeg) <= bytes_each]
+    return [_image_block(jpeg) for jpeg in fitting], any_downscaled or len(fitting) < len(pngs)
 
 
 def _png_size(png: bytes) -> tuple[int, int]:
@@ -214,19 +218,19 @@ def _png_size(png: bytes) -> tuple[int, int]:
     return int.from_bytes(png[16:20]), int.from_bytes(png[20:24])
 
 
-def _image(jpeg: bytes) -> ContentBlock:
+def _image_block(jpeg: bytes) -> ContentBlock:
     return ImageContent(data=base64.b64encode(jpeg).decode("ascii"), mime_type="image/jpeg")
 
 
-def _sound(wav: bytes) -> ContentBlock:
+def _audio_block(wav: bytes) -> ContentBlock:
     return AudioContent(data=base64.b64encode(wav).decode("ascii"), mime_type="audio/wav")
 
 
-def _trim_warnings(data: dict[str, Any]) -> dict[str, Any]:
+def _limit_warnings(data: dict[str, Any]) -> dict[str, Any]:
     if not data.get("warnings"):
         return {key: value for key, value in data.items() if key != "warnings"}
-    kept = [warning if len(warning) <= 300 else warning[:299] + "…" for warning in data["warnings"][:WARNINGS]]
-    return data | {"warnings": kept}
+    warnings = [warning if len(warning) <= 300 else warning[:299] + "…" for warning in data["warnings"][:MAX_WARNINGS]]
+    return data | {"warnings": warnings}
 
 
 def _fit_text(data: dict[str, Any]) -> dict[str, Any]:
@@ -241,28 +245,28 @@ def _fit_text(data: dict[str, Any]) -> dict[str, Any]:
         data = {key: value for key, value in data.items() if key != "segments"}
         if _fits(data):
             return data
-    return _cut_strings(data | {"truncated": True} if "text" in data else data)
+    return _truncate_to_fit(data | {"truncated": True} if "text" in data else data)
 
 
-def _cut_strings(data: dict[str, Any]) -> dict[str, Any]:
+def _truncate_to_fit(data: dict[str, Any]) -> dict[str, Any]:
     """Cut every string to the longest common length with which the whole fits."""
-    low, high = 0, TEXT_TOKENS * BYTES_PER_TOKEN
-    while low < high:
-        middle = (low + high + 1) // 2
-        low, high = (middle, high) if _fits(_cut(data, middle)) else (low, middle - 1)
-    cut: dict[str, Any] = _cut(data, low)
-    return cut
+    shortest, longest = 0, MAX_TEXT_TOKENS * BYTES_PER_TOKEN
+    while shortest < longest:
+        middle = (shortest + longest + 1) // 2
+        shortest, longest = (middle, longest) if _fits(_truncate_strings(data, middle)) else (shortest, middle - 1)
+    shortened: dict[str, Any] = _truncate_strings(data, shortest)
+    return shortened
 
 
-def _cut(value: Any, chars: int) -> Any:
+def _truncate_strings(value: Any, chars: int) -> Any:
     if isinstance(value, str):
         return value if len(value) <= chars else value[:chars] + "…"
     if isinstance(value, dict):
-        return {key: _cut(item, chars) for key, item in value.items()}
+        return {key: _truncate_strings(item, chars) for key, item in value.items()}
     if isinstance(value, list):
-        return [_cut(item, chars) for item in value]
+        return [_truncate_strings(item, chars) for item in value]
     return value
 
 
 def _fits(data: dict[str, Any]) -> bool:
-    return tokens(_json(data)) <= TEXT_TOKENS
+    return estimate_tokens(_compact_json(data)) <= MAX_TEXT_TOKENS

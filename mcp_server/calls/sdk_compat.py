@@ -24,18 +24,18 @@ from mcp_types import (
     jsonrpc_message_adapter,
 )
 
-Incoming = SessionMessage | Exception
+IncomingMessage = SessionMessage | Exception
 
-LISTEN_SECONDS = 5.0
+NOTIFY_TIMEOUT_SECONDS = 5.0
 """How long a subscriber may take to read what it asked for."""
 
 
-def leave_logging_alone() -> None:
+def disable_sdk_logging() -> None:
     """Keep servers from setting up the log, which is the daemon's, and from importing rich for it, which takes 3 MB."""
     mcpserver.configure_logging = lambda level="INFO": None  # type: ignore[attr-defined]
 
 
-def close_schemas(server: MCPServer[Any]) -> None:
+def forbid_extra_arguments(server: MCPServer[Any]) -> None:
     """Make every registered tool refuse an argument it does not have instead of ignoring it.
 
     The titles that pydantic gives its fields go: they repeat the names, at a third of the schemas' tokens.
@@ -46,8 +46,8 @@ def close_schemas(server: MCPServer[Any]) -> None:
         arguments.model_rebuild(force=True)
         tool.parameters["additionalProperties"] = False
         tool.parameters.pop("title", None)
-        for facts in tool.parameters["properties"].values():
-            facts.pop("title", None)
+        for schema in tool.parameters["properties"].values():
+            schema.pop("title", None)
 
 
 def tool_names(server: MCPServer[Any]) -> list[str]:
@@ -67,7 +67,7 @@ def client_name(ctx: Context[Any, Any]) -> str:
     return params.client_info.name if params else ""
 
 
-class LegacySubscribers:
+class LegacySubscriptions:
     """Who asked for updates of a resource by `resources/subscribe`, the way of revisions up to 2025-11-25.
 
     The SDK serves the newer `subscriptions/listen` itself but leaves this one to the server.
@@ -75,32 +75,35 @@ class LegacySubscribers:
 
     def __init__(self, server: MCPServer[Any]) -> None:
         self._sessions: dict[str, dict[int, ServerSession]] = {}
-        low = server._lowlevel_server
-        low.add_request_handler("resources/subscribe", SubscribeRequestParams, self._subscribe)
-        low.add_request_handler("resources/unsubscribe", UnsubscribeRequestParams, self._unsubscribe)
+        lowlevel_server = server._lowlevel_server
+        lowlevel_server.add_request_handler("resources/subscribe", SubscribeRequestParams, self._subscribe)
+        lowlevel_server.add_request_handler("resources/unsubscribe", UnsubscribeRequestParams, self._unsubscribe)
 
-    async def tell(self, uri: str) -> None:
+    async def notify(self, uri: str) -> None:
         """Tell every subscriber that the resource changed; one that does not listen any more is no longer told."""
-        async with anyio.create_task_group() as tasks:
-            for name, session in list(self._sessions.get(uri, {}).items()):
-                tasks.start_soon(self._tell, uri, name, session)
+        async with anyio.create_task_group() as task_group:
+            for connection_id, session in list(self._sessions.get(uri, {}).items()):
+                task_group.start_soon(self._notify_session, uri, connection_id, session)
 
-    def count(self, uri: str) -> int:
+    def subscriber_count(self, uri: str) -> int:
         """Return how many connections follow the resource."""
         return len(self._sessions.get(uri, {}))
 
-    async def _tell(self, uri: str, name: int, session: ServerSession) -> None:
-        with anyio.move_on_after(LISTEN_SECONDS), suppress(anyio.BrokenResourceError, anyio.ClosedResourceError):
+    async def _notify_session(self, uri: str, connection_id: int, session: ServerSession) -> None:
+        with (
+            anyio.move_on_after(NOTIFY_TIMEOUT_SECONDS),
+            suppress(anyio.BrokenResourceError, anyio.ClosedResourceError),
+        ):
             await session.send_resource_updated(uri)
             return
-        self._sessions[uri].pop(name, None)
+        self._sessions[uri].pop(connection_id, None)
 
     async def _subscribe(self, ctx: ServerRequestContext[Any, Any], params: SubscribeRequestParams) -> EmptyResult:
         uri, connection = str(params.uri), ctx.session._connection
-        followers = self._sessions.setdefault(uri, {})
-        if id(connection) not in followers:
-            connection.exit_stack.callback(followers.pop, id(connection), None)
-        followers[id(connection)] = ctx.session
+        sessions = self._sessions.setdefault(uri, {})
+        if id(connection) not in sessions:
+            connection.exit_stack.callback(sessions.pop, id(connection), None)
+        sessions[id(connection)] = ctx.session
         return EmptyResult()
 
     async def _unsubscribe(self, ctx: ServerRequestContext[Any, Any], params: UnsubscribeRequestParams) -> EmptyResult:
@@ -109,31 +112,35 @@ class LegacySubscribers:
 
 
 def message_streams() -> tuple[
-    ContextSendStream[Incoming],
-    ContextReceiveStream[Incoming],
+    ContextSendStream[IncomingMessage],
+    ContextReceiveStream[IncomingMessage],
     ContextSendStream[SessionMessage],
     ContextReceiveStream[SessionMessage],
 ]:
     """Make the two pairs of streams between a transport and the server: (to, its end) and (its end, from)."""
-    to_server, server_reads = create_context_streams[Incoming](0)
-    server_writes, from_server = create_context_streams[SessionMessage](0)
-    return to_server, server_reads, server_writes, from_server
+    to_server, read_stream = create_context_streams[IncomingMessage](0)
+    write_stream, from_server = create_context_streams[SessionMessage](0)
+    return to_server, read_stream, write_stream, from_server
 
 
 async def serve_messages(
     server: MCPServer[Any],
-    reads: ContextReceiveStream[Incoming],
-    writes: ContextSendStream[SessionMessage],
-    state: object,
+    read_stream: ContextReceiveStream[IncomingMessage],
+    write_stream: ContextSendStream[SessionMessage],
+    lifespan_state: object,
 ) -> None:
     """Serve one connection in the era it opens with; tools find `state` as their lifespan context."""
-    low = server._lowlevel_server
+    lowlevel_server = server._lowlevel_server
     await serve_dual_era_loop(
-        low, reads, writes, lifespan_state=state, init_options=low.create_initialization_options()
+        lowlevel_server,
+        read_stream,
+        write_stream,
+        lifespan_state=lifespan_state,
+        init_options=lowlevel_server.create_initialization_options(),
     )
 
 
-def parse_message(line: bytes) -> Incoming:
+def parse_message(line: bytes) -> IncomingMessage:
     """Read one line of JSON-RPC; what cannot be read comes back as the exception."""
     try:
         return SessionMessage(jsonrpc_message_adapter.validate_json(line, by_name=False))

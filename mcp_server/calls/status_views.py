@@ -3,14 +3,14 @@
 from collections.abc import Iterable
 from typing import Any, Literal
 
-from mcp_server.calls.context import Desk
-from mcp_server.calls.jobs import Job
+from mcp_server.calls.context import AppContext
+from mcp_server.calls.jobs import ToolJob
 from model_runtime.status import ModelState, ModelStatus, Status
 
 
 def models(status: Status) -> list[dict[str, Any]]:
     """Every model: what it does, whether it is here, what it is doing now."""
-    return [_model(model) for model in status.models]
+    return [_model_view(model) for model in status.models]
 
 
 def voices(status: Status) -> dict[str, dict[str, list[str]]]:
@@ -22,7 +22,7 @@ def voices(status: Status) -> dict[str, dict[str, list[str]]]:
     }
 
 
-def jobs(status: Status, handles: Iterable[Job]) -> dict[str, Any]:
+def jobs(status: Status, tool_jobs: Iterable[ToolJob]) -> dict[str, Any]:
     """What waits or runs in the runtime, and the tool calls that can be asked for by their job_id."""
     requests = [
         {
@@ -40,8 +40,8 @@ def jobs(status: Status, handles: Iterable[Job]) -> dict[str, Any]:
         for job in status.jobs
     ]
     calls = [
-        {"job_id": job.id, "tool": job.tool, "client": job.client, "state": job.state, "progress": job.meter.message}
-        for job in handles
+        {"job_id": job.id, "tool": job.tool, "client": job.client, "state": job.state, "progress": job.progress.message}
+        for job in tool_jobs
     ]
     return {"requests": requests, "calls": calls}
 
@@ -49,53 +49,53 @@ def jobs(status: Status, handles: Iterable[Job]) -> dict[str, Any]:
 def memory(status: Status) -> dict[str, float]:
     """The budget and what is used of it, in gigabytes."""
     return {
-        "budget_gb": _gb(status.memory.budget_bytes),
-        "charged_gb": _gb(status.memory.charged_bytes),
-        "used_gb": _gb(status.memory.footprint_bytes),
-        "available_gb": _gb(status.memory.available_bytes),
+        "budget_gb": _gigabytes(status.memory.budget_bytes),
+        "charged_gb": _gigabytes(status.memory.charged_bytes),
+        "used_gb": _gigabytes(status.memory.footprint_bytes),
+        "available_gb": _gigabytes(status.memory.available_bytes),
         "daemon_mb": round(status.memory.daemon_bytes / 1e6),
     }
 
 
-def _model(model: ModelStatus) -> dict[str, Any]:
-    facts: dict[str, Any] = {
+def _model_view(model: ModelStatus) -> dict[str, Any]:
+    fields: dict[str, Any] = {
         "name": model.name,
         "task": str(model.task),
         "description": model.description,
         "state": str(model.state),
         "downloaded": model.present,
-        "size_gb": _gb(model.weights_bytes),
+        "size_gb": _gigabytes(model.weights_bytes),
     }
-    if not model.present:
-        facts["get_it"] = f"senses pull {model.name}"
+    if not model.present and not model.error:
+        fields["get_it"] = f"senses pull {model.name}"
     if model.state is not ModelState.ABSENT:
-        facts |= {"memory_gb": _gb(model.charged_bytes), "active": model.active, "queued": model.queued}
+        fields |= {"memory_gb": _gigabytes(model.charged_bytes), "active": model.active, "queued": model.queued}
     if model.load_fraction is not None:
-        facts["loading"] = f"{model.load_fraction:.0%}"
+        fields["loading"] = f"{model.load_fraction:.0%}"
     if model.unloads_in_seconds is not None:
-        facts["unloads_in_seconds"] = round(model.unloads_in_seconds)
+        fields["unloads_in_seconds"] = round(model.unloads_in_seconds)
     flags = {"starter": model.starter, "default": model.default, "pinned": model.pinned}
     if model.abilities:
-        facts["also"] = list(model.abilities)
-    return facts | {name: True for name, on in flags.items() if on} | ({"error": model.error} if model.error else {})
+        fields["also"] = list(model.abilities)
+    return fields | {name: True for name, on in flags.items() if on} | ({"error": model.error} if model.error else {})
 
 
-def _gb(size_bytes: int) -> float:
+def _gigabytes(size_bytes: int) -> float:
     return round(size_bytes / 1e9, 3)
 
 
 Section = Literal["all", "models", "voices", "jobs", "memory"]
 
 
-def status_of(desk: Desk, section: Section) -> dict[str, Any]:
+def read_status(app: AppContext, section: Section) -> dict[str, Any]:
     """Return one section of the status, or all of them."""
-    status = desk.service.status()
+    status = app.service.status()
     sections: dict[str, Any] = {
         "models": models(status),
         "voices": voices(status),
-        "jobs": jobs(status, desk.jobs.all()),
+        "jobs": jobs(status, app.jobs.all()),
         "memory": memory(status),
     }
     if section != "all":
         return {section: sections[section]}
-    return {"version": status.version, "page": desk.address or None, **sections}
+    return {"version": status.version, "page": app.http_origin or None, **sections}

@@ -3,11 +3,11 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from mcp_server.client_setup.snippets import Commands, clients
+from mcp_server.client_setup.snippets import InstalledCommands, client_snippets
 from mcp_server.launcher.paths import VERSION
 from model_runtime.settings import Settings
 
-CURLS = (
+EXAMPLE_COMMANDS = (
     (
         "look",
         """curl -s {url}/v1/chat/completions -H 'content-type: application/json' -d '{{"model":"auto","messages":[{{"role":"user","content":[{{"type":"text","text":"What is this?"}},{{"type":"image_url","image_url":{{"url":"data:image/png;base64,'$(base64 < picture.png | tr -d '\\n')'"}}}}]}}]}}'""",
@@ -25,7 +25,7 @@ CURLS = (
 
 
 @dataclass(frozen=True, slots=True)
-class ModelLine:
+class ModelRow:
     """One model as the list shows it."""
 
     name: str
@@ -35,30 +35,35 @@ class ModelLine:
     size_bytes: int
     default: bool
     starter: bool
+    broken_reason: str = ""
 
 
-def welcome(url: str, settings: Settings, commands: Commands, models: Sequence[ModelLine], *, apple_gpu: bool) -> str:
+def banner(
+    url: str, settings: Settings, commands: InstalledCommands, models: Sequence[ModelRow], *, apple_gpu: bool
+) -> str:
     """Return the whole text."""
-    places = (
+    addresses = (
         ("Status page", url),
         ("OpenAI's API", f"{url}/v1"),
         ("MCP over HTTP", f"{url}/mcp"),
-        *folder_rows(settings),
+        *instance_folder_rows(settings),
     )
-    key = f' -H "authorization: Bearer {settings.api_key}"' if settings.api_key else ""
-    curls = [(name, line.format(url=url).replace("curl -s", f"curl -s{key}")) for name, line in CURLS]
+    key_header = f' -H "authorization: Bearer {settings.api_key}"' if settings.api_key else ""
+    examples = [
+        (name, line.format(url=url).replace("curl -s", f"curl -s{key_header}")) for name, line in EXAMPLE_COMMANDS
+    ]
     parts = [
         f"Senses {VERSION}",
-        table(places),
-        "Connect a client:\n" + table(clients(commands)),
-        "Try it:\n" + "\n".join(f"  {line}" for _, line in curls),
+        align_columns(addresses),
+        "Connect a client:\n" + align_columns(client_snippets(commands)),
+        "Try it:\n" + "\n".join(f"  {line}" for _, line in examples),
         "Models:\n" + models_table(models),
         starter_note(apple_gpu=apple_gpu),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def folder_rows(settings: Settings) -> tuple[tuple[str, str], ...]:
+def instance_folder_rows(settings: Settings) -> tuple[tuple[str, str], ...]:
     """Return where an instance keeps what people look for."""
     folders = settings.folders
     return (
@@ -68,24 +73,26 @@ def folder_rows(settings: Settings) -> tuple[tuple[str, str], ...]:
     )
 
 
-def models_table(models: Sequence[ModelLine]) -> str:
+def models_table(models: Sequence[ModelRow]) -> str:
     """Return one line a model: what it is for, its size, whether it is here."""
-    return table(
+    return align_columns(
         (
             model.name + ("*" if model.default else ""),
             model.task,
-            size(model.size_bytes),
-            presence(model),
-            model.description,
+            format_bytes(model.size_bytes),
+            availability(model),
+            model.broken_reason or model.description,
         )
         for model in models
     )
 
 
-def presence(model: ModelLine) -> str:
+def availability(model: ModelRow) -> str:
     """Say where a model is, or how to get it."""
     if model.present:
         return "built in" if model.starter else "here"
+    if model.broken_reason:
+        return "broken"
     return "not in this build" if model.starter else f"senses pull {model.name}"
 
 
@@ -99,16 +106,16 @@ def starter_note(*, apple_gpu: bool) -> str:
     )
 
 
-def size(size_bytes: int) -> str:
+def format_bytes(size_bytes: int) -> str:
     """Write a size for people."""
     return f"{size_bytes / 1e9:.1f} GB" if size_bytes >= 1e8 else f"{size_bytes / 1e6:.0f} MB"
 
 
-def table(rows: Iterable[Sequence[str]]) -> str:
+def align_columns(rows: Iterable[Sequence[str]]) -> str:
     """Align columns with two blanks in front and between; the last one may be as long as it likes."""
-    lines = [list(row) for row in rows]
-    widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]) - 1)] if lines else []
+    cells = [list(row) for row in rows]
+    widths = [max(len(line[column]) for line in cells) for column in range(len(cells[0]) - 1)] if cells else []
     return "\n".join(
         "  " + "  ".join([*(cell.ljust(width) for cell, width in zip(line, widths, strict=False)), line[-1]])
-        for line in lines
+        for line in cells
     )

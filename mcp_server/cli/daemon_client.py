@@ -9,40 +9,40 @@ from typing import Any
 from urllib.error import URLError
 from urllib.request import Request, urlopen
 
-from mcp_server.cli.banner import folder_rows, size, table
-from mcp_server.daemon.lock import Facts, read_facts
-from mcp_server.launcher.paths import Places
+from mcp_server.cli.banner import align_columns, format_bytes, instance_folder_rows
+from mcp_server.daemon.lock import DaemonInfo, read_daemon_info
+from mcp_server.launcher.paths import InstancePaths
 from model_runtime.errors import SensesError
 from model_runtime.settings import Settings
 
-ANSWER_SECONDS = 5.0
-STOP_SECONDS = 8.0
+REPLY_TIMEOUT_SECONDS = 5.0
+STOP_TIMEOUT_SECONDS = 8.0
 POLL_SECONDS = 0.05
 
 
-class NotRunning(SensesError):
+class DaemonNotRunning(SensesError):
     """No daemon of this instance lives."""
 
     code = "not_running"
 
 
-def running_status(places: Places, settings: Settings) -> str:
+def status_text(paths: InstancePaths, settings: Settings) -> str:
     """Return the status of the running daemon as text.
 
     Raises:
         NotRunning: there is none, or it does not answer.
     """
-    facts = _facts(places)
-    snapshot = fetch(facts.url + "/api/status", settings.api_key)
+    info = _running_daemon(paths)
+    snapshot = fetch_json(info.url + "/api/status", settings.api_key)
     memory = snapshot["memory"]
     rows = [
-        ("Senses", f"{facts.version}, process {facts.pid}, up {_duration(snapshot['uptime_seconds'])}"),
-        ("Page", facts.url),
-        ("Memory", f"{size(memory['charged_bytes'])} of {size(memory['budget_bytes'])}"),
-        *folder_rows(settings),
+        ("Senses", f"{info.version}, process {info.pid}, up {_duration_text(snapshot['uptime_seconds'])}"),
+        ("Page", info.url),
+        ("Memory", f"{format_bytes(memory['charged_bytes'])} of {format_bytes(memory['budget_bytes'])}"),
+        *instance_folder_rows(settings),
     ]
     loaded = [
-        (model["name"], model["state"], size(model["charged_bytes"]), _busy(model))
+        (model["name"], model["state"], format_bytes(model["charged_bytes"]), _activity_text(model))
         for model in snapshot["models"]
         if model["state"] != "absent"
     ]
@@ -52,53 +52,53 @@ def running_status(places: Places, settings: Settings) -> str:
     ]
     return "\n\n".join(
         (
-            table(rows),
-            "In memory:\n" + table(loaded) if loaded else "No model is in memory; each loads when it is used.",
-            "Requests:\n" + table(jobs) if jobs else "Nothing waits or runs.",
+            align_columns(rows),
+            "In memory:\n" + align_columns(loaded) if loaded else "No model is in memory; each loads when it is used.",
+            "Requests:\n" + align_columns(jobs) if jobs else "Nothing waits or runs.",
         )
     )
 
 
-def stop_daemon(places: Places) -> str:
+def stop_daemon(paths: InstancePaths) -> str:
     """Stop the daemon, politely and then not; raises `NotRunning`."""
-    facts = _facts(places)
-    os.kill(facts.pid, signal.SIGTERM)
-    deadline = time.monotonic() + STOP_SECONDS
-    while read_facts(places) is not None:
+    info = _running_daemon(paths)
+    os.kill(info.pid, signal.SIGTERM)
+    deadline = time.monotonic() + STOP_TIMEOUT_SECONDS
+    while read_daemon_info(paths) is not None:
         if time.monotonic() > deadline:
             with suppress(ProcessLookupError):
-                os.kill(facts.pid, signal.SIGKILL)
-            return f"Senses (process {facts.pid}) did not stop within {STOP_SECONDS:.0f} s and was killed."
+                os.kill(info.pid, signal.SIGKILL)
+            return f"Senses (process {info.pid}) did not stop within {STOP_TIMEOUT_SECONDS:.0f} s and was killed."
         time.sleep(POLL_SECONDS)
-    return f"Senses (process {facts.pid}) has stopped."
+    return f"Senses (process {info.pid}) has stopped."
 
 
-def fetch(url: str, api_key: str) -> dict[str, Any]:
+def fetch_json(url: str, api_key: str) -> dict[str, Any]:
     """Get JSON from the daemon; raises `NotRunning` where it does not answer."""
     headers = {"authorization": f"Bearer {api_key}"} if api_key else {}
     try:
-        with urlopen(Request(url, headers=headers), timeout=ANSWER_SECONDS) as answer:  # noqa: S310 - our own address
-            found: dict[str, Any] = json.load(answer)
+        with urlopen(Request(url, headers=headers), timeout=REPLY_TIMEOUT_SECONDS) as response:  # noqa: S310 - our own address
+            document: dict[str, Any] = json.load(response)
     except (URLError, TimeoutError, ValueError) as error:
-        raise NotRunning(f"Senses does not answer at {url}: {error}. `senses stop` ends it.") from error
-    return found
+        raise DaemonNotRunning(f"Senses does not answer at {url}: {error}. `senses stop` ends it.") from error
+    return document
 
 
-def _facts(places: Places) -> Facts:
-    facts = read_facts(places)
-    if facts is None:
-        raise NotRunning("Senses is not running. Clients start it by themselves; `senses serve` runs it here.")
-    return facts
+def _running_daemon(paths: InstancePaths) -> DaemonInfo:
+    info = read_daemon_info(paths)
+    if info is None:
+        raise DaemonNotRunning("Senses is not running. Clients start it by themselves; `senses serve` runs it here.")
+    return info
 
 
-def _busy(model: dict[str, Any]) -> str:
+def _activity_text(model: dict[str, Any]) -> str:
     if model["active"] or model["queued"]:
         return f"{model['active']} running, {model['queued']} waiting"
-    left = model["unloads_in_seconds"]
-    return f"idle, leaves in {_duration(left)}" if left is not None else "idle"
+    idle_seconds_left = model["unloads_in_seconds"]
+    return f"idle, leaves in {_duration_text(idle_seconds_left)}" if idle_seconds_left is not None else "idle"
 
 
-def _duration(seconds: float) -> str:
+def _duration_text(seconds: float) -> str:
     minutes, seconds = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours} h {minutes} min" if hours else f"{minutes} min {seconds} s" if minutes else f"{seconds} s"

@@ -11,85 +11,87 @@ from pathlib import Path
 import anyio
 from mcp import MCPError
 
-from mcp_server.demo.agent import Agent, connected
-from mcp_server.demo.loop import Tour, models_for, travel
-from mcp_server.demo.trip import Sense, Step, Trip
+from mcp_server.demo.agent import DemoClient, connect_through_shim
+from mcp_server.demo.loop import DemoRun, models_for, run_round_trips
+from mcp_server.demo.trip import RoundTrip, Sense, StepResult
 from model_runtime.errors import SensesError
 from model_runtime.settings import Settings
 
-WORDS = "a red circle"
+TEST_SENTENCE = "a red circle"
 SIDE_PX = 128
-VERBS = {Sense.SAID: "speaks", Sense.HEARD: "hears", Sense.DRAWN: "draws", Sense.SEEN: "sees"}
-MADE = {Sense.SAID: "a recording", Sense.DRAWN: "a picture"}
-Say = Callable[[str], None]
+STEP_VERBS = {Sense.SAID: "speaks", Sense.HEARD: "hears", Sense.DRAWN: "draws", Sense.SEEN: "sees"}
+OUTPUT_TEXTS = {Sense.SAID: "a recording", Sense.DRAWN: "a picture"}
+PrintLine = Callable[[str], None]
 
 
-def examine(settings: Settings, say: Say) -> bool:
+def run_checks(settings: Settings, print_line: PrintLine) -> bool:
     """Check the installation through a shim, as a client would, telling each result; return whether all is well."""
-    say(f"Python {platform.python_version()} on {platform.platform()}, {sys.executable}")
+    print_line(f"Python {platform.python_version()} on {platform.platform()}, {sys.executable}")
     for name, folder in (("data", settings.folders.data), ("artifacts", settings.folders.artifacts)):
         parent = next(path for path in (folder, *folder.parents) if path.exists())
-        say(f"{_mark(os.access(parent, os.W_OK))} {name} folder {folder} can be written")
+        print_line(f"{_status_label(os.access(parent, os.W_OK))} {name} folder {folder} can be written")
     try:
-        return anyio.run(_try_starters, say)
+        return anyio.run(_check_starters, print_line)
     except (SensesError, MCPError, OSError, ExceptionGroup) as error:
-        say(f"{_mark(False)} the daemon does not serve: {_reason(error)}. Its log is in {settings.folders.logs}")
+        print_line(
+            f"{_status_label(False)} the daemon does not serve: {_error_reason(error)}. Its log is in {settings.folders.logs}"
+        )
         return False
 
 
-class Findings:
+class DoctorReport:
     """Tells what came of each step, whichever model it was made by."""
 
-    def __init__(self, say: Say) -> None:
-        self._say = say
+    def __init__(self, print_line: PrintLine) -> None:
+        self._print_line = print_line
 
-    def begins(self, trip: Trip, sense: Sense) -> None:
+    def on_start(self, trip: RoundTrip, sense: Sense) -> None:
         """Say nothing yet."""
 
-    def tells(self, message: str) -> None:
+    def on_progress(self, message: str) -> None:
         """Say nothing yet."""
 
-    def ends(self, trip: Trip, step: Step) -> None:
+    def on_end(self, trip: RoundTrip, step: StepResult) -> None:
         """Say whether the step went well, and what it gave."""
-        well = not step.error and (step.sense in MADE or trip.agrees(step.sense))
-        gave = step.error or MADE.get(step.sense, step.text)
-        self._say(f"{_mark(well)} {VERBS[step.sense]} in {step.seconds:.1f} s: {gave}")
+        passed = not step.error and (step.sense in OUTPUT_TEXTS or trip.keeps_meaning(step.sense))
+        outcome = step.error or OUTPUT_TEXTS.get(step.sense, step.text)
+        self._print_line(f"{_status_label(passed)} {STEP_VERBS[step.sense]} in {step.seconds:.1f} s: {outcome}")
 
 
-async def _try_starters(say: Say) -> bool:
+async def _check_starters(print_line: PrintLine) -> bool:
     """Send one sentence through all four starters."""
 
     @asynccontextmanager
-    async def greeted(folder: Path) -> AsyncGenerator[Agent]:
-        async with connected(folder) as agent:
-            say(f"{_mark(True)} the daemon answers (protocol {agent.client.protocol_version})")
-            yield agent
+    async def connect_and_report(folder: Path) -> AsyncGenerator[DemoClient]:
+        async with connect_through_shim(folder) as demo_client:
+            print_line(f"{_status_label(True)} the daemon answers (protocol {demo_client.client.protocol_version})")
+            yield demo_client
 
     with tempfile.TemporaryDirectory(prefix="senses-doctor-") as folder:
         models = models_for(("",) * len(Sense), starters=True)
-        tour = Tour(Path(folder), (WORDS,), models, SIDE_PX)
-        trips = [trip async for trip in travel(tour, Findings(say), greeted)]
+        run = DemoRun(Path(folder), (TEST_SENTENCE,), models, SIDE_PX)
+        trips = [trip async for trip in run_round_trips(run, DoctorReport(print_line), connect_and_report)]
     for trip in trips:
-        say(f"{_mark(trip.is_same)} {told(trip)}")
-    return all(trip.is_same for trip in trips)
+        print_line(f"{_status_label(trip.is_meaning_kept)} {summary_of(trip)}")
+    return all(trip.is_meaning_kept for trip in trips)
 
 
-def told(trip: Trip) -> str:
+def summary_of(trip: RoundTrip) -> str:
     """The whole loop in a sentence, as far as it went."""
-    told = {
+    phrases = {
         Sense.SAID: f'spoke "{trip.sentence}"',
         Sense.HEARD: f'heard "{trip.text(Sense.HEARD)}"',
         Sense.DRAWN: "drew it",
         Sense.SEEN: f'saw "{trip.text(Sense.SEEN)}"',
     }
-    done = [told[step.sense] for step in trip.steps if not step.error]
-    return ", ".join(done) or f'nothing came of "{trip.sentence}"'
+    completed = [phrases[step.sense] for step in trip.steps if not step.error]
+    return ", ".join(completed) or f'nothing came of "{trip.sentence}"'
 
 
-def _reason(error: Exception) -> str:
+def _error_reason(error: Exception) -> str:
     """The words of an error, which the client's task groups wrap."""
-    return _reason(error.exceptions[0]) if isinstance(error, ExceptionGroup) else str(error).rstrip(".")
+    return _error_reason(error.exceptions[0]) if isinstance(error, ExceptionGroup) else str(error).rstrip(".")
 
 
-def _mark(well: bool) -> str:
-    return "ok  " if well else "FAIL"
+def _status_label(passed: bool) -> str:
+    return "ok  " if passed else "FAIL"

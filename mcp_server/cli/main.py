@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Annotated, ParamSpec
 
 import typer
 
-from mcp_server.launcher.paths import VERSION, Places
+from mcp_server.launcher.paths import VERSION, InstancePaths
 from model_runtime.errors import SensesError
 
 if TYPE_CHECKING:
-    from mcp_server.cli.banner import ModelLine
-    from mcp_server.daemon.lock import Facts
+    from mcp_server.cli.banner import ModelRow
+    from mcp_server.daemon.lock import DaemonInfo
     from model_runtime.settings import Settings
 
 P = ParamSpec("P")
@@ -44,7 +44,7 @@ def main() -> None:
     app()
 
 
-def plainly(command: Callable[P, None]) -> Callable[P, None]:
+def handle_errors(command: Callable[P, None]) -> Callable[P, None]:
     """Show an expected failure as its sentence and leave with status 1."""
 
     @wraps(command)
@@ -58,9 +58,9 @@ def plainly(command: Callable[P, None]) -> Callable[P, None]:
     return run
 
 
-def show_version(wanted: bool) -> None:
+def show_version(value: bool) -> None:
     """Print the version and leave."""
-    if wanted:
+    if value:
         typer.echo(f"Senses {VERSION}")
         raise typer.Exit
 
@@ -73,7 +73,7 @@ def common(
 
 
 @app.command()
-@plainly
+@handle_errors
 def serve(
     port: Annotated[int | None, typer.Option(help="HTTP port; 0 takes a free one.", min=0, max=65535)] = None,
     host: Annotated[
@@ -84,66 +84,66 @@ def serve(
     import logging
 
     from mcp_server.daemon import daemon
-    from mcp_server.daemon.lock import AlreadyRunning, read_facts
+    from mcp_server.daemon.lock import AlreadyRunning, read_daemon_info
 
-    settings = settings_with(port, host)
+    settings = load_settings_with(port, host)
     logging.basicConfig(level=logging.INFO, format=daemon.LOG_FORMAT, datefmt="%H:%M:%S", stream=sys.stderr)
     try:
-        daemon.run(settings, auto=False, on_ready=lambda facts: typer.echo(greeting(facts, settings)))
+        daemon.run(settings, auto=False, on_ready=lambda facts: typer.echo(startup_text(facts, settings)))
     except AlreadyRunning:
-        facts = read_facts(Places(os.environ))
-        if facts is None:
+        info = read_daemon_info(InstancePaths(os.environ))
+        if info is None:
             raise
-        typer.echo(greeting(facts, settings))
+        typer.echo(startup_text(info, settings))
         typer.echo("Senses runs already and serves all this (stop it with: senses stop).")
 
 
 @app.command()
-@plainly
+@handle_errors
 def status() -> None:
     """Show what runs, what is in memory and what waits."""
-    from mcp_server.cli.daemon_client import running_status
+    from mcp_server.cli.daemon_client import status_text
 
-    typer.echo(running_status(Places(os.environ), settings_with()))
+    typer.echo(status_text(InstancePaths(os.environ), load_settings_with()))
 
 
 @app.command()
-@plainly
+@handle_errors
 def stop() -> None:
     """Stop the daemon; running work gets two seconds to end."""
     from mcp_server.cli.daemon_client import stop_daemon
 
-    typer.echo(stop_daemon(Places(os.environ)))
+    typer.echo(stop_daemon(InstancePaths(os.environ)))
 
 
 @app.command()
-@plainly
+@handle_errors
 def models() -> None:
     """List the models: what each is for, its size, whether it is on this disk."""
     from mcp_server.cli.banner import models_table, starter_note
     from model_runtime.catalog.catalog import has_apple_gpu
 
-    typer.echo(models_table(model_lines(settings_with())))
+    typer.echo(models_table(model_rows(load_settings_with())))
     typer.echo("\n" + starter_note(apple_gpu=has_apple_gpu()))
 
 
 @app.command()
-@plainly
+@handle_errors
 def pull(
     name: Annotated[str, typer.Argument(help="An alias from `senses models`, or a Hugging Face repository.")],
     as_json: Annotated[bool, typer.Option("--json", help="Report as lines of JSON, for programs.")] = False,
 ) -> None:
     """Download a model's weights; an interrupted download goes on where it stopped."""
-    from mcp_server.cli.pull import pull_for_a_program, pull_model
+    from mcp_server.cli.pull import pull_as_json, pull_model
 
     if as_json:
-        pull_for_a_program(settings_with(), name, typer.echo)
+        pull_as_json(load_settings_with(), name, typer.echo)
     else:
-        pull_model(settings_with(), name, typer.echo)
+        pull_model(load_settings_with(), name, typer.echo)
 
 
 @app.command()
-@plainly
+@handle_errors
 def install(
     client: Annotated[ClientName, typer.Option(help="Which client to set up.")],
     folder: Annotated[list[Path], typer.Option(help="A folder the client may use; may be repeated.")] = [],  # noqa: B006
@@ -154,44 +154,50 @@ def install(
     """Set up an MCP client to use Senses; its other settings stay, and a backup is kept."""
     from mcp_server.client_setup import config_files
 
-    setup = config_files.SETUPS[client]
+    client_config = config_files.CLIENT_CONFIGS[client]
     folders = [str(path.expanduser().absolute()) for path in folder]
-    wanted = config_files.entry(setup, config_files.shim_command(), folders, Path.home())
+    entry = config_files.server_entry(client_config, config_files.shim_command(), folders, Path.home())
     if link:
-        typer.echo(config_files.link(setup, wanted))
+        typer.echo(config_files.install_link(client_config, entry))
         return
-    change = config_files.remove(setup, Path.home()) if undo else config_files.add(setup, Path.home(), wanted)
+    change = (
+        config_files.plan_remove(client_config, Path.home())
+        if undo
+        else config_files.plan_add(client_config, Path.home(), entry)
+    )
     if dry_run:
-        typer.echo(f"# {change.path}\n{change.after}", nl=False)
+        typer.echo(f"# {change.path}\n{change.new_text}", nl=False)
         return
-    if not change.needed:
-        typer.echo(f"{setup.title} is set up that way already ({change.path}).")
+    if not change.is_needed:
+        typer.echo(f"{client_config.title} is set up that way already ({change.path}).")
         return
-    backup = change.make()
-    typer.echo(f"Wrote {change.path}." + (f" The old one is {backup}." if backup else "") + f" {setup.after}")
+    backup = change.write()
+    typer.echo(
+        f"Wrote {change.path}." + (f" The old one is {backup}." if backup else "") + f" {client_config.next_step}"
+    )
 
 
 @app.command()
-@plainly
+@handle_errors
 def trace() -> None:
     """Show how much loading this machine did, by eviction policy, next to the best possible."""
     from mcp_server.cli.trace import hindsight
 
-    typer.echo(hindsight(settings_with()))
+    typer.echo(hindsight(load_settings_with()))
 
 
 @app.command()
-@plainly
+@handle_errors
 def doctor() -> None:
     """Check that everything works, with the built-in models: what it draws it sees, what it says it hears."""
-    from mcp_server.cli.doctor import examine
+    from mcp_server.cli.doctor import run_checks
 
-    if not examine(settings_with(), typer.echo):
+    if not run_checks(load_settings_with(), typer.echo):
         raise typer.Exit(1)
 
 
 @app.command()
-@plainly
+@handle_errors
 def demo(
     folder: Annotated[Path | None, typer.Option(help="A new folder for everything that is made.")] = None,
     sentences: Annotated[int, typer.Option(help="How many of the built-in sentences.", min=1, max=6)] = 6,
@@ -206,18 +212,18 @@ def demo(
     from rich.console import Console
 
     from mcp_server.demo import folder as folders
-    from mcp_server.demo.loop import SENTENCES, Tour, models_for
+    from mcp_server.demo.loop import SENTENCES, DemoRun, models_for
     from mcp_server.demo.show import PAGE, show
 
     models = models_for((say, hear, draw, see), starters=starters)
-    parent = settings_with().folders.artifacts / "demo"
+    parent = load_settings_with().folders.artifacts / "demo"
     place = folders.given_folder(folder) if folder else folders.new_folder(parent)
-    show(Tour(place, SENTENCES[:sentences], models), Console())
+    show(DemoRun(place, SENTENCES[:sentences], models), Console())
     if open_page:
         typer.launch(str(place / PAGE))
 
 
-def settings_with(port: int | None = None, host: str | None = None) -> "Settings":
+def load_settings_with(port: int | None = None, host: str | None = None) -> "Settings":
     """Return the instance's settings with what the command line changes."""
     from model_runtime.settings import load_settings
 
@@ -226,24 +232,24 @@ def settings_with(port: int | None = None, host: str | None = None) -> "Settings
     return replace(settings, **changes)  # type: ignore[arg-type]
 
 
-def greeting(facts: "Facts", settings: "Settings") -> str:
+def startup_text(info: "DaemonInfo", settings: "Settings") -> str:
     """Return what a person reads once Senses serves."""
-    from mcp_server.cli.banner import welcome
-    from mcp_server.client_setup.snippets import installed
+    from mcp_server.cli.banner import banner
+    from mcp_server.client_setup.snippets import installed_commands
     from model_runtime.catalog.catalog import has_apple_gpu
 
-    return welcome(facts.url, settings, installed(settings), model_lines(settings), apple_gpu=has_apple_gpu())
+    return banner(info.url, settings, installed_commands(settings), model_rows(settings), apple_gpu=has_apple_gpu())
 
 
-def model_lines(settings: "Settings") -> list["ModelLine"]:
+def model_rows(settings: "Settings") -> list["ModelRow"]:
     """Return every model as a line of the list."""
-    from mcp_server.cli.banner import ModelLine
-    from model_runtime.catalog.catalog import open_catalog
+    from mcp_server.cli.banner import ModelRow
+    from model_runtime.catalog.catalog import create_catalog
     from model_runtime.hub.cache import HubCache, hub_folder
 
-    catalog = open_catalog(settings, HubCache(hub_folder(os.environ)))
+    catalog = create_catalog(settings, HubCache(hub_folder(os.environ)))
     return [
-        ModelLine(
+        ModelRow(
             model.name,
             str(model.task),
             model.description,
@@ -251,6 +257,7 @@ def model_lines(settings: "Settings") -> list["ModelLine"]:
             catalog.weights_bytes(model),
             catalog.is_default(model),
             model.starter,
+            catalog.broken_reason(model),
         )
         for model in catalog.models()
     ]

@@ -16,57 +16,60 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 
-from mcp_server.cli.banner import size
-from model_runtime.catalog.catalog import ANY_FILES, Catalog, open_catalog
-from model_runtime.catalog.model import Artifact, Model
+from mcp_server.cli.banner import format_bytes
+from model_runtime.catalog.catalog import Catalog, create_catalog
+from model_runtime.catalog.model import DEFAULT_PATTERNS, Model, ModelArtifact
 from model_runtime.errors import Cancelled, UnknownModel
 from model_runtime.hub.cache import HubCache, hub_folder
 from model_runtime.hub.download import pull
-from model_runtime.hub.progress import Pulled, Report
+from model_runtime.hub.progress import DownloadProgress, ProgressCallback
 from model_runtime.requests import Task
 from model_runtime.settings import Settings
 
-REPORT_SECONDS = 0.25
+REPORT_INTERVAL_SECONDS = 0.25
 
 
-def pull_model(settings: Settings, name: str, say: Callable[[str], None]) -> None:
+def pull_model(settings: Settings, name: str, print_line: Callable[[str], None]) -> None:
     """Download what is missing of a model.
 
     Raises:
         UnknownModel: it is neither an alias nor the name of a repository.
+        ModelBroken: it is local, and its folder cannot be used.
         PullFailed: the download cannot start or go on.
         Cancelled: Ctrl-C.
     """
     cache = hub_folder(os.environ)
-    model = find_model(open_catalog(settings, HubCache(cache)), name)
+    catalog = create_catalog(settings, HubCache(cache))
+    model = find_model(catalog, name)
     if model.path:
-        say(f"{model.name} is in {model.path}; there is nothing to download.")
+        catalog.folders(model)
+        print_line(f"{model.name} is in {model.path}; there is nothing to download.")
         return
-    expected = f" ({size(model.download_bytes)})" if model.download_bytes else ""
-    say(f"{model.name}: {', '.join(artifact.repo for artifact in model.artifacts)}{expected} into {cache}")
+    size_text = f" ({format_bytes(model.download_bytes)})" if model.download_bytes else ""
+    print_line(f"{model.name}: {', '.join(artifact.repo for artifact in model.artifacts)}{size_text} into {cache}")
     with progress_bar() as report:
         folders = pull(model, cache, report)
-    say(f"{model.name} is here: {', '.join(str(folder) for folder in folders.values())}")
+    print_line(f"{model.name} is here: {', '.join(str(folder) for folder in folders.values())}")
 
 
-def pull_for_a_program(settings: Settings, name: str, say: Callable[[str], None]) -> None:
+def pull_as_json(settings: Settings, name: str, print_line: Callable[[str], None]) -> None:
     """Download what is missing of a model and say how far it is as one JSON object a line; raises as `pull_model`."""
-    model = find_model(open_catalog(settings, HubCache(hub_folder(os.environ))), name)
-    last = Pulled("", "", 0, 0)
-    told_at = 0.0
+    model = find_model(create_catalog(settings, HubCache(hub_folder(os.environ))), name)
+    latest = DownloadProgress("", "", 0, 0)
+    reported_at = 0.0
 
-    def report(pulled: Pulled) -> None:
-        nonlocal last, told_at
-        last = pulled
-        if time.monotonic() - told_at >= REPORT_SECONDS:
-            told_at = time.monotonic()
-            say(_line(pulled))
+    def report(pulled: DownloadProgress) -> None:
+        nonlocal latest, reported_at
+        latest = pulled
+        if time.monotonic() - reported_at >= REPORT_INTERVAL_SECONDS:
+            reported_at = time.monotonic()
+            print_line(_progress_json(pulled))
 
     pull(model, hub_folder(os.environ), report)
-    say(_line(last))
+    print_line(_progress_json(latest))
 
 
-def _line(pulled: Pulled) -> str:
+def _progress_json(pulled: DownloadProgress) -> str:
     return json.dumps({"done_bytes": pulled.done_bytes, "total_bytes": pulled.total_bytes})
 
 
@@ -77,11 +80,11 @@ def find_model(catalog: Catalog, name: str) -> Model:
         return models[name]
     if name.count("/") != 1 or name.startswith((".", "/", "~")):
         raise UnknownModel(name, models)
-    return Model(name, Task.TEXT, "", "", (Artifact("model", name, "main", ANY_FILES, 0),))
+    return Model(name, Task.TEXT, "", "", (ModelArtifact("model", name, "main", DEFAULT_PATTERNS, 0),))
 
 
 @contextmanager
-def progress_bar() -> Generator[Report]:
+def progress_bar() -> Generator[ProgressCallback]:
     """Draw bytes, speed and time left on a terminal; Ctrl-C keeps what is complete."""
     columns = (
         TextColumn("{task.description}"),
@@ -92,11 +95,11 @@ def progress_bar() -> Generator[Report]:
     )
     try:
         with Progress(*columns) as progress:
-            bar = progress.add_task("…", total=None)
-            yield lambda pulled: _show(progress, bar, pulled)
+            task = progress.add_task("…", total=None)
+            yield lambda pulled: _update_bar(progress, task, pulled)
     except KeyboardInterrupt:
         raise Cancelled("Stopped. Finished files are kept; the same command goes on from there.") from None
 
 
-def _show(progress: Progress, bar: TaskID, pulled: Pulled) -> None:
-    progress.update(bar, description=pulled.file, completed=pulled.done_bytes, total=pulled.total_bytes)
+def _update_bar(progress: Progress, task: TaskID, pulled: DownloadProgress) -> None:
+    progress.update(task, description=pulled.file, completed=pulled.done_bytes, total=pulled.total_bytes)

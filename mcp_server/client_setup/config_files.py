@@ -12,36 +12,36 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from mcp_server.files.artifacts import write_whole
+from mcp_server.files.artifacts import write_atomically
 from model_runtime.errors import SensesError
 
-NAME = "senses"
+SERVER_NAME = "senses"
 MEDIA_FOLDERS = ("Desktop", "Documents", "Downloads", "Pictures", "Music", "Movies")
 """What a desktop app, which has no working folder, may reach unless told otherwise."""
 
 
-class SetupError(SensesError):
+class ClientConfigError(SensesError):
     """A client's configuration cannot be changed; the message says how to do it by hand."""
 
     code = "setup_failed"
 
 
 @dataclass(frozen=True, slots=True)
-class Setup:
+class ClientConfig:
     """One client: its file in a home folder, and the key that holds its servers."""
 
     title: str
-    path: Callable[[Path], Path]
-    key: str
-    typed: bool = False
+    config_path: Callable[[Path], Path]
+    servers_key: str
+    has_type_field: bool = False
     """Whether an entry names its transport."""
-    folders: tuple[str, ...] = ()
-    after: str = "Restart it."
-    link: Callable[[dict[str, Any]], str] | None = None
+    default_folders: tuple[str, ...] = ()
+    next_step: str = "Restart it."
+    install_link: Callable[[dict[str, Any]], str] | None = None
     """The address that makes the client ask its user to add an entry, where it has one."""
 
 
-def _application(home: Path, *parts: str) -> Path:
+def _app_settings_path(home: Path, *parts: str) -> Path:
     """Where a desktop app keeps its settings."""
     support = home / "Library" / "Application Support" if sys.platform == "darwin" else home / ".config"
     return support.joinpath(*parts)
@@ -50,92 +50,94 @@ def _application(home: Path, *parts: str) -> Path:
 def cursor_link(entry: dict[str, Any]) -> str:
     """Return Cursor's address for an entry: it carries the entry's JSON in base64."""
     config = base64.b64encode(json.dumps(entry).encode()).decode()
-    return f"cursor://anysphere.cursor-deeplink/mcp/install?name={NAME}&config={quote(config, safe='')}"
+    return f"cursor://anysphere.cursor-deeplink/mcp/install?name={SERVER_NAME}&config={quote(config, safe='')}"
 
 
 def vscode_link(entry: dict[str, Any]) -> str:
     """Return VS Code's address for an entry: it carries the JSON of the entry with its name."""
-    return "vscode:mcp/install?" + quote(json.dumps({"name": NAME} | entry), safe="")
+    return "vscode:mcp/install?" + quote(json.dumps({"name": SERVER_NAME} | entry), safe="")
 
 
-SETUPS = {
-    "claude-desktop": Setup(
+CLIENT_CONFIGS = {
+    "claude-desktop": ClientConfig(
         "Claude Desktop",
-        lambda home: _application(home, "Claude", "claude_desktop_config.json"),
+        lambda home: _app_settings_path(home, "Claude", "claude_desktop_config.json"),
         "mcpServers",
-        folders=MEDIA_FOLDERS,
-        after="Quit Claude Desktop completely and open it again.",
+        default_folders=MEDIA_FOLDERS,
+        next_step="Quit Claude Desktop completely and open it again.",
     ),
-    "claude-code": Setup("Claude Code", lambda home: home / ".claude.json", "mcpServers", typed=True),
-    "cursor": Setup("Cursor", lambda home: home / ".cursor" / "mcp.json", "mcpServers", link=cursor_link),
-    "vscode": Setup(
+    "claude-code": ClientConfig("Claude Code", lambda home: home / ".claude.json", "mcpServers", has_type_field=True),
+    "cursor": ClientConfig(
+        "Cursor", lambda home: home / ".cursor" / "mcp.json", "mcpServers", install_link=cursor_link
+    ),
+    "vscode": ClientConfig(
         "VS Code",
-        lambda home: _application(home, "Code", "User", "mcp.json"),
+        lambda home: _app_settings_path(home, "Code", "User", "mcp.json"),
         "servers",
-        typed=True,
-        link=vscode_link,
+        has_type_field=True,
+        install_link=vscode_link,
     ),
 }
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class ConfigChange:
     """What a configuration file holds now (None: there is none) and what it shall hold."""
 
     path: Path
-    before: str | None
-    after: str
+    old_text: str | None
+    new_text: str
 
     @property
-    def needed(self) -> bool:
+    def is_needed(self) -> bool:
         """Whether anything changes."""
-        return self.before is None or json.loads(self.before or "{}") != json.loads(self.after)
+        return self.old_text is None or json.loads(self.old_text or "{}") != json.loads(self.new_text)
 
-    def make(self) -> Path | None:
+    def write(self) -> Path | None:
         """Write the file, and the old one next to it; return the backup's path where there is one.
 
         Both may be read by whoever could read the old one: clients keep keys in these files.
         """
         target = self.path.resolve()
         target.parent.mkdir(parents=True, exist_ok=True)
-        if self.before is None:
-            write_whole(target, self.after.encode())
+        if self.old_text is None:
+            write_atomically(target, self.new_text.encode())
             return None
         mode = stat.S_IMODE(target.stat().st_mode)
         backup = target.with_name(target.name + ".before-senses")
-        write_whole(backup, self.before.encode(), mode)
-        write_whole(target, self.after.encode(), mode)
+        write_atomically(backup, self.old_text.encode(), mode)
+        write_atomically(target, self.new_text.encode(), mode)
         return backup
 
 
-def entry(setup: Setup, command: str, folders: Sequence[str], home: Path) -> dict[str, Any]:
+def server_entry(client: ClientConfig, command: str, folders: Sequence[str], home: Path) -> dict[str, Any]:
     """Return what a client's file says about Senses."""
-    opened = list(folders) or [str(home / name) for name in setup.folders if (home / name).is_dir()]
-    kind = {"type": "stdio"} if setup.typed else {}
-    instance = os.environ.get("SENSES_HOME")
-    env = {"env": {"SENSES_HOME": str(Path(instance).expanduser().absolute())}} if instance else {}
-    return kind | {"command": command} | ({"args": opened} if opened else {}) | env
+    allowed_folders = list(folders) or [str(home / name) for name in client.default_folders if (home / name).is_dir()]
+    type_field = {"type": "stdio"} if client.has_type_field else {}
+    senses_home = os.environ.get("SENSES_HOME")
+    env_field = {"env": {"SENSES_HOME": str(Path(senses_home).expanduser().absolute())}} if senses_home else {}
+    return type_field | {"command": command} | ({"args": allowed_folders} if allowed_folders else {}) | env_field
 
 
-def link(setup: Setup, entry: dict[str, Any]) -> str:
+def install_link(client: ClientConfig, entry: dict[str, Any]) -> str:
     """Return the address that adds an entry; raises `SetupError` where the client knows none."""
-    if setup.link is None:
-        raise SetupError(f"{setup.title} takes no links; without --link its file is written.")
-    return setup.link(entry)
+    if client.install_link is None:
+        raise ClientConfigError(f"{client.title} takes no links; without --link its file is written.")
+    return client.install_link(entry)
 
 
-def add(setup: Setup, home: Path, entry: dict[str, Any]) -> Change:
+def plan_add(client: ClientConfig, home: Path, entry: dict[str, Any]) -> ConfigChange:
     """Plan to put Senses into a client's file; the rest of it stays.
 
     Raises:
         SetupError: the file is no JSON object; the message has what to paste.
     """
-    return _edit(setup, home, entry)
+    return _plan_edit(client, home, entry)
 
 
-def remove(setup: Setup, home: Path) -> Change:
+def plan_remove(client: ClientConfig, home: Path) -> ConfigChange:
     """Plan to take Senses out of a client's file; the rest of it stays."""
-    return _edit(setup, home, None)
+    return _plan_edit(client, home, None)
 
 
 def shim_command() -> str:
@@ -144,10 +146,10 @@ def shim_command() -> str:
     Raises:
         SetupError: it is not installed next to this Python nor on the PATH.
     """
-    beside = Path(sys.executable).parent / "senses-mcp"
-    found = str(beside) if beside.exists() else shutil.which("senses-mcp")
+    sibling = Path(sys.executable).parent / "senses-mcp"
+    found = str(sibling) if sibling.exists() else shutil.which("senses-mcp")
     if found is None:
-        raise SetupError(
+        raise ClientConfigError(
             f"senses-mcp is not next to {sys.executable} nor on the PATH. Install Senses again: make setup."
         )
     return found
@@ -155,26 +157,30 @@ def shim_command() -> str:
 
 def senses_command() -> str:
     """Return how to call this installation's `senses`: by name where the PATH finds the same one."""
-    beside = Path(sys.executable).parent / "senses"
+    sibling = Path(sys.executable).parent / "senses"
     found = shutil.which("senses")
-    return "senses" if found is not None and Path(found).resolve() == beside.resolve() else str(beside)
+    return "senses" if found is not None and Path(found).resolve() == sibling.resolve() else str(sibling)
 
 
-def _edit(setup: Setup, home: Path, entry: dict[str, Any] | None) -> Change:
-    path = setup.path(home)
-    before = path.read_text(encoding="utf-8") if path.exists() else None
+def _plan_edit(client: ClientConfig, home: Path, entry: dict[str, Any] | None) -> ConfigChange:
+    path = client.config_path(home)
+    old_text = path.read_text(encoding="utf-8") if path.exists() else None
     try:
-        table = json.loads(before) if before and before.strip() else {}
+        config = json.loads(old_text) if old_text and old_text.strip() else {}
     except ValueError as error:
-        raise SetupError(_by_hand(setup, path, f"is not plain JSON ({error})", entry)) from error
-    if not isinstance(table, dict) or not isinstance(table.get(setup.key, {}), dict):
-        raise SetupError(_by_hand(setup, path, f"has no object under {setup.key!r}", entry))
-    servers = {name: value for name, value in table.get(setup.key, {}).items() if name != NAME}
+        raise ClientConfigError(_manual_edit_text(client, path, f"is not plain JSON ({error})", entry)) from error
+    if not isinstance(config, dict) or not isinstance(config.get(client.servers_key, {}), dict):
+        raise ClientConfigError(_manual_edit_text(client, path, f"has no object under {client.servers_key!r}", entry))
+    servers = {name: value for name, value in config.get(client.servers_key, {}).items() if name != SERVER_NAME}
     if entry is not None:
-        servers[NAME] = entry
-    return Change(path, before, json.dumps(table | {setup.key: servers}, indent=2, ensure_ascii=False) + "\n")
+        servers[SERVER_NAME] = entry
+    return ConfigChange(
+        path, old_text, json.dumps(config | {client.servers_key: servers}, indent=2, ensure_ascii=False) + "\n"
+    )
 
 
-def _by_hand(setup: Setup, path: Path, problem: str, entry: dict[str, Any] | None) -> str:
-    wanted = f" Add this under {setup.key!r}:\n" + json.dumps({NAME: entry}, indent=2) if entry else ""
-    return f"{path} {problem}, so Senses leaves it alone.{wanted}"
+def _manual_edit_text(client: ClientConfig, path: Path, problem: str, entry: dict[str, Any] | None) -> str:
+    instruction = (
+        f" Add this under {client.servers_key!r}:\n" + json.dumps({SERVER_NAME: entry}, indent=2) if entry else ""
+    )
+    return f"{path} {problem}, so Senses leaves it alone.{instruction}"

@@ -13,17 +13,17 @@ from starlette.responses import FileResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp
 
-from mcp_server.files.artifacts import ORIGINALS, ArtifactStore, Kind
+from mcp_server.files.artifacts import ORIGINAL_SUFFIXES, ArtifactKind, ArtifactStore
 from mcp_server.server import SensesServer
 from model_runtime.settings import SettingsError
 
-BODY_BYTES = 64 * 1024 * 1024
+MAX_BODY_BYTES = 64 * 1024 * 1024
 """Of one MCP message over HTTP: the SDK's 4 MiB is too little for a data: URI."""
-GRACEFUL_SECONDS = 2
+GRACEFUL_SHUTDOWN_SECONDS = 2
 """For answers that run when the daemon stops."""
 
 
-class WebServer(uvicorn.Server):
+class HttpServer(uvicorn.Server):
     """A uvicorn server that leaves signals to the daemon."""
 
     def __init__(self, app: ASGIApp, sockets: list[socket.socket]) -> None:
@@ -32,7 +32,7 @@ class WebServer(uvicorn.Server):
             log_config=None,
             log_level="warning",
             access_log=False,
-            timeout_graceful_shutdown=GRACEFUL_SECONDS,
+            timeout_graceful_shutdown=GRACEFUL_SHUTDOWN_SECONDS,
             server_header=False,
             lifespan="on",
             ws="none",
@@ -40,7 +40,7 @@ class WebServer(uvicorn.Server):
         super().__init__(config)
         self._sockets = sockets
         self.ready = anyio.Event()
-        self.ended = anyio.Event()
+        self.stopped = anyio.Event()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None]:
@@ -52,7 +52,7 @@ class WebServer(uvicorn.Server):
         try:
             await self.serve(self._sockets)
         finally:
-            self.ended.set()
+            self.stopped.set()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start to accept connections and tell who waits for `ready`."""
@@ -71,35 +71,35 @@ def mcp_routes(server: SensesServer) -> list[BaseRoute]:
     neither containers and apps nor the settings.
     """
     security = TransportSecuritySettings(enable_dns_rebinding_protection=False)
-    return list(server.streamable_http_app(max_request_body_size=BODY_BYTES, transport_security=security).routes)
+    return list(server.streamable_http_app(max_request_body_size=MAX_BODY_BYTES, transport_security=security).routes)
 
 
-def artifact_routes(artifacts: ArtifactStore) -> list[BaseRoute]:
+def artifact_routes(store: ArtifactStore) -> list[BaseRoute]:
     """Return the route that serves kept results to browsers: /artifacts/images/<name>.png."""
 
     async def serve(request: Request) -> Response:
         kind, name = request.path_params["kind"], request.path_params["name"]
         stem, dot, ending = name.rpartition(".")
-        found = artifacts.find(Kind(kind), stem) if kind in list(Kind) else None
-        if found is None or dot + ending != ORIGINALS[found.kind]:
+        found = store.find(ArtifactKind(kind), stem) if kind in list(ArtifactKind) else None
+        if found is None or dot + ending != ORIGINAL_SUFFIXES[found.kind]:
             return PlainTextResponse("There is no such result (any more).", status_code=404)
         return FileResponse(found.path, media_type=found.mime_type, headers={"X-Content-Type-Options": "nosniff"})
 
     return [Route("/artifacts/{kind}/{name}", serve)]
 
 
-def is_local(host: str) -> bool:
+def is_loopback(host: str) -> bool:
     """Whether only this machine reaches what listens on `host`."""
     return host in ("127.0.0.1", "localhost", "::1")
 
 
-def address(host: str, port: int) -> str:
+def base_url(host: str, port: int) -> str:
     """Return where this machine reaches what listens on `host`, which may stand for all its addresses."""
-    reached = {"localhost": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104
-    return f"http://[{reached}]:{port}" if ":" in reached else f"http://{reached}:{port}"
+    reachable_host = {"localhost": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104
+    return f"http://[{reachable_host}]:{port}" if ":" in reachable_host else f"http://{reachable_host}:{port}"
 
 
-def bind(host: str, port: int) -> list[socket.socket]:
+def bind_sockets(host: str, port: int) -> list[socket.socket]:
     """Bind the HTTP port; on 127.0.0.1 also ::1, because `localhost` may mean either. Port 0 lets the system choose.
 
     Raises:
@@ -107,18 +107,18 @@ def bind(host: str, port: int) -> list[socket.socket]:
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        first = _bound(family, host, port)
+        listener = _bind_socket(family, host, port)
     except OSError as error:
-        raise SettingsError(_why_not(error, host, port)) from error
+        raise SettingsError(_bind_error_text(error, host, port)) from error
     if host != "127.0.0.1":
-        return [first]
+        return [listener]
     try:
-        return [first, _bound(socket.AF_INET6, "::1", first.getsockname()[1])]
+        return [listener, _bind_socket(socket.AF_INET6, "::1", listener.getsockname()[1])]
     except OSError:
-        return [first]  # no IPv6 here, or someone else has its side of the port
+        return [listener]  # no IPv6 here, or someone else has its side of the port
 
 
-def _bound(family: socket.AddressFamily, host: str, port: int) -> socket.socket:
+def _bind_socket(family: socket.AddressFamily, host: str, port: int) -> socket.socket:
     # naming TCP makes asyncio set TCP_NODELAY on what is accepted; without it small answers wait 40 ms for an acknowledgement
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
@@ -133,7 +133,7 @@ def _bound(family: socket.AddressFamily, host: str, port: int) -> socket.socket:
     return listener
 
 
-def _why_not(error: OSError, host: str, port: int) -> str:
+def _bind_error_text(error: OSError, host: str, port: int) -> str:
     if error.errno == errno.EADDRINUSE:
         return f"Port {port} on {host} is in use by another program. Choose another: senses serve --port N, or port in config.toml."
     return f"Senses cannot listen on {host}, port {port}: {error.strerror}. Correct host and port in config.toml."

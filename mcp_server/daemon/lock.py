@@ -7,12 +7,12 @@ from dataclasses import asdict, dataclass
 from fcntl import LOCK_EX, LOCK_NB, flock
 from pathlib import Path
 
-from mcp_server.launcher.paths import Places
+from mcp_server.launcher.paths import InstancePaths
 from model_runtime.errors import SensesError
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
+class DaemonInfo:
     """What `daemon.json` tells about a running daemon."""
 
     pid: int
@@ -30,7 +30,7 @@ class AlreadyRunning(SensesError):
     code = "already_running"
 
 
-def hold(path: str) -> int:
+def acquire_lock(path: str) -> int:
     """Take the life lock and return its descriptor; the system lets go of it with the process.
 
     Raises:
@@ -45,20 +45,20 @@ def hold(path: str) -> int:
     return descriptor
 
 
-def read_facts(places: Places) -> Facts | None:
+def read_daemon_info(paths: InstancePaths) -> DaemonInfo | None:
     """Return what the running daemon says of itself, None where none runs or it is not ready yet."""
     try:
-        os.close(hold(places.life_lock))
+        os.close(acquire_lock(paths.instance_lock))
     except AlreadyRunning:
         with suppress(OSError, ValueError, TypeError):
-            return Facts(**json.loads(Path(places.facts).read_text(encoding="utf-8")))
+            return DaemonInfo(**json.loads(Path(paths.daemon_json).read_text(encoding="utf-8")))
     except OSError:
         return None
     return None
 
 
-def write_facts(places: Places, facts: Facts) -> None:
+def write_daemon_info(paths: InstancePaths, info: DaemonInfo) -> None:
     """Say where the daemon is, whole or not at all."""
-    part = Path(f"{places.facts}.{facts.pid}")
-    part.write_text(json.dumps(asdict(facts)), encoding="utf-8")
-    part.replace(places.facts)
+    temporary = Path(f"{paths.daemon_json}.{info.pid}")
+    temporary.write_text(json.dumps(asdict(info)), encoding="utf-8")
+    temporary.replace(paths.daemon_json)

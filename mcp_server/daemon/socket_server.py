@@ -16,39 +16,39 @@ from mcp.server import MCPServer
 from mcp.shared.message import SessionMessage
 
 from mcp_server.calls import sdk_compat
-from mcp_server.files.broker_client import Courier, OwnHands
-from mcp_server.files.client import OWN_HANDS, Caller, caller_of
-from mcp_server.launcher.paths import PROTOCOL, VERSION
+from mcp_server.files.broker_client import FileBrokerClient, LocalFileAccess
+from mcp_server.files.client import LOCAL_FILE_ACCESS, ClientConnection, connection_from_handshake
+from mcp_server.launcher.paths import PROTOCOL_VERSION, VERSION
 
 logger = logging.getLogger(__name__)
 
-GREETING_SECONDS = 5.0
-GREETING_BYTES = 65_536
-FAREWELL_SECONDS = 2.0
+HANDSHAKE_TIMEOUT_SECONDS = 5.0
+MAX_HANDSHAKE_BYTES = 65_536
+FLUSH_TIMEOUT_SECONDS = 2.0
 """For the last answer to a client that has closed its side."""
-RETRY_SECONDS = 0.2
-LINE_BYTES = 64 * 1024 * 1024
+ACCEPT_RETRY_SECONDS = 0.2
+MAX_LINE_BYTES = 64 * 1024 * 1024
 """Of one message: media come by path, a data: URI has at most 11 MB."""
 
 
-class Door:
+class SocketServer:
     """Serves `server` to whoever connects at `path`. `should_leave(version)` decides on making way for a newer shim."""
 
     def __init__(
-        self, server: MCPServer[Caller], path: str, should_leave: Callable[[str], bool] = lambda version: False
+        self, server: MCPServer[ClientConnection], path: str, yields_to: Callable[[str], bool] = lambda version: False
     ) -> None:
         self._server = server
         self._path = path
-        self._should_leave = should_leave
+        self._yields_to = yields_to
         self._listener: SocketListener | None = None
-        self.connections = 0
+        self.connection_count = 0
 
-    async def open(self) -> None:
+    async def listen(self) -> None:
         """Listen. The socket appears under its name only once it accepts, in place of one a dead daemon left."""
-        own = f"{self._path}.{os.getpid()}"
-        _remove(own)
-        self._listener = await anyio.create_unix_listener(own, mode=0o600, backlog=128)
-        os.replace(own, self._path)  # noqa: PTH105
+        temporary = f"{self._path}.{os.getpid()}"
+        _remove(temporary)
+        self._listener = await anyio.create_unix_listener(temporary, mode=0o600, backlog=128)
+        os.replace(temporary, self._path)  # noqa: PTH105
 
     async def serve(self) -> None:
         """Accept connections until `close`, then let those that are open end."""
@@ -56,7 +56,7 @@ class Door:
             raise RuntimeError("open() comes before serve()")
         async with anyio.create_task_group() as tasks:
             while stream := await self._accept(self._listener):
-                tasks.start_soon(self._connected, stream)
+                tasks.start_soon(self._handle_connection, stream)
 
     async def _accept(self, listener: SocketListener) -> SocketStream | None:
         while True:
@@ -66,7 +66,7 @@ class Door:
                 return None
             except OSError as error:
                 logger.warning("A connection could not be accepted: %s", error)
-                await anyio.sleep(RETRY_SECONDS)
+                await anyio.sleep(ACCEPT_RETRY_SECONDS)
 
     async def close(self) -> None:
         """Take the socket away first, so that whoever comes now starts another daemon, then stop listening."""
@@ -74,67 +74,76 @@ class Door:
         if self._listener is not None:
             await self._listener.aclose()
 
-    async def _connected(self, stream: SocketStream) -> None:
+    async def _handle_connection(self, stream: SocketStream) -> None:
         async with stream:
-            self.connections += 1
+            self.connection_count += 1
             try:
-                await self._converse(stream)
+                await self._serve_connection(stream)
             except (anyio.EndOfStream, anyio.BrokenResourceError, anyio.ClosedResourceError):
                 logger.debug("A client left in the middle")
             except Exception:
                 logger.exception("A connection ended on an error")
             finally:
-                self.connections -= 1
+                self.connection_count -= 1
 
-    async def _converse(self, stream: SocketStream) -> None:
-        lines = BufferedByteReceiveStream(stream)
-        with closing(await _first(stream, lines)) as opener:
-            hello = await _hello(lines)
-            answer = self._answer(hello)
-            await stream.send(json.dumps(answer).encode() + b"\n")
-            if answer.get("welcome"):
-                logger.info("Client %s connected from %s", hello.get("pid"), hello.get("cwd"))
-                await _serve(self._server, stream, lines, caller_of(hello, Path.home(), opener))
+    async def _serve_connection(self, stream: SocketStream) -> None:
+        reader = BufferedByteReceiveStream(stream)
+        with closing(await _receive_file_access(stream, reader)) as file_access:
+            handshake = await _read_handshake(reader)
+            reply = self._handshake_reply(handshake)
+            await stream.send(json.dumps(reply).encode() + b"\n")
+            if reply.get("welcome"):
+                logger.info("Client %s connected from %s", handshake.get("pid"), handshake.get("cwd"))
+                await _serve_messages(
+                    self._server, stream, reader, connection_from_handshake(handshake, Path.home(), file_access)
+                )
 
-    def _answer(self, hello: dict[str, Any]) -> dict[str, object]:
-        known = {"protocol": PROTOCOL, "version": VERSION, "pid": os.getpid()}
-        if hello.get("protocol") != PROTOCOL:
-            return known | {"error": f"Senses {VERSION} speaks protocol {PROTOCOL}, this client another: restart both."}
-        return known | {"welcome": not self._should_leave(str(hello.get("version", "")))}
+    def _handshake_reply(self, handshake: dict[str, Any]) -> dict[str, object]:
+        identity = {"protocol": PROTOCOL_VERSION, "version": VERSION, "pid": os.getpid()}
+        if handshake.get("protocol") != PROTOCOL_VERSION:
+            return identity | {
+                "error": f"Senses {VERSION} speaks protocol {PROTOCOL_VERSION}, this client another: restart both."
+            }
+        return identity | {"welcome": not self._yields_to(str(handshake.get("version", "")))}
 
 
-async def _first(stream: SocketStream, lines: BufferedByteReceiveStream) -> Courier | OwnHands:
+async def _receive_file_access(
+    stream: SocketStream, reader: BufferedByteReceiveStream
+) -> FileBrokerClient | LocalFileAccess:
     """Take what came first, and the socket of the shim's errands that came with it; a client without one has none."""
     if not isinstance(stream, UNIXSocketStream):
-        return OWN_HANDS
-    with anyio.move_on_after(GREETING_SECONDS):
-        data, descriptors = await stream.receive_fds(GREETING_BYTES, 1)
-        lines.feed_data(data)
+        return LOCAL_FILE_ACCESS
+    with anyio.move_on_after(HANDSHAKE_TIMEOUT_SECONDS):
+        data, descriptors = await stream.receive_fds(MAX_HANDSHAKE_BYTES, 1)
+        reader.feed_data(data)
         for descriptor in descriptors:
-            return Courier(socket.socket(fileno=descriptor))
-    return OWN_HANDS
+            return FileBrokerClient(socket.socket(fileno=descriptor))
+    return LOCAL_FILE_ACCESS
 
 
-async def _hello(lines: BufferedByteReceiveStream) -> dict[str, Any]:
-    with anyio.move_on_after(GREETING_SECONDS):
+async def _read_handshake(reader: BufferedByteReceiveStream) -> dict[str, Any]:
+    with anyio.move_on_after(HANDSHAKE_TIMEOUT_SECONDS):
         try:
-            hello = json.loads(await lines.receive_until(b"\n", GREETING_BYTES))
+            handshake = json.loads(await reader.receive_until(b"\n", MAX_HANDSHAKE_BYTES))
         except (ValueError, anyio.DelimiterNotFound, anyio.IncompleteRead):
             return {}
-        return hello if isinstance(hello, dict) else {}
+        return handshake if isinstance(handshake, dict) else {}
     return {}
 
 
-async def _serve(
-    server: MCPServer[Caller], stream: SocketStream, lines: BufferedByteReceiveStream, caller: Caller
+async def _serve_messages(
+    server: MCPServer[ClientConnection],
+    stream: SocketStream,
+    reader: BufferedByteReceiveStream,
+    client: ClientConnection,
 ) -> None:
-    to_server, reads, writes, from_server = sdk_compat.message_streams()
+    to_server, read_stream, write_stream, from_server = sdk_compat.message_streams()
 
     async def receive() -> None:
         async with to_server:
             while True:
                 try:
-                    line = await lines.receive_until(b"\n", LINE_BYTES)
+                    line = await reader.receive_until(b"\n", MAX_LINE_BYTES)
                 except (anyio.IncompleteRead, anyio.EndOfStream, anyio.BrokenResourceError):
                     return
                 if line.strip():
@@ -143,18 +152,18 @@ async def _serve(
     async def send() -> None:
         async with from_server:
             async for message in from_server:
-                await _send(stream, message)
+                await _send_message(stream, message)
 
     async with anyio.create_task_group() as sending:
         sending.start_soon(send)
         async with anyio.create_task_group() as receiving:
             receiving.start_soon(receive)
-            await sdk_compat.serve_messages(server, reads, writes, caller)
+            await sdk_compat.serve_messages(server, read_stream, write_stream, client)
             receiving.cancel_scope.cancel()
-        sending.cancel_scope.deadline = anyio.current_time() + FAREWELL_SECONDS
+        sending.cancel_scope.deadline = anyio.current_time() + FLUSH_TIMEOUT_SECONDS
 
 
-async def _send(stream: SocketStream, message: SessionMessage) -> None:
+async def _send_message(stream: SocketStream, message: SessionMessage) -> None:
     try:
         await stream.send(sdk_compat.write_message(message.message))
     except (anyio.BrokenResourceError, anyio.ClosedResourceError):
@@ -165,9 +174,9 @@ def _remove(path: str) -> None:
     Path(path).unlink(missing_ok=True)
 
 
-def newer(version: str, than: str) -> bool:
+def is_newer(version: str, other: str) -> bool:
     """Whether a version of numbers and points is newer than another; what is no such version never is."""
     try:
-        return tuple(map(int, version.split("."))) > tuple(map(int, than.split(".")))
+        return tuple(map(int, version.split("."))) > tuple(map(int, other.split(".")))
     except ValueError:
         return False

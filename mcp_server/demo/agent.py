@@ -23,18 +23,18 @@ STEP_SECONDS = 600
 """The largest models load and draw in this."""
 GRACE_SECONDS = 15.0
 
-Tell = Callable[[str], None]
+OnMessage = Callable[[str], None]
 """tell(message): how far a call is."""
 
 
-class NotReached(SensesError):
+class DaemonNotReached(SensesError):
     """No daemon serves, and none could be started."""
 
     code = "not_reached"
 
 
 @dataclass(frozen=True, slots=True)
-class Called:
+class CallResult:
     """What a tool answered; `error` is its sentence where it failed."""
 
     data: dict[str, Any]
@@ -43,17 +43,17 @@ class Called:
 
 
 @dataclass(frozen=True, slots=True)
-class Agent:
+class DemoClient:
     """One connection to the shared daemon."""
 
     client: Client
 
-    async def call(self, tool: str, tell: Tell, **arguments: Any) -> Called:
+    async def call(self, tool: str, on_message: OnMessage, **arguments: Any) -> CallResult:
         """Call a tool and wait for its result; whatever goes wrong comes back as `error`."""
-        started = time.monotonic()
+        started_at = time.monotonic()
 
         async def follow(progress: float, total: float | None, message: str | None) -> None:
-            tell(message or "")
+            on_message(message or "")
 
         data: dict[str, Any] = {}
         try:
@@ -61,10 +61,10 @@ class Agent:
             result = await self.client.call_tool(
                 tool, arguments | wait, read_timeout_seconds=STEP_SECONDS + GRACE_SECONDS, progress_callback=follow
             )
-            data, error = dict(result.structured_content or {}), _error(result)
+            data, error = dict(result.structured_content or {}), _error_of(result)
         except MCPError as failure:
             error = f"{failure}. `senses status` says where the log is."
-        return Called(data, time.monotonic() - started, error)
+        return CallResult(data, time.monotonic() - started_at, error)
 
     async def used_gb(self) -> float:
         """Return the memory of all loaded models, 0 where it is not told."""
@@ -76,7 +76,7 @@ class Agent:
 
 
 @asynccontextmanager
-async def connected(folder: Path) -> AsyncGenerator[Agent]:
+async def connect_through_shim(folder: Path) -> AsyncGenerator[DemoClient]:
     """Start a shim that may write into `folder` and connect through it, which starts the daemon where none runs.
 
     Raises:
@@ -84,29 +84,29 @@ async def connected(folder: Path) -> AsyncGenerator[Agent]:
     """
     async with AsyncExitStack() as stack:
         try:
-            client = await _reach(stack, folder)
-        except NotReached:
-            client = await _reach(stack, folder)  # a daemon that was slow to start is there by now
-        yield Agent(client)
+            client = await _connect(stack, folder)
+        except DaemonNotReached:
+            client = await _connect(stack, folder)  # a daemon that was slow to start is there by now
+        yield DemoClient(client)
 
 
-async def _reach(stack: AsyncExitStack, folder: Path) -> Client:
+async def _connect(stack: AsyncExitStack, folder: Path) -> Client:
     parameters = StdioServerParameters(command=shim_command(), args=[str(folder)], env=dict(os.environ))
     info = Implementation(name="senses demo", version=VERSION)
-    with tempfile.TemporaryFile("w+", encoding="utf-8") as complaints:
-        transport = stdio_client(parameters, complaints)
+    with tempfile.TemporaryFile("w+", encoding="utf-8") as shim_stderr:
+        transport = stdio_client(parameters, shim_stderr)
         client = Client(transport, read_timeout_seconds=CONNECT_SECONDS, client_info=info)
         try:
             return await stack.enter_async_context(client)
         except (MCPError, OSError, ExceptionGroup) as error:
-            complaints.seek(0)
-            why = complaints.read().strip() or "its connection ended"
-            raise NotReached(
-                f"Senses does not serve: {why}\nTry again, or let `senses doctor` check the installation."
+            shim_stderr.seek(0)
+            reason = shim_stderr.read().strip() or "its connection ended"
+            raise DaemonNotReached(
+                f"Senses does not serve: {reason}\nTry again, or let `senses doctor` check the installation."
             ) from error
 
 
-def _error(result: CallToolResult) -> str:
+def _error_of(result: CallToolResult) -> str:
     """Return the sentence of a call that failed or is not over yet; empty for a result."""
     if result.is_error:
         return " ".join(block.text for block in result.content if isinstance(block, TextContent))

@@ -8,8 +8,8 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from mcp_server.demo.trip import Trip
-from mcp_server.files.artifacts import write_whole
+from mcp_server.demo.trip import RoundTrip
+from mcp_server.files.artifacts import write_atomically
 from mcp_server.launcher.paths import VERSION
 from model_runtime.errors import InvalidInput
 
@@ -38,21 +38,21 @@ def given_folder(path: Path) -> Path:
     return folder
 
 
-def save_results(folder: Path, trips: Sequence[Trip]) -> None:
+def save_results(folder: Path, trips: Sequence[RoundTrip]) -> None:
     """Write everything that is known about the trips so far as JSON."""
     table = {
         "senses": VERSION,
         "made_at": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
-        "same": sum(trip.is_same for trip in trips),
+        "same": sum(trip.is_meaning_kept for trip in trips),
         "sentences": len(trips),
         "seconds": round(sum(trip.seconds for trip in trips), 2),
         "trips": [_row(trip) for trip in trips],
     }
-    write_whole(folder / RESULTS, (json.dumps(table, ensure_ascii=False, indent=1) + "\n").encode())
+    write_atomically(folder / RESULTS, (json.dumps(table, ensure_ascii=False, indent=1) + "\n").encode())
 
 
-def _row(trip: Trip) -> dict[str, Any]:
-    return asdict(trip) | {"same": trip.is_same, "seconds": round(trip.seconds, 2), "error": trip.error}
+def _row(trip: RoundTrip) -> dict[str, Any]:
+    return asdict(trip) | {"same": trip.is_meaning_kept, "seconds": round(trip.seconds, 2), "error": trip.error}
 
 
 def _make(folder: Path, *, fresh: bool) -> Path | None:

@@ -11,11 +11,11 @@ SYNONYMS = {
     "grey": "gray", "violet": "purple", "big": "large", "little": "small", "tiny": "small", "over": "above",
     "under": "below", "underneath": "below", "beneath": "below", "2": "two", "3": "three",
 }  # fmt: skip
-OPPOSITE = {"below": "above", "right": "left"}
+INVERSE_RELATIONS = {"below": "above", "right": "left"}
 """Relations that read from below or from the right → the same told the other way round."""
-DENIALS = ("no", "not", "nothing", "without")
-CONTENT = frozenset({
-    *COLORS, *SHAPES, *(f"{shape}s" for shape in SHAPES), *SIZES, *COUNTS, *OPPOSITE, *OPPOSITE.values(), *DENIALS,
+NEGATIONS = ("no", "not", "nothing", "without")
+KNOWN_WORDS = frozenset({
+    *COLORS, *SHAPES, *(f"{shape}s" for shape in SHAPES), *SIZES, *COUNTS, *INVERSE_RELATIONS, *INVERSE_RELATIONS.values(), *NEGATIONS,
     "background",
 })  # fmt: skip
 
@@ -42,40 +42,45 @@ _COLOR = "|".join(COLORS)
 _PART = re.compile(
     rf"(?P<ground>{_COLOR}) background|background (?P<behind>{_COLOR})(?! (?:{'|'.join(SHAPES)}))"
     rf"|(?:(?P<count>{'|'.join(COUNTS)}) )?(?:(?P<size>{'|'.join(SIZES)}) )?(?P<color>{_COLOR}) "
-    rf"(?P<form>{'|'.join(SHAPES)})(?P<plural>s?)\b|(?P<relation>{'|'.join((*OPPOSITE, *OPPOSITE.values()))})\b"
+    rf"(?P<form>{'|'.join(SHAPES)})(?P<plural>s?)\b|(?P<relation>{'|'.join((*INVERSE_RELATIONS, *INVERSE_RELATIONS.values()))})\b"
 )
 
 
-def is_same(said: str, seen: str) -> bool:
+def has_same_meaning(said: str, seen: str) -> bool:
     """Tell whether `seen` says all that `said` says and nothing against it; it may add sizes and a background.
 
     Sentences that are about no shapes must agree in every word.
     """
-    wanted, found = read(said), read(seen)
-    if wanted is None or found is None:
+    expected, actual = parse_meaning(said), parse_meaning(seen)
+    if expected is None or actual is None:
         return words(said) == words(seen)
-    if (len(found.shapes), found.relation) != (len(wanted.shapes), wanted.relation):
+    if (len(actual.shapes), actual.relation) != (len(expected.shapes), expected.relation):
         return False
-    if wanted.background not in ("", found.background):
+    if expected.background not in ("", actual.background):
         return False
-    return all(_agree(*pair) for pair in zip(wanted.shapes, found.shapes, strict=True))
+    return all(_shapes_match(*pair) for pair in zip(expected.shapes, actual.shapes, strict=True))
 
 
-def read(text: str) -> Meaning | None:
+def parse_meaning(text: str) -> Meaning | None:
     """Read the meaning of a sentence; None where it is about no shapes, or tells more of them than can be read."""
-    told = " ".join(word for word in map(_usual, words(text)) if word in CONTENT)
-    parts = list(_PART.finditer(told))
+    normalized = " ".join(word for word in map(_canonical_word, words(text)) if word in KNOWN_WORDS)
+    parts = list(_PART.finditer(normalized))
     forms = [part for part in parts if part["form"]]
     relations = [part["relation"] for part in parts if part["relation"]]
-    grounds = [ground for part in parts if (ground := part["ground"] or part["behind"])]
+    backgrounds = [ground for part in parts if (ground := part["ground"] or part["behind"])]
     order = "".join("shape " if part["form"] else "relation " if part["relation"] else "" for part in parts)
-    counted = any(part["count"] for part in forms)
-    if _PART.sub("", told).split() or not re.fullmatch(r"shape (relation shape )*", order):
+    has_count = any(part["count"] for part in forms)
+    if _PART.sub("", normalized).split() or not re.fullmatch(r"shape (relation shape )*", order):
         return None
-    if len(set(relations)) > 1 or len(grounds) > 1 or (counted and relations) or not all(map(_is_whole, forms)):
+    if (
+        len(set(relations)) > 1
+        or len(backgrounds) > 1
+        or (has_count and relations)
+        or not all(map(_number_agrees, forms))
+    ):
         return None
     shapes = tuple(shape for part in forms for shape in _shapes(part))
-    return _turned(Meaning(shapes, "".join(relations[:1]), "".join(grounds[:1])))
+    return _canonical_order(Meaning(shapes, "".join(relations[:1]), "".join(backgrounds[:1])))
 
 
 def words(text: str) -> list[str]:
@@ -83,11 +88,11 @@ def words(text: str) -> list[str]:
     return re.findall(r"[a-z]+|[0-9]+", text.lower())
 
 
-def _usual(word: str) -> str:
+def _canonical_word(word: str) -> str:
     return SYNONYMS.get(word, word)
 
 
-def _is_whole(part: re.Match[str]) -> bool:
+def _number_agrees(part: re.Match[str]) -> bool:
     """A number needs a plural, and the reverse."""
     return bool(part["count"]) == bool(part["plural"])
 
@@ -97,12 +102,12 @@ def _shapes(part: re.Match[str]) -> tuple[Shape, ...]:
     return (Shape(part["color"], part["form"], part["size"] or ""),) * COUNTS.get(part["count"], 1)
 
 
-def _turned(meaning: Meaning) -> Meaning:
-    if meaning.relation not in OPPOSITE:
+def _canonical_order(meaning: Meaning) -> Meaning:
+    if meaning.relation not in INVERSE_RELATIONS:
         return meaning
-    return replace(meaning, shapes=meaning.shapes[::-1], relation=OPPOSITE[meaning.relation])
+    return replace(meaning, shapes=meaning.shapes[::-1], relation=INVERSE_RELATIONS[meaning.relation])
 
 
-def _agree(wanted: Shape, found: Shape) -> bool:
-    alike = (found.color, found.form) == (wanted.color, wanted.form)
-    return alike and wanted.size in ("", found.size)
+def _shapes_match(expected: Shape, actual: Shape) -> bool:
+    same_kind = (actual.color, actual.form) == (expected.color, expected.form)
+    return same_kind and expected.size in ("", actual.size)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 
-from mcp_server.demo.trip import Sense, Trip
+from mcp_server.demo.trip import RoundTrip, Sense
 from mcp_server.demo.waveform import peaks
 
 GROUND, CARD, WELL = "#f6f5f2", "#ffffff", "#f1efe9"
@@ -56,7 +56,7 @@ class Style:
         )
 
 
-def contact_sheet(folder: Path, trips: Sequence[Trip], style: Style = Style()) -> bytes:
+def contact_sheet(folder: Path, trips: Sequence[RoundTrip], style: Style = Style()) -> bytes:
     """Draw the sheet of the trips whose files are in `folder`, as a PNG."""
     wide, high = style.card_px
     columns = min(style.columns, max(1, len(trips)))
@@ -85,7 +85,7 @@ class _Card:
         self.pen.rounded_rectangle((corner[0], top, corner[0] + wide, top + high), style.gap_px, fill=CARD)
         self.top = top + style.gap_px
 
-    def draw(self, folder: Path, trip: Trip) -> None:
+    def draw(self, folder: Path, trip: RoundTrip) -> None:
         """Say, hear, draw, see."""
         self._words(trip, Sense.SAID)
         self._wave(folder, trip)
@@ -93,12 +93,12 @@ class _Card:
         self._picture(folder, trip)
         self._words(trip, Sense.SEEN)
 
-    def _words(self, trip: Trip, sense: Sense) -> None:
+    def _words(self, trip: RoundTrip, sense: Sense) -> None:
         step, style = trip.step(sense), self.style
         seconds = f"  {step.seconds:.1f} s" if step else ""
         self.pen.text((self.left, self.top), VERBS[sense] + seconds, MUTED, self.small)
         if step and sense is not Sense.SAID:
-            self._mark(trip.agrees(sense))
+            self._mark(trip.keeps_meaning(sense))
         text, ink = (step.error, RED) if step and step.error else (step.text if step else "", INK)
         for number, line in enumerate(self._wrapped(text, style.lines), 1):
             self.pen.text((self.left, self.top + number * style.line_px), line, ink, self.font)
@@ -117,7 +117,7 @@ class _Card:
         self.pen.line([(x + size * 0.1, y), (x + size, y + size * 0.9)], RED, width)
         self.pen.line([(x + size, y), (x + size * 0.1, y + size * 0.9)], RED, width)
 
-    def _wave(self, folder: Path, trip: Trip) -> None:
+    def _wave(self, folder: Path, trip: RoundTrip) -> None:
         side, high = self.style.side_px, self.style.wave_px
         said = trip.step(Sense.SAID)
         self.pen.rounded_rectangle((self.left, self.top, self.left + side, self.top + high), high // 6, fill=WELL)
@@ -130,7 +130,7 @@ class _Card:
                 self.pen.rectangle((x, middle - half, x + bar - 1, middle + half), VIOLET)
         self.top += high + self.style.gap_px
 
-    def _picture(self, folder: Path, trip: Trip) -> None:
+    def _picture(self, folder: Path, trip: RoundTrip) -> None:
         side, drawn = self.style.side_px, trip.step(Sense.DRAWN)
         corner = (self.left, self.top)
         if drawn and drawn.file:

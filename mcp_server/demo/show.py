@@ -9,13 +9,13 @@ from rich.console import Console
 from rich.status import Status
 from rich.text import Text
 
-from mcp_server.demo.agent import connected
+from mcp_server.demo.agent import connect_through_shim
 from mcp_server.demo.folder import save_results
-from mcp_server.demo.loop import Connect, Tour, travel
+from mcp_server.demo.loop import ConnectFunction, DemoRun, run_round_trips
 from mcp_server.demo.page import page
 from mcp_server.demo.sheet import contact_sheet
-from mcp_server.demo.trip import Sense, Step, Trip
-from mcp_server.files.artifacts import write_whole
+from mcp_server.demo.trip import RoundTrip, Sense, StepResult
+from mcp_server.files.artifacts import write_atomically
 from model_runtime.errors import Cancelled
 
 PAGE = "demo.html"
@@ -31,7 +31,7 @@ class Terminal:
         self._status: Status | None = None
         self._doing = ""
 
-    def begins(self, trip: Trip, sense: Sense) -> None:
+    def begins(self, trip: RoundTrip, sense: Sense) -> None:
         """Head the first step of a trip with its sentence."""
         if sense is Sense.SAID:
             self._console.print(Text(f"\n{trip.number}  {trip.sentence}", "bold"))
@@ -44,13 +44,15 @@ class Terminal:
         if self._status is not None:
             self._status.update(Text(f"{self._doing}: {message}"))
 
-    def ends(self, trip: Trip, step: Step) -> None:
+    def ends(self, trip: RoundTrip, step: StepResult) -> None:
         """Put the step's own line in its place."""
         self.rest()
         told = step.error or (step.file if step.sense in (Sense.SAID, Sense.DRAWN) else step.text)
         line = Text(f"   {step.sense:<6} {step.seconds:5.1f} s  ").append(told, "red" if step.error else "")
         if step.sense in (Sense.HEARD, Sense.SEEN) and not step.error:
-            line.append("  ✓" if trip.agrees(step.sense) else "  ✗", "green" if trip.agrees(step.sense) else "red")
+            line.append(
+                "  ✓" if trip.keeps_meaning(step.sense) else "  ✗", "green" if trip.keeps_meaning(step.sense) else "red"
+            )
         self._console.print(line, soft_wrap=True)
 
     def rest(self) -> None:
@@ -60,14 +62,14 @@ class Terminal:
             self._status = None
 
 
-def show(tour: Tour, console: Console, connect: Connect = connected) -> list[Trip]:
+def show(tour: DemoRun, console: Console, connect: ConnectFunction = connect_through_shim) -> list[RoundTrip]:
     """Send the tour's sentences round while a person watches; what is there is kept after every one of them.
 
     Raises:
         NotReached: no daemon serves.
         Cancelled: Ctrl-C.
     """
-    trips: list[Trip] = []
+    trips: list[RoundTrip] = []
     terminal = Terminal(console)
     try:
         anyio.run(_show, tour, terminal, connect, trips)
@@ -81,22 +83,22 @@ def show(tour: Tour, console: Console, connect: Connect = connected) -> list[Tri
     return trips
 
 
-async def _show(tour: Tour, terminal: Terminal, connect: Connect, trips: list[Trip]) -> None:
-    async for trip in travel(tour, terminal, connect):
+async def _show(tour: DemoRun, terminal: Terminal, connect: ConnectFunction, trips: list[RoundTrip]) -> None:
+    async for trip in run_round_trips(tour, terminal, connect):
         trips.append(trip)
         await anyio.to_thread.run_sync(publish, tour.folder, trips)
 
 
-def publish(folder: Path, trips: Sequence[Trip]) -> None:
+def publish(folder: Path, trips: Sequence[RoundTrip]) -> None:
     """Write the results, the page and the contact sheet of the trips so far; blocking."""
     save_results(folder, trips)
-    write_whole(folder / PAGE, page(trips).encode())
-    write_whole(folder / SHEET, contact_sheet(folder, trips))
+    write_atomically(folder / PAGE, page(trips).encode())
+    write_atomically(folder / SHEET, contact_sheet(folder, trips))
 
 
-def summary(folder: Path, trips: Sequence[Trip]) -> Text:
+def summary(folder: Path, trips: Sequence[RoundTrip]) -> Text:
     """Say how many came back, in what time and memory, by whom, and where everything is."""
-    same, seconds = sum(trip.is_same for trip in trips), sum(trip.seconds for trip in trips)
+    same, seconds = sum(trip.is_meaning_kept for trip in trips), sum(trip.seconds for trip in trips)
     peak = max((trip.used_gb for trip in trips), default=0.0)
     memory = f", with at most {peak * 1e3:.0f} MB of models in memory" if peak else ""
     text = Text(f"\n{same} of {len(trips)} came back with the same meaning, in {seconds:.0f} s{memory}.\n", "bold")

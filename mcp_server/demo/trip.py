@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from mcp_server.demo.meaning import is_same
+from mcp_server.demo.meaning import has_same_meaning
 
 
 class Sense(StrEnum):
@@ -16,7 +16,7 @@ class Sense(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class StepResult:
     """One call of a tool: the words it gave, or the name of the file it made, or why it gave nothing."""
 
     sense: Sense
@@ -32,16 +32,16 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
-class Trip:
+class RoundTrip:
     """A sentence and its steps, which end early at one that fails."""
 
     number: int
     sentence: str
-    steps: tuple[Step, ...] = field(default=())
+    steps: tuple[StepResult, ...] = field(default=())
     used_gb: float = 0.0
     """Memory of all loaded models when it was over."""
 
-    def step(self, sense: Sense) -> Step | None:
+    def step(self, sense: Sense) -> StepResult | None:
         """Return a step that has been made."""
         return next((step for step in self.steps if step.sense is sense), None)
 
@@ -49,14 +49,14 @@ class Trip:
         """Return the words of a step, empty where it has not been made."""
         return step.text if (step := self.step(sense)) else ""
 
-    def agrees(self, sense: Sense) -> bool:
+    def keeps_meaning(self, sense: Sense) -> bool:
         """Tell whether the words of a step still say what the sentence says."""
-        return is_same(self.sentence, self.text(sense))
+        return has_same_meaning(self.sentence, self.text(sense))
 
     @property
-    def is_same(self) -> bool:
+    def is_meaning_kept(self) -> bool:
         """Whether the sentence came back."""
-        return self.agrees(Sense.SEEN)
+        return self.keeps_meaning(Sense.SEEN)
 
     @property
     def error(self) -> str:

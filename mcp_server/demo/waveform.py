@@ -12,7 +12,7 @@ def peaks(path: Path, count: int) -> tuple[list[float], float]:
     The loudest is 1; a file without a sample that is not zero gives zeros.
     """
     with wave.open(str(path)) as file:
-        levels = speech.peaks(file.readframes(file.getnframes()), count)
+        levels = speech.waveform_peaks(file.readframes(file.getnframes()), count)
         seconds = file.getnframes() / file.getframerate()
     loudest = max(levels) or 1.0
     return [level / loudest for level in levels], seconds

@@ -16,19 +16,19 @@ from enum import StrEnum
 from itertools import islice
 from pathlib import Path
 
-from model_runtime.errors import Failed
+from model_runtime.errors import OperationFailed
 
-SCHEME = "senses"
-ID = re.compile(r"[0-9]{8}-[0-9]{6}-[0-9a-f]{16}")
+URI_SCHEME = "senses"
+ARTIFACT_ID = re.compile(r"[0-9]{8}-[0-9]{6}-[0-9a-f]{16}")
 
 
-class NotSaved(Failed):
+class ArtifactNotSaved(OperationFailed):
     """A result was made and cannot be written; the message says where and why."""
 
     code = "not_saved"
 
 
-class Kind(StrEnum):
+class ArtifactKind(StrEnum):
     """What a result is; also its folder's name and the first part of its address."""
 
     IMAGES = "images"
@@ -36,7 +36,7 @@ class Kind(StrEnum):
     TRANSCRIPTS = "transcripts"
 
 
-ORIGINALS = {Kind.IMAGES: ".png", Kind.AUDIO: ".wav", Kind.TRANSCRIPTS: ".txt"}
+ORIGINAL_SUFFIXES = {ArtifactKind.IMAGES: ".png", ArtifactKind.AUDIO: ".wav", ArtifactKind.TRANSCRIPTS: ".txt"}
 MIME_TYPES = {
     ".png": "image/png",
     ".jpg": "image/jpeg",
@@ -52,10 +52,10 @@ MIME_TYPES = {
 
 
 @dataclass(frozen=True, slots=True)
-class Artifact:
+class StoredArtifact:
     """One kept result; `path` is its original."""
 
-    kind: Kind
+    kind: ArtifactKind
     id: str
     path: Path
     size_bytes: int
@@ -65,7 +65,7 @@ class Artifact:
     @property
     def uri(self) -> str:
         """Its address as an MCP resource."""
-        return f"{SCHEME}://{self.kind}/{self.id}"
+        return f"{URI_SCHEME}://{self.kind}/{self.id}"
 
     @property
     def mime_type(self) -> str:
@@ -76,75 +76,79 @@ class Artifact:
 class ArtifactStore:
     """Keeps results in `folder`; `on_added` hears of each new one."""
 
-    def __init__(self, folder: Path, on_added: Callable[[Artifact], None] = lambda artifact: None) -> None:
+    def __init__(self, folder: Path, on_added: Callable[[StoredArtifact], None] = lambda artifact: None) -> None:
         self.folder = folder
         self.on_added = on_added
 
-    def add(self, kind: Kind, data: bytes) -> Artifact:
+    def add(self, kind: ArtifactKind, data: bytes) -> StoredArtifact:
         """Keep an original and give it an id; the file appears whole or not at all. Raises `NotSaved`."""
-        made = f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(8)}"
-        path = self.folder / kind / (made + ORIGINALS[kind])
-        _save(path, data)
-        artifact = _artifact(kind, path, path.lstat())
+        artifact_id = f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(8)}"
+        path = self.folder / kind / (artifact_id + ORIGINAL_SUFFIXES[kind])
+        _write_artifact(path, data)
+        artifact = _artifact_from_stat(kind, path, path.lstat())
         self.on_added(artifact)
         return artifact
 
-    def add_sibling(self, artifact: Artifact, suffix: str, data: bytes) -> Path:
+    def add_sibling(self, artifact: StoredArtifact, suffix: str, data: bytes) -> Path:
         """Keep the same result in another format next to its original. Raises `NotSaved`."""
         path = artifact.path.with_suffix(suffix)
-        _save(path, data)
+        _write_artifact(path, data)
         return path
 
-    def find(self, kind: Kind, name: str) -> Artifact | None:
+    def find(self, kind: ArtifactKind, artifact_id: str) -> StoredArtifact | None:
         """Return the result with this id, None where there is none."""
-        return _read(kind, self.folder / kind / (name + ORIGINALS[kind])) if ID.fullmatch(name) else None
+        return (
+            _load_artifact(kind, self.folder / kind / (artifact_id + ORIGINAL_SUFFIXES[kind]))
+            if ARTIFACT_ID.fullmatch(artifact_id)
+            else None
+        )
 
-    def recent(self, count: int = 20) -> list[Artifact]:
+    def recent(self, count: int = 20) -> list[StoredArtifact]:
         """Return the newest results of all kinds, newest first; blocking."""
-        newest = sorted(self._names(), key=lambda found: found[1].stem, reverse=True)
-        return list(islice((artifact for found in newest if (artifact := _read(*found))), count))
+        newest_first = sorted(self._originals(), key=lambda found: found[1].stem, reverse=True)
+        return list(islice((artifact for found in newest_first if (artifact := _load_artifact(*found))), count))
 
-    def _names(self) -> Iterator[tuple[Kind, Path]]:
-        for kind, suffix in ORIGINALS.items():
+    def _originals(self) -> Iterator[tuple[ArtifactKind, Path]]:
+        for kind, suffix in ORIGINAL_SUFFIXES.items():
             for path in (self.folder / kind).glob(f"*{suffix}"):
-                if ID.fullmatch(path.stem):
+                if ARTIFACT_ID.fullmatch(path.stem):
                     yield kind, path
 
 
-def write_whole(path: Path, data: bytes, mode: int | None = None) -> None:
+def write_atomically(path: Path, data: bytes, mode: int | None = None) -> None:
     """Write a file so that readers see the old one or the whole new one; a link at `path` is replaced, not followed.
 
     `mode` is who may read and write it; None leaves that to the process.
     """
-    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:
-        with part.open("xb") as file:
+        with temporary.open("xb") as file:
             if mode is not None:
                 os.fchmod(file.fileno(), mode)
             file.write(data)
-        part.replace(path)
+        temporary.replace(path)
     finally:
-        part.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
 
 
-def _save(path: Path, data: bytes) -> None:
+def _write_artifact(path: Path, data: bytes) -> None:
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        write_whole(path, data)
+        write_atomically(path, data)
     except OSError as error:
-        raise NotSaved(
+        raise ArtifactNotSaved(
             f"The result cannot be saved in {path.parent}: {error.strerror}. Make room, or make it writable."
         ) from error
 
 
-def _read(kind: Kind, path: Path) -> Artifact | None:
+def _load_artifact(kind: ArtifactKind, path: Path) -> StoredArtifact | None:
     """Describe a result; None where it has gone or is no file of its own."""
     try:
-        facts = path.lstat()
+        file_stat = path.lstat()
     except OSError:
         return None
-    return _artifact(kind, path, facts) if stat.S_ISREG(facts.st_mode) else None
+    return _artifact_from_stat(kind, path, file_stat) if stat.S_ISREG(file_stat.st_mode) else None
 
 
-def _artifact(kind: Kind, path: Path, facts: os.stat_result) -> Artifact:
-    return Artifact(kind, path.stem, path, facts.st_size, facts.st_mtime)
+def _artifact_from_stat(kind: ArtifactKind, path: Path, file_stat: os.stat_result) -> StoredArtifact:
+    return StoredArtifact(kind, path.stem, path, file_stat.st_size, file_stat.st_mtime)

@@ -12,15 +12,15 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
-from mcp_server.files.artifacts import write_whole
-from mcp_server.launcher.broker_server import READ
+from mcp_server.files.artifacts import write_atomically
+from mcp_server.launcher.broker_server import READ_FLAGS
 
-ANSWER_SECONDS = 10.0
+REPLY_TIMEOUT_SECONDS = 10.0
 """macOS may ask its user at the first file of a folder, and a disk may have to spin up; then the call fails."""
-ANSWER_BYTES = 4096
+MAX_REPLY_BYTES = 4096
 
 
-class Opener(Protocol):
+class FileAccess(Protocol):
     """Who opens and writes files for a caller; blocking. Failures are `OSError`s."""
 
     def open(self, path: Path) -> int:
@@ -32,90 +32,90 @@ class Opener(Protocol):
         ...
 
 
-class OwnHands:
+class LocalFileAccess:
     """The daemon itself."""
 
     def open(self, path: Path) -> int:
         """O_NONBLOCK: a fifo without a writer must not hold the call."""
-        return os.open(path, READ)
+        return os.open(path, READ_FLAGS)
 
     def write(self, path: Path, data: bytes) -> None:
         """See `artifacts.write_whole`."""
-        write_whole(path, data)
+        write_atomically(path, data)
 
     def close(self) -> None:
         """There is nothing to let go of."""
 
 
-class Courier:
+class FileBrokerClient:
     """A shim at the other end of `link`, one errand at a time."""
 
-    def __init__(self, link: socket.socket) -> None:
-        self._link = link
-        self._link.settimeout(ANSWER_SECONDS)
-        self._turn = threading.Lock()
-        self._lost = False
+    def __init__(self, connection: socket.socket) -> None:
+        self._connection = connection
+        self._connection.settimeout(REPLY_TIMEOUT_SECONDS)
+        self._lock = threading.Lock()
+        self._is_broken = False
 
     def open(self, path: Path) -> int:
         """See `Opener.open`."""
-        return self._fetch({"do": "open", "path": str(path)})
+        return self._request_descriptor({"do": "open", "path": str(path)})
 
     def write(self, path: Path, data: bytes) -> None:
         """See `Opener.write`."""
-        part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
-        descriptor = self._fetch({"do": "create", "path": str(part)})
+        temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+        descriptor = self._request_descriptor({"do": "create", "path": str(temporary)})
         try:
             with os.fdopen(descriptor, "wb") as file:
                 file.write(data)
-            self._ask({"do": "rename", "path": str(part), "to": str(path)})
+            self._request({"do": "rename", "path": str(temporary), "to": str(path)})
         except BaseException:
             with suppress(OSError):  # what went wrong first is what is told
-                self._ask({"do": "unlink", "path": str(part)})
+                self._request({"do": "unlink", "path": str(temporary)})
             raise
 
     def close(self) -> None:
         """Let the shim go."""
-        self._link.close()
+        self._connection.close()
 
-    def _fetch(self, errand: dict[str, str]) -> int:
-        descriptor = self._ask(errand)
+    def _request_descriptor(self, request: dict[str, str]) -> int:
+        descriptor = self._request(request)
         if descriptor is None:
             raise OSError(errno.EPROTO, "the client sent no file")
         return descriptor
 
-    def _ask(self, errand: dict[str, str]) -> int | None:
+    def _request(self, request: dict[str, str]) -> int | None:
         """Send an errand and return the descriptor that comes with its answer, if any.
 
         An answer that did not come in time could be taken for that of the next errand, so there is none after that.
         """
-        with self._turn:
-            if self._lost:
+        with self._lock:
+            if self._is_broken:
                 raise ConnectionResetError(errno.ECONNRESET, os.strerror(errno.ECONNRESET))
             try:
-                self._link.sendall(json.dumps(errand).encode() + b"\n")
-                answer, descriptors, _, _ = socket.recv_fds(self._link, ANSWER_BYTES, 1)
+                self._connection.sendall(json.dumps(request).encode() + b"\n")
+                reply, descriptors, _, _ = socket.recv_fds(self._connection, MAX_REPLY_BYTES, 1)
             except OSError:
-                self._lost = True
+                self._is_broken = True
                 raise
         for descriptor in descriptors:
             os.set_inheritable(descriptor, False)
-        number = _status(answer)
-        if number:
-            raise OSError(number, os.strerror(number))
+        error_number = _errno_of(reply)
+        if error_number:
+            raise OSError(error_number, os.strerror(error_number))
         return descriptors[0] if descriptors else None
 
 
-def _status(answer: bytes) -> int:
+def _errno_of(reply: bytes) -> int:
     try:
-        number = int(json.loads(answer)["errno"])
+        error_number = int(json.loads(reply)["errno"])
     except (ValueError, KeyError, TypeError):
         return errno.EPROTO
-    return number if number >= 0 else errno.EPROTO
+    return error_number if error_number >= 0 else errno.EPROTO
 
 
-def true_path(descriptor: int) -> Path:
+def path_of_descriptor(descriptor: int) -> Path:
     """Return where an open file really is, whatever links led there; raises `OSError`."""
     if sys.platform == "darwin":
-        found = fcntl.fcntl(descriptor, fcntl.F_GETPATH, bytes(1024))
-        return Path(os.fsdecode(found.rstrip(b"\0")))
+        raw_path = fcntl.fcntl(descriptor, fcntl.F_GETPATH, bytes(1024))
+        return Path(os.fsdecode(raw_path.rstrip(b"\0")))
     return Path(os.readlink(f"/proc/self/fd/{descriptor}"))  # noqa: PTH115

@@ -5,35 +5,41 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mcp_server.files.broker_client import Opener, OwnHands
+from mcp_server.files.broker_client import FileAccess, LocalFileAccess
 
-OWN_HANDS = OwnHands()
+LOCAL_FILE_ACCESS = LocalFileAccess()
 
 
 @dataclass(frozen=True, slots=True)
-class Caller:
+class ClientConnection:
     """One connection: its working folder (None over HTTP) and the folders its user opened to it."""
 
     cwd: Path | None = None
     folders: tuple[Path, ...] = ()
-    opener: Opener = OWN_HANDS
+    file_access: FileAccess = LOCAL_FILE_ACCESS
     """Who opens files in those folders."""
 
 
-def caller_of(hello: Mapping[str, Any], home: Path, opener: Opener = OWN_HANDS) -> Caller:
+def connection_from_handshake(
+    handshake: Mapping[str, Any], home: Path, file_access: FileAccess = LOCAL_FILE_ACCESS
+) -> ClientConnection:
     """Read what a shim says about its client: "cwd", "project" and "folders", all absolute.
 
     A desktop app starts its servers in "/": neither that nor any other folder above the user's home is a grant.
     """
-    cwd = _absolute(hello.get("cwd"))
-    own = [folder for folder in (cwd, _absolute(hello.get("project"))) if folder and not home.is_relative_to(folder)]
-    if home in (cwd, _absolute(hello.get("project"))):
-        own.append(home)
-    opened = [folder for name in hello.get("folders") or () if (folder := _absolute(name))]
-    return Caller(cwd, tuple(dict.fromkeys([*own, *opened])), opener)
+    cwd = _absolute_or_none(handshake.get("cwd"))
+    client_folders = [
+        folder
+        for folder in (cwd, _absolute_or_none(handshake.get("project")))
+        if folder and not home.is_relative_to(folder)
+    ]
+    if home in (cwd, _absolute_or_none(handshake.get("project"))):
+        client_folders.append(home)
+    granted_folders = [folder for name in handshake.get("folders") or () if (folder := _absolute_or_none(name))]
+    return ClientConnection(cwd, tuple(dict.fromkeys([*client_folders, *granted_folders])), file_access)
 
 
-def _absolute(name: object) -> Path | None:
+def _absolute_or_none(name: object) -> Path | None:
     if not isinstance(name, str) or not name:
         return None
     path = Path(name).expanduser()

@@ -9,60 +9,60 @@ import json
 import os
 import socket
 
-LINE_BYTES = 1 << 16
-READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-NO_ERRAND = -1
+MAX_LINE_BYTES = 1 << 16
+READ_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+CREATE_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+INVALID_REQUEST = -1
 """The answer to what is none of these."""
 
 
-def run_errands(link: socket.socket) -> None:
+def serve_file_requests(connection: socket.socket) -> None:
     """Serve the daemon until it closes its end."""
-    rest = b""
+    buffered = b""
     while True:
-        line, newline, after = rest.partition(b"\n")
+        line, newline, remaining = buffered.partition(b"\n")
         if newline:
-            rest = after
-            _answer(link, line)
+            buffered = remaining
+            _handle_line(connection, line)
             continue
-        data = link.recv(LINE_BYTES) if len(rest) < LINE_BYTES else b""
+        data = connection.recv(MAX_LINE_BYTES) if len(buffered) < MAX_LINE_BYTES else b""
         if not data:
             return
-        rest += data
+        buffered += data
 
 
-def _answer(link: socket.socket, line: bytes) -> None:
+def _handle_line(connection: socket.socket, line: bytes) -> None:
     try:
-        descriptor = _run(json.loads(line))
+        descriptor = _execute(json.loads(line))
     except OSError as error:
-        link.sendall(_status(error.errno or NO_ERRAND))
+        connection.sendall(_encode_errno(error.errno or INVALID_REQUEST))
     except (ValueError, KeyError, TypeError, AttributeError):
-        link.sendall(_status(NO_ERRAND))
+        connection.sendall(_encode_errno(INVALID_REQUEST))
     else:
         if descriptor is None:
-            link.sendall(_status(0))
+            connection.sendall(_encode_errno(0))
             return
         try:
-            socket.send_fds(link, [_status(0)], [descriptor])
+            socket.send_fds(connection, [_encode_errno(0)], [descriptor])
         finally:
             os.close(descriptor)
 
 
-def _run(errand: dict[str, str]) -> int | None:
+def _execute(request: dict[str, str]) -> int | None:
     """Do one errand; raises what the system raises."""
-    path = errand["path"]
-    if errand["do"] == "open":
-        return os.open(path, READ)
-    if errand["do"] == "create":
-        return os.open(path, CREATE, 0o666)
-    if errand["do"] == "rename":
-        os.replace(path, errand["to"])  # noqa: PTH105
-    elif errand["do"] == "unlink":
+    path = request["path"]
+    if request["do"] == "open":
+        return os.open(path, READ_FLAGS)
+    if request["do"] == "create":
+        return os.open(path, CREATE_FLAGS, 0o666)
+    if request["do"] == "rename":
+        os.replace(path, request["to"])  # noqa: PTH105
+    elif request["do"] == "unlink":
         os.unlink(path)  # noqa: PTH108
     else:
-        raise ValueError(errand["do"])
+        raise ValueError(request["do"])
     return None
 
 
-def _status(number: int) -> bytes:
-    return b'{"errno": %d}\n' % number
+def _encode_errno(error_number: int) -> bytes:
+    return b'{"errno": %d}\n' % error_number

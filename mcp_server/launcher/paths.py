@@ -8,60 +8,60 @@ import sys
 from collections.abc import Mapping
 
 VERSION = "0.1.0"
-PROTOCOL = 1
+PROTOCOL_VERSION = 1
 """The major version of the talk between shim and daemon; part of the socket's name."""
-SOCKET_PATH_BYTES = 100
+MAX_SOCKET_PATH_BYTES = 100
 """macOS takes 104 bytes with the closing NUL, Linux 108."""
 
 
-class Places:
+class InstancePaths:
     """The files of the instance that `environ` describes."""
 
     def __init__(self, environ: Mapping[str, str]) -> None:
         home = environ.get("SENSES_HOME", "")
         if home:
             root = os.path.abspath(os.path.expanduser(home))  # noqa: PTH100, PTH111
-            self.run, self.logs = root + "/run", root + "/logs"
+            self.run_folder, self.logs_folder = root + "/run", root + "/logs"
         else:
-            self.run, self.logs = _platform_folders(environ)
-        self.socket = _socket(self.run)
-        self.life_lock = self.run + "/life.lock"
-        self.start_lock = self.run + "/start.lock"
-        self.facts = self.run + "/daemon.json"
-        self.log = self.logs + "/daemon.log"
+            self.run_folder, self.logs_folder = _platform_folders(environ)
+        self.socket_path = _socket_path(self.run_folder)
+        self.instance_lock = self.run_folder + "/life.lock"
+        self.start_lock = self.run_folder + "/start.lock"
+        self.daemon_json = self.run_folder + "/daemon.json"
+        self.log_file = self.logs_folder + "/daemon.log"
 
 
 def _platform_folders(environ: Mapping[str, str]) -> tuple[str, str]:
-    user = os.path.expanduser("~")  # noqa: PTH111
+    home = os.path.expanduser("~")  # noqa: PTH111
     if sys.platform == "darwin":
-        data = _absolute(environ, "XDG_DATA_HOME") or user + "/Library/Application Support"
-        return data + "/Senses/run", user + "/Library/Logs/Senses"
-    data = _absolute(environ, "XDG_DATA_HOME") or user + "/.local/share"
-    state = _absolute(environ, "XDG_STATE_HOME") or user + "/.local/state"
+        data = _absolute_or_empty(environ, "XDG_DATA_HOME") or home + "/Library/Application Support"
+        return data + "/Senses/run", home + "/Library/Logs/Senses"
+    data = _absolute_or_empty(environ, "XDG_DATA_HOME") or home + "/.local/share"
+    state = _absolute_or_empty(environ, "XDG_STATE_HOME") or home + "/.local/state"
     return data + "/Senses/run", state + "/Senses/log"
 
 
-def _absolute(environ: Mapping[str, str], name: str) -> str:
+def _absolute_or_empty(environ: Mapping[str, str], name: str) -> str:
     folder = environ.get(name, "")
     return folder.rstrip("/") if folder.startswith("/") else ""
 
 
-def _socket(run: str) -> str:
-    path = f"{run}/d{PROTOCOL}.sock"
+def _socket_path(run_folder: str) -> str:
+    path = f"{run_folder}/d{PROTOCOL_VERSION}.sock"
     # the daemon binds <path>.<pid> first
-    if len(os.fsencode(path)) + 8 <= SOCKET_PATH_BYTES:
+    if len(os.fsencode(path)) + 8 <= MAX_SOCKET_PATH_BYTES:
         return path
     import hashlib  # its OpenSSL costs the shim 4 MB and 7 ms
 
-    name = hashlib.sha256(os.fsencode(run)).hexdigest()[:16]
-    return f"/tmp/senses-{os.getuid()}/{name}-d{PROTOCOL}.sock"  # noqa: S108
+    name = hashlib.sha256(os.fsencode(run_folder)).hexdigest()[:16]
+    return f"/tmp/senses-{os.getuid()}/{name}-d{PROTOCOL_VERSION}.sock"  # noqa: S108
 
 
-def own_folder(folder: str) -> None:
+def ensure_private_folder(folder: str) -> None:
     """Make a folder for this user only; raises `PermissionError` where it is someone else's or a link."""
     os.makedirs(folder, mode=0o700, exist_ok=True)  # noqa: PTH103
-    facts = os.lstat(folder)
-    if facts.st_uid != os.getuid() or (facts.st_mode & 0o170000) != 0o040000:
+    folder_stat = os.lstat(folder)
+    if folder_stat.st_uid != os.getuid() or (folder_stat.st_mode & 0o170000) != 0o040000:
         raise PermissionError(f"{folder} belongs to another user or is a link; remove it and try again.")
-    if facts.st_mode & 0o077:
+    if folder_stat.st_mode & 0o077:
         os.chmod(folder, 0o700)  # noqa: PTH101

@@ -12,11 +12,11 @@ import sys
 import threading
 from collections.abc import Mapping, Sequence
 
-from mcp_server.launcher.broker_server import run_errands
-from mcp_server.launcher.connect import Unreachable, reach
-from mcp_server.launcher.paths import PROTOCOL, VERSION, Places
+from mcp_server.launcher.broker_server import serve_file_requests
+from mcp_server.launcher.connect import DaemonUnreachable, connect_or_start
+from mcp_server.launcher.paths import PROTOCOL_VERSION, VERSION, InstancePaths
 
-CHECK_SECONDS = 2.0
+PARENT_CHECK_SECONDS = 2.0
 """How often to see whether the parent lives, and how long a daemon may be silent once the client left."""
 CHUNK_BYTES = 1 << 16
 
@@ -27,15 +27,15 @@ def main() -> None:
         print_usage()
         return
     try:
-        ours, theirs = socket.socketpair()
-        link = reach(Places(os.environ), greeting(os.environ, sys.argv[1:]), theirs)
-        theirs.close()
-        threading.Thread(target=_run_errands, args=(ours,), daemon=True).start()
-    except (Unreachable, OSError) as error:
+        broker_end, daemon_end = socket.socketpair()
+        connection = connect_or_start(InstancePaths(os.environ), encode_handshake(os.environ, sys.argv[1:]), daemon_end)
+        daemon_end.close()
+        threading.Thread(target=_serve_file_requests, args=(broker_end,), daemon=True).start()
+    except (DaemonUnreachable, OSError) as error:
         sys.stderr.write(f"senses-mcp: {error}\n")
         sys.stderr.flush()
         os._exit(1)
-    os._exit(splice(link))
+    os._exit(splice(connection))
 
 
 def print_usage() -> None:
@@ -48,74 +48,74 @@ def print_usage() -> None:
     )
 
 
-def greeting(environ: Mapping[str, str], folders: Sequence[str]) -> bytes:
+def encode_handshake(environ: Mapping[str, str], folders: Sequence[str]) -> bytes:
     """Build the line that tells the daemon who connects; an unexpanded ${…} of a bundle is no folder."""
-    hello = {
-        "protocol": PROTOCOL,
+    handshake = {
+        "protocol": PROTOCOL_VERSION,
         "version": VERSION,
         "pid": os.getpid(),
-        "cwd": _cwd(),
+        "cwd": _current_folder(),
         "project": environ.get("CLAUDE_PROJECT_DIR", ""),
         "folders": [_absolute(folder) for folder in folders if folder and "${" not in folder],
     }
-    return json.dumps(hello).encode() + b"\n"
+    return json.dumps(handshake).encode() + b"\n"
 
 
-def splice(link: socket.socket) -> int:
+def splice(connection: socket.socket) -> int:
     """Pass bytes both ways until one side ends; return the exit status: 0 where the client ended it."""
-    parent = os.getppid()
-    leaving = threading.Event()
-    threading.Thread(target=_pass_stdin, args=(link, leaving), daemon=True).start()
+    parent_pid = os.getppid()
+    stdin_closed = threading.Event()
+    threading.Thread(target=_forward_stdin, args=(connection, stdin_closed), daemon=True).start()
     while True:
-        if select.select([link], [], [], CHECK_SECONDS)[0]:
-            data = _receive(link)
+        if select.select([connection], [], [], PARENT_CHECK_SECONDS)[0]:
+            data = _receive(connection)
             if not data:
-                return _farewell(leaving.is_set())
+                return _exit_status(stdin_closed.is_set())
             if not _write_all(1, data):
                 return 0
-        elif leaving.is_set() or os.getppid() != parent:
+        elif stdin_closed.is_set() or os.getppid() != parent_pid:
             return 0
 
 
-def _run_errands(link: socket.socket) -> None:
+def _serve_file_requests(connection: socket.socket) -> None:
     try:
-        run_errands(link)
+        serve_file_requests(connection)
     except OSError:
         pass  # the daemon has gone, which the other threads find out
-    link.close()
+    connection.close()
 
 
-def _pass_stdin(link: socket.socket, leaving: threading.Event) -> None:
+def _forward_stdin(connection: socket.socket, stdin_closed: threading.Event) -> None:
     try:
         while data := os.read(0, CHUNK_BYTES):
-            link.sendall(data)
+            connection.sendall(data)
     except OSError:
         pass  # the other thread finds out the same and ends the process
-    leaving.set()
+    stdin_closed.set()
     try:
-        link.shutdown(socket.SHUT_WR)
+        connection.shutdown(socket.SHUT_WR)
     except OSError:
         return
 
 
-def _receive(link: socket.socket) -> bytes:
+def _receive(connection: socket.socket) -> bytes:
     try:
-        return link.recv(CHUNK_BYTES)
+        return connection.recv(CHUNK_BYTES)
     except OSError:
         return b""
 
 
 def _write_all(descriptor: int, data: bytes) -> bool:
-    rest = memoryview(data)
+    remaining = memoryview(data)
     try:
-        while rest:
-            rest = rest[os.write(descriptor, rest) :]
+        while remaining:
+            remaining = remaining[os.write(descriptor, remaining) :]
     except OSError:
         return False
     return True
 
 
-def _farewell(client_left: bool) -> int:
+def _exit_status(client_left: bool) -> int:
     if client_left:
         return 0
     sys.stderr.write("senses-mcp: the Senses daemon ended; reconnect to start it again.\n")
@@ -123,7 +123,7 @@ def _farewell(client_left: bool) -> int:
     return 1
 
 
-def _cwd() -> str:
+def _current_folder() -> str:
     try:
         return os.getcwd()  # noqa: PTH109
     except OSError:

@@ -7,14 +7,22 @@ from mcp_types import CallToolResult
 from pydantic import Field
 
 from mcp_server.calls import sdk_compat
-from mcp_server.calls.context import Desk, KeepAlive, ToolContext, read_picture, stay, told, tool
-from mcp_server.calls.detections import Extent, read_boxes, read_points
-from mcp_server.calls.progress import Meter
-from mcp_server.calls.results import Described, Size, answer
-from mcp_server.files.client import Caller
-from model_runtime.catalog.detect import PLACES
+from mcp_server.calls.context import (
+    AppContext,
+    KeepAliveArgument,
+    ToolContext,
+    keep_alive_seconds_of,
+    read_image,
+    result_fields,
+    tool,
+)
+from mcp_server.calls.detections import PixelSize, parse_boxes, parse_points
+from mcp_server.calls.progress import ProgressTracker
+from mcp_server.calls.results import DescribeResult, ImageSize, build_result
+from mcp_server.files.client import ClientConnection
+from model_runtime.catalog.detect import GROUNDING_TASKS
 from model_runtime.errors import InvalidInput
-from model_runtime.events import Answer
+from model_runtime.events import ChatResult
 from model_runtime.requests import Chat, Message, Task
 
 PROMPTS = {
@@ -27,10 +35,10 @@ PROMPTS = {
 }
 
 
-def add_describe_image(server: MCPServer[Caller], desk: Desk) -> None:
+def add_describe_image(server: MCPServer[ClientConnection], app: AppContext) -> None:
     """Register the tool."""
 
-    @tool(server, title="Describe an image", reads=True)
+    @tool(server, title="Describe an image", read_only=True)
     async def describe_image(
         ctx: ToolContext,
         image: Annotated[str, Field(description="Path (absolute, ~ or relative), file://, senses:// or data: URI")],
@@ -41,67 +49,67 @@ def add_describe_image(server: MCPServer[Caller], desk: Desk) -> None:
         ] = [],  # noqa: B006
         model: Annotated[str, Field(description="auto, fast, best or a name from media_status")] = "auto",
         max_tokens: Annotated[int, Field(ge=1, le=4096)] = 512,
-        keep_alive: KeepAlive = "",
+        keep_alive: KeepAliveArgument = "",
         wait_seconds: Annotated[int, Field(ge=-1, le=3600, description="-1: as long as this client can")] = -1,
-    ) -> Annotated[CallToolResult, Described]:
+    ) -> Annotated[CallToolResult, DescribeResult]:
         """Look at an image file with a local vision model: describe it, answer a question about it, write alt text,
         read its text (task="ocr") or find things in pixels (detect, point: the prompt names them). Pass file paths,
         never bare base64. Nothing leaves this machine."""
-        name = desk.service.resolve(model, Task.VISION)
-        if task in PLACES:
-            check_places(desk, name, task)
-        question = asked(task, prompt)
-        files, client = desk.files(ctx), sdk_compat.client_name(ctx)
-        seconds = stay(keep_alive)
+        model_name = app.service.resolve(model, Task.VISION)
+        if task in GROUNDING_TASKS:
+            require_grounding(app, model_name, task)
+        question = build_prompt(task, prompt)
+        files, client_name = app.files(ctx), sdk_compat.client_name(ctx)
+        keep_alive_seconds = keep_alive_seconds_of(keep_alive)
 
-        async def look(meter: Meter) -> CallToolResult:
-            first = await read_picture(files, image, "image")
-            others = [await read_picture(files, other, "more_images") for other in more_images]
-            request = Chat(name, (Message("user", (first, *others, question)),), max_tokens=max_tokens)
-            finished = await desk.run(request, meter, client, keep_alive_seconds=seconds)
-            if not isinstance(finished.result, Answer):
+        async def run_request(progress: ProgressTracker) -> CallToolResult:
+            first = await read_image(files, image, "image")
+            others = [await read_image(files, other, "more_images") for other in more_images]
+            request = Chat(model_name, (Message("user", (first, *others, question)),), max_tokens=max_tokens)
+            finished = await app.run_request(request, progress, client_name, keep_alive_seconds=keep_alive_seconds)
+            if not isinstance(finished.result, ChatResult):
                 raise TypeError(finished.result)
-            found = finished.result
-            return answer(
-                Described(
-                    text=found.text.strip(),
+            answer = finished.result
+            return build_result(
+                DescribeResult(
+                    text=answer.text.strip(),
                     task=task,
-                    image=Size(width=first.width, height=first.height),
-                    **places(task, found, (first.width, first.height)),
-                    truncated=found.finish_reason == "length",
-                    prompt_tokens=found.prompt_tokens,
-                    completion_tokens=found.completion_tokens,
-                    **told(finished),
+                    image=ImageSize(width=first.width, height=first.height),
+                    **detections_of(task, answer, (first.width, first.height)),
+                    truncated=answer.finish_reason == "length",
+                    prompt_tokens=answer.prompt_tokens,
+                    completion_tokens=answer.completion_tokens,
+                    **result_fields(finished),
                 )
             )
 
-        return await desk.work(ctx, "describe_image", wait_seconds, look)
+        return await app.run_job(ctx, "describe_image", wait_seconds, run_request)
 
 
-def asked(task: str, prompt: str) -> str:
+def build_prompt(task: str, prompt: str) -> str:
     """Return what the model is asked: the prompt itself, or the task's own words with the prompt."""
-    if task in PLACES:
+    if task in GROUNDING_TASKS:
         return PROMPTS[task].format(what=prompt or "every object")
     return prompt if prompt and task == "describe" else f"{PROMPTS[task]} {prompt}".strip()
 
 
-def check_places(desk: Desk, name: str, task: str) -> None:
+def require_grounding(app: AppContext, model_name: str, task: str) -> None:
     """Refuse a task that the model cannot do; raises `InvalidInput`."""
-    models = {model.name: model for model in desk.service.status().models}
-    if name in models and models[name].present and task not in models[name].abilities:
-        able = [model.name for model in models.values() if task in model.abilities] or [
+    models = {model.name: model for model in app.service.status().models}
+    if model_name in models and models[model_name].present and task not in models[model_name].abilities:
+        capable = [model.name for model in models.values() if task in model.abilities] or [
             "vlm-best (senses pull vlm-best)"
         ]
         raise InvalidInput(
-            f"{name} cannot {task}: it does not name places in pixels. Pass model={able[0]}, or ask where it is in words.",
+            f"{model_name} cannot {task}: it does not name places in pixels. Pass model={capable[0]}, or ask where it is in words.",
             param="task",
             code="unsupported_task",
         )
 
 
-def places(task: str, found: Answer, picture: Extent) -> dict[str, Any]:
+def detections_of(task: str, answer: ChatResult, image_size: PixelSize) -> dict[str, Any]:
     """Return the boxes or points of an answer, where the task asks for them."""
-    seen = found.seen[0] if found.seen else picture
+    processed_size = answer.processed_sizes[0] if answer.processed_sizes else image_size
     if task == "detect":
-        return {"boxes": read_boxes(found.text, seen, picture)}
-    return {"points": read_points(found.text, seen, picture)} if task == "point" else {}
+        return {"boxes": parse_boxes(answer.text, processed_size, image_size)}
+    return {"points": parse_points(answer.text, processed_size, image_size)} if task == "point" else {}

@@ -11,29 +11,29 @@ from mcp_types import CallToolResult
 from pydantic import Field
 
 from mcp_server.calls import sdk_compat
-from mcp_server.calls.context import Desk, ToolContext, tool
-from mcp_server.calls.downloads import Downloaded
-from mcp_server.calls.jobs import Work, attend, deadline_seconds
-from mcp_server.calls.progress import Meter
-from mcp_server.calls.results import Report, answer
-from mcp_server.calls.status_views import Section, status_of
-from mcp_server.files.client import Caller
+from mcp_server.calls.context import AppContext, ToolContext, tool
+from mcp_server.calls.downloads import PullProgress
+from mcp_server.calls.jobs import JobFunction, call_timeout_seconds, wait_for_job
+from mcp_server.calls.progress import ProgressTracker
+from mcp_server.calls.results import FreeFormResult, build_result
+from mcp_server.calls.status_views import Section, read_status
+from mcp_server.files.client import ClientConnection
 from model_runtime.errors import InvalidInput
-from model_runtime.service import resolve_any
+from model_runtime.service import resolve_any_task
 
-Action = Literal["download", "load", "unload", "pin", "unpin"]
+ManageAction = Literal["download", "load", "unload", "pin", "unpin"]
 
 
-def add_control(server: MCPServer[Caller], desk: Desk) -> None:
+def add_management_tools(server: MCPServer[ClientConnection], app: AppContext) -> None:
     """Register the tools."""
 
-    @tool(server, title="Media status", reads=True)
+    @tool(server, title="Media status", read_only=True)
     async def media_status(ctx: ToolContext, section: Section = "all") -> CallToolResult:
         """Tell which local models exist and are downloaded or loaded, the voices, the memory budget and what is
         running."""
-        return answer(Report.model_validate(status_of(desk, section)))
+        return build_result(FreeFormResult.model_validate(read_status(app, section)))
 
-    @tool(server, title="Get a job's result", reads=True)
+    @tool(server, title="Get a job's result", read_only=True)
     async def get_job(
         ctx: ToolContext,
         job_id: str,
@@ -41,92 +41,92 @@ def add_control(server: MCPServer[Caller], desk: Desk) -> None:
     ) -> CallToolResult:
         """Get the result of a call that answered with status "running": the same result as the tool's own, or
         "running" again."""
-        job = desk.jobs.find(job_id)
+        job = app.jobs.find(job_id)
 
-        async def tell(fraction: float, message: str) -> None:
+        async def report(fraction: float, message: str) -> None:
             await ctx.report_progress(fraction, 1.0, message)
 
-        if await attend(job, min(wait_seconds, _longest(ctx)), tell, owns=False):
-            return job.outcome()
-        return answer(job.running_yet())
+        if await wait_for_job(job, min(wait_seconds, _max_wait_seconds(ctx)), report, cancel_with_caller=False):
+            return job.result_or_raise()
+        return build_result(job.progress_result())
 
     @tool(server, title="Cancel a job", idempotent=True)
     async def cancel_job(ctx: ToolContext, job_id: str) -> CallToolResult:
         """Stop a running job: a job_id from a result, or the number of a request in media_status."""
         if job_id.isdecimal():
-            stopped = desk.service.cancel(int(job_id))
-            if not stopped:
+            was_found = app.service.cancel(int(job_id))
+            if not was_found:
                 raise InvalidInput(f"No request {job_id} waits or runs.", param="job_id", code="not_found")
-            return answer(Report.model_validate({"job_id": job_id, "state": "cancelled"}))
-        job = desk.jobs.find(job_id)
-        job.scope.cancel()
+            return build_result(FreeFormResult.model_validate({"job_id": job_id, "state": "cancelled"}))
+        job = app.jobs.find(job_id)
+        job.cancel_scope.cancel()
         await job.finished.wait()
-        return answer(Report.model_validate({"job_id": job_id, "state": job.state}))
+        return build_result(FreeFormResult.model_validate({"job_id": job_id, "state": job.state}))
 
     @tool(server, title="Manage a model", idempotent=True, meta={"anthropic/requiresUserInteraction": True})
     async def manage_model(
-        ctx: ToolContext, action: Action, model: Annotated[str, Field(min_length=1)]
+        ctx: ToolContext, action: ManageAction, model: Annotated[str, Field(min_length=1)]
     ) -> CallToolResult:
         """Download a model's weights (gigabytes: ask the user first), load or unload it, or pin it so that it stays in
         memory (unpin ends that). Models load by themselves when used and leave when idle: only download is often
         needed."""
         if action == "download":
-            work = downloading(desk, model)
+            function = download_function(app, model)
         else:
-            name = resolve_any(desk.service, model)
-            work = functools.partial(WORKS[action], desk, name)
-        return await desk.work(ctx, "manage_model", -1, work)
+            model_name = resolve_any_task(app.service, model)
+            function = functools.partial(ACTION_FUNCTIONS[action], app, model_name)
+        return await app.run_job(ctx, "manage_model", -1, function)
 
 
-async def _load(desk: Desk, name: str, meter: Meter) -> CallToolResult:
-    meter.say(f"loading {name}")
-    await desk.service.load(name)
-    return _report(model=name, state="ready")
+async def _load(app: AppContext, model_name: str, progress: ProgressTracker) -> CallToolResult:
+    progress.set_message(f"loading {model_name}")
+    await app.service.load(model_name)
+    return _free_form_result(model=model_name, state="ready")
 
 
-async def _unload(desk: Desk, name: str, meter: Meter) -> CallToolResult:
-    meter.say(f"unloading {name} once its work has ended")
-    freed = await desk.service.unload(name)
-    return _report(model=name, state="absent", freed_mb=round(freed / 1e6))
+async def _unload(app: AppContext, model_name: str, progress: ProgressTracker) -> CallToolResult:
+    progress.set_message(f"unloading {model_name} once its work has ended")
+    freed_bytes = await app.service.unload(model_name)
+    return _free_form_result(model=model_name, state="absent", freed_mb=round(freed_bytes / 1e6))
 
 
-async def _pin(desk: Desk, name: str, meter: Meter) -> CallToolResult:
-    desk.service.pin(name, True)
-    return _report(model=name, pinned=True)
+async def _pin(app: AppContext, model_name: str, progress: ProgressTracker) -> CallToolResult:
+    app.service.pin(model_name, True)
+    return _free_form_result(model=model_name, pinned=True)
 
 
-async def _unpin(desk: Desk, name: str, meter: Meter) -> CallToolResult:
-    desk.service.pin(name, False)
-    return _report(model=name, pinned=False)
+async def _unpin(app: AppContext, model_name: str, progress: ProgressTracker) -> CallToolResult:
+    app.service.pin(model_name, False)
+    return _free_form_result(model=model_name, pinned=False)
 
 
-WORKS = {"load": _load, "unload": _unload, "pin": _pin, "unpin": _unpin}
+ACTION_FUNCTIONS = {"load": _load, "unload": _unload, "pin": _pin, "unpin": _unpin}
 
 
-def downloading(desk: Desk, model: str) -> Work:
+def download_function(app: AppContext, model: str) -> JobFunction:
     """Return the work of getting a model onto this disk, with progress in bytes."""
 
-    async def work(meter: Meter) -> CallToolResult:
-        meter.say(f"asking Hugging Face what {model} consists of")
-        last = Downloaded(0, 0)
+    async def download(progress: ProgressTracker) -> CallToolResult:
+        progress.set_message(f"asking Hugging Face what {model} consists of")
+        latest = PullProgress(0, 0)
 
-        def report(downloaded: Downloaded) -> None:
-            nonlocal last
-            last = downloaded
-            meter.reach(downloaded.done_bytes / max(downloaded.total_bytes, 1))
-            meter.say(
+        def report(downloaded: PullProgress) -> None:
+            nonlocal latest
+            latest = downloaded
+            progress.set_fraction(downloaded.done_bytes / max(downloaded.total_bytes, 1))
+            progress.set_message(
                 f"downloading {model}: {downloaded.done_bytes / 1e9:.1f} of {downloaded.total_bytes / 1e9:.1f} GB"
             )
 
-        await desk.download(model, report)
-        return _report(model=model, downloaded=True, size_gb=round(last.total_bytes / 1e9, 2))
+        await app.download(model, report)
+        return _free_form_result(model=model, downloaded=True, size_gb=round(latest.total_bytes / 1e9, 2))
 
-    return work
-
-
-def _report(**facts: object) -> CallToolResult:
-    return answer(Report.model_validate(facts))
+    return download
 
 
-def _longest(ctx: ToolContext) -> float:
-    return deadline_seconds(sdk_compat.client_name(ctx), -1) or 3600.0
+def _free_form_result(**fields: object) -> CallToolResult:
+    return build_result(FreeFormResult.model_validate(fields))
+
+
+def _max_wait_seconds(ctx: ToolContext) -> float:
+    return call_timeout_seconds(sdk_compat.client_name(ctx), -1) or 3600.0

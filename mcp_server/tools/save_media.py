@@ -10,23 +10,23 @@ from mcp.server import MCPServer
 from mcp_types import CallToolResult
 from pydantic import Field
 
-from mcp_server.calls.context import Desk, ToolContext, keep_copy, tool
-from mcp_server.calls.results import Saved, answer
-from mcp_server.files.access import Files
-from mcp_server.files.artifacts import Artifact, Kind
-from mcp_server.files.client import Caller
+from mcp_server.calls.context import AppContext, ToolContext, save_copy, tool
+from mcp_server.calls.results import SaveResult, build_result
+from mcp_server.files.access import ClientFiles
+from mcp_server.files.artifacts import ArtifactKind, StoredArtifact
+from mcp_server.files.client import ClientConnection
 from mcp_server.tools.generate_image import SUFFIXES as PICTURES
 from model_runtime.errors import InvalidInput
-from model_runtime.media.types import FileFormat
+from model_runtime.media.types import ImageFormat
 
-ENDINGS = {
-    Kind.IMAGES: tuple(suffix for suffixes in PICTURES.values() for suffix in suffixes),
-    Kind.AUDIO: (".wav", ".mp3", ".flac", ".opus"),
-    Kind.TRANSCRIPTS: (".txt", ".srt", ".vtt", ".json"),
+ALLOWED_SUFFIXES = {
+    ArtifactKind.IMAGES: tuple(suffix for suffixes in PICTURES.values() for suffix in suffixes),
+    ArtifactKind.AUDIO: (".wav", ".mp3", ".flac", ".opus"),
+    ArtifactKind.TRANSCRIPTS: (".txt", ".srt", ".vtt", ".json"),
 }
 
 
-def add_save_media(server: MCPServer[Caller], desk: Desk) -> None:
+def add_save_media(server: MCPServer[ClientConnection], app: AppContext) -> None:
     """Register the tool."""
 
     @tool(server, title="Save a result into the project", idempotent=True)
@@ -36,59 +36,65 @@ def add_save_media(server: MCPServer[Caller], desk: Desk) -> None:
         path: Annotated[str, Field(description="Where to; its ending chooses the format (.png .webp .mp3 .srt …)")],
         max_kb: Annotated[int, Field(ge=0, le=1_000_000, description="For images: shrink to fit; 0: any size")] = 0,
         overwrite: bool = False,
-    ) -> Annotated[CallToolResult, Saved]:
+    ) -> Annotated[CallToolResult, SaveResult]:
         """Put a generated image, spoken audio or transcript into the user's project under a name of its own, converted
         to the format its ending names; images can be made to fit a size for the web."""
-        files = desk.files(ctx)
-        found = files.result(uri)
-        place = files.destination(path, ENDINGS[found.kind], overwrite=overwrite, param="path")
-        return await anyio.to_thread.run_sync(save, files, found, place, max_kb * 1000)
+        files = app.files(ctx)
+        artifact = files.artifact_at(uri)
+        destination = files.resolve_destination(
+            path, ALLOWED_SUFFIXES[artifact.kind], overwrite=overwrite, param="path"
+        )
+        return await anyio.to_thread.run_sync(save_artifact, files, artifact, destination, max_kb * 1000)
 
 
-def save(files: Files, found: Artifact, place: Path, max_bytes: int) -> CallToolResult:
+def save_artifact(files: ClientFiles, artifact: StoredArtifact, destination: Path, max_bytes: int) -> CallToolResult:
     """Convert a result and write it; blocking."""
-    facts: dict[str, Any] = {}
-    if found.kind is Kind.IMAGES:
-        from model_runtime.media.resize import fit_picture
+    fields: dict[str, Any] = {}
+    if artifact.kind is ArtifactKind.IMAGES:
+        from model_runtime.media.resize import encode_within_bytes
 
-        fitted = fit_picture(found.path.read_bytes(), _picture_format(place), max_bytes)
-        data, facts = fitted.data, {"width": fitted.width, "height": fitted.height, "quality": fitted.quality}
+        resized = encode_within_bytes(artifact.path.read_bytes(), _image_format(destination), max_bytes)
+        data, fields = resized.data, {"width": resized.width, "height": resized.height, "quality": resized.quality}
     else:
-        data = _sound(found, place) if found.kind is Kind.AUDIO else _transcript(found, place)
+        data = (
+            _audio_bytes(artifact, destination)
+            if artifact.kind is ArtifactKind.AUDIO
+            else _transcript_bytes(artifact, destination)
+        )
         if max_bytes and len(data) > max_bytes:
             raise InvalidInput(
-                f"{place.name} would have {len(data) / 1000:.0f} kB, more than the {max_bytes / 1000:.0f} asked for. "
+                f"{destination.name} would have {len(data) / 1000:.0f} kB, more than the {max_bytes / 1000:.0f} asked for. "
                 "Only images are shrunk to fit: choose .mp3 or .opus for sound, or allow more.",
                 param="max_kb",
             )
-    path = keep_copy(place, found.path, files, data)
-    return answer(Saved(path=str(path), uri=found.uri, size_bytes=len(data), **facts))
+    path = save_copy(destination, artifact.path, files, data)
+    return build_result(SaveResult(path=str(path), uri=artifact.uri, size_bytes=len(data), **fields))
 
 
-def _picture_format(place: Path) -> FileFormat:
-    return next(name for name, suffixes in PICTURES.items() if place.suffix.lower() in suffixes)
+def _image_format(destination: Path) -> ImageFormat:
+    return next(name for name, suffixes in PICTURES.items() if destination.suffix.lower() in suffixes)
 
 
-def _sound(found: Artifact, place: Path) -> bytes:
-    original = found.path.read_bytes()
-    wanted = place.suffix.lower().removeprefix(".")
-    if wanted == "wav":
+def _audio_bytes(artifact: StoredArtifact, destination: Path) -> bytes:
+    original = artifact.path.read_bytes()
+    audio_format = destination.suffix.lower().removeprefix(".")
+    if audio_format == "wav":
         return original
     from model_runtime.media.speech import encode_speech
 
     with wave.open(io.BytesIO(original)) as file:
-        return encode_speech(file.readframes(file.getnframes()), file.getframerate(), wanted)
+        return encode_speech(file.readframes(file.getnframes()), file.getframerate(), audio_format)
 
 
-def _transcript(found: Artifact, place: Path) -> bytes:
+def _transcript_bytes(artifact: StoredArtifact, destination: Path) -> bytes:
     """Return the transcript as it was written down in that format."""
-    kept = found.path.with_suffix(place.suffix.lower())
+    sibling = artifact.path.with_suffix(destination.suffix.lower())
     try:
-        return kept.read_bytes()
+        return sibling.read_bytes()
     except FileNotFoundError:
-        there = ", ".join(sorted(path.suffix for path in found.path.parent.glob(f"{found.id}.*")))
+        available_suffixes = ", ".join(sorted(path.suffix for path in artifact.path.parent.glob(f"{artifact.id}.*")))
         raise InvalidInput(
-            f"{found.uri} was not written as {place.suffix}; there is {there}. Transcribe again with "
-            f'format="{place.suffix.removeprefix(".")}".',
+            f"{artifact.uri} was not written as {destination.suffix}; there is {available_suffixes}. Transcribe again with "
+            f'format="{destination.suffix.removeprefix(".")}".',
             param="path",
         ) from None

@@ -10,25 +10,34 @@ from mcp_types import CallToolResult
 from pydantic import Field
 
 from mcp_server.calls import sdk_compat
-from mcp_server.calls.context import Desk, KeepAlive, ToolContext, keep_copy, link, stay, told, tool
-from mcp_server.calls.progress import Meter
-from mcp_server.calls.results import Spoken, answer
-from mcp_server.files.access import Files
-from mcp_server.files.artifacts import Artifact, Kind
-from mcp_server.files.client import Caller
-from mcp_server.viewer.page import SHOWN_BY_VIEWER
-from model_runtime.events import AudioChunk, Event, Speech
+from mcp_server.calls.context import (
+    AppContext,
+    KeepAliveArgument,
+    ToolContext,
+    keep_alive_seconds_of,
+    result_fields,
+    result_link,
+    save_copy,
+    tool,
+)
+from mcp_server.calls.progress import ProgressTracker
+from mcp_server.calls.results import SpeakResult, build_result
+from mcp_server.files.access import ClientFiles
+from mcp_server.files.artifacts import ArtifactKind, StoredArtifact
+from mcp_server.files.client import ClientConnection
+from mcp_server.viewer.page import VIEWER_TOOL_META
+from model_runtime.events import AudioChunk, Event, SpeechResult
 from model_runtime.requests import Speak, Task
 
-Format = Literal["wav", "mp3", "flac"]
-SHOWN_BYTES = 400_000
+AudioFormat = Literal["wav", "mp3", "flac"]
+MAX_INLINE_AUDIO_BYTES = 400_000
 """Of sound within a result: eight seconds."""
 
 
-def add_speak(server: MCPServer[Caller], desk: Desk) -> None:
+def add_speak(server: MCPServer[ClientConnection], app: AppContext) -> None:
     """Register the tool."""
 
-    @tool(server, title="Speak a text", meta=SHOWN_BY_VIEWER)
+    @tool(server, title="Speak a text", meta=VIEWER_TOOL_META)
     async def speak(
         ctx: ToolContext,
         text: Annotated[str, Field(description="What to say", min_length=1, max_length=20_000)],
@@ -36,83 +45,89 @@ def add_speak(server: MCPServer[Caller], desk: Desk) -> None:
         speed: Annotated[float, Field(ge=0.5, le=2)] = 1.0,
         language: Annotated[str, Field(description="ISO 639-1 code; empty: by the text or voice")] = "",
         model: Annotated[str, Field(description="auto, fast, best or a name from media_status")] = "auto",
-        format: Format = "wav",  # noqa: A002
+        format: AudioFormat = "wav",  # noqa: A002
         play: Annotated[bool, Field(description="Also play it on this machine's speakers")] = False,
         output_path: Annotated[str, Field(description="Also save here")] = "",
         overwrite: bool = False,
-        keep_alive: KeepAlive = "",
+        keep_alive: KeepAliveArgument = "",
         wait_seconds: Annotated[int, Field(ge=-1, le=3600, description="-1: as long as this client can")] = -1,
-    ) -> Annotated[CallToolResult, Spoken]:
+    ) -> Annotated[CallToolResult, SpeakResult]:
         """Say a text with a local voice and save it as an audio file; play=true also plays it aloud. The result has the
         absolute path and a senses:// address. status "running": call get_job."""
-        name = desk.service.resolve(model, Task.SPEECH)
-        files = desk.files(ctx)
-        place = files.destination(output_path, (f".{format}",), overwrite=overwrite) if output_path else None
-        request = Speak(name, text, voice, speed, language)
-        client, seconds = sdk_compat.client_name(ctx), stay(keep_alive)
+        model_name = app.service.resolve(model, Task.SPEECH)
+        files = app.files(ctx)
+        destination = (
+            files.resolve_destination(output_path, (f".{format}",), overwrite=overwrite) if output_path else None
+        )
+        request = Speak(model_name, text, voice, speed, language)
+        client_name, keep_alive_seconds = sdk_compat.client_name(ctx), keep_alive_seconds_of(keep_alive)
 
-        async def say(meter: Meter) -> CallToolResult:
+        async def run_request(progress: ProgressTracker) -> CallToolResult:
             pcm = bytearray()
-            finished = await desk.run(
-                request, meter, client, lambda event: _collect(event, pcm, meter), keep_alive_seconds=seconds
+            finished = await app.run_request(
+                request,
+                progress,
+                client_name,
+                lambda event: _collect_audio(event, pcm, progress),
+                keep_alive_seconds=keep_alive_seconds,
             )
-            spoken = finished.result
-            if not isinstance(spoken, Speech):
-                raise TypeError(spoken)
+            speech = finished.result
+            if not isinstance(speech, SpeechResult):
+                raise TypeError(speech)
             artifact, path = await anyio.to_thread.run_sync(
-                keep, desk, files, bytes(pcm), spoken.sample_rate, format, place
+                save_speech, app, files, bytes(pcm), speech.sample_rate, format, destination
             )
-            facts = told(finished)
-            playing = play and desk.player.play(artifact.path)
+            fields = result_fields(finished)
+            playing = play and app.player.play(artifact.path)
             if play and not playing:
-                facts["warnings"].append("No program to play sound was found on this machine; open the file instead.")
-            return answer(
-                Spoken(
+                fields["warnings"].append("No program to play sound was found on this machine; open the file instead.")
+            return build_result(
+                SpeakResult(
                     path=str(path),
                     uri=artifact.uri,
-                    url=desk.url(artifact),
-                    duration=round(spoken.duration, 2),
-                    sample_rate=spoken.sample_rate,
-                    voice=spoken.voice,
-                    language=spoken.language,
+                    url=app.artifact_url(artifact),
+                    duration=round(speech.duration_seconds, 2),
+                    sample_rate=speech.sample_rate,
+                    voice=speech.voice,
+                    language=speech.language,
                     playing=playing,
-                    **facts,
+                    **fields,
                 ),
-                links=[link(artifact)],
-                wav=await _for_viewer(ctx, artifact),
+                links=[result_link(artifact)],
+                wav=await _inline_audio(ctx, artifact),
             )
 
-        return await desk.work(ctx, "speak", wait_seconds, say)
+        return await app.run_job(ctx, "speak", wait_seconds, run_request)
 
 
-async def _for_viewer(ctx: ToolContext, artifact: Artifact) -> bytes:
+async def _inline_audio(ctx: ToolContext, artifact: StoredArtifact) -> bytes:
     """Return the sound where the client shows the viewer and it is short; others would only store it."""
-    if not client_supports_apps(ctx) or artifact.size_bytes > SHOWN_BYTES:
+    if not client_supports_apps(ctx) or artifact.size_bytes > MAX_INLINE_AUDIO_BYTES:
         return b""
     return await anyio.Path(artifact.path).read_bytes()
 
 
-def keep(
-    desk: Desk,
-    files: Files,
+def save_speech(
+    app: AppContext,
+    files: ClientFiles,
     pcm: bytes,
     sample_rate: int,
-    wanted: Format,
-    place: Path | None,
-) -> tuple[Artifact, Path]:
+    audio_format: AudioFormat,
+    destination: Path | None,
+) -> tuple[StoredArtifact, Path]:
     """Save speech as WAV and in the wanted format; return the artifact and the path to tell. Blocking."""
     from model_runtime.media.speech import encode_speech
 
     wav = encode_speech(pcm, sample_rate, "wav")
-    artifact = desk.artifacts.add(Kind.AUDIO, wav)
-    data = wav if wanted == "wav" else encode_speech(pcm, sample_rate, wanted)
+    artifact = app.artifacts.add(ArtifactKind.AUDIO, wav)
+    data = wav if audio_format == "wav" else encode_speech(pcm, sample_rate, audio_format)
     path = artifact.path
-    if wanted != "wav" and place is None:
-        path = desk.artifacts.add_sibling(artifact, f".{wanted}", data)
-    return artifact, keep_copy(place, path, files, data)
+    if audio_format != "wav" and destination is None:
+        path = app.artifacts.add_sibling(artifact, f".{audio_format}", data)
+    return artifact, save_copy(destination, path, files, data)
 
 
-def _collect(event: Event, pcm: bytearray, meter: Meter) -> None:
+def _collect_audio(event: Event, pcm: bytearray, progress: ProgressTracker) -> None:
     if isinstance(event, AudioChunk):
         pcm.extend(event.pcm)
-        meter.say(f"{len(pcm) / 2 / event.sample_rate:.0f} s spoken")
+        progress.set_message(f"{len(pcm) / 2 / event.sample_rate:.0f} s spoken")

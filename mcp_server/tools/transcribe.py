@@ -11,27 +11,37 @@ from mcp_types import CallToolResult
 from pydantic import Field
 
 from mcp_server.calls import sdk_compat
-from mcp_server.calls.context import Desk, KeepAlive, ToolContext, keep_copy, link, read_sound, stay, told, tool
-from mcp_server.calls.progress import Meter
-from mcp_server.calls.results import SegmentOut, Transcribed, answer
-from mcp_server.files.access import Files
-from mcp_server.files.artifacts import Kind
-from mcp_server.files.client import Caller
-from mcp_server.viewer.page import SHOWN_BY_VIEWER
-from model_runtime.events import Finished, Segment, Transcript
-from model_runtime.formats.subtitles import srt, vtt
+from mcp_server.calls.context import (
+    AppContext,
+    KeepAliveArgument,
+    ToolContext,
+    keep_alive_seconds_of,
+    read_audio,
+    result_fields,
+    result_link,
+    save_copy,
+    tool,
+)
+from mcp_server.calls.progress import ProgressTracker
+from mcp_server.calls.results import SegmentResult, TranscribeResult, build_result
+from mcp_server.files.access import ClientFiles
+from mcp_server.files.artifacts import ArtifactKind
+from mcp_server.files.client import ClientConnection
+from mcp_server.viewer.page import VIEWER_TOOL_META
+from model_runtime.events import Finished, Segment, TranscriptionResult
+from model_runtime.formats.subtitles import to_srt, to_vtt
 from model_runtime.requests import Task, Transcribe
-from model_runtime.validation.transcription import known_language
+from model_runtime.validation.transcription import parse_language
 
-Format = Literal["text", "srt", "vtt", "json"]
-SUFFIXES: dict[Format, str] = {"text": ".txt", "srt": ".srt", "vtt": ".vtt", "json": ".json"}
-SEGMENTS_SHOWN = 200
+TranscriptFormat = Literal["text", "srt", "vtt", "json"]
+SUFFIXES: dict[TranscriptFormat, str] = {"text": ".txt", "srt": ".srt", "vtt": ".vtt", "json": ".json"}
+MAX_SEGMENTS = 200
 
 
-def add_transcribe(server: MCPServer[Caller], desk: Desk) -> None:
+def add_transcribe(server: MCPServer[ClientConnection], app: AppContext) -> None:
     """Register the tool."""
 
-    @tool(server, title="Transcribe speech", meta=SHOWN_BY_VIEWER | {"anthropic/maxResultSizeChars": 200_000})
+    @tool(server, title="Transcribe speech", meta=VIEWER_TOOL_META | {"anthropic/maxResultSizeChars": 200_000})
     async def transcribe(
         ctx: ToolContext,
         audio: Annotated[str, Field(description="Audio or video file: path, file://, senses:// or data: URI")],
@@ -41,76 +51,86 @@ def add_transcribe(server: MCPServer[Caller], desk: Desk) -> None:
         ] = "transcribe",
         model: Annotated[str, Field(description="auto, fast, best or a name from media_status")] = "auto",
         timestamps: Literal["none", "segment", "word"] = "none",
-        format: Annotated[Format, Field(description="Of the saved file")] = "text",  # noqa: A002
+        format: Annotated[TranscriptFormat, Field(description="Of the saved file")] = "text",  # noqa: A002
         vocabulary: Annotated[str, Field(description="Names and terms to expect", max_length=2000)] = "",
         output_path: Annotated[str, Field(description="Also save here")] = "",
         overwrite: bool = False,
-        keep_alive: KeepAlive = "",
+        keep_alive: KeepAliveArgument = "",
         wait_seconds: Annotated[int, Field(ge=-1, le=3600, description="-1: as long as this client can")] = -1,
-    ) -> Annotated[CallToolResult, Transcribed]:
+    ) -> Annotated[CallToolResult, TranscribeResult]:
         """Write down the speech in an audio or video file with a local model, in most languages. The whole transcript
         is saved and its path returned; a long text is cut in the answer (truncated). status "running": call get_job."""
-        name = desk.service.resolve(model, Task.TRANSCRIPTION)
-        files, client = desk.files(ctx), sdk_compat.client_name(ctx)
-        seconds = stay(keep_alive)
-        place = files.destination(output_path, (SUFFIXES[format],), overwrite=overwrite) if output_path else None
-        spoken = known_language(language)
-        words = timestamps == "word" or format == "json"
+        model_name = app.service.resolve(model, Task.TRANSCRIPTION)
+        files, client_name = app.files(ctx), sdk_compat.client_name(ctx)
+        keep_alive_seconds = keep_alive_seconds_of(keep_alive)
+        destination = (
+            files.resolve_destination(output_path, (SUFFIXES[format],), overwrite=overwrite) if output_path else None
+        )
+        spoken_language = parse_language(language)
+        word_timestamps = timestamps == "word" or format == "json"
 
-        async def listen(meter: Meter) -> CallToolResult:
-            meter.say("reading the recording")
-            sound = await read_sound(files, audio, "audio")
-            request = Transcribe(name, sound, spoken, task == "translate", vocabulary, words=words)
-            finished = await desk.run(request, meter, client, keep_alive_seconds=seconds)
-            return await anyio.to_thread.run_sync(keep, desk, files, finished, format, place, timestamps)
+        async def run_request(progress: ProgressTracker) -> CallToolResult:
+            progress.set_message("reading the recording")
+            sound = await read_audio(files, audio, "audio")
+            request = Transcribe(
+                model_name, sound, spoken_language, task == "translate", vocabulary, word_timestamps=word_timestamps
+            )
+            finished = await app.run_request(request, progress, client_name, keep_alive_seconds=keep_alive_seconds)
+            return await anyio.to_thread.run_sync(
+                save_transcript, app, files, finished, format, destination, timestamps
+            )
 
-        return await desk.work(ctx, "transcribe", wait_seconds, listen)
+        return await app.run_job(ctx, "transcribe", wait_seconds, run_request)
 
 
-def keep(
-    desk: Desk,
-    files: Files,
+def save_transcript(
+    app: AppContext,
+    files: ClientFiles,
     finished: Finished,
-    wanted: Format,
-    place: Path | None,
+    transcript_format: TranscriptFormat,
+    destination: Path | None,
     timestamps: str,
 ) -> CallToolResult:
     """Save a transcript and build the answer; blocking."""
-    heard = finished.result
-    if not isinstance(heard, Transcript):
-        raise TypeError(heard)
-    artifact = desk.artifacts.add(Kind.TRANSCRIPTS, (heard.text.strip() + "\n").encode())
-    data = render(heard, wanted).encode()
+    transcript = finished.result
+    if not isinstance(transcript, TranscriptionResult):
+        raise TypeError(transcript)
+    artifact = app.artifacts.add(ArtifactKind.TRANSCRIPTS, (transcript.text.strip() + "\n").encode())
+    data = render(transcript, transcript_format).encode()
     path = artifact.path
-    if wanted != "text" and place is None:
-        path = desk.artifacts.add_sibling(artifact, SUFFIXES[wanted], data)
-    facts = told(finished)
-    segments = shown(heard.segments, timestamps)
-    if segments is not None and len(segments) < len(heard.segments):
-        whole = desk.artifacts.add_sibling(artifact, ".json", render(heard, "json").encode())
-        facts["warnings"].append(f"The first {len(segments)} of {len(heard.segments)} segments; all are in {whole}.")
-    return answer(
-        Transcribed(
-            text=heard.text.strip(),
-            language=heard.language,
-            duration=round(heard.duration, 2),
-            realtime_factor=round(finished.timings.running / heard.duration, 3) if heard.duration else None,
+    if transcript_format != "text" and destination is None:
+        path = app.artifacts.add_sibling(artifact, SUFFIXES[transcript_format], data)
+    fields = result_fields(finished)
+    segments = segment_results(transcript.segments, timestamps)
+    if segments is not None and len(segments) < len(transcript.segments):
+        full_path = app.artifacts.add_sibling(artifact, ".json", render(transcript, "json").encode())
+        fields["warnings"].append(
+            f"The first {len(segments)} of {len(transcript.segments)} segments; all are in {full_path}."
+        )
+    return build_result(
+        TranscribeResult(
+            text=transcript.text.strip(),
+            language=transcript.language,
+            duration=round(transcript.duration_seconds, 2),
+            realtime_factor=round(finished.timings.running_seconds / transcript.duration_seconds, 3)
+            if transcript.duration_seconds
+            else None,
             segments=segments,
-            path=str(keep_copy(place, path, files, data)),
+            path=str(save_copy(destination, path, files, data)),
             uri=artifact.uri,
-            url=desk.url(artifact),
-            **facts,
+            url=app.artifact_url(artifact),
+            **fields,
         ),
-        links=[link(artifact)],
+        links=[result_link(artifact)],
     )
 
 
-def shown(segments: Sequence[Segment], timestamps: str) -> list[SegmentOut] | None:
+def segment_results(segments: Sequence[Segment], timestamps: str) -> list[SegmentResult] | None:
     """Return the first segments as the answer shows them, None where no times were asked for."""
     if timestamps == "none":
         return None
     return [
-        SegmentOut(
+        SegmentResult(
             start=round(segment.start, 2),
             end=round(segment.end, 2),
             text=segment.text.strip(),
@@ -118,24 +138,24 @@ def shown(segments: Sequence[Segment], timestamps: str) -> list[SegmentOut] | No
             if timestamps == "word"
             else None,
         )
-        for segment in segments[:SEGMENTS_SHOWN]
+        for segment in segments[:MAX_SEGMENTS]
     ]
 
 
-def render(heard: Transcript, wanted: Format) -> str:
+def render(transcript: TranscriptionResult, transcript_format: TranscriptFormat) -> str:
     """Write a whole transcript in one of the file formats."""
-    match wanted:
+    match transcript_format:
         case "text":
-            return heard.text.strip() + "\n"
+            return transcript.text.strip() + "\n"
         case "srt":
-            return srt(heard.segments)
+            return to_srt(transcript.segments)
         case "vtt":
-            return vtt(heard.segments)
+            return to_vtt(transcript.segments)
         case "json":
-            return json.dumps(_table(heard), ensure_ascii=False, indent=1)
+            return json.dumps(_json_fields(transcript), ensure_ascii=False, indent=1)
 
 
-def _table(heard: Transcript) -> dict[str, object]:
+def _json_fields(transcript: TranscriptionResult) -> dict[str, object]:
     segments = [
         {
             "start": segment.start,
@@ -143,6 +163,11 @@ def _table(heard: Transcript) -> dict[str, object]:
             "text": segment.text.strip(),
             "words": [{"start": word.start, "end": word.end, "word": word.word.strip()} for word in segment.words],
         }
-        for segment in heard.segments
+        for segment in transcript.segments
     ]
-    return {"text": heard.text.strip(), "language": heard.language, "duration": heard.duration, "segments": segments}
+    return {
+        "text": transcript.text.strip(),
+        "language": transcript.language,
+        "duration": transcript.duration_seconds,
+        "segments": segments,
+    }

@@ -5,25 +5,30 @@ from typing import Any
 from mcp.server.apps import Apps, client_supports_apps
 from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
 
-from mcp_server.viewer.page import VIEWER, page
+from mcp_server.viewer.page import VIEWER_URI, viewer_document
 
 
-def viewer() -> Apps:
+def viewer_extension() -> Apps:
     """Return the extension; it asks for no network, no permissions and no border of the host's."""
     apps = Apps()
     apps.add_html_resource(
-        VIEWER, page(), name="viewer", title="Senses", description="Shows results in the chat", prefers_border=False
+        VIEWER_URI,
+        viewer_document(),
+        name="viewer",
+        title="Senses",
+        description="Shows results in the chat",
+        prefers_border=False,
     )
     return apps
 
 
-async def only_where_shown(ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
+async def hide_viewer_where_unsupported(ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
     """Take the viewer out of the lists that clients get who cannot show it."""
     result = await call_next(ctx)
     if not isinstance(result, dict) or client_supports_apps(ctx):
         return result
     if ctx.method == "resources/list":
-        return result | {"resources": [one for one in result["resources"] if one["uri"] != VIEWER]}
+        return result | {"resources": [resource for resource in result["resources"] if resource["uri"] != VIEWER_URI]}
     if ctx.method == "tools/list":
         return result | {"tools": [_without_viewer(tool) for tool in result["tools"]]}
     return result
@@ -31,5 +36,5 @@ async def only_where_shown(ctx: ServerRequestContext[Any, Any], call_next: CallN
 
 def _without_viewer(tool: dict[str, Any]) -> dict[str, Any]:
     meta = {name: value for name, value in tool.get("_meta", {}).items() if name != "ui"}
-    plain = {name: value for name, value in tool.items() if name != "_meta"}
-    return plain | ({"_meta": meta} if meta else {})
+    fields = {name: value for name, value in tool.items() if name != "_meta"}
+    return fields | ({"_meta": meta} if meta else {})

@@ -7,17 +7,17 @@ put into the page, and media come as data from the host.
 from functools import cache
 from importlib.resources import files
 
-VIEWER = "ui://senses/viewer"
-SHOWN_BY_VIEWER = {"ui": {"resourceUri": VIEWER}}
+VIEWER_URI = "ui://senses/viewer"
+VIEWER_TOOL_META = {"ui": {"resourceUri": VIEWER_URI}}
 """The metadata of tools whose results it shows."""
-PARTS = ("viewer.css", "host.js", "saving.js", "pictures.js", "sound.js", "words.js", "viewer.js")
+INLINED_FILES = ("viewer.css", "host.js", "saving.js", "pictures.js", "sound.js", "words.js", "viewer.js")
 
 
 @cache
-def page() -> str:
+def viewer_document() -> str:
     """Return the whole document."""
     folder = files("mcp_server.viewer")
     document = (folder / "viewer.html").read_text(encoding="utf-8")
-    for part in PARTS:
-        document = document.replace(f"/* {part} */", (folder / part).read_text(encoding="utf-8"))
+    for file_name in INLINED_FILES:
+        document = document.replace(f"/* {file_name} */", (folder / file_name).read_text(encoding="utf-8"))
     return document

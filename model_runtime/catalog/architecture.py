@@ -13,7 +13,7 @@ CACHE_BLOCK_TOKENS = 256
 """The libraries' caches grow by this many tokens."""
 DEFAULT_CONTEXT_TOKENS = 16_384
 """What we serve where a model could take more: keys and values of 128 000 tokens would crowd out other models."""
-MOONDREAM = {
+MOONDREAM2_CONFIG = {
     "num_hidden_layers": 24,
     "num_attention_heads": 32,
     "hidden_size": 2048,
@@ -25,81 +25,85 @@ MOONDREAM = {
 
 
 @dataclass(frozen=True, slots=True)
-class Decoder:
+class TransformerDims:
     """A language model's sizes; `window` tokens is all that a layer in `windowed` remembers."""
 
-    hidden: int
-    intermediate: int
+    hidden_size: int
+    intermediate_size: int
     layers: int
-    heads: int
+    attention_heads: int
     kv_heads: int
-    head_size: int
-    vocabulary: int
+    head_dim: int
+    vocab_size: int
     context_tokens: int
-    windowed: int = 0
-    window: int = 0
+    sliding_window_layers: int = 0
+    sliding_window: int = 0
 
     @classmethod
-    def of(cls, config: Mapping[str, Any]) -> "Decoder":
+    def from_config(cls, config: Mapping[str, Any]) -> "TransformerDims":
         """Read the sizes from a config.json, nested text_config or not; what it does not say counts as 0."""
-        text = {**config, **_text(config)}
+        text_config = {**config, **_nested_text_config(config)}
         if str(config.get("model_type", "")).startswith("moondream"):
-            text = {**MOONDREAM, **text}
-        heads = _number(text, "num_attention_heads")
-        hidden = _number(text, "hidden_size")
-        layers = _number(text, "num_hidden_layers") - _number(text, "num_kv_shared_layers")
+            text_config = {**MOONDREAM2_CONFIG, **text_config}
+        attention_heads = _positive_int(text_config, "num_attention_heads")
+        hidden_size = _positive_int(text_config, "hidden_size")
+        layers = _positive_int(text_config, "num_hidden_layers") - _positive_int(text_config, "num_kv_shared_layers")
         return cls(
-            hidden=hidden,
-            intermediate=_number(text, "intermediate_size"),
+            hidden_size=hidden_size,
+            intermediate_size=_positive_int(text_config, "intermediate_size"),
             layers=layers,
-            heads=heads,
-            kv_heads=_number(text, "num_key_value_heads") or heads,
-            head_size=_number(text, "head_dim") or hidden // max(heads, 1),
-            vocabulary=_number(text, "vocab_size"),
-            context_tokens=_number(text, "max_position_embeddings"),
-            windowed=_windowed_layers(text, layers),
-            window=_number(text, "sliding_window"),
+            attention_heads=attention_heads,
+            kv_heads=_positive_int(text_config, "num_key_value_heads") or attention_heads,
+            head_dim=_positive_int(text_config, "head_dim") or hidden_size // max(attention_heads, 1),
+            vocab_size=_positive_int(text_config, "vocab_size"),
+            context_tokens=_positive_int(text_config, "max_position_embeddings"),
+            sliding_window_layers=_count_sliding_window_layers(text_config, layers),
+            sliding_window=_positive_int(text_config, "sliding_window"),
         )
 
-    def kv_bytes(self, tokens: int, *, rows: int = 1, number_bytes: int = 2) -> int:
+    def kv_bytes(self, tokens: int, *, batch_size: int = 1, dtype_bytes: int = 2) -> int:
         """Keys and values of `rows` answers of `tokens` tokens each, prompt included."""
-        blocks = math.ceil(tokens / CACHE_BLOCK_TOKENS) * CACHE_BLOCK_TOKENS
-        remembered = (self.layers - self.windowed) * blocks + self.windowed * min(blocks, self.window)
-        return 2 * remembered * self.kv_heads * self.head_size * number_bytes * rows
+        padded_tokens = math.ceil(tokens / CACHE_BLOCK_TOKENS) * CACHE_BLOCK_TOKENS
+        cached_tokens = (self.layers - self.sliding_window_layers) * padded_tokens + self.sliding_window_layers * min(
+            padded_tokens, self.sliding_window
+        )
+        return 2 * cached_tokens * self.kv_heads * self.head_dim * dtype_bytes * batch_size
 
-    def prefill_bytes(self, chunk: int, *, context: int = 0, number_bytes: int = 2) -> int:
+    def prefill_bytes(self, chunk_tokens: int, *, score_tokens: int = 0, dtype_bytes: int = 2) -> int:
         """Bound of the activations while `chunk` prompt tokens are read at once.
 
         `context` is for where attention is not fused (no GPU): the tokens that scores are kept for.
         """
-        activations = chunk * (6 * self.hidden + 3 * self.intermediate) * number_bytes
-        scores = 2 * self.heads * chunk * context * number_bytes
-        return activations + scores + 16 * self.vocabulary
+        activation_bytes = chunk_tokens * (6 * self.hidden_size + 3 * self.intermediate_size) * dtype_bytes
+        score_bytes = 2 * self.attention_heads * chunk_tokens * score_tokens * dtype_bytes
+        return activation_bytes + score_bytes + 16 * self.vocab_size
 
 
 def context_tokens(config: Mapping[str, Any], limit: int = 0) -> int:
     """How many tokens prompt and answer may have together; `limit` 0 means our default."""
-    able = Decoder.of(config).context_tokens
-    wanted = limit or DEFAULT_CONTEXT_TOKENS
-    return min(able, wanted) if able else wanted
+    model_limit = TransformerDims.from_config(config).context_tokens
+    served_limit = limit or DEFAULT_CONTEXT_TOKENS
+    return min(model_limit, served_limit) if model_limit else served_limit
 
 
-def _text(config: Mapping[str, Any]) -> Mapping[str, Any]:
+def _nested_text_config(config: Mapping[str, Any]) -> Mapping[str, Any]:
     nested = config.get("text_config") or config.get("llm_config")
     return nested if isinstance(nested, dict) else {}
 
 
-def _number(config: Mapping[str, Any], key: str) -> int:
+def _positive_int(config: Mapping[str, Any], key: str) -> int:
     value = config.get(key)
     return int(value) if isinstance(value, int | float) and value > 0 else 0
 
 
-def _windowed_layers(text: Mapping[str, Any], layers: int) -> int:
+def _count_sliding_window_layers(text_config: Mapping[str, Any], layers: int) -> int:
     """Gemma's layers that look back only a window; Qwen names a window, too, but its code never uses it."""
-    if not str(text.get("model_type", "")).startswith("gemma") or not _number(text, "sliding_window"):
+    if not str(text_config.get("model_type", "")).startswith("gemma") or not _positive_int(
+        text_config, "sliding_window"
+    ):
         return 0
-    kinds = text.get("layer_types")
-    if isinstance(kinds, list):
-        return sum(kind == "sliding_attention" for kind in kinds[:layers])
-    pattern = _number(text, "sliding_window_pattern") or 6
+    layer_types = text_config.get("layer_types")
+    if isinstance(layer_types, list):
+        return sum(kind == "sliding_attention" for kind in layer_types[:layers])
+    pattern = _positive_int(text_config, "sliding_window_pattern") or 6
     return layers - layers // pattern

@@ -3,12 +3,12 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from model_runtime.catalog.model import Artifact, Model, Option
+from model_runtime.catalog.model import Model, ModelArtifact, OptionValue
 from model_runtime.requests import Task
 
 GB = 1_000_000_000
-WEIGHTS = ("*.json", "*.safetensors", "*.txt", "*.jinja", "tokenizer*", "*.model")
-STARTERS = Path(__file__).parent.parent / "starter"
+CHECKPOINT_PATTERNS = ("*.json", "*.safetensors", "*.txt", "*.jinja", "tokenizer*", "*.model")
+STARTER_FOLDER = Path(__file__).parent.parent / "starter"
 
 REAL_MODELS = (
     Model(
@@ -17,8 +17,10 @@ REAL_MODELS = (
         "mlx-vlm",
         "Moondream2: quick looks at one picture",
         (
-            Artifact("model", "vikhyatk/moondream2", "2025-06-21", ("config.json", "*.safetensors"), 3_854_000_000),
-            Artifact(
+            ModelArtifact(
+                "model", "vikhyatk/moondream2", "2025-06-21", ("config.json", "*.safetensors"), 3_854_000_000
+            ),
+            ModelArtifact(
                 "tokenizer",
                 "moondream/starmie-v1",
                 "35192e10a54e36eabe0a7cc57a2c1aab371cafc5",
@@ -34,7 +36,11 @@ REAL_MODELS = (
         Task.VISION,
         "mlx-vlm",
         "Qwen2.5-VL 7B: reads text and detail, several pictures at once",
-        (Artifact("model", "mlx-community/Qwen2.5-VL-7B-Instruct-4bit", "main", WEIGHTS, 5_650_000_000),),
+        (
+            ModelArtifact(
+                "model", "mlx-community/Qwen2.5-VL-7B-Instruct-4bit", "main", CHECKPOINT_PATTERNS, 5_650_000_000
+            ),
+        ),
         concurrency=4,
     ),
     Model(
@@ -43,7 +49,7 @@ REAL_MODELS = (
         "mflux",
         "FLUX.1-schnell: text to picture in four steps",
         (
-            Artifact(
+            ModelArtifact(
                 "model",
                 "dhairyashil/FLUX.1-schnell-mflux-4bit",
                 "main",
@@ -59,7 +65,7 @@ REAL_MODELS = (
         "mflux",
         "FLUX.2-klein 4B: faster, smaller, also starts from a picture",
         (
-            Artifact(
+            ModelArtifact(
                 "model",
                 "Runpod/FLUX.2-klein-4B-mflux-4bit",
                 "73dcaa322be48ea49374b32b4b23aab1a3e59b87",
@@ -75,7 +81,7 @@ REAL_MODELS = (
         "mlx-whisper",
         "Whisper large-v3-turbo: near real time, 99 languages",
         (
-            Artifact(
+            ModelArtifact(
                 "model",
                 "mlx-community/whisper-large-v3-turbo",
                 "a4aaeec0636e6fef84abdcbe3544cb2bf7e9f6fb",
@@ -91,7 +97,7 @@ REAL_MODELS = (
         "mlx-whisper",
         "Whisper large-v3: most accurate, translates to English",
         (
-            Artifact(
+            ModelArtifact(
                 "model",
                 "mlx-community/whisper-large-v3-mlx",
                 "49e6aa286ad60c14352c404340ded53710378a11",
@@ -106,7 +112,7 @@ REAL_MODELS = (
         "mlx-audio",
         "Kokoro 82M: natural voices in six languages",
         (
-            Artifact(
+            ModelArtifact(
                 "model",
                 "mlx-community/Kokoro-82M-bf16",
                 "a71e4d38b236d968966a2002c4c895dbd12b1c3c",
@@ -122,14 +128,14 @@ REAL_MODELS = (
         "mlx-audio",
         "Marvis 250M: speech that starts at once",
         (
-            Artifact(
+            ModelArtifact(
                 "model",
                 "Marvis-AI/marvis-tts-250m-v0.2",
                 "main",
                 ("*.json", "*.safetensors", "*.txt", "prompts/*"),
                 1_150_000_000,
             ),
-            Artifact(
+            ModelArtifact(
                 "codec",
                 "kyutai/moshiko-pytorch-bf16",
                 "2bfc9ae6e89079a5cc7ed2a68436010d91a3d289",
@@ -145,7 +151,7 @@ REAL_MODELS = (
         "mlx-audio",
         "Qwen3-TTS 0.6B: Korean and nine more languages",
         (
-            Artifact(
+            ModelArtifact(
                 "model",
                 "mlx-community/Qwen3-TTS-12Hz-0.6B-CustomVoice-8bit",
                 "049ef77fe8816b536193c0c25f9a214d17921282",
@@ -161,11 +167,11 @@ REAL_MODELS = (
         "mlx-lm",
         "Llama 3.2 3B: short texts",
         (
-            Artifact(
+            ModelArtifact(
                 "model",
                 "mlx-community/Llama-3.2-3B-Instruct-4bit",
                 "7f0dc925e0d0afb0322d96f9255cfddf2ba5636e",
-                WEIGHTS,
+                CHECKPOINT_PATTERNS,
                 1_820_000_000,
             ),
         ),
@@ -178,11 +184,11 @@ REAL_MODELS = (
         "mlx-vlm",
         "Gemma 3 12B: longer texts, also sees",
         (
-            Artifact(
+            ModelArtifact(
                 "model",
                 "mlx-community/gemma-3-12b-it-4bit",
                 "86cc6a8dedbc456dd0e4af01a9d09f396f77e558",
-                WEIGHTS,
+                CHECKPOINT_PATTERNS,
                 8_070_000_000,
             ),
         ),
@@ -199,7 +205,7 @@ STARTER_MODELS = (
         heavy=False,
         concurrency=4,
         starter=True,
-        path=str(STARTERS / "vlm-starter"),
+        path=str(STARTER_FOLDER / "vlm-starter"),
     ),
     Model(
         "image-starter",
@@ -209,7 +215,7 @@ STARTER_MODELS = (
         heavy=False,
         starter=True,
         options={"family": "flux2-klein", "native_side": 128},
-        path=str(STARTERS / "image-starter"),
+        path=str(STARTER_FOLDER / "image-starter"),
     ),
     Model(
         "stt-starter",
@@ -219,7 +225,7 @@ STARTER_MODELS = (
         heavy=False,
         starter=True,
         options={"sure_of_silence": True, "forgets_windows": True},
-        path=str(STARTERS / "stt-starter"),
+        path=str(STARTER_FOLDER / "stt-starter"),
     ),
     Model(
         "tts-starter",
@@ -228,11 +234,11 @@ STARTER_MODELS = (
         "Built in: speaks short English sentences",
         heavy=False,
         starter=True,
-        path=str(STARTERS / "tts-starter"),
+        path=str(STARTER_FOLDER / "tts-starter"),
     ),
 )
 
-PREFERENCES: Mapping[Task, Mapping[str, tuple[str, ...]]] = {
+ALIASES_BY_TIER: Mapping[Task, Mapping[str, tuple[str, ...]]] = {
     Task.VISION: {"auto": ("vlm-best", "vlm-fast"), "fast": ("vlm-fast",), "best": ("vlm-best",)},
     Task.TEXT: {"auto": ("llm-fast", "llm-best", "vlm-best"), "fast": ("llm-fast",), "best": ("llm-best",)},
     Task.IMAGE: {"auto": ("image-fast", "image-gen"), "fast": ("image-fast",), "best": ("image-gen",)},
@@ -246,7 +252,7 @@ PREFERENCES: Mapping[Task, Mapping[str, tuple[str, ...]]] = {
 }
 """Task → tier → aliases; the first one on this disk answers, else the first is named as missing."""
 
-STARTER_OF: Mapping[Task, str] = {
+STARTER_BY_TASK: Mapping[Task, str] = {
     Task.VISION: "vlm-starter",
     Task.TEXT: "vlm-starter",
     Task.IMAGE: "image-starter",
@@ -254,7 +260,7 @@ STARTER_OF: Mapping[Task, str] = {
     Task.SPEECH: "tts-starter",
 }
 
-OPENAI_NAMES: Mapping[str, str] = {
+TIER_BY_OPENAI_NAME: Mapping[str, str] = {
     "gpt-4o": "auto",
     "gpt-4o-mini": "fast",
     "gpt-4.1": "auto",
@@ -277,6 +283,6 @@ OPENAI_NAMES: Mapping[str, str] = {
 """OpenAI's name → the tier it means for the task of the endpoint it is sent to."""
 
 
-def options_of(starter: str) -> Mapping[str, Option]:
+def starter_options(alias: str) -> Mapping[str, OptionValue]:
     """What a built-in model is loaded with."""
-    return next(model.options for model in STARTER_MODELS if model.name == starter)
+    return next(model.options for model in STARTER_MODELS if model.name == alias)

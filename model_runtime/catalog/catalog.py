@@ -1,49 +1,51 @@
 """Which models there are, what a name means, and where their files are. Reads the disk, never a network."""
 
+import logging
 import platform
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol, TypeVar
 
 from model_runtime.catalog import memory_estimate
-from model_runtime.catalog.architecture import Decoder
-from model_runtime.catalog.builtin_models import OPENAI_NAMES, PREFERENCES, REAL_MODELS, STARTER_MODELS, STARTER_OF
-from model_runtime.catalog.checkpoint_files import BrokenCheckpoint, read_config
-from model_runtime.catalog.detect import PLACES, names_places, recognise
-from model_runtime.catalog.model import Artifact, Model
-from model_runtime.catalog.voices import languages, voices
-from model_runtime.errors import ModelMissing, UnknownModel, WrongTask
-from model_runtime.formats.durations import parse_keep_alive
-from model_runtime.requests import Request, Task
-from model_runtime.settings import Settings, SettingsError
-
-ANY_FILES = (
-    "*.json",
-    "*.safetensors",
-    "*.npz",
-    "*.txt",
-    "*.jinja",
-    "*.model",
-    "*/*.json",
-    "*/*.safetensors",
-    "*/*.txt",
+from model_runtime.catalog.architecture import TransformerDims
+from model_runtime.catalog.builtin_models import (
+    ALIASES_BY_TIER,
+    REAL_MODELS,
+    STARTER_BY_TASK,
+    STARTER_MODELS,
+    TIER_BY_OPENAI_NAME,
 )
+from model_runtime.catalog.checkpoint_files import InvalidCheckpoint, read_config
+from model_runtime.catalog.configured import check_defaults, configured_models, does_task
+from model_runtime.catalog.detect import GROUNDING_TASKS, detect_model, supports_grounding
+from model_runtime.catalog.local_folder import broken_reason, folder_problem
+from model_runtime.catalog.model import DEFAULT_PATTERNS, Model, ModelArtifact
+from model_runtime.catalog.voices import spoken_languages, voice_names
+from model_runtime.errors import InvalidInput, ModelBroken, ModelMissing, UnknownModel, WrongTask
+from model_runtime.requests import Request, Task
+from model_runtime.settings import Settings
+
+T = TypeVar("T")
+
+log = logging.getLogger(__name__)
 
 
-class Store(Protocol):
+class ModelStore(Protocol):
     """Where downloaded files are."""
 
-    def find(self, artifact: Artifact) -> Path | None:
+    def find(self, artifact: ModelArtifact) -> Path | None:
         """Return the folder that holds the complete artifact, or None."""
         ...
 
 
-class EmptyStore:
+class EmptyModelStore:
     """Nothing was downloaded."""
 
-    def find(self, artifact: Artifact) -> Path | None:
+    def find(self, artifact: ModelArtifact) -> Path | None:
         """Never there."""
         return None
 
@@ -54,23 +56,23 @@ class Catalog:
     def __init__(
         self,
         models: Iterable[Model],
-        store: Store,
+        store: ModelStore,
         *,
-        starters_first: bool,
+        prefer_starters: bool,
         defaults: Mapping[str, str] | None = None,
-        in_full: bool = False,
+        float32: bool = False,
     ) -> None:
         """`starters_first` makes them the default; `in_full` says that engines widen half precision to full."""
         self._models = {model.name: model for model in models}
         self._store = store
-        self._starters_first = starters_first
+        self._prefer_starters = prefer_starters
         self._defaults = defaults or {}
-        self._in_full = in_full
-        self._decoders: dict[str, Decoder] = {}
+        self._float32 = float32
+        self._dims_by_model: dict[str, TransformerDims] = {}
 
     def models(self) -> list[Model]:
-        """All models known so far, aliases first."""
-        return list(self._models.values())
+        """Return all models known so far, aliases first."""
+        return [self._detected(model) for model in list(self._models.values())]
 
     def resolve(self, name: str, task: Task) -> Model:
         """Return the model that `name` means for `task`: an alias, a tier, OpenAI's name, a repository or a folder.
@@ -78,176 +80,166 @@ class Catalog:
         Raises:
             UnknownModel: there is nothing of that name.
             WrongTask: the model does something else.
+            ModelBroken: the folder of a local model cannot be used.
             ModelMissing: a repository of that name is not on this disk.
         """
-        wanted = name.strip()
-        if wanted in self._models:
-            return self._for_task(self._models[wanted], task)
-        tier = OPENAI_NAMES.get(wanted.lower(), wanted.lower() or "auto")
-        if tier in PREFERENCES[task]:
-            return self.preferred(task, tier)
-        alias = wanted.lower()
-        found = self._models.get(alias) or self._by_source(wanted) or self._on_disk(wanted)
-        return self._for_task(found, task)
+        requested = name.strip()
+        if requested in self._models:
+            return self._require_task(self._models[requested], task)
+        tier = TIER_BY_OPENAI_NAME.get(requested.lower(), requested.lower() or "auto")
+        if tier in ALIASES_BY_TIER[task]:
+            return self.preferred_model(task, tier)
+        alias = requested.lower()
+        found = self._models.get(alias) or self._find_by_source(requested) or self._detect_on_disk(requested)
+        return self._require_task(found, task)
 
-    def preferred(self, task: Task, tier: str = "auto") -> Model:
+    def preferred_model(self, task: Task, tier: str = "auto") -> Model:
         """Return the model that answers calls for `task` that name none."""
-        if tier == "auto" and task in self._defaults:
-            return self._for_task(self._models[self._defaults[task]], task)
-        if self._starters_first:
-            return self._models[STARTER_OF[task]]
-        candidates = [self._models[alias] for alias in PREFERENCES[task][tier] if alias in self._models]
-        return next((model for model in candidates if self.is_present(model)), candidates[0])
+        return self._require_task(self._preferred(task, tier), task)
 
     def is_default(self, model: Model) -> bool:
         """Whether calls that name no model of this task get this one."""
-        return self.preferred(model.task).name == model.name
+        return self._preferred(model.task, "auto").name == model.name
 
     def folders(self, model: Model) -> Mapping[str, Path]:
         """Return the local folder of every artifact by role.
 
         Raises:
+            ModelBroken: the folder of a local model cannot be used; the message says why.
             ModelMissing: something is not on this disk; the message has the size and the command.
         """
         if model.path:
-            path = Path(model.path)
-            if not path.is_dir():
-                raise ModelMissing(model.name, None, f"put the model into {path}, or correct its path in config.toml")
-            return {"model": path}
+            if reason := broken_reason(model):
+                raise ModelBroken(reason)
+            return {"model": Path(model.path)}
         found = {artifact.role: self._store.find(artifact) for artifact in model.artifacts}
         if not all(found.values()):
             raise ModelMissing(model.name, model.download_bytes, f"senses pull {model.name}")
         return {role: folder for role, folder in found.items() if folder is not None}
 
+    def broken_reason(self, model: Model) -> str:
+        """Say why the folder of a local model cannot be used, and what to do; "" where it can, and for downloads."""
+        return broken_reason(model)
+
     def is_present(self, model: Model) -> bool:
         """Whether all files are on this disk."""
-        try:
-            self.folders(model)
-        except ModelMissing:
-            return False
-        return True
+        return self._from_files(model, lambda folders: True, otherwise=False)
 
     def weights_bytes(self, model: Model) -> int:
         """Size of the weights on disk, or of the download where they are missing."""
-        try:
-            return memory_estimate.weights_bytes(self.folders(model))
-        except ModelMissing:
-            return model.download_bytes
+        return self._from_files(model, memory_estimate.weights_bytes, otherwise=model.download_bytes)
 
     def needed_bytes(self, model: Model) -> int:
         """Estimate the memory the loaded model takes before any request runs."""
-        return memory_estimate.resident_bytes(model, self._loaded_bytes(model))
+        weights = partial(memory_estimate.weights_bytes, float32=self._float32)
+        return memory_estimate.resident_bytes(model, self._from_files(model, weights, otherwise=model.download_bytes))
 
     def working_bytes(self, request: Request, model: Model) -> int:
         """Estimate the memory a running request takes on top of the loaded model."""
-        return memory_estimate.working_bytes(request, model, self._decoder(model), in_full=self._in_full)
+        return memory_estimate.working_bytes(request, model, self._transformer_dims(model), float32=self._float32)
 
     def voices(self, model: Model) -> tuple[str, ...]:
         """Names a speech model's voices; empty for other models and missing files."""
-        return voices(model, self.folders(model)) if self._speaks(model) else ()
+        is_speech = model.task is Task.SPEECH
+        return self._from_files(model, lambda folders: voice_names(model, folders), otherwise=()) if is_speech else ()
 
     def languages(self, model: Model) -> tuple[str, ...]:
         """The languages a speech model speaks; empty for other models and missing files."""
-        return languages(model, self.folders(model)) if self._speaks(model) else ()
+        is_speech = model.task is Task.SPEECH
+        return (
+            self._from_files(model, lambda folders: spoken_languages(model, folders), otherwise=()) if is_speech else ()
+        )
 
     def abilities(self, model: Model) -> tuple[str, ...]:
         """What a model can do besides its task: "detect" and "point" where it names places in pictures."""
-        if model.task is not Task.VISION or model.starter or not self.is_present(model):
+        if model.task is not Task.VISION or model.starter:
             return ()
-        return PLACES if names_places(self.folders(model)["model"]) else ()
+        can_ground = self._from_files(model, lambda folders: supports_grounding(folders["model"]), otherwise=False)
+        return GROUNDING_TASKS if can_ground else ()
 
-    def _decoder(self, model: Model) -> Decoder | None:
+    def _transformer_dims(self, model: Model) -> TransformerDims | None:
         """The sizes of a model that chats, read once; None where it does not, or its files are missing or broken."""
         if model.task not in {Task.VISION, Task.TEXT} or model.starter:
             return None
-        if model.name not in self._decoders:
+        if model.name not in self._dims_by_model:
             try:
-                self._decoders[model.name] = Decoder.of(read_config(self.folders(model)["model"]))
-            except (BrokenCheckpoint, ModelMissing):
+                self._dims_by_model[model.name] = TransformerDims.from_config(read_config(self.folders(model)["model"]))
+            except (InvalidCheckpoint, ModelMissing):
                 return None
-        return self._decoders[model.name]
+        return self._dims_by_model[model.name]
 
-    def _loaded_bytes(self, model: Model) -> int:
+    def _from_files(self, model: Model, read: Callable[[Mapping[str, Path]], T], otherwise: T) -> T:
+        """Return what `read` finds in the model's folders, `otherwise` where they are missing or cannot be read.
+
+        A status reads every model, so no file of one model may end it. Loading the model names what is wrong.
+        """
         try:
-            return memory_estimate.weights_bytes(self.folders(model), in_full=self._in_full)
+            return read(self.folders(model))
         except ModelMissing:
-            return model.download_bytes
+            return otherwise
+        except Exception:
+            log.debug("A file of %s cannot be read", model.name, exc_info=True)
+            return otherwise
 
-    def _speaks(self, model: Model) -> bool:
-        return model.task is Task.SPEECH and self.is_present(model)
+    def _preferred(self, task: Task, tier: str) -> Model:
+        if tier == "auto" and task in self._defaults:
+            return self._models[self._defaults[task]]
+        if self._prefer_starters:
+            return self._models[STARTER_BY_TASK[task]]
+        candidates = [self._models[alias] for alias in ALIASES_BY_TIER[task][tier] if alias in self._models]
+        return next((model for model in candidates if self.is_present(model)), candidates[0])
 
-    def _for_task(self, model: Model, task: Task) -> Model:
-        if model.task is task or {model.task, task} == {Task.VISION, Task.TEXT}:
+    def _detected(self, model: Model) -> Model:
+        """Return the model; a local one that could not be detected before is tried again."""
+        if not model.engine and not folder_problem(Path(model.path)):
+            with suppress(InvalidInput, OSError):
+                found = detect_model(model.name, Path(model.path))
+                self._models[model.name] = replace(found, keep_alive_seconds=model.keep_alive_seconds)
+        return self._models[model.name]
+
+    def _require_task(self, model: Model, task: Task) -> Model:
+        model = self._detected(model)
+        if not model.engine:
+            raise ModelBroken(broken_reason(model))
+        if does_task(model, task):
             return model
-        able = [other.name for other in self._models.values() if other.task is task]
-        raise WrongTask(model.name, model.task, task, able)
+        alternatives = [other.name for other in self._models.values() if other.task is task]
+        raise WrongTask(model.name, model.task, task, alternatives)
 
-    def _by_source(self, name: str) -> Model | None:
+    def _find_by_source(self, name: str) -> Model | None:
         return next((model for model in self._models.values() if model.source.lower() == name.lower()), None)
 
-    def _on_disk(self, name: str) -> Model:
+    def _detect_on_disk(self, name: str) -> Model:
         folder = Path(name).expanduser()
         if folder.is_absolute() and folder.is_dir():
-            return self._remember(recognise(name, folder))
+            return self._register(detect_model(name, folder))
         if name.count("/") == 1 and not name.startswith((".", "/", "~")):
-            artifact = Artifact("model", name, "main", ANY_FILES, 0)
+            artifact = ModelArtifact("model", name, "main", DEFAULT_PATTERNS, 0)
             snapshot = self._store.find(artifact)
             if snapshot is None:
                 raise ModelMissing(name, None, f"senses pull {name}")
-            return self._remember(recognise(name, snapshot, (artifact,)))
+            return self._register(detect_model(name, snapshot, (artifact,)))
         raise UnknownModel(name, self._models)
 
-    def _remember(self, model: Model) -> Model:
+    def _register(self, model: Model) -> Model:
         return self._models.setdefault(model.name, model)
 
 
-def open_catalog(settings: Settings, store: Store | None = None) -> Catalog:
-    """The built-in aliases with what config.toml adds or changes.
+def create_catalog(settings: Settings, store: ModelStore | None = None) -> Catalog:
+    """Return the built-in aliases with what create_config.toml adds or changes.
 
     Raises:
         SettingsError: an alias or a default in config.toml cannot be used.
     """
     models = {model.name: model for model in (*REAL_MODELS, *STARTER_MODELS)}
-    for alias, written in settings.models.items():
-        models[alias] = _written(alias, written, models.get(alias))
-    for task, alias in settings.defaults.items():
-        if task not in set(Task) or alias not in models:
-            raise SettingsError(
-                f"defaults.{task} is {alias!r}; tasks are {', '.join(Task)}, models are {', '.join(models)}."
-            )
+    models |= configured_models(settings, models)
+    check_defaults(settings.defaults, models)
     on_cpu = not has_apple_gpu()
     return Catalog(
-        models.values(), store or EmptyStore(), starters_first=on_cpu, defaults=settings.defaults, in_full=on_cpu
+        models.values(), store or EmptyModelStore(), prefer_starters=on_cpu, defaults=settings.defaults, float32=on_cpu
     )
 
 
 def has_apple_gpu() -> bool:
     """Whether this is a Mac with Apple silicon, where the real models are the default."""
     return sys.platform == "darwin" and platform.machine() == "arm64"
-
-
-def _written(alias: str, written: Mapping[str, Any], known: Model | None) -> Model:
-    """An alias of config.toml: its files, for one that is not built in, and how long it stays."""
-    model = _sourced(alias, written, known)
-    if "keep_alive" not in written:
-        return model
-    try:
-        return replace(model, keep_alive_seconds=parse_keep_alive(written["keep_alive"]))
-    except ValueError as error:
-        raise SettingsError(f"models.{alias}.keep_alive is {written['keep_alive']!r}: {error}.") from error
-
-
-def _sourced(alias: str, written: Mapping[str, Any], known: Model | None) -> Model:
-    """Read `path`, or `repo` with `revision`; `task` and `engine` only where they cannot be told."""
-    name = f"models.{alias}"
-    if "path" in written:
-        return recognise(alias, Path(str(written["path"])).expanduser())
-    if "repo" not in written:
-        if known is not None and "keep_alive" in written:
-            return known
-        raise SettingsError(f"{name} needs either `path` or `repo`.")
-    task, engine = written.get("task", known and known.task), written.get("engine", known and known.engine)
-    if task not in set(Task) or not engine:
-        raise SettingsError(f"{name} needs `task` ({', '.join(Task)}) and `engine` (mlx-vlm, mlx-lm, mlx-whisper, …).")
-    artifact = Artifact("model", str(written["repo"]), str(written.get("revision", "main")), ANY_FILES, 0)
-    return Model(alias, Task(task), str(engine), str(written.get("description", artifact.repo)), (artifact,))

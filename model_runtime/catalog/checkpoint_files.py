@@ -14,10 +14,10 @@ from typing import Any
 
 from model_runtime.errors import LoadFailed
 
-INDEX = "model.safetensors.index.json"
-LENGTH_BYTES = 8
+INDEX_FILE = "model.safetensors.index.json"
+HEADER_LENGTH_BYTES = 8
 MAX_HEADER_BYTES = 100_000_000
-BITS = {
+DTYPE_BITS = {
     **dict.fromkeys(("F64", "I64", "U64", "C64"), 64),
     **dict.fromkeys(("F32", "I32", "U32"), 32),
     **dict.fromkeys(("F16", "BF16", "I16", "U16"), 16),
@@ -26,10 +26,10 @@ BITS = {
     "F4": 4,
 }
 """Size of one number by its name in the header."""
-HALF = ("F16", "BF16")
+HALF_PRECISION_DTYPES = ("F16", "BF16")
 
 
-class BrokenCheckpoint(LoadFailed):
+class InvalidCheckpoint(LoadFailed):
     """Files of a model are missing, cut short or not what they claim to be."""
 
     def __init__(self, path: Path, reason: str) -> None:
@@ -38,7 +38,7 @@ class BrokenCheckpoint(LoadFailed):
 
 
 @dataclass(frozen=True, slots=True)
-class Tensor:
+class TensorInfo:
     """One entry of a header."""
 
     dtype: str
@@ -46,9 +46,9 @@ class Tensor:
     size_bytes: int
 
     @property
-    def full_bytes(self) -> int:
+    def float32_bytes(self) -> int:
         """What it takes in memory where half precision is widened to full."""
-        return 2 * self.size_bytes if self.dtype in HALF else self.size_bytes
+        return 2 * self.size_bytes if self.dtype in HALF_PRECISION_DTYPES else self.size_bytes
 
 
 def read_config(folder: Path) -> Mapping[str, Any]:
@@ -57,7 +57,7 @@ def read_config(folder: Path) -> Mapping[str, Any]:
     Raises:
         BrokenCheckpoint: it is missing or not a JSON object.
     """
-    return _read_object(folder / "config.json")
+    return _read_json_object(folder / "config.json")
 
 
 def weight_files(folder: Path) -> tuple[Path, ...]:
@@ -68,88 +68,90 @@ def weight_files(folder: Path) -> tuple[Path, ...]:
     Raises:
         BrokenCheckpoint: there are none, or some that the index names are missing.
     """
-    shards = {folder / name for name in set(_index(folder).values())}
+    shards = {folder / name for name in set(_read_index(folder).values())}
     files = shards or {file for file in folder.glob("*.safetensors") if file.name != "consolidated.safetensors"}
     if not files:
-        raise BrokenCheckpoint(folder, "has no safetensors files")
+        raise InvalidCheckpoint(folder, "has no safetensors files")
     for file in sorted(files):
         if not file.exists():
-            raise BrokenCheckpoint(file, "is missing, though the index names it")
+            raise InvalidCheckpoint(file, "is missing, though the index names it")
     return tuple(sorted(files))
 
 
-def read_tensors(folder: Path) -> dict[str, Tensor]:
+def read_tensors(folder: Path) -> dict[str, TensorInfo]:
     """Return all tensors of a checkpoint by name.
 
     Raises:
         BrokenCheckpoint: a file is missing, cut short or malformed, or lacks a tensor that the index promises.
     """
     tensors = {name: tensor for file in weight_files(folder) for name, tensor in read_header(file)}
-    absent = sorted(set(_index(folder)) - set(tensors))
-    if absent:
-        raise BrokenCheckpoint(folder, f"lacks {len(absent)} tensors of its index, such as {absent[0]}")
+    missing = sorted(set(_read_index(folder)) - set(tensors))
+    if missing:
+        raise InvalidCheckpoint(folder, f"lacks {len(missing)} tensors of its index, such as {missing[0]}")
     return tensors
 
 
-def _index(folder: Path) -> Mapping[str, str]:
+def _read_index(folder: Path) -> Mapping[str, str]:
     """Tensor → file name, as the index says; empty where there is none, or where it is that of other files."""
-    index = folder / INDEX
+    index = folder / INDEX_FILE
     if not index.exists():
         return {}
-    shards = _read_object(index).get("weight_map")
-    if not isinstance(shards, dict) or not all(isinstance(name, str) for name in shards.values()):
-        raise BrokenCheckpoint(index, "has no weight_map of file names")
-    named = {tensor: Path(name).name for tensor, name in shards.items()}
-    others = any(folder.glob("*.safetensors"))
-    is_foreign = others and not any((folder / name).exists() for name in named.values())
-    return {} if is_foreign else named
+    weight_map = _read_json_object(index).get("weight_map")
+    if not isinstance(weight_map, dict) or not all(isinstance(name, str) for name in weight_map.values()):
+        raise InvalidCheckpoint(index, "has no weight_map of file names")
+    file_by_tensor = {tensor: Path(name).name for tensor, name in weight_map.items()}
+    has_weights = any(folder.glob("*.safetensors"))
+    is_foreign = has_weights and not any((folder / name).exists() for name in file_by_tensor.values())
+    return {} if is_foreign else file_by_tensor
 
 
-def read_header(file: Path) -> Iterator[tuple[str, Tensor]]:
+def read_header(file: Path) -> Iterator[tuple[str, TensorInfo]]:
     """Yield name and tensor of every entry of one file.
 
     Raises:
         BrokenCheckpoint: the header is not one, an entry contradicts itself, or the file ends before its data.
     """
-    size = file.stat().st_size
+    file_bytes = file.stat().st_size
     with file.open("rb") as stream:
-        length = int.from_bytes(stream.read(LENGTH_BYTES), "little")
-        if not 2 <= length <= min(MAX_HEADER_BYTES, size - LENGTH_BYTES):
-            raise BrokenCheckpoint(file, f"is no safetensors file: its header would be {length} of {size} bytes")
-        header = _parse_object(stream.read(length), file)
+        header_bytes = int.from_bytes(stream.read(HEADER_LENGTH_BYTES), "little")
+        if not 2 <= header_bytes <= min(MAX_HEADER_BYTES, file_bytes - HEADER_LENGTH_BYTES):
+            raise InvalidCheckpoint(
+                file, f"is no safetensors file: its header would be {header_bytes} of {file_bytes} bytes"
+            )
+        header = _parse_json_object(stream.read(header_bytes), file)
     header.pop("__metadata__", None)
-    room = size - LENGTH_BYTES - length
+    data_bytes = file_bytes - HEADER_LENGTH_BYTES - header_bytes
     for name, entry in header.items():
-        yield name, _tensor(name, entry, room, file)
+        yield name, _parse_entry(name, entry, data_bytes, file)
 
 
-def _tensor(name: str, entry: Any, room: int, file: Path) -> Tensor:
+def _parse_entry(name: str, entry: Any, data_bytes: int, file: Path) -> TensorInfo:
     match entry:
         case {"dtype": str(dtype), "shape": [*shape], "data_offsets": [int(start), int(end)]}:
             pass
         case _:
-            raise BrokenCheckpoint(file, f"has a malformed entry for {name}")
-    if not all(isinstance(side, int) and side >= 0 for side in shape) or not 0 <= start <= end:
-        raise BrokenCheckpoint(file, f"has a malformed entry for {name}")
-    if end > room:
-        raise BrokenCheckpoint(file, f"is cut short: {name} ends {end - room} bytes after the end of the file")
-    if dtype in BITS and (end - start) * 8 != math.prod(shape) * BITS[dtype]:
-        raise BrokenCheckpoint(file, f"says that {name} is {dtype} of {shape} in {end - start} bytes, which is wrong")
-    return Tensor(dtype, tuple(shape), end - start)
+            raise InvalidCheckpoint(file, f"has a malformed entry for {name}")
+    if not all(isinstance(dimension, int) and dimension >= 0 for dimension in shape) or not 0 <= start <= end:
+        raise InvalidCheckpoint(file, f"has a malformed entry for {name}")
+    if end > data_bytes:
+        raise InvalidCheckpoint(file, f"is cut short: {name} ends {end - data_bytes} bytes after the end of the file")
+    if dtype in DTYPE_BITS and (end - start) * 8 != math.prod(shape) * DTYPE_BITS[dtype]:
+        raise InvalidCheckpoint(file, f"says that {name} is {dtype} of {shape} in {end - start} bytes, which is wrong")
+    return TensorInfo(dtype, tuple(shape), end - start)
 
 
-def _read_object(path: Path) -> dict[str, Any]:
+def _read_json_object(path: Path) -> dict[str, Any]:
     try:
-        return _parse_object(path.read_bytes(), path)
+        return _parse_json_object(path.read_bytes(), path)
     except OSError as error:
-        raise BrokenCheckpoint(path, f"cannot be read ({error.strerror})") from error
+        raise InvalidCheckpoint(path, f"cannot be read ({error.strerror})") from error
 
 
-def _parse_object(content: bytes, path: Path) -> dict[str, Any]:
+def _parse_json_object(content: bytes, path: Path) -> dict[str, Any]:
     try:
         parsed = json.loads(content)
     except (ValueError, RecursionError) as error:
-        raise BrokenCheckpoint(path, f"is not JSON ({error})") from error
+        raise InvalidCheckpoint(path, f"is not JSON ({error})") from error
     if not isinstance(parsed, dict):
-        raise BrokenCheckpoint(path, "is not a JSON object")
+        raise InvalidCheckpoint(path, "is not a JSON object")
     return parsed

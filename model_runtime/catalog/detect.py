@@ -5,53 +5,54 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from model_runtime.catalog.model import Artifact, Model
+from model_runtime.catalog.model import Model, ModelArtifact
 from model_runtime.errors import InvalidInput
 from model_runtime.requests import Task
 
-SPEECH_TYPES = {"kokoro", "kitten_tts", "csm", "sesame", "marvis", "qwen3_tts"}
-VISION_TYPES = {"moondream1", "moondream2", "qwen2_5_vl", "gemma3", "gemma4"}
-PLACE_TYPES = {"qwen2_5_vl"}
+SPEECH_MODEL_TYPES = {"kokoro", "kitten_tts", "csm", "sesame", "marvis", "qwen3_tts"}
+VISION_MODEL_TYPES = {"moondream1", "moondream2", "qwen2_5_vl", "gemma3", "gemma4"}
+GROUNDING_MODEL_TYPES = {"qwen2_5_vl"}
 """Vision models that answer with pixels when asked where things are."""
-PLACES = ("detect", "point")
-IMAGE_PARTS = ("transformer", "vae")
+GROUNDING_TASKS = ("detect", "point")
+DIFFUSION_FOLDERS = ("transformer", "vae")
 
-CONCURRENCY = {Task.VISION: 4, Task.TEXT: 8}
+CONCURRENCY_BY_TASK = {Task.VISION: 4, Task.TEXT: 8}
 """How many chats such a model answers at once; other models take one job after the other."""
 
 
-def recognise(name: str, folder: Path, artifacts: tuple[Artifact, ...] = ()) -> Model:
+def detect_model(name: str, folder: Path, artifacts: tuple[ModelArtifact, ...] = ()) -> Model:
     """Return the model in `folder`, named as the caller named it.
 
     Raises:
         InvalidInput: nothing in the folder says which engine could serve it.
     """
-    task, engine = _kind(name, folder)
+    task, engine = _detect_engine(name, folder)
     path = "" if artifacts else str(folder)
-    concurrency = CONCURRENCY.get(task, 1)
+    concurrency = CONCURRENCY_BY_TASK.get(task, 1)
     return Model(name, task, engine, f"Local model in {folder.name}", artifacts, concurrency=concurrency, path=path)
 
 
-def names_places(folder: Path) -> bool:
+def supports_grounding(folder: Path) -> bool:
     """Tell whether the vision model in `folder` can say in pixels where things are."""
-    return _read(folder / "config.json").get("model_type") in PLACE_TYPES
+    return str(_read_config(folder / "config.json").get("model_type")) in GROUNDING_MODEL_TYPES
 
 
-def _kind(name: str, folder: Path) -> tuple[Task, str]:
-    if (folder / "model_index.json").exists() or all((folder / part).is_dir() for part in IMAGE_PARTS):
+def _detect_engine(name: str, folder: Path) -> tuple[Task, str]:
+    if (folder / "model_index.json").exists() or all((folder / part).is_dir() for part in DIFFUSION_FOLDERS):
         return Task.IMAGE, "mflux"
-    config = _read(folder / "config.json")
+    config = _read_config(folder / "config.json")
     model_type = str(config.get("model_type", ""))
-    if model_type in SPEECH_TYPES or "istftnet" in config:
+    if model_type in SPEECH_MODEL_TYPES or "istftnet" in config:
         return Task.SPEECH, "mlx-audio"
     if model_type == "whisper" or "n_audio_state" in config:
         return Task.TRANSCRIPTION, "mlx-whisper"
-    if "vision_config" in config or model_type in VISION_TYPES:
+    if "vision_config" in config or model_type in VISION_MODEL_TYPES:
         return Task.VISION, "mlx-vlm"
-    if any(str(architecture).endswith("ForCausalLM") for architecture in config.get("architectures", ())):
+    architectures = config.get("architectures")
+    if isinstance(architectures, list) and any(str(one).endswith("ForCausalLM") for one in architectures):
         return Task.TEXT, "mlx-lm"
     raise InvalidInput(
-        f"{name} is not a model Senses can serve: its config.json names model_type {model_type!r}. "
+        f"{name} is not a model Senses can serve: {_config_problem(folder / 'config.json', model_type)}. "
         "Supported are vision and text models of mlx-vlm and mlx-lm, Whisper, Kokoro, Marvis, Qwen3-TTS, and FLUX or "
         "Z-Image saved by mflux.",
         param="model",
@@ -59,9 +60,23 @@ def _kind(name: str, folder: Path) -> tuple[Task, str]:
     )
 
 
-def _read(path: Path) -> Mapping[str, Any]:
+def _config_problem(path: Path, model_type: str) -> str:
+    try:
+        path.open("rb").close()
+    except FileNotFoundError:
+        return f"{path.parent} has no config.json"
+    except OSError as error:
+        return f"{path} cannot be read ({error.strerror})"
+    return (
+        f"its config.json names model_type {model_type!r}"
+        if _read_config(path)
+        else f"{path} is empty or not a JSON object"
+    )
+
+
+def _read_config(path: Path) -> Mapping[str, Any]:
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     return config if isinstance(config, dict) else {}

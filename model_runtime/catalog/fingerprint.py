@@ -9,12 +9,12 @@ Fingerprint = frozenset[tuple[str, int, int]]
 
 def fingerprint(folders: Mapping[str, Path]) -> Fingerprint:
     """Look at every file below a model's folders, through the links of the hub's cache."""
-    found = set()
+    entries = set()
     for folder in folders.values():
         for path in folder.rglob("*"):
             try:
-                facts = path.stat()
+                stat = path.stat()
             except OSError:
                 continue  # it is being replaced
-            found.add((str(path), facts.st_size, facts.st_mtime_ns))
-    return frozenset(found)
+            entries.add((str(path), stat.st_size, stat.st_mtime_ns))
+    return frozenset(entries)

@@ -110,7 +110,7 @@ LANGUAGES: Mapping[str, str] = {
     "yue": "Cantonese",
 }
 
-ALIASES: Mapping[str, str] = {
+LANGUAGE_ALIASES: Mapping[str, str] = {
     "burmese": "my",
     "castilian": "es",
     "cmn": "zh",
@@ -132,9 +132,9 @@ ALIASES: Mapping[str, str] = {
 }
 """Other names and codes that people use."""
 
-_CODES: Mapping[str, str] = {name.lower(): code for code, name in LANGUAGES.items()} | dict(ALIASES)
+_CODE_BY_NAME: Mapping[str, str] = {name.lower(): code for code, name in LANGUAGES.items()} | dict(LANGUAGE_ALIASES)
 
-_SCRIPTS: Mapping[str, tuple[str, ...]] = {
+_LANGUAGES_BY_SCRIPT: Mapping[str, tuple[str, ...]] = {
     "HANGUL": ("ko",),
     "HIRAGANA": ("ja",),
     "KATAKANA": ("ja",),
@@ -154,17 +154,17 @@ _SCRIPTS: Mapping[str, tuple[str, ...]] = {
 """First word of a letter's Unicode name → the languages written so, the likeliest first. All others use LATIN."""
 
 
-_ALSO_LATIN = {"sr", "mn", "kk"}
+_CYRILLIC_OR_LATIN = {"sr", "mn", "kk"}
 
 
 def language_code(name: str) -> str:
     """Return the code that a code, tag or English name ("ko", "ko-KR", "Korean") means; "" for an unknown one."""
-    wanted = name.strip().lower().replace("_", "-")
-    for form in (wanted, wanted.split("-")[0]):
-        if form in LANGUAGES:
-            return form
-        if form in _CODES:
-            return _CODES[form]
+    tag = name.strip().lower().replace("_", "-")
+    for candidate in (tag, tag.split("-")[0]):
+        if candidate in LANGUAGES:
+            return candidate
+        if candidate in _CODE_BY_NAME:
+            return _CODE_BY_NAME[candidate]
     return ""
 
 
@@ -173,32 +173,32 @@ def language_name(code: str) -> str:
     return LANGUAGES.get(code, code)
 
 
-def script(text: str) -> str:
+def main_script(text: str) -> str:
     """Return the script most letters of `text` are in, as Unicode names it; "" where there are no letters.
 
     Any kana makes a text Japanese, whose words are mostly Chinese characters.
     """
-    counts = Counter(letter_script(letter) for letter in text if letter.isalpha())
+    counts = Counter(script_of_letter(letter) for letter in text if letter.isalpha())
     if counts["HIRAGANA"] + counts["KATAKANA"]:
         return "HIRAGANA"
     return counts.most_common(1)[0][0] if counts else ""
 
 
-def letter_script(letter: str) -> str:
+def script_of_letter(letter: str) -> str:
     """Return the first word of a letter's Unicode name, which is its script."""
     return unicodedata.name(letter, "UNKNOWN").split()[0].replace("HALFWIDTH", "KATAKANA").replace("FULLWIDTH", "LATIN")
 
 
-def likeliest_language(text: str) -> str:
+def guess_language(text: str) -> str:
     """Return the language that the script of `text` belongs to; "" for Latin letters, which tell nothing."""
-    return _SCRIPTS.get(script(text), ("",))[0]
+    return _LANGUAGES_BY_SCRIPT.get(main_script(text), ("",))[0]
 
 
-def is_written_in(language: str, name: str) -> bool:
+def is_written_in(language: str, script: str) -> bool:
     """Tell whether a language is written in a script; in none ("") all are."""
-    if not name:
+    if not script:
         return True
-    if name in _SCRIPTS:
-        return language in _SCRIPTS[name]
-    other = any(language in languages for languages in _SCRIPTS.values())
-    return name == "LATIN" and (not other or language in _ALSO_LATIN)
+    if script in _LANGUAGES_BY_SCRIPT:
+        return language in _LANGUAGES_BY_SCRIPT[script]
+    has_own_script = any(language in languages for languages in _LANGUAGES_BY_SCRIPT.values())
+    return script == "LATIN" and (not has_own_script or language in _CYRILLIC_OR_LATIN)

@@ -9,13 +9,13 @@ from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 
-from model_runtime.catalog.architecture import CACHE_BLOCK_TOKENS, Decoder
-from model_runtime.catalog.checkpoint_files import BrokenCheckpoint, read_header
+from model_runtime.catalog.architecture import CACHE_BLOCK_TOKENS, TransformerDims
+from model_runtime.catalog.checkpoint_files import InvalidCheckpoint, read_header
 from model_runtime.catalog.model import Model
-from model_runtime.requests import UNASKED_TOKENS, Chat, GenerateImage, Request, Speak, Task, Transcribe
+from model_runtime.requests import DEFAULT_MAX_TOKENS, Chat, GenerateImage, Request, Speak, Task, Transcribe
 
 MB = 1_000_000
-PROCESS_BYTES: Mapping[Task, int] = {
+PROCESS_OVERHEAD_BYTES: Mapping[Task, int] = {
     Task.VISION: 220 * MB,
     Task.TEXT: 180 * MB,
     Task.IMAGE: 200 * MB,
@@ -27,33 +27,33 @@ PROCESS_BYTES: Mapping[Task, int] = {
 STARTER_WORKING_BYTES = 100 * MB
 DECODE_BYTES_PER_PIXEL = {"flux1-schnell": 2_900, "flux2-klein": 1_800, "z-image": 1_800}
 """Peak of decoding a picture: tiles for FLUX.1, strips for the others (2.9 and 1.8 GB for a megapixel)."""
-KEY_VALUE_BYTES_PER_TOKEN = 200_000
+DEFAULT_KV_BYTES_PER_TOKEN = 200_000
 """Of Moondream2, which has no grouped queries; for a model whose config.json names no sizes."""
-PICTURE_TOKENS = 1500
-PICTURE_BYTES = PICTURE_TOKENS * KEY_VALUE_BYTES_PER_TOKEN
+IMAGE_TOKENS = 1500
+IMAGE_ENCODING_BYTES = IMAGE_TOKENS * DEFAULT_KV_BYTES_PER_TOKEN
 """What encoding a picture takes while it is read, whatever the language model behind it."""
-CHUNK_TOKENS = 512
+PREFILL_CHUNK_TOKENS = 512
 """How much of a prompt the engines read at once."""
-RECOGNITION_BYTES = 400 * MB
-SPEECH_BYTES = 500 * MB
+TRANSCRIPTION_WORKING_BYTES = 400 * MB
+SPEECH_WORKING_BYTES = 500 * MB
 """Kokoro takes 107 MB for a second of an utterance, which the engine ends after about four."""
 
 
-def weights_bytes(folders: Mapping[str, Path], *, in_full: bool = False) -> int:
+def weights_bytes(folders: Mapping[str, Path], *, float32: bool = False) -> int:
     """Size of all weights in these folders, exact where they are safetensors.
 
     `in_full` counts half precision twice: engines widen it on a machine without a GPU.
     """
     files = (file for folder in set(folders.values()) for file in _weight_files(folder))
-    return sum(_file_bytes(file, file.stat().st_mtime_ns, in_full) for file in files)
+    return sum(_file_bytes(file, file.stat().st_mtime_ns, float32) for file in files)
 
 
-def resident_bytes(model: Model, weights: int) -> int:
+def resident_bytes(model: Model, loaded_weights_bytes: int) -> int:
     """Memory of a loaded model while nothing runs on it."""
-    return weights + PROCESS_BYTES[model.task]
+    return loaded_weights_bytes + PROCESS_OVERHEAD_BYTES[model.task]
 
 
-def working_bytes(request: Request, model: Model, decoder: Decoder | None = None, *, in_full: bool = False) -> int:
+def working_bytes(request: Request, model: Model, dims: TransformerDims | None = None, *, float32: bool = False) -> int:
     """Memory a running request takes on top; `decoder` are the sizes of a model that chats, where they are known.
 
     `in_full` says that the engine computes in full precision, without a GPU.
@@ -64,30 +64,32 @@ def working_bytes(request: Request, model: Model, decoder: Decoder | None = None
         case GenerateImage(width=width, height=height):
             return width * height * DECODE_BYTES_PER_PIXEL.get(str(model.options.get("family")), 2_900)
         case Chat():
-            return _chat_bytes(request, decoder, in_full)
+            return _chat_working_bytes(request, dims, float32)
         case Transcribe():
-            return RECOGNITION_BYTES
+            return TRANSCRIPTION_WORKING_BYTES
         case Speak():
-            return SPEECH_BYTES
+            return SPEECH_WORKING_BYTES
 
 
-def _chat_bytes(request: Chat, decoder: Decoder | None, in_full: bool) -> int:
+def _chat_working_bytes(request: Chat, dims: TransformerDims | None, float32: bool) -> int:
     """Keys and values of prompt and answer, the activations of a chunk of the prompt, and what pictures take."""
-    pictures = sum(1 for message in request.messages for part in message.content if not isinstance(part, str))
-    tokens = _context_tokens(request, pictures)
-    if decoder is None or not decoder.layers:
-        return tokens * KEY_VALUE_BYTES_PER_TOKEN
-    number_bytes = 4 if in_full else 2
-    scored = tokens if in_full else 0
-    reading = decoder.prefill_bytes(min(tokens, CHUNK_TOKENS), context=scored, number_bytes=number_bytes)
-    return decoder.kv_bytes(tokens, number_bytes=number_bytes) + reading + pictures * PICTURE_BYTES
+    image_count = sum(1 for message in request.messages for part in message.content if not isinstance(part, str))
+    tokens = _estimate_context_tokens(request, image_count)
+    if dims is None or not dims.layers:
+        return tokens * DEFAULT_KV_BYTES_PER_TOKEN
+    dtype_bytes = 4 if float32 else 2
+    score_tokens = tokens if float32 else 0
+    prefill_bytes = dims.prefill_bytes(
+        min(tokens, PREFILL_CHUNK_TOKENS), score_tokens=score_tokens, dtype_bytes=dtype_bytes
+    )
+    return dims.kv_bytes(tokens, dtype_bytes=dtype_bytes) + prefill_bytes + image_count * IMAGE_ENCODING_BYTES
 
 
-def _context_tokens(request: Chat, pictures: int) -> int:
+def _estimate_context_tokens(request: Chat, image_count: int) -> int:
     """Round up to blocks as the caches do; a token is three letters or more."""
-    letters = sum(len(part) for message in request.messages for part in message.content if isinstance(part, str))
-    answer = request.max_tokens or UNASKED_TOKENS
-    tokens = letters / 3 + PICTURE_TOKENS * pictures + answer
+    characters = sum(len(part) for message in request.messages for part in message.content if isinstance(part, str))
+    answer_tokens = request.max_tokens or DEFAULT_MAX_TOKENS
+    tokens = characters / 3 + IMAGE_TOKENS * image_count + answer_tokens
     return math.ceil(tokens / CACHE_BLOCK_TOKENS) * CACHE_BLOCK_TOKENS
 
 
@@ -96,11 +98,11 @@ def _weight_files(folder: Path) -> list[Path]:
 
 
 @lru_cache(maxsize=256)
-def _file_bytes(file: Path, changed_at: int, in_full: bool) -> int:
+def _file_bytes(file: Path, modified_ns: int, float32: bool) -> int:
     """What a file's tensors take; a header is read again only after the file has changed (`changed_at`)."""
     if file.suffix != ".safetensors":
         return file.stat().st_size
     try:
-        return sum(tensor.full_bytes if in_full else tensor.size_bytes for _, tensor in read_header(file))
-    except BrokenCheckpoint:
+        return sum(tensor.float32_bytes if float32 else tensor.size_bytes for _, tensor in read_header(file))
+    except InvalidCheckpoint:
         return file.stat().st_size  # loading will say what is wrong with it

@@ -5,11 +5,24 @@ from dataclasses import dataclass, field
 
 from model_runtime.requests import Task
 
-Option = str | int | float | bool
+OptionValue = str | int | float | bool
+
+DEFAULT_PATTERNS = (
+    "*.json",
+    "*.safetensors",
+    "*.npz",
+    "*.txt",
+    "*.jinja",
+    "*.model",
+    "*/*.json",
+    "*/*.safetensors",
+    "*/*.txt",
+)
+"""Which files of a whole repository are downloaded."""
 
 
 @dataclass(frozen=True, slots=True)
-class Artifact:
+class ModelArtifact:
     """Files of one repository that a model needs, under the role its engine knows them by.
 
     `revision` is a commit or tag where the repository has one to hold on to; "main" means the commit that was
@@ -31,11 +44,11 @@ class Model:
     task: Task
     engine: str
     description: str
-    artifacts: tuple[Artifact, ...] = ()
+    artifacts: tuple[ModelArtifact, ...] = ()
     heavy: bool = True
     concurrency: int = 1
     starter: bool = False
-    options: Mapping[str, Option] = field(default_factory=dict)
+    options: Mapping[str, OptionValue] = field(default_factory=dict)
     path: str = ""
     keep_alive_seconds: float | None = None
     """How long it stays after a request that says nothing; None: as long as any model, -1: for good."""

@@ -8,7 +8,7 @@ from model_runtime.catalog.model import Model
 from model_runtime.requests import Request, Task
 
 
-class Library(Protocol):
+class CatalogProtocol(Protocol):
     """Knows the models and their files; `Catalog` is the one of the product."""
 
     def models(self) -> Iterable[Model]:
@@ -25,6 +25,10 @@ class Library(Protocol):
 
     def is_present(self, model: Model) -> bool:
         """Whether all files are on this disk."""
+        ...
+
+    def broken_reason(self, model: Model) -> str:
+        """Say why the folder of a local model cannot be used; "" where it can, and for downloads."""
         ...
 
     def is_default(self, model: Model) -> bool:

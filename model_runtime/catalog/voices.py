@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from model_runtime.catalog.languages import is_written_in, language_code, language_name, likeliest_language, script
+from model_runtime.catalog.languages import guess_language, is_written_in, language_code, language_name, main_script
 from model_runtime.catalog.model import Model
 from model_runtime.errors import InvalidInput
 
@@ -16,10 +16,10 @@ KOKORO_LANGUAGES: Mapping[str, str] = {"a": "en", "b": "en", "e": "es", "f": "fr
 
 MARVIS_LANGUAGES = ("en", "fr", "de")
 
-ANY_SCRIPT = {"qwen3_tts"}
+ANY_SCRIPT_FAMILIES = {"qwen3_tts"}
 """Kinds that read foreign names and words in their own letters."""
 
-DEFAULTS: Mapping[str, tuple[str, ...]] = {
+DEFAULT_VOICES: Mapping[str, tuple[str, ...]] = {
     "": ("af_heart", "alma", "conversational_a", "ryan"),
     "en": ("af_heart", "alma", "conversational_a", "ryan"),
     "es": ("ef_dora",),
@@ -50,7 +50,7 @@ OPENAI_VOICES: Mapping[str, tuple[str, ...]] = {
 }
 """OpenAI's voices → the nearest ones of Kokoro, the starter and Qwen3-TTS; other models answer with their default."""
 
-SPEAKERS: Mapping[str, frozenset[str]] = {
+LANGUAGES_BY_ALIAS: Mapping[str, frozenset[str]] = {
     "tts-fast": frozenset(KOKORO_LANGUAGES.values()),
     "tts-multilingual": frozenset({"zh", "en", "ja", "ko", "de", "fr", "ru", "pt", "es", "it"}),
     "tts-stream": frozenset(MARVIS_LANGUAGES),
@@ -59,7 +59,7 @@ SPEAKERS: Mapping[str, frozenset[str]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class VoiceSelection:
     """The voice and the language (a code) a text is spoken with."""
 
     voice: str
@@ -67,36 +67,38 @@ class Choice:
 
 
 @dataclass(frozen=True, slots=True)
-class VoiceBook:
+class VoiceCatalog:
     """The voices and languages of one model. `own` is the language of voices that have one."""
 
-    kind: str
+    family: str
     names: tuple[str, ...]
     languages: tuple[str, ...]
-    own: Mapping[str, str] = field(default_factory=dict)
+    language_by_voice: Mapping[str, str] = field(default_factory=dict)
 
-    def choose(self, model: str, text: str, *, voice: str = "", language: str = "") -> Choice:
+    def select(self, model: str, text: str, *, voice: str = "", language: str = "") -> VoiceSelection:
         """Decide how `text` is spoken; `model` is the name for messages.
 
         Raises:
             InvalidInput: there is no such voice or language, or the model cannot speak or read it.
         """
-        asked = _code(language) or likeliest_language(text)
-        name = self._named(model, voice) if voice else self._default(asked)
-        spoken = asked or self.own.get(name) or self.languages[0]
-        if spoken not in self.languages:
-            raise _cannot_speak(model, spoken, self.languages, param="language" if language else "text")
-        if self.kind not in ANY_SCRIPT and not is_written_in(spoken, script(text)):
-            raise _cannot_read(model, spoken, text, param="language" if language else "text")
-        return Choice(name, spoken)
+        requested_language = _require_language_code(language) or guess_language(text)
+        selected_voice = self._find_voice(model, voice) if voice else self._default_voice(requested_language)
+        selected_language = requested_language or self.language_by_voice.get(selected_voice) or self.languages[0]
+        if selected_language not in self.languages:
+            raise _unsupported_language(
+                model, selected_language, self.languages, param="language" if language else "text"
+            )
+        if self.family not in ANY_SCRIPT_FAMILIES and not is_written_in(selected_language, main_script(text)):
+            raise _unsupported_script(model, selected_language, text, param="language" if language else "text")
+        return VoiceSelection(selected_voice, selected_language)
 
-    def _named(self, model: str, voice: str) -> str:
-        wanted = voice.strip().lower()
+    def _find_voice(self, model: str, voice: str) -> str:
+        requested = voice.strip().lower()
         by_name = {name.lower(): name for name in self.names}
-        if wanted in by_name:
-            return by_name[wanted]
-        if wanted in OPENAI_VOICES:
-            return next((name for name in OPENAI_VOICES[wanted] if name in self.names), self._default(""))
+        if requested in by_name:
+            return by_name[requested]
+        if requested in OPENAI_VOICES:
+            return next((name for name in OPENAI_VOICES[requested] if name in self.names), self._default_voice(""))
         raise InvalidInput(
             f"{model} has no voice {voice!r}. Voices: {', '.join(self.names)}. "
             f"OpenAI's names ({', '.join(OPENAI_VOICES)}) work too.",
@@ -104,65 +106,67 @@ class VoiceBook:
             code="unknown_voice",
         )
 
-    def _default(self, language: str) -> str:
-        native = [name for name, own in self.own.items() if own == language]
-        candidates = (*DEFAULTS.get(language, ()), *native, *DEFAULTS[""], *self.names)
+    def _default_voice(self, language: str) -> str:
+        native = [name for name, voice_language in self.language_by_voice.items() if voice_language == language]
+        candidates = (*DEFAULT_VOICES.get(language, ()), *native, *DEFAULT_VOICES[""], *self.names)
         return next((name for name in candidates if name in self.names), "")
 
 
-def voices(model: Model, folders: Mapping[str, Path]) -> tuple[str, ...]:
+def voice_names(model: Model, folders: Mapping[str, Path]) -> tuple[str, ...]:
     """Name a speech model's voices; empty where its files do not tell."""
     return read_voices(folders["model"]).names
 
 
-def languages(model: Model, folders: Mapping[str, Path]) -> tuple[str, ...]:
+def spoken_languages(model: Model, folders: Mapping[str, Path]) -> tuple[str, ...]:
     """Give the codes of the languages a speech model speaks, its first language first."""
     return read_voices(folders["model"]).languages
 
 
-def read_voices(folder: Path) -> VoiceBook:
+def read_voices(folder: Path) -> VoiceCatalog:
     """Read what a model folder says about voices; a `VoiceBook` without names where it is no speech model we know."""
     config = _read_json(folder / "config.json")
-    match _kind(config):
+    match _voice_family(config):
         case "kokoro":
-            return _kokoro(folder)
+            return _kokoro_voices(folder)
         case "kitten_tts":
-            names = _npz_names(folder / str(config.get("voices_path", "voices.npz")))
-            return VoiceBook("kitten_tts", names, ("en",))
+            names = _npz_array_names(folder / str(config.get("voices_path", "voices.npz")))
+            return VoiceCatalog("kitten_tts", names, ("en",))
         case "sesame":
-            return VoiceBook("sesame", _stems(folder / "prompts", ".wav"), MARVIS_LANGUAGES)
+            return VoiceCatalog("sesame", _file_stems(folder / "prompts", ".wav"), MARVIS_LANGUAGES)
         case "qwen3_tts":
-            return _qwen3(config)
+            return _qwen3_voices(config)
         case _:
-            return VoiceBook("", (), ())
+            return VoiceCatalog("", (), ())
 
 
-def _kind(config: Mapping[str, Any]) -> str:
-    named = str(config.get("model_type", ""))
-    if named in ("csm", "sesame", "marvis"):
+def _voice_family(config: Mapping[str, Any]) -> str:
+    model_type = str(config.get("model_type", ""))
+    if model_type in ("csm", "sesame", "marvis"):
         return "sesame"
-    return named or ("kokoro" if "istftnet" in config else "")
+    return model_type or ("kokoro" if "istftnet" in config else "")
 
 
-def _kokoro(folder: Path) -> VoiceBook:
-    own = {
+def _kokoro_voices(folder: Path) -> VoiceCatalog:
+    language_by_voice = {
         name: KOKORO_LANGUAGES[name[0]]
-        for name in _stems(folder / "voices", ".safetensors")
+        for name in _file_stems(folder / "voices", ".safetensors")
         if name[0] in KOKORO_LANGUAGES
     }
-    return VoiceBook("kokoro", tuple(own), tuple(dict.fromkeys(KOKORO_LANGUAGES.values())), own)
+    return VoiceCatalog(
+        "kokoro", tuple(language_by_voice), tuple(dict.fromkeys(KOKORO_LANGUAGES.values())), language_by_voice
+    )
 
 
-def _qwen3(config: Mapping[str, Any]) -> VoiceBook:
+def _qwen3_voices(config: Mapping[str, Any]) -> VoiceCatalog:
     talker = config.get("talker_config") or {}
     codes = (language_code(name) for name in talker.get("codec_language_id") or {})
     spoken = dict.fromkeys(filter(None, codes))
-    return VoiceBook(
+    return VoiceCatalog(
         "qwen3_tts", tuple(talker.get("spk_id") or {}), tuple(sorted(spoken, key=lambda code: code != "en"))
     )
 
 
-def _code(language: str) -> str:
+def _require_language_code(language: str) -> str:
     code = language_code(language) if language else ""
     if language and not code:
         raise InvalidInput(
@@ -172,30 +176,30 @@ def _code(language: str) -> str:
     return code
 
 
-def _cannot_speak(model: str, language: str, able: tuple[str, ...], *, param: str) -> InvalidInput:
-    others = [alias for alias, spoken in SPEAKERS.items() if language in spoken and alias != model]
-    advice = f"Use model {' or '.join(others)}, which can." if others else "No model of the catalogue can."
+def _unsupported_language(model: str, language: str, supported: tuple[str, ...], *, param: str) -> InvalidInput:
+    alternatives = [alias for alias, spoken in LANGUAGES_BY_ALIAS.items() if language in spoken and alias != model]
+    advice = f"Use model {' or '.join(alternatives)}, which can." if alternatives else "No model of the catalogue can."
     return InvalidInput(
-        f"{model} cannot speak {language_name(language)}, only {', '.join(map(language_name, able))}. {advice}",
+        f"{model} cannot speak {language_name(language)}, only {', '.join(map(language_name, supported))}. {advice}",
         param=param,
         code="unsupported_language",
     )
 
 
-def _cannot_read(model: str, language: str, text: str, *, param: str) -> InvalidInput:
+def _unsupported_script(model: str, language: str, text: str, *, param: str) -> InvalidInput:
     return InvalidInput(
         f"{model} would speak {language_name(language)}, but the text is written in another script "
-        f"({script(text).capitalize()}). Send text in that language, or name the language of the text.",
+        f"({main_script(text).capitalize()}). Send text in that language, or name the language of the text.",
         param=param,
         code="unsupported_language",
     )
 
 
-def _stems(folder: Path, suffix: str) -> tuple[str, ...]:
+def _file_stems(folder: Path, suffix: str) -> tuple[str, ...]:
     return tuple(sorted(file.stem for file in folder.glob(f"*{suffix}")))
 
 
-def _npz_names(path: Path) -> tuple[str, ...]:
+def _npz_array_names(path: Path) -> tuple[str, ...]:
     """List the arrays of an .npz file, which is a ZIP of .npy files."""
     try:
         with zipfile.ZipFile(path) as archive:
@@ -206,7 +210,7 @@ def _npz_names(path: Path) -> tuple[str, ...]:
 
 def _read_json(path: Path) -> Mapping[str, Any]:
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        parsed = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
-    return found if isinstance(found, dict) else {}
+    return parsed if isinstance(parsed, dict) else {}

@@ -10,7 +10,7 @@ import sys
 import sysconfig
 from pathlib import Path
 
-SYSTEM_BLAS = "libopenblas.so.0"
+SYSTEM_OPENBLAS = "libopenblas.so.0"
 
 
 def load_fast_blas() -> str:
@@ -23,7 +23,7 @@ def load_fast_blas() -> str:
         return ""
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     folder = Path(sysconfig.get_paths()["purelib"]) / "opencv_python.libs"
-    for library in (*map(str, sorted(folder.glob("libopenblas*.so*"))), SYSTEM_BLAS):
+    for library in (*map(str, sorted(folder.glob("libopenblas*.so*"))), SYSTEM_OPENBLAS):
         try:
             ctypes.CDLL(library, mode=ctypes.RTLD_GLOBAL)
         except OSError:

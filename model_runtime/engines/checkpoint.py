@@ -12,7 +12,7 @@ from model_runtime.catalog.checkpoint_files import read_config, read_tensors
 from model_runtime.errors import LoadFailed, SensesError
 from model_runtime.loading import LoadSpec
 
-LONGEST_REASON = 400
+MAX_REASON_CHARACTERS = 400
 
 
 def open_checkpoint(spec: LoadSpec) -> tuple[Path, Mapping[str, Any]]:
@@ -33,7 +33,7 @@ def open_checkpoint(spec: LoadSpec) -> tuple[Path, Mapping[str, Any]]:
 
 
 @contextmanager
-def loading(name: str, config: Mapping[str, Any]) -> Iterator[None]:
+def translate_load_errors(model_name: str, config: Mapping[str, Any]) -> Iterator[None]:
     """Turn whatever a library raises while it loads into a `LoadFailed` that says what to do.
 
     What libraries warn about then concerns those who write them, not our users' logs.
@@ -45,10 +45,12 @@ def loading(name: str, config: Mapping[str, Any]) -> Iterator[None]:
     except SensesError:
         raise
     except Exception as error:
-        raise LoadFailed(f"{name} could not be loaded: {reason(error)}. {_advice(error, config)}") from error
+        raise LoadFailed(
+            f"{model_name} could not be loaded: {describe_error(error)}. {_load_error_advice(error, config)}"
+        ) from error
 
 
-def check_words(name: str, tokenizer: Tokenizer | None) -> Tokenizer:
+def require_tokenizer(model_name: str, tokenizer: Tokenizer | None) -> Tokenizer:
     """Return the tokenizer, unless it reads nothing: without its files, libraries load an empty one.
 
     Raises:
@@ -56,19 +58,19 @@ def check_words(name: str, tokenizer: Tokenizer | None) -> Tokenizer:
     """
     if tokenizer is None or not tokenizer.encode("a").ids:
         raise LoadFailed(
-            f"{name} has no usable tokenizer.json. Download the model again, or choose another conversion."
+            f"{model_name} has no usable tokenizer.json. Download the model again, or choose another conversion."
         )
     return tokenizer
 
 
-def reason(error: BaseException) -> str:
+def describe_error(error: BaseException) -> str:
     """Return an exception as one line of bounded length."""
     text = f"{error} is missing" if isinstance(error, KeyError) else str(error)
     text = " ".join(text.split()) or type(error).__name__
-    return text.rstrip(".") if len(text) <= LONGEST_REASON else f"{text[:LONGEST_REASON]} …"
+    return text.rstrip(".") if len(text) <= MAX_REASON_CHARACTERS else f"{text[:MAX_REASON_CHARACTERS]} …"
 
 
-def _advice(error: BaseException, config: Mapping[str, Any]) -> str:
+def _load_error_advice(error: BaseException, config: Mapping[str, Any]) -> str:
     if isinstance(error, KeyError) or "parameters" in str(error) or "shape" in str(error):
         return "Its files do not belong together, or some are missing: download the model again."
     if "not supported" in str(error):

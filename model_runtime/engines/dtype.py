@@ -7,13 +7,13 @@ from mlx import nn
 from mlx.utils import tree_flatten
 
 
-def widen(model: Any) -> None:
+def upcast_on_cpu(model: Any) -> None:
     """Hold weights in full precision where there is no GPU: a CPU computes in half of it some fifty times slower."""
     if not mx.metal.is_available():
         model.set_dtype(mx.float32)
 
 
-def lay_out(model: Any) -> None:
+def use_column_major_on_cpu(model: Any) -> None:
     """Hold the matrices of linear layers column by column where there is no GPU.
 
     The layer multiplies by the transpose, which then lies in memory as it is read: with the OpenBLAS of `blas`, 30
@@ -28,15 +28,15 @@ def lay_out(model: Any) -> None:
             mx.eval(layer.weight)
 
 
-def evaluate(model: Any) -> Any:
+def evaluate_weights(model: Any) -> Any:
     """Bring all weights into memory, in the precision and the layout that suit the machine."""
-    widen(model)
-    lay_out(model)
+    upcast_on_cpu(model)
+    use_column_major_on_cpu(model)
     mx.eval(model.parameters())
     model.eval()
     return model
 
 
-def held_bytes(model: Any) -> int:
+def weight_bytes(model: Any) -> int:
     """Return what a model's weights take in memory."""
     return sum(array.nbytes for _, array in tree_flatten(model.parameters()))

@@ -5,22 +5,22 @@ from typing import Protocol
 
 from model_runtime.errors import SensesError
 from model_runtime.events import EngineEvent, Result
-from model_runtime.loading import Loaded, LoadSpec
+from model_runtime.loading import LoadedModel, LoadSpec
 from model_runtime.requests import Request
 
-Report = Callable[[str, float | None], None]
+LoadReporter = Callable[[str, float | None], None]
 """report(stage, fraction): tells how far a load is; fraction 0..1, or None while unknown."""
 
-Check = Callable[[], None]
+CancelCheck = Callable[[], None]
 """check(): raises `Cancelled` once the job's caller is gone. Call it between tokens, steps, segments and chunks."""
 
-Outcome = EngineEvent | Result | SensesError
+EngineOutput = EngineEvent | Result | SensesError
 
 
 class StepEngine(Protocol):
     """An engine that works on several jobs at once, a bounded step at a time (continuous batching)."""
 
-    def load(self, spec: LoadSpec, report: Report) -> Loaded:
+    def load(self, spec: LoadSpec, report: LoadReporter) -> LoadedModel:
         """Load and evaluate all weights; raises `LoadFailed` with what to do about it."""
         ...
 
@@ -28,7 +28,7 @@ class StepEngine(Protocol):
         """Take in a job; raises a `SensesError` that concerns this job only."""
         ...
 
-    def step(self) -> list[tuple[int, Outcome]]:
+    def step(self) -> list[tuple[int, EngineOutput]]:
         """Work a little on every job and return what happened; a `Result` or an error ends that job."""
         ...
 
@@ -44,11 +44,11 @@ class StepEngine(Protocol):
 class JobEngine(Protocol):
     """An engine that works on one job at a time, as a generator that ends with its `Result`."""
 
-    def load(self, spec: LoadSpec, report: Report) -> Loaded:
+    def load(self, spec: LoadSpec, report: LoadReporter) -> LoadedModel:
         """Load and evaluate all weights; raises `LoadFailed` with what to do about it."""
         ...
 
-    def run(self, request: Request, check: Check) -> Iterator[EngineEvent | Result]:
+    def run(self, request: Request, check: CancelCheck) -> Iterator[EngineEvent | Result]:
         """Do the work; raises a `SensesError` where the job cannot be done."""
         ...
 

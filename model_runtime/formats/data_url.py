@@ -9,21 +9,23 @@ from model_runtime.errors import InvalidInput
 
 def decode_base64(text: str, *, param: str) -> bytes:
     """Decode base64 in any of its spellings: URL-safe letters, line breaks, missing padding. Raises `InvalidInput`."""
-    packed = "".join(text.split()).replace("-", "+").replace("_", "/").rstrip("=")
+    normalized = "".join(text.split()).replace("-", "+").replace("_", "/").rstrip("=")
     try:
-        return base64.b64decode(packed + "=" * (-len(packed) % 4), validate=True)
+        return base64.b64decode(normalized + "=" * (-len(normalized) % 4), validate=True)
     except (binascii.Error, ValueError) as error:
         raise InvalidInput(f"{param} holds base64 that cannot be decoded: {error}.", param=param) from error
 
 
 def decode_data_url(url: str, *, param: str) -> bytes:
     """Return the bytes of a data: URL (RFC 2397), whatever type it claims. Raises `InvalidInput`."""
-    head, comma, body = url.partition(",")
+    header, comma, payload = url.partition(",")
     if not comma:
         raise InvalidInput(
             f"{param} is a data: URL without a comma before its data; it needs the form data:<type>;base64,<data>.",
             param=param,
         )
-    if head.lower().rstrip().endswith(";base64"):
-        return decode_base64(unquote_to_bytes(body).decode("ascii", "replace") if "%" in body else body, param=param)
-    return unquote_to_bytes(body)
+    if header.lower().rstrip().endswith(";base64"):
+        return decode_base64(
+            unquote_to_bytes(payload).decode("ascii", "replace") if "%" in payload else payload, param=param
+        )
+    return unquote_to_bytes(payload)

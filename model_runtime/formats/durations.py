@@ -4,9 +4,9 @@ import math
 import re
 
 UNIT_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
-LONGEST_SECONDS = 1e9
-DURATION = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|s|m|h|d))+")
-DURATION_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
+MAX_SECONDS = 1e9
+DURATION_PATTERN = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|s|m|h|d))+")
+DURATION_PART_PATTERN = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
 
 
 def parse_keep_alive(value: object) -> float:
@@ -15,24 +15,24 @@ def parse_keep_alive(value: object) -> float:
     Raises:
         ValueError: it means nothing; the message says what to give.
     """
-    seconds = _seconds(value)
-    if not abs(seconds) <= LONGEST_SECONDS:  # NaN, too
+    seconds = _to_seconds(value)
+    if not abs(seconds) <= MAX_SECONDS:  # NaN, too
         raise ValueError('give seconds (300), a duration ("10m"), 0 to unload when idle or -1 for no timer')
     return seconds if seconds >= 0 else -1.0
 
 
-def _seconds(value: object) -> float:
+def _to_seconds(value: object) -> float:
     if isinstance(value, str):
-        return _duration(value)
+        return _parse_duration(value)
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return math.nan
-    return float(value) if abs(value) <= LONGEST_SECONDS else math.nan
+    return float(value) if abs(value) <= MAX_SECONDS else math.nan
 
 
-def _duration(text: str) -> float:
+def _parse_duration(text: str) -> float:
     text = text.strip().lower()
-    if DURATION.fullmatch(text.removeprefix("-")):
-        total = sum(float(number) * UNIT_SECONDS[unit] for number, unit in DURATION_PART.findall(text))
+    if DURATION_PATTERN.fullmatch(text.removeprefix("-")):
+        total = sum(float(number) * UNIT_SECONDS[unit] for number, unit in DURATION_PART_PATTERN.findall(text))
         return -total if text.startswith("-") else total
     try:
         return float(text)

@@ -17,14 +17,14 @@ from model_runtime.errors import InvalidInput
 if TYPE_CHECKING:
     import httpx2
 
-LIMIT_BYTES = 50_000_000
-LIMIT_SECONDS = 20.0
-LIMIT_REDIRECTS = 5
+MAX_BYTES = 50_000_000
+TIMEOUT_SECONDS = 20.0
+MAX_REDIRECTS = 5
 
-Resolve = Callable[[str, int], Awaitable[list[str]]]
+ResolveHost = Callable[[str, int], Awaitable[list[str]]]
 
 
-class NotFetched(InvalidInput):
+class FetchFailed(InvalidInput):
     """A web address that gives no file: not public, too large, too slow, or not there."""
 
     def __init__(self, reason: str, *, param: str) -> None:
@@ -35,13 +35,13 @@ class NotFetched(InvalidInput):
         )
 
 
-async def resolve(host: str, port: int) -> list[str]:
+async def resolve_host(host: str, port: int) -> list[str]:
     """Return the addresses of a host as the system knows them."""
-    found = await anyio.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return [str(entry[4][0]) for entry in found]
+    entries = await anyio.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return [str(entry[4][0]) for entry in entries]
 
 
-def is_web_address(text: str) -> bool:
+def is_web_url(text: str) -> bool:
     """Whether a text names something on the web rather than a file."""
     return text.lower().startswith(("http://", "https://"))
 
@@ -50,7 +50,7 @@ def is_web_address(text: str) -> bool:
 class Fetcher:
     """Fetches public http(s) addresses: at most 50 MB, in at most 20 seconds."""
 
-    resolve: Resolve = resolve
+    resolve: ResolveHost = resolve_host
     transport: "httpx2.AsyncBaseTransport | None" = None
     """None is the network; tests bring their own."""
 
@@ -63,58 +63,58 @@ class Fetcher:
         import httpx2
 
         try:
-            with anyio.fail_after(LIMIT_SECONDS):
-                return await self._follow(url, param)
+            with anyio.fail_after(TIMEOUT_SECONDS):
+                return await self._follow_redirects(url, param)
         except TimeoutError:
-            raise NotFetched(f"no answer within {LIMIT_SECONDS:.0f} seconds", param=param) from None
+            raise FetchFailed(f"no answer within {TIMEOUT_SECONDS:.0f} seconds", param=param) from None
         except (httpx2.HTTPError, httpx2.InvalidURL, OSError, UnicodeError) as error:
-            raise NotFetched(str(error) or type(error).__name__, param=param) from error
+            raise FetchFailed(str(error) or type(error).__name__, param=param) from error
 
-    async def _follow(self, url: str, param: str) -> bytes:
+    async def _follow_redirects(self, url: str, param: str) -> bytes:
         import httpx2
 
         target = httpx2.URL(url)
         # no proxies from the environment: they would connect where this code has not looked
         async with httpx2.AsyncClient(transport=self.transport, trust_env=False) as client:
-            for _ in range(LIMIT_REDIRECTS + 1):
-                request = client.build_request("GET", await self._checked(target, param))
+            for _ in range(MAX_REDIRECTS + 1):
+                request = client.build_request("GET", await self._pin_public_address(target, param))
                 request.headers["host"] = target.netloc.decode("ascii")
                 request.extensions["sni_hostname"] = target.host
                 response = await client.send(request, stream=True)
                 try:
                     if not response.has_redirect_location:
-                        return await _read(response, param)
+                        return await _read_body(response, param)
                     target = target.join(response.headers["location"])
                 finally:
                     await response.aclose()
-        raise NotFetched("too many redirects", param=param)
+        raise FetchFailed("too many redirects", param=param)
 
-    async def _checked(self, url: "httpx2.URL", param: str) -> "httpx2.URL":
+    async def _pin_public_address(self, url: "httpx2.URL", param: str) -> "httpx2.URL":
         """The same address with its host replaced by a number that was checked."""
         if url.scheme not in ("http", "https") or not url.host:
-            raise NotFetched(f"{url.scheme or 'it'} is not http or https", param=param)
+            raise FetchFailed(f"{url.scheme or 'it'} is not http or https", param=param)
         addresses = await self.resolve(url.host, url.port or {"http": 80, "https": 443}[url.scheme])
         if not addresses or not all(is_public(address) for address in addresses):
-            raise NotFetched(f"{url.host} is not a public address", param=param)
+            raise FetchFailed(f"{url.host} is not a public address", param=param)
         return url.copy_with(host=addresses[0])
 
 
-PUBLIC_WEB = Fetcher()
+DEFAULT_FETCHER = Fetcher()
 
 
 def is_public(address: str) -> bool:
     """Whether an address is one of the open internet, also when written as IPv4 inside IPv6."""
-    number = ip_address(address.partition("%")[0])
-    mapped = getattr(number, "ipv4_mapped", None) or getattr(number, "sixtofour", None)
-    return number.is_global and not number.is_multicast and (mapped is None or mapped.is_global)
+    ip = ip_address(address.partition("%")[0])
+    embedded_ipv4 = getattr(ip, "ipv4_mapped", None) or getattr(ip, "sixtofour", None)
+    return ip.is_global and not ip.is_multicast and (embedded_ipv4 is None or embedded_ipv4.is_global)
 
 
-async def _read(response: "httpx2.Response", param: str) -> bytes:
+async def _read_body(response: "httpx2.Response", param: str) -> bytes:
     if not response.is_success:
-        raise NotFetched(f"the server answered {response.status_code}", param=param)
+        raise FetchFailed(f"the server answered {response.status_code}", param=param)
     body = bytearray()
     async for chunk in response.aiter_bytes():
         body += chunk
-        if len(body) > LIMIT_BYTES:
-            raise NotFetched(f"it is larger than {LIMIT_BYTES // 1_000_000} MB", param=param)
+        if len(body) > MAX_BYTES:
+            raise FetchFailed(f"it is larger than {MAX_BYTES // 1_000_000} MB", param=param)
     return bytes(body)

@@ -5,31 +5,33 @@ from collections.abc import Iterable
 from model_runtime.events import Segment
 
 
-def srt(segments: Iterable[Segment]) -> str:
+def to_srt(segments: Iterable[Segment]) -> str:
     """Write SubRip: numbered blocks with `HH:MM:SS,mmm` times."""
     blocks = [
-        f"{number}\n{clock(segment.start, ',')} --> {clock(segment.end, ',')}\n{_line(segment.text)}\n"
+        f"{number}\n{format_timestamp(segment.start, ',')} --> {format_timestamp(segment.end, ',')}\n{_join_lines(segment.text)}\n"
         for number, segment in enumerate(segments, 1)
     ]
     return "\n".join(blocks)
 
 
-def vtt(segments: Iterable[Segment]) -> str:
+def to_vtt(segments: Iterable[Segment]) -> str:
     """Write WebVTT: a header and blocks with `HH:MM:SS.mmm` times; `-->` cannot be part of a cue's text."""
     blocks = [
-        f"{clock(segment.start, '.')} --> {clock(segment.end, '.')}\n{_line(segment.text).replace('-->', '->')}\n"
+        f"{format_timestamp(segment.start, '.')} --> {format_timestamp(segment.end, '.')}\n{_join_lines(segment.text).replace('-->', '->')}\n"
         for segment in segments
     ]
     return "\n".join(["WEBVTT\n", *blocks])
 
 
-def clock(seconds: float, point: str) -> str:
+def format_timestamp(seconds: float, decimal_separator: str) -> str:
     """Write a time as HH:MM:SS and milliseconds after `point`."""
     milliseconds = round(max(seconds, 0.0) * 1000)
     minutes, milliseconds = divmod(milliseconds, 60_000)
-    return f"{minutes // 60:02d}:{minutes % 60:02d}:{milliseconds // 1000:02d}{point}{milliseconds % 1000:03d}"
+    return (
+        f"{minutes // 60:02d}:{minutes % 60:02d}:{milliseconds // 1000:02d}{decimal_separator}{milliseconds % 1000:03d}"
+    )
 
 
-def _line(text: str) -> str:
+def _join_lines(text: str) -> str:
     """A blank line would end the block."""
     return " ".join(text.split())

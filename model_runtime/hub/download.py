@@ -19,12 +19,12 @@ from huggingface_hub.errors import (
     RevisionNotFoundError,
 )
 
-from model_runtime.catalog.model import Artifact, Model
-from model_runtime.errors import Failed, SensesError
-from model_runtime.hub.progress import Meter, Report, Silent
+from model_runtime.catalog.model import Model, ModelArtifact
+from model_runtime.errors import OperationFailed, SensesError
+from model_runtime.hub.progress import NullProgressBar, ProgressAggregator, ProgressCallback
 
 
-class PullFailed(Failed):
+class PullFailed(OperationFailed):
     """A download cannot start or go on; what was complete is kept."""
 
     code = "pull_failed"
@@ -45,15 +45,17 @@ class DiskFull(PullFailed):
 
 
 @dataclass(frozen=True, slots=True)
-class _Plan:
-    artifact: Artifact
+class _DownloadPlan:
+    artifact: ModelArtifact
     commit: str
     files: Mapping[str, int]
     """File → bytes that have to come; 0 where it is here already."""
     total_bytes: int
 
 
-def pull(model: Model, cache: Path, report: Report, *, endpoint: str | None = None) -> Mapping[str, Path]:
+def pull(
+    model: Model, cache: Path, on_progress: ProgressCallback, *, endpoint: str | None = None
+) -> Mapping[str, Path]:
     """Download every artifact of `model` into `cache` and return the local folder of each by role.
 
     Files that are complete are not fetched again, so a pull that was interrupted goes on with the rest. `endpoint` is
@@ -65,30 +67,30 @@ def pull(model: Model, cache: Path, report: Report, *, endpoint: str | None = No
     """
     if model.path:
         return {"model": Path(model.path)}
-    plans = [_plan(artifact, cache, endpoint) for artifact in model.artifacts]
-    coming = sum(size for plan in plans for size in plan.files.values())
-    _check_space(model.name, cache, coming)
-    total = sum(plan.total_bytes for plan in plans)
-    meter = Meter(total - coming, total, report)
-    return {plan.artifact.role: _fetch(plan, cache, endpoint, meter) for plan in plans}
+    plans = [_plan_download(artifact, cache, endpoint) for artifact in model.artifacts]
+    missing_bytes = sum(size for plan in plans for size in plan.files.values())
+    _check_disk_space(model.name, cache, missing_bytes)
+    total_bytes = sum(plan.total_bytes for plan in plans)
+    progress = ProgressAggregator(total_bytes - missing_bytes, total_bytes, on_progress)
+    return {plan.artifact.role: _download_files(plan, cache, endpoint, progress) for plan in plans}
 
 
-def _plan(artifact: Artifact, cache: Path, endpoint: str | None) -> _Plan:
+def _plan_download(artifact: ModelArtifact, cache: Path, endpoint: str | None) -> _DownloadPlan:
     """Ask what there is. The listing is kept from the first, so a pull that is interrupted is known to be incomplete."""
-    with _plain_words(artifact):
-        _snapshot(artifact, cache, endpoint, patterns=[])
-        files = sorted(_snapshot(artifact, cache, endpoint, dry_run=True), key=lambda file: str(file.filename))
+    with _translate_errors(artifact):
+        _download_snapshot(artifact, cache, endpoint, patterns=[])
+        files = sorted(_download_snapshot(artifact, cache, endpoint, dry_run=True), key=lambda file: str(file.filename))
     if not files:
         patterns = ", ".join(artifact.patterns)
         raise PullFailed(f"{artifact.repo} has no files like {patterns}. Check its name and revision.")
-    missing = {file.filename: (file.file_size or 0) if file.will_download else 0 for file in files}
-    return _Plan(artifact, files[0].commit_hash, missing, sum(file.file_size or 0 for file in files))
+    missing_bytes = {file.filename: (file.file_size or 0) if file.will_download else 0 for file in files}
+    return _DownloadPlan(artifact, files[0].commit_hash, missing_bytes, sum(file.file_size or 0 for file in files))
 
 
-def _fetch(plan: _Plan, cache: Path, endpoint: str | None, meter: Meter) -> Path:
+def _download_files(plan: _DownloadPlan, cache: Path, endpoint: str | None, progress: ProgressAggregator) -> Path:
     """Fetch file by file, so that each byte is counted; the snapshot then finds them all."""
     artifact = plan.artifact
-    with _plain_words(artifact):
+    with _translate_errors(artifact):
         for file in plan.files:
             hf_hub_download(
                 artifact.repo,
@@ -96,13 +98,18 @@ def _fetch(plan: _Plan, cache: Path, endpoint: str | None, meter: Meter) -> Path
                 revision=plan.commit,
                 cache_dir=cache,
                 endpoint=endpoint,
-                tqdm_class=meter.bar(artifact.repo, file),
+                tqdm_class=progress.bar_class(artifact.repo, file),
             )
-        return Path(_snapshot(artifact, cache, endpoint))
+        return Path(_download_snapshot(artifact, cache, endpoint))
 
 
-def _snapshot(
-    artifact: Artifact, cache: Path, endpoint: str | None, *, patterns: list[str] | None = None, dry_run: bool = False
+def _download_snapshot(
+    artifact: ModelArtifact,
+    cache: Path,
+    endpoint: str | None,
+    *,
+    patterns: list[str] | None = None,
+    dry_run: bool = False,
 ) -> Any:
     """The library's own call: the folder, or with `dry_run` what is to come."""
     return snapshot_download(
@@ -112,11 +119,11 @@ def _snapshot(
         cache_dir=cache,
         endpoint=endpoint,
         dry_run=dry_run,
-        tqdm_class=Silent,
+        tqdm_class=NullProgressBar,
     )
 
 
-def _check_space(name: str, cache: Path, needed_bytes: int) -> None:
+def _check_disk_space(name: str, cache: Path, needed_bytes: int) -> None:
     existing = next(folder for folder in (cache, *cache.absolute().parents) if folder.exists())
     free_bytes = shutil.disk_usage(existing).free
     if needed_bytes > free_bytes:
@@ -124,18 +131,18 @@ def _check_space(name: str, cache: Path, needed_bytes: int) -> None:
 
 
 @contextmanager
-def _plain_words(artifact: Artifact) -> Iterator[None]:
+def _translate_errors(artifact: ModelArtifact) -> Iterator[None]:
     try:
         yield
     except SensesError:
         raise
     except Exception as error:
         # the library wraps what the hub said where it then looked for local files in vain
-        said = error.__cause__ if isinstance(error.__cause__, HfHubHTTPError | OfflineModeIsEnabled) else error
-        raise PullFailed(_sentence(said, artifact)) from error
+        cause = error.__cause__ if isinstance(error.__cause__, HfHubHTTPError | OfflineModeIsEnabled) else error
+        raise PullFailed(_describe_error(cause, artifact)) from error
 
 
-def _sentence(error: BaseException, artifact: Artifact) -> str:
+def _describe_error(error: BaseException, artifact: ModelArtifact) -> str:
     page = f"https://huggingface.co/{artifact.repo}"
     match error:
         case GatedRepoError():

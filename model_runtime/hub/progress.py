@@ -6,7 +6,7 @@ from typing import Any, Self
 
 
 @dataclass(frozen=True, slots=True)
-class Pulled:
+class DownloadProgress:
     """Bytes on this disk of all bytes the model needs, and the file that is coming in."""
 
     repo: str
@@ -15,11 +15,11 @@ class Pulled:
     total_bytes: int
 
 
-Report = Callable[[Pulled], None]
+ProgressCallback = Callable[[DownloadProgress], None]
 """Called after each piece; what it raises ends the download."""
 
 
-class Silent:
+class NullProgressBar:
     """The part of tqdm that huggingface_hub uses, drawing nothing.
 
     That there is `update_transfer` makes it use one bar for a file instead of two.
@@ -49,31 +49,31 @@ class Silent:
     def close(self) -> None:
         """Nothing is drawn."""
 
-    def refresh(self, *what: object, **options: object) -> None:
+    def refresh(self, *args: object, **options: object) -> None:
         """Nothing is drawn."""
 
     set_description = set_description_str = set_postfix_str = set_transfer_postfix_str = refresh
 
 
-class Meter:
+class ProgressAggregator:
     """Counts bytes over all files of a pull and reports each change."""
 
-    def __init__(self, done_bytes: int, total_bytes: int, report: Report) -> None:
-        self._done = done_bytes
-        self._total = total_bytes
-        self._report = report
+    def __init__(self, done_bytes: int, total_bytes: int, on_progress: ProgressCallback) -> None:
+        self._done_bytes = done_bytes
+        self._total_bytes = total_bytes
+        self._on_progress = on_progress
 
-    def add(self, repo: str, file: str, count: int) -> None:
+    def add(self, repo: str, file: str, byte_count: int) -> None:
         """Note bytes that were written; a restarted file takes some back."""
-        self._done += count
-        self._report(Pulled(repo, file, self._done, self._total))
+        self._done_bytes += byte_count
+        self._on_progress(DownloadProgress(repo, file, self._done_bytes, self._total_bytes))
 
-    def bar(self, repo: str, file: str) -> type[Silent]:
+    def bar_class(self, repo: str, file: str) -> type[NullProgressBar]:
         """Return what the library takes for the class of its progress bars."""
-        meter = self
+        aggregator = self
 
-        class Bar(Silent):
+        class Bar(NullProgressBar):
             def update(self, count: float | None = 1) -> None:
-                meter.add(repo, file, int(count or 0))
+                aggregator.add(repo, file, int(count or 0))
 
         return Bar

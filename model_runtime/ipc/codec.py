@@ -6,7 +6,7 @@ of its classes, its message and its plain facts, so that the daemon rebuilds the
 """
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
@@ -16,11 +16,13 @@ from model_runtime.ipc import messages
 from model_runtime.ipc.framing import Header
 from model_runtime.media import types
 
-TYPE = "$type"
-BYTES = "$bytes"
-ERROR = "$error"
+TYPE_KEY = "$type"
+BYTES_KEY = "$bytes"
+ERROR_KEY = "$error"
 
-Plain = str | int | float | bool | None
+PlainValue = str | int | float | bool | None
+SCALARS = frozenset({str, int, float, bool, type(None)})
+"""Types that are the same on both sides; checked here without a call, since every token passes."""
 
 
 class CodecError(Exception):
@@ -36,9 +38,11 @@ def _dataclasses_of(*modules: object) -> dict[str, type]:
     return found
 
 
-CLASSES = _dataclasses_of(types, requests, events, loading, messages)
-FIELDS = {kind: tuple(field.name for field in fields(kind)) for kind in CLASSES.values()}
-ERRORS = {name: kind for name, kind in inspect.getmembers(errors, inspect.isclass) if issubclass(kind, SensesError)}
+MESSAGE_CLASSES = _dataclasses_of(types, requests, events, loading, messages)
+FIELD_NAMES = {kind: tuple(field.name for field in fields(kind)) for kind in MESSAGE_CLASSES.values()}
+ERROR_CLASSES = {
+    name: kind for name, kind in inspect.getmembers(errors, inspect.isclass) if issubclass(kind, SensesError)
+}
 
 
 def encode(value: object) -> tuple[Header, list[bytes]]:
@@ -48,7 +52,7 @@ def encode(value: object) -> tuple[Header, list[bytes]]:
         CodecError: the value holds something that is not of the vocabulary.
     """
     blobs: list[bytes] = []
-    header = _plain(value, blobs)
+    header = _to_plain(value, blobs)
     if not isinstance(header, dict):
         raise CodecError(f"A {type(value).__name__} cannot be a message.")
     return header, blobs
@@ -60,45 +64,53 @@ def decode(header: Header, body: memoryview) -> Any:
     Raises:
         CodecError: they do not describe a value of the vocabulary, or the body's length is wrong.
     """
-    bodies = _Body(body)
-    value = _value(header, bodies)
+    bodies = _BlobReader(body)
+    value = _from_plain(header, bodies)
     bodies.finish()
     return value
 
 
-def _plain(value: object, blobs: list[bytes]) -> object:
+def _to_plain(value: object, blobs: list[bytes]) -> object:
     if value is None or isinstance(value, str | int | float):
         return value
     if isinstance(value, bytes):
         blobs.append(value)
-        return {BYTES: len(value)}
+        return {BYTES_KEY: len(value)}
     if isinstance(value, tuple):
-        return [_plain(item, blobs) for item in value]
-    names = FIELDS.get(type(value))
+        return [_to_plain(item, blobs) for item in value]
+    names = FIELD_NAMES.get(type(value))
     if names is not None:
-        return {TYPE: type(value).__name__} | {name: _plain(getattr(value, name), blobs) for name in names}
+        return _dataclass_to_plain(value, names, blobs)
     if isinstance(value, Mapping):
-        return _plain_mapping(value, blobs)
+        return _mapping_to_plain(value, blobs)
     if isinstance(value, SensesError):
-        return _plain_error(value)
+        return _error_to_plain(value)
     raise CodecError(f"A {type(value).__name__} cannot cross the process boundary.")
 
 
-def _plain_mapping(mapping: Mapping[Any, object], blobs: list[bytes]) -> dict[str, object]:
+def _dataclass_to_plain(value: object, names: Sequence[str], blobs: list[bytes]) -> dict[str, object]:
+    plain: dict[str, object] = {TYPE_KEY: type(value).__name__}
+    for name in names:
+        field = getattr(value, name)
+        plain[name] = field if type(field) in SCALARS else _to_plain(field, blobs)
+    return plain
+
+
+def _mapping_to_plain(mapping: Mapping[Any, object], blobs: list[bytes]) -> dict[str, object]:
     wrong = [key for key in mapping if not isinstance(key, str) or key.startswith("$")]
     if wrong:
         raise CodecError(f"{wrong[0]!r} cannot be a key across the process boundary.")
-    return {key: _plain(item, blobs) for key, item in mapping.items()}
+    return {key: _to_plain(item, blobs) for key, item in mapping.items()}
 
 
-def _plain_error(error: SensesError) -> dict[str, object]:
+def _error_to_plain(error: SensesError) -> dict[str, object]:
     family = [kind.__name__ for kind in type(error).__mro__ if issubclass(kind, SensesError)]
-    facts: dict[str, object] = {name: fact for name, fact in vars(error).items() if isinstance(fact, Plain)}
+    facts: dict[str, object] = {name: fact for name, fact in vars(error).items() if isinstance(fact, PlainValue)}
     facts |= {"code": error.code, "param": error.param, "retry_after_seconds": error.retry_after_seconds}
-    return {ERROR: family, "message": error.message, "facts": facts}
+    return {ERROR_KEY: family, "message": error.message, "facts": facts}
 
 
-class _Body:
+class _BlobReader:
     """Hands out the blobs of a body, one after the other."""
 
     def __init__(self, content: memoryview) -> None:
@@ -116,33 +128,37 @@ class _Body:
             raise CodecError(f"{len(self._content) - self._taken} bytes of the body belong to nothing.")
 
 
-def _value(plain: object, body: _Body) -> Any:
+def _from_plain(plain: object, body: _BlobReader) -> Any:
     if isinstance(plain, list):
-        return tuple([_value(item, body) for item in plain])
+        return tuple([_from_plain(item, body) for item in plain])
     if not isinstance(plain, dict):
         return plain
-    if TYPE in plain:
-        return _instance(plain, body)
-    if BYTES in plain:
-        return body.take(plain[BYTES])
-    if ERROR in plain:
-        return _error(plain)
-    return {key: _value(item, body) for key, item in plain.items()}
+    if TYPE_KEY in plain:
+        return _dataclass_from_plain(plain, body)
+    if BYTES_KEY in plain:
+        return body.take(plain[BYTES_KEY])
+    if ERROR_KEY in plain:
+        return _error_from_plain(plain)
+    return {key: _from_plain(item, body) for key, item in plain.items()}
 
 
-def _instance(plain: dict[str, object], body: _Body) -> Any:
-    kind = CLASSES.get(str(plain[TYPE]))
+def _dataclass_from_plain(plain: dict[str, object], body: _BlobReader) -> Any:
+    kind = MESSAGE_CLASSES.get(str(plain[TYPE_KEY]))
     if kind is None:
-        raise CodecError(f"{plain[TYPE]!r} is not a class of the vocabulary.")
+        raise CodecError(f"{plain[TYPE_KEY]!r} is not a class of the vocabulary.")
+    values: dict[str, Any] = {}
+    for name, item in plain.items():
+        if name != TYPE_KEY:
+            values[name] = item if type(item) in SCALARS else _from_plain(item, body)
     try:
-        return kind(**{key: _value(item, body) for key, item in plain.items() if key != TYPE})
+        return kind(**values)
     except TypeError as error:
         raise CodecError(f"{kind.__name__} cannot be made of {sorted(plain)}: {error}.") from error
 
 
-def _error(plain: dict[str, Any]) -> SensesError:
+def _error_from_plain(plain: dict[str, Any]) -> SensesError:
     try:
-        kind = next((ERRORS[name] for name in plain[ERROR] if name in ERRORS), SensesError)
+        kind = next((ERROR_CLASSES[name] for name in plain[ERROR_KEY] if name in ERROR_CLASSES), SensesError)
         error = kind.__new__(kind, str(plain["message"]))
         for name, fact in plain["facts"].items():
             setattr(error, name, fact)

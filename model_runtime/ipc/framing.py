@@ -12,10 +12,10 @@ import msgpack
 Header = dict[str, Any]
 Frame = tuple[Header, memoryview]
 
-LENGTHS = struct.Struct(">II")
-HEADER_LIMIT = 1 << 26
+LENGTH_PREFIX = struct.Struct(">II")
+HEADER_LIMIT_BYTES = 1 << 26
 """64 MiB: a header carries all text, and the transcript of a day with every word's time is some 30 MB."""
-BODY_LIMIT = 1 << 30
+BODY_LIMIT_BYTES = 1 << 30
 BUFFER_BYTES = 1 << 18
 
 
@@ -35,7 +35,7 @@ def pack(header: Header, blobs: Sequence[bytes] = ()) -> list[bytes]:
         raise FrameError(f"The message cannot be written as msgpack: {error}.") from error
     body_bytes = sum(map(len, blobs))
     _check_lengths(len(packed), body_bytes)
-    return [LENGTHS.pack(len(packed), body_bytes) + packed, *blobs]
+    return [LENGTH_PREFIX.pack(len(packed), body_bytes) + packed, *blobs]
 
 
 class FrameReader:
@@ -80,15 +80,15 @@ class FrameReader:
 
     def _next(self) -> Frame | None:
         available = self._end - self._start
-        if available < LENGTHS.size:
+        if available < LENGTH_PREFIX.size:
             return None
-        header_bytes, body_bytes = LENGTHS.unpack_from(self._buffer, self._start)
+        header_bytes, body_bytes = LENGTH_PREFIX.unpack_from(self._buffer, self._start)
         _check_lengths(header_bytes, body_bytes)
-        first, size = self._start + LENGTHS.size, header_bytes + body_bytes
-        if available >= LENGTHS.size + size:
+        first, size = self._start + LENGTH_PREFIX.size, header_bytes + body_bytes
+        if available >= LENGTH_PREFIX.size + size:
             self._start = first + size
             return _parse(self._buffer[first : first + size], header_bytes)
-        if LENGTHS.size + size > len(self._buffer):
+        if LENGTH_PREFIX.size + size > len(self._buffer):
             self._begin_large(first, header_bytes, size)
         return None
 
@@ -100,10 +100,10 @@ class FrameReader:
 
 
 def _check_lengths(header_bytes: int, body_bytes: int) -> None:
-    if not 0 < header_bytes <= HEADER_LIMIT or body_bytes > BODY_LIMIT:
+    if not 0 < header_bytes <= HEADER_LIMIT_BYTES or body_bytes > BODY_LIMIT_BYTES:
         raise FrameError(
             f"A frame claims a header of {header_bytes} and a body of {body_bytes} bytes; "
-            f"1 to {HEADER_LIMIT} and 0 to {BODY_LIMIT} are possible."
+            f"1 to {HEADER_LIMIT_BYTES} and 0 to {BODY_LIMIT_BYTES} are possible."
         )
 
 

@@ -4,10 +4,10 @@ from dataclasses import dataclass
 
 from model_runtime.errors import SensesError
 from model_runtime.events import EngineEvent, Result
-from model_runtime.loading import Loaded, LoadSpec
+from model_runtime.loading import LoadedModel, LoadSpec
 from model_runtime.requests import Request
 
-PROTOCOL = 1
+PROTOCOL_VERSION = 1
 
 LINK_FD = 3
 """The worker's end of the socket pair."""
@@ -21,22 +21,22 @@ class Load:
 
 
 @dataclass(frozen=True, slots=True)
-class Prepare:
+class Preload:
     """Import the libraries of this engine and wait for `Load`."""
 
     engine: str
 
 
 @dataclass(frozen=True, slots=True)
-class Probe:
+class ProbeGpu:
     """Say what this machine's GPU works well with."""
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class RunRequest:
     """Work on a request."""
 
-    job: int
+    request_id: int
     request: Request
 
 
@@ -44,7 +44,7 @@ class Run:
 class Cancel:
     """Nobody wants the job any more; it ends with `JobEnded` and `Cancelled`."""
 
-    job: int
+    request_id: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ class Shutdown:
     """Leave: at once while loading, else after the piece that is being worked on."""
 
 
-Order = Load | Prepare | Probe | Run | Cancel | Shutdown
+Command = Load | Preload | ProbeGpu | RunRequest | Cancel | Shutdown
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,16 +60,16 @@ class Hello:
     """The process lives and speaks this protocol."""
 
     pid: int
-    protocol: int = PROTOCOL
+    protocol: int = PROTOCOL_VERSION
 
 
 @dataclass(frozen=True, slots=True)
-class Prepared:
+class Preloaded:
     """The libraries of the engine are imported."""
 
 
 @dataclass(frozen=True, slots=True)
-class Probed:
+class GpuProbed:
     """How many bytes of GPU memory the system recommends to use at most; 0 where there is no GPU."""
 
     working_set_bytes: int
@@ -87,11 +87,11 @@ class LoadProgress:
 class Ready:
     """The model is loaded."""
 
-    loaded: Loaded
+    loaded: LoadedModel
 
 
 @dataclass(frozen=True, slots=True)
-class LoadBroke:
+class LoadError:
     """The model cannot be loaded; the process leaves. `permanent` means trying again cannot help."""
 
     error: SensesError
@@ -99,28 +99,30 @@ class LoadBroke:
 
 
 @dataclass(frozen=True, slots=True)
-class JobEvent:
+class RequestOutput:
     """A job goes on."""
 
-    job: int
+    request_id: int
     event: EngineEvent
 
 
 @dataclass(frozen=True, slots=True)
-class JobEnded:
+class RequestOutcome:
     """A job is over, well or not; comes once per `Run`."""
 
-    job: int
+    request_id: int
     outcome: Result | SensesError
 
 
 @dataclass(frozen=True, slots=True)
-class Beat:
+class Heartbeat:
     """A sign of life, each second. `pieces` counts what was worked on since the start: it stands still in a stall."""
 
-    jobs: tuple[int, ...]
-    pieces: int
+    request_ids: tuple[int, ...]
+    progress_count: int
     active_bytes: int
 
 
-Report = Hello | Prepared | Probed | LoadProgress | Ready | LoadBroke | JobEvent | JobEnded | Beat
+WorkerMessage = (
+    Hello | Preloaded | GpuProbed | LoadProgress | Ready | LoadError | RequestOutput | RequestOutcome | Heartbeat
+)

@@ -8,8 +8,8 @@ import io
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from model_runtime.errors import BadMedia
-from model_runtime.media.types import Sound
+from model_runtime.errors import InvalidMedia
+from model_runtime.media.types import Audio
 
 if TYPE_CHECKING:
     import av
@@ -18,16 +18,16 @@ if TYPE_CHECKING:
 SAMPLE_RATE = 16_000
 MAX_SECONDS = 4 * 3600.0
 MAX_DAMAGED_PACKETS = 50
-ACCEPTED = "WAV, MP3, M4A, AAC, FLAC, OGG, WebM, AIFF, CAF, MP4, MOV or MKV"
+ACCEPTED_FORMATS = "WAV, MP3, M4A, AAC, FLAC, OGG, WebM, AIFF, CAF, MP4, MOV or MKV"
 
 # SDP files, playlists and devices would let an upload name hosts or other files; only containers may be opened.
-DEMUXERS = {
+DEMUXER_OPTIONS = {
     "format_whitelist": "mp3,mov,matroska,ogg,wav,flac,aac,aiff,caf,w64,mpegts,amr,asf,au,ac3",
     "protocol_whitelist": "pipe",
 }
 
 
-def decode_sound(source: bytes | BinaryIO, *, param: str = "audio", max_seconds: float = MAX_SECONDS) -> Sound:
+def decode_audio(source: bytes | BinaryIO, *, param: str = "audio", max_seconds: float = MAX_SECONDS) -> Audio:
     """Decode the first audio track of a file to 16 kHz mono.
 
     `source` is the file's content, or an open, seekable file. `param` names the value in errors. Damaged packets are
@@ -39,35 +39,37 @@ def decode_sound(source: bytes | BinaryIO, *, param: str = "audio", max_seconds:
     """
     file = io.BytesIO(source) if isinstance(source, bytes) else source
     if not file.read(1):
-        raise BadMedia(f"The recording is empty (0 bytes). Send a {ACCEPTED} file.", param=param, code="empty")
+        raise InvalidMedia(
+            f"The recording is empty (0 bytes). Send a {ACCEPTED_FORMATS} file.", param=param, code="empty"
+        )
     file.seek(0)
-    limit = int(max_seconds * SAMPLE_RATE) * 2
+    max_bytes = int(max_seconds * SAMPLE_RATE) * 2
     pcm = io.BytesIO()
-    with _open(file, param) as container:
-        for piece in _pieces(container, param):
-            pcm.write(piece)
-            if pcm.tell() > limit:
+    with _open_container(file, param) as container:
+        for chunk in _decode_chunks(container, param):
+            pcm.write(chunk)
+            if pcm.tell() > max_bytes:
                 raise _too_long(max_seconds, param)
     if not pcm.tell():
-        raise BadMedia(
+        raise InvalidMedia(
             "The recording holds no sound that can be decoded; the file seems to be cut off. Send the whole file.",
             param=param,
             code="truncated",
         )
-    return Sound(SAMPLE_RATE, pcm.getvalue())
+    return Audio(SAMPLE_RATE, pcm.getvalue())
 
 
-def _open(file: BinaryIO, param: str) -> "InputContainer":
+def _open_container(file: BinaryIO, param: str) -> "InputContainer":
     import av
 
     try:
-        container = av.open(file, mode="r", options=DEMUXERS, metadata_errors="replace")
+        container = av.open(file, mode="r", options=DEMUXER_OPTIONS, metadata_errors="replace")
     except (av.error.FFmpegError, ValueError) as error:
-        message = f"The recording is in no format that can be read. Send a {ACCEPTED} file."
-        raise BadMedia(message, param=param, code="unsupported") from error
+        message = f"The recording is in no format that can be read. Send a {ACCEPTED_FORMATS} file."
+        raise InvalidMedia(message, param=param, code="unsupported") from error
     if not container.streams.audio:
         container.close()
-        raise BadMedia(
+        raise InvalidMedia(
             "The file has no audio track. Send a recording, or a video with sound.",
             param=param,
             code="no_audio_stream",
@@ -75,7 +77,7 @@ def _open(file: BinaryIO, param: str) -> "InputContainer":
     return container
 
 
-def _pieces(container: "InputContainer", param: str) -> Iterator[bytes]:
+def _decode_chunks(container: "InputContainer", param: str) -> Iterator[bytes]:
     import av
 
     resampler = _Resampler()
@@ -85,7 +87,7 @@ def _pieces(container: "InputContainer", param: str) -> Iterator[bytes]:
         yield from resampler.close()
     except av.error.FFmpegError as error:
         message = f"The recording cannot be decoded ({type(error).__name__}). Convert it to WAV, MP3 or M4A."
-        raise BadMedia(message, param=param, code="unsupported") from error
+        raise InvalidMedia(message, param=param, code="unsupported") from error
 
 
 def _frames(container: "InputContainer") -> "Iterator[av.AudioFrame]":
@@ -112,8 +114,8 @@ def _next_packet(packets: Iterator[Any]) -> Any:
         return None
 
 
-def _too_long(max_seconds: float, param: str) -> BadMedia:
-    return BadMedia(
+def _too_long(max_seconds: float, param: str) -> InvalidMedia:
+    return InvalidMedia(
         f"The recording is longer than {max_seconds / 60:g} minutes. Send it in parts.", param=param, code="too_long"
     )
 
@@ -122,25 +124,25 @@ class _Resampler:
     """Turn frames of any shape into 16 kHz mono s16le; broadcasts and joined files change shape on the way."""
 
     def __init__(self) -> None:
-        self._shape: tuple[str, str, int] | None = None
+        self._input_format: tuple[str, str, int] | None = None
         self._resampler: av.AudioResampler | None = None
 
     def feed(self, frame: "av.AudioFrame") -> Iterator[bytes]:
         import av
 
         frame.pts = None  # gaps and jumps in timestamps must not become silence or errors
-        shape = (frame.format.name, frame.layout.name, frame.sample_rate)
-        if shape != self._shape:
+        input_format = (frame.format.name, frame.layout.name, frame.sample_rate)
+        if input_format != self._input_format:
             yield from self.close()
-            self._shape = shape
+            self._input_format = input_format
             self._resampler = av.AudioResampler(format="s16", layout="mono", rate=SAMPLE_RATE)
         assert self._resampler is not None  # noqa: S101 - set with the first shape
-        yield from map(_samples, self._resampler.resample(frame))
+        yield from map(_pcm_of, self._resampler.resample(frame))
 
     def close(self) -> Iterator[bytes]:
         if self._resampler is not None:
-            yield from map(_samples, self._resampler.resample(None))
+            yield from map(_pcm_of, self._resampler.resample(None))
 
 
-def _samples(frame: "av.AudioFrame | None") -> bytes:
+def _pcm_of(frame: "av.AudioFrame | None") -> bytes:
     return bytes(frame.planes[0])[: frame.samples * 2] if frame is not None else b""

@@ -8,23 +8,23 @@ from collections.abc import Callable
 
 from PIL import ExifTags, Image, ImageOps, PngImagePlugin
 
-from model_runtime.errors import BadMedia
-from model_runtime.media.sniff import DAMAGED, name_content
-from model_runtime.media.types import FileFormat, Picture
+from model_runtime.errors import InvalidMedia
+from model_runtime.media.sniff import DAMAGED_MESSAGE, sniff_format
+from model_runtime.media.types import ImageData, ImageFormat
 
 MAX_BYTES = 50_000_000
 MAX_PIXELS = 100_000_000
-FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")
+INPUT_FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")
 
 PREVIEW_SIDES = (768, 512, 384)
 PREVIEW_QUALITY = 80
-PARAMETERS = "parameters"
+PARAMETERS_KEY = "parameters"
 """The PNG text, and the EXIF user comment, under which image tools keep how a picture was made."""
 
 Image.MAX_IMAGE_PIXELS = MAX_PIXELS
 
 
-def decode_picture(data: bytes, *, param: str = "image") -> Picture:
+def decode_image(data: bytes, *, param: str = "image") -> ImageData:
     """Decode a picture file into an upright RGB picture: the first frame, transparency laid on white.
 
     Raises:
@@ -32,87 +32,89 @@ def decode_picture(data: bytes, *, param: str = "image") -> Picture:
             it is quoted. Size limits are checked before pixels are decoded.
     """
     if len(data) > MAX_BYTES:
-        raise _bad(f"has {len(data) / 1e6:.1f} MB; at most {MAX_BYTES // 1_000_000} MB are accepted", param)
-    image = _open(data, param)
+        raise _invalid_image(f"has {len(data) / 1e6:.1f} MB; at most {MAX_BYTES // 1_000_000} MB are accepted", param)
+    image = _open_header(data, param)
     if image.width * image.height > MAX_PIXELS:
         raise _too_many_pixels(param)
     try:
-        return from_pillow(_upright(image))
+        return from_pillow(_apply_exif_orientation(image))
     except Exception as error:  # Pillow's parsers raise whatever they stumbled over
-        raise _bad(DAMAGED, param) from error
+        raise _invalid_image(DAMAGED_MESSAGE, param) from error
 
 
-def encode_picture(picture: Picture | bytes, format: FileFormat = "png", quality: int = 90) -> bytes:  # noqa: A002
+def encode_image(image: ImageData | bytes, format: ImageFormat = "png", quality: int = 90) -> bytes:  # noqa: A002
     """Encode a picture, or re-encode a PNG, keeping the parameters it was drawn with.
 
     A PNG carries them as text, the other formats as an EXIF user comment. `quality` 1..100 is for JPEG and WebP.
     """
-    if isinstance(picture, bytes) and format == "png":
-        return picture
-    image = Image.open(io.BytesIO(picture), formats=FORMATS) if isinstance(picture, bytes) else to_pillow(picture)
-    parameters = image.info.get(PARAMETERS, "")
+    if isinstance(image, bytes) and format == "png":
+        return image
+    pillow_image = (
+        Image.open(io.BytesIO(image), formats=INPUT_FORMATS) if isinstance(image, bytes) else to_pillow(image)
+    )
+    parameters = pillow_image.info.get(PARAMETERS_KEY, "")
     out = io.BytesIO()
     if format == "png":
-        image.save(out, "PNG")
+        pillow_image.save(out, "PNG")
     else:
-        _rgb(image).save(out, format.upper(), quality=quality, exif=_exif(parameters))
+        _to_rgb(pillow_image).save(out, format.upper(), quality=quality, exif=_exif_with_comment(parameters))
     return out.getvalue()
 
 
-def encode_drawing(image: Image.Image, parameters: str) -> bytes:
+def encode_png_with_parameters(image: Image.Image, parameters: str) -> bytes:
     """Encode a drawing as PNG with `parameters` (JSON) in its text; equal input gives equal bytes."""
     info = PngImagePlugin.PngInfo()
-    info.add_itxt(PARAMETERS, parameters)
+    info.add_itxt(PARAMETERS_KEY, parameters)
     out = io.BytesIO()
     image.save(out, "PNG", pnginfo=info)
     return out.getvalue()
 
 
-def preview(png: bytes, max_side: int, max_bytes: int) -> tuple[bytes, int, int]:
+def encode_preview(data: bytes, max_side: int, max_bytes: int) -> tuple[bytes, int, int]:
     """Make a small JPEG of a picture file and return it with its width and height.
 
     Sides go down from `max_side` over 512 and 384 pixels until the JPEG fits `max_bytes`; where none does, the
     smallest is returned. A picture is never enlarged.
     """
-    picture = decode_picture(png)
+    image = decode_image(data)
     sides = (max_side, *(side for side in PREVIEW_SIDES if side < max_side))
     return next(
-        (shot for shot in (_shot(picture, side) for side in sides) if len(shot[0]) <= max_bytes),
-        _shot(picture, sides[-1]),
+        (encoded for encoded in (_encode_jpeg(image, side) for side in sides) if len(encoded[0]) <= max_bytes),
+        _encode_jpeg(image, sides[-1]),
     )
 
 
-def resize_to_fit(picture: Picture, max_side: int) -> Picture:
+def resize_to_fit(image: ImageData, max_side: int) -> ImageData:
     """Shrink a picture so that neither side exceeds `max_side` pixels, keeping its shape."""
-    largest = max(picture.width, picture.height)
-    if largest <= max_side:
-        return picture
-    size = (max(1, round(side * max_side / largest)) for side in (picture.width, picture.height))
-    return from_pillow(to_pillow(picture).resize((next(size), next(size)), Image.Resampling.LANCZOS))
+    longest_side = max(image.width, image.height)
+    if longest_side <= max_side:
+        return image
+    size = (max(1, round(side * max_side / longest_side)) for side in (image.width, image.height))
+    return from_pillow(to_pillow(image).resize((next(size), next(size)), Image.Resampling.LANCZOS))
 
 
-def to_pillow(picture: Picture) -> Image.Image:
+def to_pillow(image: ImageData) -> Image.Image:
     """The picture as a Pillow image."""
-    return Image.frombytes("RGB", (picture.width, picture.height), picture.rgb)
+    return Image.frombytes("RGB", (image.width, image.height), image.rgb)
 
 
-def from_pillow(image: Image.Image) -> Picture:
+def from_pillow(image: Image.Image) -> ImageData:
     """A Pillow image of any mode as a picture."""
-    rgb = _rgb(image)
-    return Picture(rgb.width, rgb.height, rgb.tobytes())
+    rgb_image = _to_rgb(image)
+    return ImageData(rgb_image.width, rgb_image.height, rgb_image.tobytes())
 
 
-def _open(data: bytes, param: str) -> Image.Image:
+def _open_header(data: bytes, param: str) -> Image.Image:
     """Read the header only."""
     try:
-        return Image.open(io.BytesIO(data), formats=FORMATS)
+        return Image.open(io.BytesIO(data), formats=INPUT_FORMATS)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise _too_many_pixels(param) from error
     except Exception as error:
-        raise _bad(name_content(data), param) from error
+        raise _invalid_image(sniff_format(data), param) from error
 
 
-def _upright(image: Image.Image) -> Image.Image:
+def _apply_exif_orientation(image: Image.Image) -> Image.Image:
     image.load()
     try:
         return ImageOps.exif_transpose(image)
@@ -120,7 +122,7 @@ def _upright(image: Image.Image) -> Image.Image:
         return image
 
 
-def _rgb(image: Image.Image) -> Image.Image:
+def _to_rgb(image: Image.Image) -> Image.Image:
     if image.mode.startswith("I"):
         to_eight_bits: Callable[[int], float] = lambda value: value * (1 / 256)  # noqa: E731
         return image.point(to_eight_bits).convert("L").convert("RGB")
@@ -130,7 +132,7 @@ def _rgb(image: Image.Image) -> Image.Image:
     return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
 
 
-def _exif(parameters: str) -> Image.Exif:
+def _exif_with_comment(parameters: str) -> Image.Exif:
     """EXIF 2.32: a user comment starts with the name of its character set, padded to eight bytes."""
     exif = Image.Exif()
     if parameters:
@@ -139,14 +141,14 @@ def _exif(parameters: str) -> Image.Exif:
     return exif
 
 
-def _shot(picture: Picture, side: int) -> tuple[bytes, int, int]:
-    small = resize_to_fit(picture, side)
-    return encode_picture(small, "jpeg", PREVIEW_QUALITY), small.width, small.height
+def _encode_jpeg(image: ImageData, side: int) -> tuple[bytes, int, int]:
+    resized = resize_to_fit(image, side)
+    return encode_image(resized, "jpeg", PREVIEW_QUALITY), resized.width, resized.height
 
 
-def _too_many_pixels(param: str) -> BadMedia:
-    return _bad(f"has more than {MAX_PIXELS // 1_000_000} megapixels; send a smaller one", param)
+def _too_many_pixels(param: str) -> InvalidMedia:
+    return _invalid_image(f"has more than {MAX_PIXELS // 1_000_000} megapixels; send a smaller one", param)
 
 
-def _bad(problem: str, param: str) -> BadMedia:
-    return BadMedia(f"The picture {problem}.", param=param, code="image_parse_error")
+def _invalid_image(problem: str, param: str) -> InvalidMedia:
+    return InvalidMedia(f"The picture {problem}.", param=param, code="image_parse_error")

@@ -4,15 +4,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from model_runtime.errors import InvalidInput
-from model_runtime.media.pictures import decode_picture, encode_picture, resize_to_fit
-from model_runtime.media.types import FileFormat
+from model_runtime.media.pictures import decode_image, encode_image, resize_to_fit
+from model_runtime.media.types import ImageFormat
 
-QUALITIES = (90, 80, 70, 60, 50)
-SIDES = (1024, 768, 512, 384, 256)
+QUALITY_STEPS = (90, 80, 70, 60, 50)
+MAX_SIDE_STEPS = (1024, 768, 512, 384, 256)
 
 
 @dataclass(frozen=True, slots=True)
-class Fitted:
+class EncodedImage:
     """A picture file, its pixels, and the quality 1..100 it was encoded with; None for PNG, which loses nothing."""
 
     data: bytes
@@ -21,31 +21,31 @@ class Fitted:
     quality: int | None
 
 
-def fit_picture(png: bytes, format: FileFormat, max_bytes: int) -> Fitted:  # noqa: A002 - the user's word
+def encode_within_bytes(png: bytes, format: ImageFormat, max_bytes: int) -> EncodedImage:  # noqa: A002 - the user's word
     """Re-encode a PNG as the best file of `format` that has at most `max_bytes`; 0 means any number.
 
     Raises:
         InvalidInput: even the smallest one is larger.
     """
-    smallest = 0
-    for fitted in _attempts(png, format):
-        if not max_bytes or len(fitted.data) <= max_bytes:
-            return fitted
-        smallest = len(fitted.data)
+    smallest_bytes = 0
+    for candidate in _encode_candidates(png, format):
+        if not max_bytes or len(candidate.data) <= max_bytes:
+            return candidate
+        smallest_bytes = len(candidate.data)
     raise InvalidInput(
-        f"The picture cannot be made smaller than {smallest / 1000:.0f} kB as {format}; {max_bytes / 1000:.0f} kB were "
+        f"The picture cannot be made smaller than {smallest_bytes / 1000:.0f} kB as {format}; {max_bytes / 1000:.0f} kB were "
         "asked for. Allow more, or choose webp.",
         param="max_kb",
     )
 
 
-def _attempts(png: bytes, format: FileFormat) -> Iterator[Fitted]:  # noqa: A002
+def _encode_candidates(png: bytes, format: ImageFormat) -> Iterator[EncodedImage]:  # noqa: A002
     """From the whole picture at its best, with how it was drawn in its metadata, down to a thumbnail without."""
-    qualities = (None,) if format == "png" else QUALITIES
-    picture = decode_picture(png)
+    qualities = (None,) if format == "png" else QUALITY_STEPS
+    image = decode_image(png)
     for quality in qualities:
-        yield Fitted(encode_picture(png, format, quality or 0), picture.width, picture.height, quality)
-    for side in (side for side in SIDES if side < max(picture.width, picture.height)):
-        small = resize_to_fit(picture, side)
+        yield EncodedImage(encode_image(png, format, quality or 0), image.width, image.height, quality)
+    for side in (side for side in MAX_SIDE_STEPS if side < max(image.width, image.height)):
+        resized = resize_to_fit(image, side)
         for quality in qualities:
-            yield Fitted(encode_picture(small, format, quality or 0), small.width, small.height, quality)
+            yield EncodedImage(encode_image(resized, format, quality or 0), resized.width, resized.height, quality)

@@ -24,7 +24,7 @@ CONTENT_TYPES: Mapping[str, str] = {
     "pcm": "audio/pcm",
 }
 UNKNOWN_LENGTH = 0xFFFFFFFF
-OPUS_RATE = 48_000
+OPUS_SAMPLE_RATE = 48_000
 FULL_SCALE = 32_768
 
 
@@ -56,9 +56,9 @@ class SpeechEncoder:
 
     def __init__(self, format: str, sample_rate: int) -> None:  # noqa: A002 - the user's word
         """Raise `InvalidInput` for a format that is none of ours."""
-        check_format(format)
+        validate_format(format)
         self._header = wav_header(sample_rate) if format == "wav" else b""
-        self._encoder = _Encoder(_CODECS[format], sample_rate) if format in _CODECS else None
+        self._encoder = _LibavEncoder(_CODECS[format], sample_rate) if format in _CODECS else None
 
     def feed(self, pcm: bytes) -> bytes:
         """Take s16le samples and return the bytes that are ready to leave now."""
@@ -83,7 +83,7 @@ def encode_speech(pcm: bytes, sample_rate: int, format: str) -> bytes:  # noqa: 
     return encoder.feed(pcm) + encoder.close()
 
 
-def check_format(format: str) -> None:  # noqa: A002 - the user's word
+def validate_format(format: str) -> None:  # noqa: A002 - the user's word
     """Raise `InvalidInput` unless `format` can be written."""
     if format not in CONTENT_TYPES:
         raise InvalidInput(
@@ -91,22 +91,22 @@ def check_format(format: str) -> None:  # noqa: A002 - the user's word
         )
 
 
-def wav_header(sample_rate: int, size: int = UNKNOWN_LENGTH) -> bytes:
+def wav_header(sample_rate: int, data_bytes: int = UNKNOWN_LENGTH) -> bytes:
     """Return the 44-byte RIFF header of mono 16-bit samples; `size` is that of the samples in bytes."""
-    total = size if size == UNKNOWN_LENGTH else size + 36
+    riff_bytes = data_bytes if data_bytes == UNKNOWN_LENGTH else data_bytes + 36
     layout = (16, 1, 1, sample_rate, sample_rate * 2, 2, 16)
-    return struct.pack("<4sI4s4sIHHIIHH4sI", b"RIFF", total, b"WAVE", b"fmt ", *layout, b"data", size)
+    return struct.pack("<4sI4s4sIHHIIHH4sI", b"RIFF", riff_bytes, b"WAVE", b"fmt ", *layout, b"data", data_bytes)
 
 
-def peaks(pcm: bytes, count: int) -> list[float]:
+def waveform_peaks(pcm: bytes, count: int) -> list[float]:
     """Summarise s16le samples as `count` loudest moments, 0..1, evenly spread; for drawing a waveform."""
     samples = memoryview(pcm).cast("h")
     edges = [len(samples) * number // count for number in range(count + 1)]
-    spans = (samples[start:end] for start, end in itertools.pairwise(edges))
-    return [max(max(span), -min(span)) / FULL_SCALE if len(span) else 0.0 for span in spans]
+    buckets = (samples[start:end] for start, end in itertools.pairwise(edges))
+    return [max(max(bucket), -min(bucket)) / FULL_SCALE if len(bucket) else 0.0 for bucket in buckets]
 
 
-class _Sink:
+class _StreamBuffer:
     """A place to write that cannot seek, so that libav writes headers of streams and never comes back to them."""
 
     def __init__(self) -> None:
@@ -116,26 +116,26 @@ class _Sink:
         self._written += data
         return len(data)
 
-    def take(self) -> bytes:
-        taken, self._written = bytes(self._written), bytearray()
-        return taken
+    def drain(self) -> bytes:
+        drained, self._written = bytes(self._written), bytearray()
+        return drained
 
 
-class _Whole(io.BytesIO):
+class _SeekableBuffer(io.BytesIO):
     """A place to write that can seek; gives its content only once everything is there."""
 
-    def take(self) -> bytes:
+    def drain(self) -> bytes:
         return b""
 
 
-class _Encoder:
+class _LibavEncoder:
     def __init__(self, codec: _Codec, sample_rate: int) -> None:
         import av
 
         self._sample_rate = sample_rate
-        self._sink: _Sink | _Whole = _Whole() if codec.seekable else _Sink()
+        self._buffer: _StreamBuffer | _SeekableBuffer = _SeekableBuffer() if codec.seekable else _StreamBuffer()
         options = {**codec.options, "flush_packets": "1"}
-        self._container = av.open(self._sink, "w", format=codec.container, options=options, buffer_size=512)
+        self._container = av.open(self._buffer, "w", format=codec.container, options=options, buffer_size=512)
         rate = _output_rate(codec.codec, sample_rate)
         self._stream: Any = self._container.add_stream(codec.codec, rate=rate, layout="mono")
         context: Any = self._stream.codec_context
@@ -144,14 +144,14 @@ class _Encoder:
 
     def feed(self, pcm: bytes) -> bytes:
         if pcm:
-            self._write(self._resampler.resample(_frame(pcm, self._sample_rate)))
-        return self._sink.take()
+            self._write(self._resampler.resample(_audio_frame(pcm, self._sample_rate)))
+        return self._buffer.drain()
 
     def close(self) -> bytes:
         self._write(self._resampler.resample(None))
         self._container.mux(self._stream.encode(None))
         self._container.close()
-        return self._sink.getvalue() if isinstance(self._sink, _Whole) else self._sink.take()
+        return self._buffer.getvalue() if isinstance(self._buffer, _SeekableBuffer) else self._buffer.drain()
 
     def _write(self, frames: "Iterable[av.AudioFrame | None]") -> None:
         for frame in frames:
@@ -159,7 +159,7 @@ class _Encoder:
                 self._container.mux(self._stream.encode(frame))
 
 
-def _frame(pcm: bytes, sample_rate: int) -> "av.AudioFrame":
+def _audio_frame(pcm: bytes, sample_rate: int) -> "av.AudioFrame":
     import av
 
     frame = av.AudioFrame(format="s16", layout="mono", samples=len(pcm) // 2)
@@ -173,4 +173,4 @@ def _output_rate(codec: str, sample_rate: int) -> int:
     import av
 
     rates = av.Codec(codec, "w").audio_rates
-    return sample_rate if not rates or sample_rate in rates else OPUS_RATE
+    return sample_rate if not rates or sample_rate in rates else OPUS_SAMPLE_RATE

@@ -3,12 +3,12 @@
 from dataclasses import dataclass
 from typing import Literal
 
-FileFormat = Literal["png", "jpeg", "webp"]
+ImageFormat = Literal["png", "jpeg", "webp"]
 """The files that pictures are written to."""
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
+class ImageData:
     """An upright RGB picture; `rgb` holds height x width x 3 bytes, row by row, alpha already laid on white."""
 
     width: int
@@ -17,13 +17,13 @@ class Picture:
 
 
 @dataclass(frozen=True, slots=True)
-class Sound:
+class Audio:
     """A mono recording; `pcm` holds signed 16-bit little-endian samples."""
 
     sample_rate: int
     pcm: bytes
 
     @property
-    def seconds(self) -> float:
+    def duration_seconds(self) -> float:
         """How long it plays."""
         return len(self.pcm) / 2 / self.sample_rate

@@ -3,7 +3,7 @@
 import os
 import signal
 
-MEANINGS = {
+SIGNAL_MEANINGS = {
     "SIGKILL": "which is what the system does when memory runs out",
     "SIGABRT": "which is how Metal and native libraries give up",
     "SIGSEGV": "a fault in native code",
@@ -12,17 +12,17 @@ MEANINGS = {
 }
 
 
-def describe_exit(status: int, last_words: str) -> str:
+def describe_exit(status: int, last_line: str) -> str:
     """Turn a status of `waitpid` and the last printed line into a clause without a full stop at its end."""
     how = _signalled(os.WTERMSIG(status)) if os.WIFSIGNALED(status) else _exited(os.waitstatus_to_exitcode(status))
-    return f"{how}; its last words were: {last_words}" if last_words else how
+    return f"{how}; last log line: {last_line}" if last_line else how
 
 
 def _signalled(number: int) -> str:
     name = signal.Signals(number).name if number in set(signal.Signals) else f"signal {number}"
-    meaning = MEANINGS.get(name)
-    return f"its process was ended by {name}" + (f", {meaning}" if meaning else "")
+    meaning = SIGNAL_MEANINGS.get(name)
+    return f"the worker was killed by {name}" + (f", {meaning}" if meaning else "")
 
 
 def _exited(code: int) -> str:
-    return f"its process left with code {code}"
+    return f"the worker exited with code {code}"

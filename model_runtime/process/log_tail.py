@@ -4,47 +4,47 @@ import logging
 import os
 from collections import deque
 
-LINES = 200
-LINE_BYTES = 2000
+MAX_LINES = 200
+MAX_LINE_BYTES = 2000
 CHUNK_BYTES = 1 << 16
-CHUNKS = 16
+MAX_CHUNKS = 16
 """Taken at a time, so that a worker that prints without end does not keep the event loop; a pipe holds one."""
 
 log = logging.getLogger(__name__)
 
 
-class Words:
+class LogTail:
     """The last lines of a worker's stdout and stderr, read from a non-blocking descriptor; `name` is for the log."""
 
     def __init__(self, name: str, descriptor: int) -> None:
-        self.lines: deque[str] = deque(maxlen=LINES)
+        self.lines: deque[str] = deque(maxlen=MAX_LINES)
         self.name = name
         self._descriptor = descriptor
-        self._rest = b""
+        self._partial_line = b""
 
     @property
-    def last(self) -> str:
+    def last_line(self) -> str:
         """The last line that says something; "" where there was none."""
         return next((line for line in reversed(self.lines) if line), "")
 
     def read(self) -> bool:
         """Take in what is there; False once nothing will come any more."""
-        for _ in range(CHUNKS):
+        for _ in range(MAX_CHUNKS):
             try:
                 chunk = os.read(self._descriptor, CHUNK_BYTES)
             except BlockingIOError:
                 return True
             if not chunk:
-                self._add(self._rest)
+                self._add(self._partial_line)
                 return False
-            *lines, self._rest = (self._rest + chunk).replace(b"\r", b"\n").split(b"\n")
-            self._rest = self._rest[-LINE_BYTES:]
+            *lines, self._partial_line = (self._partial_line + chunk).replace(b"\r", b"\n").split(b"\n")
+            self._partial_line = self._partial_line[-MAX_LINE_BYTES:]
             for line in lines:
                 self._add(line)
         return True
 
     def _add(self, line: bytes) -> None:
-        text = line[-LINE_BYTES:].decode("utf-8", "replace").rstrip()
+        text = line[-MAX_LINE_BYTES:].decode("utf-8", "replace").rstrip()
         if text:
             self.lines.append(text)
             log.info("%s: %s", self.name, text)

@@ -7,45 +7,46 @@ import signal
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 import psutil
 
-from model_runtime.ipc.codec import CodecError, decode, encode
-from model_runtime.ipc.framing import Frame, FrameError, pack
-from model_runtime.ipc.messages import Order, Report, Shutdown
-from model_runtime.process.connection import LinkProtocol
+from model_runtime.ipc.codec import CodecError, encode
+from model_runtime.ipc.framing import FrameError, pack
+from model_runtime.ipc.messages import Command, Shutdown, WorkerMessage
+from model_runtime.process.connection import WorkerConnection
 from model_runtime.process.exit_status import describe_exit
-from model_runtime.process.log_tail import Words
-from model_runtime.process.spawn import Spawned, spawn_worker
+from model_runtime.process.log_tail import LogTail
+from model_runtime.process.spawn import SpawnedProcess, spawn_worker
 
-ANSWER_SECONDS = 0.25
+EXIT_STATUS_TIMEOUT_SECONDS = 0.25
 """How long after the link's end the exit status is waited for, which comes within a few milliseconds where the process
 ends; after that it lives on without a link, and callers are told so."""
-LAST_FRAMES_SECONDS = 1.0
+LAST_FRAMES_TIMEOUT_SECONDS = 1.0
 """How long after the process's end its last frames may take to be read."""
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
+class StopTimeouts:
     """How long a process may take to leave: after being asked, and after SIGTERM."""
 
-    asked_seconds: float = 5.0
-    terminated_seconds: float = 2.0
+    graceful_seconds: float = 5.0
+    sigterm_seconds: float = 2.0
 
 
-class Owner(Protocol):
+class WorkerListener(Protocol):
     """Who is told what a process does."""
 
-    def reported(self, process: "WorkerProcess", report: Report) -> None:
+    def on_message(self, process: "WorkerProcess", report: WorkerMessage) -> None:
         """The worker said something."""
         ...
 
-    def lost(self, process: "WorkerProcess", cause: str) -> None:
+    def on_disconnect(self, process: "WorkerProcess", cause: str) -> None:
         """The worker will say nothing more, though its process may not be reaped yet. Comes once."""
         ...
 
-    def reaped(self, process: "WorkerProcess", cause: str) -> None:
+    def on_exit(self, process: "WorkerProcess", cause: str) -> None:
         """The process is gone and with it all it held. Comes once, after `lost`."""
         ...
 
@@ -53,25 +54,27 @@ class Owner(Protocol):
 class WorkerProcess:
     """A started process. All methods belong to the event loop's thread."""
 
-    def __init__(self, name: str, incarnation: int, owner: Owner, patience: Patience | None = None) -> None:
+    def __init__(
+        self, name: str, incarnation: int, listener: WorkerListener, stop_timeouts: StopTimeouts | None = None
+    ) -> None:
         self.name = name
         self.incarnation = incarnation
         self.exited = asyncio.Event()
         """Set once the process is reaped."""
-        self._owner = owner
-        self._patience = patience or Patience()
+        self._listener = listener
+        self._stop_timeouts = stop_timeouts or StopTimeouts()
         self._loop = asyncio.get_running_loop()
-        self._spawned: Spawned = spawn_worker(name)
-        self._words = Words(name, self._spawned.log)
-        self._link = LinkProtocol(self)
-        self._link_is_open = True
+        self._spawned: SpawnedProcess = spawn_worker(name)
+        self._log_tail = LogTail(name, self._spawned.log)
+        self._connection = WorkerConnection(self, partial(listener.on_message, self))
+        self._is_connected = True
         self._status: int | None = None
-        self._is_lost = False
-        self._ending: asyncio.Task[None] | None = None
-        self._told_cause = ""
-        self._loop.add_reader(self._spawned.log, self._listen)
+        self._is_disconnected = False
+        self._stopping: asyncio.Task[None] | None = None
+        self._exit_reason = ""
+        self._loop.add_reader(self._spawned.log, self._read_log)
         self._connecting = self._loop.create_task(self._connect())
-        threading.Thread(target=self._reap, name=f"reaper of {name}", daemon=True).start()
+        threading.Thread(target=self._wait_for_exit, name=f"reaper of {name}", daemon=True).start()
 
     @property
     def pid(self) -> int:
@@ -81,118 +84,115 @@ class WorkerProcess:
     @property
     def last_lines(self) -> Sequence[str]:
         """The last lines it printed."""
-        return tuple(self._words.lines)
+        return tuple(self._log_tail.lines)
 
     @property
-    def was_sent_away(self) -> bool:
+    def stop_requested(self) -> bool:
         """Whether somebody here told it to end."""
-        return bool(self._told_cause) or self._ending is not None
+        return bool(self._exit_reason) or self._stopping is not None
 
     @property
-    def may_have_starved(self) -> bool:
+    def oom_suspected(self) -> bool:
         """Whether the system killed it, as it does when memory runs out."""
         status = self._status
         killed = status is not None and os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL
-        return killed and not self.was_sent_away
+        return killed and not self.stop_requested
 
     # -- doing -----------------------------------------------------------------------------------------------------
 
-    def send(self, order: Order) -> None:
+    def send(self, command: Command) -> None:
         """Send an order; nothing happens where the process is gone."""
-        self.send_parts(pack_order(order))
+        self.send_parts(encode_command(command))
 
     def send_parts(self, parts: Sequence[bytes]) -> None:
         """Send an order that was packed before."""
-        self._link.send(parts)
+        self._connection.send(parts)
 
-    def read(self, *, wanted: bool) -> None:
-        """Pause or go on reading what it reports."""
-        self._link.read(wanted or self._status is not None)
+    def pause_reading(self) -> None:
+        """Stop reading its messages, until it exits: it blocks once the socket's buffers are full."""
+        if self._status is None:
+            self._connection.pause_reading()
+
+    def resume_reading(self) -> None:
+        """Read its messages again."""
+        self._connection.resume_reading()
 
     def stop(self, cause: str = "") -> None:
         """Ask it to leave; where it does not, end it with SIGTERM and then SIGKILL. `cause` is told as why it left."""
-        self._told_cause = self._told_cause or cause
-        if self._ending is None:
-            self._ending = self._loop.create_task(self._end())
+        self._exit_reason = self._exit_reason or cause
+        if self._stopping is None:
+            self._stopping = self._loop.create_task(self._stop_gracefully())
 
     def kill(self, cause: str) -> None:
         """End it now; `cause` is told instead of the signal."""
-        self._told_cause = self._told_cause or cause
+        self._exit_reason = self._exit_reason or cause
         self._signal(signal.SIGKILL)
 
-    def become(self, name: str, incarnation: int, owner: Owner) -> None:
-        """Serve this model from now on; `owner` is told what happens from now on."""
-        self.name = self._words.name = name
+    def assign(self, name: str, incarnation: int, listener: WorkerListener) -> None:
+        """Serve this model from now on; `listener` hears of everything from now on."""
+        self.name = self._log_tail.name = name
         self.incarnation = incarnation
-        self._owner = owner
+        self._listener = listener
+        self._connection.on_message = partial(listener.on_message, self)
 
     # -- what happens to it ----------------------------------------------------------------------------------------
 
-    def frame_received(self, frame: Frame) -> None:
-        """The link brought a report."""
-        try:
-            report: Report = decode(*frame)
-        except CodecError as error:
-            self.kill(f"it sent a message nobody understands: {error}")
-            return
-        self._owner.reported(self, report)
+    def protocol_error(self, error: FrameError | CodecError) -> None:
+        """The worker sent something that is not a message: kill it."""
+        self.kill(f"the worker sent an invalid message: {error}")
+        self._connection.close()
 
-    def link_broken(self, error: FrameError) -> None:
-        """The link brought nonsense."""
-        self.kill(f"it sent what is no message: {error}")
-        self._link.close()
-
-    def link_lost(self) -> None:
+    def connection_closed(self) -> None:
         """The link is closed, mostly because the process is ending."""
-        self._link_is_open = False
-        self._settle()
-        self._loop.call_later(ANSWER_SECONDS, self._give_up_on_link)
+        self._is_connected = False
+        self._finish_exit()
+        self._loop.call_later(EXIT_STATUS_TIMEOUT_SECONDS, self._kill_without_connection)
 
-    def _give_up_on_link(self) -> None:
+    def _kill_without_connection(self) -> None:
         if self._status is None and not _is_zombie(self.pid):
             self.kill("it closed its link")
-            self._lose(self._told_cause)
+            self._report_disconnect(self._exit_reason)
 
-    def _reaped(self, status: int) -> None:
+    def _on_reaped(self, status: int) -> None:
         self._status = status
-        self._link.read(True)
-        self._loop.call_later(LAST_FRAMES_SECONDS, self._link.close)
-        self._settle()
+        self._connection.resume_reading()
+        self._loop.call_later(LAST_FRAMES_TIMEOUT_SECONDS, self._connection.close)
+        self._finish_exit()
 
-    def _settle(self) -> None:
+    def _finish_exit(self) -> None:
         """The process has ended for us once it is reaped and its last frames are read."""
-        if self._status is None or self._link_is_open or self.exited.is_set():
+        if self._status is None or self._is_connected or self.exited.is_set():
             return
-        self._listen()
+        self._read_log()
         self._loop.remove_reader(self._spawned.log)
         os.close(self._spawned.log)
         self.exited.set()
-        cause = self._told_cause or describe_exit(self._status, self._words.last)
-        self._lose(cause)
-        self._owner.reaped(self, cause)
+        cause = self._exit_reason or describe_exit(self._status, self._log_tail.last_line)
+        self._report_disconnect(cause)
+        self._listener.on_exit(self, cause)
 
-    def _lose(self, cause: str) -> None:
-        if not self._is_lost:
-            self._is_lost = True
-            self._owner.lost(self, cause)
+    def _report_disconnect(self, cause: str) -> None:
+        if not self._is_disconnected:
+            self._is_disconnected = True
+            self._listener.on_disconnect(self, cause)
 
     # -- effects ---------------------------------------------------------------------------------------------------
 
     async def _connect(self) -> None:
-        await self._loop.create_connection(lambda: self._link, sock=self._spawned.link)
+        await self._loop.create_connection(lambda: self._connection, sock=self._spawned.socket)
 
-    def _listen(self) -> None:
-        if not self._words.read():
+    def _read_log(self) -> None:
+        if not self._log_tail.read():
             self._loop.remove_reader(self._spawned.log)
 
-    async def _end(self) -> None:
+    async def _stop_gracefully(self) -> None:
         self.send(Shutdown())
-        if not await self._left_within(self._patience.asked_seconds):
+        if not await self._exited_within(self._stop_timeouts.graceful_seconds):
             self._signal(signal.SIGTERM)
-        if not await self._left_within(self._patience.terminated_seconds):
+        if not await self._exited_within(self._stop_timeouts.sigterm_seconds):
             self._signal(signal.SIGKILL)
 
-    async def _left_within(self, seconds: float) -> bool:
+    async def _exited_within(self, seconds: float) -> bool:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self.exited.wait(), seconds)
         return self.exited.is_set()
@@ -202,13 +202,13 @@ class WorkerProcess:
             with contextlib.suppress(ProcessLookupError, PermissionError):  # macOS refuses to signal a zombie
                 os.killpg(self.pid, number)
 
-    def _reap(self) -> None:
+    def _wait_for_exit(self) -> None:
         try:
             _, status = os.waitpid(self.pid, 0)
         except ChildProcessError:  # this process was started with SIGCHLD ignored, so the system has reaped it
             status = 0
         with contextlib.suppress(RuntimeError):  # the loop is closed: nobody is left to be told
-            self._loop.call_soon_threadsafe(self._reaped, status)
+            self._loop.call_soon_threadsafe(self._on_reaped, status)
 
 
 def _is_zombie(pid: int) -> bool:
@@ -219,11 +219,11 @@ def _is_zombie(pid: int) -> bool:
         return True
 
 
-def pack_order(order: Order) -> list[bytes]:
+def encode_command(command: Command) -> list[bytes]:
     """Return the parts of an order as they are sent.
 
     Raises:
         CodecError, FrameError: it holds something that cannot cross the process boundary.
     """
-    header, blobs = encode(order)
+    header, blobs = encode(command)
     return pack(header, blobs)

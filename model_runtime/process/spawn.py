@@ -12,22 +12,22 @@ from pathlib import Path
 import model_runtime
 from model_runtime.ipc.messages import LINK_FD
 
-ABOVE_TARGETS = 10
+FIRST_FREE_DESCRIPTOR = 10
 """Sources are moved above the descriptors they are put onto, so that no step of the spawn overwrites the next."""
 
-SOURCES = str(Path(model_runtime.__file__).parent.parent)
+SOURCE_FOLDER = str(Path(model_runtime.__file__).parent.parent)
 
 
 @dataclass(frozen=True, slots=True)
-class Spawned:
+class SpawnedProcess:
     """A process that was started, in a process group of its own. `log` is the readable end of its stdout and stderr."""
 
     pid: int
-    link: socket.socket
+    socket: socket.socket
     log: int
 
 
-def spawn_worker(name: str) -> Spawned:
+def spawn_worker(name: str) -> SpawnedProcess:
     """Start `python -m model_runtime.worker`; `name` is only for people who list processes.
 
     Raises:
@@ -35,12 +35,12 @@ def spawn_worker(name: str) -> Spawned:
     """
     ours, theirs = socket.socketpair()
     log_read, log_write = os.pipe()
-    link_source, log_source = _move_up(theirs.detach()), _move_up(log_write)
+    link_source, log_source = _move_descriptor_up(theirs.detach()), _move_descriptor_up(log_write)
     try:
         pid = os.posix_spawn(
             sys.executable,
             [sys.executable, "-u", "-P", "-m", "model_runtime.worker", name],
-            environment(os.environ, sys.path),
+            worker_environment(os.environ, sys.path),
             file_actions=[
                 (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
                 (os.POSIX_SPAWN_DUP2, log_source, 1),
@@ -60,20 +60,20 @@ def spawn_worker(name: str) -> Spawned:
         os.close(log_source)
     ours.setblocking(False)
     os.set_blocking(log_read, False)
-    return Spawned(pid, ours, log_read)
+    return SpawnedProcess(pid, ours, log_read)
 
 
-def environment(environ: Mapping[str, str], path: list[str]) -> dict[str, str]:
+def worker_environment(environ: Mapping[str, str], path: list[str]) -> dict[str, str]:
     """The worker's variables: it finds the very modules the daemon found, whichever way that one was started.
 
     The instance's own settings, an API key among them, are none of its business.
     """
     kept = {name: value for name, value in environ.items() if not name.startswith(("PYTHON", "SENSES_"))}
-    folders = [SOURCES, *(folder for folder in path if folder.startswith("/"))]
+    folders = [SOURCE_FOLDER, *(folder for folder in path if folder.startswith("/"))]
     return kept | {"PYTHONPATH": os.pathsep.join(dict.fromkeys(folders))}
 
 
-def _move_up(descriptor: int) -> int:
-    moved = fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, ABOVE_TARGETS)
+def _move_descriptor_up(descriptor: int) -> int:
+    moved = fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, FIRST_FREE_DESCRIPTOR)
     os.close(descriptor)
     return moved

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from model_runtime.scheduler.core import Scheduler
-from model_runtime.scheduler.model_record import CHARGED, Record
+from model_runtime.scheduler.model_record import CHARGED_STATES, ModelRecord
 from model_runtime.status import ModelState
 
 
@@ -18,21 +18,21 @@ def violations(scheduler: Scheduler) -> list[str]:
     return found
 
 
-def _of_record(scheduler: Scheduler, record: Record) -> Iterator[str]:
+def _of_record(scheduler: Scheduler, record: ModelRecord) -> Iterator[str]:
     name, state = record.name, record.state
-    if (record.resident_bytes > 0) != (state in CHARGED):
+    if (record.resident_bytes > 0) != (state in CHARGED_STATES):
         yield f"{name} is {state} and holds {record.resident_bytes} bytes"
     if record.active and state not in (ModelState.READY, ModelState.DRAINING):
         yield f"{name} is {state} with {len(record.active)} leases"
     if state is ModelState.DRAINING and not record.active:
         yield f"{name} drains with nothing left to drain"
-    if len(record.active) > record.plan.concurrency:
+    if len(record.active) > record.spec.concurrency:
         yield f"{name} runs {len(record.active)} requests at once"
     if len(record.queue) > scheduler.limits.queue_per_model:
         yield f"{name} has a queue of {len(record.queue)}"
     for client in {request.client for request in record.queue}:
         for batch in (False, True):
-            orders = [one.order for one in record.queue if (one.client, one.is_batch) == (client, batch)]
+            orders = [one.arrival_number for one in record.queue if (one.client, one.is_batch) == (client, batch)]
             if orders != sorted(orders):
                 yield f"{name} does not serve {client!r} in order of arrival: {orders}"
     if any(request.granted_at is not None for request in record.queue):

@@ -8,17 +8,17 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Arrived:
+class RequestArrived:
     """A checked request asks for a model. `keep_alive_seconds` None keeps the model's own; -1 means no timer.
 
     An operator's load is a request, too: its lease ends as soon as it is granted.
     """
 
-    request: int
+    request_id: int
     model: str
     client: str = ""
     working_bytes: int = 0
-    patience_seconds: float | None = None
+    queue_timeout_seconds: float | None = None
     """How long it may wait in the queue; None means the limit of the settings."""
     keep_alive_seconds: float | None = None
     is_batch: bool = False
@@ -26,17 +26,17 @@ class Arrived:
 
 
 @dataclass(frozen=True, slots=True)
-class Left:
+class RequestCancelled:
     """The caller went away, or an operator cancelled the request."""
 
-    request: int
+    request_id: int
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
+class RequestFinished:
     """The worker finished a granted request, well or not."""
 
-    request: int
+    request_id: int
     model: str
     incarnation: int
     ok: bool = True
@@ -51,7 +51,7 @@ class LoadProgressed:
 
 
 @dataclass(frozen=True, slots=True)
-class Loaded:
+class ModelLoaded:
     """The model is in memory and holds `measured_bytes`."""
 
     model: str
@@ -60,7 +60,7 @@ class Loaded:
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
+class MemoryMeasured:
     """An idle model really holds `measured_bytes` by now; what it learned from its load is out of date."""
 
     model: str
@@ -69,7 +69,7 @@ class Measured:
 
 
 @dataclass(frozen=True, slots=True)
-class Exited:
+class WorkerExited:
     """The process was reaped: the only event that gives bytes back.
 
     `permanent` means trying again cannot help, `starved` that the system may have killed it for memory. `untouched`
@@ -80,8 +80,8 @@ class Exited:
     incarnation: int
     cause: str = ""
     permanent: bool = False
-    starved: bool = False
-    untouched: frozenset[int] = frozenset()
+    oom_suspected: bool = False
+    retriable: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,14 +90,14 @@ class Tick:
 
 
 @dataclass(frozen=True, slots=True)
-class UnloadWanted:
+class UnloadRequested:
     """An operator wants the model gone; running work may end first."""
 
     model: str
 
 
 @dataclass(frozen=True, slots=True)
-class Retried:
+class RetryRequested:
     """An operator wants the model tried again, or its files or settings changed: what failed before is forgotten."""
 
     model: str
@@ -119,35 +119,35 @@ class BudgetChanged:
 
 
 @dataclass(frozen=True, slots=True)
-class Pressed:
+class MemoryPressure:
     """The machine runs short of memory, whoever takes it: the longest idle model leaves."""
 
 
 @dataclass(frozen=True, slots=True)
-class Closing:
+class ShutdownStarted:
     """The runtime is leaving: refuse what waits, let running work end."""
 
 
-Happening = (
-    Arrived
-    | Left
-    | Ended
+SchedulerEvent = (
+    RequestArrived
+    | RequestCancelled
+    | RequestFinished
     | LoadProgressed
-    | Loaded
-    | Measured
-    | Exited
+    | ModelLoaded
+    | MemoryMeasured
+    | WorkerExited
     | Tick
-    | UnloadWanted
-    | Retried
+    | UnloadRequested
+    | RetryRequested
     | PinChanged
     | BudgetChanged
-    | Pressed
-    | Closing
+    | MemoryPressure
+    | ShutdownStarted
 )
 
 
 @dataclass(frozen=True, slots=True)
-class Spawn:
+class StartWorker:
     """Start a process for the model; its bytes are charged from now on."""
 
     model: str
@@ -156,7 +156,7 @@ class Spawn:
 
 
 @dataclass(frozen=True, slots=True)
-class Stop:
+class StopWorker:
     """Ask the process to leave; escalate to killing where it does not. Report `Exited` once it is reaped."""
 
     model: str
@@ -169,28 +169,28 @@ class Stop:
 class Grant:
     """The request may run now on this process."""
 
-    request: int
+    request_id: int
     model: str
     incarnation: int
 
 
 @dataclass(frozen=True, slots=True)
-class Revoke:
+class CancelRequest:
     """Cancel a granted request inside the worker; the lease ends with `Ended` or `Exited`."""
 
-    request: int
+    request_id: int
     model: str
     incarnation: int
 
 
 @dataclass(frozen=True, slots=True)
-class Refuse:
+class RejectRequest:
     """Answer the request with an error; `code` is that of an error class, `detail` a sentence for people.
 
     Where the model is too large, `needed_bytes` and `available_bytes` say by how much.
     """
 
-    request: int
+    request_id: int
     code: str
     detail: str
     retry_after_seconds: float | None = None
@@ -198,4 +198,4 @@ class Refuse:
     available_bytes: int = 0
 
 
-Action = Spawn | Stop | Grant | Revoke | Refuse
+SchedulerAction = StartWorker | StopWorker | Grant | CancelRequest | RejectRequest

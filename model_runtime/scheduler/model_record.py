@@ -5,26 +5,26 @@ from dataclasses import dataclass, field
 
 from model_runtime.status import ModelState
 
-CHARGED = (ModelState.STARTING, ModelState.READY, ModelState.DRAINING, ModelState.STOPPING)
+CHARGED_STATES = (ModelState.STARTING, ModelState.READY, ModelState.DRAINING, ModelState.STOPPING)
 """The states in which a process exists and its bytes count."""
 
-SMOOTHING = 0.3
+SMOOTHING_FACTOR = 0.3
 """Weight of the newest measurement in every moving average."""
 
 RATE_MEMORY_SECONDS = 60.0
 """How long ago a request still counts: agents ask in bursts, and a longer memory keeps what the last burst was about."""
 
-USUAL_LOAD_SECONDS = 3.0
+DEFAULT_LOAD_SECONDS = 3.0
 """What a load is expected to take before there ever was one."""
 
 
 @dataclass(frozen=True, slots=True)
-class ModelPlan:
+class ModelSpec:
     """What the scheduler must know of a model before it ever ran. `keep_alive_seconds` -1 means no timer."""
 
     name: str
     needed_bytes: int
-    load_seconds: float = USUAL_LOAD_SECONDS
+    load_seconds: float = DEFAULT_LOAD_SECONDS
     concurrency: int = 1
     keep_alive_seconds: float = 300.0
     pinned: bool = False
@@ -33,18 +33,18 @@ class ModelPlan:
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class SchedulerLimits:
     """How much may wait, for how long, and how failures are spaced."""
 
     queue_per_model: int = 8
     queue_total: int = 32
     queue_seconds: float = 120.0
     load_seconds: float = 180.0
-    overtake_seconds: float = 10.0
+    starvation_seconds: float = 10.0
     """Resident models may overtake a request that waits for memory for this long; then busy ones are drained."""
     ageing_seconds: float = 30.0
     """Batch work that has waited so long is served like any other."""
-    churn_seconds: float = 5.0
+    min_residency_seconds: float = 5.0
     """A model that was loaded and has served nobody yet is not evicted for this long, or as long as its load took; 0
     switches that off."""
     attempts: int = 2
@@ -53,7 +53,7 @@ class Limits:
     """How old a request may be that is given to another process where its own died before it said anything."""
     backoff_seconds: tuple[float, float] = (1.0, 60.0)
     """The first and the longest pause after failures; each failure doubles it."""
-    short_pause_seconds: float = 5.0
+    short_backoff_seconds: float = 5.0
     """A pause that ends so soon is waited for in the queue; during a longer one requests are refused."""
     breaker_failures: int = 3
     """After so many failures in a row the breaker opens."""
@@ -64,13 +64,13 @@ class Limits:
 
 
 @dataclass(slots=True)
-class Request:
+class QueuedRequest:
     """One request between its arrival and its answer. `order` is its place in the order of arrival."""
 
     id: int
     model: str
     client: str
-    order: int
+    arrival_number: int
     arrived_at: float
     expires_at: float
     working_bytes: int
@@ -79,14 +79,14 @@ class Request:
     """Nobody looks at the clock: it stands back for interactive work."""
     attempts: int = 0
     granted_at: float | None = None
-    revoked: bool = False
+    cancelled: bool = False
 
 
 @dataclass(slots=True)
-class Record:
+class ModelRecord:
     """One model: its process, who uses it and who waits for it."""
 
-    plan: ModelPlan
+    spec: ModelSpec
     pinned: bool
     needed_bytes: int
     keep_alive_seconds: float
@@ -95,20 +95,20 @@ class Record:
     state: ModelState = ModelState.ABSENT
     incarnation: int = 0
     resident_bytes: int = 0
-    active: dict[int, Request] = field(default_factory=dict)
-    queue: list[Request] = field(default_factory=list)
+    active: dict[int, QueuedRequest] = field(default_factory=dict)
+    queue: list[QueuedRequest] = field(default_factory=list)
     idle_since: float | None = None
     started_at: float = 0.0
     load_deadline: float = 0.0
-    turns: dict[str, int] = field(default_factory=dict)
+    last_served_round: dict[str, int] = field(default_factory=dict)
     """Client → number of its last turn, while others wait."""
     ready_at: float = 0.0
     has_served: bool = False
     """Whether this process has done anything for anybody."""
     failures: int = 0
     failed_at: float = 0.0
-    not_before: float = 0.0
-    leaving: str = ""
+    retry_at: float = 0.0
+    unload_reason: str = ""
     """Why it is draining or stopping."""
     error: str = ""
     """The cause of the last failure."""
@@ -118,14 +118,14 @@ class Record:
     """The most that a request took on top of the model."""
 
     @classmethod
-    def of(cls, plan: ModelPlan) -> "Record":
+    def from_spec(cls, spec: ModelSpec) -> "ModelRecord":
         """The record of a model that is not loaded."""
-        return cls(plan, plan.pinned, plan.needed_bytes, plan.keep_alive_seconds, plan.load_seconds)
+        return cls(spec, spec.pinned, spec.needed_bytes, spec.keep_alive_seconds, spec.load_seconds)
 
     @property
     def name(self) -> str:
         """The model's name."""
-        return self.plan.name
+        return self.spec.name
 
     @property
     def charged_bytes(self) -> int:
@@ -140,30 +140,30 @@ class Record:
     @property
     def has_room(self) -> bool:
         """Whether another request may run on it."""
-        return self.state is ModelState.READY and len(self.active) < self.plan.concurrency
+        return self.state is ModelState.READY and len(self.active) < self.spec.concurrency
 
     @property
-    def oldest(self) -> Request:
+    def oldest_request(self) -> QueuedRequest:
         """Of those that wait, the one that came first."""
-        return min(self.queue, key=lambda request: request.order)
+        return min(self.queue, key=lambda request: request.arrival_number)
 
-    def note_arrival(self, now: float, working_bytes: int) -> None:
+    def record_arrival(self, now: float, working_bytes: int) -> None:
         """Learn how often this model is asked for, and for how much."""
         self.working_bytes = max(self.working_bytes, working_bytes)
-        self.requests_per_second = self.rate(now) + 1 / RATE_MEMORY_SECONDS
+        self.requests_per_second = self.request_rate(now) + 1 / RATE_MEMORY_SECONDS
         self.last_arrival = now
 
-    def learn_need(self, measured_bytes: int) -> None:
+    def update_needed_bytes(self, measured_bytes: int) -> None:
         """Raise the estimate to what was measured, or lower it part of the way: one low measurement may be chance."""
-        lowered = self.needed_bytes - int(SMOOTHING * (self.needed_bytes - measured_bytes))
+        lowered = self.needed_bytes - int(SMOOTHING_FACTOR * (self.needed_bytes - measured_bytes))
         self.needed_bytes = max(measured_bytes, lowered)
 
-    def rate(self, now: float) -> float:
+    def request_rate(self, now: float) -> float:
         """Requests per second of late: each counts for less the longer ago it was."""
         silence = now - self.last_arrival if self.last_arrival is not None else 0.0
         return self.requests_per_second * math.exp(-silence / RATE_MEMORY_SECONDS)
 
-    def wait_seconds(self, position: int) -> float:
+    def estimated_wait_seconds(self, position: int) -> float:
         """Estimate when the request at `position` in the queue would be served."""
         loading = self.load_seconds if self.state is not ModelState.READY else 0.0
-        return loading + position * self.service_seconds / self.plan.concurrency
+        return loading + position * self.service_seconds / self.spec.concurrency

@@ -3,35 +3,35 @@
 from collections.abc import Iterable, Iterator
 from math import inf
 
-from model_runtime.scheduler.eviction import Policy, Resident, least_recently_used
-from model_runtime.scheduler.fairness import must_stand_back
-from model_runtime.scheduler.lanes import OPEN, Lanes, is_free
-from model_runtime.scheduler.model_record import CHARGED, Limits, ModelPlan, Record, Request
+from model_runtime.scheduler.eviction import EvictionCandidate, EvictionPolicy, least_recently_used
+from model_runtime.scheduler.fairness import yields_to_interactive
+from model_runtime.scheduler.lanes import NO_LANES, Lanes, lane_admits
+from model_runtime.scheduler.model_record import CHARGED_STATES, ModelRecord, ModelSpec, QueuedRequest, SchedulerLimits
 from model_runtime.status import ModelState
 
 GIGABYTE = 1e9
 
 
-class State:
+class SchedulerState:
     """Models, requests, the budget and the time. `Scheduler` is the only one to change it."""
 
     def __init__(
         self,
-        plans: Iterable[ModelPlan],
+        specs: Iterable[ModelSpec],
         budget_bytes: int,
-        limits: Limits | None = None,
-        policy: Policy = least_recently_used,
-        lanes: Lanes = OPEN,
+        limits: SchedulerLimits | None = None,
+        policy: EvictionPolicy = least_recently_used,
+        lanes: Lanes = NO_LANES,
     ) -> None:
-        self.records = {plan.name: Record.of(plan) for plan in plans}
-        self.requests: dict[int, Request] = {}
+        self.records = {plan.name: ModelRecord.from_spec(plan) for plan in specs}
+        self.requests: dict[int, QueuedRequest] = {}
         self.budget_bytes = budget_bytes
-        self.limits = limits or Limits()
+        self.limits = limits or SchedulerLimits()
         self.policy = policy
         self.lanes = dict(lanes)
         self.now = 0.0
         self.closing = False
-        self.memory_waiter: str | None = None
+        self.waiting_for_memory: str | None = None
         """The one model whose admission waits for memory."""
 
     @property
@@ -65,93 +65,99 @@ class State:
             return f"{model} waits for the GPU"
         if record.state is ModelState.READY:
             return f"{model} is busy with {len(record.active)} running"
-        if record.state in CHARGED:
-            return f"{model} is being unloaded ({record.leaving}) and will be loaded again"
+        if record.state in CHARGED_STATES:
+            return f"{model} is being unloaded ({record.unload_reason}) and will be loaded again"
         if record.state is ModelState.BACKOFF:
             return f"{model} failed and rests: {record.error}"
-        needed = self.need(record) if record.queue else record.needed_bytes
+        needed = self.missing_reservation_bytes(record) if record.queue else record.needed_bytes
         short = f"{model} needs {needed / GIGABYTE:.1f} GB, {self.free_bytes / GIGABYTE:.1f} GB is free"
-        return f"{short}, {self._way_out(record, needed)}"
+        return f"{short}, {self._explain_memory_wait(record, needed)}"
 
-    def _way_out(self, record: Record, needed_bytes: int) -> str:
+    def _explain_memory_wait(self, record: ModelRecord, needed_bytes: int) -> str:
         """Say whose memory it waits for."""
-        if leaving := [other.name for other in self.leaving()]:
+        if leaving := [other.name for other in self.unloading()]:
             return f"waiting for {' and '.join(leaving)} to leave"
         missing = needed_bytes - self.free_bytes + self.excess_bytes
         if missing <= 0:
             return "waiting for its turn"
-        victims = self.policy([self.resident(other) for other in self.occupants(record)], missing)
+        victims = self.policy([self.eviction_candidate(other) for other in self.drainable(record)], missing)
         if victims is None:
             return "and what the others hold together is too little: pinned models stay"
         return f"waiting for {' and '.join(victims)} to be done, to be evicted then"
 
-    def is_overdue(self, record: Record) -> bool:
+    def is_idle_expired(self, record: ModelRecord) -> bool:
         """Whether an idle model has had its time."""
         if not record.is_idle or record.queue or record.pinned or record.keep_alive_seconds < 0:
             return False
         return self.now - (record.idle_since or 0.0) >= record.keep_alive_seconds
 
-    def rank(self, record: Record) -> tuple[bool, float]:
+    def service_rank(self, record: ModelRecord) -> tuple[bool, float]:
         """Sort models by who is served first: interactive work before batch, then as the heads of their queues came."""
         if not record.queue:
             return True, inf
         head = record.queue[0]
-        return must_stand_back(head, self.now, self.limits.ageing_seconds), head.order
+        return yields_to_interactive(head, self.now, self.limits.ageing_seconds), head.arrival_number
 
-    def may_grant(self, record: Record) -> bool:
+    def can_grant(self, record: ModelRecord) -> bool:
         """Whether the head of the queue may run now on a model that has room."""
         return record.queue[0].working_bytes <= self.free_bytes and self.lane_is_free(record)
 
-    def lane_is_free(self, record: Record) -> bool:
+    def lane_is_free(self, record: ModelRecord) -> bool:
         """Whether the GPU has room for the head of the queue."""
         if not self.lanes:
             return True
         overdue = {
-            other.name: other.oldest.order
+            other.name: other.oldest_request.arrival_number
             for other in self.records.values()
-            if other.state is ModelState.READY and other.queue and self.lost_patience(other)
+            if other.state is ModelState.READY and other.queue and self.is_starving(other)
         }
-        return is_free(record, self.records.values(), self.lanes, overdue)
+        return lane_admits(record, self.records.values(), self.lanes, overdue)
 
-    def wants_memory(self, record: Record) -> bool:
+    def needs_memory(self, record: ModelRecord) -> bool:
         """Whether the head of the queue needs memory before it can go on."""
         if record.state is ModelState.ABSENT:
             return True
         return record.has_room and record.queue[0].working_bytes > self.free_bytes and self.lane_is_free(record)
 
-    def need(self, record: Record) -> int:
+    def missing_reservation_bytes(self, record: ModelRecord) -> int:
         """How many bytes that is."""
         working = record.queue[0].working_bytes
         return record.needed_bytes + working if record.state is ModelState.ABSENT else working
 
-    def evictable(self, waiter: Record) -> Iterator[Record]:
+    def evictable(self, waiter: ModelRecord) -> Iterator[ModelRecord]:
         """Idle models that may leave for the waiter."""
         for record in self.records.values():
-            is_needed = record.pinned or record.queue or record is waiter or self._is_fresh(record)
+            is_needed = record.pinned or record.queue or record is waiter or self._is_newly_loaded(record)
             if record.is_idle and not is_needed:
                 yield record
 
-    def occupants(self, waiter: Record) -> Iterator[Record]:
+    def drainable(self, waiter: ModelRecord) -> Iterator[ModelRecord]:
         """Models, busy ones too, that leave for a waiter who has lost patience."""
         for record in self.records.values():
             if record.state is ModelState.READY and record is not waiter and not record.pinned:
                 yield record
 
-    def _is_fresh(self, record: Record) -> bool:
+    def _is_newly_loaded(self, record: ModelRecord) -> bool:
         """A model that served nobody yet is kept for a while, so that two do not push each other out for ever."""
-        guard_seconds = self.limits.churn_seconds and max(self.limits.churn_seconds, record.load_seconds)
+        guard_seconds = self.limits.min_residency_seconds and max(
+            self.limits.min_residency_seconds, record.load_seconds
+        )
         return not record.has_served and self.now - record.ready_at < guard_seconds
 
-    def resident(self, record: Record) -> Resident:
+    def eviction_candidate(self, record: ModelRecord) -> EvictionCandidate:
         """A model as the eviction policy sees it."""
         idle = self.now - record.idle_since if record.idle_since is not None else 0.0
-        return Resident(record.name, record.charged_bytes, idle, record.load_seconds, record.rate(self.now))
+        return EvictionCandidate(
+            record.name, record.charged_bytes, idle, record.load_seconds, record.request_rate(self.now)
+        )
 
-    def leaving(self) -> list[Record]:
+    def unloading(self) -> list[ModelRecord]:
         """Models whose memory is on its way back."""
         leaving = (ModelState.STOPPING, ModelState.DRAINING)
         return [record for record in self.records.values() if record.state in leaving]
 
-    def lost_patience(self, record: Record) -> bool:
+    def is_starving(self, record: ModelRecord) -> bool:
         """Whether the oldest of the queue has been overtaken for long enough."""
-        return self.now - record.oldest.arrived_at >= max(self.limits.overtake_seconds, 2 * record.load_seconds)
+        return self.now - record.oldest_request.arrived_at >= max(
+            self.limits.starvation_seconds, 2 * record.load_seconds
+        )

@@ -2,12 +2,12 @@
 
 from collections import defaultdict
 
-from model_runtime.events import Answer, Drawing, Finished, Speech, Transcript
+from model_runtime.events import ChatResult, Finished, GeneratedImage, SpeechResult, TranscriptionResult
 from model_runtime.requests import Task
 from model_runtime.status import Counters
 
 
-class Tally:
+class CounterRegistry:
     """Counts what happens; `snapshot` freezes the totals."""
 
     def __init__(self) -> None:
@@ -30,37 +30,37 @@ class Tally:
         """How often this model was loaded."""
         return self._loads.get((model, "ok"), 0)
 
-    def answered(self, model: str, task: Task, code: str) -> None:
+    def count_request(self, model: str, task: Task, code: str) -> None:
         """A request was answered; `code` is "ok" or that of an error."""
         self._requests[model, task, code] += 1
 
-    def finished(self, finished: Finished) -> None:
+    def count_result(self, finished: Finished) -> None:
         """A request ended well."""
         name, timings = finished.model, finished.timings
-        self._request_seconds[name] += timings.running
-        self._queue_seconds[name] += timings.queued
+        self._request_seconds[name] += timings.running_seconds
+        self._queue_seconds[name] += timings.queued_seconds
         match finished.result:
-            case Answer(prompt_tokens=prompt, completion_tokens=completion):
+            case ChatResult(prompt_tokens=prompt, completion_tokens=completion):
                 self._tokens[name, "prompt"] += prompt
                 self._tokens[name, "completion"] += completion
-            case Drawing():
+            case GeneratedImage():
                 self._images[name] += 1
-            case Transcript(duration=seconds):
+            case TranscriptionResult(duration_seconds=seconds):
                 self._audio_seconds[name, "heard"] += seconds
-            case Speech(duration=seconds):
+            case SpeechResult(duration_seconds=seconds):
                 self._audio_seconds[name, "spoken"] += seconds
 
-    def loaded(self, model: str, seconds: float) -> None:
+    def count_load(self, model: str, seconds: float) -> None:
         """A model was loaded."""
         self._loads[model, "ok"] += 1
         self._load_seconds[model] += seconds
         self.last_load_seconds[model] = seconds
 
-    def load_failed(self, model: str) -> None:
+    def count_failed_load(self, model: str) -> None:
         """A model could not be loaded."""
         self._loads[model, "failed"] += 1
 
-    def unloaded(self, model: str, reason: str) -> None:
+    def count_unload(self, model: str, reason: str) -> None:
         """A model was sent away; reasons that name another model count as one."""
         self._unloads[model, "evicted" if reason.startswith("evicted") else reason] += 1
 

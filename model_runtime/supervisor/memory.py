@@ -13,7 +13,7 @@ RESERVE_SHARE = 0.2
 WORKING_SET_SHARE = 0.9
 """Of what Metal recommends: the rest is left to whatever else draws on this machine."""
 
-SHORT_SHARE = 0.03
+PRESSURE_SHARE = 0.03
 """With less than this available a Linux machine is about to swap or to kill."""
 
 PRESSURE_SYSCTL = b"kern.memorystatus_vm_pressure_level"
@@ -48,11 +48,11 @@ def available_bytes() -> int:
     return int(psutil.virtual_memory().available)
 
 
-def is_short() -> bool:
+def is_under_pressure() -> bool:
     """Whether the machine runs short of memory, in the system's own judgement on macOS."""
     if sys.platform == "darwin":
         return _pressure_level() >= PRESSURE_WARNING
-    return available_bytes() < SHORT_SHARE * total_bytes()
+    return available_bytes() < PRESSURE_SHARE * total_bytes()
 
 
 def footprint_bytes(pid: int) -> int:
@@ -69,7 +69,7 @@ def footprint_bytes(pid: int) -> int:
         return 0
 
 
-def give_back() -> None:
+def release_memory() -> None:
     """Return to the system what this process holds of the past; takes a few milliseconds.
 
     Closed connections and ended processes lie in circles until they are collected: 20 MB after ten minutes of calls.

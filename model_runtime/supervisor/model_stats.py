@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from model_runtime.catalog.model import Model
-from model_runtime.scheduler.model_record import Record
+from model_runtime.scheduler.model_record import ModelRecord
 
 SCHEMA = 1
 NAME = "learned.json"
@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Learned:
+class ModelStats:
     """One model as it was measured."""
 
     needed_bytes: int
@@ -30,32 +30,32 @@ class Learned:
     service_seconds: float
 
 
-class Ledger:
+class ModelStatsStore:
     """Reads the file once and writes it where something changed."""
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / NAME
-        self._known = read(self._path)
-        self._is_written = True
+        self._stats = read(self._path)
+        self._is_saved = True
 
-    def of(self, model: Model) -> Learned | None:
+    def get(self, model: Model) -> ModelStats | None:
         """Return what is known of exactly this model: same files, same options."""
-        return self._known.get(key(model))
+        return self._stats.get(key(model))
 
-    def note(self, model: Model, record: Record) -> None:
+    def record(self, model: Model, record: ModelRecord) -> None:
         """Take in what the scheduler has learned by now."""
-        learned = Learned(record.needed_bytes, round(record.load_seconds, 3), round(record.service_seconds, 3))
-        if self._known.get(key(model)) != learned:
-            self._known[key(model)] = learned
-            self._is_written = False
+        learned = ModelStats(record.needed_bytes, round(record.load_seconds, 3), round(record.service_seconds, 3))
+        if self._stats.get(key(model)) != learned:
+            self._stats[key(model)] = learned
+            self._is_saved = False
 
     def save(self) -> None:
         """Write the file if anything changed; a disk that refuses is logged once and costs nothing else."""
-        if self._is_written:
+        if self._is_saved:
             return
-        self._is_written = True
+        self._is_saved = True
         try:
-            write(self._path, self._known)
+            write(self._path, self._stats)
         except OSError as error:
             log.warning("%s cannot be written: %s. Estimates start anew next time.", self._path, error.strerror)
 
@@ -67,7 +67,7 @@ def key(model: Model) -> str:
     return f"{model.name} {hashlib.sha256(chr(0).join(parts).encode()).hexdigest()[:12]}"
 
 
-def read(path: Path) -> dict[str, Learned]:
+def read(path: Path) -> dict[str, ModelStats]:
     """Read the file; whatever is no such file, or of another schema, or cut off, is as if there were none."""
     try:
         stored: Any = json.loads(path.read_text(encoding="utf-8"))
@@ -81,11 +81,11 @@ def read(path: Path) -> dict[str, Learned]:
         return {}
 
 
-def _learned(facts: Mapping[str, Any]) -> Learned:
-    return Learned(int(facts["needed_bytes"]), float(facts["load_seconds"]), float(facts["service_seconds"]))
+def _learned(facts: Mapping[str, Any]) -> ModelStats:
+    return ModelStats(int(facts["needed_bytes"]), float(facts["load_seconds"]), float(facts["service_seconds"]))
 
 
-def write(path: Path, known: Mapping[str, Learned]) -> None:
+def write(path: Path, known: Mapping[str, ModelStats]) -> None:
     """Write the file beside its place and put it there in one step.
 
     Not forced onto the disk: that could hold the event loop up, and a file that a power cut left half is ignored.

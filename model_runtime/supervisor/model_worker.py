@@ -10,15 +10,15 @@ LOAD_TIMEOUT = "load timeout"
 
 
 @dataclass(slots=True, eq=False)
-class Tenant:
+class ModelWorker:
     """What the runtime keeps of a process. Times are of the runtime's clock, sizes in bytes."""
 
     model: Model
     process: WorkerProcess
     started_at: float
-    heard_at: float
+    last_message_at: float
     """When it last gave a sign of life."""
-    pieces: int = 0
+    progress_count: int = 0
     stage: str = "starting"
     fraction: float | None = None
     loaded_at: float | None = None
@@ -26,11 +26,11 @@ class Tenant:
     load_error: str = ""
     """Why the model cannot be loaded, in the engine's own words."""
     is_permanent: bool = False
-    leaving: str = ""
+    unload_reason: str = ""
     """Why it was told to leave."""
-    revoked: dict[int, float] = field(default_factory=dict)
+    cancelled_at: dict[int, float] = field(default_factory=dict)
     """Cancelled jobs it has not let go of yet, and since when."""
-    is_held_back: bool = False
+    is_paused: bool = False
     """Not being read, because a caller does not read."""
 
     @property

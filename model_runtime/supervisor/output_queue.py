@@ -1,4 +1,4 @@
-"""What happened to a request, waiting for its caller to read it."""
+"""The outputs of one request, in order, until its caller reads them."""
 
 import asyncio
 from collections import deque
@@ -7,34 +7,39 @@ from collections.abc import Callable
 from model_runtime.errors import SensesError
 from model_runtime.events import AudioChunk, Event, Loading, Preview, Queued, TextDelta
 
-FULL_BYTES = 1 << 20
-"""1 MiB is twenty seconds of speech: a worker is held back only by callers that stopped reading."""
+MAX_BYTES = 1 << 20
+"""1 MiB, twenty seconds of speech: only a caller that has stopped reading pauses its worker."""
 
-EVENT_BYTES = 64
+EVENT_OVERHEAD_BYTES = 64
 
 
-class Mailbox:
-    """Events in order for one reader, then perhaps an error. News of waiting replaces older news of waiting."""
+class OutputQueue:
+    """Queue of events for one consumer, optionally ended by an error.
 
-    def __init__(self, emptied: Callable[[], None]) -> None:
+    A new `Queued` or `Loading` event replaces the previous one that was not read yet.
+    """
+
+    def __init__(self, drained: Callable[[], None]) -> None:
+        """`drained` is called when a full queue has room again."""
         self._events: deque[Event] = deque()
         self._bytes = 0
         self._error: SensesError | None = None
         self._arrived = asyncio.Event()
-        self._emptied = emptied
+        self._drained = drained
 
     @property
     def is_full(self) -> bool:
-        """Whether the caller reads too slowly."""
-        return self._bytes >= FULL_BYTES
+        """Whether `MAX_BYTES` or more wait for the consumer."""
+        return self._bytes >= MAX_BYTES
 
-    def put(self, event: Event) -> None:
-        """Add an event."""
+    def put(self, event: Event) -> bool:
+        """Add an event and return whether the queue is full now."""
         if self._events and isinstance(event, Queued | Loading) and type(self._events[-1]) is type(event):
-            self._bytes -= weigh(self._events.pop())
+            self._bytes -= event_bytes(self._events.pop())
         self._events.append(event)
-        self._bytes += weigh(event)
+        self._bytes += event_bytes(event)
         self._arrived.set()
+        return self._bytes >= MAX_BYTES
 
     def fail(self, error: SensesError) -> None:
         """End with an error, after the events that are there."""
@@ -42,47 +47,47 @@ class Mailbox:
         self._arrived.set()
 
     def close(self) -> None:
-        """The reader is gone. Its job, which the mailbox knows, and an error's frames are let go of at once.
+        """Drop everything, including the references to the request and to an error's frames.
 
-        Otherwise they hold each other, and the recording or picture of the call with them, until the next full garbage
-        collection.
+        They refer to each other: without this the call's recording or picture would stay in memory until the next full
+        garbage collection.
         """
-        self.drop()
+        self.clear()
         self._error = None
-        self._emptied = _tell_nobody
+        self._drained = _ignore
 
-    def drop(self) -> None:
-        """Forget the events that nobody read."""
+    def clear(self) -> None:
+        """Drop the events that were not read."""
         self._events.clear()
         self._bytes = 0
 
-    async def take(self) -> Event:
+    async def get(self) -> Event:
         """Return the next event, or raise the error that ended the request."""
         while not self._events:
             if self._error is not None:
                 raise self._error
             self._arrived.clear()
             await self._arrived.wait()
-        was_full = self.is_full
+        was_full = self._bytes >= MAX_BYTES
         event = self._events.popleft()
-        self._bytes -= weigh(event)
-        if was_full and not self.is_full:
-            self._emptied()
+        self._bytes -= event_bytes(event)
+        if was_full and self._bytes < MAX_BYTES:
+            self._drained()
         return event
 
 
-def _tell_nobody() -> None:
-    pass
+def _ignore() -> None:
+    """Do nothing: the consumer of the queue is gone."""
 
 
-def weigh(event: Event) -> int:
-    """Estimate the memory of an event."""
+def event_bytes(event: Event) -> int:
+    """Estimate the memory of an event in bytes."""
     match event:
         case AudioChunk(pcm=pcm):
-            return EVENT_BYTES + len(pcm)
-        case Preview(picture=picture):
-            return EVENT_BYTES + len(picture.rgb)
+            return EVENT_OVERHEAD_BYTES + len(pcm)
+        case Preview(image=image):
+            return EVENT_OVERHEAD_BYTES + len(image.rgb)
         case TextDelta(text=text):
-            return EVENT_BYTES + len(text)
+            return EVENT_OVERHEAD_BYTES + len(text)
         case _:
-            return EVENT_BYTES
+            return EVENT_OVERHEAD_BYTES

@@ -4,14 +4,14 @@ from collections import Counter, deque
 from collections.abc import Callable, Container, Iterable, Sequence
 from itertools import pairwise
 
-from model_runtime.catalog.protocol import Library
-from model_runtime.supervisor.spare_worker import Spare
+from model_runtime.catalog.protocol import CatalogProtocol
+from model_runtime.supervisor.spare_worker import SpareWorker
 
-SPARE_BYTES = 300_000_000
+SPARE_ESTIMATE_BYTES = 300_000_000
 """What an engine's libraries take at most; measured: 70 to 190 MiB."""
-SPARE_SECONDS = 3600.0
+SPARE_IDLE_SECONDS = 3600.0
 """How long after the last request a spare process is kept: after that nobody seems to work here."""
-REMEMBERED = 500
+MAX_RECENT_REQUESTS = 500
 """Requests the guess looks back on."""
 
 
@@ -29,33 +29,44 @@ def likely_next(asked: Sequence[str], absent: Container[str]) -> str | None:
     return next((name for name in candidates if name in absent), None)
 
 
-class Foresight:
+class Prewarmer:
     """Keeps the spare process that will most likely be wanted, as long as there is room for it."""
 
-    def __init__(self, library: Library, spare: Spare, asked: Iterable[str], clock: Callable[[], float]) -> None:
-        self._library = library
+    def __init__(
+        self,
+        catalog: CatalogProtocol,
+        spare: SpareWorker,
+        recent_requests: Iterable[str],
+        clock: Callable[[], float],
+        *,
+        is_enabled: bool = True,
+    ) -> None:
+        self._catalog = catalog
+        self._is_enabled = is_enabled
         self._spare = spare
         self._clock = clock
-        self._asked = deque(asked, REMEMBERED)
-        self._asked_at = clock()
+        self._recent_requests = deque(recent_requests, MAX_RECENT_REQUESTS)
+        self._last_request_at = clock()
 
-    def asked(self, model: str) -> None:
-        """Somebody asked for this model."""
-        self._asked.append(model)
-        self._asked_at = self._clock()
+    def record_request(self, model: str) -> None:
+        """Note a request for this model."""
+        self._recent_requests.append(model)
+        self._last_request_at = self._clock()
 
     def prepare(self, resident: Container[str], free_bytes: int) -> None:
         """Start a spare process for what is likely next, where there is room. Call it while nothing else is done."""
-        is_late = self._clock() - self._asked_at >= SPARE_SECONDS
-        if is_late or free_bytes < max(SPARE_BYTES, self._spare.held_bytes):
-            self._spare.drop()
+        if not self._is_enabled:
             return
-        absent = {model.name: model for model in self._library.models() if model.name not in resident}
-        name = likely_next(self._asked, absent)
-        if name is not None and self._library.is_present(absent[name]):
-            self._spare.prepare(absent[name].engine)
+        is_late = self._clock() - self._last_request_at >= SPARE_IDLE_SECONDS
+        if is_late or free_bytes < max(SPARE_ESTIMATE_BYTES, self._spare.held_bytes):
+            self._spare.stop()
+            return
+        absent = {model.name: model for model in self._catalog.models() if model.name not in resident}
+        name = likely_next(self._recent_requests, absent)
+        if name is not None and self._catalog.is_present(absent[name]):
+            self._spare.preload(absent[name].engine)
 
-    def make_way(self, free_bytes: int) -> None:
+    def release_if_needed(self, free_bytes: int) -> None:
         """Give the spare process up where models need its memory."""
         if free_bytes < self._spare.held_bytes:
-            self._spare.drop()
+            self._spare.stop()

@@ -1,124 +1,129 @@
-"""Where requests are taken in and answered: every job is here from its arrival until its one answer."""
+"""The open requests: each is here from its arrival until its one answer."""
 
 from collections.abc import Callable, Iterator
-from itertools import count
 
 from model_runtime.catalog.model import Model
 from model_runtime.errors import Cancelled, InvalidInput, SensesError
-from model_runtime.events import EngineEvent, Finished, Loading, Queued, Result
+from model_runtime.events import Finished, Loading, Queued, Result, Warnings, with_warnings
 from model_runtime.ipc.codec import CodecError
 from model_runtime.ipc.framing import FrameError
-from model_runtime.ipc.messages import Run
-from model_runtime.process.process import pack_order
+from model_runtime.ipc.messages import RunRequest
+from model_runtime.prepare import PreparedRequest
+from model_runtime.process.process import encode_command
 from model_runtime.requests import Request, Transcribe
-from model_runtime.supervisor.active_request import Job, task_of
-from model_runtime.supervisor.counters import Tally
-from model_runtime.supervisor.model_worker import Tenant
-from model_runtime.supervisor.output_queue import Mailbox
+from model_runtime.supervisor.active_request import ActiveRequest
+from model_runtime.supervisor.counters import CounterRegistry
+from model_runtime.supervisor.model_worker import ModelWorker
+from model_runtime.supervisor.output_queue import OutputQueue
 
 
-class Desk:
-    """The open jobs by number."""
+class RequestTable:
+    """The open requests by id. Adds them, answers them and counts the answers."""
 
-    def __init__(self, clock: Callable[[], float], tally: Tally, emptied: Callable[[Job], None]) -> None:
-        self.jobs: dict[int, Job] = {}
-        self.answered = 0
-        """How many jobs have ended."""
+    def __init__(
+        self, clock: Callable[[], float], counters: CounterRegistry, drained: Callable[[ActiveRequest], None]
+    ) -> None:
+        """`drained` is called when the full output queue of a request has room again."""
+        self.active: dict[int, ActiveRequest] = {}
+        self.finished_count = 0
+        """How many requests have been answered or released."""
         self._clock = clock
-        self._tally = tally
-        self._emptied = emptied
-        self._numbers = count(1)
+        self._counters = counters
+        self._drained = drained
 
-    def open(self, model: Model, request: Request | None, client: str) -> Job:
-        """Take in a request, or an operator's load where there is none.
+    def add(self, request_id: int, prepared: PreparedRequest, client: str) -> ActiveRequest:
+        """Take in a prepared request.
 
         Raises:
             InvalidInput: the request holds something that cannot be sent to a worker.
         """
-        number = next(self._numbers)
-        job = Job(
-            id=number,
-            model=model,
-            task=task_of(request) if request is not None else model.task,
+        request = prepared.request
+        added = ActiveRequest(
+            id=request_id,
+            model=prepared.model,
+            task=prepared.task,
             client=client,
-            order=_pack(number, request) if request is not None else (),
+            encoded_command=_encode(request_id, request),
             arrived_at=self._clock(),
-            mailbox=Mailbox(lambda: self._emptied(job)),
-            heard_seconds=request.sound.seconds if isinstance(request, Transcribe) else 0.0,
+            outputs=OutputQueue(lambda: self._drained(added)),
+            working_bytes=prepared.working_bytes,
+            warnings=prepared.warnings,
+            audio_seconds=request.audio.duration_seconds if isinstance(request, Transcribe) else 0.0,
         )
-        self.jobs[number] = job
-        return job
+        if prepared.warnings:
+            added.outputs.put(Warnings(prepared.warnings))
+        self.active[request_id] = added
+        return added
 
-    def waiting_for(self, model: str) -> Iterator[Job]:
-        """The jobs of this model that are not granted yet."""
-        return (job for job in self.jobs.values() if job.granted_at is None and job.model.name == model)
+    def add_load(self, request_id: int, model: Model) -> ActiveRequest:
+        """Take in an operator's wish to load a model."""
+        outputs = OutputQueue(_ignore)
+        added = ActiveRequest(request_id, model, model.task, "", (), self._clock(), outputs)
+        self.active[request_id] = added
+        return added
 
-    def running_on(self, tenant: Tenant) -> list[Job]:
-        """The jobs that run in this process."""
+    def waiting_for(self, model: str) -> Iterator[ActiveRequest]:
+        """Yield the requests of this model that do not run yet."""
+        return (one for one in self.active.values() if one.granted_at is None and one.model.name == model)
+
+    def running_on(self, worker: ModelWorker) -> list[ActiveRequest]:
+        """Return the requests that run in this worker."""
+        name, incarnation = worker.model.name, worker.incarnation
         return [
-            job
-            for job in self.jobs.values()
-            if job.granted_at is not None
-            and (job.model.name, job.incarnation) == (tenant.model.name, tenant.incarnation)
+            request
+            for request in self.active.values()
+            if request.granted_at is not None and (request.model.name, request.incarnation) == (name, incarnation)
         ]
 
-    def anyone_waits(self) -> bool:
-        """Whether any job is not granted yet."""
-        return any(job.granted_at is None for job in self.jobs.values())
+    def notify_position(self, request: ActiveRequest, position: int, reason: str, worker: ModelWorker | None) -> None:
+        """Report a new place in the queue to a waiting caller, and how far its model's load is."""
+        request.position = position
+        request.outputs.put(Queued(position, reason))
+        if worker is not None and worker.loaded_at is None:
+            request.outputs.put(Loading(worker.model.name, worker.stage, worker.fraction))
 
-    def deliver(self, job: Job, event: EngineEvent) -> None:
-        """Pass on a piece of work."""
-        now = self._clock()
-        job.note(event, now)
-        job.mailbox.put(event)
-        if job.mailbox.is_full and job.full_since is None:
-            job.full_since = now
+    def notify_loading(self, worker: ModelWorker) -> None:
+        """Report how far a load is to every caller that waits for it and knows its place in the queue."""
+        for request in self.waiting_for(worker.model.name):
+            if request.position:
+                request.stage, request.done, request.total = worker.stage, worker.fraction or 0.0, 1.0
+                request.outputs.put(Loading(worker.model.name, worker.stage, worker.fraction))
 
-    def tell_position(self, job: Job, position: int, reason: str, tenant: Tenant | None) -> None:
-        """Tell a waiting caller that its place has changed, and how far the load is."""
-        job.position = position
-        job.mailbox.put(Queued(position, reason))
-        if tenant is not None and tenant.loaded_at is None:
-            job.mailbox.put(Loading(tenant.model.name, tenant.stage, tenant.fraction))
-
-    def tell_loading(self, tenant: Tenant) -> None:
-        """Tell everybody who waits for this model and knows its place how far the load is."""
-        for job in self.waiting_for(tenant.model.name):
-            if not job.position:
-                continue
-            job.stage, job.done, job.total = tenant.stage, tenant.fraction or 0.0, 1.0
-            job.mailbox.put(Loading(tenant.model.name, tenant.stage, tenant.fraction))
-
-    def finish(self, job: Job, result: Result) -> None:
+    def finish(self, request: ActiveRequest, result: Result) -> None:
         """Answer with a result."""
-        finished = Finished(job.model.name, result, job.timings(self._clock()), job.model.starter)
-        self._tally.finished(finished)
-        self._close(job, "ok")
-        job.mailbox.put(finished)
+        timings = request.timings(self._clock())
+        finished = Finished(request.model.name, result, timings, request.model.starter)
+        self._counters.count_result(finished)
+        self._close(request, "ok")
+        request.outputs.put(with_warnings(finished, request.warnings))
 
-    def finish_load(self, job: Job) -> None:
-        """Answer an operator's load."""
-        self._close(job, "ok")
-        job.mailbox.put(Loading(job.model.name, "ready", 1.0))
+    def finish_load(self, request: ActiveRequest) -> None:
+        """Answer an operator's load: the model is ready."""
+        self._close(request, "ok")
+        request.outputs.put(Loading(request.model.name, "ready", 1.0))
 
-    def fail(self, job: Job, error: SensesError) -> None:
+    def fail(self, request: ActiveRequest, error: SensesError) -> None:
         """Answer with an error."""
-        self._close(job, error.code)
-        job.mailbox.fail(error)
+        self._close(request, error.code)
+        request.outputs.fail(error)
 
-    def leave(self, job: Job) -> None:
-        """The caller is gone; nobody reads an answer."""
-        self._close(job, Cancelled.code)
+    def release(self, request: ActiveRequest) -> None:
+        """Close a request whose caller is gone."""
+        self._close(request, Cancelled.code)
 
-    def _close(self, job: Job, code: str) -> None:
-        del self.jobs[job.id]
-        self.answered += 1
-        if not job.is_load:
-            self._tally.answered(job.model.name, job.task, code)
+    def _close(self, request: ActiveRequest, code: str) -> None:
+        del self.active[request.id]
+        self.finished_count += 1
+        if not request.is_load:
+            self._counters.count_request(request.model.name, request.task, code)
 
 
-def _pack(number: int, request: Request) -> list[bytes]:
+def _ignore() -> None:
+    """Do nothing: the outputs of a load never fill its queue."""
+
+
+def _encode(request_id: int, request: Request) -> list[bytes]:
     try:
-        return pack_order(Run(number, request))
+        return encode_command(RunRequest(request_id, request))
     except (CodecError, FrameError) as error:
         raise InvalidInput(f"The request cannot be passed on to a model: {error}") from error

@@ -12,19 +12,19 @@ from model_runtime.errors import (
     ShuttingDown,
     WorkerDied,
 )
-from model_runtime.scheduler.messages import Refuse
+from model_runtime.scheduler.messages import RejectRequest
 
 RETRY_SECONDS = (1.0, 120.0)
 """Clients of OpenAI give up on a longer pause."""
 
 
-def error_of(refusal: Refuse, model: str) -> SensesError:
+def error_from_rejection(rejection: RejectRequest, model: str) -> SensesError:
     """Build the error for a request of `model`."""
-    detail, retry = refusal.detail.rstrip("."), _retry_seconds(refusal.retry_after_seconds)
+    detail, retry = rejection.detail.rstrip("."), _retry_seconds(rejection.retry_after_seconds)
     again = f"Try again in {retry:.0f} s."
-    match refusal.code:
+    match rejection.code:
         case "model_too_large":
-            return ModelTooLarge(model, refusal.needed_bytes, refusal.available_bytes)
+            return ModelTooLarge(model, rejection.needed_bytes, rejection.available_bytes)
         case "shutting_down":
             return ShuttingDown(f"{detail}. Try again once it runs.", retry)
         case "queue_full":

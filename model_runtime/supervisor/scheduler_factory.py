@@ -5,17 +5,17 @@ import logging
 from model_runtime.catalog.catalog import has_apple_gpu
 from model_runtime.scheduler.core import Scheduler
 from model_runtime.scheduler.eviction import POLICIES
-from model_runtime.scheduler.lanes import LANES
-from model_runtime.scheduler.model_record import Limits
+from model_runtime.scheduler.lanes import LANES_BY_SETTING
+from model_runtime.scheduler.model_record import SchedulerLimits
 from model_runtime.settings import Settings
 from model_runtime.supervisor import memory
 
 log = logging.getLogger(__name__)
 
 
-def scheduler_for(settings: Settings) -> Scheduler:
+def create_scheduler(settings: Settings) -> Scheduler:
     """Return a scheduler that knows no model yet."""
-    limits = Limits(
+    limits = SchedulerLimits(
         queue_per_model=settings.queue_per_model,
         queue_total=settings.queue_total,
         queue_seconds=settings.queue_seconds,
@@ -24,7 +24,7 @@ def scheduler_for(settings: Settings) -> Scheduler:
     budget = memory.budget_bytes(settings.budget_bytes, memory.total_bytes())
     if budget < settings.budget_bytes:
         log.warning("memory.budget_gb leaves too little for the rest of this machine: %.1f GB are used", budget / 1e9)
-    return Scheduler((), budget, limits, POLICIES[settings.eviction], LANES[lanes_for(settings)])
+    return Scheduler((), budget, limits, POLICIES[settings.eviction], LANES_BY_SETTING[lanes_for(settings)])
 
 
 def lanes_for(settings: Settings) -> str:

@@ -1,149 +1,114 @@
-"""Render the runtime's state as the one frozen status. Reads everything, changes nothing."""
+"""Render a view of the supervisor as the one frozen status. Pure, except for the memory of this process."""
 
 import os
-from dataclasses import dataclass
+from collections.abc import Iterable
 from math import inf
 
 from model_runtime.catalog.model import Model
-from model_runtime.catalog.protocol import Library
-from model_runtime.scheduler.core import Scheduler
-from model_runtime.scheduler.model_record import Record
-from model_runtime.status import JobStatus, MemoryStatus, ModelState, ModelStatus
+from model_runtime.status import JobStatus, MemoryStatus, ModelState, ModelStatus, Status
 from model_runtime.supervisor import memory
-from model_runtime.supervisor.active_request import Job
-from model_runtime.supervisor.counters import Tally
-from model_runtime.supervisor.model_worker import Tenant
-from model_runtime.supervisor.worker_pool import House
-
-FACTS_SECONDS = 5.0
-"""What the disk says of a model is looked up again after so long."""
+from model_runtime.supervisor.model_info import ModelInfo
+from model_runtime.supervisor.views import ModelView, RequestView, SupervisorView, WorkerView
 
 
-@dataclass(frozen=True, slots=True)
-class Facts:
-    """What the disk says about a model."""
-
-    present: bool
-    default: bool
-    weights_bytes: int
-    needed_bytes: int
-    voices: tuple[str, ...]
-    languages: tuple[str, ...]
-    abilities: tuple[str, ...]
-
-
-class FactSheet:
-    """The facts of every model. Reading them takes milliseconds each, so a status rereads one model at most."""
-
-    def __init__(self, library: Library) -> None:
-        self._library = library
-        self._facts: dict[str, Facts] = {}
-        self._read_at: dict[str, float] = {}
-
-    def all(self, now: float) -> list[tuple[Model, Facts]]:
-        """Every model with its facts, of which the oldest are read anew where they are older than `FACTS_SECONDS`."""
-        models = list(self._library.models())
-        oldest = min(models, key=self._age_rank, default=None)
-        for model in models:
-            is_due = model is oldest and now - self._age_rank(model) >= FACTS_SECONDS
-            if is_due or model.name not in self._facts:
-                self._facts[model.name], self._read_at[model.name] = self._read(model), now
-        return [(model, self._facts[model.name]) for model in models]
-
-    def _age_rank(self, model: Model) -> float:
-        return self._read_at.get(model.name, float("-inf"))
-
-    def _read(self, model: Model) -> Facts:
-        library = self._library
-        return Facts(
-            present=library.is_present(model),
-            default=library.is_default(model),
-            weights_bytes=library.weights_bytes(model),
-            needed_bytes=library.needed_bytes(model),
-            voices=library.voices(model),
-            languages=library.languages(model),
-            abilities=library.abilities(model),
-        )
+def render_status(
+    view: SupervisorView,
+    models: Iterable[tuple[Model, ModelInfo]],
+    *,
+    version: str,
+    uptime_seconds: float,
+    now: float,
+) -> Status:
+    """Return the status of everything: what runs, what is in memory, what the disk holds, totals since the start."""
+    return Status(
+        version=version,
+        pid=os.getpid(),
+        uptime_seconds=uptime_seconds,
+        accepting=not view.is_closing,
+        memory=memory_status(view),
+        models=tuple(model_status(model, info, view, now) for model, info in models),
+        jobs=tuple(request_status(request, view.models.get(request.model), now) for request in view.requests),
+        counters=view.counters,
+    )
 
 
-def model_status(
-    model: Model, facts: Facts, record: Record | None, tenant: Tenant | None, tally: Tally, now: float
-) -> ModelStatus:
-    """One model; `record` is None where nobody asked for it yet, `tenant` where it has no process."""
-    idle_seconds = now - record.idle_since if record and record.is_idle and record.idle_since is not None else None
+def model_status(model: Model, info: ModelInfo, view: SupervisorView, now: float) -> ModelStatus:
+    """Return the status of one model; one that was never used has no view yet."""
+    used, worker, name = view.models.get(model.name), view.workers.get(model.name), model.name
+    idle_seconds = now - used.idle_since if used and used.is_idle and used.idle_since is not None else None
+    loading = worker if worker and worker.is_loading else None
     return ModelStatus(
-        name=model.name,
+        name=name,
         task=model.task,
         engine=model.engine,
         source=model.source,
         description=model.description,
-        state=record.state if record else ModelState.ABSENT,
-        present=facts.present,
-        weights_bytes=facts.weights_bytes,
+        state=used.state if used else ModelState.ABSENT,
+        present=info.present,
+        weights_bytes=info.weights_bytes,
         starter=model.starter,
-        default=facts.default,
-        pinned=record.pinned if record else False,
-        needed_bytes=record.needed_bytes if record else facts.needed_bytes,
-        charged_bytes=record.charged_bytes if record else 0,
-        footprint_bytes=tenant.footprint_bytes if tenant else 0,
-        active=len(record.active) if record else 0,
-        queued=len(record.queue) if record else 0,
-        load_fraction=tenant.fraction if tenant and tenant.loaded_at is None else None,
-        stage=tenant.stage if tenant and tenant.loaded_at is None else "",
+        default=info.default,
+        pinned=used.pinned if used else False,
+        needed_bytes=used.needed_bytes if used else info.needed_bytes,
+        charged_bytes=used.charged_bytes if used else 0,
+        footprint_bytes=worker.footprint_bytes if worker else 0,
+        active=used.active if used else 0,
+        queued=used.queued if used else 0,
+        load_fraction=loading.fraction if loading else None,
+        stage=loading.stage if loading else "",
         idle_seconds=idle_seconds,
-        unloads_in_seconds=_unloads_in(record, idle_seconds),
-        retry_in_seconds=_retry_in(record, now),
-        loads=tally.loads(model.name),
-        last_load_seconds=tally.last_load_seconds.get(model.name),
-        requests=tally.requests(model.name),
-        error=record.error if record else "",
-        voices=facts.voices,
-        languages=facts.languages,
-        abilities=facts.abilities,
+        unloads_in_seconds=_unloads_in(used, idle_seconds),
+        retry_in_seconds=_retry_in(used, now),
+        loads=view.counters.loads.get((name, "ok"), 0),
+        last_load_seconds=view.last_load_seconds.get(name),
+        requests=sum(number for (served, _, _), number in view.counters.requests.items() if served == name),
+        error=info.broken_reason or (used.error if used else ""),
+        voices=info.voices,
+        languages=info.languages,
+        abilities=info.abilities,
     )
 
 
-def job_status(job: Job, scheduler: Scheduler, now: float) -> JobStatus:
-    """One job, and what it waits for."""
-    record = scheduler.records.get(job.model.name)
-    waiting = "loading" if record is not None and record.state is ModelState.STARTING else "queued"
-    is_waiting = job.granted_at is None and record is not None
+def request_status(request: RequestView, model: ModelView | None, now: float) -> JobStatus:
+    """Return the status of one open request, and what it waits for."""
+    waiting = "loading" if model is not None and model.state is ModelState.STARTING else "queued"
     return JobStatus(
-        id=job.id,
-        model=job.model.name,
-        task=job.task,
-        client=job.client,
-        state=waiting if job.granted_at is None else "running",
-        position=job.position,
-        stage=job.stage,
-        done=job.done,
-        total=job.total,
-        age_seconds=now - job.arrived_at,
-        reason=scheduler.explain(job.model.name) if is_waiting else "",
+        id=request.id,
+        model=request.model,
+        task=request.task,
+        client=request.client,
+        state=waiting if request.granted_at is None else "running",
+        position=request.position,
+        stage=request.stage,
+        done=request.done,
+        total=request.total,
+        age_seconds=now - request.arrived_at,
+        reason=request.reason,
     )
 
 
-def memory_status(scheduler: Scheduler, house: House) -> MemoryStatus:
-    """The budget, what is charged and what is really held."""
+def memory_status(view: SupervisorView) -> MemoryStatus:
+    """Return the budget, what is charged and what is really held, in bytes."""
+    workers: Iterable[WorkerView] = view.workers.values()
     return MemoryStatus(
-        budget_bytes=scheduler.budget_bytes,
-        charged_bytes=scheduler.charged_bytes,
-        footprint_bytes=sum(tenant.footprint_bytes for tenant in house.tenants.values()) + house.spare.held_bytes,
+        budget_bytes=view.budget_bytes,
+        charged_bytes=view.charged_bytes,
+        footprint_bytes=sum(worker.footprint_bytes for worker in workers) + view.spare.held_bytes,
         available_bytes=memory.available_bytes(),
         daemon_bytes=memory.footprint_bytes(os.getpid()),
-        spare_engine=house.spare.engine,
-        spare_is_ready=house.spare.is_ready,
-        spare_bytes=house.spare.held_bytes,
+        spare_engine=view.spare.engine,
+        spare_is_ready=view.spare.is_ready,
+        spare_bytes=view.spare.held_bytes,
     )
 
 
-def _unloads_in(record: Record | None, idle_seconds: float | None) -> float | None:
-    if record is None or idle_seconds is None or record.pinned or record.keep_alive_seconds < 0:
+def _unloads_in(model: ModelView | None, idle_seconds: float | None) -> float | None:
+    if model is None or idle_seconds is None or model.pinned or model.keep_alive_seconds < 0:
         return None
-    return max(record.keep_alive_seconds - idle_seconds, 0.0)
+    return max(model.keep_alive_seconds - idle_seconds, 0.0)
 
 
-def _retry_in(record: Record | None, now: float) -> float | None:
-    if record is None or record.state is not ModelState.BACKOFF or record.not_before == inf:
+def _retry_in(model: ModelView | None, now: float) -> float | None:
+    if model is None or model.state is not ModelState.BACKOFF or model.retry_at == inf:
         return None
-    return max(record.not_before - now, 0.0)
+    return max(model.retry_at - now, 0.0)

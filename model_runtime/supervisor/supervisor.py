@@ -1,273 +1,295 @@
-"""Carries out what the scheduler decides, and tells it what happens. All of it on the event loop, without waiting.
+"""Carries out what the scheduler decides and reports to it what happens. All of it on the event loop, without waiting.
 
-Everything that happens becomes a `Happening`; every `Action` that comes back is performed at once. Callers are
-answered by the desk, processes live in the house.
+Every occurrence becomes a `SchedulerEvent`; every `SchedulerAction` that comes back is performed at once. The
+`RequestTable` answers callers; the `WorkerPool` owns the processes. Nothing outside this folder reaches either: its
+doors are `submit`, `load`, `unload`, `pin`, `cancel`, `dispatch`, `perform`, `view` and `close`.
 """
 
 import logging
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from math import inf
 
+import anyio
+
 from model_runtime.catalog.model import Model
-from model_runtime.catalog.protocol import Library
-from model_runtime.errors import ModelMissing, SensesError
-from model_runtime.ipc.messages import Cancel
-from model_runtime.process.process import Patience
+from model_runtime.catalog.protocol import CatalogProtocol
+from model_runtime.errors import SensesError, ShuttingDown
+from model_runtime.prepare import PreparedRequest
+from model_runtime.process.process import StopTimeouts
 from model_runtime.requests import Task
 from model_runtime.scheduler.lanes import Lane
 from model_runtime.scheduler.messages import (
-    Action,
-    Arrived,
-    BudgetChanged,
-    Ended,
-    Exited,
-    Grant,
-    Happening,
-    Left,
-    Loaded,
-    Refuse,
-    Retried,
-    Revoke,
-    Spawn,
-    Stop,
+    PinChanged,
+    RequestArrived,
+    RequestCancelled,
+    RetryRequested,
+    SchedulerEvent,
+    ShutdownStarted,
+    UnloadRequested,
 )
-from model_runtime.scheduler.model_record import CHARGED, USUAL_LOAD_SECONDS, ModelPlan
+from model_runtime.scheduler.model_record import DEFAULT_LOAD_SECONDS, ModelSpec
 from model_runtime.settings import Settings
 from model_runtime.status import ModelState
-from model_runtime.supervisor import memory
-from model_runtime.supervisor.active_request import Job
-from model_runtime.supervisor.counters import Tally
-from model_runtime.supervisor.model_stats import Ledger
-from model_runtime.supervisor.model_worker import LOAD_TIMEOUT
-from model_runtime.supervisor.prewarmer import Foresight
-from model_runtime.supervisor.request_table import Desk
-from model_runtime.supervisor.scheduler_errors import error_of
-from model_runtime.supervisor.scheduler_factory import scheduler_for
-from model_runtime.supervisor.status_feed import Feed
-from model_runtime.supervisor.worker_events import Ear
-from model_runtime.supervisor.worker_pool import House
-from model_runtime.trace.usage_log import TraceLog, last_asked
+from model_runtime.supervisor.action_performer import ActionPerformer
+from model_runtime.supervisor.active_request import ActiveRequest
+from model_runtime.supervisor.counters import CounterRegistry
+from model_runtime.supervisor.model_stats import ModelStatsStore
+from model_runtime.supervisor.prewarmer import Prewarmer
+from model_runtime.supervisor.request_handle import RequestHandle
+from model_runtime.supervisor.request_table import RequestTable
+from model_runtime.supervisor.scheduler_factory import create_scheduler
+from model_runtime.supervisor.status_feed import StatusFeed
+from model_runtime.supervisor.upkeep import Upkeep
+from model_runtime.supervisor.usage_log import UsageLog, recent_models
+from model_runtime.supervisor.view_builder import build_view
+from model_runtime.supervisor.views import SupervisorView
+from model_runtime.supervisor.watchdog import WatchdogAction
+from model_runtime.supervisor.worker_events import WorkerEventHandler
+from model_runtime.supervisor.worker_pool import WorkerPool
 
-IMAGE_PATIENCE = 2.5
-"""Pictures take long; a request for one may wait this much longer than others."""
+IMAGE_QUEUE_TIMEOUT_FACTOR = 2.5
+"""Images take long to generate; a request for one may wait this many times longer than others."""
+
+CANCEL_TIMEOUT_SECONDS = 2.0
+"""How long cancelled work may take to end when the runtime closes."""
 
 log = logging.getLogger(__name__)
 
 
-class Steward:
-    """The one writer of scheduler, desk and house."""
+class Supervisor:
+    """The one writer of scheduler, request table and worker pool."""
 
     def __init__(
-        self, library: Library, settings: Settings, clock: Callable[[], float], patience: Patience, feed: Feed
+        self,
+        catalog: CatalogProtocol,
+        settings: Settings,
+        clock: Callable[[], float],
+        stop_timeouts: StopTimeouts,
+        feed: StatusFeed,
     ) -> None:
-        self.clock = clock
-        self.tally = Tally()
-        self.desk = Desk(clock, self.tally, self._mailbox_emptied)
-        self.house = House(library, clock, patience)
-        self.scheduler = scheduler_for(settings)
-        self._library = library
+        self._catalog = catalog
         self._settings = settings
+        self._clock = clock
         self._feed = feed
+        self._scheduler = create_scheduler(settings)
+        self._counters = CounterRegistry()
+        self._requests = RequestTable(clock, self._counters, self._on_queue_drained)
+        self._pool = WorkerPool(catalog, clock, stop_timeouts)
         self._models: dict[str, Model] = {}
-        self._ledger = Ledger(settings.folders.data)
-        self._trace = TraceLog(settings.folders.data, time.time)
-        self._foresight = Foresight(library, self.house.spare, last_asked(settings.folders.data), clock)
-        self._ear = Ear(self.desk, self.house, self.tally, clock, self.happen, feed.change)
-        self._happenings: deque[Happening] = deque()
-        self._is_handling = False
+        self._model_stats = ModelStatsStore(settings.folders.data)
+        self._usage_log = UsageLog(settings.folders.data, time.time)
+        recent_requests = recent_models(settings.folders.data)
+        self._prewarmer = Prewarmer(catalog, self._pool.spare, recent_requests, clock, is_enabled=settings.spare)
+        self._listener = WorkerEventHandler(self._requests, self._pool, self._counters, clock, self.dispatch, feed)
+        self._performer = ActionPerformer(
+            self._models,
+            self._requests,
+            self._pool,
+            self._counters,
+            clock,
+            self.dispatch,
+            settings.load_seconds,
+        )
+        self._upkeep = Upkeep(
+            self._scheduler,
+            self._requests,
+            self._pool,
+            self._prewarmer,
+            self._models,
+            self._model_stats,
+            self._usage_log,
+            clock,
+            self.dispatch,
+            self._fail,
+        )
+        self._pending_events: deque[SchedulerEvent] = deque()
+        self._is_dispatching = False
 
-    # -- jobs ------------------------------------------------------------------------------------------------------
+    # -- requests --------------------------------------------------------------------------------------------------
 
-    def plan(self, model: Model) -> None:
-        """Let the scheduler know a model, from its first use on."""
+    def submit(
+        self,
+        request_id: int,
+        prepared: PreparedRequest,
+        *,
+        client: str = "",
+        keep_alive_seconds: float | None = None,
+    ) -> RequestHandle:
+        """Queue a prepared request; leaving the handle's context releases or cancels it.
+
+        Raises:
+            InvalidInput: the request holds something that cannot be sent to a worker.
+        """
+        request = self._requests.add(request_id, prepared, client)
+        self._enqueue(request, keep_alive_seconds)
+        return RequestHandle(request, self._release)
+
+    def load(self, request_id: int, model: Model) -> RequestHandle:
+        """Queue an operator's wish to load a model; it is granted once the model is ready."""
+        request = self._requests.add_load(request_id, model)
+        self._enqueue(request, None)
+        return RequestHandle(request, self._release)
+
+    async def unload(self, model: Model) -> int:
+        """Let running requests end, stop the worker, wait until it is reaped and return the bytes given back."""
+        worker = self._pool.workers.get(model.name)
+        if worker is None:
+            return 0
+        self._pool.measure()
+        held_bytes = worker.footprint_bytes
+        self.dispatch(UnloadRequested(model.name))
+        await worker.process.exited.wait()
+        return held_bytes
+
+    def pin(self, model: Model, *, pinned: bool) -> None:
+        """Exempt a model from the idle timer and from eviction, or end that."""
+        self._register(model)
+        self.dispatch(PinChanged(model.name, pinned))
+
+    def cancel(self, request_id: int, error: SensesError) -> bool:
+        """Answer an open request with this error and end its work; False where no such request is open."""
+        request = self._requests.active.get(request_id)
+        if request is None:
+            return False
+        self._fail(request, error)
+        return True
+
+    def has_worker(self, model: str) -> bool:
+        """Whether a worker loads or holds this model."""
+        return model in self._pool.workers
+
+    def view(self) -> SupervisorView:
+        """Return everything at this moment, frozen."""
+        return build_view(self._scheduler, self._requests, self._pool, self._counters, self._upkeep.view)
+
+    def _register(self, model: Model) -> None:
+        """Make a model known to the scheduler at its first use."""
         if model.name in self._models:
             return
         self._models[model.name] = model
-        learned, stays = self._ledger.of(model), model.keep_alive_seconds
-        plan = ModelPlan(
+        stats, keep_alive_seconds = self._model_stats.get(model), model.keep_alive_seconds
+        spec = ModelSpec(
             model.name,
-            learned.needed_bytes if learned else self._library.needed_bytes(model),
-            load_seconds=learned.load_seconds if learned else USUAL_LOAD_SECONDS,
+            stats.needed_bytes if stats else self._catalog.needed_bytes(model),
+            load_seconds=stats.load_seconds if stats else DEFAULT_LOAD_SECONDS,
             concurrency=model.concurrency,
-            keep_alive_seconds=self._settings.idle_seconds if stays is None else stays,
+            keep_alive_seconds=self._settings.idle_seconds if keep_alive_seconds is None else keep_alive_seconds,
             lane=Lane.HEAVY if model.heavy else Lane.LIGHT,
         )
-        self.scheduler.add(plan)
+        self._scheduler.add(spec)
 
-    def arrive(self, job: Job, *, working_bytes: int = 0, keep_alive_seconds: float | None = None) -> None:
-        """A job that was opened at the desk asks for its model.
-
-        One that rests after failures is tried again where an operator asks for it; one that failed for good also where
-        its files have changed.
-        """
-        self.plan(job.model)
-        if self._may_try_again(job):
-            self.happen(Retried(job.model.name))
-        self._trace.asked(job.model.name)
-        self._foresight.asked(job.model.name)
-        patience = self._settings.queue_seconds * (IMAGE_PATIENCE if job.task is Task.IMAGE else 1.0)
-        self.happen(
-            Arrived(
-                job.id,
-                job.model.name,
-                client=job.client,
-                working_bytes=working_bytes,
-                patience_seconds=patience,
+    def _enqueue(self, request: ActiveRequest, keep_alive_seconds: float | None) -> None:
+        model = request.model.name
+        self._register(request.model)
+        if self._should_retry(request):
+            self.dispatch(RetryRequested(model))
+        self._usage_log.record(model)
+        self._prewarmer.record_request(model)
+        factor = IMAGE_QUEUE_TIMEOUT_FACTOR if request.task is Task.IMAGE else 1.0
+        self.dispatch(
+            RequestArrived(
+                request.id,
+                model,
+                client=request.client,
+                working_bytes=request.working_bytes,
+                queue_timeout_seconds=self._settings.queue_seconds * factor,
                 keep_alive_seconds=keep_alive_seconds,
-                is_batch=job.is_batch,
+                is_batch=request.is_batch,
             )
         )
 
-    def _may_try_again(self, job: Job) -> bool:
-        record = self.scheduler.records[job.model.name]
+    def _should_retry(self, request: ActiveRequest) -> bool:
+        """A model that backs off is tried again for an operator, and after a permanent failure once its files change."""
+        record = self._scheduler.records[request.model.name]
         if record.state is not ModelState.BACKOFF:
             return False
-        return job.is_load or (record.not_before == inf and self.house.is_mended(job.model))
+        return request.is_load or (record.retry_at == inf and self._pool.files_changed(request.model))
 
-    def learn(self) -> None:
-        """Keep what was learned about models, where there is anything new."""
-        for name, model in self._models.items():
-            record = self.scheduler.records[name]
-            if record.state is ModelState.READY:
-                self._ledger.note(model, record)
-        self._ledger.save()
-        self._trace.save()
+    def _release(self, request: ActiveRequest) -> None:
+        """The caller reads no more; where the request has no answer yet, that ends its work."""
+        if request.id in self._requests.active:
+            self._requests.release(request)
+            self._end_work(request)
+        request.outputs.close()
 
-    def prepare(self) -> None:
-        """Import ahead what is likely to be loaded next, while nothing runs or loads."""
-        records = self.scheduler.records.values()
-        is_loading = any(record.state is ModelState.STARTING for record in records)
-        if self._settings.spare and not (self.desk.jobs or is_loading or self.scheduler.closing):
-            resident = {record.name for record in records if record.state in CHARGED}
-            self._foresight.prepare(resident, self.scheduler.free_bytes)
+    def _fail(self, request: ActiveRequest, error: SensesError) -> None:
+        self._requests.fail(request, error)
+        self._end_work(request)
 
-    def limit(self, working_set_bytes: int) -> None:
-        """Keep to what the GPU works well with."""
-        budget = memory.budget_bytes(self._settings.budget_bytes, memory.total_bytes(), working_set_bytes)
-        if budget < self.scheduler.budget_bytes:
-            log.info("Models may take %.1f GB: 0.9 of what the system recommends for its GPU", budget / 1e9)
-            self.happen(BudgetChanged(budget))
+    def _end_work(self, request: ActiveRequest) -> None:
+        self.dispatch(RequestCancelled(request.id))
+        self._resume_reading(request)
 
-    def leave(self, job: Job) -> None:
-        """The caller reads no more; where it has no answer yet, that ends the work."""
-        if job.id in self.desk.jobs:
-            self.desk.leave(job)
-            self._let_go(job)
-        job.mailbox.close()
+    def _on_queue_drained(self, request: ActiveRequest) -> None:
+        request.queue_full_since = None
+        self._resume_reading(request)
 
-    def abandon(self, job: Job, error: SensesError) -> None:
-        """Answer a job with an error and end its work."""
-        self.desk.fail(job, error)
-        self._let_go(job)
-
-    def _let_go(self, job: Job) -> None:
-        self.happen(Left(job.id))
-        self._read_on(job)
-
-    def _mailbox_emptied(self, job: Job) -> None:
-        job.full_since = None
-        self._read_on(job)
-
-    def _read_on(self, job: Job) -> None:
-        """Listen to the job's process again unless another caller holds it back."""
-        tenant = self.house.at(job.model.name, job.incarnation)
-        if tenant is None or not tenant.is_held_back:
+    def _resume_reading(self, request: ActiveRequest) -> None:
+        """Read from the request's worker again, unless another of its callers does not read."""
+        worker = self._pool.by_incarnation(request.model.name, request.incarnation)
+        if worker is None or not worker.is_paused:
             return
-        running = self.desk.running_on(tenant)
-        if not any(other.full_since is not None for other in running):
-            tenant.is_held_back, tenant.heard_at = False, self.clock()
-            for other in running:
-                other.sign_at = tenant.heard_at
-            tenant.process.read(wanted=True)
-
-    # -- what the scheduler wants ----------------------------------------------------------------------------------
-
-    def happen(self, happened: Happening) -> None:
-        """Tell the scheduler and do what it wants; what happens meanwhile is told afterwards."""
-        self._happenings.append(happened)
-        if isinstance(happened, Loaded):
-            self._note_load(happened)
-        if self._is_handling:
+        running = self._requests.running_on(worker)
+        if any(other.queue_full_since is not None for other in running):
             return
-        self._is_handling = True
+        worker.is_paused, worker.last_message_at = False, self._clock()
+        for other in running:
+            other.last_progress_at = worker.last_message_at
+        worker.process.resume_reading()
+
+    # -- the scheduler ---------------------------------------------------------------------------------------------
+
+    def dispatch(self, event: SchedulerEvent) -> None:
+        """Report an event to the scheduler and perform its actions; events that these cause are handled afterwards."""
+        self._pending_events.append(event)
+        if self._is_dispatching:
+            return
+        self._is_dispatching = True
         try:
-            while self._happenings:
-                for action in self.scheduler.handle(self.clock(), self._happenings.popleft()):
-                    self._perform(action)
+            while self._pending_events:
+                for action in self._scheduler.handle(self._clock(), self._pending_events.popleft()):
+                    self._performer.perform(action, self._listener)
         finally:
-            self._is_handling = False
-        self._foresight.make_way(self.scheduler.free_bytes)
-        self._tell_positions()
-        self._feed.change()
+            self._is_dispatching = False
+        self._prewarmer.release_if_needed(self._scheduler.free_bytes)
+        self._notify_positions()
+        self._feed.notify()
 
-    def _note_load(self, loaded: Loaded) -> None:
-        tenant = self.house.at(loaded.model, loaded.incarnation)
-        if tenant is not None:
-            seconds = (tenant.loaded_at or tenant.started_at) - tenant.started_at
-            self._trace.loaded(loaded.model, seconds, loaded.measured_bytes)
+    def _notify_positions(self) -> None:
+        for request in self._requests.active.values():
+            if request.granted_at is not None:
+                continue
+            position, model = self._scheduler.position(request.id), request.model.name
+            if position and position != request.position:
+                reason = self._scheduler.explain(model)
+                if self._scheduler.records[model].state is not ModelState.STARTING:
+                    log.info("Request %d waits at place %d: %s", request.id, position, reason)
+                self._requests.notify_position(request, position, reason, self._pool.workers.get(model))
 
-    def _perform(self, action: Action) -> None:
-        match action:
-            case Spawn():
-                self._spawn(action)
-            case Stop():
-                self._stop(action)
-            case Grant():
-                self._grant(action)
-            case Revoke():
-                self._revoke(action)
-            case Refuse(request=number):
-                job = self.desk.jobs.get(number)
-                if job is not None:
-                    self.desk.fail(job, error_of(action, job.model.name))
+    # -- upkeep ----------------------------------------------------------------------------------------------------
 
-    def _spawn(self, spawn: Spawn) -> None:
-        model = self._models[spawn.model]
-        try:
-            tenant = self.house.move_in(model, spawn.incarnation, self._ear)
-        except (OSError, SensesError) as error:
-            self.tally.load_failed(model.name)
-            permanent = isinstance(error, ModelMissing)
-            self.happen(Exited(model.name, spawn.incarnation, str(error), permanent))
-            return
-        log.info("Loading %s (%.2f GB reserved)", model.name, spawn.reserved_bytes / 1e9)
-        self.desk.tell_loading(tenant)
+    def measure(self) -> None:
+        """Read the memory of every worker from the system."""
+        self._pool.measure()
 
-    def _stop(self, stop: Stop) -> None:
-        tenant = self.house.at(stop.model, stop.incarnation)
-        if tenant is None:
-            return
-        log.info("Unloading %s: %s", stop.model, stop.reason)
-        tenant.leaving = stop.reason
-        self.tally.unloaded(stop.model, stop.reason)
-        late = f"it showed no progress for {self._settings.load_seconds:.0f} s at {tenant.stage!r}"
-        tenant.process.stop(late if stop.reason == LOAD_TIMEOUT else "")
+    def perform(self, actions: Iterable[WatchdogAction]) -> None:
+        """Carry out what a check of the watchdog decided."""
+        self._upkeep.perform(actions)
 
-    def _grant(self, grant: Grant) -> None:
-        job, tenant = self.desk.jobs.get(grant.request), self.house.at(grant.model, grant.incarnation)
-        if job is None or tenant is None:
-            self.happen(Ended(grant.request, grant.model, grant.incarnation, ok=False))
-            return
-        job.begin(tenant.incarnation, tenant.loading_seconds(job.arrived_at), self.clock())
-        if job.is_load:
-            self.desk.finish_load(job)
-            self.happen(Ended(grant.request, grant.model, grant.incarnation))
-        else:
-            tenant.process.send_parts(job.order)
+    async def close(self, grace_seconds: float) -> None:
+        """Reject new requests, give running ones this long, cancel the rest, stop and reap every worker."""
+        self.dispatch(ShutdownStarted())
+        await self._wait_until(lambda: not self._requests.active, grace_seconds)
+        for request in list(self._requests.active.values()):
+            self._fail(request, ShuttingDown("Senses shut down before the work was done.", 5.0))
+        workers = self._pool.workers.values()
+        await self._wait_until(lambda: not any(worker.cancelled_at for worker in workers), CANCEL_TIMEOUT_SECONDS)
+        self._upkeep.save_stats()
+        await self._pool.stop_all()
 
-    def _revoke(self, revoke: Revoke) -> None:
-        tenant = self.house.at(revoke.model, revoke.incarnation)
-        if tenant is not None:
-            tenant.revoked[revoke.request] = self.clock()
-            tenant.process.send(Cancel(revoke.request))
-
-    def _tell_positions(self) -> None:
-        for job in self.desk.jobs.values():
-            position = self.scheduler.position(job.id)
-            if position and position != job.position:
-                reason = self.scheduler.explain(job.model.name)
-                if self.scheduler.records[job.model.name].state is not ModelState.STARTING:
-                    log.info("Job %d waits at place %d: %s", job.id, position, reason)
-                self.desk.tell_position(job, position, reason, self.house.tenants.get(job.model.name))
+    async def _wait_until(self, condition: Callable[[], bool], seconds: float) -> None:
+        with anyio.move_on_after(seconds):
+            while not condition():
+                await self._feed.changed()

@@ -1,4 +1,4 @@
-"""What worker processes report, turned into answers for callers and happenings for the scheduler."""
+"""What workers report, turned into answers for callers and events for the scheduler."""
 
 import logging
 from collections.abc import Callable
@@ -6,134 +6,138 @@ from collections.abc import Callable
 from model_runtime.errors import SensesError
 from model_runtime.events import Result
 from model_runtime.ipc.messages import (
-    Beat,
+    GpuProbed,
+    Heartbeat,
     Hello,
-    JobEnded,
-    JobEvent,
-    LoadBroke,
+    LoadError,
     LoadProgress,
-    Prepared,
-    Probed,
+    Preloaded,
     Ready,
-    Report,
+    RequestOutcome,
+    RequestOutput,
+    WorkerMessage,
 )
 from model_runtime.process.process import WorkerProcess
-from model_runtime.scheduler.messages import Ended, Exited, Happening, Loaded, LoadProgressed
+from model_runtime.scheduler.messages import LoadProgressed, ModelLoaded, RequestFinished, SchedulerEvent, WorkerExited
 from model_runtime.supervisor import memory
-from model_runtime.supervisor.counters import Tally
-from model_runtime.supervisor.model_worker import LOAD_TIMEOUT, Tenant
-from model_runtime.supervisor.request_table import Desk
+from model_runtime.supervisor.counters import CounterRegistry
+from model_runtime.supervisor.model_worker import LOAD_TIMEOUT, ModelWorker
+from model_runtime.supervisor.request_table import RequestTable
 from model_runtime.supervisor.scheduler_errors import worker_died
-from model_runtime.supervisor.worker_pool import House
+from model_runtime.supervisor.status_feed import StatusFeed
+from model_runtime.supervisor.worker_pool import WorkerPool
 
 log = logging.getLogger(__name__)
 
 
-class Ear:
-    """The `Owner` of every worker process. `happen` tells the scheduler, `changed` tells whoever watches."""
+class WorkerEventHandler:
+    """The `WorkerListener` of every worker. `dispatch` reports to the scheduler."""
 
     def __init__(
         self,
-        desk: Desk,
-        house: House,
-        tally: Tally,
+        requests: RequestTable,
+        workers: WorkerPool,
+        counters: CounterRegistry,
         clock: Callable[[], float],
-        happen: Callable[[Happening], None],
-        changed: Callable[[], None],
+        dispatch: Callable[[SchedulerEvent], None],
+        feed: StatusFeed,
     ) -> None:
-        self._desk = desk
-        self._house = house
-        self._tally = tally
+        self._requests = requests
+        self._workers = workers
+        self._counters = counters
         self._clock = clock
-        self._happen = happen
-        self._changed = changed
+        self._dispatch = dispatch
+        self._feed = feed
 
-    def reported(self, process: WorkerProcess, report: Report) -> None:
-        """A worker said something."""
-        tenant = self._house.of(process)
-        if tenant is None:
+    def on_message(self, process: WorkerProcess, message: WorkerMessage) -> None:
+        """A worker sent a message; one from a process that was replaced changes nothing."""
+        worker = self._workers.workers.get(process.name)
+        if worker is None or worker.process is not process:
             return
-        tenant.heard_at = self._clock()
-        match report:
-            case JobEvent():
-                self._worked(tenant, report)
-            case JobEnded():
-                self._ended(tenant, report)
-            case Beat():
-                self._beat(tenant, report)
-            case LoadProgress(stage, fraction):
-                tenant.stage, tenant.fraction = stage, fraction
-                self._desk.tell_loading(tenant)
-                self._happen(LoadProgressed(process.name, process.incarnation))
+        worker.last_message_at = now = self._clock()
+        match message:
+            case RequestOutput(request_id, event):  # the hot path: once per token
+                request = self._requests.active.get(request_id)
+                if request is None:
+                    return
+                request.deliver(event, now)
+                if request.queue_full_since is not None and not worker.is_paused:
+                    worker.is_paused = True
+                    process.pause_reading()
+                if self._feed.watcher_count:
+                    self._feed.notify()
+            case RequestOutcome():
+                self._on_outcome(worker, message)
+            case Heartbeat():
+                self._on_heartbeat(worker, message)
+            case LoadProgress():
+                self._on_load_progress(worker, message)
             case Ready():
-                self._ready(tenant, report)
-            case LoadBroke(error, permanent):
-                tenant.load_error, tenant.is_permanent = error.message, permanent
-            case Hello() | Prepared() | Probed():
+                self._on_ready(worker, message)
+            case LoadError(error, permanent):
+                worker.load_error, worker.is_permanent = error.message, permanent
+            case Hello() | Preloaded() | GpuProbed():
                 pass
 
-    def lost(self, process: WorkerProcess, cause: str) -> None:
-        """A worker will say nothing more: its callers learn why at once."""
-        tenant = self._house.of(process)
-        for job in self._desk.running_on(tenant) if tenant is not None else ():
-            if job.has_said or job.was_retried or process.was_sent_away:
-                self._desk.fail(job, worker_died(process.name, cause))
+    def on_disconnect(self, process: WorkerProcess, cause: str) -> None:
+        """A worker sends no more messages: its callers learn the cause at once."""
+        worker = self._workers.by_process(process)
+        for request in self._requests.running_on(worker) if worker is not None else ():
+            if request.has_output or request.was_retried or process.stop_requested:
+                self._requests.fail(request, worker_died(process.name, cause))
 
-    def reaped(self, process: WorkerProcess, cause: str) -> None:
-        """A process is gone and its memory is back."""
-        tenant = self._house.of(process)
-        if tenant is None:
+    def on_exit(self, process: WorkerProcess, cause: str) -> None:
+        """A process was reaped: its memory is back."""
+        worker = self._workers.by_process(process)
+        if worker is None:
             return
-        self._house.move_out(process)
-        cause = tenant.load_error or cause
-        log.info("%s is gone: %s", process.name, cause)
-        if tenant.loaded_at is None and tenant.leaving in ("", LOAD_TIMEOUT):
-            self._tally.load_failed(process.name)
-        untouched = self._desk.running_on(tenant)
-        for job in untouched:
-            job.begin_anew()
-        self._happen(
-            Exited(
+        self._workers.remove(process)
+        cause = worker.load_error or cause
+        log.info("The worker of %s has exited: %s", process.name, cause)
+        if worker.loaded_at is None and worker.unload_reason in ("", LOAD_TIMEOUT):
+            self._counters.count_failed_load(process.name)
+        retriable = self._requests.running_on(worker)
+        for request in retriable:
+            request.requeue()
+        self._dispatch(
+            WorkerExited(
                 process.name,
                 process.incarnation,
                 cause,
-                permanent=tenant.is_permanent,
-                starved=process.may_have_starved,
-                untouched=frozenset(job.id for job in untouched),
+                permanent=worker.is_permanent,
+                oom_suspected=process.oom_suspected,
+                retriable=frozenset(request.id for request in retriable),
             )
         )
 
-    def _worked(self, tenant: Tenant, report: JobEvent) -> None:
-        job = self._desk.jobs.get(report.job)
-        if job is None:
+    def _on_outcome(self, worker: ModelWorker, message: RequestOutcome) -> None:
+        worker.cancelled_at.pop(message.request_id, None)
+        request, outcome = self._requests.active.get(message.request_id), message.outcome
+        if request is not None and isinstance(outcome, SensesError):
+            self._requests.fail(request, outcome)
+        elif request is not None and isinstance(outcome, Result):
+            self._requests.finish(request, outcome)
+        is_ok = isinstance(outcome, Result)
+        self._dispatch(RequestFinished(message.request_id, worker.model.name, worker.incarnation, is_ok))
+
+    def _on_heartbeat(self, worker: ModelWorker, heartbeat: Heartbeat) -> None:
+        if heartbeat.progress_count == worker.progress_count:
             return
-        self._desk.deliver(job, report.event)
-        if job.full_since is not None and not tenant.is_held_back:
-            tenant.is_held_back = True
-            tenant.process.read(wanted=False)
-        self._changed()
+        worker.progress_count = heartbeat.progress_count
+        for request in self._requests.running_on(worker):
+            request.last_progress_at = worker.last_message_at
 
-    def _ended(self, tenant: Tenant, report: JobEnded) -> None:
-        tenant.revoked.pop(report.job, None)
-        job, outcome = self._desk.jobs.get(report.job), report.outcome
-        if job is not None and isinstance(outcome, SensesError):
-            self._desk.fail(job, outcome)
-        elif job is not None and isinstance(outcome, Result):
-            self._desk.finish(job, outcome)
-        self._happen(Ended(report.job, tenant.model.name, tenant.incarnation, isinstance(outcome, Result)))
+    def _on_load_progress(self, worker: ModelWorker, progress: LoadProgress) -> None:
+        worker.stage, worker.fraction = progress.stage, progress.fraction
+        self._requests.notify_loading(worker)
+        self._dispatch(LoadProgressed(worker.model.name, worker.incarnation))
 
-    def _beat(self, tenant: Tenant, beat: Beat) -> None:
-        if beat.pieces != tenant.pieces:
-            tenant.pieces = beat.pieces
-            for job in self._desk.running_on(tenant):
-                job.sign_at = tenant.heard_at
-
-    def _ready(self, tenant: Tenant, ready: Ready) -> None:
-        tenant.loaded_at, tenant.fraction = self._clock(), 1.0
-        self._house.measure()
+    def _on_ready(self, worker: ModelWorker, ready: Ready) -> None:
+        worker.loaded_at, worker.fraction = self._clock(), 1.0
+        self._workers.measure()
         claimed = ready.loaded.active_bytes if ready.loaded.active_bytes <= memory.total_bytes() else 0
-        measured = max(tenant.footprint_bytes, claimed, 1)
-        seconds = tenant.loaded_at - tenant.started_at
-        log.info("%s is ready after %.1f s with %.2f GB", tenant.model.name, seconds, measured / 1e9)
-        self._tally.loaded(tenant.model.name, seconds)
-        self._happen(Loaded(tenant.model.name, tenant.incarnation, measured))
+        measured = max(worker.footprint_bytes, claimed, 1)
+        seconds = worker.loaded_at - worker.started_at
+        log.info("%s is ready after %.1f s with %.2f GB", worker.model.name, seconds, measured / 1e9)
+        self._counters.count_load(worker.model.name, seconds)
+        self._dispatch(ModelLoaded(worker.model.name, worker.incarnation, measured))

@@ -8,8 +8,19 @@ from dataclasses import dataclass
 
 from model_runtime.scheduler.core import Scheduler
 from model_runtime.scheduler.eviction import POLICIES
-from model_runtime.scheduler.messages import Action, Arrived, Ended, Exited, Grant, Happening, Loaded, Spawn, Stop, Tick
-from model_runtime.scheduler.model_record import Limits, ModelPlan
+from model_runtime.scheduler.messages import (
+    Grant,
+    ModelLoaded,
+    RequestArrived,
+    RequestFinished,
+    SchedulerAction,
+    SchedulerEvent,
+    StartWorker,
+    StopWorker,
+    Tick,
+    WorkerExited,
+)
+from model_runtime.scheduler.model_record import ModelSpec, SchedulerLimits
 from model_runtime.trace.usage_log import Asked, Trace
 
 MOST_MODELS = 14
@@ -30,15 +41,15 @@ class Machine:
 def replay(trace: Trace, policy: str, machine: Machine) -> float:
     """Return the seconds of loading that the scheduler spends on a trace with this eviction policy."""
     plans = [
-        ModelPlan(model, held, trace.load_seconds[model], keep_alive_seconds=machine.keep_alive_seconds)
+        ModelSpec(model, held, trace.load_seconds[model], keep_alive_seconds=machine.keep_alive_seconds)
         for model, held in trace.held_bytes.items()
         if held <= machine.budget_bytes
     ]
-    limits = Limits(queue_seconds=1e12, churn_seconds=0.0)
+    limits = SchedulerLimits(queue_seconds=1e12, min_residency_seconds=0.0)
     player = _Player(Scheduler(plans, machine.budget_bytes, limits, POLICIES[policy]), trace)
     for number, one in enumerate(fitting(trace, machine)):
         player.pass_time_until(one.at)
-        player.happen(one.at, Arrived(number, one.model))
+        player.happen(one.at, RequestArrived(number, one.model))
     return player.lost_seconds
 
 
@@ -60,7 +71,7 @@ class _Player:
         while due := [time for time in self._due() if time <= now]:
             self.happen(min(due) + MOMENT_SECONDS, Tick())
 
-    def happen(self, now: float, happening: Happening) -> None:
+    def happen(self, now: float, happening: SchedulerEvent) -> None:
         todo = [happening]
         while todo:
             for action in self._scheduler.handle(now, todo.pop(0)):
@@ -71,15 +82,15 @@ class _Player:
             if record.is_idle and record.keep_alive_seconds >= 0 and record.idle_since is not None:
                 yield record.idle_since + record.keep_alive_seconds
 
-    def _outcome(self, action: Action) -> list[Happening]:
+    def _outcome(self, action: SchedulerAction) -> list[SchedulerEvent]:
         match action:
-            case Spawn(model, incarnation):
+            case StartWorker(model, incarnation):
                 self.lost_seconds += self._trace.load_seconds[model]
-                return [Loaded(model, incarnation, self._trace.held_bytes[model])]
+                return [ModelLoaded(model, incarnation, self._trace.held_bytes[model])]
             case Grant(request, model, incarnation):
-                return [Ended(request, model, incarnation)]
-            case Stop(model, incarnation):
-                return [Exited(model, incarnation)]
+                return [RequestFinished(request, model, incarnation)]
+            case StopWorker(model, incarnation):
+                return [WorkerExited(model, incarnation)]
             case _:
                 return []
 

@@ -8,7 +8,7 @@ from model_runtime.requests import Chat, GenerateImage, Request, Speak, Transcri
 from model_runtime.validation import chat, image, speech, transcription
 
 
-def check(request: Request, model: Model, folders: Mapping[str, Path]) -> None:
+def validate(request: Request, model: Model, folders: Mapping[str, Path]) -> None:
     """Refuse a request that `model`, whose files are in `folders`, cannot serve.
 
     Raises:
@@ -16,10 +16,10 @@ def check(request: Request, model: Model, folders: Mapping[str, Path]) -> None:
     """
     match request:
         case Chat():
-            chat.check(request, model, folders)
+            chat.validate(request, model, folders)
         case GenerateImage():
-            image.check(request, model, folders)
+            image.validate(request, model, folders)
         case Transcribe():
-            transcription.check(request, model, folders)
+            transcription.validate(request, model, folders)
         case Speak():
-            speech.check(request, model, folders)
+            speech.validate(request, model, folders)

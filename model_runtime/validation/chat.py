@@ -9,17 +9,17 @@ from model_runtime.catalog.architecture import context_tokens
 from model_runtime.catalog.checkpoint_files import read_config
 from model_runtime.catalog.model import Model
 from model_runtime.errors import InvalidInput
-from model_runtime.media.types import Picture
+from model_runtime.media.types import ImageData
 from model_runtime.requests import Chat
 
-MAX_PICTURES = 16
+MAX_IMAGES = 16
 MAX_ASPECT_RATIO = 200
 """The image processors of Qwen refuse anything longer and thinner."""
-MAX_STOPS = 4
+MAX_STOP_STRINGS = 4
 MAX_STOP_CHARACTERS = 256
-BYTES_PER_TOKEN = 16
+MAX_BYTES_PER_TOKEN = 16
 """No tokenizer packs ordinary text this densely; the engine counts exactly what passes here."""
-ONE_PICTURE_FAMILIES = {
+SINGLE_IMAGE_MODEL_TYPES = {
     "llava_next",
     "llava-qwen2",
     "bunny-llama",
@@ -31,7 +31,7 @@ ONE_PICTURE_FAMILIES = {
 TEXT_ENGINE = "mlx-lm"
 
 
-def check(request: Chat, model: Model, folders: Mapping[str, Path]) -> None:
+def validate(request: Chat, model: Model, folders: Mapping[str, Path]) -> None:
     """Refuse a chat that the model cannot answer; `folders` maps the role "model" to its checkpoint.
 
     Raises:
@@ -39,14 +39,14 @@ def check(request: Chat, model: Model, folders: Mapping[str, Path]) -> None:
         BrokenCheckpoint: the model's config.json cannot be read.
     """
     config = read_config(folders["model"])
-    limit = context_tokens(config, int(model.options.get("context_tokens", 0)))
+    context_limit = context_tokens(config, int(model.options.get("context_tokens", 0)))
     _check_messages(request)
-    _check_characters(request)
+    _check_encoding(request)
     _check_sampling(request)
-    _check_stops(request.stop)
+    _check_stop_strings(request.stop)
     _check_schema(request.json_schema)
-    _check_length(request, limit)
-    _check_pictures(_pictures(request), model, config)
+    _check_length(request, context_limit)
+    _check_images(_images_of(request), model, config)
 
 
 def _check_messages(request: Chat) -> None:
@@ -55,13 +55,13 @@ def _check_messages(request: Chat) -> None:
     if not any(part for message in request.messages for part in message.content):
         raise InvalidInput("The messages hold neither text nor a picture. Say what you want to know.", param="messages")
     for message in request.messages:
-        if message.role != "user" and any(isinstance(part, Picture) for part in message.content):
+        if message.role != "user" and any(isinstance(part, ImageData) for part in message.content):
             raise InvalidInput(
                 f"A {message.role} message holds a picture. Send pictures in user messages.", param="messages"
             )
 
 
-def _check_characters(request: Chat) -> None:
+def _check_encoding(request: Chat) -> None:
     texts = "".join(part for message in request.messages for part in message.content if isinstance(part, str))
     for param, text in (("messages", texts), ("stop", "".join(request.stop)), ("json_schema", request.json_schema)):
         try:
@@ -79,9 +79,9 @@ def _check_sampling(request: Chat) -> None:
         raise InvalidInput(f"top_p is {request.top_p}; it must be from 0 to 1.", param="top_p")
 
 
-def _check_stops(stops: tuple[str, ...]) -> None:
-    if len(stops) > MAX_STOPS:
-        raise InvalidInput(f"stop holds {len(stops)} strings; at most {MAX_STOPS} are possible.", param="stop")
+def _check_stop_strings(stops: tuple[str, ...]) -> None:
+    if len(stops) > MAX_STOP_STRINGS:
+        raise InvalidInput(f"stop holds {len(stops)} strings; at most {MAX_STOP_STRINGS} are possible.", param="stop")
     if not all(stops):
         raise InvalidInput("stop holds an empty string, which would end every answer at once.", param="stop")
     longest = max(map(len, stops), default=0)
@@ -105,56 +105,58 @@ def _check_schema(schema: str) -> None:
         )
 
 
-def _check_length(request: Chat, limit: int) -> None:
-    if not 0 <= request.max_tokens <= limit:
+def _check_length(request: Chat, context_limit: int) -> None:
+    if not 0 <= request.max_tokens <= context_limit:
         raise InvalidInput(
-            f"max_tokens is {request.max_tokens}; {request.model or 'this model'} takes from 1 to {limit}, "
+            f"max_tokens is {request.max_tokens}; {request.model or 'this model'} takes from 1 to {context_limit}, "
             "or 0 for what fits.",
             param="max_tokens",
         )
-    size = sum(len(part.encode()) for message in request.messages for part in message.content if isinstance(part, str))
-    if size > limit * BYTES_PER_TOKEN:
+    text_bytes = sum(
+        len(part.encode()) for message in request.messages for part in message.content if isinstance(part, str)
+    )
+    if text_bytes > context_limit * MAX_BYTES_PER_TOKEN:
         raise InvalidInput(
-            f"The messages hold {size} bytes of text, far more than the {limit} tokens the model can read. Shorten them.",
+            f"The messages hold {text_bytes} bytes of text, far more than the {context_limit} tokens the model can read. Shorten them.",
             param="messages",
             code="context_length_exceeded",
         )
 
 
-def _check_pictures(pictures: list[Picture], model: Model, config: Mapping[str, Any]) -> None:
-    fewest, most = _picture_range(model, config)
-    if len(pictures) > most == 0:
+def _check_images(images: list[ImageData], model: Model, config: Mapping[str, Any]) -> None:
+    minimum, maximum = _allowed_image_count(model, config)
+    if len(images) > maximum == 0:
         raise InvalidInput(f"{model.name} reads text only. Send pictures to a vision model.", param="messages")
-    if not fewest <= len(pictures) <= most:
-        wanted = f"exactly {most}" if fewest == most else f"at most {most}"
-        noun = "picture" if most == 1 else "pictures"
+    if not minimum <= len(images) <= maximum:
+        allowed = f"exactly {maximum}" if minimum == maximum else f"at most {maximum}"
+        noun = "picture" if maximum == 1 else "pictures"
         raise InvalidInput(
-            f"{model.name} looks at {wanted} {noun} at a time, and the messages hold {len(pictures)}. "
+            f"{model.name} looks at {allowed} {noun} at a time, and the messages hold {len(images)}. "
             "Send another number, or choose another model.",
             param="messages",
         )
-    for picture in pictures:
-        _check_shape(picture)
+    for image in images:
+        _check_aspect_ratio(image)
 
 
-def _check_shape(picture: Picture) -> None:
-    longer, shorter = max(picture.width, picture.height), min(picture.width, picture.height)
+def _check_aspect_ratio(image: ImageData) -> None:
+    longer, shorter = max(image.width, image.height), min(image.width, image.height)
     if longer > MAX_ASPECT_RATIO * shorter:
         raise InvalidInput(
-            f"A picture is {picture.width}x{picture.height}: more than {MAX_ASPECT_RATIO} times longer than wide. Crop it.",
+            f"A picture is {image.width}x{image.height}: more than {MAX_ASPECT_RATIO} times longer than wide. Crop it.",
             param="messages",
         )
 
 
-def _picture_range(model: Model, config: Mapping[str, Any]) -> tuple[int, int]:
+def _allowed_image_count(model: Model, config: Mapping[str, Any]) -> tuple[int, int]:
     """Fewest and most pictures that a chat with this model may hold."""
-    family = str(config.get("model_type", ""))
-    if family.startswith("moondream"):
+    model_type = str(config.get("model_type", ""))
+    if model_type.startswith("moondream"):
         return 1, 1
     if model.engine == TEXT_ENGINE or not config.get("vision_config"):
         return 0, 0
-    return 0, 1 if family in ONE_PICTURE_FAMILIES else MAX_PICTURES
+    return 0, 1 if model_type in SINGLE_IMAGE_MODEL_TYPES else MAX_IMAGES
 
 
-def _pictures(request: Chat) -> list[Picture]:
-    return [part for message in request.messages for part in message.content if isinstance(part, Picture)]
+def _images_of(request: Chat) -> list[ImageData]:
+    return [part for message in request.messages for part in message.content if isinstance(part, ImageData)]

@@ -17,16 +17,16 @@ MAX_PROMPT_CHARACTERS = 10_000
 """About five times what the longest text encoder reads; what it does not read is told with the picture."""
 
 
-def check(request: GenerateImage, model: Model, folders: Mapping[str, Path]) -> None:
+def validate(request: GenerateImage, model: Model, folders: Mapping[str, Path]) -> None:
     """Check prompt, size, steps, seed and strength; they are the same for every model.
 
     Raises:
         InvalidInput: a value cannot be used; the message names one that can.
     """
-    check_drawing(request)
+    validate_parameters(request)
 
 
-def check_drawing(request: GenerateImage) -> None:
+def validate_parameters(request: GenerateImage) -> None:
     """Do the work of `check`, for callers that have no catalogue entry at hand.
 
     Raises:
@@ -64,24 +64,24 @@ def _check_size(width: int, height: int) -> None:
     for param, side in (("width", width), ("height", height)):
         if side % SIDE_STEP or not SHORTEST_SIDE <= side <= LONGEST_SIDE:
             rule = f"sides are multiples of {SIDE_STEP} from {SHORTEST_SIDE} to {LONGEST_SIDE} pixels"
-            raise _bad_size(f"{param} is {side}; {rule}", width, height, param)
+            raise _invalid_size(f"{param} is {side}; {rule}", width, height, param)
     if width * height > MAX_PIXELS:
         rule = (
             f"{width}x{height} has {width * height / 1e6:.1f} megapixels; at most {MAX_PIXELS / 1e6:.0f} can be drawn"
         )
-        raise _bad_size(rule, width, height, "width")
+        raise _invalid_size(rule, width, height, "width")
 
 
-def _bad_size(problem: str, width: int, height: int, param: str) -> InvalidInput:
+def _invalid_size(problem: str, width: int, height: int, param: str) -> InvalidInput:
     nearest = "{}x{}".format(*nearest_size(width, height))
     return InvalidInput(f"{problem}. The nearest size is {nearest}.", param=param, code="invalid_size")
 
 
-def _check_range(param: str, value: float, low: int, high: int, meaning: str) -> None:
-    if not low <= value <= high:
-        raise InvalidInput(f"{param} is {value:g}; it must be from {low} to {high} ({meaning}).", param=param)
+def _check_range(param: str, value: float, minimum: int, maximum: int, meaning: str) -> None:
+    if not minimum <= value <= maximum:
+        raise InvalidInput(f"{param} is {value:g}; it must be from {minimum} to {maximum} ({meaning}).", param=param)
 
 
 def _nearest_side(side: int) -> int:
-    step = round(side / SIDE_STEP) * SIDE_STEP
-    return min(max(step, SHORTEST_SIDE), LONGEST_SIDE)
+    rounded = round(side / SIDE_STEP) * SIDE_STEP
+    return min(max(rounded, SHORTEST_SIDE), LONGEST_SIDE)

@@ -12,23 +12,23 @@ MAX_CHARACTERS = 20_000
 SLOWEST, FASTEST = 0.25, 4.0
 
 
-def check(request: Speak, model: Model, folders: Mapping[str, Path]) -> None:
+def validate(request: Speak, model: Model, folders: Mapping[str, Path]) -> None:
     """Check text, speed, voice and language.
 
     Raises:
         InvalidInput: a value cannot be used; the message names what can.
     """
-    check_text(request.text)
+    validate_text(request.text)
     if not SLOWEST <= request.speed <= FASTEST:
         raise InvalidInput(
             f"speed is {request.speed:g}; it must be from {SLOWEST:g} to {FASTEST:g} (1 is normal).", param="speed"
         )
-    book = read_voices(folders["model"])
-    if book.names:
-        book.choose(model.name, request.text, voice=request.voice, language=request.language)
+    voice_catalog = read_voices(folders["model"])
+    if voice_catalog.names:
+        voice_catalog.select(model.name, request.text, voice=request.voice, language=request.language)
 
 
-def check_text(text: str) -> None:
+def validate_text(text: str) -> None:
     """Raise `InvalidInput` for a text that has nothing to speak or is too long."""
     if not any(character.isalnum() for character in text):
         raise InvalidInput(

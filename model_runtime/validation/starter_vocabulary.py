@@ -13,38 +13,38 @@ from pathlib import Path
 from model_runtime.catalog.model import Model
 from model_runtime.requests import Chat, GenerateImage, Request, Speak, Task, Transcribe
 
-WORDS = "words.txt"
-SHOWN_WORDS = 4
-SHOWN_CHARACTERS = 20
+WORDS_FILE = "words.txt"
+MAX_SHOWN_WORDS = 4
+MAX_SHOWN_CHARACTERS = 20
 
 
 @dataclass(frozen=True, slots=True)
-class World:
+class StarterScope:
     """What a starter does with what it knows, and the model for the rest."""
 
-    knows: str
-    beyond: str
+    capability: str
+    alternative: str
 
 
-WORLDS: Mapping[Task, World] = {
-    Task.VISION: World("understands coloured shapes, printed words and numbers", "vlm-fast"),
-    Task.TEXT: World("answers about pictures of coloured shapes, words and numbers", "llm-fast"),
-    Task.IMAGE: World("draws one to three coloured shapes on a plain background", "image-fast"),
-    Task.TRANSCRIPTION: World("writes down shapes, numbers, letters and everyday commands", "stt-fast"),
-    Task.SPEECH: World("speaks short English sentences", "tts-fast"),
+STARTER_SCOPES: Mapping[Task, StarterScope] = {
+    Task.VISION: StarterScope("understands coloured shapes, printed words and numbers", "vlm-fast"),
+    Task.TEXT: StarterScope("answers about pictures of coloured shapes, words and numbers", "llm-fast"),
+    Task.IMAGE: StarterScope("draws one to three coloured shapes on a plain background", "image-fast"),
+    Task.TRANSCRIPTION: StarterScope("writes down shapes, numbers, letters and everyday commands", "stt-fast"),
+    Task.SPEECH: StarterScope("speaks short English sentences", "tts-fast"),
 }
 
-_TERM = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*|\d+")
-_PLURAL_LETTERS = 4
+_TERM_PATTERN = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*|\d+")
+_MIN_PLURAL_LETTERS = 4
 """Shorter words that end in s are no plurals: "is" is not two of the letter i."""
 
 
-def doubts(request: Request, task: Task, model: Model, folders: Mapping[str, Path]) -> tuple[str, ...]:
+def starter_warnings(request: Request, task: Task, model: Model, folders: Mapping[str, Path]) -> tuple[str, ...]:
     """Warn where `request` holds words that the starter `model` does not know; other models know any. Reads a file."""
     if not model.starter:
         return ()
-    unknown = unknown_words(_asked(request), known_words(folders["model"]))
-    return (_warning(unknown, model.name, WORLDS[task]),) if unknown else ()
+    unknown = unknown_words(_requested_text(request), read_known_words(folders["model"]))
+    return (_format_warning(unknown, model.name, STARTER_SCOPES[task]),) if unknown else ()
 
 
 def unknown_words(text: str, known: frozenset[str]) -> tuple[str, ...]:
@@ -53,54 +53,54 @@ def unknown_words(text: str, known: frozenset[str]) -> tuple[str, ...]:
     Plurals and contractions of known words are known ("circles", "what's", "don't"), and so are numbers whose digits
     are.
     """
-    return tuple(term for term in dict.fromkeys(terms(text)) if not _is_known(term, known)) if known else ()
+    return tuple(term for term in dict.fromkeys(split_terms(text)) if not _is_known(term, known)) if known else ()
 
 
-def terms(text: str) -> Iterable[str]:
+def split_terms(text: str) -> Iterable[str]:
     """Give the words and numbers of a text in lower case."""
-    return (found[0].replace("’", "'") for found in _TERM.finditer(text.lower()))
+    return (found[0].replace("’", "'") for found in _TERM_PATTERN.finditer(text.lower()))
 
 
-def known_words(folder: Path) -> frozenset[str]:
+def read_known_words(folder: Path) -> frozenset[str]:
     """Return the words of a starter, empty where its folder names none."""
-    file = folder / WORDS
-    return _read(file, file.stat().st_mtime_ns) if file.exists() else frozenset()
+    file = folder / WORDS_FILE
+    return _read_words(file, file.stat().st_mtime_ns) if file.exists() else frozenset()
 
 
 @lru_cache(maxsize=16)
-def _read(file: Path, changed_at: int) -> frozenset[str]:
+def _read_words(file: Path, modified_ns: int) -> frozenset[str]:
     return frozenset(file.read_text(encoding="utf-8").split())
 
 
 def _is_known(term: str, known: frozenset[str]) -> bool:
     if term.isdecimal():
         return term in known or known.issuperset(term)
-    stem, _, ending = term.partition("'")
-    forms = {term, stem, f"{stem}s", stem.removesuffix("n") if ending == "t" else stem}
-    if len(stem) >= _PLURAL_LETTERS:
+    stem, _, suffix = term.partition("'")
+    forms = {term, stem, f"{stem}s", stem.removesuffix("n") if suffix == "t" else stem}
+    if len(stem) >= _MIN_PLURAL_LETTERS:
         forms |= {stem.removesuffix("s"), stem.removesuffix("es")}
     return not known.isdisjoint(forms)
 
 
-def _asked(request: Request) -> str:
+def _requested_text(request: Request) -> str:
     """What the caller wants now: of a chat its last question, whatever was said before or by whom."""
     match request:
         case Chat(messages=messages):
-            asked = next((message for message in reversed(messages) if message.role == "user"), messages[-1])
-            return "\n".join(part for part in asked.content if isinstance(part, str))
+            last_message = next((message for message in reversed(messages) if message.role == "user"), messages[-1])
+            return "\n".join(part for part in last_message.content if isinstance(part, str))
         case GenerateImage(prompt=text) | Transcribe(prompt=text) | Speak(text=text):
             return text
 
 
-def _warning(unknown: tuple[str, ...], name: str, world: World) -> str:
-    shown = ", ".join(f'"{_cut(word)}"' for word in unknown[:SHOWN_WORDS])
-    more = len(unknown) - SHOWN_WORDS
+def _format_warning(unknown: tuple[str, ...], name: str, scope: StarterScope) -> str:
+    shown = ", ".join(f'"{_truncate(word)}"' for word in unknown[:MAX_SHOWN_WORDS])
+    more = len(unknown) - MAX_SHOWN_WORDS
     shown += f" and {more} more" if more > 0 else ""
     return (
-        f"Outside what the starter model knows: {shown}. {name} {world.knows}; "
-        f"for anything else use {world.beyond}: senses pull {world.beyond}"
+        f"Outside what the starter model knows: {shown}. {name} {scope.capability}; "
+        f"for anything else use {scope.alternative}: senses pull {scope.alternative}"
     )
 
 
-def _cut(word: str) -> str:
-    return word if len(word) <= SHOWN_CHARACTERS else f"{word[: SHOWN_CHARACTERS - 1]}…"
+def _truncate(word: str) -> str:
+    return word if len(word) <= MAX_SHOWN_CHARACTERS else f"{word[: MAX_SHOWN_CHARACTERS - 1]}…"

@@ -7,39 +7,39 @@ from pathlib import Path
 
 from model_runtime.catalog.languages import LANGUAGES, language_code
 from model_runtime.catalog.model import Model
-from model_runtime.errors import BadMedia, InvalidInput
+from model_runtime.errors import InvalidInput, InvalidMedia
 from model_runtime.requests import Transcribe
 
-SHORTEST_SECONDS = 0.05
-ENGLISH_VOCABULARY = 51_864
+MIN_AUDIO_SECONDS = 0.05
+ENGLISH_ONLY_VOCAB_SIZE = 51_864
 """Whisper's English-only models have this many tokens; multilingual ones have more."""
 
 MAX_TEMPERATURE = 1.0
 
 
-def check(request: Transcribe, model: Model, folders: Mapping[str, Path]) -> None:
+def validate(request: Transcribe, model: Model, folders: Mapping[str, Path]) -> None:
     """Check the clip, the language, the temperature and whether the model can translate.
 
     Raises:
         InvalidInput: a value cannot be used; the message names what can.
     """
-    if request.sound.seconds < SHORTEST_SECONDS:
-        raise BadMedia(
-            f"The recording lasts {request.sound.seconds * 1000:.0f} ms; at least {SHORTEST_SECONDS * 1000:.0f} ms are needed.",
+    if request.audio.duration_seconds < MIN_AUDIO_SECONDS:
+        raise InvalidMedia(
+            f"The recording lasts {request.audio.duration_seconds * 1000:.0f} ms; at least {MIN_AUDIO_SECONDS * 1000:.0f} ms are needed.",
             param="audio",
             code="too_short",
         )
     if request.temperature is not None and not 0 <= request.temperature <= MAX_TEMPERATURE:
         raise InvalidInput(f"temperature is {request.temperature:g}; it must be from 0 to 1.", param="temperature")
-    language = known_language(request.language)
-    hearing = read_hearing(folders["model"])
-    if request.translate and not hearing.translates:
+    language = parse_language(request.language)
+    capabilities = read_capabilities(folders["model"])
+    if request.translate and not capabilities.translates:
         raise InvalidInput(
             f"{model.name} never learned to translate and would answer in the language it hears. Use stt-best.",
             param="translate",
             code="unsupported",
         )
-    if language not in ("", "en") and not hearing.multilingual:
+    if language not in ("", "en") and not capabilities.multilingual:
         raise InvalidInput(
             f"{model.name} hears English only, not {LANGUAGES[language]}. Use stt-fast or stt-best.",
             param="language",
@@ -47,7 +47,7 @@ def check(request: Transcribe, model: Model, folders: Mapping[str, Path]) -> Non
         )
 
 
-def known_language(language: str) -> str:
+def parse_language(language: str) -> str:
     """Return the code of a language given as code, tag or English name; "" for "" and "auto", which mean find out.
 
     Raises:
@@ -66,14 +66,14 @@ def known_language(language: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Hearing:
+class WhisperCapabilities:
     """What a recogniser can do besides writing down English."""
 
     multilingual: bool
     translates: bool
 
 
-def read_hearing(folder: Path) -> Hearing:
+def read_capabilities(folder: Path) -> WhisperCapabilities:
     """Tell from a Whisper model's configuration what it can do; an unreadable one is left to the load.
 
     Turbo and distilled models have a decoder of a few layers that was trained on transcriptions only:
@@ -81,11 +81,13 @@ def read_hearing(folder: Path) -> Hearing:
     """
     try:
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-        words, ears, mouth = (int(config.get(ours, config.get(theirs))) for ours, theirs in _SIZES)
+        vocab_size, encoder_layers, decoder_layers = (
+            int(config.get(mlx_key, config.get(hf_key))) for mlx_key, hf_key in _CONFIG_KEYS
+        )
     except (OSError, ValueError, AttributeError, TypeError):
-        return Hearing(multilingual=True, translates=True)
-    multilingual = words > ENGLISH_VOCABULARY
-    return Hearing(multilingual, translates=multilingual and ears < 8 * mouth)
+        return WhisperCapabilities(multilingual=True, translates=True)
+    multilingual = vocab_size > ENGLISH_ONLY_VOCAB_SIZE
+    return WhisperCapabilities(multilingual, translates=multilingual and encoder_layers < 8 * decoder_layers)
 
 
-_SIZES = (("n_vocab", "vocab_size"), ("n_audio_layer", "encoder_layers"), ("n_text_layer", "decoder_layers"))
+_CONFIG_KEYS = (("n_vocab", "vocab_size"), ("n_audio_layer", "encoder_layers"), ("n_text_layer", "decoder_layers"))

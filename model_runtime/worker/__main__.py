@@ -14,29 +14,34 @@ import threading
 from typing import cast
 
 from model_runtime.engines.protocol import Engine, StepEngine
-from model_runtime.engines.registry import active_bytes, import_engine, open_engine, working_set_bytes
+from model_runtime.engines.registry import (
+    active_memory_bytes,
+    create_engine,
+    preload_engine,
+    recommended_working_set_bytes,
+)
 from model_runtime.errors import LoadFailed, SensesError
 from model_runtime.ipc.messages import (
     LINK_FD,
+    GpuProbed,
     Hello,
     Load,
-    LoadBroke,
+    LoadError,
     LoadProgress,
-    Prepare,
-    Prepared,
-    Probe,
-    Probed,
+    Preload,
+    Preloaded,
+    ProbeGpu,
     Ready,
     Shutdown,
 )
 from model_runtime.loading import LoadSpec
-from model_runtime.worker.command_queue import Orders
-from model_runtime.worker.connection import Link, end_orphaned
-from model_runtime.worker.heartbeat import Pulse
-from model_runtime.worker.job_errors import name_fault
-from model_runtime.worker.loop import Work
-from model_runtime.worker.prefetch import read_ahead
-from model_runtime.worker.serial_engine import Turns
+from model_runtime.worker.command_queue import CommandQueue
+from model_runtime.worker.connection import DaemonConnection, exit_orphaned
+from model_runtime.worker.heartbeat import HeartbeatSender
+from model_runtime.worker.job_errors import describe_exception
+from model_runtime.worker.loop import WorkerLoop
+from model_runtime.worker.prefetch import prefetch
+from model_runtime.worker.serial_engine import SerialEngine
 
 ENVIRONMENT = {
     "HF_HUB_OFFLINE": "1",
@@ -63,93 +68,95 @@ def main() -> None:
     _die_with_parent()
     os.nice(NICENESS)
     os.set_inheritable(LINK_FD, False)
-    link, orders, pulse = Link(socket.socket(fileno=LINK_FD)), Orders(), Pulse()
-    threading.Thread(target=_read, args=(link, orders, pulse), name="reader", daemon=True).start()
-    link.send(Hello(os.getpid()))
-    _leave(_serve(link, orders, pulse))
+    connection, commands, heartbeat = DaemonConnection(socket.socket(fileno=LINK_FD)), CommandQueue(), HeartbeatSender()
+    threading.Thread(target=_read_commands, args=(connection, commands, heartbeat), name="reader", daemon=True).start()
+    connection.send(Hello(os.getpid()))
+    exit_now(_serve(connection, commands, heartbeat))
 
 
-def _serve(link: Link, orders: Orders, pulse: Pulse) -> int:
-    spec = _wait_for_spec(link, orders)
+def _serve(connection: DaemonConnection, commands: CommandQueue, heartbeat: HeartbeatSender) -> int:
+    spec = _wait_for_spec(connection, commands)
     if spec is None:
         return 0
-    pulse.start(link.send, active_bytes)
+    heartbeat.start(connection.send, active_memory_bytes)
     try:
-        engine = _load(spec, link, orders, pulse)
+        engine = _load(spec, connection, commands, heartbeat)
     except Exception as error:
         log.exception("%s cannot be loaded", spec.model)
-        link.send(LoadBroke(_as_load_failure(error), permanent=isinstance(error, SensesError)))
+        connection.send(LoadError(_to_load_error(error), permanent=isinstance(error, SensesError)))
         return LOAD_BROKE
     try:
-        Work(engine, orders, pulse, link.send).run()
+        WorkerLoop(engine, commands, heartbeat, connection.send).run()
     except Exception:
         log.exception("%s cannot go on", spec.model)
         return ENGINE_BROKE
     return 0
 
 
-def _wait_for_spec(link: Link, orders: Orders) -> LoadSpec | None:
+def _wait_for_spec(connection: DaemonConnection, commands: CommandQueue) -> LoadSpec | None:
     while True:
-        match orders.wait():
+        match commands.wait():
             case Load(spec):
                 return spec
-            case Prepare(engine):
-                import_engine(engine)
-                link.send(Prepared())
-            case Probe():
-                link.send(Probed(working_set_bytes()))
+            case Preload(engine):
+                preload_engine(engine)
+                connection.send(Preloaded())
+            case ProbeGpu():
+                connection.send(GpuProbed(recommended_working_set_bytes()))
             case Shutdown():
                 return None
             case _:
                 pass
 
 
-def _load(spec: LoadSpec, link: Link, orders: Orders, pulse: Pulse) -> StepEngine:
+def _load(
+    spec: LoadSpec, connection: DaemonConnection, commands: CommandQueue, heartbeat: HeartbeatSender
+) -> StepEngine:
     def report(stage: str, fraction: float | None) -> None:
-        pulse.pieces += 1
-        link.send(LoadProgress(stage, fraction))
+        heartbeat.progress_count += 1
+        connection.send(LoadProgress(stage, fraction))
 
     report("libraries", None)
     imported = threading.Event()
-    threading.Thread(target=read_ahead, args=(spec.folders.values(), imported), name="read ahead", daemon=True).start()
-    engine = _in_steps(open_engine(spec.engine), orders, pulse)
+    threading.Thread(target=prefetch, args=(spec.folders.values(), imported), name="read ahead", daemon=True).start()
+    engine = _as_step_engine(create_engine(spec.engine), commands, heartbeat)
     imported.set()
     loaded = engine.load(spec, report)
-    pulse.loading = False
-    link.send(Ready(loaded))
+    heartbeat.loading = False
+    connection.send(Ready(loaded))
     return engine
 
 
-def _in_steps(engine: Engine, orders: Orders, pulse: Pulse) -> StepEngine:
+def _as_step_engine(engine: Engine, commands: CommandQueue, heartbeat: HeartbeatSender) -> StepEngine:
     if hasattr(engine, "step"):
         return cast(StepEngine, engine)
 
     def check(job: int) -> None:
-        pulse.pieces += 1
-        orders.check(job)
+        heartbeat.progress_count += 1
+        commands.raise_if_cancelled(job)
 
-    return Turns(engine, check)
+    return SerialEngine(engine, check)
 
 
-def _as_load_failure(error: Exception) -> SensesError:
+def _to_load_error(error: Exception) -> SensesError:
     if isinstance(error, SensesError):
         return error
-    return LoadFailed(f"Loading failed with {name_fault(error)}.")
+    return LoadFailed(f"Loading failed with {describe_exception(error)}.")
 
 
-def _read(link: Link, orders: Orders, pulse: Pulse) -> None:
+def _read_commands(connection: DaemonConnection, commands: CommandQueue, heartbeat: HeartbeatSender) -> None:
     try:
-        for order in link.orders():
-            if isinstance(order, Shutdown) and pulse.loading:
-                _leave(0)
-            orders.put(order)
+        for order in connection.commands():
+            if isinstance(order, Shutdown) and heartbeat.loading:
+                exit_now(0)
+            commands.put(order)
     except Exception:
         log.exception("The daemon cannot be understood")
-        _leave(LINK_BROKE)
-    end_orphaned()
+        exit_now(LINK_BROKE)
+    exit_orphaned()
 
 
-def _leave(code: int) -> None:
+def exit_now(code: int) -> None:
     """End without the interpreter's own clean-up, which can hang or abort in MLX's and other libraries' threads."""
     sys.stdout.flush()
     sys.stderr.flush()

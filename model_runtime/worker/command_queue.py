@@ -7,35 +7,35 @@ the order itself is taken between two pieces.
 import queue
 
 from model_runtime.errors import Cancelled
-from model_runtime.ipc.messages import Cancel, Order
+from model_runtime.ipc.messages import Cancel, Command
 
 
-class Orders:
+class CommandQueue:
     """Orders in their order of arrival."""
 
     def __init__(self) -> None:
-        self._waiting: queue.SimpleQueue[Order] = queue.SimpleQueue()
+        self._waiting: queue.SimpleQueue[Command] = queue.SimpleQueue()
         self._cancelled: set[int] = set()
 
-    def put(self, order: Order) -> None:
+    def put(self, command: Command) -> None:
         """Take in an order from the daemon."""
-        if isinstance(order, Cancel):
-            self._cancelled.add(order.job)
-        self._waiting.put(order)
+        if isinstance(command, Cancel):
+            self._cancelled.add(command.request_id)
+        self._waiting.put(command)
 
-    def wait(self) -> Order:
+    def wait(self) -> Command:
         """Return the next order, however long it takes."""
         return self._waiting.get()
 
-    def take(self) -> list[Order]:
+    def drain(self) -> list[Command]:
         """Return the orders that came meanwhile."""
         return [self._waiting.get_nowait() for _ in range(self._waiting.qsize())]
 
-    def check(self, job: int) -> None:
+    def raise_if_cancelled(self, job: int) -> None:
         """Raise `Cancelled` once the caller of this job is gone."""
         if job in self._cancelled:
             raise Cancelled("The call was ended before it finished.")
 
-    def forget(self, job: int) -> None:
+    def discard(self, job: int) -> None:
         """The job is over."""
         self._cancelled.discard(job)

@@ -3,24 +3,24 @@
 import threading
 from collections.abc import Callable
 
-from model_runtime.ipc.messages import Beat, Report
+from model_runtime.ipc.messages import Heartbeat, WorkerMessage
 
-BEAT_SECONDS = 1.0
+HEARTBEAT_SECONDS = 1.0
 
 
-class Pulse:
+class HeartbeatSender:
     """What the beats tell. The main thread writes; `pieces` stands still exactly when no work is done."""
 
     def __init__(self) -> None:
-        self.jobs: tuple[int, ...] = ()
-        self.pieces = 0
+        self.request_ids: tuple[int, ...] = ()
+        self.progress_count = 0
         self.loading = True
 
-    def start(self, send: Callable[[Report], None], active_bytes: Callable[[], int]) -> None:
+    def start(self, send: Callable[[WorkerMessage], None], active_bytes: Callable[[], int]) -> None:
         """Begin to beat, until the process ends."""
-        threading.Thread(target=self._beat, args=(send, active_bytes), name="pulse", daemon=True).start()
+        threading.Thread(target=self._send_heartbeats, args=(send, active_bytes), name="heartbeat", daemon=True).start()
 
-    def _beat(self, send: Callable[[Report], None], active_bytes: Callable[[], int]) -> None:
+    def _send_heartbeats(self, send: Callable[[WorkerMessage], None], active_bytes: Callable[[], int]) -> None:
         pause = threading.Event()
-        while not pause.wait(BEAT_SECONDS):
-            send(Beat(self.jobs, self.pieces, active_bytes()))
+        while not pause.wait(HEARTBEAT_SECONDS):
+            send(Heartbeat(self.request_ids, self.progress_count, active_bytes()))

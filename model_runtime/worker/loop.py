@@ -3,98 +3,108 @@
 from collections.abc import Sequence
 from typing import Protocol
 
-from model_runtime.engines.protocol import Outcome, StepEngine
+from model_runtime.engines.protocol import EngineOutput, StepEngine
 from model_runtime.errors import Cancelled, JobFailed, SensesError
 from model_runtime.events import Result
 from model_runtime.ipc.codec import CodecError
 from model_runtime.ipc.framing import FrameError
-from model_runtime.ipc.messages import Cancel, JobEnded, JobEvent, Order, Report, Run, Shutdown
+from model_runtime.ipc.messages import (
+    Cancel,
+    Command,
+    RequestOutcome,
+    RequestOutput,
+    RunRequest,
+    Shutdown,
+    WorkerMessage,
+)
 from model_runtime.requests import Request
-from model_runtime.worker.command_queue import Orders
-from model_runtime.worker.heartbeat import Pulse
-from model_runtime.worker.job_errors import as_failure
+from model_runtime.worker.command_queue import CommandQueue
+from model_runtime.worker.heartbeat import HeartbeatSender
+from model_runtime.worker.job_errors import to_request_error
 
 
-class Send(Protocol):
+class SendMessages(Protocol):
     """Tells the daemon."""
 
-    def __call__(self, *reports: Report) -> None:
+    def __call__(self, *reports: WorkerMessage) -> None:
         """Send all of them; raises `CodecError` or `FrameError`, and sends none, where one of them cannot be sent."""
         ...
 
 
-class Work:
+class WorkerLoop:
     """Every job that was taken in ends with exactly one `JobEnded`, or with the process."""
 
-    def __init__(self, engine: StepEngine, orders: Orders, pulse: Pulse, send: Send) -> None:
+    def __init__(
+        self, engine: StepEngine, commands: CommandQueue, heartbeat: HeartbeatSender, send: SendMessages
+    ) -> None:
         self._engine = engine
-        self._orders = orders
-        self._pulse = pulse
+        self._commands = commands
+        self._heartbeat = heartbeat
         self._send = send
-        self._jobs: set[int] = set()
-        self._leaving = False
+        self._running: set[int] = set()
+        self._is_shutting_down = False
 
     def run(self) -> None:
         """Work until told to leave. Whatever the engine raises outside its jobs ends them all and goes on up."""
         try:
-            while not self._leaving:
-                self._take_orders()
-                if self._jobs and not self._leaving:
+            while not self._is_shutting_down:
+                self._handle_commands()
+                if self._running and not self._is_shutting_down:
                     self._step()
         except Exception as error:
-            for job in sorted(self._jobs):
-                self._end(job, as_failure(error))
+            for job in sorted(self._running):
+                self._end(job, to_request_error(error))
             raise
 
-    def _take_orders(self) -> None:
-        if not self._jobs:
-            self._follow(self._orders.wait())
-        for order in self._orders.take():
-            self._follow(order)
+    def _handle_commands(self) -> None:
+        if not self._running:
+            self._handle(self._commands.wait())
+        for order in self._commands.drain():
+            self._handle(order)
 
-    def _follow(self, order: Order) -> None:
+    def _handle(self, order: Command) -> None:
         match order:
-            case Run(job, request):
+            case RunRequest(job, request):
                 self._begin(job, request)
-            case Cancel(job) if job in self._jobs:
+            case Cancel(job) if job in self._running:
                 self._engine.cancel(job)
                 self._end(job, Cancelled("The call was ended before it finished."))
-                self._rest()
+                self._release_idle()
             case Cancel(job):
-                self._orders.forget(job)
+                self._commands.discard(job)
             case Shutdown():
-                self._leaving = True
+                self._is_shutting_down = True
             case _:
                 pass
 
     def _begin(self, job: int, request: Request) -> None:
-        self._jobs.add(job)
-        self._pulse.jobs = tuple(sorted(self._jobs))
+        self._running.add(job)
+        self._heartbeat.request_ids = tuple(sorted(self._running))
         try:
             self._engine.submit(job, request)
         except SensesError as error:
             self._end(job, error)
-            self._rest()
+            self._release_idle()
 
     def _step(self) -> None:
         outcomes = self._engine.step()
-        self._pulse.pieces += 1
-        self._tell([self._report(job, outcome) for job, outcome in outcomes if job in self._jobs])
-        self._rest()
+        self._heartbeat.progress_count += 1
+        self._send_messages([self._message(job, outcome) for job, outcome in outcomes if job in self._running])
+        self._release_idle()
 
-    def _report(self, job: int, outcome: Outcome) -> JobEvent | JobEnded:
-        return self._ended(job, outcome) if isinstance(outcome, Result | SensesError) else JobEvent(job, outcome)
+    def _message(self, job: int, outcome: EngineOutput) -> RequestOutput | RequestOutcome:
+        return self._outcome(job, outcome) if isinstance(outcome, Result | SensesError) else RequestOutput(job, outcome)
 
-    def _ended(self, job: int, outcome: Result | SensesError) -> JobEnded:
-        self._jobs.discard(job)
-        self._pulse.jobs = tuple(sorted(self._jobs))
-        self._orders.forget(job)
-        return JobEnded(job, outcome)
+    def _outcome(self, job: int, outcome: Result | SensesError) -> RequestOutcome:
+        self._running.discard(job)
+        self._heartbeat.request_ids = tuple(sorted(self._running))
+        self._commands.discard(job)
+        return RequestOutcome(job, outcome)
 
     def _end(self, job: int, outcome: Result | SensesError) -> None:
-        self._tell([self._ended(job, outcome)])
+        self._send_messages([self._outcome(job, outcome)])
 
-    def _tell(self, reports: Sequence[JobEvent | JobEnded]) -> None:
+    def _send_messages(self, reports: Sequence[RequestOutput | RequestOutcome]) -> None:
         """Send what one step brought in one go: eight answers wake the daemon once a token, not eight times."""
         if not reports:
             return
@@ -102,16 +112,20 @@ class Work:
             self._send(*reports)
         except (CodecError, FrameError):
             for report in reports:
-                self._tell_alone(report)
+                self._send_message(report)
 
-    def _tell_alone(self, report: JobEvent | JobEnded) -> None:
+    def _send_message(self, report: RequestOutput | RequestOutcome) -> None:
         try:
             self._send(report)
         except (CodecError, FrameError) as error:
-            if isinstance(report, JobEvent):
+            if isinstance(report, RequestOutput):
                 raise
-            self._send(JobEnded(report.job, JobFailed(f"The result cannot be sent: {error} Ask for less at once.")))
+            self._send(
+                RequestOutcome(
+                    report.request_id, JobFailed(f"The result cannot be sent: {error} Ask for less at once.")
+                )
+            )
 
-    def _rest(self) -> None:
-        if not self._jobs:
+    def _release_idle(self) -> None:
+        if not self._running:
             self._engine.idle()

@@ -8,7 +8,7 @@ WEIGHTS = frozenset({".safetensors", ".npz"})
 CHUNK_BYTES = 4 << 20
 
 
-def read_ahead(folders: Iterable[str], stopped: threading.Event) -> int:
+def prefetch(folders: Iterable[str], stopped: threading.Event) -> int:
     """Read the weight files of these folders, until all are read or `stopped`; return how many bytes that were.
 
     What is read is thrown away: the system keeps it for the loader, who takes the files in the same order, that of

@@ -5,51 +5,51 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from model_runtime.engines.fatal_errors import is_fatal
-from model_runtime.engines.protocol import JobEngine, Outcome, Report
+from model_runtime.engines.protocol import EngineOutput, JobEngine, LoadReporter
 from model_runtime.errors import JobFailed, SensesError
 from model_runtime.events import EngineEvent, Result
-from model_runtime.loading import Loaded, LoadSpec
+from model_runtime.loading import LoadedModel, LoadSpec
 from model_runtime.requests import Request
-from model_runtime.worker.job_errors import as_failure
+from model_runtime.worker.job_errors import to_request_error
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
-class _Turn:
+class _Run:
     job: int
-    pieces: Iterator[EngineEvent | Result]
+    outputs: Iterator[EngineEvent | Result]
 
 
-class Turns:
+class SerialEngine:
     """Runs a `JobEngine` as a `StepEngine`; the engine calls `check(job)` between its pieces of work."""
 
     def __init__(self, engine: JobEngine, check: Callable[[int], None]) -> None:
         self._engine = engine
         self._check = check
-        self._turns: list[_Turn] = []
+        self._runs: list[_Run] = []
 
-    def load(self, spec: LoadSpec, report: Report) -> Loaded:
+    def load(self, spec: LoadSpec, report: LoadReporter) -> LoadedModel:
         """Load the model."""
         return self._engine.load(spec, report)
 
     def submit(self, job: int, request: Request) -> None:
         """Line the job up."""
-        self._turns.append(_Turn(job, self._engine.run(request, lambda: self._check(job))))
+        self._runs.append(_Run(job, self._engine.run(request, lambda: self._check(job))))
 
-    def step(self) -> list[tuple[int, Outcome]]:
+    def step(self) -> list[tuple[int, EngineOutput]]:
         """Produce the next piece of the job whose turn it is."""
-        turn = self._turns[0]
-        outcome = self._piece(turn)
+        turn = self._runs[0]
+        outcome = self._next_output(turn)
         if isinstance(outcome, Result | SensesError):
             self.cancel(turn.job)
         return [(turn.job, outcome)]
 
     def cancel(self, job: int) -> None:
         """Take the job out of the line and let its generator clean up."""
-        for turn in [turn for turn in self._turns if turn.job == job]:
-            self._turns.remove(turn)
-            close = getattr(turn.pieces, "close", None)
+        for turn in [turn for turn in self._runs if turn.job == job]:
+            self._runs.remove(turn)
+            close = getattr(turn.outputs, "close", None)
             if close is not None:
                 close()
 
@@ -57,10 +57,10 @@ class Turns:
         """Give back caches."""
         self._engine.idle()
 
-    def _piece(self, turn: _Turn) -> Outcome:
+    def _next_output(self, turn: _Run) -> EngineOutput:
         try:
             self._check(turn.job)
-            return next(turn.pieces)
+            return next(turn.outputs)
         except StopIteration:
             return JobFailed("The engine ended the job without a result. This is a fault of Senses: please report it.")
         except SensesError as error:
@@ -69,4 +69,4 @@ class Turns:
             if is_fatal(error):
                 raise
             log.exception("Job %s failed", turn.job)
-            return as_failure(error)
+            return to_request_error(error)

@@ -13,34 +13,34 @@ from starlette.requests import Request
 from starlette.types import Message, Receive
 
 from model_runtime.errors import InvalidInput
-from model_runtime.formats.validation_errors import invalid_field
-from openai_compat.api.schemas import Wire
-from openai_compat.http.errors import BodyTooLarge, NoRoom
+from model_runtime.formats.validation_errors import to_invalid_input
+from openai_compat.api.schemas import WireModel
+from openai_compat.http.errors import BodyTooLarge, InsufficientStorage
 
-JSON_BYTES = 64_000_000
-SOUND_BYTES = 200_000_000
-FIELD_BYTES = 1_000_000
-THREAD_BYTES = 256_000
+MAX_JSON_BYTES = 64_000_000
+MAX_UPLOAD_BYTES = 200_000_000
+MAX_FIELD_BYTES = 1_000_000
+INLINE_PARSE_BYTES = 256_000
 """Parsing less than this is quicker than a trip to a thread."""
 
-B = TypeVar("B", bound=Wire)
+BodyT = TypeVar("BodyT", bound=WireModel)
 
 
-async def read_body(request: Request, kind: type[B]) -> B:
+async def read_body(request: Request, schema: type[BodyT]) -> BodyT:
     """Read and check a JSON body.
 
     Raises:
         BodyTooLarge: more than 64 MB.
         InvalidInput: not JSON, not an object, or a field that cannot be used.
     """
-    return parse(await read_json(request), kind)
+    return validate_fields(await read_json(request), schema)
 
 
 async def read_json(request: Request) -> dict[str, Any]:
     """Read a JSON object. Raises like `read_body`."""
-    raw = await capped(request, JSON_BYTES).body()
+    raw = await limit_body(request, MAX_JSON_BYTES).body()
     try:
-        value = await to_thread.run_sync(from_json, raw) if len(raw) > THREAD_BYTES else from_json(raw)
+        value = await to_thread.run_sync(from_json, raw) if len(raw) > INLINE_PARSE_BYTES else from_json(raw)
     except ValueError as error:
         raise InvalidInput(f"The body is not JSON: {error}.", code="invalid_json") from error
     if not isinstance(value, dict):
@@ -48,12 +48,12 @@ async def read_json(request: Request) -> dict[str, Any]:
     return value
 
 
-def parse(values: dict[str, Any], kind: type[B]) -> B:
+def validate_fields(values: dict[str, Any], schema: type[BodyT]) -> BodyT:
     """Check fields against a schema. Raises `InvalidInput` for the first that cannot be used."""
     try:
-        return kind.model_validate(values)
+        return schema.model_validate(values)
     except ValidationError as error:
-        raise invalid_field(error) from error
+        raise to_invalid_input(error) from error
 
 
 @asynccontextmanager
@@ -65,10 +65,10 @@ async def open_form(request: Request) -> AsyncGenerator[FormData]:
         NoRoom: the disk cannot take the file.
     """
     try:
-        form = await capped(request, SOUND_BYTES).form(max_files=1, max_part_size=FIELD_BYTES)
+        form = await limit_body(request, MAX_UPLOAD_BYTES).form(max_files=1, max_part_size=MAX_FIELD_BYTES)
     except OSError as error:
         folder = gettempdir()
-        raise NoRoom(
+        raise InsufficientStorage(
             f"The upload cannot be kept in {folder}: {error.strerror}. Make room there, and try again."
         ) from error
     try:
@@ -77,27 +77,27 @@ async def open_form(request: Request) -> AsyncGenerator[FormData]:
         await form.close()
 
 
-def capped(request: Request, limit_bytes: int) -> Request:
+def limit_body(request: Request, limit_bytes: int) -> Request:
     """The same request, which raises `BodyTooLarge` once its body goes beyond the limit."""
     declared = request.headers.get("content-length", "")
     if declared.isdecimal() and int(declared) > limit_bytes:
-        raise _too_large(limit_bytes)
-    return Request(request.scope, _counting(request.receive, limit_bytes))
+        raise _body_too_large(limit_bytes)
+    return Request(request.scope, _limited_receive(request.receive, limit_bytes))
 
 
-def _counting(receive: Receive, limit_bytes: int) -> Receive:
+def _limited_receive(receive: Receive, limit_bytes: int) -> Receive:
     read_bytes = 0
 
-    async def count() -> Message:
+    async def receive_limited() -> Message:
         nonlocal read_bytes
         message = await receive()
         read_bytes += len(message.get("body", b""))
         if read_bytes > limit_bytes:
-            raise _too_large(limit_bytes)
+            raise _body_too_large(limit_bytes)
         return message
 
-    return count
+    return receive_limited
 
 
-def _too_large(limit_bytes: int) -> BodyTooLarge:
+def _body_too_large(limit_bytes: int) -> BodyTooLarge:
     return BodyTooLarge(f"The body is larger than {limit_bytes // 1_000_000} MB, the most that is read here.")

@@ -3,11 +3,11 @@
 import re
 from collections.abc import Iterable
 
-SIZE = re.compile(r"(\d{1,5})\s*[x×]\s*(\d{1,5})")
+SIZE_PATTERN = re.compile(r"(\d{1,5})\s*[x×]\s*(\d{1,5})")
 SIDE_MULTIPLE = 16
 SMALLEST_SIDE, LARGEST_SIDE = 64, 2048
 GRANULARITIES = frozenset({"word", "segment"})
-JSON_MARKS = str.maketrans('[]",', "    ")
+JSON_PUNCTUATION = str.maketrans('[]",', "    ")
 
 
 def parse_size(value: object) -> tuple[int, int] | None:
@@ -15,7 +15,7 @@ def parse_size(value: object) -> tuple[int, int] | None:
     text = value.strip().lower() if isinstance(value, str) else "?"
     if text in ("", "auto"):
         return None
-    match = SIZE.fullmatch(text)
+    match = SIZE_PATTERN.fullmatch(text)
     sides = (int(match[1]), int(match[2])) if match else (0, 0)
     if not all(SMALLEST_SIDE <= side <= LARGEST_SIDE and side % SIDE_MULTIPLE == 0 for side in sides):
         raise ValueError(
@@ -26,14 +26,14 @@ def parse_size(value: object) -> tuple[int, int] | None:
 
 def parse_granularities(value: object) -> frozenset[str]:
     """Read timestamp granularities: one word, several with commas, a JSON list, or a list of any of these."""
-    spellings = value if isinstance(value, (list, tuple, set, frozenset)) else [value]
-    found = frozenset(name for spelling in spellings for name in _names(spelling))
-    if not found <= GRANULARITIES:
+    values = value if isinstance(value, (list, tuple, set, frozenset)) else [value]
+    granularities = frozenset(name for spelling in values for name in _split_names(spelling))
+    if not granularities <= GRANULARITIES:
         raise ValueError('give "word", "segment" or both')
-    return found
+    return granularities
 
 
-def _names(spelling: object) -> Iterable[str]:
+def _split_names(value: object) -> Iterable[str]:
     """The brackets and quotes of a JSON list mean nothing to names that hold neither; no text is no known name."""
-    text = spelling if isinstance(spelling, str) else "?"
-    return [name.lower() for name in text.translate(JSON_MARKS).split()]
+    text = value if isinstance(value, str) else "?"
+    return [name.lower() for name in text.translate(JSON_PUNCTUATION).split()]

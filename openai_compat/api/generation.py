@@ -11,48 +11,54 @@ from starlette.datastructures import Headers
 from model_runtime.errors import JobFailed
 from model_runtime.events import Event, Finished, Result
 
-R = TypeVar("R", bound=Result)
-CLIENT_CHARS = 40
-WARNINGS = 8
+ResultT = TypeVar("ResultT", bound=Result)
+MAX_CLIENT_NAME_CHARS = 40
+MAX_HEADER_WARNINGS = 8
 MODEL_HEADERS = ("x-senses-model", "x-senses-starter", "x-senses-warnings")
 
 
-async def finish(events: AsyncGenerator[Event], kind: type[R]) -> tuple[Finished, R]:
+async def collect_result(events: AsyncGenerator[Event], result_type: type[ResultT]) -> tuple[Finished, ResultT]:
     """Run to the end and return how it ended. Raises what the run raises."""
     finished: Finished | None = None
     async with aclosing(events):
         async for event in events:
             if isinstance(event, Finished):
                 finished = event
-    return outcome(finished, kind)
+    return expect_result(finished, result_type)
 
 
-def outcome(finished: Finished | None, kind: type[R]) -> tuple[Finished, R]:
+def expect_result(finished: Finished | None, result_type: type[ResultT]) -> tuple[Finished, ResultT]:
     """Return the end of a run with its result, which is of this kind."""
-    if finished is None or not isinstance(finished.result, kind):
-        raise JobFailed(f"The work ended without {kind.__name__.lower()}; this is a bug of Senses.")
+    if finished is None or not isinstance(finished.result, result_type):
+        raise JobFailed(
+            f"The request ended without a result of type {result_type.__name__}. This is a bug in Senses; please report it."
+        )
     return finished, finished.result
 
 
 def client_name(headers: Headers) -> str:
     """Name who asks, for the status page: the product of the User-Agent; OpenAI's clients say their language after it."""
-    words = headers.get("user-agent", "").replace("/", " ").split()
-    name = "/".join(words[:2] if words and words[0].endswith("OpenAI") else words[:1])
-    return "".join(letter for letter in name if letter.isprintable())[:CLIENT_CHARS] or "http"
+    products = headers.get("user-agent", "").replace("/", " ").split()
+    name = "/".join(products[:2] if products and products[0].endswith("OpenAI") else products[:1])
+    return "".join(character for character in name if character.isprintable())[:MAX_CLIENT_NAME_CHARS] or "http"
 
 
-def extras(finished: Finished) -> dict[str, Any]:
+def senses_fields(finished: Finished) -> dict[str, Any]:
     """What we tell beyond OpenAI's fields, under the key `senses`: which model really answered, and where time went."""
     timings = finished.timings
     return {
         "model": finished.model,
         "starter": finished.starter,
         "warnings": list(finished.result.warnings),
-        "seconds": {"queued": timings.queued, "loading": timings.loading, "running": timings.running},
+        "seconds": {
+            "queued": timings.queued_seconds,
+            "loading": timings.loading_seconds,
+            "running": timings.running_seconds,
+        },
     }
 
 
 def model_headers(model: str, *, starter: bool, warnings: Sequence[str]) -> dict[str, str]:
     """What we tell where the body has no place for it: the model, quoted as in a URL, and warnings as a JSON list."""
-    values = (quote(model), "true" if starter else "false", json.dumps(warnings[:WARNINGS]))
+    values = (quote(model), "true" if starter else "false", json.dumps(warnings[:MAX_HEADER_WARNINGS]))
     return dict(zip(MODEL_HEADERS, values, strict=True))

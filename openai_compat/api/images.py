@@ -13,21 +13,21 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from model_runtime.events import Drawing, Event, Finished, Preview
-from model_runtime.media.types import Picture
+from model_runtime.events import Event, Finished, GeneratedImage, Preview
+from model_runtime.media.types import ImageData
 from model_runtime.requests import GenerateImage, Task
 from model_runtime.service import Service
 from openai_compat.api.bodies import read_body
-from openai_compat.api.generation import client_name, extras, finish, outcome
-from openai_compat.api.image_store import Shelf
+from openai_compat.api.generation import client_name, collect_result, expect_result, senses_fields
+from openai_compat.api.image_store import TemporaryImageStore
 from openai_compat.api.schemas import ImagesBody
-from openai_compat.http.disconnect import while_connected
+from openai_compat.http.disconnect import cancel_on_disconnect
 from openai_compat.http.errors import UnknownUrl
-from openai_compat.http.sse import DONE, Piece, PieceResponse, event
+from openai_compat.http.sse import DONE_EVENT, Chunk, DeferredStreamingResponse, encode_event
 
-AUTO_SIZE = (512, 512)
-SEEDS = 2**32
-NOT_COUNTED = {
+DEFAULT_SIZE = (512, 512)
+SEED_RANGE = 2**32
+ZERO_USAGE = {
     "input_tokens": 0,
     "output_tokens": 0,
     "total_tokens": 0,
@@ -41,7 +41,7 @@ class ImagesEndpoint:
     """The endpoint, and the shelf from which it serves pictures that were asked for as URLs."""
 
     service: Service
-    shelf: Shelf
+    store: TemporaryImageStore
 
     def routes(self) -> list[Route]:
         """Where it is served."""
@@ -53,86 +53,105 @@ class ImagesEndpoint:
     async def create(self, request: Request) -> Response:
         """Draw one picture or several, one after the other."""
         body = await read_body(request, ImagesBody)
-        width, height = body.size or AUTO_SIZE
-        drawing = GenerateImage(
+        width, height = body.size or DEFAULT_SIZE
+        image_request = GenerateImage(
             self.service.resolve(body.model, Task.IMAGE),
             body.prompt,
             width,
             height,
-            seed=secrets.randbelow(SEEDS) if body.seed is None else body.seed,
+            seed=secrets.randbelow(SEED_RANGE) if body.seed is None else body.seed,
             steps=body.steps,
-            preview_every=preview_every(body.steps, body.partial_images) if body.stream else 0,
+            preview_every=preview_interval(body.steps, body.partial_images) if body.stream else 0,
         )
-        wanted = [replace(drawing, seed=(drawing.seed + index) % SEEDS) for index in range(body.n)]
+        image_requests = [
+            replace(image_request, seed=(image_request.seed + index) % SEED_RANGE) for index in range(body.n)
+        ]
         if body.stream:
-            return PieceResponse(self._pieces(request, body, wanted))
-        async with while_connected(request.receive):
-            return JSONResponse(await self._answer(request, body, wanted))
+            return DeferredStreamingResponse(self._stream_events(request, body, image_requests))
+        async with cancel_on_disconnect(request.receive):
+            return JSONResponse(await self._images_json(request, body, image_requests))
 
     async def serve(self, request: Request) -> Response:
         """Serve a picture from the shelf."""
-        kept = self.shelf.find(request.path_params["name"])
-        if kept is None:
+        stored = self.store.get(request.path_params["name"])
+        if stored is None:
             raise UnknownUrl("There is no such picture (any more); pictures are kept for an hour.")
-        return Response(kept.data, media_type=kept.content_type, headers={"cache-control": "private, max-age=3600"})
+        return Response(stored.data, media_type=stored.content_type, headers={"cache-control": "private, max-age=3600"})
 
-    async def _answer(self, request: Request, body: ImagesBody, wanted: list[GenerateImage]) -> dict[str, Any]:
-        ends = [await finish(self._run(request, body, drawing), Drawing) for drawing in wanted]
-        finished, first = ends[0]
+    async def _images_json(
+        self, request: Request, body: ImagesBody, image_requests: list[GenerateImage]
+    ) -> dict[str, Any]:
+        results = [
+            await collect_result(self._run(request, body, drawing), GeneratedImage) for drawing in image_requests
+        ]
+        finished, first = results[0]
         return {
             "created": int(time.time()),
-            "data": [await self._picture(request, body, drawing) for _, drawing in ends],
+            "data": [await self._image_json(request, body, drawing) for _, drawing in results],
             "background": "opaque",
             "output_format": body.output_format,
             "size": f"{first.width}x{first.height}",
-            "usage": NOT_COUNTED,
-            "senses": extras(finished) | {"seeds": [drawing.seed for _, drawing in ends], "steps": first.steps},
+            "usage": ZERO_USAGE,
+            "senses": senses_fields(finished)
+            | {"seeds": [drawing.seed for _, drawing in results], "steps": first.steps},
         }
 
-    async def _picture(self, request: Request, body: ImagesBody, drawing: Drawing) -> dict[str, str]:
-        data = await encoded(drawing.png, body)
+    async def _image_json(self, request: Request, body: ImagesBody, drawing: GeneratedImage) -> dict[str, str]:
+        data = await encode_output(drawing.png, body)
         if body.response_format == "url":
-            name = self.shelf.put(data, f"image/{body.output_format}")
+            name = self.store.put(data, f"image/{body.output_format}")
             # on the host the client used: Open WebUI sends its key only there
             return {"url": str(request.url_for("picture", name=name))}
         return {"b64_json": base64.b64encode(data).decode()}
 
-    async def _pieces(self, request: Request, body: ImagesBody, wanted: list[GenerateImage]) -> AsyncGenerator[Piece]:
-        for drawing in wanted:
-            sent, finished = 0, None
-            async with aclosing(self._run(request, body, drawing)) as events:
-                async for happened in events:
-                    if isinstance(happened, Preview) and is_due(happened, body.partial_images, sent):
-                        picture = await encoded(happened.picture, body)
-                        yield image_event("partial_image", picture, happened.picture, body, partial_image_index=sent)
-                        sent += 1
-                    elif isinstance(happened, Finished):
-                        finished = happened
-            end, result = outcome(finished, Drawing)
-            picture = await encoded(result.png, body)
-            yield image_event("completed", picture, result, body, usage=NOT_COUNTED, senses=extras(end))
-        yield DONE
+    async def _stream_events(
+        self, request: Request, body: ImagesBody, image_requests: list[GenerateImage]
+    ) -> AsyncGenerator[Chunk]:
+        for image_request in image_requests:
+            sent_previews, finished = 0, None
+            async with aclosing(self._run(request, body, image_request)) as events:
+                async for event in events:
+                    if isinstance(event, Preview) and is_preview_due(event, body.partial_images, sent_previews):
+                        encoded_image = await encode_output(event.image, body)
+                        yield encode_image_event(
+                            "partial_image", encoded_image, event.image, body, partial_image_index=sent_previews
+                        )
+                        sent_previews += 1
+                    elif isinstance(event, Finished):
+                        finished = event
+            final, result = expect_result(finished, GeneratedImage)
+            encoded_image = await encode_output(result.png, body)
+            yield encode_image_event(
+                "completed", encoded_image, result, body, usage=ZERO_USAGE, senses=senses_fields(final)
+            )
+        yield DONE_EVENT
 
-    def _run(self, request: Request, body: ImagesBody, drawing: GenerateImage) -> AsyncGenerator[Event]:
+    def _run(self, request: Request, body: ImagesBody, image_request: GenerateImage) -> AsyncGenerator[Event]:
         client = client_name(request.headers)
-        return self.service.run(drawing, client=client, keep_alive_seconds=body.keep_alive)
+        return self.service.run(image_request, client=client, keep_alive_seconds=body.keep_alive)
 
 
-def preview_every(steps: int, previews: int) -> int:
+def preview_interval(steps: int, preview_count: int) -> int:
     """How often to ask for a preview: every step where the model chooses the number of steps; `is_due` thins them."""
-    if not previews:
+    if not preview_count:
         return 0
-    return max(steps // (previews + 1), 1)
+    return max(steps // (preview_count + 1), 1)
 
 
-def is_due(preview: Preview, wanted: int, sent: int) -> bool:
+def is_preview_due(preview: Preview, preview_count: int, sent_previews: int) -> bool:
     """Whether this preview is the next of `wanted`, spread evenly over the steps before the last."""
-    return sent < wanted and preview.step < preview.steps and preview.step * (wanted + 1) >= (sent + 1) * preview.steps
+    return (
+        sent_previews < preview_count
+        and preview.step < preview.steps
+        and preview.step * (preview_count + 1) >= (sent_previews + 1) * preview.steps
+    )
 
 
-def image_event(kind: str, data: bytes, size: Picture | Drawing, body: ImagesBody, **more: Any) -> bytes:
+def encode_image_event(
+    event_suffix: str, data: bytes, size: ImageData | GeneratedImage, body: ImagesBody, **extra: Any
+) -> bytes:
     """Write one event of the stream."""
-    name = f"image_generation.{kind}"
+    name = f"image_generation.{event_suffix}"
     payload = {
         "type": name,
         "b64_json": base64.b64encode(data).decode(),
@@ -142,15 +161,15 @@ def image_event(kind: str, data: bytes, size: Picture | Drawing, body: ImagesBod
         "quality": "auto",
         "size": f"{size.width}x{size.height}",
     }
-    return event(payload | more, name)
+    return encode_event(payload | extra, name)
 
 
-async def encoded(picture: bytes | Picture, body: ImagesBody) -> bytes:
+async def encode_output(image: bytes | ImageData, body: ImagesBody) -> bytes:
     """Encode as the client wants it, off the event loop; a finished PNG stays as it is, with what it says of itself."""
-    if isinstance(picture, bytes) and body.output_format == "png":
-        return picture
-    from model_runtime.media.pictures import encode_picture
+    if isinstance(image, bytes) and body.output_format == "png":
+        return image
+    from model_runtime.media.pictures import encode_image
 
     return await to_thread.run_sync(
-        lambda: encode_picture(picture, body.output_format, quality=max(body.output_compression, 1))
+        lambda: encode_image(image, body.output_format, quality=max(body.output_compression, 1))
     )

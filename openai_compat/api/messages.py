@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 from model_runtime.errors import InvalidInput
-from model_runtime.media.types import Picture
+from model_runtime.media.types import ImageData
 from model_runtime.requests import Message, Task
-from openai_compat.api.image_inputs import Attachments
-from openai_compat.api.schemas import MessageBody, Part
+from openai_compat.api.image_inputs import ImageInputs
+from openai_compat.api.schemas import ContentPart, MessageBody
 
 Role = Literal["system", "user", "assistant", "tool"]
 ROLES: dict[str, Role] = {
@@ -21,7 +21,7 @@ ROLES: dict[str, Role] = {
 }
 
 
-MOST_PICTURES = 16
+MAX_IMAGES = 16
 """A decoded picture takes many times the room of its file."""
 
 
@@ -33,27 +33,29 @@ class Conversation:
     task: Task
 
 
-async def read_conversation(bodies: Sequence[MessageBody], attachments: Attachments, *, param: str) -> Conversation:
+async def read_conversation(
+    message_bodies: Sequence[MessageBody], image_inputs: ImageInputs, *, param: str
+) -> Conversation:
     """Decode the messages of a request. Raises `InvalidInput`, naming the part at fault."""
-    pictures = sum(part.type == "image_url" for body in bodies for part in body.content)
-    if pictures > MOST_PICTURES:
+    image_count = sum(part.type == "image_url" for body in message_bodies for part in body.content)
+    if image_count > MAX_IMAGES:
         raise InvalidInput(
-            f"{param} hold {pictures} pictures; at most {MOST_PICTURES} can be sent at once.", param=param
+            f"{param} hold {image_count} pictures; at most {MAX_IMAGES} can be sent at once.", param=param
         )
-    messages = [await _message(body, attachments, f"{param}[{index}]") for index, body in enumerate(bodies)]
-    sees = any(isinstance(piece, Picture) for message in messages for piece in message.content)
-    return Conversation(tuple(messages), Task.VISION if sees else Task.TEXT)
+    messages = [await _to_message(body, image_inputs, f"{param}[{index}]") for index, body in enumerate(message_bodies)]
+    has_images = any(isinstance(content, ImageData) for message in messages for content in message.content)
+    return Conversation(tuple(messages), Task.VISION if has_images else Task.TEXT)
 
 
-async def _message(body: MessageBody, attachments: Attachments, param: str) -> Message:
-    pieces = [
-        await _piece(part, attachments, f"{param}.content[{index}].image_url")
+async def _to_message(body: MessageBody, image_inputs: ImageInputs, param: str) -> Message:
+    parts = [
+        await _to_content(part, image_inputs, f"{param}.content[{index}].image_url")
         for index, part in enumerate(body.content)
     ]
-    return Message(ROLES[body.role], tuple(piece for piece in pieces if piece != ""))
+    return Message(ROLES[body.role], tuple(piece for piece in parts if piece != ""))
 
 
-async def _piece(part: Part, attachments: Attachments, param: str) -> str | Picture:
+async def _to_content(part: ContentPart, image_inputs: ImageInputs, param: str) -> str | ImageData:
     if part.type == "image_url":
-        return await attachments.picture(part.image_url.url, param=param)
+        return await image_inputs.load(part.image_url.url, param=param)
     return part.text or part.refusal

@@ -8,11 +8,11 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from model_runtime.requests import Task
-from model_runtime.service import Service, resolve_any
+from model_runtime.service import Service, resolve_any_task
 from model_runtime.status import ModelStatus
 from openai_compat.api.speech import OPENAI_VOICES, voices_of
 
-CREATED = 1_735_689_600
+CREATED_AT = 1_735_689_600
 """2025-01-01: a constant, because clients compare lists to see whether something changed."""
 ENDPOINTS = {
     Task.VISION: ("/v1/chat/completions", "/v1/responses"),
@@ -34,7 +34,7 @@ class ModelsEndpoint:
         return [
             Route("/v1/models", self.list_models, methods=["GET"]),
             Route("/v1/models/{name:path}", self.retrieve, methods=["GET"]),
-            Route("/v1/audio/models", self.list_audio, methods=["GET"]),
+            Route("/v1/audio/models", self.list_speech_models, methods=["GET"]),
             Route("/v1/audio/voices", self.list_voices, methods=["GET"]),
         ]
 
@@ -46,15 +46,15 @@ class ModelsEndpoint:
 
     async def retrieve(self, request: Request) -> Response:
         """Describe one model."""
-        wanted = request.path_params["name"]
-        name = resolve_any(self.service, wanted)
-        found = next((model for model in self.service.status().models if model.name == name), None)
-        return JSONResponse((model_json(found) if found else plain_json(name)) | {"id": wanted})
+        requested_name = request.path_params["name"]
+        name = resolve_any_task(self.service, requested_name)
+        status = next((model for model in self.service.status().models if model.name == name), None)
+        return JSONResponse((model_json(status) if status else minimal_model_json(name)) | {"id": requested_name})
 
-    async def list_audio(self, request: Request) -> Response:
+    async def list_speech_models(self, request: Request) -> Response:
         """List the models that speak, as Open WebUI reads them."""
-        speakers = [model for model in self.service.status().models if model.present and model.task is Task.SPEECH]
-        return JSONResponse({"models": [{"id": model.name, "name": model.description} for model in speakers]})
+        speech_models = [model for model in self.service.status().models if model.present and model.task is Task.SPEECH]
+        return JSONResponse({"models": [{"id": model.name, "name": model.description} for model in speech_models]})
 
     async def list_voices(self, request: Request) -> Response:
         """List the voices of one model, the default one unless `?model=` names another."""
@@ -66,7 +66,7 @@ class ModelsEndpoint:
 
 def model_json(model: ModelStatus) -> dict[str, Any]:
     """Describe a model: OpenAI's four keys and what we know beyond them."""
-    return plain_json(model.name) | {
+    return minimal_model_json(model.name) | {
         "type": model.task,
         "description": model.description,
         "endpoints": ENDPOINTS[model.task],
@@ -81,6 +81,6 @@ def model_json(model: ModelStatus) -> dict[str, Any]:
     }
 
 
-def plain_json(name: str) -> dict[str, Any]:
+def minimal_model_json(name: str) -> dict[str, Any]:
     """Write OpenAI's four keys."""
-    return {"id": name, "object": "model", "created": CREATED, "owned_by": "senses"}
+    return {"id": name, "object": "model", "created": CREATED_AT, "owned_by": "senses"}

@@ -5,32 +5,39 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
-from openai_compat.api.schemas import Body, JsonSchema, MessageBody, Wire, refuse_forced_tools, unsupported
+from openai_compat.api.schemas import (
+    JsonSchema,
+    MessageBody,
+    RequestBody,
+    WireModel,
+    reject_forced_tools,
+    unsupported_error,
+)
 
-STATEFUL = ("previous_response_id", "conversation", "prompt")
+STATEFUL_FIELDS = ("previous_response_id", "conversation", "prompt")
 PART_TYPES = {"input_text": "text", "output_text": "text", "input_image": "image_url"}
 
 
-class TextFormat(JsonSchema):
+class ResponseTextFormat(JsonSchema):
     """The shape of the answer; here the schema stands beside the type, not under a name of its own."""
 
     type: Literal["text", "json_object", "json_schema"] = "text"
     name: str = "answer"
 
-    def told(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, Any]:
         """Repeat it in the answer."""
         if self.type != "json_schema":
             return {"type": self.type}
         return {"type": self.type, "name": self.name, "schema": self.schema_}
 
 
-class TextOptions(Wire):
+class ResponseTextOptions(WireModel):
     """How the text should look."""
 
-    format: TextFormat = TextFormat()
+    format: ResponseTextFormat = ResponseTextFormat()
 
 
-class ResponsesBody(Body):
+class ResponsesBody(RequestBody):
     """POST /v1/responses."""
 
     input: list[MessageBody] = Field(min_length=1)
@@ -39,7 +46,7 @@ class ResponsesBody(Body):
     temperature: float = Field(0.0, ge=0, le=2)
     top_p: float = Field(1.0, gt=0, le=1)
     stream: bool = False
-    text: TextOptions = TextOptions()
+    text: ResponseTextOptions = ResponseTextOptions()
 
     @model_validator(mode="before")
     @classmethod
@@ -47,23 +54,23 @@ class ResponsesBody(Body):
         """Refuse what needs a memory between calls, and read the many shapes of `input` as messages."""
         if not isinstance(values, dict):
             return values
-        for name in STATEFUL:
+        for name in STATEFUL_FIELDS:
             if values.get(name):
-                raise unsupported(name, "Nothing is kept between calls; send the whole conversation as `input`.")
+                raise unsupported_error(name, "Nothing is kept between calls; send the whole conversation as `input`.")
         if values.get("background"):
-            raise unsupported("background", "Leave it out, or stream the answer.")
-        refuse_forced_tools(values.get("tool_choice"))
-        return {**values, "input": read_input(values.get("input"))}
+            raise unsupported_error("background", "Leave it out, or stream the answer.")
+        reject_forced_tools(values.get("tool_choice"))
+        return {**values, "input": input_to_messages(values.get("input"))}
 
 
-def read_input(value: Any) -> Any:
+def input_to_messages(value: Any) -> Any:
     """Rewrite `input` as chat messages; what is none of its shapes is left for the schema to refuse."""
     if isinstance(value, str):
         return [{"role": "user", "content": value}]
-    return [_item(item) for item in value] if isinstance(value, list) else value
+    return [_item_to_message(item) for item in value] if isinstance(value, list) else value
 
 
-def _item(item: Any) -> Any:
+def _item_to_message(item: Any) -> Any:
     if not isinstance(item, dict):
         return item
     if item.get("type") == "function_call":
@@ -72,8 +79,8 @@ def _item(item: Any) -> Any:
         output = item.get("output", "")
         return {"role": "tool", "content": output if isinstance(output, str) else json.dumps(output)}
     content = item.get("content")
-    return {**item, "content": [_part(part) for part in content]} if isinstance(content, list) else item
+    return {**item, "content": [_to_chat_part(part) for part in content]} if isinstance(content, list) else item
 
 
-def _part(part: Any) -> Any:
+def _to_chat_part(part: Any) -> Any:
     return {**part, "type": PART_TYPES.get(str(part.get("type")), part.get("type"))} if isinstance(part, dict) else part

@@ -13,7 +13,7 @@ from model_runtime.formats.durations import parse_keep_alive
 from openai_compat.api.fields import parse_granularities, parse_size
 
 
-class Wire(BaseModel):
+class WireModel(BaseModel):
     """A part of a body; null means the default."""
 
     model_config = ConfigDict(extra="ignore", frozen=True)
@@ -27,93 +27,93 @@ class Wire(BaseModel):
         )
 
 
-def unsupported(what: str, advice: str) -> PydanticCustomError:
+def unsupported_error(feature: str, advice: str) -> PydanticCustomError:
     """An error for something we understand and do not do."""
     return PydanticCustomError(
-        "unsupported_value", "{what} is not supported. {advice}", {"what": what, "advice": advice}
+        "unsupported_value", "{what} is not supported. {advice}", {"what": feature, "advice": advice}
     )
 
 
-def as_parts(value: object) -> object:
+def text_to_parts(value: object) -> object:
     """Read a bare text as a message's only part."""
     return [{"type": "text", "text": value}] if isinstance(value, str) else value
 
 
-def as_list(value: object) -> object:
+def text_to_list(value: object) -> object:
     """Read a bare text as a list of one."""
     return [value] if isinstance(value, str) else value
 
 
-def as_object(key: str) -> BeforeValidator:
+def text_to_object(key: str) -> BeforeValidator:
     """Read a bare text as an object with that text under `key`."""
     return BeforeValidator(lambda value: {key: value} if isinstance(value, str) else value)
 
 
-KeepAlive = Annotated[float | None, BeforeValidator(parse_keep_alive)]
-Size = Annotated[tuple[int, int] | None, BeforeValidator(parse_size)]
-Granularities = Annotated[frozenset[str], BeforeValidator(parse_granularities)]
+KeepAliveSeconds = Annotated[float | None, BeforeValidator(parse_keep_alive)]
+OutputSize = Annotated[tuple[int, int] | None, BeforeValidator(parse_size)]
+TimestampGranularities = Annotated[frozenset[str], BeforeValidator(parse_granularities)]
 
 
-class Body(Wire):
+class RequestBody(WireModel):
     """What every endpoint takes. `keep_alive` is ours: for how long the model stays after this request."""
 
     model: str = ""
-    keep_alive: KeepAlive = None
+    keep_alive: KeepAliveSeconds = None
 
 
-class ImageUrl(Wire):
+class ImageUrl(WireModel):
     """A picture, nearly always as a data: URL."""
 
     url: str
 
 
-class Part(Wire):
+class ContentPart(WireModel):
     """One piece of a message; which field counts depends on `type`."""
 
     type: str = "text"
     text: str = ""
     refusal: str = ""
-    image_url: Annotated[ImageUrl, as_object("url")] = ImageUrl(url="")
+    image_url: Annotated[ImageUrl, text_to_object("url")] = ImageUrl(url="")
 
     @model_validator(mode="after")
-    def check(self) -> "Part":
+    def check(self) -> "ContentPart":
         """Refuse what a chat here cannot take in, rather than answer without it."""
         if self.type in ("input_audio", "audio"):
-            raise unsupported("Sound in a chat", "Send it to /v1/audio/transcriptions and pass the text on.")
+            raise unsupported_error("Sound in a chat", "Send it to /v1/audio/transcriptions and pass the text on.")
         if self.type not in ("text", "refusal", "image_url"):
-            raise unsupported(f"A part of type {self.type[:40]!r}", "Parts are text or image_url.")
+            raise unsupported_error(f"A part of type {self.type[:40]!r}", "Parts are text or image_url.")
         if self.type == "image_url" and not self.image_url.url:
             raise ValueError("image_url needs a url")
         return self
 
 
-class MessageBody(Wire):
+class MessageBody(WireModel):
     """One turn; `developer` is the newer name of `system`."""
 
     role: Literal["system", "developer", "user", "assistant", "tool", "function"]
-    content: Annotated[list[Part], BeforeValidator(as_parts)] = Field(default_factory=list)
+    content: Annotated[list[ContentPart], BeforeValidator(text_to_parts)] = Field(default_factory=list)
 
 
-class JsonSchema(Wire):
+class JsonSchema(WireModel):
     """The shape a structured answer must have."""
 
     schema_: dict[str, Any] = Field(default_factory=dict, alias="schema")
 
 
-class ResponseFormat(Wire):
+class ResponseFormat(WireModel):
     """Free text, any JSON object, or a schema."""
 
     type: Literal["text", "json_object", "json_schema"] = "text"
     json_schema: JsonSchema = JsonSchema()
 
 
-class StreamOptions(Wire):
+class StreamOptions(WireModel):
     """What a stream reports besides the answer."""
 
     include_usage: bool = False
 
 
-class ChatBody(Body):
+class ChatBody(RequestBody):
     """POST /v1/chat/completions."""
 
     messages: list[MessageBody] = Field(min_length=1)
@@ -125,7 +125,7 @@ class ChatBody(Body):
     top_p: float = Field(1.0, gt=0, le=1)
     n: int = Field(1, ge=1, le=4)
     seed: int | None = None
-    stop: Annotated[list[str], BeforeValidator(as_list)] = Field(default_factory=list, max_length=4)
+    stop: Annotated[list[str], BeforeValidator(text_to_list)] = Field(default_factory=list, max_length=4)
     response_format: ResponseFormat = ResponseFormat()
 
     @model_validator(mode="before")
@@ -135,30 +135,30 @@ class ChatBody(Body):
         if not isinstance(values, dict):
             return values
         if "input" in values and "messages" not in values:
-            raise unsupported("`input` without `messages`", "This is a body for /v1/responses; send it there.")
+            raise unsupported_error("`input` without `messages`", "This is a body for /v1/responses; send it there.")
         if values.get("logprobs") or values.get("top_logprobs"):
-            raise unsupported("logprobs", "Leave logprobs and top_logprobs out.")
+            raise unsupported_error("logprobs", "Leave logprobs and top_logprobs out.")
         if "audio" in str(values.get("modalities", "")):
-            raise unsupported("An answer as sound", "Send the answer's text to /v1/audio/speech.")
+            raise unsupported_error("An answer as sound", "Send the answer's text to /v1/audio/speech.")
         if values.get("web_search_options") is not None:
-            raise unsupported("web_search_options", "Senses works offline; leave it out.")
-        refuse_forced_tools(values.get("tool_choice", values.get("function_call")))
+            raise unsupported_error("web_search_options", "Senses works offline; leave it out.")
+        reject_forced_tools(values.get("tool_choice", values.get("function_call")))
         return values
 
 
-def refuse_forced_tools(choice: object) -> None:
+def reject_forced_tools(choice: object) -> None:
     """Refuse a tool call that must happen. Offering tools is fine: clients do so always, and no call is an answer."""
     if choice not in (None, "auto", "none"):
         name = repr(choice) if choice in ("required", "any") else "that names a tool"
-        raise unsupported(f"tool_choice {name}", 'The models here call no tools; use "auto" or "none".')
+        raise unsupported_error(f"tool_choice {name}", 'The models here call no tools; use "auto" or "none".')
 
 
-class ImagesBody(Body):
+class ImagesBody(RequestBody):
     """POST /v1/images/generations. `seed` and `steps` are ours."""
 
     prompt: str = Field(min_length=1, max_length=32_000)
     n: int = Field(1, ge=1, le=10)
-    size: Size = None
+    size: OutputSize = None
     response_format: Literal["b64_json", "url"] = "b64_json"
     output_format: Literal["png", "jpeg", "webp"] = "png"
     output_compression: int = Field(90, ge=0, le=100)
@@ -169,28 +169,28 @@ class ImagesBody(Body):
     steps: int = Field(0, ge=0, le=50)
 
 
-class TranscriptionBody(Body):
+class TranscriptionBody(RequestBody):
     """POST /v1/audio/transcriptions and /v1/audio/translations, without the sound itself."""
 
     language: str = ""
     prompt: str = ""
     response_format: Literal["json", "text", "srt", "vtt", "verbose_json"] = "json"
     temperature: float = Field(0.0, ge=0, le=1)
-    timestamp_granularities: Granularities = frozenset()
+    timestamp_granularities: TimestampGranularities = frozenset()
     stream: bool = False
 
 
-class VoiceId(Wire):
+class VoiceId(WireModel):
     """A voice given as an object."""
 
     id: str
 
 
-class SpeechBody(Body):
+class SpeechBody(RequestBody):
     """POST /v1/audio/speech. `language` is ours, for models that speak several."""
 
     input: str = Field(min_length=1)
-    voice: Annotated[VoiceId, as_object("id")] = VoiceId(id="")
+    voice: Annotated[VoiceId, text_to_object("id")] = VoiceId(id="")
     response_format: Literal["mp3", "opus", "aac", "flac", "wav", "pcm"] = "mp3"
     speed: float = Field(1.0, ge=0.25, le=4)
     stream_format: Literal["audio", "sse"] = "audio"

@@ -13,21 +13,21 @@ from starlette.routing import Route
 
 from model_runtime.catalog.languages import language_name
 from model_runtime.errors import InvalidInput
-from model_runtime.events import Event, Finished, Segment, Transcript, Word
+from model_runtime.events import Event, Finished, Segment, TranscriptionResult, Word
 from model_runtime.formats import subtitles
 from model_runtime.formats.data_url import decode_base64
-from model_runtime.media.audio import decode_sound
-from model_runtime.media.types import Sound
+from model_runtime.media.audio import decode_audio
+from model_runtime.media.types import Audio
 from model_runtime.requests import Task, Transcribe
 from model_runtime.service import Service
-from model_runtime.validation.transcription import known_language
-from openai_compat.api.bodies import open_form, parse, read_json
-from openai_compat.api.generation import client_name, extras, finish, model_headers, outcome
+from model_runtime.validation.transcription import parse_language
+from openai_compat.api.bodies import open_form, read_json, validate_fields
+from openai_compat.api.generation import client_name, collect_result, expect_result, model_headers, senses_fields
 from openai_compat.api.schemas import TranscriptionBody
-from openai_compat.http.disconnect import while_connected
-from openai_compat.http.sse import DONE, Piece, PieceResponse, event
+from openai_compat.http.disconnect import cancel_on_disconnect
+from openai_compat.http.sse import DONE_EVENT, Chunk, DeferredStreamingResponse, encode_event
 
-TRANSLATORS = frozenset({"", "auto", "whisper-1"})
+UNSPECIFIC_MODELS = frozenset({"", "auto", "whisper-1"})
 """Names that leave the choice to us; fast models translate badly, so a translation goes to the best."""
 
 
@@ -46,18 +46,18 @@ class TranscriptionEndpoint:
 
     async def transcribe(self, request: Request) -> Response:
         """Write down what is said."""
-        return await self._answer(request, translate=False)
+        return await self._respond(request, translate=False)
 
     async def translate(self, request: Request) -> Response:
         """Write down in English what is said."""
-        return await self._answer(request, translate=True)
+        return await self._respond(request, translate=True)
 
-    async def _answer(self, request: Request, *, translate: bool) -> Response:
-        async with reading(request) as upload:
+    async def _respond(self, request: Request, *, translate: bool) -> Response:
+        async with open_upload(request) as upload:
             body = upload.body
-            model = "best" if translate and body.model.lower() in TRANSLATORS else body.model
-            name, language = self.service.resolve(model, Task.TRANSCRIPTION), known_language(body.language)
-            work = Transcribe(
+            model = "best" if translate and body.model.lower() in UNSPECIFIC_MODELS else body.model
+            name, language = self.service.resolve(model, Task.TRANSCRIPTION), parse_language(body.language)
+            transcribe_request = Transcribe(
                 name,
                 await to_thread.run_sync(upload.decode),
                 language=language,
@@ -65,60 +65,66 @@ class TranscriptionEndpoint:
                 prompt=body.prompt,
                 # OpenAI's 0 is not a temperature but the ladder of retries
                 temperature=body.temperature or None,
-                words="word" in body.timestamp_granularities and body.response_format == "verbose_json",
+                word_timestamps="word" in body.timestamp_granularities and body.response_format == "verbose_json",
             )
-        events = self.service.run(work, client=client_name(request.headers), keep_alive_seconds=body.keep_alive)
+        events = self.service.run(
+            transcribe_request, client=client_name(request.headers), keep_alive_seconds=body.keep_alive
+        )
         if body.stream:
-            return PieceResponse(pieces(events))
-        async with while_connected(request.receive):
-            return render(*await finish(events, Transcript), body, task="translate" if translate else "transcribe")
+            return DeferredStreamingResponse(transcript_events(events))
+        async with cancel_on_disconnect(request.receive):
+            return render_transcript(
+                *await collect_result(events, TranscriptionResult),
+                body,
+                task="translate" if translate else "transcribe",
+            )
 
 
 @dataclass(frozen=True, slots=True)
-class Upload:
+class AudioUpload:
     """The fields of a request and its recording, not yet decoded; `param` is where the recording came from."""
 
     body: TranscriptionBody
     source: bytes | BinaryIO
     param: str
 
-    def decode(self) -> Sound:
+    def decode(self) -> Audio:
         """Decode the recording. Raises `BadMedia`."""
-        return decode_sound(self.source, param=self.param)
+        return decode_audio(self.source, param=self.param)
 
 
 @asynccontextmanager
-async def reading(request: Request) -> AsyncGenerator[Upload]:
+async def open_upload(request: Request) -> AsyncGenerator[AudioUpload]:
     """Read a form with a file, or JSON with base64; the file is gone afterwards. Raises `InvalidInput`."""
     if request.headers.get("content-type", "").startswith("application/json"):
-        values = await read_json(request)
-        body = parse(values, TranscriptionBody)
-        yield Upload(body, await to_thread.run_sync(inline_sound, values), "input_audio")
+        json_fields = await read_json(request)
+        body = validate_fields(json_fields, TranscriptionBody)
+        yield AudioUpload(body, await to_thread.run_sync(inline_audio, json_fields), "input_audio")
         return
     async with open_form(request) as form:
-        upload = form.get("file")
-        if not isinstance(upload, UploadFile):
+        file = form.get("file")
+        if not isinstance(file, UploadFile):
             raise InvalidInput(
                 "The recording is missing. Send it as the form field `file`.",
                 param="file",
                 code="missing_required_parameter",
             )
-        yield Upload(parse(fields(form), TranscriptionBody), upload.file, "file")
+        yield AudioUpload(validate_fields(form_values(form), TranscriptionBody), file.file, "file")
 
 
-def fields(form: FormData) -> dict[str, Any]:
+def form_values(form: FormData) -> dict[str, Any]:
     """Gather a form's texts; a name counts the same with `[]` and without, and granularities may come repeatedly."""
-    values: dict[str, Any] = {}
+    form_fields: dict[str, Any] = {}
     for key, value in form.multi_items():
         name = key.removesuffix("[]")
         if name == "timestamp_granularities":
-            values[name] = [*values.get(name, []), value]
+            form_fields[name] = [*form_fields.get(name, []), value]
         elif isinstance(value, str) and value:
-            values[name] = value
-    return values
+            form_fields[name] = value
+    return form_fields
 
 
-def inline_sound(values: Mapping[str, Any]) -> bytes:
+def inline_audio(values: Mapping[str, Any]) -> bytes:
     """Return the bytes of `input_audio`, OpenAI's `{"data": base64, "format": …}`."""
     audio = values.get("input_audio")
     data = audio.get("data") if isinstance(audio, dict) else None
@@ -131,39 +137,41 @@ def inline_sound(values: Mapping[str, Any]) -> bytes:
     return decode_base64(data.partition("base64,")[2] or data, param="input_audio.data")
 
 
-def render(finished: Finished, transcript: Transcript, body: TranscriptionBody, *, task: str) -> Response:
+def render_transcript(
+    finished: Finished, transcript: TranscriptionResult, body: TranscriptionBody, *, task: str
+) -> Response:
     """Write a transcript in the format that was asked for."""
     headers = model_headers(finished.model, starter=finished.starter, warnings=transcript.warnings)
     match body.response_format:
         case "text":
             return PlainTextResponse(transcript.text.strip() + "\n", headers=headers)
         case "srt":
-            return PlainTextResponse(subtitles.srt(transcript.segments), headers=headers)
+            return PlainTextResponse(subtitles.to_srt(transcript.segments), headers=headers)
         case "vtt":
-            return PlainTextResponse(subtitles.vtt(transcript.segments), headers=headers)
+            return PlainTextResponse(subtitles.to_vtt(transcript.segments), headers=headers)
         case "verbose_json":
-            return JSONResponse(verbose(transcript, body, task=task) | {"senses": extras(finished)})
+            return JSONResponse(verbose_json(transcript, body, task=task) | {"senses": senses_fields(finished)})
         case "json":
             usage = duration_usage(transcript)
-            return JSONResponse({"text": transcript.text.strip(), "usage": usage, "senses": extras(finished)})
+            return JSONResponse({"text": transcript.text.strip(), "usage": usage, "senses": senses_fields(finished)})
 
 
-def verbose(transcript: Transcript, body: TranscriptionBody, *, task: str) -> dict[str, Any]:
+def verbose_json(transcript: TranscriptionResult, body: TranscriptionBody, *, task: str) -> dict[str, Any]:
     """Write verbose_json: segments unless only words were asked for, words only where they were."""
-    wanted = body.timestamp_granularities or {"segment"}
-    written: dict[str, Any] = {
+    granularities = body.timestamp_granularities or {"segment"}
+    payload: dict[str, Any] = {
         "task": task,
         # the name, in lower case: clients look it up in a table
         "language": language_name(transcript.language).lower(),
-        "duration": transcript.duration,
+        "duration": transcript.duration_seconds,
         "text": transcript.text.strip(),
         "usage": duration_usage(transcript),
     }
-    if "segment" in wanted:
-        written["segments"] = [segment_json(segment) for segment in transcript.segments]
-    if "word" in wanted:
-        written["words"] = [word_json(word) for segment in transcript.segments for word in segment.words]
-    return written
+    if "segment" in granularities:
+        payload["segments"] = [segment_json(segment) for segment in transcript.segments]
+    if "word" in granularities:
+        payload["words"] = [word_json(word) for segment in transcript.segments for word in segment.words]
+    return payload
 
 
 def segment_json(segment: Segment) -> dict[str, Any]:
@@ -187,30 +195,30 @@ def word_json(word: Word) -> dict[str, Any]:
     return {"word": word.word.strip(), "start": word.start, "end": word.end}
 
 
-def duration_usage(transcript: Transcript) -> dict[str, Any]:
+def duration_usage(transcript: TranscriptionResult) -> dict[str, Any]:
     """Write how much was heard."""
-    return {"type": "duration", "seconds": transcript.duration}
+    return {"type": "duration", "seconds": transcript.duration_seconds}
 
 
-async def pieces(events: AsyncGenerator[Event]) -> AsyncGenerator[Piece]:
+async def transcript_events(events: AsyncGenerator[Event]) -> AsyncGenerator[Chunk]:
     """Write a transcript as it comes: a delta for every segment, then the whole."""
     finished: Finished | None = None
-    heard = False
+    has_text = False
     async with aclosing(events):
-        async for happened in events:
-            if isinstance(happened, Segment):
-                delta = happened.text if heard else happened.text.lstrip()
-                heard = True
-                yield event({"type": "transcript.text.delta", "delta": delta}, "transcript.text.delta")
-            elif isinstance(happened, Finished):
-                finished = happened
-    end, transcript = outcome(finished, Transcript)
+        async for event in events:
+            if isinstance(event, Segment):
+                delta = event.text if has_text else event.text.lstrip()
+                has_text = True
+                yield encode_event({"type": "transcript.text.delta", "delta": delta}, "transcript.text.delta")
+            elif isinstance(event, Finished):
+                finished = event
+    final, transcript = expect_result(finished, TranscriptionResult)
     tokens = sum(len(segment.tokens) for segment in transcript.segments)
-    done = {
+    done_payload = {
         "type": "transcript.text.done",
         "text": transcript.text.strip(),
         "usage": {"type": "tokens", "input_tokens": 0, "output_tokens": tokens, "total_tokens": tokens},
-        "senses": extras(end),
+        "senses": senses_fields(final),
     }
-    yield event(done, "transcript.text.done")
-    yield DONE
+    yield encode_event(done_payload, "transcript.text.done")
+    yield DONE_EVENT

@@ -16,9 +16,9 @@ from starlette.routing import Route
 
 from model_runtime.service import Service
 from model_runtime.status import Counters, ModelState, ModelStatus, Status
-from openai_compat.dashboard.status_json import LABELS, labels_of
+from openai_compat.dashboard.status_json import COUNTER_LABELS, label_values
 
-COUNTERS: Mapping[str, tuple[str, str]] = {
+COUNTER_METRICS: Mapping[str, tuple[str, str]] = {
     "requests": ("senses_requests", "Requests that ended; code is ok or an error's code."),
     "loads": ("senses_model_loads", "Loads of a model that ended."),
     "unloads": ("senses_model_unloads", "Times a model's process was stopped, by reason."),
@@ -41,17 +41,17 @@ class StatusCollector(Collector):
         """Yield every family."""
         status = self.service.status()
         yield InfoMetricFamily("senses_build", "The version that runs.", {"version": status.version})
-        yield from totals(status)
-        yield from counted(status.counters)
-        yield from by_model(status.models)
+        yield from runtime_metrics(status)
+        yield from counter_metrics(status.counters)
+        yield from model_metrics(status.models)
 
 
-def totals(status: Status) -> Iterator[Metric]:
+def runtime_metrics(status: Status) -> Iterator[Metric]:
     """Yield what concerns the whole runtime."""
     memory = status.memory
     running = sum(job.state == "running" for job in status.jobs)
-    waiting = sum(job.state == "queued" for job in status.jobs)
-    for name, text, value in (
+    queued = sum(job.state == "queued" for job in status.jobs)
+    for name, description, value in (
         ("senses_uptime_seconds", "Time since the start.", status.uptime_seconds),
         ("senses_accepting", "1 while requests are accepted.", float(status.accepting)),
         ("senses_memory_budget_bytes", "Memory that models may take together.", memory.budget_bytes),
@@ -65,24 +65,24 @@ def totals(status: Status) -> Iterator[Metric]:
         ("senses_memory_available_bytes", "Memory the machine could still give.", memory.available_bytes),
         ("senses_daemon_memory_bytes", "Memory of the daemon itself.", memory.daemon_bytes),
         ("senses_jobs_running", "Requests being worked on.", running),
-        ("senses_jobs_waiting", "Requests in the queue.", waiting),
+        ("senses_jobs_waiting", "Requests in the queue.", queued),
     ):
-        yield GaugeMetricFamily(name, text, value)
+        yield GaugeMetricFamily(name, description, value)
 
 
-def counted(counters: Counters) -> Iterator[Metric]:
+def counter_metrics(counters: Counters) -> Iterator[Metric]:
     """Yield the counters of the snapshot as they are."""
-    for field, (name, text) in COUNTERS.items():
-        family = CounterMetricFamily(name, text, labels=LABELS[field])
+    for field, (name, description) in COUNTER_METRICS.items():
+        family = CounterMetricFamily(name, description, labels=COUNTER_LABELS[field])
         for key, value in getattr(counters, field).items():
-            family.add_metric(labels_of(key), value)
+            family.add_metric(label_values(key), value)
         yield family
 
 
-def by_model(models: tuple[ModelStatus, ...]) -> Iterator[Metric]:
+def model_metrics(models: tuple[ModelStatus, ...]) -> Iterator[Metric]:
     """Yield what is known of every model; times are left out where they do not apply."""
-    yield states(models)
-    for name, text, field in (
+    yield model_state_metric(models)
+    for name, description, field in (
         ("senses_model_charged_bytes", "Memory reserved for the model.", "charged_bytes"),
         ("senses_model_footprint_bytes", "Memory of the model's worker as measured.", "footprint_bytes"),
         ("senses_model_active", "Requests the model works on.", "active"),
@@ -91,14 +91,14 @@ def by_model(models: tuple[ModelStatus, ...]) -> Iterator[Metric]:
         ("senses_model_idle_seconds", "Time since the model's last work.", "idle_seconds"),
         ("senses_model_unloads_in_seconds", "Time until the model is offloaded.", "unloads_in_seconds"),
     ):
-        family = GaugeMetricFamily(name, text, labels=("model",))
+        family = GaugeMetricFamily(name, description, labels=("model",))
         for model in models:
             if (value := getattr(model, field)) is not None:
                 family.add_metric((model.name,), float(value))
         yield family
 
 
-def states(models: tuple[ModelStatus, ...]) -> Metric:
+def model_state_metric(models: tuple[ModelStatus, ...]) -> Metric:
     """Yield one sample per model and state, 1 for the state it is in."""
     family = GaugeMetricFamily("senses_model_state", "1 for the state the model is in.", labels=("model", "state"))
     for model in models:

@@ -8,8 +8,8 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
-WEB = Path(__file__).parent.parent / "web"
-HEADERS = {
+WEB_FOLDER = Path(__file__).parent.parent / "web"
+PAGE_HEADERS = {
     "content-security-policy": (
         "default-src 'self'; img-src 'self' data: blob:; media-src 'self' blob:; "
         "object-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -27,13 +27,13 @@ class PageFiles(StaticFiles):
     async def get_response(self, path: str, scope: Scope) -> Response:
         """Serve one file."""
         response = await super().get_response(path, scope)
-        response.headers.update(HEADERS)
+        response.headers.update(PAGE_HEADERS)
         return response
 
 
 def page_routes() -> list[BaseRoute]:
     """The page at /, its files under /web."""
-    files = PageFiles(directory=WEB)
+    files = PageFiles(directory=WEB_FOLDER)
 
     async def index(request: Request) -> Response:
         return await files.get_response("index.html", request.scope)

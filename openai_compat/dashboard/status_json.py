@@ -6,7 +6,7 @@ from typing import Any
 
 from model_runtime.status import Counters, Status
 
-LABELS: Mapping[str, tuple[str, ...]] = {
+COUNTER_LABELS: Mapping[str, tuple[str, ...]] = {
     "requests": ("model", "task", "code"),
     "loads": ("model", "result"),
     "unloads": ("model", "reason"),
@@ -23,18 +23,18 @@ LABELS: Mapping[str, tuple[str, ...]] = {
 def status_json(status: Status) -> dict[str, Any]:
     """Write a snapshot; every counter becomes a list of labelled values."""
     return asdict(status) | {
-        "counters": {field.name: samples(status.counters, field.name) for field in fields(Counters)}
+        "counters": {field.name: counter_json(status.counters, field.name) for field in fields(Counters)}
     }
 
 
-def samples(counters: Counters, name: str) -> list[dict[str, Any]]:
+def counter_json(counters: Counters, name: str) -> list[dict[str, Any]]:
     """Write one counter as a list of its labels and values."""
     return [
-        dict(zip(LABELS[name], labels_of(key), strict=True)) | {"value": value}
+        dict(zip(COUNTER_LABELS[name], label_values(key), strict=True)) | {"value": value}
         for key, value in getattr(counters, name).items()
     ]
 
 
-def labels_of(key: str | tuple[str, ...]) -> tuple[str, ...]:
+def label_values(key: str | tuple[str, ...]) -> tuple[str, ...]:
     """A counter's key as a tuple, also where it is a single label."""
     return (key,) if isinstance(key, str) else key

@@ -10,12 +10,12 @@ from starlette.types import Receive
 from model_runtime.errors import Cancelled
 
 
-class ClientGone(Cancelled):
+class ClientDisconnected(Cancelled):
     """The client closed the connection, or stopped reading."""
 
 
 @asynccontextmanager
-async def while_connected(receive: Receive) -> AsyncGenerator[None]:
+async def cancel_on_disconnect(receive: Receive) -> AsyncGenerator[None]:
     """Cancel the block as soon as the client closes the connection. The request's body must have been read.
 
     Errors of the block pass unchanged.
@@ -23,22 +23,22 @@ async def while_connected(receive: Receive) -> AsyncGenerator[None]:
     Raises:
         ClientGone: the client went away.
     """
-    async with task_group() as tasks:
-        tasks.start_soon(_cancel_on_disconnect, receive, tasks.cancel_scope)
+    async with unwrapped_task_group() as tasks:
+        tasks.start_soon(_wait_for_disconnect, receive, tasks.cancel_scope)
         yield
         tasks.cancel_scope.cancel()
         return
-    raise ClientGone("The client closed the connection.")
+    raise ClientDisconnected("The client closed the connection.")
 
 
-async def _cancel_on_disconnect(receive: Receive, scope: CancelScope) -> None:
+async def _wait_for_disconnect(receive: Receive, scope: CancelScope) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
     scope.cancel()
 
 
 @asynccontextmanager
-async def task_group() -> AsyncGenerator[TaskGroup]:
+async def unwrapped_task_group() -> AsyncGenerator[TaskGroup]:
     """A task group whose only error arrives bare instead of in a group."""
     try:
         async with create_task_group() as tasks:

@@ -16,8 +16,8 @@ from starlette.responses import JSONResponse, Response
 
 from model_runtime import errors
 
-INVALID = "invalid_request_error"
-LONGEST_RETRY_SECONDS = 60
+INVALID_REQUEST = "invalid_request_error"
+MAX_RETRY_AFTER_SECONDS = 60
 
 
 class UnknownUrl(errors.SensesError):
@@ -26,7 +26,7 @@ class UnknownUrl(errors.SensesError):
     code = "unknown_url"
 
 
-class WrongMethod(errors.SensesError):
+class MethodNotAllowed(errors.SensesError):
     """The path is served, but not for this method."""
 
     code = "method_not_allowed"
@@ -38,19 +38,19 @@ class BodyTooLarge(errors.SensesError):
     code = "request_too_large"
 
 
-class NoRoom(errors.SensesError):
+class InsufficientStorage(errors.SensesError):
     """The disk is full, or cannot be written."""
 
     code = "no_room"
 
 
-class NotAllowed(errors.SensesError):
+class OriginNotAllowed(errors.SensesError):
     """The Host or Origin of the request is not one of ours: a foreign web page, or a name that only looks local."""
 
     code = "origin_not_allowed"
 
 
-class MissingKey(errors.SensesError):
+class InvalidApiKey(errors.SensesError):
     """An API key is set and the request does not carry it."""
 
     code = "invalid_api_key"
@@ -63,44 +63,44 @@ class InternalError(errors.SensesError):
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
+class ErrorMapping:
     """How an error class looks on the wire; `retry` False tells clients not to send the same request again."""
 
     status: int
-    type: str = INVALID
+    type: str = INVALID_REQUEST
     retry: bool = True
 
 
-RULES: Mapping[type[errors.SensesError], Rule] = {
-    errors.SensesError: Rule(500, "server_error"),
-    errors.InvalidInput: Rule(400),
-    errors.UnknownModel: Rule(404),
-    errors.ModelTooLarge: Rule(400, retry=False),
+ERROR_MAPPINGS: Mapping[type[errors.SensesError], ErrorMapping] = {
+    errors.SensesError: ErrorMapping(500, "server_error"),
+    errors.InvalidInput: ErrorMapping(400),
+    errors.UnknownModel: ErrorMapping(404),
+    errors.ModelTooLarge: ErrorMapping(400, retry=False),
     # 404 and not 503: only the user can mend it, by running the command in the message, so no client should wait
-    errors.ModelMissing: Rule(404, retry=False),
-    errors.Busy: Rule(503, "server_error"),
-    errors.QueueFull: Rule(429, "rate_limit_error"),
-    errors.QueueTimeout: Rule(503, "server_error"),
+    errors.ModelMissing: ErrorMapping(404, retry=False),
+    errors.Busy: ErrorMapping(503, "server_error"),
+    errors.QueueFull: ErrorMapping(429, "rate_limit_error"),
+    errors.QueueTimeout: ErrorMapping(503, "server_error"),
     # a second try would fail the same way, after the same minutes
-    errors.LoadFailed: Rule(500, "server_error", retry=False),
-    errors.JobFailed: Rule(500, "server_error", retry=False),
-    errors.JobStalled: Rule(504, "server_error", retry=False),
-    errors.WorkerDied: Rule(502, "server_error"),
+    errors.LoadFailed: ErrorMapping(500, "server_error", retry=False),
+    errors.JobFailed: ErrorMapping(500, "server_error", retry=False),
+    errors.JobStalled: ErrorMapping(504, "server_error", retry=False),
+    errors.WorkerDied: ErrorMapping(502, "server_error"),
     # nginx's status for a client that closed the connection; the caller of a job an operator ended gets it, too
-    errors.Cancelled: Rule(499, "cancelled", retry=False),
-    UnknownUrl: Rule(404),
-    WrongMethod: Rule(405),
-    BodyTooLarge: Rule(413),
-    NoRoom: Rule(507, "server_error", retry=False),
-    NotAllowed: Rule(403, "permission_error"),
-    MissingKey: Rule(401, "authentication_error"),
-    InternalError: Rule(500, "server_error", retry=False),
+    errors.Cancelled: ErrorMapping(499, "cancelled", retry=False),
+    UnknownUrl: ErrorMapping(404),
+    MethodNotAllowed: ErrorMapping(405),
+    BodyTooLarge: ErrorMapping(413),
+    InsufficientStorage: ErrorMapping(507, "server_error", retry=False),
+    OriginNotAllowed: ErrorMapping(403, "permission_error"),
+    InvalidApiKey: ErrorMapping(401, "authentication_error"),
+    InternalError: ErrorMapping(500, "server_error", retry=False),
 }
 
 
-def rule_of(error: errors.SensesError) -> Rule:
+def mapping_of(error: errors.SensesError) -> ErrorMapping:
     """Return the rule of the nearest class."""
-    return next(RULES[kind] for kind in type(error).__mro__ if kind in RULES)
+    return next(ERROR_MAPPINGS[error_class] for error_class in type(error).__mro__ if error_class in ERROR_MAPPINGS)
 
 
 def envelope(error: errors.SensesError) -> dict[str, Any]:
@@ -108,7 +108,7 @@ def envelope(error: errors.SensesError) -> dict[str, Any]:
     return {
         "error": {
             "message": error.message,
-            "type": rule_of(error).type,
+            "type": mapping_of(error).type,
             "param": error.param,
             "code": error.code,
         }
@@ -117,18 +117,18 @@ def envelope(error: errors.SensesError) -> dict[str, Any]:
 
 def error_response(error: errors.SensesError) -> Response:
     """Return the answer a client gets for `error`."""
-    rule = rule_of(error)
+    mapping = mapping_of(error)
     headers: dict[str, str] = {}
-    if not rule.retry:
+    if not mapping.retry:
         headers["x-should-retry"] = "false"
     if error.retry_after_seconds is not None:
-        headers["retry-after"] = str(min(max(math.ceil(error.retry_after_seconds), 1), LONGEST_RETRY_SECONDS))
-    if rule.status == 401:
+        headers["retry-after"] = str(min(max(math.ceil(error.retry_after_seconds), 1), MAX_RETRY_AFTER_SECONDS))
+    if mapping.status == 401:
         headers["www-authenticate"] = "Bearer"
-    return JSONResponse(envelope(error), rule.status, headers)
+    return JSONResponse(envelope(error), mapping.status, headers)
 
 
-FIELDS: Mapping[str, Mapping[str, str]] = {
+OPENAI_FIELD_NAMES: Mapping[str, Mapping[str, str]] = {
     "/v1/chat/completions": {"json_schema": "response_format"},
     "/v1/responses": {"messages": "input", "max_tokens": "max_output_tokens", "json_schema": "text"},
     "/v1/images/generations": {"width": "size", "height": "size"},
@@ -139,35 +139,35 @@ FIELDS: Mapping[str, Mapping[str, str]] = {
 """Path → the runtime's name of a value → OpenAI's, where they differ."""
 
 
-async def answer_error(request: Request, error: Exception) -> Response:
+async def answer_senses_error(request: Request, error: Exception) -> Response:
     """Answer a `SensesError` that an endpoint raised; `param` is the field that the client sent."""
     if not isinstance(error, errors.SensesError):
         raise error
-    error.param = FIELDS.get(request.url.path, {}).get(error.param or "", error.param)
+    error.param = OPENAI_FIELD_NAMES.get(request.url.path, {}).get(error.param or "", error.param)
     return error_response(error)
 
 
-async def answer_http_error(request: Request, error: Exception) -> Response:
+async def answer_http_exception(request: Request, error: Exception) -> Response:
     """Answer what the router or the form parser refused."""
     if not isinstance(error, HTTPException):
         raise error
     path = request.url.path
     if error.status_code == 404:
-        return error_response(unknown_url(request.method, path))
+        return error_response(unknown_url_error(request.method, path))
     if error.status_code == 405:
         allowed = (error.headers or {}).get("Allow", "")
-        response = error_response(WrongMethod(f"{path} does not take {request.method}, only {allowed}."))
+        response = error_response(MethodNotAllowed(f"{path} does not take {request.method}, only {allowed}."))
         response.headers["allow"] = allowed
         return response
     return error_response(errors.InvalidInput(f"The request cannot be read: {error.detail}"))
 
 
-async def answer_gone(request: Request, error: Exception) -> Response:
+async def answer_disconnect(request: Request, error: Exception) -> Response:
     """Answer a client that left while it was still sending; nobody reads it, but the log has its status."""
     return error_response(errors.Cancelled("The client closed the connection."))
 
 
-SERVED = (
+SERVED_ROUTES = (
     "GET /v1/models",
     "POST /v1/chat/completions",
     "POST /v1/responses",
@@ -177,7 +177,7 @@ SERVED = (
     "POST /v1/audio/speech",
     "GET /v1/audio/voices",
 )
-INSTEAD: Mapping[str, str] = {
+ALTERNATIVES: Mapping[str, str] = {
     "/v1/completions": "Send the prompt as a message to /v1/chat/completions.",
     "/v1/images/edits": "Pictures are made from text only, with /v1/images/generations.",
     "/v1/images/variations": "Pictures are made from text only, with /v1/images/generations.",
@@ -187,11 +187,11 @@ INSTEAD: Mapping[str, str] = {
 }
 
 
-def unknown_url(method: str, path: str) -> UnknownUrl:
+def unknown_url_error(method: str, path: str) -> UnknownUrl:
     """Say what is served, and what comes nearest to the path that was asked for."""
-    hint = next((text for start, text in INSTEAD.items() if path.startswith(start)), "")
-    if any(path.rstrip("/").endswith(served.split(" /v1")[1]) and not path.startswith("/v1") for served in SERVED):
+    hint = next((alternative for prefix, alternative in ALTERNATIVES.items() if path.startswith(prefix)), "")
+    if any(path.rstrip("/").endswith(route.split(" /v1")[1]) and not path.startswith("/v1") for route in SERVED_ROUTES):
         hint = "The base URL ends in /v1."
     return UnknownUrl(
-        " ".join(filter(None, [f"{method} {path} is not served.", hint, f"Served: {', '.join(SERVED)}."]))
+        " ".join(filter(None, [f"{method} {path} is not served.", hint, f"Served: {', '.join(SERVED_ROUTES)}."]))
     )

@@ -9,15 +9,15 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from openai_compat.http.errors import InternalError, error_response
 
-QUIET_METHODS = ("GET", "HEAD", "OPTIONS")
+SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 """Looking changes nothing, so it is logged only where it fails."""
-GONE = 499
+CLIENT_CLOSED_REQUEST = 499
 """Logged where the client left before it was answered."""
 
 logger = logging.getLogger(__name__)
 
 
-class Tracing:
+class RequestLogMiddleware:
     """ASGI middleware, the outermost of ours: nothing but an envelope leaves, not even after a bug."""
 
     def __init__(self, app: ASGIApp) -> None:
@@ -28,41 +28,49 @@ class Tracing:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        trace = Trace(send)
+        request_log = RequestLog(send)
         try:
-            await self.app(scope, receive, trace.send)
+            await self.app(scope, receive, request_log.send)
         except Exception:
-            logger.exception("%s %s %s broke", trace.id, scope["method"], scope["path"])
-            if trace.status is not None:
+            logger.exception("%s %s %s broke", request_log.request_id, scope["method"], scope["path"])
+            if request_log.status is not None:
                 raise  # the answer has begun: the server must cut the connection
-            bug = InternalError(f"Something went wrong inside Senses; its log has the details under {trace.id}.")
-            await error_response(bug)(scope, receive, trace.send)
+            error = InternalError(
+                f"Something went wrong inside Senses; its log has the details under {request_log.request_id}."
+            )
+            await error_response(error)(scope, receive, request_log.send)
         finally:
-            status = trace.status or GONE
-            level = logging.DEBUG if scope["method"] in QUIET_METHODS and status < 400 else logging.INFO
+            status = request_log.status or CLIENT_CLOSED_REQUEST
+            level = logging.DEBUG if scope["method"] in SAFE_METHODS and status < 400 else logging.INFO
             logger.log(
-                level, "%s %s %s → %d, %.0f ms", trace.id, scope["method"], scope["path"], status, trace.age_ms()
+                level,
+                "%s %s %s → %d, %.0f ms",
+                request_log.request_id,
+                scope["method"],
+                scope["path"],
+                status,
+                request_log.elapsed_ms(),
             )
 
 
-class Trace:
+class RequestLog:
     """One request on its way."""
 
     def __init__(self, send: Send) -> None:
-        self.id = f"req_{secrets.token_hex(12)}"
+        self.request_id = f"req_{secrets.token_hex(12)}"
         self.status: int | None = None
         self._send = send
-        self._began = time.monotonic()
+        self._started_at = time.monotonic()
 
-    def age_ms(self) -> float:
+    def elapsed_ms(self) -> float:
         """How long it has been here."""
-        return (time.monotonic() - self._began) * 1000
+        return (time.monotonic() - self._started_at) * 1000
 
     async def send(self, message: Message) -> None:
         """Pass a message on; the first gets the name of the request and the time it took."""
         if message["type"] == "http.response.start":
             self.status = message["status"]
             headers = MutableHeaders(scope=message)
-            headers["x-request-id"] = self.id
-            headers["openai-processing-ms"] = f"{self.age_ms():.0f}"
+            headers["x-request-id"] = self.request_id
+            headers["openai-processing-ms"] = f"{self.elapsed_ms():.0f}"
         await self._send(message)

@@ -12,7 +12,7 @@ from ipaddress import ip_address
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from openai_compat.http.errors import MissingKey, NotAllowed, error_response
+from openai_compat.http.errors import InvalidApiKey, OriginNotAllowed, error_response
 
 LOCAL_HOSTS = frozenset(
     # the last three are how containers call the machine they run on; .internal belongs to nobody on the internet
@@ -23,13 +23,13 @@ LOCAL_ORIGIN = (
     r"|(app|capacitor|tauri|ionic)://[\w.-]+|vscode-webview://[\w-]+"
 )
 """Pages of this machine and the pages inside desktop apps (Obsidian, Tauri, Capacitor, VS Code)."""
-OPEN_PATHS = frozenset({"/", "/health", "/v1/audio/voices", "/v1/audio/models"})
+PUBLIC_PATHS = frozenset({"/", "/health", "/v1/audio/voices", "/v1/audio/models"})
 """Served without the key: the page (not what it shows), and lists that Open WebUI asks for without its key."""
-OPEN_FOLDERS = ("/web/", "/v1/files/images/", "/artifacts/")
+PUBLIC_PREFIXES = ("/web/", "/v1/files/images/", "/artifacts/")
 """The page's own files, and pictures and results whose names nobody can guess."""
 
 
-class Doorman:
+class HostOriginMiddleware:
     """ASGI middleware that refuses foreign hosts and origins."""
 
     def __init__(self, app: ASGIApp, hosts: Collection[str] = (), origins: Collection[str] = ()) -> None:
@@ -44,35 +44,35 @@ class Doorman:
             return
         headers = Headers(scope=scope)
         host, origin = headers.get("host", ""), headers.get("origin")
-        if not self._is_ours(host):
-            refusal = NotAllowed(
+        if not self._is_allowed_host(host):
+            error = OriginNotAllowed(
                 f"The host {host!r} is not this machine's. Use localhost, or add it to allowed_hosts in config.toml."
             )
-        elif origin is not None and not self._may_call(origin, host):
-            refusal = NotAllowed(
+        elif origin is not None and not self._is_allowed_origin(origin, host):
+            error = OriginNotAllowed(
                 f"Pages from {origin!r} may not call Senses. Add it to allowed_origins in config.toml to allow it."
             )
         else:
             await self.app(scope, receive, send)
             return
-        await error_response(refusal)(scope, receive, send)
+        await error_response(error)(scope, receive, send)
 
-    def _is_ours(self, host: str) -> bool:
-        name = host_name(host)
-        return name in self.hosts or is_address(name)
+    def _is_allowed_host(self, host: str) -> bool:
+        name = host_without_port(host)
+        return name in self.hosts or is_ip_address(name)
 
-    def _may_call(self, origin: str, host: str) -> bool:
-        own = origin in (f"http://{host}", f"https://{host}")
-        return own or origin in self.origins or re.fullmatch(LOCAL_ORIGIN, origin) is not None
+    def _is_allowed_origin(self, origin: str, host: str) -> bool:
+        is_same_origin = origin in (f"http://{host}", f"https://{host}")
+        return is_same_origin or origin in self.origins or re.fullmatch(LOCAL_ORIGIN, origin) is not None
 
 
-def host_name(host: str) -> str:
+def host_without_port(host: str) -> str:
     """Return a Host header without its port and brackets, in lower case."""
     name = host.lower()
     return name[1:].partition("]")[0] if name.startswith("[") else name.partition(":")[0]
 
 
-def is_address(name: str) -> bool:
+def is_ip_address(name: str) -> bool:
     """Whether a host is a number. Rebinding needs a name: a page loaded from a number is from that very machine."""
     try:
         ip_address(name)
@@ -81,25 +81,25 @@ def is_address(name: str) -> bool:
     return True
 
 
-class Key:
+class ApiKeyMiddleware:
     """ASGI middleware that asks for `Authorization: Bearer` where a key is set."""
 
-    def __init__(self, app: ASGIApp, key: str) -> None:
+    def __init__(self, app: ASGIApp, api_key: str) -> None:
         self.app = app
-        self.expected = f"Bearer {key}".encode()
+        self.expected_authorization = f"Bearer {api_key}".encode()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let a request in, or answer 401."""
-        if scope["type"] == "lifespan" or self._is_open(scope) or self._has_key(scope):
+        if scope["type"] == "lifespan" or self._is_public(scope) or self._has_key(scope):
             await self.app(scope, receive, send)
             return
-        refusal = MissingKey("The API key is missing or wrong. Send it as `Authorization: Bearer <key>`.")
-        await error_response(refusal)(scope, receive, send)
+        error = InvalidApiKey("The API key is missing or wrong. Send it as `Authorization: Bearer <key>`.")
+        await error_response(error)(scope, receive, send)
 
-    def _is_open(self, scope: Scope) -> bool:
+    def _is_public(self, scope: Scope) -> bool:
         path = scope["path"]
-        return scope.get("method") == "OPTIONS" or path in OPEN_PATHS or path.startswith(OPEN_FOLDERS)
+        return scope.get("method") == "OPTIONS" or path in PUBLIC_PATHS or path.startswith(PUBLIC_PREFIXES)
 
     def _has_key(self, scope: Scope) -> bool:
-        given = Headers(scope=scope).get("authorization", "").encode("latin-1", "replace")
-        return secrets.compare_digest(given, self.expected)
+        authorization = Headers(scope=scope).get("authorization", "").encode("latin-1", "replace")
+        return secrets.compare_digest(authorization, self.expected_authorization)

@@ -13,17 +13,19 @@ const STATES = {
   draining: "finishing",
   stopping: "leaving",
   backoff: "failed",
+  broken: "broken",
 };
 
 export function Models({ models, colours }) {
   const here = models.filter((model) => model.present);
-  const elsewhere = models.filter((model) => !model.present);
+  const listed = models.filter((model) => model.present || model.error);
+  const elsewhere = models.filter((model) => !listed.includes(model));
   return html`<section class="card" aria-labelledby="models-title">
     <header><h2 id="models-title">Models</h2><p class="quiet">${here.length} on this disk</p></header>
     <table class="models">
       <thead><tr><th scope="col">Model</th><th scope="col">State</th><th scope="col">Memory</th>
         <th scope="col">Requests</th><th scope="col"><span class="hidden">Actions</span></th></tr></thead>
-      <tbody>${here.map((model) => html`<${Row} key=${model.name} model=${model} colour=${colours[model.name]} />`)}</tbody>
+      <tbody>${listed.map((model) => html`<${Row} key=${model.name} model=${model} colour=${colours[model.name]} />`)}</tbody>
     </table>
     ${elsewhere.length > 0 && html`<details><summary>${elsewhere.length} more to download</summary>
       <ul class="downloads">${elsewhere.map((model) => html`<${Download} key=${model.name} model=${model} />`)}</ul></details>`}
@@ -45,7 +47,7 @@ function Row({ model, colour }) {
       <div><span class="name">${model.name}</span>${model.default && html`<span class="tag">default</span>`}
         ${model.starter && html`<span class="tag starter">starter</span>`}
         ${model.pinned && html`<span class="tag pinned">pinned</span>`}
-        <small><b>${verb(model.task)}</b> · ${model.description} · ${size(model.weights_bytes)} on disk</small>
+        <small><b>${verb(model.task)}</b> · ${model.description}${model.present && ` · ${size(model.weights_bytes)} on disk`}</small>
         ${model.voices.length > 0 && html`<${Voices} voices=${model.voices} />`}
         ${trouble && html`<small class="trouble" role="alert">${trouble}</small>`}</div></div></th>
     <td data-label="State"><${State} model=${model} /></td>
@@ -60,7 +62,9 @@ function Row({ model, colour }) {
 
 function State({ model }) {
   const loading = model.state === "starting" && model.load_fraction !== null;
-  return html`<span class="pill" data-state=${model.state}>${STATES[model.state]}${loading && ` ${percent(model.load_fraction)}`}</span>
+  const broken = model.state === "absent" && !model.present;
+  const state = broken ? "broken" : model.state;
+  return html`<span class="pill" data-state=${state}>${STATES[state]}${loading && ` ${percent(model.load_fraction)}`}</span>
     ${loading && html`<div class="progress" role="progressbar" aria-label="Loading ${model.name}" aria-valuemin="0" aria-valuemax="100"
       aria-valuenow=${Math.round(100 * model.load_fraction)}><i style=${{ width: `${100 * model.load_fraction}%` }}></i></div>`}
     <small>${outlook(model)}</small>`;

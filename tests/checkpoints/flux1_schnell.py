@@ -10,7 +10,7 @@ from mflux.models.flux.model.flux_vae.vae import VAE
 from mflux.models.flux.weights.flux_weight_definition import FluxWeightDefinition
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
 
-from tests.checkpoints.narrow import Shape, narrow, narrow_vae, save
+from tests.checkpoints.narrow import Shape, narrow_vae, save_mflux_model, with_narrow_weights
 from tests.checkpoints.words import save_tokenizer, write_json
 
 WIDTH = 64
@@ -24,14 +24,14 @@ def build(folder: Path, *, four_bit: bool = True) -> Path:
     _save_clip_tokenizer(folder / "tokenizer")
     _save_t5_tokenizer(folder / "tokenizer_2")
     transformer = Transformer(ModelConfig.schnell(), num_transformer_blocks=0, num_single_transformer_blocks=0)
-    return save(
+    return save_mflux_model(
         folder,
         FluxWeightDefinition,
         four_bit=four_bit,
-        vae=narrow(VAE(), narrow_vae),
-        transformer=narrow(transformer, _transformer_shape),
-        t5_text_encoder=narrow(T5Encoder(), _t5_shape),
-        clip_text_encoder=narrow(CLIPEncoder(), _clip_shape),
+        vae=with_narrow_weights(VAE(), narrow_vae),
+        transformer=with_narrow_weights(transformer, _transformer_shape),
+        t5_text_encoder=with_narrow_weights(T5Encoder(), _t5_shape),
+        clip_text_encoder=with_narrow_weights(CLIPEncoder(), _clip_shape),
     )
 
 

@@ -11,7 +11,7 @@ from mflux.models.flux2.model.flux2_transformer.transformer import Flux2Transfor
 from mflux.models.flux2.model.flux2_vae.vae import Flux2VAE
 from mflux.models.flux2.weights.flux2_weight_definition import Flux2KleinWeightDefinition
 
-from tests.checkpoints.narrow import narrow, narrow_vae, save
+from tests.checkpoints.narrow import narrow_vae, save_mflux_model, with_narrow_weights
 from tests.checkpoints.weights import load_tensors, randomise, save_tensors
 from tests.checkpoints.words import save_tokenizer, train_tokenizer
 
@@ -21,7 +21,7 @@ TEMPLATE = (
     "{% for message in messages %}<|im_start|>{{ message['role'] }}\n{{ message['content'] }}<|im_end|>\n{% endfor %}"
     "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
 )
-WORDS = 320
+VOCABULARY_SIZE = 320
 HIDDEN, HEAD = 64, 32
 
 
@@ -36,7 +36,7 @@ def build(folder: Path, *, four_bit: bool = False) -> Path:
         axes_dims_rope=(HEAD // 4,) * 4,
     )
     text_encoder = Qwen3TextEncoder(
-        vocab_size=WORDS,
+        vocab_size=VOCABULARY_SIZE,
         hidden_size=HIDDEN,
         num_hidden_layers=27,
         num_attention_heads=HIDDEN // HEAD,
@@ -45,11 +45,11 @@ def build(folder: Path, *, four_bit: bool = False) -> Path:
         head_dim=HEAD,
     )
     save_qwen_tokenizer(folder / "tokenizer")
-    return save(
+    return save_mflux_model(
         folder,
         Flux2KleinWeightDefinition,
         four_bit=four_bit,
-        vae=narrow(Flux2VAE(), narrow_vae),
+        vae=with_narrow_weights(Flux2VAE(), narrow_vae),
         transformer=randomise(transformer),
         text_encoder=randomise(text_encoder),
     )
@@ -82,4 +82,6 @@ def _original(targets: Iterable[Any], name: str, tensor: mx.array) -> tuple[str,
 def save_qwen_tokenizer(folder: Path, prompt_tokens: int = 512) -> None:
     """Write a small tokenizer of Qwen's kind."""
     names = {**NAMES, "model_max_length": prompt_tokens}
-    save_tokenizer(train_tokenizer(WORDS, SPECIAL), folder, "Qwen2TokenizerFast", chat_template=TEMPLATE, **names)
+    save_tokenizer(
+        train_tokenizer(VOCABULARY_SIZE, SPECIAL), folder, "Qwen2TokenizerFast", chat_template=TEMPLATE, **names
+    )

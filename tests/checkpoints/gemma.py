@@ -32,14 +32,14 @@ NAMES4 = {
     "eoa_token": "<audio|>",
     "video_token": "<|video|>",
 }
-WORDS = 600
+VOCABULARY_SIZE = 600
 TEXT = {
     "hidden_size": 64,
     "num_hidden_layers": 6,
     "intermediate_size": 128,
     "num_attention_heads": 4,
     "head_dim": 16,
-    "vocab_size": WORDS,
+    "vocab_size": VOCABULARY_SIZE,
     "sliding_window": 64,
     "rms_norm_eps": 1e-6,
     "max_position_embeddings": 4096,
@@ -49,7 +49,7 @@ VISION = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "n
 
 def build_gemma3(folder: Path) -> Path:
     """Write a tiny random Gemma 3 that sees and return its folder."""
-    ids = _save_words(folder, GEMMA3, {"processor_class": "Gemma3Processor", **NAMES3}, NAMES3, "<start_of_image>")
+    ids = _save_tokenizer(folder, GEMMA3, {"processor_class": "Gemma3Processor", **NAMES3}, NAMES3, "<start_of_image>")
     config = {
         "architectures": ["Gemma3ForConditionalGeneration"],
         "model_type": "gemma3",
@@ -60,7 +60,7 @@ def build_gemma3(folder: Path) -> Path:
         "pad_token_id": 0,
         "mm_tokens_per_image": 16,
         "hidden_size": 64,
-        "vocab_size": WORDS,
+        "vocab_size": VOCABULARY_SIZE,
         "text_config": {**_gemma3_text(), "mm_tokens_per_image": 16},
         "vision_config": {**VISION, "model_type": "siglip_vision_model", "patch_size": 14, "image_size": 56},
     }
@@ -72,7 +72,7 @@ def build_gemma3(folder: Path) -> Path:
 
 def build_gemma3_text(folder: Path) -> Path:
     """Write a tiny random Gemma 3 that reads text only and return its folder."""
-    ids = _save_words(folder, GEMMA3, NAMES3, NAMES3, "<start_of_image>")
+    ids = _save_tokenizer(folder, GEMMA3, NAMES3, NAMES3, "<start_of_image>")
     config = {
         "architectures": ["Gemma3ForCausalLM"],
         **_gemma3_text(),
@@ -90,7 +90,7 @@ def build_gemma3_text(folder: Path) -> Path:
 
 def build_gemma4(folder: Path) -> Path:
     """Write a tiny random Gemma 4 that sees and return its folder."""
-    ids = _save_words(folder, GEMMA4, NAMES4, NAMES4, "<|image|>")
+    ids = _save_tokenizer(folder, GEMMA4, NAMES4, NAMES4, "<|image|>")
     config = {
         "architectures": ["Gemma4ForConditionalGeneration"],
         "model_type": "gemma4",
@@ -105,7 +105,7 @@ def build_gemma4(folder: Path) -> Path:
         "eos_token_id": [ids["<eos>"], ids["<turn|>"]],
         "pad_token_id": 0,
         "hidden_size": 64,
-        "vocab_size": WORDS,
+        "vocab_size": VOCABULARY_SIZE,
         "vision_soft_tokens_per_image": 70,
         "tie_word_embeddings": True,
         "text_config": _gemma4_text(),
@@ -116,11 +116,11 @@ def build_gemma4(folder: Path) -> Path:
     return folder
 
 
-def _save_words(
+def _save_tokenizer(
     folder: Path, special: Sequence[str], extra: Mapping[str, str], named: Mapping[str, str], image: str
 ) -> dict[str, int]:
     tokens = (*COMMON, *special)
-    tokenizer = train_tokenizer(WORDS, tokens)
+    tokenizer = train_tokenizer(VOCABULARY_SIZE, tokens)
     names = {"eos_token": "<eos>", "bos_token": "<bos>", "pad_token": "<pad>", "unk_token": "<unk>"}
     save_tokenizer(tokenizer, folder, **names, **extra, extra_special_tokens=dict(named))
     template = TEMPLATE.replace("START", special[0]).replace("END", special[1]).replace("IMAGE", image)
@@ -165,7 +165,7 @@ def _gemma4_text() -> dict[str, Any]:
         **TEXT,
         "num_key_value_heads": 1,
         "global_head_dim": 32,
-        "vocab_size_per_layer_input": WORDS,
+        "vocab_size_per_layer_input": VOCABULARY_SIZE,
         "hidden_size_per_layer_input": 16,
         "num_kv_shared_layers": 2,
         "sliding_window_pattern": 3,

@@ -7,7 +7,7 @@ import mlx.core as mx
 from mlx.utils import tree_flatten
 from mlx_audio.tts.models.kokoro import Model, ModelConfig
 
-from tests.checkpoints.narrow_speech import narrow_widths
+from tests.checkpoints.narrow_speech import patched_widths
 from tests.checkpoints.words import write_json
 
 ALPHABET = ';:,.!?—…"()“” ʣʥʦʨᵝAIOQSTWYᵊabcdefhijklmnopqrstuvwxyzɑɐɒæβɔɕçɖðʤəɚɛɜɟɡɥɨɪʝɯɰŋɳɲɴøɸθœɹɾɻʁɽʂʃʈʧʊʋʌɣɤχʎʒʔˈˌːʰʲ↓→↗↘ᵻ\u0303'
@@ -44,7 +44,7 @@ CONFIG: dict[str, Any] = {
 def build(folder: Path) -> Path:
     """Write random weights that hum: every phoneme lasts about 75 ms at 180 Hz."""
     mx.random.seed(0)
-    with narrow_widths():
+    with patched_widths():
         model = Model(ModelConfig.from_dict(CONFIG))
     weights = {name: _value(name, value) for name, value in tree_flatten(model.parameters())}
     stored = dict(_as_published(name, value) for name, value in weights.items())

@@ -24,15 +24,15 @@ TEMPLATE = (
     "{{ message['content'] }}<|eot_id|>{% endfor %}"
     "{% if add_generation_prompt %}<|start_header_id|>assistant<|end_header_id|>\n\n{% endif %}"
 )
-WORDS = 600
-SCRIPT = " Describe the picture: how many objects are in one image? A red square on a white background."
+VOCABULARY_SIZE = 600
+SCRIPTED_ANSWER = " Describe the picture: how many objects are in one image? A red square on a white background."
 
 
 def build(folder: Path) -> Path:
     """Write a tiny random 4-bit checkpoint and return its folder."""
-    config = _config(_save_words(folder), hidden=64, rope_scaling=_rope())
+    config = _config(_save_tokenizer(folder), hidden=64, rope_scaling=_rope())
     model = randomise(Model(ModelArgs.from_dict(config)), spread=0.2)
-    _finish(model, folder, {**config, **quantise(model)})
+    _save_checkpoint(model, folder, {**config, **quantise(model)})
     return folder
 
 
@@ -43,24 +43,24 @@ def build_scripted(folder: Path, *, endless: bool = False) -> str:
     feed-forward layers are too weak to disturb it. The answer ends with the end-of-turn token, or starts again where
     it is `endless`. Every token occurs once.
     """
-    tokenizer = _save_words(folder)
+    tokenizer = _save_tokenizer(folder)
     config = _config(tokenizer, hidden=128, tie_word_embeddings=False)
     model = randomise(Model(ModelArgs.from_dict(config)))
     chain = _chain(tokenizer, endless)
     _write_chain(model, chain)
-    _finish(model, folder, config)
+    _save_checkpoint(model, folder, config)
     return str(tokenizer.decode(chain[1:-1]))
 
 
 def build_large(folder: Path) -> Path:
     """Write a random checkpoint of 30 million parameters in full precision, large enough that weights cost time."""
-    config = _config(_save_words(folder), hidden=640, num_hidden_layers=9, head_dim=64, num_attention_heads=10)
-    _finish(randomise(Model(ModelArgs.from_dict(config)), spread=0.02), folder, config)
+    config = _config(_save_tokenizer(folder), hidden=640, num_hidden_layers=9, head_dim=64, num_attention_heads=10)
+    _save_checkpoint(randomise(Model(ModelArgs.from_dict(config)), spread=0.02), folder, config)
     return folder
 
 
-def _save_words(folder: Path) -> Tokenizer:
-    tokenizer = train_tokenizer(WORDS, SPECIAL)
+def _save_tokenizer(folder: Path) -> Tokenizer:
+    tokenizer = train_tokenizer(VOCABULARY_SIZE, SPECIAL)
     names = {"bos_token": SPECIAL[0], "eos_token": "<|eot_id|>", "pad_token": SPECIAL[-1]}
     save_tokenizer(tokenizer, folder, **names, chat_template=TEMPLATE)
     return tokenizer
@@ -77,7 +77,7 @@ def _config(tokenizer: Tokenizer, *, hidden: int, **changes: Any) -> dict[str, A
         "num_key_value_heads": 2,
         "head_dim": hidden // 4,
         "rms_norm_eps": 1e-5,
-        "vocab_size": WORDS,
+        "vocab_size": VOCABULARY_SIZE,
         "max_position_embeddings": 4096,
         "rope_theta": 500000.0,
         "tie_word_embeddings": True,
@@ -96,24 +96,24 @@ def _rope() -> dict[str, Any]:
 
 def _chain(tokenizer: Tokenizer, endless: bool) -> list[int]:
     start = tokenizer.encode("\n\n", add_special_tokens=False).ids[-1]
-    spoken = [token for token in dict.fromkeys(tokenizer.encode(SCRIPT).ids) if token != start]
+    spoken = [token for token in dict.fromkeys(tokenizer.encode(SCRIPTED_ANSWER).ids) if token != start]
     return [start, *spoken, spoken[0] if endless else id_of(tokenizer, "<|eot_id|>")]
 
 
 def _write_chain(model: Model, chain: list[int]) -> None:
     shape = model.model.embed_tokens.weight.shape
-    words = mx.random.normal(shape)
-    words = words / mx.linalg.norm(words, axis=1, keepdims=True) * shape[1] ** 0.5
+    embeddings = mx.random.normal(shape)
+    embeddings = embeddings / mx.linalg.norm(embeddings, axis=1, keepdims=True) * shape[1] ** 0.5
     head = mx.random.normal(shape) * 1e-3
     for current, following in pairwise(chain):
-        head[following] += words[current]
-    model.model.embed_tokens.weight, model.lm_head.weight = words, head
+        head[following] += embeddings[current]
+    model.model.embed_tokens.weight, model.lm_head.weight = embeddings, head
     for layer in model.model.layers:
         layer.self_attn.o_proj.weight *= 0.02
         layer.mlp.down_proj.weight *= 0.02
 
 
-def _finish(model: Model, folder: Path, config: dict[str, Any]) -> None:
+def _save_checkpoint(model: Model, folder: Path, config: dict[str, Any]) -> None:
     write_json(folder / "config.json", config)
     write_json(folder / "generation_config.json", {"eos_token_id": config["eos_token_id"], "do_sample": False})
     save_weights(model, folder)

@@ -21,7 +21,7 @@ RENAMED = {
     "vision.proj_mlp.": "model.vision.proj_mlp.",
     "vision.encoder.": "model.vision.",
 }
-WORDS = 33_000
+VOCABULARY_SIZE = 33_000
 """The prompt templates use fixed ids up to 32708."""
 
 
@@ -33,7 +33,7 @@ def build(folder: Path, *, hidden: int = 64, layers: int = 2) -> Path:
         "hidden_size": hidden,
         "intermediate_size": hidden * 2,
         "num_hidden_layers": layers,
-        "vocab_size": WORDS,
+        "vocab_size": VOCABULARY_SIZE,
         "max_position_embeddings": 2048,
         "num_attention_heads": 4,
         "num_key_value_heads": 4,
@@ -48,7 +48,7 @@ def build(folder: Path, *, hidden: int = 64, layers: int = 2) -> Path:
         "proj_out_dim": hidden,
     }
     sizes = ModelConfig(text_config=TextConfig.from_dict(text), vision_config=VisionConfig.from_dict(vision))
-    save_weights(randomise(Model(sizes), spread=0.15), _made(folder), rename=published_name, index=False)
+    save_weights(randomise(Model(sizes), spread=0.15), _created(folder), rename=published_name, index=False)
     _add_region_head(folder / "model.safetensors")
     write_json(
         folder / "config.json",
@@ -66,7 +66,7 @@ def build(folder: Path, *, hidden: int = 64, layers: int = 2) -> Path:
 def build_tokenizer(folder: Path) -> Path:
     """Write the tokenizer's own repository and return its folder."""
     names = dict.fromkeys(("eos_token", "bos_token"), SPECIAL[0])
-    save_tokenizer(train_tokenizer(WORDS, SPECIAL), folder, **names)
+    save_tokenizer(train_tokenizer(VOCABULARY_SIZE, SPECIAL), folder, **names)
     return folder
 
 
@@ -82,6 +82,6 @@ def _add_region_head(file: Path) -> None:
     save_tensors(file, load_tensors(file) | {"model.region.coord_decoder.fc1.weight": mx.zeros((8, 8))})
 
 
-def _made(folder: Path) -> Path:
+def _created(folder: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     return folder

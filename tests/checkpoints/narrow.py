@@ -21,7 +21,7 @@ VAE_CHANNELS = {512: 64, 256: 64, 128: 32}
 """GroupNorm has 32 groups; 4-bit attention needs 64 channels."""
 
 
-def narrow(model: nn.Module, shape_of: Callable[[str, Shape], Shape], *, seed: int = 0) -> nn.Module:
+def with_narrow_weights(model: nn.Module, shape_of: Callable[[str, Shape], Shape], *, seed: int = 0) -> nn.Module:
     """Give every weight random values of the shape that `shape_of(name, full shape)` returns."""
     mx.random.seed(seed)
     values = []
@@ -41,7 +41,7 @@ def narrow_vae(name: str, full: Shape) -> Shape:
     return tuple(VAE_CHANNELS.get(side, side) for side in full)
 
 
-def save(folder: Path, definition: Any, *, four_bit: bool = False, **parts: nn.Module) -> Path:
+def save_mflux_model(folder: Path, definition: Any, *, four_bit: bool = False, **parts: nn.Module) -> Path:
     """Write the parts as `mflux-save` does, in float32 or quantised to 4 bits; tokenizers are not among them."""
     if four_bit:
         for part in parts.values():

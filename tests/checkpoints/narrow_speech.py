@@ -54,7 +54,7 @@ def narrow_codec(codebooks: int) -> Any:
 
 
 @contextmanager
-def narrow_widths() -> Iterator[None]:
+def patched_widths() -> Iterator[None]:
     """Make all narrow, for as long as the context lasts."""
     decoder, is_ours = kokoro.Decoder, qwen3_tts.check_array_shape_qwen3
     kokoro.Decoder, mimi.mimi_202407 = NarrowDecoder, narrow_codec

@@ -13,7 +13,7 @@ from mlx_audio.tts.models.qwen3_tts import Model, ModelConfig
 from mlx_audio.tts.models.qwen3_tts.config import Qwen3TTSTokenizerDecoderConfig
 from mlx_audio.tts.models.qwen3_tts.speech_tokenizer import Qwen3TTSSpeechTokenizer, Qwen3TTSSpeechTokenizerDecoder
 
-from tests.checkpoints.narrow_speech import narrow_widths
+from tests.checkpoints.narrow_speech import patched_widths
 from tests.checkpoints.weights import randomise, save_tensors
 from tests.checkpoints.words import id_of, save_tokenizer, train_tokenizer, write_json
 
@@ -79,7 +79,7 @@ def _build_codec(folder: Path) -> None:
     stored: dict[str, mx.array] = {}
     for name, value in weights.items():
         stored |= _as_published(name, value)
-    with narrow_widths():
+    with patched_widths():
         read = Qwen3TTSSpeechTokenizer.sanitize(stored)
     assert {name: value.shape for name, value in read.items()} == {name: value.shape for name, value in weights.items()}
     save_tensors(folder / "model.safetensors", {name: mx.contiguous(value) for name, value in stored.items()})

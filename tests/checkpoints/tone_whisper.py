@@ -22,17 +22,17 @@ import numpy as np
 from mlx import nn
 from mlx.utils import tree_flatten
 
-from model_runtime.engines.transcription.mel import SAMPLE_RATE, SIZE
+from model_runtime.engines.transcription.mel import N_FFT, SAMPLE_RATE
 from model_runtime.engines.transcription.mlx_whisper_patches import tokenizer as tokenizers
 from model_runtime.engines.transcription.mlx_whisper_patches import whisper
 from tests.checkpoints.weights import load_tensors
 from tests.checkpoints.words import write_json
 
 LOW, MIDDLE, HIGH = "low", "middle", "high"
-HERTZ = {LOW: 440.0, MIDDLE: 880.0, HIGH: 1760.0}
+TONE_HERTZ = {LOW: 440.0, MIDDLE: 880.0, HIGH: 1760.0}
 KOREAN, TRANSLATED = "안녕하세요, 오늘 날씨가 좋네요.", "The weather is nice today"
 FIRST, SECOND = "Hello world.", "How are you today?"
-ENDLESS = (" la", " na")
+ENDLESS_WORDS = (" la", " na")
 
 STATE, HEADS = 96, 2
 TOKEN_SPACE = 80
@@ -40,12 +40,12 @@ TOKEN_SPACE = 80
 
 MULTILINGUAL, ENGLISH = 51_866, 51_864
 SILENT, HESITANT = "silent", "hesitant"
-Row = tuple[int, str, int]
+ScriptRow = tuple[int, str, int]
 
 
 def frequency(tone: str, mels: int = 128) -> float:
     """The middle of the mel bin nearest to a tone: play this pitch."""
-    return _bin(tone, mels)[1]
+    return _mel_bin(tone, mels)[1]
 
 
 def sound(tone: str, seconds: float, *, rate: int = SAMPLE_RATE, level: float = 0.3) -> np.ndarray:
@@ -57,22 +57,22 @@ def sound(tone: str, seconds: float, *, rate: int = SAMPLE_RATE, level: float = 
 
 def build(folder: Path) -> Path:
     """Write the layout of large-v3-turbo: weights.safetensors, half precision."""
-    return _write(folder, _dimensions(), _wired(MULTILINGUAL))
+    return _write(folder, _dimensions(), _handmade_weights(MULTILINGUAL))
 
 
-def build_brief(folder: Path) -> Path:
+def build_short_context(folder: Path) -> Path:
     """Write one with a short memory, which says 32 tokens at most: for text without end."""
-    return _write(folder, {**_dimensions(), "n_text_ctx": 64}, _wired(MULTILINGUAL))
+    return _write(folder, {**_dimensions(), "n_text_ctx": 64}, _handmade_weights(MULTILINGUAL))
 
 
 def build_large(folder: Path) -> Path:
     """Write that of large-v3, which has as many decoder as encoder layers; here two of each."""
-    return _write(folder, _dimensions(audio_layers=2, text_layers=2), _wired(MULTILINGUAL))
+    return _write(folder, _dimensions(audio_layers=2, text_layers=2), _handmade_weights(MULTILINGUAL))
 
 
 def build_english(folder: Path) -> Path:
     """Write that of the English-only models: 80 mel bins, another vocabulary, no language and task tokens."""
-    return _write(folder, _dimensions(mels=80, vocabulary=ENGLISH), _wired(ENGLISH, mels=80))
+    return _write(folder, _dimensions(mels=80, vocabulary=ENGLISH), _handmade_weights(ENGLISH, mels=80))
 
 
 def build_npz(folder: Path) -> Path:
@@ -101,12 +101,12 @@ def build_transformers(folder: Path) -> Path:
     build(folder)
     source = load_tensors(folder / "weights.safetensors")
     heads = np.array(source.pop("alignment_heads")).tolist()
-    renamed = {_their_name(name): _their_layout(name, value) for name, value in source.items()}
+    renamed = {_transformers_name(name): _pytorch_layout(name, value) for name, value in source.items()}
     positions = whisper.sinusoids(1500, STATE).astype(mx.float16)
     renamed["model.encoder.embed_positions.weight"] = positions
     mx.save_safetensors(str(folder / "model.safetensors"), renamed, metadata={"format": "pt"})
     (folder / "weights.safetensors").unlink()
-    write_json(folder / "config.json", _their_config())
+    write_json(folder / "config.json", _transformers_config())
     write_json(folder / "generation_config.json", {"alignment_heads": heads})
     return folder
 
@@ -135,31 +135,31 @@ def _write(folder: Path, sizes: Mapping[str, int], wired: Mapping[str, np.ndarra
     return folder
 
 
-def _wired(vocabulary: int, mels: int = 128) -> dict[str, np.ndarray]:
+def _handmade_weights(vocabulary: int, mels: int = 128) -> dict[str, np.ndarray]:
     many = vocabulary == MULTILINGUAL
     words = tokenizers.get_tokenizer(many, num_languages=100 if many else 99, language="en")
-    script = _Script(words)
+    script = _TokenScript(words)
     vectors = _embeddings(vocabulary, script)
     embedding = np.zeros((vocabulary, STATE), np.float32)
     embedding[:, :TOKEN_SPACE] = vectors
     return {
         "decoder.token_embedding.weight": embedding,
         "decoder.ln.weight": np.full(STATE, 6.0, np.float32),
-        **_ears(mels),
+        **_tone_detector(mels),
         **_attention(vectors, script),
-        **_table(vectors, script),
+        **_next_token_layer(vectors, script),
     }
 
 
-class _Script:
+class _TokenScript:
     """What is said after each tone, as rows (token, tone, next token)."""
 
     def __init__(self, words: Any) -> None:
-        self.words = words
+        self.tokenizer = words
         self.korean, self.translated, self.first, self.second = (
             words.encode(" " + text) for text in (KOREAN, TRANSLATED, FIRST, SECOND)
         )
-        la, na = (words.encode(word)[0] for word in ENDLESS)
+        la, na = (words.encode(word)[0] for word in ENDLESS_WORDS)
         self.hesitations = {
             self.time(0): (self.time(0.06), self.time(0.08)),
             words.eot: (words.encode(" um")[0], words.encode(" uh")[0]),
@@ -189,7 +189,7 @@ class _Script:
 
     def time(self, seconds: float) -> int:
         """The token of a time."""
-        return int(self.words.timestamp_begin) + round(seconds / 0.02)
+        return int(self.tokenizer.timestamp_begin) + round(seconds / 0.02)
 
     def tokens(self) -> list[int]:
         """Everything that has a part in the script."""
@@ -197,11 +197,11 @@ class _Script:
         return sorted(said | {token for pair in self.hesitations.values() for token in pair})
 
 
-def _chain(tone: str, tokens: Sequence[int]) -> list[Row]:
+def _chain(tone: str, tokens: Sequence[int]) -> list[ScriptRow]:
     return [(start, tone, end) for start, end in pairwise(tokens)]
 
 
-def _embeddings(vocabulary: int, script: _Script) -> np.ndarray:
+def _embeddings(vocabulary: int, script: _TokenScript) -> np.ndarray:
     """Scripted tokens get orthonormal vectors, all others random ones; each sums to zero, so that norms leave it be."""
     rng = np.random.default_rng(0)
     vectors = rng.standard_normal((vocabulary, TOKEN_SPACE)).astype(np.float32)
@@ -216,32 +216,32 @@ def _embeddings(vocabulary: int, script: _Script) -> np.ndarray:
     return vectors
 
 
-CHANNELS = [STATE // 2 - 1 - number for number in range(len(HERTZ))]
+CHANNELS = [STATE // 2 - 1 - number for number in range(len(TONE_HERTZ))]
 """One a tone, where the encoder's positions are nearly zero."""
 
 
-def _bin(tone: str, mels: int) -> tuple[int, float]:
-    from model_runtime.engines.transcription.mel import _filters
+def _mel_bin(tone: str, mels: int) -> tuple[int, float]:
+    from model_runtime.engines.transcription.mel import _mel_filters
 
-    filters = np.array(_filters(mels))
-    centres = (filters * np.arange(filters.shape[1]) * SAMPLE_RATE / SIZE).sum(1) / filters.sum(1)
-    nearest = int(np.abs(centres - HERTZ[tone]).argmin())
+    filters = np.array(_mel_filters(mels))
+    centres = (filters * np.arange(filters.shape[1]) * SAMPLE_RATE / N_FFT).sum(1) / filters.sum(1)
+    nearest = int(np.abs(centres - TONE_HERTZ[tone]).argmin())
     return nearest, float(centres[nearest])
 
 
-def _ears(mels: int) -> dict[str, np.ndarray]:
+def _tone_detector(mels: int) -> dict[str, np.ndarray]:
     """Convolutions that fire on the bin of a tone while all others are quiet."""
     first, second = np.zeros((STATE, 3, mels), np.float32), np.zeros((STATE, 3, STATE), np.float32)
     bias = np.zeros(STATE, np.float32)
-    for number, tone in enumerate(HERTZ):
+    for number, tone in enumerate(TONE_HERTZ):
         first[number, 1] = -20.0 / (mels - 1)
-        first[number, 1, _bin(tone, mels)[0]] = 40.0
+        first[number, 1, _mel_bin(tone, mels)[0]] = 40.0
         bias[number] = -40.0
         second[CHANNELS[number], 1, number] = 2.0
     return {"encoder.conv1.weight": first, "encoder.conv1.bias": bias, "encoder.conv2.weight": second}
 
 
-def _attention(vectors: np.ndarray, script: _Script) -> dict[str, np.ndarray]:
+def _attention(vectors: np.ndarray, script: _TokenScript) -> dict[str, np.ndarray]:
     """Head 0 pools the tone. Head 1 looks at the moment a word is spoken, for the alignment only: its value is zero."""
     names = ("query.weight", "query.bias", "key.weight", "value.weight", "out.weight")
     query, query_bias, key, value, out = (
@@ -256,26 +256,26 @@ def _attention(vectors: np.ndarray, script: _Script) -> dict[str, np.ndarray]:
     turns = np.exp(-np.log(10_000) / (half - 1) * np.arange(half))
     slow = int(np.abs(turns - 2 * np.pi / 300).argmin())
     key[half, slow] = key[half + 1, half + slow] = 1.0
-    for seconds, token in _moments(script):
+    for seconds, token in _token_times(script):
         query[half, :TOKEN_SPACE] += 30 * np.sin(turns[slow] * seconds / 0.02) * vectors[token]
         query[half + 1, :TOKEN_SPACE] += 30 * np.cos(turns[slow] * seconds / 0.02) * vectors[token]
     place = "decoder.blocks.0.cross_attn."
     return {place + name: part for name, part in zip(names, (query, query_bias, key, value, out), strict=True)}
 
 
-def _moments(script: _Script) -> list[tuple[float, int]]:
+def _token_times(script: _TokenScript) -> list[tuple[float, int]]:
     """When the token after a given one is spoken."""
     found: list[tuple[float, int]] = []
     for said, start, end in ((script.first + script.second, 0.2, 2.4), (script.korean, 0.2, 2.8)):
-        before = [script.words.no_timestamps, *said]
+        before = [script.tokenizer.no_timestamps, *said]
         found += [(start + (end - start) * (n + 0.5) / len(said), before[n]) for n in range(len(said))]
     return found
 
 
-def _table(vectors: np.ndarray, script: _Script) -> dict[str, np.ndarray]:
+def _next_token_layer(vectors: np.ndarray, script: _TokenScript) -> dict[str, np.ndarray]:
     """A hidden unit for every row of the script: it fires where both the token and the tone are there."""
     inner, bias, outer = np.zeros((4 * STATE, STATE)), np.zeros(4 * STATE), np.zeros((STATE, 4 * STATE))
-    tones, match, gain, scale = list(HERTZ), 10.0, 1.5, np.sqrt(STATE)
+    tones, match, gain, scale = list(TONE_HERTZ), 10.0, 1.5, np.sqrt(STATE)
     for number, (token, tone, following) in enumerate(script.rows):
         inner[number, :TOKEN_SPACE] = match * vectors[token]
         if tone in tones:
@@ -292,7 +292,7 @@ def _table(vectors: np.ndarray, script: _Script) -> dict[str, np.ndarray]:
     return {f"{place}1.weight": inner, f"{place}1.bias": bias, f"{place}2.weight": outer}
 
 
-def _their_name(name: str) -> str:
+def _transformers_name(name: str) -> str:
     from model_runtime.engines.transcription.loading import TRANSFORMERS_NAMES
 
     for theirs, ours in reversed(TRANSFORMERS_NAMES):
@@ -300,11 +300,11 @@ def _their_name(name: str) -> str:
     return "model." + name
 
 
-def _their_layout(name: str, value: mx.array) -> mx.array:
+def _pytorch_layout(name: str, value: mx.array) -> mx.array:
     return mx.contiguous(value.swapaxes(1, 2)) if name.endswith(("conv1.weight", "conv2.weight")) else value
 
 
-def _their_config() -> dict[str, Any]:
+def _transformers_config() -> dict[str, Any]:
     return json.loads(
         json.dumps(
             {

@@ -20,13 +20,13 @@ def randomise(model: nn.Module, *, seed: int = 0, spread: float = 0.05, dtype: A
     """Give every matrix and every bias normal random values, the same for a seed; norms stay as they are."""
     mx.random.seed(seed)
 
-    def fresh(name: str, parameter: mx.array) -> mx.array:
+    def random_parameter(name: str, parameter: mx.array) -> mx.array:
         if not mx.issubdtype(parameter.dtype, mx.floating):
             return parameter
-        drawn = parameter.ndim > 1 or name.endswith("bias")
-        return (mx.random.normal(parameter.shape) * spread if drawn else parameter).astype(dtype)
+        is_random = parameter.ndim > 1 or name.endswith("bias")
+        return (mx.random.normal(parameter.shape) * spread if is_random else parameter).astype(dtype)
 
-    model.update(tree_map_with_path(fresh, model.parameters()))
+    model.update(tree_map_with_path(random_parameter, model.parameters()))
     mx.eval(model.parameters())
     return model
 
@@ -34,11 +34,11 @@ def randomise(model: nn.Module, *, seed: int = 0, spread: float = 0.05, dtype: A
 def quantise(model: nn.Module, *, keep: Sequence[str] = ("vision",)) -> dict[str, Any]:
     """Quantise all linear layers and embeddings but those whose path has a word of `keep`; return config entries."""
 
-    def chosen(path: str, module: nn.Module) -> bool:
+    def should_quantise(path: str, module: nn.Module) -> bool:
         able = hasattr(module, "to_quantized") and module.weight.shape[-1] % GROUP_SIZE == 0
         return able and not any(word in path for word in keep)
 
-    nn.quantize(model, group_size=GROUP_SIZE, bits=BITS, class_predicate=chosen)
+    nn.quantize(model, group_size=GROUP_SIZE, bits=BITS, class_predicate=should_quantise)
     entry = {"group_size": GROUP_SIZE, "bits": BITS}
     return {"quantization": entry, "quantization_config": entry}
 
@@ -50,15 +50,17 @@ def save_weights(
     tensors = {rename(name): mx.contiguous(value) for name, value in tree_flatten(model.parameters())}
     names = sorted(tensors)
     size = -(-len(names) // shards)
-    places: dict[str, str] = {}
+    file_of_tensor: dict[str, str] = {}
     for number in range(shards):
         file = "model.safetensors" if shards == 1 else f"model-{number + 1:05d}-of-{shards:05d}.safetensors"
         part = names[number * size : (number + 1) * size]
         save_tensors(folder / file, {name: tensors[name] for name in part})
-        places |= dict.fromkeys(part, file)
+        file_of_tensor |= dict.fromkeys(part, file)
     if index:
         total = sum(tensor.nbytes for tensor in tensors.values())
-        write_json(folder / "model.safetensors.index.json", {"metadata": {"total_size": total}, "weight_map": places})
+        write_json(
+            folder / "model.safetensors.index.json", {"metadata": {"total_size": total}, "weight_map": file_of_tensor}
+        )
 
 
 def copy_with(source: Path, target: Path, *, config: Mapping[str, Any] | None = None, drop: str = "") -> Path:
@@ -73,7 +75,7 @@ def copy_with(source: Path, target: Path, *, config: Mapping[str, Any] | None = 
     return target
 
 
-def halve(folder: Path, dtype: mx.Dtype) -> Path:
+def to_half_precision(folder: Path, dtype: mx.Dtype) -> Path:
     """Store a checkpoint's floats in half precision, as most are published."""
     for file in folder.glob("*.safetensors"):
         stored = load_tensors(file).items()

@@ -28,7 +28,7 @@ def train_tokenizer(size: int, special: Sequence[str]) -> Tokenizer:
         show_progress=False,
     )
     tokenizer.train_from_iterator(SENTENCES * 20, trainer)
-    return _filled(tokenizer, size)
+    return _padded_vocabulary(tokenizer, size)
 
 
 def save_tokenizer(tokenizer: Tokenizer, folder: Path, kind: str = "PreTrainedTokenizerFast", **entries: Any) -> None:
@@ -49,7 +49,7 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
     path.write_text(json.dumps(content, indent=1), encoding="utf-8")
 
 
-def _filled(tokenizer: Tokenizer, size: int) -> Tokenizer:
+def _padded_vocabulary(tokenizer: Tokenizer, size: int) -> Tokenizer:
     """Add words that no text encodes to, so that every id a random model emits has a text."""
     content = json.loads(tokenizer.to_str())
     content["model"]["vocab"] |= {f"w{index}": index for index in range(tokenizer.get_vocab_size(), size)}

@@ -7,8 +7,8 @@ from mflux.models.z_image.model.z_image_transformer.transformer import ZImageTra
 from mflux.models.z_image.model.z_image_vae.vae import VAE
 from mflux.models.z_image.weights.z_image_weight_definition import ZImageWeightDefinition
 
-from tests.checkpoints.flux2_klein import WORDS, save_qwen_tokenizer
-from tests.checkpoints.narrow import Shape, narrow, narrow_vae, save
+from tests.checkpoints.flux2_klein import VOCABULARY_SIZE, save_qwen_tokenizer
+from tests.checkpoints.narrow import Shape, narrow_vae, save_mflux_model, with_narrow_weights
 
 PROMPT_TOKENS = 48
 WIDTH = 16
@@ -18,12 +18,12 @@ WIDTH = 16
 def build(folder: Path) -> Path:
     """Write a tiny random checkpoint and return its folder."""
     save_qwen_tokenizer(folder / "tokenizer", PROMPT_TOKENS)
-    return save(
+    return save_mflux_model(
         folder,
         ZImageWeightDefinition,
-        vae=narrow(VAE(), narrow_vae),
-        transformer=narrow(ZImageTransformer(), _transformer_shape),
-        text_encoder=narrow(TextEncoder(), _text_shape),
+        vae=with_narrow_weights(VAE(), narrow_vae),
+        transformer=with_narrow_weights(ZImageTransformer(), _transformer_shape),
+        text_encoder=with_narrow_weights(TextEncoder(), _text_shape),
     )
 
 
@@ -43,4 +43,4 @@ def _text_shape(name: str, full: Shape) -> Shape:
         return full[0], WIDTH
     if layer == "o_proj":
         return WIDTH, full[1]
-    return tuple({2560: WIDTH, 9728: WIDTH, 151936: WORDS}.get(side, side) for side in full)
+    return tuple({2560: WIDTH, 9728: WIDTH, 151936: VOCABULARY_SIZE}.get(side, side) for side in full)

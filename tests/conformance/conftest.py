@@ -39,7 +39,7 @@ def tools() -> NpmTools:
     node = find_node()
     if node and (MODULES / ".package-lock.json").exists():
         return NpmTools(node)
-    return missing(
+    return skip_or_fail(
         f"The tools of packaging/package.json need npm and node {NODE_MAJOR}: make packaging/node_modules/.package-lock.json"
     )
 
@@ -50,11 +50,11 @@ def claude_code() -> list[str]:
     program = next(CLIENTS.glob("@anthropic-ai/claude-code-*/claude"), None)
     alone = ["unshare", "--net"] if os.geteuid() == 0 else ["unshare", "--net", "--map-root-user"]
     if program is None or shutil.which("unshare") is None or subprocess.run([*alone, "true"], check=False).returncode:
-        missing("Claude Code is tried without a network, on Linux with unshare. Install it: make clients")
+        skip_or_fail("Claude Code is tried without a network, on Linux with unshare. Install it: make clients")
     return [*alone, str(program)]
 
 
-def missing(what: str) -> NoReturn:
+def skip_or_fail(what: str) -> NoReturn:
     """Tell that something is not installed: only continuous integration must have everything."""
     if os.environ.get("CI"):
         pytest.fail(what)

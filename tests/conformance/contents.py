@@ -21,11 +21,11 @@ from mcp_types import (
     TextResourceContents,
 )
 
-from model_runtime.media.pictures import encode_picture
+from model_runtime.media.pictures import encode_image
 from model_runtime.media.speech import encode_speech
-from model_runtime.media.types import Picture
+from model_runtime.media.types import ImageData
 
-PNG = encode_picture(Picture(1, 1, b"\xff\0\0"))
+PNG = encode_image(ImageData(1, 1, b"\xff\0\0"))
 PICTURE = ImageContent(type="image", data=base64.b64encode(PNG).decode(), mime_type="image/png")
 SOUND = AudioContent(
     type="audio", data=base64.b64encode(encode_speech(b"\0\0" * 800, 8_000, "wav")).decode(), mime_type="audio/wav"

@@ -16,36 +16,36 @@ from collections.abc import Iterator, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-Call = tuple[str, dict[str, Any]]
+ScriptedCall = tuple[str, dict[str, Any]]
 SIOCSIFFLAGS, IFF_UP = 0x8914, 0x1
-DONE = ({"type": "text", "text": ""}, {"type": "text_delta", "text": "Done."}, "end_turn")
+FINAL_ANSWER = ({"type": "text", "text": ""}, {"type": "text_delta", "text": "Done."}, "end_turn")
 
 
-class Model(ThreadingHTTPServer):
+class FakeMessagesServer(ThreadingHTTPServer):
     """Asks for one call of the script for each result it is told; `told` is the last conversation with tools."""
 
-    def __init__(self, script: Sequence[Call]) -> None:
-        super().__init__(("127.0.0.1", 0), Handler)
+    def __init__(self, script: Sequence[ScriptedCall]) -> None:
+        super().__init__(("127.0.0.1", 0), MessagesHandler)
         self.script = script
-        self.told: list[dict[str, Any]] = []
+        self.last_conversation: list[dict[str, Any]] = []
 
-    def answer(self, request: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any], str]:
+    def next_block(self, request: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any], str]:
         """Return the next block's start and delta, and why the answer stops."""
         if not request.get("tools"):
-            return DONE
-        self.told = request["messages"]
-        results = sum(block["type"] == "tool_result" for block in blocks(self.told))
+            return FINAL_ANSWER
+        self.last_conversation = request["messages"]
+        results = sum(block["type"] == "tool_result" for block in content_blocks(self.last_conversation))
         if results == len(self.script):
-            return DONE
+            return FINAL_ANSWER
         name, arguments = self.script[results]
         start = {"type": "tool_use", "id": f"toolu_{results}", "name": name, "input": {}}
         return start, {"type": "input_json_delta", "partial_json": json.dumps(arguments)}, "tool_use"
 
 
-class Handler(BaseHTTPRequestHandler):
+class MessagesHandler(BaseHTTPRequestHandler):
     """Streams answers to POST /v1/messages; everything else is an empty object."""
 
-    server: Model
+    server: FakeMessagesServer
     protocol_version = "HTTP/1.1"
 
     def do_GET(self) -> None:
@@ -58,7 +58,7 @@ class Handler(BaseHTTPRequestHandler):
         if self.path.partition("?")[0] != "/v1/messages":
             self._send("application/json", b'{"input_tokens": 1}')
             return
-        events = stream(*self.server.answer(json.loads(body)))
+        events = answer_events(*self.server.next_block(json.loads(body)))
         lines = [f"event: {event['type']}\ndata: {json.dumps(event)}\n\n" for event in events]
         self._send("text/event-stream", "".join(lines).encode())
 
@@ -73,11 +73,14 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
 
-def stream(start: dict[str, Any], delta: dict[str, Any], reason: str) -> Iterator[dict[str, Any]]:
+def answer_events(start: dict[str, Any], delta: dict[str, Any], reason: str) -> Iterator[dict[str, Any]]:
     """The events of an answer with one block."""
-    facts = {"id": "msg_1", "type": "message", "role": "assistant", "model": "stand-in", "content": []}
+    message_fields = {"id": "msg_1", "type": "message", "role": "assistant", "model": "stand-in", "content": []}
     counts = {"input_tokens": 1, "output_tokens": 1}
-    yield {"type": "message_start", "message": facts | {"stop_reason": None, "stop_sequence": None, "usage": counts}}
+    yield {
+        "type": "message_start",
+        "message": message_fields | {"stop_reason": None, "stop_sequence": None, "usage": counts},
+    }
     yield {"type": "content_block_start", "index": 0, "content_block": start}
     yield {"type": "content_block_delta", "index": 0, "delta": delta}
     yield {"type": "content_block_stop", "index": 0}
@@ -85,7 +88,7 @@ def stream(start: dict[str, Any], delta: dict[str, Any], reason: str) -> Iterato
     yield {"type": "message_stop"}
 
 
-def blocks(messages: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+def content_blocks(messages: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """All blocks of a conversation."""
     return [block for message in messages if isinstance(message["content"], list) for block in message["content"]]
 
@@ -99,14 +102,14 @@ def raise_loopback() -> None:
 def main() -> None:
     """Run the client against the stand-in."""
     raise_loopback()
-    with Model(json.loads(sys.argv[1])) as model:
+    with FakeMessagesServer(json.loads(sys.argv[1])) as model:
         threading.Thread(target=model.serve_forever, daemon=True).start()
         address = f"http://127.0.0.1:{model.server_address[1]}"
         environ = os.environ | {"ANTHROPIC_BASE_URL": address, "ANTHROPIC_API_KEY": "none"}
-        ran = subprocess.run(sys.argv[2:], check=False, env=environ, stdin=subprocess.DEVNULL, stdout=sys.stderr)
+        completed = subprocess.run(sys.argv[2:], check=False, env=environ, stdin=subprocess.DEVNULL, stdout=sys.stderr)
         model.shutdown()
-    sys.stdout.write(json.dumps(model.told))
-    sys.exit(ran.returncode)
+    sys.stdout.write(json.dumps(model.last_conversation))
+    sys.exit(completed.returncode)
 
 
 if __name__ == "__main__":

@@ -10,15 +10,17 @@ from tests.mcp_server.launcher.test_shim import Instance
 
 
 @contextmanager
-def daemon(instance: Instance) -> Generator[None]:
+def running_daemon(instance: Instance) -> Generator[None]:
     """A daemon over the fake runtime, ready however slow the machine is, until the end of the block."""
-    reading, writing = os.pipe()
-    command = [sys.executable, "-m", "tests.mcp_server.fake_daemon", "--ready-fd", str(writing)]
-    with subprocess.Popen(command, env=instance.environ, pass_fds=[writing], stderr=subprocess.DEVNULL) as process:
+    ready_read_fd, ready_write_fd = os.pipe()
+    command = [sys.executable, "-m", "tests.mcp_server.fake_daemon", "--ready-fd", str(ready_write_fd)]
+    with subprocess.Popen(
+        command, env=instance.environ, pass_fds=[ready_write_fd], stderr=subprocess.DEVNULL
+    ) as process:
         try:
-            os.close(writing)
-            assert os.read(reading, 1) == b"R"
+            os.close(ready_write_fd)
+            assert os.read(ready_read_fd, 1) == b"R"
             yield
         finally:
             process.kill()
-            os.close(reading)
+            os.close(ready_read_fd)

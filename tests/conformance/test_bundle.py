@@ -11,7 +11,7 @@ from mcp import Client, StdioServerParameters
 from mcp.shared.exceptions import MCPError
 
 from tests.conformance.conftest import MODULES, NpmTools
-from tests.conformance.processes import daemon
+from tests.conformance.processes import running_daemon
 from tests.mcp_server.launcher.test_shim import SHIM, Instance
 
 pytestmark = pytest.mark.timeout(300)
@@ -67,7 +67,7 @@ async def test_the_bundle_is_valid_and_starts_the_installed_senses_with_its_user
     config = configured(tools, bundle, {"program": str(installed), "vision_model": "vlm-best"})
     environ = {**instance.environ, **config["env"], "HOME": str(tmp_path)}
 
-    with daemon(instance):
+    with running_daemon(instance):
         async with Client(StdioServerParameters(command="python3", args=config["args"], env=environ)) as client:
             names = {tool.name for tool in (await client.list_tools()).tools}
 

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from mcp_server.client_setup.config_files import SETUPS, add, entry, remove, shim_command
-from mcp_server.client_setup.snippets import Commands, clients
-from tests.conformance.messages_api import Call, blocks
-from tests.conformance.processes import daemon
+from mcp_server.client_setup.config_files import CLIENT_CONFIGS, plan_add, plan_remove, server_entry, shim_command
+from mcp_server.client_setup.snippets import InstalledCommands, client_snippets
+from tests.conformance.messages_api import ScriptedCall, content_blocks
+from tests.conformance.processes import running_daemon
 from tests.mcp_server.launcher.test_shim import Instance
 
 pytestmark = pytest.mark.timeout(300)
@@ -32,14 +32,14 @@ class ClaudeCode:
         """Call it and return what it prints."""
         return self._call([*self.command, *arguments])
 
-    def work(self, script: Sequence[Call]) -> list[dict[str, Any]]:
+    def work(self, script: Sequence[ScriptedCall]) -> list[dict[str, Any]]:
         """Let a stand-in for its model call tools; return what the model is told of each."""
         *alone, program = self.command
         model = [sys.executable, "-m", "tests.conformance.messages_api", json.dumps(script)]
         prompt = ["--print", "Go.", "--allowedTools", "mcp__senses"]
         return [
             block
-            for block in blocks(json.loads(self._call([*alone, *model, program, *prompt])))
+            for block in content_blocks(json.loads(self._call([*alone, *model, program, *prompt])))
             if block["type"] == "tool_result"
         ]
 
@@ -62,13 +62,15 @@ class ClaudeCode:
 def claude(claude_code: list[str], tmp_path: Path) -> Generator[ClaudeCode]:
     """Claude Code next to a running Senses."""
     made = ClaudeCode(claude_code, tmp_path)
-    with daemon(made.instance):
+    with running_daemon(made.instance):
         yield made
 
 
 @pytest.mark.promise("clients:claude-code")
 def test_claude_code_connects_as_the_shown_command_sets_it_up(claude: ClaudeCode) -> None:
-    shown = dict(clients(Commands("senses", shim_command(), claude.instance.environ["SENSES_HOME"])))["Claude Code"]
+    shown = dict(client_snippets(InstalledCommands("senses", shim_command(), claude.instance.environ["SENSES_HOME"])))[
+        "Claude Code"
+    ]
 
     added = claude.run(*shlex.split(shown)[1:])
     listed = claude.run("mcp", "list")
@@ -81,11 +83,11 @@ def test_claude_code_connects_as_the_shown_command_sets_it_up(claude: ClaudeCode
 
 def test_claude_code_connects_as_the_installer_sets_it_up(claude: ClaudeCode, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SENSES_HOME", claude.instance.environ["SENSES_HOME"])
-    setup = SETUPS["claude-code"]
+    setup = CLIENT_CONFIGS["claude-code"]
 
-    add(setup, claude.home, entry(setup, shim_command(), [], claude.home)).make()
+    plan_add(setup, claude.home, server_entry(setup, shim_command(), [], claude.home)).write()
     listed = claude.run("mcp", "list")
-    remove(setup, claude.home).make()
+    plan_remove(setup, claude.home).write()
     undone = claude.run("mcp", "list")
 
     assert "✔ Connected" in listed

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from tests.conformance.conftest import NpmTools
-from tests.conformance.processes import daemon
+from tests.conformance.processes import running_daemon
 from tests.mcp_server.launcher.test_shim import SHIM, Instance
 
 pytestmark = pytest.mark.timeout(300)
@@ -38,7 +38,7 @@ def inspect(tools: NpmTools, tmp_path_factory: pytest.TempPathFactory) -> Genera
     folder = tmp_path_factory.mktemp("inspector")
     Image.new("RGB", (64, 48), "red").save(folder / "red.png")
     instance = Instance(folder / "home")
-    with daemon(instance):
+    with running_daemon(instance):
         yield lambda era, *arguments: look(tools, instance, folder, era, *arguments)
 
 

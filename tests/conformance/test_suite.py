@@ -13,13 +13,13 @@ import anyio
 import pytest
 
 from mcp_server.daemon import daemon
-from mcp_server.launcher.paths import Places
+from mcp_server.launcher.paths import InstancePaths
 from mcp_server.server import SensesServer, create_server
 from model_runtime.settings import Settings
 from tests.conformance.conftest import MODULES, NpmTools
 from tests.conformance.contents import add_contents
 from tests.conformance.questions import add_questions
-from tests.mcp_server.daemons import running
+from tests.mcp_server.daemons import running_daemon
 
 SUITE_SECONDS = 240
 """Ten where nothing else runs."""
@@ -50,11 +50,11 @@ def what_the_suite_calls(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.promise("mcp:conformance")
 @pytest.mark.parametrize("revision", ["2025-11-25", "2026-07-28"])
 async def test_all_that_a_revision_requires_passes(
-    revision: str, tools: NpmTools, settings: Settings, places: Places, tmp_path: Path
+    revision: str, tools: NpmTools, settings: Settings, places: InstancePaths, tmp_path: Path
 ) -> None:
     command = [*tools.command(SUITE, "conformance"), "server", "--requirements", revision, "-o", str(tmp_path / "out")]
 
-    async with running(settings, places, patience_seconds=SUITE_SECONDS) as facts:
+    async with running_daemon(settings, places, patience_seconds=SUITE_SECONDS) as facts:
         ran = await anyio.run_process([*command, "--url", f"{facts.url}/mcp"], check=False, cwd=tmp_path)
 
     assert ran.returncode == 0, ran.stdout.decode()
@@ -64,11 +64,11 @@ async def test_all_that_a_revision_requires_passes(
 
 
 async def test_the_suites_stable_release_passes(
-    tools: NpmTools, settings: Settings, places: Places, tmp_path: Path
+    tools: NpmTools, settings: Settings, places: InstancePaths, tmp_path: Path
 ) -> None:
     command = [*tools.command(LATEST, "conformance"), "server", "-o", str(tmp_path / "out")]
 
-    async with running(settings, places, patience_seconds=SUITE_SECONDS) as facts:
+    async with running_daemon(settings, places, patience_seconds=SUITE_SECONDS) as facts:
         ran = await anyio.run_process([*command, "--url", f"{facts.url}/mcp"], check=False, cwd=tmp_path)
 
     assert ran.returncode == 0, ran.stdout.decode()

@@ -14,18 +14,18 @@ from pathlib import Path
 import httpx2
 import pytest
 
-BIN = Path(sys.executable).parent
+BIN_FOLDER = Path(sys.executable).parent
 CLIPS = Path(__file__).parent.parent / "clips"
 READY_SECONDS = 90.0
 
 
 @dataclass(frozen=True, slots=True)
-class Served:
+class RunningDaemon:
     """A running instance: its folder, its address, what it printed when it was ready, and its process."""
 
     home: Path
     url: str
-    greeting: Path
+    startup_output: Path
     pid: int
 
     @property
@@ -35,41 +35,41 @@ class Served:
 
 
 @pytest.fixture(scope="session")
-def served() -> Generator[Served]:
+def served() -> Generator[RunningDaemon]:
     """`senses serve` on a free port, in a folder of its own; Ctrl-C ends it and all its processes."""
     with tempfile.TemporaryDirectory(prefix="senses-", dir=tempfile.gettempdir()) as folder:
         home, port = Path(folder), free_port()
         (home / "config.toml").write_text(
             f'[files]\nallowed_folders = ["{tempfile.gettempdir()}", "{CLIPS}"]\n', encoding="utf-8"
         )
-        greeting = home / "printed.txt"
-        with greeting.open("wb") as printed:
+        startup_output = home / "printed.txt"
+        with startup_output.open("wb") as printed:
             process = subprocess.Popen(
-                [BIN / "senses", "serve", "--port", str(port)],
+                [BIN_FOLDER / "senses", "serve", "--port", str(port)],
                 env={**os.environ, "SENSES_HOME": folder, "MLX_DISABLE_COMPILE": "1"},
                 stdout=printed,
                 stderr=subprocess.STDOUT,
             )
         try:
-            wait_until_ready(f"http://127.0.0.1:{port}", process, greeting)
-            yield Served(home, f"http://127.0.0.1:{port}", greeting, process.pid)
+            wait_until_ready(f"http://127.0.0.1:{port}", process, startup_output)
+            yield RunningDaemon(home, f"http://127.0.0.1:{port}", startup_output, process.pid)
         finally:
             process.send_signal(signal.SIGINT)
             process.wait(timeout=20)
 
 
-def wait_until_ready(url: str, process: "subprocess.Popen[bytes]", printed: Path) -> None:
+def wait_until_ready(url: str, process: "subprocess.Popen[bytes]", startup_output: Path) -> None:
     """Wait for the first answer of /health."""
     deadline = time.monotonic() + READY_SECONDS
     while time.monotonic() < deadline:
-        assert process.poll() is None, printed.read_text(encoding="utf-8")
+        assert process.poll() is None, startup_output.read_text(encoding="utf-8")
         try:
             httpx2.get(f"{url}/health", timeout=2)
         except httpx2.HTTPError:
             time.sleep(0.02)
         else:
             return
-    raise TimeoutError(printed.read_text(encoding="utf-8"))
+    raise TimeoutError(startup_output.read_text(encoding="utf-8"))
 
 
 def free_port() -> int:

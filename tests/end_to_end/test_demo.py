@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 from playwright.async_api import Browser
 
-from tests.end_to_end.conftest import BIN, Served
+from tests.end_to_end.conftest import BIN_FOLDER, RunningDaemon
 
 pytestmark = [pytest.mark.engines, pytest.mark.timeout(300)]
 SENTENCE = "a yellow heart on a red background"
@@ -25,11 +25,11 @@ class Shown:
 
 
 @pytest.fixture(scope="module")
-def shown(served: Served) -> Generator[Shown]:
+def shown(served: RunningDaemon) -> Generator[Shown]:
     """`senses demo` against the running daemon."""
     with tempfile.TemporaryDirectory(prefix="senses-demo-") as parent:
         folder = Path(parent) / "demo"
-        command = [str(BIN / "senses"), "demo", "--sentences", "1", "--starters", "--folder", str(folder)]
+        command = [str(BIN_FOLDER / "senses"), "demo", "--sentences", "1", "--starters", "--folder", str(folder)]
         demo = subprocess.run(
             command, env=served.environ, check=False, capture_output=True, encoding="utf-8", timeout=240
         )

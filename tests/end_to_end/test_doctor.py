@@ -4,15 +4,15 @@ import subprocess
 
 import pytest
 
-from tests.end_to_end.conftest import BIN, Served
+from tests.end_to_end.conftest import BIN_FOLDER, RunningDaemon
 
 pytestmark = [pytest.mark.engines, pytest.mark.timeout(240)]
 
 
 @pytest.mark.promise("cli:doctor")
-def test_the_doctor_hears_what_it_says_and_sees_what_it_draws(served: Served) -> None:
+def test_the_doctor_hears_what_it_says_and_sees_what_it_draws(served: RunningDaemon) -> None:
     done = subprocess.run(
-        [BIN / "senses", "doctor"], check=False, env=served.environ, capture_output=True, text=True, timeout=230
+        [BIN_FOLDER / "senses", "doctor"], check=False, env=served.environ, capture_output=True, text=True, timeout=230
     )
 
     assert done.returncode == 0, done.stdout

@@ -20,10 +20,10 @@ from PIL import Image
 
 from model_runtime.engines.blas import load_fast_blas
 from model_runtime.media.speech import wav_header
-from tests.end_to_end.conftest import Served
+from tests.end_to_end.conftest import RunningDaemon
 from tests.end_to_end.test_mcp import connected
 from tests.meaning.recordings import clip
-from tests.meaning.sounds import samples
+from tests.meaning.sounds import decode_samples
 
 pytestmark = [pytest.mark.engines, pytest.mark.timeout(240)]
 WAIT_SECONDS = 60.0
@@ -58,7 +58,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 @pytest.fixture(scope="module")
 def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Twelve minutes of speech."""
-    said = np.tile(samples(clip("two-sentences").file), 150)
+    said = np.tile(decode_samples(clip("two-sentences").file), 150)
     pcm = (said * 32767).astype("<i2").tobytes()
     path = tmp_path_factory.mktemp("said") / "long.wav"
     path.write_bytes(wav_header(RATE, len(pcm)) + pcm)
@@ -101,13 +101,13 @@ def posts(models: dict[str, str], recording: Path, picture: Path, *, stream: boo
     }
 
 
-async def status_of(served: Served) -> dict[str, Any]:
+async def status_of(served: RunningDaemon) -> dict[str, Any]:
     async with httpx2.AsyncClient(timeout=WAIT_SECONDS) as http:
         answer: dict[str, Any] = (await http.get(f"{served.url}/api/status")).json()
     return answer
 
 
-async def until(served: Served, condition: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+async def until(served: RunningDaemon, condition: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
     """Ask for the status until it is as wanted."""
     with anyio.fail_after(WAIT_SECONDS):
         while not condition(status := await status_of(served)):  # noqa: ASYNC110 - it is another process's
@@ -128,12 +128,12 @@ def given_up(status: dict[str, Any]) -> float:
     return sum(float(sample["value"]) for sample in status["counters"]["requests"] if sample["code"] == "cancelled")
 
 
-def used_seconds(served: Served) -> float:
+def used_seconds(served: RunningDaemon) -> float:
     """The processor time of all workers so far."""
     return sum(float(sum(worker.cpu_times()[:2])) for worker in psutil.Process(served.pid).children())
 
 
-async def leave_in_the_middle(served: Served, ask: Callable[[], Coroutine[object, object, object]]) -> None:
+async def leave_in_the_middle(served: RunningDaemon, ask: Callable[[], Coroutine[object, object, object]]) -> None:
     """Ask for something, go away once it is being worked on, and see that this ends it."""
     before = await status_of(served)
     async with anyio.create_task_group() as group:
@@ -153,7 +153,7 @@ async def leave_in_the_middle(served: Served, ask: Callable[[], Coroutine[object
 @pytest.mark.parametrize("stream", [False, True], ids=["plain", "streamed"])
 @pytest.mark.parametrize("engine", ["mlx-vlm", "mlx-lm", "mlx-whisper", "mlx-audio", "mflux"])
 async def test_work_for_a_client_that_closes_its_connection_stops(
-    served: Served, models: dict[str, str], recording: Path, picture: Path, engine: str, stream: bool
+    served: RunningDaemon, models: dict[str, str], recording: Path, picture: Path, engine: str, stream: bool
 ) -> None:
     post = posts(models, recording, picture, stream=stream)[engine]
     heard = io.BytesIO()
@@ -175,7 +175,7 @@ async def test_work_for_a_client_that_closes_its_connection_stops(
 @pytest.mark.parametrize("face", ["stdio", "http"])
 @pytest.mark.parametrize("tool", ["describe_image", "transcribe", "speak", "generate_image"])
 async def test_work_of_a_tool_whose_call_is_cancelled_stops(
-    served: Served, models: dict[str, str], recording: Path, picture: Path, tool: str, face: str
+    served: RunningDaemon, models: dict[str, str], recording: Path, picture: Path, tool: str, face: str
 ) -> None:
     works_on: dict[str, dict[str, object]] = {
         "describe_image": {"image": str(picture), "model": models["sees"], "max_tokens": 3500},

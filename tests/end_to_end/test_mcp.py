@@ -10,9 +10,9 @@ import pytest
 from mcp import Client, StdioServerParameters
 from PIL import Image
 
-from model_runtime.media.audio import decode_sound
-from model_runtime.media.types import Sound
-from tests.end_to_end.conftest import BIN, CLIPS, Served
+from model_runtime.media.audio import decode_audio
+from model_runtime.media.types import Audio
+from tests.end_to_end.conftest import BIN_FOLDER, CLIPS, RunningDaemon
 from tests.end_to_end.pictures import draw_circle, draw_square_right_of_circle
 
 pytestmark = [pytest.mark.engines, pytest.mark.timeout(180)]
@@ -20,9 +20,9 @@ FACES = ["stdio", "http"]
 
 
 @asynccontextmanager
-async def connected(served: Served, face: str) -> AsyncGenerator[Client]:
+async def connected(served: RunningDaemon, face: str) -> AsyncGenerator[Client]:
     """A client over the shim, or over /mcp."""
-    shim = StdioServerParameters(command=str(BIN / "senses-mcp"), env={"SENSES_HOME": str(served.home)})
+    shim = StdioServerParameters(command=str(BIN_FOLDER / "senses-mcp"), env={"SENSES_HOME": str(served.home)})
     async with Client(shim if face == "stdio" else f"{served.url}/mcp") as client:
         yield client
 
@@ -35,15 +35,17 @@ async def call(client: Client, name: str, **arguments: object) -> dict[str, Any]
     return dict(result.structured_content)
 
 
-def heard(path: str) -> Sound:
+def heard(path: str) -> Audio:
     """The recording in a file."""
-    return decode_sound(Path(path).read_bytes())
+    return decode_audio(Path(path).read_bytes())
 
 
 @pytest.mark.promise("mcp:describe")
 @pytest.mark.parametrize("face", FACES)
 @pytest.mark.parametrize("color", ["red", "blue"])
-async def test_a_circle_is_described_with_its_colour(served: Served, tmp_path: Path, face: str, color: str) -> None:
+async def test_a_circle_is_described_with_its_colour(
+    served: RunningDaemon, tmp_path: Path, face: str, color: str
+) -> None:
     picture = draw_circle(tmp_path / "picture.png", color)
 
     async with connected(served, face) as client:
@@ -55,7 +57,7 @@ async def test_a_circle_is_described_with_its_colour(served: Served, tmp_path: P
     assert "starter" in json.dumps(seen["warnings"])
 
 
-async def test_a_question_about_a_picture_is_answered(served: Served, tmp_path: Path) -> None:
+async def test_a_question_about_a_picture_is_answered(served: RunningDaemon, tmp_path: Path) -> None:
     picture = draw_square_right_of_circle(tmp_path / "picture.png", "green", "red")
 
     async with connected(served, "stdio") as client:
@@ -74,7 +76,7 @@ async def test_a_question_about_a_picture_is_answered(served: Served, tmp_path: 
         ("three-one-four.flac", "three one four"),
     ],
 )
-async def test_a_clip_is_written_down_word_for_word(served: Served, face: str, clip: str, words: str) -> None:
+async def test_a_clip_is_written_down_word_for_word(served: RunningDaemon, face: str, clip: str, words: str) -> None:
     async with connected(served, face) as client:
         transcript = await call(client, "transcribe", audio=str(CLIPS / clip))
 
@@ -84,7 +86,7 @@ async def test_a_clip_is_written_down_word_for_word(served: Served, face: str, c
 
 @pytest.mark.promise("mcp:no-words-for-no-speech")
 @pytest.mark.parametrize("clip", ["silence.flac", "noise.flac", "music.flac"])
-async def test_silence_noise_and_music_hold_no_words(served: Served, clip: str) -> None:
+async def test_silence_noise_and_music_hold_no_words(served: RunningDaemon, clip: str) -> None:
     async with connected(served, "stdio") as client:
         transcript = await call(client, "transcribe", audio=str(CLIPS / clip))
 
@@ -93,18 +95,18 @@ async def test_silence_noise_and_music_hold_no_words(served: Served, clip: str) 
 
 @pytest.mark.promise("mcp:speak")
 @pytest.mark.parametrize("face", FACES)
-async def test_a_sentence_is_spoken_into_a_file_that_plays(served: Served, face: str) -> None:
+async def test_a_sentence_is_spoken_into_a_file_that_plays(served: RunningDaemon, face: str) -> None:
     async with connected(served, face) as client:
         spoken = await call(client, "speak", text="A red circle.")
 
     sound = heard(spoken["path"])
-    assert sound.seconds == pytest.approx(spoken["duration"], abs=0.1)
+    assert sound.duration_seconds == pytest.approx(spoken["duration"], abs=0.1)
     assert spoken["model"] == "tts-starter"
 
 
 @pytest.mark.promise("mcp:generate")
 @pytest.mark.parametrize("face", FACES)
-async def test_a_picture_is_drawn_into_a_file_with_its_seed(served: Served, face: str) -> None:
+async def test_a_picture_is_drawn_into_a_file_with_its_seed(served: RunningDaemon, face: str) -> None:
     async with connected(served, face) as client:
         drawn = await call(client, "generate_image", prompt="a red circle", width=256, height=256, seed=7)
 
@@ -132,7 +134,7 @@ async def test_a_picture_is_drawn_into_a_file_with_its_seed(served: Served, face
     ],
 )
 async def test_bad_input_is_refused_in_a_sentence_and_the_next_call_works(
-    served: Served, tmp_path: Path, tool: str, arguments: dict[str, Any], complaint: str
+    served: RunningDaemon, tmp_path: Path, tool: str, arguments: dict[str, Any], complaint: str
 ) -> None:
     (tmp_path / "TEXT.png").write_text("SECRET=hunter2")
     (tmp_path / "EMPTY.wav").write_bytes(b"")

@@ -10,8 +10,8 @@ import pytest
 from openai import BadRequestError, NotFoundError, OpenAI
 from PIL import Image
 
-from model_runtime.media.audio import decode_sound
-from tests.end_to_end.conftest import CLIPS, Served
+from model_runtime.media.audio import decode_audio
+from tests.end_to_end.conftest import CLIPS, RunningDaemon
 from tests.end_to_end.pictures import draw_circle
 
 pytestmark = [pytest.mark.engines, pytest.mark.timeout(180)]
@@ -20,7 +20,7 @@ CLIP = CLIPS / "red-circle-above-blue-square.flac"
 
 
 @pytest.fixture
-def client(served: Served) -> Any:
+def client(served: RunningDaemon) -> Any:
     """The SDK, validating every answer; `Any`, since its overloads want literals where tests have parameters."""
     return OpenAI(base_url=f"{served.url}/v1", api_key="none", max_retries=0, _strict_response_validation=True)
 
@@ -87,7 +87,7 @@ def test_a_sentence_is_spoken_in_every_format_at_once_and_streamed(client: Any, 
         streamed = b"".join(response.iter_bytes())
 
     for data in (whole, streamed):
-        seconds = len(data) / 2 / 24_000 if wanted == "pcm" else decode_sound(data).seconds
+        seconds = len(data) / 2 / 24_000 if wanted == "pcm" else decode_audio(data).duration_seconds
         assert 0.5 < seconds < 6
 
 

@@ -8,14 +8,14 @@ import httpx2
 import pytest
 from playwright.async_api import Browser, Page, expect
 
-from tests.end_to_end.conftest import Served
+from tests.end_to_end.conftest import RunningDaemon
 
 pytestmark = [pytest.mark.engines, pytest.mark.browser, pytest.mark.timeout(180)]
 PATIENCE_MS = 30_000
 
 
 @pytest.fixture
-async def page(browser: Browser, served: Served) -> AsyncGenerator[Page]:
+async def page(browser: Browser, served: RunningDaemon) -> AsyncGenerator[Page]:
     """The page in a fresh window; an error in its console fails the test."""
     context = await browser.new_context(base_url=served.url, viewport={"width": 1280, "height": 900})
     page = await context.new_page()
@@ -27,7 +27,7 @@ async def page(browser: Browser, served: Served) -> AsyncGenerator[Page]:
 
 
 @pytest.mark.promise("page:live")
-async def test_the_page_follows_a_model_from_its_first_call_to_its_leaving(page: Page, served: Served) -> None:
+async def test_the_page_follows_a_model_from_its_first_call_to_its_leaving(page: Page, served: RunningDaemon) -> None:
     def speak() -> httpx2.Response:
         ask = {"model": "tts-1", "voice": "alloy", "input": "A red circle."}
         return httpx2.post(f"{served.url}/v1/audio/speech", json=ask, timeout=120)

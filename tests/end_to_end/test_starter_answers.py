@@ -9,7 +9,7 @@ import httpx2
 import pytest
 from mcp import Client
 
-from tests.end_to_end.conftest import CLIPS, Served
+from tests.end_to_end.conftest import CLIPS, RunningDaemon
 from tests.end_to_end.pictures import draw_circle
 
 pytestmark = [pytest.mark.engines, pytest.mark.timeout(240)]
@@ -42,7 +42,7 @@ WIDE = {"width": 192, "height": 144}
     ],
 )
 async def test_a_tool_tells_that_a_starter_answered_and_what_to_doubt(
-    served: Served, tmp_path: Path, tool: str, arguments: dict[str, Any], model: str, told: list[str]
+    served: RunningDaemon, tmp_path: Path, tool: str, arguments: dict[str, Any], model: str, told: list[str]
 ) -> None:
     files = {
         "PICTURE": str(draw_circle(tmp_path / "a.png", "red")),
@@ -69,7 +69,7 @@ def last_senses(stream: str) -> dict[str, Any]:
 
 @pytest.mark.promise("openai:starter-labelled")
 @pytest.mark.promise("starters:unknown-words-told")
-def test_a_streamed_chat_ends_with_what_to_doubt(served: Served, tmp_path: Path) -> None:
+def test_a_streamed_chat_ends_with_what_to_doubt(served: RunningDaemon, tmp_path: Path) -> None:
     data = base64.b64encode(draw_circle(tmp_path / "a.png", "red").read_bytes()).decode()
     picture = {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{data}"}}
     messages = [{"role": "user", "content": [{"type": "text", "text": QUESTION}, picture]}]
@@ -82,7 +82,7 @@ def test_a_streamed_chat_ends_with_what_to_doubt(served: Served, tmp_path: Path)
 
 
 @pytest.mark.promise("openai:starter-labelled")
-def test_a_picture_tells_that_it_was_enlarged(served: Served) -> None:
+def test_a_picture_tells_that_it_was_enlarged(served: RunningDaemon) -> None:
     ask = {"prompt": "a red circle", "size": "192x144"}
 
     answer = httpx2.post(f"{served.url}/v1/images/generations", json=ask, timeout=240).json()
@@ -93,7 +93,7 @@ def test_a_picture_tells_that_it_was_enlarged(served: Served) -> None:
 
 
 @pytest.mark.promise("openai:starter-labelled")
-def test_sound_tells_in_its_headers_what_was_left_out(served: Served) -> None:
+def test_sound_tells_in_its_headers_what_was_left_out(served: RunningDaemon) -> None:
     answer = httpx2.post(f"{served.url}/v1/audio/speech", json={"input": MIXED}, timeout=120)
 
     assert (answer.headers["x-senses-model"], answer.headers["x-senses-starter"]) == ("tts-starter", "true")

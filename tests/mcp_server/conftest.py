@@ -12,22 +12,22 @@ from mcp_types import Implementation
 from PIL import Image
 
 from mcp_server.files.artifacts import ArtifactStore
-from mcp_server.files.client import Caller
-from mcp_server.launcher.paths import Places, own_folder
+from mcp_server.files.client import ClientConnection
+from mcp_server.launcher.paths import InstancePaths, ensure_private_folder
 from mcp_server.server import SensesServer, create_server
 from model_runtime.media.speech import encode_speech
 from model_runtime.service import Service
 from model_runtime.settings import Settings
 from tests.fakes import FakeService
 
-Era = Literal["auto", "legacy"]
+ProtocolMode = Literal["auto", "legacy"]
 Connect = Callable[..., AbstractAsyncContextManager[Client]]
 
 
 @pytest.fixture(params=["auto", "legacy"])
-def era(request: pytest.FixtureRequest) -> Era:
+def era(request: pytest.FixtureRequest) -> ProtocolMode:
     """Both ways of the protocol: the stateless one of 2026 and the handshake before it."""
-    mode: Era = request.param
+    mode: ProtocolMode = request.param
     return mode
 
 
@@ -48,13 +48,13 @@ def project(tmp_path: Path) -> Path:
 
 
 @asynccontextmanager
-async def serving(
-    service: Service, settings: Settings, caller: Caller, address: str = "", **options: Any
+async def open_server(
+    service: Service, settings: Settings, client: ClientConnection, address: str = "", **options: Any
 ) -> AsyncGenerator[SensesServer]:
     """A server that lives as long as the block."""
     async with anyio.create_task_group() as tasks:
         artifacts = ArtifactStore(settings.folders.artifacts)
-        yield create_server(service, settings, artifacts, tasks, address=address, caller=caller, **options)
+        yield create_server(service, settings, artifacts, tasks, http_origin=address, client=client, **options)
         tasks.cancel_scope.cancel()
 
 
@@ -63,21 +63,21 @@ def connect(service: FakeService, settings: Settings, project: Path) -> Connect:
     """connect(mode="auto", name="test"): a client of that name whose folder is `project`."""
 
     @asynccontextmanager
-    async def connected(mode: Era = "auto", name: str = "test") -> AsyncGenerator[Client]:
+    async def open_client(mode: ProtocolMode = "auto", name: str = "test") -> AsyncGenerator[Client]:
         info = Implementation(name=name, version="1")
         async with (
-            serving(service, settings, Caller(project, (project,))) as server,
+            open_server(service, settings, ClientConnection(project, (project,))) as server,
             Client(server, mode=mode, client_info=info) as client,
         ):
             yield client
 
-    return connected
+    return open_client
 
 
 @pytest.fixture
-def places(settings: Settings) -> Places:
+def places(settings: Settings) -> InstancePaths:
     """The files of the test's instance, with their folders."""
-    places = Places({"SENSES_HOME": str(settings.folders.data)})
-    for folder in (places.run, places.logs, str(Path(places.socket).parent)):
-        own_folder(folder)
+    places = InstancePaths({"SENSES_HOME": str(settings.folders.data)})
+    for folder in (places.run_folder, places.logs_folder, str(Path(places.socket_path).parent)):
+        ensure_private_folder(folder)
     return places

@@ -6,44 +6,44 @@ from typing import Any
 
 import anyio
 
-from mcp_server.daemon.daemon import Daemon, OpenService
-from mcp_server.daemon.lock import Facts
-from mcp_server.launcher.paths import Places
+from mcp_server.daemon.daemon import Daemon, ServiceFactory
+from mcp_server.daemon.lock import DaemonInfo
+from mcp_server.launcher.paths import InstancePaths
 from model_runtime.settings import Settings
-from tests.mcp_server.fake_daemon import ClosableFake
+from tests.mcp_server.fake_daemon import ClosableFakeService
 
 
 @asynccontextmanager
-async def running(
+async def running_daemon(
     settings: Settings,
-    places: Places,
-    service: ClosableFake | None = None,
+    places: InstancePaths,
+    service: ClosableFakeService | None = None,
     *,
-    patience_seconds: float = 30,
+    timeout_seconds: float = 30,
     **options: Any,
-) -> AsyncGenerator[Facts]:
+) -> AsyncGenerator[DaemonInfo]:
     """A daemon that is told to leave at the end of the block, where it has not left by itself."""
-    ready: list[Facts] = []
+    ready: list[DaemonInfo] = []
     started = anyio.Event()
 
-    def on_ready(facts: Facts) -> None:
+    def on_ready(facts: DaemonInfo) -> None:
         ready.append(facts)
         started.set()
 
     daemon = Daemon(settings, places, on_ready=on_ready, **{"auto": True, **options})
-    with anyio.fail_after(patience_seconds):
+    with anyio.fail_after(timeout_seconds):
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(daemon.live, opening(service or ClosableFake()))
+            tasks.start_soon(daemon.serve, service_opener(service or ClosableFakeService()))
             await started.wait()
             try:
                 yield ready[0]
             finally:
-                daemon.leave()
+                daemon.stop()
 
 
-def opening(service: ClosableFake) -> OpenService:
+def service_opener(service: ClosableFakeService) -> ServiceFactory:
     @asynccontextmanager
-    async def open_service(settings: Settings) -> AsyncGenerator[ClosableFake]:
+    async def open_service(settings: Settings) -> AsyncGenerator[ClosableFakeService]:
         yield service
 
     return open_service

@@ -11,30 +11,30 @@ from model_runtime.settings import Settings
 from tests.fakes import FakeService
 
 
-class ClosableFake(FakeService):
+class ClosableFakeService(FakeService):
     """The fake runtime with an end, which may never come."""
 
-    hanging = False
+    hangs_on_close = False
 
     async def close(self, grace_seconds: float) -> None:
         """Nothing is left to end."""
-        if self.hanging:
+        if self.hangs_on_close:
             await anyio.sleep_forever()
 
 
 @asynccontextmanager
-async def open_fake(settings: Settings) -> AsyncGenerator[ClosableService]:
+async def open_fake_service(settings: Settings) -> AsyncGenerator[ClosableService]:
     """The fake runtime. `starts` in the instance's folder gets a line a daemon; the files `broken`, `gated` and
     `hanging` there make it fail to start, hold all work back, and never end."""
-    home = settings.folders.data
-    if (home / "broken").exists():
+    folder = settings.folders.data
+    if (folder / "broken").exists():
         raise RuntimeError("the fake runtime is broken")
-    with (home / "starts").open("a") as starts:
-        starts.write(f"{os.getpid()}\n")
-    service = ClosableFake(gate=anyio.Event() if (home / "gated").exists() else None)
-    service.hanging = (home / "hanging").exists()
+    with (folder / "starts").open("a") as start_log:
+        start_log.write(f"{os.getpid()}\n")
+    service = ClosableFakeService(gate=anyio.Event() if (folder / "gated").exists() else None)
+    service.hangs_on_close = (folder / "hanging").exists()
     yield service
 
 
 if __name__ == "__main__":
-    main(open_fake)
+    main(open_fake_service)

@@ -9,17 +9,17 @@ from contextlib import asynccontextmanager
 from mcp_server.daemon.daemon import ClosableService, main
 from model_runtime.runtime import Runtime
 from model_runtime.settings import Settings
-from tests.model_runtime.library import ScriptedLibrary, accept_everything, scripted_model
+from tests.model_runtime.library import ScriptedCatalog, scripted_model, skip_validation
 
 
 @asynccontextmanager
-async def open_scripted(settings: Settings) -> AsyncGenerator[ClosableService]:
+async def open_scripted_runtime(settings: Settings) -> AsyncGenerator[ClosableService]:
     """The runtime with these two models."""
     slow = scripted_model("slow", load=f"touch {settings.folders.data / 'loading'}; hang")
-    library = ScriptedLibrary(scripted_model("m"), slow)
-    async with Runtime(library, settings, check=accept_everything) as runtime:
+    catalog = ScriptedCatalog(scripted_model("m"), slow)
+    async with Runtime(catalog, settings, validate=skip_validation) as runtime:
         yield runtime
 
 
 if __name__ == "__main__":
-    main(open_scripted)
+    main(open_scripted_runtime)

@@ -16,13 +16,13 @@ from mcp_types import (
     TextResourceContents,
 )
 
-from mcp_server.files.artifacts import ArtifactStore, Kind
-from mcp_server.files.client import Caller
-from mcp_server.resources import contents
+from mcp_server.files.artifacts import ArtifactKind, ArtifactStore
+from mcp_server.files.client import ClientConnection
+from mcp_server.resources import resource_contents
 from model_runtime.settings import Settings
 from model_runtime.status import ModelState, ModelStatus
 from tests.fakes import FakeService
-from tests.mcp_server.conftest import Connect, Era, serving
+from tests.mcp_server.conftest import Connect, ProtocolMode, open_server
 from tests.mcp_server.tools.test_tools import data_of
 
 
@@ -37,7 +37,7 @@ def loading(models: tuple[ModelStatus, ...]) -> tuple[ModelStatus, ...]:
     return (replace(models[0], state=ModelState.STARTING, load_fraction=0.4), *models[1:])
 
 
-async def test_the_status_can_be_read_piece_by_piece(connect: Connect, era: Era) -> None:
+async def test_the_status_can_be_read_piece_by_piece(connect: Connect, era: ProtocolMode) -> None:
     async with connect(era) as client:
         status = json_of(await client.read_resource("senses://status"))
         parts = {name: json_of(await client.read_resource(f"senses://{name}")) for name in ("models", "jobs", "voices")}
@@ -52,7 +52,7 @@ async def test_the_status_can_be_read_piece_by_piece(connect: Connect, era: Era)
 @pytest.mark.promise("mcp:follow")
 @pytest.mark.filterwarnings("ignore::mcp.MCPDeprecationWarning")
 async def test_a_client_that_follows_the_status_hears_of_a_loading_model(
-    service: FakeService, settings: Settings, era: Era
+    service: FakeService, settings: Settings, era: ProtocolMode
 ) -> None:
     heard = anyio.Event()
 
@@ -61,17 +61,17 @@ async def test_a_client_that_follows_the_status_hears_of_a_loading_model(
             heard.set()
 
     async with (
-        serving(service, settings, Caller()) as server,
+        open_server(service, settings, ClientConnection()) as server,
         Client(server, mode=era, message_handler=on_message) as client,
     ):
         with anyio.fail_after(10):
             if era == "legacy":
                 await client.subscribe_resource("senses://models")
-                service.change(loading)
+                service.update_models(loading)
                 await heard.wait()
             else:
                 async with client.listen(resource_subscriptions=["senses://models"]) as updates:
-                    service.change(loading)
+                    service.update_models(loading)
                     assert await anext(aiter(updates)) == ResourceUpdated(uri="senses://models")
         (model, *_) = json_of(await client.read_resource("senses://models", cache_mode="bypass"))
 
@@ -86,11 +86,11 @@ def test_time_passing_is_no_change(service: FakeService) -> None:
         models=tuple(replace(model, idle_seconds=9.0, unloads_in_seconds=5.0) for model in status.models),
     )
 
-    assert contents(status) == contents(later)
+    assert resource_contents(status) == resource_contents(later)
 
 
 @pytest.mark.parametrize("kind", ["images", "previews", "audio", "transcripts"])
-async def test_a_result_that_is_not_there_is_said_to_be_missing(connect: Connect, era: Era, kind: str) -> None:
+async def test_a_result_that_is_not_there_is_said_to_be_missing(connect: Connect, era: ProtocolMode, kind: str) -> None:
     async with connect(era) as client:
         with pytest.raises(MCPError, match="There is no"):
             await client.read_resource(f"senses://{kind}/20260101-000000-0123456789abcdef")
@@ -98,7 +98,7 @@ async def test_a_result_that_is_not_there_is_said_to_be_missing(connect: Connect
 
 async def test_results_have_their_true_types_and_are_listed(connect: Connect, settings: Settings) -> None:
     store = ArtifactStore(settings.folders.artifacts)
-    heard = store.add(Kind.TRANSCRIPTS, "안녕".encode())
+    heard = store.add(ArtifactKind.TRANSCRIPTS, "안녕".encode())
 
     async with connect() as client:
         drawn = data_of(await client.call_tool("generate_image", {"prompt": "x", "width": 64, "height": 64}))
@@ -126,7 +126,7 @@ async def test_results_have_their_true_types_and_are_listed(connect: Connect, se
     ],
 )
 async def test_every_prompt_leads_to_its_tool(
-    connect: Connect, era: Era, name: str, arguments: dict[str, str], mentions: str
+    connect: Connect, era: ProtocolMode, name: str, arguments: dict[str, str], mentions: str
 ) -> None:
     async with connect(era) as client:
         prompt = await client.get_prompt(name, arguments)
@@ -137,7 +137,7 @@ async def test_every_prompt_leads_to_its_tool(
 
 
 async def test_arguments_are_completed_from_what_there_is(connect: Connect, settings: Settings) -> None:
-    artifact = ArtifactStore(settings.folders.artifacts).add(Kind.AUDIO, b"RIFF")
+    artifact = ArtifactStore(settings.folders.artifacts).add(ArtifactKind.AUDIO, b"RIFF")
     narrate = PromptReference(name="narrate")
     recordings = ResourceTemplateReference(uri="senses://audio/{name}")
 

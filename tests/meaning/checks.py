@@ -2,13 +2,23 @@
 
 from collections.abc import Mapping
 
-from tests.meaning.drawing import DRAWN
-from tests.meaning.face import Check
-from tests.meaning.hearing import RECORDED, SAID
-from tests.meaning.loop import LOOP
-from tests.meaning.seeing import ASKED, COUNTED, FILES, SHOWN
-from tests.meaning.speaking import SPOKEN
+from tests.meaning.drawing import IMAGE_CHECKS
+from tests.meaning.face import MeaningCheck
+from tests.meaning.hearing import ENCODING_CHECKS, TRANSCRIPTION_CHECKS
+from tests.meaning.loop import LOOP_CHECKS
+from tests.meaning.seeing import CAPTION_CHECKS, COUNT_CHECKS, FILE_CHECKS, QUESTION_CHECKS
+from tests.meaning.speaking import SPEECH_CHECKS
 
-ALL = (*SHOWN, *ASKED, *FILES, *COUNTED, *SAID, *RECORDED, *SPOKEN, *DRAWN, *LOOP)
-CHECKS: Mapping[str, Check] = {check.name: check for check in ALL}
-assert len(CHECKS) == len(ALL), "two checks have one name"
+ALL_CHECKS = (
+    *CAPTION_CHECKS,
+    *QUESTION_CHECKS,
+    *FILE_CHECKS,
+    *COUNT_CHECKS,
+    *TRANSCRIPTION_CHECKS,
+    *ENCODING_CHECKS,
+    *SPEECH_CHECKS,
+    *IMAGE_CHECKS,
+    *LOOP_CHECKS,
+)
+CHECKS: Mapping[str, MeaningCheck] = {check.name: check for check in ALL_CHECKS}
+assert len(CHECKS) == len(ALL_CHECKS), "two checks have one name"

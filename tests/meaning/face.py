@@ -6,7 +6,7 @@ from typing import Protocol
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
+class TimedText:
     """A segment or a word, in seconds from the start."""
 
     start: float
@@ -15,38 +15,38 @@ class Span:
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
+class Transcription:
     """A transcript; a face that tells no times leaves the spans empty and says so in its `offers`."""
 
     text: str
     seconds: float = 0.0
-    segments: tuple[Span, ...] = ()
-    words: tuple[Span, ...] = ()
+    segments: tuple[TimedText, ...] = ()
+    words: tuple[TimedText, ...] = ()
 
 
 TIMES, SOURCE = "times", "source"
 """What not every face offers: times of segments and words, and drawing from a picture."""
 
 
-class Face(Protocol):
+class SensesClient(Protocol):
     """A way to call Senses. Files go in and come out as bytes, under names that tell nothing."""
 
-    offers: frozenset[str]
+    features: frozenset[str]
     speech_formats: tuple[str, ...]
 
-    async def see(self, file: bytes, question: str) -> str:
+    async def describe(self, file: bytes, question: str) -> str:
         """Answer a question about a picture file."""
         ...
 
-    async def hear(self, file: bytes, *, words: bool = False) -> Heard:
+    async def transcribe(self, file: bytes, *, word_timestamps: bool = False) -> Transcription:
         """Write down a recording; with the times of its words, where they are wanted and offered."""
         ...
 
-    async def say(self, text: str, *, form: str = "wav", voice: str = "", speed: float = 1.0) -> bytes:
+    async def speak(self, text: str, *, audio_format: str = "wav", voice: str = "", speed: float = 1.0) -> bytes:
         """Speak into a file; `form` is one of `speech_formats`."""
         ...
 
-    async def draw(
+    async def generate_image(
         self, prompt: str, *, width: int, height: int, seed: int, source: bytes = b"", strength: float = 0.4
     ) -> bytes:
         """Draw a PNG of so many pixels, from a picture file where the face offers that."""
@@ -54,12 +54,12 @@ class Face(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Check:
+class MeaningCheck:
     """One thing that must be true of every face: `run` raises `AssertionError` where it is not."""
 
     name: str
-    run: Callable[[Face], Awaitable[None]]
-    needs: str = ""
+    run: Callable[[SensesClient], Awaitable[None]]
+    required_feature: str = ""
 
     def __str__(self) -> str:
         return self.name

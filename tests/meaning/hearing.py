@@ -1,98 +1,102 @@
 """What must be heard: recordings, the words in them, and when they are said."""
 
-from tests.meaning.face import TIMES, Check, Face, Heard
-from tests.meaning.judging import plain
-from tests.meaning.recordings import Form, clip, later, recorded
+from tests.meaning.face import TIMES, MeaningCheck, SensesClient, Transcription
+from tests.meaning.judging import normalize_text
+from tests.meaning.recordings import AudioEncoding, clip, delayed_wav, encode_clip
 
 SENTENCE = "red-circle-above-blue-square"
 TWO_SENTENCES = "two-sentences"
-NEAR_SECONDS = 0.25
+TOLERANCE_SECONDS = 0.25
 """How far a time may be off; the starter tells tenths of a second."""
 
-FORMS = {
-    "a telephone": Form("wav", "pcm_alaw", 8_000),
-    "24 bits at 22 kHz": Form("wav", "pcm_s24le", 22_050),
-    "stereo floats at 44 kHz": Form("wav", "pcm_f32le", 44_100, (1.0, 0.8)),
-    "48 kHz": Form("wav", "pcm_s16le", 48_000),
-    "only on the left": Form("aiff", "pcm_s16be", 44_100, (1.0, 0.0)),
-    "only on the right": Form("wav", "pcm_s16le", 48_000, (0.0, 1.0)),
-    "an MP3": Form("mp3", "libmp3lame", 44_100, (1.0, 1.0)),
-    "an M4A": Form("ipod", "aac", 44_100),
-    "Opus": Form("ogg", "libopus", 48_000),
-    "a stereo FLAC": Form("flac", "flac", 48_000, (1.0, 1.0)),
+ENCODINGS = {
+    "a telephone": AudioEncoding("wav", "pcm_alaw", 8_000),
+    "24 bits at 22 kHz": AudioEncoding("wav", "pcm_s24le", 22_050),
+    "stereo floats at 44 kHz": AudioEncoding("wav", "pcm_f32le", 44_100, (1.0, 0.8)),
+    "48 kHz": AudioEncoding("wav", "pcm_s16le", 48_000),
+    "only on the left": AudioEncoding("aiff", "pcm_s16be", 44_100, (1.0, 0.0)),
+    "only on the right": AudioEncoding("wav", "pcm_s16le", 48_000, (0.0, 1.0)),
+    "an MP3": AudioEncoding("mp3", "libmp3lame", 44_100, (1.0, 1.0)),
+    "an M4A": AudioEncoding("ipod", "aac", 44_100),
+    "Opus": AudioEncoding("ogg", "libopus", 48_000),
+    "a stereo FLAC": AudioEncoding("flac", "flac", 48_000, (1.0, 1.0)),
 }
 
 
-def words(name: str, wanted: str) -> Check:
+def transcript_check(name: str, clip_name: str) -> MeaningCheck:
     """A clip that must be written down word for word."""
 
-    async def run(face: Face) -> None:
-        heard = await face.hear(clip(wanted).file)
-        assert plain(heard.text) == clip(wanted).text, f"{name}: heard {heard.text!r}, not {clip(wanted).text!r}"
+    async def run(client: SensesClient) -> None:
+        heard = await client.transcribe(clip(clip_name).file)
+        assert normalize_text(heard.text) == clip(clip_name).text, (
+            f"{name}: heard {heard.text!r}, not {clip(clip_name).text!r}"
+        )
 
-    return Check(name, run)
+    return MeaningCheck(name, run)
 
 
-def form(name: str, kind: Form) -> Check:
+def encoding_check(name: str, encoding: AudioEncoding) -> MeaningCheck:
     """A sentence in another kind of file: the same words at the same time."""
 
-    async def run(face: Face) -> None:
-        heard = await face.hear(recorded(SENTENCE, kind))
-        assert plain(heard.text) == clip(SENTENCE).text, f"{name}: heard {heard.text!r}"
-        _compare_times(face, heard, SENTENCE)
+    async def run(client: SensesClient) -> None:
+        heard = await client.transcribe(encode_clip(SENTENCE, encoding))
+        assert normalize_text(heard.text) == clip(SENTENCE).text, f"{name}: heard {heard.text!r}"
+        _compare_times(client, heard, SENTENCE)
 
-    return Check(name, run)
+    return MeaningCheck(name, run)
 
 
-async def _times(face: Face) -> None:
+async def _check_segment_times(client: SensesClient) -> None:
     for name in (SENTENCE, TWO_SENTENCES):
-        heard = await face.hear(clip(name).file)
-        assert abs(heard.seconds - clip(name).seconds) < NEAR_SECONDS, f"{heard.seconds} s, not {clip(name).seconds}"
-        _compare_times(face, heard, name)
+        heard = await client.transcribe(clip(name).file)
+        assert abs(heard.seconds - clip(name).seconds) < TOLERANCE_SECONDS, (
+            f"{heard.seconds} s, not {clip(name).seconds}"
+        )
+        _compare_times(client, heard, name)
 
 
-async def _word_times(face: Face) -> None:
+async def _check_word_times(client: SensesClient) -> None:
     """Words follow one another while they are said; the library lets the first one begin with the recording."""
-    heard, (said,) = await face.hear(clip(SENTENCE).file, words=True), clip(SENTENCE).segments
-    assert [plain(word.text) for word in heard.words] == said.text.split()
+    heard, (said,) = await client.transcribe(clip(SENTENCE).file, word_timestamps=True), clip(SENTENCE).segments
+    assert [normalize_text(word.text) for word in heard.words] == said.text.split()
     first, *edges = [edge for word in heard.words for edge in (word.start, word.end)]
     assert [first, *edges] == sorted([first, *edges]), f"words overlap: {edges}"
-    assert said.start - NEAR_SECONDS < edges[0] < said.start + NEAR_SECONDS, f"{edges} for {said}"
-    assert said.end - 2 * NEAR_SECONDS < edges[-1] < said.end + NEAR_SECONDS, f"{edges} for {said}"
+    assert said.start - TOLERANCE_SECONDS < edges[0] < said.start + TOLERANCE_SECONDS, f"{edges} for {said}"
+    assert said.end - 2 * TOLERANCE_SECONDS < edges[-1] < said.end + TOLERANCE_SECONDS, f"{edges} for {said}"
 
 
-async def _second_window(face: Face) -> None:
+async def _check_second_window(client: SensesClient) -> None:
     """Whisper hears 30 seconds at once; what comes later must be told later."""
-    heard, (said,) = await face.hear(later(SENTENCE, 31)), clip(SENTENCE).segments
-    assert plain(heard.text) == clip(SENTENCE).text, f"heard {heard.text!r} after 31 s"
-    assert abs(heard.segments[0].start - said.start - 31) < NEAR_SECONDS, f"{heard.segments} for {said} after 31 s"
+    heard, (said,) = await client.transcribe(delayed_wav(SENTENCE, 31)), clip(SENTENCE).segments
+    assert normalize_text(heard.text) == clip(SENTENCE).text, f"heard {heard.text!r} after 31 s"
+    assert abs(heard.segments[0].start - said.start - 31) < TOLERANCE_SECONDS, f"{heard.segments} for {said} after 31 s"
 
 
-def _compare_times(face: Face, heard: Heard, name: str) -> None:
-    if TIMES not in face.offers:
+def _compare_times(client: SensesClient, heard: Transcription, name: str) -> None:
+    if TIMES not in client.features:
         return
     wanted = clip(name).segments
-    assert [plain(one.text) for one in heard.segments] == [one.text for one in wanted], heard.segments
+    assert [normalize_text(one.text) for one in heard.segments] == [one.text for one in wanted], heard.segments
     for one, other in zip(heard.segments, wanted, strict=True):
         off = max(abs(one.start - other.start), abs(one.end - other.end))
-        assert off < NEAR_SECONDS, f"{name}: {one} is {off:.2f} s off {other}"
+        assert off < TOLERANCE_SECONDS, f"{name}: {one} is {off:.2f} s off {other}"
 
 
-SAID = (
-    words("a sentence", SENTENCE),
-    words("a number said", "forty-two"),
-    words("letters", "letters"),
-    words("a command", "turn-down-the-volume"),
-    words("counted things", "three-blue-circles"),
-    words("two sentences", TWO_SENTENCES),
-    words("late", "late-start"),
-    words("a voice never met", "another-unseen-voice"),
-    words("in loud noise", "in-loud-noise"),
-    words("silence", "silence"),
-    words("noise", "noise"),
-    words("music", "music"),
-    Check("times of segments", _times, TIMES),
-    Check("after half a minute", _second_window, TIMES),
-    Check("times of words", _word_times, TIMES),
+TRANSCRIPTION_CHECKS = (
+    transcript_check("a sentence", SENTENCE),
+    transcript_check("a number said", "forty-two"),
+    transcript_check("letters", "letters"),
+    transcript_check("a command", "turn-down-the-volume"),
+    transcript_check("counted things", "three-blue-circles"),
+    transcript_check("two sentences", TWO_SENTENCES),
+    transcript_check("late", "late-start"),
+    transcript_check("a voice never met", "another-unseen-voice"),
+    transcript_check("in loud noise", "in-loud-noise"),
+    transcript_check("silence", "silence"),
+    transcript_check("noise", "noise"),
+    transcript_check("music", "music"),
+    MeaningCheck("times of segments", _check_segment_times, TIMES),
+    MeaningCheck("after half a minute", _check_second_window, TIMES),
+    MeaningCheck("times of words", _check_word_times, TIMES),
 )
-RECORDED = tuple(form(name, kind) for name, kind in FORMS.items())
+ENCODING_CHECKS = tuple(encoding_check(name, kind) for name, kind in ENCODINGS.items())

@@ -7,78 +7,85 @@ from functools import cached_property
 from typing import Any
 
 from model_runtime.catalog.builtin_models import STARTER_MODELS
-from model_runtime.engines.registry import open_engine
-from model_runtime.events import AudioChunk, Drawing, Segment, Transcript
+from model_runtime.engines.registry import create_engine
+from model_runtime.events import AudioChunk, GeneratedImage, Segment, TranscriptionResult
 from model_runtime.loading import LoadSpec
 from model_runtime.media import audio, pictures, speech
 from model_runtime.requests import Chat, GenerateImage, Message, Speak, Transcribe
-from tests.meaning.face import SOURCE, TIMES, Heard, Span
-from tests.model_runtime.engines.driving import ask
-from tests.model_runtime.engines.sounding import drive, of, quiet
+from tests.meaning.face import SOURCE, TIMES, TimedText, Transcription
+from tests.model_runtime.engines.driving import run_chat
+from tests.model_runtime.engines.sounding import events_of_type, ignore_progress, run_to_end
 
-MOST_TOKENS = 48
+MAX_TOKENS = 48
 
 
-class InProcess:
+class InProcessClient:
     """A face without processes and protocols."""
 
-    offers: frozenset[str] = frozenset({TIMES, SOURCE})
+    features: frozenset[str] = frozenset({TIMES, SOURCE})
     speech_formats: tuple[str, ...] = tuple(speech.CONTENT_TYPES)
 
-    async def see(self, file: bytes, question: str) -> str:
+    async def describe(self, file: bytes, question: str) -> str:
         """Answer a question about a picture file."""
-        message = Message("user", (pictures.decode_picture(file), question))
-        return ask(self._eyes, Chat("vlm-starter", (message,), max_tokens=MOST_TOKENS)).text
+        message = Message("user", (pictures.decode_image(file), question))
+        return run_chat(self._vision_engine, Chat("vlm-starter", (message,), max_tokens=MAX_TOKENS)).text
 
-    async def hear(self, file: bytes, *, words: bool = False) -> Heard:
+    async def transcribe(self, file: bytes, *, word_timestamps: bool = False) -> Transcription:
         """Write down a recording."""
-        result = drive(self._ears, Transcribe("stt-starter", audio.decode_sound(file), words=words))[-1]
-        assert isinstance(result, Transcript)
-        return Heard(result.text, result.duration, _segments(result.segments), _words(result.segments))
+        result = run_to_end(
+            self._transcription_engine,
+            Transcribe("stt-starter", audio.decode_audio(file), word_timestamps=word_timestamps),
+        )[-1]
+        assert isinstance(result, TranscriptionResult)
+        return Transcription(result.text, result.duration_seconds, _segments(result.segments), _words(result.segments))
 
-    async def say(self, text: str, *, form: str = "wav", voice: str = "", speed: float = 1.0) -> bytes:
+    async def speak(self, text: str, *, audio_format: str = "wav", voice: str = "", speed: float = 1.0) -> bytes:
         """Speak into a file."""
-        chunks = of(AudioChunk, drive(self._voice, Speak("tts-starter", text, voice=voice, speed=speed)))
-        return speech.encode_speech(b"".join(chunk.pcm for chunk in chunks), chunks[0].sample_rate, form)
+        chunks = events_of_type(
+            AudioChunk, run_to_end(self._speech_engine, Speak("tts-starter", text, voice=voice, speed=speed))
+        )
+        return speech.encode_speech(b"".join(chunk.pcm for chunk in chunks), chunks[0].sample_rate, audio_format)
 
-    async def draw(
+    async def generate_image(
         self, prompt: str, *, width: int, height: int, seed: int, source: bytes = b"", strength: float = 0.4
     ) -> bytes:
         """Draw a PNG."""
-        before = pictures.decode_picture(source) if source else None
-        request = GenerateImage("image-starter", prompt, width, height, seed, source=before, strength=strength)
-        drawing = drive(self._brush, request)[-1]
-        assert isinstance(drawing, Drawing)
-        return drawing.png
+        source_picture = pictures.decode_image(source) if source else None
+        request = GenerateImage(
+            "image-starter", prompt, width, height, seed, source_image=source_picture, strength=strength
+        )
+        result = run_to_end(self._image_engine, request)[-1]
+        assert isinstance(result, GeneratedImage)
+        return result.png
 
     @cached_property
-    def _eyes(self) -> Any:
-        return opened("vlm-starter")
+    def _vision_engine(self) -> Any:
+        return load_starter("vlm-starter")
 
     @cached_property
-    def _ears(self) -> Any:
-        return opened("stt-starter")
+    def _transcription_engine(self) -> Any:
+        return load_starter("stt-starter")
 
     @cached_property
-    def _voice(self) -> Any:
-        return opened("tts-starter")
+    def _speech_engine(self) -> Any:
+        return load_starter("tts-starter")
 
     @cached_property
-    def _brush(self) -> Any:
-        return opened("image-starter")
+    def _image_engine(self) -> Any:
+        return load_starter("image-starter")
 
 
-def opened(name: str) -> Any:
+def load_starter(name: str) -> Any:
     """Load a starter as the catalogue says."""
     model = next(model for model in STARTER_MODELS if model.name == name)
-    engine = open_engine(model.engine)
-    engine.load(LoadSpec(name, model.engine, {"model": model.path}, model.options), quiet)
+    engine = create_engine(model.engine)
+    engine.load(LoadSpec(name, model.engine, {"model": model.path}, model.options), ignore_progress)
     return engine
 
 
-def _segments(segments: tuple[Segment, ...]) -> tuple[Span, ...]:
-    return tuple(Span(one.start, one.end, one.text.strip()) for one in segments)
+def _segments(segments: tuple[Segment, ...]) -> tuple[TimedText, ...]:
+    return tuple(TimedText(one.start, one.end, one.text.strip()) for one in segments)
 
 
-def _words(segments: tuple[Segment, ...]) -> tuple[Span, ...]:
-    return tuple(Span(word.start, word.end, word.word.strip()) for one in segments for word in one.words)
+def _words(segments: tuple[Segment, ...]) -> tuple[TimedText, ...]:
+    return tuple(TimedText(word.start, word.end, word.word.strip()) for one in segments for word in one.words)

@@ -9,7 +9,7 @@ from PIL import Image, ImageChops
 UPRIGHT, MIRRORED, HALF_TURN, QUARTER_TURN, THREE_QUARTERS = 1, 2, 3, 6, 8
 """Values of EXIF's orientation, 0x0112: what was done to the camera."""
 ORIENTATION = 0x0112
-UNDONE = {
+TRANSPOSE_OF_ORIENTATION = {
     UPRIGHT: None,
     MIRRORED: Image.Transpose.FLIP_LEFT_RIGHT,
     HALF_TURN: Image.Transpose.ROTATE_180,
@@ -18,29 +18,29 @@ UNDONE = {
 }
 
 
-def written(image: Image.Image, form: str = "PNG", **options: object) -> bytes:
+def encode_image(image: Image.Image, form: str = "PNG", **options: object) -> bytes:
     """The picture as a file of Pillow's format `form`."""
     image.save(file := io.BytesIO(), form, **options)
     return file.getvalue()
 
 
-def turned(image: Image.Image, orientation: int, form: str = "JPEG") -> bytes:
+def with_orientation(image: Image.Image, orientation: int, form: str = "JPEG") -> bytes:
     """A file whose pixels lie as a turned camera saw them, and whose EXIF says so."""
-    undone = UNDONE[orientation]
+    transpose = TRANSPOSE_OF_ORIENTATION[orientation]
     exif = Image.Exif()
     exif[ORIENTATION] = orientation
-    return written(image.transpose(undone) if undone is not None else image, form, exif=exif)
+    return encode_image(image.transpose(transpose) if transpose is not None else image, form, exif=exif)
 
 
-def see_through(image: Image.Image, hidden: tuple[int, int, int] = (0, 0, 0), form: str = "PNG") -> bytes:
+def with_transparency(image: Image.Image, hidden: tuple[int, int, int] = (0, 0, 0), form: str = "PNG") -> bytes:
     """White made transparent, over pixels of another colour that nobody should see."""
     ink = ImageChops.invert(image.convert("L")).point(lambda value: 255 if value > 10 else 0)
     under = Image.composite(image, Image.new("RGB", image.size, hidden), ink)
     under.putalpha(ink)
-    return written(under, form, **({"lossless": True} if form == "WEBP" else {}))
+    return encode_image(under, form, **({"lossless": True} if form == "WEBP" else {}))
 
 
-def indexed_see_through(image: Image.Image) -> bytes:
+def with_palette_transparency(image: Image.Image) -> bytes:
     """A palette in which white is the transparent colour and black its neighbour."""
     palette = image.quantize(16, dither=Image.Dither.NONE)
     white = palette.getpixel((0, 0))
@@ -48,21 +48,21 @@ def indexed_see_through(image: Image.Image) -> bytes:
     colors = palette.getpalette() or []
     colors[3 * white : 3 * white + 3] = [0, 0, 0]
     palette.putpalette(colors)
-    return written(palette, transparency=white)
+    return encode_image(palette, transparency=white)
 
 
-def animated(first: Image.Image, *others: Image.Image, form: str) -> bytes:
+def encode_animation(first: Image.Image, *others: Image.Image, form: str) -> bytes:
     """An animation that begins with `first`."""
-    return written(first, form, save_all=True, append_images=others, duration=300, loop=0)
+    return encode_image(first, form, save_all=True, append_images=others, duration=300, loop=0)
 
 
-def deep_gray(image: Image.Image) -> bytes:
+def encode_16_bit_gray(image: Image.Image) -> bytes:
     """Sixteen bits of gray a pixel, as scanners and microscopes write."""
     wide = image.convert("L").point(lambda value: value * 257, "I")
-    return written(wide.convert("I;16"))
+    return encode_image(wide.convert("I;16"))
 
 
-def deep_color(image: Image.Image) -> bytes:
+def encode_16_bit_rgb(image: Image.Image) -> bytes:
     """Sixteen bits of each colour, which Pillow reads but does not write (PNG, ISO/IEC 15948)."""
     rows = (image.tobytes()[row * image.width * 3 :][: image.width * 3] for row in range(image.height))
     pixels = b"".join(b"\0" + bytes(byte for value in row for byte in (value, value)) for row in rows)

@@ -8,7 +8,7 @@ from PIL import Image
 
 from tests.meaning.sights import Color
 
-PURE: dict[str, Color] = {
+PALETTE: dict[str, Color] = {
     "red": (220, 30, 30),
     "green": (30, 160, 50),
     "blue": (40, 60, 220),
@@ -24,7 +24,7 @@ PURE: dict[str, Color] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Patch:
+class ColorRegion:
     """All pixels of one colour: their middle and extent as shares of the sides, and how much of their box they fill."""
 
     x: float
@@ -34,22 +34,22 @@ class Patch:
     fill: float
 
 
-def pixels(file: bytes) -> np.ndarray:
+def to_array(file: bytes) -> np.ndarray:
     """The picture as rows x columns x 3, 0..255."""
     with Image.open(io.BytesIO(file)) as image:
         return np.asarray(image.convert("RGB"), float)
 
 
-def background(file: bytes) -> str:
+def edge_color(file: bytes) -> str:
     """The colour of most of the pixels along the edge."""
-    names = _names(pixels(file))
+    names = _nearest_colors(to_array(file))
     edge = np.concatenate([names[0], names[-1], names[:, 0], names[:, -1]])
-    return list(PURE)[np.bincount(edge).argmax()]
+    return list(PALETTE)[np.bincount(edge).argmax()]
 
 
-def patch(file: bytes, color: str) -> Patch | None:
+def find_color(file: bytes, color: str) -> ColorRegion | None:
     """Where a colour is; None where hardly any pixel has it."""
-    mask = _names(pixels(file)) == list(PURE).index(color)
+    mask = _nearest_colors(to_array(file)) == list(PALETTE).index(color)
     if mask.mean() < 0.005:
         return None
     rows, columns = np.nonzero(mask)
@@ -57,7 +57,7 @@ def patch(file: bytes, color: str) -> Patch | None:
     left, right = np.quantile(columns, (0.005, 0.995))
     box = (right - left + 1) * (bottom - top + 1)
     height, width = mask.shape
-    return Patch(
+    return ColorRegion(
         (left + right + 1) / 2 / width,
         (top + bottom + 1) / 2 / height,
         (right - left + 1) / width,
@@ -66,12 +66,12 @@ def patch(file: bytes, color: str) -> Patch | None:
     )
 
 
-def difference(one: bytes, other: bytes) -> float:
+def mean_difference(one: bytes, other: bytes) -> float:
     """How far two pictures of one size are apart: the mean over all pixels and colours, 0..255."""
-    return float(np.abs(pixels(one) - pixels(other)).mean())
+    return float(np.abs(to_array(one) - to_array(other)).mean())
 
 
-def _names(picture: np.ndarray) -> np.ndarray:
-    palette = np.array(list(PURE.values()), float)
+def _nearest_colors(picture: np.ndarray) -> np.ndarray:
+    palette = np.array(list(PALETTE.values()), float)
     nearest: np.ndarray = ((picture[:, :, None] - palette) ** 2).sum(-1).argmin(-1)
     return nearest

@@ -11,8 +11,8 @@ import av
 import numpy as np
 
 from model_runtime.media.speech import FULL_SCALE, wav_header
-from tests.meaning.face import Span
-from tests.meaning.sounds import RATE, samples
+from tests.meaning.face import TimedText
+from tests.meaning.sounds import SAMPLE_RATE, decode_samples
 
 CLIPS = Path(__file__).parent.parent / "clips"
 
@@ -24,15 +24,15 @@ class Clip:
     file: bytes
     text: str
     seconds: float
-    segments: tuple[Span, ...]
+    segments: tuple[TimedText, ...]
 
 
 @cache
 def clip(name: str) -> Clip:
     """Look up a recording by its name without ending."""
-    facts = next(one for one in _index() if one["file"] == f"{name}.flac")
-    spans = tuple(Span(span["start"], span["end"], span["text"]) for span in facts["segments"])
-    return Clip((CLIPS / facts["file"]).read_bytes(), facts["text"], facts["seconds"], spans)
+    entry = next(one for one in _index() if one["file"] == f"{name}.flac")
+    spans = tuple(TimedText(span["start"], span["end"], span["text"]) for span in entry["segments"])
+    return Clip((CLIPS / entry["file"]).read_bytes(), entry["text"], entry["seconds"], spans)
 
 
 def _index() -> list[dict[str, Any]]:
@@ -41,33 +41,33 @@ def _index() -> list[dict[str, Any]]:
 
 
 @dataclass(frozen=True, slots=True)
-class Form:
+class AudioEncoding:
     """A kind of recording: libav's container and codec, samples a second, and how loud the speech is on each side."""
 
     container: str
     codec: str
     rate: int
-    sides: tuple[float, ...] = (1.0,)
+    channel_gains: tuple[float, ...] = (1.0,)
 
 
-def recorded(name: str, form: Form) -> bytes:
+def encode_clip(name: str, encoding: AudioEncoding) -> bytes:
     """A clip as another kind of recording."""
-    layout = {1: "mono", 2: "stereo"}[len(form.sides)]
+    layout = {1: "mono", 2: "stereo"}[len(encoding.channel_gains)]
     frame = av.AudioFrame.from_ndarray(
-        np.array(form.sides, np.float32)[:, None] * samples(clip(name).file), "fltp", layout
+        np.array(encoding.channel_gains, np.float32)[:, None] * decode_samples(clip(name).file), "fltp", layout
     )
-    frame.sample_rate = RATE
-    with av.open(file := io.BytesIO(), "w", format=form.container) as out:
-        stream: Any = out.add_stream(form.codec, rate=form.rate, layout=layout)
-        resampler = av.AudioResampler(stream.format, layout, form.rate, stream.codec_context.frame_size or 0)
+    frame.sample_rate = SAMPLE_RATE
+    with av.open(file := io.BytesIO(), "w", format=encoding.container) as out:
+        stream: Any = out.add_stream(encoding.codec, rate=encoding.rate, layout=layout)
+        resampler = av.AudioResampler(stream.format, layout, encoding.rate, stream.codec_context.frame_size or 0)
         for piece in [*resampler.resample(frame), *resampler.resample(None)]:
             out.mux(stream.encode(piece))
         out.mux(stream.encode(None))
     return file.getvalue()
 
 
-def later(name: str, seconds: int) -> bytes:
+def delayed_wav(name: str, seconds: int) -> bytes:
     """A clip after so many seconds of silence, as a WAV."""
-    pcm = (samples(clip(name).file) * FULL_SCALE).astype("<i2").tobytes()
-    silence = bytes(seconds * RATE * 2)
-    return wav_header(RATE, len(silence + pcm)) + silence + pcm
+    pcm = (decode_samples(clip(name).file) * FULL_SCALE).astype("<i2").tobytes()
+    silence = bytes(seconds * SAMPLE_RATE * 2)
+    return wav_header(SAMPLE_RATE, len(silence + pcm)) + silence + pcm

@@ -19,47 +19,51 @@ COLORS: dict[str, Color] = {
 }
 SIDE = 168
 """Pixels of a picture's side: six of the starter's patches, brought to five."""
-FINER = 4
+SUPERSAMPLING = 4
 PLAIN, SMALL, LARGE = 0.42, 0.18, 0.7
 """Shares of the side that the starter calls by no word, small, and large."""
 
 
-def paper(background: str = "white", width: int = SIDE, height: int = SIDE) -> Image.Image:
+def blank_image(background: str = "white", width: int = SIDE, height: int = SIDE) -> Image.Image:
     """A picture with nothing on it."""
     return Image.new("RGB", (width, height), COLORS[background])
 
 
-def alone(color: str, shape: str, background: str = "white", share: float = PLAIN, *, width: int = SIDE) -> Image.Image:
+def single_shape(
+    color: str, shape: str, background: str = "white", share: float = PLAIN, *, width: int = SIDE
+) -> Image.Image:
     """One shape in the middle."""
-    return put(paper(background, width), color, shape, (0.5, 0.5), share)
+    return draw_shape(blank_image(background, width), color, shape, (0.5, 0.5), share)
 
 
-def in_a_row(*things: tuple[str, str], background: str = "white") -> Image.Image:
+def shapes_in_a_row(*things: tuple[str, str], background: str = "white") -> Image.Image:
     """Two or three shapes of one size beside each other."""
-    image = paper(background)
+    image = blank_image(background)
     for place, thing in enumerate(things):
-        image = put(image, *thing, ((place + 0.5) / len(things), 0.5), 0.25)
+        image = draw_shape(image, *thing, ((place + 0.5) / len(things), 0.5), 0.25)
     return image
 
 
-def put(image: Image.Image, color: str, shape: str, center: tuple[float, float], share: float) -> Image.Image:
+def draw_shape(image: Image.Image, color: str, shape: str, center: tuple[float, float], share: float) -> Image.Image:
     """Add a shape: its centre as shares of width and height, its size as a share of the shorter side."""
-    fine = image.resize((image.width * FINER, image.height * FINER), Image.Resampling.NEAREST)
-    radius = share * min(fine.size) / 2
-    x, y = center[0] * fine.width, center[1] * fine.height
-    _trace(ImageDraw.Draw(fine), shape, (x - radius, y - radius, x + radius, y + radius), COLORS[color])
-    return fine.resize(image.size, Image.Resampling.BOX)
+    supersampled = image.resize((image.width * SUPERSAMPLING, image.height * SUPERSAMPLING), Image.Resampling.NEAREST)
+    radius = share * min(supersampled.size) / 2
+    x, y = center[0] * supersampled.width, center[1] * supersampled.height
+    _draw_polygon(ImageDraw.Draw(supersampled), shape, (x - radius, y - radius, x + radius, y + radius), COLORS[color])
+    return supersampled.resize(image.size, Image.Resampling.BOX)
 
 
-def two(first: tuple[str, str], relation: str, second: tuple[str, str], background: str = "white") -> Image.Image:
+def two_shapes(
+    first: tuple[str, str], relation: str, second: tuple[str, str], background: str = "white"
+) -> Image.Image:
     """Two shapes of one size, the first above or left of the second."""
     at = {"above": ((0.5, 0.27), (0.5, 0.73)), "left of": ((0.27, 0.5), (0.73, 0.5))}[relation]
-    return put(put(paper(background), *first, at[0], 0.32), *second, at[1], 0.32)
+    return draw_shape(draw_shape(blank_image(background), *first, at[0], 0.32), *second, at[1], 0.32)
 
 
-def printed(text: str, *, width: int = SIDE, height: int = SIDE, ink: str = "black") -> Image.Image:
+def text_image(text: str, *, width: int = SIDE, height: int = SIDE, ink: str = "black") -> Image.Image:
     """A text that fills most of a white picture."""
-    image = paper("white", width, height)
+    image = blank_image("white", width, height)
     size = next(size for size in range(120, 8, -2) if _fits(text, size, 0.8 * width, 0.6 * height))
     ImageDraw.Draw(image).text((width / 2, height / 2), text, COLORS[ink], _font(size), anchor="mm")
     return image
@@ -76,7 +80,7 @@ def _font(size: int) -> ImageFont.FreeTypeFont:
     return font
 
 
-def _trace(pen: ImageDraw.ImageDraw, shape: str, box: Box, color: Color) -> None:
+def _draw_polygon(pen: ImageDraw.ImageDraw, shape: str, box: Box, color: Color) -> None:
     left, top, right, bottom = box
     middle = (left + right) / 2
     match shape:

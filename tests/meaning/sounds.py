@@ -7,22 +7,22 @@ import numpy as np
 
 from model_runtime.media.speech import wav_header
 
-RATE = 16_000
+SAMPLE_RATE = 16_000
 PCM_RATE = 24_000
 """Raw samples tell no rate; this is OpenAI's."""
 
 
-def samples(file: bytes, form: str = "") -> np.ndarray:
+def decode_samples(file: bytes, form: str = "") -> np.ndarray:
     """Decode a file to 16 kHz mono, -1..1, as any player would."""
     whole = wav_header(PCM_RATE, len(file)) + file if form == "pcm" else file
     with av.open(io.BytesIO(whole), "r") as container:
-        resampler = av.AudioResampler(format="flt", layout="mono", rate=RATE)
+        resampler = av.AudioResampler(format="flt", layout="mono", rate=SAMPLE_RATE)
         pieces = [piece for frame in container.decode(audio=0) for piece in resampler.resample(frame)]
         pieces += resampler.resample(None)
     return np.concatenate([piece.to_ndarray().reshape(-1) for piece in pieces])
 
 
-def likeness(one: np.ndarray, other: np.ndarray) -> float:
+def similarity(one: np.ndarray, other: np.ndarray) -> float:
     """How alike two recordings are, 0..1, wherever they begin: the peak of their normalised cross-correlation."""
     size = len(one) + len(other)
     crossed = np.fft.irfft(np.fft.rfft(one, size) * np.conj(np.fft.rfft(other, size)), size)
@@ -32,19 +32,19 @@ def likeness(one: np.ndarray, other: np.ndarray) -> float:
 def spoken_seconds(sound: np.ndarray) -> float:
     """Seconds from the first to the last moment that is louder than a fiftieth of the loudest."""
     (loud,) = np.nonzero(np.abs(sound) > np.abs(sound).max() / 50)
-    return float(loud[-1] - loud[0]) / RATE
+    return float(loud[-1] - loud[0]) / SAMPLE_RATE
 
 
 def pitch(sound: np.ndarray) -> float:
     """The fundamental frequency of the loudest 100 ms in Hz, 60 to 400, by autocorrelation."""
-    width = RATE // 10
+    width = SAMPLE_RATE // 10
     loudest = int(np.argmax(np.convolve(sound**2, np.ones(width), "valid")))
     window = sound[loudest : loudest + width]
     alike = np.correlate(window, window, "full")[width - 1 :]
-    shortest, longest = RATE // 400, RATE // 60
-    return RATE / (shortest + int(alike[shortest:longest].argmax()))
+    shortest, longest = SAMPLE_RATE // 400, SAMPLE_RATE // 60
+    return SAMPLE_RATE / (shortest + int(alike[shortest:longest].argmax()))
 
 
-def clipped(sound: np.ndarray) -> float:
+def clipped_share(sound: np.ndarray) -> float:
     """The share of samples that lie at full scale."""
     return float((np.abs(sound) > 0.995).mean())

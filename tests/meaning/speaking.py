@@ -1,61 +1,72 @@
 """What must be said: texts spoken into files, which are heard by the recogniser and measured without any model."""
 
 from tests.meaning import sounds
-from tests.meaning.face import Check, Face
-from tests.meaning.judging import plain
+from tests.meaning.face import MeaningCheck, SensesClient
+from tests.meaning.judging import normalize_text
 
 SENTENCE = "a red circle above a blue square"
-SHORT = "a small green star"
-FULL = 0.02
+SHORT_SENTENCE = "a small green star"
+MAX_CLIPPED_SHARE = 0.02
 """The share of samples at full scale above which speech is clipped."""
 
 
-def heard_again(name: str, text: str, *, form: str = "wav", voice: str = "", speed: float = 1.0) -> Check:
+def intelligibility_check(
+    name: str, text: str, *, audio_format: str = "wav", voice: str = "", speed: float = 1.0
+) -> MeaningCheck:
     """A text that must be understood when it is spoken."""
 
-    async def run(face: Face) -> None:
-        spoken = await face.say(text, form=form, voice=voice, speed=speed)
-        heard = plain((await face.hear(spoken)).text)
-        assert heard == plain(text), f"{name}: heard {heard!r}, not {text!r}"
+    async def run(client: SensesClient) -> None:
+        spoken = await client.speak(text, audio_format=audio_format, voice=voice, speed=speed)
+        heard = normalize_text((await client.transcribe(spoken)).text)
+        assert heard == normalize_text(text), f"{name}: heard {heard!r}, not {text!r}"
 
-    return Check(name, run)
+    return MeaningCheck(name, run)
 
 
-async def _every_format(face: Face) -> None:
+async def _check_formats(client: SensesClient) -> None:
     """The same text sounds the same every time, so every file holds the sound of the WAV."""
-    wav = sounds.samples(await face.say(SHORT))
-    for form in face.speech_formats:
-        sound = sounds.samples(await face.say(SHORT, form=form), form)
-        assert sounds.likeness(sound, wav) > 0.95, f"{form} sounds different"
-        assert abs(len(sound) - len(wav)) < 0.15 * sounds.RATE, f"{form}: {len(sound)} samples, not {len(wav)}"
+    wav = sounds.decode_samples(await client.speak(SHORT_SENTENCE))
+    for audio_format in client.speech_formats:
+        sound = sounds.decode_samples(await client.speak(SHORT_SENTENCE, audio_format=audio_format), audio_format)
+        assert sounds.similarity(sound, wav) > 0.95, f"{audio_format} sounds different"
+        assert abs(len(sound) - len(wav)) < 0.15 * sounds.SAMPLE_RATE, (
+            f"{audio_format}: {len(sound)} samples, not {len(wav)}"
+        )
 
 
-async def _speed(face: Face) -> None:
-    plainly = sounds.spoken_seconds(sounds.samples(await face.say(SENTENCE)))
+async def _check_speed(client: SensesClient) -> None:
+    normal_seconds = sounds.spoken_seconds(sounds.decode_samples(await client.speak(SENTENCE)))
     for speed in (0.75, 1.5):
-        seconds = sounds.spoken_seconds(sounds.samples(await face.say(SENTENCE, speed=speed)))
-        assert abs(seconds * speed / plainly - 1) < 0.12, f"{seconds:.2f} s at {speed}, {plainly:.2f} s at 1"
+        seconds = sounds.spoken_seconds(sounds.decode_samples(await client.speak(SENTENCE, speed=speed)))
+        assert abs(seconds * speed / normal_seconds - 1) < 0.12, (
+            f"{seconds:.2f} s at {speed}, {normal_seconds:.2f} s at 1"
+        )
 
 
-async def _two_voices(face: Face) -> None:
-    low, high = [sounds.pitch(sounds.samples(await face.say(SHORT, voice=voice))) for voice in ("otto", "alma")]
+async def _check_voices(client: SensesClient) -> None:
+    low, high = [
+        sounds.pitch(sounds.decode_samples(await client.speak(SHORT_SENTENCE, voice=voice)))
+        for voice in ("otto", "alma")
+    ]
     assert 70 < low < 150 < high < 350, f"{low:.0f} and {high:.0f} Hz"
 
 
-async def _loudness(face: Face) -> None:
-    sound = sounds.samples(await face.say(SENTENCE))
-    assert sounds.clipped(sound) < FULL, f"{sounds.clipped(sound):.1%} of the samples are clipped"
+async def _check_loudness(client: SensesClient) -> None:
+    sound = sounds.decode_samples(await client.speak(SENTENCE))
+    assert sounds.clipped_share(sound) < MAX_CLIPPED_SHARE, (
+        f"{sounds.clipped_share(sound):.1%} of the samples are clipped"
+    )
     assert 0.1 < abs(sound).max(), f"the loudest sample is {abs(sound).max():.3f}"
 
 
-SPOKEN = (
-    heard_again("a sentence spoken", SENTENCE),
-    heard_again("two sentences spoken", "A red circle. Three one four."),
-    heard_again("spoken slowly", SENTENCE, speed=0.75),
-    heard_again("a number spoken", "forty two"),
-    heard_again("a command spoken", "turn on the lights please"),
-    Check("every format", _every_format),
-    Check("the speed asked for", _speed),
-    Check("two voices", _two_voices),
-    Check("as loud as it should be", _loudness),
+SPEECH_CHECKS = (
+    intelligibility_check("a sentence spoken", SENTENCE),
+    intelligibility_check("two sentences spoken", "A red circle. Three one four."),
+    intelligibility_check("spoken slowly", SENTENCE, speed=0.75),
+    intelligibility_check("a number spoken", "forty two"),
+    intelligibility_check("a command spoken", "turn on the lights please"),
+    MeaningCheck("every format", _check_formats),
+    MeaningCheck("the speed asked for", _check_speed),
+    MeaningCheck("two voices", _check_voices),
+    MeaningCheck("as loud as it should be", _check_loudness),
 )

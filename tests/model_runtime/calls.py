@@ -8,13 +8,13 @@ import anyio
 from anyio.abc import TaskGroup
 
 from model_runtime.errors import SensesError
-from model_runtime.events import Answer, Event, Finished, TextDelta
+from model_runtime.events import ChatResult, Event, Finished, TextDelta
 from model_runtime.requests import Chat, Message, Request
 from model_runtime.runtime import Runtime
 from model_runtime.status import ModelStatus, Status
 
 Kind = TypeVar("Kind")
-LONG_SECONDS = 30
+TIMEOUT_SECONDS = 30
 
 
 def chat(script: str, model: str = "m") -> Chat:
@@ -22,90 +22,90 @@ def chat(script: str, model: str = "m") -> Chat:
     return Chat(model, (Message("user", (script,)),))
 
 
-async def events_of(runtime: Runtime, request: Request, *, keep_alive_seconds: float | None = None) -> list[Event]:
+async def run_request(runtime: Runtime, request: Request, *, keep_alive_seconds: float | None = None) -> list[Event]:
     """Everything a request reports."""
-    with anyio.fail_after(LONG_SECONDS):
+    with anyio.fail_after(TIMEOUT_SECONDS):
         return [event async for event in runtime.run(request, keep_alive_seconds=keep_alive_seconds)]
 
 
-async def answer(runtime: Runtime, request: Request, *, keep_alive_seconds: float | None = None) -> str:
+async def run_chat(runtime: Runtime, request: Request, *, keep_alive_seconds: float | None = None) -> str:
     """The text a chat is answered with."""
-    *_, last = await events_of(runtime, request, keep_alive_seconds=keep_alive_seconds)
+    *_, last = await run_request(runtime, request, keep_alive_seconds=keep_alive_seconds)
     assert isinstance(last, Finished)
-    assert isinstance(last.result, Answer)
+    assert isinstance(last.result, ChatResult)
     return last.result.text
 
 
-class Call:
+class BackgroundCall:
     """A request that is read in a task of its own."""
 
     def __init__(self, runtime: Runtime, request: Request) -> None:
         self.events: list[Event] = []
         self.error: SensesError | None = None
-        self.ended = anyio.Event()
-        self.scope = anyio.CancelScope()
+        self.finished = anyio.Event()
+        self.cancel_scope = anyio.CancelScope()
         self._generator = runtime.run(request)
         self._changed = anyio.Event()
 
-    def start(self, group: TaskGroup) -> "Call":
+    def start(self, group: TaskGroup) -> "BackgroundCall":
         """Begin to read."""
         group.start_soon(self._read)
         return self
 
     @property
-    def text(self) -> str:
+    def text_so_far(self) -> str:
         """What came of a chat so far."""
         return "".join(event.text for event in self.events if isinstance(event, TextDelta))
 
-    async def first(self, kind: type[Kind]) -> Kind:
+    async def wait_for_event(self, kind: type[Kind]) -> Kind:
         """Wait for the first event of this kind."""
-        with anyio.fail_after(LONG_SECONDS):
+        with anyio.fail_after(TIMEOUT_SECONDS):
             while True:
                 for event in self.events:
                     if isinstance(event, kind):
                         return event
-                assert not self.ended.is_set(), f"it ended with {self.error!r}"
+                assert not self.finished.is_set(), f"it ended with {self.error!r}"
                 await self._changed.wait()
 
-    async def end(self) -> None:
+    async def wait_until_finished(self) -> None:
         """Wait until it is over."""
-        with anyio.fail_after(LONG_SECONDS):
-            await self.ended.wait()
+        with anyio.fail_after(TIMEOUT_SECONDS):
+            await self.finished.wait()
 
     async def _read(self) -> None:
         try:
-            with self.scope:
+            with self.cancel_scope:
                 async with aclosing(self._generator) as events:
-                    await self._take(events)
+                    await self._collect(events)
         except SensesError as error:
             self.error = error
         finally:
-            self.ended.set()
+            self.finished.set()
             self._changed.set()
 
-    async def _take(self, events: AsyncGenerator[Event]) -> None:
+    async def _collect(self, events: AsyncGenerator[Event]) -> None:
         async for event in events:
             self.events.append(event)
             changed, self._changed = self._changed, anyio.Event()
             changed.set()
 
 
-async def until(runtime: Runtime, condition: Callable[[Status], bool]) -> Status:
+async def wait_for_status(runtime: Runtime, condition: Callable[[Status], bool]) -> Status:
     """Watch the runtime's own feed until the status is as wanted."""
-    with anyio.fail_after(LONG_SECONDS):
+    with anyio.fail_after(TIMEOUT_SECONDS):
         async for status in runtime.changes():
             if condition(status):
                 return status
     raise AssertionError("the feed ended")
 
 
-def model_of(status: Status, name: str = "m") -> ModelStatus:
+def model_status_of(status: Status, name: str = "m") -> ModelStatus:
     """One model of a status."""
     return next(model for model in status.models if model.name == name)
 
 
-async def until_there(path: anyio.Path) -> None:
+async def wait_for_file(path: anyio.Path) -> None:
     """Wait until a worker has made this file."""
-    with anyio.fail_after(LONG_SECONDS):
+    with anyio.fail_after(TIMEOUT_SECONDS):
         while not await path.exists():  # noqa: ASYNC110 - another process makes it
             await anyio.sleep(0.005)

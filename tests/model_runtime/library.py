@@ -9,25 +9,25 @@ from typing import Any
 import psutil
 
 from model_runtime.catalog.model import Model
-from model_runtime.catalog.protocol import Library
+from model_runtime.catalog.protocol import CatalogProtocol
 from model_runtime.errors import ModelMissing, UnknownModel
-from model_runtime.process.process import Patience
+from model_runtime.process.process import StopTimeouts
 from model_runtime.requests import Request, Task
 from model_runtime.runtime import Runtime
 from model_runtime.settings import Settings
 
 MEGABYTE = 1_000_000
-ONE_AT_A_TIME = "tests.scripted_engine:ScriptedEngine"
-IN_STEPS = "tests.scripted_engine:ScriptedStepEngine"
+SERIAL_ENGINE = "tests.scripted_engine:ScriptedEngine"
+STEP_ENGINE = "tests.scripted_engine:ScriptedStepEngine"
 
 
 def scripted_model(name: str, task: Task = Task.TEXT, *, load: str = "", concurrency: int = 1) -> Model:
     """A model whose engine does what scripts say, several jobs at a time where `concurrency` says so."""
-    engine = ONE_AT_A_TIME if concurrency == 1 else IN_STEPS
+    engine = SERIAL_ENGINE if concurrency == 1 else STEP_ENGINE
     return Model(name, task, engine, "scripted", concurrency=concurrency, options={"load": load})
 
 
-class ScriptedLibrary:
+class ScriptedCatalog:
     """Models by name; `needed` overrides their size, `missing` names those whose files are not there."""
 
     def __init__(
@@ -38,15 +38,15 @@ class ScriptedLibrary:
         folder: Path | None = None,
     ) -> None:
         self._models = {model.name: model for model in models}
-        self._needed = needed or {}
+        self._needed_bytes = needed or {}
         self.missing = set(missing)
-        self._one_folder = folder
+        self._model_folder = folder
 
     def models(self) -> list[Model]:
         """All of them."""
         return list(self._models.values())
 
-    def change(self, name: str, **options: Any) -> None:
+    def set_options(self, name: str, **options: Any) -> None:
         """Let the model be loaded with other options the next time."""
         self._models[name] = replace(self._models[name], options=options)
 
@@ -60,11 +60,15 @@ class ScriptedLibrary:
         """One folder where it was given, else no files at all."""
         if model.name in self.missing:
             raise ModelMissing(model.name, 5 * MEGABYTE, f"senses pull {model.name}")
-        return {"model": self._one_folder} if self._one_folder else {}
+        return {"model": self._model_folder} if self._model_folder else {}
 
     def is_present(self, model: Model) -> bool:
         """Unless it is missing."""
         return model.name not in self.missing
+
+    def broken_reason(self, model: Model) -> str:
+        """None is."""
+        return ""
 
     def is_default(self, model: Model) -> bool:
         """The first one."""
@@ -76,7 +80,7 @@ class ScriptedLibrary:
 
     def needed_bytes(self, model: Model) -> int:
         """As given, else little."""
-        return self._needed.get(model.name, 50 * MEGABYTE)
+        return self._needed_bytes.get(model.name, 50 * MEGABYTE)
 
     def working_bytes(self, request: Request, model: Model) -> int:
         """Nothing."""
@@ -95,7 +99,7 @@ class ScriptedLibrary:
         return ()
 
 
-class Clock:
+class FakeClock:
     """A clock that goes when it is told to."""
 
     def __init__(self) -> None:
@@ -106,34 +110,34 @@ class Clock:
         return self.now
 
 
-def accept_everything(request: Request, model: Model, folders: Mapping[str, Path]) -> None:
+def skip_validation(request: Request, model: Model, folders: Mapping[str, Path]) -> None:
     """Check nothing."""
 
 
-_others: set[int] = set()
+_preexisting_pids: set[int] = set()
 """Child processes that were there before the runtime under test."""
 
 
-def workers() -> list[psutil.Process]:
+def living_workers() -> list[psutil.Process]:
     """The living worker processes of the runtime under test."""
-    children = [child for child in psutil.Process().children() if child.pid not in _others]
+    children = [child for child in psutil.Process().children() if child.pid not in _preexisting_pids]
     return [child for child in children if child.status() != psutil.STATUS_ZOMBIE]
 
 
-QUICK = Patience(asked_seconds=0.5, terminated_seconds=0.5)
+SHORT_STOP_TIMEOUTS = StopTimeouts(graceful_seconds=0.5, sigterm_seconds=0.5)
 
 
 @asynccontextmanager
 async def open_runtime(
     settings: Settings,
-    library: Library,
+    catalog: CatalogProtocol,
     *,
-    check: Callable[[Request, Model, Mapping[str, Path]], None] = accept_everything,
-    **changes: Any,
+    validate: Callable[[Request, Model, Mapping[str, Path]], None] = skip_validation,
+    **overrides: Any,
 ) -> AsyncGenerator[Runtime]:
     """A runtime that ticks quickly and has little patience with processes."""
-    _others.clear()
-    _others.update(child.pid for child in psutil.Process().children())
-    options: dict[str, Any] = {"tick_seconds": 0.02, "patience": QUICK} | changes
-    async with Runtime(library, settings, check=check, **options) as runtime:
+    _preexisting_pids.clear()
+    _preexisting_pids.update(child.pid for child in psutil.Process().children())
+    options: dict[str, Any] = {"tick_seconds": 0.02, "stop_timeouts": SHORT_STOP_TIMEOUTS} | overrides
+    async with Runtime(catalog, settings, validate=validate, **options) as runtime:
         yield runtime

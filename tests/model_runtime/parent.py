@@ -3,34 +3,34 @@
 import asyncio
 import sys
 
-from model_runtime.ipc.messages import JobEvent, Load, Report, Run
+from model_runtime.ipc.messages import Load, RequestOutput, RunRequest, WorkerMessage
 from model_runtime.loading import LoadSpec
 from model_runtime.process.process import WorkerProcess
 from model_runtime.requests import Chat, Message
 
 
-class Announcer:
+class PidPrinter:
     """Writes the pid with the first piece."""
 
-    def reported(self, process: WorkerProcess, report: Report) -> None:
+    def on_message(self, process: WorkerProcess, report: WorkerMessage) -> None:
         """Announce it."""
-        if isinstance(report, JobEvent):
+        if isinstance(report, RequestOutput):
             sys.stdout.write(f"{process.pid}\n")
             sys.stdout.flush()
 
-    def lost(self, process: WorkerProcess, cause: str) -> None:
+    def on_disconnect(self, process: WorkerProcess, cause: str) -> None:
         """Tell why."""
         sys.stdout.write(cause + "\n")
 
-    def reaped(self, process: WorkerProcess, cause: str) -> None:
+    def on_exit(self, process: WorkerProcess, cause: str) -> None:
         """Nothing is left to do."""
 
 
 async def main(script: str) -> None:
     """Wait for ever."""
-    process = WorkerProcess("m", 1, Announcer())
+    process = WorkerProcess("m", 1, PidPrinter())
     process.send(Load(LoadSpec("m", "tests.scripted_engine:ScriptedEngine", {})))
-    process.send(Run(1, Chat("m", (Message("user", (script,)),))))
+    process.send(RunRequest(1, Chat("m", (Message("user", (script,)),))))
     await asyncio.Event().wait()
 
 

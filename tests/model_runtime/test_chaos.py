@@ -15,9 +15,9 @@ from model_runtime.errors import SensesError
 from model_runtime.requests import Task
 from model_runtime.runtime import Runtime
 from model_runtime.settings import Settings
-from model_runtime.supervisor.watchdog import Limits
-from tests.model_runtime.calls import answer, chat
-from tests.model_runtime.library import MEGABYTE, ScriptedLibrary, open_runtime, scripted_model, workers
+from model_runtime.supervisor.watchdog import WatchdogLimits
+from tests.model_runtime.calls import chat, run_chat
+from tests.model_runtime.library import MEGABYTE, ScriptedCatalog, living_workers, open_runtime, scripted_model
 
 SECONDS = 5.0
 NAMES = ("eyes", "ears", "voice")
@@ -34,7 +34,9 @@ SCRIPTS = (
     "hang",
     "say a; stall",
 )
-LIMITS = Limits(beat_seconds=3, stall_seconds=dict.fromkeys(Task, 1.0), cancel_seconds=0.5, alone_seconds=0.5)
+LIMITS = WatchdogLimits(
+    heartbeat_seconds=3, stall_seconds=dict.fromkeys(Task, 1.0), cancel_seconds=0.5, uncontended_cancel_seconds=0.5
+)
 
 
 class Crowd:
@@ -67,7 +69,7 @@ class Crowd:
         with anyio.fail_after(30):
             try:
                 with anyio.move_on_after(hang_up) as scope:
-                    await answer(self.runtime, request, keep_alive_seconds=self.random.choice([None, 0.0]))
+                    await run_chat(self.runtime, request, keep_alive_seconds=self.random.choice([None, 0.0]))
                 self.answers["hung up" if scope.cancelled_caught else "ok"] += 1
             except SensesError as error:
                 self.answers[error.code] += 1
@@ -84,7 +86,7 @@ class Crowd:
     async def kill(self) -> None:
         """Send a signal to a worker."""
         await anyio.sleep(self.random.random())
-        living = workers()
+        living = living_workers()
         for process in self.random.sample(living, k=min(1, len(living))):
             with suppress(ProcessLookupError):
                 os.kill(process.pid, self.random.choice([signal.SIGKILL, signal.SIGSTOP, signal.SIGABRT]))
@@ -92,7 +94,7 @@ class Crowd:
     async def audit(self) -> None:
         """Look at the books and at the processes."""
         self.most_charged = max(self.most_charged, self.runtime.status().memory.charged_bytes)
-        self.most_processes = max(self.most_processes, len(workers()))
+        self.most_processes = max(self.most_processes, len(living_workers()))
 
 
 @pytest.mark.promise("runtime:always-answered")
@@ -102,9 +104,9 @@ async def test_whatever_happens_every_call_is_answered_and_nothing_is_left_over(
         scripted_model("ears", concurrency=4),
         scripted_model("voice", load="progress 0.5"),
     )
-    library = ScriptedLibrary(*models, needed=dict.fromkeys(NAMES, 50 * MEGABYTE))
+    library = ScriptedCatalog(*models, needed=dict.fromkeys(NAMES, 50 * MEGABYTE))
     tight = replace(settings, budget_bytes=110 * MEGABYTE, queue_seconds=10.0, load_seconds=5.0)
-    async with open_runtime(tight, library, limits=LIMITS) as runtime:
+    async with open_runtime(tight, library, watchdog_limits=LIMITS) as runtime:
         crowd = Crowd(runtime, seed=7)
         await crowd.act(*[crowd.call] * 8, crowd.operate, crowd.kill, crowd.audit)
         jobs = runtime.status().jobs
@@ -117,4 +119,4 @@ async def test_whatever_happens_every_call_is_answered_and_nothing_is_left_over(
     assert crowd.most_charged <= 110 * MEGABYTE
     assert crowd.most_processes <= len(NAMES)
     assert (jobs, charged) == ((), 0)
-    assert workers() == []
+    assert living_workers() == []

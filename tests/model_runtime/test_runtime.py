@@ -23,20 +23,37 @@ from model_runtime.errors import (
     QueueTimeout,
     UnknownModel,
 )
-from model_runtime.events import Answer, Drawing, Finished, Loading, Queued, Speech, TextDelta, Transcript
-from model_runtime.media.types import Picture, Sound
+from model_runtime.events import (
+    ChatResult,
+    Finished,
+    GeneratedImage,
+    Loading,
+    Queued,
+    SpeechResult,
+    TextDelta,
+    TranscriptionResult,
+)
+from model_runtime.media.types import Audio, ImageData
+from model_runtime.prepare import INLINE_CHARACTERS
 from model_runtime.requests import Chat, GenerateImage, Message, Request, Speak, Task, Transcribe
-from model_runtime.runtime import SHORT_CHAT_LETTERS, Runtime
+from model_runtime.runtime import Runtime
 from model_runtime.settings import Settings
 from model_runtime.status import ModelState
-from tests.model_runtime.calls import Call, answer, chat, events_of, model_of, until
-from tests.model_runtime.library import MEGABYTE, Clock, ScriptedLibrary, open_runtime, scripted_model, workers
+from tests.model_runtime.calls import BackgroundCall, chat, model_status_of, run_chat, run_request, wait_for_status
+from tests.model_runtime.library import (
+    MEGABYTE,
+    FakeClock,
+    ScriptedCatalog,
+    living_workers,
+    open_runtime,
+    scripted_model,
+)
 
 
 async def test_a_cold_call_tells_its_place_the_load_and_the_pieces_and_then_finishes(settings: Settings) -> None:
-    library = ScriptedLibrary(scripted_model("m", load="progress 0.25; progress 0.75"))
+    library = ScriptedCatalog(scripted_model("m", load="progress 0.25; progress 0.75"))
     async with open_runtime(settings, library) as runtime:
-        queued, *loading, hello, world, finished = await events_of(runtime, chat("say hello world"))
+        queued, *loading, hello, world, finished = await run_request(runtime, chat("say hello world"))
 
     assert queued == Queued(1, "m is loading")
     assert loading[0] == Loading("m", "starting", None)
@@ -44,8 +61,8 @@ async def test_a_cold_call_tells_its_place_the_load_and_the_pieces_and_then_fini
     assert all(isinstance(event, Loading) for event in loading)
     assert (hello, world) == (TextDelta("hello "), TextDelta("world"))
     assert isinstance(finished, Finished)
-    assert finished.result == Answer("hello world", "stop", 0, 2)
-    assert finished.timings.loading > finished.timings.queued >= 0
+    assert finished.result == ChatResult("hello world", "stop", 0, 2)
+    assert finished.timings.loading_seconds > finished.timings.queued_seconds >= 0
 
 
 @pytest.mark.parametrize(
@@ -53,23 +70,23 @@ async def test_a_cold_call_tells_its_place_the_load_and_the_pieces_and_then_fini
     [
         (
             Task.VISION,
-            Chat("m", (Message("user", ("say seen", Picture(2, 2, bytes(12)))),)),
-            Answer("seen", "stop", 12, 1),
+            Chat("m", (Message("user", ("say seen", ImageData(2, 2, bytes(12)))),)),
+            ChatResult("seen", "stop", 12, 1),
         ),
-        (Task.IMAGE, GenerateImage("m", "pieces 2", 8, 8, 7, steps=2), Drawing(b"0 1 ", 8, 8, 7, 2)),
+        (Task.IMAGE, GenerateImage("m", "pieces 2", 8, 8, 7, steps=2), GeneratedImage(b"0 1 ", 8, 8, 7, 2)),
         (
             Task.TRANSCRIPTION,
-            Transcribe("m", Sound(16_000, bytes(32_000)), prompt="say a"),
-            Transcript("a", "en", 1.0, ()),
+            Transcribe("m", Audio(16_000, bytes(32_000)), prompt="say a"),
+            TranscriptionResult("a", "en", 1.0, ()),
         ),
-        (Task.SPEECH, Speak("m", "say aa", voice="alma"), Speech(2 / 48_000, 24_000, "alma", "")),
+        (Task.SPEECH, Speak("m", "say aa", voice="alma"), SpeechResult(2 / 48_000, 24_000, "alma", "")),
     ],
 )
 async def test_every_kind_of_request_is_served(
     settings: Settings, task: Task, request_: Request, result: object
 ) -> None:
-    async with open_runtime(settings, ScriptedLibrary(scripted_model("m", task))) as runtime:
-        *_, finished = await events_of(runtime, request_)
+    async with open_runtime(settings, ScriptedCatalog(scripted_model("m", task))) as runtime:
+        *_, finished = await run_request(runtime, request_)
         counters = runtime.status().counters
 
     assert isinstance(finished, Finished)
@@ -82,13 +99,13 @@ async def test_eight_calls_to_a_cold_model_start_one_process_and_all_are_answere
     answers: list[str] = []
 
     async def ask(runtime: Runtime, number: int) -> None:
-        answers.append(await answer(runtime, chat(f"say number {number}")))
+        answers.append(await run_chat(runtime, chat(f"say number {number}")))
 
-    async with open_runtime(settings, ScriptedLibrary(scripted_model("m"))) as runtime:
+    async with open_runtime(settings, ScriptedCatalog(scripted_model("m"))) as runtime:
         async with anyio.create_task_group() as group:
             for number in range(8):
                 group.start_soon(ask, runtime, number)
-        status, processes = runtime.status(), workers()
+        status, processes = runtime.status(), living_workers()
 
     assert sorted(answers) == [f"number {number}" for number in range(8)]
     assert status.counters.loads == {("m", "ok"): 1}
@@ -97,14 +114,14 @@ async def test_eight_calls_to_a_cold_model_start_one_process_and_all_are_answere
 
 async def test_an_engine_that_works_in_steps_serves_several_calls_at_once(settings: Settings) -> None:
     async with (
-        open_runtime(settings, ScriptedLibrary(scripted_model("m", concurrency=2))) as runtime,
+        open_runtime(settings, ScriptedCatalog(scripted_model("m", concurrency=2))) as runtime,
         anyio.create_task_group() as group,
     ):
-        long = Call(runtime, chat("pieces 100000")).start(group)
-        await long.first(TextDelta)
-        short = await answer(runtime, chat("say short"))
-        both_ran = not long.ended.is_set()
-        long.scope.cancel()
+        long = BackgroundCall(runtime, chat("pieces 100000")).start(group)
+        await long.wait_for_event(TextDelta)
+        short = await run_chat(runtime, chat("say short"))
+        both_ran = not long.finished.is_set()
+        long.cancel_scope.cancel()
 
     assert short == "short"
     assert both_ran
@@ -112,19 +129,19 @@ async def test_an_engine_that_works_in_steps_serves_several_calls_at_once(settin
 
 @pytest.mark.promise("runtime:idle-offload")
 async def test_a_model_leaves_memory_after_five_idle_minutes_and_comes_back_when_needed(settings: Settings) -> None:
-    clock = Clock()
-    async with open_runtime(settings, ScriptedLibrary(scripted_model("m")), clock=clock) as runtime:
-        await answer(runtime, chat("say a"))
-        (process,) = workers()
+    clock = FakeClock()
+    async with open_runtime(settings, ScriptedCatalog(scripted_model("m")), clock=clock) as runtime:
+        await run_chat(runtime, chat("say a"))
+        (process,) = living_workers()
         clock.now += 299
-        before = await until(runtime, lambda status: model_of(status).idle_seconds == 299)
+        before = await wait_for_status(runtime, lambda status: model_status_of(status).idle_seconds == 299)
         clock.now += 1
-        after = await until(runtime, lambda status: model_of(status).state is ModelState.ABSENT)
+        after = await wait_for_status(runtime, lambda status: model_status_of(status).state is ModelState.ABSENT)
         gone = not process.is_running()
-        again = await answer(runtime, chat("say b"))
+        again = await run_chat(runtime, chat("say b"))
 
-    assert model_of(before).state is ModelState.READY
-    assert model_of(before).unloads_in_seconds == 1
+    assert model_status_of(before).state is ModelState.READY
+    assert model_status_of(before).unloads_in_seconds == 1
     assert gone
     assert after.memory.charged_bytes == 0
     assert after.counters.unloads == {("m", "idle"): 1}
@@ -132,70 +149,76 @@ async def test_a_model_leaves_memory_after_five_idle_minutes_and_comes_back_when
 
 
 async def test_the_idle_clock_does_not_run_while_a_call_runs(settings: Settings, tmp_path: Path) -> None:
-    clock, gate = Clock(), tmp_path / "gate"
-    library = ScriptedLibrary(scripted_model("m"), scripted_model("idle"))
+    clock, gate = FakeClock(), tmp_path / "gate"
+    library = ScriptedCatalog(scripted_model("m"), scripted_model("idle"))
     async with open_runtime(settings, library, clock=clock) as runtime, anyio.create_task_group() as group:
-        await answer(runtime, chat("say a", "idle"))
-        call = Call(runtime, chat(f"say a; wait {gate}; say b")).start(group)
-        await call.first(TextDelta)
+        await run_chat(runtime, chat("say a", "idle"))
+        call = BackgroundCall(runtime, chat(f"say a; wait {gate}; say b")).start(group)
+        await call.wait_for_event(TextDelta)
         clock.now += 1000
-        await until(runtime, lambda status: model_of(status, "idle").state is ModelState.ABSENT)
+        await wait_for_status(runtime, lambda status: model_status_of(status, "idle").state is ModelState.ABSENT)
         gate.touch()
-        await call.end()
+        await call.wait_until_finished()
 
-    assert call.text == "ab"
+    assert call.text_so_far == "ab"
 
 
 @pytest.mark.promise("runtime:keep-alive")
 async def test_a_call_can_say_that_its_model_leaves_at_once_or_never(settings: Settings) -> None:
-    clock = Clock()
-    library = ScriptedLibrary(scripted_model("leaves"), scripted_model("stays"), scripted_model("idle"))
+    clock = FakeClock()
+    library = ScriptedCatalog(scripted_model("leaves"), scripted_model("stays"), scripted_model("idle"))
     async with open_runtime(settings, library, clock=clock) as runtime:
-        await answer(runtime, chat("say a", "leaves"), keep_alive_seconds=0.0)
-        await answer(runtime, chat("say a", "stays"), keep_alive_seconds=-1.0)
-        await answer(runtime, chat("say a", "idle"))
-        left = await until(runtime, lambda status: model_of(status, "leaves").state is ModelState.ABSENT)
+        await run_chat(runtime, chat("say a", "leaves"), keep_alive_seconds=0.0)
+        await run_chat(runtime, chat("say a", "stays"), keep_alive_seconds=-1.0)
+        await run_chat(runtime, chat("say a", "idle"))
+        left = await wait_for_status(
+            runtime, lambda status: model_status_of(status, "leaves").state is ModelState.ABSENT
+        )
         clock.now += 100_000
-        later = await until(runtime, lambda status: model_of(status, "idle").state is ModelState.ABSENT)
+        later = await wait_for_status(
+            runtime, lambda status: model_status_of(status, "idle").state is ModelState.ABSENT
+        )
 
-    assert model_of(left, "idle").state is ModelState.READY
-    assert model_of(later, "stays").state is ModelState.READY
-    assert model_of(later, "stays").unloads_in_seconds is None
+    assert model_status_of(left, "idle").state is ModelState.READY
+    assert model_status_of(later, "stays").state is ModelState.READY
+    assert model_status_of(later, "stays").unloads_in_seconds is None
 
 
 @pytest.mark.promise("runtime:keep-alive")
 async def test_a_model_may_have_a_keep_alive_of_its_own(settings: Settings) -> None:
-    clock = Clock()
+    clock = FakeClock()
     patient = replace(scripted_model("patient"), keep_alive_seconds=3600.0)
-    async with open_runtime(settings, ScriptedLibrary(patient, scripted_model("idle")), clock=clock) as runtime:
-        await answer(runtime, chat("say a", "patient"))
-        await answer(runtime, chat("say a", "idle"))
+    async with open_runtime(settings, ScriptedCatalog(patient, scripted_model("idle")), clock=clock) as runtime:
+        await run_chat(runtime, chat("say a", "patient"))
+        await run_chat(runtime, chat("say a", "idle"))
         clock.now += 3599
-        before = await until(runtime, lambda status: model_of(status, "idle").state is ModelState.ABSENT)
+        before = await wait_for_status(
+            runtime, lambda status: model_status_of(status, "idle").state is ModelState.ABSENT
+        )
         clock.now += 1
-        await until(runtime, lambda status: model_of(status, "patient").state is ModelState.ABSENT)
+        await wait_for_status(runtime, lambda status: model_status_of(status, "patient").state is ModelState.ABSENT)
 
-    assert model_of(before, "patient").unloads_in_seconds == 1
+    assert model_status_of(before, "patient").unloads_in_seconds == 1
 
 
-def two_models_that_do_not_fit_together() -> ScriptedLibrary:
+def two_models_that_do_not_fit_together() -> ScriptedCatalog:
     models = (scripted_model(name, load="allocate 100") for name in ("eyes", "ears"))
-    return ScriptedLibrary(*models, needed={"eyes": 120 * MEGABYTE, "ears": 120 * MEGABYTE})
+    return ScriptedCatalog(*models, needed={"eyes": 120 * MEGABYTE, "ears": 120 * MEGABYTE})
 
 
 @pytest.mark.promise("runtime:lru")
 async def test_the_least_recently_used_model_makes_room_under_the_memory_budget(settings: Settings) -> None:
     small = replace(settings, budget_bytes=200 * MEGABYTE)
     async with open_runtime(small, two_models_that_do_not_fit_together()) as runtime:
-        await answer(runtime, chat("say a", "eyes"))
-        (eyes,) = workers()
-        await answer(runtime, chat("say b", "ears"))
+        await run_chat(runtime, chat("say a", "eyes"))
+        (eyes,) = living_workers()
+        await run_chat(runtime, chat("say b", "ears"))
         status = runtime.status()
         gone = not eyes.is_running()
 
     assert gone
-    assert model_of(status, "eyes").state is ModelState.ABSENT
-    assert model_of(status, "ears").state is ModelState.READY
+    assert model_status_of(status, "eyes").state is ModelState.ABSENT
+    assert model_status_of(status, "ears").state is ModelState.READY
     assert status.memory.charged_bytes <= status.memory.budget_bytes == 200 * MEGABYTE
     assert status.counters.unloads == {("eyes", "evicted"): 1}
 
@@ -207,15 +230,15 @@ async def test_a_busy_model_is_not_evicted_until_its_call_has_ended(settings: Se
         open_runtime(small, two_models_that_do_not_fit_together()) as runtime,
         anyio.create_task_group() as group,
     ):
-        busy = Call(runtime, chat(f"say a; wait {gate}; say b", "eyes")).start(group)
-        await busy.first(TextDelta)
-        waiting = Call(runtime, chat("say c", "ears")).start(group)
-        queued = await waiting.first(Queued)
+        busy = BackgroundCall(runtime, chat(f"say a; wait {gate}; say b", "eyes")).start(group)
+        await busy.wait_for_event(TextDelta)
+        waiting = BackgroundCall(runtime, chat("say c", "ears")).start(group)
+        queued = await waiting.wait_for_event(Queued)
         gate.touch()
-        await waiting.end()
+        await waiting.wait_until_finished()
 
     assert "ears needs 0.1 GB" in queued.reason
-    assert (busy.text, waiting.text) == ("ab", "c")
+    assert (busy.text_so_far, waiting.text_so_far) == ("ab", "c")
 
 
 @pytest.mark.promise("runtime:pins")
@@ -223,12 +246,12 @@ async def test_a_pinned_model_stays_whoever_needs_room(settings: Settings) -> No
     small = replace(settings, budget_bytes=200 * MEGABYTE)
     async with open_runtime(small, two_models_that_do_not_fit_together()) as runtime:
         runtime.pin("eyes", True)
-        await answer(runtime, chat("say a", "eyes"))
+        await run_chat(runtime, chat("say a", "eyes"))
         with pytest.raises(ModelTooLarge) as refused:
-            await answer(runtime, chat("say b", "ears"))
-        pinned = model_of(runtime.status(), "eyes")
+            await run_chat(runtime, chat("say b", "ears"))
+        pinned = model_status_of(runtime.status(), "eyes")
         runtime.pin("eyes", False)
-        unpinned = await answer(runtime, chat("say b", "ears"))
+        unpinned = await run_chat(runtime, chat("say b", "ears"))
 
     assert refused.value.needed_bytes == 120 * MEGABYTE
     assert pinned.pinned
@@ -237,10 +260,10 @@ async def test_a_pinned_model_stays_whoever_needs_room(settings: Settings) -> No
 
 @pytest.mark.promise("runtime:memory-returned")
 async def test_the_memory_of_an_unloaded_model_is_back(settings: Settings) -> None:
-    library = ScriptedLibrary(scripted_model("m", load="allocate 200"))
+    library = ScriptedCatalog(scripted_model("m", load="allocate 200"))
     async with open_runtime(settings, library) as runtime:
         before = _resident_bytes()
-        await answer(runtime, chat("say a"))
+        await run_chat(runtime, chat("say a"))
         loaded = _resident_bytes()
         status = runtime.status()
         returned = await runtime.unload("m")
@@ -249,44 +272,46 @@ async def test_the_memory_of_an_unloaded_model_is_back(settings: Settings) -> No
     assert loaded - before > 200 << 20
     assert after - before < 20 << 20
     assert returned > 200 << 20
-    assert model_of(status).footprint_bytes > 200 << 20
-    assert model_of(status).charged_bytes > 200 << 20
+    assert model_status_of(status).footprint_bytes > 200 << 20
+    assert model_status_of(status).charged_bytes > 200 << 20
 
 
 def _resident_bytes() -> int:
-    return sum(int(process.memory_info().rss) for process in (psutil.Process(), *workers()))
+    return sum(int(process.memory_info().rss) for process in (psutil.Process(), *living_workers()))
 
 
 @pytest.mark.promise("runtime:pressure")
 async def test_idle_models_leave_when_the_machine_runs_short_of_memory(settings: Settings) -> None:
     short: list[bool] = []
-    library = ScriptedLibrary(scripted_model("eyes"), scripted_model("ears"))
-    async with open_runtime(settings, library, is_short_of_memory=lambda: bool(short)) as runtime:
-        await answer(runtime, chat("say a", "eyes"))
-        await answer(runtime, chat("say a", "ears"))
+    library = ScriptedCatalog(scripted_model("eyes"), scripted_model("ears"))
+    async with open_runtime(settings, library, is_under_memory_pressure=lambda: bool(short)) as runtime:
+        await run_chat(runtime, chat("say a", "eyes"))
+        await run_chat(runtime, chat("say a", "ears"))
         short.append(True)
-        status = await until(runtime, lambda status: status.memory.charged_bytes == 0)
+        status = await wait_for_status(runtime, lambda status: status.memory.charged_bytes == 0)
 
     assert status.counters.unloads == {("eyes", "pressure"): 1, ("ears", "pressure"): 1}
 
 
 async def test_memory_that_an_idle_model_took_later_is_charged(settings: Settings) -> None:
-    clock = Clock()
-    library = ScriptedLibrary(scripted_model("m"))
+    clock = FakeClock()
+    library = ScriptedCatalog(scripted_model("m"))
     async with open_runtime(settings, library, clock=clock) as runtime:
-        await answer(runtime, chat("say a"))
-        loaded = model_of(runtime.status()).charged_bytes
-        await answer(runtime, chat("keep 40"))
+        await run_chat(runtime, chat("say a"))
+        loaded = model_status_of(runtime.status()).charged_bytes
+        await run_chat(runtime, chat("keep 40"))
         clock.now += 3
-        grown = await until(runtime, lambda status: model_of(status).charged_bytes > loaded + (40 << 20))
+        grown = await wait_for_status(
+            runtime, lambda status: model_status_of(status).charged_bytes > loaded + (40 << 20)
+        )
 
-    assert grown.memory.charged_bytes == model_of(grown).charged_bytes
+    assert grown.memory.charged_bytes == model_status_of(grown).charged_bytes
 
 
 async def test_an_operator_loads_and_unloads_by_hand(settings: Settings) -> None:
-    async with open_runtime(settings, ScriptedLibrary(scripted_model("m", load="progress 1"))) as runtime:
+    async with open_runtime(settings, ScriptedCatalog(scripted_model("m", load="progress 1"))) as runtime:
         await runtime.load("m")
-        loaded = model_of(runtime.status())
+        loaded = model_status_of(runtime.status())
         await runtime.load("m")
         given_back = await runtime.unload("m")
         unloaded = runtime.status()
@@ -294,7 +319,7 @@ async def test_an_operator_loads_and_unloads_by_hand(settings: Settings) -> None
 
     assert (loaded.state, loaded.loads, loaded.active) == (ModelState.READY, 1, 0)
     assert given_back > MEGABYTE
-    assert model_of(unloaded).state is ModelState.ABSENT
+    assert model_status_of(unloaded).state is ModelState.ABSENT
     assert unloaded.counters.unloads == {("m", "operator"): 1}
     assert unloaded.counters.requests == {}
     assert nothing == 0
@@ -303,24 +328,24 @@ async def test_an_operator_loads_and_unloads_by_hand(settings: Settings) -> None
 async def test_unloading_lets_the_running_call_end_first(settings: Settings, tmp_path: Path) -> None:
     gate = tmp_path / "gate"
     async with (
-        open_runtime(settings, ScriptedLibrary(scripted_model("m"))) as runtime,
+        open_runtime(settings, ScriptedCatalog(scripted_model("m"))) as runtime,
         anyio.create_task_group() as group,
     ):
-        call = Call(runtime, chat(f"say a; wait {gate}; say b")).start(group)
-        await call.first(TextDelta)
+        call = BackgroundCall(runtime, chat(f"say a; wait {gate}; say b")).start(group)
+        await call.wait_for_event(TextDelta)
         group.start_soon(runtime.unload, "m")
-        await until(runtime, lambda status: model_of(status).state is ModelState.DRAINING)
+        await wait_for_status(runtime, lambda status: model_status_of(status).state is ModelState.DRAINING)
         gate.touch()
-        await call.end()
+        await call.wait_until_finished()
 
-    assert call.text == "ab"
+    assert call.text_so_far == "ab"
     assert call.error is None
 
 
 async def test_names_that_mean_nothing_are_refused_with_the_known_ones(settings: Settings) -> None:
-    async with open_runtime(settings, ScriptedLibrary(scripted_model("m"))) as runtime:
+    async with open_runtime(settings, ScriptedCatalog(scripted_model("m"))) as runtime:
         with pytest.raises(UnknownModel, match="Known models: m"):
-            await answer(runtime, chat("say a", "vlm-bets"))
+            await run_chat(runtime, chat("say a", "vlm-bets"))
         for wrong in (runtime.load("x"), runtime.unload("x")):
             with pytest.raises(UnknownModel, match="'x'"):
                 await wrong
@@ -332,14 +357,14 @@ async def test_names_that_mean_nothing_are_refused_with_the_known_ones(settings:
 
 
 async def test_a_model_that_is_not_on_the_disk_is_refused_with_the_command_that_gets_it(settings: Settings) -> None:
-    async with open_runtime(settings, ScriptedLibrary(scripted_model("m"), missing=("m",))) as runtime:
+    async with open_runtime(settings, ScriptedCatalog(scripted_model("m"), missing=("m",))) as runtime:
         with pytest.raises(ModelMissing, match="senses pull m"):
-            await answer(runtime, chat("say a"))
+            await run_chat(runtime, chat("say a"))
         with pytest.raises(ModelMissing):
             await runtime.load("m")
         status = runtime.status()
 
-    assert not model_of(status).present
+    assert not model_status_of(status).present
     assert status.counters.loads == {}
 
 
@@ -348,13 +373,13 @@ async def test_bad_input_is_refused_before_anything_is_queued_or_loaded(settings
     def check(request: Request, model: Model, folders: object) -> None:
         raise InvalidInput("max_tokens is -1; it must be positive.", param="max_tokens")
 
-    async with open_runtime(settings, ScriptedLibrary(scripted_model("m")), check=check) as runtime:
+    async with open_runtime(settings, ScriptedCatalog(scripted_model("m")), validate=check) as runtime:
         with pytest.raises(InvalidInput, match="max_tokens is -1"):
-            await answer(runtime, chat("say a"))
+            await run_chat(runtime, chat("say a"))
         status = runtime.status()
 
     assert status.jobs == ()
-    assert model_of(status).state is ModelState.ABSENT
+    assert model_status_of(status).state is ModelState.ABSENT
 
 
 async def test_only_a_short_chat_with_a_loaded_model_is_checked_on_the_event_loop(settings: Settings) -> None:
@@ -363,17 +388,17 @@ async def test_only_a_short_chat_with_a_loaded_model_is_checked_on_the_event_loo
     def check(request: Request, model: Model, folders: object) -> None:
         on_the_loop.append(threading.current_thread() is threading.main_thread())
 
-    async with open_runtime(settings, ScriptedLibrary(scripted_model("m")), check=check) as runtime:
-        for script in ("say a", "say b", "say c" + " " * SHORT_CHAT_LETTERS):
-            await answer(runtime, chat(script))
+    async with open_runtime(settings, ScriptedCatalog(scripted_model("m")), validate=check) as runtime:
+        for script in ("say a", "say b", "say c" + " " * INLINE_CHARACTERS):
+            await run_chat(runtime, chat(script))
 
     assert on_the_loop == [False, True, False]
 
 
 async def test_a_request_that_cannot_be_sent_is_bad_input(settings: Settings) -> None:
-    async with open_runtime(settings, ScriptedLibrary(scripted_model("m"))) as runtime:
+    async with open_runtime(settings, ScriptedCatalog(scripted_model("m"))) as runtime:
         with pytest.raises(InvalidInput, match="passed on"):
-            await answer(runtime, replace(chat("say a"), seed=2**70))
+            await run_chat(runtime, replace(chat("say a"), seed=2**70))
         assert runtime.status().jobs == ()
 
 
@@ -383,36 +408,36 @@ async def test_more_requests_than_may_wait_are_refused_with_a_time_to_come_back(
 ) -> None:
     gate = tmp_path / "gate"
     async with (
-        open_runtime(replace(settings, queue_per_model=1), ScriptedLibrary(scripted_model("m"))) as runtime,
+        open_runtime(replace(settings, queue_per_model=1), ScriptedCatalog(scripted_model("m"))) as runtime,
         anyio.create_task_group() as group,
     ):
-        running = Call(runtime, chat(f"say a; wait {gate}")).start(group)
-        await running.first(TextDelta)
-        waiting = Call(runtime, chat("say b")).start(group)
-        await waiting.first(Queued)
+        running = BackgroundCall(runtime, chat(f"say a; wait {gate}")).start(group)
+        await running.wait_for_event(TextDelta)
+        waiting = BackgroundCall(runtime, chat("say b")).start(group)
+        await waiting.wait_for_event(Queued)
         with pytest.raises(QueueFull, match="Try again in") as refused:
-            await answer(runtime, chat("say c"))
+            await run_chat(runtime, chat("say c"))
         gate.touch()
-        await waiting.end()
+        await waiting.wait_until_finished()
 
     assert 1 <= (refused.value.retry_after_seconds or 0) <= 120
-    assert waiting.text == "b"
+    assert waiting.text_so_far == "b"
 
 
 async def test_a_request_that_waits_too_long_is_answered_with_what_it_waited_for(
     settings: Settings, tmp_path: Path
 ) -> None:
-    clock, gate = Clock(), tmp_path / "gate"
+    clock, gate = FakeClock(), tmp_path / "gate"
     async with (
-        open_runtime(settings, ScriptedLibrary(scripted_model("m")), clock=clock) as runtime,
+        open_runtime(settings, ScriptedCatalog(scripted_model("m")), clock=clock) as runtime,
         anyio.create_task_group() as group,
     ):
-        running = Call(runtime, chat(f"say a; wait {gate}")).start(group)
-        await running.first(TextDelta)
-        waiting = Call(runtime, chat("say b")).start(group)
-        await waiting.first(Queued)
+        running = BackgroundCall(runtime, chat(f"say a; wait {gate}")).start(group)
+        await running.wait_for_event(TextDelta)
+        waiting = BackgroundCall(runtime, chat("say b")).start(group)
+        await waiting.wait_for_event(Queued)
         clock.now += 121
-        await waiting.end()
+        await waiting.wait_until_finished()
         gate.touch()
 
     assert isinstance(waiting.error, QueueTimeout)
@@ -422,18 +447,18 @@ async def test_a_request_that_waits_too_long_is_answered_with_what_it_waited_for
 async def test_waiting_callers_hear_when_they_move_up(settings: Settings, tmp_path: Path) -> None:
     gate = tmp_path / "gate"
     async with (
-        open_runtime(settings, ScriptedLibrary(scripted_model("m"))) as runtime,
+        open_runtime(settings, ScriptedCatalog(scripted_model("m"))) as runtime,
         anyio.create_task_group() as group,
     ):
-        first = Call(runtime, chat(f"say a; wait {gate}")).start(group)
-        await first.first(TextDelta)
-        second = Call(runtime, chat("say b")).start(group)
-        await second.first(Queued)
-        third = Call(runtime, chat("say c")).start(group)
-        await third.first(Queued)
+        first = BackgroundCall(runtime, chat(f"say a; wait {gate}")).start(group)
+        await first.wait_for_event(TextDelta)
+        second = BackgroundCall(runtime, chat("say b")).start(group)
+        await second.wait_for_event(Queued)
+        third = BackgroundCall(runtime, chat("say c")).start(group)
+        await third.wait_for_event(Queued)
         jobs = runtime.status().jobs
         gate.touch()
-        await third.end()
+        await third.wait_until_finished()
 
     assert [(job.state, job.position) for job in jobs] == [("running", 0), ("queued", 1), ("queued", 2)]
     assert [event.position for event in third.events if isinstance(event, Queued)] == [2, 1]
@@ -442,14 +467,14 @@ async def test_waiting_callers_hear_when_they_move_up(settings: Settings, tmp_pa
 async def test_a_slow_reader_holds_the_worker_back_and_gets_everything(settings: Settings, tmp_path: Path) -> None:
     """A thousand pieces of 64 KiB would be 64 MB; only a few wait in this process while nobody reads."""
     done = tmp_path / "done"
-    async with open_runtime(settings, ScriptedLibrary(scripted_model("m"))) as runtime:
+    async with open_runtime(settings, ScriptedCatalog(scripted_model("m"))) as runtime:
         generator = runtime.run(chat(f"flood 1000; touch {done}"))
         read = 0
         while not read:
             event = await anext(generator)
             read += len(event.text) if isinstance(event, TextDelta) else 0
         before = psutil.Process().memory_info().rss
-        await until(runtime, lambda status: _is_quiet())
+        await wait_for_status(runtime, lambda status: _is_quiet())
         was_done, held = done.exists(), psutil.Process().memory_info().rss - before
         async for event in generator:
             read += len(event.text) if isinstance(event, TextDelta) else 0
@@ -464,7 +489,7 @@ _last_times: list[float] = []
 
 def _is_quiet() -> bool:
     """Whether the worker used no processor time since the last look."""
-    (process,) = workers()
+    (process,) = living_workers()
     times = process.cpu_times()
     _last_times.append(times.user + times.system)
     return len(_last_times) > 1 and _last_times[-1] == _last_times[-2]
@@ -477,17 +502,17 @@ async def test_the_feed_tells_every_state_and_ends_with_the_runtime(settings: Se
 
     async def watch(runtime: Runtime) -> None:
         async for status in runtime.changes():
-            states.append(model_of(status).state)
+            states.append(model_status_of(status).state)
             seen[states[-1]].set()
 
     async with (
         anyio.create_task_group() as group,
-        open_runtime(settings, ScriptedLibrary(scripted_model("m", load=f"wait {gate}"))) as runtime,
+        open_runtime(settings, ScriptedCatalog(scripted_model("m", load=f"wait {gate}"))) as runtime,
     ):
         group.start_soon(watch, runtime)
         with anyio.fail_after(20):
             await seen[ModelState.ABSENT].wait()
-            group.start_soon(answer, runtime, chat("say a"))
+            group.start_soon(run_chat, runtime, chat("say a"))
             await seen[ModelState.STARTING].wait()
             gate.touch()
             await seen[ModelState.READY].wait()
@@ -501,10 +526,10 @@ async def test_the_feed_tells_every_state_and_ends_with_the_runtime(settings: Se
 
 
 async def test_a_status_describes_models_jobs_and_memory(settings: Settings) -> None:
-    library = ScriptedLibrary(scripted_model("m"), scripted_model("voice", Task.SPEECH), missing=("voice",))
+    library = ScriptedCatalog(scripted_model("m"), scripted_model("voice", Task.SPEECH), missing=("voice",))
     async with open_runtime(settings, library, version="1.2.3") as runtime:
-        await answer(runtime, chat("say a b c"))
-        status = await until(runtime, lambda status: status.memory.footprint_bytes > 0)
+        await run_chat(runtime, chat("say a b c"))
+        status = await wait_for_status(runtime, lambda status: status.memory.footprint_bytes > 0)
 
     m, voice = status.models
     assert (m.loads, m.requests, m.queued, m.active, m.error) == (1, 1, 0, 0, "")
@@ -532,7 +557,7 @@ def test_the_daemon_side_never_imports_a_model_library() -> None:
 
 @pytest.mark.promise("runtime:responsive")
 async def test_the_event_loop_stays_free_while_a_model_is_loaded_and_works(settings: Settings) -> None:
-    library = ScriptedLibrary(scripted_model("m", load="allocate 400"))
+    library = ScriptedCatalog(scripted_model("m", load="allocate 400"))
     gaps: list[float] = []
 
     async def listen() -> None:
@@ -543,7 +568,7 @@ async def test_the_event_loop_stays_free_while_a_model_is_loaded_and_works(setti
 
     async with open_runtime(settings, library) as runtime, anyio.create_task_group() as group:
         group.start_soon(listen)
-        await answer(runtime, chat("pieces 20000"))
+        await run_chat(runtime, chat("pieces 20000"))
         group.cancel_scope.cancel()
 
     assert max(gaps) < 0.5  # a few milliseconds on a machine that has nothing else to do
@@ -555,18 +580,18 @@ async def test_what_calls_leave_behind_in_the_daemon_is_given_back_once_each_tim
     settings: Settings,
 ) -> None:
     given_back = threading.Semaphore(0)
-    library = ScriptedLibrary(scripted_model("m"))
+    library = ScriptedCatalog(scripted_model("m"))
     async with (
-        open_runtime(settings, library, give_back=given_back.release) as runtime,
+        open_runtime(settings, library, release_memory=given_back.release) as runtime,
         anyio.create_task_group() as group,
     ):
-        call = Call(runtime, chat("say a; wait /never")).start(group)
-        await call.first(TextDelta)
+        call = BackgroundCall(runtime, chat("say a; wait /never")).start(group)
+        await call.wait_for_event(TextDelta)
         await anyio.sleep(0.1)
         while_busy = given_back.acquire(blocking=False)
-        call.scope.cancel()
+        call.cancel_scope.cancel()
         after_one_call = await anyio.to_thread.run_sync(given_back.acquire, True, 10)
-        await answer(runtime, chat("say b"))
+        await run_chat(runtime, chat("say b"))
         after_another = await anyio.to_thread.run_sync(given_back.acquire, True, 10)
         await anyio.sleep(0.1)
         while_at_rest = given_back.acquire(blocking=False)
@@ -578,14 +603,14 @@ async def test_what_calls_leave_behind_in_the_daemon_is_given_back_once_each_tim
 @pytest.mark.parametrize("script", ["say a", "raise no"])
 async def test_a_picture_is_let_go_of_with_its_call(settings: Settings, script: str) -> None:
     rgb = bytes(12)
-    request = Chat("m", (Message("user", (script, Picture(2, 2, rgb))),))
-    async with open_runtime(settings, ScriptedLibrary(scripted_model("m"))) as runtime:
-        await answer(runtime, chat("say loaded"))
+    request = Chat("m", (Message("user", (script, ImageData(2, 2, rgb))),))
+    async with open_runtime(settings, ScriptedCatalog(scripted_model("m"))) as runtime:
+        await run_chat(runtime, chat("say loaded"))
         holders = sys.getrefcount(rgb)
         gc.disable()
         try:
             with contextlib.suppress(JobFailed):
-                await answer(runtime, request)
+                await run_chat(runtime, request)
             held = sys.getrefcount(rgb) - holders
         finally:
             gc.enable()

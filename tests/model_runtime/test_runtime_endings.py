@@ -25,22 +25,29 @@ from model_runtime.requests import Task
 from model_runtime.runtime import Runtime
 from model_runtime.settings import Settings
 from model_runtime.status import ModelState
-from model_runtime.supervisor.watchdog import Limits
-from tests.model_runtime.calls import Call, answer, chat, model_of, until, until_there
-from tests.model_runtime.library import QUICK, Clock, ScriptedLibrary, open_runtime, scripted_model, workers
+from model_runtime.supervisor.watchdog import WatchdogLimits
+from tests.model_runtime.calls import BackgroundCall, chat, model_status_of, run_chat, wait_for_file, wait_for_status
+from tests.model_runtime.library import (
+    SHORT_STOP_TIMEOUTS,
+    FakeClock,
+    ScriptedCatalog,
+    living_workers,
+    open_runtime,
+    scripted_model,
+)
 
 
 @pytest.fixture
-def library() -> ScriptedLibrary:
+def library() -> ScriptedCatalog:
     """One model that loads at once."""
-    return ScriptedLibrary(scripted_model("m"))
+    return ScriptedCatalog(scripted_model("m"))
 
 
 # -- callers that leave ------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.promise("runtime:cancel")
-async def test_closing_a_call_ends_its_work_and_keeps_the_model(settings: Settings, library: ScriptedLibrary) -> None:
+async def test_closing_a_call_ends_its_work_and_keeps_the_model(settings: Settings, library: ScriptedCatalog) -> None:
     async with open_runtime(settings, library) as runtime:
         generator = runtime.run(chat("say a b; wait /never"))
         async for event in generator:
@@ -48,7 +55,7 @@ async def test_closing_a_call_ends_its_work_and_keeps_the_model(settings: Settin
                 break
         await generator.aclose()
         with anyio.fail_after(5):
-            next_one = await answer(runtime, chat("say next"))
+            next_one = await run_chat(runtime, chat("say next"))
         status = runtime.status()
 
     assert next_one == "next"
@@ -56,29 +63,29 @@ async def test_closing_a_call_ends_its_work_and_keeps_the_model(settings: Settin
     assert status.counters.requests == {("m", Task.TEXT, "cancelled"): 1, ("m", Task.TEXT, "ok"): 1}
 
 
-async def test_cancelling_the_task_that_reads_ends_the_work(settings: Settings, library: ScriptedLibrary) -> None:
+async def test_cancelling_the_task_that_reads_ends_the_work(settings: Settings, library: ScriptedCatalog) -> None:
     async with open_runtime(settings, library) as runtime, anyio.create_task_group() as group:
-        call = Call(runtime, chat("say a; wait /never")).start(group)
-        await call.first(TextDelta)
-        call.scope.cancel()
-        next_one = await answer(runtime, chat("say next"))
+        call = BackgroundCall(runtime, chat("say a; wait /never")).start(group)
+        await call.wait_for_event(TextDelta)
+        call.cancel_scope.cancel()
+        next_one = await run_chat(runtime, chat("say next"))
 
     assert next_one == "next"
 
 
 async def test_a_caller_that_leaves_the_queue_is_never_served(
-    settings: Settings, library: ScriptedLibrary, tmp_path: Path
+    settings: Settings, library: ScriptedCatalog, tmp_path: Path
 ) -> None:
     gate, begun = tmp_path / "gate", tmp_path / "begun"
     async with open_runtime(settings, library) as runtime, anyio.create_task_group() as group:
-        running = Call(runtime, chat(f"say a; wait {gate}")).start(group)
-        await running.first(TextDelta)
-        waiting = Call(runtime, chat(f"touch {begun}")).start(group)
-        await waiting.first(Queued)
-        waiting.scope.cancel()
-        await waiting.end()
+        running = BackgroundCall(runtime, chat(f"say a; wait {gate}")).start(group)
+        await running.wait_for_event(TextDelta)
+        waiting = BackgroundCall(runtime, chat(f"touch {begun}")).start(group)
+        await waiting.wait_for_event(Queued)
+        waiting.cancel_scope.cancel()
+        await waiting.wait_until_finished()
         gate.touch()
-        await answer(runtime, chat("say c"))
+        await run_chat(runtime, chat("say c"))
 
     assert not begun.exists()
 
@@ -87,32 +94,32 @@ async def test_a_caller_that_leaves_during_the_load_does_not_spoil_it_for_the_ot
     settings: Settings, tmp_path: Path
 ) -> None:
     gate = tmp_path / "gate"
-    library = ScriptedLibrary(scripted_model("m", load=f"wait {gate}"))
+    library = ScriptedCatalog(scripted_model("m", load=f"wait {gate}"))
     async with open_runtime(settings, library) as runtime, anyio.create_task_group() as group:
-        first = Call(runtime, chat("say first")).start(group)
-        await first.first(Queued)
-        second = Call(runtime, chat("say second")).start(group)
-        await second.first(Queued)
-        first.scope.cancel()
-        await first.end()
+        first = BackgroundCall(runtime, chat("say first")).start(group)
+        await first.wait_for_event(Queued)
+        second = BackgroundCall(runtime, chat("say second")).start(group)
+        await second.wait_for_event(Queued)
+        first.cancel_scope.cancel()
+        await first.wait_until_finished()
         gate.touch()
-        await second.end()
+        await second.wait_until_finished()
         loads = runtime.status().counters.loads
 
-    assert (first.text, second.text) == ("", "second")
+    assert (first.text_so_far, second.text_so_far) == ("", "second")
     assert loads == {("m", "ok"): 1}
 
 
-async def test_an_operator_cancels_a_running_and_a_waiting_job(settings: Settings, library: ScriptedLibrary) -> None:
+async def test_an_operator_cancels_a_running_and_a_waiting_job(settings: Settings, library: ScriptedCatalog) -> None:
     async with open_runtime(settings, library) as runtime, anyio.create_task_group() as group:
-        running = Call(runtime, chat("say a; wait /never")).start(group)
-        await running.first(TextDelta)
-        waiting = Call(runtime, chat("say b")).start(group)
-        await waiting.first(Queued)
+        running = BackgroundCall(runtime, chat("say a; wait /never")).start(group)
+        await running.wait_for_event(TextDelta)
+        waiting = BackgroundCall(runtime, chat("say b")).start(group)
+        await waiting.wait_for_event(Queued)
         first, second = runtime.status().jobs
         cancelled = runtime.cancel(second.id), runtime.cancel(first.id), runtime.cancel(first.id)
-        await running.end()
-        await waiting.end()
+        await running.wait_until_finished()
+        await waiting.wait_until_finished()
 
     assert cancelled == (True, True, False)
     assert isinstance(running.error, Cancelled)
@@ -121,41 +128,41 @@ async def test_an_operator_cancels_a_running_and_a_waiting_job(settings: Setting
 
 
 async def test_a_worker_that_ignores_a_cancel_is_ended_once_somebody_waits(settings: Settings) -> None:
-    limits = Limits(cancel_seconds=0.1)
-    library = ScriptedLibrary(scripted_model("m"))
-    async with open_runtime(settings, library, limits=limits) as runtime, anyio.create_task_group() as group:
-        deaf = Call(runtime, chat("say a; hang")).start(group)
-        await deaf.first(TextDelta)
-        (process,) = workers()
-        deaf.scope.cancel()
-        next_one = await answer(runtime, chat("say next"))
+    limits = WatchdogLimits(cancel_seconds=0.1)
+    library = ScriptedCatalog(scripted_model("m"))
+    async with open_runtime(settings, library, watchdog_limits=limits) as runtime, anyio.create_task_group() as group:
+        deaf = BackgroundCall(runtime, chat("say a; hang")).start(group)
+        await deaf.wait_for_event(TextDelta)
+        (process,) = living_workers()
+        deaf.cancel_scope.cancel()
+        next_one = await run_chat(runtime, chat("say next"))
 
     assert next_one == "next"
     assert not process.is_running()
 
 
 async def test_a_worker_that_ignores_a_cancel_does_not_work_on_for_ever(
-    settings: Settings, library: ScriptedLibrary, tmp_path: Path
+    settings: Settings, library: ScriptedCatalog, tmp_path: Path
 ) -> None:
-    limits = Limits(alone_seconds=0.1)
+    limits = WatchdogLimits(uncontended_cancel_seconds=0.1)
     deafened = anyio.Path(tmp_path / "deafened")
-    async with open_runtime(settings, library, limits=limits) as runtime, anyio.create_task_group() as group:
-        deaf = Call(runtime, chat(f"touch {deafened}; hang")).start(group)
-        await until_there(deafened)
-        deaf.scope.cancel()
-        status = await until(runtime, lambda status: bool(model_of(status).error))
+    async with open_runtime(settings, library, watchdog_limits=limits) as runtime, anyio.create_task_group() as group:
+        deaf = BackgroundCall(runtime, chat(f"touch {deafened}; hang")).start(group)
+        await wait_for_file(deafened)
+        deaf.cancel_scope.cancel()
+        status = await wait_for_status(runtime, lambda status: bool(model_status_of(status).error))
 
-    assert "went on with a cancelled job" in model_of(status).error
+    assert "went on with a cancelled request" in model_status_of(status).error
 
 
-async def test_a_caller_that_never_reads_is_given_up(settings: Settings, library: ScriptedLibrary) -> None:
-    async with open_runtime(settings, library, limits=Limits(reader_seconds=0.1)) as runtime:
+async def test_a_caller_that_never_reads_is_given_up(settings: Settings, library: ScriptedCatalog) -> None:
+    async with open_runtime(settings, library, watchdog_limits=WatchdogLimits(slow_consumer_seconds=0.1)) as runtime:
         generator = runtime.run(chat("flood 1000"))
         await anext(generator)
-        await until(runtime, lambda status: not status.jobs and bool(status.counters.requests))
+        await wait_for_status(runtime, lambda status: not status.jobs and bool(status.counters.requests))
         with pytest.raises(Cancelled, match="not read"):
             await _read_to_the_end(runtime, generator)
-        next_one = await answer(runtime, chat("say next"))
+        next_one = await run_chat(runtime, chat("say next"))
 
     assert next_one == "next"
 
@@ -174,32 +181,32 @@ async def _read_to_the_end(runtime: Runtime, generator: object) -> None:
     ("script", "cause"),
     [
         (f"signal {int(signal.SIGSEGV)}", "SIGSEGV"),
-        ("print no memory left; exit 3", "code 3; its last words were: no memory left"),
-        ("exit 0", "left with code 0"),
-        ("garbage", "what is no message"),
-        ("lie 4000000000", "what is no message"),
-        *((f"cut {count}", "left with code 1") for count in (1, 7, 8, 9, 20)),
+        ("print no memory left; exit 3", "code 3; last log line: no memory left"),
+        ("exit 0", "exited with code 0"),
+        ("garbage", "sent an invalid message"),
+        ("lie 4000000000", "sent an invalid message"),
+        *((f"cut {count}", "exited with code 1") for count in (1, 7, 8, 9, 20)),
     ],
 )
 async def test_a_crash_answers_its_caller_with_the_cause_and_the_next_call_works(
-    settings: Settings, library: ScriptedLibrary, script: str, cause: str
+    settings: Settings, library: ScriptedCatalog, script: str, cause: str
 ) -> None:
-    clock = Clock()
+    clock = FakeClock()
     async with open_runtime(settings, library, clock=clock) as runtime, anyio.create_task_group() as group:
-        call = Call(runtime, chat(f"say a; {script}")).start(group)
-        await call.end()
+        call = BackgroundCall(runtime, chat(f"say a; {script}")).start(group)
+        await call.wait_until_finished()
         group.start_soon(_let_time_pass, clock, 2.0)
-        next_one = await answer(runtime, chat("say next"))
+        next_one = await run_chat(runtime, chat("say next"))
         status = runtime.status()
 
-    assert call.text in ("a", "")
+    assert call.text_so_far in ("a", "")
     assert isinstance(call.error, WorkerDied)
     assert cause in call.error.message
     assert next_one == "next"
-    assert model_of(status).error == ""
+    assert model_status_of(status).error == ""
 
 
-async def _let_time_pass(clock: Clock, seconds: float) -> None:
+async def _let_time_pass(clock: FakeClock, seconds: float) -> None:
     """Move the clock a little with every tick, so that nothing looks like a machine that slept."""
     end = clock.now + seconds
     while clock.now < end:
@@ -208,15 +215,15 @@ async def _let_time_pass(clock: Clock, seconds: float) -> None:
 
 
 async def test_a_crash_is_told_within_moments_not_after_a_time_out(
-    settings: Settings, library: ScriptedLibrary
+    settings: Settings, library: ScriptedCatalog
 ) -> None:
     async with open_runtime(settings, library) as runtime, anyio.create_task_group() as group:
-        call = Call(runtime, chat("say a; wait /never")).start(group)
-        await call.first(TextDelta)
+        call = BackgroundCall(runtime, chat("say a; wait /never")).start(group)
+        await call.wait_for_event(TextDelta)
         loop = asyncio.get_running_loop()
         started = loop.time()
-        os.kill(workers()[0].pid, signal.SIGKILL)
-        await call.end()
+        os.kill(living_workers()[0].pid, signal.SIGKILL)
+        await call.wait_until_finished()
         seconds = loop.time() - started
 
     assert isinstance(call.error, WorkerDied)
@@ -224,28 +231,28 @@ async def test_a_crash_is_told_within_moments_not_after_a_time_out(
 
 
 async def test_a_crash_while_loading_is_tried_once_more_and_then_told(settings: Settings) -> None:
-    clock = Clock()
-    library = ScriptedLibrary(scripted_model("m", load="print corrupt shard; exit 3"))
+    clock = FakeClock()
+    library = ScriptedCatalog(scripted_model("m", load="print corrupt shard; exit 3"))
     async with open_runtime(settings, library, clock=clock) as runtime, anyio.create_task_group() as group:
-        call = Call(runtime, chat("say a")).start(group)
-        await until(runtime, lambda status: model_of(status).state is ModelState.BACKOFF)
+        call = BackgroundCall(runtime, chat("say a")).start(group)
+        await wait_for_status(runtime, lambda status: model_status_of(status).state is ModelState.BACKOFF)
         clock.now += 2
-        await call.end()
+        await call.wait_until_finished()
         status = runtime.status()
 
     assert isinstance(call.error, LoadFailed)
-    assert "its process left with code 3; its last words were: corrupt shard" in call.error.message
+    assert "the worker exited with code 3; last log line: corrupt shard" in call.error.message
     assert status.counters.loads == {("m", "failed"): 2}
 
 
 async def test_a_model_that_cannot_be_loaded_says_why_and_is_not_tried_again_at_once(settings: Settings) -> None:
-    library = ScriptedLibrary(scripted_model("m", load="refuse tensor lm_head.weight is missing"))
+    library = ScriptedCatalog(scripted_model("m", load="refuse tensor lm_head.weight is missing"))
     async with open_runtime(settings, library) as runtime:
         with pytest.raises(LoadFailed, match=r"^m could not be loaded: tensor lm_head.weight is missing\.$"):
-            await answer(runtime, chat("say a"))
+            await run_chat(runtime, chat("say a"))
         with pytest.raises(LoadFailed, match="lm_head") as given_up:
-            await answer(runtime, chat("say a"))
-        status = model_of(runtime.status())
+            await run_chat(runtime, chat("say a"))
+        status = model_status_of(runtime.status())
 
     assert given_up.value.retry_after_seconds is None
     assert (status.state, status.error) == (ModelState.BACKOFF, "tensor lm_head.weight is missing")
@@ -255,61 +262,61 @@ async def test_a_model_that_cannot_be_loaded_says_why_and_is_not_tried_again_at_
 async def test_a_model_that_was_given_up_is_tried_again_when_an_operator_asks_or_its_files_change(
     settings: Settings, tmp_path: Path
 ) -> None:
-    library = ScriptedLibrary(scripted_model("m", load="refuse once"), folder=tmp_path)
+    library = ScriptedCatalog(scripted_model("m", load="refuse once"), folder=tmp_path)
     async with open_runtime(settings, library) as runtime:
         with pytest.raises(LoadFailed):
-            await answer(runtime, chat("say a"))
+            await run_chat(runtime, chat("say a"))
         with pytest.raises(LoadFailed):
             await runtime.load("m")
         tried = runtime.status().counters.loads
         (tmp_path / "weights").write_text("mended")
         with pytest.raises(LoadFailed):
-            await answer(runtime, chat("say a"))
+            await run_chat(runtime, chat("say a"))
         again = runtime.status().counters.loads
 
     assert (tried, again) == ({("m", "failed"): 2}, {("m", "failed"): 3})
 
 
 async def test_a_call_whose_process_is_killed_before_its_first_word_is_answered_by_another(
-    settings: Settings, library: ScriptedLibrary, tmp_path: Path
+    settings: Settings, library: ScriptedCatalog, tmp_path: Path
 ) -> None:
     signal = tmp_path / "go"
     async with open_runtime(settings, library) as runtime, anyio.create_task_group() as group:
-        call = Call(runtime, chat(f"wait {signal}; say a")).start(group)
-        await until(runtime, lambda status: any(job.state == "running" for job in status.jobs))
-        (process,) = workers()
+        call = BackgroundCall(runtime, chat(f"wait {signal}; say a")).start(group)
+        await wait_for_status(runtime, lambda status: any(job.state == "running" for job in status.jobs))
+        (process,) = living_workers()
         process.kill()
         signal.touch()
-        await call.end()
-        status = model_of(runtime.status())
+        await call.wait_until_finished()
+        status = model_status_of(runtime.status())
 
-    assert (call.text, call.error) == ("a", None)
+    assert (call.text_so_far, call.error) == ("a", None)
     assert status.loads == 2
 
 
-async def test_files_that_vanish_before_the_load_are_told(settings: Settings, library: ScriptedLibrary) -> None:
+async def test_files_that_vanish_before_the_load_are_told(settings: Settings, library: ScriptedCatalog) -> None:
     def vanish(request: object, model: Model, folders: Mapping[str, Path]) -> None:
         library.missing.add("m")
 
-    async with open_runtime(settings, library, check=vanish) as runtime:
+    async with open_runtime(settings, library, validate=vanish) as runtime:
         with pytest.raises(LoadFailed, match="senses pull m"):
-            await answer(runtime, chat("say a"))
+            await run_chat(runtime, chat("say a"))
 
 
 @pytest.mark.promise("runtime:load-deadline")
 async def test_a_model_that_never_gets_ready_is_given_up(settings: Settings) -> None:
-    clock = Clock()
-    library = ScriptedLibrary(scripted_model("m", load="progress 0.5; stall"))
+    clock = FakeClock()
+    library = ScriptedCatalog(scripted_model("m", load="progress 0.5; stall"))
     patient = replace(settings, queue_seconds=1000.0)
     async with open_runtime(patient, library, clock=clock) as runtime, anyio.create_task_group() as group:
-        call = Call(runtime, chat("say a")).start(group)
+        call = BackgroundCall(runtime, chat("say a")).start(group)
         for load in (1, 2):
-            await until(runtime, lambda status: model_of(status).load_fraction == 0.5)
+            await wait_for_status(runtime, lambda status: model_status_of(status).load_fraction == 0.5)
             clock.now += 181
-            await until(runtime, lambda status: status.counters.loads == {("m", "failed"): load})  # noqa: B023
+            await wait_for_status(runtime, lambda status: status.counters.loads == {("m", "failed"): load})  # noqa: B023
             clock.now += 3
-        await call.end()
-        processes = workers()
+        await call.wait_until_finished()
+        processes = living_workers()
 
     assert isinstance(call.error, LoadFailed)
     assert "no progress for 180 s at 'weights'" in call.error.message
@@ -318,110 +325,110 @@ async def test_a_model_that_never_gets_ready_is_given_up(settings: Settings) -> 
 
 @pytest.mark.promise("runtime:stall")
 async def test_a_job_that_makes_no_progress_is_ended_though_its_process_lives(
-    settings: Settings, library: ScriptedLibrary
+    settings: Settings, library: ScriptedCatalog
 ) -> None:
-    limits = Limits(stall_seconds=dict.fromkeys(Task, 0.2))
-    async with open_runtime(settings, library, limits=limits) as runtime, anyio.create_task_group() as group:
-        call = Call(runtime, chat("say a; stall")).start(group)
-        await call.end()
-        gone = await until(runtime, lambda status: model_of(status).state is not ModelState.READY)
+    limits = WatchdogLimits(stall_seconds=dict.fromkeys(Task, 0.2))
+    async with open_runtime(settings, library, watchdog_limits=limits) as runtime, anyio.create_task_group() as group:
+        call = BackgroundCall(runtime, chat("say a; stall")).start(group)
+        await call.wait_until_finished()
+        gone = await wait_for_status(runtime, lambda status: model_status_of(status).state is not ModelState.READY)
 
     assert isinstance(call.error, JobStalled)
-    assert call.text == "a"
-    assert "made no progress" in model_of(gone).error
+    assert call.text_so_far == "a"
+    assert "made no progress" in model_status_of(gone).error
 
 
 async def test_work_without_pieces_that_looks_up_now_and_then_is_no_stall(
-    settings: Settings, library: ScriptedLibrary, tmp_path: Path
+    settings: Settings, library: ScriptedCatalog, tmp_path: Path
 ) -> None:
     """`wait` checks for cancellation all the time, which the beats of each second tell."""
     gate = tmp_path / "gate"
-    limits = Limits(stall_seconds=dict.fromkeys(Task, 2.0))
-    async with open_runtime(settings, library, limits=limits) as runtime, anyio.create_task_group() as group:
-        call = Call(runtime, chat(f"say a; wait {gate}; say b")).start(group)
-        await call.first(TextDelta)
-        await until(runtime, lambda status: bool(status.jobs) and status.jobs[0].age_seconds > 3)
+    limits = WatchdogLimits(stall_seconds=dict.fromkeys(Task, 2.0))
+    async with open_runtime(settings, library, watchdog_limits=limits) as runtime, anyio.create_task_group() as group:
+        call = BackgroundCall(runtime, chat(f"say a; wait {gate}; say b")).start(group)
+        await call.wait_for_event(TextDelta)
+        await wait_for_status(runtime, lambda status: bool(status.jobs) and status.jobs[0].age_seconds > 3)
         gate.touch()
-        await call.end()
+        await call.wait_until_finished()
 
-    assert (call.text, call.error) == ("ab", None)
+    assert (call.text_so_far, call.error) == ("ab", None)
 
 
-async def test_a_process_that_gives_no_sign_of_life_is_ended(settings: Settings, library: ScriptedLibrary) -> None:
+async def test_a_process_that_gives_no_sign_of_life_is_ended(settings: Settings, library: ScriptedCatalog) -> None:
     async with (
-        open_runtime(settings, library, limits=Limits(beat_seconds=1.5)) as runtime,
+        open_runtime(settings, library, watchdog_limits=WatchdogLimits(heartbeat_seconds=1.5)) as runtime,
         anyio.create_task_group() as group,
     ):
-        call = Call(runtime, chat("say a; wait /never")).start(group)
-        await call.first(TextDelta)
-        os.kill(workers()[0].pid, signal.SIGSTOP)
-        await call.end()
+        call = BackgroundCall(runtime, chat("say a; wait /never")).start(group)
+        await call.wait_for_event(TextDelta)
+        os.kill(living_workers()[0].pid, signal.SIGSTOP)
+        await call.wait_until_finished()
 
     assert isinstance(call.error, WorkerDied)
-    assert "no sign of life" in call.error.message
+    assert "sent no heartbeat" in call.error.message
 
 
-async def test_a_process_that_announces_what_never_comes_is_ended(settings: Settings, library: ScriptedLibrary) -> None:
-    async with open_runtime(settings, library, limits=Limits(beat_seconds=1.5)) as runtime:
-        with pytest.raises(WorkerDied, match="no sign of life"):
-            await answer(runtime, chat("say a; lie 1000000"))
-        next_one = await answer(runtime, chat("say next"))
+async def test_a_process_that_announces_what_never_comes_is_ended(settings: Settings, library: ScriptedCatalog) -> None:
+    async with open_runtime(settings, library, watchdog_limits=WatchdogLimits(heartbeat_seconds=1.5)) as runtime:
+        with pytest.raises(WorkerDied, match="sent no heartbeat"):
+            await run_chat(runtime, chat("say a; lie 1000000"))
+        next_one = await run_chat(runtime, chat("say next"))
 
     assert next_one == "next"
 
 
 @pytest.mark.parametrize("claimed", [-1, 0, 10**18])
 async def test_what_a_process_says_to_hold_is_no_reason_to_refuse_work(settings: Settings, claimed: int) -> None:
-    library = ScriptedLibrary(scripted_model("m", load=f"claim {claimed}"))
+    library = ScriptedCatalog(scripted_model("m", load=f"claim {claimed}"))
     async with open_runtime(settings, library) as runtime:
-        first = await answer(runtime, chat("say a"))
+        first = await run_chat(runtime, chat("say a"))
         status = runtime.status()
         await runtime.unload("m")
-        again = await answer(runtime, chat("say b"))
+        again = await run_chat(runtime, chat("say b"))
 
     assert (first, again) == ("a", "b")
-    assert 0 < model_of(status).charged_bytes < status.memory.budget_bytes
+    assert 0 < model_status_of(status).charged_bytes < status.memory.budget_bytes
 
 
 async def test_a_process_that_tells_of_ends_that_are_none_answers_its_caller_once(
-    settings: Settings, library: ScriptedLibrary
+    settings: Settings, library: ScriptedCatalog
 ) -> None:
     async with open_runtime(settings, library) as runtime, anyio.create_task_group() as group:
-        call = Call(runtime, chat("say a; babble 1; say b")).start(group)
-        await call.end()
-        next_one = await answer(runtime, chat("say next"))
+        call = BackgroundCall(runtime, chat("say a; babble 1; say b")).start(group)
+        await call.wait_until_finished()
+        next_one = await run_chat(runtime, chat("say next"))
         await runtime.unload("m")
         status = runtime.status()
 
-    assert (call.text, type(call.error)) == ("a", Cancelled)
+    assert (call.text_so_far, type(call.error)) == ("a", Cancelled)
     assert next_one == "next"
-    assert (status.jobs, status.memory.charged_bytes, model_of(status).active) == ((), 0, 0)
+    assert (status.jobs, status.memory.charged_bytes, model_status_of(status).active) == ((), 0, 0)
 
 
 async def test_a_machine_that_slept_ends_nothing(settings: Settings, tmp_path: Path) -> None:
-    clock, gate = Clock(), tmp_path / "gate"
-    library = ScriptedLibrary(scripted_model("m"), scripted_model("idle"))
+    clock, gate = FakeClock(), tmp_path / "gate"
+    library = ScriptedCatalog(scripted_model("m"), scripted_model("idle"))
     async with open_runtime(settings, library, clock=clock) as runtime, anyio.create_task_group() as group:
-        await answer(runtime, chat("say a", "idle"))
-        call = Call(runtime, chat(f"say a; wait {gate}; say b")).start(group)
-        await call.first(TextDelta)
+        await run_chat(runtime, chat("say a", "idle"))
+        call = BackgroundCall(runtime, chat(f"say a; wait {gate}; say b")).start(group)
+        await call.wait_for_event(TextDelta)
         clock.now += 3600
-        await until(runtime, lambda status: model_of(status, "idle").state is ModelState.ABSENT)
+        await wait_for_status(runtime, lambda status: model_status_of(status, "idle").state is ModelState.ABSENT)
         gate.touch()
-        await call.end()
+        await call.wait_until_finished()
 
-    assert (call.text, call.error) == ("ab", None)
+    assert (call.text_so_far, call.error) == ("ab", None)
 
 
 async def test_an_error_of_the_engine_is_the_callers_and_costs_nobody_the_model(
-    settings: Settings, library: ScriptedLibrary
+    settings: Settings, library: ScriptedCatalog
 ) -> None:
     async with open_runtime(settings, library) as runtime:
         with pytest.raises(InvalidInput, match="too many pictures") as refused:
-            await answer(runtime, chat("refuse too many pictures"))
+            await run_chat(runtime, chat("refuse too many pictures"))
         with pytest.raises(JobFailed, match="RuntimeError: shapes"):
-            await answer(runtime, chat("say a; raise shapes"))
-        next_one = await answer(runtime, chat("say next"))
+            await run_chat(runtime, chat("say a; raise shapes"))
+        next_one = await run_chat(runtime, chat("say next"))
         counters = runtime.status().counters
 
     assert refused.value.param == "prompt"
@@ -431,30 +438,30 @@ async def test_an_error_of_the_engine_is_the_callers_and_costs_nobody_the_model(
 
 
 async def test_an_idle_process_that_dies_is_noticed_and_started_again(
-    settings: Settings, library: ScriptedLibrary
+    settings: Settings, library: ScriptedCatalog
 ) -> None:
-    clock = Clock()
+    clock = FakeClock()
     async with open_runtime(settings, library, clock=clock) as runtime:
-        await answer(runtime, chat("say a"))
-        os.kill(workers()[0].pid, signal.SIGKILL)
-        dead = await until(runtime, lambda status: model_of(status).state is ModelState.BACKOFF)
+        await run_chat(runtime, chat("say a"))
+        os.kill(living_workers()[0].pid, signal.SIGKILL)
+        dead = await wait_for_status(runtime, lambda status: model_status_of(status).state is ModelState.BACKOFF)
         clock.now += 2
-        again = await answer(runtime, chat("say b"))
+        again = await run_chat(runtime, chat("say b"))
 
-    assert "SIGKILL" in model_of(dead).error
+    assert "SIGKILL" in model_status_of(dead).error
     assert dead.memory.charged_bytes == 0
     assert again == "b"
 
 
 async def test_an_idle_process_that_leaves_of_its_own_accord_is_started_again(
-    settings: Settings, library: ScriptedLibrary
+    settings: Settings, library: ScriptedCatalog
 ) -> None:
     async with open_runtime(settings, library) as runtime:
-        first = await answer(runtime, chat("say a; leave"))
-        left = await until(runtime, lambda status: model_of(status).state is ModelState.BACKOFF)
-        again = await answer(runtime, chat("say b"))
+        first = await run_chat(runtime, chat("say a; leave"))
+        left = await wait_for_status(runtime, lambda status: model_status_of(status).state is ModelState.BACKOFF)
+        again = await run_chat(runtime, chat("say b"))
 
-    assert "left with code 0" in model_of(left).error
+    assert "exited with code 0" in model_status_of(left).error
     assert (first, again) == ("a", "b")
 
 
@@ -463,59 +470,59 @@ async def test_an_idle_process_that_leaves_of_its_own_accord_is_started_again(
 
 @pytest.mark.promise("runtime:shutdown")
 async def test_shutting_down_lets_running_work_end_refuses_the_rest_and_leaves_no_process(
-    settings: Settings, library: ScriptedLibrary, tmp_path: Path
+    settings: Settings, library: ScriptedCatalog, tmp_path: Path
 ) -> None:
     gate = tmp_path / "gate"
     async with open_runtime(settings, library) as runtime, anyio.create_task_group() as group:
-        running = Call(runtime, chat(f"say a; wait {gate}; say b")).start(group)
-        await running.first(TextDelta)
-        waiting = Call(runtime, chat("say c")).start(group)
-        await waiting.first(Queued)
+        running = BackgroundCall(runtime, chat(f"say a; wait {gate}; say b")).start(group)
+        await running.wait_for_event(TextDelta)
+        waiting = BackgroundCall(runtime, chat("say c")).start(group)
+        await waiting.wait_for_event(Queued)
         group.start_soon(runtime.close, 20.0)
-        await waiting.end()
+        await waiting.wait_until_finished()
         with pytest.raises(ShuttingDown):
-            await answer(runtime, chat("say d"))
+            await run_chat(runtime, chat("say d"))
         accepting = runtime.status().accepting
         gate.touch()
-        await running.end()
+        await running.wait_until_finished()
 
-    assert (running.text, running.error) == ("ab", None)
+    assert (running.text_so_far, running.error) == ("ab", None)
     assert isinstance(waiting.error, ShuttingDown)
     assert not accepting
-    assert workers() == []
+    assert living_workers() == []
 
 
 @pytest.mark.parametrize("script", ["say a; wait /never", "say a; hang"])
 async def test_work_that_does_not_end_in_time_is_answered_and_ended(
-    settings: Settings, library: ScriptedLibrary, script: str
+    settings: Settings, library: ScriptedCatalog, script: str
 ) -> None:
     async with open_runtime(settings, library) as runtime, anyio.create_task_group() as group:
-        call = Call(runtime, chat(script)).start(group)
-        await call.first(TextDelta)
+        call = BackgroundCall(runtime, chat(script)).start(group)
+        await call.wait_for_event(TextDelta)
         with anyio.fail_after(10):
             await runtime.close(0.05)
-        await call.end()
-        processes = workers()
+        await call.wait_until_finished()
+        processes = living_workers()
 
     assert isinstance(call.error, ShuttingDown)
     assert processes == []
 
 
 async def test_closing_during_a_load_ends_the_load(settings: Settings) -> None:
-    library = ScriptedLibrary(scripted_model("m", load="wait /never"))
+    library = ScriptedCatalog(scripted_model("m", load="wait /never"))
     async with open_runtime(settings, library) as runtime, anyio.create_task_group() as group:
-        call = Call(runtime, chat("say a")).start(group)
-        await until(runtime, lambda status: model_of(status).state is ModelState.STARTING)
+        call = BackgroundCall(runtime, chat("say a")).start(group)
+        await wait_for_status(runtime, lambda status: model_status_of(status).state is ModelState.STARTING)
         with anyio.fail_after(10):
             await runtime.close(5.0)
-        await call.end()
+        await call.wait_until_finished()
 
     assert isinstance(call.error, ShuttingDown)
-    assert workers() == []
+    assert living_workers() == []
 
 
-async def test_closing_twice_and_closing_unused_are_fine(settings: Settings, library: ScriptedLibrary) -> None:
-    runtime = Runtime(library, replace(settings, queue_total=1), patience=QUICK)
+async def test_closing_twice_and_closing_unused_are_fine(settings: Settings, library: ScriptedCatalog) -> None:
+    runtime = Runtime(library, replace(settings, queue_total=1), stop_timeouts=SHORT_STOP_TIMEOUTS)
     async with runtime:
         await runtime.close(1.0)
         await runtime.close(1.0)

@@ -7,32 +7,32 @@ from pathlib import Path
 import pytest
 
 from model_runtime.catalog.model import Model
-from model_runtime.events import Answer, Finished, TextDelta
-from model_runtime.media.types import Sound
+from model_runtime.events import ChatResult, Finished, TextDelta
+from model_runtime.media.types import Audio
 from model_runtime.requests import GenerateImage, Request, Speak, Task, Transcribe
 from model_runtime.settings import Settings
-from model_runtime.validation.starter_vocabulary import WORDS
-from tests.model_runtime.calls import chat, events_of
-from tests.model_runtime.library import ScriptedLibrary, open_runtime, scripted_model
+from model_runtime.validation.starter_vocabulary import WORDS_FILE
+from tests.model_runtime.calls import chat, run_request
+from tests.model_runtime.library import ScriptedCatalog, open_runtime, scripted_model
 
 
-class StarterLibrary(ScriptedLibrary):
+class StarterLibrary(ScriptedCatalog):
     """One starter that does what scripts say and knows the words in a folder."""
 
     def __init__(self, task: Task, folder: Path) -> None:
         super().__init__(replace(scripted_model("m", task), starter=True))
         self._folder = folder
-        (folder / WORDS).write_text("say\nred\n", encoding="utf-8")
+        (folder / WORDS_FILE).write_text("say\nred\n", encoding="utf-8")
 
     def folders(self, model: Model) -> Mapping[str, Path]:
         """The one folder."""
         return {"model": self._folder}
 
 
-async def finished(settings: Settings, library: ScriptedLibrary, request: Request) -> Finished:
+async def finished(settings: Settings, library: ScriptedCatalog, request: Request) -> Finished:
     """The last event of a request."""
     async with open_runtime(settings, library) as runtime:
-        *_, last = await events_of(runtime, request)
+        *_, last = await run_request(runtime, request)
     assert isinstance(last, Finished)
     return last
 
@@ -43,7 +43,7 @@ async def finished(settings: Settings, library: ScriptedLibrary, request: Reques
     [
         (Task.TEXT, chat("say red giraffe")),
         (Task.IMAGE, GenerateImage("m", "say red giraffe", 8, 8, 7, steps=1)),
-        (Task.TRANSCRIPTION, Transcribe("m", Sound(16_000, bytes(32_000)), prompt="say red giraffe")),
+        (Task.TRANSCRIPTION, Transcribe("m", Audio(16_000, bytes(32_000)), prompt="say red giraffe")),
         (Task.SPEECH, Speak("m", "say red giraffe")),
     ],
 )
@@ -59,11 +59,11 @@ async def test_the_answer_to_every_kind_of_request_warns(
 
 async def test_a_streamed_answer_ends_with_the_warning(settings: Settings, tmp_path: Path) -> None:
     async with open_runtime(settings, StarterLibrary(Task.TEXT, tmp_path)) as runtime:
-        events = await events_of(runtime, chat("say red giraffe"))
+        events = await run_request(runtime, chat("say red giraffe"))
 
     assert "".join(event.text for event in events if isinstance(event, TextDelta)) == "red giraffe"
     assert isinstance(events[-1], Finished)
-    assert isinstance(events[-1].result, Answer)
+    assert isinstance(events[-1].result, ChatResult)
     assert len(events[-1].result.warnings) == 1
 
 

@@ -5,10 +5,10 @@ from typing import Any
 import mlx.core as mx
 from PIL import Image, ImageOps
 
-from tests.mutations.mutation import Function, Mutation, after, before
-from tests.mutations.pictures import blue_first
+from tests.mutations.mutation import Function, Mutation, change_argument, change_result
+from tests.mutations.pictures import swap_red_and_blue
 
-DRAWING, FLUX = "model_runtime.engines.image.engine", "model_runtime.engines.image.families.Flux2"
+DRAWING, FLUX = "model_runtime.engines.image.engine", "model_runtime.engines.image.families.Flux2Model"
 SEED, SOURCE, STRENGTH = 2, 4, 5
 """Places of the arguments of a family: of its beginning, and of its plan."""
 
@@ -35,23 +35,41 @@ def _half_range(pixels: mx.array) -> mx.array:
 
 PIXELS = f"{DRAWING}.ImageUtil.to_pil"
 MUTATIONS = (
-    Mutation("red and blue are swapped", PIXELS, after(blue_first), "a drawn circle"),
-    Mutation("upside down", PIXELS, after(ImageOps.flip), "one above the other"),
-    Mutation("mirrored", PIXELS, after(ImageOps.mirror), "one left of the other"),
-    Mutation("half of the range", PIXELS, before(_half_range), "a drawn square"),
+    Mutation("red and blue are swapped", PIXELS, change_result(swap_red_and_blue), "a drawn circle"),
+    Mutation("upside down", PIXELS, change_result(ImageOps.flip), "one above the other"),
+    Mutation("mirrored", PIXELS, change_result(ImageOps.mirror), "one left of the other"),
+    Mutation("half of the range", PIXELS, change_argument(_half_range), "a drawn square"),
     Mutation(
-        "channels of latents are backwards", f"{FLUX}.decode", before(_channels_backwards, at=1), "a drawn circle"
+        "channels of latents are backwards",
+        f"{FLUX}.decode_latents",
+        change_argument(_channels_backwards, position=1),
+        "a drawn circle",
     ),
     Mutation(
         "latents in the order of columns",
         "model_runtime.engines.image.families.Flux2LatentCreator.unpack_latents",
-        after(_columns_first),
+        change_result(_columns_first),
         "one above the other",
     ),
-    Mutation("the prompt is ignored", f"{DRAWING}.Prompts.read", _other_text, "a drawn circle"),
-    Mutation("the seed is ignored", f"{FLUX}.begin", before(lambda _: 0, at=SEED), "seeds"),
-    Mutation("the source is ignored", f"{FLUX}.config", before(lambda _: None, at=SOURCE), "from a picture"),
-    Mutation("the strength is ignored", f"{FLUX}.config", before(lambda _: 0.8, at=STRENGTH), "from a picture"),
-    Mutation("the strength is turned over", f"{FLUX}.config", before(lambda s: 1 - s, at=STRENGTH), "from a picture"),
-    Mutation("stretched", f"{DRAWING}.Canvas.finish", lambda _: _stretched, "a wide canvas"),
+    Mutation("the prompt is ignored", f"{DRAWING}.PromptEmbeddingCache.get_or_encode", _other_text, "a drawn circle"),
+    Mutation("the seed is ignored", f"{FLUX}.start_denoising", change_argument(lambda _: 0, position=SEED), "seeds"),
+    Mutation(
+        "the source is ignored",
+        f"{FLUX}.create_config",
+        change_argument(lambda _: None, position=SOURCE),
+        "from a picture",
+    ),
+    Mutation(
+        "the strength is ignored",
+        f"{FLUX}.create_config",
+        change_argument(lambda _: 0.8, position=STRENGTH),
+        "from a picture",
+    ),
+    Mutation(
+        "the strength is turned over",
+        f"{FLUX}.create_config",
+        change_argument(lambda s: 1 - s, position=STRENGTH),
+        "from a picture",
+    ),
+    Mutation("stretched", f"{DRAWING}.OutputCanvas.fit_output", lambda _: _stretched, "a wide canvas"),
 )

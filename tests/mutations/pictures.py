@@ -5,19 +5,19 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageChops, ImageOps
 
-from model_runtime.media.types import Picture
-from tests.mutations.mutation import Function, Mutation, after, before, instead
+from model_runtime.media.types import ImageData
+from tests.mutations.mutation import Function, Mutation, change_argument, change_result, replace_with
 
 PICTURES = "model_runtime.media.pictures"
 
 
-def blue_first(image: Image.Image) -> Image.Image:
+def swap_red_and_blue(image: Image.Image) -> Image.Image:
     """Swap red and blue."""
     red, green, blue = image.split()
     return Image.merge("RGB", (blue, green, red))
 
 
-def _backwards_exif(right: Function) -> Function:
+def _wrong_exif_rotation(right: Function) -> Function:
     def broken(image: Image.Image) -> Any:
         lying = image.getexif().get(0x0112) in (6, 8)
         return right(image).rotate(180) if lying else right(image)
@@ -64,55 +64,85 @@ def _squeezed(image: Image.Image) -> Image.Image:
     return image.resize((min(image.size), min(image.size)))
 
 
-def _sheared(picture: Picture) -> Picture:
+def _sheared(picture: ImageData) -> ImageData:
     """Rows are read as if each were a pixel longer than it is."""
     pixels = np.frombuffer(picture.rgb, np.uint8).reshape(-1, 3)
     starts = np.arange(picture.height)[:, None] * (picture.width + 1)
     places = (starts + np.arange(picture.width)) % len(pixels)
-    return Picture(picture.width, picture.height, pixels[places].tobytes())
+    return ImageData(picture.width, picture.height, pixels[places].tobytes())
 
 
-def _sides_swapped(picture: Picture) -> Picture:
-    return Picture(picture.height, picture.width, picture.rgb)
+def _sides_swapped(picture: ImageData) -> ImageData:
+    return ImageData(picture.height, picture.width, picture.rgb)
 
 
 MUTATIONS = (
-    Mutation("red and blue are swapped", f"{PICTURES}._rgb", after(blue_first), "a red circle"),
+    Mutation("red and blue are swapped", f"{PICTURES}._to_rgb", change_result(swap_red_and_blue), "a red circle"),
     Mutation(
-        "colours are lost", f"{PICTURES}._rgb", after(lambda image: image.convert("L").convert("RGB")), "a red circle"
+        "colours are lost",
+        f"{PICTURES}._to_rgb",
+        change_result(lambda image: image.convert("L").convert("RGB")),
+        "a red circle",
     ),
-    Mutation("mirrored", f"{PICTURES}._upright", after(ImageOps.mirror), "left of"),
-    Mutation("upside down", f"{PICTURES}._upright", after(ImageOps.flip), "above"),
-    Mutation("EXIF is ignored", f"{PICTURES}._upright", instead(lambda image: image), "a turned JPEG"),
-    Mutation("EXIF turns the wrong way", f"{PICTURES}._upright", _backwards_exif, "a turned JPEG"),
-    Mutation("transparency lies on black", f"{PICTURES}._rgb", instead(_on_black), "a transparent PNG"),
-    Mutation("alpha is dropped", f"{PICTURES}._rgb", instead(_without_alpha), "hidden colours"),
+    Mutation("mirrored", f"{PICTURES}._apply_exif_orientation", change_result(ImageOps.mirror), "left of"),
+    Mutation("upside down", f"{PICTURES}._apply_exif_orientation", change_result(ImageOps.flip), "above"),
+    Mutation(
+        "EXIF is ignored", f"{PICTURES}._apply_exif_orientation", replace_with(lambda image: image), "a turned JPEG"
+    ),
+    Mutation("EXIF turns the wrong way", f"{PICTURES}._apply_exif_orientation", _wrong_exif_rotation, "a turned JPEG"),
+    Mutation("transparency lies on black", f"{PICTURES}._to_rgb", replace_with(_on_black), "a transparent PNG"),
+    Mutation("alpha is dropped", f"{PICTURES}._to_rgb", replace_with(_without_alpha), "hidden colours"),
     Mutation(
         "a palette's transparency is forgotten",
-        f"{PICTURES}._rgb",
-        instead(lambda image: image.convert("RGB")),
+        f"{PICTURES}._to_rgb",
+        replace_with(lambda image: image.convert("RGB")),
         "a transparent palette",
     ),
     Mutation(
-        "16 bits are clipped to 8", f"{PICTURES}._rgb", before(lambda image: image.convert("L")), "a PNG of 16 grays"
+        "16 bits are clipped to 8",
+        f"{PICTURES}._to_rgb",
+        change_argument(lambda image: image.convert("L")),
+        "a PNG of 16 grays",
     ),
-    Mutation("a palette's indices are taken for grays", f"{PICTURES}._rgb", before(_indices), "a PNG with a palette"),
-    Mutation("inks are inverted", f"{PICTURES}._rgb", before(_inverted_inks), "a CMYK JPEG"),
-    Mutation("the last frame is taken", f"{PICTURES}._upright", before(_last_frame), "an animated GIF"),
+    Mutation(
+        "a palette's indices are taken for grays",
+        f"{PICTURES}._to_rgb",
+        change_argument(_indices),
+        "a PNG with a palette",
+    ),
+    Mutation("inks are inverted", f"{PICTURES}._to_rgb", change_argument(_inverted_inks), "a CMYK JPEG"),
+    Mutation(
+        "the last frame is taken",
+        f"{PICTURES}._apply_exif_orientation",
+        change_argument(_last_frame),
+        "an animated GIF",
+    ),
     Mutation(
         "the first row and column are cut off",
-        f"{PICTURES}._upright",
-        after(_without_first_row_and_column),
+        f"{PICTURES}._apply_exif_orientation",
+        change_result(_without_first_row_and_column),
         "the first pixel",
     ),
     Mutation(
         "the last row and column are cut off",
-        f"{PICTURES}._upright",
-        after(_without_last_row_and_column),
+        f"{PICTURES}._apply_exif_orientation",
+        change_result(_without_last_row_and_column),
         "the last pixel",
     ),
-    Mutation("only the middle square is kept", f"{PICTURES}._upright", after(_middle_square), "a wide picture"),
-    Mutation("squeezed into a square", f"{PICTURES}._upright", after(_squeezed), "a square in a wide picture"),
-    Mutation("rows are a pixel too long", f"{PICTURES}.from_pillow", after(_sheared), "a star on blue"),
-    Mutation("width and height are swapped", f"{PICTURES}.from_pillow", after(_sides_swapped), "a wide picture"),
+    Mutation(
+        "only the middle square is kept",
+        f"{PICTURES}._apply_exif_orientation",
+        change_result(_middle_square),
+        "a wide picture",
+    ),
+    Mutation(
+        "squeezed into a square",
+        f"{PICTURES}._apply_exif_orientation",
+        change_result(_squeezed),
+        "a square in a wide picture",
+    ),
+    Mutation("rows are a pixel too long", f"{PICTURES}.from_pillow", change_result(_sheared), "a star on blue"),
+    Mutation(
+        "width and height are swapped", f"{PICTURES}.from_pillow", change_result(_sides_swapped), "a wide picture"
+    ),
 )

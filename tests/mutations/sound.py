@@ -10,13 +10,13 @@ import mlx.core as mx
 import numpy as np
 
 from model_runtime.events import Segment
-from model_runtime.media.types import Sound
-from tests.mutations.mutation import Function, Mutation, after, instead
+from model_runtime.media.types import Audio
+from tests.mutations.mutation import Function, Mutation, change_result, replace_with
 
 AUDIO, RECOGNITION = "model_runtime.media.audio", "model_runtime.engines.transcription.engine"
 
 
-class AsItComes:
+class PassthroughResampler:
     """Samples at the rate and with the sides of the file, said to be 16 kHz mono."""
 
     def __init__(self, rate: int = 0, layout: str = "mono") -> None:
@@ -33,23 +33,23 @@ class AsItComes:
         yield from ()
 
 
-class OneSide(AsItComes):
+class SingleChannelResampler(PassthroughResampler):
     """The left side alone, or what the left has and the right has not."""
 
     def __init__(self, right: float) -> None:
         super().__init__(16_000, "stereo")
-        self._right = right
+        self._right_gain = right
 
     def feed(self, frame: av.AudioFrame) -> Iterator[bytes]:
         """Mix wrongly."""
         for pcm in super().feed(frame):
-            sides = np.frombuffer(pcm, "<i2").reshape(-1, 2) @ np.array([1.0, self._right]) / 2
+            sides = np.frombuffer(pcm, "<i2").reshape(-1, 2) @ np.array([1.0, self._right_gain]) / 2
             yield sides.astype("<i2").tobytes()
 
 
-def samples(change: Function) -> Function:
+def change_samples(change: Function) -> Function:
     """Change the samples of a decoded recording."""
-    return lambda sound: Sound(sound.sample_rate, change(np.frombuffer(sound.pcm, "<i2")).astype("<i2").tobytes())
+    return lambda sound: Audio(sound.sample_rate, change(np.frombuffer(sound.pcm, "<i2")).astype("<i2").tobytes())
 
 
 def _every_other_frame(frames: Iterator[Any]) -> Iterator[Any]:
@@ -60,13 +60,13 @@ def _bands_upside_down(spectra: mx.array) -> mx.array:
     return spectra[:, ::-1]
 
 
-def _a_second_late(segment: Segment) -> Segment:
+def _one_second_late(segment: Segment) -> Segment:
     words = tuple(replace(word, start=word.start + 1, end=word.end + 1) for word in segment.words)
     return replace(segment, start=segment.start + 1, end=segment.end + 1, words=words)
 
 
-def _words_a_second_late(segment: Segment) -> Segment:
-    return replace(segment, words=_a_second_late(segment).words)
+def _words_one_second_late(segment: Segment) -> Segment:
+    return replace(segment, words=_one_second_late(segment).words)
 
 
 def _window_time(right: Function) -> Function:
@@ -74,29 +74,59 @@ def _window_time(right: Function) -> Function:
 
     def broken(job: Any, stretch: Any) -> Any:
         piece = right(job, stretch)
-        begun = job.course.frame / 100
+        begun = job.state.seek / 100
         return piece | {"start": piece["start"] - begun, "end": piece["end"] - begun}
 
     return broken
 
 
-DECODE, RESAMPLER = f"{AUDIO}.decode_sound", f"{AUDIO}._Resampler"
+DECODE, RESAMPLER = f"{AUDIO}.decode_audio", f"{AUDIO}._Resampler"
 MUTATIONS = (
-    Mutation("48 kHz is taken for 16", RESAMPLER, instead(AsItComes), "48 kHz"),
-    Mutation("8 kHz is taken for 16", RESAMPLER, instead(AsItComes), "a telephone"),
-    Mutation("two sides are taken for one", RESAMPLER, instead(lambda: AsItComes(16_000, "stereo")), "a stereo FLAC"),
-    Mutation("the right side is left out", RESAMPLER, instead(lambda: OneSide(0.0)), "only on the right"),
-    Mutation("one side is taken from the other", RESAMPLER, instead(lambda: OneSide(-1.0)), "a stereo FLAC"),
-    Mutation("every other sample is lost", DECODE, after(samples(lambda pcm: pcm[::2])), "a sentence"),
-    Mutation("bytes are swapped", DECODE, after(samples(lambda pcm: pcm.byteswap())), "a sentence"),
-    Mutation("loud samples wrap around", DECODE, after(samples(lambda pcm: pcm * np.int16(16))), "a sentence"),
-    Mutation("hardly a bit is left", DECODE, after(samples(lambda pcm: pcm >> 13)), "a sentence"),
-    Mutation("the second half is lost", DECODE, after(samples(lambda pcm: pcm[: len(pcm) // 2])), "a sentence"),
-    Mutation("the first second is lost", DECODE, after(samples(lambda pcm: pcm[16_000:])), "a sentence"),
-    Mutation("backwards", DECODE, after(samples(lambda pcm: pcm[::-1])), "a sentence"),
-    Mutation("every other frame is lost", f"{AUDIO}._frames", after(_every_other_frame), "an MP3"),
-    Mutation("mel bands are upside down", f"{RECOGNITION}.Spectrogram.window", after(_bands_upside_down), "a sentence"),
-    Mutation("segments are a second late", f"{RECOGNITION}._segment", after(_a_second_late), "times of segments"),
-    Mutation("words are a second late", f"{RECOGNITION}._segment", after(_words_a_second_late), "times of words"),
-    Mutation("every window begins at zero", f"{RECOGNITION}._Job._piece", _window_time, "after half a minute"),
+    Mutation("48 kHz is taken for 16", RESAMPLER, replace_with(PassthroughResampler), "48 kHz"),
+    Mutation("8 kHz is taken for 16", RESAMPLER, replace_with(PassthroughResampler), "a telephone"),
+    Mutation(
+        "two sides are taken for one",
+        RESAMPLER,
+        replace_with(lambda: PassthroughResampler(16_000, "stereo")),
+        "a stereo FLAC",
+    ),
+    Mutation(
+        "the right side is left out", RESAMPLER, replace_with(lambda: SingleChannelResampler(0.0)), "only on the right"
+    ),
+    Mutation(
+        "one side is taken from the other",
+        RESAMPLER,
+        replace_with(lambda: SingleChannelResampler(-1.0)),
+        "a stereo FLAC",
+    ),
+    Mutation("every other sample is lost", DECODE, change_result(change_samples(lambda pcm: pcm[::2])), "a sentence"),
+    Mutation("bytes are swapped", DECODE, change_result(change_samples(lambda pcm: pcm.byteswap())), "a sentence"),
+    Mutation(
+        "loud samples wrap around", DECODE, change_result(change_samples(lambda pcm: pcm * np.int16(16))), "a sentence"
+    ),
+    Mutation("hardly a bit is left", DECODE, change_result(change_samples(lambda pcm: pcm >> 13)), "a sentence"),
+    Mutation(
+        "the second half is lost", DECODE, change_result(change_samples(lambda pcm: pcm[: len(pcm) // 2])), "a sentence"
+    ),
+    Mutation("the first second is lost", DECODE, change_result(change_samples(lambda pcm: pcm[16_000:])), "a sentence"),
+    Mutation("backwards", DECODE, change_result(change_samples(lambda pcm: pcm[::-1])), "a sentence"),
+    Mutation("every other frame is lost", f"{AUDIO}._frames", change_result(_every_other_frame), "an MP3"),
+    Mutation(
+        "mel bands are upside down",
+        f"{RECOGNITION}.LogMelSpectrogram.window",
+        change_result(_bands_upside_down),
+        "a sentence",
+    ),
+    Mutation(
+        "segments are a second late", f"{RECOGNITION}._to_segment", change_result(_one_second_late), "times of segments"
+    ),
+    Mutation(
+        "words are a second late", f"{RECOGNITION}._to_segment", change_result(_words_one_second_late), "times of words"
+    ),
+    Mutation(
+        "every window begins at zero",
+        f"{RECOGNITION}._TranscriptionRun._segment_dict",
+        _window_time,
+        "after half a minute",
+    ),
 )

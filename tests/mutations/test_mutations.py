@@ -3,7 +3,7 @@
 import pytest
 
 from tests.meaning.checks import CHECKS
-from tests.meaning.in_process import InProcess
+from tests.meaning.in_process import InProcessClient
 from tests.mutations import drawing, pictures, sound, speech, vision
 from tests.mutations.mutation import Mutation
 
@@ -13,7 +13,7 @@ REGISTRY: dict[str, Mutation] = {
     for kind in (pictures, vision, sound, speech, drawing)
     for mutation in kind.MUTATIONS
 }
-CATCHERS = sorted({mutation.caught_by for mutation in REGISTRY.values()})
+CATCHERS = sorted({mutation.failing_check for mutation in REGISTRY.values()})
 
 
 @pytest.mark.promise("meaning:mutations")
@@ -22,9 +22,9 @@ async def test_a_defect_makes_its_check_fail(name: str, monkeypatch: pytest.Monk
     REGISTRY[name].apply(monkeypatch)
 
     with pytest.raises(AssertionError):
-        await CHECKS[REGISTRY[name].caught_by].run(InProcess())
+        await CHECKS[REGISTRY[name].failing_check].run(InProcessClient())
 
 
 @pytest.mark.parametrize("name", CATCHERS)
 async def test_the_check_passes_without_a_defect(name: str) -> None:
-    await CHECKS[name].run(InProcess())
+    await CHECKS[name].run(InProcessClient())

@@ -9,7 +9,7 @@ import httpx2
 from tests.fakes import FakeService
 
 
-def multipart(parts: list[tuple[str, bytes]]) -> bytes:
+def multipart_body(parts: list[tuple[str, bytes]]) -> bytes:
     """Write the body of a form whose boundary is XX; each part has its disposition and its content."""
     written = [
         f"--XX\r\nContent-Disposition: form-data; {head}\r\n\r\n".encode() + data + b"\r\n" for head, data in parts
@@ -20,25 +20,25 @@ def multipart(parts: list[tuple[str, bytes]]) -> bytes:
 async def post_form(http: httpx2.AsyncClient, path: str, fields: list[tuple[str, str]], file: bytes) -> httpx2.Response:
     """Post a form whose names may repeat, with a file as its last part."""
     texts = [(f'name="{name}"', value.encode()) for name, value in fields]
-    body = multipart([*texts, ('name="file"; filename="upload"', file)])
+    body = multipart_body([*texts, ('name="file"; filename="upload"', file)])
     return await http.post(path, content=body, headers={"content-type": "multipart/form-data; boundary=XX"})
 
 
-async def until(condition: Callable[[], object]) -> None:
+async def wait_until(condition: Callable[[], object]) -> None:
     """Wait until something has come about."""
     with anyio.fail_after(15):
         while not condition():
             await anyio.lowlevel.checkpoint()
 
 
-async def until_cancelled(service: FakeService) -> None:
+async def wait_until_cancelled(service: FakeService) -> None:
     """Wait until the runtime hears that nobody wants the result any more."""
-    await until(lambda: service.cancelled)
+    await wait_until(lambda: service.cancelled_requests)
 
 
-async def leave_while_waiting(service: FakeService, call: Callable[[], Coroutine[None, None, object]]) -> None:
+async def disconnect_while_waiting(service: FakeService, call: Callable[[], Coroutine[None, None, object]]) -> None:
     """Make a call, and close its connection once the runtime has it."""
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(call)
-        await until(lambda: service.requests)
+        await wait_until(lambda: service.requests)
         tasks.cancel_scope.cancel()

@@ -24,7 +24,7 @@ def service() -> FakeService:
     return FakeService()
 
 
-class Switch:
+class SwitchableApp:
     """An ASGI application that is another one in every test, so that one server serves them all."""
 
     def __init__(self) -> None:
@@ -37,9 +37,9 @@ class Switch:
 
 
 @pytest.fixture(scope="session")
-async def server() -> AsyncGenerator[tuple[Switch, str]]:
+async def server() -> AsyncGenerator[tuple[SwitchableApp, str]]:
     """A real server on a free port of the loopback, and its address."""
-    switch = Switch()
+    switch = SwitchableApp()
     config = uvicorn.Config(switch, lifespan="off", log_level="warning", access_log=False, timeout_graceful_shutdown=1)
     uvicorn_server = uvicorn.Server(config)
     with socket.create_server(("127.0.0.1", 0)) as listener:
@@ -50,7 +50,7 @@ async def server() -> AsyncGenerator[tuple[Switch, str]]:
 
 
 @pytest.fixture
-def url(server: tuple[Switch, str], service: FakeService, settings: Settings) -> str:
+def url(server: tuple[SwitchableApp, str], service: FakeService, settings: Settings) -> str:
     """The address of the application in front of `service`."""
     switch, address = server
     switch.app = create_app(service, settings)

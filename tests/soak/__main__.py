@@ -21,94 +21,94 @@ import anyio.to_thread
 import psutil
 from rich.console import Console
 
-from benchmarks.instance import Instance, running
+from benchmarks.instance import Instance, running_instance
 from model_runtime.catalog.builtin_models import STARTER_MODELS
 from model_runtime.catalog.memory_estimate import resident_bytes, weights_bytes
-from tests.soak.callers import Caller, over_mcp, over_openai
-from tests.soak.media import Media, make_media
-from tests.soak.readings import Reading, faults, offload, read
-from tests.soak.tally import Tally
+from tests.soak.callers import SoakClient, open_mcp_client, open_openai_client
+from tests.soak.media import MediaFiles, make_media
+from tests.soak.readings import ResourceUsage, find_faults, measure_usage, unload_all
+from tests.soak.tally import CallOutcomes
 
-KILL_SECONDS = (8.0, 30.0)
-LONG_SHARE = 0.3
+KILL_INTERVAL_SECONDS = (8.0, 30.0)
+LONG_CALL_SHARE = 0.3
 GIVE_UP_SHARE = 0.15
 GIVE_UP_SECONDS = (0.05, 2.0)
 PAUSE_SECONDS = (0.0, 1.0)
-TELL_SECONDS = 10.0
+STATUS_INTERVAL_SECONDS = 10.0
 
 out = Console(highlight=False, soft_wrap=True)
 
 
-class Crowd:
+class LoadGenerator:
     """Everybody who uses one instance until the time is over."""
 
-    def __init__(self, instance: Instance, tally: Tally, chance: random.Random) -> None:
+    def __init__(self, instance: Instance, outcomes: CallOutcomes, rng: random.Random) -> None:
         self.workers: set[psutil.Process] = set()
         self._instance = instance
-        self._tally = tally
-        self._chance = chance
+        self._outcomes = outcomes
+        self._rng = rng
         self._started = time.monotonic()
 
-    async def act(self, callers: list[Caller], seconds: float) -> None:
+    async def run(self, clients_to_run: list[SoakClient], seconds: float) -> None:
         """Let each client call until then and finish what it has begun, while workers are killed."""
         self._started = time.monotonic()
-        until = self._started + seconds
-        async with anyio.create_task_group() as others:
-            others.start_soon(self._kill)
-            others.start_soon(self._tell)
+        deadline = self._started + seconds
+        async with anyio.create_task_group() as background_tasks:
+            background_tasks.start_soon(self._kill_workers)
+            background_tasks.start_soon(self._print_status)
             async with anyio.create_task_group() as clients:
-                for caller in callers:
-                    clients.start_soon(self._call, caller, until)
-            others.cancel_scope.cancel()
+                for caller in clients_to_run:
+                    clients.start_soon(self._call_until, caller, deadline)
+            background_tasks.cancel_scope.cancel()
 
-    async def _call(self, caller: Caller, until: float) -> None:
-        while time.monotonic() < until:
-            is_long, streams = self._chance.random() < LONG_SHARE, self._chance.random() < 0.5
-            what, call = self._chance.choice(caller.calls(is_long=is_long, streams=streams))
-            gives_up = self._chance.random() < GIVE_UP_SHARE
-            patience_seconds = self._chance.uniform(*GIVE_UP_SECONDS) if gives_up else None
-            await self._tally.watch(what, call, patience_seconds)
-            await anyio.sleep(self._chance.uniform(*PAUSE_SECONDS))
+    async def _call_until(self, caller: SoakClient, deadline: float) -> None:
+        while time.monotonic() < deadline:
+            is_long, streams = self._rng.random() < LONG_CALL_SHARE, self._rng.random() < 0.5
+            name, call = self._rng.choice(caller.calls(is_long=is_long, streams=streams))
+            gives_up = self._rng.random() < GIVE_UP_SHARE
+            give_up_seconds = self._rng.uniform(*GIVE_UP_SECONDS) if gives_up else None
+            await self._outcomes.record(name, call, give_up_seconds)
+            await anyio.sleep(self._rng.uniform(*PAUSE_SECONDS))
 
-    async def _kill(self) -> None:
-        due = 0.0
+    async def _kill_workers(self) -> None:
+        next_kill_at = 0.0
         while True:
             workers = self._instance.process.children()
             self.workers.update(workers)
-            if workers and time.monotonic() > due:
-                if due:
-                    self._chance.choice(workers).kill()
-                    self._tally.kills += 1
-                due = time.monotonic() + self._chance.uniform(*KILL_SECONDS)
+            if workers and time.monotonic() > next_kill_at:
+                if next_kill_at:
+                    self._rng.choice(workers).kill()
+                    self._outcomes.kills += 1
+                next_kill_at = time.monotonic() + self._rng.uniform(*KILL_INTERVAL_SECONDS)
             await anyio.sleep(0.05)
 
-    async def _tell(self) -> None:
+    async def _print_status(self) -> None:
         while True:
-            await anyio.sleep(TELL_SECONDS)
+            await anyio.sleep(STATUS_INTERVAL_SECONDS)
             status = await anyio.to_thread.run_sync(self._instance.status)
             loaded = [model["name"] for model in status["models"] if model["charged_bytes"]]
-            memory = f"{self._instance.tree_bytes() / 1e6:.0f} MB, {self._instance.process.num_fds()} descriptors"
+            memory = f"{self._instance.resident_bytes() / 1e6:.0f} MB, {self._instance.process.num_fds()} descriptors"
             seconds = time.monotonic() - self._started
-            out.print(f"{seconds:5.0f} s  {summary(self._tally)}; {memory}; {', '.join(loaded) or 'no model'}")
+            out.print(f"{seconds:5.0f} s  {summary(self._outcomes)}; {memory}; {', '.join(loaded) or 'no model'}")
 
 
-def summary(tally: Tally) -> str:
+def summary(outcomes: CallOutcomes) -> str:
     """Say in a line what happened so far."""
-    answers = ", ".join(f"{count} {outcome}" for outcome, count in tally.outcomes.most_common())
-    return f"{answers or 'nothing yet'}; {tally.given_up} given up, {tally.kills} kills, {len(tally.unanswered)} lost"
+    answers = ", ".join(f"{count} {outcome}" for outcome, count in outcomes.outcomes.most_common())
+    return f"{answers or 'nothing yet'}; {outcomes.given_up} given up, {outcomes.kills} kills, {len(outcomes.unanswered)} lost"
 
 
-async def warm_up(instance: Instance, media: Media) -> None:
+async def warm_up(instance: Instance, media: MediaFiles) -> None:
     """Make every kind of call, short and long, with each client; a model's calls follow one another."""
-    tally = Tally()
+    outcomes = CallOutcomes()
     async with AsyncExitStack() as stack:
-        callers = await _enter(stack, instance, media)
+        callers = await _open_clients(stack, instance, media)
         calls = [caller.calls(is_long=is_long, streams=not is_long) for is_long in (False, True) for caller in callers]
-        for what, call in chain(*zip(*calls, strict=True)):
-            out.print(f"Warming up: {what}")
-            await tally.watch(what, call, None)
-    if tally.outcomes.keys() != {"ok"} or tally.unanswered:
-        raise RuntimeError(f"The warm-up went wrong: {summary(tally)}")
+        for name, call in chain(*zip(*calls, strict=True)):
+            out.print(f"Warming up: {name}")
+            await outcomes.record(name, call, None)
+    if outcomes.outcomes.keys() != {"ok"} or outcomes.unanswered:
+        raise RuntimeError(f"The warm-up went wrong: {summary(outcomes)}")
 
 
 def budget_for_two() -> int:
@@ -117,32 +117,32 @@ def budget_for_two() -> int:
     return sum(sorted(sizes)[-2:])
 
 
-async def soak(instance: Instance, media: Media, seconds: float, seed: int) -> tuple[Tally, list[str]]:
+async def soak(instance: Instance, media: MediaFiles, seconds: float, seed: int) -> tuple[CallOutcomes, list[str]]:
     """Warm up, let the crowd act, and return what happened and what went wrong."""
-    tally = Tally()
-    crowd = Crowd(instance, tally, random.Random(seed))  # noqa: S311 - a game
+    outcomes = CallOutcomes()
+    load_generator = LoadGenerator(instance, outcomes, random.Random(seed))  # noqa: S311 - a game
     await warm_up(instance, media)
-    start = await at_rest(instance)
-    out.print(f"At rest: {start.tree_mb:.1f} MB, {start.descriptors} descriptors.")
+    start = await usage_at_rest(instance)
+    out.print(f"At rest: {start.resident_mb:.1f} MB, {start.descriptors} descriptors.")
     async with AsyncExitStack() as stack:
-        await crowd.act(await _enter(stack, instance, media), seconds)
-    end = await at_rest(instance, crowd.workers)
-    out.print(f"At rest: {end.tree_mb:.1f} MB, {end.descriptors} descriptors, {end.charged_bytes} bytes charged.")
-    return tally, faults(start, end, tally.unanswered, list(tally.unexpected))
+        await load_generator.run(await _open_clients(stack, instance, media), seconds)
+    end = await usage_at_rest(instance, load_generator.workers)
+    out.print(f"At rest: {end.resident_mb:.1f} MB, {end.descriptors} descriptors, {end.charged_bytes} bytes charged.")
+    return outcomes, find_faults(start, end, outcomes.unanswered, list(outcomes.unexpected))
 
 
-async def at_rest(instance: Instance, seen: "set[psutil.Process] | None" = None) -> Reading:
+async def usage_at_rest(instance: Instance, known_workers: "set[psutil.Process] | None" = None) -> ResourceUsage:
     """Give back every model and read what is held."""
-    await anyio.to_thread.run_sync(offload, instance)
-    return await anyio.to_thread.run_sync(read, instance, seen or set())
+    await anyio.to_thread.run_sync(unload_all, instance)
+    return await anyio.to_thread.run_sync(measure_usage, instance, known_workers or set())
 
 
-async def _enter(stack: AsyncExitStack, instance: Instance, media: Media) -> list[Caller]:
-    clients = (over_mcp, over_openai, over_openai)
+async def _open_clients(stack: AsyncExitStack, instance: Instance, media: MediaFiles) -> list[SoakClient]:
+    clients = (open_mcp_client, open_openai_client, open_openai_client)
     return [await stack.enter_async_context(client(instance, media)) for client in clients]
 
 
-def config(media: Media, budget_bytes: int) -> str:
+def config(media: MediaFiles, budget_bytes: int) -> str:
     """Settings of the instance: a budget, and no spare process."""
     return f'[memory]\nspare = false\nbudget_gb = {budget_bytes / 1e9:.3f}\n[files]\nallowed_folders = ["{media.picture.parent}"]\n'
 
@@ -152,16 +152,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.soak", description=__doc__)
     parser.add_argument("--minutes", type=float, default=10.0)
     parser.add_argument("--seed", type=int, default=1)
-    wanted = parser.parse_args()
+    arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="senses-soak-") as folder:
         media = make_media(Path(folder))
         budget_bytes = budget_for_two()
-        out.print(f"A budget of {budget_bytes / 1e9:.2f} GB holds two models; {wanted.minutes:g} minutes begin.")
-        with running(config(media, budget_bytes)) as instance:
-            tally, found = anyio.run(partial(soak, instance, media, wanted.minutes * 60, wanted.seed))
-    out.print(f"{summary(tally)}; longest call {tally.longest_seconds:.1f} s.")
-    out.print("\n".join(f"Fault: {clause}." for clause in found) or "Every call was answered and everything came back.")
-    sys.exit(bool(found))
+        out.print(f"A budget of {budget_bytes / 1e9:.2f} GB holds two models; {arguments.minutes:g} minutes begin.")
+        with running_instance(config(media, budget_bytes)) as instance:
+            outcomes, faults_found = anyio.run(partial(soak, instance, media, arguments.minutes * 60, arguments.seed))
+    out.print(f"{summary(outcomes)}; longest call {outcomes.longest_seconds:.1f} s.")
+    out.print(
+        "\n".join(f"Fault: {clause}." for clause in faults_found) or "Every call was answered and everything came back."
+    )
+    sys.exit(bool(faults_found))
 
 
 if __name__ == "__main__":

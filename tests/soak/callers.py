@@ -12,37 +12,37 @@ from mcp import Client, StdioServerParameters
 from mcp_types import CallToolResult, TextContent
 
 from benchmarks.instance import Instance
-from tests.soak.media import Media
+from tests.soak.media import MediaFiles
 
-SENTENCE = "Draw a red circle above a blue square. "
-CODE = re.compile(r"\[code: (\w+)")
-Call = tuple[str, Callable[[], Awaitable[str]]]
+SPOKEN_SENTENCE = "Draw a red circle above a blue square. "
+ERROR_CODE_PATTERN = re.compile(r"\[code: (\w+)")
+NamedCall = tuple[str, Callable[[], Awaitable[str]]]
 """What it is, and what does it and returns its outcome: "ok", an error's code or "cut off"."""
 
 
-class Caller(Protocol):
+class SoakClient(Protocol):
     """A client."""
 
-    def calls(self, *, is_long: bool, streams: bool) -> list[Call]:
+    def calls(self, *, is_long: bool, streams: bool) -> list[NamedCall]:
         """Return one call of every kind; whoever can, has it streamed."""
         ...
 
 
-class McpCaller:
+class McpSoakClient:
     """A client of the four tools."""
 
-    def __init__(self, client: Client, media: Media) -> None:
+    def __init__(self, client: Client, media: MediaFiles) -> None:
         self._client = client
         self._media = media
 
-    def calls(self, *, is_long: bool, streams: bool) -> list[Call]:
+    def calls(self, *, is_long: bool, streams: bool) -> list[NamedCall]:
         """Return one call of every tool."""
-        sound, times = sizes(self._media, is_long=is_long)
+        sound, times = recording_and_count(self._media, is_long=is_long)
         drawn = {"prompt": "a red circle", "width": 128, "height": 128, "steps": times}
         return [
             ("describe_image", lambda: self._call("describe_image", image=str(self._media.picture))),
             ("transcribe", lambda: self._call("transcribe", audio=str(sound))),
-            ("speak", lambda: self._call("speak", text=SENTENCE * times)),
+            ("speak", lambda: self._call("speak", text=SPOKEN_SENTENCE * times)),
             ("generate_image", lambda: self._call("generate_image", **drawn)),
         ]
 
@@ -51,53 +51,56 @@ class McpCaller:
         while not result.is_error and (result.structured_content or {}).get("status") == "running":
             job = (result.structured_content or {})["job_id"]
             result = await self._client.call_tool("get_job", {"job_id": job, "wait_seconds": 20})
-        return _outcome(result)
+        return _outcome_of_result(result)
 
 
-def sizes(media: Media, *, is_long: bool) -> tuple[Path, int]:
+def recording_and_count(media: MediaFiles, *, is_long: bool) -> tuple[Path, int]:
     """Return a recording, and a number of sentences or steps."""
     return (media.long, 8) if is_long else (media.short, 1)
 
 
-def _outcome(result: CallToolResult) -> str:
+def _outcome_of_result(result: CallToolResult) -> str:
     if not result.is_error:
         return "ok"
     text = next((block.text for block in result.content if isinstance(block, TextContent)), "")
-    found = CODE.search(text)
+    found = ERROR_CODE_PATTERN.search(text)
     return found[1] if found else text
 
 
 @asynccontextmanager
-async def over_mcp(instance: Instance, media: Media) -> AsyncGenerator[Caller]:
+async def open_mcp_client(instance: Instance, media: MediaFiles) -> AsyncGenerator[SoakClient]:
     """A client of the shim."""
     shim = str(Path(sys.executable).with_name("senses-mcp"))
     arguments = [str(media.picture.parent), str(media.short.parent)]
     async with Client(StdioServerParameters(command=shim, args=arguments, env=instance.environ)) as client:
-        yield McpCaller(client, media)
+        yield McpSoakClient(client, media)
 
 
-class OpenAICaller:
+class OpenAISoakClient:
     """A client of OpenAI's SDK, which tries nothing again by itself."""
 
-    def __init__(self, client: openai.AsyncOpenAI, media: Media) -> None:
+    def __init__(self, client: openai.AsyncOpenAI, media: MediaFiles) -> None:
         self._client: Any = client  # its overloads want literals
         self._media = media
 
-    def calls(self, *, is_long: bool, streams: bool) -> list[Call]:
+    def calls(self, *, is_long: bool, streams: bool) -> list[NamedCall]:
         """Return one call of every endpoint."""
-        sound, times = sizes(self._media, is_long=is_long)
+        sound, times = recording_and_count(self._media, is_long=is_long)
         audio, drawn = self._client.audio, {"prompt": "a star", "size": "128x128", "stream": streams}
         return [
-            ("chat", lambda: self._outcome(self._client.chat.completions.create(**self._question(), stream=streams))),
-            ("transcription", lambda: self._outcome(_heard(audio, sound, streams))),
+            (
+                "chat",
+                lambda: self._outcome(self._client.chat.completions.create(**self._chat_fields(), stream=streams)),
+            ),
+            ("transcription", lambda: self._outcome(_transcribe(audio, sound, streams))),
             (
                 "speech",
-                lambda: self._outcome(audio.speech.create(model="tts-1", voice="alloy", input=SENTENCE * times)),
+                lambda: self._outcome(audio.speech.create(model="tts-1", voice="alloy", input=SPOKEN_SENTENCE * times)),
             ),
             ("picture", lambda: self._outcome(self._client.images.generate(**drawn, extra_body={"steps": times}))),
         ]
 
-    def _question(self) -> dict[str, Any]:
+    def _chat_fields(self) -> dict[str, Any]:
         picture = {"type": "image_url", "image_url": {"url": self._media.picture_url}}
         content = [picture, {"type": "text", "text": "Describe this image."}]
         return {"model": "gpt-4o", "messages": [{"role": "user", "content": content}]}
@@ -116,12 +119,12 @@ class OpenAICaller:
         return "ok"
 
 
-async def _heard(audio: Any, recording: Path, stream: bool) -> Any:
+async def _transcribe(audio: Any, recording: Path, stream: bool) -> Any:
     return await audio.transcriptions.create(model="whisper-1", file=recording, stream=stream)
 
 
 @asynccontextmanager
-async def over_openai(instance: Instance, media: Media) -> AsyncGenerator[Caller]:
+async def open_openai_client(instance: Instance, media: MediaFiles) -> AsyncGenerator[SoakClient]:
     """A client of the SDK."""
     async with openai.AsyncOpenAI(base_url=f"{instance.url}/v1", api_key="none", max_retries=0) as client:
-        yield OpenAICaller(client, media)
+        yield OpenAISoakClient(client, media)

@@ -7,15 +7,15 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw
 
-from model_runtime.media.audio import decode_sound
+from model_runtime.media.audio import decode_audio
 
 CLIPS = Path(__file__).parents[1] / "clips"
-LONG_TIMES = 6
+LONG_REPEATS = 6
 """About half a minute of speech."""
 
 
 @dataclass(frozen=True, slots=True)
-class Media:
+class MediaFiles:
     """Files in one folder."""
 
     picture: Path
@@ -28,14 +28,14 @@ class Media:
         return f"data:image/png;base64,{base64.b64encode(self.picture.read_bytes()).decode()}"
 
 
-def make_media(folder: Path) -> Media:
+def make_media(folder: Path) -> MediaFiles:
     """Write the files and return where they are."""
     picture, long = folder / "circle.png", folder / "long.wav"
     canvas = Image.new("RGB", (128, 128), "white")
     ImageDraw.Draw(canvas).ellipse((32, 32, 96, 96), fill="red")
     canvas.save(picture)
-    said = decode_sound((CLIPS / "two-sentences.flac").read_bytes())
+    said = decode_audio((CLIPS / "two-sentences.flac").read_bytes())
     with wave.open(str(long), "wb") as file:
         file.setparams((1, 2, said.sample_rate, 0, "NONE", ""))
-        file.writeframes(said.pcm * LONG_TIMES)
-    return Media(picture, CLIPS / "forty-two.flac", long)
+        file.writeframes(said.pcm * LONG_REPEATS)
+    return MediaFiles(picture, CLIPS / "forty-two.flac", long)

@@ -6,9 +6,9 @@ from collections.abc import Awaitable, Callable
 
 import anyio
 
-ANSWER_SECONDS = 300.0
+ANSWER_TIMEOUT_SECONDS = 300.0
 """No call here takes as long, whatever happens to it."""
-EXPECTED = {
+EXPECTED_OUTCOMES = {
     "ok",
     "cut off",
     "worker_died",
@@ -21,7 +21,7 @@ EXPECTED = {
 """How calls may end while workers are killed; a stream may be cut off once its head has been sent."""
 
 
-class Tally:
+class CallOutcomes:
     """Counts while it goes."""
 
     def __init__(self) -> None:
@@ -34,15 +34,15 @@ class Tally:
     @property
     def unexpected(self) -> dict[str, int]:
         """Outcomes that nothing done here explains."""
-        return {outcome: count for outcome, count in self.outcomes.items() if outcome not in EXPECTED}
+        return {outcome: count for outcome, count in self.outcomes.items() if outcome not in EXPECTED_OUTCOMES}
 
-    async def watch(self, what: str, call: Callable[[], Awaitable[str]], patience_seconds: float | None) -> None:
+    async def record(self, name: str, call: Callable[[], Awaitable[str]], give_up_seconds: float | None) -> None:
         """Wait for a call's outcome; go away after `patience_seconds`, where it is that of an impatient client."""
         started = time.monotonic()
-        with anyio.move_on_after(patience_seconds or ANSWER_SECONDS) as limit:
+        with anyio.move_on_after(give_up_seconds or ANSWER_TIMEOUT_SECONDS) as limit:
             self.outcomes[await call()] += 1
         self.longest_seconds = max(self.longest_seconds, time.monotonic() - started)
-        if limit.cancelled_caught and patience_seconds is None:
-            self.unanswered.append(what)
+        if limit.cancelled_caught and give_up_seconds is None:
+            self.unanswered.append(name)
         elif limit.cancelled_caught:
             self.given_up += 1

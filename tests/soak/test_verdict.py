@@ -6,36 +6,36 @@ from functools import partial
 import anyio
 import pytest
 
-from tests.soak.readings import Reading, faults
-from tests.soak.tally import Tally
+from tests.soak.readings import ResourceUsage, find_faults
+from tests.soak.tally import CallOutcomes
 
-START = Reading(tree_mb=80.0, descriptors=20, charged_bytes=0, orphans=0)
+START = ResourceUsage(resident_mb=80.0, descriptors=20, charged_bytes=0, orphans=0)
 
 
 def test_what_came_back_is_no_fault() -> None:
-    assert faults(START, replace(START, tree_mb=89.9, descriptors=19), [], []) == []
+    assert find_faults(START, replace(START, resident_mb=89.9, descriptors=19), [], []) == []
 
 
 @pytest.mark.parametrize(
     ("end", "clause"),
     [
-        (replace(START, tree_mb=90.1), "memory grew by 10.1 MB"),
+        (replace(START, resident_mb=90.1), "memory grew by 10.1 MB"),
         (replace(START, descriptors=21), "1 file descriptors more"),
         (replace(START, charged_bytes=5), "5 bytes stay charged"),
         (replace(START, orphans=1), "1 worker processes were left over"),
     ],
 )
-def test_what_stayed_is_named(end: Reading, clause: str) -> None:
-    (found,) = faults(START, end, [], [])
+def test_what_stayed_is_named(end: ResourceUsage, clause: str) -> None:
+    (found,) = find_faults(START, end, [], [])
 
     assert clause in found
 
 
 async def test_every_call_has_one_outcome_and_only_what_kills_explain_is_expected() -> None:
-    tally = Tally()
+    tally = CallOutcomes()
     for outcome in ("ok", "worker_died", "internal_error"):
-        await tally.watch("chat", partial(_answer, outcome), None)
-    await tally.watch("speak", _never, 0.01)
+        await tally.record("chat", partial(_answer, outcome), None)
+    await tally.record("speak", _never, 0.01)
 
     assert tally.outcomes.total() == 3
     assert tally.unexpected == {"internal_error": 1}
@@ -43,13 +43,13 @@ async def test_every_call_has_one_outcome_and_only_what_kills_explain_is_expecte
 
 
 async def test_a_call_nobody_answers_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tests.soak.tally.ANSWER_SECONDS", 0.01)
-    tally = Tally()
+    monkeypatch.setattr("tests.soak.tally.ANSWER_TIMEOUT_SECONDS", 0.01)
+    tally = CallOutcomes()
 
-    await tally.watch("transcribe", _never, None)
+    await tally.record("transcribe", _never, None)
 
     assert tally.unanswered == ["transcribe"]
-    assert "transcribe" in faults(START, START, tally.unanswered, [])[0]
+    assert "transcribe" in find_faults(START, START, tally.unanswered, [])[0]
 
 
 async def _answer(outcome: str) -> str:

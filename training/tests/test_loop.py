@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mcp_server.demo.trip import Sense, Step, Trip
+from mcp_server.demo.trip import RoundTrip, Sense, StepResult
 from senses_training import loop
 from starter_world import grammar
 from starter_world.scenes import picture
@@ -14,18 +14,18 @@ from starter_world.scenes import picture
 SAID = "a red circle above a blue square"
 
 
-def trip(folder: Path, heard: str, drawn: str, seen: str) -> Trip:
+def trip(folder: Path, heard: str, drawn: str, seen: str) -> RoundTrip:
     """A trip on which each stage gave what is said here."""
     scene = grammar.parse(drawn)
     assert scene is not None
     picture(scene, random.Random(1)).save(folder / "drawn.png")
     steps = (
-        Step(Sense.SAID, 1.0, text=SAID),
-        Step(Sense.HEARD, 1.0, text=heard),
-        Step(Sense.DRAWN, 1.0, file="drawn.png"),
-        Step(Sense.SEEN, 1.0, text=seen),
+        StepResult(Sense.SAID, 1.0, text=SAID),
+        StepResult(Sense.HEARD, 1.0, text=heard),
+        StepResult(Sense.DRAWN, 1.0, file="drawn.png"),
+        StepResult(Sense.SEEN, 1.0, text=seen),
     )
-    return Trip(1, SAID, steps)
+    return RoundTrip(1, SAID, steps)
 
 
 def test_the_sentences_are_held_out_and_of_every_kind() -> None:

@@ -9,43 +9,51 @@ from typing import Any
 
 import mlx.core as mx
 
-Mask = mx.array | str | None
+AttentionMask = mx.array | str | None
 
-whole: Callable[..., mx.array] = mx.fast.scaled_dot_product_attention
+ungrouped_attention: Callable[..., mx.array] = mx.fast.scaled_dot_product_attention
 """The library's own."""
 
 
-def group_queries() -> None:
+def install_grouped_attention() -> None:
     """Let every model of this process attend so, where there is no GPU: models look the function up by its name."""
     if not mx.metal.is_available():
-        mx.fast.scaled_dot_product_attention = attend
+        mx.fast.scaled_dot_product_attention = grouped_attention
 
 
-def attend(q: mx.array, k: mx.array, v: mx.array, *, scale: float, mask: Mask = None, **others: Any) -> mx.array:
+def grouped_attention(
+    q: mx.array, k: mx.array, v: mx.array, *, scale: float, mask: AttentionMask = None, **options: Any
+) -> mx.array:
     """Attention of queries (rows x heads x tokens x size) over keys and values, which may have fewer heads.
 
-    `others` and whatever else is not grouped here goes to the library.
+    `options` and whatever else is not grouped here goes to the library.
     """
-    rows, heads, tokens, size = q.shape
-    shared = k.shape[1]
-    is_ours = tokens == 1 and shared < heads and q.dtype == mx.float32 and not any(_given(others)) and _is_flat(mask)
-    if not is_ours:
-        return whole(q, k, v, scale=scale, mask=mask, **others)
-    scores = (q * scale).reshape(rows, shared, heads // shared, size) @ k.swapaxes(-1, -2)
-    weights = mx.softmax(_masked(scores, mask), axis=-1, precise=True)
-    return (weights @ v).reshape(rows, heads, 1, v.shape[-1])
+    batch, heads, tokens, size = q.shape
+    kv_heads = k.shape[1]
+    can_group = (
+        tokens == 1
+        and kv_heads < heads
+        and q.dtype == mx.float32
+        and not any(_are_set(options))
+        and _is_same_for_all_heads(mask)
+    )
+    if not can_group:
+        return ungrouped_attention(q, k, v, scale=scale, mask=mask, **options)
+    scores = (q * scale).reshape(batch, kv_heads, heads // kv_heads, size) @ k.swapaxes(-1, -2)
+    weights = mx.softmax(_apply_mask(scores, mask), axis=-1, precise=True)
+    return (weights @ v).reshape(batch, heads, 1, v.shape[-1])
 
 
-def _given(others: dict[str, Any]) -> list[bool]:
-    return [value is not None for value in others.values()]
+def _are_set(options: dict[str, Any]) -> list[bool]:
+    return [value is not None for value in options.values()]
 
 
-def _is_flat(mask: Mask) -> bool:
+def _is_same_for_all_heads(mask: AttentionMask) -> bool:
     """Whether a mask says the same for all heads. The only new token is the last: "causal" hides nothing from it."""
     return not isinstance(mask, mx.array) or mask.ndim < 3 or mask.shape[-3] == 1
 
 
-def _masked(scores: mx.array, mask: Mask) -> mx.array:
+def _apply_mask(scores: mx.array, mask: AttentionMask) -> mx.array:
     if not isinstance(mask, mx.array):
         return scores
     if mask.dtype == mx.bool_:

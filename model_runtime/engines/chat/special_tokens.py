@@ -8,7 +8,7 @@ from tokenizers import Tokenizer
 ZERO_WIDTH_SPACE = "\u200b"
 
 
-class Markers:
+class SpecialTokens:
     """The texts that a tokenizer reads as control tokens."""
 
     def __init__(self, texts: Iterable[str]) -> None:
@@ -16,11 +16,11 @@ class Markers:
         self._pattern = re.compile("|".join(map(re.escape, longest_first))) if longest_first else None
 
     @classmethod
-    def of(cls, tokenizer: Tokenizer) -> "Markers":
+    def from_tokenizer(cls, tokenizer: Tokenizer) -> "SpecialTokens":
         """Return the markers that a tokenizer calls special."""
         return cls(token.content for token in tokenizer.get_added_tokens_decoder().values() if token.special)
 
-    def disarm(self, text: str) -> str:
+    def escape(self, text: str) -> str:
         """Return the text with an invisible space in each marker: it looks the same and is read as plain text."""
         if self._pattern is None:
             return text

@@ -6,11 +6,11 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from model_runtime.media.pictures import to_pillow
-from model_runtime.media.types import Picture
+from model_runtime.media.types import ImageData
 
 
 @dataclass(frozen=True, slots=True)
-class Canvas:
+class OutputCanvas:
     """The size asked for, and the side of the square the model draws; 0 where it draws any size. All in pixels."""
 
     width: int
@@ -18,14 +18,14 @@ class Canvas:
     native_side: int = 0
 
     @property
-    def drawn_size(self) -> tuple[int, int]:
+    def generated_size(self) -> tuple[int, int]:
         """Width and height that the model draws."""
         return (self.native_side, self.native_side) if self.native_side else (self.width, self.height)
 
     @property
-    def warning(self) -> str:
+    def size_warning(self) -> str:
         """What the caller should know about the size; "" where it was drawn as asked."""
-        if self.drawn_size == (self.width, self.height):
+        if self.generated_size == (self.width, self.height):
             return ""
         side = self.native_side
         return (
@@ -33,15 +33,15 @@ class Canvas:
             "no more detail than that."
         )
 
-    def take(self, source: Picture) -> Image.Image:
+    def fit_source(self, source: ImageData) -> Image.Image:
         """Return a source picture at the drawn size: scaled to cover it, cropped in the middle."""
-        return ImageOps.fit(to_pillow(source), self.drawn_size, Image.Resampling.LANCZOS)
+        return ImageOps.fit(to_pillow(source), self.generated_size, Image.Resampling.LANCZOS)
 
-    def finish(self, image: Image.Image) -> Image.Image:
+    def fit_output(self, image: Image.Image) -> Image.Image:
         """Bring a drawn picture to the size asked for: as large as fits, its edges drawn out where that is narrower."""
         if image.size == (self.width, self.height):
             return image
-        whole = ImageOps.contain(image, (self.width, self.height), Image.Resampling.BICUBIC)
-        left, top = (self.width - whole.width) // 2, (self.height - whole.height) // 2
-        margins = ((top, self.height - whole.height - top), (left, self.width - whole.width - left), (0, 0))
-        return Image.fromarray(np.pad(np.asarray(whole), margins, mode="edge"))
+        scaled = ImageOps.contain(image, (self.width, self.height), Image.Resampling.BICUBIC)
+        left, top = (self.width - scaled.width) // 2, (self.height - scaled.height) // 2
+        margins = ((top, self.height - scaled.height - top), (left, self.width - scaled.width - left), (0, 0))
+        return Image.fromarray(np.pad(np.asarray(scaled), margins, mode="edge"))

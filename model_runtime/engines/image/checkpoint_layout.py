@@ -14,62 +14,64 @@ import mlx.core as mx
 from mlx import nn
 from mlx.utils import tree_flatten
 
-from model_runtime.catalog.checkpoint_files import Tensor, read_tensors, weight_files
+from model_runtime.catalog.checkpoint_files import TensorInfo, read_tensors, weight_files
 from model_runtime.errors import LoadFailed
 
 FLUX1, FLUX2, Z_IMAGE = "flux1-schnell", "flux2-klein", "z-image"
-MARKS = {"double_stream_modulation_img": FLUX2, "noise_refiner": Z_IMAGE, "time_text_embed": FLUX1}
+FAMILY_MODULES = {"double_stream_modulation_img": FLUX2, "noise_refiner": Z_IMAGE, "time_text_embed": FLUX1}
 """A module that only this family's transformer has."""
 
-UNSUPPORTED = {"time_text_embed.guidance_embedder": "FLUX.1-dev or one of its relatives"}
-GROUP_SIZE = 64
+UNSUPPORTED_MODULES = {"time_text_embed.guidance_embedder": "FLUX.1-dev or one of its relatives"}
+QUANTIZATION_GROUP_SIZE = 64
 """mflux quantises in groups of 64 inputs: one scale for each."""
 
-COMPUTED = ".inv_freq"
+COMPUTED_SUFFIX = ".inv_freq"
 """Not learnt: frequencies of rotary positions, which a model computes when it is built."""
 
-Sizes = dict[str, Any]
-Parts = dict[str, dict[str, Tensor]]
+ConfigOverrides = dict[str, Any]
+ComponentTensors = dict[str, dict[str, TensorInfo]]
 """Folder of a part → its tensors by name."""
 
 
-def find_family(folder: Path) -> str:
+def detect_family(folder: Path) -> str:
     """Return the family of the checkpoint in `folder`.
 
     Raises:
         LoadFailed: it is of none that is supported, or its transformer cannot be read.
     """
     tensors = read_tensors(folder / "transformer")
-    for mark, name in UNSUPPORTED.items():
-        if any(tensor.startswith(mark) for tensor in tensors):
-            raise LoadFailed(_unsupported(folder, f"is {name}"))
-    for mark, family in MARKS.items():
-        if any(tensor.startswith(mark) for tensor in tensors):
+    for module, name in UNSUPPORTED_MODULES.items():
+        if any(tensor.startswith(module) for tensor in tensors):
+            raise LoadFailed(_unsupported_message(folder, f"is {name}"))
+    for module, family in FAMILY_MODULES.items():
+        if any(tensor.startswith(module) for tensor in tensors):
             return family
     raise LoadFailed(
-        _unsupported(folder, f"has tensors of no known kind, such as {next(iter(tensors), 'none at all')}")
+        _unsupported_message(folder, f"has tensors of no known kind, such as {next(iter(tensors), 'none at all')}")
     )
 
 
-def flux2_sizes(folder: Path) -> tuple[Sizes, Sizes]:
+def flux2_overrides(folder: Path) -> tuple[ConfigOverrides, ConfigOverrides]:
     """Return the constructor arguments of mflux's FLUX.2 transformer and text encoder for this checkpoint."""
-    transformer, text = read_tensors(folder / "transformer"), read_tensors(folder / "text_encoder")
+    transformer, text_encoder = read_tensors(folder / "transformer"), read_tensors(folder / "text_encoder")
     try:
-        return _transformer_sizes(transformer, _config(folder / "transformer")), _text_sizes(text)
+        return _transformer_overrides(transformer, _read_config(folder / "transformer")), _text_encoder_overrides(
+            text_encoder
+        )
     except KeyError as error:
         raise LoadFailed(f"{folder} is incomplete: {error} is missing. Download the model again.") from error
 
 
-def read_parts(definition: Any, folder: Path) -> Parts:
-    """Return the tensors of every part that `definition`, mflux's list of them, names.
+def read_components(weight_definition: Any, folder: Path) -> ComponentTensors:
+    """Return the tensors of every part that `weight_definition`, mflux's list of them, names.
 
     Raises:
         BrokenCheckpoint: a file is missing, cut short or malformed.
     """
-    return {part.hf_subdir: read_tensors(folder / part.hf_subdir) for part in definition.get_components()}
+    return {part.hf_subdir: read_tensors(folder / part.hf_subdir) for part in weight_definition.get_components()}
 
 
-def check_complete(model: nn.Module, definition: Any, folder: Path, parts: Parts) -> None:
+def check_complete(model: nn.Module, weight_definition: Any, folder: Path, component_tensors: ComponentTensors) -> None:
     """Compare the parameters of a built model with the files.
 
     Only what mflux saved needs it: mflux checks the original layout itself.
@@ -79,10 +81,10 @@ def check_complete(model: nn.Module, definition: Any, folder: Path, parts: Parts
     """
     missing = [
         f"{part.hf_subdir}/{name}"
-        for part in definition.get_components()
+        for part in weight_definition.get_components()
         if _is_saved_by_mflux(folder / part.hf_subdir)
         for name, _ in tree_flatten(getattr(model, part.model_attr or part.name).parameters())
-        if name not in parts[part.hf_subdir] and not name.endswith(COMPUTED)
+        if name not in component_tensors[part.hf_subdir] and not name.endswith(COMPUTED_SUFFIX)
     ]
     if missing:
         raise LoadFailed(
@@ -91,49 +93,49 @@ def check_complete(model: nn.Module, definition: Any, folder: Path, parts: Parts
         )
 
 
-def _transformer_sizes(tensors: Mapping[str, Tensor], config: Mapping[str, Any]) -> Sizes:
-    head = _rows(tensors, "transformer_blocks.0.attn.norm_q")
-    chosen = {name: config[name] for name in ("mlp_ratio", "axes_dims_rope", "rope_theta") if name in config}
+def _transformer_overrides(tensors: Mapping[str, TensorInfo], config: Mapping[str, Any]) -> ConfigOverrides:
+    head_dim = _output_width(tensors, "transformer_blocks.0.attn.norm_q")
+    configured = {name: config[name] for name in ("mlp_ratio", "axes_dims_rope", "rope_theta") if name in config}
     return {
-        "num_layers": _count(tensors, "transformer_blocks"),
-        "num_single_layers": _count(tensors, "single_transformer_blocks"),
-        "attention_head_dim": head,
-        "num_attention_heads": _rows(tensors, "x_embedder") // head,
-        "in_channels": _inputs(tensors, "x_embedder"),
-        "joint_attention_dim": _inputs(tensors, "context_embedder"),
-        "axes_dims_rope": (head // 4,) * 4,
-        **chosen,
+        "num_layers": _count_blocks(tensors, "transformer_blocks"),
+        "num_single_layers": _count_blocks(tensors, "single_transformer_blocks"),
+        "attention_head_dim": head_dim,
+        "num_attention_heads": _output_width(tensors, "x_embedder") // head_dim,
+        "in_channels": _input_width(tensors, "x_embedder"),
+        "joint_attention_dim": _input_width(tensors, "context_embedder"),
+        "axes_dims_rope": (head_dim // 4,) * 4,
+        **configured,
     }
 
 
-def _text_sizes(tensors: Mapping[str, Tensor]) -> Sizes:
+def _text_encoder_overrides(tensors: Mapping[str, TensorInfo]) -> ConfigOverrides:
     prefix = "" if "embed_tokens.weight" in tensors else "model."
     attention = f"{prefix}layers.0.self_attn"
-    head = _rows(tensors, f"{attention}.q_norm")
+    head_dim = _output_width(tensors, f"{attention}.q_norm")
     return {
-        "vocab_size": _rows(tensors, f"{prefix}embed_tokens"),
-        "hidden_size": _inputs(tensors, f"{prefix}embed_tokens"),
-        "num_hidden_layers": _count(tensors, f"{prefix}layers"),
-        "num_attention_heads": _rows(tensors, f"{attention}.q_proj") // head,
-        "num_key_value_heads": _rows(tensors, f"{attention}.k_proj") // head,
-        "head_dim": head,
-        "intermediate_size": _rows(tensors, f"{prefix}layers.0.mlp.gate_proj"),
+        "vocab_size": _output_width(tensors, f"{prefix}embed_tokens"),
+        "hidden_size": _input_width(tensors, f"{prefix}embed_tokens"),
+        "num_hidden_layers": _count_blocks(tensors, f"{prefix}layers"),
+        "num_attention_heads": _output_width(tensors, f"{attention}.q_proj") // head_dim,
+        "num_key_value_heads": _output_width(tensors, f"{attention}.k_proj") // head_dim,
+        "head_dim": head_dim,
+        "intermediate_size": _output_width(tensors, f"{prefix}layers.0.mlp.gate_proj"),
     }
 
 
-def _rows(tensors: Mapping[str, Tensor], layer: str) -> int:
+def _output_width(tensors: Mapping[str, TensorInfo], layer: str) -> int:
     return tensors[f"{layer}.weight"].shape[0]
 
 
-def _inputs(tensors: Mapping[str, Tensor], layer: str) -> int:
+def _input_width(tensors: Mapping[str, TensorInfo], layer: str) -> int:
     """Width of a layer's input; a quantised weight is packed, its scales are not."""
     scales = tensors.get(f"{layer}.scales")
-    return scales.shape[-1] * GROUP_SIZE if scales else tensors[f"{layer}.weight"].shape[-1]
+    return scales.shape[-1] * QUANTIZATION_GROUP_SIZE if scales else tensors[f"{layer}.weight"].shape[-1]
 
 
-def _count(tensors: Mapping[str, Tensor], blocks: str) -> int:
-    numbers = (re.match(rf"{re.escape(blocks)}\.(\d+)\.", name) for name in tensors)
-    return 1 + max((int(number[1]) for number in numbers if number), default=-1)
+def _count_blocks(tensors: Mapping[str, TensorInfo], blocks: str) -> int:
+    matches = (re.match(rf"{re.escape(blocks)}\.(\d+)\.", name) for name in tensors)
+    return 1 + max((int(number[1]) for number in matches if number), default=-1)
 
 
 def _is_saved_by_mflux(folder: Path) -> bool:
@@ -141,7 +143,7 @@ def _is_saved_by_mflux(folder: Path) -> bool:
     return "mflux_version" in metadata or "quantization_level" in metadata
 
 
-def _config(folder: Path) -> Mapping[str, Any]:
+def _read_config(folder: Path) -> Mapping[str, Any]:
     try:
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -149,5 +151,5 @@ def _config(folder: Path) -> Mapping[str, Any]:
     return config if isinstance(config, dict) else {}
 
 
-def _unsupported(folder: Path, problem: str) -> str:
+def _unsupported_message(folder: Path, problem: str) -> str:
     return f"{folder} {problem}. Image models that can be loaded are FLUX.1-schnell, FLUX.2-klein and Z-Image-Turbo."

@@ -14,35 +14,35 @@ from mflux.utils.image_util import ImageUtil
 from mlx.utils import tree_flatten
 from PIL import Image
 
-from model_runtime.engines.dtype import widen
-from model_runtime.engines.image.canvas import Canvas
-from model_runtime.engines.image.checkpoint_layout import check_complete, find_family, read_parts
-from model_runtime.engines.image.families import FAMILIES, Family, Velocity
-from model_runtime.engines.image.prompts import Prompts
-from model_runtime.engines.protocol import Check, Report
+from model_runtime.engines.dtype import upcast_on_cpu
+from model_runtime.engines.image.canvas import OutputCanvas
+from model_runtime.engines.image.checkpoint_layout import check_complete, detect_family, read_components
+from model_runtime.engines.image.families import IMAGE_MODELS, ImageModel, VelocityFunction
+from model_runtime.engines.image.prompts import PromptEmbeddingCache
+from model_runtime.engines.protocol import CancelCheck, LoadReporter
 from model_runtime.errors import InvalidInput, JobFailed, LoadFailed, SensesError
-from model_runtime.events import Drawing, EngineEvent, Preview, Progress, Result
-from model_runtime.loading import Loaded, LoadSpec
-from model_runtime.media.pictures import encode_drawing, from_pillow, resize_to_fit
+from model_runtime.events import EngineEvent, GeneratedImage, Preview, Progress, Result
+from model_runtime.loading import LoadedModel, LoadSpec
+from model_runtime.media.pictures import encode_png_with_parameters, from_pillow, resize_to_fit
 from model_runtime.requests import GenerateImage, Request
-from model_runtime.validation.image import check_drawing
+from model_runtime.validation.image import validate_parameters
 
-CACHE_BYTES = 1_000_000_000
+BUFFER_CACHE_BYTES = 1_000_000_000
 """Freed buffers that MLX may keep: without a limit a second picture is tens of times slower on a full machine."""
-PREVIEW_SIDE = 512
-LOAD_BYTES = 256_000_000
+PREVIEW_SIDE_PIXELS = 512
+LOAD_CHUNK_BYTES = 256_000_000
 """Weights are read in pieces of this size, so that a load can tell how far it is."""
 
 
-class DrawingEngine:
+class ImageEngine:
     """Draws one picture at a time, a step at a time."""
 
-    _family: Family
-    _prompts: Prompts
-    _model: str
-    _native_side: int
+    _image_model: ImageModel
+    _prompt_embeddings: PromptEmbeddingCache
+    _model_name: str
+    _native_side_pixels: int
 
-    def load(self, spec: LoadSpec, report: Report) -> Loaded:
+    def load(self, spec: LoadSpec, report: LoadReporter) -> LoadedModel:
         """Load and evaluate all weights.
 
         `options` are "family", which must then be that of the files, and "native_side", for a model that draws squares
@@ -51,16 +51,16 @@ class DrawingEngine:
         Raises:
             LoadFailed: the files are of another or no supported family, incomplete or unreadable.
         """
-        self._model, self._native_side = spec.model, int(spec.options.get("native_side", 0))
-        mx.set_cache_limit(CACHE_BYTES)
-        if _on_cpu():
+        self._model_name, self._native_side_pixels = spec.model, int(spec.options.get("native_side", 0))
+        mx.set_cache_limit(BUFFER_CACHE_BYTES)
+        if _runs_on_cpu():
             mx.disable_compile()  # there it starts a C++ compiler and wins nothing
         report("weights", 0.0)
-        self._family = _open_family(Path(spec.folders["model"]), str(spec.options.get("family", "")))
-        self._prompts = Prompts(self._family.encode)
-        return _evaluate(self._family, report)
+        self._image_model = _load_image_model(Path(spec.folders["model"]), str(spec.options.get("family", "")))
+        self._prompt_embeddings = PromptEmbeddingCache(self._image_model.encode_prompt)
+        return _evaluate_in_chunks(self._image_model, report)
 
-    def run(self, request: Request, check: Check) -> Iterator[EngineEvent | Result]:
+    def run(self, request: Request, check: CancelCheck) -> Iterator[EngineEvent | Result]:
         """Draw: `Progress` in steps, `Preview` where wanted, then the `Drawing`.
 
         Raises:
@@ -68,108 +68,116 @@ class DrawingEngine:
             Cancelled: between two steps, once `check` says so.
         """
         if not isinstance(request, GenerateImage):
-            raise InvalidInput(f"{self._model} draws pictures and can do nothing else.", param="model")
-        check_drawing(request)
-        canvas = Canvas(request.width, request.height, self._native_side)
-        steps = request.steps or self._family.default_steps
-        source = canvas.take(request.source) if request.source else None
-        config = self._family.config(*canvas.drawn_size, steps, source, request.strength)
-        image = yield from self._draw(request, config, canvas, check)
-        yield Drawing(
-            encode_drawing(canvas.finish(image), _parameters(request, self._model, steps)),
+            raise InvalidInput(f"{self._model_name} draws pictures and can do nothing else.", param="model")
+        validate_parameters(request)
+        canvas = OutputCanvas(request.width, request.height, self._native_side_pixels)
+        steps = request.steps or self._image_model.default_steps
+        source = canvas.fit_source(request.source_image) if request.source_image else None
+        config = self._image_model.create_config(*canvas.generated_size, steps, source, request.strength)
+        image = yield from self._denoise(request, config, canvas, check)
+        yield GeneratedImage(
+            encode_png_with_parameters(canvas.fit_output(image), _metadata_json(request, self._model_name, steps)),
             request.width,
             request.height,
             request.seed,
             steps,
-            tuple(filter(None, (self._cut_off(request.prompt), canvas.warning))),
+            tuple(filter(None, (self._truncation_warning(request.prompt), canvas.size_warning))),
         )
 
     def idle(self) -> None:
         """Give back freed buffers."""
         mx.clear_cache()
 
-    def _draw(
-        self, request: GenerateImage, config: Config, canvas: Canvas, check: Check
+    def _denoise(
+        self, request: GenerateImage, config: Config, canvas: OutputCanvas, check: CancelCheck
     ) -> Generator[EngineEvent, None, Image.Image]:
-        first, last = config.init_time_step, config.num_inference_steps
-        yield Progress("steps", 0, last - first)
+        first_step, step_count = config.init_time_step, config.num_inference_steps
+        yield Progress("steps", 0, step_count - first_step)
         check()
-        latents, velocity = self._family.begin(config, request.seed, self._prompts.read(request.prompt))
-        for step in range(first, last):
+        latents, velocity = self._image_model.start_denoising(
+            config, request.seed, self._prompt_embeddings.get_or_encode(request.prompt)
+        )
+        for step in range(first_step, step_count):
             check()
-            latents, clean = _step(config, latents, velocity, step)
-            done = step + 1 - first
-            yield Progress("steps", done, last - first)
-            if request.preview_every and done % request.preview_every == 0 and step + 1 < last:
+            latents, clean_latents = _euler_step(config, latents, velocity, step)
+            steps_done = step + 1 - first_step
+            yield Progress("steps", steps_done, step_count - first_step)
+            if request.preview_every and steps_done % request.preview_every == 0 and step + 1 < step_count:
                 check()
-                shown = from_pillow(canvas.finish(self._decode(clean, config)))
-                yield Preview(resize_to_fit(shown, PREVIEW_SIDE), done, last - first)
+                preview = from_pillow(canvas.fit_output(self._decode_image(clean_latents, config)))
+                yield Preview(resize_to_fit(preview, PREVIEW_SIDE_PIXELS), steps_done, step_count - first_step)
         check()
-        return self._decode(latents, config)
+        return self._decode_image(latents, config)
 
-    def _decode(self, latents: mx.array, config: Config) -> Image.Image:
-        pixels = self._family.decode(latents, config)
+    def _decode_image(self, latents: mx.array, config: Config) -> Image.Image:
+        pixels = self._image_model.decode_latents(latents, config)
         if not mx.isfinite(pixels).all():
-            raise JobFailed(f"{self._model} drew numbers that are no colours. Try another seed or size.")
+            raise JobFailed(f"{self._model_name} drew numbers that are no colours. Try another seed or size.")
         return ImageUtil.to_pil(pixels)
 
-    def _cut_off(self, prompt: str) -> str:
-        count, limit = self._family.count_tokens(prompt)
-        return f"The prompt has {count} tokens; {self._model} read the first {limit}." if count > limit else ""
+    def _truncation_warning(self, prompt: str) -> str:
+        token_count, limit = self._image_model.count_tokens(prompt)
+        return (
+            f"The prompt has {token_count} tokens; {self._model_name} read the first {limit}."
+            if token_count > limit
+            else ""
+        )
 
 
-def _step(config: Config, latents: mx.array, velocity: Velocity, step: int) -> tuple[mx.array, mx.array]:
+def _euler_step(config: Config, latents: mx.array, velocity: VelocityFunction, step: int) -> tuple[mx.array, mx.array]:
     """Take one Euler step; also return, not computed yet, the clean picture that lies straight ahead."""
-    moving, sigmas = velocity(latents, step), config.scheduler.sigmas
-    clean = latents - sigmas[step].astype(latents.dtype) * moving.astype(latents.dtype)
-    latents = config.scheduler.step(noise=moving, timestep=step, latents=latents, sigmas=sigmas)
+    predicted_noise, sigmas = velocity(latents, step), config.scheduler.sigmas
+    clean_latents = latents - sigmas[step].astype(latents.dtype) * predicted_noise.astype(latents.dtype)
+    latents = config.scheduler.step(noise=predicted_noise, timestep=step, latents=latents, sigmas=sigmas)
     mx.eval(latents)
-    return latents, clean
+    return latents, clean_latents
 
 
-def _open_family(folder: Path, wanted: str) -> Family:
-    found = find_family(folder)
-    if wanted and wanted != found:
-        raise LoadFailed(f"{folder} holds a model of the family {found}, not {wanted}. Correct the model's options.")
-    parts = read_parts(FAMILIES[found].definition, folder)
+def _load_image_model(folder: Path, expected_family: str) -> ImageModel:
+    family = detect_family(folder)
+    if expected_family and expected_family != family:
+        raise LoadFailed(
+            f"{folder} holds a model of the family {family}, not {expected_family}. Correct the model's options."
+        )
+    component_tensors = read_components(IMAGE_MODELS[family].weight_definition, folder)
     try:
         with contextlib.redirect_stdout(sys.stderr):
-            family = FAMILIES[found](folder)
-        check_complete(family.model, family.definition, folder, parts)
+            image_model = IMAGE_MODELS[family](folder)
+        check_complete(image_model.model, image_model.weight_definition, folder, component_tensors)
     except SensesError:
         raise
     except Exception as error:
-        raise LoadFailed(f"{folder} cannot be loaded as {found}: {error}. Download the model again.") from error
-    return family
+        raise LoadFailed(f"{folder} cannot be loaded as {family}: {error}. Download the model again.") from error
+    return image_model
 
 
-def _evaluate(family: Family, report: Report) -> Loaded:
-    if family.model.bits is None:
-        widen(family.model)
-    arrays = [array for _, array in tree_flatten(family.model.parameters())]
-    total = sum(array.nbytes for array in arrays)
-    done = 0
-    for piece in _pieces(arrays):
-        mx.eval(piece)
-        done += sum(array.nbytes for array in piece)
-        report("weights", done / total)
+def _evaluate_in_chunks(image_model: ImageModel, report: LoadReporter) -> LoadedModel:
+    if image_model.model.bits is None:
+        upcast_on_cpu(image_model.model)
+    arrays = [array for _, array in tree_flatten(image_model.model.parameters())]
+    total_bytes = sum(array.nbytes for array in arrays)
+    evaluated_bytes = 0
+    for chunk in _weight_chunks(arrays):
+        mx.eval(chunk)
+        evaluated_bytes += sum(array.nbytes for array in chunk)
+        report("weights", evaluated_bytes / total_bytes)
     gc.collect()
-    return Loaded(total, mx.get_active_memory(), mx.get_peak_memory())
+    return LoadedModel(total_bytes, mx.get_active_memory(), mx.get_peak_memory())
 
 
-def _pieces(arrays: Sequence[mx.array]) -> Iterator[list[mx.array]]:
-    ends = accumulate(array.nbytes for array in arrays)
-    for _, piece in groupby(zip(arrays, ends, strict=True), key=lambda pair: pair[1] // LOAD_BYTES):
-        yield [array for array, _ in piece]
+def _weight_chunks(arrays: Sequence[mx.array]) -> Iterator[list[mx.array]]:
+    cumulative_bytes = accumulate(array.nbytes for array in arrays)
+    for _, chunk in groupby(zip(arrays, cumulative_bytes, strict=True), key=lambda pair: pair[1] // LOAD_CHUNK_BYTES):
+        yield [array for array, _ in chunk]
 
 
-def _on_cpu() -> bool:
+def _runs_on_cpu() -> bool:
     return bool(mx.default_device() == mx.Device(mx.cpu))
 
 
-def _parameters(request: GenerateImage, model: str, steps: int) -> str:
+def _metadata_json(request: GenerateImage, model: str, steps: int) -> str:
     """What the picture was drawn from, as JSON."""
-    facts = {"prompt": request.prompt, "model": model, "seed": request.seed, "steps": steps}
+    request_fields = {"prompt": request.prompt, "model": model, "seed": request.seed, "steps": steps}
     size = {"width": request.width, "height": request.height}
-    start = {"strength": request.strength} if request.source else {}
-    return json.dumps(facts | size | start | {"software": "Senses"}, ensure_ascii=False)
+    source_fields = {"strength": request.strength} if request.source_image else {}
+    return json.dumps(request_fields | size | source_fields | {"software": "Senses"}, ensure_ascii=False)

@@ -28,67 +28,69 @@ from mflux.models.z_image.latent_creator import ZImageLatentCreator
 from mflux.models.z_image.weights.z_image_weight_definition import ZImageWeightDefinition
 from PIL import Image
 
-from model_runtime.engines.image.checkpoint_layout import FLUX1, FLUX2, Z_IMAGE, flux2_sizes
-from model_runtime.engines.image.prompts import Text
+from model_runtime.engines.image.checkpoint_layout import FLUX1, FLUX2, Z_IMAGE, flux2_overrides
+from model_runtime.engines.image.prompts import PromptEmbedding
 
-Velocity = Callable[[mx.array, int], mx.array]
+VelocityFunction = Callable[[mx.array, int], mx.array]
 """velocity(latents, step): where the picture moves at this step, from clean towards noise."""
 
 
-ROUNDING = 1e-6
+STRENGTH_ROUNDING = 1e-6
 """mflux cuts off steps x strength: 3 of 5 kept must not become 2.9999."""
 
 
-class Family(ABC):
+class ImageModel(ABC):
     """One loaded model."""
 
-    definition: ClassVar[Any]
+    weight_definition: ClassVar[Any]
     """mflux's list of the model's parts and files."""
     default_steps: ClassVar[int]
-    scheduler: ClassVar[str]
-    tokenizer: ClassVar[str]
+    scheduler_name: ClassVar[str]
+    tokenizer_name: ClassVar[str]
     """The tokenizer that decides how much of a prompt is read."""
 
     model: Any
 
-    def config(self, width: int, height: int, steps: int, source: Image.Image | None, strength: float) -> Config:
+    def create_config(self, width: int, height: int, steps: int, source: Image.Image | None, strength: float) -> Config:
         """Return mflux's plan of one picture; a strength of 1 keeps nothing of the source."""
-        keep = 1 - strength + ROUNDING if source is not None and strength < 1 else None
+        image_strength = 1 - strength + STRENGTH_ROUNDING if source is not None and strength < 1 else None
         return Config(
             model_config=self.model.model_config,
             num_inference_steps=steps,
             width=width,
             height=height,
             guidance=0.0,
-            image_path=source if keep else None,
-            image_strength=keep,
-            scheduler=self.scheduler,
+            image_path=source if image_strength else None,
+            image_strength=image_strength,
+            scheduler=self.scheduler_name,
         )
 
     def count_tokens(self, prompt: str) -> tuple[int, int]:
         """Return how many tokens `prompt` has, and how many are read."""
-        tokenizer = self.model.tokenizers[self.tokenizer]
+        tokenizer = self.model.tokenizers[self.tokenizer_name]
         if tokenizer.use_chat_template:
-            turn = [{"role": "user", "content": prompt}]
+            messages = [{"role": "user", "content": prompt}]
             prompt = tokenizer.tokenizer.apply_chat_template(
-                turn, tokenize=False, add_generation_prompt=True, **tokenizer.chat_template_kwargs
+                messages, tokenize=False, add_generation_prompt=True, **tokenizer.chat_template_kwargs
             )
         return len(tokenizer.tokenizer(prompt, verbose=False)["input_ids"]), tokenizer.max_length
 
     @abstractmethod
-    def encode(self, prompt: str) -> Text:
+    def encode_prompt(self, prompt: str) -> PromptEmbedding:
         """Read a prompt; nothing is computed yet."""
 
     @abstractmethod
-    def begin(self, config: Config, seed: int, text: Text) -> tuple[mx.array, Velocity]:
+    def start_denoising(
+        self, config: Config, seed: int, embedding: PromptEmbedding
+    ) -> tuple[mx.array, VelocityFunction]:
         """Return the noise to start from, mixed with the source where there is one, and how it moves."""
 
     @abstractmethod
-    def decode(self, latents: mx.array, config: Config) -> mx.array:
+    def decode_latents(self, latents: mx.array, config: Config) -> mx.array:
         """Turn latents into pixels, -1..1, as batch x 3 x height x width."""
 
 
-class Flux2(Family):
+class Flux2Model(ImageModel):
     """FLUX.2-klein, of any size."""
 
     definition = Flux2KleinWeightDefinition
@@ -98,15 +100,15 @@ class Flux2(Family):
 
     def __init__(self, folder: Path) -> None:
         config = copy.copy(ModelConfig.flux2_klein_4b())
-        config.transformer_overrides, config.text_encoder_overrides = flux2_sizes(folder)
+        config.transformer_overrides, config.text_encoder_overrides = flux2_overrides(folder)
         self.model = Flux2Klein(model_path=str(folder), model_config=config)
         self._predict = self.model._predict(self.model.transformer)  # noqa: SLF001 - compiled once instead of per picture
 
-    def encode(self, prompt: str) -> Text:
+    def encode(self, prompt: str) -> PromptEmbedding:
         embedding, ids, _, _ = self.model._encode_prompt_pair(prompt=prompt, negative_prompt=None, guidance=0.0)  # noqa: SLF001
         return embedding, ids
 
-    def begin(self, config: Config, seed: int, text: Text) -> tuple[mx.array, Velocity]:
+    def begin(self, config: Config, seed: int, text: PromptEmbedding) -> tuple[mx.array, VelocityFunction]:
         latents, grid, _, _ = self.model._prepare_generation_latents(seed=seed, config=config)  # noqa: SLF001
 
         def velocity(latents: mx.array, step: int) -> mx.array:
@@ -128,7 +130,7 @@ class Flux2(Family):
         return self.model.vae.decode_packed_latents(packed)
 
 
-class Flux1Schnell(Family):
+class Flux1SchnellModel(ImageModel):
     """FLUX.1-schnell; its number of blocks is counted from the checkpoint by mflux."""
 
     definition = FluxWeightDefinition
@@ -137,10 +139,10 @@ class Flux1Schnell(Family):
     tokenizer = "t5"
 
     def __init__(self, folder: Path) -> None:
-        self.model = _within_limits(Flux1(model_path=str(folder)))
+        self.model = _limit_prompt_lengths(Flux1(model_path=str(folder)))
         self.model.tiling_config = TilingConfig()  # 2.9 instead of 7.3 GB for a megapixel
 
-    def encode(self, prompt: str) -> Text:
+    def encode(self, prompt: str) -> PromptEmbedding:
         return PromptEncoder.encode_prompt(
             prompt=prompt,
             prompt_cache={},
@@ -150,20 +152,20 @@ class Flux1Schnell(Family):
             clip_text_encoder=self.model.clip_text_encoder,
         )
 
-    def begin(self, config: Config, seed: int, text: Text) -> tuple[mx.array, Velocity]:
+    def begin(self, config: Config, seed: int, text: PromptEmbedding) -> tuple[mx.array, VelocityFunction]:
         def velocity(latents: mx.array, step: int) -> mx.array:
             return self.model.transformer(
                 t=step, config=config, hidden_states=latents, prompt_embeds=text[0], pooled_prompt_embeds=text[1]
             )
 
-        return _noise(FluxLatentCreator, self.model, config, seed), velocity
+        return _initial_latents(FluxLatentCreator, self.model, config, seed), velocity
 
     def decode(self, latents: mx.array, config: Config) -> mx.array:
         unpacked = FluxLatentCreator.unpack_latents(latents, config.height, config.width)
         return VAEUtil.decode(self.model.vae, unpacked, self.model.tiling_config)
 
 
-class ZImageTurbo(Family):
+class ZImageTurboModel(ImageModel):
     """Z-Image-Turbo."""
 
     definition = ZImageWeightDefinition
@@ -172,14 +174,14 @@ class ZImageTurbo(Family):
     tokenizer = "z_image"
 
     def __init__(self, folder: Path) -> None:
-        self.model = _within_limits(ZImage(model_path=str(folder)))
+        self.model = _limit_prompt_lengths(ZImage(model_path=str(folder)))
         self._predict = self.model._predict(self.model.transformer)  # noqa: SLF001 - compiled once instead of per picture
 
-    def encode(self, prompt: str) -> Text:
+    def encode(self, prompt: str) -> PromptEmbedding:
         text, _ = self.model._encode_prompts(prompt=prompt, negative_prompt=None, guidance=0.0)  # noqa: SLF001
         return (text,)
 
-    def begin(self, config: Config, seed: int, text: Text) -> tuple[mx.array, Velocity]:
+    def begin(self, config: Config, seed: int, text: PromptEmbedding) -> tuple[mx.array, VelocityFunction]:
         sigmas = config.scheduler.sigmas
 
         def velocity(latents: mx.array, step: int) -> mx.array:
@@ -192,28 +194,28 @@ class ZImageTurbo(Family):
                 guidance=config.guidance,
             )
 
-        return _noise(ZImageLatentCreator, self.model, config, seed), velocity
+        return _initial_latents(ZImageLatentCreator, self.model, config, seed), velocity
 
     def decode(self, latents: mx.array, config: Config) -> mx.array:
         unpacked = ZImageLatentCreator.unpack_latents(latents, config.height, config.width)
         return VAEUtil.decode(self.model.vae, unpacked)
 
 
-FAMILIES: dict[str, type[Flux1Schnell | Flux2 | ZImageTurbo]] = {
-    FLUX1: Flux1Schnell,
-    FLUX2: Flux2,
-    Z_IMAGE: ZImageTurbo,
+IMAGE_MODELS: dict[str, type[Flux1SchnellModel | Flux2Model | ZImageTurboModel]] = {
+    FLUX1: Flux1SchnellModel,
+    FLUX2: Flux2Model,
+    Z_IMAGE: ZImageTurboModel,
 }
 
 
-def _within_limits(model: Any) -> Any:
+def _limit_prompt_lengths(model: Any) -> Any:
     """mflux pads prompts to a length of its own, even where a tokenizer declares that it goes less far."""
     for tokenizer in model.tokenizers.values():
         tokenizer.max_length = min(tokenizer.max_length, tokenizer.tokenizer.model_max_length)
     return model
 
 
-def _noise(creator: Any, model: Any, config: Config, seed: int) -> mx.array:
+def _initial_latents(creator: Any, model: Any, config: Config, seed: int) -> mx.array:
     source = Img2Img(
         vae=model.vae,
         latent_creator=creator,

@@ -5,27 +5,27 @@ from collections.abc import Callable
 
 import mlx.core as mx
 
-Text = tuple[mx.array, ...]
+PromptEmbedding = tuple[mx.array, ...]
 """An encoded prompt: what the family's transformer takes, a few megabytes."""
 
-KEPT = 8
+MAX_CACHED_PROMPTS = 8
 
 
-class Prompts:
+class PromptEmbeddingCache:
     """Encodes prompts and keeps the last few."""
 
-    def __init__(self, encode: Callable[[str], Text], kept: int = KEPT) -> None:
+    def __init__(self, encode: Callable[[str], PromptEmbedding], max_prompts: int = MAX_CACHED_PROMPTS) -> None:
         self._encode = encode
-        self._kept = kept
-        self._texts: OrderedDict[str, Text] = OrderedDict()
+        self._max_prompts = max_prompts
+        self._embeddings: OrderedDict[str, PromptEmbedding] = OrderedDict()
 
-    def read(self, prompt: str) -> Text:
+    def get_or_encode(self, prompt: str) -> PromptEmbedding:
         """Return the encoded prompt, computed."""
-        if prompt not in self._texts:
-            text = self._encode(prompt)
-            mx.eval(text)
-            self._texts[prompt] = text
-        self._texts.move_to_end(prompt)
-        if len(self._texts) > self._kept:
-            self._texts.popitem(last=False)
-        return self._texts[prompt]
+        if prompt not in self._embeddings:
+            embedding = self._encode(prompt)
+            mx.eval(embedding)
+            self._embeddings[prompt] = embedding
+        self._embeddings.move_to_end(prompt)
+        if len(self._embeddings) > self._max_prompts:
+            self._embeddings.popitem(last=False)
+        return self._embeddings[prompt]

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import zip_longest
 
-_CLOSED: Mapping[str, str] = {
+_CLOSED_CLASS_TAGS: Mapping[str, str] = {
     **dict.fromkeys("a an the this that these those every each some any no".split(), "DT"),  # noqa: SIM905
     **dict.fromkeys(
         "in on at by for with from of about into over under after before as if than because while through between "  # noqa: SIM905
@@ -19,7 +19,7 @@ _CLOSED: Mapping[str, str] = {
     "to": "TO",
     "am": "VBP",
 }
-_PUNCTUATION: Mapping[str, str] = {
+_PUNCTUATION_TAGS: Mapping[str, str] = {
     **dict.fromkeys(".!?", "."),
     **dict.fromkeys((";", ":", "—", "–", "-", "…", "..."), ":"),
     ",": ",",
@@ -32,7 +32,7 @@ _PUNCTUATION: Mapping[str, str] = {
     **dict.fromkeys("$£€", "$"),
     "#": "#",
 }
-_ENDINGS: Mapping[str, str] = {"ly": "RB", "ing": "VBG", "ed": "VBD"}
+_SUFFIX_TAGS: Mapping[str, str] = {"ly": "RB", "ing": "VBG", "ed": "VBD"}
 _NUMBER = re.compile(r"[-+]?\d[\d,.]*")
 
 _WORD = re.compile(
@@ -46,37 +46,37 @@ _WORD = re.compile(
 )
 
 
-def split(text: str) -> Iterator[tuple[str, str]]:
+def split_words(text: str) -> Iterator[tuple[str, str]]:
     """Give words and punctuation, each with the space after it."""
-    found = list(_WORD.finditer(text))
-    for word, following in zip_longest(found, found[1:]):
+    matches = list(_WORD.finditer(text))
+    for word, following in zip_longest(matches, matches[1:]):
         gap = text[word.end() : following.start()] if following else ""
         yield word.group(), " " if gap else ""
 
 
-def tags(words: Sequence[str]) -> list[str]:
+def tag_words(words: Sequence[str]) -> list[str]:
     """Give each word its Penn Treebank tag, nouns where nothing speaks for another."""
-    found: list[str] = []
-    quoted = False
+    tags: list[str] = []
+    is_inside_quotes = False
     for word, following in zip_longest(words, words[1:], fillvalue=""):
         if word == '"':
-            found.append("''" if quoted else "``")
-            quoted = not quoted
+            tags.append("''" if is_inside_quotes else "``")
+            is_inside_quotes = not is_inside_quotes
         else:
-            found.append(_tag(word, found[-1] if found else "", following.lower()))
-    return found
+            tags.append(_tag_word(word, tags[-1] if tags else "", following.lower()))
+    return tags
 
 
-def _tag(word: str, before: str, following: str) -> str:
+def _tag_word(word: str, previous_tag: str, next_word: str) -> str:
     lower = word.lower()
-    if closed := _PUNCTUATION.get(word) or _CLOSED.get(lower):
-        return closed
+    if fixed_tag := _PUNCTUATION_TAGS.get(word) or _CLOSED_CLASS_TAGS.get(lower):
+        return fixed_tag
     if _NUMBER.fullmatch(word):
         return "CD"
     if lower == "used":
-        return "VBD" if following == "to" and before in ("NN", "PRP", "NNP") else "VBN"
+        return "VBD" if next_word == "to" and previous_tag in ("NN", "PRP", "NNP") else "VBN"
     if word.isupper() and len(word) > 1:
         return "NNP"
-    if before in ("TO", "MD", "PRP"):  # "to record", "I live"
+    if previous_tag in ("TO", "MD", "PRP"):  # "to record", "I live"
         return "VB"
-    return next((tag for ending, tag in _ENDINGS.items() if lower.endswith(ending)), "NN")
+    return next((tag for ending, tag in _SUFFIX_TAGS.items() if lower.endswith(ending)), "NN")

@@ -8,7 +8,7 @@ from typing import Any
 from mlx_audio.tts.utils import load_model
 
 
-def read_model(folder: Path) -> Any:
+def load_mlx_audio_model(folder: Path) -> Any:
     """Build the library's model with its weights, all of them there, but not yet in memory."""
     with redirect_stdout(sys.stderr):
         return load_model(folder, lazy=True, strict=True)

@@ -7,32 +7,32 @@ from typing import Any
 import mlx.core as mx
 import numpy as np
 
-from model_runtime.catalog.voices import Choice
-from model_runtime.engines.dtype import evaluate
-from model_runtime.engines.protocol import Check
+from model_runtime.catalog.voices import VoiceSelection
+from model_runtime.engines.dtype import evaluate_weights
+from model_runtime.engines.protocol import CancelCheck
 from model_runtime.engines.speech.espeak import Espeak
-from model_runtime.engines.speech.imports import read_model
-from model_runtime.engines.speech.kitten_text import numbers, spoken
-from model_runtime.engines.speech.sentences import Utterance, utterances
-from model_runtime.engines.speech.voice_model import Piece, Speaker, speak_each
+from model_runtime.engines.speech.imports import load_mlx_audio_model
+from model_runtime.engines.speech.kitten_text import phonemize_english, to_token_ids
+from model_runtime.engines.speech.sentences import Utterance, split_utterances
+from model_runtime.engines.speech.voice_model import AudioPiece, VoiceModel, speak_utterances
 from model_runtime.loading import LoadSpec
 
 
-def load(spec: LoadSpec, config: Mapping[str, Any]) -> Speaker:
+def load(spec: LoadSpec, config: Mapping[str, Any]) -> VoiceModel:
     """Load weights and voices."""
     folder = Path(spec.folders["model"])
     with np.load(folder / str(config.get("voices_path", "voices.npz"))) as stored:
         styles = {name: stored[name].astype(np.float32) for name in stored.files}
-    model = read_model(folder)
+    model = load_mlx_audio_model(folder)
     model.set_dtype(mx.float32)  # it sums its pitch over thousands of turns: in half precision it would hum off key
-    return Kitten(evaluate(model), styles)
+    return Kitten(evaluate_weights(model), styles)
 
 
 class Kitten:
     """A loaded model of mlx-audio's kitten_tts. Its own `generate` needs the phonemizer package and trims words."""
 
-    takes_any_script = False
-    keeps_speed = True
+    supports_any_script = False
+    supports_speed = True
 
     def __init__(self, model: Any, styles: Mapping[str, np.ndarray]) -> None:
         """`styles` has the rows of each voice, one for every length of text or one for all."""
@@ -41,16 +41,16 @@ class Kitten:
         self._styles = styles
         self._espeak = Espeak()
 
-    def speak(self, text: str, choice: Choice, speed: float, check: Check) -> Iterator[Piece]:
+    def speak(self, text: str, selection: VoiceSelection, speed: float, check: CancelCheck) -> Iterator[AudioPiece]:
         """Speak English."""
-        styles = self._styles[choice.voice]
+        styles = self._styles[selection.voice]
 
-        def voiced(utterance: Utterance) -> np.ndarray:
+        def synthesize(utterance: Utterance) -> np.ndarray:
             style = styles[min(len(utterance.text), len(styles) - 1)]
-            tokens = mx.array([numbers(utterance.phonemes)], dtype=mx.int32)
-            sound = np.array(self._model(tokens, mx.array(style)[None], speed).reshape(-1), dtype=np.float32)
+            tokens = mx.array([to_token_ids(utterance.phonemes)], dtype=mx.int32)
+            samples = np.array(self._model(tokens, mx.array(style)[None], speed).reshape(-1), dtype=np.float32)
             mx.clear_cache()
-            return sound
+            return samples
 
-        said = utterances(text, lambda part: spoken(self._espeak, part))
-        return speak_each(said, voiced, self.sample_rate, check)
+        utterances = split_utterances(text, lambda part: phonemize_english(self._espeak, part))
+        return speak_utterances(utterances, synthesize, self.sample_rate, check)

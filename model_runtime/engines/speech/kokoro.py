@@ -12,60 +12,60 @@ from typing import Any
 import mlx.core as mx
 import numpy as np
 
-from model_runtime.catalog.voices import Choice
-from model_runtime.engines.dtype import evaluate
-from model_runtime.engines.protocol import Check
+from model_runtime.catalog.voices import VoiceSelection
+from model_runtime.engines.dtype import evaluate_weights
+from model_runtime.engines.protocol import CancelCheck
 from model_runtime.engines.speech.espeak import Espeak
-from model_runtime.engines.speech.imports import read_model
-from model_runtime.engines.speech.kokoro_text import Phonemes, front_end
-from model_runtime.engines.speech.sentences import Utterance, utterances
-from model_runtime.engines.speech.voice_model import Piece, Speaker, speak_each
+from model_runtime.engines.speech.imports import load_mlx_audio_model
+from model_runtime.engines.speech.kokoro_text import Phonemizer, create_phonemizer
+from model_runtime.engines.speech.sentences import Utterance, split_utterances
+from model_runtime.engines.speech.voice_model import AudioPiece, VoiceModel, speak_utterances
 from model_runtime.loading import LoadSpec
 
 
-def load(spec: LoadSpec, config: Mapping[str, Any]) -> Speaker:
+def load(spec: LoadSpec, config: Mapping[str, Any]) -> VoiceModel:
     """Load weights."""
     folder = Path(spec.folders["model"])
-    return Kokoro(evaluate(read_model(folder)), folder)
+    return Kokoro(evaluate_weights(load_mlx_audio_model(folder)), folder)
 
 
 class Kokoro:
     """A loaded Kokoro; voices are read from its folder when they are first used."""
 
-    takes_any_script = False
-    keeps_speed = True
+    supports_any_script = False
+    supports_speed = True
 
     def __init__(self, model: Any, folder: Path) -> None:
         self.sample_rate: int = model.sample_rate
         self._model, self._folder = model, folder
         self._espeak = Espeak()
-        self._styles = lru_cache(maxsize=8)(self._read_styles)
-        self._front_ends: dict[tuple[str, bool], Phonemes] = {}
+        self._cached_styles = lru_cache(maxsize=8)(self._read_styles)
+        self._phonemizers: dict[tuple[str, bool], Phonemizer] = {}
 
-    def speak(self, text: str, choice: Choice, speed: float, check: Check) -> Iterator[Piece]:
-        """Speak in the language of `choice`, whatever the mother tongue of its voice is."""
-        styles, phonemes = self._styles(choice.voice), self._front_end(choice)
+    def speak(self, text: str, selection: VoiceSelection, speed: float, check: CancelCheck) -> Iterator[AudioPiece]:
+        """Speak in the language of `selection`, whatever the mother tongue of its voice is."""
+        styles, phonemize = self._cached_styles(selection.voice), self._phonemizer(selection)
 
-        def voiced(utterance: Utterance) -> np.ndarray:
+        def synthesize(utterance: Utterance) -> np.ndarray:
             style = styles[min(len(utterance.phonemes), len(styles)) - 1]
-            sound = self._model(utterance.phonemes, style, speed).reshape(-1).astype(mx.float32)
-            mx.eval(sound)
+            samples = self._model(utterance.phonemes, style, speed).reshape(-1).astype(mx.float32)
+            mx.eval(samples)
             mx.clear_cache()
-            return np.array(sound)
+            return np.array(samples)
 
-        said = utterances(text, lambda part: self._known(phonemes(part)))
-        return speak_each(said, voiced, self.sample_rate, check)
+        utterances = split_utterances(text, lambda part: self._drop_unknown_phonemes(phonemize(part)))
+        return speak_utterances(utterances, synthesize, self.sample_rate, check)
 
-    def _known(self, phonemes: str) -> str:
+    def _drop_unknown_phonemes(self, phonemes: str) -> str:
         """Leave out what is not in the model's alphabet, as the model would; punctuation alone is nothing to say."""
-        known = "".join(letter for letter in phonemes if letter in self._model.vocab)
-        return known if any(letter.isalpha() for letter in known) else ""
+        in_vocabulary = "".join(letter for letter in phonemes if letter in self._model.vocab)
+        return in_vocabulary if any(letter.isalpha() for letter in in_vocabulary) else ""
 
-    def _front_end(self, choice: Choice) -> Phonemes:
-        key = (choice.language, choice.voice.startswith("b"))
-        if key not in self._front_ends:
-            self._front_ends[key] = front_end(choice.language, british=key[1], espeak=self._espeak)
-        return self._front_ends[key]
+    def _phonemizer(self, selection: VoiceSelection) -> Phonemizer:
+        key = (selection.language, selection.voice.startswith("b"))
+        if key not in self._phonemizers:
+            self._phonemizers[key] = create_phonemizer(selection.language, british=key[1], espeak=self._espeak)
+        return self._phonemizers[key]
 
     def _read_styles(self, voice: str) -> mx.array:
         """One style (1, 256) for every number of phonemes."""

@@ -17,11 +17,17 @@ from mlx_audio.codec.models.mimi import mimi
 from mlx_audio.tts.models.sesame import sesame
 from mlx_audio.utils import apply_quantization, load_weights
 
-from model_runtime.catalog.voices import Choice
-from model_runtime.engines.dtype import evaluate
-from model_runtime.engines.protocol import Check
-from model_runtime.engines.speech.sentences import Utterance, utterances
-from model_runtime.engines.speech.voice_model import STREAM_CHARACTERS, Piece, Speaker, longest_seconds, stream_each
+from model_runtime.catalog.voices import VoiceSelection
+from model_runtime.engines.dtype import evaluate_weights
+from model_runtime.engines.protocol import CancelCheck
+from model_runtime.engines.speech.sentences import Utterance, split_utterances
+from model_runtime.engines.speech.voice_model import (
+    MAX_STREAM_CHARACTERS,
+    AudioPiece,
+    VoiceModel,
+    max_audio_seconds,
+    stream_utterances,
+)
 from model_runtime.errors import LoadFailed
 from model_runtime.loading import LoadSpec
 
@@ -32,7 +38,7 @@ CODEBOOKS = 32
 CHUNK_SECONDS = 0.5
 
 
-def load(spec: LoadSpec, config: Mapping[str, Any]) -> Speaker:
+def load(spec: LoadSpec, config: Mapping[str, Any]) -> VoiceModel:
     """Load model, codec (role "codec") and tokenizer (role "tokenizer", else the model's folder).
 
     Raises:
@@ -48,16 +54,16 @@ def load(spec: LoadSpec, config: Mapping[str, Any]) -> Speaker:
         def from_pretrained(_: str) -> Any:
             return codec
 
-    stock, sesame.Mimi = sesame.Mimi, LocalCodec
+    original_mimi, sesame.Mimi = sesame.Mimi, LocalCodec
     try:
         with redirect_stdout(sys.stderr):
             model = sesame.Model({**config, "text_tokenizer": spec.folders.get("tokenizer", str(folder))})
     finally:
-        sesame.Mimi = stock
+        sesame.Mimi = original_mimi
     weights = model.sanitize(load_weights(folder))
     apply_quantization(model, config, weights, model.model_quant_predicate)
     model.load_weights(list(weights.items()), strict=True)
-    return Marvis(evaluate(model), folder)
+    return Marvis(evaluate_weights(model), folder)
 
 
 def _load_codec(spec: LoadSpec) -> Any:
@@ -73,33 +79,33 @@ def _load_codec(spec: LoadSpec) -> Any:
 class Marvis:
     """A loaded model; its voices are recordings with their texts in the folder `prompts`."""
 
-    takes_any_script = False
-    keeps_speed = False
+    supports_any_script = False
+    supports_speed = False
 
     def __init__(self, model: Any, folder: Path) -> None:
         self.sample_rate: int = model.sample_rate
         self._model, self._folder = model, folder
-        self._prompt = lru_cache(maxsize=4)(self._read_prompt)
+        self._cached_prompt = lru_cache(maxsize=4)(self._read_prompt)
 
-    def speak(self, text: str, choice: Choice, speed: float, check: Check) -> Iterator[Piece]:
+    def speak(self, text: str, selection: VoiceSelection, speed: float, check: CancelCheck) -> Iterator[AudioPiece]:
         """Speak half a second at a time; `speed` has no effect."""
-        prompt = self._prompt(choice.voice)
+        prompt = self._cached_prompt(selection.voice)
 
-        def sounds(utterance: Utterance) -> Iterator[np.ndarray]:
+        def synthesize_stream(utterance: Utterance) -> Iterator[np.ndarray]:
             results = self._model.generate(
                 utterance.text,
                 context=[prompt],
                 split_pattern=None,
-                max_audio_length_ms=longest_seconds(utterance.text) * 1000,
+                max_audio_length_ms=max_audio_seconds(utterance.text) * 1000,
                 stream=True,
                 streaming_interval=CHUNK_SECONDS,
             )
             return (np.array(result.audio, dtype=np.float32) for result in results if result.samples)
 
-        said = utterances(text, lambda part: part, limit=STREAM_CHARACTERS)
-        return stream_each(said, sounds, self.sample_rate, check)
+        utterances = split_utterances(text, lambda part: part, max_phonemes=MAX_STREAM_CHARACTERS)
+        return stream_utterances(utterances, synthesize_stream, self.sample_rate, check)
 
     def _read_prompt(self, voice: str) -> Any:
         file = self._folder / "prompts" / f"{voice}.wav"
-        words = file.with_suffix(".txt").read_text(encoding="utf-8").strip()
-        return self._model.prepare_prompt(words, 0, str(file), self.sample_rate)
+        transcript = file.with_suffix(".txt").read_text(encoding="utf-8").strip()
+        return self._model.prepare_prompt(transcript, 0, str(file), self.sample_rate)

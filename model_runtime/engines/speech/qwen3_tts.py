@@ -10,12 +10,18 @@ import numpy as np
 from mlx_audio.tts.models.qwen3_tts.speech_tokenizer import Qwen3TTSSpeechTokenizer
 
 from model_runtime.catalog.languages import language_name
-from model_runtime.catalog.voices import Choice
-from model_runtime.engines.dtype import evaluate
-from model_runtime.engines.protocol import Check
-from model_runtime.engines.speech.imports import read_model
-from model_runtime.engines.speech.sentences import Utterance, utterances
-from model_runtime.engines.speech.voice_model import STREAM_CHARACTERS, Piece, Speaker, longest_seconds, stream_each
+from model_runtime.catalog.voices import VoiceSelection
+from model_runtime.engines.dtype import evaluate_weights
+from model_runtime.engines.protocol import CancelCheck
+from model_runtime.engines.speech.imports import load_mlx_audio_model
+from model_runtime.engines.speech.sentences import Utterance, split_utterances
+from model_runtime.engines.speech.voice_model import (
+    MAX_STREAM_CHARACTERS,
+    AudioPiece,
+    VoiceModel,
+    max_audio_seconds,
+    stream_utterances,
+)
 from model_runtime.errors import LoadFailed
 from model_runtime.loading import LoadSpec
 
@@ -23,7 +29,7 @@ CHUNK_SECONDS = 0.32
 FRAMES_PER_SECOND = 12.5
 
 
-def load(spec: LoadSpec, config: Mapping[str, Any]) -> Speaker:
+def load(spec: LoadSpec, config: Mapping[str, Any]) -> VoiceModel:
     """Load model, tokenizer and codec.
 
     The library only prints a warning where the latter two cannot be read, or in part only.
@@ -32,14 +38,14 @@ def load(spec: LoadSpec, config: Mapping[str, Any]) -> Speaker:
         LoadFailed: something is missing, or the model has no preset voices.
     """
     folder = Path(spec.folders["model"])
-    model = read_model(folder)
+    model = load_mlx_audio_model(folder)
     if model.config.tts_model_type != "custom_voice":
         raise LoadFailed(f"{spec.model} has no voices of its own. Choose a CustomVoice model of Qwen3-TTS.")
     if model.tokenizer is None or model.speech_tokenizer is None:
         part = "text tokenizer" if model.tokenizer is None else "codec (folder speech_tokenizer)"
         raise LoadFailed(f"{spec.model} has no {part} that can be read. Download the model again.")
     model.load_speech_tokenizer(_read_codec(folder / "speech_tokenizer", model.speech_tokenizer.config))
-    return QwenSpeech(evaluate(model))
+    return Qwen3Tts(evaluate_weights(model))
 
 
 def _read_codec(folder: Path, config: Any) -> Any:
@@ -53,30 +59,30 @@ def _read_codec(folder: Path, config: Any) -> Any:
     return codec
 
 
-class QwenSpeech:
+class Qwen3Tts:
     """A loaded model."""
 
-    takes_any_script = True
-    keeps_speed = False
+    supports_any_script = True
+    supports_speed = False
 
     def __init__(self, model: Any) -> None:
         self.sample_rate: int = model.sample_rate
         self._model = model
 
-    def speak(self, text: str, choice: Choice, speed: float, check: Check) -> Iterator[Piece]:
+    def speak(self, text: str, selection: VoiceSelection, speed: float, check: CancelCheck) -> Iterator[AudioPiece]:
         """Speak a third of a second at a time; `speed` has no effect."""
-        language = language_name(choice.language).lower()
+        language = language_name(selection.language).lower()
 
-        def sounds(utterance: Utterance) -> Iterator[np.ndarray]:
+        def synthesize_stream(utterance: Utterance) -> Iterator[np.ndarray]:
             results = self._model.generate(
                 utterance.text,
-                voice=choice.voice,
+                voice=selection.voice,
                 lang_code=language,
-                max_tokens=int(longest_seconds(utterance.text) * FRAMES_PER_SECOND),
+                max_tokens=int(max_audio_seconds(utterance.text) * FRAMES_PER_SECOND),
                 stream=True,
                 streaming_interval=CHUNK_SECONDS,
             )
             return (np.array(result.audio, dtype=np.float32) for result in results if result.samples)
 
-        said = utterances(text, lambda part: part, limit=STREAM_CHARACTERS)
-        return stream_each(said, sounds, self.sample_rate, check)
+        utterances = split_utterances(text, lambda part: part, max_phonemes=MAX_STREAM_CHARACTERS)
+        return stream_utterances(utterances, synthesize_stream, self.sample_rate, check)

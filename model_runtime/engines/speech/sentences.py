@@ -9,7 +9,7 @@ import unicodedata
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from model_runtime.catalog.languages import is_written_in, letter_script
+from model_runtime.catalog.languages import is_written_in, script_of_letter
 
 MAX_PHONEMES = 150
 """About ten seconds."""
@@ -23,49 +23,59 @@ _SCHEME = re.compile(r"\bhttps?://(www\.)?")
 _MARKUP = re.compile(r"^[^\S\n]*(#{1,6}|>|[-*+]|\d+\.)\s+|[*_`~|]+", re.MULTILINE)
 _SPACES = re.compile(r"[^\S\n]+")
 _LINE_ENDS = re.compile(r" ?\n ?")
-_UNSPOKEN = {"Cc", "Cf", "Cs", "Co", "Cn", "So"}
+_UNSPOKEN_CATEGORIES = {"Cc", "Cf", "Cs", "Co", "Cn", "So"}
 
-ABBREVIATED = r"(?<!\b[A-Z]\.)(?<!\b(?:Dr|Mr|Ms|St|vs)\.)(?<!\b(?:Mrs|etc|e\.g|i\.e|a\.m|p\.m)\.)"
+NOT_AFTER_ABBREVIATION = r"(?<!\b[A-Z]\.)(?<!\b(?:Dr|Mr|Ms|St|vs)\.)(?<!\b(?:Mrs|etc|e\.g|i\.e|a\.m|p\.m)\.)"
 """Matches behind a full stop that ends a sentence, not a shortened word."""
 
-_SENTENCE_END = re.compile(rf"(?<=[.!?…]){ABBREVIATED}[\"'”’)\]]*\s+|(?<=[।。！？])[」』”’]*\s*|\s*\n\s*")
-_BREATH = re.compile(r"[,;:—–]\s+")
-_GAP = re.compile(r"\s+")
+_SENTENCE_END = re.compile(rf"(?<=[.!?…]){NOT_AFTER_ABBREVIATION}[\"'”’)\]]*\s+|(?<=[।。！？])[」』”’]*\s*|\s*\n\s*")
+_CLAUSE_BREAK = re.compile(r"[,;:—–]\s+")
+_WHITESPACE = re.compile(r"\s+")
 
 
 @dataclass(frozen=True, slots=True)
 class Utterance:
-    """What is spoken in one go; `end` counts the characters of the whole text up to here, `pause` is in seconds."""
+    """What is spoken in one go; `end_character` counts the characters of the whole text up to here, then `pause_seconds` of silence follow."""
 
     text: str
     phonemes: str
-    end: int
-    pause: float
+    end_character: int
+    pause_seconds: float
 
 
-def readable(text: str) -> str:
+def normalize_text(text: str) -> str:
     """Take out what is not for reading aloud: code blocks, markup, addresses' schemes, emoji, control characters."""
     text = _LINK.sub(r"\1", _CODE.sub(" ", unicodedata.normalize("NFC", text)))
     text = _MARKUP.sub(" ", _SCHEME.sub("", text))
-    kept = (letter for letter in text if letter == "\n" or unicodedata.category(letter) not in _UNSPOKEN)
+    kept = (
+        character
+        for character in text
+        if character == "\n" or unicodedata.category(character) not in _UNSPOKEN_CATEGORIES
+    )
     return _LINE_ENDS.sub("\n", _SPACES.sub(" ", "".join(kept))).strip()
 
 
-def only_letters_of(language: str, text: str) -> tuple[str, int]:
+def drop_foreign_letters(language: str, text: str) -> tuple[str, int]:
     """Leave out letters that the language is not written in; also tell how many."""
-    kept = [letter for letter in text if not letter.isalpha() or is_written_in(language, letter_script(letter))]
+    kept = [letter for letter in text if not letter.isalpha() or is_written_in(language, script_of_letter(letter))]
     return "".join(kept), len(text) - len(kept)
 
 
-def utterances(text: str, phonemes: Callable[[str], str], *, limit: int = MAX_PHONEMES) -> Iterator[Utterance]:
-    """Cut `text` into utterances of at most `limit` phonemes; those without any are left out."""
-    for start, end, pause in _sentences(text):
-        pieces = [piece for piece in _pieces(text, start, end, phonemes, limit) if piece.phonemes.strip()]
-        yield from pieces[:-1]
-        yield from (Utterance(last.text, last.phonemes, last.end, pause) for last in pieces[-1:])
+def split_utterances(
+    text: str, to_phonemes: Callable[[str], str], *, max_phonemes: int = MAX_PHONEMES
+) -> Iterator[Utterance]:
+    """Cut `text` into utterances of at most `max_phonemes` phonemes; those without any are left out."""
+    for start, end, pause_seconds in _sentence_spans(text):
+        parts = [
+            piece
+            for piece in _split_long_sentence(text, start, end, to_phonemes, max_phonemes)
+            if piece.phonemes.strip()
+        ]
+        yield from parts[:-1]
+        yield from (Utterance(last.text, last.phonemes, last.end_character, pause_seconds) for last in parts[-1:])
 
 
-def _sentences(text: str) -> Iterator[tuple[int, int, float]]:
+def _sentence_spans(text: str) -> Iterator[tuple[int, int, float]]:
     start = 0
     for gap in _SENTENCE_END.finditer(text):
         yield start, gap.start(), PARAGRAPH_PAUSE if "\n" in gap[0] else SENTENCE_PAUSE
@@ -73,22 +83,24 @@ def _sentences(text: str) -> Iterator[tuple[int, int, float]]:
     yield start, len(text), 0.0
 
 
-def _pieces(text: str, start: int, end: int, phonemes: Callable[[str], str], limit: int) -> Iterator[Utterance]:
+def _split_long_sentence(
+    text: str, start: int, end: int, to_phonemes: Callable[[str], str], max_phonemes: int
+) -> Iterator[Utterance]:
     """Halve what is too long, at a breath near the middle, else at a space, else anywhere."""
-    said = phonemes(text[start:end]) if text[start:end].strip() else ""
-    if len(said) <= limit or end - start < 2:
-        yield Utterance(text[start:end].strip(), said[:limit], end, 0.0)
+    phonemes = to_phonemes(text[start:end]) if text[start:end].strip() else ""
+    if len(phonemes) <= max_phonemes or end - start < 2:
+        yield Utterance(text[start:end].strip(), phonemes[:max_phonemes], end, 0.0)
         return
-    cut = _cut(text, start, end)
-    yield from _pieces(text, start, cut, phonemes, limit)
-    yield from _pieces(text, cut, end, phonemes, limit)
+    split_point = _find_split_point(text, start, end)
+    yield from _split_long_sentence(text, start, split_point, to_phonemes, max_phonemes)
+    yield from _split_long_sentence(text, split_point, end, to_phonemes, max_phonemes)
 
 
-def _cut(text: str, start: int, end: int) -> int:
+def _find_split_point(text: str, start: int, end: int) -> int:
     middle = (start + end) // 2
-    inner = range(start + (end - start) // 4, end - (end - start) // 4 + 1)
-    for pattern in (_BREATH, _GAP):
-        places = [gap.end() for gap in pattern.finditer(text, start, end) if gap.end() in inner]
-        if places:
-            return min(places, key=lambda place: abs(place - middle))
+    middle_half = range(start + (end - start) // 4, end - (end - start) // 4 + 1)
+    for pattern in (_CLAUSE_BREAK, _WHITESPACE):
+        candidates = [gap.end() for gap in pattern.finditer(text, start, end) if gap.end() in middle_half]
+        if candidates:
+            return min(candidates, key=lambda place: abs(place - middle))
     return middle

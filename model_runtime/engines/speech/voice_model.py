@@ -7,69 +7,72 @@ from typing import Protocol
 
 import numpy as np
 
-from model_runtime.catalog.voices import Choice
-from model_runtime.engines.protocol import Check
+from model_runtime.catalog.voices import VoiceSelection
+from model_runtime.engines.protocol import CancelCheck
 from model_runtime.engines.speech.sentences import Utterance
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
+class AudioPiece:
     """The next stretch of speech: float32 samples in -1..1, and how many characters of the text are spoken by now."""
 
     samples: np.ndarray
-    characters: int
+    spoken_characters: int
 
 
-class Speaker(Protocol):
-    """A loaded model of one family. Texts may mix scripts where it `takes_any_script`; it may ignore the speed."""
+class VoiceModel(Protocol):
+    """A loaded model of one family. Texts may mix scripts where it `supports_any_script`; it may ignore the speed."""
 
     sample_rate: int
-    takes_any_script: bool
-    keeps_speed: bool
+    supports_any_script: bool
+    supports_speed: bool
 
-    def speak(self, text: str, choice: Choice, speed: float, check: Check) -> Iterator[Piece]:
+    def speak(self, text: str, selection: VoiceSelection, speed: float, check: CancelCheck) -> Iterator[AudioPiece]:
         """Speak a cleaned text piece by piece, calling `check` before each."""
         ...
 
 
-def speak_each(
-    said: Iterator[Utterance], voiced: Callable[[Utterance], np.ndarray], sample_rate: int, check: Check
-) -> Iterator[Piece]:
+def speak_utterances(
+    utterances: Iterator[Utterance], synthesize: Callable[[Utterance], np.ndarray], sample_rate: int, check: CancelCheck
+) -> Iterator[AudioPiece]:
     """Speak utterance by utterance, with a pause after each."""
     check()
-    for utterance in said:
-        samples = voiced(utterance)
-        silence = np.zeros(int(utterance.pause * sample_rate), np.float32)
+    for utterance in utterances:
+        samples = synthesize(utterance)
+        silence = np.zeros(int(utterance.pause_seconds * sample_rate), np.float32)
         check()
-        yield Piece(np.concatenate([samples, silence]), utterance.end)
+        yield AudioPiece(np.concatenate([samples, silence]), utterance.end_character)
         check()
 
 
-STREAM_CHARACTERS = 200
+MAX_STREAM_CHARACTERS = 200
 """Length of an utterance for models that write sound step by step: none should run on for minutes."""
 
 CHARACTERS_PER_SECOND = 15
 
 
-def stream_each(
-    said: Iterator[Utterance], sounds: Callable[[Utterance], Iterator[np.ndarray]], sample_rate: int, check: Check
-) -> Iterator[Piece]:
+def stream_utterances(
+    utterances: Iterator[Utterance],
+    synthesize_stream: Callable[[Utterance], Iterator[np.ndarray]],
+    sample_rate: int,
+    check: CancelCheck,
+) -> Iterator[AudioPiece]:
     """Speak utterance by utterance, each in pieces as they are written; how far the text is spoken is estimated."""
-    begun = 0
+    spoken_before = 0
     check()
-    for utterance in said:
-        count = 0
-        for sound in sounds(utterance):
+    for utterance in utterances:
+        sample_count = 0
+        for samples in synthesize_stream(utterance):
             check()
-            count += len(sound)
-            spoken = begun + count * CHARACTERS_PER_SECOND // sample_rate
-            yield Piece(sound, min(spoken, utterance.end))
+            sample_count += len(samples)
+            spoken = spoken_before + sample_count * CHARACTERS_PER_SECOND // sample_rate
+            yield AudioPiece(samples, min(spoken, utterance.end_character))
             check()
-        yield Piece(np.zeros(int(utterance.pause * sample_rate), np.float32), utterance.end)
-        begun = utterance.end
+        yield AudioPiece(np.zeros(int(utterance.pause_seconds * sample_rate), np.float32), utterance.end_character)
+        spoken_before = utterance.end_character
 
 
-def longest_seconds(text: str) -> float:
+def max_audio_seconds(text: str) -> float:
     """Bound how long a text may sound: a confused model speaks until it is stopped."""
-    wide = sum(unicodedata.east_asian_width(letter) in "WF" for letter in text)
-    return 2.0 + 0.15 * (len(text) - wide) + 0.4 * wide
+    wide_characters = sum(unicodedata.east_asian_width(letter) in "WF" for letter in text)
+    return 2.0 + 0.15 * (len(text) - wide_characters) + 0.4 * wide_characters

@@ -13,143 +13,157 @@ import mlx.core as mx
 from mlx_lm.models.cache import make_prompt_cache
 from mlx_lm.utils import maybe_set_recommended_wired_limit
 
-from model_runtime.engines.chat.engine import Place, Token
-from model_runtime.engines.chat.sampling import Choice, choose, numbers
+from model_runtime.engines.chat.engine import GeneratedToken, InsertResult
+from model_runtime.engines.chat.sampling import TokenSampler, read_token_ids, sample
 from model_runtime.engines.chat.sequence import FinishReason, Prompt
-from model_runtime.engines.text.kv_cache import RowCaches
-from model_runtime.engines.text.prefill import Reading
-from model_runtime.engines.text.prefix_cache import Prefixes
+from model_runtime.engines.text.kv_cache import BatchPromptCache
+from model_runtime.engines.text.prefill import PrefillBatch
+from model_runtime.engines.text.prefix_cache import PrefixCache
 
-CHUNK_TOKENS = 512
+PREFILL_CHUNK_TOKENS = 512
 
 
 @dataclass(slots=True)
-class _Line:
-    """A row of the batch; `left` counts the tokens that are still to be told."""
+class _Slot:
+    """A row of the batch; `remaining_tokens` counts the tokens that are still to be told."""
 
-    number: int
+    uid: int
     prompt: list[int]
-    left: int
-    choice: Choice
-    known: int
+    remaining_tokens: int
+    sampler: TokenSampler
+    cached_tokens: int
     """How many tokens of the prompt its caches hold from the start."""
-    caches: list[Any]
-    told: list[int] = field(default_factory=list)
+    prompt_cache: list[Any]
+    generated: list[int] = field(default_factory=list)
 
-    def hand_over(self) -> list[Any]:
+    def take_prompt_cache(self) -> list[Any]:
         """Give its caches away: they must not be held twice."""
-        caches, self.caches = self.caches, []
-        return caches
+        prompt_cache, self.prompt_cache = self.prompt_cache, []
+        return prompt_cache
 
 
 class TextBatch:
-    """A `Batch` for any model of mlx-lm; see `reading.whole_tokens`."""
+    """A `GenerationBatch` for any model of mlx-lm; see `prefill.single_pass_tokens`."""
 
-    chunk_tokens = CHUNK_TOKENS
-    reads_together = True
+    prefill_chunk_tokens = PREFILL_CHUNK_TOKENS
+    supports_batched_prefill = True
 
     def __init__(
-        self, model: Any, end_tokens: Sequence[int], prefixes: Prefixes, *, max_rows: int, whole_tokens: int
+        self,
+        model: Any,
+        eos_token_ids: Sequence[int],
+        prefix_cache: PrefixCache,
+        *,
+        max_sequences: int,
+        single_pass_tokens: int,
     ) -> None:
-        self.max_rows = max_rows
+        self.max_sequences = max_sequences
         self._model = model
-        self._end_tokens = frozenset(end_tokens)
-        self._prefixes = prefixes
-        self._whole_tokens = whole_tokens
-        self._numbers = count()
-        self._coming: list[_Line] = []
-        self._read: list[_Line] = []
-        self._reading: Reading | None = None
-        self._lines: list[_Line] = []
-        self._caches: RowCaches | None = None
-        self._chosen = mx.array([], mx.uint32)
-        self._wired_before = maybe_set_recommended_wired_limit()
+        self._eos_token_ids = frozenset(eos_token_ids)
+        self._prefix_cache = prefix_cache
+        self._single_pass_tokens = single_pass_tokens
+        self._uids = count()
+        self._waiting: list[_Slot] = []
+        self._prefilling: list[_Slot] = []
+        self._prefill: PrefillBatch | None = None
+        self._decoding: list[_Slot] = []
+        self._prompt_cache: BatchPromptCache | None = None
+        self._next_tokens = mx.array([], mx.uint32)
+        self._previous_wired_limit = maybe_set_recommended_wired_limit()
 
-    def insert(self, prompt: Prompt, max_tokens: int, choice: Choice) -> Place:
+    def insert(self, prompt: Prompt, max_tokens: int, sampler: TokenSampler) -> InsertResult:
         """Add a row."""
-        known, caches = self._prefixes.recall(prompt.tokens)
-        caches = caches or make_prompt_cache(self._model)
-        line = _Line(next(self._numbers), prompt.tokens, max_tokens, choice, known, caches)
-        self._coming.append(line)
-        return Place(line.number, known)
+        cached_tokens, prompt_cache = self._prefix_cache.lookup(prompt.token_ids)
+        prompt_cache = prompt_cache or make_prompt_cache(self._model)
+        slot = _Slot(next(self._uids), prompt.token_ids, max_tokens, sampler, cached_tokens, prompt_cache)
+        self._waiting.append(slot)
+        return InsertResult(slot.uid, cached_tokens)
 
-    def next(self) -> list[Token]:
+    def next(self) -> list[GeneratedToken]:
         """Read a chunk of a prompt where one waits, and write one token of every answer."""
-        self._read_on()
-        return self._write() if self._lines else []
+        self._advance_prefill()
+        return self._decode() if self._decoding else []
 
-    def remove(self, row: int) -> None:
+    def remove(self, uid: int) -> None:
         """Drop a row."""
-        self._coming = [line for line in self._coming if line.number != row]
-        if row in [line.number for line in self._read]:
-            self._read, self._reading = [], None
-        self._keep([index for index, line in enumerate(self._lines) if line.number != row])
+        self._waiting = [line for line in self._waiting if line.uid != uid]
+        if uid in [line.uid for line in self._prefilling]:
+            self._prefilling, self._prefill = [], None
+        self._filter([index for index, line in enumerate(self._decoding) if line.uid != uid])
 
     def close(self) -> None:
         """Unwire memory."""
-        if self._wired_before is not None:
+        if self._previous_wired_limit is not None:
             mx.synchronize()
-            mx.set_wired_limit(self._wired_before)
+            mx.set_wired_limit(self._previous_wired_limit)
 
-    def _read_on(self) -> None:
+    def _advance_prefill(self) -> None:
         """Several prompts are read within one call; the next ones wait for a long one."""
-        if self._reading is None:
-            if not self._coming:
+        if self._prefill is None:
+            if not self._waiting:
                 return
-            self._read, self._coming = self._coming, []
-            prompts = [line.prompt[line.known :] for line in self._read]
-            caches = RowCaches.of([line.hand_over() for line in self._read])
-            chunk, whole = CHUNK_TOKENS, self._whole_tokens
-            self._reading = Reading(self._model, prompts, caches, chunk_tokens=chunk, whole_tokens=whole)
-        logits = self._reading.read()
+            self._prefilling, self._waiting = self._waiting, []
+            prompts = [line.prompt[line.cached_tokens :] for line in self._prefilling]
+            prompt_cache = BatchPromptCache.merge([line.take_prompt_cache() for line in self._prefilling])
+            prefill_chunk_tokens, single_pass_tokens = PREFILL_CHUNK_TOKENS, self._single_pass_tokens
+            self._prefill = PrefillBatch(
+                self._model,
+                prompts,
+                prompt_cache,
+                prefill_chunk_tokens=prefill_chunk_tokens,
+                single_pass_tokens=single_pass_tokens,
+            )
+        logits = self._prefill.advance()
         if logits is not None:
-            self._join(self._read, self._reading.caches, logits)
-            self._read, self._reading = [], None
+            self._start_decoding(self._prefilling, self._prefill.prompt_cache, logits)
+            self._prefilling, self._prefill = [], None
 
-    def _join(self, lines: list[_Line], caches: RowCaches, logits: mx.array) -> None:
+    def _start_decoding(self, slots: list[_Slot], prompt_cache: BatchPromptCache, logits: mx.array) -> None:
         """Begin the answers of prompts that are read."""
-        first = self._choose(lines, logits, mx.array([line.prompt[-1] for line in lines]))
-        if self._caches is None:
-            self._lines, self._caches, self._chosen = lines, caches, first
+        first_tokens = self._sample(slots, logits, mx.array([line.prompt[-1] for line in slots]))
+        if self._prompt_cache is None:
+            self._decoding, self._prompt_cache, self._next_tokens = slots, prompt_cache, first_tokens
         else:
-            self._lines = [*self._lines, *lines]
-            self._caches.join(caches)
-            self._chosen = mx.concatenate([self._chosen, first])
+            self._decoding = [*self._decoding, *slots]
+            self._prompt_cache.extend(prompt_cache)
+            self._next_tokens = mx.concatenate([self._next_tokens, first_tokens])
 
-    def _write(self) -> list[Token]:
+    def _decode(self) -> list[GeneratedToken]:
         """Begin the next step of the rows that go on, then wait for the tokens that were chosen in the last."""
-        lines, chosen = self._lines, self._chosen
-        self._keep([row for row, line in enumerate(lines) if line.left > 1])
-        if self._caches is not None:
-            logits = self._model(self._chosen[:, None], cache=self._caches.layers)[:, -1]
-            self._chosen = self._choose(self._lines, logits, self._chosen)
-        tokens = [self._tell(line, token) for line, token in zip(lines, numbers(chosen), strict=True)]
-        ended = {token.row for token in tokens if token.finish}
-        self._keep([row for row, line in enumerate(self._lines) if line.number not in ended])
+        slots, sampled = self._decoding, self._next_tokens
+        self._filter([row for row, line in enumerate(slots) if line.remaining_tokens > 1])
+        if self._prompt_cache is not None:
+            logits = self._model(self._next_tokens[:, None], cache=self._prompt_cache.layers)[:, -1]
+            self._next_tokens = self._sample(self._decoding, logits, self._next_tokens)
+        tokens = [self._emit(line, token) for line, token in zip(slots, read_token_ids(sampled), strict=True)]
+        finished = {token.uid for token in tokens if token.finish_reason}
+        self._filter([row for row, line in enumerate(self._decoding) if line.uid not in finished])
         return tokens
 
-    def _tell(self, line: _Line, token: int) -> Token:
-        line.left -= 1
-        line.told.append(token)
-        finish: FinishReason | None = "stop" if token in self._end_tokens else None if line.left else "length"
-        return Token(line.number, token, finish)
+    def _emit(self, slot: _Slot, token_id: int) -> GeneratedToken:
+        slot.remaining_tokens -= 1
+        slot.generated.append(token_id)
+        finish_reason: FinishReason | None = (
+            "stop" if token_id in self._eos_token_ids else None if slot.remaining_tokens else "length"
+        )
+        return GeneratedToken(slot.uid, token_id, finish_reason)
 
-    def _choose(self, lines: list[_Line], logits: mx.array, last: mx.array) -> mx.array:
-        chosen = choose([line.choice for line in lines], logits, last)
-        mx.async_eval(chosen)  # type: ignore[no-untyped-call]
-        return chosen
+    def _sample(self, slots: list[_Slot], logits: mx.array, last_tokens: mx.array) -> mx.array:
+        sampled = sample([line.sampler for line in slots], logits, last_tokens)
+        mx.async_eval(sampled)  # type: ignore[no-untyped-call]
+        return sampled
 
-    def _keep(self, rows: list[int]) -> None:
+    def _filter(self, indices: list[int]) -> None:
         """Let the other rows go; what they have read and written may be asked for again."""
-        if self._caches is None or len(rows) == len(self._lines):
+        if self._prompt_cache is None or len(indices) == len(self._decoding):
             return
-        if self._prefixes.keeps_any:
-            for row in sorted(set(range(len(self._lines))) - set(rows)):
-                line = self._lines[row]
-                self._prefixes.keep(line.prompt + line.told, self._caches.row(row))
-        self._lines = [self._lines[row] for row in rows]
-        if rows:
-            self._caches.keep(rows)
-            self._chosen = self._chosen[mx.array(rows)]
+        if self._prefix_cache.is_enabled:
+            for index in sorted(set(range(len(self._decoding))) - set(indices)):
+                slot = self._decoding[index]
+                self._prefix_cache.store(slot.prompt + slot.generated, self._prompt_cache.extract(index))
+        self._decoding = [self._decoding[row] for row in indices]
+        if indices:
+            self._prompt_cache.filter(indices)
+            self._next_tokens = self._next_tokens[mx.array(indices)]
         else:
-            self._caches = None
+            self._prompt_cache = None

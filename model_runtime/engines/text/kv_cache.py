@@ -11,22 +11,22 @@ from typing import Any
 from mlx_lm.models.cache import make_prompt_cache
 
 
-class RowCaches:
+class BatchPromptCache:
     """What all layers remember of some rows. `layers` is what the model takes as its cache, and fills."""
 
     def __init__(self, layers: list[Any], *, batched: bool) -> None:
         self.layers = layers
-        self._batched = batched
+        self._is_batched = batched
 
     @classmethod
-    def of(cls, rows: Sequence[list[Any]]) -> "RowCaches":
+    def merge(cls, prompt_caches: Sequence[list[Any]]) -> "BatchPromptCache":
         """Put the plain caches of some rows together; each row has one for every layer."""
-        if len(rows) == 1:
-            return cls(rows[0], batched=False)
-        return cls([layer[0].merge(list(layer)) for layer in zip(*rows, strict=True)], batched=True)
+        if len(prompt_caches) == 1:
+            return cls(prompt_caches[0], batched=False)
+        return cls([layer[0].merge(list(layer)) for layer in zip(*prompt_caches, strict=True)], batched=True)
 
     @contextmanager
-    def padded(self, lengths: Sequence[int]) -> Iterator[None]:
+    def right_padded(self, lengths: Sequence[int]) -> Iterator[None]:
         """While inside, rows are given as many tokens as the longest has; what goes beyond their length is padding."""
         padding = [max(lengths) - length for length in lengths]
         if not any(padding):
@@ -38,32 +38,32 @@ class RowCaches:
         for layer in self.layers:
             layer.finalize()
 
-    def join(self, others: "RowCaches") -> None:
+    def extend(self, other: "BatchPromptCache") -> None:
         """Take the other rows in, behind those that are here."""
-        self.layers, self._batched = self.batched(), True
-        for mine, theirs in zip(self.layers, others.batched(), strict=True):
-            mine.extend(theirs)
+        self.layers, self._is_batched = self.as_batched(), True
+        for own_layer, other_layer in zip(self.layers, other.as_batched(), strict=True):
+            own_layer.extend(other_layer)
 
-    def batched(self) -> list[Any]:
+    def as_batched(self) -> list[Any]:
         """Return the layers in the batched kind."""
-        return self.layers if self._batched else [layer.merge([layer]) for layer in self.layers]
+        return self.layers if self._is_batched else [layer.merge([layer]) for layer in self.layers]
 
-    def row(self, row: int) -> list[Any]:
+    def extract(self, index: int) -> list[Any]:
         """Return the plain caches of one row."""
-        return [layer.extract(row) for layer in self.layers] if self._batched else self.layers
+        return [layer.extract(index) for layer in self.layers] if self._is_batched else self.layers
 
-    def keep(self, rows: Sequence[int]) -> None:
+    def filter(self, indices: Sequence[int]) -> None:
         """Forget every row but these, of which there is at least one."""
-        if self._batched:
+        if self._is_batched:
             for layer in self.layers:
-                layer.filter(list(rows))
+                layer.filter(list(indices))
 
     @property
-    def states(self) -> list[Any]:
+    def state(self) -> list[Any]:
         """The arrays that hold it all, to be evaluated."""
         return [layer.state for layer in self.layers]
 
 
-def can_batch(model: Any) -> bool:
+def is_batchable(model: Any) -> bool:
     """Whether rows of this model can be worked on together; a few families keep caches that cannot."""
     return all(hasattr(layer, "merge") for layer in make_prompt_cache(model))

@@ -6,16 +6,16 @@ import mlx_lm
 from tokenizers import Tokenizer
 
 from model_runtime.catalog.architecture import context_tokens
-from model_runtime.engines.chat.engine import MAX_ROWS, ChatEngine
+from model_runtime.engines.chat.engine import MAX_SEQUENCES, ChatEngine
 from model_runtime.engines.chat.sequence import Prompt
-from model_runtime.engines.chat.special_tokens import Markers
-from model_runtime.engines.checkpoint import check_words, loading, open_checkpoint
-from model_runtime.engines.dtype import evaluate, held_bytes
-from model_runtime.engines.protocol import Report
+from model_runtime.engines.chat.special_tokens import SpecialTokens
+from model_runtime.engines.checkpoint import open_checkpoint, require_tokenizer, translate_load_errors
+from model_runtime.engines.dtype import evaluate_weights, weight_bytes
+from model_runtime.engines.protocol import LoadReporter
 from model_runtime.engines.text.batch import TextBatch
-from model_runtime.engines.text.kv_cache import can_batch
-from model_runtime.engines.text.prefill import whole_tokens
-from model_runtime.engines.text.prefix_cache import Prefixes, limit_bytes
+from model_runtime.engines.text.kv_cache import is_batchable
+from model_runtime.engines.text.prefill import single_pass_tokens
+from model_runtime.engines.text.prefix_cache import PrefixCache, prefix_cache_limit_bytes
 from model_runtime.errors import InvalidInput
 from model_runtime.loading import LoadSpec
 from model_runtime.requests import Chat
@@ -25,30 +25,30 @@ class TextEngine(ChatEngine):
     """Llama, Gemma and whatever else mlx-lm loads."""
 
     def __init__(self) -> None:
-        super().__init__(open_text_model)
+        super().__init__(load_text_model)
 
 
 class TextModel:
     """A model of mlx-lm with its tokenizer and chat template."""
 
-    def __init__(self, model: Any, words: Any, *, context_tokens: int, weights_bytes: int) -> None:
+    def __init__(self, model: Any, tokenizer_wrapper: Any, *, context_tokens: int, weights_bytes: int) -> None:
         self._model = model
-        self._words = words
-        self.tokenizer: Tokenizer = words.backend_tokenizer
-        self.end_tokens = tuple(sorted(words.eos_token_ids))
+        self._tokenizer_wrapper = tokenizer_wrapper
+        self.tokenizer: Tokenizer = tokenizer_wrapper.backend_tokenizer
+        self.eos_token_ids = tuple(sorted(tokenizer_wrapper.eos_token_ids))
         self.context_tokens = context_tokens
         self.weights_bytes = weights_bytes
-        self._markers = Markers.of(self.tokenizer)
-        self._prefixes = Prefixes(model, limit_bytes(weights_bytes))
-        self._max_rows = MAX_ROWS if can_batch(model) else 1
-        self._whole_tokens = whole_tokens(model)
+        self._special_tokens = SpecialTokens.from_tokenizer(self.tokenizer)
+        self._prefix_cache = PrefixCache(model, prefix_cache_limit_bytes(weights_bytes))
+        self._max_sequences = MAX_SEQUENCES if is_batchable(model) else 1
+        self._single_pass_tokens = single_pass_tokens(model)
 
-    def prepare(self, chat: Chat) -> Prompt:
+    def build_prompt(self, chat: Chat) -> Prompt:
         """Write the chat with the model's template; a model without one reads the texts as they are."""
-        messages = [{"role": message.role, "content": self._text(message.content)} for message in chat.messages]
-        if self._words.chat_template is None:
-            return Prompt(self._words.encode("\n".join(message["content"] for message in messages)))
-        tokens = self._words.apply_chat_template(
+        messages = [{"role": message.role, "content": self._plain_text(message.content)} for message in chat.messages]
+        if self._tokenizer_wrapper.chat_template is None:
+            return Prompt(self._tokenizer_wrapper.encode("\n".join(message["content"] for message in messages)))
+        tokens = self._tokenizer_wrapper.apply_chat_template(
             messages, add_generation_prompt=True, tokenize=True, return_dict=False, enable_thinking=False
         )
         return Prompt(list(tokens))
@@ -57,32 +57,32 @@ class TextModel:
         """Start a batch."""
         return TextBatch(
             self._model,
-            self.end_tokens,
-            self._prefixes,
-            max_rows=self._max_rows,
-            whole_tokens=self._whole_tokens,
+            self.eos_token_ids,
+            self._prefix_cache,
+            max_sequences=self._max_sequences,
+            single_pass_tokens=self._single_pass_tokens,
         )
 
-    def _text(self, content: tuple[object, ...]) -> str:
+    def _plain_text(self, content: tuple[object, ...]) -> str:
         if not all(isinstance(part, str) for part in content):
             raise InvalidInput("This model reads text only. Send pictures to a vision model.", param="messages")
-        return self._markers.disarm("\n".join(map(str, content)))
+        return self._special_tokens.escape("\n".join(map(str, content)))
 
 
-def open_text_model(spec: LoadSpec, _report: Report) -> TextModel:
+def load_text_model(spec: LoadSpec, _report_progress: LoadReporter) -> TextModel:
     """Load a checkpoint that mlx-lm knows.
 
     Raises:
         LoadFailed: it is broken, of another family, or wants code of its own to run.
     """
     folder, config = open_checkpoint(spec)
-    with loading(spec.model, config):
-        model, words = mlx_lm.load(str(folder), lazy=True)
-        check_words(spec.model, getattr(words, "backend_tokenizer", None))
-        evaluate(model)
+    with translate_load_errors(spec.model, config):
+        model, tokenizer_wrapper = mlx_lm.load(str(folder), lazy=True)
+        require_tokenizer(spec.model, getattr(tokenizer_wrapper, "backend_tokenizer", None))
+        evaluate_weights(model)
     return TextModel(
         model,
-        words,
+        tokenizer_wrapper,
         context_tokens=context_tokens(config, int(spec.options.get("context_tokens", 0))),
-        weights_bytes=held_bytes(model),
+        weights_bytes=weight_bytes(model),
     )

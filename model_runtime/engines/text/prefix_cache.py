@@ -12,94 +12,100 @@ import mlx.core as mx
 import numpy as np
 from mlx_lm.models.cache import KVCache, make_prompt_cache
 
-LEAST_LIMIT_BYTES, MOST_LIMIT_BYTES = 64_000_000, 1_000_000_000
-WEIGHTS_SHARE = 0.5
+MIN_CACHE_BYTES, MAX_CACHE_BYTES = 64_000_000, 1_000_000_000
+MAX_SHARE_OF_WEIGHTS = 0.5
 """What is kept takes at most so much of what the weights take, within these limits."""
-MOST_CHATS = 24
+MAX_ENTRIES = 24
 """Every one is looked at for every prompt."""
-LEAST_TOKENS = 8
+MIN_PREFIX_TOKENS = 8
 """Less than this is not worth the copy."""
 
-Tokens = np.ndarray[tuple[int], np.dtype[np.int64]]
+TokenArray = np.ndarray[tuple[int], np.dtype[np.int64]]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Prefix:
-    tokens: Tokens
-    layers: list[KVCache]
+class _CachedPrefix:
+    tokens: TokenArray
+    layer_caches: list[KVCache]
     nbytes: int
 
 
-class Prefixes:
-    """Keys and values with the tokens they stand for, at most `limit_bytes` of them and of `MOST_CHATS` chats."""
+class PrefixCache:
+    """Keys and values with the tokens they stand for, at most `limit_bytes` of them and of `MAX_ENTRIES` chats."""
 
     def __init__(self, model: Any, limit_bytes: int) -> None:
-        self._limit_bytes = limit_bytes if can_be_cut(model) else 0
-        self._kept: list[_Prefix] = []
+        self._limit_bytes = limit_bytes if is_trimmable(model) else 0
+        self._entries: list[_CachedPrefix] = []
 
     @property
-    def keeps_any(self) -> bool:
+    def is_enabled(self) -> bool:
         """Whether rows of this model can be kept at all; if not, taking one out of its batch is for nothing."""
         return self._limit_bytes > 0
 
     @property
-    def held_bytes(self) -> int:
+    def total_bytes(self) -> int:
         """What is kept takes in memory."""
-        return sum(prefix.nbytes for prefix in self._kept)
+        return sum(prefix.nbytes for prefix in self._entries)
 
-    def keep(self, tokens: Sequence[int], layers: list[Any]) -> None:
-        """Keep what `layers` hold of a row that has ended, in place of what it continues. `tokens` may be more."""
-        if not self.keeps_any:
+    def store(self, tokens: Sequence[int], layer_caches: list[Any]) -> None:
+        """Keep what `layer_caches` hold of a row that has ended, in place of what it continues. `tokens` may be more."""
+        if not self.is_enabled:
             return
-        layers = [_without_room(layer) for layer in layers]
-        nbytes = sum(layer.nbytes for layer in layers)
+        layer_caches = [_trimmed_to_length(layer) for layer in layer_caches]
+        nbytes = sum(layer.nbytes for layer in layer_caches)
         if nbytes > self._limit_bytes:
             return
-        mx.async_eval([(layer.keys, layer.values) for layer in layers])  # type: ignore[no-untyped-call]
-        new = _Prefix(np.array(tokens[: layers[0].offset], np.int64), layers, nbytes)
-        others = [kept for kept in self._kept if _shared(kept.tokens, new.tokens) < len(kept.tokens)]
-        self._kept = [*others, new]
-        while len(self._kept) > MOST_CHATS or self.held_bytes > self._limit_bytes:
-            del self._kept[0]
+        mx.async_eval([(layer.keys, layer.values) for layer in layer_caches])  # type: ignore[no-untyped-call]
+        entry = _CachedPrefix(np.array(tokens[: layer_caches[0].offset], np.int64), layer_caches, nbytes)
+        not_extended = [
+            kept for kept in self._entries if _shared_prefix_length(kept.tokens, entry.tokens) < len(kept.tokens)
+        ]
+        self._entries = [*not_extended, entry]
+        while len(self._entries) > MAX_ENTRIES or self.total_bytes > self._limit_bytes:
+            del self._entries[0]
 
-    def recall(self, tokens: Sequence[int]) -> tuple[int, list[KVCache]]:
+    def lookup(self, tokens: Sequence[int]) -> tuple[int, list[KVCache]]:
         """Return how many of the first tokens are known, and caches that hold them; at least one is left to read."""
-        wanted = np.array(tokens[:-1], np.int64)
-        shared = [_shared(kept.tokens, wanted) for kept in self._kept]
-        known = max(shared, default=0)
-        if known < LEAST_TOKENS:
+        query = np.array(tokens[:-1], np.int64)
+        shared_lengths = [_shared_prefix_length(kept.tokens, query) for kept in self._entries]
+        cached_tokens = max(shared_lengths, default=0)
+        if cached_tokens < MIN_PREFIX_TOKENS:
             return 0, []
-        best = self._kept.pop(shared.index(known))
-        self._kept.append(best)
-        return known, [_cut(layer, known) for layer in best.layers]
+        match = self._entries.pop(shared_lengths.index(cached_tokens))
+        self._entries.append(match)
+        return cached_tokens, [_trimmed(layer, cached_tokens) for layer in match.layer_caches]
 
 
-def limit_bytes(weights_bytes: int) -> int:
+def prefix_cache_limit_bytes(weights_bytes: int) -> int:
     """Return how much may be kept beside weights of this size."""
-    return min(MOST_LIMIT_BYTES, max(LEAST_LIMIT_BYTES, int(WEIGHTS_SHARE * weights_bytes)))
+    return min(MAX_CACHE_BYTES, max(MIN_CACHE_BYTES, int(MAX_SHARE_OF_WEIGHTS * weights_bytes)))
 
 
-def can_be_cut(model: Any) -> bool:
+def is_trimmable(model: Any) -> bool:
     """Whether all layers have plain caches, any first part of which is the cache of the first tokens."""
     return all(type(layer) is KVCache for layer in make_prompt_cache(model))
 
 
-def _shared(one: Tokens, other: Tokens) -> int:
+def _shared_prefix_length(first: TokenArray, second: TokenArray) -> int:
     """How many first tokens are the same."""
-    count = min(len(one), len(other))
-    differs = one[:count] != other[:count]
+    count = min(len(first), len(second))
+    differs = first[:count] != second[:count]
     return int(differs.argmax()) if differs.any() else count
 
 
-def _without_room(layer: KVCache) -> KVCache:
+def _trimmed_to_length(layer: KVCache) -> KVCache:
     """The same cache without the room it has for more tokens, which may be more than it holds."""
-    cut = _cut(layer, layer.offset)
-    cut.keys, cut.values = mx.contiguous(cut.keys), mx.contiguous(cut.values)
-    return cut
+    trimmed = _trimmed(layer, layer.offset)
+    trimmed.keys, trimmed.values = mx.contiguous(trimmed.keys), mx.contiguous(trimmed.values)
+    return trimmed
 
 
-def _cut(layer: KVCache, tokens: int) -> KVCache:
+def _trimmed(layer: KVCache, token_count: int) -> KVCache:
     """A cache of the first tokens. It shares the memory of what is kept, which is copied as soon as it grows."""
-    cut = KVCache()
-    cut.keys, cut.values, cut.offset = layer.keys[..., :tokens, :], layer.values[..., :tokens, :], tokens
-    return cut
+    trimmed = KVCache()
+    trimmed.keys, trimmed.values, trimmed.offset = (
+        layer.keys[..., :token_count, :],
+        layer.values[..., :token_count, :],
+        token_count,
+    )
+    return trimmed

@@ -9,45 +9,45 @@ from typing import Any
 import mlx.core as mx
 
 from model_runtime.catalog.languages import language_name
-from model_runtime.engines.protocol import Check, Report
-from model_runtime.engines.transcription.decoding import LADDER, decode, is_silent
+from model_runtime.engines.protocol import CancelCheck, LoadReporter
+from model_runtime.engines.transcription.decoding import TEMPERATURE_FALLBACK, decode_window, is_silent
 from model_runtime.engines.transcription.loading import load_whisper
-from model_runtime.engines.transcription.mel import FRAMES_PER_SECOND, SAMPLE_RATE, WINDOW_FRAMES, Spectrogram
+from model_runtime.engines.transcription.mel import FRAMES_PER_SECOND, SAMPLE_RATE, WINDOW_FRAMES, LogMelSpectrogram
 from model_runtime.engines.transcription.mlx_whisper_patches import tokenizer as tokenizers
-from model_runtime.engines.transcription.windows import FRAMES_PER_STEP, Cut, Stretch, cut
+from model_runtime.engines.transcription.windows import FRAMES_PER_TIMESTAMP, SegmentSpan, WindowSplit, split_window
 from model_runtime.engines.transcription.word_timestamps import align_words
-from model_runtime.errors import BadMedia, InvalidInput
-from model_runtime.events import EngineEvent, LanguageFound, Progress, Result, Segment, Transcript, Word
-from model_runtime.loading import Loaded, LoadSpec
+from model_runtime.errors import InvalidInput, InvalidMedia
+from model_runtime.events import EngineEvent, LanguageDetected, Progress, Result, Segment, TranscriptionResult, Word
+from model_runtime.loading import LoadedModel, LoadSpec
 from model_runtime.requests import Request, Transcribe
-from model_runtime.validation.transcription import known_language
+from model_runtime.validation.transcription import parse_language
 
-HOT = 0.5
+PROMPT_RESET_TEMPERATURE = 0.5
 """Text decoded above this temperature is not given to the next window as context."""
 
-SURE = 0.5
+MIN_LANGUAGE_PROBABILITY = 0.5
 
 
 @dataclass(slots=True)
-class Course:
+class DecodingState:
     """How far a transcription is: the frame it has come to, what was said, and what the next window is told of it."""
 
-    frame: int = 0
-    context: list[int] = field(default_factory=list)
-    forgotten: int = 0
+    seek: int = 0
+    all_tokens: list[int] = field(default_factory=list)
+    prompt_reset_since: int = 0
     last_speech_seconds: float = 0.0
     segments: list[Segment] = field(default_factory=list)
 
 
-class RecognitionEngine:
+class TranscriptionEngine:
     """Writes down one recording at a time."""
 
     def __init__(self) -> None:
-        self._name = ""
+        self._model_name = ""
         self._model: Any = None
-        self._sure = False
+        self._trusts_no_speech = False
 
-    def load(self, spec: LoadSpec, report: Report) -> Loaded:
+    def load(self, spec: LoadSpec, report: LoadReporter) -> LoadedModel:
         """Load and evaluate all weights; role "model".
 
         The option "sure_of_silence" says that the model knows by itself when nobody speaks, "forgets_windows" that the
@@ -58,14 +58,14 @@ class RecognitionEngine:
         """
         mx.reset_peak_memory()
         report("weights", 0.0)
-        self._name, self._model = spec.model, load_whisper(spec)
-        self._sure = bool(spec.options.get("sure_of_silence"))
-        self._forgets = bool(spec.options.get("forgets_windows"))
+        self._model_name, self._model = spec.model, load_whisper(spec)
+        self._trusts_no_speech = bool(spec.options.get("sure_of_silence"))
+        self._always_resets_prompt = bool(spec.options.get("forgets_windows"))
         report("weights", 1.0)
         active = mx.get_active_memory()
-        return Loaded(active, active, mx.get_peak_memory(), self._model.dims.n_text_ctx)
+        return LoadedModel(active, active, mx.get_peak_memory(), self._model.dims.n_text_ctx)
 
-    def run(self, request: Request, check: Check) -> Iterator[EngineEvent | Result]:
+    def run(self, request: Request, check: CancelCheck) -> Iterator[EngineEvent | Result]:
         """Write down a recording: `LanguageFound` where asked, `Segment`s and `Progress` in seconds, `Transcript`.
 
         Raises:
@@ -73,62 +73,78 @@ class RecognitionEngine:
             Cancelled: within a token, once `check` says so.
         """
         if not isinstance(request, Transcribe):
-            raise InvalidInput(f"{self._name} writes down recordings and can do nothing else.", param="model")
-        if request.sound.sample_rate != SAMPLE_RATE:
-            raise BadMedia(f"The recording has {request.sound.sample_rate} samples a second, not 16000.", param="audio")
+            raise InvalidInput(f"{self._model_name} writes down recordings and can do nothing else.", param="model")
+        if request.audio.sample_rate != SAMPLE_RATE:
+            raise InvalidMedia(
+                f"The recording has {request.audio.sample_rate} samples a second, not 16000.", param="audio"
+            )
         mx.random.seed(0)
-        seconds = request.sound.seconds
+        seconds = request.audio.duration_seconds
         yield Progress("seconds", 0, seconds)
-        spectrogram = Spectrogram(request.sound.pcm, self._model.dims.n_mels, check)
-        asked = known_language(request.language)
-        language, probability, features = self._language(asked, request, spectrogram, check)
-        if not asked:
-            yield LanguageFound(language, probability)
-        job = _Job(self._model, request, language, spectrogram, check, sure=self._sure, forgets=self._forgets)
-        yield from job.run(features)
-        heard = "" if not job.course.segments and probability is not None and probability < SURE else language
-        segments = tuple(job.course.segments)
-        yield Transcript("".join(segment.text for segment in segments).strip(), heard, seconds, segments)
+        spectrogram = LogMelSpectrogram(request.audio.pcm, self._model.dims.n_mels, check)
+        requested_language = parse_language(request.language)
+        language, probability, features = self._select_language(requested_language, request, spectrogram, check)
+        if not requested_language:
+            yield LanguageDetected(language, probability)
+        transcription = _TranscriptionRun(
+            self._model,
+            request,
+            language,
+            spectrogram,
+            check,
+            trust_no_speech=self._trusts_no_speech,
+            always_reset_prompt=self._always_resets_prompt,
+        )
+        yield from transcription.run(features)
+        reported_language = (
+            ""
+            if not transcription.state.segments and probability is not None and probability < MIN_LANGUAGE_PROBABILITY
+            else language
+        )
+        segments = tuple(transcription.state.segments)
+        yield TranscriptionResult(
+            "".join(segment.text for segment in segments).strip(), reported_language, seconds, segments
+        )
 
     def idle(self) -> None:
         """Give back caches."""
         gc.collect()
         mx.clear_cache()
 
-    def _language(
-        self, asked: str, request: Transcribe, spectrogram: Spectrogram, check: Check
+    def _select_language(
+        self, requested_language: str, request: Transcribe, spectrogram: LogMelSpectrogram, check: CancelCheck
     ) -> tuple[str, float | None, mx.array | None]:
         """Return the language, how sure that is, and the features of the first window where they had to be computed."""
         if not self._model.is_multilingual:
-            self._refuse_foreign(asked, translate=request.translate)
+            self._require_english(requested_language, translate=request.translate)
             return "en", None, None
-        if asked:
-            return self._known(asked), None, None
+        if requested_language:
+            return self._require_supported_language(requested_language), None, None
         check()
-        features = _encode(self._model, spectrogram, 0, min(WINDOW_FRAMES, spectrogram.frames))
-        _, found = self._model.detect_language(features)
-        language = max(found[0], key=found[0].__getitem__)
-        return language, _finite(found[0][language], 4), features
+        features = _encode_window(self._model, spectrogram, 0, min(WINDOW_FRAMES, spectrogram.frames))
+        _, language_probabilities = self._model.detect_language(features)
+        language = max(language_probabilities[0], key=language_probabilities[0].__getitem__)
+        return language, _round_finite(language_probabilities[0][language], 4), features
 
-    def _refuse_foreign(self, language: str, *, translate: bool) -> None:
+    def _require_english(self, language: str, *, translate: bool) -> None:
         if language not in ("", "en") or translate:
             raise InvalidInput(
-                f"{self._name} hears English only and cannot translate. Use stt-fast or stt-best.",
+                f"{self._model_name} hears English only and cannot translate. Use stt-fast or stt-best.",
                 param="translate" if translate else "language",
                 code="unsupported_language",
             )
 
-    def _known(self, language: str) -> str:
+    def _require_supported_language(self, language: str) -> str:
         if language not in list(tokenizers.LANGUAGES)[: self._model.num_languages]:
             raise InvalidInput(
-                f"{self._name} does not know {language_name(language)}. Use stt-fast or stt-best.",
+                f"{self._model_name} does not know {language_name(language)}. Use stt-fast or stt-best.",
                 param="language",
                 code="unsupported_language",
             )
         return language
 
 
-class _Job:
+class _TranscriptionRun:
     """One transcription, window by window."""
 
     def __init__(
@@ -136,123 +152,129 @@ class _Job:
         model: Any,
         request: Transcribe,
         language: str,
-        spectrogram: Spectrogram,
-        check: Check,
+        spectrogram: LogMelSpectrogram,
+        check: CancelCheck,
         *,
-        sure: bool,
-        forgets: bool,
+        trust_no_speech: bool,
+        always_reset_prompt: bool,
     ) -> None:
-        self.course = Course()
-        self._sure, self._forgets = sure, forgets
+        self.state = DecodingState()
+        self._trusts_no_speech, self._always_resets_prompt = trust_no_speech, always_reset_prompt
         self._model, self._request, self._check = model, request, check
         self._language, self._spectrogram = language, spectrogram
         self._task = "translate" if request.translate else "transcribe"
-        self._temperatures = LADDER if request.temperature is None else (request.temperature,)
-        self._words = tokenizers.get_tokenizer(
+        self._temperatures = TEMPERATURE_FALLBACK if request.temperature is None else (request.temperature,)
+        self._tokenizer = tokenizers.get_tokenizer(
             model.is_multilingual, num_languages=model.num_languages, language=language, task=self._task
         )
         if request.prompt.strip():
-            self.course.context = self._words.encode(" " + request.prompt.strip())
+            self.state.all_tokens = self._tokenizer.encode(" " + request.prompt.strip())
 
     def run(self, features: mx.array | None) -> Iterator[EngineEvent]:
         """Decode window after window; `features` are those of the first one where they are known."""
-        course, seconds = self.course, self._request.sound.seconds
-        while course.frame < self._spectrogram.frames:
+        state, seconds = self.state, self._request.audio.duration_seconds
+        while state.seek < self._spectrogram.frames:
             self._check()
-            frames = min(WINDOW_FRAMES, self._spectrogram.frames - course.frame)
+            frames = min(WINDOW_FRAMES, self._spectrogram.frames - state.seek)
             if features is None:
-                features = _encode(self._model, self._spectrogram, course.frame, frames)
-            yield from self._window(features, frames)
+                features = _encode_window(self._model, self._spectrogram, state.seek, frames)
+            yield from self._decode_window(features, frames)
             features = None
             mx.clear_cache()
-            yield Progress("seconds", min(seconds, course.frame / FRAMES_PER_SECOND), seconds)
+            yield Progress("seconds", min(seconds, state.seek / FRAMES_PER_SECOND), seconds)
 
-    def _window(self, features: mx.array, frames: int) -> Iterator[Segment]:
-        course = self.course
-        result = decode(
-            self._model, features, language=self._language, task=self._task, prompt=course.context[course.forgotten :],
-            temperatures=self._temperatures, check=self._check, sure=self._sure,
+    def _decode_window(self, features: mx.array, frames: int) -> Iterator[Segment]:
+        state = self.state
+        result = decode_window(
+            self._model, features, language=self._language, task=self._task, prompt=state.all_tokens[state.prompt_reset_since :],
+            temperatures=self._temperatures, check=self._check, trust_no_speech=self._trusts_no_speech,
         )  # fmt: skip
-        if is_silent(result, sure=self._sure):
-            course.frame += frames
+        if is_silent(result, trust_no_speech=self._trusts_no_speech):
+            state.seek += frames
             return
-        found = cut(result.tokens, self._words.timestamp_begin, frames)
-        pieces = [piece for piece in (self._piece(stretch) for stretch in found.stretches) if piece["text"].strip()]
-        moved = self._align(pieces, found, frames) if self._request.words else found.frames
-        for piece in pieces:
-            segment = _segment(len(course.segments), course.frame, piece, result)
+        split = split_window(result.tokens, self._tokenizer.timestamp_begin, frames)
+        segment_dicts = [
+            piece for piece in (self._segment_dict(stretch) for stretch in split.spans) if piece["text"].strip()
+        ]
+        consumed_frames = (
+            self._align_words(segment_dicts, split, frames) if self._request.word_timestamps else split.consumed_frames
+        )
+        for segment_dict in segment_dicts:
+            segment = _to_segment(len(state.segments), state.seek, segment_dict, result)
             if segment.end > segment.start:
-                course.segments.append(segment)
-                course.context += segment.tokens
+                state.segments.append(segment)
+                state.all_tokens += segment.tokens
                 yield segment
-        if self._forgets or result.temperature > HOT:
-            course.forgotten = len(course.context)
-        course.frame += max(1, moved)
+        if self._always_resets_prompt or result.temperature > PROMPT_RESET_TEMPERATURE:
+            state.prompt_reset_since = len(state.all_tokens)
+        state.seek += max(1, consumed_frames)
 
-    def _piece(self, stretch: Stretch) -> dict[str, Any]:
+    def _segment_dict(self, span: SegmentSpan) -> dict[str, Any]:
         """A segment in the library's own form, which its alignment of words takes."""
-        end = self._words.eot
-        start, length = self.course.frame / FRAMES_PER_SECOND, FRAMES_PER_STEP / FRAMES_PER_SECOND
+        eot = self._tokenizer.eot
+        start, seconds_per_timestamp = self.state.seek / FRAMES_PER_SECOND, FRAMES_PER_TIMESTAMP / FRAMES_PER_SECOND
         return {
-            "seek": self.course.frame,
-            "start": start + stretch.start * length,
-            "end": min(start + stretch.end * length, self._request.sound.seconds),
-            "text": self._words.decode([token for token in stretch.tokens if token < end]),
-            "tokens": list(stretch.tokens),
+            "seek": self.state.seek,
+            "start": start + span.start * seconds_per_timestamp,
+            "end": min(start + span.end * seconds_per_timestamp, self._request.audio.duration_seconds),
+            "text": self._tokenizer.decode([token for token in span.tokens if token < eot]),
+            "tokens": list(span.tokens),
             "words": [],
         }
 
-    def _align(self, pieces: Sequence[dict[str, Any]], found: Cut, frames: int) -> int:
+    def _align_words(self, segment_dicts: Sequence[dict[str, Any]], split: WindowSplit, frames: int) -> int:
         """Add the words' times and return how many frames to move on: where the end is unheard, to the last word."""
-        if not pieces:
-            return found.frames
-        course = self.course
-        mel = self._spectrogram.window(course.frame, frames).astype(_precision(self._model))
+        if not segment_dicts:
+            return split.consumed_frames
+        state = self.state
+        mel = self._spectrogram.window(state.seek, frames).astype(_model_dtype(self._model))
         align_words(
-            pieces, self._model, self._words, mel, frames=frames, last_speech_seconds=course.last_speech_seconds
+            segment_dicts, self._model, self._tokenizer, mel, frames=frames, last_speech_seconds=state.last_speech_seconds
         )  # fmt: skip
-        ends = [word["end"] for piece in pieces for word in piece["words"]]
-        if not ends:
-            return found.frames
-        course.last_speech_seconds = float(ends[-1])
-        last = round(float(ends[-1]) * FRAMES_PER_SECOND) - course.frame
-        return min(frames, last) if found.open and last > 0 else found.frames
+        word_ends = [word["end"] for piece in segment_dicts for word in piece["words"]]
+        if not word_ends:
+            return split.consumed_frames
+        state.last_speech_seconds = float(word_ends[-1])
+        frames_to_last_word = round(float(word_ends[-1]) * FRAMES_PER_SECOND) - state.seek
+        return (
+            min(frames, frames_to_last_word) if split.ends_open and frames_to_last_word > 0 else split.consumed_frames
+        )
 
 
-def _encode(model: Any, spectrogram: Spectrogram, first: int, frames: int) -> mx.array:
-    features = model.encoder(spectrogram.window(first, frames)[None].astype(_precision(model)))
+def _encode_window(model: Any, spectrogram: LogMelSpectrogram, first_frame: int, frames: int) -> mx.array:
+    features = model.encoder(spectrogram.window(first_frame, frames)[None].astype(_model_dtype(model)))
     mx.eval(features)
     return features
 
 
-def _precision(model: Any) -> mx.Dtype:
+def _model_dtype(model: Any) -> mx.Dtype:
     return model.decoder.positional_embedding.dtype
 
 
-def _segment(number: int, frame: int, piece: dict[str, Any], result: Any) -> Segment:
+def _to_segment(segment_id: int, seek: int, segment_dict: dict[str, Any], result: Any) -> Segment:
     return Segment(
-        id=number,
-        start=round(float(piece["start"]), 3),
-        end=round(float(piece["end"]), 3),
-        text=piece["text"],
-        seek=frame,
-        tokens=tuple(piece["tokens"]),
-        temperature=_finite(result.temperature, 2),
-        avg_logprob=_finite(result.avg_logprob, 4),
-        compression_ratio=_finite(result.compression_ratio, 3),
-        no_speech_prob=_finite(result.no_speech_prob, 6),
+        id=segment_id,
+        start=round(float(segment_dict["start"]), 3),
+        end=round(float(segment_dict["end"]), 3),
+        text=segment_dict["text"],
+        seek=seek,
+        tokens=tuple(segment_dict["tokens"]),
+        temperature=_round_finite(result.temperature, 2),
+        avg_logprob=_round_finite(result.avg_logprob, 4),
+        compression_ratio=_round_finite(result.compression_ratio, 3),
+        no_speech_prob=_round_finite(result.no_speech_prob, 6),
         words=tuple(
             Word(
                 word["word"],
                 round(float(word["start"]), 3),
                 round(float(word["end"]), 3),
-                _finite(word["probability"], 4),
+                _round_finite(word["probability"], 4),
             )
-            for word in piece["words"]
+            for word in segment_dict["words"]
         ),
     )
 
 
-def _finite(number: float, digits: int) -> float | None:
+def _round_finite(number: float, digits: int) -> float | None:
     """Round; None for what JSON has no number for."""
     return round(float(number), digits) if math.isfinite(number) else None

@@ -10,12 +10,12 @@ from mlx import nn
 from mlx.utils import tree_flatten, tree_unflatten
 
 from model_runtime.catalog.checkpoint_files import read_config
-from model_runtime.engines.checkpoint import loading, open_checkpoint
+from model_runtime.engines.checkpoint import open_checkpoint, translate_load_errors
 from model_runtime.engines.transcription.mlx_whisper_patches import whisper
 from model_runtime.errors import LoadFailed
 from model_runtime.loading import LoadSpec
 
-TRANSFORMERS_SIZES: Mapping[str, str] = {
+TRANSFORMERS_DIMENSIONS: Mapping[str, str] = {
     "n_mels": "num_mel_bins",
     "n_audio_ctx": "max_source_positions",
     "n_audio_state": "d_model",
@@ -47,7 +47,7 @@ TRANSFORMERS_NAMES: tuple[tuple[str, str], ...] = (
 )
 """transformers' part of a name → ours, in this order."""
 
-COMPUTED = ("encoder.embed_positions", "encoder.positional_embedding", "proj_out", "alignment_heads")
+COMPUTED_PREFIXES = ("encoder.embed_positions", "encoder.positional_embedding", "proj_out", "alignment_heads")
 """Tensors that follow from others, or are no weights."""
 
 
@@ -59,55 +59,57 @@ def load_whisper(spec: LoadSpec) -> Any:
     """
     folder = Path(spec.folders["model"])
     config = open_checkpoint(spec)[1] if any(folder.glob("*.safetensors")) else read_config(folder)
-    kind = mx.float16 if mx.metal.is_available() else mx.float32
-    with loading(spec.model, config):
-        model = whisper.Whisper(_dimensions(spec.model, config), kind)
-        found = _weights(spec.model, folder)
-        weights = dict(_fitting(found, model, kind))
+    dtype = mx.float16 if mx.metal.is_available() else mx.float32
+    with translate_load_errors(spec.model, config):
+        model = whisper.Whisper(_dimensions(spec.model, config), dtype)
+        stored = _read_weights(spec.model, folder)
+        weights = dict(_convert_weights(stored, model, dtype))
         _quantise(model, config, weights)
         _check_complete(spec.model, model, weights)
         model.update(tree_unflatten(list(weights.items())))
-        _set_alignment_heads(model, folder, found)
+        _set_alignment_heads(model, folder, stored)
         # Two tensors have names that hide them from `parameters`; unevaluated, they belong to this thread for ever.
         mx.eval(model.parameters(), model.encoder._positional_embedding, model.decoder._mask)  # noqa: SLF001
     return model
 
 
-def _dimensions(name: str, config: Mapping[str, Any]) -> Any:
+def _dimensions(model_name: str, config: Mapping[str, Any]) -> Any:
     try:
         if "d_model" in config:
-            return whisper.ModelDimensions(**{ours: int(config[theirs]) for ours, theirs in TRANSFORMERS_SIZES.items()})
-        return whisper.ModelDimensions(**{ours: int(config[ours]) for ours in TRANSFORMERS_SIZES})
+            return whisper.ModelDimensions(
+                **{ours: int(config[theirs]) for ours, theirs in TRANSFORMERS_DIMENSIONS.items()}
+            )
+        return whisper.ModelDimensions(**{ours: int(config[ours]) for ours in TRANSFORMERS_DIMENSIONS})
     except KeyError as error:
         raise LoadFailed(
-            f"{name} is no Whisper model: its config.json has no {error}. Choose another model."
+            f"{model_name} is no Whisper model: its config.json has no {error}. Choose another model."
         ) from error
 
 
-def _weights(name: str, folder: Path) -> dict[str, mx.array]:
+def _read_weights(model_name: str, folder: Path) -> dict[str, mx.array]:
     files = [file for file in (folder / "weights.safetensors", folder / "weights.npz") if file.exists()][:1]
     files = files or sorted(folder.glob("*.safetensors"))
     if not files:
-        raise LoadFailed(f"{name} has no weights in {folder}. Download the model again.")
-    found: dict[str, mx.array] = {}
+        raise LoadFailed(f"{model_name} has no weights in {folder}. Download the model again.")
+    stored: dict[str, mx.array] = {}
     for file in files:
-        found |= cast(dict[str, mx.array], mx.load(str(file)))
-    return found
+        stored |= cast(dict[str, mx.array], mx.load(str(file)))
+    return stored
 
 
-def _fitting(found: Mapping[str, mx.array], model: Any, kind: mx.Dtype) -> Iterator[tuple[str, mx.array]]:
+def _convert_weights(stored: Mapping[str, mx.array], model: Any, dtype: mx.Dtype) -> Iterator[tuple[str, mx.array]]:
     """Give weights under our names, in our layout and precision."""
     shapes = {name: value.shape for name, value in tree_flatten(model.parameters())}
-    for key, value in found.items():
-        name = _our_name(key)
-        if name.startswith(COMPUTED):
+    for key, value in stored.items():
+        name = _convert_name(key)
+        if name.startswith(COMPUTED_PREFIXES):
             continue
         if value.ndim == 3 and value.shape != shapes.get(name):  # convolutions of PyTorch have the kernel last
             value = value.swapaxes(1, 2)
-        yield name, value.astype(kind) if mx.issubdtype(value.dtype, mx.floating) else value
+        yield name, value.astype(dtype) if mx.issubdtype(value.dtype, mx.floating) else value
 
 
-def _our_name(name: str) -> str:
+def _convert_name(name: str) -> str:
     name = name.removeprefix("model.")
     for theirs, ours in TRANSFORMERS_NAMES:
         name = name.replace(theirs, ours)
@@ -115,28 +117,28 @@ def _our_name(name: str) -> str:
 
 
 def _quantise(model: Any, config: Mapping[str, Any], weights: Mapping[str, mx.array]) -> None:
-    how = config.get("quantization") or config.get("quantization_config")
-    if how and any(name.endswith(".scales") for name in weights):
-        how = {key: how[key] for key in ("group_size", "bits", "mode") if key in how}
-        nn.quantize(model, **how, class_predicate=lambda path, _: f"{path}.scales" in weights)
+    quantization = config.get("quantization") or config.get("quantization_config")
+    if quantization and any(name.endswith(".scales") for name in weights):
+        quantization = {key: quantization[key] for key in ("group_size", "bits", "mode") if key in quantization}
+        nn.quantize(model, **quantization, class_predicate=lambda path, _: f"{path}.scales" in weights)
 
 
-def _check_complete(name: str, model: Any, weights: Mapping[str, mx.array]) -> None:
-    wanted = {key: value.shape for key, value in tree_flatten(model.parameters()) if key != "alignment_heads"}
-    missing = sorted(wanted.keys() - weights.keys())
-    unlike = sorted(key for key, shape in wanted.items() if key in weights and weights[key].shape != shape)
-    if missing or unlike:
-        problem = f"{len(missing)} tensors are missing" if missing else f"{len(unlike)} tensors have another shape"
+def _check_complete(model_name: str, model: Any, weights: Mapping[str, mx.array]) -> None:
+    expected_shapes = {key: value.shape for key, value in tree_flatten(model.parameters()) if key != "alignment_heads"}
+    missing = sorted(expected_shapes.keys() - weights.keys())
+    mismatched = sorted(key for key, shape in expected_shapes.items() if key in weights and weights[key].shape != shape)
+    if missing or mismatched:
+        problem = f"{len(missing)} tensors are missing" if missing else f"{len(mismatched)} tensors have another shape"
         raise LoadFailed(
-            f"{name} is incomplete: {problem}, such as {(missing or unlike)[0]}. Download the model again."
+            f"{model_name} is incomplete: {problem}, such as {(missing or mismatched)[0]}. Download the model again."
         )
 
 
-def _set_alignment_heads(model: Any, folder: Path, found: Mapping[str, mx.array]) -> None:
+def _set_alignment_heads(model: Any, folder: Path, stored: Mapping[str, mx.array]) -> None:
     """Take the attention heads that follow the sound from the weights or from generation_config.json."""
     file = folder / "generation_config.json"
-    if "alignment_heads" in found:
-        model.alignment_heads = found["alignment_heads"]
+    if "alignment_heads" in stored:
+        model.alignment_heads = stored["alignment_heads"]
     elif file.exists():
         heads = json.loads(file.read_text(encoding="utf-8")).get("alignment_heads")
         model.alignment_heads = mx.array(heads) if heads else model.alignment_heads

@@ -11,65 +11,65 @@ import mlx.core as mx
 import mlx_whisper
 import numpy as np
 
-from model_runtime.engines.protocol import Check
+from model_runtime.engines.protocol import CancelCheck
 
 SAMPLE_RATE = 16_000
-HOP, SIZE = 160, 400
-FRAMES_PER_SECOND = SAMPLE_RATE // HOP
+HOP_LENGTH, N_FFT = 160, 400
+FRAMES_PER_SECOND = SAMPLE_RATE // HOP_LENGTH
 WINDOW_FRAMES = 3000
 """The 30 seconds that Whisper hears at once."""
 
-RANGE = 8.0
+DYNAMIC_RANGE_DECADES = 8.0
 """Powers of ten below the loudest moment that are kept."""
 
 
-class Spectrogram:
+class LogMelSpectrogram:
     """The spectra of 16 kHz mono s16le samples; `frames` counts those that hold sound."""
 
-    def __init__(self, pcm: bytes, mels: int, check: Check) -> None:
+    def __init__(self, pcm: bytes, n_mels: int, check: CancelCheck) -> None:
         self._samples = np.frombuffer(pcm, np.dtype("<i2"))
-        self._mels = mels
-        self.frames = len(self._samples) // HOP
-        self._loudest = self._find_loudest(check)
+        self._n_mels = n_mels
+        self.frames = len(self._samples) // HOP_LENGTH
+        self._peak_level = self._find_peak_level(check)
 
-    def window(self, first: int, frames: int) -> mx.array:
-        """Return 3000 frames from `first` on, as (frames, mels) float32; those after `frames` are silent padding."""
-        spectra = self._spectra(first, frames)
-        scaled = (mx.maximum(spectra, self._loudest - RANGE) + 4.0) / 4.0
+    def window(self, first_frame: int, frames: int) -> mx.array:
+        """Return 3000 frames from `first_frame` on, as (frames, mels) float32; those after `frames` are silent padding."""
+        log_mel = self._log_mel(first_frame, frames)
+        scaled = (mx.maximum(log_mel, self._peak_level - DYNAMIC_RANGE_DECADES) + 4.0) / 4.0
         return mx.pad(scaled, [(0, WINDOW_FRAMES - frames), (0, 0)])
 
-    def _find_loudest(self, check: Check) -> float:
-        loudest = np.log10(1e-10)
-        for first in range(0, self.frames, WINDOW_FRAMES):
+    def _find_peak_level(self, check: CancelCheck) -> float:
+        peak_level = np.log10(1e-10)
+        for first_frame in range(0, self.frames, WINDOW_FRAMES):
             check()
-            here = self._spectra(first, min(WINDOW_FRAMES, self.frames - first)).max().item()
-            loudest = max(loudest, here)
-        return float(loudest)
+            window_peak = self._log_mel(first_frame, min(WINDOW_FRAMES, self.frames - first_frame)).max().item()
+            peak_level = max(peak_level, window_peak)
+        return float(peak_level)
 
-    def _spectra(self, first: int, frames: int) -> mx.array:
-        start = first * HOP - SIZE // 2
-        samples = self._read(start, (frames - 1) * HOP + SIZE)
-        pieces = mx.as_strided(mx.array(samples), [frames, SIZE], [HOP, 1])
-        power = mx.fft.rfft(pieces * _hann()).abs().square()
-        return mx.maximum(power @ _filters(self._mels).T, 1e-10).log10()
+    def _log_mel(self, first_frame: int, frames: int) -> mx.array:
+        start = first_frame * HOP_LENGTH - N_FFT // 2
+        samples = self._padded_samples(start, (frames - 1) * HOP_LENGTH + N_FFT)
+        sample_frames = mx.as_strided(mx.array(samples), [frames, N_FFT], [HOP_LENGTH, 1])
+        power = mx.fft.rfft(sample_frames * _hann_window()).abs().square()
+        return mx.maximum(power @ _mel_filters(self._n_mels).T, 1e-10).log10()
 
-    def _read(self, start: int, count: int) -> np.ndarray:
+    def _padded_samples(self, start: int, count: int) -> np.ndarray:
         """Return samples in -1..1; before the start they are mirrored, after the end there is silence."""
-        found = self._samples[max(0, start) : max(0, start + count)]
+        samples = self._samples[max(0, start) : max(0, start + count)]
         if start < 0:
             mirrored = self._samples[1 : 1 - start][::-1]
-            found = np.concatenate([np.zeros(-start - len(mirrored), np.int16), mirrored, found])[:count]
-        return np.pad(found.astype(np.float32) / 32768, (0, count - len(found)))
+            samples = np.concatenate([np.zeros(-start - len(mirrored), np.int16), mirrored, samples])[:count]
+        return np.pad(samples.astype(np.float32) / 32768, (0, count - len(samples)))
 
 
 @cache
-def _hann() -> mx.array:
-    return mx.array(np.hanning(SIZE + 1)[:-1].astype(np.float32))
+def _hann_window() -> mx.array:
+    return mx.array(np.hanning(N_FFT + 1)[:-1].astype(np.float32))
 
 
 @cache
-def _filters(mels: int) -> mx.array:
+def _mel_filters(n_mels: int) -> mx.array:
     """The library's mel filters, (mels, 201)."""
     file = Path(mlx_whisper.__file__).parent / "assets" / "mel_filters.npz"
     with np.load(file) as stored:
-        return mx.array(stored[f"mel_{mels}"])
+        return mx.array(stored[f"mel_{n_mels}"])

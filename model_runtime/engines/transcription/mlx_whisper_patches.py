@@ -1,7 +1,7 @@
 """mlx-whisper's parts, imported without numba and scipy.
 
 The library needs both for the times of words only, and they cost 120 MB and three seconds of every worker's start. Our
-`whisper_words` does that work with numpy, so both are stood in for while the library is imported.
+`word_timestamps` does that work with numpy, so both are stood in for while the library is imported.
 """
 
 import sys
@@ -9,20 +9,20 @@ from types import ModuleType
 from typing import Any
 
 
-def _stand_in(name: str) -> ModuleType:
+def _stub_module(name: str) -> ModuleType:
     module = ModuleType(name)
-    module.jit = _unchanged  # type: ignore[attr-defined]
+    module.jit = _identity_decorator  # type: ignore[attr-defined]
     return module
 
 
-def _unchanged(*_: Any, **__: Any) -> Any:
+def _identity_decorator(*_: Any, **__: Any) -> Any:
     """What numba.jit does where nothing is compiled."""
     return lambda function: function
 
 
-def _import() -> None:
+def _import_without_numba() -> None:
     names = [name for name in ("numba", "scipy", "scipy.signal") if name not in sys.modules]
-    sys.modules |= {name: _stand_in(name) for name in names}
+    sys.modules |= {name: _stub_module(name) for name in names}
     if "scipy.signal" in names:
         sys.modules["scipy"].signal = sys.modules["scipy.signal"]  # type: ignore[attr-defined]
     try:
@@ -32,7 +32,7 @@ def _import() -> None:
             del sys.modules[name]
 
 
-_import()
+_import_without_numba()
 
 from mlx_whisper import decoding, timing, tokenizer, whisper  # noqa: E402
 

@@ -1,4 +1,4 @@
-"""mlx-vlm's batch generator as a `Batch`.
+"""mlx-vlm's batch generator as a `GenerationBatch`.
 
 It is given one prompt at a time: prompts of different lengths read together break on the attention masks of Moondream2
 and Gemma 3, and a failing one would take the others with it.
@@ -9,48 +9,54 @@ from typing import Any
 
 from mlx_vlm.generate import BatchGenerator
 
-from model_runtime.engines.chat.engine import MAX_ROWS, Place, Token
-from model_runtime.engines.chat.sampling import Choice
+from model_runtime.engines.chat.engine import MAX_SEQUENCES, GeneratedToken, InsertResult
+from model_runtime.engines.chat.sampling import TokenSampler
 from model_runtime.engines.chat.sequence import Prompt
 
-CHUNK_TOKENS = 512
+PREFILL_CHUNK_TOKENS = 512
 
-Embed = Callable[[Prompt], Mapping[str, Any]]
+PromptEmbedder = Callable[[Prompt], Mapping[str, Any]]
 """embed(prompt) → `inputs_embeds` (1 x tokens x width) and what else the language model takes while it reads."""
 
 
-class VlmBatch:
-    """`words` is a processor or tokenizer of mlx-vlm: the generator asks its `stopping_criteria` for the end."""
+class VisionBatch:
+    """`processor` is a processor or tokenizer of mlx-vlm: the generator asks its `stopping_criteria` for the end."""
 
-    max_rows = MAX_ROWS
-    reads_together = False
+    max_sequences = MAX_SEQUENCES
+    supports_batched_prefill = False
 
-    def __init__(self, language_model: Any, words: Any, embed: Embed, chunk_tokens: int = CHUNK_TOKENS) -> None:
-        self.chunk_tokens = chunk_tokens
+    def __init__(
+        self,
+        language_model: Any,
+        processor: Any,
+        embed: PromptEmbedder,
+        prefill_chunk_tokens: int = PREFILL_CHUNK_TOKENS,
+    ) -> None:
+        self.prefill_chunk_tokens = prefill_chunk_tokens
         self._embed = embed
         self._generator = BatchGenerator(
             language_model,
-            words,
-            completion_batch_size=MAX_ROWS,
+            processor,
+            completion_batch_size=MAX_SEQUENCES,
             prefill_batch_size=1,
-            prefill_step_size=chunk_tokens,
+            prefill_step_size=prefill_chunk_tokens,
             compute_logprobs=False,
         )
 
-    def insert(self, prompt: Prompt, max_tokens: int, choice: Choice) -> Place:
+    def insert(self, prompt: Prompt, max_tokens: int, sampler: TokenSampler) -> InsertResult:
         """Embed a prompt and add a row."""
-        embedded = dict(self._embed(prompt))
-        rows = self._generator.insert([prompt.tokens], [max_tokens], [embedded], [[choice]])
-        return Place(int(rows[0]))
+        model_inputs = dict(self._embed(prompt))
+        uids = self._generator.insert([prompt.token_ids], [max_tokens], [model_inputs], [[sampler]])
+        return InsertResult(int(uids[0]))
 
-    def next(self) -> list[Token]:
+    def next(self) -> list[GeneratedToken]:
         """Write one token of every answer, and read a chunk of a prompt where one waits."""
         _, responses = self._generator.next()
-        return [Token(response.uid, response.token, response.finish_reason) for response in responses]
+        return [GeneratedToken(response.uid, response.token, response.finish_reason) for response in responses]
 
-    def remove(self, row: int) -> None:
+    def remove(self, uid: int) -> None:
         """Drop a row."""
-        self._generator.remove(row)
+        self._generator.remove(uid)
 
     def close(self) -> None:
         """Unwire memory."""

@@ -11,11 +11,11 @@ from typing import Any
 import mlx.core as mx
 from mlx_vlm.models.base import cache_position_offset
 
-TEXT = 0
+TEXT_TOKEN = 0
 
 
-class TwoWayReader:
-    """A language model whose prompts come with `blocks`: for each token the number of its picture, or `TEXT`.
+class BidirectionalLanguageModel:
+    """A language model whose prompts come with `image_ids`: for each token the number of its picture, or `TEXT_TOKEN`.
 
     Everything else is the language model's own. A picture must be read at once: it cannot attend to what is not there.
     """
@@ -27,30 +27,30 @@ class TwoWayReader:
         return getattr(self.language_model, name)
 
     def __call__(
-        self, tokens: mx.array, cache: Any, inputs_embeds: Any = None, blocks: Sequence[int] = (), **_options: Any
+        self, tokens: mx.array, cache: Any, inputs_embeds: Any = None, image_ids: Sequence[int] = (), **_options: Any
     ) -> Any:
         """Read a part of a prompt; where it has no picture, plain causal attention is the model's own."""
         start = cache_position_offset(cache[0])
         end = start + tokens.shape[1]
-        mask = two_way_mask(blocks[:end], start) if any(blocks[start:end]) else None
+        mask = bidirectional_mask(image_ids[:end], start) if any(image_ids[start:end]) else None
         return self.language_model(tokens, inputs_embeds=inputs_embeds, mask=mask, cache=cache)
 
 
-def two_way_mask(blocks: Sequence[int], start: int) -> mx.array:
+def bidirectional_mask(image_ids: Sequence[int], start: int) -> mx.array:
     """Return which tokens (last axis) each token from `start` on attends to; 1 x 1 x new x all, booleans."""
-    places, picture = mx.arange(len(blocks)), mx.array(list(blocks))
-    causal = places[None] <= places[start:, None]
-    together = (picture[None] == picture[start:, None]) & (picture[None] != TEXT)
-    return (causal | together)[None, None]
+    positions, image_id = mx.arange(len(image_ids)), mx.array(list(image_ids))
+    causal = positions[None] <= positions[start:, None]
+    same_image = (image_id[None] == image_id[start:, None]) & (image_id[None] != TEXT_TOKEN)
+    return (causal | same_image)[None, None]
 
 
-def runs(tokens: Sequence[int], picture_token: int) -> tuple[int, ...]:
-    """Number the runs of `picture_token` from 1 on; every other token is `TEXT`."""
+def label_image_tokens(tokens: Sequence[int], image_token: int) -> tuple[int, ...]:
+    """Number the runs of `image_token` from 1 on; every other token is `TEXT_TOKEN`."""
     if not tokens:
         return ()
-    starts = [tokens[0] == picture_token, *(before != token == picture_token for before, token in pairwise(tokens))]
-    number, blocks = 0, []
-    for token, begins in zip(tokens, starts, strict=True):
-        number += begins
-        blocks.append(number if token == picture_token else TEXT)
-    return tuple(blocks)
+    run_starts = [tokens[0] == image_token, *(before != token == image_token for before, token in pairwise(tokens))]
+    image_id, image_ids = 0, []
+    for token, is_run_start in zip(tokens, run_starts, strict=True):
+        image_id += is_run_start
+        image_ids.append(image_id if token == image_token else TEXT_TOKEN)
+    return tuple(image_ids)

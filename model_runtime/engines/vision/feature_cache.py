@@ -6,38 +6,38 @@ from collections.abc import Callable
 
 import mlx.core as mx
 
-from model_runtime.media.types import Picture
+from model_runtime.media.types import ImageData
 
-LIMIT_BYTES = 64_000_000
+DEFAULT_LIMIT_BYTES = 64_000_000
 """About four screenshots of Qwen2.5-VL 7B, or twenty of Moondream2."""
 
 
-class FeatureCache:
+class VisionFeatureCache:
     """Least recently used features go first. It outlives idling: agents ask again after a while."""
 
-    def __init__(self, limit_bytes: int = LIMIT_BYTES) -> None:
+    def __init__(self, limit_bytes: int = DEFAULT_LIMIT_BYTES) -> None:
         self._limit_bytes = limit_bytes
-        self._kept: OrderedDict[bytes, mx.array] = OrderedDict()
+        self._entries: OrderedDict[bytes, mx.array] = OrderedDict()
         self.hits = 0
 
-    def get(self, picture: Picture, compute: Callable[[], mx.array]) -> mx.array:
+    def get_or_compute(self, picture: ImageData, compute: Callable[[], mx.array]) -> mx.array:
         """Return the picture's features, evaluated; compute them where they are not here."""
-        key = _key(picture)
-        if key in self._kept:
-            self._kept.move_to_end(key)
+        key = _picture_key(picture)
+        if key in self._entries:
+            self._entries.move_to_end(key)
             self.hits += 1
-            return self._kept[key]
+            return self._entries[key]
         features = compute()
         mx.eval(features)
-        self._kept[key] = features
-        self._shed()
+        self._entries[key] = features
+        self._evict()
         return features
 
-    def _shed(self) -> None:
-        while sum(features.nbytes for features in self._kept.values()) > self._limit_bytes:
-            self._kept.popitem(last=False)
+    def _evict(self) -> None:
+        while sum(features.nbytes for features in self._entries.values()) > self._limit_bytes:
+            self._entries.popitem(last=False)
 
 
-def _key(picture: Picture) -> bytes:
+def _picture_key(picture: ImageData) -> bytes:
     size = f"{picture.width}x{picture.height}".encode()
     return hashlib.blake2b(picture.rgb, digest_size=16, key=size).digest()

@@ -13,25 +13,25 @@ from transformers import logging
 from model_runtime.catalog.architecture import context_tokens
 from model_runtime.engines.chat.engine import ChatEngine, ChatModel
 from model_runtime.engines.chat.sequence import Prompt
-from model_runtime.engines.chat.special_tokens import Markers
-from model_runtime.engines.checkpoint import check_words, loading, open_checkpoint
-from model_runtime.engines.dtype import evaluate, held_bytes
-from model_runtime.engines.protocol import Report
+from model_runtime.engines.chat.special_tokens import SpecialTokens
+from model_runtime.engines.checkpoint import open_checkpoint, require_tokenizer, translate_load_errors
+from model_runtime.engines.dtype import evaluate_weights, weight_bytes
+from model_runtime.engines.protocol import LoadReporter
 from model_runtime.engines.vision import moondream
-from model_runtime.engines.vision.batch import CHUNK_TOKENS, VlmBatch
-from model_runtime.engines.vision.bidirectional import TwoWayReader, runs
-from model_runtime.engines.vision.encoders import ENCODERS
-from model_runtime.engines.vision.feature_cache import FeatureCache
+from model_runtime.engines.vision.batch import PREFILL_CHUNK_TOKENS, VisionBatch
+from model_runtime.engines.vision.bidirectional import BidirectionalLanguageModel, label_image_tokens
+from model_runtime.engines.vision.encoders import IMAGE_ENCODERS
+from model_runtime.engines.vision.feature_cache import VisionFeatureCache
 from model_runtime.errors import LoadFailed
 from model_runtime.loading import LoadSpec
-from model_runtime.media.types import Picture
+from model_runtime.media.types import ImageData
 from model_runtime.requests import Chat, Message
 
 logging.set_verbosity_error()  # mlx-vlm hands arguments on in an old way, and transformers says so at every chat
 
 MAX_PIXELS = 1_500_000
 """Qwen's own limit is 12.8 megapixels: 16 000 tokens and seconds of work for a screenshot that reads as well at this."""
-TWO_WAY_FAMILY = "gemma3"
+BIDIRECTIONAL_MODEL_TYPE = "gemma3"
 """mlx-vlm reads its pictures causally; those of Gemma 4 it reads as they were trained."""
 
 
@@ -39,7 +39,7 @@ class VisionEngine(ChatEngine):
     """Qwen2.5-VL, Gemma 3 and 4, Moondream2 and whatever else mlx-vlm loads and batches."""
 
     def __init__(self) -> None:
-        super().__init__(open_vision_model)
+        super().__init__(load_vision_model)
 
 
 class VisionModel:
@@ -49,51 +49,57 @@ class VisionModel:
         self._model = model
         self._processor = processor
         self.tokenizer: Tokenizer = processor.tokenizer.backend_tokenizer
-        self.end_tokens = tuple(processor.tokenizer.stopping_criteria.eos_token_ids)
+        self.eos_token_ids = tuple(processor.tokenizer.stopping_criteria.eos_token_ids)
         self.context_tokens = context_tokens
         self.weights_bytes = weights_bytes
-        self.features = FeatureCache()
-        self._family = model.config.model_type
-        self._window = int(getattr(model.config.text_config, "sliding_window", None) or CHUNK_TOKENS)
-        self._markers = Markers.of(self.tokenizer)
+        self.feature_cache = VisionFeatureCache()
+        self._model_type = model.config.model_type
+        self._sliding_window_tokens = int(
+            getattr(model.config.text_config, "sliding_window", None) or PREFILL_CHUNK_TOKENS
+        )
+        self._special_tokens = SpecialTokens.from_tokenizer(self.tokenizer)
 
-    def prepare(self, chat: Chat) -> Prompt:
+    def build_prompt(self, chat: Chat) -> Prompt:
         """Write the chat with the model's template, and cut its pictures into patches."""
-        pictures = [part for message in chat.messages for part in message.content if isinstance(part, Picture)]
+        pictures = [part for message in chat.messages for part in message.content if isinstance(part, ImageData)]
         text = mlx_vlm.apply_chat_template(
-            self._processor, self._model.config, [*map(self._message, chat.messages)], num_images=len(pictures)
+            self._processor, self._model.config, [*map(self._template_message, chat.messages)], num_images=len(pictures)
         )
         inputs = prepare_inputs(
             self._processor,
-            images=[*map(_image, pictures)] or None,
+            images=[*map(_to_pillow, pictures)] or None,
             prompts=text,
             image_token_index=getattr(self._model.config, "image_token_index", None),
-            add_special_tokens=should_add_special_tokens(self._family, self._processor),
+            add_special_tokens=should_add_special_tokens(self._model_type, self._processor),
         )
         tokens = inputs["input_ids"].squeeze(0).tolist()
-        return Prompt(tokens, {**inputs, "pictures": pictures}, self._seen(inputs))
+        return Prompt(tokens, {**inputs, "pictures": pictures}, self._processed_sizes(inputs))
 
-    def open_batch(self) -> VlmBatch:
+    def open_batch(self) -> VisionBatch:
         """Start a batch; Gemma 3 reads as much at once as its shorter window holds."""
         language_model = self._model.language_model
-        if self._family == TWO_WAY_FAMILY:
-            return VlmBatch(TwoWayReader(language_model), self._processor, self._embed, self._window)
-        return VlmBatch(language_model, self._processor, self._embed)
+        if self._model_type == BIDIRECTIONAL_MODEL_TYPE:
+            return VisionBatch(
+                BidirectionalLanguageModel(language_model), self._processor, self._embed, self._sliding_window_tokens
+            )
+        return VisionBatch(language_model, self._processor, self._embed)
 
-    def _seen(self, inputs: Mapping[str, Any]) -> tuple[tuple[int, int], ...]:
+    def _processed_sizes(self, inputs: Mapping[str, Any]) -> tuple[tuple[int, int], ...]:
         """How large Qwen's processor made each picture: its grid counts patches."""
         if "image_grid_thw" not in inputs:
             return ()
-        patch = self._model.config.vision_config.patch_size
-        return tuple((columns * patch, rows * patch) for _, rows, columns in inputs["image_grid_thw"].tolist())
+        patch_size = self._model.config.vision_config.patch_size
+        return tuple(
+            (columns * patch_size, rows * patch_size) for _, rows, columns in inputs["image_grid_thw"].tolist()
+        )
 
-    def _message(self, message: Message) -> Mapping[str, Any]:
+    def _template_message(self, message: Message) -> Mapping[str, Any]:
         """Turn a message into the template's form.
 
         A single picture goes first: there the models were trained to expect it, while OpenAI's clients send it last.
         Several stay among the texts that may speak of them.
         """
-        parts = [_part(part, self._markers) for part in message.content]
+        parts = [_template_part(part, self._special_tokens) for part in message.content]
         pictures = [part for part in parts if part["type"] == "image"]
         if len(pictures) == 1:
             parts.sort(key=lambda part: part["type"] != "image")
@@ -103,29 +109,32 @@ class VisionModel:
 
     def _embed(self, prompt: Prompt) -> Mapping[str, Any]:
         """Embed text and pictures; what the processor says about tokens goes on to the language model."""
-        inputs = dict(prompt.inputs)
+        inputs = dict(prompt.processor_inputs)
         tokens, mask = inputs.pop("input_ids"), inputs.pop("attention_mask", None)
-        seen = self._see(inputs.pop("pictures"), inputs)
+        cached_features = self._encode_images(inputs.pop("pictures"), inputs)
         pixels = inputs.pop("pixel_values", None)
-        embedded = self._model.get_input_embeddings(tokens, pixels, mask=mask, **inputs, **seen).to_dict()
-        return inputs | self._blocks(prompt) | {name: value for name, value in embedded.items() if value is not None}
+        embedded = self._model.get_input_embeddings(tokens, pixels, mask=mask, **inputs, **cached_features).to_dict()
+        return inputs | self._image_ids(prompt) | {name: value for name, value in embedded.items() if value is not None}
 
-    def _blocks(self, prompt: Prompt) -> dict[str, tuple[int, ...]]:
+    def _image_ids(self, prompt: Prompt) -> dict[str, tuple[int, ...]]:
         """Which tokens belong to which picture; a prompt beyond the window is read causally, as mlx-vlm does."""
-        if self._family != TWO_WAY_FAMILY or len(prompt.tokens) > self._window:
+        if self._model_type != BIDIRECTIONAL_MODEL_TYPE or len(prompt.token_ids) > self._sliding_window_tokens:
             return {}
-        return {"blocks": runs(prompt.tokens, self._model.config.image_token_index)}
+        return {"image_ids": label_image_tokens(prompt.token_ids, self._model.config.image_token_index)}
 
-    def _see(self, pictures: list[Picture], inputs: Mapping[str, Any]) -> Mapping[str, mx.array]:
-        encoder = ENCODERS.get(self._family)
+    def _encode_images(self, pictures: list[ImageData], inputs: Mapping[str, Any]) -> Mapping[str, mx.array]:
+        encoder = IMAGE_ENCODERS.get(self._model_type)
         if encoder is None or not pictures:
             return {}
-        calls = encoder(self._model, inputs)
-        features = [self.features.get(picture, call) for picture, call in zip(pictures, calls, strict=True)]
+        encode_calls = encoder(self._model, inputs)
+        features = [
+            self.feature_cache.get_or_compute(picture, call)
+            for picture, call in zip(pictures, encode_calls, strict=True)
+        ]
         return {"cached_image_features": mx.concatenate(features, axis=-2)}
 
 
-def open_vision_model(spec: LoadSpec, report: Report) -> ChatModel:
+def load_vision_model(spec: LoadSpec, report: LoadReporter) -> ChatModel:
     """Load a checkpoint that mlx-vlm knows.
 
     Raises:
@@ -133,47 +142,49 @@ def open_vision_model(spec: LoadSpec, report: Report) -> ChatModel:
     """
     folder, config = open_checkpoint(spec)
     if str(config.get("model_type", "")).startswith("moondream"):
-        return moondream.open_model(spec, folder, config)
+        return moondream.load_moondream(spec, folder, config)
     if not config.get("vision_config"):
         raise LoadFailed(
             f"{spec.model} cannot see: its config.json describes {config.get('model_type')!r} without a vision_config. "
             "Text models are served by the engine mlx-lm."
         )
-    with loading(spec.model, config):
+    with translate_load_errors(spec.model, config):
         model, processor = mlx_vlm.load(str(folder), lazy=True, trust_remote_code=False)
-        _check(spec.model, model, processor)
-        evaluate(model)
+        _require_chat_model(spec.model, model, processor)
+        evaluate_weights(model)
     _limit_pixels(processor, int(spec.options.get("max_pixels", MAX_PIXELS)))
     return VisionModel(
         model,
         processor,
         context_tokens=context_tokens(config, int(spec.options.get("context_tokens", 0))),
-        weights_bytes=held_bytes(model),
+        weights_bytes=weight_bytes(model),
     )
 
 
-def _check(name: str, model: Any, processor: Any) -> None:
+def _require_chat_model(model_name: str, model: Any, processor: Any) -> None:
     """Refuse what mlx-vlm loads but cannot chat with; it drops towers without weights with no more than a warning."""
     if any(getattr(model, tower, model) is None for tower in ("vision_tower", "vision_model", "vision")):
-        raise LoadFailed(f"The checkpoint of {name} has no tensors of its vision tower. Download the model again.")
+        raise LoadFailed(
+            f"The checkpoint of {model_name} has no tensors of its vision tower. Download the model again."
+        )
     if not (hasattr(model, "language_model") and hasattr(model, "get_input_embeddings")):
-        raise LoadFailed(f"{name} is of a family that does not chat. Choose a vision-language model.")
-    check_words(name, getattr(getattr(processor, "tokenizer", None), "backend_tokenizer", None))
+        raise LoadFailed(f"{model_name} is of a family that does not chat. Choose a vision-language model.")
+    require_tokenizer(model_name, getattr(getattr(processor, "tokenizer", None), "backend_tokenizer", None))
 
 
-def _limit_pixels(processor: Any, limit: int) -> None:
+def _limit_pixels(processor: Any, max_pixels: int) -> None:
     """Lower the picture size of processors that have one; a smaller limit of the checkpoint's own stays."""
-    pictures = getattr(processor, "image_processor", None)
-    own = getattr(pictures, "max_pixels", None)
-    if pictures is not None and isinstance(own, int):
-        pictures.max_pixels = max(min(own, limit), pictures.min_pixels)
+    image_processor = getattr(processor, "image_processor", None)
+    checkpoint_limit = getattr(image_processor, "max_pixels", None)
+    if image_processor is not None and isinstance(checkpoint_limit, int):
+        image_processor.max_pixels = max(min(checkpoint_limit, max_pixels), image_processor.min_pixels)
 
 
-def _part(part: str | Picture, markers: Markers) -> dict[str, str]:
-    if isinstance(part, Picture):
+def _template_part(part: str | ImageData, special_tokens: SpecialTokens) -> dict[str, str]:
+    if isinstance(part, ImageData):
         return {"type": "image"}
-    return {"type": "text", "text": markers.disarm(part)}
+    return {"type": "text", "text": special_tokens.escape(part)}
 
 
-def _image(picture: Picture) -> Image.Image:
+def _to_pillow(picture: ImageData) -> Image.Image:
     return Image.frombytes("RGB", (picture.width, picture.height), picture.rgb)

@@ -12,107 +12,115 @@ import mlx.core as mx
 import numpy as np
 from PIL import Image
 
-from model_runtime.media.types import Picture
+from model_runtime.media.types import ImageData
 
 
 @dataclass(frozen=True, slots=True)
-class Eye:
-    """Sizes of the vision tower: windows of `side` pixels in patches of `patch`, sharing `margin` patches."""
+class CropConfig:
+    """Sizes of the vision tower: windows of `crop_size` pixels in patches of `patch_size`, sharing `overlap_margin` patches."""
 
-    side: int = 378
-    patch: int = 14
-    margin: int = 4
-    most_windows: int = 12
+    crop_size: int = 378
+    patch_size: int = 14
+    overlap_margin: int = 4
+    max_crops: int = 12
 
     @property
-    def patches(self) -> int:
+    def patches_per_side(self) -> int:
         """Patches along one side of a window."""
-        return self.side // self.patch
+        return self.crop_size // self.patch_size
 
     @property
-    def step(self) -> int:
+    def stride_pixels(self) -> int:
         """Pixels from one window to the next."""
-        return (self.patches - 2 * self.margin) * self.patch
+        return (self.patches_per_side - 2 * self.overlap_margin) * self.patch_size
 
     @property
-    def rim(self) -> int:
+    def margin_pixels(self) -> int:
         """Pixels of both margins together."""
-        return 2 * self.margin * self.patch
+        return 2 * self.overlap_margin * self.patch_size
 
 
 @dataclass(frozen=True, slots=True)
-class Crops:
-    """Pictures of `side` x `side` pixels, (1 + windows) x side x side x 3 bytes, and how many rows and columns."""
+class OverlapCrops:
+    """Pictures of `crop_size` x `crop_size` pixels, (1 + windows) x crop_size x crop_size x 3 bytes, and how many rows and columns."""
 
     pixels: np.ndarray
     rows: int
     columns: int
 
 
-def tiling(height: int, width: int, eye: Eye) -> tuple[int, int]:
+def select_tiling(height: int, width: int, config: CropConfig) -> tuple[int, int]:
     """Return rows and columns of windows for a picture: enough to cover it, of its shape, and not too many."""
-    height, width = height - eye.rim, width - eye.rim
-    if height <= eye.step or width <= eye.step:
+    height, width = height - config.margin_pixels, width - config.margin_pixels
+    if height <= config.stride_pixels or width <= config.stride_pixels:
         return 1, 1
-    rows, columns = math.ceil(height / eye.step), math.ceil(width / eye.step)
-    if rows * columns > eye.most_windows:
-        ratio = math.sqrt(eye.most_windows / (rows * columns))
+    rows, columns = math.ceil(height / config.stride_pixels), math.ceil(width / config.stride_pixels)
+    if rows * columns > config.max_crops:
+        ratio = math.sqrt(config.max_crops / (rows * columns))
         return max(1, math.floor(rows * ratio)), max(1, math.floor(columns * ratio))
-    rows = max(rows, math.floor(math.sqrt(eye.most_windows * height / width)))
-    columns = max(columns, math.floor(math.sqrt(eye.most_windows * width / height)))
-    if rows * columns > eye.most_windows:
+    rows = max(rows, math.floor(math.sqrt(config.max_crops * height / width)))
+    columns = max(columns, math.floor(math.sqrt(config.max_crops * width / height)))
+    if rows * columns > config.max_crops:
         if columns > rows:
-            columns = eye.most_windows // rows
+            columns = config.max_crops // rows
         else:
-            rows = eye.most_windows // columns
+            rows = config.max_crops // columns
     return max(1, rows), max(1, columns)
 
 
-def cut(picture: Picture, eye: Eye) -> Crops:
+def overlap_crop_picture(picture: ImageData, config: CropConfig) -> OverlapCrops:
     """Cut a picture into the whole and its windows, row by row.
 
     A single window would show the same as the whole and is left out.
     """
     image = Image.frombytes("RGB", (picture.width, picture.height), picture.rgb)
-    rows, columns = tiling(picture.height, picture.width, eye)
-    whole = _resized(image, eye.side, eye.side)
+    rows, columns = select_tiling(picture.height, picture.width, config)
+    global_crop = _resize(image, config.crop_size, config.crop_size)
     if rows == columns == 1:
-        return Crops(whole[None], 1, 1)
-    large = _resized(image, columns * eye.step + eye.rim, rows * eye.step + eye.rim)
-    corners = [(row * eye.step, column * eye.step) for row in range(rows) for column in range(columns)]
-    windows = [large[top : top + eye.side, left : left + eye.side] for top, left in corners]
-    return Crops(np.stack([whole, *windows]), rows, columns)
+        return OverlapCrops(global_crop[None], 1, 1)
+    resized = _resize(
+        image, columns * config.stride_pixels + config.margin_pixels, rows * config.stride_pixels + config.margin_pixels
+    )
+    corners = [
+        (row * config.stride_pixels, column * config.stride_pixels) for row in range(rows) for column in range(columns)
+    ]
+    windows = [resized[top : top + config.crop_size, left : left + config.crop_size] for top, left in corners]
+    return OverlapCrops(np.stack([global_crop, *windows]), rows, columns)
 
 
-def join(features: mx.array, crops: Crops, eye: Eye) -> mx.array:
+def merge_crop_features(features: mx.array, crops: OverlapCrops, config: CropConfig) -> mx.array:
     """Put the features of all crops (crops x patches² x width) together: patches² x (whole, windows) x width.
 
     Returns patches² x 2 width: what the projection takes.
     """
-    whole, windows = features[0], features[1:]
+    global_features, local_features = features[0], features[1:]
     if crops.rows == crops.columns == 1:
-        return mx.concatenate([whole, whole], axis=-1)
-    grid = windows.reshape(crops.rows, crops.columns, eye.patches, eye.patches, -1)
-    stitched = mx.concatenate([_stitch_row(grid[row], row, crops, eye) for row in range(crops.rows)], axis=0)
-    down, across = (_averages(side, eye.patches) for side in stitched.shape[:2])
-    small = mx.einsum("ih,hwd,jw->ijd", down, stitched.astype(mx.float32), across)
-    return mx.concatenate([whole, small.reshape(whole.shape).astype(whole.dtype)], axis=-1)
+        return mx.concatenate([global_features, global_features], axis=-1)
+    grid = local_features.reshape(crops.rows, crops.columns, config.patches_per_side, config.patches_per_side, -1)
+    stitched = mx.concatenate([_stitch_row(grid[row], row, crops, config) for row in range(crops.rows)], axis=0)
+    pool_rows, pool_columns = (_average_pool_matrix(side, config.patches_per_side) for side in stitched.shape[:2])
+    pooled = mx.einsum("ih,hwd,jw->ijd", pool_rows, stitched.astype(mx.float32), pool_columns)
+    return mx.concatenate(
+        [global_features, pooled.reshape(global_features.shape).astype(global_features.dtype)], axis=-1
+    )
 
 
-def _stitch_row(windows: mx.array, row: int, crops: Crops, eye: Eye) -> mx.array:
+def _stitch_row(windows: mx.array, row: int, crops: OverlapCrops, config: CropConfig) -> mx.array:
     """Lay one row of windows side by side, without the margins that neighbours cover."""
-    top, bottom = _inner(row, crops.rows, eye)
-    spans = [_inner(column, crops.columns, eye) for column in range(crops.columns)]
+    top, bottom = _span_without_margins(row, crops.rows, config)
+    spans = [_span_without_margins(column, crops.columns, config) for column in range(crops.columns)]
     return mx.concatenate(
         [windows[column, top:bottom, left:right] for column, (left, right) in enumerate(spans)], axis=1
     )
 
 
-def _inner(place: int, places: int, eye: Eye) -> tuple[int, int]:
-    return (eye.margin if place > 0 else 0), eye.patches - (eye.margin if place < places - 1 else 0)
+def _span_without_margins(index: int, count: int, config: CropConfig) -> tuple[int, int]:
+    return (config.overlap_margin if index > 0 else 0), config.patches_per_side - (
+        config.overlap_margin if index < count - 1 else 0
+    )
 
 
-def _averages(size: int, parts: int) -> mx.array:
+def _average_pool_matrix(size: int, parts: int) -> mx.array:
     """Matrix (parts x size) that averages `size` numbers down as PyTorch's adaptive_avg_pool does."""
     weights = np.zeros((parts, size), np.float32)
     for part in range(parts):
@@ -121,5 +129,5 @@ def _averages(size: int, parts: int) -> mx.array:
     return mx.array(weights)
 
 
-def _resized(image: Image.Image, width: int, height: int) -> np.ndarray:
+def _resize(image: Image.Image, width: int, height: int) -> np.ndarray:
     return np.asarray(image.resize((width, height), Image.Resampling.LANCZOS))

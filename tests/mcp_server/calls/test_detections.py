@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mcp_server.calls.detections import Box, Point, read_boxes, read_points
+from mcp_server.calls.detections import BoundingBox, Point, parse_boxes, parse_points
 
 ANSWER = """```json
 [
@@ -14,16 +14,16 @@ ANSWER = """```json
 
 
 def test_boxes_are_told_in_pixels_of_the_picture_that_was_given() -> None:
-    assert read_boxes(ANSWER, seen=(200, 100), picture=(400, 200)) == [
-        Box(label="button", x=20, y=40, width=200, height=100),
-        Box(label="window", x=0, y=0, width=400, height=200),
+    assert parse_boxes(ANSWER, processed_size=(200, 100), image_size=(400, 200)) == [
+        BoundingBox(label="button", x=20, y=40, width=200, height=100),
+        BoundingBox(label="window", x=0, y=0, width=400, height=200),
     ]
 
 
 def test_points_are_told_in_pixels_of_the_picture_that_was_given() -> None:
     text = json.dumps([{"point_2d": [50, 25], "label": "OK"}])
 
-    assert read_points(text, seen=(100, 100), picture=(300, 200)) == [Point(label="OK", x=150, y=50)]
+    assert parse_points(text, processed_size=(100, 100), image_size=(300, 200)) == [Point(label="OK", x=150, y=50)]
 
 
 @pytest.mark.parametrize(
@@ -31,13 +31,13 @@ def test_points_are_told_in_pixels_of_the_picture_that_was_given() -> None:
     ["", "There is a cat.", "[]", '{"bbox_2d": [1, 2, 3]}', '{"bbox_2d": [1, 1, 1, 9]}', '{"bbox_2d": "all of it"}'],
 )
 def test_an_answer_without_places_has_no_boxes(text: str) -> None:
-    assert read_boxes(text, (100, 100), (100, 100)) == []
+    assert parse_boxes(text, (100, 100), (100, 100)) == []
 
 
 @given(st.text(), st.lists(st.lists(st.floats() | st.integers() | st.none(), min_size=3, max_size=5), max_size=4))
 def test_whatever_a_model_writes_every_box_lies_within_the_picture(prose: str, corners: list[list[float]]) -> None:
     text = prose + json.dumps([{"bbox_2d": four, "label": prose} for four in corners]) + prose
 
-    for box in read_boxes(text, (333, 77), (640, 480)):
+    for box in parse_boxes(text, (333, 77), (640, 480)):
         assert 0 <= box.x < box.x + box.width <= 640
         assert 0 <= box.y < box.y + box.height <= 480

@@ -7,12 +7,12 @@ import anyio
 import pytest
 from mcp import Client
 
-from mcp_server.calls.downloads import Downloaded, DownloadFailed, download
-from mcp_server.files.client import Caller
+from mcp_server.calls.downloads import DownloadFailed, PullProgress, download_in_subprocess
+from mcp_server.files.client import ClientConnection
 from model_runtime.settings import Settings
 from tests.fake_hub import FakeHub, serve
 from tests.fakes import FakeService
-from tests.mcp_server.conftest import serving
+from tests.mcp_server.conftest import open_server
 from tests.mcp_server.tools.test_tools import data_of, text_of
 
 
@@ -25,12 +25,12 @@ async def test_a_download_tells_how_far_it_is(
     settings: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     hub = FakeHub({"lab/words": {"config.json": b"{}", "model.safetensors": b"weights" * 1000}})
-    told: list[Downloaded] = []
+    told: list[PullProgress] = []
     with serve(hub):
         for name, value in (("HF_ENDPOINT", hub.address), ("HF_HOME", str(tmp_path)), ("HF_HUB_OFFLINE", "0")):
             monkeypatch.setenv(name, value)
         monkeypatch.setenv("SENSES_HOME", str(settings.folders.data))
-        await download("lab/words", told.append)
+        await download_in_subprocess("lab/words", told.append)
 
     assert told[-1].done_bytes == told[-1].total_bytes > 7000
     assert [path async for path in anyio.Path(tmp_path).rglob("model.safetensors")]
@@ -38,7 +38,9 @@ async def test_a_download_tells_how_far_it_is(
 
 async def test_what_a_download_complains_about_is_what_the_agent_reads() -> None:
     with pytest.raises(DownloadFailed, match="There is no model 'words'"):
-        await download("words", print, command=script("import sys; sys.exit(\"There is no model 'words'.\")"))
+        await download_in_subprocess(
+            "words", print, command=script("import sys; sys.exit(\"There is no model 'words'.\")")
+        )
 
 
 async def test_a_cancelled_download_is_stopped_at_once(tmp_path: Path) -> None:
@@ -46,7 +48,9 @@ async def test_a_cancelled_download_is_stopped_at_once(tmp_path: Path) -> None:
     endless = "import time, json; print(json.dumps(dict(done_bytes=1, total_bytes=2)), flush=True); time.sleep(600)"
     with anyio.fail_after(10):
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(lambda: download("m", lambda downloaded: begun.set(), command=script(endless)))
+            tasks.start_soon(
+                lambda: download_in_subprocess("m", lambda downloaded: begun.set(), command=script(endless))
+            )
             await begun.wait()
             tasks.cancel_scope.cancel()
 
@@ -59,16 +63,16 @@ async def test_an_agent_downloads_a_model_with_progress(settings: Settings, serv
     asked: list[str] = []
     heard: list[str] = []
 
-    async def fetch(model: str, report: Callable[[Downloaded], None]) -> None:
+    async def fetch(model: str, report: Callable[[PullProgress], None]) -> None:
         asked.append(model)
-        report(Downloaded(1_000_000_000, 4_000_000_000))
+        report(PullProgress(1_000_000_000, 4_000_000_000))
         await anyio.sleep(0.6)
-        report(Downloaded(4_000_000_000, 4_000_000_000))
+        report(PullProgress(4_000_000_000, 4_000_000_000))
 
     async def hear(progress: float, total: float | None, message: str | None) -> None:
         heard.append(message or "")
 
-    async with serving(service, settings, Caller(), downloader=fetch) as server, Client(server) as client:
+    async with open_server(service, settings, ClientConnection(), downloader=fetch) as server, Client(server) as client:
         result = await client.call_tool(
             "manage_model", {"action": "download", "model": "image-gen"}, progress_callback=hear
         )
@@ -79,10 +83,10 @@ async def test_an_agent_downloads_a_model_with_progress(settings: Settings, serv
 
 
 async def test_a_failed_download_says_what_to_do(settings: Settings, service: FakeService) -> None:
-    async def fetch(model: str, report: Callable[[Downloaded], None]) -> None:
+    async def fetch(model: str, report: Callable[[PullProgress], None]) -> None:
         raise DownloadFailed("Hugging Face cannot be reached. Check the connection and pull again.")
 
-    async with serving(service, settings, Caller(), downloader=fetch) as server, Client(server) as client:
+    async with open_server(service, settings, ClientConnection(), downloader=fetch) as server, Client(server) as client:
         result = await client.call_tool("manage_model", {"action": "download", "model": "image-gen"})
 
     assert result.is_error
@@ -90,7 +94,7 @@ async def test_a_failed_download_says_what_to_do(settings: Settings, service: Fa
 
 
 async def test_a_model_is_pinned_and_let_go_again(settings: Settings, service: FakeService) -> None:
-    async with serving(service, settings, Caller()) as server, Client(server) as client:
+    async with open_server(service, settings, ClientConnection()) as server, Client(server) as client:
         pinned = await managed(client, "pin", "tts-starter")
         during = dict(service.pinned)
         unpinned = await managed(client, "unpin", "tts-starter")

@@ -5,12 +5,12 @@ import pytest
 from mcp_types import CallToolResult
 
 from mcp_server.calls import jobs
-from mcp_server.calls.jobs import FINISHED_KEPT, Job, Jobs, attend
-from mcp_server.calls.progress import Meter
-from mcp_server.calls.results import Answered, answer
+from mcp_server.calls.jobs import MAX_FINISHED_JOBS, JobRegistry, ToolJob, wait_for_job
+from mcp_server.calls.progress import ProgressTracker
+from mcp_server.calls.results import ToolResult, build_result
 from model_runtime.errors import Cancelled, InvalidInput
 from tests.fakes import FakeService
-from tests.mcp_server.conftest import Connect, Era
+from tests.mcp_server.conftest import Connect, ProtocolMode
 from tests.mcp_server.tools.test_tools import data_of, text_of
 
 
@@ -20,7 +20,7 @@ async def silent(fraction: float, message: str) -> None:
 
 @pytest.mark.promise("mcp:soft-deadline")
 async def test_a_client_that_gives_up_early_gets_a_job_and_later_the_same_result(
-    connect: Connect, era: Era, service: FakeService
+    connect: Connect, era: ProtocolMode, service: FakeService
 ) -> None:
     service.gate = anyio.Event()
 
@@ -35,7 +35,7 @@ async def test_a_client_that_gives_up_early_gets_a_job_and_later_the_same_result
     assert data_of(done)["status"] == "done"
     assert data_of(done)["path"] == data_of(again)["path"]
     assert [block.type for block in done.content] == ["text", "resource_link"]
-    assert service.cancelled == []
+    assert service.cancelled_requests == []
 
 
 @pytest.mark.parametrize(
@@ -43,11 +43,11 @@ async def test_a_client_that_gives_up_early_gets_a_job_and_later_the_same_result
     [("claude-code", -1, None), ("claude-ai", -1, 50.0), ("", -1, 50.0), ("cursor", 7, 7.0), ("claude-code", 0, 0.0)],
 )
 def test_who_waits_how_long(client: str, wait: int, expected: float | None) -> None:
-    assert jobs.deadline_seconds(client, wait) == expected
+    assert jobs.call_timeout_seconds(client, wait) == expected
 
 
 @pytest.mark.promise("mcp:cancel")
-async def test_a_cancelled_call_stops_the_work(connect: Connect, era: Era, service: FakeService) -> None:
+async def test_a_cancelled_call_stops_the_work(connect: Connect, era: ProtocolMode, service: FakeService) -> None:
     service.gate = anyio.Event()
 
     async with connect(era) as client:
@@ -57,10 +57,10 @@ async def test_a_cancelled_call_stops_the_work(connect: Connect, era: Era, servi
                 while not service.requests:
                     await anyio.lowlevel.checkpoint()
                 tasks.cancel_scope.cancel()
-            while not service.cancelled:
+            while not service.cancelled_requests:
                 await anyio.lowlevel.checkpoint()
 
-    assert service.cancelled == service.requests
+    assert service.cancelled_requests == service.requests
 
 
 async def test_a_job_is_stopped_by_cancel_job(connect: Connect, service: FakeService) -> None:
@@ -72,7 +72,7 @@ async def test_a_job_is_stopped_by_cancel_job(connect: Connect, service: FakeSer
         asked = await client.call_tool("get_job", {"job_id": running["job_id"]})
 
     assert stopped["state"] == "cancelled"
-    assert service.cancelled == service.requests
+    assert service.cancelled_requests == service.requests
     assert asked.is_error
     assert "[code: cancelled]" in text_of(asked)
 
@@ -95,7 +95,7 @@ async def test_an_unknown_job_is_told(connect: Connect) -> None:
 
 
 @pytest.mark.promise("mcp:progress")
-async def test_whoever_waits_hears_what_happens(connect: Connect, era: Era, service: FakeService) -> None:
+async def test_whoever_waits_hears_what_happens(connect: Connect, era: ProtocolMode, service: FakeService) -> None:
     service.gate = anyio.Event()
     told: list[tuple[float, float | None, str | None]] = []
 
@@ -117,8 +117,8 @@ async def test_whoever_waits_hears_what_happens(connect: Connect, era: Era, serv
 
 
 async def test_silence_is_broken_before_a_client_gives_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(jobs, "REPORT_SECONDS", 0.001)
-    monkeypatch.setattr(jobs, "SILENCE_SECONDS", 0.002)
+    monkeypatch.setattr(jobs, "MIN_REPORT_INTERVAL_SECONDS", 0.001)
+    monkeypatch.setattr(jobs, "MAX_REPORT_INTERVAL_SECONDS", 0.002)
     gate = anyio.Event()
     told: list[float] = []
 
@@ -129,7 +129,7 @@ async def test_silence_is_broken_before_a_client_gives_up(monkeypatch: pytest.Mo
 
     with anyio.fail_after(5):
         async with anyio.create_task_group() as tasks:
-            assert await attend(Jobs(tasks).start("speak", "test", gated(gate)), None, tell)
+            assert await wait_for_job(JobRegistry(tasks).start("speak", "test", gated(gate)), None, tell)
 
     assert len(told) >= 5
     assert told == sorted(set(told))
@@ -137,9 +137,9 @@ async def test_silence_is_broken_before_a_client_gives_up(monkeypatch: pytest.Mo
 
 async def test_a_client_that_only_looks_does_not_end_the_job() -> None:
     async with anyio.create_task_group() as tasks:
-        job = Jobs(tasks).start("speak", "test", gated(anyio.Event()))
+        job = JobRegistry(tasks).start("speak", "test", gated(anyio.Event()))
         with anyio.move_on_after(0.01) as looking:
-            await attend(job, None, silent, owns=False)
+            await wait_for_job(job, None, silent, cancel_with_caller=False)
 
         assert looking.cancelled_caught
         assert job.state == "running"
@@ -148,9 +148,9 @@ async def test_a_client_that_only_looks_does_not_end_the_job() -> None:
 
 async def test_only_the_last_finished_jobs_are_remembered() -> None:
     async with anyio.create_task_group() as tasks:
-        known = Jobs(tasks)
+        known = JobRegistry(tasks)
         first = await finished(known)
-        for _ in range(FINISHED_KEPT - 1):
+        for _ in range(MAX_FINISHED_JOBS - 1):
             await finished(known)
         last = await finished(known)
 
@@ -161,23 +161,23 @@ async def test_only_the_last_finished_jobs_are_remembered() -> None:
 
 async def test_a_job_cancelled_before_it_began_says_so() -> None:
     async with anyio.create_task_group() as tasks:
-        job = Jobs(tasks).start("speak", "test", gated(anyio.Event()))
-        job.scope.cancel()
+        job = JobRegistry(tasks).start("speak", "test", gated(anyio.Event()))
+        job.cancel_scope.cancel()
         await job.finished.wait()
 
     with pytest.raises(Cancelled):
-        job.outcome()
+        job.result_or_raise()
 
 
 def gated(gate: anyio.Event) -> Any:
-    async def work(meter: Meter) -> CallToolResult:
+    async def work(meter: ProgressTracker) -> CallToolResult:
         await gate.wait()
-        return answer(Answered())
+        return build_result(ToolResult())
 
     return work
 
 
-async def finished(known: Jobs) -> Job:
+async def finished(known: JobRegistry) -> ToolJob:
     gate = anyio.Event()
     gate.set()
     job = known.start("speak", "test", gated(gate))

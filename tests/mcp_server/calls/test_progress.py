@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mcp_server.calls.progress import Meter, describe, ordinal
+from mcp_server.calls.progress import ProgressTracker, ordinal, progress_of
 from model_runtime.events import Event, Loading, Progress, Queued, TextDelta
 
 EVENTS: st.SearchStrategy[Event] = st.one_of(
@@ -17,13 +17,13 @@ EVENTS: st.SearchStrategy[Event] = st.one_of(
 
 @given(st.lists(EVENTS, max_size=60), st.integers(1, 4))
 def test_progress_only_rises_and_never_claims_to_be_done(events: list[Event], parts: int) -> None:
-    meter = Meter(parts=parts)
+    meter = ProgressTracker(part_count=parts)
     told = []
 
     for number, event in enumerate(events):
-        meter.part = number * parts // len(events)
-        meter.note(event)
-        told.append(meter.read()[0])
+        meter.part_index = number * parts // len(events)
+        meter.update(event)
+        told.append(meter.next_report()[0])
 
     assert all(before < after for before, after in itertools.pairwise(told))
     assert all(0 <= fraction < 1 for fraction in told)
@@ -31,7 +31,7 @@ def test_progress_only_rises_and_never_claims_to_be_done(events: list[Event], pa
 
 def test_people_read_what_they_wait_for() -> None:
     said = [
-        describe(event)
+        progress_of(event)
         for event in (
             Queued(2, "image-gen is busy"),
             Loading("vlm-best", "weights", 0.4),
@@ -55,9 +55,9 @@ def test_people_read_what_they_wait_for() -> None:
 
 
 def test_several_pictures_share_one_bar() -> None:
-    meter = Meter(parts=2, part=1)
+    meter = ProgressTracker(part_count=2, part_index=1)
 
-    meter.note(Progress("steps", 2, 4))
+    meter.update(Progress("steps", 2, 4))
 
     assert meter.message == "picture 2/2, step 2/4"
     assert 0.5 < meter.fraction < 1
@@ -70,13 +70,13 @@ def test_ordinals() -> None:
 
 
 def test_the_time_that_is_left_follows_from_the_pace_of_the_work_itself() -> None:
-    meter = Meter()
-    meter.reach(0.1, working=False, now=0.0)
+    meter = ProgressTracker()
+    meter.set_fraction(0.1, working=False, now=0.0)
     before = meter.eta_seconds(now=50.0)
 
-    meter.reach(0.4, now=100.0)
+    meter.set_fraction(0.4, now=100.0)
     too_soon = meter.eta_seconds(now=101.0)
-    meter.reach(0.6, now=110.0)
+    meter.set_fraction(0.6, now=110.0)
 
     assert before is None
     assert too_soon is None
@@ -84,10 +84,10 @@ def test_the_time_that_is_left_follows_from_the_pace_of_the_work_itself() -> Non
 
 
 def test_a_second_wait_starts_the_estimate_anew() -> None:
-    meter = Meter(parts=2)
-    meter.note(Progress("steps", 1, 4))
-    meter.note(Progress("steps", 3, 4))
-    meter.part = 1
-    meter.note(Queued(1))
+    meter = ProgressTracker(part_count=2)
+    meter.update(Progress("steps", 1, 4))
+    meter.update(Progress("steps", 3, 4))
+    meter.part_index = 1
+    meter.update(Queued(1))
 
     assert meter.eta_seconds() is None

@@ -19,7 +19,7 @@ async def test_a_tool_refuses_an_argument_it_does_not_have() -> None:
     async def double(number: int) -> int:
         return 2 * number
 
-    sdk_compat.close_schemas(server)
+    sdk_compat.forbid_extra_arguments(server)
 
     async with Client(server) as client:
         refused = await client.call_tool("double", {"number": 2, "nmuber": 3})
@@ -48,7 +48,7 @@ async def test_a_client_is_known_by_its_name(mode: str) -> None:
 @pytest.mark.filterwarnings("ignore::mcp.MCPDeprecationWarning")
 async def test_followers_are_told_until_they_leave() -> None:
     server: MCPServer[None] = MCPServer("test")
-    subscribers = sdk_compat.LegacySubscribers(server)
+    subscribers = sdk_compat.LegacySubscriptions(server)
     heard: list[object] = []
 
     async def on_message(message: object) -> None:
@@ -57,24 +57,24 @@ async def test_followers_are_told_until_they_leave() -> None:
     async with Client(server, mode="legacy", message_handler=on_message) as client:
         await client.subscribe_resource("senses://status")
         await client.subscribe_resource("senses://status")
-        assert subscribers.count("senses://status") == 1
-        await subscribers.tell("senses://status")
+        assert subscribers.subscriber_count("senses://status") == 1
+        await subscribers.notify("senses://status")
         with anyio.fail_after(5):
             while not heard:
                 await anyio.lowlevel.checkpoint()
         await client.unsubscribe_resource("senses://status")
-        assert subscribers.count("senses://status") == 0
+        assert subscribers.subscriber_count("senses://status") == 0
         await client.subscribe_resource("senses://status")
 
     with anyio.fail_after(5):
-        while subscribers.count("senses://status"):
+        while subscribers.subscriber_count("senses://status"):
             await anyio.lowlevel.checkpoint()
 
 
 async def test_a_follower_that_stopped_reading_does_not_hold_up_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sdk_compat, "LISTEN_SECONDS", 0.01)
+    monkeypatch.setattr(sdk_compat, "NOTIFY_TIMEOUT_SECONDS", 0.01)
     server: MCPServer[None] = MCPServer("test")
-    subscribers = sdk_compat.LegacySubscribers(server)
+    subscribers = sdk_compat.LegacySubscriptions(server)
     to_server, reads, writes, from_server = sdk_compat.message_streams()
     client = {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "test", "version": "1"}}
     opening = [
@@ -88,11 +88,11 @@ async def test_a_follower_that_stopped_reading_does_not_hold_up_the_others(monke
             for line in opening:
                 await to_server.send(sdk_compat.parse_message(json.dumps(line).encode()))
                 await from_server.receive()
-            assert subscribers.count("senses://status") == 1
-            await subscribers.tell("senses://status")
+            assert subscribers.subscriber_count("senses://status") == 1
+            await subscribers.notify("senses://status")
             tasks.cancel_scope.cancel()
 
-    assert subscribers.count("senses://status") == 0
+    assert subscribers.subscriber_count("senses://status") == 0
 
 
 def test_a_line_that_is_no_message_comes_back_as_its_error() -> None:

@@ -6,18 +6,16 @@ from pathlib import Path
 import anyio
 import pytest
 
-from mcp_server.cli.banner import ModelLine, models_table, size, welcome
-from mcp_server.client_setup.snippets import Commands, clients
-from mcp_server.launcher.paths import Places
+from mcp_server.cli.banner import ModelRow, banner, format_bytes, models_table
+from mcp_server.client_setup.snippets import InstalledCommands, client_snippets
+from mcp_server.launcher.paths import InstancePaths
 from model_runtime.settings import Settings
-from tests.mcp_server.daemons import running
+from tests.mcp_server.daemons import running_daemon
 
-COMMANDS = Commands("senses", "/opt/my apps/senses-mcp")
+COMMANDS = InstalledCommands("senses", "/opt/my apps/senses-mcp")
 MODELS = [
-    ModelLine(
-        "vlm-best", "vision", "reads text", present=False, size_bytes=5_650_000_000, default=False, starter=False
-    ),
-    ModelLine("vlm-starter", "vision", "toy", present=True, size_bytes=9_900_000, default=True, starter=True),
+    ModelRow("vlm-best", "vision", "reads text", present=False, size_bytes=5_650_000_000, default=False, starter=False),
+    ModelRow("vlm-starter", "vision", "toy", present=True, size_bytes=9_900_000, default=True, starter=True),
 ]
 
 
@@ -29,13 +27,13 @@ def test_the_models_say_how_to_get_them() -> None:
 
 
 def test_sizes_are_written_for_people() -> None:
-    assert [size(number) for number in (0, 9_900_000, 331_000_000, 9_620_000_000)] == [
+    assert [format_bytes(number) for number in (0, 9_900_000, 331_000_000, 9_620_000_000)] == [
         "0 MB", "10 MB", "0.3 GB", "9.6 GB",
     ]  # fmt: skip
 
 
 def test_a_person_reads_where_everything_is_and_who_answers(settings: Settings) -> None:
-    text = welcome("http://127.0.0.1:7367", settings, COMMANDS, MODELS, apple_gpu=False)
+    text = banner("http://127.0.0.1:7367", settings, COMMANDS, MODELS, apple_gpu=False)
 
     for part in (
         "http://127.0.0.1:7367/v1",
@@ -51,7 +49,7 @@ def test_a_person_reads_where_everything_is_and_who_answers(settings: Settings) 
 
 
 def test_another_instance_is_named_to_its_clients() -> None:
-    lines = dict(clients(Commands("/opt/senses", "/opt/senses-mcp", "/srv/my senses")))
+    lines = dict(client_snippets(InstalledCommands("/opt/senses", "/opt/senses-mcp", "/srv/my senses")))
 
     assert lines["Claude Code"] == (
         "claude mcp add --env 'SENSES_HOME=/srv/my senses' --scope user senses -- /opt/senses-mcp"
@@ -62,14 +60,14 @@ def test_another_instance_is_named_to_its_clients() -> None:
 @pytest.mark.promise("serve:copyable")
 @pytest.mark.parametrize("api_key", ["", "secret"])
 async def test_every_command_that_is_shown_works_when_it_is_pasted(
-    settings: Settings, places: Places, project: Path, api_key: str
+    settings: Settings, places: InstancePaths, project: Path, api_key: str
 ) -> None:
     (project / "picture.png").write_bytes((project / "red.png").read_bytes())
     (project / "recording.wav").write_bytes((project / "beep.wav").read_bytes())
     settings = replace(settings, api_key=api_key)
 
-    async with running(settings, places) as facts:
-        text = welcome(facts.url, settings, COMMANDS, MODELS, apple_gpu=False)
+    async with running_daemon(settings, places) as facts:
+        text = banner(facts.url, settings, COMMANDS, MODELS, apple_gpu=False)
         commands = re.findall(r"^  (curl .*)$", text, re.MULTILINE)
         answers = [await anyio.run_process(["sh", "-c", command], cwd=project) for command in commands]
 

@@ -10,8 +10,8 @@ import pytest
 from mcp_server.cli import doctor
 from mcp_server.cli.daemon_client import stop_daemon
 from mcp_server.demo import agent
-from mcp_server.demo.trip import Sense, Step, Trip
-from mcp_server.launcher.paths import Places
+from mcp_server.demo.trip import RoundTrip, Sense, StepResult
+from mcp_server.launcher.paths import InstancePaths
 from model_runtime.settings import Settings
 
 REPOSITORY = Path(__file__).parents[3]
@@ -40,8 +40,8 @@ async def test_every_tool_is_tried_by_meaning(
     install(monkeypatch, tmp_path / "shim", run)
     said: list[str] = []
 
-    well = await anyio.to_thread.run_sync(doctor.examine, settings, said.append)
-    await anyio.to_thread.run_sync(stop_daemon, Places({"SENSES_HOME": str(home)}))
+    well = await anyio.to_thread.run_sync(doctor.run_checks, settings, said.append)
+    await anyio.to_thread.run_sync(stop_daemon, InstancePaths({"SENSES_HOME": str(home)}))
 
     assert well, said
     for verb, gave in (
@@ -58,17 +58,21 @@ async def test_every_tool_is_tried_by_meaning(
 
 def test_what_is_heard_or_seen_wrong_is_a_failed_check_and_what_failed_ends_the_sentence() -> None:
     said: list[str] = []
-    findings = doctor.Findings(said.append)
-    steps = (Step(Sense.SAID, 1.0), Step(Sense.HEARD, 0.5, text="a red ring"), Step(Sense.DRAWN, 2.0, error="No room."))
-    trip = Trip(1, "a red circle", steps)
+    findings = doctor.DoctorReport(said.append)
+    steps = (
+        StepResult(Sense.SAID, 1.0),
+        StepResult(Sense.HEARD, 0.5, text="a red ring"),
+        StepResult(Sense.DRAWN, 2.0, error="No room."),
+    )
+    trip = RoundTrip(1, "a red circle", steps)
 
     for step in steps:
-        findings.ends(trip, step)
+        findings.on_end(trip, step)
 
     assert [line.split(" in ")[0] for line in said] == ["ok   speaks", "FAIL hears", "FAIL draws"]
     assert said[-1].endswith(": No room.")
-    assert doctor.told(trip) == 'spoke "a red circle", heard "a red ring"'
-    assert doctor.told(Trip(1, "a red circle")) == 'nothing came of "a red circle"'
+    assert doctor.summary_of(trip) == 'spoke "a red circle", heard "a red ring"'
+    assert doctor.summary_of(RoundTrip(1, "a red circle")) == 'nothing came of "a red circle"'
 
 
 @pytest.mark.usefixtures("home")
@@ -78,7 +82,7 @@ async def test_a_daemon_that_cannot_be_reached_is_a_failed_check(
     install(monkeypatch, tmp_path / "shim", "exit 1\n")
     said: list[str] = []
 
-    well = await anyio.to_thread.run_sync(doctor.examine, settings, said.append)
+    well = await anyio.to_thread.run_sync(doctor.run_checks, settings, said.append)
 
     assert not well
     assert said[-1].startswith("FAIL the daemon does not serve: Senses does not serve: its connection ended")

@@ -12,8 +12,8 @@ import psutil
 import pytest
 from mcp import Client, StdioServerParameters
 
-from mcp_server.daemon.lock import read_facts
-from mcp_server.launcher.paths import VERSION, Places
+from mcp_server.daemon.lock import read_daemon_info
+from mcp_server.launcher.paths import VERSION, InstancePaths
 from tests.fake_hub import FakeHub, serve
 
 REPOSITORY = Path(__file__).parents[3]
@@ -30,7 +30,7 @@ def environ(tmp_path: Path) -> Generator[dict[str, str]]:
         "PATH": f"{BIN}:{os.environ['PATH']}",
     }
     yield made
-    facts = read_facts(Places(made)) if Path(Places(made).run).exists() else None
+    facts = read_daemon_info(InstancePaths(made)) if Path(InstancePaths(made).run_folder).exists() else None
     if facts is not None:
         psutil.Process(facts.pid).kill()
 
@@ -39,6 +39,13 @@ def senses(environ: dict[str, str], *arguments: str) -> subprocess.CompletedProc
     return subprocess.run(
         [BIN / "senses", *arguments], env=environ, check=False, capture_output=True, text=True, timeout=60
     )
+
+
+def configure(environ: dict[str, str], config: str) -> None:
+    """Write the config.toml of an instance."""
+    home = Path(environ["SENSES_HOME"])
+    home.mkdir()
+    (home / "config.toml").write_text(config, encoding="utf-8")
 
 
 @pytest.mark.promise("serve:foreground")
@@ -61,7 +68,7 @@ def test_serve_tells_where_everything_is_and_ends_on_ctrl_c(environ: dict[str, s
     assert str(Path(environ["SENSES_HOME"]) / "config.toml") in running.stdout
     assert "Senses runs already" in again.stdout
     assert status == 0
-    assert not Path(Places(environ).socket).exists()
+    assert not Path(InstancePaths(environ).socket_path).exists()
     assert "Senses is not running" in senses(environ, "status").stderr
 
 
@@ -127,7 +134,28 @@ def test_a_wrong_setting_is_one_sentence(environ: dict[str, str]) -> None:
     failed = senses(environ | {"SENSES_MEMORY_EVICTION": "random"}, "models")
 
     assert failed.returncode == 1
-    assert failed.stderr == "memory.eviction is 'random'; it must be one of lru, cost.\n"
+    assert failed.stderr == "SENSES_MEMORY_EVICTION is 'random'. It must be one of lru, cost.\n"
+
+
+def test_an_unknown_setting_is_one_sentence(environ: dict[str, str]) -> None:
+    configure(environ, "[memory]\nbudget_bg = 8\n")
+
+    failed = senses(environ, "models")
+
+    assert failed.returncode == 1
+    assert failed.stderr == "config.toml line 2: memory.budget_bg is unknown. Did you mean memory.budget_gb?\n"
+
+
+def test_a_local_model_that_is_gone_is_listed_with_its_reason(environ: dict[str, str]) -> None:
+    configure(environ, '[models.mine]\npath = "/gone"\n')
+    reason = "mine: /gone does not exist. Put the model back there or change models.mine.path in config.toml."
+
+    listed, pulled = senses(environ, "models"), senses(environ, "pull", "mine")
+
+    (line,) = [line for line in listed.stdout.splitlines() if line.lstrip().startswith("mine")]
+    assert line.endswith(f"broken                        {reason}")
+    assert "vlm-starter" in listed.stdout
+    assert (pulled.returncode, pulled.stderr) == (1, f"{reason}\n")
 
 
 @pytest.mark.promise("cli:pull")

@@ -8,7 +8,16 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import pytest
 
-from mcp_server.client_setup.config_files import MEDIA_FOLDERS, SETUPS, Setup, SetupError, add, entry, link, remove
+from mcp_server.client_setup.config_files import (
+    CLIENT_CONFIGS,
+    MEDIA_FOLDERS,
+    ClientConfig,
+    ClientConfigError,
+    install_link,
+    plan_add,
+    plan_remove,
+    server_entry,
+)
 
 REPOSITORY = Path(__file__).parents[3]
 DOCUMENTED = "/path/to/senses/.venv/bin/senses-mcp"
@@ -16,93 +25,96 @@ ENTRY = {"command": "/opt/senses-mcp", "args": []}
 
 
 @pytest.mark.promise("install:keeps")
-@pytest.mark.parametrize("setup", SETUPS.values(), ids=SETUPS)
-def test_a_clients_other_settings_stay_and_the_old_file_is_kept(setup: Setup, tmp_path: Path) -> None:
-    path = setup.path(tmp_path)
+@pytest.mark.parametrize("setup", CLIENT_CONFIGS.values(), ids=CLIENT_CONFIGS)
+def test_a_clients_other_settings_stay_and_the_old_file_is_kept(setup: ClientConfig, tmp_path: Path) -> None:
+    path = setup.config_path(tmp_path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    old = json.dumps({"theme": "dark", setup.key: {"other": {"command": "x"}}})
+    old = json.dumps({"theme": "dark", setup.servers_key: {"other": {"command": "x"}}})
     path.write_text(old)
 
-    backup = add(setup, tmp_path, ENTRY).make()
+    backup = plan_add(setup, tmp_path, ENTRY).write()
 
-    assert json.loads(path.read_text()) == {"theme": "dark", setup.key: {"other": {"command": "x"}, "senses": ENTRY}}
+    assert json.loads(path.read_text()) == {
+        "theme": "dark",
+        setup.servers_key: {"other": {"command": "x"}, "senses": ENTRY},
+    }
     assert backup is not None
     assert backup.read_text() == old
 
 
 def test_setting_up_twice_changes_nothing(tmp_path: Path) -> None:
-    setup = SETUPS["cursor"]
-    add(setup, tmp_path, ENTRY).make()
+    setup = CLIENT_CONFIGS["cursor"]
+    plan_add(setup, tmp_path, ENTRY).write()
 
-    assert not add(setup, tmp_path, ENTRY).needed
+    assert not plan_add(setup, tmp_path, ENTRY).is_needed
 
 
 def test_undoing_leaves_the_rest(tmp_path: Path) -> None:
-    setup = SETUPS["cursor"]
-    add(setup, tmp_path, ENTRY).make()
-    other = json.loads(setup.path(tmp_path).read_text())
+    setup = CLIENT_CONFIGS["cursor"]
+    plan_add(setup, tmp_path, ENTRY).write()
+    other = json.loads(setup.config_path(tmp_path).read_text())
     other["mcpServers"]["other"] = {"command": "x"}
-    setup.path(tmp_path).write_text(json.dumps(other))
+    setup.config_path(tmp_path).write_text(json.dumps(other))
 
-    remove(setup, tmp_path).make()
+    plan_remove(setup, tmp_path).write()
 
-    assert json.loads(setup.path(tmp_path).read_text()) == {"mcpServers": {"other": {"command": "x"}}}
+    assert json.loads(setup.config_path(tmp_path).read_text()) == {"mcpServers": {"other": {"command": "x"}}}
 
 
 @pytest.mark.parametrize("content", ["{ // a comment\n}", "[]", '{"mcpServers": []}'])
 def test_a_file_that_is_not_understood_is_left_alone_with_what_to_paste(content: str, tmp_path: Path) -> None:
-    setup = SETUPS["cursor"]
-    path = setup.path(tmp_path)
+    setup = CLIENT_CONFIGS["cursor"]
+    path = setup.config_path(tmp_path)
     path.parent.mkdir(parents=True)
     path.write_text(content)
 
-    with pytest.raises(SetupError, match="leaves it alone") as error:
-        add(setup, tmp_path, ENTRY)
+    with pytest.raises(ClientConfigError, match="leaves it alone") as error:
+        plan_add(setup, tmp_path, ENTRY)
 
     assert '"/opt/senses-mcp"' in error.value.message
     assert path.read_text() == content
 
 
 def test_an_empty_file_is_as_good_as_none(tmp_path: Path) -> None:
-    setup = SETUPS["cursor"]
-    setup.path(tmp_path).parent.mkdir(parents=True)
-    setup.path(tmp_path).write_text("")
+    setup = CLIENT_CONFIGS["cursor"]
+    setup.config_path(tmp_path).parent.mkdir(parents=True)
+    setup.config_path(tmp_path).write_text("")
 
-    add(setup, tmp_path, ENTRY).make()
+    plan_add(setup, tmp_path, ENTRY).write()
 
-    assert json.loads(setup.path(tmp_path).read_text()) == {"mcpServers": {"senses": ENTRY}}
+    assert json.loads(setup.config_path(tmp_path).read_text()) == {"mcpServers": {"senses": ENTRY}}
 
 
 def test_a_linked_configuration_stays_a_link(tmp_path: Path) -> None:
-    setup = SETUPS["cursor"]
+    setup = CLIENT_CONFIGS["cursor"]
     real = tmp_path / "dotfiles.json"
     real.write_text("{}")
-    setup.path(tmp_path).parent.mkdir(parents=True)
-    setup.path(tmp_path).symlink_to(real)
+    setup.config_path(tmp_path).parent.mkdir(parents=True)
+    setup.config_path(tmp_path).symlink_to(real)
 
-    add(setup, tmp_path, ENTRY).make()
+    plan_add(setup, tmp_path, ENTRY).write()
 
-    assert setup.path(tmp_path).is_symlink()
+    assert setup.config_path(tmp_path).is_symlink()
     assert "senses" in real.read_text()
 
 
 def test_a_configuration_with_keys_in_it_stays_private(tmp_path: Path) -> None:
-    setup = SETUPS["claude-code"]
-    setup.path(tmp_path).write_text('{"oauth": "secret"}')
-    setup.path(tmp_path).chmod(0o600)
+    setup = CLIENT_CONFIGS["claude-code"]
+    setup.config_path(tmp_path).write_text('{"oauth": "secret"}')
+    setup.config_path(tmp_path).chmod(0o600)
 
-    backup = add(setup, tmp_path, ENTRY).make()
+    backup = plan_add(setup, tmp_path, ENTRY).write()
 
     assert backup is not None
-    assert [stat.S_IMODE(path.stat().st_mode) for path in (setup.path(tmp_path), backup)] == [0o600, 0o600]
+    assert [stat.S_IMODE(path.stat().st_mode) for path in (setup.config_path(tmp_path), backup)] == [0o600, 0o600]
 
 
 def test_a_desktop_app_gets_the_media_folders_that_exist(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("SENSES_HOME", raising=False)
     (tmp_path / "Pictures").mkdir()
 
-    made = entry(SETUPS["claude-desktop"], "/opt/senses-mcp", [], tmp_path)
-    chosen = entry(SETUPS["claude-desktop"], "/opt/senses-mcp", ["/data"], tmp_path)
+    made = server_entry(CLIENT_CONFIGS["claude-desktop"], "/opt/senses-mcp", [], tmp_path)
+    chosen = server_entry(CLIENT_CONFIGS["claude-desktop"], "/opt/senses-mcp", ["/data"], tmp_path)
 
     assert made == {"command": "/opt/senses-mcp", "args": [str(tmp_path / "Pictures")]}
     assert chosen["args"] == ["/data"]
@@ -112,7 +124,7 @@ def test_another_instance_is_named_in_the_entry(tmp_path: Path, monkeypatch: pyt
     monkeypatch.chdir("/")
     monkeypatch.setenv("SENSES_HOME", "srv/senses")
 
-    made = entry(SETUPS["vscode"], "/opt/senses-mcp", [], tmp_path)
+    made = server_entry(CLIENT_CONFIGS["vscode"], "/opt/senses-mcp", [], tmp_path)
 
     assert made == {
         "type": "stdio",
@@ -134,12 +146,12 @@ def documented(client: str, key: str) -> dict[str, Any]:
 def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, dict[str, Any]]:
     """Client → the entry that the installer makes for the program of the README."""
     monkeypatch.delenv("SENSES_HOME", raising=False)
-    return {client: entry(setup, DOCUMENTED, [], tmp_path) for client, setup in SETUPS.items()}
+    return {client: server_entry(setup, DOCUMENTED, [], tmp_path) for client, setup in CLIENT_CONFIGS.items()}
 
 
 @pytest.mark.promise("install:links")
 def test_cursors_link_holds_what_the_readme_tells(made: dict[str, dict[str, Any]]) -> None:
-    address = urlsplit(link(SETUPS["cursor"], made["cursor"]))
+    address = urlsplit(install_link(CLIENT_CONFIGS["cursor"], made["cursor"]))
     values = parse_qs(address.query)
 
     assert (address.scheme, address.netloc, address.path) == ("cursor", "anysphere.cursor-deeplink", "/mcp/install")
@@ -149,7 +161,7 @@ def test_cursors_link_holds_what_the_readme_tells(made: dict[str, dict[str, Any]
 
 @pytest.mark.promise("install:links")
 def test_vs_codes_link_holds_what_the_readme_tells(made: dict[str, dict[str, Any]]) -> None:
-    address = urlsplit(link(SETUPS["vscode"], made["vscode"]))
+    address = urlsplit(install_link(CLIENT_CONFIGS["vscode"], made["vscode"]))
 
     assert (address.scheme, address.path) == ("vscode", "mcp/install")
     assert json.loads(unquote(address.query)) == {"name": "senses"} | documented("VS Code", "servers")
@@ -157,8 +169,8 @@ def test_vs_codes_link_holds_what_the_readme_tells(made: dict[str, dict[str, Any
 
 @pytest.mark.parametrize("client", ["claude-desktop", "claude-code"])
 def test_a_client_without_links_is_named(client: str, made: dict[str, dict[str, Any]]) -> None:
-    with pytest.raises(SetupError, match=f"{SETUPS[client].title} takes no links"):
-        link(SETUPS[client], made[client])
+    with pytest.raises(ClientConfigError, match=f"{CLIENT_CONFIGS[client].title} takes no links"):
+        install_link(CLIENT_CONFIGS[client], made[client])
 
 
 def test_a_desktop_app_is_told_the_same_by_the_readme_the_example_and_the_installer(
@@ -169,7 +181,7 @@ def test_a_desktop_app_is_told_the_same_by_the_readme_the_example_and_the_instal
         (tmp_path / name).mkdir()
     example = json.loads((REPOSITORY / "claude_desktop_config.example.json").read_text())["mcpServers"]["senses"]
 
-    made = entry(SETUPS["claude-desktop"], DOCUMENTED, [], tmp_path)
+    made = server_entry(CLIENT_CONFIGS["claude-desktop"], DOCUMENTED, [], tmp_path)
 
     assert made == example | {"args": [folder.replace("~", str(tmp_path)) for folder in example["args"]]}
     assert documented("Claude Desktop", "mcpServers") == {"command": made["command"]}

@@ -8,7 +8,7 @@ from typing import IO, Any, Self
 
 import pytest
 
-from mcp_server.files.artifacts import write_whole
+from mcp_server.files.artifacts import write_atomically
 from model_runtime.settings import Settings
 from tests.mcp_server.conftest import Connect
 from tests.mcp_server.tools.test_tools import data_of, text_of
@@ -103,11 +103,11 @@ async def test_a_copy_that_finds_no_room_tells_where_the_result_is_kept(
 
 def test_a_file_that_is_replaced_stays_as_it_was(tmp_path: Path, disk: FullDisk) -> None:
     disk.has_room = True
-    write_whole(tmp_path / "a.txt", b"old")
+    write_atomically(tmp_path / "a.txt", b"old")
     disk.has_room = False
 
     with pytest.raises(OSError, match="No space left"):
-        write_whole(tmp_path / "a.txt", b"newer")
+        write_atomically(tmp_path / "a.txt", b"newer")
 
     assert files_in(tmp_path) == ["a.txt"]
     assert (tmp_path / "a.txt").read_bytes() == b"old"

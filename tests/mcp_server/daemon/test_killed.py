@@ -17,8 +17,8 @@ import httpx2
 import psutil
 import pytest
 
-from mcp_server.daemon.lock import read_facts
-from mcp_server.launcher.paths import Places
+from mcp_server.daemon.lock import read_daemon_info
+from mcp_server.launcher.paths import InstancePaths
 from tests.end_to_end.conftest import free_port
 
 PATIENCE_SECONDS = 20.0
@@ -31,7 +31,7 @@ class Instance:
         home.mkdir()
         self.home, self.port = home, port
         self.environ = {**os.environ, "SENSES_HOME": str(home), "SENSES_PORT": str(port)}
-        self.places = Places(self.environ)
+        self.places = InstancePaths(self.environ)
         self.callers: list[socket.socket] = []
 
     def start(self) -> None:
@@ -111,7 +111,7 @@ def running(instance: Instance) -> None:
 def draining(instance: Instance) -> None:
     running(instance)
     instance.daemon.terminate()
-    eventually(lambda: not Path(instance.places.socket).exists())
+    eventually(lambda: not Path(instance.places.socket_path).exists())
 
 
 def stopping(instance: Instance) -> None:
@@ -133,7 +133,7 @@ def has_gone(process: psutil.Process) -> bool:
 def test_a_killed_daemon_leaves_no_worker_and_the_next_one_starts_over_what_is_left(instance: Instance) -> None:
     for happening in ((spawning,), (loading, running), (stopping,), (draining,), (ready,)):
         instance.start()
-        facts = read_facts(instance.places)
+        facts = read_daemon_info(instance.places)
         for reach in happening:
             reach(instance)
         orphans = instance.workers()

@@ -14,21 +14,21 @@ from PIL import Image
 from rich.console import Console
 
 from mcp_server.demo import agent as agents
-from mcp_server.demo.agent import Agent, NotReached
+from mcp_server.demo.agent import DaemonNotReached, DemoClient
 from mcp_server.demo.folder import given_folder, new_folder
-from mcp_server.demo.loop import SENTENCES, Tour, models_for
+from mcp_server.demo.loop import SENTENCES, DemoRun, models_for
 from mcp_server.demo.show import show
-from mcp_server.demo.trip import Sense, Trip
-from mcp_server.files.client import Caller
-from model_runtime.errors import Cancelled, Failed, InvalidInput
-from model_runtime.events import Event, Finished, Timings, Transcript
+from mcp_server.demo.trip import RoundTrip, Sense
+from mcp_server.files.client import ClientConnection
+from model_runtime.errors import Cancelled, InvalidInput, OperationFailed
+from model_runtime.events import Event, Finished, Timings, TranscriptionResult
 from model_runtime.requests import GenerateImage, Request, Transcribe
 from model_runtime.settings import Settings
 from starter_world import grammar
 from tests.fakes import FakeService
-from tests.mcp_server.conftest import serving
+from tests.mcp_server.conftest import open_server
 
-Connect = Callable[[Path], AbstractAsyncContextManager[Agent]]
+Connect = Callable[[Path], AbstractAsyncContextManager[DemoClient]]
 
 
 class Picky(FakeService):
@@ -39,7 +39,12 @@ class Picky(FakeService):
         self.upset = upset
 
     async def run(
-        self, request: Request, *, client: str = "", keep_alive_seconds: float | None = None
+        self,
+        request: Request,
+        *,
+        client: str = "",
+        keep_alive_seconds: float | None = None,
+        request_id: int | None = None,
     ) -> AsyncGenerator[Event]:
         """Serve what is acceptable."""
         self.upset(request)
@@ -51,26 +56,34 @@ class Deaf(FakeService):
     """The fake runtime that hears no words."""
 
     async def run(
-        self, request: Request, *, client: str = "", keep_alive_seconds: float | None = None
+        self,
+        request: Request,
+        *,
+        client: str = "",
+        keep_alive_seconds: float | None = None,
+        request_id: int | None = None,
     ) -> AsyncGenerator[Event]:
         """Hear nothing."""
         async for event in super().run(request, client=client, keep_alive_seconds=keep_alive_seconds):
             silent = isinstance(request, Transcribe) and isinstance(event, Finished)
-            yield Finished(request.model, Transcript("", "en", 0.3, ()), Timings(0, 0, 0)) if silent else event
+            yield Finished(request.model, TranscriptionResult("", "en", 0.3, ()), Timings(0, 0, 0)) if silent else event
 
 
 def over(service: FakeService, settings: Settings) -> Connect:
     """Connections to a server over the fake runtime."""
 
     @asynccontextmanager
-    async def connect(folder: Path) -> AsyncGenerator[Agent]:
-        async with serving(service, settings, Caller(folder, (folder,))) as server, Client(server) as client:
-            yield Agent(client)
+    async def connect(folder: Path) -> AsyncGenerator[DemoClient]:
+        async with (
+            open_server(service, settings, ClientConnection(folder, (folder,))) as server,
+            Client(server) as client,
+        ):
+            yield DemoClient(client)
 
     return connect
 
 
-async def shown(tour: Tour, connect: Connect) -> tuple[list[Trip], str]:
+async def shown(tour: DemoRun, connect: Connect) -> tuple[list[RoundTrip], str]:
     """The trips of a tour, and what the terminal said."""
     console = Console(file=io.StringIO(), width=200)
     trips = await anyio.to_thread.run_sync(show, tour, console, connect)
@@ -90,11 +103,11 @@ def folder(tmp_path: Path) -> Path:
 
 
 async def test_a_sentence_goes_round_and_everything_is_kept(settings: Settings, folder: Path) -> None:
-    tour = Tour(folder, ("a red circle", "a blue square"))
+    tour = DemoRun(folder, ("a red circle", "a blue square"))
 
     trips, said = await shown(tour, over(FakeService(), settings))
 
-    assert [trip.is_same for trip in trips] == [True, False]
+    assert [trip.is_meaning_kept for trip in trips] == [True, False]
     steps = {
         f"{number}-{name}" for number in ("01", "02") for name in ("said.wav", "heard.txt", "drawn.png", "seen.txt")
     }
@@ -111,24 +124,24 @@ async def test_a_sentence_goes_round_and_everything_is_kept(settings: Settings, 
 
 @pytest.mark.promise("demo:goes-on")
 async def test_a_step_that_fails_is_told_and_the_other_sentences_go_on(settings: Settings, folder: Path) -> None:
-    drawings = iter([Failed("The brush broke.")])
+    drawings = iter([OperationFailed("The brush broke.")])
 
     def upset(request: Request) -> None:
         if isinstance(request, GenerateImage) and (failure := next(drawings, None)):
             raise failure
 
-    trips, said = await shown(Tour(folder, ("a red circle",) * 2), over(Picky(upset), settings))
+    trips, said = await shown(DemoRun(folder, ("a red circle",) * 2), over(Picky(upset), settings))
 
     assert "The brush broke." in trips[0].error
     assert [step.sense for step in trips[0].steps] == ["said", "heard", "drawn"]
-    assert [trip.is_same for trip in trips] == [False, True]
+    assert [trip.is_meaning_kept for trip in trips] == [False, True]
     assert "The brush broke." in said
     assert "1 ended early" in said
     assert "The brush broke." in (folder / "demo.html").read_text()
 
 
 async def test_where_no_words_are_heard_nothing_is_drawn(settings: Settings, folder: Path) -> None:
-    trips, _ = await shown(Tour(folder, ("a red circle",)), over(Deaf(), settings))
+    trips, _ = await shown(DemoRun(folder, ("a red circle",)), over(Deaf(), settings))
 
     assert trips[0].error == "No words were heard, so there is nothing to draw."
     assert trips[0].step(Sense.DRAWN) is None
@@ -138,13 +151,13 @@ async def test_where_no_words_are_heard_nothing_is_drawn(settings: Settings, fol
 async def test_ctrl_c_leaves_what_is_there(settings: Settings, folder: Path) -> None:
     connections = iter([over(FakeService(), settings)])
 
-    def connect(place: Path) -> AbstractAsyncContextManager[Agent]:
+    def connect(place: Path) -> AbstractAsyncContextManager[DemoClient]:
         for connection in connections:
             return connection(place)
         raise KeyboardInterrupt
 
     with pytest.raises(Cancelled, match=f"What was made until then is in {folder}"):
-        await shown(Tour(folder, ("a red circle",) * 2), connect)
+        await shown(DemoRun(folder, ("a red circle",) * 2), connect)
 
     assert json.loads((folder / "results.json").read_text())["sentences"] == 1
     with Image.open(folder / "contact-sheet.png") as sheet:
@@ -159,8 +172,8 @@ async def test_a_daemon_that_cannot_start_is_explained_in_its_own_words(
     shim.chmod(0o755)
     monkeypatch.setattr(agents, "shim_command", lambda: str(shim))
 
-    with pytest.raises(NotReached, match=r"(?s)the disk is full.*senses doctor"):
-        await shown(Tour(folder, ("a red circle",)), agents.connected)
+    with pytest.raises(DaemonNotReached, match=r"(?s)the disk is full.*senses doctor"):
+        await shown(DemoRun(folder, ("a red circle",)), agents.connect_through_shim)
 
     assert folder.name not in names(folder.parent)
 
@@ -170,7 +183,7 @@ async def test_a_call_whose_connection_breaks_fails_in_a_sentence() -> None:
         async def call_tool(self, *arguments: object, **options: object) -> None:
             raise MCPError(-32000, "Connection closed")
 
-    agent = Agent(cast(Client, Broken()))
+    agent = DemoClient(cast(Client, Broken()))
 
     called = await agent.call("speak", lambda message: None, text="a red circle")
 
@@ -182,7 +195,7 @@ async def test_each_sense_may_have_a_model_of_its_own(settings: Settings, folder
     service = FakeService()
 
     models = models_for(("", "stt-starter", "", "nobody"), starters=False)
-    trips, _ = await shown(Tour(folder, ("a red circle",), models), over(service, settings))
+    trips, _ = await shown(DemoRun(folder, ("a red circle",), models), over(service, settings))
 
     assert models == {Sense.SAID: "auto", Sense.HEARD: "stt-starter", Sense.DRAWN: "auto", Sense.SEEN: "nobody"}
     assert "There is no model 'nobody'" in trips[0].error

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mcp_server.demo import meaning
-from mcp_server.demo.meaning import is_same, read
+from mcp_server.demo.meaning import has_same_meaning, parse_meaning
 from starter_world import grammar
 
 SAME = [
@@ -48,12 +48,12 @@ OTHER = [
 
 @pytest.mark.parametrize(("said", "seen"), SAME)
 def test_a_caption_may_use_other_words_turn_round_and_add(said: str, seen: str) -> None:
-    assert is_same(said, seen)
+    assert has_same_meaning(said, seen)
 
 
 @pytest.mark.parametrize(("said", "seen"), OTHER)
 def test_a_caption_may_not_contradict_or_leave_out(said: str, seen: str) -> None:
-    assert not is_same(said, seen)
+    assert not has_same_meaning(said, seen)
 
 
 def test_the_vocabulary_is_the_world_of_the_starters() -> None:
@@ -71,9 +71,9 @@ def test_every_scene_of_the_world_is_judged_as_its_grammar_does(rng: random.Rand
     seen = nearly(said, rng) if near else str(grammar.scene(rng))
     found = grammar.parse(seen)
 
-    assert read(said) is not None
-    assert is_same(said, said)
-    assert is_same(said, seen) == (found is not None and grammar.means(found, wanted))
+    assert parse_meaning(said) is not None
+    assert has_same_meaning(said, said)
+    assert has_same_meaning(said, seen) == (found is not None and grammar.means(found, wanted))
 
 
 def nearly(sentence: str, rng: random.Random) -> str:

@@ -10,7 +10,7 @@ from PIL import Image
 
 from mcp_server.demo.page import marked, page
 from mcp_server.demo.sheet import Style, contact_sheet
-from mcp_server.demo.trip import Sense, Step, Trip
+from mcp_server.demo.trip import RoundTrip, Sense, StepResult
 from mcp_server.demo.waveform import peaks
 from model_runtime.media.speech import encode_speech
 
@@ -31,7 +31,9 @@ def test_words_that_differ_are_marked_and_missing_ones_struck_out(seen: str, sho
 
 def test_the_page_quotes_what_models_say_as_text() -> None:
     evil = "<script>alert(1)</script>"
-    trip = Trip(1, evil, (Step(Sense.SAID, 1.0, file="01-said.wav"), Step(Sense.HEARD, 1.0, text=evil, error=evil)))
+    trip = RoundTrip(
+        1, evil, (StepResult(Sense.SAID, 1.0, file="01-said.wav"), StepResult(Sense.HEARD, 1.0, text=evil, error=evil))
+    )
 
     assert "<script" not in page([trip])
 
@@ -50,9 +52,10 @@ def test_the_shape_of_a_sound_is_how_loud_its_stretches_get(tmp_path: Path) -> N
 @pytest.mark.parametrize("style", [Style(), Style(columns=2, side_px=120)])
 def test_a_card_shows_the_picture_and_whether_the_meaning_came_back(tmp_path: Path, style: Style) -> None:
     Image.new("RGB", (64, 64), "#123456").save(tmp_path / "01-drawn.png")
-    drawn = Step(Sense.DRAWN, 1.0, file="01-drawn.png")
+    drawn = StepResult(Sense.DRAWN, 1.0, file="01-drawn.png")
     trips = [
-        Trip(1, "a red circle", (drawn, Step(Sense.SEEN, 1.0, text=seen))) for seen in ("A red circle.", "A ring.")
+        RoundTrip(1, "a red circle", (drawn, StepResult(Sense.SEEN, 1.0, text=seen)))
+        for seen in ("A red circle.", "A ring.")
     ]
 
     with Image.open(io.BytesIO(contact_sheet(tmp_path, trips, style))) as sheet:

@@ -4,13 +4,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mcp_server.files.artifacts import Artifact, ArtifactStore, Kind, NotSaved, write_whole
+from mcp_server.files.artifacts import ArtifactKind, ArtifactNotSaved, ArtifactStore, StoredArtifact, write_atomically
 
 
 def test_a_result_is_found_again_by_another_process(tmp_path: Path) -> None:
-    added = ArtifactStore(tmp_path).add(Kind.AUDIO, b"RIFF")
+    added = ArtifactStore(tmp_path).add(ArtifactKind.AUDIO, b"RIFF")
 
-    found = ArtifactStore(tmp_path).find(Kind.AUDIO, added.id)
+    found = ArtifactStore(tmp_path).find(ArtifactKind.AUDIO, added.id)
 
     assert found == added
     assert added.uri == f"senses://audio/{added.id}"
@@ -28,52 +28,52 @@ def test_the_newest_results_come_first(tmp_path: Path) -> None:
 
 def test_what_the_user_deleted_is_gone(tmp_path: Path) -> None:
     store = ArtifactStore(tmp_path)
-    added = store.add(Kind.TRANSCRIPTS, b"hello")
+    added = store.add(ArtifactKind.TRANSCRIPTS, b"hello")
 
     added.path.unlink()
 
-    assert store.find(Kind.TRANSCRIPTS, added.id) is None
+    assert store.find(ArtifactKind.TRANSCRIPTS, added.id) is None
     assert store.recent() == []
 
 
 def test_whoever_listens_hears_of_a_new_result(tmp_path: Path) -> None:
-    heard: list[Artifact] = []
+    heard: list[StoredArtifact] = []
 
-    added = ArtifactStore(tmp_path, heard.append).add(Kind.IMAGES, b"x")
+    added = ArtifactStore(tmp_path, heard.append).add(ArtifactKind.IMAGES, b"x")
 
     assert heard == [added]
 
 
 @given(st.text())
 def test_no_name_reaches_outside_the_store(name: str) -> None:
-    assert ArtifactStore(Path("/etc")).find(Kind.IMAGES, name) is None
+    assert ArtifactStore(Path("/etc")).find(ArtifactKind.IMAGES, name) is None
 
 
 def test_a_link_is_no_result(tmp_path: Path) -> None:
     store = ArtifactStore(tmp_path)
-    added = store.add(Kind.IMAGES, b"x")
+    added = store.add(ArtifactKind.IMAGES, b"x")
     name = added.id[:-1] + ("0" if added.id[-1] != "0" else "1")
     added.path.with_name(f"{name}.png").symlink_to("/etc/passwd")
 
-    assert store.find(Kind.IMAGES, name) is None
+    assert store.find(ArtifactKind.IMAGES, name) is None
     assert store.recent() == [added]
 
 
 def test_only_files_are_results(tmp_path: Path) -> None:
     store = ArtifactStore(tmp_path)
-    added = store.add(Kind.IMAGES, b"x")
+    added = store.add(ArtifactKind.IMAGES, b"x")
     other = "20990101-000000-" + "0" * 16
     (tmp_path / "images" / f"{other}.png").mkdir()
 
-    assert store.find(Kind.IMAGES, other) is None
+    assert store.find(ArtifactKind.IMAGES, other) is None
     assert store.recent(1) == [added]
 
 
 def test_a_result_that_cannot_be_saved_says_where_and_why(tmp_path: Path) -> None:
     (tmp_path / "images").write_text("a file where a folder should be")
 
-    with pytest.raises(NotSaved, match=r"cannot be saved in .*/images: File exists\. Make room"):
-        ArtifactStore(tmp_path).add(Kind.IMAGES, b"x")
+    with pytest.raises(ArtifactNotSaved, match=r"cannot be saved in .*/images: File exists\. Make room"):
+        ArtifactStore(tmp_path).add(ArtifactKind.IMAGES, b"x")
 
 
 def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
@@ -81,6 +81,6 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> 
     path.write_text("old")
 
     with pytest.raises(TypeError):
-        write_whole(path, "not bytes")  # type: ignore[arg-type]
+        write_atomically(path, "not bytes")  # type: ignore[arg-type]
 
     assert [(file.name, file.read_text()) for file in tmp_path.iterdir()] == [("a.txt", "old")]

@@ -8,23 +8,23 @@ from pathlib import Path
 
 import pytest
 
-from mcp_server.files import broker_client as couriers
-from mcp_server.files.access import Files
+from mcp_server.files import broker_client
+from mcp_server.files.access import ClientFiles
 from mcp_server.files.artifacts import ArtifactStore
-from mcp_server.files.broker_client import Courier
-from mcp_server.files.client import Caller
-from mcp_server.launcher.broker_server import run_errands
+from mcp_server.files.broker_client import FileBrokerClient
+from mcp_server.files.client import ClientConnection
+from mcp_server.launcher.broker_server import serve_file_requests
 from model_runtime.errors import InvalidInput
 from model_runtime.settings import Settings
 
 
 @pytest.fixture
-def courier() -> Generator[Courier]:
+def courier() -> Generator[FileBrokerClient]:
     """A courier whose shim is a thread."""
     ours, theirs = socket.socketpair()
-    shim = threading.Thread(target=run_errands, args=(theirs,))
+    shim = threading.Thread(target=serve_file_requests, args=(theirs,))
     shim.start()
-    made = Courier(ours)
+    made = FileBrokerClient(ours)
     yield made
     made.close()
     shim.join(5)
@@ -36,7 +36,7 @@ def read(descriptor: int) -> bytes:
         return file.read()
 
 
-def test_files_are_opened_by_the_client_one_after_the_other(courier: Courier, tmp_path: Path) -> None:
+def test_files_are_opened_by_the_client_one_after_the_other(courier: FileBrokerClient, tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(b"first")
     (tmp_path / "b").write_bytes(b"second")
 
@@ -44,7 +44,7 @@ def test_files_are_opened_by_the_client_one_after_the_other(courier: Courier, tm
 
 
 def test_what_the_client_may_not_or_cannot_open_fails_as_if_it_were_opened_here(
-    courier: Courier, tmp_path: Path
+    courier: FileBrokerClient, tmp_path: Path
 ) -> None:
     (tmp_path / "link").symlink_to(tmp_path)
 
@@ -54,7 +54,7 @@ def test_what_the_client_may_not_or_cannot_open_fails_as_if_it_were_opened_here(
         courier.open(tmp_path / "link")
 
 
-def test_files_are_written_by_the_client_whole_or_not_at_all(courier: Courier, tmp_path: Path) -> None:
+def test_files_are_written_by_the_client_whole_or_not_at_all(courier: FileBrokerClient, tmp_path: Path) -> None:
     courier.write(tmp_path / "new.png", b"picture")
     courier.write(tmp_path / "new.png", b"other")
     (tmp_path / "folder").mkdir()
@@ -68,9 +68,9 @@ def test_files_are_written_by_the_client_whole_or_not_at_all(courier: Courier, t
 def test_a_client_that_does_not_answer_holds_up_one_call_and_no_other(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(couriers, "ANSWER_SECONDS", 0.05)
+    monkeypatch.setattr(broker_client, "REPLY_TIMEOUT_SECONDS", 0.05)
     ours, silent = socket.socketpair()
-    courier = Courier(ours)
+    courier = FileBrokerClient(ours)
 
     with silent, pytest.raises(TimeoutError):
         courier.open(tmp_path)
@@ -83,7 +83,7 @@ def test_a_client_that_does_not_answer_holds_up_one_call_and_no_other(
 def test_an_answer_that_makes_no_sense_is_a_failure(answer: bytes, tmp_path: Path) -> None:
     ours, odd = socket.socketpair()
     odd.sendall(answer)
-    courier = Courier(ours)
+    courier = FileBrokerClient(ours)
 
     with odd, pytest.raises(OSError, match="."):
         courier.open(tmp_path)
@@ -95,7 +95,7 @@ def test_an_answer_that_makes_no_sense_is_a_failure(answer: bytes, tmp_path: Pat
 )
 def test_a_shim_runs_no_other_errands(line: bytes) -> None:
     ours, theirs = socket.socketpair()
-    shim = threading.Thread(target=run_errands, args=(theirs,))
+    shim = threading.Thread(target=serve_file_requests, args=(theirs,))
     shim.start()
     ours.sendall(line + b"\n")
     answer = ours.recv(100)
@@ -129,8 +129,8 @@ def test_what_was_opened_is_checked_not_what_was_named(settings: Settings, tmp_p
     project.mkdir()
     (project / "logo.png").write_bytes(b"mine")
     secret.write_bytes(b"not for you")
-    files = Files(Caller(project, (project,)), settings, ArtifactStore(settings.folders.artifacts))
-    swapped = replace(files, caller=replace(files.caller, opener=Swapper(secret)))
+    files = ClientFiles(ClientConnection(project, (project,)), settings, ArtifactStore(settings.folders.artifacts))
+    swapped = replace(files, client=replace(files.client, file_access=Swapper(secret)))
 
     with files.open("logo.png", param="image", limit_bytes=100) as file:
         assert file.read() == b"mine"

@@ -9,16 +9,16 @@ import platformdirs.macos
 import platformdirs.unix
 import pytest
 
-from mcp_server.launcher.paths import SOCKET_PATH_BYTES, VERSION, Places, own_folder
-from model_runtime.settings import APP, Folders, load_settings
+from mcp_server.launcher.paths import MAX_SOCKET_PATH_BYTES, VERSION, InstancePaths, ensure_private_folder
+from model_runtime.settings import APP_NAME, InstanceFolders, load_settings
 
 
 def test_the_shim_and_the_settings_mean_the_same_instance(tmp_path: Path) -> None:
     environ = {"SENSES_HOME": str(tmp_path)}
 
-    places, folders = Places(environ), load_settings(environ).folders
+    places, folders = InstancePaths(environ), load_settings(environ).folders
 
-    assert (places.run, places.logs) == (str(folders.run), str(folders.logs))
+    assert (places.run_folder, places.logs_folder) == (str(folders.run), str(folders.logs))
 
 
 @pytest.mark.parametrize("xdg", [{}, {"XDG_DATA_HOME": "/data", "XDG_STATE_HOME": "/state"}, {"XDG_DATA_HOME": "x"}])
@@ -30,9 +30,9 @@ def test_without_an_instance_both_use_the_platforms_folders(
     for name, value in xdg.items():
         monkeypatch.setenv(name, value)
 
-    places, folders = Places(os.environ), Folders.of_platform()
+    places, folders = InstancePaths(os.environ), InstanceFolders.from_platform()
 
-    assert (places.run, places.logs) == (str(folders.run), str(folders.logs))
+    assert (places.run_folder, places.logs_folder) == (str(folders.run), str(folders.logs))
 
 
 @pytest.mark.parametrize("xdg", [{}, {"XDG_DATA_HOME": "/data"}])
@@ -40,12 +40,12 @@ def test_on_a_mac_too(monkeypatch: pytest.MonkeyPatch, xdg: dict[str, str]) -> N
     monkeypatch.delenv("XDG_DATA_HOME", raising=False)
     for name, value in xdg.items():
         monkeypatch.setenv(name, value)
-    mac = platformdirs.macos.MacOS(APP, appauthor=False)
+    mac = platformdirs.macos.MacOS(APP_NAME, appauthor=False)
     monkeypatch.setattr(sys, "platform", "darwin")
 
-    places = Places(os.environ)
+    places = InstancePaths(os.environ)
 
-    assert (places.run, places.logs) == (f"{mac.user_data_dir}/run", mac.user_log_dir)
+    assert (places.run_folder, places.logs_folder) == (f"{mac.user_data_dir}/run", mac.user_log_dir)
 
 
 def test_the_version_is_that_of_the_package() -> None:
@@ -53,19 +53,19 @@ def test_the_version_is_that_of_the_package() -> None:
 
 
 def test_a_long_home_still_gets_a_socket_that_fits(tmp_path: Path) -> None:
-    near, far = (Places({"SENSES_HOME": str(tmp_path / ("x" * length))}) for length in (1, 120))
-    other = Places({"SENSES_HOME": str(tmp_path / ("y" * 120))})
+    near, far = (InstancePaths({"SENSES_HOME": str(tmp_path / ("x" * length))}) for length in (1, 120))
+    other = InstancePaths({"SENSES_HOME": str(tmp_path / ("y" * 120))})
 
-    assert far.socket != other.socket
+    assert far.socket_path != other.socket_path
     for places in (near, far, other):
-        assert len(os.fsencode(f"{places.socket}.{2**22}")) <= SOCKET_PATH_BYTES
+        assert len(os.fsencode(f"{places.socket_path}.{2**22}")) <= MAX_SOCKET_PATH_BYTES
 
 
 def test_a_folder_of_ours_is_for_nobody_else(tmp_path: Path) -> None:
     folder = tmp_path / "run"
     folder.mkdir(mode=0o755)
 
-    own_folder(str(folder))
+    ensure_private_folder(str(folder))
 
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
 
@@ -74,7 +74,7 @@ def test_a_folder_that_is_a_link_is_not_trusted(tmp_path: Path) -> None:
     (tmp_path / "run").symlink_to(tmp_path)
 
     with pytest.raises(PermissionError, match="is a link"):
-        own_folder(str(tmp_path / "run"))
+        ensure_private_folder(str(tmp_path / "run"))
 
 
 @pytest.mark.promise("shim:light")
@@ -85,6 +85,7 @@ def test_the_shim_loads_nothing_but_the_standard_library() -> None:
 
     ours = {
         "mcp_server",
+        "mcp_server.launcher",
         "mcp_server.launcher.shim",
         "mcp_server.launcher.connect",
         "mcp_server.launcher.broker_server",

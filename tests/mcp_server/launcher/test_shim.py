@@ -15,10 +15,10 @@ import psutil
 import pytest
 from mcp import Client, StdioServerParameters
 
-from mcp_server.daemon.lock import hold, read_facts
+from mcp_server.daemon.lock import acquire_lock, read_daemon_info
 from mcp_server.launcher import connect
-from mcp_server.launcher.paths import Places, own_folder
-from tests.mcp_server.conftest import Era
+from mcp_server.launcher.paths import InstancePaths, ensure_private_folder
+from tests.mcp_server.conftest import ProtocolMode
 from tests.mcp_server.tools.test_tools import data_of
 
 REPOSITORY = Path(__file__).parents[3]
@@ -44,7 +44,7 @@ class Instance:
             "PATH": os.environ["PATH"],
             "HOME": os.environ["HOME"],
         }
-        self.places = Places(self.environ)
+        self.places = InstancePaths(self.environ)
         self.shims: list[subprocess.Popen[bytes]] = []
 
     def shim(self, *folders: str) -> subprocess.Popen[bytes]:
@@ -58,7 +58,7 @@ class Instance:
     @property
     def daemon(self) -> psutil.Process:
         """The daemon that runs."""
-        facts = read_facts(self.places)
+        facts = read_daemon_info(self.places)
         assert facts is not None
         return psutil.Process(facts.pid)
 
@@ -76,7 +76,7 @@ class Instance:
                 if pipe is not None:
                     with suppress(BrokenPipeError):
                         pipe.close()
-        if read_facts(self.places):
+        if read_daemon_info(self.places):
             self.daemon.kill()
 
 
@@ -101,7 +101,7 @@ def receive(process: subprocess.Popen[bytes]) -> dict[str, Any]:
 
 @pytest.mark.promise("shim:stdio")
 async def test_the_official_client_works_through_the_shim_in_its_own_folder(
-    instance: Instance, era: Era, project: Path
+    instance: Instance, era: ProtocolMode, project: Path
 ) -> None:
     parameters = StdioServerParameters(command=SHIM[0], args=SHIM[1:], env=instance.environ, cwd=project)
 
@@ -121,7 +121,7 @@ async def test_files_of_the_client_are_opened_and_written_with_its_rights(instan
         data_of(await client.call_tool("describe_image", {"image": "red.png"}))
         data_of(await client.call_tool("generate_image", {"prompt": "a circle", "output_path": "new.webp"}))
 
-    assert (instance.home / "errands").read_text().splitlines() == ["open .png", "create .part", "rename .part"]
+    assert (instance.home / "file_requests").read_text().splitlines() == ["open .png", "create .part", "rename .part"]
     assert (project / "new.webp").read_bytes()[8:12] == b"WEBP"
 
 
@@ -144,7 +144,7 @@ def test_after_a_crash_of_the_daemon_clients_are_told_and_the_next_one_starts_it
     status = first.wait(10)
     assert first.stderr is not None
     said = first.stderr.read().decode()
-    left = Path(instance.places.socket).exists()
+    left = Path(instance.places.socket_path).exists()
     receive(instance.shim())
 
     assert status == 1
@@ -220,7 +220,7 @@ def test_a_daemon_that_cannot_start_is_explained_at_once(instance: Instance) -> 
     assert shim.returncode == 1
     assert b"ended before it was ready" in said
     assert b"the fake runtime is broken" in said
-    assert instance.places.log.encode() in said
+    assert instance.places.log_file.encode() in said
 
 
 def test_a_setting_that_cannot_be_used_reaches_the_client(instance: Instance) -> None:
@@ -229,15 +229,15 @@ def test_a_setting_that_cannot_be_used_reaches_the_client(instance: Instance) ->
     shim = instance.shim()
     _, said = shim.communicate(timeout=20)
 
-    assert b"memory.eviction is 'random'; it must be one of lru, cost." in said
+    assert b"config.toml line 1: memory.eviction is 'random'. It must be one of lru, cost." in said
 
 
 def test_while_another_daemon_leaves_no_further_one_is_tried(instance: Instance) -> None:
-    own_folder(instance.places.run)
-    lock = hold(instance.places.life_lock)
+    ensure_private_folder(instance.places.run_folder)
+    lock = acquire_lock(instance.places.instance_lock)
 
-    with pytest.raises(connect.Unreachable, match="did not answer within 0 s; `senses stop` ends it"):
-        connect.reach(instance.places, b"{}\n", patience_seconds=0.2)
+    with pytest.raises(connect.DaemonUnreachable, match="did not answer within 0 s; `senses stop` ends it"):
+        connect.connect_or_start(instance.places, b"{}\n", timeout_seconds=0.2)
 
     os.close(lock)
     assert not (instance.home / "starts").exists()
@@ -245,11 +245,11 @@ def test_while_another_daemon_leaves_no_further_one_is_tried(instance: Instance)
 
 @pytest.mark.promise("shim:explains")
 def test_a_shim_does_not_wait_for_ever_for_another_that_hangs(instance: Instance) -> None:
-    own_folder(instance.places.run)
-    lock = hold(instance.places.start_lock)
+    ensure_private_folder(instance.places.run_folder)
+    lock = acquire_lock(instance.places.start_lock)
 
-    with pytest.raises(connect.Unreachable, match="did not answer within 0 s"):
-        connect.reach(instance.places, b"{}\n", patience_seconds=0.2)
+    with pytest.raises(connect.DaemonUnreachable, match="did not answer within 0 s"):
+        connect.connect_or_start(instance.places, b"{}\n", timeout_seconds=0.2)
 
     os.close(lock)
     assert not (instance.home / "starts").exists()
@@ -259,7 +259,7 @@ def test_a_home_too_long_for_a_socket_works(tmp_path: Path) -> None:
     instance = Instance(tmp_path / ("long" * 30))
 
     name = receive(instance.shim())["result"]["serverInfo"]["name"]
-    socket_path = instance.places.socket
+    socket_path = instance.places.socket_path
     instance.daemon.send_signal(signal.SIGTERM)
     instance.shims[0].wait(10)
     instance.end()

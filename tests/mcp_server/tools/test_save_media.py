@@ -5,7 +5,7 @@ import pytest
 from mcp import Client
 from PIL import Image
 
-from tests.mcp_server.conftest import Connect, Era
+from tests.mcp_server.conftest import Connect, ProtocolMode
 from tests.mcp_server.tools.test_tools import data_of, text_of
 
 
@@ -21,7 +21,7 @@ async def saved(client: Client, **arguments: Any) -> dict[str, Any]:
 
 @pytest.mark.promise("mcp:save")
 async def test_a_generated_picture_is_put_into_the_project_in_the_format_its_name_says(
-    connect: Connect, era: Era, project: Path
+    connect: Connect, era: ProtocolMode, project: Path
 ) -> None:
     async with connect(era) as client:
         uri = await drawn(client)

@@ -11,10 +11,10 @@ import tiktoken
 from mcp import Client
 from mcp_types import Tool
 
-from mcp_server.files.client import Caller
+from mcp_server.files.client import ClientConnection
 from model_runtime.settings import Settings
 from tests.fakes import FakeService
-from tests.mcp_server.conftest import Connect, Era, serving
+from tests.mcp_server.conftest import Connect, ProtocolMode, open_server
 
 DECLARED_TOKENS = 2_500
 """Names, descriptions and inputs of all tools and the instructions, as they stand in every conversation."""
@@ -43,7 +43,7 @@ def signature(tool: Tool) -> str:
 
 
 @pytest.mark.promise("mcp:tools")
-async def test_the_tools_and_their_arguments(connect: Connect, era: Era) -> None:
+async def test_the_tools_and_their_arguments(connect: Connect, era: ProtocolMode) -> None:
     async with connect(era) as client:
         tools = (await client.list_tools()).tools
 
@@ -95,7 +95,7 @@ def keys_of(schema: Any) -> set[str]:
 
 async def test_only_the_tools_the_owner_wants_are_offered(settings: Settings, service: FakeService) -> None:
     chosen = replace(settings, tools=("describe_image", "media_status"))
-    async with serving(service, chosen, Caller()) as server, Client(server) as client:
+    async with open_server(service, chosen, ClientConnection()) as server, Client(server) as client:
         tools = (await client.list_tools()).tools
 
     assert [tool.name for tool in tools] == ["describe_image", "media_status"]
@@ -103,7 +103,7 @@ async def test_only_the_tools_the_owner_wants_are_offered(settings: Settings, se
 
 async def test_a_wanted_tool_that_does_not_exist_is_named(settings: Settings, service: FakeService) -> None:
     with pytest.raises(ExceptionGroup) as raised:
-        async with serving(service, replace(settings, tools=("paint",)), Caller()):
+        async with open_server(service, replace(settings, tools=("paint",)), ClientConnection()):
             pass
 
     assert "mcp.tools names 'paint'; there are describe_image" in str(raised.value.exceptions[0])

@@ -15,15 +15,15 @@ from PIL import Image
 
 from mcp_server.calls import jobs
 from mcp_server.calls.context import STARTER_NOTE
-from mcp_server.files.client import Caller
+from mcp_server.files.client import ClientConnection
 from mcp_server.tools.transcribe import render
 from model_runtime.errors import ModelMissing, QueueFull
-from model_runtime.events import Segment, Transcript, Word
+from model_runtime.events import Segment, TranscriptionResult, Word
 from model_runtime.formats.fetch import Fetcher
 from model_runtime.requests import Chat, GenerateImage, Speak, Transcribe
 from model_runtime.settings import Settings
 from tests.fakes import FakeService
-from tests.mcp_server.conftest import Connect, Era, serving
+from tests.mcp_server.conftest import Connect, ProtocolMode, open_server
 
 
 def text_of(result: CallToolResult) -> str:
@@ -45,8 +45,8 @@ def data_of(result: CallToolResult) -> dict[str, Any]:
 
 @pytest.mark.promise("mcp:places")
 async def test_an_agent_learns_in_pixels_where_things_are(connect: Connect, service: FakeService) -> None:
-    service.answer = ('[{"bbox_2d": [8, 12, 24, 36], "label": "circle"}]',)
-    service.change(lambda models: [replace(model, abilities=("detect", "point")) for model in models])
+    service.answer_parts = ('[{"bbox_2d": [8, 12, 24, 36], "label": "circle"}]',)
+    service.update_models(lambda models: [replace(model, abilities=("detect", "point")) for model in models])
     async with connect() as client:
         result = await client.call_tool("describe_image", {"image": "red.png", "task": "detect", "prompt": "circles"})
 
@@ -68,7 +68,7 @@ async def test_a_model_that_cannot_say_where_things_are_is_not_asked(connect: Co
 
 @pytest.mark.promise("mcp:describe")
 async def test_an_agent_sees_what_is_in_a_picture_of_its_project(
-    connect: Connect, era: Era, service: FakeService
+    connect: Connect, era: ProtocolMode, service: FakeService
 ) -> None:
     async with connect(era) as client:
         result = await client.call_tool("describe_image", {"image": "red.png", "prompt": "What colour?"})
@@ -100,7 +100,7 @@ async def test_reading_text_asks_for_the_text_and_keeps_the_callers_wish(
 
 
 @pytest.mark.promise("mcp:generate")
-async def test_a_drawing_is_saved_linked_and_previewed(connect: Connect, era: Era) -> None:
+async def test_a_drawing_is_saved_linked_and_previewed(connect: Connect, era: ProtocolMode) -> None:
     async with connect(era) as client:
         result = await client.call_tool("generate_image", {"prompt": "a fox", "width": 256, "height": 128, "seed": 7})
         (image,) = data_of(result)["images"]
@@ -135,12 +135,14 @@ async def test_a_drawing_can_start_from_a_picture(connect: Connect, service: Fak
 
     (request,) = service.requests
     assert isinstance(request, GenerateImage)
-    assert request.source is not None
+    assert request.source_image is not None
     assert request.strength == 0.7
 
 
 @pytest.mark.promise("mcp:transcribe")
-async def test_a_recording_becomes_text_with_its_file(connect: Connect, era: Era, service: FakeService) -> None:
+async def test_a_recording_becomes_text_with_its_file(
+    connect: Connect, era: ProtocolMode, service: FakeService
+) -> None:
     async with connect(era) as client:
         result = await client.call_tool("transcribe", {"audio": "beep.wav", "timestamps": "segment"})
 
@@ -150,7 +152,7 @@ async def test_a_recording_becomes_text_with_its_file(connect: Connect, era: Era
     assert file_of(data).read_text() == "a red circle\n"
     (request,) = service.requests
     assert isinstance(request, Transcribe)
-    assert request.sound.seconds == pytest.approx(1.0, abs=0.05)
+    assert request.audio.duration_seconds == pytest.approx(1.0, abs=0.05)
 
 
 async def test_the_language_of_a_recording_may_be_left_open_or_named_in_words(
@@ -172,7 +174,7 @@ async def test_subtitles_are_saved_where_the_agent_wants_them(connect: Connect, 
 
 
 def test_a_transcript_file_keeps_every_word_and_time() -> None:
-    heard = Transcript("hi", "en", 1.0, (Segment(0, 0.0, 1.0, " hi", words=(Word(" hi", 0.1, 0.9),)),))
+    heard = TranscriptionResult("hi", "en", 1.0, (Segment(0, 0.0, 1.0, " hi", words=(Word(" hi", 0.1, 0.9),)),))
 
     table = json.loads(render(heard, "json"))
 
@@ -180,7 +182,7 @@ def test_a_transcript_file_keeps_every_word_and_time() -> None:
 
 
 @pytest.mark.promise("mcp:speak")
-async def test_a_text_becomes_a_sound_file(connect: Connect, era: Era, service: FakeService) -> None:
+async def test_a_text_becomes_a_sound_file(connect: Connect, era: ProtocolMode, service: FakeService) -> None:
     async with connect(era) as client:
         result = await client.call_tool("speak", {"text": "Hello", "voice": "otto"})
         data = data_of(result)
@@ -224,7 +226,7 @@ async def test_a_starter_models_result_says_so_and_what_it_does_not_know(
 
 
 @pytest.mark.promise("mcp:errors")
-async def test_a_failure_is_a_sentence_with_its_code(connect: Connect, era: Era, service: FakeService) -> None:
+async def test_a_failure_is_a_sentence_with_its_code(connect: Connect, era: ProtocolMode, service: FakeService) -> None:
     service.error = ModelMissing("image-gen", 9_600_000_000, "senses pull image-gen")
 
     async with connect(era) as client:
@@ -281,7 +283,7 @@ async def test_an_error_of_our_own_shows_nothing_of_its_inside(connect: Connect,
     ],
 )
 async def test_a_wrong_argument_is_named_with_its_value_and_what_is_possible_before_any_work(
-    connect: Connect, era: Era, service: FakeService, tool: str, arguments: dict[str, Any], told: str
+    connect: Connect, era: ProtocolMode, service: FakeService, tool: str, arguments: dict[str, Any], told: str
 ) -> None:
     async with connect(era) as client:
         result = await client.call_tool(tool, arguments)
@@ -325,7 +327,7 @@ async def test_text_that_looks_like_json_is_taken_as_text(connect: Connect, serv
     assert service.requests == [Speak("tts-starter", '{"a": 1}')]
 
 
-async def test_status_tells_models_voices_memory_and_what_runs(connect: Connect, era: Era) -> None:
+async def test_status_tells_models_voices_memory_and_what_runs(connect: Connect, era: ProtocolMode) -> None:
     async with connect(era) as client:
         data = data_of(await client.call_tool("media_status", {}))
 
@@ -339,8 +341,8 @@ async def test_a_model_can_be_loaded_and_unloaded(connect: Connect, service: Fak
         await client.call_tool("manage_model", {"action": "load", "model": "tts-starter"})
         result = await client.call_tool("manage_model", {"action": "unload", "model": "tts-starter"})
 
-    assert service.loaded == ["tts-starter"]
-    assert service.unloaded == ["tts-starter"]
+    assert service.loaded_models == ["tts-starter"]
+    assert service.unloaded_models == ["tts-starter"]
     assert data_of(result)["freed_mb"] == 1
 
 
@@ -349,7 +351,7 @@ async def test_a_slow_load_becomes_a_job_like_any_other_work(
 ) -> None:
     loaded = anyio.Event()
     monkeypatch.setattr(service, "load", lambda name: loaded.wait())
-    monkeypatch.setattr(jobs, "SOFT_DEADLINE_SECONDS", 0.0)
+    monkeypatch.setattr(jobs, "DEFAULT_CALL_TIMEOUT_SECONDS", 0.0)
 
     async with connect() as client:
         running = data_of(await client.call_tool("manage_model", {"action": "load", "model": "tts-starter"}))
@@ -428,7 +430,10 @@ async def test_speech_is_played_by_the_systems_own_program(
 
 
 async def test_artifacts_have_an_address_a_browser_can_open(service: FakeService, settings: Settings) -> None:
-    async with serving(service, settings, Caller(), "http://127.0.0.1:7367") as server, Client(server) as client:
+    async with (
+        open_server(service, settings, ClientConnection(), "http://127.0.0.1:7367") as server,
+        Client(server) as client,
+    ):
         data = data_of(await client.call_tool("speak", {"text": "x"}))
 
     assert data["url"] == f"http://127.0.0.1:7367/artifacts/audio/{Path(data['path']).name}"
@@ -480,7 +485,7 @@ async def test_where_the_owner_allows_it_media_come_from_the_public_web(
 
     fetcher = Fetcher(look_up, httpx2.MockTransport(reply))
     allowed = replace(settings, allow_urls=True)
-    async with serving(service, allowed, Caller(), fetcher=fetcher) as server, Client(server) as client:
+    async with open_server(service, allowed, ClientConnection(), fetcher=fetcher) as server, Client(server) as client:
         seen = await client.call_tool("describe_image", {"image": "https://pictures.example/red.png"})
         heard = await client.call_tool("transcribe", {"audio": "HTTP://sounds.example/beep.wav"})
         refused = await client.call_tool("describe_image", {"image": "http://local.example/red.png"})

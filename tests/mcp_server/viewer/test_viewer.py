@@ -14,11 +14,11 @@ from mcp.client.extension import advertise
 from mcp_types import AudioContent, TextResourceContents
 from playwright.async_api import Browser, FrameLocator, Page, expect
 
-from mcp_server.files.client import Caller
-from mcp_server.viewer.page import VIEWER
+from mcp_server.files.client import ClientConnection
+from mcp_server.viewer.page import VIEWER_URI
 from model_runtime.settings import Settings
 from tests.fakes import FakeService
-from tests.mcp_server.conftest import serving
+from tests.mcp_server.conftest import open_server
 
 HOST = Path(__file__).with_name("fake_host.html").as_uri()
 APPS = advertise("io.modelcontextprotocol/ui", {"mimeTypes": ["text/html;profile=mcp-app"]})
@@ -40,7 +40,7 @@ class Host:
     async def call(self, tool: str, capabilities: dict[str, Any] = EVERYTHING, **arguments: Any) -> FrameLocator:
         """Call a tool and show its result; return the view."""
         result = await self.client.call_tool(tool, arguments)
-        (document,) = (await self.client.read_resource(VIEWER)).contents
+        (document,) = (await self.client.read_resource(VIEWER_URI)).contents
         assert isinstance(document, TextResourceContents)
         shown = result.model_dump(mode="json", by_alias=True, exclude_none=True)
         await self.page.evaluate(
@@ -65,7 +65,7 @@ async def host(browser: Browser, settings: Settings, service: FakeService, proje
     page.on("pageerror", lambda error: problems.append(str(error)))
     page.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
     async with (
-        serving(service, settings, Caller(project, (project,))) as server,
+        open_server(service, settings, ClientConnection(project, (project,))) as server,
         Client(server, extensions=[APPS]) as client,
     ):
 
@@ -94,7 +94,7 @@ def connected(settings: Settings, service: FakeService) -> Connected:
     @asynccontextmanager
     async def connect(mode: Literal["auto", "legacy"], *extensions: Any) -> AsyncGenerator[Client]:
         async with (
-            serving(service, settings, Caller()) as server,
+            open_server(service, settings, ClientConnection()) as server,
             Client(server, mode=mode, extensions=extensions or None) as client,
         ):
             yield client
@@ -114,9 +114,9 @@ async def test_the_viewer_is_told_to_clients_that_can_show_it_and_to_no_others(
         hidden = {str(one.uri) for one in (await client.list_resources()).resources}
 
     assert shown == SHOWN
-    assert VIEWER in listed
+    assert VIEWER_URI in listed
     assert elsewhere == []
-    assert VIEWER not in hidden
+    assert VIEWER_URI not in hidden
 
 
 async def test_sound_is_inlined_only_for_clients_that_play_it(connected: Connected) -> None:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from model_runtime.catalog.architecture import DEFAULT_CONTEXT_TOKENS, Decoder, context_tokens
+from model_runtime.catalog.architecture import DEFAULT_CONTEXT_TOKENS, TransformerDims, context_tokens
 
 QWEN_7B = {
     "model_type": "qwen2_5_vl",
@@ -35,29 +35,29 @@ GEMMA_3 = {
 
 @pytest.mark.parametrize(("config", "megabytes"), [(QWEN_7B, 235), ({"model_type": "moondream1"}, 805)])
 def test_keys_and_values_of_4096_tokens_are_as_measured(config: dict[str, Any], megabytes: int) -> None:
-    assert round(Decoder.of(config).kv_bytes(4096) / 1e6) == megabytes
+    assert round(TransformerDims.from_config(config).kv_bytes(4096) / 1e6) == megabytes
 
 
 def test_caches_grow_in_blocks_and_with_every_row() -> None:
-    decoder = Decoder.of(QWEN_7B)
+    decoder = TransformerDims.from_config(QWEN_7B)
 
     assert decoder.kv_bytes(1) == decoder.kv_bytes(256) == decoder.kv_bytes(257) / 2
-    assert decoder.kv_bytes(256, rows=3) == 3 * decoder.kv_bytes(256)
+    assert decoder.kv_bytes(256, batch_size=3) == 3 * decoder.kv_bytes(256)
 
 
 def test_layers_with_a_window_forget_what_is_behind_it() -> None:
-    decoder = Decoder.of(GEMMA_3)
+    decoder = TransformerDims.from_config(GEMMA_3)
 
-    assert (decoder.layers, decoder.windowed) == (34, 29)
+    assert (decoder.layers, decoder.sliding_window_layers) == (34, 29)
     assert decoder.kv_bytes(8192) == 2 * 2 * 4 * 256 * (5 * 8192 + 29 * 1024)
 
 
 def test_activations_grow_with_the_chunk_and_without_a_gpu_with_the_context() -> None:
-    decoder = Decoder.of(QWEN_7B)
+    decoder = TransformerDims.from_config(QWEN_7B)
 
     assert round(decoder.prefill_bytes(512) / 1e6) == 83
     assert round(decoder.prefill_bytes(2048) / 1e6) == 323
-    assert decoder.prefill_bytes(512, context=4096) - decoder.prefill_bytes(512) == 2 * 28 * 512 * 4096 * 2
+    assert decoder.prefill_bytes(512, score_tokens=4096) - decoder.prefill_bytes(512) == 2 * 28 * 512 * 4096 * 2
 
 
 def test_a_context_longer_than_ours_is_cut_to_it_and_a_shorter_one_kept() -> None:

@@ -8,14 +8,20 @@ from typing import Any
 import pytest
 
 from model_runtime.catalog import memory_estimate
-from model_runtime.catalog.builtin_models import OPENAI_NAMES, PREFERENCES, REAL_MODELS, STARTER_MODELS, STARTER_OF
-from model_runtime.catalog.catalog import Catalog, open_catalog
-from model_runtime.catalog.detect import recognise
-from model_runtime.catalog.model import Artifact
+from model_runtime.catalog.builtin_models import (
+    ALIASES_BY_TIER,
+    REAL_MODELS,
+    STARTER_BY_TASK,
+    STARTER_MODELS,
+    TIER_BY_OPENAI_NAME,
+)
+from model_runtime.catalog.catalog import Catalog, create_catalog
+from model_runtime.catalog.detect import detect_model
+from model_runtime.catalog.model import ModelArtifact
 from model_runtime.errors import InvalidInput, ModelMissing, UnknownModel, WrongTask
-from model_runtime.media.types import Picture
+from model_runtime.media.types import ImageData
 from model_runtime.requests import Chat, GenerateImage, Message, Task
-from model_runtime.settings import Folders, Settings, SettingsError
+from model_runtime.settings import InstanceFolders, Settings, SettingsError
 
 TWO_TENSORS = {
     "a": {"dtype": "F32", "shape": [2, 3], "data_offsets": [0, 24]},
@@ -29,12 +35,12 @@ class Shelf:
     def __init__(self, **folders: Path) -> None:
         self.folders = {name.replace("__", "/"): folder for name, folder in folders.items()}
 
-    def find(self, artifact: Artifact) -> Path | None:
+    def find(self, artifact: ModelArtifact) -> Path | None:
         return self.folders.get(artifact.repo)
 
 
 def catalog(shelf: Shelf | None = None, *, starters_first: bool = False) -> Catalog:
-    return Catalog((*REAL_MODELS, *STARTER_MODELS), shelf or Shelf(), starters_first=starters_first)
+    return Catalog((*REAL_MODELS, *STARTER_MODELS), shelf or Shelf(), prefer_starters=starters_first)
 
 
 def folder(path: Path, config: Mapping[str, Any]) -> Path:
@@ -47,8 +53,8 @@ def test_every_preferred_model_does_its_task_and_every_task_has_a_starter() -> N
     does = {model.name: {model.task} for model in (*REAL_MODELS, *STARTER_MODELS)}
     sees = {Task.VISION, Task.TEXT}
 
-    for task, tiers in PREFERENCES.items():
-        for alias in {name for names in tiers.values() for name in names} | {STARTER_OF[task]}:
+    for task, tiers in ALIASES_BY_TIER.items():
+        for alias in {name for names in tiers.values() for name in names} | {STARTER_BY_TASK[task]}:
             assert task in (sees if does[alias] & sees else does[alias])
 
 
@@ -58,12 +64,12 @@ def test_every_preferred_model_does_its_task_and_every_task_has_a_starter() -> N
 def test_without_an_apple_gpu_calls_that_name_no_model_get_a_starter(task: Task, name: str) -> None:
     found = catalog(starters_first=True).resolve(name, task)
 
-    assert (found.name, found.starter) == (STARTER_OF[task], True)
+    assert (found.name, found.starter) == (STARTER_BY_TASK[task], True)
 
 
 @pytest.mark.promise("models:starters-always-there")
 @pytest.mark.parametrize("starters_first", [True, False])
-@pytest.mark.parametrize(("task", "name"), list(STARTER_OF.items()))
+@pytest.mark.parametrize(("task", "name"), list(STARTER_BY_TASK.items()))
 def test_every_starter_is_reachable_by_its_name_on_any_machine(task: Task, name: str, *, starters_first: bool) -> None:
     found = catalog(starters_first=starters_first)
 
@@ -80,9 +86,9 @@ def test_the_machine_decides_whether_starters_are_the_default(
     monkeypatch.setattr("sys.platform", system)
     monkeypatch.setattr("platform.machine", lambda: machine)
 
-    found = open_catalog(Settings(Folders.under(tmp_path)))
+    found = create_catalog(Settings(InstanceFolders.from_home(tmp_path)))
 
-    assert [found.preferred(task).starter for task in Task] == [first] * len(Task)
+    assert [found.preferred_model(task).starter for task in Task] == [first] * len(Task)
 
 
 def test_with_an_apple_gpu_the_best_model_on_disk_answers(tmp_path: Path) -> None:
@@ -113,11 +119,11 @@ def test_missing_weights_are_named_with_their_size_and_the_command() -> None:
     assert str(refusal.value) == "The weights of vlm-fast (3.9 GB) are not on this machine. Run: senses pull vlm-fast"
 
 
-@pytest.mark.parametrize("name", sorted(OPENAI_NAMES))
+@pytest.mark.parametrize("name", sorted(TIER_BY_OPENAI_NAME))
 def test_the_names_of_openai_mean_ours(name: str) -> None:
     found = catalog(starters_first=True)
 
-    assert any(found.resolve(name, task).starter for task in Task if OPENAI_NAMES[name] in PREFERENCES[task])
+    assert any(found.resolve(name, task).starter for task in Task if TIER_BY_OPENAI_NAME[name] in ALIASES_BY_TIER[task])
 
 
 def test_a_repository_or_a_folder_works_by_its_name(tmp_path: Path) -> None:
@@ -163,7 +169,7 @@ def test_a_model_of_another_kind_is_answered_with_those_that_can() -> None:
 def test_a_folder_tells_which_engine_serves_it(
     tmp_path: Path, config: Mapping[str, Any], kind: tuple[Task, str]
 ) -> None:
-    model = recognise("mine", folder(tmp_path / "mine", config))
+    model = detect_model("mine", folder(tmp_path / "mine", config))
 
     assert (model.task, model.engine) == kind
 
@@ -172,26 +178,28 @@ def test_a_folder_of_a_picture_model_is_known_by_its_parts(tmp_path: Path) -> No
     for part in ("transformer", "vae", "text_encoder"):
         (tmp_path / part).mkdir()
 
-    assert recognise("mine", tmp_path).engine == "mflux"
+    assert detect_model("mine", tmp_path).engine == "mflux"
 
 
 def test_a_folder_that_no_engine_serves_is_refused_with_what_is_supported(tmp_path: Path) -> None:
     with pytest.raises(InvalidInput, match="model_type 'bert'"):
-        recognise("mine", folder(tmp_path / "bert", {"model_type": "bert"}))
+        detect_model("mine", folder(tmp_path / "bert", {"model_type": "bert"}))
 
 
 def test_aliases_of_the_settings_are_added_and_may_be_the_default(tmp_path: Path) -> None:
     llama = folder(tmp_path / "llama", {"architectures": ["LlamaForCausalLM"]})
-    settings = Settings(Folders.under(tmp_path), models={"mine": {"path": str(llama)}}, defaults={"text": "mine"})
+    settings = Settings(
+        InstanceFolders.from_home(tmp_path), models={"mine": {"path": str(llama)}}, defaults={"text": "mine"}
+    )
 
-    assert open_catalog(settings).resolve("", Task.TEXT).name == "mine"
+    assert create_catalog(settings).resolve("", Task.TEXT).name == "mine"
 
 
 def test_the_settings_say_how_long_a_model_stays(tmp_path: Path) -> None:
     written: dict[str, dict[str, Any]] = {"vlm-best": {"keep_alive": "1h"}, "tts-starter": {"keep_alive": -1}}
-    settings = Settings(Folders.under(tmp_path), models=written)
+    settings = Settings(InstanceFolders.from_home(tmp_path), models=written)
 
-    stays = {model.name: model.keep_alive_seconds for model in open_catalog(settings).models()}
+    stays = {model.name: model.keep_alive_seconds for model in create_catalog(settings).models()}
 
     assert (stays["vlm-best"], stays["tts-starter"], stays["stt-fast"]) == (3600.0, -1.0, None)
 
@@ -208,7 +216,7 @@ def test_the_settings_say_how_long_a_model_stays(tmp_path: Path) -> None:
 )
 def test_an_alias_that_cannot_be_used_is_a_settings_error(tmp_path: Path, changes: Mapping[str, Any]) -> None:
     with pytest.raises(SettingsError):
-        open_catalog(Settings(Folders.under(tmp_path), **changes))
+        create_catalog(Settings(InstanceFolders.from_home(tmp_path), **changes))
 
 
 @pytest.mark.promise("runtime:memory-from-headers")
@@ -217,15 +225,15 @@ def test_the_need_of_a_model_is_read_from_the_headers_of_its_weights(tmp_path: P
     (tmp_path / "model.safetensors").write_bytes(len(header).to_bytes(8, "little") + header + bytes(32))
 
     assert memory_estimate.weights_bytes({"model": tmp_path}) == 32
-    assert memory_estimate.weights_bytes({"model": tmp_path}, in_full=True) == 40
+    assert memory_estimate.weights_bytes({"model": tmp_path}, float32=True) == 40
 
 
 def test_without_a_gpu_half_precision_needs_twice_the_memory(tmp_path: Path) -> None:
     header = json.dumps({"a": {"dtype": "F16", "shape": [500_000], "data_offsets": [0, 1_000_000]}}).encode()
     (tmp_path / "model.safetensors").write_bytes(len(header).to_bytes(8, "little") + header + bytes(1_000_000))
     (tmp_path / "config.json").write_text('{"model_type": "qwen2_5_vl"}')
-    model = recognise("mine", tmp_path)
-    on_gpu, on_cpu = (Catalog((model,), Shelf(), starters_first=False, in_full=full) for full in (False, True))
+    model = detect_model("mine", tmp_path)
+    on_gpu, on_cpu = (Catalog((model,), Shelf(), prefer_starters=False, float32=full) for full in (False, True))
 
     assert on_cpu.needed_bytes(model) - on_gpu.needed_bytes(model) == 1_000_000
     assert on_cpu.weights_bytes(model) == on_gpu.weights_bytes(model) == 1_000_000
@@ -250,23 +258,25 @@ def test_what_a_chat_needs_follows_the_sizes_of_its_model(tmp_path: Path) -> Non
         folder.mkdir()
         config = {"architectures": ["LlamaForCausalLM"], "num_hidden_layers": layers, **sizes}
         (folder / "config.json").write_text(json.dumps(config))
-        model = recognise("mine", folder)
-        catalog = Catalog((model,), Shelf(), starters_first=False)
+        model = detect_model("mine", folder)
+        catalog = Catalog((model,), Shelf(), prefer_starters=False)
         needed[layers] = catalog.working_bytes(Chat("mine", (Message("user", ("Hi.",)),), max_tokens=500), model)
 
     assert needed[20] - needed[10] == 10 * 512 * 2 * 2 * 16 * 2, "512 tokens, keys and values, 2 heads of 16, 2 bytes"
-    assert needed[0] == 512 * memory_estimate.KEY_VALUE_BYTES_PER_TOKEN, "without sizes the most that any model needs"
+    assert needed[0] == 512 * memory_estimate.DEFAULT_KV_BYTES_PER_TOKEN, "without sizes the most that any model needs"
 
 
 def test_a_picture_in_a_chat_needs_memory_to_be_seen(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text(json.dumps({"model_type": "qwen2_5_vl", "num_hidden_layers": 1}))
-    model = recognise("mine", tmp_path)
-    catalog = Catalog((model,), Shelf(), starters_first=False)
+    model = detect_model("mine", tmp_path)
+    catalog = Catalog((model,), Shelf(), prefer_starters=False)
     words, seen = (
-        Chat("mine", (Message("user", content),)) for content in (("Hi.",), ("Hi.", Picture(1, 1, bytes(3))))
+        Chat("mine", (Message("user", content),)) for content in (("Hi.",), ("Hi.", ImageData(1, 1, bytes(3))))
     )
 
-    assert catalog.working_bytes(seen, model) - catalog.working_bytes(words, model) >= memory_estimate.PICTURE_BYTES
+    assert (
+        catalog.working_bytes(seen, model) - catalog.working_bytes(words, model) >= memory_estimate.IMAGE_ENCODING_BYTES
+    )
 
 
 @pytest.mark.parametrize(("model_type", "able"), [("qwen2_5_vl", ("detect", "point")), ("gemma3", ())])

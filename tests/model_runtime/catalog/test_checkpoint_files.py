@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from model_runtime.catalog.checkpoint_files import (
-    BrokenCheckpoint,
+    InvalidCheckpoint,
     read_config,
     read_header,
     read_tensors,
@@ -59,7 +59,7 @@ def test_the_index_of_the_original_is_ignored_where_a_conversion_kept_it(tmp_pat
 def test_a_shard_that_was_not_downloaded_is_named(tmp_path: Path) -> None:
     (tmp_path / "model.safetensors.index.json").write_text('{"weight_map": {"a": "model-00002.safetensors"}}')
 
-    with pytest.raises(BrokenCheckpoint, match=r"model-00002\.safetensors is missing.*Download the model again"):
+    with pytest.raises(InvalidCheckpoint, match=r"model-00002\.safetensors is missing.*Download the model again"):
         read_tensors(tmp_path)
 
 
@@ -67,7 +67,7 @@ def test_a_shard_that_was_not_downloaded_is_named(tmp_path: Path) -> None:
 def test_a_file_that_was_cut_short_is_named_with_the_missing_bytes(tmp_path: Path) -> None:
     write_file(tmp_path / "model.safetensors", {"a": entry([10], 0, 40)}, b"x" * 30)
 
-    with pytest.raises(BrokenCheckpoint, match=r"cut short: a ends 10 bytes after"):
+    with pytest.raises(InvalidCheckpoint, match=r"cut short: a ends 10 bytes after"):
         read_tensors(tmp_path)
 
 
@@ -76,7 +76,7 @@ def test_a_tensor_that_the_index_promises_must_be_there(tmp_path: Path) -> None:
     places = {"a": "model.safetensors", "layers.7.weight": "model.safetensors"}
     (tmp_path / "model.safetensors.index.json").write_text(json.dumps({"weight_map": places}))
 
-    with pytest.raises(BrokenCheckpoint, match=r"lacks 1 tensors of its index, such as layers\.7\.weight"):
+    with pytest.raises(InvalidCheckpoint, match=r"lacks 1 tensors of its index, such as layers\.7\.weight"):
         read_tensors(tmp_path)
 
 
@@ -85,7 +85,7 @@ def test_a_path_in_the_index_never_leaves_the_folder(tmp_path: Path) -> None:
     write_file(tmp_path / "secret.safetensors", {"a": entry([1], 0, 4)}, b"x" * 4)
     (tmp_path / "model" / "model.safetensors.index.json").write_text('{"weight_map": {"a": "../secret.safetensors"}}')
 
-    with pytest.raises(BrokenCheckpoint, match="missing"):
+    with pytest.raises(InvalidCheckpoint, match="missing"):
         weight_files(tmp_path / "model")
 
 
@@ -105,7 +105,7 @@ def test_a_path_in_the_index_never_leaves_the_folder(tmp_path: Path) -> None:
 def test_a_header_that_contradicts_itself_is_refused(tmp_path: Path, header: Any) -> None:
     file = write_file(tmp_path / "model.safetensors", header, b"x" * 16)
 
-    with pytest.raises(BrokenCheckpoint):
+    with pytest.raises(InvalidCheckpoint):
         list(read_header(file))
 
 
@@ -116,11 +116,11 @@ def test_any_bytes_are_read_or_refused(tmp_path_factory: pytest.TempPathFactory,
 
     try:
         tensors = dict(read_header(file))
-    except BrokenCheckpoint:
+    except InvalidCheckpoint:
         return
     assert sum(tensor.size_bytes for tensor in tensors.values()) <= len(content)
 
 
 def test_a_model_without_configuration_says_so(tmp_path: Path) -> None:
-    with pytest.raises(BrokenCheckpoint, match=r"config\.json cannot be read"):
+    with pytest.raises(InvalidCheckpoint, match=r"config\.json cannot be read"):
         read_config(tmp_path)

@@ -6,11 +6,11 @@ from hypothesis import strategies as st
 
 from model_runtime.catalog.languages import (
     LANGUAGES,
+    guess_language,
     is_written_in,
     language_code,
     language_name,
-    likeliest_language,
-    script,
+    main_script,
 )
 
 
@@ -50,12 +50,12 @@ def test_any_text_means_a_known_language_or_none(name: str) -> None:
     ],
 )  # fmt: skip
 def test_a_script_tells_the_language_unless_it_is_latin(text: str, language: str) -> None:
-    assert likeliest_language(text) == language
+    assert guess_language(text) == language
 
 
 @given(st.text(max_size=40))
 def test_every_text_with_letters_has_a_script(text: str) -> None:
-    assert bool(script(text)) == any(letter.isalpha() for letter in text)
+    assert bool(main_script(text)) == any(letter.isalpha() for letter in text)
 
 
 @pytest.mark.parametrize(
@@ -66,4 +66,4 @@ def test_every_text_with_letters_has_a_script(text: str) -> None:
     ],
 )  # fmt: skip
 def test_a_language_is_written_in_its_scripts(language: str, text: str, fits: bool) -> None:
-    assert is_written_in(language, script(text)) == fits
+    assert is_written_in(language, main_script(text)) == fits

@@ -8,18 +8,25 @@ from typing import Any
 import pytest
 
 from model_runtime.catalog.model import Model
-from model_runtime.catalog.voices import OPENAI_VOICES, Choice, VoiceBook, languages, read_voices, voices
+from model_runtime.catalog.voices import (
+    OPENAI_VOICES,
+    VoiceCatalog,
+    VoiceSelection,
+    read_voices,
+    spoken_languages,
+    voice_names,
+)
 from model_runtime.errors import InvalidInput
 from model_runtime.requests import Task
 
-KOKORO = VoiceBook(
+KOKORO = VoiceCatalog(
     "kokoro",
     ("af_alloy", "af_heart", "am_onyx", "bf_emma", "ef_dora", "pm_alex"),
     ("en", "es", "fr", "hi", "it", "pt"),
     {"af_alloy": "en", "af_heart": "en", "am_onyx": "en", "bf_emma": "en", "ef_dora": "es", "pm_alex": "pt"},
 )
-STARTER = VoiceBook("kitten_tts", ("alma", "otto"), ("en",))
-QWEN = VoiceBook("qwen3_tts", ("vivian", "ryan", "sohee"), ("en", "zh", "ko", "ja"))
+STARTER = VoiceCatalog("kitten_tts", ("alma", "otto"), ("en",))
+QWEN = VoiceCatalog("qwen3_tts", ("vivian", "ryan", "sohee"), ("en", "zh", "ko", "ja"))
 
 
 def folder(tmp_path: Path, config: dict[str, Any], *files: str) -> Path:
@@ -36,7 +43,7 @@ def test_kokoro_has_the_voices_of_its_folder_that_it_has_words_for(tmp_path: Pat
         folder(tmp_path, {"istftnet": {}}, "voices/bf_emma.safetensors", "voices/jf_alpha.safetensors", "voices/x.txt")
     )
 
-    assert found.kind == "kokoro"
+    assert found.family == "kokoro"
     assert found.names == ("bf_emma",)
     assert "ja" not in found.languages
 
@@ -53,7 +60,7 @@ def test_the_built_in_voices_are_read_from_their_archive(tmp_path: Path) -> None
 def test_marvis_has_a_voice_for_every_recording(tmp_path: Path) -> None:
     found = read_voices(folder(tmp_path, {"model_type": "csm"}, "prompts/conversational_a.wav", "prompts/a.txt"))
 
-    assert (found.kind, found.names, found.languages) == ("sesame", ("conversational_a",), ("en", "fr", "de"))
+    assert (found.family, found.names, found.languages) == ("sesame", ("conversational_a",), ("en", "fr", "de"))
 
 
 def test_qwen_names_its_voices_and_languages_in_its_configuration(tmp_path: Path) -> None:
@@ -67,39 +74,39 @@ def test_qwen_names_its_voices_and_languages_in_its_configuration(tmp_path: Path
 def test_other_models_and_broken_folders_have_no_voices(tmp_path: Path) -> None:
     model = Model("vlm", Task.VISION, "mlx-vlm", "")
 
-    assert voices(model, {"model": folder(tmp_path, {"model_type": "llama"})}) == ()
-    assert languages(model, {"model": tmp_path / "nowhere"}) == ()
+    assert voice_names(model, {"model": folder(tmp_path, {"model_type": "llama"})}) == ()
+    assert spoken_languages(model, {"model": tmp_path / "nowhere"}) == ()
 
 
 @pytest.mark.parametrize(
     ("book", "asked", "choice"),
     [
-        (KOKORO, {}, Choice("af_heart", "en")),
-        (KOKORO, {"voice": "BF_EMMA"}, Choice("bf_emma", "en")),
-        (KOKORO, {"voice": "ef_dora"}, Choice("ef_dora", "es")),
-        (KOKORO, {"language": "es-MX"}, Choice("ef_dora", "es")),
-        (KOKORO, {"language": "Portuguese"}, Choice("pm_alex", "pt")),
-        (KOKORO, {"language": "it"}, Choice("af_heart", "it")),
-        (KOKORO, {"voice": "af_alloy", "language": "fr"}, Choice("af_alloy", "fr")),
-        (STARTER, {}, Choice("alma", "en")),
-        (QWEN, {"language": "ko", "text": "12"}, Choice("sohee", "ko")),
-        (QWEN, {"text": "안녕하세요"}, Choice("sohee", "ko")),
-        (QWEN, {"text": "안녕하세요", "voice": "ryan"}, Choice("ryan", "ko")),
+        (KOKORO, {}, VoiceSelection("af_heart", "en")),
+        (KOKORO, {"voice": "BF_EMMA"}, VoiceSelection("bf_emma", "en")),
+        (KOKORO, {"voice": "ef_dora"}, VoiceSelection("ef_dora", "es")),
+        (KOKORO, {"language": "es-MX"}, VoiceSelection("ef_dora", "es")),
+        (KOKORO, {"language": "Portuguese"}, VoiceSelection("pm_alex", "pt")),
+        (KOKORO, {"language": "it"}, VoiceSelection("af_heart", "it")),
+        (KOKORO, {"voice": "af_alloy", "language": "fr"}, VoiceSelection("af_alloy", "fr")),
+        (STARTER, {}, VoiceSelection("alma", "en")),
+        (QWEN, {"language": "ko", "text": "12"}, VoiceSelection("sohee", "ko")),
+        (QWEN, {"text": "안녕하세요"}, VoiceSelection("sohee", "ko")),
+        (QWEN, {"text": "안녕하세요", "voice": "ryan"}, VoiceSelection("ryan", "ko")),
     ],
 )  # fmt: skip
-def test_what_is_not_said_is_chosen_to_fit(book: VoiceBook, asked: dict[str, str], choice: Choice) -> None:
-    assert book.choose("tts", **{"text": "hello", **asked}) == choice
+def test_what_is_not_said_is_chosen_to_fit(book: VoiceCatalog, asked: dict[str, str], choice: VoiceSelection) -> None:
+    assert book.select("tts", **{"text": "hello", **asked}) == choice
 
 
 @pytest.mark.promise("speech:openai-voices")
 @pytest.mark.parametrize("name", OPENAI_VOICES)
 @pytest.mark.parametrize("book", [KOKORO, STARTER, QWEN], ids=["kokoro", "starter", "qwen"])
-def test_every_voice_of_openai_means_one_of_ours(book: VoiceBook, name: str) -> None:
-    assert book.choose("tts", "hello", voice=name).voice in book.names
+def test_every_voice_of_openai_means_one_of_ours(book: VoiceCatalog, name: str) -> None:
+    assert book.select("tts", "hello", voice=name).voice in book.names
 
 
 def test_onyx_and_alloy_sound_different() -> None:
-    onyx, alloy = (STARTER.choose("tts", "hello", voice=name).voice for name in ("onyx", "alloy"))
+    onyx, alloy = (STARTER.select("tts", "hello", voice=name).voice for name in ("onyx", "alloy"))
 
     assert (onyx, alloy) == ("otto", "alma")
 
@@ -107,7 +114,7 @@ def test_onyx_and_alloy_sound_different() -> None:
 @pytest.mark.promise("speech:unknown-voice-lists")
 def test_an_unknown_voice_is_refused_with_those_there_are() -> None:
     with pytest.raises(InvalidInput, match="no voice 'bob'.*alma, otto") as refused:
-        STARTER.choose("tts-starter", "hello", voice="bob")
+        STARTER.select("tts-starter", "hello", voice="bob")
 
     assert (refused.value.param, refused.value.code) == ("voice", "unknown_voice")
 
@@ -129,14 +136,14 @@ def test_a_language_it_cannot_speak_is_refused_with_a_model_that_can(
     asked: dict[str, str], words: str, param: str
 ) -> None:
     with pytest.raises(InvalidInput, match=words) as refused:
-        KOKORO.choose("tts-fast", **asked)
+        KOKORO.select("tts-fast", **asked)
 
     assert refused.value.param == param
 
 
 def test_digits_are_read_in_the_language_asked_for() -> None:
-    assert QWEN.choose("tts", "2026", language="ko").language == "ko"
+    assert QWEN.select("tts", "2026", language="ko").language == "ko"
 
 
 def test_a_model_of_many_languages_reads_foreign_names_in_their_letters() -> None:
-    assert QWEN.choose("tts", "ChatGPT", language="ko").language == "ko"
+    assert QWEN.select("tts", "ChatGPT", language="ko").language == "ko"

@@ -11,15 +11,15 @@ from model_runtime.engines.blas import load_fast_blas
 os.environ |= {"HF_HUB_OFFLINE": "1", "MLX_DISABLE_COMPILE": "1", "TOKENIZERS_PARALLELISM": "false"}
 load_fast_blas()
 
-Build = Callable[[Path], object]
+CheckpointBuilder = Callable[[Path], object]
 
 
 @pytest.fixture(scope="session")
-def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Build], Path]:
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Callable[[CheckpointBuilder], Path]:
     """Return the folder that a builder of `tests.checkpoints` wrote; it is built once a session."""
-    built: dict[Build, Path] = {}
+    built: dict[CheckpointBuilder, Path] = {}
 
-    def folder(build: Build) -> Path:
+    def folder(build: CheckpointBuilder) -> Path:
         if build not in built:
             built[build] = tmp_path_factory.mktemp("checkpoint") / "model"
             build(built[build])

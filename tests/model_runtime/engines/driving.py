@@ -6,29 +6,29 @@ from typing import Any
 
 import numpy as np
 
-from model_runtime.engines.protocol import Outcome, StepEngine
+from model_runtime.engines.protocol import EngineOutput, StepEngine
 from model_runtime.errors import SensesError
-from model_runtime.events import Answer, TextDelta
+from model_runtime.events import ChatResult, TextDelta
 from model_runtime.loading import LoadSpec
-from model_runtime.media.types import Picture
+from model_runtime.media.types import ImageData
 from model_runtime.requests import Chat, Message
 
-Outcomes = list[tuple[int, Outcome]]
+JobOutputs = list[tuple[int, EngineOutput]]
 
 
-def chat(*parts: str | Picture, **options: Any) -> Chat:
+def chat(*parts: str | ImageData, **options: Any) -> Chat:
     """A chat of one user message."""
     return Chat("a-model", (Message("user", parts),), **{"max_tokens": 12, **options})
 
 
-def plain(width: int, height: int, color: tuple[int, int, int]) -> Picture:
+def solid_picture(width: int, height: int, color: tuple[int, int, int]) -> ImageData:
     """A picture of one color."""
-    return Picture(width, height, bytes(color) * (width * height))
+    return ImageData(width, height, bytes(color) * (width * height))
 
 
-def noise(width: int, height: int, seed: int = 0) -> Picture:
+def noise_picture(width: int, height: int, seed: int = 0) -> ImageData:
     """A picture whose every pixel is another."""
-    return Picture(width, height, np.random.default_rng(seed).bytes(width * height * 3))
+    return ImageData(width, height, np.random.default_rng(seed).bytes(width * height * 3))
 
 
 def load(engine: StepEngine, folders: Mapping[str, Path], **options: Any) -> StepEngine:
@@ -38,46 +38,46 @@ def load(engine: StepEngine, folders: Mapping[str, Path], **options: Any) -> Ste
     return engine
 
 
-def drive(
+def run_to_end(
     engine: StepEngine,
     chats: Mapping[int, Chat],
     *,
-    joins: Mapping[int, int] | None = None,
+    arrival_steps: Mapping[int, int] | None = None,
     after_step: Callable[[int], None] | None = None,
-) -> dict[int, list[Outcome]]:
+) -> dict[int, list[EngineOutput]]:
     """Step until every job has ended, and return what happened to each; `joins` maps a job to the step it comes at."""
-    happened: dict[int, list[Outcome]] = {job: [] for job in chats}
-    due = dict(joins or {})
+    outputs: dict[int, list[EngineOutput]] = {job: [] for job in chats}
+    arrival_step_of = dict(arrival_steps or {})
     for step in range(2000):
-        for job in [job for job in chats if due.get(job, 0) == step]:
+        for job in [job for job in chats if arrival_step_of.get(job, 0) == step]:
             engine.submit(job, chats[job])
-        for job, outcome in engine.step():
-            happened[job].append(outcome)
+        for job, output in engine.step():
+            outputs[job].append(output)
         if after_step:
             after_step(step)
-        if all(step >= due.get(job, 0) and has_ended(outcomes) for job, outcomes in happened.items()):
-            return happened
-    raise AssertionError(f"still going after {step} steps: {happened}")
+        if all(step >= arrival_step_of.get(job, 0) and has_ended(outcomes) for job, outcomes in outputs.items()):
+            return outputs
+    raise AssertionError(f"still going after {step} steps: {outputs}")
 
 
-def answers(engine: StepEngine, chats: Mapping[int, Chat], **options: Any) -> dict[int, Answer]:
+def results_of(engine: StepEngine, chats: Mapping[int, Chat], **options: Any) -> dict[int, ChatResult]:
     """Drive the engine and return each job's answer."""
-    return {job: answer(outcomes) for job, outcomes in drive(engine, chats, **options).items()}
+    return {job: result_of(outcomes) for job, outcomes in run_to_end(engine, chats, **options).items()}
 
 
-def ask(engine: StepEngine, request: Chat) -> Answer:
+def run_chat(engine: StepEngine, chat_request: Chat) -> ChatResult:
     """Drive the engine for one chat alone."""
-    return answers(engine, {0: request})[0]
+    return results_of(engine, {0: chat_request})[0]
 
 
-def answer(outcomes: list[Outcome]) -> Answer:
+def result_of(outcomes: list[EngineOutput]) -> ChatResult:
     """The end of a job that went well, after checking that the pieces add up to it."""
     last = outcomes[-1]
-    assert isinstance(last, Answer), last
+    assert isinstance(last, ChatResult), last
     assert "".join(outcome.text for outcome in outcomes if isinstance(outcome, TextDelta)) == last.text
     return last
 
 
-def has_ended(outcomes: list[Outcome]) -> bool:
+def has_ended(outcomes: list[EngineOutput]) -> bool:
     """Whether an answer or an error came."""
-    return bool(outcomes) and isinstance(outcomes[-1], Answer | SensesError)
+    return bool(outcomes) and isinstance(outcomes[-1], ChatResult | SensesError)

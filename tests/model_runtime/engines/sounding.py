@@ -10,7 +10,7 @@ from model_runtime.engines.protocol import JobEngine
 from model_runtime.errors import Cancelled
 from model_runtime.events import EngineEvent, Result
 from model_runtime.loading import LoadSpec
-from model_runtime.media.types import Sound
+from model_runtime.media.types import Audio
 from model_runtime.requests import Request
 
 Engine = TypeVar("Engine", bound=JobEngine)
@@ -18,40 +18,42 @@ Engine = TypeVar("Engine", bound=JobEngine)
 
 def load(engine: Engine, folders: Mapping[str, Path], **options: Any) -> Engine:
     """Load a checkpoint under the name "tiny"."""
-    engine.load(LoadSpec("tiny", "", {role: str(folder) for role, folder in folders.items()}, options), quiet)
+    engine.load(LoadSpec("tiny", "", {role: str(folder) for role, folder in folders.items()}, options), ignore_progress)
     return engine
 
 
-def quiet(stage: str, fraction: float | None) -> None:
+def ignore_progress(stage: str, fraction: float | None) -> None:
     """A report that nobody reads."""
 
 
-def patient() -> None:
+def never_cancelled() -> None:
     """A check of a job nobody cancels."""
 
 
-def drive(engine: JobEngine, request: Request, check: Callable[[], None] = patient) -> list[EngineEvent | Result]:
+def run_to_end(
+    engine: JobEngine, request: Request, check: Callable[[], None] = never_cancelled
+) -> list[EngineEvent | Result]:
     """Everything that happens; the result comes last."""
     return list(engine.run(request, check))
 
 
-def of(kind: type[Any], events: list[EngineEvent | Result]) -> list[Any]:
+def events_of_type(kind: type[Any], events: list[EngineEvent | Result]) -> list[Any]:
     """The events of one kind."""
     return [event for event in events if isinstance(event, kind)]
 
 
-class Impatient:
+class CancelAfter:
     """A check that cancels the job the `calls`-th time it is asked."""
 
     def __init__(self, calls: int) -> None:
-        self.left = calls
+        self.remaining_calls = calls
 
     def __call__(self) -> None:
-        self.left -= 1
-        if self.left <= 0:
+        self.remaining_calls -= 1
+        if self.remaining_calls <= 0:
             raise Cancelled("enough")
 
 
-def sound(samples: np.ndarray) -> Sound:
+def audio_of(samples: np.ndarray) -> Audio:
     """Samples in -1..1 at 16 kHz as a recording."""
-    return Sound(16_000, (np.clip(samples, -1, 1) * 32767).astype("<i2").tobytes())
+    return Audio(16_000, (np.clip(samples, -1, 1) * 32767).astype("<i2").tobytes())

@@ -8,7 +8,7 @@ import httpx2
 import pytest
 
 from model_runtime.errors import InvalidInput
-from model_runtime.formats.fetch import LIMIT_BYTES, Fetcher, is_public, resolve
+from model_runtime.formats.fetch import MAX_BYTES, Fetcher, is_public, resolve_host
 
 PUBLIC = "93.184.215.14"
 
@@ -134,11 +134,11 @@ async def test_what_is_too_large_is_not_read_to_its_end() -> None:
     with pytest.raises(InvalidInput, match="larger than 50 MB"):
         await fetcher(server).fetch("http://pictures.example/", param="p")
 
-    assert sent <= LIMIT_BYTES + 2_000_000
+    assert sent <= MAX_BYTES + 2_000_000
 
 
 async def test_what_is_too_slow_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("model_runtime.formats.fetch.LIMIT_SECONDS", 0.01)
+    monkeypatch.setattr("model_runtime.formats.fetch.TIMEOUT_SECONDS", 0.01)
 
     async def silence(host: str, port: int) -> list[str]:
         await anyio.sleep_forever()
@@ -163,4 +163,4 @@ async def test_a_name_that_no_resolver_takes_is_refused() -> None:
 
 
 async def test_the_system_knows_the_addresses_of_this_machine() -> None:
-    assert set(await resolve("localhost", 80)) <= {"127.0.0.1", "::1"}
+    assert set(await resolve_host("localhost", 80)) <= {"127.0.0.1", "::1"}

@@ -10,11 +10,11 @@ from huggingface_hub.utils import filter_repo_objects
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model_runtime.catalog.model import Artifact, Model
-from model_runtime.hub.cache import HubCache, hub_folder, matching
+from model_runtime.catalog.model import Model, ModelArtifact
+from model_runtime.hub.cache import HubCache, filter_by_patterns, hub_folder
 from model_runtime.requests import Task
 
-ARTIFACT = Artifact("model", "lab/painter", "main", ("*.json", "*.safetensors"), 1)
+ARTIFACT = ModelArtifact("model", "lab/painter", "main", ("*.json", "*.safetensors"), 1)
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 
@@ -32,7 +32,7 @@ def snapshot(cache: Path, *files: str) -> Path:
 
 def test_nothing_is_found_in_a_cache_that_does_not_exist(tmp_path: Path) -> None:
     assert HubCache(tmp_path / "none").find(ARTIFACT) is None
-    assert HubCache(tmp_path).missing(Model("x", Task.IMAGE, "mflux", "", (ARTIFACT,))) == (ARTIFACT,)
+    assert HubCache(tmp_path).missing_artifacts(Model("x", Task.IMAGE, "mflux", "", (ARTIFACT,))) == (ARTIFACT,)
 
 
 def test_a_download_without_a_listing_counts_where_there_are_weights(tmp_path: Path) -> None:
@@ -90,7 +90,7 @@ PATTERNS = st.text("ab./*?", min_size=1, max_size=6).filter(lambda pattern: not 
 
 @given(st.lists(NAMES), st.lists(PATTERNS, min_size=1))
 def test_patterns_mean_what_they_mean_to_the_library(files: list[str], patterns: list[str]) -> None:
-    assert matching(files, patterns) == list(filter_repo_objects(files, allow_patterns=patterns))
+    assert filter_by_patterns(files, patterns) == list(filter_repo_objects(files, allow_patterns=patterns))
 
 
 @pytest.mark.parametrize(

@@ -10,11 +10,11 @@ import pytest
 from huggingface_hub import snapshot_download
 from huggingface_hub.errors import LocalEntryNotFoundError
 
-from model_runtime.catalog.model import Artifact, Model
+from model_runtime.catalog.model import Model, ModelArtifact
 from model_runtime.errors import Cancelled
 from model_runtime.hub.cache import HubCache
 from model_runtime.hub.download import DiskFull, PullFailed, pull
-from model_runtime.hub.progress import Pulled
+from model_runtime.hub.progress import DownloadProgress
 from model_runtime.requests import Task
 from tests.fake_hub import COMMIT, FakeHub, serve
 
@@ -27,8 +27,8 @@ FILES = {
     },
     "lab/words": {"tokenizer.json": b"[]"},
 }
-PAINTER = Artifact("model", "lab/painter", "main", ("*.json", "*/*.safetensors"), 10_000)
-WORDS = Artifact("tokenizer", "lab/words", "v1", ("tokenizer*",), 2)
+PAINTER = ModelArtifact("model", "lab/painter", "main", ("*.json", "*/*.safetensors"), 10_000)
+WORDS = ModelArtifact("tokenizer", "lab/words", "v1", ("tokenizer*",), 2)
 MODEL = Model("image-fast", Task.IMAGE, "mflux", "", (PAINTER, WORDS))
 
 
@@ -45,9 +45,9 @@ def hub() -> Generator[FakeHub]:
         yield hub
 
 
-def pulled(hub: FakeHub, cache: Path, model: Model = MODEL) -> list[Pulled]:
+def pulled(hub: FakeHub, cache: Path, model: Model = MODEL) -> list[DownloadProgress]:
     """Pull and return the progress."""
-    told: list[Pulled] = []
+    told: list[DownloadProgress] = []
     pull(model, cache, told.append, endpoint=hub.address)
     return told
 
@@ -60,7 +60,7 @@ def test_a_pull_brings_the_files_the_model_needs_and_no_others(hub: FakeHub, tmp
     assert (folders["tokenizer"] / "tokenizer.json").read_bytes() == b"[]"
     assert not (folders["model"] / "README.md").exists()
     assert HubCache(tmp_path).find(PAINTER) == folders["model"]
-    assert HubCache(tmp_path).missing(MODEL) == ()
+    assert HubCache(tmp_path).missing_artifacts(MODEL) == ()
 
 
 @pytest.mark.promise("hub:progress")
@@ -70,33 +70,33 @@ def test_progress_goes_up_to_the_bytes_of_the_whole_model(hub: FakeHub, tmp_path
     done = [progress.done_bytes for progress in told]
     assert done == sorted(done)
     assert {progress.total_bytes for progress in told} == {10_004}
-    assert told[-1] == Pulled("lab/words", "tokenizer.json", 10_004, 10_004)
+    assert told[-1] == DownloadProgress("lab/words", "tokenizer.json", 10_004, 10_004)
 
 
 @pytest.mark.promise("hub:resume")
 def test_an_interrupted_pull_goes_on_with_the_files_that_are_missing(hub: FakeHub, tmp_path: Path) -> None:
-    def report(progress: Pulled) -> None:
+    def report(progress: DownloadProgress) -> None:
         if progress.file == "vae/0.safetensors":
             raise Cancelled("gone")
 
     with pytest.raises(Cancelled):
         pull(MODEL, tmp_path, report, endpoint=hub.address)
     before = HubCache(tmp_path).find(PAINTER)
-    hub.asked.clear()
+    hub.requests.clear()
     told = pulled(hub, tmp_path)
 
     assert before is None
-    assert hub.downloads() == ["0.safetensors", "tokenizer.json"]
+    assert hub.downloaded_files() == ["0.safetensors", "tokenizer.json"]
     assert told[0].done_bytes == 10_002
     assert not list(tmp_path.rglob("*.incomplete"))
 
 
 def test_what_is_complete_is_not_fetched_again(hub: FakeHub, tmp_path: Path) -> None:
     pulled(hub, tmp_path)
-    hub.asked.clear()
+    hub.requests.clear()
 
     assert pulled(hub, tmp_path) == []
-    assert hub.downloads() == []
+    assert hub.downloaded_files() == []
 
 
 def test_a_model_with_files_of_its_own_needs_no_hub(tmp_path: Path) -> None:
@@ -159,7 +159,7 @@ def test_a_full_disk_is_told_before_anything_is_downloaded(
         pulled(hub, tmp_path)
 
     assert (failed.value.needed_bytes, failed.value.free_bytes) == (10_004, 10_003)
-    assert hub.downloads() == []
+    assert hub.downloaded_files() == []
 
 
 @pytest.mark.promise("hub:presence-offline")
@@ -177,7 +177,7 @@ def test_presence_agrees_with_the_library_whatever_is_lost(hub: FakeHub, tmp_pat
         assert HubCache(tmp_path).find(artifact) == known_to_library(artifact, tmp_path)
 
 
-def known_to_library(artifact: Artifact, cache: Path) -> Path | None:
+def known_to_library(artifact: ModelArtifact, cache: Path) -> Path | None:
     """What the library itself finds without a network."""
     try:
         folder = snapshot_download(

@@ -12,11 +12,20 @@ from hypothesis import strategies as st
 from model_runtime import errors
 from model_runtime.errors import InvalidInput, JobFailed, ModelTooLarge, QueueFull, SensesError
 from model_runtime.events import AudioChunk, EngineEvent, Preview, Result, TextDelta
-from model_runtime.ipc.codec import CLASSES, CodecError, decode, encode
+from model_runtime.ipc.codec import MESSAGE_CLASSES, CodecError, decode, encode
 from model_runtime.ipc.framing import FrameReader, pack
-from model_runtime.ipc.messages import Beat, Cancel, JobEnded, JobEvent, Load, LoadBroke, Ready, Run
-from model_runtime.loading import Loaded, LoadSpec
-from model_runtime.media.types import Picture, Sound
+from model_runtime.ipc.messages import (
+    Cancel,
+    Heartbeat,
+    Load,
+    LoadError,
+    Ready,
+    RequestOutcome,
+    RequestOutput,
+    RunRequest,
+)
+from model_runtime.loading import LoadedModel, LoadSpec
+from model_runtime.media.types import Audio, ImageData
 from model_runtime.requests import Chat, Message, Request
 
 finite = st.floats(allow_nan=False)
@@ -40,23 +49,23 @@ def any_of(union: UnionType) -> st.SearchStrategy[Any]:
     return st.one_of([st.from_type(kind) for kind in get_args(union)])
 
 
-@given(st.builds(Run, job=st.integers(0, 2**40), request=any_of(Request)))
-def test_every_request_reaches_the_worker_unchanged(run: Run) -> None:
+@given(st.builds(RunRequest, request_id=st.integers(0, 2**40), request=any_of(Request)))
+def test_every_request_reaches_the_worker_unchanged(run: RunRequest) -> None:
     assert across(run) == run
 
 
-@given(st.builds(JobEvent, job=st.integers(0, 2**40), event=any_of(EngineEvent)))
-def test_every_event_reaches_the_daemon_unchanged(event: JobEvent) -> None:
+@given(st.builds(RequestOutput, request_id=st.integers(0, 2**40), event=any_of(EngineEvent)))
+def test_every_event_reaches_the_daemon_unchanged(event: RequestOutput) -> None:
     assert across(event) == event
 
 
-@given(st.builds(JobEnded, job=st.integers(0, 2**40), outcome=any_of(Result)))
-def test_every_result_reaches_the_daemon_unchanged(ended: JobEnded) -> None:
+@given(st.builds(RequestOutcome, request_id=st.integers(0, 2**40), outcome=any_of(Result)))
+def test_every_result_reaches_the_daemon_unchanged(ended: RequestOutcome) -> None:
     assert across(ended) == ended
 
 
-@given(st.from_type(LoadSpec), st.from_type(Loaded), st.from_type(Beat))
-def test_loads_and_beats_cross_unchanged(spec: LoadSpec, loaded: Loaded, beat: Beat) -> None:
+@given(st.from_type(LoadSpec), st.from_type(LoadedModel), st.from_type(Heartbeat))
+def test_loads_and_beats_cross_unchanged(spec: LoadSpec, loaded: LoadedModel, beat: Heartbeat) -> None:
     assert across(Load(spec)) == Load(spec)
     assert across(Ready(loaded)) == Ready(loaded)
     assert across(beat) == beat
@@ -64,14 +73,14 @@ def test_loads_and_beats_cross_unchanged(spec: LoadSpec, loaded: Loaded, beat: B
 
 def test_pictures_and_sounds_travel_outside_of_the_header() -> None:
     rgb, pcm = bytes(12), bytes(8)
-    request = Chat("m", (Message("user", ("look", Picture(2, 2, rgb), "and", Picture(1, 4, rgb))),))
+    request = Chat("m", (Message("user", ("look", ImageData(2, 2, rgb), "and", ImageData(1, 4, rgb))),))
 
-    header, blobs = encode(Run(1, request))
+    header, blobs = encode(RunRequest(1, request))
 
     assert [id(blob) for blob in blobs] == [id(rgb), id(rgb)]
     assert not _holds_bytes(header)
-    assert encode(JobEvent(1, AudioChunk(pcm, 24_000)))[1] == [pcm]
-    assert encode(JobEvent(1, Preview(Picture(2, 2, rgb), 1, 4)))[1] == [rgb]
+    assert encode(RequestOutput(1, AudioChunk(pcm, 24_000)))[1] == [pcm]
+    assert encode(RequestOutput(1, Preview(ImageData(2, 2, rgb), 1, 4)))[1] == [rgb]
 
 
 def _holds_bytes(plain: object) -> bool:
@@ -81,9 +90,11 @@ def _holds_bytes(plain: object) -> bool:
 
 
 def test_an_error_crosses_with_its_class_code_message_parameter_and_retry() -> None:
-    full = across(JobEnded(1, QueueFull("32 requests wait already.", 7.0))).outcome
-    invalid = across(JobEnded(1, InvalidInput("too many steps", param="steps", code="steps_out_of_range"))).outcome
-    large = across(LoadBroke(ModelTooLarge("vlm-best", 6, 4), permanent=True)).error
+    full = across(RequestOutcome(1, QueueFull("32 requests wait already.", 7.0))).outcome
+    invalid = across(
+        RequestOutcome(1, InvalidInput("too many steps", param="steps", code="steps_out_of_range"))
+    ).outcome
+    large = across(LoadError(ModelTooLarge("vlm-best", 6, 4), permanent=True)).error
 
     assert (type(full), full.code, full.message, full.retry_after_seconds) == (
         QueueFull,
@@ -101,7 +112,7 @@ def test_an_error_class_only_the_worker_knows_arrives_as_the_nearest_known_one()
 
         code = "context_length_exceeded"
 
-    error = across(JobEnded(1, ContextTooLong("9000 tokens do not fit into 8192.", param="messages"))).outcome
+    error = across(RequestOutcome(1, ContextTooLong("9000 tokens do not fit into 8192.", param="messages"))).outcome
 
     assert type(error) is InvalidInput
     assert (error.code, error.param) == ("context_length_exceeded", "messages")
@@ -113,7 +124,7 @@ def test_an_error_class_only_the_worker_knows_arrives_as_the_nearest_known_one()
 def test_every_error_class_can_be_rebuilt_from_its_message(kind: type[SensesError]) -> None:
     error = kind.__new__(kind, "what happened")
 
-    rebuilt = across(JobEnded(1, error)).outcome
+    rebuilt = across(RequestOutcome(1, error)).outcome
 
     assert (type(rebuilt), rebuilt.message, rebuilt.code) == (kind, "what happened", kind.code)
 
@@ -122,7 +133,7 @@ ALIEN: Any = object()
 
 
 @pytest.mark.parametrize(
-    "value", [Cancel(ALIEN), JobEvent(1, TextDelta(ALIEN)), Load(LoadSpec("m", "e", {"$type": ""})), "x"]
+    "value", [Cancel(ALIEN), RequestOutput(1, TextDelta(ALIEN)), Load(LoadSpec("m", "e", {"$type": ""})), "x"]
 )
 def test_what_is_not_of_the_vocabulary_cannot_cross(value: object) -> None:
     with pytest.raises(CodecError, match="cannot"):
@@ -133,7 +144,7 @@ def test_what_is_not_of_the_vocabulary_cannot_cross(value: object) -> None:
     ("header", "body"),
     [
         ({"$type": "Nonsense"}, b""),
-        ({"$type": "Beat"}, b""),
+        ({"$type": "Heartbeat"}, b""),
         ({"$type": "Cancel", "job": 1, "more": 2}, b""),
         ({"$type": "AudioChunk", "pcm": {"$bytes": 4}, "sample_rate": 1}, b"123"),
         ({"$type": "AudioChunk", "pcm": {"$bytes": -1}, "sample_rate": 1}, b"123"),
@@ -149,6 +160,8 @@ def test_a_message_that_lies_is_noticed(header: dict[str, object], body: bytes) 
 
 
 def test_every_class_of_the_vocabulary_has_one_name() -> None:
-    assert {"Chat", "Picture", "Sound", "Segment", "Word", "Drawing", "LoadSpec", "Beat"} <= set(CLASSES)
-    assert across(JobEnded(1, JobFailed("x"))).job == 1
-    assert Sound(16_000, bytes(32_000)).seconds == 1.0
+    assert {"Chat", "ImageData", "Audio", "Segment", "Word", "GeneratedImage", "LoadSpec", "Heartbeat"} <= set(
+        MESSAGE_CLASSES
+    )
+    assert across(RequestOutcome(1, JobFailed("x"))).request_id == 1
+    assert Audio(16_000, bytes(32_000)).duration_seconds == 1.0

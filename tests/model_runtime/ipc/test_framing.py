@@ -7,7 +7,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model_runtime.ipc.framing import BODY_LIMIT, BUFFER_BYTES, LENGTHS, FrameError, FrameReader, Header, pack
+from model_runtime.ipc.framing import (
+    BODY_LIMIT_BYTES,
+    BUFFER_BYTES,
+    LENGTH_PREFIX,
+    FrameError,
+    FrameReader,
+    Header,
+    pack,
+)
 
 headers = st.dictionaries(st.text(max_size=8), st.integers(-(2**63), 2**63 - 1) | st.text(max_size=40), max_size=4)
 messages = st.lists(st.tuples(headers, st.lists(st.binary(max_size=200), max_size=3)), max_size=5)
@@ -72,12 +80,12 @@ def test_a_header_larger_than_the_buffer_arrives_too() -> None:
 @pytest.mark.parametrize(
     "stream",
     [
-        LENGTHS.pack(0, 0),
-        LENGTHS.pack(2**32 - 1, 0),
-        LENGTHS.pack(1, BODY_LIMIT + 1),
-        LENGTHS.pack(1, 0) + b"\xc1",
-        LENGTHS.pack(2, 0) + b"\x01\x01",
-        LENGTHS.pack(1, 0) + b"\x01",
+        LENGTH_PREFIX.pack(0, 0),
+        LENGTH_PREFIX.pack(2**32 - 1, 0),
+        LENGTH_PREFIX.pack(1, BODY_LIMIT_BYTES + 1),
+        LENGTH_PREFIX.pack(1, 0) + b"\xc1",
+        LENGTH_PREFIX.pack(2, 0) + b"\x01\x01",
+        LENGTH_PREFIX.pack(1, 0) + b"\x01",
     ],
 )
 def test_what_is_no_frame_is_refused_with_its_numbers(stream: bytes) -> None:

@@ -8,9 +8,9 @@ from typing import Any
 import av
 import numpy as np
 
-from model_runtime.media.types import Sound
+from model_runtime.media.types import Audio
 
-CONTAINERS: dict[str, tuple[str, str]] = {
+ENCODINGS: dict[str, tuple[str, str]] = {
     "wav": ("wav", "pcm_s16le"),
     "wav float": ("wav", "pcm_f32le"),
     "wav telephone": ("wav", "pcm_alaw"),
@@ -32,15 +32,15 @@ CONTAINERS: dict[str, tuple[str, str]] = {
 """What people call it → container and codec of libav."""
 
 
-def tone(hertz: float, seconds: float, *, rate: int = 16_000, level: float = 0.3) -> bytes:
+def sine_pcm(frequency_hz: float, seconds: float, *, rate: int = 16_000, level: float = 0.3) -> bytes:
     """A sine as mono s16le."""
-    values = (int(level * 32767 * math.sin(2 * math.pi * hertz * n / rate)) for n in range(int(seconds * rate)))
+    values = (int(level * 32767 * math.sin(2 * math.pi * frequency_hz * n / rate)) for n in range(int(seconds * rate)))
     return array("h", values).tobytes()
 
 
-def record(kind: str, pcm: bytes, *, rate: int = 48_000, channels: int = 1) -> bytes:
+def encode_recording(kind: str, pcm: bytes, *, rate: int = 48_000, channels: int = 1) -> bytes:
     """Write 48 kHz samples (the same in every channel) as a file of this kind."""
-    container, codec = CONTAINERS[kind]
+    container, codec = ENCODINGS[kind]
     layout = {1: "mono", 2: "stereo"}[channels]
     file = io.BytesIO()
     with av.open(file, "w", format=container) as out:
@@ -55,14 +55,14 @@ def record(kind: str, pcm: bytes, *, rate: int = 48_000, channels: int = 1) -> b
     return file.getvalue()
 
 
-def pitch(sound: Sound) -> float:
+def dominant_hertz(sound: Audio) -> float:
     """The loudest frequency of a recording, in Hz."""
     samples = np.frombuffer(sound.pcm, "<i2").astype(float)
     spectrum = np.abs(np.fft.rfft(samples * np.hanning(len(samples))))
-    return float(spectrum.argmax() / sound.seconds)
+    return float(spectrum.argmax() / sound.duration_seconds)
 
 
-def level(sound: Sound) -> float:
+def peak_level(sound: Audio) -> float:
     """How loud the middle of a recording is, 0..1."""
     samples = np.frombuffer(sound.pcm, "<i2").astype(float)
     middle = samples[len(samples) // 4 : -len(samples) // 4]

@@ -10,51 +10,51 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from model_runtime.errors import BadMedia
-from model_runtime.media.audio import SAMPLE_RATE, decode_sound
+from model_runtime.errors import InvalidMedia
+from model_runtime.media.audio import SAMPLE_RATE, decode_audio
 from model_runtime.media.speech import wav_header
-from tests.model_runtime.media.recordings import CONTAINERS, level, pitch, record, tone
+from tests.model_runtime.media.recordings import ENCODINGS, dominant_hertz, encode_recording, peak_level, sine_pcm
 
-TONE = tone(440, 1.0, rate=48_000)
+TONE = sine_pcm(440, 1.0, rate=48_000)
 
 
 @pytest.mark.promise("audio:any-format")
-@pytest.mark.parametrize("kind", CONTAINERS)
+@pytest.mark.parametrize("kind", ENCODINGS)
 def test_every_common_format_is_heard_at_the_right_pitch_and_length(kind: str) -> None:
-    sound = decode_sound(record(kind, TONE))
+    sound = decode_audio(encode_recording(kind, TONE))
 
     assert sound.sample_rate == SAMPLE_RATE
-    assert sound.seconds == pytest.approx(1.0, abs=0.1)
-    assert pitch(sound) == pytest.approx(440, abs=3)
-    assert level(sound) == pytest.approx(0.3, abs=0.05)
+    assert sound.duration_seconds == pytest.approx(1.0, abs=0.1)
+    assert dominant_hertz(sound) == pytest.approx(440, abs=3)
+    assert peak_level(sound) == pytest.approx(0.3, abs=0.05)
 
 
 @pytest.mark.parametrize("rate", [8_000, 16_000, 22_050, 44_100, 48_000])
 @pytest.mark.parametrize("channels", [1, 2])
 def test_any_rate_and_both_channels_become_one_voice(rate: int, channels: int) -> None:
-    sound = decode_sound(record("wav", tone(440, 0.5, rate=rate), rate=rate, channels=channels))
+    sound = decode_audio(encode_recording("wav", sine_pcm(440, 0.5, rate=rate), rate=rate, channels=channels))
 
-    assert sound.seconds == pytest.approx(0.5, abs=0.01)
-    assert pitch(sound) == pytest.approx(440, abs=3)
-    assert level(sound) == pytest.approx(0.3, abs=0.02)
+    assert sound.duration_seconds == pytest.approx(0.5, abs=0.01)
+    assert dominant_hertz(sound) == pytest.approx(440, abs=3)
+    assert peak_level(sound) == pytest.approx(0.3, abs=0.02)
 
 
 def test_16_khz_mono_is_taken_as_it_is() -> None:
-    pcm = tone(440, 0.25)
+    pcm = sine_pcm(440, 0.25)
 
-    sound = decode_sound(wav_header(16_000, len(pcm)) + pcm)
+    sound = decode_audio(wav_header(16_000, len(pcm)) + pcm)
 
     assert sound.pcm == pcm
 
 
 def test_an_open_file_is_read_too(tmp_path: Path) -> None:
     path = tmp_path / "holiday.txt"
-    path.write_bytes(record("m4a", TONE))
+    path.write_bytes(encode_recording("m4a", TONE))
 
     with path.open("rb") as file:
-        sound = decode_sound(file)
+        sound = decode_audio(file)
 
-    assert pitch(sound) == pytest.approx(440, abs=3)
+    assert dominant_hertz(sound) == pytest.approx(440, abs=3)
 
 
 @pytest.mark.promise("audio:bad-files-refused")
@@ -66,15 +66,15 @@ def test_an_open_file_is_read_too(tmp_path: Path) -> None:
         (bytes(2000), "unsupported"),
         (b"RIFF", "unsupported"),
         (wav_header(16_000, 0), "truncated"),
-        (record("m4a", TONE)[:300], "unsupported"),
+        (encode_recording("m4a", TONE)[:300], "unsupported"),
         (b"#EXTM3U\n#EXTINF:10,\nhttp://127.0.0.1/a.mp3\n", "unsupported"),
         (b"ffconcat version 1.0\nfile '/etc/passwd'\n", "unsupported"),
     ],
     ids=["nothing", "text", "zeros", "four bytes", "only a header", "cut header", "playlist", "concat list"],
 )
 def test_what_is_no_recording_is_refused(content: bytes, code: str) -> None:
-    with pytest.raises(BadMedia) as refused:
-        decode_sound(content, param="file")
+    with pytest.raises(InvalidMedia) as refused:
+        decode_audio(content, param="file")
 
     assert (refused.value.code, refused.value.param) == (code, "file")
 
@@ -84,8 +84,8 @@ def test_a_picture_has_no_sound() -> None:
     file = io.BytesIO()
     Image.new("RGB", (8, 8)).save(file, "PNG")
 
-    with pytest.raises(BadMedia) as refused:
-        decode_sound(file.getvalue())
+    with pytest.raises(InvalidMedia) as refused:
+        decode_audio(file.getvalue())
 
     assert refused.value.code in ("unsupported", "no_audio_stream")
 
@@ -101,8 +101,8 @@ def test_a_silent_film_has_no_sound() -> None:
         out.mux(stream.encode(av.VideoFrame(64, 64, "yuv420p")))
         out.mux(stream.encode(None))
 
-    with pytest.raises(BadMedia) as refused:
-        decode_sound(file.getvalue())
+    with pytest.raises(InvalidMedia) as refused:
+        decode_audio(file.getvalue())
 
     assert refused.value.code == "no_audio_stream"
 
@@ -118,37 +118,37 @@ def test_an_upload_cannot_open_a_connection(monkeypatch: pytest.MonkeyPatch) -> 
         f"v=0\r\no=- 0 0 IN IP4 127.0.0.1\r\ns=x\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio {port} RTP/AVP 0\r\n"
     )
 
-    with pytest.raises(BadMedia) as refused:
-        decode_sound(description.encode())
+    with pytest.raises(InvalidMedia) as refused:
+        decode_audio(description.encode())
 
     assert refused.value.code == "unsupported"
 
 
 @pytest.mark.promise("audio:too-long-refused")
 def test_what_is_too_long_is_refused_while_it_is_decoded() -> None:
-    with pytest.raises(BadMedia, match="longer than 0.5 minutes") as refused:
-        decode_sound(record("flac", bytes(2 * 48_000 * 31)), max_seconds=30)
+    with pytest.raises(InvalidMedia, match="longer than 0.5 minutes") as refused:
+        decode_audio(encode_recording("flac", bytes(2 * 48_000 * 31)), max_seconds=30)
 
     assert refused.value.code == "too_long"
 
 
 @pytest.mark.parametrize("kind", ["mp3", "webm", "aac", "wav"])
 def test_of_a_file_cut_short_the_readable_part_is_heard(kind: str) -> None:
-    whole = record(kind, tone(440, 2.0, rate=48_000))
+    whole = encode_recording(kind, sine_pcm(440, 2.0, rate=48_000))
 
-    sound = decode_sound(whole[: len(whole) // 2])
+    sound = decode_audio(whole[: len(whole) // 2])
 
-    assert 0.5 < sound.seconds < 1.5
-    assert pitch(sound) == pytest.approx(440, abs=5)
+    assert 0.5 < sound.duration_seconds < 1.5
+    assert dominant_hertz(sound) == pytest.approx(440, abs=5)
 
 
 def test_damage_in_the_middle_costs_only_what_is_damaged() -> None:
-    whole = bytearray(record("mp3", tone(440, 2.0, rate=48_000)))
+    whole = bytearray(encode_recording("mp3", sine_pcm(440, 2.0, rate=48_000)))
     whole[len(whole) // 2 : len(whole) // 2 + 400] = bytes(400)
 
-    sound = decode_sound(bytes(whole))
+    sound = decode_audio(bytes(whole))
 
-    assert 1.7 < sound.seconds < 2.2
+    assert 1.7 < sound.duration_seconds < 2.2
 
 
 @settings(deadline=None, max_examples=60)
@@ -160,8 +160,8 @@ def test_whatever_comes_in_is_decoded_or_refused(content: bytes) -> None:
 def outcome(content: bytes) -> str:
     """What becomes of an upload: "decoded", or the code of its refusal."""
     try:
-        return "decoded" if decode_sound(content).pcm else "nothing"
-    except BadMedia as refused:
+        return "decoded" if decode_audio(content).pcm else "nothing"
+    except InvalidMedia as refused:
         return refused.code
 
 
@@ -175,4 +175,6 @@ def test_damaged_files_are_decoded_or_refused(kind: str, rng: Any) -> None:
     assert outcome(bytes(content)) in ("decoded", "unsupported", "no_audio_stream", "truncated")
 
 
-FILES = {kind: record(kind, tone(440, 0.3, rate=48_000)) for kind in ("mp3", "m4a", "ogg opus", "flac", "webm")}
+FILES = {
+    kind: encode_recording(kind, sine_pcm(440, 0.3, rate=48_000)) for kind in ("mp3", "m4a", "ogg opus", "flac", "webm")
+}

@@ -9,12 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from model_runtime.errors import InvalidInput
-from model_runtime.media.audio import decode_sound
-from model_runtime.media.speech import CONTENT_TYPES, SpeechEncoder, encode_speech, peaks
-from tests.model_runtime.media.recordings import level, pitch, tone
+from model_runtime.media.audio import decode_audio
+from model_runtime.media.speech import CONTENT_TYPES, SpeechEncoder, encode_speech, waveform_peaks
+from tests.model_runtime.media.recordings import dominant_hertz, peak_level, sine_pcm
 
 RATE = 24_000
-SPEECH = tone(440, 2.0, rate=RATE)
+SPEECH = sine_pcm(440, 2.0, rate=RATE)
 ENCODED = [name for name in CONTENT_TYPES if name != "pcm"]
 CHUNK = RATE // 2
 
@@ -28,26 +28,26 @@ def stream(name: str, pcm: bytes, chunk: int = CHUNK) -> list[bytes]:
 @pytest.mark.promise("speech:six-formats")
 @pytest.mark.parametrize("name", ENCODED)
 def test_a_stream_reads_back_as_one_recording(name: str) -> None:
-    sound = decode_sound(b"".join(stream(name, SPEECH)))
+    sound = decode_audio(b"".join(stream(name, SPEECH)))
 
-    assert sound.seconds == pytest.approx(2.0, abs=0.1)
-    assert pitch(sound) == pytest.approx(440, abs=3)
-    assert level(sound) == pytest.approx(0.3, abs=0.05)
+    assert sound.duration_seconds == pytest.approx(2.0, abs=0.1)
+    assert dominant_hertz(sound) == pytest.approx(440, abs=3)
+    assert peak_level(sound) == pytest.approx(0.3, abs=0.05)
 
 
 @pytest.mark.parametrize("name", ENCODED)
 def test_a_whole_file_reads_back(name: str) -> None:
-    sound = decode_sound(encode_speech(SPEECH, RATE, name))
+    sound = decode_audio(encode_speech(SPEECH, RATE, name))
 
-    assert sound.seconds == pytest.approx(2.0, abs=0.1)
-    assert pitch(sound) == pytest.approx(440, abs=3)
+    assert sound.duration_seconds == pytest.approx(2.0, abs=0.1)
+    assert dominant_hertz(sound) == pytest.approx(440, abs=3)
 
 
 @pytest.mark.parametrize("name", ["flac", "wav"])
 def test_lossless_formats_keep_every_sample(name: str) -> None:
-    pcm = tone(440, 0.5)
+    pcm = sine_pcm(440, 0.5)
 
-    assert decode_sound(encode_speech(pcm, 16_000, name)).pcm == pcm
+    assert decode_audio(encode_speech(pcm, 16_000, name)).pcm == pcm
 
 
 def test_pcm_is_what_went_in() -> None:
@@ -66,9 +66,9 @@ def test_every_chunk_sends_something_at_once(name: str) -> None:
 @pytest.mark.parametrize("name", ["mp3", "opus", "aac", "wav"])
 def test_the_first_piece_can_be_played_already(name: str) -> None:
     """A player that waits for the rest would make streaming useless."""
-    sound = decode_sound(stream(name, SPEECH)[0])
+    sound = decode_audio(stream(name, SPEECH)[0])
 
-    assert sound.seconds > 0.1
+    assert sound.duration_seconds > 0.1
 
 
 def test_a_streamed_wav_has_one_header_without_a_length() -> None:
@@ -100,9 +100,9 @@ def test_a_stream_that_ends_before_anything_was_spoken_has_its_header(name: str,
 @pytest.mark.parametrize("rate", [16_000, 22_050, 24_000, 44_100, 48_000])
 @pytest.mark.parametrize("name", ENCODED)
 def test_every_rate_can_be_written(name: str, rate: int) -> None:
-    sound = decode_sound(encode_speech(tone(440, 0.5, rate=rate), rate, name))
+    sound = decode_audio(encode_speech(sine_pcm(440, 0.5, rate=rate), rate, name))
 
-    assert pitch(sound) == pytest.approx(440, abs=6)
+    assert dominant_hertz(sound) == pytest.approx(440, abs=6)
 
 
 @pytest.mark.parametrize("name", ["ogg", "MP3", "", "m4a"])
@@ -124,18 +124,18 @@ def test_chunks_of_any_size_make_the_same_recording(sizes: list[int], name: str)
     content += encoder.close()
 
     if len(pcm) > RATE // 5:
-        assert decode_sound(content).seconds == pytest.approx(len(pcm) / 2 / RATE, abs=0.1)
+        assert decode_audio(content).duration_seconds == pytest.approx(len(pcm) / 2 / RATE, abs=0.1)
 
 
 def test_peaks_follow_the_loudness() -> None:
-    loud_then_quiet = tone(440, 0.5, level=0.8) + tone(440, 0.5, level=0.1)
+    loud_then_quiet = sine_pcm(440, 0.5, level=0.8) + sine_pcm(440, 0.5, level=0.1)
 
-    assert peaks(loud_then_quiet, 4) == pytest.approx([0.8, 0.8, 0.1, 0.1], abs=0.01)
+    assert waveform_peaks(loud_then_quiet, 4) == pytest.approx([0.8, 0.8, 0.1, 0.1], abs=0.01)
 
 
 @given(st.binary(max_size=200).map(lambda pcm: pcm[: len(pcm) // 2 * 2]), st.integers(1, 20))
 def test_there_are_as_many_peaks_as_asked_for(pcm: bytes, count: int) -> None:
-    found = peaks(pcm, count)
+    found = waveform_peaks(pcm, count)
 
     assert len(found) == count
     assert all(0 <= peak <= 1 for peak in found)

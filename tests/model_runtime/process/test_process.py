@@ -20,51 +20,51 @@ from model_runtime.ipc.messages import (
     LINK_FD,
     Cancel,
     Hello,
-    JobEnded,
-    JobEvent,
     Load,
-    LoadBroke,
+    LoadError,
     Ready,
-    Report,
-    Run,
+    RequestOutcome,
+    RequestOutput,
+    RunRequest,
+    WorkerMessage,
 )
 from model_runtime.loading import LoadSpec
 from model_runtime.process.exit_status import describe_exit
-from model_runtime.process.log_tail import LINES, Words
-from model_runtime.process.process import Patience, WorkerProcess, pack_order
-from model_runtime.process.spawn import environment, spawn_worker
+from model_runtime.process.log_tail import MAX_LINES, LogTail
+from model_runtime.process.process import StopTimeouts, WorkerProcess, encode_command
+from model_runtime.process.spawn import spawn_worker, worker_environment
 from model_runtime.requests import Chat, Message
-from model_runtime.worker.connection import ORPHANED
+from model_runtime.worker.connection import ORPHANED_EXIT_CODE
 
 ENGINE = "tests.scripted_engine:ScriptedEngine"
-QUICK = Patience(0.3, 0.3)
+QUICK = StopTimeouts(0.3, 0.3)
 Heard = TypeVar("Heard")
 
 
-def run(job: int, script: str) -> Run:
-    return Run(job, Chat("m", (Message("user", (script,)),)))
+def run(job: int, script: str) -> RunRequest:
+    return RunRequest(job, Chat("m", (Message("user", (script,)),)))
 
 
 class Listener:
     """Keeps what a process reports; `until` waits for one kind of report."""
 
     def __init__(self) -> None:
-        self.reports: list[Report] = []
+        self.reports: list[WorkerMessage] = []
         self.lost_because: list[str] = []
         self.reaped_because: list[str] = []
         self.changed = anyio.Event()
 
-    def reported(self, process: WorkerProcess, report: Report) -> None:
+    def on_message(self, process: WorkerProcess, report: WorkerMessage) -> None:
         """Keep it."""
         self.reports.append(report)
         self._change()
 
-    def lost(self, process: WorkerProcess, cause: str) -> None:
+    def on_disconnect(self, process: WorkerProcess, cause: str) -> None:
         """Keep it."""
         self.lost_because.append(cause)
         self._change()
 
-    def reaped(self, process: WorkerProcess, cause: str) -> None:
+    def on_exit(self, process: WorkerProcess, cause: str) -> None:
         """Keep it."""
         self.reaped_because.append(cause)
         self._change()
@@ -85,7 +85,7 @@ class Listener:
 
 
 @asynccontextmanager
-async def worker(*, load: str = "", patience: Patience = QUICK) -> AsyncGenerator[tuple[WorkerProcess, Listener]]:
+async def worker(*, load: str = "", patience: StopTimeouts = QUICK) -> AsyncGenerator[tuple[WorkerProcess, Listener]]:
     """A process that was told to load; it is gone afterwards, whatever happened."""
     listener = Listener()
     process = WorkerProcess("m", 1, listener, patience)
@@ -102,7 +102,7 @@ async def test_a_worker_says_hello_loads_and_works() -> None:
     async with worker() as (process, listener):
         process.send(run(1, "say done"))
 
-        hello, ended = await listener.until(Hello), await listener.until(JobEnded)
+        hello, ended = await listener.until(Hello), await listener.until(RequestOutcome)
 
     assert hello.pid == process.pid
     assert getattr(ended.outcome, "text", None) == "done"
@@ -139,7 +139,7 @@ async def test_a_worker_lets_the_daemon_go_first() -> None:
 async def test_what_an_engine_prints_goes_to_the_log_and_never_into_the_link() -> None:
     async with worker(load="print loading 50%") as (process, listener):
         process.send(run(1, "print \x00\xff chatter; say a; print more"))
-        ended = await listener.until(JobEnded)
+        ended = await listener.until(RequestOutcome)
         process.stop()
         await process.exited.wait()
 
@@ -151,12 +151,12 @@ async def test_what_an_engine_prints_goes_to_the_log_and_never_into_the_link() -
 @pytest.mark.parametrize(
     ("script", "cause"),
     [
-        ("print out of ideas; exit 3", "left with code 3; its last words were: out of ideas"),
-        ("exit 0", "left with code 0"),
-        (f"signal {int(signal.SIGSEGV)}", "ended by SIGSEGV, a fault in native code"),
-        (f"signal {int(signal.SIGKILL)}", "ended by SIGKILL, which is what the system does when memory runs out"),
-        ("exhaust", "left with code 70; its last words were: MemoryError"),
-        ("garbage", "it sent what is no message"),
+        ("print out of ideas; exit 3", "exited with code 3; last log line: out of ideas"),
+        ("exit 0", "exited with code 0"),
+        (f"signal {int(signal.SIGSEGV)}", "killed by SIGSEGV, a fault in native code"),
+        (f"signal {int(signal.SIGKILL)}", "killed by SIGKILL, which is what the system does when memory runs out"),
+        ("exhaust", "exited with code 70; last log line: MemoryError"),
+        ("garbage", "the worker sent an invalid message"),
     ],
 )
 async def test_the_end_of_a_worker_is_told_once_with_its_cause(script: str, cause: str) -> None:
@@ -190,17 +190,17 @@ async def test_what_was_sent_before_the_end_is_still_received() -> None:
         with anyio.fail_after(20):
             await process.exited.wait()
 
-    assert sum(isinstance(report, JobEvent) for report in listener.reports) == 3
+    assert sum(isinstance(report, RequestOutput) for report in listener.reports) == 3
 
 
 async def test_what_was_sent_before_the_end_is_received_even_if_nobody_read_until_then() -> None:
     async with worker() as (process, listener):
         await listener.until(Ready)
-        process.read(wanted=False)
+        process.pause_reading()
         process.send(run(1, "pieces 3; exit 0"))
         with anyio.fail_after(20):
             await process.exited.wait()
-        received = sum(isinstance(report, JobEvent) for report in listener.reports)
+        received = sum(isinstance(report, RequestOutput) for report in listener.reports)
 
     assert received == 3
 
@@ -221,16 +221,16 @@ async def test_a_worker_that_closes_its_link_and_stands_still_is_lost_at_once_an
 def test_a_worker_without_a_daemon_leaves_by_itself() -> None:
     """Where the system does not tell a process that its parent has died, the closed link does."""
     spawned = spawn_worker("m")
-    spawned.link.close()
+    spawned.socket.close()
     _, status = os.waitpid(spawned.pid, 0)
     os.close(spawned.log)
 
-    assert os.waitstatus_to_exitcode(status) == ORPHANED
+    assert os.waitstatus_to_exitcode(status) == ORPHANED_EXIT_CODE
 
 
 async def test_a_model_that_cannot_be_loaded_says_so_and_leaves() -> None:
     async with worker(load="refuse tensor lm_head.weight is missing") as (process, listener):
-        broke = await listener.until(LoadBroke)
+        broke = await listener.until(LoadError)
         with anyio.fail_after(20):
             await process.exited.wait()
 
@@ -240,7 +240,7 @@ async def test_a_model_that_cannot_be_loaded_says_so_and_leaves() -> None:
 
 async def test_an_unexpected_exception_while_loading_may_be_tried_again() -> None:
     async with worker(load="raise disk hiccup") as (_, listener):
-        broke = await listener.until(LoadBroke)
+        broke = await listener.until(LoadError)
 
     assert "RuntimeError: disk hiccup" in broke.error.message
     assert not broke.permanent
@@ -248,13 +248,13 @@ async def test_an_unexpected_exception_while_loading_may_be_tried_again() -> Non
 
 @pytest.mark.parametrize("load", ["", "wait /never"])
 async def test_a_worker_that_is_asked_to_leave_leaves_by_itself(load: str) -> None:
-    async with worker(load=load, patience=Patience(20, 20)) as (process, listener):
+    async with worker(load=load, patience=StopTimeouts(20, 20)) as (process, listener):
         await listener.until(Hello if load else Ready)
         process.stop()
         with anyio.fail_after(20):
             await process.exited.wait()
 
-    assert listener.lost_because == ["its process left with code 0"]
+    assert listener.lost_because == ["the worker exited with code 0"]
 
 
 async def test_a_worker_that_does_not_leave_is_terminated(tmp_path: Path) -> None:
@@ -283,11 +283,11 @@ async def test_a_worker_that_is_stopped_by_the_system_is_killed() -> None:
 async def test_a_cancelled_job_ends_and_the_next_one_runs(tmp_path: Path) -> None:
     async with worker() as (process, listener):
         process.send(run(1, "say a; wait /never"))
-        await listener.until(JobEvent)
+        await listener.until(RequestOutput)
         process.send(Cancel(1))
-        cancelled = await listener.until(JobEnded)
+        cancelled = await listener.until(RequestOutcome)
         process.send(run(2, "say b"))
-        ended = await listener.until(JobEnded)
+        ended = await listener.until(RequestOutcome)
 
     assert getattr(cancelled.outcome, "code", None) == "cancelled"
     assert getattr(ended.outcome, "text", None) == "b"
@@ -297,12 +297,12 @@ async def test_a_worker_blocks_while_nobody_reads_and_loses_nothing(tmp_path: Pa
     done = tmp_path / "done"
     async with worker() as (process, listener):
         await listener.until(Ready)
-        process.read(wanted=False)
+        process.pause_reading()
         process.send(run(1, f"flood 40; touch {done}"))
         await _until_blocked_in_send(process.pid)
         was_done = done.exists()
-        process.read(wanted=True)
-        ended = await listener.until(JobEnded)
+        process.resume_reading()
+        ended = await listener.until(RequestOutcome)
 
     assert not was_done
     assert len(getattr(ended.outcome, "text", "")) == 40 << 16
@@ -346,7 +346,7 @@ async def test_a_worker_ends_with_its_parent(script: str) -> None:
 def test_a_worker_finds_the_modules_its_daemon_found() -> None:
     given = {"PATH": "/bin", "PYTHONHOME": "/nowhere", "PYTHONPATH": "/a", "SENSES_API_KEY": "secret"}
 
-    variables = environment(given, ["", "/a", "relative", "/b", "/a"])
+    variables = worker_environment(given, ["", "/a", "relative", "/b", "/a"])
 
     root = str(Path(__file__).parents[3])
     assert variables == {"PATH": "/bin", "PYTHONPATH": f"{root}:/a:/b"}
@@ -355,33 +355,33 @@ def test_a_worker_finds_the_modules_its_daemon_found() -> None:
 def test_an_order_is_packed_as_frames_are() -> None:
     order = run(7, "say a")
 
-    assert pack_order(order) == pack(*encode(order))
+    assert encode_command(order) == pack(*encode(order))
 
 
 def test_the_last_words_are_the_last_line_and_only_so_many_are_kept() -> None:
     read, write = os.pipe()
     os.set_blocking(read, False)
-    words = Words("m", read)
+    words = LogTail("m", read)
 
-    os.write(write, b"\n".join(b"line %d" % number for number in range(LINES + 50)) + b"\n\rstep 1\rstep 2\nunfin")
+    os.write(write, b"\n".join(b"line %d" % number for number in range(MAX_LINES + 50)) + b"\n\rstep 1\rstep 2\nunfin")
     assert words.read()
     os.write(write, b"ished \xff")
     os.close(write)
     assert not words.read()
     os.close(read)
 
-    assert len(words.lines) == LINES
+    assert len(words.lines) == MAX_LINES
     assert list(words.lines)[-3:] == ["step 1", "step 2", "unfinished \ufffd"]
-    assert words.last == "unfinished \ufffd"
+    assert words.last_line == "unfinished \ufffd"
 
 
 @pytest.mark.parametrize(
     ("status", "clause"),
     [
-        (0, "its process left with code 0"),
-        (7 << 8, "its process left with code 7"),
-        (int(signal.SIGTERM), "its process was ended by SIGTERM"),
-        (99, "its process was ended by signal 99"),
+        (0, "the worker exited with code 0"),
+        (7 << 8, "the worker exited with code 7"),
+        (int(signal.SIGTERM), "the worker was killed by SIGTERM"),
+        (99, "the worker was killed by signal 99"),
     ],
 )
 def test_an_exit_status_becomes_a_clause(status: int, clause: str) -> None:

@@ -7,60 +7,60 @@ import pytest
 from model_runtime.scheduler.core import Scheduler
 from model_runtime.scheduler.eviction import cheapest_set
 from model_runtime.scheduler.messages import (
-    Action,
-    Arrived,
     BudgetChanged,
-    Closing,
-    Ended,
-    Exited,
+    CancelRequest,
     Grant,
-    Left,
-    Loaded,
     LoadProgressed,
-    Measured,
+    MemoryMeasured,
+    MemoryPressure,
+    ModelLoaded,
     PinChanged,
-    Pressed,
-    Refuse,
-    Revoke,
-    Spawn,
-    Stop,
+    RejectRequest,
+    RequestArrived,
+    RequestCancelled,
+    RequestFinished,
+    SchedulerAction,
+    ShutdownStarted,
+    StartWorker,
+    StopWorker,
     Tick,
-    UnloadWanted,
+    UnloadRequested,
+    WorkerExited,
 )
-from model_runtime.scheduler.model_record import Limits, ModelPlan
+from model_runtime.scheduler.model_record import ModelSpec, SchedulerLimits
 from model_runtime.status import ModelState
 
 GB = 1_000_000_000
 
 
-def scheduler(budget_gb: float = 10, limits: Limits | None = None, **sizes_gb: float) -> Scheduler:
-    plans = [ModelPlan(name, int(size * GB)) for name, size in (sizes_gb or {"eyes": 4, "ears": 4, "brush": 6}).items()]
-    return Scheduler(plans, int(budget_gb * GB), limits)
+def scheduler(budget_gb: float = 10, limits: SchedulerLimits | None = None, **sizes_gb: float) -> Scheduler:
+    specs = [ModelSpec(name, int(size * GB)) for name, size in (sizes_gb or {"eyes": 4, "ears": 4, "brush": 6}).items()]
+    return Scheduler(specs, int(budget_gb * GB), limits)
 
 
 def load(core: Scheduler, model: str, now: float, request: int) -> None:
     """Serve one request on a model so that it is loaded and idle."""
-    core.handle(now, Arrived(request, model))
+    core.handle(now, RequestArrived(request, model))
     incarnation = core.records[model].incarnation
-    core.handle(now, Loaded(model, incarnation, core.records[model].needed_bytes))
-    core.handle(now, Ended(request, model, incarnation))
+    core.handle(now, ModelLoaded(model, incarnation, core.records[model].needed_bytes))
+    core.handle(now, RequestFinished(request, model, incarnation))
 
 
-def of_kind(actions: Sequence[Action], kind: type[Action]) -> list[Action]:
+def of_kind(actions: Sequence[SchedulerAction], kind: type[SchedulerAction]) -> list[SchedulerAction]:
     return [action for action in actions if isinstance(action, kind)]
 
 
 @pytest.mark.promise("runtime:single-flight")
 def test_eight_calls_to_a_cold_model_start_one_process_and_are_all_granted_in_order() -> None:
-    core = scheduler(limits=Limits(queue_per_model=8))
+    core = scheduler(limits=SchedulerLimits(queue_per_model=8))
 
-    started = [action for request in range(8) for action in core.handle(0, Arrived(request, "eyes"))]
-    actions = core.handle(3, Loaded("eyes", 1, 4 * GB))
+    started = [action for request in range(8) for action in core.handle(0, RequestArrived(request, "eyes"))]
+    actions = core.handle(3, ModelLoaded("eyes", 1, 4 * GB))
     granted = [*of_kind(actions, Grant)]
     for request in range(8):
-        granted += of_kind(core.handle(4, Ended(request, "eyes", 1)), Grant)
+        granted += of_kind(core.handle(4, RequestFinished(request, "eyes", 1)), Grant)
 
-    assert started == [Spawn("eyes", 1, 4 * GB)]
+    assert started == [StartWorker("eyes", 1, 4 * GB)]
     assert granted == [Grant(request, "eyes", 1) for request in range(8)]
 
 
@@ -72,10 +72,10 @@ def test_a_model_leaves_after_five_idle_minutes_and_its_bytes_come_back_when_it_
     early = core.handle(299, Tick())
     due = core.handle(300, Tick())
     while_leaving = core.free_bytes
-    core.handle(301, Exited("eyes", 1))
+    core.handle(301, WorkerExited("eyes", 1))
 
     assert early == []
-    assert due == [Stop("eyes", 1, "idle")]
+    assert due == [StopWorker("eyes", 1, "idle")]
     assert while_leaving == 6 * GB
     assert core.free_bytes == 10 * GB
 
@@ -83,7 +83,7 @@ def test_a_model_leaves_after_five_idle_minutes_and_its_bytes_come_back_when_it_
 def test_the_idle_clock_stands_still_while_somebody_uses_the_model() -> None:
     core = scheduler()
     load(core, "eyes", 0, 1)
-    core.handle(10, Arrived(2, "eyes"))
+    core.handle(10, RequestArrived(2, "eyes"))
 
     actions = core.handle(1000, Tick())
 
@@ -94,12 +94,12 @@ def test_the_idle_clock_stands_still_while_somebody_uses_the_model() -> None:
 @pytest.mark.parametrize(("keep_alive", "stops"), [(0.0, True), (-1.0, False), (600.0, False)])
 def test_a_request_says_how_long_its_model_stays(keep_alive: float, stops: bool) -> None:
     core = scheduler()
-    core.handle(0, Arrived(1, "eyes", keep_alive_seconds=keep_alive))
-    core.handle(1, Loaded("eyes", 1, 4 * GB))
+    core.handle(0, RequestArrived(1, "eyes", keep_alive_seconds=keep_alive))
+    core.handle(1, ModelLoaded("eyes", 1, 4 * GB))
 
-    actions = [*core.handle(2, Ended(1, "eyes", 1)), *core.handle(400, Tick())]
+    actions = [*core.handle(2, RequestFinished(1, "eyes", 1)), *core.handle(400, Tick())]
 
-    assert bool(of_kind(actions, Stop)) is stops
+    assert bool(of_kind(actions, StopWorker)) is stops
 
 
 @pytest.mark.promise("runtime:lru")
@@ -108,41 +108,41 @@ def test_the_least_recently_used_model_makes_room_and_the_new_one_starts_only_wh
     load(core, "eyes", 0, 1)
     load(core, "ears", 5, 2)
 
-    wanted = core.handle(10, Arrived(3, "brush"))
-    gone = core.handle(11, Exited("eyes", 1))
+    wanted = core.handle(10, RequestArrived(3, "brush"))
+    gone = core.handle(11, WorkerExited("eyes", 1))
 
-    assert wanted == [Stop("eyes", 1, "evicted for brush")]
-    assert gone == [Spawn("brush", 1, 6 * GB)]
+    assert wanted == [StopWorker("eyes", 1, "evicted for brush")]
+    assert gone == [StartWorker("brush", 1, 6 * GB)]
 
 
 @pytest.mark.promise("runtime:never-evict-busy")
 def test_a_model_in_use_is_never_evicted_but_drained_once_the_waiter_lost_patience() -> None:
     core = scheduler()
-    core.handle(0, Arrived(1, "eyes"))
-    core.handle(0, Loaded("eyes", 1, 4 * GB))
-    core.handle(0, Arrived(2, "ears"))
-    core.handle(0, Loaded("ears", 1, 4 * GB))
+    core.handle(0, RequestArrived(1, "eyes"))
+    core.handle(0, ModelLoaded("eyes", 1, 4 * GB))
+    core.handle(0, RequestArrived(2, "ears"))
+    core.handle(0, ModelLoaded("ears", 1, 4 * GB))
 
-    asked = core.handle(1, Arrived(3, "brush"))
+    asked = core.handle(1, RequestArrived(3, "brush"))
     overdue = core.handle(12, Tick())
-    finished = core.handle(13, Ended(1, "eyes", 1))
+    finished = core.handle(13, RequestFinished(1, "eyes", 1))
 
     assert asked == []
     assert overdue == []
     assert core.records["eyes"].state is ModelState.STOPPING
-    assert finished == [Stop("eyes", 1, "evicted for brush")]
+    assert finished == [StopWorker("eyes", 1, "evicted for brush")]
 
 
 def test_a_resident_model_overtakes_a_request_that_waits_for_memory() -> None:
     core = scheduler()
-    core.handle(0, Arrived(1, "eyes"))
-    core.handle(0, Loaded("eyes", 1, 4 * GB))
-    core.handle(0, Arrived(2, "ears"))
-    core.handle(0, Loaded("ears", 1, 4 * GB))
-    core.handle(1, Arrived(3, "brush"))
-    core.handle(2, Arrived(4, "ears"))
+    core.handle(0, RequestArrived(1, "eyes"))
+    core.handle(0, ModelLoaded("eyes", 1, 4 * GB))
+    core.handle(0, RequestArrived(2, "ears"))
+    core.handle(0, ModelLoaded("ears", 1, 4 * GB))
+    core.handle(1, RequestArrived(3, "brush"))
+    core.handle(2, RequestArrived(4, "ears"))
 
-    actions = core.handle(3, Ended(2, "ears", 1))
+    actions = core.handle(3, RequestFinished(2, "ears", 1))
 
     assert actions == [Grant(4, "ears", 1)]
 
@@ -154,21 +154,21 @@ def test_a_pinned_model_is_neither_evicted_nor_offloaded() -> None:
     core.handle(0, PinChanged("eyes", True))
     load(core, "ears", 1, 2)
 
-    wanted = core.handle(5, Arrived(3, "brush"))
-    core.handle(6, Exited("ears", 1))
+    wanted = core.handle(5, RequestArrived(3, "brush"))
+    core.handle(6, WorkerExited("ears", 1))
     later = core.handle(10_000, Tick())
 
-    assert wanted == [Stop("ears", 1, "evicted for brush")]
-    assert Stop("eyes", 1, "idle") not in later
+    assert wanted == [StopWorker("ears", 1, "evicted for brush")]
+    assert StopWorker("eyes", 1, "idle") not in later
 
 
 def test_a_request_that_can_never_fit_is_refused_with_both_numbers() -> None:
     core = scheduler(budget_gb=5)
 
-    actions = core.handle(0, Arrived(1, "brush"))
+    actions = core.handle(0, RequestArrived(1, "brush"))
 
     assert actions == [
-        Refuse(1, "model_too_large", "brush needs 6.0 GB, the budget leaves 5.0 GB.", None, 6 * GB, 5 * GB)
+        RejectRequest(1, "model_too_large", "brush needs 6.0 GB, the budget leaves 5.0 GB.", None, 6 * GB, 5 * GB)
     ]
 
 
@@ -177,59 +177,59 @@ def test_memory_that_running_requests_need_counts_as_well() -> None:
     load(core, "eyes", 0, 1)
     load(core, "ears", 0, 2)
 
-    wanted = core.handle(1, Arrived(3, "eyes", working_bytes=2 * GB))
-    gone = core.handle(2, Exited("ears", 1))
+    wanted = core.handle(1, RequestArrived(3, "eyes", working_bytes=2 * GB))
+    gone = core.handle(2, WorkerExited("ears", 1))
 
-    assert wanted == [Stop("ears", 1, "evicted for eyes")]
+    assert wanted == [StopWorker("ears", 1, "evicted for eyes")]
     assert gone == [Grant(3, "eyes", 1)]
 
 
 @pytest.mark.promise("runtime:queue-bound")
 def test_a_full_queue_refuses_with_the_time_after_which_to_come_back() -> None:
-    core = scheduler(limits=Limits(queue_per_model=1))
-    core.handle(0, Arrived(1, "eyes"))
+    core = scheduler(limits=SchedulerLimits(queue_per_model=1))
+    core.handle(0, RequestArrived(1, "eyes"))
 
-    (refusal,) = core.handle(0, Arrived(2, "eyes"))
+    (refusal,) = core.handle(0, RequestArrived(2, "eyes"))
 
-    assert isinstance(refusal, Refuse)
+    assert isinstance(refusal, RejectRequest)
     assert refusal.code == "queue_full"
     assert refusal.retry_after_seconds is not None
     assert refusal.retry_after_seconds > 0
 
 
 def test_a_request_that_waited_too_long_is_answered_with_what_it_waited_for() -> None:
-    core = scheduler(limits=Limits(queue_seconds=20))
-    core.handle(0, Arrived(1, "eyes"))
+    core = scheduler(limits=SchedulerLimits(queue_seconds=20))
+    core.handle(0, RequestArrived(1, "eyes"))
 
     (refusal,) = core.handle(20, Tick())
 
-    assert isinstance(refusal, Refuse)
+    assert isinstance(refusal, RejectRequest)
     assert (refusal.code, refusal.detail) == ("queue_timeout", "eyes is loading")
 
 
 @pytest.mark.promise("runtime:crash")
 def test_a_crash_answers_every_running_request_and_the_waiting_ones_get_another_process() -> None:
     core = scheduler()
-    core.handle(0, Arrived(1, "eyes"))
-    core.handle(1, Loaded("eyes", 1, 4 * GB))
-    core.handle(1, Arrived(2, "eyes"))
+    core.handle(0, RequestArrived(1, "eyes"))
+    core.handle(1, ModelLoaded("eyes", 1, 4 * GB))
+    core.handle(1, RequestArrived(2, "eyes"))
 
-    crashed = core.handle(2, Exited("eyes", 1, cause="killed by SIGKILL"))
+    crashed = core.handle(2, WorkerExited("eyes", 1, cause="killed by SIGKILL"))
     rested = core.handle(3.5, Tick())
 
-    assert crashed == [Refuse(1, "worker_died", "killed by SIGKILL")]
-    assert rested == [Spawn("eyes", 2, 4 * GB)]
+    assert crashed == [RejectRequest(1, "worker_died", "killed by SIGKILL")]
+    assert rested == [StartWorker("eyes", 2, 4 * GB)]
 
 
 def test_a_model_that_keeps_failing_rests_longer_each_time_and_says_when_to_come_back() -> None:
-    core = scheduler(limits=Limits(attempts=9, breaker_failures=9))
-    core.handle(0, Arrived(1, "eyes"))
+    core = scheduler(limits=SchedulerLimits(attempts=9, breaker_failures=9))
+    core.handle(0, RequestArrived(1, "eyes"))
     pauses = []
     now = 0.0
     for incarnation in range(1, 5):
-        core.handle(now, Exited("eyes", incarnation, cause="no such file"))
-        pauses.append(core.records["eyes"].not_before - now)
-        now = core.records["eyes"].not_before
+        core.handle(now, WorkerExited("eyes", incarnation, cause="no such file"))
+        pauses.append(core.records["eyes"].retry_at - now)
+        now = core.records["eyes"].retry_at
         core.handle(now, Tick())
 
     assert pauses == [1, 2, 4, 8]
@@ -237,45 +237,45 @@ def test_a_model_that_keeps_failing_rests_longer_each_time_and_says_when_to_come
 
 def test_a_permanent_failure_answers_the_queue_at_once_with_its_cause() -> None:
     core = scheduler()
-    core.handle(0, Arrived(1, "eyes"))
+    core.handle(0, RequestArrived(1, "eyes"))
 
-    failed = core.handle(1, Exited("eyes", 1, cause="tensor lm_head.weight is missing", permanent=True))
-    (next_one,) = core.handle(2, Arrived(2, "eyes"))
+    failed = core.handle(1, WorkerExited("eyes", 1, cause="tensor lm_head.weight is missing", permanent=True))
+    (next_one,) = core.handle(2, RequestArrived(2, "eyes"))
 
-    assert failed == [Refuse(1, "load_failed", "tensor lm_head.weight is missing")]
-    assert isinstance(next_one, Refuse)
+    assert failed == [RejectRequest(1, "load_failed", "tensor lm_head.weight is missing")]
+    assert isinstance(next_one, RejectRequest)
     assert next_one.code == "load_failed"
     assert "lm_head.weight" in next_one.detail
 
 
 @pytest.mark.promise("runtime:load-deadline")
 def test_a_load_that_shows_no_life_is_ended_and_one_that_does_is_given_time() -> None:
-    core = scheduler(limits=Limits(load_seconds=60))
-    core.handle(0, Arrived(1, "eyes", patience_seconds=1e9))
+    core = scheduler(limits=SchedulerLimits(load_seconds=60))
+    core.handle(0, RequestArrived(1, "eyes", queue_timeout_seconds=1e9))
     core.handle(50, LoadProgressed("eyes", 1))
 
     alive = core.handle(100, Tick())
     silent = core.handle(110, Tick())
-    core.handle(111, Exited("eyes", 1, cause="load timeout"))
+    core.handle(111, WorkerExited("eyes", 1, cause="load timeout"))
 
     assert alive == []
-    assert silent == [Stop("eyes", 1, "load timeout")]
+    assert silent == [StopWorker("eyes", 1, "load timeout")]
     assert core.records["eyes"].state is ModelState.BACKOFF
 
 
 def test_a_caller_that_leaves_frees_its_place_in_the_queue_and_its_work_in_the_worker() -> None:
     core = scheduler()
-    core.handle(0, Arrived(1, "eyes"))
-    core.handle(1, Loaded("eyes", 1, 4 * GB))
-    core.handle(1, Arrived(2, "eyes"))
-    core.handle(1, Arrived(3, "eyes"))
+    core.handle(0, RequestArrived(1, "eyes"))
+    core.handle(1, ModelLoaded("eyes", 1, 4 * GB))
+    core.handle(1, RequestArrived(2, "eyes"))
+    core.handle(1, RequestArrived(3, "eyes"))
 
-    waiting = core.handle(2, Left(2))
-    running = core.handle(2, Left(1))
-    ended = core.handle(3, Ended(1, "eyes", 1, ok=False))
+    waiting = core.handle(2, RequestCancelled(2))
+    running = core.handle(2, RequestCancelled(1))
+    ended = core.handle(3, RequestFinished(1, "eyes", 1, ok=False))
 
     assert waiting == []
-    assert running == [Revoke(1, "eyes", 1)]
+    assert running == [CancelRequest(1, "eyes", 1)]
     assert ended == [Grant(3, "eyes", 1)]
 
 
@@ -283,25 +283,25 @@ def test_nothing_is_started_for_a_caller_that_left_while_memory_was_made() -> No
     core = scheduler()
     load(core, "eyes", 0, 1)
     load(core, "ears", 0, 2)
-    core.handle(1, Arrived(3, "brush"))
-    core.handle(1, Left(3))
+    core.handle(1, RequestArrived(3, "brush"))
+    core.handle(1, RequestCancelled(3))
 
-    assert core.handle(2, Exited("eyes", 1)) == []
+    assert core.handle(2, WorkerExited("eyes", 1)) == []
 
 
 def test_an_operator_ends_an_idle_model_at_once_and_lets_a_busy_one_finish() -> None:
     core = scheduler()
     load(core, "eyes", 0, 1)
-    core.handle(0, Arrived(2, "ears"))
-    core.handle(0, Loaded("ears", 1, 4 * GB))
+    core.handle(0, RequestArrived(2, "ears"))
+    core.handle(0, ModelLoaded("ears", 1, 4 * GB))
 
-    idle = core.handle(1, UnloadWanted("eyes"))
-    busy = core.handle(1, UnloadWanted("ears"))
-    finished = core.handle(2, Ended(2, "ears", 1))
+    idle = core.handle(1, UnloadRequested("eyes"))
+    busy = core.handle(1, UnloadRequested("ears"))
+    finished = core.handle(2, RequestFinished(2, "ears", 1))
 
-    assert idle == [Stop("eyes", 1, "operator")]
+    assert idle == [StopWorker("eyes", 1, "operator")]
     assert busy == []
-    assert finished == [Stop("ears", 1, "operator")]
+    assert finished == [StopWorker("ears", 1, "operator")]
 
 
 def test_a_smaller_budget_sheds_idle_models_oldest_first() -> None:
@@ -311,17 +311,17 @@ def test_a_smaller_budget_sheds_idle_models_oldest_first() -> None:
 
     actions = core.handle(6, BudgetChanged(5 * GB))
 
-    assert actions == [Stop("eyes", 1, "pressure")]
+    assert actions == [StopWorker("eyes", 1, "pressure")]
 
 
 def test_an_under_estimate_sheds_idle_models_as_soon_as_it_shows() -> None:
     core = scheduler()
     load(core, "eyes", 0, 1)
-    core.handle(1, Arrived(2, "ears"))
+    core.handle(1, RequestArrived(2, "ears"))
 
-    actions = core.handle(2, Loaded("ears", 1, 8 * GB))
+    actions = core.handle(2, ModelLoaded("ears", 1, 8 * GB))
 
-    assert actions == [Stop("eyes", 1, "pressure"), Grant(2, "ears", 1)]
+    assert actions == [StopWorker("eyes", 1, "pressure"), Grant(2, "ears", 1)]
     assert core.records["ears"].needed_bytes == 8 * GB
 
 
@@ -329,31 +329,31 @@ def test_an_under_estimate_sheds_idle_models_as_soon_as_it_shows() -> None:
 def test_closing_answers_everybody_and_stops_what_is_idle() -> None:
     core = scheduler()
     load(core, "ears", 0, 1)
-    core.handle(0, Arrived(2, "eyes"))
-    core.handle(0, Loaded("eyes", 1, 4 * GB))
-    core.handle(0, Arrived(3, "eyes"))
+    core.handle(0, RequestArrived(2, "eyes"))
+    core.handle(0, ModelLoaded("eyes", 1, 4 * GB))
+    core.handle(0, RequestArrived(3, "eyes"))
 
-    actions = core.handle(1, Closing())
-    (late,) = core.handle(1, Arrived(4, "eyes"))
-    ended = core.handle(2, Ended(2, "eyes", 1))
+    actions = core.handle(1, ShutdownStarted())
+    (late,) = core.handle(1, RequestArrived(4, "eyes"))
+    ended = core.handle(2, RequestFinished(2, "eyes", 1))
 
-    assert Stop("ears", 1, "shutdown") in actions
-    assert [action.request for action in actions if isinstance(action, Refuse)] == [3]
-    assert isinstance(late, Refuse)
+    assert StopWorker("ears", 1, "shutdown") in actions
+    assert [action.request_id for action in actions if isinstance(action, RejectRequest)] == [3]
+    assert isinstance(late, RejectRequest)
     assert late.code == "shutting_down"
-    assert ended == [Stop("eyes", 1, "shutdown")]
+    assert ended == [StopWorker("eyes", 1, "shutdown")]
 
 
 def test_an_estimate_follows_what_is_measured_up_at_once_and_down_by_and_by() -> None:
     core = scheduler()
     needs = []
     for round_, measured in enumerate((4, 6, 2, 2), 1):
-        core.handle(round_, Arrived(round_, "eyes"))
-        core.handle(round_, Loaded("eyes", round_, measured * GB))
+        core.handle(round_, RequestArrived(round_, "eyes"))
+        core.handle(round_, ModelLoaded("eyes", round_, measured * GB))
         needs.append(core.records["eyes"].needed_bytes / GB)
-        core.handle(round_, Ended(round_, "eyes", round_))
-        core.handle(round_, UnloadWanted("eyes"))
-        core.handle(round_, Exited("eyes", round_, ""))
+        core.handle(round_, RequestFinished(round_, "eyes", round_))
+        core.handle(round_, UnloadRequested("eyes"))
+        core.handle(round_, WorkerExited("eyes", round_, ""))
 
     assert needs == pytest.approx([4, 6, 4.8, 3.96])
 
@@ -362,8 +362,8 @@ def test_a_waiting_request_knows_its_place_and_what_it_waits_for() -> None:
     core = scheduler()
     load(core, "eyes", 0, 1)
     load(core, "ears", 0, 2)
-    core.handle(1, Arrived(3, "brush"))
-    core.handle(1, Arrived(4, "brush"))
+    core.handle(1, RequestArrived(3, "brush"))
+    core.handle(1, RequestArrived(4, "brush"))
 
     assert (core.position(3), core.position(4), core.position(99)) == (1, 2, 0)
     assert core.explain("brush") == "brush needs 6.0 GB, 2.0 GB is free, waiting for eyes to leave"
@@ -374,9 +374,9 @@ def test_a_model_that_is_not_loaded_says_what_it_needs_what_is_free_and_whom_it_
     core = scheduler()
     load(core, "eyes", 0, 1)
     load(core, "ears", 0, 2)
-    core.handle(1, Arrived(3, "eyes"))
-    core.handle(1, Arrived(4, "ears"))
-    core.handle(1, Arrived(5, "brush"))
+    core.handle(1, RequestArrived(3, "eyes"))
+    core.handle(1, RequestArrived(4, "ears"))
+    core.handle(1, RequestArrived(5, "brush"))
 
     while_busy = core.explain("brush")
     core.handle(1, PinChanged("eyes", True))
@@ -390,29 +390,29 @@ def test_a_model_that_is_not_loaded_says_what_it_needs_what_is_free_and_whom_it_
 
 
 def test_the_cost_policy_keeps_the_model_that_is_asked_for_often() -> None:
-    plans = [ModelPlan("eyes", 4 * GB), ModelPlan("ears", 4 * GB), ModelPlan("brush", 6 * GB)]
-    core = Scheduler(plans, 10 * GB, policy=cheapest_set)
+    specs = [ModelSpec("eyes", 4 * GB), ModelSpec("ears", 4 * GB), ModelSpec("brush", 6 * GB)]
+    core = Scheduler(specs, 10 * GB, policy=cheapest_set)
     load(core, "ears", 0, 1)
     for second in range(28):
         load(core, "eyes", second, 100 + second)
     load(core, "ears", 30, 2)
 
-    actions = core.handle(31, Arrived(3, "brush"))
+    actions = core.handle(31, RequestArrived(3, "brush"))
 
-    assert actions == [Stop("ears", 1, "evicted for brush")]
+    assert actions == [StopWorker("ears", 1, "evicted for brush")]
 
 
 def test_a_request_that_comes_right_after_a_crash_waits_the_short_pause_and_is_served() -> None:
     core = scheduler()
-    core.handle(0, Arrived(1, "eyes"))
-    core.handle(1, Loaded("eyes", 1, 100))
-    core.handle(2, Exited("eyes", 1, cause="its process was ended by SIGSEGV"))
+    core.handle(0, RequestArrived(1, "eyes"))
+    core.handle(1, ModelLoaded("eyes", 1, 100))
+    core.handle(2, WorkerExited("eyes", 1, cause="the worker was killed by SIGSEGV"))
 
-    during_the_pause = core.handle(2.1, Arrived(2, "eyes"))
+    during_the_pause = core.handle(2.1, RequestArrived(2, "eyes"))
     after_it = core.handle(3.1, Tick())
 
     assert during_the_pause == []
-    assert [type(action) for action in after_it] == [Spawn]
+    assert [type(action) for action in after_it] == [StartWorker]
 
 
 def test_an_idle_model_that_grew_is_charged_for_it_and_makes_the_longest_idle_one_leave() -> None:
@@ -420,20 +420,20 @@ def test_an_idle_model_that_grew_is_charged_for_it_and_makes_the_longest_idle_on
     load(core, "eyes", 0, 1)
     load(core, "ears", 10, 2)
 
-    fits = core.handle(20, Measured("ears", 1, 5 * GB))
-    shed = core.handle(30, Measured("ears", 1, 7 * GB))
+    fits = core.handle(20, MemoryMeasured("ears", 1, 5 * GB))
+    shed = core.handle(30, MemoryMeasured("ears", 1, 7 * GB))
 
     assert fits == []
-    assert shed == [Stop("eyes", 1, "pressure")]
+    assert shed == [StopWorker("eyes", 1, "pressure")]
     assert core.records["ears"].charged_bytes == 7 * GB
 
 
 def test_a_measurement_of_a_busy_or_an_older_process_changes_nothing() -> None:
     core = scheduler()
     load(core, "eyes", 0, 1)
-    core.handle(1, Measured("eyes", 0, 9 * GB))
-    core.handle(2, Arrived(2, "eyes"))
-    core.handle(3, Measured("eyes", 1, 9 * GB))
+    core.handle(1, MemoryMeasured("eyes", 0, 9 * GB))
+    core.handle(2, RequestArrived(2, "eyes"))
+    core.handle(3, MemoryMeasured("eyes", 1, 9 * GB))
 
     assert core.records["eyes"].charged_bytes == 4 * GB
 
@@ -444,23 +444,23 @@ def test_a_machine_short_of_memory_loses_its_longest_idle_model_one_at_a_time() 
         load(core, model, now, now)
     core.handle(5, PinChanged("eyes", True))
 
-    first = core.handle(10, Pressed())
-    second = core.handle(11, Pressed())
-    core.handle(12, Exited("ears", 1))
-    third = core.handle(13, Pressed())
-    core.handle(14, Exited("voice", 1))
-    fourth = core.handle(15, Pressed())
+    first = core.handle(10, MemoryPressure())
+    second = core.handle(11, MemoryPressure())
+    core.handle(12, WorkerExited("ears", 1))
+    third = core.handle(13, MemoryPressure())
+    core.handle(14, WorkerExited("voice", 1))
+    fourth = core.handle(15, MemoryPressure())
 
-    assert (first, second) == ([Stop("ears", 1, "pressure")], [])
-    assert (third, fourth) == ([Stop("voice", 1, "pressure")], [])
+    assert (first, second) == ([StopWorker("ears", 1, "pressure")], [])
+    assert (third, fourth) == ([StopWorker("voice", 1, "pressure")], [])
 
 
 def test_a_busy_model_goes_on_serving_until_the_waiter_has_lost_patience() -> None:
     core = scheduler(budget_gb=9)
     load(core, "eyes", 0, 1)
-    core.handle(1, Arrived(2, "eyes"))
+    core.handle(1, RequestArrived(2, "eyes"))
 
-    at_once = core.handle(2, Arrived(3, "brush"))
+    at_once = core.handle(2, RequestArrived(3, "brush"))
 
     assert at_once == []
     assert core.records["eyes"].state is ModelState.READY
@@ -469,24 +469,24 @@ def test_a_busy_model_goes_on_serving_until_the_waiter_has_lost_patience() -> No
 def test_a_model_that_others_wait_out_takes_no_more_work_and_leaves_when_what_runs_has_ended() -> None:
     core = scheduler(budget_gb=9)
     load(core, "eyes", 0, 1)
-    core.handle(1, Arrived(2, "eyes"))
-    core.handle(2, Arrived(3, "brush"))
+    core.handle(1, RequestArrived(2, "eyes"))
+    core.handle(2, RequestArrived(3, "brush"))
     core.handle(20, Tick())
 
-    refused = core.handle(21, Arrived(4, "eyes"))
-    gone = core.handle(22, Ended(2, "eyes", 1))
+    refused = core.handle(21, RequestArrived(4, "eyes"))
+    gone = core.handle(22, RequestFinished(2, "eyes", 1))
 
     assert refused == []
-    assert gone == [Stop("eyes", 1, "evicted for brush")]
+    assert gone == [StopWorker("eyes", 1, "evicted for brush")]
 
 
 def test_what_running_requests_need_is_not_given_away_twice() -> None:
-    core = Scheduler([ModelPlan("eyes", 4, concurrency=2)], 10)
+    core = Scheduler([ModelSpec("eyes", 4, concurrency=2)], 10)
     load(core, "eyes", 0, 1)
 
-    first = core.handle(1, Arrived(2, "eyes", working_bytes=4))
-    second = core.handle(1, Arrived(3, "eyes", working_bytes=4))
-    then = core.handle(2, Ended(2, "eyes", 1))
+    first = core.handle(1, RequestArrived(2, "eyes", working_bytes=4))
+    second = core.handle(1, RequestArrived(3, "eyes", working_bytes=4))
+    then = core.handle(2, RequestFinished(2, "eyes", 1))
 
     assert first == [Grant(2, "eyes", 1)]
     assert second == []

@@ -4,11 +4,11 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given
 
-from model_runtime.scheduler.eviction import POLICIES, Policy, Resident, least_recently_used
+from model_runtime.scheduler.eviction import POLICIES, EvictionCandidate, EvictionPolicy, least_recently_used
 
 RESIDENTS = st.lists(
     st.builds(
-        Resident,
+        EvictionCandidate,
         name=st.uuids().map(str),
         charged_bytes=st.integers(1, 20),
         idle_seconds=st.floats(0, 1000),
@@ -23,7 +23,7 @@ RESIDENTS = st.lists(
 @pytest.mark.parametrize("policy", POLICIES.values(), ids=POLICIES)
 @given(candidates=RESIDENTS, needed=st.integers(1, 120))
 def test_a_policy_frees_enough_or_says_that_nothing_would_and_evicts_nobody_for_nothing(
-    policy: Policy, candidates: list[Resident], needed: int
+    policy: EvictionPolicy, candidates: list[EvictionCandidate], needed: int
 ) -> None:
     sizes = {resident.name: resident.charged_bytes for resident in candidates}
 
@@ -39,12 +39,16 @@ def test_a_policy_frees_enough_or_says_that_nothing_would_and_evicts_nobody_for_
 
 
 def test_the_longest_idle_model_goes_first() -> None:
-    residents = [Resident("young", 5, 10.0), Resident("old", 5, 100.0), Resident("middle", 5, 50.0)]
+    residents = [
+        EvictionCandidate("young", 5, 10.0),
+        EvictionCandidate("old", 5, 100.0),
+        EvictionCandidate("middle", 5, 50.0),
+    ]
 
     assert least_recently_used(residents, 8) == ["old", "middle"]
 
 
 def test_an_old_small_model_is_spared_where_a_younger_one_alone_is_enough() -> None:
-    residents = [Resident("old small", 1, 100.0), Resident("large", 9, 10.0)]
+    residents = [EvictionCandidate("old small", 1, 100.0), EvictionCandidate("large", 9, 10.0)]
 
     assert least_recently_used(residents, 8) == ["large"]

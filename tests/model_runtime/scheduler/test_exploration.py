@@ -7,37 +7,37 @@ from functools import partial
 import pytest
 
 from model_runtime.scheduler.core import Scheduler
-from model_runtime.scheduler.lanes import EXCLUSIVE, OPEN, Lanes
+from model_runtime.scheduler.lanes import EXCLUSIVE_LANE, NO_LANES, Lanes
 from model_runtime.scheduler.messages import (
-    Arrived,
-    Ended,
-    Exited,
-    Left,
-    Loaded,
-    Measured,
-    Pressed,
-    Retried,
+    MemoryMeasured,
+    MemoryPressure,
+    ModelLoaded,
+    RequestArrived,
+    RequestCancelled,
+    RequestFinished,
+    RetryRequested,
     Tick,
-    UnloadWanted,
+    UnloadRequested,
+    WorkerExited,
 )
-from model_runtime.scheduler.model_record import Limits, ModelPlan, Request
+from model_runtime.scheduler.model_record import ModelSpec, QueuedRequest, SchedulerLimits
 from model_runtime.status import ModelState
-from tests.model_runtime.scheduler.world import World
+from tests.model_runtime.scheduler.world import SimulatedWorld
 
-Asked = tuple[Arrived, ...]
+Asked = tuple[RequestArrived, ...]
 """Requests still to arrive, in order."""
 
 STEP_SECONDS = 2.0
-LIMITS = Limits(
+LIMITS = SchedulerLimits(
     queue_per_model=2,
     queue_seconds=1e9,
     load_seconds=6.0,
-    overtake_seconds=2.0,
+    starvation_seconds=2.0,
     backoff_seconds=(1.0, 4.0),
     breaker_failures=2,
     breaker_seconds=(4.0, 4.0),
     ageing_seconds=3.0,
-    churn_seconds=0.0,
+    min_residency_seconds=0.0,
     retry_seconds=3.0,
 )
 LONGEST_SECONDS = 4.0
@@ -45,32 +45,36 @@ LONGEST_SECONDS = 4.0
 
 
 def small_world(
-    budget: int, *, concurrency: int = 1, pinned: bool = False, lanes: Lanes = OPEN, moody: bool = False
-) -> World:
-    plans = [
-        ModelPlan("A", 3, 1.0, concurrency, keep_alive_seconds=4.0, pinned=pinned),
-        ModelPlan("B", 2, 1.0, keep_alive_seconds=4.0),
-        ModelPlan("C", 2, 1.0, keep_alive_seconds=4.0),
+    budget: int, *, concurrency: int = 1, pinned: bool = False, lanes: Lanes = NO_LANES, moody: bool = False
+) -> SimulatedWorld:
+    specs = [
+        ModelSpec("A", 3, 1.0, concurrency, keep_alive_seconds=4.0, pinned=pinned),
+        ModelSpec("B", 2, 1.0, keep_alive_seconds=4.0),
+        ModelSpec("C", 2, 1.0, keep_alive_seconds=4.0),
     ]
-    limits = replace(LIMITS, churn_seconds=2.0 if moody else 0.0)
-    return World(Scheduler(plans, budget, limits, lanes=lanes), moody=moody)
+    limits = replace(LIMITS, min_residency_seconds=2.0 if moody else 0.0)
+    return SimulatedWorld(Scheduler(specs, budget, limits, lanes=lanes), unreliable=moody)
 
 
 @pytest.mark.promise("runtime:no-deadlock")
 @pytest.mark.parametrize(
     ("world", "asked"),
     [
-        (small_world(4), (Arrived(1, "A"), Arrived(2, "B"), Arrived(3, "C"))),
+        (small_world(4), (RequestArrived(1, "A"), RequestArrived(2, "B"), RequestArrived(3, "C"))),
         (
             small_world(5, concurrency=2),
-            (Arrived(1, "A"), Arrived(2, "A", working_bytes=2), Arrived(3, "B")),
+            (RequestArrived(1, "A"), RequestArrived(2, "A", working_bytes=2), RequestArrived(3, "B")),
         ),
-        (small_world(6, pinned=True), (Arrived(1, "A"), Arrived(2, "B", working_bytes=1))),
+        (small_world(6, pinned=True), (RequestArrived(1, "A"), RequestArrived(2, "B", working_bytes=1))),
         (
-            small_world(7, lanes=EXCLUSIVE),
-            (Arrived(1, "A", client="x"), Arrived(2, "B", client="y", is_batch=True), Arrived(3, "A", client="y")),
+            small_world(7, lanes=EXCLUSIVE_LANE),
+            (
+                RequestArrived(1, "A", client="x"),
+                RequestArrived(2, "B", client="y", is_batch=True),
+                RequestArrived(3, "A", client="y"),
+            ),
         ),
-        (small_world(5, moody=True), (Arrived(1, "B"), Arrived(2, "A"))),
+        (small_world(5, moody=True), (RequestArrived(1, "B"), RequestArrived(2, "A"))),
     ],
     ids=[
         "three models, room for two",
@@ -80,7 +84,9 @@ def small_world(
         "short memory, models that grow, requests and models that are tried again",
     ],
 )
-def test_in_every_interleaving_the_invariants_hold_and_nobody_waits_for_ever(world: World, asked: Asked) -> None:
+def test_in_every_interleaving_the_invariants_hold_and_nobody_waits_for_ever(
+    world: SimulatedWorld, asked: Asked
+) -> None:
     reachable, served, backward = explore(world, asked)
 
     assert len(reachable) > 300
@@ -99,7 +105,7 @@ def stuck_in(reachable: set[object], served: set[object], backward: dict[object,
     return reachable - can_be_served
 
 
-def explore(start: World, asked: Asked) -> tuple[set[object], set[object], dict[object, list[object]]]:
+def explore(start: SimulatedWorld, asked: Asked) -> tuple[set[object], set[object], dict[object, list[object]]]:
     """Return all reachable states, those with nobody waiting, and the fair steps between them, backwards."""
     first = shape(start, asked)
     reachable, served, backward = {first}, set(), dict[object, list[object]]()
@@ -118,7 +124,7 @@ def explore(start: World, asked: Asked) -> tuple[set[object], set[object], dict[
     return reachable, served, backward
 
 
-def successors(world: World, asked: Asked) -> Iterator[tuple[bool, World, Asked]]:
+def successors(world: SimulatedWorld, asked: Asked) -> Iterator[tuple[bool, SimulatedWorld, Asked]]:
     """All that can happen next; `fair` steps are those a real machine makes sooner or later by itself."""
     for fair, happen in steps(world):
         twin = world.copy()
@@ -126,11 +132,11 @@ def successors(world: World, asked: Asked) -> Iterator[tuple[bool, World, Asked]
         yield fair, twin, asked
     if asked:
         twin = world.copy()
-        twin.happen(asked[0])
+        twin.dispatch(asked[0])
         yield False, twin, asked[1:]
 
 
-def steps(world: World) -> Iterator[tuple[bool, Callable[[World], object]]]:
+def steps(world: SimulatedWorld) -> Iterator[tuple[bool, Callable[[SimulatedWorld], object]]]:
     """What the machine and the callers may do now."""
     for process in world.processes:
         record = world.scheduler.records[process[0]]
@@ -139,82 +145,83 @@ def steps(world: World) -> Iterator[tuple[bool, Callable[[World], object]]]:
         elif record.state is ModelState.STARTING:
             yield True, partial(load, process=process)
         elif record.state is ModelState.READY:
-            yield False, partial(World.happen, happening=UnloadWanted(process[0]))
-            if world.moody and record.is_idle and record.resident_bytes == record.plan.needed_bytes:
+            yield False, partial(SimulatedWorld.dispatch, event=UnloadRequested(process[0]))
+            if world.unreliable and record.is_idle and record.resident_bytes == record.spec.needed_bytes:
                 yield False, partial(grow, process=process)
         if record.failures < 1 and process not in world.stopping:
             yield False, partial(reap, process=process)
-            if world.moody:
+            if world.unreliable:
                 yield False, partial(reap, process=process, untouched=frozenset(world.running))
-    if world.moody:
-        yield False, partial(World.happen, happening=Pressed())
+    if world.unreliable:
+        yield False, partial(SimulatedWorld.dispatch, event=MemoryPressure())
         for record in world.scheduler.records.values():
             if record.state is ModelState.BACKOFF:
-                yield False, partial(World.happen, happening=Retried(record.name))
+                yield False, partial(SimulatedWorld.dispatch, event=RetryRequested(record.name))
     for request in world.running:
         yield True, partial(finish, request=request)
     for request in world.scheduler.requests:
-        if request not in world.revoked:
+        if request not in world.cancelled:
             yield False, partial(leave, request=request)
-    yield True, partial(World.happen, happening=Tick(), after_seconds=STEP_SECONDS)
+    yield True, partial(SimulatedWorld.dispatch, event=Tick(), after_seconds=STEP_SECONDS)
 
 
-def load(world: World, process: tuple[str, int]) -> None:
-    world.processes[process] = measured = world.scheduler.records[process[0]].plan.needed_bytes
-    world.happen(Loaded(*process, measured))
+def load(world: SimulatedWorld, process: tuple[str, int]) -> None:
+    world.processes[process] = measured = world.scheduler.records[process[0]].spec.needed_bytes
+    world.dispatch(ModelLoaded(*process, measured))
 
 
-def grow(world: World, process: tuple[str, int]) -> None:
+def grow(world: SimulatedWorld, process: tuple[str, int]) -> None:
     """An idle model turns out to hold more, as far as the budget goes: beyond it nothing is promised of it."""
     world.processes[process] += 1
     if sum(world.processes.values()) > world.scheduler.budget_bytes:
         world.processes[process] -= 1
-    world.happen(Measured(*process, world.processes[process]))
+    world.dispatch(MemoryMeasured(*process, world.processes[process]))
 
 
-def reap(world: World, process: tuple[str, int], untouched: frozenset[int] = frozenset()) -> None:
-    world.exit(process)
-    world.happen(Exited(*process, cause="gone", untouched=untouched))
+def reap(world: SimulatedWorld, process: tuple[str, int], untouched: frozenset[int] = frozenset()) -> None:
+    world.remove_process(process)
+    world.dispatch(WorkerExited(*process, cause="gone", retriable=untouched))
 
 
-def finish(world: World, request: int) -> None:
-    model, incarnation = world.end(request)
-    world.happen(Ended(request, model, incarnation))
+def finish(world: SimulatedWorld, request: int) -> None:
+    model, incarnation = world.finish_request(request)
+    world.dispatch(RequestFinished(request, model, incarnation))
 
 
-def leave(world: World, request: int) -> None:
+def leave(world: SimulatedWorld, request: int) -> None:
     if world.scheduler.position(request):
-        world.answer(request, "left")
-    world.happen(Left(request))
+        world.record_answer(request, "left")
+    world.dispatch(RequestCancelled(request))
 
 
-def shape(world: World, asked: Asked) -> object:
+def shape(world: SimulatedWorld, asked: Asked) -> object:
     """The state without absolute times and numbers: equal shapes have equal futures."""
     scheduler, now = world.scheduler, world.now
     models = tuple(
         (
             record.state,
             record.resident_bytes,
-            record.leaving,
+            record.unload_reason,
             record.failures,
             record.pinned,
             tuple(
-                (request.id, request.revoked, world.moody and facts(request, now)) for request in record.active.values()
+                (request.id, request.cancelled, world.unreliable and facts(request, now))
+                for request in record.active.values()
             ),
             tuple(facts(request, now) for request in record.queue),
             min(now - record.idle_since, LONGEST_SECONDS) if record.idle_since is not None else -1.0,
-            record.has_served or now - record.ready_at >= scheduler.limits.churn_seconds,
-            tuple(sorted(record.turns, key=record.turns.__getitem__)),
+            record.has_served or now - record.ready_at >= scheduler.limits.min_residency_seconds,
+            tuple(sorted(record.last_served_round, key=record.last_served_round.__getitem__)),
             record.needed_bytes,
-            max(record.not_before - now, 0.0) if record.state is ModelState.BACKOFF else 0.0,
+            max(record.retry_at - now, 0.0) if record.state is ModelState.BACKOFF else 0.0,
             max(record.load_deadline - now, 0.0) if record.state is ModelState.STARTING else 0.0,
         )
         for record in scheduler.records.values()
     )
-    order = tuple(sorted(scheduler.requests, key=lambda id_: scheduler.requests[id_].order))
-    return asked, scheduler.memory_waiter, models, order, frozenset(world.stopping)
+    order = tuple(sorted(scheduler.requests, key=lambda id_: scheduler.requests[id_].arrival_number))
+    return asked, scheduler.waiting_for_memory, models, order, frozenset(world.stopping)
 
 
-def facts(request: Request, now: float) -> tuple[object, ...]:
+def facts(request: QueuedRequest, now: float) -> tuple[object, ...]:
     """What is still to matter of a request."""
     return request.id, min(now - request.arrived_at, LONGEST_SECONDS), request.attempts

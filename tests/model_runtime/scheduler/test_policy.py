@@ -7,44 +7,46 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model_runtime.scheduler.backoff import failures_now, rest_after
+from model_runtime.scheduler.backoff import backoff_after, count_failure
 from model_runtime.scheduler.core import Scheduler
-from model_runtime.scheduler.fairness import in_turn
-from model_runtime.scheduler.lanes import EXCLUSIVE, TWO, Lanes
+from model_runtime.scheduler.fairness import fair_order
+from model_runtime.scheduler.lanes import EXCLUSIVE_LANE, TWO_LANES, Lanes
 from model_runtime.scheduler.messages import (
-    Action,
-    Arrived,
-    Ended,
-    Exited,
     Grant,
-    Left,
-    Loaded,
-    Refuse,
-    Retried,
-    Spawn,
-    Stop,
+    ModelLoaded,
+    RejectRequest,
+    RequestArrived,
+    RequestCancelled,
+    RequestFinished,
+    RetryRequested,
+    SchedulerAction,
+    StartWorker,
+    StopWorker,
     Tick,
+    WorkerExited,
 )
-from model_runtime.scheduler.model_record import Limits, ModelPlan, Request
+from model_runtime.scheduler.model_record import ModelSpec, QueuedRequest, SchedulerLimits
 from model_runtime.status import ModelState
 
-PATIENT = Limits(queue_per_model=16, queue_seconds=1e9)
+PATIENT = SchedulerLimits(queue_per_model=16, queue_seconds=1e9)
 
 
-def scheduler(*plans: ModelPlan, budget: int = 100, lanes: Lanes | None = None, limits: Limits = PATIENT) -> Scheduler:
-    return Scheduler(plans, budget, limits, lanes=lanes or {})
+def scheduler(
+    *specs: ModelSpec, budget: int = 100, lanes: Lanes | None = None, limits: SchedulerLimits = PATIENT
+) -> Scheduler:
+    return Scheduler(specs, budget, limits, lanes=lanes or {})
 
 
 def ready(core: Scheduler, *models: str) -> None:
     """Load models and leave them idle, as if they had served somebody long ago."""
     for number, model in enumerate(models):
-        core.handle(0, Arrived(900 + number, model))
-        core.handle(0, Loaded(model, 1, core.records[model].needed_bytes))
-        core.handle(0, Ended(900 + number, model, 1))
+        core.handle(0, RequestArrived(900 + number, model))
+        core.handle(0, ModelLoaded(model, 1, core.records[model].needed_bytes))
+        core.handle(0, RequestFinished(900 + number, model, 1))
 
 
-def granted(actions: list[Action]) -> list[int]:
-    return [action.request for action in actions if isinstance(action, Grant)]
+def granted(actions: list[SchedulerAction]) -> list[int]:
+    return [action.request_id for action in actions if isinstance(action, Grant)]
 
 
 def served_in_order(core: Scheduler, model: str, now: float) -> list[int]:
@@ -52,7 +54,7 @@ def served_in_order(core: Scheduler, model: str, now: float) -> list[int]:
     order: list[int] = []
     while core.records[model].active:
         (running,) = core.records[model].active
-        order += granted(core.handle(now, Ended(running, model, 1)))
+        order += granted(core.handle(now, RequestFinished(running, model, 1)))
     return order
 
 
@@ -61,73 +63,75 @@ def served_in_order(core: Scheduler, model: str, now: float) -> list[int]:
 
 @pytest.mark.promise("runtime:fair")
 def test_a_client_that_asks_for_much_does_not_make_another_one_wait_for_all_of_it() -> None:
-    core = scheduler(ModelPlan("eyes", 10))
+    core = scheduler(ModelSpec("eyes", 10))
     ready(core, "eyes")
 
     for request in range(1, 7):
-        core.handle(1, Arrived(request, "eyes", client="greedy"))
-    core.handle(2, Arrived(7, "eyes", client="modest"))
+        core.handle(1, RequestArrived(request, "eyes", client="greedy"))
+    core.handle(2, RequestArrived(7, "eyes", client="modest"))
 
     assert served_in_order(core, "eyes", 3) == [7, 2, 3, 4, 5, 6]
 
 
 def test_three_clients_take_turns_and_each_keeps_its_own_order() -> None:
-    core = scheduler(ModelPlan("eyes", 10))
+    core = scheduler(ModelSpec("eyes", 10))
     ready(core, "eyes")
 
-    core.handle(1, Arrived(0, "eyes", client="a"))
+    core.handle(1, RequestArrived(0, "eyes", client="a"))
     for request, client in enumerate("aaabbbc", start=1):
-        core.handle(1, Arrived(request, "eyes", client=client))
+        core.handle(1, RequestArrived(request, "eyes", client=client))
 
     assert served_in_order(core, "eyes", 2) == [4, 7, 1, 5, 2, 6, 3]
 
 
 @pytest.mark.promise("runtime:interactive-first")
 def test_interactive_work_goes_before_batch_until_that_has_waited_long_enough() -> None:
-    core = scheduler(ModelPlan("eyes", 10))
+    core = scheduler(ModelSpec("eyes", 10))
     ready(core, "eyes")
-    core.handle(0, Arrived(1, "eyes"))
-    core.handle(1, Arrived(2, "eyes", is_batch=True))
-    core.handle(2, Arrived(3, "eyes"))
-    core.handle(20, Arrived(4, "eyes"))
+    core.handle(0, RequestArrived(1, "eyes"))
+    core.handle(1, RequestArrived(2, "eyes", is_batch=True))
+    core.handle(2, RequestArrived(3, "eyes"))
+    core.handle(20, RequestArrived(4, "eyes"))
 
-    before = granted(core.handle(20, Ended(1, "eyes", 1)))
-    after = granted(core.handle(40, Ended(3, "eyes", 1)))
+    before = granted(core.handle(20, RequestFinished(1, "eyes", 1)))
+    after = granted(core.handle(40, RequestFinished(3, "eyes", 1)))
 
     assert before == [3]
     assert after == [2], "it waited longer than the ageing time"
 
 
 def test_interactive_work_is_loaded_for_before_batch() -> None:
-    core = scheduler(ModelPlan("brush", 60), ModelPlan("voice", 60), ModelPlan("eyes", 60))
-    core.handle(0, Arrived(1, "eyes"))
-    core.handle(1, Arrived(2, "brush", is_batch=True))
-    core.handle(1, Arrived(3, "voice"))
-    core.handle(2, Loaded("eyes", 1, 60))
-    core.handle(3, Ended(1, "eyes", 1))
+    core = scheduler(ModelSpec("brush", 60), ModelSpec("voice", 60), ModelSpec("eyes", 60))
+    core.handle(0, RequestArrived(1, "eyes"))
+    core.handle(1, RequestArrived(2, "brush", is_batch=True))
+    core.handle(1, RequestArrived(3, "voice"))
+    core.handle(2, ModelLoaded("eyes", 1, 60))
+    core.handle(3, RequestFinished(1, "eyes", 1))
 
-    started = core.handle(4, Exited("eyes", 1))
+    started = core.handle(4, WorkerExited("eyes", 1))
 
-    assert [action.model for action in started if isinstance(action, Spawn)] == ["voice"]
+    assert [action.model for action in started if isinstance(action, StartWorker)] == ["voice"]
 
 
-def requests() -> st.SearchStrategy[list[Request]]:
+def requests() -> st.SearchStrategy[list[QueuedRequest]]:
     made = st.tuples(st.sampled_from("abc"), st.floats(0, 60), st.booleans())
     return st.lists(made, max_size=12).map(
         lambda facts: [
-            Request(order, "m", client, order, 60 - age, inf, 0, None, batch)
+            QueuedRequest(order, "m", client, order, 60 - age, inf, 0, None, batch)
             for order, (client, age, batch) in enumerate(facts)
         ]
     )
 
 
 @given(requests(), st.dictionaries(st.sampled_from("abc"), st.integers(0, 9)))
-def test_turns_lose_nobody_and_keep_each_clients_order(waiting: list[Request], served: dict[str, int]) -> None:
-    ordered = in_turn(waiting, served, 60.0, 30.0)
+def test_turns_lose_nobody_and_keep_each_clients_order(waiting: list[QueuedRequest], served: dict[str, int]) -> None:
+    ordered = fair_order(waiting, served, 60.0, 30.0)
 
-    assert sorted(one.order for one in ordered) == [one.order for one in waiting]
+    assert sorted(one.arrival_number for one in ordered) == [one.arrival_number for one in waiting]
     for client in "abc":
-        aged = [one.order for one in ordered if one.client == client and (not one.is_batch or one.arrived_at <= 30)]
+        aged = [
+            one.arrival_number for one in ordered if one.client == client and (not one.is_batch or one.arrived_at <= 30)
+        ]
         assert aged == sorted(aged)
     interactive = [one.is_batch and one.arrived_at > 30 for one in ordered]
     assert interactive == sorted(interactive)
@@ -135,18 +139,20 @@ def test_turns_lose_nobody_and_keep_each_clients_order(waiting: list[Request], s
 
 # -- lanes ------------------------------------------------------------------------------------------------------------
 
-BRUSH, EYES = ModelPlan("brush", 10, lane="heavy"), ModelPlan("eyes", 10, lane="heavy", concurrency=2)
-VOICE, EARS = ModelPlan("voice", 10, lane="light"), ModelPlan("ears", 10, lane="light")
+BRUSH, EYES = ModelSpec("brush", 10, lane="heavy"), ModelSpec("eyes", 10, lane="heavy", concurrency=2)
+VOICE, EARS = ModelSpec("voice", 10, lane="light"), ModelSpec("ears", 10, lane="light")
 
 
 @pytest.mark.promise("runtime:lanes")
 def test_two_heavy_models_share_the_gpu_one_after_the_other_while_a_light_one_goes_on() -> None:
-    core = scheduler(BRUSH, EYES, VOICE, lanes=TWO)
+    core = scheduler(BRUSH, EYES, VOICE, lanes=TWO_LANES)
     ready(core, "brush", "eyes", "voice")
 
-    together = [granted(core.handle(1, Arrived(n, model))) for n, model in ((1, "brush"), (2, "eyes"), (3, "voice"))]
+    together = [
+        granted(core.handle(1, RequestArrived(n, model))) for n, model in ((1, "brush"), (2, "eyes"), (3, "voice"))
+    ]
     why = core.explain("eyes")
-    next_one = granted(core.handle(2, Ended(1, "brush", 1)))
+    next_one = granted(core.handle(2, RequestFinished(1, "brush", 1)))
 
     assert together == [[1], [], [3]]
     assert why == "eyes waits for the GPU"
@@ -154,24 +160,24 @@ def test_two_heavy_models_share_the_gpu_one_after_the_other_while_a_light_one_go
 
 
 def test_an_exclusive_gpu_serves_one_model_at_a_time() -> None:
-    core = scheduler(BRUSH, VOICE, lanes=EXCLUSIVE)
+    core = scheduler(BRUSH, VOICE, lanes=EXCLUSIVE_LANE)
     ready(core, "brush", "voice")
 
-    together = [granted(core.handle(1, Arrived(n, model))) for n, model in ((1, "brush"), (2, "voice"))]
+    together = [granted(core.handle(1, RequestArrived(n, model))) for n, model in ((1, "brush"), (2, "voice"))]
 
     assert together == [[1], []]
 
 
 def test_a_model_serves_its_own_side_by_side_but_not_for_ever_while_another_waits_for_the_gpu() -> None:
-    core = scheduler(BRUSH, EYES, lanes=TWO)
+    core = scheduler(BRUSH, EYES, lanes=TWO_LANES)
     ready(core, "brush", "eyes")
-    core.handle(1, Arrived(1, "eyes"))
-    core.handle(2, Arrived(2, "brush"))
+    core.handle(1, RequestArrived(1, "eyes"))
+    core.handle(2, RequestArrived(2, "brush"))
 
-    early = granted(core.handle(3, Arrived(3, "eyes")))
-    core.handle(4, Ended(1, "eyes", 1))
-    late = granted(core.handle(20, Arrived(4, "eyes")))
-    then = granted(core.handle(21, Ended(3, "eyes", 1)))
+    early = granted(core.handle(3, RequestArrived(3, "eyes")))
+    core.handle(4, RequestFinished(1, "eyes", 1))
+    late = granted(core.handle(20, RequestArrived(4, "eyes")))
+    then = granted(core.handle(21, RequestFinished(3, "eyes", 1)))
 
     assert early == [3]
     assert late == []
@@ -180,13 +186,16 @@ def test_a_model_serves_its_own_side_by_side_but_not_for_ever_while_another_wait
 
 def test_a_model_that_is_asked_for_is_not_evicted_while_it_waits_for_the_gpu() -> None:
     core = scheduler(
-        replace(BRUSH, needed_bytes=40), replace(EYES, needed_bytes=40), replace(VOICE, needed_bytes=40), lanes=TWO
+        replace(BRUSH, needed_bytes=40),
+        replace(EYES, needed_bytes=40),
+        replace(VOICE, needed_bytes=40),
+        lanes=TWO_LANES,
     )
     ready(core, "brush", "eyes")
-    core.handle(1, Arrived(1, "brush"))
-    core.handle(1, Arrived(2, "eyes"))
+    core.handle(1, RequestArrived(1, "brush"))
+    core.handle(1, RequestArrived(2, "eyes"))
 
-    actions = core.handle(1, Arrived(3, "voice"))
+    actions = core.handle(1, RequestArrived(3, "voice"))
 
     assert actions == []
 
@@ -196,18 +205,18 @@ def test_a_model_that_is_asked_for_is_not_evicted_while_it_waits_for_the_gpu() -
 
 @pytest.mark.promise("runtime:no-churn")
 def test_a_model_that_was_just_loaded_and_served_nobody_is_not_pushed_out_at_once() -> None:
-    core = scheduler(ModelPlan("eyes", 60, load_seconds=8), ModelPlan("brush", 60))
-    core.handle(0, Arrived(1, "eyes"))
-    core.handle(0, Loaded("eyes", 1, 60))
+    core = scheduler(ModelSpec("eyes", 60, load_seconds=8), ModelSpec("brush", 60))
+    core.handle(0, RequestArrived(1, "eyes"))
+    core.handle(0, ModelLoaded("eyes", 1, 60))
     core.records["eyes"].has_served = False
-    core.handle(1, Ended(1, "eyes", 1))
+    core.handle(1, RequestFinished(1, "eyes", 1))
     core.records["eyes"].has_served = False
 
-    at_once = core.handle(2, Arrived(2, "brush"))
+    at_once = core.handle(2, RequestArrived(2, "brush"))
     later = core.handle(6, Tick())
 
     assert at_once == []
-    assert later == [Stop("eyes", 1, "evicted for brush")]
+    assert later == [StopWorker("eyes", 1, "evicted for brush")]
 
 
 # -- failures ---------------------------------------------------------------------------------------------------------
@@ -215,29 +224,29 @@ def test_a_model_that_was_just_loaded_and_served_nobody_is_not_pushed_out_at_onc
 
 @pytest.mark.promise("runtime:breaker")
 def test_a_model_that_keeps_failing_is_tried_once_now_and_then_ever_more_rarely() -> None:
-    rests = [rest_after(failures, Limits()) for failures in range(1, 9)]
+    rests = [backoff_after(failures, SchedulerLimits()) for failures in range(1, 9)]
 
     assert [rest.seconds for rest in rests] == [1, 2, 60, 120, 240, 480, 600, 600]
-    assert [rest.refuses for rest in rests] == [False, False, True, True, True, True, True, True]
+    assert [rest.rejects_queue for rest in rests] == [False, False, True, True, True, True, True, True]
 
 
 def test_failures_far_apart_are_not_in_a_row_but_an_open_breaker_forgets_nothing() -> None:
-    assert failures_now(2, 299, Limits()) == 3
-    assert failures_now(2, 301, Limits()) == 1
-    assert failures_now(3, 400, Limits()) == 4
+    assert count_failure(2, 299, SchedulerLimits()) == 3
+    assert count_failure(2, 301, SchedulerLimits()) == 1
+    assert count_failure(3, 400, SchedulerLimits()) == 4
 
 
 def test_work_that_succeeds_closes_the_breaker_and_a_load_alone_does_not() -> None:
-    core = scheduler(ModelPlan("eyes", 10))
+    core = scheduler(ModelSpec("eyes", 10))
     for incarnation in range(1, 4):
-        core.handle(100 * incarnation, Arrived(incarnation, "eyes"))
-        core.handle(100 * incarnation, Exited("eyes", incarnation, "broke"))
+        core.handle(100 * incarnation, RequestArrived(incarnation, "eyes"))
+        core.handle(100 * incarnation, WorkerExited("eyes", incarnation, "broke"))
         core.handle(100 * incarnation + 99, Tick())
 
-    core.handle(500, Arrived(9, "eyes"))
-    core.handle(500, Loaded("eyes", 4, 10))
+    core.handle(500, RequestArrived(9, "eyes"))
+    core.handle(500, ModelLoaded("eyes", 4, 10))
     open_still = core.records["eyes"].failures
-    core.handle(501, Ended(9, "eyes", 4))
+    core.handle(501, RequestFinished(9, "eyes", 4))
 
     assert open_still == 3
     assert core.records["eyes"].failures == 0
@@ -245,52 +254,52 @@ def test_work_that_succeeds_closes_the_breaker_and_a_load_alone_does_not() -> No
 
 @pytest.mark.promise("runtime:sticky-failure")
 def test_what_cannot_be_cured_by_trying_again_is_told_until_somebody_mends_it() -> None:
-    core = scheduler(ModelPlan("eyes", 10))
-    core.handle(0, Arrived(1, "eyes"))
-    core.handle(1, Exited("eyes", 1, "config.json is missing", permanent=True))
+    core = scheduler(ModelSpec("eyes", 10))
+    core.handle(0, RequestArrived(1, "eyes"))
+    core.handle(1, WorkerExited("eyes", 1, "config.json is missing", permanent=True))
 
-    much_later = core.handle(1e6, Arrived(2, "eyes"))
-    core.handle(1e6, Retried("eyes"))
-    mended = core.handle(1e6, Arrived(3, "eyes"))
+    much_later = core.handle(1e6, RequestArrived(2, "eyes"))
+    core.handle(1e6, RetryRequested("eyes"))
+    mended = core.handle(1e6, RequestArrived(3, "eyes"))
 
-    assert much_later == [Refuse(2, "load_failed", "config.json is missing")]
-    assert mended == [Spawn("eyes", 2, 10)]
+    assert much_later == [RejectRequest(2, "load_failed", "config.json is missing")]
+    assert mended == [StartWorker("eyes", 2, 10)]
 
 
 def test_a_model_that_may_have_been_killed_for_memory_is_expected_to_need_more() -> None:
-    core = scheduler(ModelPlan("eyes", 40))
-    core.handle(0, Arrived(1, "eyes"))
+    core = scheduler(ModelSpec("eyes", 40))
+    core.handle(0, RequestArrived(1, "eyes"))
 
-    core.handle(1, Exited("eyes", 1, "killed", starved=True))
+    core.handle(1, WorkerExited("eyes", 1, "killed", oom_suspected=True))
     again = core.handle(10, Tick())
 
-    assert again == [Spawn("eyes", 2, 50)]
+    assert again == [StartWorker("eyes", 2, 50)]
 
 
 @pytest.mark.promise("runtime:transparent-retry")
 def test_a_request_whose_process_died_before_it_said_anything_gets_another_one_once() -> None:
-    core = scheduler(ModelPlan("eyes", 10, concurrency=2))
+    core = scheduler(ModelSpec("eyes", 10, concurrency=2))
     ready(core, "eyes")
-    core.handle(1, Arrived(1, "eyes"))
-    core.handle(1, Arrived(2, "eyes"))
+    core.handle(1, RequestArrived(1, "eyes"))
+    core.handle(1, RequestArrived(2, "eyes"))
 
-    died = core.handle(2, Exited("eyes", 1, "killed by signal 9", untouched=frozenset({2})))
+    died = core.handle(2, WorkerExited("eyes", 1, "killed by signal 9", retriable=frozenset({2})))
     again = core.handle(4, Tick())
-    core.handle(5, Loaded("eyes", 2, 10))
-    twice = core.handle(6, Exited("eyes", 2, "killed by signal 9", untouched=frozenset({2})))
+    core.handle(5, ModelLoaded("eyes", 2, 10))
+    twice = core.handle(6, WorkerExited("eyes", 2, "killed by signal 9", retriable=frozenset({2})))
 
-    assert died == [Refuse(1, "worker_died", "killed by signal 9")]
-    assert again == [Spawn("eyes", 2, 10)]
-    assert twice == [Refuse(2, "worker_died", "killed by signal 9")]
+    assert died == [RejectRequest(1, "worker_died", "killed by signal 9")]
+    assert again == [StartWorker("eyes", 2, 10)]
+    assert twice == [RejectRequest(2, "worker_died", "killed by signal 9")]
 
 
 def test_what_was_cancelled_is_not_tried_again() -> None:
-    core = scheduler(ModelPlan("eyes", 10))
+    core = scheduler(ModelSpec("eyes", 10))
     ready(core, "eyes")
-    core.handle(1, Arrived(1, "eyes"))
-    core.handle(2, Left(1))
+    core.handle(1, RequestArrived(1, "eyes"))
+    core.handle(2, RequestCancelled(1))
 
-    died = core.handle(3, Exited("eyes", 1, "gone", untouched=frozenset({1})))
+    died = core.handle(3, WorkerExited("eyes", 1, "gone", retriable=frozenset({1})))
     later = core.handle(10, Tick())
 
     assert died == later == []
@@ -298,43 +307,43 @@ def test_what_was_cancelled_is_not_tried_again() -> None:
 
 
 def test_an_old_request_is_answered_instead_of_tried_again() -> None:
-    core = scheduler(ModelPlan("eyes", 10), limits=replace(PATIENT, retry_seconds=30))
+    core = scheduler(ModelSpec("eyes", 10), limits=replace(PATIENT, retry_seconds=30))
     ready(core, "eyes")
-    core.handle(1, Arrived(1, "eyes"))
+    core.handle(1, RequestArrived(1, "eyes"))
 
-    died = core.handle(40, Exited("eyes", 1, "gone", untouched=frozenset({1})))
+    died = core.handle(40, WorkerExited("eyes", 1, "gone", retriable=frozenset({1})))
 
-    assert died == [Refuse(1, "worker_died", "gone")]
+    assert died == [RejectRequest(1, "worker_died", "gone")]
     assert core.records["eyes"].state is ModelState.BACKOFF
 
 
 def test_kills_one_after_the_other_do_not_make_a_model_too_large_for_ever() -> None:
-    core = scheduler(ModelPlan("eyes", 60))
+    core = scheduler(ModelSpec("eyes", 60))
     for incarnation in range(1, 6):
-        core.handle(1000 * incarnation, Arrived(incarnation, "eyes"))
-        core.handle(1000 * incarnation, Exited("eyes", incarnation, "killed", starved=True))
+        core.handle(1000 * incarnation, RequestArrived(incarnation, "eyes"))
+        core.handle(1000 * incarnation, WorkerExited("eyes", incarnation, "killed", oom_suspected=True))
         core.handle(1000 * incarnation + 900, Tick())
 
     assert 75 < core.records["eyes"].needed_bytes <= 120
 
 
 def test_kills_do_not_make_a_model_too_large_for_the_budget() -> None:
-    core, actions = scheduler(ModelPlan("eyes", 60)), list[Action]()
+    core, actions = scheduler(ModelSpec("eyes", 60)), list[SchedulerAction]()
     for incarnation in range(1, 6):
-        actions += core.handle(1000 * incarnation, Arrived(incarnation, "eyes", working_bytes=25))
-        core.handle(1000 * incarnation, Exited("eyes", incarnation, "killed", starved=True))
+        actions += core.handle(1000 * incarnation, RequestArrived(incarnation, "eyes", working_bytes=25))
+        core.handle(1000 * incarnation, WorkerExited("eyes", incarnation, "killed", oom_suspected=True))
         core.handle(1000 * incarnation + 900, Tick())
 
     assert core.records["eyes"].needed_bytes == 75
-    assert not any(isinstance(action, Refuse) for action in actions)
+    assert not any(isinstance(action, RejectRequest) for action in actions)
 
 
 def test_who_had_a_turn_is_forgotten_once_they_wait_for_nothing() -> None:
-    core = scheduler(ModelPlan("eyes", 10))
+    core = scheduler(ModelSpec("eyes", 10))
     ready(core, "eyes")
-    core.handle(1, Arrived(0, "eyes", client="a"))
+    core.handle(1, RequestArrived(0, "eyes", client="a"))
     for number in range(1, 40):
-        core.handle(1, Arrived(number, "eyes", client=f"client {number}"))
-        core.handle(1, Ended(number - 1, "eyes", 1))
+        core.handle(1, RequestArrived(number, "eyes", client=f"client {number}"))
+        core.handle(1, RequestFinished(number - 1, "eyes", 1))
 
-    assert len(core.records["eyes"].turns) == 1
+    assert len(core.records["eyes"].last_served_round) == 1

@@ -7,19 +7,19 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 from model_runtime.scheduler.core import Scheduler
 from model_runtime.scheduler.eviction import POLICIES
 from model_runtime.scheduler.messages import (
-    Arrived,
     BudgetChanged,
-    Ended,
-    Exited,
-    Left,
-    Loaded,
+    ModelLoaded,
     PinChanged,
+    RequestArrived,
+    RequestCancelled,
+    RequestFinished,
     Tick,
-    UnloadWanted,
+    UnloadRequested,
+    WorkerExited,
 )
-from model_runtime.scheduler.model_record import Limits, ModelPlan
+from model_runtime.scheduler.model_record import ModelSpec, SchedulerLimits
 from model_runtime.status import ModelState
-from tests.model_runtime.scheduler.world import World
+from tests.model_runtime.scheduler.world import SimulatedWorld
 
 TENTHS_OF_GB = {
     "vlm-fast": 37,
@@ -43,32 +43,32 @@ class RandomLife(RuleBasedStateMachine):
         policy=st.sampled_from(sorted(POLICIES)),
     )
     def begin(self, budget: int, pins: set[str], policy: str) -> None:
-        plans = [
-            ModelPlan(name, size, 1 + size / 25, 2 if name == "vlm-fast" else 1, pinned=name in pins)
+        specs = [
+            ModelSpec(name, size, 1 + size / 25, 2 if name == "vlm-fast" else 1, pinned=name in pins)
             for name, size in TENTHS_OF_GB.items()
         ]
-        self.world = World(Scheduler(plans, budget, Limits(queue_per_model=4), POLICIES[policy]))
+        self.world = SimulatedWorld(Scheduler(specs, budget, SchedulerLimits(queue_per_model=4), POLICIES[policy]))
         self.arrived = 0
 
     @rule(name=NAMES, pause=PAUSES, working=st.sampled_from([0, 2, 10]), keep=st.sampled_from([None, 0.0, -1.0, 30.0]))
     def arrive(self, name: str, pause: float, working: int, keep: float | None) -> None:
         self.arrived += 1
-        self.world.happen(Arrived(self.arrived, name, working_bytes=working, keep_alive_seconds=keep), pause)
+        self.world.dispatch(RequestArrived(self.arrived, name, working_bytes=working, keep_alive_seconds=keep), pause)
 
     @precondition(lambda self: self.world.running)
     @rule(data=st.data(), ok=st.booleans())
     def finish(self, data: st.DataObject, ok: bool) -> None:
         request = data.draw(st.sampled_from(sorted(self.world.running)))
-        model, incarnation = self.world.end(request)
-        self.world.happen(Ended(request, model, incarnation, ok), 1.0)
+        model, incarnation = self.world.finish_request(request)
+        self.world.dispatch(RequestFinished(request, model, incarnation, ok), 1.0)
 
-    @precondition(lambda self: set(self.world.scheduler.requests) - self.world.revoked)
+    @precondition(lambda self: set(self.world.scheduler.requests) - self.world.cancelled)
     @rule(data=st.data())
     def leave(self, data: st.DataObject) -> None:
-        request = data.draw(st.sampled_from(sorted(set(self.world.scheduler.requests) - self.world.revoked)))
+        request = data.draw(st.sampled_from(sorted(set(self.world.scheduler.requests) - self.world.cancelled)))
         if self.world.scheduler.position(request):
-            self.world.answer(request, "left")
-        self.world.happen(Left(request))
+            self.world.record_answer(request, "left")
+        self.world.dispatch(RequestCancelled(request))
 
     @precondition(lambda self: self.loading())
     @rule(data=st.data(), share=st.sampled_from([0.8, 1.0]))
@@ -76,39 +76,43 @@ class RandomLife(RuleBasedStateMachine):
         process = data.draw(st.sampled_from(self.loading()))
         reserved = self.world.processes[process]
         self.world.processes[process] = measured = max(1, int(reserved * share))
-        self.world.happen(Loaded(*process, measured), 2.0)
+        self.world.dispatch(ModelLoaded(*process, measured), 2.0)
 
     @precondition(lambda self: self.world.processes)
     @rule(data=st.data(), permanent=st.booleans())
     def die(self, data: st.DataObject, permanent: bool) -> None:
         process = data.draw(st.sampled_from(sorted(self.world.processes)))
-        self.world.exit(process)
-        self.world.happen(Exited(*process, cause="died", permanent=permanent))
+        self.world.remove_process(process)
+        self.world.dispatch(WorkerExited(*process, cause="died", permanent=permanent))
 
     @rule(name=NAMES, incarnation=st.integers(0, 3))
     def report_late(self, name: str, incarnation: int) -> None:
         if (name, incarnation) in self.world.processes:
             return
         before = self.world.scheduler.charged_bytes
-        for stale in (Exited(name, incarnation), Loaded(name, incarnation, 1), Ended(1, name, incarnation)):
+        for stale in (
+            WorkerExited(name, incarnation),
+            ModelLoaded(name, incarnation, 1),
+            RequestFinished(1, name, incarnation),
+        ):
             self.world.scheduler.handle(self.world.now, stale)
         assert self.world.scheduler.charged_bytes == before
 
     @rule(pause=st.sampled_from([0.5, 3.0, 30.0, 301.0]))
     def wait(self, pause: float) -> None:
-        self.world.happen(Tick(), pause)
+        self.world.dispatch(Tick(), pause)
 
     @rule(name=NAMES)
     def unload(self, name: str) -> None:
-        self.world.happen(UnloadWanted(name))
+        self.world.dispatch(UnloadRequested(name))
 
     @rule(name=st.sampled_from(["tts-fast", "stt-fast"]), pinned=st.booleans())
     def pin(self, name: str, pinned: bool) -> None:
-        self.world.happen(PinChanged(name, pinned))
+        self.world.dispatch(PinChanged(name, pinned))
 
     @rule()
     def widen(self) -> None:
-        self.world.happen(BudgetChanged(self.world.scheduler.budget_bytes + 5))
+        self.world.dispatch(BudgetChanged(self.world.scheduler.budget_bytes + 5))
 
     def loading(self) -> list[tuple[str, int]]:
         """Processes that may report that they are loaded."""
@@ -128,15 +132,15 @@ class RandomLife(RuleBasedStateMachine):
         """Let everything that is under way come to its end."""
         world = self.world
         for process in self.loading():
-            world.happen(Loaded(*process, world.processes[process]), 1.0)
+            world.dispatch(ModelLoaded(*process, world.processes[process]), 1.0)
         for process in sorted(world.stopping):
-            world.exit(process)
-            world.happen(Exited(*process))
+            world.remove_process(process)
+            world.dispatch(WorkerExited(*process))
         for request in sorted(world.running):
             if request in world.running:
-                model, incarnation = world.end(request)
-                world.happen(Ended(request, model, incarnation))
-        world.happen(Tick(), 1.0)
+                model, incarnation = world.finish_request(request)
+                world.dispatch(RequestFinished(request, model, incarnation))
+        world.dispatch(Tick(), 1.0)
 
 
 RandomLife.TestCase.settings = settings(

@@ -8,67 +8,76 @@ import pickle
 
 from model_runtime.scheduler.core import Scheduler
 from model_runtime.scheduler.invariants import violations
-from model_runtime.scheduler.messages import Action, Arrived, Grant, Happening, Refuse, Revoke, Spawn, Stop
+from model_runtime.scheduler.messages import (
+    CancelRequest,
+    Grant,
+    RejectRequest,
+    RequestArrived,
+    SchedulerAction,
+    SchedulerEvent,
+    StartWorker,
+    StopWorker,
+)
 
 
-class World:
+class SimulatedWorld:
     """Live processes by (model, incarnation) with their bytes, running and answered requests."""
 
-    def __init__(self, scheduler: Scheduler, *, moody: bool = False) -> None:
+    def __init__(self, scheduler: Scheduler, *, unreliable: bool = False) -> None:
         self.scheduler = scheduler
-        self.moody = moody
+        self.unreliable = unreliable
         """Whether memory runs short and models grow in it, and what failed is tried again."""
         self.now = 0.0
         self.processes: dict[tuple[str, int], int] = {}
         self.stopping: set[tuple[str, int]] = set()
         self.draining: set[tuple[str, int]] = set()
         self.running: dict[int, tuple[str, int]] = {}
-        self.working: dict[int, int] = {}
+        self.working_bytes: dict[int, int] = {}
         """Request → the memory it takes while it runs."""
-        self.revoked: set[int] = set()
+        self.cancelled: set[int] = set()
         self.answered: dict[int, str] = {}
 
-    def copy(self) -> "World":
+    def copy(self) -> "SimulatedWorld":
         """A world that can go another way."""
-        twin: World = pickle.loads(pickle.dumps(self))  # noqa: S301  our own bytes
-        return twin
+        clone: SimulatedWorld = pickle.loads(pickle.dumps(self))  # noqa: S301  our own bytes
+        return clone
 
-    def happen(self, happening: Happening, after_seconds: float = 0.0) -> list[Action]:
+    def dispatch(self, event: SchedulerEvent, after_seconds: float = 0.0) -> list[SchedulerAction]:
         """Let it happen, carry out what the scheduler wants, and check both."""
         self.now += after_seconds
-        if isinstance(happening, Arrived):
-            self.working[happening.request] = happening.working_bytes
-        actions = self.scheduler.handle(self.now, happening)
+        if isinstance(event, RequestArrived):
+            self.working_bytes[event.request_id] = event.working_bytes
+        actions = self.scheduler.handle(self.now, event)
         for action in actions:
             self._perform(action)
-        self._check()
+        self._assert_invariants()
         return actions
 
-    def end(self, request: int) -> tuple[str, int]:
+    def finish_request(self, request: int) -> tuple[str, int]:
         """A running request ends; returns the process it ran on."""
         process = self.running.pop(request)
-        self.answer(request, "done" if request not in self.revoked else "cancelled")
+        self.record_answer(request, "done" if request not in self.cancelled else "cancelled")
         return process
 
-    def exit(self, process: tuple[str, int]) -> None:
+    def remove_process(self, process: tuple[str, int]) -> None:
         """A process is gone; what ran on it is answered by the scheduler."""
         del self.processes[process]
         self.stopping.discard(process)
         self.draining.discard(process)
         self.running = {request: on for request, on in self.running.items() if on != process}
 
-    def answer(self, request: int, how: str) -> None:
+    def record_answer(self, request: int, outcome: str) -> None:
         """Every request is answered once."""
-        assert request not in self.answered, f"request {request} answered twice: {self.answered[request]}, {how}"
-        self.answered[request] = how
+        assert request not in self.answered, f"request {request} answered twice: {self.answered[request]}, {outcome}"
+        self.answered[request] = outcome
 
-    def _perform(self, action: Action) -> None:
+    def _perform(self, action: SchedulerAction) -> None:
         match action:
-            case Spawn(model, incarnation, reserved):
+            case StartWorker(model, incarnation, reserved):
                 assert not any(name == model for name, _ in self.processes), f"{model} has a process already"
                 assert self.scheduler.records[model].queue, f"{model} is loaded for nobody"
                 self.processes[model, incarnation] = reserved
-            case Stop(model, incarnation, reason):
+            case StopWorker(model, incarnation, reason):
                 process = (model, incarnation)
                 assert process in self.processes, f"{model} has no process {incarnation} to stop"
                 assert process not in self.running.values(), f"{model} is stopped while it works"
@@ -81,14 +90,14 @@ class World:
                 assert process not in self.stopping | self.draining, f"request {request} granted to a leaving process"
                 assert request not in self.answered
                 self.running[request] = process
-            case Revoke(request):
+            case CancelRequest(request):
                 assert request in self.running
-                self.revoked.add(request)
-            case Refuse(request, code):
-                assert request not in self.revoked, f"request {request} is answered though its caller left"
-                self.answer(request, code)
+                self.cancelled.add(request)
+            case RejectRequest(request, code):
+                assert request not in self.cancelled, f"request {request} is answered though its caller left"
+                self.record_answer(request, code)
 
-    def _check(self) -> None:
+    def _assert_invariants(self) -> None:
         scheduler = self.scheduler
         self.draining |= {
             (record.name, record.incarnation) for record in scheduler.records.values() if record.state == "draining"
@@ -98,7 +107,7 @@ class World:
             record = scheduler.records[model]
             assert record.incarnation == incarnation, f"{model} lives on as incarnation {incarnation}"
             assert record.charged_bytes >= held, f"{model} holds {held} bytes but {record.charged_bytes} are charged"
-        held = sum(self.processes.values()) + sum(self.working[request] for request in self.running)
+        held = sum(self.processes.values()) + sum(self.working_bytes[request] for request in self.running)
         assert held <= scheduler.budget_bytes, "real memory over budget"
         waiting = {request for request in scheduler.requests if scheduler.position(request)}
-        assert waiting | set(self.running) >= set(scheduler.requests) - self.revoked
+        assert waiting | set(self.running) >= set(scheduler.requests) - self.cancelled

@@ -3,24 +3,35 @@
 import pytest
 
 from model_runtime.catalog.model import Model
-from model_runtime.events import AudioChunk, EngineEvent, LanguageFound, Preview, Progress, Segment, TextDelta, Timings
-from model_runtime.media.types import Picture, Sound
-from model_runtime.requests import Chat, GenerateImage, Message, Request, Speak, Task, Transcribe
-from model_runtime.supervisor.active_request import Job, task_of
-from model_runtime.supervisor.output_queue import Mailbox
+from model_runtime.events import (
+    AudioChunk,
+    EngineEvent,
+    LanguageDetected,
+    Preview,
+    Progress,
+    Segment,
+    TextDelta,
+    Timings,
+)
+from model_runtime.media.types import Audio, ImageData
+from model_runtime.requests import Chat, GenerateImage, Message, Request, Speak, Task, Transcribe, task_of
+from model_runtime.supervisor.active_request import ActiveRequest
+from model_runtime.supervisor.output_queue import OutputQueue
 
 
-def job() -> Job:
-    return Job(1, Model("m", Task.TEXT, "e", ""), Task.TEXT, "", (b"order",), 100.0, Mailbox(lambda: None))
+def job() -> ActiveRequest:
+    return ActiveRequest(
+        1, Model("m", Task.TEXT, "e", ""), Task.TEXT, "", (b"order",), 100.0, OutputQueue(lambda: None)
+    )
 
 
 @pytest.mark.parametrize(
     ("request_", "task"),
     [
         (Chat("m", (Message("user", ("hello",)),)), Task.TEXT),
-        (Chat("m", (Message("user", ("look", Picture(1, 1, b"rgb"))), Message("user", ("well?",)))), Task.VISION),
+        (Chat("m", (Message("user", ("look", ImageData(1, 1, b"rgb"))), Message("user", ("well?",)))), Task.VISION),
         (GenerateImage("m", "a circle", 64, 64, 1), Task.IMAGE),
-        (Transcribe("m", Sound(16_000, b"")), Task.TRANSCRIPTION),
+        (Transcribe("m", Audio(16_000, b"")), Task.TRANSCRIPTION),
         (Speak("m", "hello"), Task.SPEECH),
     ],
 )
@@ -33,23 +44,23 @@ def test_a_request_tells_its_task(request_: Request, task: Task) -> None:
     [
         ([Progress("steps", 1, 4), Progress("steps", 2, 4)], ("steps", 2, 4)),
         ([TextDelta("a"), TextDelta("b")], ("tokens", 2, 0)),
-        ([LanguageFound("en", 0.9), Segment(0, 0.0, 2.5, "a")], ("seconds", 2.5, 0)),
-        ([LanguageFound("ko", None)], ("language ko", 0, 0)),
+        ([LanguageDetected("en", 0.9), Segment(0, 0.0, 2.5, "a")], ("seconds", 2.5, 0)),
+        ([LanguageDetected("ko", None)], ("language ko", 0, 0)),
         ([AudioChunk(bytes(48_000), 24_000), AudioChunk(bytes(24_000), 24_000)], ("seconds", 1.5, 0)),
-        ([Progress("steps", 1, 4), Preview(Picture(1, 1, b"rgb"), 1, 4)], ("steps", 1, 4)),
+        ([Progress("steps", 1, 4), Preview(ImageData(1, 1, b"rgb"), 1, 4)], ("steps", 1, 4)),
     ],
 )
 def test_a_job_knows_how_far_it_is(events: list[EngineEvent], progress: tuple[str, float, float]) -> None:
     running = job()
     for number, event in enumerate(events):
-        running.note(event, 200.0 + number)
+        running.deliver(event, 200.0 + number)
 
     assert (running.stage, running.done, running.total) == progress
-    assert running.sign_at == 200.0 + len(events) - 1
+    assert running.last_progress_at == 200.0 + len(events) - 1
 
 
 def test_the_time_of_a_request_is_divided_into_queueing_loading_and_running() -> None:
     running = job()
-    running.begin(incarnation=3, loading_seconds=4.0, now=110.0)
+    running.start(incarnation=3, loading_seconds=4.0, now=110.0)
 
-    assert running.timings(now=115.0) == Timings(queued=6.0, loading=4.0, running=5.0)
+    assert running.timings(now=115.0) == Timings(queued_seconds=6.0, loading_seconds=4.0, running_seconds=5.0)

@@ -1,23 +1,31 @@
 """Totals that the page and Prometheus show."""
 
-from model_runtime.events import Answer, Drawing, Finished, Result, Speech, Timings, Transcript
+from model_runtime.events import (
+    ChatResult,
+    Finished,
+    GeneratedImage,
+    Result,
+    SpeechResult,
+    Timings,
+    TranscriptionResult,
+)
 from model_runtime.requests import Task
-from model_runtime.supervisor.counters import Tally
+from model_runtime.supervisor.counters import CounterRegistry
 
 
 def finished(model: str, result: Result) -> Finished:
-    return Finished(model, result, Timings(queued=1.0, loading=2.0, running=4.0))
+    return Finished(model, result, Timings(queued_seconds=1.0, loading_seconds=2.0, running_seconds=4.0))
 
 
 def test_work_is_counted_in_the_unit_of_its_kind() -> None:
-    tally = Tally()
-    tally.finished(finished("eyes", Answer("a", "stop", 30, 12)))
-    tally.finished(finished("eyes", Answer("b", "stop", 3, 1)))
-    tally.finished(finished("brush", Drawing(b"", 8, 8, 1, 4)))
-    tally.finished(finished("ears", Transcript("a", "en", 2.5, ())))
-    tally.finished(finished("voice", Speech(1.5, 24_000, "alma", "en")))
+    counters = CounterRegistry()
+    counters.count_result(finished("eyes", ChatResult("a", "stop", 30, 12)))
+    counters.count_result(finished("eyes", ChatResult("b", "stop", 3, 1)))
+    counters.count_result(finished("brush", GeneratedImage(b"", 8, 8, 1, 4)))
+    counters.count_result(finished("ears", TranscriptionResult("a", "en", 2.5, ())))
+    counters.count_result(finished("voice", SpeechResult(1.5, 24_000, "alma", "en")))
 
-    totals = tally.snapshot()
+    totals = counters.snapshot()
 
     assert totals.tokens == {("eyes", "prompt"): 33, ("eyes", "completion"): 13}
     assert totals.images == {"brush": 1}
@@ -27,20 +35,20 @@ def test_work_is_counted_in_the_unit_of_its_kind() -> None:
 
 
 def test_loads_unloads_and_answers_are_counted_by_how_they_went() -> None:
-    tally = Tally()
-    tally.loaded("eyes", 3.0)
-    tally.loaded("eyes", 2.0)
-    tally.load_failed("ears")
-    tally.unloaded("eyes", "evicted for ears")
-    tally.unloaded("eyes", "evicted for voice")
-    tally.unloaded("eyes", "idle")
-    tally.answered("eyes", Task.VISION, "ok")
-    tally.answered("eyes", Task.VISION, "queue_full")
+    counters = CounterRegistry()
+    counters.count_load("eyes", 3.0)
+    counters.count_load("eyes", 2.0)
+    counters.count_failed_load("ears")
+    counters.count_unload("eyes", "evicted for ears")
+    counters.count_unload("eyes", "evicted for voice")
+    counters.count_unload("eyes", "idle")
+    counters.count_request("eyes", Task.VISION, "ok")
+    counters.count_request("eyes", Task.VISION, "queue_full")
 
-    totals = tally.snapshot()
+    totals = counters.snapshot()
 
-    assert (tally.loads("eyes"), tally.loads("ears"), tally.requests("eyes")) == (2, 0, 2)
-    assert tally.last_load_seconds == {"eyes": 2.0}
+    assert (counters.loads("eyes"), counters.loads("ears"), counters.requests("eyes")) == (2, 0, 2)
+    assert counters.last_load_seconds == {"eyes": 2.0}
     assert totals.loads == {("eyes", "ok"): 2, ("ears", "failed"): 1}
     assert totals.load_seconds == {"eyes": 5.0}
     assert totals.unloads == {("eyes", "evicted"): 2, ("eyes", "idle"): 1}
@@ -48,8 +56,8 @@ def test_loads_unloads_and_answers_are_counted_by_how_they_went() -> None:
 
 
 def test_a_snapshot_does_not_change_later() -> None:
-    tally = Tally()
-    before = tally.snapshot()
-    tally.loaded("eyes", 1.0)
+    counters = CounterRegistry()
+    before = counters.snapshot()
+    counters.count_load("eyes", 1.0)
 
     assert before.loads == {}

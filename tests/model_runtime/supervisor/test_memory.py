@@ -49,7 +49,7 @@ blocks = [bytes(60_000) for _ in range(1000)]  # too small to be mapped one by o
 last = bytearray(1_000)
 del blocks
 before = memory.footprint_bytes(os.getpid())
-memory.give_back()
+memory.release_memory()
 print(before - memory.footprint_bytes(os.getpid()), len(last))
 """
 
@@ -66,13 +66,13 @@ def test_what_the_allocator_keeps_is_given_back() -> None:
 @pytest.mark.promise("runtime:memory-returned")
 def test_what_lies_in_circles_is_given_back() -> None:
     class Call:
-        """It knows itself, as a job knows its mailbox and that the job."""
+        """It knows itself, as a job knows its output queue and that the job."""
 
         def __init__(self) -> None:
             self.itself = self
 
     gone = weakref.ref(Call())
-    memory.give_back()
+    memory.release_memory()
 
     assert gone() is None
 

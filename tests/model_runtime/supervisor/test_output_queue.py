@@ -5,85 +5,85 @@ import pytest
 
 from model_runtime.errors import Cancelled, WorkerDied
 from model_runtime.events import AudioChunk, Event, Loading, Preview, Progress, Queued, TextDelta
-from model_runtime.media.types import Picture
-from model_runtime.supervisor.output_queue import EVENT_BYTES, FULL_BYTES, Mailbox, weigh
+from model_runtime.media.types import ImageData
+from model_runtime.supervisor.output_queue import EVENT_OVERHEAD_BYTES, MAX_BYTES, OutputQueue, event_bytes
 
 
 class Reader:
-    """A mailbox and how often it told that it has room again."""
+    """A queue and how often it told that it has room again."""
 
     def __init__(self) -> None:
         self.emptied = 0
-        self.mailbox = Mailbox(self._count)
+        self.queue = OutputQueue(self._count)
 
     def _count(self) -> None:
         self.emptied += 1
 
 
 async def test_events_are_read_in_order_and_then_the_error() -> None:
-    mailbox = Reader().mailbox
-    mailbox.put(TextDelta("a"))
-    mailbox.put(Progress("steps", 1, 2))
-    mailbox.fail(WorkerDied("m stopped in the middle."))
-    mailbox.fail(Cancelled("too late"))
+    queue = Reader().queue
+    queue.put(TextDelta("a"))
+    queue.put(Progress("steps", 1, 2))
+    queue.fail(WorkerDied("m stopped in the middle."))
+    queue.fail(Cancelled("too late"))
 
-    assert [await mailbox.take(), await mailbox.take()] == [TextDelta("a"), Progress("steps", 1, 2)]
+    assert [await queue.get(), await queue.get()] == [TextDelta("a"), Progress("steps", 1, 2)]
     for _ in range(2):
         with pytest.raises(WorkerDied):
-            await mailbox.take()
+            await queue.get()
 
 
 async def test_a_reader_waits_for_what_comes_later() -> None:
-    mailbox = Reader().mailbox
+    queue = Reader().queue
     read: list[Event] = []
 
     async def take() -> None:
-        read.append(await mailbox.take())
+        read.append(await queue.get())
 
     with anyio.fail_after(5):
         async with anyio.create_task_group() as group:
             group.start_soon(take)
             await anyio.wait_all_tasks_blocked()
-            mailbox.put(TextDelta("a"))
+            queue.put(TextDelta("a"))
 
     assert read == [TextDelta("a")]
 
 
 async def test_news_of_waiting_replaces_older_news_that_nobody_read() -> None:
-    mailbox = Reader().mailbox
+    queue = Reader().queue
     for event in (Queued(3), Queued(2), Loading("m", "weights", 0.1), Loading("m", "weights", 0.9), TextDelta("a")):
-        mailbox.put(event)
+        queue.put(event)
 
-    assert [await mailbox.take() for _ in range(3)] == [Queued(2), Loading("m", "weights", 0.9), TextDelta("a")]
+    assert [await queue.get() for _ in range(3)] == [Queued(2), Loading("m", "weights", 0.9), TextDelta("a")]
 
 
 async def test_a_full_mailbox_tells_once_when_it_has_room_again() -> None:
     reader = Reader()
-    chunk = AudioChunk(bytes(FULL_BYTES // 4), 24_000)
+    chunk = AudioChunk(bytes(MAX_BYTES // 4), 24_000)
     for _ in range(5):
-        reader.mailbox.put(chunk)
-    full = reader.mailbox.is_full
+        reader.queue.put(chunk)
+    full = reader.queue.is_full
     for _ in range(5):
-        await reader.mailbox.take()
+        await reader.queue.get()
 
     assert full
-    assert not reader.mailbox.is_full
+    assert not reader.queue.is_full
     assert reader.emptied == 1
 
 
 async def test_dropped_events_are_gone_and_weigh_nothing() -> None:
-    mailbox = Reader().mailbox
-    mailbox.put(AudioChunk(bytes(FULL_BYTES), 24_000))
-    mailbox.drop()
-    mailbox.fail(Cancelled("given up"))
+    queue = Reader().queue
+    queue.put(AudioChunk(bytes(MAX_BYTES), 24_000))
+    queue.clear()
+    queue.fail(Cancelled("given up"))
 
-    assert not mailbox.is_full
+    assert not queue.is_full
     with pytest.raises(Cancelled):
-        await mailbox.take()
+        await queue.get()
 
 
 def test_events_weigh_what_they_carry() -> None:
-    assert weigh(AudioChunk(bytes(10), 1)) == EVENT_BYTES + 10
-    assert weigh(Preview(Picture(1, 2, bytes(6)), 1, 2)) == EVENT_BYTES + 6
-    assert weigh(TextDelta("abc")) == EVENT_BYTES + 3
-    assert weigh(Queued(1)) == EVENT_BYTES
+    assert event_bytes(AudioChunk(bytes(10), 1)) == EVENT_OVERHEAD_BYTES + 10
+    assert event_bytes(Preview(ImageData(1, 2, bytes(6)), 1, 2)) == EVENT_OVERHEAD_BYTES + 6
+    assert event_bytes(TextDelta("abc")) == EVENT_OVERHEAD_BYTES + 3
+    assert event_bytes(Queued(1)) == EVENT_OVERHEAD_BYTES

@@ -3,8 +3,8 @@
 import pytest
 
 from model_runtime.errors import Busy, LoadFailed, ModelTooLarge, ShuttingDown, WorkerDied
-from model_runtime.scheduler.messages import Refuse
-from model_runtime.supervisor.scheduler_errors import error_of
+from model_runtime.scheduler.messages import RejectRequest
+from model_runtime.supervisor.scheduler_errors import error_from_rejection
 
 
 @pytest.mark.parametrize(
@@ -20,7 +20,7 @@ from model_runtime.supervisor.scheduler_errors import error_of
     ],
 )
 def test_what_may_be_tried_again_says_when(code: str, detail: str, message: str) -> None:
-    error = error_of(Refuse(1, code, detail, 2.1), "m")
+    error = error_from_rejection(RejectRequest(1, code, detail, 2.1), "m")
 
     assert isinstance(error, Busy)
     assert (error.code, error.message, error.retry_after_seconds) == (code, message, 3.0)
@@ -28,19 +28,19 @@ def test_what_may_be_tried_again_says_when(code: str, detail: str, message: str)
 
 @pytest.mark.parametrize(("seconds", "told"), [(None, 1.0), (0.0, 1.0), (0.2, 1.0), (1e6, 120.0)])
 def test_the_time_to_come_back_is_one_that_clients_accept(seconds: float | None, told: float) -> None:
-    assert error_of(Refuse(1, "queue_full", "full", seconds), "m").retry_after_seconds == told
+    assert error_from_rejection(RejectRequest(1, "queue_full", "full", seconds), "m").retry_after_seconds == told
 
 
 def test_what_is_wrong_for_good_says_why() -> None:
-    large = error_of(Refuse(1, "model_too_large", "", None, 9_000_000_000, 4_000_000_000), "m")
-    failed = error_of(Refuse(1, "load_failed", "no such tensor.", None), "m")
-    died = error_of(Refuse(1, "worker_died", "its process left with code 3", None), "m")
-    leaving = error_of(Refuse(1, "shutting_down", "Senses is shutting down.", 5.0), "m")
+    large = error_from_rejection(RejectRequest(1, "model_too_large", "", None, 9_000_000_000, 4_000_000_000), "m")
+    failed = error_from_rejection(RejectRequest(1, "load_failed", "no such tensor.", None), "m")
+    died = error_from_rejection(RejectRequest(1, "worker_died", "the worker exited with code 3", None), "m")
+    leaving = error_from_rejection(RejectRequest(1, "shutting_down", "Senses is shutting down.", 5.0), "m")
 
     assert isinstance(large, ModelTooLarge)
     assert "m needs 9.0 GB but the memory budget leaves 4.0 GB" in large.message
     assert isinstance(failed, LoadFailed)
     assert failed.message == "m could not be loaded: no such tensor."
     assert isinstance(died, WorkerDied)
-    assert died.message == ("m stopped in the middle: its process left with code 3. The next call starts it again.")
+    assert died.message == ("m stopped in the middle: the worker exited with code 3. The next call starts it again.")
     assert isinstance(leaving, ShuttingDown)

@@ -13,8 +13,15 @@ from model_runtime.settings import Settings
 from model_runtime.status import ModelState, Status
 from model_runtime.supervisor import gpu_probe
 from model_runtime.trace.usage_log import TraceLog
-from tests.model_runtime.calls import Call, answer, chat, model_of, until
-from tests.model_runtime.library import MEGABYTE, Clock, ScriptedLibrary, open_runtime, scripted_model, workers
+from tests.model_runtime.calls import BackgroundCall, chat, model_status_of, run_chat, wait_for_status
+from tests.model_runtime.library import (
+    MEGABYTE,
+    FakeClock,
+    ScriptedCatalog,
+    living_workers,
+    open_runtime,
+    scripted_model,
+)
 
 GIGABYTE = 1_000_000_000
 
@@ -35,53 +42,53 @@ def is_gone(status: Status) -> bool:
 
 async def used_and_unloaded(runtime: Runtime) -> Status:
     """Use the model once, unload it, and wait for the spare process that gets ready for it."""
-    await answer(runtime, chat("say hello"))
+    await run_chat(runtime, chat("say hello"))
     await runtime.unload("m")
-    return await until(runtime, is_ready)
+    return await wait_for_status(runtime, is_ready)
 
 
 @pytest.mark.promise("runtime:warm-spare")
 async def test_a_model_that_left_comes_back_in_the_process_that_was_made_ready_for_it(eager: Settings) -> None:
-    library = ScriptedLibrary(scripted_model("m"))
+    library = ScriptedCatalog(scripted_model("m"))
 
     async with open_runtime(eager, library) as runtime:
         await used_and_unloaded(runtime)
-        (ready,) = workers()
-        said = await answer(runtime, chat("say again"))
+        (ready,) = living_workers()
+        said = await run_chat(runtime, chat("say again"))
         after = runtime.status()
-        running = [process.pid for process in workers() if process.pid == ready.pid]
+        running = [process.pid for process in living_workers() if process.pid == ready.pid]
 
     assert said == "again"
     assert running == [ready.pid]
-    assert model_of(after).state is ModelState.READY
-    assert workers() == []
+    assert model_status_of(after).state is ModelState.READY
+    assert living_workers() == []
 
 
 async def test_nothing_is_made_ready_before_the_first_request_and_where_settings_forbid_it(eager: Settings) -> None:
-    library = ScriptedLibrary(scripted_model("m"))
+    library = ScriptedCatalog(scripted_model("m"))
 
     async with open_runtime(eager, library) as runtime:
-        await until(runtime, lambda status: status.uptime_seconds > 0.1)
-        before = workers()
+        await wait_for_status(runtime, lambda status: status.uptime_seconds > 0.1)
+        before = living_workers()
     async with open_runtime(replace(eager, spare=False), library) as runtime:
-        await answer(runtime, chat("say hello"))
+        await run_chat(runtime, chat("say hello"))
         await runtime.unload("m")
         since = runtime.status().uptime_seconds
-        await until(runtime, lambda status: status.uptime_seconds > since + 0.1)
-        after = workers()
+        await wait_for_status(runtime, lambda status: status.uptime_seconds > since + 0.1)
+        after = living_workers()
 
     assert (before, after) == ([], [])
 
 
 async def test_a_new_daemon_makes_ready_what_the_one_before_it_used_last(eager: Settings) -> None:
-    library = ScriptedLibrary(scripted_model("m"), scripted_model("other", concurrency=2))
+    library = ScriptedCatalog(scripted_model("m"), scripted_model("other", concurrency=2))
     log = TraceLog(eager.folders.data, lambda: 1000.0)
     log.asked("m")
     log.asked("other")
     log.save()
 
     async with open_runtime(eager, library) as runtime:
-        status = await until(runtime, is_ready)
+        status = await wait_for_status(runtime, is_ready)
 
     assert status.memory.spare_engine == library.resolve("other", scripted_model("m").task).engine
     assert status.memory.spare_bytes <= status.memory.footprint_bytes
@@ -89,29 +96,29 @@ async def test_a_new_daemon_makes_ready_what_the_one_before_it_used_last(eager: 
 
 @pytest.mark.promise("runtime:spare-yields")
 async def test_a_machine_short_of_memory_gets_the_spare_process_back_before_any_model(eager: Settings) -> None:
-    library, is_short = ScriptedLibrary(scripted_model("m"), scripted_model("other", concurrency=2)), False
+    library, is_short = ScriptedCatalog(scripted_model("m"), scripted_model("other", concurrency=2)), False
 
     def short_while_it_is_there() -> bool:
         return is_short and bool(runtime.status().memory.spare_engine)
 
-    async with open_runtime(eager, library, is_short_of_memory=short_while_it_is_there) as runtime:
-        await answer(runtime, chat("say hello", "other"))
+    async with open_runtime(eager, library, is_under_memory_pressure=short_while_it_is_there) as runtime:
+        await run_chat(runtime, chat("say hello", "other"))
         await used_and_unloaded(runtime)
         is_short = True
-        status = await until(runtime, lambda status: not status.memory.spare_engine)
+        status = await wait_for_status(runtime, lambda status: not status.memory.spare_engine)
 
-    assert model_of(status, "other").state is ModelState.READY
+    assert model_status_of(status, "other").state is ModelState.READY
 
 
 @pytest.mark.promise("runtime:spare-yields")
 async def test_a_model_that_needs_the_memory_gets_it(eager: Settings) -> None:
     needed = {"m": 10 * MEGABYTE, "large": 985 * MEGABYTE}
-    library = ScriptedLibrary(scripted_model("m"), scripted_model("large", concurrency=2), needed=needed)
+    library = ScriptedCatalog(scripted_model("m"), scripted_model("large", concurrency=2), needed=needed)
 
     async with open_runtime(replace(eager, budget_bytes=GIGABYTE), library) as runtime:
         await used_and_unloaded(runtime)
-        await until(runtime, lambda status: status.memory.spare_bytes > 15 * MEGABYTE)
-        said = await answer(runtime, chat("say hello", "large"))
+        await wait_for_status(runtime, lambda status: status.memory.spare_bytes > 15 * MEGABYTE)
+        said = await run_chat(runtime, chat("say hello", "large"))
         status = runtime.status()
 
     assert said == "hello"
@@ -119,44 +126,44 @@ async def test_a_model_that_needs_the_memory_gets_it(eager: Settings) -> None:
 
 
 async def test_an_hour_after_the_last_request_the_spare_process_leaves_too(eager: Settings) -> None:
-    library, clock = ScriptedLibrary(scripted_model("m")), Clock()
+    library, clock = ScriptedCatalog(scripted_model("m")), FakeClock()
 
     async with open_runtime(eager, library, clock=clock) as runtime:
         await used_and_unloaded(runtime)
         clock.now += 3599
-        before = await until(runtime, lambda status: status.uptime_seconds >= 3599)
+        before = await wait_for_status(runtime, lambda status: status.uptime_seconds >= 3599)
         clock.now += 1
-        after = await until(runtime, is_gone)
+        after = await wait_for_status(runtime, is_gone)
 
     assert before.memory.spare_engine
     assert not after.memory.spare_engine
 
 
 async def test_a_spare_process_that_dies_is_not_tried_again_and_loads_go_on_without(eager: Settings) -> None:
-    library = ScriptedLibrary(scripted_model("m"))
+    library = ScriptedCatalog(scripted_model("m"))
 
     async with open_runtime(eager, library) as runtime:
         await used_and_unloaded(runtime)
-        (ready,) = workers()
+        (ready,) = living_workers()
         ready.kill()
-        await until(runtime, is_gone)
-        said = await answer(runtime, chat("say hello"))
+        await wait_for_status(runtime, is_gone)
+        said = await run_chat(runtime, chat("say hello"))
         await runtime.unload("m")
         since = runtime.status().uptime_seconds
-        status = await until(runtime, lambda status: status.uptime_seconds > since + 0.2)
+        status = await wait_for_status(runtime, lambda status: status.uptime_seconds > since + 0.2)
 
     assert said == "hello"
     assert status.memory.spare_engine == ""
 
 
 async def test_a_load_may_take_a_process_that_is_not_ready_yet(eager: Settings, tmp_path: Path) -> None:
-    library = ScriptedLibrary(scripted_model("m"))
+    library = ScriptedCatalog(scripted_model("m"))
 
     async with open_runtime(eager, library) as runtime:
-        await answer(runtime, chat("say hello"))
+        await run_chat(runtime, chat("say hello"))
         await runtime.unload("m")
-        await until(runtime, lambda status: bool(status.memory.spare_engine))
-        said = await answer(runtime, chat("say again"))
+        await wait_for_status(runtime, lambda status: bool(status.memory.spare_engine))
+        said = await run_chat(runtime, chat("say again"))
         status = runtime.status()
 
     assert said == "again"
@@ -164,19 +171,19 @@ async def test_a_load_may_take_a_process_that_is_not_ready_yet(eager: Settings, 
 
 
 async def test_a_spare_process_waits_until_the_work_is_done(eager: Settings, tmp_path: Path) -> None:
-    library, go = ScriptedLibrary(scripted_model("m"), scripted_model("other")), tmp_path / "go"
+    library, go = ScriptedCatalog(scripted_model("m"), scripted_model("other")), tmp_path / "go"
 
     async with open_runtime(eager, library) as runtime:
-        await answer(runtime, chat("say hello", "other"))
+        await run_chat(runtime, chat("say hello", "other"))
         async with anyio.create_task_group() as group:
-            call = Call(runtime, chat(f"say a; wait {go}; say b")).start(group)
-            await call.first(TextDelta)
+            call = BackgroundCall(runtime, chat(f"say a; wait {go}; say b")).start(group)
+            await call.wait_for_event(TextDelta)
             await runtime.unload("other")
             since = runtime.status().uptime_seconds
-            during = await until(runtime, lambda status: status.uptime_seconds > since + 0.2)
+            during = await wait_for_status(runtime, lambda status: status.uptime_seconds > since + 0.2)
             go.touch()
-            await call.end()
-        after = await until(runtime, is_ready)
+            await call.wait_until_finished()
+        after = await wait_for_status(runtime, is_ready)
 
     assert during.memory.spare_engine == ""
     assert after.memory.spare_engine
@@ -187,26 +194,26 @@ async def test_a_spare_process_waits_until_the_work_is_done(eager: Settings, tmp
 
 @pytest.mark.promise("runtime:working-set")
 async def test_the_budget_keeps_to_what_the_system_recommends_for_its_gpu(settings: Settings) -> None:
-    library = ScriptedLibrary(scripted_model("m"))
+    library = ScriptedCatalog(scripted_model("m"))
 
     async def two_gigabytes() -> int:
         return 2 * GIGABYTE
 
     async with open_runtime(settings, library, working_set_bytes=two_gigabytes) as runtime:
-        status = await until(runtime, lambda status: status.memory.budget_bytes == 1_800_000_000)
+        status = await wait_for_status(runtime, lambda status: status.memory.budget_bytes == 1_800_000_000)
 
     assert status.memory.budget_bytes == 1_800_000_000
 
 
 @pytest.mark.engines
 async def test_a_process_asks_mlx_and_leaves(settings: Settings) -> None:
-    library = ScriptedLibrary(scripted_model("m"))
+    library = ScriptedCatalog(scripted_model("m"))
 
-    async with open_runtime(settings, library, working_set_bytes=gpu_probe.ask) as runtime:
+    async with open_runtime(settings, library, working_set_bytes=gpu_probe.query_gpu_working_set) as runtime:
         before = runtime.status().memory.budget_bytes
-        asked = await gpu_probe.ask()
+        asked = await gpu_probe.query_gpu_working_set()
         after = runtime.status().memory.budget_bytes
 
     assert (asked > 0) == has_apple_gpu()
     assert after <= before
-    assert workers() == []
+    assert living_workers() == []

@@ -10,17 +10,17 @@ import pytest
 
 from model_runtime.catalog.model import Model
 from model_runtime.errors import InvalidInput
-from model_runtime.media.types import Picture
+from model_runtime.media.types import ImageData
 from model_runtime.requests import Chat, Message, Task
-from model_runtime.validation.chat import check
+from model_runtime.validation.chat import validate
 
-PICTURE = Picture(4, 2, bytes(24))
+PICTURE = ImageData(4, 2, bytes(24))
 QWEN = {"model_type": "qwen2_5_vl", "vision_config": {"depth": 32}, "max_position_embeddings": 4096}
 MOONDREAM = {"model_type": "moondream1"}
 LLAMA = {"model_type": "llama", "max_position_embeddings": 4096}
 
 
-def chat(*parts: str | Picture, **changes: Any) -> Chat:
+def chat(*parts: str | ImageData, **changes: Any) -> Chat:
     """A chat of one user message."""
     return replace(Chat("a-model", (Message("user", parts),)), **changes)
 
@@ -28,7 +28,7 @@ def chat(*parts: str | Picture, **changes: Any) -> Chat:
 def refuse(request: Chat, config: Mapping[str, Any], folder: Path, engine: str = "mlx-vlm") -> None:
     """Check a chat against a model with this configuration."""
     (folder / "config.json").write_text(json.dumps(config))
-    check(request, Model("a-model", Task.VISION, engine, "for a test"), {"model": folder})
+    validate(request, Model("a-model", Task.VISION, engine, "for a test"), {"model": folder})
 
 
 def test_an_ordinary_question_about_pictures_passes(tmp_path: Path) -> None:
@@ -56,7 +56,7 @@ def test_an_ordinary_question_about_pictures_passes(tmp_path: Path) -> None:
         (chat("hi", stop=("x" * 300,)), "stop", "300 characters"),
         (chat("hi", json_schema="{"), "json_schema", "not JSON"),
         (chat("hi", json_schema="[]"), "json_schema", "must be an object"),
-        (chat(Picture(1, 201, bytes(603)), "hi"), "messages", "1x201"),
+        (chat(ImageData(1, 201, bytes(603)), "hi"), "messages", "1x201"),
         (chat(*[PICTURE] * 17), "messages", "at most 16 pictures"),
         (Chat("a-model", (Message("system", (PICTURE,)),)), "messages", "A system message holds a picture"),
     ],
@@ -90,4 +90,4 @@ def test_text_far_beyond_the_context_never_reaches_an_engine(tmp_path: Path) -> 
 
 
 def test_a_picture_ten_times_longer_than_wide_is_fine(tmp_path: Path) -> None:
-    refuse(chat(Picture(10, 100, bytes(3000)), "What is this?"), QWEN, tmp_path)
+    refuse(chat(ImageData(10, 100, bytes(3000)), "What is this?"), QWEN, tmp_path)

@@ -10,7 +10,13 @@ from hypothesis import strategies as st
 from model_runtime.catalog.model import Model
 from model_runtime.errors import InvalidInput
 from model_runtime.requests import GenerateImage, Task
-from model_runtime.validation.image import MAX_PIXELS, MAX_PROMPT_CHARACTERS, check, check_drawing, nearest_size
+from model_runtime.validation.image import (
+    MAX_PIXELS,
+    MAX_PROMPT_CHARACTERS,
+    nearest_size,
+    validate,
+    validate_parameters,
+)
 
 GOOD = GenerateImage("image-fast", "a red circle", 512, 512, seed=7)
 MODEL = Model("image-fast", Task.IMAGE, "mflux", "")
@@ -26,7 +32,7 @@ MODEL = Model("image-fast", Task.IMAGE, "mflux", "")
     ],
 )
 def test_what_can_be_drawn_passes(request_: GenerateImage) -> None:
-    check(request_, MODEL, {"model": Path("nowhere")})
+    validate(request_, MODEL, {"model": Path("nowhere")})
 
 
 @pytest.mark.promise("image:bad-values-refused")
@@ -51,7 +57,7 @@ def test_what_can_be_drawn_passes(request_: GenerateImage) -> None:
 )
 def test_what_cannot_be_drawn_is_refused_with_a_value_that_can(request_: GenerateImage, param: str, words: str) -> None:
     with pytest.raises(InvalidInput, match=words) as refused:
-        check_drawing(request_)
+        validate_parameters(request_)
 
     assert refused.value.param == param
 
@@ -62,7 +68,7 @@ def test_what_cannot_be_drawn_is_refused_with_a_value_that_can(request_: Generat
 def test_the_nearest_size_is_always_accepted(width: int, height: int) -> None:
     nearest_width, nearest_height = nearest_size(width, height)
 
-    check_drawing(replace(GOOD, width=nearest_width, height=nearest_height))
+    validate_parameters(replace(GOOD, width=nearest_width, height=nearest_height))
 
 
 @given(st.integers(4, 128), st.integers(4, 128))

@@ -9,7 +9,7 @@ import pytest
 from model_runtime.catalog.model import Model
 from model_runtime.errors import InvalidInput
 from model_runtime.requests import Speak, Task
-from model_runtime.validation.speech import MAX_CHARACTERS, check
+from model_runtime.validation.speech import MAX_CHARACTERS, validate
 
 GOOD = Speak("tts-fast", "Hello there.")
 MODEL = Model("tts-fast", Task.SPEECH, "mlx-audio", "")
@@ -34,7 +34,7 @@ def folders(tmp_path: Path) -> dict[str, Path]:
     ],
 )
 def test_what_can_be_spoken_passes(request_: Speak, folders: dict[str, Path]) -> None:
-    check(request_, MODEL, folders)
+    validate(request_, MODEL, folders)
 
 
 @pytest.mark.promise("speech:bad-values-refused")
@@ -54,6 +54,6 @@ def test_what_can_be_spoken_passes(request_: Speak, folders: dict[str, Path]) ->
 )
 def test_what_cannot_be_spoken_is_refused(request_: Speak, param: str, words: str, folders: dict[str, Path]) -> None:
     with pytest.raises(InvalidInput, match=words) as refused:
-        check(request_, MODEL, folders)
+        validate(request_, MODEL, folders)
 
     assert refused.value.param == param

@@ -9,23 +9,29 @@ from hypothesis import strategies as st
 from mcp_server.tools.describe_image import PROMPTS
 from model_runtime.catalog.builtin_models import REAL_MODELS, STARTER_MODELS
 from model_runtime.catalog.model import Model
-from model_runtime.media.types import Picture, Sound
+from model_runtime.media.types import Audio, ImageData
 from model_runtime.requests import Chat, GenerateImage, Message, Request, Speak, Task, Transcribe
-from model_runtime.validation.starter_vocabulary import WORDS, WORLDS, doubts, known_words, unknown_words
+from model_runtime.validation.starter_vocabulary import (
+    STARTER_SCOPES,
+    WORDS_FILE,
+    read_known_words,
+    starter_warnings,
+    unknown_words,
+)
 from starter_world import grammar
 
 DIGITS = frozenset("0123456789")
 KNOWN = DIGITS | {"a", "red", "circle", "circles", "what", "is", "it", "do", "can", "the", "in", "how", "many"}
 WARNING_CHARACTERS = 300
 """What an MCP result leaves of a warning."""
-WHITE = Picture(2, 2, b"\xff" * 12)
+WHITE = ImageData(2, 2, b"\xff" * 12)
 STARTERS = {model.name: model for model in STARTER_MODELS}
 
 
 def said(request: Request, task: Task, words: str, tmp_path: Path) -> tuple[str, ...]:
     """The warnings of a starter that knows these words."""
-    (tmp_path / WORDS).write_text("\n".join(words.split()), encoding="utf-8")
-    return doubts(request, task, Model("a-starter", task, "", "", starter=True), {"model": tmp_path})
+    (tmp_path / WORDS_FILE).write_text("\n".join(words.split()), encoding="utf-8")
+    return starter_warnings(request, task, Model("a-starter", task, "", "", starter=True), {"model": tmp_path})
 
 
 def look(*texts: str) -> Chat:
@@ -66,7 +72,7 @@ def test_every_text_can_be_searched(text: str) -> None:
         (look("A giraffe?"), Task.VISION, "vlm-fast"),
         (Chat("m", (Message("user", ("A giraffe?",)),)), Task.TEXT, "llm-fast"),
         (GenerateImage("m", "a giraffe", 64, 64, 1), Task.IMAGE, "image-fast"),
-        (Transcribe("m", Sound(16_000, b""), prompt="Giraffe"), Task.TRANSCRIPTION, "stt-fast"),
+        (Transcribe("m", Audio(16_000, b""), prompt="Giraffe"), Task.TRANSCRIPTION, "stt-fast"),
         (Speak("m", "giraffe"), Task.SPEECH, "tts-fast"),
     ],
 )
@@ -76,7 +82,7 @@ def test_a_warning_says_what_why_and_which_model_knows_more(
     (warning,) = said(request_, task, "a circle", tmp_path)
 
     assert warning == (
-        f'Outside what the starter model knows: "giraffe". a-starter {WORLDS[task].knows}; '
+        f'Outside what the starter model knows: "giraffe". a-starter {STARTER_SCOPES[task].capability}; '
         f"for anything else use {beyond}: senses pull {beyond}"
     )
     assert beyond in {model.name for model in REAL_MODELS if model.task is task}
@@ -85,7 +91,7 @@ def test_a_warning_says_what_why_and_which_model_knows_more(
 def test_a_long_list_of_unknown_words_is_cut_to_what_a_result_shows(tmp_path: Path) -> None:
     words = [f"word{letter * 30}" for letter in "abcdefgh"]
 
-    warnings = [said(look(" ".join(words)), task, "circle", tmp_path)[0] for task in WORLDS]
+    warnings = [said(look(" ".join(words)), task, "circle", tmp_path)[0] for task in STARTER_SCOPES]
 
     assert all(" and 4 more." in warning for warning in warnings)
     assert max(map(len, warnings)) < WARNING_CHARACTERS
@@ -106,14 +112,14 @@ def test_known_words_a_starter_without_a_list_and_real_models_bring_no_warning(t
     real = Model("mine", Task.IMAGE, "mflux", "")
 
     assert said(look("a circle"), Task.VISION, "a circle", tmp_path) == ()
-    assert doubts(GenerateImage("mine", "a giraffe", 64, 64, 1), Task.IMAGE, real, {"model": tmp_path}) == ()
-    (tmp_path / WORDS).unlink()
-    assert doubts(look("a giraffe"), Task.VISION, STARTERS["vlm-starter"], {"model": tmp_path}) == ()
+    assert starter_warnings(GenerateImage("mine", "a giraffe", 64, 64, 1), Task.IMAGE, real, {"model": tmp_path}) == ()
+    (tmp_path / WORDS_FILE).unlink()
+    assert starter_warnings(look("a giraffe"), Task.VISION, STARTERS["vlm-starter"], {"model": tmp_path}) == ()
 
 
 @pytest.mark.parametrize("name", ["vlm-starter", "image-starter", "stt-starter"])
 def test_every_starter_with_a_list_knows_the_words_of_the_world(name: str) -> None:
-    known = known_words(Path(STARTERS[name].path))
+    known = read_known_words(Path(STARTERS[name].path))
     phrases = (
         *grammar.COLORS,
         *grammar.SHAPES,
@@ -130,4 +136,4 @@ def test_every_starter_with_a_list_knows_the_words_of_the_world(name: str) -> No
 
 @pytest.mark.parametrize("task", ["describe", "caption", "alt_text", "ocr"])
 def test_what_our_own_tool_asks_is_known(task: str) -> None:
-    assert unknown_words(PROMPTS[task], known_words(Path(STARTERS["vlm-starter"].path))) == ()
+    assert unknown_words(PROMPTS[task], read_known_words(Path(STARTERS["vlm-starter"].path))) == ()

@@ -9,11 +9,11 @@ import pytest
 
 from model_runtime.catalog.model import Model
 from model_runtime.errors import InvalidInput
-from model_runtime.media.types import Sound
+from model_runtime.media.types import Audio
 from model_runtime.requests import Task, Transcribe
-from model_runtime.validation.transcription import check
+from model_runtime.validation.transcription import validate
 
-GOOD = Transcribe("stt-fast", Sound(16_000, bytes(32_000)))
+GOOD = Transcribe("stt-fast", Audio(16_000, bytes(32_000)))
 MODEL = Model("stt-fast", Task.TRANSCRIPTION, "mlx-whisper", "")
 LARGE = {"n_vocab": 51_866, "n_audio_layer": 32, "n_text_layer": 32}
 TURBO = {"n_vocab": 51_866, "n_audio_layer": 32, "n_text_layer": 4}
@@ -39,15 +39,15 @@ def folders(tmp_path: Path, config: dict[str, Any]) -> dict[str, Path]:
     ],
 )
 def test_what_can_be_written_down_passes(tmp_path: Path, config: dict[str, Any], changes: dict[str, Any]) -> None:
-    check(replace(GOOD, **changes), MODEL, folders(tmp_path, config))
+    validate(replace(GOOD, **changes), MODEL, folders(tmp_path, config))
 
 
 @pytest.mark.promise("transcription:bad-values-refused")
 @pytest.mark.parametrize(
     ("config", "changes", "param", "words"),
     [
-        (LARGE, {"sound": Sound(16_000, bytes(1_000))}, "audio", "31 ms; at least 50 ms"),
-        (LARGE, {"sound": Sound(16_000, b"")}, "audio", "0 ms"),
+        (LARGE, {"audio": Audio(16_000, bytes(1_000))}, "audio", "31 ms; at least 50 ms"),
+        (LARGE, {"audio": Audio(16_000, b"")}, "audio", "0 ms"),
         (LARGE, {"language": "klingon"}, "language", "no language 'klingon'"),
         (LARGE, {"temperature": 1.5}, "temperature", "1.5; it must be from 0 to 1"),
         (TURBO, {"translate": True}, "translate", "never learned to translate.*stt-best"),
@@ -60,6 +60,6 @@ def test_what_cannot_be_written_down_is_refused(
     tmp_path: Path, config: dict[str, Any], changes: dict[str, Any], param: str, words: str
 ) -> None:
     with pytest.raises(InvalidInput, match=words) as refused:
-        check(replace(GOOD, **changes), MODEL, folders(tmp_path, config))
+        validate(replace(GOOD, **changes), MODEL, folders(tmp_path, config))
 
     assert refused.value.param == param

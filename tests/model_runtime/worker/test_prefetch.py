@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from model_runtime.worker.prefetch import CHUNK_BYTES, read_ahead
+from model_runtime.worker.prefetch import CHUNK_BYTES, prefetch
 
 
 def model(folder: Path) -> Path:
@@ -21,14 +21,14 @@ def model(folder: Path) -> Path:
 def test_all_weights_of_a_model_are_read_once(tmp_path: Path) -> None:
     folder = str(model(tmp_path / "model"))
 
-    assert read_ahead([folder, folder], threading.Event()) == CHUNK_BYTES + 12
+    assert prefetch([folder, folder], threading.Event()) == CHUNK_BYTES + 12
 
 
 def test_reading_ahead_ends_once_the_libraries_are_there(tmp_path: Path) -> None:
     imported = threading.Event()
     imported.set()
 
-    assert read_ahead([str(model(tmp_path / "model"))], imported) == 0
+    assert prefetch([str(model(tmp_path / "model"))], imported) == 0
 
 
 def test_what_cannot_be_read_is_left_to_the_loader(tmp_path: Path) -> None:
@@ -36,4 +36,4 @@ def test_what_cannot_be_read_is_left_to_the_loader(tmp_path: Path) -> None:
     (folder / "a.safetensors").unlink()
     (folder / "a.safetensors").symlink_to("nowhere")
 
-    assert read_ahead([str(folder), str(tmp_path / "no folder")], threading.Event()) == 7
+    assert prefetch([str(folder), str(tmp_path / "no folder")], threading.Event()) == 7

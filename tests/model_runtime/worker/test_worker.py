@@ -7,17 +7,25 @@ from typing import Any
 import pytest
 
 from model_runtime.engines.fatal_errors import is_fatal
-from model_runtime.engines.protocol import Check, Outcome, StepEngine
-from model_runtime.engines.registry import ENGINES, open_engine
+from model_runtime.engines.protocol import CancelCheck, EngineOutput, StepEngine
+from model_runtime.engines.registry import ENGINE_CLASSES, create_engine
 from model_runtime.errors import Cancelled, InvalidInput, JobFailed, LoadFailed, SensesError
-from model_runtime.events import Answer, TextDelta
+from model_runtime.events import ChatResult, TextDelta
 from model_runtime.ipc.codec import encode
-from model_runtime.ipc.messages import Cancel, JobEnded, JobEvent, Order, Report, Run, Shutdown
+from model_runtime.ipc.messages import (
+    Cancel,
+    Command,
+    RequestOutcome,
+    RequestOutput,
+    RunRequest,
+    Shutdown,
+    WorkerMessage,
+)
 from model_runtime.requests import Chat, Message, Request
-from model_runtime.worker.command_queue import Orders
-from model_runtime.worker.heartbeat import Pulse
-from model_runtime.worker.loop import Work
-from model_runtime.worker.serial_engine import Turns
+from model_runtime.worker.command_queue import CommandQueue
+from model_runtime.worker.heartbeat import HeartbeatSender
+from model_runtime.worker.loop import WorkerLoop
+from model_runtime.worker.serial_engine import SerialEngine
 from tests.scripted_engine import ScriptedEngine, ScriptedStepEngine
 
 
@@ -29,31 +37,31 @@ class Bench:
     """A job loop on the test's own thread, with everything it sent."""
 
     def __init__(self, *, in_steps: bool = False) -> None:
-        self.orders = Orders()
-        self.pulse = Pulse()
-        self.sent: list[Report] = []
+        self.orders = CommandQueue()
+        self.heartbeat = HeartbeatSender()
+        self.sent: list[WorkerMessage] = []
         self.together: list[int] = []
         """How many reports went in each sending."""
         self.inner = ScriptedEngine()
-        self.engine: StepEngine = Turns(self.inner, self.orders.check)
+        self.engine: StepEngine = SerialEngine(self.inner, self.orders.raise_if_cancelled)
         if in_steps:
             steps = ScriptedStepEngine()
-            self.inner, self.engine = steps.inner, steps
+            self.inner, self.engine = steps.engine, steps
 
-    def work(self, *orders: Order) -> list[Report]:
+    def work(self, *orders: Command) -> list[WorkerMessage]:
         """Follow these orders and leave once every job has ended."""
         for order in orders:
             self.orders.put(order)
-        self.open_jobs = sum(isinstance(order, Run) for order in orders)
-        Work(self.engine, self.orders, self.pulse, self.send).run()
+        self.open_jobs = sum(isinstance(order, RunRequest) for order in orders)
+        WorkerLoop(self.engine, self.orders, self.heartbeat, self.send).run()
         return self.sent
 
-    def send(self, *reports: Report) -> None:
+    def send(self, *reports: WorkerMessage) -> None:
         """Keep them; once no job is left, tell the loop to leave."""
         encoded = [encode(report) for report in reports]
         self.together.append(len(encoded))
         self.sent += reports
-        self.open_jobs -= sum(isinstance(report, JobEnded) for report in reports)
+        self.open_jobs -= sum(isinstance(report, RequestOutcome) for report in reports)
         if not self.open_jobs:
             self.orders.put(Shutdown())
 
@@ -62,12 +70,14 @@ class Bench:
         return "".join(
             report.event.text
             for report in self.sent
-            if isinstance(report, JobEvent) and report.job == job and isinstance(report.event, TextDelta)
+            if isinstance(report, RequestOutput) and report.request_id == job and isinstance(report.event, TextDelta)
         )
 
     def outcome_of(self, job: int) -> object:
         """How a job ended, once."""
-        (outcome,) = [report.outcome for report in self.sent if isinstance(report, JobEnded) and report.job == job]
+        (outcome,) = [
+            report.outcome for report in self.sent if isinstance(report, RequestOutcome) and report.request_id == job
+        ]
         return outcome
 
 
@@ -78,57 +88,57 @@ both = pytest.mark.parametrize("in_steps", [False, True])
 def test_jobs_are_worked_on_and_end_with_their_results(in_steps: bool) -> None:
     bench = Bench(in_steps=in_steps)
 
-    bench.work(Run(1, chat("say one two")), Run(2, chat("say three")))
+    bench.work(RunRequest(1, chat("say one two")), RunRequest(2, chat("say three")))
 
-    assert bench.outcome_of(1) == Answer("one two", "stop", 0, 2)
-    assert bench.outcome_of(2) == Answer("three", "stop", 0, 1)
+    assert bench.outcome_of(1) == ChatResult("one two", "stop", 0, 2)
+    assert bench.outcome_of(2) == ChatResult("three", "stop", 0, 1)
     assert (bench.text_of(1), bench.text_of(2)) == ("one two", "three")
 
 
 def test_a_stepping_engine_works_on_several_jobs_at_once() -> None:
     bench = Bench(in_steps=True)
 
-    bench.work(Run(1, chat("pieces 3")), Run(2, chat("pieces 3")))
+    bench.work(RunRequest(1, chat("pieces 3")), RunRequest(2, chat("pieces 3")))
 
-    assert [report.job for report in bench.sent if isinstance(report, JobEvent)] == [1, 2] * 3
+    assert [report.request_id for report in bench.sent if isinstance(report, RequestOutput)] == [1, 2] * 3
 
 
 def test_what_one_step_brings_is_sent_in_one_go() -> None:
     bench = Bench(in_steps=True)
 
-    bench.work(Run(1, chat("pieces 3")), Run(2, chat("pieces 3")))
+    bench.work(RunRequest(1, chat("pieces 3")), RunRequest(2, chat("pieces 3")))
 
     assert bench.together == [2, 2, 2, 2]
 
 
 def test_a_result_that_cannot_be_sent_takes_no_other_with_it() -> None:
     class Odd(ScriptedStepEngine):
-        def step(self) -> list[tuple[int, Outcome]]:
-            return [(1, Answer(object(), "stop", 0, 1)), (2, Answer("well", "stop", 0, 1))]  # type: ignore[arg-type]
+        def step(self) -> list[tuple[int, EngineOutput]]:
+            return [(1, ChatResult(object(), "stop", 0, 1)), (2, ChatResult("well", "stop", 0, 1))]  # type: ignore[arg-type]
 
     bench = Bench()
     bench.engine = Odd()
 
-    bench.work(Run(1, chat("")), Run(2, chat("")))
+    bench.work(RunRequest(1, chat("")), RunRequest(2, chat("")))
 
     assert isinstance(bench.outcome_of(1), JobFailed)
-    assert bench.outcome_of(2) == Answer("well", "stop", 0, 1)
+    assert bench.outcome_of(2) == ChatResult("well", "stop", 0, 1)
 
 
 def test_an_engine_for_one_job_serves_in_order_of_arrival() -> None:
     bench = Bench()
 
-    bench.work(Run(1, chat("pieces 3")), Run(2, chat("pieces 3")))
+    bench.work(RunRequest(1, chat("pieces 3")), RunRequest(2, chat("pieces 3")))
 
-    assert [report.job for report in bench.sent if isinstance(report, JobEvent)] == [1, 1, 1, 2, 2, 2]
+    assert [report.request_id for report in bench.sent if isinstance(report, RequestOutput)] == [1, 1, 1, 2, 2, 2]
 
 
 def test_the_engine_gives_back_its_caches_once_no_job_is_left() -> None:
     bench = Bench()
 
-    bench.work(Run(1, chat("say a")), Run(2, chat("say b")))
+    bench.work(RunRequest(1, chat("say a")), RunRequest(2, chat("say b")))
 
-    assert bench.inner.idled == 1
+    assert bench.inner.idle_calls == 1
 
 
 @both
@@ -136,7 +146,7 @@ def test_a_job_that_was_cancelled_while_it_waited_is_never_begun(in_steps: bool,
     begun = tmp_path / "begun"
     bench = Bench(in_steps=in_steps)
 
-    bench.work(Run(1, chat("say a")), Run(2, chat(f"touch {begun}")), Cancel(2))
+    bench.work(RunRequest(1, chat("say a")), RunRequest(2, chat(f"touch {begun}")), Cancel(2))
 
     assert isinstance(bench.outcome_of(2), Cancelled)
     assert bench.text_of(1) == "a"
@@ -147,14 +157,14 @@ def test_a_cancelled_job_ends_at_the_next_check_in_the_middle_of_a_piece(tmp_pat
     bench = Bench()
 
     class Link(ScriptedEngine):
-        def run(self, request: Request, check: Check) -> Iterator[Any]:
+        def run(self, request: Request, check: CancelCheck) -> Iterator[Any]:
             bench.orders.put(Cancel(1))
             check()
             raise NotImplementedError
             yield
 
-    bench.engine = Turns(Link(), bench.orders.check)
-    bench.work(Run(1, chat("")))
+    bench.engine = SerialEngine(Link(), bench.orders.raise_if_cancelled)
+    bench.work(RunRequest(1, chat("")))
 
     assert isinstance(bench.outcome_of(1), Cancelled)
 
@@ -163,14 +173,14 @@ def test_a_cancelled_generator_cleans_up() -> None:
     closed = []
 
     class Tidy(ScriptedEngine):
-        def run(self, request: Request, check: Check) -> Iterator[Any]:
+        def run(self, request: Request, check: CancelCheck) -> Iterator[Any]:
             try:
                 while True:
                     yield TextDelta("x")
             finally:
                 closed.append(request)
 
-    turns = Turns(Tidy(), lambda job: None)
+    turns = SerialEngine(Tidy(), lambda job: None)
     turns.submit(1, chat(""))
     turns.step()
 
@@ -183,23 +193,23 @@ def test_a_cancelled_generator_cleans_up() -> None:
 def test_an_error_for_one_job_leaves_the_others_alone(in_steps: bool) -> None:
     bench = Bench(in_steps=in_steps)
 
-    bench.work(Run(1, chat("refuse too long")), Run(2, chat("say fine")))
+    bench.work(RunRequest(1, chat("refuse too long")), RunRequest(2, chat("say fine")))
 
     error = bench.outcome_of(1)
     assert isinstance(error, InvalidInput)
     assert error.message == "too long"
-    assert bench.outcome_of(2) == Answer("fine", "stop", 0, 1)
+    assert bench.outcome_of(2) == ChatResult("fine", "stop", 0, 1)
 
 
 def test_an_unexpected_exception_is_told_to_its_caller_and_work_goes_on() -> None:
     bench = Bench()
 
-    bench.work(Run(1, chat("say a; raise shapes do not match")), Run(2, chat("say fine")))
+    bench.work(RunRequest(1, chat("say a; raise shapes do not match")), RunRequest(2, chat("say fine")))
 
     error = bench.outcome_of(1)
     assert isinstance(error, JobFailed)
     assert "RuntimeError: shapes do not match" in error.message
-    assert bench.outcome_of(2) == Answer("fine", "stop", 0, 1)
+    assert bench.outcome_of(2) == ChatResult("fine", "stop", 0, 1)
 
 
 @both
@@ -208,7 +218,7 @@ def test_an_engine_that_cannot_go_on_answers_every_job_before_it_leaves(in_steps
     bench = Bench(in_steps=in_steps)
 
     with pytest.raises(MemoryError):
-        bench.work(Run(1, chat("say a; exhaust")), Run(2, chat("say b; wait /never")))
+        bench.work(RunRequest(1, chat("say a; exhaust")), RunRequest(2, chat("say b; wait /never")))
 
     assert isinstance(bench.outcome_of(1), JobFailed)
     assert isinstance(bench.outcome_of(2), JobFailed)
@@ -217,7 +227,7 @@ def test_an_engine_that_cannot_go_on_answers_every_job_before_it_leaves(in_steps
 def test_a_job_without_a_result_is_an_error() -> None:
     bench = Bench()
 
-    bench.work(Run(1, chat("say a; nothing")))
+    bench.work(RunRequest(1, chat("say a; nothing")))
 
     error = bench.outcome_of(1)
     assert isinstance(error, SensesError)
@@ -227,7 +237,7 @@ def test_a_job_without_a_result_is_an_error() -> None:
 def test_told_to_leave_the_loop_leaves_after_the_piece_it_works_on() -> None:
     bench = Bench()
 
-    sent = bench.work(Run(1, chat("pieces 1000")), Shutdown())
+    sent = bench.work(RunRequest(1, chat("pieces 1000")), Shutdown())
 
     assert sent == []
 
@@ -248,9 +258,9 @@ def test_only_faults_that_a_process_cannot_survive_end_it(error: Exception, fata
 @pytest.mark.parametrize("name", ["mlx-vmm", "no.such.module:Engine", "tests.scripted_engine:NoSuchEngine"])
 def test_an_engine_that_cannot_be_opened_is_named(name: str) -> None:
     with pytest.raises(LoadFailed, match=name):
-        open_engine(name)
+        create_engine(name)
 
 
 def test_an_engine_is_opened_by_module_and_class() -> None:
-    assert isinstance(open_engine("tests.scripted_engine:ScriptedEngine"), ScriptedEngine)
-    assert set(ENGINES) == {"mlx-vlm", "mlx-lm", "mlx-whisper", "mlx-audio", "mflux"}
+    assert isinstance(create_engine("tests.scripted_engine:ScriptedEngine"), ScriptedEngine)
+    assert set(ENGINE_CLASSES) == {"mlx-vlm", "mlx-lm", "mlx-whisper", "mlx-audio", "mflux"}

@@ -11,10 +11,10 @@ from openai import AsyncOpenAI
 from openai.types.chat import ChatCompletionFunctionToolParam, ChatCompletionMessageParam
 
 from model_runtime.errors import JobFailed
-from model_runtime.media.types import Picture
+from model_runtime.media.types import ImageData
 from model_runtime.requests import Chat
 from tests.fakes import FakeService
-from tests.openai_compat.clients import leave_while_waiting, until_cancelled
+from tests.openai_compat.clients import disconnect_while_waiting, wait_until_cancelled
 
 SAY_HI: list[ChatCompletionMessageParam] = [{"role": "user", "content": "hi"}]
 
@@ -56,7 +56,7 @@ async def test_the_official_client_describes_a_picture(sdk: AsyncOpenAI, service
     assert answer.usage.prompt_tokens_details.cached_tokens == 5
     chat = asked(service)
     assert [message.role for message in chat.messages] == ["system", "user"]
-    assert chat.messages[1].content == ("What is this?", Picture(8, 6, b"\xff\0\0" * 48))
+    assert chat.messages[1].content == ("What is this?", ImageData(8, 6, b"\xff\0\0" * 48))
     assert chat.max_tokens == 50
 
 
@@ -233,20 +233,20 @@ async def test_leaving_a_stream_cancels_the_work(sdk: AsyncOpenAI, service: Fake
 
     await stream.close()
 
-    await until_cancelled(service)
+    await wait_until_cancelled(service)
 
 
 @pytest.mark.promise("openai:cancel")
 async def test_leaving_a_plain_request_cancels_the_work(http: httpx2.AsyncClient, service: FakeService) -> None:
     service.gate = anyio.Event()
 
-    await leave_while_waiting(service, lambda: http.post("/v1/chat/completions", json={"messages": SAY_HI}))
+    await disconnect_while_waiting(service, lambda: http.post("/v1/chat/completions", json={"messages": SAY_HI}))
 
-    await until_cancelled(service)
+    await wait_until_cancelled(service)
 
 
 async def test_an_error_in_the_middle_of_a_stream_reaches_the_client(sdk: AsyncOpenAI, service: FakeService) -> None:
-    service.breaks = JobFailed("The model broke.")
+    service.error_after_first_event = JobFailed("The model broke.")
     stream = await sdk.chat.completions.create(model="", messages=SAY_HI, stream=True)
 
     with pytest.raises(openai.APIError, match="The model broke."):

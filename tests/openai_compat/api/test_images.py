@@ -11,10 +11,10 @@ from PIL import Image
 
 from model_runtime.errors import ModelMissing
 from model_runtime.events import Preview
-from model_runtime.media.types import Picture
+from model_runtime.media.types import ImageData
 from model_runtime.requests import GenerateImage
-from openai_compat.api.image_store import LIFE_SECONDS, Shelf
-from openai_compat.api.images import is_due, preview_every
+from openai_compat.api.image_store import TTL_SECONDS, TemporaryImageStore
+from openai_compat.api.images import is_preview_due, preview_interval
 from tests.fakes import FakeService
 
 
@@ -112,10 +112,10 @@ async def test_previews_stream_before_the_picture(sdk: AsyncOpenAI) -> None:
     ("steps", "previews", "due"), [(4, 3, [1, 2, 3]), (20, 3, [5, 10, 15]), (4, 1, [2]), (2, 3, [1])]
 )
 def test_previews_are_spread_over_the_steps(steps: int, previews: int, due: list[int]) -> None:
-    every, sent = preview_every(steps, previews), 0
+    every, sent = preview_interval(steps, previews), 0
     shown = []
     for step in range(every, steps + 1, every):
-        if is_due(Preview(Picture(1, 1, b"\0\0\0"), step, steps), previews, sent):
+        if is_preview_due(Preview(ImageData(1, 1, b"\0\0\0"), step, steps), previews, sent):
             shown.append(step)
             sent += 1
 
@@ -160,19 +160,19 @@ async def test_missing_weights_are_told_with_the_command_and_not_retried(
 
 def test_a_kept_picture_leaves_after_an_hour() -> None:
     now = 0.0
-    shelf = Shelf(clock=lambda: now)
+    shelf = TemporaryImageStore(clock=lambda: now)
     name = shelf.put(b"picture", "image/png")
 
-    now = LIFE_SECONDS - 1
-    assert shelf.find(name) is not None
-    now = LIFE_SECONDS
-    assert shelf.find(name) is None
+    now = TTL_SECONDS - 1
+    assert shelf.get(name) is not None
+    now = TTL_SECONDS
+    assert shelf.get(name) is None
 
 
 def test_the_oldest_picture_makes_room() -> None:
-    shelf = Shelf(room_bytes=10)
+    shelf = TemporaryImageStore(capacity_bytes=10)
     first, second, third = (shelf.put(b"12345", "image/png") for _ in range(3))
 
-    assert shelf.find(first) is None
-    assert shelf.find(second) is not None
-    assert shelf.find(third) is not None
+    assert shelf.get(first) is None
+    assert shelf.get(second) is not None
+    assert shelf.get(third) is not None

@@ -8,7 +8,7 @@ import pytest
 from openai import AsyncOpenAI
 
 from model_runtime.errors import JobFailed
-from model_runtime.media.types import Picture
+from model_runtime.media.types import ImageData
 from model_runtime.requests import Chat
 from tests.fakes import FakeService
 
@@ -50,7 +50,7 @@ async def test_the_official_client_gets_a_response(sdk: AsyncOpenAI, service: Fa
     assert answer.usage.input_tokens_details.cached_tokens == 5
     chat = asked(service)
     assert [message.role for message in chat.messages] == ["system", "user"]
-    assert chat.messages[1].content == ("What is this?", Picture(8, 6, b"\xff\0\0" * 48))
+    assert chat.messages[1].content == ("What is this?", ImageData(8, 6, b"\xff\0\0" * 48))
     assert chat.max_tokens == 9
 
 
@@ -134,7 +134,7 @@ async def test_what_needs_a_memory_is_refused(
 
 
 async def test_a_response_that_breaks_tells_the_client(sdk: AsyncOpenAI, service: FakeService) -> None:
-    service.breaks = JobFailed("The model broke.")
+    service.error_after_first_event = JobFailed("The model broke.")
     stream = await sdk.responses.create(model="", input="hi", stream=True)
 
     with pytest.raises(openai.APIError, match="The model broke."):

@@ -8,12 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from model_runtime.errors import InvalidInput
-from openai_compat.api.bodies import parse
+from openai_compat.api.bodies import validate_fields
 from openai_compat.api.responses_body import ResponsesBody
-from openai_compat.api.schemas import ChatBody, ImagesBody, SpeechBody, TranscriptionBody, Wire
+from openai_compat.api.schemas import ChatBody, ImagesBody, SpeechBody, TranscriptionBody, WireModel
 
-KINDS: list[type[Wire]] = [ChatBody, ImagesBody, ResponsesBody, SpeechBody, TranscriptionBody]
-SMALL: dict[type[Wire], dict[str, Any]] = {
+KINDS: list[type[WireModel]] = [ChatBody, ImagesBody, ResponsesBody, SpeechBody, TranscriptionBody]
+SMALL: dict[type[WireModel], dict[str, Any]] = {
     ChatBody: {"messages": [{"role": "user", "content": "hi"}]},
     ImagesBody: {"prompt": "hi"},
     ResponsesBody: {"input": "hi"},
@@ -48,7 +48,7 @@ def test_a_field_of_any_shape_is_taken_or_refused(data: st.DataObject) -> None:
     body = SMALL[kind] | {field: data.draw(VALUES)}
 
     try:
-        parse(body, kind)
+        validate_fields(body, kind)
     except InvalidInput as error:
         refusal = error.message
     else:
@@ -62,11 +62,11 @@ def test_a_field_of_any_shape_is_taken_or_refused(data: st.DataObject) -> None:
 def test_messages_of_any_shape_are_taken_or_refused(messages: list[object]) -> None:
     for field, kind in (("messages", ChatBody), ("input", ResponsesBody)):
         with suppress(InvalidInput):
-            parse({field: messages}, kind)
+            validate_fields({field: messages}, kind)
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_null_means_the_default_and_unknown_fields_mean_nothing(kind: type[Wire]) -> None:
+def test_null_means_the_default_and_unknown_fields_mean_nothing(kind: type[WireModel]) -> None:
     nulls = dict.fromkeys(kind.model_fields, None) | {"user": "me", "store": True, "unknown": {"deep": [1]}}
 
-    assert parse(nulls | SMALL[kind], kind) == parse(SMALL[kind], kind)
+    assert validate_fields(nulls | SMALL[kind], kind) == validate_fields(SMALL[kind], kind)

@@ -10,11 +10,11 @@ import pytest
 from openai import AsyncOpenAI
 
 from model_runtime.errors import InvalidInput, JobFailed
-from model_runtime.media.audio import decode_sound
+from model_runtime.media.audio import decode_audio
 from model_runtime.requests import Speak
-from openai_compat.api.speech import OPENAI_VOICES, choose_voice
+from openai_compat.api.speech import OPENAI_VOICES, resolve_voice
 from tests.fakes import FakeService
-from tests.openai_compat.clients import until_cancelled
+from tests.openai_compat.clients import wait_until_cancelled
 
 SECONDS = 0.3
 """What the fake runtime says lasts so long."""
@@ -29,7 +29,7 @@ def asked(service: FakeService) -> Speak:
 
 def duration(data: bytes) -> float:
     """How long a file plays, decoded to its end."""
-    return decode_sound(data).seconds
+    return decode_audio(data).duration_seconds
 
 
 @pytest.mark.promise("openai:speech")
@@ -98,9 +98,9 @@ async def test_the_voices_of_openai_work(sdk: AsyncOpenAI, service: FakeService,
 
 
 def test_openais_voices_prefer_their_namesakes() -> None:
-    assert choose_voice("Nova", ["af_heart", "af_nova"], "tts-fast") == "af_nova"
-    assert choose_voice("nova", [], "tts-fast") == ""
-    assert choose_voice("own", [], "tts-fast") == "own"
+    assert resolve_voice("Nova", ["af_heart", "af_nova"], "tts-fast") == "af_nova"
+    assert resolve_voice("nova", [], "tts-fast") == ""
+    assert resolve_voice("own", [], "tts-fast") == "own"
 
 
 async def test_an_unknown_voice_is_refused_with_those_there_are(sdk: AsyncOpenAI, service: FakeService) -> None:
@@ -128,7 +128,7 @@ async def test_an_error_before_the_first_sound_is_an_http_error(sdk: AsyncOpenAI
 
 
 async def test_sound_that_breaks_off_is_never_taken_for_whole(http: httpx2.AsyncClient, service: FakeService) -> None:
-    service.breaks = JobFailed("The model broke.")
+    service.error_after_first_event = JobFailed("The model broke.")
 
     with pytest.raises(httpx2.RemoteProtocolError):
         await http.post("/v1/audio/speech", json={"input": "hi", "response_format": "wav"})
@@ -140,4 +140,4 @@ async def test_leaving_in_the_middle_of_speech_cancels_it(http: httpx2.AsyncClie
     async with http.stream("POST", "/v1/audio/speech", json={"input": "hi", "response_format": "pcm"}) as answer:
         await anext(answer.aiter_raw())
 
-    await until_cancelled(service)
+    await wait_until_cancelled(service)

@@ -6,7 +6,7 @@ import httpx2
 import pytest
 from openai import AsyncOpenAI
 
-from model_runtime.events import Event, Finished, LanguageFound, Segment, Timings, Transcript, Word
+from model_runtime.events import Event, Finished, LanguageDetected, Segment, Timings, TranscriptionResult, Word
 from model_runtime.requests import Request, Task, Transcribe
 from tests.fakes import FakeService
 
@@ -24,7 +24,12 @@ class TwoLines(FakeService):
         return super().resolve(name, task)
 
     async def run(
-        self, request: Request, *, client: str = "", keep_alive_seconds: float | None = None
+        self,
+        request: Request,
+        *,
+        client: str = "",
+        keep_alive_seconds: float | None = None,
+        request_id: int | None = None,
     ) -> AsyncGenerator[Event]:
         """Send both lines."""
         self.requests.append(request)
@@ -32,10 +37,10 @@ class TwoLines(FakeService):
             Segment(0, 0.0, 1.0, " a red circle", tokens=(1, 2), words=(Word(" a", 0.0, 0.2), Word(" red", 0.2, 0.5))),
             Segment(1, 1.0, 61.5, " on white", tokens=(3,)),
         )
-        yield LanguageFound("en", 0.9)
+        yield LanguageDetected("en", 0.9)
         for line in lines:
             yield line
-        transcript = Transcript(" a red circle on white", "en", 61.5, lines)
+        transcript = TranscriptionResult(" a red circle on white", "en", 61.5, lines)
         yield Finished(request.model, transcript, Timings(0.0, 0.0, 0.1))
 
 
@@ -64,7 +69,7 @@ async def test_words_come_where_they_are_asked_for(sdk: AsyncOpenAI, service: Tw
     assert answer.segments is None
     (request,) = service.requests
     assert isinstance(request, Transcribe)
-    assert request.words
+    assert request.word_timestamps
 
 
 @pytest.mark.parametrize(

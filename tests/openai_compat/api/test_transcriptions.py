@@ -16,7 +16,7 @@ from model_runtime.events import Segment
 from model_runtime.requests import Transcribe
 from openai_compat.api.transcriptions import segment_json
 from tests.fakes import FakeService
-from tests.openai_compat.clients import leave_while_waiting, multipart, post_form, until_cancelled
+from tests.openai_compat.clients import disconnect_while_waiting, multipart_body, post_form, wait_until_cancelled
 
 
 def asked(service: FakeService) -> Transcribe:
@@ -36,7 +36,7 @@ async def test_the_official_client_transcribes(sdk: AsyncOpenAI, service: FakeSe
     assert answer.usage is not None
     assert answer.usage.type == "duration"
     work = asked(service)
-    assert (work.sound.sample_rate, work.sound.seconds) == (16_000, 1.5)
+    assert (work.audio.sample_rate, work.audio.duration_seconds) == (16_000, 1.5)
     assert (work.language, work.prompt, work.temperature, work.translate) == ("en", "x", None, False)
 
 
@@ -85,7 +85,7 @@ async def test_the_file_may_come_before_the_fields_and_in_chunks(
     http: httpx2.AsyncClient, service: FakeService, wav: bytes
 ) -> None:
     """JavaScript sends the file first; Open WebUI sends chunks without a length or part types."""
-    body = multipart([('name="file"; filename="upload"', wav), ('name="prompt"', b"later")])
+    body = multipart_body([('name="file"; filename="upload"', wav), ('name="prompt"', b"later")])
 
     async def chunks() -> AsyncGenerator[bytes]:
         for start in range(0, len(body), 10_000):
@@ -155,9 +155,9 @@ async def test_a_form_without_a_recording_is_told_so(http: httpx2.AsyncClient) -
 async def test_leaving_cancels_a_transcription(http: httpx2.AsyncClient, service: FakeService, wav: bytes) -> None:
     service.gate = anyio.Event()
 
-    await leave_while_waiting(service, lambda: http.post("/v1/audio/transcriptions", files={"file": wav}))
+    await disconnect_while_waiting(service, lambda: http.post("/v1/audio/transcriptions", files={"file": wav}))
 
-    await until_cancelled(service)
+    await wait_until_cancelled(service)
 
 
 async def test_errors_reach_the_official_client_with_their_parameter(sdk: AsyncOpenAI) -> None:

@@ -14,7 +14,7 @@ from model_runtime.settings import Settings
 from model_runtime.status import Counters, ModelState, Status
 from openai_compat.app import create_app
 from tests.fakes import FakeService
-from tests.openai_compat.conftest import Switch
+from tests.openai_compat.conftest import SwitchableApp
 
 
 @pytest.mark.promise("status:health")
@@ -45,7 +45,7 @@ async def test_events_begin_with_a_snapshot_and_follow_every_change(
         assert answer.headers["content-type"] == "text/event-stream"
         lines = answer.aiter_lines()
         first = await next_status(lines)
-        service.change(lambda models: [replace(models[0], state=ModelState.READY), *models[1:]])
+        service.update_models(lambda models: [replace(models[0], state=ModelState.READY), *models[1:]])
         second = await next_status(lines)
 
     assert first["models"][0]["state"] == "absent"
@@ -93,7 +93,7 @@ async def test_an_operator_loads_unloads_and_pins(http: httpx2.AsyncClient, serv
     unpin = await http.post("/api/models/vlm-starter/unpin")
 
     assert [answer.status_code for answer in (start, stop, pin, unpin)] == [200] * 4
-    assert (service.loaded, service.unloaded) == (["vlm-starter"], ["vlm-starter"])
+    assert (service.loaded_models, service.unloaded_models) == (["vlm-starter"], ["vlm-starter"])
     assert stop.json()["freed_bytes"] == 1_000_000
     assert (pinned, service.pinned) == ({"vlm-starter": True}, {"vlm-starter": False})
 
@@ -106,7 +106,7 @@ async def test_commands_for_what_is_not_there_say_so(http: httpx2.AsyncClient, s
     assert (model.status_code, model.json()["error"]["code"]) == (404, "model_not_found")
     assert (job.status_code, job.json()["error"]["message"]) == (400, "There is no job 2 (any more).")
     assert known.status_code == 200
-    assert service.loaded == []
+    assert service.loaded_models == []
 
 
 @pytest.mark.promise("status:metrics")
@@ -165,7 +165,7 @@ class Keeper:
 
 
 async def test_recent_pictures_and_recordings_are_listed_and_served(
-    server: tuple[Switch, str], service: FakeService, settings: Settings, tmp_path: Path
+    server: tuple[SwitchableApp, str], service: FakeService, settings: Settings, tmp_path: Path
 ) -> None:
     (tmp_path / "a.png").write_bytes(b"png")
     (tmp_path / "b.txt").write_bytes(b"txt")

@@ -14,10 +14,10 @@ from model_runtime.requests import Chat, GenerateImage, Speak, Task, Transcribe
 from model_runtime.settings import Settings
 from model_runtime.status import JobStatus, MemoryStatus, ModelState
 from openai_compat.app import create_app
-from openai_compat.dashboard.static import WEB
+from openai_compat.dashboard.static import WEB_FOLDER
 from tests.fakes import FakeService, model_status
-from tests.openai_compat.clients import until
-from tests.openai_compat.conftest import Switch
+from tests.openai_compat.clients import wait_until
+from tests.openai_compat.conftest import SwitchableApp
 
 expect.set_options(timeout=15_000)
 
@@ -76,10 +76,26 @@ async def test_the_page_shows_health_memory_and_models(page: Page, service: Fake
 
 
 @pytest.mark.browser
+async def test_a_local_model_that_is_broken_is_shown_with_its_reason_and_no_command(
+    page: Page, service: FakeService
+) -> None:
+    reason = "mine: /gone does not exist."
+    broken = model_status("mine", Task.TEXT, present=False, starter=False, weights_bytes=0, error=reason)
+    service.models = (*service.models, broken)
+
+    await page.goto("/")
+
+    await expect(row(page, "mine")).to_contain_text("broken")
+    await expect(row(page, "mine").get_by_role("alert")).to_have_text(reason)
+    await expect(row(page, "mine")).not_to_contain_text("on disk")
+    await expect(page.get_by_text("senses pull mine")).to_have_count(0)
+
+
+@pytest.mark.browser
 @pytest.mark.promise("page:status")
 async def test_the_page_follows_a_model_through_its_life(page: Page, service: FakeService) -> None:
     def becomes(**changes: object) -> None:
-        service.change(lambda models: [replace(models[0], **changes), *models[1:]])  # type: ignore[arg-type]
+        service.update_models(lambda models: [replace(models[0], **changes), *models[1:]])  # type: ignore[arg-type]
 
     await page.goto("/")
     model = row(page, "vlm-starter")
@@ -102,13 +118,13 @@ async def test_the_page_follows_a_model_through_its_life(page: Page, service: Fa
 async def test_an_operator_starts_stops_and_pins_from_the_page(page: Page, service: FakeService) -> None:
     await page.goto("/")
     await page.get_by_role("button", name="Start vlm-starter").click()
-    await until(lambda: service.loaded == ["vlm-starter"])
-    service.change(lambda models: [replace(models[0], state=ModelState.READY), *models[1:]])
+    await wait_until(lambda: service.loaded_models == ["vlm-starter"])
+    service.update_models(lambda models: [replace(models[0], state=ModelState.READY), *models[1:]])
 
     await page.get_by_role("button", name="Pin vlm-starter").click()
-    await until(lambda: service.pinned == {"vlm-starter": True})
+    await wait_until(lambda: service.pinned == {"vlm-starter": True})
     await page.get_by_role("button", name="Stop vlm-starter").click()
-    await until(lambda: service.unloaded == ["vlm-starter"])
+    await wait_until(lambda: service.unloaded_models == ["vlm-starter"])
 
 
 @pytest.mark.browser
@@ -127,7 +143,7 @@ async def test_jobs_are_shown_with_their_progress_and_can_be_cancelled(page: Pag
         "waiting, place 1: image-starter is busy with 1 running"
     )
     await page.get_by_role("button", name="Cancel job 1").click()
-    await until(lambda: service.cancelled_jobs == [1])
+    await wait_until(lambda: service.cancelled_jobs == [1])
 
 
 @pytest.mark.browser
@@ -200,11 +216,11 @@ async def test_a_refusal_is_shown_where_it_was_tried(page: Page, service: FakeSe
 
 @pytest.mark.browser
 async def test_the_page_tells_how_to_connect_a_client(
-    page: Page, server: tuple[Switch, str], service: FakeService, settings: Settings
+    page: Page, server: tuple[SwitchableApp, str], service: FakeService, settings: Settings
 ) -> None:
     switch, url = server
     set_ups = [("Claude Code", "claude mcp add senses -- /opt/senses-mcp"), ("Others", '{"mcpServers": {}}')]
-    switch.app = create_app(service, settings, clients=lambda: set_ups)
+    switch.app = create_app(service, settings, client_snippets=lambda: set_ups)
     await page.goto("/")
     panel = page.get_by_role("region", name="Connect")
 
@@ -242,7 +258,7 @@ async def test_the_page_is_dark_where_the_person_likes_it_dark(page: Page) -> No
 @pytest.mark.browser
 @pytest.mark.promise("http:key")
 async def test_with_a_key_the_page_asks_for_it(
-    browser: Browser, server: tuple[Switch, str], service: FakeService, settings: Settings
+    browser: Browser, server: tuple[SwitchableApp, str], service: FakeService, settings: Settings
 ) -> None:
     switch, address = server
     switch.app = create_app(service, replace(settings, api_key="key"))
@@ -300,14 +316,14 @@ async def test_the_page_lets_nothing_foreign_in(http: httpx2.AsyncClient) -> Non
         assert answer.status_code == 200
         assert answer.headers["content-security-policy"].startswith("default-src 'self';")
         assert answer.headers["x-content-type-options"] == "nosniff"
-    written = "".join(path.read_text(encoding="utf-8") for path in WEB.glob("*.*"))
+    written = "".join(path.read_text(encoding="utf-8") for path in WEB_FOLDER.glob("*.*"))
     assert set(re.findall(r"https?://[\w./]+", written)) == {"http://www.w3.org/2000/svg"}
 
 
 def test_vendored_files_are_those_their_record_names() -> None:
-    record = (WEB / "vendor" / "README.md").read_text(encoding="utf-8")
+    record = (WEB_FOLDER / "vendor" / "README.md").read_text(encoding="utf-8")
     named = dict(re.findall(r"^([0-9a-f]{64})  (\S+)$", record, re.MULTILINE))
     sums = {name: digest for digest, name in named.items()}
 
-    files = {path for path in (WEB / "vendor").iterdir() if path.name != "README.md"}
+    files = {path for path in (WEB_FOLDER / "vendor").iterdir() if path.name != "README.md"}
     assert sums == {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in files}

@@ -17,9 +17,10 @@ TABLE = [
     (errors.InvalidInput("x", param="p"), 400, "invalid_request_error", True),
     (errors.UnknownModel("x", ["y"]), 404, "invalid_request_error", True),
     (errors.WrongTask("x", "speech", "vision", []), 400, "invalid_request_error", True),
-    (errors.BadMedia("x", param="p"), 400, "invalid_request_error", True),
+    (errors.InvalidMedia("x", param="p"), 400, "invalid_request_error", True),
     (errors.ModelTooLarge("x", 9, 1), 400, "invalid_request_error", False),
     (errors.ModelMissing("x", 9, "y"), 404, "invalid_request_error", False),
+    (errors.ModelBroken("x"), 404, "invalid_request_error", False),
     (errors.QueueFull("x", 3), 429, "rate_limit_error", True),
     (errors.QueueTimeout("x", 3), 503, "server_error", True),
     (errors.ModelUnavailable("x", 3), 503, "server_error", True),
@@ -133,7 +134,7 @@ async def test_a_trailing_slash_does_no_harm(http: httpx2.AsyncClient) -> None:
 async def test_a_body_that_is_too_large_is_refused(
     http: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch, declared: bool
 ) -> None:
-    monkeypatch.setattr("openai_compat.api.bodies.JSON_BYTES", 1_000_000)
+    monkeypatch.setattr("openai_compat.api.bodies.MAX_JSON_BYTES", 1_000_000)
 
     async def chunks() -> AsyncGenerator[bytes]:
         for _ in range(3):
@@ -162,7 +163,7 @@ async def test_a_bug_shows_no_more_than_a_name_to_look_for(
 async def test_a_bug_in_a_stream_ends_it_with_an_error(
     sdk: AsyncOpenAI, service: FakeService, caplog: pytest.LogCaptureFixture
 ) -> None:
-    service.breaks = RuntimeError("secret")  # type: ignore[assignment]
+    service.error_after_first_event = RuntimeError("secret")  # type: ignore[assignment]
     stream = await sdk.chat.completions.create(model="", messages=[{"role": "user", "content": "hi"}], stream=True)
 
     with pytest.raises(openai.APIError, match="Something went wrong inside Senses"):

@@ -8,7 +8,7 @@ import pytest
 from model_runtime.settings import Settings
 from openai_compat.app import create_app
 from tests.fakes import FakeService
-from tests.openai_compat.conftest import Switch
+from tests.openai_compat.conftest import SwitchableApp
 
 EVERYWHERE = ["/", "/health", "/v1/models", "/api/status", "/api/events", "/metrics", "/web/app.js"]
 
@@ -49,7 +49,7 @@ async def test_a_foreign_page_is_refused_and_gets_no_permission_to_read(
 
     assert [answer.status_code for answer in (start, ask)] == [403, 403]
     assert "access-control-allow-origin" not in {*start.headers, *ask.headers}
-    assert service.loaded == []
+    assert service.loaded_models == []
 
 
 @pytest.mark.parametrize(
@@ -76,7 +76,9 @@ async def test_local_pages_and_apps_may_call_with_any_header(http: httpx2.AsyncC
     assert "x-request-id" in read.headers["access-control-expose-headers"]
 
 
-async def test_the_owner_can_allow_more(server: tuple[Switch, str], service: FakeService, settings: Settings) -> None:
+async def test_the_owner_can_allow_more(
+    server: tuple[SwitchableApp, str], service: FakeService, settings: Settings
+) -> None:
     switch, address = server
     more = replace(settings, allowed_hosts=("mac.local",), allowed_origins=("https://mine.example",))
     switch.app = create_app(service, more)
@@ -90,7 +92,7 @@ async def test_the_owner_can_allow_more(server: tuple[Switch, str], service: Fak
 
 @pytest.mark.promise("http:key")
 async def test_with_a_key_only_the_page_and_harmless_lists_are_open(
-    server: tuple[Switch, str], service: FakeService, settings: Settings
+    server: tuple[SwitchableApp, str], service: FakeService, settings: Settings
 ) -> None:
     switch, address = server
     switch.app = create_app(service, replace(settings, api_key="sésame"))
@@ -111,7 +113,7 @@ async def test_with_a_key_only_the_page_and_harmless_lists_are_open(
 
 
 async def test_the_key_can_be_asked_for_across_origins(
-    server: tuple[Switch, str], service: FakeService, settings: Settings
+    server: tuple[SwitchableApp, str], service: FakeService, settings: Settings
 ) -> None:
     """A browser asks for permission before it sends the key, and must be able to read that it was wrong."""
     switch, address = server

@@ -23,12 +23,12 @@ from typing import Any
 from PIL import Image
 from rich.console import Console
 
-from mcp_server.cli.daemon_client import NotRunning, stop_daemon
-from mcp_server.demo.loop import STARTERS, Tour, models_for, travel
+from mcp_server.cli.daemon_client import DaemonNotRunning, stop_daemon
+from mcp_server.demo.loop import STARTER_MODELS, DemoRun, models_for, run_round_trips
 from mcp_server.demo.sheet import Style, contact_sheet
 from mcp_server.demo.show import Terminal
-from mcp_server.demo.trip import Sense, Trip
-from mcp_server.launcher.paths import Places
+from mcp_server.demo.trip import RoundTrip, Sense
+from mcp_server.launcher.paths import InstancePaths
 from senses_training import paths
 from starter_world import grammar
 from starter_world.grammar import Scene
@@ -57,8 +57,8 @@ def main() -> None:
         try:
             trips = asyncio.run(_travel(folder, drawn))
         finally:
-            with suppress(NotRunning):
-                stop_daemon(Places(os.environ))
+            with suppress(DaemonNotRunning):
+                stop_daemon(InstancePaths(os.environ))
         report = {"seed": asked.seed, **score(folder, drawn, trips)}
         asked.sheet.write_bytes(contact_sheet(folder, trips, Style(columns=10, side_px=150, lines=3)))
     asked.results.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
@@ -82,7 +82,7 @@ def kind(scene: Scene) -> str:
     return "counted" if scene.is_counted else ("single", "pair", "triple")[len(scene.things) - 1]
 
 
-def score(folder: Path, drawn: Sequence[Scene], trips: Sequence[Trip]) -> dict[str, Any]:
+def score(folder: Path, drawn: Sequence[Scene], trips: Sequence[RoundTrip]) -> dict[str, Any]:
     """Count what came back by kind, and what was lost where."""
     lost = [lost_by(folder, scene, trip) for scene, trip in zip(drawn, trips, strict=True)]
     same = Counter(kind(scene) for scene, stage in zip(drawn, lost, strict=True) if not stage)
@@ -96,12 +96,12 @@ def score(folder: Path, drawn: Sequence[Scene], trips: Sequence[Trip]) -> dict[s
         "by_kind": {name: f"{same[name]} of {count}" for name, count in SHARES.items()},
         "lost_by": {stage: lost.count(stage) for stage in ("speech", "picture", "caption", "failure")},
         "median_seconds": seconds,
-        "weights_sha256": {name: fingerprint(paths.WEIGHTS / name) for name in STARTERS},
+        "weights_sha256": {name: fingerprint(paths.WEIGHTS / name) for name in STARTER_MODELS},
         "trips": [_row(trip, stage) for trip, stage in zip(trips, lost, strict=True)],
     }
 
 
-def lost_by(folder: Path, scene: Scene, trip: Trip) -> str:
+def lost_by(folder: Path, scene: Scene, trip: RoundTrip) -> str:
     """Name the first stage that lost the scene, empty where it came back."""
     seen, heard = grammar.parse(trip.text(Sense.SEEN)), grammar.parse(trip.text(Sense.HEARD))
     if trip.error:
@@ -140,15 +140,15 @@ def fingerprint(folder: Path) -> str:
     return digest.hexdigest()
 
 
-def _row(trip: Trip, stage: str) -> dict[str, str]:
+def _row(trip: RoundTrip, stage: str) -> dict[str, str]:
     texts = {str(sense): trip.text(sense) for sense in (Sense.SAID, Sense.HEARD, Sense.SEEN)}
     return texts | {"lost_by": stage, "error": trip.error}
 
 
-async def _travel(folder: Path, drawn: Sequence[Scene]) -> list[Trip]:
+async def _travel(folder: Path, drawn: Sequence[Scene]) -> list[RoundTrip]:
     models = models_for(("",) * len(Sense), starters=True)
-    tour = Tour(folder, tuple(map(str, drawn)), models, SIDE_PX)
-    return [trip async for trip in travel(tour, Terminal(Console()))]
+    tour = DemoRun(folder, tuple(map(str, drawn)), models, SIDE_PX)
+    return [trip async for trip in run_round_trips(tour, Terminal(Console()))]
 
 
 if __name__ == "__main__":

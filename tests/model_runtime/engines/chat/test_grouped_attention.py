@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model_runtime.engines.chat.grouped_attention import attend, whole
+from model_runtime.engines.chat.grouped_attention import grouped_attention, ungrouped_attention
 
 pytestmark = pytest.mark.engines
 
@@ -41,7 +41,7 @@ def test_grouped_attention_is_the_librarys(
         "bool for each head": seen,
     }[kind]
 
-    ours = attend(q, k, v, scale=0.3, mask=mask, sinks=None)
+    ours = grouped_attention(q, k, v, scale=0.3, mask=mask, sinks=None)
 
     assert ours.dtype == dtype
-    np.testing.assert_allclose(ours, whole(q, k, v, scale=0.3, mask=mask), atol=1e-5)
+    np.testing.assert_allclose(ours, ungrouped_attention(q, k, v, scale=0.3, mask=mask), atol=1e-5)

@@ -13,13 +13,13 @@ from model_runtime.engines.vision.model import VisionEngine
 from model_runtime.errors import LoadFailed
 from model_runtime.loading import LoadSpec
 from tests.checkpoints import llama, moondream2, qwen25_vl
-from tests.checkpoints.weights import copy_with, halve
-from tests.model_runtime.engines.conftest import Build
-from tests.model_runtime.engines.driving import ask, chat, load, plain
+from tests.checkpoints.weights import copy_with, to_half_precision
+from tests.model_runtime.engines.conftest import CheckpointBuilder
+from tests.model_runtime.engines.driving import chat, load, run_chat, solid_picture
 
 pytestmark = pytest.mark.engines
 
-Checkpoint = Callable[[Build], Path]
+Checkpoint = Callable[[CheckpointBuilder], Path]
 
 
 def refuse(engine: type[VisionEngine | TextEngine], folder: Path, words: str) -> str:
@@ -32,7 +32,7 @@ def refuse(engine: type[VisionEngine | TextEngine], folder: Path, words: str) ->
 @pytest.mark.promise("models:no-foreign-code")
 @pytest.mark.parametrize(("engine", "build"), [(VisionEngine, qwen25_vl.build), (TextEngine, llama.build)])
 def test_code_that_a_checkpoint_brings_is_never_run(
-    engine: type[VisionEngine | TextEngine], build: Build, checkpoint: Checkpoint, tmp_path: Path
+    engine: type[VisionEngine | TextEngine], build: CheckpointBuilder, checkpoint: Checkpoint, tmp_path: Path
 ) -> None:
     ran = tmp_path / "ran"
     folder = copy_with(checkpoint(build), tmp_path / "model", config={"model_file": "evil.py"})
@@ -61,7 +61,7 @@ def test_code_that_a_configuration_points_to_is_never_run(checkpoint: Checkpoint
 
 @pytest.mark.parametrize(("engine", "build"), [(VisionEngine, qwen25_vl.build), (TextEngine, llama.build)])
 def test_a_missing_tensor_is_named(
-    engine: type[VisionEngine | TextEngine], build: Build, checkpoint: Checkpoint, tmp_path: Path
+    engine: type[VisionEngine | TextEngine], build: CheckpointBuilder, checkpoint: Checkpoint, tmp_path: Path
 ) -> None:
     folder = copy_with(checkpoint(build), tmp_path / "model", drop="layers.1.mlp.down_proj.weight")
 
@@ -89,7 +89,7 @@ def test_a_shard_that_ends_early_is_found_before_loading(checkpoint: Checkpoint,
 
 @pytest.mark.parametrize(("engine", "build"), [(VisionEngine, qwen25_vl.build), (TextEngine, llama.build)])
 def test_a_model_without_its_tokenizer_is_refused(
-    engine: type[VisionEngine | TextEngine], build: Build, checkpoint: Checkpoint, tmp_path: Path
+    engine: type[VisionEngine | TextEngine], build: CheckpointBuilder, checkpoint: Checkpoint, tmp_path: Path
 ) -> None:
     folder = copy_with(checkpoint(build), tmp_path / "model")
     (folder / "tokenizer.json").unlink()
@@ -140,14 +140,18 @@ def test_a_loaded_model_says_what_it_holds(checkpoint: Checkpoint) -> None:
     [(VisionEngine, qwen25_vl.build, mx.float16), (TextEngine, llama.build, mx.bfloat16)],
 )
 def test_half_precision_is_widened_without_a_gpu_as_estimated(
-    engine: type[VisionEngine | TextEngine], build: Build, dtype: mx.Dtype, checkpoint: Checkpoint, tmp_path: Path
+    engine: type[VisionEngine | TextEngine],
+    build: CheckpointBuilder,
+    dtype: mx.Dtype,
+    checkpoint: Checkpoint,
+    tmp_path: Path,
 ) -> None:
-    folder = halve(copy_with(checkpoint(build), tmp_path / "half"), dtype)
+    folder = to_half_precision(copy_with(checkpoint(build), tmp_path / "half"), dtype)
     stored = memory_estimate.weights_bytes({"model": folder})
 
     loaded = engine().load(LoadSpec("half", "an-engine", {"model": str(folder)}), lambda _stage, _fraction: None)
 
-    assert stored < loaded.weights_bytes == memory_estimate.weights_bytes({"model": folder}, in_full=True)
+    assert stored < loaded.weights_bytes == memory_estimate.weights_bytes({"model": folder}, float32=True)
 
 
 @pytest.mark.promise("engines:memory-returns")
@@ -155,7 +159,7 @@ def test_a_dropped_engine_gives_its_memory_back(checkpoint: Checkpoint) -> None:
     gc.collect()
     before = mx.get_active_memory()
     engine = load(VisionEngine(), {"model": checkpoint(qwen25_vl.build)})
-    ask(engine, chat(plain(60, 90, (9, 9, 9)), "What is this?"))
+    run_chat(engine, chat(solid_picture(60, 90, (9, 9, 9)), "What is this?"))
     held = mx.get_active_memory()
 
     engine.idle()

@@ -5,9 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tokenizers import Tokenizer, decoders, models
 
-from model_runtime.engines.chat.sampling import Choice, greedy
-from model_runtime.engines.chat.sequence import FinishReason, Prompt, Row
-from model_runtime.events import Answer, TextDelta
+from model_runtime.engines.chat.sampling import TokenSampler, greedy
+from model_runtime.engines.chat.sequence import FinishReason, Prompt, SequenceState
+from model_runtime.events import ChatResult, TextDelta
 from tests.checkpoints.words import train_tokenizer
 from tests.model_runtime.engines.driving import chat
 
@@ -33,9 +33,9 @@ TOKENIZERS = {
 }
 
 
-def row(tokenizer: Tokenizer, max_tokens: int = 50) -> Row:
+def row(tokenizer: Tokenizer, max_tokens: int = 50) -> SequenceState:
     """A row that has read its prompt."""
-    return Row(1, chat("hi", max_tokens=max_tokens), Prompt([1, 2]), Choice(greedy), tokenizer)
+    return SequenceState(1, chat("hi", max_tokens=max_tokens), Prompt([1, 2]), TokenSampler(greedy), tokenizer)
 
 
 def tokens_of(tokenizer: Tokenizer, text: str) -> list[int]:
@@ -59,7 +59,9 @@ def test_pieces_are_whole_characters_and_add_up_to_the_text(kind: str, text: str
     tokens = tokens_of(tokenizer, text)
     writing = row(tokenizer, len(tokens))
 
-    shown = [outcome for index, token in enumerate(tokens) for outcome in writing.take(token, last(index, tokens))]
+    shown = [
+        outcome for index, token in enumerate(tokens) for outcome in writing.append_token(token, last(index, tokens))
+    ]
 
     pieces = [outcome.text for outcome in shown if isinstance(outcome, TextDelta)]
     assert not any("\N{REPLACEMENT CHARACTER}" in piece for piece in pieces)
@@ -70,18 +72,18 @@ def test_half_a_character_at_the_end_is_not_shown() -> None:
     tokenizer = TOKENIZERS["bytes"]
     first_byte = tokenizer.encode("字").ids[0]
 
-    outcomes = row(tokenizer).take(first_byte, "length")
+    outcomes = row(tokenizer).append_token(first_byte, "length")
 
-    assert outcomes == [Answer("", "length", 2, 1)]
+    assert outcomes == [ChatResult("", "length", 2, 1)]
 
 
 def test_the_end_token_is_neither_shown_nor_counted() -> None:
     writing = row(TOKENIZERS["bytes"])
-    writing.take(TOKENIZERS["bytes"].encode(" red").ids[0], None)
+    writing.append_token(TOKENIZERS["bytes"].encode(" red").ids[0], None)
 
-    outcomes = writing.take(0, "stop")
+    outcomes = writing.append_token(0, "stop")
 
-    assert outcomes == [Answer(" red", "stop", 2, 1)]
+    assert outcomes == [ChatResult(" red", "stop", 2, 1)]
 
 
 def last(index: int, tokens: list[int]) -> FinishReason | None:

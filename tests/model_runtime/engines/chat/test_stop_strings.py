@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model_runtime.engines.chat.stop_strings import StopStrings
+from model_runtime.engines.chat.stop_strings import StopSequenceMatcher
 
 LETTERS = st.text("abc", max_size=12)
 STOPS = st.lists(st.text("abc", min_size=1, max_size=4), max_size=3).map(tuple)
@@ -12,8 +12,8 @@ STOPS = st.lists(st.text("abc", min_size=1, max_size=4), max_size=3).map(tuple)
 
 def shown(stops: tuple[str, ...], pieces: list[str]) -> str:
     """All that a listener sees."""
-    strings = StopStrings(stops)
-    return "".join(map(strings.push, pieces)) + strings.finish()
+    strings = StopSequenceMatcher(stops)
+    return "".join(map(strings.push, pieces)) + strings.flush()
 
 
 def cut(stops: tuple[str, ...], text: str) -> str:
@@ -35,7 +35,7 @@ def test_what_only_looks_like_a_stop_string_is_shown_in_the_end() -> None:
 
 
 def test_text_that_cannot_start_a_stop_string_is_not_held_back() -> None:
-    assert StopStrings(("\n\n",)).push("A red circle.\n") == "A red circle."
+    assert StopSequenceMatcher(("\n\n",)).push("A red circle.\n") == "A red circle."
 
 
 @given(stops=STOPS, pieces=st.lists(LETTERS, max_size=6))

@@ -5,27 +5,27 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from model_runtime.engines.image.canvas import Canvas
-from model_runtime.media.types import Picture
+from model_runtime.engines.image.canvas import OutputCanvas
+from model_runtime.media.types import ImageData
 
 RED, BLUE = (255, 0, 0), (0, 0, 255)
 
 
 def test_a_model_of_any_size_draws_the_size_asked_for() -> None:
-    canvas = Canvas(512, 256)
+    canvas = OutputCanvas(512, 256)
     image = Image.new("RGB", (512, 256))
 
-    assert canvas.drawn_size == (512, 256)
-    assert canvas.warning == ""
-    assert canvas.finish(image) is image
+    assert canvas.generated_size == (512, 256)
+    assert canvas.size_warning == ""
+    assert canvas.fit_output(image) is image
 
 
 @given(st.integers(64, 600), st.integers(64, 600))
 def test_a_small_drawing_fills_any_size(width: int, height: int) -> None:
-    canvas = Canvas(width, height, 64)
+    canvas = OutputCanvas(width, height, 64)
 
-    assert canvas.drawn_size == (64, 64)
-    assert canvas.finish(Image.new("RGB", (64, 64))).size == (width, height)
+    assert canvas.generated_size == (64, 64)
+    assert canvas.fit_output(Image.new("RGB", (64, 64))).size == (width, height)
 
 
 @pytest.mark.parametrize(("width", "height"), [(192, 64), (64, 192), (256, 128)])
@@ -33,7 +33,7 @@ def test_a_drawing_keeps_its_shape_and_its_edges_reach_the_border(width: int, he
     drawn = Image.new("RGB", (64, 64), RED)
     drawn.paste(BLUE, (16, 16, 48, 48))
 
-    finished = Canvas(width, height, 64).finish(drawn)
+    finished = OutputCanvas(width, height, 64).fit_output(drawn)
 
     middle = (width // 2, height // 2)
     assert finished.getpixel((0, 0)) == finished.getpixel((width - 1, height - 1)) == RED
@@ -43,7 +43,7 @@ def test_a_drawing_keeps_its_shape_and_its_edges_reach_the_border(width: int, he
 
 
 def test_the_warning_names_both_sizes() -> None:
-    warning = Canvas(512, 768, 64).warning
+    warning = OutputCanvas(512, 768, 64).size_warning
 
     assert "64x64" in warning
     assert "512x768" in warning
@@ -51,9 +51,9 @@ def test_the_warning_names_both_sizes() -> None:
 
 def test_a_source_is_cropped_to_the_drawn_shape_instead_of_squeezed() -> None:
     left, middle = bytes(BLUE) * 32, bytes(RED) * 64
-    source = Picture(128, 64, (left + middle + left) * 64)
+    source = ImageData(128, 64, (left + middle + left) * 64)
 
-    taken = Canvas(512, 512, 64).take(source)
+    taken = OutputCanvas(512, 512, 64).fit_source(source)
 
     assert taken.size == (64, 64)
     assert {taken.getpixel((0, 0)), taken.getpixel((63, 63))} == {RED}

@@ -14,14 +14,14 @@ import pytest
 from mflux.models.common.vae.tiling_config import TilingConfig
 from PIL import Image
 
-from model_runtime.engines.image.checkpoint_layout import FLUX1, FLUX2, Z_IMAGE, find_family, flux2_sizes
-from model_runtime.engines.image.engine import DrawingEngine
-from model_runtime.engines.image.families import FAMILIES
+from model_runtime.engines.image.checkpoint_layout import FLUX1, FLUX2, Z_IMAGE, detect_family, flux2_overrides
+from model_runtime.engines.image.engine import ImageEngine
+from model_runtime.engines.image.families import IMAGE_MODELS
 from model_runtime.errors import Cancelled, InvalidInput, LoadFailed
-from model_runtime.events import Drawing, EngineEvent, Preview, Progress, Result
+from model_runtime.events import EngineEvent, GeneratedImage, Preview, Progress, Result
 from model_runtime.loading import LoadSpec
 from model_runtime.media.pictures import to_pillow
-from model_runtime.media.types import Picture
+from model_runtime.media.types import ImageData
 from model_runtime.requests import Chat, GenerateImage
 from tests.checkpoints import flux1_schnell, flux2_klein, z_image_turbo
 from tests.checkpoints.weights import load_tensors
@@ -34,7 +34,7 @@ BUILDERS: dict[str, Callable[[Path], Path]] = {
     Z_IMAGE: z_image_turbo.build,
 }
 PLAIN = GenerateImage("tiny", "a red circle above a blue square", 64, 64, seed=7, steps=2)
-SOURCE = Picture(80, 64, bytes([200, 30, 60]) * (80 * 64))
+SOURCE = ImageData(80, 64, bytes([200, 30, 60]) * (80 * 64))
 
 
 @pytest.fixture(scope="module")
@@ -44,31 +44,31 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 
 @pytest.fixture(scope="module")
-def engine(folders: dict[str, Path]) -> DrawingEngine:
+def engine(folders: dict[str, Path]) -> ImageEngine:
     """FLUX.2-klein, loaded."""
     return opened(folders[FLUX2])
 
 
-def opened(folder: Path, **options: str | int) -> DrawingEngine:
+def opened(folder: Path, **options: str | int) -> ImageEngine:
     """An engine with this checkpoint loaded."""
-    engine = DrawingEngine()
+    engine = ImageEngine()
     engine.load(LoadSpec("tiny", "mflux", {"model": str(folder)}, options), lambda stage, fraction: None)
     return engine
 
 
-def events(engine: DrawingEngine, request: GenerateImage = PLAIN) -> list[EngineEvent | Result]:
+def events(engine: ImageEngine, request: GenerateImage = PLAIN) -> list[EngineEvent | Result]:
     """Everything a request reports."""
     return list(engine.run(request, lambda: None))
 
 
-def drawn(engine: DrawingEngine, request: GenerateImage = PLAIN) -> Drawing:
+def drawn(engine: ImageEngine, request: GenerateImage = PLAIN) -> GeneratedImage:
     """The drawing a request ends with."""
     *_, last = engine.run(request, lambda: None)
-    assert isinstance(last, Drawing)
+    assert isinstance(last, GeneratedImage)
     return last
 
 
-def pixels(drawing: Drawing) -> Image.Image:
+def pixels(drawing: GeneratedImage) -> Image.Image:
     """The picture itself."""
     return Image.open(io.BytesIO(drawing.png)).convert("RGB")
 
@@ -81,11 +81,11 @@ def apart(one: Image.Image, other: Image.Image) -> float:
 @pytest.mark.parametrize("family", [FLUX1, FLUX2, Z_IMAGE])
 def test_every_family_is_recognised_and_draws_exactly_what_mflux_draws(folders: dict[str, Path], family: str) -> None:
     folder = folders[family]
-    own = FAMILIES[find_family(folder)](folder)
+    own = IMAGE_MODELS[detect_family(folder)](folder)
     source = to_pillow(SOURCE).resize((64, 64))
 
     drawing = drawn(opened(folder, family=family))
-    edited = drawn(opened(folder), replace(PLAIN, source=SOURCE, strength=0.5))
+    edited = drawn(opened(folder), replace(PLAIN, source_image=SOURCE, strength=0.5))
 
     call = {"seed": 7, "prompt": PLAIN.prompt, "num_inference_steps": 2, "width": 64, "height": 64}
     assert apart(pixels(drawing), own.model.generate_image(**call).image) == 0
@@ -95,8 +95,8 @@ def test_every_family_is_recognised_and_draws_exactly_what_mflux_draws(folders: 
 
 
 def test_flux1_works_on_large_pictures_in_tiles(folders: dict[str, Path]) -> None:
-    family = FAMILIES[FLUX1](folders[FLUX1])
-    config = family.config(96, 80, 2, to_pillow(SOURCE).resize((96, 80)), 0.5)
+    family = IMAGE_MODELS[FLUX1](folders[FLUX1])
+    config = family.create_config(96, 80, 2, to_pillow(SOURCE).resize((96, 80)), 0.5)
     latents, _ = family.begin(config, 7, family.encode("a star"))
     whole = family.decode(latents, config)
 
@@ -108,7 +108,7 @@ def test_flux1_works_on_large_pictures_in_tiles(folders: dict[str, Path]) -> Non
 
 
 @pytest.mark.promise("image:seed-repeats")
-def test_one_seed_draws_the_same_bytes_and_another_does_not(engine: DrawingEngine) -> None:
+def test_one_seed_draws_the_same_bytes_and_another_does_not(engine: ImageEngine) -> None:
     first = drawn(engine)
 
     assert drawn(engine).png == first.png
@@ -117,11 +117,11 @@ def test_one_seed_draws_the_same_bytes_and_another_does_not(engine: DrawingEngin
 
 
 @pytest.mark.promise("image:progress")
-def test_progress_counts_every_step_and_the_drawing_comes_last(engine: DrawingEngine) -> None:
+def test_progress_counts_every_step_and_the_drawing_comes_last(engine: ImageEngine) -> None:
     *steps, last = events(engine, replace(PLAIN, steps=3))
 
     assert steps == [Progress("steps", done, 3) for done in range(4)]
-    assert isinstance(last, Drawing)
+    assert isinstance(last, GeneratedImage)
     assert (last.width, last.height, last.seed, last.steps, last.warnings) == (64, 64, 7, 3, ())
 
 
@@ -131,12 +131,12 @@ def test_steps_default_to_the_family_s_own_number(folders: dict[str, Path], fami
 
 
 @pytest.mark.promise("image:any-shape")
-def test_sides_are_those_asked_for(engine: DrawingEngine) -> None:
+def test_sides_are_those_asked_for(engine: ImageEngine) -> None:
     assert pixels(drawn(engine, replace(PLAIN, width=128, height=64))).size == (128, 64)
 
 
 @pytest.mark.promise("image:cancel")
-def test_a_cancelled_drawing_ends_between_steps_and_the_next_one_is_unharmed(engine: DrawingEngine) -> None:
+def test_a_cancelled_drawing_ends_between_steps_and_the_next_one_is_unharmed(engine: ImageEngine) -> None:
     before = drawn(engine)
     seen: list[EngineEvent | Result] = []
 
@@ -171,26 +171,26 @@ def test_a_loaded_engine_that_was_cancelled_gives_all_its_memory_back(folders: d
 
 
 @pytest.mark.promise("image:preview")
-def test_a_preview_is_the_picture_that_lies_straight_ahead(engine: DrawingEngine) -> None:
+def test_a_preview_is_the_picture_that_lies_straight_ahead(engine: ImageEngine) -> None:
     seen = events(engine, replace(PLAIN, steps=4, preview_every=1))
     previews = [event for event in seen if isinstance(event, Preview)]
 
     # from pure noise, straight ahead is where a single step goes
     single = pixels(drawn(engine, replace(PLAIN, steps=1)))
     assert [preview.step for preview in previews] == [1, 2, 3]
-    assert apart(to_pillow(previews[0].picture), single) == 0
-    assert apart(to_pillow(previews[2].picture), single) > 0.5
+    assert apart(to_pillow(previews[0].image), single) == 0
+    assert apart(to_pillow(previews[2].image), single) > 0.5
 
 
-def test_previews_come_as_often_as_asked(engine: DrawingEngine) -> None:
+def test_previews_come_as_often_as_asked(engine: ImageEngine) -> None:
     seen = events(engine, replace(PLAIN, steps=4, preview_every=2))
 
     assert [event.step for event in seen if isinstance(event, Preview)] == [2]
 
 
 @pytest.mark.promise("image:from-a-picture")
-def test_strength_is_how_far_the_drawing_moves_from_its_source(engine: DrawingEngine) -> None:
-    edit = replace(PLAIN, steps=4, source=SOURCE)
+def test_strength_is_how_far_the_drawing_moves_from_its_source(engine: ImageEngine) -> None:
+    edit = replace(PLAIN, steps=4, source_image=SOURCE)
 
     kept, near, free = (drawn(engine, replace(edit, strength=strength)) for strength in (0.0, 0.5, 1.0))
 
@@ -199,15 +199,15 @@ def test_strength_is_how_far_the_drawing_moves_from_its_source(engine: DrawingEn
     assert apart(pixels(kept), pixels(near)) < apart(pixels(kept), pixels(free))
 
 
-def test_fewer_steps_are_counted_where_a_source_saves_some(engine: DrawingEngine) -> None:
-    seen = events(engine, replace(PLAIN, steps=4, source=SOURCE, strength=0.5))
+def test_fewer_steps_are_counted_where_a_source_saves_some(engine: ImageEngine) -> None:
+    seen = events(engine, replace(PLAIN, steps=4, source_image=SOURCE, strength=0.5))
 
     assert [event for event in seen if isinstance(event, Progress)] == [Progress("steps", n, 2) for n in range(3)]
 
 
 @pytest.mark.promise("image:parameters-inside")
-def test_the_png_says_what_it_was_drawn_from(engine: DrawingEngine) -> None:
-    drawing = drawn(engine, replace(PLAIN, prompt="ein grüner Stern ★", source=SOURCE, strength=0.5))
+def test_the_png_says_what_it_was_drawn_from(engine: ImageEngine) -> None:
+    drawing = drawn(engine, replace(PLAIN, prompt="ein grüner Stern ★", source_image=SOURCE, strength=0.5))
 
     with Image.open(io.BytesIO(drawing.png)) as image:
         parameters = json.loads(image.info["parameters"])
@@ -233,19 +233,19 @@ def test_a_prompt_longer_than_the_model_reads_is_drawn_and_told(folders: dict[st
 
 
 @pytest.mark.parametrize("change", [{"width": 70}, {"height": 16}, {"steps": 51}, {"seed": -1}, {"prompt": " "}])
-def test_bad_values_are_refused_before_any_work(engine: DrawingEngine, change: dict[str, int | str]) -> None:
+def test_bad_values_are_refused_before_any_work(engine: ImageEngine, change: dict[str, int | str]) -> None:
     with pytest.raises(InvalidInput):
         next(engine.run(replace(PLAIN, **change), lambda: None))  # type: ignore[arg-type]
 
 
-def test_a_chat_is_refused(engine: DrawingEngine) -> None:
+def test_a_chat_is_refused(engine: ImageEngine) -> None:
     with pytest.raises(InvalidInput, match="draws pictures"):
         next(engine.run(Chat("tiny", ()), lambda: None))
 
 
 @pytest.mark.parametrize("four_bit", [False, True])
 def test_sizes_are_read_from_the_files_quantised_or_not(tmp_path: Path, four_bit: bool) -> None:
-    transformer, text = flux2_sizes(flux2_klein.build(tmp_path / "klein", four_bit=four_bit))
+    transformer, text = flux2_overrides(flux2_klein.build(tmp_path / "klein", four_bit=four_bit))
 
     assert transformer == {
         "num_layers": 1,
@@ -259,7 +259,7 @@ def test_sizes_are_read_from_the_files_quantised_or_not(tmp_path: Path, four_bit
     assert (text["num_hidden_layers"], text["hidden_size"], text["vocab_size"]) == (27, 64, 320)
 
 
-def test_the_original_repository_s_layout_draws_the_same(engine: DrawingEngine, tmp_path: Path) -> None:
+def test_the_original_repository_s_layout_draws_the_same(engine: ImageEngine, tmp_path: Path) -> None:
     original = opened(flux2_klein.build_original(tmp_path / "klein"))
 
     # mflux rounds the original layout to bfloat16
@@ -351,7 +351,7 @@ def test_an_empty_folder_is_refused(tmp_path: Path) -> None:
 def test_loading_reports_how_far_it_is(folders: dict[str, Path]) -> None:
     told: list[tuple[str, float | None]] = []
 
-    loaded = DrawingEngine().load(
+    loaded = ImageEngine().load(
         LoadSpec("tiny", "mflux", {"model": str(folders[FLUX2])}),
         lambda stage, fraction: told.append((stage, fraction)),
     )
@@ -364,7 +364,7 @@ def test_loading_reports_how_far_it_is(folders: dict[str, Path]) -> None:
 
 @pytest.mark.promise("image:native-size")
 def test_a_model_of_one_size_is_scaled_to_the_size_asked_for_and_says_so(
-    engine: DrawingEngine, folders: dict[str, Path]
+    engine: ImageEngine, folders: dict[str, Path]
 ) -> None:
     small = opened(folders[FLUX2], native_side=64)
 

@@ -3,37 +3,37 @@
 import mlx.core as mx
 import pytest
 
-from model_runtime.engines.image.prompts import Prompts, Text
+from model_runtime.engines.image.prompts import PromptEmbedding, PromptEmbeddingCache
 
 pytestmark = pytest.mark.engines
 
 
-class Encoder:
+class CountingEncoder:
     """Encodes a prompt as its length and remembers what it was asked."""
 
     def __init__(self) -> None:
         self.asked: list[str] = []
 
-    def __call__(self, prompt: str) -> Text:
+    def __call__(self, prompt: str) -> PromptEmbedding:
         self.asked.append(prompt)
         return (mx.array(len(prompt)),)
 
 
 def test_a_prompt_in_use_is_encoded_once() -> None:
-    encoder = Encoder()
-    prompts = Prompts(encoder)
+    encoder = CountingEncoder()
+    prompts = PromptEmbeddingCache(encoder)
 
-    lengths = [prompts.read(prompt)[0].item() for prompt in ("a star", "a heart", "a star")]
+    lengths = [prompts.get_or_encode(prompt)[0].item() for prompt in ("a star", "a heart", "a star")]
 
     assert lengths == [6, 7, 6]
     assert encoder.asked == ["a star", "a heart"]
 
 
 def test_only_the_last_few_are_kept() -> None:
-    encoder = Encoder()
-    prompts = Prompts(encoder, kept=2)
+    encoder = CountingEncoder()
+    prompts = PromptEmbeddingCache(encoder, max_prompts=2)
 
     for prompt in ("one", "two", "one", "three", "one", "two"):
-        prompts.read(prompt)
+        prompts.get_or_encode(prompt)
 
     assert encoder.asked == ["one", "two", "three", "two"]

@@ -10,8 +10,8 @@ from PIL import Image
 from transformers import Qwen2TokenizerFast
 
 from model_runtime.catalog.builtin_models import STARTER_MODELS
-from model_runtime.engines.image.engine import DrawingEngine
-from model_runtime.events import Drawing
+from model_runtime.engines.image.engine import ImageEngine
+from model_runtime.events import GeneratedImage
 from model_runtime.loading import LoadSpec
 from model_runtime.requests import GenerateImage
 from starter_world import grammar
@@ -27,9 +27,9 @@ STARTER = next(model for model in STARTER_MODELS if model.name == "image-starter
 
 
 @pytest.fixture(scope="module")
-def engine() -> DrawingEngine:
+def engine() -> ImageEngine:
     """The starter, loaded as the catalogue says."""
-    engine = DrawingEngine()
+    engine = ImageEngine()
     engine.load(
         LoadSpec(STARTER.name, STARTER.engine, {"model": STARTER.path}, STARTER.options), lambda stage, fraction: None
     )
@@ -38,10 +38,10 @@ def engine() -> DrawingEngine:
 
 @pytest.mark.promise("image:starter-draws-offline")
 @pytest.mark.parametrize(("width", "height"), [(128, 128), (64, 64), (512, 512), (1024, 768)])
-def test_the_starter_draws_any_size_without_a_download(engine: DrawingEngine, width: int, height: int) -> None:
+def test_the_starter_draws_any_size_without_a_download(engine: ImageEngine, width: int, height: int) -> None:
     *_, drawing = engine.run(GenerateImage("image-starter", "a red circle", width, height, seed=3), lambda: None)
 
-    assert isinstance(drawing, Drawing)
+    assert isinstance(drawing, GeneratedImage)
     with Image.open(io.BytesIO(drawing.png)) as image:
         assert image.size == (width, height)
         assert np.asarray(image).std() > 5
@@ -58,24 +58,24 @@ def test_the_starter_draws_any_size_without_a_download(engine: DrawingEngine, wi
         "two purple diamonds",
     ],
 )
-def test_the_starter_draws_what_is_asked(engine: DrawingEngine, prompt: str) -> None:
+def test_the_starter_draws_what_is_asked(engine: ImageEngine, prompt: str) -> None:
     scene = grammar.parse(prompt)
 
     *_, drawing = engine.run(GenerateImage("image-starter", prompt, 128, 128, seed=7), lambda: None)
 
-    assert isinstance(drawing, Drawing)
+    assert isinstance(drawing, GeneratedImage)
     assert scene is not None
     with Image.open(io.BytesIO(drawing.png)) as image:
         assert judge(scene, image).right
 
 
 @pytest.mark.promise("image:seed-repeats")
-def test_the_starter_draws_the_same_bytes_from_the_same_seed(engine: DrawingEngine) -> None:
+def test_the_starter_draws_the_same_bytes_from_the_same_seed(engine: ImageEngine) -> None:
     drawn = [
         event.png
         for seed in (5, 5, 6)
         for event in engine.run(GenerateImage("image-starter", "a pink star", 128, 128, seed=seed), lambda: None)
-        if isinstance(event, Drawing)
+        if isinstance(event, GeneratedImage)
     ]
 
     assert drawn[0] == drawn[1] != drawn[2]

@@ -8,24 +8,24 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from model_runtime.catalog.builtin_models import STARTERS
+from model_runtime.catalog.builtin_models import STARTER_FOLDER
 from model_runtime.engines.speech.engine import SpeechEngine
-from model_runtime.engines.speech.voice_model import longest_seconds
+from model_runtime.engines.speech.voice_model import max_audio_seconds
 from model_runtime.errors import Cancelled, InvalidInput, LoadFailed
-from model_runtime.events import AudioChunk, EngineEvent, Progress, Result, Speech, Warned
-from model_runtime.media.audio import decode_sound
+from model_runtime.events import AudioChunk, EngineEvent, Progress, Result, SpeechResult, Warnings
+from model_runtime.media.audio import decode_audio
 from model_runtime.media.speech import encode_speech
-from model_runtime.media.types import Sound
+from model_runtime.media.types import Audio
 from model_runtime.requests import Speak, Transcribe
 from tests.checkpoints import kokoro, marvis, qwen3_tts
-from tests.checkpoints.narrow_speech import narrow_widths
+from tests.checkpoints.narrow_speech import patched_widths
 from tests.checkpoints.weights import copy_with, load_tensors, save_tensors
-from tests.model_runtime.engines.conftest import Build
-from tests.model_runtime.engines.sounding import Impatient, drive, load, of
+from tests.model_runtime.engines.conftest import CheckpointBuilder
+from tests.model_runtime.engines.sounding import CancelAfter, events_of_type, load, run_to_end
 
 pytestmark = pytest.mark.engines
 
-STARTER = STARTERS / "tts-starter"
+STARTER = STARTER_FOLDER / "tts-starter"
 HELLO = Speak("tiny", "Hello.")
 TWO = replace(HELLO, text="One. Two.")
 
@@ -34,14 +34,14 @@ TWO = replace(HELLO, text="One. Two.")
 def _brief() -> Iterator[None]:
     """Random models never find an end; less than a second of them is enough."""
     with pytest.MonkeyPatch.context() as patch:
-        for module in ("marvis", "qwen_speech"):
-            patch.setattr(f"model_runtime.engines.{module}.longest_seconds", lambda _: 0.7)
+        for module in ("marvis", "qwen3_tts"):
+            patch.setattr(f"model_runtime.engines.speech.{module}.longest_seconds", lambda _: 0.7)
         yield
 
 
 def narrow(folders: dict[str, Path]) -> SpeechEngine:
     """Load a narrow checkpoint."""
-    with narrow_widths():
+    with patched_widths():
         return load(SpeechEngine(), folders)
 
 
@@ -52,19 +52,19 @@ def starter() -> SpeechEngine:
 
 
 @pytest.fixture(scope="module")
-def tiny_kokoro(checkpoint: Callable[[Build], Path]) -> SpeechEngine:
+def tiny_kokoro(checkpoint: Callable[[CheckpointBuilder], Path]) -> SpeechEngine:
     """Hums at 180 Hz."""
     return narrow({"model": checkpoint(kokoro.build)})
 
 
 @pytest.fixture(scope="module")
-def tiny_marvis(checkpoint: Callable[[Build], Path]) -> SpeechEngine:
+def tiny_marvis(checkpoint: Callable[[CheckpointBuilder], Path]) -> SpeechEngine:
     """Noise, in frames."""
     return narrow({"model": checkpoint(marvis.build), "codec": checkpoint(marvis.build_codec)})
 
 
 @pytest.fixture(scope="module")
-def tiny_qwen(checkpoint: Callable[[Build], Path]) -> SpeechEngine:
+def tiny_qwen(checkpoint: Callable[[CheckpointBuilder], Path]) -> SpeechEngine:
     """Noise, in frames, in many languages."""
     return narrow({"model": checkpoint(qwen3_tts.build)})
 
@@ -79,7 +79,7 @@ def any_engine(request: pytest.FixtureRequest) -> SpeechEngine:
 
 def pcm(events: list[EngineEvent | Result]) -> bytes:
     """All sound together."""
-    return b"".join(chunk.pcm for chunk in of(AudioChunk, events))
+    return b"".join(chunk.pcm for chunk in events_of_type(AudioChunk, events))
 
 
 def loudness(samples: bytes) -> float:
@@ -89,26 +89,26 @@ def loudness(samples: bytes) -> float:
 
 @pytest.mark.promise("speech:every-family")
 def test_every_family_speaks(any_engine: SpeechEngine) -> None:
-    events = drive(any_engine, HELLO)
+    events = run_to_end(any_engine, HELLO)
 
     result = events[-1]
-    assert isinstance(result, Speech)
-    assert result.duration == pytest.approx(len(pcm(events)) / 2 / result.sample_rate)
-    assert 0.3 < result.duration < 6
+    assert isinstance(result, SpeechResult)
+    assert result.duration_seconds == pytest.approx(len(pcm(events)) / 2 / result.sample_rate)
+    assert 0.3 < result.duration_seconds < 6
     assert (result.language, result.sample_rate) == ("en", 24_000)
     assert loudness(pcm(events)) > 0.001
 
 
 @pytest.mark.promise("speech:streams-at-once")
 def test_the_first_sentence_is_there_before_the_second_is_spoken(any_engine: SpeechEngine) -> None:
-    events = drive(any_engine, TWO)
+    events = run_to_end(any_engine, TWO)
 
-    assert len(of(AudioChunk, events)) >= 2
-    assert isinstance(events[-1], Speech)
+    assert len(events_of_type(AudioChunk, events)) >= 2
+    assert isinstance(events[-1], SpeechResult)
 
 
 def test_progress_counts_the_characters_up_to_the_last(any_engine: SpeechEngine) -> None:
-    found = of(Progress, drive(any_engine, TWO))
+    found = events_of_type(Progress, run_to_end(any_engine, TWO))
 
     assert {(one.stage, one.total) for one in found} == {("characters", len(TWO.text))}
     assert [one.done for one in found] == sorted(one.done for one in found)
@@ -120,23 +120,23 @@ def test_a_cancelled_job_sends_no_further_chunk(any_engine: SpeechEngine) -> Non
     sent: list[EngineEvent | Result] = []
 
     with pytest.raises(Cancelled):
-        sent.extend(any_engine.run(TWO, Impatient(3)))
+        sent.extend(any_engine.run(TWO, CancelAfter(3)))
 
-    assert len(of(AudioChunk, sent)) <= 2
-    assert isinstance(drive(any_engine, HELLO)[-1], Speech)
+    assert len(events_of_type(AudioChunk, sent)) <= 2
+    assert isinstance(run_to_end(any_engine, HELLO)[-1], SpeechResult)
 
 
 def test_the_same_text_sounds_the_same_whatever_was_spoken_before(any_engine: SpeechEngine) -> None:
-    before = pcm(drive(any_engine, HELLO))
-    drive(any_engine, TWO)
+    before = pcm(run_to_end(any_engine, HELLO))
+    run_to_end(any_engine, TWO)
 
-    assert pcm(drive(any_engine, HELLO)) == before
+    assert pcm(run_to_end(any_engine, HELLO)) == before
 
 
 def test_the_built_in_voices_differ(starter: SpeechEngine) -> None:
-    alma, otto = (drive(starter, replace(HELLO, voice=voice)) for voice in ("alma", "otto"))
+    alma, otto = (run_to_end(starter, replace(HELLO, voice=voice)) for voice in ("alma", "otto"))
 
-    assert isinstance(alma[-1], Speech)
+    assert isinstance(alma[-1], SpeechResult)
     assert alma[-1].voice == "alma"
     assert pcm(alma) != pcm(otto)
 
@@ -145,25 +145,25 @@ def test_the_built_in_voices_differ(starter: SpeechEngine) -> None:
 @pytest.mark.parametrize("name", ["starter", "tiny_kokoro"])
 def test_speed_changes_the_length(request: pytest.FixtureRequest, name: str, speed: float, factor: float) -> None:
     engine = request.getfixturevalue(name)
-    normal, changed = (drive(engine, replace(HELLO, speed=value))[-1] for value in (1.0, speed))
+    normal, changed = (run_to_end(engine, replace(HELLO, speed=value))[-1] for value in (1.0, speed))
 
-    assert isinstance(normal, Speech)
-    assert isinstance(changed, Speech)
-    assert changed.duration / normal.duration == pytest.approx(factor, rel=0.35)
+    assert isinstance(normal, SpeechResult)
+    assert isinstance(changed, SpeechResult)
+    assert changed.duration_seconds / normal.duration_seconds == pytest.approx(factor, rel=0.35)
 
 
 @pytest.mark.parametrize("name", ["tiny_marvis", "tiny_qwen"])
 def test_a_voice_with_a_speed_of_its_own_says_so(request: pytest.FixtureRequest, name: str) -> None:
-    result = drive(request.getfixturevalue(name), replace(HELLO, speed=1.5))[-1]
+    result = run_to_end(request.getfixturevalue(name), replace(HELLO, speed=1.5))[-1]
 
-    assert isinstance(result, Speech)
+    assert isinstance(result, SpeechResult)
     assert result.warnings == ("tiny always speaks at its own speed; 1.5 was ignored.",)
 
 
 def test_korean_is_spoken_by_a_model_that_can(tiny_qwen: SpeechEngine) -> None:
-    result = drive(tiny_qwen, replace(HELLO, text="안녕하세요."))[-1]
+    result = run_to_end(tiny_qwen, replace(HELLO, text="안녕하세요."))[-1]
 
-    assert isinstance(result, Speech)
+    assert isinstance(result, SpeechResult)
     assert (result.language, result.voice) == ("ko", "sohee")
 
 
@@ -171,16 +171,16 @@ def test_korean_is_spoken_by_a_model_that_can(tiny_qwen: SpeechEngine) -> None:
 @pytest.mark.parametrize("name", ["starter", "tiny_kokoro", "tiny_marvis"])
 def test_korean_is_refused_by_a_model_that_cannot(request: pytest.FixtureRequest, name: str) -> None:
     with pytest.raises(InvalidInput, match="cannot speak Korean.*tts-multilingual"):
-        drive(request.getfixturevalue(name), replace(HELLO, text="안녕하세요."))
+        run_to_end(request.getfixturevalue(name), replace(HELLO, text="안녕하세요."))
 
 
 def test_a_foreign_word_is_left_out_and_mentioned(starter: SpeechEngine) -> None:
-    plain = drive(starter, replace(HELLO, text="The word means hello."))
-    mixed = drive(starter, replace(HELLO, text="The word 안녕 means hello."))
+    plain = run_to_end(starter, replace(HELLO, text="The word means hello."))
+    mixed = run_to_end(starter, replace(HELLO, text="The word 안녕 means hello."))
 
     assert pcm(mixed) == pcm(plain)
-    assert isinstance(mixed[-1], Speech)
-    assert mixed[0] == Warned(mixed[-1].warnings)
+    assert isinstance(mixed[-1], SpeechResult)
+    assert mixed[0] == Warnings(mixed[-1].warnings)
     assert mixed[-1].warnings == (
         "2 of the letters were left out: English is not written in them and tiny cannot read them.",
     )
@@ -190,37 +190,37 @@ def test_a_foreign_word_is_left_out_and_mentioned(starter: SpeechEngine) -> None
 def test_kokoro_speaks_its_other_languages(tiny_kokoro: SpeechEngine, language: str) -> None:
     text = "नमस्ते दुनिया" if language == "hi" else "Bonjour et hola"
 
-    result = drive(tiny_kokoro, replace(HELLO, text=text, language=language))[-1]
+    result = run_to_end(tiny_kokoro, replace(HELLO, text=text, language=language))[-1]
 
-    assert isinstance(result, Speech)
+    assert isinstance(result, SpeechResult)
     assert (result.language, result.voice) == (language, "ef_dora" if language == "es" else "af_heart")
 
 
 @pytest.mark.parametrize("text", ["```only code```", "\U0001f600", "** **", "   "])
 def test_where_nothing_is_left_to_say_that_is_said(starter: SpeechEngine, text: str) -> None:
     with pytest.raises(InvalidInput, match="nothing to speak"):
-        drive(starter, replace(HELLO, text=text))
+        run_to_end(starter, replace(HELLO, text=text))
 
 
 @pytest.mark.parametrize(("text", "seconds"), [("Hello.", 2.9), ("안녕하세요", 4.0), ("", 2.0)])
 def test_a_model_that_does_not_find_an_end_is_stopped(text: str, seconds: float) -> None:
-    assert longest_seconds(text) == pytest.approx(seconds)
+    assert max_audio_seconds(text) == pytest.approx(seconds)
 
 
 @pytest.mark.parametrize("kind", ["mp3", "opus"])
 def test_speech_survives_every_format(starter: SpeechEngine, kind: str) -> None:
-    events = drive(starter, HELLO)
+    events = run_to_end(starter, HELLO)
 
-    heard = decode_sound(encode_speech(pcm(events), 24_000, kind))
+    heard = decode_audio(encode_speech(pcm(events), 24_000, kind))
 
-    assert isinstance(events[-1], Speech)
-    assert heard.seconds == pytest.approx(events[-1].duration, abs=0.1)
+    assert isinstance(events[-1], SpeechResult)
+    assert heard.duration_seconds == pytest.approx(events[-1].duration_seconds, abs=0.1)
     assert loudness(heard.pcm) == pytest.approx(loudness(pcm(events)), rel=0.5)
 
 
 def test_other_requests_are_refused(starter: SpeechEngine) -> None:
     with pytest.raises(InvalidInput, match="speaks and can do nothing else"):
-        drive(starter, Transcribe("tiny", Sound(16_000, bytes(32_000))))
+        run_to_end(starter, Transcribe("tiny", Audio(16_000, bytes(32_000))))
 
 
 @pytest.mark.promise("models:incomplete-refused")
@@ -234,7 +234,7 @@ def test_other_requests_are_refused(starter: SpeechEngine) -> None:
     ids=["kokoro", "marvis", "qwen"],
 )
 def test_a_missing_tensor_fails_the_load(
-    checkpoint: Callable[[Build], Path], tmp_path: Path, build: Build, drop: str
+    checkpoint: Callable[[CheckpointBuilder], Path], tmp_path: Path, build: CheckpointBuilder, drop: str
 ) -> None:
     broken = copy_with(checkpoint(build), tmp_path / "model", drop=drop)
 
@@ -249,7 +249,7 @@ def test_a_missing_tensor_of_the_starter_fails_the_load(tmp_path: Path) -> None:
         load(SpeechEngine(), {"model": broken})
 
 
-def test_half_a_codec_fails_the_load(checkpoint: Callable[[Build], Path], tmp_path: Path) -> None:
+def test_half_a_codec_fails_the_load(checkpoint: Callable[[CheckpointBuilder], Path], tmp_path: Path) -> None:
     """The library would go on with random numbers in its place."""
     broken = Path(shutil.copytree(checkpoint(qwen3_tts.build), tmp_path / "model"))
     file = broken / "speech_tokenizer" / "model.safetensors"
@@ -259,19 +259,21 @@ def test_half_a_codec_fails_the_load(checkpoint: Callable[[Build], Path], tmp_pa
         narrow({"model": broken})
 
 
-def test_a_model_without_its_codec_names_the_command(checkpoint: Callable[[Build], Path]) -> None:
+def test_a_model_without_its_codec_names_the_command(checkpoint: Callable[[CheckpointBuilder], Path]) -> None:
     with pytest.raises(LoadFailed, match="Mimi codec.*senses pull tiny"):
         narrow({"model": checkpoint(marvis.build)})
 
 
-def test_a_model_that_only_imitates_voices_is_refused(checkpoint: Callable[[Build], Path], tmp_path: Path) -> None:
+def test_a_model_that_only_imitates_voices_is_refused(
+    checkpoint: Callable[[CheckpointBuilder], Path], tmp_path: Path
+) -> None:
     base = copy_with(checkpoint(qwen3_tts.build), tmp_path / "model", config={"tts_model_type": "voice_design"})
 
     with pytest.raises(LoadFailed, match="CustomVoice"):
         narrow({"model": base})
 
 
-def test_a_family_we_do_not_know_is_refused(checkpoint: Callable[[Build], Path], tmp_path: Path) -> None:
+def test_a_family_we_do_not_know_is_refused(checkpoint: Callable[[CheckpointBuilder], Path], tmp_path: Path) -> None:
     other = copy_with(checkpoint(kokoro.build), tmp_path / "model", config={"model_type": "bark"})
 
     with pytest.raises(LoadFailed, match="'bark'.*kokoro, kitten_tts, sesame, qwen3_tts"):
@@ -279,13 +281,13 @@ def test_a_family_we_do_not_know_is_refused(checkpoint: Callable[[Build], Path],
 
 
 def test_nothing_is_printed(any_engine: SpeechEngine, capfd: pytest.CaptureFixture[str]) -> None:
-    drive(any_engine, HELLO)
+    run_to_end(any_engine, HELLO)
 
     assert capfd.readouterr().out == ""
 
 
 def test_nothing_is_printed_while_loading(
-    checkpoint: Callable[[Build], Path], capfd: pytest.CaptureFixture[str]
+    checkpoint: Callable[[CheckpointBuilder], Path], capfd: pytest.CaptureFixture[str]
 ) -> None:
     """mlx-audio prints what it loads, which would break a protocol on standard output."""
     narrow({"model": checkpoint(qwen3_tts.build)})

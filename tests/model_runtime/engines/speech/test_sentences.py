@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from model_runtime.engines.speech.sentences import (
     PARAGRAPH_PAUSE,
     SENTENCE_PAUSE,
-    only_letters_of,
-    readable,
-    utterances,
+    drop_foreign_letters,
+    normalize_text,
+    split_utterances,
 )
 
 
@@ -32,12 +32,12 @@ from model_runtime.engines.speech.sentences import (
     ],
 )
 def test_markup_and_emoji_are_not_read_aloud(text: str, spoken: str) -> None:
-    assert readable(text) == spoken
+    assert normalize_text(text) == spoken
 
 
 def pieces(text: str, limit: int = 150) -> list[str]:
     """The texts of the utterances; a letter is a phoneme."""
-    return [one.text for one in utterances(text, lambda part: part, limit=limit)]
+    return [one.text for one in split_utterances(text, lambda part: part, max_phonemes=limit)]
 
 
 @pytest.mark.parametrize(
@@ -70,24 +70,26 @@ def test_a_sentence_without_breath_is_cut_between_words() -> None:
 
 
 def test_pauses_follow_the_structure() -> None:
-    found = list(utterances("One. Two\n\nThree", lambda part: part))
+    found = list(split_utterances("One. Two\n\nThree", lambda part: part))
 
-    assert [one.pause for one in found] == [SENTENCE_PAUSE, PARAGRAPH_PAUSE, 0.0]
-    assert [one.end for one in found] == [4, 8, 15]
+    assert [one.pause_seconds for one in found] == [SENTENCE_PAUSE, PARAGRAPH_PAUSE, 0.0]
+    assert [one.end_character for one in found] == [4, 8, 15]
 
 
 @given(st.text(alphabet="abc .,!?\n;", max_size=200), st.integers(4, 60))
 def test_every_word_is_spoken_once_and_no_utterance_is_too_long(text: str, limit: int) -> None:
-    found = list(utterances(text, lambda part: part, limit=limit))
+    found = list(split_utterances(text, lambda part: part, max_phonemes=limit))
 
     assert all(len(one.phonemes) <= limit for one in found)
     assert letters("".join(one.text for one in found)) == letters(text)
-    assert [one.end for one in found] == sorted(one.end for one in found)
+    assert [one.end_character for one in found] == sorted(one.end_character for one in found)
 
 
 @given(st.text(max_size=100))
 def test_what_is_readable_has_no_control_characters(text: str) -> None:
-    assert all(letter == "\n" or unicodedata.category(letter) not in ("Cc", "Cf", "Cs") for letter in readable(text))
+    assert all(
+        letter == "\n" or unicodedata.category(letter) not in ("Cc", "Cf", "Cs") for letter in normalize_text(text)
+    )
 
 
 def letters(text: str) -> str:
@@ -96,5 +98,5 @@ def letters(text: str) -> str:
 
 
 def test_letters_of_other_scripts_are_left_out_and_counted() -> None:
-    assert only_letters_of("en", "The word 안녕 means hello 2 you") == ("The word  means hello 2 you", 2)
-    assert only_letters_of("hi", "नमस्ते") == ("नमस्ते", 0)
+    assert drop_foreign_letters("en", "The word 안녕 means hello 2 you") == ("The word  means hello 2 you", 2)
+    assert drop_foreign_letters("hi", "नमस्ते") == ("नमस्ते", 0)

@@ -5,21 +5,21 @@ import json
 import numpy as np
 import pytest
 
-from model_runtime.catalog.builtin_models import STARTERS
+from model_runtime.catalog.builtin_models import STARTER_FOLDER
 from model_runtime.catalog.voices import read_voices
 from model_runtime.engines.speech.engine import SpeechEngine
 from model_runtime.engines.speech.sentences import SENTENCE_PAUSE
-from model_runtime.engines.transcription.engine import RecognitionEngine
-from model_runtime.events import AudioChunk, Transcript
-from model_runtime.media.audio import decode_sound
+from model_runtime.engines.transcription.engine import TranscriptionEngine
+from model_runtime.events import AudioChunk, TranscriptionResult
+from model_runtime.media.audio import decode_audio
 from model_runtime.media.speech import encode_speech
 from model_runtime.requests import Speak, Transcribe
 from starter_world.signals import joins, longest_pause, median_pitch
-from tests.model_runtime.engines.sounding import drive, load, of
+from tests.model_runtime.engines.sounding import events_of_type, load, run_to_end
 
 pytestmark = pytest.mark.engines
 
-FOLDER = STARTERS / "tts-starter"
+FOLDER = STARTER_FOLDER / "tts-starter"
 RATE = 24_000
 TWO_SENTENCES = "A small red circle. Good evening."
 LONG_TEXT = (
@@ -36,34 +36,36 @@ def voice() -> SpeechEngine:
 
 
 @pytest.fixture(scope="module")
-def recogniser() -> RecognitionEngine:
+def recogniser() -> TranscriptionEngine:
     """The built-in recogniser."""
-    return load(RecognitionEngine(), {"model": STARTERS / "stt-starter"})
+    return load(TranscriptionEngine(), {"model": STARTER_FOLDER / "stt-starter"})
 
 
 def spoken(voice: SpeechEngine, text: str, name: str, speed: float = 1.0) -> bytes:
     """A sentence as an MP3, as a client would get it."""
-    events = drive(voice, Speak("tts-starter", text, voice=name, speed=speed))
-    return encode_speech(b"".join(chunk.pcm for chunk in of(AudioChunk, events)), RATE, "mp3")
+    events = run_to_end(voice, Speak("tts-starter", text, voice=name, speed=speed))
+    return encode_speech(b"".join(chunk.pcm for chunk in events_of_type(AudioChunk, events)), RATE, "mp3")
 
 
 def chunks(voice: SpeechEngine, text: str, name: str, speed: float = 1.0) -> list[np.ndarray]:
     """The same as samples in -1..1, chunk by chunk."""
-    events = drive(voice, Speak("tts-starter", text, voice=name, speed=speed))
-    return [np.frombuffer(chunk.pcm, "<i2") / 32768 for chunk in of(AudioChunk, events)]
+    events = run_to_end(voice, Speak("tts-starter", text, voice=name, speed=speed))
+    return [np.frombuffer(chunk.pcm, "<i2") / 32768 for chunk in events_of_type(AudioChunk, events)]
 
 
-def understood(recogniser: RecognitionEngine, recording: bytes) -> str:
+def understood(recogniser: TranscriptionEngine, recording: bytes) -> str:
     """What is heard in it."""
-    result = drive(recogniser, Transcribe("stt-starter", decode_sound(recording)))[-1]
-    assert isinstance(result, Transcript)
+    result = run_to_end(recogniser, Transcribe("stt-starter", decode_audio(recording)))[-1]
+    assert isinstance(result, TranscriptionResult)
     return result.text
 
 
 @pytest.mark.promise("starters:speak-is-understood")
 @pytest.mark.parametrize("name", ["alma", "otto"])
 @pytest.mark.parametrize("text", SENTENCES)
-def test_what_is_spoken_is_understood(voice: SpeechEngine, recogniser: RecognitionEngine, name: str, text: str) -> None:
+def test_what_is_spoken_is_understood(
+    voice: SpeechEngine, recogniser: TranscriptionEngine, name: str, text: str
+) -> None:
     assert understood(recogniser, spoken(voice, text, name)) == text
 
 

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from model_runtime.engines.speech.english_words import split, tags
+from model_runtime.engines.speech.english_words import split_words, tag_words
 from model_runtime.engines.speech.espeak import Espeak
-from model_runtime.engines.speech.kitten_text import NUMBERS, numbers, spoken
-from model_runtime.engines.speech.kokoro_text import front_end
+from model_runtime.engines.speech.kitten_text import TOKEN_IDS, phonemize_english, to_token_ids
+from model_runtime.engines.speech.kokoro_text import create_phonemizer
 from model_runtime.errors import LoadFailed
 
 pytestmark = pytest.mark.engines
@@ -42,23 +42,23 @@ def espeak() -> Espeak:
     ],
 )
 def test_the_built_in_voice_reads_english(espeak: Espeak, text: str, phonemes: str) -> None:
-    assert spoken(espeak, text) == phonemes
+    assert phonemize_english(espeak, text) == phonemes
 
 
 def test_phonemes_become_numbers_between_borders() -> None:
-    assert numbers("a!☃") == [0, NUMBERS["a"], NUMBERS["!"], 0]
+    assert to_token_ids("a!☃") == [0, TOKEN_IDS["a"], TOKEN_IDS["!"], 0]
 
 
 def test_the_numbers_are_those_of_the_library() -> None:
     from mlx_audio.tts.models.kitten_tts.kitten_tts import TextCleaner
 
-    assert TextCleaner().word_index_dictionary == NUMBERS
+    assert TextCleaner().word_index_dictionary == TOKEN_IDS
 
 
 @settings(deadline=None, max_examples=60)
 @given(text=st.text(max_size=60))
 def test_any_text_can_be_read(espeak: Espeak, text: str) -> None:
-    found = numbers(spoken(espeak, text))
+    found = to_token_ids(phonemize_english(espeak, text))
 
     assert (found[0], found[-1]) == (0, 0)
 
@@ -115,15 +115,15 @@ def test_missing_data_fails_the_load_and_not_the_process(tmp_path: Path) -> None
     ],
 )
 def test_kokoro_reads_english_with_its_dictionary(espeak: Espeak, text: str, phonemes: str) -> None:
-    assert front_end("en", british=False, espeak=espeak)(text) == phonemes
+    assert create_phonemizer("en", british=False, espeak=espeak)(text) == phonemes
 
 
 def test_words_outside_the_dictionary_are_spelled_by_espeak(espeak: Espeak) -> None:
-    assert front_end("en", british=False, espeak=espeak)("quxbar") == "kwəksbˈɑɹ"
+    assert create_phonemizer("en", british=False, espeak=espeak)("quxbar") == "kwəksbˈɑɹ"
 
 
 def test_british_voices_speak_british(espeak: Espeak) -> None:
-    assert front_end("en", british=True, espeak=espeak)("hello") == "həlˈQ"
+    assert create_phonemizer("en", british=True, espeak=espeak)("hello") == "həlˈQ"
 
 
 @pytest.mark.parametrize(
@@ -137,22 +137,22 @@ def test_british_voices_speak_british(espeak: Espeak) -> None:
     ],
 )
 def test_kokoro_reads_its_other_languages(espeak: Espeak, language: str, text: str, phonemes: str) -> None:
-    assert front_end(language, british=False, espeak=espeak)(text) == phonemes
+    assert create_phonemizer(language, british=False, espeak=espeak)(text) == phonemes
 
 
 def test_without_the_dictionary_espeak_reads_english(espeak: Espeak, monkeypatch: pytest.MonkeyPatch) -> None:
     """There is no misaki for Python 3.13."""
     monkeypatch.setattr("model_runtime.engines.speech.kokoro_text.find_spec", lambda _: None)
 
-    assert front_end("en", british=False, espeak=espeak)("Hello, world.") == "həlˈO, wˈɜɹld."
+    assert create_phonemizer("en", british=False, espeak=espeak)("Hello, world.") == "həlˈO, wˈɜɹld."
 
 
 def test_the_dictionary_comes_without_spacy_and_torch() -> None:
     program = (
         "import sys\n"
         "from model_runtime.engines.speech.espeak import Espeak\n"
-        "from model_runtime.engines.speech.kokoro_text import front_end\n"
-        "front_end('en', british=False, espeak=Espeak())('hello')\n"
+        "from model_runtime.engines.speech.kokoro_text import create_phonemizer\n"
+        "create_phonemizer('en', british=False, espeak=Espeak())('hello')\n"
         "print(sorted({'spacy', 'torch', 'phonemizer'} & set(sys.modules)))\n"
     )
 
@@ -162,7 +162,7 @@ def test_the_dictionary_comes_without_spacy_and_torch() -> None:
 
 
 def test_words_keep_the_space_after_them() -> None:
-    assert list(split("It's 3.5% (really), e.g. U.S.")) == [
+    assert list(split_words("It's 3.5% (really), e.g. U.S.")) == [
         ("It", ""), ("'s", " "), ("3.5%", " "), ("(", ""), ("really", ""), (")", ""), (",", " "), ("e.g.", " "),
         ("U.S.", ""),
     ]  # fmt: skip
@@ -171,12 +171,12 @@ def test_words_keep_the_space_after_them() -> None:
 def test_words_have_the_parts_of_speech_the_dictionary_asks_for() -> None:
     words = ["I", "used", "to", "record", "the", "slowly", "running", "record"]
 
-    assert tags(words) == ["PRP", "VBD", "TO", "VB", "DT", "RB", "VBG", "NN"]
+    assert tag_words(words) == ["PRP", "VBD", "TO", "VB", "DT", "RB", "VBG", "NN"]
 
 
 @given(st.text(max_size=60))
 def test_every_word_has_one_tag(text: str) -> None:
-    words = [word for word, _ in split(text)]
+    words = [word for word, _ in split_words(text)]
 
-    assert len(tags(words)) == len(words)
+    assert len(tag_words(words)) == len(words)
     assert "".join(words) == "".join(text.split())

@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 
 from model_runtime.engines.protocol import StepEngine
 from model_runtime.engines.text.model import TextEngine
-from model_runtime.events import Answer
+from model_runtime.events import ChatResult
 from tests.checkpoints import gemma, llama
-from tests.model_runtime.engines.conftest import Build
-from tests.model_runtime.engines.driving import ask, chat, has_ended, load
+from tests.model_runtime.engines.conftest import CheckpointBuilder
+from tests.model_runtime.engines.driving import chat, has_ended, load, run_chat
 
 pytestmark = pytest.mark.engines
 
@@ -28,22 +28,22 @@ LIVES = st.lists(st.tuples(st.sampled_from([COME, COME, LEAVE, STEP, STEP, STEP]
 
 
 @pytest.fixture(scope="module", params=[llama.build, gemma.build_gemma3_text], ids=["llama", "gemma3"])
-def engine(request: pytest.FixtureRequest, checkpoint: Callable[[Build], Path]) -> StepEngine:
+def engine(request: pytest.FixtureRequest, checkpoint: Callable[[CheckpointBuilder], Path]) -> StepEngine:
     """Two families whose caches work differently: all tokens, and a window of them."""
     return load(TextEngine(), {"model": checkpoint(request.param)})
 
 
 @pytest.fixture(scope="module")
-def alone(engine: StepEngine) -> list[Answer]:
+def alone(engine: StepEngine) -> list[ChatResult]:
     """Each kind's answer by itself."""
-    return [ask(engine, kind) for kind in KINDS]
+    return [run_chat(engine, kind) for kind in KINDS]
 
 
 @pytest.mark.promise("chat:batching-changes-nothing")
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(life=LIVES)
 def test_any_order_of_coming_and_leaving_changes_no_answer(
-    engine: StepEngine, alone: list[Answer], life: list[tuple[str, int]]
+    engine: StepEngine, alone: list[ChatResult], life: list[tuple[str, int]]
 ) -> None:
     running: dict[int, int] = {}
     answers: dict[int, tuple[int, object]] = {}

@@ -12,11 +12,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from mlx_lm.models.cache import make_prompt_cache
 
-from model_runtime.engines.dtype import evaluate
-from model_runtime.engines.text.kv_cache import RowCaches
-from model_runtime.engines.text.prefill import LEAST_WHOLE_TOKENS, Reading, whole_tokens
+from model_runtime.engines.dtype import evaluate_weights
+from model_runtime.engines.text.kv_cache import BatchPromptCache
+from model_runtime.engines.text.prefill import MIN_SINGLE_PASS_TOKENS, PrefillBatch, single_pass_tokens
 from tests.checkpoints import gemma, llama
-from tests.model_runtime.engines.conftest import Build
+from tests.model_runtime.engines.conftest import CheckpointBuilder
 
 pytestmark = pytest.mark.engines
 
@@ -24,17 +24,17 @@ PROMPTS = st.lists(st.lists(st.integers(5, 500), min_size=1, max_size=30), min_s
 
 
 @pytest.fixture(scope="module", params=[llama.build, gemma.build_gemma3_text], ids=["llama", "gemma3"])
-def model(request: pytest.FixtureRequest, checkpoint: Callable[[Build], Path]) -> Any:
+def model(request: pytest.FixtureRequest, checkpoint: Callable[[CheckpointBuilder], Path]) -> Any:
     """A model with plain caches, and one with windows."""
-    return evaluate(mlx_lm.load(str(checkpoint(request.param)), lazy=True)[0])
+    return evaluate_weights(mlx_lm.load(str(checkpoint(request.param)), lazy=True)[0])
 
 
-def begun(model: Any, prompts: list[list[int]], chunk: int, whole: int) -> tuple[RowCaches, mx.array]:
+def begun(model: Any, prompts: list[list[int]], chunk: int, whole: int) -> tuple[BatchPromptCache, mx.array]:
     """Read to the end."""
-    caches = RowCaches.of([make_prompt_cache(model) for _ in prompts])
-    reading = Reading(model, [*prompts], caches, chunk_tokens=chunk, whole_tokens=whole)
+    caches = BatchPromptCache.merge([make_prompt_cache(model) for _ in prompts])
+    reading = PrefillBatch(model, [*prompts], caches, prefill_chunk_tokens=chunk, single_pass_tokens=whole)
     for _ in range(100):
-        logits = reading.read()
+        logits = reading.advance()
         if logits is not None:
             return caches, logits
     raise AssertionError("reading does not end")
@@ -65,6 +65,6 @@ class Flat:
         return {"experts": mx.zeros((100, 8, 8))} | {f"w{number}": mx.zeros((8, 8)) for number in range(self._matrices)}
 
 
-@pytest.mark.parametrize(("matrices", "tokens"), [(0, LEAST_WHOLE_TOKENS), (1, LEAST_WHOLE_TOKENS), (90, 720)])
+@pytest.mark.parametrize(("matrices", "tokens"), [(0, MIN_SINGLE_PASS_TOKENS), (1, MIN_SINGLE_PASS_TOKENS), (90, 720)])
 def test_the_smaller_the_head_the_more_is_read_together_with_the_last_token(matrices: int, tokens: int) -> None:
-    assert whole_tokens(Flat(matrices)) == tokens
+    assert single_pass_tokens(Flat(matrices)) == tokens

@@ -11,14 +11,14 @@ from hypothesis import strategies as st
 from mlx_lm.models.cache import KVCache, RotatingKVCache
 
 from model_runtime.engines.protocol import StepEngine
-from model_runtime.engines.text.batch import CHUNK_TOKENS
+from model_runtime.engines.text.batch import PREFILL_CHUNK_TOKENS
 from model_runtime.engines.text.model import TextEngine
-from model_runtime.engines.text.prefix_cache import LEAST_TOKENS, MOST_CHATS, Prefixes
+from model_runtime.engines.text.prefix_cache import MAX_ENTRIES, MIN_PREFIX_TOKENS, PrefixCache
 from model_runtime.events import Progress
 from model_runtime.requests import Chat, Message
 from tests.checkpoints import gemma, llama
-from tests.model_runtime.engines.conftest import Build
-from tests.model_runtime.engines.driving import answer, ask, chat, drive, load
+from tests.model_runtime.engines.conftest import CheckpointBuilder
+from tests.model_runtime.engines.driving import chat, load, result_of, run_chat, run_to_end
 
 pytestmark = pytest.mark.engines
 
@@ -60,110 +60,110 @@ def held(layers: list[KVCache]) -> list[int]:
     wanted=st.lists(st.integers(0, 1), min_size=1, max_size=30),
 )
 def test_what_is_known_is_the_longest_beginning_that_any_chat_shares(chats: list[list[int]], wanted: list[int]) -> None:
-    prefixes = Prefixes(PlainModel(), PLENTY_BYTES)
+    prefixes = PrefixCache(PlainModel(), PLENTY_BYTES)
     for tokens in chats:
-        prefixes.keep(tokens, cache_of(tokens))
+        prefixes.store(tokens, cache_of(tokens))
 
-    known, layers = prefixes.recall(wanted)
+    known, layers = prefixes.lookup(wanted)
 
     shared = max((n for kept in chats for n in range(len(wanted)) if kept[:n] == wanted[:n]), default=0)
-    assert known == (shared if shared >= LEAST_TOKENS else 0)
+    assert known == (shared if shared >= MIN_PREFIX_TOKENS else 0)
     assert not known or held(layers) == wanted[:known]
 
 
 def test_an_answer_that_goes_on_from_what_is_known_leaves_it_as_it_was() -> None:
-    prefixes = Prefixes(PlainModel(), PLENTY_BYTES)
-    prefixes.keep(list(range(20)), cache_of(list(range(20))))
-    _, layers = prefixes.recall([*range(12), 99])
+    prefixes = PrefixCache(PlainModel(), PLENTY_BYTES)
+    prefixes.store(list(range(20)), cache_of(list(range(20))))
+    _, layers = prefixes.lookup([*range(12), 99])
 
     layers[0].update_and_fetch(mx.full((1, 1, 3, 1), 77.0), mx.full((1, 1, 3, 1), 77.0))
 
     assert held(layers) == [*range(12), 77, 77, 77]
-    assert held(prefixes.recall([*range(20), 99])[1]) == list(range(20))
+    assert held(prefixes.lookup([*range(20), 99])[1]) == list(range(20))
 
 
 def test_the_least_recently_used_is_given_up_for_room() -> None:
-    prefixes = Prefixes(PlainModel(), 20 * TOKEN_BYTES)
+    prefixes = PrefixCache(PlainModel(), 20 * TOKEN_BYTES)
     first, second, third = ([number] * 10 for number in (1, 2, 3))
-    prefixes.keep(first, cache_of(first))
-    prefixes.keep(second, cache_of(second))
-    prefixes.recall([*first, 0])
+    prefixes.store(first, cache_of(first))
+    prefixes.store(second, cache_of(second))
+    prefixes.lookup([*first, 0])
 
-    prefixes.keep(third, cache_of(third))
+    prefixes.store(third, cache_of(third))
 
-    assert [prefixes.recall([*tokens, 0])[0] for tokens in (first, second, third)] == [10, 0, 10]
-    assert prefixes.held_bytes == 20 * TOKEN_BYTES
+    assert [prefixes.lookup([*tokens, 0])[0] for tokens in (first, second, third)] == [10, 0, 10]
+    assert prefixes.total_bytes == 20 * TOKEN_BYTES
 
 
 def test_of_many_small_chats_the_last_are_kept() -> None:
-    prefixes = Prefixes(PlainModel(), PLENTY_BYTES)
-    chats = [[number] * 10 for number in range(MOST_CHATS + 2)]
+    prefixes = PrefixCache(PlainModel(), PLENTY_BYTES)
+    chats = [[number] * 10 for number in range(MAX_ENTRIES + 2)]
     for tokens in chats:
-        prefixes.keep(tokens, cache_of(tokens))
+        prefixes.store(tokens, cache_of(tokens))
 
-    assert [bool(prefixes.recall([*tokens, 0])[0]) for tokens in chats] == [False] * 2 + [True] * MOST_CHATS
+    assert [bool(prefixes.lookup([*tokens, 0])[0]) for tokens in chats] == [False] * 2 + [True] * MAX_ENTRIES
 
 
 def test_a_chat_that_goes_on_takes_the_place_of_its_beginning() -> None:
-    prefixes = Prefixes(PlainModel(), PLENTY_BYTES)
-    prefixes.keep([5] * 10, cache_of([5] * 10))
+    prefixes = PrefixCache(PlainModel(), PLENTY_BYTES)
+    prefixes.store([5] * 10, cache_of([5] * 10))
 
-    prefixes.keep([5] * 20, cache_of([5] * 20))
+    prefixes.store([5] * 20, cache_of([5] * 20))
 
-    assert prefixes.held_bytes == 20 * TOKEN_BYTES
+    assert prefixes.total_bytes == 20 * TOKEN_BYTES
 
 
 def test_what_alone_is_too_much_is_not_kept() -> None:
-    prefixes = Prefixes(PlainModel(), 10 * TOKEN_BYTES - 1)
-    prefixes.keep([5] * 10, cache_of([5] * 10))
+    prefixes = PrefixCache(PlainModel(), 10 * TOKEN_BYTES - 1)
+    prefixes.store([5] * 10, cache_of([5] * 10))
 
-    assert prefixes.recall([5] * 11) == (0, [])
+    assert prefixes.lookup([5] * 11) == (0, [])
 
 
 def test_a_cache_that_cannot_be_cut_is_not_kept() -> None:
-    prefixes = Prefixes(WindowModel(), PLENTY_BYTES)
-    prefixes.keep([5] * 10, cache_of([5] * 10))
+    prefixes = PrefixCache(WindowModel(), PLENTY_BYTES)
+    prefixes.store([5] * 10, cache_of([5] * 10))
 
-    assert prefixes.held_bytes == 0
+    assert prefixes.total_bytes == 0
 
 
 @pytest.fixture(scope="module")
-def engine(checkpoint: Callable[[Build], Path]) -> StepEngine:
+def engine(checkpoint: Callable[[CheckpointBuilder], Path]) -> StepEngine:
     """A family with plain caches."""
     return load(TextEngine(), {"model": checkpoint(llama.build)})
 
 
 @pytest.mark.promise("chat:reads-only-what-is-new")
-def test_a_chat_that_goes_on_is_read_from_where_it_goes_on(checkpoint: Callable[[Build], Path]) -> None:
+def test_a_chat_that_goes_on_is_read_from_where_it_goes_on(checkpoint: Callable[[CheckpointBuilder], Path]) -> None:
     fresh, engine = (load(TextEngine(), {"model": checkpoint(llama.build)}) for _ in range(2))
-    first = ask(engine, chat(LONG))
+    first = run_chat(engine, chat(LONG))
     more = "And green ones? " * 150
     messages = (Message("user", (LONG,)), Message("assistant", (first.text,)), Message("user", (more,)))
     second = Chat("a-model", messages, max_tokens=12)
 
-    outcomes = drive(engine, {0: second})[0]
+    outcomes = run_to_end(engine, {0: second})[0]
 
-    answered = answer(outcomes)
-    assert answered == ask(fresh, second)
-    assert answered.known_tokens >= first.prompt_tokens
+    answered = result_of(outcomes)
+    assert answered == run_chat(fresh, second)
+    assert answered.cached_tokens >= first.prompt_tokens
     told = [(event.done, event.total) for event in outcomes if isinstance(event, Progress)]
-    assert told[0] == (answered.known_tokens, answered.prompt_tokens)
-    assert told[1] == (answered.known_tokens + CHUNK_TOKENS, answered.prompt_tokens)
+    assert told[0] == (answered.cached_tokens, answered.prompt_tokens)
+    assert told[1] == (answered.cached_tokens + PREFILL_CHUNK_TOKENS, answered.prompt_tokens)
 
 
 def test_chats_that_begin_alike_are_read_together_from_where_they_differ(engine: StepEngine) -> None:
     chats = {job: chat(f"{LONG} Question {'x' * job}") for job in range(5)}
-    alone = {job: ask(engine, asked) for job, asked in chats.items()}
+    alone = {job: run_chat(engine, asked) for job, asked in chats.items()}
 
-    together = {job: answer(outcomes) for job, outcomes in drive(engine, chats).items()}
+    together = {job: result_of(outcomes) for job, outcomes in run_to_end(engine, chats).items()}
 
     assert together == alone
-    assert all(answered.known_tokens == answered.prompt_tokens - 1 for answered in together.values())
+    assert all(answered.cached_tokens == answered.prompt_tokens - 1 for answered in together.values())
 
 
-def test_a_model_with_a_window_reads_everything_anew(checkpoint: Callable[[Build], Path]) -> None:
+def test_a_model_with_a_window_reads_everything_anew(checkpoint: Callable[[CheckpointBuilder], Path]) -> None:
     engine = load(TextEngine(), {"model": checkpoint(gemma.build_gemma3_text)})
-    first, second = (ask(engine, chat(LONG)) for _ in range(2))
+    first, second = (run_chat(engine, chat(LONG)) for _ in range(2))
 
     assert first == second
-    assert second.known_tokens == 0
+    assert second.cached_tokens == 0

@@ -8,14 +8,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from model_runtime.engines.transcription.decoding import Sampler, Times, forbidden, is_doubtful, is_silent
-from model_runtime.engines.transcription.mel import WINDOW_FRAMES, Spectrogram
+from model_runtime.engines.transcription.decoding import (
+    SamplingDecoder,
+    TimestampRules,
+    is_silent,
+    needs_fallback,
+    suppressed_ranges,
+)
+from model_runtime.engines.transcription.mel import WINDOW_FRAMES, LogMelSpectrogram
 from model_runtime.engines.transcription.mlx_whisper_patches import decoding
-from model_runtime.engines.transcription.windows import Cut, Stretch, cut
-from model_runtime.engines.transcription.word_timestamps import median, share, warp
+from model_runtime.engines.transcription.windows import SegmentSpan, WindowSplit, split_window
+from model_runtime.engines.transcription.word_timestamps import distribute_evenly, dtw, median_filter
 from tests.checkpoints.tone_whisper import MIDDLE
 from tests.checkpoints.tone_whisper import sound as tone
-from tests.model_runtime.engines.sounding import Impatient, patient, sound
+from tests.model_runtime.engines.sounding import CancelAfter, audio_of, never_cancelled
 
 pytestmark = pytest.mark.engines
 
@@ -31,40 +37,44 @@ def at(step: int) -> int:
 @pytest.mark.parametrize(
     ("tokens", "expected"),
     [
-        ([], Cut((), 200, open=False)),
-        ([at(0), 1, 2, at(50)], Cut((Stretch((at(0), 1, 2, at(50)), 0, 50),), 200, open=False)),
+        ([], WindowSplit((), 200, ends_open=False)),
+        ([at(0), 1, 2, at(50)], WindowSplit((SegmentSpan((at(0), 1, 2, at(50)), 0, 50),), 200, ends_open=False)),
         (
             [at(0), 1, at(20), at(25), 2, at(60), at(60)],
-            Cut((Stretch((at(0), 1, at(20)), 0, 20), Stretch((at(25), 2, at(60)), 25, 60)), 120, open=True),
+            WindowSplit(
+                (SegmentSpan((at(0), 1, at(20)), 0, 20), SegmentSpan((at(25), 2, at(60)), 25, 60)), 120, ends_open=True
+            ),
         ),
         (
             [at(0), 1, at(20), at(25), 2, at(60)],
-            Cut((Stretch((at(0), 1, at(20)), 0, 20), Stretch((at(25), 2, at(60)), 25, 60)), 200, open=False),
+            WindowSplit(
+                (SegmentSpan((at(0), 1, at(20)), 0, 20), SegmentSpan((at(25), 2, at(60)), 25, 60)), 200, ends_open=False
+            ),
         ),
-        ([at(0), 1, at(20), at(25), 2], Cut((Stretch((at(0), 1, at(20)), 0, 20),), 40, open=True)),
-        ([1, 2], Cut((Stretch((1, 2), 0, 100),), 200, open=False)),
+        ([at(0), 1, at(20), at(25), 2], WindowSplit((SegmentSpan((at(0), 1, at(20)), 0, 20),), 40, ends_open=True)),
+        ([1, 2], WindowSplit((SegmentSpan((1, 2), 0, 100),), 200, ends_open=False)),
     ],
     ids=["nothing", "one stretch", "two and an open end", "two closed", "an unfinished one", "no times"],
 )
-def test_tokens_are_cut_where_times_meet(tokens: list[int], expected: Cut) -> None:
-    assert cut(tokens, CLOCK, 200) == expected
+def test_tokens_are_cut_where_times_meet(tokens: list[int], expected: WindowSplit) -> None:
+    assert split_window(tokens, CLOCK, 200) == expected
 
 
 @given(st.lists(st.integers(0, VOCABULARY - 1), max_size=30), st.integers(1, 3000))
 def test_any_tokens_are_cut_into_stretches_in_their_order(tokens: list[int], frames: int) -> None:
-    found = cut(tokens, CLOCK, frames)
+    found = split_window(tokens, CLOCK, frames)
 
-    said = [token for stretch in found.stretches for token in stretch.tokens]
+    said = [token for stretch in found.spans for token in stretch.tokens]
     assert said == tokens[: len(said)]
-    assert 0 <= found.frames <= frames
-    assert found.open or said == tokens
+    assert 0 <= found.consumed_frames <= frames
+    assert found.ends_open or said == tokens
 
 
 @given(st.lists(st.integers(0, VOCABULARY - 1), max_size=8), st.one_of(st.none(), st.integers(0, 49)))
 def test_the_rules_always_leave_something_to_say(sampled: list[int], latest_first: int | None) -> None:
     """But where times have run out after a lone last one, which nothing but the end may follow."""
     allowed = set(range(VOCABULARY))
-    for start, end in forbidden(sampled, CLOCK, END, latest_first):
+    for start, end in suppressed_ranges(sampled, CLOCK, END, latest_first):
         allowed -= set(range(start, VOCABULARY if end is None else end))
 
     assert allowed
@@ -75,15 +85,15 @@ def test_times_never_go_back(steps: list[int]) -> None:
     sampled = [token for step in steps for token in (at(step), 1)]
 
     allowed = set(range(CLOCK, VOCABULARY))
-    for start, end in forbidden(sampled, CLOCK, END, None):
+    for start, end in suppressed_ranges(sampled, CLOCK, END, None):
         allowed -= set(range(start, VOCABULARY if end is None else end))
 
     assert all(token > at(steps[-1]) for token in allowed)
 
 
-def times_rule() -> Times:
+def times_rule() -> TimestampRules:
     """The rule with the shape the decoder gives it."""
-    return Times(WORDS, 1, 49)
+    return TimestampRules(WORDS, 1, 49)
 
 
 def allowed_after(sampled: list[int], logits: np.ndarray) -> set[int]:
@@ -116,7 +126,7 @@ def test_words_are_dropped_where_a_time_is_likelier() -> None:
 def test_at_a_temperature_tokens_differ(*, library: bool) -> None:
     """mlx-whisper 0.4.3 draws the same token again and again. Once it does not, drop ours."""
     mx.random.seed(0)
-    sampler = (decoding.GreedyDecoder if library else Sampler)(1.0, END)
+    sampler = (decoding.GreedyDecoder if library else SamplingDecoder)(1.0, END)
     mx.enable_compile()  # as in a worker; tests run without
 
     drawn = {str(sampler.update(mx.array([[0]]), mx.zeros((1, 50_000)), mx.zeros(1))[0].tolist()) for _ in range(5)}
@@ -126,14 +136,16 @@ def test_at_a_temperature_tokens_differ(*, library: bool) -> None:
 
 
 def test_without_temperature_the_likeliest_token_is_taken() -> None:
-    tokens, ended, total = Sampler(0.0, END).update(mx.array([[0]]), mx.array([[0.0, 3.0, 1.0]]), mx.zeros(1))
+    tokens, ended, total = SamplingDecoder(0.0, END).update(mx.array([[0]]), mx.array([[0.0, 3.0, 1.0]]), mx.zeros(1))
 
     assert (tokens.tolist(), ended.item()) == ([[0, 1]], False)
     assert total.item() == pytest.approx(3 - np.log(np.exp([0, 3, 1]).sum()), abs=1e-5)
 
 
 def test_a_row_that_has_ended_stays_ended() -> None:
-    tokens, ended, total = Sampler(0.0, 2).update(mx.array([[2]]), mx.array([[0.0, 3.0, 1.0]]), mx.array([-1.0]))
+    tokens, ended, total = SamplingDecoder(0.0, 2).update(
+        mx.array([[2]]), mx.array([[0.0, 3.0, 1.0]]), mx.array([-1.0])
+    )
 
     assert (tokens.tolist(), ended.item(), total.item()) == ([[2, 2]], True, -1.0)
 
@@ -153,13 +165,13 @@ def test_a_row_that_has_ended_stays_ended() -> None:
 def test_silence_and_doubt(no_speech: float, likelihood: float, ratio: float, *, silent: bool, doubtful: bool) -> None:
     result = SimpleNamespace(no_speech_prob=no_speech, avg_logprob=likelihood, compression_ratio=ratio)
 
-    assert (is_silent(result), is_doubtful(result)) == (silent, doubtful)
+    assert (is_silent(result), needs_fallback(result)) == (silent, doubtful)
 
 
 def test_a_model_that_is_sure_of_silence_is_believed_however_likely_its_text() -> None:
     noise, speech = (SimpleNamespace(no_speech_prob=chance, avg_logprob=-0.2) for chance in (0.3, 0.1))
 
-    assert (is_silent(noise, sure=True), is_silent(speech, sure=True)) == (True, False)
+    assert (is_silent(noise, trust_no_speech=True), is_silent(speech, trust_no_speech=True)) == (True, False)
 
 
 @pytest.mark.parametrize("mels", [80, 128])
@@ -169,10 +181,10 @@ def test_spectra_are_those_of_the_library(mels: int, seconds: float) -> None:
 
     noise = np.random.default_rng(0).standard_normal(int(seconds * 16_000)) * 0.01
     samples = tone(MIDDLE, seconds) + noise.astype(np.float32)
-    recording = sound(samples)
+    recording = audio_of(samples)
     exact = np.frombuffer(recording.pcm, "<i2").astype(np.float32) / 32768
 
-    ours = Spectrogram(recording.pcm, mels, patient)
+    ours = LogMelSpectrogram(recording.pcm, mels, never_cancelled)
     theirs = np.array(log_mel_spectrogram(exact, mels, padding=N_SAMPLES))
 
     for first in range(0, ours.frames, WINDOW_FRAMES):
@@ -184,10 +196,10 @@ def test_spectra_are_those_of_the_library(mels: int, seconds: float) -> None:
 
 
 def test_looking_for_the_loudest_moment_can_be_cancelled() -> None:
-    check = Impatient(3)
+    check = CancelAfter(3)
 
     with pytest.raises(Exception, match="enough"):
-        Spectrogram(bytes(2 * 16_000 * 300), 80, check)
+        LogMelSpectrogram(bytes(2 * 16_000 * 300), 80, check)
 
 
 @settings(deadline=None, max_examples=40)
@@ -195,7 +207,7 @@ def test_looking_for_the_loudest_moment_can_be_cancelled() -> None:
 def test_the_warped_path_is_the_cheapest(rows: int, columns: int, seed: int) -> None:
     costs = np.random.default_rng(seed).standard_normal((rows, columns)).astype(np.float32)
 
-    path = warp(costs)
+    path = dtw(costs)
 
     steps = np.diff(path, axis=1).T.tolist()
     assert path[:, 0].tolist() == [0, 0]
@@ -218,7 +230,7 @@ def cheapest(costs: np.ndarray) -> float:
 def test_words_without_times_share_those_of_their_segment() -> None:
     words = [{"word": " one", "start": 0.0, "end": 0.0}, {"word": " eleven", "start": 0.0, "end": 0.0}]
 
-    share(words, 2.0, 3.1)
+    distribute_evenly(words, 2.0, 3.1)
 
     assert [(word["start"], word["end"]) for word in words] == [
         (2.0, pytest.approx(2.4)),
@@ -229,5 +241,5 @@ def test_words_without_times_share_those_of_their_segment() -> None:
 def test_the_median_of_seven_mirrors_the_ends() -> None:
     values = np.array([[5.0, 1.0, 9.0, 2.0, 8.0, 3.0, 7.0, 4.0]])
 
-    assert median(values, 7)[0].tolist() == [2.0, 5.0, 3.0, 5.0, 4.0, 7.0, 4.0, 7.0]
-    assert median(values[:, :3], 7).tolist() == values[:, :3].tolist()
+    assert median_filter(values, 7)[0].tolist() == [2.0, 5.0, 3.0, 5.0, 4.0, 7.0, 4.0, 7.0]
+    assert median_filter(values[:, :3], 7).tolist() == values[:, :3].tolist()

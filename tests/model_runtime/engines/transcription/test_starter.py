@@ -6,19 +6,19 @@ import json
 import numpy as np
 import pytest
 
-from model_runtime.catalog.builtin_models import STARTERS
-from model_runtime.engines.transcription.engine import RecognitionEngine
-from model_runtime.events import Transcript
-from model_runtime.media.audio import decode_sound
+from model_runtime.catalog.builtin_models import STARTER_FOLDER
+from model_runtime.engines.transcription.engine import TranscriptionEngine
+from model_runtime.events import TranscriptionResult
+from model_runtime.media.audio import decode_audio
 from model_runtime.requests import Transcribe
-from tests.meaning.in_process import opened
+from tests.meaning.in_process import load_starter
 from tests.meaning.recordings import clip
-from tests.meaning.sounds import samples
-from tests.model_runtime.engines.sounding import drive, sound
+from tests.meaning.sounds import decode_samples
+from tests.model_runtime.engines.sounding import audio_of, run_to_end
 
 pytestmark = pytest.mark.engines
 
-FOLDER = STARTERS / "stt-starter"
+FOLDER = STARTER_FOLDER / "stt-starter"
 SENTENCES = (
     "red-circle-above-blue-square",
     "three-one-four",
@@ -38,23 +38,23 @@ NEAR_SECONDS = 0.25
 
 
 @pytest.fixture(scope="module")
-def starter() -> RecognitionEngine:
+def starter() -> TranscriptionEngine:
     """The model as the catalogue opens it."""
-    engine = opened("stt-starter")
-    assert isinstance(engine, RecognitionEngine)
+    engine = load_starter("stt-starter")
+    assert isinstance(engine, TranscriptionEngine)
     return engine
 
 
-def transcript(starter: RecognitionEngine, name: str, *, words: bool = False) -> Transcript:
+def transcript(starter: TranscriptionEngine, name: str, *, words: bool = False) -> TranscriptionResult:
     """What is heard in a clip."""
-    result = drive(starter, Transcribe("stt-starter", decode_sound(clip(name).file), words=words))[-1]
-    assert isinstance(result, Transcript)
+    result = run_to_end(starter, Transcribe("stt-starter", decode_audio(clip(name).file), word_timestamps=words))[-1]
+    assert isinstance(result, TranscriptionResult)
     return result
 
 
 @pytest.mark.promise("transcription:text-and-times")
 @pytest.mark.parametrize("name", SENTENCES)
-def test_words_and_the_times_of_sentences_are_heard(starter: RecognitionEngine, name: str) -> None:
+def test_words_and_the_times_of_sentences_are_heard(starter: TranscriptionEngine, name: str) -> None:
     heard, said = transcript(starter, name), clip(name)
 
     assert heard.text == said.text
@@ -65,7 +65,7 @@ def test_words_and_the_times_of_sentences_are_heard(starter: RecognitionEngine, 
 
 
 @pytest.mark.promise("transcription:words")
-def test_words_are_timed_one_after_the_other_until_their_sentence_ends(starter: RecognitionEngine) -> None:
+def test_words_are_timed_one_after_the_other_until_their_sentence_ends(starter: TranscriptionEngine) -> None:
     (heard,) = transcript(starter, "three-blue-circles", words=True).segments
     (said,) = clip("three-blue-circles").segments
 
@@ -77,18 +77,18 @@ def test_words_are_timed_one_after_the_other_until_their_sentence_ends(starter: 
 
 @pytest.mark.promise("transcription:silence-is-silent")
 @pytest.mark.parametrize("name", ["silence", "noise", "music", "melody"])
-def test_nothing_is_heard_where_nobody_speaks(starter: RecognitionEngine, name: str) -> None:
+def test_nothing_is_heard_where_nobody_speaks(starter: TranscriptionEngine, name: str) -> None:
     assert transcript(starter, name).text == ""
 
 
 @pytest.mark.promise("transcription:silence-is-silent")
 @pytest.mark.parametrize("hertz", [110, 440, 1760])
-def test_nothing_is_heard_in_a_tone(starter: RecognitionEngine, hertz: int) -> None:
+def test_nothing_is_heard_in_a_tone(starter: TranscriptionEngine, hertz: int) -> None:
     tone = 0.3 * np.sin(2 * np.pi * hertz * np.arange(32_000) / 16_000)
 
-    result = drive(starter, Transcribe("stt-starter", sound(tone)))[-1]
+    result = run_to_end(starter, Transcribe("stt-starter", audio_of(tone)))[-1]
 
-    assert isinstance(result, Transcript)
+    assert isinstance(result, TranscriptionResult)
     assert result.text == ""
 
 
@@ -102,13 +102,13 @@ def test_the_model_is_small() -> None:
     assert sum(file.stat().st_size for file in FOLDER.iterdir()) < 7_500_000
 
 
-def test_a_recording_of_a_minute_loses_no_sentence(starter: RecognitionEngine) -> None:
+def test_a_recording_of_a_minute_loses_no_sentence(starter: TranscriptionEngine) -> None:
     names = SENTENCES[:10] * 3
     pause = np.zeros(8000, np.float32)
-    parts = [part for name in names for part in (samples(clip(name).file), pause)]
+    parts = [part for name in names for part in (decode_samples(clip(name).file), pause)]
 
-    heard = drive(starter, Transcribe("stt-starter", sound(np.concatenate(parts))))[-1]
+    heard = run_to_end(starter, Transcribe("stt-starter", audio_of(np.concatenate(parts))))[-1]
 
-    assert isinstance(heard, Transcript)
-    assert heard.duration > 60
+    assert isinstance(heard, TranscriptionResult)
+    assert heard.duration_seconds > 60
     assert heard.text == " ".join(clip(name).text for name in names)

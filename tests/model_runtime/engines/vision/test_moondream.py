@@ -11,22 +11,28 @@ from hypothesis import given
 from hypothesis import strategies as st
 from mlx_vlm.utils import load_model
 
-from model_runtime.engines.chat.sampling import Choice
+from model_runtime.engines.chat.sampling import TokenSampler
 from model_runtime.engines.vision.model import VisionEngine
-from model_runtime.engines.vision.moondream import CAPTION, MoondreamModel
-from model_runtime.engines.vision.tiling import Crops, Eye, cut, join, tiling
+from model_runtime.engines.vision.moondream import CAPTION_TEMPLATE, MoondreamModel
+from model_runtime.engines.vision.tiling import (
+    CropConfig,
+    OverlapCrops,
+    merge_crop_features,
+    overlap_crop_picture,
+    select_tiling,
+)
 from tests.checkpoints import moondream2
-from tests.model_runtime.engines.conftest import Build
-from tests.model_runtime.engines.driving import chat, load, noise, plain
+from tests.model_runtime.engines.conftest import CheckpointBuilder
+from tests.model_runtime.engines.driving import chat, load, noise_picture, solid_picture
 
 pytestmark = pytest.mark.engines
 
 PLACES = 730
-RED = plain(60, 90, (220, 30, 30))
+RED = solid_picture(60, 90, (220, 30, 30))
 
 
 @pytest.fixture(scope="module")
-def folders(checkpoint: Callable[[Build], Path]) -> dict[str, Path]:
+def folders(checkpoint: Callable[[CheckpointBuilder], Path]) -> dict[str, Path]:
     """Model and tokenizer."""
     return {"model": checkpoint(moondream2.build), "tokenizer": checkpoint(moondream2.build_tokenizer)}
 
@@ -48,7 +54,7 @@ def forward(model: Any, tokens: list[int], embedded: mx.array, places: int) -> n
 
 @pytest.mark.promise("vision:moondream-as-trained")
 def test_the_picture_is_attended_in_both_directions(model: MoondreamModel, folders: dict[str, Path]) -> None:
-    prompt = model.prepare(chat(noise(60, 90), "What is this?"))
+    prompt = model.build_prompt(chat(noise_picture(60, 90), "What is this?"))
     embedded = model._embed(prompt)["inputs_embeds"]  # noqa: SLF001
     reference = load_model(folders["model"])
     seen: list[mx.array] = []
@@ -58,11 +64,11 @@ def test_the_picture_is_attended_in_both_directions(model: MoondreamModel, folde
         return logits
 
     batch = model.open_batch()
-    batch.insert(prompt, 1, Choice(watch))
+    batch.insert(prompt, 1, TokenSampler(watch))
     while not batch.next():
         pass
 
-    both_ways, causal = (forward(reference, prompt.tokens, embedded, places) for places in (PLACES, 0))
+    both_ways, causal = (forward(reference, prompt.token_ids, embedded, places) for places in (PLACES, 0))
     np.testing.assert_allclose(np.array(seen[0][0]), both_ways, atol=1e-5)
     assert np.abs(both_ways - causal).max() > 1e-3
 
@@ -70,11 +76,11 @@ def test_the_picture_is_attended_in_both_directions(model: MoondreamModel, folde
 def test_the_prompt_is_the_token_template_of_the_checkpoint(model: MoondreamModel) -> None:
     words = model.tokenizer.encode("What is this?").ids
 
-    question = model.prepare(chat(RED, "What is this?")).tokens
-    description = model.prepare(chat(RED)).tokens
+    question = model.build_prompt(chat(RED, "What is this?")).token_ids
+    description = model.build_prompt(chat(RED)).token_ids
 
     assert question == [0] * PLACES + [1, 15381, 2, *words, 3]
-    assert description == [0] * PLACES + [*CAPTION]
+    assert description == [0] * PLACES + [*CAPTION_TEMPLATE]
 
 
 @pytest.mark.parametrize(
@@ -89,12 +95,12 @@ def test_the_prompt_is_the_token_template_of_the_checkpoint(model: MoondreamMode
     ],
 )
 def test_windows_cover_a_picture_as_in_training(height: int, width: int, expected: tuple[int, int]) -> None:
-    assert tiling(height, width, Eye()) == expected
+    assert select_tiling(height, width, CropConfig()) == expected
 
 
 @given(height=st.integers(1, 6000), width=st.integers(1, 6000))
 def test_there_are_never_more_windows_than_the_model_takes(height: int, width: int) -> None:
-    rows, columns = tiling(height, width, Eye())
+    rows, columns = select_tiling(height, width, CropConfig())
 
     assert rows >= 1
     assert columns >= 1
@@ -102,17 +108,17 @@ def test_there_are_never_more_windows_than_the_model_takes(height: int, width: i
 
 
 def test_neighbouring_windows_share_their_margins() -> None:
-    eye = Eye()
+    eye = CropConfig()
 
-    crops = cut(noise(900, 600), eye)
+    crops = overlap_crop_picture(noise_picture(900, 600), eye)
 
     assert crops.pixels.shape == (1 + crops.rows * crops.columns, 378, 378, 3)
     left, right = crops.pixels[1], crops.pixels[2]
-    np.testing.assert_array_equal(left[:, eye.step :], right[:, : eye.rim])
+    np.testing.assert_array_equal(left[:, eye.stride_pixels :], right[:, : eye.margin_pixels])
 
 
 def test_windows_are_put_together_without_their_margins_and_averaged_down() -> None:
-    eye, rows, columns = Eye(side=10, patch=1, margin=2, most_windows=12), 2, 3
+    eye, rows, columns = CropConfig(crop_size=10, patch_size=1, overlap_margin=2, max_crops=12), 2, 3
     height, width = rows * 6 + 4, columns * 6 + 4
     plane = np.arange(height * width, dtype=np.float32).reshape(height, width, 1)
     windows = [
@@ -120,9 +126,9 @@ def test_windows_are_put_together_without_their_margins_and_averaged_down() -> N
     ]
     whole = np.full((100, 1), -1, np.float32)
     features = np.stack([whole, *(window.reshape(100, 1) for window in windows)])
-    crops = Crops(np.empty(0), rows, columns)
+    crops = OverlapCrops(np.empty(0), rows, columns)
 
-    joined = np.array(join(mx.array(features), crops, eye))
+    joined = np.array(merge_crop_features(mx.array(features), crops, eye))
 
     starts = [(part * height // 10, -(-(part + 1) * height // 10)) for part in range(10)]
     across = [(part * width // 10, -(-(part + 1) * width // 10)) for part in range(10)]

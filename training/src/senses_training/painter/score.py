@@ -25,8 +25,8 @@ from model_runtime.engines.blas import load_fast_blas
 
 load_fast_blas()
 
-from model_runtime.engines.image.engine import DrawingEngine  # noqa: E402
-from model_runtime.events import Drawing  # noqa: E402
+from model_runtime.engines.image.engine import ImageEngine  # noqa: E402
+from model_runtime.events import GeneratedImage  # noqa: E402
 from model_runtime.loading import LoadSpec  # noqa: E402
 from model_runtime.requests import GenerateImage  # noqa: E402
 from senses_training import paths  # noqa: E402
@@ -52,7 +52,7 @@ class Studio:
     """The starter behind the engine that serves it."""
 
     def __init__(self, folder: Path) -> None:
-        self._engine, begun = DrawingEngine(), time.process_time()
+        self._engine, begun = ImageEngine(), time.process_time()
         options: dict[str, str | int | float | bool] = {"family": "flux2-klein", "native_side": SIDE}
         self._engine.load(LoadSpec(folder.name, "mflux", {"model": str(folder)}, options), lambda *_: None)
         self.load_seconds = time.process_time() - begun
@@ -60,7 +60,7 @@ class Studio:
     def draw(self, prompt: str, seed: int) -> bytes:
         """Return a PNG."""
         *_, drawing = self._engine.run(GenerateImage("", prompt, SIDE, SIDE, seed=seed), lambda: None)
-        assert isinstance(drawing, Drawing)
+        assert isinstance(drawing, GeneratedImage)
         return drawing.png
 
 

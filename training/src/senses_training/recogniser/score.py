@@ -23,11 +23,11 @@ load_fast_blas()
 
 import mlx_whisper  # noqa: E402
 
-from model_runtime.catalog.builtin_models import options_of  # noqa: E402
-from model_runtime.engines.transcription.engine import RecognitionEngine  # noqa: E402
-from model_runtime.events import Segment, Transcript  # noqa: E402
+from model_runtime.catalog.builtin_models import starter_options  # noqa: E402
+from model_runtime.engines.transcription.engine import TranscriptionEngine  # noqa: E402
+from model_runtime.events import Segment, TranscriptionResult  # noqa: E402
 from model_runtime.loading import LoadSpec  # noqa: E402
-from model_runtime.media.types import Sound  # noqa: E402
+from model_runtime.media.types import Audio  # noqa: E402
 from model_runtime.requests import Transcribe  # noqa: E402
 from senses_training.recogniser import flite  # noqa: E402
 from senses_training.recogniser.clips import read  # noqa: E402
@@ -58,17 +58,17 @@ class Listener:
     """The starter behind the engine that serves it."""
 
     def __init__(self, folder: Path) -> None:
-        self._engine = RecognitionEngine()
+        self._engine = TranscriptionEngine()
         begun = time.process_time()
-        spec = LoadSpec(folder.name, "mlx-whisper", {"model": str(folder)}, options_of("stt-starter"))
+        spec = LoadSpec(folder.name, "mlx-whisper", {"model": str(folder)}, starter_options("stt-starter"))
         self._engine.load(spec, lambda *_: None)
         self.load_seconds = time.process_time() - begun
 
-    def transcript(self, samples: np.ndarray, *, words: bool = False) -> Transcript:
+    def transcript(self, samples: np.ndarray, *, words: bool = False) -> TranscriptionResult:
         """Write down 16 kHz samples."""
         pcm = (samples.clip(-1, 1) * 32767).round().astype("<i2").tobytes()
-        *_, result = self._engine.run(Transcribe("", Sound(RATE, pcm), words=words), lambda: None)
-        assert isinstance(result, Transcript)
+        *_, result = self._engine.run(Transcribe("", Audio(RATE, pcm), word_timestamps=words), lambda: None)
+        assert isinstance(result, TranscriptionResult)
         return result
 
     def hear(self, take: Take) -> Heard:

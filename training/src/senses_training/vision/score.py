@@ -22,7 +22,7 @@ from model_runtime.engines.blas import load_fast_blas
 load_fast_blas()
 
 from model_runtime.engines.vision.model import VisionEngine  # noqa: E402
-from model_runtime.events import Answer  # noqa: E402
+from model_runtime.events import ChatResult  # noqa: E402
 from model_runtime.loading import LoadSpec  # noqa: E402
 from model_runtime.media import types  # noqa: E402
 from model_runtime.requests import Chat, Message  # noqa: E402
@@ -51,13 +51,13 @@ class Viewer:
 
     def answer(self, image: Image.Image, text: str) -> str:
         """Ask about a picture."""
-        shown = types.Picture(*image.size, image.convert("RGB").tobytes())
+        shown = types.ImageData(*image.size, image.convert("RGB").tobytes())
         self._engine.submit(0, Chat("", (Message("user", (shown, text)),), max_tokens=ANSWER_TOKENS))
         while True:
             for _, outcome in self._engine.step():
                 if isinstance(outcome, Exception):
                     raise outcome
-                if isinstance(outcome, Answer):
+                if isinstance(outcome, ChatResult):
                     return outcome.text
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from model_runtime.engines.speech.kitten_text import NUMBERS, numbers, spoken
+from model_runtime.engines.speech.kitten_text import TOKEN_IDS, phonemize_english, to_token_ids
 from senses_training.voice import measure
 from senses_training.voice.config import NORMAL_RATE, VOICES
 from senses_training.voice.speech import Speaker
@@ -99,14 +99,14 @@ def _row(rng: random.Random, words: list[str]) -> str:
 
 def speak(speaker: Speaker, text: str, voice: str, rate: int = NORMAL_RATE) -> Utterance | None:
     """Speak and measure one text; None where espeak-ng's phonemes and sounds do not agree."""
-    symbols = "".join(symbol for symbol in spoken(speaker.espeak, text) if symbol in NUMBERS)
+    symbols = "".join(symbol for symbol in phonemize_english(speaker.espeak, text) if symbol in TOKEN_IDS)
     samples, sounds = speaker.say(text, VOICES[voice], rate)
     frames = measure.durations(symbols, sounds)
     if frames is None:
         return None
     sound = measure.placed(samples, sum(frames))
     return Utterance(
-        text, voice, rate, np.array(numbers(symbols)), np.array(frames), sound, *measure.curves(sound, voice)
+        text, voice, rate, np.array(to_token_ids(symbols)), np.array(frames), sound, *measure.curves(sound, voice)
     )
 
 

@@ -37,25 +37,25 @@ class Starter:
     """The recognition starter, through the engine that serves it."""
 
     def __init__(self, folder: Path) -> None:
-        from model_runtime.catalog.builtin_models import options_of
-        from model_runtime.engines.transcription.engine import RecognitionEngine
+        from model_runtime.catalog.builtin_models import starter_options
+        from model_runtime.engines.transcription.engine import TranscriptionEngine
         from model_runtime.loading import LoadSpec
 
         self.name = folder.name
         self.edition = f"sha256 {hashlib.sha256((folder / 'weights.safetensors').read_bytes()).hexdigest()}"
-        self._engine = RecognitionEngine()
-        spec = LoadSpec(folder.name, "", {"model": str(folder)}, options_of("stt-starter"))
+        self._engine = TranscriptionEngine()
+        spec = LoadSpec(folder.name, "", {"model": str(folder)}, starter_options("stt-starter"))
         self._engine.load(spec, lambda *_: None)
 
     def hear(self, samples: np.ndarray) -> str:
         """Write down what is said."""
-        from model_runtime.events import Transcript
-        from model_runtime.media.types import Sound
+        from model_runtime.events import TranscriptionResult
+        from model_runtime.media.types import Audio
         from model_runtime.requests import Transcribe
 
-        sound = Sound(HEARD_RATE, _pcm(_between_quiet(samples)))
+        sound = Audio(HEARD_RATE, _pcm(_between_quiet(samples)))
         *_, result = self._engine.run(Transcribe("", sound, language="en"), lambda: None)
-        assert isinstance(result, Transcript)
+        assert isinstance(result, TranscriptionResult)
         return result.text
 
 

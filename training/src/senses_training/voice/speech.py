@@ -45,7 +45,7 @@ class Speaker:
 
     def say(self, text: str, voice: str, rate: int = NORMAL_RATE) -> tuple[np.ndarray, list[Sound]]:
         """Return 24 kHz samples (float32) and the sounds heard in them."""
-        self.espeak.use(voice)
+        self.espeak.set_voice(voice)
         for number, value in ((RATE_PARAMETER, rate), (PITCH_PARAMETER, 50), (LILT_PARAMETER, 50)):
             self.espeak.library.espeak_SetParameter(number, value, 0)
         self._pieces, self._marks = [], []

@@ -1,0 +1,92 @@
+"""Log of which model was requested when: one JSON object a line, bounded, without a word of what was asked.
+
+`{"t": 1764000000.0, "e": "asked", "m": "stt-fast"}`: `t` is seconds since the epoch, `m` the model. Senses 0.1 also
+wrote lines with `"e": "loaded"`; they are skipped.
+"""
+
+import json
+import logging
+import os
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+NAME = "trace.jsonl"
+LARGEST_BYTES = 4_000_000
+"""About 60 000 requests; then the file becomes the older half and a new one begins."""
+RECENT_BYTES = 65_536
+"""About the last thousand requests."""
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRequest:
+    """A request for a model; `at` is seconds since the epoch."""
+
+    at: float
+    model: str
+
+
+class UsageLog:
+    """Collects lines and writes them on `save`, so that no request waits for the disk."""
+
+    def __init__(self, folder: Path, clock: Callable[[], float]) -> None:
+        self._path = folder / NAME
+        self._clock = clock
+        self._lines: list[str] = []
+
+    def record(self, model: str) -> None:
+        """Note a request for a model."""
+        self._lines.append(json.dumps({"t": round(self._clock(), 3), "e": "asked", "m": model}) + "\n")
+
+    def save(self) -> None:
+        """Append what was noted; if the disk refuses, log a warning and drop the lines."""
+        lines, self._lines = self._lines, []
+        if not lines:
+            return
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            with self._path.open("a+b") as file:
+                file.write("".join([*(["\n"] if _is_cut_off(file) else []), *lines]).encode())
+                is_full = file.tell() > LARGEST_BYTES
+            if is_full:
+                self._path.replace(older(self._path))
+        except OSError as error:
+            log.warning("%s cannot be written: %s", self._path, error.strerror)
+
+
+def older(path: Path) -> Path:
+    """Return where the older half of a log is."""
+    return path.with_suffix(".1.jsonl")
+
+
+def recent_models(folder: Path) -> list[str]:
+    """Return the models of the last requests, the newest at the end; reads only the end of the file."""
+    try:
+        with (folder / NAME).open("rb") as file:
+            file.seek(max(file.seek(0, os.SEEK_END) - RECENT_BYTES, 0))
+            lines = file.read().decode("utf-8", "replace").splitlines()
+    except OSError:
+        return []
+    return [request.model for request in parse(lines)]
+
+
+def parse(lines: Iterable[str]) -> Iterator[ModelRequest]:
+    """Yield the requests among lines of a log; lines that are cut off or not ours are skipped."""
+    for line in lines:
+        try:
+            facts = json.loads(line)
+            if facts["e"] == "asked":
+                yield ModelRequest(float(facts["t"]), str(facts["m"]))
+        except (ValueError, KeyError, TypeError):
+            continue
+
+
+def _is_cut_off(file: IO[bytes]) -> bool:
+    """Whether the last line has no end, as after a full disk or a power cut; the next line must not join it."""
+    if not file.seek(0, os.SEEK_END):
+        return False
+    file.seek(-1, os.SEEK_END)
+    return file.read(1) != b"\n"
