@@ -25,6 +25,8 @@ A message is one or two sentences: what happened, with the value, and what to do
 
 from collections.abc import Iterable
 
+from model_runtime.sizes import format_bytes
+
 
 class SensesError(Exception):
     """Base of every error a caller of the runtime can see; `code` is stable and machine-readable."""
@@ -87,7 +89,7 @@ class ModelTooLarge(InvalidInput):
 
     def __init__(self, name: str, needed_bytes: int, budget_bytes: int) -> None:
         super().__init__(
-            f"{name} needs {needed_bytes / 1e9:.1f} GB but the memory budget leaves {budget_bytes / 1e9:.1f} GB. "
+            f"{name} needs {format_bytes(needed_bytes)} but the memory budget leaves {format_bytes(budget_bytes)}. "
             "Choose a smaller model or raise memory.budget_gb in config.toml.",
             param="model",
             code="model_too_large",
@@ -103,7 +105,7 @@ class ModelMissing(SensesError):
     param = "model"
 
     def __init__(self, name: str, size_bytes: int | None, command: str) -> None:
-        size = f" ({size_bytes / 1e9:.1f} GB)" if size_bytes else ""
+        size = f" ({format_bytes(size_bytes)})" if size_bytes else ""
         super().__init__(f"The weights of {name}{size} are not on this machine. Run: {command}")
         self.size_bytes = size_bytes
         self.command = command

@@ -236,7 +236,6 @@ MCP = {
     "cli:pull": "A repository is pulled by name.",
     "cli:doctor": "The doctor tries every tool by meaning and reports what fails.",
     "demo:loop": "`senses demo` sends sentences through all four senses and keeps every result.",
-    "demo:contact-sheet": "The demo's page shows and plays its own files, light and dark, and asks nobody.",
     "demo:meaning": "The same meaning counts in other words and turned round; a contradiction or omission does not.",
     "demo:goes-on": "A step that fails is told, and the demo goes on with the next sentence.",
     "demo:keeps": "The demo overwrites nothing, and Ctrl-C leaves what is there.",

@@ -23,7 +23,6 @@ MUST_SHIP = (
     "model_runtime/starter/tts-starter/model.safetensors",
     "model_runtime/starter/image-starter/transformer/0.safetensors",
     "openai_compat/web/index.html",
-    "mcp_server/demo/page.html",
     "openai_compat/py.typed",
 )
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from mcp_server.client_setup.snippets import InstalledCommands, client_snippets
 from mcp_server.launcher.paths import VERSION
 from model_runtime.settings import Settings
+from model_runtime.sizes import format_bytes
 
 EXAMPLE_COMMANDS = (
     (
@@ -104,11 +105,6 @@ def starter_note(*, apple_gpu: bool) -> str:
         "* answers calls that name no model. This machine has no Apple GPU, so the built-in starter models do: they "
         "work at once\n  and know only coloured shapes, numbers and a few dozen words."
     )
-
-
-def format_bytes(size_bytes: int) -> str:
-    """Write a size for people."""
-    return f"{size_bytes / 1e9:.1f} GB" if size_bytes >= 1e8 else f"{size_bytes / 1e6:.0f} MB"
 
 
 def align_columns(rows: Iterable[Sequence[str]]) -> str:

@@ -9,11 +9,12 @@ from typing import Any
 from urllib.error import URLError
 from urllib.request import Request, urlopen
 
-from mcp_server.cli.banner import align_columns, format_bytes, instance_folder_rows
+from mcp_server.cli.banner import align_columns, instance_folder_rows
 from mcp_server.daemon.lock import DaemonInfo, read_daemon_info
 from mcp_server.launcher.paths import InstancePaths
 from model_runtime.errors import SensesError
 from model_runtime.settings import Settings
+from model_runtime.sizes import format_bytes
 
 REPLY_TIMEOUT_SECONDS = 5.0
 STOP_TIMEOUT_SECONDS = 8.0

@@ -6,6 +6,7 @@ import sys
 import tempfile
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 import anyio
@@ -39,23 +40,11 @@ def run_checks(settings: Settings, print_line: PrintLine) -> bool:
         return False
 
 
-class DoctorReport:
-    """Tells what came of each step, whichever model it was made by."""
-
-    def __init__(self, print_line: PrintLine) -> None:
-        self._print_line = print_line
-
-    def on_start(self, trip: RoundTrip, sense: Sense) -> None:
-        """Say nothing yet."""
-
-    def on_progress(self, message: str) -> None:
-        """Say nothing yet."""
-
-    def on_end(self, trip: RoundTrip, step: StepResult) -> None:
-        """Say whether the step went well, and what it gave."""
-        passed = not step.error and (step.sense in OUTPUT_TEXTS or trip.keeps_meaning(step.sense))
-        outcome = step.error or OUTPUT_TEXTS.get(step.sense, step.text)
-        self._print_line(f"{_status_label(passed)} {STEP_VERBS[step.sense]} in {step.seconds:.1f} s: {outcome}")
+def print_step(print_line: PrintLine, trip: RoundTrip, step: StepResult) -> None:
+    """Print whether a step went well, and what it gave."""
+    passed = not step.error and (step.sense in OUTPUT_TEXTS or trip.keeps_meaning(step.sense))
+    outcome = step.error or OUTPUT_TEXTS.get(step.sense, step.text)
+    print_line(f"{_status_label(passed)} {STEP_VERBS[step.sense]} in {step.seconds:.1f} s: {outcome}")
 
 
 async def _check_starters(print_line: PrintLine) -> bool:
@@ -70,7 +59,7 @@ async def _check_starters(print_line: PrintLine) -> bool:
     with tempfile.TemporaryDirectory(prefix="senses-doctor-") as folder:
         models = models_for(("",) * len(Sense), starters=True)
         run = DemoRun(Path(folder), (TEST_SENTENCE,), models, SIDE_PX)
-        trips = [trip async for trip in run_round_trips(run, DoctorReport(print_line), connect_and_report)]
+        trips = [trip async for trip in run_round_trips(run, partial(print_step, print_line), connect_and_report)]
     for trip in trips:
         print_line(f"{_status_label(trip.is_meaning_kept)} {summary_of(trip)}")
     return all(trip.is_meaning_kept for trip in trips)

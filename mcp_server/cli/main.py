@@ -179,15 +179,6 @@ def install(
 
 @app.command()
 @handle_errors
-def trace() -> None:
-    """Show how much loading this machine did, by eviction policy, next to the best possible."""
-    from mcp_server.cli.trace import hindsight
-
-    typer.echo(hindsight(load_settings_with()))
-
-
-@app.command()
-@handle_errors
 def doctor() -> None:
     """Check that everything works, with the built-in models: what it draws it sees, what it says it hears."""
     from mcp_server.cli.doctor import run_checks
@@ -206,21 +197,14 @@ def demo(
     hear: Annotated[str, typer.Option(help="The model that listens.", metavar="MODEL")] = "",
     draw: Annotated[str, typer.Option(help="The model that draws.", metavar="MODEL")] = "",
     see: Annotated[str, typer.Option(help="The model that looks.", metavar="MODEL")] = "",
-    open_page: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
 ) -> None:
     """Send sentences round: spoken, written down, drawn from what was heard, described. Does the meaning come back?"""
-    from rich.console import Console
-
-    from mcp_server.demo import folder as folders
+    from mcp_server.cli.demo import given_folder, new_folder, run_demo
     from mcp_server.demo.loop import SENTENCES, DemoRun, models_for
-    from mcp_server.demo.show import PAGE, show
 
     models = models_for((say, hear, draw, see), starters=starters)
-    parent = load_settings_with().folders.artifacts / "demo"
-    place = folders.given_folder(folder) if folder else folders.new_folder(parent)
-    show(DemoRun(place, SENTENCES[:sentences], models), Console())
-    if open_page:
-        typer.launch(str(place / PAGE))
+    place = given_folder(folder) if folder else new_folder(load_settings_with().folders.artifacts / "demo")
+    run_demo(DemoRun(place, SENTENCES[:sentences], models), typer.echo)
 
 
 def load_settings_with(port: int | None = None, host: str | None = None) -> "Settings":

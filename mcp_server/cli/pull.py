@@ -10,13 +10,11 @@ from rich.progress import (
     BarColumn,
     DownloadColumn,
     Progress,
-    TaskID,
     TextColumn,
     TimeRemainingColumn,
     TransferSpeedColumn,
 )
 
-from mcp_server.cli.banner import format_bytes
 from model_runtime.catalog.catalog import Catalog, create_catalog
 from model_runtime.catalog.model import DEFAULT_PATTERNS, Model, ModelArtifact
 from model_runtime.errors import Cancelled, UnknownModel
@@ -25,6 +23,7 @@ from model_runtime.hub.download import pull
 from model_runtime.hub.progress import DownloadProgress, ProgressCallback
 from model_runtime.requests import Task
 from model_runtime.settings import Settings
+from model_runtime.sizes import format_bytes
 
 REPORT_INTERVAL_SECONDS = 0.25
 
@@ -96,10 +95,8 @@ def progress_bar() -> Generator[ProgressCallback]:
     try:
         with Progress(*columns) as progress:
             task = progress.add_task("…", total=None)
-            yield lambda pulled: _update_bar(progress, task, pulled)
+            yield lambda pulled: progress.update(
+                task, description=pulled.file, completed=pulled.done_bytes, total=pulled.total_bytes
+            )
     except KeyboardInterrupt:
         raise Cancelled("Stopped. Finished files are kept; the same command goes on from there.") from None
-
-
-def _update_bar(progress: Progress, task: TaskID, pulled: DownloadProgress) -> None:
-    progress.update(task, description=pulled.file, completed=pulled.done_bytes, total=pulled.total_bytes)

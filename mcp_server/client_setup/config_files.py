@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from mcp_server.files.artifacts import write_atomically
+from model_runtime.atomic_file import write_atomically
 from model_runtime.errors import SensesError
 
 SERVER_NAME = "senses"
@@ -105,8 +105,8 @@ class ConfigChange:
             return None
         mode = stat.S_IMODE(target.stat().st_mode)
         backup = target.with_name(target.name + ".before-senses")
-        write_atomically(backup, self.old_text.encode(), mode)
-        write_atomically(target, self.new_text.encode(), mode)
+        write_atomically(backup, self.old_text.encode(), mode=mode)
+        write_atomically(target, self.new_text.encode(), mode=mode)
         return backup
 
 

@@ -8,6 +8,7 @@ from fcntl import LOCK_EX, LOCK_NB, flock
 from pathlib import Path
 
 from mcp_server.launcher.paths import InstancePaths
+from model_runtime.atomic_file import write_atomically
 from model_runtime.errors import SensesError
 
 
@@ -59,6 +60,4 @@ def read_daemon_info(paths: InstancePaths) -> DaemonInfo | None:
 
 def write_daemon_info(paths: InstancePaths, info: DaemonInfo) -> None:
     """Say where the daemon is, whole or not at all."""
-    temporary = Path(f"{paths.daemon_json}.{info.pid}")
-    temporary.write_text(json.dumps(asdict(info)), encoding="utf-8")
-    temporary.replace(paths.daemon_json)
+    write_atomically(Path(paths.daemon_json), json.dumps(asdict(info)).encode())

@@ -1,1 +1,1 @@
-"""`senses demo`: sentences go round through all four senses and come back, for people to look at and listen to."""
+"""Send sentences round through all four senses; `senses demo`, `senses doctor` and `training.loop` use it."""

@@ -3,7 +3,7 @@
 import os
 import tempfile
 import time
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,9 +22,6 @@ CONNECT_SECONDS = 45.0
 STEP_SECONDS = 600
 """The largest models load and draw in this."""
 GRACE_SECONDS = 15.0
-
-OnMessage = Callable[[str], None]
-"""tell(message): how far a call is."""
 
 
 class DaemonNotReached(SensesError):
@@ -48,31 +45,17 @@ class DemoClient:
 
     client: Client
 
-    async def call(self, tool: str, on_message: OnMessage, **arguments: Any) -> CallResult:
+    async def call(self, tool: str, **arguments: Any) -> CallResult:
         """Call a tool and wait for its result; whatever goes wrong comes back as `error`."""
         started_at = time.monotonic()
-
-        async def follow(progress: float, total: float | None, message: str | None) -> None:
-            on_message(message or "")
-
         data: dict[str, Any] = {}
         try:
-            wait = {"wait_seconds": STEP_SECONDS}
-            result = await self.client.call_tool(
-                tool, arguments | wait, read_timeout_seconds=STEP_SECONDS + GRACE_SECONDS, progress_callback=follow
-            )
+            waiting = arguments | {"wait_seconds": STEP_SECONDS}
+            result = await self.client.call_tool(tool, waiting, read_timeout_seconds=STEP_SECONDS + GRACE_SECONDS)
             data, error = dict(result.structured_content or {}), _error_of(result)
         except MCPError as failure:
             error = f"{failure}. `senses status` says where the log is."
         return CallResult(data, time.monotonic() - started_at, error)
-
-    async def used_gb(self) -> float:
-        """Return the memory of all loaded models, 0 where it is not told."""
-        try:
-            result = await self.client.call_tool("media_status", {"section": "memory"})
-        except MCPError:
-            return 0.0
-        return float((result.structured_content or {}).get("memory", {}).get("used_gb", 0.0))
 
 
 @asynccontextmanager
@@ -80,7 +63,7 @@ async def connect_through_shim(folder: Path) -> AsyncGenerator[DemoClient]:
     """Start a shim that may write into `folder` and connect through it, which starts the daemon where none runs.
 
     Raises:
-        NotReached: that fails; the message has the shim's words.
+        DaemonNotReached: that fails; the message has the shim's words.
     """
     async with AsyncExitStack() as stack:
         try:

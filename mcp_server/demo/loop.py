@@ -4,11 +4,11 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from mcp_server.demo.agent import CallResult, DemoClient, connect_through_shim
 from mcp_server.demo.trip import RoundTrip, Sense, StepResult
-from mcp_server.files.artifacts import write_atomically
+from model_runtime.atomic_file import write_atomically
 
 SENTENCES = (
     "a yellow heart on a red background",
@@ -25,6 +25,8 @@ STARTER_MODELS = ("tts-starter", "stt-starter", "image-starter", "vlm-starter")
 """The built-in model of each sense, in their order."""
 
 ConnectFunction = Callable[[Path], AbstractAsyncContextManager[DemoClient]]
+OnStep = Callable[[RoundTrip, StepResult], None]
+"""on_step(trip, step) is called after each step, whether it failed or not; `trip` has the step."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,46 +50,32 @@ def models_for(model_names: Sequence[str], *, starters: bool) -> dict[Sense, str
     return {sense: name or other for sense, name, other in zip(Sense, model_names, fallbacks, strict=True)}
 
 
-class DemoObserver(Protocol):
-    """Whoever follows the loop."""
-
-    def on_start(self, trip: RoundTrip, sense: Sense) -> None:
-        """A step is started."""
-
-    def on_progress(self, message: str) -> None:
-        """How far the step is."""
-
-    def on_end(self, trip: RoundTrip, step: StepResult) -> None:
-        """A step is over, well or not."""
-
-
 async def run_round_trips(
-    run: DemoRun, observer: DemoObserver, connect: ConnectFunction = connect_through_shim
+    run: DemoRun, on_step: OnStep, connect: ConnectFunction = connect_through_shim
 ) -> AsyncGenerator[RoundTrip]:
     """Send every sentence round, one after the other, and give each trip when it is over.
 
     Each has a connection of its own: a daemon that breaks costs one sentence. A step that fails ends its trip only.
 
     Raises:
-        NotReached: no daemon serves.
+        DaemonNotReached: no daemon serves.
     """
     for number, sentence in enumerate(run.sentences, 1):
         async with connect(run.folder) as demo_client:
-            trip = await _run_round_trip(demo_client, run, RoundTrip(number, sentence), observer)
+            trip = await _run_round_trip(demo_client, run, RoundTrip(number, sentence), on_step)
         yield trip
 
 
-async def _run_round_trip(demo_client: DemoClient, run: DemoRun, trip: RoundTrip, observer: DemoObserver) -> RoundTrip:
+async def _run_round_trip(demo_client: DemoClient, run: DemoRun, trip: RoundTrip, on_step: OnStep) -> RoundTrip:
     for sense in Sense:
-        observer.on_start(trip, sense)
         tool, arguments = _tool_call(run, trip, sense)
-        result = await demo_client.call(tool, observer.on_progress, model=run.models.get(sense, "auto"), **arguments)
+        result = await demo_client.call(tool, model=run.models.get(sense, "auto"), **arguments)
         step = _step_result(run, trip, sense, result)
         trip = replace(trip, steps=(*trip.steps, step))
-        observer.on_end(trip, step)
+        on_step(trip, step)
         if step.error:
             break
-    return replace(trip, used_gb=await demo_client.used_gb())
+    return trip
 
 
 def _tool_call(run: DemoRun, trip: RoundTrip, sense: Sense) -> tuple[str, dict[str, Any]]:
@@ -115,11 +103,8 @@ def _step_result(run: DemoRun, trip: RoundTrip, sense: Sense, result: CallResult
     return StepResult(
         sense=sense,
         seconds=round(result.seconds, 2),
-        load_seconds=float(data.get("load_seconds") or 0.0),
-        model=str(data.get("model") or ""),
         starter=bool(data.get("starter")),
         text=text,
         file="" if result.error else path.name,
-        warnings=tuple(data.get("warnings") or ()),
         error=result.error or no_speech_error,
     )

@@ -63,7 +63,8 @@ def has_same_meaning(said: str, seen: str) -> bool:
 
 def parse_meaning(text: str) -> Meaning | None:
     """Read the meaning of a sentence; None where it is about no shapes, or tells more of them than can be read."""
-    normalized = " ".join(word for word in map(_canonical_word, words(text)) if word in KNOWN_WORDS)
+    canonical = (SYNONYMS.get(word, word) for word in words(text))
+    normalized = " ".join(word for word in canonical if word in KNOWN_WORDS)
     parts = list(_PART.finditer(normalized))
     forms = [part for part in parts if part["form"]]
     relations = [part["relation"] for part in parts if part["relation"]]
@@ -86,10 +87,6 @@ def parse_meaning(text: str) -> Meaning | None:
 def words(text: str) -> list[str]:
     """Return the words of a sentence, in lower case and without punctuation."""
     return re.findall(r"[a-z]+|[0-9]+", text.lower())
-
-
-def _canonical_word(word: str) -> str:
-    return SYNONYMS.get(word, word)
 
 
 def _number_agrees(part: re.Match[str]) -> bool:

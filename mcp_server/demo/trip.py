@@ -22,12 +22,9 @@ class StepResult:
     sense: Sense
     seconds: float
     """As the caller waits, loading included."""
-    load_seconds: float = 0.0
-    model: str = ""
     starter: bool = False
     text: str = ""
     file: str = ""
-    warnings: tuple[str, ...] = ()
     error: str = ""
 
 
@@ -38,8 +35,6 @@ class RoundTrip:
     number: int
     sentence: str
     steps: tuple[StepResult, ...] = field(default=())
-    used_gb: float = 0.0
-    """Memory of all loaded models when it was over."""
 
     def step(self, sense: Sense) -> StepResult | None:
         """Return a step that has been made."""

@@ -16,6 +16,7 @@ from enum import StrEnum
 from itertools import islice
 from pathlib import Path
 
+from model_runtime.atomic_file import write_atomically
 from model_runtime.errors import OperationFailed
 
 URI_SCHEME = "senses"
@@ -113,22 +114,6 @@ class ArtifactStore:
             for path in (self.folder / kind).glob(f"*{suffix}"):
                 if ARTIFACT_ID.fullmatch(path.stem):
                     yield kind, path
-
-
-def write_atomically(path: Path, data: bytes, mode: int | None = None) -> None:
-    """Write a file so that readers see the old one or the whole new one; a link at `path` is replaced, not followed.
-
-    `mode` is who may read and write it; None leaves that to the process.
-    """
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
-    try:
-        with temporary.open("xb") as file:
-            if mode is not None:
-                os.fchmod(file.fileno(), mode)
-            file.write(data)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _write_artifact(path: Path, data: bytes) -> None:

@@ -4,7 +4,6 @@ import errno
 import fcntl
 import json
 import os
-import secrets
 import socket
 import sys
 import threading
@@ -12,8 +11,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
-from mcp_server.files.artifacts import write_atomically
 from mcp_server.launcher.broker_server import READ_FLAGS
+from model_runtime.atomic_file import partial_path, write_atomically
 
 REPLY_TIMEOUT_SECONDS = 10.0
 """macOS may ask its user at the first file of a folder, and a disk may have to spin up; then the call fails."""
@@ -40,7 +39,7 @@ class LocalFileAccess:
         return os.open(path, READ_FLAGS)
 
     def write(self, path: Path, data: bytes) -> None:
-        """See `artifacts.write_whole`."""
+        """See `write_atomically`."""
         write_atomically(path, data)
 
     def close(self) -> None:
@@ -62,7 +61,7 @@ class FileBrokerClient:
 
     def write(self, path: Path, data: bytes) -> None:
         """See `Opener.write`."""
-        temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+        temporary = partial_path(path)
         descriptor = self._request_descriptor({"do": "create", "path": str(temporary)})
         try:
             with os.fdopen(descriptor, "wb") as file:

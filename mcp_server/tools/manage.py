@@ -46,7 +46,8 @@ def add_management_tools(server: MCPServer[ClientConnection], app: AppContext) -
         async def report(fraction: float, message: str) -> None:
             await ctx.report_progress(fraction, 1.0, message)
 
-        if await wait_for_job(job, min(wait_seconds, _max_wait_seconds(ctx)), report, cancel_with_caller=False):
+        max_wait_seconds = call_timeout_seconds(sdk_compat.client_name(ctx), -1) or 3600.0
+        if await wait_for_job(job, min(wait_seconds, max_wait_seconds), report, cancel_with_caller=False):
             return job.result_or_raise()
         return build_result(job.progress_result())
 
@@ -126,7 +127,3 @@ def download_function(app: AppContext, model: str) -> JobFunction:
 
 def _free_form_result(**fields: object) -> CallToolResult:
     return build_result(FreeFormResult.model_validate(fields))
-
-
-def _max_wait_seconds(ctx: ToolContext) -> float:
-    return call_timeout_seconds(sdk_compat.client_name(ctx), -1) or 3600.0

@@ -42,14 +42,6 @@ class ModelStore(Protocol):
         ...
 
 
-class EmptyModelStore:
-    """Nothing was downloaded."""
-
-    def find(self, artifact: ModelArtifact) -> Path | None:
-        """Never there."""
-        return None
-
-
 class Catalog:
     """The models of one instance. Names that are no alias are looked up on disk once and remembered."""
 
@@ -225,8 +217,8 @@ class Catalog:
         return self._models.setdefault(model.name, model)
 
 
-def create_catalog(settings: Settings, store: ModelStore | None = None) -> Catalog:
-    """Return the built-in aliases with what create_config.toml adds or changes.
+def create_catalog(settings: Settings, store: ModelStore) -> Catalog:
+    """Return the built-in aliases with what config.toml adds or changes.
 
     Raises:
         SettingsError: an alias or a default in config.toml cannot be used.
@@ -235,9 +227,7 @@ def create_catalog(settings: Settings, store: ModelStore | None = None) -> Catal
     models |= configured_models(settings, models)
     check_defaults(settings.defaults, models)
     on_cpu = not has_apple_gpu()
-    return Catalog(
-        models.values(), store or EmptyModelStore(), prefer_starters=on_cpu, defaults=settings.defaults, float32=on_cpu
-    )
+    return Catalog(models.values(), store, prefer_starters=on_cpu, defaults=settings.defaults, float32=on_cpu)
 
 
 def has_apple_gpu() -> bool:

@@ -44,7 +44,8 @@ def weights_bytes(folders: Mapping[str, Path], *, float32: bool = False) -> int:
 
     `in_full` counts half precision twice: engines widen it on a machine without a GPU.
     """
-    files = (file for folder in set(folders.values()) for file in _weight_files(folder))
+    patterns = ("**/*.safetensors", "**/*.npz")
+    files = (file for folder in set(folders.values()) for pattern in patterns for file in folder.glob(pattern))
     return sum(_file_bytes(file, file.stat().st_mtime_ns, float32) for file in files)
 
 
@@ -91,10 +92,6 @@ def _estimate_context_tokens(request: Chat, image_count: int) -> int:
     answer_tokens = request.max_tokens or DEFAULT_MAX_TOKENS
     tokens = characters / 3 + IMAGE_TOKENS * image_count + answer_tokens
     return math.ceil(tokens / CACHE_BLOCK_TOKENS) * CACHE_BLOCK_TOKENS
-
-
-def _weight_files(folder: Path) -> list[Path]:
-    return [file for pattern in ("**/*.safetensors", "**/*.npz") for file in folder.glob(pattern)]
 
 
 @lru_cache(maxsize=256)

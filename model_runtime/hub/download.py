@@ -22,6 +22,7 @@ from huggingface_hub.errors import (
 from model_runtime.catalog.model import Model, ModelArtifact
 from model_runtime.errors import OperationFailed, SensesError
 from model_runtime.hub.progress import NullProgressBar, ProgressAggregator, ProgressCallback
+from model_runtime.sizes import format_bytes
 
 
 class PullFailed(OperationFailed):
@@ -37,7 +38,7 @@ class DiskFull(PullFailed):
 
     def __init__(self, name: str, folder: Path, needed_bytes: int, free_bytes: int) -> None:
         super().__init__(
-            f"{name} needs {needed_bytes / 1e9:.1f} GB more, but the disk of {folder} has {free_bytes / 1e9:.1f} GB free. "
+            f"{name} needs {format_bytes(needed_bytes)} more, but the disk of {folder} has {format_bytes(free_bytes)} free. "
             "Remove something, or set HF_HOME to a folder on a larger disk."
         )
         self.needed_bytes = needed_bytes

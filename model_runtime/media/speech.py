@@ -4,7 +4,6 @@ One encoder serves one response: a new encoder for every piece would add its own
 """
 
 import io
-import itertools
 import struct
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -96,14 +95,6 @@ def wav_header(sample_rate: int, data_bytes: int = UNKNOWN_LENGTH) -> bytes:
     riff_bytes = data_bytes if data_bytes == UNKNOWN_LENGTH else data_bytes + 36
     layout = (16, 1, 1, sample_rate, sample_rate * 2, 2, 16)
     return struct.pack("<4sI4s4sIHHIIHH4sI", b"RIFF", riff_bytes, b"WAVE", b"fmt ", *layout, b"data", data_bytes)
-
-
-def waveform_peaks(pcm: bytes, count: int) -> list[float]:
-    """Summarise s16le samples as `count` loudest moments, 0..1, evenly spread; for drawing a waveform."""
-    samples = memoryview(pcm).cast("h")
-    edges = [len(samples) * number // count for number in range(count + 1)]
-    buckets = (samples[start:end] for start, end in itertools.pairwise(edges))
-    return [max(max(bucket), -min(bucket)) / FULL_SCALE if len(bucket) else 0.0 for bucket in buckets]
 
 
 class _StreamBuffer:

@@ -73,18 +73,15 @@ class WorkerProcess:
         self._stopping: asyncio.Task[None] | None = None
         self._exit_reason = ""
         self._loop.add_reader(self._spawned.log, self._read_log)
-        self._connecting = self._loop.create_task(self._connect())
+        self._connecting = self._loop.create_task(
+            self._loop.create_connection(lambda: self._connection, sock=self._spawned.socket)
+        )
         threading.Thread(target=self._wait_for_exit, name=f"reaper of {name}", daemon=True).start()
 
     @property
     def pid(self) -> int:
         """The process's number."""
         return self._spawned.pid
-
-    @property
-    def last_lines(self) -> Sequence[str]:
-        """The last lines it printed."""
-        return tuple(self._log_tail.lines)
 
     @property
     def stop_requested(self) -> bool:
@@ -177,9 +174,6 @@ class WorkerProcess:
             self._listener.on_disconnect(self, cause)
 
     # -- effects ---------------------------------------------------------------------------------------------------
-
-    async def _connect(self) -> None:
-        await self._loop.create_connection(lambda: self._connection, sock=self._spawned.socket)
 
     def _read_log(self) -> None:
         if not self._log_tail.read():

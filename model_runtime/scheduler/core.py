@@ -1,6 +1,6 @@
 """The scheduler: one writer, events in, actions out, the clock given with every event.
 
-What always holds (checked by `invariants.violations` in every test):
+What always holds (`tests/model_runtime/scheduler/invariants.py` checks it in every test):
 
     1. Charged bytes never exceed the budget, but for an under-estimate, which is shed as soon as it shows.
     2. Bytes are charged from before a process is spawned until after it is reaped.
@@ -39,7 +39,8 @@ from model_runtime.scheduler.messages import (
     WorkerExited,
 )
 from model_runtime.scheduler.model_record import CHARGED_STATES, SMOOTHING_FACTOR, ModelRecord, ModelSpec, QueuedRequest
-from model_runtime.scheduler.state import GIGABYTE, SchedulerState
+from model_runtime.scheduler.state import SchedulerState
+from model_runtime.sizes import format_bytes
 from model_runtime.status import ModelState
 
 OOM_ESTIMATE_FACTOR = 1.25
@@ -119,7 +120,7 @@ class Scheduler(SchedulerState):
         )
         self.requests[request.id] = request
         record.queue.append(request)
-        record.record_arrival(self.now, request.working_bytes)
+        record.working_bytes = max(record.working_bytes, request.working_bytes)
 
     def _rejection(self, record: ModelRecord, arrived: RequestArrived) -> RejectRequest | None:
         if self.closing:
@@ -392,5 +393,5 @@ class Scheduler(SchedulerState):
 
 
 def _reject_too_large(request_id: int, name: str, needed_bytes: int, available_bytes: int) -> RejectRequest:
-    detail = f"{name} needs {needed_bytes / GIGABYTE:.1f} GB, the budget leaves {available_bytes / GIGABYTE:.1f} GB."
+    detail = f"{name} needs {format_bytes(needed_bytes)}, the budget leaves {format_bytes(available_bytes)}."
     return RejectRequest(request_id, "model_too_large", detail, None, needed_bytes, available_bytes)

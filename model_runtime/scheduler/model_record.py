@@ -1,6 +1,5 @@
 """The scheduler's state as plain data, so that it can be copied, hashed and explored."""
 
-import math
 from dataclasses import dataclass, field
 
 from model_runtime.status import ModelState
@@ -10,9 +9,6 @@ CHARGED_STATES = (ModelState.STARTING, ModelState.READY, ModelState.DRAINING, Mo
 
 SMOOTHING_FACTOR = 0.3
 """Weight of the newest measurement in every moving average."""
-
-RATE_MEMORY_SECONDS = 60.0
-"""How long ago a request still counts: agents ask in bursts, and a longer memory keeps what the last burst was about."""
 
 DEFAULT_LOAD_SECONDS = 3.0
 """What a load is expected to take before there ever was one."""
@@ -112,8 +108,6 @@ class ModelRecord:
     """Why it is draining or stopping."""
     error: str = ""
     """The cause of the last failure."""
-    requests_per_second: float = 0.0
-    last_arrival: float | None = None
     working_bytes: int = 0
     """The most that a request took on top of the model."""
 
@@ -147,21 +141,10 @@ class ModelRecord:
         """Of those that wait, the one that came first."""
         return min(self.queue, key=lambda request: request.arrival_number)
 
-    def record_arrival(self, now: float, working_bytes: int) -> None:
-        """Learn how often this model is asked for, and for how much."""
-        self.working_bytes = max(self.working_bytes, working_bytes)
-        self.requests_per_second = self.request_rate(now) + 1 / RATE_MEMORY_SECONDS
-        self.last_arrival = now
-
     def update_needed_bytes(self, measured_bytes: int) -> None:
         """Raise the estimate to what was measured, or lower it part of the way: one low measurement may be chance."""
         lowered = self.needed_bytes - int(SMOOTHING_FACTOR * (self.needed_bytes - measured_bytes))
         self.needed_bytes = max(measured_bytes, lowered)
-
-    def request_rate(self, now: float) -> float:
-        """Requests per second of late: each counts for less the longer ago it was."""
-        silence = now - self.last_arrival if self.last_arrival is not None else 0.0
-        return self.requests_per_second * math.exp(-silence / RATE_MEMORY_SECONDS)
 
     def estimated_wait_seconds(self, position: int) -> float:
         """Estimate when the request at `position` in the queue would be served."""

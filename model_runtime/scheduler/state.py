@@ -7,9 +7,8 @@ from model_runtime.scheduler.eviction import EvictionCandidate, EvictionPolicy, 
 from model_runtime.scheduler.fairness import yields_to_interactive
 from model_runtime.scheduler.lanes import NO_LANES, Lanes, lane_admits
 from model_runtime.scheduler.model_record import CHARGED_STATES, ModelRecord, ModelSpec, QueuedRequest, SchedulerLimits
+from model_runtime.sizes import format_bytes
 from model_runtime.status import ModelState
-
-GIGABYTE = 1e9
 
 
 class SchedulerState:
@@ -70,7 +69,7 @@ class SchedulerState:
         if record.state is ModelState.BACKOFF:
             return f"{model} failed and rests: {record.error}"
         needed = self.missing_reservation_bytes(record) if record.queue else record.needed_bytes
-        short = f"{model} needs {needed / GIGABYTE:.1f} GB, {self.free_bytes / GIGABYTE:.1f} GB is free"
+        short = f"{model} needs {format_bytes(needed)}, {format_bytes(self.free_bytes)} is free"
         return f"{short}, {self._explain_memory_wait(record, needed)}"
 
     def _explain_memory_wait(self, record: ModelRecord, needed_bytes: int) -> str:
@@ -147,9 +146,7 @@ class SchedulerState:
     def eviction_candidate(self, record: ModelRecord) -> EvictionCandidate:
         """A model as the eviction policy sees it."""
         idle = self.now - record.idle_since if record.idle_since is not None else 0.0
-        return EvictionCandidate(
-            record.name, record.charged_bytes, idle, record.load_seconds, record.request_rate(self.now)
-        )
+        return EvictionCandidate(record.name, record.charged_bytes, idle)
 
     def unloading(self) -> list[ModelRecord]:
         """Models whose memory is on its way back."""

@@ -81,7 +81,7 @@ class Settings:
         "lru",
         "memory.eviction",
         choice("lru", "cost"),
-        "Which idle model makes room: `lru` the least recently used; `cost` spares what is used often and loads slowly.",
+        "Which idle model makes room: the least recently used; `cost` of Senses 0.1 is accepted and means `lru`.",
     )
     spare: bool = row(
         True,

@@ -6,12 +6,12 @@ One small JSON file, written whole or not at all. Losing it costs nothing but th
 import hashlib
 import json
 import logging
-import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from model_runtime.atomic_file import write_atomically
 from model_runtime.catalog.model import Model
 from model_runtime.scheduler.model_record import ModelRecord
 
@@ -86,15 +86,10 @@ def _learned(facts: Mapping[str, Any]) -> ModelStats:
 
 
 def write(path: Path, known: Mapping[str, ModelStats]) -> None:
-    """Write the file beside its place and put it there in one step.
+    """Write the file whole or not at all, and make its folder.
 
     Not forced onto the disk: that could hold the event loop up, and a file that a power cut left half is ignored.
     """
     text = json.dumps({"schema": SCHEMA, "models": {name: asdict(learned) for name, learned in known.items()}})
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
     path.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        part.write_text(text, encoding="utf-8")
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+    write_atomically(path, text.encode())

@@ -4,10 +4,10 @@ import logging
 
 from model_runtime.catalog.catalog import has_apple_gpu
 from model_runtime.scheduler.core import Scheduler
-from model_runtime.scheduler.eviction import POLICIES
 from model_runtime.scheduler.lanes import LANES_BY_SETTING
 from model_runtime.scheduler.model_record import SchedulerLimits
 from model_runtime.settings import Settings
+from model_runtime.sizes import format_bytes
 from model_runtime.supervisor import memory
 
 log = logging.getLogger(__name__)
@@ -23,8 +23,14 @@ def create_scheduler(settings: Settings) -> Scheduler:
     )
     budget = memory.budget_bytes(settings.budget_bytes, memory.total_bytes())
     if budget < settings.budget_bytes:
-        log.warning("memory.budget_gb leaves too little for the rest of this machine: %.1f GB are used", budget / 1e9)
-    return Scheduler((), budget, limits, POLICIES[settings.eviction], LANES_BY_SETTING[lanes_for(settings)])
+        log.warning(
+            "memory.budget_gb leaves too little for the rest of this machine: %s are used", format_bytes(budget)
+        )
+    if settings.eviction != "lru":
+        log.warning(
+            "memory.eviction is %r: that policy was removed, lru is used. Remove the setting.", settings.eviction
+        )
+    return Scheduler((), budget, limits, lanes=LANES_BY_SETTING[lanes_for(settings)])
 
 
 def lanes_for(settings: Settings) -> str:

@@ -46,7 +46,8 @@ def validate(request: Chat, model: Model, folders: Mapping[str, Path]) -> None:
     _check_stop_strings(request.stop)
     _check_schema(request.json_schema)
     _check_length(request, context_limit)
-    _check_images(_images_of(request), model, config)
+    images = [part for message in request.messages for part in message.content if isinstance(part, ImageData)]
+    _check_images(images, model, config)
 
 
 def _check_messages(request: Chat) -> None:
@@ -156,7 +157,3 @@ def _allowed_image_count(model: Model, config: Mapping[str, Any]) -> tuple[int, 
     if model.engine == TEXT_ENGINE or not config.get("vision_config"):
         return 0, 0
     return 0, 1 if model_type in SINGLE_IMAGE_MODEL_TYPES else MAX_IMAGES
-
-
-def _images_of(request: Chat) -> list[ImageData]:
-    return [part for message in request.messages for part in message.content if isinstance(part, ImageData)]

@@ -7,17 +7,15 @@ import shutil
 import sys
 from pathlib import Path
 
-from icon import draw
-
 HERE = Path(__file__).parent
+FILES = ("manifest.json", "icon.png", "server/start.py")
 
 
 def build(folder: Path) -> None:
     """Fill a folder with what the bundle holds."""
     (folder / "server").mkdir(parents=True, exist_ok=True)
-    for name in ("manifest.json", "server/start.py"):
+    for name in FILES:
         shutil.copyfile(HERE / name, folder / name)
-    draw().save(folder / "icon.png")
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from typing import Any
 
 import psutil
 
-from model_runtime.catalog.model import Model
+from model_runtime.catalog.model import Model, ModelArtifact
 from model_runtime.catalog.protocol import CatalogProtocol
 from model_runtime.errors import ModelMissing, UnknownModel
 from model_runtime.process.process import StopTimeouts
@@ -25,6 +25,14 @@ def scripted_model(name: str, task: Task = Task.TEXT, *, load: str = "", concurr
     """A model whose engine does what scripts say, several jobs at a time where `concurrency` says so."""
     engine = SERIAL_ENGINE if concurrency == 1 else STEP_ENGINE
     return Model(name, task, engine, "scripted", concurrency=concurrency, options={"load": load})
+
+
+class EmptyStore:
+    """A store to which nothing was downloaded."""
+
+    def find(self, artifact: ModelArtifact) -> Path | None:
+        """Find nothing."""
+        return None
 
 
 class ScriptedCatalog:

@@ -34,7 +34,7 @@ def grouped_attention(
         tokens == 1
         and kv_heads < heads
         and q.dtype == mx.float32
-        and not any(_are_set(options))
+        and all(value is None for value in options.values())
         and _is_same_for_all_heads(mask)
     )
     if not can_group:
@@ -42,10 +42,6 @@ def grouped_attention(
     scores = (q * scale).reshape(batch, kv_heads, heads // kv_heads, size) @ k.swapaxes(-1, -2)
     weights = mx.softmax(_apply_mask(scores, mask), axis=-1, precise=True)
     return (weights @ v).reshape(batch, heads, 1, v.shape[-1])
-
-
-def _are_set(options: dict[str, Any]) -> list[bool]:
-    return [value is not None for value in options.values()]
 
 
 def _is_same_for_all_heads(mask: AttentionMask) -> bool:

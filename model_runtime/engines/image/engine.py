@@ -53,7 +53,7 @@ class ImageEngine:
         """
         self._model_name, self._native_side_pixels = spec.model, int(spec.options.get("native_side", 0))
         mx.set_cache_limit(BUFFER_CACHE_BYTES)
-        if _runs_on_cpu():
+        if mx.default_device() == mx.Device(mx.cpu):
             mx.disable_compile()  # there it starts a C++ compiler and wins nothing
         report("weights", 0.0)
         self._image_model = _load_image_model(Path(spec.folders["model"]), str(spec.options.get("family", "")))
@@ -169,10 +169,6 @@ def _weight_chunks(arrays: Sequence[mx.array]) -> Iterator[list[mx.array]]:
     cumulative_bytes = accumulate(array.nbytes for array in arrays)
     for _, chunk in groupby(zip(arrays, cumulative_bytes, strict=True), key=lambda pair: pair[1] // LOAD_CHUNK_BYTES):
         yield [array for array, _ in chunk]
-
-
-def _runs_on_cpu() -> bool:
-    return bool(mx.default_device() == mx.Device(mx.cpu))
 
 
 def _metadata_json(request: GenerateImage, model: str, steps: int) -> str:

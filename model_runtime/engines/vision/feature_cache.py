@@ -30,12 +30,9 @@ class VisionFeatureCache:
         features = compute()
         mx.eval(features)
         self._entries[key] = features
-        self._evict()
-        return features
-
-    def _evict(self) -> None:
-        while sum(features.nbytes for features in self._entries.values()) > self._limit_bytes:
+        while sum(entry.nbytes for entry in self._entries.values()) > self._limit_bytes:
             self._entries.popitem(last=False)
+        return features
 
 
 def _picture_key(picture: ImageData) -> bytes:

@@ -6,7 +6,7 @@ from pathlib import Path
 import anyio
 import pytest
 
-from mcp_server.cli.banner import ModelRow, banner, format_bytes, models_table
+from mcp_server.cli.banner import ModelRow, banner, models_table
 from mcp_server.client_setup.snippets import InstalledCommands, client_snippets
 from mcp_server.launcher.paths import InstancePaths
 from model_runtime.settings import Settings
@@ -24,12 +24,6 @@ def test_the_models_say_how_to_get_them() -> None:
         "  vlm-best      vision  5.7 GB  senses pull vlm-best  reads text",
         "  vlm-starter*  vision  10 MB   built in              toy",
     ]
-
-
-def test_sizes_are_written_for_people() -> None:
-    assert [format_bytes(number) for number in (0, 9_900_000, 331_000_000, 9_620_000_000)] == [
-        "0 MB", "10 MB", "0.3 GB", "9.6 GB",
-    ]  # fmt: skip
 
 
 def test_a_person_reads_where_everything_is_and_who_answers(settings: Settings) -> None:

@@ -58,7 +58,6 @@ async def test_every_tool_is_tried_by_meaning(
 
 def test_what_is_heard_or_seen_wrong_is_a_failed_check_and_what_failed_ends_the_sentence() -> None:
     said: list[str] = []
-    findings = doctor.DoctorReport(said.append)
     steps = (
         StepResult(Sense.SAID, 1.0),
         StepResult(Sense.HEARD, 0.5, text="a red ring"),
@@ -67,7 +66,7 @@ def test_what_is_heard_or_seen_wrong_is_a_failed_check_and_what_failed_ends_the_
     trip = RoundTrip(1, "a red circle", steps)
 
     for step in steps:
-        findings.on_end(trip, step)
+        doctor.print_step(said.append, trip, step)
 
     assert [line.split(" in ")[0] for line in said] == ["ok   speaks", "FAIL hears", "FAIL draws"]
     assert said[-1].endswith(": No room.")

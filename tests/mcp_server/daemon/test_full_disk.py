@@ -8,7 +8,7 @@ from typing import IO, Any, Self
 
 import pytest
 
-from mcp_server.files.artifacts import write_atomically
+from model_runtime.atomic_file import write_atomically
 from model_runtime.settings import Settings
 from tests.mcp_server.conftest import Connect
 from tests.mcp_server.tools.test_tools import data_of, text_of

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mcp_server.files.artifacts import ArtifactKind, ArtifactNotSaved, ArtifactStore, StoredArtifact, write_atomically
+from mcp_server.files.artifacts import ArtifactKind, ArtifactNotSaved, ArtifactStore, StoredArtifact
 
 
 def test_a_result_is_found_again_by_another_process(tmp_path: Path) -> None:
@@ -74,13 +74,3 @@ def test_a_result_that_cannot_be_saved_says_where_and_why(tmp_path: Path) -> Non
 
     with pytest.raises(ArtifactNotSaved, match=r"cannot be saved in .*/images: File exists\. Make room"):
         ArtifactStore(tmp_path).add(ArtifactKind.IMAGES, b"x")
-
-
-def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
-    path = tmp_path / "a.txt"
-    path.write_text("old")
-
-    with pytest.raises(TypeError):
-        write_atomically(path, "not bytes")  # type: ignore[arg-type]
-
-    assert [(file.name, file.read_text()) for file in tmp_path.iterdir()] == [("a.txt", "old")]

@@ -86,7 +86,7 @@ def test_the_machine_decides_whether_starters_are_the_default(
     monkeypatch.setattr("sys.platform", system)
     monkeypatch.setattr("platform.machine", lambda: machine)
 
-    found = create_catalog(Settings(InstanceFolders.from_home(tmp_path)))
+    found = create_catalog(Settings(InstanceFolders.from_home(tmp_path)), Shelf())
 
     assert [found.preferred_model(task).starter for task in Task] == [first] * len(Task)
 
@@ -192,14 +192,14 @@ def test_aliases_of_the_settings_are_added_and_may_be_the_default(tmp_path: Path
         InstanceFolders.from_home(tmp_path), models={"mine": {"path": str(llama)}}, defaults={"text": "mine"}
     )
 
-    assert create_catalog(settings).resolve("", Task.TEXT).name == "mine"
+    assert create_catalog(settings, Shelf()).resolve("", Task.TEXT).name == "mine"
 
 
 def test_the_settings_say_how_long_a_model_stays(tmp_path: Path) -> None:
     written: dict[str, dict[str, Any]] = {"vlm-best": {"keep_alive": "1h"}, "tts-starter": {"keep_alive": -1}}
     settings = Settings(InstanceFolders.from_home(tmp_path), models=written)
 
-    stays = {model.name: model.keep_alive_seconds for model in create_catalog(settings).models()}
+    stays = {model.name: model.keep_alive_seconds for model in create_catalog(settings, Shelf()).models()}
 
     assert (stays["vlm-best"], stays["tts-starter"], stays["stt-fast"]) == (3600.0, -1.0, None)
 
@@ -216,7 +216,7 @@ def test_the_settings_say_how_long_a_model_stays(tmp_path: Path) -> None:
 )
 def test_an_alias_that_cannot_be_used_is_a_settings_error(tmp_path: Path, changes: Mapping[str, Any]) -> None:
     with pytest.raises(SettingsError):
-        create_catalog(Settings(InstanceFolders.from_home(tmp_path), **changes))
+        create_catalog(Settings(InstanceFolders.from_home(tmp_path), **changes), Shelf())
 
 
 @pytest.mark.promise("runtime:memory-from-headers")

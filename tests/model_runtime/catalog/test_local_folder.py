@@ -13,6 +13,7 @@ from model_runtime.errors import ModelBroken
 from model_runtime.requests import Chat, Message, Task
 from model_runtime.runtime import Runtime
 from model_runtime.settings import InstanceFolders, Settings, SettingsError
+from tests.model_runtime.library import EmptyStore
 
 REMEDY = "Put the model back there or change models.mine.path in config.toml."
 HELLO = (Message("user", ("Hi.",)),)
@@ -20,7 +21,9 @@ HELLO = (Message("user", ("Hi.",)),)
 
 def catalog_of(home: Path, path: Path, **changes: Any) -> Catalog:
     """The catalogue of an instance whose config.toml has one alias, `mine`."""
-    return create_catalog(Settings(InstanceFolders.from_home(home), models={"mine": {"path": str(path)}}, **changes))
+    return create_catalog(
+        Settings(InstanceFolders.from_home(home), models={"mine": {"path": str(path)}}, **changes), EmptyStore()
+    )
 
 
 def mine(catalog: Catalog) -> Model:
@@ -106,7 +109,7 @@ async def test_a_broken_alias_stops_neither_the_status_nor_any_other_model(tmp_p
     settings = Settings(InstanceFolders.from_home(tmp_path), spare=False, models={"mine": {"path": "/gone"}})
     reason = f"mine: /gone does not exist. {REMEDY}"
 
-    async with Runtime(create_catalog(settings), settings) as runtime:
+    async with Runtime(create_catalog(settings, EmptyStore()), settings) as runtime:
         status = {model.name: model for model in runtime.status().models}
         with pytest.raises(ModelBroken) as call:
             await anext(runtime.run(Chat("mine", HELLO)))
@@ -123,7 +126,7 @@ def test_a_model_works_once_its_folder_is_back_and_is_broken_once_it_is_gone(tmp
     settings = Settings(
         InstanceFolders.from_home(tmp_path), models={"mine": {"path": str(tmp_path / "x"), "keep_alive": "1h"}}
     )
-    catalog = create_catalog(settings)
+    catalog = create_catalog(settings, EmptyStore())
 
     llama(tmp_path / "x")
     back, model = catalog.resolve("mine", Task.TEXT), mine(catalog)
@@ -146,7 +149,9 @@ def test_a_broken_alias_may_be_the_default_and_is_refused_with_its_reason(tmp_pa
 
 
 def test_a_built_in_alias_with_a_folder_that_is_gone_keeps_its_task(tmp_path: Path) -> None:
-    catalog = create_catalog(Settings(InstanceFolders.from_home(tmp_path), models={"tts-fast": {"path": "/gone"}}))
+    catalog = create_catalog(
+        Settings(InstanceFolders.from_home(tmp_path), models={"tts-fast": {"path": "/gone"}}), EmptyStore()
+    )
 
     model = next(model for model in catalog.models() if model.name == "tts-fast")
 
@@ -155,7 +160,7 @@ def test_a_built_in_alias_with_a_folder_that_is_gone_keeps_its_task(tmp_path: Pa
 
 
 def test_a_folder_named_by_a_call_has_no_setting_to_change(tmp_path: Path) -> None:
-    catalog = create_catalog(Settings(InstanceFolders.from_home(tmp_path)))
+    catalog = create_catalog(Settings(InstanceFolders.from_home(tmp_path)), EmptyStore())
     model = catalog.resolve(str(llama(tmp_path / "x")), Task.TEXT)
     (tmp_path / "x").rename(tmp_path / "y")
 
@@ -165,7 +170,9 @@ def test_a_folder_named_by_a_call_has_no_setting_to_change(tmp_path: Path) -> No
 
 
 def test_an_alias_that_toml_quotes_is_quoted_in_its_reason(tmp_path: Path) -> None:
-    catalog = create_catalog(Settings(InstanceFolders.from_home(tmp_path), models={"my 7b": {"path": "/gone"}}))
+    catalog = create_catalog(
+        Settings(InstanceFolders.from_home(tmp_path), models={"my 7b": {"path": "/gone"}}), EmptyStore()
+    )
 
     (model,) = [model for model in catalog.models() if model.name == "my 7b"]
 
@@ -192,4 +199,4 @@ def test_a_default_that_does_something_else_is_refused(tmp_path: Path) -> None:
     with pytest.raises(
         SettingsError, match=r"defaults\.vision is 'tts-fast', which does speech\. Models for vision: vlm-f"
     ):
-        create_catalog(Settings(InstanceFolders.from_home(tmp_path), defaults={"vision": "tts-fast"}))
+        create_catalog(Settings(InstanceFolders.from_home(tmp_path), defaults={"vision": "tts-fast"}), EmptyStore())

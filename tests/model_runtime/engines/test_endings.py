@@ -25,7 +25,7 @@ from tests.checkpoints import llama, qwen25_vl
 from tests.meaning.recordings import clip
 from tests.meaning.sounds import decode_samples
 from tests.model_runtime.calls import BackgroundCall, model_status_of, run_request, wait_for_status
-from tests.model_runtime.library import living_workers, open_runtime
+from tests.model_runtime.library import EmptyStore, living_workers, open_runtime
 
 pytestmark = pytest.mark.engines
 Build = Callable[[Path], object]
@@ -83,7 +83,7 @@ async def runtime(settings: Settings, checkpoint: Callable[[Build], Path]) -> As
     """The real catalogue with two tiny chat models that never stop talking."""
     models = {"eyes": {"path": str(checkpoint(qwen25_vl.build))}, "talk": {"path": str(checkpoint(endless))}}
     settings = replace(settings, models=models)
-    async with open_runtime(settings, create_catalog(settings)) as runtime:
+    async with open_runtime(settings, create_catalog(settings, EmptyStore())) as runtime:
         yield runtime
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from model_runtime.errors import InvalidInput
 from model_runtime.media.audio import decode_audio
-from model_runtime.media.speech import CONTENT_TYPES, SpeechEncoder, encode_speech, waveform_peaks
+from model_runtime.media.speech import CONTENT_TYPES, SpeechEncoder, encode_speech
 from tests.model_runtime.media.recordings import dominant_hertz, peak_level, sine_pcm
 
 RATE = 24_000
@@ -125,17 +125,3 @@ def test_chunks_of_any_size_make_the_same_recording(sizes: list[int], name: str)
 
     if len(pcm) > RATE // 5:
         assert decode_audio(content).duration_seconds == pytest.approx(len(pcm) / 2 / RATE, abs=0.1)
-
-
-def test_peaks_follow_the_loudness() -> None:
-    loud_then_quiet = sine_pcm(440, 0.5, level=0.8) + sine_pcm(440, 0.5, level=0.1)
-
-    assert waveform_peaks(loud_then_quiet, 4) == pytest.approx([0.8, 0.8, 0.1, 0.1], abs=0.01)
-
-
-@given(st.binary(max_size=200).map(lambda pcm: pcm[: len(pcm) // 2 * 2]), st.integers(1, 20))
-def test_there_are_as_many_peaks_as_asked_for(pcm: bytes, count: int) -> None:
-    found = waveform_peaks(pcm, count)
-
-    assert len(found) == count
-    assert all(0 <= peak <= 1 for peak in found)

@@ -1,6 +1,7 @@
 """Real worker processes: started, talked to, stopped and reaped."""
 
 import asyncio
+import logging
 import os
 import signal
 import sys
@@ -29,6 +30,7 @@ from model_runtime.ipc.messages import (
     WorkerMessage,
 )
 from model_runtime.loading import LoadSpec
+from model_runtime.process import log_tail
 from model_runtime.process.exit_status import describe_exit
 from model_runtime.process.log_tail import MAX_LINES, LogTail
 from model_runtime.process.process import StopTimeouts, WorkerProcess, encode_command
@@ -136,7 +138,8 @@ async def test_a_worker_lets_the_daemon_go_first() -> None:
     assert niceness > psutil.Process().nice()
 
 
-async def test_what_an_engine_prints_goes_to_the_log_and_never_into_the_link() -> None:
+async def test_what_an_engine_prints_goes_to_the_log_and_never_into_the_link(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, log_tail.__name__)
     async with worker(load="print loading 50%") as (process, listener):
         process.send(run(1, "print \x00\xff chatter; say a; print more"))
         ended = await listener.until(RequestOutcome)
@@ -144,8 +147,9 @@ async def test_what_an_engine_prints_goes_to_the_log_and_never_into_the_link() -
         await process.exited.wait()
 
     assert getattr(ended.outcome, "text", None) == "a"
-    assert process.last_lines.count("loading 50%") == 2
-    assert process.last_lines[-1] == "more"
+    printed = [message.partition(": ")[2] for name, _, message in caplog.record_tuples if name == log_tail.__name__]
+    assert printed.count("loading 50%") == 2
+    assert printed[-1] == "more"
 
 
 @pytest.mark.parametrize(

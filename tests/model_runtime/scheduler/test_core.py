@@ -5,7 +5,6 @@ from collections.abc import Sequence
 import pytest
 
 from model_runtime.scheduler.core import Scheduler
-from model_runtime.scheduler.eviction import cheapest_set
 from model_runtime.scheduler.messages import (
     BudgetChanged,
     CancelRequest,
@@ -387,19 +386,6 @@ def test_a_model_that_is_not_loaded_says_what_it_needs_what_is_free_and_whom_it_
     assert with_pins == (
         "brush needs 6.0 GB, 2.0 GB is free, and what the others hold together is too little: pinned models stay"
     )
-
-
-def test_the_cost_policy_keeps_the_model_that_is_asked_for_often() -> None:
-    specs = [ModelSpec("eyes", 4 * GB), ModelSpec("ears", 4 * GB), ModelSpec("brush", 6 * GB)]
-    core = Scheduler(specs, 10 * GB, policy=cheapest_set)
-    load(core, "ears", 0, 1)
-    for second in range(28):
-        load(core, "eyes", second, 100 + second)
-    load(core, "ears", 30, 2)
-
-    actions = core.handle(31, RequestArrived(3, "brush"))
-
-    assert actions == [StopWorker("ears", 1, "evicted for brush")]
 
 
 def test_a_request_that_comes_right_after_a_crash_waits_the_short_pause_and_is_served() -> None:

@@ -5,7 +5,6 @@ from hypothesis import HealthCheck, settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
 from model_runtime.scheduler.core import Scheduler
-from model_runtime.scheduler.eviction import POLICIES
 from model_runtime.scheduler.messages import (
     BudgetChanged,
     ModelLoaded,
@@ -40,14 +39,13 @@ class RandomLife(RuleBasedStateMachine):
     @initialize(
         budget=st.sampled_from([110, 140, 180, 240]),
         pins=st.sets(st.sampled_from(["tts-fast", "stt-fast"])),
-        policy=st.sampled_from(sorted(POLICIES)),
     )
-    def begin(self, budget: int, pins: set[str], policy: str) -> None:
+    def begin(self, budget: int, pins: set[str]) -> None:
         specs = [
             ModelSpec(name, size, 1 + size / 25, 2 if name == "vlm-fast" else 1, pinned=name in pins)
             for name, size in TENTHS_OF_GB.items()
         ]
-        self.world = SimulatedWorld(Scheduler(specs, budget, SchedulerLimits(queue_per_model=4), POLICIES[policy]))
+        self.world = SimulatedWorld(Scheduler(specs, budget, SchedulerLimits(queue_per_model=4)))
         self.arrived = 0
 
     @rule(name=NAMES, pause=PAUSES, working=st.sampled_from([0, 2, 10]), keep=st.sampled_from([None, 0.0, -1.0, 30.0]))

@@ -7,7 +7,6 @@ scheduler by what happens in the world, not by its own books.
 import pickle
 
 from model_runtime.scheduler.core import Scheduler
-from model_runtime.scheduler.invariants import violations
 from model_runtime.scheduler.messages import (
     CancelRequest,
     Grant,
@@ -18,6 +17,7 @@ from model_runtime.scheduler.messages import (
     StartWorker,
     StopWorker,
 )
+from tests.model_runtime.scheduler.invariants import violations
 
 
 class SimulatedWorld:

@@ -12,7 +12,7 @@ from model_runtime.runtime import Runtime
 from model_runtime.settings import Settings
 from model_runtime.status import ModelState, Status
 from model_runtime.supervisor import gpu_probe
-from model_runtime.trace.usage_log import TraceLog
+from model_runtime.supervisor.usage_log import UsageLog
 from tests.model_runtime.calls import BackgroundCall, chat, model_status_of, run_chat, wait_for_status
 from tests.model_runtime.library import (
     MEGABYTE,
@@ -82,9 +82,9 @@ async def test_nothing_is_made_ready_before_the_first_request_and_where_settings
 
 async def test_a_new_daemon_makes_ready_what_the_one_before_it_used_last(eager: Settings) -> None:
     library = ScriptedCatalog(scripted_model("m"), scripted_model("other", concurrency=2))
-    log = TraceLog(eager.folders.data, lambda: 1000.0)
-    log.asked("m")
-    log.asked("other")
+    log = UsageLog(eager.folders.data, lambda: 1000.0)
+    log.record("m")
+    log.record("other")
     log.save()
 
     async with open_runtime(eager, library) as runtime:

@@ -1,9 +1,9 @@
 """Score the whole loop: text → speech → text → picture → caption, over sentences that no starter was taught.
 
-`python -m senses_training.loop` sends 60 held-out scenes of `starter_world.grammar` round through a daemon of its own, by the tools
-that agents call, as `senses demo` does. It writes `training/loop.json` and `docs/loop.png`. A trip counts where the
-caption means what was said (`grammar.means`). What is lost is put down to the first stage that lost it: the speech where
-other words were heard, the picture where plain computer vision does not find the scene in it, else the caption.
+`python -m senses_training.loop` sends 60 held-out scenes of `starter_world.grammar` round through a daemon of its own,
+by the tools that agents call, as `senses demo` does. It writes `training/loop.json`. A trip counts where the caption means
+what was said (`grammar.means`). What is lost is put down to the first stage that lost it: the speech where other words
+were heard, the picture where plain computer vision does not find the scene in it, else the caption.
 """
 
 import argparse
@@ -17,16 +17,15 @@ import tempfile
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from PIL import Image
-from rich.console import Console
 
 from mcp_server.cli.daemon_client import DaemonNotRunning, stop_daemon
+from mcp_server.cli.demo import print_step
 from mcp_server.demo.loop import STARTER_MODELS, DemoRun, models_for, run_round_trips
-from mcp_server.demo.sheet import Style, contact_sheet
-from mcp_server.demo.show import Terminal
 from mcp_server.demo.trip import RoundTrip, Sense
 from mcp_server.launcher.paths import InstancePaths
 from senses_training import paths
@@ -39,7 +38,6 @@ SHARES = {"single": 24, "pair": 24, "counted": 8, "triple": 4}
 SIDE_PX = 128
 """As the painter draws; a larger picture is an enlarged one."""
 RESULTS = paths.TRAINING / "loop.json"
-SHEET = paths.TRAINING.parent / "docs" / "loop.png"
 
 
 def main() -> None:
@@ -47,7 +45,6 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seed", type=int, default=SEED)
     parser.add_argument("--results", type=Path, default=RESULTS)
-    parser.add_argument("--sheet", type=Path, default=SHEET)
     asked = parser.parse_args()
     drawn = scenes(asked.seed)
     with tempfile.TemporaryDirectory(prefix="senses-loop-") as home:
@@ -60,7 +57,6 @@ def main() -> None:
             with suppress(DaemonNotRunning):
                 stop_daemon(InstancePaths(os.environ))
         report = {"seed": asked.seed, **score(folder, drawn, trips)}
-        asked.sheet.write_bytes(contact_sheet(folder, trips, Style(columns=10, side_px=150, lines=3)))
     asked.results.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
     print(json.dumps({key: value for key, value in report.items() if key != "trips"}, indent=1))
 
@@ -148,7 +144,7 @@ def _row(trip: RoundTrip, stage: str) -> dict[str, str]:
 async def _travel(folder: Path, drawn: Sequence[Scene]) -> list[RoundTrip]:
     models = models_for(("",) * len(Sense), starters=True)
     tour = DemoRun(folder, tuple(map(str, drawn)), models, SIDE_PX)
-    return [trip async for trip in run_round_trips(tour, Terminal(Console()))]
+    return [trip async for trip in run_round_trips(tour, partial(print_step, print))]
 
 
 if __name__ == "__main__":
