@@ -7,7 +7,10 @@ TOOLS := packaging/node_modules/.package-lock.json
 CLIENTS := packaging/clients/node_modules/.package-lock.json
 TRAINING := training/.venv
 
-.PHONY: setup serve test check lock bench soak docs bundle clients setup-training check-training test-training clean
+# two tests at a time: a machine with more cores may take ARGS="-n 4"
+PYTEST := pytest -n 2 --dist worksteal
+
+.PHONY: setup serve test test-fast check lock bench soak docs bundle clients setup-training check-training test-training clean
 
 setup: $(STAMP)
 
@@ -38,7 +41,11 @@ $(CLIENTS): packaging/clients/package.json packaging/clients/package-lock.json
 	cd packaging/clients && npm ci && touch node_modules/.package-lock.json
 
 test: check $(TOOLS)
-	$(BIN)/pytest $(ARGS)
+	$(BIN)/$(PYTEST) $(ARGS)
+
+# everything that starts no process, in under a minute
+test-fast: setup
+	$(BIN)/$(PYTEST) --fast $(ARGS)
 
 bench: setup
 	$(BIN)/python -m benchmarks $(ARGS)
