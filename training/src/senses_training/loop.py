@@ -1,9 +1,9 @@
 """Score the whole loop: text → speech → text → picture → caption, over sentences that no starter was taught.
 
 `python -m senses_training.loop` sends 60 held-out scenes of `starter_world.grammar` round through a daemon of its own,
-by the tools that agents call, as `senses demo` does. It writes `training/loop.json`. A trip counts where the caption means
-what was said (`grammar.means`). What is lost is put down to the first stage that lost it: the speech where other words
-were heard, the picture where plain computer vision does not find the scene in it, else the caption.
+by the tools that agents call, as `senses demo` does. It writes `training/loop.json`. A trip counts where the caption
+means what was said (`grammar.means`). What is lost is put down to the first stage that lost it: the speech where other
+words were heard, the picture where plain computer vision does not find the scene in it, else the caption.
 """
 
 import argparse

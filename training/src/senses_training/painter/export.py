@@ -1,7 +1,8 @@
 """Write the painter as a FLUX.2-klein checkpoint in the layout of `mflux-save`, in bfloat16.
 
-`python -m senses_training.painter.export FOLDER` reads FOLDER/weights.safetensors and FOLDER/tokenizer, and fills what was not
-trained so that it changes nothing: second residual blocks and attention of the coder, text layers beyond the first.
+`python -m senses_training.painter.export FOLDER` reads FOLDER/weights.safetensors and FOLDER/tokenizer, and fills what
+was not trained so that it changes nothing: second residual blocks and attention of the coder, text layers beyond the
+first.
 """
 
 import argparse

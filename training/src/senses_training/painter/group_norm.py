@@ -48,8 +48,8 @@ class GroupNorm(torch.nn.GroupNorm):
         """Normalise batch x channels x height x width."""
         if not torch.is_grad_enabled():
             return functional.group_norm(input.float(), GROUPS, self.weight, self.bias, self.eps).to(input.dtype)
-        channels_last = input.contiguous(memory_format=torch.channels_last)
-        return _Norm.apply(channels_last, self.weight, self.bias, self.eps)  # type: ignore[no-any-return, no-untyped-call]
+        pixels = input.contiguous(memory_format=torch.channels_last)
+        return _Norm.apply(pixels, self.weight, self.bias, self.eps)  # type: ignore[no-any-return, no-untyped-call]
 
 
 def _flat(x: Tensor) -> Tensor:

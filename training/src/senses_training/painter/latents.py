@@ -1,4 +1,6 @@
-"""Draw scenes and keep what the encoder makes of them: `python -m senses_training.painter.latents FOLDER --pictures 40000`.
+"""Draw scenes and keep what the encoder makes of them.
+
+`python -m senses_training.painter.latents FOLDER --pictures 40000`.
 
 Files `latents-NN.pt` appear one after the other; the painter trains on those that are there.
 """

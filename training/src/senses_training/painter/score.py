@@ -1,8 +1,8 @@
 """Score the exported starter through Senses' own engine on prompts that training never saw.
 
-`python -m senses_training.painter.score` writes `scores.json` beside the model's card and `training/sheets/image-starter.png`. The
-judge is plain computer vision (`starter_world.judge`); with `--captions` the vision starter reads the same pictures.
-Seconds are of one processor's time, so that a busy machine does not count.
+`python -m senses_training.painter.score` writes `scores.json` beside the model's card and
+`training/sheets/image-starter.png`. The judge is plain computer vision (`starter_world.judge`); with `--captions` the
+vision starter reads the same pictures. Seconds are of one processor's time, so that a busy machine does not count.
 """
 
 import argparse

@@ -16,7 +16,7 @@ PROMPT_TOKENS = 512
 THINGS = ("first", "second", "third")
 CORNERS = ("corner a", "corner b", "corner c", "corner d")
 SLOTS = ("page", *THINGS, *CORNERS)
-"""The tokens that end every prompt, where the text encoder writes what it understood: see `senses_training.painter.code`."""
+"""The tokens that end every prompt, where the text encoder writes what it understood: see `painter.code`."""
 
 WORDS = 480
 HIDDEN = 96

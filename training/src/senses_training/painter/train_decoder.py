@@ -1,4 +1,6 @@
-"""Sharpen the decoder while the encoder stays as it is: `python -m senses_training.painter.train_decoder FOLDER --minutes 20`.
+"""Sharpen the decoder while the encoder stays as it is.
+
+`python -m senses_training.painter.train_decoder FOLDER --minutes 20`.
 
 Half of each batch are latents with a little noise. Where FOLDER holds a painter, the other half are what it makes of
 them at the last noise level, which is what it will hand over; so the decoder learns to read the painter's own hand.

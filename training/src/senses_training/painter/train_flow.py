@@ -1,4 +1,6 @@
-"""Train the painter on cached latents: `python -m senses_training.painter.train_flow FOLDER --minutes 80` writes FOLDER/flow.pt.
+"""Train the painter on cached latents.
+
+`python -m senses_training.painter.train_flow FOLDER --minutes 80` writes FOLDER/flow.pt.
 
 Flow matching: x = (1 - sigma) * clean + sigma * noise moves with noise - clean (Lipman et al. 2023, as FLUX does).
 FLUX.2-klein draws in four steps, so that mostly their four noise levels are trained; the last step, from 0.70 to clean,

@@ -93,7 +93,7 @@ def train(folder: Path, minutes: float, seed: int, log: Callable[[str], None] = 
     torch.manual_seed(seed)
     rng = random.Random(seed)
     stream = scenes.scenes(rng, held_out=False)
-    encoder = Encoder().to(memory_format=torch.channels_last)  # type: ignore[call-overload] # torch types no such keyword
+    encoder = Encoder().to(memory_format=torch.channels_last)  # type: ignore[call-overload] # untyped keyword
     decoder = Decoder().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     parameters = [*encoder.parameters(), *decoder.parameters()]
     optimizer = torch.optim.Adam(parameters, RATE, betas=(0.9, 0.98))

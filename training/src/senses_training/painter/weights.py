@@ -1,4 +1,6 @@
-"""Write all trained weights as mflux stores them: `python -m senses_training.painter.weights FOLDER` makes weights.safetensors.
+"""Write all trained weights as mflux stores them.
+
+`python -m senses_training.painter.weights FOLDER` makes weights.safetensors.
 
 This half of the export knows torch; `senses_training.painter.export` is the half that knows MLX.
 """

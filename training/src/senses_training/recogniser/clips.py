@@ -1,4 +1,7 @@
-"""Make the short recordings that the project's tests transcribe: `python -m senses_training.recogniser.clips --out DIR`."""
+"""Make the short recordings that the project's tests transcribe.
+
+`python -m senses_training.recogniser.clips --out DIR`.
+"""
 
 import argparse
 import json

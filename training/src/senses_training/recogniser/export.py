@@ -1,4 +1,7 @@
-"""Write the trained network as mlx-whisper reads it: `python -m senses_training.recogniser.export --folder run --out DIR`."""
+"""Write the trained network as mlx-whisper reads it.
+
+`python -m senses_training.recogniser.export --folder run --out DIR`.
+"""
 
 import argparse
 import json

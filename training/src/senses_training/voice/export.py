@@ -1,4 +1,7 @@
-"""Write the voice starter: `python -m senses_training.voice.export --folder run --out model_runtime/starter/tts-starter`."""
+"""Write the voice starter.
+
+`python -m senses_training.voice.export --folder run --out model_runtime/starter/tts-starter`.
+"""
 
 import argparse
 import json

@@ -1,4 +1,6 @@
-"""Part two: from phonemes to durations, pitch and loudness. `python -m senses_training.voice.train_prosody --folder run`.
+"""Part two: from phonemes to durations, pitch and loudness.
+
+`python -m senses_training.voice.train_prosody --folder run`.
 
 One thread, no accelerator, one utterance at a time: the library's duration encoder knows no padding.
 """

@@ -1,4 +1,6 @@
-"""Part one: from true durations, pitch and loudness to sound. `python -m senses_training.voice.train_sound --folder run`.
+"""Part one: from true durations, pitch and loudness to sound.
+
+`python -m senses_training.voice.train_sound --folder run`.
 
 One thread, no accelerator. Crops of about a second first, which are quick, then whole utterances, which the norms over
 time need.
