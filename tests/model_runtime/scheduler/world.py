@@ -23,7 +23,6 @@ from model_runtime.scheduler.messages import (
 from model_runtime.scheduler.model_record import ModelSpec, SchedulerLimits
 from tests.model_runtime.scheduler.invariants import violations
 
-
 _shared: dict[int, object] = {}
 """Frozen values that all copies of a world share: to copy them takes as long as the rest."""
 
