@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Protocol, TypeVar
 
 from model_runtime.catalog import memory_estimate
-from model_runtime.catalog.architecture import TransformerDims
 from model_runtime.catalog.builtin_models import (
     ALIASES_BY_TIER,
     REAL_MODELS,
@@ -24,6 +23,7 @@ from model_runtime.catalog.configured import check_defaults, configured_models, 
 from model_runtime.catalog.detect import GROUNDING_TASKS, detect_model, supports_grounding
 from model_runtime.catalog.local_folder import broken_reason, folder_problem
 from model_runtime.catalog.model import DEFAULT_PATTERNS, Model, ModelArtifact
+from model_runtime.catalog.transformer_dims import TransformerDims
 from model_runtime.catalog.voices import spoken_languages, voice_names
 from model_runtime.errors import InvalidInput, ModelBroken, ModelMissing, UnknownModel, WrongTask
 from model_runtime.requests import Request, Task

@@ -22,7 +22,8 @@ def configured_models(settings: Settings, known: Mapping[str, Model]) -> dict[st
         SettingsError: an alias lacks something, or a value cannot be used.
     """
     return {
-        alias: _configured(alias, written, known.get(alias), settings) for alias, written in settings.models.items()
+        alias: _configured(alias, written, known.get(alias), settings)
+        for alias, written in settings.model_tables.items()
     }
 
 

@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 
-from model_runtime.catalog.architecture import CACHE_BLOCK_TOKENS, TransformerDims
 from model_runtime.catalog.checkpoint_files import InvalidCheckpoint, read_header
 from model_runtime.catalog.model import Model
+from model_runtime.catalog.transformer_dims import CACHE_BLOCK_TOKENS, TransformerDims
 from model_runtime.requests import DEFAULT_MAX_TOKENS, Chat, GenerateImage, Request, Speak, Task, Transcribe
 
 MB = 1_000_000

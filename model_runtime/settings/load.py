@@ -23,7 +23,7 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
     given = _from_file(config, environ) | _from_variables(environ)
     values = {SETTINGS[key].field: value for key, value in given.items() if not key.startswith("defaults.")}
     defaults = {key.removeprefix("defaults."): value for key, value in given.items() if key.startswith("defaults.")}
-    return Settings(folders, models=config.tree.get("models", {}), defaults=defaults, **values)
+    return Settings(folders, model_tables=config.tree.get("models", {}), defaults=defaults, **values)
 
 
 def _from_file(config: ConfigFile, environ: Mapping[str, str]) -> dict[str, Any]:

@@ -71,25 +71,25 @@ class Settings:
         name_list(),
         "Web origins whose pages may call the HTTP API besides local pages and apps.",
     )
-    budget_bytes: int = row(
+    memory_budget_bytes: int = row(
         0, "memory.budget_gb", gigabytes(4096), "Memory for all models; 0 takes what the machine can spare."
     )
     idle_seconds: float = row(
         300.0, "memory.idle_seconds", number(-1, 1e9), "How long an unused model stays in memory; -1 sets no limit."
     )
-    eviction: Literal["lru", "cost"] = row(
+    eviction_policy: Literal["lru", "cost"] = row(
         "lru",
         "memory.eviction",
         choice("lru", "cost"),
         "Which idle model makes room: the least recently used; `cost` of Senses 0.1 is accepted and means `lru`.",
     )
-    spare: bool = row(
+    keep_spare_worker: bool = row(
         True,
         "memory.spare",
         switch(),
         "Whether a process waits with the libraries that the next load will likely need, 100 to 200 MB.",
     )
-    lanes: Literal["auto", "two", "exclusive", "off"] = row(
+    gpu_lanes: Literal["auto", "two", "exclusive", "off"] = row(
         "auto",
         "gpu.lanes",
         choice("auto", "two", "exclusive", "off"),
@@ -98,8 +98,10 @@ class Settings:
     )
     queue_per_model: int = row(8, "queue.per_model", whole_number(1, 10_000), "How many requests wait for one model.")
     queue_total: int = row(32, "queue.total", whole_number(1, 10_000), "How many requests wait altogether.")
-    queue_seconds: float = row(120.0, "queue.seconds", number(1, 86_400), "How long a request waits for its model.")
-    load_seconds: float = row(
+    queue_timeout_seconds: float = row(
+        120.0, "queue.seconds", number(1, 86_400), "How long a request waits for its model."
+    )
+    load_timeout_seconds: float = row(
         180.0, "load.seconds", number(1, 86_400), "How long a loading model may make no progress before it is stopped."
     )
     allowed_folders: tuple[Path, ...] = row(
@@ -109,19 +111,19 @@ class Settings:
         "InstanceFolders that tools read and write besides the client's own, the inbox and the artifacts.",
     )
     allow_urls: bool = row(False, "files.allow_urls", switch(), "Whether tools fetch media from the public web.")
-    keep_days: float = row(
+    artifact_keep_days: float = row(
         30.0, "artifacts.keep_days", number(0, 36_500), "How long results stay in the artifacts; 0 sets no limit."
     )
-    keep_bytes: int = row(
+    max_artifact_bytes: int = row(
         10_000_000_000,
         "artifacts.max_gb",
         gigabytes(4096),
         "How much space results take before the oldest are deleted; 0 sets no limit.",
     )
-    tools: tuple[str, ...] = row(
+    mcp_tools: tuple[str, ...] = row(
         (), "mcp.tools", name_list(), "The MCP tools that clients are offered; none means all."
     )
-    models: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    model_tables: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """Alias → what config.toml says about it, as written there under the keys of `MODEL_SETTINGS`."""
     defaults: Mapping[str, str] = field(default_factory=dict)
     """Task → the alias that answers calls that name no model."""

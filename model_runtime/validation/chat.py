@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from model_runtime.catalog.architecture import context_tokens
 from model_runtime.catalog.checkpoint_files import read_config
 from model_runtime.catalog.model import Model
+from model_runtime.catalog.transformer_dims import context_tokens
 from model_runtime.errors import InvalidInput
 from model_runtime.media.types import ImageData
 from model_runtime.requests import Chat

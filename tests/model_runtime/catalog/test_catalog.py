@@ -189,7 +189,7 @@ def test_a_folder_that_no_engine_serves_is_refused_with_what_is_supported(tmp_pa
 def test_aliases_of_the_settings_are_added_and_may_be_the_default(tmp_path: Path) -> None:
     llama = folder(tmp_path / "llama", {"architectures": ["LlamaForCausalLM"]})
     settings = Settings(
-        InstanceFolders.from_home(tmp_path), models={"mine": {"path": str(llama)}}, defaults={"text": "mine"}
+        InstanceFolders.from_home(tmp_path), model_tables={"mine": {"path": str(llama)}}, defaults={"text": "mine"}
     )
 
     assert create_catalog(settings, Shelf()).resolve("", Task.TEXT).name == "mine"
@@ -197,7 +197,7 @@ def test_aliases_of_the_settings_are_added_and_may_be_the_default(tmp_path: Path
 
 def test_the_settings_say_how_long_a_model_stays(tmp_path: Path) -> None:
     written: dict[str, dict[str, Any]] = {"vlm-best": {"keep_alive": "1h"}, "tts-starter": {"keep_alive": -1}}
-    settings = Settings(InstanceFolders.from_home(tmp_path), models=written)
+    settings = Settings(InstanceFolders.from_home(tmp_path), model_tables=written)
 
     stays = {model.name: model.keep_alive_seconds for model in create_catalog(settings, Shelf()).models()}
 

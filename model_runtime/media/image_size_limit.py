@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from model_runtime.errors import InvalidInput
-from model_runtime.media.pictures import decode_image, encode_image, resize_to_fit
+from model_runtime.media.images import decode_image, encode_image, resize_to_fit
 from model_runtime.media.types import ImageFormat
 
 QUALITY_STEPS = (90, 80, 70, 60, 50)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from PIL import ExifTags, Image
 
 from model_runtime.errors import InvalidMedia
-from model_runtime.media.pictures import (
+from model_runtime.media.images import (
     MAX_BYTES,
     decode_image,
     encode_image,
