@@ -190,3 +190,9 @@ class Cancelled(SensesError):
     """The call was ended before it finished."""
 
     code = "cancelled"
+
+
+class SettingsError(SensesError):
+    """A setting cannot be used. The message names the setting, its value and what is accepted."""
+
+    code = "bad_settings"

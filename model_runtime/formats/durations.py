@@ -5,6 +5,8 @@ import re
 
 UNIT_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
 MAX_SECONDS = 1e9
+ACCEPTED_KEEP_ALIVE = 'seconds (300), a duration ("10m"), 0 to unload when idle or -1 for no timer'
+"""End of a sentence that says what `parse_keep_alive` reads."""
 DURATION_PATTERN = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|s|m|h|d))+")
 DURATION_PART_PATTERN = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
 
@@ -17,7 +19,7 @@ def parse_keep_alive(value: object) -> float:
     """
     seconds = _to_seconds(value)
     if not abs(seconds) <= MAX_SECONDS:  # NaN, too
-        raise ValueError('give seconds (300), a duration ("10m"), 0 to unload when idle or -1 for no timer')
+        raise ValueError(f"give {ACCEPTED_KEEP_ALIVE}")
     return seconds if seconds >= 0 else -1.0
 
 
