@@ -41,7 +41,9 @@ def check_defaults(defaults: Mapping[str, str], models: Mapping[str, Model]) -> 
         model = models[alias]
         if model.engine and not does_task(model, Task(task)):
             able = ", ".join(other.name for other in models.values() if does_task(other, Task(task)))
-            raise SettingsError(f"defaults.{task} is {alias!r}, which does {model.task}. Models for {task}: {able}.")
+            raise SettingsError(
+                f"defaults.{task} is {alias!r}, which supports {model.task}. Models for {task}: {able}."
+            )
 
 
 def does_task(model: Model, task: Task) -> bool:

@@ -151,7 +151,9 @@ def test_an_unknown_name_is_answered_with_the_known_ones() -> None:
 
 @pytest.mark.promise("errors:wrong-task")
 def test_a_model_of_another_kind_is_answered_with_those_that_can() -> None:
-    with pytest.raises(WrongTask, match=r"tts-fast does speech, not image\. Models for image: image-gen, image-fast"):
+    with pytest.raises(
+        WrongTask, match=r"tts-fast supports speech, not image\. Models for image: image-gen, image-fast"
+    ):
         catalog().resolve("tts-fast", Task.IMAGE)
 
 

@@ -199,6 +199,6 @@ def test_files_of_an_odd_shape_never_end_a_status(tmp_path: Path, broken: str) -
 
 def test_a_default_that_does_something_else_is_refused(tmp_path: Path) -> None:
     with pytest.raises(
-        SettingsError, match=r"defaults\.vision is 'tts-fast', which does speech\. Models for vision: vlm-f"
+        SettingsError, match=r"defaults\.vision is 'tts-fast', which supports speech\. Models for vision: vlm-f"
     ):
         create_catalog(Settings(InstanceFolders.from_home(tmp_path), defaults={"vision": "tts-fast"}), EmptyStore())
