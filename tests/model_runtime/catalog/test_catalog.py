@@ -209,10 +209,10 @@ def test_the_settings_say_how_long_a_model_stays(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "changes",
     [
-        {"models": {"mine": {}}},
-        {"models": {"mine": {"repo": "a/b"}}},
-        {"models": {"mine": {"keep_alive": "1h"}}},
-        {"models": {"vlm-best": {"keep_alive": "soon"}}},
+        {"model_tables": {"mine": {}}},
+        {"model_tables": {"mine": {"repo": "a/b"}}},
+        {"model_tables": {"mine": {"keep_alive": "1h"}}},
+        {"model_tables": {"vlm-best": {"keep_alive": "soon"}}},
         {"defaults": {"smell": "vlm-best"}},
     ],
 )

@@ -77,8 +77,8 @@ def test_an_alias_whose_folder_cannot_be_used_is_listed_and_refused_with_its_rea
         (None, "{folder} has no config.json"),
         ("[]", "{folder}/config.json is empty or not a JSON object"),
         ("[" * 100_000, "{folder}/config.json is empty or not a JSON object"),
-        ('{"model_type": "bert"}', "its config.json names model_type 'bert'"),
-        ('{"model_type": [], "architectures": 5}', "its config.json names model_type '[]'"),
+        ('{"model_type": "bert"}', "its config.json has model_type 'bert'"),
+        ('{"model_type": [], "architectures": 5}', "its config.json has model_type '[]'"),
     ],
 )
 def test_an_alias_of_something_else_is_listed_with_what_was_found(
