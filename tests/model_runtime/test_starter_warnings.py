@@ -16,7 +16,7 @@ from tests.model_runtime.calls import chat, run_request
 from tests.model_runtime.library import ScriptedCatalog, open_runtime, scripted_model
 
 
-class StarterLibrary(ScriptedCatalog):
+class StarterCatalog(ScriptedCatalog):
     """One starter that does what scripts say and knows the words in a folder."""
 
     def __init__(self, task: Task, folder: Path) -> None:
@@ -50,7 +50,7 @@ async def finished(settings: Settings, library: ScriptedCatalog, request: Reques
 async def test_the_answer_to_every_kind_of_request_warns(
     settings: Settings, tmp_path: Path, task: Task, request_: Request
 ) -> None:
-    last = await finished(settings, StarterLibrary(task, tmp_path), request_)
+    last = await finished(settings, StarterCatalog(task, tmp_path), request_)
 
     (warning,) = last.result.warnings
     assert last.starter
@@ -58,7 +58,7 @@ async def test_the_answer_to_every_kind_of_request_warns(
 
 
 async def test_a_streamed_answer_ends_with_the_warning(settings: Settings, tmp_path: Path) -> None:
-    async with open_runtime(settings, StarterLibrary(Task.TEXT, tmp_path)) as runtime:
+    async with open_runtime(settings, StarterCatalog(Task.TEXT, tmp_path)) as runtime:
         events = await run_request(runtime, chat("say red giraffe"))
 
     assert "".join(event.text for event in events if isinstance(event, TextDelta)) == "red giraffe"
@@ -68,6 +68,6 @@ async def test_a_streamed_answer_ends_with_the_warning(settings: Settings, tmp_p
 
 
 async def test_what_a_starter_knows_brings_no_warning(settings: Settings, tmp_path: Path) -> None:
-    last = await finished(settings, StarterLibrary(Task.TEXT, tmp_path), chat("say red"))
+    last = await finished(settings, StarterCatalog(Task.TEXT, tmp_path), chat("say red"))
 
     assert last.result.warnings == ()
