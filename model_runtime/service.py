@@ -1,6 +1,6 @@
 """The runtime's public methods as a protocol, so that both APIs can be tested without workers."""
 
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Protocol
 
 from model_runtime.errors import UnknownModel, WrongTask
@@ -86,7 +86,7 @@ class Service(Protocol):
         """Return a snapshot of the runtime."""
         ...
 
-    def changes(self) -> AsyncIterator[Status]:
+    def changes(self) -> AsyncGenerator[Status]:
         """Yield a snapshot now, after each change (at most four per second) and at least once per second."""
         ...
 

@@ -15,6 +15,8 @@ from model_runtime.validation.starter_vocabulary import WORDS_FILE
 from tests.model_runtime.calls import chat, run_request
 from tests.model_runtime.library import ScriptedCatalog, open_runtime, scripted_model
 
+pytestmark = pytest.mark.process
+
 
 class StarterCatalog(ScriptedCatalog):
     """One starter that does what scripts say and knows the words in a folder."""
@@ -29,9 +31,9 @@ class StarterCatalog(ScriptedCatalog):
         return {"model": self._folder}
 
 
-async def finished(settings: Settings, library: ScriptedCatalog, request: Request) -> Finished:
+async def finished(settings: Settings, catalog: ScriptedCatalog, request: Request) -> Finished:
     """The last event of a request."""
-    async with open_runtime(settings, library) as runtime:
+    async with open_runtime(settings, catalog) as runtime:
         *_, last = await run_request(runtime, request)
     assert isinstance(last, Finished)
     return last
