@@ -73,7 +73,7 @@ test-training: check-training
 	cd training && .venv/bin/pytest $(ARGS)
 
 docs: setup
-	$(BIN)/python -m model_runtime.settings > docs/settings.md
+	$(BIN)/python -m model_runtime.settings.reference docs/settings.md
 
 lock: setup
 	$(BIN)/uv pip compile pyproject.toml --quiet --group dev --universal --python-version 3.11 \

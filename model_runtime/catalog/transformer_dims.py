@@ -1,7 +1,7 @@
-"""The sizes of a language model that decide how much memory its answers take, read from config.json.
+"""Dimensions of a language model, read from its config.json, and the memory that its KV cache and prefill take.
 
-Formulas were compared with MLX's own count on Qwen2.5-VL 7B and Moondream2: keys and values exact, activations an
-upper bound that was at most half too high.
+Compared with MLX's allocations for Qwen2.5-VL 7B and Moondream2, `kv_bytes` is exact and `prefill_bytes` is an upper
+bound, up to 1.5 times too high.
 """
 
 import math
@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from typing import Any
 
 CACHE_BLOCK_TOKENS = 256
-"""The libraries' caches grow by this many tokens."""
+"""Tokens by which the KV caches of mlx-lm and mlx-vlm grow (`KVCache.step`)."""
 DEFAULT_CONTEXT_TOKENS = 16_384
-"""What we serve where a model could take more: keys and values of 128 000 tokens would crowd out other models."""
+"""Tokens served of a longer context: the KV cache of 128 000 tokens would leave no memory for other models."""
 MOONDREAM2_CONFIG = {
     "num_hidden_layers": 24,
     "num_attention_heads": 32,
@@ -21,12 +21,16 @@ MOONDREAM2_CONFIG = {
     "vocab_size": 51_200,
     "max_position_embeddings": 2048,
 }
-"""The published config.json of Moondream2 names no sizes."""
+"""Dimensions of Moondream2, whose published config.json has none."""
 
 
 @dataclass(frozen=True, slots=True)
 class TransformerDims:
-    """A language model's sizes; `window` tokens is all that a layer in `windowed` remembers."""
+    """Dimensions of a language model. 0 means that config.json does not give one.
+
+    `layers` counts the layers with a KV cache of their own. Of these, `sliding_window_layers` keep at most
+    `sliding_window` tokens.
+    """
 
     hidden_size: int
     intermediate_size: int
@@ -41,7 +45,7 @@ class TransformerDims:
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> "TransformerDims":
-        """Read the sizes from a config.json, nested text_config or not; what it does not say counts as 0."""
+        """Return the dimensions in a config.json, which may nest them in `text_config` or `llm_config`."""
         text_config = {**config, **_nested_text_config(config)}
         if str(config.get("model_type", "")).startswith("moondream"):
             text_config = {**MOONDREAM2_CONFIG, **text_config}
@@ -62,17 +66,21 @@ class TransformerDims:
         )
 
     def kv_bytes(self, tokens: int, *, batch_size: int = 1, dtype_bytes: int = 2) -> int:
-        """Keys and values of `rows` answers of `tokens` tokens each, prompt included."""
+        """Return the size of the KV cache of `batch_size` sequences of `tokens` tokens each, prompt included.
+
+        A layer stores keys and values of shape (batch_size, kv_heads, tokens, head_dim).
+        """
         padded_tokens = math.ceil(tokens / CACHE_BLOCK_TOKENS) * CACHE_BLOCK_TOKENS
-        cached_tokens = (self.layers - self.sliding_window_layers) * padded_tokens + self.sliding_window_layers * min(
-            padded_tokens, self.sliding_window
-        )
+        window_tokens = min(padded_tokens, self.sliding_window)
+        full_layers = self.layers - self.sliding_window_layers
+        cached_tokens = full_layers * padded_tokens + self.sliding_window_layers * window_tokens
         return 2 * cached_tokens * self.kv_heads * self.head_dim * dtype_bytes * batch_size
 
     def prefill_bytes(self, chunk_tokens: int, *, score_tokens: int = 0, dtype_bytes: int = 2) -> int:
-        """Bound of the activations while `chunk` prompt tokens are read at once.
+        """Return an upper bound of the activations, in bytes, while `chunk_tokens` prompt tokens are processed at once.
 
-        `context` is for where attention is not fused (no GPU): the tokens that scores are kept for.
+        `score_tokens` is the length of the context if attention is not fused (on a CPU): it then stores scores of shape
+        (attention_heads, chunk_tokens, score_tokens).
         """
         activation_bytes = chunk_tokens * (6 * self.hidden_size + 3 * self.intermediate_size) * dtype_bytes
         score_bytes = 2 * self.attention_heads * chunk_tokens * score_tokens * dtype_bytes
@@ -80,7 +88,7 @@ class TransformerDims:
 
 
 def context_tokens(config: Mapping[str, Any], limit: int = 0) -> int:
-    """How many tokens prompt and answer may have together; `limit` 0 means our default."""
+    """Return the most tokens that prompt and answer may have together. `limit` 0 means DEFAULT_CONTEXT_TOKENS."""
     model_limit = TransformerDims.from_config(config).context_tokens
     served_limit = limit or DEFAULT_CONTEXT_TOKENS
     return min(model_limit, served_limit) if model_limit else served_limit
@@ -97,13 +105,12 @@ def _positive_int(config: Mapping[str, Any], key: str) -> int:
 
 
 def _count_sliding_window_layers(text_config: Mapping[str, Any], layers: int) -> int:
-    """Gemma's layers that look back only a window; Qwen names a window, too, but its code never uses it."""
-    if not str(text_config.get("model_type", "")).startswith("gemma") or not _positive_int(
-        text_config, "sliding_window"
-    ):
+    # only Gemma uses its window: the config.json of Qwen has one, but its code ignores it
+    is_gemma = str(text_config.get("model_type", "")).startswith("gemma")
+    if not is_gemma or not _positive_int(text_config, "sliding_window"):
         return 0
     layer_types = text_config.get("layer_types")
     if isinstance(layer_types, list):
-        return sum(kind == "sliding_attention" for kind in layer_types[:layers])
+        return sum(layer_type == "sliding_attention" for layer_type in layer_types[:layers])
     pattern = _positive_int(text_config, "sliding_window_pattern") or 6
     return layers - layers // pattern

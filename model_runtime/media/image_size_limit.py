@@ -1,10 +1,10 @@
-"""A picture file within a number of bytes: lower quality first, then fewer pixels."""
+"""Encode an image into a limited number of bytes: with lower quality first, then with fewer pixels."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from model_runtime.errors import InvalidInput
-from model_runtime.media.pictures import decode_image, encode_image, resize_to_fit
+from model_runtime.media.images import decode_image, encode_image, resize_to_fit
 from model_runtime.media.types import ImageFormat
 
 QUALITY_STEPS = (90, 80, 70, 60, 50)
@@ -13,7 +13,7 @@ MAX_SIDE_STEPS = (1024, 768, 512, 384, 256)
 
 @dataclass(frozen=True, slots=True)
 class EncodedImage:
-    """A picture file, its pixels, and the quality 1..100 it was encoded with; None for PNG, which loses nothing."""
+    """An image file, its size in pixels, and its quality 1..100; None for PNG, which is lossless."""
 
     data: bytes
     width: int
@@ -22,10 +22,10 @@ class EncodedImage:
 
 
 def encode_within_bytes(png: bytes, format: ImageFormat, max_bytes: int) -> EncodedImage:  # noqa: A002 - the user's word
-    """Re-encode a PNG as the best file of `format` that has at most `max_bytes`; 0 means any number.
+    """Re-encode a PNG with the best quality and size that fit into `max_bytes`; 0 means no limit.
 
     Raises:
-        InvalidInput: even the smallest one is larger.
+        InvalidInput: even the smallest file has more bytes.
     """
     smallest_bytes = 0
     for candidate in _encode_candidates(png, format):
@@ -33,14 +33,14 @@ def encode_within_bytes(png: bytes, format: ImageFormat, max_bytes: int) -> Enco
             return candidate
         smallest_bytes = len(candidate.data)
     raise InvalidInput(
-        f"The picture cannot be made smaller than {smallest_bytes / 1000:.0f} kB as {format}; {max_bytes / 1000:.0f} kB were "
-        "asked for. Allow more, or choose webp.",
+        f"The smallest {format} of this image has {smallest_bytes / 1000:.0f} kB, more than max_kb "
+        f"({max_bytes / 1000:.0f} kB). Allow more, or choose webp.",
         param="max_kb",
     )
 
 
 def _encode_candidates(png: bytes, format: ImageFormat) -> Iterator[EncodedImage]:  # noqa: A002
-    """From the whole picture at its best, with how it was drawn in its metadata, down to a thumbnail without."""
+    """Yield files from the largest to the smallest. Only those of full size keep the generation parameters."""
     qualities = (None,) if format == "png" else QUALITY_STEPS
     image = decode_image(png)
     for quality in qualities:

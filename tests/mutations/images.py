@@ -8,7 +8,7 @@ from PIL import Image, ImageChops, ImageOps
 from model_runtime.media.types import ImageData
 from tests.mutations.mutation import Function, Mutation, change_argument, change_result, replace_with
 
-PICTURES = "model_runtime.media.pictures"
+IMAGES = "model_runtime.media.images"
 
 
 def swap_red_and_blue(image: Image.Image) -> Image.Image:
@@ -77,72 +77,70 @@ def _sides_swapped(picture: ImageData) -> ImageData:
 
 
 MUTATIONS = (
-    Mutation("red and blue are swapped", f"{PICTURES}._to_rgb", change_result(swap_red_and_blue), "a red circle"),
+    Mutation("red and blue are swapped", f"{IMAGES}._to_rgb", change_result(swap_red_and_blue), "a red circle"),
     Mutation(
         "colours are lost",
-        f"{PICTURES}._to_rgb",
+        f"{IMAGES}._to_rgb",
         change_result(lambda image: image.convert("L").convert("RGB")),
         "a red circle",
     ),
-    Mutation("mirrored", f"{PICTURES}._apply_exif_orientation", change_result(ImageOps.mirror), "left of"),
-    Mutation("upside down", f"{PICTURES}._apply_exif_orientation", change_result(ImageOps.flip), "above"),
+    Mutation("mirrored", f"{IMAGES}._apply_exif_orientation", change_result(ImageOps.mirror), "left of"),
+    Mutation("upside down", f"{IMAGES}._apply_exif_orientation", change_result(ImageOps.flip), "above"),
     Mutation(
-        "EXIF is ignored", f"{PICTURES}._apply_exif_orientation", replace_with(lambda image: image), "a turned JPEG"
+        "EXIF is ignored", f"{IMAGES}._apply_exif_orientation", replace_with(lambda image: image), "a turned JPEG"
     ),
-    Mutation("EXIF turns the wrong way", f"{PICTURES}._apply_exif_orientation", _wrong_exif_rotation, "a turned JPEG"),
-    Mutation("transparency lies on black", f"{PICTURES}._to_rgb", replace_with(_on_black), "a transparent PNG"),
-    Mutation("alpha is dropped", f"{PICTURES}._to_rgb", replace_with(_without_alpha), "hidden colours"),
+    Mutation("EXIF turns the wrong way", f"{IMAGES}._apply_exif_orientation", _wrong_exif_rotation, "a turned JPEG"),
+    Mutation("transparency lies on black", f"{IMAGES}._to_rgb", replace_with(_on_black), "a transparent PNG"),
+    Mutation("alpha is dropped", f"{IMAGES}._to_rgb", replace_with(_without_alpha), "hidden colours"),
     Mutation(
         "a palette's transparency is forgotten",
-        f"{PICTURES}._to_rgb",
+        f"{IMAGES}._to_rgb",
         replace_with(lambda image: image.convert("RGB")),
         "a transparent palette",
     ),
     Mutation(
         "16 bits are clipped to 8",
-        f"{PICTURES}._to_rgb",
+        f"{IMAGES}._to_rgb",
         change_argument(lambda image: image.convert("L")),
         "a PNG of 16 grays",
     ),
     Mutation(
         "a palette's indices are taken for grays",
-        f"{PICTURES}._to_rgb",
+        f"{IMAGES}._to_rgb",
         change_argument(_indices),
         "a PNG with a palette",
     ),
-    Mutation("inks are inverted", f"{PICTURES}._to_rgb", change_argument(_inverted_inks), "a CMYK JPEG"),
+    Mutation("inks are inverted", f"{IMAGES}._to_rgb", change_argument(_inverted_inks), "a CMYK JPEG"),
     Mutation(
         "the last frame is taken",
-        f"{PICTURES}._apply_exif_orientation",
+        f"{IMAGES}._apply_exif_orientation",
         change_argument(_last_frame),
         "an animated GIF",
     ),
     Mutation(
         "the first row and column are cut off",
-        f"{PICTURES}._apply_exif_orientation",
+        f"{IMAGES}._apply_exif_orientation",
         change_result(_without_first_row_and_column),
         "the first pixel",
     ),
     Mutation(
         "the last row and column are cut off",
-        f"{PICTURES}._apply_exif_orientation",
+        f"{IMAGES}._apply_exif_orientation",
         change_result(_without_last_row_and_column),
         "the last pixel",
     ),
     Mutation(
         "only the middle square is kept",
-        f"{PICTURES}._apply_exif_orientation",
+        f"{IMAGES}._apply_exif_orientation",
         change_result(_middle_square),
         "a wide picture",
     ),
     Mutation(
         "squeezed into a square",
-        f"{PICTURES}._apply_exif_orientation",
+        f"{IMAGES}._apply_exif_orientation",
         change_result(_squeezed),
         "a square in a wide picture",
     ),
-    Mutation("rows are a pixel too long", f"{PICTURES}.from_pillow", change_result(_sheared), "a star on blue"),
-    Mutation(
-        "width and height are swapped", f"{PICTURES}.from_pillow", change_result(_sides_swapped), "a wide picture"
-    ),
+    Mutation("rows are a pixel too long", f"{IMAGES}.from_pillow", change_result(_sheared), "a star on blue"),
+    Mutation("width and height are swapped", f"{IMAGES}.from_pillow", change_result(_sides_swapped), "a wide picture"),
 )

@@ -5,8 +5,8 @@ from typing import Any
 import mlx.core as mx
 from PIL import Image, ImageOps
 
+from tests.mutations.images import swap_red_and_blue
 from tests.mutations.mutation import Function, Mutation, change_argument, change_result
-from tests.mutations.pictures import swap_red_and_blue
 
 DRAWING, FLUX = "model_runtime.engines.image.engine", "model_runtime.engines.image.families.Flux2Model"
 SEED, SOURCE, STRENGTH = 2, 4, 5

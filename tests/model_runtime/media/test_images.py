@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from PIL import ExifTags, Image
 
 from model_runtime.errors import InvalidMedia
-from model_runtime.media.pictures import (
+from model_runtime.media.images import (
     MAX_BYTES,
     decode_image,
     encode_image,
@@ -164,7 +164,7 @@ def test_what_is_no_picture_is_refused_in_one_sentence_that_says_what_it_is(data
 def test_a_picture_that_was_cut_off_is_refused(kind: str) -> None:
     whole = file(noise(64, 64), kind)
 
-    with pytest.raises(InvalidMedia, match="cut off"):
+    with pytest.raises(InvalidMedia, match="truncated"):
         decode_image(whole[: len(whole) // 2])
 
 
@@ -206,7 +206,7 @@ def test_damaged_files_decode_or_are_refused_and_nothing_else(data: st.DataObjec
 
 @given(st.binary(max_size=200))
 def test_any_bytes_are_refused_in_one_sentence(data: bytes) -> None:
-    with pytest.raises(InvalidMedia, match=r"^The picture .*\.$"):
+    with pytest.raises(InvalidMedia, match=r"^The image .*\.$"):
         decode_image(data)
 
 

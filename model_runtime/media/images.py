@@ -1,7 +1,4 @@
-"""Pictures in and out: decoding what a caller sends, resizing, previews and file formats. Every Pillow call is here.
-
-What arrives is told by its content, never by its name, and only by decoders that are safe with files of strangers.
-"""
+"""Decode, resize and encode images with Pillow. The content decides the format, never the file's name."""
 
 import io
 from collections.abc import Callable
@@ -15,21 +12,23 @@ from model_runtime.media.types import ImageData, ImageFormat
 MAX_BYTES = 50_000_000
 MAX_PIXELS = 100_000_000
 INPUT_FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")
+"""Pillow decoders that are safe with untrusted files; EPS, for example, runs Ghostscript."""
 
 PREVIEW_SIDES = (768, 512, 384)
 PREVIEW_QUALITY = 80
 PARAMETERS_KEY = "parameters"
-"""The PNG text, and the EXIF user comment, under which image tools keep how a picture was made."""
+"""Key of the PNG text in which image tools store the generation parameters."""
 
 Image.MAX_IMAGE_PIXELS = MAX_PIXELS
 
 
 def decode_image(data: bytes, *, param: str = "image") -> ImageData:
-    """Decode a picture file into an upright RGB picture: the first frame, transparency laid on white.
+    """Decode the first frame of an image file, upright, with transparency blended onto white.
+
+    Size limits are checked before pixels are decoded.
 
     Raises:
-        BadMedia: `data` is too large, no picture, damaged, or of a kind that is not opened (SVG, HEIC, …). Nothing of
-            it is quoted. Size limits are checked before pixels are decoded.
+        InvalidMedia: `data` is too large, damaged, or not in one of the `INPUT_FORMATS`. It is not quoted.
     """
     if len(data) > MAX_BYTES:
         raise _invalid_image(f"has {len(data) / 1e6:.1f} MB; at most {MAX_BYTES // 1_000_000} MB are accepted", param)
@@ -38,14 +37,14 @@ def decode_image(data: bytes, *, param: str = "image") -> ImageData:
         raise _too_many_pixels(param)
     try:
         return from_pillow(_apply_exif_orientation(image))
-    except Exception as error:  # Pillow's parsers raise whatever they stumbled over
+    except Exception as error:  # Pillow's parsers raise exceptions of many types
         raise _invalid_image(DAMAGED_MESSAGE, param) from error
 
 
 def encode_image(image: ImageData | bytes, format: ImageFormat = "png", quality: int = 90) -> bytes:  # noqa: A002
-    """Encode a picture, or re-encode a PNG, keeping the parameters it was drawn with.
+    """Encode an image, or re-encode a PNG with its generation parameters. `quality` 1..100 is for JPEG and WebP.
 
-    A PNG carries them as text, the other formats as an EXIF user comment. `quality` 1..100 is for JPEG and WebP.
+    PNG stores the parameters as text, JPEG and WebP as the EXIF user comment.
     """
     if isinstance(image, bytes) and format == "png":
         return image
@@ -62,7 +61,7 @@ def encode_image(image: ImageData | bytes, format: ImageFormat = "png", quality:
 
 
 def encode_png_with_parameters(image: Image.Image, parameters: str) -> bytes:
-    """Encode a drawing as PNG with `parameters` (JSON) in its text; equal input gives equal bytes."""
+    """Encode an image as PNG with `parameters` (JSON) as text. Equal input gives equal bytes."""
     info = PngImagePlugin.PngInfo()
     info.add_itxt(PARAMETERS_KEY, parameters)
     out = io.BytesIO()
@@ -71,10 +70,13 @@ def encode_png_with_parameters(image: Image.Image, parameters: str) -> bytes:
 
 
 def encode_preview(data: bytes, max_side: int, max_bytes: int) -> tuple[bytes, int, int]:
-    """Make a small JPEG of a picture file and return it with its width and height.
+    """Return a small JPEG of an image file, with its width and height in pixels.
 
-    Sides go down from `max_side` over 512 and 384 pixels until the JPEG fits `max_bytes`; where none does, the
-    smallest is returned. A picture is never enlarged.
+    Tries `max_side`, then the smaller `PREVIEW_SIDES`, until the JPEG has at most `max_bytes`; returns the smallest
+    one if none does. The image is never enlarged.
+
+    Raises:
+        InvalidMedia: `data` cannot be decoded.
     """
     image = decode_image(data)
     sides = (max_side, *(side for side in PREVIEW_SIDES if side < max_side))
@@ -85,27 +87,26 @@ def encode_preview(data: bytes, max_side: int, max_bytes: int) -> tuple[bytes, i
 
 
 def resize_to_fit(image: ImageData, max_side: int) -> ImageData:
-    """Shrink a picture so that neither side exceeds `max_side` pixels, keeping its shape."""
+    """Shrink an image until neither side exceeds `max_side` pixels, keeping its aspect ratio."""
     longest_side = max(image.width, image.height)
     if longest_side <= max_side:
         return image
-    size = (max(1, round(side * max_side / longest_side)) for side in (image.width, image.height))
-    return from_pillow(to_pillow(image).resize((next(size), next(size)), Image.Resampling.LANCZOS))
+    width, height = (max(1, round(side * max_side / longest_side)) for side in (image.width, image.height))
+    return from_pillow(to_pillow(image).resize((width, height), Image.Resampling.LANCZOS))
 
 
 def to_pillow(image: ImageData) -> Image.Image:
-    """The picture as a Pillow image."""
+    """Return a Pillow image with the same pixels."""
     return Image.frombytes("RGB", (image.width, image.height), image.rgb)
 
 
 def from_pillow(image: Image.Image) -> ImageData:
-    """A Pillow image of any mode as a picture."""
+    """Return the RGB pixels of a Pillow image of any mode."""
     rgb_image = _to_rgb(image)
     return ImageData(rgb_image.width, rgb_image.height, rgb_image.tobytes())
 
 
 def _open_header(data: bytes, param: str) -> Image.Image:
-    """Read the header only."""
     try:
         return Image.open(io.BytesIO(data), formats=INPUT_FORMATS)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
@@ -118,12 +119,12 @@ def _apply_exif_orientation(image: Image.Image) -> Image.Image:
     image.load()
     try:
         return ImageOps.exif_transpose(image)
-    except Exception:  # noqa: BLE001 - a broken EXIF block is no reason to refuse good pixels
+    except Exception:  # noqa: BLE001 - a broken EXIF block does not make the pixels unusable
         return image
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:
-    if image.mode.startswith("I"):
+    if image.mode.startswith("I"):  # 16-bit greyscale
         to_eight_bits: Callable[[int], float] = lambda value: value * (1 / 256)  # noqa: E731
         return image.point(to_eight_bits).convert("L").convert("RGB")
     if not image.has_transparency_data:
@@ -133,7 +134,7 @@ def _to_rgb(image: Image.Image) -> Image.Image:
 
 
 def _exif_with_comment(parameters: str) -> Image.Exif:
-    """EXIF 2.32: a user comment starts with the name of its character set, padded to eight bytes."""
+    """Return EXIF with a user comment, which starts with its character set, padded to 8 bytes (EXIF 2.32, 4.6.5)."""
     exif = Image.Exif()
     if parameters:
         comment = b"UNICODE\0" + parameters.encode("utf-16-be")
@@ -151,4 +152,4 @@ def _too_many_pixels(param: str) -> InvalidMedia:
 
 
 def _invalid_image(problem: str, param: str) -> InvalidMedia:
-    return InvalidMedia(f"The picture {problem}.", param=param, code="image_parse_error")
+    return InvalidMedia(f"The image {problem}.", param=param, code="image_parse_error")

@@ -1,6 +1,6 @@
-"""Speech as files and streams: mono signed 16-bit samples in; MP3, Opus, AAC, FLAC, WAV or PCM out.
+"""Encode mono signed 16-bit samples as MP3, Opus, AAC, FLAC, WAV or PCM.
 
-One encoder serves one response: a new encoder for every piece would add its own start-up silence to each.
+One encoder serves one response: a new encoder for every chunk would start each with silence.
 """
 
 import io
@@ -23,13 +23,15 @@ CONTENT_TYPES: Mapping[str, str] = {
     "pcm": "audio/pcm",
 }
 UNKNOWN_LENGTH = 0xFFFFFFFF
+"""Size in the header of a WAV stream; players read it as "until the end"."""
 OPUS_SAMPLE_RATE = 48_000
 FULL_SCALE = 32_768
+"""Sample value of amplitude 1.0."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Codec:
-    """How libav writes a format. `seekable` formats are held back whole: their header has the length."""
+    """How libav writes a format. A `seekable` one is sent as a whole, because its header has the length."""
 
     container: str
     codec: str
@@ -39,7 +41,7 @@ class _Codec:
 
 _CODECS: Mapping[str, _Codec] = {
     "mp3": _Codec("mp3", "libmp3lame", {"write_xing": "0", "id3v2_version": "0"}),
-    # Pages of 20 ms (the unit is microseconds) let the first one leave at once; the default holds back a second.
+    # pages of 20 ms (in microseconds), so that the first page is sent at once; the default is one second
     "opus": _Codec("ogg", "libopus", {"page_duration": "20000"}),
     "aac": _Codec("adts", "aac"),
     "flac": _Codec("flac", "flac", seekable=True),
@@ -47,20 +49,23 @@ _CODECS: Mapping[str, _Codec] = {
 
 
 class SpeechEncoder:
-    """Encode one stream of speech: `feed` it samples, send what comes back, `close` it for the rest.
+    """Encode one stream of speech. `feed` returns bytes to send now, `close` the rest.
 
-    `format` is a key of `CONTENT_TYPES`. WAV starts with a 44-byte header whose sizes are 0xFFFFFFFF, which players
-    read as "until the end"; FLAC comes as a whole from `close`.
+    WAV starts with a 44-byte header whose sizes are `UNKNOWN_LENGTH`. FLAC is returned as a whole by `close`.
     """
 
     def __init__(self, format: str, sample_rate: int) -> None:  # noqa: A002 - the user's word
-        """Raise `InvalidInput` for a format that is none of ours."""
+        """Start a stream in `format`, a key of `CONTENT_TYPES`. `sample_rate` is in Hz.
+
+        Raises:
+            InvalidInput: the format is unknown.
+        """
         validate_format(format)
         self._header = wav_header(sample_rate) if format == "wav" else b""
         self._encoder = _LibavEncoder(_CODECS[format], sample_rate) if format in _CODECS else None
 
     def feed(self, pcm: bytes) -> bytes:
-        """Take s16le samples and return the bytes that are ready to leave now."""
+        """Encode mono s16le samples and return the bytes that are ready."""
         header, self._header = self._header, b""
         return self._encoder.feed(pcm) if self._encoder is not None else header + pcm
 
@@ -71,10 +76,10 @@ class SpeechEncoder:
 
 
 def encode_speech(pcm: bytes, sample_rate: int, format: str) -> bytes:  # noqa: A002 - the user's word
-    """Return a whole file of s16le samples, with its true length where the format has a place for it.
+    """Encode mono s16le samples as a file. The header has the true length, if the format has one.
 
     Raises:
-        InvalidInput: there is no such format.
+        InvalidInput: the format is unknown.
     """
     if format == "wav":
         return wav_header(sample_rate, len(pcm)) + pcm
@@ -83,22 +88,25 @@ def encode_speech(pcm: bytes, sample_rate: int, format: str) -> bytes:  # noqa: 
 
 
 def validate_format(format: str) -> None:  # noqa: A002 - the user's word
-    """Raise `InvalidInput` unless `format` can be written."""
+    """Check that `format` is a key of `CONTENT_TYPES`.
+
+    Raises:
+        InvalidInput: the format is unknown.
+    """
     if format not in CONTENT_TYPES:
-        raise InvalidInput(
-            f"Speech cannot be written as {format!r}. Formats: {', '.join(CONTENT_TYPES)}.", param="response_format"
-        )
+        message = f"The speech format {format!r} is not supported. Use one of {', '.join(CONTENT_TYPES)}."
+        raise InvalidInput(message, param="response_format")
 
 
 def wav_header(sample_rate: int, data_bytes: int = UNKNOWN_LENGTH) -> bytes:
-    """Return the 44-byte RIFF header of mono 16-bit samples; `size` is that of the samples in bytes."""
+    """Return the 44-byte RIFF header of mono 16-bit samples. `sample_rate` is in Hz, `data_bytes` is their size."""
     riff_bytes = data_bytes if data_bytes == UNKNOWN_LENGTH else data_bytes + 36
     layout = (16, 1, 1, sample_rate, sample_rate * 2, 2, 16)
     return struct.pack("<4sI4s4sIHHIIHH4sI", b"RIFF", riff_bytes, b"WAVE", b"fmt ", *layout, b"data", data_bytes)
 
 
 class _StreamBuffer:
-    """A place to write that cannot seek, so that libav writes headers of streams and never comes back to them."""
+    """A file that cannot seek, so that libav writes the header of a stream and does not return to it."""
 
     def __init__(self) -> None:
         self._written = bytearray()
@@ -113,7 +121,7 @@ class _StreamBuffer:
 
 
 class _SeekableBuffer(io.BytesIO):
-    """A place to write that can seek; gives its content only once everything is there."""
+    """A file that can seek. `drain` returns nothing, because the header is written last."""
 
     def drain(self) -> bytes:
         return b""
@@ -160,7 +168,7 @@ def _audio_frame(pcm: bytes, sample_rate: int) -> "av.AudioFrame":
 
 
 def _output_rate(codec: str, sample_rate: int) -> int:
-    """Keep the rate where the codec can; Opus is always 48 kHz."""
+    """Return `sample_rate`, or 48 kHz if the codec does not support it."""
     import av
 
     rates = av.Codec(codec, "w").audio_rates

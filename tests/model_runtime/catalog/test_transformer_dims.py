@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from model_runtime.catalog.architecture import DEFAULT_CONTEXT_TOKENS, TransformerDims, context_tokens
+from model_runtime.catalog.transformer_dims import DEFAULT_CONTEXT_TOKENS, TransformerDims, context_tokens
 
 QWEN_7B = {
     "model_type": "qwen2_5_vl",

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from model_runtime.errors import InvalidInput
 from model_runtime.media.audio import decode_audio
-from model_runtime.media.speech import CONTENT_TYPES, SpeechEncoder, encode_speech
+from model_runtime.media.speech_encoder import CONTENT_TYPES, SpeechEncoder, encode_speech
 from tests.model_runtime.media.recordings import dominant_hertz, peak_level, sine_pcm
 
 RATE = 24_000
