@@ -57,7 +57,7 @@ def _decode_data_url(url: str, param: str) -> ImageData:
 
 
 def _decode_image(data: bytes, param: str) -> ImageData:
-    from model_runtime.media.pictures import decode_image  # imports Pillow, which an idle daemon does not need
+    from model_runtime.media.images import decode_image  # imports Pillow, which an idle daemon does not need
 
     try:
         return decode_image(data, param=param)

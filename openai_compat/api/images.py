@@ -173,7 +173,7 @@ async def encode_output(image: bytes | ImageData, body: ImagesBody) -> bytes:
     """Return the image in the requested format, encoded in a thread. A finished PNG is unchanged: it has metadata."""
     if isinstance(image, bytes) and body.output_format == "png":
         return image
-    from model_runtime.media.pictures import encode_image  # imports Pillow, which an idle daemon does not need
+    from model_runtime.media.images import encode_image  # imports Pillow, which an idle daemon does not need
 
     return await to_thread.run_sync(
         lambda: encode_image(image, body.output_format, quality=max(body.output_compression, 1))

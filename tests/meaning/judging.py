@@ -1,6 +1,6 @@
 """Compares the meaning of answers."""
 
-from training import world
+from starter_world import grammar
 
 
 def caption_matches(caption: str, sentence: str) -> bool:
@@ -8,9 +8,9 @@ def caption_matches(caption: str, sentence: str) -> bool:
 
     The caption must be one sentence: a model that writes more did not get the prompt that it was trained on.
     """
-    seen, meant = world.parse(caption), world.parse(sentence)
+    seen, meant = grammar.parse(caption), grammar.parse(sentence)
     assert meant is not None, f"{sentence!r} is not a sentence of the starters' vocabulary"
-    return seen is not None and world.means(seen, meant) and caption.count(".") <= 1
+    return seen is not None and grammar.means(seen, meant) and caption.count(".") <= 1
 
 
 def normalize_text(text: str) -> str:
