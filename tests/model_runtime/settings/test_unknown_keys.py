@@ -9,7 +9,7 @@ from model_runtime.settings import SettingsError, load_settings
 from model_runtime.settings.table import OTHER_VARIABLES, SETTINGS
 
 ROOT = Path(__file__).parents[3]
-PRODUCT = ("model_runtime", "mcp_server", "openai_compat", "packaging", "benchmarks", "training", "server.json")
+PRODUCT = ("model_runtime", "mcp_server", "openai_compat", "packaging", "benchmarks", "training/src", "server.json")
 """What reads or sets variables of Senses."""
 
 
