@@ -151,7 +151,7 @@ def test_a_file_the_system_refuses_names_the_ways_out(files: ClientFiles, projec
         ("a\0b", "NUL"),
         ("file://server/share/a.png", "another machine"),
         ("iVBORw0KGgo" * 1000, "data:<type>;base64"),
-        ("data:image/png;base64,@@@", "not valid base64"),
+        ("data:image/png;base64,@@@", "is not valid base64"),
         ("data:image/png", "without a comma"),
         ("senses://images/../../etc/passwd", "There is no"),
         ("senses://nothing/1", "There is no"),
