@@ -54,14 +54,14 @@ def test_another_instance_is_named_to_its_clients() -> None:
 @pytest.mark.promise("serve:copyable")
 @pytest.mark.parametrize("api_key", ["", "secret"])
 async def test_every_command_that_is_shown_works_when_it_is_pasted(
-    settings: Settings, places: InstancePaths, project: Path, api_key: str
+    settings: Settings, paths: InstancePaths, project: Path, api_key: str
 ) -> None:
     (project / "picture.png").write_bytes((project / "red.png").read_bytes())
     (project / "recording.wav").write_bytes((project / "beep.wav").read_bytes())
     settings = replace(settings, api_key=api_key)
 
-    async with running_daemon(settings, places) as facts:
-        text = banner(facts.url, settings, COMMANDS, MODELS, apple_gpu=False)
+    async with running_daemon(settings, paths) as info:
+        text = banner(info.url, settings, COMMANDS, MODELS, apple_gpu=False)
         commands = re.findall(r"^  (curl .*)$", text, re.MULTILINE)
         answers = [await anyio.run_process(["sh", "-c", command], cwd=project) for command in commands]
 

@@ -30,9 +30,9 @@ def environ(tmp_path: Path) -> Generator[dict[str, str]]:
         "PATH": f"{BIN}:{os.environ['PATH']}",
     }
     yield made
-    facts = read_daemon_info(InstancePaths(made)) if Path(InstancePaths(made).run_folder).exists() else None
-    if facts is not None:
-        psutil.Process(facts.pid).kill()
+    info = read_daemon_info(InstancePaths(made)) if Path(InstancePaths(made).run_folder).exists() else None
+    if info is not None:
+        psutil.Process(info.pid).kill()
 
 
 def senses(environ: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:

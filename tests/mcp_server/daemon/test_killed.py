@@ -31,7 +31,7 @@ class Instance:
         home.mkdir()
         self.home, self.port = home, port
         self.environ = {**os.environ, "SENSES_HOME": str(home), "SENSES_PORT": str(port)}
-        self.places = InstancePaths(self.environ)
+        self.paths = InstancePaths(self.environ)
         self.callers: list[socket.socket] = []
 
     def start(self) -> None:
@@ -111,7 +111,7 @@ def running(instance: Instance) -> None:
 def draining(instance: Instance) -> None:
     running(instance)
     instance.daemon.terminate()
-    eventually(lambda: not Path(instance.places.socket_path).exists())
+    eventually(lambda: not Path(instance.paths.socket_path).exists())
 
 
 def stopping(instance: Instance) -> None:
@@ -133,7 +133,7 @@ def has_gone(process: psutil.Process) -> bool:
 def test_a_killed_daemon_leaves_no_worker_and_the_next_one_starts_over_what_is_left(instance: Instance) -> None:
     for happening in ((spawning,), (loading, running), (stopping,), (draining,), (ready,)):
         instance.start()
-        facts = read_daemon_info(instance.places)
+        info = read_daemon_info(instance.paths)
         for reach in happening:
             reach(instance)
         orphans = instance.workers()
@@ -142,8 +142,8 @@ def test_a_killed_daemon_leaves_no_worker_and_the_next_one_starts_over_what_is_l
 
         eventually(lambda: all(map(has_gone, orphans)))  # noqa: B023
         assert len(orphans) == len(happening), happening
-        assert facts is not None
-        assert facts.url == f"http://127.0.0.1:{instance.port}"
+        assert info is not None
+        assert info.url == f"http://127.0.0.1:{instance.port}"
 
 
 def test_a_second_signal_ends_a_daemon_and_the_work_it_waits_for_at_once(instance: Instance) -> None:
