@@ -1,4 +1,4 @@
-"""The daemon in this process, over the fake runtime: its socket, its HTTP side, and how it leaves."""
+"""The daemon in this process, over the fake runtime: its socket, its HTTP side, and how it stops."""
 
 import json
 import os
@@ -28,16 +28,16 @@ from tests.mcp_server.daemons import running_daemon, service_opener
 from tests.mcp_server.fake_daemon import ClosableFakeService
 from tests.mcp_server.tools.test_tools import data_of
 
-HELLO = {"protocol": PROTOCOL_VERSION, "version": VERSION, "pid": 1, "cwd": "/", "project": "", "folders": []}
+HANDSHAKE = {"protocol": PROTOCOL_VERSION, "version": VERSION, "pid": 1, "cwd": "/", "project": "", "folders": []}
 
 
 async def children(folder: str) -> list[anyio.Path]:
     return [path async for path in anyio.Path(folder).iterdir()]
 
 
-async def greet(path: str, **changes: object) -> tuple[dict[str, Any], anyio.abc.SocketStream]:
+async def handshake(path: str, **changes: object) -> tuple[dict[str, Any], anyio.abc.SocketStream]:
     stream = await anyio.connect_unix(path)
-    await stream.send(json.dumps(HELLO | changes).encode() + b"\n")
+    await stream.send(json.dumps(HANDSHAKE | changes).encode() + b"\n")
     answer: dict[str, Any] = json.loads(await BufferedByteReceiveStream(stream).receive_until(b"\n", 10_000))
     return answer, stream
 
@@ -148,9 +148,11 @@ async def test_localhost_may_be_either_protocol(settings: Settings, paths: Insta
     assert [answer.status_code for answer in answers] == [200, 200]
 
 
-async def test_a_connection_is_greeted_and_serves_both_eras(settings: Settings, paths: InstancePaths) -> None:
+async def test_a_connection_begins_with_a_handshake_and_serves_both_eras(
+    settings: Settings, paths: InstancePaths
+) -> None:
     async with running_daemon(settings, paths) as info:
-        answer, stream = await greet(paths.socket_path)
+        answer, stream = await handshake(paths.socket_path)
         async with stream:
             await stream.send(b'{"jsonrpc":"2.0","id":1,"method":"ping"}\n')
             reply = json.loads(await stream.receive())
@@ -161,13 +163,13 @@ async def test_a_connection_is_greeted_and_serves_both_eras(settings: Settings, 
 
 async def test_another_protocol_is_told_what_to_do(settings: Settings, paths: InstancePaths) -> None:
     async with running_daemon(settings, paths):
-        answer, stream = await greet(paths.socket_path, protocol=PROTOCOL_VERSION + 1)
+        answer, stream = await handshake(paths.socket_path, protocol=PROTOCOL_VERSION + 1)
         await stream.aclose()
 
-    assert "restart both" in answer["error"]
+    assert "then reconnect the client" in answer["error"]
 
 
-async def test_noise_instead_of_a_greeting_is_turned_away(settings: Settings, paths: InstancePaths) -> None:
+async def test_noise_instead_of_a_handshake_is_refused(settings: Settings, paths: InstancePaths) -> None:
     async with running_daemon(settings, paths), await anyio.connect_unix(paths.socket_path) as stream:
         await stream.send(b"GET / HTTP/1.1\r\n\r\n")
         answer = json.loads(await stream.receive())
@@ -176,7 +178,7 @@ async def test_noise_instead_of_a_greeting_is_turned_away(settings: Settings, pa
 
 
 @pytest.mark.promise("daemon:upgrade")
-async def test_an_idle_daemon_makes_way_for_a_newer_client(settings: Settings, paths: InstancePaths) -> None:
+async def test_an_idle_daemon_stops_for_a_newer_client(settings: Settings, paths: InstancePaths) -> None:
     ready = anyio.Event()
     daemon = Daemon(settings, paths, auto=True, on_ready=lambda info: ready.set())
 
@@ -184,7 +186,7 @@ async def test_an_idle_daemon_makes_way_for_a_newer_client(settings: Settings, p
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(daemon.serve, service_opener(ClosableFakeService()))
             await ready.wait()
-            answer, stream = await greet(paths.socket_path, version="99.0.0")
+            answer, stream = await handshake(paths.socket_path, version="99.0.0")
             await stream.aclose()
 
     assert answer["welcome"] is False
@@ -192,8 +194,8 @@ async def test_an_idle_daemon_makes_way_for_a_newer_client(settings: Settings, p
 
 async def test_a_busy_daemon_serves_a_newer_client_as_it_is(settings: Settings, paths: InstancePaths) -> None:
     async with running_daemon(settings, paths):
-        _, working = await greet(paths.socket_path)
-        answer, newcomer = await greet(paths.socket_path, version="99.0.0")
+        _, working = await handshake(paths.socket_path)
+        answer, newcomer = await handshake(paths.socket_path, version="99.0.0")
         await newcomer.aclose()
         await working.aclose()
 
@@ -207,7 +209,7 @@ def test_versions_are_compared_by_number() -> None:
 
 
 @pytest.mark.promise("daemon:idle-exit")
-async def test_a_daemon_nobody_needs_leaves(settings: Settings, paths: InstancePaths) -> None:
+async def test_an_idle_daemon_exits(settings: Settings, paths: InstancePaths) -> None:
     daemon = Daemon(settings, paths, auto=True, on_ready=lambda info: None, idle_exit_seconds=0.05)
 
     with anyio.fail_after(30):
@@ -237,7 +239,7 @@ async def test_a_daemon_with_a_model_in_memory_stays(settings: Settings, paths: 
         assert Path(paths.socket_path).exists()  # noqa: ASYNC240
 
 
-async def test_a_port_in_use_is_replaced_where_nobody_asked_for_it(settings: Settings, paths: InstancePaths) -> None:
+async def test_a_port_in_use_is_replaced_if_a_shim_started_the_daemon(settings: Settings, paths: InstancePaths) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -246,7 +248,7 @@ async def test_a_port_in_use_is_replaced_where_nobody_asked_for_it(settings: Set
             assert not info.url.endswith(f":{port}")
 
 
-async def test_a_port_in_use_is_named_where_a_person_asked_for_it(settings: Settings, paths: InstancePaths) -> None:
+async def test_a_port_in_use_is_named_if_a_person_started_the_daemon(settings: Settings, paths: InstancePaths) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -258,11 +260,11 @@ async def test_a_port_in_use_is_named_where_a_person_asked_for_it(settings: Sett
 def test_a_host_that_others_reach_needs_a_key(settings: Settings, paths: InstancePaths) -> None:
     daemon = Daemon(replace(settings, host="0.0.0.0"), paths, auto=False, on_ready=lambda info: None)  # noqa: S104
 
-    with pytest.raises(SettingsError, match="set api_key"):
+    with pytest.raises(SettingsError, match="Set api_key"):
         daemon.bind_http()
 
 
-async def test_where_it_is_can_be_read_while_it_lives(settings: Settings, paths: InstancePaths) -> None:
+async def test_its_address_can_be_read_while_it_runs(settings: Settings, paths: InstancePaths) -> None:
     assert read_daemon_info(paths) is None
 
     lock = acquire_lock(paths.instance_lock)
@@ -273,7 +275,7 @@ async def test_where_it_is_can_be_read_while_it_lives(settings: Settings, paths:
     assert read_daemon_info(paths) is None
 
 
-def test_only_one_daemon_lives(paths: InstancePaths) -> None:
+def test_only_one_daemon_runs(paths: InstancePaths) -> None:
     lock = acquire_lock(paths.instance_lock)
 
     with pytest.raises(AlreadyRunning):

@@ -148,7 +148,7 @@ def test_after_a_crash_of_the_daemon_clients_are_told_and_the_next_one_starts_it
     receive(instance.shim())
 
     assert status == 1
-    assert "daemon ended" in said
+    assert "daemon exited" in said
     assert left, "a crash leaves its socket behind, which the next start replaces"
     assert instance.starts == 2
 
@@ -218,7 +218,7 @@ def test_a_daemon_that_cannot_start_is_explained_at_once(instance: Instance) -> 
     _, said = shim.communicate(timeout=20)
 
     assert shim.returncode == 1
-    assert b"ended before it was ready" in said
+    assert b"exited before it was ready" in said
     assert b"the fake runtime is broken" in said
     assert instance.paths.log_file.encode() in said
 
