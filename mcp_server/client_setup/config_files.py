@@ -47,13 +47,13 @@ def _app_settings_path(home: Path, *parts: str) -> Path:
 
 
 def cursor_link(entry: dict[str, Any]) -> str:
-    """Return Cursor's install link (docs.cursor.com, "MCP install links"): the entry's JSON in base64."""
+    """Return Cursor's install link (cursor.com/docs/mcp/install-links): the entry's JSON in base64."""
     config = base64.b64encode(json.dumps(entry).encode()).decode()
     return f"cursor://anysphere.cursor-deeplink/mcp/install?name={SERVER_NAME}&config={quote(config, safe='')}"
 
 
 def vscode_link(entry: dict[str, Any]) -> str:
-    """Return VS Code's install link (code.visualstudio.com, "MCP developer guide"): the JSON of the named entry."""
+    """Return VS Code's install link (VS Code API, "MCP developer guide"): the JSON of the named entry."""
     return "vscode:mcp/install?" + quote(json.dumps({"name": SERVER_NAME} | entry), safe="")
 
 
