@@ -153,8 +153,8 @@ class ChatEngine:
 
     def cancel(self, job: int) -> None:
         """Forget a job; unknown ones are none of our business."""
-        self._waiting = deque(row for row in self._waiting if row.job != job)
-        for uid in [number for number, row in self._running.items() if row.job == job]:
+        self._waiting = deque(sequence for sequence in self._waiting if sequence.job != job)
+        for uid in [uid for uid, sequence in self._running.items() if sequence.job == job]:
             self._remove(uid)
 
     def idle(self) -> None:
@@ -192,13 +192,13 @@ class ChatEngine:
 
     def _admit(self) -> JobOutputs:
         """Move the next jobs into the batch, where there is room and no prompt is being read."""
-        if not self._waiting or any(row.is_prefilling for row in self._running.values()):
+        if not self._waiting or any(sequence.is_prefilling for sequence in self._running.values()):
             return []
         if self._batch is None:
             self._batch = self._model.open_batch()
         outputs: JobOutputs = []
-        for row in self._next_sequences(self._batch):
-            outputs += self._insert(self._batch, row)
+        for sequence in self._next_sequences(self._batch):
+            outputs += self._insert(self._batch, sequence)
         return outputs
 
     def _next_sequences(self, batch: GenerationBatch) -> list[SequenceState]:
@@ -225,8 +225,8 @@ class ChatEngine:
             return [(sequence.job, self._to_job_error(error))]
         self._running[inserted.uid] = sequence
         return [
-            (sequence.job, outcome)
-            for outcome in sequence.start_prefill(inserted.cached_tokens, batch.prefill_chunk_tokens)
+            (sequence.job, output)
+            for output in sequence.start_prefill(inserted.cached_tokens, batch.prefill_chunk_tokens)
         ]
 
     def _generate(self) -> JobOutputs:
@@ -240,8 +240,10 @@ class ChatEngine:
                 raise
             logger.exception("%s broke while answering", self._model_name)
             return self._fail_all(self._to_job_error(error))
-        prefilling = [row for row in self._running.values() if row.is_prefilling]
-        outputs: JobOutputs = [(row.job, progress) for row in prefilling for progress in row.advance_prefill()]
+        prefilling = [sequence for sequence in self._running.values() if sequence.is_prefilling]
+        outputs: JobOutputs = [
+            (sequence.job, progress) for sequence in prefilling for progress in sequence.advance_prefill()
+        ]
         for token in tokens:
             outputs += self._process_token(token)
         return outputs
@@ -256,7 +258,7 @@ class ChatEngine:
             del self._running[token.uid]
         elif grammar_error or sequence.result:
             self._remove(token.uid)
-        return [(sequence.job, outcome) for outcome in outputs]
+        return [(sequence.job, output) for output in outputs]
 
     def _remove(self, uid: int) -> None:
         del self._running[uid]
@@ -265,7 +267,7 @@ class ChatEngine:
 
     def _fail_all(self, error: JobFailed) -> JobOutputs:
         """End every job of the batch and start the next one afresh; what waits is not concerned."""
-        outputs: JobOutputs = [(row.job, error) for row in self._running.values()]
+        outputs: JobOutputs = [(sequence.job, error) for sequence in self._running.values()]
         self._running.clear()
         self._close_batch()
         return outputs

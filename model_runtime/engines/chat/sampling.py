@@ -86,13 +86,13 @@ def sample(samplers: Sequence[TokenSampler], logits: mx.array, last_tokens: mx.a
 
     Where all want the likeliest, that is one argmax. Only a mask waits for `last_tokens` to be computed.
     """
-    if all(choice.is_greedy for choice in samplers):
+    if all(sampler.is_greedy for sampler in samplers):
         return mx.argmax(logits, axis=-1)
     last_token_ids = (
-        read_token_ids(last_tokens) if any(choice.grammar_mask for choice in samplers) else [0] * len(samplers)
+        read_token_ids(last_tokens) if any(sampler.grammar_mask for sampler in samplers) else [0] * len(samplers)
     )
     scores = [
-        choice.process_last_token(last_token_ids[row], logits[row : row + 1]) for row, choice in enumerate(samplers)
+        sampler.process_last_token(last_token_ids[row], logits[row : row + 1]) for row, sampler in enumerate(samplers)
     ]
     return mx.argmax(mx.concatenate(scores), axis=-1)
 

@@ -86,10 +86,10 @@ class TextBatch:
 
     def remove(self, uid: int) -> None:
         """Drop a row."""
-        self._waiting = [line for line in self._waiting if line.uid != uid]
-        if uid in [line.uid for line in self._prefilling]:
+        self._waiting = [slot for slot in self._waiting if slot.uid != uid]
+        if uid in [slot.uid for slot in self._prefilling]:
             self._prefilling, self._prefill = [], None
-        self._filter([index for index, line in enumerate(self._decoding) if line.uid != uid])
+        self._filter([index for index, slot in enumerate(self._decoding) if slot.uid != uid])
 
     def close(self) -> None:
         """Unwire memory."""
@@ -103,8 +103,8 @@ class TextBatch:
             if not self._waiting:
                 return
             self._prefilling, self._waiting = self._waiting, []
-            prompts = [line.prompt[line.cached_tokens :] for line in self._prefilling]
-            prompt_cache = BatchPromptCache.merge([line.take_prompt_cache() for line in self._prefilling])
+            prompts = [slot.prompt[slot.cached_tokens :] for slot in self._prefilling]
+            prompt_cache = BatchPromptCache.merge([slot.take_prompt_cache() for slot in self._prefilling])
             prefill_chunk_tokens, single_pass_tokens = PREFILL_CHUNK_TOKENS, self._single_pass_tokens
             self._prefill = PrefillBatch(
                 self._model,
@@ -120,7 +120,7 @@ class TextBatch:
 
     def _start_decoding(self, slots: list[_Slot], prompt_cache: BatchPromptCache, logits: mx.array) -> None:
         """Begin the answers of prompts that are read."""
-        first_tokens = self._sample(slots, logits, mx.array([line.prompt[-1] for line in slots]))
+        first_tokens = self._sample(slots, logits, mx.array([slot.prompt[-1] for slot in slots]))
         if self._prompt_cache is None:
             self._decoding, self._prompt_cache, self._next_tokens = slots, prompt_cache, first_tokens
         else:
@@ -131,13 +131,13 @@ class TextBatch:
     def _decode(self) -> list[GeneratedToken]:
         """Begin the next step of the rows that go on, then wait for the tokens that were chosen in the last."""
         slots, sampled = self._decoding, self._next_tokens
-        self._filter([row for row, line in enumerate(slots) if line.remaining_tokens > 1])
+        self._filter([row for row, slot in enumerate(slots) if slot.remaining_tokens > 1])
         if self._prompt_cache is not None:
             logits = self._model(self._next_tokens[:, None], cache=self._prompt_cache.layers)[:, -1]
             self._next_tokens = self._sample(self._decoding, logits, self._next_tokens)
-        tokens = [self._emit(line, token) for line, token in zip(slots, read_token_ids(sampled), strict=True)]
+        tokens = [self._emit(slot, token) for slot, token in zip(slots, read_token_ids(sampled), strict=True)]
         finished = {token.uid for token in tokens if token.finish_reason}
-        self._filter([row for row, line in enumerate(self._decoding) if line.uid not in finished])
+        self._filter([row for row, slot in enumerate(self._decoding) if slot.uid not in finished])
         return tokens
 
     def _emit(self, slot: _Slot, token_id: int) -> GeneratedToken:
@@ -149,7 +149,7 @@ class TextBatch:
         return GeneratedToken(slot.uid, token_id, finish_reason)
 
     def _sample(self, slots: list[_Slot], logits: mx.array, last_tokens: mx.array) -> mx.array:
-        sampled = sample([line.sampler for line in slots], logits, last_tokens)
+        sampled = sample([slot.sampler for slot in slots], logits, last_tokens)
         mx.async_eval(sampled)  # type: ignore[no-untyped-call]
         return sampled
 

@@ -58,7 +58,9 @@ class PrefixCache:
         mx.async_eval([(layer.keys, layer.values) for layer in layer_caches])  # type: ignore[no-untyped-call]
         entry = _CachedPrefix(np.array(tokens[: layer_caches[0].offset], np.int64), layer_caches, nbytes)
         not_extended = [
-            kept for kept in self._entries if _shared_prefix_length(kept.tokens, entry.tokens) < len(kept.tokens)
+            cached
+            for cached in self._entries
+            if _shared_prefix_length(cached.tokens, entry.tokens) < len(cached.tokens)
         ]
         self._entries = [*not_extended, entry]
         while len(self._entries) > MAX_ENTRIES or self.total_bytes > self._limit_bytes:
@@ -67,7 +69,7 @@ class PrefixCache:
     def lookup(self, tokens: Sequence[int]) -> tuple[int, list[KVCache]]:
         """Return how many of the first tokens are known, and caches that hold them; at least one is left to read."""
         query = np.array(tokens[:-1], np.int64)
-        shared_lengths = [_shared_prefix_length(kept.tokens, query) for kept in self._entries]
+        shared_lengths = [_shared_prefix_length(cached.tokens, query) for cached in self._entries]
         cached_tokens = max(shared_lengths, default=0)
         if cached_tokens < MIN_PREFIX_TOKENS:
             return 0, []

@@ -45,7 +45,7 @@ def run_to_end(
     arrival_steps: Mapping[int, int] | None = None,
     after_step: Callable[[int], None] | None = None,
 ) -> dict[int, list[EngineOutput]]:
-    """Step until every job has ended, and return what happened to each; `joins` maps a job to the step it comes at."""
+    """Step until every job has ended, and return what happened to each; `arrival_steps` maps a job to the step it comes at."""
     outputs: dict[int, list[EngineOutput]] = {job: [] for job in chats}
     arrival_step_of = dict(arrival_steps or {})
     for step in range(2000):

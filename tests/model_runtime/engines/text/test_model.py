@@ -99,7 +99,7 @@ def test_many_chats_at_once_each_get_their_own_answer(random_model: StepEngine) 
     chats = {job: chat("fox " * job + "?", max_tokens=10) for job in range(1, 8)}
     alone = {job: run_chat(random_model, asked) for job, asked in chats.items()}
 
-    together = results_of(random_model, chats, joins={job: 2 * job for job in chats})
+    together = results_of(random_model, chats, arrival_steps={job: 2 * job for job in chats})
 
     assert together == alone
     assert len({answer.text for answer in alone.values()}) > 1
