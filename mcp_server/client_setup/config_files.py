@@ -36,7 +36,8 @@ class ClientConfig:
     has_type_field: bool = False
     """Whether an entry has a field `type` for the transport."""
     default_folders: tuple[str, ...] = ()
-    next_step: str = "Restart it."
+    next_step: str = ""
+    """What to do after the file has changed, if that is more than a restart."""
     install_link: Callable[[dict[str, Any]], str] | None = None
     """install_link(entry) returns the URL that opens the client and offers to add the entry; None without links."""
 

@@ -6,24 +6,14 @@ from pathlib import Path
 import anyio
 import pytest
 
-from mcp_server.cli.banner import ModelRow, banner, models_table
+from mcp_server.cli.banner import banner
 from mcp_server.client_setup.snippets import InstalledCommands, client_snippets
 from mcp_server.launcher.paths import InstancePaths
 from model_runtime.settings import Settings
+from tests.mcp_server.cli.test_models import MODELS
 from tests.mcp_server.daemons import running_daemon
 
 COMMANDS = InstalledCommands("senses", "/opt/my apps/senses-mcp")
-MODELS = [
-    ModelRow("vlm-best", "vision", "reads text", present=False, size_bytes=5_650_000_000, default=False, starter=False),
-    ModelRow("vlm-starter", "vision", "toy", present=True, size_bytes=9_900_000, default=True, starter=True),
-]
-
-
-def test_the_models_say_how_to_get_them() -> None:
-    assert models_table(MODELS).splitlines() == [
-        "  vlm-best      vision  5.7 GB  senses pull vlm-best  reads text",
-        "  vlm-starter*  vision  10 MB   built in              toy",
-    ]
 
 
 def test_a_person_reads_where_everything_is_and_who_answers(settings: Settings) -> None:
@@ -37,7 +27,8 @@ def test_a_person_reads_where_everything_is_and_who_answers(settings: Settings) 
         "claude mcp add --scope user senses -- '/opt/my apps/senses-mcp'",
         "senses install --client claude-desktop",
         '{"mcpServers": {"senses": {"command": "/opt/my apps/senses-mcp"}}}',
-        "no Apple GPU, so the built-in starter models do",
+        "senses pull vlm-best",
+        "no Apple GPU, so the defaults are\n  the built-in starter models",
     ):
         assert part in text
 
