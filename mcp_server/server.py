@@ -29,7 +29,7 @@ from mcp_server.tools.manage import add_management_tools
 from mcp_server.tools.save_media import add_save_media
 from mcp_server.tools.speak import add_speak
 from mcp_server.tools.transcribe import add_transcribe
-from mcp_server.viewer.offer import hide_viewer_where_unsupported, viewer_extension
+from mcp_server.viewer.extension import hide_viewer_where_unsupported, viewer_extension
 from model_runtime.errors import InvalidInput
 from model_runtime.formats.fetch import DEFAULT_FETCHER, Fetcher
 from model_runtime.formats.validation_errors import to_invalid_input
