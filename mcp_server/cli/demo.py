@@ -68,9 +68,7 @@ def summary(folder: Path, trips: Sequence[RoundTrip]) -> str:
     same, seconds = sum(trip.is_meaning_kept for trip in trips), sum(trip.seconds for trip in trips)
     lines = [f"\n{same} of {len(trips)} came back with the same meaning, in {seconds:.0f} s."]
     if any(step.starter for trip in trips for step in trip.steps):
-        lines.append(
-            "Built-in starter models took part; they know only coloured shapes, numbers and a few dozen words."
-        )
+        lines.append("The built-in starter models did this; they know only a small world of coloured shapes.")
     if failed := sum(bool(trip.error) for trip in trips):
         lines.append(f"{failed} ended early; the error is above. With --starters the built-in models run every step.")
     return "\n".join([*lines, f"Recordings, pictures and texts: {folder}"])

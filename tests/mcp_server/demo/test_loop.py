@@ -111,7 +111,7 @@ async def test_a_sentence_goes_round_and_everything_is_kept(settings: Settings, 
     assert "  a red circle  ✓\n" in said
     assert "  A red circle on a white background.  ✗\n" in said
     assert "1 of 2 came back with the same meaning" in said
-    assert "Built-in starter models took part" in said
+    assert "The built-in starter models did this" in said
     assert f"Recordings, pictures and texts: {folder}" in said
 
 
