@@ -40,7 +40,7 @@ def run_checks(settings: Settings, print_line: PrintLine) -> bool:
         return anyio.run(_check_starters, print_line)
     except (SensesError, MCPError, OSError, ExceptionGroup) as error:
         print_line(
-            f"{_status_label(False)} the daemon does not answer: {_error_reason(error)}. "
+            f"{_status_label(False)} Senses does not answer: {_error_reason(error)}. "
             f"Its log is in {settings.folders.logs}"
         )
         return False
@@ -59,7 +59,7 @@ async def _check_starters(print_line: PrintLine) -> bool:
     @asynccontextmanager
     async def connect_and_report(folder: Path) -> AsyncGenerator[DemoClient]:
         async with connect_through_shim(folder) as demo_client:
-            print_line(f"{_status_label(True)} the daemon answers (MCP {demo_client.client.protocol_version})")
+            print_line(f"{_status_label(True)} Senses answers (MCP {demo_client.client.protocol_version})")
             yield demo_client
 
     with tempfile.TemporaryDirectory(prefix="senses-doctor-") as folder:

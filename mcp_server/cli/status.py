@@ -21,7 +21,7 @@ def status_text(paths: InstancePaths, settings: Settings) -> str:
     rows = [
         ("Senses", f"{info.version}, process {info.pid}, up {_duration_text(status['uptime_seconds'])}"),
         ("Status page", info.url),
-        ("Memory", f"{format_bytes(memory['charged_bytes'])} of {format_bytes(memory['budget_bytes'])}"),
+        ("Memory", f"{format_bytes(memory['charged_bytes'])} used of {format_bytes(memory['budget_bytes'])}"),
         *folder_rows(settings),
     ]
     models = [_model_row(model) for model in status["models"] if model["state"] != "absent"]

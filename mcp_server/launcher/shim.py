@@ -43,7 +43,7 @@ def print_usage() -> None:
     sys.stdout.write(
         f"senses-mcp {VERSION}\n\n"
         "Usage: senses-mcp [FOLDER ...]\n\n"
-        "An MCP client starts this program; you do not. It connects the client to the Senses daemon, and starts the\n"
+        "An MCP client starts this program; you do not. It connects the client to the Senses daemon and starts the\n"
         "daemon if it is not running. The client may read and write its working folder and each FOLDER.\n\n"
         "For people: senses --help\n"
     )

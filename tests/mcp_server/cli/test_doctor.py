@@ -86,4 +86,4 @@ async def test_a_daemon_that_cannot_be_reached_is_a_failed_check(
     well = await anyio.to_thread.run_sync(doctor.run_checks, settings, said.append)
 
     assert not well
-    assert said[-1].startswith("FAIL the daemon does not answer: senses-mcp exited without a message. Its log is in")
+    assert said[-1].startswith("FAIL Senses does not answer: senses-mcp exited without a message. Its log is in")
