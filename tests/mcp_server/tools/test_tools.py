@@ -407,7 +407,7 @@ async def test_without_a_player_speech_is_saved_and_the_answer_says_it_was_not_p
         data = data_of(await client.call_tool("speak", {"text": "x", "play": True}))
 
     assert data["playing"] is False
-    assert any("No program to play" in warning for warning in data["warnings"])
+    assert any("has no program that plays audio" in warning for warning in data["warnings"])
 
 
 @pytest.mark.process
