@@ -132,9 +132,9 @@ async def test_the_page_can_tell_how_clients_of_this_installation_are_set_up(
     monkeypatch.setenv("SENSES_HOME", "elsewhere")  # as it was called, from a folder that is no longer the daemon's
 
     async with running_daemon(settings, paths) as info, httpx2.AsyncClient() as http:
-        told = (await http.get(f"{info.url}/api/clients")).json()["clients"]
+        clients = (await http.get(f"{info.url}/api/clients")).json()["clients"]
 
-    texts = {client["name"]: client["text"] for client in told}
+    texts = {client["name"]: client["text"] for client in clients}
     assert texts["Claude Code"].endswith(f"senses -- {shim_command()}")
     assert f"--env SENSES_HOME={settings.folders.data} " in texts["Claude Code"]
     assert json.loads(texts["Others"])["mcpServers"]["senses"]["command"] == shim_command()

@@ -121,12 +121,12 @@ async def test_the_viewer_is_listed_for_clients_that_can_show_it_and_for_no_othe
 
 async def test_sound_is_inlined_only_for_clients_that_play_it(connected: Connected) -> None:
     async with connected("auto", APPS) as client:
-        heard = (await client.call_tool("speak", {"text": "hello"})).content
+        with_viewer = (await client.call_tool("speak", {"text": "hello"})).content
     async with connected("auto") as client:
-        told = (await client.call_tool("speak", {"text": "hello"})).content
+        without_viewer = (await client.call_tool("speak", {"text": "hello"})).content
 
-    assert any(isinstance(block, AudioContent) for block in heard)
-    assert not any(isinstance(block, AudioContent) for block in told)
+    assert any(isinstance(block, AudioContent) for block in with_viewer)
+    assert not any(isinstance(block, AudioContent) for block in without_viewer)
 
 
 @pytest.mark.promise("mcp:viewer")
