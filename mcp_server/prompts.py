@@ -41,9 +41,9 @@ def add_prompts(server: MCPServer[ClientConnection], app: AppContext) -> None:
     def meeting_minutes(path: str) -> str:
         """Turn a recording into minutes."""
         return (
-            f'Call transcribe on {path} with timestamps="segment" (get_job if it is still running). Then write minutes: '
-            "the people present, as far as you can tell, decisions, action items with owners, open questions, each "
-            "with the time in the recording."
+            f'Call transcribe on {path} with timestamps="segment" (get_job if it is still running). Then write '
+            "minutes: the people present, as far as you can tell, decisions, action items with owners, open "
+            "questions, each with the time in the recording."
         )
 
     @server.prompt(title="Narrate")
@@ -60,8 +60,8 @@ def add_prompts(server: MCPServer[ClientConnection], app: AppContext) -> None:
         """Draw a picture for a topic."""
         style_clause = f" in the style of a {style}" if style else ""
         return (
-            f"Write one vivid sentence that describes a picture for: {topic}{style_clause}. Call generate_image with it, look "
-            "at the preview, try once more with a better prompt if it misses, and tell me the path."
+            f"Write one vivid sentence that describes a picture for: {topic}{style_clause}. Call generate_image with "
+            "it, look at the preview, try once more with a better prompt if it misses, and tell me the path."
         )
 
     @server.completion()  # type: ignore[no-untyped-call, untyped-decorator]

@@ -207,7 +207,7 @@ def tool(
     idempotent: bool = False,
     meta: dict[str, Any] | None = None,
 ) -> Callable[[ToolFunction[P]], ToolFunction[P]]:
-    """Register a tool under its function's name and docstring. A `SensesError` becomes a `ToolError` with its message."""
+    """Register a tool under its function's name and docstring; a `SensesError` becomes a `ToolError`."""
     annotations = ToolAnnotations(
         read_only_hint=read_only, destructive_hint=False, idempotent_hint=idempotent or read_only, open_world_hint=False
     )

@@ -40,7 +40,10 @@ class Point(BaseModel):
 
 
 def parse_boxes(text: str, processed_size: PixelSize, image_size: PixelSize) -> list[BoundingBox]:
-    """Return the boxes of an answer, scaled from `processed_size` to `image_size`; entries that are not boxes are skipped."""
+    """Return the boxes of an answer, scaled from `processed_size` to `image_size`.
+
+    Entries that are not boxes are skipped.
+    """
     boxes = []
     for detection in _json_objects(text):
         if (corners := _parse_coordinates(detection.get("bbox_2d"), 4)) is None:

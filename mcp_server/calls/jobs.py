@@ -122,8 +122,8 @@ class JobRegistry:
         job = self.get(job_id)
         if job is None:
             raise InvalidInput(
-                f"There is no job {job_id!r}. Senses keeps the results of the last {MAX_FINISHED_JOBS} jobs until it stops. "
-                "Call the tool again.",
+                f"There is no job {job_id!r}. Senses keeps the results of the last {MAX_FINISHED_JOBS} jobs until it "
+                "stops. Call the tool again.",
                 param="job_id",
                 code="not_found",
             )

@@ -204,7 +204,7 @@ def _compact_json(data: dict[str, Any]) -> str:
 def _previews(
     pngs: Sequence[bytes], make_preview: MakePreview, budget_bytes: int, *, full: bool
 ) -> tuple[list[ContentBlock], bool]:
-    """Return the previews that fit an equal share of `budget_bytes`, and whether any is missing or smaller than its PNG."""
+    """Return the previews that fit an equal share of `budget_bytes`, and whether any is missing or downscaled."""
     bytes_each = budget_bytes // len(pngs) // 4 * 3 - 300  # base64 turns 3 bytes into 4; 300 for the block's JSON
     side_px = FULL_PREVIEW_SIDE_PX if full else PREVIEW_SIDE_PX if len(pngs) == 1 else MULTI_PREVIEW_SIDE_PX
     previews = [make_preview(png, side_px, bytes_each) for png in pngs]

@@ -30,7 +30,7 @@ PrintLine = Callable[[str], None]
 
 
 def run_checks(settings: Settings, print_line: PrintLine) -> bool:
-    """Check the installation through a shim, as a client uses it, and print each result; return whether the tools pass."""
+    """Check the installation through a shim, as a client uses it; print each result and return whether the tools pass."""
     print_line(f"Python {platform.python_version()} on {platform.platform()}, {sys.executable}")
     for name, folder in (("data", settings.folders.data), ("results", settings.folders.artifacts)):
         parent = next(path for path in (folder, *folder.parents) if path.exists())

@@ -3,14 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from mcp_server.client_setup.config_files import (
-    CLIENT_CONFIGS,
-    install_link,
-    plan_add,
-    plan_remove,
-    server_entry,
-    shim_command,
-)
+from mcp_server.client_setup import config_files
 
 
 def install_text(client_name: str, folders: Sequence[Path], *, undo: bool, dry_run: bool, link: bool) -> str:
@@ -22,12 +15,12 @@ def install_text(client_name: str, folders: Sequence[Path], *, undo: bool, dry_r
         ClientConfigError: the file cannot be edited, or the client has no links.
         OSError: the file cannot be written.
     """
-    client = CLIENT_CONFIGS[client_name]
+    client, home = config_files.CLIENT_CONFIGS[client_name], Path.home()
     absolute_folders = [str(folder.expanduser().absolute()) for folder in folders]
-    entry = server_entry(client, shim_command(), absolute_folders, Path.home())
+    entry = config_files.server_entry(client, config_files.shim_command(), absolute_folders, home)
     if link:
-        return install_link(client, entry)
-    change = plan_remove(client, Path.home()) if undo else plan_add(client, Path.home(), entry)
+        return config_files.install_link(client, entry)
+    change = config_files.plan_remove(client, home) if undo else config_files.plan_add(client, home, entry)
     if dry_run:
         return f"# {change.path}\n{change.new_text}".rstrip("\n")
     if not change.is_needed:

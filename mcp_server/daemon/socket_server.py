@@ -32,7 +32,10 @@ MAX_LINE_BYTES = 64 * 1024 * 1024
 
 
 class SocketServer:
-    """Serves `server` on the socket at `path`. `yields_to(version)` decides whether the daemon stops for a newer client."""
+    """Serves `server` on the socket at `path`.
+
+    `yields_to(version)` decides whether the daemon stops for a newer client.
+    """
 
     def __init__(
         self, server: MCPServer[ClientConnection], path: str, yields_to: Callable[[str], bool] = lambda version: False

@@ -1,6 +1,6 @@
 """The daemon is killed without a chance to clean up, in every state of its worker.
 
-No worker survives, and the next daemon starts at once in spite of everything that is left: socket, locks, daemon.json, port.
+No worker survives, and the next daemon starts at once over what is left: socket, locks, daemon.json, port.
 """
 
 import json
