@@ -13,7 +13,7 @@ from PIL import Image
 
 from benchmarks.call import HttpCall
 from benchmarks.lab import ENDLESS, EYES
-from model_runtime.media.speech import wav_header
+from model_runtime.media.speech_encoder import wav_header
 from tests.meaning.recordings import clip
 from tests.meaning.sounds import SAMPLE_RATE, decode_samples
 

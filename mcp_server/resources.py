@@ -95,7 +95,7 @@ def _add_artifact_resources(server: MCPServer[ClientConnection], app: AppContext
     @server.resource(f"{URI_SCHEME}://previews/{{name}}", mime_type="image/jpeg", title="A small preview of an image")
     async def preview(name: str) -> bytes:
         """At most 512 pixels wide and high."""
-        from model_runtime.media.pictures import encode_preview
+        from model_runtime.media.images import encode_preview
 
         png = await anyio.Path(find_artifact(ArtifactKind.IMAGES, name).path).read_bytes()
         jpeg, _, _ = await anyio.to_thread.run_sync(encode_preview, png, PREVIEW_SIDE_PX, MAX_PREVIEW_BYTES)

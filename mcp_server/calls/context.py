@@ -133,7 +133,7 @@ async def read_image(files: ClientFiles, address: str, param: str) -> ImageData:
     Raises:
         InvalidInput: the file cannot be read or decoded.
     """
-    from model_runtime.media.pictures import decode_image
+    from model_runtime.media.images import decode_image
 
     fetched = await files.fetch(address, param=param)
 

@@ -1,1 +1,1 @@
-"""Round trips of sentences through all four tools, for `senses demo`, `senses doctor` and `training.loop`."""
+"""Round trips of sentences through all four tools, for `senses demo`, `senses doctor` and `senses_training.loop`."""

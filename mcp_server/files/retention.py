@@ -86,7 +86,10 @@ async def run_retention(settings: Settings, interval_seconds: float = RETENTION_
     while True:
         count = await anyio.to_thread.run_sync(
             lambda: delete_expired(
-                settings.folders.artifacts, time.time(), days=settings.keep_days, max_bytes=settings.keep_bytes
+                settings.folders.artifacts,
+                time.time(),
+                days=settings.artifact_keep_days,
+                max_bytes=settings.max_artifact_bytes,
             )
         )
         if count:

@@ -120,7 +120,7 @@ def save_speech(
     Raises:
         ArtifactNotSaved: a file cannot be written.
     """
-    from model_runtime.media.speech import encode_speech
+    from model_runtime.media.speech_encoder import encode_speech
 
     wav = encode_speech(pcm, sample_rate, "wav")
     artifact = app.artifacts.add(ArtifactKind.AUDIO, wav)

@@ -55,7 +55,7 @@ def _decode_data_url(url: str, param: str) -> ImageData:
 
 
 def _decode_image(data: bytes, param: str) -> ImageData:
-    from model_runtime.media.pictures import decode_image
+    from model_runtime.media.images import decode_image
 
     try:
         return decode_image(data, param=param)

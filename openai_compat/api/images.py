@@ -168,7 +168,7 @@ async def encode_output(image: bytes | ImageData, body: ImagesBody) -> bytes:
     """Encode as the client wants it, off the event loop; a finished PNG stays as it is, with what it says of itself."""
     if isinstance(image, bytes) and body.output_format == "png":
         return image
-    from model_runtime.media.pictures import encode_image
+    from model_runtime.media.images import encode_image
 
     return await to_thread.run_sync(
         lambda: encode_image(image, body.output_format, quality=max(body.output_compression, 1))

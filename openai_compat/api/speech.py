@@ -13,7 +13,7 @@ from starlette.routing import Route
 
 from model_runtime.errors import InvalidInput
 from model_runtime.events import AudioChunk, Event, Finished, SpeechResult, Warnings
-from model_runtime.media.speech import CONTENT_TYPES, SpeechEncoder
+from model_runtime.media.speech_encoder import CONTENT_TYPES, SpeechEncoder
 from model_runtime.requests import Speak, Task
 from model_runtime.service import Service
 from openai_compat.api.bodies import read_body

@@ -10,7 +10,7 @@ from model_runtime.catalog.builtin_models import STARTER_MODELS
 from model_runtime.engines.registry import create_engine
 from model_runtime.events import AudioChunk, GeneratedImage, Segment, TranscriptionResult
 from model_runtime.loading import LoadSpec
-from model_runtime.media import audio, pictures, speech
+from model_runtime.media import audio, images, speech_encoder
 from model_runtime.requests import Chat, GenerateImage, Message, Speak, Transcribe
 from tests.meaning.face import SOURCE, TIMES, TimedText, Transcription
 from tests.model_runtime.engines.driving import run_chat
@@ -23,11 +23,11 @@ class InProcessClient:
     """A face without processes and protocols."""
 
     features: frozenset[str] = frozenset({TIMES, SOURCE})
-    speech_formats: tuple[str, ...] = tuple(speech.CONTENT_TYPES)
+    speech_formats: tuple[str, ...] = tuple(speech_encoder.CONTENT_TYPES)
 
     async def describe(self, file: bytes, question: str) -> str:
         """Answer a question about a picture file."""
-        message = Message("user", (pictures.decode_image(file), question))
+        message = Message("user", (images.decode_image(file), question))
         return run_chat(self._vision_engine, Chat("vlm-starter", (message,), max_tokens=MAX_TOKENS)).text
 
     async def transcribe(self, file: bytes, *, word_timestamps: bool = False) -> Transcription:
@@ -44,13 +44,15 @@ class InProcessClient:
         chunks = events_of_type(
             AudioChunk, run_to_end(self._speech_engine, Speak("tts-starter", text, voice=voice, speed=speed))
         )
-        return speech.encode_speech(b"".join(chunk.pcm for chunk in chunks), chunks[0].sample_rate, audio_format)
+        return speech_encoder.encode_speech(
+            b"".join(chunk.pcm for chunk in chunks), chunks[0].sample_rate, audio_format
+        )
 
     async def generate_image(
         self, prompt: str, *, width: int, height: int, seed: int, source: bytes = b"", strength: float = 0.4
     ) -> bytes:
         """Draw a PNG."""
-        source_picture = pictures.decode_image(source) if source else None
+        source_picture = images.decode_image(source) if source else None
         request = GenerateImage(
             "image-starter", prompt, width, height, seed, source_image=source_picture, strength=strength
         )

@@ -1,6 +1,6 @@
 """When an answer means what it should."""
 
-from training import world
+from starter_world import grammar
 
 
 def caption_matches(caption: str, sentence: str) -> bool:
@@ -8,9 +8,9 @@ def caption_matches(caption: str, sentence: str) -> bool:
 
     It is one sentence: a model that goes on after its end was not asked as it was trained.
     """
-    seen, meant = world.parse(caption), world.parse(sentence)
+    seen, meant = grammar.parse(caption), grammar.parse(sentence)
     assert meant is not None, f"{sentence!r} is no sentence of the world"
-    return seen is not None and world.means(seen, meant) and caption.count(".") <= 1
+    return seen is not None and grammar.means(seen, meant) and caption.count(".") <= 1
 
 
 def normalize_text(text: str) -> str:

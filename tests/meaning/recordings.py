@@ -10,7 +10,7 @@ from typing import Any
 import av
 import numpy as np
 
-from model_runtime.media.speech import FULL_SCALE, wav_header
+from model_runtime.media.speech_encoder import FULL_SCALE, wav_header
 from tests.meaning.face import TimedText
 from tests.meaning.sounds import SAMPLE_RATE, decode_samples
 

@@ -5,7 +5,7 @@ import io
 import av
 import numpy as np
 
-from model_runtime.media.speech import wav_header
+from model_runtime.media.speech_encoder import wav_header
 
 SAMPLE_RATE = 16_000
 PCM_RATE = 24_000

@@ -8,8 +8,8 @@ import numpy as np
 
 from tests.mutations.mutation import Function, Mutation, change_argument, change_result
 
-SPEECH, ENGINE, KITTEN = (
-    "model_runtime.media.speech",
+ENCODER, ENGINE, KITTEN = (
+    "model_runtime.media.speech_encoder",
     "model_runtime.engines.speech.engine",
     "model_runtime.engines.speech.kitten",
 )
@@ -33,14 +33,20 @@ def _reversed(pieces: Iterator[Any]) -> Iterator[Any]:
 SAMPLES, SPEAK = f"{ENGINE}._to_pcm", f"{KITTEN}.Kitten.speak"
 MUTATIONS = (
     Mutation(
-        "a WAV says twice its rate", f"{SPEECH}.wav_header", change_argument(lambda rate: rate * 2), "a sentence spoken"
+        "a WAV says twice its rate",
+        f"{ENCODER}.wav_header",
+        change_argument(lambda rate: rate * 2),
+        "a sentence spoken",
     ),
     Mutation(
-        "a WAV says half its rate", f"{SPEECH}.wav_header", change_argument(lambda rate: rate // 2), "a sentence spoken"
+        "a WAV says half its rate",
+        f"{ENCODER}.wav_header",
+        change_argument(lambda rate: rate // 2),
+        "a sentence spoken",
     ),
     Mutation(
         "an encoder is told half the rate",
-        f"{SPEECH}._audio_frame",
+        f"{ENCODER}._audio_frame",
         change_argument(lambda rate: rate // 2, position=1),
         "every format",
     ),

@@ -48,7 +48,7 @@ async def test_a_model_tells_its_task_and_where_to_call_it(http: httpx2.AsyncCli
 
 
 async def test_calling_a_model_at_the_wrong_endpoint_names_those_that_can(sdk: AsyncOpenAI) -> None:
-    with pytest.raises(openai.BadRequestError, match="image-starter does image, not text") as refused:
+    with pytest.raises(openai.BadRequestError, match="image-starter supports image, not text") as refused:
         await sdk.chat.completions.create(model="image-starter", messages=[{"role": "user", "content": "hi"}])
 
     assert refused.value.code == "unsupported_model"

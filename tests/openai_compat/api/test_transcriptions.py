@@ -117,7 +117,7 @@ async def test_a_recording_may_come_inside_json(http: httpx2.AsyncClient, wav: b
         ([("language", "klingon")], "language", "There is no language 'klingon'"),
         ([("timestamp_granularities[]", "letter")], "timestamp_granularities", '"word", "segment"'),
         ([("temperature", "2")], "temperature", "temperature is '2'"),
-        ([("model", "tts-starter")], "model", "tts-starter does speech, not transcription"),
+        ([("model", "tts-starter")], "model", "tts-starter supports speech, not transcription"),
     ],
 )
 async def test_what_cannot_be_heard_is_refused_by_name(
