@@ -9,8 +9,10 @@ TRAINING := training/.venv
 
 # two tests at a time: a machine with more cores may take ARGS="-n 4"
 PYTEST := pytest -n 2 --dist worksteal
+N ?= 100
+SEED ?= 1
 
-.PHONY: setup serve test test-fast check lock bench soak docs bundle clients setup-training check-training test-training clean
+.PHONY: setup serve test test-fast coverage mutants check lock bench soak docs bundle clients setup-training check-training test-training clean
 
 setup: $(STAMP)
 
@@ -46,6 +48,17 @@ test: check $(TOOLS)
 # everything that starts no process, in under a minute
 test-fast: setup
 	$(BIN)/$(PYTEST) --fast $(ARGS)
+
+# what the tests run of the product, subprocesses included; ARGS=--fast for the fast ones only
+coverage: setup $(TOOLS)
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m $(PYTEST) $(ARGS)
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report
+
+# N random faults in the product, and whether the fast tests notice them; ARGS="--only model_runtime/scheduler"
+mutants: setup
+	$(BIN)/python -m tests.mutants --number $(N) --seed $(SEED) $(ARGS)
 
 bench: setup
 	$(BIN)/python -m benchmarks $(ARGS)

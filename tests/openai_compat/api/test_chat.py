@@ -192,7 +192,7 @@ async def test_a_conversation_with_earlier_tool_calls_is_taken(http: httpx2.Asyn
         (
             {"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": "data:;base64,AAAA"}]}]},
             "messages[0].content[0].image_url",
-            "picture",
+            "image",
         ),
     ],
 )

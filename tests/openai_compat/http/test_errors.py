@@ -76,7 +76,9 @@ def leaves(kind: type[SensesError]) -> set[type[SensesError]]:
 
 
 def test_the_table_above_covers_the_whole_tree() -> None:
-    assert leaves(SensesError) <= {type(error) for error, *_ in TABLE}
+    before_serving = {errors.SettingsError}
+
+    assert leaves(SensesError) - before_serving <= {type(error) for error, *_ in TABLE}
 
 
 @pytest.mark.parametrize(("seconds", "header"), [(0.0, "1"), (2.1, "3"), (999.0, "60")])
