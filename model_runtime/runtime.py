@@ -179,7 +179,7 @@ class Runtime:
         """Lower the budget to a share of what the system recommends for its GPU, if that is less."""
         working_set_bytes = await self._working_set_bytes()
         total_bytes = memory.total_bytes()
-        budget_bytes = memory.budget_bytes(self._settings.budget_bytes, total_bytes, working_set_bytes)
+        budget_bytes = memory.budget_bytes(self._settings.memory_budget_bytes, total_bytes, working_set_bytes)
         if budget_bytes < self._supervisor.view().budget_bytes:
             log.info("Memory budget: %s, from the GPU's recommended working set", format_bytes(budget_bytes))
             self._supervisor.dispatch(BudgetChanged(budget_bytes))

@@ -106,9 +106,8 @@ class Scheduler(SchedulerState):
         if rejection is not None:
             self._actions.append(rejection)
             return
-        timeout_seconds = arrived.queue_timeout_seconds
-        if timeout_seconds is None:
-            timeout_seconds = self.limits.queue_seconds
+        timeout = arrived.queue_timeout_seconds
+        timeout_seconds = self.limits.queue_seconds if timeout is None else timeout
         self._arrivals += 1
         request = QueuedRequest(
             id=arrived.request_id,
@@ -126,25 +125,22 @@ class Scheduler(SchedulerState):
         record.working_bytes = max(record.working_bytes, request.working_bytes)
 
     def _rejection(self, record: ModelRecord, arrived: RequestArrived) -> RejectRequest | None:
+        id_ = arrived.request_id
         if self.closing:
-            return RejectRequest(arrived.request_id, "shutting_down", "Senses is shutting down.", 5.0)
-        pinned_bytes = sum(
-            other.charged_bytes for other in self.records.values() if other.pinned and other is not record
-        )
-        needed_bytes = record.needed_bytes + arrived.working_bytes
-        if needed_bytes > self.budget_bytes - pinned_bytes:
-            return _reject_too_large(arrived.request_id, record.name, needed_bytes, self.budget_bytes - pinned_bytes)
-        if record.state is ModelState.BACKOFF and record.retry_at == inf:
-            return RejectRequest(arrived.request_id, "load_failed", record.error)
-        backoff_seconds = record.retry_at - self.now
-        if record.state is ModelState.BACKOFF and backoff_seconds > self.limits.short_backoff_seconds:
-            return RejectRequest(
-                arrived.request_id, "model_unavailable", f"{self.explain(record.name)}.", backoff_seconds
-            )
+            return RejectRequest(id_, "shutting_down", "Senses is shutting down.", 5.0)
+        pinned_bytes = sum(one.charged_bytes for one in self.records.values() if one.pinned and one is not record)
+        needed_bytes, available_bytes = record.needed_bytes + arrived.working_bytes, self.budget_bytes - pinned_bytes
+        if needed_bytes > available_bytes:
+            return _reject_too_large(id_, record.name, needed_bytes, available_bytes)
+        backoff_seconds = record.retry_at - self.now if record.state is ModelState.BACKOFF else 0.0
+        if backoff_seconds == inf:
+            return RejectRequest(id_, "load_failed", record.error)
+        if backoff_seconds > self.limits.short_backoff_seconds:
+            return RejectRequest(id_, "model_unavailable", f"{self.explain(record.name)}.", backoff_seconds)
         queued = sum(len(other.queue) for other in self.records.values())
         if len(record.queue) >= self.limits.queue_per_model or queued >= self.limits.queue_total:
             wait_seconds = record.estimated_wait_seconds(len(record.queue))
-            return RejectRequest(arrived.request_id, "queue_full", f"{queued} requests are waiting.", wait_seconds)
+            return RejectRequest(id_, "queue_full", f"{queued} requests are waiting.", wait_seconds)
         return None
 
     def _on_request_cancelled(self, request_id: int) -> None:
@@ -298,7 +294,7 @@ class Scheduler(SchedulerState):
         for record in self._models_in_service_order():
             while record.queue and record.has_room and self.can_grant(record):
                 self._grant(record)
-            if record.is_unused and record.keep_alive_seconds == 0:
+            if record.keep_alive_seconds == 0 and record.is_unused:
                 self._stop_worker(record, "idle")
         while (admission := self._next_admission()) is not None:
             if not self._admit(admission):
@@ -376,8 +372,8 @@ class Scheduler(SchedulerState):
         waiting_clients = {other.client for other in record.queue}
         rounds = {client: number for client, number in record.last_served_round.items() if client in waiting_clients}
         record.last_served_round = rounds | {request.client: next_round(record.last_served_round)}
-        keep_alive_seconds = request.keep_alive_seconds
-        record.keep_alive_seconds = record.spec.keep_alive_seconds if keep_alive_seconds is None else keep_alive_seconds
+        keep_alive = request.keep_alive_seconds
+        record.keep_alive_seconds = record.spec.keep_alive_seconds if keep_alive is None else keep_alive
         self._actions.append(Grant(request.id, record.name, record.incarnation))
 
     def _unload(self, record: ModelRecord, reason: str) -> None:

@@ -80,7 +80,9 @@ class Supervisor:
         self._counters = CounterRegistry()
         self._requests = RequestTable(clock, self._counters, lambda request: self._listener.resume_reading(request))
         self._pool = WorkerPool(catalog, clock, stop_timeouts)
-        self._prewarmer = Prewarmer(catalog, self._pool.spare, recent_models(folder), clock, is_enabled=settings.spare)
+        self._prewarmer = Prewarmer(
+            catalog, self._pool.spare, recent_models(folder), clock, is_enabled=settings.keep_spare_worker
+        )
         self._listener = WorkerEventHandler(self._requests, self._pool, self._counters, clock, self.dispatch, feed)
         self._performer = ActionPerformer(
             self._models,
@@ -90,7 +92,7 @@ class Supervisor:
             clock,
             self.dispatch,
             self._listener,
-            settings.load_seconds,
+            settings.load_timeout_seconds,
         )
         self._upkeep = Upkeep(
             self._scheduler,
@@ -218,7 +220,7 @@ class Supervisor:
                 model,
                 client=request.client,
                 working_bytes=request.working_bytes,
-                queue_timeout_seconds=self._settings.queue_seconds * factor,
+                queue_timeout_seconds=self._settings.queue_timeout_seconds * factor,
                 keep_alive_seconds=keep_alive_seconds,
                 is_batch=request.is_batch,
             )

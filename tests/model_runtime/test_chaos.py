@@ -109,7 +109,7 @@ async def test_under_random_load_every_call_is_answered_and_no_process_and_no_me
         scripted_model("voice", load="progress 0.5"),
     )
     library = ScriptedCatalog(*models, needed=dict.fromkeys(NAMES, 50 * MEGABYTE))
-    tight = replace(settings, budget_bytes=110 * MEGABYTE, queue_seconds=10.0, load_seconds=5.0)
+    tight = replace(settings, memory_budget_bytes=110 * MEGABYTE, queue_timeout_seconds=10.0, load_timeout_seconds=5.0)
     async with open_runtime(tight, library, watchdog_limits=LIMITS) as runtime:
         load = RandomLoad(runtime, seed=7)
         await load.repeat(*[load.call] * 8, load.operate, load.kill, load.audit)

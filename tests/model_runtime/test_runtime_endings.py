@@ -309,7 +309,7 @@ async def test_files_removed_before_the_load_are_reported(settings: Settings, li
 async def test_a_load_without_progress_is_stopped_and_fails(settings: Settings) -> None:
     clock = FakeClock()
     library = ScriptedCatalog(scripted_model("m", load="progress 0.5; stall"))
-    long_queue = replace(settings, queue_seconds=1000.0)
+    long_queue = replace(settings, queue_timeout_seconds=1000.0)
     async with open_runtime(long_queue, library, clock=clock) as runtime, anyio.create_task_group() as group:
         call = BackgroundCall(runtime, chat("say a")).start(group)
         for load in (1, 2):

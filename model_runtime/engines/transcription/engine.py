@@ -50,7 +50,7 @@ class TranscriptionEngine:
     def load(self, spec: LoadSpec, report: LoadReporter) -> LoadedModel:
         """Load and evaluate all weights; role "model".
 
-        The option "sure_of_silence" says that the model knows by itself when nobody speaks, "forgets_windows" that the
+        The option "trust_no_speech_probability" says that the model knows by itself when nobody speaks, "ignore_previous_text" that the
         text of earlier windows only misleads it.
 
         Raises:
@@ -59,8 +59,8 @@ class TranscriptionEngine:
         mx.reset_peak_memory()
         report("weights", 0.0)
         self._model_name, self._model = spec.model, load_whisper(spec)
-        self._trusts_no_speech = bool(spec.options.get("sure_of_silence"))
-        self._always_resets_prompt = bool(spec.options.get("forgets_windows"))
+        self._trusts_no_speech = bool(spec.options.get("trust_no_speech_probability"))
+        self._always_resets_prompt = bool(spec.options.get("ignore_previous_text"))
         report("weights", 1.0)
         active = mx.get_active_memory()
         return LoadedModel(active, active, mx.get_peak_memory(), self._model.dims.n_text_ctx)

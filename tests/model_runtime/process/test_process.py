@@ -203,7 +203,7 @@ async def test_messages_sent_before_the_exit_are_received() -> None:
     assert sum(isinstance(message, RequestOutput) for message in listener.messages) == 3
 
 
-async def test_what_was_sent_before_the_end_is_received_even_if_reading_was_paused() -> None:
+async def test_messages_sent_before_the_exit_are_received_even_if_reading_was_paused() -> None:
     async with worker() as (process, listener):
         await listener.wait_for(Ready)
         process.pause_reading()

@@ -247,6 +247,17 @@ def test_a_permanent_failure_answers_the_queue_at_once_with_its_cause() -> None:
     assert "lm_head.weight" in next_rejection.detail
 
 
+def test_a_request_during_a_long_backoff_is_rejected_with_the_cause_and_the_time_of_the_next_attempt() -> None:
+    core = scheduler(limits=SchedulerLimits(backoff_seconds=(60, 60)))
+    core.handle(0, RequestArrived(1, "eyes"))
+    core.handle(1, WorkerExited("eyes", 1, cause="the worker was killed by SIGSEGV"))
+
+    actions = core.handle(2, RequestArrived(2, "eyes"))
+
+    detail = "eyes failed (the worker was killed by SIGSEGV); next attempt in 59 s."
+    assert actions == [RejectRequest(2, "model_unavailable", detail, 59)]
+
+
 @pytest.mark.promise("runtime:load-deadline")
 def test_a_load_without_progress_is_stopped_and_one_with_progress_gets_more_time() -> None:
     core = scheduler(limits=SchedulerLimits(load_seconds=60))

@@ -128,12 +128,13 @@ def explore(start: SimulatedWorld, arrivals: Arrivals) -> tuple[set[object], set
 
 def successors(world: SimulatedWorld, arrivals: Arrivals) -> Iterator[tuple[bool, SimulatedWorld, Arrivals]]:
     """Yield every possible next step; a step is fair if a real machine takes it sooner or later by itself."""
+    copies = world.copies()
     for fair, step in steps(world):
-        twin = world.copy()
+        twin = next(copies)
         step(twin)
         yield fair, twin, arrivals
     if arrivals:
-        twin = world.copy()
+        twin = next(copies)
         twin.dispatch(arrivals[0])
         yield False, twin, arrivals[1:]
 

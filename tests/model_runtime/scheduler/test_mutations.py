@@ -49,7 +49,7 @@ MUTATIONS = {
     "lets the queue grow": ("core", "if len(record.queue) >= self.limits.queue_per_model or", "if"),
     "never times out in the queue": ("core", "if self.now >= queued.expires_at", "if False"),
     "never times out a load": ("core", "if record.state is ModelState.STARTING and self.now >= record.load_deadline:", "if False:"),
-    "accepts requests while closing": ("core", 'if self.closing:\n            return RejectRequest(arrived.request_id, "shutting_down"', 'if False:\n            return RejectRequest(arrived.request_id, "shutting_down"'),
+    "accepts requests while closing": ("core", 'if self.closing:\n            return RejectRequest(id_, "shutting_down"', 'if False:\n            return RejectRequest(id_, "shutting_down"'),
     "never doubles the pause": ("backoff", "first * 2 ** (failures - 1)", "first"),
     "never opens the breaker": ("backoff", "if failures < limits.breaker_failures:\n        return Backoff(min", "if True:\n        return Backoff(min"),
     "closes the breaker on a load": ("core", "record.resident_bytes = loaded.measured_bytes\n        record.state", "record.resident_bytes, record.failures = loaded.measured_bytes, 0\n        record.state"),

@@ -4,7 +4,10 @@ It performs every action and asserts on it, so that the exhaustive exploration a
 what happens to the processes, not by its own state.
 """
 
+import copyreg
 import pickle
+from collections.abc import Callable, Iterator
+from typing import Any
 
 from model_runtime.scheduler.core import Scheduler
 from model_runtime.scheduler.messages import (
@@ -17,7 +20,24 @@ from model_runtime.scheduler.messages import (
     StartWorker,
     StopWorker,
 )
+from model_runtime.scheduler.model_record import ModelSpec, SchedulerLimits
 from tests.model_runtime.scheduler.invariants import violations
+
+_shared: dict[int, object] = {}
+"""Frozen values that all copies of a world share; copying them would take as long as copying the rest."""
+
+
+def _shared_value(number: int) -> Any:
+    return _shared[number]
+
+
+def _share(value: object) -> tuple[Callable[[int], Any], tuple[int]]:
+    _shared[id(value)] = value
+    return _shared_value, (id(value),)
+
+
+copyreg.pickle(ModelSpec, _share)
+copyreg.pickle(SchedulerLimits, _share)
 
 
 class SimulatedWorld:
@@ -37,10 +57,11 @@ class SimulatedWorld:
         self.cancelled: set[int] = set()
         self.answered: dict[int, str] = {}
 
-    def copy(self) -> "SimulatedWorld":
-        """Return a copy that can take other steps."""
-        clone: SimulatedWorld = pickle.loads(pickle.dumps(self))  # noqa: S301  our own bytes
-        return clone
+    def copies(self) -> Iterator["SimulatedWorld"]:
+        """Yield copies that can take other steps."""
+        packed = pickle.dumps(self, pickle.HIGHEST_PROTOCOL)
+        while True:
+            yield pickle.loads(packed)  # noqa: S301  our own bytes
 
     def dispatch(self, event: SchedulerEvent, after_seconds: float = 0.0) -> list[SchedulerAction]:
         """Pass an event to the scheduler, perform its actions and check both."""

@@ -31,7 +31,7 @@ GIGABYTE = 1_000_000_000
 @pytest.fixture
 def with_spare(settings: Settings) -> Settings:
     """Return settings that allow a spare worker."""
-    return replace(settings, spare=True)
+    return replace(settings, keep_spare_worker=True)
 
 
 def is_ready(status: Status) -> bool:
@@ -72,7 +72,7 @@ async def test_no_spare_worker_starts_before_the_first_request_or_when_settings_
     async with open_runtime(with_spare, library) as runtime:
         await wait_for_status(runtime, lambda status: status.uptime_seconds > 0.1)
         before = living_workers()
-    async with open_runtime(replace(with_spare, spare=False), library) as runtime:
+    async with open_runtime(replace(with_spare, keep_spare_worker=False), library) as runtime:
         await run_chat(runtime, chat("say hello"))
         await runtime.unload("m")
         since = runtime.status().uptime_seconds
@@ -117,7 +117,7 @@ async def test_a_model_gets_the_memory_of_the_spare_worker(with_spare: Settings)
     needed = {"m": 10 * MEGABYTE, "large": 985 * MEGABYTE}
     library = ScriptedCatalog(scripted_model("m"), scripted_model("large", concurrency=2), needed=needed)
 
-    async with open_runtime(replace(with_spare, budget_bytes=GIGABYTE), library) as runtime:
+    async with open_runtime(replace(with_spare, memory_budget_bytes=GIGABYTE), library) as runtime:
         await use_and_unload(runtime)
         await wait_for_status(runtime, lambda status: status.memory.spare_bytes > 15 * MEGABYTE)
         answer = await run_chat(runtime, chat("say hello", "large"))
