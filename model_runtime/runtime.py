@@ -1,4 +1,4 @@
-"""The runtime: the service that all faces share. A caller is answered exactly once: by its result, or by an error."""
+"""The runtime: the service behind the MCP server and OpenAI's API. Each request gets one answer: a result or an error."""
 
 import asyncio
 import logging
@@ -19,6 +19,7 @@ from model_runtime.process.process import StopTimeouts
 from model_runtime.requests import Request, Task
 from model_runtime.scheduler.messages import BudgetChanged, Tick
 from model_runtime.settings import Settings
+from model_runtime.sizes import format_bytes
 from model_runtime.status import Status
 from model_runtime.supervisor import gpu_probe, memory
 from model_runtime.supervisor.model_info import ModelInfoCache
@@ -32,7 +33,10 @@ log = logging.getLogger(__name__)
 
 
 class Runtime:
-    """Implements `Service`. Enter it as a context; leaving closes it at once, `close` first gives work time to end."""
+    """Implements `Service`. Enter it as a context; leaving it stops running requests, `close` lets them finish first.
+
+    Tests replace the keyword arguments: the clock (monotonic seconds), timeouts and what reads the machine's memory.
+    """
 
     def __init__(
         self,
@@ -78,7 +82,13 @@ class Runtime:
         await self.close(0.0)
 
     def resolve(self, name: str, task: Task) -> str:
-        """Return the canonical name of the model that `name` means for `task`."""
+        """Return the canonical name of the model that `name` means for `task`.
+
+        Raises:
+            UnknownModel: no alias, repository or folder has this name.
+            WrongTask: the model does something else.
+            ModelMissing: the weights are not on this disk.
+        """
         return self._catalog.resolve(name, task).name
 
     def new_request_id(self) -> int:
@@ -93,53 +103,65 @@ class Runtime:
         keep_alive_seconds: float | None = None,
         request_id: int | None = None,
     ) -> AsyncGenerator[Event]:
-        """Do the work and report it; closing the generator cancels the work."""
+        """Run the request and yield its events, `Finished` last; closing the generator cancels the request.
+
+        Raises:
+            SensesError: the request is invalid, is rejected or fails.
+        """
         prepared = await self._preparer.prepare(request, is_loaded=self._supervisor.has_worker)
         id_ = self.new_request_id() if request_id is None else request_id
         submitted = self._supervisor.submit(id_, prepared, client=client, keep_alive_seconds=keep_alive_seconds)
-        with submitted as handle:
+        with submitted as outputs:
             while True:
-                event = await handle.outputs.get()
+                event = await outputs.get()
                 yield event
                 if isinstance(event, Finished):
                     return
 
     async def load(self, model: str) -> None:
-        """Load a model now and wait until it is ready."""
+        """Load a model now and wait until it is ready.
+
+        Raises:
+            UnknownModel: no model has this canonical name.
+            SensesError: the model cannot be loaded.
+        """
         known = self._model_named(model)
-        self._catalog.folders(known)
-        with self._supervisor.load(self.new_request_id(), known) as handle:
-            while not handle.is_granted:
-                await handle.outputs.get()
+        self._catalog.folders(known)  # raises ModelMissing before anything is queued
+        await self._supervisor.load(self.new_request_id(), known)
 
     async def unload(self, model: str) -> int:
-        """Let running requests end, stop the model's worker and return the bytes given back."""
+        """Let running requests finish, stop the model's worker and return the bytes it held.
+
+        Raises:
+            UnknownModel: no model has this canonical name.
+        """
         return await self._supervisor.unload(self._model_named(model))
 
     def pin(self, model: str, pinned: bool) -> None:
-        """Exempt a model from the idle timer and from eviction, or end that."""
+        """Exempt a model from the idle timer and from eviction, or end the exemption.
+
+        Raises:
+            UnknownModel: no model has this canonical name.
+        """
         self._supervisor.pin(self._model_named(model), pinned=pinned)
 
     def cancel(self, request_id: int) -> bool:
-        """Cancel a queued or running request; False where no such request is open."""
+        """Cancel a queued or running request; return False if no such request is open."""
         error = Cancelled(f"Request {request_id} was cancelled by an operator.")
         return self._supervisor.cancel(request_id, error)
 
     def status(self) -> Status:
         """Return a snapshot of everything."""
         now = self._clock()
-        models = self._model_info.all(now)
-        uptime_seconds = now - self._started_at
-        return render_status(
-            self._supervisor.view(), models, version=self._version, uptime_seconds=uptime_seconds, now=now
-        )
+        view, models, uptime_seconds = self._supervisor.view(), self._model_info.all(now), now - self._started_at
+        return render_status(view, models, version=self._version, uptime_seconds=uptime_seconds, now=now)
 
     def changes(self) -> AsyncGenerator[Status]:
         """Yield a snapshot now, after every change and at least once a second, until the runtime is closed."""
         return self._feed.watch()
 
     async def close(self, grace_seconds: float) -> None:
-        """Reject new work, give running work this long, cancel the rest, stop and reap every process."""
+        """Reject new requests, give running ones `grace_seconds`, cancel the rest, stop and reap every process."""
         await self._supervisor.close(grace_seconds)
         self._feed.close()
         tasks, self._tasks = self._tasks, []
@@ -154,12 +176,12 @@ class Runtime:
         return known[name]
 
     async def _probe_gpu(self) -> None:
-        """Keep to what the system recommends for its GPU, where that is less than the budget."""
+        """Lower the budget to a share of what the system recommends for its GPU, if that is less."""
         working_set_bytes = await self._working_set_bytes()
         total_bytes = memory.total_bytes()
         budget_bytes = memory.budget_bytes(self._settings.memory_budget_bytes, total_bytes, working_set_bytes)
         if budget_bytes < self._supervisor.view().budget_bytes:
-            log.info("Models may take %.1f GB: 0.9 of what the system recommends for its GPU", budget_bytes / 1e9)
+            log.info("Memory budget: %s, from the GPU's recommended working set", format_bytes(budget_bytes))
             self._supervisor.dispatch(BudgetChanged(budget_bytes))
 
     async def _tick_forever(self) -> None:
@@ -171,7 +193,7 @@ class Runtime:
                 log.exception("A tick failed")
 
     async def _tick(self) -> None:
-        """Let the watchdog check everything and the scheduler know that time has passed."""
+        """Run the watchdog, then let the scheduler act on the time that has passed."""
         supervisor = self._supervisor
         supervisor.measure()
         is_under_pressure = self._is_under_memory_pressure()

@@ -1,1 +1,1 @@
-"""All that the daemon and a worker share: framing, codec, messages. Nothing here starts a process or runs a model."""
+"""What the daemon and its workers share: framing, codec, messages. Starts no process and runs no model."""

@@ -1,8 +1,8 @@
-"""The vocabulary across the process boundary: frozen dataclasses and errors as a plain header and raw blobs.
+"""Encode messages (frozen dataclasses and errors) as a header of plain values and a body of raw blobs.
 
-A dataclass becomes a map with its class's name under `TYPE`. Bytes never pass through msgpack: each bytes field
-leaves its length in the header and its content in the body, in the order of the walk. An error crosses as the names
-of its classes, its message and its plain facts, so that the daemon rebuilds the nearest class it knows.
+A dataclass becomes a map with the name of its class under `TYPE_KEY`. The header holds the length of each bytes field;
+its content goes into the body, in order, and never through msgpack. An error becomes the names of its classes, its
+message and its scalar attributes; the receiver rebuilds the nearest class that it knows.
 """
 
 import inspect
@@ -22,11 +22,11 @@ ERROR_KEY = "$error"
 
 PlainValue = str | int | float | bool | None
 SCALARS = frozenset({str, int, float, bool, type(None)})
-"""Types that are the same on both sides; checked here without a call, since every token passes."""
+"""Types that need no encoding. The hot paths test for them inline: a call for each field of each token would be slow."""
 
 
 class CodecError(Exception):
-    """A value cannot cross the boundary, or what came is not a value we know."""
+    """A value cannot be encoded, or a header and body cannot be decoded."""
 
 
 def _dataclasses_of(*modules: object) -> dict[str, type]:
@@ -49,12 +49,12 @@ def encode(value: object) -> tuple[Header, list[bytes]]:
     """Return the header and the blobs of a message, request, event or result.
 
     Raises:
-        CodecError: the value holds something that is not of the vocabulary.
+        CodecError: the value, or one inside it, is not of a class that messages may hold.
     """
     blobs: list[bytes] = []
     header = _to_plain(value, blobs)
     if not isinstance(header, dict):
-        raise CodecError(f"A {type(value).__name__} cannot be a message.")
+        raise CodecError(f"A {type(value).__name__} cannot be a message; a dataclass or an error can.")
     return header, blobs
 
 
@@ -62,11 +62,11 @@ def decode(header: Header, body: memoryview) -> Any:
     """Return the value that `encode` turned into this header and body.
 
     Raises:
-        CodecError: they do not describe a value of the vocabulary, or the body's length is wrong.
+        CodecError: the header describes no known message, or the body has another length than it says.
     """
-    bodies = _BlobReader(body)
-    value = _from_plain(header, bodies)
-    bodies.finish()
+    blobs = _BlobReader(body)
+    value = _from_plain(header, blobs)
+    blobs.finish()
     return value
 
 
@@ -85,7 +85,7 @@ def _to_plain(value: object, blobs: list[bytes]) -> object:
         return _mapping_to_plain(value, blobs)
     if isinstance(value, SensesError):
         return _error_to_plain(value)
-    raise CodecError(f"A {type(value).__name__} cannot cross the process boundary.")
+    raise CodecError(f"A {type(value).__name__} cannot be sent to another process.")
 
 
 def _dataclass_to_plain(value: object, names: Sequence[str], blobs: list[bytes]) -> dict[str, object]:
@@ -97,63 +97,64 @@ def _dataclass_to_plain(value: object, names: Sequence[str], blobs: list[bytes])
 
 
 def _mapping_to_plain(mapping: Mapping[Any, object], blobs: list[bytes]) -> dict[str, object]:
-    wrong = [key for key in mapping if not isinstance(key, str) or key.startswith("$")]
-    if wrong:
-        raise CodecError(f"{wrong[0]!r} cannot be a key across the process boundary.")
+    for key in mapping:
+        if not isinstance(key, str) or key.startswith("$"):
+            raise CodecError(f"{key!r} cannot be a key in a message; use a string that does not start with '$'.")
     return {key: _to_plain(item, blobs) for key, item in mapping.items()}
 
 
 def _error_to_plain(error: SensesError) -> dict[str, object]:
-    family = [kind.__name__ for kind in type(error).__mro__ if issubclass(kind, SensesError)]
+    class_names = [kind.__name__ for kind in type(error).__mro__ if issubclass(kind, SensesError)]
     facts: dict[str, object] = {name: fact for name, fact in vars(error).items() if isinstance(fact, PlainValue)}
     facts |= {"code": error.code, "param": error.param, "retry_after_seconds": error.retry_after_seconds}
-    return {ERROR_KEY: family, "message": error.message, "facts": facts}
+    return {ERROR_KEY: class_names, "message": error.message, "facts": facts}
 
 
 class _BlobReader:
-    """Hands out the blobs of a body, one after the other."""
+    """Reads the blobs of a body in order."""
 
-    def __init__(self, content: memoryview) -> None:
-        self._content = content
-        self._taken = 0
+    def __init__(self, body: memoryview) -> None:
+        self._body = body
+        self._position = 0
 
-    def take(self, count: object) -> bytes:
-        if not isinstance(count, int) or not 0 <= count <= len(self._content) - self._taken:
-            raise CodecError(f"{count} bytes are announced where {len(self._content) - self._taken} are left.")
-        start, self._taken = self._taken, self._taken + count
-        return self._content[start : self._taken].tobytes()
+    def read(self, count: object) -> bytes:
+        left = len(self._body) - self._position
+        if not isinstance(count, int) or not 0 <= count <= left:
+            raise CodecError(f"The header claims a blob of {count} bytes; the body has {left} left.")
+        start, self._position = self._position, self._position + count
+        return self._body[start : self._position].tobytes()
 
     def finish(self) -> None:
-        if self._taken != len(self._content):
-            raise CodecError(f"{len(self._content) - self._taken} bytes of the body belong to nothing.")
+        if self._position != len(self._body):
+            raise CodecError(f"The header claims {self._position} bytes of the body, which has {len(self._body)}.")
 
 
-def _from_plain(plain: object, body: _BlobReader) -> Any:
+def _from_plain(plain: object, blobs: _BlobReader) -> Any:
     if isinstance(plain, list):
-        return tuple([item if type(item) in SCALARS else _from_plain(item, body) for item in plain])
+        return tuple([item if type(item) in SCALARS else _from_plain(item, blobs) for item in plain])
     if not isinstance(plain, dict):
         return plain
     if TYPE_KEY in plain:
-        return _dataclass_from_plain(plain, body)
+        return _dataclass_from_plain(plain, blobs)
     if BYTES_KEY in plain:
-        return body.take(plain[BYTES_KEY])
+        return blobs.read(plain[BYTES_KEY])
     if ERROR_KEY in plain:
         return _error_from_plain(plain)
-    return {key: _from_plain(item, body) for key, item in plain.items()}
+    return {key: _from_plain(item, blobs) for key, item in plain.items()}
 
 
-def _dataclass_from_plain(plain: dict[str, object], body: _BlobReader) -> Any:
+def _dataclass_from_plain(plain: dict[str, object], blobs: _BlobReader) -> Any:
     kind = MESSAGE_CLASSES.get(str(plain[TYPE_KEY]))
     if kind is None:
-        raise CodecError(f"{plain[TYPE_KEY]!r} is not a class of the vocabulary.")
+        raise CodecError(f"{plain[TYPE_KEY]!r} is not the name of a message class.")
     values: dict[str, Any] = {}
     for name, item in plain.items():
         if name != TYPE_KEY:
-            values[name] = item if type(item) in SCALARS else _from_plain(item, body)
+            values[name] = item if type(item) in SCALARS else _from_plain(item, blobs)
     try:
         return kind(**values)
     except TypeError as error:
-        raise CodecError(f"{kind.__name__} cannot be made of {sorted(plain)}: {error}.") from error
+        raise CodecError(f"{kind.__name__} cannot be built from {sorted(plain)}: {error}.") from error
 
 
 def _error_from_plain(plain: dict[str, Any]) -> SensesError:
@@ -163,5 +164,5 @@ def _error_from_plain(plain: dict[str, Any]) -> SensesError:
         for name, fact in plain["facts"].items():
             setattr(error, name, fact)
     except (AttributeError, KeyError, TypeError) as problem:
-        raise CodecError(f"An error came in a form nobody knows: {problem}.") from problem
+        raise CodecError(f"An error message is malformed: {problem!r}.") from problem
     return error

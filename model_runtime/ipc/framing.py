@@ -1,6 +1,6 @@
-"""Frames between the daemon and a worker: two lengths (`>II`: header, body), a msgpack header, a raw body.
+"""Frames between the daemon and a worker: the lengths of header and body (`>II`), a msgpack header, a raw body.
 
-Both sides use the same `FrameReader`; it does no input or output itself.
+Pure: the caller reads and writes the socket. msgpack: <https://github.com/msgpack/msgpack/blob/master/spec.md>.
 """
 
 import struct
@@ -14,20 +14,22 @@ Frame = tuple[Header, memoryview]
 
 LENGTH_PREFIX = struct.Struct(">II")
 HEADER_LIMIT_BYTES = 1 << 26
-"""64 MiB: a header carries all text, and the transcript of a day with every word's time is some 30 MB."""
+"""64 MiB: the header holds all text; the transcript of a day with a time for each word takes about 30 MB."""
 BODY_LIMIT_BYTES = 1 << 30
+"""1 GiB: the body holds images and audio."""
 BUFFER_BYTES = 1 << 18
+"""256 KiB: a larger frame gets a buffer of its own."""
 
 
 class FrameError(Exception):
-    """What came over the link is no frame; the link cannot be used any more."""
+    """Received bytes are not a frame (the connection is unusable then), or a message cannot be sent as one."""
 
 
 def pack(header: Header, blobs: Sequence[bytes] = ()) -> list[bytes]:
-    """Return the parts to be sent, in order; `blobs` together are the body and are not copied.
+    """Return the parts of a frame in the order to send; `blobs` are the body and are not copied.
 
     Raises:
-        FrameError: the header cannot be written as msgpack, or a part is too long.
+        FrameError: msgpack cannot write the header, or header or body is too long.
     """
     try:
         packed = msgpack.packb(header)
@@ -39,10 +41,10 @@ def pack(header: Header, blobs: Sequence[bytes] = ()) -> list[bytes]:
 
 
 class FrameReader:
-    """Takes bytes as they come and gives back whole frames.
+    """Assembles frames from received bytes.
 
-    Fill `buffer()` with any number of bytes, then ask for what was `received(number)`. A frame larger than the buffer
-    is received straight into memory of its own; the memory of a body belongs to its frame alone.
+    Write any number of bytes into `buffer()`, then pass that number to `received`. A frame larger than the buffer is
+    received into its own memory without a copy. Frames do not share memory.
     """
 
     def __init__(self) -> None:
@@ -50,24 +52,24 @@ class FrameReader:
         self._start = 0
         self._end = 0
         self._large: bytearray | None = None
-        self._large_header = 0
+        self._large_header_bytes = 0
         self._filled = 0
 
     def buffer(self) -> memoryview:
-        """Return where the next bytes go; never empty."""
+        """Return the memory for the next bytes; never empty."""
         if self._large is not None:
             return memoryview(self._large)[self._filled :]
         if self._start:
-            rest = self._buffer[self._start : self._end]
-            self._buffer[: len(rest)] = rest
-            self._start, self._end = 0, len(rest)
+            incomplete = self._buffer[self._start : self._end]
+            self._buffer[: len(incomplete)] = incomplete
+            self._start, self._end = 0, len(incomplete)
         return memoryview(self._buffer)[self._end :]
 
     def received(self, count: int) -> list[Frame]:
-        """Return the frames that are complete now that `count` more bytes are in the buffer.
+        """Return the frames that the `count` bytes just written to the buffer complete.
 
         Raises:
-            FrameError: the bytes are no frames.
+            FrameError: the bytes are not a frame.
         """
         if self._large is None:
             self._end += count
@@ -76,7 +78,7 @@ class FrameReader:
         if self._filled < len(self._large):
             return []
         large, self._large = self._large, None
-        return [_parse(large, self._large_header)]
+        return [_parse(large, self._large_header_bytes)]
 
     def _next(self) -> Frame | None:
         available = self._end - self._start
@@ -93,17 +95,17 @@ class FrameReader:
         return None
 
     def _begin_large(self, first: int, header_bytes: int, size: int) -> None:
-        have = self._buffer[first : self._end]
-        self._large, self._large_header, self._filled = bytearray(size), header_bytes, len(have)
-        self._large[: len(have)] = have
+        received = self._buffer[first : self._end]
+        self._large, self._large_header_bytes, self._filled = bytearray(size), header_bytes, len(received)
+        self._large[: len(received)] = received
         self._start = self._end = 0
 
 
 def _check_lengths(header_bytes: int, body_bytes: int) -> None:
     if not 0 < header_bytes <= HEADER_LIMIT_BYTES or body_bytes > BODY_LIMIT_BYTES:
         raise FrameError(
-            f"A frame claims a header of {header_bytes} and a body of {body_bytes} bytes; "
-            f"1 to {HEADER_LIMIT_BYTES} and 0 to {BODY_LIMIT_BYTES} are possible."
+            f"A frame has a header of {header_bytes} bytes and a body of {body_bytes}; "
+            f"the limits are 1 to {HEADER_LIMIT_BYTES} and 0 to {BODY_LIMIT_BYTES}."
         )
 
 

@@ -1,4 +1,4 @@
-"""What the daemon and a worker say to each other. `job` is the number of a request in the daemon."""
+"""The messages between the daemon (`Command`) and a worker (`WorkerMessage`)."""
 
 from dataclasses import dataclass
 
@@ -8,33 +8,34 @@ from model_runtime.loading import LoadedModel, LoadSpec
 from model_runtime.requests import Request
 
 PROTOCOL_VERSION = 1
+"""Version of these messages; a worker reports it in `Hello`."""
 
 LINK_FD = 3
-"""The worker's end of the socket pair."""
+"""Descriptor of the worker's end of the socket pair."""
 
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """Load this model; comes once."""
+    """Load this model; sent once."""
 
     spec: LoadSpec
 
 
 @dataclass(frozen=True, slots=True)
 class Preload:
-    """Import the libraries of this engine and wait for `Load`."""
+    """Import the libraries of this engine, then wait for `Load`."""
 
     engine: str
 
 
 @dataclass(frozen=True, slots=True)
 class ProbeGpu:
-    """Say what this machine's GPU works well with."""
+    """Report the GPU memory that the system recommends to use."""
 
 
 @dataclass(frozen=True, slots=True)
 class RunRequest:
-    """Work on a request."""
+    """Run a request."""
 
     request_id: int
     request: Request
@@ -42,14 +43,14 @@ class RunRequest:
 
 @dataclass(frozen=True, slots=True)
 class Cancel:
-    """Nobody wants the job any more; it ends with `JobEnded` and `Cancelled`."""
+    """Cancel a request; it ends with a `RequestOutcome` of `Cancelled`."""
 
     request_id: int
 
 
 @dataclass(frozen=True, slots=True)
 class Shutdown:
-    """Leave: at once while loading, else after the piece that is being worked on."""
+    """Exit: at once while loading, else after the current step."""
 
 
 Command = Load | Preload | ProbeGpu | RunRequest | Cancel | Shutdown
@@ -57,7 +58,7 @@ Command = Load | Preload | ProbeGpu | RunRequest | Cancel | Shutdown
 
 @dataclass(frozen=True, slots=True)
 class Hello:
-    """The process lives and speaks this protocol."""
+    """The worker has started."""
 
     pid: int
     protocol: int = PROTOCOL_VERSION
@@ -70,14 +71,14 @@ class Preloaded:
 
 @dataclass(frozen=True, slots=True)
 class GpuProbed:
-    """How many bytes of GPU memory the system recommends to use at most; 0 where there is no GPU."""
+    """The bytes of GPU memory that the system recommends to use at most; 0 without a GPU."""
 
     working_set_bytes: int
 
 
 @dataclass(frozen=True, slots=True)
 class LoadProgress:
-    """How far the load is; `fraction` 0..1 or None."""
+    """The load has reached this stage; `fraction` is 0 to 1, or None if unknown."""
 
     stage: str
     fraction: float | None
@@ -92,7 +93,7 @@ class Ready:
 
 @dataclass(frozen=True, slots=True)
 class LoadError:
-    """The model cannot be loaded; the process leaves. `permanent` means trying again cannot help."""
+    """The model cannot be loaded; the worker exits. `permanent` means that another attempt would fail, too."""
 
     error: SensesError
     permanent: bool
@@ -100,7 +101,7 @@ class LoadError:
 
 @dataclass(frozen=True, slots=True)
 class RequestOutput:
-    """A job goes on."""
+    """A running request produced an output."""
 
     request_id: int
     event: EngineEvent
@@ -108,7 +109,7 @@ class RequestOutput:
 
 @dataclass(frozen=True, slots=True)
 class RequestOutcome:
-    """A job is over, well or not; comes once per `Run`."""
+    """A request has ended with its result or an error; sent once for each `RunRequest`."""
 
     request_id: int
     outcome: Result | SensesError
@@ -116,11 +117,14 @@ class RequestOutcome:
 
 @dataclass(frozen=True, slots=True)
 class Heartbeat:
-    """A sign of life, each second. `pieces` counts what was worked on since the start: it stands still in a stall."""
+    """Sent every second while the worker is alive."""
 
     request_ids: tuple[int, ...]
+    """The running requests."""
     progress_count: int
+    """Steps since the start; it does not change while the engine is stuck."""
     active_bytes: int
+    """Memory that MLX uses for arrays."""
 
 
 WorkerMessage = (

@@ -1,1 +1,1 @@
-"""One child process as the daemon sees it: start, talk, stop, reap. Why it is started or stopped is decided elsewhere."""
+"""Starts, talks to, stops and reaps one worker process. The supervisor decides when."""

@@ -1,4 +1,4 @@
-"""The daemon's end of the connection to a worker, on the event loop."""
+"""The daemon's end of the socket to a worker, on the event loop."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -10,23 +10,23 @@ from model_runtime.ipc.messages import WorkerMessage
 
 
 class ConnectionListener(Protocol):
-    """Hears how the connection ends."""
+    """Receives the end of the connection."""
 
     def protocol_error(self, error: FrameError | CodecError) -> None:
-        """Something that is not a message came; nothing more is read."""
+        """Handle bytes that are not a message."""
         ...
 
     def connection_closed(self) -> None:
-        """The worker's end is closed."""
+        """Handle the closed connection; no message follows."""
         ...
 
 
 class WorkerConnection(asyncio.BufferedProtocol):
-    """Decodes messages as they come; keeps what is sent before the connection is established."""
+    """Decodes messages as they arrive; queues what is sent before the connection is established."""
 
     def __init__(self, listener: ConnectionListener, on_message: Callable[[WorkerMessage], None]) -> None:
         self.on_message = on_message
-        """Who gets the messages from now on."""
+        """Called with each message; may be replaced."""
         self._listener = listener
         self._reader = FrameReader()
         self._transport: asyncio.Transport | None = None
@@ -34,7 +34,7 @@ class WorkerConnection(asyncio.BufferedProtocol):
         self._is_reading = True
 
     def send(self, parts: Sequence[bytes]) -> None:
-        """Send these parts in order, at once or once the connection is established; nothing after it is closed."""
+        """Send the parts of a frame, in order; do nothing on a closed connection."""
         if self._transport is None:
             self._unsent += parts
         elif not self._transport.is_closing():
@@ -42,7 +42,7 @@ class WorkerConnection(asyncio.BufferedProtocol):
                 self._transport.write(part)
 
     def pause_reading(self) -> None:
-        """Stop reading: the worker blocks as soon as the socket's buffers are full."""
+        """Stop reading; the worker blocks once the socket's buffers are full."""
         self._is_reading = False
         if self._transport is not None and not self._transport.is_closing():
             self._transport.pause_reading()
@@ -59,7 +59,7 @@ class WorkerConnection(asyncio.BufferedProtocol):
             self._transport.abort()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """asyncio: the connection is established."""
+        """Send what was queued (asyncio calls this)."""
         self._transport = cast(asyncio.Transport, transport)
         self.send(self._unsent)
         self._unsent = []
@@ -67,11 +67,11 @@ class WorkerConnection(asyncio.BufferedProtocol):
             self._transport.pause_reading()
 
     def get_buffer(self, sizehint: int) -> memoryview:
-        """asyncio: where the next bytes go."""
+        """Return the buffer for the next bytes (asyncio calls this)."""
         return self._reader.buffer()
 
     def buffer_updated(self, nbytes: int) -> None:
-        """asyncio: bytes came."""
+        """Decode what arrived in the buffer (asyncio calls this)."""
         try:
             for header, body in self._reader.received(nbytes):
                 self.on_message(decode(header, body))
@@ -79,5 +79,5 @@ class WorkerConnection(asyncio.BufferedProtocol):
             self._listener.protocol_error(error)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """asyncio: the worker's end is closed."""
+        """Report the closed connection (asyncio calls this)."""
         self._listener.connection_closed()

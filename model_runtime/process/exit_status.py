@@ -1,28 +1,27 @@
-"""Why a process ended, as a clause for people."""
+"""Describe the exit status of a worker for users."""
 
 import os
 import signal
 
 SIGNAL_MEANINGS = {
-    "SIGKILL": "which is what the system does when memory runs out",
-    "SIGABRT": "which is how Metal and native libraries give up",
+    "SIGKILL": "as the system does when memory runs out",
+    "SIGABRT": "as Metal and native libraries do on a fatal error",
     "SIGSEGV": "a fault in native code",
     "SIGBUS": "a fault in native code",
-    "SIGILL": "a build of a library that does not fit this processor",
+    "SIGILL": "a library built for another processor",
 }
 
 
 def describe_exit(status: int, last_line: str) -> str:
-    """Turn a status of `waitpid` and the last printed line into a clause without a full stop at its end."""
-    how = _signalled(os.WTERMSIG(status)) if os.WIFSIGNALED(status) else _exited(os.waitstatus_to_exitcode(status))
-    return f"{how}; last log line: {last_line}" if last_line else how
+    """Return a clause about a status of `waitpid`, with the last log line (may be empty) and without a full stop."""
+    if os.WIFSIGNALED(status):
+        clause = _describe_signal(os.WTERMSIG(status))
+    else:
+        clause = f"the worker exited with code {os.waitstatus_to_exitcode(status)}"
+    return f"{clause}; last log line: {last_line}" if last_line else clause
 
 
-def _signalled(number: int) -> str:
+def _describe_signal(number: int) -> str:
     name = signal.Signals(number).name if number in set(signal.Signals) else f"signal {number}"
     meaning = SIGNAL_MEANINGS.get(name)
     return f"the worker was killed by {name}" + (f", {meaning}" if meaning else "")
-
-
-def _exited(code: int) -> str:
-    return f"the worker exited with code {code}"

@@ -1,4 +1,4 @@
-"""One worker process: talk to it, stop it, learn how it ended."""
+"""One worker process: start it, exchange messages, stop it, report its exit."""
 
 import asyncio
 import contextlib
@@ -21,38 +21,42 @@ from model_runtime.process.log_tail import LogTail
 from model_runtime.process.spawn import SpawnedProcess, spawn_worker
 
 EXIT_STATUS_TIMEOUT_SECONDS = 0.25
-"""How long after the link's end the exit status is waited for, which comes within a few milliseconds where the process
-ends; after that it lives on without a link, and callers are told so."""
+"""How long after the connection closes the exit status may take. An exiting process is reaped within milliseconds; one
+that still runs after this time cannot be reached any more and is killed."""
 LAST_FRAMES_TIMEOUT_SECONDS = 1.0
-"""How long after the process's end its last frames may take to be read."""
+"""How long after the exit the process's last frames may take to be read."""
 
 
 @dataclass(frozen=True, slots=True)
 class StopTimeouts:
-    """How long a process may take to leave: after being asked, and after SIGTERM."""
+    """How long a process may take to exit after `Shutdown`, and after SIGTERM."""
 
     graceful_seconds: float = 5.0
     sigterm_seconds: float = 2.0
 
 
 class WorkerListener(Protocol):
-    """Who is told what a process does."""
+    """Receives the messages and the end of a process; `cause` is a clause for users."""
 
-    def on_message(self, process: "WorkerProcess", report: WorkerMessage) -> None:
-        """The worker said something."""
+    def on_message(self, process: "WorkerProcess", message: WorkerMessage) -> None:
+        """Handle a message of the worker."""
         ...
 
     def on_disconnect(self, process: "WorkerProcess", cause: str) -> None:
-        """The worker will say nothing more, though its process may not be reaped yet. Comes once."""
+        """Handle the end of the messages; the process may not be reaped yet. Called once."""
         ...
 
     def on_exit(self, process: "WorkerProcess", cause: str) -> None:
-        """The process is gone and with it all it held. Comes once, after `lost`."""
+        """Handle the reaped process; its memory is free. Called once, after `on_disconnect`."""
         ...
 
 
 class WorkerProcess:
-    """A started process. All methods belong to the event loop's thread."""
+    """A started process. Call its methods only on the event loop's thread.
+
+    Raises:
+        OSError: on creation, if the system cannot start another process.
+    """
 
     def __init__(
         self, name: str, incarnation: int, listener: WorkerListener, stop_timeouts: StopTimeouts | None = None
@@ -80,84 +84,88 @@ class WorkerProcess:
 
     @property
     def pid(self) -> int:
-        """The process's number."""
+        """The process id."""
         return self._spawned.pid
 
     @property
     def stop_requested(self) -> bool:
-        """Whether somebody here told it to end."""
+        """Whether `stop` or `kill` was called."""
         return bool(self._exit_reason) or self._stopping is not None
 
     @property
     def oom_suspected(self) -> bool:
-        """Whether the system killed it, as it does when memory runs out."""
+        """Whether it died of a SIGKILL that `kill` did not send; the system sends it when memory runs out."""
         status = self._status
         killed = status is not None and os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL
         return killed and not self.stop_requested
 
-    # -- doing -----------------------------------------------------------------------------------------------------
+    # -- commands --------------------------------------------------------------------------------------------------
 
     def send(self, command: Command) -> None:
-        """Send an order; nothing happens where the process is gone."""
+        """Send a command; do nothing if the process has exited.
+
+        Raises:
+            CodecError, FrameError: the command cannot be encoded.
+        """
         self.send_parts(encode_command(command))
 
     def send_parts(self, parts: Sequence[bytes]) -> None:
-        """Send an order that was packed before."""
+        """Send a command that `encode_command` encoded."""
         self._connection.send(parts)
 
     def pause_reading(self) -> None:
-        """Stop reading its messages, until it exits: it blocks once the socket's buffers are full."""
+        """Stop reading messages until `resume_reading` or the exit; the worker blocks once the socket is full."""
         if self._status is None:
             self._connection.pause_reading()
 
     def resume_reading(self) -> None:
-        """Read its messages again."""
+        """Read messages again."""
         self._connection.resume_reading()
 
     def stop(self, cause: str = "") -> None:
-        """Ask it to leave; where it does not, end it with SIGTERM and then SIGKILL. `cause` is told as why it left."""
+        """Send `Shutdown`, then SIGTERM, then SIGKILL until it exits; `cause` replaces the exit status in reports."""
         self._exit_reason = self._exit_reason or cause
         if self._stopping is None:
             self._stopping = self._loop.create_task(self._stop_gracefully())
 
     def kill(self, cause: str) -> None:
-        """End it now; `cause` is told instead of the signal."""
+        """Send SIGKILL; `cause` replaces the exit status in reports."""
         self._exit_reason = self._exit_reason or cause
         self._signal(signal.SIGKILL)
 
     def assign(self, name: str, incarnation: int, listener: WorkerListener) -> None:
-        """Serve this model from now on; `listener` hears of everything from now on."""
+        """Use the process for this model: `listener` receives everything from now on."""
         self.name = self._log_tail.name = name
         self.incarnation = incarnation
         self._listener = listener
         self._connection.on_message = partial(listener.on_message, self)
 
-    # -- what happens to it ----------------------------------------------------------------------------------------
+    # -- events ----------------------------------------------------------------------------------------------------
 
     def protocol_error(self, error: FrameError | CodecError) -> None:
-        """The worker sent something that is not a message: kill it."""
+        """Kill the worker: it sent bytes that are not a message."""
         self.kill(f"the worker sent an invalid message: {error}")
         self._connection.close()
 
     def connection_closed(self) -> None:
-        """The link is closed, mostly because the process is ending."""
+        """Finish the exit, or kill the process if it is still running after a moment."""
         self._is_connected = False
         self._finish_exit()
         self._loop.call_later(EXIT_STATUS_TIMEOUT_SECONDS, self._kill_without_connection)
 
     def _kill_without_connection(self) -> None:
         if self._status is None and not _is_zombie(self.pid):
-            self.kill("it closed its link")
+            self.kill("the worker closed its connection")
             self._report_disconnect(self._exit_reason)
 
     def _on_reaped(self, status: int) -> None:
         self._status = status
-        self._connection.resume_reading()
+        self._connection.resume_reading()  # the socket may still hold its last frames
         self._loop.call_later(LAST_FRAMES_TIMEOUT_SECONDS, self._connection.close)
         self._finish_exit()
 
     def _finish_exit(self) -> None:
-        """The process has ended for us once it is reaped and its last frames are read."""
+        """Report the exit once the process is reaped and its last frames are read."""
         if self._status is None or self._is_connected or self.exited.is_set():
             return
         self._read_log()
@@ -199,14 +207,14 @@ class WorkerProcess:
     def _wait_for_exit(self) -> None:
         try:
             _, status = os.waitpid(self.pid, 0)
-        except ChildProcessError:  # this process was started with SIGCHLD ignored, so the system has reaped it
+        except ChildProcessError:  # the daemon was started with SIGCHLD ignored, so the system reaped the worker
             status = 0
-        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody is left to be told
+        with contextlib.suppress(RuntimeError):  # the event loop is closed
             self._loop.call_soon_threadsafe(self._on_reaped, status)
 
 
 def _is_zombie(pid: int) -> bool:
-    """Whether it has ended already and only its reaper is late."""
+    """Return whether the process has exited and waits to be reaped (or is reaped)."""
     try:
         return bool(psutil.Process(pid).status() == psutil.STATUS_ZOMBIE)
     except psutil.Error:
@@ -214,10 +222,11 @@ def _is_zombie(pid: int) -> bool:
 
 
 def encode_command(command: Command) -> list[bytes]:
-    """Return the parts of an order as they are sent.
+    """Return the parts of a command's frame.
 
     Raises:
-        CodecError, FrameError: it holds something that cannot cross the process boundary.
+        CodecError: the command holds a value that cannot be sent.
+        FrameError: the frame would be too long, or msgpack cannot write its header.
     """
     header, blobs = encode(command)
     return pack(header, blobs)

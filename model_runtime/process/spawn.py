@@ -1,4 +1,4 @@
-"""Start a worker with `posix_spawn`: forking a process that touched Metal or the network can hang or break it."""
+"""Start a worker with `posix_spawn`: a fork of a process that used Metal or the network can hang or crash."""
 
 import fcntl
 import os
@@ -13,29 +13,31 @@ import model_runtime
 from model_runtime.ipc.messages import LINK_FD
 
 FIRST_FREE_DESCRIPTOR = 10
-"""Sources are moved above the descriptors they are put onto, so that no step of the spawn overwrites the next."""
+"""Descriptors to be duplicated are moved up to here, so that no `dup2` of the spawn overwrites the source of the next."""
 
 SOURCE_FOLDER = str(Path(model_runtime.__file__).parent.parent)
 
 
 @dataclass(frozen=True, slots=True)
 class SpawnedProcess:
-    """A process that was started, in a process group of its own. `log` is the readable end of its stdout and stderr."""
+    """A started process, the leader of its own process group."""
 
     pid: int
     socket: socket.socket
+    """The daemon's end of the socket pair."""
     log: int
+    """Descriptor from which the process's stdout and stderr are read."""
 
 
 def spawn_worker(name: str) -> SpawnedProcess:
-    """Start `python -m model_runtime.worker`; `name` is only for people who list processes.
+    """Start `python -m model_runtime.worker NAME`; the name shows up in lists of processes.
 
     Raises:
-        OSError: the system refuses another process.
+        OSError: the system cannot start another process.
     """
-    ours, theirs = socket.socketpair()
+    daemon_end, worker_end = socket.socketpair()
     log_read, log_write = os.pipe()
-    link_source, log_source = _move_descriptor_up(theirs.detach()), _move_descriptor_up(log_write)
+    socket_source, log_source = _move_descriptor_up(worker_end.detach()), _move_descriptor_up(log_write)
     try:
         pid = os.posix_spawn(
             sys.executable,
@@ -45,28 +47,29 @@ def spawn_worker(name: str) -> SpawnedProcess:
                 (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
                 (os.POSIX_SPAWN_DUP2, log_source, 1),
                 (os.POSIX_SPAWN_DUP2, log_source, 2),
-                (os.POSIX_SPAWN_DUP2, link_source, LINK_FD),
+                (os.POSIX_SPAWN_DUP2, socket_source, LINK_FD),
             ],
             setpgroup=0,
             setsigmask=[],
             setsigdef=[signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE],
         )
     except OSError:
-        ours.close()
+        daemon_end.close()
         os.close(log_read)
         raise
     finally:
-        os.close(link_source)
+        os.close(socket_source)
         os.close(log_source)
-    ours.setblocking(False)
+    daemon_end.setblocking(False)
     os.set_blocking(log_read, False)
-    return SpawnedProcess(pid, ours, log_read)
+    return SpawnedProcess(pid, daemon_end, log_read)
 
 
 def worker_environment(environ: Mapping[str, str], path: list[str]) -> dict[str, str]:
-    """The worker's variables: it finds the very modules the daemon found, whichever way that one was started.
+    """Return the worker's environment variables; `path` is the daemon's `sys.path`.
 
-    The instance's own settings, an API key among them, are none of its business.
+    `PYTHONPATH` makes the worker import the modules of the daemon, however that one was started. `SENSES_*` variables,
+    among them the API key, are left out.
     """
     kept = {name: value for name, value in environ.items() if not name.startswith(("PYTHON", "SENSES_"))}
     folders = [SOURCE_FOLDER, *(folder for folder in path if folder.startswith("/"))]

@@ -1,1 +1,1 @@
-"""The pure core: decides which models are in memory and whose request runs. No I/O, no clock, no locks, no processes."""
+"""Decides which models are in memory and which requests run. Pure: no I/O, no clock, no locks, no processes."""

@@ -1,14 +1,14 @@
-"""The scheduler: one writer, events in, actions out, the clock given with every event.
+"""The scheduler: events in, actions out. The caller passes the time with every event.
 
-What always holds (`tests/model_runtime/scheduler/invariants.py` checks it in every test):
+Invariants (`tests/model_runtime/scheduler/invariants.py` and `world.py` check them after every event):
 
-    1. Charged bytes never exceed the budget, but for an under-estimate, which is shed as soon as it shows.
-    2. Bytes are charged from before a process is spawned until after it is reaped.
-    3. A model has at most one process; whatever an older incarnation reports changes nothing.
-    4. A lease and an eviction never overlap: only READY models are granted, only idle ones are stopped.
-    5. Every request is in exactly one place and is answered exactly once; each client's are served in their order.
-    6. Only one admission at a time waits for memory, and it holds nothing; so nothing can deadlock.
-    7. Nothing is loaded that nobody waits for.
+    1. Charged bytes exceed the budget only after an under-estimate; then idle models are unloaded at once.
+    2. A model's bytes are charged from before its process starts until after the process is reaped.
+    3. A model has at most one process; events of an older incarnation change nothing.
+    4. Only a READY model is granted requests, and no model is stopped while it runs one.
+    5. Every request is in one queue or one active set and is answered once; a client's requests keep their order.
+    6. At most one model waits for memory, and it reserves none while it waits, so there is no deadlock.
+    7. A model is loaded only for a queued request.
 """
 
 from math import inf
@@ -44,26 +44,27 @@ from model_runtime.sizes import format_bytes
 from model_runtime.status import ModelState
 
 OOM_ESTIMATE_FACTOR = 1.25
-"""By how much the estimate of a model rises that the system may have killed for memory."""
+"""The estimate of a model grows by this factor when the system may have killed its process for memory."""
 OOM_ESTIMATE_LIMIT = 2
-"""Times the first estimate, and never beyond the budget: somebody else may have killed it, and it must not become too
-large for ever."""
+"""Upper bound as a multiple of the first estimate (and never above the budget): the process may have been killed for
+another reason, so the estimate must not grow without limit."""
 
 
 class Scheduler(SchedulerState):
-    """Decides which models are in memory and which requests run. `handle` is the only way in."""
+    """Decides which models are in memory and which requests run. Its state changes only in `add` and `handle`."""
 
     _arrivals = 0
     _actions: list[SchedulerAction]
 
-    # -- writing -------------------------------------------------------------------------------------------------
-
     def add(self, spec: ModelSpec) -> None:
-        """Take in a model that was not known at the start; one that is known keeps its state."""
+        """Add a model; a known one keeps its state."""
         self.records.setdefault(spec.name, ModelRecord.from_spec(spec))
 
     def handle(self, now: float, event: SchedulerEvent) -> list[SchedulerAction]:
-        """Take in what happened and return what is to be done, in order. `now` never goes back."""
+        """Process an event and return the actions to perform, in order.
+
+        `now` is in seconds of a monotonic clock. The event's model must have been added before.
+        """
         self.now = max(self.now, now)
         self._actions = []
         match event:
@@ -101,11 +102,12 @@ class Scheduler(SchedulerState):
 
     def _on_request_arrived(self, arrived: RequestArrived) -> None:
         record = self.records[arrived.model]
-        refusal = self._rejection(record, arrived)
-        if refusal is not None:
-            self._actions.append(refusal)
+        rejection = self._rejection(record, arrived)
+        if rejection is not None:
+            self._actions.append(rejection)
             return
-        patience = self.limits.queue_seconds if arrived.queue_timeout_seconds is None else arrived.queue_timeout_seconds
+        timeout = arrived.queue_timeout_seconds
+        timeout_seconds = self.limits.queue_seconds if timeout is None else timeout
         self._arrivals += 1
         request = QueuedRequest(
             id=arrived.request_id,
@@ -113,7 +115,7 @@ class Scheduler(SchedulerState):
             client=arrived.client,
             arrival_number=self._arrivals,
             arrived_at=self.now,
-            expires_at=self.now + patience,
+            expires_at=self.now + timeout_seconds,
             working_bytes=arrived.working_bytes,
             keep_alive_seconds=arrived.keep_alive_seconds,
             is_batch=arrived.is_batch,
@@ -123,23 +125,22 @@ class Scheduler(SchedulerState):
         record.working_bytes = max(record.working_bytes, request.working_bytes)
 
     def _rejection(self, record: ModelRecord, arrived: RequestArrived) -> RejectRequest | None:
+        id_ = arrived.request_id
         if self.closing:
-            return RejectRequest(arrived.request_id, "shutting_down", "Senses is shutting down.", 5.0)
-        pinned = sum(other.charged_bytes for other in self.records.values() if other.pinned and other is not record)
-        needed = record.needed_bytes + arrived.working_bytes
-        if needed > self.budget_bytes - pinned:
-            return _reject_too_large(arrived.request_id, record.name, needed, self.budget_bytes - pinned)
-        wait = record.retry_at - self.now
-        if record.state is ModelState.BACKOFF and wait == inf:
-            return RejectRequest(arrived.request_id, "load_failed", record.error)
-        if record.state is ModelState.BACKOFF and wait > self.limits.short_backoff_seconds:
-            return RejectRequest(
-                arrived.request_id, "model_unavailable", f"{record.name} rests after: {record.error}", wait
-            )
-        waiting = sum(len(other.queue) for other in self.records.values())
-        if len(record.queue) >= self.limits.queue_per_model or waiting >= self.limits.queue_total:
-            wait = record.estimated_wait_seconds(len(record.queue))
-            return RejectRequest(arrived.request_id, "queue_full", f"{waiting} requests wait already.", wait)
+            return RejectRequest(id_, "shutting_down", "Senses is shutting down.", 5.0)
+        pinned_bytes = sum(one.charged_bytes for one in self.records.values() if one.pinned and one is not record)
+        needed_bytes, available_bytes = record.needed_bytes + arrived.working_bytes, self.budget_bytes - pinned_bytes
+        if needed_bytes > available_bytes:
+            return _reject_too_large(id_, record.name, needed_bytes, available_bytes)
+        backoff_seconds = record.retry_at - self.now if record.state is ModelState.BACKOFF else 0.0
+        if backoff_seconds == inf:
+            return RejectRequest(id_, "load_failed", record.error)
+        if backoff_seconds > self.limits.short_backoff_seconds:
+            return RejectRequest(id_, "model_unavailable", f"{self.explain(record.name)}.", backoff_seconds)
+        queued = sum(len(other.queue) for other in self.records.values())
+        if len(record.queue) >= self.limits.queue_per_model or queued >= self.limits.queue_total:
+            wait_seconds = record.estimated_wait_seconds(len(record.queue))
+            return RejectRequest(id_, "queue_full", f"{queued} requests are waiting.", wait_seconds)
         return None
 
     def _on_request_cancelled(self, request_id: int) -> None:
@@ -154,15 +155,15 @@ class Scheduler(SchedulerState):
             request.cancelled = True
             self._actions.append(CancelRequest(request_id, record.name, record.incarnation))
 
-    def _on_request_finished(self, ended: RequestFinished) -> None:
-        record = self._record_of_incarnation(ended.model, ended.incarnation)
-        if record is None or ended.request_id not in record.active:
+    def _on_request_finished(self, finished: RequestFinished) -> None:
+        record = self._record_of_incarnation(finished.model, finished.incarnation)
+        if record is None or finished.request_id not in record.active:
             return
-        request = record.active.pop(ended.request_id)
-        del self.requests[ended.request_id]
+        request = record.active.pop(finished.request_id)
+        del self.requests[finished.request_id]
         record.has_served = True
-        if ended.ok:
-            record.failures = 0
+        if finished.ok:
+            record.failures = 0  # a finished request, not a load, closes the circuit breaker
             seconds = self.now - (request.granted_at or self.now)
             record.service_seconds += SMOOTHING_FACTOR * (seconds - record.service_seconds)
         if not record.active:
@@ -202,39 +203,42 @@ class Scheduler(SchedulerState):
         record = self._record_of_incarnation(exited.model, exited.incarnation)
         if record is None or record.state not in CHARGED_STATES:
             return
-        wanted = record.state is ModelState.STOPPING and record.unload_reason != "load timeout"
-        lost, record.active = list(record.active.values()), {}
+        was_stopped = record.state is ModelState.STOPPING and record.unload_reason != "load timeout"
+        interrupted, record.active = list(record.active.values()), {}
         if exited.oom_suspected:
-            limit_bytes = min(OOM_ESTIMATE_LIMIT * record.spec.needed_bytes, self.budget_bytes - record.working_bytes)
-            more_bytes = min(int(record.needed_bytes * OOM_ESTIMATE_FACTOR), limit_bytes)
-            record.needed_bytes = max(record.needed_bytes, more_bytes)
+            self._raise_estimate(record)
         record.resident_bytes, record.idle_since, record.unload_reason = 0, None, ""
         record.state = ModelState.ABSENT
-        again = [request for request in lost if request.id in exited.retriable and self._can_retry(request)]
-        for request in lost:
-            if request in again:
+        retried = [request for request in interrupted if request.id in exited.retriable and self._can_retry(request)]
+        for request in interrupted:
+            if request in retried:
                 request.granted_at = None
             else:
                 self._reject(request, "worker_died", exited.cause)
-        record.queue[:0] = again
-        if not wanted:
+        record.queue[:0] = retried
+        if not was_stopped:
             self._back_off(record, exited)
 
+    def _raise_estimate(self, record: ModelRecord) -> None:
+        limit_bytes = min(OOM_ESTIMATE_LIMIT * record.spec.needed_bytes, self.budget_bytes - record.working_bytes)
+        raised_bytes = min(int(record.needed_bytes * OOM_ESTIMATE_FACTOR), limit_bytes)
+        record.needed_bytes = max(record.needed_bytes, raised_bytes)
+
     def _can_retry(self, request: QueuedRequest) -> bool:
-        young = self.now - request.arrived_at < self.limits.retry_seconds
-        return young and not request.attempts and not request.cancelled and not self.closing
+        is_recent = self.now - request.arrived_at < self.limits.retry_seconds
+        return is_recent and not request.attempts and not request.cancelled and not self.closing
 
     def _back_off(self, record: ModelRecord, exited: WorkerExited) -> None:
         record.failures = count_failure(record.failures, self.now - record.failed_at, self.limits)
         record.failed_at = self.now
-        record.error = exited.cause or "the worker process ended"
-        rest = PERMANENT_FAILURE if exited.permanent else backoff_after(record.failures, self.limits)
-        record.state, record.retry_at = ModelState.BACKOFF, self.now + rest.seconds
+        record.error = exited.cause or "the worker exited"
+        backoff = PERMANENT_FAILURE if exited.permanent else backoff_after(record.failures, self.limits)
+        record.state, record.retry_at = ModelState.BACKOFF, self.now + backoff.seconds
         for request in list(record.queue):
             request.attempts += 1
-            if rest.rejects_queue or request.attempts >= self.limits.attempts:
+            if backoff.rejects_queue or request.attempts >= self.limits.attempts:
                 record.queue.remove(request)
-                self._reject(request, "load_failed", record.error, None if exited.permanent else rest.seconds)
+                self._reject(request, "load_failed", record.error, None if exited.permanent else backoff.seconds)
 
     def _on_tick(self) -> None:
         for record in self.records.values():
@@ -244,17 +248,18 @@ class Scheduler(SchedulerState):
                 self._stop_worker(record, "load timeout")
             if self.is_idle_expired(record):
                 self._stop_worker(record, "idle")
-            for request in [waiting for waiting in record.queue if self.now >= waiting.expires_at]:
-                wait = record.estimated_wait_seconds(len(record.queue))
+            for request in [queued for queued in record.queue if self.now >= queued.expires_at]:
+                wait_seconds = record.estimated_wait_seconds(len(record.queue))
                 record.queue.remove(request)
-                self._reject(request, "queue_timeout", self.explain(record.name), wait)
+                self._reject(request, "queue_timeout", self.explain(record.name), wait_seconds)
 
     def _on_unload_requested(self, record: ModelRecord) -> None:
         if record.state is ModelState.READY:
             self._unload(record, "operator")
         elif record.state is ModelState.STARTING:
             self._stop_worker(record, "operator")
-            self._reject_queue(record, "model_unavailable", f"{record.name} was stopped by an operator.")
+            detail = f"{record.name} was unloaded by an operator. The next request loads it again."
+            self._reject_queue(record, "model_unavailable", detail)
 
     def _on_retry_requested(self, record: ModelRecord) -> None:
         record.failures, record.needed_bytes = 0, record.spec.needed_bytes
@@ -267,10 +272,9 @@ class Scheduler(SchedulerState):
             record.idle_since = self.now
 
     def _on_memory_pressure(self) -> None:
-        """One at a time, so that a model whose memory is on its way back is not followed by another."""
-        idle = [record for record in self.records.values() if record.is_idle and not record.pinned and not record.queue]
-        if idle and not self.unloading():
-            self._stop_worker(min(idle, key=lambda record: record.idle_since or 0.0), "pressure")
+        unused = [record for record in self.records.values() if record.is_unused]
+        if unused and not self.unloading():  # one at a time: its memory may already be enough
+            self._stop_worker(min(unused, key=lambda record: record.idle_since or 0.0), "pressure")
 
     def _on_shutdown_started(self) -> None:
         self.closing = True
@@ -281,29 +285,33 @@ class Scheduler(SchedulerState):
             elif record.state is ModelState.STARTING:
                 self._stop_worker(record, "shutdown")
 
-    # -- the pump: runs after every event, and again changes nothing --------------------------------------------
+    # -- scheduling ----------------------------------------------------------------------------------------------
 
     def _schedule(self) -> None:
+        """Grant, unload and load what the state allows; a second call changes nothing."""
         if self.closing:
             return
         for record in self._models_in_service_order():
             while record.queue and record.has_room and self.can_grant(record):
                 self._grant(record)
-            if record.is_idle and not record.queue and record.keep_alive_seconds == 0 and not record.pinned:
+            if record.keep_alive_seconds == 0 and record.is_unused:
                 self._stop_worker(record, "idle")
         while (admission := self._next_admission()) is not None:
             if not self._admit(admission):
                 return
 
     def _models_in_service_order(self) -> list[ModelRecord]:
-        """Put every queue in order, and the models in the order of who is served first."""
+        """Sort every queue, and return the models sorted by the heads of their queues."""
         for record in self.records.values():
             if len(record.queue) > 1:
                 record.queue = fair_order(record.queue, record.last_served_round, self.now, self.limits.ageing_seconds)
         return sorted(self.records.values(), key=self.service_rank)
 
     def _next_admission(self) -> ModelRecord | None:
-        """The oldest request that needs memory before it can go on; only batch work gives its place to a later one."""
+        """Return the model whose next request waits for memory, or None.
+
+        It keeps its place until it is admitted; only a batch request yields it to an interactive one.
+        """
         heads = [record for record in self.records.values() if record.queue and self.needs_memory(record)]
         if not heads:
             self.waiting_for_memory = None
@@ -316,23 +324,23 @@ class Scheduler(SchedulerState):
         return waiter
 
     def _admit(self, record: ModelRecord) -> bool:
-        """Start what was next, or make room for it; False while it has to wait."""
-        need = self.missing_reservation_bytes(record)
-        if need > self.budget_bytes:
+        """Load the model or grant its next request and return True; return False while memory has to be freed."""
+        needed_bytes = self.missing_reservation_bytes(record)
+        if needed_bytes > self.budget_bytes:
             request = record.queue.pop(0)
             del self.requests[request.id]
-            self._actions.append(_reject_too_large(request.id, record.name, need, self.budget_bytes))
+            self._actions.append(_reject_too_large(request.id, record.name, needed_bytes, self.budget_bytes))
             return True
-        if need <= self.free_bytes:
+        if needed_bytes <= self.free_bytes:
             self.waiting_for_memory = None
             if record.state is ModelState.ABSENT:
-                self._start_worker(record, need)
+                self._start_worker(record, needed_bytes)
             else:
                 self._grant(record)
             return True
-        missing = need - self.free_bytes + self.excess_bytes - sum(other.charged_bytes for other in self.unloading())
-        if missing > 0:
-            self._make_room(record, missing)
+        missing_bytes = needed_bytes - self.free_bytes + self.excess_bytes - self.unloading_bytes
+        if missing_bytes > 0:
+            self._make_room(record, missing_bytes)
         return False
 
     def _make_room(self, record: ModelRecord, missing_bytes: int) -> None:
@@ -343,11 +351,11 @@ class Scheduler(SchedulerState):
             self._unload(self.records[name], f"evicted for {record.name}")
 
     def _reclaim_over_budget(self) -> None:
-        """Unload idle models, longest idle first, until the budget holds again."""
+        """Unload idle models, longest idle first, until the charged bytes fit the budget."""
         for record in sorted(self.records.values(), key=lambda record: record.idle_since or 0.0):
-            if sum(other.charged_bytes for other in self.unloading()) >= self.excess_bytes:
+            if self.unloading_bytes >= self.excess_bytes:
                 return
-            if record.is_idle and not record.pinned and not record.queue:
+            if record.is_unused:
                 self._stop_worker(record, "pressure")
 
     # -- transitions ---------------------------------------------------------------------------------------------
@@ -361,11 +369,11 @@ class Scheduler(SchedulerState):
     def _grant(self, record: ModelRecord) -> None:
         request = record.queue.pop(0)
         request.granted_at, record.active[request.id], record.idle_since = self.now, request, None
-        waiting = {other.client for other in record.queue}
-        turns = {client: turn for client, turn in record.last_served_round.items() if client in waiting}
-        record.last_served_round = turns | {request.client: next_round(record.last_served_round)}
-        asked = request.keep_alive_seconds
-        record.keep_alive_seconds = record.spec.keep_alive_seconds if asked is None else asked
+        waiting_clients = {other.client for other in record.queue}
+        rounds = {client: number for client, number in record.last_served_round.items() if client in waiting_clients}
+        record.last_served_round = rounds | {request.client: next_round(record.last_served_round)}
+        keep_alive = request.keep_alive_seconds
+        record.keep_alive_seconds = record.spec.keep_alive_seconds if keep_alive is None else keep_alive
         self._actions.append(Grant(request.id, record.name, record.incarnation))
 
     def _unload(self, record: ModelRecord, reason: str) -> None:
@@ -379,8 +387,8 @@ class Scheduler(SchedulerState):
         self._actions.append(StopWorker(record.name, record.incarnation, reason))
 
     def _reject_queue(self, record: ModelRecord, code: str, detail: str) -> None:
-        waiting, record.queue = record.queue, []
-        for request in waiting:
+        queued, record.queue = record.queue, []
+        for request in queued:
             self._reject(request, code, detail, 5.0)
 
     def _reject(self, request: QueuedRequest, code: str, detail: str, retry_after_seconds: float | None = None) -> None:
@@ -394,5 +402,5 @@ class Scheduler(SchedulerState):
 
 
 def _reject_too_large(request_id: int, name: str, needed_bytes: int, available_bytes: int) -> RejectRequest:
-    detail = f"{name} needs {format_bytes(needed_bytes)}, the budget leaves {format_bytes(available_bytes)}."
+    detail = f"{name} needs {format_bytes(needed_bytes)}; the budget leaves {format_bytes(available_bytes)}."
     return RejectRequest(request_id, "model_too_large", detail, None, needed_bytes, available_bytes)

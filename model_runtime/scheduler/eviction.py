@@ -1,4 +1,4 @@
-"""Which idle models leave so that enough memory comes back. Pure decisions over plain facts."""
+"""Which idle models are unloaded to free memory. Pure functions of plain data."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -14,23 +14,24 @@ class EvictionCandidate:
 
 
 EvictionPolicy = Callable[[Sequence[EvictionCandidate], int], list[str] | None]
-"""policy(candidates, needed_bytes) names whom to unload, or None where all of them together are not enough."""
+"""policy(candidates, needed_bytes) returns the names to unload, or None if all candidates together are too small."""
 
 
 def least_recently_used(candidates: Sequence[EvictionCandidate], needed_bytes: int) -> list[str] | None:
-    """Take the longest idle first until enough comes back, then spare whoever turned out not to be needed."""
+    """Choose the longest idle models until they free `needed_bytes`, then drop those that turned out unnecessary."""
     chosen: list[EvictionCandidate] = []
-    for resident in sorted(candidates, key=lambda resident: -resident.idle_seconds):
+    for candidate in sorted(candidates, key=lambda candidate: -candidate.idle_seconds):
         if _freed_bytes(chosen) >= needed_bytes:
             break
-        chosen.append(resident)
+        chosen.append(candidate)
     if _freed_bytes(chosen) < needed_bytes:
         return None
-    for resident in sorted(chosen, key=lambda resident: resident.idle_seconds):
-        if _freed_bytes(chosen) - resident.charged_bytes >= needed_bytes:
-            chosen.remove(resident)
-    return [resident.name for resident in chosen]
+    # A large model chosen last may alone be enough: then the small ones chosen before it stay.
+    for candidate in sorted(chosen, key=lambda candidate: candidate.idle_seconds):
+        if _freed_bytes(chosen) - candidate.charged_bytes >= needed_bytes:
+            chosen.remove(candidate)
+    return [candidate.name for candidate in chosen]
 
 
-def _freed_bytes(residents: Sequence[EvictionCandidate]) -> int:
-    return sum(resident.charged_bytes for resident in residents)
+def _freed_bytes(candidates: Sequence[EvictionCandidate]) -> int:
+    return sum(candidate.charged_bytes for candidate in candidates)

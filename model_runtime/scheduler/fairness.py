@@ -1,4 +1,4 @@
-"""In which order the requests that wait for a model are served. Pure decisions over plain facts."""
+"""The order in which the queued requests of a model are served. Pure functions of plain data."""
 
 from collections.abc import Mapping, Sequence
 
@@ -6,15 +6,15 @@ from model_runtime.scheduler.model_record import QueuedRequest
 
 
 def fair_order(
-    waiting: Sequence[QueuedRequest], last_served_round: Mapping[str, int], now: float, ageing_seconds: float
+    queue: Sequence[QueuedRequest], last_served_round: Mapping[str, int], now: float, ageing_seconds: float
 ) -> list[QueuedRequest]:
-    """Return the waiting requests in the order in which they are served.
+    """Return the queued requests in the order in which they are served.
 
     Interactive requests go before batch requests, until a batch request has waited `ageing_seconds`. Clients take
-    turns (round robin): the client that was served longest ago, by `last_served_round`, comes first. The requests of
-    one client and kind keep their order of arrival.
+    turns (round robin): the client served longest ago, by `last_served_round`, comes first. The requests of one client
+    and kind keep their order of arrival.
     """
-    remaining, rounds, ordered = list(waiting), dict(last_served_round), []
+    remaining, rounds, ordered = list(queue), dict(last_served_round), []
 
     def service_order(request: QueuedRequest) -> tuple[bool, int, int]:
         is_yielding = yields_to_interactive(request, now, ageing_seconds)
@@ -29,10 +29,10 @@ def fair_order(
 
 
 def yields_to_interactive(request: QueuedRequest, now: float, ageing_seconds: float) -> bool:
-    """Tell whether a request is batch work that has not waited long enough to be served like any other."""
+    """Return whether this is a batch request that has waited less than `ageing_seconds`."""
     return request.is_batch and now - request.arrived_at < ageing_seconds
 
 
 def next_round(last_served_round: Mapping[str, int]) -> int:
-    """Number the turn after all that were taken."""
+    """Return the number of the next round."""
     return 1 + max(last_served_round.values(), default=0)

@@ -1,5 +1,7 @@
-"""Who may use the GPU at the same time. Two big models at once are slower than one after the other; a big and a small
-one are not, so speech goes on while a picture is drawn. Pure decisions over plain facts.
+"""Which models may use the GPU at the same time. Pure functions of plain data.
+
+Two heavy models at once are slower than one after the other. A heavy and a light one are not, so speech is generated
+while an image is.
 """
 
 from collections.abc import Iterable, Mapping
@@ -10,14 +12,14 @@ from model_runtime.scheduler.model_record import ModelRecord
 
 
 class Lane(StrEnum):
-    """What kind of work a model gives the GPU."""
+    """How much GPU work a model does."""
 
     HEAVY = "heavy"
     LIGHT = "light"
 
 
 Lanes = Mapping[Lane, str]
-"""Lane → the name of the slot it takes; a slot has one model at a time. Lanes without a slot are unlimited."""
+"""Lane → name of its slot. One model at a time uses a slot; lanes without a slot are not limited."""
 
 TWO_LANES: Lanes = MappingProxyType({Lane.HEAVY: "heavy", Lane.LIGHT: "light"})
 EXCLUSIVE_LANE: Lanes = MappingProxyType({Lane.HEAVY: "gpu", Lane.LIGHT: "gpu"})
@@ -30,10 +32,10 @@ LANES_BY_SETTING: Mapping[str, Lanes] = MappingProxyType(
 def lane_admits(
     record: ModelRecord, records: Iterable[ModelRecord], lanes: Lanes, overdue_order: Mapping[str, int]
 ) -> bool:
-    """Tell whether another request of this model may run now.
+    """Return whether another request of this model may run now.
 
-    A model that runs already may serve more of its own, but not for ever: not before the oldest request that another
-    model of the slot has waiting, where that one is in `overdue_order` (model → order of arrival).
+    A running model may start more requests, but none that arrived after the oldest request of a starving model in the
+    same slot. `overdue_order` maps each starving model to the arrival number of its oldest request.
     """
     slot = lanes.get(Lane(record.spec.lane))
     if slot is None:

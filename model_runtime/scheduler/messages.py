@@ -1,7 +1,7 @@
-"""What happens to the scheduler (events in) and what it wants done (actions out).
+"""The scheduler's events (in) and actions (out).
 
-`incarnation` numbers a model's processes; an event of an older one changes nothing. Times are seconds of the
-caller's monotonic clock.
+`incarnation` numbers a model's processes; events of an older one change nothing. Times are in seconds of the caller's
+monotonic clock.
 """
 
 from dataclasses import dataclass
@@ -9,32 +9,30 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class RequestArrived:
-    """A checked request asks for a model. `keep_alive_seconds` None keeps the model's own; -1 means no timer.
-
-    An operator's load is a request, too: its lease ends as soon as it is granted.
-    """
+    """A validated request for a model. An operator's load is a request, too; it ends as soon as it is granted."""
 
     request_id: int
     model: str
     client: str = ""
     working_bytes: int = 0
     queue_timeout_seconds: float | None = None
-    """How long it may wait in the queue; None means the limit of the settings."""
+    """How long it may wait in the queue; None means `SchedulerLimits.queue_seconds`."""
     keep_alive_seconds: float | None = None
+    """How long the model stays loaded afterwards; -1 means no limit, None the model's own setting."""
     is_batch: bool = False
-    """Whether it is work nobody sits and waits for."""
+    """Whether interactive requests are served first."""
 
 
 @dataclass(frozen=True, slots=True)
 class RequestCancelled:
-    """The caller went away, or an operator cancelled the request."""
+    """The caller disconnected, or an operator cancelled the request."""
 
     request_id: int
 
 
 @dataclass(frozen=True, slots=True)
 class RequestFinished:
-    """The worker finished a granted request, well or not."""
+    """The worker finished a granted request; `ok` is false if it failed."""
 
     request_id: int
     model: str
@@ -44,7 +42,7 @@ class RequestFinished:
 
 @dataclass(frozen=True, slots=True)
 class LoadProgressed:
-    """A loading worker showed life; its deadline moves on."""
+    """A loading worker reported progress; its deadline is extended."""
 
     model: str
     incarnation: int
@@ -52,7 +50,7 @@ class LoadProgressed:
 
 @dataclass(frozen=True, slots=True)
 class ModelLoaded:
-    """The model is in memory and holds `measured_bytes`."""
+    """The model is loaded and holds `measured_bytes`."""
 
     model: str
     incarnation: int
@@ -61,7 +59,7 @@ class ModelLoaded:
 
 @dataclass(frozen=True, slots=True)
 class MemoryMeasured:
-    """An idle model really holds `measured_bytes` by now; what it learned from its load is out of date."""
+    """An idle model holds `measured_bytes` now; this replaces the measurement of its load."""
 
     model: str
     incarnation: int
@@ -70,35 +68,34 @@ class MemoryMeasured:
 
 @dataclass(frozen=True, slots=True)
 class WorkerExited:
-    """The process was reaped: the only event that gives bytes back.
-
-    `permanent` means trying again cannot help, `starved` that the system may have killed it for memory. `untouched`
-    requests have told their callers nothing yet, so another process may serve them.
-    """
+    """The process was reaped: the only event that frees charged bytes."""
 
     model: str
     incarnation: int
     cause: str = ""
     permanent: bool = False
+    """Whether another attempt would fail the same way."""
     oom_suspected: bool = False
+    """Whether the system may have killed the process because memory ran out."""
     retriable: frozenset[int] = frozenset()
+    """Running requests without output so far: another process may run them again."""
 
 
 @dataclass(frozen=True, slots=True)
 class Tick:
-    """Time passed."""
+    """Time has passed."""
 
 
 @dataclass(frozen=True, slots=True)
 class UnloadRequested:
-    """An operator wants the model gone; running work may end first."""
+    """An operator unloads the model; running requests may finish first."""
 
     model: str
 
 
 @dataclass(frozen=True, slots=True)
 class RetryRequested:
-    """An operator wants the model tried again, or its files or settings changed: what failed before is forgotten."""
+    """An operator loads the model, or its files changed: earlier failures are forgotten."""
 
     model: str
 
@@ -113,19 +110,19 @@ class PinChanged:
 
 @dataclass(frozen=True, slots=True)
 class BudgetChanged:
-    """The memory budget is now this; idle models are shed until it holds."""
+    """The memory budget changed; idle models are unloaded until it holds."""
 
     budget_bytes: int
 
 
 @dataclass(frozen=True, slots=True)
 class MemoryPressure:
-    """The machine runs short of memory, whoever takes it: the longest idle model leaves."""
+    """The machine is short of memory: the longest idle model is unloaded."""
 
 
 @dataclass(frozen=True, slots=True)
 class ShutdownStarted:
-    """The runtime is leaving: refuse what waits, let running work end."""
+    """The runtime shuts down: queued requests are rejected, running ones may finish."""
 
 
 SchedulerEvent = (
@@ -148,7 +145,7 @@ SchedulerEvent = (
 
 @dataclass(frozen=True, slots=True)
 class StartWorker:
-    """Start a process for the model; its bytes are charged from now on."""
+    """Start a worker for the model; `reserved_bytes` are charged from now on."""
 
     model: str
     incarnation: int
@@ -157,17 +154,17 @@ class StartWorker:
 
 @dataclass(frozen=True, slots=True)
 class StopWorker:
-    """Ask the process to leave; escalate to killing where it does not. Report `Exited` once it is reaped."""
+    """Stop the worker, by signals if it does not exit by itself; `WorkerExited` follows once it is reaped."""
 
     model: str
     incarnation: int
     reason: str
-    """"idle", "evicted", "operator", "pressure", "shutdown" or "load timeout"."""
+    """"idle", "evicted for MODEL", "operator", "pressure", "shutdown" or "load timeout"."""
 
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """The request may run now on this process."""
+    """Run the request in this worker."""
 
     request_id: int
     model: str
@@ -176,7 +173,7 @@ class Grant:
 
 @dataclass(frozen=True, slots=True)
 class CancelRequest:
-    """Cancel a granted request inside the worker; the lease ends with `Ended` or `Exited`."""
+    """Cancel a granted request in its worker; it stays granted until `RequestFinished` or `WorkerExited`."""
 
     request_id: int
     model: str
@@ -185,16 +182,16 @@ class CancelRequest:
 
 @dataclass(frozen=True, slots=True)
 class RejectRequest:
-    """Answer the request with an error; `code` is that of an error class, `detail` a sentence for people.
-
-    Where the model is too large, `needed_bytes` and `available_bytes` say by how much.
-    """
+    """Answer the request with an error."""
 
     request_id: int
     code: str
+    """The `code` of a class in `model_runtime.errors`."""
     detail: str
+    """What happened, as a sentence or clause for users."""
     retry_after_seconds: float | None = None
     needed_bytes: int = 0
+    """Set with `available_bytes` if the model is too large."""
     available_bytes: int = 0
 
 

@@ -1,4 +1,4 @@
-"""What the scheduler knows, and what follows from it: who waits for what, who may run, who may leave. Only reading."""
+"""The scheduler's state and the questions about it: what waits, what may run, what may be unloaded. Reads only."""
 
 from collections.abc import Iterable, Iterator
 from math import inf
@@ -12,7 +12,7 @@ from model_runtime.status import ModelState
 
 
 class SchedulerState:
-    """Models, requests, the budget and the time. `Scheduler` is the only one to change it."""
+    """Models, requests, the budget and the time. Only `Scheduler` changes it."""
 
     def __init__(
         self,
@@ -22,7 +22,7 @@ class SchedulerState:
         policy: EvictionPolicy = least_recently_used,
         lanes: Lanes = NO_LANES,
     ) -> None:
-        self.records = {plan.name: ModelRecord.from_spec(plan) for plan in specs}
+        self.records = {spec.name: ModelRecord.from_spec(spec) for spec in specs}
         self.requests: dict[int, QueuedRequest] = {}
         self.budget_bytes = budget_bytes
         self.limits = limits or SchedulerLimits()
@@ -31,11 +31,11 @@ class SchedulerState:
         self.now = 0.0
         self.closing = False
         self.waiting_for_memory: str | None = None
-        """The one model whose admission waits for memory."""
+        """Name of the one model that waits for memory."""
 
     @property
     def charged_bytes(self) -> int:
-        """What all processes together take from the budget."""
+        """Bytes charged to the budget by all models."""
         charged_bytes = 0
         for record in self.records.values():
             charged_bytes += record.charged_bytes
@@ -43,69 +43,73 @@ class SchedulerState:
 
     @property
     def free_bytes(self) -> int:
-        """What is left of the budget; 0 after an under-estimate."""
+        """Bytes of the budget that are not charged; 0 after an under-estimate."""
         return max(self.budget_bytes - self.charged_bytes, 0)
 
     @property
     def excess_bytes(self) -> int:
-        """By how much an under-estimate broke the budget; 0 in all other cases."""
+        """Bytes charged beyond the budget after an under-estimate; else 0."""
         return max(self.charged_bytes - self.budget_bytes, 0)
 
+    @property
+    def unloading_bytes(self) -> int:
+        """Charged bytes of the models that are being unloaded."""
+        return sum(record.charged_bytes for record in self.unloading())
+
     def position(self, request_id: int) -> int:
-        """Tell how many requests of its model are served before this one, plus one; 0 once it runs or is gone."""
+        """Return the request's place in its model's queue, from 1; 0 if it is not queued."""
         request = self.requests.get(request_id)
         if request is None or request.granted_at is not None:
             return 0
         return self.records[request.model].queue.index(request) + 1
 
     def explain(self, model: str) -> str:
-        """Say in a sentence what a waiting request of this model waits for."""
+        """Return a clause for users that says what a queued request of this model waits for."""
         record = self.records[model]
         if record.state is ModelState.STARTING:
             return f"{model} is loading"
         if record.state is ModelState.READY and record.has_room and not self.lane_is_free(record):
-            return f"{model} waits for the GPU"
+            return f"{model} is waiting for the GPU"
         if record.state is ModelState.READY:
-            return f"{model} is busy with {len(record.active)} running"
+            return f"{model} is busy ({len(record.active)} running)"
         if record.state in CHARGED_STATES:
             return f"{model} is being unloaded ({record.unload_reason}) and will be loaded again"
         if record.state is ModelState.BACKOFF:
-            return f"{model} failed and rests: {record.error}"
-        needed = self.missing_reservation_bytes(record) if record.queue else record.needed_bytes
-        short = f"{model} needs {format_bytes(needed)}, {format_bytes(self.free_bytes)} is free"
-        return f"{short}, {self._explain_memory_wait(record, needed)}"
+            return f"{model} failed ({record.error}); next attempt in {record.retry_at - self.now:.0f} s"
+        needed_bytes = self.missing_reservation_bytes(record) if record.queue else record.needed_bytes
+        sizes = f"needs {format_bytes(needed_bytes)}, {format_bytes(self.free_bytes)} is free"
+        return f"{model} {sizes}; {self._explain_memory_wait(record, needed_bytes)}"
 
     def _explain_memory_wait(self, record: ModelRecord, needed_bytes: int) -> str:
-        """Say whose memory it waits for."""
-        if leaving := [other.name for other in self.unloading()]:
-            return f"waiting for {' and '.join(leaving)} to leave"
-        missing = needed_bytes - self.free_bytes + self.excess_bytes
-        if missing <= 0:
+        if unloading := [other.name for other in self.unloading()]:
+            return f"waiting for {' and '.join(unloading)} to unload"
+        missing_bytes = needed_bytes - self.free_bytes + self.excess_bytes
+        if missing_bytes <= 0:
             return "waiting for its turn"
-        victims = self.policy([self.eviction_candidate(other) for other in self.drainable(record)], missing)
+        victims = self.policy([self.eviction_candidate(other) for other in self.drainable(record)], missing_bytes)
         if victims is None:
-            return "and what the others hold together is too little: pinned models stay"
-        return f"waiting for {' and '.join(victims)} to be done, to be evicted then"
+            return "unloading every unpinned model would not free enough"
+        return f"waiting for {' and '.join(victims)} to finish and unload"
 
     def is_idle_expired(self, record: ModelRecord) -> bool:
-        """Whether an idle model has had its time."""
+        """Return whether a model has been idle for as long as it is kept loaded."""
         if not record.is_idle or record.queue or record.pinned or record.keep_alive_seconds < 0:
             return False
         return self.now - (record.idle_since or 0.0) >= record.keep_alive_seconds
 
     def service_rank(self, record: ModelRecord) -> tuple[bool, float]:
-        """Sort models by who is served first: interactive work before batch, then as the heads of their queues came."""
+        """Return the sort key of a model: interactive before batch, then by arrival of the head of its queue."""
         if not record.queue:
             return True, inf
         head = record.queue[0]
         return yields_to_interactive(head, self.now, self.limits.ageing_seconds), head.arrival_number
 
     def can_grant(self, record: ModelRecord) -> bool:
-        """Whether the head of the queue may run now on a model that has room."""
+        """Return whether a model that has room may run the head of its queue now."""
         return record.queue[0].working_bytes <= self.free_bytes and self.lane_is_free(record)
 
     def lane_is_free(self, record: ModelRecord) -> bool:
-        """Whether the GPU has room for the head of the queue."""
+        """Return whether the model's GPU lane admits the head of its queue."""
         if not self.lanes:
             return True
         overdue = {
@@ -116,48 +120,47 @@ class SchedulerState:
         return lane_admits(record, self.records.values(), self.lanes, overdue)
 
     def needs_memory(self, record: ModelRecord) -> bool:
-        """Whether the head of the queue needs memory before it can go on."""
+        """Return whether the head of the queue needs a reservation of memory before it can run."""
         if record.state is ModelState.ABSENT:
             return True
         return record.has_room and record.queue[0].working_bytes > self.free_bytes and self.lane_is_free(record)
 
     def missing_reservation_bytes(self, record: ModelRecord) -> int:
-        """How many bytes that is."""
-        working = record.queue[0].working_bytes
-        return record.needed_bytes + working if record.state is ModelState.ABSENT else working
+        """Return the bytes to reserve for the head of the queue, and for the model if it is not loaded."""
+        working_bytes = record.queue[0].working_bytes
+        return record.needed_bytes + working_bytes if record.state is ModelState.ABSENT else working_bytes
 
     def evictable(self, waiter: ModelRecord) -> Iterator[ModelRecord]:
-        """Idle models that may leave for the waiter."""
+        """Yield the idle models that may be unloaded for the waiting model."""
         for record in self.records.values():
             is_needed = record.pinned or record.queue or record is waiter or self._is_newly_loaded(record)
             if record.is_idle and not is_needed:
                 yield record
 
     def drainable(self, waiter: ModelRecord) -> Iterator[ModelRecord]:
-        """Models, busy ones too, that leave for a waiter who has lost patience."""
+        """Yield the models, busy ones too, that may be unloaded for a starving model."""
         for record in self.records.values():
             if record.state is ModelState.READY and record is not waiter and not record.pinned:
                 yield record
 
     def _is_newly_loaded(self, record: ModelRecord) -> bool:
-        """A model that served nobody yet is kept for a while, so that two do not push each other out for ever."""
-        guard_seconds = self.limits.min_residency_seconds and max(
-            self.limits.min_residency_seconds, record.load_seconds
-        )
-        return not record.has_served and self.now - record.ready_at < guard_seconds
+        """Return whether it is too new to evict; without this, two models could evict each other without end."""
+        minimum_seconds = self.limits.min_residency_seconds
+        if not minimum_seconds or record.has_served:
+            return False
+        return self.now - record.ready_at < max(minimum_seconds, record.load_seconds)
 
     def eviction_candidate(self, record: ModelRecord) -> EvictionCandidate:
-        """A model as the eviction policy sees it."""
-        idle = self.now - record.idle_since if record.idle_since is not None else 0.0
-        return EvictionCandidate(record.name, record.charged_bytes, idle)
+        """Return the model as the eviction policy's input."""
+        idle_seconds = self.now - record.idle_since if record.idle_since is not None else 0.0
+        return EvictionCandidate(record.name, record.charged_bytes, idle_seconds)
 
     def unloading(self) -> list[ModelRecord]:
-        """Models whose memory is on its way back."""
-        leaving = (ModelState.STOPPING, ModelState.DRAINING)
-        return [record for record in self.records.values() if record.state in leaving]
+        """Return the models that are draining or stopping: their memory will be freed."""
+        states = (ModelState.STOPPING, ModelState.DRAINING)
+        return [record for record in self.records.values() if record.state in states]
 
     def is_starving(self, record: ModelRecord) -> bool:
-        """Whether the oldest of the queue has been overtaken for long enough."""
-        return self.now - record.oldest_request.arrived_at >= max(
-            self.limits.starvation_seconds, 2 * record.load_seconds
-        )
+        """Return whether the oldest queued request has waited too long, or twice the model's load time if longer."""
+        limit_seconds = max(self.limits.starvation_seconds, 2 * record.load_seconds)
+        return self.now - record.oldest_request.arrived_at >= limit_seconds

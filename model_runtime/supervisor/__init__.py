@@ -1,3 +1,3 @@
-"""Carries out what the scheduler decides: requests, workers, time, memory, and the status of it all. Only `Supervisor`
-and the watchdog are for the runtime; nothing here runs inside a worker.
+"""Carries out what the scheduler decides: requests, workers, time, memory and their status. The runtime uses only
+`Supervisor`, the watchdog and the status; nothing here runs inside a worker.
 """

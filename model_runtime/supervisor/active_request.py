@@ -1,29 +1,28 @@
 """One request between its arrival and its answer."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from model_runtime.catalog.model import Model
 from model_runtime.events import AudioChunk, EngineEvent, LanguageDetected, Progress, Segment, TextDelta, Timings
 from model_runtime.requests import Task
 from model_runtime.supervisor.output_queue import OutputQueue
+from model_runtime.supervisor.views import RequestView
 
 BATCH_SECONDS = 120.0
-"""A recording longer than this many seconds is batch work."""
+"""The transcription of a recording longer than this many seconds is a batch request."""
 
 
 @dataclass(slots=True, eq=False)
 class ActiveRequest:
-    """What the runtime knows of a request until it is answered. Times are of the runtime's clock, in seconds.
-
-    `encoded_command` is the message that starts it in the worker; it is empty for an operator's load.
-    """
+    """An open request. Times are in seconds of the runtime's clock."""
 
     id: int
     model: Model
     task: Task
     client: str
     encoded_command: Sequence[bytes]
+    """Frame of the command that starts it in the worker; empty for an operator's load."""
     arrived_at: float
     outputs: OutputQueue
     working_bytes: int = 0
@@ -31,38 +30,41 @@ class ActiveRequest:
     audio_seconds: float = 0.0
     """Duration of the recording that it transcribes."""
     position: int = 0
+    """Its place in the queue, from 1; 0 while it runs."""
     granted_at: float | None = None
     incarnation: int = 0
+    """Of the worker that runs it."""
     loading_seconds: float = 0.0
     last_progress_at: float = 0.0
     has_output: bool = False
-    """Whether its caller has received an output: another worker can then not start it again unnoticed."""
+    """Whether its caller has received output; running it again in another worker would then repeat that."""
     was_retried: bool = False
     """Whether the first worker that ran it has died."""
     queue_full_since: float | None = None
-    """When its caller stopped reading; None while there is room in the output queue."""
+    """When its output queue became full; None while there is room."""
     stage: str = ""
+    """Unit of `done` and `total`, such as "tokens" or "seconds"."""
     done: float = 0.0
     total: float = 0.0
 
     @property
     def is_batch(self) -> bool:
-        """Whether it is batch work: interactive requests are served first."""
+        """Whether it is a batch request: interactive requests are served first."""
         return self.task is Task.IMAGE or self.audio_seconds > BATCH_SECONDS
 
     @property
     def is_load(self) -> bool:
-        """Whether an operator asks for the model to be loaded and for nothing else."""
+        """Whether it only loads the model, for an operator."""
         return not self.encoded_command
 
     def start(self, incarnation: int, loading_seconds: float, now: float) -> None:
-        """Note that it runs from now on, in this incarnation of its model."""
+        """Record that it runs from now on, in this incarnation of its model."""
         self.granted_at = self.last_progress_at = now
         self.incarnation, self.loading_seconds = incarnation, loading_seconds
         self.position, self.stage, self.done, self.total = 0, "", 0.0, 0.0
 
     def deliver(self, event: EngineEvent, now: float) -> None:
-        """Pass an output on to the caller and note the progress it shows."""
+        """Queue an output for the caller and record the progress."""
         self.last_progress_at, self.has_output = now, True
         match event:
             case TextDelta():
@@ -72,7 +74,7 @@ class ActiveRequest:
             case Segment(end=end):
                 self.stage, self.done = "seconds", end
             case AudioChunk(pcm, sample_rate):
-                self.stage, self.done = "seconds", self.done + len(pcm) / 2 / sample_rate
+                self.stage, self.done = "seconds", self.done + len(pcm) / 2 / sample_rate  # 16-bit mono samples
             case LanguageDetected(language):
                 self.stage = f"language {language}"
             case _:
@@ -81,11 +83,29 @@ class ActiveRequest:
             self.queue_full_since = now
 
     def requeue(self) -> None:
-        """Wait for another worker: the first one died before it sent any output."""
+        """Record that it waits for another worker because the first one died before any output."""
         self.granted_at, self.was_retried = None, True
 
     def timings(self, now: float) -> Timings:
-        """Return how long it was queued, its model was loading, and it ran."""
-        granted = self.granted_at or now
-        waited = granted - self.arrived_at
-        return Timings(max(waited - self.loading_seconds, 0.0), self.loading_seconds, now - granted)
+        """Return how many seconds it was queued, its model was loading, and it ran."""
+        granted_at = self.granted_at or now
+        waited_seconds = granted_at - self.arrived_at
+        return Timings(max(waited_seconds - self.loading_seconds, 0.0), self.loading_seconds, now - granted_at)
+
+    def view(self, explain: Callable[[str], str]) -> RequestView:
+        """Return the request as it is now, frozen; `explain` says what a queued request of a model waits for."""
+        return RequestView(
+            id=self.id,
+            model=self.model.name,
+            task=self.task,
+            client=self.client,
+            arrived_at=self.arrived_at,
+            granted_at=self.granted_at,
+            last_progress_at=self.last_progress_at,
+            queue_full_since=self.queue_full_since,
+            position=self.position,
+            stage=self.stage,
+            done=self.done,
+            total=self.total,
+            reason=explain(self.model.name) if self.granted_at is None else "",
+        )

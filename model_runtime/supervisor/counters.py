@@ -1,4 +1,4 @@
-"""Totals since the start."""
+"""Counts requests, loads, time and output since the start."""
 
 from collections import defaultdict
 
@@ -8,7 +8,7 @@ from model_runtime.status import Counters
 
 
 class CounterRegistry:
-    """Counts what happens; `snapshot` freezes the totals."""
+    """The totals by label; `model_runtime.status.Counters` describes each."""
 
     def __init__(self) -> None:
         self._requests: dict[tuple[str, str, str], int] = defaultdict(int)
@@ -22,20 +22,12 @@ class CounterRegistry:
         self._images: dict[str, int] = defaultdict(int)
         self.last_load_seconds: dict[str, float] = {}
 
-    def requests(self, model: str) -> int:
-        """How many requests of this model were answered, well or not."""
-        return sum(number for (name, _, _), number in self._requests.items() if name == model)
-
-    def loads(self, model: str) -> int:
-        """How often this model was loaded."""
-        return self._loads.get((model, "ok"), 0)
-
     def count_request(self, model: str, task: Task, code: str) -> None:
-        """A request was answered; `code` is "ok" or that of an error."""
+        """Count an answered request; `code` is "ok" or the code of its error."""
         self._requests[model, task, code] += 1
 
     def count_result(self, finished: Finished) -> None:
-        """A request ended well."""
+        """Count the time and the output of a request that succeeded."""
         name, timings = finished.model, finished.timings
         self._request_seconds[name] += timings.running_seconds
         self._queue_seconds[name] += timings.queued_seconds
@@ -51,21 +43,21 @@ class CounterRegistry:
                 self._audio_seconds[name, "spoken"] += seconds
 
     def count_load(self, model: str, seconds: float) -> None:
-        """A model was loaded."""
+        """Count a load that took this long."""
         self._loads[model, "ok"] += 1
         self._load_seconds[model] += seconds
         self.last_load_seconds[model] = seconds
 
     def count_failed_load(self, model: str) -> None:
-        """A model could not be loaded."""
+        """Count a load that failed."""
         self._loads[model, "failed"] += 1
 
     def count_unload(self, model: str, reason: str) -> None:
-        """A model was sent away; reasons that name another model count as one."""
+        """Count an unload; "evicted for MODEL" counts as "evicted"."""
         self._unloads[model, "evicted" if reason.startswith("evicted") else reason] += 1
 
     def snapshot(self) -> Counters:
-        """The totals now."""
+        """Return a copy of the totals."""
         return Counters(
             requests=dict(self._requests),
             loads=dict(self._loads),

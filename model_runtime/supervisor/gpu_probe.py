@@ -1,4 +1,4 @@
-"""Ask MLX about this machine without importing it here: a process does, answers and leaves."""
+"""Ask MLX for the GPU's recommended memory in a short-lived worker: the daemon never imports MLX."""
 
 import asyncio
 import logging
@@ -10,54 +10,55 @@ from model_runtime.ipc.messages import GpuProbed, ProbeGpu, WorkerMessage
 from model_runtime.process.process import WorkerProcess
 
 DEADLINE_SECONDS = 30.0
+"""How long the worker may take to import MLX and answer."""
 
 log = logging.getLogger(__name__)
 
 
 class GpuProbe:
-    """The `Owner` of the process that is asked."""
+    """The `WorkerListener` of the probing process."""
 
     def __init__(self) -> None:
         self.working_set_bytes = 0
         self.answered = asyncio.Event()
 
-    def on_message(self, process: WorkerProcess, report: WorkerMessage) -> None:
-        """Take the answer."""
-        if isinstance(report, GpuProbed):
-            self.working_set_bytes = report.working_set_bytes
+    def on_message(self, process: WorkerProcess, message: WorkerMessage) -> None:
+        """Record the answer."""
+        if isinstance(message, GpuProbed):
+            self.working_set_bytes = message.working_set_bytes
             self.answered.set()
 
     def on_disconnect(self, process: WorkerProcess, cause: str) -> None:
-        """It will not answer any more."""
+        """Stop waiting: no answer follows."""
         if not self.answered.is_set():
-            log.warning("The memory of the GPU is not known: %s", cause)
+            log.warning("The GPU's memory is unknown: %s", cause)
         self.answered.set()
 
     def on_exit(self, process: WorkerProcess, cause: str) -> None:
-        """It is gone."""
+        """Do nothing: `query_gpu_working_set` waits for the exit."""
 
 
 async def working_set_bytes() -> int:
-    """Return how much GPU memory the system recommends to use at most; 0 where there is no GPU or no answer."""
+    """Return the bytes of GPU memory that the system recommends to use at most; 0 without an Apple GPU or an answer."""
     return await query_gpu_working_set() if has_apple_gpu() else 0
 
 
 async def query_gpu_working_set() -> int:
-    """Ask a process; 0 where it knows of no GPU or does not answer."""
-    answer = GpuProbe()
+    """Start a worker, ask it and return the bytes; 0 if it finds no GPU or does not answer."""
+    probe = GpuProbe()
     try:
-        process = WorkerProcess("probe", 0, answer)
+        process = WorkerProcess("probe", 0, probe)
     except OSError as error:
-        log.warning("The memory of the GPU is not known: %s", error)
+        log.warning("The GPU's memory is unknown: %s", error)
         return 0
     try:
         process.send(ProbeGpu())
         async with asyncio.timeout(DEADLINE_SECONDS):
-            await answer.answered.wait()
+            await probe.answered.wait()
     except TimeoutError:
-        log.warning("The memory of the GPU is not known: no answer within %.0f s", DEADLINE_SECONDS)
+        log.warning("The GPU's memory is unknown: no answer within %.0f s", DEADLINE_SECONDS)
     finally:
         process.stop()
-        with anyio.CancelScope(shield=True):  # nobody leaves before the process has
+        with anyio.CancelScope(shield=True):  # a cancelled caller waits, too, so that no process stays behind
             await process.exited.wait()
-    return answer.working_set_bytes
+    return probe.working_set_bytes

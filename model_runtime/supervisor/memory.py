@@ -1,4 +1,4 @@
-"""How much memory there is, how much of it models may take, and what a process really holds. Sizes in bytes."""
+"""The machine's memory, the budget of the models and the memory of a process. Sizes in bytes."""
 
 import ctypes
 import gc
@@ -8,34 +8,37 @@ import psutil
 
 RESERVE_BYTES = 4 << 30
 RESERVE_SHARE = 0.2
-"""Left to everything else on the machine: the larger of the two, but never more than half of it."""
+"""Memory reserved for everything but models: the larger of the two, but at most half of the machine's."""
 
 WORKING_SET_SHARE = 0.9
-"""Of what Metal recommends: the rest is left to whatever else draws on this machine."""
+"""Share of Metal's recommended working set that models may take; other programs draw on the same GPU."""
 
 PRESSURE_SHARE = 0.03
-"""With less than this available a Linux machine is about to swap or to kill."""
+"""A Linux machine with a smaller share of memory available is about to swap or to kill processes."""
 
 PRESSURE_SYSCTL = b"kern.memorystatus_vm_pressure_level"
 PRESSURE_WARNING = 2
-"""1 is normal, 4 critical."""
+"""Level of that macOS sysctl (XNU, `kern_memorystatus.h`): 1 is normal, 2 warning, 4 critical."""
 
 RUSAGE_INFO_V0 = 0
 PHYS_FOOTPRINT_FIELD = 9
-"""In units of 8 bytes: 16 bytes of uuid, then the eighth counter of `rusage_info_v0` in <sys/resource.h>."""
+"""Index of `ri_phys_footprint` in `rusage_info_v0` (macOS, <sys/resource.h>) in units of 8 bytes: a uuid of 16 bytes,
+then seven counters before it."""
 RUSAGE_FIELDS = 12
+"""Size of `rusage_info_v0` in units of 8 bytes."""
 
 
 def budget_bytes(configured_bytes: int, total_bytes: int, working_set_bytes: int = 0) -> int:
-    """Decide what all models together may take; `configured_bytes` 0 means as much as is reasonable.
+    """Return how much memory all models together may take.
 
-    `working_set_bytes` is what the system recommends to use of the GPU's memory at most; 0 where it says nothing.
+    `configured_bytes` 0 means the most that this machine allows. `working_set_bytes` is the GPU memory that the system
+    recommends to use at most, 0 if unknown.
     """
-    reserve = min(max(RESERVE_BYTES, int(RESERVE_SHARE * total_bytes)), total_bytes // 2)
-    reasonable = total_bytes - reserve
+    reserve_bytes = min(max(RESERVE_BYTES, int(RESERVE_SHARE * total_bytes)), total_bytes // 2)
+    limit_bytes = total_bytes - reserve_bytes
     if working_set_bytes:
-        reasonable = min(reasonable, int(WORKING_SET_SHARE * working_set_bytes))
-    return min(configured_bytes, reasonable) if configured_bytes else reasonable
+        limit_bytes = min(limit_bytes, int(WORKING_SET_SHARE * working_set_bytes))
+    return min(configured_bytes, limit_bytes) if configured_bytes else limit_bytes
 
 
 def total_bytes() -> int:
@@ -44,22 +47,21 @@ def total_bytes() -> int:
 
 
 def available_bytes() -> int:
-    """Return what the system could give to a process without swapping."""
+    """Return the memory that processes can still take without swapping."""
     return int(psutil.virtual_memory().available)
 
 
 def is_under_pressure() -> bool:
-    """Whether the machine runs short of memory, in the system's own judgement on macOS."""
+    """Return whether the machine is short of memory: on macOS by the kernel's pressure level, else by a share."""
     if sys.platform == "darwin":
         return _pressure_level() >= PRESSURE_WARNING
     return available_bytes() < PRESSURE_SHARE * total_bytes()
 
 
 def footprint_bytes(pid: int) -> int:
-    """Return what the process holds, 0 where it is gone.
+    """Return the memory of a process, 0 if it has exited.
 
-    On macOS that is the physical footprint by which the system judges processes, Metal's buffers included; resident
-    memory on other systems.
+    On macOS this is the physical footprint, which includes Metal's buffers; elsewhere it is the resident memory.
     """
     if sys.platform == "darwin":
         return _physical_footprint(pid)
@@ -70,16 +72,16 @@ def footprint_bytes(pid: int) -> int:
 
 
 def release_memory() -> None:
-    """Return to the system what this process holds of the past; takes a few milliseconds.
+    """Return unused memory of this process to the system; this takes a few milliseconds.
 
-    Closed connections and ended processes lie in circles until they are collected: 20 MB after ten minutes of calls.
-    Pictures and recordings leave holes between what lives on: as much again.
+    Closed connections and exited workers are reference cycles until they are collected (20 MB after ten minutes of
+    calls); freed images and recordings leave as much in fragments of the heap.
     """
     gc.collect()
     allocator = ctypes.CDLL(None)
     if sys.platform == "darwin":
         allocator.malloc_zone_pressure_relief(None, ctypes.c_size_t(0))
-    elif hasattr(allocator, "malloc_trim"):  # glibc's; musl keeps nothing worth asking for
+    elif hasattr(allocator, "malloc_trim"):  # only glibc has it; musl keeps little freed memory
         allocator.malloc_trim(ctypes.c_size_t(0))
 
 

@@ -1,4 +1,4 @@
-"""What the disk says about the models, cached: reading it takes milliseconds a model."""
+"""What the disk holds of each model, cached: reading it takes milliseconds a model."""
 
 from dataclasses import dataclass
 
@@ -6,16 +6,18 @@ from model_runtime.catalog.model import Model
 from model_runtime.catalog.protocol import CatalogProtocol
 
 MODEL_INFO_SECONDS = 5.0
-"""What the disk says about a model is read again after this time."""
+"""Age at which the info of a model is read again."""
 
 
 @dataclass(frozen=True, slots=True)
 class ModelInfo:
-    """What the disk says about a model; sizes in bytes."""
+    """What the disk holds of a model; sizes in bytes."""
 
     present: bool
     broken_reason: str
+    """Why the folder of a local model cannot be used; empty if it can."""
     default: bool
+    """Whether requests that name no model get this one."""
     weights_bytes: int
     needed_bytes: int
     voices: tuple[str, ...]
@@ -24,7 +26,7 @@ class ModelInfo:
 
 
 class ModelInfoCache:
-    """The info of every model. A status rereads one model at most, the one that was read longest ago."""
+    """The info of every model; each call of `all` reads at most one known model again, so that it stays fast."""
 
     def __init__(self, catalog: CatalogProtocol) -> None:
         self._catalog = catalog
@@ -32,7 +34,7 @@ class ModelInfoCache:
         self._read_at: dict[str, float] = {}
 
     def all(self, now: float) -> list[tuple[Model, ModelInfo]]:
-        """Return every model with its info; the oldest is read again if it is older than `MODEL_INFO_SECONDS`."""
+        """Return every model with its info; `now` is in seconds of a monotonic clock."""
         models = self._catalog.models()
         oldest = min(models, key=self._age_rank, default=None)
         for model in models:

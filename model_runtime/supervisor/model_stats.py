@@ -1,6 +1,6 @@
-"""What was learned about models and is worth keeping: how much memory they take and how long they load and work.
+"""Measured memory, load time and service time of models, kept in one small JSON file.
 
-One small JSON file, written whole or not at all. Losing it costs nothing but the first estimates.
+The estimates for the next start of Senses come from it; without the file they come from the catalogue.
 """
 
 import hashlib
@@ -16,6 +16,7 @@ from model_runtime.catalog.model import Model
 from model_runtime.scheduler.model_record import ModelRecord
 
 SCHEMA = 1
+"""Version of the file's format."""
 NAME = "learned.json"
 
 log = logging.getLogger(__name__)
@@ -23,7 +24,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class ModelStats:
-    """One model as it was measured."""
+    """The measurements of one model."""
 
     needed_bytes: int
     load_seconds: float
@@ -31,7 +32,7 @@ class ModelStats:
 
 
 class ModelStatsStore:
-    """Reads the file once and writes it where something changed."""
+    """Reads the file once and writes it when measurements have changed."""
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / NAME
@@ -39,41 +40,45 @@ class ModelStatsStore:
         self._is_saved = True
 
     def get(self, model: Model) -> ModelStats | None:
-        """Return what is known of exactly this model: same files, same options."""
+        """Return the measurements of this model with the same files and options, or None."""
         return self._stats.get(key(model))
 
     def record(self, model: Model, record: ModelRecord) -> None:
-        """Take in what the scheduler has learned by now."""
-        learned = ModelStats(record.needed_bytes, round(record.load_seconds, 3), round(record.service_seconds, 3))
-        if self._stats.get(key(model)) != learned:
-            self._stats[key(model)] = learned
+        """Take over the scheduler's measurements of a model."""
+        stats = ModelStats(record.needed_bytes, round(record.load_seconds, 3), round(record.service_seconds, 3))
+        if self._stats.get(key(model)) != stats:
+            self._stats[key(model)] = stats
             self._is_saved = False
 
     def save(self) -> None:
-        """Write the file if anything changed; a disk that refuses is logged once and costs nothing else."""
+        """Write the file if anything has changed; log a warning if the disk refuses."""
         if self._is_saved:
             return
-        self._is_saved = True
+        self._is_saved = True  # also after an error: it is logged once for each change, not every ten seconds
         try:
             write(self._path, self._stats)
         except OSError as error:
-            log.warning("%s cannot be written: %s. Estimates start anew next time.", self._path, error.strerror)
+            log.warning(
+                "%s cannot be written: %s. The next start of Senses will estimate the memory of models again.",
+                self._path,
+                error.strerror,
+            )
 
 
 def key(model: Model) -> str:
-    """Name a model with a digest of where its files come from and what it is loaded with."""
+    """Return the model's name with a digest of the source of its files and of its options."""
     parts = [model.engine, model.path, *(f"{one.repo}@{one.revision}" for one in model.artifacts)]
     parts += [f"{name}={value}" for name, value in sorted(model.options.items())]
     return f"{model.name} {hashlib.sha256(chr(0).join(parts).encode()).hexdigest()[:12]}"
 
 
 def read(path: Path) -> dict[str, ModelStats]:
-    """Read the file; whatever is no such file, or of another schema, or cut off, is as if there were none."""
+    """Return the measurements in a file; a missing, damaged or newer file has none."""
     try:
         stored: Any = json.loads(path.read_text(encoding="utf-8"))
         if stored["schema"] != SCHEMA:
             return {}
-        return {name: _learned(facts) for name, facts in stored["models"].items()}
+        return {name: _parse(values) for name, values in stored["models"].items()}
     except FileNotFoundError:
         return {}
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
@@ -81,15 +86,18 @@ def read(path: Path) -> dict[str, ModelStats]:
         return {}
 
 
-def _learned(facts: Mapping[str, Any]) -> ModelStats:
-    return ModelStats(int(facts["needed_bytes"]), float(facts["load_seconds"]), float(facts["service_seconds"]))
+def _parse(values: Mapping[str, Any]) -> ModelStats:
+    return ModelStats(int(values["needed_bytes"]), float(values["load_seconds"]), float(values["service_seconds"]))
 
 
-def write(path: Path, known: Mapping[str, ModelStats]) -> None:
-    """Write the file whole or not at all, and make its folder.
+def write(path: Path, stats: Mapping[str, ModelStats]) -> None:
+    """Replace the file atomically and create its folder.
 
-    Not forced onto the disk: that could hold the event loop up, and a file that a power cut left half is ignored.
+    There is no fsync: it could block the event loop, and `read` ignores a file that a power cut left damaged.
+
+    Raises:
+        OSError: the disk refuses.
     """
-    text = json.dumps({"schema": SCHEMA, "models": {name: asdict(learned) for name, learned in known.items()}})
+    text = json.dumps({"schema": SCHEMA, "models": {name: asdict(one) for name, one in stats.items()}})
     path.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(path, text.encode())

@@ -1,43 +1,60 @@
-"""A model that lives, loads or leaves in a process."""
+"""A worker process and the model it loads, holds or unloads."""
 
 from dataclasses import dataclass, field
 
 from model_runtime.catalog.model import Model
 from model_runtime.process.process import WorkerProcess
+from model_runtime.supervisor.views import WorkerView
 
 LOAD_TIMEOUT = "load timeout"
-"""The one reason for which the scheduler stops a process that failed."""
+"""`StopWorker.reason` of a load that made no progress, the only one that is a failure."""
 
 
 @dataclass(slots=True, eq=False)
 class ModelWorker:
-    """What the runtime keeps of a process. Times are of the runtime's clock, sizes in bytes."""
+    """One worker. Times are in seconds of the runtime's clock, sizes in bytes."""
 
     model: Model
     process: WorkerProcess
     started_at: float
     last_message_at: float
-    """When it last gave a sign of life."""
     progress_count: int = 0
+    """The value in its last heartbeat."""
     stage: str = "starting"
     fraction: float | None = None
+    """How much of the stage is loaded, 0 to 1, or None if unknown."""
     loaded_at: float | None = None
     footprint_bytes: int = 0
     load_error: str = ""
-    """Why the model cannot be loaded, in the engine's own words."""
+    """Why the model cannot be loaded, in the engine's words."""
     is_permanent: bool = False
+    """Whether another attempt to load it would fail, too."""
     unload_reason: str = ""
-    """Why it was told to leave."""
+    """`StopWorker.reason`, once it is being stopped."""
     cancelled_at: dict[int, float] = field(default_factory=dict)
-    """Cancelled jobs it has not let go of yet, and since when."""
+    """Id of each cancelled request that it still runs → time of the cancel."""
     is_paused: bool = False
-    """Not being read, because a caller does not read."""
+    """Whether its messages are not read because a caller does not read its output."""
 
     @property
     def incarnation(self) -> int:
-        """Which process of its model this is."""
+        """Number of this process among those of its model."""
         return self.process.incarnation
 
     def loading_seconds(self, arrived_at: float) -> float:
-        """How much of its load a request that arrived then waited for."""
+        """Return how many seconds of the load a request that arrived then waited for."""
         return max((self.loaded_at or arrived_at) - max(self.started_at, arrived_at), 0.0)
+
+    def view(self) -> WorkerView:
+        """Return the worker as it is now, frozen."""
+        return WorkerView(
+            model=self.model.name,
+            incarnation=self.incarnation,
+            footprint_bytes=self.footprint_bytes,
+            last_message_at=self.last_message_at,
+            is_paused=self.is_paused,
+            oldest_cancel_at=min(self.cancelled_at.values(), default=None),
+            is_loading=self.loaded_at is None,
+            stage=self.stage,
+            fraction=self.fraction,
+        )

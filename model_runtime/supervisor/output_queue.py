@@ -11,12 +11,13 @@ MAX_BYTES = 1 << 20
 """1 MiB, twenty seconds of speech: only a caller that has stopped reading pauses its worker."""
 
 EVENT_OVERHEAD_BYTES = 64
+"""Rough size of an event's Python objects without its content."""
 
 
 class OutputQueue:
     """Queue of events for one consumer, optionally ended by an error.
 
-    A new `Queued` or `Loading` event replaces the previous one that was not read yet.
+    A new `Queued` or `Loading` event replaces an unread one of the same kind at the end of the queue.
     """
 
     def __init__(self, drained: Callable[[], None]) -> None:
@@ -30,7 +31,7 @@ class OutputQueue:
 
     @property
     def is_full(self) -> bool:
-        """Whether `MAX_BYTES` or more wait for the consumer."""
+        """Whether `MAX_BYTES` or more are unread."""
         return self._bytes >= MAX_BYTES
 
     def put(self, event: Event) -> bool:
@@ -44,27 +45,31 @@ class OutputQueue:
         return self._bytes >= MAX_BYTES
 
     def fail(self, error: SensesError) -> None:
-        """End with an error, after the events that are there."""
+        """End with an error, after the unread events; a second error is ignored."""
         self._error = self._error or error
         self._arrived.set()
 
     def close(self) -> None:
-        """Drop everything, including the references to the request and to an error's frames.
+        """Drop everything, including the references to the request and to the frames of an error.
 
-        They refer to each other: without this the call's recording or picture would stay in memory until the next full
-        garbage collection.
+        Request and queue refer to each other: without this the request's recording or image would stay in memory until
+        the next full garbage collection.
         """
         self.clear()
         self._error = None
-        self._drained = _ignore
+        self._drained = lambda: None
 
     def clear(self) -> None:
-        """Drop the events that were not read."""
+        """Drop the unread events."""
         self._events.clear()
         self._bytes = 0
 
     async def get(self) -> Event:
-        """Return the next event, or raise the error that ended the request."""
+        """Wait for the next event and return it.
+
+        Raises:
+            SensesError: the request ended with this error and every event before it was read.
+        """
         while not self._events:
             if self._error is not None:
                 raise self._error
@@ -78,12 +83,8 @@ class OutputQueue:
         return event
 
 
-def _ignore() -> None:
-    """Do nothing: the consumer of the queue is gone."""
-
-
 def event_bytes(event: Event) -> int:
-    """Estimate the memory of an event in bytes."""
+    """Return roughly how many bytes of memory an event takes."""
     match event:
         case AudioChunk(pcm=pcm):
             return EVENT_OVERHEAD_BYTES + len(pcm)

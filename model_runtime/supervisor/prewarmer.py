@@ -1,4 +1,4 @@
-"""Which model is loaded next, guessed from what was asked for before, and a spare process for it."""
+"""Guesses from earlier requests which model is loaded next, and keeps a spare worker for it."""
 
 from collections import Counter, deque
 from collections.abc import Callable, Container, Iterable, Sequence
@@ -8,29 +8,29 @@ from model_runtime.catalog.protocol import CatalogProtocol
 from model_runtime.supervisor.spare_worker import SpareWorker
 
 SPARE_ESTIMATE_BYTES = 300_000_000
-"""What an engine's libraries take at most; measured: 70 to 190 MiB."""
+"""Upper bound of the memory of an engine's libraries; measured: 70 to 190 MiB."""
 SPARE_IDLE_SECONDS = 3600.0
-"""How long after the last request a spare process is kept: after that nobody seems to work here."""
+"""A spare worker is kept this long after the last request."""
 MAX_RECENT_REQUESTS = 500
-"""Requests the guess looks back on."""
+"""Number of past requests that a guess considers."""
 
 
-def likely_next(asked: Sequence[str], absent: Container[str]) -> str | None:
-    """Name the absent model that will most likely be asked for; None where nothing was asked for yet, or all are there.
+def likely_next(requested: Sequence[str], absent: Container[str]) -> str | None:
+    """Return the model of `absent` that will most likely be requested next, or None without a guess.
 
-    `asked` are the models of past requests, the newest at the end. The last one comes first: agents ask in bursts.
-    Where it is in memory still, the model that most often followed it is next, else the last one that is absent.
+    `requested` holds the models of past requests, the newest at the end. Agents send bursts of requests, so the newest
+    model is the first guess; then come the models that followed it, the most frequent first, then the newest absent one.
     """
-    if not asked:
+    if not requested:
         return None
-    last = asked[-1]
-    followers = Counter(after for before, after in pairwise(asked) if before == last)
-    candidates = (last, *(name for name, _ in followers.most_common()), *reversed(asked))
+    last = requested[-1]
+    followers = Counter(after for before, after in pairwise(requested) if before == last)
+    candidates = (last, *(name for name, _ in followers.most_common()), *reversed(requested))
     return next((name for name in candidates if name in absent), None)
 
 
 class Prewarmer:
-    """Keeps the spare process that will most likely be wanted, as long as there is room for it."""
+    """Keeps a spare worker for the engine that is likely loaded next, as long as memory allows."""
 
     def __init__(
         self,
@@ -52,17 +52,21 @@ class Prewarmer:
         """The requests and loaded models for which the spare worker was last chosen."""
 
     def record_request(self, model: str) -> None:
-        """Note a request for this model."""
+        """Record a request for this model."""
         self._recent_requests.append(model)
         self._request_count += 1
         self._last_request_at = self._clock()
 
     def prepare(self, resident: frozenset[str], free_bytes: int) -> None:
-        """Start a spare process for what is likely next, where there is room. Call it while nothing else is done."""
+        """Start a spare worker for the likely next model, or stop it if it is unused for long or memory is short.
+
+        `resident` are the models that have a worker, `free_bytes` what the budget has left. Call it while no request is
+        open: the imports take processor time.
+        """
         if not self._is_enabled:
             return
-        is_late = self._clock() - self._last_request_at >= SPARE_IDLE_SECONDS
-        if is_late or free_bytes < max(SPARE_ESTIMATE_BYTES, self._spare.held_bytes):
+        is_unused = self._clock() - self._last_request_at >= SPARE_IDLE_SECONDS
+        if is_unused or free_bytes < max(SPARE_ESTIMATE_BYTES, self._spare.held_bytes):
             self._spare.stop()
             return
         state = (self._request_count, resident)
@@ -75,6 +79,6 @@ class Prewarmer:
             self._spare.preload(absent[name].engine)
 
     def release_if_needed(self, free_bytes: int) -> None:
-        """Give the spare process up where models need its memory."""
+        """Stop the spare worker if the budget has less left than it holds."""
         if free_bytes < self._spare.held_bytes:
             self._spare.stop()

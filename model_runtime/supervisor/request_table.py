@@ -1,6 +1,7 @@
-"""The open requests: each is here from its arrival until its one answer."""
+"""The open requests: each is in the table from its arrival until its one answer."""
 
-from collections.abc import Callable, Iterator
+import logging
+from collections.abc import Callable, Iterator, Mapping
 
 from model_runtime.catalog.model import Model
 from model_runtime.errors import Cancelled, InvalidInput, SensesError
@@ -11,10 +12,14 @@ from model_runtime.ipc.messages import RunRequest
 from model_runtime.prepare import PreparedRequest
 from model_runtime.process.process import encode_command
 from model_runtime.requests import Request, Transcribe
+from model_runtime.scheduler.state import SchedulerState
+from model_runtime.status import ModelState
 from model_runtime.supervisor.active_request import ActiveRequest
 from model_runtime.supervisor.counters import CounterRegistry
 from model_runtime.supervisor.model_worker import ModelWorker
 from model_runtime.supervisor.output_queue import OutputQueue
+
+log = logging.getLogger(__name__)
 
 
 class RequestTable:
@@ -32,10 +37,10 @@ class RequestTable:
         self._drained = drained
 
     def add(self, request_id: int, prepared: PreparedRequest, client: str) -> ActiveRequest:
-        """Take in a prepared request.
+        """Add a prepared request and return it.
 
         Raises:
-            InvalidInput: the request holds something that cannot be sent to a worker.
+            InvalidInput: the request holds a value that cannot be sent to a worker.
         """
         request = prepared.request
         added = ActiveRequest(
@@ -56,15 +61,11 @@ class RequestTable:
         return added
 
     def add_load(self, request_id: int, model: Model) -> ActiveRequest:
-        """Take in an operator's wish to load a model."""
-        outputs = OutputQueue(_ignore)
+        """Add an operator's request to load a model and return it."""
+        outputs = OutputQueue(lambda: None)  # never full: a load only sends its position and progress
         added = ActiveRequest(request_id, model, model.task, "", (), self._clock(), outputs)
         self.active[request_id] = added
         return added
-
-    def waiting_for(self, model: str) -> Iterator[ActiveRequest]:
-        """Yield the requests of this model that do not run yet."""
-        return (one for one in self.active.values() if one.granted_at is None and one.model.name == model)
 
     def running_on(self, worker: ModelWorker) -> list[ActiveRequest]:
         """Return the requests that run in this worker."""
@@ -75,17 +76,24 @@ class RequestTable:
             if request.granted_at is not None and (request.model.name, request.incarnation) == (name, incarnation)
         ]
 
-    def notify_position(self, request: ActiveRequest, position: int, reason: str, worker: ModelWorker | None) -> None:
-        """Report a new place in the queue to a waiting caller, and how far its model's load is."""
-        request.position = position
-        request.outputs.put(Queued(position, reason))
-        if worker is not None and worker.loaded_at is None:
-            request.outputs.put(Loading(worker.model.name, worker.stage, worker.fraction))
+    def notify_positions(self, scheduler: SchedulerState, workers: Mapping[str, ModelWorker]) -> None:
+        """Report to every caller whose place in the queue has changed the new place, and the progress of a load."""
+        for request in self._queued():
+            position, model = scheduler.position(request.id), request.model.name
+            if not position or position == request.position:
+                continue
+            request.position, reason = position, scheduler.explain(model)
+            request.outputs.put(Queued(position, reason))
+            if scheduler.records[model].state is not ModelState.STARTING:
+                log.info("Request %d is queued at place %d: %s", request.id, position, reason)
+            worker = workers.get(model)
+            if worker is not None and worker.loaded_at is None:
+                request.outputs.put(Loading(model, worker.stage, worker.fraction))
 
     def notify_loading(self, worker: ModelWorker) -> None:
-        """Report how far a load is to every caller that waits for it and knows its place in the queue."""
-        for request in self.waiting_for(worker.model.name):
-            if request.position:
+        """Report the progress of a load to every caller that waits for it and knows its place in the queue."""
+        for request in self._queued():
+            if request.position and request.model.name == worker.model.name:
                 request.stage, request.done, request.total = worker.stage, worker.fraction or 0.0, 1.0
                 request.outputs.put(Loading(worker.model.name, worker.stage, worker.fraction))
 
@@ -108,8 +116,11 @@ class RequestTable:
         request.outputs.fail(error)
 
     def release(self, request: ActiveRequest) -> None:
-        """Close a request whose caller is gone."""
+        """Remove a request whose caller has left."""
         self._close(request, Cancelled.code)
+
+    def _queued(self) -> Iterator[ActiveRequest]:
+        return (request for request in self.active.values() if request.granted_at is None)
 
     def _close(self, request: ActiveRequest, code: str) -> None:
         del self.active[request.id]
@@ -118,12 +129,8 @@ class RequestTable:
             self._counters.count_request(request.model.name, request.task, code)
 
 
-def _ignore() -> None:
-    """Do nothing: the outputs of a load never fill its queue."""
-
-
 def _encode(request_id: int, request: Request) -> list[bytes]:
     try:
         return encode_command(RunRequest(request_id, request))
     except (CodecError, FrameError) as error:
-        raise InvalidInput(f"The request cannot be passed on to a model: {error}") from error
+        raise InvalidInput(f"The request cannot be sent to the model's worker: {error}") from error

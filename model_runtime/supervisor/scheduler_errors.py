@@ -1,4 +1,4 @@
-"""The scheduler's refusals as the errors that callers see."""
+"""Turns the scheduler's rejections into the errors that callers see."""
 
 import math
 
@@ -15,24 +15,24 @@ from model_runtime.errors import (
 from model_runtime.scheduler.messages import RejectRequest
 
 RETRY_SECONDS = (1.0, 120.0)
-"""Clients of OpenAI give up on a longer pause."""
+"""Shortest and longest `retry_after_seconds` of an error; OpenAI's Python client does not retry after a longer one."""
 
 
 def error_from_rejection(rejection: RejectRequest, model: str) -> SensesError:
-    """Build the error for a request of `model`."""
+    """Return the error for a rejected request of `model`."""
     detail, retry = rejection.detail.rstrip("."), _retry_seconds(rejection.retry_after_seconds)
-    again = f"Try again in {retry:.0f} s."
+    try_again = f"Try again in {retry:.0f} s."
     match rejection.code:
         case "model_too_large":
             return ModelTooLarge(model, rejection.needed_bytes, rejection.available_bytes)
         case "shutting_down":
-            return ShuttingDown(f"{detail}. Try again once it runs.", retry)
+            return ShuttingDown(f"{detail}. Try again after it has restarted.", retry)
         case "queue_full":
-            return QueueFull(f"The queue of {model} is full: {detail}. {again}", retry)
+            return QueueFull(f"The queue of {model} is full: {detail}. {try_again}", retry)
         case "queue_timeout":
-            return QueueTimeout(f"The request waited as long as it may: {detail}. {again}", retry)
+            return QueueTimeout(f"The request timed out in the queue: {detail}. {try_again}", retry)
         case "model_unavailable":
-            return ModelUnavailable(f"{detail}. {again}", retry)
+            return ModelUnavailable(f"{detail}.", retry)
         case "load_failed":
             return load_failed(model, detail)
         case _:
@@ -40,13 +40,13 @@ def error_from_rejection(rejection: RejectRequest, model: str) -> SensesError:
 
 
 def load_failed(model: str, cause: str) -> LoadFailed:
-    """The model could not be loaded; `cause` is a clause or a sentence."""
+    """Return the error for a model that could not be loaded; `cause` is a clause or a sentence."""
     return LoadFailed(f"{model} could not be loaded: {cause.rstrip('.')}.")
 
 
 def worker_died(model: str, cause: str) -> WorkerDied:
-    """The model's process ended under the request; `cause` is a clause."""
-    return WorkerDied(f"{model} stopped in the middle: {cause.rstrip('.')}. The next call starts it again.")
+    """Return the error for a request whose worker died; `cause` is a clause."""
+    return WorkerDied(f"{model} stopped during the request: {cause.rstrip('.')}. Send it again: that restarts {model}.")
 
 
 def _retry_seconds(seconds: float | None) -> float:

@@ -1,4 +1,4 @@
-"""The scheduler as the settings want it, on this machine."""
+"""Creates the scheduler that the settings describe, with a memory budget that fits this machine."""
 
 import logging
 
@@ -14,7 +14,7 @@ log = logging.getLogger(__name__)
 
 
 def create_scheduler(settings: Settings) -> Scheduler:
-    """Return a scheduler that knows no model yet."""
+    """Return a scheduler without models; log a warning for each setting that cannot be followed."""
     limits = SchedulerLimits(
         queue_per_model=settings.queue_per_model,
         queue_total=settings.queue_total,
@@ -24,17 +24,17 @@ def create_scheduler(settings: Settings) -> Scheduler:
     budget = memory.budget_bytes(settings.memory_budget_bytes, memory.total_bytes())
     if budget < settings.memory_budget_bytes:
         log.warning(
-            "memory.budget_gb leaves too little for the rest of this machine: %s are used", format_bytes(budget)
+            "memory.budget_gb leaves too little for other programs: the budget is %s instead", format_bytes(budget)
         )
     if settings.eviction_policy != "lru":
         log.warning(
-            "memory.eviction is %r: that policy was removed, lru is used. Remove the setting.", settings.eviction_policy
+            "memory.eviction is %r: that policy was removed; lru is used. Remove the setting.", settings.eviction_policy
         )
     return Scheduler((), budget, limits, lanes=LANES_BY_SETTING[lanes_for(settings)])
 
 
 def lanes_for(settings: Settings) -> str:
-    """Say how the GPU is shared: as the settings say, else in two lanes where there is one."""
+    """Return the key of `LANES_BY_SETTING`: as set, or for "auto" two lanes on an Apple GPU and none elsewhere."""
     if settings.gpu_lanes != "auto":
         return settings.gpu_lanes
     return "two" if has_apple_gpu() else "off"

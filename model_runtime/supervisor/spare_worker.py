@@ -1,87 +1,93 @@
-"""One process that has imported an engine's libraries already: the next load only has to read weights."""
+"""A worker that has imported the libraries of an engine in advance: the next load only has to read weights."""
 
 import logging
 
 from model_runtime.ipc.messages import Preload, Preloaded, WorkerMessage
 from model_runtime.process.process import StopTimeouts, WorkerListener, WorkerProcess
 from model_runtime.supervisor import memory
+from model_runtime.supervisor.views import SpareView
 
 log = logging.getLogger(__name__)
 
 
 class SpareWorker:
-    """At most one process without a model. It is its `Owner` until the process is given away."""
+    """At most one process without a model. This is its `WorkerListener` until a model claims it."""
 
-    def __init__(self, patience: StopTimeouts) -> None:
+    def __init__(self, stop_timeouts: StopTimeouts) -> None:
         self.engine = ""
-        """Whose libraries it imports; "" where there is no process."""
+        """Engine whose libraries it imports or has imported; "" without a process."""
         self.is_ready = False
+        """Whether it has imported them."""
         self.held_bytes = 0
-        """Its memory as it was last measured."""
-        self._patience = patience
+        """Its memory when it was last measured."""
+        self._stop_timeouts = stop_timeouts
         self._process: WorkerProcess | None = None
         self._stopping: set[WorkerProcess] = set()
         self._failed_engines: set[str] = set()
-        """Engines that could not be imported: a load will say why."""
+        """Engines whose spare process died; they are not tried again, and a load will report the cause."""
 
     def measure(self) -> None:
-        """Read what the process holds."""
+        """Read the memory of the process."""
         self.held_bytes = memory.footprint_bytes(self._process.pid) if self._process is not None else 0
 
     def preload(self, engine: str) -> None:
-        """Have a process for this engine, in place of one for another."""
+        """Start a process for this engine; it replaces one for another engine."""
         if engine == self.engine or engine in self._failed_engines:
             return
         self.stop()
         try:
-            self._process = WorkerProcess("spare", 0, self, self._patience)
+            self._process = WorkerProcess("spare", 0, self, self._stop_timeouts)
         except OSError as error:
-            log.warning("No spare process: %s", error)
+            log.warning("The spare worker cannot be started: %s", error)
             return
         self.engine = engine
         self._process.send(Preload(engine))
 
-    def claim(self, engine: str, name: str, incarnation: int, owner: WorkerListener) -> WorkerProcess | None:
-        """Give the process away to a model of its engine; None where there is none. It may still be importing."""
+    def claim(self, engine: str, name: str, incarnation: int, listener: WorkerListener) -> WorkerProcess | None:
+        """Assign the process to a model and return it, or None without one for this engine. It may still import."""
         process = self._process
         if process is None or engine != self.engine:
             return None
-        self._forget()
-        process.assign(name, incarnation, owner)
+        self._reset()
+        process.assign(name, incarnation, listener)
         return process
 
     def stop(self) -> None:
-        """End the process: its memory is wanted elsewhere."""
+        """Stop the process, if there is one."""
         process = self._process
         if process is not None:
-            self._forget()
+            self._reset()
             self._stopping.add(process)
             process.stop()
 
     async def close(self) -> None:
-        """End the process and wait until all are reaped."""
+        """Stop the process and wait until every stopped one has been reaped."""
         self.stop()
         for process in list(self._stopping):
             await process.exited.wait()
 
-    def _forget(self) -> None:
+    def view(self) -> SpareView:
+        """Return the spare worker as it is now, frozen."""
+        return SpareView(self.engine, self.is_ready, self.held_bytes)
+
+    def _reset(self) -> None:
         self._process, self.engine, self.is_ready, self.held_bytes = None, "", False, 0
 
-    # -- what the process does ---------------------------------------------------------------------------------------
+    # -- events of the process ---------------------------------------------------------------------------------------
 
-    def on_message(self, process: WorkerProcess, report: WorkerMessage) -> None:
-        """The libraries are imported."""
-        if process is self._process and isinstance(report, Preloaded):
+    def on_message(self, process: WorkerProcess, message: WorkerMessage) -> None:
+        """Record that the libraries are imported."""
+        if process is self._process and isinstance(message, Preloaded):
             self.is_ready = True
-            log.info("A spare process has imported %s", self.engine)
+            log.info("The spare worker has imported %s", self.engine)
 
     def on_disconnect(self, process: WorkerProcess, cause: str) -> None:
-        """It ends; `reaped` follows."""
+        """Do nothing: `on_exit` follows."""
 
     def on_exit(self, process: WorkerProcess, cause: str) -> None:
-        """It is gone. One that was not sent away cannot be had for this engine."""
+        """Record the exit; an engine whose process was not stopped is not tried again."""
         self._stopping.discard(process)
         if process is self._process:
-            log.warning("The spare process for %s ended: %s", self.engine, cause)
+            log.warning("The spare worker for %s has exited: %s", self.engine, cause)
             self._failed_engines.add(self.engine)
-            self._forget()
+            self._reset()

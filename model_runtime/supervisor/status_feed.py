@@ -1,4 +1,4 @@
-"""Status snapshots for watchers: one now, one soon after every change, and at least one a second."""
+"""Feeds status snapshots to watchers: one at the start, one after every change, and at least one a second."""
 
 import asyncio
 import contextlib
@@ -7,21 +7,23 @@ from collections.abc import AsyncGenerator, Callable, Iterator
 from model_runtime.status import Status
 
 MIN_INTERVAL_SECONDS = 0.25
+"""Between two snapshots for one watcher, however much changes."""
 MAX_INTERVAL_SECONDS = 1.0
+"""Between two snapshots while nothing changes: ages and memory change without an event."""
 
 
 class StatusFeed:
-    """Any number of watchers, each at its own pace. Without a watcher no snapshot is taken."""
+    """Any number of watchers; each reads at its own pace. Without a watcher `take_snapshot` is never called."""
 
-    def __init__(self, take: Callable[[], Status]) -> None:
-        self._take = take
+    def __init__(self, take_snapshot: Callable[[], Status]) -> None:
+        self._take_snapshot = take_snapshot
         self._changed = asyncio.Event()
         self._closed = False
         self.watcher_count = 0
-        """How many tasks wait for changes."""
+        """How many tasks are in `watch` or `changed`."""
 
     def notify(self) -> None:
-        """Wake the watchers: something changed."""
+        """Wake the watchers after a change."""
         if self.watcher_count:
             changed, self._changed = self._changed, asyncio.Event()
             changed.set()
@@ -32,22 +34,22 @@ class StatusFeed:
             await self._changed.wait()
 
     def close(self) -> None:
-        """Let every watcher end after one more snapshot."""
+        """End every `watch` after one more snapshot."""
         self._closed = True
         self.notify()
 
     async def watch(self) -> AsyncGenerator[Status]:
-        """Yield snapshots until the feed is closed."""
+        """Yield snapshots until `close`."""
         loop = asyncio.get_running_loop()
         with self._watching():
             while not self._closed:
                 changed, taken_at = self._changed, loop.time()
-                yield self._take()
+                yield self._take_snapshot()
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(changed.wait(), MAX_INTERVAL_SECONDS)
                 if not self._closed:
                     await asyncio.sleep(taken_at + MIN_INTERVAL_SECONDS - loop.time())
-            yield self._take()
+            yield self._take_snapshot()
 
     @contextlib.contextmanager
     def _watching(self) -> Iterator[None]:

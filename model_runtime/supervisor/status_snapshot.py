@@ -1,4 +1,4 @@
-"""Render a view of the supervisor as the one frozen status. Pure, except for the memory of this process."""
+"""Renders a view of the supervisor as a `Status`. Pure, except that it reads the memory of machine and daemon."""
 
 import os
 from collections.abc import Iterable
@@ -8,7 +8,7 @@ from model_runtime.catalog.model import Model
 from model_runtime.status import JobStatus, MemoryStatus, ModelState, ModelStatus, Status
 from model_runtime.supervisor import memory
 from model_runtime.supervisor.model_info import ModelInfo
-from model_runtime.supervisor.views import ModelView, RequestView, SupervisorView, WorkerView
+from model_runtime.supervisor.views import ModelView, RequestView, SupervisorView
 
 
 def render_status(
@@ -19,7 +19,10 @@ def render_status(
     uptime_seconds: float,
     now: float,
 ) -> Status:
-    """Return the status of everything: what runs, what is in memory, what the disk holds, totals since the start."""
+    """Return the status: models on disk and in memory, open requests, memory, totals since the start.
+
+    `now` is in seconds of the runtime's clock.
+    """
     return Status(
         version=version,
         pid=os.getpid(),
@@ -33,8 +36,9 @@ def render_status(
 
 
 def model_status(model: Model, info: ModelInfo, view: SupervisorView, now: float) -> ModelStatus:
-    """Return the status of one model; one that was never used has no view yet."""
-    used, worker, name = view.models.get(model.name), view.workers.get(model.name), model.name
+    """Return the status of one model; the view does not hold one that was never requested."""
+    name = model.name
+    used, worker = view.models.get(name), view.workers.get(name)
     idle_seconds = now - used.idle_since if used and used.is_idle and used.idle_since is not None else None
     loading = worker if worker and worker.is_loading else None
     return ModelStatus(
@@ -57,8 +61,8 @@ def model_status(model: Model, info: ModelInfo, view: SupervisorView, now: float
         load_fraction=loading.fraction if loading else None,
         stage=loading.stage if loading else "",
         idle_seconds=idle_seconds,
-        unloads_in_seconds=_unloads_in(used, idle_seconds),
-        retry_in_seconds=_retry_in(used, now),
+        unloads_in_seconds=_unloads_in_seconds(used, idle_seconds),
+        retry_in_seconds=_retry_in_seconds(used, now),
         loads=view.counters.loads.get((name, "ok"), 0),
         last_load_seconds=view.last_load_seconds.get(name),
         requests=sum(number for (served, _, _), number in view.counters.requests.items() if served == name),
@@ -70,14 +74,14 @@ def model_status(model: Model, info: ModelInfo, view: SupervisorView, now: float
 
 
 def request_status(request: RequestView, model: ModelView | None, now: float) -> JobStatus:
-    """Return the status of one open request, and what it waits for."""
-    waiting = "loading" if model is not None and model.state is ModelState.STARTING else "queued"
+    """Return the status of one open request."""
+    queued_state = "loading" if model is not None and model.state is ModelState.STARTING else "queued"
     return JobStatus(
         id=request.id,
         model=request.model,
         task=request.task,
         client=request.client,
-        state=waiting if request.granted_at is None else "running",
+        state=queued_state if request.granted_at is None else "running",
         position=request.position,
         stage=request.stage,
         done=request.done,
@@ -88,12 +92,11 @@ def request_status(request: RequestView, model: ModelView | None, now: float) ->
 
 
 def memory_status(view: SupervisorView) -> MemoryStatus:
-    """Return the budget, what is charged and what is really held, in bytes."""
-    workers: Iterable[WorkerView] = view.workers.values()
+    """Return the budget and the charged and measured memory, in bytes."""
     return MemoryStatus(
         budget_bytes=view.budget_bytes,
         charged_bytes=view.charged_bytes,
-        footprint_bytes=sum(worker.footprint_bytes for worker in workers) + view.spare.held_bytes,
+        footprint_bytes=sum(worker.footprint_bytes for worker in view.workers.values()) + view.spare.held_bytes,
         available_bytes=memory.available_bytes(),
         daemon_bytes=memory.footprint_bytes(os.getpid()),
         spare_engine=view.spare.engine,
@@ -102,13 +105,13 @@ def memory_status(view: SupervisorView) -> MemoryStatus:
     )
 
 
-def _unloads_in(model: ModelView | None, idle_seconds: float | None) -> float | None:
+def _unloads_in_seconds(model: ModelView | None, idle_seconds: float | None) -> float | None:
     if model is None or idle_seconds is None or model.pinned or model.keep_alive_seconds < 0:
         return None
     return max(model.keep_alive_seconds - idle_seconds, 0.0)
 
 
-def _retry_in(model: ModelView | None, now: float) -> float | None:
+def _retry_in_seconds(model: ModelView | None, now: float) -> float | None:
     if model is None or model.state is not ModelState.BACKOFF or model.retry_at == inf:
         return None
     return max(model.retry_at - now, 0.0)

@@ -1,14 +1,13 @@
-"""Carries out what the scheduler decides and reports to it what happens. All of it on the event loop, without waiting.
+"""Carries out what the scheduler decides and reports to it what happens, on the event loop and without waiting.
 
-Every occurrence becomes a `SchedulerEvent`; every `SchedulerAction` that comes back is performed at once. The
-`RequestTable` answers callers; the `WorkerPool` owns the processes. Nothing outside this folder reaches either: its
-doors are `submit`, `load`, `unload`, `pin`, `cancel`, `dispatch`, `perform`, `view` and `close`.
+Everything that happens becomes a `SchedulerEvent`; the `SchedulerAction`s that it returns are performed at once.
+`RequestTable` answers callers; `WorkerPool` owns the processes. Code outside this folder reaches neither.
 """
 
-import logging
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from math import inf
 
 import anyio
@@ -36,30 +35,27 @@ from model_runtime.supervisor.action_performer import ActionPerformer
 from model_runtime.supervisor.active_request import ActiveRequest
 from model_runtime.supervisor.counters import CounterRegistry
 from model_runtime.supervisor.model_stats import ModelStatsStore
+from model_runtime.supervisor.output_queue import OutputQueue
 from model_runtime.supervisor.prewarmer import Prewarmer
-from model_runtime.supervisor.request_handle import RequestHandle
 from model_runtime.supervisor.request_table import RequestTable
 from model_runtime.supervisor.scheduler_factory import create_scheduler
 from model_runtime.supervisor.status_feed import StatusFeed
 from model_runtime.supervisor.upkeep import Upkeep
 from model_runtime.supervisor.usage_log import UsageLog, recent_models
-from model_runtime.supervisor.view_builder import build_view
-from model_runtime.supervisor.views import SupervisorView
+from model_runtime.supervisor.views import ModelView, SupervisorView, UpkeepView
 from model_runtime.supervisor.watchdog import WatchdogAction
 from model_runtime.supervisor.worker_events import WorkerEventHandler
 from model_runtime.supervisor.worker_pool import WorkerPool
 
 IMAGE_QUEUE_TIMEOUT_FACTOR = 2.5
-"""Images take long to generate; a request for one may wait this many times longer than others."""
+"""A request for an image may wait this many times longer than others: each takes long to generate."""
 
 CANCEL_TIMEOUT_SECONDS = 2.0
-"""How long cancelled work may take to end when the runtime closes."""
-
-log = logging.getLogger(__name__)
+"""How long workers may take to end cancelled requests when the runtime closes."""
 
 
 class Supervisor:
-    """The one writer of scheduler, request table and worker pool."""
+    """The only writer of scheduler, request table and worker pool."""
 
     def __init__(
         self,
@@ -69,20 +65,23 @@ class Supervisor:
         stop_timeouts: StopTimeouts,
         feed: StatusFeed,
     ) -> None:
+        """`feed` is notified of every change; `clock` returns monotonic seconds."""
         self._catalog = catalog
         self._settings = settings
         self._clock = clock
         self._feed = feed
+        self._models: dict[str, Model] = {}
+        self._pending_events: deque[SchedulerEvent] = deque()
+        self._is_dispatching = False
+        folder = settings.folders.data
+        self._model_stats = ModelStatsStore(folder)
+        self._usage_log = UsageLog(folder, time.time)
         self._scheduler = create_scheduler(settings)
         self._counters = CounterRegistry()
-        self._requests = RequestTable(clock, self._counters, self._on_queue_drained)
+        self._requests = RequestTable(clock, self._counters, lambda request: self._listener.resume_reading(request))
         self._pool = WorkerPool(catalog, clock, stop_timeouts)
-        self._models: dict[str, Model] = {}
-        self._model_stats = ModelStatsStore(settings.folders.data)
-        self._usage_log = UsageLog(settings.folders.data, time.time)
-        recent_requests = recent_models(settings.folders.data)
         self._prewarmer = Prewarmer(
-            catalog, self._pool.spare, recent_requests, clock, is_enabled=settings.keep_spare_worker
+            catalog, self._pool.spare, recent_models(folder), clock, is_enabled=settings.keep_spare_worker
         )
         self._listener = WorkerEventHandler(self._requests, self._pool, self._counters, clock, self.dispatch, feed)
         self._performer = ActionPerformer(
@@ -92,6 +91,7 @@ class Supervisor:
             self._counters,
             clock,
             self.dispatch,
+            self._listener,
             settings.load_timeout_seconds,
         )
         self._upkeep = Upkeep(
@@ -105,12 +105,12 @@ class Supervisor:
             clock,
             self.dispatch,
             self._fail,
+            UpkeepView(checked_at=clock(), stats_saved_at=clock()),
         )
-        self._pending_events: deque[SchedulerEvent] = deque()
-        self._is_dispatching = False
 
     # -- requests --------------------------------------------------------------------------------------------------
 
+    @contextmanager
     def submit(
         self,
         request_id: int,
@@ -118,24 +118,35 @@ class Supervisor:
         *,
         client: str = "",
         keep_alive_seconds: float | None = None,
-    ) -> RequestHandle:
-        """Queue a prepared request; leaving the handle's context releases or cancels it.
+    ) -> Iterator[OutputQueue]:
+        """Queue a prepared request and yield its outputs; leaving the context cancels a request without an answer.
 
         Raises:
-            InvalidInput: the request holds something that cannot be sent to a worker.
+            InvalidInput: the request holds a value that cannot be sent to a worker.
         """
         request = self._requests.add(request_id, prepared, client)
-        self._enqueue(request, keep_alive_seconds)
-        return RequestHandle(request, self._release)
+        try:
+            self._enqueue(request, keep_alive_seconds)
+            yield request.outputs
+        finally:
+            self._release(request)
 
-    def load(self, request_id: int, model: Model) -> RequestHandle:
-        """Queue an operator's wish to load a model; it is granted once the model is ready."""
+    async def load(self, request_id: int, model: Model) -> None:
+        """Queue an operator's request to load a model and wait until the model is ready.
+
+        Raises:
+            SensesError: the model cannot be loaded.
+        """
         request = self._requests.add_load(request_id, model)
-        self._enqueue(request, None)
-        return RequestHandle(request, self._release)
+        try:
+            self._enqueue(request, None)
+            while request.granted_at is None:
+                await request.outputs.get()
+        finally:
+            self._release(request)
 
     async def unload(self, model: Model) -> int:
-        """Let running requests end, stop the worker, wait until it is reaped and return the bytes given back."""
+        """Let running requests finish, stop the worker, wait until it is reaped and return the bytes it held."""
         worker = self._pool.workers.get(model.name)
         if worker is None:
             return 0
@@ -146,12 +157,12 @@ class Supervisor:
         return held_bytes
 
     def pin(self, model: Model, *, pinned: bool) -> None:
-        """Exempt a model from the idle timer and from eviction, or end that."""
+        """Exempt a model from the idle timer and from eviction, or end the exemption."""
         self._register(model)
         self.dispatch(PinChanged(model.name, pinned))
 
     def cancel(self, request_id: int, error: SensesError) -> bool:
-        """Answer an open request with this error and end its work; False where no such request is open."""
+        """Answer an open request with this error and end its work; return False if no such request is open."""
         request = self._requests.active.get(request_id)
         if request is None:
             return False
@@ -159,15 +170,28 @@ class Supervisor:
         return True
 
     def has_worker(self, model: str) -> bool:
-        """Whether a worker loads or holds this model."""
+        """Return whether a worker loads, holds or unloads this model."""
         return model in self._pool.workers
 
     def view(self) -> SupervisorView:
-        """Return everything at this moment, frozen."""
-        return build_view(self._scheduler, self._requests, self._pool, self._counters, self._upkeep.view)
+        """Return the state of everything at this moment, frozen."""
+        scheduler, requests = self._scheduler, self._requests.active.values()
+        return SupervisorView(
+            models={name: ModelView.from_record(record) for name, record in scheduler.records.items()},
+            workers={name: worker.view() for name, worker in self._pool.workers.items()},
+            requests=tuple(request.view(scheduler.explain) for request in requests),
+            spare=self._pool.spare.view(),
+            budget_bytes=scheduler.budget_bytes,
+            charged_bytes=scheduler.charged_bytes,
+            is_closing=scheduler.closing,
+            finished_count=self._requests.finished_count,
+            upkeep=self._upkeep.view,
+            counters=self._counters.snapshot(),
+            last_load_seconds=dict(self._counters.last_load_seconds),
+        )
 
     def _register(self, model: Model) -> None:
-        """Make a model known to the scheduler at its first use."""
+        """Add a model to the scheduler at its first use."""
         if model.name in self._models:
             return
         self._models[model.name] = model
@@ -203,14 +227,14 @@ class Supervisor:
         )
 
     def _should_retry(self, request: ActiveRequest) -> bool:
-        """A model that backs off is tried again for an operator, and after a permanent failure once its files change."""
+        """Return whether to end a model's backoff: for an operator, and for changed files after a permanent failure."""
         record = self._scheduler.records[request.model.name]
         if record.state is not ModelState.BACKOFF:
             return False
         return request.is_load or (record.retry_at == inf and self._pool.files_changed(request.model))
 
     def _release(self, request: ActiveRequest) -> None:
-        """The caller reads no more; where the request has no answer yet, that ends its work."""
+        """Drop a request whose caller has left, and end its work if it has no answer yet."""
         if request.id in self._requests.active:
             self._requests.release(request)
             self._end_work(request)
@@ -222,29 +246,12 @@ class Supervisor:
 
     def _end_work(self, request: ActiveRequest) -> None:
         self.dispatch(RequestCancelled(request.id))
-        self._resume_reading(request)
-
-    def _on_queue_drained(self, request: ActiveRequest) -> None:
-        request.queue_full_since = None
-        self._resume_reading(request)
-
-    def _resume_reading(self, request: ActiveRequest) -> None:
-        """Read from the request's worker again, unless another of its callers does not read."""
-        worker = self._pool.by_incarnation(request.model.name, request.incarnation)
-        if worker is None or not worker.is_paused:
-            return
-        running = self._requests.running_on(worker)
-        if any(other.queue_full_since is not None for other in running):
-            return
-        worker.is_paused, worker.last_message_at = False, self._clock()
-        for other in running:
-            other.last_progress_at = worker.last_message_at
-        worker.process.resume_reading()
+        self._listener.resume_reading(request)
 
     # -- the scheduler ---------------------------------------------------------------------------------------------
 
     def dispatch(self, event: SchedulerEvent) -> None:
-        """Report an event to the scheduler and perform its actions; events that these cause are handled afterwards."""
+        """Pass an event to the scheduler and perform its actions; events that they cause are processed after them."""
         self._pending_events.append(event)
         if self._is_dispatching:
             return
@@ -252,23 +259,12 @@ class Supervisor:
         try:
             while self._pending_events:
                 for action in self._scheduler.handle(self._clock(), self._pending_events.popleft()):
-                    self._performer.perform(action, self._listener)
+                    self._performer.perform(action)
         finally:
             self._is_dispatching = False
         self._prewarmer.release_if_needed(self._scheduler.free_bytes)
-        self._notify_positions()
+        self._requests.notify_positions(self._scheduler, self._pool.workers)
         self._feed.notify()
-
-    def _notify_positions(self) -> None:
-        for request in self._requests.active.values():
-            if request.granted_at is not None:
-                continue
-            position, model = self._scheduler.position(request.id), request.model.name
-            if position and position != request.position:
-                reason = self._scheduler.explain(model)
-                if self._scheduler.records[model].state is not ModelState.STARTING:
-                    log.info("Request %d waits at place %d: %s", request.id, position, reason)
-                self._requests.notify_position(request, position, reason, self._pool.workers.get(model))
 
     # -- upkeep ----------------------------------------------------------------------------------------------------
 
@@ -277,15 +273,16 @@ class Supervisor:
         self._pool.measure()
 
     def perform(self, actions: Iterable[WatchdogAction]) -> None:
-        """Carry out what a check of the watchdog decided."""
+        """Perform the actions of a watchdog check."""
         self._upkeep.perform(actions)
 
     async def close(self, grace_seconds: float) -> None:
-        """Reject new requests, give running ones this long, cancel the rest, stop and reap every worker."""
+        """Reject new requests, give running ones `grace_seconds`, cancel the rest, stop and reap every worker."""
         self.dispatch(ShutdownStarted())
         await self._wait_until(lambda: not self._requests.active, grace_seconds)
         for request in list(self._requests.active.values()):
-            self._fail(request, ShuttingDown("Senses shut down before the work was done.", 5.0))
+            why = "Senses shut down before the request finished. Send it again after the restart."
+            self._fail(request, ShuttingDown(why, 5.0))
         workers = self._pool.workers.values()
         await self._wait_until(lambda: not any(worker.cancelled_at for worker in workers), CANCEL_TIMEOUT_SECONDS)
         self._upkeep.save_stats()

@@ -1,8 +1,8 @@
-"""Carries out what the watchdog decides, and remembers when its recurring work was last done."""
+"""Performs the watchdog's actions and records when the recurring work was last done."""
 
 import logging
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from model_runtime.catalog.model import Model
 from model_runtime.errors import Cancelled, JobStalled, SensesError
@@ -34,39 +34,27 @@ from model_runtime.supervisor.worker_pool import WorkerPool
 log = logging.getLogger(__name__)
 
 
+@dataclass(slots=True, eq=False)
 class Upkeep:
     """`dispatch` reports to the scheduler; `fail` answers a request with an error and ends its work."""
 
-    def __init__(
-        self,
-        scheduler: Scheduler,
-        requests: RequestTable,
-        pool: WorkerPool,
-        prewarmer: Prewarmer,
-        models: Mapping[str, Model],
-        model_stats: ModelStatsStore,
-        usage_log: UsageLog,
-        clock: Callable[[], float],
-        dispatch: Callable[[SchedulerEvent], None],
-        fail: Callable[[ActiveRequest, SensesError], None],
-    ) -> None:
-        self._scheduler = scheduler
-        self._requests = requests
-        self._pool = pool
-        self._prewarmer = prewarmer
-        self._models = models
-        self._model_stats = model_stats
-        self._usage_log = usage_log
-        self._clock = clock
-        self._dispatch = dispatch
-        self._fail = fail
-        self.view = UpkeepView(checked_at=clock(), stats_saved_at=clock())
+    scheduler: Scheduler
+    requests: RequestTable
+    pool: WorkerPool
+    prewarmer: Prewarmer
+    models: Mapping[str, Model]
+    model_stats: ModelStatsStore
+    usage_log: UsageLog
+    clock: Callable[[], float]
+    dispatch: Callable[[SchedulerEvent], None]
+    fail: Callable[[ActiveRequest, SensesError], None]
+    view: UpkeepView
 
     def perform(self, actions: Iterable[WatchdogAction]) -> None:
-        """Carry out what a check decided, without waiting, and note the time of the check."""
+        """Perform the actions of a check without waiting for their effect, and record the time of the check."""
         for action in actions:
             self._perform(action)
-        self.view = replace(self.view, checked_at=self._clock())
+        self.view = replace(self.view, checked_at=self.clock())
 
     def _perform(self, action: WatchdogAction) -> None:
         match action:
@@ -79,59 +67,61 @@ class Upkeep:
             case KillWorker(model, incarnation, cause):
                 self._kill(model, incarnation, cause)
             case ReportFootprint(model, incarnation, footprint_bytes):
-                self._dispatch(MemoryMeasured(model, incarnation, footprint_bytes))
+                self.dispatch(MemoryMeasured(model, incarnation, footprint_bytes))
             case SaveStats():
                 self.save_stats()
             case StopSpare():
-                self._pool.spare.stop()
+                self.pool.spare.stop()
             case RelievePressure():
-                self._dispatch(MemoryPressure())
+                self.dispatch(MemoryPressure())
             case Prewarm():
                 self._prewarm()
-            case ReleaseMemory():
-                self.view = replace(self.view, memory_released_after=self._requests.finished_count)
+            case ReleaseMemory():  # the runtime does it, in a thread
+                self.view = replace(self.view, memory_released_after=self.requests.finished_count)
 
     def save_stats(self) -> None:
-        """Save what was measured of the models, and which of them were requested."""
-        self.view = replace(self.view, stats_saved_at=self._clock())
-        for name, model in self._models.items():
-            record = self._scheduler.records[name]
+        """Write the measurements of the loaded models and the log of requests to disk."""
+        self.view = replace(self.view, stats_saved_at=self.clock())
+        for name, model in self.models.items():
+            record = self.scheduler.records[name]
             if record.state is ModelState.READY:
-                self._model_stats.record(model, record)
-        self._model_stats.save()
-        self._usage_log.save()
+                self.model_stats.record(model, record)
+        self.model_stats.save()
+        self.usage_log.save()
 
     def _reset_timers(self) -> None:
-        now = self._clock()
-        for worker in self._pool.workers.values():
+        now = self.clock()
+        for worker in self.pool.workers.values():
             worker.last_message_at = now
-        for request in self._requests.active.values():
+        for request in self.requests.active.values():
             request.last_progress_at = now
 
     def _end_unread(self, request_id: int, seconds: float) -> None:
-        request = self._requests.active.get(request_id)
-        if request is not None:
-            request.outputs.clear()
-            self._fail(request, Cancelled(f"The answer was not read for {seconds:.0f} s, so the work was ended."))
+        request = self.requests.active.get(request_id)
+        if request is None:
+            return
+        request.outputs.clear()
+        why = f"The output was not read for {seconds:.0f} s, so the request was cancelled. Send it again and read its output."
+        self.fail(request, Cancelled(why))
 
     def _end_stalled(self, request_id: int, seconds: float) -> None:
-        request = self._requests.active.get(request_id)
+        request = self.requests.active.get(request_id)
         if request is None:
             return
         model, cause = request.model.name, f"a request made no progress for {seconds:.0f} s"
-        why = f"{model} was stopped: {cause}. Try again, perhaps with less at once."
-        self._requests.fail(request, JobStalled(why))
+        why = f"{model} was stopped: {cause}. Try again with a smaller request."
+        self.requests.fail(request, JobStalled(why))
         self._kill(model, request.incarnation, cause)
 
     def _kill(self, model: str, incarnation: int, cause: str) -> None:
-        worker = self._pool.by_incarnation(model, incarnation)
+        worker = self.pool.by_incarnation(model, incarnation)
         if worker is not None:
             worker.process.kill(cause)
 
     def _prewarm(self) -> None:
-        """Import the libraries of the model that is likely next, while nothing runs or loads."""
-        records = self._scheduler.records.values()
+        """Prepare a spare worker, unless a request is open or a model is loading: they need the processor."""
+        records = self.scheduler.records.values()
         is_loading = any(record.state is ModelState.STARTING for record in records)
-        if not (self._requests.active or is_loading or self._scheduler.closing):
+        if not (self.requests.active or is_loading or self.scheduler.closing):
             resident = frozenset(record.name for record in records if record.state in CHARGED_STATES)
-            self._prewarmer.prepare(resident, self._scheduler.free_bytes)
+            self.prewarmer.prepare(resident, self.scheduler.free_bytes)

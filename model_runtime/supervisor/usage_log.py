@@ -1,4 +1,4 @@
-"""Log of which model was requested when: one JSON object a line, bounded, without a word of what was asked.
+"""Log of which model was requested when: one JSON object a line, bounded, without any content of the requests.
 
 `{"t": 1764000000.0, "e": "asked", "m": "stt-fast"}`: `t` is seconds since the epoch, `m` the model. Senses 0.1 also
 wrote lines with `"e": "loaded"`; they are skipped.
@@ -14,9 +14,9 @@ from typing import IO
 
 NAME = "trace.jsonl"
 LARGEST_BYTES = 4_000_000
-"""About 60 000 requests; then the file becomes the older half and a new one begins."""
+"""About 60 000 requests. A larger file is renamed to `older` and a new one is started."""
 RECENT_BYTES = 65_536
-"""About the last thousand requests."""
+"""About the last thousand requests; `recent_models` reads no more."""
 
 log = logging.getLogger(__name__)
 
@@ -38,11 +38,11 @@ class UsageLog:
         self._lines: list[str] = []
 
     def record(self, model: str) -> None:
-        """Note a request for a model."""
+        """Record a request for a model."""
         self._lines.append(json.dumps({"t": round(self._clock(), 3), "e": "asked", "m": model}) + "\n")
 
     def save(self) -> None:
-        """Append what was noted; if the disk refuses, log a warning and drop the lines."""
+        """Append the recorded lines to the file; if the disk refuses, log a warning and drop them."""
         lines, self._lines = self._lines, []
         if not lines:
             return
@@ -58,12 +58,12 @@ class UsageLog:
 
 
 def older(path: Path) -> Path:
-    """Return where the older half of a log is."""
+    """Return the path of the older half of a log."""
     return path.with_suffix(".1.jsonl")
 
 
 def recent_models(folder: Path) -> list[str]:
-    """Return the models of the last requests, the newest at the end; reads only the end of the file."""
+    """Return the models of the last requests, the newest at the end; none if the file cannot be read."""
     try:
         with (folder / NAME).open("rb") as file:
             file.seek(max(file.seek(0, os.SEEK_END) - RECENT_BYTES, 0))
@@ -74,18 +74,18 @@ def recent_models(folder: Path) -> list[str]:
 
 
 def parse(lines: Iterable[str]) -> Iterator[ModelRequest]:
-    """Yield the requests among lines of a log; lines that are cut off or not ours are skipped."""
+    """Yield the requests in the lines of a log; incomplete and unknown lines are skipped."""
     for line in lines:
         try:
-            facts = json.loads(line)
-            if facts["e"] == "asked":
-                yield ModelRequest(float(facts["t"]), str(facts["m"]))
+            entry = json.loads(line)
+            if entry["e"] == "asked":
+                yield ModelRequest(float(entry["t"]), str(entry["m"]))
         except (ValueError, KeyError, TypeError):
             continue
 
 
 def _is_cut_off(file: IO[bytes]) -> bool:
-    """Whether the last line has no end, as after a full disk or a power cut; the next line must not join it."""
+    """Return whether the last line has no newline, as after a power cut; the next line must not be appended to it."""
     if not file.seek(0, os.SEEK_END):
         return False
     file.seek(-1, os.SEEK_END)

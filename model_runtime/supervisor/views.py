@@ -1,20 +1,21 @@
-"""What the supervisor shows of itself: frozen views, so that the runtime, the watchdog and the status only read.
+"""Frozen views of the supervisor, which the runtime, the watchdog and the status read.
 
-Times are of the runtime's clock, in seconds; sizes in bytes.
+Times are in seconds of the runtime's clock, sizes in bytes.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Self
 
 from model_runtime.requests import Task
+from model_runtime.scheduler.model_record import ModelRecord
 from model_runtime.status import Counters, ModelState
 
 
 @dataclass(frozen=True, slots=True)
 class ModelView:
-    """One model that was used before, as the scheduler keeps it."""
+    """One model that was requested before, as the scheduler records it."""
 
-    name: str
     state: ModelState
     pinned: bool
     needed_bytes: int
@@ -28,6 +29,24 @@ class ModelView:
     retry_at: float
     error: str
 
+    @classmethod
+    def from_record(cls, record: ModelRecord) -> Self:
+        """Return the view of the scheduler's record."""
+        return cls(
+            state=record.state,
+            pinned=record.pinned,
+            needed_bytes=record.needed_bytes,
+            charged_bytes=record.charged_bytes,
+            resident_bytes=record.resident_bytes,
+            active=len(record.active),
+            queued=len(record.queue),
+            is_idle=record.is_idle,
+            idle_since=record.idle_since,
+            keep_alive_seconds=record.keep_alive_seconds,
+            retry_at=record.retry_at,
+            error=record.error,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class WorkerView:
@@ -38,9 +57,9 @@ class WorkerView:
     footprint_bytes: int
     last_message_at: float
     is_paused: bool
-    """Not being read, because one of its callers does not read."""
+    """Whether its messages are not read because a caller does not read its output."""
     oldest_cancel_at: float | None
-    """When the oldest cancelled request that it still runs was cancelled."""
+    """When the oldest of its cancelled but still running requests was cancelled."""
     is_loading: bool
     stage: str
     fraction: float | None
@@ -54,7 +73,6 @@ class RequestView:
     model: str
     task: Task
     client: str
-    incarnation: int
     arrived_at: float
     granted_at: float | None
     last_progress_at: float
@@ -69,7 +87,7 @@ class RequestView:
 
 @dataclass(frozen=True, slots=True)
 class SpareView:
-    """The spare worker; `engine` is empty where there is none."""
+    """The spare worker; `engine` is empty without one."""
 
     engine: str = ""
     is_ready: bool = False
@@ -78,17 +96,17 @@ class SpareView:
 
 @dataclass(frozen=True, slots=True)
 class UpkeepView:
-    """When the recurring work of the watchdog was last done."""
+    """When the recurring work was last done."""
 
     checked_at: float
     stats_saved_at: float
     memory_released_after: int = 0
-    """How many requests had ended when the daemon last gave memory back."""
+    """Value of `SupervisorView.finished_count` when the daemon last released memory."""
 
 
 @dataclass(frozen=True, slots=True)
 class SupervisorView:
-    """Everything at one moment."""
+    """The whole supervisor at one moment."""
 
     models: Mapping[str, ModelView]
     workers: Mapping[str, WorkerView]
@@ -98,6 +116,7 @@ class SupervisorView:
     charged_bytes: int
     is_closing: bool
     finished_count: int
+    """How many requests have been answered or released."""
     upkeep: UpkeepView
     counters: Counters
     last_load_seconds: Mapping[str, float]

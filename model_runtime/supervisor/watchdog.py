@@ -1,6 +1,6 @@
-"""Watchdog: once a second, find stuck requests and workers and say how to end them.
+"""Watchdog: once a second, find stuck requests and workers and decide how to end them.
 
-`check` is pure, like the scheduler: a view in, actions out. The supervisor carries the actions out.
+`check` is pure, like the scheduler: a view in, actions out. The supervisor performs the actions.
 """
 
 from collections.abc import Iterator, Mapping
@@ -13,39 +13,40 @@ from model_runtime.supervisor.views import ModelView, RequestView, SupervisorVie
 STALL_SECONDS: Mapping[Task, float] = MappingProxyType(
     {Task.VISION: 60.0, Task.TEXT: 60.0, Task.SPEECH: 60.0, Task.TRANSCRIPTION: 180.0, Task.IMAGE: 300.0}
 )
+"""Longest time without progress, in seconds."""
 
 SLEEP_SECONDS = 5.0
-"""A check that comes so late shows that the machine was asleep: silence during that time means nothing."""
+"""A check this long after the last one means that the machine slept, so that no worker can be blamed for silence."""
 
 SETTLE_SECONDS = 3.0
-"""How long after its last request the memory of an idle worker counts as what it holds."""
+"""How long a worker must be idle before its memory is reported: a finished request's memory is freed by then."""
 
 SETTLE_SHARE = 0.02
-"""A smaller change of a worker's memory is not reported."""
+"""A change of a worker's memory by a smaller share is not reported."""
 
 SAVE_STATS_SECONDS = 10.0
-"""How often the statistics of the models are saved."""
+"""Interval between two saves of the models' statistics."""
 
 
 @dataclass(frozen=True, slots=True)
 class WatchdogLimits:
-    """How long silence is tolerated, in seconds."""
+    """Timeouts in seconds."""
 
     heartbeat_seconds: float = 15.0
-    """A worker that sends no message."""
+    """For a worker that sends no message."""
     stall_seconds: Mapping[Task, float] = field(default_factory=lambda: STALL_SECONDS)
-    """A request that makes no progress."""
+    """For a running request without progress."""
     cancel_seconds: float = 10.0
-    """A worker that goes on with a cancelled request while other requests wait."""
+    """For a worker that still runs a cancelled request while other requests wait."""
     uncontended_cancel_seconds: float = 60.0
     """The same while no request waits: reloading the model costs more than waiting."""
     slow_consumer_seconds: float = 60.0
-    """A caller that does not read while its output queue is full."""
+    """For a caller that does not read while its output queue is full."""
 
 
 @dataclass(frozen=True, slots=True)
 class ResetTimers:
-    """Forgive all silence until now: the machine was asleep."""
+    """Restart the timers of all workers and requests: the machine slept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,7 @@ class EndUnread:
 
 @dataclass(frozen=True, slots=True)
 class EndStalled:
-    """Fail a request that has made no progress for `seconds`, and kill its worker."""
+    """Fail a request without progress for `seconds`, and kill its worker."""
 
     request_id: int
     seconds: float
@@ -66,7 +67,7 @@ class EndStalled:
 
 @dataclass(frozen=True, slots=True)
 class KillWorker:
-    """Kill a worker; `cause` is a clause about it for callers and the log."""
+    """Kill a worker; `cause` is a clause for users and the log."""
 
     model: str
     incarnation: int
@@ -75,7 +76,7 @@ class KillWorker:
 
 @dataclass(frozen=True, slots=True)
 class ReportFootprint:
-    """Let the scheduler charge what an idle worker really holds."""
+    """Report the measured memory of an idle worker to the scheduler, which charges it."""
 
     model: str
     incarnation: int
@@ -99,12 +100,12 @@ class RelievePressure:
 
 @dataclass(frozen=True, slots=True)
 class Prewarm:
-    """Start a spare worker for the model that is likely next."""
+    """Prepare a spare worker for the model that is likely loaded next."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReleaseMemory:
-    """Give back to the system what finished calls left in the daemon: nothing runs now."""
+    """Return the daemon's unused memory to the system: no request is open."""
 
 
 WatchdogAction = (
@@ -124,7 +125,10 @@ WatchdogAction = (
 def check(
     view: SupervisorView, limits: WatchdogLimits, now: float, *, is_under_pressure: bool = False
 ) -> list[WatchdogAction]:
-    """Return what is to be done now; `is_under_pressure` says that the machine is short of memory."""
+    """Return the actions to perform now.
+
+    `now` is in seconds of the runtime's clock; `is_under_pressure` means that the machine is short of memory.
+    """
     if now - view.upkeep.checked_at > SLEEP_SECONDS:
         return [ResetTimers()]
     return [
@@ -138,7 +142,7 @@ def check(
 
 
 def _unread(view: SupervisorView, limits: WatchdogLimits, now: float) -> Iterator[EndUnread]:
-    """Requests whose caller does not read."""
+    """Yield an end for each request whose caller does not read."""
     for request in view.requests:
         since = request.queue_full_since
         if since is not None and now - since >= limits.slow_consumer_seconds:
@@ -146,7 +150,7 @@ def _unread(view: SupervisorView, limits: WatchdogLimits, now: float) -> Iterato
 
 
 def _stalled(view: SupervisorView, limits: WatchdogLimits, now: float) -> Iterator[EndStalled]:
-    """Running requests without progress; a paused worker waits for a slow caller."""
+    """Yield an end for each running request without progress, unless its worker waits for a slow caller."""
     for request in view.requests:
         seconds = limits.stall_seconds[request.task]
         if request.granted_at is None or _is_paused(view, request):
@@ -161,20 +165,20 @@ def _is_paused(view: SupervisorView, request: RequestView) -> bool:
 
 
 def _silent(view: SupervisorView, limits: WatchdogLimits, now: float) -> Iterator[KillWorker]:
-    """Workers that send no messages any more."""
+    """Yield a kill for each worker that sends no messages."""
     for worker in view.workers.values():
         if not worker.is_paused and now - worker.last_message_at >= limits.heartbeat_seconds:
             yield _kill(worker, f"the worker sent no heartbeat for {limits.heartbeat_seconds:.0f} s")
 
 
 def _ignoring_cancel(view: SupervisorView, limits: WatchdogLimits, now: float) -> Iterator[KillWorker]:
-    """Workers that go on with a cancelled request."""
+    """Yield a kill for each worker that still runs a cancelled request."""
     is_contended = any(request.granted_at is None for request in view.requests)
     seconds = limits.cancel_seconds if is_contended else limits.uncontended_cancel_seconds
     for worker in view.workers.values():
         since = worker.oldest_cancel_at
         if since is not None and now - since >= seconds:
-            yield _kill(worker, f"the worker went on with a cancelled request for {seconds:.0f} s")
+            yield _kill(worker, f"the worker still ran a cancelled request after {seconds:.0f} s")
 
 
 def _kill(worker: WorkerView, cause: str) -> KillWorker:
@@ -182,7 +186,7 @@ def _kill(worker: WorkerView, cause: str) -> KillWorker:
 
 
 def _changed_footprints(view: SupervisorView, now: float) -> Iterator[ReportFootprint]:
-    """Idle workers that hold more or less than is charged: caches and leaks count, a finished request's memory not."""
+    """Yield a report for each idle worker whose memory, with caches and leaks, differs from what is charged."""
     for worker in view.workers.values():
         model = view.models[worker.model]
         if not worker.footprint_bytes or not _is_settled(model, now):
@@ -196,7 +200,7 @@ def _is_settled(model: ModelView, now: float) -> bool:
 
 
 def _upkeep(view: SupervisorView, now: float, *, is_under_pressure: bool) -> Iterator[WatchdogAction]:
-    """Recurring work: statistics, the machine's memory, the daemon's own memory."""
+    """Yield the recurring work: statistics, the machine's memory, the spare worker, the daemon's own memory."""
     if now - view.upkeep.stats_saved_at >= SAVE_STATS_SECONDS:
         yield SaveStats()
     if not is_under_pressure:

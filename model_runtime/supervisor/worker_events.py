@@ -1,7 +1,8 @@
-"""What workers report, turned into answers for callers and events for the scheduler."""
+"""Turns the messages and exits of workers into answers for callers and events for the scheduler."""
 
 import logging
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from model_runtime.errors import SensesError
 from model_runtime.events import Result
@@ -19,7 +20,9 @@ from model_runtime.ipc.messages import (
 )
 from model_runtime.process.process import WorkerProcess
 from model_runtime.scheduler.messages import LoadProgressed, ModelLoaded, RequestFinished, SchedulerEvent, WorkerExited
+from model_runtime.sizes import format_bytes
 from model_runtime.supervisor import memory
+from model_runtime.supervisor.active_request import ActiveRequest
 from model_runtime.supervisor.counters import CounterRegistry
 from model_runtime.supervisor.model_worker import LOAD_TIMEOUT, ModelWorker
 from model_runtime.supervisor.request_table import RequestTable
@@ -30,42 +33,34 @@ from model_runtime.supervisor.worker_pool import WorkerPool
 log = logging.getLogger(__name__)
 
 
+@dataclass(slots=True, eq=False)
 class WorkerEventHandler:
     """The `WorkerListener` of every worker. `dispatch` reports to the scheduler."""
 
-    def __init__(
-        self,
-        requests: RequestTable,
-        workers: WorkerPool,
-        counters: CounterRegistry,
-        clock: Callable[[], float],
-        dispatch: Callable[[SchedulerEvent], None],
-        feed: StatusFeed,
-    ) -> None:
-        self._requests = requests
-        self._workers = workers
-        self._counters = counters
-        self._clock = clock
-        self._dispatch = dispatch
-        self._feed = feed
+    requests: RequestTable
+    pool: WorkerPool
+    counters: CounterRegistry
+    clock: Callable[[], float]
+    dispatch: Callable[[SchedulerEvent], None]
+    feed: StatusFeed
 
     def on_message(self, process: WorkerProcess, message: WorkerMessage) -> None:
-        """A worker sent a message; one from a process that was replaced changes nothing."""
-        worker = self._workers.workers.get(process.name)
+        """Handle a message; one of a process that was replaced changes nothing."""
+        worker = self.pool.workers.get(process.name)
         if worker is None or worker.process is not process:
             return
-        worker.last_message_at = now = self._clock()
+        worker.last_message_at = now = self.clock()
         match message:
             case RequestOutput(request_id, event):  # the hot path: once per token
-                request = self._requests.active.get(request_id)
+                request = self.requests.active.get(request_id)
                 if request is None:
                     return
                 request.deliver(event, now)
                 if request.queue_full_since is not None and not worker.is_paused:
                     worker.is_paused = True
                     process.pause_reading()
-                if self._feed.watcher_count:
-                    self._feed.notify()
+                if self.feed.watcher_count:  # saves a call for each token
+                    self.feed.notify()
             case RequestOutcome():
                 self._on_outcome(worker, message)
             case Heartbeat():
@@ -79,27 +74,41 @@ class WorkerEventHandler:
             case Hello() | Preloaded() | GpuProbed():
                 pass
 
+    def resume_reading(self, request: ActiveRequest) -> None:
+        """Read from the request's worker again, unless the output queue of another of its requests is full."""
+        request.queue_full_since = None
+        worker = self.pool.by_incarnation(request.model.name, request.incarnation)
+        if worker is None or not worker.is_paused:
+            return
+        running = self.requests.running_on(worker)
+        if any(other.queue_full_since is not None for other in running):
+            return
+        worker.is_paused, worker.last_message_at = False, self.clock()
+        for other in running:
+            other.last_progress_at = worker.last_message_at
+        worker.process.resume_reading()
+
     def on_disconnect(self, process: WorkerProcess, cause: str) -> None:
-        """A worker sends no more messages: its callers learn the cause at once."""
-        worker = self._workers.by_process(process)
-        for request in self._requests.running_on(worker) if worker is not None else ():
+        """Fail the running requests at once, except those that another worker can run again from the start."""
+        worker = self.pool.by_process(process)
+        for request in self.requests.running_on(worker) if worker is not None else ():
             if request.has_output or request.was_retried or process.stop_requested:
-                self._requests.fail(request, worker_died(process.name, cause))
+                self.requests.fail(request, worker_died(process.name, cause))
 
     def on_exit(self, process: WorkerProcess, cause: str) -> None:
-        """A process was reaped: its memory is back."""
-        worker = self._workers.by_process(process)
+        """Report the reaped process to the scheduler: its memory is free."""
+        worker = self.pool.by_process(process)
         if worker is None:
             return
-        self._workers.remove(process)
+        self.pool.remove(process)
         cause = worker.load_error or cause
         log.info("The worker of %s has exited: %s", process.name, cause)
         if worker.loaded_at is None and worker.unload_reason in ("", LOAD_TIMEOUT):
-            self._counters.count_failed_load(process.name)
-        retriable = self._requests.running_on(worker)
+            self.counters.count_failed_load(process.name)
+        retriable = self.requests.running_on(worker)
         for request in retriable:
             request.requeue()
-        self._dispatch(
+        self.dispatch(
             WorkerExited(
                 process.name,
                 process.incarnation,
@@ -112,32 +121,34 @@ class WorkerEventHandler:
 
     def _on_outcome(self, worker: ModelWorker, message: RequestOutcome) -> None:
         worker.cancelled_at.pop(message.request_id, None)
-        request, outcome = self._requests.active.get(message.request_id), message.outcome
+        request, outcome = self.requests.active.get(message.request_id), message.outcome
         if request is not None and isinstance(outcome, SensesError):
-            self._requests.fail(request, outcome)
+            self.requests.fail(request, outcome)
         elif request is not None and isinstance(outcome, Result):
-            self._requests.finish(request, outcome)
+            self.requests.finish(request, outcome)
         is_ok = isinstance(outcome, Result)
-        self._dispatch(RequestFinished(message.request_id, worker.model.name, worker.incarnation, is_ok))
+        self.dispatch(RequestFinished(message.request_id, worker.model.name, worker.incarnation, is_ok))
 
     def _on_heartbeat(self, worker: ModelWorker, heartbeat: Heartbeat) -> None:
         if heartbeat.progress_count == worker.progress_count:
             return
         worker.progress_count = heartbeat.progress_count
-        for request in self._requests.running_on(worker):
+        for request in self.requests.running_on(worker):
             request.last_progress_at = worker.last_message_at
 
     def _on_load_progress(self, worker: ModelWorker, progress: LoadProgress) -> None:
         worker.stage, worker.fraction = progress.stage, progress.fraction
-        self._requests.notify_loading(worker)
-        self._dispatch(LoadProgressed(worker.model.name, worker.incarnation))
+        self.requests.notify_loading(worker)
+        self.dispatch(LoadProgressed(worker.model.name, worker.incarnation))
 
     def _on_ready(self, worker: ModelWorker, ready: Ready) -> None:
-        worker.loaded_at, worker.fraction = self._clock(), 1.0
-        self._workers.measure()
-        claimed = ready.loaded.active_bytes if ready.loaded.active_bytes <= memory.total_bytes() else 0
-        measured = max(worker.footprint_bytes, claimed, 1)
+        worker.loaded_at, worker.fraction = self.clock(), 1.0
+        self.pool.measure()
+        reported_bytes = ready.loaded.active_bytes
+        if reported_bytes > memory.total_bytes():
+            reported_bytes = 0  # cannot be true: it would make the model too large for every budget
+        measured_bytes = max(worker.footprint_bytes, reported_bytes, 1)
         seconds = worker.loaded_at - worker.started_at
-        log.info("%s is ready after %.1f s with %.2f GB", worker.model.name, seconds, measured / 1e9)
-        self._counters.count_load(worker.model.name, seconds)
-        self._dispatch(ModelLoaded(worker.model.name, worker.incarnation, measured))
+        log.info("%s is loaded after %.1f s and holds %s", worker.model.name, seconds, format_bytes(measured_bytes))
+        self.counters.count_load(worker.model.name, seconds)
+        self.dispatch(ModelLoaded(worker.model.name, worker.incarnation, measured_bytes))

@@ -1,4 +1,4 @@
-"""Calls to a runtime, one after the other or in the background, within times in which anything here must end."""
+"""Requests to a runtime, in the foreground or background; each must end within `TIMEOUT_SECONDS`."""
 
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
@@ -18,18 +18,18 @@ TIMEOUT_SECONDS = 30
 
 
 def chat(script: str, model: str = "m") -> Chat:
-    """A chat whose text tells the scripted engine what to do."""
+    """Return a chat whose text is the script of the scripted engine."""
     return Chat(model, (Message("user", (script,)),))
 
 
 async def run_request(runtime: Runtime, request: Request, *, keep_alive_seconds: float | None = None) -> list[Event]:
-    """Everything a request reports."""
+    """Run a request and return its events."""
     with anyio.fail_after(TIMEOUT_SECONDS):
         return [event async for event in runtime.run(request, keep_alive_seconds=keep_alive_seconds)]
 
 
 async def run_chat(runtime: Runtime, request: Request, *, keep_alive_seconds: float | None = None) -> str:
-    """The text a chat is answered with."""
+    """Run a chat and return the text of its answer."""
     *_, last = await run_request(runtime, request, keep_alive_seconds=keep_alive_seconds)
     assert isinstance(last, Finished)
     assert isinstance(last.result, ChatResult)
@@ -37,7 +37,7 @@ async def run_chat(runtime: Runtime, request: Request, *, keep_alive_seconds: fl
 
 
 class BackgroundCall:
-    """A request that is read in a task of its own."""
+    """A request whose events are read in a background task."""
 
     def __init__(self, runtime: Runtime, request: Request) -> None:
         self.events: list[Event] = []
@@ -48,17 +48,17 @@ class BackgroundCall:
         self._changed = anyio.Event()
 
     def start(self, group: TaskGroup) -> "BackgroundCall":
-        """Begin to read."""
+        """Start reading."""
         group.start_soon(self._read)
         return self
 
     @property
     def text_so_far(self) -> str:
-        """What came of a chat so far."""
+        """The text of the answer so far."""
         return "".join(event.text for event in self.events if isinstance(event, TextDelta))
 
     async def wait_for_event(self, kind: type[Kind]) -> Kind:
-        """Wait for the first event of this kind."""
+        """Wait for the first event of this kind and return it."""
         with anyio.fail_after(TIMEOUT_SECONDS):
             while True:
                 for event in self.events:
@@ -68,7 +68,7 @@ class BackgroundCall:
                 await self._changed.wait()
 
     async def wait_until_finished(self) -> None:
-        """Wait until it is over."""
+        """Wait for the result or the error."""
         with anyio.fail_after(TIMEOUT_SECONDS):
             await self.finished.wait()
 
@@ -91,7 +91,7 @@ class BackgroundCall:
 
 
 async def wait_for_status(runtime: Runtime, condition: Callable[[Status], bool]) -> Status:
-    """Watch the runtime's own feed until the status is as wanted."""
+    """Wait until a status of the runtime's feed meets the condition and return it."""
     with anyio.fail_after(TIMEOUT_SECONDS):
         async for status in runtime.changes():
             if condition(status):
@@ -100,12 +100,12 @@ async def wait_for_status(runtime: Runtime, condition: Callable[[Status], bool])
 
 
 def model_status_of(status: Status, name: str = "m") -> ModelStatus:
-    """One model of a status."""
+    """Return the status of one model."""
     return next(model for model in status.models if model.name == name)
 
 
 async def wait_for_file(path: anyio.Path) -> None:
-    """Wait until a worker has made this file."""
+    """Wait until a worker has created this file."""
     with anyio.fail_after(TIMEOUT_SECONDS):
-        while not await path.exists():  # noqa: ASYNC110 - another process makes it
+        while not await path.exists():  # noqa: ASYNC110 - another process creates it
             await anyio.sleep(0.005)

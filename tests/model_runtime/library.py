@@ -1,4 +1,4 @@
-"""A catalogue in memory, of scripted models, and a runtime on it with real worker processes."""
+"""A catalogue of scripted models, and a runtime on it with real worker processes."""
 
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -22,21 +22,21 @@ STEP_ENGINE = "tests.scripted_engine:ScriptedStepEngine"
 
 
 def scripted_model(name: str, task: Task = Task.TEXT, *, load: str = "", concurrency: int = 1) -> Model:
-    """A model whose engine does what scripts say, several jobs at a time where `concurrency` says so."""
+    """Return a model whose engine runs the scripts of its requests, `concurrency` at a time."""
     engine = SERIAL_ENGINE if concurrency == 1 else STEP_ENGINE
     return Model(name, task, engine, "scripted", concurrency=concurrency, options={"load": load})
 
 
 class EmptyStore:
-    """A store to which nothing was downloaded."""
+    """A store without any download."""
 
     def find(self, artifact: ModelArtifact) -> Path | None:
-        """Find nothing."""
+        """Return None."""
         return None
 
 
 class ScriptedCatalog:
-    """Models by name; `needed` overrides their size, `missing` names those whose files are not there."""
+    """Models by name; `needed` maps names to sizes in bytes, `missing` names models without files."""
 
     def __init__(
         self,
@@ -51,83 +51,83 @@ class ScriptedCatalog:
         self._model_folder = folder
 
     def models(self) -> list[Model]:
-        """All of them."""
+        """Return all models."""
         return list(self._models.values())
 
     def set_options(self, name: str, **options: Any) -> None:
-        """Let the model be loaded with other options the next time."""
+        """Replace the options of a model from its next load on."""
         self._models[name] = replace(self._models[name], options=options)
 
     def resolve(self, name: str, task: Task) -> Model:
-        """Know exact names, for any task."""
+        """Return the model of this exact name, for any task."""
         if name not in self._models:
             raise UnknownModel(name, self._models)
         return self._models[name]
 
     def folders(self, model: Model) -> Mapping[str, Path]:
-        """One folder where it was given, else no files at all."""
+        """Return the given folder, or none."""
         if model.name in self.missing:
             raise ModelMissing(model.name, 5 * MEGABYTE, f"senses pull {model.name}")
         return {"model": self._model_folder} if self._model_folder else {}
 
     def is_present(self, model: Model) -> bool:
-        """Unless it is missing."""
+        """Return whether the model has files."""
         return model.name not in self.missing
 
     def broken_reason(self, model: Model) -> str:
-        """None is."""
+        """Return none."""
         return ""
 
     def is_default(self, model: Model) -> bool:
-        """The first one."""
+        """Return whether it is the first model."""
         return model.name == next(iter(self._models))
 
     def weights_bytes(self, model: Model) -> int:
-        """Something."""
+        """Return one megabyte."""
         return MEGABYTE
 
     def needed_bytes(self, model: Model) -> int:
-        """As given, else little."""
+        """Return the given size, or 50 MB."""
         return self._needed_bytes.get(model.name, 50 * MEGABYTE)
 
     def working_bytes(self, request: Request, model: Model) -> int:
-        """Nothing."""
+        """Return none."""
         return 0
 
     def voices(self, model: Model) -> tuple[str, ...]:
-        """Only speech models have them."""
+        """Return two voices for a speech model."""
         return ("alma", "otto") if model.task is Task.SPEECH else ()
 
     def languages(self, model: Model) -> tuple[str, ...]:
-        """Only speech models have them."""
+        """Return one language for a speech model."""
         return ("en",) if model.task is Task.SPEECH else ()
 
     def abilities(self, model: Model) -> tuple[str, ...]:
-        """None."""
+        """Return none."""
         return ()
 
 
 class FakeClock:
-    """A clock that goes when it is told to."""
+    """A clock that a test sets."""
 
     def __init__(self) -> None:
         self.now = 1000.0
 
     def __call__(self) -> float:
-        """The time."""
+        """Return the time in seconds."""
         return self.now
 
 
 def skip_validation(request: Request, model: Model, folders: Mapping[str, Path]) -> None:
-    """Check nothing."""
+    """Accept every request."""
 
 
 _preexisting_pids: set[int] = set()
-"""Child processes that were there before the runtime under test."""
+"""Child processes that are older than the runtime under test."""
 
 
 def living_workers() -> list[psutil.Process]:
-    """The living worker processes of the runtime under test."""
+    """Return the living worker processes of the runtime under test."""
     children = [child for child in psutil.Process().children() if child.pid not in _preexisting_pids]
     return [child for child in children if child.status() != psutil.STATUS_ZOMBIE]
 
@@ -143,7 +143,7 @@ async def open_runtime(
     validate: Callable[[Request, Model, Mapping[str, Path]], None] = skip_validation,
     **overrides: Any,
 ) -> AsyncGenerator[Runtime]:
-    """A runtime that ticks quickly and has little patience with processes."""
+    """Open a runtime with a short tick and short timeouts for stopping processes."""
     _preexisting_pids.clear()
     _preexisting_pids.update(child.pid for child in psutil.Process().children())
     options: dict[str, Any] = {"tick_seconds": 0.02, "stop_timeouts": SHORT_STOP_TIMEOUTS} | overrides

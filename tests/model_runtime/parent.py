@@ -1,4 +1,4 @@
-"""A process that starts a worker, tells its pid once it works, and waits to be killed."""
+"""A process that starts a worker, prints its pid once it runs a request, and waits to be killed."""
 
 import asyncio
 import sys
@@ -10,24 +10,24 @@ from model_runtime.requests import Chat, Message
 
 
 class PidPrinter:
-    """Writes the pid with the first piece."""
+    """Prints the worker's pid at its first output."""
 
-    def on_message(self, process: WorkerProcess, report: WorkerMessage) -> None:
-        """Announce it."""
-        if isinstance(report, RequestOutput):
+    def on_message(self, process: WorkerProcess, message: WorkerMessage) -> None:
+        """Print the pid."""
+        if isinstance(message, RequestOutput):
             sys.stdout.write(f"{process.pid}\n")
             sys.stdout.flush()
 
     def on_disconnect(self, process: WorkerProcess, cause: str) -> None:
-        """Tell why."""
+        """Print the cause."""
         sys.stdout.write(cause + "\n")
 
     def on_exit(self, process: WorkerProcess, cause: str) -> None:
-        """Nothing is left to do."""
+        """Do nothing."""
 
 
 async def main(script: str) -> None:
-    """Wait for ever."""
+    """Start the worker and wait for ever."""
     process = WorkerProcess("m", 1, PidPrinter())
     process.send(Load(LoadSpec("m", "tests.scripted_engine:ScriptedEngine", {})))
     process.send(RunRequest(1, Chat("m", (Message("user", (script,)),))))

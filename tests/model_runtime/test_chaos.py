@@ -1,4 +1,4 @@
-"""Clients, an operator and somebody who kills workers, all at once: every call is answered and nothing is left over."""
+"""Clients, an operator and random signals at once: every call is answered, and no process and no memory is left."""
 
 import os
 import random
@@ -41,38 +41,38 @@ LIMITS = WatchdogLimits(
 )
 
 
-class Crowd:
-    """Everybody who uses one runtime for a while, with one source of randomness."""
+class RandomLoad:
+    """Random calls, operator actions and signals to one runtime for `SECONDS`, from one seed."""
 
     def __init__(self, runtime: Runtime, seed: int) -> None:
         self.runtime = runtime
-        self.random = random.Random(seed)  # noqa: S311  a game
+        self.random = random.Random(seed)  # noqa: S311  a test
         self.answers: Counter[str] = Counter()
         self.most_charged = 0
         self.most_processes = 0
 
-    async def act(self, *people: Callable[[], Awaitable[None]]) -> None:
-        """Let these act again and again until the time is over, and let each finish what it does."""
+    async def repeat(self, *actions: Callable[[], Awaitable[None]]) -> None:
+        """Repeat the actions side by side until the time is over, and wait until each has finished."""
         end = anyio.current_time() + SECONDS
 
-        async def repeat(act: Callable[[], Awaitable[None]]) -> None:
+        async def repeat_one(action: Callable[[], Awaitable[None]]) -> None:
             while anyio.current_time() < end:
-                await act()
+                await action()
                 await anyio.sleep(self.random.random() / 20)
 
         async with anyio.create_task_group() as group:
-            for person in people:
-                group.start_soon(repeat, person)
+            for action in actions:
+                group.start_soon(repeat_one, action)
 
     async def call(self) -> None:
-        """Call a model, and perhaps hang up early."""
-        hang_up = self.random.random() / 4 if self.random.random() < 0.25 else 1000
+        """Call a model and perhaps disconnect early."""
+        disconnect_seconds = self.random.random() / 4 if self.random.random() < 0.25 else 1000
         request = chat(self.random.choice(SCRIPTS), self.random.choice(NAMES))
         with anyio.fail_after(30):
             try:
-                with anyio.move_on_after(hang_up) as scope:
+                with anyio.move_on_after(disconnect_seconds) as scope:
                     await run_chat(self.runtime, request, keep_alive_seconds=self.random.choice([None, 0.0]))
-                self.answers["hung up" if scope.cancelled_caught else "ok"] += 1
+                self.answers["disconnected" if scope.cancelled_caught else "ok"] += 1
             except SensesError as error:
                 self.answers[error.code] += 1
 
@@ -94,13 +94,15 @@ class Crowd:
                 os.kill(process.pid, self.random.choice([signal.SIGKILL, signal.SIGSTOP, signal.SIGABRT]))
 
     async def audit(self) -> None:
-        """Look at the books and at the processes."""
+        """Record the most charged bytes and the most processes."""
         self.most_charged = max(self.most_charged, self.runtime.status().memory.charged_bytes)
         self.most_processes = max(self.most_processes, len(living_workers()))
 
 
 @pytest.mark.promise("runtime:always-answered")
-async def test_whatever_happens_every_call_is_answered_and_nothing_is_left_over(settings: Settings) -> None:
+async def test_under_random_load_every_call_is_answered_and_no_process_and_no_memory_is_left(
+    settings: Settings,
+) -> None:
     models = (
         scripted_model("eyes"),
         scripted_model("ears", concurrency=4),
@@ -109,16 +111,16 @@ async def test_whatever_happens_every_call_is_answered_and_nothing_is_left_over(
     library = ScriptedCatalog(*models, needed=dict.fromkeys(NAMES, 50 * MEGABYTE))
     tight = replace(settings, memory_budget_bytes=110 * MEGABYTE, queue_timeout_seconds=10.0, load_timeout_seconds=5.0)
     async with open_runtime(tight, library, watchdog_limits=LIMITS) as runtime:
-        crowd = Crowd(runtime, seed=7)
-        await crowd.act(*[crowd.call] * 8, crowd.operate, crowd.kill, crowd.audit)
+        load = RandomLoad(runtime, seed=7)
+        await load.repeat(*[load.call] * 8, load.operate, load.kill, load.audit)
         jobs = runtime.status().jobs
         with anyio.fail_after(20):
             await runtime.close(0.5)
         charged = runtime.status().memory.charged_bytes
 
-    assert crowd.answers["ok"] > 0
-    assert crowd.answers.total() > 20
-    assert crowd.most_charged <= 110 * MEGABYTE
-    assert crowd.most_processes <= len(NAMES)
+    assert load.answers["ok"] > 0
+    assert load.answers.total() > 20
+    assert load.most_charged <= 110 * MEGABYTE
+    assert load.most_processes <= len(NAMES)
     assert (jobs, charged) == ((), 0)
     assert living_workers() == []

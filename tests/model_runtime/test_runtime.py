@@ -1,4 +1,4 @@
-"""The runtime with real worker processes and scripted engines: loading, queueing, offloading, evicting, watching."""
+"""The runtime with real worker processes and scripted engines: load, queue, unload, evict, status."""
 
 import contextlib
 import gc
@@ -52,7 +52,7 @@ from tests.model_runtime.library import (
 pytestmark = pytest.mark.process
 
 
-async def test_a_cold_call_tells_its_place_the_load_and_the_pieces_and_then_finishes(settings: Settings) -> None:
+async def test_a_cold_call_reports_its_place_the_load_and_the_outputs_and_then_finishes(settings: Settings) -> None:
     library = ScriptedCatalog(scripted_model("m", load="progress 0.25; progress 0.75"))
     async with open_runtime(settings, library) as runtime:
         queued, *loading, hello, world, finished = await run_request(runtime, chat("say hello world"))
@@ -84,7 +84,7 @@ async def test_a_cold_call_tells_its_place_the_load_and_the_pieces_and_then_fini
         (Task.SPEECH, Speak("m", "say aa", voice="alma"), SpeechResult(2 / 48_000, 24_000, "alma", "")),
     ],
 )
-async def test_every_kind_of_request_is_served(
+async def test_every_kind_of_request_is_answered(
     settings: Settings, task: Task, request_: Request, result: object
 ) -> None:
     async with open_runtime(settings, ScriptedCatalog(scripted_model("m", task))) as runtime:
@@ -114,7 +114,7 @@ async def test_eight_calls_to_a_cold_model_start_one_process_and_all_are_answere
     assert len(processes) == 1
 
 
-async def test_an_engine_that_works_in_steps_serves_several_calls_at_once(settings: Settings) -> None:
+async def test_a_step_engine_runs_several_calls_at_once(settings: Settings) -> None:
     async with (
         open_runtime(settings, ScriptedCatalog(scripted_model("m", concurrency=2))) as runtime,
         anyio.create_task_group() as group,
@@ -130,7 +130,7 @@ async def test_an_engine_that_works_in_steps_serves_several_calls_at_once(settin
 
 
 @pytest.mark.promise("runtime:idle-offload")
-async def test_a_model_leaves_memory_after_five_idle_minutes_and_comes_back_when_needed(settings: Settings) -> None:
+async def test_a_model_is_unloaded_after_five_idle_minutes_and_loaded_again_when_needed(settings: Settings) -> None:
     clock = FakeClock()
     async with open_runtime(settings, ScriptedCatalog(scripted_model("m")), clock=clock) as runtime:
         await run_chat(runtime, chat("say a"))
@@ -150,7 +150,7 @@ async def test_a_model_leaves_memory_after_five_idle_minutes_and_comes_back_when
     assert again == "b"
 
 
-async def test_the_idle_clock_does_not_run_while_a_call_runs(settings: Settings, tmp_path: Path) -> None:
+async def test_the_idle_time_does_not_run_while_a_call_runs(settings: Settings, tmp_path: Path) -> None:
     clock, gate = FakeClock(), tmp_path / "gate"
     library = ScriptedCatalog(scripted_model("m"), scripted_model("idle"))
     async with open_runtime(settings, library, clock=clock) as runtime, anyio.create_task_group() as group:
@@ -166,41 +166,41 @@ async def test_the_idle_clock_does_not_run_while_a_call_runs(settings: Settings,
 
 
 @pytest.mark.promise("runtime:keep-alive")
-async def test_a_call_can_say_that_its_model_leaves_at_once_or_never(settings: Settings) -> None:
+async def test_a_call_can_unload_its_model_at_once_or_never(settings: Settings) -> None:
     clock = FakeClock()
-    library = ScriptedCatalog(scripted_model("leaves"), scripted_model("stays"), scripted_model("idle"))
+    library = ScriptedCatalog(scripted_model("unloaded"), scripted_model("kept"), scripted_model("idle"))
     async with open_runtime(settings, library, clock=clock) as runtime:
-        await run_chat(runtime, chat("say a", "leaves"), keep_alive_seconds=0.0)
-        await run_chat(runtime, chat("say a", "stays"), keep_alive_seconds=-1.0)
+        await run_chat(runtime, chat("say a", "unloaded"), keep_alive_seconds=0.0)
+        await run_chat(runtime, chat("say a", "kept"), keep_alive_seconds=-1.0)
         await run_chat(runtime, chat("say a", "idle"))
-        left = await wait_for_status(
-            runtime, lambda status: model_status_of(status, "leaves").state is ModelState.ABSENT
+        early = await wait_for_status(
+            runtime, lambda status: model_status_of(status, "unloaded").state is ModelState.ABSENT
         )
         clock.now += 100_000
         later = await wait_for_status(
             runtime, lambda status: model_status_of(status, "idle").state is ModelState.ABSENT
         )
 
-    assert model_status_of(left, "idle").state is ModelState.READY
-    assert model_status_of(later, "stays").state is ModelState.READY
-    assert model_status_of(later, "stays").unloads_in_seconds is None
+    assert model_status_of(early, "idle").state is ModelState.READY
+    assert model_status_of(later, "kept").state is ModelState.READY
+    assert model_status_of(later, "kept").unloads_in_seconds is None
 
 
 @pytest.mark.promise("runtime:keep-alive")
-async def test_a_model_may_have_a_keep_alive_of_its_own(settings: Settings) -> None:
+async def test_a_model_may_have_its_own_keep_alive(settings: Settings) -> None:
     clock = FakeClock()
-    patient = replace(scripted_model("patient"), keep_alive_seconds=3600.0)
-    async with open_runtime(settings, ScriptedCatalog(patient, scripted_model("idle")), clock=clock) as runtime:
-        await run_chat(runtime, chat("say a", "patient"))
+    long = replace(scripted_model("long"), keep_alive_seconds=3600.0)
+    async with open_runtime(settings, ScriptedCatalog(long, scripted_model("idle")), clock=clock) as runtime:
+        await run_chat(runtime, chat("say a", "long"))
         await run_chat(runtime, chat("say a", "idle"))
         clock.now += 3599
         before = await wait_for_status(
             runtime, lambda status: model_status_of(status, "idle").state is ModelState.ABSENT
         )
         clock.now += 1
-        await wait_for_status(runtime, lambda status: model_status_of(status, "patient").state is ModelState.ABSENT)
+        await wait_for_status(runtime, lambda status: model_status_of(status, "long").state is ModelState.ABSENT)
 
-    assert model_status_of(before, "patient").unloads_in_seconds == 1
+    assert model_status_of(before, "long").unloads_in_seconds == 1
 
 
 def two_models_that_do_not_fit_together() -> ScriptedCatalog:
@@ -209,7 +209,7 @@ def two_models_that_do_not_fit_together() -> ScriptedCatalog:
 
 
 @pytest.mark.promise("runtime:lru")
-async def test_the_least_recently_used_model_makes_room_under_the_memory_budget(settings: Settings) -> None:
+async def test_the_least_recently_used_model_is_evicted_to_keep_the_memory_budget(settings: Settings) -> None:
     small = replace(settings, memory_budget_bytes=200 * MEGABYTE)
     async with open_runtime(small, two_models_that_do_not_fit_together()) as runtime:
         await run_chat(runtime, chat("say a", "eyes"))
@@ -244,7 +244,7 @@ async def test_a_busy_model_is_not_evicted_until_its_call_has_ended(settings: Se
 
 
 @pytest.mark.promise("runtime:pins")
-async def test_a_pinned_model_stays_whoever_needs_room(settings: Settings) -> None:
+async def test_a_pinned_model_stays_loaded_when_another_needs_memory(settings: Settings) -> None:
     small = replace(settings, memory_budget_bytes=200 * MEGABYTE)
     async with open_runtime(small, two_models_that_do_not_fit_together()) as runtime:
         runtime.pin("eyes", True)
@@ -261,7 +261,7 @@ async def test_a_pinned_model_stays_whoever_needs_room(settings: Settings) -> No
 
 
 @pytest.mark.promise("runtime:memory-returned")
-async def test_the_memory_of_an_unloaded_model_is_back(settings: Settings) -> None:
+async def test_the_memory_of_an_unloaded_model_is_freed(settings: Settings) -> None:
     library = ScriptedCatalog(scripted_model("m", load="allocate 200"))
     async with open_runtime(settings, library) as runtime:
         before = _resident_bytes()
@@ -283,7 +283,7 @@ def _resident_bytes() -> int:
 
 
 @pytest.mark.promise("runtime:pressure")
-async def test_idle_models_leave_when_the_machine_runs_short_of_memory(settings: Settings) -> None:
+async def test_idle_models_are_unloaded_when_the_machine_runs_short_of_memory(settings: Settings) -> None:
     short: list[bool] = []
     library = ScriptedCatalog(scripted_model("eyes"), scripted_model("ears"))
     async with open_runtime(settings, library, is_under_memory_pressure=lambda: bool(short)) as runtime:
@@ -295,7 +295,7 @@ async def test_idle_models_leave_when_the_machine_runs_short_of_memory(settings:
     assert status.counters.unloads == {("eyes", "pressure"): 1, ("ears", "pressure"): 1}
 
 
-async def test_memory_that_an_idle_model_took_later_is_charged(settings: Settings) -> None:
+async def test_memory_that_a_model_took_after_its_load_is_charged(settings: Settings) -> None:
     clock = FakeClock()
     library = ScriptedCatalog(scripted_model("m"))
     async with open_runtime(settings, library, clock=clock) as runtime:
@@ -310,24 +310,24 @@ async def test_memory_that_an_idle_model_took_later_is_charged(settings: Setting
     assert grown.memory.charged_bytes == model_status_of(grown).charged_bytes
 
 
-async def test_an_operator_loads_and_unloads_by_hand(settings: Settings) -> None:
+async def test_an_operator_loads_and_unloads_a_model(settings: Settings) -> None:
     async with open_runtime(settings, ScriptedCatalog(scripted_model("m", load="progress 1"))) as runtime:
         await runtime.load("m")
         loaded = model_status_of(runtime.status())
         await runtime.load("m")
-        given_back = await runtime.unload("m")
+        freed_bytes = await runtime.unload("m")
         unloaded = runtime.status()
         nothing = await runtime.unload("m")
 
     assert (loaded.state, loaded.loads, loaded.active) == (ModelState.READY, 1, 0)
-    assert given_back > MEGABYTE
+    assert freed_bytes > MEGABYTE
     assert model_status_of(unloaded).state is ModelState.ABSENT
     assert unloaded.counters.unloads == {("m", "operator"): 1}
     assert unloaded.counters.requests == {}
     assert nothing == 0
 
 
-async def test_unloading_lets_the_running_call_end_first(settings: Settings, tmp_path: Path) -> None:
+async def test_an_unload_lets_the_running_call_finish_first(settings: Settings, tmp_path: Path) -> None:
     gate = tmp_path / "gate"
     async with (
         open_runtime(settings, ScriptedCatalog(scripted_model("m"))) as runtime,
@@ -344,7 +344,7 @@ async def test_unloading_lets_the_running_call_end_first(settings: Settings, tmp
     assert call.error is None
 
 
-async def test_names_that_mean_nothing_are_refused_with_the_known_ones(settings: Settings) -> None:
+async def test_unknown_names_are_refused_with_the_known_ones(settings: Settings) -> None:
     async with open_runtime(settings, ScriptedCatalog(scripted_model("m"))) as runtime:
         with pytest.raises(UnknownModel, match="Known models: m"):
             await run_chat(runtime, chat("say a", "vlm-bets"))
@@ -358,7 +358,7 @@ async def test_names_that_mean_nothing_are_refused_with_the_known_ones(settings:
     assert resolved == "m"
 
 
-async def test_a_model_that_is_not_on_the_disk_is_refused_with_the_command_that_gets_it(settings: Settings) -> None:
+async def test_a_model_without_weights_is_refused_with_the_command_that_downloads_it(settings: Settings) -> None:
     async with open_runtime(settings, ScriptedCatalog(scripted_model("m"), missing=("m",))) as runtime:
         with pytest.raises(ModelMissing, match="senses pull m"):
             await run_chat(runtime, chat("say a"))
@@ -371,7 +371,7 @@ async def test_a_model_that_is_not_on_the_disk_is_refused_with_the_command_that_
 
 
 @pytest.mark.promise("runtime:checked-first")
-async def test_bad_input_is_refused_before_anything_is_queued_or_loaded(settings: Settings) -> None:
+async def test_invalid_input_is_refused_before_anything_is_queued_or_loaded(settings: Settings) -> None:
     def check(request: Request, model: Model, folders: object) -> None:
         raise InvalidInput("max_tokens is -1; it must be positive.", param="max_tokens")
 
@@ -384,7 +384,7 @@ async def test_bad_input_is_refused_before_anything_is_queued_or_loaded(settings
     assert model_status_of(status).state is ModelState.ABSENT
 
 
-async def test_only_a_short_chat_with_a_loaded_model_is_checked_on_the_event_loop(settings: Settings) -> None:
+async def test_only_a_short_chat_with_a_loaded_model_is_validated_on_the_event_loop(settings: Settings) -> None:
     on_the_loop: list[bool] = []
 
     def check(request: Request, model: Model, folders: object) -> None:
@@ -397,15 +397,15 @@ async def test_only_a_short_chat_with_a_loaded_model_is_checked_on_the_event_loo
     assert on_the_loop == [False, True, False]
 
 
-async def test_a_request_that_cannot_be_sent_is_bad_input(settings: Settings) -> None:
+async def test_a_request_that_cannot_be_sent_is_invalid_input(settings: Settings) -> None:
     async with open_runtime(settings, ScriptedCatalog(scripted_model("m"))) as runtime:
-        with pytest.raises(InvalidInput, match="passed on"):
+        with pytest.raises(InvalidInput, match="cannot be sent to the model's worker"):
             await run_chat(runtime, replace(chat("say a"), seed=2**70))
         assert runtime.status().jobs == ()
 
 
 @pytest.mark.promise("runtime:queue-bound")
-async def test_more_requests_than_may_wait_are_refused_with_a_time_to_come_back(
+async def test_more_requests_than_may_wait_are_rejected_with_a_time_to_try_again(
     settings: Settings, tmp_path: Path
 ) -> None:
     gate = tmp_path / "gate"
@@ -426,7 +426,7 @@ async def test_more_requests_than_may_wait_are_refused_with_a_time_to_come_back(
     assert waiting.text_so_far == "b"
 
 
-async def test_a_request_that_waits_too_long_is_answered_with_what_it_waited_for(
+async def test_a_request_that_waits_too_long_is_rejected_with_what_it_waited_for(
     settings: Settings, tmp_path: Path
 ) -> None:
     clock, gate = FakeClock(), tmp_path / "gate"
@@ -443,10 +443,10 @@ async def test_a_request_that_waits_too_long_is_answered_with_what_it_waited_for
         gate.touch()
 
     assert isinstance(waiting.error, QueueTimeout)
-    assert "m is busy with 1 running" in waiting.error.message
+    assert "m is busy (1 running)" in waiting.error.message
 
 
-async def test_waiting_callers_hear_when_they_move_up(settings: Settings, tmp_path: Path) -> None:
+async def test_queued_callers_are_notified_when_they_move_up(settings: Settings, tmp_path: Path) -> None:
     gate = tmp_path / "gate"
     async with (
         open_runtime(settings, ScriptedCatalog(scripted_model("m"))) as runtime,
@@ -466,8 +466,8 @@ async def test_waiting_callers_hear_when_they_move_up(settings: Settings, tmp_pa
     assert [event.position for event in third.events if isinstance(event, Queued)] == [2, 1]
 
 
-async def test_a_slow_reader_holds_the_worker_back_and_gets_everything(settings: Settings, tmp_path: Path) -> None:
-    """A thousand pieces of 64 KiB would be 64 MB; only a few wait in this process while nobody reads."""
+async def test_a_slow_reader_blocks_the_worker_and_gets_all_output(settings: Settings, tmp_path: Path) -> None:
+    """A thousand pieces of 64 KiB would be 64 MB; this process holds only a few while the caller does not read."""
     done = tmp_path / "done"
     async with open_runtime(settings, ScriptedCatalog(scripted_model("m"))) as runtime:
         generator = runtime.run(chat(f"flood 1000; touch {done}"))
@@ -490,14 +490,14 @@ _last_times: list[float] = []
 
 
 def _is_quiet() -> bool:
-    """Whether the worker used no processor time since the last look."""
+    """Return whether the worker used no processor time since the last call."""
     (process,) = living_workers()
     times = process.cpu_times()
     _last_times.append(times.user + times.system)
     return len(_last_times) > 1 and _last_times[-1] == _last_times[-2]
 
 
-async def test_the_feed_tells_every_state_and_ends_with_the_runtime(settings: Settings, tmp_path: Path) -> None:
+async def test_the_feed_yields_every_state_and_ends_with_the_runtime(settings: Settings, tmp_path: Path) -> None:
     gate = tmp_path / "gate"
     states: list[ModelState] = []
     seen = {state: anyio.Event() for state in ModelState}
@@ -527,7 +527,7 @@ async def test_the_feed_tells_every_state_and_ends_with_the_runtime(settings: Se
     ]
 
 
-async def test_a_status_describes_models_jobs_and_memory(settings: Settings) -> None:
+async def test_a_status_describes_models_requests_and_memory(settings: Settings) -> None:
     library = ScriptedCatalog(scripted_model("m"), scripted_model("voice", Task.SPEECH), missing=("voice",))
     async with open_runtime(settings, library, version="1.2.3") as runtime:
         await run_chat(runtime, chat("say a b c"))
@@ -578,42 +578,42 @@ async def test_the_event_loop_stays_free_while_a_model_is_loaded_and_works(setti
 
 
 @pytest.mark.promise("runtime:memory-returned")
-async def test_what_calls_leave_behind_in_the_daemon_is_given_back_once_each_time_it_comes_to_rest(
+async def test_the_daemon_releases_memory_once_each_time_the_last_call_has_ended(
     settings: Settings,
 ) -> None:
-    given_back = threading.Semaphore(0)
+    releases = threading.Semaphore(0)
     library = ScriptedCatalog(scripted_model("m"))
     async with (
-        open_runtime(settings, library, release_memory=given_back.release) as runtime,
+        open_runtime(settings, library, release_memory=releases.release) as runtime,
         anyio.create_task_group() as group,
     ):
         call = BackgroundCall(runtime, chat("say a; wait /never")).start(group)
         await call.wait_for_event(TextDelta)
         await anyio.sleep(0.1)
-        while_busy = given_back.acquire(blocking=False)
+        while_busy = releases.acquire(blocking=False)
         call.cancel_scope.cancel()
-        after_one_call = await anyio.to_thread.run_sync(given_back.acquire, True, 10)
+        after_one_call = await anyio.to_thread.run_sync(releases.acquire, True, 10)
         await run_chat(runtime, chat("say b"))
-        after_another = await anyio.to_thread.run_sync(given_back.acquire, True, 10)
+        after_another = await anyio.to_thread.run_sync(releases.acquire, True, 10)
         await anyio.sleep(0.1)
-        while_at_rest = given_back.acquire(blocking=False)
+        while_idle = releases.acquire(blocking=False)
 
-    assert (while_busy, after_one_call, after_another, while_at_rest) == (False, True, True, False)
+    assert (while_busy, after_one_call, after_another, while_idle) == (False, True, True, False)
 
 
 @pytest.mark.promise("runtime:memory-returned")
 @pytest.mark.parametrize("script", ["say a", "raise no"])
-async def test_a_picture_is_let_go_of_with_its_call(settings: Settings, script: str) -> None:
+async def test_an_image_is_freed_with_its_call(settings: Settings, script: str) -> None:
     rgb = bytes(12)
     request = Chat("m", (Message("user", (script, ImageData(2, 2, rgb))),))
     async with open_runtime(settings, ScriptedCatalog(scripted_model("m"))) as runtime:
         await run_chat(runtime, chat("say loaded"))
-        holders = sys.getrefcount(rgb)
+        references = sys.getrefcount(rgb)
         gc.disable()
         try:
             with contextlib.suppress(JobFailed):
                 await run_chat(runtime, request)
-            held = sys.getrefcount(rgb) - holders
+            held = sys.getrefcount(rgb) - references
         finally:
             gc.enable()
 

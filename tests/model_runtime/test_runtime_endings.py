@@ -1,4 +1,4 @@
-"""However a call ends, its caller is answered, its work stops, and the next call is served."""
+"""However a call ends, its caller is answered, its work stops, and the next call is answered."""
 
 import asyncio
 import os
@@ -41,11 +41,11 @@ pytestmark = pytest.mark.process
 
 @pytest.fixture
 def library() -> ScriptedCatalog:
-    """One model that loads at once."""
+    """Return a catalogue of one model that loads at once."""
     return ScriptedCatalog(scripted_model("m"))
 
 
-# -- callers that leave ------------------------------------------------------------------------------------------------
+# -- callers that disconnect ------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.promise("runtime:cancel")
@@ -65,7 +65,7 @@ async def test_closing_a_call_ends_its_work_and_keeps_the_model(settings: Settin
     assert status.counters.requests == {("m", Task.TEXT, "cancelled"): 1, ("m", Task.TEXT, "ok"): 1}
 
 
-async def test_cancelling_the_task_that_reads_ends_the_work(settings: Settings, library: ScriptedCatalog) -> None:
+async def test_cancelling_the_reading_task_ends_the_work(settings: Settings, library: ScriptedCatalog) -> None:
     async with open_runtime(settings, library) as runtime, anyio.create_task_group() as group:
         call = BackgroundCall(runtime, chat("say a; wait /never")).start(group)
         await call.wait_for_event(TextDelta)
@@ -75,24 +75,24 @@ async def test_cancelling_the_task_that_reads_ends_the_work(settings: Settings, 
     assert next_one == "next"
 
 
-async def test_a_caller_that_leaves_the_queue_is_never_served(
+async def test_a_request_cancelled_in_the_queue_never_runs(
     settings: Settings, library: ScriptedCatalog, tmp_path: Path
 ) -> None:
-    gate, begun = tmp_path / "gate", tmp_path / "begun"
+    gate, started = tmp_path / "gate", tmp_path / "started"
     async with open_runtime(settings, library) as runtime, anyio.create_task_group() as group:
         running = BackgroundCall(runtime, chat(f"say a; wait {gate}")).start(group)
         await running.wait_for_event(TextDelta)
-        waiting = BackgroundCall(runtime, chat(f"touch {begun}")).start(group)
+        waiting = BackgroundCall(runtime, chat(f"touch {started}")).start(group)
         await waiting.wait_for_event(Queued)
         waiting.cancel_scope.cancel()
         await waiting.wait_until_finished()
         gate.touch()
         await run_chat(runtime, chat("say c"))
 
-    assert not begun.exists()
+    assert not started.exists()
 
 
-async def test_a_caller_that_leaves_during_the_load_does_not_spoil_it_for_the_others(
+async def test_a_request_cancelled_during_the_load_does_not_stop_the_load_for_others(
     settings: Settings, tmp_path: Path
 ) -> None:
     gate = tmp_path / "gate"
@@ -112,7 +112,7 @@ async def test_a_caller_that_leaves_during_the_load_does_not_spoil_it_for_the_ot
     assert loads == {("m", "ok"): 1}
 
 
-async def test_an_operator_cancels_a_running_and_a_waiting_job(settings: Settings, library: ScriptedCatalog) -> None:
+async def test_an_operator_cancels_a_running_and_a_queued_request(settings: Settings, library: ScriptedCatalog) -> None:
     async with open_runtime(settings, library) as runtime, anyio.create_task_group() as group:
         running = BackgroundCall(runtime, chat("say a; wait /never")).start(group)
         await running.wait_for_event(TextDelta)
@@ -129,35 +129,35 @@ async def test_an_operator_cancels_a_running_and_a_waiting_job(settings: Setting
     assert "operator" in running.error.message
 
 
-async def test_a_worker_that_ignores_a_cancel_is_ended_once_somebody_waits(settings: Settings) -> None:
+async def test_a_worker_that_ignores_a_cancel_is_killed_once_another_request_waits(settings: Settings) -> None:
     limits = WatchdogLimits(cancel_seconds=0.1)
     library = ScriptedCatalog(scripted_model("m"))
     async with open_runtime(settings, library, watchdog_limits=limits) as runtime, anyio.create_task_group() as group:
-        deaf = BackgroundCall(runtime, chat("say a; hang")).start(group)
-        await deaf.wait_for_event(TextDelta)
+        hanging = BackgroundCall(runtime, chat("say a; hang")).start(group)
+        await hanging.wait_for_event(TextDelta)
         (process,) = living_workers()
-        deaf.cancel_scope.cancel()
+        hanging.cancel_scope.cancel()
         next_one = await run_chat(runtime, chat("say next"))
 
     assert next_one == "next"
     assert not process.is_running()
 
 
-async def test_a_worker_that_ignores_a_cancel_does_not_work_on_for_ever(
+async def test_a_worker_that_ignores_a_cancel_is_killed_even_if_no_request_waits(
     settings: Settings, library: ScriptedCatalog, tmp_path: Path
 ) -> None:
     limits = WatchdogLimits(uncontended_cancel_seconds=0.1)
-    deafened = anyio.Path(tmp_path / "deafened")
+    hangs = anyio.Path(tmp_path / "hangs")
     async with open_runtime(settings, library, watchdog_limits=limits) as runtime, anyio.create_task_group() as group:
-        deaf = BackgroundCall(runtime, chat(f"touch {deafened}; hang")).start(group)
-        await wait_for_file(deafened)
-        deaf.cancel_scope.cancel()
+        hanging = BackgroundCall(runtime, chat(f"touch {hangs}; hang")).start(group)
+        await wait_for_file(hangs)
+        hanging.cancel_scope.cancel()
         status = await wait_for_status(runtime, lambda status: bool(model_status_of(status).error))
 
-    assert "went on with a cancelled request" in model_status_of(status).error
+    assert "still ran a cancelled request" in model_status_of(status).error
 
 
-async def test_a_caller_that_never_reads_is_given_up(settings: Settings, library: ScriptedCatalog) -> None:
+async def test_a_request_whose_caller_never_reads_is_cancelled(settings: Settings, library: ScriptedCatalog) -> None:
     async with open_runtime(settings, library, watchdog_limits=WatchdogLimits(slow_consumer_seconds=0.1)) as runtime:
         generator = runtime.run(chat("flood 1000"))
         await anext(generator)
@@ -209,14 +209,14 @@ async def test_a_crash_answers_its_caller_with_the_cause_and_the_next_call_works
 
 
 async def _let_time_pass(clock: FakeClock, seconds: float) -> None:
-    """Move the clock a little with every tick, so that nothing looks like a machine that slept."""
+    """Move the clock a little with every tick, so that the watchdog does not see a machine that slept."""
     end = clock.now + seconds
     while clock.now < end:
         clock.now += 0.5
         await anyio.sleep(0.02)
 
 
-async def test_a_crash_is_told_within_moments_not_after_a_time_out(
+async def test_a_crash_is_reported_at_once_and_not_after_a_timeout(
     settings: Settings, library: ScriptedCatalog
 ) -> None:
     async with open_runtime(settings, library) as runtime, anyio.create_task_group() as group:
@@ -232,7 +232,7 @@ async def test_a_crash_is_told_within_moments_not_after_a_time_out(
     assert seconds < 0.5
 
 
-async def test_a_crash_while_loading_is_tried_once_more_and_then_told(settings: Settings) -> None:
+async def test_a_load_that_crashes_is_retried_once_and_then_reported(settings: Settings) -> None:
     clock = FakeClock()
     library = ScriptedCatalog(scripted_model("m", load="print corrupt shard; exit 3"))
     async with open_runtime(settings, library, clock=clock) as runtime, anyio.create_task_group() as group:
@@ -247,21 +247,21 @@ async def test_a_crash_while_loading_is_tried_once_more_and_then_told(settings: 
     assert status.counters.loads == {("m", "failed"): 2}
 
 
-async def test_a_model_that_cannot_be_loaded_says_why_and_is_not_tried_again_at_once(settings: Settings) -> None:
+async def test_a_permanent_load_failure_is_reported_and_not_retried(settings: Settings) -> None:
     library = ScriptedCatalog(scripted_model("m", load="refuse tensor lm_head.weight is missing"))
     async with open_runtime(settings, library) as runtime:
         with pytest.raises(LoadFailed, match=r"^m could not be loaded: tensor lm_head.weight is missing\.$"):
             await run_chat(runtime, chat("say a"))
-        with pytest.raises(LoadFailed, match="lm_head") as given_up:
+        with pytest.raises(LoadFailed, match="lm_head") as second:
             await run_chat(runtime, chat("say a"))
         status = model_status_of(runtime.status())
 
-    assert given_up.value.retry_after_seconds is None
+    assert second.value.retry_after_seconds is None
     assert (status.state, status.error) == (ModelState.BACKOFF, "tensor lm_head.weight is missing")
     assert (status.loads, status.retry_in_seconds) == (0, None)
 
 
-async def test_a_model_that_was_given_up_is_tried_again_when_an_operator_asks_or_its_files_change(
+async def test_a_permanently_failed_model_is_retried_when_an_operator_loads_it_or_its_files_change(
     settings: Settings, tmp_path: Path
 ) -> None:
     library = ScriptedCatalog(scripted_model("m", load="refuse once"), folder=tmp_path)
@@ -270,25 +270,25 @@ async def test_a_model_that_was_given_up_is_tried_again_when_an_operator_asks_or
             await run_chat(runtime, chat("say a"))
         with pytest.raises(LoadFailed):
             await runtime.load("m")
-        tried = runtime.status().counters.loads
-        (tmp_path / "weights").write_text("mended")
+        after_load = runtime.status().counters.loads
+        (tmp_path / "weights").write_text("repaired")
         with pytest.raises(LoadFailed):
             await run_chat(runtime, chat("say a"))
-        again = runtime.status().counters.loads
+        after_change = runtime.status().counters.loads
 
-    assert (tried, again) == ({("m", "failed"): 2}, {("m", "failed"): 3})
+    assert (after_load, after_change) == ({("m", "failed"): 2}, {("m", "failed"): 3})
 
 
-async def test_a_call_whose_process_is_killed_before_its_first_word_is_answered_by_another(
+async def test_a_call_whose_worker_is_killed_before_its_first_output_is_answered_by_another(
     settings: Settings, library: ScriptedCatalog, tmp_path: Path
 ) -> None:
-    signal = tmp_path / "go"
+    gate = tmp_path / "gate"
     async with open_runtime(settings, library) as runtime, anyio.create_task_group() as group:
-        call = BackgroundCall(runtime, chat(f"wait {signal}; say a")).start(group)
+        call = BackgroundCall(runtime, chat(f"wait {gate}; say a")).start(group)
         await wait_for_status(runtime, lambda status: any(job.state == "running" for job in status.jobs))
         (process,) = living_workers()
         process.kill()
-        signal.touch()
+        gate.touch()
         await call.wait_until_finished()
         status = model_status_of(runtime.status())
 
@@ -296,21 +296,21 @@ async def test_a_call_whose_process_is_killed_before_its_first_word_is_answered_
     assert status.loads == 2
 
 
-async def test_files_that_vanish_before_the_load_are_told(settings: Settings, library: ScriptedCatalog) -> None:
-    def vanish(request: object, model: Model, folders: Mapping[str, Path]) -> None:
+async def test_files_removed_before_the_load_are_reported(settings: Settings, library: ScriptedCatalog) -> None:
+    def remove_files(request: object, model: Model, folders: Mapping[str, Path]) -> None:
         library.missing.add("m")
 
-    async with open_runtime(settings, library, validate=vanish) as runtime:
+    async with open_runtime(settings, library, validate=remove_files) as runtime:
         with pytest.raises(LoadFailed, match="senses pull m"):
             await run_chat(runtime, chat("say a"))
 
 
 @pytest.mark.promise("runtime:load-deadline")
-async def test_a_model_that_never_gets_ready_is_given_up(settings: Settings) -> None:
+async def test_a_load_without_progress_is_stopped_and_fails(settings: Settings) -> None:
     clock = FakeClock()
     library = ScriptedCatalog(scripted_model("m", load="progress 0.5; stall"))
-    patient = replace(settings, queue_timeout_seconds=1000.0)
-    async with open_runtime(patient, library, clock=clock) as runtime, anyio.create_task_group() as group:
+    long_queue = replace(settings, queue_timeout_seconds=1000.0)
+    async with open_runtime(long_queue, library, clock=clock) as runtime, anyio.create_task_group() as group:
         call = BackgroundCall(runtime, chat("say a")).start(group)
         for load in (1, 2):
             await wait_for_status(runtime, lambda status: model_status_of(status).load_fraction == 0.5)
@@ -326,24 +326,24 @@ async def test_a_model_that_never_gets_ready_is_given_up(settings: Settings) -> 
 
 
 @pytest.mark.promise("runtime:stall")
-async def test_a_job_that_makes_no_progress_is_ended_though_its_process_lives(
+async def test_a_request_without_progress_is_ended_although_its_worker_sends_heartbeats(
     settings: Settings, library: ScriptedCatalog
 ) -> None:
     limits = WatchdogLimits(stall_seconds=dict.fromkeys(Task, 0.2))
     async with open_runtime(settings, library, watchdog_limits=limits) as runtime, anyio.create_task_group() as group:
         call = BackgroundCall(runtime, chat("say a; stall")).start(group)
         await call.wait_until_finished()
-        gone = await wait_for_status(runtime, lambda status: model_status_of(status).state is not ModelState.READY)
+        stopped = await wait_for_status(runtime, lambda status: model_status_of(status).state is not ModelState.READY)
 
     assert isinstance(call.error, JobStalled)
     assert call.text_so_far == "a"
-    assert "made no progress" in model_status_of(gone).error
+    assert "made no progress" in model_status_of(stopped).error
 
 
-async def test_work_without_pieces_that_looks_up_now_and_then_is_no_stall(
+async def test_a_request_without_output_that_checks_for_a_cancel_is_not_stalled(
     settings: Settings, library: ScriptedCatalog, tmp_path: Path
 ) -> None:
-    """`wait` checks for cancellation all the time, which the beats of each second tell."""
+    """`wait` checks for a cancel all the time, which the heartbeats count as progress."""
     gate = tmp_path / "gate"
     limits = WatchdogLimits(stall_seconds=dict.fromkeys(Task, 2.0))
     async with open_runtime(settings, library, watchdog_limits=limits) as runtime, anyio.create_task_group() as group:
@@ -356,7 +356,7 @@ async def test_work_without_pieces_that_looks_up_now_and_then_is_no_stall(
     assert (call.text_so_far, call.error) == ("ab", None)
 
 
-async def test_a_process_that_gives_no_sign_of_life_is_ended(settings: Settings, library: ScriptedCatalog) -> None:
+async def test_a_worker_without_a_heartbeat_is_killed(settings: Settings, library: ScriptedCatalog) -> None:
     async with (
         open_runtime(settings, library, watchdog_limits=WatchdogLimits(heartbeat_seconds=1.5)) as runtime,
         anyio.create_task_group() as group,
@@ -370,7 +370,7 @@ async def test_a_process_that_gives_no_sign_of_life_is_ended(settings: Settings,
     assert "sent no heartbeat" in call.error.message
 
 
-async def test_a_process_that_announces_what_never_comes_is_ended(settings: Settings, library: ScriptedCatalog) -> None:
+async def test_a_worker_that_never_completes_a_frame_is_killed(settings: Settings, library: ScriptedCatalog) -> None:
     async with open_runtime(settings, library, watchdog_limits=WatchdogLimits(heartbeat_seconds=1.5)) as runtime:
         with pytest.raises(WorkerDied, match="sent no heartbeat"):
             await run_chat(runtime, chat("say a; lie 1000000"))
@@ -379,9 +379,9 @@ async def test_a_process_that_announces_what_never_comes_is_ended(settings: Sett
     assert next_one == "next"
 
 
-@pytest.mark.parametrize("claimed", [-1, 0, 10**18])
-async def test_what_a_process_says_to_hold_is_no_reason_to_refuse_work(settings: Settings, claimed: int) -> None:
-    library = ScriptedCatalog(scripted_model("m", load=f"claim {claimed}"))
+@pytest.mark.parametrize("reported", [-1, 0, 10**18])
+async def test_a_wrong_memory_report_of_a_worker_does_not_stop_requests(settings: Settings, reported: int) -> None:
+    library = ScriptedCatalog(scripted_model("m", load=f"claim {reported}"))
     async with open_runtime(settings, library) as runtime:
         first = await run_chat(runtime, chat("say a"))
         status = runtime.status()
@@ -392,7 +392,7 @@ async def test_what_a_process_says_to_hold_is_no_reason_to_refuse_work(settings:
     assert 0 < model_status_of(status).charged_bytes < status.memory.budget_bytes
 
 
-async def test_a_process_that_tells_of_ends_that_are_none_answers_its_caller_once(
+async def test_a_worker_that_sends_false_outcomes_answers_its_caller_once(
     settings: Settings, library: ScriptedCatalog
 ) -> None:
     async with open_runtime(settings, library) as runtime, anyio.create_task_group() as group:
@@ -407,7 +407,7 @@ async def test_a_process_that_tells_of_ends_that_are_none_answers_its_caller_onc
     assert (status.jobs, status.memory.charged_bytes, model_status_of(status).active) == ((), 0, 0)
 
 
-async def test_a_machine_that_slept_ends_nothing(settings: Settings, tmp_path: Path) -> None:
+async def test_after_a_sleep_of_the_machine_no_request_is_ended(settings: Settings, tmp_path: Path) -> None:
     clock, gate = FakeClock(), tmp_path / "gate"
     library = ScriptedCatalog(scripted_model("m"), scripted_model("idle"))
     async with open_runtime(settings, library, clock=clock) as runtime, anyio.create_task_group() as group:
@@ -422,7 +422,7 @@ async def test_a_machine_that_slept_ends_nothing(settings: Settings, tmp_path: P
     assert (call.text_so_far, call.error) == ("ab", None)
 
 
-async def test_an_error_of_the_engine_is_the_callers_and_costs_nobody_the_model(
+async def test_an_error_of_the_engine_fails_its_request_and_keeps_the_model(
     settings: Settings, library: ScriptedCatalog
 ) -> None:
     async with open_runtime(settings, library) as runtime:
@@ -439,7 +439,7 @@ async def test_an_error_of_the_engine_is_the_callers_and_costs_nobody_the_model(
     assert {code for _, _, code in counters.requests} == {"invalid_value", "job_failed", "ok"}
 
 
-async def test_an_idle_process_that_dies_is_noticed_and_started_again(
+async def test_an_idle_worker_that_dies_is_noticed_and_started_again(
     settings: Settings, library: ScriptedCatalog
 ) -> None:
     clock = FakeClock()
@@ -455,7 +455,7 @@ async def test_an_idle_process_that_dies_is_noticed_and_started_again(
     assert again == "b"
 
 
-async def test_an_idle_process_that_leaves_of_its_own_accord_is_started_again(
+async def test_an_idle_worker_that_exits_by_itself_is_started_again(
     settings: Settings, library: ScriptedCatalog
 ) -> None:
     async with open_runtime(settings, library) as runtime:
@@ -467,11 +467,11 @@ async def test_an_idle_process_that_leaves_of_its_own_accord_is_started_again(
     assert (first, again) == ("a", "b")
 
 
-# -- the end of the runtime --------------------------------------------------------------------------------------------
+# -- shutdown --------------------------------------------------------------------------------------------
 
 
 @pytest.mark.promise("runtime:shutdown")
-async def test_shutting_down_lets_running_work_end_refuses_the_rest_and_leaves_no_process(
+async def test_a_shutdown_lets_running_requests_finish_rejects_the_rest_and_leaves_no_process(
     settings: Settings, library: ScriptedCatalog, tmp_path: Path
 ) -> None:
     gate = tmp_path / "gate"
@@ -495,7 +495,7 @@ async def test_shutting_down_lets_running_work_end_refuses_the_rest_and_leaves_n
 
 
 @pytest.mark.parametrize("script", ["say a; wait /never", "say a; hang"])
-async def test_work_that_does_not_end_in_time_is_answered_and_ended(
+async def test_a_request_that_does_not_finish_in_time_is_answered_and_ended(
     settings: Settings, library: ScriptedCatalog, script: str
 ) -> None:
     async with open_runtime(settings, library) as runtime, anyio.create_task_group() as group:
@@ -510,7 +510,7 @@ async def test_work_that_does_not_end_in_time_is_answered_and_ended(
     assert processes == []
 
 
-async def test_closing_during_a_load_ends_the_load(settings: Settings) -> None:
+async def test_a_shutdown_during_a_load_stops_the_load(settings: Settings) -> None:
     library = ScriptedCatalog(scripted_model("m", load="wait /never"))
     async with open_runtime(settings, library) as runtime, anyio.create_task_group() as group:
         call = BackgroundCall(runtime, chat("say a")).start(group)
@@ -523,7 +523,7 @@ async def test_closing_during_a_load_ends_the_load(settings: Settings) -> None:
     assert living_workers() == []
 
 
-async def test_closing_twice_and_closing_unused_are_fine(settings: Settings, library: ScriptedCatalog) -> None:
+async def test_a_runtime_can_be_closed_unused_and_twice(settings: Settings, library: ScriptedCatalog) -> None:
     runtime = Runtime(library, replace(settings, queue_total=1), stop_timeouts=SHORT_STOP_TIMEOUTS)
     async with runtime:
         await runtime.close(1.0)

@@ -1,4 +1,4 @@
-"""A starter's answer carries what the runtime doubted before it was asked, on every kind of request."""
+"""The result of a starter model holds the warnings of the validation, for every kind of request."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.process
 
 
 class StarterCatalog(ScriptedCatalog):
-    """One starter that does what scripts say and knows the words in a folder."""
+    """One scripted starter model with the vocabulary of a folder."""
 
     def __init__(self, task: Task, folder: Path) -> None:
         super().__init__(replace(scripted_model("m", task), starter=True))
@@ -27,12 +27,12 @@ class StarterCatalog(ScriptedCatalog):
         (folder / WORDS_FILE).write_text("say\nred\n", encoding="utf-8")
 
     def folders(self, model: Model) -> Mapping[str, Path]:
-        """The one folder."""
+        """Return the folder."""
         return {"model": self._folder}
 
 
 async def finished(settings: Settings, catalog: ScriptedCatalog, request: Request) -> Finished:
-    """The last event of a request."""
+    """Run a request and return its last event."""
     async with open_runtime(settings, catalog) as runtime:
         *_, last = await run_request(runtime, request)
     assert isinstance(last, Finished)
@@ -69,7 +69,7 @@ async def test_a_streamed_answer_ends_with_the_warning(settings: Settings, tmp_p
     assert len(events[-1].result.warnings) == 1
 
 
-async def test_what_a_starter_knows_brings_no_warning(settings: Settings, tmp_path: Path) -> None:
+async def test_known_words_bring_no_warning(settings: Settings, tmp_path: Path) -> None:
     last = await finished(settings, StarterCatalog(Task.TEXT, tmp_path), chat("say red"))
 
     assert last.result.warnings == ()

@@ -1,4 +1,4 @@
-"""Everything the daemon and a worker say to each other comes out as it went in."""
+"""Every message between the daemon and a worker is decoded as it was encoded."""
 
 import inspect
 from collections.abc import Mapping
@@ -37,7 +37,7 @@ st.register_type_strategy(LoadSpec, st.builds(LoadSpec, folders=st.dictionaries(
 
 
 def across(value: object) -> Any:
-    """Send a value through real frames."""
+    """Return the value after a way through real frames."""
     reader = FrameReader()
     sent = b"".join(pack(*encode(value)))
     reader.buffer()[: len(sent)] = sent
@@ -60,18 +60,18 @@ def test_every_event_reaches_the_daemon_unchanged(event: RequestOutput) -> None:
 
 
 @given(st.builds(RequestOutcome, request_id=st.integers(0, 2**40), outcome=any_of(Result)))
-def test_every_result_reaches_the_daemon_unchanged(ended: RequestOutcome) -> None:
-    assert across(ended) == ended
+def test_every_result_reaches_the_daemon_unchanged(outcome: RequestOutcome) -> None:
+    assert across(outcome) == outcome
 
 
 @given(st.from_type(LoadSpec), st.from_type(LoadedModel), st.from_type(Heartbeat))
-def test_loads_and_beats_cross_unchanged(spec: LoadSpec, loaded: LoadedModel, beat: Heartbeat) -> None:
+def test_loads_and_heartbeats_cross_unchanged(spec: LoadSpec, loaded: LoadedModel, heartbeat: Heartbeat) -> None:
     assert across(Load(spec)) == Load(spec)
     assert across(Ready(loaded)) == Ready(loaded)
-    assert across(beat) == beat
+    assert across(heartbeat) == heartbeat
 
 
-def test_pictures_and_sounds_travel_outside_of_the_header() -> None:
+def test_images_and_audio_travel_outside_of_the_header() -> None:
     rgb, pcm = bytes(12), bytes(8)
     request = Chat("m", (Message("user", ("look", ImageData(2, 2, rgb), "and", ImageData(1, 4, rgb))),))
 
@@ -90,7 +90,7 @@ def _holds_bytes(plain: object) -> bool:
 
 
 def test_an_error_crosses_with_its_class_code_message_parameter_and_retry() -> None:
-    full = across(RequestOutcome(1, QueueFull("32 requests wait already.", 7.0))).outcome
+    full = across(RequestOutcome(1, QueueFull("32 requests are waiting.", 7.0))).outcome
     invalid = across(
         RequestOutcome(1, InvalidInput("too many steps", param="steps", code="steps_out_of_range"))
     ).outcome
@@ -99,7 +99,7 @@ def test_an_error_crosses_with_its_class_code_message_parameter_and_retry() -> N
     assert (type(full), full.code, full.message, full.retry_after_seconds) == (
         QueueFull,
         "queue_full",
-        "32 requests wait already.",
+        "32 requests are waiting.",
         7.0,
     )
     assert (type(invalid), invalid.code, invalid.param) == (InvalidInput, "steps_out_of_range", "steps")
@@ -129,13 +129,13 @@ def test_every_error_class_can_be_rebuilt_from_its_message(kind: type[SensesErro
     assert (type(rebuilt), rebuilt.message, rebuilt.code) == (kind, "what happened", kind.code)
 
 
-ALIEN: Any = object()
+UNKNOWN: Any = object()
 
 
 @pytest.mark.parametrize(
-    "value", [Cancel(ALIEN), RequestOutput(1, TextDelta(ALIEN)), Load(LoadSpec("m", "e", {"$type": ""})), "x"]
+    "value", [Cancel(UNKNOWN), RequestOutput(1, TextDelta(UNKNOWN)), Load(LoadSpec("m", "e", {"$type": ""})), "x"]
 )
-def test_what_is_not_of_the_vocabulary_cannot_cross(value: object) -> None:
+def test_a_value_of_an_unknown_class_cannot_be_encoded(value: object) -> None:
     with pytest.raises(CodecError, match="cannot"):
         encode(value)
 
@@ -145,21 +145,24 @@ def test_what_is_not_of_the_vocabulary_cannot_cross(value: object) -> None:
     [
         ({"$type": "Nonsense"}, b""),
         ({"$type": "Heartbeat"}, b""),
-        ({"$type": "Cancel", "job": 1, "more": 2}, b""),
+        ({"$type": "Cancel", "request_id": 1, "more": 2}, b""),
         ({"$type": "AudioChunk", "pcm": {"$bytes": 4}, "sample_rate": 1}, b"123"),
         ({"$type": "AudioChunk", "pcm": {"$bytes": -1}, "sample_rate": 1}, b"123"),
         ({"$type": "AudioChunk", "pcm": {"$bytes": "3"}, "sample_rate": 1}, b"123"),
-        ({"$type": "Cancel", "job": 1}, b"left over"),
-        ({"$type": "JobEnded", "job": 1, "outcome": {"$error": 3}}, b""),
-        ({"$type": "JobEnded", "job": 1, "outcome": {"$error": ["Busy"], "message": "m", "facts": 1}}, b""),
+        ({"$type": "Cancel", "request_id": 1}, b"left over"),
+        ({"$type": "RequestOutcome", "request_id": 1, "outcome": {"$error": 3}}, b""),
+        (
+            {"$type": "RequestOutcome", "request_id": 1, "outcome": {"$error": ["Busy"], "message": "m", "facts": 1}},
+            b"",
+        ),
     ],
 )
-def test_a_message_that_lies_is_noticed(header: dict[str, object], body: bytes) -> None:
+def test_a_malformed_message_is_noticed(header: dict[str, object], body: bytes) -> None:
     with pytest.raises(CodecError):
         decode(header, memoryview(body))
 
 
-def test_every_class_of_the_vocabulary_has_one_name() -> None:
+def test_every_message_class_has_one_name() -> None:
     assert {"Chat", "ImageData", "Audio", "Segment", "Word", "GeneratedImage", "LoadSpec", "Heartbeat"} <= set(
         MESSAGE_CLASSES
     )

@@ -1,4 +1,4 @@
-"""Frames survive whatever way the bytes are cut, and nonsense is noticed."""
+"""Frames arrive whole however the bytes are split; bytes that are not a frame are noticed."""
 
 from collections.abc import Sequence
 from itertools import accumulate
@@ -22,22 +22,22 @@ messages = st.lists(st.tuples(headers, st.lists(st.binary(max_size=200), max_siz
 
 
 def feed(reader: FrameReader, sent: bytes, cuts: Sequence[int] = ()) -> list[tuple[Header, bytes]]:
-    """Give the bytes to the reader in pieces that end at `cuts`, never more than it has room for."""
+    """Pass the bytes to the reader in pieces that end at `cuts`; return the frames."""
     frames = []
     ends = iter([*sorted(cut for cut in cuts if cut < len(sent)), len(sent)])
-    at = 0
+    position = 0
     for end in ends:
-        while at < end:
+        while position < end:
             room = reader.buffer()
-            count = min(len(room), end - at)
-            room[:count] = sent[at : at + count]
-            at += count
+            count = min(len(room), end - position)
+            room[:count] = sent[position : position + count]
+            position += count
             frames += [(header, bytes(body)) for header, body in reader.received(count)]
     return frames
 
 
 @given(messages, st.lists(st.integers(0, 2000)))
-def test_frames_arrive_whole_and_in_order_however_the_bytes_are_cut(
+def test_frames_arrive_whole_and_in_order_however_the_bytes_are_split(
     sent: list[tuple[Header, list[bytes]]], cuts: list[int]
 ) -> None:
     stream = b"".join(part for header, blobs in sent for part in pack(header, blobs))
@@ -88,7 +88,7 @@ def test_a_header_larger_than_the_buffer_arrives_too() -> None:
         LENGTH_PREFIX.pack(1, 0) + b"\x01",
     ],
 )
-def test_what_is_no_frame_is_refused_with_its_numbers(stream: bytes) -> None:
+def test_bytes_that_are_not_a_frame_are_refused_with_their_numbers(stream: bytes) -> None:
     with pytest.raises(FrameError, match="frame"):
         feed(FrameReader(), stream)
 

@@ -1,4 +1,4 @@
-"""Real worker processes: started, talked to, stopped and reaped."""
+"""Real worker processes: start, messages, stop, exit."""
 
 import asyncio
 import logging
@@ -41,58 +41,60 @@ from model_runtime.worker.connection import ORPHANED_EXIT_CODE
 pytestmark = pytest.mark.process
 
 ENGINE = "tests.scripted_engine:ScriptedEngine"
-QUICK = StopTimeouts(0.3, 0.3)
-Heard = TypeVar("Heard")
+SHORT_TIMEOUTS = StopTimeouts(0.3, 0.3)
+Kind = TypeVar("Kind")
 
 
-def run(job: int, script: str) -> RunRequest:
-    return RunRequest(job, Chat("m", (Message("user", (script,)),)))
+def run(request_id: int, script: str) -> RunRequest:
+    return RunRequest(request_id, Chat("m", (Message("user", (script,)),)))
 
 
 class Listener:
-    """Keeps what a process reports; `until` waits for one kind of report."""
+    """Keeps the messages and the end of a process; `wait_for` waits for a kind of message."""
 
     def __init__(self) -> None:
-        self.reports: list[WorkerMessage] = []
-        self.lost_because: list[str] = []
-        self.reaped_because: list[str] = []
+        self.messages: list[WorkerMessage] = []
+        self.disconnect_causes: list[str] = []
+        self.exit_causes: list[str] = []
         self.changed = anyio.Event()
 
-    def on_message(self, process: WorkerProcess, report: WorkerMessage) -> None:
-        """Keep it."""
-        self.reports.append(report)
-        self._change()
+    def on_message(self, process: WorkerProcess, message: WorkerMessage) -> None:
+        """Keep the message."""
+        self.messages.append(message)
+        self._notify()
 
     def on_disconnect(self, process: WorkerProcess, cause: str) -> None:
-        """Keep it."""
-        self.lost_because.append(cause)
-        self._change()
+        """Keep the cause."""
+        self.disconnect_causes.append(cause)
+        self._notify()
 
     def on_exit(self, process: WorkerProcess, cause: str) -> None:
-        """Keep it."""
-        self.reaped_because.append(cause)
-        self._change()
+        """Keep the cause."""
+        self.exit_causes.append(cause)
+        self._notify()
 
-    def _change(self) -> None:
+    def _notify(self) -> None:
         changed, self.changed = self.changed, anyio.Event()
         changed.set()
 
-    async def until(self, kind: type[Heard]) -> Heard:
-        """Return the next report of this kind."""
+    async def wait_for(self, kind: type[Kind]) -> Kind:
+        """Remove and return the first message of this kind."""
         with anyio.fail_after(20):
             while True:
-                for report in self.reports:
-                    if isinstance(report, kind):
-                        self.reports.remove(report)
-                        return report
+                for message in self.messages:
+                    if isinstance(message, kind):
+                        self.messages.remove(message)
+                        return message
                 await self.changed.wait()
 
 
 @asynccontextmanager
-async def worker(*, load: str = "", patience: StopTimeouts = QUICK) -> AsyncGenerator[tuple[WorkerProcess, Listener]]:
-    """A process that was told to load; it is gone afterwards, whatever happened."""
+async def worker(
+    *, load: str = "", stop_timeouts: StopTimeouts = SHORT_TIMEOUTS
+) -> AsyncGenerator[tuple[WorkerProcess, Listener]]:
+    """Start a process that loads a scripted engine; kill and reap it at the end."""
     listener = Listener()
-    process = WorkerProcess("m", 1, listener, patience)
+    process = WorkerProcess("m", 1, listener, stop_timeouts)
     process.send(Load(LoadSpec("m", ENGINE, {}, {"load": load})))
     try:
         yield process, listener
@@ -102,11 +104,11 @@ async def worker(*, load: str = "", patience: StopTimeouts = QUICK) -> AsyncGene
             await process.exited.wait()
 
 
-async def test_a_worker_says_hello_loads_and_works() -> None:
+async def test_a_worker_says_hello_loads_and_runs_a_request() -> None:
     async with worker() as (process, listener):
         process.send(run(1, "say done"))
 
-        hello, ended = await listener.until(Hello), await listener.until(RequestOutcome)
+        hello, ended = await listener.wait_for(Hello), await listener.wait_for(RequestOutcome)
 
     assert hello.pid == process.pid
     assert getattr(ended.outcome, "text", None) == "done"
@@ -116,12 +118,12 @@ async def test_a_worker_leads_a_process_group_of_its_own_and_inherits_only_what_
     inherited = sum(map(_is_inheritable, range(LINK_FD + 1, 1024)))
     kept_open = os.open(os.devnull, os.O_RDONLY)
     async with worker() as (process, listener):
-        await listener.until(Ready)
+        await listener.wait_for(Ready)
         group, descriptors = os.getpgid(process.pid), psutil.Process(process.pid).num_fds()
     os.close(kept_open)
 
     assert group == process.pid
-    assert descriptors == 4 + inherited  # stdin, stdout, stderr, the link
+    assert descriptors == 4 + inherited  # stdin, stdout, stderr, the socket
 
 
 def _is_inheritable(descriptor: int) -> bool:
@@ -132,19 +134,21 @@ def _is_inheritable(descriptor: int) -> bool:
 
 
 @pytest.mark.promise("runtime:responsive")
-async def test_a_worker_lets_the_daemon_go_first() -> None:
+async def test_a_worker_has_a_lower_priority_than_the_daemon() -> None:
     async with worker() as (process, listener):
-        await listener.until(Hello)
+        await listener.wait_for(Hello)
         niceness = psutil.Process(process.pid).nice()
 
     assert niceness > psutil.Process().nice()
 
 
-async def test_what_an_engine_prints_goes_to_the_log_and_never_into_the_link(caplog: pytest.LogCaptureFixture) -> None:
+async def test_what_an_engine_prints_goes_to_the_log_and_never_into_the_connection(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     caplog.set_level(logging.INFO, log_tail.__name__)
     async with worker(load="print loading 50%") as (process, listener):
         process.send(run(1, "print \x00\xff chatter; say a; print more"))
-        ended = await listener.until(RequestOutcome)
+        ended = await listener.wait_for(RequestOutcome)
         process.stop()
         await process.exited.wait()
 
@@ -160,72 +164,72 @@ async def test_what_an_engine_prints_goes_to_the_log_and_never_into_the_link(cap
         ("print out of ideas; exit 3", "exited with code 3; last log line: out of ideas"),
         ("exit 0", "exited with code 0"),
         (f"signal {int(signal.SIGSEGV)}", "killed by SIGSEGV, a fault in native code"),
-        (f"signal {int(signal.SIGKILL)}", "killed by SIGKILL, which is what the system does when memory runs out"),
+        (f"signal {int(signal.SIGKILL)}", "killed by SIGKILL, as the system does when memory runs out"),
         ("exhaust", "exited with code 70; last log line: MemoryError"),
         ("garbage", "the worker sent an invalid message"),
     ],
 )
-async def test_the_end_of_a_worker_is_told_once_with_its_cause(script: str, cause: str) -> None:
+async def test_the_exit_of_a_worker_is_reported_once_with_its_cause(script: str, cause: str) -> None:
     async with worker() as (process, listener):
         process.send(run(1, f"say a; {script}"))
         with anyio.fail_after(20):
             await process.exited.wait()
 
-    assert len(listener.lost_because) == len(listener.reaped_because) == 1
-    assert cause in listener.lost_because[0]
-    assert listener.reaped_because == listener.lost_because
+    assert len(listener.disconnect_causes) == len(listener.exit_causes) == 1
+    assert cause in listener.disconnect_causes[0]
+    assert listener.exit_causes == listener.disconnect_causes
 
 
 async def test_the_death_of_a_worker_is_noticed_within_50_milliseconds() -> None:
     async with worker() as (process, listener):
-        await listener.until(Ready)
+        await listener.wait_for(Ready)
         loop = asyncio.get_running_loop()
         started = loop.time()
         os.kill(process.pid, signal.SIGKILL)
         with anyio.fail_after(20):
-            while not listener.lost_because:
+            while not listener.disconnect_causes:
                 await listener.changed.wait()
         seconds = loop.time() - started
 
     assert seconds < 0.5  # 50 ms on a machine that has nothing else to do
 
 
-async def test_what_was_sent_before_the_end_is_still_received() -> None:
+async def test_messages_sent_before_the_exit_are_received() -> None:
     async with worker() as (process, listener):
         process.send(run(1, "pieces 3; exit 0"))
         with anyio.fail_after(20):
             await process.exited.wait()
 
-    assert sum(isinstance(report, RequestOutput) for report in listener.reports) == 3
+    assert sum(isinstance(message, RequestOutput) for message in listener.messages) == 3
 
 
-async def test_what_was_sent_before_the_end_is_received_even_if_nobody_read_until_then() -> None:
+async def test_messages_sent_before_the_exit_are_received_even_if_reading_was_paused() -> None:
     async with worker() as (process, listener):
-        await listener.until(Ready)
+        await listener.wait_for(Ready)
         process.pause_reading()
         process.send(run(1, "pieces 3; exit 0"))
         with anyio.fail_after(20):
             await process.exited.wait()
-        received = sum(isinstance(report, RequestOutput) for report in listener.reports)
+        received = sum(isinstance(message, RequestOutput) for message in listener.messages)
 
     assert received == 3
 
 
-async def test_a_worker_that_closes_its_link_and_stands_still_is_lost_at_once_and_ended() -> None:
+async def test_a_worker_that_closes_its_connection_and_hangs_is_reported_at_once_and_killed() -> None:
     async with worker() as (process, listener):
         process.send(run(1, "say a; hangup"))
         with anyio.fail_after(20):
-            while not listener.lost_because:
+            while not listener.disconnect_causes:
                 await listener.changed.wait()
-            reaped_before = list(listener.reaped_because)
+            exits_before = list(listener.exit_causes)
             await process.exited.wait()
 
-    assert listener.lost_because == listener.reaped_because == ["it closed its link"]
-    assert reaped_before == []
+    assert listener.disconnect_causes == listener.exit_causes == ["the worker closed its connection"]
+    assert exits_before == []
 
 
-def test_a_worker_without_a_daemon_leaves_by_itself() -> None:
-    """Where the system does not tell a process that its parent has died, the closed link does."""
+def test_a_worker_without_a_daemon_exits_by_itself() -> None:
+    """The closed connection ends it on systems that do not signal the death of a parent."""
     spawned = spawn_worker("m")
     spawned.socket.close()
     _, status = os.waitpid(spawned.pid, 0)
@@ -234,36 +238,36 @@ def test_a_worker_without_a_daemon_leaves_by_itself() -> None:
     assert os.waitstatus_to_exitcode(status) == ORPHANED_EXIT_CODE
 
 
-async def test_a_model_that_cannot_be_loaded_says_so_and_leaves() -> None:
+async def test_a_worker_that_cannot_load_its_model_reports_the_error_and_exits() -> None:
     async with worker(load="refuse tensor lm_head.weight is missing") as (process, listener):
-        broke = await listener.until(LoadError)
+        load_error = await listener.wait_for(LoadError)
         with anyio.fail_after(20):
             await process.exited.wait()
 
-    assert broke.error.message == "tensor lm_head.weight is missing"
-    assert broke.permanent
+    assert load_error.error.message == "tensor lm_head.weight is missing"
+    assert load_error.permanent
 
 
-async def test_an_unexpected_exception_while_loading_may_be_tried_again() -> None:
+async def test_an_unexpected_exception_while_loading_is_not_permanent() -> None:
     async with worker(load="raise disk hiccup") as (_, listener):
-        broke = await listener.until(LoadError)
+        load_error = await listener.wait_for(LoadError)
 
-    assert "RuntimeError: disk hiccup" in broke.error.message
-    assert not broke.permanent
+    assert "RuntimeError: disk hiccup" in load_error.error.message
+    assert not load_error.permanent
 
 
 @pytest.mark.parametrize("load", ["", "wait /never"])
-async def test_a_worker_that_is_asked_to_leave_leaves_by_itself(load: str) -> None:
-    async with worker(load=load, patience=StopTimeouts(20, 20)) as (process, listener):
-        await listener.until(Hello if load else Ready)
+async def test_a_worker_exits_by_itself_after_shutdown(load: str) -> None:
+    async with worker(load=load, stop_timeouts=StopTimeouts(20, 20)) as (process, listener):
+        await listener.wait_for(Hello if load else Ready)
         process.stop()
         with anyio.fail_after(20):
             await process.exited.wait()
 
-    assert listener.lost_because == ["the worker exited with code 0"]
+    assert listener.disconnect_causes == ["the worker exited with code 0"]
 
 
-async def test_a_worker_that_does_not_leave_is_terminated(tmp_path: Path) -> None:
+async def test_a_worker_that_does_not_exit_gets_sigterm(tmp_path: Path) -> None:
     stalls = tmp_path / "stalls"
     async with worker() as (process, listener):
         process.send(run(1, f"touch {stalls}; stall"))
@@ -272,43 +276,43 @@ async def test_a_worker_that_does_not_leave_is_terminated(tmp_path: Path) -> Non
         with anyio.fail_after(20):
             await process.exited.wait()
 
-    assert "SIGTERM" in listener.lost_because[0]
+    assert "SIGTERM" in listener.disconnect_causes[0]
 
 
-async def test_a_worker_that_is_stopped_by_the_system_is_killed() -> None:
+async def test_a_worker_suspended_by_sigstop_is_killed() -> None:
     async with worker() as (process, listener):
-        await listener.until(Ready)
+        await listener.wait_for(Ready)
         os.kill(process.pid, signal.SIGSTOP)
-        process.stop("it had to go")
+        process.stop("the test stopped it")
         with anyio.fail_after(20):
             await process.exited.wait()
 
-    assert listener.lost_because == ["it had to go"]
+    assert listener.disconnect_causes == ["the test stopped it"]
 
 
-async def test_a_cancelled_job_ends_and_the_next_one_runs(tmp_path: Path) -> None:
+async def test_a_cancelled_request_ends_and_the_next_one_runs(tmp_path: Path) -> None:
     async with worker() as (process, listener):
         process.send(run(1, "say a; wait /never"))
-        await listener.until(RequestOutput)
+        await listener.wait_for(RequestOutput)
         process.send(Cancel(1))
-        cancelled = await listener.until(RequestOutcome)
+        cancelled = await listener.wait_for(RequestOutcome)
         process.send(run(2, "say b"))
-        ended = await listener.until(RequestOutcome)
+        ended = await listener.wait_for(RequestOutcome)
 
     assert getattr(cancelled.outcome, "code", None) == "cancelled"
     assert getattr(ended.outcome, "text", None) == "b"
 
 
-async def test_a_worker_blocks_while_nobody_reads_and_loses_nothing(tmp_path: Path) -> None:
+async def test_a_worker_blocks_while_reading_is_paused_and_loses_no_output(tmp_path: Path) -> None:
     done = tmp_path / "done"
     async with worker() as (process, listener):
-        await listener.until(Ready)
+        await listener.wait_for(Ready)
         process.pause_reading()
         process.send(run(1, f"flood 40; touch {done}"))
         await _until_blocked_in_send(process.pid)
         was_done = done.exists()
         process.resume_reading()
-        ended = await listener.until(RequestOutcome)
+        ended = await listener.wait_for(RequestOutcome)
 
     assert not was_done
     assert len(getattr(ended.outcome, "text", "")) == 40 << 16
@@ -321,7 +325,7 @@ async def _until_exists(path: Path) -> None:
 
 
 async def _until_blocked_in_send(pid: int) -> None:
-    """Wait until the worker used no processor time over a few looks in a row."""
+    """Wait until the worker used no processor time in three measurements in a row."""
     process = psutil.Process(pid)
     times, quiet = process.cpu_times(), 0
     with anyio.fail_after(20):
@@ -333,7 +337,7 @@ async def _until_blocked_in_send(pid: int) -> None:
 
 
 @pytest.mark.parametrize("script", ["say ready; wait /never", "say ready; hang"])
-async def test_a_worker_ends_with_its_parent(script: str) -> None:
+async def test_a_worker_exits_with_its_parent(script: str) -> None:
     """The parent is killed without a chance to clean up, while the worker sleeps or computes."""
     parent = await anyio.open_process([sys.executable, "-m", "tests.model_runtime.parent", script])
     assert parent.stdout is not None
@@ -349,7 +353,7 @@ async def test_a_worker_ends_with_its_parent(script: str) -> None:
     await parent.aclose()
 
 
-def test_a_worker_finds_the_modules_its_daemon_found() -> None:
+def test_a_worker_imports_the_modules_of_its_daemon() -> None:
     given = {"PATH": "/bin", "PYTHONHOME": "/nowhere", "PYTHONPATH": "/a", "SENSES_API_KEY": "secret"}
 
     variables = worker_environment(given, ["", "/a", "relative", "/b", "/a"])
@@ -358,27 +362,27 @@ def test_a_worker_finds_the_modules_its_daemon_found() -> None:
     assert variables == {"PATH": "/bin", "PYTHONPATH": f"{root}:/a:/b"}
 
 
-def test_an_order_is_packed_as_frames_are() -> None:
-    order = run(7, "say a")
+def test_a_command_is_encoded_as_a_frame() -> None:
+    command = run(7, "say a")
 
-    assert encode_command(order) == pack(*encode(order))
+    assert encode_command(command) == pack(*encode(command))
 
 
-def test_the_last_words_are_the_last_line_and_only_so_many_are_kept() -> None:
+def test_the_log_tail_keeps_the_last_lines() -> None:
     read, write = os.pipe()
     os.set_blocking(read, False)
-    words = LogTail("m", read)
+    log = LogTail("m", read)
 
     os.write(write, b"\n".join(b"line %d" % number for number in range(MAX_LINES + 50)) + b"\n\rstep 1\rstep 2\nunfin")
-    assert words.read()
+    assert log.read()
     os.write(write, b"ished \xff")
     os.close(write)
-    assert not words.read()
+    assert not log.read()
     os.close(read)
 
-    assert len(words.lines) == MAX_LINES
-    assert list(words.lines)[-3:] == ["step 1", "step 2", "unfinished \ufffd"]
-    assert words.last_line == "unfinished \ufffd"
+    assert len(log.lines) == MAX_LINES
+    assert list(log.lines)[-3:] == ["step 1", "step 2", "unfinished \ufffd"]
+    assert log.last_line == "unfinished \ufffd"
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""What must hold in every reachable state of the scheduler, as sentences about what is wrong."""
+"""The invariants of the scheduler, checked in any state; each violation is a sentence."""
 
 from collections.abc import Iterator
 
@@ -8,13 +8,13 @@ from model_runtime.status import ModelState
 
 
 def violations(scheduler: Scheduler) -> list[str]:
-    """Return a sentence for every invariant that does not hold; an empty list means all is well."""
+    """Return a sentence for every invariant that does not hold."""
     found = [problem for record in scheduler.records.values() for problem in _of_record(scheduler, record)]
-    placed = [id_ for record in scheduler.records.values() for id_ in (*record.active, *(r.id for r in record.queue))]
-    if sorted(placed) != sorted(scheduler.requests):
-        found.append(f"requests {sorted(scheduler.requests)} are not the ones in a queue or active: {sorted(placed)}")
-    if scheduler.excess_bytes and not _is_shedding(scheduler):
-        found.append(f"{scheduler.excess_bytes} bytes over budget with idle models that stay")
+    ids = [id_ for record in scheduler.records.values() for id_ in (*record.active, *(r.id for r in record.queue))]
+    if sorted(ids) != sorted(scheduler.requests):
+        found.append(f"requests {sorted(scheduler.requests)} are not the queued and active ones {sorted(ids)}")
+    if scheduler.excess_bytes and not _is_reclaiming(scheduler):
+        found.append(f"{scheduler.excess_bytes} bytes over budget although idle models could be unloaded")
     return found
 
 
@@ -23,9 +23,9 @@ def _of_record(scheduler: Scheduler, record: ModelRecord) -> Iterator[str]:
     if (record.resident_bytes > 0) != (state in CHARGED_STATES):
         yield f"{name} is {state} and holds {record.resident_bytes} bytes"
     if record.active and state not in (ModelState.READY, ModelState.DRAINING):
-        yield f"{name} is {state} with {len(record.active)} leases"
+        yield f"{name} is {state} with {len(record.active)} active requests"
     if state is ModelState.DRAINING and not record.active:
-        yield f"{name} drains with nothing left to drain"
+        yield f"{name} drains without an active request"
     if len(record.active) > record.spec.concurrency:
         yield f"{name} runs {len(record.active)} requests at once"
     if len(record.queue) > scheduler.limits.queue_per_model:
@@ -39,11 +39,8 @@ def _of_record(scheduler: Scheduler, record: ModelRecord) -> Iterator[str]:
         yield f"{name} has a granted request in its queue"
 
 
-def _is_shedding(scheduler: Scheduler) -> bool:
-    stays = [
-        record for record in scheduler.records.values() if record.is_idle and not record.pinned and not record.queue
-    ]
-    leaving = [
-        record for record in scheduler.records.values() if record.state in (ModelState.STOPPING, ModelState.DRAINING)
-    ]
-    return not stays or sum(record.charged_bytes for record in leaving) >= scheduler.excess_bytes
+def _is_reclaiming(scheduler: Scheduler) -> bool:
+    records = scheduler.records.values()
+    unused = [record for record in records if record.is_idle and not record.pinned and not record.queue]
+    unloading = [record for record in records if record.state in (ModelState.STOPPING, ModelState.DRAINING)]
+    return not unused or sum(record.charged_bytes for record in unloading) >= scheduler.excess_bytes

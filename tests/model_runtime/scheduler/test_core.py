@@ -1,4 +1,4 @@
-"""What the scheduler promises, one scenario each; the clock is a number."""
+"""The behaviour of the scheduler, one scenario each; the clock is a number."""
 
 from collections.abc import Sequence
 
@@ -64,22 +64,22 @@ def test_eight_calls_to_a_cold_model_start_one_process_and_are_all_granted_in_or
 
 
 @pytest.mark.promise("runtime:idle-offload")
-def test_a_model_leaves_after_five_idle_minutes_and_its_bytes_come_back_when_it_is_reaped() -> None:
+def test_a_model_is_unloaded_after_five_idle_minutes_and_its_bytes_are_free_once_it_is_reaped() -> None:
     core = scheduler()
     load(core, "eyes", 0, 1)
 
     early = core.handle(299, Tick())
     due = core.handle(300, Tick())
-    while_leaving = core.free_bytes
+    while_stopping = core.free_bytes
     core.handle(301, WorkerExited("eyes", 1))
 
     assert early == []
     assert due == [StopWorker("eyes", 1, "idle")]
-    assert while_leaving == 6 * GB
+    assert while_stopping == 6 * GB
     assert core.free_bytes == 10 * GB
 
 
-def test_the_idle_clock_stands_still_while_somebody_uses_the_model() -> None:
+def test_the_idle_time_does_not_run_while_a_request_uses_the_model() -> None:
     core = scheduler()
     load(core, "eyes", 0, 1)
     core.handle(10, RequestArrived(2, "eyes"))
@@ -91,7 +91,7 @@ def test_the_idle_clock_stands_still_while_somebody_uses_the_model() -> None:
 
 @pytest.mark.promise("runtime:keep-alive")
 @pytest.mark.parametrize(("keep_alive", "stops"), [(0.0, True), (-1.0, False), (600.0, False)])
-def test_a_request_says_how_long_its_model_stays(keep_alive: float, stops: bool) -> None:
+def test_a_request_sets_how_long_its_model_stays_loaded(keep_alive: float, stops: bool) -> None:
     core = scheduler()
     core.handle(0, RequestArrived(1, "eyes", keep_alive_seconds=keep_alive))
     core.handle(1, ModelLoaded("eyes", 1, 4 * GB))
@@ -102,7 +102,7 @@ def test_a_request_says_how_long_its_model_stays(keep_alive: float, stops: bool)
 
 
 @pytest.mark.promise("runtime:lru")
-def test_the_least_recently_used_model_makes_room_and_the_new_one_starts_only_when_it_is_gone() -> None:
+def test_the_least_recently_used_model_is_evicted_and_the_new_one_starts_only_after_backoffs_exit() -> None:
     core = scheduler()
     load(core, "eyes", 0, 1)
     load(core, "ears", 5, 2)
@@ -115,7 +115,7 @@ def test_the_least_recently_used_model_makes_room_and_the_new_one_starts_only_wh
 
 
 @pytest.mark.promise("runtime:never-evict-busy")
-def test_a_model_in_use_is_never_evicted_but_drained_once_the_waiter_lost_patience() -> None:
+def test_a_model_in_use_is_never_evicted_but_drained_once_the_waiting_request_is_starving() -> None:
     core = scheduler()
     core.handle(0, RequestArrived(1, "eyes"))
     core.handle(0, ModelLoaded("eyes", 1, 4 * GB))
@@ -147,7 +147,7 @@ def test_a_resident_model_overtakes_a_request_that_waits_for_memory() -> None:
 
 
 @pytest.mark.promise("runtime:pins")
-def test_a_pinned_model_is_neither_evicted_nor_offloaded() -> None:
+def test_a_pinned_model_is_neither_evicted_nor_unloaded_when_idle() -> None:
     core = scheduler()
     load(core, "eyes", 0, 1)
     core.handle(0, PinChanged("eyes", True))
@@ -161,17 +161,17 @@ def test_a_pinned_model_is_neither_evicted_nor_offloaded() -> None:
     assert StopWorker("eyes", 1, "idle") not in later
 
 
-def test_a_request_that_can_never_fit_is_refused_with_both_numbers() -> None:
+def test_a_request_that_can_never_fit_is_rejected_with_both_sizes() -> None:
     core = scheduler(budget_gb=5)
 
     actions = core.handle(0, RequestArrived(1, "brush"))
 
     assert actions == [
-        RejectRequest(1, "model_too_large", "brush needs 6.0 GB, the budget leaves 5.0 GB.", None, 6 * GB, 5 * GB)
+        RejectRequest(1, "model_too_large", "brush needs 6.0 GB; the budget leaves 5.0 GB.", None, 6 * GB, 5 * GB)
     ]
 
 
-def test_memory_that_running_requests_need_counts_as_well() -> None:
+def test_the_memory_of_running_requests_is_charged_as_well() -> None:
     core = scheduler(budget_gb=9)
     load(core, "eyes", 0, 1)
     load(core, "ears", 0, 2)
@@ -184,43 +184,43 @@ def test_memory_that_running_requests_need_counts_as_well() -> None:
 
 
 @pytest.mark.promise("runtime:queue-bound")
-def test_a_full_queue_refuses_with_the_time_after_which_to_come_back() -> None:
+def test_a_full_queue_rejects_with_the_time_after_which_to_try_again() -> None:
     core = scheduler(limits=SchedulerLimits(queue_per_model=1))
     core.handle(0, RequestArrived(1, "eyes"))
 
-    (refusal,) = core.handle(0, RequestArrived(2, "eyes"))
+    (rejection,) = core.handle(0, RequestArrived(2, "eyes"))
 
-    assert isinstance(refusal, RejectRequest)
-    assert refusal.code == "queue_full"
-    assert refusal.retry_after_seconds is not None
-    assert refusal.retry_after_seconds > 0
+    assert isinstance(rejection, RejectRequest)
+    assert rejection.code == "queue_full"
+    assert rejection.retry_after_seconds is not None
+    assert rejection.retry_after_seconds > 0
 
 
-def test_a_request_that_waited_too_long_is_answered_with_what_it_waited_for() -> None:
+def test_a_request_that_waited_too_long_is_rejected_with_what_it_waited_for() -> None:
     core = scheduler(limits=SchedulerLimits(queue_seconds=20))
     core.handle(0, RequestArrived(1, "eyes"))
 
-    (refusal,) = core.handle(20, Tick())
+    (rejection,) = core.handle(20, Tick())
 
-    assert isinstance(refusal, RejectRequest)
-    assert (refusal.code, refusal.detail) == ("queue_timeout", "eyes is loading")
+    assert isinstance(rejection, RejectRequest)
+    assert (rejection.code, rejection.detail) == ("queue_timeout", "eyes is loading")
 
 
 @pytest.mark.promise("runtime:crash")
-def test_a_crash_answers_every_running_request_and_the_waiting_ones_get_another_process() -> None:
+def test_a_crash_answers_every_running_request_and_the_queued_ones_get_another_process() -> None:
     core = scheduler()
     core.handle(0, RequestArrived(1, "eyes"))
     core.handle(1, ModelLoaded("eyes", 1, 4 * GB))
     core.handle(1, RequestArrived(2, "eyes"))
 
     crashed = core.handle(2, WorkerExited("eyes", 1, cause="killed by SIGKILL"))
-    rested = core.handle(3.5, Tick())
+    after_backoff = core.handle(3.5, Tick())
 
     assert crashed == [RejectRequest(1, "worker_died", "killed by SIGKILL")]
-    assert rested == [StartWorker("eyes", 2, 4 * GB)]
+    assert after_backoff == [StartWorker("eyes", 2, 4 * GB)]
 
 
-def test_a_model_that_keeps_failing_rests_longer_each_time_and_says_when_to_come_back() -> None:
+def test_a_model_that_keeps_failing_backs_off_longer_each_time() -> None:
     core = scheduler(limits=SchedulerLimits(attempts=9, breaker_failures=9))
     core.handle(0, RequestArrived(1, "eyes"))
     pauses = []
@@ -239,30 +239,41 @@ def test_a_permanent_failure_answers_the_queue_at_once_with_its_cause() -> None:
     core.handle(0, RequestArrived(1, "eyes"))
 
     failed = core.handle(1, WorkerExited("eyes", 1, cause="tensor lm_head.weight is missing", permanent=True))
-    (next_one,) = core.handle(2, RequestArrived(2, "eyes"))
+    (next_rejection,) = core.handle(2, RequestArrived(2, "eyes"))
 
     assert failed == [RejectRequest(1, "load_failed", "tensor lm_head.weight is missing")]
-    assert isinstance(next_one, RejectRequest)
-    assert next_one.code == "load_failed"
-    assert "lm_head.weight" in next_one.detail
+    assert isinstance(next_rejection, RejectRequest)
+    assert next_rejection.code == "load_failed"
+    assert "lm_head.weight" in next_rejection.detail
+
+
+def test_a_request_during_a_long_backoff_is_rejected_with_the_cause_and_the_time_of_the_next_attempt() -> None:
+    core = scheduler(limits=SchedulerLimits(backoff_seconds=(60, 60)))
+    core.handle(0, RequestArrived(1, "eyes"))
+    core.handle(1, WorkerExited("eyes", 1, cause="the worker was killed by SIGSEGV"))
+
+    actions = core.handle(2, RequestArrived(2, "eyes"))
+
+    detail = "eyes failed (the worker was killed by SIGSEGV); next attempt in 59 s."
+    assert actions == [RejectRequest(2, "model_unavailable", detail, 59)]
 
 
 @pytest.mark.promise("runtime:load-deadline")
-def test_a_load_that_shows_no_life_is_ended_and_one_that_does_is_given_time() -> None:
+def test_a_load_without_progress_is_stopped_and_one_with_progress_gets_more_time() -> None:
     core = scheduler(limits=SchedulerLimits(load_seconds=60))
     core.handle(0, RequestArrived(1, "eyes", queue_timeout_seconds=1e9))
     core.handle(50, LoadProgressed("eyes", 1))
 
-    alive = core.handle(100, Tick())
-    silent = core.handle(110, Tick())
+    progressing = core.handle(100, Tick())
+    stuck = core.handle(110, Tick())
     core.handle(111, WorkerExited("eyes", 1, cause="load timeout"))
 
-    assert alive == []
-    assert silent == [StopWorker("eyes", 1, "load timeout")]
+    assert progressing == []
+    assert stuck == [StopWorker("eyes", 1, "load timeout")]
     assert core.records["eyes"].state is ModelState.BACKOFF
 
 
-def test_a_caller_that_leaves_frees_its_place_in_the_queue_and_its_work_in_the_worker() -> None:
+def test_a_cancel_frees_the_place_in_the_queue_and_ends_the_work_in_the_worker() -> None:
     core = scheduler()
     core.handle(0, RequestArrived(1, "eyes"))
     core.handle(1, ModelLoaded("eyes", 1, 4 * GB))
@@ -278,7 +289,7 @@ def test_a_caller_that_leaves_frees_its_place_in_the_queue_and_its_work_in_the_w
     assert ended == [Grant(3, "eyes", 1)]
 
 
-def test_nothing_is_started_for_a_caller_that_left_while_memory_was_made() -> None:
+def test_nothing_is_started_for_a_request_cancelled_while_memory_was_freed() -> None:
     core = scheduler()
     load(core, "eyes", 0, 1)
     load(core, "ears", 0, 2)
@@ -288,7 +299,7 @@ def test_nothing_is_started_for_a_caller_that_left_while_memory_was_made() -> No
     assert core.handle(2, WorkerExited("eyes", 1)) == []
 
 
-def test_an_operator_ends_an_idle_model_at_once_and_lets_a_busy_one_finish() -> None:
+def test_an_operator_unloads_an_idle_model_at_once_and_lets_a_busy_one_finish() -> None:
     core = scheduler()
     load(core, "eyes", 0, 1)
     core.handle(0, RequestArrived(2, "ears"))
@@ -303,7 +314,7 @@ def test_an_operator_ends_an_idle_model_at_once_and_lets_a_busy_one_finish() -> 
     assert finished == [StopWorker("ears", 1, "operator")]
 
 
-def test_a_smaller_budget_sheds_idle_models_oldest_first() -> None:
+def test_a_smaller_budget_unloads_idle_models_longest_idle_first() -> None:
     core = scheduler()
     load(core, "eyes", 0, 1)
     load(core, "ears", 5, 2)
@@ -313,7 +324,7 @@ def test_a_smaller_budget_sheds_idle_models_oldest_first() -> None:
     assert actions == [StopWorker("eyes", 1, "pressure")]
 
 
-def test_an_under_estimate_sheds_idle_models_as_soon_as_it_shows() -> None:
+def test_an_under_estimate_unloads_idle_models_as_soon_as_it_is_measured() -> None:
     core = scheduler()
     load(core, "eyes", 0, 1)
     core.handle(1, RequestArrived(2, "ears"))
@@ -325,7 +336,7 @@ def test_an_under_estimate_sheds_idle_models_as_soon_as_it_shows() -> None:
 
 
 @pytest.mark.promise("runtime:shutdown")
-def test_closing_answers_everybody_and_stops_what_is_idle() -> None:
+def test_a_shutdown_answers_every_queued_request_and_stops_idle_models() -> None:
     core = scheduler()
     load(core, "ears", 0, 1)
     core.handle(0, RequestArrived(2, "eyes"))
@@ -343,21 +354,21 @@ def test_closing_answers_everybody_and_stops_what_is_idle() -> None:
     assert ended == [StopWorker("eyes", 1, "shutdown")]
 
 
-def test_an_estimate_follows_what_is_measured_up_at_once_and_down_by_and_by() -> None:
+def test_an_estimate_rises_to_a_measurement_at_once_and_falls_step_by_step() -> None:
     core = scheduler()
-    needs = []
+    estimates_gb = []
     for round_, measured in enumerate((4, 6, 2, 2), 1):
         core.handle(round_, RequestArrived(round_, "eyes"))
         core.handle(round_, ModelLoaded("eyes", round_, measured * GB))
-        needs.append(core.records["eyes"].needed_bytes / GB)
+        estimates_gb.append(core.records["eyes"].needed_bytes / GB)
         core.handle(round_, RequestFinished(round_, "eyes", round_))
         core.handle(round_, UnloadRequested("eyes"))
         core.handle(round_, WorkerExited("eyes", round_, ""))
 
-    assert needs == pytest.approx([4, 6, 4.8, 3.96])
+    assert estimates_gb == pytest.approx([4, 6, 4.8, 3.96])
 
 
-def test_a_waiting_request_knows_its_place_and_what_it_waits_for() -> None:
+def test_a_queued_request_has_a_place_and_a_reason() -> None:
     core = scheduler()
     load(core, "eyes", 0, 1)
     load(core, "ears", 0, 2)
@@ -365,11 +376,11 @@ def test_a_waiting_request_knows_its_place_and_what_it_waits_for() -> None:
     core.handle(1, RequestArrived(4, "brush"))
 
     assert (core.position(3), core.position(4), core.position(99)) == (1, 2, 0)
-    assert core.explain("brush") == "brush needs 6.0 GB, 2.0 GB is free, waiting for eyes to leave"
+    assert core.explain("brush") == "brush needs 6.0 GB, 2.0 GB is free; waiting for eyes to unload"
 
 
 @pytest.mark.promise("runtime:why-not-loaded")
-def test_a_model_that_is_not_loaded_says_what_it_needs_what_is_free_and_whom_it_would_evict() -> None:
+def test_the_reason_of_an_unloaded_model_has_its_size_the_free_memory_and_the_models_to_evict() -> None:
     core = scheduler()
     load(core, "eyes", 0, 1)
     load(core, "ears", 0, 2)
@@ -382,35 +393,33 @@ def test_a_model_that_is_not_loaded_says_what_it_needs_what_is_free_and_whom_it_
     core.handle(1, PinChanged("ears", True))
     with_pins = core.explain("brush")
 
-    assert while_busy == "brush needs 6.0 GB, 2.0 GB is free, waiting for eyes to be done, to be evicted then"
-    assert with_pins == (
-        "brush needs 6.0 GB, 2.0 GB is free, and what the others hold together is too little: pinned models stay"
-    )
+    assert while_busy == "brush needs 6.0 GB, 2.0 GB is free; waiting for eyes to finish and unload"
+    assert with_pins == ("brush needs 6.0 GB, 2.0 GB is free; unloading every unpinned model would not free enough")
 
 
-def test_a_request_that_comes_right_after_a_crash_waits_the_short_pause_and_is_served() -> None:
+def test_a_request_right_after_a_crash_waits_for_the_end_of_the_short_backoff() -> None:
     core = scheduler()
     core.handle(0, RequestArrived(1, "eyes"))
     core.handle(1, ModelLoaded("eyes", 1, 100))
     core.handle(2, WorkerExited("eyes", 1, cause="the worker was killed by SIGSEGV"))
 
-    during_the_pause = core.handle(2.1, RequestArrived(2, "eyes"))
-    after_it = core.handle(3.1, Tick())
+    during_backoff = core.handle(2.1, RequestArrived(2, "eyes"))
+    after_backoff = core.handle(3.1, Tick())
 
-    assert during_the_pause == []
-    assert [type(action) for action in after_it] == [StartWorker]
+    assert during_backoff == []
+    assert [type(action) for action in after_backoff] == [StartWorker]
 
 
-def test_an_idle_model_that_grew_is_charged_for_it_and_makes_the_longest_idle_one_leave() -> None:
+def test_an_idle_model_that_grew_is_charged_for_it_and_the_longest_idle_one_is_unloaded() -> None:
     core = scheduler(eyes=4, ears=4)
     load(core, "eyes", 0, 1)
     load(core, "ears", 10, 2)
 
     fits = core.handle(20, MemoryMeasured("ears", 1, 5 * GB))
-    shed = core.handle(30, MemoryMeasured("ears", 1, 7 * GB))
+    over_budget = core.handle(30, MemoryMeasured("ears", 1, 7 * GB))
 
     assert fits == []
-    assert shed == [StopWorker("eyes", 1, "pressure")]
+    assert over_budget == [StopWorker("eyes", 1, "pressure")]
     assert core.records["ears"].charged_bytes == 7 * GB
 
 
@@ -424,7 +433,7 @@ def test_a_measurement_of_a_busy_or_an_older_process_changes_nothing() -> None:
     assert core.records["eyes"].charged_bytes == 4 * GB
 
 
-def test_a_machine_short_of_memory_loses_its_longest_idle_model_one_at_a_time() -> None:
+def test_under_memory_pressure_the_longest_idle_models_are_unloaded_one_at_a_time() -> None:
     core = scheduler(eyes=3, ears=3, voice=3)
     for now, model in enumerate(("eyes", "ears", "voice")):
         load(core, model, now, now)
@@ -441,7 +450,7 @@ def test_a_machine_short_of_memory_loses_its_longest_idle_model_one_at_a_time() 
     assert (third, fourth) == ([StopWorker("voice", 1, "pressure")], [])
 
 
-def test_a_busy_model_goes_on_serving_until_the_waiter_has_lost_patience() -> None:
+def test_a_busy_model_keeps_serving_until_the_waiting_request_is_starving() -> None:
     core = scheduler(budget_gb=9)
     load(core, "eyes", 0, 1)
     core.handle(1, RequestArrived(2, "eyes"))
@@ -452,21 +461,21 @@ def test_a_busy_model_goes_on_serving_until_the_waiter_has_lost_patience() -> No
     assert core.records["eyes"].state is ModelState.READY
 
 
-def test_a_model_that_others_wait_out_takes_no_more_work_and_leaves_when_what_runs_has_ended() -> None:
+def test_a_draining_model_grants_no_more_requests_and_is_stopped_when_the_last_one_has_finished() -> None:
     core = scheduler(budget_gb=9)
     load(core, "eyes", 0, 1)
     core.handle(1, RequestArrived(2, "eyes"))
     core.handle(2, RequestArrived(3, "brush"))
     core.handle(20, Tick())
 
-    refused = core.handle(21, RequestArrived(4, "eyes"))
-    gone = core.handle(22, RequestFinished(2, "eyes", 1))
+    while_draining = core.handle(21, RequestArrived(4, "eyes"))
+    finished = core.handle(22, RequestFinished(2, "eyes", 1))
 
-    assert refused == []
-    assert gone == [StopWorker("eyes", 1, "evicted for brush")]
+    assert while_draining == []
+    assert finished == [StopWorker("eyes", 1, "evicted for brush")]
 
 
-def test_what_running_requests_need_is_not_given_away_twice() -> None:
+def test_the_memory_of_running_requests_is_not_reserved_twice() -> None:
     core = Scheduler([ModelSpec("eyes", 4, concurrency=2)], 10)
     load(core, "eyes", 0, 1)
 

@@ -1,4 +1,4 @@
-"""Every interleaving of small worlds: what must hold, holds in each; and from each, everybody can still be served."""
+"""Every interleaving of small worlds: the invariants hold in each state, and from each every request can be served."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -26,7 +26,7 @@ from tests.model_runtime.scheduler.world import SimulatedWorld
 
 pytestmark = pytest.mark.slow
 
-Asked = tuple[RequestArrived, ...]
+Arrivals = tuple[RequestArrived, ...]
 """Requests still to arrive, in order."""
 
 STEP_SECONDS = 2.0
@@ -43,24 +43,24 @@ LIMITS = SchedulerLimits(
     retry_seconds=3.0,
 )
 LONGEST_SECONDS = 4.0
-"""Nothing in these worlds depends on more time than this."""
+"""No limit of these worlds is longer than this."""
 
 
 def small_world(
-    budget: int, *, concurrency: int = 1, pinned: bool = False, lanes: Lanes = NO_LANES, moody: bool = False
+    budget: int, *, concurrency: int = 1, pinned: bool = False, lanes: Lanes = NO_LANES, unreliable: bool = False
 ) -> SimulatedWorld:
     specs = [
         ModelSpec("A", 3, 1.0, concurrency, keep_alive_seconds=4.0, pinned=pinned),
         ModelSpec("B", 2, 1.0, keep_alive_seconds=4.0),
         ModelSpec("C", 2, 1.0, keep_alive_seconds=4.0),
     ]
-    limits = replace(LIMITS, min_residency_seconds=2.0 if moody else 0.0)
-    return SimulatedWorld(Scheduler(specs, budget, limits, lanes=lanes), unreliable=moody)
+    limits = replace(LIMITS, min_residency_seconds=2.0 if unreliable else 0.0)
+    return SimulatedWorld(Scheduler(specs, budget, limits, lanes=lanes), unreliable=unreliable)
 
 
 @pytest.mark.promise("runtime:no-deadlock")
 @pytest.mark.parametrize(
-    ("world", "asked"),
+    ("world", "arrivals"),
     [
         (small_world(4), (RequestArrived(1, "A"), RequestArrived(2, "B"), RequestArrived(3, "C"))),
         (
@@ -76,27 +76,27 @@ def small_world(
                 RequestArrived(3, "A", client="y"),
             ),
         ),
-        (small_world(5, moody=True), (RequestArrived(1, "B"), RequestArrived(2, "A"))),
+        (small_world(5, unreliable=True), (RequestArrived(1, "B"), RequestArrived(2, "A"))),
     ],
     ids=[
         "three models, room for two",
         "two requests on one model with working memory",
         "one pinned",
         "clients, batch work and one lane",
-        "short memory, models that grow, requests and models that are tried again",
+        "memory pressure, growing models, retried requests and models",
     ],
 )
-def test_in_every_interleaving_the_invariants_hold_and_nobody_waits_for_ever(
-    world: SimulatedWorld, asked: Asked
+def test_in_every_interleaving_the_invariants_hold_and_no_request_waits_for_ever(
+    world: SimulatedWorld, arrivals: Arrivals
 ) -> None:
-    reachable, served, backward = explore(world, asked)
+    reachable, served, backward = explore(world, arrivals)
 
     assert len(reachable) > 300
     assert stuck_in(reachable, served, backward) == set()
 
 
 def stuck_in(reachable: set[object], served: set[object], backward: dict[object, list[object]]) -> set[object]:
-    """Return the states from which fair steps alone cannot serve everybody."""
+    """Return the states from which fair steps alone cannot serve every request."""
     can_be_served = set(served)
     frontier = list(served)
     while frontier:
@@ -107,40 +107,40 @@ def stuck_in(reachable: set[object], served: set[object], backward: dict[object,
     return reachable - can_be_served
 
 
-def explore(start: SimulatedWorld, asked: Asked) -> tuple[set[object], set[object], dict[object, list[object]]]:
-    """Return all reachable states, those with nobody waiting, and the fair steps between them, backwards."""
-    first = shape(start, asked)
+def explore(start: SimulatedWorld, arrivals: Arrivals) -> tuple[set[object], set[object], dict[object, list[object]]]:
+    """Return all reachable states, those without an open request, and the fair steps between them, backwards."""
+    first = shape(start, arrivals)
     reachable, served, backward = {first}, set(), dict[object, list[object]]()
-    todo = [(start, asked, first)]
-    while todo:
-        world, left, here = todo.pop()
+    frontier = [(start, arrivals, first)]
+    while frontier:
+        world, remaining, here = frontier.pop()
         if not world.scheduler.requests:
             served.add(here)
-        for fair, twin, rest in successors(world, left):
-            there = shape(twin, rest)
+        for fair, twin, left in successors(world, remaining):
+            there = shape(twin, left)
             if fair:
                 backward.setdefault(there, []).append(here)
             if there not in reachable:
                 reachable.add(there)
-                todo.append((twin, rest, there))
+                frontier.append((twin, left, there))
     return reachable, served, backward
 
 
-def successors(world: SimulatedWorld, asked: Asked) -> Iterator[tuple[bool, SimulatedWorld, Asked]]:
-    """All that can happen next; `fair` steps are those a real machine makes sooner or later by itself."""
+def successors(world: SimulatedWorld, arrivals: Arrivals) -> Iterator[tuple[bool, SimulatedWorld, Arrivals]]:
+    """Yield every possible next step; a step is fair if a real machine takes it sooner or later by itself."""
     copies = world.copies()
-    for fair, happen in steps(world):
+    for fair, step in steps(world):
         twin = next(copies)
-        happen(twin)
-        yield fair, twin, asked
-    if asked:
+        step(twin)
+        yield fair, twin, arrivals
+    if arrivals:
         twin = next(copies)
-        twin.dispatch(asked[0])
-        yield False, twin, asked[1:]
+        twin.dispatch(arrivals[0])
+        yield False, twin, arrivals[1:]
 
 
 def steps(world: SimulatedWorld) -> Iterator[tuple[bool, Callable[[SimulatedWorld], object]]]:
-    """What the machine and the callers may do now."""
+    """Yield what the machine and the callers may do now."""
     for process in world.processes:
         record = world.scheduler.records[process[0]]
         if process in world.stopping:
@@ -154,7 +154,7 @@ def steps(world: SimulatedWorld) -> Iterator[tuple[bool, Callable[[SimulatedWorl
         if record.failures < 1 and process not in world.stopping:
             yield False, partial(reap, process=process)
             if world.unreliable:
-                yield False, partial(reap, process=process, untouched=frozenset(world.running))
+                yield False, partial(reap, process=process, retriable=frozenset(world.running))
     if world.unreliable:
         yield False, partial(SimulatedWorld.dispatch, event=MemoryPressure())
         for record in world.scheduler.records.values():
@@ -174,16 +174,16 @@ def load(world: SimulatedWorld, process: tuple[str, int]) -> None:
 
 
 def grow(world: SimulatedWorld, process: tuple[str, int]) -> None:
-    """An idle model turns out to hold more, as far as the budget goes: beyond it nothing is promised of it."""
+    """Let an idle model grow by one byte, within the budget: beyond it the world's checks do not hold."""
     world.processes[process] += 1
     if sum(world.processes.values()) > world.scheduler.budget_bytes:
         world.processes[process] -= 1
     world.dispatch(MemoryMeasured(*process, world.processes[process]))
 
 
-def reap(world: SimulatedWorld, process: tuple[str, int], untouched: frozenset[int] = frozenset()) -> None:
+def reap(world: SimulatedWorld, process: tuple[str, int], retriable: frozenset[int] = frozenset()) -> None:
     world.remove_process(process)
-    world.dispatch(WorkerExited(*process, cause="gone", retriable=untouched))
+    world.dispatch(WorkerExited(*process, cause="gone", retriable=retriable))
 
 
 def finish(world: SimulatedWorld, request: int) -> None:
@@ -197,8 +197,8 @@ def leave(world: SimulatedWorld, request: int) -> None:
     world.dispatch(RequestCancelled(request))
 
 
-def shape(world: SimulatedWorld, asked: Asked) -> object:
-    """The state without absolute times and numbers: equal shapes have equal futures."""
+def shape(world: SimulatedWorld, arrivals: Arrivals) -> object:
+    """Return the state without absolute times and numbers: equal shapes allow equal next steps."""
     scheduler, now = world.scheduler, world.now
     models = tuple(
         (
@@ -222,9 +222,9 @@ def shape(world: SimulatedWorld, asked: Asked) -> object:
         for record in scheduler.records.values()
     )
     order = tuple(sorted(scheduler.requests, key=lambda id_: scheduler.requests[id_].arrival_number))
-    return asked, scheduler.waiting_for_memory, models, order, frozenset(world.stopping)
+    return arrivals, scheduler.waiting_for_memory, models, order, frozenset(world.stopping)
 
 
 def facts(request: QueuedRequest, now: float) -> tuple[object, ...]:
-    """What is still to matter of a request."""
+    """Return what of a request influences later steps."""
     return request.id, min(now - request.arrived_at, LONGEST_SECONDS), request.attempts

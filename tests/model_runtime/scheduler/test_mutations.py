@@ -1,8 +1,8 @@
-"""Bugs put into the scheduler on purpose: every one is caught by its tests, or they prove less than they seem to.
+"""Bugs put into the scheduler on purpose: the tests must notice every one.
 
-Each mutation replaces one piece of the source; the modules are built anew with it, and the scenarios, the invariants
-and the smallest explored world run against that. Left out on purpose are bugs that no behaviour shows, such as another
-order of equal candidates.
+Each mutation replaces one snippet of the source; the modules are rebuilt with it, and the scenarios, the invariants and
+the smallest explored world run against them. Bugs without an effect on behaviour, such as another order of equal
+candidates, are left out.
 """
 
 import importlib
@@ -29,61 +29,61 @@ BUILT_IN_ORDER = ("model_record", "eviction", "backoff", "lanes", "fairness", "s
 MUTATIONS = {
     "grants while draining": ("model_record", "return self.state is ModelState.READY and len", "return self.state in CHARGED_STATES and len"),
     "ignores concurrency": ("model_record", "len(self.active) < self.spec.concurrency", "True"),
-    "forgets working memory": ("model_record", "charged_bytes += request.working_bytes", "pass"),
-    "gives memory back before the process is reaped": ("model_record", "CHARGED_STATES = (ModelState.STARTING, ModelState.READY, ModelState.DRAINING, ModelState.STOPPING)", "CHARGED_STATES = (ModelState.STARTING, ModelState.READY, ModelState.DRAINING)"),
+    "does not charge working memory": ("model_record", "charged_bytes += request.working_bytes", "pass"),
+    "frees memory before the process is reaped": ("model_record", "CHARGED_STATES = (ModelState.STARTING, ModelState.READY, ModelState.DRAINING, ModelState.STOPPING)", "CHARGED_STATES = (ModelState.STARTING, ModelState.READY, ModelState.DRAINING)"),
     "evicts busy models": ("state", "if record.is_idle and not is_needed:", "if not is_needed:"),
     "evicts pinned models": ("state", "is_needed = record.pinned or record.queue", "is_needed = record.queue"),
-    "evicts a model that others wait for": ("state", "record.pinned or record.queue or record is waiter", "record.pinned or record is waiter"),
-    "evicts what was just loaded": ("state", "or self._is_newly_loaded(record)", ""),
+    "evicts a model with queued requests": ("state", "record.pinned or record.queue or record is waiter", "record.pinned or record is waiter"),
+    "evicts a new model": ("state", "or self._is_newly_loaded(record)", ""),
     "never drains": ("core", "if victims is None and self.is_starving(record):", "if False:"),
-    "believes old processes": ("core", "record is not None and record.incarnation == incarnation", "record is not None"),
+    "accepts events of old processes": ("core", "record is not None and record.incarnation == incarnation", "record is not None"),
     "starts a second process": ("state", "if record.state is ModelState.ABSENT:\n            return True", "if record.state in (ModelState.ABSENT, ModelState.STARTING):\n            return True"),
-    "offloads what is in use": ("state", "if not record.is_idle or record.queue or record.pinned", "if record.queue or record.pinned"),
-    "offloads pinned models": ("state", "record.queue or record.pinned or record.keep_alive_seconds < 0", "record.queue or record.keep_alive_seconds < 0"),
-    "forgets to answer those that ran": ("core", 'self._reject(request, "worker_died", exited.cause)', "del self.requests[request.id]"),
-    "answers those that left": ("core", "if not request.cancelled:\n            self._actions", "if True:\n            self._actions"),
-    "tries again for ever": ("core", "return young and not request.attempts and not request.cancelled", "return young and not request.cancelled"),
-    "tries again what was cancelled": ("core", "and not request.attempts and not request.cancelled and", "and not request.attempts and"),
-    "loads for nobody": ("core", "heads = [record for record in self.records.values() if record.queue and self.needs_memory(record)]", "heads = [record for record in self.records.values() if self.needs_memory(record) and record.state is ModelState.ABSENT or record.queue and self.needs_memory(record)]"),
-    "does not shed an under-estimate": ("core", "record.ready_at, record.has_served = self.now, False\n        self._reclaim_over_budget()", "record.ready_at, record.has_served = self.now, False"),
+    "unloads a busy model when idle time is over": ("state", "if not record.is_idle or record.queue or record.pinned", "if record.queue or record.pinned"),
+    "unloads idle pinned models": ("state", "record.queue or record.pinned or record.keep_alive_seconds < 0", "record.queue or record.keep_alive_seconds < 0"),
+    "does not answer interrupted requests": ("core", 'self._reject(request, "worker_died", exited.cause)', "del self.requests[request.id]"),
+    "answers cancelled requests": ("core", "if not request.cancelled:\n            self._actions", "if True:\n            self._actions"),
+    "retries without limit": ("core", "return is_recent and not request.attempts and not request.cancelled", "return is_recent and not request.cancelled"),
+    "retries cancelled requests": ("core", "and not request.attempts and not request.cancelled and", "and not request.attempts and"),
+    "loads without a queued request": ("core", "heads = [record for record in self.records.values() if record.queue and self.needs_memory(record)]", "heads = [record for record in self.records.values() if self.needs_memory(record) and record.state is ModelState.ABSENT or record.queue and self.needs_memory(record)]"),
+    "keeps idle models after an under-estimate": ("core", "record.ready_at, record.has_served = self.now, False\n        self._reclaim_over_budget()", "record.ready_at, record.has_served = self.now, False"),
     "lets the queue grow": ("core", "if len(record.queue) >= self.limits.queue_per_model or", "if"),
-    "waits in the queue for ever": ("core", "if self.now >= waiting.expires_at", "if False"),
-    "loads for ever": ("core", "if record.state is ModelState.STARTING and self.now >= record.load_deadline:", "if False:"),
-    "takes work while closing": ("core", 'if self.closing:\n            return RejectRequest(arrived.request_id, "shutting_down"', 'if False:\n            return RejectRequest(arrived.request_id, "shutting_down"'),
-    "doubles no pause": ("backoff", "first * 2 ** (failures - 1)", "first"),
+    "never times out in the queue": ("core", "if self.now >= queued.expires_at", "if False"),
+    "never times out a load": ("core", "if record.state is ModelState.STARTING and self.now >= record.load_deadline:", "if False:"),
+    "accepts requests while closing": ("core", 'if self.closing:\n            return RejectRequest(id_, "shutting_down"', 'if False:\n            return RejectRequest(id_, "shutting_down"'),
+    "never doubles the pause": ("backoff", "first * 2 ** (failures - 1)", "first"),
     "never opens the breaker": ("backoff", "if failures < limits.breaker_failures:\n        return Backoff(min", "if True:\n        return Backoff(min"),
     "closes the breaker on a load": ("core", "record.resident_bytes = loaded.measured_bytes\n        record.state", "record.resident_bytes, record.failures = loaded.measured_bytes, 0\n        record.state"),
     "serves one client first": ("fairness", "rounds.get(request.client, 0), request.arrival_number", "0, request.arrival_number"),
-    "serves batch work like any other": ("fairness", "return request.is_batch and now - request.arrived_at < ageing_seconds", "return False"),
-    "lets batch work starve": ("fairness", "return request.is_batch and now - request.arrived_at < ageing_seconds", "return request.is_batch"),
+    "serves batch requests like interactive ones": ("fairness", "return request.is_batch and now - request.arrived_at < ageing_seconds", "return False"),
+    "lets batch requests starve": ("fairness", "return request.is_batch and now - request.arrived_at < ageing_seconds", "return request.is_batch"),
     "serves the last one first": ("fairness", "rounds.get(request.client, 0), request.arrival_number\n", "rounds.get(request.client, 0), -request.arrival_number\n"),
-    "lets every heavy model run": ("lanes", "if any(rival.active for rival in rivals):\n        return False", ""),
+    "runs every heavy model at once": ("lanes", "if any(rival.active for rival in rivals):\n        return False", ""),
     "lets one model keep the GPU": ("lanes", "return not record.active or all(overdue_order.get(rival.name, head) >= head for rival in rivals)", "return True"),
-    "expects no more of what starved": ("core", "if exited.oom_suspected:", "if False:"),
-    "lets kills make a model too large": ("core", ", self.budget_bytes - record.working_bytes)", ", 10**9)"),
-    "presses two models out at once": ("core", "if idle and not self.unloading():", "if idle:"),
-    "ignores what an idle model grew by": ("core", "record.resident_bytes = max(measured.measured_bytes, 1)", "pass"),
-    "keeps an estimate that is too high": ("model_record", "lowered = self.needed_bytes - int(SMOOTHING_FACTOR * (self.needed_bytes - measured_bytes))", "lowered = self.needed_bytes"),
-    "believes one low measurement": ("model_record", "self.needed_bytes = max(measured_bytes, lowered)", "self.needed_bytes = measured_bytes"),
-    "keeps an estimate that is too low": ("model_record", "self.needed_bytes = max(measured_bytes, lowered)", "self.needed_bytes = lowered"),
+    "keeps the estimate after a kill for memory": ("core", "if exited.oom_suspected:", "if False:"),
+    "raises the estimate above the budget": ("core", ", self.budget_bytes - record.working_bytes)", ", 10**9)"),
+    "unloads two models at once under pressure": ("core", "if unused and not self.unloading():", "if unused:"),
+    "ignores the growth of an idle model": ("core", "record.resident_bytes = max(measured.measured_bytes, 1)", "pass"),
+    "never lowers an estimate": ("model_record", "lowered = self.needed_bytes - int(SMOOTHING_FACTOR * (self.needed_bytes - measured_bytes))", "lowered = self.needed_bytes"),
+    "lowers an estimate at once": ("model_record", "self.needed_bytes = max(measured_bytes, lowered)", "self.needed_bytes = measured_bytes"),
+    "raises an estimate step by step": ("model_record", "self.needed_bytes = max(measured_bytes, lowered)", "self.needed_bytes = lowered"),
     "drains pinned models": ("state", "record is not waiter and not record.pinned:\n                yield", "record is not waiter:\n                yield"),
 }  # fmt: skip
 
 
 @contextmanager
 def mutated(part: str, old: str, new: str) -> Generator[type[core.Scheduler]]:
-    """Build the scheduler's modules with one replacement, under their own names, and put the true ones back."""
+    """Rebuild the scheduler's modules with one replacement under their own names, and restore the originals."""
     names = [f"{PACKAGE}.{name}" for name in BUILT_IN_ORDER]
-    true = {name: sys.modules[name] for name in names}
+    originals = {name: sys.modules[name] for name in names}
     try:
         for name, short in zip(names, BUILT_IN_ORDER, strict=True):
-            sys.modules[name] = rebuilt(true[name], *((old, new) if short == part else ("", "")))
+            sys.modules[name] = rebuilt(originals[name], *((old, new) if short == part else ("", "")))
             setattr(sys.modules[PACKAGE], short, sys.modules[name])
         yield sys.modules[f"{PACKAGE}.core"].Scheduler
     finally:
         for name, short in zip(names, BUILT_IN_ORDER, strict=True):
-            sys.modules[name] = true[name]
-            setattr(sys.modules[PACKAGE], short, true[name])
+            sys.modules[name] = originals[name]
+            setattr(sys.modules[PACKAGE], short, originals[name])
 
 
 def rebuilt(module: ModuleType, old: str, new: str) -> ModuleType:
@@ -98,7 +98,7 @@ def rebuilt(module: ModuleType, old: str, new: str) -> ModuleType:
 
 
 def verdict(scheduler: type[core.Scheduler], monkeypatch: pytest.MonkeyPatch) -> str:
-    """Return what first fails with this scheduler, empty where nothing does."""
+    """Return what fails first with this scheduler, or "" if everything passes."""
     for module in (test_core, test_policy, test_exploration):
         for name in (
             "Scheduler",
@@ -115,13 +115,13 @@ def verdict(scheduler: type[core.Scheduler], monkeypatch: pytest.MonkeyPatch) ->
     for scenario in scenarios():
         try:
             scenario()
-        except Exception as error:  # noqa: BLE001 - whatever it is, it was noticed
+        except Exception as error:  # noqa: BLE001 - any failure means that the bug was noticed
             return f"{scenario.__name__}: {error!r}"
     return explored(scheduler)
 
 
 def scenarios() -> list[FunctionType]:
-    """The tests that take nothing."""
+    """Return the tests without arguments."""
     found = [*vars(test_policy).values(), *vars(test_core).values()]
     tests = [one for one in found if isinstance(one, FunctionType) and one.__name__.startswith("test_")]
     return [one for one in tests if one.__code__.co_argcount == 0 and not hasattr(one, "hypothesis")]
@@ -150,7 +150,7 @@ def test_a_bug_in_the_scheduler_is_noticed(bug: str, monkeypatch: pytest.MonkeyP
         monkeypatch.undo()
 
 
-def test_the_scheduler_as_it_is_passes_what_the_bugs_fail(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_unchanged_scheduler_passes_what_the_bugs_fail(monkeypatch: pytest.MonkeyPatch) -> None:
     with mutated("core", "", "") as scheduler:
         assert verdict(scheduler, monkeypatch) == ""
         monkeypatch.undo()

@@ -1,4 +1,4 @@
-"""Whose turn it is, who may use the GPU, how failures are spaced, and what survives a process: one scenario each."""
+"""Fairness, GPU lanes, eviction of new models, backoff and retries: one scenario each."""
 
 from dataclasses import replace
 from math import inf
@@ -28,17 +28,17 @@ from model_runtime.scheduler.messages import (
 from model_runtime.scheduler.model_record import ModelSpec, QueuedRequest, SchedulerLimits
 from model_runtime.status import ModelState
 
-PATIENT = SchedulerLimits(queue_per_model=16, queue_seconds=1e9)
+LONG_QUEUE = SchedulerLimits(queue_per_model=16, queue_seconds=1e9)
 
 
 def scheduler(
-    *specs: ModelSpec, budget: int = 100, lanes: Lanes | None = None, limits: SchedulerLimits = PATIENT
+    *specs: ModelSpec, budget: int = 100, lanes: Lanes | None = None, limits: SchedulerLimits = LONG_QUEUE
 ) -> Scheduler:
     return Scheduler(specs, budget, limits, lanes=lanes or {})
 
 
 def ready(core: Scheduler, *models: str) -> None:
-    """Load models and leave them idle, as if they had served somebody long ago."""
+    """Load models and leave them idle, each after one finished request."""
     for number, model in enumerate(models):
         core.handle(0, RequestArrived(900 + number, model))
         core.handle(0, ModelLoaded(model, 1, core.records[model].needed_bytes))
@@ -50,7 +50,7 @@ def granted(actions: list[SchedulerAction]) -> list[int]:
 
 
 def served_in_order(core: Scheduler, model: str, now: float) -> list[int]:
-    """Let the running request end again and again; return the order in which the others ran."""
+    """Finish the running request until none is left; return the order in which the others ran."""
     order: list[int] = []
     while core.records[model].active:
         (running,) = core.records[model].active
@@ -58,11 +58,11 @@ def served_in_order(core: Scheduler, model: str, now: float) -> list[int]:
     return order
 
 
-# -- turns ------------------------------------------------------------------------------------------------------------
+# -- fairness ------------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.promise("runtime:fair")
-def test_a_client_that_asks_for_much_does_not_make_another_one_wait_for_all_of_it() -> None:
+def test_a_client_with_many_requests_does_not_make_another_client_wait_for_all_of_them() -> None:
     core = scheduler(ModelSpec("eyes", 10))
     ready(core, "eyes")
 
@@ -73,7 +73,7 @@ def test_a_client_that_asks_for_much_does_not_make_another_one_wait_for_all_of_i
     assert served_in_order(core, "eyes", 3) == [7, 2, 3, 4, 5, 6]
 
 
-def test_three_clients_take_turns_and_each_keeps_its_own_order() -> None:
+def test_three_clients_take_turns_and_the_requests_of_each_keep_their_order() -> None:
     core = scheduler(ModelSpec("eyes", 10))
     ready(core, "eyes")
 
@@ -85,7 +85,7 @@ def test_three_clients_take_turns_and_each_keeps_its_own_order() -> None:
 
 
 @pytest.mark.promise("runtime:interactive-first")
-def test_interactive_work_goes_before_batch_until_that_has_waited_long_enough() -> None:
+def test_interactive_requests_go_before_a_batch_request_until_it_has_aged() -> None:
     core = scheduler(ModelSpec("eyes", 10))
     ready(core, "eyes")
     core.handle(0, RequestArrived(1, "eyes"))
@@ -97,10 +97,10 @@ def test_interactive_work_goes_before_batch_until_that_has_waited_long_enough() 
     after = granted(core.handle(40, RequestFinished(3, "eyes", 1)))
 
     assert before == [3]
-    assert after == [2], "it waited longer than the ageing time"
+    assert after == [2], "the batch request has waited longer than the ageing time"
 
 
-def test_interactive_work_is_loaded_for_before_batch() -> None:
+def test_a_model_is_loaded_for_an_interactive_request_before_a_batch_request() -> None:
     core = scheduler(ModelSpec("brush", 60), ModelSpec("voice", 60), ModelSpec("eyes", 60))
     core.handle(0, RequestArrived(1, "eyes"))
     core.handle(1, RequestArrived(2, "brush", is_batch=True))
@@ -114,17 +114,19 @@ def test_interactive_work_is_loaded_for_before_batch() -> None:
 
 
 def requests() -> st.SearchStrategy[list[QueuedRequest]]:
-    made = st.tuples(st.sampled_from("abc"), st.floats(0, 60), st.booleans())
-    return st.lists(made, max_size=12).map(
-        lambda facts: [
+    facts = st.tuples(st.sampled_from("abc"), st.floats(0, 60), st.booleans())
+    return st.lists(facts, max_size=12).map(
+        lambda made: [
             QueuedRequest(order, "m", client, order, 60 - age, inf, 0, None, batch)
-            for order, (client, age, batch) in enumerate(facts)
+            for order, (client, age, batch) in enumerate(made)
         ]
     )
 
 
 @given(requests(), st.dictionaries(st.sampled_from("abc"), st.integers(0, 9)))
-def test_turns_lose_nobody_and_keep_each_clients_order(waiting: list[QueuedRequest], served: dict[str, int]) -> None:
+def test_fair_order_keeps_every_request_and_the_order_of_each_client(
+    waiting: list[QueuedRequest], served: dict[str, int]
+) -> None:
     ordered = fair_order(waiting, served, 60.0, 30.0)
 
     assert sorted(one.arrival_number for one in ordered) == [one.arrival_number for one in waiting]
@@ -144,19 +146,19 @@ VOICE, EARS = ModelSpec("voice", 10, lane="light"), ModelSpec("ears", 10, lane="
 
 
 @pytest.mark.promise("runtime:lanes")
-def test_two_heavy_models_share_the_gpu_one_after_the_other_while_a_light_one_goes_on() -> None:
+def test_two_heavy_models_use_the_gpu_one_after_the_other_while_a_light_one_runs() -> None:
     core = scheduler(BRUSH, EYES, VOICE, lanes=TWO_LANES)
     ready(core, "brush", "eyes", "voice")
 
     together = [
         granted(core.handle(1, RequestArrived(n, model))) for n, model in ((1, "brush"), (2, "eyes"), (3, "voice"))
     ]
-    why = core.explain("eyes")
-    next_one = granted(core.handle(2, RequestFinished(1, "brush", 1)))
+    reason = core.explain("eyes")
+    next_granted = granted(core.handle(2, RequestFinished(1, "brush", 1)))
 
     assert together == [[1], [], [3]]
-    assert why == "eyes waits for the GPU"
-    assert next_one == [2]
+    assert reason == "eyes is waiting for the GPU"
+    assert next_granted == [2]
 
 
 def test_an_exclusive_gpu_serves_one_model_at_a_time() -> None:
@@ -168,7 +170,7 @@ def test_an_exclusive_gpu_serves_one_model_at_a_time() -> None:
     assert together == [[1], []]
 
 
-def test_a_model_serves_its_own_side_by_side_but_not_for_ever_while_another_waits_for_the_gpu() -> None:
+def test_a_model_runs_its_requests_in_parallel_until_another_model_is_starving_for_the_gpu() -> None:
     core = scheduler(BRUSH, EYES, lanes=TWO_LANES)
     ready(core, "brush", "eyes")
     core.handle(1, RequestArrived(1, "eyes"))
@@ -184,7 +186,7 @@ def test_a_model_serves_its_own_side_by_side_but_not_for_ever_while_another_wait
     assert then == [2]
 
 
-def test_a_model_that_is_asked_for_is_not_evicted_while_it_waits_for_the_gpu() -> None:
+def test_a_model_with_a_queued_request_is_not_evicted_while_it_waits_for_the_gpu() -> None:
     core = scheduler(
         replace(BRUSH, needed_bytes=40),
         replace(EYES, needed_bytes=40),
@@ -200,11 +202,11 @@ def test_a_model_that_is_asked_for_is_not_evicted_while_it_waits_for_the_gpu() -
     assert actions == []
 
 
-# -- churn ------------------------------------------------------------------------------------------------------------
+# -- eviction of new models ------------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.promise("runtime:no-churn")
-def test_a_model_that_was_just_loaded_and_served_nobody_is_not_pushed_out_at_once() -> None:
+def test_a_model_that_was_just_loaded_and_served_no_request_is_not_evicted_at_once() -> None:
     core = scheduler(ModelSpec("eyes", 60, load_seconds=8), ModelSpec("brush", 60))
     core.handle(0, RequestArrived(1, "eyes"))
     core.handle(0, ModelLoaded("eyes", 1, 60))
@@ -223,20 +225,20 @@ def test_a_model_that_was_just_loaded_and_served_nobody_is_not_pushed_out_at_onc
 
 
 @pytest.mark.promise("runtime:breaker")
-def test_a_model_that_keeps_failing_is_tried_once_now_and_then_ever_more_rarely() -> None:
-    rests = [backoff_after(failures, SchedulerLimits()) for failures in range(1, 9)]
+def test_a_model_that_keeps_failing_is_tried_at_ever_longer_intervals() -> None:
+    backoffs = [backoff_after(failures, SchedulerLimits()) for failures in range(1, 9)]
 
-    assert [rest.seconds for rest in rests] == [1, 2, 60, 120, 240, 480, 600, 600]
-    assert [rest.rejects_queue for rest in rests] == [False, False, True, True, True, True, True, True]
+    assert [backoff.seconds for backoff in backoffs] == [1, 2, 60, 120, 240, 480, 600, 600]
+    assert [backoff.rejects_queue for backoff in backoffs] == [False, False, True, True, True, True, True, True]
 
 
-def test_failures_far_apart_are_not_in_a_row_but_an_open_breaker_forgets_nothing() -> None:
+def test_failures_far_apart_are_not_in_a_row_unless_the_breaker_is_open() -> None:
     assert count_failure(2, 299, SchedulerLimits()) == 3
     assert count_failure(2, 301, SchedulerLimits()) == 1
     assert count_failure(3, 400, SchedulerLimits()) == 4
 
 
-def test_work_that_succeeds_closes_the_breaker_and_a_load_alone_does_not() -> None:
+def test_a_finished_request_closes_the_breaker_and_a_load_alone_does_not() -> None:
     core = scheduler(ModelSpec("eyes", 10))
     for incarnation in range(1, 4):
         core.handle(100 * incarnation, RequestArrived(incarnation, "eyes"))
@@ -245,28 +247,28 @@ def test_work_that_succeeds_closes_the_breaker_and_a_load_alone_does_not() -> No
 
     core.handle(500, RequestArrived(9, "eyes"))
     core.handle(500, ModelLoaded("eyes", 4, 10))
-    open_still = core.records["eyes"].failures
+    after_load = core.records["eyes"].failures
     core.handle(501, RequestFinished(9, "eyes", 4))
 
-    assert open_still == 3
+    assert after_load == 3
     assert core.records["eyes"].failures == 0
 
 
 @pytest.mark.promise("runtime:sticky-failure")
-def test_what_cannot_be_cured_by_trying_again_is_told_until_somebody_mends_it() -> None:
+def test_a_permanent_failure_rejects_requests_until_the_model_is_retried() -> None:
     core = scheduler(ModelSpec("eyes", 10))
     core.handle(0, RequestArrived(1, "eyes"))
     core.handle(1, WorkerExited("eyes", 1, "config.json is missing", permanent=True))
 
     much_later = core.handle(1e6, RequestArrived(2, "eyes"))
     core.handle(1e6, RetryRequested("eyes"))
-    mended = core.handle(1e6, RequestArrived(3, "eyes"))
+    retried = core.handle(1e6, RequestArrived(3, "eyes"))
 
     assert much_later == [RejectRequest(2, "load_failed", "config.json is missing")]
-    assert mended == [StartWorker("eyes", 2, 10)]
+    assert retried == [StartWorker("eyes", 2, 10)]
 
 
-def test_a_model_that_may_have_been_killed_for_memory_is_expected_to_need_more() -> None:
+def test_the_estimate_grows_for_a_model_that_may_have_been_killed_for_memory() -> None:
     core = scheduler(ModelSpec("eyes", 40))
     core.handle(0, RequestArrived(1, "eyes"))
 
@@ -277,7 +279,7 @@ def test_a_model_that_may_have_been_killed_for_memory_is_expected_to_need_more()
 
 
 @pytest.mark.promise("runtime:transparent-retry")
-def test_a_request_whose_process_died_before_it_said_anything_gets_another_one_once() -> None:
+def test_a_request_whose_worker_died_before_any_output_gets_another_worker_once() -> None:
     core = scheduler(ModelSpec("eyes", 10, concurrency=2))
     ready(core, "eyes")
     core.handle(1, RequestArrived(1, "eyes"))
@@ -293,7 +295,7 @@ def test_a_request_whose_process_died_before_it_said_anything_gets_another_one_o
     assert twice == [RejectRequest(2, "worker_died", "killed by signal 9")]
 
 
-def test_what_was_cancelled_is_not_tried_again() -> None:
+def test_a_cancelled_request_is_not_retried() -> None:
     core = scheduler(ModelSpec("eyes", 10))
     ready(core, "eyes")
     core.handle(1, RequestArrived(1, "eyes"))
@@ -306,8 +308,8 @@ def test_what_was_cancelled_is_not_tried_again() -> None:
     assert core.requests == {}
 
 
-def test_an_old_request_is_answered_instead_of_tried_again() -> None:
-    core = scheduler(ModelSpec("eyes", 10), limits=replace(PATIENT, retry_seconds=30))
+def test_an_old_request_is_answered_instead_of_retried() -> None:
+    core = scheduler(ModelSpec("eyes", 10), limits=replace(LONG_QUEUE, retry_seconds=30))
     ready(core, "eyes")
     core.handle(1, RequestArrived(1, "eyes"))
 
@@ -317,7 +319,7 @@ def test_an_old_request_is_answered_instead_of_tried_again() -> None:
     assert core.records["eyes"].state is ModelState.BACKOFF
 
 
-def test_kills_one_after_the_other_do_not_make_a_model_too_large_for_ever() -> None:
+def test_repeated_kills_do_not_raise_the_estimate_without_limit() -> None:
     core = scheduler(ModelSpec("eyes", 60))
     for incarnation in range(1, 6):
         core.handle(1000 * incarnation, RequestArrived(incarnation, "eyes"))
@@ -327,7 +329,7 @@ def test_kills_one_after_the_other_do_not_make_a_model_too_large_for_ever() -> N
     assert 75 < core.records["eyes"].needed_bytes <= 120
 
 
-def test_kills_do_not_make_a_model_too_large_for_the_budget() -> None:
+def test_kills_do_not_raise_the_estimate_above_the_budget() -> None:
     core, actions = scheduler(ModelSpec("eyes", 60)), list[SchedulerAction]()
     for incarnation in range(1, 6):
         actions += core.handle(1000 * incarnation, RequestArrived(incarnation, "eyes", working_bytes=25))
@@ -338,7 +340,7 @@ def test_kills_do_not_make_a_model_too_large_for_the_budget() -> None:
     assert not any(isinstance(action, RejectRequest) for action in actions)
 
 
-def test_who_had_a_turn_is_forgotten_once_they_wait_for_nothing() -> None:
+def test_the_round_of_a_client_is_forgotten_once_it_has_no_queued_request() -> None:
     core = scheduler(ModelSpec("eyes", 10))
     ready(core, "eyes")
     core.handle(1, RequestArrived(0, "eyes", client="a"))

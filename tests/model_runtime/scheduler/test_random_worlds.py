@@ -1,4 +1,4 @@
-"""Long random lives of the seven real models under four budgets, pins, crashes, late reaping and stale reports."""
+"""Long random sequences of events for seven models: four budgets, pins, crashes, late reaping, stale events."""
 
 import hypothesis.strategies as st
 from hypothesis import HealthCheck, settings
@@ -33,8 +33,8 @@ NAMES = st.sampled_from(sorted(TENTHS_OF_GB))
 PAUSES = st.sampled_from([0.0, 0.1, 5.0, 60.0])
 
 
-class RandomLife(RuleBasedStateMachine):
-    """The world's own assertions judge every step; the end asks that everybody is served by a fair machine."""
+class RandomEvents(RuleBasedStateMachine):
+    """The world checks every step; at the end, fair steps must answer every request."""
 
     @initialize(
         budget=st.sampled_from([110, 140, 180, 240]),
@@ -84,7 +84,7 @@ class RandomLife(RuleBasedStateMachine):
         self.world.dispatch(WorkerExited(*process, cause="died", permanent=permanent))
 
     @rule(name=NAMES, incarnation=st.integers(0, 3))
-    def report_late(self, name: str, incarnation: int) -> None:
+    def send_stale_event(self, name: str, incarnation: int) -> None:
         if (name, incarnation) in self.world.processes:
             return
         before = self.world.scheduler.charged_bytes
@@ -113,7 +113,7 @@ class RandomLife(RuleBasedStateMachine):
         self.world.dispatch(BudgetChanged(self.world.scheduler.budget_bytes + 5))
 
     def loading(self) -> list[tuple[str, int]]:
-        """Processes that may report that they are loaded."""
+        """Return the processes that are loading."""
         records = self.world.scheduler.records
         return sorted(process for process in self.world.processes if records[process[0]].state is ModelState.STARTING)
 
@@ -123,11 +123,11 @@ class RandomLife(RuleBasedStateMachine):
         for _ in range(400):
             if not self.world.scheduler.requests:
                 return
-            self.be_fair()
+            self.take_fair_steps()
         raise AssertionError(f"never answered: {self.world.scheduler.requests}")
 
-    def be_fair(self) -> None:
-        """Let everything that is under way come to its end."""
+    def take_fair_steps(self) -> None:
+        """Finish every load, exit and request."""
         world = self.world
         for process in self.loading():
             world.dispatch(ModelLoaded(*process, world.processes[process]), 1.0)
@@ -141,11 +141,11 @@ class RandomLife(RuleBasedStateMachine):
         world.dispatch(Tick(), 1.0)
 
 
-RandomLife.TestCase.settings = settings(
+RandomEvents.TestCase.settings = settings(
     max_examples=120,
     stateful_step_count=50,
     derandomize=True,
     database=None,
     suppress_health_check=list(HealthCheck),
 )
-test_random_lives_keep_every_invariant_and_end_with_everybody_answered = RandomLife.TestCase
+test_random_events_keep_every_invariant_and_every_request_is_answered = RandomEvents.TestCase

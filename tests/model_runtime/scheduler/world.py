@@ -1,7 +1,7 @@
-"""A simulated machine around the scheduler: processes that load, crash and are reaped late; callers that leave.
+"""A simulated machine around the scheduler: processes that load, crash and are reaped late; callers that disconnect.
 
-It performs every action and asserts on it, so that both the exhaustive exploration and Hypothesis judge the
-scheduler by what happens in the world, not by its own books.
+It performs every action and asserts on it, so that the exhaustive exploration and Hypothesis judge the scheduler by
+what happens to the processes, not by its own state.
 """
 
 import copyreg
@@ -24,7 +24,7 @@ from model_runtime.scheduler.model_record import ModelSpec, SchedulerLimits
 from tests.model_runtime.scheduler.invariants import violations
 
 _shared: dict[int, object] = {}
-"""Frozen values that all copies of a world share: to copy them takes as long as the rest."""
+"""Frozen values that all copies of a world share; copying them would take as long as copying the rest."""
 
 
 def _shared_value(number: int) -> Any:
@@ -41,30 +41,30 @@ copyreg.pickle(SchedulerLimits, _share)
 
 
 class SimulatedWorld:
-    """Live processes by (model, incarnation) with their bytes, running and answered requests."""
+    """Living processes by (model, incarnation) with their bytes; running and answered requests."""
 
     def __init__(self, scheduler: Scheduler, *, unreliable: bool = False) -> None:
         self.scheduler = scheduler
         self.unreliable = unreliable
-        """Whether memory runs short and models grow in it, and what failed is tried again."""
+        """Whether memory runs short, models grow, and failed models and requests are tried again."""
         self.now = 0.0
         self.processes: dict[tuple[str, int], int] = {}
         self.stopping: set[tuple[str, int]] = set()
         self.draining: set[tuple[str, int]] = set()
         self.running: dict[int, tuple[str, int]] = {}
         self.working_bytes: dict[int, int] = {}
-        """Request → the memory it takes while it runs."""
+        """Request → bytes it takes while it runs."""
         self.cancelled: set[int] = set()
         self.answered: dict[int, str] = {}
 
     def copies(self) -> Iterator["SimulatedWorld"]:
-        """Worlds like this one, each of which can go another way."""
+        """Yield copies that can take other steps."""
         packed = pickle.dumps(self, pickle.HIGHEST_PROTOCOL)
         while True:
             yield pickle.loads(packed)  # noqa: S301  our own bytes
 
     def dispatch(self, event: SchedulerEvent, after_seconds: float = 0.0) -> list[SchedulerAction]:
-        """Let it happen, carry out what the scheduler wants, and check both."""
+        """Pass an event to the scheduler, perform its actions and check both."""
         self.now += after_seconds
         if isinstance(event, RequestArrived):
             self.working_bytes[event.request_id] = event.working_bytes
@@ -75,20 +75,20 @@ class SimulatedWorld:
         return actions
 
     def finish_request(self, request: int) -> tuple[str, int]:
-        """A running request ends; returns the process it ran on."""
+        """End a running request and return its process."""
         process = self.running.pop(request)
         self.record_answer(request, "done" if request not in self.cancelled else "cancelled")
         return process
 
     def remove_process(self, process: tuple[str, int]) -> None:
-        """A process is gone; what ran on it is answered by the scheduler."""
+        """Remove an exited process; the scheduler answers its requests."""
         del self.processes[process]
         self.stopping.discard(process)
         self.draining.discard(process)
         self.running = {request: on for request, on in self.running.items() if on != process}
 
     def record_answer(self, request: int, outcome: str) -> None:
-        """Every request is answered once."""
+        """Record an answer; every request gets one."""
         assert request not in self.answered, f"request {request} answered twice: {self.answered[request]}, {outcome}"
         self.answered[request] = outcome
 
@@ -96,26 +96,28 @@ class SimulatedWorld:
         match action:
             case StartWorker(model, incarnation, reserved):
                 assert not any(name == model for name, _ in self.processes), f"{model} has a process already"
-                assert self.scheduler.records[model].queue, f"{model} is loaded for nobody"
+                assert self.scheduler.records[model].queue, f"{model} is loaded without a queued request"
                 self.processes[model, incarnation] = reserved
             case StopWorker(model, incarnation, reason):
                 process = (model, incarnation)
                 assert process in self.processes, f"{model} has no process {incarnation} to stop"
-                assert process not in self.running.values(), f"{model} is stopped while it works"
+                assert process not in self.running.values(), f"{model} is stopped while it runs a request"
                 by_policy = reason not in ("operator", "shutdown", "load timeout")
                 assert not (self.scheduler.records[model].pinned and by_policy), f"pinned {model} stopped: {reason}"
                 self.stopping.add(process)
             case Grant(request, model, incarnation):
                 process = (model, incarnation)
-                assert process in self.processes, f"request {request} granted to a dead process"
-                assert process not in self.stopping | self.draining, f"request {request} granted to a leaving process"
+                assert process in self.processes, f"request {request} granted to an exited process"
+                assert process not in self.stopping | self.draining, (
+                    f"request {request} granted to a process being unloaded"
+                )
                 assert request not in self.answered
                 self.running[request] = process
             case CancelRequest(request):
                 assert request in self.running
                 self.cancelled.add(request)
             case RejectRequest(request, code):
-                assert request not in self.cancelled, f"request {request} is answered though its caller left"
+                assert request not in self.cancelled, f"request {request} is answered after its cancel"
                 self.record_answer(request, code)
 
     def _assert_invariants(self) -> None:

@@ -1,4 +1,4 @@
-"""What the runtime keeps of a request."""
+"""The state of an open request: its task, progress and times."""
 
 import pytest
 
@@ -19,9 +19,9 @@ from model_runtime.supervisor.active_request import ActiveRequest
 from model_runtime.supervisor.output_queue import OutputQueue
 
 
-def job() -> ActiveRequest:
+def open_request() -> ActiveRequest:
     return ActiveRequest(
-        1, Model("m", Task.TEXT, "e", ""), Task.TEXT, "", (b"order",), 100.0, OutputQueue(lambda: None)
+        1, Model("m", Task.TEXT, "e", ""), Task.TEXT, "", (b"command",), 100.0, OutputQueue(lambda: None)
     )
 
 
@@ -35,7 +35,7 @@ def job() -> ActiveRequest:
         (Speak("m", "hello"), Task.SPEECH),
     ],
 )
-def test_a_request_tells_its_task(request_: Request, task: Task) -> None:
+def test_a_request_has_a_task(request_: Request, task: Task) -> None:
     assert task_of(request_) is task
 
 
@@ -50,17 +50,17 @@ def test_a_request_tells_its_task(request_: Request, task: Task) -> None:
         ([Progress("steps", 1, 4), Preview(ImageData(1, 1, b"rgb"), 1, 4)], ("steps", 1, 4)),
     ],
 )
-def test_a_job_knows_how_far_it_is(events: list[EngineEvent], progress: tuple[str, float, float]) -> None:
-    running = job()
+def test_outputs_are_recorded_as_progress(events: list[EngineEvent], progress: tuple[str, float, float]) -> None:
+    request = open_request()
     for number, event in enumerate(events):
-        running.deliver(event, 200.0 + number)
+        request.deliver(event, 200.0 + number)
 
-    assert (running.stage, running.done, running.total) == progress
-    assert running.last_progress_at == 200.0 + len(events) - 1
+    assert (request.stage, request.done, request.total) == progress
+    assert request.last_progress_at == 200.0 + len(events) - 1
 
 
 def test_the_time_of_a_request_is_divided_into_queueing_loading_and_running() -> None:
-    running = job()
-    running.start(incarnation=3, loading_seconds=4.0, now=110.0)
+    request = open_request()
+    request.start(incarnation=3, loading_seconds=4.0, now=110.0)
 
-    assert running.timings(now=115.0) == Timings(queued_seconds=6.0, loading_seconds=4.0, running_seconds=5.0)
+    assert request.timings(now=115.0) == Timings(queued_seconds=6.0, loading_seconds=4.0, running_seconds=5.0)

@@ -1,4 +1,4 @@
-"""Totals that the page and Prometheus show."""
+"""Totals that the status page and Prometheus show."""
 
 from model_runtime.events import (
     ChatResult,
@@ -17,7 +17,7 @@ def finished(model: str, result: Result) -> Finished:
     return Finished(model, result, Timings(queued_seconds=1.0, loading_seconds=2.0, running_seconds=4.0))
 
 
-def test_work_is_counted_in_the_unit_of_its_kind() -> None:
+def test_output_is_counted_in_the_unit_of_its_task() -> None:
     counters = CounterRegistry()
     counters.count_result(finished("eyes", ChatResult("a", "stop", 30, 12)))
     counters.count_result(finished("eyes", ChatResult("b", "stop", 3, 1)))
@@ -34,7 +34,7 @@ def test_work_is_counted_in_the_unit_of_its_kind() -> None:
     assert totals.queue_seconds["eyes"] == 2.0
 
 
-def test_loads_unloads_and_answers_are_counted_by_how_they_went() -> None:
+def test_loads_unloads_and_answers_are_counted_by_outcome() -> None:
     counters = CounterRegistry()
     counters.count_load("eyes", 3.0)
     counters.count_load("eyes", 2.0)
@@ -47,7 +47,6 @@ def test_loads_unloads_and_answers_are_counted_by_how_they_went() -> None:
 
     totals = counters.snapshot()
 
-    assert (counters.loads("eyes"), counters.loads("ears"), counters.requests("eyes")) == (2, 0, 2)
     assert counters.last_load_seconds == {"eyes": 2.0}
     assert totals.loads == {("eyes", "ok"): 2, ("ears", "failed"): 1}
     assert totals.load_seconds == {"eyes": 5.0}

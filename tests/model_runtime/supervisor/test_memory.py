@@ -1,4 +1,4 @@
-"""How much of the machine's memory models may take."""
+"""The memory budget, the memory of processes, and the release of unused memory."""
 
 import os
 import subprocess
@@ -23,18 +23,18 @@ GIB = 1 << 30
         (64 * GIB, 16 * GIB, 12 * GIB),
     ],
 )
-def test_the_budget_leaves_room_for_everything_else_whatever_is_configured(
+def test_the_budget_leaves_memory_for_other_programs_whatever_is_configured(
     configured: int, total: int, budget: int
 ) -> None:
     assert abs(memory.budget_bytes(configured, total) - budget) <= 1
 
 
 @pytest.mark.process
-def test_the_footprint_of_a_living_process_is_known_and_that_of_a_dead_one_is_nothing() -> None:
+def test_the_footprint_of_a_living_process_is_measured_and_that_of_an_exited_one_is_zero() -> None:
     program = "print(flush=True); input()"
     child = subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     assert child.stdout is not None
-    child.stdout.readline()  # it lives once it has spoken
+    child.stdout.readline()  # its first line: it runs
     alive = memory.footprint_bytes(child.pid)
     child.communicate(b"\n")
 
@@ -57,26 +57,26 @@ print(before - memory.footprint_bytes(os.getpid()), len(last))
 
 @pytest.mark.process
 @pytest.mark.promise("runtime:memory-returned")
-def test_what_the_allocator_keeps_is_given_back() -> None:
-    environ = {**os.environ, "MALLOC_TOP_PAD_": "100000000"}  # as after much use: the system is asked for nothing
+def test_freed_memory_that_the_allocator_keeps_is_released() -> None:
+    environ = {**os.environ, "MALLOC_TOP_PAD_": "100000000"}  # the allocator keeps freed memory, as after long use
 
-    said = subprocess.run([sys.executable, "-c", HOLES], env=environ, capture_output=True, text=True, check=True)
+    result = subprocess.run([sys.executable, "-c", HOLES], env=environ, capture_output=True, text=True, check=True)
 
-    assert int(said.stdout.split()[0]) > 30_000_000
+    assert int(result.stdout.split()[0]) > 30_000_000
 
 
 @pytest.mark.promise("runtime:memory-returned")
-def test_what_lies_in_circles_is_given_back() -> None:
+def test_reference_cycles_are_released() -> None:
     class Call:
-        """It knows itself, as a job knows its output queue and that the job."""
+        """It refers to itself, as a request and its output queue refer to each other."""
 
         def __init__(self) -> None:
             self.itself = self
 
-    gone = weakref.ref(Call())
+    reference = weakref.ref(Call())
     memory.release_memory()
 
-    assert gone() is None
+    assert reference() is None
 
 
 def test_the_machine_has_more_memory_than_is_available() -> None:

@@ -18,26 +18,26 @@ def measured(needed_bytes: int) -> ModelRecord:
 
 
 @pytest.mark.promise("runtime:learns")
-def test_what_was_learned_is_known_after_a_restart(tmp_path: Path) -> None:
-    ledger = ModelStatsStore(tmp_path)
-    ledger.record(EYES, measured(7))
-    ledger.save()
+def test_measurements_are_known_after_a_restart(tmp_path: Path) -> None:
+    store = ModelStatsStore(tmp_path)
+    store.record(EYES, measured(7))
+    store.save()
 
     assert ModelStatsStore(tmp_path).get(EYES) == ModelStats(7, 4.5, 0.25)
 
 
-def test_other_files_under_the_same_name_are_learned_anew(tmp_path: Path) -> None:
-    ledger = ModelStatsStore(tmp_path)
-    ledger.record(EYES, measured(7))
+def test_other_files_or_options_under_the_same_name_have_no_measurements(tmp_path: Path) -> None:
+    store = ModelStatsStore(tmp_path)
+    store.record(EYES, measured(7))
 
-    assert ledger.get(replace(EYES, path="/models/other-eyes")) is None
-    assert ledger.get(replace(EYES, options={"max_pixels": 100})) is None
+    assert store.get(replace(EYES, path="/models/other-eyes")) is None
+    assert store.get(replace(EYES, options={"max_pixels": 100})) is None
 
 
-def test_a_file_cut_off_at_any_byte_is_as_if_there_were_none(tmp_path: Path) -> None:
-    ledger = ModelStatsStore(tmp_path)
-    ledger.record(EYES, measured(7))
-    ledger.save()
+def test_a_file_truncated_at_any_byte_has_no_measurements(tmp_path: Path) -> None:
+    store = ModelStatsStore(tmp_path)
+    store.record(EYES, measured(7))
+    store.save()
     whole = (tmp_path / NAME).read_bytes()
 
     for length in range(len(whole)):
@@ -48,17 +48,17 @@ def test_a_file_cut_off_at_any_byte_is_as_if_there_were_none(tmp_path: Path) -> 
 @pytest.mark.parametrize(
     "text", ['{"schema": 2, "models": {}}', "[]", '{"schema": 1}', '{"schema": 1, "models": {"m": 3}}']
 )
-def test_a_file_that_is_not_ours_is_ignored(tmp_path: Path, text: str) -> None:
+def test_a_file_of_another_format_is_ignored(tmp_path: Path, text: str) -> None:
     (tmp_path / NAME).write_text(text)
 
     assert read(tmp_path / NAME) == {}
 
 
-def test_a_disk_that_refuses_costs_nothing(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_disk_that_refuses_is_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     (tmp_path / "file").write_text("")
-    ledger = ModelStatsStore(tmp_path / "file")
-    ledger.record(EYES, measured(7))
+    store = ModelStatsStore(tmp_path / "file")
+    store.record(EYES, measured(7))
 
-    ledger.save()
+    store.save()
 
     assert "cannot be written" in caplog.text

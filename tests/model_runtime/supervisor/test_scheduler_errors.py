@@ -1,4 +1,4 @@
-"""Refusals of the scheduler as sentences for people."""
+"""The scheduler's rejections as errors for users."""
 
 import pytest
 
@@ -12,35 +12,37 @@ from model_runtime.supervisor.scheduler_errors import error_from_rejection
     [
         (
             "queue_full",
-            "8 requests wait already.",
-            "The queue of m is full: 8 requests wait already. Try again in 3 s.",
+            "8 requests are waiting.",
+            "The queue of m is full: 8 requests are waiting. Try again in 3 s.",
         ),
-        ("queue_timeout", "m is loading", "The request waited as long as it may: m is loading. Try again in 3 s."),
-        ("model_unavailable", "m rests after: a crash", "m rests after: a crash. Try again in 3 s."),
+        ("queue_timeout", "m is loading", "The request timed out in the queue: m is loading. Try again in 3 s."),
+        ("model_unavailable", "m failed (a crash); next attempt in 2 s.", "m failed (a crash); next attempt in 2 s."),
     ],
 )
-def test_what_may_be_tried_again_says_when(code: str, detail: str, message: str) -> None:
+def test_an_error_that_may_be_retried_says_when(code: str, detail: str, message: str) -> None:
     error = error_from_rejection(RejectRequest(1, code, detail, 2.1), "m")
 
     assert isinstance(error, Busy)
     assert (error.code, error.message, error.retry_after_seconds) == (code, message, 3.0)
 
 
-@pytest.mark.parametrize(("seconds", "told"), [(None, 1.0), (0.0, 1.0), (0.2, 1.0), (1e6, 120.0)])
-def test_the_time_to_come_back_is_one_that_clients_accept(seconds: float | None, told: float) -> None:
-    assert error_from_rejection(RejectRequest(1, "queue_full", "full", seconds), "m").retry_after_seconds == told
+@pytest.mark.parametrize(("seconds", "sent"), [(None, 1.0), (0.0, 1.0), (0.2, 1.0), (1e6, 120.0)])
+def test_the_retry_time_is_one_that_clients_accept(seconds: float | None, sent: float) -> None:
+    assert error_from_rejection(RejectRequest(1, "queue_full", "full", seconds), "m").retry_after_seconds == sent
 
 
-def test_what_is_wrong_for_good_says_why() -> None:
+def test_an_error_that_is_not_retried_says_why() -> None:
     large = error_from_rejection(RejectRequest(1, "model_too_large", "", None, 9_000_000_000, 4_000_000_000), "m")
     failed = error_from_rejection(RejectRequest(1, "load_failed", "no such tensor.", None), "m")
     died = error_from_rejection(RejectRequest(1, "worker_died", "the worker exited with code 3", None), "m")
-    leaving = error_from_rejection(RejectRequest(1, "shutting_down", "Senses is shutting down.", 5.0), "m")
+    closing = error_from_rejection(RejectRequest(1, "shutting_down", "Senses is shutting down.", 5.0), "m")
 
     assert isinstance(large, ModelTooLarge)
     assert "m needs 9.0 GB but the memory budget leaves 4.0 GB" in large.message
     assert isinstance(failed, LoadFailed)
     assert failed.message == "m could not be loaded: no such tensor."
     assert isinstance(died, WorkerDied)
-    assert died.message == ("m stopped in the middle: the worker exited with code 3. The next call starts it again.")
-    assert isinstance(leaving, ShuttingDown)
+    assert (
+        died.message == "m stopped during the request: the worker exited with code 3. Send it again: that restarts m."
+    )
+    assert isinstance(closing, ShuttingDown)

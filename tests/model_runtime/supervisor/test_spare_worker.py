@@ -1,4 +1,4 @@
-"""A spare process: the next load only reads weights, and its memory is given back before anybody misses it."""
+"""The spare worker: the next load only reads weights, and its memory is released when models need it."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -29,8 +29,8 @@ GIGABYTE = 1_000_000_000
 
 
 @pytest.fixture
-def eager(settings: Settings) -> Settings:
-    """Settings that allow a spare process."""
+def with_spare(settings: Settings) -> Settings:
+    """Return settings that allow a spare worker."""
     return replace(settings, keep_spare_worker=True)
 
 
@@ -42,37 +42,37 @@ def is_gone(status: Status) -> bool:
     return not status.memory.spare_engine and status.memory.footprint_bytes == 0
 
 
-async def used_and_unloaded(runtime: Runtime) -> Status:
-    """Use the model once, unload it, and wait for the spare process that gets ready for it."""
+async def use_and_unload(runtime: Runtime) -> Status:
+    """Use the model once, unload it, and wait until the spare worker is ready for it."""
     await run_chat(runtime, chat("say hello"))
     await runtime.unload("m")
     return await wait_for_status(runtime, is_ready)
 
 
 @pytest.mark.promise("runtime:warm-spare")
-async def test_a_model_that_left_comes_back_in_the_process_that_was_made_ready_for_it(eager: Settings) -> None:
+async def test_an_unloaded_model_is_loaded_in_the_spare_worker(with_spare: Settings) -> None:
     library = ScriptedCatalog(scripted_model("m"))
 
-    async with open_runtime(eager, library) as runtime:
-        await used_and_unloaded(runtime)
+    async with open_runtime(with_spare, library) as runtime:
+        await use_and_unload(runtime)
         (ready,) = living_workers()
-        said = await run_chat(runtime, chat("say again"))
+        answer = await run_chat(runtime, chat("say again"))
         after = runtime.status()
         running = [process.pid for process in living_workers() if process.pid == ready.pid]
 
-    assert said == "again"
+    assert answer == "again"
     assert running == [ready.pid]
     assert model_status_of(after).state is ModelState.READY
     assert living_workers() == []
 
 
-async def test_nothing_is_made_ready_before_the_first_request_and_where_settings_forbid_it(eager: Settings) -> None:
+async def test_no_spare_worker_starts_before_the_first_request_or_when_settings_forbid_it(with_spare: Settings) -> None:
     library = ScriptedCatalog(scripted_model("m"))
 
-    async with open_runtime(eager, library) as runtime:
+    async with open_runtime(with_spare, library) as runtime:
         await wait_for_status(runtime, lambda status: status.uptime_seconds > 0.1)
         before = living_workers()
-    async with open_runtime(replace(eager, keep_spare_worker=False), library) as runtime:
+    async with open_runtime(replace(with_spare, keep_spare_worker=False), library) as runtime:
         await run_chat(runtime, chat("say hello"))
         await runtime.unload("m")
         since = runtime.status().uptime_seconds
@@ -82,14 +82,14 @@ async def test_nothing_is_made_ready_before_the_first_request_and_where_settings
     assert (before, after) == ([], [])
 
 
-async def test_a_new_daemon_makes_ready_what_the_one_before_it_used_last(eager: Settings) -> None:
+async def test_a_new_daemon_prepares_for_the_model_that_the_last_one_used(with_spare: Settings) -> None:
     library = ScriptedCatalog(scripted_model("m"), scripted_model("other", concurrency=2))
-    log = UsageLog(eager.folders.data, lambda: 1000.0)
+    log = UsageLog(with_spare.folders.data, lambda: 1000.0)
     log.record("m")
     log.record("other")
     log.save()
 
-    async with open_runtime(eager, library) as runtime:
+    async with open_runtime(with_spare, library) as runtime:
         status = await wait_for_status(runtime, is_ready)
 
     assert status.memory.spare_engine == library.resolve("other", scripted_model("m").task).engine
@@ -97,15 +97,15 @@ async def test_a_new_daemon_makes_ready_what_the_one_before_it_used_last(eager: 
 
 
 @pytest.mark.promise("runtime:spare-yields")
-async def test_a_machine_short_of_memory_gets_the_spare_process_back_before_any_model(eager: Settings) -> None:
+async def test_under_memory_pressure_the_spare_worker_is_stopped_before_any_model(with_spare: Settings) -> None:
     library, is_short = ScriptedCatalog(scripted_model("m"), scripted_model("other", concurrency=2)), False
 
-    def short_while_it_is_there() -> bool:
+    def is_short_with_spare() -> bool:
         return is_short and bool(runtime.status().memory.spare_engine)
 
-    async with open_runtime(eager, library, is_under_memory_pressure=short_while_it_is_there) as runtime:
+    async with open_runtime(with_spare, library, is_under_memory_pressure=is_short_with_spare) as runtime:
         await run_chat(runtime, chat("say hello", "other"))
-        await used_and_unloaded(runtime)
+        await use_and_unload(runtime)
         is_short = True
         status = await wait_for_status(runtime, lambda status: not status.memory.spare_engine)
 
@@ -113,25 +113,25 @@ async def test_a_machine_short_of_memory_gets_the_spare_process_back_before_any_
 
 
 @pytest.mark.promise("runtime:spare-yields")
-async def test_a_model_that_needs_the_memory_gets_it(eager: Settings) -> None:
+async def test_a_model_gets_the_memory_of_the_spare_worker(with_spare: Settings) -> None:
     needed = {"m": 10 * MEGABYTE, "large": 985 * MEGABYTE}
     library = ScriptedCatalog(scripted_model("m"), scripted_model("large", concurrency=2), needed=needed)
 
-    async with open_runtime(replace(eager, memory_budget_bytes=GIGABYTE), library) as runtime:
-        await used_and_unloaded(runtime)
+    async with open_runtime(replace(with_spare, memory_budget_bytes=GIGABYTE), library) as runtime:
+        await use_and_unload(runtime)
         await wait_for_status(runtime, lambda status: status.memory.spare_bytes > 15 * MEGABYTE)
-        said = await run_chat(runtime, chat("say hello", "large"))
+        answer = await run_chat(runtime, chat("say hello", "large"))
         status = runtime.status()
 
-    assert said == "hello"
+    assert answer == "hello"
     assert status.memory.spare_engine == ""
 
 
-async def test_an_hour_after_the_last_request_the_spare_process_leaves_too(eager: Settings) -> None:
+async def test_the_spare_worker_is_stopped_an_hour_after_the_last_request(with_spare: Settings) -> None:
     library, clock = ScriptedCatalog(scripted_model("m")), FakeClock()
 
-    async with open_runtime(eager, library, clock=clock) as runtime:
-        await used_and_unloaded(runtime)
+    async with open_runtime(with_spare, library, clock=clock) as runtime:
+        await use_and_unload(runtime)
         clock.now += 3599
         before = await wait_for_status(runtime, lambda status: status.uptime_seconds >= 3599)
         clock.now += 1
@@ -141,41 +141,41 @@ async def test_an_hour_after_the_last_request_the_spare_process_leaves_too(eager
     assert not after.memory.spare_engine
 
 
-async def test_a_spare_process_that_dies_is_not_tried_again_and_loads_go_on_without(eager: Settings) -> None:
+async def test_a_spare_worker_that_dies_is_not_started_again_and_loads_work_without_it(with_spare: Settings) -> None:
     library = ScriptedCatalog(scripted_model("m"))
 
-    async with open_runtime(eager, library) as runtime:
-        await used_and_unloaded(runtime)
+    async with open_runtime(with_spare, library) as runtime:
+        await use_and_unload(runtime)
         (ready,) = living_workers()
         ready.kill()
         await wait_for_status(runtime, is_gone)
-        said = await run_chat(runtime, chat("say hello"))
+        answer = await run_chat(runtime, chat("say hello"))
         await runtime.unload("m")
         since = runtime.status().uptime_seconds
         status = await wait_for_status(runtime, lambda status: status.uptime_seconds > since + 0.2)
 
-    assert said == "hello"
+    assert answer == "hello"
     assert status.memory.spare_engine == ""
 
 
-async def test_a_load_may_take_a_process_that_is_not_ready_yet(eager: Settings, tmp_path: Path) -> None:
+async def test_a_load_may_claim_a_spare_worker_that_is_not_ready_yet(with_spare: Settings, tmp_path: Path) -> None:
     library = ScriptedCatalog(scripted_model("m"))
 
-    async with open_runtime(eager, library) as runtime:
+    async with open_runtime(with_spare, library) as runtime:
         await run_chat(runtime, chat("say hello"))
         await runtime.unload("m")
         await wait_for_status(runtime, lambda status: bool(status.memory.spare_engine))
-        said = await run_chat(runtime, chat("say again"))
+        answer = await run_chat(runtime, chat("say again"))
         status = runtime.status()
 
-    assert said == "again"
+    assert answer == "again"
     assert status.counters.loads == {("m", "ok"): 2}
 
 
-async def test_a_spare_process_waits_until_the_work_is_done(eager: Settings, tmp_path: Path) -> None:
+async def test_no_spare_worker_starts_while_a_request_runs(with_spare: Settings, tmp_path: Path) -> None:
     library, go = ScriptedCatalog(scripted_model("m"), scripted_model("other")), tmp_path / "go"
 
-    async with open_runtime(eager, library) as runtime:
+    async with open_runtime(with_spare, library) as runtime:
         await run_chat(runtime, chat("say hello", "other"))
         async with anyio.create_task_group() as group:
             call = BackgroundCall(runtime, chat(f"say a; wait {go}; say b")).start(group)
@@ -191,11 +191,11 @@ async def test_a_spare_process_waits_until_the_work_is_done(eager: Settings, tmp
     assert after.memory.spare_engine
 
 
-# -- what the GPU works well with ------------------------------------------------------------------------------------
+# -- the GPU's recommended memory ------------------------------------------------------------------------------------
 
 
 @pytest.mark.promise("runtime:working-set")
-async def test_the_budget_keeps_to_what_the_system_recommends_for_its_gpu(settings: Settings) -> None:
+async def test_the_budget_is_limited_by_the_gpus_recommended_working_set(settings: Settings) -> None:
     library = ScriptedCatalog(scripted_model("m"))
 
     async def two_gigabytes() -> int:
@@ -208,14 +208,14 @@ async def test_the_budget_keeps_to_what_the_system_recommends_for_its_gpu(settin
 
 
 @pytest.mark.engines
-async def test_a_process_asks_mlx_and_leaves(settings: Settings) -> None:
+async def test_a_worker_asks_mlx_and_exits(settings: Settings) -> None:
     library = ScriptedCatalog(scripted_model("m"))
 
     async with open_runtime(settings, library, working_set_bytes=gpu_probe.query_gpu_working_set) as runtime:
         before = runtime.status().memory.budget_bytes
-        asked = await gpu_probe.query_gpu_working_set()
+        working_set_bytes = await gpu_probe.query_gpu_working_set()
         after = runtime.status().memory.budget_bytes
 
-    assert (asked > 0) == has_apple_gpu()
+    assert (working_set_bytes > 0) == has_apple_gpu()
     assert after <= before
     assert living_workers() == []

@@ -6,7 +6,7 @@ from model_runtime.supervisor import usage_log
 from model_runtime.supervisor.usage_log import ModelRequest, UsageLog, parse, recent_models
 
 
-def test_what_was_asked_is_read_back_in_order(tmp_path: Path) -> None:
+def test_requests_are_read_back_in_order(tmp_path: Path) -> None:
     times = iter([1.0, 2.0])
     log = UsageLog(tmp_path, lambda: next(times))
     log.record("eyes")
@@ -29,7 +29,7 @@ def test_the_log_of_senses_0_1_is_read(tmp_path: Path) -> None:
     assert recent_models(tmp_path) == ["eyes", "ears"]
 
 
-def test_a_full_log_keeps_its_last_half(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_log_becomes_the_older_half(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(usage_log, "LARGEST_BYTES", 300)
     log = UsageLog(tmp_path, lambda: 5.0)
     for _ in range(40):
@@ -44,13 +44,13 @@ def test_a_full_log_keeps_its_last_half(tmp_path: Path, monkeypatch: pytest.Monk
     assert usage_log.older(tmp_path / usage_log.NAME).exists()
 
 
-def test_lines_that_are_cut_off_or_foreign_are_passed_over() -> None:
+def test_incomplete_and_unknown_lines_are_skipped() -> None:
     lines = ['{"t": 1, "e": "ask', "[]", "3", '{"e": "asked"}', '{"t": "x", "e": "asked", "m": "eyes"}']
 
     assert list(parse(lines)) == []
 
 
-def test_a_log_cut_off_at_any_byte_keeps_the_lines_before_and_takes_new_ones(tmp_path: Path) -> None:
+def test_a_log_truncated_at_any_byte_keeps_the_lines_before_and_takes_new_ones(tmp_path: Path) -> None:
     log = UsageLog(tmp_path, lambda: 5.0)
     log.record("ears")
     log.record("ears")

@@ -51,7 +51,6 @@ WORKER = WorkerView(
     fraction=None,
 )
 MODEL = ModelView(
-    name="m",
     state=ModelState.READY,
     pinned=False,
     needed_bytes=100,
@@ -70,7 +69,6 @@ RUNNING = RequestView(
     model="m",
     task=Task.TEXT,
     client="",
-    incarnation=3,
     arrived_at=NOW - 100,
     granted_at=NOW - 90,
     last_progress_at=NOW,
@@ -80,7 +78,7 @@ RUNNING = RequestView(
     done=1,
     total=0,
 )
-WAITING = replace(RUNNING, id=8, granted_at=None, incarnation=0)
+WAITING = replace(RUNNING, id=8, granted_at=None)
 QUIET = SupervisorView(
     models={"m": MODEL},
     workers={"m": WORKER},
@@ -104,7 +102,7 @@ def with_worker(**changes: Any) -> SupervisorView:
     return view(workers={"m": replace(WORKER, **changes)})
 
 
-def test_while_all_is_well_only_the_spare_worker_is_kept_ready() -> None:
+def test_without_a_problem_only_the_spare_worker_is_prepared() -> None:
     assert check(QUIET, LIMITS, NOW) == [Prewarm()]
 
 
@@ -116,7 +114,7 @@ def test_a_worker_without_a_heartbeat_is_killed(silent_seconds: float, is_killed
     assert (kill in actions) is is_killed
 
 
-def test_a_paused_worker_may_be_silent_and_its_requests_may_stand_still() -> None:
+def test_a_paused_worker_may_be_silent_and_its_requests_may_make_no_progress() -> None:
     paused = view(
         workers={"m": replace(WORKER, is_paused=True, last_message_at=0.0)},
         requests=(replace(RUNNING, last_progress_at=0.0),),
@@ -128,7 +126,7 @@ def test_a_paused_worker_may_be_silent_and_its_requests_may_stand_still() -> Non
 @pytest.mark.parametrize(
     ("task", "seconds"), [(Task.TEXT, 60.0), (Task.TRANSCRIPTION, 180.0), (Task.IMAGE, 300.0), (Task.SPEECH, 60.0)]
 )
-def test_a_request_without_progress_is_ended_after_the_time_of_its_task(task: Task, seconds: float) -> None:
+def test_a_request_without_progress_is_ended_after_the_timeout_of_its_task(task: Task, seconds: float) -> None:
     stalled = replace(RUNNING, task=task, last_progress_at=NOW - seconds)
     slow = replace(stalled, last_progress_at=NOW - seconds + 0.1)
 
@@ -136,12 +134,12 @@ def test_a_request_without_progress_is_ended_after_the_time_of_its_task(task: Ta
     assert check(view(requests=(slow,)), LIMITS, NOW) == [Prewarm()]
 
 
-def test_a_request_that_waits_for_its_turn_is_not_stalled() -> None:
+def test_a_queued_request_is_not_stalled() -> None:
     assert check(view(requests=(replace(WAITING, last_progress_at=0.0),)), LIMITS, NOW) == [Prewarm()]
 
 
 @pytest.mark.parametrize(("unread_seconds", "is_ended"), [(59.9, False), (60.0, True)])
-def test_a_caller_that_does_not_read_is_given_up(unread_seconds: float, is_ended: bool) -> None:
+def test_a_request_whose_caller_does_not_read_is_ended(unread_seconds: float, is_ended: bool) -> None:
     unread = replace(RUNNING, queue_full_since=NOW - unread_seconds)
 
     actions = check(view(requests=(unread,)), LIMITS, NOW)
@@ -158,7 +156,7 @@ def test_a_caller_that_does_not_read_is_given_up(unread_seconds: float, is_ended
         ((RUNNING,), 60.0, True),
     ],
 )
-def test_a_worker_that_goes_on_with_a_cancelled_request_is_killed_sooner_while_others_wait(
+def test_a_worker_that_still_runs_a_cancelled_request_is_killed_sooner_while_requests_wait(
     requests: tuple[RequestView, ...], since_seconds: float, is_killed: bool
 ) -> None:
     busy = view(requests=requests, workers={"m": replace(WORKER, oldest_cancel_at=NOW - since_seconds)})
@@ -169,7 +167,7 @@ def test_a_worker_that_goes_on_with_a_cancelled_request_is_killed_sooner_while_o
 
 
 @pytest.mark.parametrize("footprint_bytes", [150, 50])
-def test_what_an_idle_worker_really_holds_is_reported_once_it_has_settled(footprint_bytes: int) -> None:
+def test_the_memory_of_an_idle_worker_is_reported_once_it_has_settled(footprint_bytes: int) -> None:
     idle = replace(MODEL, active=0, is_idle=True, idle_since=NOW - 3.0)
     worker = replace(WORKER, footprint_bytes=footprint_bytes)
 
@@ -190,7 +188,7 @@ def test_a_footprint_that_is_unknown_or_hardly_changed_is_not_reported(footprint
     assert check(view(models={"m": idle}, workers={"m": worker}, requests=()), LIMITS, NOW) == [Prewarm()]
 
 
-def test_a_check_that_comes_late_forgives_all_silence_since_the_machine_slept() -> None:
+def test_a_late_check_resets_the_timers_because_the_machine_slept() -> None:
     slept = view(
         upkeep=UpkeepView(checked_at=NOW - 5.1, stats_saved_at=0.0),
         workers={"m": replace(WORKER, last_message_at=0.0)},
@@ -217,44 +215,44 @@ def test_under_memory_pressure_the_spare_worker_goes_first_and_then_a_model() ->
     assert without == [RelievePressure()]
 
 
-def test_the_daemon_gives_memory_back_once_when_the_last_request_has_ended() -> None:
-    rested = view(requests=(), finished_count=6)
-    released = replace(rested, upkeep=replace(QUIET.upkeep, memory_released_after=6))
+def test_the_daemon_releases_memory_once_after_the_last_request() -> None:
+    quiet = view(requests=(), finished_count=6)
+    released = replace(quiet, upkeep=replace(QUIET.upkeep, memory_released_after=6))
 
-    assert check(rested, LIMITS, NOW) == [Prewarm(), ReleaseMemory()]
+    assert check(quiet, LIMITS, NOW) == [Prewarm(), ReleaseMemory()]
     assert check(released, LIMITS, NOW) == [Prewarm()]
     assert ReleaseMemory() not in check(view(finished_count=6), LIMITS, NOW)
 
 
 BUGS = {
-    "never forgives a sleep": ("> SLEEP_SECONDS", "> 1e9"),
-    "forgives every silence": ("> SLEEP_SECONDS", "> -1"),
-    "kills on the first silence": (">= limits.heartbeat_seconds", ">= 0"),
+    "never resets the timers": ("> SLEEP_SECONDS", "> 1e9"),
+    "always resets the timers": ("> SLEEP_SECONDS", "> -1"),
+    "kills at once": (">= limits.heartbeat_seconds", ">= 0"),
     "kills paused workers": ("if not worker.is_paused and now", "if now"),
     "ends paused requests": ("or _is_paused(view, request)", ""),
     "ends waiting requests": ("request.granted_at is None or", ""),
     "measures a stall from the grant": ("now - request.last_progress_at", "now - request.granted_at"),
-    "believes every reader": ("if since is not None and now - since >= limits.slow_consumer_seconds", "if False"),
-    "never kills who ignores a cancel": ("if since is not None and now - since >= seconds", "if False"),
-    "is as patient while others wait": ("limits.cancel_seconds if is_contended", "limits.uncontended_cancel_seconds if is_contended"),
-    "is as impatient while nobody waits": ("else limits.uncontended_cancel_seconds", "else limits.cancel_seconds"),
+    "never ends unread requests": ("if since is not None and now - since >= limits.slow_consumer_seconds", "if False"),
+    "never kills a worker that ignores a cancel": ("if since is not None and now - since >= seconds", "if False"),
+    "waits as long while requests wait": ("limits.cancel_seconds if is_contended", "limits.uncontended_cancel_seconds if is_contended"),
+    "waits as short while no request waits": ("else limits.uncontended_cancel_seconds", "else limits.cancel_seconds"),
     "counts running requests as waiting": ("any(request.granted_at is None", "any(True"),
     "reports the memory of a busy worker": ("return model.idle_since is not None and now - model.idle_since >= SETTLE_SECONDS", "return True"),
     "reports every footprint": ("> SETTLE_SHARE * model.resident_bytes", ">= 0"),
     "reports only growth": ("if abs(worker.footprint_bytes - model.resident_bytes)", "if (worker.footprint_bytes - model.resident_bytes)"),
-    "believes a failed measurement": ("not worker.footprint_bytes or", ""),
+    "reports a failed measurement": ("not worker.footprint_bytes or", ""),
     "never saves": (">= SAVE_STATS_SECONDS", "> 1e9"),
     "unloads models before the spare": ("if view.spare.engine else", "if not view.spare.engine else"),
     "prewarms under pressure": ("if not is_under_pressure", "if True"),
-    "gives memory back for ever": ("and view.finished_count != view.upkeep.memory_released_after", ""),
-    "gives memory back while requests run": ("if not view.requests and", "if"),
+    "releases memory at every check": ("and view.finished_count != view.upkeep.memory_released_after", ""),
+    "releases memory while requests run": ("if not view.requests and", "if"),
 }  # fmt: skip
 
 
 def rebuilt(old: str, new: str) -> ModuleType:
-    """Build the watchdog's module with one replacement; its classes stay the true ones."""
+    """Rebuild the watchdog's module with one replacement; it keeps the original classes."""
     source = Path(str(watchdog.__file__)).read_text(encoding="utf-8")
-    assert source.count(old) == 1, f"{old!r} is there {source.count(old)} times"
+    assert source.count(old) == 1, f"{old!r} is in the source {source.count(old)} times"
     twin = module_from_spec(ModuleSpec("watchdog_twin", None))
     sys.modules["watchdog_twin"] = twin
     exec(compile(source.replace(old, new), "watchdog_twin", "exec"), twin.__dict__)  # noqa: S102
@@ -263,7 +261,7 @@ def rebuilt(old: str, new: str) -> ModuleType:
 
 
 def plain_tests() -> list[tuple[FunctionType, dict[str, Any]]]:
-    """Return every test above with each of its sets of arguments."""
+    """Return every test of this module with each of its sets of arguments."""
     found: list[tuple[FunctionType, dict[str, Any]]] = []
     for name, test in list(globals().items()):
         if not name.startswith("test_") or name.startswith("test_a_bug") or not isinstance(test, FunctionType):
@@ -286,7 +284,7 @@ def test_a_bug_in_the_watchdog_is_noticed(bug: str, monkeypatch: pytest.MonkeyPa
     def is_noticed(test: FunctionType, arguments: dict[str, Any]) -> bool:
         try:
             test(**arguments)
-        except Exception:  # noqa: BLE001 - whatever it is, it was noticed
+        except Exception:  # noqa: BLE001 - any failure means that the bug was noticed
             return True
         return False
 

@@ -1,4 +1,4 @@
-"""What the runtime makes of a process that is lost before it is reaped."""
+"""What the supervisor does when a worker disconnects, exits or is replaced."""
 
 from typing import Any, cast
 
@@ -21,8 +21,8 @@ from tests.model_runtime.calls import chat
 from tests.model_runtime.library import ScriptedCatalog, scripted_model
 
 
-class Stub:
-    """Stands for a process that nobody started."""
+class StubProcess:
+    """A process that was never started."""
 
     name = "m"
     incarnation = 1
@@ -30,61 +30,61 @@ class Stub:
     oom_suspected = False
 
 
-class Hearing:
-    """An handler with one worker whose job runs."""
+class RunningRequest:
+    """A handler, and one worker that runs one request."""
 
     def __init__(self) -> None:
         self.events: list[SchedulerEvent] = []
         model, counters = scripted_model("m"), CounterRegistry()
-        self.requests = RequestTable(lambda: 0.0, counters, lambda job: None)
+        self.requests = RequestTable(lambda: 0.0, counters, lambda request: None)
         self.pool = WorkerPool(ScriptedCatalog(model), lambda: 0.0, StopTimeouts())
         self.handler = WorkerEventHandler(
             self.requests, self.pool, counters, lambda: 0.0, self.events.append, StatusFeed(cast(Any, None))
         )
-        self.process = cast(WorkerProcess, Stub())
+        self.process = cast(WorkerProcess, StubProcess())
         self.pool.workers["m"] = ModelWorker(model, self.process, started_at=0.0, last_message_at=0.0)
-        self.job = self.requests.add(1, PreparedRequest(chat("say a"), model, Task.TEXT), "")
-        self.job.start(incarnation=1, loading_seconds=0.0, now=0.0)
+        self.request = self.requests.add(1, PreparedRequest(chat("say a"), model, Task.TEXT), "")
+        self.request.start(incarnation=1, loading_seconds=0.0, now=0.0)
 
 
-async def test_callers_are_answered_when_the_link_ends_and_bytes_come_back_when_the_process_does() -> None:
-    hearing = Hearing()
-    hearing.job.deliver(TextDelta("a"), 0.0)
+async def test_callers_are_answered_at_the_disconnect_and_memory_is_free_at_the_exit() -> None:
+    running = RunningRequest()
+    running.request.deliver(TextDelta("a"), 0.0)
 
-    hearing.handler.on_disconnect(hearing.process, "it closed its link")
-    jobs, before = dict(hearing.requests.active), list(hearing.events)
-    hearing.handler.on_exit(hearing.process, "it closed its link")
+    running.handler.on_disconnect(running.process, "the worker closed its connection")
+    open_requests, events_before = dict(running.requests.active), list(running.events)
+    running.handler.on_exit(running.process, "the worker closed its connection")
 
-    assert await hearing.job.outputs.get() == TextDelta("a")
-    with pytest.raises(WorkerDied, match="it closed its link"):
-        await hearing.job.outputs.get()
-    assert (jobs, before) == ({}, [])
-    assert hearing.events == [WorkerExited("m", 1, "it closed its link")]
-
-
-def test_a_caller_who_has_heard_nothing_yet_waits_for_another_process_and_not_for_a_third() -> None:
-    hearing = Hearing()
-
-    hearing.handler.on_disconnect(hearing.process, "it was killed")
-    hearing.handler.on_exit(hearing.process, "it was killed")
-    waiting = hearing.job.granted_at
-    hearing.job.start(incarnation=1, loading_seconds=0.0, now=1.0)
-    hearing.pool.workers["m"] = ModelWorker(hearing.job.model, hearing.process, started_at=0.0, last_message_at=0.0)
-    hearing.handler.on_disconnect(hearing.process, "it was killed again")
-
-    assert hearing.events == [WorkerExited("m", 1, "it was killed", retriable=frozenset({hearing.job.id}))]
-    assert waiting is None
-    assert hearing.requests.active == {}
+    assert await running.request.outputs.get() == TextDelta("a")
+    with pytest.raises(WorkerDied, match="the worker closed its connection"):
+        await running.request.outputs.get()
+    assert (open_requests, events_before) == ({}, [])
+    assert running.events == [WorkerExited("m", 1, "the worker closed its connection")]
 
 
-def test_what_an_older_process_says_changes_nothing() -> None:
-    hearing = Hearing()
-    older = cast(Any, Stub())
+def test_a_request_without_output_waits_for_a_second_worker_and_not_for_a_third() -> None:
+    running = RunningRequest()
 
-    hearing.handler.on_message(older, RequestOutcome(hearing.job.id, WorkerDied("late")))
-    hearing.handler.on_disconnect(older, "late")
-    hearing.handler.on_exit(older, "late")
+    running.handler.on_disconnect(running.process, "it was killed")
+    running.handler.on_exit(running.process, "it was killed")
+    granted_at = running.request.granted_at
+    running.request.start(incarnation=1, loading_seconds=0.0, now=1.0)
+    running.pool.workers["m"] = ModelWorker(running.request.model, running.process, started_at=0.0, last_message_at=0.0)
+    running.handler.on_disconnect(running.process, "it was killed again")
 
-    assert list(hearing.requests.active) == [hearing.job.id]
-    assert hearing.events == []
-    assert "m" in hearing.pool.workers
+    assert running.events == [WorkerExited("m", 1, "it was killed", retriable=frozenset({running.request.id}))]
+    assert granted_at is None
+    assert running.requests.active == {}
+
+
+def test_a_message_of_an_older_process_changes_nothing() -> None:
+    running = RunningRequest()
+    older = cast(Any, StubProcess())
+
+    running.handler.on_message(older, RequestOutcome(running.request.id, WorkerDied("late")))
+    running.handler.on_disconnect(older, "late")
+    running.handler.on_exit(older, "late")
+
+    assert list(running.requests.active) == [running.request.id]
+    assert running.events == []
+    assert "m" in running.pool.workers
