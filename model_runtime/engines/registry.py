@@ -17,7 +17,7 @@ ENGINE_CLASSES: Mapping[str, str] = {
 }
 
 
-DEFERRED_IMPORTS: Mapping[str, str] = {"mlx-audio": "model_runtime.engines.speech.imports"}
+DEFERRED_IMPORTS: Mapping[str, str] = {"mlx-audio": "model_runtime.engines.speech.mlx_audio_loading"}
 """What an engine imports only when it loads, though every model of it needs it."""
 
 

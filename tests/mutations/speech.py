@@ -13,7 +13,7 @@ SPEECH, ENGINE, KITTEN = (
     "model_runtime.engines.speech.engine",
     "model_runtime.engines.speech.kitten",
 )
-TEXT, CHOICE, SPEED = 1, 2, 3
+TEXT, SELECTION, SPEED = 1, 2, 3
 """Places of the arguments of a speaker."""
 
 
@@ -68,7 +68,7 @@ MUTATIONS = (
     Mutation(
         "the voice is ignored",
         SPEAK,
-        change_argument(lambda choice: replace(choice, voice="otto"), position=CHOICE),
+        change_argument(lambda selection: replace(selection, voice="otto"), position=SELECTION),
         "two voices",
     ),
     Mutation(

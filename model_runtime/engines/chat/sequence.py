@@ -8,7 +8,7 @@ from tokenizers import Tokenizer
 from tokenizers.decoders import DecodeStream
 
 from model_runtime.engines.chat.sampling import TokenSampler
-from model_runtime.engines.chat.stop_strings import StopSequenceMatcher
+from model_runtime.engines.chat.stop_sequences import StopSequenceMatcher
 from model_runtime.engines.protocol import EngineOutput
 from model_runtime.events import ChatResult, Progress, TextDelta
 from model_runtime.requests import Chat

@@ -17,8 +17,8 @@ from PIL import Image
 from model_runtime.engines.dtype import upcast_on_cpu
 from model_runtime.engines.image.canvas import OutputCanvas
 from model_runtime.engines.image.checkpoint_layout import check_complete, detect_family, read_components
-from model_runtime.engines.image.families import IMAGE_MODELS, ImageModel, VelocityFunction
-from model_runtime.engines.image.prompts import PromptEmbeddingCache
+from model_runtime.engines.image.models import IMAGE_MODELS, ImageModel, VelocityFunction
+from model_runtime.engines.image.prompt_cache import PromptEmbeddingCache
 from model_runtime.engines.protocol import CancelCheck, LoadReporter
 from model_runtime.errors import InvalidInput, JobFailed, LoadFailed, SensesError
 from model_runtime.events import EngineEvent, GeneratedImage, Preview, Progress, Result

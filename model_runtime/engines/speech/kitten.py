@@ -11,8 +11,8 @@ from model_runtime.catalog.voices import VoiceSelection
 from model_runtime.engines.dtype import evaluate_weights
 from model_runtime.engines.protocol import CancelCheck
 from model_runtime.engines.speech.espeak import Espeak
-from model_runtime.engines.speech.imports import load_mlx_audio_model
-from model_runtime.engines.speech.kitten_text import phonemize_english, to_token_ids
+from model_runtime.engines.speech.kitten_phonemes import phonemize_english, to_token_ids
+from model_runtime.engines.speech.mlx_audio_loading import load_mlx_audio_model
 from model_runtime.engines.speech.sentences import Utterance, split_utterances
 from model_runtime.engines.speech.voice_model import AudioPiece, VoiceModel, speak_utterances
 from model_runtime.loading import LoadSpec

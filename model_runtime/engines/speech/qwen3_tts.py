@@ -13,7 +13,7 @@ from model_runtime.catalog.languages import language_name
 from model_runtime.catalog.voices import VoiceSelection
 from model_runtime.engines.dtype import evaluate_weights
 from model_runtime.engines.protocol import CancelCheck
-from model_runtime.engines.speech.imports import load_mlx_audio_model
+from model_runtime.engines.speech.mlx_audio_loading import load_mlx_audio_model
 from model_runtime.engines.speech.sentences import Utterance, split_utterances
 from model_runtime.engines.speech.voice_model import (
     MAX_STREAM_CHARACTERS,

@@ -11,9 +11,9 @@ import mlx.core as mx
 from model_runtime.catalog.languages import language_name
 from model_runtime.engines.protocol import CancelCheck, LoadReporter
 from model_runtime.engines.transcription.decoding import TEMPERATURE_FALLBACK, decode_window, is_silent
-from model_runtime.engines.transcription.loading import load_whisper
 from model_runtime.engines.transcription.mel import FRAMES_PER_SECOND, SAMPLE_RATE, WINDOW_FRAMES, LogMelSpectrogram
 from model_runtime.engines.transcription.mlx_whisper_patches import tokenizer as tokenizers
+from model_runtime.engines.transcription.whisper_loading import load_whisper
 from model_runtime.engines.transcription.windows import FRAMES_PER_TIMESTAMP, SegmentSpan, WindowSplit, split_window
 from model_runtime.engines.transcription.word_timestamps import align_words
 from model_runtime.errors import InvalidInput, InvalidMedia

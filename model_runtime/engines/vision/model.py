@@ -20,8 +20,8 @@ from model_runtime.engines.protocol import LoadReporter
 from model_runtime.engines.vision import moondream
 from model_runtime.engines.vision.batch import PREFILL_CHUNK_TOKENS, VisionBatch
 from model_runtime.engines.vision.bidirectional import BidirectionalLanguageModel, label_image_tokens
-from model_runtime.engines.vision.encoders import IMAGE_ENCODERS
 from model_runtime.engines.vision.feature_cache import VisionFeatureCache
+from model_runtime.engines.vision.image_encoders import IMAGE_ENCODERS
 from model_runtime.errors import LoadFailed
 from model_runtime.loading import LoadSpec
 from model_runtime.media.types import ImageData

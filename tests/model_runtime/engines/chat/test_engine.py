@@ -14,7 +14,7 @@ from model_runtime.errors import InvalidInput, JobFailed
 from model_runtime.events import ChatResult, Progress, TextDelta
 from model_runtime.requests import DEFAULT_MAX_TOKENS, Chat
 from tests.checkpoints.words import train_tokenizer
-from tests.model_runtime.engines.driving import chat, load, run_chat, run_to_end
+from tests.model_runtime.engines.step_engine_driver import chat, load, run_chat, run_to_end
 
 pytestmark = pytest.mark.engines
 

@@ -15,7 +15,7 @@ from model_runtime.loading import LoadSpec
 from tests.checkpoints import llama, moondream2, qwen25_vl
 from tests.checkpoints.weights import copy_with, to_half_precision
 from tests.model_runtime.engines.conftest import CheckpointBuilder
-from tests.model_runtime.engines.driving import chat, load, run_chat, solid_picture
+from tests.model_runtime.engines.step_engine_driver import chat, load, run_chat, solid_picture
 
 pytestmark = pytest.mark.engines
 

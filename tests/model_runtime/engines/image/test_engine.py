@@ -16,7 +16,7 @@ from PIL import Image
 
 from model_runtime.engines.image.checkpoint_layout import FLUX1, FLUX2, Z_IMAGE, detect_family, flux2_overrides
 from model_runtime.engines.image.engine import ImageEngine
-from model_runtime.engines.image.families import IMAGE_MODELS
+from model_runtime.engines.image.models import IMAGE_MODELS
 from model_runtime.errors import Cancelled, InvalidInput, LoadFailed
 from model_runtime.events import EngineEvent, GeneratedImage, Preview, Progress, Result
 from model_runtime.loading import LoadSpec
@@ -97,14 +97,14 @@ def test_every_family_is_recognised_and_draws_exactly_what_mflux_draws(folders: 
 def test_flux1_works_on_large_pictures_in_tiles(folders: dict[str, Path]) -> None:
     family = IMAGE_MODELS[FLUX1](folders[FLUX1])
     config = family.create_config(96, 80, 2, to_pillow(SOURCE).resize((96, 80)), 0.5)
-    latents, _ = family.begin(config, 7, family.encode("a star"))
-    whole = family.decode(latents, config)
+    latents, _ = family.start_denoising(config, 7, family.encode_prompt("a star"))
+    whole = family.decode_latents(latents, config)
 
     family.model.tiling_config = TilingConfig(vae_decode_tile_size=64, vae_decode_overlap=2, vae_encode_tile_size=64)
-    tiled, _ = family.begin(config, 7, family.encode("a star"))
+    tiled, _ = family.start_denoising(config, 7, family.encode_prompt("a star"))
 
     assert tiled.shape == latents.shape
-    assert family.decode(latents, config).size == whole.size == 3 * 96 * 80
+    assert family.decode_latents(latents, config).size == whole.size == 3 * 96 * 80
 
 
 @pytest.mark.promise("image:seed-repeats")

@@ -21,7 +21,7 @@ from tests.checkpoints import kokoro, marvis, qwen3_tts
 from tests.checkpoints.narrow_speech import patched_widths
 from tests.checkpoints.weights import copy_with, load_tensors, save_tensors
 from tests.model_runtime.engines.conftest import CheckpointBuilder
-from tests.model_runtime.engines.sounding import CancelAfter, events_of_type, load, run_to_end
+from tests.model_runtime.engines.job_engine_driver import CancelAfter, events_of_type, load, run_to_end
 
 pytestmark = pytest.mark.engines
 

@@ -14,7 +14,7 @@ from model_runtime.events import AudioChunk, TranscriptionResult
 from model_runtime.media.audio import decode_audio
 from model_runtime.media.speech import encode_speech
 from model_runtime.requests import Speak, Transcribe
-from tests.model_runtime.engines.sounding import events_of_type, load, run_to_end
+from tests.model_runtime.engines.job_engine_driver import events_of_type, load, run_to_end
 from training.voice.signals import joins, longest_pause, median_pitch
 from training.voice.texts import LONG_TEXT
 

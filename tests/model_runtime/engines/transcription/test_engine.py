@@ -22,7 +22,7 @@ from tests.checkpoints import tone_whisper
 from tests.checkpoints.tone_whisper import FIRST, HIGH, KOREAN, LOW, MIDDLE, SECOND, TRANSLATED
 from tests.checkpoints.weights import load_tensors, save_tensors
 from tests.model_runtime.engines.conftest import CheckpointBuilder
-from tests.model_runtime.engines.sounding import CancelAfter, audio_of, events_of_type, load, run_to_end
+from tests.model_runtime.engines.job_engine_driver import CancelAfter, audio_of, events_of_type, load, run_to_end
 
 pytestmark = pytest.mark.engines
 

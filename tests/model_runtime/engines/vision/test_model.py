@@ -17,7 +17,7 @@ from model_runtime.media.types import ImageData
 from model_runtime.requests import Chat, Message
 from tests.checkpoints import gemma, moondream2, qwen25_vl
 from tests.model_runtime.engines.conftest import CheckpointBuilder
-from tests.model_runtime.engines.driving import chat, load, results_of, run_chat, run_to_end, solid_picture
+from tests.model_runtime.engines.step_engine_driver import chat, load, results_of, run_chat, run_to_end, solid_picture
 
 pytestmark = pytest.mark.engines
 

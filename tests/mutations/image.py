@@ -8,7 +8,7 @@ from PIL import Image, ImageOps
 from tests.mutations.mutation import Function, Mutation, change_argument, change_result
 from tests.mutations.pictures import swap_red_and_blue
 
-DRAWING, FLUX = "model_runtime.engines.image.engine", "model_runtime.engines.image.families.Flux2Model"
+ENGINE, FLUX2 = "model_runtime.engines.image.engine", "model_runtime.engines.image.models.Flux2Model"
 SEED, SOURCE, STRENGTH = 2, 4, 5
 """Places of the arguments of a family: of its beginning, and of its plan."""
 
@@ -33,7 +33,7 @@ def _half_range(pixels: mx.array) -> mx.array:
     return (pixels + 1) / 2
 
 
-PIXELS = f"{DRAWING}.ImageUtil.to_pil"
+PIXELS = f"{ENGINE}.ImageUtil.to_pil"
 MUTATIONS = (
     Mutation("red and blue are swapped", PIXELS, change_result(swap_red_and_blue), "a drawn circle"),
     Mutation("upside down", PIXELS, change_result(ImageOps.flip), "one above the other"),
@@ -41,35 +41,35 @@ MUTATIONS = (
     Mutation("half of the range", PIXELS, change_argument(_half_range), "a drawn square"),
     Mutation(
         "channels of latents are backwards",
-        f"{FLUX}.decode_latents",
+        f"{FLUX2}.decode_latents",
         change_argument(_channels_backwards, position=1),
         "a drawn circle",
     ),
     Mutation(
         "latents in the order of columns",
-        "model_runtime.engines.image.families.Flux2LatentCreator.unpack_latents",
+        "model_runtime.engines.image.models.Flux2LatentCreator.unpack_latents",
         change_result(_columns_first),
         "one above the other",
     ),
-    Mutation("the prompt is ignored", f"{DRAWING}.PromptEmbeddingCache.get_or_encode", _other_text, "a drawn circle"),
-    Mutation("the seed is ignored", f"{FLUX}.start_denoising", change_argument(lambda _: 0, position=SEED), "seeds"),
+    Mutation("the prompt is ignored", f"{ENGINE}.PromptEmbeddingCache.get_or_encode", _other_text, "a drawn circle"),
+    Mutation("the seed is ignored", f"{FLUX2}.start_denoising", change_argument(lambda _: 0, position=SEED), "seeds"),
     Mutation(
         "the source is ignored",
-        f"{FLUX}.create_config",
+        f"{FLUX2}.create_config",
         change_argument(lambda _: None, position=SOURCE),
         "from a picture",
     ),
     Mutation(
         "the strength is ignored",
-        f"{FLUX}.create_config",
+        f"{FLUX2}.create_config",
         change_argument(lambda _: 0.8, position=STRENGTH),
         "from a picture",
     ),
     Mutation(
         "the strength is turned over",
-        f"{FLUX}.create_config",
+        f"{FLUX2}.create_config",
         change_argument(lambda s: 1 - s, position=STRENGTH),
         "from a picture",
     ),
-    Mutation("stretched", f"{DRAWING}.OutputCanvas.fit_output", lambda _: _stretched, "a wide canvas"),
+    Mutation("stretched", f"{ENGINE}.OutputCanvas.fit_output", lambda _: _stretched, "a wide canvas"),
 )

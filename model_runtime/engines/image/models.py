@@ -29,7 +29,7 @@ from mflux.models.z_image.weights.z_image_weight_definition import ZImageWeightD
 from PIL import Image
 
 from model_runtime.engines.image.checkpoint_layout import FLUX1, FLUX2, Z_IMAGE, flux2_overrides
-from model_runtime.engines.image.prompts import PromptEmbedding
+from model_runtime.engines.image.prompt_cache import PromptEmbedding
 
 VelocityFunction = Callable[[mx.array, int], mx.array]
 """velocity(latents, step): where the picture moves at this step, from clean towards noise."""
@@ -93,10 +93,10 @@ class ImageModel(ABC):
 class Flux2Model(ImageModel):
     """FLUX.2-klein, of any size."""
 
-    definition = Flux2KleinWeightDefinition
+    weight_definition = Flux2KleinWeightDefinition
     default_steps = 4
-    scheduler = "flow_match_euler_discrete"
-    tokenizer = "qwen3"
+    scheduler_name = "flow_match_euler_discrete"
+    tokenizer_name = "qwen3"
 
     def __init__(self, folder: Path) -> None:
         config = copy.copy(ModelConfig.flux2_klein_4b())
@@ -104,19 +104,21 @@ class Flux2Model(ImageModel):
         self.model = Flux2Klein(model_path=str(folder), model_config=config)
         self._predict = self.model._predict(self.model.transformer)  # noqa: SLF001 - compiled once instead of per picture
 
-    def encode(self, prompt: str) -> PromptEmbedding:
+    def encode_prompt(self, prompt: str) -> PromptEmbedding:
         embedding, ids, _, _ = self.model._encode_prompt_pair(prompt=prompt, negative_prompt=None, guidance=0.0)  # noqa: SLF001
         return embedding, ids
 
-    def begin(self, config: Config, seed: int, text: PromptEmbedding) -> tuple[mx.array, VelocityFunction]:
+    def start_denoising(
+        self, config: Config, seed: int, embedding: PromptEmbedding
+    ) -> tuple[mx.array, VelocityFunction]:
         latents, grid, _, _ = self.model._prepare_generation_latents(seed=seed, config=config)  # noqa: SLF001
 
         def velocity(latents: mx.array, step: int) -> mx.array:
             return self._predict(
                 latents=latents,
                 latent_ids=grid,
-                prompt_embeds=text[0],
-                text_ids=text[1],
+                prompt_embeds=embedding[0],
+                text_ids=embedding[1],
                 negative_prompt_embeds=None,
                 negative_text_ids=None,
                 guidance=config.guidance,
@@ -125,7 +127,7 @@ class Flux2Model(ImageModel):
 
         return latents, velocity
 
-    def decode(self, latents: mx.array, config: Config) -> mx.array:
+    def decode_latents(self, latents: mx.array, config: Config) -> mx.array:
         packed = Flux2LatentCreator.unpack_latents(latents, config.height, config.width)
         return self.model.vae.decode_packed_latents(packed)
 
@@ -133,16 +135,16 @@ class Flux2Model(ImageModel):
 class Flux1SchnellModel(ImageModel):
     """FLUX.1-schnell; its number of blocks is counted from the checkpoint by mflux."""
 
-    definition = FluxWeightDefinition
+    weight_definition = FluxWeightDefinition
     default_steps = 4
-    scheduler = "linear"
-    tokenizer = "t5"
+    scheduler_name = "linear"
+    tokenizer_name = "t5"
 
     def __init__(self, folder: Path) -> None:
         self.model = _limit_prompt_lengths(Flux1(model_path=str(folder)))
         self.model.tiling_config = TilingConfig()  # 2.9 instead of 7.3 GB for a megapixel
 
-    def encode(self, prompt: str) -> PromptEmbedding:
+    def encode_prompt(self, prompt: str) -> PromptEmbedding:
         return PromptEncoder.encode_prompt(
             prompt=prompt,
             prompt_cache={},
@@ -152,15 +154,21 @@ class Flux1SchnellModel(ImageModel):
             clip_text_encoder=self.model.clip_text_encoder,
         )
 
-    def begin(self, config: Config, seed: int, text: PromptEmbedding) -> tuple[mx.array, VelocityFunction]:
+    def start_denoising(
+        self, config: Config, seed: int, embedding: PromptEmbedding
+    ) -> tuple[mx.array, VelocityFunction]:
         def velocity(latents: mx.array, step: int) -> mx.array:
             return self.model.transformer(
-                t=step, config=config, hidden_states=latents, prompt_embeds=text[0], pooled_prompt_embeds=text[1]
+                t=step,
+                config=config,
+                hidden_states=latents,
+                prompt_embeds=embedding[0],
+                pooled_prompt_embeds=embedding[1],
             )
 
         return _initial_latents(FluxLatentCreator, self.model, config, seed), velocity
 
-    def decode(self, latents: mx.array, config: Config) -> mx.array:
+    def decode_latents(self, latents: mx.array, config: Config) -> mx.array:
         unpacked = FluxLatentCreator.unpack_latents(latents, config.height, config.width)
         return VAEUtil.decode(self.model.vae, unpacked, self.model.tiling_config)
 
@@ -168,20 +176,22 @@ class Flux1SchnellModel(ImageModel):
 class ZImageTurboModel(ImageModel):
     """Z-Image-Turbo."""
 
-    definition = ZImageWeightDefinition
+    weight_definition = ZImageWeightDefinition
     default_steps = 9
-    scheduler = "linear"
-    tokenizer = "z_image"
+    scheduler_name = "linear"
+    tokenizer_name = "z_image"
 
     def __init__(self, folder: Path) -> None:
         self.model = _limit_prompt_lengths(ZImage(model_path=str(folder)))
         self._predict = self.model._predict(self.model.transformer)  # noqa: SLF001 - compiled once instead of per picture
 
-    def encode(self, prompt: str) -> PromptEmbedding:
+    def encode_prompt(self, prompt: str) -> PromptEmbedding:
         text, _ = self.model._encode_prompts(prompt=prompt, negative_prompt=None, guidance=0.0)  # noqa: SLF001
         return (text,)
 
-    def begin(self, config: Config, seed: int, text: PromptEmbedding) -> tuple[mx.array, VelocityFunction]:
+    def start_denoising(
+        self, config: Config, seed: int, embedding: PromptEmbedding
+    ) -> tuple[mx.array, VelocityFunction]:
         sigmas = config.scheduler.sigmas
 
         def velocity(latents: mx.array, step: int) -> mx.array:
@@ -189,14 +199,14 @@ class ZImageTurboModel(ImageModel):
                 latents=latents,
                 timestep=1 - sigmas[step].reshape((1,)),
                 sigmas=sigmas,
-                text_encodings=text[0],
+                text_encodings=embedding[0],
                 negative_encodings=None,
                 guidance=config.guidance,
             )
 
         return _initial_latents(ZImageLatentCreator, self.model, config, seed), velocity
 
-    def decode(self, latents: mx.array, config: Config) -> mx.array:
+    def decode_latents(self, latents: mx.array, config: Config) -> mx.array:
         unpacked = ZImageLatentCreator.unpack_latents(latents, config.height, config.width)
         return VAEUtil.decode(self.model.vae, unpacked)
 

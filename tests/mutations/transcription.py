@@ -13,7 +13,7 @@ from model_runtime.events import Segment
 from model_runtime.media.types import Audio
 from tests.mutations.mutation import Function, Mutation, change_result, replace_with
 
-AUDIO, RECOGNITION = "model_runtime.media.audio", "model_runtime.engines.transcription.engine"
+AUDIO, ENGINE = "model_runtime.media.audio", "model_runtime.engines.transcription.engine"
 
 
 class PassthroughResampler:
@@ -113,19 +113,19 @@ MUTATIONS = (
     Mutation("every other frame is lost", f"{AUDIO}._frames", change_result(_every_other_frame), "an MP3"),
     Mutation(
         "mel bands are upside down",
-        f"{RECOGNITION}.LogMelSpectrogram.window",
+        f"{ENGINE}.LogMelSpectrogram.window",
         change_result(_bands_upside_down),
         "a sentence",
     ),
     Mutation(
-        "segments are a second late", f"{RECOGNITION}._to_segment", change_result(_one_second_late), "times of segments"
+        "segments are a second late", f"{ENGINE}._to_segment", change_result(_one_second_late), "times of segments"
     ),
     Mutation(
-        "words are a second late", f"{RECOGNITION}._to_segment", change_result(_words_one_second_late), "times of words"
+        "words are a second late", f"{ENGINE}._to_segment", change_result(_words_one_second_late), "times of words"
     ),
     Mutation(
         "every window begins at zero",
-        f"{RECOGNITION}._TranscriptionRun._segment_dict",
+        f"{ENGINE}._TranscriptionRun._segment_dict",
         _window_time,
         "after half a minute",
     ),

@@ -13,8 +13,8 @@ from importlib.util import find_spec
 from types import ModuleType
 from typing import Any
 
-from model_runtime.engines.speech.english_words import split_words, tag_words
 from model_runtime.engines.speech.espeak import Espeak, phonemize_clauses
+from model_runtime.engines.speech.pos_tags import split_words, tag_words
 
 Phonemizer = Callable[[str], str]
 
