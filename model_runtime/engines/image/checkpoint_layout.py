@@ -66,7 +66,7 @@ def read_components(weight_definition: Any, folder: Path) -> ComponentTensors:
     """Return the tensors of every part that `weight_definition`, mflux's list of them, names.
 
     Raises:
-        BrokenCheckpoint: a file is missing, cut short or malformed.
+        InvalidCheckpoint: a file is missing, cut short or malformed.
     """
     return {part.hf_subdir: read_tensors(folder / part.hf_subdir) for part in weight_definition.get_components()}
 

@@ -42,7 +42,7 @@ class ImageEngine:
     _model_name: str
     _native_side_pixels: int
 
-    def load(self, spec: LoadSpec, report: LoadReporter) -> LoadedModel:
+    def load(self, spec: LoadSpec, report_progress: LoadReporter) -> LoadedModel:
         """Load and evaluate all weights.
 
         `options` are "family", which must then be that of the files, and "native_side", for a model that draws squares
@@ -55,17 +55,17 @@ class ImageEngine:
         mx.set_cache_limit(BUFFER_CACHE_BYTES)
         if mx.default_device() == mx.Device(mx.cpu):
             mx.disable_compile()  # there it starts a C++ compiler and wins nothing
-        report("weights", 0.0)
+        report_progress("weights", 0.0)
         self._image_model = _load_image_model(Path(spec.folders["model"]), str(spec.options.get("family", "")))
         self._prompt_embeddings = PromptEmbeddingCache(self._image_model.encode_prompt)
-        return _evaluate_in_chunks(self._image_model, report)
+        return _evaluate_in_chunks(self._image_model, report_progress)
 
-    def run(self, request: Request, check: CancelCheck) -> Iterator[EngineEvent | Result]:
+    def run(self, request: Request, check_cancelled: CancelCheck) -> Iterator[EngineEvent | Result]:
         """Draw: `Progress` in steps, `Preview` where wanted, then the `Drawing`.
 
         Raises:
             InvalidInput: the request cannot be drawn.
-            Cancelled: between two steps, once `check` says so.
+            Cancelled: between two steps, once `check_cancelled` says so.
         """
         if not isinstance(request, GenerateImage):
             raise InvalidInput(f"{self._model_name} draws pictures and can do nothing else.", param="model")
@@ -74,7 +74,7 @@ class ImageEngine:
         steps = request.steps or self._image_model.default_steps
         source = canvas.fit_source(request.source_image) if request.source_image else None
         config = self._image_model.create_config(*canvas.generated_size, steps, source, request.strength)
-        image = yield from self._denoise(request, config, canvas, check)
+        image = yield from self._denoise(request, config, canvas, check_cancelled)
         yield GeneratedImage(
             encode_png_with_parameters(canvas.fit_output(image), _metadata_json(request, self._model_name, steps)),
             request.width,
@@ -89,24 +89,24 @@ class ImageEngine:
         mx.clear_cache()
 
     def _denoise(
-        self, request: GenerateImage, config: Config, canvas: OutputCanvas, check: CancelCheck
+        self, request: GenerateImage, config: Config, canvas: OutputCanvas, check_cancelled: CancelCheck
     ) -> Generator[EngineEvent, None, Image.Image]:
         first_step, step_count = config.init_time_step, config.num_inference_steps
         yield Progress("steps", 0, step_count - first_step)
-        check()
+        check_cancelled()
         latents, velocity = self._image_model.start_denoising(
             config, request.seed, self._prompt_embeddings.get_or_encode(request.prompt)
         )
         for step in range(first_step, step_count):
-            check()
+            check_cancelled()
             latents, clean_latents = _euler_step(config, latents, velocity, step)
             steps_done = step + 1 - first_step
             yield Progress("steps", steps_done, step_count - first_step)
             if request.preview_every and steps_done % request.preview_every == 0 and step + 1 < step_count:
-                check()
+                check_cancelled()
                 preview = from_pillow(canvas.fit_output(self._decode_image(clean_latents, config)))
                 yield Preview(resize_to_fit(preview, PREVIEW_SIDE_PIXELS), steps_done, step_count - first_step)
-        check()
+        check_cancelled()
         return self._decode_image(latents, config)
 
     def _decode_image(self, latents: mx.array, config: Config) -> Image.Image:
@@ -151,7 +151,7 @@ def _load_image_model(folder: Path, expected_family: str) -> ImageModel:
     return image_model
 
 
-def _evaluate_in_chunks(image_model: ImageModel, report: LoadReporter) -> LoadedModel:
+def _evaluate_in_chunks(image_model: ImageModel, report_progress: LoadReporter) -> LoadedModel:
     if image_model.model.bits is None:
         upcast_on_cpu(image_model.model)
     arrays = [array for _, array in tree_flatten(image_model.model.parameters())]
@@ -160,7 +160,7 @@ def _evaluate_in_chunks(image_model: ImageModel, report: LoadReporter) -> Loaded
     for chunk in _weight_chunks(arrays):
         mx.eval(chunk)
         evaluated_bytes += sum(array.nbytes for array in chunk)
-        report("weights", evaluated_bytes / total_bytes)
+        report_progress("weights", evaluated_bytes / total_bytes)
     gc.collect()
     return LoadedModel(total_bytes, mx.get_active_memory(), mx.get_peak_memory())
 

@@ -43,7 +43,7 @@ class SpeechEngine:
         self._model_name = ""
         self._voice_catalog = VoiceCatalog("", (), ())
 
-    def load(self, spec: LoadSpec, report: LoadReporter) -> LoadedModel:
+    def load(self, spec: LoadSpec, report_progress: LoadReporter) -> LoadedModel:
         """Load and evaluate all weights. Roles: "model", and "codec" for Marvis.
 
         Raises:
@@ -59,21 +59,21 @@ class SpeechEngine:
             )
         if not self._voice_catalog.names:
             raise LoadFailed(f"{spec.model} has no voices in {folder}. Download the model again.")
-        report("weights", 0.0)
+        report_progress("weights", 0.0)
         with translate_load_errors(spec.model, config):
             self._voice_model = import_module(VOICE_MODEL_MODULES[self._voice_catalog.family]).load(spec, config)
-        report("weights", 1.0)
+        report_progress("weights", 1.0)
         active = mx.get_active_memory()
         return LoadedModel(weights_bytes=active, active_bytes=active, peak_bytes=mx.get_peak_memory())
 
-    def run(self, request: Request, check: CancelCheck) -> Iterator[EngineEvent | Result]:
+    def run(self, request: Request, check_cancelled: CancelCheck) -> Iterator[EngineEvent | Result]:
         """Speak: `Warned` where something is left out, `AudioChunk`s with `Progress` in characters, then the `Speech`.
 
         The same request always sounds the same.
 
         Raises:
             InvalidInput: the text cannot be spoken with what was asked for.
-            Cancelled: between two pieces, once `check` says so.
+            Cancelled: between two pieces, once `check_cancelled` says so.
         """
         if not isinstance(request, Speak):
             raise InvalidInput(f"{self._model_name} speaks and can do nothing else.", param="model")
@@ -87,7 +87,7 @@ class SpeechEngine:
         if warnings:
             yield Warnings(warnings)
         yield Progress("characters", 0, len(text))
-        for piece in self._voice_model.speak(text, selection, request.speed, check):
+        for piece in self._voice_model.speak(text, selection, request.speed, check_cancelled):
             sample_count += len(piece.samples)
             if len(piece.samples):
                 yield AudioChunk(_to_pcm(piece.samples), sample_rate)

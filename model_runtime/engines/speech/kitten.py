@@ -41,7 +41,9 @@ class Kitten:
         self._styles = styles
         self._espeak = Espeak()
 
-    def speak(self, text: str, selection: VoiceSelection, speed: float, check: CancelCheck) -> Iterator[AudioPiece]:
+    def speak(
+        self, text: str, selection: VoiceSelection, speed: float, check_cancelled: CancelCheck
+    ) -> Iterator[AudioPiece]:
         """Speak English."""
         styles = self._styles[selection.voice]
 
@@ -53,4 +55,4 @@ class Kitten:
             return samples
 
         utterances = split_utterances(text, lambda part: phonemize_english(self._espeak, part))
-        return speak_utterances(utterances, synthesize, self.sample_rate, check)
+        return speak_utterances(utterances, synthesize, self.sample_rate, check_cancelled)

@@ -42,7 +42,9 @@ class Kokoro:
         self._cached_styles = lru_cache(maxsize=8)(self._read_styles)
         self._phonemizers: dict[tuple[str, bool], Phonemizer] = {}
 
-    def speak(self, text: str, selection: VoiceSelection, speed: float, check: CancelCheck) -> Iterator[AudioPiece]:
+    def speak(
+        self, text: str, selection: VoiceSelection, speed: float, check_cancelled: CancelCheck
+    ) -> Iterator[AudioPiece]:
         """Speak in the language of `selection`, whatever the mother tongue of its voice is."""
         styles, phonemize = self._cached_styles(selection.voice), self._phonemizer(selection)
 
@@ -54,7 +56,7 @@ class Kokoro:
             return np.array(samples)
 
         utterances = split_utterances(text, lambda part: self._drop_unknown_phonemes(phonemize(part)))
-        return speak_utterances(utterances, synthesize, self.sample_rate, check)
+        return speak_utterances(utterances, synthesize, self.sample_rate, check_cancelled)
 
     def _drop_unknown_phonemes(self, phonemes: str) -> str:
         """Leave out what is not in the model's alphabet, as the model would; punctuation alone is nothing to say."""

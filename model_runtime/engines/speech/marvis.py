@@ -87,7 +87,9 @@ class Marvis:
         self._model, self._folder = model, folder
         self._cached_prompt = lru_cache(maxsize=4)(self._read_prompt)
 
-    def speak(self, text: str, selection: VoiceSelection, speed: float, check: CancelCheck) -> Iterator[AudioPiece]:
+    def speak(
+        self, text: str, selection: VoiceSelection, speed: float, check_cancelled: CancelCheck
+    ) -> Iterator[AudioPiece]:
         """Speak half a second at a time; `speed` has no effect."""
         prompt = self._cached_prompt(selection.voice)
 
@@ -103,7 +105,7 @@ class Marvis:
             return (np.array(result.audio, dtype=np.float32) for result in results if result.samples)
 
         utterances = split_utterances(text, lambda part: part, max_phonemes=MAX_STREAM_CHARACTERS)
-        return stream_utterances(utterances, synthesize_stream, self.sample_rate, check)
+        return stream_utterances(utterances, synthesize_stream, self.sample_rate, check_cancelled)
 
     def _read_prompt(self, voice: str) -> Any:
         file = self._folder / "prompts" / f"{voice}.wav"

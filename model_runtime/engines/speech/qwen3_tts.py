@@ -69,7 +69,9 @@ class Qwen3Tts:
         self.sample_rate: int = model.sample_rate
         self._model = model
 
-    def speak(self, text: str, selection: VoiceSelection, speed: float, check: CancelCheck) -> Iterator[AudioPiece]:
+    def speak(
+        self, text: str, selection: VoiceSelection, speed: float, check_cancelled: CancelCheck
+    ) -> Iterator[AudioPiece]:
         """Speak a third of a second at a time; `speed` has no effect."""
         language = language_name(selection.language).lower()
 
@@ -85,4 +87,4 @@ class Qwen3Tts:
             return (np.array(result.audio, dtype=np.float32) for result in results if result.samples)
 
         utterances = split_utterances(text, lambda part: part, max_phonemes=MAX_STREAM_CHARACTERS)
-        return stream_utterances(utterances, synthesize_stream, self.sample_rate, check)
+        return stream_utterances(utterances, synthesize_stream, self.sample_rate, check_cancelled)

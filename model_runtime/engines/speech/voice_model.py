@@ -27,22 +27,27 @@ class VoiceModel(Protocol):
     supports_any_script: bool
     supports_speed: bool
 
-    def speak(self, text: str, selection: VoiceSelection, speed: float, check: CancelCheck) -> Iterator[AudioPiece]:
-        """Speak a cleaned text piece by piece, calling `check` before each."""
+    def speak(
+        self, text: str, selection: VoiceSelection, speed: float, check_cancelled: CancelCheck
+    ) -> Iterator[AudioPiece]:
+        """Speak a cleaned text piece by piece, calling `check_cancelled` before each."""
         ...
 
 
 def speak_utterances(
-    utterances: Iterator[Utterance], synthesize: Callable[[Utterance], np.ndarray], sample_rate: int, check: CancelCheck
+    utterances: Iterator[Utterance],
+    synthesize: Callable[[Utterance], np.ndarray],
+    sample_rate: int,
+    check_cancelled: CancelCheck,
 ) -> Iterator[AudioPiece]:
     """Speak utterance by utterance, with a pause after each."""
-    check()
+    check_cancelled()
     for utterance in utterances:
         samples = synthesize(utterance)
         silence = np.zeros(int(utterance.pause_seconds * sample_rate), np.float32)
-        check()
+        check_cancelled()
         yield AudioPiece(np.concatenate([samples, silence]), utterance.end_character)
-        check()
+        check_cancelled()
 
 
 MAX_STREAM_CHARACTERS = 200
@@ -55,19 +60,19 @@ def stream_utterances(
     utterances: Iterator[Utterance],
     synthesize_stream: Callable[[Utterance], Iterator[np.ndarray]],
     sample_rate: int,
-    check: CancelCheck,
+    check_cancelled: CancelCheck,
 ) -> Iterator[AudioPiece]:
     """Speak utterance by utterance, each in pieces as they are written; how far the text is spoken is estimated."""
     spoken_before = 0
-    check()
+    check_cancelled()
     for utterance in utterances:
         sample_count = 0
         for samples in synthesize_stream(utterance):
-            check()
+            check_cancelled()
             sample_count += len(samples)
             spoken = spoken_before + sample_count * CHARACTERS_PER_SECOND // sample_rate
             yield AudioPiece(samples, min(spoken, utterance.end_character))
-            check()
+            check_cancelled()
         yield AudioPiece(np.zeros(int(utterance.pause_seconds * sample_rate), np.float32), utterance.end_character)
         spoken_before = utterance.end_character
 

@@ -25,9 +25,9 @@ no speech above which a guess is silence, and above which a model that is sure i
 
 
 class WindowDecodingTask(decoding.DecodingTask):
-    """One pass over a window; `check` is called before every token."""
+    """One pass over a window; `check_cancelled` is called before every token."""
 
-    def __init__(self, model: Any, options: Any, check: CancelCheck) -> None:
+    def __init__(self, model: Any, options: Any, check_cancelled: CancelCheck) -> None:
         super().__init__(model, options)
         self.decoder = SamplingDecoder(options.temperature, self.tokenizer.eot)
         library_rules = next(rule for rule in self.logit_filters if isinstance(rule, decoding.ApplyTimestampRules))
@@ -35,7 +35,7 @@ class WindowDecodingTask(decoding.DecodingTask):
         self.logit_filters[index] = TimestampRules(
             self.tokenizer, self.sample_begin, library_rules.max_initial_timestamp_index
         )
-        self.logit_filters.append(_CancellationFilter(check))
+        self.logit_filters.append(_CancellationFilter(check_cancelled))
 
 
 class SamplingDecoder(decoding.GreedyDecoder):
@@ -96,11 +96,11 @@ def suppressed_ranges(
 class _CancellationFilter(decoding.LogitFilter):
     """A rule that forbids nothing: the place where a job can be cancelled between two tokens."""
 
-    def __init__(self, check: CancelCheck) -> None:
-        self._check = check
+    def __init__(self, check_cancelled: CancelCheck) -> None:
+        self._check_cancelled = check_cancelled
 
     def apply(self, logits: mx.array, tokens: mx.array) -> mx.array:
-        self._check()
+        self._check_cancelled()
         return logits
 
 
@@ -112,7 +112,7 @@ def decode_window(
     task: str,
     prompt: Sequence[int],
     temperatures: Sequence[float],
-    check: CancelCheck,
+    check_cancelled: CancelCheck,
     trust_no_speech: bool = False,
 ) -> Any:
     """Decode a window, at the next temperature while the text repeats itself or is a guess; the encoder ran before.
@@ -125,7 +125,7 @@ def decode_window(
         options = decoding.DecodingOptions(
             task=task, language=language, temperature=temperature, prompt=list(prompt), fp16=use_fp16
         )
-        result = WindowDecodingTask(model, options, check).run(features)[0]
+        result = WindowDecodingTask(model, options, check_cancelled).run(features)[0]
         if is_silent(result, trust_no_speech=trust_no_speech) or not needs_fallback(result):
             break
     return result

@@ -47,7 +47,7 @@ class TranscriptionEngine:
         self._model: Any = None
         self._trusts_no_speech = False
 
-    def load(self, spec: LoadSpec, report: LoadReporter) -> LoadedModel:
+    def load(self, spec: LoadSpec, report_progress: LoadReporter) -> LoadedModel:
         """Load and evaluate all weights; role "model".
 
         The option "sure_of_silence" says that the model knows by itself when nobody speaks, "forgets_windows" that the
@@ -57,20 +57,20 @@ class TranscriptionEngine:
             LoadFailed: the files are no Whisper model, incomplete or unreadable.
         """
         mx.reset_peak_memory()
-        report("weights", 0.0)
+        report_progress("weights", 0.0)
         self._model_name, self._model = spec.model, load_whisper(spec)
         self._trusts_no_speech = bool(spec.options.get("sure_of_silence"))
         self._always_resets_prompt = bool(spec.options.get("forgets_windows"))
-        report("weights", 1.0)
+        report_progress("weights", 1.0)
         active = mx.get_active_memory()
         return LoadedModel(active, active, mx.get_peak_memory(), self._model.dims.n_text_ctx)
 
-    def run(self, request: Request, check: CancelCheck) -> Iterator[EngineEvent | Result]:
+    def run(self, request: Request, check_cancelled: CancelCheck) -> Iterator[EngineEvent | Result]:
         """Write down a recording: `LanguageFound` where asked, `Segment`s and `Progress` in seconds, `Transcript`.
 
         Raises:
             InvalidInput: the recording, the language or the task is nothing the model can do.
-            Cancelled: within a token, once `check` says so.
+            Cancelled: within a token, once `check_cancelled` says so.
         """
         if not isinstance(request, Transcribe):
             raise InvalidInput(f"{self._model_name} writes down recordings and can do nothing else.", param="model")
@@ -81,9 +81,11 @@ class TranscriptionEngine:
         mx.random.seed(0)
         seconds = request.audio.duration_seconds
         yield Progress("seconds", 0, seconds)
-        spectrogram = LogMelSpectrogram(request.audio.pcm, self._model.dims.n_mels, check)
+        spectrogram = LogMelSpectrogram(request.audio.pcm, self._model.dims.n_mels, check_cancelled)
         requested_language = parse_language(request.language)
-        language, probability, features = self._select_language(requested_language, request, spectrogram, check)
+        language, probability, features = self._select_language(
+            requested_language, request, spectrogram, check_cancelled
+        )
         if not requested_language:
             yield LanguageDetected(language, probability)
         transcription = _TranscriptionRun(
@@ -91,7 +93,7 @@ class TranscriptionEngine:
             request,
             language,
             spectrogram,
-            check,
+            check_cancelled,
             trust_no_speech=self._trusts_no_speech,
             always_reset_prompt=self._always_resets_prompt,
         )
@@ -112,7 +114,7 @@ class TranscriptionEngine:
         mx.clear_cache()
 
     def _select_language(
-        self, requested_language: str, request: Transcribe, spectrogram: LogMelSpectrogram, check: CancelCheck
+        self, requested_language: str, request: Transcribe, spectrogram: LogMelSpectrogram, check_cancelled: CancelCheck
     ) -> tuple[str, float | None, mx.array | None]:
         """Return the language, how sure that is, and the features of the first window where they had to be computed."""
         if not self._model.is_multilingual:
@@ -120,7 +122,7 @@ class TranscriptionEngine:
             return "en", None, None
         if requested_language:
             return self._require_supported_language(requested_language), None, None
-        check()
+        check_cancelled()
         features = _encode_window(self._model, spectrogram, 0, min(WINDOW_FRAMES, spectrogram.frames))
         _, language_probabilities = self._model.detect_language(features)
         language = max(language_probabilities[0], key=language_probabilities[0].__getitem__)
@@ -153,14 +155,14 @@ class _TranscriptionRun:
         request: Transcribe,
         language: str,
         spectrogram: LogMelSpectrogram,
-        check: CancelCheck,
+        check_cancelled: CancelCheck,
         *,
         trust_no_speech: bool,
         always_reset_prompt: bool,
     ) -> None:
         self.state = DecodingState()
         self._trusts_no_speech, self._always_resets_prompt = trust_no_speech, always_reset_prompt
-        self._model, self._request, self._check = model, request, check
+        self._model, self._request, self._check_cancelled = model, request, check_cancelled
         self._language, self._spectrogram = language, spectrogram
         self._task = "translate" if request.translate else "transcribe"
         self._temperatures = TEMPERATURE_FALLBACK if request.temperature is None else (request.temperature,)
@@ -174,7 +176,7 @@ class _TranscriptionRun:
         """Decode window after window; `features` are those of the first one where they are known."""
         state, seconds = self.state, self._request.audio.duration_seconds
         while state.seek < self._spectrogram.frames:
-            self._check()
+            self._check_cancelled()
             frames = min(WINDOW_FRAMES, self._spectrogram.frames - state.seek)
             if features is None:
                 features = _encode_window(self._model, self._spectrogram, state.seek, frames)
@@ -187,7 +189,7 @@ class _TranscriptionRun:
         state = self.state
         result = decode_window(
             self._model, features, language=self._language, task=self._task, prompt=state.all_tokens[state.prompt_reset_since :],
-            temperatures=self._temperatures, check=self._check, trust_no_speech=self._trusts_no_speech,
+            temperatures=self._temperatures, check_cancelled=self._check_cancelled, trust_no_speech=self._trusts_no_speech,
         )  # fmt: skip
         if is_silent(result, trust_no_speech=self._trusts_no_speech):
             state.seek += frames

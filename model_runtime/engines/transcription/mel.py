@@ -26,11 +26,11 @@ DYNAMIC_RANGE_DECADES = 8.0
 class LogMelSpectrogram:
     """The spectra of 16 kHz mono s16le samples; `frames` counts those that hold sound."""
 
-    def __init__(self, pcm: bytes, n_mels: int, check: CancelCheck) -> None:
+    def __init__(self, pcm: bytes, n_mels: int, check_cancelled: CancelCheck) -> None:
         self._samples = np.frombuffer(pcm, np.dtype("<i2"))
         self._n_mels = n_mels
         self.frames = len(self._samples) // HOP_LENGTH
-        self._peak_level = self._find_peak_level(check)
+        self._peak_level = self._find_peak_level(check_cancelled)
 
     def window(self, first_frame: int, frames: int) -> mx.array:
         """Return 3000 frames from `first_frame` on, as (frames, mels) float32; those after `frames` are silent padding."""
@@ -38,10 +38,10 @@ class LogMelSpectrogram:
         scaled = (mx.maximum(log_mel, self._peak_level - DYNAMIC_RANGE_DECADES) + 4.0) / 4.0
         return mx.pad(scaled, [(0, WINDOW_FRAMES - frames), (0, 0)])
 
-    def _find_peak_level(self, check: CancelCheck) -> float:
+    def _find_peak_level(self, check_cancelled: CancelCheck) -> float:
         peak_level = np.log10(1e-10)
         for first_frame in range(0, self.frames, WINDOW_FRAMES):
-            check()
+            check_cancelled()
             window_peak = self._log_mel(first_frame, min(WINDOW_FRAMES, self.frames - first_frame)).max().item()
             peak_level = max(peak_level, window_peak)
         return float(peak_level)

@@ -134,7 +134,7 @@ class VisionModel:
         return {"cached_image_features": mx.concatenate(features, axis=-2)}
 
 
-def load_vision_model(spec: LoadSpec, report: LoadReporter) -> ChatModel:
+def load_vision_model(spec: LoadSpec, report_progress: LoadReporter) -> ChatModel:
     """Load a checkpoint that mlx-vlm knows.
 
     Raises:

@@ -67,7 +67,7 @@ def test_a_missing_tensor_is_named(
 
     message = refuse(engine, folder, r"layers\.1\.mlp\.down_proj\.weight")
 
-    assert "download the model again" in message
+    assert "Download the model again" in message
 
 
 def test_a_model_whose_vision_tower_is_missing_is_not_loaded_as_one_that_sees(
@@ -107,7 +107,7 @@ def test_a_family_that_the_libraries_do_not_know_is_named(
 ) -> None:
     folder = copy_with(checkpoint(qwen25_vl.build), tmp_path / "model", config={"model_type": "whisper"})
 
-    refuse(engine, folder, "'whisper': choose another model")
+    refuse(engine, folder, "'whisper'. Choose another model")
 
 
 def test_moondream_without_its_tokenizer_says_where_it_is(checkpoint: Checkpoint) -> None:

@@ -144,7 +144,7 @@ def test_a_picture_is_refused(scripted: StepEngine) -> None:
 
 
 def test_another_kind_of_request_is_refused(scripted: StepEngine) -> None:
-    with pytest.raises(InvalidInput, match="a-model answers chats, not Speak"):
+    with pytest.raises(InvalidInput, match="a-model only supports chat, not Speak"):
         scripted.submit(0, Speak("a-model", "Hello."))
 
 
