@@ -98,7 +98,7 @@ def test_a_model_without_its_tokenizer_is_refused(
 
 
 def test_a_text_model_is_not_served_as_one_that_sees(checkpoint: Checkpoint) -> None:
-    refuse(VisionEngine, checkpoint(llama.build), "cannot see: .*'llama' without a vision_config.*mlx-lm")
+    refuse(VisionEngine, checkpoint(llama.build), "is not a vision model: .*'llama' without a vision_config.*mlx-lm")
 
 
 @pytest.mark.parametrize("engine", [VisionEngine, TextEngine])

@@ -99,7 +99,7 @@ def test_many_chats_at_once_each_get_their_own_answer(random_model: StepEngine) 
     chats = {job: chat("fox " * job + "?", max_tokens=10) for job in range(1, 8)}
     alone = {job: run_chat(random_model, asked) for job, asked in chats.items()}
 
-    together = results_of(random_model, chats, joins={job: 2 * job for job in chats})
+    together = results_of(random_model, chats, arrival_steps={job: 2 * job for job in chats})
 
     assert together == alone
     assert len({answer.text for answer in alone.values()}) > 1
@@ -186,5 +186,5 @@ def test_control_tokens_in_a_message_are_only_text(scripted: StepEngine) -> None
 def test_a_smaller_context_can_be_set(checkpoint: Callable[[CheckpointBuilder], Path]) -> None:
     engine = load(TextEngine(), {"model": checkpoint(llama.build_scripted)}, context_tokens=64)
 
-    with pytest.raises(InvalidInput, match="room for 64"):
+    with pytest.raises(InvalidInput, match="context of .* holds 64"):
         engine.submit(0, chat("Say it.", max_tokens=60))

@@ -80,7 +80,7 @@ def test_answers_written_together_are_those_written_alone(family: LoadedFamily) 
 def test_a_chat_that_joins_later_changes_no_answer(family: LoadedFamily) -> None:
     alone = {job: run_chat(family.engine, question) for job, question in family.questions.items()}
 
-    staggered = results_of(family.engine, family.questions, joins={job: 4 * job for job in family.questions})
+    staggered = results_of(family.engine, family.questions, arrival_steps={job: 4 * job for job in family.questions})
 
     assert staggered == alone
 
@@ -130,7 +130,7 @@ def test_reading_a_picture_and_a_long_text_is_reported(family: LoadedFamily) -> 
 def test_a_second_question_about_a_picture_does_not_look_again(family: LoadedFamily) -> None:
     picture = solid_picture(77, 55, (1, 2, 3))
     first = run_chat(family.engine, chat(picture, "What is this?"))
-    features = family.engine._model.features  # type: ignore[attr-defined]  # noqa: SLF001
+    features = family.engine._model.feature_cache  # type: ignore[attr-defined]  # noqa: SLF001
     before = features.hits
 
     second = run_chat(family.engine, chat(picture, "What is this?"))
@@ -164,7 +164,7 @@ def test_a_screenshot_is_scaled_to_what_can_be_read_quickly(qwen: StepEngine) ->
     qwen.submit(0, chat(screenshot, "Read it."))
 
     prompt = qwen._waiting[0].prompt  # type: ignore[attr-defined]  # noqa: SLF001
-    assert 1_400_000 < 28 * 28 * (len(prompt.tokens) - 30) < 1_510_000
+    assert 1_400_000 < 28 * 28 * (len(prompt.token_ids) - 30) < 1_510_000
     qwen.cancel(0)
 
 
@@ -176,7 +176,7 @@ def test_a_checkpoint_that_looks_at_small_pictures_keeps_its_own_limit(
     engine.submit(0, chat(WIDE, "Read it."))
 
     prompt = engine._waiting[0].prompt  # type: ignore[attr-defined]  # noqa: SLF001
-    assert 28 * 28 * (len(prompt.tokens) - 30) < 100 * 100
+    assert 28 * 28 * (len(prompt.token_ids) - 30) < 100 * 100
 
 
 def test_control_tokens_in_a_question_are_only_text(qwen: StepEngine) -> None:
@@ -219,9 +219,7 @@ def test_system_and_assistant_turns_are_part_of_the_prompt(family: LoadedFamily)
 def test_a_chat_that_does_not_fit_is_refused_and_the_others_go_on(qwen: StepEngine) -> None:
     qwen.submit(1, chat(RED, "What is this?"))
 
-    with pytest.raises(
-        InvalidInput, match=r"take 32 tokens and max_tokens asks for 4065 more.*room for 4096"
-    ) as refused:
+    with pytest.raises(InvalidInput, match=r"take 32 tokens and max_tokens asks for 4065 more.*holds 4096") as refused:
         qwen.submit(2, chat(RED, "hi", max_tokens=4065))
 
     assert refused.value.code == "context_length_exceeded"
