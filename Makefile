@@ -6,7 +6,10 @@ STAMP := $(VENV)/.installed
 TOOLS := packaging/node_modules/.package-lock.json
 CLIENTS := packaging/clients/node_modules/.package-lock.json
 
-.PHONY: setup serve test check lock bench soak docs bundle clients clean
+# two tests at a time: a machine with more cores may take ARGS="-n 4"
+PYTEST := pytest -n 2 --dist worksteal
+
+.PHONY: setup serve test test-fast check lock bench soak docs bundle clients clean
 
 setup: $(STAMP)
 
@@ -37,7 +40,11 @@ $(CLIENTS): packaging/clients/package.json packaging/clients/package-lock.json
 	cd packaging/clients && npm ci && touch node_modules/.package-lock.json
 
 test: check $(TOOLS)
-	$(BIN)/pytest $(ARGS)
+	$(BIN)/$(PYTEST) $(ARGS)
+
+# everything that starts no process, in under a minute
+test-fast: setup
+	$(BIN)/$(PYTEST) --fast $(ARGS)
 
 bench: setup
 	$(BIN)/python -m benchmarks $(ARGS)

@@ -6,13 +6,14 @@ most once a second. `senses://images/{id}`, `previews/{id}`, `audio/{id}` and `t
 
 import json
 from collections.abc import Callable
+from contextlib import aclosing
 from dataclasses import replace
 from typing import Any
 
 import anyio
 from mcp.server import MCPServer
 from mcp.server.mcpserver.exceptions import ResourceNotFoundError
-from mcp.server.subscriptions import InMemorySubscriptionBus, ResourcesListChanged, ResourceUpdated
+from mcp.server.subscriptions import InMemorySubscriptionBus, ResourcesListChanged, ResourceUpdated, ServerEvent
 
 from mcp_server.calls import status_views
 from mcp_server.calls.context import AppContext
@@ -111,30 +112,73 @@ def _add_artifact_resources(server: MCPServer[ClientConnection], app: AppContext
         return await anyio.Path(find_artifact(ArtifactKind.TRANSCRIPTS, name).path).read_text(encoding="utf-8")
 
 
-class ResourceNotifier:
-    """Tells clients of every protocol revision what changed."""
+class SubscriptionBus(InMemorySubscriptionBus):
+    """Fan-out of the newer `subscriptions/listen`, which knows whether anything listens."""
 
-    def __init__(self, bus: InMemorySubscriptionBus, subscriptions: LegacySubscriptions, app: AppContext) -> None:
+    def __init__(self) -> None:
+        super().__init__()
+        self.listener_count = 0
+        self.on_subscribed: Callable[[], None] = lambda: None
+
+    def subscribe(self, listener: Callable[[ServerEvent], None]) -> Callable[[], None]:
+        """Register a listener and return an idempotent function that removes it."""
+        unsubscribe = super().subscribe(listener)
+        self.listener_count += 1
+        is_subscribed = True
+
+        def leave() -> None:
+            nonlocal is_subscribed
+            unsubscribe()
+            self.listener_count -= is_subscribed
+            is_subscribed = False
+
+        self.on_subscribed()
+        return leave
+
+
+class ResourceNotifier:
+    """Notifies clients of every protocol revision of changed resources. Without a subscriber it computes nothing."""
+
+    def __init__(self, server: MCPServer[Any], bus: SubscriptionBus, app: AppContext) -> None:
         self._bus = bus
-        self._subscriptions = subscriptions
+        self._subscriptions = LegacySubscriptions(server, self._wake)
         self._app = app
+        self._subscribed = anyio.Event()
         self._list_changed = anyio.Event()
+        bus.on_subscribed = self._wake
         app.artifacts.on_added = lambda artifact: self._list_changed.set()
 
     async def notify_status_changes(self, interval_seconds: float = NOTIFY_INTERVAL_SECONDS) -> None:
-        """Announce changes of the runtime, at most one round each `pause_seconds`; runs until cancelled."""
+        """Notify of changes of the runtime while a client subscribes; runs until cancelled."""
+        while True:
+            await self._subscribed.wait()
+            await self._notify_subscribers(interval_seconds)
+
+    async def _notify_subscribers(self, interval_seconds: float) -> None:
+        """Notify at most once every `interval_seconds`, until the last subscriber has gone."""
         previous: dict[str, object] = {}
-        async for status in self._app.service.changes():
-            current = resource_contents(status)
-            changed = [name for name, value in current.items() if previous and previous[name] != value]
-            previous = current
-            for name in changed:
-                await self.notify(f"{URI_SCHEME}://{name}")
-            if changed:
-                await anyio.sleep(interval_seconds)
+        async with aclosing(self._app.service.changes()) as changes:
+            async for status in changes:
+                if not self._has_subscribers:
+                    self._subscribed = anyio.Event()
+                    return
+                current = resource_contents(status)
+                changed = [name for name, value in current.items() if previous and previous[name] != value]
+                previous = current
+                for name in changed:
+                    await self.notify(f"{URI_SCHEME}://{name}")
+                if changed:
+                    await anyio.sleep(interval_seconds)
+
+    @property
+    def _has_subscribers(self) -> bool:
+        return bool(self._bus.listener_count) or self._subscriptions.has_subscribers
+
+    def _wake(self) -> None:
+        self._subscribed.set()
 
     async def notify_new_artifacts(self, interval_seconds: float = NOTIFY_INTERVAL_SECONDS) -> None:
-        """Announce that the list of resources changed when results are added; runs until cancelled."""
+        """Notify that the list of resources changed when results are added; runs until cancelled."""
         while True:
             await self._list_changed.wait()
             self._list_changed = anyio.Event()
@@ -142,7 +186,7 @@ class ResourceNotifier:
             await anyio.sleep(interval_seconds)
 
     async def notify(self, uri: str) -> None:
-        """Tell all followers of one resource."""
+        """Notify all subscribers of one resource."""
         await self._bus.publish(ResourceUpdated(uri=uri))
         await self._subscriptions.notify(uri)
 

@@ -10,7 +10,6 @@ from mcp.server import MCPServer
 from mcp.server.caching import CacheHint
 from mcp.server.mcpserver import Context
 from mcp.server.mcpserver.exceptions import ToolError, UnexpectedToolError
-from mcp.server.subscriptions import InMemorySubscriptionBus
 from mcp_types import CallToolResult, InputRequiredResult, Resource
 from pydantic import ValidationError
 
@@ -23,7 +22,7 @@ from mcp_server.files.artifacts import ArtifactStore
 from mcp_server.files.client import ClientConnection
 from mcp_server.launcher.paths import VERSION
 from mcp_server.prompts import add_prompts
-from mcp_server.resources import ResourceNotifier, add_resources
+from mcp_server.resources import ResourceNotifier, SubscriptionBus, add_resources
 from mcp_server.tools.describe_image import add_describe_image
 from mcp_server.tools.generate_image import add_generate_image
 from mcp_server.tools.manage import add_management_tools
@@ -49,7 +48,7 @@ INSTRUCTIONS = (
 class SensesServer(MCPServer[ClientConnection]):
     """An `MCPServer` whose refusals are sentences and whose list of resources ends with the newest results."""
 
-    def __init__(self, app: AppContext, bus: InMemorySubscriptionBus, client: ClientConnection) -> None:
+    def __init__(self, app: AppContext, bus: SubscriptionBus, client: ClientConnection) -> None:
         @asynccontextmanager
         async def lifespan(server: MCPServer[ClientConnection]) -> AsyncGenerator[ClientConnection]:
             yield client
@@ -136,9 +135,16 @@ def create_server(
         SettingsError: the settings name a tool that does not exist.
     """
     app = AppContext(
-        service, settings, artifacts, JobRegistry(task_group), AudioPlayer(task_group), http_origin, fetcher, downloader
+        service,
+        settings,
+        artifacts,
+        JobRegistry(task_group, service.new_request_id),
+        AudioPlayer(task_group),
+        http_origin,
+        fetcher,
+        downloader,
     )
-    bus = InMemorySubscriptionBus()
+    bus = SubscriptionBus()
     server = SensesServer(app, bus, client or ClientConnection())
     for add_tools in (
         add_describe_image,
@@ -153,7 +159,7 @@ def create_server(
     sdk_compat.forbid_extra_arguments(server)
     add_resources(server, app)
     add_prompts(server, app)
-    notifier = ResourceNotifier(bus, sdk_compat.LegacySubscriptions(server), app)
+    notifier = ResourceNotifier(server, bus, app)
     task_group.start_soon(notifier.notify_status_changes)
     task_group.start_soon(notifier.notify_new_artifacts)
     return server

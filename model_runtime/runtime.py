@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from itertools import count
 from typing import Self
 
@@ -134,7 +134,7 @@ class Runtime:
             self._supervisor.view(), models, version=self._version, uptime_seconds=uptime_seconds, now=now
         )
 
-    def changes(self) -> AsyncIterator[Status]:
+    def changes(self) -> AsyncGenerator[Status]:
         """Yield a snapshot now, after every change and at least once a second, until the runtime is closed."""
         return self._feed.watch()
 

@@ -1,6 +1,6 @@
 """What the faces use: the runtime's public methods as a protocol, so that a face can be tested without workers."""
 
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Protocol
 
 from model_runtime.errors import UnknownModel, WrongTask
@@ -63,7 +63,7 @@ class Service(Protocol):
         """Return a snapshot of everything."""
         ...
 
-    def changes(self) -> AsyncIterator[Status]:
+    def changes(self) -> AsyncGenerator[Status]:
         """Yield a snapshot now, after every change (at most four a second) and at least once a second."""
         ...
 

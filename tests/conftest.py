@@ -1,4 +1,7 @@
-"""Shared fixtures. Every test runs in an instance folder of its own and never touches the user's."""
+"""Shared fixtures. Every test runs in an instance folder of its own and never touches the user's.
+
+Settings of the developer's shell (`SENSES_*`) do not reach the tests. Hypothesis has no deadline: it measures the machine.
+"""
 
 import os
 import shutil
@@ -6,6 +9,7 @@ from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import hypothesis
 import pytest
 
 from model_runtime.settings import InstanceFolders, Settings
@@ -13,7 +17,23 @@ from model_runtime.settings import InstanceFolders, Settings
 if TYPE_CHECKING:
     from playwright.async_api import Browser
 
+pytest_plugins = ["tests.fast"]
 BROWSERS = ("chromium", "chromium-headless-shell", "google-chrome", "chromium-browser")
+
+
+hypothesis.settings.register_profile("senses", deadline=None)
+hypothesis.settings.register_profile(
+    "mutants",
+    deadline=None,
+    derandomize=True,
+    database=None,
+    phases=[hypothesis.Phase.explicit, hypothesis.Phase.generate],
+)
+"""For `tests.mutants`: the same examples in every run, and no search for the smallest one that fails."""
+hypothesis.settings.load_profile("senses")
+
+for name in [name for name in os.environ if name.startswith("SENSES_")]:
+    del os.environ[name]
 
 
 @pytest.fixture(scope="session")

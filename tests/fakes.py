@@ -1,7 +1,7 @@
 """Hand-made stand-ins behind narrow interfaces."""
 
 import io
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable
+from collections.abc import AsyncGenerator, Callable, Iterable
 from dataclasses import replace
 from itertools import count
 
@@ -172,7 +172,7 @@ class FakeService:
             counters=Counters({}, {}, {}, {}, {}, {}, {}, {}, {}),
         )
 
-    async def changes(self) -> AsyncIterator[Status]:
+    async def changes(self) -> AsyncGenerator[Status]:
         """One snapshot now and one after each `change`."""
         while True:
             changed = self.models_changed

@@ -20,6 +20,7 @@ MODELS = {
     "settings:checked": "A value that cannot be used is refused with its line and what is accepted.",
     "settings:documented": "Every setting is described, and none that does not exist.",
     "settings:unknown": "An unknown key or variable is refused with the nearest known one.",
+    "upgrade:from-0.1": "Settings and state files of Senses 0.1 are read.",
     "settings:home": "SENSES_HOME keeps everything of one instance in one folder.",
     "packaging:starters-small": "The four built-in models together are a download of seconds.",
     "packaging:wheel": "What a user installs holds the page, the starters and both commands.",

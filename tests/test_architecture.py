@@ -25,6 +25,7 @@ FOR_WORK = ("PIL", "numpy", "av", "rich", "huggingface_hub", "jsonschema", "toke
 """What the daemon imports when it is first used."""
 
 
+@pytest.mark.process
 @pytest.mark.promise("daemon:no-mlx")
 @pytest.mark.parametrize(
     "module", ["mcp_server.daemon.daemon", "mcp_server.cli.main", "openai_compat.app", "model_runtime.runtime"]
@@ -37,6 +38,7 @@ def test_the_daemon_carries_no_mlx(module: str) -> None:
     assert found.stdout.strip() == "[]"
 
 
+@pytest.mark.process
 @pytest.mark.promise("daemon:lean")
 def test_an_idle_daemon_carries_nothing_that_only_work_needs(tmp_path: Path) -> None:
     program = (
@@ -53,6 +55,7 @@ def test_an_idle_daemon_carries_nothing_that_only_work_needs(tmp_path: Path) -> 
     assert found.stdout.strip() == "[]"
 
 
+@pytest.mark.process
 def test_the_shim_carries_only_the_standard_library() -> None:
     program = (
         "import sys; before = set(sys.modules); import mcp_server.launcher.shim; "

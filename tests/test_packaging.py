@@ -27,6 +27,7 @@ MUST_SHIP = (
 )
 
 
+@pytest.mark.process
 @pytest.mark.promise("packaging:wheel")
 @pytest.mark.timeout(300)
 def test_the_wheel_holds_the_page_the_starters_and_both_commands(tmp_path: Path) -> None:

@@ -18,9 +18,8 @@ from pydantic import BeforeValidator, Field
 
 from mcp_server.calls import sdk_compat
 from mcp_server.calls.downloads import Downloader, download_in_subprocess
-from mcp_server.calls.jobs import JobFunction, JobRegistry, call_timeout_seconds, wait_for_job
+from mcp_server.calls.jobs import JobFunction, JobRegistry, ToolJob, call_timeout_seconds, wait_for_job
 from mcp_server.calls.player import AudioPlayer
-from mcp_server.calls.progress import ProgressTracker
 from mcp_server.calls.results import ResultLink, build_result
 from mcp_server.files.access import MAX_AUDIO_BYTES, MAX_IMAGE_BYTES, ClientFiles
 from mcp_server.files.artifacts import ArtifactNotSaved, ArtifactStore, StoredArtifact
@@ -83,18 +82,22 @@ class AppContext:
     async def run_request(
         self,
         request: Request,
-        progress: ProgressTracker,
-        client_name: str,
+        job: ToolJob,
         on_event: Callable[[Event], None] | None = None,
         *,
         keep_alive_seconds: float | None = None,
     ) -> Finished:
-        """Let the runtime serve a request, noting progress and passing every event to `on`; return the last one."""
+        """Run a request of a job, updating the job's progress and passing every event to `on_event`.
+
+        Returns the last event.
+        """
         last_event: Event | None = None
-        events = self.service.run(request, client=client_name, keep_alive_seconds=keep_alive_seconds)
+        events = self.service.run(
+            request, client=job.client, keep_alive_seconds=keep_alive_seconds, request_id=job.next_request_id()
+        )
         async with aclosing(events):
             async for last_event in events:
-                progress.update(last_event)
+                job.progress.update(last_event)
                 if on_event is not None:
                     on_event(last_event)
         if not isinstance(last_event, Finished):

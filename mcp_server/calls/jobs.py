@@ -1,13 +1,14 @@
-"""Work that may outlive the call that asked for it.
+"""A tool's work as a job: it may outlive the call that asked for it.
 
-Some clients wait for minutes as long as progress arrives, others give up after one whatever happens. So every media
-tool does its work as a job: a call waits for it up to its deadline and then answers with the job's id; the work goes
-on and `get_job` answers exactly what the tool would have. Cancelling a call that still waits cancels its job.
+Some clients wait for minutes as long as progress arrives, others time out after one minute. So every media tool does
+its work as a job: a call waits for it up to its timeout and then answers with the job's id; the work goes on, and
+`get_job` answers what the tool would have. Cancelling a call that still waits cancels its job.
+
+A job is a handle on a request of the runtime: it has the id of its first request, and ends when that is cancelled.
 """
 
 import logging
 import math
-import secrets
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -27,15 +28,20 @@ MAX_FINISHED_JOBS = 32
 MIN_REPORT_INTERVAL_SECONDS = 0.25
 MAX_REPORT_INTERVAL_SECONDS = 5.0
 
+CLIENTS_WITHOUT_TIMEOUT = frozenset({"claude-code"})
+"""Clients whose calls have no time limit as long as progress arrives."""
+DEFAULT_CALL_TIMEOUT_SECONDS = 50.0
+"""Other clients time out after 60 s to 4 minutes, whatever the progress: the call answers before that."""
+
 ReportProgress = Callable[[float, str], Awaitable[None]]
-"""tell(fraction, message): passes progress on to whoever waits; fractions rise from call to call."""
+"""report(fraction, message): sends progress to the waiting client; fractions rise from call to call."""
 
 
 @dataclass(eq=False, slots=True)
 class ToolJob:
-    """One piece of work; `result` or `error` is set once `finished` is."""
+    """The work of one call; `result` or `error` is set once `finished` is. `id` is that of its first request."""
 
-    id: str
+    id: int
     tool: str
     client: str
     progress: ProgressTracker = field(default_factory=ProgressTracker)
@@ -44,61 +50,93 @@ class ToolJob:
     finished: anyio.Event = field(default_factory=anyio.Event)
     result: CallToolResult | None = None
     error: SensesError | None = None
+    _has_request: bool = False
+
+    def next_request_id(self) -> int | None:
+        """Return the id for the job's next request: its own for the first one, None (a new id) for others."""
+        is_first, self._has_request = not self._has_request, True
+        return self.id if is_first else None
+
+    def cancel(self) -> None:
+        """End the work, and with it the request that runs."""
+        self.cancel_scope.cancel()
 
     @property
     def state(self) -> str:
-        """ "running", "done", "failed" or "cancelled"."""
+        """Return "running", "done", "failed" or "cancelled"."""
         if not self.finished.is_set():
             return "running"
         return "done" if self.result else "cancelled" if isinstance(self.error, Cancelled) else "failed"
 
     def progress_result(self) -> ToolResult:
-        """Return what is told while the work goes on: how to ask for it, how far it is, how long it may take."""
+        """Return the result of a call that does not wait longer: the job's id, its progress, the seconds left."""
         eta_seconds = self.progress.eta_seconds()
-        rounded_seconds = None if eta_seconds is None else float(math.ceil(eta_seconds))
-        return ToolResult(status="running", job_id=self.id, progress=self.progress.message, eta_seconds=rounded_seconds)
+        return ToolResult(
+            status="running",
+            job_id=str(self.id),
+            progress=self.progress.message,
+            eta_seconds=None if eta_seconds is None else float(math.ceil(eta_seconds)),
+        )
 
     def result_or_raise(self) -> CallToolResult:
-        """Return what the tool answers; raises what it raised."""
+        """Return the tool's result.
+
+        Raises:
+            SensesError: what the tool raised.
+        """
         if self.result is None:
             raise self.error or OperationFailed(f"Job {self.id} ended without a result.")
         return self.result
 
 
-JobFunction = Callable[[ProgressTracker], Awaitable[CallToolResult]]
+JobFunction = Callable[[ToolJob], Awaitable[CallToolResult]]
+"""The work of a tool: function(job) does it, with progress in `job.progress`."""
 
 
 class JobRegistry:
-    """The jobs of all clients; they run in `tasks` and the last finished ones are remembered."""
+    """The jobs of all clients; they run in `task_group`, and the last finished ones are kept.
 
-    def __init__(self, task_group: TaskGroup) -> None:
+    `new_id` is the runtime's counter of request ids.
+    """
+
+    def __init__(self, task_group: TaskGroup, new_id: Callable[[], int]) -> None:
         self._task_group = task_group
-        self._jobs: dict[str, ToolJob] = {}
+        self._new_id = new_id
+        self._jobs: dict[int, ToolJob] = {}
 
     def start(self, tool: str, client: str, function: JobFunction) -> ToolJob:
-        """Begin the work of a tool."""
-        job = ToolJob(f"job-{secrets.token_hex(6)}", tool, client)
+        """Start the work of a tool."""
+        job = ToolJob(self._new_id(), tool, client)
         self._evict_finished()
         self._jobs[job.id] = job
         self._task_group.start_soon(self._run, job, function)
         return job
 
     def find(self, job_id: str) -> ToolJob:
-        """Return the job with this id; raises `InvalidInput` where there is none."""
-        if job_id not in self._jobs:
+        """Return the job with this id.
+
+        Raises:
+            InvalidInput: no job has this id.
+        """
+        job = self.get(job_id)
+        if job is None:
             raise InvalidInput(
                 f"There is no job {job_id!r}. Results are kept for the last {MAX_FINISHED_JOBS} jobs until Senses stops.",
                 param="job_id",
                 code="not_found",
             )
-        return self._jobs[job_id]
+        return job
+
+    def get(self, job_id: str) -> ToolJob | None:
+        """Return the job with this id, or None."""
+        return self._jobs.get(int(job_id)) if job_id.isdecimal() else None
 
     def discard(self, job: ToolJob) -> None:
-        """Forget a job whose result the call that asked for it has given."""
+        """Drop a job whose result its own call has returned."""
         self._jobs.pop(job.id, None)
 
     def all(self) -> list[ToolJob]:
-        """Return the jobs that are known, oldest first."""
+        """Return the jobs that are kept, oldest first."""
         return list(self._jobs.values())
 
     @property
@@ -109,14 +147,14 @@ class JobRegistry:
     async def _run(self, job: ToolJob, function: JobFunction) -> None:
         try:
             with job.cancel_scope:
-                job.result = await function(job.progress)
+                job.result = await function(job)
             if job.cancel_scope.cancelled_caught:
                 job.error = Cancelled(f"The {job.tool} job was cancelled.")
         except SensesError as error:
             job.error = error
         except Exception:
             logger.exception("The %s job failed unexpectedly", job.tool)
-            job.error = OperationFailed(f"{job.tool} broke on an error of its own; the log of Senses tells more.")
+            job.error = OperationFailed(f"{job.tool} failed with an internal error. See the Senses log for details.")
         finally:
             job.finished.set()
             job.progress.notify()
@@ -130,16 +168,16 @@ class JobRegistry:
 async def wait_for_job(
     job: ToolJob, timeout_seconds: float | None, report: ReportProgress, *, cancel_with_caller: bool = True
 ) -> bool:
-    """Wait for a job up to `seconds`, passing its progress on; return whether it finished.
+    """Wait for a job up to `timeout_seconds`, reporting its progress; return whether it finished.
 
-    The job goes on when the time is up. It is cancelled when the waiting task is, if that task `owns` it.
+    The job goes on after the timeout. With `cancel_with_caller` it is cancelled when the waiting task is.
     """
     try:
         with anyio.move_on_after(timeout_seconds):
             await _report_until_finished(job, report)
     except anyio.get_cancelled_exc_class():
         if cancel_with_caller:
-            job.cancel_scope.cancel()
+            job.cancel()
         raise
     return job.finished.is_set()
 
@@ -154,16 +192,8 @@ async def _report_until_finished(job: ToolJob, report: ReportProgress) -> None:
             await changed.wait()
 
 
-CLIENTS_WITHOUT_TIMEOUT = frozenset({"claude-code"})
-"""Clients whose calls have no time limit as long as progress arrives."""
-
-
-DEFAULT_CALL_TIMEOUT_SECONDS = 50.0
-"""Everyone else gives up after 60 s to 4 minutes, whatever the progress: answer before that with a job to ask for."""
-
-
 def call_timeout_seconds(client: str, wait_seconds: int) -> float | None:
-    """Return after how many seconds a call must answer, None for never; `wait_seconds` -1 means by the client."""
+    """Return the seconds after which a call must answer, None for no limit; `wait_seconds` -1 means by the client."""
     if wait_seconds >= 0:
         return float(wait_seconds)
     return None if client in CLIENTS_WITHOUT_TIMEOUT else DEFAULT_CALL_TIMEOUT_SECONDS

@@ -4,6 +4,7 @@ Written against mcp 2.3, which pyproject.toml pins.
 """
 # ruff: noqa: SLF001
 
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
@@ -73,8 +74,10 @@ class LegacySubscriptions:
     The SDK serves the newer `subscriptions/listen` itself but leaves this one to the server.
     """
 
-    def __init__(self, server: MCPServer[Any]) -> None:
+    def __init__(self, server: MCPServer[Any], on_subscribed: Callable[[], None] = lambda: None) -> None:
+        """`on_subscribed` is called for each new subscription."""
         self._sessions: dict[str, dict[int, ServerSession]] = {}
+        self._on_subscribed = on_subscribed
         lowlevel_server = server._lowlevel_server
         lowlevel_server.add_request_handler("resources/subscribe", SubscribeRequestParams, self._subscribe)
         lowlevel_server.add_request_handler("resources/unsubscribe", UnsubscribeRequestParams, self._unsubscribe)
@@ -84,6 +87,11 @@ class LegacySubscriptions:
         async with anyio.create_task_group() as task_group:
             for connection_id, session in list(self._sessions.get(uri, {}).items()):
                 task_group.start_soon(self._notify_session, uri, connection_id, session)
+
+    @property
+    def has_subscribers(self) -> bool:
+        """Whether a connection follows any resource."""
+        return any(self._sessions.values())
 
     def subscriber_count(self, uri: str) -> int:
         """Return how many connections follow the resource."""
@@ -104,6 +112,7 @@ class LegacySubscriptions:
         if id(connection) not in sessions:
             connection.exit_stack.callback(sessions.pop, id(connection), None)
         sessions[id(connection)] = ctx.session
+        self._on_subscribed()
         return EmptyResult()
 
     async def _unsubscribe(self, ctx: ServerRequestContext[Any, Any], params: UnsubscribeRequestParams) -> EmptyResult:

@@ -4,6 +4,7 @@ import argparse
 import gc
 import logging
 import os
+import secrets
 import signal
 import socket
 import sys
@@ -37,6 +38,7 @@ DRAIN_TIMEOUT_SECONDS = 2.0
 SHUTDOWN_TIMEOUT_SECONDS = 4.5
 """After this the process leaves whatever still hangs; the workers end with it."""
 LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+MAX_FIRST_REQUEST_ID = 1_000_000
 
 
 class ClosableService(Service, Protocol):
@@ -229,7 +231,9 @@ async def _open_runtime(settings: Settings) -> AsyncGenerator[ClosableService]:
     from model_runtime.runtime import Runtime
 
     catalog = create_catalog(settings, HubCache(hub_folder(os.environ)))
-    async with Runtime(catalog, settings, version=VERSION) as runtime:
+    # a stale job_id of an earlier daemon must not name a job of this one
+    first_request_id = 1 + secrets.randbelow(MAX_FIRST_REQUEST_ID)
+    async with Runtime(catalog, settings, version=VERSION, first_request_id=first_request_id) as runtime:
         yield runtime
 
 

@@ -6,7 +6,6 @@ from mcp.server import MCPServer
 from mcp_types import CallToolResult
 from pydantic import Field
 
-from mcp_server.calls import sdk_compat
 from mcp_server.calls.context import (
     AppContext,
     KeepAliveArgument,
@@ -17,7 +16,7 @@ from mcp_server.calls.context import (
     tool,
 )
 from mcp_server.calls.detections import PixelSize, parse_boxes, parse_points
-from mcp_server.calls.progress import ProgressTracker
+from mcp_server.calls.jobs import ToolJob
 from mcp_server.calls.results import DescribeResult, ImageSize, build_result
 from mcp_server.files.client import ClientConnection
 from model_runtime.catalog.detect import GROUNDING_TASKS
@@ -59,14 +58,14 @@ def add_describe_image(server: MCPServer[ClientConnection], app: AppContext) -> 
         if task in GROUNDING_TASKS:
             require_grounding(app, model_name, task)
         question = build_prompt(task, prompt)
-        files, client_name = app.files(ctx), sdk_compat.client_name(ctx)
+        files = app.files(ctx)
         keep_alive_seconds = keep_alive_seconds_of(keep_alive)
 
-        async def run_request(progress: ProgressTracker) -> CallToolResult:
+        async def run_request(job: ToolJob) -> CallToolResult:
             first = await read_image(files, image, "image")
             others = [await read_image(files, other, "more_images") for other in more_images]
             request = Chat(model_name, (Message("user", (first, *others, question)),), max_tokens=max_tokens)
-            finished = await app.run_request(request, progress, client_name, keep_alive_seconds=keep_alive_seconds)
+            finished = await app.run_request(request, job, keep_alive_seconds=keep_alive_seconds)
             if not isinstance(finished.result, ChatResult):
                 raise TypeError(finished.result)
             answer = finished.result

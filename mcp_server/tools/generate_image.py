@@ -10,7 +10,6 @@ from mcp.server import MCPServer
 from mcp_types import CallToolResult
 from pydantic import Field
 
-from mcp_server.calls import sdk_compat
 from mcp_server.calls.context import (
     AppContext,
     KeepAliveArgument,
@@ -22,7 +21,7 @@ from mcp_server.calls.context import (
     save_copy,
     tool,
 )
-from mcp_server.calls.progress import ProgressTracker
+from mcp_server.calls.jobs import ToolJob
 from mcp_server.calls.results import GenerateResult, SavedImage, build_result
 from mcp_server.files.access import ClientFiles
 from mcp_server.files.artifacts import ArtifactKind, StoredArtifact
@@ -73,21 +72,19 @@ def add_generate_image(server: MCPServer[ClientConnection], app: AppContext) -> 
         """Draw images from a text prompt with a local model. Every image is saved; the result has its absolute path,
         a senses:// address and a small preview. Show the path to the user. status "running" means: call get_job."""
         model_name = app.service.resolve(model, Task.IMAGE)
-        files, client_name = app.files(ctx), sdk_compat.client_name(ctx)
+        files = app.files(ctx)
         keep_alive_seconds = keep_alive_seconds_of(keep_alive)
         output = plan_output(files, format, output_path, count, overwrite=overwrite)
         first_seed = seed if seed >= 0 else secrets.randbelow(2**31)
         seeds = [(first_seed + offset) % (MAX_SEED + 1) for offset in range(count)]
 
-        async def run_requests(progress: ProgressTracker) -> CallToolResult:
+        async def run_requests(job: ToolJob) -> CallToolResult:
             source = await read_image(files, image, "image") if image else None
-            progress.part_count = count
+            job.progress.part_count = count
             finished_requests: list[Finished] = []
-            for progress.part_index, image_seed in enumerate(seeds):
+            for job.progress.part_index, image_seed in enumerate(seeds):
                 request = GenerateImage(model_name, prompt, width, height, image_seed, steps, source, strength)
-                finished_requests.append(
-                    await app.run_request(request, progress, client_name, keep_alive_seconds=keep_alive_seconds)
-                )
+                finished_requests.append(await app.run_request(request, job, keep_alive_seconds=keep_alive_seconds))
             return await anyio.to_thread.run_sync(save_images, app, finished_requests, output, prompt, preview)
 
         return await app.run_job(ctx, "generate_image", wait_seconds, run_requests)

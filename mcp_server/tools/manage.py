@@ -13,8 +13,7 @@ from pydantic import Field
 from mcp_server.calls import sdk_compat
 from mcp_server.calls.context import AppContext, ToolContext, tool
 from mcp_server.calls.downloads import PullProgress
-from mcp_server.calls.jobs import JobFunction, call_timeout_seconds, wait_for_job
-from mcp_server.calls.progress import ProgressTracker
+from mcp_server.calls.jobs import JobFunction, ToolJob, call_timeout_seconds, wait_for_job
 from mcp_server.calls.results import FreeFormResult, build_result
 from mcp_server.calls.status_views import Section, read_status
 from mcp_server.files.client import ClientConnection
@@ -53,16 +52,15 @@ def add_management_tools(server: MCPServer[ClientConnection], app: AppContext) -
 
     @tool(server, title="Cancel a job", idempotent=True)
     async def cancel_job(ctx: ToolContext, job_id: str) -> CallToolResult:
-        """Stop a running job: a job_id from a result, or the number of a request in media_status."""
-        if job_id.isdecimal():
-            was_found = app.service.cancel(int(job_id))
-            if not was_found:
-                raise InvalidInput(f"No request {job_id} waits or runs.", param="job_id", code="not_found")
-            return build_result(FreeFormResult.model_validate({"job_id": job_id, "state": "cancelled"}))
-        job = app.jobs.find(job_id)
-        job.cancel_scope.cancel()
+        """Stop a running job: a job_id from a result, or the id of a request in media_status."""
+        job = app.jobs.get(job_id)
+        if job is None:
+            if not (job_id.isdecimal() and app.service.cancel(int(job_id))):
+                raise InvalidInput(f"No job {job_id} waits or runs.", param="job_id", code="not_found")
+            return _free_form_result(job_id=job_id, state="cancelled")
+        job.cancel()
         await job.finished.wait()
-        return build_result(FreeFormResult.model_validate({"job_id": job_id, "state": job.state}))
+        return _free_form_result(job_id=job_id, state=job.state)
 
     @tool(server, title="Manage a model", idempotent=True, meta={"anthropic/requiresUserInteraction": True})
     async def manage_model(
@@ -79,24 +77,24 @@ def add_management_tools(server: MCPServer[ClientConnection], app: AppContext) -
         return await app.run_job(ctx, "manage_model", -1, function)
 
 
-async def _load(app: AppContext, model_name: str, progress: ProgressTracker) -> CallToolResult:
-    progress.set_message(f"loading {model_name}")
+async def _load(app: AppContext, model_name: str, job: ToolJob) -> CallToolResult:
+    job.progress.set_message(f"loading {model_name}")
     await app.service.load(model_name)
     return _free_form_result(model=model_name, state="ready")
 
 
-async def _unload(app: AppContext, model_name: str, progress: ProgressTracker) -> CallToolResult:
-    progress.set_message(f"unloading {model_name} once its work has ended")
+async def _unload(app: AppContext, model_name: str, job: ToolJob) -> CallToolResult:
+    job.progress.set_message(f"unloading {model_name} once its work has ended")
     freed_bytes = await app.service.unload(model_name)
     return _free_form_result(model=model_name, state="absent", freed_mb=round(freed_bytes / 1e6))
 
 
-async def _pin(app: AppContext, model_name: str, progress: ProgressTracker) -> CallToolResult:
+async def _pin(app: AppContext, model_name: str, job: ToolJob) -> CallToolResult:
     app.service.pin(model_name, True)
     return _free_form_result(model=model_name, pinned=True)
 
 
-async def _unpin(app: AppContext, model_name: str, progress: ProgressTracker) -> CallToolResult:
+async def _unpin(app: AppContext, model_name: str, job: ToolJob) -> CallToolResult:
     app.service.pin(model_name, False)
     return _free_form_result(model=model_name, pinned=False)
 
@@ -107,15 +105,15 @@ ACTION_FUNCTIONS = {"load": _load, "unload": _unload, "pin": _pin, "unpin": _unp
 def download_function(app: AppContext, model: str) -> JobFunction:
     """Return the work of getting a model onto this disk, with progress in bytes."""
 
-    async def download(progress: ProgressTracker) -> CallToolResult:
-        progress.set_message(f"asking Hugging Face what {model} consists of")
+    async def download(job: ToolJob) -> CallToolResult:
+        job.progress.set_message(f"asking Hugging Face what {model} consists of")
         latest = PullProgress(0, 0)
 
         def report(downloaded: PullProgress) -> None:
             nonlocal latest
             latest = downloaded
-            progress.set_fraction(downloaded.done_bytes / max(downloaded.total_bytes, 1))
-            progress.set_message(
+            job.progress.set_fraction(downloaded.done_bytes / max(downloaded.total_bytes, 1))
+            job.progress.set_message(
                 f"downloading {model}: {downloaded.done_bytes / 1e9:.1f} of {downloaded.total_bytes / 1e9:.1f} GB"
             )
 

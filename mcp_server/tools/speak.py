@@ -9,7 +9,6 @@ from mcp.server.apps import client_supports_apps
 from mcp_types import CallToolResult
 from pydantic import Field
 
-from mcp_server.calls import sdk_compat
 from mcp_server.calls.context import (
     AppContext,
     KeepAliveArgument,
@@ -20,7 +19,7 @@ from mcp_server.calls.context import (
     save_copy,
     tool,
 )
-from mcp_server.calls.progress import ProgressTracker
+from mcp_server.calls.jobs import ToolJob
 from mcp_server.calls.results import SpeakResult, build_result
 from mcp_server.files.access import ClientFiles
 from mcp_server.files.artifacts import ArtifactKind, StoredArtifact
@@ -60,15 +59,14 @@ def add_speak(server: MCPServer[ClientConnection], app: AppContext) -> None:
             files.resolve_destination(output_path, (f".{format}",), overwrite=overwrite) if output_path else None
         )
         request = Speak(model_name, text, voice, speed, language)
-        client_name, keep_alive_seconds = sdk_compat.client_name(ctx), keep_alive_seconds_of(keep_alive)
+        keep_alive_seconds = keep_alive_seconds_of(keep_alive)
 
-        async def run_request(progress: ProgressTracker) -> CallToolResult:
+        async def run_request(job: ToolJob) -> CallToolResult:
             pcm = bytearray()
             finished = await app.run_request(
                 request,
-                progress,
-                client_name,
-                lambda event: _collect_audio(event, pcm, progress),
+                job,
+                lambda event: _collect_audio(event, pcm, job),
                 keep_alive_seconds=keep_alive_seconds,
             )
             speech = finished.result
@@ -127,7 +125,7 @@ def save_speech(
     return artifact, save_copy(destination, path, files, data)
 
 
-def _collect_audio(event: Event, pcm: bytearray, progress: ProgressTracker) -> None:
+def _collect_audio(event: Event, pcm: bytearray, job: ToolJob) -> None:
     if isinstance(event, AudioChunk):
         pcm.extend(event.pcm)
-        progress.set_message(f"{len(pcm) / 2 / event.sample_rate:.0f} s spoken")
+        job.progress.set_message(f"{len(pcm) / 2 / event.sample_rate:.0f} s spoken")

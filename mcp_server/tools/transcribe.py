@@ -10,7 +10,6 @@ from mcp.server import MCPServer
 from mcp_types import CallToolResult
 from pydantic import Field
 
-from mcp_server.calls import sdk_compat
 from mcp_server.calls.context import (
     AppContext,
     KeepAliveArgument,
@@ -22,7 +21,7 @@ from mcp_server.calls.context import (
     save_copy,
     tool,
 )
-from mcp_server.calls.progress import ProgressTracker
+from mcp_server.calls.jobs import ToolJob
 from mcp_server.calls.results import SegmentResult, TranscribeResult, build_result
 from mcp_server.files.access import ClientFiles
 from mcp_server.files.artifacts import ArtifactKind
@@ -61,7 +60,7 @@ def add_transcribe(server: MCPServer[ClientConnection], app: AppContext) -> None
         """Write down the speech in an audio or video file with a local model, in most languages. The whole transcript
         is saved and its path returned; a long text is cut in the answer (truncated). status "running": call get_job."""
         model_name = app.service.resolve(model, Task.TRANSCRIPTION)
-        files, client_name = app.files(ctx), sdk_compat.client_name(ctx)
+        files = app.files(ctx)
         keep_alive_seconds = keep_alive_seconds_of(keep_alive)
         destination = (
             files.resolve_destination(output_path, (SUFFIXES[format],), overwrite=overwrite) if output_path else None
@@ -69,13 +68,13 @@ def add_transcribe(server: MCPServer[ClientConnection], app: AppContext) -> None
         spoken_language = parse_language(language)
         word_timestamps = timestamps == "word" or format == "json"
 
-        async def run_request(progress: ProgressTracker) -> CallToolResult:
-            progress.set_message("reading the recording")
+        async def run_request(job: ToolJob) -> CallToolResult:
+            job.progress.set_message("reading the recording")
             sound = await read_audio(files, audio, "audio")
             request = Transcribe(
                 model_name, sound, spoken_language, task == "translate", vocabulary, word_timestamps=word_timestamps
             )
-            finished = await app.run_request(request, progress, client_name, keep_alive_seconds=keep_alive_seconds)
+            finished = await app.run_request(request, job, keep_alive_seconds=keep_alive_seconds)
             return await anyio.to_thread.run_sync(
                 save_transcript, app, files, finished, format, destination, timestamps
             )

@@ -76,11 +76,11 @@ def _to_plain(value: object, blobs: list[bytes]) -> object:
     if isinstance(value, bytes):
         blobs.append(value)
         return {BYTES_KEY: len(value)}
-    if isinstance(value, tuple):
-        return [_to_plain(item, blobs) for item in value]
     names = FIELD_NAMES.get(type(value))
     if names is not None:
         return _dataclass_to_plain(value, names, blobs)
+    if isinstance(value, tuple):
+        return [item if type(item) in SCALARS else _to_plain(item, blobs) for item in value]
     if isinstance(value, Mapping):
         return _mapping_to_plain(value, blobs)
     if isinstance(value, SensesError):
@@ -130,7 +130,7 @@ class _BlobReader:
 
 def _from_plain(plain: object, body: _BlobReader) -> Any:
     if isinstance(plain, list):
-        return tuple([_from_plain(item, body) for item in plain])
+        return tuple([item if type(item) in SCALARS else _from_plain(item, body) for item in plain])
     if not isinstance(plain, dict):
         return plain
     if TYPE_KEY in plain:

@@ -298,7 +298,8 @@ class Scheduler(SchedulerState):
     def _models_in_service_order(self) -> list[ModelRecord]:
         """Put every queue in order, and the models in the order of who is served first."""
         for record in self.records.values():
-            record.queue = fair_order(record.queue, record.last_served_round, self.now, self.limits.ageing_seconds)
+            if len(record.queue) > 1:
+                record.queue = fair_order(record.queue, record.last_served_round, self.now, self.limits.ageing_seconds)
         return sorted(self.records.values(), key=self.service_rank)
 
     def _next_admission(self) -> ModelRecord | None:

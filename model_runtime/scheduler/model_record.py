@@ -124,7 +124,10 @@ class ModelRecord:
     @property
     def charged_bytes(self) -> int:
         """What this model takes from the budget: what it holds and what its running requests may need."""
-        return self.resident_bytes + sum(request.working_bytes for request in self.active.values())
+        charged_bytes = self.resident_bytes
+        for request in self.active.values():
+            charged_bytes += request.working_bytes
+        return charged_bytes
 
     @property
     def is_idle(self) -> bool:

@@ -36,7 +36,10 @@ class SchedulerState:
     @property
     def charged_bytes(self) -> int:
         """What all processes together take from the budget."""
-        return sum(record.charged_bytes for record in self.records.values())
+        charged_bytes = 0
+        for record in self.records.values():
+            charged_bytes += record.charged_bytes
+        return charged_bytes
 
     @property
     def free_bytes(self) -> int:

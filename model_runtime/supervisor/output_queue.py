@@ -21,7 +21,8 @@ class OutputQueue:
 
     def __init__(self, drained: Callable[[], None]) -> None:
         """`drained` is called when a full queue has room again."""
-        self._events: deque[Event] = deque()
+        self._events: deque[tuple[Event, int]] = deque()
+        """Each event with its size in bytes."""
         self._bytes = 0
         self._error: SensesError | None = None
         self._arrived = asyncio.Event()
@@ -34,10 +35,11 @@ class OutputQueue:
 
     def put(self, event: Event) -> bool:
         """Add an event and return whether the queue is full now."""
-        if self._events and isinstance(event, Queued | Loading) and type(self._events[-1]) is type(event):
-            self._bytes -= event_bytes(self._events.pop())
-        self._events.append(event)
-        self._bytes += event_bytes(event)
+        if self._events and isinstance(event, Queued | Loading) and type(self._events[-1][0]) is type(event):
+            self._bytes -= self._events.pop()[1]
+        size_bytes = event_bytes(event)
+        self._events.append((event, size_bytes))
+        self._bytes += size_bytes
         self._arrived.set()
         return self._bytes >= MAX_BYTES
 
@@ -69,8 +71,8 @@ class OutputQueue:
             self._arrived.clear()
             await self._arrived.wait()
         was_full = self._bytes >= MAX_BYTES
-        event = self._events.popleft()
-        self._bytes -= event_bytes(event)
+        event, size_bytes = self._events.popleft()
+        self._bytes -= size_bytes
         if was_full and self._bytes < MAX_BYTES:
             self._drained()
         return event

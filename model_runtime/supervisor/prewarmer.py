@@ -47,13 +47,17 @@ class Prewarmer:
         self._clock = clock
         self._recent_requests = deque(recent_requests, MAX_RECENT_REQUESTS)
         self._last_request_at = clock()
+        self._request_count = 0
+        self._prepared_for: tuple[int, frozenset[str]] | None = None
+        """The requests and loaded models for which the spare worker was last chosen."""
 
     def record_request(self, model: str) -> None:
         """Note a request for this model."""
         self._recent_requests.append(model)
+        self._request_count += 1
         self._last_request_at = self._clock()
 
-    def prepare(self, resident: Container[str], free_bytes: int) -> None:
+    def prepare(self, resident: frozenset[str], free_bytes: int) -> None:
         """Start a spare process for what is likely next, where there is room. Call it while nothing else is done."""
         if not self._is_enabled:
             return
@@ -61,6 +65,10 @@ class Prewarmer:
         if is_late or free_bytes < max(SPARE_ESTIMATE_BYTES, self._spare.held_bytes):
             self._spare.stop()
             return
+        state = (self._request_count, resident)
+        if self._spare.engine and state == self._prepared_for:
+            return
+        self._prepared_for = state
         absent = {model.name: model for model in self._catalog.models() if model.name not in resident}
         name = likely_next(self._recent_requests, absent)
         if name is not None and self._catalog.is_present(absent[name]):

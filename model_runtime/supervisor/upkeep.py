@@ -133,5 +133,5 @@ class Upkeep:
         records = self._scheduler.records.values()
         is_loading = any(record.state is ModelState.STARTING for record in records)
         if not (self._requests.active or is_loading or self._scheduler.closing):
-            resident = {record.name for record in records if record.state in CHARGED_STATES}
+            resident = frozenset(record.name for record in records if record.state in CHARGED_STATES)
             self._prewarmer.prepare(resident, self._scheduler.free_bytes)

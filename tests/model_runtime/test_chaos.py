@@ -19,6 +19,8 @@ from model_runtime.supervisor.watchdog import WatchdogLimits
 from tests.model_runtime.calls import chat, run_chat
 from tests.model_runtime.library import MEGABYTE, ScriptedCatalog, living_workers, open_runtime, scripted_model
 
+pytestmark = pytest.mark.process
+
 SECONDS = 5.0
 NAMES = ("eyes", "ears", "voice")
 SCRIPTS = (

@@ -49,6 +49,8 @@ from tests.model_runtime.library import (
     scripted_model,
 )
 
+pytestmark = pytest.mark.process
+
 
 async def test_a_cold_call_tells_its_place_the_load_and_the_pieces_and_then_finishes(settings: Settings) -> None:
     library = ScriptedCatalog(scripted_model("m", load="progress 0.25; progress 0.75"))

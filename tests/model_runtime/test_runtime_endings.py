@@ -36,6 +36,8 @@ from tests.model_runtime.library import (
     scripted_model,
 )
 
+pytestmark = pytest.mark.process
+
 
 @pytest.fixture
 def library() -> ScriptedCatalog:

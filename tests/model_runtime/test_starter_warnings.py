@@ -15,6 +15,8 @@ from model_runtime.validation.starter_vocabulary import WORDS_FILE
 from tests.model_runtime.calls import chat, run_request
 from tests.model_runtime.library import ScriptedCatalog, open_runtime, scripted_model
 
+pytestmark = pytest.mark.process
+
 
 class StarterLibrary(ScriptedCatalog):
     """One starter that does what scripts say and knows the words in a folder."""

@@ -62,7 +62,9 @@ class PrefixCache:
         mx.async_eval([(layer.keys, layer.values) for layer in layer_caches])  # type: ignore[no-untyped-call]
         entry = _CachedPrefix(np.array(tokens[: layer_caches[0].offset], np.int64), layer_caches, nbytes)
         not_extended = [
-            kept for kept in self._entries if _shared_prefix_length(kept.tokens, entry.tokens) < len(kept.tokens)
+            cached
+            for cached in self._entries
+            if _shared_prefix_length(cached.tokens, entry.tokens) < len(cached.tokens)
         ]
         self._entries = [*not_extended, entry]
         while len(self._entries) > MAX_ENTRIES or self.total_bytes > self._limit_bytes:
@@ -71,7 +73,7 @@ class PrefixCache:
     def lookup(self, tokens: Sequence[int]) -> tuple[int, list[KVCache]]:
         """Return how many of the first tokens are stored, and their caches, one per layer; (0, []) if too few are."""
         query = np.array(tokens[:-1], np.int64)  # the last token is always computed: its logits are needed
-        shared_lengths = [_shared_prefix_length(kept.tokens, query) for kept in self._entries]
+        shared_lengths = [_shared_prefix_length(cached.tokens, query) for cached in self._entries]
         cached_tokens = max(shared_lengths, default=0)
         if cached_tokens < MIN_PREFIX_TOKENS:
             return 0, []

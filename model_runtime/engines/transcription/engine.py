@@ -196,7 +196,9 @@ class _TranscriptionRun:
             return
         split = split_window(result.tokens, self._tokenizer.timestamp_begin, frames)
         segment_dicts = [
-            piece for piece in (self._segment_dict(stretch) for stretch in split.spans) if piece["text"].strip()
+            segment_dict
+            for segment_dict in (self._segment_dict(span) for span in split.spans)
+            if segment_dict["text"].strip()
         ]
         consumed_frames = (
             self._align_words(segment_dicts, split, frames) if self._request.word_timestamps else split.consumed_frames
@@ -233,7 +235,7 @@ class _TranscriptionRun:
         align_words(
             segment_dicts, self._model, self._tokenizer, mel, frames=frames, last_speech_seconds=state.last_speech_seconds
         )  # fmt: skip
-        word_ends = [word["end"] for piece in segment_dicts for word in piece["words"]]
+        word_ends = [word["end"] for segment_dict in segment_dicts for word in segment_dict["words"]]
         if not word_ends:
             return split.consumed_frames
         state.last_speech_seconds = float(word_ends[-1])

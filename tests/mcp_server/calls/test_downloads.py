@@ -20,6 +20,7 @@ def script(text: str) -> tuple[str, ...]:
     return (sys.executable, "-c", text)
 
 
+@pytest.mark.process
 @pytest.mark.promise("mcp:download")
 async def test_a_download_tells_how_far_it_is(
     settings: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
@@ -36,6 +37,7 @@ async def test_a_download_tells_how_far_it_is(
     assert [path async for path in anyio.Path(tmp_path).rglob("model.safetensors")]
 
 
+@pytest.mark.process
 async def test_what_a_download_complains_about_is_what_the_agent_reads() -> None:
     with pytest.raises(DownloadFailed, match="There is no model 'words'"):
         await download_in_subprocess(
@@ -43,6 +45,7 @@ async def test_what_a_download_complains_about_is_what_the_agent_reads() -> None
         )
 
 
+@pytest.mark.process
 async def test_a_cancelled_download_is_stopped_at_once(tmp_path: Path) -> None:
     begun = anyio.Event()
     endless = "import time, json; print(json.dumps(dict(done_bytes=1, total_bytes=2)), flush=True); time.sleep(600)"

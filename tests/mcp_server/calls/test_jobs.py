@@ -1,3 +1,4 @@
+from itertools import count
 from typing import Any
 
 import anyio
@@ -129,7 +130,9 @@ async def test_silence_is_broken_before_a_client_gives_up(monkeypatch: pytest.Mo
 
     with anyio.fail_after(5):
         async with anyio.create_task_group() as tasks:
-            assert await wait_for_job(JobRegistry(tasks).start("speak", "test", gated(gate)), None, tell)
+            assert await wait_for_job(
+                JobRegistry(tasks, count(1).__next__).start("speak", "test", gated(gate)), None, tell
+            )
 
     assert len(told) >= 5
     assert told == sorted(set(told))
@@ -137,7 +140,7 @@ async def test_silence_is_broken_before_a_client_gives_up(monkeypatch: pytest.Mo
 
 async def test_a_client_that_only_looks_does_not_end_the_job() -> None:
     async with anyio.create_task_group() as tasks:
-        job = JobRegistry(tasks).start("speak", "test", gated(anyio.Event()))
+        job = JobRegistry(tasks, count(1).__next__).start("speak", "test", gated(anyio.Event()))
         with anyio.move_on_after(0.01) as looking:
             await wait_for_job(job, None, silent, cancel_with_caller=False)
 
@@ -148,20 +151,20 @@ async def test_a_client_that_only_looks_does_not_end_the_job() -> None:
 
 async def test_only_the_last_finished_jobs_are_remembered() -> None:
     async with anyio.create_task_group() as tasks:
-        known = JobRegistry(tasks)
+        known = JobRegistry(tasks, count(1).__next__)
         first = await finished(known)
         for _ in range(MAX_FINISHED_JOBS - 1):
             await finished(known)
         last = await finished(known)
 
-        assert known.find(last.id) is last
+        assert known.find(str(last.id)) is last
         with pytest.raises(InvalidInput, match="There is no job"):
-            known.find(first.id)
+            known.find(str(first.id))
 
 
 async def test_a_job_cancelled_before_it_began_says_so() -> None:
     async with anyio.create_task_group() as tasks:
-        job = JobRegistry(tasks).start("speak", "test", gated(anyio.Event()))
+        job = JobRegistry(tasks, count(1).__next__).start("speak", "test", gated(anyio.Event()))
         job.cancel_scope.cancel()
         await job.finished.wait()
 

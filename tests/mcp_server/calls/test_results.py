@@ -69,7 +69,7 @@ def texts(result: CallToolResult) -> Iterable[str]:
 
 @pytest.mark.promise("mcp:result-budget")
 @given(RESULTS, st.integers(0, 4_000), LINKS, st.integers(0, 4), st.integers(0, 3_000_000), st.booleans())
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_no_result_is_larger_than_every_client_takes(
     result: DescribeResult | TranscribeResult | GenerateResult,
     times: int,

@@ -51,6 +51,7 @@ def test_another_instance_is_named_to_its_clients() -> None:
     assert '"env": {"SENSES_HOME": "/srv/my senses"}' in lines["Others"]
 
 
+@pytest.mark.process
 @pytest.mark.promise("serve:copyable")
 @pytest.mark.parametrize("api_key", ["", "secret"])
 async def test_every_command_that_is_shown_works_when_it_is_pasted(

@@ -32,6 +32,7 @@ def install(monkeypatch: pytest.MonkeyPatch, shim: Path, script: str) -> None:
     monkeypatch.setattr(agent, "shim_command", lambda: str(shim))
 
 
+@pytest.mark.process
 @pytest.mark.promise("cli:doctor")
 async def test_every_tool_is_tried_by_meaning(
     settings: Settings, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -74,6 +75,7 @@ def test_what_is_heard_or_seen_wrong_is_a_failed_check_and_what_failed_ends_the_
     assert doctor.summary_of(RoundTrip(1, "a red circle")) == 'nothing came of "a red circle"'
 
 
+@pytest.mark.process
 @pytest.mark.usefixtures("home")
 async def test_a_daemon_that_cannot_be_reached_is_a_failed_check(
     settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -16,6 +16,8 @@ from mcp_server.daemon.lock import read_daemon_info
 from mcp_server.launcher.paths import VERSION, InstancePaths
 from tests.fake_hub import FakeHub, serve
 
+pytestmark = pytest.mark.process
+
 REPOSITORY = Path(__file__).parents[3]
 BIN = Path(sys.executable).parent
 

@@ -13,6 +13,8 @@ from tests.mcp_server.tools.test_tools import data_of
 from tests.model_runtime.calls import model_status_of, wait_for_status
 from tests.model_runtime.library import ScriptedCatalog, open_runtime, scripted_model
 
+pytestmark = pytest.mark.process
+
 
 @pytest.mark.promise("mcp:idle-models-leave")
 async def test_an_open_client_keeps_no_model_in_memory(settings: Settings) -> None:

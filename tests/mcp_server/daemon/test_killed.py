@@ -21,6 +21,8 @@ from mcp_server.daemon.lock import read_daemon_info
 from mcp_server.launcher.paths import InstancePaths
 from tests.end_to_end.conftest import free_port
 
+pytestmark = pytest.mark.process
+
 PATIENCE_SECONDS = 20.0
 
 

@@ -154,6 +154,7 @@ async def test_ctrl_c_leaves_what_is_there(settings: Settings, folder: Path) -> 
     assert names(folder) == {"01-said.wav", "01-heard.txt", "01-drawn.png", "01-seen.txt"}
 
 
+@pytest.mark.process
 async def test_a_daemon_that_cannot_start_is_explained_in_its_own_words(
     tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

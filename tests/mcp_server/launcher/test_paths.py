@@ -77,6 +77,7 @@ def test_a_folder_that_is_a_link_is_not_trusted(tmp_path: Path) -> None:
         ensure_private_folder(str(tmp_path / "run"))
 
 
+@pytest.mark.process
 @pytest.mark.promise("shim:light")
 def test_the_shim_loads_nothing_but_the_standard_library() -> None:
     code = "import sys; before = set(sys.modules); import mcp_server.launcher.shim; print(*(set(sys.modules) - before))"

@@ -21,6 +21,8 @@ from mcp_server.launcher.paths import InstancePaths, ensure_private_folder
 from tests.mcp_server.conftest import ProtocolMode
 from tests.mcp_server.tools.test_tools import data_of
 
+pytestmark = pytest.mark.process
+
 REPOSITORY = Path(__file__).parents[3]
 SHIM = [sys.executable, "-m", "tests.mcp_server.fake_shim"]
 INITIALIZE = {

@@ -3,7 +3,8 @@
 import base64
 import json
 from dataclasses import replace
-from importlib.resources import files
+from importlib.metadata import distribution
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -79,7 +80,7 @@ async def test_the_tools_cost_little_context(connect: Connect) -> None:
 
 def gpt2_tokens(text: str) -> int:
     """Count tokens as GPT-2 reads them, which takes more for JSON than any model in use today."""
-    ranks_file = files("mlx_whisper") / "assets" / "gpt2.tiktoken"
+    ranks_file = Path(str(distribution("mlx-whisper").locate_file("mlx_whisper/assets/gpt2.tiktoken")))
     lines = (line.split() for line in ranks_file.read_text().splitlines() if line)
     ranks = {base64.b64decode(token): int(rank) for token, rank in lines}
     return len(tiktoken.Encoding("gpt2", pat_str=GPT2_PATTERN, mergeable_ranks=ranks, special_tokens={}).encode(text))

@@ -410,6 +410,7 @@ async def test_without_a_player_speech_is_saved_and_the_answer_says_it_was_not_p
     assert any("No program to play" in warning for warning in data["warnings"])
 
 
+@pytest.mark.process
 async def test_speech_is_played_by_the_systems_own_program(
     connect: Connect, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -93,6 +93,7 @@ def test_patterns_mean_what_they_mean_to_the_library(files: list[str], patterns:
     assert filter_by_patterns(files, patterns) == list(filter_repo_objects(files, allow_patterns=patterns))
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(
     "environ",
     [

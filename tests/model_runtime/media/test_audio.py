@@ -151,7 +151,7 @@ def test_damage_in_the_middle_costs_only_what_is_damaged() -> None:
     assert 1.7 < sound.duration_seconds < 2.2
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(content=st.one_of(st.binary(max_size=400), st.binary(max_size=200).map(lambda tail: wav_header(16_000) + tail)))
 def test_whatever_comes_in_is_decoded_or_refused(content: bytes) -> None:
     assert outcome(content) in ("decoded", "empty", "unsupported", "no_audio_stream", "truncated")
@@ -165,7 +165,7 @@ def outcome(content: bytes) -> str:
         return refused.code
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.sampled_from(["mp3", "m4a", "ogg opus", "flac", "webm"]), st.randoms(use_true_random=False))
 def test_damaged_files_are_decoded_or_refused(kind: str, rng: Any) -> None:
     content = bytearray(FILES[kind])

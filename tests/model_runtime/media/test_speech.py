@@ -113,7 +113,7 @@ def test_other_formats_are_refused_with_those_there_are(name: str) -> None:
     assert refused.value.param == "response_format"
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(st.lists(st.integers(0, 6000), min_size=1, max_size=12), st.sampled_from(ENCODED))
 def test_chunks_of_any_size_make_the_same_recording(sizes: list[int], name: str) -> None:
     encoder = SpeechEncoder(name, RATE)

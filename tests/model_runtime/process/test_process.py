@@ -38,6 +38,8 @@ from model_runtime.process.spawn import spawn_worker, worker_environment
 from model_runtime.requests import Chat, Message
 from model_runtime.worker.connection import ORPHANED_EXIT_CODE
 
+pytestmark = pytest.mark.process
+
 ENGINE = "tests.scripted_engine:ScriptedEngine"
 QUICK = StopTimeouts(0.3, 0.3)
 Heard = TypeVar("Heard")

@@ -24,6 +24,8 @@ from model_runtime.scheduler.model_record import ModelSpec, QueuedRequest, Sched
 from model_runtime.status import ModelState
 from tests.model_runtime.scheduler.world import SimulatedWorld
 
+pytestmark = pytest.mark.slow
+
 Asked = tuple[RequestArrived, ...]
 """Requests still to arrive, in order."""
 

@@ -21,13 +21,15 @@ from model_runtime.scheduler.messages import RequestArrived
 from tests.model_runtime.scheduler import test_core, test_exploration, test_policy
 from tests.model_runtime.scheduler.world import SimulatedWorld
 
+pytestmark = pytest.mark.slow
+
 PACKAGE = "model_runtime.scheduler"
 BUILT_IN_ORDER = ("model_record", "eviction", "backoff", "lanes", "fairness", "state", "core")
 
 MUTATIONS = {
     "grants while draining": ("model_record", "return self.state is ModelState.READY and len", "return self.state in CHARGED_STATES and len"),
     "ignores concurrency": ("model_record", "len(self.active) < self.spec.concurrency", "True"),
-    "forgets working memory": ("model_record", "return self.resident_bytes + sum(request.working_bytes for request in self.active.values())", "return self.resident_bytes"),
+    "forgets working memory": ("model_record", "charged_bytes += request.working_bytes", "pass"),
     "gives memory back before the process is reaped": ("model_record", "CHARGED_STATES = (ModelState.STARTING, ModelState.READY, ModelState.DRAINING, ModelState.STOPPING)", "CHARGED_STATES = (ModelState.STARTING, ModelState.READY, ModelState.DRAINING)"),
     "evicts busy models": ("state", "if record.is_idle and not is_needed:", "if not is_needed:"),
     "evicts pinned models": ("state", "is_needed = record.pinned or record.queue", "is_needed = record.queue"),

@@ -144,7 +144,6 @@ class RandomLife(RuleBasedStateMachine):
 RandomLife.TestCase.settings = settings(
     max_examples=120,
     stateful_step_count=50,
-    deadline=None,
     derandomize=True,
     database=None,
     suppress_health_check=list(HealthCheck),

@@ -29,6 +29,7 @@ def test_the_budget_leaves_room_for_everything_else_whatever_is_configured(
     assert abs(memory.budget_bytes(configured, total) - budget) <= 1
 
 
+@pytest.mark.process
 def test_the_footprint_of_a_living_process_is_known_and_that_of_a_dead_one_is_nothing() -> None:
     program = "print(flush=True); input()"
     child = subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
@@ -54,6 +55,7 @@ print(before - memory.footprint_bytes(os.getpid()), len(last))
 """
 
 
+@pytest.mark.process
 @pytest.mark.promise("runtime:memory-returned")
 def test_what_the_allocator_keeps_is_given_back() -> None:
     environ = {**os.environ, "MALLOC_TOP_PAD_": "100000000"}  # as after much use: the system is asked for nothing

@@ -23,6 +23,8 @@ from tests.model_runtime.library import (
     scripted_model,
 )
 
+pytestmark = pytest.mark.process
+
 GIGABYTE = 1_000_000_000
 
 

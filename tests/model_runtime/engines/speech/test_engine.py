@@ -35,7 +35,7 @@ def _brief() -> Iterator[None]:
     """Random models never find an end; less than a second of them is enough."""
     with pytest.MonkeyPatch.context() as patch:
         for module in ("marvis", "qwen3_tts"):
-            patch.setattr(f"model_runtime.engines.speech.{module}.longest_seconds", lambda _: 0.7)
+            patch.setattr(f"model_runtime.engines.speech.{module}.max_audio_seconds", lambda _: 0.7)
         yield
 
 

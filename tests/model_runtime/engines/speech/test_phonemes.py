@@ -55,7 +55,7 @@ def test_the_numbers_are_those_of_the_library() -> None:
     assert TextCleaner().word_index_dictionary == TOKEN_IDS
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(text=st.text(max_size=60))
 def test_any_text_can_be_read(espeak: Espeak, text: str) -> None:
     found = to_token_ids(phonemize_english(espeak, text))

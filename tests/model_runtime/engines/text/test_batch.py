@@ -40,7 +40,7 @@ def alone(engine: StepEngine) -> list[ChatResult]:
 
 
 @pytest.mark.promise("chat:batching-changes-nothing")
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=15, suppress_health_check=[HealthCheck.too_slow])
 @given(life=LIVES)
 def test_any_order_of_coming_and_leaving_changes_no_answer(
     engine: StepEngine, alone: list[ChatResult], life: list[tuple[str, int]]

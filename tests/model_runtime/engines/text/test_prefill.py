@@ -40,7 +40,7 @@ def begun(model: Any, prompts: list[list[int]], chunk: int, whole: int) -> tuple
     raise AssertionError("reading does not end")
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=30, suppress_health_check=[HealthCheck.too_slow])
 @given(prompts=PROMPTS, chunk=st.integers(1, 40), whole=st.integers(1, 130), following=st.integers(5, 500))
 def test_every_way_of_reading_leads_to_the_same_logits(
     model: Any, prompts: list[list[int]], chunk: int, whole: int, following: int

@@ -202,7 +202,7 @@ def test_looking_for_the_loudest_moment_can_be_cancelled() -> None:
         LogMelSpectrogram(bytes(2 * 16_000 * 300), 80, check)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.integers(1, 12), st.integers(1, 15), st.integers(0, 2**32 - 1))
 def test_the_warped_path_is_the_cheapest(rows: int, columns: int, seed: int) -> None:
     costs = np.random.default_rng(seed).standard_normal((rows, columns)).astype(np.float32)
