@@ -32,7 +32,10 @@ NOTIFY_TIMEOUT_SECONDS = 5.0
 
 
 def disable_sdk_logging() -> None:
-    """Keep servers from setting up the log, which is the daemon's, and from importing rich for it, which takes 3 MB."""
+    """Keep the SDK's servers from configuring logging, which the daemon does, and from importing rich (3 MB) for it.
+
+    A test in `test_sdk_compat` fails as soon as the SDK no longer does so.
+    """
     mcpserver.configure_logging = lambda level="INFO": None  # type: ignore[attr-defined]
 
 
