@@ -102,7 +102,7 @@ def test_missing_data_fails_the_load_and_not_the_process(tmp_path: Path) -> None
 
     found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
 
-    assert "espeak-ng does not start" in found.stdout
+    assert "espeak-ng cannot read its data" in found.stdout
 
 
 @pytest.mark.parametrize(
