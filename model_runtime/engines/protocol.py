@@ -12,8 +12,8 @@ LoadReporter = Callable[[str, float | None], None]
 """report_progress(stage, fraction): the progress of a load; fraction 0..1, or None while unknown."""
 
 CancelCheck = Callable[[], None]
-"""check_cancelled(): raises `Cancelled` after the request was cancelled. Engines call it between tokens, steps, segments
-and chunks."""
+"""check_cancelled(): raises `Cancelled` after the request was cancelled. Engines call it between tokens, steps,
+segments and chunks."""
 
 EngineOutput = EngineEvent | Result | SensesError
 

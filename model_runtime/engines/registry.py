@@ -41,13 +41,14 @@ def create_engine(name: str) -> Engine:
     class_path = ENGINE_CLASSES.get(name, name)
     module, colon, class_name = class_path.partition(":")
     if not colon:
-        raise LoadFailed(f"There is no engine {name!r}. Engines: {', '.join(ENGINE_CLASSES)}.")
+        raise LoadFailed(f"The engine {name!r} does not exist. Choose one of: {', '.join(ENGINE_CLASSES)}.")
     load_fast_blas()
     try:
         engine: Engine = getattr(import_module(module), class_name)()
     except (ImportError, AttributeError) as error:
         raise LoadFailed(
-            f"The engine {name} cannot be imported: {error}. Install Senses again; `senses doctor` shows what is missing."
+            f"The engine {name} cannot be imported: {error}. Install Senses again; "
+            "`senses doctor` shows what is missing."
         ) from error
     return engine
 

@@ -10,7 +10,7 @@ HEARTBEAT_SECONDS = 1.0
 
 
 class HeartbeatSender:
-    """Send the state that the main thread writes. The daemon takes an unchanged `progress_count` for a stalled worker."""
+    """Send the state that the main thread writes. A `progress_count` that does not change means a stalled worker."""
 
     def __init__(self) -> None:
         self.request_ids: tuple[int, ...] = ()

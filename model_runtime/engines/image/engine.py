@@ -124,7 +124,8 @@ class ImageEngine:
 def _euler_step(config: Config, latents: mx.array, velocity: VelocityFunction, step: int) -> tuple[mx.array, mx.array]:
     """Return the latents after one Euler step, and an estimate of the clean latents, which is not evaluated.
 
-    In rectified flow, x = (1 - sigma) * clean + sigma * noise with velocity noise - clean, so clean = x - sigma * velocity.
+    In rectified flow, latents = (1 - sigma) * clean + sigma * noise and velocity = noise - clean. Therefore clean =
+    latents - sigma * velocity.
     """
     predicted_noise, sigmas = velocity(latents, step), config.scheduler.sigmas
     clean_latents = latents - sigmas[step].astype(latents.dtype) * predicted_noise.astype(latents.dtype)

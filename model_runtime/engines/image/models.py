@@ -105,7 +105,7 @@ class Flux2Model(ImageModel):
         self._predict = self.model._predict(self.model.transformer)  # noqa: SLF001 - compiled once, not per picture
 
     def encode_prompt(self, prompt: str) -> PromptEmbedding:
-        embedding, ids, _, _ = self.model._encode_prompt_pair(prompt=prompt, negative_prompt=None, guidance=0.0)  # noqa: SLF001
+        embedding, ids, *_ = self.model._encode_prompt_pair(prompt=prompt, negative_prompt=None, guidance=0.0)  # noqa: SLF001
         return embedding, ids
 
     def start_denoising(

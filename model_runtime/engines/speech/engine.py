@@ -111,8 +111,8 @@ class SpeechEngine:
             raise InvalidInput(EMPTY_TEXT_MESSAGE, param="text", code="empty_text")
         if dropped_letters:
             warnings.append(
-                f"{dropped_letters} of the letters were left out: they are not letters of {language_name(language)}, and "
-                f"{self._model_name} cannot read them."
+                f"{dropped_letters} of the letters were left out: they are not letters of {language_name(language)}, "
+                f"and {self._model_name} cannot read them."
             )
         if request.speed != 1 and not self._voice_model.supports_speed:
             warnings.append(f"{self._model_name} does not support a speed; {request.speed:g} was ignored.")

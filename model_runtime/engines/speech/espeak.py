@@ -23,8 +23,8 @@ DONT_EXIT = 0x8000
 UTF8 = 1
 IPA = 0x02
 TIE_BARS = 0x80 | ord("^") << 8
-"""Write ^ between the letters of one sound, to distinguish affricates and diphthongs from two sounds. This and the flags
-above are from espeak-ng's speak_lib.h."""
+"""Write ^ between the letters of one sound, to distinguish affricates and diphthongs from two sounds. This and the
+flags above are from espeak-ng's speak_lib.h."""
 
 MAX_DATA_PATH_CHARACTERS = 140
 """Limit below espeak-ng's 160, which include a file name."""

@@ -33,13 +33,13 @@ def load(spec: LoadSpec, config: Mapping[str, Any]) -> VoiceModel:
 
 
 class Kitten:
-    """A loaded model of mlx-audio's kitten_tts. The library's `generate` needs the phonemizer package and cuts off words."""
+    """A loaded model of mlx-audio's kitten_tts. Its own `generate` needs the phonemizer package and cuts off words."""
 
     supports_any_script = False
     supports_speed = True
 
     def __init__(self, model: Any, styles: Mapping[str, np.ndarray]) -> None:
-        """Wrap a model; `styles` maps voices to float32 (text lengths, width), with one row for each length or for all."""
+        """Wrap a model; `styles` maps voices to float32 (text lengths, width), one row for each length or for all."""
         self.sample_rate: int = model.sample_rate
         self._model = model
         self._styles = styles

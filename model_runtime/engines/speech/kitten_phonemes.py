@@ -11,7 +11,7 @@ SYMBOLS = (
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
     "ɑɐɒæɓʙβɔɕçɗɖðʤəɘɚɛɜɝɞɟʄɡɠɢʛɦɧħɥʜɨɪʝɭɬɫɮʟɱɯɰŋɳɲɴøɵɸθœɶʘɹɺɾɻʀʁɽʂʃʈʧʉʊʋⱱʌɣɤʍχʎʏʑʐʒʔʡʕʢǀǁǂǃˈˌːˑʼʴʰʱʲʷˠˤ˞↓↑→↗↘'̩'ᵻ"
 )
-"""The symbol of each token id, from mlx-audio's kitten_tts. A repeated symbol has its last index, as in that library."""
+"""The symbol of each token id, from mlx-audio's kitten_tts. A repeated symbol has its last index, as there."""
 
 PAD_TOKEN_ID = 0
 TOKEN_IDS = {symbol: index for index, symbol in enumerate(SYMBOLS)}

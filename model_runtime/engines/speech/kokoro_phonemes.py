@@ -95,7 +95,7 @@ def _create_dictionary_phonemizer(phonemize_unknown: Phonemizer, *, british: boo
 
 
 def _import_misaki() -> Any:
-    """Import misaki.en with a stub of spaCy, which it imports but uses only in the methods that `Dictionary` overrides."""
+    """Import misaki.en with a stub of spaCy, which it uses only in the methods that `Dictionary` overrides."""
     needs_stub = "spacy" not in sys.modules and find_spec("spacy") is None
     if needs_stub:
         sys.modules["spacy"] = ModuleType("spacy")

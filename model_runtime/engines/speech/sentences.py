@@ -85,7 +85,7 @@ def _sentence_spans(text: str) -> Iterator[tuple[int, int, float]]:
 def _split_long_sentence(
     text: str, start: int, end: int, to_phonemes: Callable[[str], str], max_phonemes: int
 ) -> Iterator[Utterance]:
-    """Halve a sentence until its parts are short enough: at a clause break near the middle, else a space, else anywhere."""
+    """Halve a sentence until its parts are short enough: near the middle at a clause break, a space, or anywhere."""
     phonemes = to_phonemes(text[start:end]) if text[start:end].strip() else ""
     if len(phonemes) <= max_phonemes or end - start < 2:
         yield Utterance(text[start:end].strip(), phonemes[:max_phonemes], end, 0.0)

@@ -61,7 +61,7 @@ class SamplingDecoder(decoding.GreedyDecoder):
 
 
 class TimestampRules(decoding.ApplyTimestampRules):
-    """Timestamps come in pairs, never decrease, and are sampled if their total probability exceeds that of any text token."""
+    """Timestamps come in pairs, never decrease, and must follow if together they are likelier than any text token."""
 
     def apply(self, logits: mx.array, tokens: mx.array) -> mx.array:
         """Return logits (1, vocabulary) with -inf for suppressed tokens."""
@@ -124,7 +124,7 @@ def decode_window(
     check_cancelled: CancelCheck,
     trust_no_speech: bool = False,
 ) -> Any:
-    """Return mlx-whisper's DecodingResult for encoded features (1, positions, width), at the first temperature that works.
+    """Return mlx-whisper's DecodingResult of features (1, positions, width), at the first temperature that works.
 
     The next temperature is tried while `needs_fallback`. `trust_no_speech` is passed to `is_silent`.
 

@@ -1,4 +1,4 @@
-"""The transcription engine: Whisper with mlx-whisper's modules; it yields the segments of a window once it is decoded."""
+"""The transcription engine: Whisper with mlx-whisper's modules. It yields segments window by window."""
 
 import gc
 import math

@@ -17,7 +17,7 @@ PREFILL_CHUNK_TOKENS = 512
 """Prompt tokens in one prefill step; decoding sequences wait for it."""
 
 PromptEmbedder = Callable[[Prompt], Mapping[str, Any]]
-"""embed(prompt) → the language model's keyword arguments for the prefill: `inputs_embeds` (1, tokens, width), masks …"""
+"""embed(prompt) → keyword arguments of the language model for the prefill, such as `inputs_embeds` (1, tokens, width)."""
 
 
 class VisionBatch:

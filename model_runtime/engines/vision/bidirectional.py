@@ -1,4 +1,4 @@
-"""Bidirectional attention within pictures: each image token attends to all tokens of its picture, not only earlier ones.
+"""Bidirectional attention within pictures: an image token attends to all tokens of its picture, not only earlier ones.
 
 Moondream2 and Gemma 3 were trained like this, but mlx-vlm runs them with causal attention. Their language models take
 an attention mask, which this module computes.

@@ -58,10 +58,10 @@ class Bench:
 
     def send(self, *messages: WorkerMessage) -> None:
         """Keep them; once no job is left, tell the loop to leave."""
-        encoded = [encode(report) for report in reports]
+        encoded = [encode(message) for message in messages]
         self.together.append(len(encoded))
-        self.sent += reports
-        self.open_jobs -= sum(isinstance(report, RequestOutcome) for report in reports)
+        self.sent += messages
+        self.open_jobs -= sum(isinstance(message, RequestOutcome) for message in messages)
         if not self.open_jobs:
             self.commands.put(Shutdown())
 
