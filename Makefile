@@ -5,11 +5,14 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 TOOLS := packaging/node_modules/.package-lock.json
 CLIENTS := packaging/clients/node_modules/.package-lock.json
+TRAINING := training/.venv
 
 # two tests at a time: a machine with more cores may take ARGS="-n 4"
 PYTEST := pytest -n 2 --dist worksteal
+N ?= 100
+SEED ?= 1
 
-.PHONY: setup serve test test-fast check lock bench soak docs bundle clients clean
+.PHONY: setup serve test test-fast coverage mutants check lock bench soak docs bundle clients setup-training check-training test-training clean
 
 setup: $(STAMP)
 
@@ -46,6 +49,17 @@ test: check $(TOOLS)
 test-fast: setup
 	$(BIN)/$(PYTEST) --fast $(ARGS)
 
+# what the tests run of the product, subprocesses included; ARGS=--fast for the fast ones only
+coverage: setup $(TOOLS)
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m $(PYTEST) $(ARGS)
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report
+
+# N random faults in the product, and whether the fast tests notice them; ARGS="--only model_runtime/scheduler"
+mutants: setup
+	$(BIN)/python -m tests.mutants --number $(N) --seed $(SEED) $(ARGS)
+
 bench: setup
 	$(BIN)/python -m benchmarks $(ARGS)
 
@@ -53,8 +67,26 @@ bench: setup
 soak: setup
 	$(BIN)/python -m tests.soak $(ARGS)
 
+# training/: the product as locked, and PyTorch; nothing of it is part of `make test`
+setup-training: $(TRAINING)/.installed
+
+$(TRAINING)/.installed: $(STAMP) training/pyproject.toml requirements.lock requirements.overrides
+	test -x $(TRAINING)/bin/python || $(BIN)/python -m venv $(TRAINING)
+	grep -v '^torch ' requirements.overrides > $(TRAINING)/overrides.txt
+	$(BIN)/uv pip install --quiet --python $(TRAINING)/bin/python --constraint requirements.lock \
+	  --override $(TRAINING)/overrides.txt --editable . --editable training --group training/pyproject.toml:dev
+	touch $(TRAINING)/.installed
+
+check-training: setup-training
+	$(BIN)/ruff format --check training
+	$(BIN)/ruff check training
+	cd training && .venv/bin/mypy
+
+test-training: check-training
+	cd training && .venv/bin/pytest $(ARGS)
+
 docs: setup
-	$(BIN)/python -m model_runtime.settings > docs/settings.md
+	$(BIN)/python -m model_runtime.settings.reference docs/settings.md
 
 lock: setup
 	$(BIN)/uv pip compile pyproject.toml --quiet --group dev --universal --python-version 3.11 \
@@ -69,4 +101,4 @@ bundle: setup $(TOOLS)
 	packaging/node_modules/.bin/mcpb pack build/mcpb dist/senses.mcpb
 
 clean:
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(TRAINING) .mypy_cache .ruff_cache .pytest_cache .hypothesis

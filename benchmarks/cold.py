@@ -11,7 +11,7 @@ from benchmarks.bare import library_environ
 from benchmarks.instance import Instance
 from benchmarks.lab import LARGE, TINY, BenchmarkContext
 from benchmarks.row import Row, median
-from benchmarks.works import CHAT, Workload, chat_fields
+from benchmarks.works import CHAT_PATH, Workload, chat_fields
 
 CONCURRENT_CALLS = 8
 ROUNDS = 5
@@ -39,7 +39,7 @@ def measure(context: BenchmarkContext) -> list[Row]:
 
 def short_chat(model: str) -> Workload:
     """A short chat with a model."""
-    return Workload("mlx-lm", model, CHAT, chat_fields(QUESTION, TOKENS), {})
+    return Workload("mlx-lm", model, CHAT_PATH, chat_fields(QUESTION, TOKENS), {})
 
 
 def _concurrent_cold_calls(instance: Instance) -> list[Row]:

@@ -14,7 +14,7 @@ from benchmarks.call import HttpCall
 from benchmarks.instance import Instance
 from benchmarks.lab import BenchmarkContext
 from benchmarks.row import Row, median, missing
-from benchmarks.works import CHAT, Workload, all_workloads
+from benchmarks.works import CHAT_PATH, Workload, all_workloads
 
 KILLS = 3
 ERROR_TARGET_MS = 50
@@ -80,7 +80,7 @@ def _milliseconds_until_error(instance: Instance, work: Workload) -> float:
 def _after_first_events(call: HttpCall, work: Workload) -> Iterator[dict[str, Any]]:
     """Wait until something of the answer is there; return the events that follow."""
     events = call.events()
-    for _ in range(FIRST_CHUNKS if work.path == CHAT else 1):
+    for _ in range(FIRST_CHUNKS if work.path == CHAT_PATH else 1):
         next(events)
     return events
 
@@ -122,7 +122,7 @@ def _seconds_until_removed(instance: Instance, disconnected_at: float) -> float:
 
 
 def _seconds_until_idle(worker: psutil.Process, disconnected_at: float) -> float:
-    """Return seconds from `left` to the end of the last sample in which the process computed."""
+    """Return the seconds from `disconnected_at` to the end of the last sample in which the process computed."""
     last_busy, used = 0.0, _processor_seconds(worker)
     while (now := time.perf_counter() - disconnected_at) < max(IDLE_WINDOW_SECONDS, last_busy + IDLE_WINDOW_SECONDS):
         time.sleep(SAMPLE_SECONDS)

@@ -10,7 +10,7 @@ from pathlib import Path
 from benchmarks.instance import Instance, running_instance
 from tests.checkpoints import llama, qwen25_vl
 
-TINY, ENDLESS, LARGE, EYES = "tiny", "endless", "large", "eyes"
+TINY, ENDLESS, LARGE, VISION = "tiny", "endless", "large", "vision"
 """A Llama that says one sentence, one that never stops, one of 30 million parameters, and a vision model."""
 
 
@@ -31,7 +31,7 @@ class BenchmarkContext:
 
     def instance(self, *, spare: bool = True) -> AbstractContextManager[Instance]:
         """Start an instance that knows the checkpoints; without a spare process a loaded model is its only child."""
-        models = "".join(f'[models.{name}]\npath = "{self.folder / name}"\n' for name in (TINY, ENDLESS, LARGE, EYES))
+        models = "".join(f'[models.{name}]\npath = "{self.folder / name}"\n' for name in (TINY, ENDLESS, LARGE, VISION))
         return running_instance(f"[memory]\nspare = {str(spare).lower()}\n{models}")
 
 
@@ -43,7 +43,7 @@ def open_context(*, quick: bool) -> Iterator[BenchmarkContext]:
         llama.build_scripted(folder / TINY)
         llama.build_scripted(folder / ENDLESS, endless=True)
         llama.build_large(folder / LARGE)
-        qwen25_vl.build(folder / EYES)
+        qwen25_vl.build(folder / VISION)
         yield BenchmarkContext(folder, quick)
     finally:
         shutil.rmtree(folder, ignore_errors=True)

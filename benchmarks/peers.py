@@ -35,7 +35,7 @@ class Server:
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """A server's script and arguments; `folder` is the option in front of the checkpoint's folder, if it has one."""
+    """A server's script and arguments. `folder_options` precede the checkpoint's folder."""
 
     name: str
     arguments: tuple[str, ...] = ()

@@ -14,7 +14,7 @@ from rich.table import Table
 
 from benchmarks.row import Row
 
-BEGIN, END = "<!-- results -->", "<!-- end of results -->"
+BEGIN_MARKER, END_MARKER = "<!-- results -->", "<!-- end of results -->"
 LIBRARIES = ("mlx", "mlx-vlm", "mlx-lm", "mlx-whisper", "mlx-audio", "mflux", "mcp")
 RowsByTitle = Mapping[str, Sequence[Row]]
 """Title → rows."""
@@ -82,6 +82,6 @@ def _line(row: Row) -> str:
 
 def replace_between_markers(page: Path, text: str) -> None:
     """Write the table into a page, in place of the one before."""
-    before, rest = page.read_text(encoding="utf-8").split(BEGIN)
-    _, after = rest.split(END)
-    page.write_text(f"{before}{BEGIN}\n{text}\n{END}{after}", encoding="utf-8")
+    before, rest = page.read_text(encoding="utf-8").split(BEGIN_MARKER)
+    _, after = rest.split(END_MARKER)
+    page.write_text(f"{before}{BEGIN_MARKER}\n{text}\n{END_MARKER}{after}", encoding="utf-8")

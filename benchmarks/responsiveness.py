@@ -11,7 +11,7 @@ import httpx2
 from benchmarks.instance import Instance
 from benchmarks.lab import LARGE, BenchmarkContext
 from benchmarks.row import Row, median, percentile
-from benchmarks.works import CHAT, Workload, chat_fields, image_workload, transcription_workload
+from benchmarks.works import CHAT_PATH, Workload, chat_fields, image_workload, transcription_workload
 
 PROBE_SECONDS = 0.02
 PATHS = ("/health", "/api/status")
@@ -39,7 +39,7 @@ def measure(context: BenchmarkContext) -> list[Row]:
 
 
 def _workloads() -> list[Workload]:
-    talk = Workload("mlx-lm", LARGE, CHAT, chat_fields("Say something.", TOKENS), {})
+    talk = Workload("mlx-lm", LARGE, CHAT_PATH, chat_fields("Say something.", TOKENS), {})
     return [talk, transcription_workload(CLIPS), image_workload(STEPS, side=256)]
 
 

@@ -18,10 +18,10 @@ ALL_MB = 30
 
 LOAD_SCRIPT = """
 import json, sys, time
-from model_runtime.engines.protocol import LoadSpec
-from model_runtime.engines.registry import open_engine
+from model_runtime.loading import LoadSpec
+from model_runtime.engines.registry import create_engine
 name, engine, folder, options = json.loads(sys.argv[1])
-loader = open_engine(engine)
+loader = create_engine(engine)
 started = time.perf_counter()
 loader.load(LoadSpec(name, engine, {"model": folder}, options), lambda stage, fraction: None)
 print(json.dumps(time.perf_counter() - started))

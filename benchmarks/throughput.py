@@ -14,7 +14,7 @@ import httpx2
 from benchmarks.lab import LARGE, BenchmarkContext
 from benchmarks.peers import PEERS, Peer, Server, running_peer
 from benchmarks.row import Row, median, missing
-from benchmarks.works import CHAT, Workload, chat_fields
+from benchmarks.works import CHAT_PATH, Workload, chat_fields
 
 STREAMS = 8
 TOKENS = 96
@@ -104,7 +104,7 @@ def _tokens_per_second(server: Server, streams: int, questions: Questions) -> fl
 
 def _chat(server: Server, question: str) -> int:
     """Read a streamed chat and count its tokens: as the server tells them, else its pieces."""
-    work = Workload("mlx-lm", server.model, CHAT, chat_fields(question, TOKENS), {}, STREAMING_FIELDS)
+    work = Workload("mlx-lm", server.model, CHAT_PATH, chat_fields(question, TOKENS), {}, STREAMING_FIELDS)
     reported_tokens, chunk_count = 0, 0
     for event in work.send(server.url, stream=True).events():
         chunk_count += bool(event.get("choices"))

@@ -5,7 +5,7 @@ import time
 from benchmarks.instance import Instance
 from benchmarks.lab import LARGE, BenchmarkContext
 from benchmarks.row import Row, median
-from benchmarks.works import CHAT, Workload
+from benchmarks.works import CHAT_PATH, Workload
 
 ROUNDS = 5
 TOKENS = 16
@@ -42,7 +42,7 @@ def _first_token_seconds(instance: Instance, messages: list[dict[str, str]]) -> 
     """Seconds until an answer begins, and all of it."""
     fields = {"messages": messages, "max_tokens": TOKENS, "temperature": 0}
     started, first, text = time.perf_counter(), 0.0, ""
-    for event in Workload("mlx-lm", LARGE, CHAT, fields, {}).send(instance.url, stream=True).events():
+    for event in Workload("mlx-lm", LARGE, CHAT_PATH, fields, {}).send(instance.url, stream=True).events():
         first = first or time.perf_counter() - started
         text += "".join(choice["delta"].get("content") or "" for choice in event["choices"])
     return first, text

@@ -12,12 +12,12 @@ import numpy as np
 from PIL import Image
 
 from benchmarks.call import HttpCall
-from benchmarks.lab import ENDLESS, EYES
-from model_runtime.media.speech import wav_header
+from benchmarks.lab import ENDLESS, VISION
+from model_runtime.media.speech_encoder import wav_header
 from tests.meaning.recordings import clip
 from tests.meaning.sounds import SAMPLE_RATE, decode_samples
 
-CHAT, DRAW, HEAR, SPEAK = (
+CHAT_PATH, IMAGE_PATH, TRANSCRIPTION_PATH, SPEECH_PATH = (
     "/v1/chat/completions",
     "/v1/images/generations",
     "/v1/audio/transcriptions",
@@ -57,21 +57,23 @@ def chat_fields(content: Any, max_tokens: int) -> dict[str, Any]:
 
 def transcription_workload(clips: int) -> Workload:
     """A recording of so many times two sentences, and one that takes minutes."""
-    return Workload("mlx-whisper", "stt-starter", HEAR, {"file": _wav_recording(clips)}, {"file": _wav_recording(150)})
+    return Workload(
+        "mlx-whisper", "stt-starter", TRANSCRIPTION_PATH, {"file": _wav_recording(clips)}, {"file": _wav_recording(150)}
+    )
 
 
 def image_workload(steps: int, side: int) -> Workload:
     """A picture in so many steps, and one in many."""
     streaming = {"stream": True, "partial_images": 3}
     return Workload(
-        "mflux", "image-starter", DRAW, _image_fields(steps, side), _image_fields(MAX_STEPS, 256), streaming
+        "mflux", "image-starter", IMAGE_PATH, _image_fields(steps, side), _image_fields(MAX_STEPS, 256), streaming
     )
 
 
 def starter_workloads() -> tuple[Workload, ...]:
     """Short works of every engine with what is built in."""
     return (
-        Workload("mlx-vlm", "vlm-starter", CHAT, chat_fields(_vision_content(), 32), {}),
+        Workload("mlx-vlm", "vlm-starter", CHAT_PATH, chat_fields(_vision_content(), 32), {}),
         *(work for work in all_workloads() if work.model.endswith("-starter")),
     )
 
@@ -79,11 +81,11 @@ def starter_workloads() -> tuple[Workload, ...]:
 def all_workloads() -> tuple[Workload, ...]:
     """Work of every engine; the chat models are random, as they must not come to an end."""
     return (
-        Workload("mlx-lm", ENDLESS, CHAT, chat_fields("Hello", SHORT_TOKENS), chat_fields("Hello", LONG_TOKENS)),
+        Workload("mlx-lm", ENDLESS, CHAT_PATH, chat_fields("Hello", SHORT_TOKENS), chat_fields("Hello", LONG_TOKENS)),
         Workload(
             "mlx-vlm",
-            EYES,
-            CHAT,
+            VISION,
+            CHAT_PATH,
             chat_fields(_vision_content(), SHORT_TOKENS),
             chat_fields(_vision_content(), LONG_TOKENS),
         ),
@@ -91,7 +93,7 @@ def all_workloads() -> tuple[Workload, ...]:
         Workload(
             "mlx-audio",
             "tts-starter",
-            SPEAK,
+            SPEECH_PATH,
             {"input": "hello", "response_format": "wav"},
             {"input": SPOKEN_SENTENCE * 500, "response_format": "wav"},
             {"stream_format": "sse"},

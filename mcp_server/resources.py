@@ -95,7 +95,7 @@ def _add_artifact_resources(server: MCPServer[ClientConnection], app: AppContext
     @server.resource(f"{URI_SCHEME}://previews/{{name}}", mime_type="image/jpeg", title="A small preview of an image")
     async def preview(name: str) -> bytes:
         """At most 512 pixels wide and high."""
-        from model_runtime.media.pictures import encode_preview as shrink
+        from model_runtime.media.images import encode_preview as shrink
 
         png = await anyio.Path(find_artifact(ArtifactKind.IMAGES, name).path).read_bytes()
         jpeg_and_size = await anyio.to_thread.run_sync(shrink, png, PREVIEW_SIDE_PX, MAX_PREVIEW_BYTES)

@@ -155,7 +155,7 @@ def create_server(
         add_management_tools,
     ):
         add_tools(server, app)
-    filter_tools(server, settings.tools)
+    filter_tools(server, settings.mcp_tools)
     sdk_compat.forbid_extra_arguments(server)
     add_resources(server, app)
     add_prompts(server, app)

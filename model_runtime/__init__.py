@@ -1,3 +1,1 @@
-"""The model runtime: models in and out of memory, and the requests they serve. Knows no protocol: nothing of HTTP,
-OpenAI or MCP may live here.
-"""
+"""The model runtime loads and unloads models and serves requests. It knows no protocol: no HTTP, OpenAI API or MCP."""

@@ -1,4 +1,4 @@
-"""Write a file whole or not at all."""
+"""Write a file atomically."""
 
 import os
 import secrets
@@ -6,11 +6,10 @@ from pathlib import Path
 
 
 def write_atomically(path: Path, data: bytes, *, mode: int | None = None) -> None:
-    """Write a file so that readers see the old content or the whole new one, and a failure leaves the old one.
+    """Replace a file, so that readers see all of the old or all of the new content. A failure keeps the old file.
 
-    The data is written to a new file in the same folder, which then replaces `path`; a link at `path` is replaced, not
-    followed. `mode` is the file's permission bits; None leaves them to the umask. Not forced onto the disk: after a
-    power cut the file may be cut off.
+    A new file in the same folder replaces `path`; a link at `path` is replaced, not followed. `mode` is the file's
+    permission bits; None leaves them to the umask. The data is not synced: a power cut may truncate the file.
 
     Raises:
         OSError: the file cannot be written or replaced.
@@ -27,5 +26,5 @@ def write_atomically(path: Path, data: bytes, *, mode: int | None = None) -> Non
 
 
 def partial_path(path: Path) -> Path:
-    """Return an unused name in the folder of `path`, for the file that will replace it."""
+    """Return an unused name in the folder of `path` for the file that will replace it."""
     return path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")

@@ -1,10 +1,10 @@
-"""Every way a call can fail, as one tree.
+"""Every error of the runtime, as one tree.
 
     SensesError
-    ├── InvalidInput            the caller must change something; never retried
+    ├── InvalidInput            the caller must change the request
     │   ├── UnknownModel
     │   ├── WrongTask
-    │   ├── BadMedia
+    │   ├── InvalidMedia
     │   └── ModelTooLarge
     ├── ModelMissing            the weights are not on this disk
     │   └── ModelBroken         the folder of a local model cannot be used
@@ -13,14 +13,15 @@
     │   ├── QueueTimeout
     │   ├── ModelUnavailable
     │   └── ShuttingDown
-    ├── Failed                  the work was started and broke
+    ├── OperationFailed         the request started and failed
     │   ├── LoadFailed
     │   ├── WorkerDied
     │   ├── JobStalled
     │   └── JobFailed
-    └── Cancelled               the caller, or an operator, ended the call
+    ├── Cancelled               the client or an operator ended the request
+    └── SettingsError           a setting cannot be used
 
-A message is one or two sentences: what happened, with the value, and what to do next. Faces show it as it is.
+A message says what happened, with the value, and what to do next. Both APIs show it unchanged.
 """
 
 from collections.abc import Iterable
@@ -29,7 +30,7 @@ from model_runtime.sizes import format_bytes
 
 
 class SensesError(Exception):
-    """Base of every error a caller of the runtime can see; `code` is stable and machine-readable."""
+    """Base of the runtime's errors. `code` is a stable, machine-readable name; `param` names the invalid parameter."""
 
     code = "error"
     retry_after_seconds: float | None = None
@@ -37,12 +38,12 @@ class SensesError(Exception):
 
     @property
     def message(self) -> str:
-        """The sentence a person reads."""
+        """Sentences for people."""
         return str(self)
 
 
 class InvalidInput(SensesError):
-    """A value cannot be used; `param` names it."""
+    """A value of the request cannot be used; `param` names it."""
 
     code = "invalid_value"
 
@@ -54,7 +55,7 @@ class InvalidInput(SensesError):
 
 
 class UnknownModel(InvalidInput):
-    """No alias, repository or folder has this name."""
+    """No alias, repository or folder has the requested name."""
 
     def __init__(self, name: str, known: Iterable[str]) -> None:
         super().__init__(
@@ -67,25 +68,23 @@ class UnknownModel(InvalidInput):
 
 
 class WrongTask(InvalidInput):
-    """The model exists but does something else."""
+    """The model exists but does not support the requested task."""
 
     def __init__(self, name: str, task: str, requested_task: str, alternatives: Iterable[str]) -> None:
-        super().__init__(
-            f"{name} does {task}, not {requested_task}. Models for {requested_task}: {', '.join(alternatives) or 'none configured'}.",
-            param="model",
-            code="unsupported_model",
-        )
+        models = ", ".join(alternatives) or "none configured"
+        message = f"{name} supports {task}, not {requested_task}. Models for {requested_task}: {models}."
+        super().__init__(message, param="model", code="unsupported_model")
 
 
 class InvalidMedia(InvalidInput):
-    """Bytes that should be a picture or a recording cannot be read as one; the message never quotes them."""
+    """Bytes cannot be decoded as an image or a recording. The message never quotes them."""
 
     def __init__(self, message: str, *, param: str, code: str = "bad_media") -> None:
         super().__init__(message, param=param, code=code)
 
 
 class ModelTooLarge(InvalidInput):
-    """The model cannot fit the memory budget even alone."""
+    """The model exceeds the memory budget even if no other model is loaded."""
 
     def __init__(self, name: str, needed_bytes: int, budget_bytes: int) -> None:
         super().__init__(
@@ -99,7 +98,7 @@ class ModelTooLarge(InvalidInput):
 
 
 class ModelMissing(SensesError):
-    """The weights are not on this disk; a call never downloads them by itself."""
+    """The weights are not on this disk. A request never downloads them."""
 
     code = "model_missing"
     param = "model"
@@ -112,7 +111,7 @@ class ModelMissing(SensesError):
 
 
 class ModelBroken(ModelMissing):
-    """The folder of a local model cannot be used; the message says why, and what to do."""
+    """The folder of a local model cannot be used."""
 
     code = "model_broken"
 
@@ -123,7 +122,7 @@ class ModelBroken(ModelMissing):
 
 
 class Busy(SensesError):
-    """The request was not started; trying again after `retry_after_seconds` makes sense."""
+    """The request was not started and can be retried after `retry_after_seconds`."""
 
     code = "busy"
 
@@ -133,31 +132,31 @@ class Busy(SensesError):
 
 
 class QueueFull(Busy):
-    """Too many requests wait already."""
+    """The queue is full."""
 
     code = "queue_full"
 
 
 class QueueTimeout(Busy):
-    """The request waited as long as it may."""
+    """The request waited in the queue for the longest time allowed."""
 
     code = "queue_timeout"
 
 
 class ModelUnavailable(Busy):
-    """The model failed recently and rests before the next try."""
+    """The model failed recently and is backing off."""
 
     code = "model_unavailable"
 
 
 class ShuttingDown(Busy):
-    """The runtime is leaving."""
+    """The runtime is shutting down."""
 
     code = "shutting_down"
 
 
 class OperationFailed(SensesError):
-    """Work was started and did not end well."""
+    """An operation was started and failed."""
 
     code = "failed"
 
@@ -169,24 +168,30 @@ class LoadFailed(OperationFailed):
 
 
 class WorkerDied(OperationFailed):
-    """The worker process ended under the call."""
+    """The worker process exited while it ran the request."""
 
     code = "worker_died"
 
 
 class JobStalled(OperationFailed):
-    """The job made no progress for too long and was stopped."""
+    """The request made no progress for too long and was stopped."""
 
     code = "job_stalled"
 
 
 class JobFailed(OperationFailed):
-    """The engine raised an error while working on the job."""
+    """The engine raised an error while it ran the request."""
 
     code = "job_failed"
 
 
 class Cancelled(SensesError):
-    """The call was ended before it finished."""
+    """The request was cancelled before it finished."""
 
     code = "cancelled"
+
+
+class SettingsError(SensesError):
+    """A setting cannot be used. The message names the setting, its value and what is accepted."""
+
+    code = "bad_settings"

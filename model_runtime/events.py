@@ -1,7 +1,4 @@
-"""What a running request reports, in order: waiting, loading, progress and pieces, then exactly one `Finished`.
-
-What is doubtful before anything is done comes first of all.
-"""
+"""Events of one request, in order: `Warnings`, `Queued`, `Loading`, events of the engine, exactly one `Finished`."""
 
 from dataclasses import dataclass, field, replace
 from typing import Literal
@@ -11,7 +8,7 @@ from model_runtime.media.types import ImageData
 
 @dataclass(frozen=True, slots=True)
 class Queued:
-    """The request waits; `position` 1 is the next to be served. `reason` is a short sentence for people."""
+    """The request waits. `position` 1 is served next; `reason` is a short sentence for people."""
 
     position: int
     reason: str = ""
@@ -19,7 +16,7 @@ class Queued:
 
 @dataclass(frozen=True, slots=True)
 class Loading:
-    """The model is being loaded; `fraction` is 0..1, or None while unknown."""
+    """The model is being loaded. `fraction` is 0..1, or None while unknown."""
 
     model: str
     stage: str
@@ -28,7 +25,7 @@ class Loading:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """The work goes on: `done` of `total` in the unit of `stage` (steps, seconds of audio, tokens, characters)."""
+    """`done` of `total` units are processed. `stage` names the unit: "steps", "seconds", "tokens" or "characters"."""
 
     stage: str
     done: float
@@ -37,14 +34,14 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class TextDelta:
-    """The next piece of an answer."""
+    """The next text of an answer."""
 
     text: str
 
 
 @dataclass(frozen=True, slots=True)
 class LanguageDetected:
-    """The language of a recording (ISO 639-1 code) and how sure the model is, where it was asked to find out."""
+    """Detected language of a recording (ISO 639-1 code) and its probability 0..1, None if the model gives none."""
 
     language: str
     probability: float | None
@@ -52,14 +49,14 @@ class LanguageDetected:
 
 @dataclass(frozen=True, slots=True)
 class Warnings:
-    """Warnings that are known before the first piece of the answer; its result repeats them."""
+    """Warnings known before the request starts. Its result repeats them."""
 
     warnings: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """One word of a transcript, in seconds from the start."""
+    """One word of a transcript. `start` and `end` are seconds from the start of the recording."""
 
     word: str
     start: float
@@ -69,7 +66,10 @@ class Word:
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """One stretch of a transcript, with the fields of OpenAI's verbose_json; numbers that are not finite are None."""
+    """One segment of a transcript, with the fields of OpenAI's verbose_json. Non-finite numbers are None.
+
+    `start` and `end` are seconds, `seek` is Whisper's offset in mel frames of 10 ms.
+    """
 
     id: int
     start: float
@@ -86,7 +86,7 @@ class Segment:
 
 @dataclass(frozen=True, slots=True)
 class AudioChunk:
-    """The next piece of speech: mono signed 16-bit little-endian samples."""
+    """The next samples of speech: mono signed 16-bit little-endian, `sample_rate` in Hz."""
 
     pcm: bytes
     sample_rate: int
@@ -94,7 +94,7 @@ class AudioChunk:
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """An unfinished picture after `step` of `steps`."""
+    """The unfinished image after `step` of `steps` denoising steps."""
 
     image: ImageData
     step: int
@@ -103,22 +103,22 @@ class Preview:
 
 @dataclass(frozen=True, slots=True)
 class ChatResult:
-    """The end of a chat."""
+    """Result of a chat."""
 
     text: str
     finish_reason: Literal["stop", "length"]
     prompt_tokens: int
     completion_tokens: int
     processed_sizes: tuple[tuple[int, int], ...] = ()
-    """Width and height in which the model saw each picture, where it names places in pixels of that."""
+    """Width and height of each image as the model processed it, in pixels; its coordinates refer to them."""
     warnings: tuple[str, ...] = ()
     cached_tokens: int = field(default=0, compare=False)
-    """How many of the prompt's tokens were known from before; says what was saved, nothing about the answer."""
+    """Prompt tokens whose keys and values came from the prefix cache; not part of what makes two answers equal."""
 
 
 @dataclass(frozen=True, slots=True)
 class GeneratedImage:
-    """A finished picture as PNG bytes with the parameters in its metadata."""
+    """A finished image as PNG bytes, with the generation parameters in its metadata."""
 
     png: bytes
     width: int
@@ -130,7 +130,7 @@ class GeneratedImage:
 
 @dataclass(frozen=True, slots=True)
 class TranscriptionResult:
-    """The end of a transcription; the segments were sent before, one by one."""
+    """Result of a transcription. Its segments were sent before, one by one."""
 
     text: str
     language: str
@@ -141,7 +141,7 @@ class TranscriptionResult:
 
 @dataclass(frozen=True, slots=True)
 class SpeechResult:
-    """The end of speech; the sound was sent before, chunk by chunk."""
+    """Result of speech synthesis. Its audio was sent before, in chunks. `sample_rate` is in Hz."""
 
     duration_seconds: float
     sample_rate: int
@@ -155,7 +155,7 @@ Result = ChatResult | GeneratedImage | TranscriptionResult | SpeechResult
 
 @dataclass(frozen=True, slots=True)
 class Timings:
-    """Where the time of a request went, in seconds."""
+    """Time a request spent in each stage, in seconds."""
 
     queued_seconds: float
     loading_seconds: float
@@ -164,7 +164,7 @@ class Timings:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """The last event of every request that succeeds; `starter` tells that a built-in starter model answered."""
+    """The last event of every request that succeeds. `starter` is True if a built-in starter model answered."""
 
     model: str
     result: Result
@@ -177,7 +177,7 @@ Event = Queued | Loading | EngineEvent | Finished
 
 
 def with_warnings(finished: Finished, warnings: tuple[str, ...]) -> Finished:
-    """Return the end of a request with these warnings before the ones of its result."""
+    """Return `finished` with `warnings` inserted before the warnings of its result."""
     if not warnings:
         return finished
     return replace(finished, result=replace(finished.result, warnings=(*warnings, *finished.result.warnings)))

@@ -1,4 +1,4 @@
-"""What a worker is told to load, and what it reports once the model is loaded."""
+"""The command to load a model, and the report of a loaded one."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class LoadSpec:
-    """What to load. `folders` maps an artifact's role ("model", "tokenizer", "codec", …) to a local folder."""
+    """A model to load. `folders` maps the role of an artifact ("model", "tokenizer", "codec", …) to a local folder."""
 
     model: str
     engine: str
@@ -16,7 +16,7 @@ class LoadSpec:
 
 @dataclass(frozen=True, slots=True)
 class LoadedModel:
-    """What a loaded model can do and holds; sizes in bytes, `context_tokens` 0 where it has no meaning."""
+    """Memory of a loaded model in bytes, and its context length in tokens (0 for models without one)."""
 
     weights_bytes: int
     active_bytes: int

@@ -1,4 +1,4 @@
-"""What happens to a request once, before it is queued: its model is resolved, it is validated, its memory is estimated."""
+"""Prepare a request once, before it is queued: resolve its model, validate it, estimate its memory."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -12,18 +12,18 @@ from model_runtime.requests import Chat, Request, Task, task_of
 from model_runtime.validation.starter_vocabulary import starter_warnings
 
 Validate = Callable[[Request, Model, Mapping[str, Path]], None]
-"""validate(request, model, folders) raises `InvalidInput` for what the model cannot do."""
+"""`validate(request, model, folders)` raises `InvalidInput` for a request that the model does not support."""
 
 INLINE_CHARACTERS = 100_000
-"""A chat up to this long is validated in less time than a switch to a thread takes."""
+"""Characters of text. Validating a shorter chat takes less time than switching to a thread."""
 
 
 @dataclass(frozen=True, slots=True)
 class PreparedRequest:
-    """A request that can be queued: nothing in it is looked up, validated or estimated again.
+    """A request that is ready to be queued.
 
-    `working_bytes` is the memory the request takes on top of the loaded model; `warnings` say what a starter model may
-    do badly.
+    `working_bytes` is the memory that the request takes on top of the loaded model. `warnings` name words that a
+    starter model does not know.
     """
 
     request: Request
@@ -34,25 +34,25 @@ class PreparedRequest:
 
 
 class RequestPreparer:
-    """Turns requests into `PreparedRequest`s by the catalogue and the validation rules."""
+    """Prepares requests with the catalogue and the validation rules."""
 
     def __init__(self, catalog: CatalogProtocol, validate: Validate) -> None:
         self._catalog = catalog
         self._validate = validate
 
     async def prepare(self, request: Request, *, is_loaded: Callable[[str], bool]) -> PreparedRequest:
-        """Resolve, validate and estimate a request; `is_loaded` says whether the model of this name has a worker.
-
-        Validation runs off the event loop, except for a short chat with a loaded model, whose small files are cached.
+        """Resolve, validate and estimate a request. `is_loaded` returns whether the model of a name has a worker.
 
         Raises:
-            UnknownModel, WrongTask, ModelMissing: the name does not lead to a model that can do this.
+            UnknownModel: the model does not exist.
+            WrongTask: the model does not support the task of the request.
+            ModelMissing: the model is not on this disk or its folder cannot be used.
             InvalidInput: the model cannot serve this request.
         """
         task = task_of(request)
         model = self._catalog.resolve(request.model, task)
         if is_loaded(model.name) and is_short_chat(request):
-            return self._prepare(request, model, task)
+            return self._prepare(request, model, task)  # quick: the small files of a loaded model are cached
         return await anyio.to_thread.run_sync(self._prepare, request, model, task)
 
     def _prepare(self, request: Request, model: Model, task: Task) -> PreparedRequest:
@@ -64,11 +64,8 @@ class RequestPreparer:
 
 
 def is_short_chat(request: Request) -> bool:
-    """Return whether this is a chat that takes no time to validate."""
+    """Return whether `request` is a chat that can be validated on the event loop."""
     if not isinstance(request, Chat):
         return False
-    characters = len(request.json_schema)
-    for message in request.messages:
-        for part in message.content:
-            characters += len(part) if isinstance(part, str) else 0
-    return characters <= INLINE_CHARACTERS
+    texts = [part for message in request.messages for part in message.content if isinstance(part, str)]
+    return len(request.json_schema) + sum(map(len, texts)) <= INLINE_CHARACTERS

@@ -1,4 +1,4 @@
-"""What callers ask for: one frozen request per task. Media are decoded and checked before they get here."""
+"""Requests: one frozen dataclass per task, with decoded media."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -7,11 +7,11 @@ from typing import Literal
 from model_runtime.media.types import Audio, ImageData
 
 DEFAULT_MAX_TOKENS = 1024
-"""How long an answer becomes at most where nobody set a limit."""
+"""Limit of an answer whose request sets none."""
 
 
 class Task(StrEnum):
-    """What a model can do. A `VISION` model also takes text-only chats unless its facts say otherwise."""
+    """Task of a model. A `VISION` model also accepts text-only chats."""
 
     VISION = "vision"
     TEXT = "text"
@@ -22,7 +22,7 @@ class Task(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One turn of a chat; `content` keeps texts and pictures in the order the caller gave them."""
+    """One turn of a chat. `content` is its texts and images in the order of the request."""
 
     role: Literal["system", "user", "assistant", "tool"]
     content: tuple[str | ImageData, ...]
@@ -30,10 +30,10 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Chat:
-    """Continue a conversation, with pictures where the model can see.
+    """Continue a conversation of texts and images.
 
-    `max_tokens` 0 means what fits beside the messages, at most `UNASKED_TOKENS`. `temperature` 0 is greedy.
-    `json_schema` forces the answer into a JSON schema; "{}" means any JSON object and the empty string free text.
+    `max_tokens` 0 means `DEFAULT_MAX_TOKENS`, or less if the context leaves less. `temperature` 0 is greedy.
+    `json_schema` constrains the answer to a JSON schema; "{}" means any JSON object, "" means free text.
     """
 
     model: str
@@ -48,9 +48,10 @@ class Chat:
 
 @dataclass(frozen=True, slots=True)
 class GenerateImage:
-    """Draw one picture. `source` with `strength` (0..1, how far to move away from it) starts from a picture.
+    """Generate one image of `width` x `height` pixels.
 
-    `steps` 0 means the model's own number. `preview_every` sends a preview each that many steps; 0 sends none.
+    `source_image` is the image to start from; `strength` 0..1 is how much it is changed. `steps` 0 means the model's
+    default. `preview_every` is the number of steps between previews; 0 sends none.
     """
 
     model: str
@@ -66,9 +67,9 @@ class GenerateImage:
 
 @dataclass(frozen=True, slots=True)
 class Transcribe:
-    """Write down a recording (16 kHz mono). `language` empty means find out; `translate` answers in English.
+    """Transcribe a recording (16 kHz mono). `language` "" means detect it; `translate` translates to English.
 
-    `temperature` None means the library's ladder of retries; `prompt` is vocabulary or preceding text.
+    `temperature` None means Whisper's sequence of fallback temperatures. `prompt` is vocabulary or preceding text.
     """
 
     model: str
@@ -82,7 +83,7 @@ class Transcribe:
 
 @dataclass(frozen=True, slots=True)
 class Speak:
-    """Read `text` aloud. Empty `voice` or `language` means the model's default."""
+    """Synthesize speech. `voice` or `language` "" means the model's default; `speed` 1 is normal."""
 
     model: str
     text: str
@@ -95,11 +96,11 @@ Request = Chat | GenerateImage | Transcribe | Speak
 
 
 def task_of(request: Request) -> Task:
-    """Return what a request asks of a model: a chat without images is a text task."""
+    """Return the task of a request. A chat without images is a text task."""
     match request:
         case Chat(messages=messages):
-            sees = any(not isinstance(part, str) for message in messages for part in message.content)
-            return Task.VISION if sees else Task.TEXT
+            has_images = any(not isinstance(part, str) for message in messages for part in message.content)
+            return Task.VISION if has_images else Task.TEXT
         case GenerateImage():
             return Task.IMAGE
         case Transcribe():

@@ -157,7 +157,7 @@ class Runtime:
         """Keep to what the system recommends for its GPU, where that is less than the budget."""
         working_set_bytes = await self._working_set_bytes()
         total_bytes = memory.total_bytes()
-        budget_bytes = memory.budget_bytes(self._settings.budget_bytes, total_bytes, working_set_bytes)
+        budget_bytes = memory.budget_bytes(self._settings.memory_budget_bytes, total_bytes, working_set_bytes)
         if budget_bytes < self._supervisor.view().budget_bytes:
             log.info("Models may take %.1f GB: 0.9 of what the system recommends for its GPU", budget_bytes / 1e9)
             self._supervisor.dispatch(BudgetChanged(budget_bytes))

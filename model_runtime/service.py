@@ -1,4 +1,4 @@
-"""What the faces use: the runtime's public methods as a protocol, so that a face can be tested without workers."""
+"""The runtime's public methods as a protocol, so that both APIs can be tested without workers."""
 
 from collections.abc import AsyncGenerator
 from typing import Protocol
@@ -10,13 +10,18 @@ from model_runtime.status import Status
 
 
 class Service(Protocol):
-    """The shared runtime. Closing a `run` generator, or cancelling the task that reads it, cancels the work."""
+    """The runtime as both APIs see it."""
 
     def resolve(self, name: str, task: Task) -> str:
         """Return the canonical name of the model that `name` means for `task`.
 
-        `name` is an alias, one of OpenAI's names, a repository id, a local folder, "fast", "best", or "" (and
-        "auto") for the default. Raises `UnknownModel`, `WrongTask` or `ModelMissing`.
+        `name` is an alias, one of OpenAI's names, a repository id, a local folder, "fast", "best", or "auto" (or "")
+        for the default.
+
+        Raises:
+            UnknownModel: the model does not exist.
+            WrongTask: the model does not support `task`.
+            ModelMissing: the model is not on this disk or its folder cannot be used.
         """
         ...
 
@@ -32,48 +37,66 @@ class Service(Protocol):
         keep_alive_seconds: float | None = None,
         request_id: int | None = None,
     ) -> AsyncGenerator[Event]:
-        """Do the work and report it: `Warnings` if a starter model may do badly, `Queued`, `Loading`, engine events,
-        `Finished`.
+        """Run a request and yield its events; the last one is `Finished`. Closing the generator cancels the request.
 
-        `keep_alive_seconds` is how long the model stays after this request (0: until it is idle, -1: no timer); None
-        keeps its setting. `request_id` is an id from `new_request_id`; None takes a new one.
+        `keep_alive_seconds` is how long the model stays loaded after this request (0: until it is idle, -1: no timer);
+        None keeps its setting. `request_id` is an id from `new_request_id`; None takes a new one.
 
         Raises:
-            SensesError: on the first step, before anything is queued: the input cannot be served.
+            InvalidInput: the request cannot be served; nothing was queued.
+            ModelMissing: the model is not on this disk or its folder cannot be used.
+            Busy: the request was not started and can be retried.
+            OperationFailed: the model could not be loaded, or the request failed.
+            Cancelled: an operator cancelled the request.
         """
         ...
 
     async def load(self, model: str) -> None:
-        """Load a model now and wait until it is ready; it leaves again by its usual timer."""
+        """Load a model and wait until it is ready. Its idle timer starts as after a request.
+
+        Raises:
+            UnknownModel: the model does not exist.
+            ModelMissing: the model is not on this disk or its folder cannot be used.
+            Busy: the model was not loaded; try again later.
+            LoadFailed: the model could not be loaded.
+        """
         ...
 
     async def unload(self, model: str) -> int:
-        """Let running jobs end, stop the model's process, wait until it is gone and return the bytes given back."""
+        """Wait for running requests, stop the model's worker and return the freed memory in bytes.
+
+        Raises:
+            UnknownModel: the model does not exist.
+        """
         ...
 
     def pin(self, model: str, pinned: bool) -> None:
-        """Exempt a model from timers and eviction, or end that."""
+        """Pin a model, which exempts it from the idle timer and from eviction, or unpin it.
+
+        Raises:
+            UnknownModel: the model does not exist.
+        """
         ...
 
     def cancel(self, request_id: int) -> bool:
-        """Cancel a queued or running request; its caller gets `Cancelled`. False where no such request is open."""
+        """Cancel a queued or running request, whose `run` raises `Cancelled`. Return False if it has ended."""
         ...
 
     def status(self) -> Status:
-        """Return a snapshot of everything."""
+        """Return a snapshot of the runtime."""
         ...
 
     def changes(self) -> AsyncGenerator[Status]:
-        """Yield a snapshot now, after every change (at most four a second) and at least once a second."""
+        """Yield a snapshot now, after each change (at most four per second) and at least once per second."""
         ...
 
 
 def resolve_any_task(service: Service, name: str) -> str:
-    """Return the canonical name of the model that `name` means, whatever its task.
+    """Return the canonical name of the model that `name` means for any task.
 
     Raises:
-        UnknownModel: there is none of that name.
-        ModelMissing: a repository of that name is not on this disk.
+        UnknownModel: the model does not exist.
+        ModelMissing: the model is not on this disk or its folder cannot be used.
     """
     for task in Task:
         try:

@@ -1,4 +1,4 @@
-"""Sizes as people read them."""
+"""Format sizes for people."""
 
 
 def format_bytes(size_bytes: int) -> str:

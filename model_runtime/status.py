@@ -1,4 +1,4 @@
-"""The one snapshot of the runtime that the page, the MCP resources, /api/events and Prometheus render."""
+"""Snapshot of the runtime, rendered by the status page, the MCP resources, /api/events and Prometheus."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -7,7 +7,7 @@ from model_runtime.requests import Task
 
 
 class ModelState(StrEnum):
-    """What a model's process is doing; only the middle four hold memory."""
+    """State of a model's worker. A worker exists, and holds memory, from STARTING to STOPPING."""
 
     ABSENT = "absent"
     STARTING = "starting"
@@ -19,7 +19,7 @@ class ModelState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ModelStatus:
-    """One model as people see it. Sizes in bytes, times in seconds, None where a value does not apply."""
+    """Status of one model. Sizes are in bytes, times in seconds; None means that a value does not apply."""
 
     name: str
     task: Task
@@ -31,10 +31,10 @@ class ModelStatus:
     present: bool
     """Whether the weights are on this disk."""
     weights_bytes: int
-    """On disk where present, else the published size."""
+    """Size on disk, or of the download if the weights are missing."""
     starter: bool
     default: bool
-    """Whether calls that name no model of this task get this one."""
+    """Whether this model answers requests for its task that name no model."""
     pinned: bool = False
     needed_bytes: int = 0
     charged_bytes: int = 0
@@ -53,12 +53,12 @@ class ModelStatus:
     voices: tuple[str, ...] = ()
     languages: tuple[str, ...] = ()
     abilities: tuple[str, ...] = ()
-    """What it can do besides its task: "detect" and "point"."""
+    """Capabilities besides the task: "detect" and "point"."""
 
 
 @dataclass(frozen=True, slots=True)
 class JobStatus:
-    """One request that waits or runs."""
+    """Status of one queued or running request."""
 
     id: int
     model: str
@@ -72,30 +72,31 @@ class JobStatus:
     total: float
     age_seconds: float
     reason: str = ""
-    """What it waits for, as a clause; "" while it runs."""
+    """Why it waits, as a clause; "" while it runs."""
 
 
 @dataclass(frozen=True, slots=True)
 class MemoryStatus:
-    """The budget and what is used of it, in bytes."""
+    """Memory of the machine and the workers, in bytes."""
 
     budget_bytes: int
     charged_bytes: int
+    """Part of the budget that is reserved for models and their requests."""
     footprint_bytes: int
-    """Resident memory of all workers, as measured."""
+    """Measured memory of all workers."""
     available_bytes: int
-    """What the machine could still give, as the operating system says."""
+    """Memory that the operating system reports as available."""
     daemon_bytes: int
     spare_engine: str = ""
-    """Whose libraries a process without a model has imported, or is importing; "" where there is none."""
+    """Engine whose libraries the spare worker imports or has imported; "" without a spare worker."""
     spare_is_ready: bool = False
     spare_bytes: int = 0
-    """What that process holds; part of `footprint_bytes`."""
+    """Memory of the spare worker; part of `footprint_bytes`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """Everything at one moment."""
+    """Snapshot of the runtime at one moment."""
 
     version: str
     pid: int
@@ -110,7 +111,7 @@ class Status:
 
 @dataclass(frozen=True, slots=True)
 class Counters:
-    """Totals since the start, keyed by their labels; Prometheus renders them as they are."""
+    """Totals since the start, keyed by their Prometheus labels."""
 
     requests: dict[tuple[str, str, str], int]
     """(model, task, code) → number; code is "ok" or an error's code."""
@@ -129,4 +130,4 @@ class Counters:
     audio_seconds: dict[tuple[str, str], float]
     """(model, "heard" | "spoken") → seconds."""
     images: dict[str, int]
-    """model → number of pictures drawn."""
+    """model → number of images generated."""

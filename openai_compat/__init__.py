@@ -1,3 +1,3 @@
-"""OpenAI's HTTP API, the status page and Prometheus over the shared runtime. Knows nothing of MCP and never decides
-about models itself.
+"""OpenAI's HTTP API, the status page and Prometheus metrics of the shared runtime. Does not know MCP, and leaves every
+decision about models to the runtime.
 """

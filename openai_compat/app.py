@@ -1,4 +1,4 @@
-"""The HTTP application, put together from its parts."""
+"""Builds the HTTP application from its endpoints and middleware."""
 
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
@@ -51,11 +51,10 @@ def create_app(
     extra_routes: Sequence[BaseRoute] = (),
     contexts: Sequence[LifespanContext] = (),
 ) -> Starlette:
-    """Build the application: OpenAI's API under /v1, the status page at /, /health and /metrics.
+    """Return the application: OpenAI's API under /v1, the status page at /, /health and /metrics.
 
-    The page shows the newest of `artifacts` and how to set up `clients`. `extra_routes` are served next to ours,
-    behind the same checks, and `contexts` are entered while the application lives: the place for another protocol on
-    the same port.
+    The page lists the newest of `artifacts` and shows `client_snippets`. `extra_routes` are served behind the same
+    middleware, and `contexts` are open while the application runs: MCP over HTTP uses both.
     """
     image_inputs = ImageInputs(settings.allow_urls)
     endpoints = (
@@ -82,7 +81,7 @@ def create_app(
 
 
 def middleware_stack(settings: Settings) -> list[Middleware]:
-    """What a request passes before it reaches an endpoint, outermost first."""
+    """Return the middleware, outermost first."""
     host_origin = Middleware(
         HostOriginMiddleware, hosts=[settings.host, *settings.allowed_hosts], origins=settings.allowed_origins
     )
@@ -100,13 +99,13 @@ def middleware_stack(settings: Settings) -> list[Middleware]:
 
 
 class StripTrailingSlashMiddleware:
-    """ASGI middleware that takes a trailing slash off our paths, so that a base URL with one works."""
+    """ASGI middleware that removes a trailing slash from API paths, so that a base URL with one works."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on under the path without the slash."""
+        """Forward the request under the path without the slash."""
         path: str = scope.get("path", "")
         if path.startswith(("/v1/", "/api/")) and path.endswith("/"):
             scope = {**scope, "path": path.rstrip("/")}
@@ -114,7 +113,7 @@ class StripTrailingSlashMiddleware:
 
 
 def lifespan(contexts: Sequence[LifespanContext]) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:
-    """Enter the contexts one after the other, and leave them in reverse."""
+    """Return a lifespan that enters the contexts in order and exits them in reverse order."""
 
     @asynccontextmanager
     async def run_contexts(app: Starlette) -> AsyncGenerator[None]:
@@ -127,5 +126,5 @@ def lifespan(contexts: Sequence[LifespanContext]) -> Callable[[Starlette], Abstr
 
 
 async def reject_websocket(websocket: WebSocket) -> None:
-    """Deny a WebSocket with an ordinary 404 and its envelope, rather than the 403 of an unanswered handshake."""
+    """Deny a WebSocket with 404 and an error envelope. Starlette's default, a bare 403, suggests a wrong API key."""
     await websocket.send_denial_response(error_response(unknown_url_error("WebSocket", websocket.url.path)))

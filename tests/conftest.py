@@ -51,7 +51,7 @@ def no_spare_processes() -> None:
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
     """Settings of an instance that lives in the test's own folder and keeps no spare process."""
-    return Settings(InstanceFolders.from_home(tmp_path / "home"), port=0, spare=False)
+    return Settings(InstanceFolders.from_home(tmp_path / "home"), port=0, keep_spare_worker=False)
 
 
 def find_browser(downloaded: str) -> str:

@@ -16,7 +16,7 @@ COMMIT = "c0ffee" + "0" * 34
 class FakeHub:
     """Repositories with their files at one commit, known as "main" and "v1".
 
-    `refusals` maps a repository to the status and error code it answers with; `asked` keeps every request.
+    `error_responses` maps a repository to the status and error code of its answers; `requests` has every request.
     """
 
     files: Mapping[str, Mapping[str, bytes]]

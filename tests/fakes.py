@@ -1,4 +1,4 @@
-"""Hand-made stand-ins behind narrow interfaces."""
+"""A fake runtime service."""
 
 import io
 from collections.abc import AsyncGenerator, Callable, Iterable
@@ -46,7 +46,7 @@ TASK_OF_MODEL = {
 
 
 def model_status(name: str, task: Task, **changes: object) -> ModelStatus:
-    """A present starter model that is not loaded."""
+    """Return the status of a downloaded starter model that is not loaded."""
     fields: dict[str, object] = {
         "name": name,
         "task": task,
@@ -65,11 +65,11 @@ def model_status(name: str, task: Task, **changes: object) -> ModelStatus:
 
 
 class FakeService:
-    """Answers every request at once with fixed words, in the events a real runtime sends.
+    """Answers each request at once with fixed results, in the events of the real runtime.
 
-    `error` makes every `run` fail, `breaks` fails it after its first piece; `gate` holds work back after its first
-    piece until it is set; `requests` keeps what was asked and `cancelled` what was closed before its end. `warnings`
-    come with every answer.
+    `error` fails each run, `error_after_first_event` fails it after its first event. `gate` pauses a run after its
+    first event until it is set. `requests` has all requests, `cancelled_requests` those closed before their end.
+    `warnings` come with each answer.
     """
 
     def __init__(self, *, error: SensesError | None = None, gate: anyio.Event | None = None) -> None:
@@ -92,7 +92,7 @@ class FakeService:
         self.models_changed = anyio.Event()
 
     def resolve(self, name: str, task: Task) -> str:
-        """Know the four starters, and the empty name."""
+        """Return the starter of a tier, or the name of a starter."""
         if name in ("", "auto", "fast", "best"):
             return DEFAULT_MODELS[task]
         if name not in TASK_OF_MODEL:
@@ -115,7 +115,7 @@ class FakeService:
         keep_alive_seconds: float | None = None,
         request_id: int | None = None,
     ) -> AsyncGenerator[Event]:
-        """Send what a real runtime sends."""
+        """Yield the events of the real runtime."""
         self.requests.append(request)
         self.request_ids.append(request_id)
         self.clients.append(client)
@@ -160,7 +160,7 @@ class FakeService:
         return job == 1
 
     def status(self) -> Status:
-        """The models and round numbers."""
+        """Return the models and round numbers."""
         return Status(
             version="0.0.0",
             pid=1,
@@ -173,14 +173,14 @@ class FakeService:
         )
 
     async def changes(self) -> AsyncGenerator[Status]:
-        """One snapshot now and one after each `change`."""
+        """Yield the status now and after each `update_models`."""
         while True:
             changed = self.models_changed
             yield self.status()
             await changed.wait()
 
     def update_models(self, update: Callable[[tuple[ModelStatus, ...]], Iterable[ModelStatus]]) -> None:
-        """Change the models and tell whoever listens."""
+        """Change the models and wake all readers of `changes`."""
         self.models = tuple(update(self.models))
         changed, self.models_changed = self.models_changed, anyio.Event()
         changed.set()

@@ -69,12 +69,16 @@ def test_every_setting_of_0_1_is_read(tmp_path: Path) -> None:
     settings = load_settings({"SENSES_HOME": str(tmp_path)})
 
     assert (settings.port, settings.host, settings.api_key) == (7400, "127.0.0.1", "secret")
-    assert (settings.budget_bytes, settings.idle_seconds, settings.spare) == (8_000_000_000, 60, False)
-    assert (settings.lanes, settings.queue_per_model, settings.queue_total) == ("two", 4, 16)
-    assert (settings.queue_seconds, settings.load_seconds) == (30, 90)
-    assert (settings.keep_days, settings.keep_bytes) == (7, 2_000_000_000)
+    assert (settings.memory_budget_bytes, settings.idle_seconds, settings.keep_spare_worker) == (
+        8_000_000_000,
+        60,
+        False,
+    )
+    assert (settings.gpu_lanes, settings.queue_per_model, settings.queue_total) == ("two", 4, 16)
+    assert (settings.queue_timeout_seconds, settings.load_timeout_seconds) == (30, 90)
+    assert (settings.artifact_keep_days, settings.max_artifact_bytes) == (7, 2_000_000_000)
     assert (settings.allow_urls, settings.allowed_folders) == (True, (Path("/tmp"),))  # noqa: S108
-    assert settings.tools == ("describe_image", "speak")
+    assert settings.mcp_tools == ("describe_image", "speak")
     models = {model.name: model for model in create_catalog(settings, EmptyStore()).models()}
     assert models["mine"].keep_alive_seconds == 3600
     assert models["vlm-fast"].keep_alive_seconds == -1

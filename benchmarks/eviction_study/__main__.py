@@ -25,7 +25,7 @@ def main() -> None:
         sys.exit(f"There is no request in {settings.folders.data / usage_log.NAME} yet. Use Senses for a while.")
     if len(trace.held_bytes) > MAX_MODELS:
         sys.exit(f"The log names {len(trace.held_bytes)} models; the optimum is computed for at most {MAX_MODELS}.")
-    budget = memory.budget_bytes(settings.budget_bytes, memory.total_bytes())
+    budget = memory.budget_bytes(settings.memory_budget_bytes, memory.total_bytes())
     Console().print(table(trace, Machine(budget, settings.idle_seconds)))
 
 

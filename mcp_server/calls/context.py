@@ -123,7 +123,7 @@ def keep_alive_seconds_of(keep_alive: str) -> float | None:
 
 async def read_image(files: ClientFiles, address: str, param: str) -> ImageData:
     """Read and decode a picture; raises `InvalidInput`."""
-    from model_runtime.media.pictures import decode_image
+    from model_runtime.media.images import decode_image
 
     fetched = await files.fetch(address, param=param)
 

@@ -18,7 +18,7 @@ SENTENCES = (
     "a purple ring below a pink rectangle",
     "a green heart left of a red square left of a blue star",
 )
-"""None of these was in the starters' lessons (`training.world.is_held_out`)."""
+"""None of these was in the starters' lessons (`starter_world.grammar.is_held_out`)."""
 IMAGE_SIDE_PX = 512
 
 STARTER_MODELS = ("tts-starter", "stt-starter", "image-starter", "vlm-starter")

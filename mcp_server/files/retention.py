@@ -81,9 +81,14 @@ async def run_retention(settings: Settings, interval_seconds: float = RETENTION_
     while True:
         count = await anyio.to_thread.run_sync(
             lambda: delete_expired(
-                settings.folders.artifacts, time.time(), days=settings.keep_days, max_bytes=settings.keep_bytes
+                settings.folders.artifacts,
+                time.time(),
+                days=settings.artifact_keep_days,
+                max_bytes=settings.max_artifact_bytes,
             )
         )
         if count:
-            logger.info("Deleted %d results that were older than %g days or too many", count, settings.keep_days)
+            logger.info(
+                "Deleted %d results that were older than %g days or too many", count, settings.artifact_keep_days
+            )
         await anyio.sleep(interval_seconds)

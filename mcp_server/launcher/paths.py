@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Mapping
 
-VERSION = "0.1.0"
+VERSION = "0.2.0"
 PROTOCOL_VERSION = 1
 """The major version of the talk between shim and daemon; part of the socket's name."""
 MAX_SOCKET_PATH_BYTES = 100

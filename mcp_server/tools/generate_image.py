@@ -126,7 +126,7 @@ def save_images(
     app: AppContext, finished_requests: list[Finished], output: OutputPlan, prompt: str, preview: str
 ) -> CallToolResult:
     """Save finished pictures and build the answer; blocking."""
-    from model_runtime.media import pictures
+    from model_runtime.media.images import encode_preview
 
     drawings = [finished.result for finished in finished_requests if isinstance(finished.result, GeneratedImage)]
     artifacts = [app.artifacts.add(ArtifactKind.IMAGES, drawing.png) for drawing in drawings]
@@ -142,7 +142,7 @@ def save_images(
         GenerateResult(images=saved_images, prompt=prompt, steps=drawings[-1].steps, **fields),
         links=[result_link(artifact) for artifact in artifacts],
         pngs=[] if preview == "none" else [drawing.png for drawing in drawings],
-        make_preview=pictures.encode_preview,
+        make_preview=encode_preview,
         full=preview == "full",
     )
 
@@ -150,7 +150,7 @@ def save_images(
 def _save_image(
     app: AppContext, artifact: StoredArtifact, drawing: GeneratedImage, output: OutputPlan, destination: Path | None
 ) -> SavedImage:
-    from model_runtime.media.pictures import encode_image
+    from model_runtime.media.images import encode_image
 
     data = drawing.png if output.format == "png" else encode_image(drawing.png, output.format)
     path = artifact.path

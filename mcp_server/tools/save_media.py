@@ -51,7 +51,7 @@ def save_artifact(files: ClientFiles, artifact: StoredArtifact, destination: Pat
     """Convert a result and write it; blocking."""
     fields: dict[str, Any] = {}
     if artifact.kind is ArtifactKind.IMAGES:
-        from model_runtime.media.resize import encode_within_bytes
+        from model_runtime.media.image_size_limit import encode_within_bytes
 
         resized = encode_within_bytes(artifact.path.read_bytes(), _image_format(destination), max_bytes)
         data, fields = resized.data, {"width": resized.width, "height": resized.height, "quality": resized.quality}
@@ -80,7 +80,7 @@ def _audio_bytes(artifact: StoredArtifact, destination: Path) -> bytes:
     audio_format = destination.suffix.lower().removeprefix(".")
     if audio_format == "wav":
         return original
-    from model_runtime.media.speech import encode_speech
+    from model_runtime.media.speech_encoder import encode_speech
 
     with wave.open(io.BytesIO(original)) as file:
         return encode_speech(file.readframes(file.getnframes()), file.getframerate(), audio_format)

@@ -114,7 +114,7 @@ def save_speech(
     destination: Path | None,
 ) -> tuple[StoredArtifact, Path]:
     """Save speech as WAV and in the wanted format; return the artifact and the path to tell. Blocking."""
-    from model_runtime.media.speech import encode_speech
+    from model_runtime.media.speech_encoder import encode_speech
 
     wav = encode_speech(pcm, sample_rate, "wav")
     artifact = app.artifacts.add(ArtifactKind.AUDIO, wav)

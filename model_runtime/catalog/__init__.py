@@ -1,3 +1,1 @@
-"""Which models there are, what a name means, where the files are, and what they need. Reads small files on this disk;
-downloads nothing and loads nothing.
-"""
+"""The catalogue of models: names, files and memory estimates. It reads small files; it downloads and loads nothing."""

@@ -1,4 +1,4 @@
-"""The product's vocabulary: the built-in aliases, and what OpenAI's names mean here."""
+"""The built-in aliases, the default models, and the meaning of OpenAI's model names."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -6,7 +6,6 @@ from pathlib import Path
 from model_runtime.catalog.model import Model, ModelArtifact, OptionValue
 from model_runtime.requests import Task
 
-GB = 1_000_000_000
 CHECKPOINT_PATTERNS = ("*.json", "*.safetensors", "*.txt", "*.jinja", "tokenizer*", "*.model")
 STARTER_FOLDER = Path(__file__).parent.parent / "starter"
 
@@ -224,7 +223,7 @@ STARTER_MODELS = (
         "Built in: hears shapes, numbers, letters and everyday commands in English",
         heavy=False,
         starter=True,
-        options={"sure_of_silence": True, "forgets_windows": True},
+        options={"trust_no_speech_probability": True, "ignore_previous_text": True},
         path=str(STARTER_FOLDER / "stt-starter"),
     ),
     Model(
@@ -250,7 +249,7 @@ ALIASES_BY_TIER: Mapping[Task, Mapping[str, tuple[str, ...]]] = {
         "best": ("tts-multilingual",),
     },
 }
-"""Task → tier → aliases; the first one on this disk answers, else the first is named as missing."""
+"""Task → tier → aliases in order of preference. The first alias on this disk is used, or else reported as missing."""
 
 STARTER_BY_TASK: Mapping[Task, str] = {
     Task.VISION: "vlm-starter",
@@ -280,9 +279,9 @@ TIER_BY_OPENAI_NAME: Mapping[str, str] = {
     "tts-1-hd": "best",
     "gpt-4o-mini-tts": "auto",
 }
-"""OpenAI's name → the tier it means for the task of the endpoint it is sent to."""
+"""OpenAI's model name → tier. The endpoint determines the task."""
 
 
 def starter_options(alias: str) -> Mapping[str, OptionValue]:
-    """What a built-in model is loaded with."""
+    """Return the load options of a starter model."""
     return next(model.options for model in STARTER_MODELS if model.name == alias)

@@ -1,4 +1,4 @@
-"""Which models there are, what a name means, and where their files are. Reads the disk, never a network."""
+"""The catalogue of one instance: resolves names to models, and models to files. It reads the disk, never a network."""
 
 import logging
 import platform
@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Protocol, TypeVar
 
 from model_runtime.catalog import memory_estimate
-from model_runtime.catalog.architecture import TransformerDims
 from model_runtime.catalog.builtin_models import (
     ALIASES_BY_TIER,
     REAL_MODELS,
@@ -24,7 +23,8 @@ from model_runtime.catalog.configured import check_defaults, configured_models, 
 from model_runtime.catalog.detect import GROUNDING_TASKS, detect_model, supports_grounding
 from model_runtime.catalog.local_folder import broken_reason, folder_problem
 from model_runtime.catalog.model import DEFAULT_PATTERNS, Model, ModelArtifact
-from model_runtime.catalog.voices import spoken_languages, voice_names
+from model_runtime.catalog.transformer_dims import TransformerDims
+from model_runtime.catalog.voices import NO_VOICES, VoiceCatalog, read_voices
 from model_runtime.errors import InvalidInput, ModelBroken, ModelMissing, UnknownModel, WrongTask
 from model_runtime.requests import Request, Task
 from model_runtime.settings import Settings
@@ -35,15 +35,15 @@ log = logging.getLogger(__name__)
 
 
 class ModelStore(Protocol):
-    """Where downloaded files are."""
+    """Finds downloaded files; implemented by `HubCache`."""
 
     def find(self, artifact: ModelArtifact) -> Path | None:
-        """Return the folder that holds the complete artifact, or None."""
+        """Return the folder of a complete artifact, or None."""
         ...
 
 
 class Catalog:
-    """The models of one instance. Names that are no alias are looked up on disk once and remembered."""
+    """The models of one instance. A repository or folder that is not an alias is detected once and then kept."""
 
     def __init__(
         self,
@@ -54,7 +54,7 @@ class Catalog:
         defaults: Mapping[str, str] | None = None,
         float32: bool = False,
     ) -> None:
-        """`starters_first` makes them the default; `in_full` says that engines widen half precision to full."""
+        """`prefer_starters` makes starter models the default; `float32` means that engines widen half precision."""
         self._models = {model.name: model for model in models}
         self._store = store
         self._prefer_starters = prefer_starters
@@ -70,10 +70,11 @@ class Catalog:
         """Return the model that `name` means for `task`: an alias, a tier, OpenAI's name, a repository or a folder.
 
         Raises:
-            UnknownModel: there is nothing of that name.
-            WrongTask: the model does something else.
+            UnknownModel: the model does not exist.
+            WrongTask: the model does not support `task`.
+            InvalidInput: no engine supports the repository or folder.
             ModelBroken: the folder of a local model cannot be used.
-            ModelMissing: a repository of that name is not on this disk.
+            ModelMissing: the repository is not on this disk.
         """
         requested = name.strip()
         if requested in self._models:
@@ -86,19 +87,24 @@ class Catalog:
         return self._require_task(found, task)
 
     def preferred_model(self, task: Task, tier: str = "auto") -> Model:
-        """Return the model that answers calls for `task` that name none."""
+        """Return the model that answers requests for `task` that name no model.
+
+        Raises:
+            WrongTask: the configured default does not support `task`.
+            ModelBroken: the folder of the configured default cannot be used.
+        """
         return self._require_task(self._preferred(task, tier), task)
 
     def is_default(self, model: Model) -> bool:
-        """Whether calls that name no model of this task get this one."""
+        """Return whether this model answers requests for its task that name no model."""
         return self._preferred(model.task, "auto").name == model.name
 
     def folders(self, model: Model) -> Mapping[str, Path]:
         """Return the local folder of every artifact by role.
 
         Raises:
-            ModelBroken: the folder of a local model cannot be used; the message says why.
-            ModelMissing: something is not on this disk; the message has the size and the command.
+            ModelBroken: the folder of a local model cannot be used.
+            ModelMissing: an artifact is not on this disk; the message has the download's size and command.
         """
         if model.path:
             if reason := broken_reason(model):
@@ -110,47 +116,48 @@ class Catalog:
         return {role: folder for role, folder in found.items() if folder is not None}
 
     def broken_reason(self, model: Model) -> str:
-        """Say why the folder of a local model cannot be used, and what to do; "" where it can, and for downloads."""
+        """Return why the folder of a local model cannot be used and what to do, or "" if it can."""
         return broken_reason(model)
 
     def is_present(self, model: Model) -> bool:
-        """Whether all files are on this disk."""
+        """Return whether all files of a model are on this disk."""
         return self._from_files(model, lambda folders: True, otherwise=False)
 
     def weights_bytes(self, model: Model) -> int:
-        """Size of the weights on disk, or of the download where they are missing."""
+        """Return the size of the weights on disk, or of the download if they are missing."""
         return self._from_files(model, memory_estimate.weights_bytes, otherwise=model.download_bytes)
 
     def needed_bytes(self, model: Model) -> int:
-        """Estimate the memory the loaded model takes before any request runs."""
+        """Estimate the memory of the loaded model without requests, in bytes."""
         weights = partial(memory_estimate.weights_bytes, float32=self._float32)
         return memory_estimate.resident_bytes(model, self._from_files(model, weights, otherwise=model.download_bytes))
 
     def working_bytes(self, request: Request, model: Model) -> int:
-        """Estimate the memory a running request takes on top of the loaded model."""
+        """Estimate the memory that a running request takes on top of the loaded model, in bytes."""
         return memory_estimate.working_bytes(request, model, self._transformer_dims(model), float32=self._float32)
 
     def voices(self, model: Model) -> tuple[str, ...]:
-        """Names a speech model's voices; empty for other models and missing files."""
-        is_speech = model.task is Task.SPEECH
-        return self._from_files(model, lambda folders: voice_names(model, folders), otherwise=()) if is_speech else ()
+        """Return the names of a speech model's voices; empty for other models and missing files."""
+        return self._voice_catalog(model).names
 
     def languages(self, model: Model) -> tuple[str, ...]:
-        """The languages a speech model speaks; empty for other models and missing files."""
-        is_speech = model.task is Task.SPEECH
-        return (
-            self._from_files(model, lambda folders: spoken_languages(model, folders), otherwise=()) if is_speech else ()
-        )
+        """Return the codes of a speech model's languages, the first is its default; empty as for `voices`."""
+        return self._voice_catalog(model).languages
 
     def abilities(self, model: Model) -> tuple[str, ...]:
-        """What a model can do besides its task: "detect" and "point" where it names places in pictures."""
+        """Return ("detect", "point") for a vision model that returns coordinates, else ()."""
         if model.task is not Task.VISION or model.starter:
             return ()
         can_ground = self._from_files(model, lambda folders: supports_grounding(folders["model"]), otherwise=False)
         return GROUNDING_TASKS if can_ground else ()
 
+    def _voice_catalog(self, model: Model) -> VoiceCatalog:
+        if model.task is not Task.SPEECH:
+            return NO_VOICES
+        return self._from_files(model, lambda folders: read_voices(folders["model"]), otherwise=NO_VOICES)
+
     def _transformer_dims(self, model: Model) -> TransformerDims | None:
-        """The sizes of a model that chats, read once; None where it does not, or its files are missing or broken."""
+        """Return the dimensions of a chat model, read once; None for other models and unreadable files."""
         if model.task not in {Task.VISION, Task.TEXT} or model.starter:
             return None
         if model.name not in self._dims_by_model:
@@ -161,9 +168,9 @@ class Catalog:
         return self._dims_by_model[model.name]
 
     def _from_files(self, model: Model, read: Callable[[Mapping[str, Path]], T], otherwise: T) -> T:
-        """Return what `read` finds in the model's folders, `otherwise` where they are missing or cannot be read.
+        """Return `read(folders)` of a model, or `otherwise` if its files are missing or cannot be read.
 
-        A status reads every model, so no file of one model may end it. Loading the model names what is wrong.
+        The status covers all models, so an unreadable file of one must not raise. Loading that model reports the error.
         """
         try:
             return read(self.folders(model))
@@ -182,7 +189,7 @@ class Catalog:
         return next((model for model in candidates if self.is_present(model)), candidates[0])
 
     def _detected(self, model: Model) -> Model:
-        """Return the model; a local one that could not be detected before is tried again."""
+        """Return the model, after another try to detect a local one that has no engine yet."""
         if not model.engine and not folder_problem(Path(model.path)):
             with suppress(InvalidInput, OSError):
                 found = detect_model(model.name, Path(model.path))
@@ -218,7 +225,7 @@ class Catalog:
 
 
 def create_catalog(settings: Settings, store: ModelStore) -> Catalog:
-    """Return the built-in aliases with what config.toml adds or changes.
+    """Return the catalogue of the built-in aliases and those of config.toml.
 
     Raises:
         SettingsError: an alias or a default in config.toml cannot be used.
@@ -231,5 +238,5 @@ def create_catalog(settings: Settings, store: ModelStore) -> Catalog:
 
 
 def has_apple_gpu() -> bool:
-    """Whether this is a Mac with Apple silicon, where the real models are the default."""
+    """Return whether this is a Mac with Apple silicon. On other machines the starter models are the default."""
     return sys.platform == "darwin" and platform.machine() == "arm64"

@@ -1,8 +1,7 @@
-"""What a checkpoint's files say without loading them: configuration, tensors, and the memory they will take.
+"""Read the metadata of a checkpoint: `config.json`, the shard index and the headers of safetensors files.
 
-Reads `config.json`, the shard index and the headers of safetensors files with the standard library only. A
-safetensors file is eight bytes with the length of a JSON header, the header (name → dtype, shape and offsets into
-the rest), and the data: https://github.com/huggingface/safetensors#format
+Uses the standard library only. A safetensors file starts with the length of its header (8 bytes, little-endian) and
+the header (JSON: name → dtype, shape, data offsets): https://github.com/huggingface/safetensors#format
 """
 
 import json
@@ -17,6 +16,7 @@ from model_runtime.errors import LoadFailed
 INDEX_FILE = "model.safetensors.index.json"
 HEADER_LENGTH_BYTES = 8
 MAX_HEADER_BYTES = 100_000_000
+"""Limit of the safetensors library."""
 DTYPE_BITS = {
     **dict.fromkeys(("F64", "I64", "U64", "C64"), 64),
     **dict.fromkeys(("F32", "I32", "U32"), 32),
@@ -25,21 +25,21 @@ DTYPE_BITS = {
     **dict.fromkeys(("F6_E2M3", "F6_E3M2"), 6),
     "F4": 4,
 }
-"""Size of one number by its name in the header."""
+"""Name of a dtype in the header → bits of one number."""
 HALF_PRECISION_DTYPES = ("F16", "BF16")
 
 
 class InvalidCheckpoint(LoadFailed):
-    """Files of a model are missing, cut short or not what they claim to be."""
+    """A file of a model is missing, truncated or malformed."""
 
     def __init__(self, path: Path, reason: str) -> None:
-        super().__init__(f"{path} {reason}. Download the model again, or remove the folder and pull it anew.")
+        super().__init__(f"{path} {reason}. Download the model again; if that does not help, delete its folder first.")
         self.path = path
 
 
 @dataclass(frozen=True, slots=True)
 class TensorInfo:
-    """One entry of a header."""
+    """Dtype, shape and stored size of one tensor."""
 
     dtype: str
     shape: tuple[int, ...]
@@ -47,7 +47,7 @@ class TensorInfo:
 
     @property
     def float32_bytes(self) -> int:
-        """What it takes in memory where half precision is widened to full."""
+        """Size in memory if half precision is widened to float32."""
         return 2 * self.size_bytes if self.dtype in HALF_PRECISION_DTYPES else self.size_bytes
 
 
@@ -55,18 +55,24 @@ def read_config(folder: Path) -> Mapping[str, Any]:
     """Return config.json.
 
     Raises:
-        BrokenCheckpoint: it is missing or not a JSON object.
+        InvalidCheckpoint: the file is missing or not a JSON object.
     """
     return _read_json_object(folder / "config.json")
 
 
-def weight_files(folder: Path) -> tuple[Path, ...]:
-    """Return the files the libraries would load: those of the index, else every safetensors file of the folder.
+def read_config_or_empty(folder: Path) -> Mapping[str, Any]:
+    """Return config.json, or {} if it cannot be read."""
+    try:
+        return read_config(folder)
+    except InvalidCheckpoint:
+        return {}
 
-    Some published conversions keep the index of their original, which names none of their own files; it is ignored.
+
+def weight_files(folder: Path) -> tuple[Path, ...]:
+    """Return the files that the libraries load: those of the index, or without one all safetensors files.
 
     Raises:
-        BrokenCheckpoint: there are none, or some that the index names are missing.
+        InvalidCheckpoint: a file is missing, or the folder has none.
     """
     shards = {folder / name for name in set(_read_index(folder).values())}
     files = shards or {file for file in folder.glob("*.safetensors") if file.name != "consolidated.safetensors"}
@@ -74,7 +80,7 @@ def weight_files(folder: Path) -> tuple[Path, ...]:
         raise InvalidCheckpoint(folder, "has no safetensors files")
     for file in sorted(files):
         if not file.exists():
-            raise InvalidCheckpoint(file, "is missing, though the index names it")
+            raise InvalidCheckpoint(file, "is missing, but the index lists it")
     return tuple(sorted(files))
 
 
@@ -82,7 +88,7 @@ def read_tensors(folder: Path) -> dict[str, TensorInfo]:
     """Return all tensors of a checkpoint by name.
 
     Raises:
-        BrokenCheckpoint: a file is missing, cut short or malformed, or lacks a tensor that the index promises.
+        InvalidCheckpoint: a file is missing, truncated or malformed, or a tensor of the index is missing.
     """
     tensors = {name: tensor for file in weight_files(folder) for name, tensor in read_header(file)}
     missing = sorted(set(_read_index(folder)) - set(tensors))
@@ -92,7 +98,7 @@ def read_tensors(folder: Path) -> dict[str, TensorInfo]:
 
 
 def _read_index(folder: Path) -> Mapping[str, str]:
-    """Tensor → file name, as the index says; empty where there is none, or where it is that of other files."""
+    """Return tensor → file name of the index; empty without an index."""
     index = folder / INDEX_FILE
     if not index.exists():
         return {}
@@ -101,23 +107,22 @@ def _read_index(folder: Path) -> Mapping[str, str]:
         raise InvalidCheckpoint(index, "has no weight_map of file names")
     file_by_tensor = {tensor: Path(name).name for tensor, name in weight_map.items()}
     has_weights = any(folder.glob("*.safetensors"))
+    # some published conversions keep the index of the original, which lists none of their own files
     is_foreign = has_weights and not any((folder / name).exists() for name in file_by_tensor.values())
     return {} if is_foreign else file_by_tensor
 
 
 def read_header(file: Path) -> Iterator[tuple[str, TensorInfo]]:
-    """Yield name and tensor of every entry of one file.
+    """Yield the name and description of every tensor of a safetensors file.
 
     Raises:
-        BrokenCheckpoint: the header is not one, an entry contradicts itself, or the file ends before its data.
+        InvalidCheckpoint: the header or an entry is malformed, or the file is truncated.
     """
     file_bytes = file.stat().st_size
     with file.open("rb") as stream:
         header_bytes = int.from_bytes(stream.read(HEADER_LENGTH_BYTES), "little")
         if not 2 <= header_bytes <= min(MAX_HEADER_BYTES, file_bytes - HEADER_LENGTH_BYTES):
-            raise InvalidCheckpoint(
-                file, f"is no safetensors file: its header would be {header_bytes} of {file_bytes} bytes"
-            )
+            raise InvalidCheckpoint(file, f"is incomplete (header says {header_bytes} bytes, file has {file_bytes})")
         header = _parse_json_object(stream.read(header_bytes), file)
     header.pop("__metadata__", None)
     data_bytes = file_bytes - HEADER_LENGTH_BYTES - header_bytes
@@ -136,7 +141,9 @@ def _parse_entry(name: str, entry: Any, data_bytes: int, file: Path) -> TensorIn
     if end > data_bytes:
         raise InvalidCheckpoint(file, f"is cut short: {name} ends {end - data_bytes} bytes after the end of the file")
     if dtype in DTYPE_BITS and (end - start) * 8 != math.prod(shape) * DTYPE_BITS[dtype]:
-        raise InvalidCheckpoint(file, f"says that {name} is {dtype} of {shape} in {end - start} bytes, which is wrong")
+        raise InvalidCheckpoint(
+            file, f"declares {end - start} bytes for {name}, which do not match {dtype} of shape {shape}"
+        )
     return TensorInfo(dtype, tuple(shape), end - start)
 
 

@@ -1,10 +1,8 @@
-"""Tell from a folder's files which engine serves it. Reads configuration files only, never weights."""
+"""Detect the task and engine of a model folder. Reads configuration files only, never weights."""
 
-import json
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
+from model_runtime.catalog.checkpoint_files import read_config_or_empty
 from model_runtime.catalog.model import Model, ModelArtifact
 from model_runtime.errors import InvalidInput
 from model_runtime.requests import Task
@@ -12,19 +10,19 @@ from model_runtime.requests import Task
 SPEECH_MODEL_TYPES = {"kokoro", "kitten_tts", "csm", "sesame", "marvis", "qwen3_tts"}
 VISION_MODEL_TYPES = {"moondream1", "moondream2", "qwen2_5_vl", "gemma3", "gemma4"}
 GROUNDING_MODEL_TYPES = {"qwen2_5_vl"}
-"""Vision models that answer with pixels when asked where things are."""
+"""Vision models that return coordinates in pixels."""
 GROUNDING_TASKS = ("detect", "point")
 DIFFUSION_FOLDERS = ("transformer", "vae")
 
 CONCURRENCY_BY_TASK = {Task.VISION: 4, Task.TEXT: 8}
-"""How many chats such a model answers at once; other models take one job after the other."""
+"""Chats that a model answers at once. Models of other tasks run one request at a time."""
 
 
 def detect_model(name: str, folder: Path, artifacts: tuple[ModelArtifact, ...] = ()) -> Model:
-    """Return the model in `folder`, named as the caller named it.
+    """Return the model in `folder` under the name `name`.
 
     Raises:
-        InvalidInput: nothing in the folder says which engine could serve it.
+        InvalidInput: no engine supports the files in `folder`.
     """
     task, engine = _detect_engine(name, folder)
     path = "" if artifacts else str(folder)
@@ -33,14 +31,14 @@ def detect_model(name: str, folder: Path, artifacts: tuple[ModelArtifact, ...] =
 
 
 def supports_grounding(folder: Path) -> bool:
-    """Tell whether the vision model in `folder` can say in pixels where things are."""
-    return str(_read_config(folder / "config.json").get("model_type")) in GROUNDING_MODEL_TYPES
+    """Return whether the vision model in `folder` returns coordinates."""
+    return str(read_config_or_empty(folder).get("model_type")) in GROUNDING_MODEL_TYPES
 
 
 def _detect_engine(name: str, folder: Path) -> tuple[Task, str]:
     if (folder / "model_index.json").exists() or all((folder / part).is_dir() for part in DIFFUSION_FOLDERS):
         return Task.IMAGE, "mflux"
-    config = _read_config(folder / "config.json")
+    config = read_config_or_empty(folder)
     model_type = str(config.get("model_type", ""))
     if model_type in SPEECH_MODEL_TYPES or "istftnet" in config:
         return Task.SPEECH, "mlx-audio"
@@ -49,7 +47,7 @@ def _detect_engine(name: str, folder: Path) -> tuple[Task, str]:
     if "vision_config" in config or model_type in VISION_MODEL_TYPES:
         return Task.VISION, "mlx-vlm"
     architectures = config.get("architectures")
-    if isinstance(architectures, list) and any(str(one).endswith("ForCausalLM") for one in architectures):
+    if isinstance(architectures, list) and any(str(name).endswith("ForCausalLM") for name in architectures):
         return Task.TEXT, "mlx-lm"
     raise InvalidInput(
         f"{name} is not a model Senses can serve: {_config_problem(folder / 'config.json', model_type)}. "
@@ -67,16 +65,5 @@ def _config_problem(path: Path, model_type: str) -> str:
         return f"{path.parent} has no config.json"
     except OSError as error:
         return f"{path} cannot be read ({error.strerror})"
-    return (
-        f"its config.json names model_type {model_type!r}"
-        if _read_config(path)
-        else f"{path} is empty or not a JSON object"
-    )
-
-
-def _read_config(path: Path) -> Mapping[str, Any]:
-    try:
-        config = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
-        return {}
-    return config if isinstance(config, dict) else {}
+    is_readable = bool(read_config_or_empty(path.parent))
+    return f"its config.json has model_type {model_type!r}" if is_readable else f"{path} is empty or not a JSON object"

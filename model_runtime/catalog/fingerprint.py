@@ -1,20 +1,20 @@
-"""Whether a model's files are still the same, without reading them."""
+"""Fingerprint of a model's files, to notice changes without reading them."""
 
 from collections.abc import Mapping
 from pathlib import Path
 
 Fingerprint = frozenset[tuple[str, int, int]]
-"""Path, bytes and time of change of every file."""
+"""Path, size in bytes and modification time in nanoseconds of every file."""
 
 
 def fingerprint(folders: Mapping[str, Path]) -> Fingerprint:
-    """Look at every file below a model's folders, through the links of the hub's cache."""
+    """Return the fingerprint of all files below a model's folders. Links, as in the hub's cache, are followed."""
     entries = set()
     for folder in folders.values():
         for path in folder.rglob("*"):
             try:
                 stat = path.stat()
             except OSError:
-                continue  # it is being replaced
+                continue  # the file is being replaced
             entries.add((str(path), stat.st_size, stat.st_mtime_ns))
     return frozenset(entries)

@@ -1,6 +1,6 @@
-"""Languages by code and name, and which script each is written in.
+"""Languages: codes, English names and scripts.
 
-The codes are those of Whisper: ISO 639-1 where there is one, plus `haw` and `yue`.
+The codes are Whisper's (`whisper/tokenizer.py`): ISO 639-1, plus `haw` and `yue`.
 """
 
 import unicodedata
@@ -130,7 +130,7 @@ LANGUAGE_ALIASES: Mapping[str, str] = {
     "sinhalese": "si",
     "valencian": "ca",
 }
-"""Other names and codes that people use."""
+"""Other names and codes → code."""
 
 _CODE_BY_NAME: Mapping[str, str] = {name.lower(): code for code, name in LANGUAGES.items()} | dict(LANGUAGE_ALIASES)
 
@@ -151,14 +151,13 @@ _LANGUAGES_BY_SCRIPT: Mapping[str, tuple[str, ...]] = {
     "GEORGIAN": ("ka",),
     "ARMENIAN": ("hy",),
 }
-"""First word of a letter's Unicode name → the languages written so, the likeliest first. All others use LATIN."""
-
+"""Script → its languages, the likeliest first. All other languages use LATIN."""
 
 _CYRILLIC_OR_LATIN = {"sr", "mn", "kk"}
 
 
 def language_code(name: str) -> str:
-    """Return the code that a code, tag or English name ("ko", "ko-KR", "Korean") means; "" for an unknown one."""
+    """Return the code of a code, tag or English name ("ko", "ko-KR", "Korean"), or "" if it is unknown."""
     tag = name.strip().lower().replace("_", "-")
     for candidate in (tag, tag.split("-")[0]):
         if candidate in LANGUAGES:
@@ -169,14 +168,14 @@ def language_code(name: str) -> str:
 
 
 def language_name(code: str) -> str:
-    """Return the English name of a code."""
+    """Return the English name of a language code."""
     return LANGUAGES.get(code, code)
 
 
 def main_script(text: str) -> str:
-    """Return the script most letters of `text` are in, as Unicode names it; "" where there are no letters.
+    """Return the script of most letters of `text`, such as "LATIN"; "" if it has no letters.
 
-    Any kana makes a text Japanese, whose words are mostly Chinese characters.
+    Text with any kana is Japanese, even if most of its letters are Chinese characters.
     """
     counts = Counter(script_of_letter(letter) for letter in text if letter.isalpha())
     if counts["HIRAGANA"] + counts["KATAKANA"]:
@@ -185,17 +184,17 @@ def main_script(text: str) -> str:
 
 
 def script_of_letter(letter: str) -> str:
-    """Return the first word of a letter's Unicode name, which is its script."""
+    """Return the script of a letter: the first word of its Unicode name."""
     return unicodedata.name(letter, "UNKNOWN").split()[0].replace("HALFWIDTH", "KATAKANA").replace("FULLWIDTH", "LATIN")
 
 
 def guess_language(text: str) -> str:
-    """Return the language that the script of `text` belongs to; "" for Latin letters, which tell nothing."""
+    """Return the likeliest language of the script of `text`; "" for Latin, which many languages share."""
     return _LANGUAGES_BY_SCRIPT.get(main_script(text), ("",))[0]
 
 
 def is_written_in(language: str, script: str) -> bool:
-    """Tell whether a language is written in a script; in none ("") all are."""
+    """Return whether a language is written in a script. True for "", the script of a text without letters."""
     if not script:
         return True
     if script in _LANGUAGES_BY_SCRIPT:

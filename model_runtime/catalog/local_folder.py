@@ -1,4 +1,4 @@
-"""Why the folder of a local model cannot be used. Looked at anew each time: a disk may be gone, or back."""
+"""Explain why the folder of a local model cannot be used. Nothing is cached, because disks come and go."""
 
 import os
 from pathlib import Path
@@ -10,7 +10,7 @@ from model_runtime.settings import dotted
 
 
 def broken_reason(model: Model) -> str:
-    """Say why the folder of a local model cannot be used, and what to do; "" where it can, and for downloads."""
+    """Return why the folder of a local model cannot be used and what to do, or "" if it can."""
     if not model.path:
         return ""
     if problem := folder_problem(Path(model.path)):
@@ -19,7 +19,7 @@ def broken_reason(model: Model) -> str:
 
 
 def folder_problem(folder: Path) -> str:
-    """Say what is wrong with `folder`, as the end of a sentence; "" where it is a folder that can be read."""
+    """Return what is wrong with `folder`, as the end of a sentence, or "" if it is a readable folder."""
     try:
         with os.scandir(folder):
             return ""
@@ -32,7 +32,7 @@ def folder_problem(folder: Path) -> str:
 
 
 def _detection_error(model: Model) -> str:
-    """Say why no engine was found for the folder of a model; "" where one is found now."""
+    """Return why no engine supports the folder of a model, or "" if one does now."""
     try:
         detect_model(model.name, Path(model.path))
     except (InvalidInput, OSError) as error:

@@ -1,4 +1,4 @@
-"""What a model is: one catalogue entry with every file it needs."""
+"""One entry of the catalogue and the files it needs."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -18,15 +18,15 @@ DEFAULT_PATTERNS = (
     "*/*.safetensors",
     "*/*.txt",
 )
-"""Which files of a whole repository are downloaded."""
+"""Files to download from a repository that is not built in."""
 
 
 @dataclass(frozen=True, slots=True)
 class ModelArtifact:
-    """Files of one repository that a model needs, under the role its engine knows them by.
+    """Files of one Hugging Face repository. `role` is the name by which the engine looks them up.
 
-    `revision` is a commit or tag where the repository has one to hold on to; "main" means the commit that was
-    current when it was pulled, which the cache then keeps. `size_bytes` is what a download brings, roughly.
+    `revision` is a commit, tag or branch. The cache keeps the commit that a branch named when it was pulled.
+    `patterns` are globs of file names. `size_bytes` is the approximate size of the download.
     """
 
     role: str
@@ -38,7 +38,11 @@ class ModelArtifact:
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """One alias. `path` is set where the files are in a folder of their own instead of the Hugging Face cache."""
+    """One alias. Its files are in the folder `path`, or in the Hugging Face cache if `path` is "".
+
+    `heavy` models take turns on the GPU. `concurrency` is the number of requests that run at once. `engine` is "" if
+    the folder of a local model cannot be used.
+    """
 
     name: str
     task: Task
@@ -51,14 +55,14 @@ class Model:
     options: Mapping[str, OptionValue] = field(default_factory=dict)
     path: str = ""
     keep_alive_seconds: float | None = None
-    """How long it stays after a request that says nothing; None: as long as any model, -1: for good."""
+    """How long the model stays loaded when idle; None means `memory.idle_seconds`, -1 means no timer."""
 
     @property
     def source(self) -> str:
-        """Where it comes from, for people."""
+        """Folder or repository of the files."""
         return self.path or (self.artifacts[0].repo if self.artifacts else "built in")
 
     @property
     def download_bytes(self) -> int:
-        """What a full download brings."""
+        """Size of the whole download."""
         return sum(artifact.size_bytes for artifact in self.artifacts)

@@ -1,4 +1,4 @@
-"""What the runtime asks a catalogue of models."""
+"""The catalogue as the runtime uses it."""
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -9,52 +9,62 @@ from model_runtime.requests import Request, Task
 
 
 class CatalogProtocol(Protocol):
-    """Knows the models and their files; `Catalog` is the one of the product."""
+    """A catalogue of models and their files. `Catalog` implements it."""
 
     def models(self) -> Iterable[Model]:
-        """All models known so far."""
+        """Return all models known so far."""
         ...
 
     def resolve(self, name: str, task: Task) -> Model:
-        """Return the model that `name` means for `task`; raises `UnknownModel`, `WrongTask` or `ModelMissing`."""
+        """Return the model that `name` means for `task`.
+
+        Raises:
+            UnknownModel: the model does not exist.
+            WrongTask: the model does not support `task`.
+            ModelMissing: the model is not on this disk or its folder cannot be used.
+        """
         ...
 
     def folders(self, model: Model) -> Mapping[str, Path]:
-        """Return the local folder of every artifact by role; raises `ModelMissing`."""
+        """Return the local folder of every artifact by role.
+
+        Raises:
+            ModelMissing: an artifact is not on this disk, or the folder of a local model cannot be used.
+        """
         ...
 
     def is_present(self, model: Model) -> bool:
-        """Whether all files are on this disk."""
+        """Return whether all files of a model are on this disk."""
         ...
 
     def broken_reason(self, model: Model) -> str:
-        """Say why the folder of a local model cannot be used; "" where it can, and for downloads."""
+        """Return why the folder of a local model cannot be used, or "" if it can."""
         ...
 
     def is_default(self, model: Model) -> bool:
-        """Whether calls that name no model of this task get this one."""
+        """Return whether this model answers requests for its task that name no model."""
         ...
 
     def weights_bytes(self, model: Model) -> int:
-        """Size of the weights on disk, else of the download."""
+        """Return the size of the weights on disk, or of the download if they are missing."""
         ...
 
     def needed_bytes(self, model: Model) -> int:
-        """Estimate the memory of the loaded model."""
+        """Estimate the memory of the loaded model, in bytes."""
         ...
 
     def working_bytes(self, request: Request, model: Model) -> int:
-        """Estimate the memory a running request takes on top."""
+        """Estimate the memory that a running request takes on top of the loaded model, in bytes."""
         ...
 
     def voices(self, model: Model) -> tuple[str, ...]:
-        """Names a speech model's voices."""
+        """Return the names of a speech model's voices."""
         ...
 
     def languages(self, model: Model) -> tuple[str, ...]:
-        """The languages a speech model speaks."""
+        """Return the language codes of a speech model."""
         ...
 
     def abilities(self, model: Model) -> tuple[str, ...]:
-        """What a model can do besides its task: "detect" and "point" where it names places in pictures."""
+        """Return ("detect", "point") for a vision model that returns coordinates, else ()."""
         ...

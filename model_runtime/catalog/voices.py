@@ -1,23 +1,20 @@
-"""Which voices and languages a speech model has, and which of them a request means. Reads small files, never weights."""
+"""Voices and languages of speech models, and the selection for a request. Reads small files, never weights."""
 
-import json
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from model_runtime.catalog.checkpoint_files import read_config_or_empty
 from model_runtime.catalog.languages import guess_language, is_written_in, language_code, language_name, main_script
-from model_runtime.catalog.model import Model
 from model_runtime.errors import InvalidInput
 
 KOKORO_LANGUAGES: Mapping[str, str] = {"a": "en", "b": "en", "e": "es", "f": "fr", "h": "hi", "i": "it", "p": "pt"}
-"""First letter of a Kokoro voice → its language. Its Japanese and Chinese need text front ends Senses does not carry."""
-
+"""First letter of a Kokoro voice → language. Senses lacks the text front ends of its Japanese and Chinese voices."""
 MARVIS_LANGUAGES = ("en", "fr", "de")
-
 ANY_SCRIPT_FAMILIES = {"qwen3_tts"}
-"""Kinds that read foreign names and words in their own letters."""
+"""Families that also speak words of another script than that of the language."""
 
 DEFAULT_VOICES: Mapping[str, tuple[str, ...]] = {
     "": ("af_heart", "alma", "conversational_a", "ryan"),
@@ -31,7 +28,7 @@ DEFAULT_VOICES: Mapping[str, tuple[str, ...]] = {
     "ja": ("ono_anna",),
     "zh": ("vivian",),
 }
-"""Language → voices to take where none was asked for, the first one that the model has."""
+"""Language → default voices in order of preference; "" is any language. The first that the model has is used."""
 
 OPENAI_VOICES: Mapping[str, tuple[str, ...]] = {
     "alloy": ("af_alloy", "alma", "serena"),
@@ -48,19 +45,19 @@ OPENAI_VOICES: Mapping[str, tuple[str, ...]] = {
     "shimmer": ("af_sky", "alma", "vivian"),
     "verse": ("am_puck", "otto", "dylan"),
 }
-"""OpenAI's voices → the nearest ones of Kokoro, the starter and Qwen3-TTS; other models answer with their default."""
+"""OpenAI's voice → similar voices of Kokoro, the starter and Qwen3-TTS. Other models use their default voice."""
 
 LANGUAGES_BY_ALIAS: Mapping[str, frozenset[str]] = {
     "tts-fast": frozenset(KOKORO_LANGUAGES.values()),
     "tts-multilingual": frozenset({"zh", "en", "ja", "ko", "de", "fr", "ru", "pt", "es", "it"}),
     "tts-stream": frozenset(MARVIS_LANGUAGES),
 }
-"""Alias → what it speaks, to name one that can where another cannot."""
+"""Alias → its languages, for advice in error messages."""
 
 
 @dataclass(frozen=True, slots=True)
 class VoiceSelection:
-    """The voice and the language (a code) a text is spoken with."""
+    """The voice and the language code for a text."""
 
     voice: str
     language: str
@@ -68,7 +65,7 @@ class VoiceSelection:
 
 @dataclass(frozen=True, slots=True)
 class VoiceCatalog:
-    """The voices and languages of one model. `own` is the language of voices that have one."""
+    """Voices and languages of one model. `language_by_voice` has the voices with a language of their own."""
 
     family: str
     names: tuple[str, ...]
@@ -76,20 +73,19 @@ class VoiceCatalog:
     language_by_voice: Mapping[str, str] = field(default_factory=dict)
 
     def select(self, model: str, text: str, *, voice: str = "", language: str = "") -> VoiceSelection:
-        """Decide how `text` is spoken; `model` is the name for messages.
+        """Select the voice and language for `text`. `model` is the model's name in messages.
 
         Raises:
-            InvalidInput: there is no such voice or language, or the model cannot speak or read it.
+            InvalidInput: the model lacks the voice or language, or the text is in another script than the language.
         """
         requested_language = _require_language_code(language) or guess_language(text)
         selected_voice = self._find_voice(model, voice) if voice else self._default_voice(requested_language)
         selected_language = requested_language or self.language_by_voice.get(selected_voice) or self.languages[0]
+        param = "language" if language else "text"
         if selected_language not in self.languages:
-            raise _unsupported_language(
-                model, selected_language, self.languages, param="language" if language else "text"
-            )
+            raise _unsupported_language(model, selected_language, self.languages, param)
         if self.family not in ANY_SCRIPT_FAMILIES and not is_written_in(selected_language, main_script(text)):
-            raise _unsupported_script(model, selected_language, text, param="language" if language else "text")
+            raise _unsupported_script(model, selected_language, text, param)
         return VoiceSelection(selected_voice, selected_language)
 
     def _find_voice(self, model: str, voice: str) -> str:
@@ -112,19 +108,12 @@ class VoiceCatalog:
         return next((name for name in candidates if name in self.names), "")
 
 
-def voice_names(model: Model, folders: Mapping[str, Path]) -> tuple[str, ...]:
-    """Name a speech model's voices; empty where its files do not tell."""
-    return read_voices(folders["model"]).names
-
-
-def spoken_languages(model: Model, folders: Mapping[str, Path]) -> tuple[str, ...]:
-    """Give the codes of the languages a speech model speaks, its first language first."""
-    return read_voices(folders["model"]).languages
+NO_VOICES = VoiceCatalog("", (), ())
 
 
 def read_voices(folder: Path) -> VoiceCatalog:
-    """Read what a model folder says about voices; a `VoiceBook` without names where it is no speech model we know."""
-    config = _read_json(folder / "config.json")
+    """Return the voices in a model folder, `NO_VOICES` for an unsupported model."""
+    config = read_config_or_empty(folder)
     match _voice_family(config):
         case "kokoro":
             return _kokoro_voices(folder)
@@ -136,7 +125,7 @@ def read_voices(folder: Path) -> VoiceCatalog:
         case "qwen3_tts":
             return _qwen3_voices(config)
         case _:
-            return VoiceCatalog("", (), ())
+            return NO_VOICES
 
 
 def _voice_family(config: Mapping[str, Any]) -> str:
@@ -147,23 +136,17 @@ def _voice_family(config: Mapping[str, Any]) -> str:
 
 
 def _kokoro_voices(folder: Path) -> VoiceCatalog:
-    language_by_voice = {
-        name: KOKORO_LANGUAGES[name[0]]
-        for name in _file_stems(folder / "voices", ".safetensors")
-        if name[0] in KOKORO_LANGUAGES
-    }
-    return VoiceCatalog(
-        "kokoro", tuple(language_by_voice), tuple(dict.fromkeys(KOKORO_LANGUAGES.values())), language_by_voice
-    )
+    names = _file_stems(folder / "voices", ".safetensors")
+    language_by_voice = {name: KOKORO_LANGUAGES[name[0]] for name in names if name[0] in KOKORO_LANGUAGES}
+    languages = tuple(dict.fromkeys(KOKORO_LANGUAGES.values()))
+    return VoiceCatalog("kokoro", tuple(language_by_voice), languages, language_by_voice)
 
 
 def _qwen3_voices(config: Mapping[str, Any]) -> VoiceCatalog:
     talker = config.get("talker_config") or {}
     codes = (language_code(name) for name in talker.get("codec_language_id") or {})
-    spoken = dict.fromkeys(filter(None, codes))
-    return VoiceCatalog(
-        "qwen3_tts", tuple(talker.get("spk_id") or {}), tuple(sorted(spoken, key=lambda code: code != "en"))
-    )
+    languages = sorted(dict.fromkeys(filter(None, codes)), key=lambda code: code != "en")  # English is the default
+    return VoiceCatalog("qwen3_tts", tuple(talker.get("spk_id") or {}), tuple(languages))
 
 
 def _require_language_code(language: str) -> str:
@@ -176,9 +159,9 @@ def _require_language_code(language: str) -> str:
     return code
 
 
-def _unsupported_language(model: str, language: str, supported: tuple[str, ...], *, param: str) -> InvalidInput:
+def _unsupported_language(model: str, language: str, supported: tuple[str, ...], param: str) -> InvalidInput:
     alternatives = [alias for alias, spoken in LANGUAGES_BY_ALIAS.items() if language in spoken and alias != model]
-    advice = f"Use model {' or '.join(alternatives)}, which can." if alternatives else "No model of the catalogue can."
+    advice = f"Use model {' or '.join(alternatives)}." if alternatives else "No built-in model can."
     return InvalidInput(
         f"{model} cannot speak {language_name(language)}, only {', '.join(map(language_name, supported))}. {advice}",
         param=param,
@@ -186,7 +169,7 @@ def _unsupported_language(model: str, language: str, supported: tuple[str, ...],
     )
 
 
-def _unsupported_script(model: str, language: str, text: str, *, param: str) -> InvalidInput:
+def _unsupported_script(model: str, language: str, text: str, param: str) -> InvalidInput:
     return InvalidInput(
         f"{model} would speak {language_name(language)}, but the text is written in another script "
         f"({main_script(text).capitalize()}). Send text in that language, or name the language of the text.",
@@ -200,17 +183,9 @@ def _file_stems(folder: Path, suffix: str) -> tuple[str, ...]:
 
 
 def _npz_array_names(path: Path) -> tuple[str, ...]:
-    """List the arrays of an .npz file, which is a ZIP of .npy files."""
+    """Return the names of the arrays of an .npz file, which is a ZIP of .npy files."""
     try:
         with zipfile.ZipFile(path) as archive:
             return tuple(sorted(Path(name).stem for name in archive.namelist()))
     except (OSError, zipfile.BadZipFile):
         return ()
-
-
-def _read_json(path: Path) -> Mapping[str, Any]:
-    try:
-        parsed = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return parsed if isinstance(parsed, dict) else {}

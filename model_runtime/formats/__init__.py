@@ -1,3 +1,1 @@
-"""What both faces read and write: durations, data URLs, web addresses, subtitles, messages about invalid values.
-Nothing here knows a model, a request or a face.
-"""
+"""Formats that both APIs read and write: durations, data URLs, web addresses, subtitles and validation errors."""

@@ -1,7 +1,8 @@
-"""Fetching a picture or a recording from the web, where the owner has allowed it, and only from the public web.
+"""Fetch an image or a recording from the public web.
 
-A name is resolved once, every address is checked, and the connection goes to the checked address, so that a name
-cannot change its mind in between. Redirects go through the same door. The HTTP library is imported by the first fetch.
+Each host name is resolved once, all of its addresses are checked, and the connection goes to a checked address, so that
+DNS rebinding cannot reach a private address. Redirects are checked in the same way. The first fetch imports httpx2, to
+keep an idle daemon small.
 """
 
 import socket
@@ -25,7 +26,7 @@ ResolveHost = Callable[[str, int], Awaitable[list[str]]]
 
 
 class FetchFailed(InvalidInput):
-    """A web address that gives no file: not public, too large, too slow, or not there."""
+    """A web address cannot be fetched; `code` is `url_not_fetched`."""
 
     def __init__(self, reason: str, *, param: str) -> None:
         super().__init__(
@@ -36,29 +37,36 @@ class FetchFailed(InvalidInput):
 
 
 async def resolve_host(host: str, port: int) -> list[str]:
-    """Return the addresses of a host as the system knows them."""
+    """Return the IP addresses of a host, from the system's resolver.
+
+    Raises:
+        OSError: the host cannot be resolved.
+    """
     entries = await anyio.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     return [str(entry[4][0]) for entry in entries]
 
 
 def is_web_url(text: str) -> bool:
-    """Whether a text names something on the web rather than a file."""
+    """Return whether a text is an http or https URL rather than a path."""
     return text.lower().startswith(("http://", "https://"))
 
 
 @dataclass(frozen=True, slots=True)
 class Fetcher:
-    """Fetches public http(s) addresses: at most 50 MB, in at most 20 seconds."""
+    """Fetches public http(s) URLs of at most `MAX_BYTES` in at most `TIMEOUT_SECONDS`.
+
+    `transport` None is the network; tests pass their own.
+    """
 
     resolve: ResolveHost = resolve_host
     transport: "httpx2.AsyncBaseTransport | None" = None
-    """None is the network; tests bring their own."""
 
     async def fetch(self, url: str, *, param: str) -> bytes:
-        """Return what is at `url`.
+        """Return the content of `url`.
 
         Raises:
-            NotFetched: not http(s), not public, too large, too slow, or not there; `param` names it.
+            FetchFailed: the URL is not http(s) or not public, the file is too large, or the server failed or was too
+                slow; the error names `param`.
         """
         import httpx2
 
@@ -74,7 +82,7 @@ class Fetcher:
         import httpx2
 
         target = httpx2.URL(url)
-        # no proxies from the environment: they would connect where this code has not looked
+        # no proxies from the environment: they would connect to addresses that were not checked
         async with httpx2.AsyncClient(transport=self.transport, trust_env=False) as client:
             for _ in range(MAX_REDIRECTS + 1):
                 request = client.build_request("GET", await self._pin_public_address(target, param))
@@ -90,7 +98,7 @@ class Fetcher:
         raise FetchFailed("too many redirects", param=param)
 
     async def _pin_public_address(self, url: "httpx2.URL", param: str) -> "httpx2.URL":
-        """The same address with its host replaced by a number that was checked."""
+        """Return the URL with its host replaced by a checked IP address."""
         if url.scheme not in ("http", "https") or not url.host:
             raise FetchFailed(f"{url.scheme or 'it'} is not http or https", param=param)
         addresses = await self.resolve(url.host, url.port or {"http": 80, "https": 443}[url.scheme])
@@ -103,7 +111,7 @@ DEFAULT_FETCHER = Fetcher()
 
 
 def is_public(address: str) -> bool:
-    """Whether an address is one of the open internet, also when written as IPv4 inside IPv6."""
+    """Return whether an IP address is public. An IPv4 address embedded in IPv6 must be public, too."""
     ip = ip_address(address.partition("%")[0])
     embedded_ipv4 = getattr(ip, "ipv4_mapped", None) or getattr(ip, "sixtofour", None)
     return ip.is_global and not ip.is_multicast and (embedded_ipv4 is None or embedded_ipv4.is_global)

@@ -1,4 +1,4 @@
-"""What is wrong with the fields of a call, in one sentence for both faces."""
+"""Translate pydantic's validation errors for the users of both APIs."""
 
 from pydantic import ValidationError
 
@@ -6,7 +6,7 @@ from model_runtime.errors import InvalidInput
 
 
 def to_invalid_input(error: ValidationError) -> InvalidInput:
-    """Say what is wrong with the first field that is, with its value where that is short."""
+    """Return an error about the first invalid field, with its value if that is short."""
     first = error.errors(include_url=False)[0]
     param = _field_path(first["loc"])
     if first["type"] == "missing":
@@ -18,7 +18,7 @@ def to_invalid_input(error: ValidationError) -> InvalidInput:
 
 
 def _quote_value(value: object) -> str:
-    """Quote a value in the message, where it is short and no part of a picture."""
+    """Return " is VALUE" for a short value; a long one may be an encoded image."""
     is_short = (isinstance(value, (int, float)) and abs(value) < 1e15) or (isinstance(value, str) and len(value) < 60)
     return f" is {value!r}" if is_short else ""
 
@@ -31,5 +31,5 @@ def _field_path(location: tuple[int | str, ...]) -> str:
 
 
 def _lowercase_first(message: str) -> str:
-    """Pydantic's sentences begin in upper case; after a colon ours do not, unless it is a name."""
+    """Return a sentence of pydantic as it stands after a colon, unless it starts with an acronym."""
     return message[:1].lower() + message[1:] if message[1:2].islower() else message

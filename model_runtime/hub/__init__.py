@@ -1,1 +1,1 @@
-"""The Hugging Face cache: what is in it, and downloads into it. What a model is for is the catalogue's business."""
+"""The Hugging Face cache: its content, and downloads into it."""

@@ -1,8 +1,7 @@
-"""Which models are in the Hugging Face cache, told from its files alone.
+"""Find models in the Hugging Face cache without huggingface_hub, which takes 30 MB of the daemon's memory.
 
-The daemon asks this several times a second and must not carry the library for it, which takes 30 MB. The layout is
-documented (https://huggingface.co/docs/huggingface_hub/guides/manage-cache): `models--OWNER--NAME` has `refs/REVISION`
-with a commit, `snapshots/COMMIT` with the files, and `trees/COMMIT.json` with all files that the repository has.
+Layout: `models--OWNER--NAME` has `refs/REVISION` with a commit, `snapshots/COMMIT` with the files, and
+`trees/COMMIT.json` with the list of all files (https://huggingface.co/docs/huggingface_hub/guides/manage-cache).
 """
 
 import json
@@ -15,10 +14,11 @@ from model_runtime.catalog.model import Model, ModelArtifact
 
 WEIGHT_SUFFIXES = (".safetensors", ".npz")
 LISTING_FORMAT_VERSION = 1
+"""`format_version` of `trees/COMMIT.json`."""
 
 
 def hub_folder(environ: Mapping[str, str]) -> Path:
-    """Return the cache that the library uses in this environment."""
+    """Return the cache folder that huggingface_hub uses with these environment variables."""
     cache_home = Path(environ.get("XDG_CACHE_HOME") or "~/.cache")
     home = Path(environ.get("HF_HOME") or cache_home / "huggingface")
     folder = environ.get("HF_HUB_CACHE") or environ.get("HUGGINGFACE_HUB_CACHE") or home / "hub"
@@ -26,13 +26,13 @@ def hub_folder(environ: Mapping[str, str]) -> Path:
 
 
 class HubCache:
-    """The downloaded repositories of one cache folder."""
+    """Finds downloaded artifacts in one cache folder."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
     def find(self, artifact: ModelArtifact) -> Path | None:
-        """Return the folder that holds all files of the artifact, or None where any is missing."""
+        """Return the snapshot folder of the artifact, or None if a file is missing."""
         repository = self.folder / f"models--{artifact.repo.replace('/', '--')}"
         commit = _resolve_commit(repository, artifact.revision)
         snapshot = repository / "snapshots" / commit
@@ -43,18 +43,18 @@ class HubCache:
         return snapshot if complete else None
 
     def missing_artifacts(self, model: Model) -> tuple[ModelArtifact, ...]:
-        """Return the artifacts of a model that have to be downloaded."""
+        """Return the artifacts of a model that are not complete."""
         return tuple(artifact for artifact in model.artifacts if self.find(artifact) is None)
 
 
 def filter_by_patterns(files: Iterable[str], patterns: Iterable[str]) -> list[str]:
-    """Return the files that one of the patterns means; `*` also spans folders, as in the library."""
+    """Return the files that match a pattern. `*` also matches "/", as in huggingface_hub."""
     pattern_list = tuple(patterns)
     return [file for file in files if any(fnmatchcase(file, pattern) for pattern in pattern_list)]
 
 
 def _resolve_commit(repository: Path, revision: str) -> str:
-    """A branch or tag is a file with a commit; anything else can only be a commit itself."""
+    """Return the commit of a branch or tag. Any other revision is itself a commit."""
     try:
         return (repository / "refs" / revision).read_text(encoding="utf-8").strip()
     except OSError:
@@ -62,7 +62,7 @@ def _resolve_commit(repository: Path, revision: str) -> str:
 
 
 def _expected_files(listing: Path, patterns: tuple[str, ...]) -> list[str] | None:
-    """The files that should be there; None where the repository was downloaded without keeping its listing."""
+    """Return the files of a complete artifact, or None if the cache has no listing of the repository."""
     try:
         files = _read_listing(listing)
     except (OSError, ValueError, KeyError, TypeError):
@@ -70,9 +70,8 @@ def _expected_files(listing: Path, patterns: tuple[str, ...]) -> list[str] | Non
     return filter_by_patterns(files, patterns)
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=256)  # the listing of a commit never changes
 def _read_listing(path: Path) -> tuple[str, ...]:
-    """A commit's listing never changes."""
     listing = json.loads(path.read_text(encoding="utf-8"))
     if listing["format_version"] != LISTING_FORMAT_VERSION:
         raise ValueError
@@ -84,7 +83,7 @@ def _has_all(snapshot: Path, expected: list[str]) -> bool:
 
 
 def _looks_complete(snapshot: Path) -> bool:
-    """Without a listing: there are weights, and every file that an index of shards names."""
+    """Return whether a snapshot without a listing has weights and all files of its shard indexes."""
     files = [path for path in snapshot.rglob("*") if path.is_file()]
     indexes = [path for path in files if path.name.endswith(".index.json")]
     try:
@@ -95,7 +94,7 @@ def _looks_complete(snapshot: Path) -> bool:
 
 
 def _has_shards(index: Path) -> bool:
-    """Whether all files of an index are there, or none: some conversions keep the index of their original."""
+    """Return whether all files of an index exist, or none: some conversions keep the index of the original."""
     names = set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
     found = [(index.parent / name).is_file() for name in names]
     return all(found) or (not any(found) and any(index.parent.glob("*.safetensors")))

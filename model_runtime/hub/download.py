@@ -1,4 +1,4 @@
-"""Downloads from Hugging Face, for `senses pull` only: the one thing in Senses that asks a network for anything."""
+"""Download models from Hugging Face for `senses pull`."""
 
 import errno
 import shutil
@@ -26,20 +26,20 @@ from model_runtime.sizes import format_bytes
 
 
 class PullFailed(OperationFailed):
-    """A download cannot start or go on; what was complete is kept."""
+    """A download cannot start or continue. Finished files are kept."""
 
     code = "pull_failed"
 
 
 class DiskFull(PullFailed):
-    """The files do not fit the disk of the cache."""
+    """The disk of the cache has too little space for the files."""
 
     code = "disk_full"
 
     def __init__(self, name: str, folder: Path, needed_bytes: int, free_bytes: int) -> None:
         super().__init__(
-            f"{name} needs {format_bytes(needed_bytes)} more, but the disk of {folder} has {format_bytes(free_bytes)} free. "
-            "Remove something, or set HF_HOME to a folder on a larger disk."
+            f"{name} needs {format_bytes(needed_bytes)}, but the disk of {folder} has {format_bytes(free_bytes)} free. "
+            "Delete files, or set HF_HOME to a folder on a larger disk."
         )
         self.needed_bytes = needed_bytes
         self.free_bytes = free_bytes
@@ -50,21 +50,21 @@ class _DownloadPlan:
     artifact: ModelArtifact
     commit: str
     files: Mapping[str, int]
-    """File → bytes that have to come; 0 where it is here already."""
+    """File → bytes to download; 0 for a file that is complete."""
     total_bytes: int
 
 
 def pull(
     model: Model, cache: Path, on_progress: ProgressCallback, *, endpoint: str | None = None
 ) -> Mapping[str, Path]:
-    """Download every artifact of `model` into `cache` and return the local folder of each by role.
+    """Download all artifacts of `model` into the folder `cache` and return the local folder of each by role.
 
-    Files that are complete are not fetched again, so a pull that was interrupted goes on with the rest. `endpoint` is
-    the address of another hub than Hugging Face's own.
+    An interrupted pull can be repeated: finished files are not downloaded again. `endpoint` is the URL of another hub
+    than huggingface.co.
 
     Raises:
-        DiskFull: there is not enough space; nothing was downloaded.
-        PullFailed: offline, gated, unknown, interrupted; the message says what to do.
+        DiskFull: the disk has too little space; nothing was downloaded.
+        PullFailed: the repository is unknown or gated, or the hub cannot be reached or refused the download.
     """
     if model.path:
         return {"model": Path(model.path)}
@@ -77,8 +77,9 @@ def pull(
 
 
 def _plan_download(artifact: ModelArtifact, cache: Path, endpoint: str | None) -> _DownloadPlan:
-    """Ask what there is. The listing is kept from the first, so a pull that is interrupted is known to be incomplete."""
+    """List the files to download."""
     with _translate_errors(artifact):
+        # stores the listing first, so that `HubCache` knows that an interrupted download is incomplete
         _download_snapshot(artifact, cache, endpoint, patterns=[])
         files = sorted(_download_snapshot(artifact, cache, endpoint, dry_run=True), key=lambda file: str(file.filename))
     if not files:
@@ -89,7 +90,7 @@ def _plan_download(artifact: ModelArtifact, cache: Path, endpoint: str | None) -
 
 
 def _download_files(plan: _DownloadPlan, cache: Path, endpoint: str | None, progress: ProgressAggregator) -> Path:
-    """Fetch file by file, so that each byte is counted; the snapshot then finds them all."""
+    """Download file by file, which counts each byte, and return the folder of the snapshot."""
     artifact = plan.artifact
     with _translate_errors(artifact):
         for file in plan.files:
@@ -112,7 +113,7 @@ def _download_snapshot(
     patterns: list[str] | None = None,
     dry_run: bool = False,
 ) -> Any:
-    """The library's own call: the folder, or with `dry_run` what is to come."""
+    """Call `snapshot_download`: it returns the folder, or with `dry_run` the files to download."""
     return snapshot_download(
         artifact.repo,
         revision=artifact.revision,
@@ -138,7 +139,7 @@ def _translate_errors(artifact: ModelArtifact) -> Iterator[None]:
     except SensesError:
         raise
     except Exception as error:
-        # the library wraps what the hub said where it then looked for local files in vain
+        # when local files are missing, too, huggingface_hub raises that error from the one of the hub
         cause = error.__cause__ if isinstance(error.__cause__, HfHubHTTPError | OfflineModeIsEnabled) else error
         raise PullFailed(_describe_error(cause, artifact)) from error
 
@@ -151,16 +152,16 @@ def _describe_error(error: BaseException, artifact: ModelArtifact) -> str:
         case RepositoryNotFoundError():
             return f"Hugging Face has no repository {artifact.repo}, or it is private. Check the name, or run `hf auth login`."
         case RevisionNotFoundError():
-            return f"{artifact.repo} has no revision {artifact.revision}. See {page}/tree/main for what there is."
+            return f"{artifact.repo} has no revision {artifact.revision}. See {page}/tree/main for its revisions."
         case OfflineModeIsEnabled():
             return f"{artifact.repo} cannot be pulled while HF_HUB_OFFLINE is set. Unset it and pull again."
         case HfHubHTTPError():
             return f"Hugging Face refused {artifact.repo}: {_first_line(error)}. Try again later."
         case LocalEntryNotFoundError() | DryRunError() | ConnectionError() | TimeoutError():
-            return f"Hugging Face cannot be reached for {artifact.repo}. Check the connection and pull again: finished files are kept."
+            return f"Hugging Face cannot be reached for {artifact.repo}. Check the connection and pull again; finished files are kept."
         case OSError() if error.errno == errno.ENOSPC:
-            return f"The disk is full, so {artifact.repo} is incomplete. Free some space and pull again: finished files are kept."
-    return f"The download of {artifact.repo} stopped: {_first_line(error)}. Pull again: finished files are kept."
+            return f"The disk is full, so {artifact.repo} is incomplete. Delete files and pull again; finished files are kept."
+    return f"The download of {artifact.repo} failed: {_first_line(error)}. Pull again; finished files are kept."
 
 
 def _first_line(error: BaseException) -> str:

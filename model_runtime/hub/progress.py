@@ -1,4 +1,4 @@
-"""How far a download is: the library draws progress bars, and these count bytes instead."""
+"""Progress of a download: replaces the progress bars of huggingface_hub by a count of bytes."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from typing import Any, Self
 
 @dataclass(frozen=True, slots=True)
 class DownloadProgress:
-    """Bytes on this disk of all bytes the model needs, and the file that is coming in."""
+    """Bytes on this disk, bytes of the whole model, and the file that is being downloaded."""
 
     repo: str
     file: str
@@ -16,13 +16,13 @@ class DownloadProgress:
 
 
 ProgressCallback = Callable[[DownloadProgress], None]
-"""Called after each piece; what it raises ends the download."""
+"""Called after each chunk. An exception ends the download."""
 
 
 class NullProgressBar:
-    """The part of tqdm that huggingface_hub uses, drawing nothing.
+    """The interface of tqdm that huggingface_hub uses, without output.
 
-    That there is `update_transfer` makes it use one bar for a file instead of two.
+    Because of `update_transfer`, huggingface_hub uses one bar per file instead of two.
     """
 
     def __init__(self, iterable: Any = None, **options: Any) -> None:
@@ -41,22 +41,22 @@ class NullProgressBar:
         return iter(self._iterable)
 
     def update(self, count: float | None = 1) -> None:
-        """Bytes were written."""
+        """Ignore bytes that were written."""
 
     def update_transfer(self, count: float | None = 1) -> None:
-        """Bytes came over the network, perhaps fewer than are written."""
+        """Ignore bytes that were transferred; compressed data has fewer than are written."""
 
     def close(self) -> None:
-        """Nothing is drawn."""
+        """Do nothing."""
 
     def refresh(self, *args: object, **options: object) -> None:
-        """Nothing is drawn."""
+        """Do nothing."""
 
     set_description = set_description_str = set_postfix_str = set_transfer_postfix_str = refresh
 
 
 class ProgressAggregator:
-    """Counts bytes over all files of a pull and reports each change."""
+    """Counts the bytes of all files of a pull and reports each change."""
 
     def __init__(self, done_bytes: int, total_bytes: int, on_progress: ProgressCallback) -> None:
         self._done_bytes = done_bytes
@@ -64,12 +64,12 @@ class ProgressAggregator:
         self._on_progress = on_progress
 
     def add(self, repo: str, file: str, byte_count: int) -> None:
-        """Note bytes that were written; a restarted file takes some back."""
+        """Add written bytes. `byte_count` is negative when a file restarts."""
         self._done_bytes += byte_count
         self._on_progress(DownloadProgress(repo, file, self._done_bytes, self._total_bytes))
 
     def bar_class(self, repo: str, file: str) -> type[NullProgressBar]:
-        """Return what the library takes for the class of its progress bars."""
+        """Return a progress bar class for huggingface_hub that counts the bytes of one file."""
         aggregator = self
 
         class Bar(NullProgressBar):

@@ -1,1 +1,1 @@
-"""Pictures and sound: decoding by content, limits, encoding. Knows no model and no protocol."""
+"""Decode, resize and encode images and audio. Knows no model and no protocol."""

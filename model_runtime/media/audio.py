@@ -1,7 +1,6 @@
-"""Recordings: any common audio or video file in, 16 kHz mono samples out.
+"""Decode audio and video files to 16 kHz mono samples. The content decides the format, never the file's name.
 
-What a file is, is told from its content, never from its name. PyAV carries the ffmpeg libraries; it is imported when
-the first recording arrives.
+PyAV brings the ffmpeg libraries. It is imported by the first recording, to keep an idle daemon small.
 """
 
 import io
@@ -16,11 +15,12 @@ if TYPE_CHECKING:
     from av.container import InputContainer
 
 SAMPLE_RATE = 16_000
+"""Hz, the rate of Whisper."""
 MAX_SECONDS = 4 * 3600.0
 MAX_DAMAGED_PACKETS = 50
 ACCEPTED_FORMATS = "WAV, MP3, M4A, AAC, FLAC, OGG, WebM, AIFF, CAF, MP4, MOV or MKV"
 
-# SDP files, playlists and devices would let an upload name hosts or other files; only containers may be opened.
+# only containers: an SDP file, a playlist or a device would let an upload open hosts or other files
 DEMUXER_OPTIONS = {
     "format_whitelist": "mp3,mov,matroska,ogg,wav,flac,aac,aiff,caf,w64,mpegts,amr,asf,au,ac3",
     "protocol_whitelist": "pipe",
@@ -30,18 +30,18 @@ DEMUXER_OPTIONS = {
 def decode_audio(source: bytes | BinaryIO, *, param: str = "audio", max_seconds: float = MAX_SECONDS) -> Audio:
     """Decode the first audio track of a file to 16 kHz mono.
 
-    `source` is the file's content, or an open, seekable file. `param` names the value in errors. Damaged packets are
-    left out, as ffmpeg's own tools do; a file cut short gives what is readable. Memory is bounded by `max_seconds`
-    (32 kB a second).
+    `source` is the content of a file, or an open seekable one. `param` names the parameter in errors. Damaged packets
+    are skipped, as ffmpeg does, and a truncated file is decoded up to its end. `max_seconds` bounds the memory, at
+    32 kB per second.
 
     Raises:
-        BadMedia: code `empty`, `unsupported`, `no_audio_stream`, `truncated` or `too_long`.
+        InvalidMedia: the file cannot be decoded; `code` is `empty`, `unsupported`, `no_audio_stream`, `truncated` or
+            `too_long`.
     """
     file = io.BytesIO(source) if isinstance(source, bytes) else source
     if not file.read(1):
-        raise InvalidMedia(
-            f"The recording is empty (0 bytes). Send a {ACCEPTED_FORMATS} file.", param=param, code="empty"
-        )
+        message = f"The recording is empty (0 bytes). Send a {ACCEPTED_FORMATS} file."
+        raise InvalidMedia(message, param=param, code="empty")
     file.seek(0)
     max_bytes = int(max_seconds * SAMPLE_RATE) * 2
     pcm = io.BytesIO()
@@ -51,11 +51,8 @@ def decode_audio(source: bytes | BinaryIO, *, param: str = "audio", max_seconds:
             if pcm.tell() > max_bytes:
                 raise _too_long(max_seconds, param)
     if not pcm.tell():
-        raise InvalidMedia(
-            "The recording holds no sound that can be decoded; the file seems to be cut off. Send the whole file.",
-            param=param,
-            code="truncated",
-        )
+        message = "The recording has no audio that can be decoded; the file seems to be truncated. Send the whole file."
+        raise InvalidMedia(message, param=param, code="truncated")
     return Audio(SAMPLE_RATE, pcm.getvalue())
 
 
@@ -65,15 +62,12 @@ def _open_container(file: BinaryIO, param: str) -> "InputContainer":
     try:
         container = av.open(file, mode="r", options=DEMUXER_OPTIONS, metadata_errors="replace")
     except (av.error.FFmpegError, ValueError) as error:
-        message = f"The recording is in no format that can be read. Send a {ACCEPTED_FORMATS} file."
+        message = f"The format of the recording is not supported. Send a {ACCEPTED_FORMATS} file."
         raise InvalidMedia(message, param=param, code="unsupported") from error
     if not container.streams.audio:
         container.close()
-        raise InvalidMedia(
-            "The file has no audio track. Send a recording, or a video with sound.",
-            param=param,
-            code="no_audio_stream",
-        )
+        message = "The file has no audio track. Send a recording, or a video with sound."
+        raise InvalidMedia(message, param=param, code="no_audio_stream")
     return container
 
 
@@ -105,7 +99,7 @@ def _frames(container: "InputContainer") -> "Iterator[av.AudioFrame]":
 
 
 def _next_packet(packets: Iterator[Any]) -> Any:
-    """Return the next packet; None at the end, and where the file breaks off."""
+    """Return the next packet; None at the end of the file, even if it is truncated."""
     import av
 
     try:
@@ -115,13 +109,12 @@ def _next_packet(packets: Iterator[Any]) -> Any:
 
 
 def _too_long(max_seconds: float, param: str) -> InvalidMedia:
-    return InvalidMedia(
-        f"The recording is longer than {max_seconds / 60:g} minutes. Send it in parts.", param=param, code="too_long"
-    )
+    message = f"The recording is longer than {max_seconds / 60:g} minutes. Send it in parts."
+    return InvalidMedia(message, param=param, code="too_long")
 
 
 class _Resampler:
-    """Turn frames of any shape into 16 kHz mono s16le; broadcasts and joined files change shape on the way."""
+    """Resample frames of any format to 16 kHz mono s16le. Broadcasts and joined files change their format midway."""
 
     def __init__(self) -> None:
         self._input_format: tuple[str, str, int] | None = None
@@ -130,13 +123,13 @@ class _Resampler:
     def feed(self, frame: "av.AudioFrame") -> Iterator[bytes]:
         import av
 
-        frame.pts = None  # gaps and jumps in timestamps must not become silence or errors
+        frame.pts = None  # gaps in the timestamps must not become silence or errors
         input_format = (frame.format.name, frame.layout.name, frame.sample_rate)
         if input_format != self._input_format:
             yield from self.close()
             self._input_format = input_format
             self._resampler = av.AudioResampler(format="s16", layout="mono", rate=SAMPLE_RATE)
-        assert self._resampler is not None  # noqa: S101 - set with the first shape
+        assert self._resampler is not None  # noqa: S101 - set with the first format
         yield from map(_pcm_of, self._resampler.resample(frame))
 
     def close(self) -> Iterator[bytes]:

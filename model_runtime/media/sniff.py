@@ -1,21 +1,21 @@
-"""Say what bytes are that are no picture we open, in words that help; nothing of them is quoted."""
+"""Describe bytes that are not a supported image, for error messages. Nothing of them is quoted."""
 
 import re
 
 ACCEPTED_FORMATS = "PNG, JPEG, WebP, GIF, BMP or TIFF"
-DAMAGED_MESSAGE = "is damaged or cut off, so it cannot be decoded; send the file again"
+DAMAGED_MESSAGE = "is damaged or truncated, so it cannot be decoded; send the file again"
 IMAGE_SIGNATURES = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"II*\0", b"MM\0*")
 AUDIO_OR_VIDEO_MESSAGE = f"is a video or a recording; send {ACCEPTED_FORMATS}"
 SVG_TAG_PATTERN = re.compile(rb"<svg[\s>]")
 ISO_MEDIA_BRANDS = {
     "is a HEIC photo": (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"),
-    "is an AVIF picture": (b"avif", b"avis"),
+    "is an AVIF image": (b"avif", b"avis"),
 }
-"""Brands of ISO base media files (ISO/IEC 14496-12, 23008-12): the four bytes after `ftyp`."""
+"""Description → brands of ISO base media files, the four bytes after `ftyp` (ISO/IEC 14496-12, 23008-12)."""
 
 
 def sniff_format(data: bytes) -> str:
-    """Complete the sentence "The picture …" for bytes that no picture decoder accepts."""
+    """Return the end of the sentence "The image …" for bytes that no image decoder accepts."""
     if not data:
         return "is empty"
     if data[4:8] == b"ftyp":
@@ -36,7 +36,7 @@ def sniff_format(data: bytes) -> str:
 def _describe_iso_media(brand: bytes) -> str:
     name = next((name for name, brands in ISO_MEDIA_BRANDS.items() if brand in brands), "")
     if name:
-        return f"{name}, which is not opened; on a Mac, `sips -s format jpeg IN --out OUT.jpg` converts it"
+        return f"{name}, which is not supported; on a Mac, `sips -s format jpeg IN --out OUT.jpg` converts it"
     return AUDIO_OR_VIDEO_MESSAGE
 
 
@@ -44,6 +44,6 @@ def _is_text(start: bytes) -> bool:
     try:
         text = start.decode("utf-8")
     except UnicodeDecodeError as error:
-        # a character cut in two at the end of the excerpt
+        # the excerpt may end inside a character of up to four bytes
         return error.start >= len(start) - 3 and _is_text(start[: error.start]) if error.start else False
     return all(character.isprintable() or character in "\t\r\n\f" for character in text)

@@ -1,15 +1,15 @@
-"""Decoded media as plain bytes, so that they cross a process boundary without a library on either side."""
+"""Decoded media as plain bytes, which cross the process boundary without a media library."""
 
 from dataclasses import dataclass
 from typing import Literal
 
 ImageFormat = Literal["png", "jpeg", "webp"]
-"""The files that pictures are written to."""
+"""File formats of generated images."""
 
 
 @dataclass(frozen=True, slots=True)
 class ImageData:
-    """An upright RGB picture; `rgb` holds height x width x 3 bytes, row by row, alpha already laid on white."""
+    """An upright RGB image without alpha. `rgb` is uint8 of shape (height, width, 3)."""
 
     width: int
     height: int
@@ -18,12 +18,12 @@ class ImageData:
 
 @dataclass(frozen=True, slots=True)
 class Audio:
-    """A mono recording; `pcm` holds signed 16-bit little-endian samples."""
+    """A mono recording. `pcm` is signed 16-bit little-endian samples, `sample_rate` is in Hz."""
 
     sample_rate: int
     pcm: bytes
 
     @property
     def duration_seconds(self) -> float:
-        """How long it plays."""
+        """Duration of the recording."""
         return len(self.pcm) / 2 / self.sample_rate

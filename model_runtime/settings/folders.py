@@ -1,4 +1,4 @@
-"""Where one instance keeps its things."""
+"""Folders of one instance."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ APP_NAME = "Senses"
 
 @dataclass(frozen=True, slots=True)
 class InstanceFolders:
-    """Where one instance keeps its things. Sockets and locks are in `run`."""
+    """Folders of one instance. `run` holds its socket and locks."""
 
     config: Path
     data: Path
@@ -22,24 +22,19 @@ class InstanceFolders:
 
     @classmethod
     def of_environment(cls, environ: Mapping[str, str]) -> "InstanceFolders":
-        """Return the folders of the instance that `environ` describes."""
+        """Return the folders below `SENSES_HOME`, or the platform's own if that is not set."""
         home = environ.get("SENSES_HOME", "")
         return cls.from_home(Path(home).expanduser().absolute()) if home else cls.from_platform()
 
     @classmethod
     def from_home(cls, home: Path) -> "InstanceFolders":
-        """Return folders that keep everything of one instance in `home`."""
+        """Return folders that keep everything of one instance below `home`."""
         return cls(home, home, home / "run", home / "logs", home / "artifacts", home / "inbox")
 
     @classmethod
     def from_platform(cls) -> "InstanceFolders":
-        """Return the platform's own places for this user."""
+        """Return the platform's folders of this application for the current user."""
+        config = platformdirs.user_config_path(APP_NAME, appauthor=False)
         data = platformdirs.user_data_path(APP_NAME, appauthor=False)
-        return cls(
-            config=platformdirs.user_config_path(APP_NAME, appauthor=False),
-            data=data,
-            run=data / "run",
-            logs=platformdirs.user_log_path(APP_NAME, appauthor=False),
-            artifacts=data / "artifacts",
-            inbox=data / "inbox",
-        )
+        logs = platformdirs.user_log_path(APP_NAME, appauthor=False)
+        return cls(config, data, data / "run", logs, data / "artifacts", data / "inbox")

@@ -1,127 +1,99 @@
-"""Kinds of settings: how a value of config.toml or of a variable is read, what is accepted, how a default is shown."""
+"""Kinds of settings: what is accepted, how a value of config.toml or a variable is parsed, how a default is shown."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from model_runtime.formats.durations import parse_keep_alive
+from model_runtime.formats.durations import ACCEPTED_KEEP_ALIVE, parse_keep_alive
 
 T = TypeVar("T")
 Word = TypeVar("Word", bound=str)
+
 GIGABYTE = 1e9
-
-
-def _plain(value: object) -> str:
-    return str(value) if value != "" else "none"
+"""Bytes; decimal, as disks and memory budgets are sold."""
+_SWITCH_WORDS = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
 
 
 @dataclass(frozen=True, slots=True)
 class Kind(Generic[T]):
-    """A kind of value. `parse` raises `TypeError` or `ValueError` for what is not `accepted`; a secret is never quoted."""
+    """A kind of value. `parse` raises LookupError, TypeError or ValueError for a value that is not `accepted`.
+
+    Error messages never quote a secret.
+    """
 
     accepted: str
     parse: Callable[[Any], T]
-    show: Callable[[T], str] = _plain
+    show: Callable[[T], str] = lambda value: str(value) or "none"
     is_secret: bool = False
 
 
 def number(low: float, high: float) -> Kind[float]:
-    """Return the kind of a number in this range."""
-    return Kind(f"a number from {low:.0f} to {high:.0f}", lambda value: _number(value, low, high), "{:g}".format)
+    """Return the kind of a number from `low` to `high`."""
+    return Kind(f"a number from {low:.0f} to {high:.0f}", lambda value: _parse_number(value, low, high), "{:g}".format)
 
 
 def whole_number(low: int, high: int) -> Kind[int]:
-    """Return the kind of a whole number in this range."""
+    """Return the kind of a whole number from `low` to `high`."""
 
     def parse(value: Any) -> int:
-        found = _number(value, low, high)
-        if found != int(found):
+        parsed = _parse_number(value, low, high)
+        if not parsed.is_integer():
             raise ValueError
-        return int(found)
+        return int(parsed)
 
     return Kind(f"a whole number from {low} to {high}", parse)
 
 
 def gigabytes(high: float) -> Kind[int]:
-    """Return the kind of a size that people give in gigabytes and `Settings` holds in bytes."""
+    """Return the kind of a size that config.toml gives in gigabytes and `Settings` holds in bytes."""
     return Kind(
         f"a number of gigabytes from 0 to {high:.0f}",
-        lambda value: int(_number(value, 0, high) * GIGABYTE),
+        lambda value: int(_parse_number(value, 0, high) * GIGABYTE),
         lambda size_bytes: f"{size_bytes / GIGABYTE:g}",
     )
 
 
-def text(*, is_secret: bool = False) -> Kind[str]:
-    """Return the kind of any text; a bare whole number is taken for one."""
-
-    def parse(value: Any) -> str:
-        if isinstance(value, bool) or not isinstance(value, (str, int)):
-            raise TypeError
-        return str(value)
-
-    return Kind("a text", parse, is_secret=is_secret)
-
-
-def choice(*accepted: Word) -> Kind[Word]:
+def choice(*words: Word) -> Kind[Word]:
     """Return the kind of one of these words."""
-
-    def parse(value: Any) -> Word:
-        found = next((word for word in accepted if word == value), None)
-        if found is None:
-            raise ValueError
-        return found
-
-    return Kind(f"one of {', '.join(accepted)}", parse)
+    return Kind(f"one of {', '.join(words)}", lambda value: words[words.index(value)])
 
 
-def switch() -> Kind[bool]:
-    """Return the kind of what is on or off."""
-    words = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
-
-    def parse(value: Any) -> bool:
-        if str(value).lower() not in words:
-            raise ValueError
-        return words[str(value).lower()]
-
-    return Kind("true or false", parse, lambda value: str(value).lower())
-
-
-def name_list() -> Kind[tuple[str, ...]]:
-    """Return the kind of a list of names, in a variable separated by commas."""
-    return Kind(
-        "a list of texts, or one text separated by commas",
-        lambda value: tuple(name.strip() for name in _texts(value, ",") if name.strip()),
-        lambda value: ", ".join(value) or "none",
-    )
-
-
-def folder_list() -> Kind[tuple[Path, ...]]:
-    """Return the kind of a list of folders, in a variable separated by colons."""
-    return Kind(
-        "a list of folders, or one text separated by colons",
-        lambda value: tuple(Path(name).expanduser().absolute() for name in _texts(value, ":") if name),
-        lambda value: ":".join(map(str, value)) or "none",
-    )
-
-
-def keep_alive() -> Kind[float]:
-    """Return the kind of how long a model stays after a request."""
-    accepted = 'seconds (300), a duration ("10m"), 0 to unload when idle or -1 for no timer'
-    return Kind(accepted, parse_keep_alive)
-
-
-def _number(value: Any, low: float, high: float) -> float:
+def _parse_number(value: Any, low: float, high: float) -> float:
     if isinstance(value, bool) or not isinstance(value, (str, int, float)):
         raise TypeError
-    found = float(value) if isinstance(value, str) else value
-    if not low <= found <= high:  # NaN, too
+    parsed = float(value) if isinstance(value, str) else value
+    if not low <= parsed <= high:  # also rejects NaN
         raise ValueError
-    return float(found)
+    return float(parsed)
 
 
-def _texts(value: Any, separator: str) -> list[str]:
-    found = value.split(separator) if isinstance(value, str) else value
-    if not isinstance(found, list) or not all(isinstance(item, str) for item in found):
+def _parse_text(value: object) -> str:
+    """Accept a bare whole number as a text, because TOML does not need quotes around it."""
+    if isinstance(value, bool) or not isinstance(value, (str, int)):
         raise TypeError
-    return found
+    return str(value)
+
+
+def _parse_list(value: Any, separator: str) -> list[str]:
+    items = value.split(separator) if isinstance(value, str) else value
+    if not isinstance(items, list) or not all(isinstance(item, str) for item in items):
+        raise TypeError
+    return [item for item in items if item.strip()]
+
+
+TEXT = Kind("a text", _parse_text)
+SECRET = Kind("a text", _parse_text, is_secret=True)
+ALIAS = Kind("an alias", _parse_text)
+SWITCH = Kind("true or false", lambda value: _SWITCH_WORDS[str(value).lower()], lambda value: str(value).lower())
+KEEP_ALIVE = Kind(ACCEPTED_KEEP_ALIVE, parse_keep_alive)
+NAMES: Kind[tuple[str, ...]] = Kind(
+    "a list of texts, or one text separated by commas",
+    lambda value: tuple(name.strip() for name in _parse_list(value, ",")),
+    lambda names: ", ".join(names) or "none",
+)
+FOLDERS: Kind[tuple[Path, ...]] = Kind(
+    "a list of folders, or one text separated by colons",
+    lambda value: tuple(Path(name).expanduser().absolute() for name in _parse_list(value, ":")),
+    lambda folders: ":".join(map(str, folders)) or "none",
+)

@@ -1,69 +1,46 @@
-"""Render the table of settings as `docs/settings.md`; `python -m model_runtime.settings` prints it."""
+"""Render the tables of `docs/settings.md`; `python -m model_runtime.settings.reference docs/settings.md` updates them."""
 
-from collections.abc import Iterable, Sequence
+import re
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 
 from model_runtime.settings.table import OTHER_VARIABLES, SETTINGS, Setting
 
-INTRODUCTION = """# Settings
-
-Everything has a default that works. `senses status` prints where `config.toml` is. A key with a dot belongs to the
-section before it: `memory.idle_seconds` is `idle_seconds` below `[memory]`. Keys without a dot are above the first
-section. A variable overrides the file. An unknown key or variable is refused with the nearest known one.
-"""
-
-DEFAULT_MODELS = """## Default models
-
-Which model answers calls that name none. Without a setting, it is the preferred model of the task that is on this disk.
-"""
-
-MODELS = """## Your own models
-
-`[models.NAME]` adds the alias `NAME`, or changes a built-in one. It needs `path`, or `repo` with `task` and `engine`.
-
-```toml
-[models.mine]
-path = "/Volumes/models/llama"
-keep_alive = "1h"
-```
-
-An alias whose folder is missing or cannot be used is listed with the reason. All other models are served.
-"""
-
-VARIABLES = """## Other variables
-"""
+COLUMNS: Mapping[str, Callable[[Setting], str]] = {
+    "`config.toml`": lambda setting: f"`{setting.key}`",
+    "variable": lambda setting: f"`{setting.variable}`",
+    "default": lambda setting: setting.kind.show(setting.default),
+    "accepted": lambda setting: setting.kind.accepted,
+    "description": lambda setting: setting.description,
+}
 
 
-def settings_page() -> str:
-    """Return the page."""
-    plain = [setting for setting in SETTINGS.values() if setting.field not in {"defaults", "models"}]
-    defaults = [setting for setting in SETTINGS.values() if setting.field == "defaults"]
-    models = [setting for setting in SETTINGS.values() if setting.field == "models"]
-    parts = [
-        INTRODUCTION,
-        _table(("`config.toml`", "variable", "default", "accepted", "description"), map(_full, plain)),
-        DEFAULT_MODELS,
-        _table(("`config.toml`", "variable", "accepted", "description"), map(_without_default, defaults)),
-        MODELS,
-        _table(("`config.toml`", "accepted", "description"), map(_without_variable, models)),
-        VARIABLES,
-        _table(("variable", "description"), ((f"`{name}`", said) for name, said in OTHER_VARIABLES.items())),
-    ]
-    return "\n".join(parts)
+def update_page(page: str) -> str:
+    """Return a Markdown page with its four tables rendered again; the text around them stays as it is."""
+    tables = settings_tables()
+    return re.sub(r"(^\|.*\n)+", lambda written: next(tables), page, flags=re.MULTILINE)
 
 
-def _full(setting: Setting) -> Sequence[str]:
-    default = setting.kind.show(setting.default)
-    return f"`{setting.key}`", f"`{setting.variable}`", default, setting.kind.accepted, setting.description
+def settings_tables() -> Iterator[str]:
+    """Yield the tables of the fields of `Settings`, the default models, the keys of an alias and other variables."""
+    defaults = [setting for key, setting in SETTINGS.items() if key.startswith("defaults.")]
+    yield _settings_table([setting for setting in SETTINGS.values() if setting.field])
+    yield _settings_table(defaults, without={"default"})
+    yield _settings_table([setting for setting in SETTINGS.values() if not setting.variable], {"variable", "default"})
+    yield _table(("variable", "description"), ((f"`{name}`", text) for name, text in OTHER_VARIABLES.items()))
 
 
-def _without_default(setting: Setting) -> Sequence[str]:
-    return f"`{setting.key}`", f"`{setting.variable}`", "an alias", setting.description
-
-
-def _without_variable(setting: Setting) -> Sequence[str]:
-    return f"`{setting.key}`", setting.kind.accepted, setting.description
+def _settings_table(settings: Iterable[Setting], without: Iterable[str] = ()) -> str:
+    columns = {name: column for name, column in COLUMNS.items() if name not in without}
+    return _table(tuple(columns), ([column(setting) for column in columns.values()] for setting in settings))
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     lines = (head, ["---"] * len(head), *rows)
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+if __name__ == "__main__":
+    path = Path(sys.argv[1])
+    path.write_text(update_page(path.read_text(encoding="utf-8")), encoding="utf-8")

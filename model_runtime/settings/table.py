@@ -1,6 +1,6 @@
-"""The table of settings. A field of `Settings` is a row: its default, its key, what is accepted, one sentence.
+"""The table of settings: each field of `Settings` is a row with its default, key, kind and description.
 
-Everything else is derived from it: what config.toml and the variables may hold, and `docs/settings.md`.
+The keys of config.toml, the variables and `docs/settings.md` are derived from this table.
 """
 
 from collections.abc import Mapping
@@ -11,39 +11,41 @@ from typing import Any, Literal, TypeVar
 from model_runtime.requests import Task
 from model_runtime.settings.folders import InstanceFolders
 from model_runtime.settings.kinds import (
+    ALIAS,
+    FOLDERS,
+    KEEP_ALIVE,
+    NAMES,
+    SECRET,
+    SWITCH,
+    TEXT,
     Kind,
     choice,
-    folder_list,
     gigabytes,
-    keep_alive,
-    name_list,
     number,
-    switch,
-    text,
     whole_number,
 )
 
-PREFIX = "SENSES_"
-NAME = "NAME"
-"""Stands for the alias in the keys of a model: `models.NAME.path`."""
-
 T = TypeVar("T")
+PREFIX = "SENSES_"
+"""Start of every variable's name."""
+NAME = "NAME"
+"""Placeholder for the alias in the keys of `MODEL_SETTINGS`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """One row. `field` is the attribute of `Settings` that holds the value; `default` is None where there is none."""
+    """One row. `field` is the attribute of `Settings` that holds the value, "" for an entry of a mapping."""
 
     key: str
     kind: Kind[Any]
     description: str
-    field: str
+    field: str = ""
     default: object = None
 
     @property
     def variable(self) -> str:
-        """The variable that overrides config.toml: `memory.idle_seconds` is SENSES_MEMORY_IDLE_SECONDS."""
-        return "" if self.field == "models" else PREFIX + self.key.upper().replace(".", "_")
+        """Variable that overrides config.toml, such as SENSES_MEMORY_IDLE_SECONDS; "" for the keys of an alias."""
+        return "" if self.key.startswith("models.") else PREFIX + self.key.upper().replace(".", "_")
 
 
 def row(default: T, key: str, kind: Kind[T], description: str) -> T:
@@ -53,102 +55,80 @@ def row(default: T, key: str, kind: Kind[T], description: str) -> T:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """One instance's settings; every field has a default that works."""
+    """Settings of one instance. Every field but `folders` has a default that works."""
 
     folders: InstanceFolders
     port: int = row(7367, "port", whole_number(0, 65535), "Port of the HTTP server; 0 takes a free one.")
-    host: str = row("127.0.0.1", "host", text(), "Address of the HTTP server; any but this machine's needs `api_key`.")
-    api_key: str = row("", "api_key", text(is_secret=True), "Key that clients of the HTTP API send as a bearer token.")
+    host: str = row("127.0.0.1", "host", TEXT, "Address of the HTTP server; any but this machine's needs `api_key`.")
+    api_key: str = row("", "api_key", SECRET, "Key that clients of the HTTP API send as a bearer token.")
     allowed_hosts: tuple[str, ...] = row(
-        (),
-        "allowed_hosts",
-        name_list(),
-        "Host names under which clients reach the HTTP API besides localhost, container names and IP addresses.",
+        (), "allowed_hosts", NAMES, "Host names of the HTTP API besides localhost, container names and IP addresses."
     )
     allowed_origins: tuple[str, ...] = row(
-        (),
-        "allowed_origins",
-        name_list(),
-        "Web origins whose pages may call the HTTP API besides local pages and apps.",
+        (), "allowed_origins", NAMES, "Web origins that may call the HTTP API besides local pages and apps."
     )
-    budget_bytes: int = row(
+    memory_budget_bytes: int = row(
         0, "memory.budget_gb", gigabytes(4096), "Memory for all models; 0 takes what the machine can spare."
     )
     idle_seconds: float = row(
         300.0, "memory.idle_seconds", number(-1, 1e9), "How long an unused model stays in memory; -1 sets no limit."
     )
-    eviction: Literal["lru", "cost"] = row(
-        "lru",
-        "memory.eviction",
-        choice("lru", "cost"),
-        "Which idle model makes room: the least recently used; `cost` of Senses 0.1 is accepted and means `lru`.",
+    eviction_policy: Literal["lru", "cost"] = row(
+        "lru", "memory.eviction", choice("lru", "cost"), "Only `lru`; `cost` of Senses 0.1 is accepted and means `lru`."
     )
-    spare: bool = row(
-        True,
-        "memory.spare",
-        switch(),
-        "Whether a process waits with the libraries that the next load will likely need, 100 to 200 MB.",
+    keep_spare_worker: bool = row(
+        True, "memory.spare", SWITCH, "Whether a process imports the libraries of the likely next load (100 to 200 MB)."
     )
-    lanes: Literal["auto", "two", "exclusive", "off"] = row(
+    gpu_lanes: Literal["auto", "two", "exclusive", "off"] = row(
         "auto",
         "gpu.lanes",
         choice("auto", "two", "exclusive", "off"),
-        "How models share the GPU: `two` one heavy and one light model at a time, `exclusive` one model, `off` all; "
-        "`auto` is `two` on an Apple GPU.",
+        "Models on the GPU at once: `two` (heavy and light), `exclusive` (one), `off` (all), `auto` (`two` on Apple GPUs).",
     )
     queue_per_model: int = row(8, "queue.per_model", whole_number(1, 10_000), "How many requests wait for one model.")
     queue_total: int = row(32, "queue.total", whole_number(1, 10_000), "How many requests wait altogether.")
-    queue_seconds: float = row(120.0, "queue.seconds", number(1, 86_400), "How long a request waits for its model.")
-    load_seconds: float = row(
-        180.0, "load.seconds", number(1, 86_400), "How long a loading model may make no progress before it is stopped."
-    )
+    queue_timeout_seconds: float = row(120.0, "queue.seconds", number(1, 86_400), "How long a request waits.")
+    load_timeout_seconds: float = row(180.0, "load.seconds", number(1, 86_400), "How long a load may make no progress.")
     allowed_folders: tuple[Path, ...] = row(
-        (),
-        "files.allowed_folders",
-        folder_list(),
-        "InstanceFolders that tools read and write besides the client's own, the inbox and the artifacts.",
+        (), "files.allowed_folders", FOLDERS, "Folders of all clients besides their own, the inbox and the artifacts."
     )
-    allow_urls: bool = row(False, "files.allow_urls", switch(), "Whether tools fetch media from the public web.")
-    keep_days: float = row(
+    allow_urls: bool = row(False, "files.allow_urls", SWITCH, "Whether tools fetch media from the public web.")
+    artifact_keep_days: float = row(
         30.0, "artifacts.keep_days", number(0, 36_500), "How long results stay in the artifacts; 0 sets no limit."
     )
-    keep_bytes: int = row(
-        10_000_000_000,
-        "artifacts.max_gb",
-        gigabytes(4096),
-        "How much space results take before the oldest are deleted; 0 sets no limit.",
+    max_artifact_bytes: int = row(
+        10_000_000_000, "artifacts.max_gb", gigabytes(4096), "Space of all results before the oldest go; 0 is no limit."
     )
-    tools: tuple[str, ...] = row(
-        (), "mcp.tools", name_list(), "The MCP tools that clients are offered; none means all."
-    )
-    models: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    """Alias → what config.toml says about it, as written there under the keys of `MODEL_SETTINGS`."""
+    mcp_tools: tuple[str, ...] = row((), "mcp.tools", NAMES, "MCP tools that clients are offered; none means all.")
+    model_tables: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Alias → its table `[models.NAME]` as written, with the keys of `MODEL_SETTINGS`."""
     defaults: Mapping[str, str] = field(default_factory=dict)
     """Task → the alias that answers calls that name no model."""
 
 
-MODEL_SETTINGS: Mapping[str, tuple[Kind[Any], str]] = {
-    "path": (text(), "Folder of the model's files; Senses finds out what it does."),
-    "repo": (text(), "Hugging Face repository of the model, instead of `path`."),
-    "revision": (text(), "Branch, tag or commit of `repo`; without it, `main`."),
-    "task": (choice(*Task), "What the model of `repo` does; a built-in alias has one already."),
-    "engine": (text(), "Library that runs the model of `repo`: mlx-vlm, mlx-lm, mlx-whisper, mlx-audio or mflux."),
-    "description": (text(), "What the list of models says about the model of `repo`."),
-    "keep_alive": (keep_alive(), "How long the model stays after a request, instead of `memory.idle_seconds`."),
-}
+MODEL_SETTINGS = (
+    Setting("models.NAME.path", TEXT, "Folder of the model's files; Senses detects its task and engine."),
+    Setting("models.NAME.repo", TEXT, "Hugging Face repository of the model, instead of `path`."),
+    Setting("models.NAME.revision", TEXT, "Branch, tag or commit of `repo`; without it, `main`."),
+    Setting("models.NAME.task", choice(*Task), "Task of the model of `repo`; a built-in alias has one already."),
+    Setting("models.NAME.engine", TEXT, "Library for `repo`: mlx-vlm, mlx-lm, mlx-whisper, mlx-audio or mflux."),
+    Setting("models.NAME.description", TEXT, "Description of the model of `repo` in lists of models."),
+    Setting(
+        "models.NAME.keep_alive", KEEP_ALIVE, "How long the model stays after a request; see `memory.idle_seconds`."
+    ),
+)
+"""Keys of the tables of config.toml that describe aliases."""
 
-SETTINGS: Mapping[str, Setting] = {
+SETTINGS: dict[str, Setting] = {
     setting.key: setting
     for setting in (
-        *(Setting(field=row.name, default=row.default, **row.metadata) for row in fields(Settings) if row.metadata),
         *(
-            Setting(f"defaults.{task}", text(), f"Model that answers calls for {task} that name none.", "defaults")
-            for task in Task
+            Setting(field=each.name, default=each.default, **each.metadata)
+            for each in fields(Settings)
+            if each.metadata
         ),
-        *(
-            Setting(f"models.{NAME}.{key}", kind, description, "models")
-            for key, (kind, description) in MODEL_SETTINGS.items()
-        ),
+        *(Setting(f"defaults.{task}", ALIAS, f"Model that answers calls for {task} that name none.") for task in Task),
+        *MODEL_SETTINGS,
     )
 }
 """Key → its row."""
@@ -157,4 +137,4 @@ OTHER_VARIABLES: Mapping[str, str] = {
     "SENSES_HOME": "Folder that keeps everything of one instance: settings, state, locks, socket, logs, artifacts.",
     "SENSES_MCP": "Path of `senses-mcp`, for the extension that desktop apps start.",
 }
-"""Variables that are no settings."""
+"""Variables that are not settings → their description."""

@@ -18,23 +18,23 @@ def create_scheduler(settings: Settings) -> Scheduler:
     limits = SchedulerLimits(
         queue_per_model=settings.queue_per_model,
         queue_total=settings.queue_total,
-        queue_seconds=settings.queue_seconds,
-        load_seconds=settings.load_seconds,
+        queue_seconds=settings.queue_timeout_seconds,
+        load_seconds=settings.load_timeout_seconds,
     )
-    budget = memory.budget_bytes(settings.budget_bytes, memory.total_bytes())
-    if budget < settings.budget_bytes:
+    budget = memory.budget_bytes(settings.memory_budget_bytes, memory.total_bytes())
+    if budget < settings.memory_budget_bytes:
         log.warning(
             "memory.budget_gb leaves too little for the rest of this machine: %s are used", format_bytes(budget)
         )
-    if settings.eviction != "lru":
+    if settings.eviction_policy != "lru":
         log.warning(
-            "memory.eviction is %r: that policy was removed, lru is used. Remove the setting.", settings.eviction
+            "memory.eviction is %r: that policy was removed, lru is used. Remove the setting.", settings.eviction_policy
         )
     return Scheduler((), budget, limits, lanes=LANES_BY_SETTING[lanes_for(settings)])
 
 
 def lanes_for(settings: Settings) -> str:
     """Say how the GPU is shared: as the settings say, else in two lanes where there is one."""
-    if settings.lanes != "auto":
-        return settings.lanes
+    if settings.gpu_lanes != "auto":
+        return settings.gpu_lanes
     return "two" if has_apple_gpu() else "off"

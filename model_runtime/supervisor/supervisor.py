@@ -81,7 +81,9 @@ class Supervisor:
         self._model_stats = ModelStatsStore(settings.folders.data)
         self._usage_log = UsageLog(settings.folders.data, time.time)
         recent_requests = recent_models(settings.folders.data)
-        self._prewarmer = Prewarmer(catalog, self._pool.spare, recent_requests, clock, is_enabled=settings.spare)
+        self._prewarmer = Prewarmer(
+            catalog, self._pool.spare, recent_requests, clock, is_enabled=settings.keep_spare_worker
+        )
         self._listener = WorkerEventHandler(self._requests, self._pool, self._counters, clock, self.dispatch, feed)
         self._performer = ActionPerformer(
             self._models,
@@ -90,7 +92,7 @@ class Supervisor:
             self._counters,
             clock,
             self.dispatch,
-            settings.load_seconds,
+            settings.load_timeout_seconds,
         )
         self._upkeep = Upkeep(
             self._scheduler,
@@ -194,7 +196,7 @@ class Supervisor:
                 model,
                 client=request.client,
                 working_bytes=request.working_bytes,
-                queue_timeout_seconds=self._settings.queue_seconds * factor,
+                queue_timeout_seconds=self._settings.queue_timeout_seconds * factor,
                 keep_alive_seconds=keep_alive_seconds,
                 is_batch=request.is_batch,
             )

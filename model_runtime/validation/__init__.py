@@ -1,4 +1,4 @@
-"""What can be said about a request before any weights are loaded: one module per task, each reading small files only."""
+"""Validate requests before any weights are loaded. Each task has a module, which reads small files only."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,10 +9,11 @@ from model_runtime.validation import chat, image, speech, transcription
 
 
 def validate(request: Request, model: Model, folders: Mapping[str, Path]) -> None:
-    """Refuse a request that `model`, whose files are in `folders`, cannot serve.
+    """Check that `model`, whose files are in `folders`, can serve a request.
 
     Raises:
-        InvalidInput: what is wrong and what is possible.
+        InvalidInput: a value cannot be used; the message says which values can.
+        InvalidCheckpoint: the config.json of a chat model cannot be read.
     """
     match request:
         case Chat():

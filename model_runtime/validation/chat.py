@@ -1,24 +1,24 @@
-"""What a chat must be before any model is loaded for it. Reads the model's config.json, imports no library."""
+"""Validate chats. Reads the model's config.json and imports no library."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from model_runtime.catalog.architecture import context_tokens
 from model_runtime.catalog.checkpoint_files import read_config
 from model_runtime.catalog.model import Model
+from model_runtime.catalog.transformer_dims import context_tokens
 from model_runtime.errors import InvalidInput
 from model_runtime.media.types import ImageData
 from model_runtime.requests import Chat
 
 MAX_IMAGES = 16
 MAX_ASPECT_RATIO = 200
-"""The image processors of Qwen refuse anything longer and thinner."""
+"""Longer side over shorter side. Source: `smart_resize` of Qwen's image processors in transformers."""
 MAX_STOP_STRINGS = 4
 MAX_STOP_CHARACTERS = 256
 MAX_BYTES_PER_TOKEN = 16
-"""No tokenizer packs ordinary text this densely; the engine counts exactly what passes here."""
+"""Upper bound of ordinary text in UTF-8. The engine counts the tokens of a request exactly."""
 SINGLE_IMAGE_MODEL_TYPES = {
     "llava_next",
     "llava-qwen2",
@@ -32,11 +32,11 @@ TEXT_ENGINE = "mlx-lm"
 
 
 def validate(request: Chat, model: Model, folders: Mapping[str, Path]) -> None:
-    """Refuse a chat that the model cannot answer; `folders` maps the role "model" to its checkpoint.
+    """Check the messages, images and sampling parameters. `folders` maps the role "model" to the checkpoint.
 
     Raises:
-        InvalidInput: a value is out of range, pictures and model do not go together, or the text is far too long.
-        BrokenCheckpoint: the model's config.json cannot be read.
+        InvalidInput: a value is out of range, the model does not accept the images, or the text is far too long.
+        InvalidCheckpoint: the model's config.json cannot be read.
     """
     config = read_config(folders["model"])
     context_limit = context_tokens(config, int(model.options.get("context_tokens", 0)))
@@ -54,23 +54,21 @@ def _check_messages(request: Chat) -> None:
     if not request.messages:
         raise InvalidInput("messages is empty. Send at least one message.", param="messages")
     if not any(part for message in request.messages for part in message.content):
-        raise InvalidInput("The messages hold neither text nor a picture. Say what you want to know.", param="messages")
+        raise InvalidInput("The messages have neither text nor an image. Add a question.", param="messages")
     for message in request.messages:
         if message.role != "user" and any(isinstance(part, ImageData) for part in message.content):
-            raise InvalidInput(
-                f"A {message.role} message holds a picture. Send pictures in user messages.", param="messages"
-            )
+            reason = f"A {message.role} message has an image. Send images in user messages."
+            raise InvalidInput(reason, param="messages")
 
 
 def _check_encoding(request: Chat) -> None:
-    texts = "".join(part for message in request.messages for part in message.content if isinstance(part, str))
-    for param, text in (("messages", texts), ("stop", "".join(request.stop)), ("json_schema", request.json_schema)):
+    messages = "".join(_texts(request))
+    for param, text in (("messages", messages), ("stop", "".join(request.stop)), ("json_schema", request.json_schema)):
         try:
             text.encode()
         except UnicodeEncodeError as error:
-            raise InvalidInput(
-                f"{param} holds half of a character (a lone surrogate). Send whole characters.", param=param
-            ) from error
+            reason = f"{param} has half of a character (a lone surrogate). Send whole characters."
+            raise InvalidInput(reason, param=param) from error
 
 
 def _check_sampling(request: Chat) -> None:
@@ -82,14 +80,13 @@ def _check_sampling(request: Chat) -> None:
 
 def _check_stop_strings(stops: tuple[str, ...]) -> None:
     if len(stops) > MAX_STOP_STRINGS:
-        raise InvalidInput(f"stop holds {len(stops)} strings; at most {MAX_STOP_STRINGS} are possible.", param="stop")
+        raise InvalidInput(f"stop has {len(stops)} strings; at most {MAX_STOP_STRINGS} are accepted.", param="stop")
     if not all(stops):
-        raise InvalidInput("stop holds an empty string, which would end every answer at once.", param="stop")
+        raise InvalidInput("stop has an empty string, which would end every answer at once. Remove it.", param="stop")
     longest = max(map(len, stops), default=0)
     if longest > MAX_STOP_CHARACTERS:
-        raise InvalidInput(
-            f"stop holds a string of {longest} characters; at most {MAX_STOP_CHARACTERS} are possible.", param="stop"
-        )
+        reason = f"stop has a string of {longest} characters; at most {MAX_STOP_CHARACTERS} are accepted."
+        raise InvalidInput(reason, param="stop")
 
 
 def _check_schema(schema: str) -> None:
@@ -98,41 +95,42 @@ def _check_schema(schema: str) -> None:
     try:
         parsed = json.loads(schema)
     except (ValueError, RecursionError) as error:
-        raise InvalidInput(f"The JSON schema is not JSON: {error}.", param="json_schema") from error
+        raise InvalidInput(f"The JSON schema is not JSON: {error}. Correct it.", param="json_schema") from error
     if not isinstance(parsed, dict):
-        raise InvalidInput(
-            f"The JSON schema is a {type(parsed).__name__}; it must be an object, such as {{}} for any JSON object.",
-            param="json_schema",
-        )
+        reason = f"The JSON schema is a {type(parsed).__name__}; it must be an object. {{}} accepts any JSON object."
+        raise InvalidInput(reason, param="json_schema")
 
 
 def _check_length(request: Chat, context_limit: int) -> None:
     if not 0 <= request.max_tokens <= context_limit:
         raise InvalidInput(
-            f"max_tokens is {request.max_tokens}; {request.model or 'this model'} takes from 1 to {context_limit}, "
-            "or 0 for what fits.",
+            f"max_tokens is {request.max_tokens}; {request.model or 'this model'} accepts 1 to {context_limit}, "
+            "or 0 for the default.",
             param="max_tokens",
         )
-    text_bytes = sum(
-        len(part.encode()) for message in request.messages for part in message.content if isinstance(part, str)
-    )
+    text_bytes = sum(len(text.encode()) for text in _texts(request))
     if text_bytes > context_limit * MAX_BYTES_PER_TOKEN:
         raise InvalidInput(
-            f"The messages hold {text_bytes} bytes of text, far more than the {context_limit} tokens the model can read. Shorten them.",
+            f"The messages have {text_bytes} bytes of text, far more than the {context_limit} tokens of the model's "
+            "context. Shorten them.",
             param="messages",
             code="context_length_exceeded",
         )
 
 
+def _texts(request: Chat) -> Iterator[str]:
+    return (part for message in request.messages for part in message.content if isinstance(part, str))
+
+
 def _check_images(images: list[ImageData], model: Model, config: Mapping[str, Any]) -> None:
     minimum, maximum = _allowed_image_count(model, config)
     if len(images) > maximum == 0:
-        raise InvalidInput(f"{model.name} reads text only. Send pictures to a vision model.", param="messages")
+        raise InvalidInput(f"{model.name} reads text only. Send images to a vision model.", param="messages")
     if not minimum <= len(images) <= maximum:
         allowed = f"exactly {maximum}" if minimum == maximum else f"at most {maximum}"
-        noun = "picture" if maximum == 1 else "pictures"
+        noun = "image" if maximum == 1 else "images"
         raise InvalidInput(
-            f"{model.name} looks at {allowed} {noun} at a time, and the messages hold {len(images)}. "
+            f"{model.name} accepts {allowed} {noun} at a time, but the messages have {len(images)}. "
             "Send another number, or choose another model.",
             param="messages",
         )
@@ -143,14 +141,13 @@ def _check_images(images: list[ImageData], model: Model, config: Mapping[str, An
 def _check_aspect_ratio(image: ImageData) -> None:
     longer, shorter = max(image.width, image.height), min(image.width, image.height)
     if longer > MAX_ASPECT_RATIO * shorter:
-        raise InvalidInput(
-            f"A picture is {image.width}x{image.height}: more than {MAX_ASPECT_RATIO} times longer than wide. Crop it.",
-            param="messages",
-        )
+        size = f"{image.width}x{image.height} pixels"
+        reason = f"An image has {size}: its longer side is more than {MAX_ASPECT_RATIO} times its shorter. Crop it."
+        raise InvalidInput(reason, param="messages")
 
 
 def _allowed_image_count(model: Model, config: Mapping[str, Any]) -> tuple[int, int]:
-    """Fewest and most pictures that a chat with this model may hold."""
+    """Return the fewest and the most images of a chat with this model."""
     model_type = str(config.get("model_type", ""))
     if model_type.startswith("moondream"):
         return 1, 1

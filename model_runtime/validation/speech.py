@@ -1,4 +1,4 @@
-"""Refuse speech that cannot be spoken, before a model is loaded."""
+"""Validate requests for speech."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,27 +9,31 @@ from model_runtime.errors import InvalidInput
 from model_runtime.requests import Speak
 
 MAX_CHARACTERS = 20_000
-SLOWEST, FASTEST = 0.25, 4.0
+MIN_SPEED, MAX_SPEED = 0.25, 4.0
+"""Range of OpenAI's parameter `speed`."""
 
 
 def validate(request: Speak, model: Model, folders: Mapping[str, Path]) -> None:
     """Check text, speed, voice and language.
 
     Raises:
-        InvalidInput: a value cannot be used; the message names what can.
+        InvalidInput: a value cannot be used; the message says which values can.
     """
     validate_text(request.text)
-    if not SLOWEST <= request.speed <= FASTEST:
-        raise InvalidInput(
-            f"speed is {request.speed:g}; it must be from {SLOWEST:g} to {FASTEST:g} (1 is normal).", param="speed"
-        )
+    if not MIN_SPEED <= request.speed <= MAX_SPEED:
+        accepted = f"it must be from {MIN_SPEED:g} to {MAX_SPEED:g} (1 is normal)"
+        raise InvalidInput(f"speed is {request.speed:g}; {accepted}.", param="speed")
     voice_catalog = read_voices(folders["model"])
     if voice_catalog.names:
         voice_catalog.select(model.name, request.text, voice=request.voice, language=request.language)
 
 
 def validate_text(text: str) -> None:
-    """Raise `InvalidInput` for a text that has nothing to speak or is too long."""
+    """Check that a text can be spoken.
+
+    Raises:
+        InvalidInput: the text has no letter or digit, or is too long.
+    """
     if not any(character.isalnum() for character in text):
         raise InvalidInput(
             "The text has no letter or digit, so there is nothing to speak. Send a sentence.",

@@ -1,7 +1,7 @@
-"""Words outside the small world of a built-in model, told with its answer: it would guess, and silently.
+"""Warn about words that a starter model does not know, because it guesses their meaning.
 
-A starter's folder may hold `words.txt`, the lower-case words its prompts may hold, one a line. A starter without the
-file takes any word.
+The folder of a starter may have a `words.txt` with the words it knows, in lower case, one per line. A starter without
+this file gives no warnings.
 """
 
 import re
@@ -20,7 +20,7 @@ MAX_SHOWN_CHARACTERS = 20
 
 @dataclass(frozen=True, slots=True)
 class StarterScope:
-    """What a starter does with what it knows, and the model for the rest."""
+    """What a starter can do, and the model to use for anything else."""
 
     capability: str
     alternative: str
@@ -36,11 +36,11 @@ STARTER_SCOPES: Mapping[Task, StarterScope] = {
 
 _TERM_PATTERN = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*|\d+")
 _MIN_PLURAL_LETTERS = 4
-"""Shorter words that end in s are no plurals: "is" is not two of the letter i."""
+"""Shorter words that end in s are not plurals: "is" is not the plural of the letter i."""
 
 
 def starter_warnings(request: Request, task: Task, model: Model, folders: Mapping[str, Path]) -> tuple[str, ...]:
-    """Warn where `request` holds words that the starter `model` does not know; other models know any. Reads a file."""
+    """Return a warning if `request` has words that the starter `model` does not know; () for other models."""
     if not model.starter:
         return ()
     unknown = unknown_words(_requested_text(request), read_known_words(folders["model"]))
@@ -48,21 +48,20 @@ def starter_warnings(request: Request, task: Task, model: Model, folders: Mappin
 
 
 def unknown_words(text: str, known: frozenset[str]) -> tuple[str, ...]:
-    """Return the words and numbers of `text` that are not in `known`, in lower case; none where nothing is known.
+    """Return the words and numbers of `text` that are not in `known`, in lower case; () if `known` is empty.
 
-    Plurals and contractions of known words are known ("circles", "what's", "don't"), and so are numbers whose digits
-    are.
+    Plurals and contractions of known words ("circles", "what's", "don't") and numbers of known digits are known.
     """
     return tuple(term for term in dict.fromkeys(split_terms(text)) if not _is_known(term, known)) if known else ()
 
 
 def split_terms(text: str) -> Iterable[str]:
-    """Give the words and numbers of a text in lower case."""
+    """Return the words and numbers of a text in lower case."""
     return (found[0].replace("’", "'") for found in _TERM_PATTERN.finditer(text.lower()))
 
 
 def read_known_words(folder: Path) -> frozenset[str]:
-    """Return the words of a starter, empty where its folder names none."""
+    """Return the words that the starter in `folder` knows; empty if it has no words.txt."""
     file = folder / WORDS_FILE
     return _read_words(file, file.stat().st_mtime_ns) if file.exists() else frozenset()
 
@@ -83,7 +82,7 @@ def _is_known(term: str, known: frozenset[str]) -> bool:
 
 
 def _requested_text(request: Request) -> str:
-    """What the caller wants now: of a chat its last question, whatever was said before or by whom."""
+    """Return the text of a request; of a chat, that of its last user message."""
     match request:
         case Chat(messages=messages):
             last_message = next((message for message in reversed(messages) if message.role == "user"), messages[-1])

@@ -1,10 +1,10 @@
-"""Refuse recordings and languages a recogniser cannot take, before it is loaded."""
+"""Validate requests for transcription."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from model_runtime.catalog.checkpoint_files import read_config_or_empty
 from model_runtime.catalog.languages import LANGUAGES, language_code
 from model_runtime.catalog.model import Model
 from model_runtime.errors import InvalidInput, InvalidMedia
@@ -12,46 +12,46 @@ from model_runtime.requests import Transcribe
 
 MIN_AUDIO_SECONDS = 0.05
 ENGLISH_ONLY_VOCAB_SIZE = 51_864
-"""Whisper's English-only models have this many tokens; multilingual ones have more."""
-
+"""Vocabulary of Whisper's English-only models, in tokens; multilingual models have more."""
 MAX_TEMPERATURE = 1.0
+_CONFIG_KEYS = (("n_vocab", "vocab_size"), ("n_audio_layer", "encoder_layers"), ("n_text_layer", "decoder_layers"))
+"""Keys in config.json of OpenAI's format and of Hugging Face's."""
 
 
 def validate(request: Transcribe, model: Model, folders: Mapping[str, Path]) -> None:
-    """Check the clip, the language, the temperature and whether the model can translate.
+    """Check the length of the recording, the temperature, the language and whether the model can translate.
 
     Raises:
-        InvalidInput: a value cannot be used; the message names what can.
+        InvalidMedia: the recording is too short.
+        InvalidInput: a value cannot be used; the message says which values can.
     """
     if request.audio.duration_seconds < MIN_AUDIO_SECONDS:
-        raise InvalidMedia(
-            f"The recording lasts {request.audio.duration_seconds * 1000:.0f} ms; at least {MIN_AUDIO_SECONDS * 1000:.0f} ms are needed.",
-            param="audio",
-            code="too_short",
-        )
+        duration_ms, minimum_ms = request.audio.duration_seconds * 1000, MIN_AUDIO_SECONDS * 1000
+        reason = f"The recording has {duration_ms:.0f} ms; at least {minimum_ms:.0f} ms are needed."
+        raise InvalidMedia(reason, param="audio", code="too_short")
     if request.temperature is not None and not 0 <= request.temperature <= MAX_TEMPERATURE:
         raise InvalidInput(f"temperature is {request.temperature:g}; it must be from 0 to 1.", param="temperature")
     language = parse_language(request.language)
     capabilities = read_capabilities(folders["model"])
     if request.translate and not capabilities.translates:
         raise InvalidInput(
-            f"{model.name} never learned to translate and would answer in the language it hears. Use stt-best.",
+            f"{model.name} cannot translate; it would answer in the language of the recording. Use stt-best.",
             param="translate",
             code="unsupported",
         )
     if language not in ("", "en") and not capabilities.multilingual:
         raise InvalidInput(
-            f"{model.name} hears English only, not {LANGUAGES[language]}. Use stt-fast or stt-best.",
+            f"{model.name} only supports English, not {LANGUAGES[language]}. Use stt-fast or stt-best.",
             param="language",
             code="unsupported_language",
         )
 
 
 def parse_language(language: str) -> str:
-    """Return the code of a language given as code, tag or English name; "" for "" and "auto", which mean find out.
+    """Return the code of a language given as code, tag or English name; "" for "" and "auto", which mean detect it.
 
     Raises:
-        InvalidInput: there is no such language.
+        InvalidInput: the language is unknown.
     """
     if language.strip().lower() in ("", "auto"):
         return ""
@@ -67,27 +67,24 @@ def parse_language(language: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class WhisperCapabilities:
-    """What a recogniser can do besides writing down English."""
+    """What a Whisper model can do besides transcribing English."""
 
     multilingual: bool
     translates: bool
 
 
 def read_capabilities(folder: Path) -> WhisperCapabilities:
-    """Tell from a Whisper model's configuration what it can do; an unreadable one is left to the load.
+    """Return what the Whisper model in `folder` can do; everything if its config.json cannot be read.
 
-    Turbo and distilled models have a decoder of a few layers that was trained on transcriptions only:
+    Turbo and distilled models have a decoder of a few layers that was trained on transcription only:
     https://github.com/openai/whisper#available-models-and-languages
     """
+    config = read_config_or_empty(folder)
     try:
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
         vocab_size, encoder_layers, decoder_layers = (
-            int(config.get(mlx_key, config.get(hf_key))) for mlx_key, hf_key in _CONFIG_KEYS
+            int(config.get(openai_key, config.get(hf_key))) for openai_key, hf_key in _CONFIG_KEYS
         )
-    except (OSError, ValueError, AttributeError, TypeError):
+    except (ValueError, TypeError):  # loading the model reports the error
         return WhisperCapabilities(multilingual=True, translates=True)
     multilingual = vocab_size > ENGLISH_ONLY_VOCAB_SIZE
     return WhisperCapabilities(multilingual, translates=multilingual and encoder_layers < 8 * decoder_layers)
-
-
-_CONFIG_KEYS = (("n_vocab", "vocab_size"), ("n_audio_layer", "encoder_layers"), ("n_text_layer", "decoder_layers"))

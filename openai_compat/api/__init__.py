@@ -1,1 +1,1 @@
-"""OpenAI's endpoints: one module per endpoint, and the bodies they read and write. Middleware lives in `http`."""
+"""OpenAI's endpoints, one module each, and the bodies that they read and write. Does not know middleware."""

@@ -1,4 +1,4 @@
-"""Reading what a request carries, within limits: JSON objects and forms with files."""
+"""Reads request bodies within size limits: JSON objects and forms with files."""
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -21,23 +21,28 @@ MAX_JSON_BYTES = 64_000_000
 MAX_UPLOAD_BYTES = 200_000_000
 MAX_FIELD_BYTES = 1_000_000
 INLINE_PARSE_BYTES = 256_000
-"""Parsing less than this is quicker than a trip to a thread."""
+"""Smaller bodies are parsed on the event loop, because a switch to a thread takes longer."""
 
 BodyT = TypeVar("BodyT", bound=WireModel)
 
 
 async def read_body(request: Request, schema: type[BodyT]) -> BodyT:
-    """Read and check a JSON body.
+    """Read and validate a JSON body.
 
     Raises:
-        BodyTooLarge: more than 64 MB.
-        InvalidInput: not JSON, not an object, or a field that cannot be used.
+        BodyTooLarge: the body exceeds 64 MB.
+        InvalidInput: the body is not a JSON object, or a field is invalid.
     """
     return validate_fields(await read_json(request), schema)
 
 
 async def read_json(request: Request) -> dict[str, Any]:
-    """Read a JSON object. Raises like `read_body`."""
+    """Read a JSON object.
+
+    Raises:
+        BodyTooLarge: the body exceeds 64 MB.
+        InvalidInput: the body is not a JSON object.
+    """
     raw = await limit_body(request, MAX_JSON_BYTES).body()
     try:
         value = await to_thread.run_sync(from_json, raw) if len(raw) > INLINE_PARSE_BYTES else from_json(raw)
@@ -49,7 +54,11 @@ async def read_json(request: Request) -> dict[str, Any]:
 
 
 def validate_fields(values: dict[str, Any], schema: type[BodyT]) -> BodyT:
-    """Check fields against a schema. Raises `InvalidInput` for the first that cannot be used."""
+    """Validate fields against a schema.
+
+    Raises:
+        InvalidInput: a field is invalid; names the first one.
+    """
     try:
         return schema.model_validate(values)
     except ValidationError as error:
@@ -58,18 +67,18 @@ def validate_fields(values: dict[str, Any], schema: type[BodyT]) -> BodyT:
 
 @asynccontextmanager
 async def open_form(request: Request) -> AsyncGenerator[FormData]:
-    """Read a form and drop its file afterwards; a file beyond 1 MB is spooled to disk.
+    """Read a form and delete its file afterwards. Starlette spools a file of more than 1 MB to disk.
 
     Raises:
-        BodyTooLarge: more than 200 MB.
-        NoRoom: the disk cannot take the file.
+        BodyTooLarge: the body exceeds 200 MB.
+        InsufficientStorage: the file cannot be spooled.
     """
     try:
         form = await limit_body(request, MAX_UPLOAD_BYTES).form(max_files=1, max_part_size=MAX_FIELD_BYTES)
     except OSError as error:
         folder = gettempdir()
         raise InsufficientStorage(
-            f"The upload cannot be kept in {folder}: {error.strerror}. Make room there, and try again."
+            f"The upload cannot be stored in {folder}: {error.strerror}. Free disk space there and try again."
         ) from error
     try:
         yield form
@@ -78,7 +87,11 @@ async def open_form(request: Request) -> AsyncGenerator[FormData]:
 
 
 def limit_body(request: Request, limit_bytes: int) -> Request:
-    """The same request, which raises `BodyTooLarge` once its body goes beyond the limit."""
+    """Return the request with a limited body: reading beyond the limit raises `BodyTooLarge`.
+
+    Raises:
+        BodyTooLarge: the Content-Length header exceeds the limit.
+    """
     declared = request.headers.get("content-length", "")
     if declared.isdecimal() and int(declared) > limit_bytes:
         raise _body_too_large(limit_bytes)
@@ -100,4 +113,5 @@ def _limited_receive(receive: Receive, limit_bytes: int) -> Receive:
 
 
 def _body_too_large(limit_bytes: int) -> BodyTooLarge:
-    return BodyTooLarge(f"The body is larger than {limit_bytes // 1_000_000} MB, the most that is read here.")
+    limit_mb = limit_bytes // 1_000_000
+    return BodyTooLarge(f"The body is larger than {limit_mb} MB, the limit of this endpoint. Send a smaller one.")

@@ -1,4 +1,4 @@
-"""POST /v1/chat/completions: texts and pictures in, text out, whole or as a stream of chunks."""
+"""POST /v1/chat/completions: text and images in, text out, whole or as a stream of chunks."""
 
 import json
 import secrets
@@ -24,26 +24,26 @@ from openai_compat.http.disconnect import cancel_on_disconnect
 from openai_compat.http.sse import DONE_EVENT, Chunk, DeferredStreamingResponse, encode_event
 
 SEED_RANGE = 2**32
+"""The runtime takes unsigned 32-bit seeds; OpenAI's are signed and 64-bit."""
 
 
 @dataclass(frozen=True, slots=True)
 class ChatEndpoint:
-    """The endpoint; a model that sees also takes chats without pictures."""
+    """The endpoint. A vision model also answers chats without images."""
 
     service: Service
     image_inputs: ImageInputs
 
     def routes(self) -> list[Route]:
-        """Where it is served."""
+        """Return the route."""
         return [Route("/v1/chat/completions", self.create, methods=["POST"])]
 
     async def create(self, request: Request) -> Response:
-        """Answer a chat."""
+        """Run a chat."""
         body = await read_body(request, ChatBody)
         chat = await self._build_chat(body)
-        completion_run = ChatCompletionRun(
-            self.service, repeat_chat(chat, body.n), client_name(request.headers), body.keep_alive
-        )
+        chats = repeat_chat(chat, body.n)
+        completion_run = ChatCompletionRun(self.service, chats, client_name(request.headers), body.keep_alive)
         builder = ChatCompletionBuilder(f"chatcmpl-{secrets.token_hex(12)}", int(time.time()), body.model or chat.model)
         if body.stream:
             include_usage = body.stream_options.include_usage
@@ -69,14 +69,14 @@ class ChatEndpoint:
 
 
 def json_schema_text(response_format: ResponseFormat) -> str:
-    """Write the schema as the runtime takes it: empty for free text, "{}" for any object."""
+    """Return the schema in the runtime's form: "" for free text, "{}" for any JSON object."""
     if response_format.type == "text":
         return ""
     return json.dumps(response_format.json_schema.schema_ if response_format.type == "json_schema" else {})
 
 
 def repeat_chat(chat: Chat, count: int) -> list[Chat]:
-    """The same chat several times, each with a seed of its own."""
+    """Return `count` copies of a chat. If it has a seed, the copies have consecutive seeds."""
     if chat.seed is None:
         return [chat] * count
     return [replace(chat, seed=(chat.seed + index) % SEED_RANGE) for index in range(count)]
@@ -84,14 +84,14 @@ def repeat_chat(chat: Chat, count: int) -> list[Chat]:
 
 @dataclass(frozen=True, slots=True)
 class ChatCompletionBuilder:
-    """The constant parts of an answer: every chunk of a stream repeats them."""
+    """Builds completions and chunks. `created` is in seconds since the epoch; every chunk repeats the three fields."""
 
     id: str
     created: int
     model: str
 
     def completion(self, choices: list[dict[str, Any]], usage: dict[str, Any], **extra: Any) -> dict[str, Any]:
-        """Write a whole answer."""
+        """Return a `chat.completion` object."""
         return {
             "id": self.id,
             "object": "chat.completion",
@@ -103,25 +103,25 @@ class ChatCompletionBuilder:
         }
 
     def chunk(self, choices: list[dict[str, Any]], **extra: Any) -> bytes:
-        """Write one chunk."""
+        """Return one `chat.completion.chunk` event."""
         payload = {"id": self.id, "object": "chat.completion.chunk", "created": self.created, "model": self.model}
         return encode_event({**payload, "choices": choices, **extra})
 
     def delta_chunk(
         self, index: int, delta: dict[str, Any], *, include_usage: bool, finish_reason: str | None = None, **extra: Any
     ) -> bytes:
-        """Write a chunk of one choice; where usage was asked for, all chunks but the last say null."""
+        """Return a chunk of one choice. If the client requests usage, it is null in all chunks but the last."""
         choice = {"index": index, "delta": delta, "logprobs": None, "finish_reason": finish_reason}
         return self.chunk([choice], usage=None, **extra) if include_usage else self.chunk([choice], **extra)
 
     def role_chunk(self, index: int, *, include_usage: bool) -> bytes:
-        """Write the chunk that says who speaks."""
+        """Return the first chunk of a choice, which holds its role."""
         return self.delta_chunk(index, {"role": "assistant", "content": ""}, include_usage=include_usage)
 
 
 @dataclass(frozen=True, slots=True)
 class ChatCompletionRun:
-    """One or several answers to the same chat, one after the other."""
+    """Runs a chat once per requested choice, one after the other."""
 
     service: Service
     chats: list[Chat]
@@ -129,16 +129,15 @@ class ChatCompletionRun:
     keep_alive_seconds: float | None
 
     async def completion(self, builder: ChatCompletionBuilder) -> dict[str, Any]:
-        """Run to the end and write the whole answer."""
-        results = [await collect_result(self._events(chat), ChatResult) for chat in self.chats]
-        choices = [choice_json(index, answer) for index, (_, answer) in enumerate(results)]
-        return builder.completion(
-            choices, usage_json([answer for _, answer in results]), senses=senses_fields(results[0][0])
-        )
+        """Run all choices and return the completion."""
+        runs = [await collect_result(self._events(chat), ChatResult) for chat in self.chats]
+        results = [result for _, result in runs]
+        choices = [choice_json(index, result) for index, result in enumerate(results)]
+        return builder.completion(choices, usage_json(results), senses=senses_fields(runs[0][0]))
 
     async def chunks(self, builder: ChatCompletionBuilder, *, include_usage: bool) -> AsyncGenerator[Chunk]:
-        """Run and write chunks. The first choice's opening is the caller's, to be sent while the model still loads."""
-        answers: list[ChatResult] = []
+        """Run all choices and yield chunks, except the first role chunk, which is due while the model still loads."""
+        results: list[ChatResult] = []
         for index, chat in enumerate(self.chats):
             if index:
                 yield builder.role_chunk(index, include_usage=include_usage)
@@ -149,32 +148,32 @@ class ChatCompletionRun:
                         yield builder.delta_chunk(index, {"content": event.text}, include_usage=include_usage)
                     elif isinstance(event, Finished):
                         finished = event
-            final, answer = expect_result(finished, ChatResult)
-            answers.append(answer)
+            final, result = expect_result(finished, ChatResult)
+            results.append(result)
             yield builder.delta_chunk(
-                index, {}, include_usage=include_usage, finish_reason=answer.finish_reason, senses=senses_fields(final)
+                index, {}, include_usage=include_usage, finish_reason=result.finish_reason, senses=senses_fields(final)
             )
         if include_usage:
-            yield builder.chunk([], usage=usage_json(answers))
+            yield builder.chunk([], usage=usage_json(results))
         yield DONE_EVENT
 
     def _events(self, chat: Chat) -> AsyncGenerator[Any]:
         return self.service.run(chat, client=self.client, keep_alive_seconds=self.keep_alive_seconds)
 
 
-def choice_json(index: int, answer: ChatResult) -> dict[str, Any]:
-    """Write one choice of a whole answer."""
-    message = {"role": "assistant", "content": answer.text, "refusal": None}
-    return {"index": index, "message": message, "logprobs": None, "finish_reason": answer.finish_reason}
+def choice_json(index: int, result: ChatResult) -> dict[str, Any]:
+    """Return one choice of a completion."""
+    message = {"role": "assistant", "content": result.text, "refusal": None}
+    return {"index": index, "message": message, "logprobs": None, "finish_reason": result.finish_reason}
 
 
-def usage_json(answers: list[ChatResult]) -> dict[str, Any]:
-    """Add up the tokens; the prompt counts once, as it was read for the first answer."""
-    prompt_tokens = answers[0].prompt_tokens
-    completion_tokens = sum(answer.completion_tokens for answer in answers)
+def usage_json(results: list[ChatResult]) -> dict[str, Any]:
+    """Return the token counts of all choices. The prompt counts once, as read for the first choice."""
+    prompt_tokens = results[0].prompt_tokens
+    completion_tokens = sum(result.completion_tokens for result in results)
     return {
         "prompt_tokens": prompt_tokens,
         "completion_tokens": completion_tokens,
         "total_tokens": prompt_tokens + completion_tokens,
-        "prompt_tokens_details": {"cached_tokens": answers[0].cached_tokens},
+        "prompt_tokens_details": {"cached_tokens": results[0].cached_tokens},
     }

@@ -1,31 +1,38 @@
-"""Values that clients spell in many ways, each read into one meaning. Every function raises ValueError with advice."""
+"""Parsers of fields that clients write in several ways. The text of a ValueError completes "FIELD is VALUE: …"."""
 
 import re
 from collections.abc import Iterable
 
 SIZE_PATTERN = re.compile(r"(\d{1,5})\s*[x×]\s*(\d{1,5})")
 SIDE_MULTIPLE = 16
-SMALLEST_SIDE, LARGEST_SIDE = 64, 2048
+MIN_SIDE_PIXELS, MAX_SIDE_PIXELS = 64, 2048
 GRANULARITIES = frozenset({"word", "segment"})
 JSON_PUNCTUATION = str.maketrans('[]",', "    ")
 
 
 def parse_size(value: object) -> tuple[int, int] | None:
-    """Read "WIDTHxHEIGHT" in pixels; None for "auto"."""
+    """Return (width, height) of "WIDTHxHEIGHT" in pixels, or None for "auto".
+
+    Raises:
+        ValueError: the value is neither, or a side is not a multiple of 16 from 64 to 2048.
+    """
     text = value.strip().lower() if isinstance(value, str) else "?"
     if text in ("", "auto"):
         return None
     match = SIZE_PATTERN.fullmatch(text)
     sides = (int(match[1]), int(match[2])) if match else (0, 0)
-    if not all(SMALLEST_SIDE <= side <= LARGEST_SIDE and side % SIDE_MULTIPLE == 0 for side in sides):
-        raise ValueError(
-            f'give "auto" or "WIDTHxHEIGHT", each a multiple of {SIDE_MULTIPLE} from {SMALLEST_SIDE} to {LARGEST_SIDE}'
-        )
+    if not all(MIN_SIDE_PIXELS <= side <= MAX_SIDE_PIXELS and side % SIDE_MULTIPLE == 0 for side in sides):
+        valid_sides = f"a multiple of {SIDE_MULTIPLE} from {MIN_SIDE_PIXELS} to {MAX_SIDE_PIXELS}"
+        raise ValueError(f'give "auto" or "WIDTHxHEIGHT", each {valid_sides}')
     return sides
 
 
 def parse_granularities(value: object) -> frozenset[str]:
-    """Read timestamp granularities: one word, several with commas, a JSON list, or a list of any of these."""
+    """Return the timestamp granularities in a word, a comma-separated text, a JSON list, or a list of these.
+
+    Raises:
+        ValueError: a granularity is neither "word" nor "segment".
+    """
     values = value if isinstance(value, (list, tuple, set, frozenset)) else [value]
     granularities = frozenset(name for spelling in values for name in _split_names(spelling))
     if not granularities <= GRANULARITIES:
@@ -34,6 +41,5 @@ def parse_granularities(value: object) -> frozenset[str]:
 
 
 def _split_names(value: object) -> Iterable[str]:
-    """The brackets and quotes of a JSON list mean nothing to names that hold neither; no text is no known name."""
-    text = value if isinstance(value, str) else "?"
+    text = value if isinstance(value, str) else "?"  # not the name of any granularity
     return [name.lower() for name in text.translate(JSON_PUNCTUATION).split()]

@@ -1,4 +1,4 @@
-"""Carrying a request to the runtime and its result back."""
+"""Collects results of the runtime, and describes them beyond OpenAI's fields."""
 
 import json
 from collections.abc import AsyncGenerator, Sequence
@@ -14,11 +14,17 @@ from model_runtime.events import Event, Finished, Result
 ResultT = TypeVar("ResultT", bound=Result)
 MAX_CLIENT_NAME_CHARS = 40
 MAX_HEADER_WARNINGS = 8
+"""Keeps the header below the limits of proxies."""
 MODEL_HEADERS = ("x-senses-model", "x-senses-starter", "x-senses-warnings")
 
 
 async def collect_result(events: AsyncGenerator[Event], result_type: type[ResultT]) -> tuple[Finished, ResultT]:
-    """Run to the end and return how it ended. Raises what the run raises."""
+    """Consume a run's events and return its last event and its result.
+
+    Raises:
+        JobFailed: the run has no result of this type.
+        SensesError: the run fails.
+    """
     finished: Finished | None = None
     async with aclosing(events):
         async for event in events:
@@ -28,23 +34,29 @@ async def collect_result(events: AsyncGenerator[Event], result_type: type[Result
 
 
 def expect_result(finished: Finished | None, result_type: type[ResultT]) -> tuple[Finished, ResultT]:
-    """Return the end of a run with its result, which is of this kind."""
+    """Return a run's last event and its result.
+
+    Raises:
+        JobFailed: the run has no result of this type.
+    """
     if finished is None or not isinstance(finished.result, result_type):
         raise JobFailed(
-            f"The request ended without a result of type {result_type.__name__}. This is a bug in Senses; please report it."
+            f"The request ended without a result of type {result_type.__name__}. "
+            "This is a bug in Senses; please report it."
         )
     return finished, finished.result
 
 
 def client_name(headers: Headers) -> str:
-    """Name who asks, for the status page: the product of the User-Agent; OpenAI's clients say their language after it."""
+    """Return the client's name for the status page: the product in its User-Agent, "http" without one."""
     products = headers.get("user-agent", "").replace("/", " ").split()
+    # OpenAI's clients name their language after the product: OpenAI/Python
     name = "/".join(products[:2] if products and products[0].endswith("OpenAI") else products[:1])
     return "".join(character for character in name if character.isprintable())[:MAX_CLIENT_NAME_CHARS] or "http"
 
 
 def senses_fields(finished: Finished) -> dict[str, Any]:
-    """What we tell beyond OpenAI's fields, under the key `senses`: which model really answered, and where time went."""
+    """Return the value of our field `senses`: the model that answered, its warnings, and the time spent."""
     timings = finished.timings
     return {
         "model": finished.model,
@@ -59,6 +71,6 @@ def senses_fields(finished: Finished) -> dict[str, Any]:
 
 
 def model_headers(model: str, *, starter: bool, warnings: Sequence[str]) -> dict[str, str]:
-    """What we tell where the body has no place for it: the model, quoted as in a URL, and warnings as a JSON list."""
+    """Return headers for bodies without a field `senses`: the model percent-encoded, the warnings as a JSON list."""
     values = (quote(model), "true" if starter else "false", json.dumps(warnings[:MAX_HEADER_WARNINGS]))
     return dict(zip(MODEL_HEADERS, values, strict=True))

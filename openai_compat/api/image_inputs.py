@@ -1,4 +1,4 @@
-"""The pictures that come with a request, as data: URLs or, where allowed, as web addresses."""
+"""Loads the images of a request from data: URLs and, if allowed, from the web."""
 
 from dataclasses import dataclass
 
@@ -10,22 +10,22 @@ from model_runtime.formats.fetch import DEFAULT_FETCHER, Fetcher, FetchFailed, i
 from model_runtime.media.types import ImageData
 
 INVALID_IMAGE_URL = "invalid_image_url"
-"""OpenAI's code for an address that gives no picture."""
+"""OpenAI's error code for a URL that yields no image."""
 
 
 @dataclass(frozen=True, slots=True)
 class ImageInputs:
-    """Opens pictures for one instance; `allow_urls` is the owner's word that the web may be asked."""
+    """Loads images. `allow_urls` (`files.allow_urls` in config.toml) permits web addresses."""
 
     allow_urls: bool = False
     fetcher: Fetcher = DEFAULT_FETCHER
 
     async def load(self, url: str, *, param: str) -> ImageData:
-        """Return the picture at `url`, decoded off the event loop.
+        """Return the image at `url`, decoded in a thread.
 
         Raises:
-            InvalidInput: the address cannot be used.
-            BadMedia: what is there is no picture.
+            InvalidInput: the URL is invalid, not allowed or cannot be fetched.
+            InvalidMedia: the content is not an image.
         """
         url = url.strip()
         if url[:5].lower() == "data:":
@@ -35,12 +35,14 @@ class ImageInputs:
     async def _fetch(self, url: str, param: str) -> bytes:
         if not is_web_url(url):
             raise InvalidInput(
-                "The picture needs a data: URL, like data:image/png;base64,….", param=param, code=INVALID_IMAGE_URL
+                f"{url[:40]!r} is not the URL of an image. Send a data: URL such as data:image/png;base64,….",
+                param=param,
+                code=INVALID_IMAGE_URL,
             )
         if not self.allow_urls:
             raise InvalidInput(
-                "Senses works offline and fetches no pictures from the web. Send the picture as a data: URL, "
-                "or set files.allow_urls in config.toml.",
+                "Senses works offline and does not fetch images from the web. Send the image as a data: URL, "
+                "or set files.allow_urls = true in config.toml.",
                 param=param,
                 code=INVALID_IMAGE_URL,
             )
@@ -55,7 +57,7 @@ def _decode_data_url(url: str, param: str) -> ImageData:
 
 
 def _decode_image(data: bytes, param: str) -> ImageData:
-    from model_runtime.media.pictures import decode_image
+    from model_runtime.media.images import decode_image  # imports Pillow, which an idle daemon does not need
 
     try:
         return decode_image(data, param=param)

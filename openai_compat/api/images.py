@@ -1,4 +1,4 @@
-"""POST /v1/images/generations: a sentence in, pictures out, with previews on the way where the client streams."""
+"""POST /v1/images/generations: a prompt in, images out, with previews if the client streams."""
 
 import base64
 import secrets
@@ -33,25 +33,25 @@ ZERO_USAGE = {
     "total_tokens": 0,
     "input_tokens_details": {"text_tokens": 0, "image_tokens": 0},
 }
-"""OpenAI bills pictures by tokens; here they cost none, and clients insist on the keys."""
+"""OpenAI bills images by tokens. Senses does not, but clients require the keys."""
 
 
 @dataclass(frozen=True, slots=True)
 class ImagesEndpoint:
-    """The endpoint, and the shelf from which it serves pictures that were asked for as URLs."""
+    """The endpoint, and the store of images that were requested as URLs."""
 
     service: Service
     store: TemporaryImageStore
 
     def routes(self) -> list[Route]:
-        """Where it is served."""
+        """Return the routes."""
         return [
             Route("/v1/images/generations", self.create, methods=["POST"]),
-            Route("/v1/files/images/{name}", self.serve, methods=["GET"], name="picture"),
+            Route("/v1/files/images/{name}", self.serve, methods=["GET"], name="stored_image"),
         ]
 
     async def create(self, request: Request) -> Response:
-        """Draw one picture or several, one after the other."""
+        """Generate one image or several, one after the other."""
         body = await read_body(request, ImagesBody)
         width, height = body.size or DEFAULT_SIZE
         image_request = GenerateImage(
@@ -72,36 +72,40 @@ class ImagesEndpoint:
             return JSONResponse(await self._images_json(request, body, image_requests))
 
     async def serve(self, request: Request) -> Response:
-        """Serve a picture from the shelf."""
+        """Return a stored image.
+
+        Raises:
+            UnknownUrl: the image does not exist or has expired.
+        """
         stored = self.store.get(request.path_params["name"])
         if stored is None:
-            raise UnknownUrl("There is no such picture (any more); pictures are kept for an hour.")
+            raise UnknownUrl(
+                "This image does not exist or has expired. Images are kept for an hour; generate it again."
+            )
         return Response(stored.data, media_type=stored.content_type, headers={"cache-control": "private, max-age=3600"})
 
     async def _images_json(
         self, request: Request, body: ImagesBody, image_requests: list[GenerateImage]
     ) -> dict[str, Any]:
-        results = [
-            await collect_result(self._run(request, body, drawing), GeneratedImage) for drawing in image_requests
-        ]
-        finished, first = results[0]
+        runs = [await collect_result(self._run(request, body, one), GeneratedImage) for one in image_requests]
+        images = [image for _, image in runs]
+        finished, first = runs[0]
         return {
             "created": int(time.time()),
-            "data": [await self._image_json(request, body, drawing) for _, drawing in results],
+            "data": [await self._image_json(request, body, image) for image in images],
             "background": "opaque",
             "output_format": body.output_format,
             "size": f"{first.width}x{first.height}",
             "usage": ZERO_USAGE,
-            "senses": senses_fields(finished)
-            | {"seeds": [drawing.seed for _, drawing in results], "steps": first.steps},
+            "senses": senses_fields(finished) | {"seeds": [image.seed for image in images], "steps": first.steps},
         }
 
-    async def _image_json(self, request: Request, body: ImagesBody, drawing: GeneratedImage) -> dict[str, str]:
-        data = await encode_output(drawing.png, body)
+    async def _image_json(self, request: Request, body: ImagesBody, image: GeneratedImage) -> dict[str, str]:
+        data = await encode_output(image.png, body)
         if body.response_format == "url":
             name = self.store.put(data, f"image/{body.output_format}")
-            # on the host the client used: Open WebUI sends its key only there
-            return {"url": str(request.url_for("picture", name=name))}
+            # the host that the client used: Open WebUI sends its API key to no other
+            return {"url": str(request.url_for("stored_image", name=name))}
         return {"b64_json": base64.b64encode(data).decode()}
 
     async def _stream_events(
@@ -119,10 +123,10 @@ class ImagesEndpoint:
                         sent_previews += 1
                     elif isinstance(event, Finished):
                         finished = event
-            final, result = expect_result(finished, GeneratedImage)
-            encoded_image = await encode_output(result.png, body)
+            final, image = expect_result(finished, GeneratedImage)
+            encoded_image = await encode_output(image.png, body)
             yield encode_image_event(
-                "completed", encoded_image, result, body, usage=ZERO_USAGE, senses=senses_fields(final)
+                "completed", encoded_image, image, body, usage=ZERO_USAGE, senses=senses_fields(final)
             )
         yield DONE_EVENT
 
@@ -132,14 +136,15 @@ class ImagesEndpoint:
 
 
 def preview_interval(steps: int, preview_count: int) -> int:
-    """How often to ask for a preview: every step where the model chooses the number of steps; `is_due` thins them."""
-    if not preview_count:
-        return 0
-    return max(steps // (preview_count + 1), 1)
+    """Return the number of steps between previews, 0 for no previews.
+
+    With `steps` 0 the model chooses their number, so every step has a preview and `is_preview_due` drops most.
+    """
+    return max(steps // (preview_count + 1), 1) if preview_count else 0
 
 
 def is_preview_due(preview: Preview, preview_count: int, sent_previews: int) -> bool:
-    """Whether this preview is the next of `wanted`, spread evenly over the steps before the last."""
+    """Return whether to send a preview: `preview_count` of them are spread evenly over the steps before the last."""
     return (
         sent_previews < preview_count
         and preview.step < preview.steps
@@ -150,7 +155,7 @@ def is_preview_due(preview: Preview, preview_count: int, sent_previews: int) -> 
 def encode_image_event(
     event_suffix: str, data: bytes, size: ImageData | GeneratedImage, body: ImagesBody, **extra: Any
 ) -> bytes:
-    """Write one event of the stream."""
+    """Return one event of the stream."""
     name = f"image_generation.{event_suffix}"
     payload = {
         "type": name,
@@ -165,10 +170,10 @@ def encode_image_event(
 
 
 async def encode_output(image: bytes | ImageData, body: ImagesBody) -> bytes:
-    """Encode as the client wants it, off the event loop; a finished PNG stays as it is, with what it says of itself."""
+    """Return the image in the requested format, encoded in a thread. A finished PNG is unchanged: it has metadata."""
     if isinstance(image, bytes) and body.output_format == "png":
         return image
-    from model_runtime.media.pictures import encode_image
+    from model_runtime.media.images import encode_image  # imports Pillow, which an idle daemon does not need
 
     return await to_thread.run_sync(
         lambda: encode_image(image, body.output_format, quality=max(body.output_compression, 1))

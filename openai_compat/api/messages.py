@@ -1,4 +1,4 @@
-"""Turning the messages of a request into a chat for the runtime."""
+"""Converts the messages of a request to the runtime's messages."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,15 +19,13 @@ ROLES: dict[str, Role] = {
     "tool": "tool",
     "function": "tool",
 }
-
-
 MAX_IMAGES = 16
-"""A decoded picture takes many times the room of its file."""
+"""A decoded image takes many times the memory of its file."""
 
 
 @dataclass(frozen=True, slots=True)
 class Conversation:
-    """Messages with their pictures decoded, and what a model must be able to do to take them."""
+    """Messages with decoded images, and the task that a model must support to answer them."""
 
     messages: tuple[Message, ...]
     task: Task
@@ -36,11 +34,16 @@ class Conversation:
 async def read_conversation(
     message_bodies: Sequence[MessageBody], image_inputs: ImageInputs, *, param: str
 ) -> Conversation:
-    """Decode the messages of a request. Raises `InvalidInput`, naming the part at fault."""
+    """Convert the messages of a request and load their images. Errors name the part that is invalid.
+
+    Raises:
+        InvalidInput: more than 16 images, or an image's URL is invalid, not allowed or cannot be fetched.
+        InvalidMedia: an image cannot be decoded.
+    """
     image_count = sum(part.type == "image_url" for body in message_bodies for part in body.content)
     if image_count > MAX_IMAGES:
         raise InvalidInput(
-            f"{param} hold {image_count} pictures; at most {MAX_IMAGES} can be sent at once.", param=param
+            f"{param} has {image_count} images; the limit is {MAX_IMAGES} per request. Send fewer.", param=param
         )
     messages = [await _to_message(body, image_inputs, f"{param}[{index}]") for index, body in enumerate(message_bodies)]
     has_images = any(isinstance(content, ImageData) for message in messages for content in message.content)
@@ -52,7 +55,7 @@ async def _to_message(body: MessageBody, image_inputs: ImageInputs, param: str) 
         await _to_content(part, image_inputs, f"{param}.content[{index}].image_url")
         for index, part in enumerate(body.content)
     ]
-    return Message(ROLES[body.role], tuple(piece for piece in parts if piece != ""))
+    return Message(ROLES[body.role], tuple(part for part in parts if part != ""))
 
 
 async def _to_content(part: ContentPart, image_inputs: ImageInputs, param: str) -> str | ImageData:

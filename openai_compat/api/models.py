@@ -1,4 +1,4 @@
-"""GET /v1/models and the lists that audio clients ask for: which models and voices there are."""
+"""GET /v1/models, and the lists of models and voices that audio clients request."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -13,7 +13,7 @@ from model_runtime.status import ModelStatus
 from openai_compat.api.speech import OPENAI_VOICES, voices_of
 
 CREATED_AT = 1_735_689_600
-"""2025-01-01: a constant, because clients compare lists to see whether something changed."""
+"""2025-01-01, in seconds since the epoch. Constant, because clients compare lists to detect changes."""
 ENDPOINTS = {
     Task.VISION: ("/v1/chat/completions", "/v1/responses"),
     Task.TEXT: ("/v1/chat/completions", "/v1/responses"),
@@ -25,12 +25,12 @@ ENDPOINTS = {
 
 @dataclass(frozen=True, slots=True)
 class ModelsEndpoint:
-    """The endpoints. Lists name what is on this disk; a single model may be asked for by any of its names."""
+    """The endpoints. Lists have downloaded models only; a single model is found by any of its names."""
 
     service: Service
 
     def routes(self) -> list[Route]:
-        """Where they are served."""
+        """Return the routes."""
         return [
             Route("/v1/models", self.list_models, methods=["GET"]),
             Route("/v1/models/{name:path}", self.retrieve, methods=["GET"]),
@@ -39,25 +39,34 @@ class ModelsEndpoint:
         ]
 
     async def list_models(self, request: Request) -> Response:
-        """List the models that can answer now, the default of each task first."""
+        """List downloaded models, the default of each task first."""
         present = [model for model in self.service.status().models if model.present]
         ordered = sorted(present, key=lambda model: not model.default)
         return JSONResponse({"object": "list", "data": [model_json(model) for model in ordered]})
 
     async def retrieve(self, request: Request) -> Response:
-        """Describe one model."""
+        """Return one model under the name that the client used.
+
+        Raises:
+            UnknownModel: no model has this name.
+        """
         requested_name = request.path_params["name"]
         name = resolve_any_task(self.service, requested_name)
         status = next((model for model in self.service.status().models if model.name == name), None)
         return JSONResponse((model_json(status) if status else minimal_model_json(name)) | {"id": requested_name})
 
     async def list_speech_models(self, request: Request) -> Response:
-        """List the models that speak, as Open WebUI reads them."""
+        """List downloaded speech models in Open WebUI's format."""
         speech_models = [model for model in self.service.status().models if model.present and model.task is Task.SPEECH]
         return JSONResponse({"models": [{"id": model.name, "name": model.description} for model in speech_models]})
 
     async def list_voices(self, request: Request) -> Response:
-        """List the voices of one model, the default one unless `?model=` names another."""
+        """List the voices of `?model=` or of the default speech model.
+
+        Raises:
+            UnknownModel: no model has this name.
+            WrongTask: the model is not a speech model.
+        """
         model = self.service.resolve(request.query_params.get("model", ""), Task.SPEECH)
         voices = [{"id": voice, "name": voice} for voice in voices_of(self.service, model) or OPENAI_VOICES]
         # Open WebUI reads `voices`, clients of other servers read `data`
@@ -65,7 +74,7 @@ class ModelsEndpoint:
 
 
 def model_json(model: ModelStatus) -> dict[str, Any]:
-    """Describe a model: OpenAI's four keys and what we know beyond them."""
+    """Return OpenAI's four keys of a model and ours."""
     return minimal_model_json(model.name) | {
         "type": model.task,
         "description": model.description,
@@ -82,5 +91,5 @@ def model_json(model: ModelStatus) -> dict[str, Any]:
 
 
 def minimal_model_json(name: str) -> dict[str, Any]:
-    """Write OpenAI's four keys."""
+    """Return OpenAI's four keys of a model."""
     return {"id": name, "object": "model", "created": CREATED_AT, "owned_by": "senses"}

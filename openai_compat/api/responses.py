@@ -1,4 +1,4 @@
-"""POST /v1/responses, the part of it that keeps nothing between calls: texts and pictures in, one message out."""
+"""POST /v1/responses without stored state: text and images in, one message out."""
 
 import secrets
 import time
@@ -36,11 +36,11 @@ class ResponsesEndpoint:
     image_inputs: ImageInputs
 
     def routes(self) -> list[Route]:
-        """Where it is served."""
+        """Return the route."""
         return [Route("/v1/responses", self.create, methods=["POST"])]
 
     async def create(self, request: Request) -> Response:
-        """Answer a conversation."""
+        """Run a conversation."""
         body = await read_body(request, ResponsesBody)
         chat = await self._build_chat(body)
         events = self.service.run(chat, client=client_name(request.headers), keep_alive_seconds=body.keep_alive)
@@ -56,8 +56,8 @@ class ResponsesEndpoint:
                 encode_error=event_stream.error_event,
             )
         async with cancel_on_disconnect(request.receive):
-            finished, answer = await collect_result(events, ChatResult)
-            return JSONResponse(builder.response(answer) | {"senses": senses_fields(finished)})
+            finished, result = await collect_result(events, ChatResult)
+            return JSONResponse(builder.response(result) | {"senses": senses_fields(finished)})
 
     async def _build_chat(self, body: ResponsesBody) -> Chat:
         instructions = (
@@ -65,21 +65,20 @@ class ResponsesEndpoint:
         )
         conversation = await read_conversation([*instructions, *body.input], self.image_inputs, param="input")
         text_format = body.text.format
+        json_schema = JsonSchema(schema=text_format.schema_)
         return Chat(
             self.service.resolve(body.model, conversation.task),
             conversation.messages,
             max_tokens=body.max_output_tokens or 0,
             temperature=body.temperature,
             top_p=body.top_p,
-            json_schema=json_schema_text(
-                ResponseFormat(type=text_format.type, json_schema=JsonSchema(schema=text_format.schema_)),
-            ),
+            json_schema=json_schema_text(ResponseFormat(type=text_format.type, json_schema=json_schema)),
         )
 
 
 @dataclass(frozen=True, slots=True)
 class ResponseBuilder:
-    """The constant parts of a response."""
+    """Builds the response object and its message. `created` is in seconds since the epoch."""
 
     id: str
     message_id: str
@@ -87,17 +86,17 @@ class ResponseBuilder:
     model: str
     body: ResponsesBody
 
-    def response(self, answer: ChatResult | None) -> dict[str, Any]:
-        """Write the response, in progress while there is no answer yet."""
-        status = "in_progress" if answer is None else "completed" if answer.finish_reason == "stop" else "incomplete"
+    def response(self, result: ChatResult | None) -> dict[str, Any]:
+        """Return the response object. Without a result it is in progress."""
+        status = response_status(result)
         return {
             "id": self.id,
             "object": "response",
             "created_at": self.created,
             "model": self.model,
             "status": status,
-            "output": [] if answer is None else [self.message(answer)],
-            "usage": None if answer is None else usage_json(answer),
+            "output": [] if result is None else [self.message(result)],
+            "usage": None if result is None else usage_json(result),
             "error": None,
             "incomplete_details": {"reason": "max_output_tokens"} if status == "incomplete" else None,
             "instructions": self.body.instructions or None,
@@ -111,31 +110,42 @@ class ResponseBuilder:
             "metadata": {},
         }
 
-    def message(self, answer: ChatResult | None) -> dict[str, Any]:
-        """Write the one item of the output."""
-        status = "in_progress" if answer is None else "completed" if answer.finish_reason == "stop" else "incomplete"
-        content = [] if answer is None else [output_text_part(answer.text)]
-        return {"id": self.message_id, "type": "message", "role": "assistant", "status": status, "content": content}
+    def message(self, result: ChatResult | None) -> dict[str, Any]:
+        """Return the only item of the output."""
+        return {
+            "id": self.message_id,
+            "type": "message",
+            "role": "assistant",
+            "status": response_status(result),
+            "content": [] if result is None else [output_text_part(result.text)],
+        }
+
+
+def response_status(result: ChatResult | None) -> str:
+    """Return OpenAI's status. A result that the token limit cut off is incomplete."""
+    if result is None:
+        return "in_progress"
+    return "completed" if result.finish_reason == "stop" else "incomplete"
 
 
 def output_text_part(text: str) -> dict[str, Any]:
-    """Write a piece of text as a content part."""
+    """Return a text as a content part."""
     return {"type": "output_text", "text": text, "annotations": [], "logprobs": []}
 
 
-def usage_json(answer: ChatResult) -> dict[str, Any]:
-    """Write the token counts with the details that clients insist on."""
+def usage_json(result: ChatResult) -> dict[str, Any]:
+    """Return the token counts, with the details that clients require."""
     return {
-        "input_tokens": answer.prompt_tokens,
-        "input_tokens_details": {"cached_tokens": answer.cached_tokens, "cache_write_tokens": 0},
-        "output_tokens": answer.completion_tokens,
+        "input_tokens": result.prompt_tokens,
+        "input_tokens_details": {"cached_tokens": result.cached_tokens, "cache_write_tokens": 0},
+        "output_tokens": result.completion_tokens,
         "output_tokens_details": {"reasoning_tokens": 0},
-        "total_tokens": answer.prompt_tokens + answer.completion_tokens,
+        "total_tokens": result.prompt_tokens + result.completion_tokens,
     }
 
 
 class ResponseEventStream:
-    """The events of one streamed response, numbered from 0."""
+    """Encodes and numbers (from 0) the events of one streamed response."""
 
     def __init__(self, builder: ResponseBuilder) -> None:
         self._builder = builder
@@ -143,7 +153,7 @@ class ResponseEventStream:
         self._content_location = {"item_id": builder.message_id, "output_index": 0, "content_index": 0}
 
     def initial_events(self) -> bytes:
-        """Write the events that come before any work."""
+        """Return the events that precede the first token."""
         response, item = self._builder.response(None), self._builder.message(None)
         return (
             self._event("response.created", {"response": response})
@@ -153,7 +163,7 @@ class ResponseEventStream:
         )
 
     async def stream(self, events: AsyncGenerator[Event]) -> AsyncGenerator[Chunk]:
-        """Write what happens."""
+        """Yield an event per text delta, then the final events."""
         finished: Finished | None = None
         async with aclosing(events):
             async for event in events:
@@ -165,25 +175,22 @@ class ResponseEventStream:
         yield self._final_events(*expect_result(finished, ChatResult))
 
     def error_event(self, error: SensesError) -> bytes:
-        """Write the event that ends a broken stream."""
+        """Return the event that ends a failed stream."""
+        # the specified event has the fields at its top level; OpenAI's Python client reads them under `error`
         return self._event("error", envelope(error)["error"] | envelope(error))
 
-    def _final_events(self, finished: Finished, answer: ChatResult) -> bytes:
-        item, response = (
-            self._builder.message(answer),
-            self._builder.response(answer) | {"senses": senses_fields(finished)},
-        )
-        event_type = "response.completed" if response["status"] == "completed" else "response.incomplete"
+    def _final_events(self, finished: Finished, result: ChatResult) -> bytes:
+        item = self._builder.message(result)
+        response = self._builder.response(result) | {"senses": senses_fields(finished)}
+        text = {**self._content_location, "text": result.text, "logprobs": []}
+        part = {**self._content_location, "part": output_text_part(result.text)}
         return (
-            self._event("response.output_text.done", {**self._content_location, "text": answer.text, "logprobs": []})
-            + self._event(
-                "response.content_part.done", {**self._content_location, "part": output_text_part(answer.text)}
-            )
+            self._event("response.output_text.done", text)
+            + self._event("response.content_part.done", part)
             + self._event("response.output_item.done", {"output_index": 0, "item": item})
-            + self._event(event_type, {"response": response})
+            + self._event(f"response.{response['status']}", {"response": response})
         )
 
     def _event(self, event_type: str, payload: Mapping[str, Any]) -> bytes:
-        return encode_event(
-            {**payload, "type": event_type, "sequence_number": next(self._sequence_numbers)}, event_type
-        )
+        numbered = {**payload, "type": event_type, "sequence_number": next(self._sequence_numbers)}
+        return encode_event(numbered, event_type)

@@ -1,4 +1,4 @@
-"""The body of /v1/responses: OpenAI's newer names for what a chat also has, read as chat messages."""
+"""The body of /v1/responses, whose input is converted to chat messages."""
 
 import json
 from typing import Any, Literal
@@ -19,20 +19,20 @@ PART_TYPES = {"input_text": "text", "output_text": "text", "input_image": "image
 
 
 class ResponseTextFormat(JsonSchema):
-    """The shape of the answer; here the schema stands beside the type, not under a name of its own."""
+    """Format of the answer. Unlike in a chat completion, the schema is a sibling of the type."""
 
     type: Literal["text", "json_object", "json_schema"] = "text"
     name: str = "answer"
 
     def to_json(self) -> dict[str, Any]:
-        """Repeat it in the answer."""
+        """Return the format as the response repeats it."""
         if self.type != "json_schema":
             return {"type": self.type}
         return {"type": self.type, "name": self.name, "schema": self.schema_}
 
 
 class ResponseTextOptions(WireModel):
-    """How the text should look."""
+    """Options of the text."""
 
     format: ResponseTextFormat = ResponseTextFormat()
 
@@ -51,20 +51,25 @@ class ResponsesBody(RequestBody):
     @model_validator(mode="before")
     @classmethod
     def check(cls, values: Any) -> Any:
-        """Refuse what needs a memory between calls, and read the many shapes of `input` as messages."""
+        """Reject fields that need stored state, and convert `input` to messages.
+
+        Raises:
+            PydanticCustomError: a field is not supported.
+        """
         if not isinstance(values, dict):
             return values
         for name in STATEFUL_FIELDS:
             if values.get(name):
-                raise unsupported_error(name, "Nothing is kept between calls; send the whole conversation as `input`.")
+                advice = "Senses stores no conversations. Send the whole conversation as `input`."
+                raise unsupported_error(name, advice)
         if values.get("background"):
-            raise unsupported_error("background", "Leave it out, or stream the answer.")
+            raise unsupported_error("background", "Leave it out, or set stream.")
         reject_forced_tools(values.get("tool_choice"))
         return {**values, "input": input_to_messages(values.get("input"))}
 
 
 def input_to_messages(value: Any) -> Any:
-    """Rewrite `input` as chat messages; what is none of its shapes is left for the schema to refuse."""
+    """Return `input` as chat messages. Values of other shapes are unchanged, and the schema rejects them."""
     if isinstance(value, str):
         return [{"role": "user", "content": value}]
     return [_item_to_message(item) for item in value] if isinstance(value, list) else value

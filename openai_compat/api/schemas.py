@@ -1,7 +1,7 @@
 """The bodies of OpenAI's endpoints, with OpenAI's names.
 
-Unknown fields are ignored at every level, because clients send many that mean nothing here. A field that would
-change what the answer means is checked, and refused with its name where it cannot be honoured.
+Unknown fields are ignored at every level, because clients send many that Senses does not need. A known field that
+would change the meaning of the answer and is not supported is rejected by its name.
 """
 
 from typing import Annotated, Any, Literal
@@ -14,38 +14,38 @@ from openai_compat.api.fields import parse_granularities, parse_size
 
 
 class WireModel(BaseModel):
-    """A part of a body; null means the default."""
+    """A part of a body. null means the default."""
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
     @model_validator(mode="before")
     @classmethod
     def drop_nulls(cls, values: Any) -> Any:
-        """Take explicit nulls out, so that they mean the same as a field left out."""
+        """Remove nulls, so that they mean the same as absent fields."""
         return (
             {key: value for key, value in values.items() if value is not None} if isinstance(values, dict) else values
         )
 
 
 def unsupported_error(feature: str, advice: str) -> PydanticCustomError:
-    """An error for something we understand and do not do."""
+    """Return the error for a feature of OpenAI's API that Senses does not support."""
     return PydanticCustomError(
         "unsupported_value", "{what} is not supported. {advice}", {"what": feature, "advice": advice}
     )
 
 
 def text_to_parts(value: object) -> object:
-    """Read a bare text as a message's only part."""
+    """Convert a bare text to a list of one text part."""
     return [{"type": "text", "text": value}] if isinstance(value, str) else value
 
 
 def text_to_list(value: object) -> object:
-    """Read a bare text as a list of one."""
+    """Convert a bare text to a list of one."""
     return [value] if isinstance(value, str) else value
 
 
 def text_to_object(key: str) -> BeforeValidator:
-    """Read a bare text as an object with that text under `key`."""
+    """Return a validator that converts a bare text to an object with that text under `key`."""
     return BeforeValidator(lambda value: {key: value} if isinstance(value, str) else value)
 
 
@@ -55,20 +55,20 @@ TimestampGranularities = Annotated[frozenset[str], BeforeValidator(parse_granula
 
 
 class RequestBody(WireModel):
-    """What every endpoint takes. `keep_alive` is ours: for how long the model stays after this request."""
+    """Fields of every endpoint. `keep_alive` is ours: how long the model stays loaded after this request."""
 
     model: str = ""
     keep_alive: KeepAliveSeconds = None
 
 
 class ImageUrl(WireModel):
-    """A picture, nearly always as a data: URL."""
+    """An image, usually as a data: URL."""
 
     url: str
 
 
 class ContentPart(WireModel):
-    """One piece of a message; which field counts depends on `type`."""
+    """One part of a message. `type` decides which field is used."""
 
     type: str = "text"
     text: str = ""
@@ -77,38 +77,43 @@ class ContentPart(WireModel):
 
     @model_validator(mode="after")
     def check(self) -> "ContentPart":
-        """Refuse what a chat here cannot take in, rather than answer without it."""
+        """Reject parts that a chat does not support, rather than answer without them.
+
+        Raises:
+            PydanticCustomError: the part's type is not supported.
+            ValueError: an image has no URL.
+        """
         if self.type in ("input_audio", "audio"):
-            raise unsupported_error("Sound in a chat", "Send it to /v1/audio/transcriptions and pass the text on.")
+            raise unsupported_error("Audio in a chat", "Send it to /v1/audio/transcriptions and send the text here.")
         if self.type not in ("text", "refusal", "image_url"):
-            raise unsupported_error(f"A part of type {self.type[:40]!r}", "Parts are text or image_url.")
+            raise unsupported_error(f"A part of type {self.type[:40]!r}", "Use text or image_url.")
         if self.type == "image_url" and not self.image_url.url:
             raise ValueError("image_url needs a url")
         return self
 
 
 class MessageBody(WireModel):
-    """One turn; `developer` is the newer name of `system`."""
+    """One message. `developer` is OpenAI's newer name of `system`."""
 
     role: Literal["system", "developer", "user", "assistant", "tool", "function"]
     content: Annotated[list[ContentPart], BeforeValidator(text_to_parts)] = Field(default_factory=list)
 
 
 class JsonSchema(WireModel):
-    """The shape a structured answer must have."""
+    """The JSON Schema of a structured answer."""
 
     schema_: dict[str, Any] = Field(default_factory=dict, alias="schema")
 
 
 class ResponseFormat(WireModel):
-    """Free text, any JSON object, or a schema."""
+    """Free text, any JSON object, or JSON that matches a schema."""
 
     type: Literal["text", "json_object", "json_schema"] = "text"
     json_schema: JsonSchema = JsonSchema()
 
 
 class StreamOptions(WireModel):
-    """What a stream reports besides the answer."""
+    """What a stream has besides the answer."""
 
     include_usage: bool = False
 
@@ -131,7 +136,11 @@ class ChatBody(RequestBody):
     @model_validator(mode="before")
     @classmethod
     def check(cls, values: Any) -> Any:
-        """Refuse what would change the meaning of the answer and cannot be honoured."""
+        """Reject unsupported fields that would change the meaning of the answer.
+
+        Raises:
+            PydanticCustomError: a field is not supported.
+        """
         if not isinstance(values, dict):
             return values
         if "input" in values and "messages" not in values:
@@ -139,7 +148,7 @@ class ChatBody(RequestBody):
         if values.get("logprobs") or values.get("top_logprobs"):
             raise unsupported_error("logprobs", "Leave logprobs and top_logprobs out.")
         if "audio" in str(values.get("modalities", "")):
-            raise unsupported_error("An answer as sound", "Send the answer's text to /v1/audio/speech.")
+            raise unsupported_error("An audio answer", "Send the answer's text to /v1/audio/speech.")
         if values.get("web_search_options") is not None:
             raise unsupported_error("web_search_options", "Senses works offline; leave it out.")
         reject_forced_tools(values.get("tool_choice", values.get("function_call")))
@@ -147,10 +156,14 @@ class ChatBody(RequestBody):
 
 
 def reject_forced_tools(choice: object) -> None:
-    """Refuse a tool call that must happen. Offering tools is fine: clients do so always, and no call is an answer."""
+    """Reject a required tool call. Optional tools are accepted: many clients always send them.
+
+    Raises:
+        PydanticCustomError: `choice` is neither "auto" nor "none".
+    """
     if choice not in (None, "auto", "none"):
         name = repr(choice) if choice in ("required", "any") else "that names a tool"
-        raise unsupported_error(f"tool_choice {name}", 'The models here call no tools; use "auto" or "none".')
+        raise unsupported_error(f"tool_choice {name}", 'Senses does not call tools; use "auto" or "none".')
 
 
 class ImagesBody(RequestBody):
@@ -170,7 +183,7 @@ class ImagesBody(RequestBody):
 
 
 class TranscriptionBody(RequestBody):
-    """POST /v1/audio/transcriptions and /v1/audio/translations, without the sound itself."""
+    """POST /v1/audio/transcriptions and /v1/audio/translations, without the recording."""
 
     language: str = ""
     prompt: str = ""
@@ -187,7 +200,7 @@ class VoiceId(WireModel):
 
 
 class SpeechBody(RequestBody):
-    """POST /v1/audio/speech. `language` is ours, for models that speak several."""
+    """POST /v1/audio/speech. `language` is ours, for multilingual models."""
 
     input: str = Field(min_length=1)
     voice: Annotated[VoiceId, text_to_object("id")] = VoiceId(id="")

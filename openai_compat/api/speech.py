@@ -1,4 +1,4 @@
-"""POST /v1/audio/speech: text in, sound out, sent as it is spoken."""
+"""POST /v1/audio/speech: text in, audio out, streamed while it is generated."""
 
 import base64
 from collections.abc import AsyncGenerator, Sequence
@@ -13,7 +13,7 @@ from starlette.routing import Route
 
 from model_runtime.errors import InvalidInput
 from model_runtime.events import AudioChunk, Event, Finished, SpeechResult, Warnings
-from model_runtime.media.speech import CONTENT_TYPES, SpeechEncoder
+from model_runtime.media.speech_encoder import CONTENT_TYPES, SpeechEncoder
 from model_runtime.requests import Speak, Task
 from model_runtime.service import Service
 from openai_compat.api.bodies import read_body
@@ -36,6 +36,7 @@ OPENAI_VOICES = (
     "shimmer",
     "verse",
 )
+"""The voices in OpenAI's API reference."""
 ZERO_USAGE = {"input_tokens": 0, "output_tokens": 0, "total_tokens": 0}
 
 
@@ -46,14 +47,18 @@ class SpeechEndpoint:
     service: Service
 
     def routes(self) -> list[Route]:
-        """Where it is served."""
+        """Return the route."""
         return [Route("/v1/audio/speech", self.create, methods=["POST"])]
 
     async def create(self, request: Request) -> Response:
-        """Read a text aloud."""
+        """Stream a text as speech.
+
+        Raises:
+            InvalidInput: the text is empty, or the model does not have the voice.
+        """
         body = await read_body(request, SpeechBody)
         if not body.input.strip():
-            raise InvalidInput("input is empty: there is nothing to say.", param="input")
+            raise InvalidInput("input is empty. Send the text to speak.", param="input")
         model = self.service.resolve(body.model, Task.SPEECH)
         model_status = next((status for status in self.service.status().models if status.name == model), None)
         voice = resolve_voice(body.voice.id, model_status.voices if model_status else (), model)
@@ -71,18 +76,18 @@ class SpeechEndpoint:
 
 
 def voices_of(service: Service, model: str) -> tuple[str, ...]:
-    """Return a model's voices as far as they are known."""
+    """Return a model's voices, empty if they are not known."""
     return next((status.voices for status in service.status().models if status.name == model), ())
 
 
 def resolve_voice(requested: str, voices: Sequence[str], model: str) -> str:
-    """Return the model's own name for a voice; empty is its default.
+    """Return the model's name of the requested voice, "" for its default voice.
 
-    OpenAI's names always work, because clients send them without asking: each means the voice that is named after
-    it (Kokoro has `af_alloy`), else one of the model's voices, always the same.
+    OpenAI's names always work, because clients send them to any server. Each stands for the voice with that suffix
+    (Kokoro's `af_alloy`), or else for one of the model's voices, always the same one.
 
     Raises:
-        InvalidInput: the model has no such voice; the message lists those it has.
+        InvalidInput: the model does not have this voice. The message lists its voices.
     """
     name = requested.strip().lower()
     if not name or name in ("auto", "default"):
@@ -100,7 +105,7 @@ def resolve_voice(requested: str, voices: Sequence[str], model: str) -> str:
 
 @dataclass(slots=True)
 class SpeechRun:
-    """A text being read aloud: by which model, in which format, and how it ended once it has."""
+    """One speech request. `finished` is its last event, None while it runs."""
 
     model: str
     starter: bool
@@ -108,7 +113,7 @@ class SpeechRun:
     finished: Finished | None = None
 
     async def audio_chunks(self, events: AsyncGenerator[Event]) -> AsyncGenerator[Chunk]:
-        """Encode speech as it comes, with one encoder from beginning to end, off the event loop."""
+        """Yield encoded audio while it is generated. One encoder, run in threads, writes the whole file."""
         encoder: SpeechEncoder | None = None
         warnings: list[str] = []
         async with aclosing(events):
@@ -128,7 +133,7 @@ class SpeechRun:
         yield await to_thread.run_sync(encoder.close)
 
     async def sse_events(self, events: AsyncGenerator[Event]) -> AsyncGenerator[Chunk]:
-        """Write the same sound as server-sent events; all their bytes together are the file."""
+        """Yield the same audio as server-sent events. Their decoded audio joins to the file."""
         async with aclosing(self.audio_chunks(events)) as chunks:
             async for chunk in chunks:
                 if isinstance(chunk, bytes) and chunk:
@@ -139,9 +144,8 @@ class SpeechRun:
         yield encode_event(done_payload, "speech.audio.done")
 
     def _headers(self, sample_rate: int, warnings: Sequence[str]) -> dict[str, str]:
-        """Raw samples say in their type what they are; every format tells its rate and its model in headers of ours."""
         headers = model_headers(self.model, starter=self.starter, warnings=warnings)
         headers["x-sample-rate"] = str(sample_rate)
-        if self.audio_format == "pcm":
+        if self.audio_format == "pcm":  # raw samples have no header that states their format
             headers["content-type"] = f"audio/pcm;rate={sample_rate};channels=1"
         return headers

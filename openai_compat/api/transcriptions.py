@@ -1,4 +1,4 @@
-"""POST /v1/audio/transcriptions and /v1/audio/translations: a recording in, text out, as a whole or line by line."""
+"""POST /v1/audio/transcriptions and /v1/audio/translations: a recording in, text out, whole or by segment."""
 
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing, asynccontextmanager
@@ -28,28 +28,28 @@ from openai_compat.http.disconnect import cancel_on_disconnect
 from openai_compat.http.sse import DONE_EVENT, Chunk, DeferredStreamingResponse, encode_event
 
 UNSPECIFIC_MODELS = frozenset({"", "auto", "whisper-1"})
-"""Names that leave the choice to us; fast models translate badly, so a translation goes to the best."""
+"""Names that leave the choice to Senses. Translations then use the best model, since fast ones translate badly."""
 
 
 @dataclass(frozen=True, slots=True)
 class TranscriptionEndpoint:
-    """Both endpoints; a translation answers in English, whatever is spoken."""
+    """Both endpoints. A translation is always English."""
 
     service: Service
 
     def routes(self) -> list[Route]:
-        """Where they are served."""
+        """Return the routes."""
         return [
             Route("/v1/audio/transcriptions", self.transcribe, methods=["POST"]),
             Route("/v1/audio/translations", self.translate, methods=["POST"]),
         ]
 
     async def transcribe(self, request: Request) -> Response:
-        """Write down what is said."""
+        """Transcribe a recording in its language."""
         return await self._respond(request, translate=False)
 
     async def translate(self, request: Request) -> Response:
-        """Write down in English what is said."""
+        """Translate a recording into English text."""
         return await self._respond(request, translate=True)
 
     async def _respond(self, request: Request, *, translate: bool) -> Response:
@@ -63,7 +63,7 @@ class TranscriptionEndpoint:
                 language=language,
                 translate=translate,
                 prompt=body.prompt,
-                # OpenAI's 0 is not a temperature but the ladder of retries
+                # OpenAI's 0 means Whisper's temperature fallback, not a temperature
                 temperature=body.temperature or None,
                 word_timestamps="word" in body.timestamp_granularities and body.response_format == "verbose_json",
             )
@@ -82,20 +82,30 @@ class TranscriptionEndpoint:
 
 @dataclass(frozen=True, slots=True)
 class AudioUpload:
-    """The fields of a request and its recording, not yet decoded; `param` is where the recording came from."""
+    """The fields of a request and its encoded recording. `param` is the field that held the recording."""
 
     body: TranscriptionBody
     source: bytes | BinaryIO
     param: str
 
     def decode(self) -> Audio:
-        """Decode the recording. Raises `BadMedia`."""
+        """Decode the recording.
+
+        Raises:
+            InvalidMedia: the file is not a recording.
+        """
         return decode_audio(self.source, param=self.param)
 
 
 @asynccontextmanager
 async def open_upload(request: Request) -> AsyncGenerator[AudioUpload]:
-    """Read a form with a file, or JSON with base64; the file is gone afterwards. Raises `InvalidInput`."""
+    """Read a form with a file, or JSON with base64. The file is deleted afterwards.
+
+    Raises:
+        BodyTooLarge: the body exceeds 200 MB (form) or 64 MB (JSON).
+        InvalidInput: the recording is missing, or a field is invalid.
+        InsufficientStorage: the file cannot be spooled to disk.
+    """
     if request.headers.get("content-type", "").startswith("application/json"):
         json_fields = await read_json(request)
         body = validate_fields(json_fields, TranscriptionBody)
@@ -113,7 +123,7 @@ async def open_upload(request: Request) -> AsyncGenerator[AudioUpload]:
 
 
 def form_values(form: FormData) -> dict[str, Any]:
-    """Gather a form's texts; a name counts the same with `[]` and without, and granularities may come repeatedly."""
+    """Return a form's text fields. `name[]` is the same as `name`; timestamp granularities may be repeated."""
     form_fields: dict[str, Any] = {}
     for key, value in form.multi_items():
         name = key.removesuffix("[]")
@@ -125,7 +135,11 @@ def form_values(form: FormData) -> dict[str, Any]:
 
 
 def inline_audio(values: Mapping[str, Any]) -> bytes:
-    """Return the bytes of `input_audio`, OpenAI's `{"data": base64, "format": …}`."""
+    """Return the bytes of `input_audio`, OpenAI's `{"data": base64, "format": …}`.
+
+    Raises:
+        InvalidInput: the field is missing or not base64.
+    """
     audio = values.get("input_audio")
     data = audio.get("data") if isinstance(audio, dict) else None
     if not isinstance(data, str):
@@ -140,7 +154,7 @@ def inline_audio(values: Mapping[str, Any]) -> bytes:
 def render_transcript(
     finished: Finished, transcript: TranscriptionResult, body: TranscriptionBody, *, task: str
 ) -> Response:
-    """Write a transcript in the format that was asked for."""
+    """Return a transcript in the requested format."""
     headers = model_headers(finished.model, starter=finished.starter, warnings=transcript.warnings)
     match body.response_format:
         case "text":
@@ -157,11 +171,11 @@ def render_transcript(
 
 
 def verbose_json(transcript: TranscriptionResult, body: TranscriptionBody, *, task: str) -> dict[str, Any]:
-    """Write verbose_json: segments unless only words were asked for, words only where they were."""
+    """Return verbose_json with the requested granularities, segments by default."""
     granularities = body.timestamp_granularities or {"segment"}
     payload: dict[str, Any] = {
         "task": task,
-        # the name, in lower case: clients look it up in a table
+        # the name in lower case, which clients look up in a table
         "language": language_name(transcript.language).lower(),
         "duration": transcript.duration_seconds,
         "text": transcript.text.strip(),
@@ -175,7 +189,7 @@ def verbose_json(transcript: TranscriptionResult, body: TranscriptionBody, *, ta
 
 
 def segment_json(segment: Segment) -> dict[str, Any]:
-    """Write one segment; clients insist on every number, so one that is unknown is 0."""
+    """Return one segment. Unknown numbers are 0, because clients reject null."""
     return {
         "id": segment.id,
         "seek": segment.seek,
@@ -191,17 +205,17 @@ def segment_json(segment: Segment) -> dict[str, Any]:
 
 
 def word_json(word: Word) -> dict[str, Any]:
-    """Write one word."""
+    """Return one word."""
     return {"word": word.word.strip(), "start": word.start, "end": word.end}
 
 
 def duration_usage(transcript: TranscriptionResult) -> dict[str, Any]:
-    """Write how much was heard."""
+    """Return the duration of the recording in seconds as usage."""
     return {"type": "duration", "seconds": transcript.duration_seconds}
 
 
 async def transcript_events(events: AsyncGenerator[Event]) -> AsyncGenerator[Chunk]:
-    """Write a transcript as it comes: a delta for every segment, then the whole."""
+    """Yield an event per segment, then one with the whole text."""
     finished: Finished | None = None
     has_text = False
     async with aclosing(events):

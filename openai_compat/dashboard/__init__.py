@@ -1,1 +1,1 @@
-"""The status page, its JSON and events, and Prometheus: they render the runtime's status and change nothing else."""
+"""The status page, its JSON and events, and Prometheus metrics: views of the runtime's status."""

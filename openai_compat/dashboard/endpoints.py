@@ -1,4 +1,4 @@
-"""What runs and how it is: /health, /api/status, /api/events, and the buttons of the status page."""
+"""Health, status, events, recent results, and the commands of the status page."""
 
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
@@ -19,61 +19,61 @@ from openai_compat.http.sse import Chunk, DeferredStreamingResponse, encode_even
 
 MAX_LISTED_ARTIFACTS = 24
 MAX_SCANNED_ARTIFACTS = 240
-"""Transcripts are kept, too, and not shown."""
+"""More than are listed, because transcripts are stored too."""
 LISTED_TYPES = ("image/png", "audio/wav")
 
 
 ClientSnippets = Callable[[], Sequence[tuple[str, str]]]
-"""Clients by name, each with a command to type or JSON to paste."""
+"""Returns a client's name and its set-up text (a command to type or JSON to paste) for each client."""
 
 
 class ArtifactFile(Protocol):
-    """A result that was kept: a picture or a recording in a file."""
+    """A stored result: an image, a recording or a transcript."""
 
     @property
     def id(self) -> str:
-        """A name nobody can guess."""
+        """Unguessable id."""
         ...
 
     @property
     def path(self) -> Path:
-        """Its file."""
+        """Path of the file."""
         ...
 
     @property
     def mime_type(self) -> str:
-        """What it is."""
+        """MIME type."""
         ...
 
     @property
     def created(self) -> float:
-        """When it was made, in seconds since the epoch."""
+        """Creation time, in seconds since the epoch."""
         ...
 
     @property
     def size_bytes(self) -> int:
-        """How large it is."""
+        """Size of the file, in bytes."""
         ...
 
 
 class RecentArtifacts(Protocol):
-    """Where results are kept."""
+    """A store of results."""
 
     def recent(self, count: int = 20) -> Sequence[ArtifactFile]:
-        """Return the newest, newest first."""
+        """Return up to `count` results, newest first."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class StatusEndpoint:
-    """The endpoints; `artifacts` None shows no recent results."""
+    """Status, result and command endpoints. `artifacts=None` lists no results."""
 
     service: Service
     artifacts: RecentArtifacts | None = None
     client_snippets: ClientSnippets = list
 
     def routes(self) -> list[Route]:
-        """Where they are served."""
+        """Return the routes."""
         return [
             Route("/health", self.health, methods=["GET"]),
             Route("/api/status", self.get_status, methods=["GET"]),
@@ -89,7 +89,11 @@ class StatusEndpoint:
         ]
 
     async def health(self, request: Request) -> Response:
-        """Say whether requests are accepted: 200 with a few facts, or 503."""
+        """Return version, uptime and ready models while requests are accepted.
+
+        Raises:
+            ShuttingDown: requests are no longer accepted.
+        """
         status = self.service.status()
         if not status.accepting:
             raise ShuttingDown("Senses is shutting down.", retry_after_seconds=5)
@@ -98,59 +102,86 @@ class StatusEndpoint:
         return JSONResponse({"status": "healthy", **details})
 
     async def get_status(self, request: Request) -> Response:
-        """Show everything at this moment."""
+        """Return the current status."""
         return JSONResponse(status_json(self.service.status()), headers={"cache-control": "no-store"})
 
     async def stream_status(self, request: Request) -> Response:
-        """Stream a snapshot now, at every change and at least once a second."""
+        """Stream the status: now, at every change and at least once a second."""
         return DeferredStreamingResponse(status_events(self.service.changes()))
 
     async def list_artifacts(self, request: Request) -> Response:
-        """List recent pictures and recordings, newest first."""
+        """List recent images and recordings, newest first."""
         listed = [artifact_json(artifact) for artifact in await self._recent_artifacts()]
         return JSONResponse({"artifacts": listed}, headers={"cache-control": "no-store"})
 
     async def list_clients(self, request: Request) -> Response:
-        """List clients, each with what to type or paste to set it up."""
+        """List clients with their set-up texts."""
         return JSONResponse({"clients": [{"name": name, "text": text} for name, text in self.client_snippets()]})
 
     async def serve_artifact(self, request: Request) -> Response:
-        """Serve one of the listed files; nothing else of the disk can be reached from here."""
+        """Return a listed file; other files cannot be reached.
+
+        Raises:
+            UnknownUrl: no listed result has this id.
+        """
         artifact_id = request.path_params["id"]
         artifact = next((artifact for artifact in await self._recent_artifacts() if artifact.id == artifact_id), None)
         if artifact is None:
-            raise UnknownUrl("There is no such picture or recording among the recent ones.")
+            raise UnknownUrl(f"Result {artifact_id} does not exist or is no longer among the recent results.")
         return FileResponse(
             artifact.path, media_type=artifact.mime_type, headers={"cache-control": "private, max-age=86400"}
         )
 
     async def load(self, request: Request) -> Response:
-        """Load a model and wait until it is ready."""
+        """Load a model and wait until it is ready.
+
+        Raises:
+            UnknownModel: no model has this name.
+        """
         name = self._known_model_name(request)
         await self.service.load(name)
         return JSONResponse({"model": name})
 
     async def unload(self, request: Request) -> Response:
-        """Unload a model once its running jobs have ended, and tell the bytes given back."""
+        """Unload a model after its running requests have ended, and return the bytes freed.
+
+        Raises:
+            UnknownModel: no model has this name.
+        """
         name = self._known_model_name(request)
         return JSONResponse({"model": name, "freed_bytes": await self.service.unload(name)})
 
     async def pin(self, request: Request) -> Response:
-        """Keep a model in memory."""
-        self.service.pin(self._known_model_name(request), pinned=True)
-        return JSONResponse({"model": self._known_model_name(request), "pinned": True})
+        """Pin a model: exempt it from idle timeout and eviction.
+
+        Raises:
+            UnknownModel: no model has this name.
+        """
+        return self._set_pinned(request, pinned=True)
 
     async def unpin(self, request: Request) -> Response:
-        """Let a model leave again."""
-        self.service.pin(self._known_model_name(request), pinned=False)
-        return JSONResponse({"model": self._known_model_name(request), "pinned": False})
+        """Unpin a model.
+
+        Raises:
+            UnknownModel: no model has this name.
+        """
+        return self._set_pinned(request, pinned=False)
 
     async def cancel(self, request: Request) -> Response:
-        """End a waiting or running job."""
+        """Cancel a queued or running request.
+
+        Raises:
+            InvalidInput: the request does not exist or has ended.
+        """
         job_id = request.path_params["id"]
         if not self.service.cancel(job_id):
-            raise InvalidInput(f"There is no job {job_id} (any more).", param="id", code="not_found")
+            raise InvalidInput(f"Job {job_id} does not exist or has already ended.", param="id", code="not_found")
         return JSONResponse({"job": job_id})
+
+    def _set_pinned(self, request: Request, *, pinned: bool) -> Response:
+        name = self._known_model_name(request)
+        self.service.pin(name, pinned=pinned)
+        return JSONResponse({"model": name, "pinned": pinned})
 
     def _known_model_name(self, request: Request) -> str:
         name: str = request.path_params["name"]
@@ -167,7 +198,7 @@ class StatusEndpoint:
 
 
 async def status_events(statuses: AsyncIterator[Status]) -> AsyncGenerator[Chunk]:
-    """Write snapshots as they come; the last is the one that says that the runtime is leaving."""
+    """Yield each status as an event, and stop after the first that says that the runtime is shutting down."""
     try:
         async for status in statuses:
             yield encode_event(status_json(status), "status")
@@ -179,7 +210,7 @@ async def status_events(statuses: AsyncIterator[Status]) -> AsyncGenerator[Chunk
 
 
 def artifact_json(artifact: ArtifactFile) -> dict[str, Any]:
-    """Describe a kept result."""
+    """Return the JSON of a result."""
     return {
         "id": artifact.id,
         "url": f"api/artifacts/{artifact.id}",

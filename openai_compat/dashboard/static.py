@@ -1,4 +1,4 @@
-"""The status page as files: served as they are, from this package, under a policy that lets nothing foreign in."""
+"""Serves the files of the status page, under a content security policy that blocks foreign content."""
 
 from pathlib import Path
 
@@ -16,23 +16,23 @@ PAGE_HEADERS = {
     ),
     "referrer-policy": "no-referrer",
     "x-content-type-options": "nosniff",
-    # asked for again each time, answered 304 from the file's tag: an upgrade is seen at once
+    # revalidated at every load (304 by ETag), so that an upgrade shows at once
     "cache-control": "no-cache",
 }
 
 
 class PageFiles(StaticFiles):
-    """The files, with their headers."""
+    """Static files with the page's headers."""
 
     async def get_response(self, path: str, scope: Scope) -> Response:
-        """Serve one file."""
+        """Return the response for one file."""
         response = await super().get_response(path, scope)
         response.headers.update(PAGE_HEADERS)
         return response
 
 
 def page_routes() -> list[BaseRoute]:
-    """The page at /, its files under /web."""
+    """Return the routes: the page at /, its files under /web."""
     files = PageFiles(directory=WEB_FOLDER)
 
     async def index(request: Request) -> Response:

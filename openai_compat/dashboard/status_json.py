@@ -1,4 +1,4 @@
-"""The runtime's status as JSON: the same facts under the same names; only what JSON cannot hold is rewritten."""
+"""The runtime's status as JSON. Keys are the field names; counters become lists, since JSON has no tuples as keys."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, fields
@@ -17,18 +17,18 @@ COUNTER_LABELS: Mapping[str, tuple[str, ...]] = {
     "audio_seconds": ("model", "direction"),
     "images": ("model",),
 }
-"""Counter → what its keys say; the metrics use the same labels."""
+"""Counter → names of the parts of its keys. The metrics use the same labels."""
 
 
 def status_json(status: Status) -> dict[str, Any]:
-    """Write a snapshot; every counter becomes a list of labelled values."""
+    """Return the status with each counter as a list of labelled values."""
     return asdict(status) | {
         "counters": {field.name: counter_json(status.counters, field.name) for field in fields(Counters)}
     }
 
 
 def counter_json(counters: Counters, name: str) -> list[dict[str, Any]]:
-    """Write one counter as a list of its labels and values."""
+    """Return one counter as a list of its labels and values."""
     return [
         dict(zip(COUNTER_LABELS[name], label_values(key), strict=True)) | {"value": value}
         for key, value in getattr(counters, name).items()
@@ -36,5 +36,5 @@ def counter_json(counters: Counters, name: str) -> list[dict[str, Any]]:
 
 
 def label_values(key: str | tuple[str, ...]) -> tuple[str, ...]:
-    """A counter's key as a tuple, also where it is a single label."""
+    """Return a counter's key as a tuple, even if it is a single label."""
     return (key,) if isinstance(key, str) else key

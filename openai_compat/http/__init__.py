@@ -1,3 +1,3 @@
-"""What every HTTP answer needs, whatever the endpoint: access rules, error envelopes, request log, streams, clients
-that disconnect. Knows no OpenAI schema.
+"""What all HTTP endpoints share: access control, error envelopes, request log, streaming and disconnects. Does not
+know OpenAI's schemas.
 """

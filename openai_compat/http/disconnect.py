@@ -1,4 +1,4 @@
-"""Noticing that a client has gone, so that nobody computes for nobody."""
+"""Cancels a request's work when its client disconnects."""
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -11,23 +11,24 @@ from model_runtime.errors import Cancelled
 
 
 class ClientDisconnected(Cancelled):
-    """The client closed the connection, or stopped reading."""
+    """The client closed the connection or stopped reading."""
 
 
 @asynccontextmanager
 async def cancel_on_disconnect(receive: Receive) -> AsyncGenerator[None]:
-    """Cancel the block as soon as the client closes the connection. The request's body must have been read.
+    """Cancel the block when the client closes the connection.
 
-    Errors of the block pass unchanged.
+    Read the request's body first: `receive` is drained here. Exceptions of the block pass through unwrapped.
 
     Raises:
-        ClientGone: the client went away.
+        ClientDisconnected: the client closed the connection.
     """
     async with unwrapped_task_group() as tasks:
         tasks.start_soon(_wait_for_disconnect, receive, tasks.cancel_scope)
         yield
         tasks.cancel_scope.cancel()
         return
+    # reached only if the disconnect cancelled the scope, which ends the block without an exception
     raise ClientDisconnected("The client closed the connection.")
 
 
@@ -39,7 +40,7 @@ async def _wait_for_disconnect(receive: Receive, scope: CancelScope) -> None:
 
 @asynccontextmanager
 async def unwrapped_task_group() -> AsyncGenerator[TaskGroup]:
-    """A task group whose only error arrives bare instead of in a group."""
+    """Yield a task group that raises a single exception as it is, without an exception group around it."""
     try:
         async with create_task_group() as tasks:
             yield tasks

@@ -1,8 +1,8 @@
-"""Every failure as OpenAI's error envelope: one table from error class to status, type and advice on retrying.
+"""Errors as OpenAI's envelope: one table maps each error class to an HTTP status, a type and a retry hint.
 
-The official clients retry 408, 409, 429 and every status from 500 on, twice, unless `x-should-retry: false` forbids
-it; they obey `Retry-After` up to 60 seconds (JavaScript) or 120 (Python). So what waiting cannot mend is either a
-4xx or carries the header, and what it can mend says how long to wait.
+OpenAI's clients retry 408, 409, 429 and every status from 500 up, twice, unless the answer has `x-should-retry:
+false`. They obey `Retry-After` up to 60 seconds (JavaScript) or 120 seconds (Python, `openai/_base_client.py`). An
+error that a retry cannot fix is therefore a 4xx or has that header; other errors say how long to wait.
 """
 
 import math
@@ -18,53 +18,54 @@ from model_runtime import errors
 
 INVALID_REQUEST = "invalid_request_error"
 MAX_RETRY_AFTER_SECONDS = 60
+"""The longest wait that all official clients obey."""
 
 
 class UnknownUrl(errors.SensesError):
-    """The path is not served."""
+    """No route serves this path."""
 
     code = "unknown_url"
 
 
 class MethodNotAllowed(errors.SensesError):
-    """The path is served, but not for this method."""
+    """The path is served, but not with this method."""
 
     code = "method_not_allowed"
 
 
 class BodyTooLarge(errors.SensesError):
-    """The request's body is larger than the endpoint takes."""
+    """The request's body exceeds the endpoint's limit."""
 
     code = "request_too_large"
 
 
 class InsufficientStorage(errors.SensesError):
-    """The disk is full, or cannot be written."""
+    """The disk is full or not writable."""
 
     code = "no_room"
 
 
 class OriginNotAllowed(errors.SensesError):
-    """The Host or Origin of the request is not one of ours: a foreign web page, or a name that only looks local."""
+    """The Host or Origin header is not allowed: a foreign web page, or a name that only looks local."""
 
     code = "origin_not_allowed"
 
 
 class InvalidApiKey(errors.SensesError):
-    """An API key is set and the request does not carry it."""
+    """An API key is configured and the request does not carry it."""
 
     code = "invalid_api_key"
 
 
 class InternalError(errors.SensesError):
-    """A bug of ours; the log has the rest."""
+    """A bug in Senses. The log has the traceback."""
 
     code = "internal_error"
 
 
 @dataclass(frozen=True, slots=True)
 class ErrorMapping:
-    """How an error class looks on the wire; `retry` False tells clients not to send the same request again."""
+    """An error class in HTTP terms. `retry=False` asks clients not to repeat the request."""
 
     status: int
     type: str = INVALID_REQUEST
@@ -76,17 +77,17 @@ ERROR_MAPPINGS: Mapping[type[errors.SensesError], ErrorMapping] = {
     errors.InvalidInput: ErrorMapping(400),
     errors.UnknownModel: ErrorMapping(404),
     errors.ModelTooLarge: ErrorMapping(400, retry=False),
-    # 404 and not 503: only the user can mend it, by running the command in the message, so no client should wait
+    # 404, not 503: only the user can fix it, with the command in the message, so clients must not wait
     errors.ModelMissing: ErrorMapping(404, retry=False),
     errors.Busy: ErrorMapping(503, "server_error"),
     errors.QueueFull: ErrorMapping(429, "rate_limit_error"),
     errors.QueueTimeout: ErrorMapping(503, "server_error"),
-    # a second try would fail the same way, after the same minutes
+    # a retry would fail the same way, after the same minutes
     errors.LoadFailed: ErrorMapping(500, "server_error", retry=False),
     errors.JobFailed: ErrorMapping(500, "server_error", retry=False),
     errors.JobStalled: ErrorMapping(504, "server_error", retry=False),
     errors.WorkerDied: ErrorMapping(502, "server_error"),
-    # nginx's status for a client that closed the connection; the caller of a job an operator ended gets it, too
+    # nginx's "client closed request"; also the answer to a request that was cancelled from the status page
     errors.Cancelled: ErrorMapping(499, "cancelled", retry=False),
     UnknownUrl: ErrorMapping(404),
     MethodNotAllowed: ErrorMapping(405),
@@ -99,12 +100,12 @@ ERROR_MAPPINGS: Mapping[type[errors.SensesError], ErrorMapping] = {
 
 
 def mapping_of(error: errors.SensesError) -> ErrorMapping:
-    """Return the rule of the nearest class."""
+    """Return the mapping of the error's class or of its nearest base class."""
     return next(ERROR_MAPPINGS[error_class] for error_class in type(error).__mro__ if error_class in ERROR_MAPPINGS)
 
 
 def envelope(error: errors.SensesError) -> dict[str, Any]:
-    """Return OpenAI's four keys under `error`."""
+    """Return OpenAI's error object: message, type, param and code under `error`."""
     return {
         "error": {
             "message": error.message,
@@ -116,7 +117,7 @@ def envelope(error: errors.SensesError) -> dict[str, Any]:
 
 
 def error_response(error: errors.SensesError) -> Response:
-    """Return the answer a client gets for `error`."""
+    """Return the HTTP response for `error`."""
     mapping = mapping_of(error)
     headers: dict[str, str] = {}
     if not mapping.retry:
@@ -136,19 +137,19 @@ OPENAI_FIELD_NAMES: Mapping[str, Mapping[str, str]] = {
     "/v1/audio/translations": {"audio": "file", "translate": "model"},
     "/v1/audio/speech": {"text": "input"},
 }
-"""Path → the runtime's name of a value → OpenAI's, where they differ."""
+"""Path → the runtime's field name → OpenAI's field name, for fields whose names differ."""
 
 
 async def answer_senses_error(request: Request, error: Exception) -> Response:
-    """Answer a `SensesError` that an endpoint raised; `param` is the field that the client sent."""
-    if not isinstance(error, errors.SensesError):
+    """Return the envelope of a `SensesError`, with `param` renamed to the client's field."""
+    if not isinstance(error, errors.SensesError):  # never: Starlette types handlers for any Exception
         raise error
     error.param = OPENAI_FIELD_NAMES.get(request.url.path, {}).get(error.param or "", error.param)
     return error_response(error)
 
 
 async def answer_http_exception(request: Request, error: Exception) -> Response:
-    """Answer what the router or the form parser refused."""
+    """Return the envelope of an error that Starlette's router or form parser raised."""
     if not isinstance(error, HTTPException):
         raise error
     path = request.url.path
@@ -163,7 +164,7 @@ async def answer_http_exception(request: Request, error: Exception) -> Response:
 
 
 async def answer_disconnect(request: Request, error: Exception) -> Response:
-    """Answer a client that left while it was still sending; nobody reads it, but the log has its status."""
+    """Return 499 for a client that disconnected while it was sending. Only the request log sees it."""
     return error_response(errors.Cancelled("The client closed the connection."))
 
 
@@ -179,8 +180,8 @@ SERVED_ROUTES = (
 )
 ALTERNATIVES: Mapping[str, str] = {
     "/v1/completions": "Send the prompt as a message to /v1/chat/completions.",
-    "/v1/images/edits": "Pictures are made from text only, with /v1/images/generations.",
-    "/v1/images/variations": "Pictures are made from text only, with /v1/images/generations.",
+    "/v1/images/edits": "Images are generated from text only, with /v1/images/generations.",
+    "/v1/images/variations": "Images are generated from text only, with /v1/images/generations.",
     "/v1/embeddings": "Senses has no embedding model.",
     "/v1/moderations": "Senses has no moderation model.",
     "/v1/realtime": "Use /v1/audio/transcriptions and /v1/audio/speech with stream.",
@@ -188,7 +189,7 @@ ALTERNATIVES: Mapping[str, str] = {
 
 
 def unknown_url_error(method: str, path: str) -> UnknownUrl:
-    """Say what is served, and what comes nearest to the path that was asked for."""
+    """Return an error that lists the served routes and suggests an alternative to `path`."""
     hint = next((alternative for prefix, alternative in ALTERNATIVES.items() if path.startswith(prefix)), "")
     if any(path.rstrip("/").endswith(route.split(" /v1")[1]) and not path.startswith("/v1") for route in SERVED_ROUTES):
         hint = "The base URL ends in /v1."

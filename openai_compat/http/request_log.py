@@ -1,4 +1,4 @@
-"""A name for every request: in its answer's `x-request-id`, in the log, and in what a bug shows to the client."""
+"""Gives every request an id: it appears in the `x-request-id` header, in the log and in internal errors."""
 
 import logging
 import secrets
@@ -10,21 +10,21 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from openai_compat.http.errors import InternalError, error_response
 
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
-"""Looking changes nothing, so it is logged only where it fails."""
+"""Read-only requests are logged (at INFO) only if they fail."""
 CLIENT_CLOSED_REQUEST = 499
-"""Logged where the client left before it was answered."""
+"""nginx's status, logged if the client disconnected before the response began."""
 
 logger = logging.getLogger(__name__)
 
 
 class RequestLogMiddleware:
-    """ASGI middleware, the outermost of ours: nothing but an envelope leaves, not even after a bug."""
+    """Outermost ASGI middleware: logs each request and answers an uncaught exception with an error envelope."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve a request and log one line about it."""
+        """Serve a request and log one line."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
@@ -32,12 +32,10 @@ class RequestLogMiddleware:
         try:
             await self.app(scope, receive, request_log.send)
         except Exception:
-            logger.exception("%s %s %s broke", request_log.request_id, scope["method"], scope["path"])
+            logger.exception("%s %s %s failed", request_log.request_id, scope["method"], scope["path"])
             if request_log.status is not None:
-                raise  # the answer has begun: the server must cut the connection
-            error = InternalError(
-                f"Something went wrong inside Senses; its log has the details under {request_log.request_id}."
-            )
+                raise  # the response has begun: the server must close the connection
+            error = InternalError(f"Internal error in Senses. Its log has the details under {request_log.request_id}.")
             await error_response(error)(scope, receive, request_log.send)
         finally:
             status = request_log.status or CLIENT_CLOSED_REQUEST
@@ -54,7 +52,7 @@ class RequestLogMiddleware:
 
 
 class RequestLog:
-    """One request on its way."""
+    """Id, status and duration of one request."""
 
     def __init__(self, send: Send) -> None:
         self.request_id = f"req_{secrets.token_hex(12)}"
@@ -63,11 +61,11 @@ class RequestLog:
         self._started_at = time.monotonic()
 
     def elapsed_ms(self) -> float:
-        """How long it has been here."""
+        """Return the milliseconds since the request arrived."""
         return (time.monotonic() - self._started_at) * 1000
 
     async def send(self, message: Message) -> None:
-        """Pass a message on; the first gets the name of the request and the time it took."""
+        """Forward a message; the response's headers get the request's id and duration."""
         if message["type"] == "http.response.start":
             self.status = message["status"]
             headers = MutableHeaders(scope=message)

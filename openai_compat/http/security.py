@@ -1,7 +1,7 @@
-"""Who may come in: this machine's programs and pages, and with a key also others.
+"""Access control: programs and pages of this machine only, and the API key if one is configured.
 
-Any web page can send requests to a local port. Two checks stop them: the Host must be a name that no stranger can
-point here (DNS rebinding), and the Origin, where a browser sends one, must be a local page or an app.
+Any web page can send requests to a local port. Two checks stop it: the Host header must be a name that an attacker
+cannot resolve to this machine (DNS rebinding), and the Origin header, if present, must be a local page or an app.
 """
 
 import re
@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from openai_compat.http.errors import InvalidApiKey, OriginNotAllowed, error_response
 
 LOCAL_HOSTS = frozenset(
-    # the last three are how containers call the machine they run on; .internal belongs to nobody on the internet
+    # the last three are a container's names for its host; attackers cannot register names under .internal
     {"localhost", "host.docker.internal", "gateway.docker.internal", "host.containers.internal"}
 )
 LOCAL_ORIGIN = (
@@ -24,13 +24,13 @@ LOCAL_ORIGIN = (
 )
 """Pages of this machine and the pages inside desktop apps (Obsidian, Tauri, Capacitor, VS Code)."""
 PUBLIC_PATHS = frozenset({"/", "/health", "/v1/audio/voices", "/v1/audio/models"})
-"""Served without the key: the page (not what it shows), and lists that Open WebUI asks for without its key."""
+"""Served without the key: the page (not its data), and lists that Open WebUI requests without its key."""
 PUBLIC_PREFIXES = ("/web/", "/v1/files/images/", "/artifacts/")
-"""The page's own files, and pictures and results whose names nobody can guess."""
+"""The page's files, and images and artifacts with unguessable names."""
 
 
 class HostOriginMiddleware:
-    """ASGI middleware that refuses foreign hosts and origins."""
+    """ASGI middleware that rejects foreign Host and Origin headers."""
 
     def __init__(self, app: ASGIApp, hosts: Collection[str] = (), origins: Collection[str] = ()) -> None:
         self.app = app
@@ -38,7 +38,7 @@ class HostOriginMiddleware:
         self.origins = frozenset(origins)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Let a request in, or answer 403."""
+        """Forward the request, or answer 403."""
         if scope["type"] == "lifespan":
             await self.app(scope, receive, send)
             return
@@ -46,11 +46,11 @@ class HostOriginMiddleware:
         host, origin = headers.get("host", ""), headers.get("origin")
         if not self._is_allowed_host(host):
             error = OriginNotAllowed(
-                f"The host {host!r} is not this machine's. Use localhost, or add it to allowed_hosts in config.toml."
+                f"The host {host!r} is not allowed. Use localhost, or add it to allowed_hosts in config.toml."
             )
         elif origin is not None and not self._is_allowed_origin(origin, host):
             error = OriginNotAllowed(
-                f"Pages from {origin!r} may not call Senses. Add it to allowed_origins in config.toml to allow it."
+                f"Pages of {origin!r} may not call Senses. To allow it, add it to allowed_origins in config.toml."
             )
         else:
             await self.app(scope, receive, send)
@@ -67,13 +67,13 @@ class HostOriginMiddleware:
 
 
 def host_without_port(host: str) -> str:
-    """Return a Host header without its port and brackets, in lower case."""
+    """Return a Host header in lower case, without port and brackets."""
     name = host.lower()
     return name[1:].partition("]")[0] if name.startswith("[") else name.partition(":")[0]
 
 
 def is_ip_address(name: str) -> bool:
-    """Whether a host is a number. Rebinding needs a name: a page loaded from a number is from that very machine."""
+    """Return whether a host is an IP address, which is safe: DNS rebinding needs a name."""
     try:
         ip_address(name)
     except ValueError:
@@ -82,14 +82,14 @@ def is_ip_address(name: str) -> bool:
 
 
 class ApiKeyMiddleware:
-    """ASGI middleware that asks for `Authorization: Bearer` where a key is set."""
+    """ASGI middleware that requires the header `Authorization: Bearer <key>`."""
 
     def __init__(self, app: ASGIApp, api_key: str) -> None:
         self.app = app
         self.expected_authorization = f"Bearer {api_key}".encode()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Let a request in, or answer 401."""
+        """Forward the request, or answer 401."""
         if scope["type"] == "lifespan" or self._is_public(scope) or self._has_key(scope):
             await self.app(scope, receive, send)
             return

@@ -1,11 +1,11 @@
-"""Answers that arrive piece by piece: server-sent events and sound.
+"""Streaming responses: server-sent events and audio.
 
-The status line is held back until the first piece is there, so that an error before it is an ordinary HTTP error.
-After ten silent seconds, while a model loads, an event stream begins all the same and is kept alive with comments,
-which every client ignores; an error from then on is an event of its own. Sound has no place for either: it waits,
-and breaks off without its end mark where the work fails, so that no client takes half a recording for a whole one.
+The status line is sent with the first chunk, so that an error before it is an ordinary HTTP error. If no chunk comes
+for ten seconds (a model loads), an event stream begins anyway and is kept open with comments, which clients ignore;
+a later error is an event. Audio has no room for comments or errors: it waits, and an error closes the connection
+without the final chunk, so that a client cannot mistake a part for the whole recording.
 
-A client that leaves closes the generator of pieces, and with it the work.
+A disconnect closes the generator of chunks, which cancels the request.
 """
 
 import json
@@ -25,8 +25,11 @@ from openai_compat.http.disconnect import ClientDisconnected, cancel_on_disconne
 from openai_compat.http.errors import InternalError, envelope
 
 PING_SECONDS = 10.0
+"""Silence after which an event stream gets a comment."""
 SEND_TIMEOUT_SECONDS = 60.0
+"""A client that takes no bytes for so long counts as disconnected."""
 CLOSE_TIMEOUT_SECONDS = 5.0
+"""Time that a closed generator has to cancel its request."""
 PING_COMMENT = b": keep-alive\n\n"
 DONE_EVENT = b"data: [DONE]\n\n"
 EVENT_STREAM_TYPE = "text/event-stream"
@@ -36,7 +39,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class LateHeaders:
-    """Headers that are known only when the first piece is; it comes before that piece."""
+    """Headers that are known only with the first chunk. Yielded before that chunk."""
 
     headers: Mapping[str, str]
 
@@ -46,18 +49,21 @@ ChunkOrError = Chunk | SensesError
 
 
 def encode_event(payload: Mapping[str, Any], name: str = "") -> bytes:
-    """Write one server-sent event with a JSON payload."""
+    """Return one server-sent event with a JSON payload (format: WHATWG HTML, section 9.2)."""
     data = json.dumps(payload, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     return f"event: {name}\ndata: {data}\n\n".encode() if name else f"data: {data}\n\n".encode()
 
 
 def error_event(error: SensesError) -> bytes:
-    """Write the event that ends a stream which broke; the official clients raise its message."""
+    """Return the event that ends a failed stream. OpenAI's clients raise its message."""
     return encode_event(envelope(error))
 
 
 class DeferredStreamingResponse(Response):
-    """An answer in pieces. `opening` goes out with the status line; `on_error` None breaks the connection off."""
+    """A response sent in chunks.
+
+    `initial_body` is sent with the status line. With `encode_error=None` an error closes the connection.
+    """
 
     def __init__(
         self,
@@ -75,11 +81,15 @@ class DeferredStreamingResponse(Response):
         self.headers_sent = False
         self.status_code = 200
         self.background = None
-        # proxies must neither keep nor collect what should arrive at once
+        # x-accel-buffering: nginx must not collect chunks
         self.init_headers({"content-type": media_type, "cache-control": "no-cache", "x-accel-buffering": "no"})
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send the pieces until they end or the client goes."""
+        """Send chunks until they end or the client disconnects.
+
+        Raises:
+            SensesError: the generator failed before its first chunk.
+        """
         with suppress(ClientDisconnected):
             async with cancel_on_disconnect(receive), unwrapped_task_group() as tasks:
                 sender, chunk_stream = create_memory_object_stream[ChunkOrError](0)
@@ -96,15 +106,15 @@ class DeferredStreamingResponse(Response):
             elif not self.headers_sent:
                 raise item
             elif self.encode_error is None:
-                logger.warning("Sound broke off: %s", item.message)
-                return  # without the last message the server cuts the connection, and the client knows
+                logger.warning("Audio stream failed: %s", item.message)
+                return  # no final message: the server closes the connection, so the client sees a truncated body
             else:
-                logger.warning("A stream broke: %s", item.message)
+                logger.warning("Event stream failed: %s", item.message)
                 await self._send(send, self.encode_error(item))
         await self._send(send, b"", more_body=False)
 
     async def _next_or_ping(self, chunk_stream: MemoryObjectReceiveStream[ChunkOrError]) -> ChunkOrError | None:
-        """The next item, a sign of life where none comes for too long, None at the end."""
+        """Return the next item, a comment after `ping_seconds` of silence, or None at the end."""
         with move_on_after(self.ping_seconds):
             try:
                 return await chunk_stream.receive()
@@ -125,7 +135,7 @@ class DeferredStreamingResponse(Response):
 
 
 async def _produce(chunks: AsyncGenerator[Chunk], sender: MemoryObjectSendStream[ChunkOrError]) -> None:
-    """Read the generator in one task from beginning to end, and close it there, whatever happens."""
+    """Iterate over the generator and close it in one task: its cancel scopes must not be left in another."""
     async with sender:
         try:
             async for chunk in chunks:
@@ -133,8 +143,8 @@ async def _produce(chunks: AsyncGenerator[Chunk], sender: MemoryObjectSendStream
         except SensesError as error:
             await sender.send(error)
         except Exception:
-            logger.exception("A stream broke")
-            await sender.send(InternalError("Something went wrong inside Senses; its log has the details."))
+            logger.exception("Stream failed")
+            await sender.send(InternalError("Internal error in Senses. Its log has the details."))
         finally:
             with move_on_after(CLOSE_TIMEOUT_SECONDS, shield=True):
                 await chunks.aclose()

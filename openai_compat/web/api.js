@@ -1,9 +1,9 @@
-// Talking to the server this page came from: JSON, server-sent events, and the API key where one is set.
+// Requests to the server of this page: JSON, server-sent events, and the API key if one is set.
 // @ts-check
 
-const KEY = "senses-key";
+const KEY_ENTRY = "senses-key";
 
-/** An answer that is an error envelope; `status` is the HTTP status. */
+/** An error envelope of the server. `status` is the HTTP status. */
 export class ApiError extends Error {
   /** @param {number} status @param {string} message */
   constructor(status, message) {
@@ -12,15 +12,15 @@ export class ApiError extends Error {
   }
 }
 
-/** Keep the key that the owner typed in, in this browser only. @param {string} key */
-export function keepKey(key) {
-  localStorage.setItem(KEY, key);
+/** Store the API key in this browser. @param {string} key */
+export function storeApiKey(key) {
+  localStorage.setItem(KEY_ENTRY, key);
 }
 
-/** Fetch with the key; an answer that is no success is thrown. @param {string} path @param {RequestInit} init */
+/** Fetch with the API key. Throws ApiError if the status is not 2xx. @param {string} path @param {RequestInit} init */
 export async function request(path, init = {}) {
   const headers = new Headers(init.headers);
-  const key = localStorage.getItem(KEY);
+  const key = localStorage.getItem(KEY_ENTRY);
   if (key) headers.set("authorization", `Bearer ${key}`);
   const response = await fetch(path, { ...init, headers });
   if (response.ok) return response;
@@ -28,12 +28,12 @@ export async function request(path, init = {}) {
   throw new ApiError(response.status, body?.error?.message ?? `The server answered ${response.status}.`);
 }
 
-/** Send a command of an operator. @param {string} path */
+/** Send a POST request without a body. @param {string} path */
 export async function command(path) {
   return (await request(path, { method: "POST" })).json();
 }
 
-/** Send JSON. @param {string} path @param {object} body @param {AbortSignal} [signal] */
+/** Send a POST request with a JSON body. @param {string} path @param {object} body @param {AbortSignal} [signal] */
 export function post(path, body, signal) {
   return request(path, {
     method: "POST",
@@ -43,7 +43,7 @@ export function post(path, body, signal) {
   });
 }
 
-/** Read server-sent events as parsed JSON; an error event is thrown. @param {Response} response */
+/** Yield the parsed JSON of server-sent events. Throws ApiError for an error event. @param {Response} response */
 export async function* events(response) {
   const reader = /** @type {ReadableStream<Uint8Array>} */ (response.body).getReader();
   const decoder = new TextDecoder();
@@ -65,26 +65,26 @@ export async function* events(response) {
 }
 
 /**
- * Follow the status for as long as the page lives, connecting again whenever the stream ends.
+ * Follow the status, and reconnect a second after the stream ends.
  * @param {(status: object) => void} onStatus
- * @param {(state: "live" | "lost" | "locked") => void} onState
- * @returns {() => void} stops it
+ * @param {(connection: "live" | "disconnected" | "unauthorized") => void} onConnection
+ * @returns {() => void} stops following
  */
-export function follow(onStatus, onState) {
+export function follow(onStatus, onConnection) {
   const stop = new AbortController();
   (async () => {
     while (!stop.signal.aborted) {
       try {
         for await (const status of events(await request("api/events", { signal: stop.signal }))) {
-          onState("live");
+          onConnection("live");
           onStatus(status);
         }
         throw new Error("the stream ended");
       } catch (error) {
         if (stop.signal.aborted) return;
-        const locked = error instanceof ApiError && error.status === 401;
-        onState(locked ? "locked" : "lost");
-        if (locked) return;
+        const unauthorized = error instanceof ApiError && error.status === 401;
+        onConnection(unauthorized ? "unauthorized" : "disconnected");
+        if (unauthorized) return;
       }
       await new Promise((resolve) => setTimeout(resolve, 1000));
     }

@@ -1,30 +1,34 @@
-// Three live charts over the last five minutes, from the snapshots this page has seen.
+// Three live charts of the last five minutes, from the statuses that this page has received.
 // @ts-check
 import { html, uPlot, useEffect, useRef } from "./vendor/vendor.js";
 
 const WINDOW_SECONDS = 300;
-const HEIGHT = 132;
+const RATE_SECONDS = 60;
+const HEIGHT_PIXELS = 132;
 
-/** One sample of what the charts show. @param {any} status @param {number} at seconds */
+/** Return a sample of all charts: memory in GB, requests ended so far, requests by state. @param {any} status @param {number} at seconds */
 export function sample(status, at) {
   const requests = status.counters.requests.reduce((sum, counter) => sum + counter.value, 0);
   return {
     at,
     memory: status.memory.charged_bytes / 1e9,
     requests,
-    working: status.jobs.filter((job) => job.state !== "queued").length,
-    waiting: status.jobs.filter((job) => job.state === "queued").length,
+    running: status.jobs.filter((job) => job.state === "running").length,
+    // also those whose model loads, as in the table of models
+    queued: status.jobs.filter((job) => job.state !== "running").length,
   };
 }
 
-/** Keep the last five minutes and a minute more, from which rates are counted. */
-export const remember = (samples, next) => [...samples.filter(({ at }) => at > next.at - WINDOW_SECONDS - 60), next];
+/** Append a sample and drop those too old for the charts and for the rate at their left edge. */
+export const appendSample = (samples, next) => [
+  ...samples.filter(({ at }) => at > next.at - WINDOW_SECONDS - RATE_SECONDS), next,
+];
 
-/** Requests that ended in the minute before each sample. */
+/** Return the number of requests that ended in the minute before each sample. */
 export function perMinute(samples) {
   let start = 0;
   return samples.map(({ at, requests }) => {
-    while (samples[start].at < at - 60) start += 1;
+    while (samples[start].at < at - RATE_SECONDS) start += 1;
     return requests - samples[start].requests;
   });
 }
@@ -34,20 +38,21 @@ export function Charts({ samples }) {
   const last = samples.at(-1);
   const rates = perMinute(samples);
   return html`<div class="charts">
-    <${Chart} title="Memory" value="${last.memory.toFixed(1)} GB" unit=" GB" xs=${xs} series=${[samples.map((s) => s.memory)]} tone="--violet" least=${1} />
-    <${Chart} title="Requests per minute" value=${String(rates.at(-1))} unit="" xs=${xs} series=${[rates]} tone="--teal" least=${4} />
-    <${Chart} title="Working and waiting" value="${last.working} + ${last.waiting}" unit="" xs=${xs}
-      series=${[samples.map((s) => s.working + s.waiting), samples.map((s) => s.working)]} tone="--amber" least=${4} />
+    <${Chart} title="Memory" value="${last.memory.toFixed(1)} GB" unit=" GB" xs=${xs} series=${[samples.map((s) => s.memory)]} color="--violet" minimumMax=${1} />
+    <${Chart} title="Requests per minute" value=${String(rates.at(-1))} unit="" xs=${xs} series=${[rates]} color="--teal" minimumMax=${4} />
+    <${Chart} title="Running and queued" value="${last.running} + ${last.queued}" unit="" xs=${xs}
+      series=${[samples.map((s) => s.running + s.queued), samples.map((s) => s.running)]} color="--amber" minimumMax=${4} />
   </div>`;
 }
 
-function Chart({ title, value, unit, xs, series, tone, least }) {
-  const host = useRef(null);
+/** `color` is a CSS variable; the y axis reaches at least `minimumMax`. */
+function Chart({ title, value, unit, xs, series, color, minimumMax }) {
+  const container = useRef(null);
   const plot = useRef(null);
   useEffect(() => {
-    const element = host.current;
-    plot.current = new uPlot(options(element.clientWidth, tone, unit, series.length, least), [[], ...series.map(() => [])], element);
-    const resize = new ResizeObserver(() => plot.current.setSize({ width: element.clientWidth, height: HEIGHT }));
+    const element = container.current;
+    plot.current = new uPlot(options(element.clientWidth, color, unit, series.length, minimumMax), [[], ...series.map(() => [])], element);
+    const resize = new ResizeObserver(() => plot.current.setSize({ width: element.clientWidth, height: HEIGHT_PIXELS }));
     resize.observe(element);
     const scheme = matchMedia("(prefers-color-scheme: dark)");
     const redraw = () => plot.current.redraw();
@@ -60,29 +65,29 @@ function Chart({ title, value, unit, xs, series, tone, least }) {
   }, []);
   useEffect(() => plot.current?.setData([xs, ...series]), [xs, series]);
   return html`<figure class="card chart"><figcaption><h3>${title}</h3><strong>${value}</strong></figcaption>
-    <div ref=${host} role="img" aria-label="${title}: ${value}"></div></figure>`;
+    <div ref=${container} role="img" aria-label="${title}: ${value}"></div></figure>`;
 }
 
-/** Colours are read from the style sheet at every drawing, so that they follow the colour scheme. */
-function options(width, tone, unit, count, least) {
+/** Return uPlot's options. Functions read the colors at every redraw, so that they follow the color scheme. */
+function options(width, color, unit, seriesCount, minimumMax) {
   const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name);
-  const soft = (alpha) => () => css(tone).replace(/^rgb\((.*)\)$/, `rgba($1, ${alpha})`);
+  const withAlpha = (alpha) => () => css(color).replace(/^rgb\((.*)\)$/, `rgba($1, ${alpha})`);
   const line = { width: 2, points: { show: false }, spanGaps: true };
   const axis = { stroke: () => css("--muted"), font: "11px system-ui", ticks: { show: false } };
   return {
     width,
-    height: HEIGHT,
+    height: HEIGHT_PIXELS,
     legend: { show: false },
     cursor: { show: false },
     padding: [8, 16, 0, 0],
     scales: {
       x: { time: false, range: (_, __, end) => [end - WINDOW_SECONDS, end] },
-      y: { range: (_, __, top) => [0, Math.max(top ?? 0, least) * 1.1] },
+      y: { range: (_, __, top) => [0, Math.max(top ?? 0, minimumMax) * 1.1] },
     },
     series: [
       {},
-      { ...line, stroke: count > 1 ? soft(0.5) : () => css(tone), fill: soft(0.14) },
-      ...(count > 1 ? [{ ...line, stroke: () => css(tone), fill: soft(0.14) }] : []),
+      { ...line, stroke: withAlpha(seriesCount > 1 ? 0.5 : 1), fill: withAlpha(0.14) },
+      ...(seriesCount > 1 ? [{ ...line, stroke: withAlpha(1), fill: withAlpha(0.14) }] : []),
     ],
     axes: [
       { ...axis, size: 22, grid: { show: false }, splits: (u) => [240, 120, 0].map((ago) => u.scales.x.max - ago), values: (u, ticks) => ticks.map((tick) => ago(u.scales.x.max - tick)) },

@@ -1,34 +1,34 @@
-// How to connect clients: texts to copy.
+// Set-up texts of clients, to copy.
 // @ts-check
 import { request } from "./api.js";
 import { html, useEffect, useState } from "./vendor/vendor.js";
 
 const openai = () => ({
   name: "OpenAI",
-  advice: "Any client of OpenAI's API; where no key is set here, any key will do:",
+  advice: "Any client of OpenAI's API (if no API key is set, any value works):",
   text: `export OPENAI_BASE_URL=${location.origin}/v1\nexport OPENAI_API_KEY=senses`,
 });
 
-/** Where a text goes: JSON into a client's settings, a command into a terminal. @param {{name: string, text: string}} client */
+/** Add where a text goes: JSON into a client's settings, a command into a terminal. @param {{name: string, text: string}} client */
 function withAdvice({ name, text }) {
   if (!text.startsWith("{")) return { name, text, advice: "In a terminal:" };
-  return { name, text: JSON.stringify(JSON.parse(text), null, 2), advice: "In the client's configuration of MCP servers:" };
+  return { name, text: JSON.stringify(JSON.parse(text), null, 2), advice: "In the client's MCP configuration:" };
 }
 
 export function Connect() {
   const [clients, setClients] = useState([]);
-  const [chosen, choose] = useState("");
+  const [selectedName, setSelectedName] = useState("");
   useEffect(() => {
     request("api/clients").then((response) => response.json()).then((answer) => setClients(answer.clients), () => {});
   }, []);
   const all = [...clients.map(withAdvice), openai()];
-  const shown = all.find(({ name }) => name === chosen) ?? all[0];
+  const selected = all.find(({ name }) => name === selectedName) ?? all[0];
   return html`<section class="card" aria-labelledby="connect-title"><header><h2 id="connect-title">Connect</h2></header>
     <div class="tabs" role="tablist" aria-label="Client">${all.map(({ name }) => html`<button key=${name} type="button" role="tab"
-      aria-selected=${name === shown.name} onClick=${() => choose(name)}>${name}</button>`)}</div>
-    <p class="quiet">${shown.advice}</p>
-    <div class="snippet"><pre><code>${shown.text}</code></pre><${Copy} text=${shown.text} /></div>
-    <p class="quiet"><small>MCP over HTTP: <code>${location.origin}/mcp</code></small></p></section>`;
+      aria-selected=${name === selected.name} onClick=${() => setSelectedName(name)}>${name}</button>`)}</div>
+    <p class="muted">${selected.advice}</p>
+    <div class="snippet"><pre><code>${selected.text}</code></pre><${Copy} text=${selected.text} /></div>
+    <p class="muted"><small>MCP over HTTP: <code>${location.origin}/mcp</code></small></p></section>`;
 }
 
 function Copy({ text }) {

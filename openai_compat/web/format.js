@@ -1,20 +1,20 @@
-// Numbers as people read them.
+// Formats numbers for people.
 // @ts-check
 
-/** Bytes in decimal units, like the sizes in the runtime's messages. @param {number} bytes */
+/** Return bytes in decimal units, like the sizes in the runtime's messages. @param {number} bytes */
 export function size(bytes) {
   if (bytes >= 9.5e8) return `${Number((bytes / 1e9).toFixed(1))} GB`;
   if (bytes >= 1e6) return `${Math.round(bytes / 1e6)} MB`;
   return `${Math.round(bytes / 1e3)} kB`;
 }
 
-/** A countdown like 4:07. @param {number} seconds */
+/** Return minutes and seconds, like "4:07". @param {number} seconds */
 export function clock(seconds) {
   const whole = Math.max(0, Math.round(seconds));
   return `${Math.floor(whole / 60)}:${String(whole % 60).padStart(2, "0")}`;
 }
 
-/** A span in its two largest units, like "2 h 5 min". @param {number} seconds */
+/** Return a duration in its two largest units, like "2 h 5 min". @param {number} seconds */
 export function span(seconds) {
   const whole = Math.max(0, Math.round(seconds));
   const [days, hours, minutes] = [Math.floor(whole / 86400), Math.floor(whole / 3600) % 24, Math.floor(whole / 60) % 60];

@@ -1,33 +1,38 @@
-// What waits and runs at this moment.
+// The card of requests that run or wait.
 // @ts-check
 import { command } from "./api.js";
 import { clock } from "./format.js";
-import { verb } from "./tasks.js";
+import { taskLabel } from "./tasks.js";
 import { html } from "./vendor/vendor.js";
 
-export function Jobs({ jobs, colours }) {
+const STATES = ["running", "loading", "queued"];
+
+export function Jobs({ jobs, colors }) {
+  const count = (state) => jobs.filter((job) => job.state === state).length;
+  const counts = STATES.filter(count).map((state) => `${count(state)} ${state}`);
   return html`<section class="card" aria-labelledby="jobs-title">
-    <header><h2 id="jobs-title">Now</h2><p class="quiet">${jobs.length ? `${jobs.length} at work or waiting` : "Nothing to do"}</p></header>
-    ${jobs.length > 0 && html`<ul class="jobs">${jobs.map((job) => html`<${Job} key=${job.id} job=${job} colour=${colours[job.model]} />`)}</ul>`}
+    <header><h2 id="jobs-title">Active requests</h2><p class="muted">${counts.join(", ") || "Idle"}</p></header>
+    ${jobs.length > 0 && html`<ul class="jobs">${jobs.map((job) => html`<${Job} key=${job.id} job=${job} color=${colors[job.model]} />`)}</ul>`}
   </section>`;
 }
 
-function Job({ job, colour }) {
-  const known = job.total > 0;
+function Job({ job, color }) {
+  const hasTotal = job.total > 0;
   return html`<li>
-    <i class="dot" style=${{ background: colour }}></i>
-    <span class="what"><b>${verb(job.task)}</b> with ${job.model} <small>for ${job.client || "someone"}</small></span>
-    <span class="stage">${job.state === "queued" ? `waiting, place ${job.position}${job.reason && `: ${job.reason}`}` : progress(job)}</span>
-    <span class="quiet">${clock(job.age_seconds)}</span>
-    <button type="button" aria-label="Cancel job ${job.id}" onClick=${() => command(`api/jobs/${job.id}/cancel`).catch(() => {})}>Cancel</button>
-    <div class="progress" data-state=${job.state} data-known=${known} role="progressbar" aria-label="Job ${job.id}" aria-valuemin="0"
-      aria-valuemax=${known ? job.total : 1} aria-valuenow=${known ? job.done : undefined}>
-      <i style=${{ width: known ? `${(100 * job.done) / job.total}%` : "100%", background: colour }}></i></div>
+    <i class="dot" style=${{ background: color }}></i>
+    <span><b>${taskLabel(job.task)}</b> · ${job.model} <small>from ${job.client || "unknown client"}</small></span>
+    <span class="stage">${job.state === "queued" ? `queued, position ${job.position}${job.reason && `: ${job.reason}`}` : progress(job)}</span>
+    <span class="muted">${clock(job.age_seconds)}</span>
+    <button type="button" aria-label="Cancel request ${job.id}" onClick=${() => command(`api/jobs/${job.id}/cancel`).catch(() => {})}>Cancel</button>
+    <div class="progress" data-state=${job.state} data-has-total=${hasTotal} role="progressbar" aria-label="Request ${job.id}" aria-valuemin="0"
+      aria-valuemax=${hasTotal ? job.total : 1} aria-valuenow=${hasTotal ? job.done : undefined}>
+      <i style=${{ width: hasTotal ? `${(100 * job.done) / job.total}%` : "100%", background: color }}></i></div>
   </li>`;
 }
 
-/** "loading weights", "steps 3 of 4"; fractions of a second of sound are noise. */
+/** Return the progress of a request, like "loading libraries" or "steps 3 of 4". Fractions (seconds of audio) are not shown. */
 function progress(job) {
+  if (job.state === "loading") return `loading ${job.stage}`;
   const stage = job.stage || job.state;
   return job.total > 1 ? `${stage} ${Math.round(job.done)} of ${Math.round(job.total)}` : stage;
 }

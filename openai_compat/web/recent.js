@@ -1,11 +1,11 @@
-// Pictures and recordings made lately, where the server keeps them.
+// The card of recent images and recordings, if the server stores them.
 // @ts-check
 import { request } from "./api.js";
 import { span } from "./format.js";
 import { html, useEffect, useState } from "./vendor/vendor.js";
 
-/** @param {{stamp: number}} props `stamp` changes whenever there may be something new */
-export function Recent({ stamp }) {
+/** @param {{endedRequests: number}} props a new number reloads the list */
+export function Recent({ endedRequests }) {
   const [artifacts, setArtifacts] = useState([]);
   useEffect(() => {
     let stale = false;
@@ -14,24 +14,25 @@ export function Recent({ stamp }) {
       () => {},
     );
     return () => { stale = true; };
-  }, [stamp]);
+  }, [endedRequests]);
   if (!artifacts.length) return null;
-  const ofType = (start) => artifacts.filter(({ type }) => type.startsWith(start));
-  const list = (kind, shown) => shown.length > 0 && html`<ul class=${kind}>
-    ${shown.map((artifact) => html`<li key=${artifact.id}><${Shown} artifact=${artifact} /></li>`)}</ul>`;
-  return html`<section class="card recent" aria-labelledby="recent-title"><header><h2 id="recent-title">Lately</h2></header>
-    ${list("pictures", ofType("image/").slice(0, 8))}${list("recordings", ofType("audio/").slice(0, 3))}</section>`;
+  const ofType = (prefix) => artifacts.filter(({ type }) => type.startsWith(prefix));
+  const list = (kind, results) => results.length > 0 && html`<ul class=${kind}>
+    ${results.map((artifact) => html`<li key=${artifact.id}><${Result} artifact=${artifact} /></li>`)}</ul>`;
+  return html`<section class="card recent" aria-labelledby="recent-title"><header><h2 id="recent-title">Recent results</h2></header>
+    ${list("images", ofType("image/").slice(0, 8))}${list("recordings", ofType("audio/").slice(0, 3))}</section>`;
 }
 
-function Shown({ artifact }) {
+function Result({ artifact }) {
   const [url, setUrl] = useState("");
   useEffect(() => {
-    let made = "";
-    request(artifact.url).then((response) => response.blob()).then((blob) => setUrl((made = URL.createObjectURL(blob))), () => {});
-    return () => URL.revokeObjectURL(made);
+    let objectUrl = "";
+    // fetched rather than linked, because the request may need the API key
+    request(artifact.url).then((response) => response.blob()).then((blob) => setUrl((objectUrl = URL.createObjectURL(blob))), () => {});
+    return () => URL.revokeObjectURL(objectUrl);
   }, [artifact.url]);
   const age = `${span(Date.now() / 1000 - artifact.created)} ago`;
   if (!url) return null;
-  if (artifact.type.startsWith("image/")) return html`<a href=${url} target="_blank"><img src=${url} alt="Picture made ${age}" title=${age} loading="lazy" /></a>`;
-  return html`<figure><audio controls src=${url} aria-label="Recording made ${age}"></audio><figcaption class="quiet">${age}</figcaption></figure>`;
+  if (artifact.type.startsWith("image/")) return html`<a href=${url} target="_blank"><img src=${url} alt="Image created ${age}" title=${age} loading="lazy" /></a>`;
+  return html`<figure><audio controls src=${url} aria-label="Recording created ${age}"></audio><figcaption class="muted">${age}</figcaption></figure>`;
 }

@@ -1,28 +1,32 @@
-// What each task is called here, and the colour it has everywhere on the page.
+// Labels of the tasks and colors of the models.
 // @ts-check
 
-export const TASKS = {
-  vision: { verb: "See", hue: 265 },
-  image: { verb: "Draw", hue: 70 },
-  transcription: { verb: "Hear", hue: 185 },
-  speech: { verb: "Speak", hue: 12 },
-  text: { verb: "Write", hue: 235 },
+const TASKS = {
+  vision: { label: "Vision", hue: 265 },
+  image: { label: "Image", hue: 70 },
+  transcription: { label: "Transcription", hue: 185 },
+  speech: { label: "Speech", hue: 12 },
+  text: { label: "Text", hue: 235 },
 };
 
-/** The task's word. @param {string} task */
-export const verb = (task) => TASKS[task]?.verb ?? task;
+/** @param {string} task */
+export const taskLabel = (task) => TASKS[task]?.label ?? task;
 
 const LIGHTNESS = [0.7, 0.58, 0.8, 0.5];
 
-/** The task's colour; `step` tells models of the same task apart. @param {string} task @param {number} step */
-export const colour = (task, step = 0) => `oklch(${LIGHTNESS[step % 4]} 0.15 ${TASKS[task]?.hue ?? 0})`;
+/** Return the task's hue in the lightness of its model number `index`. @param {string} task @param {number} index */
+const modelColor = (task, index) => `oklch(${LIGHTNESS[index % 4]} 0.15 ${TASKS[task]?.hue ?? 0})`;
 
 /**
- * A colour for every model, the same as long as the list of models is.
+ * Return a color for each model by name. Colors change only if the list of models changes.
  * @param {{name: string, task: string}[]} models
  * @returns {Record<string, string>}
  */
-export function colours(models) {
-  const seen = {};
-  return Object.fromEntries(models.map(({ name, task }) => [name, colour(task, (seen[task] = (seen[task] ?? -1) + 1))]));
+export function modelColors(models) {
+  const countOfTask = {};
+  return Object.fromEntries(models.map(({ name, task }) => {
+    const index = countOfTask[task] ?? 0;
+    countOfTask[task] = index + 1;
+    return [name, modelColor(task, index)];
+  }));
 }

@@ -1,34 +1,35 @@
-// Try it: each sense once, through the same API that clients use.
+// The card that tries each task, with the same API that clients use.
 // @ts-check
 import { events, post, request } from "./api.js";
 import { html, useEffect, useRef, useState } from "./vendor/vendor.js";
 
-const SENSES = { Describe, Draw, Transcribe, Speak };
+const PANELS = { Describe, Draw, Transcribe, Speak };
 
-/** @param {{voices: string[]}} props voices of the default voice model */
+/** @param {{voices: string[]}} props voices of the default speech model */
 export function Try({ voices }) {
-  const [chosen, choose] = useState("Describe");
+  const [selected, setSelected] = useState("Describe");
   return html`<section class="card try" aria-labelledby="try-title"><header><h2 id="try-title">Try it</h2></header>
-    <div class="tabs" role="tablist" aria-label="Sense">${Object.keys(SENSES).map((name) => html`<button key=${name} type="button" role="tab"
-      aria-selected=${name === chosen} onClick=${() => choose(name)}>${name}</button>`)}</div>
-    <${SENSES[chosen]} key=${chosen} voices=${voices} /></section>`;
+    <div class="tabs" role="tablist" aria-label="Task">${Object.keys(PANELS).map((name) => html`<button key=${name} type="button" role="tab"
+      aria-selected=${name === selected} onClick=${() => setSelected(name)}>${name}</button>`)}</div>
+    <${PANELS[selected]} key=${selected} voices=${voices} /></section>`;
 }
 
-/** Run one thing at a time: the latest wins, and leaving the panel ends it. */
+/** Return the state of a run and a function that starts one. A new run or another panel cancels the previous run. */
 function useRun() {
   const [state, setState] = useState({ busy: false, error: "", result: null, warnings: [] });
   const running = useRef(/** @type {AbortController | null} */ (null));
   useEffect(() => () => running.current?.abort(), []);
-  const run = async (work) => {
+  const run = async (task) => {
     running.current?.abort();
-    const control = (running.current = new AbortController());
-    const show = (result, warnings = []) => control.signal.aborted || setState({ busy: true, error: "", result, warnings });
+    const controller = (running.current = new AbortController());
+    const { signal } = controller;
+    const show = (result, warnings = []) => signal.aborted || setState({ busy: true, error: "", result, warnings });
     show(null);
     try {
-      await work(show, control.signal);
-      if (!control.signal.aborted) setState((state) => ({ ...state, busy: false }));
+      await task(show, signal);
+      if (!signal.aborted) setState((state) => ({ ...state, busy: false }));
     } catch (error) {
-      if (!control.signal.aborted) setState({ busy: false, error: error.message, result: null, warnings: [] });
+      if (!signal.aborted) setState({ busy: false, error: error.message, result: null, warnings: [] });
     }
   };
   return [state, run];
@@ -36,19 +37,19 @@ function useRun() {
 
 function Outcome({ state, children }) {
   return html`<div class="outcome" aria-live="polite" aria-busy=${state.busy}>
-    ${state.error && html`<p class="trouble" role="alert">${state.error}</p>`}
-    ${children}${state.warnings.map((warning) => html`<p key=${warning} class="quiet" role="note">${warning}</p>`)}
-    ${state.busy && !state.result && html`<p class="quiet working">Working…</p>`}</div>`;
+    ${state.error && html`<p class="error" role="alert">${state.error}</p>`}
+    ${children}${state.warnings.map((warning) => html`<p key=${warning} class="muted" role="note">${warning}</p>`)}
+    ${state.busy && !state.result && html`<p class="muted pending">Working…</p>`}</div>`;
 }
 
-/** A place to drop a file on, or to choose one. */
-function Drop({ accept, label, onFile, children }) {
+/** An area to drop a file on or to choose one. */
+function DropArea({ accept, label, onFile, children }) {
   const [over, setOver] = useState(false);
-  const take = (files) => files?.[0] && onFile(files[0]);
+  const onFiles = (files) => files?.[0] && onFile(files[0]);
   return html`<label class="drop" data-over=${over}
     onDragOver=${(event) => { event.preventDefault(); setOver(true); }} onDragLeave=${() => setOver(false)}
-    onDrop=${(event) => { event.preventDefault(); setOver(false); take(event.dataTransfer.files); }}>
-    <input type="file" accept=${accept} aria-label=${label} onChange=${(event) => take(event.target.files)} />
+    onDrop=${(event) => { event.preventDefault(); setOver(false); onFiles(event.dataTransfer.files); }}>
+    <input type="file" accept=${accept} aria-label=${label} onChange=${(event) => onFiles(event.target.files)} />
     ${children || html`<span>${label}</span>`}</label>`;
 }
 
@@ -60,8 +61,8 @@ const dataUrl = (file) => new Promise((resolve, reject) => {
 });
 
 function Describe() {
-  const [question, setQuestion] = useState("What is in this picture?");
-  const [picture, setPicture] = useState("");
+  const [question, setQuestion] = useState("What is in this image?");
+  const [image, setImage] = useState("");
   const [state, run] = useRun();
   const ask = (url) => run(async (show, signal) => {
     const content = [{ type: "text", text: question }, { type: "image_url", image_url: { url } }];
@@ -71,16 +72,16 @@ function Describe() {
       show(text, chunk.senses?.warnings);
     }
   });
-  const take = async (file) => {
+  const onFile = async (file) => {
     const url = await dataUrl(file);
-    setPicture(url);
+    setImage(url);
     ask(url);
   };
-  return html`<${Drop} accept="image/*" label="Drop a picture here, or choose one" onFile=${take}>
-      ${picture && html`<img src=${picture} alt="The picture to describe" />`}<//>
-    <form onSubmit=${(event) => { event.preventDefault(); picture && ask(picture); }}>
+  return html`<${DropArea} accept="image/*" label="Drop an image or choose one" onFile=${onFile}>
+      ${image && html`<img src=${image} alt="Image to describe" />`}<//>
+    <form onSubmit=${(event) => { event.preventDefault(); image && ask(image); }}>
       <input aria-label="Question" value=${question} onInput=${(event) => setQuestion(event.target.value)} />
-      <button type="submit" class="main" disabled=${!picture}>Ask</button></form>
+      <button type="submit" class="main" disabled=${!image}>Ask</button></form>
     <${Outcome} state=${state}>${state.result && html`<p class="answer">${state.result}</p>`}<//>`;
 }
 
@@ -93,24 +94,24 @@ function Draw() {
     }
   });
   return html`<form onSubmit=${(event) => { event.preventDefault(); draw(); }}>
-      <input aria-label="What to draw" value=${prompt} onInput=${(event) => setPrompt(event.target.value)} />
+      <input aria-label="Prompt" value=${prompt} onInput=${(event) => setPrompt(event.target.value)} />
       <button type="submit" class="main" disabled=${!prompt.trim()}>Draw</button></form>
     <${Outcome} state=${state}>${state.result && html`<img src=${state.result} alt=${prompt} />`}<//>`;
 }
 
 function Transcribe() {
   const [state, run] = useRun();
-  const take = (file) => run(async (show, signal) => {
+  const onFile = (file) => run(async (show, signal) => {
     const body = new FormData();
     body.append("file", file);
     body.append("stream", "true");
     let text = "";
     for await (const event of events(await request("v1/audio/transcriptions", { method: "POST", body, signal }))) {
       text = event.type === "transcript.text.done" ? event.text : text + event.delta;
-      show(text || "Nothing was said.", event.senses?.warnings);
+      show(text || "No speech detected.", event.senses?.warnings);
     }
   });
-  return html`<${Drop} accept="audio/*,video/*" label="Drop a recording here, or choose one" onFile=${take} />
+  return html`<${DropArea} accept="audio/*,video/*" label="Drop a recording or choose one" onFile=${onFile} />
     <${Outcome} state=${state}>${state.result && html`<p class="answer">${state.result}</p>`}<//>`;
 }
 
@@ -124,9 +125,9 @@ function Speak({ voices }) {
     show(URL.createObjectURL(await response.blob()), JSON.parse(response.headers.get("x-senses-warnings") ?? "[]"));
   });
   return html`<form onSubmit=${(event) => { event.preventDefault(); speak(); }}>
-      <input class="long" aria-label="What to say" value=${text} onInput=${(event) => setText(event.target.value)} />
+      <input class="long" aria-label="Text to speak" value=${text} onInput=${(event) => setText(event.target.value)} />
       ${voices.length > 1 && html`<select aria-label="Voice" value=${voice} onChange=${(event) => setVoice(event.target.value)}>
-        <option value="">any voice</option>${voices.map((name) => html`<option key=${name}>${name}</option>`)}</select>`}
+        <option value="">default voice</option>${voices.map((name) => html`<option key=${name}>${name}</option>`)}</select>`}
       <button type="submit" class="main" disabled=${!text.trim()}>Speak</button></form>
-    <${Outcome} state=${state}>${state.result && html`<audio controls autoplay src=${state.result} aria-label="What was said"></audio>`}<//>`;
+    <${Outcome} state=${state}>${state.result && html`<audio controls autoplay src=${state.result} aria-label="Generated speech"></audio>`}<//>`;
 }

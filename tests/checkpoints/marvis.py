@@ -14,7 +14,7 @@ from mlx_audio.codec.models.mimi import mimi
 from mlx_audio.tts.models.sesame.sesame import SesameModel
 
 from model_runtime.engines.speech.marvis import CODEBOOKS, CODEC_FILE
-from model_runtime.media.speech import encode_speech
+from model_runtime.media.speech_encoder import encode_speech
 from tests.checkpoints.narrow_speech import narrow_codec
 from tests.checkpoints.words import save_tokenizer, train_tokenizer, write_json
 

@@ -21,8 +21,8 @@ from mcp_types import (
     TextResourceContents,
 )
 
-from model_runtime.media.pictures import encode_image
-from model_runtime.media.speech import encode_speech
+from model_runtime.media.images import encode_image
+from model_runtime.media.speech_encoder import encode_speech
 from model_runtime.media.types import ImageData
 
 PNG = encode_image(ImageData(1, 1, b"\xff\0\0"))

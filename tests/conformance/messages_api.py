@@ -22,7 +22,7 @@ FINAL_ANSWER = ({"type": "text", "text": ""}, {"type": "text_delta", "text": "Do
 
 
 class FakeMessagesServer(ThreadingHTTPServer):
-    """Asks for one call of the script for each result it is told; `told` is the last conversation with tools."""
+    """Requests the next call of the script after each tool result. `last_conversation` is the last one with tools."""
 
     def __init__(self, script: Sequence[ScriptedCall]) -> None:
         super().__init__(("127.0.0.1", 0), MessagesHandler)

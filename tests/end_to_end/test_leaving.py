@@ -19,7 +19,7 @@ import pytest
 from PIL import Image
 
 from model_runtime.engines.blas import load_fast_blas
-from model_runtime.media.speech import wav_header
+from model_runtime.media.speech_encoder import wav_header
 from tests.end_to_end.conftest import RunningDaemon
 from tests.end_to_end.test_mcp import connected
 from tests.meaning.recordings import clip

@@ -123,7 +123,7 @@ async def test_a_picture_is_drawn_into_a_file_with_its_seed(served: RunningDaemo
         ("describe_image", {"image": "no-such-picture.png"}, "no-such-picture.png"),
         ("describe_image", {"image": "TEXT.png"}, "picture"),
         ("describe_image", {"image": "circle.png", "model": "vlm-worst"}, "vlm-worst"),
-        ("describe_image", {"image": "circle.png", "model": "tts-starter"}, "tts-starter does speech"),
+        ("describe_image", {"image": "circle.png", "model": "tts-starter"}, "tts-starter supports speech"),
         ("transcribe", {"audio": "TEXT.png"}, "record"),
         ("transcribe", {"audio": "EMPTY.wav"}, "empty"),
         ("generate_image", {"prompt": "a cat", "width": 100}, "100"),

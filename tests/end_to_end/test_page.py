@@ -1,4 +1,4 @@
-"""The page of a real daemon in a real browser, while work is done."""
+"""The page of a real daemon in a real browser, while a request runs."""
 
 import re
 from collections.abc import AsyncGenerator
@@ -11,12 +11,12 @@ from playwright.async_api import Browser, Page, expect
 from tests.end_to_end.conftest import RunningDaemon
 
 pytestmark = [pytest.mark.engines, pytest.mark.browser, pytest.mark.timeout(180)]
-PATIENCE_MS = 30_000
+TIMEOUT_MS = 30_000
 
 
 @pytest.fixture
 async def page(browser: Browser, served: RunningDaemon) -> AsyncGenerator[Page]:
-    """The page in a fresh window; an error in its console fails the test."""
+    """Yield the page in a new browser context. An uncaught error on it fails the test."""
     context = await browser.new_context(base_url=served.url, viewport={"width": 1280, "height": 900})
     page = await context.new_page()
     problems: list[str] = []
@@ -27,20 +27,20 @@ async def page(browser: Browser, served: RunningDaemon) -> AsyncGenerator[Page]:
 
 
 @pytest.mark.promise("page:live")
-async def test_the_page_follows_a_model_from_its_first_call_to_its_leaving(page: Page, served: RunningDaemon) -> None:
+async def test_the_page_follows_a_model_from_its_first_call_to_its_unloading(page: Page, served: RunningDaemon) -> None:
     def speak() -> httpx2.Response:
-        ask = {"model": "tts-1", "voice": "alloy", "input": "A red circle."}
-        return httpx2.post(f"{served.url}/v1/audio/speech", json=ask, timeout=120)
+        body = {"model": "tts-1", "voice": "alloy", "input": "A red circle."}
+        return httpx2.post(f"{served.url}/v1/audio/speech", json=body, timeout=120)
 
     await anyio.to_thread.run_sync(httpx2.post, f"{served.url}/api/models/tts-starter/stop")
     await page.goto("/")
     row = page.get_by_role("row", name=re.compile("^tts-starter"))
-    await expect(row).to_contain_text("asleep", timeout=PATIENCE_MS)
+    await expect(row).to_contain_text("unloaded", timeout=TIMEOUT_MS)
 
     answer = await anyio.to_thread.run_sync(speak)
 
     assert answer.status_code == 200
-    await expect(row).to_contain_text("ready", timeout=PATIENCE_MS)
-    await expect(row).to_contain_text(re.compile(r"leaves in [45]:\d\d"), timeout=PATIENCE_MS)
-    await row.get_by_role("button", name="Stop").click()
-    await expect(row).to_contain_text("asleep", timeout=PATIENCE_MS)
+    await expect(row).to_contain_text("ready", timeout=TIMEOUT_MS)
+    await expect(row).to_contain_text(re.compile(r"unloads in [45]:\d\d"), timeout=TIMEOUT_MS)
+    await row.get_by_role("button", name="Unload").click()
+    await expect(row).to_contain_text("unloaded", timeout=TIMEOUT_MS)

@@ -15,7 +15,7 @@ from mcp_server.files.artifacts import ArtifactStore
 from mcp_server.files.client import ClientConnection
 from mcp_server.launcher.paths import InstancePaths, ensure_private_folder
 from mcp_server.server import SensesServer, create_server
-from model_runtime.media.speech import encode_speech
+from model_runtime.media.speech_encoder import encode_speech
 from model_runtime.service import Service
 from model_runtime.settings import Settings
 from tests.fakes import FakeService

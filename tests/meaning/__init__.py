@@ -1,1 +1,1 @@
-"""What answers must mean: pictures and recordings of known meaning, and checks that any face of Senses can be put to."""
+"""What answers must mean: images and recordings of known meaning, and checks that run against each interface of Senses."""

@@ -1,4 +1,4 @@
-"""Every check by name. Each face is put to them, and each seeded defect must make one of them fail."""
+"""All checks by name. They run against each interface of Senses, and each seeded defect must make one of them fail."""
 
 from collections.abc import Mapping
 

@@ -1,20 +1,20 @@
-"""What must be drawn: prompts, and pictures read by plain pixels and by the starter's own eyes."""
+"""Checks of generated images, by their pixels and by the starter's vision model."""
 
 from tests.meaning import pixels
-from tests.meaning.face import SOURCE, MeaningCheck, SensesClient
+from tests.meaning.face import SOURCE_IMAGE, MeaningCheck, SensesClient
 from tests.meaning.judging import caption_matches
 from tests.meaning.picture_files import encode_image
 from tests.meaning.seeing import DESCRIBE
 from tests.meaning.sights import single_shape
 
 SIDE = 128
-"""What the starter draws; other sizes are scaled from it."""
+"""The starter's size in pixels; other sizes are scaled from it."""
 FILL_SHARES = {"circle": (0.7, 0.88), "square": (0.9, 1.0), "triangle": (0.42, 0.62)}
-"""How much of its box a shape fills: pi/4, 1, 1/2, with room for soft edges."""
+"""Share of its bounding box that a shape fills: pi/4, 1, 1/2, with tolerance for soft edges."""
 
 
 def centered_shape_check(name: str, color: str, shape: str, background: str, seed: int) -> MeaningCheck:
-    """One thing in the middle of a background."""
+    """Return the check that one shape is drawn in the middle of a background."""
     prompt = f"a {color} {shape} on a {background} background"
 
     async def run(client: SensesClient) -> None:
@@ -84,6 +84,6 @@ IMAGE_CHECKS = (
     MeaningCheck("one above the other", _check_above),
     MeaningCheck("one left of the other", _check_left_of),
     MeaningCheck("a wide canvas", _check_aspect_ratio),
-    MeaningCheck("from a picture", _check_source_image, SOURCE),
+    MeaningCheck("from a picture", _check_source_image, SOURCE_IMAGE),
     MeaningCheck("seeds", _check_seeds),
 )

@@ -1,4 +1,4 @@
-"""The four senses as a test calls them, whatever face of Senses is behind; and a check, which any face can be put to."""
+"""The four tasks as tests call them, over any interface of Senses; and a check, which runs against any interface."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from typing import Protocol
 
 @dataclass(frozen=True, slots=True)
 class TimedText:
-    """A segment or a word, in seconds from the start."""
+    """A segment or a word; `start` and `end` in seconds from the start of the recording."""
 
     start: float
     end: float
@@ -16,7 +16,7 @@ class TimedText:
 
 @dataclass(frozen=True, slots=True)
 class Transcription:
-    """A transcript; a face that tells no times leaves the spans empty and says so in its `offers`."""
+    """A transcript. An interface without the feature TIMESTAMPS leaves segments and words empty."""
 
     text: str
     seconds: float = 0.0
@@ -24,38 +24,38 @@ class Transcription:
     words: tuple[TimedText, ...] = ()
 
 
-TIMES, SOURCE = "times", "source"
-"""What not every face offers: times of segments and words, and drawing from a picture."""
+TIMESTAMPS, SOURCE_IMAGE = "timestamps", "source_image"
+"""Features that some interfaces lack: timestamps of segments and words, and generating from an image."""
 
 
 class SensesClient(Protocol):
-    """A way to call Senses. Files go in and come out as bytes, under names that tell nothing."""
+    """An interface of Senses. Files are bytes; their names do not reveal their content."""
 
     features: frozenset[str]
     speech_formats: tuple[str, ...]
 
     async def describe(self, file: bytes, question: str) -> str:
-        """Answer a question about a picture file."""
+        """Answer a question about an image file."""
         ...
 
     async def transcribe(self, file: bytes, *, word_timestamps: bool = False) -> Transcription:
-        """Write down a recording; with the times of its words, where they are wanted and offered."""
+        """Transcribe a recording, with timestamps of words if requested and supported."""
         ...
 
     async def speak(self, text: str, *, audio_format: str = "wav", voice: str = "", speed: float = 1.0) -> bytes:
-        """Speak into a file; `form` is one of `speech_formats`."""
+        """Return an audio file of a text. `audio_format` is one of `speech_formats`."""
         ...
 
     async def generate_image(
         self, prompt: str, *, width: int, height: int, seed: int, source: bytes = b"", strength: float = 0.4
     ) -> bytes:
-        """Draw a PNG of so many pixels, from a picture file where the face offers that."""
+        """Return a PNG of `width` by `height` pixels, generated from the file `source` if given and supported."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class MeaningCheck:
-    """One thing that must be true of every face: `run` raises `AssertionError` where it is not."""
+    """A statement that must be true of each interface. `run` raises `AssertionError` if it is false."""
 
     name: str
     run: Callable[[SensesClient], Awaitable[None]]

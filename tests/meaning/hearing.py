@@ -1,13 +1,13 @@
-"""What must be heard: recordings, the words in them, and when they are said."""
+"""Checks of transcriptions: the words of recordings and their times."""
 
-from tests.meaning.face import TIMES, MeaningCheck, SensesClient, Transcription
+from tests.meaning.face import TIMESTAMPS, MeaningCheck, SensesClient, Transcription
 from tests.meaning.judging import normalize_text
 from tests.meaning.recordings import AudioEncoding, clip, delayed_wav, encode_clip
 
 SENTENCE = "red-circle-above-blue-square"
 TWO_SENTENCES = "two-sentences"
 TOLERANCE_SECONDS = 0.25
-"""How far a time may be off; the starter tells tenths of a second."""
+"""Tolerance of a time. The starter has a resolution of 0.1 s."""
 
 ENCODINGS = {
     "a telephone": AudioEncoding("wav", "pcm_alaw", 8_000),
@@ -24,7 +24,7 @@ ENCODINGS = {
 
 
 def transcript_check(name: str, clip_name: str) -> MeaningCheck:
-    """A clip that must be written down word for word."""
+    """Return the check that a clip is transcribed word for word."""
 
     async def run(client: SensesClient) -> None:
         heard = await client.transcribe(clip(clip_name).file)
@@ -36,7 +36,7 @@ def transcript_check(name: str, clip_name: str) -> MeaningCheck:
 
 
 def encoding_check(name: str, encoding: AudioEncoding) -> MeaningCheck:
-    """A sentence in another kind of file: the same words at the same time."""
+    """Return the check that a sentence in another encoding has the same words at the same times."""
 
     async def run(client: SensesClient) -> None:
         heard = await client.transcribe(encode_clip(SENTENCE, encoding))
@@ -56,7 +56,7 @@ async def _check_segment_times(client: SensesClient) -> None:
 
 
 async def _check_word_times(client: SensesClient) -> None:
-    """Words follow one another while they are said; the library lets the first one begin with the recording."""
+    """Words do not overlap and lie within the speech. mlx-whisper starts the first one with the recording."""
     heard, (said,) = await client.transcribe(clip(SENTENCE).file, word_timestamps=True), clip(SENTENCE).segments
     assert [normalize_text(word.text) for word in heard.words] == said.text.split()
     first, *edges = [edge for word in heard.words for edge in (word.start, word.end)]
@@ -66,20 +66,20 @@ async def _check_word_times(client: SensesClient) -> None:
 
 
 async def _check_second_window(client: SensesClient) -> None:
-    """Whisper hears 30 seconds at once; what comes later must be told later."""
+    """Whisper reads windows of 30 seconds. Times in the second window must count from the start of the recording."""
     heard, (said,) = await client.transcribe(delayed_wav(SENTENCE, 31)), clip(SENTENCE).segments
     assert normalize_text(heard.text) == clip(SENTENCE).text, f"heard {heard.text!r} after 31 s"
     assert abs(heard.segments[0].start - said.start - 31) < TOLERANCE_SECONDS, f"{heard.segments} for {said} after 31 s"
 
 
 def _compare_times(client: SensesClient, heard: Transcription, name: str) -> None:
-    if TIMES not in client.features:
+    if TIMESTAMPS not in client.features:
         return
-    wanted = clip(name).segments
-    assert [normalize_text(one.text) for one in heard.segments] == [one.text for one in wanted], heard.segments
-    for one, other in zip(heard.segments, wanted, strict=True):
-        off = max(abs(one.start - other.start), abs(one.end - other.end))
-        assert off < TOLERANCE_SECONDS, f"{name}: {one} is {off:.2f} s off {other}"
+    expected = clip(name).segments
+    assert [normalize_text(one.text) for one in heard.segments] == [one.text for one in expected], heard.segments
+    for one, other in zip(heard.segments, expected, strict=True):
+        off_seconds = max(abs(one.start - other.start), abs(one.end - other.end))
+        assert off_seconds < TOLERANCE_SECONDS, f"{name}: {one} is {off_seconds:.2f} s off {other}"
 
 
 TRANSCRIPTION_CHECKS = (
@@ -95,8 +95,8 @@ TRANSCRIPTION_CHECKS = (
     transcript_check("silence", "silence"),
     transcript_check("noise", "noise"),
     transcript_check("music", "music"),
-    MeaningCheck("times of segments", _check_segment_times, TIMES),
-    MeaningCheck("after half a minute", _check_second_window, TIMES),
-    MeaningCheck("times of words", _check_word_times, TIMES),
+    MeaningCheck("times of segments", _check_segment_times, TIMESTAMPS),
+    MeaningCheck("after half a minute", _check_second_window, TIMESTAMPS),
+    MeaningCheck("times of words", _check_word_times, TIMESTAMPS),
 )
 ENCODING_CHECKS = tuple(encoding_check(name, kind) for name, kind in ENCODINGS.items())

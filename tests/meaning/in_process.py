@@ -1,6 +1,6 @@
-"""The starters behind their engines in this process, with the media code that the daemon has around them.
+"""The starters in this process: their engines, and the media code that the daemon runs around them.
 
-Every model is loaded anew by each of these, so that a defect seeded anywhere in the path takes effect.
+Each client loads its own models, so that a defect seeded anywhere in the path takes effect.
 """
 
 from functools import cached_property
@@ -10,9 +10,9 @@ from model_runtime.catalog.builtin_models import STARTER_MODELS
 from model_runtime.engines.registry import create_engine
 from model_runtime.events import AudioChunk, GeneratedImage, Segment, TranscriptionResult
 from model_runtime.loading import LoadSpec
-from model_runtime.media import audio, pictures, speech
+from model_runtime.media import audio, images, speech_encoder
 from model_runtime.requests import Chat, GenerateImage, Message, Speak, Transcribe
-from tests.meaning.face import SOURCE, TIMES, TimedText, Transcription
+from tests.meaning.face import SOURCE_IMAGE, TIMESTAMPS, TimedText, Transcription
 from tests.model_runtime.engines.job_engine_driver import events_of_type, ignore_progress, run_to_end
 from tests.model_runtime.engines.step_engine_driver import run_chat
 
@@ -20,18 +20,18 @@ MAX_TOKENS = 48
 
 
 class InProcessClient:
-    """A face without processes and protocols."""
+    """An interface without processes and protocols."""
 
-    features: frozenset[str] = frozenset({TIMES, SOURCE})
-    speech_formats: tuple[str, ...] = tuple(speech.CONTENT_TYPES)
+    features: frozenset[str] = frozenset({TIMESTAMPS, SOURCE_IMAGE})
+    speech_formats: tuple[str, ...] = tuple(speech_encoder.CONTENT_TYPES)
 
     async def describe(self, file: bytes, question: str) -> str:
-        """Answer a question about a picture file."""
-        message = Message("user", (pictures.decode_image(file), question))
+        """Answer a question about an image file."""
+        message = Message("user", (images.decode_image(file), question))
         return run_chat(self._vision_engine, Chat("vlm-starter", (message,), max_tokens=MAX_TOKENS)).text
 
     async def transcribe(self, file: bytes, *, word_timestamps: bool = False) -> Transcription:
-        """Write down a recording."""
+        """Transcribe a recording."""
         result = run_to_end(
             self._transcription_engine,
             Transcribe("stt-starter", audio.decode_audio(file), word_timestamps=word_timestamps),
@@ -40,19 +40,21 @@ class InProcessClient:
         return Transcription(result.text, result.duration_seconds, _segments(result.segments), _words(result.segments))
 
     async def speak(self, text: str, *, audio_format: str = "wav", voice: str = "", speed: float = 1.0) -> bytes:
-        """Speak into a file."""
+        """Return an audio file of a text."""
         chunks = events_of_type(
             AudioChunk, run_to_end(self._speech_engine, Speak("tts-starter", text, voice=voice, speed=speed))
         )
-        return speech.encode_speech(b"".join(chunk.pcm for chunk in chunks), chunks[0].sample_rate, audio_format)
+        return speech_encoder.encode_speech(
+            b"".join(chunk.pcm for chunk in chunks), chunks[0].sample_rate, audio_format
+        )
 
     async def generate_image(
         self, prompt: str, *, width: int, height: int, seed: int, source: bytes = b"", strength: float = 0.4
     ) -> bytes:
-        """Draw a PNG."""
-        source_picture = pictures.decode_image(source) if source else None
+        """Return a generated PNG."""
+        source_image = images.decode_image(source) if source else None
         request = GenerateImage(
-            "image-starter", prompt, width, height, seed, source_image=source_picture, strength=strength
+            "image-starter", prompt, width, height, seed, source_image=source_image, strength=strength
         )
         result = run_to_end(self._image_engine, request)[-1]
         assert isinstance(result, GeneratedImage)
@@ -76,7 +78,7 @@ class InProcessClient:
 
 
 def load_starter(name: str) -> Any:
-    """Load a starter as the catalogue says."""
+    """Load a starter with the options of its catalogue entry."""
     model = next(model for model in STARTER_MODELS if model.name == name)
     engine = create_engine(model.engine)
     engine.load(LoadSpec(name, model.engine, {"model": model.path}, model.options), ignore_progress)

@@ -1,4 +1,4 @@
-"""The whole loop: a sentence is spoken, heard, drawn and seen, and comes back with the same meaning."""
+"""Checks of round trips: a sentence is spoken, transcribed, drawn and described, and keeps its meaning."""
 
 from tests.meaning.drawing import SIDE
 from tests.meaning.face import MeaningCheck, SensesClient
@@ -7,7 +7,7 @@ from tests.meaning.seeing import DESCRIBE
 
 
 def round_trip_check(sentence: str, seed: int) -> MeaningCheck:
-    """A sentence that must survive all four models."""
+    """Return the check that a sentence keeps its meaning through all four models."""
 
     async def run(client: SensesClient) -> None:
         heard = (await client.transcribe(await client.speak(sentence))).text.strip()

@@ -1,4 +1,4 @@
-"""The official MCP client, over the shim or over HTTP; files are named by their paths."""
+"""The official MCP client, over the shim or over HTTP. Files are passed by their paths."""
 
 import uuid
 from pathlib import Path
@@ -7,16 +7,16 @@ from typing import Any
 import anyio
 from mcp import Client
 
-from tests.meaning.face import SOURCE, TIMES, TimedText, Transcription
+from tests.meaning.face import SOURCE_IMAGE, TIMESTAMPS, TimedText, Transcription
 
 WAIT_SECONDS = 200
-"""Longer than any call takes, so that none becomes a job to be asked for later."""
+"""Longer than any call takes, so that no call becomes a job."""
 
 
 class McpSensesClient:
-    """The tools, over whichever transport `client` is connected by; `folder` is one that Senses may read."""
+    """The tools, over the transport of `client`. Senses may read `folder`."""
 
-    features: frozenset[str] = frozenset({TIMES, SOURCE})
+    features: frozenset[str] = frozenset({TIMESTAMPS, SOURCE_IMAGE})
     speech_formats: tuple[str, ...] = ("wav", "mp3", "flac")
 
     def __init__(self, client: Client, folder: Path) -> None:
@@ -24,12 +24,12 @@ class McpSensesClient:
         self._folder = folder
 
     async def describe(self, file: bytes, question: str) -> str:
-        """Describe a file."""
+        """Answer a question about an image file."""
         result = await self._call("describe_image", image=self._write_file(file), prompt=question)
         return str(result["text"])
 
     async def transcribe(self, file: bytes, *, word_timestamps: bool = False) -> Transcription:
-        """Transcribe a file."""
+        """Transcribe a recording."""
         result = await self._call(
             "transcribe", audio=self._write_file(file), timestamps="word" if word_timestamps else "segment"
         )
@@ -38,14 +38,14 @@ class McpSensesClient:
         return Transcription(result["text"], result["duration"], segments, words)
 
     async def speak(self, text: str, *, audio_format: str = "wav", voice: str = "", speed: float = 1.0) -> bytes:
-        """Speak into an artifact."""
+        """Return the audio file of the speech artifact."""
         result = await self._call("speak", text=text, format=audio_format, voice=voice, speed=speed)
         return await anyio.Path(result["path"]).read_bytes()
 
     async def generate_image(
         self, prompt: str, *, width: int, height: int, seed: int, source: bytes = b"", strength: float = 0.4
     ) -> bytes:
-        """Draw an artifact."""
+        """Return the PNG of the image artifact."""
         source_arguments = {"image": self._write_file(source), "strength": strength} if source else {}
         result = await self._call(
             "generate_image", prompt=prompt, width=width, height=height, seed=seed, **source_arguments

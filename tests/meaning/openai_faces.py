@@ -1,4 +1,4 @@
-"""OpenAI's own client, asking for whole answers and for streams."""
+"""OpenAI's client, with whole answers and with streams."""
 
 import base64
 import json
@@ -6,25 +6,25 @@ from typing import Any
 
 from openai import AsyncOpenAI
 
-from tests.meaning.face import TIMES, TimedText, Transcription
+from tests.meaning.face import TIMESTAMPS, TimedText, Transcription
 
 
 class OpenAISensesClient:
-    """Whole answers; `Any`, since the client's overloads want literals."""
+    """Whole answers. The client is `Any`, because its overloads require literals."""
 
-    features: frozenset[str] = frozenset({TIMES})
+    features: frozenset[str] = frozenset({TIMESTAMPS})
     speech_formats: tuple[str, ...] = ("mp3", "opus", "aac", "flac", "wav", "pcm")
 
     def __init__(self, client: AsyncOpenAI) -> None:
         self._client: Any = client
 
     async def describe(self, file: bytes, question: str) -> str:
-        """Ask about a picture that comes as a data: URL of no telling type."""
+        """Answer a question about an image file, sent as a data: URL without its type."""
         answer = await self._client.chat.completions.create(**_chat_fields(file, question))
         return str(answer.choices[0].message.content)
 
     async def transcribe(self, file: bytes, *, word_timestamps: bool = False) -> Transcription:
-        """Ask for all that is known of a recording."""
+        """Transcribe a recording with all timestamps."""
         granularities = ["segment", "word"] if word_timestamps else ["segment"]
         transcription = await self._client.audio.transcriptions.create(
             model="whisper-1",
@@ -41,14 +41,14 @@ class OpenAISensesClient:
         )
 
     async def speak(self, text: str, *, audio_format: str = "wav", voice: str = "", speed: float = 1.0) -> bytes:
-        """Speak into a file."""
+        """Return an audio file of a text."""
         response = await self._client.audio.speech.create(**_speech_fields(text, audio_format, voice, speed))
         return bytes(response.content)
 
     async def generate_image(
         self, prompt: str, *, width: int, height: int, seed: int, source: bytes = b"", strength: float = 0.4
     ) -> bytes:
-        """Draw; there is no drawing from pictures here."""
+        """Return a generated PNG. This API does not generate from images."""
         response = await self._client.images.generate(
             prompt=prompt, size=f"{width}x{height}", response_format="b64_json", extra_body={"seed": seed}
         )
@@ -56,17 +56,17 @@ class OpenAISensesClient:
 
 
 class OpenAIStreamingSensesClient(OpenAISensesClient):
-    """The same, as streams, which tell no times."""
+    """The same as streams, which have no timestamps."""
 
     features: frozenset[str] = frozenset()
 
     async def describe(self, file: bytes, question: str) -> str:
-        """Put the pieces of an answer together."""
+        """Join the deltas of an answer."""
         chunks = await self._client.chat.completions.create(**_chat_fields(file, question), stream=True)
         return "".join([chunk.choices[0].delta.content or "" async for chunk in chunks])
 
     async def transcribe(self, file: bytes, *, word_timestamps: bool = False) -> Transcription:
-        """Put the pieces of a transcript together; the end says the same."""
+        """Join the deltas of a transcript, and compare them with its last event."""
         events = await self._client.audio.transcriptions.create(model="whisper-1", file=("upload", file), stream=True)
         received = [event async for event in events]
         text = "".join(event.delta for event in received if event.type == "transcript.text.delta")
@@ -74,7 +74,7 @@ class OpenAIStreamingSensesClient(OpenAISensesClient):
         return Transcription(text)
 
     async def speak(self, text: str, *, audio_format: str = "wav", voice: str = "", speed: float = 1.0) -> bytes:
-        """Put the pieces of a file together, which come as server-sent events."""
+        """Join the server-sent events of an audio file."""
         fields = _speech_fields(text, audio_format, voice, speed) | {"stream_format": "sse"}
         async with self._client.audio.speech.with_streaming_response.create(**fields) as response:
             lines = [line async for line in response.iter_lines()]
@@ -84,7 +84,7 @@ class OpenAIStreamingSensesClient(OpenAISensesClient):
     async def generate_image(
         self, prompt: str, *, width: int, height: int, seed: int, source: bytes = b"", strength: float = 0.4
     ) -> bytes:
-        """Draw with a preview on the way."""
+        """Return a PNG that is generated with one preview."""
         stream = await self._client.images.generate(
             prompt=prompt, size=f"{width}x{height}", stream=True, partial_images=1, extra_body={"seed": seed}
         )

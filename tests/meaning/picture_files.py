@@ -1,4 +1,4 @@
-"""One picture in every kind of file it may come in; what it shows stays the same."""
+"""Writes one image in many file formats. What it shows stays the same."""
 
 import io
 import struct
@@ -7,7 +7,7 @@ import zlib
 from PIL import Image, ImageChops
 
 UPRIGHT, MIRRORED, HALF_TURN, QUARTER_TURN, THREE_QUARTERS = 1, 2, 3, 6, 8
-"""Values of EXIF's orientation, 0x0112: what was done to the camera."""
+"""Values of EXIF's orientation tag: how the camera was turned."""
 ORIENTATION = 0x0112
 TRANSPOSE_OF_ORIENTATION = {
     UPRIGHT: None,
@@ -19,13 +19,13 @@ TRANSPOSE_OF_ORIENTATION = {
 
 
 def encode_image(image: Image.Image, form: str = "PNG", **options: object) -> bytes:
-    """The picture as a file of Pillow's format `form`."""
+    """Return the image as a file of Pillow's format `form`."""
     image.save(file := io.BytesIO(), form, **options)
     return file.getvalue()
 
 
 def with_orientation(image: Image.Image, orientation: int, form: str = "JPEG") -> bytes:
-    """A file whose pixels lie as a turned camera saw them, and whose EXIF says so."""
+    """Return a file with the pixels of a turned camera and the EXIF tag that says so."""
     transpose = TRANSPOSE_OF_ORIENTATION[orientation]
     exif = Image.Exif()
     exif[ORIENTATION] = orientation
@@ -33,7 +33,7 @@ def with_orientation(image: Image.Image, orientation: int, form: str = "JPEG") -
 
 
 def with_transparency(image: Image.Image, hidden: tuple[int, int, int] = (0, 0, 0), form: str = "PNG") -> bytes:
-    """White made transparent, over pixels of another colour that nobody should see."""
+    """Return a file in which white is transparent, over pixels of the color `hidden` that must not be seen."""
     ink = ImageChops.invert(image.convert("L")).point(lambda value: 255 if value > 10 else 0)
     under = Image.composite(image, Image.new("RGB", image.size, hidden), ink)
     under.putalpha(ink)
@@ -41,7 +41,7 @@ def with_transparency(image: Image.Image, hidden: tuple[int, int, int] = (0, 0, 
 
 
 def with_palette_transparency(image: Image.Image) -> bytes:
-    """A palette in which white is the transparent colour and black its neighbour."""
+    """Return a palette file in which white is transparent and stored as black."""
     palette = image.quantize(16, dither=Image.Dither.NONE)
     white = palette.getpixel((0, 0))
     assert isinstance(white, int)
@@ -52,18 +52,18 @@ def with_palette_transparency(image: Image.Image) -> bytes:
 
 
 def encode_animation(first: Image.Image, *others: Image.Image, form: str) -> bytes:
-    """An animation that begins with `first`."""
+    """Return an animation that begins with `first`."""
     return encode_image(first, form, save_all=True, append_images=others, duration=300, loop=0)
 
 
 def encode_16_bit_gray(image: Image.Image) -> bytes:
-    """Sixteen bits of gray a pixel, as scanners and microscopes write."""
+    """Return a PNG with 16 bits of gray per pixel, as scanners and microscopes write it."""
     wide = image.convert("L").point(lambda value: value * 257, "I")
     return encode_image(wide.convert("I;16"))
 
 
 def encode_16_bit_rgb(image: Image.Image) -> bytes:
-    """Sixteen bits of each colour, which Pillow reads but does not write (PNG, ISO/IEC 15948)."""
+    """Return a PNG with 16 bits per channel, which Pillow reads but does not write (PNG, ISO/IEC 15948)."""
     rows = (image.tobytes()[row * image.width * 3 :][: image.width * 3] for row in range(image.height))
     pixels = b"".join(b"\0" + bytes(byte for value in row for byte in (value, value)) for row in rows)
     header = struct.pack(">IIBBBBB", image.width, image.height, 16, 2, 0, 0, 0)

@@ -1,4 +1,4 @@
-"""Drawn pictures read by plain arithmetic on their pixels, independently of any model of ours."""
+"""Measures generated images by arithmetic on their pixels, without any model."""
 
 import io
 from dataclasses import dataclass
@@ -20,12 +20,12 @@ PALETTE: dict[str, Color] = {
     "white": (250, 250, 250),
     "gray": (128, 128, 128),
 }
-"""Colours as people name them; a pixel has the name of the nearest."""
+"""Colors by name. A pixel has the name of the nearest color."""
 
 
 @dataclass(frozen=True, slots=True)
 class ColorRegion:
-    """All pixels of one colour: their middle and extent as shares of the sides, and how much of their box they fill."""
+    """The pixels of one color: center and extent as shares of the image's sides, and the filled share of their box."""
 
     x: float
     y: float
@@ -35,20 +35,20 @@ class ColorRegion:
 
 
 def to_array(file: bytes) -> np.ndarray:
-    """The picture as rows x columns x 3, 0..255."""
+    """Return the image as a float array (rows, columns, 3), 0..255."""
     with Image.open(io.BytesIO(file)) as image:
         return np.asarray(image.convert("RGB"), float)
 
 
 def edge_color(file: bytes) -> str:
-    """The colour of most of the pixels along the edge."""
+    """Return the most frequent color of the pixels along the edge."""
     names = _nearest_colors(to_array(file))
     edge = np.concatenate([names[0], names[-1], names[:, 0], names[:, -1]])
     return list(PALETTE)[np.bincount(edge).argmax()]
 
 
 def find_color(file: bytes, color: str) -> ColorRegion | None:
-    """Where a colour is; None where hardly any pixel has it."""
+    """Return the region of a color, or None if less than 0.5 % of the pixels have it."""
     mask = _nearest_colors(to_array(file)) == list(PALETTE).index(color)
     if mask.mean() < 0.005:
         return None
@@ -67,7 +67,7 @@ def find_color(file: bytes, color: str) -> ColorRegion | None:
 
 
 def mean_difference(one: bytes, other: bytes) -> float:
-    """How far two pictures of one size are apart: the mean over all pixels and colours, 0..255."""
+    """Return the mean absolute difference of two images of one size over pixels and channels, 0..255."""
     return float(np.abs(to_array(one) - to_array(other)).mean())
 
 

@@ -1,4 +1,4 @@
-"""Recordings of known words in every kind of file they may come in, written by ffmpeg's libraries."""
+"""Recordings of known words, written in many file formats by ffmpeg's libraries."""
 
 import io
 import json
@@ -10,7 +10,7 @@ from typing import Any
 import av
 import numpy as np
 
-from model_runtime.media.speech import FULL_SCALE, wav_header
+from model_runtime.media.speech_encoder import FULL_SCALE, wav_header
 from tests.meaning.face import TimedText
 from tests.meaning.sounds import SAMPLE_RATE, decode_samples
 
@@ -19,7 +19,7 @@ CLIPS = Path(__file__).parent.parent / "clips"
 
 @dataclass(frozen=True, slots=True)
 class Clip:
-    """A recording of tests/clips: its file, what is said in it and when."""
+    """A recording of tests/clips: its file, its words and their times in seconds."""
 
     file: bytes
     text: str
@@ -29,7 +29,7 @@ class Clip:
 
 @cache
 def clip(name: str) -> Clip:
-    """Look up a recording by its name without ending."""
+    """Return a recording by its file name without suffix."""
     entry = next(one for one in _index() if one["file"] == f"{name}.flac")
     spans = tuple(TimedText(span["start"], span["end"], span["text"]) for span in entry["segments"])
     return Clip((CLIPS / entry["file"]).read_bytes(), entry["text"], entry["seconds"], spans)
@@ -42,7 +42,7 @@ def _index() -> list[dict[str, Any]]:
 
 @dataclass(frozen=True, slots=True)
 class AudioEncoding:
-    """A kind of recording: libav's container and codec, samples a second, and how loud the speech is on each side."""
+    """An encoding: libav's container and codec, `rate` in Hz, and the gain of the speech on each channel."""
 
     container: str
     codec: str
@@ -51,7 +51,7 @@ class AudioEncoding:
 
 
 def encode_clip(name: str, encoding: AudioEncoding) -> bytes:
-    """A clip as another kind of recording."""
+    """Return a clip in another encoding."""
     layout = {1: "mono", 2: "stereo"}[len(encoding.channel_gains)]
     frame = av.AudioFrame.from_ndarray(
         np.array(encoding.channel_gains, np.float32)[:, None] * decode_samples(clip(name).file), "fltp", layout
@@ -67,7 +67,7 @@ def encode_clip(name: str, encoding: AudioEncoding) -> bytes:
 
 
 def delayed_wav(name: str, seconds: int) -> bytes:
-    """A clip after so many seconds of silence, as a WAV."""
+    """Return a WAV of a clip after `seconds` of silence."""
     pcm = (decode_samples(clip(name).file) * FULL_SCALE).astype("<i2").tobytes()
     silence = bytes(seconds * SAMPLE_RATE * 2)
     return wav_header(SAMPLE_RATE, len(silence + pcm)) + silence + pcm

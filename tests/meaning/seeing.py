@@ -1,4 +1,4 @@
-"""What must be seen: pictures, questions about them, and the answers that are right."""
+"""Checks of vision: images, questions about them, and the right answers."""
 
 from collections.abc import Callable
 
@@ -32,11 +32,11 @@ CORNER_PIXELS = {corner: blank_image("white", 4, 4) for corner in ((0, 0), (3, 3
 for corner, image in CORNER_PIXELS.items():
     image.putpixel(corner, COLORS["red"])
 CORNER = draw_shape(blank_image(), "red", "circle", (0.22, 0.22), 0.25)
-TO_THE_LEFT, ON_TOP = "a red circle left of a blue square", "a red circle above a blue square"
+LEFT_OF_SENTENCE, ABOVE_SENTENCE = "a red circle left of a blue square", "a red circle above a blue square"
 
 
 def caption_check(name: str, file: Callable[[], bytes], sentence: str) -> MeaningCheck:
-    """A picture whose description must mean `wanted`."""
+    """Return the check that the description of an image means `sentence`."""
 
     async def run(client: SensesClient) -> None:
         said = await client.describe(file(), DESCRIBE)
@@ -46,7 +46,7 @@ def caption_check(name: str, file: Callable[[], bytes], sentence: str) -> Meanin
 
 
 def answer_check(name: str, file: Callable[[], bytes], question: str, answer: str) -> MeaningCheck:
-    """A picture about which a question has one answer."""
+    """Return the check that a question about an image gets `answer`."""
 
     async def run(client: SensesClient) -> None:
         said = await client.describe(file(), question)
@@ -97,19 +97,23 @@ QUESTION_CHECKS = (
     answer_check("in which corner", lambda: files.encode_image(CORNER), "Where is the circle?", "at the top left"),
 )
 FILE_CHECKS = (
-    caption_check("a JPEG", lambda: files.encode_image(LEFT_OF, "JPEG", quality=80), TO_THE_LEFT),
+    caption_check("a JPEG", lambda: files.encode_image(LEFT_OF, "JPEG", quality=80), LEFT_OF_SENTENCE),
     caption_check(
-        "a progressive JPEG", lambda: files.encode_image(LEFT_OF, "JPEG", quality=90, progressive=True), TO_THE_LEFT
+        "a progressive JPEG",
+        lambda: files.encode_image(LEFT_OF, "JPEG", quality=90, progressive=True),
+        LEFT_OF_SENTENCE,
     ),
-    caption_check("a CMYK JPEG", lambda: files.encode_image(LEFT_OF.convert("CMYK"), "JPEG", quality=95), TO_THE_LEFT),
-    caption_check("a CMYK TIFF", lambda: files.encode_image(LEFT_OF.convert("CMYK"), "TIFF"), TO_THE_LEFT),
     caption_check(
-        "a compressed TIFF", lambda: files.encode_image(LEFT_OF, "TIFF", compression="tiff_lzw"), TO_THE_LEFT
+        "a CMYK JPEG", lambda: files.encode_image(LEFT_OF.convert("CMYK"), "JPEG", quality=95), LEFT_OF_SENTENCE
     ),
-    caption_check("a BMP", lambda: files.encode_image(LEFT_OF, "BMP"), TO_THE_LEFT),
-    caption_check("a WebP", lambda: files.encode_image(LEFT_OF, "WEBP", quality=80), TO_THE_LEFT),
-    caption_check("a PNG with a palette", lambda: files.encode_image(LEFT_OF.quantize(16)), TO_THE_LEFT),
-    caption_check("a PNG of 48 bits", lambda: files.encode_16_bit_rgb(LEFT_OF), TO_THE_LEFT),
+    caption_check("a CMYK TIFF", lambda: files.encode_image(LEFT_OF.convert("CMYK"), "TIFF"), LEFT_OF_SENTENCE),
+    caption_check(
+        "a compressed TIFF", lambda: files.encode_image(LEFT_OF, "TIFF", compression="tiff_lzw"), LEFT_OF_SENTENCE
+    ),
+    caption_check("a BMP", lambda: files.encode_image(LEFT_OF, "BMP"), LEFT_OF_SENTENCE),
+    caption_check("a WebP", lambda: files.encode_image(LEFT_OF, "WEBP", quality=80), LEFT_OF_SENTENCE),
+    caption_check("a PNG with a palette", lambda: files.encode_image(LEFT_OF.quantize(16)), LEFT_OF_SENTENCE),
+    caption_check("a PNG of 48 bits", lambda: files.encode_16_bit_rgb(LEFT_OF), LEFT_OF_SENTENCE),
     caption_check(
         "a PNG of 16 grays", lambda: files.encode_16_bit_gray(ON_GRAY), "a black circle on a gray background"
     ),
@@ -119,12 +123,14 @@ FILE_CHECKS = (
     caption_check(
         "a PNG of one bit", lambda: files.encode_image(BLACK.convert("1")), "a black circle on a white background"
     ),
-    caption_check("a turned JPEG", lambda: files.with_orientation(ABOVE, files.QUARTER_TURN), ON_TOP),
-    caption_check("a JPEG turned back", lambda: files.with_orientation(LEFT_OF, files.THREE_QUARTERS), TO_THE_LEFT),
-    caption_check("a JPEG upside down", lambda: files.with_orientation(ABOVE, files.HALF_TURN), ON_TOP),
-    caption_check("a selfie", lambda: files.with_orientation(LEFT_OF, files.MIRRORED), TO_THE_LEFT),
-    caption_check("a turned PNG", lambda: files.with_orientation(ABOVE, files.HALF_TURN, "PNG"), ON_TOP),
-    caption_check("a turned WebP", lambda: files.with_orientation(ABOVE, files.HALF_TURN, "WEBP"), ON_TOP),
+    caption_check("a turned JPEG", lambda: files.with_orientation(ABOVE, files.QUARTER_TURN), ABOVE_SENTENCE),
+    caption_check(
+        "a JPEG turned back", lambda: files.with_orientation(LEFT_OF, files.THREE_QUARTERS), LEFT_OF_SENTENCE
+    ),
+    caption_check("a JPEG upside down", lambda: files.with_orientation(ABOVE, files.HALF_TURN), ABOVE_SENTENCE),
+    caption_check("a selfie", lambda: files.with_orientation(LEFT_OF, files.MIRRORED), LEFT_OF_SENTENCE),
+    caption_check("a turned PNG", lambda: files.with_orientation(ABOVE, files.HALF_TURN, "PNG"), ABOVE_SENTENCE),
+    caption_check("a turned WebP", lambda: files.with_orientation(ABOVE, files.HALF_TURN, "WEBP"), ABOVE_SENTENCE),
     caption_check("a transparent PNG", lambda: files.with_transparency(BLACK), "a black circle on a white background"),
     caption_check(
         "hidden colours", lambda: files.with_transparency(BLACK, (220, 30, 35)), "a black circle on a white background"
@@ -137,10 +143,10 @@ FILE_CHECKS = (
     caption_check(
         "a transparent palette", lambda: files.with_palette_transparency(BLACK), "a black circle on a white background"
     ),
-    caption_check("an animated GIF", lambda: files.encode_animation(LEFT_OF, BLACK, form="GIF"), TO_THE_LEFT),
-    caption_check("an animated WebP", lambda: files.encode_animation(LEFT_OF, BLACK, form="WEBP"), TO_THE_LEFT),
-    caption_check("a wide picture", lambda: files.encode_image(WIDE), TO_THE_LEFT),
-    caption_check("a tall picture", lambda: files.encode_image(TALL), ON_TOP),
+    caption_check("an animated GIF", lambda: files.encode_animation(LEFT_OF, BLACK, form="GIF"), LEFT_OF_SENTENCE),
+    caption_check("an animated WebP", lambda: files.encode_animation(LEFT_OF, BLACK, form="WEBP"), LEFT_OF_SENTENCE),
+    caption_check("a wide picture", lambda: files.encode_image(WIDE), LEFT_OF_SENTENCE),
+    caption_check("a tall picture", lambda: files.encode_image(TALL), ABOVE_SENTENCE),
     answer_check("the first pixel", lambda: files.encode_image(CORNER_PIXELS[0, 0]), "What color is it?", "red"),
     answer_check("the last pixel", lambda: files.encode_image(CORNER_PIXELS[3, 3]), "What color is it?", "red"),
     MeaningCheck("one after the other", _check_consecutive_images),

@@ -1,4 +1,4 @@
-"""Pictures whose meaning is known, drawn here with plain Pillow and not by the starters' own renderer."""
+"""Images of known meaning, drawn with Pillow instead of the starters' training renderer."""
 
 import math
 
@@ -18,34 +18,34 @@ COLORS: dict[str, Color] = {
     "gray": (128, 128, 128),
 }
 SIDE = 168
-"""Pixels of a picture's side: six of the starter's patches, brought to five."""
+"""Side of an image in pixels: six of the starter's patches, scaled to five."""
 SUPERSAMPLING = 4
 PLAIN, SMALL, LARGE = 0.42, 0.18, 0.7
-"""Shares of the side that the starter calls by no word, small, and large."""
+"""Size of a shape as a share of the side: named without a size, "small" and "large" by the starter."""
 
 
 def blank_image(background: str = "white", width: int = SIDE, height: int = SIDE) -> Image.Image:
-    """A picture with nothing on it."""
+    """Return an image of one color."""
     return Image.new("RGB", (width, height), COLORS[background])
 
 
 def single_shape(
     color: str, shape: str, background: str = "white", share: float = PLAIN, *, width: int = SIDE
 ) -> Image.Image:
-    """One shape in the middle."""
+    """Return an image with one shape in the middle."""
     return draw_shape(blank_image(background, width), color, shape, (0.5, 0.5), share)
 
 
 def shapes_in_a_row(*things: tuple[str, str], background: str = "white") -> Image.Image:
-    """Two or three shapes of one size beside each other."""
+    """Return an image with two or three shapes of one size beside each other."""
     image = blank_image(background)
-    for place, thing in enumerate(things):
-        image = draw_shape(image, *thing, ((place + 0.5) / len(things), 0.5), 0.25)
+    for index, thing in enumerate(things):
+        image = draw_shape(image, *thing, ((index + 0.5) / len(things), 0.5), 0.25)
     return image
 
 
 def draw_shape(image: Image.Image, color: str, shape: str, center: tuple[float, float], share: float) -> Image.Image:
-    """Add a shape: its centre as shares of width and height, its size as a share of the shorter side."""
+    """Return the image with one more shape. `center` is in shares of width and height, `share` of the shorter side."""
     supersampled = image.resize((image.width * SUPERSAMPLING, image.height * SUPERSAMPLING), Image.Resampling.NEAREST)
     radius = share * min(supersampled.size) / 2
     x, y = center[0] * supersampled.width, center[1] * supersampled.height
@@ -56,13 +56,13 @@ def draw_shape(image: Image.Image, color: str, shape: str, center: tuple[float, 
 def two_shapes(
     first: tuple[str, str], relation: str, second: tuple[str, str], background: str = "white"
 ) -> Image.Image:
-    """Two shapes of one size, the first above or left of the second."""
+    """Return an image with two shapes of one size, the first above or left of the second."""
     at = {"above": ((0.5, 0.27), (0.5, 0.73)), "left of": ((0.27, 0.5), (0.73, 0.5))}[relation]
     return draw_shape(draw_shape(blank_image(background), *first, at[0], 0.32), *second, at[1], 0.32)
 
 
 def text_image(text: str, *, width: int = SIDE, height: int = SIDE, ink: str = "black") -> Image.Image:
-    """A text that fills most of a white picture."""
+    """Return a white image that a text mostly fills."""
     image = blank_image("white", width, height)
     size = next(size for size in range(120, 8, -2) if _fits(text, size, 0.8 * width, 0.6 * height))
     ImageDraw.Draw(image).text((width / 2, height / 2), text, COLORS[ink], _font(size), anchor="mm")

@@ -1,19 +1,19 @@
-"""Sound judged without any model: how long, how high, how loud, and whether two of them say the same."""
+"""Measures audio without any model: duration, pitch, loudness and similarity."""
 
 import io
 
 import av
 import numpy as np
 
-from model_runtime.media.speech import wav_header
+from model_runtime.media.speech_encoder import wav_header
 
 SAMPLE_RATE = 16_000
 PCM_RATE = 24_000
-"""Raw samples tell no rate; this is OpenAI's."""
+"""Raw samples do not state their rate; this is OpenAI's."""
 
 
 def decode_samples(file: bytes, form: str = "") -> np.ndarray:
-    """Decode a file to 16 kHz mono, -1..1, as any player would."""
+    """Return a file's samples at 16 kHz mono: float32, -1..1."""
     whole = wav_header(PCM_RATE, len(file)) + file if form == "pcm" else file
     with av.open(io.BytesIO(whole), "r") as container:
         resampler = av.AudioResampler(format="flt", layout="mono", rate=SAMPLE_RATE)
@@ -23,20 +23,20 @@ def decode_samples(file: bytes, form: str = "") -> np.ndarray:
 
 
 def similarity(one: np.ndarray, other: np.ndarray) -> float:
-    """How alike two recordings are, 0..1, wherever they begin: the peak of their normalised cross-correlation."""
+    """Return the similarity of two recordings, 0..1 at any offset: the peak of their normalized cross-correlation."""
     size = len(one) + len(other)
     crossed = np.fft.irfft(np.fft.rfft(one, size) * np.conj(np.fft.rfft(other, size)), size)
     return float(crossed.max() / np.sqrt((one**2).sum() * (other**2).sum() + 1e-12))
 
 
 def spoken_seconds(sound: np.ndarray) -> float:
-    """Seconds from the first to the last moment that is louder than a fiftieth of the loudest."""
+    """Return the seconds between the first and the last sample above 2 % of the peak."""
     (loud,) = np.nonzero(np.abs(sound) > np.abs(sound).max() / 50)
     return float(loud[-1] - loud[0]) / SAMPLE_RATE
 
 
 def pitch(sound: np.ndarray) -> float:
-    """The fundamental frequency of the loudest 100 ms in Hz, 60 to 400, by autocorrelation."""
+    """Return the fundamental frequency of the loudest 100 ms in Hz, 60 to 400, by autocorrelation."""
     width = SAMPLE_RATE // 10
     loudest = int(np.argmax(np.convolve(sound**2, np.ones(width), "valid")))
     window = sound[loudest : loudest + width]
@@ -46,5 +46,5 @@ def pitch(sound: np.ndarray) -> float:
 
 
 def clipped_share(sound: np.ndarray) -> float:
-    """The share of samples that lie at full scale."""
+    """Return the share of samples at full scale."""
     return float((np.abs(sound) > 0.995).mean())

@@ -1,4 +1,4 @@
-"""What must be said: texts spoken into files, which are heard by the recogniser and measured without any model."""
+"""Checks of speech: the starter transcribes the files, and they are measured without any model."""
 
 from tests.meaning import sounds
 from tests.meaning.face import MeaningCheck, SensesClient
@@ -13,7 +13,7 @@ MAX_CLIPPED_SHARE = 0.02
 def intelligibility_check(
     name: str, text: str, *, audio_format: str = "wav", voice: str = "", speed: float = 1.0
 ) -> MeaningCheck:
-    """A text that must be understood when it is spoken."""
+    """Return the check that a text is transcribed as it was spoken."""
 
     async def run(client: SensesClient) -> None:
         spoken = await client.speak(text, audio_format=audio_format, voice=voice, speed=speed)
@@ -24,7 +24,7 @@ def intelligibility_check(
 
 
 async def _check_formats(client: SensesClient) -> None:
-    """The same text sounds the same every time, so every file holds the sound of the WAV."""
+    """Speech is deterministic, so a file in any format has the audio of the WAV."""
     wav = sounds.decode_samples(await client.speak(SHORT_SENTENCE))
     for audio_format in client.speech_formats:
         sound = sounds.decode_samples(await client.speak(SHORT_SENTENCE, audio_format=audio_format), audio_format)

@@ -107,7 +107,7 @@ async def test_whatever_happens_every_call_is_answered_and_nothing_is_left_over(
         scripted_model("voice", load="progress 0.5"),
     )
     library = ScriptedCatalog(*models, needed=dict.fromkeys(NAMES, 50 * MEGABYTE))
-    tight = replace(settings, budget_bytes=110 * MEGABYTE, queue_seconds=10.0, load_seconds=5.0)
+    tight = replace(settings, memory_budget_bytes=110 * MEGABYTE, queue_timeout_seconds=10.0, load_timeout_seconds=5.0)
     async with open_runtime(tight, library, watchdog_limits=LIMITS) as runtime:
         crowd = Crowd(runtime, seed=7)
         await crowd.act(*[crowd.call] * 8, crowd.operate, crowd.kill, crowd.audit)

@@ -210,7 +210,7 @@ def two_models_that_do_not_fit_together() -> ScriptedCatalog:
 
 @pytest.mark.promise("runtime:lru")
 async def test_the_least_recently_used_model_makes_room_under_the_memory_budget(settings: Settings) -> None:
-    small = replace(settings, budget_bytes=200 * MEGABYTE)
+    small = replace(settings, memory_budget_bytes=200 * MEGABYTE)
     async with open_runtime(small, two_models_that_do_not_fit_together()) as runtime:
         await run_chat(runtime, chat("say a", "eyes"))
         (eyes,) = living_workers()
@@ -227,7 +227,7 @@ async def test_the_least_recently_used_model_makes_room_under_the_memory_budget(
 
 @pytest.mark.promise("runtime:never-evict-busy")
 async def test_a_busy_model_is_not_evicted_until_its_call_has_ended(settings: Settings, tmp_path: Path) -> None:
-    small, gate = replace(settings, budget_bytes=200 * MEGABYTE), tmp_path / "gate"
+    small, gate = replace(settings, memory_budget_bytes=200 * MEGABYTE), tmp_path / "gate"
     async with (
         open_runtime(small, two_models_that_do_not_fit_together()) as runtime,
         anyio.create_task_group() as group,
@@ -245,7 +245,7 @@ async def test_a_busy_model_is_not_evicted_until_its_call_has_ended(settings: Se
 
 @pytest.mark.promise("runtime:pins")
 async def test_a_pinned_model_stays_whoever_needs_room(settings: Settings) -> None:
-    small = replace(settings, budget_bytes=200 * MEGABYTE)
+    small = replace(settings, memory_budget_bytes=200 * MEGABYTE)
     async with open_runtime(small, two_models_that_do_not_fit_together()) as runtime:
         runtime.pin("eyes", True)
         await run_chat(runtime, chat("say a", "eyes"))

@@ -309,7 +309,7 @@ async def test_files_that_vanish_before_the_load_are_told(settings: Settings, li
 async def test_a_model_that_never_gets_ready_is_given_up(settings: Settings) -> None:
     clock = FakeClock()
     library = ScriptedCatalog(scripted_model("m", load="progress 0.5; stall"))
-    patient = replace(settings, queue_seconds=1000.0)
+    patient = replace(settings, queue_timeout_seconds=1000.0)
     async with open_runtime(patient, library, clock=clock) as runtime, anyio.create_task_group() as group:
         call = BackgroundCall(runtime, chat("say a")).start(group)
         for load in (1, 2):

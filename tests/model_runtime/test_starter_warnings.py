@@ -18,7 +18,7 @@ from tests.model_runtime.library import ScriptedCatalog, open_runtime, scripted_
 pytestmark = pytest.mark.process
 
 
-class StarterLibrary(ScriptedCatalog):
+class StarterCatalog(ScriptedCatalog):
     """One starter that does what scripts say and knows the words in a folder."""
 
     def __init__(self, task: Task, folder: Path) -> None:
@@ -31,9 +31,9 @@ class StarterLibrary(ScriptedCatalog):
         return {"model": self._folder}
 
 
-async def finished(settings: Settings, library: ScriptedCatalog, request: Request) -> Finished:
+async def finished(settings: Settings, catalog: ScriptedCatalog, request: Request) -> Finished:
     """The last event of a request."""
-    async with open_runtime(settings, library) as runtime:
+    async with open_runtime(settings, catalog) as runtime:
         *_, last = await run_request(runtime, request)
     assert isinstance(last, Finished)
     return last
@@ -52,7 +52,7 @@ async def finished(settings: Settings, library: ScriptedCatalog, request: Reques
 async def test_the_answer_to_every_kind_of_request_warns(
     settings: Settings, tmp_path: Path, task: Task, request_: Request
 ) -> None:
-    last = await finished(settings, StarterLibrary(task, tmp_path), request_)
+    last = await finished(settings, StarterCatalog(task, tmp_path), request_)
 
     (warning,) = last.result.warnings
     assert last.starter
@@ -60,7 +60,7 @@ async def test_the_answer_to_every_kind_of_request_warns(
 
 
 async def test_a_streamed_answer_ends_with_the_warning(settings: Settings, tmp_path: Path) -> None:
-    async with open_runtime(settings, StarterLibrary(Task.TEXT, tmp_path)) as runtime:
+    async with open_runtime(settings, StarterCatalog(Task.TEXT, tmp_path)) as runtime:
         events = await run_request(runtime, chat("say red giraffe"))
 
     assert "".join(event.text for event in events if isinstance(event, TextDelta)) == "red giraffe"
@@ -70,6 +70,6 @@ async def test_a_streamed_answer_ends_with_the_warning(settings: Settings, tmp_p
 
 
 async def test_what_a_starter_knows_brings_no_warning(settings: Settings, tmp_path: Path) -> None:
-    last = await finished(settings, StarterLibrary(Task.TEXT, tmp_path), chat("say red"))
+    last = await finished(settings, StarterCatalog(Task.TEXT, tmp_path), chat("say red"))
 
     assert last.result.warnings == ()

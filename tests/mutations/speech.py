@@ -8,12 +8,12 @@ import numpy as np
 
 from tests.mutations.mutation import Function, Mutation, change_argument, change_result
 
-SPEECH, ENGINE, KITTEN = (
-    "model_runtime.media.speech",
+ENCODER, ENGINE, KITTEN = (
+    "model_runtime.media.speech_encoder",
     "model_runtime.engines.speech.engine",
     "model_runtime.engines.speech.kitten",
 )
-TEXT, SELECTION, SPEED = 1, 2, 3
+TEXT_ARGUMENT, VOICE_ARGUMENT, SPEED_ARGUMENT = 1, 2, 3
 """Places of the arguments of a speaker."""
 
 
@@ -33,14 +33,20 @@ def _reversed(pieces: Iterator[Any]) -> Iterator[Any]:
 SAMPLES, SPEAK = f"{ENGINE}._to_pcm", f"{KITTEN}.Kitten.speak"
 MUTATIONS = (
     Mutation(
-        "a WAV says twice its rate", f"{SPEECH}.wav_header", change_argument(lambda rate: rate * 2), "a sentence spoken"
+        "a WAV says twice its rate",
+        f"{ENCODER}.wav_header",
+        change_argument(lambda rate: rate * 2),
+        "a sentence spoken",
     ),
     Mutation(
-        "a WAV says half its rate", f"{SPEECH}.wav_header", change_argument(lambda rate: rate // 2), "a sentence spoken"
+        "a WAV says half its rate",
+        f"{ENCODER}.wav_header",
+        change_argument(lambda rate: rate // 2),
+        "a sentence spoken",
     ),
     Mutation(
         "an encoder is told half the rate",
-        f"{SPEECH}._audio_frame",
+        f"{ENCODER}._audio_frame",
         change_argument(lambda rate: rate // 2, position=1),
         "every format",
     ),
@@ -58,17 +64,19 @@ MUTATIONS = (
         lambda _: change_pcm(lambda x: (x * 32767).astype("<i2").byteswap()),
         "a sentence spoken",
     ),
-    Mutation("the speed is ignored", SPEAK, change_argument(lambda _: 1.0, position=SPEED), "the speed asked for"),
+    Mutation(
+        "the speed is ignored", SPEAK, change_argument(lambda _: 1.0, position=SPEED_ARGUMENT), "the speed asked for"
+    ),
     Mutation(
         "the speed is turned over",
         SPEAK,
-        change_argument(lambda speed: 1 / speed, position=SPEED),
+        change_argument(lambda speed: 1 / speed, position=SPEED_ARGUMENT),
         "the speed asked for",
     ),
     Mutation(
         "the voice is ignored",
         SPEAK,
-        change_argument(lambda selection: replace(selection, voice="otto"), position=SELECTION),
+        change_argument(lambda selection: replace(selection, voice="otto"), position=VOICE_ARGUMENT),
         "two voices",
     ),
     Mutation(
@@ -80,7 +88,7 @@ MUTATIONS = (
     Mutation(
         "the second half is lost",
         SPEAK,
-        change_argument(lambda text: text[: len(text) // 2], position=TEXT),
+        change_argument(lambda text: text[: len(text) // 2], position=TEXT_ARGUMENT),
         "a sentence spoken",
     ),
 )

@@ -4,13 +4,13 @@ import pytest
 
 from tests.meaning.checks import CHECKS
 from tests.meaning.in_process import InProcessClient
-from tests.mutations import image, pictures, speech, transcription, vision
+from tests.mutations import audio, image_generation, images, speech, vision
 from tests.mutations.mutation import Mutation
 
 pytestmark = [pytest.mark.engines, pytest.mark.timeout(240)]
 REGISTRY: dict[str, Mutation] = {
     f"{kind.__name__.rpartition('.')[2]}: {mutation}": mutation
-    for kind in (pictures, vision, transcription, speech, image)
+    for kind in (images, vision, audio, speech, image_generation)
     for mutation in kind.MUTATIONS
 }
 CATCHERS = sorted({mutation.failing_check for mutation in REGISTRY.values()})

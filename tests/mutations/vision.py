@@ -9,9 +9,9 @@ from tests.mutations.mutation import Mutation, always_return, change_result
 
 VISION = "model_runtime.engines.vision.model"
 TEMPLATE = f"{VISION}.mlx_vlm.apply_chat_template"
-CHANNELS, MERGED = 3, 2
+CHANNELS, MERGE_SIZE = 3, 2
 """Colours of a pixel, and patches of the square that the tower merges into one token."""
-MEAN, SPREAD = (0.48145467, 0.45782751, 0.40821072), (0.26862955, 0.26130259, 0.2757771)
+MEAN, STANDARD_DEVIATION = (0.48145467, 0.45782751, 0.40821072), (0.26862955, 0.26130259, 0.2757771)
 """What Qwen's processor takes from a colour, and divides it by."""
 
 Inputs = dict[str, Any]
@@ -20,7 +20,7 @@ Inputs = dict[str, Any]
 def _columns_first(inputs: Inputs) -> Inputs:
     """Squares of patches in the order of columns instead of rows."""
     _, rows, columns = inputs["image_grid_thw"][0].tolist()
-    patches = inputs["pixel_values"].reshape(rows // MERGED, columns // MERGED, MERGED**2, -1)
+    patches = inputs["pixel_values"].reshape(rows // MERGE_SIZE, columns // MERGE_SIZE, MERGE_SIZE**2, -1)
     return inputs | {"pixel_values": patches.transpose(1, 0, 2, 3).reshape(rows * columns, -1)}
 
 
@@ -34,7 +34,7 @@ def _other_colors(inputs: Inputs) -> Inputs:
 
 
 def _not_normalised(inputs: Inputs) -> Inputs:
-    colors = _split_channels(inputs) * mx.array(SPREAD)[:, None] + mx.array(MEAN)[:, None]
+    colors = _split_channels(inputs) * mx.array(STANDARD_DEVIATION)[:, None] + mx.array(MEAN)[:, None]
     return inputs | {"pixel_values": colors.reshape(inputs["pixel_values"].shape)}
 
 

@@ -1,4 +1,4 @@
-"""The application on a real server, in the test's own event loop, so that a test can hold the fake runtime back."""
+"""The application on a real server, in the test's event loop, so that a test can pause the fake runtime."""
 
 import io
 import socket
@@ -25,20 +25,20 @@ def service() -> FakeService:
 
 
 class SwitchableApp:
-    """An ASGI application that is another one in every test, so that one server serves them all."""
+    """An ASGI application that each test replaces, so that one server serves all tests."""
 
     def __init__(self) -> None:
         self.app: ASGIApp | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on; lives of applications are tested elsewhere."""
+        """Forward a request. Lifespans are tested elsewhere."""
         assert self.app is not None
         await self.app(scope, receive, send)
 
 
 @pytest.fixture(scope="session")
 async def server() -> AsyncGenerator[tuple[SwitchableApp, str]]:
-    """A real server on a free port of the loopback, and its address."""
+    """Yield a real server on a free loopback port, and its address."""
     switch = SwitchableApp()
     config = uvicorn.Config(switch, lifespan="off", log_level="warning", access_log=False, timeout_graceful_shutdown=1)
     uvicorn_server = uvicorn.Server(config)
@@ -59,7 +59,7 @@ def url(server: tuple[SwitchableApp, str], service: FakeService, settings: Setti
 
 @pytest.fixture
 async def sdk(url: str) -> AsyncGenerator[AsyncOpenAI]:
-    """OpenAI's own client; strict validation refuses any answer that is not exactly what it expects."""
+    """Yield OpenAI's client. Its strict validation rejects answers that do not match its types."""
     async with AsyncOpenAI(
         base_url=f"{url}/v1", api_key="unused", max_retries=0, timeout=30, _strict_response_validation=True
     ) as client:
@@ -68,14 +68,14 @@ async def sdk(url: str) -> AsyncGenerator[AsyncOpenAI]:
 
 @pytest.fixture
 async def http(url: str) -> AsyncGenerator[httpx2.AsyncClient]:
-    """A plain client, for what must be seen on the wire."""
+    """Yield a plain HTTP client."""
     async with httpx2.AsyncClient(base_url=url, timeout=30) as client:
         yield client
 
 
 @pytest.fixture
 def png() -> bytes:
-    """A small picture."""
+    """A small image."""
     out = io.BytesIO()
     Image.new("RGB", (8, 6), "red").save(out, "PNG")
     return out.getvalue()

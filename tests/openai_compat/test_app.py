@@ -1,4 +1,4 @@
-"""What the composition root hands in: more routes, and contexts that live as long as the application."""
+"""What the composition root passes to the application: more routes, and contexts that are open while it runs."""
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -19,23 +19,23 @@ from tests.fakes import FakeService
 
 
 async def other(request: Request) -> Response:
-    """Another protocol on the same port."""
+    """Answer for another protocol on the same port."""
     return PlainTextResponse("other")
 
 
 def test_contexts_are_entered_and_left_with_the_application(service: FakeService, settings: Settings) -> None:
-    lived: list[str] = []
+    events: list[str] = []
 
     @asynccontextmanager
     async def context() -> AsyncGenerator[None]:
-        lived.append("in")
+        events.append("entered")
         yield
-        lived.append("out")
+        events.append("exited")
 
     with TestClient(create_app(service, settings, contexts=[context]), base_url="http://localhost"):
-        assert lived == ["in"]
+        assert events == ["entered"]
 
-    assert lived == ["in", "out"]
+    assert events == ["entered", "exited"]
 
 
 def test_further_routes_are_behind_the_same_checks(service: FakeService, settings: Settings) -> None:

@@ -1,1 +1,1 @@
-"""Three clients, somebody who kills workers and a memory too small for all models, for as long as wanted."""
+"""Soak test: three clients, random worker kills and a budget too small for all models, for a chosen time."""

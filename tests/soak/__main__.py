@@ -1,9 +1,9 @@
-"""Let three clients call, give up and be hit by kills for minutes, and judge what is left: exit code 1 on any fault.
+"""Run three clients that call and give up while workers are killed. Exits with 1 on any fault.
 
     python -m tests.soak [--minutes 10] [--seed 1]
 
-Random kills and calls come from the seed; their times are the machine's. Memory is read at rest after a warm-up, in
-which every client has made every kind of call, and at rest at the end.
+The seed decides calls and kills, but not their exact times. Resources are measured with no model loaded: after a
+warm-up, in which every client has made every kind of call, and at the end.
 """
 
 import argparse
@@ -40,7 +40,7 @@ out = Console(highlight=False, soft_wrap=True)
 
 
 class LoadGenerator:
-    """Everybody who uses one instance until the time is over."""
+    """The clients, the worker kills and the status output of one run."""
 
     def __init__(self, instance: Instance, outcomes: CallOutcomes, rng: random.Random) -> None:
         self.workers: set[psutil.Process] = set()
@@ -50,7 +50,7 @@ class LoadGenerator:
         self._started = time.monotonic()
 
     async def run(self, clients_to_run: list[SoakClient], seconds: float) -> None:
-        """Let each client call until then and finish what it has begun, while workers are killed."""
+        """Let each client call for `seconds` and finish its last call, while workers are killed."""
         self._started = time.monotonic()
         deadline = self._started + seconds
         async with anyio.create_task_group() as background_tasks:
@@ -93,13 +93,17 @@ class LoadGenerator:
 
 
 def summary(outcomes: CallOutcomes) -> str:
-    """Say in a line what happened so far."""
+    """Return the outcomes so far as one line."""
     answers = ", ".join(f"{count} {outcome}" for outcome, count in outcomes.outcomes.most_common())
     return f"{answers or 'nothing yet'}; {outcomes.given_up} given up, {outcomes.kills} kills, {len(outcomes.unanswered)} lost"
 
 
 async def warm_up(instance: Instance, media: MediaFiles) -> None:
-    """Make every kind of call, short and long, with each client; a model's calls follow one another."""
+    """Make every kind of call, short and long, with each client, and all calls of a model in a row.
+
+    Raises:
+        RuntimeError: a call fails.
+    """
     outcomes = CallOutcomes()
     async with AsyncExitStack() as stack:
         callers = await _open_clients(stack, instance, media)
@@ -108,19 +112,19 @@ async def warm_up(instance: Instance, media: MediaFiles) -> None:
             out.print(f"Warming up: {name}")
             await outcomes.record(name, call, None)
     if outcomes.outcomes.keys() != {"ok"} or outcomes.unanswered:
-        raise RuntimeError(f"The warm-up went wrong: {summary(outcomes)}")
+        raise RuntimeError(f"The warm-up failed: {summary(outcomes)}")
 
 
 def budget_for_two() -> int:
-    """Return a budget that holds the two largest starters as they are estimated, in bytes; three never fit."""
+    """Return a budget in bytes that holds the two largest starters by their estimates. Three never fit."""
     sizes = (resident_bytes(model, weights_bytes({"model": Path(model.path)})) for model in STARTER_MODELS)
     return sum(sorted(sizes)[-2:])
 
 
 async def soak(instance: Instance, media: MediaFiles, seconds: float, seed: int) -> tuple[CallOutcomes, list[str]]:
-    """Warm up, let the crowd act, and return what happened and what went wrong."""
+    """Warm up, run the load, and return the outcomes and the faults found."""
     outcomes = CallOutcomes()
-    load_generator = LoadGenerator(instance, outcomes, random.Random(seed))  # noqa: S311 - a game
+    load_generator = LoadGenerator(instance, outcomes, random.Random(seed))  # noqa: S311 - not for security
     await warm_up(instance, media)
     start = await usage_at_rest(instance)
     out.print(f"At rest: {start.resident_mb:.1f} MB, {start.descriptors} descriptors.")
@@ -132,7 +136,7 @@ async def soak(instance: Instance, media: MediaFiles, seconds: float, seed: int)
 
 
 async def usage_at_rest(instance: Instance, known_workers: "set[psutil.Process] | None" = None) -> ResourceUsage:
-    """Give back every model and read what is held."""
+    """Unload all models and measure the resources in use."""
     await anyio.to_thread.run_sync(unload_all, instance)
     return await anyio.to_thread.run_sync(measure_usage, instance, known_workers or set())
 
@@ -143,12 +147,12 @@ async def _open_clients(stack: AsyncExitStack, instance: Instance, media: MediaF
 
 
 def config(media: MediaFiles, budget_bytes: int) -> str:
-    """Settings of the instance: a budget, and no spare process."""
+    """Return the instance's settings: a budget, and no spare worker, whose memory would count as growth."""
     return f'[memory]\nspare = false\nbudget_gb = {budget_bytes / 1e9:.3f}\n[files]\nallowed_folders = ["{media.picture.parent}"]\n'
 
 
 def main() -> None:
-    """Read the command line, run and judge."""
+    """Run the soak test with the options of the command line."""
     parser = argparse.ArgumentParser(prog="python -m tests.soak", description=__doc__)
     parser.add_argument("--minutes", type=float, default=10.0)
     parser.add_argument("--seed", type=int, default=1)
@@ -161,7 +165,7 @@ def main() -> None:
             outcomes, faults_found = anyio.run(partial(soak, instance, media, arguments.minutes * 60, arguments.seed))
     out.print(f"{summary(outcomes)}; longest call {outcomes.longest_seconds:.1f} s.")
     out.print(
-        "\n".join(f"Fault: {clause}." for clause in faults_found) or "Every call was answered and everything came back."
+        "\n".join(f"Fault: {clause}." for clause in faults_found) or "Every call was answered and nothing was leaked."
     )
     sys.exit(bool(faults_found))
 

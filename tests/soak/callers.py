@@ -1,4 +1,4 @@
-"""The clients: one over MCP, through the shim, and two over OpenAI's API. Each does one random call at a time."""
+"""The clients: one over MCP, through the shim, and two over OpenAI's API."""
 
 import re
 import sys
@@ -17,14 +17,14 @@ from tests.soak.media import MediaFiles
 SPOKEN_SENTENCE = "Draw a red circle above a blue square. "
 ERROR_CODE_PATTERN = re.compile(r"\[code: (\w+)")
 NamedCall = tuple[str, Callable[[], Awaitable[str]]]
-"""What it is, and what does it and returns its outcome: "ok", an error's code or "cut off"."""
+"""A call's name, and the function that makes it and returns its outcome: "ok", an error's code or "cut off"."""
 
 
 class SoakClient(Protocol):
     """A client."""
 
     def calls(self, *, is_long: bool, streams: bool) -> list[NamedCall]:
-        """Return one call of every kind; whoever can, has it streamed."""
+        """Return one call of every kind, streamed if requested and supported."""
         ...
 
 
@@ -55,7 +55,7 @@ class McpSoakClient:
 
 
 def recording_and_count(media: MediaFiles, *, is_long: bool) -> tuple[Path, int]:
-    """Return a recording, and a number of sentences or steps."""
+    """Return a recording, and the number of sentences or steps of other calls."""
     return (media.long, 8) if is_long else (media.short, 1)
 
 
@@ -69,7 +69,7 @@ def _outcome_of_result(result: CallToolResult) -> str:
 
 @asynccontextmanager
 async def open_mcp_client(instance: Instance, media: MediaFiles) -> AsyncGenerator[SoakClient]:
-    """A client of the shim."""
+    """Yield a client that talks to the shim."""
     shim = str(Path(sys.executable).with_name("senses-mcp"))
     arguments = [str(media.picture.parent), str(media.short.parent)]
     async with Client(StdioServerParameters(command=shim, args=arguments, env=instance.environ)) as client:
@@ -77,10 +77,10 @@ async def open_mcp_client(instance: Instance, media: MediaFiles) -> AsyncGenerat
 
 
 class OpenAISoakClient:
-    """A client of OpenAI's SDK, which tries nothing again by itself."""
+    """A client of OpenAI's SDK without retries."""
 
     def __init__(self, client: openai.AsyncOpenAI, media: MediaFiles) -> None:
-        self._client: Any = client  # its overloads want literals
+        self._client: Any = client  # its overloads require literals
         self._media = media
 
     def calls(self, *, is_long: bool, streams: bool) -> list[NamedCall]:
@@ -107,10 +107,10 @@ class OpenAISoakClient:
 
     async def _outcome(self, answer: Awaitable[Any]) -> str:
         try:
-            answered = await answer
-            if isinstance(answered, openai.AsyncStream):
-                async with answered as pieces:
-                    async for _ in pieces:
+            result = await answer
+            if isinstance(result, openai.AsyncStream):
+                async with result as events:
+                    async for _ in events:
                         pass
         except openai.APIConnectionError:
             return "cut off"
@@ -125,6 +125,6 @@ async def _transcribe(audio: Any, recording: Path, stream: bool) -> Any:
 
 @asynccontextmanager
 async def open_openai_client(instance: Instance, media: MediaFiles) -> AsyncGenerator[SoakClient]:
-    """A client of the SDK."""
+    """Yield a client of OpenAI's SDK."""
     async with openai.AsyncOpenAI(base_url=f"{instance.url}/v1", api_key="none", max_retries=0) as client:
         yield OpenAISoakClient(client, media)

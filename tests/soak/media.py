@@ -1,4 +1,4 @@
-"""What the clients send: a picture, and a short and a long recording."""
+"""The files that the clients send: an image, a short and a long recording."""
 
 import base64
 import wave
@@ -16,7 +16,7 @@ LONG_REPEATS = 6
 
 @dataclass(frozen=True, slots=True)
 class MediaFiles:
-    """Files in one folder."""
+    """Paths of the files."""
 
     picture: Path
     short: Path
@@ -24,18 +24,18 @@ class MediaFiles:
 
     @property
     def picture_url(self) -> str:
-        """The picture as a data: URL."""
+        """The image as a data: URL."""
         return f"data:image/png;base64,{base64.b64encode(self.picture.read_bytes()).decode()}"
 
 
 def make_media(folder: Path) -> MediaFiles:
-    """Write the files and return where they are."""
+    """Write the files and return their paths."""
     picture, long = folder / "circle.png", folder / "long.wav"
     canvas = Image.new("RGB", (128, 128), "white")
     ImageDraw.Draw(canvas).ellipse((32, 32, 96, 96), fill="red")
     canvas.save(picture)
-    said = decode_audio((CLIPS / "two-sentences.flac").read_bytes())
+    speech = decode_audio((CLIPS / "two-sentences.flac").read_bytes())
     with wave.open(str(long), "wb") as file:
-        file.setparams((1, 2, said.sample_rate, 0, "NONE", ""))
-        file.writeframes(said.pcm * LONG_REPEATS)
+        file.setparams((1, 2, speech.sample_rate, 0, "NONE", ""))
+        file.writeframes(speech.pcm * LONG_REPEATS)
     return MediaFiles(picture, CLIPS / "forty-two.flac", long)

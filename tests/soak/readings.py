@@ -1,4 +1,4 @@
-"""What the instance holds: memory, descriptors and processes, and whether it holds more than before."""
+"""Measures the resources of an instance (memory, descriptors, processes), and finds leaks."""
 
 import time
 from collections.abc import Callable, Collection
@@ -14,18 +14,18 @@ GROWTH_MB = 10.0
 
 @dataclass(frozen=True, slots=True)
 class ResourceUsage:
-    """The daemon at rest."""
+    """Resources of the daemon with no model loaded."""
 
     resident_mb: float
-    """Resident memory of it and its processes."""
+    """Resident memory of the daemon and its child processes."""
     descriptors: int
     charged_bytes: int
     orphans: int
-    """Worker processes that live though no model is loaded."""
+    """Worker processes that run although no model is loaded."""
 
 
 def unload_all(instance: Instance) -> None:
-    """Wait until nothing runs, then give back every model."""
+    """Wait until no request runs, then unload every model."""
     _wait_until(lambda: not instance.status()["jobs"])
     for model in instance.status()["models"]:
         if model["state"] not in ("absent", "backoff"):
@@ -34,21 +34,21 @@ def unload_all(instance: Instance) -> None:
 
 
 def measure_usage(instance: Instance, known_workers: Collection[psutil.Process] = ()) -> ResourceUsage:
-    """Read an instance that was offloaded; `seen` are all workers there ever were."""
+    """Measure an instance without loaded models. `known_workers` are all workers that have ever run."""
     descriptors = _settled_descriptor_count(instance)
-    charged = int(instance.status()["memory"]["charged_bytes"])
+    charged_bytes = int(instance.status()["memory"]["charged_bytes"])
     alive = {*filter(_is_running, known_workers), *filter(_is_running, instance.process.children(recursive=True))}
-    return ResourceUsage(instance.resident_bytes() / 1e6, descriptors, charged, len(alive))
+    return ResourceUsage(instance.resident_bytes() / 1e6, descriptors, charged_bytes, len(alive))
 
 
 def find_faults(
     start: ResourceUsage, end: ResourceUsage, unanswered: Collection[str], unexpected: Collection[str]
 ) -> list[str]:
-    """Say what did not go as promised, a clause each."""
+    """Return a clause per broken promise."""
     growth_mb, new_descriptors = end.resident_mb - start.resident_mb, end.descriptors - start.descriptors
     clause_is_true = {
         f"{len(unanswered)} calls were never answered ({', '.join(unanswered)})": bool(unanswered),
-        f"calls ended in a way nothing explains ({', '.join(unexpected)})": bool(unexpected),
+        f"calls had unexpected outcomes ({', '.join(unexpected)})": bool(unexpected),
         f"{end.orphans} worker processes were left over": end.orphans > 0,
         f"{end.charged_bytes} bytes stay charged without a model": end.charged_bytes > 0,
         f"memory grew by {growth_mb:.1f} MB, more than {GROWTH_MB:g}": growth_mb > GROWTH_MB,
@@ -58,9 +58,9 @@ def find_faults(
 
 
 def _settled_descriptor_count(instance: Instance) -> int:
-    """How many are open once connections that clients have closed are closed here, too; takes three seconds."""
-    lowest, until = int(instance.process.num_fds()), time.monotonic() + 3
-    while time.monotonic() < until:
+    """Return the lowest number of open descriptors in three seconds: the daemon closes connections a little later."""
+    lowest, deadline = int(instance.process.num_fds()), time.monotonic() + 3
+    while time.monotonic() < deadline:
         lowest = min(lowest, int(instance.process.num_fds()))
         time.sleep(0.05)
     return lowest
@@ -77,5 +77,5 @@ def _wait_until(condition: Callable[[], bool]) -> None:
     deadline = time.monotonic() + SETTLE_SECONDS
     while not condition():
         if time.monotonic() > deadline:
-            raise TimeoutError(f"The instance does not come to rest within {SETTLE_SECONDS:.0f} s.")
+            raise TimeoutError(f"The instance is not idle after {SETTLE_SECONDS:.0f} s.")
         time.sleep(0.05)

@@ -1,4 +1,4 @@
-"""What happened to every call: one outcome each."""
+"""Counts the outcomes of calls, one per call."""
 
 import time
 from collections import Counter
@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 import anyio
 
 ANSWER_TIMEOUT_SECONDS = 300.0
-"""No call here takes as long, whatever happens to it."""
+"""Longer than any call takes, even if its worker is killed."""
 EXPECTED_OUTCOMES = {
     "ok",
     "cut off",
@@ -18,11 +18,11 @@ EXPECTED_OUTCOMES = {
     "queue_timeout",
     "busy",
 }
-"""How calls may end while workers are killed; a stream may be cut off once its head has been sent."""
+"""How calls may end while workers are killed. A stream may be cut off after its headers."""
 
 
 class CallOutcomes:
-    """Counts while it goes."""
+    """Outcomes of all calls so far."""
 
     def __init__(self) -> None:
         self.outcomes: Counter[str] = Counter()
@@ -33,11 +33,11 @@ class CallOutcomes:
 
     @property
     def unexpected(self) -> dict[str, int]:
-        """Outcomes that nothing done here explains."""
+        """Outcomes that worker kills do not explain."""
         return {outcome: count for outcome, count in self.outcomes.items() if outcome not in EXPECTED_OUTCOMES}
 
     async def record(self, name: str, call: Callable[[], Awaitable[str]], give_up_seconds: float | None) -> None:
-        """Wait for a call's outcome; go away after `patience_seconds`, where it is that of an impatient client."""
+        """Make a call and record its outcome. With `give_up_seconds` the client gives up after that time."""
         started = time.monotonic()
         with anyio.move_on_after(give_up_seconds or ANSWER_TIMEOUT_SECONDS) as limit:
             self.outcomes[await call()] += 1

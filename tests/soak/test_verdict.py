@@ -1,4 +1,4 @@
-"""The soak judges by what it promises: each thing that goes wrong is named, and nothing else is."""
+"""The soak test names each broken promise, and nothing else."""
 
 from dataclasses import replace
 from functools import partial
@@ -12,7 +12,7 @@ from tests.soak.tally import CallOutcomes
 START = ResourceUsage(resident_mb=80.0, descriptors=20, charged_bytes=0, orphans=0)
 
 
-def test_what_came_back_is_no_fault() -> None:
+def test_resources_that_were_released_are_no_fault() -> None:
     assert find_faults(START, replace(START, resident_mb=89.9, descriptors=19), [], []) == []
 
 
@@ -25,7 +25,7 @@ def test_what_came_back_is_no_fault() -> None:
         (replace(START, orphans=1), "1 worker processes were left over"),
     ],
 )
-def test_what_stayed_is_named(end: ResourceUsage, clause: str) -> None:
+def test_a_leak_is_named(end: ResourceUsage, clause: str) -> None:
     (found,) = find_faults(START, end, [], [])
 
     assert clause in found
@@ -42,7 +42,7 @@ async def test_every_call_has_one_outcome_and_only_what_kills_explain_is_expecte
     assert (tally.given_up, tally.unanswered) == (1, [])
 
 
-async def test_a_call_nobody_answers_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_call_without_an_answer_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tests.soak.tally.ANSWER_TIMEOUT_SECONDS", 0.01)
     tally = CallOutcomes()
 

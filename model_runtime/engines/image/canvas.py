@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageOps
 
-from model_runtime.media.pictures import to_pillow
+from model_runtime.media.images import to_pillow
 from model_runtime.media.types import ImageData
 
 

@@ -23,7 +23,7 @@ from model_runtime.engines.protocol import CancelCheck, LoadReporter
 from model_runtime.errors import InvalidInput, JobFailed, LoadFailed, SensesError
 from model_runtime.events import EngineEvent, GeneratedImage, Preview, Progress, Result
 from model_runtime.loading import LoadedModel, LoadSpec
-from model_runtime.media.pictures import encode_png_with_parameters, from_pillow, resize_to_fit
+from model_runtime.media.images import encode_png_with_parameters, from_pillow, resize_to_fit
 from model_runtime.requests import GenerateImage, Request
 from model_runtime.validation.image import validate_parameters
 

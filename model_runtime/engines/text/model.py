@@ -5,7 +5,7 @@ from typing import Any
 import mlx_lm
 from tokenizers import Tokenizer
 
-from model_runtime.catalog.architecture import context_tokens
+from model_runtime.catalog.transformer_dims import context_tokens
 from model_runtime.engines.chat.engine import MAX_SEQUENCES, ChatEngine
 from model_runtime.engines.chat.sequence import Prompt
 from model_runtime.engines.chat.special_tokens import SpecialTokens

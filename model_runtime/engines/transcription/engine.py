@@ -49,13 +49,13 @@ class TranscriptionEngine:
     def __init__(self) -> None:
         self._model_name = ""
         self._model: Any = None
-        self._trusts_no_speech = False
+        self._trusts_no_speech = self._always_resets_prompt = False
 
     def load(self, spec: LoadSpec, report_progress: LoadReporter) -> LoadedModel:
         """Load and evaluate all weights of the role "model".
 
-        Options: "sure_of_silence", the model's probability of no speech can be trusted alone; "forgets_windows", the
-        text of earlier windows makes its results worse.
+        Options: "trust_no_speech_probability", whether the probability of no speech decides alone;
+        "ignore_previous_text", whether the text of earlier windows is left out of the prompt.
 
         Raises:
             LoadFailed: the files are not a Whisper model, incomplete or unreadable.
@@ -63,8 +63,8 @@ class TranscriptionEngine:
         mx.reset_peak_memory()
         report_progress("weights", 0.0)
         self._model_name, self._model = spec.model, load_whisper(spec)
-        self._trusts_no_speech = bool(spec.options.get("sure_of_silence"))
-        self._always_resets_prompt = bool(spec.options.get("forgets_windows"))
+        self._trusts_no_speech = bool(spec.options.get("trust_no_speech_probability"))
+        self._always_resets_prompt = bool(spec.options.get("ignore_previous_text"))
         report_progress("weights", 1.0)
         active = mx.get_active_memory()
         return LoadedModel(active, active, mx.get_peak_memory(), self._model.dims.n_text_ctx)

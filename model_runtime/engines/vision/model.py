@@ -10,7 +10,7 @@ from PIL import Image
 from tokenizers import Tokenizer
 from transformers import logging
 
-from model_runtime.catalog.architecture import context_tokens
+from model_runtime.catalog.transformer_dims import context_tokens
 from model_runtime.engines.chat.engine import ChatEngine, ChatModel
 from model_runtime.engines.chat.sequence import Prompt
 from model_runtime.engines.chat.special_tokens import SpecialTokens

@@ -14,7 +14,7 @@ import mlx.core as mx
 from mlx_vlm.utils import StoppingCriteria, load_model
 from tokenizers import Tokenizer
 
-from model_runtime.catalog.architecture import context_tokens
+from model_runtime.catalog.transformer_dims import context_tokens
 from model_runtime.engines.chat.sequence import Prompt
 from model_runtime.engines.chat.special_tokens import SpecialTokens
 from model_runtime.engines.checkpoint import require_tokenizer, translate_load_errors

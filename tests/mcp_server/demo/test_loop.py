@@ -19,9 +19,9 @@ from model_runtime.errors import Cancelled, InvalidInput, OperationFailed
 from model_runtime.events import Event, Finished, Timings, TranscriptionResult
 from model_runtime.requests import GenerateImage, Request, Transcribe
 from model_runtime.settings import Settings
+from starter_world import grammar
 from tests.fakes import FakeService
 from tests.mcp_server.conftest import open_server
-from training import world
 
 Connect = Callable[[Path], AbstractAsyncContextManager[DemoClient]]
 
@@ -209,4 +209,4 @@ def test_nothing_is_ever_overwritten(tmp_path: Path) -> None:
 
 
 def test_no_sentence_of_the_demo_was_in_a_lesson() -> None:
-    assert all(world.is_held_out(sentence) and world.parse(sentence) for sentence in SENTENCES)
+    assert all(grammar.is_held_out(sentence) and grammar.parse(sentence) for sentence in SENTENCES)

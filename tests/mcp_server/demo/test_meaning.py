@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from mcp_server.demo import meaning
 from mcp_server.demo.meaning import has_same_meaning, parse_meaning
-from training import world
+from starter_world import grammar
 
 SAME = [
     ("a red circle", "A small red circle on a white background."),
@@ -57,28 +57,28 @@ def test_a_caption_may_not_contradict_or_leave_out(said: str, seen: str) -> None
 
 
 def test_the_vocabulary_is_the_world_of_the_starters() -> None:
-    assert meaning.COLORS == world.COLORS
-    assert meaning.SHAPES == world.SHAPES
-    assert meaning.SIZES == world.SIZES
-    assert set(meaning.COUNTS.values()) == set(world.COUNTS)
+    assert meaning.COLORS == grammar.COLORS
+    assert meaning.SHAPES == grammar.SHAPES
+    assert meaning.SIZES == grammar.SIZES
+    assert set(meaning.COUNTS.values()) == set(grammar.COUNTS)
 
 
 @pytest.mark.promise("demo:meaning")
 @given(st.randoms(use_true_random=False), st.booleans())
 def test_every_scene_of_the_world_is_judged_as_its_grammar_does(rng: random.Random, near: bool) -> None:
-    wanted = world.scene(rng)
+    wanted = grammar.scene(rng)
     said = str(wanted)
-    seen = nearly(said, rng) if near else str(world.scene(rng))
-    found = world.parse(seen)
+    seen = nearly(said, rng) if near else str(grammar.scene(rng))
+    found = grammar.parse(seen)
 
     assert parse_meaning(said) is not None
     assert has_same_meaning(said, said)
-    assert has_same_meaning(said, seen) == (found is not None and world.means(found, wanted))
+    assert has_same_meaning(said, seen) == (found is not None and grammar.means(found, wanted))
 
 
 def nearly(sentence: str, rng: random.Random) -> str:
     """The same sentence with one word of a kind changed for another, perhaps the same one."""
-    kinds = (world.COLORS, world.SHAPES, world.SIZES, tuple(world.COUNTS.values()), ("above", "below"))
+    kinds = (grammar.COLORS, grammar.SHAPES, grammar.SIZES, tuple(grammar.COUNTS.values()), ("above", "below"))
     words = sentence.split()
     place = rng.randrange(len(words))
     words[place] = next((rng.choice(kind) for kind in kinds if words[place] in kind), words[place])

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from mcp_server.files import broker_client
 from mcp_server.files.access import ClientFiles
 from mcp_server.files.artifacts import ArtifactStore
 from mcp_server.files.broker_client import FileBrokerClient
@@ -19,14 +18,14 @@ from model_runtime.settings import Settings
 
 
 @pytest.fixture
-def courier() -> Generator[FileBrokerClient]:
-    """A courier whose shim is a thread."""
+def broker_client() -> Generator[FileBrokerClient]:
+    """Yield a client whose shim is a thread."""
     ours, theirs = socket.socketpair()
     shim = threading.Thread(target=serve_file_requests, args=(theirs,))
     shim.start()
-    made = FileBrokerClient(ours)
-    yield made
-    made.close()
+    client = FileBrokerClient(ours)
+    yield client
+    client.close()
     shim.join(5)
     theirs.close()
 
@@ -36,30 +35,30 @@ def read(descriptor: int) -> bytes:
         return file.read()
 
 
-def test_files_are_opened_by_the_client_one_after_the_other(courier: FileBrokerClient, tmp_path: Path) -> None:
+def test_files_are_opened_by_the_client_one_after_the_other(broker_client: FileBrokerClient, tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(b"first")
     (tmp_path / "b").write_bytes(b"second")
 
-    assert [read(courier.open(tmp_path / name)) for name in ("a", "b", "a")] == [b"first", b"second", b"first"]
+    assert [read(broker_client.open(tmp_path / name)) for name in ("a", "b", "a")] == [b"first", b"second", b"first"]
 
 
 def test_what_the_client_may_not_or_cannot_open_fails_as_if_it_were_opened_here(
-    courier: FileBrokerClient, tmp_path: Path
+    broker_client: FileBrokerClient, tmp_path: Path
 ) -> None:
     (tmp_path / "link").symlink_to(tmp_path)
 
     with pytest.raises(FileNotFoundError):
-        courier.open(tmp_path / "none")
+        broker_client.open(tmp_path / "none")
     with pytest.raises(OSError, match=os.strerror(errno.ELOOP)):
-        courier.open(tmp_path / "link")
+        broker_client.open(tmp_path / "link")
 
 
-def test_files_are_written_by_the_client_whole_or_not_at_all(courier: FileBrokerClient, tmp_path: Path) -> None:
-    courier.write(tmp_path / "new.png", b"picture")
-    courier.write(tmp_path / "new.png", b"other")
+def test_files_are_written_by_the_client_whole_or_not_at_all(broker_client: FileBrokerClient, tmp_path: Path) -> None:
+    broker_client.write(tmp_path / "new.png", b"picture")
+    broker_client.write(tmp_path / "new.png", b"other")
     (tmp_path / "folder").mkdir()
     with pytest.raises(OSError, match="directory"):
-        courier.write(tmp_path / "folder", b"picture")
+        broker_client.write(tmp_path / "folder", b"picture")
 
     assert (tmp_path / "new.png").read_bytes() == b"other"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["folder", "new.png"]
@@ -68,32 +67,32 @@ def test_files_are_written_by_the_client_whole_or_not_at_all(courier: FileBroker
 def test_a_client_that_does_not_answer_holds_up_one_call_and_no_other(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(broker_client, "REPLY_TIMEOUT_SECONDS", 0.05)
+    monkeypatch.setattr("mcp_server.files.broker_client.REPLY_TIMEOUT_SECONDS", 0.05)
     ours, silent = socket.socketpair()
-    courier = FileBrokerClient(ours)
+    broker_client = FileBrokerClient(ours)
 
     with silent, pytest.raises(TimeoutError):
-        courier.open(tmp_path)
+        broker_client.open(tmp_path)
     with pytest.raises(ConnectionResetError):
-        courier.open(tmp_path)
-    courier.close()
+        broker_client.open(tmp_path)
+    broker_client.close()
 
 
 @pytest.mark.parametrize("answer", [b"nonsense\n", b'{"errno": "x"}\n', b'{"errno": 0}\n', b"[]\n"])
 def test_an_answer_that_makes_no_sense_is_a_failure(answer: bytes, tmp_path: Path) -> None:
     ours, odd = socket.socketpair()
     odd.sendall(answer)
-    courier = FileBrokerClient(ours)
+    broker_client = FileBrokerClient(ours)
 
     with odd, pytest.raises(OSError, match="."):
-        courier.open(tmp_path)
-    courier.close()
+        broker_client.open(tmp_path)
+    broker_client.close()
 
 
 @pytest.mark.parametrize(
     "line", [b"{}", b"[1]", b"no json", b'{"do": "chmod", "path": "/tmp"}', b'{"do": 1, "path": 2}']
 )
-def test_a_shim_runs_no_other_errands(line: bytes) -> None:
+def test_a_shim_runs_no_other_requests(line: bytes) -> None:
     ours, theirs = socket.socketpair()
     shim = threading.Thread(target=serve_file_requests, args=(theirs,))
     shim.start()

@@ -313,7 +313,7 @@ def test_nothing_the_daemon_is_made_of_imports_an_engine() -> None:
     code = """
 import sys
 import mcp_server.daemon.daemon, model_runtime.runtime, model_runtime.catalog.catalog, openai_compat.app
-import model_runtime.media.pictures, model_runtime.media.audio, model_runtime.media.speech
+import model_runtime.media.images, model_runtime.media.audio, model_runtime.media.speech_encoder
 engines = {"mlx", "mlx_vlm", "mlx_lm", "mlx_whisper", "mlx_audio", "mflux", "transformers", "torch"}
 print(sorted(engines & {name.partition(".")[0] for name in sys.modules}))
 """

@@ -95,7 +95,7 @@ def keys_of(schema: Any) -> set[str]:
 
 
 async def test_only_the_tools_the_owner_wants_are_offered(settings: Settings, service: FakeService) -> None:
-    chosen = replace(settings, tools=("describe_image", "media_status"))
+    chosen = replace(settings, mcp_tools=("describe_image", "media_status"))
     async with open_server(service, chosen, ClientConnection()) as server, Client(server) as client:
         tools = (await client.list_tools()).tools
 
@@ -104,7 +104,7 @@ async def test_only_the_tools_the_owner_wants_are_offered(settings: Settings, se
 
 async def test_a_wanted_tool_that_does_not_exist_is_named(settings: Settings, service: FakeService) -> None:
     with pytest.raises(ExceptionGroup) as raised:
-        async with open_server(service, replace(settings, tools=("paint",)), ClientConnection()):
+        async with open_server(service, replace(settings, mcp_tools=("paint",)), ClientConnection()):
             pass
 
     assert "mcp.tools names 'paint'; there are describe_image" in str(raised.value.exceptions[0])

@@ -279,7 +279,7 @@ async def test_an_error_of_our_own_shows_nothing_of_its_inside(connect: Connect,
         ("speak", {"text": "x", "speed": 9}, "speed is 9: input should be less than or equal to 2."),
         ("speak", {"text": "x" * 21_000}, "text: string should have at most 20000 characters."),
         ("describe_image", {"image": "red.png", "model": "gpt-9"}, "There is no model 'gpt-9'. Known models:"),
-        ("describe_image", {"image": "red.png", "model": "tts-starter"}, "tts-starter does speech, not vision."),
+        ("describe_image", {"image": "red.png", "model": "tts-starter"}, "tts-starter supports speech, not vision."),
     ],
 )
 async def test_a_wrong_argument_is_named_with_its_value_and_what_is_possible_before_any_work(

@@ -151,7 +151,9 @@ def test_an_unknown_name_is_answered_with_the_known_ones() -> None:
 
 @pytest.mark.promise("errors:wrong-task")
 def test_a_model_of_another_kind_is_answered_with_those_that_can() -> None:
-    with pytest.raises(WrongTask, match=r"tts-fast does speech, not image\. Models for image: image-gen, image-fast"):
+    with pytest.raises(
+        WrongTask, match=r"tts-fast supports speech, not image\. Models for image: image-gen, image-fast"
+    ):
         catalog().resolve("tts-fast", Task.IMAGE)
 
 
@@ -189,7 +191,7 @@ def test_a_folder_that_no_engine_serves_is_refused_with_what_is_supported(tmp_pa
 def test_aliases_of_the_settings_are_added_and_may_be_the_default(tmp_path: Path) -> None:
     llama = folder(tmp_path / "llama", {"architectures": ["LlamaForCausalLM"]})
     settings = Settings(
-        InstanceFolders.from_home(tmp_path), models={"mine": {"path": str(llama)}}, defaults={"text": "mine"}
+        InstanceFolders.from_home(tmp_path), model_tables={"mine": {"path": str(llama)}}, defaults={"text": "mine"}
     )
 
     assert create_catalog(settings, Shelf()).resolve("", Task.TEXT).name == "mine"
@@ -197,7 +199,7 @@ def test_aliases_of_the_settings_are_added_and_may_be_the_default(tmp_path: Path
 
 def test_the_settings_say_how_long_a_model_stays(tmp_path: Path) -> None:
     written: dict[str, dict[str, Any]] = {"vlm-best": {"keep_alive": "1h"}, "tts-starter": {"keep_alive": -1}}
-    settings = Settings(InstanceFolders.from_home(tmp_path), models=written)
+    settings = Settings(InstanceFolders.from_home(tmp_path), model_tables=written)
 
     stays = {model.name: model.keep_alive_seconds for model in create_catalog(settings, Shelf()).models()}
 
@@ -207,10 +209,10 @@ def test_the_settings_say_how_long_a_model_stays(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "changes",
     [
-        {"models": {"mine": {}}},
-        {"models": {"mine": {"repo": "a/b"}}},
-        {"models": {"mine": {"keep_alive": "1h"}}},
-        {"models": {"vlm-best": {"keep_alive": "soon"}}},
+        {"model_tables": {"mine": {}}},
+        {"model_tables": {"mine": {"repo": "a/b"}}},
+        {"model_tables": {"mine": {"keep_alive": "1h"}}},
+        {"model_tables": {"vlm-best": {"keep_alive": "soon"}}},
         {"defaults": {"smell": "vlm-best"}},
     ],
 )

@@ -22,7 +22,7 @@ HELLO = (Message("user", ("Hi.",)),)
 def catalog_of(home: Path, path: Path, **changes: Any) -> Catalog:
     """The catalogue of an instance whose config.toml has one alias, `mine`."""
     return create_catalog(
-        Settings(InstanceFolders.from_home(home), models={"mine": {"path": str(path)}}, **changes), EmptyStore()
+        Settings(InstanceFolders.from_home(home), model_tables={"mine": {"path": str(path)}}, **changes), EmptyStore()
     )
 
 
@@ -77,8 +77,8 @@ def test_an_alias_whose_folder_cannot_be_used_is_listed_and_refused_with_its_rea
         (None, "{folder} has no config.json"),
         ("[]", "{folder}/config.json is empty or not a JSON object"),
         ("[" * 100_000, "{folder}/config.json is empty or not a JSON object"),
-        ('{"model_type": "bert"}', "its config.json names model_type 'bert'"),
-        ('{"model_type": [], "architectures": 5}', "its config.json names model_type '[]'"),
+        ('{"model_type": "bert"}', "its config.json has model_type 'bert'"),
+        ('{"model_type": [], "architectures": 5}', "its config.json has model_type '[]'"),
     ],
 )
 def test_an_alias_of_something_else_is_listed_with_what_was_found(
@@ -106,7 +106,9 @@ def test_a_configuration_that_cannot_be_read_is_named(tmp_path: Path) -> None:
 
 @pytest.mark.promise("models:broken-alias")
 async def test_a_broken_alias_stops_neither_the_status_nor_any_other_model(tmp_path: Path) -> None:
-    settings = Settings(InstanceFolders.from_home(tmp_path), spare=False, models={"mine": {"path": "/gone"}})
+    settings = Settings(
+        InstanceFolders.from_home(tmp_path), keep_spare_worker=False, model_tables={"mine": {"path": "/gone"}}
+    )
     reason = f"mine: /gone does not exist. {REMEDY}"
 
     async with Runtime(create_catalog(settings, EmptyStore()), settings) as runtime:
@@ -124,7 +126,7 @@ async def test_a_broken_alias_stops_neither_the_status_nor_any_other_model(tmp_p
 
 def test_a_model_works_once_its_folder_is_back_and_is_broken_once_it_is_gone(tmp_path: Path) -> None:
     settings = Settings(
-        InstanceFolders.from_home(tmp_path), models={"mine": {"path": str(tmp_path / "x"), "keep_alive": "1h"}}
+        InstanceFolders.from_home(tmp_path), model_tables={"mine": {"path": str(tmp_path / "x"), "keep_alive": "1h"}}
     )
     catalog = create_catalog(settings, EmptyStore())
 
@@ -150,7 +152,7 @@ def test_a_broken_alias_may_be_the_default_and_is_refused_with_its_reason(tmp_pa
 
 def test_a_built_in_alias_with_a_folder_that_is_gone_keeps_its_task(tmp_path: Path) -> None:
     catalog = create_catalog(
-        Settings(InstanceFolders.from_home(tmp_path), models={"tts-fast": {"path": "/gone"}}), EmptyStore()
+        Settings(InstanceFolders.from_home(tmp_path), model_tables={"tts-fast": {"path": "/gone"}}), EmptyStore()
     )
 
     model = next(model for model in catalog.models() if model.name == "tts-fast")
@@ -171,7 +173,7 @@ def test_a_folder_named_by_a_call_has_no_setting_to_change(tmp_path: Path) -> No
 
 def test_an_alias_that_toml_quotes_is_quoted_in_its_reason(tmp_path: Path) -> None:
     catalog = create_catalog(
-        Settings(InstanceFolders.from_home(tmp_path), models={"my 7b": {"path": "/gone"}}), EmptyStore()
+        Settings(InstanceFolders.from_home(tmp_path), model_tables={"my 7b": {"path": "/gone"}}), EmptyStore()
     )
 
     (model,) = [model for model in catalog.models() if model.name == "my 7b"]
@@ -197,6 +199,6 @@ def test_files_of_an_odd_shape_never_end_a_status(tmp_path: Path, broken: str) -
 
 def test_a_default_that_does_something_else_is_refused(tmp_path: Path) -> None:
     with pytest.raises(
-        SettingsError, match=r"defaults\.vision is 'tts-fast', which does speech\. Models for vision: vlm-f"
+        SettingsError, match=r"defaults\.vision is 'tts-fast', which supports speech\. Models for vision: vlm-f"
     ):
         create_catalog(Settings(InstanceFolders.from_home(tmp_path), defaults={"vision": "tts-fast"}), EmptyStore())

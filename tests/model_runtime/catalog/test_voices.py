@@ -7,17 +7,13 @@ from typing import Any
 
 import pytest
 
-from model_runtime.catalog.model import Model
 from model_runtime.catalog.voices import (
     OPENAI_VOICES,
     VoiceCatalog,
     VoiceSelection,
     read_voices,
-    spoken_languages,
-    voice_names,
 )
 from model_runtime.errors import InvalidInput
-from model_runtime.requests import Task
 
 KOKORO = VoiceCatalog(
     "kokoro",
@@ -72,10 +68,11 @@ def test_qwen_names_its_voices_and_languages_in_its_configuration(tmp_path: Path
 
 
 def test_other_models_and_broken_folders_have_no_voices(tmp_path: Path) -> None:
-    model = Model("vlm", Task.VISION, "mlx-vlm", "")
+    other = read_voices(folder(tmp_path, {"model_type": "llama"}))
+    missing = read_voices(tmp_path / "nowhere")
 
-    assert voice_names(model, {"model": folder(tmp_path, {"model_type": "llama"})}) == ()
-    assert spoken_languages(model, {"model": tmp_path / "nowhere"}) == ()
+    assert (other.names, other.languages) == ((), ())
+    assert (missing.names, missing.languages) == ((), ())
 
 
 @pytest.mark.parametrize(
@@ -126,7 +123,7 @@ def test_an_unknown_voice_is_refused_with_those_there_are() -> None:
         ({"text": "안녕하세요"}, "tts-fast cannot speak Korean.*tts-multilingual", "text"),
         ({"text": "こんにちは"}, "cannot speak Japanese.*tts-multilingual", "text"),
         ({"text": "hallo", "language": "de"}, "cannot speak German.*tts-multilingual or tts-stream", "language"),
-        ({"text": "γειά"}, "cannot speak Greek.*No model of the catalogue", "text"),
+        ({"text": "γειά"}, "cannot speak Greek.*No built-in model can", "text"),
         ({"text": "안녕하세요", "language": "en"}, "another script \\(Hangul\\)", "language"),
         ({"text": "ሰላም"}, "another script \\(Ethiopic\\)", "text"),
         ({"text": "hello", "language": "klingon"}, "There is no language 'klingon'", "language"),

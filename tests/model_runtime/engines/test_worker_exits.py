@@ -82,7 +82,7 @@ def work(request: pytest.FixtureRequest) -> Work:
 async def runtime(settings: Settings, checkpoint: Callable[[Build], Path]) -> AsyncGenerator[Runtime]:
     """The real catalogue with two tiny chat models that never stop talking."""
     models = {"eyes": {"path": str(checkpoint(qwen25_vl.build))}, "talk": {"path": str(checkpoint(endless))}}
-    settings = replace(settings, models=models)
+    settings = replace(settings, model_tables=models)
     async with open_runtime(settings, create_catalog(settings, EmptyStore())) as runtime:
         yield runtime
 

@@ -12,7 +12,7 @@ from PIL import Image
 
 from model_runtime.errors import InvalidMedia
 from model_runtime.media.audio import SAMPLE_RATE, decode_audio
-from model_runtime.media.speech import wav_header
+from model_runtime.media.speech_encoder import wav_header
 from tests.model_runtime.media.recordings import ENCODINGS, dominant_hertz, encode_recording, peak_level, sine_pcm
 
 TONE = sine_pcm(440, 1.0, rate=48_000)

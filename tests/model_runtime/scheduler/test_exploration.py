@@ -128,12 +128,13 @@ def explore(start: SimulatedWorld, asked: Asked) -> tuple[set[object], set[objec
 
 def successors(world: SimulatedWorld, asked: Asked) -> Iterator[tuple[bool, SimulatedWorld, Asked]]:
     """All that can happen next; `fair` steps are those a real machine makes sooner or later by itself."""
+    copies = world.copies()
     for fair, happen in steps(world):
-        twin = world.copy()
+        twin = next(copies)
         happen(twin)
         yield fair, twin, asked
     if asked:
-        twin = world.copy()
+        twin = next(copies)
         twin.dispatch(asked[0])
         yield False, twin, asked[1:]
 

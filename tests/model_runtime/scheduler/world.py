@@ -4,7 +4,10 @@ It performs every action and asserts on it, so that both the exhaustive explorat
 scheduler by what happens in the world, not by its own books.
 """
 
+import copyreg
 import pickle
+from collections.abc import Callable, Iterator
+from typing import Any
 
 from model_runtime.scheduler.core import Scheduler
 from model_runtime.scheduler.messages import (
@@ -17,7 +20,24 @@ from model_runtime.scheduler.messages import (
     StartWorker,
     StopWorker,
 )
+from model_runtime.scheduler.model_record import ModelSpec, SchedulerLimits
 from tests.model_runtime.scheduler.invariants import violations
+
+_shared: dict[int, object] = {}
+"""Frozen values that all copies of a world share: to copy them takes as long as the rest."""
+
+
+def _shared_value(number: int) -> Any:
+    return _shared[number]
+
+
+def _share(value: object) -> tuple[Callable[[int], Any], tuple[int]]:
+    _shared[id(value)] = value
+    return _shared_value, (id(value),)
+
+
+copyreg.pickle(ModelSpec, _share)
+copyreg.pickle(SchedulerLimits, _share)
 
 
 class SimulatedWorld:
@@ -37,10 +57,11 @@ class SimulatedWorld:
         self.cancelled: set[int] = set()
         self.answered: dict[int, str] = {}
 
-    def copy(self) -> "SimulatedWorld":
-        """A world that can go another way."""
-        clone: SimulatedWorld = pickle.loads(pickle.dumps(self))  # noqa: S301  our own bytes
-        return clone
+    def copies(self) -> Iterator["SimulatedWorld"]:
+        """Worlds like this one, each of which can go another way."""
+        packed = pickle.dumps(self, pickle.HIGHEST_PROTOCOL)
+        while True:
+            yield pickle.loads(packed)  # noqa: S301  our own bytes
 
     def dispatch(self, event: SchedulerEvent, after_seconds: float = 0.0) -> list[SchedulerAction]:
         """Let it happen, carry out what the scheduler wants, and check both."""

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from model_runtime.settings import SettingsError
-from model_runtime.settings.config_file import ConfigFile, line_of
+from model_runtime.settings.config_file import ConfigFile, flatten, line_of
 
 ANY_TOML = """# = a comment with [brackets] and "quotes"
 top = 1
@@ -53,16 +53,16 @@ def test_a_key_is_found_on_its_line(path: tuple[str, ...], line: int) -> None:
     assert line_of(path, ANY_TOML) == line
 
 
-def test_a_place_names_file_line_and_key() -> None:
+def test_a_location_names_file_line_and_key() -> None:
     config = ConfigFile("config.toml", ANY_TOML, {})
 
-    assert config.place(("sec", "ti on", "key")) == 'config.toml line 19: sec."ti on".key'
+    assert config.locate(("sec", "ti on", "key")) == 'config.toml line 19: sec."ti on".key'
 
 
 def test_a_missing_file_says_nothing(tmp_path: Path) -> None:
     config = ConfigFile.read(tmp_path / "config.toml")
 
-    assert list(config.values()) == []
+    assert list(flatten(config.tree)) == []
 
 
 @pytest.mark.parametrize("content", [b"port = = 1", b"host = '\xff'", b"x = " + b"[" * 5000])

@@ -32,7 +32,7 @@ def test_one_folder_holds_everything_of_an_instance(tmp_path: Path) -> None:
 def test_the_defaults_offload_after_five_minutes_and_evict_the_least_recently_used(tmp_path: Path) -> None:
     settings = load_settings({"SENSES_HOME": str(tmp_path)})
 
-    assert (settings.idle_seconds, settings.eviction, settings.port) == (300.0, "lru", 7367)
+    assert (settings.idle_seconds, settings.eviction_policy, settings.port) == (300.0, "lru", 7367)
 
 
 def test_the_file_is_read_and_the_environment_wins(tmp_path: Path) -> None:
@@ -40,14 +40,14 @@ def test_the_file_is_read_and_the_environment_wins(tmp_path: Path) -> None:
 
     settings = load_settings({**environ, "SENSES_MEMORY_IDLE_SECONDS": "7"})
 
-    assert (settings.port, settings.budget_bytes, settings.idle_seconds) == (1234, 8_000_000_000, 7.0)
+    assert (settings.port, settings.memory_budget_bytes, settings.idle_seconds) == (1234, 8_000_000_000, 7.0)
     assert settings.allow_urls is True
 
 
 def test_aliases_and_defaults_are_kept_as_written(tmp_path: Path) -> None:
     settings = load_settings(written(tmp_path, '[models.mine]\npath = "/models/mine"\n[defaults]\nvision = "mine"\n'))
 
-    assert settings.models == {"mine": {"path": "/models/mine"}}
+    assert settings.model_tables == {"mine": {"path": "/models/mine"}}
     assert settings.defaults == {"vision": "mine"}
 
 
@@ -181,21 +181,21 @@ def test_every_setting_is_read(tmp_path: Path) -> None:
         api_key="k",
         allowed_hosts=("mac.local",),
         allowed_origins=("https://a.example", "https://b.example"),
-        budget_bytes=500_000_000,
+        memory_budget_bytes=500_000_000,
         idle_seconds=-1.0,
-        eviction="cost",
-        spare=False,
-        lanes="two",
+        eviction_policy="cost",
+        keep_spare_worker=False,
+        gpu_lanes="two",
         queue_per_model=1,
         queue_total=2,
-        queue_seconds=3.0,
-        load_seconds=4.0,
+        queue_timeout_seconds=3.0,
+        load_timeout_seconds=4.0,
         allowed_folders=(Path("/a"), Path("/b")),
         allow_urls=True,
-        keep_days=5.0,
-        keep_bytes=6_000_000_000,
-        tools=("speak",),
-        models=tomllib.loads(EVERY_KEY)["models"],
+        artifact_keep_days=5.0,
+        max_artifact_bytes=6_000_000_000,
+        mcp_tools=("speak",),
+        model_tables=tomllib.loads(EVERY_KEY)["models"],
         defaults=tomllib.loads(EVERY_KEY)["defaults"],
     )
 
@@ -206,7 +206,7 @@ def test_every_setting_but_those_of_models_has_a_variable(tmp_path: Path) -> Non
 
     settings = load_settings({"SENSES_HOME": str(tmp_path), **variables})
 
-    assert settings == replace(load_settings(written(tmp_path, EVERY_KEY)), models={})
+    assert settings == replace(load_settings(written(tmp_path, EVERY_KEY)), model_tables={})
 
 
 def _given(tree: Mapping[str, Any]) -> Iterator[tuple[Setting, Any]]:

@@ -31,7 +31,7 @@ GIGABYTE = 1_000_000_000
 @pytest.fixture
 def eager(settings: Settings) -> Settings:
     """Settings that allow a spare process."""
-    return replace(settings, spare=True)
+    return replace(settings, keep_spare_worker=True)
 
 
 def is_ready(status: Status) -> bool:
@@ -72,7 +72,7 @@ async def test_nothing_is_made_ready_before_the_first_request_and_where_settings
     async with open_runtime(eager, library) as runtime:
         await wait_for_status(runtime, lambda status: status.uptime_seconds > 0.1)
         before = living_workers()
-    async with open_runtime(replace(eager, spare=False), library) as runtime:
+    async with open_runtime(replace(eager, keep_spare_worker=False), library) as runtime:
         await run_chat(runtime, chat("say hello"))
         await runtime.unload("m")
         since = runtime.status().uptime_seconds
@@ -117,7 +117,7 @@ async def test_a_model_that_needs_the_memory_gets_it(eager: Settings) -> None:
     needed = {"m": 10 * MEGABYTE, "large": 985 * MEGABYTE}
     library = ScriptedCatalog(scripted_model("m"), scripted_model("large", concurrency=2), needed=needed)
 
-    async with open_runtime(replace(eager, budget_bytes=GIGABYTE), library) as runtime:
+    async with open_runtime(replace(eager, memory_budget_bytes=GIGABYTE), library) as runtime:
         await used_and_unloaded(runtime)
         await wait_for_status(runtime, lambda status: status.memory.spare_bytes > 15 * MEGABYTE)
         said = await run_chat(runtime, chat("say hello", "large"))

@@ -42,11 +42,11 @@ def test_an_ordinary_question_about_pictures_passes(tmp_path: Path) -> None:
     ("request_", "param", "words"),
     [
         (Chat("a-model", ()), "messages", "messages is empty"),
-        (chat(), "messages", "neither text nor a picture"),
-        (chat(""), "messages", "neither text nor a picture"),
+        (chat(), "messages", "neither text nor an image"),
+        (chat(""), "messages", "neither text nor an image"),
         (chat("a \ud83d", "b"), "messages", "half of a character"),
         (chat("hi", stop=("\udc00",)), "stop", "half of a character"),
-        (chat("hi", max_tokens=-1), "max_tokens", "max_tokens is -1; a-model takes from 1 to 4096, or 0 for what fits"),
+        (chat("hi", max_tokens=-1), "max_tokens", "max_tokens is -1; a-model accepts 1 to 4096, or 0 for the default"),
         (chat("hi", max_tokens=5000), "max_tokens", "max_tokens is 5000"),
         (chat("hi", temperature=2.5), "temperature", "temperature is 2.5"),
         (chat("hi", temperature=float("nan")), "temperature", "from 0 to 2"),
@@ -57,8 +57,8 @@ def test_an_ordinary_question_about_pictures_passes(tmp_path: Path) -> None:
         (chat("hi", json_schema="{"), "json_schema", "not JSON"),
         (chat("hi", json_schema="[]"), "json_schema", "must be an object"),
         (chat(ImageData(1, 201, bytes(603)), "hi"), "messages", "1x201"),
-        (chat(*[PICTURE] * 17), "messages", "at most 16 pictures"),
-        (Chat("a-model", (Message("system", (PICTURE,)),)), "messages", "A system message holds a picture"),
+        (chat(*[PICTURE] * 17), "messages", "at most 16 images"),
+        (Chat("a-model", (Message("system", (PICTURE,)),)), "messages", "A system message has an image"),
     ],
 )
 def test_values_out_of_range_are_named_with_the_range(tmp_path: Path, request_: Chat, param: str, words: str) -> None:
@@ -71,7 +71,7 @@ def test_values_out_of_range_are_named_with_the_range(tmp_path: Path, request_: 
 @pytest.mark.promise("chat:pictures-per-model")
 @pytest.mark.parametrize("pictures", [0, 2])
 def test_moondream_looks_at_exactly_one_picture(tmp_path: Path, pictures: int) -> None:
-    with pytest.raises(InvalidInput, match=f"exactly 1 picture at a time, and the messages hold {pictures}"):
+    with pytest.raises(InvalidInput, match=f"exactly 1 image at a time, but the messages have {pictures}"):
         refuse(chat(*[PICTURE] * pictures, "What is this?"), MOONDREAM, tmp_path)
 
 

@@ -39,7 +39,7 @@ def test_what_can_be_drawn_passes(request_: GenerateImage) -> None:
 @pytest.mark.parametrize(
     ("request_", "param", "words"),
     [
-        (replace(GOOD, prompt=" \n"), "prompt", "Say what to draw"),
+        (replace(GOOD, prompt=" \n"), "prompt", "Describe the image"),
         (replace(GOOD, prompt="x" * 10_001), "prompt", "at most 10000"),
         (replace(GOOD, width=500), "width", "500.*nearest size is 496x512"),
         (replace(GOOD, height=48), "height", "48.*nearest size is 512x64"),
@@ -49,7 +49,7 @@ def test_what_can_be_drawn_passes(request_: GenerateImage) -> None:
         (replace(GOOD, steps=51), "steps", "from 0 to 50"),
         (replace(GOOD, steps=-1), "steps", "from 0 to 50"),
         (replace(GOOD, seed=-1), "seed", "from 0 to 4294967295"),
-        (replace(GOOD, seed=2**32), "seed", "same seed draws the same picture"),
+        (replace(GOOD, seed=2**32), "seed", "same seed generates the same image"),
         (replace(GOOD, strength=1.5), "strength", "0 keeps the source"),
         (replace(GOOD, strength=float("nan")), "strength", "nan"),
         (replace(GOOD, preview_every=-2), "preview_every", "no previews"),

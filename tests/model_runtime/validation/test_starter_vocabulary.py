@@ -18,7 +18,7 @@ from model_runtime.validation.starter_vocabulary import (
     starter_warnings,
     unknown_words,
 )
-from training import world
+from starter_world import grammar
 
 DIGITS = frozenset("0123456789")
 KNOWN = DIGITS | {"a", "red", "circle", "circles", "what", "is", "it", "do", "can", "the", "in", "how", "many"}
@@ -120,8 +120,15 @@ def test_known_words_a_starter_without_a_list_and_real_models_bring_no_warning(t
 @pytest.mark.parametrize("name", ["vlm-starter", "image-starter", "stt-starter"])
 def test_every_starter_with_a_list_knows_the_words_of_the_world(name: str) -> None:
     known = read_known_words(Path(STARTERS[name].path))
-    phrases = (*world.COLORS, *world.SHAPES, *world.SIZES, *world.RELATIONS, *world.COUNTS.values(), "a on background")
-    needed = world.words() if name == "stt-starter" else set(" ".join(phrases).split())
+    phrases = (
+        *grammar.COLORS,
+        *grammar.SHAPES,
+        *grammar.SIZES,
+        *grammar.RELATIONS,
+        *grammar.COUNTS.values(),
+        "a on background",
+    )
+    needed = grammar.words() if name == "stt-starter" else set(" ".join(phrases).split())
 
     assert needed <= known
     assert all(word == word.lower().strip() for word in known)

@@ -1,4 +1,4 @@
-"""Chats, through OpenAI's own client wherever it can express the case."""
+"""Chats, through OpenAI's client if it can express the case."""
 
 import base64
 import json
@@ -20,12 +20,12 @@ SAY_HI: list[ChatCompletionMessageParam] = [{"role": "user", "content": "hi"}]
 
 
 def data_url(data: bytes) -> str:
-    """A picture as clients send it."""
+    """Return an image as clients send it."""
     return "data:image/png;base64," + base64.b64encode(data).decode()
 
 
-def asked(service: FakeService) -> Chat:
-    """The one chat that reached the runtime."""
+def received_request(service: FakeService) -> Chat:
+    """Return the one chat that the runtime received."""
     (request,) = service.requests
     assert isinstance(request, Chat)
     return request
@@ -54,7 +54,7 @@ async def test_the_official_client_describes_a_picture(sdk: AsyncOpenAI, service
     assert (answer.usage.prompt_tokens, answer.usage.completion_tokens, answer.usage.total_tokens) == (12, 3, 15)
     assert answer.usage.prompt_tokens_details is not None
     assert answer.usage.prompt_tokens_details.cached_tokens == 5
-    chat = asked(service)
+    chat = received_request(service)
     assert [message.role for message in chat.messages] == ["system", "user"]
     assert chat.messages[1].content == ("What is this?", ImageData(8, 6, b"\xff\0\0" * 48))
     assert chat.max_tokens == 50
@@ -64,7 +64,7 @@ async def test_the_official_client_describes_a_picture(sdk: AsyncOpenAI, service
 async def test_without_a_limit_of_the_clients_an_answer_gets_what_fits(sdk: AsyncOpenAI, service: FakeService) -> None:
     await sdk.chat.completions.create(model="", messages=SAY_HI)
 
-    assert asked(service).max_tokens == 0
+    assert received_request(service).max_tokens == 0
 
 
 @pytest.mark.promise("openai:chat")
@@ -81,7 +81,7 @@ async def test_a_chat_streams(sdk: AsyncOpenAI) -> None:
 
 
 async def test_usage_comes_with_a_stream_only_where_it_was_asked_for(sdk: AsyncOpenAI) -> None:
-    """A chunk without choices breaks clients that did not ask for it."""
+    """A chunk without choices breaks clients that did not request it."""
     plain = await sdk.chat.completions.create(model="", messages=SAY_HI, stream=True)
     counted = await sdk.chat.completions.create(
         model="", messages=SAY_HI, stream=True, stream_options={"include_usage": True}
@@ -127,7 +127,7 @@ async def test_sampling_reaches_the_model(sdk: AsyncOpenAI, service: FakeService
         model="", messages=SAY_HI, temperature=0.5, top_p=0.9, stop=["END", "###"], seed=-1, max_tokens=9
     )
 
-    chat = asked(service)
+    chat = received_request(service)
     assert (chat.temperature, chat.top_p, chat.stop, chat.max_tokens) == (0.5, 0.9, ("END", "###"), 9)
     assert chat.seed == 2**32 - 1
 
@@ -154,7 +154,7 @@ async def test_a_conversation_with_earlier_tool_calls_is_taken(http: httpx2.Asyn
     answer = await http.post("/v1/chat/completions", json={"messages": messages, "temperature": None, "unknown": 1})
 
     assert answer.status_code == 200
-    assert [message.content for message in asked(service).messages] == [("look",), (), ("a cat",)]
+    assert [message.content for message in received_request(service).messages] == [("look",), (), ("a cat",)]
 
 
 @pytest.mark.parametrize(
@@ -192,7 +192,7 @@ async def test_a_conversation_with_earlier_tool_calls_is_taken(http: httpx2.Asyn
         (
             {"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": "data:;base64,AAAA"}]}]},
             "messages[0].content[0].image_url",
-            "picture",
+            "image",
         ),
     ],
 )
@@ -213,7 +213,7 @@ async def test_too_many_pictures_are_refused_before_any_is_opened(http: httpx2.A
 
     answer = await http.post("/v1/chat/completions", json={"messages": [{"role": "user", "content": parts}]})
 
-    assert answer.json()["error"]["message"] == "messages hold 17 pictures; at most 16 can be sent at once."
+    assert answer.json()["error"]["message"] == "messages has 17 images; the limit is 16 per request. Send fewer."
 
 
 async def test_a_body_for_responses_is_sent_on(http: httpx2.AsyncClient) -> None:
@@ -224,7 +224,7 @@ async def test_a_body_for_responses_is_sent_on(http: httpx2.AsyncClient) -> None
 
 
 @pytest.mark.promise("openai:cancel")
-async def test_leaving_a_stream_cancels_the_work(sdk: AsyncOpenAI, service: FakeService) -> None:
+async def test_closing_a_stream_cancels_the_request(sdk: AsyncOpenAI, service: FakeService) -> None:
     service.gate = anyio.Event()
     stream = await sdk.chat.completions.create(model="", messages=SAY_HI, stream=True)
     async for chunk in stream:
@@ -237,7 +237,9 @@ async def test_leaving_a_stream_cancels_the_work(sdk: AsyncOpenAI, service: Fake
 
 
 @pytest.mark.promise("openai:cancel")
-async def test_leaving_a_plain_request_cancels_the_work(http: httpx2.AsyncClient, service: FakeService) -> None:
+async def test_closing_the_connection_of_a_plain_request_cancels_it(
+    http: httpx2.AsyncClient, service: FakeService
+) -> None:
     service.gate = anyio.Event()
 
     await disconnect_while_waiting(service, lambda: http.post("/v1/chat/completions", json={"messages": SAY_HI}))

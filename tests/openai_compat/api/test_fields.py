@@ -1,4 +1,4 @@
-"""Values with many spellings: never a crash, one meaning each."""
+"""Values with many spellings: each has one meaning or is refused."""
 
 from collections.abc import Callable
 

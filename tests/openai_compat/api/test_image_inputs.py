@@ -1,4 +1,4 @@
-"""Pictures that come as web addresses, where the owner allowed it."""
+"""Images as web addresses, if the settings allow them."""
 
 import httpx2
 import pytest
@@ -12,7 +12,7 @@ from openai_compat.api.image_inputs import ImageInputs
 
 
 def web(content: bytes) -> ImageInputs:
-    """Attachments from a web that holds one file."""
+    """Return image inputs of a web in which every URL has this content."""
 
     async def look_up(host: str, port: int) -> list[str]:
         return ["93.184.215.14"]

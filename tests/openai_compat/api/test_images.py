@@ -1,4 +1,4 @@
-"""Pictures, through OpenAI's own client."""
+"""Image generation, through OpenAI's client."""
 
 import base64
 import io
@@ -19,13 +19,13 @@ from tests.fakes import FakeService
 
 
 def opened(b64: str | None) -> Image.Image:
-    """A picture from an answer."""
+    """Return the image of an answer."""
     assert b64 is not None
     return Image.open(io.BytesIO(base64.b64decode(b64)))
 
 
-def asked(service: FakeService) -> list[GenerateImage]:
-    """What reached the runtime."""
+def received_requests(service: FakeService) -> list[GenerateImage]:
+    """Return the image requests that the runtime received."""
     return [request for request in service.requests if isinstance(request, GenerateImage)]
 
 
@@ -37,13 +37,13 @@ async def test_the_official_client_draws(sdk: AsyncOpenAI, service: FakeService)
     picture = opened(answer.data[0].b64_json)
     assert (picture.format, picture.size) == ("PNG", (256, 128))
     assert (answer.size, answer.output_format) == ("256x128", "png")
-    assert asked(service)[0].prompt == "a red circle"
+    assert received_requests(service)[0].prompt == "a red circle"
 
 
 async def test_a_picture_is_square_where_no_size_is_named(sdk: AsyncOpenAI, service: FakeService) -> None:
     await sdk.images.generate(prompt="a red circle", size="auto")
 
-    assert (asked(service)[0].width, asked(service)[0].height) == (512, 512)
+    assert (received_requests(service)[0].width, received_requests(service)[0].height) == (512, 512)
 
 
 @pytest.mark.parametrize("form", ["png", "jpeg", "webp"])
@@ -58,15 +58,15 @@ async def test_several_pictures_have_seeds_of_their_own(sdk: AsyncOpenAI, servic
 
     assert answer.data is not None
     assert len(answer.data) == 3
-    assert [request.seed for request in asked(service)] == [2**32 - 1, 0, 1]
-    assert {request.steps for request in asked(service)} == {2}
+    assert [request.seed for request in received_requests(service)] == [2**32 - 1, 0, 1]
+    assert {request.steps for request in received_requests(service)} == {2}
 
 
 async def test_without_a_seed_every_picture_is_another(sdk: AsyncOpenAI, service: FakeService) -> None:
     for _ in range(3):
         await sdk.images.generate(prompt="x", size="64x64")
 
-    assert len({request.seed for request in asked(service)}) == 3
+    assert len({request.seed for request in received_requests(service)}) == 3
 
 
 @pytest.mark.promise("openai:images")
@@ -146,7 +146,7 @@ async def test_what_cannot_be_drawn_is_refused_by_name(
     assert service.requests == []
 
 
-async def test_missing_weights_are_told_with_the_command_and_not_retried(
+async def test_missing_weights_are_reported_with_the_command_and_not_retried(
     sdk: AsyncOpenAI, service: FakeService
 ) -> None:
     service.error = ModelMissing("image-fast", 4_620_000_000, "senses pull image-fast")
@@ -158,21 +158,21 @@ async def test_missing_weights_are_told_with_the_command_and_not_retried(
     assert refused.value.response.headers["x-should-retry"] == "false"
 
 
-def test_a_kept_picture_leaves_after_an_hour() -> None:
+def test_a_stored_image_expires_after_an_hour() -> None:
     now = 0.0
-    shelf = TemporaryImageStore(clock=lambda: now)
-    name = shelf.put(b"picture", "image/png")
+    store = TemporaryImageStore(clock=lambda: now)
+    name = store.put(b"picture", "image/png")
 
     now = TTL_SECONDS - 1
-    assert shelf.get(name) is not None
+    assert store.get(name) is not None
     now = TTL_SECONDS
-    assert shelf.get(name) is None
+    assert store.get(name) is None
 
 
-def test_the_oldest_picture_makes_room() -> None:
-    shelf = TemporaryImageStore(capacity_bytes=10)
-    first, second, third = (shelf.put(b"12345", "image/png") for _ in range(3))
+def test_a_full_store_evicts_its_oldest_image() -> None:
+    store = TemporaryImageStore(capacity_bytes=10)
+    first, second, third = (store.put(b"12345", "image/png") for _ in range(3))
 
-    assert shelf.get(first) is None
-    assert shelf.get(second) is not None
-    assert shelf.get(third) is not None
+    assert store.get(first) is None
+    assert store.get(second) is not None
+    assert store.get(third) is not None

@@ -39,7 +39,7 @@ async def test_a_model_is_found_by_any_of_its_names(sdk: AsyncOpenAI, http: http
     assert refused.value.code == "model_not_found"
 
 
-async def test_a_model_tells_its_task_and_where_to_call_it(http: httpx2.AsyncClient) -> None:
+async def test_a_model_has_its_task_and_its_endpoints(http: httpx2.AsyncClient) -> None:
     model = (await http.get("/v1/models/image-starter")).json()
 
     assert model["type"] == "image"
@@ -48,7 +48,7 @@ async def test_a_model_tells_its_task_and_where_to_call_it(http: httpx2.AsyncCli
 
 
 async def test_calling_a_model_at_the_wrong_endpoint_names_those_that_can(sdk: AsyncOpenAI) -> None:
-    with pytest.raises(openai.BadRequestError, match="image-starter does image, not text") as refused:
+    with pytest.raises(openai.BadRequestError, match="image-starter supports image, not text") as refused:
         await sdk.chat.completions.create(model="image-starter", messages=[{"role": "user", "content": "hi"}])
 
     assert refused.value.code == "unsupported_model"

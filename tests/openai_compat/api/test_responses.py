@@ -1,4 +1,4 @@
-"""The stateless part of the Responses API, through OpenAI's own client."""
+"""The stateless part of the Responses API, through OpenAI's client."""
 
 import base64
 
@@ -15,8 +15,8 @@ from tests.fakes import FakeService
 ANSWER = "A red circle on a white background."
 
 
-def asked(service: FakeService) -> Chat:
-    """The one chat that reached the runtime."""
+def received_request(service: FakeService) -> Chat:
+    """Return the one chat that the runtime received."""
     (request,) = service.requests
     assert isinstance(request, Chat)
     return request
@@ -48,7 +48,7 @@ async def test_the_official_client_gets_a_response(sdk: AsyncOpenAI, service: Fa
     assert answer.usage is not None
     assert (answer.usage.input_tokens, answer.usage.output_tokens) == (12, 3)
     assert answer.usage.input_tokens_details.cached_tokens == 5
-    chat = asked(service)
+    chat = received_request(service)
     assert [message.role for message in chat.messages] == ["system", "user"]
     assert chat.messages[1].content == ("What is this?", ImageData(8, 6, b"\xff\0\0" * 48))
     assert chat.max_tokens == 9
@@ -94,7 +94,7 @@ async def test_earlier_turns_and_tool_calls_are_read(http: httpx2.AsyncClient, s
     answer = await http.post("/v1/responses", json={"input": items, "store": False, "tools": [{"type": "function"}]})
 
     assert answer.status_code == 200
-    turns = [(message.role, message.content) for message in asked(service).messages]
+    turns = [(message.role, message.content) for message in received_request(service).messages]
     assert turns == [
         ("user", ("look",)),
         ("assistant", ("look({})",)),
@@ -108,14 +108,14 @@ async def test_a_response_can_be_held_to_a_schema(http: httpx2.AsyncClient, serv
 
     answer = await http.post("/v1/responses", json={"input": "hi", "text": {"format": form}})
 
-    assert asked(service).json_schema == '{"type": "object"}'
+    assert received_request(service).json_schema == '{"type": "object"}'
     assert answer.json()["text"]["format"] == {"type": "json_schema", "name": "it", "schema": {"type": "object"}}
 
 
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        ({"previous_response_id": "resp_1"}, "send the whole conversation"),
+        ({"previous_response_id": "resp_1"}, "Send the whole conversation"),
         ({"background": True}, "background is not supported"),
         ({"tool_choice": "required"}, "tool_choice 'required'"),
         ({"input": []}, "input: "),
@@ -124,7 +124,7 @@ async def test_a_response_can_be_held_to_a_schema(http: httpx2.AsyncClient, serv
         ({"input": [7]}, "input[0]"),
     ],
 )
-async def test_what_needs_a_memory_is_refused(
+async def test_what_needs_stored_state_is_refused(
     http: httpx2.AsyncClient, change: dict[str, object], sentence: str
 ) -> None:
     answer = await http.post("/v1/responses", json={"input": "hi"} | change)
@@ -133,7 +133,7 @@ async def test_what_needs_a_memory_is_refused(
     assert sentence in answer.json()["error"]["message"]
 
 
-async def test_a_response_that_breaks_tells_the_client(sdk: AsyncOpenAI, service: FakeService) -> None:
+async def test_a_response_that_fails_sends_its_error_to_the_client(sdk: AsyncOpenAI, service: FakeService) -> None:
     service.error_after_first_event = JobFailed("The model broke.")
     stream = await sdk.responses.create(model="", input="hi", stream=True)
 

@@ -1,4 +1,4 @@
-"""Bodies of any shape: taken or refused in a sentence, never a crash."""
+"""Bodies of any shape are accepted, or refused with a sentence."""
 
 from contextlib import suppress
 from typing import Any
@@ -50,12 +50,12 @@ def test_a_field_of_any_shape_is_taken_or_refused(data: st.DataObject) -> None:
     try:
         validate_fields(body, kind)
     except InvalidInput as error:
-        refusal = error.message
+        message = error.message
     else:
         return
 
-    assert refusal.endswith(".")
-    assert len(refusal) < 500
+    assert message.endswith(".")
+    assert len(message) < 500
 
 
 @given(MESSAGES)

@@ -1,4 +1,4 @@
-"""Speech, through OpenAI's own client."""
+"""Speech, through OpenAI's client."""
 
 import base64
 import json
@@ -17,18 +17,18 @@ from tests.fakes import FakeService
 from tests.openai_compat.clients import wait_until_cancelled
 
 SECONDS = 0.3
-"""What the fake runtime says lasts so long."""
+"""Duration of the fake runtime's speech."""
 
 
-def asked(service: FakeService) -> Speak:
-    """The last text that reached the runtime."""
+def last_request(service: FakeService) -> Speak:
+    """Return the last request that the runtime received."""
     request = service.requests[-1]
     assert isinstance(request, Speak)
     return request
 
 
 def duration(data: bytes) -> float:
-    """How long a file plays, decoded to its end."""
+    """Return the seconds of a file, decoded to its end."""
     return decode_audio(data).duration_seconds
 
 
@@ -87,14 +87,14 @@ async def test_a_voice_may_be_a_name_or_an_object(
 ) -> None:
     await http.post("/v1/audio/speech", json={"input": "hi", "voice": voice, "speed": 1.5, "instructions": "softly"})
 
-    assert (asked(service).voice, asked(service).speed) == ("otto", 1.5)
+    assert (last_request(service).voice, last_request(service).speed) == ("otto", 1.5)
 
 
 @pytest.mark.parametrize("voice", OPENAI_VOICES)
 async def test_the_voices_of_openai_work(sdk: AsyncOpenAI, service: FakeService, voice: str) -> None:
     await sdk.audio.speech.create(model="", voice=voice, input="hi")
 
-    assert asked(service).voice in ("alma", "otto")
+    assert last_request(service).voice in ("alma", "otto")
 
 
 def test_openais_voices_prefer_their_namesakes() -> None:
@@ -103,7 +103,7 @@ def test_openais_voices_prefer_their_namesakes() -> None:
     assert resolve_voice("own", [], "tts-fast") == "own"
 
 
-async def test_an_unknown_voice_is_refused_with_those_there_are(sdk: AsyncOpenAI, service: FakeService) -> None:
+async def test_an_unknown_voice_is_refused_with_the_known_ones(sdk: AsyncOpenAI, service: FakeService) -> None:
     with pytest.raises(openai.BadRequestError, match="no voice 'darth'. Its voices: alma, otto.") as refused:
         await sdk.audio.speech.create(model="", voice="darth", input="hi")
 
@@ -127,7 +127,7 @@ async def test_an_error_before_the_first_sound_is_an_http_error(sdk: AsyncOpenAI
         await sdk.audio.speech.create(model="", voice="alma", input="안녕")
 
 
-async def test_sound_that_breaks_off_is_never_taken_for_whole(http: httpx2.AsyncClient, service: FakeService) -> None:
+async def test_audio_that_fails_is_never_taken_for_complete(http: httpx2.AsyncClient, service: FakeService) -> None:
     service.error_after_first_event = JobFailed("The model broke.")
 
     with pytest.raises(httpx2.RemoteProtocolError):
@@ -135,7 +135,9 @@ async def test_sound_that_breaks_off_is_never_taken_for_whole(http: httpx2.Async
 
 
 @pytest.mark.promise("openai:cancel")
-async def test_leaving_in_the_middle_of_speech_cancels_it(http: httpx2.AsyncClient, service: FakeService) -> None:
+async def test_closing_the_connection_in_the_middle_of_speech_cancels_it(
+    http: httpx2.AsyncClient, service: FakeService
+) -> None:
     service.gate = anyio.Event()
     async with http.stream("POST", "/v1/audio/speech", json={"input": "hi", "response_format": "pcm"}) as answer:
         await anext(answer.aiter_raw())

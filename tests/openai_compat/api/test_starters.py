@@ -1,4 +1,4 @@
-"""Every answer of a starter says so and carries its warnings: in the body where there is place, else in headers."""
+"""Every answer of a starter says so and has its warnings: in the body if its format allows, otherwise in headers."""
 
 import json
 from typing import Any
@@ -23,38 +23,38 @@ IN_BODY = [
     ("/v1/images/generations", PICTURE | {"stream": True}, "image-starter"),
     ("/v1/audio/speech", {"input": "žirafe", "stream_format": "sse"}, "tts-starter"),
 ]
-"""Path, body, and who answers."""
+"""Path, body, and the model that answers."""
 
 
 @pytest.fixture
 def service() -> FakeService:
-    """A runtime whose starters doubt everything."""
+    """A runtime whose answers all have a warning."""
     fake = FakeService()
     fake.warnings = (WARNING,)
     return fake
 
 
 def senses_of(answer: httpx2.Response) -> dict[str, Any]:
-    """What an answer tells beyond OpenAI's fields: a whole one in its body, a stream in its last event that does."""
+    """Return the field `senses` of a JSON answer, or of the last event of a stream that has it."""
     if answer.headers["content-type"].startswith("application/json"):
         bodies = [answer.json()]
     else:
         lines = [line[6:] for line in answer.text.splitlines() if line.startswith("data: {")]
         bodies = [json.loads(line) for line in lines]
-    told = [body.get("response", body).get("senses") for body in bodies]
-    last: dict[str, Any] = [senses for senses in told if senses][-1]
+    found = [body.get("response", body).get("senses") for body in bodies]
+    last: dict[str, Any] = [senses for senses in found if senses][-1]
     return last
 
 
 def headers_of(answer: httpx2.Response) -> dict[str, Any]:
-    """The same from the headers."""
-    told = {name: answer.headers[f"x-senses-{name}"] for name in ("model", "starter", "warnings")}
-    return {**told, "starter": told["starter"] == "true", "warnings": json.loads(told["warnings"])}
+    """Return the same values from the headers."""
+    senses = {name: answer.headers[f"x-senses-{name}"] for name in ("model", "starter", "warnings")}
+    return {**senses, "starter": senses["starter"] == "true", "warnings": json.loads(senses["warnings"])}
 
 
-def is_labelled(told: dict[str, Any], model: str) -> bool:
-    """Whether it names the starter and what it warns of."""
-    return (told["model"], told["starter"], told["warnings"]) == (model, True, [WARNING])
+def is_labelled(senses: dict[str, Any], model: str) -> bool:
+    """Return whether an answer names the starter and has the warning."""
+    return (senses["model"], senses["starter"], senses["warnings"]) == (model, True, [WARNING])
 
 
 @pytest.mark.promise("openai:starter-labelled")
@@ -87,7 +87,7 @@ async def test_a_plain_transcript_says_it_in_its_headers(http: httpx2.AsyncClien
 
 @pytest.mark.promise("openai:starter-labelled")
 @pytest.mark.parametrize("form", ["mp3", "pcm"])
-async def test_sound_says_it_in_its_headers(http: httpx2.AsyncClient, form: str) -> None:
+async def test_audio_says_it_in_its_headers(http: httpx2.AsyncClient, form: str) -> None:
     answer = await http.post("/v1/audio/speech", json={"input": "žirafe", "response_format": form})
 
     assert is_labelled(headers_of(answer), "tts-starter")
@@ -95,8 +95,8 @@ async def test_sound_says_it_in_its_headers(http: httpx2.AsyncClient, form: str)
 
 
 def test_any_name_and_any_words_fit_into_headers() -> None:
-    told = model_headers("/models/모델 1", starter=False, warnings=["žirafe\r\nx: y"] * 20)
+    headers = model_headers("/models/모델 1", starter=False, warnings=["žirafe\r\nx: y"] * 20)
 
-    assert told["x-senses-model"] == "/models/%EB%AA%A8%EB%8D%B8%201"
-    assert json.loads(told["x-senses-warnings"]) == ["žirafe\r\nx: y"] * 8
-    assert all(value.isascii() and value.isprintable() for value in told.values())
+    assert headers["x-senses-model"] == "/models/%EB%AA%A8%EB%8D%B8%201"
+    assert json.loads(headers["x-senses-warnings"]) == ["žirafe\r\nx: y"] * 8
+    assert all(value.isascii() and value.isprintable() for value in headers.values())

@@ -1,4 +1,4 @@
-"""The formats of a transcript that show where each line is, heard by a runtime of two lines."""
+"""The formats of a transcript with times, from a fake runtime that returns two segments."""
 
 from collections.abc import AsyncGenerator
 
@@ -12,14 +12,14 @@ from tests.fakes import FakeService
 
 
 class TwoLines(FakeService):
-    """Hears two lines with their words, and remembers which names were resolved."""
+    """Returns two segments with their words, and records which names were resolved."""
 
     def __init__(self) -> None:
         super().__init__()
         self.resolved: list[str] = []
 
     def resolve(self, name: str, task: Task) -> str:
-        """Remember the name."""
+        """Record the name."""
         self.resolved.append(name)
         return super().resolve(name, task)
 
@@ -31,7 +31,7 @@ class TwoLines(FakeService):
         keep_alive_seconds: float | None = None,
         request_id: int | None = None,
     ) -> AsyncGenerator[Event]:
-        """Send both lines."""
+        """Yield both segments."""
         self.requests.append(request)
         lines = (
             Segment(0, 0.0, 1.0, " a red circle", tokens=(1, 2), words=(Word(" a", 0.0, 0.2), Word(" red", 0.2, 0.5))),
@@ -98,12 +98,14 @@ async def test_streamed_lines_join_to_the_text(sdk: AsyncOpenAI, wav: bytes) -> 
     assert deltas == ["a red circle", " on white"]
 
 
-@pytest.mark.parametrize(("wanted", "resolved"), [("whisper-1", "best"), ("", "best"), ("stt-starter", "stt-starter")])
+@pytest.mark.parametrize(
+    ("requested", "resolved"), [("whisper-1", "best"), ("", "best"), ("stt-starter", "stt-starter")]
+)
 async def test_a_translation_goes_to_the_best_model_unless_one_is_named(
-    http: httpx2.AsyncClient, service: TwoLines, wav: bytes, wanted: str, resolved: str
+    http: httpx2.AsyncClient, service: TwoLines, wav: bytes, requested: str, resolved: str
 ) -> None:
-    """Fast recognisers translate badly."""
-    answer = await http.post("/v1/audio/translations", data={"model": wanted}, files={"file": wav})
+    """Fast transcription models translate badly."""
+    answer = await http.post("/v1/audio/translations", data={"model": requested}, files={"file": wav})
 
     (request,) = service.requests
     assert isinstance(request, Transcribe)

@@ -1,4 +1,4 @@
-"""Recordings, through OpenAI's own client and through the spellings of others."""
+"""Transcriptions, through OpenAI's client and in the spellings of other clients."""
 
 import base64
 import errno
@@ -19,8 +19,8 @@ from tests.fakes import FakeService
 from tests.openai_compat.clients import disconnect_while_waiting, multipart_body, post_form, wait_until_cancelled
 
 
-def asked(service: FakeService) -> Transcribe:
-    """The one recording that reached the runtime."""
+def received_request(service: FakeService) -> Transcribe:
+    """Return the one transcription request that the runtime received."""
     (request,) = service.requests
     assert isinstance(request, Transcribe)
     return request
@@ -35,9 +35,9 @@ async def test_the_official_client_transcribes(sdk: AsyncOpenAI, service: FakeSe
     assert answer.text == "a red circle"
     assert answer.usage is not None
     assert answer.usage.type == "duration"
-    work = asked(service)
-    assert (work.audio.sample_rate, work.audio.duration_seconds) == (16_000, 1.5)
-    assert (work.language, work.prompt, work.temperature, work.translate) == ("en", "x", None, False)
+    request = received_request(service)
+    assert (request.audio.sample_rate, request.audio.duration_seconds) == (16_000, 1.5)
+    assert (request.language, request.prompt, request.temperature, request.translate) == ("en", "x", None, False)
 
 
 @pytest.mark.promise("openai:transcriptions")
@@ -99,7 +99,7 @@ async def test_the_file_may_come_before_the_fields_and_in_chunks(
 
     assert "content-length" not in answer.request.headers
     assert answer.json()["text"] == "a red circle"
-    assert asked(service).prompt == "later"
+    assert received_request(service).prompt == "later"
 
 
 async def test_a_recording_may_come_inside_json(http: httpx2.AsyncClient, wav: bytes) -> None:
@@ -117,7 +117,7 @@ async def test_a_recording_may_come_inside_json(http: httpx2.AsyncClient, wav: b
         ([("language", "klingon")], "language", "There is no language 'klingon'"),
         ([("timestamp_granularities[]", "letter")], "timestamp_granularities", '"word", "segment"'),
         ([("temperature", "2")], "temperature", "temperature is '2'"),
-        ([("model", "tts-starter")], "model", "tts-starter does speech, not transcription"),
+        ([("model", "tts-starter")], "model", "tts-starter supports speech, not transcription"),
     ],
 )
 async def test_what_cannot_be_heard_is_refused_by_name(
@@ -138,7 +138,7 @@ async def test_bytes_that_are_no_recording_are_refused(http: httpx2.AsyncClient,
     assert answer.json()["error"]["param"] == "file"
 
 
-async def test_a_form_without_a_recording_is_told_so(http: httpx2.AsyncClient) -> None:
+async def test_a_form_without_a_recording_is_refused(http: httpx2.AsyncClient) -> None:
     answer = await http.post("/v1/audio/transcriptions", data={"model": "fast"})
     broken = await http.post(
         "/v1/audio/transcriptions", content=b"junk", headers={"content-type": "multipart/form-data"}
@@ -152,7 +152,9 @@ async def test_a_form_without_a_recording_is_told_so(http: httpx2.AsyncClient) -
 
 
 @pytest.mark.promise("openai:cancel")
-async def test_leaving_cancels_a_transcription(http: httpx2.AsyncClient, service: FakeService, wav: bytes) -> None:
+async def test_closing_the_connection_cancels_a_transcription(
+    http: httpx2.AsyncClient, service: FakeService, wav: bytes
+) -> None:
     service.gate = anyio.Event()
 
     await disconnect_while_waiting(service, lambda: http.post("/v1/audio/transcriptions", files={"file": wav}))
@@ -175,7 +177,7 @@ def test_unknown_numbers_of_a_segment_are_zero() -> None:
     assert None not in written.values()
 
 
-async def test_an_upload_that_finds_no_room_on_the_disk_is_told_so_and_the_next_one_works(
+async def test_an_upload_to_a_full_disk_is_refused_and_the_next_one_works(
     http: httpx2.AsyncClient, wav: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def write(self: SpooledTemporaryFile[bytes], data: bytes) -> int:
@@ -188,5 +190,5 @@ async def test_an_upload_that_finds_no_room_on_the_disk_is_told_so_and_the_next_
 
     error = failed.json()["error"]
     assert (failed.status_code, error["code"], failed.headers["x-should-retry"]) == (507, "no_room", "false")
-    assert "No space left on device. Make room there" in error["message"]
+    assert "No space left on device. Free disk space there" in error["message"]
     assert answer.status_code == 200

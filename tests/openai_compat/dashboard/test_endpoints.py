@@ -1,4 +1,4 @@
-"""Health, status, events and the commands of an operator."""
+"""Health, status, events and the page's commands."""
 
 import json
 from collections.abc import AsyncIterator
@@ -19,14 +19,14 @@ from tests.openai_compat.conftest import SwitchableApp
 
 @pytest.mark.promise("status:health")
 async def test_health_is_json_with_facts(http: httpx2.AsyncClient) -> None:
-    """Some clients take a plain OK for another server's."""
+    """Some clients take a plain OK for the answer of another server."""
     answer = await http.get("/health")
 
     assert answer.status_code == 200
     assert answer.json() == {"status": "healthy", "version": "0.0.0", "uptime_seconds": 1.0, "ready_models": []}
 
 
-async def test_health_is_503_once_the_runtime_leaves(http: httpx2.AsyncClient, service: FakeService) -> None:
+async def test_health_is_503_while_the_runtime_shuts_down(http: httpx2.AsyncClient, service: FakeService) -> None:
     status = replace(service.status(), accepting=False)
     service.status = lambda: status  # type: ignore[method-assign]
 
@@ -54,7 +54,7 @@ async def test_events_begin_with_a_snapshot_and_follow_every_change(
 
 
 async def next_status(lines: AsyncIterator[str]) -> dict[str, list[dict[str, object]]]:
-    """Read the next status event."""
+    """Return the status of the next event."""
     with anyio.fail_after(5):
         async for line in lines:
             if line.startswith("data: "):
@@ -63,9 +63,9 @@ async def next_status(lines: AsyncIterator[str]) -> dict[str, list[dict[str, obj
     raise AssertionError("the stream ended")
 
 
-async def test_events_end_when_the_runtime_leaves(http: httpx2.AsyncClient, service: FakeService) -> None:
-    leaving = replace(service.status(), accepting=False)
-    service.status = lambda: leaving  # type: ignore[method-assign]
+async def test_events_end_when_the_runtime_shuts_down(http: httpx2.AsyncClient, service: FakeService) -> None:
+    shutting_down = replace(service.status(), accepting=False)
+    service.status = lambda: shutting_down  # type: ignore[method-assign]
 
     with anyio.fail_after(5):
         answer = await http.get("/api/events")
@@ -104,7 +104,7 @@ async def test_commands_for_what_is_not_there_say_so(http: httpx2.AsyncClient, s
     known = await http.post("/api/jobs/1/cancel")
 
     assert (model.status_code, model.json()["error"]["code"]) == (404, "model_not_found")
-    assert (job.status_code, job.json()["error"]["message"]) == (400, "There is no job 2 (any more).")
+    assert (job.status_code, job.json()["error"]["message"]) == (400, "Job 2 does not exist or has already ended.")
     assert known.status_code == 200
     assert service.loaded_models == []
 
@@ -143,8 +143,8 @@ async def test_prometheus_reads_the_metrics(http: httpx2.AsyncClient, service: F
 
 
 @dataclass(frozen=True)
-class Kept:
-    """A result in a file."""
+class FakeArtifact:
+    """A stored result."""
 
     id: str
     path: Path
@@ -154,14 +154,14 @@ class Kept:
 
 
 @dataclass(frozen=True)
-class Keeper:
+class FakeArtifacts:
     """A store of results."""
 
-    kept: list[Kept]
+    artifacts: list[FakeArtifact]
 
-    def recent(self, count: int = 20) -> list[Kept]:
-        """Return them all."""
-        return self.kept[:count]
+    def recent(self, count: int = 20) -> list[FakeArtifact]:
+        """Return the first results."""
+        return self.artifacts[:count]
 
 
 async def test_recent_pictures_and_recordings_are_listed_and_served(
@@ -169,10 +169,10 @@ async def test_recent_pictures_and_recordings_are_listed_and_served(
 ) -> None:
     (tmp_path / "a.png").write_bytes(b"png")
     (tmp_path / "b.txt").write_bytes(b"txt")
-    transcripts = [Kept("b", tmp_path / "b.txt", "text/plain")] * 30
-    keeper = Keeper([*transcripts, Kept("a", tmp_path / "a.png", "image/png")])
+    transcripts = [FakeArtifact("b", tmp_path / "b.txt", "text/plain")] * 30
+    artifacts = FakeArtifacts([*transcripts, FakeArtifact("a", tmp_path / "a.png", "image/png")])
     switch, address = server
-    switch.app = create_app(service, settings, artifacts=keeper)
+    switch.app = create_app(service, settings, artifacts=artifacts)
 
     async with httpx2.AsyncClient(base_url=address) as http:
         listed = (await http.get("/api/artifacts")).json()["artifacts"]

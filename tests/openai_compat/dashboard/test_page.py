@@ -1,4 +1,4 @@
-"""The status page in a real browser: what a person sees and can do. A word in its console fails the test."""
+"""The status page in a real browser: what a person sees and can do. An error in its console fails the test."""
 
 import hashlib
 import re
@@ -24,7 +24,7 @@ expect.set_options(timeout=15_000)
 
 @pytest.fixture
 async def page(browser: Browser, url: str) -> AsyncGenerator[Page]:
-    """A fresh page on the application, closed before the application changes."""
+    """Yield a new page of the application, closed before the application changes."""
     context = await browser.new_context(base_url=url, viewport={"width": 1200, "height": 900})
     context.set_default_timeout(15_000)
     page = await context.new_page()
@@ -37,12 +37,12 @@ async def page(browser: Browser, url: str) -> AsyncGenerator[Page]:
 
 
 def is_problem(message: ConsoleMessage) -> bool:
-    """Whether the browser complains; it does also of every 400, which is how the server refuses what a person tried."""
+    """Return whether a message is a problem. The browser also reports each 400, which these tests cause on purpose."""
     return message.type == "error" and "a status of 400" not in message.text
 
 
 def row(page: Page, name: str) -> Locator:
-    """The row of a model."""
+    """Return the row of a model."""
     return page.get_by_role("row", name=re.compile(rf"^{name}"))
 
 
@@ -64,14 +64,14 @@ async def test_the_page_shows_health_memory_and_models(page: Page, service: Fake
     await page.goto("/")
 
     await expect(page.get_by_role("status")).to_have_text("Healthy · up 1 s")
-    await expect(page.get_by_role("meter", name="Memory held by models")).to_have_attribute(
+    await expect(page.get_by_role("meter", name="Memory used by models")).to_have_attribute(
         "aria-valuetext", "6 GB of 24 GB"
     )
     await expect(row(page, "vlm-starter")).to_contain_text("ready")
     await expect(row(page, "vlm-starter")).to_contain_text("5.4 GB")
     await expect(row(page, "tts-starter")).to_contain_text("Voices: alma, otto")
     await expect(page.get_by_role("img", name="Requests per minute: 0")).to_be_visible()
-    await page.get_by_text("1 more to download").click()
+    await page.get_by_text("1 available to download").click()
     await expect(page.get_by_text("senses pull vlm-best")).to_be_visible()
 
 
@@ -99,15 +99,15 @@ async def test_the_page_follows_a_model_through_its_life(page: Page, service: Fa
 
     await page.goto("/")
     model = row(page, "vlm-starter")
-    await expect(model).to_contain_text("asleep")
+    await expect(model).to_contain_text("unloaded")
 
     becomes(state=ModelState.STARTING, load_fraction=0.4, stage="weights")
     await expect(model).to_contain_text("loading 40 %")
     await expect(page.get_by_role("progressbar", name="Loading vlm-starter")).to_have_attribute("aria-valuenow", "40")
     becomes(state=ModelState.READY, load_fraction=None, unloads_in_seconds=247.0)
-    await expect(model).to_contain_text("leaves in 4:07")
+    await expect(model).to_contain_text("unloads in 4:07")
     becomes(active=1, queued=2)
-    await expect(model).to_contain_text("1 running, 2 waiting")
+    await expect(model).to_contain_text("1 running, 2 queued")
     becomes(state=ModelState.BACKOFF, error="The worker ended.", retry_in_seconds=12.0, active=0, queued=0)
     await expect(model).to_contain_text("retry in 0:12")
     await expect(model.get_by_role("alert")).to_have_text("The worker ended.")
@@ -115,34 +115,35 @@ async def test_the_page_follows_a_model_through_its_life(page: Page, service: Fa
 
 @pytest.mark.browser
 @pytest.mark.promise("page:commands")
-async def test_an_operator_starts_stops_and_pins_from_the_page(page: Page, service: FakeService) -> None:
+async def test_an_operator_loads_unloads_and_pins_from_the_page(page: Page, service: FakeService) -> None:
     await page.goto("/")
-    await page.get_by_role("button", name="Start vlm-starter").click()
+    await page.get_by_role("button", name="Load vlm-starter").click()
     await wait_until(lambda: service.loaded_models == ["vlm-starter"])
     service.update_models(lambda models: [replace(models[0], state=ModelState.READY), *models[1:]])
 
     await page.get_by_role("button", name="Pin vlm-starter").click()
     await wait_until(lambda: service.pinned == {"vlm-starter": True})
-    await page.get_by_role("button", name="Stop vlm-starter").click()
+    await page.get_by_role("button", name="Unload vlm-starter").click()
     await wait_until(lambda: service.unloaded_models == ["vlm-starter"])
 
 
 @pytest.mark.browser
 async def test_jobs_are_shown_with_their_progress_and_can_be_cancelled(page: Page, service: FakeService) -> None:
     running = JobStatus(1, "image-starter", Task.IMAGE, "Claude Code", "running", 0, "steps", 3, 4, 65.0)
-    waiting = JobStatus(
+    queued = JobStatus(
         2, "image-starter", Task.IMAGE, "Cursor", "queued", 1, "", 0, 0, 2.0, "image-starter is busy with 1 running"
     )
-    status = replace(service.status(), jobs=(running, waiting))
+    status = replace(service.status(), jobs=(running, queued))
     service.status = lambda: status  # type: ignore[method-assign]
 
     await page.goto("/")
 
+    await expect(page.get_by_role("region", name="Active requests")).to_contain_text("1 running, 1 queued")
     await expect(page.get_by_role("listitem").filter(has_text="Claude Code")).to_contain_text("steps 3 of 4")
     await expect(page.get_by_role("listitem").filter(has_text="Cursor")).to_contain_text(
-        "waiting, place 1: image-starter is busy with 1 running"
+        "queued, position 1: image-starter is busy with 1 running"
     )
-    await page.get_by_role("button", name="Cancel job 1").click()
+    await page.get_by_role("button", name="Cancel request 1").click()
     await wait_until(lambda: service.cancelled_jobs == [1])
 
 
@@ -152,7 +153,7 @@ async def test_every_sense_can_be_tried(page: Page, service: FakeService, png: b
     await page.goto("/")
     panel = page.get_by_role("region", name="Try it")
 
-    picture = panel.get_by_label("Drop a picture here, or choose one")
+    picture = panel.get_by_label("Drop an image or choose one")
     await picture.set_input_files({"name": "a.png", "mimeType": "image/png", "buffer": png})
     await expect(panel).to_contain_text("A red circle on a white background.")
 
@@ -161,27 +162,25 @@ async def test_every_sense_can_be_tried(page: Page, service: FakeService, png: b
     await expect(panel.get_by_role("img", name="a red circle on a white background")).to_be_visible()
 
     await panel.get_by_role("tab", name="Transcribe").click()
-    recording = panel.get_by_label("Drop a recording here, or choose one")
+    recording = panel.get_by_label("Drop a recording or choose one")
     await recording.set_input_files({"name": "a.wav", "mimeType": "audio/wav", "buffer": wav})
     await expect(panel.get_by_text("a red circle")).to_be_visible()
 
     await panel.get_by_role("tab", name="Speak").click()
     await panel.get_by_label("Voice").select_option("otto")
     await panel.get_by_role("button", name="Speak").click()
-    await expect(panel.get_by_label("What was said")).to_have_attribute("src", re.compile("^blob:"))
+    await expect(panel.get_by_label("Generated speech")).to_have_attribute("src", re.compile("^blob:"))
 
-    asked = {type(request): request for request in service.requests}
-    assert asked.keys() == {Chat, GenerateImage, Transcribe, Speak}
-    spoken = asked[Speak]
+    request_of_type = {type(request): request for request in service.requests}
+    assert request_of_type.keys() == {Chat, GenerateImage, Transcribe, Speak}
+    spoken = request_of_type[Speak]
     assert isinstance(spoken, Speak)
     assert spoken.voice == "otto"
 
 
 @pytest.mark.browser
 @pytest.mark.promise("page:try")
-async def test_what_is_to_be_doubted_is_shown_under_every_answer(
-    page: Page, service: FakeService, png: bytes, wav: bytes
-) -> None:
+async def test_warnings_are_shown_under_every_answer(page: Page, service: FakeService, png: bytes, wav: bytes) -> None:
     service.warnings = ('Outside what the starter model knows: "žirafe".',)
     await page.goto("/")
     panel = page.get_by_role("region", name="Try it")
@@ -189,7 +188,7 @@ async def test_what_is_to_be_doubted_is_shown_under_every_answer(
     async def shows_the_warning() -> None:
         await expect(panel.get_by_role("note")).to_have_text(service.warnings[0])
 
-    picture = panel.get_by_label("Drop a picture here, or choose one")
+    picture = panel.get_by_label("Drop an image or choose one")
     await picture.set_input_files({"name": "a.png", "mimeType": "image/png", "buffer": png})
     await shows_the_warning()
     for sense in ("Draw", "Speak"):
@@ -197,7 +196,7 @@ async def test_what_is_to_be_doubted_is_shown_under_every_answer(
         await panel.get_by_role("button", name=sense).click()
         await shows_the_warning()
     await panel.get_by_role("tab", name="Transcribe").click()
-    recording = panel.get_by_label("Drop a recording here, or choose one")
+    recording = panel.get_by_label("Drop a recording or choose one")
     await recording.set_input_files({"name": "a.wav", "mimeType": "audio/wav", "buffer": wav})
     await shows_the_warning()
 
@@ -215,7 +214,7 @@ async def test_a_refusal_is_shown_where_it_was_tried(page: Page, service: FakeSe
 
 
 @pytest.mark.browser
-async def test_the_page_tells_how_to_connect_a_client(
+async def test_the_page_shows_how_to_connect_a_client(
     page: Page, server: tuple[SwitchableApp, str], service: FakeService, settings: Settings
 ) -> None:
     switch, url = server
@@ -242,7 +241,7 @@ async def test_the_page_fits_any_width(page: Page, width: int) -> None:
 
 
 @pytest.mark.browser
-async def test_the_page_is_dark_where_the_person_likes_it_dark(page: Page) -> None:
+async def test_the_page_follows_the_color_scheme_of_the_system(page: Page) -> None:
     brightness = "Number(getComputedStyle(document.documentElement).backgroundColor.match(/\\d+/)[0])"
     await page.goto("/")
 

@@ -1,4 +1,4 @@
-"""Who may come in."""
+"""Access control: hosts, origins and the API key."""
 
 from dataclasses import replace
 
@@ -15,18 +15,18 @@ EVERYWHERE = ["/", "/health", "/v1/models", "/api/status", "/api/events", "/metr
 
 @pytest.mark.promise("http:rebinding")
 @pytest.mark.parametrize("path", EVERYWHERE)
-async def test_a_name_that_a_stranger_could_point_here_is_refused(http: httpx2.AsyncClient, path: str) -> None:
+async def test_a_name_that_can_be_rebound_to_this_machine_is_refused(http: httpx2.AsyncClient, path: str) -> None:
     answer = await http.get(path, headers={"host": "evil.example"})
 
     assert answer.status_code == 403
-    assert answer.json()["error"]["message"].startswith("The host 'evil.example' is not this machine's.")
+    assert answer.json()["error"]["message"].startswith("The host 'evil.example' is not allowed.")
 
 
 @pytest.mark.parametrize(
     "host",
     ["localhost", "LOCALHOST:7367", "127.0.0.1:7367", "[::1]:7367", "192.168.1.5", "host.docker.internal:7367"],
 )
-async def test_local_names_and_numbers_are_ours(http: httpx2.AsyncClient, host: str) -> None:
+async def test_local_names_and_addresses_are_allowed(http: httpx2.AsyncClient, host: str) -> None:
     answer = await http.get("/health", headers={"host": host})
 
     assert answer.status_code == 200
@@ -57,26 +57,26 @@ async def test_a_foreign_page_is_refused_and_gets_no_permission_to_read(
     ["http://localhost:3000", "https://localhost", "http://127.0.0.1:5173", "http://[::1]:80", "app://obsidian.md"],
 )
 async def test_local_pages_and_apps_may_call_with_any_header(http: httpx2.AsyncClient, origin: str) -> None:
-    wanted = "x-stainless-lang, authorization, content-type"
+    requested = "x-stainless-lang, authorization, content-type"
     ask = await http.options(
         "/v1/chat/completions",
         headers={
             "origin": origin,
             "access-control-request-method": "POST",
-            "access-control-request-headers": wanted,
+            "access-control-request-headers": requested,
             "access-control-request-private-network": "true",
         },
     )
     read = await http.get("/v1/models", headers={"origin": origin})
 
     assert ask.status_code == 200
-    assert ask.headers["access-control-allow-headers"] == wanted
+    assert ask.headers["access-control-allow-headers"] == requested
     assert ask.headers["access-control-allow-private-network"] == "true"
     assert read.headers["access-control-allow-origin"] == origin
     assert "x-request-id" in read.headers["access-control-expose-headers"]
 
 
-async def test_the_owner_can_allow_more(
+async def test_settings_can_allow_more(
     server: tuple[SwitchableApp, str], service: FakeService, settings: Settings
 ) -> None:
     switch, address = server
@@ -115,7 +115,7 @@ async def test_with_a_key_only_the_page_and_harmless_lists_are_open(
 async def test_the_key_can_be_asked_for_across_origins(
     server: tuple[SwitchableApp, str], service: FakeService, settings: Settings
 ) -> None:
-    """A browser asks for permission before it sends the key, and must be able to read that it was wrong."""
+    """A browser sends a preflight request before the key, and must be able to read that the key is wrong."""
     switch, address = server
     switch.app = create_app(service, replace(settings, api_key="key"))
     headers = {"origin": "http://localhost:3000", "access-control-request-method": "GET"}

@@ -20,7 +20,7 @@ from model_runtime.engines.image.models import IMAGE_MODELS
 from model_runtime.errors import Cancelled, InvalidInput, LoadFailed
 from model_runtime.events import EngineEvent, GeneratedImage, Preview, Progress, Result
 from model_runtime.loading import LoadSpec
-from model_runtime.media.pictures import to_pillow
+from model_runtime.media.images import to_pillow
 from model_runtime.media.types import ImageData
 from model_runtime.requests import Chat, GenerateImage
 from tests.checkpoints import flux1_schnell, flux2_klein, z_image_turbo

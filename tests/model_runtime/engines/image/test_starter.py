@@ -14,13 +14,15 @@ from model_runtime.engines.image.engine import ImageEngine
 from model_runtime.events import GeneratedImage
 from model_runtime.loading import LoadSpec
 from model_runtime.requests import GenerateImage
-from training import world
-from training.painter.judge import judge
-from training.painter.shapes import SLOTS
-from training.painter.tokenizer import SLOT_TOKENS, wrap
+from starter_world import grammar
+from starter_world.judge import judge
 
 pytestmark = pytest.mark.engines
 
+SLOT_TOKENS = (
+    "<|page|>", "<|first|>", "<|second|>", "<|third|>", "<|corner_a|>", "<|corner_b|>", "<|corner_c|>", "<|corner_d|>",
+)  # fmt: skip
+"""End every prompt: the text encoder was trained to write there what it understood."""
 STARTER = next(model for model in STARTER_MODELS if model.name == "image-starter")
 
 
@@ -57,7 +59,7 @@ def test_the_starter_draws_any_size_without_a_download(engine: ImageEngine, widt
     ],
 )
 def test_the_starter_draws_what_is_asked(engine: ImageEngine, prompt: str) -> None:
-    scene = world.parse(prompt)
+    scene = grammar.parse(prompt)
 
     *_, drawing = engine.run(GenerateImage("image-starter", prompt, 128, 128, seed=7), lambda: None)
 
@@ -85,8 +87,8 @@ def test_its_prompts_end_in_the_tokens_that_it_was_trained_with() -> None:
 
     text = words.apply_chat_template(turn, tokenize=False, add_generation_prompt=True, enable_thinking=False)
 
-    assert text == wrap("a small red circle.")
-    assert words(text)["input_ids"][-len(SLOTS) :] == words.convert_tokens_to_ids(list(SLOT_TOKENS))
+    assert text == f"<|im_start|>a small red circle.<|im_end|>{''.join(SLOT_TOKENS)}"
+    assert words(text)["input_ids"][-len(SLOT_TOKENS) :] == words.convert_tokens_to_ids(list(SLOT_TOKENS))
 
 
 def test_its_card_tells_its_scores() -> None:

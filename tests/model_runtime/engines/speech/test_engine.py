@@ -14,7 +14,7 @@ from model_runtime.engines.speech.voice_model import max_audio_seconds
 from model_runtime.errors import Cancelled, InvalidInput, LoadFailed
 from model_runtime.events import AudioChunk, EngineEvent, Progress, Result, SpeechResult, Warnings
 from model_runtime.media.audio import decode_audio
-from model_runtime.media.speech import encode_speech
+from model_runtime.media.speech_encoder import encode_speech
 from model_runtime.media.types import Audio
 from model_runtime.requests import Speak, Transcribe
 from tests.checkpoints import kokoro, marvis, qwen3_tts

@@ -15,7 +15,7 @@ from model_runtime.engines.transcription.engine import TranscriptionEngine
 from model_runtime.errors import Cancelled, InvalidInput, InvalidMedia, LoadFailed
 from model_runtime.events import LanguageDetected, Progress, Segment, TranscriptionResult
 from model_runtime.media.audio import decode_audio
-from model_runtime.media.speech import encode_speech
+from model_runtime.media.speech_encoder import encode_speech
 from model_runtime.media.types import Audio
 from model_runtime.requests import Speak, Transcribe
 from tests.checkpoints import tone_whisper

@@ -1,0 +1,283 @@
+"""Pictures come in safe and upright, and go out with what they were drawn from."""
+
+import io
+import json
+import struct
+import zlib
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import ExifTags, Image
+
+from model_runtime.errors import InvalidMedia
+from model_runtime.media.images import (
+    MAX_BYTES,
+    decode_image,
+    encode_image,
+    encode_png_with_parameters,
+    encode_preview,
+    from_pillow,
+    resize_to_fit,
+    to_pillow,
+)
+from model_runtime.media.types import ImageData
+
+RED, GREEN, WHITE = (255, 0, 0), (0, 128, 0), (255, 255, 255)
+
+
+def file(image: Image.Image, kind: str, **options: object) -> bytes:
+    """The image as a file."""
+    out = io.BytesIO()
+    image.save(out, kind, **options)
+    return out.getvalue()
+
+
+def pixel(picture: ImageData, x: int, y: int) -> tuple[int, int, int]:
+    """One pixel."""
+    at = 3 * (y * picture.width + x)
+    red, green, blue = picture.rgb[at : at + 3]
+    return red, green, blue
+
+
+def near(colour: tuple[int, int, int], wanted: tuple[int, int, int], by: int = 6) -> bool:
+    """Equal up to what lossy formats change."""
+    return all(abs(one - other) <= by for one, other in zip(colour, wanted, strict=True))
+
+
+def noise(width: int, height: int) -> Image.Image:
+    """The hardest thing to compress."""
+    return Image.effect_noise((width, height), 90).convert("RGB")
+
+
+def huge_png(width: int, height: int) -> bytes:
+    """A header that promises many pixels, and none of them."""
+
+    def chunk(kind: bytes, body: bytes) -> bytes:
+        return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b"")
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "MPO"])
+@pytest.mark.promise("pictures:formats")
+def test_common_formats_are_decoded_by_content(kind: str) -> None:
+    picture = decode_image(file(Image.new("RGB", (5, 3), RED), kind))
+
+    assert (picture.width, picture.height, len(picture.rgb)) == (5, 3, 45)
+    assert near(pixel(picture, 2, 1), RED)
+
+
+def test_a_photo_taken_sideways_stands_upright() -> None:
+    image = Image.new("RGB", (32, 16), RED)
+    image.paste(GREEN, (16, 0, 32, 16))
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = 6
+
+    picture = decode_image(file(image, "JPEG", exif=exif, quality=95))
+
+    assert (picture.width, picture.height) == (16, 32)
+    assert near(pixel(picture, 8, 4), RED)
+    assert near(pixel(picture, 8, 28), GREEN)
+
+
+@pytest.mark.filterwarnings("ignore:Corrupt EXIF")
+def test_a_broken_exif_block_does_not_cost_the_picture() -> None:
+    data = file(Image.new("RGB", (8, 8), RED), "JPEG", exif=b"Exif\0\0MM\0*\xff\xff\xff\xff")
+
+    assert near(pixel(decode_image(data), 4, 4), RED)
+
+
+def test_transparency_is_laid_on_white() -> None:
+    clear = Image.new("RGBA", (2, 1), (0, 0, 0, 0))
+    clear.putpixel((1, 0), (255, 0, 0, 255))
+
+    picture = decode_image(file(clear, "PNG"))
+
+    assert [pixel(picture, x, 0) for x in (0, 1)] == [WHITE, RED]
+
+
+def test_a_palette_with_a_transparent_entry_is_laid_on_white() -> None:
+    indexed = Image.new("P", (2, 1))
+    indexed.putpalette([0, 0, 0, *RED])
+    indexed.putpixel((1, 0), 1)
+
+    picture = decode_image(file(indexed, "PNG", transparency=0))
+
+    assert [pixel(picture, x, 0) for x in (0, 1)] == [WHITE, RED]
+
+
+def test_sixteen_bit_grey_keeps_its_range() -> None:
+    grey = Image.new("I;16", (3, 1))
+    for x, value in enumerate((0, 0x8000, 0xFFFF)):
+        grey.putpixel((x, 0), value)
+
+    picture = decode_image(file(grey, "PNG"))
+
+    assert [pixel(picture, x, 0)[0] for x in range(3)] == [0, 128, 255]
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "CMYK", "YCbCr"])
+def test_every_usual_colour_mode_becomes_rgb(mode: str) -> None:
+    kind = "PNG" if mode in ("1", "L", "LA", "P") else "JPEG"
+
+    picture = decode_image(file(Image.new(mode, (8, 8)), kind))
+
+    assert len(picture.rgb) == 8 * 8 * 3
+
+
+def test_an_animation_gives_its_first_frame() -> None:
+    frames = [Image.new("RGB", (4, 4), colour) for colour in (RED, GREEN)]
+
+    picture = decode_image(file(frames[0], "GIF", save_all=True, append_images=frames[1:]))
+
+    assert pixel(picture, 0, 0) == RED
+
+
+@pytest.mark.promise("pictures:refused-in-words")
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (b"", "empty"),
+        ("not a picture, a secret: żółć".encode(), "text file"),
+        (b'<?xml version="1.0"?>\n<svg xmlns="http://www.w3.org/2000/svg"/>', "SVG"),
+        (b"\0\0\0\x18ftypheic" + bytes(40), "HEIC"),
+        (b"\0\0\0\x18ftypavif" + bytes(40), "AVIF"),
+        (b"\0\0\0\x18ftypisom" + bytes(40), "video"),
+        (b"RIFF\x24\0\0\0WAVEfmt " + bytes(40), "recording"),
+        (b"%PDF-1.7\n", "PDF"),
+        (bytes(range(128, 256)), "not PNG"),
+        (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "text file"),
+    ],
+)
+def test_what_is_no_picture_is_refused_in_one_sentence_that_says_what_it_is(data: bytes, words: str) -> None:
+    with pytest.raises(InvalidMedia, match=words) as refused:
+        decode_image(data, param="image_path")
+
+    assert refused.value.code == "image_parse_error"
+    assert refused.value.param == "image_path"
+    assert "secret" not in str(refused.value)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "GIF"])
+def test_a_picture_that_was_cut_off_is_refused(kind: str) -> None:
+    whole = file(noise(64, 64), kind)
+
+    with pytest.raises(InvalidMedia, match="truncated"):
+        decode_image(whole[: len(whole) // 2])
+
+
+@pytest.mark.promise("pictures:limits")
+@pytest.mark.parametrize("side", [10_001, 12_000, 60_000])
+def test_too_many_pixels_are_refused_before_they_are_decoded(side: int) -> None:
+    with pytest.raises(InvalidMedia, match="100 megapixels"):
+        decode_image(huge_png(side, side))
+
+
+@pytest.mark.filterwarnings("ignore:Image size")
+def test_too_many_pixels_are_refused_where_warnings_are_off() -> None:
+    with pytest.raises(InvalidMedia, match="100 megapixels"):
+        decode_image(huge_png(10_001, 10_001))
+
+
+def test_too_many_bytes_are_refused_unread() -> None:
+    with pytest.raises(InvalidMedia, match="at most 50 MB"):
+        decode_image(bytes(MAX_BYTES + 1))
+
+
+@given(st.data())
+def test_damaged_files_decode_or_are_refused_and_nothing_else(data: st.DataObject) -> None:
+    whole = bytearray(
+        file(
+            Image.linear_gradient("L").resize((24, 24)),
+            data.draw(st.sampled_from(["PNG", "GIF", "TIFF", "WEBP", "JPEG", "BMP"])),
+        )
+    )
+    for place in data.draw(st.lists(st.integers(0, len(whole) - 1), max_size=6)):
+        whole[place] = data.draw(st.integers(0, 255))
+
+    try:
+        picture = decode_image(bytes(whole))
+    except InvalidMedia:
+        return
+    assert len(picture.rgb) == picture.width * picture.height * 3
+
+
+@given(st.binary(max_size=200))
+def test_any_bytes_are_refused_in_one_sentence(data: bytes) -> None:
+    with pytest.raises(InvalidMedia, match=r"^The image .*\.$"):
+        decode_image(data)
+
+
+@pytest.mark.parametrize("kind", ["png", "jpeg", "webp"])
+def test_a_picture_survives_encoding(kind: str) -> None:
+    picture = ImageData(8, 8, bytes(RED) * 64)
+
+    again = decode_image(encode_image(picture, kind))  # type: ignore[arg-type]
+
+    assert near(pixel(again, 4, 4), RED)
+
+
+def test_encoding_a_png_as_png_changes_nothing() -> None:
+    png = encode_png_with_parameters(Image.new("RGB", (4, 4), RED), '{"seed": 7}')
+
+    assert encode_image(png, "png") is png
+
+
+@pytest.mark.promise("pictures:parameters-kept")
+@pytest.mark.parametrize("kind", ["jpeg", "webp"])
+def test_other_formats_keep_what_the_picture_was_drawn_from(kind: str) -> None:
+    parameters = json.dumps({"prompt": "ein grüner Stern ★", "seed": 7}, ensure_ascii=False)
+    png = encode_png_with_parameters(Image.new("RGB", (4, 4), RED), parameters)
+
+    with Image.open(io.BytesIO(encode_image(png, kind))) as image:  # type: ignore[arg-type]
+        comment = image.getexif().get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.UserComment]
+
+    assert comment.removeprefix(b"UNICODE\0").decode("utf-16-be") == parameters
+
+
+def test_a_lower_quality_is_smaller() -> None:
+    picture = from_pillow(noise(64, 64))
+
+    assert len(encode_image(picture, "jpeg", 20)) < len(encode_image(picture, "jpeg", 90))
+
+
+@pytest.mark.promise("pictures:preview-fits")
+def test_a_preview_goes_down_the_ladder_until_it_fits() -> None:
+    png = file(noise(1024, 512), "PNG")
+    whole, _, _ = encode_preview(png, 768, 10_000_000)
+
+    middle, width, height = encode_preview(png, 768, len(whole) - 1)
+
+    assert (width, height) == (512, 256)
+    assert len(middle) < len(whole)
+    assert decode_image(middle).width == 512
+
+
+def test_a_preview_that_cannot_fit_is_the_smallest() -> None:
+    _, width, height = encode_preview(file(noise(1024, 1024), "PNG"), 512, 10)
+
+    assert (width, height) == (384, 384)
+
+
+def test_a_preview_never_enlarges() -> None:
+    _, width, height = encode_preview(file(Image.new("RGB", (64, 40)), "PNG"), 768, 700_000)
+
+    assert (width, height) == (64, 40)
+
+
+@given(st.integers(1, 90), st.integers(1, 90), st.integers(1, 100))
+def test_resizing_keeps_within_the_side_and_keeps_the_shape(width: int, height: int, side: int) -> None:
+    small = resize_to_fit(ImageData(width, height, bytes(width * height * 3)), side)
+
+    assert max(small.width, small.height) <= side or max(width, height) <= side
+    assert min(small.width, small.height) >= 1
+    assert abs(small.width * height - small.height * width) <= max(width, height) + 1
+    assert len(small.rgb) == small.width * small.height * 3
+
+
+def test_pillow_and_back_is_the_same_picture() -> None:
+    picture = from_pillow(noise(7, 5))
+
+    assert from_pillow(to_pillow(picture)) == picture

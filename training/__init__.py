@@ -1,1 +1,0 @@
-"""How the starter models were made: data generators, training and scoring, all runnable."""

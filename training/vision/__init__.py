@@ -1,1 +1,0 @@
-"""The vision starter: a small Qwen2.5-VL trained from nothing on pictures of `training.world`."""
