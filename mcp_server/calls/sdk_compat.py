@@ -32,7 +32,10 @@ NOTIFY_TIMEOUT_SECONDS = 5.0
 
 
 def disable_sdk_logging() -> None:
-    """Prevent servers from configuring logging: the daemon does that, and the SDK would import rich (3 MB) for it."""
+    """Prevent servers from configuring logging: the daemon does that, and the SDK would import rich (3 MB) for it.
+
+    A test in `test_sdk_compat` fails as soon as the SDK no longer does so.
+    """
     mcpserver.configure_logging = lambda level="INFO": None  # type: ignore[attr-defined]
 
 
