@@ -69,9 +69,16 @@ class InvalidCheckpoint(LoadFailed):
     """A file of a model is missing, truncated, malformed or too large."""
 
     def __init__(self, path: Path, reason: str) -> None:
-        super().__init__(f"{path} {reason}. Download the model again; if that does not help, delete its folder first.")
+        advice = "Download the model again; if that does not help, delete its folder first."
+        super().__init__(_printable(f"{path} {reason}. {advice}"))
         self.path = path
         self.reason = reason
+
+
+def _printable(text: str) -> str:
+    """Return text as one line that can be sent: names of files may hold line breaks and bytes that are not UTF-8."""
+    encodable = text.encode("utf-8", "backslashreplace").decode()
+    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in encodable)
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,7 +253,18 @@ def _parse_json_object(content: bytes, path: Path) -> dict[str, Any]:
         raise InvalidCheckpoint(path, f"is not JSON ({error})") from error
     if not isinstance(parsed, dict):
         raise InvalidCheckpoint(path, "is not a JSON object")
+    if b"\\u" in content and not _is_encodable(parsed):
+        raise InvalidCheckpoint(path, "is not JSON (it has half of a character, a lone surrogate)")
     return parsed
+
+
+def _is_encodable(parsed: dict[str, Any]) -> bool:
+    """Return whether every text can be sent: JSON can escape halves of characters, which UTF-8 cannot hold."""
+    try:
+        json.dumps(parsed, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _parse_entry(name: str, entry: Any, data_bytes: int, file: Path) -> TensorInfo:

@@ -54,7 +54,11 @@ def _check_configuration(model: Model, folder: Path) -> None:
 
 def _weight_files(model: Model, folder: Path) -> Sequence[Path]:
     """Return the files of weights that the engine loads."""
-    return weight_files(folder) if model.task in {Task.VISION, Task.TEXT} else _all_weights(folder)
+    if model.task in {Task.VISION, Task.TEXT}:
+        return weight_files(folder)
+    if model.task is Task.SPEECH:
+        return [*weight_files(folder), *_all_weights(folder)]
+    return _all_weights(folder)
 
 
 def _all_weights(folder: Path) -> Sequence[Path]:

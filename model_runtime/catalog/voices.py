@@ -204,4 +204,5 @@ def _unsupported_script(model: str, language: str, text: str, param: str) -> Inv
 
 
 def _file_stems(folder: Path, suffix: str) -> tuple[str, ...]:
-    return tuple(file.stem for file in list_files(folder, (suffix,), depth=1))
+    """Return the names of files; one that is not UTF-8 could not be sent to anyone."""
+    return tuple(file.stem for file in list_files(folder, (suffix,), depth=1) if file.stem.isprintable())

@@ -8,6 +8,7 @@ from model_runtime.catalog.protocol import CatalogProtocol
 
 log = logging.getLogger(__name__)
 
+REMEDY = "Put them back, or download the model again."
 MODEL_INFO_SECONDS = 5.0
 """Age at which the info of a model is read again."""
 
@@ -76,7 +77,7 @@ class ModelInfoCache:
             info = self._read(self._catalog.redetect(model))
         except Exception as error:
             log.warning("The files of %s could not be read", model.name, exc_info=True)
-            info = replace(UNREAD, broken_reason=f"The files of {model.name} could not be read: {error}.")
+            info = replace(UNREAD, broken_reason=f"The files of {model.name} could not be read: {error}. {REMEDY}")
         self._info[model.name], self._read_at[model.name] = info, now
         return info
 
