@@ -248,6 +248,25 @@ async def test_a_model_whose_files_lie_is_shown_as_broken_with_its_reason(tmp_pa
     assert (models["vlm-starter"].present, models["vlm-starter"].error) == (True, "")
 
 
+@pytest.mark.promise("reliability:names")
+@pytest.mark.parametrize(
+    "name", ["~/Downloads", "/etc", "%2Fetc", "..%2F..", "~nosuchuser/", "a%00x", "a%0Ab", "x" * 5000, "a/b/c", "%ff/x"]
+)
+async def test_a_name_over_http_that_is_no_alias_is_answered_with_404(name: str, settings: Settings) -> None:
+    (settings.folders.data / "x").mkdir(parents=True)
+
+    async with open_runtime(settings, create_catalog(settings, EmptyStore()), tick_seconds=60.0) as runtime:
+        count = len(runtime.status().models)
+        transport = httpx2.ASGITransport(app=create_app(runtime, settings))
+        async with httpx2.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
+            answers = [await client.get(f"/v1/{path}{name}") for path in ("models/", "audio/voices?model=")]
+        count_after = len(runtime.status().models)
+
+    assert [answer.status_code for answer in answers] == [404, 404]
+    assert all(answer.json()["error"]["message"] for answer in answers)
+    assert count_after == count
+
+
 class RecordingCatalog(ScriptedCatalog):
     """Records the threads that look at the disk, and fails or waits when asked to."""
 
