@@ -119,10 +119,10 @@ def _cold_start_milliseconds() -> float:
         return took * 1e3
 
 
-def _stop_daemon(places: InstancePaths) -> None:
-    facts = read_daemon_info(places)
-    if facts is None:
+def _stop_daemon(paths: InstancePaths) -> None:
+    info = read_daemon_info(paths)
+    if info is None:
         return
-    os.kill(facts.pid, signal.SIGTERM)
-    while read_daemon_info(places):
+    os.kill(info.pid, signal.SIGTERM)
+    while read_daemon_info(paths):
         time.sleep(0.02)

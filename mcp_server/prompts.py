@@ -1,4 +1,4 @@
-"""Ready-made requests a person can pick from a menu, and completions for their arguments."""
+"""MCP prompts, which people pick from a menu of their client, and completions for their arguments."""
 
 from typing import Any
 
@@ -34,16 +34,16 @@ def add_prompts(server: MCPServer[ClientConnection], app: AppContext) -> None:
             f'Call describe_image on {path} with task="ocr" for its words, then with a prompt that asks for layout, '
             "components, colours and spacing, and again for whatever stays unclear. Then write a brief to build this "
             "screen from: regions from top to bottom, each with its components, their states and exact words, colours "
-            "as hex, alignment and spacing; what cannot be told is listed as a question, not invented."
+            "as hex, alignment and spacing. List what you cannot see as a question; do not invent it."
         )
 
     @server.prompt(title="Meeting minutes")
     def meeting_minutes(path: str) -> str:
         """Turn a recording into minutes."""
         return (
-            f'Call transcribe on {path} with timestamps="segment" (get_job if it is still running). Then write minutes: '
-            "who was there as far as one can tell, decisions, action items with owners, open questions, each with the "
-            "time in the recording."
+            f'Call transcribe on {path} with timestamps="segment" (get_job if it is still running). Then write '
+            "minutes: the people present, as far as you can tell, decisions, action items with owners, open "
+            "questions, each with the time in the recording."
         )
 
     @server.prompt(title="Narrate")
@@ -60,8 +60,8 @@ def add_prompts(server: MCPServer[ClientConnection], app: AppContext) -> None:
         """Draw a picture for a topic."""
         style_clause = f" in the style of a {style}" if style else ""
         return (
-            f"Write one vivid sentence that describes a picture for: {topic}{style_clause}. Call generate_image with it, look "
-            "at the preview, try once more with a better prompt if it misses, and tell me the path."
+            f"Write one vivid sentence that describes a picture for: {topic}{style_clause}. Call generate_image with "
+            "it, look at the preview, try once more with a better prompt if it misses, and tell me the path."
         )
 
     @server.completion()  # type: ignore[no-untyped-call, untyped-decorator]

@@ -1,7 +1,7 @@
-"""What a client can read and follow: the status of the runtime, and every kept result.
+"""MCP resources: the status of the runtime, and every stored result.
 
-`senses://status`, `models`, `jobs` and `voices` can be followed in every protocol revision; changes are passed on at
-most once a second. `senses://images/{id}`, `previews/{id}`, `audio/{id}` and `transcripts/{id}` are the results.
+Clients of every protocol revision can subscribe to `senses://status`, `models`, `jobs` and `voices`; they are notified
+at most once a second. `senses://images/{id}`, `previews/{id}`, `audio/{id}` and `transcripts/{id}` are the results.
 """
 
 import json
@@ -29,7 +29,7 @@ MAX_PREVIEW_BYTES = 300_000
 
 HELP_TEXT = """# Senses
 
-Local eyes, a brush, ears and a voice. Nothing leaves this machine.
+Local models that see, draw, hear and speak. Nothing leaves this machine.
 
 - `describe_image(image, prompt, task)` looks at a picture; task "ocr" reads its text, "detect" and "point"
   say in pixels where things are.
@@ -84,7 +84,7 @@ def _add_artifact_resources(server: MCPServer[ClientConnection], app: AppContext
     def find_artifact(kind: ArtifactKind, artifact_id: str) -> StoredArtifact:
         artifact = app.artifacts.find(kind, artifact_id)
         if artifact is None:
-            raise ResourceNotFoundError(f"There is no {kind} result {artifact_id!r} (any more).")
+            raise ResourceNotFoundError(f"{URI_SCHEME}://{kind}/{artifact_id} does not exist or has expired.")
         return artifact
 
     @server.resource(f"{URI_SCHEME}://images/{{name}}", mime_type="image/png", title="A generated image")
@@ -95,11 +95,11 @@ def _add_artifact_resources(server: MCPServer[ClientConnection], app: AppContext
     @server.resource(f"{URI_SCHEME}://previews/{{name}}", mime_type="image/jpeg", title="A small preview of an image")
     async def preview(name: str) -> bytes:
         """At most 512 pixels wide and high."""
-        from model_runtime.media.images import encode_preview as shrink
+        from model_runtime.media.images import encode_preview
 
         png = await anyio.Path(find_artifact(ArtifactKind.IMAGES, name).path).read_bytes()
-        jpeg_and_size = await anyio.to_thread.run_sync(shrink, png, PREVIEW_SIDE_PX, MAX_PREVIEW_BYTES)
-        return jpeg_and_size[0]
+        jpeg, _, _ = await anyio.to_thread.run_sync(encode_preview, png, PREVIEW_SIDE_PX, MAX_PREVIEW_BYTES)
+        return jpeg
 
     @server.resource(f"{URI_SCHEME}://audio/{{name}}", mime_type="audio/wav", title="Spoken audio")
     async def audio(name: str) -> bytes:
@@ -113,7 +113,7 @@ def _add_artifact_resources(server: MCPServer[ClientConnection], app: AppContext
 
 
 class SubscriptionBus(InMemorySubscriptionBus):
-    """Fan-out of the newer `subscriptions/listen`, which knows whether anything listens."""
+    """The SDK's bus of `subscriptions/listen`, with a count of its listeners."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -121,23 +121,23 @@ class SubscriptionBus(InMemorySubscriptionBus):
         self.on_subscribed: Callable[[], None] = lambda: None
 
     def subscribe(self, listener: Callable[[ServerEvent], None]) -> Callable[[], None]:
-        """Register a listener and return an idempotent function that removes it."""
+        """Register a listener and return a function that removes it; a second call of that function does nothing."""
         unsubscribe = super().subscribe(listener)
         self.listener_count += 1
         is_subscribed = True
 
-        def leave() -> None:
+        def remove_listener() -> None:
             nonlocal is_subscribed
             unsubscribe()
             self.listener_count -= is_subscribed
             is_subscribed = False
 
         self.on_subscribed()
-        return leave
+        return remove_listener
 
 
 class ResourceNotifier:
-    """Notifies clients of every protocol revision of changed resources. Without a subscriber it computes nothing."""
+    """Notifies clients of every protocol revision of changed resources; it is idle without subscribers."""
 
     def __init__(self, server: MCPServer[Any], bus: SubscriptionBus, app: AppContext) -> None:
         self._bus = bus
@@ -149,13 +149,13 @@ class ResourceNotifier:
         app.artifacts.on_added = lambda artifact: self._list_changed.set()
 
     async def notify_status_changes(self, interval_seconds: float = NOTIFY_INTERVAL_SECONDS) -> None:
-        """Notify of changes of the runtime while a client subscribes; runs until cancelled."""
+        """Notify of changes of the runtime while a client is subscribed, until cancelled."""
         while True:
             await self._subscribed.wait()
             await self._notify_subscribers(interval_seconds)
 
     async def _notify_subscribers(self, interval_seconds: float) -> None:
-        """Notify at most once every `interval_seconds`, until the last subscriber has gone."""
+        """Notify at most once every `interval_seconds`, until the last client unsubscribes."""
         previous: dict[str, object] = {}
         async with aclosing(self._app.service.changes()) as changes:
             async for status in changes:
@@ -178,7 +178,7 @@ class ResourceNotifier:
         self._subscribed.set()
 
     async def notify_new_artifacts(self, interval_seconds: float = NOTIFY_INTERVAL_SECONDS) -> None:
-        """Notify that the list of resources changed when results are added; runs until cancelled."""
+        """Notify that the list of resources has changed when results are added, until cancelled."""
         while True:
             await self._list_changed.wait()
             self._list_changed = anyio.Event()
@@ -192,7 +192,7 @@ class ResourceNotifier:
 
 
 def resource_contents(status: Status) -> dict[str, object]:
-    """Return what each followed resource says, without what changes by mere passing of time."""
+    """Return the content of each resource that clients can subscribe to, without values that change with time alone."""
     models = tuple(
         replace(model, idle_seconds=None, unloads_in_seconds=None, footprint_bytes=0) for model in status.models
     )

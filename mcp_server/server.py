@@ -1,4 +1,4 @@
-"""The MCP server: the four media tools, their helpers, resources and prompts over one shared runtime."""
+"""The MCP server: media tools, management tools, resources and prompts over one shared runtime."""
 
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
@@ -29,7 +29,7 @@ from mcp_server.tools.manage import add_management_tools
 from mcp_server.tools.save_media import add_save_media
 from mcp_server.tools.speak import add_speak
 from mcp_server.tools.transcribe import add_transcribe
-from mcp_server.viewer.offer import hide_viewer_where_unsupported, viewer_extension
+from mcp_server.viewer.extension import hide_viewer_where_unsupported, viewer_extension
 from model_runtime.errors import InvalidInput
 from model_runtime.formats.fetch import DEFAULT_FETCHER, Fetcher
 from model_runtime.formats.validation_errors import to_invalid_input
@@ -46,7 +46,7 @@ INSTRUCTIONS = (
 
 
 class SensesServer(MCPServer[ClientConnection]):
-    """An `MCPServer` whose refusals are sentences and whose list of resources ends with the newest results."""
+    """An `MCPServer` with our own error messages, whose list of resources ends with the newest results."""
 
     def __init__(self, app: AppContext, bus: SubscriptionBus, client: ClientConnection) -> None:
         @asynccontextmanager
@@ -70,7 +70,11 @@ class SensesServer(MCPServer[ClientConnection]):
     async def call_tool(
         self, name: str, arguments: dict[str, Any], context: Context[ClientConnection, Any] | None = None
     ) -> CallToolResult | InputRequiredResult:
-        """Call a tool; what fails as expected is told in our own sentence, not in the SDK's and pydantic's."""
+        """Call a tool. An expected error has our message, without the SDK's prefix and pydantic's details.
+
+        Raises:
+            ToolError: the arguments are invalid, or the tool fails.
+        """
         try:
             return await super().call_tool(name, arguments, context)
         except UnexpectedToolError:
@@ -82,7 +86,7 @@ class SensesServer(MCPServer[ClientConnection]):
             raise ToolError(str(error).removeprefix(f"Error executing tool {name}: ")) from error
 
     async def list_resources(self) -> list[Resource]:
-        """Return the fixed resources, then the last results."""
+        """Return the fixed resources, then the newest results."""
         results = [
             Resource(name=artifact.path.name, uri=artifact.uri, mime_type=artifact.mime_type, size=artifact.size_bytes)
             for artifact in await anyio.to_thread.run_sync(self.app_context.artifacts.recent)
@@ -91,7 +95,7 @@ class SensesServer(MCPServer[ClientConnection]):
 
 
 def argument_error(error: ValidationError, argument_names: Sequence[str]) -> InvalidInput:
-    """Say what is wrong with a tool's arguments: one that it does not have, or a value it cannot use."""
+    """Return the error of a tool's arguments: an unknown one, or an invalid value."""
     for detail in error.errors(include_url=False):
         if detail["type"] == "extra_forbidden":
             name = str(detail["loc"][0])
@@ -100,15 +104,15 @@ def argument_error(error: ValidationError, argument_names: Sequence[str]) -> Inv
 
 
 def filter_tools(server: MCPServer[ClientConnection], allowed: Sequence[str]) -> None:
-    """Take away every tool that is not among `wanted`; none wanted means all.
+    """Remove every tool that is not in `allowed`; empty allows all.
 
     Raises:
-        SettingsError: a wanted tool does not exist.
+        SettingsError: an allowed tool does not exist.
     """
     tool_names = sdk_compat.tool_names(server)
     for name in allowed:
         if name not in tool_names:
-            raise SettingsError(f"mcp.tools names {name!r}; there are {', '.join(tool_names)}.")
+            raise SettingsError(f"mcp.tools names {name!r}, which does not exist. Use {', '.join(tool_names)}.")
     for name in tool_names:
         if allowed and name not in allowed:
             server.remove_tool(name)
@@ -125,11 +129,11 @@ def create_server(
     fetcher: Fetcher = DEFAULT_FETCHER,
     downloader: Downloader = download_in_subprocess,
 ) -> SensesServer:
-    """Build the server. Jobs and announcements run in `tasks` until it is cancelled.
+    """Build the server. Jobs and notifications run in `task_group` until it is cancelled.
 
-    `address` is the HTTP origin that serves artifacts, empty for none. `caller` is what connections that bring no
-    folders of their own (HTTP, in memory) may reach. `fetcher` is the way to the web, where the settings allow it;
-    `downloader` is the way of models to this disk.
+    `http_origin` is the origin that serves artifacts; empty: they are not served. `client` describes connections
+    without folders of their own (HTTP, in memory). `fetcher` downloads web addresses if the settings allow them,
+    `downloader` downloads models.
 
     Raises:
         SettingsError: the settings name a tool that does not exist.

@@ -1,4 +1,4 @@
-"""What all tools share: the runtime, the files, the jobs, and how they answer."""
+"""What all tools share: the runtime, files, jobs, and the parts of a result."""
 
 import functools
 from collections.abc import Awaitable, Callable
@@ -51,7 +51,7 @@ STARTER_NOTE = (
 
 @dataclass(frozen=True, slots=True)
 class AppContext:
-    """Everything a tool needs; `address` is where artifacts are served over HTTP, empty for nowhere."""
+    """The services that tools use."""
 
     service: Service
     settings: Settings
@@ -59,15 +59,20 @@ class AppContext:
     jobs: JobRegistry
     player: AudioPlayer
     http_origin: str = ""
+    """The origin that serves the artifacts; empty: they are not served."""
     fetcher: Fetcher = DEFAULT_FETCHER
     download: Downloader = download_in_subprocess
 
     def files(self, ctx: ToolContext) -> ClientFiles:
-        """Return what the caller may read and write."""
+        """Return the files that the calling client may read and write."""
         return ClientFiles(ctx.request_context.lifespan_context, self.settings, self.artifacts, self.fetcher)
 
     async def run_job(self, ctx: ToolContext, tool: str, wait_seconds: int, function: JobFunction) -> CallToolResult:
-        """Do a tool's work as a job and answer with its result, or with its id once the client will not wait longer."""
+        """Run a tool's work as a job. Return its result or, after the call's timeout, the id of the running job.
+
+        Raises:
+            SensesError: the work fails.
+        """
         client_name = sdk_compat.client_name(ctx)
         job = self.jobs.start(tool, client_name, function)
 
@@ -87,9 +92,10 @@ class AppContext:
         *,
         keep_alive_seconds: float | None = None,
     ) -> Finished:
-        """Run a request of a job, updating the job's progress and passing every event to `on_event`.
+        """Run a request of a job, update the job's progress, and pass every event to `on_event`; return the last event.
 
-        Returns the last event.
+        Raises:
+            SensesError: the request fails.
         """
         last_event: Event | None = None
         events = self.service.run(
@@ -105,15 +111,15 @@ class AppContext:
         return last_event
 
     def artifact_url(self, artifact: StoredArtifact) -> str | None:
-        """Return where a browser finds the artifact."""
+        """Return the HTTP address of the artifact, or None if artifacts are not served."""
         return f"{self.http_origin}/artifacts/{artifact.kind}/{quote(artifact.path.name)}" if self.http_origin else None
 
 
 def keep_alive_seconds_of(keep_alive: str) -> float | None:
-    """Read for how many seconds the caller wants the model to stay; None where it says nothing.
+    """Return the seconds for which the model stays in memory, or None if the argument is empty.
 
     Raises:
-        InvalidInput: it means nothing.
+        InvalidInput: the argument is not a duration.
     """
     try:
         return parse_keep_alive(keep_alive) if keep_alive else None
@@ -122,7 +128,11 @@ def keep_alive_seconds_of(keep_alive: str) -> float | None:
 
 
 async def read_image(files: ClientFiles, address: str, param: str) -> ImageData:
-    """Read and decode a picture; raises `InvalidInput`."""
+    """Read and decode an image.
+
+    Raises:
+        InvalidInput: the file cannot be read or decoded.
+    """
     from model_runtime.media.images import decode_image
 
     fetched = await files.fetch(address, param=param)
@@ -135,7 +145,11 @@ async def read_image(files: ClientFiles, address: str, param: str) -> ImageData:
 
 
 async def read_audio(files: ClientFiles, address: str, param: str) -> Audio:
-    """Read and decode a recording; raises `InvalidInput`."""
+    """Read and decode a recording.
+
+    Raises:
+        InvalidInput: the file cannot be read or decoded.
+    """
     from model_runtime.media.audio import decode_audio
 
     fetched = await files.fetch(address, param=param)
@@ -152,7 +166,7 @@ def _open_input(files: ClientFiles, address: str, fetched: bytes | None, param: 
 
 
 def result_fields(finished: Finished) -> dict[str, Any]:
-    """Return the fields every result has about a request that succeeded."""
+    """Return the fields that every result of a request has."""
     warnings = [*finished.result.warnings, *([STARTER_NOTE] if finished.starter else [])]
     return {
         "model": finished.model,
@@ -169,10 +183,10 @@ def result_link(artifact: StoredArtifact) -> ResultLink:
 
 
 def save_copy(destination: Path | None, fallback: Path, files: ClientFiles, data: bytes) -> Path:
-    """Write `data` where the caller wanted it and return the path to tell; `fallback` where it named none.
+    """Write `data` to `destination` and return the path for the result; without a destination return `fallback`.
 
     Raises:
-        NotSaved: it cannot be written there; the message tells that it is kept as `fallback`.
+        ArtifactNotSaved: `data` cannot be written; the message says that `fallback` holds the result.
     """
     if destination is None:
         return fallback
@@ -193,7 +207,7 @@ def tool(
     idempotent: bool = False,
     meta: dict[str, Any] | None = None,
 ) -> Callable[[ToolFunction[P]], ToolFunction[P]]:
-    """Register a tool under its function's name and docstring; what fails as expected becomes a sentence."""
+    """Register a tool under its function's name and docstring; a `SensesError` becomes a `ToolError`."""
     annotations = ToolAnnotations(
         read_only_hint=read_only, destructive_hint=False, idempotent_hint=idempotent or read_only, open_world_hint=False
     )
@@ -213,6 +227,6 @@ def tool(
 
 
 def error_text(error: SensesError) -> str:
-    """Say what failed, with the code and, where trying again helps, when."""
+    """Return the message of an error with its code and, if a retry may help, the seconds to wait."""
     retry = f"; retry after {error.retry_after_seconds:.0f} s" if error.retry_after_seconds is not None else ""
     return f"{error.message} [code: {error.code}{retry}]"

@@ -1,7 +1,7 @@
-"""Downloads that an agent asks for: `senses pull` in a process of its own, its progress read line by line.
+"""Downloads that an agent requests: run `senses pull --json` as a process and read its progress.
 
-A process, because the hub's library brings threads and tens of megabytes that the daemon should not keep, and because
-ending it is the surest way to stop a download: files that are complete stay.
+It is a process because the hub's library would leave threads and tens of megabytes in the daemon, and because ending a
+process stops a download reliably; complete files stay.
 """
 
 import json
@@ -22,31 +22,35 @@ MAX_ERROR_CHARS = 4000
 
 
 class DownloadFailed(OperationFailed):
-    """A model could not be downloaded; the message says why and what to do."""
+    """A model cannot be downloaded; the message says why and what to do."""
 
     code = "pull_failed"
 
 
 @dataclass(frozen=True, slots=True)
 class PullProgress:
-    """Bytes of a model that are on this disk, of all it needs."""
+    """The bytes of a model that are on this disk, and their final number."""
 
     done_bytes: int
     total_bytes: int
 
 
 class Downloader(Protocol):
-    """How models get onto this disk."""
+    """Downloads models to this disk."""
 
     async def __call__(self, model: str, report: Callable[[PullProgress], None]) -> None:
-        """Download a model; cancelling stops it, and what is complete stays. Raises `DownloadFailed`."""
+        """Download a model and call `report(progress)`; cancellation stops the download, complete files stay.
+
+        Raises:
+            DownloadFailed: the model is unknown, or the download fails.
+        """
         ...
 
 
 async def download_in_subprocess(
     model: str, report: Callable[[PullProgress], None], *, command: tuple[str, ...] = PULL_COMMAND
 ) -> None:
-    """Run `senses pull` and report how far it is; see `Downloader`."""
+    """Run `senses pull`; see `Downloader`."""
     stderr_chunks: list[str] = []
     async with await anyio.open_process([*command, model]) as process:
         try:
@@ -83,7 +87,7 @@ async def _collect_text(stream: ByteReceiveStream, append: Callable[[str], None]
 
 
 async def _stop_process(process: Process) -> None:
-    """Stop the process if it still runs: kindly, so that it tidies up, then for certain."""
+    """Stop the process if it still runs: by SIGTERM, after a timeout by SIGKILL."""
     if process.returncode is not None:
         return
     process.terminate()

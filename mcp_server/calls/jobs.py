@@ -1,8 +1,8 @@
-"""A tool's work as a job: it may outlive the call that asked for it.
+"""Jobs: the work of a tool, which may outlive the call that started it.
 
-Some clients wait for minutes as long as progress arrives, others time out after one minute. So every media tool does
-its work as a job: a call waits for it up to its timeout and then answers with the job's id; the work goes on, and
-`get_job` answers what the tool would have. Cancelling a call that still waits cancels its job.
+Some clients wait for minutes as long as progress arrives, others time out after one minute. Every media tool therefore
+works as a job: the call waits for it up to a timeout and then returns the job's id, the job continues, and `get_job`
+returns the tool's result. If the client cancels a call that still waits, the job is cancelled.
 
 A job is a handle on a request of the runtime: it has the id of its first request, and ends when that is cancelled.
 """
@@ -24,9 +24,10 @@ from model_runtime.errors import Cancelled, InvalidInput, OperationFailed, Sense
 logger = logging.getLogger(__name__)
 
 MAX_FINISHED_JOBS = 32
-"""A result holds up to 700 KB of previews."""
+"""Few, because a result holds up to 700 kB of previews."""
 MIN_REPORT_INTERVAL_SECONDS = 0.25
 MAX_REPORT_INTERVAL_SECONDS = 5.0
+"""Progress is reported at least this often, so that clients with an idle timeout keep waiting."""
 
 CLIENTS_WITHOUT_TIMEOUT = frozenset({"claude-code"})
 """Clients whose calls have no time limit as long as progress arrives."""
@@ -39,7 +40,7 @@ ReportProgress = Callable[[float, str], Awaitable[None]]
 
 @dataclass(eq=False, slots=True)
 class ToolJob:
-    """The work of one call; `result` or `error` is set once `finished` is. `id` is that of its first request."""
+    """The work of one call. `id` is that of its first request; when `finished` is set, `result` or `error` is, too."""
 
     id: int
     tool: str
@@ -58,18 +59,18 @@ class ToolJob:
         return self.id if is_first else None
 
     def cancel(self) -> None:
-        """End the work, and with it the request that runs."""
+        """Cancel the work and its running request."""
         self.cancel_scope.cancel()
 
     @property
     def state(self) -> str:
-        """Return "running", "done", "failed" or "cancelled"."""
+        """One of "running", "done", "failed" and "cancelled"."""
         if not self.finished.is_set():
             return "running"
         return "done" if self.result else "cancelled" if isinstance(self.error, Cancelled) else "failed"
 
     def progress_result(self) -> ToolResult:
-        """Return the result of a call that does not wait longer: the job's id, its progress, the seconds left."""
+        """Return the result of a call that stops waiting: the job's id, its progress, the seconds left."""
         eta_seconds = self.progress.eta_seconds()
         return ToolResult(
             status="running",
@@ -82,7 +83,7 @@ class ToolJob:
         """Return the tool's result.
 
         Raises:
-            SensesError: what the tool raised.
+            SensesError: the job failed or was cancelled.
         """
         if self.result is None:
             raise self.error or OperationFailed(f"Job {self.id} ended without a result.")
@@ -90,13 +91,13 @@ class ToolJob:
 
 
 JobFunction = Callable[[ToolJob], Awaitable[CallToolResult]]
-"""The work of a tool: function(job) does it, with progress in `job.progress`."""
+"""The work of a tool: function(job) returns its result and updates `job.progress`."""
 
 
 class JobRegistry:
-    """The jobs of all clients; they run in `task_group`, and the last finished ones are kept.
+    """The jobs of all clients. They run in `task_group`; the last finished ones are kept.
 
-    `new_id` is the runtime's counter of request ids.
+    `new_id()` returns the runtime's next request id.
     """
 
     def __init__(self, task_group: TaskGroup, new_id: Callable[[], int]) -> None:
@@ -105,7 +106,7 @@ class JobRegistry:
         self._jobs: dict[int, ToolJob] = {}
 
     def start(self, tool: str, client: str, function: JobFunction) -> ToolJob:
-        """Start the work of a tool."""
+        """Start the work of a tool for the client of this name."""
         job = ToolJob(self._new_id(), tool, client)
         self._evict_finished()
         self._jobs[job.id] = job
@@ -121,7 +122,8 @@ class JobRegistry:
         job = self.get(job_id)
         if job is None:
             raise InvalidInput(
-                f"There is no job {job_id!r}. Results are kept for the last {MAX_FINISHED_JOBS} jobs until Senses stops.",
+                f"There is no job {job_id!r}. Senses keeps the results of the last {MAX_FINISHED_JOBS} jobs until it "
+                "stops. Call the tool again.",
                 param="job_id",
                 code="not_found",
             )
@@ -141,7 +143,7 @@ class JobRegistry:
 
     @property
     def running_count(self) -> int:
-        """How many jobs are not finished."""
+        """The number of jobs that are not finished."""
         return sum(not job.finished.is_set() for job in self._jobs.values())
 
     async def _run(self, job: ToolJob, function: JobFunction) -> None:
@@ -153,7 +155,7 @@ class JobRegistry:
         except SensesError as error:
             job.error = error
         except Exception:
-            logger.exception("The %s job failed unexpectedly", job.tool)
+            logger.exception("The %s job failed with an internal error", job.tool)
             job.error = OperationFailed(f"{job.tool} failed with an internal error. See the Senses log for details.")
         finally:
             job.finished.set()
@@ -168,9 +170,9 @@ class JobRegistry:
 async def wait_for_job(
     job: ToolJob, timeout_seconds: float | None, report: ReportProgress, *, cancel_with_caller: bool = True
 ) -> bool:
-    """Wait for a job up to `timeout_seconds`, reporting its progress; return whether it finished.
+    """Wait for a job up to `timeout_seconds`, report its progress, and return whether it has finished.
 
-    The job goes on after the timeout. With `cancel_with_caller` it is cancelled when the waiting task is.
+    The job continues after the timeout. With `cancel_with_caller` it is cancelled when the waiting task is.
     """
     try:
         with anyio.move_on_after(timeout_seconds):
@@ -193,7 +195,10 @@ async def _report_until_finished(job: ToolJob, report: ReportProgress) -> None:
 
 
 def call_timeout_seconds(client: str, wait_seconds: int) -> float | None:
-    """Return the seconds after which a call must answer, None for no limit; `wait_seconds` -1 means by the client."""
+    """Return the seconds after which a call must answer, or None for no limit.
+
+    A `wait_seconds` of -1 stands for the limit of the client with this name.
+    """
     if wait_seconds >= 0:
         return float(wait_seconds)
     return None if client in CLIENTS_WITHOUT_TIMEOUT else DEFAULT_CALL_TIMEOUT_SECONDS

@@ -1,4 +1,4 @@
-"""Playing a recording on this machine's speakers, one at a time, without holding up the call that asked for it."""
+"""Play recordings on this machine's speakers, one at a time, in the background."""
 
 import logging
 import shutil
@@ -15,7 +15,7 @@ PLAYER_COMMANDS = (("afplay",), ("pw-play",), ("paplay",), ("aplay", "-q"))
 
 
 class AudioPlayer:
-    """Plays WAV files in the order they come, in `tasks`."""
+    """Plays WAV files in order, in `task_group`, with the first of `commands` that is installed."""
 
     def __init__(self, task_group: TaskGroup, commands: tuple[tuple[str, ...], ...] = PLAYER_COMMANDS) -> None:
         self._task_group = task_group
@@ -23,7 +23,7 @@ class AudioPlayer:
         self._lock = anyio.Lock()
 
     def play(self, path: Path) -> bool:
-        """Start to play a file once those before it ended; False where no program can."""
+        """Play a file after the earlier ones. Return False if no player is installed."""
         command = next((program for program in self._commands if shutil.which(program[0])), None)
         if command is None:
             return False
@@ -35,9 +35,8 @@ class AudioPlayer:
             try:
                 completed = await anyio.run_process(command, check=False, stdout=subprocess.DEVNULL)
             except OSError as error:
-                logger.warning("%s could not be started: %s", command[0], error)
+                logger.warning("%s cannot be started: %s", command[0], error)
                 return
             if completed.returncode:
-                logger.warning(
-                    "%s ended with %d: %s", command[0], completed.returncode, completed.stderr.decode(errors="replace")
-                )
+                stderr = completed.stderr.decode(errors="replace")
+                logger.warning("%s exited with status %d: %s", command[0], completed.returncode, stderr)

@@ -1,4 +1,4 @@
-"""How far a request is, as one rising fraction and a short sentence for people."""
+"""The progress of a job: one rising fraction and a short message for people."""
 
 import time
 from dataclasses import dataclass, field
@@ -8,11 +8,11 @@ import anyio
 from model_runtime.events import Event, Loading, Preview, Progress, Queued
 
 LOADING_FRACTION = 0.4
-"""The part of the bar that loading a model fills; the work itself fills the rest."""
+"""The part of the progress that belongs to loading a model; the work itself has the rest."""
 MIN_PACE_FRACTION = 0.02
-"""How much of the whole must be done before its pace tells anything."""
+"""The part of the whole that must be done before the remaining time is estimated."""
 MIN_INCREMENT = 0.0001
-"""Progress values must rise even where nothing moved (MCP, progress)."""
+"""MCP requires that the value rises with every progress notification."""
 STAGE_TEXTS = {
     "seconds": "heard {done:.0f} of {total:.0f} s",
     "tokens": "{done:.0f} tokens",
@@ -22,7 +22,7 @@ STAGE_TEXTS = {
 
 @dataclass(eq=False, slots=True)
 class ProgressTracker:
-    """The progress of a job in `parts` equal parts (pictures); `part` counts from 0."""
+    """The progress of a job in `part_count` equal parts (images); `part_index` counts from 0."""
 
     message: str = "starting"
     fraction: float = 0.0
@@ -32,10 +32,10 @@ class ProgressTracker:
     """Set, and replaced, at the next change."""
     _last_reported: float = -MIN_INCREMENT
     _work_start: tuple[float, float] | None = None
-    """When the work itself began to move, and the fraction it moved from."""
+    """Time (monotonic, seconds) and fraction at the first progress of the work itself."""
 
     def update(self, event: Event) -> None:
-        """Take in an event of the runtime; those that tell no progress change nothing."""
+        """Update message and fraction from an event of the runtime; events without progress are ignored."""
         progress = progress_of(event)
         if progress is None:
             return
@@ -49,29 +49,30 @@ class ProgressTracker:
         self.notify()
 
     def set_fraction(self, fraction: float, *, working: bool = True, now: float | None = None) -> None:
-        """Take in how far the request is; `working` tells that it is not only waiting or loading."""
+        """Set the fraction of the whole job. `working` is false while the job only waits or loads a model.
+
+        `now` is a monotonic time in seconds, by default the current one.
+        """
         self.fraction = fraction
         if working and self._work_start is None:
             self._work_start = (time.monotonic() if now is None else now, fraction)
 
     def eta_seconds(self, now: float | None = None) -> float | None:
-        """Estimate the time that is left from the pace so far; None while nothing has moved."""
+        """Return an estimate of the remaining seconds, or None before `MIN_PACE_FRACTION` of the work is done."""
         if self._work_start is None:
             return None
         started_at, start_fraction = self._work_start
-        progressed, elapsed_seconds = (
-            self.fraction - start_fraction,
-            (time.monotonic() if now is None else now) - started_at,
-        )
+        progressed = self.fraction - start_fraction
+        elapsed_seconds = (time.monotonic() if now is None else now) - started_at
         return elapsed_seconds * (1 - self.fraction) / progressed if progressed > MIN_PACE_FRACTION else None
 
     def set_message(self, message: str) -> None:
-        """Tell what is done besides the model's work."""
+        """Set the message for work outside the model."""
         self.message = message
         self.notify()
 
     def notify(self) -> None:
-        """Wake whoever waits for news."""
+        """Wake every task that waits for `changed`."""
         changed, self.changed = self.changed, anyio.Event()
         changed.set()
 
@@ -82,7 +83,7 @@ class ProgressTracker:
 
 
 def progress_of(event: Event) -> tuple[str, float] | None:
-    """Say what an event means for a person who waits, and how far the request is; None where it says nothing."""
+    """Return the message and the fraction of the request that an event stands for, or None without progress."""
     match event:
         case Queued(position, reason):
             return f"queued, {ordinal(position)} in line" + (f": {reason}" if reason else ""), 0.0
@@ -100,6 +101,6 @@ def progress_of(event: Event) -> tuple[str, float] | None:
 
 
 def ordinal(number: int) -> str:
-    """Write 1st, 2nd, 3rd, 4th, 11th …"""
+    """Return "1st", "2nd", "3rd", "4th", "11th" …"""
     last = "th" if 10 <= number % 100 <= 20 else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
     return f"{number}{last}"

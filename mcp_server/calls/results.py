@@ -1,8 +1,8 @@
-"""What a tool answers: structured data that is complete on its own, then previews and links.
+"""The results of tools: structured data that is complete on its own, then previews and links.
 
 Clients differ: one shows its model only the structured data, another only the text, a third cuts everything over 1 MB.
-So the text block is the structured data as JSON, media are named by path and address instead of being inlined, and
-`answer` holds every result within `RESULT_BYTES` and `TEXT_TOKENS`.
+The text block is therefore the structured data as JSON, media are given by path and URI, and `build_result` keeps every
+result within `MAX_RESULT_BYTES` and `MAX_TEXT_TOKENS`.
 """
 
 import base64
@@ -17,23 +17,27 @@ from pydantic import BaseModel, ConfigDict, Field
 from mcp_server.calls.detections import BoundingBox, Point
 
 MAX_RESULT_BYTES = 700_000
-"""Of the whole result as JSON: Claude Desktop refuses one of 1 MiB."""
+"""The whole result as JSON; Claude Desktop refuses 1 MiB."""
 MAX_TEXT_TOKENS = 16_000
-"""Of text the model reads: Claude Code warns at 10 000 and refuses 25 000."""
+"""The text that the client's model reads; Claude Code warns at 10 000 tokens and refuses 25 000."""
 BYTES_PER_TOKEN = 3
-"""English has about 4 UTF-8 bytes a token, Korean and Japanese about 3."""
+"""English has about 4 UTF-8 bytes per token, Korean and Japanese about 3."""
 PREVIEW_SIDE_PX = 768
-"""Pixels of the longer side for one picture; two to four get less each."""
+"""The longer side of the preview of a single image."""
 MULTI_PREVIEW_SIDE_PX = 512
+"""The longer side of each preview of two to four images."""
 FULL_PREVIEW_SIDE_PX = 4096
 MAX_WARNINGS = 8
+RESERVED_BYTES = 2_000
+"""A margin for the JSON around the previews."""
 
 MakePreview = Callable[[bytes, int, int], tuple[bytes, int, int]]
-"""shrink(png, max_side, max_bytes): a JPEG at most that wide and high, no bigger than that where it can be, its size."""
+"""make_preview(png, max_side, max_bytes): a JPEG of at most `max_side` pixels and, if possible, `max_bytes`; its width
+and height."""
 
 
 class ToolResult(BaseModel):
-    """What every result tells."""
+    """The fields of every result."""
 
     status: Literal["done", "running"] = Field(default="done", description='"running": call get_job with job_id')
     job_id: str | None = None
@@ -47,14 +51,14 @@ class ToolResult(BaseModel):
 
 
 class ImageSize(BaseModel):
-    """Pixels."""
+    """The size of an image in pixels."""
 
     width: int
     height: int
 
 
 class DescribeResult(ToolResult):
-    """What was seen."""
+    """The result of describe_image."""
 
     text: str | None = None
     task: str | None = None
@@ -67,7 +71,7 @@ class DescribeResult(ToolResult):
 
 
 class SavedImage(ImageSize):
-    """One generated picture."""
+    """One generated image."""
 
     path: str
     uri: str
@@ -77,7 +81,7 @@ class SavedImage(ImageSize):
 
 
 class GenerateResult(ToolResult):
-    """What was drawn."""
+    """The result of generate_image."""
 
     images: list[SavedImage] = []
     prompt: str | None = None
@@ -86,7 +90,7 @@ class GenerateResult(ToolResult):
 
 
 class SegmentResult(BaseModel):
-    """A stretch of a transcript, in seconds from the start."""
+    """A segment of a transcript; times in seconds from the start."""
 
     start: float
     end: float
@@ -95,13 +99,13 @@ class SegmentResult(BaseModel):
 
 
 class TranscribeResult(ToolResult):
-    """What was heard."""
+    """The result of transcribe."""
 
     text: str | None = None
     truncated: bool = Field(default=False, description="the whole text is in the file at path")
     language: str | None = None
     duration: float | None = None
-    realtime_factor: float | None = Field(default=None, description="seconds of work for a second of sound")
+    realtime_factor: float | None = Field(default=None, description="seconds of work per second of audio")
     segments: list[SegmentResult] | None = None
     path: str | None = None
     uri: str | None = None
@@ -109,7 +113,7 @@ class TranscribeResult(ToolResult):
 
 
 class SpeakResult(ToolResult):
-    """What was said."""
+    """The result of speak."""
 
     path: str | None = None
     uri: str | None = None
@@ -122,7 +126,7 @@ class SpeakResult(ToolResult):
 
 
 class SaveResult(BaseModel):
-    """What was put into the project."""
+    """The result of save_media."""
 
     status: Literal["done"] = "done"
     path: str
@@ -134,14 +138,14 @@ class SaveResult(BaseModel):
 
 
 class FreeFormResult(BaseModel):
-    """Facts of any kind, for tools that publish no schema."""
+    """Fields of any kind, for tools without an output schema."""
 
     model_config = ConfigDict(extra="allow")
 
 
 @dataclass(frozen=True, slots=True)
 class ResultLink:
-    """A kept result as a resource link."""
+    """A stored result as an MCP resource link."""
 
     uri: str
     name: str
@@ -158,11 +162,9 @@ def build_result(
     full: bool = False,
     wav: bytes = b"",
 ) -> CallToolResult:
-    """Build the result of a tool within the budget: text first, then as large a preview of each picture as fits.
+    """Build the result of a tool within `MAX_RESULT_BYTES`: text first, then the largest previews that fit.
 
-    `wav` is a sound to put in whole, where it fits.
-
-    `full` asks for previews in the pictures' own size, which are given as far as the budget allows.
+    With `full` the previews have the size of their images if they fit. `wav` is included whole if it fits.
     """
     data = _limit_warnings(result.model_dump(mode="json", exclude_none=True))
     data = _fit_text(data | {"preview_downscaled": False} if full else data)
@@ -171,7 +173,7 @@ def build_result(
         blocks.append(_audio_block(wav))
     previews: list[ContentBlock] = []
     if make_preview and pngs:
-        budget_bytes = MAX_RESULT_BYTES - _size_bytes(_call_tool_result(data, blocks)) - 2_000
+        budget_bytes = MAX_RESULT_BYTES - _size_bytes(_call_tool_result(data, blocks)) - RESERVED_BYTES
         previews, downscaled = _previews(pngs, make_preview, budget_bytes, full=full)
         if full and downscaled:
             data["preview_downscaled"] = True
@@ -179,7 +181,7 @@ def build_result(
 
 
 def estimate_tokens(text: str) -> int:
-    """Estimate how many tokens a model reads in `text`; on the high side."""
+    """Return a high estimate of the tokens in `text`."""
     return -(-len(text.encode("utf-8", "replace")) // BYTES_PER_TOKEN)
 
 
@@ -202,8 +204,8 @@ def _compact_json(data: dict[str, Any]) -> str:
 def _previews(
     pngs: Sequence[bytes], make_preview: MakePreview, budget_bytes: int, *, full: bool
 ) -> tuple[list[ContentBlock], bool]:
-    """Return a preview of each picture that fits its share of `room`, and whether any is smaller than was asked."""
-    bytes_each = budget_bytes // len(pngs) // 4 * 3 - 300  # base64 makes four bytes of three
+    """Return the previews that fit an equal share of `budget_bytes`, and whether any is missing or downscaled."""
+    bytes_each = budget_bytes // len(pngs) // 4 * 3 - 300  # base64 turns 3 bytes into 4; 300 for the block's JSON
     side_px = FULL_PREVIEW_SIDE_PX if full else PREVIEW_SIDE_PX if len(pngs) == 1 else MULTI_PREVIEW_SIDE_PX
     previews = [make_preview(png, side_px, bytes_each) for png in pngs]
     any_downscaled = any(
@@ -214,7 +216,7 @@ def _previews(
 
 
 def _png_size(png: bytes) -> tuple[int, int]:
-    """Read width and height from the IHDR chunk (PNG specification, 11.2.1)."""
+    """Return width and height from the IHDR chunk (PNG specification, 11.2.1)."""
     return int.from_bytes(png[16:20]), int.from_bytes(png[20:24])
 
 
@@ -229,12 +231,12 @@ def _audio_block(wav: bytes) -> ContentBlock:
 def _limit_warnings(data: dict[str, Any]) -> dict[str, Any]:
     if not data.get("warnings"):
         return {key: value for key, value in data.items() if key != "warnings"}
-    warnings = [warning if len(warning) <= 300 else warning[:299] + "…" for warning in data["warnings"][:MAX_WARNINGS]]
-    return data | {"warnings": warnings}
+    warnings = data["warnings"][:MAX_WARNINGS]
+    return data | {"warnings": [text if len(text) <= 300 else text[:299] + "…" for text in warnings]}
 
 
 def _fit_text(data: dict[str, Any]) -> dict[str, Any]:
-    """Leave out what is elsewhere too, until the text fits: word times, segments, then the end of the text."""
+    """Drop word times, then segments, then the end of the text, until the rest fits; the saved file has all of it."""
     if _fits(data):
         return data
     if data.get("segments"):
@@ -249,7 +251,7 @@ def _fit_text(data: dict[str, Any]) -> dict[str, Any]:
 
 
 def _truncate_to_fit(data: dict[str, Any]) -> dict[str, Any]:
-    """Cut every string to the longest common length with which the whole fits."""
+    """Cut every string to one length, the longest with which the whole fits."""
     shortest, longest = 0, MAX_TEXT_TOKENS * BYTES_PER_TOKEN
     while shortest < longest:
         middle = (shortest + longest + 1) // 2

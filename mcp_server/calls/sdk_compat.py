@@ -1,6 +1,6 @@
-"""The parts of the MCP SDK that have no public name yet, all in one place; `tests/mcp_server/test_sdk.py` holds each.
+"""Every use of the MCP SDK's private names. `tests/mcp_server/calls/test_sdk_compat.py` tests each.
 
-Written against mcp 2.3, which pyproject.toml pins.
+Written for mcp 2.3, which pyproject.toml pins.
 """
 # ruff: noqa: SLF001
 
@@ -28,18 +28,21 @@ from mcp_types import (
 IncomingMessage = SessionMessage | Exception
 
 NOTIFY_TIMEOUT_SECONDS = 5.0
-"""How long a subscriber may take to read what it asked for."""
+"""How long a subscriber may take to read a notification."""
 
 
 def disable_sdk_logging() -> None:
-    """Keep servers from setting up the log, which is the daemon's, and from importing rich for it, which takes 3 MB."""
+    """Prevent servers from configuring logging: the daemon does that, and the SDK would import rich (3 MB) for it.
+
+    A test in `test_sdk_compat` fails as soon as the SDK no longer does so.
+    """
     mcpserver.configure_logging = lambda level="INFO": None  # type: ignore[attr-defined]
 
 
 def forbid_extra_arguments(server: MCPServer[Any]) -> None:
-    """Make every registered tool refuse an argument it does not have instead of ignoring it.
+    """Make every registered tool refuse unknown arguments, and remove pydantic's titles from the schemas.
 
-    The titles that pydantic gives its fields go: they repeat the names, at a third of the schemas' tokens.
+    The titles only repeat the names of the fields, and take a third of the schemas' tokens.
     """
     for tool in server._tool_manager.list_tools():
         arguments = tool.fn_metadata.arg_model
@@ -57,25 +60,25 @@ def tool_names(server: MCPServer[Any]) -> list[str]:
 
 
 def argument_names(server: MCPServer[Any], tool: str) -> list[str]:
-    """Return what a registered tool may be called with."""
+    """Return the names of a tool's arguments; empty if the tool does not exist."""
     found = server._tool_manager.get_tool(tool)
     return list(found.parameters["properties"]) if found else []
 
 
 def client_name(ctx: Context[Any, Any]) -> str:
-    """Return the name the client gave itself, empty where it gave none."""
+    """Return the name that the client reports, or an empty string."""
     params = ctx.session.client_params
     return params.client_info.name if params else ""
 
 
 class LegacySubscriptions:
-    """Who asked for updates of a resource by `resources/subscribe`, the way of revisions up to 2025-11-25.
+    """The subscriptions by `resources/subscribe`, which MCP revisions up to 2025-11-25 use.
 
-    The SDK serves the newer `subscriptions/listen` itself but leaves this one to the server.
+    The SDK serves the newer `subscriptions/listen` itself but leaves `resources/subscribe` to the server.
+    `on_subscribed()` is called for each new subscription.
     """
 
     def __init__(self, server: MCPServer[Any], on_subscribed: Callable[[], None] = lambda: None) -> None:
-        """`on_subscribed` is called for each new subscription."""
         self._sessions: dict[str, dict[int, ServerSession]] = {}
         self._on_subscribed = on_subscribed
         lowlevel_server = server._lowlevel_server
@@ -83,18 +86,18 @@ class LegacySubscriptions:
         lowlevel_server.add_request_handler("resources/unsubscribe", UnsubscribeRequestParams, self._unsubscribe)
 
     async def notify(self, uri: str) -> None:
-        """Tell every subscriber that the resource changed; one that does not listen any more is no longer told."""
+        """Notify every subscriber of a resource; one that does not read within the timeout is unsubscribed."""
         async with anyio.create_task_group() as task_group:
             for connection_id, session in list(self._sessions.get(uri, {}).items()):
                 task_group.start_soon(self._notify_session, uri, connection_id, session)
 
     @property
     def has_subscribers(self) -> bool:
-        """Whether a connection follows any resource."""
+        """Whether any connection subscribes to any resource."""
         return any(self._sessions.values())
 
     def subscriber_count(self, uri: str) -> int:
-        """Return how many connections follow the resource."""
+        """Return the number of connections that subscribe to the resource."""
         return len(self._sessions.get(uri, {}))
 
     async def _notify_session(self, uri: str, connection_id: int, session: ServerSession) -> None:
@@ -126,7 +129,7 @@ def message_streams() -> tuple[
     ContextSendStream[SessionMessage],
     ContextReceiveStream[SessionMessage],
 ]:
-    """Make the two pairs of streams between a transport and the server: (to, its end) and (its end, from)."""
+    """Return the streams between a transport and the server: send and receive end to the server, then from it."""
     to_server, read_stream = create_context_streams[IncomingMessage](0)
     write_stream, from_server = create_context_streams[SessionMessage](0)
     return to_server, read_stream, write_stream, from_server
@@ -138,7 +141,7 @@ async def serve_messages(
     write_stream: ContextSendStream[SessionMessage],
     lifespan_state: object,
 ) -> None:
-    """Serve one connection in the era it opens with; tools find `state` as their lifespan context."""
+    """Serve one connection in the protocol era of its first message; tools read `lifespan_state` as their context."""
     lowlevel_server = server._lowlevel_server
     await serve_dual_era_loop(
         lowlevel_server,
@@ -150,7 +153,7 @@ async def serve_messages(
 
 
 def parse_message(line: bytes) -> IncomingMessage:
-    """Read one line of JSON-RPC; what cannot be read comes back as the exception."""
+    """Return the message of one line of JSON-RPC, or the exception if it is invalid."""
     try:
         return SessionMessage(jsonrpc_message_adapter.validate_json(line, by_name=False))
     except ValueError as error:
@@ -158,5 +161,5 @@ def parse_message(line: bytes) -> IncomingMessage:
 
 
 def write_message(message: JSONRPCMessage) -> bytes:
-    """Write one line of JSON-RPC."""
+    """Return a message as one line of JSON-RPC."""
     return (message.model_dump_json(by_alias=True, exclude_unset=True) + "\n").encode()

@@ -1,4 +1,4 @@
-"""The runtime's status as plain data for models and people: names, states, gigabytes, seconds."""
+"""The runtime's status as JSON for language models and people: names, states, gigabytes, seconds."""
 
 from collections.abc import Iterable
 from typing import Any, Literal
@@ -9,12 +9,12 @@ from model_runtime.status import ModelState, ModelStatus, Status
 
 
 def models(status: Status) -> list[dict[str, Any]]:
-    """Every model: what it does, whether it is here, what it is doing now."""
+    """Return every model: its task, whether it is downloaded, its state."""
     return [_model_view(model) for model in status.models]
 
 
 def voices(status: Status) -> dict[str, dict[str, list[str]]]:
-    """Model → its voices and languages, for models that speak."""
+    """Return the voices and languages of the models that speak, by model name."""
     return {
         model.name: {"voices": list(model.voices), "languages": list(model.languages)}
         for model in status.models
@@ -23,7 +23,7 @@ def voices(status: Status) -> dict[str, dict[str, list[str]]]:
 
 
 def jobs(status: Status, tool_jobs: Iterable[ToolJob]) -> dict[str, Any]:
-    """What waits or runs in the runtime, and the tool calls that can be asked for by their job_id."""
+    """Return the requests that wait or run, and the tool calls that `get_job` knows."""
     requests = [
         {
             "id": job.id,
@@ -47,7 +47,7 @@ def jobs(status: Status, tool_jobs: Iterable[ToolJob]) -> dict[str, Any]:
 
 
 def memory(status: Status) -> dict[str, float]:
-    """The budget and what is used of it, in gigabytes."""
+    """Return the memory budget and its use in gigabytes, and the daemon's own memory in megabytes."""
     return {
         "budget_gb": _gigabytes(status.memory.budget_bytes),
         "charged_gb": _gigabytes(status.memory.charged_bytes),

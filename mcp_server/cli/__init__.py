@@ -1,1 +1,1 @@
-"""The `senses` command: `main` names the commands, each other module does the work of one."""
+"""The `senses` command: `main` declares the commands, each other module implements one or a part they share."""

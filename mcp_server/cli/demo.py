@@ -1,4 +1,4 @@
-"""`senses demo`: print what each sense made of every sentence, and whether the meaning came back."""
+"""`senses demo`: print the result of each step for every sentence, and whether the meaning stayed the same."""
 
 import tempfile
 import time
@@ -10,15 +10,29 @@ from pathlib import Path
 import anyio
 
 from mcp_server.demo.agent import connect_through_shim
-from mcp_server.demo.loop import ConnectFunction, DemoRun, run_round_trips
+from mcp_server.demo.loop import SENTENCES, ConnectFunction, DemoRun, models_for, run_round_trips
 from mcp_server.demo.trip import RoundTrip, Sense, StepResult
 from model_runtime.errors import Cancelled, InvalidInput
+from model_runtime.settings import Settings
 
 PrintLine = Callable[[str], None]
 
 
+def plan_run(
+    settings: Settings, folder: Path | None, sentence_count: int, model_names: Sequence[str], *, starters: bool
+) -> DemoRun:
+    """Return a run of the first sentences, with one model name per sense; an empty name is the default model.
+
+    Raises:
+        InvalidInput: the folder is not empty, or cannot be made.
+    """
+    models = models_for(model_names, starters=starters)
+    target = given_folder(folder) if folder else new_folder(settings.folders.artifacts / "demo")
+    return DemoRun(target, SENTENCES[:sentence_count], models)
+
+
 def run_demo(run: DemoRun, print_line: PrintLine, connect: ConnectFunction = connect_through_shim) -> list[RoundTrip]:
-    """Send the sentences of a run round, print each step when it is over, and sum up at the end.
+    """Send every sentence through all four tools, print each step when it ends, and print a summary.
 
     Raises:
         DaemonNotReached: no daemon serves.
@@ -27,7 +41,7 @@ def run_demo(run: DemoRun, print_line: PrintLine, connect: ConnectFunction = con
     try:
         trips = anyio.run(_send_all, run, print_line, connect)
     except KeyboardInterrupt:
-        raise Cancelled(f"Stopped. What was made until then is in {run.folder}.") from None
+        raise Cancelled(f"Stopped. The results so far are in {run.folder}.") from None
     finally:
         with suppress(OSError):
             run.folder.rmdir()  # fails unless the folder is empty
@@ -40,7 +54,7 @@ async def _send_all(run: DemoRun, print_line: PrintLine, connect: ConnectFunctio
 
 
 def print_step(print_line: PrintLine, trip: RoundTrip, step: StepResult) -> None:
-    """Print one step: its sense, its seconds, and its text, file or error."""
+    """Print one step: its sense, its seconds, its text, file or error, and whether the meaning is still the same."""
     if step.sense is Sense.SAID:
         print_line(f"\n{trip.number}  {trip.sentence}")
     result = step.error or (step.file if step.sense in (Sense.SAID, Sense.DRAWN) else step.text)
@@ -50,18 +64,18 @@ def print_step(print_line: PrintLine, trip: RoundTrip, step: StepResult) -> None
 
 
 def summary(folder: Path, trips: Sequence[RoundTrip]) -> str:
-    """Return how many sentences came back, in what time, which failed, and where the files are."""
+    """Return how many sentences kept their meaning, the total time, the number of failures and the folder."""
     same, seconds = sum(trip.is_meaning_kept for trip in trips), sum(trip.seconds for trip in trips)
     lines = [f"\n{same} of {len(trips)} came back with the same meaning, in {seconds:.0f} s."]
     if any(step.starter for trip in trips for step in trip.steps):
         lines.append("The built-in starter models did this; they know only a small world of coloured shapes.")
     if failed := sum(bool(trip.error) for trip in trips):
-        lines.append(f"{failed} ended early: what failed is said above; --starters runs the built-in models.")
+        lines.append(f"{failed} ended early; the error is above. With --starters the built-in models run every step.")
     return "\n".join([*lines, f"Recordings, pictures and texts: {folder}"])
 
 
 def new_folder(parent: Path) -> Path:
-    """Make a folder that did not exist; its name starts with the date and time.
+    """Make a new folder in `parent`; its name starts with the date and time.
 
     Raises:
         InvalidInput: `parent` cannot be written.
@@ -74,10 +88,10 @@ def new_folder(parent: Path) -> Path:
 
 
 def given_folder(path: Path) -> Path:
-    """Make the folder a person named, or take it if it is empty.
+    """Return the absolute path of a folder that is empty; make it if it does not exist.
 
     Raises:
-        InvalidInput: it holds something, is a file, or cannot be written.
+        InvalidInput: it is not empty, is a file, or cannot be made.
     """
     folder = path.expanduser().absolute()
     try:

@@ -1,4 +1,4 @@
-"""`senses pull`: a model's files from Hugging Face, with a progress bar or, for programs, lines of JSON."""
+"""`senses pull`: download a model from Hugging Face, with a progress bar or, for programs, with lines of JSON."""
 
 import json
 import os
@@ -25,17 +25,17 @@ from model_runtime.requests import Task
 from model_runtime.settings import Settings
 from model_runtime.sizes import format_bytes
 
-REPORT_INTERVAL_SECONDS = 0.25
+MIN_REPORT_INTERVAL_SECONDS = 0.25
 
 
 def pull_model(settings: Settings, name: str, print_line: Callable[[str], None]) -> None:
-    """Download what is missing of a model.
+    """Download the missing files of a model.
 
     Raises:
-        UnknownModel: it is neither an alias nor the name of a repository.
-        ModelBroken: it is local, and its folder cannot be used.
-        PullFailed: the download cannot start or go on.
-        Cancelled: Ctrl-C.
+        UnknownModel: the name is neither an alias nor a repository.
+        ModelBroken: the model is local, and its folder cannot be used.
+        PullFailed: the download fails.
+        Cancelled: Ctrl-C was pressed.
     """
     cache = hub_folder(os.environ)
     catalog = create_catalog(settings, HubCache(cache))
@@ -48,32 +48,41 @@ def pull_model(settings: Settings, name: str, print_line: Callable[[str], None])
     print_line(f"{model.name}: {', '.join(artifact.repo for artifact in model.artifacts)}{size_text} into {cache}")
     with progress_bar() as report:
         folders = pull(model, cache, report)
-    print_line(f"{model.name} is here: {', '.join(str(folder) for folder in folders.values())}")
+    print_line(f"{model.name} is complete: {', '.join(str(folder) for folder in folders.values())}")
 
 
 def pull_as_json(settings: Settings, name: str, print_line: Callable[[str], None]) -> None:
-    """Download what is missing of a model and say how far it is as one JSON object a line; raises as `pull_model`."""
+    """Download the missing files of a model and print each progress as a JSON object on one line.
+
+    Raises:
+        UnknownModel: the name is neither an alias nor a repository.
+        PullFailed: the download fails.
+    """
     model = find_model(create_catalog(settings, HubCache(hub_folder(os.environ))), name)
     latest = DownloadProgress("", "", 0, 0)
     reported_at = 0.0
 
-    def report(pulled: DownloadProgress) -> None:
+    def report(progress: DownloadProgress) -> None:
         nonlocal latest, reported_at
-        latest = pulled
-        if time.monotonic() - reported_at >= REPORT_INTERVAL_SECONDS:
+        latest = progress
+        if time.monotonic() - reported_at >= MIN_REPORT_INTERVAL_SECONDS:
             reported_at = time.monotonic()
-            print_line(_progress_json(pulled))
+            print_line(_progress_json(progress))
 
     pull(model, hub_folder(os.environ), report)
     print_line(_progress_json(latest))
 
 
-def _progress_json(pulled: DownloadProgress) -> str:
-    return json.dumps({"done_bytes": pulled.done_bytes, "total_bytes": pulled.total_bytes})
+def _progress_json(progress: DownloadProgress) -> str:
+    return json.dumps({"done_bytes": progress.done_bytes, "total_bytes": progress.total_bytes})
 
 
 def find_model(catalog: Catalog, name: str) -> Model:
-    """Return the model of an alias, or one made of a whole repository; raises `UnknownModel`."""
+    """Return the model of an alias, or a model that consists of a whole repository.
+
+    Raises:
+        UnknownModel: the name is neither an alias nor of the form owner/name.
+    """
     models = {model.name: model for model in catalog.models()}
     if name in models:
         return models[name]
@@ -84,7 +93,11 @@ def find_model(catalog: Catalog, name: str) -> Model:
 
 @contextmanager
 def progress_bar() -> Generator[ProgressCallback]:
-    """Draw bytes, speed and time left on a terminal; Ctrl-C keeps what is complete."""
+    """Show bytes, speed and time left on the terminal; yield the callback that updates them.
+
+    Raises:
+        Cancelled: Ctrl-C was pressed.
+    """
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -95,8 +108,8 @@ def progress_bar() -> Generator[ProgressCallback]:
     try:
         with Progress(*columns) as progress:
             task = progress.add_task("…", total=None)
-            yield lambda pulled: progress.update(
-                task, description=pulled.file, completed=pulled.done_bytes, total=pulled.total_bytes
+            yield lambda download: progress.update(
+                task, description=download.file, completed=download.done_bytes, total=download.total_bytes
             )
     except KeyboardInterrupt:
-        raise Cancelled("Stopped. Finished files are kept; the same command goes on from there.") from None
+        raise Cancelled("Stopped. Finished files are kept; the same command continues from there.") from None

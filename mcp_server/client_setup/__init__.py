@@ -1,1 +1,1 @@
-"""How an MCP client is told about Senses: its configuration file, and the commands and snippets to paste."""
+"""Connect MCP clients to Senses: edit their configuration files, or show commands and snippets to paste."""

@@ -1,4 +1,4 @@
-"""Telling MCP clients where Senses is: their configuration files, edited with a backup and undone on request, and links."""
+"""Configuration files of MCP clients: plan, write, back up and undo the entry of Senses; and links that add it."""
 
 import base64
 import json
@@ -17,44 +17,44 @@ from model_runtime.errors import SensesError
 
 SERVER_NAME = "senses"
 MEDIA_FOLDERS = ("Desktop", "Documents", "Downloads", "Pictures", "Music", "Movies")
-"""What a desktop app, which has no working folder, may reach unless told otherwise."""
+"""The default folders of a desktop app, which has no working folder."""
 
 
 class ClientConfigError(SensesError):
-    """A client's configuration cannot be changed; the message says how to do it by hand."""
+    """A client's configuration cannot be changed; the message says what to do by hand."""
 
     code = "setup_failed"
 
 
 @dataclass(frozen=True, slots=True)
 class ClientConfig:
-    """One client: its file in a home folder, and the key that holds its servers."""
+    """One client: `config_path(home)` is its configuration file, `servers_key` the key of its MCP servers."""
 
     title: str
     config_path: Callable[[Path], Path]
     servers_key: str
     has_type_field: bool = False
-    """Whether an entry names its transport."""
+    """Whether an entry has a field `type` for the transport."""
     default_folders: tuple[str, ...] = ()
-    next_step: str = "Restart it."
+    next_step: str = ""
+    """What to do after the file has changed, if that is more than a restart."""
     install_link: Callable[[dict[str, Any]], str] | None = None
-    """The address that makes the client ask its user to add an entry, where it has one."""
+    """install_link(entry) returns the URL that opens the client and offers to add the entry; None without links."""
 
 
 def _app_settings_path(home: Path, *parts: str) -> Path:
-    """Where a desktop app keeps its settings."""
     support = home / "Library" / "Application Support" if sys.platform == "darwin" else home / ".config"
     return support.joinpath(*parts)
 
 
 def cursor_link(entry: dict[str, Any]) -> str:
-    """Return Cursor's address for an entry: it carries the entry's JSON in base64."""
+    """Return Cursor's install link (cursor.com/docs/mcp/install-links): the entry's JSON in base64."""
     config = base64.b64encode(json.dumps(entry).encode()).decode()
     return f"cursor://anysphere.cursor-deeplink/mcp/install?name={SERVER_NAME}&config={quote(config, safe='')}"
 
 
 def vscode_link(entry: dict[str, Any]) -> str:
-    """Return VS Code's address for an entry: it carries the JSON of the entry with its name."""
+    """Return VS Code's install link (VS Code API, "MCP developer guide"): the JSON of the named entry."""
     return "vscode:mcp/install?" + quote(json.dumps({"name": SERVER_NAME} | entry), safe="")
 
 
@@ -82,7 +82,7 @@ CLIENT_CONFIGS = {
 
 @dataclass(frozen=True, slots=True)
 class ConfigChange:
-    """What a configuration file holds now (None: there is none) and what it shall hold."""
+    """The planned change of a configuration file; `old_text` is None if the file does not exist."""
 
     path: Path
     old_text: str | None
@@ -90,15 +90,18 @@ class ConfigChange:
 
     @property
     def is_needed(self) -> bool:
-        """Whether anything changes."""
+        """Whether the new text means something else than the old one."""
         return self.old_text is None or json.loads(self.old_text or "{}") != json.loads(self.new_text)
 
     def write(self) -> Path | None:
-        """Write the file, and the old one next to it; return the backup's path where there is one.
+        """Write the file and a backup of the old one beside it; return the backup's path, or None without an old file.
 
-        Both may be read by whoever could read the old one: clients keep keys in these files.
+        Both keep the old file's permissions: clients keep keys in these files.
+
+        Raises:
+            OSError: a file cannot be written.
         """
-        target = self.path.resolve()
+        target = self.path.resolve()  # a link stays a link, as people keep these files with their dotfiles
         target.parent.mkdir(parents=True, exist_ok=True)
         if self.old_text is None:
             write_atomically(target, self.new_text.encode())
@@ -111,7 +114,7 @@ class ConfigChange:
 
 
 def server_entry(client: ClientConfig, command: str, folders: Sequence[str], home: Path) -> dict[str, Any]:
-    """Return what a client's file says about Senses."""
+    """Return the entry of Senses for a client's file; without `folders` the client's default ones that exist."""
     allowed_folders = list(folders) or [str(home / name) for name in client.default_folders if (home / name).is_dir()]
     type_field = {"type": "stdio"} if client.has_type_field else {}
     senses_home = os.environ.get("SENSES_HOME")
@@ -120,43 +123,51 @@ def server_entry(client: ClientConfig, command: str, folders: Sequence[str], hom
 
 
 def install_link(client: ClientConfig, entry: dict[str, Any]) -> str:
-    """Return the address that adds an entry; raises `SetupError` where the client knows none."""
+    """Return the link that adds an entry.
+
+    Raises:
+        ClientConfigError: the client has no install links.
+    """
     if client.install_link is None:
-        raise ClientConfigError(f"{client.title} takes no links; without --link its file is written.")
+        raise ClientConfigError(f"{client.title} has no install links. Leave --link out, and Senses edits its file.")
     return client.install_link(entry)
 
 
 def plan_add(client: ClientConfig, home: Path, entry: dict[str, Any]) -> ConfigChange:
-    """Plan to put Senses into a client's file; the rest of it stays.
+    """Plan to add Senses to a client's file; the rest of it stays.
 
     Raises:
-        SetupError: the file is no JSON object; the message has what to paste.
+        ClientConfigError: the file is not a JSON object; the message has the text to paste.
     """
     return _plan_edit(client, home, entry)
 
 
 def plan_remove(client: ClientConfig, home: Path) -> ConfigChange:
-    """Plan to take Senses out of a client's file; the rest of it stays."""
+    """Plan to remove Senses from a client's file; the rest of it stays.
+
+    Raises:
+        ClientConfigError: the file is not a JSON object.
+    """
     return _plan_edit(client, home, None)
 
 
 def shim_command() -> str:
-    """Return the absolute path of `senses-mcp`: desktop apps have a PATH of their own.
+    """Return the absolute path of `senses-mcp`: desktop apps do not have the shell's PATH.
 
     Raises:
-        SetupError: it is not installed next to this Python nor on the PATH.
+        ClientConfigError: it is neither beside this Python nor on the PATH.
     """
     sibling = Path(sys.executable).parent / "senses-mcp"
     found = str(sibling) if sibling.exists() else shutil.which("senses-mcp")
     if found is None:
         raise ClientConfigError(
-            f"senses-mcp is not next to {sys.executable} nor on the PATH. Install Senses again: make setup."
+            f"senses-mcp is neither beside {sys.executable} nor on the PATH. Install Senses again: make setup."
         )
     return found
 
 
 def senses_command() -> str:
-    """Return how to call this installation's `senses`: by name where the PATH finds the same one."""
+    """Return the command of this installation: `senses` if the PATH leads to it, else its absolute path."""
     sibling = Path(sys.executable).parent / "senses"
     found = shutil.which("senses")
     return "senses" if found is not None and Path(found).resolve() == sibling.resolve() else str(sibling)
@@ -174,13 +185,13 @@ def _plan_edit(client: ClientConfig, home: Path, entry: dict[str, Any] | None) -
     servers = {name: value for name, value in config.get(client.servers_key, {}).items() if name != SERVER_NAME}
     if entry is not None:
         servers[SERVER_NAME] = entry
-    return ConfigChange(
-        path, old_text, json.dumps(config | {client.servers_key: servers}, indent=2, ensure_ascii=False) + "\n"
-    )
+    new_config = config | {client.servers_key: servers}
+    return ConfigChange(path, old_text, json.dumps(new_config, indent=2, ensure_ascii=False) + "\n")
 
 
 def _manual_edit_text(client: ClientConfig, path: Path, problem: str, entry: dict[str, Any] | None) -> str:
-    instruction = (
-        f" Add this under {client.servers_key!r}:\n" + json.dumps({SERVER_NAME: entry}, indent=2) if entry else ""
-    )
-    return f"{path} {problem}, so Senses leaves it alone.{instruction}"
+    if entry is None:
+        instruction = f"Remove {SERVER_NAME!r} from {client.servers_key!r} in it."
+    else:
+        instruction = f"Add this under {client.servers_key!r}:\n" + json.dumps({SERVER_NAME: entry}, indent=2)
+    return f"{path} {problem}, so Senses does not change it. {instruction}"

@@ -1,4 +1,4 @@
-"""The commands and settings that connect a client to this installation."""
+"""Commands and configuration snippets that connect a client to this installation."""
 
 import json
 import os
@@ -11,22 +11,27 @@ from model_runtime.settings import Settings
 
 @dataclass(frozen=True, slots=True)
 class InstalledCommands:
-    """How this installation is called: `senses`, and the `senses-mcp` that clients start; `home` of its instance."""
+    """The commands of this installation: `senses`, and `senses-mcp`, which clients start."""
 
     senses: str
     shim: str
     home: str = ""
+    """SENSES_HOME as an absolute path; empty if it is not set."""
 
 
 def installed_commands(settings: Settings) -> InstalledCommands:
-    """Return how this installation is called, by absolute paths; raises `SetupError` where a part of it is missing."""
+    """Return the commands of this installation.
+
+    Raises:
+        ClientConfigError: `senses-mcp` is not installed.
+    """
     home = str(settings.folders.data) if os.environ.get("SENSES_HOME") else ""
     return InstalledCommands(senses_command(), shim_command(), home)
 
 
 def client_snippets(commands: InstalledCommands) -> list[tuple[str, str]]:
-    """Return a command for each client, and what to paste into others."""
-    # --env takes all that follows it up to the next option
+    """Return pairs of a client's name and the command that connects it; the last is the JSON for other clients."""
+    # before --scope: claude's --env takes every argument up to the next option
     env_option = f" --env {shlex.quote('SENSES_HOME=' + commands.home)}" if commands.home else ""
     entry = {"command": commands.shim} | ({"env": {"SENSES_HOME": commands.home}} if commands.home else {})
     install = f"{shlex.quote(commands.senses)} install --client"

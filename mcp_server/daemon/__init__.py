@@ -1,1 +1,1 @@
-"""The daemon process: composition root, socket and HTTP server, instance lock. The one place that sees all packages."""
+"""The daemon process: composition root, socket and HTTP server, instance lock. Only it imports all packages."""

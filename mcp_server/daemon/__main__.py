@@ -1,4 +1,4 @@
-"""`python -m mcp_server.daemon`: what the shim starts when no daemon runs."""
+"""`python -m mcp_server.daemon`: the process that the shim starts if no daemon runs."""
 
 from mcp_server.daemon.daemon import main
 

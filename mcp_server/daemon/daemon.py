@@ -1,4 +1,4 @@
-"""The one process that owns everything: settings, runtime, MCP over the socket, HTTP. Started by a shim or by people."""
+"""The daemon: one process with the model runtime, MCP over a socket, and HTTP. A shim or `senses serve` starts it."""
 
 import argparse
 import gc
@@ -34,18 +34,18 @@ logger = logging.getLogger(__name__)
 IDLE_EXIT_SECONDS = 1800.0
 IDLE_CHECK_SECONDS = 15.0
 DRAIN_TIMEOUT_SECONDS = 2.0
-"""How long running work may go on after the first signal."""
+"""How long running requests may continue after the first signal."""
 SHUTDOWN_TIMEOUT_SECONDS = 4.5
-"""After this the process leaves whatever still hangs; the workers end with it."""
+"""After this the process exits in any case; the workers end with it."""
 LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 MAX_FIRST_REQUEST_ID = 1_000_000
 
 
 class ClosableService(Service, Protocol):
-    """A runtime that can be closed."""
+    """A service that can be closed."""
 
     async def close(self, grace_seconds: float) -> None:
-        """Refuse new work, let running work go on for a while, cancel the rest and stop every worker."""
+        """Refuse new requests, let running ones finish for `grace_seconds`, cancel the rest and stop every worker."""
         ...
 
 
@@ -53,14 +53,16 @@ ServiceFactory = Callable[[Settings], AbstractAsyncContextManager[ClosableServic
 
 
 def main(open_service: ServiceFactory | None = None) -> None:
-    """Run as the daemon that a shim starts: silent, in the background, gone when idle."""
+    """Run the daemon that a shim starts: in the background, until it is idle."""
     parser = argparse.ArgumentParser(prog="python -m mcp_server.daemon", description=__doc__)
-    parser.add_argument("--ready-fd", type=int, default=-1, help="write R here when ready, L if another daemon lives")
+    parser.add_argument(
+        "--ready-fd", type=int, default=-1, help="write R here when ready, L if another daemon is running"
+    )
     ready_fd = parser.parse_args().ready_fd
     logging.basicConfig(level=logging.INFO, format=LOG_FORMAT, stream=sys.stderr)
     try:
         settings = load_settings(os.environ)
-        run(settings, auto=True, open_service=open_service, on_ready=lambda facts: _write_startup_byte(ready_fd, b"R"))
+        run(settings, auto=True, open_service=open_service, on_ready=lambda info: _write_startup_byte(ready_fd, b"R"))
     except AlreadyRunning:
         _write_startup_byte(ready_fd, b"L")
         sys.exit(3)
@@ -77,17 +79,17 @@ def run(
     open_service: ServiceFactory | None = None,
     idle_exit_seconds: float = IDLE_EXIT_SECONDS,
 ) -> None:
-    """Serve until a signal, or until idle where `auto`; `on_ready` hears where.
+    """Serve until a signal arrives or, with `auto`, until the daemon is idle; call `on_ready(info)` once it serves.
 
     Raises:
-        AlreadyRunning: another daemon of this instance lives.
-        SettingsError: the HTTP port is taken and `auto` is false, or a setting cannot be used.
+        AlreadyRunning: another daemon of this instance is running.
+        SettingsError: the HTTP port is in use and `auto` is false, or a setting cannot be used.
     """
     paths = InstancePaths(os.environ)
     for folder in (paths.run_folder, paths.logs_folder, os.path.dirname(paths.socket_path)):  # noqa: PTH120
         ensure_private_folder(folder)
     lock = acquire_lock(paths.instance_lock)
-    os.chdir("/")
+    os.chdir("/")  # a daemon in the folder that started it would keep that disk from being unmounted
     try:
         daemon = Daemon(settings, paths, auto=auto, on_ready=on_ready, idle_exit_seconds=idle_exit_seconds)
         anyio.run(daemon.serve, open_service or _open_runtime)
@@ -98,7 +100,7 @@ def run(
 
 
 class Daemon:
-    """Starts all parts in order and stops them in the other order."""
+    """Starts runtime, HTTP and socket in this order and stops them in reverse."""
 
     def __init__(
         self,
@@ -117,7 +119,11 @@ class Daemon:
         self._stop_requested = anyio.Event()
 
     async def serve(self, open_service: ServiceFactory) -> None:
-        """Serve until told to leave."""
+        """Serve until `stop`, a signal, idle time or a newer client ends it.
+
+        Raises:
+            SettingsError: the HTTP port cannot be opened, or a setting cannot be used.
+        """
         sockets = self.bind_http()
         http_origin = base_url(self._settings.host, sockets[0].getsockname()[1])
         artifacts = ArtifactStore(self._settings.folders.artifacts)
@@ -142,39 +148,44 @@ class Daemon:
             task_group.cancel_scope.cancel()
 
     def stop(self) -> None:
-        """Stop as on a signal."""
+        """Stop as after a signal."""
         self._stop_requested.set()
 
     def bind_http(self) -> list[socket.socket]:
-        """Open the HTTP port: the one of the settings, or a free one where a shim started us; raises `SettingsError`."""
+        """Open the HTTP port of the settings; with `auto` any free port if that one is in use.
+
+        Raises:
+            SettingsError: other machines could reach the host without a key, or the port cannot be opened.
+        """
         settings = self._settings
         if not is_loopback(settings.host) and not settings.api_key:
             raise SettingsError(
-                f"host is {settings.host!r}, which others can reach; set api_key in config.toml first, or use 127.0.0.1."
+                f"host is {settings.host!r}, which other machines can reach without a key. "
+                "Set api_key in config.toml, or use host 127.0.0.1."
             )
         try:
             return bind_sockets(settings.host, settings.port)
         except SettingsError as error:
             if not self._auto:
                 raise
-            logger.warning("%s Taking a free port instead.", error.message)
+            logger.warning("%s Using a free port instead.", error.message)
             return bind_sockets(settings.host, 0)
 
     def _announce_ready(self, url: str) -> None:
         info = DaemonInfo(os.getpid(), VERSION, url, self._auto, time.time())
         write_daemon_info(self._paths, info)
-        logger.info("Senses %s serves %s and %s", VERSION, url, self._paths.socket_path)
+        logger.info("Senses %s serves at %s and %s", VERSION, url, self._paths.socket_path)
         self._on_ready(info)
 
     async def _shut_down(self, socket_server: SocketServer, http_server: HttpServer, service: ClosableService) -> None:
-        """Take the socket away first, answer everyone, then end the workers."""
+        """Remove the socket, so that new clients start another daemon, then end HTTP and the workers."""
         with anyio.move_on_after(SHUTDOWN_TIMEOUT_SECONDS, shield=True) as timeout:
             await socket_server.close()
             http_server.stop()
             await service.close(DRAIN_TIMEOUT_SECONDS)
             await http_server.stopped.wait()
         if timeout.cancelled_caught:
-            logger.warning("Not everything ended within %.1f s; leaving anyway", SHUTDOWN_TIMEOUT_SECONDS)
+            logger.warning("Shutdown did not finish within %.1f s; exiting", SHUTDOWN_TIMEOUT_SECONDS)
             os._exit(1)
 
     async def _listen_for_signals(self) -> None:
@@ -182,19 +193,19 @@ class Daemon:
             async for number in signals:
                 if self._stop_requested.is_set():
                     os._exit(128 + number)
-                logger.info("Stopping on %s; once more stops at once", number.name)
+                logger.info("Stopping on %s; a second signal stops at once", number.name)
                 self._stop_requested.set()
 
     def _yield_to(self, version: str, server: SensesServer, socket_server: SocketServer) -> bool:
-        """Leave for a newer client where nothing is going on; a busy daemon serves it as it is."""
+        """Stop for a newer client, so that it starts the newer daemon; a busy daemon serves that client itself."""
         is_working = (
-            socket_server.connection_count > 1
+            socket_server.connection_count > 1  # one is the newer client's own
             or server.app_context.jobs.running_count
             or server.app_context.service.status().jobs
         )
         if not self._auto or not is_newer(version, VERSION) or is_working:
             return False
-        logger.info("Making way for Senses %s", version)
+        logger.info("Shutting down so that Senses %s can take over", version)
         self._stop_requested.set()
         return True
 
@@ -204,21 +215,21 @@ class Daemon:
             await anyio.sleep(min(IDLE_CHECK_SECONDS, self._idle_exit_seconds / 4))
             if socket_server.connection_count or http_server.server_state.connections or is_busy(server):
                 idle_since = time.monotonic()
-        logger.info("Nothing to do for %.0f s; leaving", self._idle_exit_seconds)
+        logger.info("Idle for %.0f s; exiting", self._idle_exit_seconds)
         self._stop_requested.set()
 
 
 def freeze_gc_heap() -> None:
-    """Take what there is now, libraries mostly, for living as long as the process.
+    """Exclude the objects that exist now, most of them of libraries, from garbage collection.
 
-    A full collection then looks at what calls leave behind: it takes 2 ms instead of 60, in which nobody is answered.
+    A full collection then takes 2 ms instead of 60; no client is answered meanwhile.
     """
     gc.collect()
     gc.freeze()
 
 
 def is_busy(server: SensesServer) -> bool:
-    """Whether a job runs, a request waits or a model is in memory."""
+    """Return whether a job runs, a request waits or a model is in memory."""
     status = server.app_context.service.status()
     loaded = any(model.state not in (ModelState.ABSENT, ModelState.BACKOFF) for model in status.models)
     return loaded or bool(status.jobs) or server.app_context.jobs.running_count > 0
@@ -253,8 +264,8 @@ def _create_http_app(service: Service, settings: Settings, artifacts: ArtifactSt
 
 
 def _write_startup_byte(descriptor: int, byte: bytes) -> None:
-    """Tell the shim that waits; it may be gone."""
+    """Report the start to the shim that waits on `--ready-fd`."""
     if descriptor >= 0:
-        with suppress(OSError):
+        with suppress(OSError):  # the shim may have exited
             os.write(descriptor, byte)
             os.close(descriptor)

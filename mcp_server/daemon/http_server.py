@@ -1,4 +1,4 @@
-"""The HTTP side of the daemon: the sockets, the server, and the routes that only the daemon can add."""
+"""The HTTP server of the daemon: its sockets, and the routes of MCP and of stored results."""
 
 import contextlib
 import errno
@@ -18,13 +18,13 @@ from mcp_server.server import SensesServer
 from model_runtime.settings import SettingsError
 
 MAX_BODY_BYTES = 64 * 1024 * 1024
-"""Of one MCP message over HTTP: the SDK's 4 MiB is too little for a data: URI."""
+"""The largest MCP message over HTTP: the SDK's 4 MiB are too few for a data: URI."""
 GRACEFUL_SHUTDOWN_SECONDS = 2
-"""For answers that run when the daemon stops."""
+"""How long running responses may continue when the daemon stops."""
 
 
 class HttpServer(uvicorn.Server):
-    """A uvicorn server that leaves signals to the daemon."""
+    """A uvicorn server without signal handlers: the daemon has its own."""
 
     def __init__(self, app: ASGIApp, sockets: list[socket.socket]) -> None:
         config = uvicorn.Config(
@@ -44,66 +44,64 @@ class HttpServer(uvicorn.Server):
 
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None]:
-        """Capture none."""
+        """Do nothing, in place of uvicorn's signal handlers."""
         yield
 
     async def run_until_stopped(self) -> None:
-        """Serve until `stop`."""
+        """Serve until `stop` is called."""
         try:
             await self.serve(self._sockets)
         finally:
             self.stopped.set()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Start to accept connections and tell who waits for `ready`."""
+        """Start to accept connections, then set `ready`."""
         await super().startup(sockets)
         self.ready.set()
 
     def stop(self) -> None:
-        """Let running answers end for a moment, then cut them."""
+        """Stop: running responses may continue for `GRACEFUL_SHUTDOWN_SECONDS`."""
         self.should_exit = True
 
 
 def mcp_routes(server: SensesServer) -> list[BaseRoute]:
-    """Return the route of MCP over streamable HTTP, /mcp; its session manager must run while it serves.
-
-    Foreign hosts and origins are the application's to refuse, by one rule for all paths; the SDK's own check knows
-    neither containers and apps nor the settings.
-    """
+    """Return the route of MCP over streamable HTTP, /mcp. The server's session manager must run while it serves."""
+    # the application refuses foreign hosts and origins, by one rule for all paths; the SDK's own check does not read
+    # our settings
     security = TransportSecuritySettings(enable_dns_rebinding_protection=False)
     return list(server.streamable_http_app(max_request_body_size=MAX_BODY_BYTES, transport_security=security).routes)
 
 
 def artifact_routes(store: ArtifactStore) -> list[BaseRoute]:
-    """Return the route that serves kept results to browsers: /artifacts/images/<name>.png."""
+    """Return the route that serves stored results to browsers: /artifacts/images/<id>.png."""
 
     async def serve(request: Request) -> Response:
         kind, name = request.path_params["kind"], request.path_params["name"]
         stem, dot, ending = name.rpartition(".")
         found = store.find(ArtifactKind(kind), stem) if kind in list(ArtifactKind) else None
         if found is None or dot + ending != ORIGINAL_SUFFIXES[found.kind]:
-            return PlainTextResponse("There is no such result (any more).", status_code=404)
+            return PlainTextResponse("This result does not exist or has expired.", status_code=404)
         return FileResponse(found.path, media_type=found.mime_type, headers={"X-Content-Type-Options": "nosniff"})
 
     return [Route("/artifacts/{kind}/{name}", serve)]
 
 
 def is_loopback(host: str) -> bool:
-    """Whether only this machine reaches what listens on `host`."""
+    """Return whether only this machine can connect to `host`."""
     return host in ("127.0.0.1", "localhost", "::1")
 
 
 def base_url(host: str, port: int) -> str:
-    """Return where this machine reaches what listens on `host`, which may stand for all its addresses."""
+    """Return the URL under which this machine reaches a server on `host`, which may be a wildcard address."""
     reachable_host = {"localhost": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104
     return f"http://[{reachable_host}]:{port}" if ":" in reachable_host else f"http://{reachable_host}:{port}"
 
 
 def bind_sockets(host: str, port: int) -> list[socket.socket]:
-    """Bind the HTTP port; on 127.0.0.1 also ::1, because `localhost` may mean either. Port 0 lets the system choose.
+    """Bind the HTTP port; for 127.0.0.1 also on ::1, because `localhost` may mean either. Port 0 is any free port.
 
     Raises:
-        SettingsError: the port is taken, or the host is not this machine.
+        SettingsError: the port is in use, or the host is not this machine.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
@@ -115,18 +113,18 @@ def bind_sockets(host: str, port: int) -> list[socket.socket]:
     try:
         return [listener, _bind_socket(socket.AF_INET6, "::1", listener.getsockname()[1])]
     except OSError:
-        return [listener]  # no IPv6 here, or someone else has its side of the port
+        return [listener]  # this machine has no IPv6, or another program uses the port there
 
 
 def _bind_socket(family: socket.AddressFamily, host: str, port: int) -> socket.socket:
-    # naming TCP makes asyncio set TCP_NODELAY on what is accepted; without it small answers wait 40 ms for an acknowledgement
+    # with the protocol named, asyncio sets TCP_NODELAY on each connection; else small responses wait 40 ms for an ACK
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if family == socket.AF_INET6:
             listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         listener.bind((host, port))
-        listener.listen(128)  # until then another process could bind it too
+        listener.listen(128)  # now: before listen() another process could bind the port, too
     except OSError:
         listener.close()
         raise
@@ -135,5 +133,8 @@ def _bind_socket(family: socket.AddressFamily, host: str, port: int) -> socket.s
 
 def _bind_error_text(error: OSError, host: str, port: int) -> str:
     if error.errno == errno.EADDRINUSE:
-        return f"Port {port} on {host} is in use by another program. Choose another: senses serve --port N, or port in config.toml."
+        return (
+            f"Port {port} on {host} is in use by another program. "
+            "Choose another: `senses serve --port N`, or port in config.toml."
+        )
     return f"Senses cannot listen on {host}, port {port}: {error.strerror}. Correct host and port in config.toml."

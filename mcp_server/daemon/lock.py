@@ -1,4 +1,4 @@
-"""Whether a daemon lives, and what it says of itself: a lock it holds as long as it lives, and `daemon.json`."""
+"""The instance lock of a running daemon, and `daemon.json`."""
 
 import json
 import os
@@ -14,40 +14,41 @@ from model_runtime.errors import SensesError
 
 @dataclass(frozen=True, slots=True)
 class DaemonInfo:
-    """What `daemon.json` tells about a running daemon."""
+    """The content of `daemon.json`."""
 
     pid: int
     version: str
     url: str
     auto: bool
-    """Started by a shim: it leaves when nobody needs it."""
+    """Whether a shim started it; it exits when idle."""
     started: float
     """Seconds since the epoch."""
 
 
 class AlreadyRunning(SensesError):
-    """Another daemon of this instance lives."""
+    """Another daemon of this instance is running."""
 
     code = "already_running"
 
 
 def acquire_lock(path: str) -> int:
-    """Take the life lock and return its descriptor; the system lets go of it with the process.
+    """Acquire the instance lock and return its descriptor; the system releases the lock when the process ends.
 
     Raises:
-        AlreadyRunning: another daemon has it.
+        AlreadyRunning: another daemon holds the lock.
+        OSError: the file cannot be opened.
     """
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     try:
         flock(descriptor, LOCK_EX | LOCK_NB)
     except BlockingIOError:
         os.close(descriptor)
-        raise AlreadyRunning("A Senses daemon is running already. `senses status` shows it.") from None
+        raise AlreadyRunning("Senses is already running. `senses status` shows it, `senses stop` stops it.") from None
     return descriptor
 
 
 def read_daemon_info(paths: InstancePaths) -> DaemonInfo | None:
-    """Return what the running daemon says of itself, None where none runs or it is not ready yet."""
+    """Return the description of the running daemon, or None if none runs or it is not ready yet."""
     try:
         os.close(acquire_lock(paths.instance_lock))
     except AlreadyRunning:
@@ -59,5 +60,9 @@ def read_daemon_info(paths: InstancePaths) -> DaemonInfo | None:
 
 
 def write_daemon_info(paths: InstancePaths, info: DaemonInfo) -> None:
-    """Say where the daemon is, whole or not at all."""
+    """Write `daemon.json` atomically.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
     write_atomically(Path(paths.daemon_json), json.dumps(asdict(info)).encode())

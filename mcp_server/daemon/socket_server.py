@@ -1,4 +1,4 @@
-"""The unix socket through which shims come in: one MCP connection each, over one shared server."""
+"""The Unix socket of the daemon: one MCP connection per shim, all on one shared server."""
 
 import json
 import logging
@@ -25,14 +25,17 @@ logger = logging.getLogger(__name__)
 HANDSHAKE_TIMEOUT_SECONDS = 5.0
 MAX_HANDSHAKE_BYTES = 65_536
 FLUSH_TIMEOUT_SECONDS = 2.0
-"""For the last answer to a client that has closed its side."""
+"""How long the last response to a client that has closed its side may take."""
 ACCEPT_RETRY_SECONDS = 0.2
 MAX_LINE_BYTES = 64 * 1024 * 1024
-"""Of one message: media come by path, a data: URI has at most 11 MB."""
+"""The largest message: media are passed by path, or as a data: URI of at most 11 MB each."""
 
 
 class SocketServer:
-    """Serves `server` to whoever connects at `path`. `should_leave(version)` decides on making way for a newer shim."""
+    """Serves `server` on the socket at `path`.
+
+    `yields_to(version)` decides whether the daemon stops for a newer client.
+    """
 
     def __init__(
         self, server: MCPServer[ClientConnection], path: str, yields_to: Callable[[str], bool] = lambda version: False
@@ -44,16 +47,24 @@ class SocketServer:
         self.connection_count = 0
 
     async def listen(self) -> None:
-        """Listen. The socket appears under its name only once it accepts, in place of one a dead daemon left."""
+        """Listen. A stale socket is replaced only when the new one accepts connections.
+
+        Raises:
+            OSError: the socket cannot be made.
+        """
         temporary = f"{self._path}.{os.getpid()}"
         _remove(temporary)
         self._listener = await anyio.create_unix_listener(temporary, mode=0o600, backlog=128)
         os.replace(temporary, self._path)  # noqa: PTH105
 
     async def serve(self) -> None:
-        """Accept connections until `close`, then let those that are open end."""
+        """Accept connections until `close`, then wait until the open ones end.
+
+        Raises:
+            RuntimeError: `listen` was not called.
+        """
         if self._listener is None:
-            raise RuntimeError("open() comes before serve()")
+            raise RuntimeError("listen() comes before serve()")
         async with anyio.create_task_group() as tasks:
             while stream := await self._accept(self._listener):
                 tasks.start_soon(self._handle_connection, stream)
@@ -65,12 +76,12 @@ class SocketServer:
             except anyio.ClosedResourceError:
                 return None
             except OSError as error:
-                logger.warning("A connection could not be accepted: %s", error)
+                logger.warning("Cannot accept a connection: %s", error)
                 await anyio.sleep(ACCEPT_RETRY_SECONDS)
 
     async def close(self) -> None:
-        """Take the socket away first, so that whoever comes now starts another daemon, then stop listening."""
-        _remove(self._path)
+        """Remove the socket, then stop listening."""
+        _remove(self._path)  # first, so that a client that connects now starts another daemon
         if self._listener is not None:
             await self._listener.aclose()
 
@@ -80,9 +91,9 @@ class SocketServer:
             try:
                 await self._serve_connection(stream)
             except (anyio.EndOfStream, anyio.BrokenResourceError, anyio.ClosedResourceError):
-                logger.debug("A client left in the middle")
+                logger.debug("A client disconnected in the middle of a message")
             except Exception:
-                logger.exception("A connection ended on an error")
+                logger.exception("A connection failed")
             finally:
                 self.connection_count -= 1
 
@@ -94,15 +105,15 @@ class SocketServer:
             await stream.send(json.dumps(reply).encode() + b"\n")
             if reply.get("welcome"):
                 logger.info("Client %s connected from %s", handshake.get("pid"), handshake.get("cwd"))
-                await _serve_messages(
-                    self._server, stream, reader, connection_from_handshake(handshake, Path.home(), file_access)
-                )
+                client = connection_from_handshake(handshake, Path.home(), file_access)
+                await _serve_messages(self._server, stream, reader, client)
 
     def _handshake_reply(self, handshake: dict[str, Any]) -> dict[str, object]:
         identity = {"protocol": PROTOCOL_VERSION, "version": VERSION, "pid": os.getpid()}
         if handshake.get("protocol") != PROTOCOL_VERSION:
             return identity | {
-                "error": f"Senses {VERSION} speaks protocol {PROTOCOL_VERSION}, this client another: restart both."
+                "error": f"Senses {VERSION} uses protocol {PROTOCOL_VERSION}, this client another one. "
+                "Run `senses stop`, then reconnect the client."
             }
         return identity | {"welcome": not self._yields_to(str(handshake.get("version", "")))}
 
@@ -110,7 +121,10 @@ class SocketServer:
 async def _receive_file_access(
     stream: SocketStream, reader: BufferedByteReceiveStream
 ) -> FileBrokerClient | LocalFileAccess:
-    """Take what came first, and the socket of the shim's errands that came with it; a client without one has none."""
+    """Receive the first bytes, and the shim's file broker socket sent with them.
+
+    Without that socket the daemon opens the files itself.
+    """
     if not isinstance(stream, UNIXSocketStream):
         return LOCAL_FILE_ACCESS
     with anyio.move_on_after(HANDSHAKE_TIMEOUT_SECONDS):
@@ -167,7 +181,7 @@ async def _send_message(stream: SocketStream, message: SessionMessage) -> None:
     try:
         await stream.send(sdk_compat.write_message(message.message))
     except (anyio.BrokenResourceError, anyio.ClosedResourceError):
-        logger.debug("A client left before its answer")
+        logger.debug("A client disconnected before its response")
 
 
 def _remove(path: str) -> None:
@@ -175,7 +189,7 @@ def _remove(path: str) -> None:
 
 
 def is_newer(version: str, other: str) -> bool:
-    """Whether a version of numbers and points is newer than another; what is no such version never is."""
+    """Return whether a version such as "1.2.0" is newer than `other`; false if either has another form."""
     try:
         return tuple(map(int, version.split("."))) > tuple(map(int, other.split(".")))
     except ValueError:

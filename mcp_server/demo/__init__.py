@@ -1,1 +1,1 @@
-"""Send sentences round through all four senses; `senses demo`, `senses doctor` and `training.loop` use it."""
+"""Round trips of sentences through all four tools, for `senses demo`, `senses doctor` and `senses_training.loop`."""

@@ -1,4 +1,4 @@
-"""The demo as an agent: an MCP client of its own, started and talking as Claude Code's is."""
+"""An MCP client that connects through a shim, as Claude Code does."""
 
 import os
 import tempfile
@@ -17,22 +17,27 @@ from mcp_server.client_setup.config_files import shim_command
 from mcp_server.launcher.paths import VERSION
 from model_runtime.errors import SensesError
 
-CONNECT_SECONDS = 45.0
-"""A shim gives up after 20, the daemon's start included."""
-STEP_SECONDS = 600
-"""The largest models load and draw in this."""
-GRACE_SECONDS = 15.0
+CONNECT_TIMEOUT_SECONDS = 45.0
+"""More than the shim's own `START_TIMEOUT_SECONDS`."""
+STEP_TIMEOUT_SECONDS = 600
+"""Enough for the largest models to load and draw."""
+REPLY_GRACE_SECONDS = 15.0
+"""How much longer than the tool waits the client waits for its reply."""
 
 
 class DaemonNotReached(SensesError):
-    """No daemon serves, and none could be started."""
+    """No daemon serves, and none could be started; `reason` is the shim's error."""
 
     code = "not_reached"
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"Senses does not answer: {reason}\nTry again, or run `senses doctor`.")
+        self.reason = reason
 
 
 @dataclass(frozen=True, slots=True)
 class CallResult:
-    """What a tool answered; `error` is its sentence where it failed."""
+    """The structured result of a tool call, its seconds, and the error message if the call failed."""
 
     data: dict[str, Any]
     seconds: float
@@ -46,30 +51,33 @@ class DemoClient:
     client: Client
 
     async def call(self, tool: str, **arguments: Any) -> CallResult:
-        """Call a tool and wait for its result; whatever goes wrong comes back as `error`."""
+        """Call a tool and wait for its result; a failure is returned as `error`."""
         started_at = time.monotonic()
         data: dict[str, Any] = {}
         try:
-            waiting = arguments | {"wait_seconds": STEP_SECONDS}
-            result = await self.client.call_tool(tool, waiting, read_timeout_seconds=STEP_SECONDS + GRACE_SECONDS)
+            result = await self.client.call_tool(
+                tool,
+                arguments | {"wait_seconds": STEP_TIMEOUT_SECONDS},
+                read_timeout_seconds=STEP_TIMEOUT_SECONDS + REPLY_GRACE_SECONDS,
+            )
             data, error = dict(result.structured_content or {}), _error_of(result)
         except MCPError as failure:
-            error = f"{failure}. `senses status` says where the log is."
+            error = f"{failure}. `senses status` shows the folder of the log."
         return CallResult(data, time.monotonic() - started_at, error)
 
 
 @asynccontextmanager
 async def connect_through_shim(folder: Path) -> AsyncGenerator[DemoClient]:
-    """Start a shim that may write into `folder` and connect through it, which starts the daemon where none runs.
+    """Connect through a shim that may write into `folder`; the shim starts the daemon if none runs.
 
     Raises:
-        DaemonNotReached: that fails; the message has the shim's words.
+        DaemonNotReached: the shim fails twice.
     """
     async with AsyncExitStack() as stack:
         try:
             client = await _connect(stack, folder)
         except DaemonNotReached:
-            client = await _connect(stack, folder)  # a daemon that was slow to start is there by now
+            client = await _connect(stack, folder)  # a daemon that started slowly is ready by now
         yield DemoClient(client)
 
 
@@ -78,21 +86,18 @@ async def _connect(stack: AsyncExitStack, folder: Path) -> Client:
     info = Implementation(name="senses demo", version=VERSION)
     with tempfile.TemporaryFile("w+", encoding="utf-8") as shim_stderr:
         transport = stdio_client(parameters, shim_stderr)
-        client = Client(transport, read_timeout_seconds=CONNECT_SECONDS, client_info=info)
+        client = Client(transport, read_timeout_seconds=CONNECT_TIMEOUT_SECONDS, client_info=info)
         try:
             return await stack.enter_async_context(client)
         except (MCPError, OSError, ExceptionGroup) as error:
             shim_stderr.seek(0)
-            reason = shim_stderr.read().strip() or "its connection ended"
-            raise DaemonNotReached(
-                f"Senses does not serve: {reason}\nTry again, or let `senses doctor` check the installation."
-            ) from error
+            raise DaemonNotReached(shim_stderr.read().strip() or "senses-mcp exited without a message") from error
 
 
 def _error_of(result: CallToolResult) -> str:
-    """Return the sentence of a call that failed or is not over yet; empty for a result."""
+    """Return the error message of a call that failed or still runs; empty for a result."""
     if result.is_error:
         return " ".join(block.text for block in result.content if isinstance(block, TextContent))
     if (result.structured_content or {}).get("status") == "running":
-        return f"It is not done after {STEP_SECONDS} s. `senses status` shows what it is doing."
+        return f"The call still runs after {STEP_TIMEOUT_SECONDS} s. `senses status` shows its progress."
     return ""

@@ -1,4 +1,4 @@
-"""Sentences sent round through four tools: spoken, written down, drawn from what was heard, and described."""
+"""Round trips of sentences through four tools: speak, transcribe, draw the transcript, describe the drawing."""
 
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
@@ -18,20 +18,20 @@ SENTENCES = (
     "a purple ring below a pink rectangle",
     "a green heart left of a red square left of a blue star",
 )
-"""None of these was in the starters' lessons (`starter_world.grammar.is_held_out`)."""
+"""No starter model was trained on these (`starter_world.grammar.is_held_out`)."""
 IMAGE_SIDE_PX = 512
 
 STARTER_MODELS = ("tts-starter", "stt-starter", "image-starter", "vlm-starter")
-"""The built-in model of each sense, in their order."""
+"""The built-in model of each sense, in the order of `Sense`."""
 
 ConnectFunction = Callable[[Path], AbstractAsyncContextManager[DemoClient]]
 OnStep = Callable[[RoundTrip, StepResult], None]
-"""on_step(trip, step) is called after each step, whether it failed or not; `trip` has the step."""
+"""on_step(trip, step) is called after each step, also a failed one; `trip` includes the step."""
 
 
 @dataclass(frozen=True, slots=True)
 class DemoRun:
-    """Which sentences go round, by which models, and where everything is kept; pictures are squares of `side_px`."""
+    """The sentences to send, the model of each sense, and the folder of the results. Drawings are `side_px` squares."""
 
     folder: Path
     sentences: tuple[str, ...] = SENTENCES
@@ -39,23 +39,23 @@ class DemoRun:
     side_px: int = IMAGE_SIDE_PX
 
     def path(self, number: int, sense: Sense) -> Path:
-        """Return where the result of a step goes."""
+        """Return the path of a step's result."""
         suffix = {Sense.SAID: "wav", Sense.DRAWN: "png"}.get(sense, "txt")
         return self.folder / f"{number:02}-{sense}.{suffix}"
 
 
 def models_for(model_names: Sequence[str], *, starters: bool) -> dict[Sense, str]:
-    """Say which model serves each sense: the one that is named, else the built-in one or the default."""
+    """Return the model of each sense: the named one or, if its name is empty, the built-in or the default one."""
     fallbacks = STARTER_MODELS if starters else ("auto",) * len(STARTER_MODELS)
-    return {sense: name or other for sense, name, other in zip(Sense, model_names, fallbacks, strict=True)}
+    return {sense: name or fallback for sense, name, fallback in zip(Sense, model_names, fallbacks, strict=True)}
 
 
 async def run_round_trips(
     run: DemoRun, on_step: OnStep, connect: ConnectFunction = connect_through_shim
 ) -> AsyncGenerator[RoundTrip]:
-    """Send every sentence round, one after the other, and give each trip when it is over.
+    """Run one round trip per sentence, in order, and yield each when it ends.
 
-    Each has a connection of its own: a daemon that breaks costs one sentence. A step that fails ends its trip only.
+    A step that fails ends its trip only. Each trip has its own connection, so a daemon that crashes costs one sentence.
 
     Raises:
         DaemonNotReached: no daemon serves.
@@ -79,7 +79,7 @@ async def _run_round_trip(demo_client: DemoClient, run: DemoRun, trip: RoundTrip
 
 
 def _tool_call(run: DemoRun, trip: RoundTrip, sense: Sense) -> tuple[str, dict[str, Any]]:
-    """Name the tool of a step and what it is called with."""
+    """Return the tool of a step and its arguments."""
     output_path = str(run.path(trip.number, sense))
     match sense:
         case Sense.SAID:

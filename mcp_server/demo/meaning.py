@@ -1,4 +1,4 @@
-"""Whether two sentences about coloured shapes say the same, in whatever words the models that wrote them like best."""
+"""Compare the meaning of two sentences about coloured shapes, independent of their wording."""
 
 import re
 from dataclasses import dataclass, replace
@@ -12,7 +12,7 @@ SYNONYMS = {
     "under": "below", "underneath": "below", "beneath": "below", "2": "two", "3": "three",
 }  # fmt: skip
 INVERSE_RELATIONS = {"below": "above", "right": "left"}
-"""Relations that read from below or from the right → the same told the other way round."""
+"""Relation → the equivalent relation after the two shapes are swapped."""
 NEGATIONS = ("no", "not", "nothing", "without")
 KNOWN_WORDS = frozenset({
     *COLORS, *SHAPES, *(f"{shape}s" for shape in SHAPES), *SIZES, *COUNTS, *INVERSE_RELATIONS, *INVERSE_RELATIONS.values(), *NEGATIONS,
@@ -22,7 +22,7 @@ KNOWN_WORDS = frozenset({
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """One coloured shape; `size` is empty where the sentence does not mention it."""
+    """One coloured shape; `size` is empty if the sentence does not give it."""
 
     color: str
     form: str
@@ -31,7 +31,10 @@ class Shape:
 
 @dataclass(frozen=True, slots=True)
 class Meaning:
-    """What a sentence says: each shape stands in `relation` to the next; without one, several are equal and counted."""
+    """The meaning of a sentence: each shape stands in `relation` to the next.
+
+    With an empty relation all shapes are equal: the sentence counts them.
+    """
 
     shapes: tuple[Shape, ...]
     relation: str
@@ -47,9 +50,9 @@ _PART = re.compile(
 
 
 def has_same_meaning(said: str, seen: str) -> bool:
-    """Tell whether `seen` says all that `said` says and nothing against it; it may add sizes and a background.
+    """Return whether `seen` states all that `said` states and contradicts nothing; it may add sizes and a background.
 
-    Sentences that are about no shapes must agree in every word.
+    Sentences without shapes must have the same words.
     """
     expected, actual = parse_meaning(said), parse_meaning(seen)
     if expected is None or actual is None:
@@ -62,7 +65,7 @@ def has_same_meaning(said: str, seen: str) -> bool:
 
 
 def parse_meaning(text: str) -> Meaning | None:
-    """Read the meaning of a sentence; None where it is about no shapes, or tells more of them than can be read."""
+    """Return the meaning of a sentence, or None if it has no shapes or does not match the grammar."""
     canonical = (SYNONYMS.get(word, word) for word in words(text))
     normalized = " ".join(word for word in canonical if word in KNOWN_WORDS)
     parts = list(_PART.finditer(normalized))
@@ -72,13 +75,10 @@ def parse_meaning(text: str) -> Meaning | None:
     order = "".join("shape " if part["form"] else "relation " if part["relation"] else "" for part in parts)
     has_count = any(part["count"] for part in forms)
     if _PART.sub("", normalized).split() or not re.fullmatch(r"shape (relation shape )*", order):
+        return None  # a known word is left over, or shapes and relations do not alternate
+    if len(set(relations)) > 1 or len(backgrounds) > 1 or (has_count and relations):
         return None
-    if (
-        len(set(relations)) > 1
-        or len(backgrounds) > 1
-        or (has_count and relations)
-        or not all(map(_number_agrees, forms))
-    ):
+    if any(bool(part["count"]) != bool(part["plural"]) for part in forms):
         return None
     shapes = tuple(shape for part in forms for shape in _shapes(part))
     return _canonical_order(Meaning(shapes, "".join(relations[:1]), "".join(backgrounds[:1])))
@@ -89,13 +89,8 @@ def words(text: str) -> list[str]:
     return re.findall(r"[a-z]+|[0-9]+", text.lower())
 
 
-def _number_agrees(part: re.Match[str]) -> bool:
-    """A number needs a plural, and the reverse."""
-    return bool(part["count"]) == bool(part["plural"])
-
-
 def _shapes(part: re.Match[str]) -> tuple[Shape, ...]:
-    """One shape, or as many equal ones as are counted."""
+    """Return one shape, or as many equal ones as the sentence counts."""
     return (Shape(part["color"], part["form"], part["size"] or ""),) * COUNTS.get(part["count"], 1)
 
 

@@ -1,4 +1,4 @@
-"""What came of sending one sentence round: a step for each sense, with what it took and what it gave."""
+"""The result of one round trip: a step for each sense, with its time and its output."""
 
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -7,7 +7,7 @@ from mcp_server.demo.meaning import has_same_meaning
 
 
 class Sense(StrEnum):
-    """The steps in their order, named by what has come of the sentence after each."""
+    """The steps in order, each named after what has happened to the sentence."""
 
     SAID = "said"
     HEARD = "heard"
@@ -17,12 +17,13 @@ class Sense(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class StepResult:
-    """One call of a tool: the words it gave, or the name of the file it made, or why it gave nothing."""
+    """One tool call: its text, the name of its file, or its error."""
 
     sense: Sense
     seconds: float
-    """As the caller waits, loading included."""
+    """From call to reply, loading included."""
     starter: bool = False
+    """Whether a built-in starter model answered."""
     text: str = ""
     file: str = ""
     error: str = ""
@@ -30,35 +31,35 @@ class StepResult:
 
 @dataclass(frozen=True, slots=True)
 class RoundTrip:
-    """A sentence and its steps, which end early at one that fails."""
+    """A sentence and its steps; a step that fails is the last one."""
 
     number: int
     sentence: str
     steps: tuple[StepResult, ...] = field(default=())
 
     def step(self, sense: Sense) -> StepResult | None:
-        """Return a step that has been made."""
+        """Return the step of a sense, or None if it was not reached."""
         return next((step for step in self.steps if step.sense is sense), None)
 
     def text(self, sense: Sense) -> str:
-        """Return the words of a step, empty where it has not been made."""
+        """Return the text of a step; empty if it was not reached."""
         return step.text if (step := self.step(sense)) else ""
 
     def keeps_meaning(self, sense: Sense) -> bool:
-        """Tell whether the words of a step still say what the sentence says."""
+        """Return whether the text of a step means what the sentence means."""
         return has_same_meaning(self.sentence, self.text(sense))
 
     @property
     def is_meaning_kept(self) -> bool:
-        """Whether the sentence came back."""
+        """Whether the last text means what the sentence means."""
         return self.keeps_meaning(Sense.SEEN)
 
     @property
     def error(self) -> str:
-        """Why it ended early."""
+        """The error that ended the trip; empty if none did."""
         return self.steps[-1].error if self.steps else ""
 
     @property
     def seconds(self) -> float:
-        """How long all of it took."""
+        """The sum over all steps."""
         return sum(step.seconds for step in self.steps)

@@ -1,1 +1,1 @@
-"""Which files a client may read and write, and where results are kept. Decoding them is the runtime's business."""
+"""Files: which ones a client may read and write, and where results are stored. The runtime decodes them."""

@@ -1,9 +1,9 @@
-"""What a tool may read and write: addresses resolved, folders checked, files opened once.
+"""Access to files for one tool call: parse the address, check the folder, open once.
 
-An input is a path (absolute, `~`, or relative to the client's working folder), `file://`, `senses://` (an earlier
-result), `data:` or, where the owner allows it, `http(s)://`. The check is made on the resolved path and the file is opened without following a link, so that
-neither `..` nor a symbolic link leads out. What is outside the caller's folders is refused with one sentence that
-does not tell whether it exists.
+An address is a path (absolute, `~`, or relative to the client's working folder), `file://`, `senses://` (a stored
+result), `data:` or, if the settings allow it, `http(s)://`. The resolved path is checked and the file is opened without
+following a link, so neither `..` nor a symbolic link leads out of the allowed folders. The refusal of a path outside
+them is the same whether or not the file exists.
 """
 
 import io
@@ -12,7 +12,7 @@ import stat
 import sys
 import unicodedata
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 from urllib.parse import unquote, urlsplit
@@ -24,27 +24,42 @@ from model_runtime.errors import InvalidInput
 from model_runtime.formats.data_url import decode_data_url
 from model_runtime.formats.fetch import DEFAULT_FETCHER, Fetcher, is_web_url
 from model_runtime.settings import Settings
+from model_runtime.sizes import format_bytes
 
 MAX_IMAGE_BYTES = 50_000_000
 MAX_AUDIO_BYTES = 2_000_000_000
 MAX_DATA_URI_CHARS = 11_000_000
 """8 MB of media in base64."""
+MAX_PATH_CHARS = 4096
+"""PATH_MAX of Linux; a longer address is probably base64 without its `data:` prefix."""
 
 
 @dataclass(frozen=True, slots=True)
+class ResolvedFolders:
+    """Resolved and normalized folders. Files in `client` are opened with the client's rights."""
+
+    client: tuple[Path, ...]
+    allowed: tuple[Path, ...]
+    """Every folder that may be read and written, `client` included."""
+
+
+@dataclass(slots=True)
 class ClientFiles:
-    """The files of one caller."""
+    """The files of one client during one tool call."""
 
     client: ClientConnection
     settings: Settings
     artifacts: ArtifactStore
     fetcher: Fetcher = DEFAULT_FETCHER
+    _folders: ResolvedFolders | None = field(default=None, init=False, repr=False, compare=False)
 
     async def fetch(self, address: str, *, param: str) -> bytes | None:
-        """Return what a web address holds; None for an address of any other kind.
+        """Return the content of a web address, or None if the address is of another kind.
+
+        `param` is the argument that errors name.
 
         Raises:
-            InvalidInput: the owner has not allowed the web, or nothing can be fetched; `param` names it.
+            InvalidInput: the settings do not allow web addresses, or the download fails.
         """
         if not is_web_url(address):
             return None
@@ -58,47 +73,57 @@ class ClientFiles:
         return await self.fetcher.fetch(address, param=param)
 
     def open(self, address: str, *, param: str, limit_bytes: int) -> BinaryIO:
-        """Open an input on this disk for reading, from its start; the caller closes it.
+        """Open a local input for reading at its start; the caller closes it.
+
+        `param` is the argument that errors name.
 
         Raises:
-            InvalidInput: the address is not one of the accepted forms, is outside the caller's folders, is not a
-                regular file, or holds more than `limit_bytes`; `param` names it.
+            InvalidInput: the address has no accepted form, is outside the allowed folders, is not a regular file, or
+                is larger than `limit_bytes`.
         """
         if address[:5].lower() == "data:":
             return io.BytesIO(_decode_data_uri(address, param))
         if address.startswith(f"{URI_SCHEME}://"):
-            return self._open_checked(
-                LOCAL_FILE_ACCESS, self._find_artifact(address, param).path, address, param, limit_bytes
-            )
+            path = self._find_artifact(address, param).path
+            return self._open_checked(LOCAL_FILE_ACCESS, path, address, param, limit_bytes)
         path = self._absolute_path(_parse_path(address, param), param)
-        self._require_allowed(path, address, param)
-        file_access = self.client.file_access if _is_within(path, self._client_folders()) else LOCAL_FILE_ACCESS
-        return self._open_checked(file_access, path, address, param, limit_bytes)
+        if not _is_within(path, self._resolve_folders().allowed):
+            raise self._not_allowed(address, "read", param)
+        return self._open_checked(self._file_access(path), path, address, param, limit_bytes)
 
     def artifact_at(self, address: str, *, param: str = "uri") -> StoredArtifact:
-        """Return the earlier result at a `senses://` address; raises `InvalidInput` where there is none."""
+        """Return the stored result of a `senses://` address.
+
+        Raises:
+            InvalidInput: the address has another form, or the result does not exist.
+        """
         if not address.startswith(f"{URI_SCHEME}://"):
             raise InvalidInput(
-                f"{address} is not the uri of a result; it must start with {URI_SCHEME}://.", param=param
+                f"{address} is not the URI of a result; it must start with {URI_SCHEME}://.", param=param
             )
         return self._find_artifact(address, param)
 
     def resolve_destination(
         self, address: str, suffixes: tuple[str, ...], *, overwrite: bool, param: str = "output_path"
     ) -> Path:
-        """Return where a result may be written, before any work is done.
+        """Return the path to which a result will be written, before any work is done.
 
         Raises:
-            InvalidInput: outside the caller's folders, a missing folder, another ending than `suffixes`, or a file
-                that exists and may not be overwritten.
+            InvalidInput: the path is outside the allowed folders, its folder does not exist, its ending is not one of
+                `suffixes`, or it exists and `overwrite` is false.
         """
-        path = self._absolute_path(_parse_path(address, param).parent, param) / _parse_path(address, param).name
-        if not _is_within(path, self._allowed_folders()):
-            raise InvalidInput(self._not_allowed_text(address, "write"), param=param, code="path_not_allowed")
+        parsed = _parse_path(address, param)
+        # only the folder is resolved: a link at the path itself is replaced, not followed
+        path = self._absolute_path(parsed.parent, param) / parsed.name
+        if not _is_within(path, self._resolve_folders().allowed):
+            raise self._not_allowed(address, "write", param)
         if path.suffix.lower() not in suffixes:
             raise InvalidInput(f"{address} must end in {' or '.join(suffixes)} for this format.", param=param)
         if not path.parent.is_dir():
-            raise InvalidInput(f"There is no folder {path.parent} to write {path.name} into.", param=param)
+            raise InvalidInput(
+                f"The folder {path.parent} does not exist, so {path.name} cannot be written there. Make it first.",
+                param=param,
+            )
         if path.is_dir():
             raise InvalidInput(f"{address} is a folder; name a file in it.", param=param)
         if os.path.lexists(path) and not overwrite:
@@ -106,31 +131,40 @@ class ClientFiles:
         return path
 
     def write(self, path: Path, data: bytes) -> None:
-        """Write a result to a checked destination, whole or not at all."""
-        file_access = self.client.file_access if _is_within(path, self._client_folders()) else LOCAL_FILE_ACCESS
-        file_access.write(path, data)
+        """Write a result atomically to a path that `resolve_destination` returned.
 
-    def _allowed_folders(self) -> tuple[Path, ...]:
-        return (*self._client_folders(), *_resolve_all((self.settings.folders.inbox, self.artifacts.folder)))
+        Raises:
+            OSError: the file cannot be written.
+        """
+        self._file_access(path).write(path, data)
 
-    def _client_folders(self) -> tuple[Path, ...]:
-        """The folders that are the client's or the owner's, where files are opened with the client's rights."""
-        return _resolve_all((*self.client.folders, *self.settings.allowed_folders))
+    def _file_access(self, path: Path) -> FileAccess:
+        return self.client.file_access if _is_within(path, self._resolve_folders().client) else LOCAL_FILE_ACCESS
+
+    def _resolve_folders(self) -> ResolvedFolders:
+        # not functools.cached_property: in Python 3.11 all instances share its lock, so one hung network folder would
+        # block the calls of every client
+        if self._folders is None:
+            client = _resolve_all((*self.client.folders, *self.settings.allowed_folders))
+            shared = _resolve_all((self.settings.folders.inbox, self.artifacts.folder))
+            self._folders = ResolvedFolders(client, (*client, *shared))
+        return self._folders
 
     def _open_checked(
         self, file_access: FileAccess, path: Path, address: str, param: str, limit_bytes: int
     ) -> BinaryIO:
-        """Open and check what is really there: a folder on the way may have become a link since the path was checked."""
+        """Open a file and check the opened file: since the check of `path` a folder above it may have become a link."""
         descriptor = _open_descriptor(file_access, path, address, param)
         try:
             file_stat = os.fstat(descriptor)
             if not stat.S_ISREG(file_stat.st_mode):
                 raise InvalidInput(f"{address} is not a regular file; name one, not a folder or device.", param=param)
-            if not _is_within(path_of_descriptor(descriptor), self._allowed_folders()):
-                raise InvalidInput(self._not_allowed_text(address, "read"), param=param, code="path_not_allowed")
+            if not _is_within(path_of_descriptor(descriptor), self._resolve_folders().allowed):
+                raise self._not_allowed(address, "read", param)
             if file_stat.st_size > limit_bytes:
                 raise InvalidInput(
-                    f"{address} has {file_stat.st_size / 1e6:.0f} MB; at most {limit_bytes / 1e6:.0f} MB can be read.",
+                    f"{address} has {format_bytes(file_stat.st_size)}; at most {format_bytes(limit_bytes)} can be "
+                    "read. Pass a smaller file.",
                     param=param,
                     code="too_large",
                 )
@@ -143,22 +177,21 @@ class ClientFiles:
         if not path.is_absolute():
             if self.client.cwd is None:
                 raise InvalidInput(
-                    f"{path} is a relative path and this client has no folder: pass an absolute path.", param=param
+                    f"{path} is a relative path and this client has no working folder: pass an absolute path.",
+                    param=param,
                 )
             path = self.client.cwd / path
         return Path(os.path.realpath(path))
 
-    def _require_allowed(self, path: Path, address: str, param: str) -> None:
-        if not _is_within(path, self._allowed_folders()):
-            raise InvalidInput(self._not_allowed_text(address, "read"), param=param, code="path_not_allowed")
-
-    def _not_allowed_text(self, address: str, verb: str) -> str:
+    def _not_allowed(self, address: str, verb: str, param: str) -> InvalidInput:
         folders = self.settings.folders
         client_folders = ", ".join(str(folder) for folder in self.client.folders) or "none of its own"
-        return (
+        return InvalidInput(
             f"{address} is not in a folder that this client may {verb} (hidden files never are). "
             f"The client's folders: {client_folders}. Copy the file to {folders.inbox}, or add its folder to "
-            f"files.allowed_folders in {self._config_path} and restart Senses."
+            f"files.allowed_folders in {self._config_path} and restart Senses.",
+            param=param,
+            code="path_not_allowed",
         )
 
     @property
@@ -171,7 +204,7 @@ class ClientFiles:
         found = self.artifacts.find(ArtifactKind(kind), name) if kind in list(ArtifactKind) else None
         if found is None:
             raise InvalidInput(
-                f"There is no {address}, or it had its time. Take the uri from a later result, or make it again.",
+                f"{address} does not exist or has expired. Use the URI of a newer result, or generate it again.",
                 param=param,
                 code="not_found",
             )
@@ -184,9 +217,11 @@ def _parse_path(address: str, param: str) -> Path:
     if address.startswith("file:"):
         parts = urlsplit(address)
         if parts.netloc not in ("", "localhost"):
-            raise InvalidInput(f"{address} names another machine; only local files can be read.", param=param)
+            raise InvalidInput(
+                f"{address} names another machine; only local files can be read. Copy the file here.", param=param
+            )
         return Path(unquote(parts.path))
-    if len(address) > 4096:
+    if len(address) > MAX_PATH_CHARS:
         raise InvalidInput(
             f"{param} has {len(address)} characters and is not a path. Pass a path, or base64 as data:<type>;base64,…",
             param=param,
@@ -195,23 +230,26 @@ def _parse_path(address: str, param: str) -> Path:
 
 
 def _is_within(path: Path, folders: tuple[Path, ...]) -> bool:
+    """Return whether a resolved path is visible in one of `folders`, which `_resolve_all` returned."""
     normalized = _normalize_spelling(path)
-    return any(
-        normalized.is_relative_to(_normalize_spelling(folder))
-        and _is_visible(normalized.relative_to(_normalize_spelling(folder)), folder)
-        for folder in folders
-    )
+    for folder in folders:
+        if not normalized.is_relative_to(folder):
+            continue
+        if _is_visible(normalized.relative_to(folder), folder):
+            return True
+    return False
 
 
 def _normalize_spelling(path: Path) -> Path:
-    """On a Mac one file has many spellings: any case, and accents or Hangul composed or not."""
+    """Return one spelling of a path: macOS ignores case, and whether accents or Hangul are composed."""
     return Path(unicodedata.normalize("NFC", str(path)).casefold()) if sys.platform == "darwin" else path
 
 
 def _is_visible(relative: Path, folder: Path) -> bool:
+    """Return whether no part is hidden and, in the home folder of a Mac, the file is not in Library."""
     if any(part.startswith(".") for part in relative.parts):
         return False
-    return not (folder == Path.home() and relative.parts[:1] in (("Library",), ("library",)))
+    return not (folder == _normalize_spelling(Path.home()) and relative.parts[:1] in (("Library",), ("library",)))
 
 
 def _decode_data_uri(address: str, param: str) -> bytes:
@@ -240,11 +278,11 @@ def _open_descriptor(file_access: FileAccess, path: Path, address: str, param: s
 
 
 def _resolve_all(folders: Iterable[Path]) -> tuple[Path, ...]:
-    return tuple(Path(os.path.realpath(folder)) for folder in folders)
+    return tuple(_normalize_spelling(Path(os.path.realpath(folder))) for folder in folders)
 
 
 def _similar_name_hint(path: Path) -> str:
-    """Tell of a file whose name differs only in case or ending: the commonest slips."""
+    """Return the one file of the folder whose name differs only in case or ending, as text for an error."""
     try:
         names = [other.name for other in path.parent.iterdir() if not other.name.startswith(".")]
     except OSError:

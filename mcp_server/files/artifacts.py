@@ -1,8 +1,8 @@
-"""The results that stay: pictures, recordings and transcripts as plain files under unguessable names.
+"""Stored results: images, recordings and transcripts as plain files under unguessable names.
 
-A result is one original (`images/<id>.png`, `audio/<id>.wav`, `transcripts/<id>.txt`) and, where the caller asked for
-another format, siblings with the same id. The folder is the index: nothing is lost with the process, and a file the
-user deletes is gone.
+A result is one original (`images/<id>.png`, `audio/<id>.wav`, `transcripts/<id>.txt`) and, if the caller asked for
+another format, siblings with the same id. The folder is the only index, so results outlive the process, and deleting
+the file deletes the result.
 """
 
 import os
@@ -21,16 +21,17 @@ from model_runtime.errors import OperationFailed
 
 URI_SCHEME = "senses"
 ARTIFACT_ID = re.compile(r"[0-9]{8}-[0-9]{6}-[0-9a-f]{16}")
+"""Local date, time and 64 random bits: ids sort by age, and one cannot be guessed from another."""
 
 
 class ArtifactNotSaved(OperationFailed):
-    """A result was made and cannot be written; the message says where and why."""
+    """The model made a result that cannot be written; the message names the folder and the reason."""
 
     code = "not_saved"
 
 
 class ArtifactKind(StrEnum):
-    """What a result is; also its folder's name and the first part of its address."""
+    """The kind of a result: the name of its folder and the first part of its URI."""
 
     IMAGES = "images"
     AUDIO = "audio"
@@ -54,7 +55,7 @@ MIME_TYPES = {
 
 @dataclass(frozen=True, slots=True)
 class StoredArtifact:
-    """One kept result; `path` is its original."""
+    """One stored result; `path` and `size_bytes` are those of the original."""
 
     kind: ArtifactKind
     id: str
@@ -65,24 +66,28 @@ class StoredArtifact:
 
     @property
     def uri(self) -> str:
-        """Its address as an MCP resource."""
+        """The URI as an MCP resource."""
         return f"{URI_SCHEME}://{self.kind}/{self.id}"
 
     @property
     def mime_type(self) -> str:
-        """The type of its original."""
+        """The media type of the original."""
         return MIME_TYPES[self.path.suffix]
 
 
 class ArtifactStore:
-    """Keeps results in `folder`; `on_added` hears of each new one."""
+    """Stores results in `folder` and calls `on_added(artifact)` after each new one."""
 
     def __init__(self, folder: Path, on_added: Callable[[StoredArtifact], None] = lambda artifact: None) -> None:
         self.folder = folder
         self.on_added = on_added
 
     def add(self, kind: ArtifactKind, data: bytes) -> StoredArtifact:
-        """Keep an original and give it an id; the file appears whole or not at all. Raises `NotSaved`."""
+        """Write an original atomically under a new id.
+
+        Raises:
+            ArtifactNotSaved: the file cannot be written.
+        """
         artifact_id = f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(8)}"
         path = self.folder / kind / (artifact_id + ORIGINAL_SUFFIXES[kind])
         _write_artifact(path, data)
@@ -91,23 +96,26 @@ class ArtifactStore:
         return artifact
 
     def add_sibling(self, artifact: StoredArtifact, suffix: str, data: bytes) -> Path:
-        """Keep the same result in another format next to its original. Raises `NotSaved`."""
+        """Write a result in another format next to its original.
+
+        Raises:
+            ArtifactNotSaved: the file cannot be written.
+        """
         path = artifact.path.with_suffix(suffix)
         _write_artifact(path, data)
         return path
 
     def find(self, kind: ArtifactKind, artifact_id: str) -> StoredArtifact | None:
-        """Return the result with this id, None where there is none."""
-        return (
-            _load_artifact(kind, self.folder / kind / (artifact_id + ORIGINAL_SUFFIXES[kind]))
-            if ARTIFACT_ID.fullmatch(artifact_id)
-            else None
-        )
+        """Return the result with this id, or None."""
+        if not ARTIFACT_ID.fullmatch(artifact_id):  # an id comes from outside and must not lead out of the folder
+            return None
+        return _load_artifact(kind, self.folder / kind / (artifact_id + ORIGINAL_SUFFIXES[kind]))
 
     def recent(self, count: int = 20) -> list[StoredArtifact]:
-        """Return the newest results of all kinds, newest first; blocking."""
-        newest_first = sorted(self._originals(), key=lambda found: found[1].stem, reverse=True)
-        return list(islice((artifact for found in newest_first if (artifact := _load_artifact(*found))), count))
+        """Return the `count` newest results of all kinds, newest first. Blocks on the disk."""
+        newest_first = sorted(self._originals(), key=lambda original: original[1].stem, reverse=True)
+        loaded = (artifact for kind, path in newest_first if (artifact := _load_artifact(kind, path)))
+        return list(islice(loaded, count))
 
     def _originals(self) -> Iterator[tuple[ArtifactKind, Path]]:
         for kind, suffix in ORIGINAL_SUFFIXES.items():
@@ -122,12 +130,12 @@ def _write_artifact(path: Path, data: bytes) -> None:
         write_atomically(path, data)
     except OSError as error:
         raise ArtifactNotSaved(
-            f"The result cannot be saved in {path.parent}: {error.strerror}. Make room, or make it writable."
+            f"The result cannot be saved in {path.parent}: {error.strerror}. Make room, or make the folder writable."
         ) from error
 
 
 def _load_artifact(kind: ArtifactKind, path: Path) -> StoredArtifact | None:
-    """Describe a result; None where it has gone or is no file of its own."""
+    """Return a result, or None if its file does not exist or is not a regular file."""
     try:
         file_stat = path.lstat()
     except OSError:

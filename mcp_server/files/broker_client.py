@@ -1,4 +1,7 @@
-"""The daemon's end of a shim's errands: files opened and written with the rights of the client; see `errands`."""
+"""The daemon's side of the file broker: the shim opens and writes files with the client's rights.
+
+`launcher.broker_server` is the other side.
+"""
 
 import errno
 import fcntl
@@ -15,39 +18,47 @@ from mcp_server.launcher.broker_server import READ_FLAGS
 from model_runtime.atomic_file import partial_path, write_atomically
 
 REPLY_TIMEOUT_SECONDS = 10.0
-"""macOS may ask its user at the first file of a folder, and a disk may have to spin up; then the call fails."""
+"""Long enough for a disk to spin up. macOS may also ask the user for consent; the call then fails after this time."""
 MAX_REPLY_BYTES = 4096
 
 
 class FileAccess(Protocol):
-    """Who opens and writes files for a caller; blocking. Failures are `OSError`s."""
+    """Opens and writes files for a client. Both methods block."""
 
     def open(self, path: Path) -> int:
-        """Open a file for reading, without following a link, and return the descriptor."""
+        """Open a file for reading, without following a link, and return the descriptor.
+
+        Raises:
+            OSError: the file cannot be opened.
+        """
         ...
 
     def write(self, path: Path, data: bytes) -> None:
-        """Write a file whole or not at all; a link at `path` is replaced, not followed."""
+        """Write a file atomically; a link at `path` is replaced, not followed.
+
+        Raises:
+            OSError: the file cannot be written.
+        """
         ...
 
 
 class LocalFileAccess:
-    """The daemon itself."""
+    """Opens and writes files with the daemon's own rights."""
 
     def open(self, path: Path) -> int:
-        """O_NONBLOCK: a fifo without a writer must not hold the call."""
+        """See `FileAccess.open`."""
         return os.open(path, READ_FLAGS)
 
     def write(self, path: Path, data: bytes) -> None:
-        """See `write_atomically`."""
+        """See `FileAccess.write`."""
         write_atomically(path, data)
 
     def close(self) -> None:
-        """There is nothing to let go of."""
+        """Do nothing: no connection is open."""
 
 
 class FileBrokerClient:
-    """A shim at the other end of `link`, one errand at a time."""
+    """Sends file requests to the shim over `connection`, one at a time."""
 
     def __init__(self, connection: socket.socket) -> None:
         self._connection = connection
@@ -56,11 +67,11 @@ class FileBrokerClient:
         self._is_broken = False
 
     def open(self, path: Path) -> int:
-        """See `Opener.open`."""
+        """See `FileAccess.open`."""
         return self._request_descriptor({"do": "open", "path": str(path)})
 
     def write(self, path: Path, data: bytes) -> None:
-        """See `Opener.write`."""
+        """See `FileAccess.write`."""
         temporary = partial_path(path)
         descriptor = self._request_descriptor({"do": "create", "path": str(temporary)})
         try:
@@ -68,12 +79,12 @@ class FileBrokerClient:
                 file.write(data)
             self._request({"do": "rename", "path": str(temporary), "to": str(path)})
         except BaseException:
-            with suppress(OSError):  # what went wrong first is what is told
+            with suppress(OSError):  # the first error is the one to report
                 self._request({"do": "unlink", "path": str(temporary)})
             raise
 
     def close(self) -> None:
-        """Let the shim go."""
+        """Close the connection, which ends the shim's thread."""
         self._connection.close()
 
     def _request_descriptor(self, request: dict[str, str]) -> int:
@@ -83,9 +94,9 @@ class FileBrokerClient:
         return descriptor
 
     def _request(self, request: dict[str, str]) -> int | None:
-        """Send an errand and return the descriptor that comes with its answer, if any.
+        """Send a request and return the descriptor that comes with its reply, if any.
 
-        An answer that did not come in time could be taken for that of the next errand, so there is none after that.
+        After a timeout the connection is unusable: a late reply would be read as the next one's.
         """
         with self._lock:
             if self._is_broken:
@@ -113,8 +124,12 @@ def _errno_of(reply: bytes) -> int:
 
 
 def path_of_descriptor(descriptor: int) -> Path:
-    """Return where an open file really is, whatever links led there; raises `OSError`."""
+    """Return the path of an open file, with every link resolved.
+
+    Raises:
+        OSError: the system cannot name the file.
+    """
     if sys.platform == "darwin":
-        raw_path = fcntl.fcntl(descriptor, fcntl.F_GETPATH, bytes(1024))
+        raw_path = fcntl.fcntl(descriptor, fcntl.F_GETPATH, bytes(1024))  # fcntl(2): a buffer of MAXPATHLEN bytes
         return Path(os.fsdecode(raw_path.rstrip(b"\0")))
     return Path(os.readlink(f"/proc/self/fd/{descriptor}"))  # noqa: PTH115

@@ -1,4 +1,4 @@
-"""Who is at the other end of a connection, what it may read and write, and how long it waits for an answer."""
+"""The client of a connection: its working folder and the folders that it may read and write."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,31 +12,27 @@ LOCAL_FILE_ACCESS = LocalFileAccess()
 
 @dataclass(frozen=True, slots=True)
 class ClientConnection:
-    """One connection: its working folder (None over HTTP) and the folders its user opened to it."""
+    """One connection: the client's working folder (None over HTTP) and the folders that its user grants."""
 
     cwd: Path | None = None
     folders: tuple[Path, ...] = ()
     file_access: FileAccess = LOCAL_FILE_ACCESS
-    """Who opens files in those folders."""
+    """Opens and writes the files in `folders`."""
 
 
 def connection_from_handshake(
     handshake: Mapping[str, Any], home: Path, file_access: FileAccess = LOCAL_FILE_ACCESS
 ) -> ClientConnection:
-    """Read what a shim says about its client: "cwd", "project" and "folders", all absolute.
+    """Return the client that a shim describes by "cwd", "project" and "folders", all absolute.
 
-    A desktop app starts its servers in "/": neither that nor any other folder above the user's home is a grant.
+    A desktop app starts its servers in "/": neither "/" nor another folder above the user's home is granted.
     """
-    cwd = _absolute_or_none(handshake.get("cwd"))
-    client_folders = [
-        folder
-        for folder in (cwd, _absolute_or_none(handshake.get("project")))
-        if folder and not home.is_relative_to(folder)
+    cwd, project = (_absolute_or_none(handshake.get(name)) for name in ("cwd", "project"))
+    working_folders = [
+        folder for folder in (cwd, project) if folder and (folder == home or not home.is_relative_to(folder))
     ]
-    if home in (cwd, _absolute_or_none(handshake.get("project"))):
-        client_folders.append(home)
     granted_folders = [folder for name in handshake.get("folders") or () if (folder := _absolute_or_none(name))]
-    return ClientConnection(cwd, tuple(dict.fromkeys([*client_folders, *granted_folders])), file_access)
+    return ClientConnection(cwd, tuple(dict.fromkeys([*working_folders, *granted_folders])), file_access)
 
 
 def _absolute_or_none(name: object) -> Path | None:

@@ -1,4 +1,4 @@
-"""Which results have had their time: a decision over names, sizes and ages; and the round that carries it out."""
+"""Retention of results: decide by size and age which ones expire, and delete them once an hour."""
 
 import logging
 import time
@@ -17,23 +17,28 @@ logger = logging.getLogger(__name__)
 DAY_SECONDS = 86_400.0
 RETENTION_INTERVAL_SECONDS = 3600.0
 MIN_AGE_SECONDS = 3600.0
-"""A result this new stays whatever it takes: someone has just been told its path."""
+"""A newer result is never deleted for its size: the client has only just received its path."""
 
 
 @dataclass(frozen=True, slots=True)
 class StoredResult:
-    """One result with all its files: bytes on disk, and when the newest was written, in seconds since the epoch."""
+    """One result with the files of all its formats."""
 
     paths: tuple[Path, ...]
     size_bytes: int
+    """The sum over all files."""
     written_at: float
+    """When the newest file was written, in seconds since the epoch."""
 
 
 def expired(results: Iterable[StoredResult], now: float, *, days: float, max_bytes: int) -> list[StoredResult]:
-    """Return what goes: results older than `days`, then the oldest until the rest has `max_bytes`; 0 sets no limit."""
+    """Return the results to delete: those older than `days`, then the oldest until the rest fits in `max_bytes`.
+
+    `now` is in seconds since the epoch. A limit of 0 is no limit.
+    """
     to_delete: list[StoredResult] = []
     total_bytes = 0
-    for result in sorted(results, key=lambda one: one.written_at, reverse=True):
+    for result in sorted(results, key=lambda result: result.written_at, reverse=True):
         age = now - result.written_at
         is_old = days > 0 and age > days * DAY_SECONDS
         total_bytes += result.size_bytes
@@ -44,7 +49,7 @@ def expired(results: Iterable[StoredResult], now: float, *, days: float, max_byt
 
 
 def delete_expired(folder: Path, now: float, *, days: float, max_bytes: int) -> int:
-    """Delete outdated results under `folder` and return how many; blocking. What else lies there stays."""
+    """Delete expired results in `folder` and return their number; other files stay. Blocks on the disk."""
     to_delete = expired(find_results(folder), now, days=days, max_bytes=max_bytes)
     for path in (path for result in to_delete for path in result.paths):
         try:
@@ -55,7 +60,7 @@ def delete_expired(folder: Path, now: float, *, days: float, max_bytes: int) -> 
 
 
 def find_results(folder: Path) -> Iterator[StoredResult]:
-    """Find every result: the files of one kind that share an id."""
+    """Yield every result: the files of one kind that share an id."""
     for kind in ArtifactKind:
         paths_by_id: dict[str, list[Path]] = defaultdict(list)
         for path in (folder / kind).glob("*"):
@@ -68,7 +73,7 @@ def _stored_result(paths: list[Path]) -> StoredResult | None:
     try:
         file_stats = [path.lstat() for path in paths]
     except OSError:
-        return None  # someone deletes them right now
+        return None  # another program is deleting them
     return StoredResult(
         tuple(paths),
         sum(file_stat.st_size for file_stat in file_stats),
@@ -77,7 +82,7 @@ def _stored_result(paths: list[Path]) -> StoredResult | None:
 
 
 async def run_retention(settings: Settings, interval_seconds: float = RETENTION_INTERVAL_SECONDS) -> None:
-    """Delete outdated results now and every hour; runs until cancelled."""
+    """Delete expired results now and every `interval_seconds`, until cancelled."""
     while True:
         count = await anyio.to_thread.run_sync(
             lambda: delete_expired(
@@ -88,7 +93,5 @@ async def run_retention(settings: Settings, interval_seconds: float = RETENTION_
             )
         )
         if count:
-            logger.info(
-                "Deleted %d results that were older than %g days or too many", count, settings.artifact_keep_days
-            )
+            logger.info("Deleted %d expired results (artifacts.keep_days, artifacts.max_gb)", count)
         await anyio.sleep(interval_seconds)

@@ -1,1 +1,1 @@
-"""What every MCP client starts: the shim, which connects to the daemon or starts it. Standard library only."""
+"""The shim, which every MCP client starts: it connects to the daemon or starts it. Standard library only."""

@@ -1,8 +1,8 @@
-"""What a shim does for the daemon: opening files with the rights of its client. Standard library only.
+"""The shim's side of the file broker: it opens files for the daemon with the client's rights. Standard library only.
 
-On a Mac the right to open ~/Desktop, ~/Documents and ~/Downloads belongs to the app that started the process, and the
-daemon has lost it. So the daemon asks over a socket of its own, one JSON object a line, and gets each file as a
-descriptor beside the answer (SCM_RIGHTS).
+On macOS the right to open ~/Desktop, ~/Documents and ~/Downloads belongs to the app that started the process, and the
+daemon runs outside that app. It therefore sends file requests over a second socket, one JSON object a line, and
+receives each open file as a descriptor with the reply (SCM_RIGHTS, unix(7)).
 """
 
 import json
@@ -13,11 +13,15 @@ MAX_LINE_BYTES = 1 << 16
 READ_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 CREATE_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 INVALID_REQUEST = -1
-"""The answer to what is none of these."""
+"""The "errno" of the reply to an unknown request."""
 
 
 def serve_file_requests(connection: socket.socket) -> None:
-    """Serve the daemon until it closes its end."""
+    """Answer file requests until the daemon closes the connection.
+
+    Raises:
+        OSError: the connection breaks.
+    """
     buffered = b""
     while True:
         line, newline, remaining = buffered.partition(b"\n")
@@ -49,7 +53,12 @@ def _handle_line(connection: socket.socket, line: bytes) -> None:
 
 
 def _execute(request: dict[str, str]) -> int | None:
-    """Do one errand; raises what the system raises."""
+    """Execute one file request and return the opened descriptor, if any.
+
+    Raises:
+        OSError: the system refuses.
+        ValueError, KeyError, TypeError, AttributeError: the request is unknown or malformed.
+    """
     path = request["path"]
     if request["do"] == "open":
         return os.open(path, READ_FLAGS)

@@ -1,7 +1,7 @@
-"""Reaching the one daemon of an instance, and starting it where none runs. Standard library only.
+"""Connect to the one daemon of an instance, or start it. Standard library only.
 
-Whoever holds `start.lock` starts the daemon, everyone else waits and connects. A daemon holds `life.lock` as long as it
-lives, so a socket that is left without one is stale. The first line each way is a greeting in JSON.
+The holder of `start.lock` starts the daemon; others wait and connect. A running daemon holds the instance lock
+(`life.lock`), so a socket without that lock is stale. Each side first sends a handshake, one line of JSON.
 """
 
 import json
@@ -15,17 +15,19 @@ from fcntl import LOCK_EX, LOCK_NB, flock
 from mcp_server.launcher.paths import InstancePaths, ensure_private_folder
 
 DAEMON_ARGUMENTS: tuple[str, ...] = ("-P", "-m", "mcp_server.daemon", "--ready-fd", "3")
+"""-P: the client's working folder must not shadow our packages."""
 START_TIMEOUT_SECONDS = 20.0
 RETRY_SECONDS = 0.05
 HANDSHAKE_TIMEOUT_SECONDS = 2.0
 MAX_HANDSHAKE_BYTES = 1 << 16
 MAX_LOG_BYTES = 5_000_000
+"""A larger log is renamed to `daemon.log.1` at the next start."""
 LOG_LINES_SHOWN = 20
 LOG_TAIL_BYTES = 1 << 16
 
 
 class DaemonUnreachable(Exception):
-    """No daemon answers and none could be started; the message says why."""
+    """No daemon answers and none can be started; the message gives the reason."""
 
 
 def connect_or_start(
@@ -34,10 +36,10 @@ def connect_or_start(
     broker_socket: socket.socket | None = None,
     timeout_seconds: float = START_TIMEOUT_SECONDS,
 ) -> socket.socket:
-    """Connect to the daemon, starting it where none runs; it gets a copy of `gift` with the greeting.
+    """Connect to the daemon and start it if none runs; the handshake carries a copy of `broker_socket`.
 
     Raises:
-        Unreachable: it could not be started, or did not get ready in time.
+        DaemonUnreachable: the daemon fails to start, or is not ready within `timeout_seconds`.
     """
     deadline = time.monotonic() + timeout_seconds
     connection = try_connect(paths.socket_path, handshake, broker_socket)
@@ -51,7 +53,11 @@ def connect_or_start(
 
 
 def try_connect(path: str, handshake: bytes, broker_socket: socket.socket | None = None) -> socket.socket | None:
-    """Connect and exchange greetings; None where nobody answers or the daemon is leaving."""
+    """Connect and exchange handshakes. Return None if no daemon answers or it is shutting down.
+
+    Raises:
+        DaemonUnreachable: the daemon refuses this client; the message is its own.
+    """
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         connection.settimeout(HANDSHAKE_TIMEOUT_SECONDS)
@@ -72,7 +78,7 @@ def try_connect(path: str, handshake: bytes, broker_socket: socket.socket | None
 
 
 def log_tail(paths: InstancePaths) -> str:
-    """Return the last lines of the daemon's log for a message, and where the rest is."""
+    """Return the last lines of the daemon's log and its path, as text for an error."""
     try:
         with open(paths.log_file, "rb") as file:  # noqa: PTH123
             file.seek(max(0, os.fstat(file.fileno()).st_size - LOG_TAIL_BYTES))
@@ -85,19 +91,15 @@ def log_tail(paths: InstancePaths) -> str:
 def _start_and_connect(
     paths: InstancePaths, handshake: bytes, broker_socket: socket.socket | None, deadline: float
 ) -> socket.socket | None:
-    """Start the daemon unless another shim is about to or just did; None where to try again."""
+    """Start the daemon unless another shim is starting it or has just done so. Return None to try again."""
     ensure_private_folder(paths.run_folder)
     ensure_private_folder(os.path.dirname(paths.socket_path))  # noqa: PTH120
     with open(paths.start_lock, "a") as lock:  # noqa: PTH123
         holds_start_lock = _try_lock(lock.fileno())
         connection = try_connect(paths.socket_path, handshake, broker_socket)
-        # one that is leaving, or does not answer, still holds the life lock: another could only fail
-        if (
-            holds_start_lock
-            and connection is None
-            and _is_unlocked(paths.instance_lock)
-            and _spawn_daemon(paths, deadline)
-        ):
+        # a daemon that is shutting down or does not answer still holds the instance lock: a second one could only fail
+        may_start = holds_start_lock and connection is None and _is_unlocked(paths.instance_lock)
+        if may_start and _spawn_daemon(paths, deadline):
             connection = try_connect(paths.socket_path, handshake, broker_socket)
     if connection is None:
         time.sleep(RETRY_SECONDS)
@@ -105,13 +107,12 @@ def _start_and_connect(
 
 
 def _is_unlocked(path: str) -> bool:
-    """Whether no daemon holds the lock."""
     with open(path, "a") as lock:  # noqa: PTH123
         return _try_lock(lock.fileno())
 
 
 def _try_lock(descriptor: int) -> bool:
-    """Take a lock until its file is closed, without waiting for whoever has it."""
+    """Take a lock until its file is closed, without waiting for its holder."""
     try:
         flock(descriptor, LOCK_EX | LOCK_NB)
     except BlockingIOError:
@@ -120,7 +121,7 @@ def _try_lock(descriptor: int) -> bool:
 
 
 def _spawn_daemon(paths: InstancePaths, deadline: float) -> bool:
-    """Start a daemon and wait until it is ready; False where another one still holds the life lock."""
+    """Start a daemon and wait until it is ready. Return False if another one holds the instance lock."""
     ensure_private_folder(paths.logs_folder)
     _rotate_log(paths.log_file)
     read_end, write_end = os.pipe()
@@ -137,12 +138,12 @@ def _spawn_daemon(paths: InstancePaths, deadline: float) -> bool:
     finally:
         os.close(read_end)
     if not ready_byte:
-        raise DaemonUnreachable(f"the daemon ended before it was ready.{log_tail(paths)}")
+        raise DaemonUnreachable(f"the daemon exited before it was ready.{log_tail(paths)}")
     return ready_byte == b"R"
 
 
 def _spawn_process(paths: InstancePaths, ready_fd: int) -> int:
-    """Start the daemon in a session of its own: a signal to the client's terminal is not for it."""
+    """Start the daemon in a new session, so that signals of the client's terminal do not reach it."""
     log_open_arguments = (os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o600)
     return os.posix_spawn(
         sys.executable,
@@ -159,7 +160,7 @@ def _spawn_process(paths: InstancePaths, ready_fd: int) -> int:
 
 
 def _duplicate_if_three(descriptor: int) -> int:
-    """A descriptor that is 3 already would stay close-on-exec where dup2 finds nothing to do."""
+    """Return another descriptor than 3: dup2(3, 3) does nothing, so 3 would stay close-on-exec."""
     return descriptor if descriptor > 3 else os.dup(descriptor)
 
 
@@ -172,10 +173,14 @@ def _rotate_log(path: str) -> None:
 
 
 def _read_handshake_reply(connection: socket.socket) -> dict[str, object]:
-    """Read byte by byte up to the newline: what follows belongs to the client."""
+    """Read the daemon's handshake.
+
+    Raises:
+        ValueError: the connection ends before the newline, or the line is too long or not JSON.
+    """
     line = b""
     while not line.endswith(b"\n"):
-        byte = connection.recv(1)
+        byte = connection.recv(1)  # not more: the bytes after the newline belong to the client
         if not byte or len(line) > MAX_HANDSHAKE_BYTES:
             raise ValueError("the daemon closed the connection")
         line += byte

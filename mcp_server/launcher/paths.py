@@ -1,6 +1,6 @@
-"""Where one instance keeps its socket, locks and logs. Standard library only: the shim starts in milliseconds with it.
+"""Paths of an instance's socket, locks and log. Standard library only, so that the shim starts in milliseconds.
 
-`model_runtime.settings.Folders` says the same through platformdirs; a test holds the two together.
+`model_runtime.settings.InstanceFolders` derives the same folders with platformdirs; a test compares the two.
 """
 
 import os
@@ -9,13 +9,13 @@ from collections.abc import Mapping
 
 VERSION = "0.2.0"
 PROTOCOL_VERSION = 1
-"""The major version of the talk between shim and daemon; part of the socket's name."""
+"""The version of the protocol between shim and daemon; part of the socket's name."""
 MAX_SOCKET_PATH_BYTES = 100
-"""macOS takes 104 bytes with the closing NUL, Linux 108."""
+"""`sun_path` has 104 bytes with the closing NUL on macOS, 108 on Linux (unix(4), unix(7))."""
 
 
 class InstancePaths:
-    """The files of the instance that `environ` describes."""
+    """The files of the instance that the environment variables select."""
 
     def __init__(self, environ: Mapping[str, str]) -> None:
         home = environ.get("SENSES_HOME", "")
@@ -25,7 +25,7 @@ class InstancePaths:
         else:
             self.run_folder, self.logs_folder = _platform_folders(environ)
         self.socket_path = _socket_path(self.run_folder)
-        self.instance_lock = self.run_folder + "/life.lock"
+        self.instance_lock = self.run_folder + "/life.lock"  # daemons of every version must lock the same file
         self.start_lock = self.run_folder + "/start.lock"
         self.daemon_json = self.run_folder + "/daemon.json"
         self.log_file = self.logs_folder + "/daemon.log"
@@ -48,17 +48,21 @@ def _absolute_or_empty(environ: Mapping[str, str], name: str) -> str:
 
 def _socket_path(run_folder: str) -> str:
     path = f"{run_folder}/d{PROTOCOL_VERSION}.sock"
-    # the daemon binds <path>.<pid> first
+    # the daemon first binds <path>.<pid>; a pid has at most 7 digits
     if len(os.fsencode(path)) + 8 <= MAX_SOCKET_PATH_BYTES:
         return path
-    import hashlib  # its OpenSSL costs the shim 4 MB and 7 ms
+    import hashlib  # only here: its OpenSSL costs the shim 4 MB and 7 ms
 
     name = hashlib.sha256(os.fsencode(run_folder)).hexdigest()[:16]
     return f"/tmp/senses-{os.getuid()}/{name}-d{PROTOCOL_VERSION}.sock"  # noqa: S108
 
 
 def ensure_private_folder(folder: str) -> None:
-    """Make a folder for this user only; raises `PermissionError` where it is someone else's or a link."""
+    """Make a folder that only this user can enter.
+
+    Raises:
+        PermissionError: the folder belongs to another user, or is a link.
+    """
     os.makedirs(folder, mode=0o700, exist_ok=True)  # noqa: PTH103
     folder_stat = os.lstat(folder)
     if folder_stat.st_uid != os.getuid() or (folder_stat.st_mode & 0o170000) != 0o040000:

@@ -1,7 +1,7 @@
-"""What an MCP client starts: a pipe between its stdio and the one daemon, standard library only.
+"""`senses-mcp`, which an MCP client starts: copy bytes between stdio and the daemon. Standard library only.
 
-Once both sides have greeted, bytes pass unread; a second socket, handed over with the greeting, lets the daemon open
-files with the client's rights. The process ends with its client or its daemon.
+After the handshake bytes are copied unread; a second socket, sent with the handshake, lets the daemon open files with
+the client's rights. The process ends with its client or with the daemon.
 """
 
 import json
@@ -17,12 +17,12 @@ from mcp_server.launcher.connect import DaemonUnreachable, connect_or_start
 from mcp_server.launcher.paths import PROTOCOL_VERSION, VERSION, InstancePaths
 
 PARENT_CHECK_SECONDS = 2.0
-"""How often to see whether the parent lives, and how long a daemon may be silent once the client left."""
+"""Interval of the check that the parent process runs, and how long to wait for output after the client closes stdin."""
 CHUNK_BYTES = 1 << 16
 
 
 def main() -> None:
-    """Run the shim; arguments are folders that the client may read and write besides its own."""
+    """Run the shim. Each argument is a folder that the client may use besides its working folder."""
     if sys.argv[1:2] in (["--help"], ["-h"], ["--version"]):
         print_usage()
         return
@@ -39,17 +39,21 @@ def main() -> None:
 
 
 def print_usage() -> None:
-    """Tell people what this program is for."""
+    """Print the purpose and the arguments of this program."""
     sys.stdout.write(
         f"senses-mcp {VERSION}\n\n"
         "Usage: senses-mcp [FOLDER ...]\n\n"
-        "Started by MCP clients, not by hand: it connects their stdio to the Senses daemon and starts that if needed.\n"
-        "Each FOLDER may be read and written by the client besides its working folder. See also: senses --help\n"
+        "An MCP client starts this program; you do not. It connects the client to the Senses daemon and starts the\n"
+        "daemon if it is not running. The client may read and write its working folder and each FOLDER.\n\n"
+        "For people: senses --help\n"
     )
 
 
 def encode_handshake(environ: Mapping[str, str], folders: Sequence[str]) -> bytes:
-    """Build the line that tells the daemon who connects; an unexpanded ${…} of a bundle is no folder."""
+    """Return the line of JSON that describes this client to the daemon.
+
+    A folder with an unexpanded `${…}` is skipped: a desktop bundle passes it for an option that is not set.
+    """
     handshake = {
         "protocol": PROTOCOL_VERSION,
         "version": VERSION,
@@ -62,7 +66,7 @@ def encode_handshake(environ: Mapping[str, str], folders: Sequence[str]) -> byte
 
 
 def splice(connection: socket.socket) -> int:
-    """Pass bytes both ways until one side ends; return the exit status: 0 where the client ended it."""
+    """Copy bytes both ways until one side ends. Return the exit status: 0 if the client ended first."""
     parent_pid = os.getppid()
     stdin_closed = threading.Event()
     threading.Thread(target=_forward_stdin, args=(connection, stdin_closed), daemon=True).start()
@@ -81,7 +85,7 @@ def _serve_file_requests(connection: socket.socket) -> None:
     try:
         serve_file_requests(connection)
     except OSError:
-        pass  # the daemon has gone, which the other threads find out
+        pass  # the daemon exited; the main thread notices it and ends the process
     connection.close()
 
 
@@ -90,7 +94,7 @@ def _forward_stdin(connection: socket.socket, stdin_closed: threading.Event) -> 
         while data := os.read(0, CHUNK_BYTES):
             connection.sendall(data)
     except OSError:
-        pass  # the other thread finds out the same and ends the process
+        pass  # the daemon exited; the main thread notices it and ends the process
     stdin_closed.set()
     try:
         connection.shutdown(socket.SHUT_WR)
@@ -118,7 +122,7 @@ def _write_all(descriptor: int, data: bytes) -> bool:
 def _exit_status(client_left: bool) -> int:
     if client_left:
         return 0
-    sys.stderr.write("senses-mcp: the Senses daemon ended; reconnect to start it again.\n")
+    sys.stderr.write("senses-mcp: the Senses daemon exited. Reconnect the server in your client to start it again.\n")
     sys.stderr.flush()
     return 1
 

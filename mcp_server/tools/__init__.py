@@ -1,1 +1,1 @@
-"""The MCP tools, one module each: what an agent may ask, and how the answer reads. What all tools share is in `calls`."""
+"""The MCP tools, one module each: their arguments, work and results. `calls` holds what all tools share."""

@@ -1,4 +1,4 @@
-"""describe_image: what is in a picture."""
+"""describe_image: describe an image, answer questions about it, read its text, locate objects."""
 
 from typing import Annotated, Any, Literal
 
@@ -86,28 +86,32 @@ def add_describe_image(server: MCPServer[ClientConnection], app: AppContext) -> 
 
 
 def build_prompt(task: str, prompt: str) -> str:
-    """Return what the model is asked: the prompt itself, or the task's own words with the prompt."""
+    """Return the prompt for the model: the user's own, or the task's with the user's added."""
     if task in GROUNDING_TASKS:
         return PROMPTS[task].format(what=prompt or "every object")
     return prompt if prompt and task == "describe" else f"{PROMPTS[task]} {prompt}".strip()
 
 
 def require_grounding(app: AppContext, model_name: str, task: str) -> None:
-    """Refuse a task that the model cannot do; raises `InvalidInput`."""
+    """Refuse a task that the model does not support.
+
+    Raises:
+        InvalidInput: the model is downloaded and cannot return pixel positions.
+    """
     models = {model.name: model for model in app.service.status().models}
     if model_name in models and models[model_name].present and task not in models[model_name].abilities:
-        capable = [model.name for model in models.values() if task in model.abilities] or [
-            "vlm-best (senses pull vlm-best)"
-        ]
+        capable = [model.name for model in models.values() if task in model.abilities]
+        suggestion = capable[0] if capable else "vlm-best (senses pull vlm-best)"
         raise InvalidInput(
-            f"{model_name} cannot {task}: it does not name places in pixels. Pass model={capable[0]}, or ask where it is in words.",
+            f"{model_name} cannot {task}: it does not return pixel positions. Pass model={suggestion}, or ask for the "
+            'position in words with task="describe".',
             param="task",
             code="unsupported_task",
         )
 
 
 def detections_of(task: str, answer: ChatResult, image_size: PixelSize) -> dict[str, Any]:
-    """Return the boxes or points of an answer, where the task asks for them."""
+    """Return the result fields `boxes` or `points` for the tasks that have them."""
     processed_size = answer.processed_sizes[0] if answer.processed_sizes else image_size
     if task == "detect":
         return {"boxes": parse_boxes(answer.text, processed_size, image_size)}

@@ -1,4 +1,4 @@
-"""generate_image: draw pictures from words."""
+"""generate_image: draw images from a text prompt."""
 
 import secrets
 from dataclasses import dataclass
@@ -29,16 +29,16 @@ from mcp_server.files.client import ClientConnection
 from mcp_server.viewer.page import VIEWER_TOOL_META
 from model_runtime.errors import InvalidInput
 from model_runtime.events import Finished, GeneratedImage
+from model_runtime.media.types import ImageFormat
 from model_runtime.requests import GenerateImage, Task
 
-ImageFormat = Literal["png", "jpeg", "webp"]
 SUFFIXES: dict[ImageFormat, tuple[str, ...]] = {"png": (".png",), "jpeg": (".jpg", ".jpeg"), "webp": (".webp",)}
 MAX_SEED = 2**32 - 1
 
 
 @dataclass(frozen=True, slots=True)
 class OutputPlan:
-    """Where pictures go and in which format; `paths` is empty where the caller named no place."""
+    """The format of the images and their paths; `destinations` is empty without an output_path."""
 
     files: ClientFiles
     format: ImageFormat
@@ -98,20 +98,18 @@ def plan_output(
     *,
     overwrite: bool,
 ) -> OutputPlan:
-    """Decide format and places before any work; raises `InvalidInput` where they do not fit together."""
+    """Choose format and paths before any work.
+
+    Raises:
+        InvalidInput: a path is not allowed, exists, or does not fit the format.
+    """
     if not output_path:
         return OutputPlan(files, "png" if requested_format == "auto" else requested_format, ())
     image_format = _format_from_suffix(output_path) if requested_format == "auto" else requested_format
-    first_path = Path(output_path)
-    paths = [
-        first_path,
-        *(first_path.with_name(f"{first_path.stem}-{number}{first_path.suffix}") for number in range(2, count + 1)),
-    ]
-    return OutputPlan(
-        files,
-        image_format,
-        tuple(files.resolve_destination(str(name), SUFFIXES[image_format], overwrite=overwrite) for name in paths),
-    )
+    first = Path(output_path)
+    paths = [first, *(first.with_name(f"{first.stem}-{number}{first.suffix}") for number in range(2, count + 1))]
+    destinations = [files.resolve_destination(str(path), SUFFIXES[image_format], overwrite=overwrite) for path in paths]
+    return OutputPlan(files, image_format, tuple(destinations))
 
 
 def _format_from_suffix(output_path: str) -> ImageFormat:
@@ -125,7 +123,11 @@ def _format_from_suffix(output_path: str) -> ImageFormat:
 def save_images(
     app: AppContext, finished_requests: list[Finished], output: OutputPlan, prompt: str, preview: str
 ) -> CallToolResult:
-    """Save finished pictures and build the answer; blocking."""
+    """Save the images and build the result. Blocks on the disk.
+
+    Raises:
+        ArtifactNotSaved: an image cannot be written.
+    """
     from model_runtime.media.images import encode_preview
 
     drawings = [finished.result for finished in finished_requests if isinstance(finished.result, GeneratedImage)]

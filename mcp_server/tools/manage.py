@@ -1,6 +1,6 @@
-"""media_status, get_job, cancel_job and manage_model: what a model needs to know and do around the four media tools.
+"""media_status, get_job, cancel_job and manage_model: the tools that manage jobs and models.
 
-Claude Desktop's model cannot read resources, so what they say is a tool too.
+Claude Desktop's model cannot read resources, so `media_status` returns their content.
 """
 
 import functools
@@ -28,8 +28,7 @@ def add_management_tools(server: MCPServer[ClientConnection], app: AppContext) -
 
     @tool(server, title="Media status", read_only=True)
     async def media_status(ctx: ToolContext, section: Section = "all") -> CallToolResult:
-        """Tell which local models exist and are downloaded or loaded, the voices, the memory budget and what is
-        running."""
+        """Get the local models (downloaded, loaded), the voices, the memory budget and the running work."""
         return build_result(FreeFormResult.model_validate(read_status(app, section)))
 
     @tool(server, title="Get a job's result", read_only=True)
@@ -56,7 +55,11 @@ def add_management_tools(server: MCPServer[ClientConnection], app: AppContext) -
         job = app.jobs.get(job_id)
         if job is None:
             if not (job_id.isdecimal() and app.service.cancel(int(job_id))):
-                raise InvalidInput(f"No job {job_id} waits or runs.", param="job_id", code="not_found")
+                raise InvalidInput(
+                    f"No job {job_id} waits or runs; media_status lists those that do.",
+                    param="job_id",
+                    code="not_found",
+                )
             return _free_form_result(job_id=job_id, state="cancelled")
         job.cancel()
         await job.finished.wait()
@@ -84,7 +87,7 @@ async def _load(app: AppContext, model_name: str, job: ToolJob) -> CallToolResul
 
 
 async def _unload(app: AppContext, model_name: str, job: ToolJob) -> CallToolResult:
-    job.progress.set_message(f"unloading {model_name} once its work has ended")
+    job.progress.set_message(f"unloading {model_name} after its running requests")
     freed_bytes = await app.service.unload(model_name)
     return _free_form_result(model=model_name, state="absent", freed_mb=round(freed_bytes / 1e6))
 
@@ -103,10 +106,10 @@ ACTION_FUNCTIONS = {"load": _load, "unload": _unload, "pin": _pin, "unpin": _unp
 
 
 def download_function(app: AppContext, model: str) -> JobFunction:
-    """Return the work of getting a model onto this disk, with progress in bytes."""
+    """Return a job function that downloads a model, with progress in gigabytes."""
 
     async def download(job: ToolJob) -> CallToolResult:
-        job.progress.set_message(f"asking Hugging Face what {model} consists of")
+        job.progress.set_message(f"asking Hugging Face for the files of {model}")
         latest = PullProgress(0, 0)
 
         def report(downloaded: PullProgress) -> None:

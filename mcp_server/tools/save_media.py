@@ -1,4 +1,4 @@
-"""save_media: put an earlier result into the user's project."""
+"""save_media: save an earlier result in the user's project."""
 
 import io
 import wave
@@ -15,12 +15,12 @@ from mcp_server.calls.results import SaveResult, build_result
 from mcp_server.files.access import ClientFiles
 from mcp_server.files.artifacts import ArtifactKind, StoredArtifact
 from mcp_server.files.client import ClientConnection
-from mcp_server.tools.generate_image import SUFFIXES as PICTURES
+from mcp_server.tools.generate_image import SUFFIXES as IMAGE_SUFFIXES
 from model_runtime.errors import InvalidInput
 from model_runtime.media.types import ImageFormat
 
 ALLOWED_SUFFIXES = {
-    ArtifactKind.IMAGES: tuple(suffix for suffixes in PICTURES.values() for suffix in suffixes),
+    ArtifactKind.IMAGES: tuple(suffix for suffixes in IMAGE_SUFFIXES.values() for suffix in suffixes),
     ArtifactKind.AUDIO: (".wav", ".mp3", ".flac", ".opus"),
     ArtifactKind.TRANSCRIPTS: (".txt", ".srt", ".vtt", ".json"),
 }
@@ -48,7 +48,14 @@ def add_save_media(server: MCPServer[ClientConnection], app: AppContext) -> None
 
 
 def save_artifact(files: ClientFiles, artifact: StoredArtifact, destination: Path, max_bytes: int) -> CallToolResult:
-    """Convert a result and write it; blocking."""
+    """Convert a result to the format of `destination` and write it. Blocks on the disk.
+
+    `max_bytes` limits the size of the file; 0 sets no limit.
+
+    Raises:
+        InvalidInput: the result is not an image and is larger than `max_bytes`, or has no such format.
+        ArtifactNotSaved: the file cannot be written.
+    """
     fields: dict[str, Any] = {}
     if artifact.kind is ArtifactKind.IMAGES:
         from model_runtime.media.image_size_limit import encode_within_bytes
@@ -56,15 +63,12 @@ def save_artifact(files: ClientFiles, artifact: StoredArtifact, destination: Pat
         resized = encode_within_bytes(artifact.path.read_bytes(), _image_format(destination), max_bytes)
         data, fields = resized.data, {"width": resized.width, "height": resized.height, "quality": resized.quality}
     else:
-        data = (
-            _audio_bytes(artifact, destination)
-            if artifact.kind is ArtifactKind.AUDIO
-            else _transcript_bytes(artifact, destination)
-        )
+        read = _audio_bytes if artifact.kind is ArtifactKind.AUDIO else _transcript_bytes
+        data = read(artifact, destination)
         if max_bytes and len(data) > max_bytes:
             raise InvalidInput(
-                f"{destination.name} would have {len(data) / 1000:.0f} kB, more than the {max_bytes / 1000:.0f} asked for. "
-                "Only images are shrunk to fit: choose .mp3 or .opus for sound, or allow more.",
+                f"{destination.name} would have {len(data) / 1000:.0f} kB, more than max_kb={max_bytes / 1000:.0f}. "
+                "Only images are shrunk to fit: choose .mp3 or .opus for audio, or raise max_kb.",
                 param="max_kb",
             )
     path = save_copy(destination, artifact.path, files, data)
@@ -72,7 +76,7 @@ def save_artifact(files: ClientFiles, artifact: StoredArtifact, destination: Pat
 
 
 def _image_format(destination: Path) -> ImageFormat:
-    return next(name for name, suffixes in PICTURES.items() if destination.suffix.lower() in suffixes)
+    return next(name for name, suffixes in IMAGE_SUFFIXES.items() if destination.suffix.lower() in suffixes)
 
 
 def _audio_bytes(artifact: StoredArtifact, destination: Path) -> bytes:
@@ -87,14 +91,14 @@ def _audio_bytes(artifact: StoredArtifact, destination: Path) -> bytes:
 
 
 def _transcript_bytes(artifact: StoredArtifact, destination: Path) -> bytes:
-    """Return the transcript as it was written down in that format."""
+    """Return the transcript in the format of `destination`, which `transcribe` must have saved."""
     sibling = artifact.path.with_suffix(destination.suffix.lower())
     try:
         return sibling.read_bytes()
     except FileNotFoundError:
         available_suffixes = ", ".join(sorted(path.suffix for path in artifact.path.parent.glob(f"{artifact.id}.*")))
         raise InvalidInput(
-            f"{artifact.uri} was not written as {destination.suffix}; there is {available_suffixes}. Transcribe again with "
+            f"{artifact.uri} is not saved as {destination.suffix}, only as {available_suffixes}. Transcribe again with "
             f'format="{destination.suffix.removeprefix(".")}".',
             param="path",
         ) from None

@@ -1,4 +1,4 @@
-"""speak: say a text."""
+"""speak: turn a text into speech."""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -30,7 +30,7 @@ from model_runtime.requests import Speak, Task
 
 AudioFormat = Literal["wav", "mp3", "flac"]
 MAX_INLINE_AUDIO_BYTES = 400_000
-"""Of sound within a result: eight seconds."""
+"""WAV in a result: about 8 s at 24 kHz, 16 bit."""
 
 
 def add_speak(server: MCPServer[ClientConnection], app: AppContext) -> None:
@@ -78,7 +78,7 @@ def add_speak(server: MCPServer[ClientConnection], app: AppContext) -> None:
             fields = result_fields(finished)
             playing = play and app.player.play(artifact.path)
             if play and not playing:
-                fields["warnings"].append("No program to play sound was found on this machine; open the file instead.")
+                fields["warnings"].append("This machine has no program that plays audio; open the file instead.")
             return build_result(
                 SpeakResult(
                     path=str(path),
@@ -99,7 +99,7 @@ def add_speak(server: MCPServer[ClientConnection], app: AppContext) -> None:
 
 
 async def _inline_audio(ctx: ToolContext, artifact: StoredArtifact) -> bytes:
-    """Return the sound where the client shows the viewer and it is short; others would only store it."""
+    """Return the WAV if it is short and the client shows the viewer, which plays it; else no bytes."""
     if not client_supports_apps(ctx) or artifact.size_bytes > MAX_INLINE_AUDIO_BYTES:
         return b""
     return await anyio.Path(artifact.path).read_bytes()
@@ -113,7 +113,13 @@ def save_speech(
     audio_format: AudioFormat,
     destination: Path | None,
 ) -> tuple[StoredArtifact, Path]:
-    """Save speech as WAV and in the wanted format; return the artifact and the path to tell. Blocking."""
+    """Save speech as WAV and in the requested format; return the artifact and the path for the result.
+
+    `pcm` is 16-bit mono at `sample_rate` Hz. Blocks on the disk.
+
+    Raises:
+        ArtifactNotSaved: a file cannot be written.
+    """
     from model_runtime.media.speech_encoder import encode_speech
 
     wav = encode_speech(pcm, sample_rate, "wav")
@@ -128,4 +134,4 @@ def save_speech(
 def _collect_audio(event: Event, pcm: bytearray, job: ToolJob) -> None:
     if isinstance(event, AudioChunk):
         pcm.extend(event.pcm)
-        job.progress.set_message(f"{len(pcm) / 2 / event.sample_rate:.0f} s spoken")
+        job.progress.set_message(f"{len(pcm) / 2 / event.sample_rate:.0f} s spoken")  # 2 bytes per sample

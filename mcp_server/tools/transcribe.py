@@ -1,4 +1,4 @@
-"""transcribe: write down a recording."""
+"""transcribe: turn the speech of a recording into text."""
 
 import json
 from collections.abc import Sequence
@@ -35,6 +35,7 @@ from model_runtime.validation.transcription import parse_language
 TranscriptFormat = Literal["text", "srt", "vtt", "json"]
 SUFFIXES: dict[TranscriptFormat, str] = {"text": ".txt", "srt": ".srt", "vtt": ".vtt", "json": ".json"}
 MAX_SEGMENTS = 200
+"""The segments in a result; the saved file has all of them."""
 
 
 def add_transcribe(server: MCPServer[ClientConnection], app: AppContext) -> None:
@@ -90,7 +91,11 @@ def save_transcript(
     destination: Path | None,
     timestamps: str,
 ) -> CallToolResult:
-    """Save a transcript and build the answer; blocking."""
+    """Save a transcript and build the result. Blocks on the disk.
+
+    Raises:
+        ArtifactNotSaved: a file cannot be written.
+    """
     transcript = finished.result
     if not isinstance(transcript, TranscriptionResult):
         raise TypeError(transcript)
@@ -104,7 +109,7 @@ def save_transcript(
     if segments is not None and len(segments) < len(transcript.segments):
         full_path = app.artifacts.add_sibling(artifact, ".json", render(transcript, "json").encode())
         fields["warnings"].append(
-            f"The first {len(segments)} of {len(transcript.segments)} segments; all are in {full_path}."
+            f"This result has the first {len(segments)} of {len(transcript.segments)} segments; {full_path} has all."
         )
     return build_result(
         TranscribeResult(
@@ -125,7 +130,7 @@ def save_transcript(
 
 
 def segment_results(segments: Sequence[Segment], timestamps: str) -> list[SegmentResult] | None:
-    """Return the first segments as the answer shows them, None where no times were asked for."""
+    """Return the first segments for the result, or None if no timestamps are requested."""
     if timestamps == "none":
         return None
     return [
@@ -142,7 +147,7 @@ def segment_results(segments: Sequence[Segment], timestamps: str) -> list[Segmen
 
 
 def render(transcript: TranscriptionResult, transcript_format: TranscriptFormat) -> str:
-    """Write a whole transcript in one of the file formats."""
+    """Return a whole transcript in a file format: plain text, SubRip, WebVTT or JSON."""
     match transcript_format:
         case "text":
             return transcript.text.strip() + "\n"

@@ -1,1 +1,1 @@
-"""The MCP App that shows results inside a client: its page and the resource that offers it."""
+"""The MCP App that shows results inside a client: its page, and the extension that offers it."""

@@ -1,7 +1,7 @@
-// The talk with the host: JSON-RPC by postMessage (MCP Apps, revision 2026-01-26).
+// The connection to the host: JSON-RPC over postMessage (MCP Apps, revision 2026-01-26).
 const PROTOCOL = "2026-01-26";
-const waiting = new Map();
-const heard = new Map();
+const pendingRequests = new Map();
+const listeners = new Map();
 const host = { tools: false, resources: false };
 let lastId = 0;
 
@@ -12,13 +12,13 @@ function post(message) {
 function request(method, params) {
   return new Promise((resolve, reject) => {
     lastId += 1;
-    waiting.set(lastId, { resolve, reject });
+    pendingRequests.set(lastId, { resolve, reject });
     post({ id: lastId, method, params });
   });
 }
 
 function on(method, listener) {
-  heard.set(method, listener);
+  listeners.set(method, listener);
 }
 
 async function callTool(name, args) {
@@ -39,16 +39,16 @@ function textOf(result) {
 
 function answerHost({ id, method }) {
   if (method === "ping" || method === "ui/resource-teardown") post({ id, result: {} });
-  else post({ id, error: { code: -32601, message: `The Senses viewer has no ${method}.` } });
+  else post({ id, error: { code: -32601, message: `The Senses viewer does not know ${method}.` } });
 }
 
 addEventListener("message", ({ source, data }) => {
   if (source !== parent || data?.jsonrpc !== "2.0") return;
   if (data.method === undefined) {
-    const asked = waiting.get(data.id);
-    waiting.delete(data.id);
-    if (data.error) asked?.reject(new Error(data.error.message ?? "The host refused."));
-    else asked?.resolve(data.result ?? {});
+    const pending = pendingRequests.get(data.id);
+    pendingRequests.delete(data.id);
+    if (data.error) pending?.reject(new Error(data.error.message ?? "The host refused the request."));
+    else pending?.resolve(data.result ?? {});
   } else if (data.id !== undefined) answerHost(data);
-  else heard.get(data.method)?.(data.params ?? {});
+  else listeners.get(data.method)?.(data.params ?? {});
 });

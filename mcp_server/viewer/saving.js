@@ -1,8 +1,8 @@
-// What every kind of result needs: elements, and a form that puts a result into the project.
+// Shared by every kind of result: elements, status lines, and the form that saves a result in the project.
 function element(name, properties = {}, ...children) {
-  const made = Object.assign(document.createElement(name), properties);
-  made.append(...children);
-  return made;
+  const created = Object.assign(document.createElement(name), properties);
+  created.append(...children);
+  return created;
 }
 
 function slug(text) {
@@ -13,29 +13,29 @@ function slug(text) {
 function saveForm(uri, name) {
   const path = element("input", { value: name, ariaLabel: "Save as", spellcheck: false });
   const button = element("button", { textContent: "Save" });
-  const outcome = element("p", { className: "quiet" });
+  const status = element("p", { className: "quiet" });
   const form = element("form", { className: "row" }, path, button);
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
     button.disabled = true;
     try {
       const { structuredContent } = await callTool("save_media", { uri, path: path.value });
-      tell(outcome, `Saved as ${structuredContent.path}`);
+      setStatus(status, `Saved as ${structuredContent.path}`);
       noteForModel(`The user saved ${uri} as ${structuredContent.path}.`);
     } catch (error) {
-      tell(outcome, error.message, true);
+      setStatus(status, error.message, true);
     }
     button.disabled = false;
   });
-  return host.tools ? [form, outcome] : [];
+  return host.tools ? [form, status] : [];
 }
 
-function tell(place, text, wrong = false) {
-  place.textContent = text;
-  place.classList.toggle("wrong", wrong);
+function setStatus(line, text, wrong = false) {
+  line.textContent = text;
+  line.classList.toggle("wrong", wrong);
 }
 
-// A host that keeps nothing for its model refuses this, and nothing is lost.
+// Some hosts refuse this request; the note is optional, so the refusal is ignored.
 function noteForModel(text) {
   request("ui/update-model-context", { content: [{ type: "text", text }] }).catch(() => {});
 }

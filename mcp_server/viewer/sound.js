@@ -1,27 +1,28 @@
-// Speech: a player, its waveform, and what is said.
-const LARGEST_SOUND = 8e6;
+// Speech: a player with a waveform, and the spoken text.
+// Bytes of 16-bit mono samples; a larger result is not sent through the host.
+const MAX_AUDIO_BYTES = 8e6;
 const BARS = 240;
 
 async function showSound(data, content, args) {
   const box = element("figure");
   view.append(box);
-  const said = element("blockquote", { textContent: args.text ?? "" });
-  const facts = `${data.duration} s, ${data.voice ?? "voice"} of ${data.model}`;
+  const text = element("blockquote", { textContent: args.text ?? "" });
+  const details = `${data.duration} s, ${data.voice ?? "voice"} of ${data.model}`;
   const path = element("p", { className: "quiet", textContent: data.path });
   try {
     box.append(...player(await wavOf(data, content)));
   } catch (error) {
     box.append(element("p", { className: "quiet", textContent: error.message }));
   }
-  box.append(said, element("p", { className: "quiet", textContent: facts }), path);
+  box.append(text, element("p", { className: "quiet", textContent: details }), path);
   box.append(...saveForm(data.uri, `${slug(args.text ?? "speech")}.mp3`));
 }
 
 async function wavOf(data, content) {
-  const block = content.find((one) => one.type === "audio");
+  const block = content.find((item) => item.type === "audio");
   if (block) return block.data;
-  if (!host.resources) throw new Error("This host passes no sound on; open the file.");
-  if (data.duration * data.sample_rate * 2 > LARGEST_SOUND) throw new Error("Too long to play here; open the file.");
+  if (!host.resources) throw new Error("This host cannot load the audio; open the file.");
+  if (data.duration * data.sample_rate * 2 > MAX_AUDIO_BYTES) throw new Error("The audio is too long to play here; open the file.");
   return readBase64(data.uri);
 }
 
@@ -40,15 +41,15 @@ function player(base64) {
   return [canvas, audio];
 }
 
-// Senses writes WAV as 16-bit mono; the samples are the chunk "data" (RIFF, Multimedia Programming Interface 1.0).
+// Senses writes 16-bit mono WAV; the samples are in the chunk "data" (RIFF, Multimedia Programming Interface 1.0).
 function samples(base64) {
-  const bytes = Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
+  const bytes = Uint8Array.from(atob(base64), (char) => char.charCodeAt(0));
   const riff = new DataView(bytes.buffer);
-  let at = 12;
-  while (at + 8 <= bytes.length && String.fromCharCode(...bytes.subarray(at, at + 4)) !== "data") {
-    at += 8 + riff.getUint32(at + 4, true);
+  let offset = 12;
+  while (offset + 8 <= bytes.length && String.fromCharCode(...bytes.subarray(offset, offset + 4)) !== "data") {
+    offset += 8 + riff.getUint32(offset + 4, true);
   }
-  const start = Math.min(at + 8, bytes.length);
+  const start = Math.min(offset + 8, bytes.length);
   return new Int16Array(bytes.buffer.slice(start, start + 2 * Math.floor((bytes.length - start) / 2)));
 }
 
@@ -56,7 +57,9 @@ function peaks(wave, count) {
   return Array.from({ length: count }, (_, bar) => {
     let peak = 0;
     const end = Math.floor(((bar + 1) * wave.length) / count);
-    for (let at = Math.floor((bar * wave.length) / count); at < end; at += 1) peak = Math.max(peak, Math.abs(wave[at]));
+    for (let index = Math.floor((bar * wave.length) / count); index < end; index += 1) {
+      peak = Math.max(peak, Math.abs(wave[index]));
+    }
     return peak / 32768;
   });
 }

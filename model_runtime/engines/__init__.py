@@ -1,3 +1,4 @@
-"""The only code that imports MLX and its libraries; runs inside worker processes, one engine each. Nothing here is
-imported by the daemon: `create_engine` imports the one library the model needs.
+"""Engines: the only code that imports MLX and its libraries. A worker process runs one engine.
+
+The daemon imports nothing from here. `create_engine` imports the one library that the model needs.
 """

@@ -1,7 +1,8 @@
-"""Linux without a GPU: MLX wheels bundle the reference BLAS; a real one, loaded first, is twenty times faster.
+"""Load a fast BLAS for MLX on Linux without a GPU.
 
-The OpenBLAS inside the opencv-python wheel (a dependency of mflux) has the plain symbol names that MLX looks up;
-those of numpy and scipy are prefixed and do not help.
+MLX's Linux wheels bundle the reference BLAS. OpenBLAS is twenty times faster if it is loaded first. The wheel of
+opencv-python (a dependency of mflux) has an OpenBLAS with the plain symbol names that MLX looks up; the symbols of
+numpy's and scipy's are prefixed.
 """
 
 import ctypes
@@ -14,10 +15,10 @@ SYSTEM_OPENBLAS = "libopenblas.so.0"
 
 
 def load_fast_blas() -> str:
-    """Load an OpenBLAS globally and return its name; "" where there is none, it is too late, or no need.
+    """Load an OpenBLAS globally and return its name; "" if none is found, MLX is imported, or none is needed.
 
-    One thread unless OPENBLAS_NUM_THREADS says otherwise: its threads spin while they wait for each other, and where
-    several workers share the cores a second of work then takes minutes.
+    It runs with one thread unless OPENBLAS_NUM_THREADS is set: its threads spin while they wait for each other, and
+    if several workers share the cores, a second of work takes minutes.
     """
     if sys.platform != "linux" or "mlx.core" in sys.modules or "openblas" in os.environ.get("LD_PRELOAD", ""):
         return ""

@@ -1,4 +1,4 @@
-"""What every engine does before and around loading a checkpoint: no foreign code, whole files, errors for people."""
+"""Checks before every load, and error messages for a load that fails: complete files, no code from a checkpoint."""
 
 import warnings
 from collections.abc import Iterator, Mapping
@@ -13,20 +13,22 @@ from model_runtime.errors import LoadFailed, SensesError
 from model_runtime.loading import LoadSpec
 
 MAX_REASON_CHARACTERS = 400
+"""Length of a library's message inside an error message."""
 
 
 def open_checkpoint(spec: LoadSpec) -> tuple[Path, Mapping[str, Any]]:
-    """Return the folder of the role "model" and its config.json, after reading every header in it.
+    """Return the folder of the role "model" and its config.json, after reading the headers of its tensor files.
 
     Raises:
-        LoadFailed: files are missing or cut short, or the checkpoint wants its own Python code to run.
+        InvalidCheckpoint: a file is missing, cut short or malformed.
+        LoadFailed: the checkpoint asks for its own Python code to be run.
     """
     folder = Path(spec.folders["model"])
     config = read_config(folder)
     if "model_file" in config:
         raise LoadFailed(
-            f"{spec.model} wants to run its own Python file {config['model_file']!r}. Senses never runs code from a "
-            "checkpoint. Choose a model that the installed libraries know."
+            f"{spec.model} asks to run its own Python file {config['model_file']!r}. Senses never runs code from a "
+            "checkpoint. Choose a model that the installed libraries support."
         )
     read_tensors(folder)
     return folder, config
@@ -34,9 +36,12 @@ def open_checkpoint(spec: LoadSpec) -> tuple[Path, Mapping[str, Any]]:
 
 @contextmanager
 def translate_load_errors(model_name: str, config: Mapping[str, Any]) -> Iterator[None]:
-    """Turn whatever a library raises while it loads into a `LoadFailed` that says what to do.
+    """Turn any exception inside the block into a `LoadFailed` that says what to do next.
 
-    What libraries warn about then concerns those who write them, not our users' logs.
+    Warnings of libraries are suppressed: users cannot act on them.
+
+    Raises:
+        LoadFailed: a library raised an exception. A `SensesError` passes unchanged.
     """
     try:
         with warnings.catch_warnings():
@@ -51,11 +56,12 @@ def translate_load_errors(model_name: str, config: Mapping[str, Any]) -> Iterato
 
 
 def require_tokenizer(model_name: str, tokenizer: Tokenizer | None) -> Tokenizer:
-    """Return the tokenizer, unless it reads nothing: without its files, libraries load an empty one.
+    """Return the tokenizer.
 
     Raises:
-        LoadFailed: there is none, or it is empty.
+        LoadFailed: it is missing or has no vocabulary.
     """
+    # Libraries load an empty tokenizer if its files are missing.
     if tokenizer is None or not tokenizer.encode("a").ids:
         raise LoadFailed(
             f"{model_name} has no usable tokenizer.json. Download the model again, or choose another conversion."
@@ -72,9 +78,9 @@ def describe_error(error: BaseException) -> str:
 
 def _load_error_advice(error: BaseException, config: Mapping[str, Any]) -> str:
     if isinstance(error, KeyError) or "parameters" in str(error) or "shape" in str(error):
-        return "Its files do not belong together, or some are missing: download the model again."
+        return "Its files do not match each other, or some are missing. Download the model again."
     if "not supported" in str(error):
-        return f"The installed libraries do not know the family {config.get('model_type')!r}: choose another model."
+        return f"The installed libraries do not support the family {config.get('model_type')!r}. Choose another model."
     if "auto_map" in config:
-        return "It comes with its own Python code, which Senses never runs: choose a conversion for MLX."
+        return "It needs its own Python code, which Senses never runs. Choose a conversion for MLX."
     return "Choose another model, or download this one again."

@@ -1,9 +1,9 @@
-"""Errors after which a process cannot go on."""
+"""Errors after which a worker process cannot continue."""
 
 FATAL_GPU_ERRORS = ("[METAL]", "[metal::", "kIOGPU", "SubmissionsIgnored")
-"""Metal never recovers from these within a process."""
+"""Parts of MLX's messages for GPU errors; Metal does not recover from them within a process."""
 
 
 def is_fatal(error: Exception) -> bool:
-    """Whether the process cannot go on working: out of memory, or the GPU refuses."""
+    """Return whether the process must end: it is out of memory, or the GPU refuses work."""
     return isinstance(error, MemoryError) or any(fragment in str(error) for fragment in FATAL_GPU_ERRORS)

@@ -1,4 +1,4 @@
-"""What a worker expects of an engine. One engine serves one model, on one thread, in one process."""
+"""The interface between worker and engine. One engine serves one model, on one thread, in one process."""
 
 from collections.abc import Callable, Iterator
 from typing import Protocol
@@ -9,51 +9,73 @@ from model_runtime.loading import LoadedModel, LoadSpec
 from model_runtime.requests import Request
 
 LoadReporter = Callable[[str, float | None], None]
-"""report(stage, fraction): tells how far a load is; fraction 0..1, or None while unknown."""
+"""report_progress(stage, fraction): the progress of a load; fraction 0..1, or None while unknown."""
 
 CancelCheck = Callable[[], None]
-"""check(): raises `Cancelled` once the job's caller is gone. Call it between tokens, steps, segments and chunks."""
+"""check_cancelled(): raises `Cancelled` after the request was cancelled. Engines call it between tokens, steps,
+segments and chunks."""
 
 EngineOutput = EngineEvent | Result | SensesError
 
 
 class StepEngine(Protocol):
-    """An engine that works on several jobs at once, a bounded step at a time (continuous batching)."""
+    """An engine that runs several jobs at once, one bounded step at a time (continuous batching)."""
 
-    def load(self, spec: LoadSpec, report: LoadReporter) -> LoadedModel:
-        """Load and evaluate all weights; raises `LoadFailed` with what to do about it."""
+    def load(self, spec: LoadSpec, report_progress: LoadReporter) -> LoadedModel:
+        """Load and evaluate all weights.
+
+        Raises:
+            LoadFailed: the model cannot be loaded; the message says what to do next.
+        """
         ...
 
     def submit(self, job: int, request: Request) -> None:
-        """Take in a job; raises a `SensesError` that concerns this job only."""
+        """Add a job.
+
+        Raises:
+            SensesError: this job cannot be run; other jobs are not affected.
+        """
         ...
 
     def step(self) -> list[tuple[int, EngineOutput]]:
-        """Work a little on every job and return what happened; a `Result` or an error ends that job."""
+        """Advance every job by one step and return (job, output) pairs; a `Result` or an error ends its job.
+
+        Raises:
+            Exception: the process cannot continue; see `fatal_errors`.
+        """
         ...
 
     def cancel(self, job: int) -> None:
-        """Drop a job, effective with the next step."""
+        """Remove a job; it has no outputs from the next step on."""
         ...
 
     def idle(self) -> None:
-        """Give back caches; called when no job is left."""
+        """Release caches; called when no job is left."""
         ...
 
 
 class JobEngine(Protocol):
-    """An engine that works on one job at a time, as a generator that ends with its `Result`."""
+    """An engine that runs one job at a time, as a generator that ends with its `Result`."""
 
-    def load(self, spec: LoadSpec, report: LoadReporter) -> LoadedModel:
-        """Load and evaluate all weights; raises `LoadFailed` with what to do about it."""
+    def load(self, spec: LoadSpec, report_progress: LoadReporter) -> LoadedModel:
+        """Load and evaluate all weights.
+
+        Raises:
+            LoadFailed: the model cannot be loaded; the message says what to do next.
+        """
         ...
 
-    def run(self, request: Request, check: CancelCheck) -> Iterator[EngineEvent | Result]:
-        """Do the work; raises a `SensesError` where the job cannot be done."""
+    def run(self, request: Request, check_cancelled: CancelCheck) -> Iterator[EngineEvent | Result]:
+        """Run a job and yield its events, then its result.
+
+        Raises:
+            SensesError: the job cannot be run.
+            Cancelled: the request was cancelled.
+        """
         ...
 
     def idle(self) -> None:
-        """Give back caches; called when no job is left."""
+        """Release caches; called when no job is left."""
         ...
 
 

@@ -1,4 +1,4 @@
-"""Engines by name, imported when a worker needs one."""
+"""Names and classes of the engines, and their import on demand."""
 
 import sys
 from collections.abc import Mapping
@@ -15,17 +15,17 @@ ENGINE_CLASSES: Mapping[str, str] = {
     "mlx-audio": "model_runtime.engines.speech.engine:SpeechEngine",
     "mflux": "model_runtime.engines.image.engine:ImageEngine",
 }
+"""Name of an engine (its MLX library) → "module:Class"."""
 
-
-DEFERRED_IMPORTS: Mapping[str, str] = {"mlx-audio": "model_runtime.engines.speech.imports"}
-"""What an engine imports only when it loads, though every model of it needs it."""
+DEFERRED_IMPORTS: Mapping[str, str] = {"mlx-audio": "model_runtime.engines.speech.mlx_audio_loading"}
+"""Name of an engine → a module that every model of it needs but only `load` imports."""
 
 
 def preload_engine(name: str) -> None:
-    """Import all that a load of this engine will need, so that it only has to read weights.
+    """Import all libraries of an engine, so that a later load only reads weights.
 
     Raises:
-        LoadFailed: there is no such engine, or its libraries cannot be imported.
+        LoadFailed: the engine is unknown, or its libraries cannot be imported.
     """
     create_engine(name)
     if name in DEFERRED_IMPORTS:
@@ -33,31 +33,32 @@ def preload_engine(name: str) -> None:
 
 
 def create_engine(name: str) -> Engine:
-    """Import and create an engine: one of `ENGINE_CLASSES`, or the class that "module:Class" names.
+    """Import and create an engine by its name in `ENGINE_CLASSES` or by "module:Class".
 
     Raises:
-        LoadFailed: there is no such engine, or its libraries cannot be imported.
+        LoadFailed: the engine is unknown, or its libraries cannot be imported.
     """
     class_path = ENGINE_CLASSES.get(name, name)
     module, colon, class_name = class_path.partition(":")
     if not colon:
-        raise LoadFailed(f"There is no engine {name!r}. Engines: {', '.join(ENGINE_CLASSES)}.")
+        raise LoadFailed(f"The engine {name!r} does not exist. Choose one of: {', '.join(ENGINE_CLASSES)}.")
     load_fast_blas()
     try:
         engine: Engine = getattr(import_module(module), class_name)()
     except (ImportError, AttributeError) as error:
         raise LoadFailed(
-            f"The engine {name} cannot be imported: {error}. Install Senses again; `senses doctor` shows what is missing."
+            f"The engine {name} cannot be imported: {error}. Install Senses again; "
+            "`senses doctor` shows what is missing."
         ) from error
     return engine
 
 
 def recommended_working_set_bytes() -> int:
-    """Return how much GPU memory the system recommends to use at most, as MLX tells it; 0 where there is no GPU."""
+    """Return the GPU memory in bytes that Metal recommends as a maximum; 0 without a GPU."""
     return int(import_module("mlx.core").device_info().get("max_recommended_working_set_size", 0))
 
 
 def active_memory_bytes() -> int:
-    """Return what MLX holds in this process; 0 where it is not imported."""
+    """Return the memory in bytes that MLX holds in this process; 0 before MLX is imported."""
     mlx = sys.modules.get("mlx.core")
     return int(mlx.get_active_memory()) if mlx is not None and hasattr(mlx, "get_active_memory") else 0

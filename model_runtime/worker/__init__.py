@@ -1,1 +1,1 @@
-"""The process side of a model: one process, one engine, one model. Talks to the daemon by `ipc` only."""
+"""The worker process: one process runs one engine with one model. It talks to the daemon only through `ipc`."""

@@ -1,7 +1,7 @@
-"""One worker process: `python -P -m model_runtime.worker NAME` with the link to the daemon on descriptor 3.
+"""One worker process: `python -P -m model_runtime.worker NAME`, with the connection to the daemon on descriptor 3.
 
-The main thread loads the model and does all work, since MLX binds streams to threads. A reader thread takes orders
-and is the guardian: when the daemon is gone it ends the process at once. A third thread beats.
+The main thread loads the model and runs all jobs, because MLX binds streams to threads. A reader thread receives
+commands and ends the process at once if the daemon exits. A third thread sends heartbeats.
 """
 
 import ctypes
@@ -49,20 +49,22 @@ ENVIRONMENT = {
     "TOKENIZERS_PARALLELISM": "false",
     "TQDM_DISABLE": "1",
 }
+"""Keep libraries offline, without telemetry, progress bars and tokenizer threads."""
 
-LOAD_BROKE, LINK_BROKE, ENGINE_BROKE = 1, 65, 70
-"""Exit codes; 0 is leaving when told to."""
+LOAD_FAILED, CONNECTION_FAILED, ENGINE_FAILED = 1, 65, 70
+"""Exit codes; 0 is an exit after a `Shutdown` command."""
 
 NICENESS = 5
-"""The daemon's answers of milliseconds come before a worker's seconds of work, where they share a processor."""
+"""Added to the process's nice value: the daemon, which answers within milliseconds, has priority over workers."""
 
 PR_SET_PDEATHSIG = 1
+"""prctl's option of Linux for the signal at the parent's death (sys/prctl.h)."""
 
 log = logging.getLogger(__name__)
 
 
 def main() -> None:
-    """Run until told to leave or until the daemon is gone; never returns."""
+    """Run the worker until a `Shutdown` command or the end of the daemon; never return."""
     os.environ.update(ENVIRONMENT)
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
     _die_with_parent()
@@ -84,12 +86,12 @@ def _serve(connection: DaemonConnection, commands: CommandQueue, heartbeat: Hear
     except Exception as error:
         log.exception("%s cannot be loaded", spec.model)
         connection.send(LoadError(_to_load_error(error), permanent=isinstance(error, SensesError)))
-        return LOAD_BROKE
+        return LOAD_FAILED
     try:
         WorkerLoop(engine, commands, heartbeat, connection.send).run()
     except Exception:
-        log.exception("%s cannot go on", spec.model)
-        return ENGINE_BROKE
+        log.exception("The engine of %s failed, and its process ends", spec.model)
+        return ENGINE_FAILED
     return 0
 
 
@@ -118,7 +120,7 @@ def _load(
 
     report("libraries", None)
     imported = threading.Event()
-    threading.Thread(target=prefetch, args=(spec.folders.values(), imported), name="read ahead", daemon=True).start()
+    threading.Thread(target=prefetch, args=(spec.folders.values(), imported), name="prefetch", daemon=True).start()
     engine = _as_step_engine(create_engine(spec.engine), commands, heartbeat)
     imported.set()
     loaded = engine.load(spec, report)
@@ -146,24 +148,25 @@ def _to_load_error(error: Exception) -> SensesError:
 
 def _read_commands(connection: DaemonConnection, commands: CommandQueue, heartbeat: HeartbeatSender) -> None:
     try:
-        for order in connection.commands():
-            if isinstance(order, Shutdown) and heartbeat.loading:
-                exit_now(0)
-            commands.put(order)
+        for command in connection.commands():
+            if isinstance(command, Shutdown) and heartbeat.loading:
+                exit_now(0)  # the main thread cannot read the command before the load ends
+            commands.put(command)
     except Exception:
-        log.exception("The daemon cannot be understood")
-        exit_now(LINK_BROKE)
+        log.exception("A command of the daemon cannot be decoded")
+        exit_now(CONNECTION_FAILED)
     exit_orphaned()
 
 
 def exit_now(code: int) -> None:
-    """End without the interpreter's own clean-up, which can hang or abort in MLX's and other libraries' threads."""
+    """Exit without the interpreter's own clean-up, which can hang or abort in threads of MLX and other libraries."""
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)
 
 
 def _die_with_parent() -> None:
+    """Make Linux kill this process when its parent dies, even if the reader thread is blocked."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 

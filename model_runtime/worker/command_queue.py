@@ -1,7 +1,6 @@
-"""Where orders wait for the main thread, and which jobs nobody wants any more.
+"""Commands from the reader thread to the main thread.
 
-The reader thread writes, the main thread takes. A cancelled job is known at once, in the middle of a piece of work;
-the order itself is taken between two pieces.
+A cancellation is visible at once, within a step of the engine; the `Cancel` command itself is handled between steps.
 """
 
 import queue
@@ -11,31 +10,35 @@ from model_runtime.ipc.messages import Cancel, Command
 
 
 class CommandQueue:
-    """Orders in their order of arrival."""
+    """Commands in order of arrival, and the ids of cancelled jobs."""
 
     def __init__(self) -> None:
         self._waiting: queue.SimpleQueue[Command] = queue.SimpleQueue()
         self._cancelled: set[int] = set()
 
     def put(self, command: Command) -> None:
-        """Take in an order from the daemon."""
+        """Append a command; called by the reader thread."""
         if isinstance(command, Cancel):
             self._cancelled.add(command.request_id)
         self._waiting.put(command)
 
     def wait(self) -> Command:
-        """Return the next order, however long it takes."""
+        """Return the next command; block until it arrives."""
         return self._waiting.get()
 
     def drain(self) -> list[Command]:
-        """Return the orders that came meanwhile."""
+        """Return all commands that have arrived."""
         return [self._waiting.get_nowait() for _ in range(self._waiting.qsize())]
 
     def raise_if_cancelled(self, job: int) -> None:
-        """Raise `Cancelled` once the caller of this job is gone."""
+        """Check whether a job was cancelled.
+
+        Raises:
+            Cancelled: it was.
+        """
         if job in self._cancelled:
             raise Cancelled("The call was ended before it finished.")
 
     def discard(self, job: int) -> None:
-        """The job is over."""
+        """Discard the cancellation of a job that has ended."""
         self._cancelled.discard(job)

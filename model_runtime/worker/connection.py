@@ -1,4 +1,4 @@
-"""The worker's end of the link: blocking sends from any thread, orders received by one."""
+"""The worker's end of the connection to the daemon: any thread sends, one thread receives."""
 
 import os
 import socket
@@ -11,17 +11,16 @@ from model_runtime.ipc.framing import FrameReader, pack
 from model_runtime.ipc.messages import Command, WorkerMessage
 
 ORPHANED_EXIT_CODE = 9
-"""Exit code of a worker whose daemon is gone."""
-
+"""Exit code of a worker whose daemon has exited."""
 
 SINGLE_SEND_BYTES = 1 << 16
-"""Up to here one call of the system and a copy are cheaper than a call for each part."""
+"""Up to this size, one system call and a copy are cheaper than a call for each part."""
 
 
 class DaemonConnection:
-    """Sends reports and receives orders over a connected socket.
+    """Send messages and receive commands over a connected socket.
 
-    `send` blocks while the daemon does not read: that is the back-pressure of a slow client, all the way down.
+    `send` blocks while the daemon does not read, so that the back-pressure of a slow client reaches the engine.
     """
 
     def __init__(self, connection: socket.socket) -> None:
@@ -29,22 +28,28 @@ class DaemonConnection:
         self._send_lock = threading.Lock()
 
     def send(self, *messages: WorkerMessage) -> None:
-        """Send reports whole and, where they are short, at once; without a daemon the process ends here.
+        """Send messages, small ones in a single write. If the daemon has exited, end the process.
 
         Raises:
-            CodecError, FrameError: one of them cannot cross the process boundary; then none is sent.
+            CodecError: a message cannot be encoded; none is sent.
+            FrameError: a message is too large; none is sent.
         """
-        parts = [part for report in messages for part in pack(*encode(report))]
-        short = sum(map(len, parts)) <= SINGLE_SEND_BYTES
+        parts = [part for message in messages for part in pack(*encode(message))]
+        is_small = sum(map(len, parts)) <= SINGLE_SEND_BYTES
         with self._send_lock:
             try:
-                for part in [b"".join(parts)] if short else parts:
+                for part in [b"".join(parts)] if is_small else parts:
                     self._socket.sendall(part)
             except ConnectionError:
                 exit_orphaned()
 
     def commands(self) -> Iterator[Command]:
-        """Yield orders as they come; ends when the daemon is gone."""
+        """Yield commands as they arrive, until the daemon exits.
+
+        Raises:
+            CodecError: a command cannot be decoded.
+            FrameError: the bytes are not a frame.
+        """
         reader = FrameReader()
         while count := self._receive(reader.buffer()):
             for header, body in reader.received(count):
@@ -58,5 +63,5 @@ class DaemonConnection:
 
 
 def exit_orphaned() -> NoReturn:
-    """End at once: nobody is left to work for, and the memory is wanted elsewhere."""
+    """End the process at once, because its daemon has exited."""
     os._exit(ORPHANED_EXIT_CODE)

@@ -1,4 +1,4 @@
-"""A sign of life each second, from a thread of its own, so that a long piece of work does not look like death."""
+"""Heartbeats from a separate thread, so that a long step of the engine does not look like a dead process."""
 
 import threading
 from collections.abc import Callable
@@ -6,10 +6,11 @@ from collections.abc import Callable
 from model_runtime.ipc.messages import Heartbeat, WorkerMessage
 
 HEARTBEAT_SECONDS = 1.0
+"""Time between two heartbeats."""
 
 
 class HeartbeatSender:
-    """What the beats tell. The main thread writes; `pieces` stands still exactly when no work is done."""
+    """Send the state that the main thread writes. A `progress_count` that does not change means a stalled worker."""
 
     def __init__(self) -> None:
         self.request_ids: tuple[int, ...] = ()
@@ -17,7 +18,7 @@ class HeartbeatSender:
         self.loading = True
 
     def start(self, send: Callable[[WorkerMessage], None], active_bytes: Callable[[], int]) -> None:
-        """Begin to beat, until the process ends."""
+        """Start the thread, which runs until the process ends."""
         threading.Thread(target=self._send_heartbeats, args=(send, active_bytes), name="heartbeat", daemon=True).start()
 
     def _send_heartbeats(self, send: Callable[[WorkerMessage], None], active_bytes: Callable[[], int]) -> None:

@@ -1,4 +1,4 @@
-"""The job loop: takes orders, lets the engine work a piece at a time, reports what happened."""
+"""The worker's main loop: handle commands, step the engine, send its outputs."""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -24,15 +24,20 @@ from model_runtime.worker.job_errors import to_request_error
 
 
 class SendMessages(Protocol):
-    """Tells the daemon."""
+    """Send messages to the daemon."""
 
-    def __call__(self, *reports: WorkerMessage) -> None:
-        """Send all of them; raises `CodecError` or `FrameError`, and sends none, where one of them cannot be sent."""
+    def __call__(self, *messages: WorkerMessage) -> None:
+        """Send all messages.
+
+        Raises:
+            CodecError: a message cannot be encoded; none is sent.
+            FrameError: a message is too large; none is sent.
+        """
         ...
 
 
 class WorkerLoop:
-    """Every job that was taken in ends with exactly one `JobEnded`, or with the process."""
+    """Run the jobs of one engine. Every job ends with exactly one `RequestOutcome`, or with the process."""
 
     def __init__(
         self, engine: StepEngine, commands: CommandQueue, heartbeat: HeartbeatSender, send: SendMessages
@@ -45,7 +50,11 @@ class WorkerLoop:
         self._is_shutting_down = False
 
     def run(self) -> None:
-        """Work until told to leave. Whatever the engine raises outside its jobs ends them all and goes on up."""
+        """Run until a `Shutdown` command.
+
+        Raises:
+            Exception: the engine raised it from a step, which ends all jobs with that error.
+        """
         try:
             while not self._is_shutting_down:
                 self._handle_commands()
@@ -59,11 +68,11 @@ class WorkerLoop:
     def _handle_commands(self) -> None:
         if not self._running:
             self._handle(self._commands.wait())
-        for order in self._commands.drain():
-            self._handle(order)
+        for command in self._commands.drain():
+            self._handle(command)
 
-    def _handle(self, order: Command) -> None:
-        match order:
+    def _handle(self, command: Command) -> None:
+        match command:
             case RunRequest(job, request):
                 self._begin(job, request)
             case Cancel(job) if job in self._running:
@@ -87,13 +96,13 @@ class WorkerLoop:
             self._release_idle()
 
     def _step(self) -> None:
-        outcomes = self._engine.step()
+        outputs = self._engine.step()
         self._heartbeat.progress_count += 1
-        self._send_messages([self._message(job, outcome) for job, outcome in outcomes if job in self._running])
+        self._send_messages([self._message(job, output) for job, output in outputs if job in self._running])
         self._release_idle()
 
-    def _message(self, job: int, outcome: EngineOutput) -> RequestOutput | RequestOutcome:
-        return self._outcome(job, outcome) if isinstance(outcome, Result | SensesError) else RequestOutput(job, outcome)
+    def _message(self, job: int, output: EngineOutput) -> RequestOutput | RequestOutcome:
+        return self._outcome(job, output) if isinstance(output, Result | SensesError) else RequestOutput(job, output)
 
     def _outcome(self, job: int, outcome: Result | SensesError) -> RequestOutcome:
         self._running.discard(job)
@@ -104,27 +113,24 @@ class WorkerLoop:
     def _end(self, job: int, outcome: Result | SensesError) -> None:
         self._send_messages([self._outcome(job, outcome)])
 
-    def _send_messages(self, reports: Sequence[RequestOutput | RequestOutcome]) -> None:
-        """Send what one step brought in one go: eight answers wake the daemon once a token, not eight times."""
-        if not reports:
+    def _send_messages(self, messages: Sequence[RequestOutput | RequestOutcome]) -> None:
+        """Send all outputs of one step in a single write, so that a batch of eight wakes the daemon once per token."""
+        if not messages:
             return
         try:
-            self._send(*reports)
+            self._send(*messages)
         except (CodecError, FrameError):
-            for report in reports:
-                self._send_message(report)
+            for message in messages:
+                self._send_message(message)
 
-    def _send_message(self, report: RequestOutput | RequestOutcome) -> None:
+    def _send_message(self, message: RequestOutput | RequestOutcome) -> None:
         try:
-            self._send(report)
+            self._send(message)
         except (CodecError, FrameError) as error:
-            if isinstance(report, RequestOutput):
+            if isinstance(message, RequestOutput):
                 raise
-            self._send(
-                RequestOutcome(
-                    report.request_id, JobFailed(f"The result cannot be sent: {error} Ask for less at once.")
-                )
-            )
+            failure = JobFailed(f"The result cannot be sent: {error} Ask for less at once.")
+            self._send(RequestOutcome(message.request_id, failure))
 
     def _release_idle(self) -> None:
         if not self._running:

@@ -1,18 +1,20 @@
-"""Bring weights from the disk into the system's cache while libraries are imported: both take seconds, so together."""
+"""Read weights into the system's page cache while libraries are imported, because both take seconds."""
 
 import threading
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 WEIGHTS = frozenset({".safetensors", ".npz"})
+"""Suffixes of weight files."""
 CHUNK_BYTES = 4 << 20
+"""Size of one read."""
 
 
 def prefetch(folders: Iterable[str], stopped: threading.Event) -> int:
-    """Read the weight files of these folders, until all are read or `stopped`; return how many bytes that were.
+    """Read the weight files of these folders until all are read or `stopped` is set; return the number of bytes.
 
-    What is read is thrown away: the system keeps it for the loader, who takes the files in the same order, that of
-    their names. One that cannot be read is passed over: the loader will say why.
+    The data is discarded; the page cache keeps it for the loader, which reads the files in the same order, by name.
+    Files that cannot be read are skipped, because the loader reports them.
     """
     buffer, total = bytearray(CHUNK_BYTES), 0
     for path in _weights(folders):

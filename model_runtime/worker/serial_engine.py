@@ -1,4 +1,4 @@
-"""An engine that works on one job at a time, seen as one that works in steps: jobs take turns in order of arrival."""
+"""Adapt an engine that runs one job at a time to the interface of one that runs in steps."""
 
 import logging
 from collections.abc import Callable, Iterator
@@ -22,7 +22,10 @@ class _Run:
 
 
 class SerialEngine:
-    """Runs a `JobEngine` as a `StepEngine`; the engine calls `check(job)` between its pieces of work."""
+    """Run the jobs of a `JobEngine` one after another, as a `StepEngine`.
+
+    `check(job)` raises `Cancelled`; the engine calls it between its pieces of work.
+    """
 
     def __init__(self, engine: JobEngine, check: Callable[[int], None]) -> None:
         self._engine = engine
@@ -30,43 +33,51 @@ class SerialEngine:
         self._runs: list[_Run] = []
 
     def load(self, spec: LoadSpec, report: LoadReporter) -> LoadedModel:
-        """Load the model."""
+        """Load the model.
+
+        Raises:
+            LoadFailed: the model cannot be loaded.
+        """
         return self._engine.load(spec, report)
 
     def submit(self, job: int, request: Request) -> None:
-        """Line the job up."""
+        """Append the job to the queue."""
         self._runs.append(_Run(job, self._engine.run(request, lambda: self._check(job))))
 
     def step(self) -> list[tuple[int, EngineOutput]]:
-        """Produce the next piece of the job whose turn it is."""
-        turn = self._runs[0]
-        outcome = self._next_output(turn)
-        if isinstance(outcome, Result | SensesError):
-            self.cancel(turn.job)
-        return [(turn.job, outcome)]
+        """Return the next output of the first job in the queue.
+
+        Raises:
+            Exception: a fatal error (see `fatal_errors.is_fatal`), unchanged.
+        """
+        run = self._runs[0]
+        output = self._next_output(run)
+        if isinstance(output, Result | SensesError):
+            self.cancel(run.job)
+        return [(run.job, output)]
 
     def cancel(self, job: int) -> None:
-        """Take the job out of the line and let its generator clean up."""
-        for turn in [turn for turn in self._runs if turn.job == job]:
-            self._runs.remove(turn)
-            close = getattr(turn.outputs, "close", None)
+        """Remove the job from the queue and close its generator."""
+        for run in [run for run in self._runs if run.job == job]:
+            self._runs.remove(run)
+            close = getattr(run.outputs, "close", None)
             if close is not None:
                 close()
 
     def idle(self) -> None:
-        """Give back caches."""
+        """Release caches."""
         self._engine.idle()
 
-    def _next_output(self, turn: _Run) -> EngineOutput:
+    def _next_output(self, run: _Run) -> EngineOutput:
         try:
-            self._check(turn.job)
-            return next(turn.outputs)
+            self._check(run.job)
+            return next(run.outputs)
         except StopIteration:
-            return JobFailed("The engine ended the job without a result. This is a fault of Senses: please report it.")
+            return JobFailed("The engine ended the job without a result. This is a defect of Senses: please report it.")
         except SensesError as error:
             return error
         except Exception as error:
             if is_fatal(error):
                 raise
-            log.exception("Job %s failed", turn.job)
+            log.exception("Job %s failed", run.job)
             return to_request_error(error)

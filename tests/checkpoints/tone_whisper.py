@@ -293,7 +293,7 @@ def _next_token_layer(vectors: np.ndarray, script: _TokenScript) -> dict[str, np
 
 
 def _transformers_name(name: str) -> str:
-    from model_runtime.engines.transcription.loading import TRANSFORMERS_NAMES
+    from model_runtime.engines.transcription.whisper_loading import TRANSFORMERS_NAMES
 
     for theirs, ours in reversed(TRANSFORMERS_NAMES):
         name = name.replace(ours, theirs)

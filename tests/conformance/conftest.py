@@ -10,7 +10,7 @@ from typing import NoReturn
 
 import pytest
 
-from tests.mcp_server.conftest import places  # noqa: F401
+from tests.mcp_server.conftest import paths  # noqa: F401
 
 PACKAGING = Path(__file__).parents[2] / "packaging"
 MODULES = PACKAGING / "node_modules"

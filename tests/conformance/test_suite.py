@@ -50,12 +50,12 @@ def what_the_suite_calls(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.promise("mcp:conformance")
 @pytest.mark.parametrize("revision", ["2025-11-25", "2026-07-28"])
 async def test_all_that_a_revision_requires_passes(
-    revision: str, tools: NpmTools, settings: Settings, places: InstancePaths, tmp_path: Path
+    revision: str, tools: NpmTools, settings: Settings, paths: InstancePaths, tmp_path: Path
 ) -> None:
     command = [*tools.command(SUITE, "conformance"), "server", "--requirements", revision, "-o", str(tmp_path / "out")]
 
-    async with running_daemon(settings, places, patience_seconds=SUITE_SECONDS) as facts:
-        ran = await anyio.run_process([*command, "--url", f"{facts.url}/mcp"], check=False, cwd=tmp_path)
+    async with running_daemon(settings, paths, timeout_seconds=SUITE_SECONDS) as info:
+        ran = await anyio.run_process([*command, "--url", f"{info.url}/mcp"], check=False, cwd=tmp_path)
 
     assert ran.returncode == 0, ran.stdout.decode()
     checks = outcomes(tmp_path / "out")
@@ -64,12 +64,12 @@ async def test_all_that_a_revision_requires_passes(
 
 
 async def test_the_suites_stable_release_passes(
-    tools: NpmTools, settings: Settings, places: InstancePaths, tmp_path: Path
+    tools: NpmTools, settings: Settings, paths: InstancePaths, tmp_path: Path
 ) -> None:
     command = [*tools.command(LATEST, "conformance"), "server", "-o", str(tmp_path / "out")]
 
-    async with running_daemon(settings, places, patience_seconds=SUITE_SECONDS) as facts:
-        ran = await anyio.run_process([*command, "--url", f"{facts.url}/mcp"], check=False, cwd=tmp_path)
+    async with running_daemon(settings, paths, timeout_seconds=SUITE_SECONDS) as info:
+        ran = await anyio.run_process([*command, "--url", f"{info.url}/mcp"], check=False, cwd=tmp_path)
 
     assert ran.returncode == 0, ran.stdout.decode()
     checks = outcomes(tmp_path / "out")

@@ -1,4 +1,4 @@
-"""A server over the fake runtime, reached by the official client without a process in between."""
+"""A server over the fake runtime, used by the official client in the same process."""
 
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -26,7 +26,7 @@ Connect = Callable[..., AbstractAsyncContextManager[Client]]
 
 @pytest.fixture(params=["auto", "legacy"])
 def era(request: pytest.FixtureRequest) -> ProtocolMode:
-    """Both ways of the protocol: the stateless one of 2026 and the handshake before it."""
+    """Both protocol eras: the stateless one of 2026 and the handshake before it."""
     mode: ProtocolMode = request.param
     return mode
 
@@ -39,7 +39,7 @@ def service() -> FakeService:
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    """The client's folder, with a picture and a recording in it."""
+    """The client's folder, which holds a picture and a recording."""
     folder = tmp_path / "project"
     folder.mkdir()
     Image.new("RGB", (64, 48), "red").save(folder / "red.png")
@@ -51,7 +51,7 @@ def project(tmp_path: Path) -> Path:
 async def open_server(
     service: Service, settings: Settings, client: ClientConnection, address: str = "", **options: Any
 ) -> AsyncGenerator[SensesServer]:
-    """A server that lives as long as the block."""
+    """Run a server for the length of the block."""
     async with anyio.create_task_group() as tasks:
         artifacts = ArtifactStore(settings.folders.artifacts)
         yield create_server(service, settings, artifacts, tasks, http_origin=address, client=client, **options)
@@ -60,7 +60,7 @@ async def open_server(
 
 @pytest.fixture
 def connect(service: FakeService, settings: Settings, project: Path) -> Connect:
-    """connect(mode="auto", name="test"): a client of that name whose folder is `project`."""
+    """connect(mode="auto", name="test") opens a client of that name whose folder is `project`."""
 
     @asynccontextmanager
     async def open_client(mode: ProtocolMode = "auto", name: str = "test") -> AsyncGenerator[Client]:
@@ -75,9 +75,9 @@ def connect(service: FakeService, settings: Settings, project: Path) -> Connect:
 
 
 @pytest.fixture
-def places(settings: Settings) -> InstancePaths:
+def paths(settings: Settings) -> InstancePaths:
     """The files of the test's instance, with their folders."""
-    places = InstancePaths({"SENSES_HOME": str(settings.folders.data)})
-    for folder in (places.run_folder, places.logs_folder, str(Path(places.socket_path).parent)):
+    paths = InstancePaths({"SENSES_HOME": str(settings.folders.data)})
+    for folder in (paths.run_folder, paths.logs_folder, str(Path(paths.socket_path).parent)):
         ensure_private_folder(folder)
-    return places
+    return paths

@@ -16,21 +16,21 @@ from tests.mcp_server.fake_daemon import ClosableFakeService
 @asynccontextmanager
 async def running_daemon(
     settings: Settings,
-    places: InstancePaths,
+    paths: InstancePaths,
     service: ClosableFakeService | None = None,
     *,
     timeout_seconds: float = 30,
     **options: Any,
 ) -> AsyncGenerator[DaemonInfo]:
-    """A daemon that is told to leave at the end of the block, where it has not left by itself."""
+    """Run a daemon for the length of the block; one that has stopped by itself is fine."""
     ready: list[DaemonInfo] = []
     started = anyio.Event()
 
-    def on_ready(facts: DaemonInfo) -> None:
-        ready.append(facts)
+    def on_ready(info: DaemonInfo) -> None:
+        ready.append(info)
         started.set()
 
-    daemon = Daemon(settings, places, on_ready=on_ready, **{"auto": True, **options})
+    daemon = Daemon(settings, paths, on_ready=on_ready, **{"auto": True, **options})
     with anyio.fail_after(timeout_seconds):
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(daemon.serve, service_opener(service or ClosableFakeService()))

@@ -12,20 +12,22 @@ from tests.fakes import FakeService
 
 
 class ClosableFakeService(FakeService):
-    """The fake runtime with an end, which may never come."""
+    """The fake runtime with `close`, which never returns if `hangs_on_close`."""
 
     hangs_on_close = False
 
     async def close(self, grace_seconds: float) -> None:
-        """Nothing is left to end."""
+        """Return at once, or never."""
         if self.hangs_on_close:
             await anyio.sleep_forever()
 
 
 @asynccontextmanager
 async def open_fake_service(settings: Settings) -> AsyncGenerator[ClosableService]:
-    """The fake runtime. `starts` in the instance's folder gets a line a daemon; the files `broken`, `gated` and
-    `hanging` there make it fail to start, hold all work back, and never end."""
+    """Yield the fake runtime and add a line to `starts` in the instance's folder.
+
+    The files `broken`, `gated` and `hanging` in that folder make it fail to start, hold all work back, and never close.
+    """
     folder = settings.folders.data
     if (folder / "broken").exists():
         raise RuntimeError("the fake runtime is broken")

@@ -1,6 +1,6 @@
-"""The real shim, starting the daemon over the fake runtime: `python -m tests.mcp_server.fake_shim`.
+"""The real shim, which starts the daemon over the fake runtime: `python -m tests.mcp_server.fake_shim`.
 
-`file_requests` in the instance's folder gets a line for each thing the daemon asks it to do.
+`file_requests` in the instance's folder gets a line for each file request of the daemon.
 """
 
 import os

@@ -14,7 +14,7 @@ from tests.model_runtime.library import ScriptedCatalog, scripted_model, skip_va
 
 @asynccontextmanager
 async def open_scripted_runtime(settings: Settings) -> AsyncGenerator[ClosableService]:
-    """The runtime with these two models."""
+    """Yield the runtime with these two models."""
     slow = scripted_model("slow", load=f"touch {settings.folders.data / 'loading'}; hang")
     catalog = ScriptedCatalog(scripted_model("m"), slow)
     async with Runtime(catalog, settings, validate=skip_validation) as runtime:

@@ -90,9 +90,9 @@ def test_time_passing_is_no_change(service: FakeService) -> None:
 
 
 @pytest.mark.parametrize("kind", ["images", "previews", "audio", "transcripts"])
-async def test_a_result_that_is_not_there_is_said_to_be_missing(connect: Connect, era: ProtocolMode, kind: str) -> None:
+async def test_a_missing_result_is_an_error(connect: Connect, era: ProtocolMode, kind: str) -> None:
     async with connect(era) as client:
-        with pytest.raises(MCPError, match="There is no"):
+        with pytest.raises(MCPError, match="does not exist or has expired"):
             await client.read_resource(f"senses://{kind}/20260101-000000-0123456789abcdef")
 
 

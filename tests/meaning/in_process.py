@@ -13,8 +13,8 @@ from model_runtime.loading import LoadSpec
 from model_runtime.media import audio, images, speech_encoder
 from model_runtime.requests import Chat, GenerateImage, Message, Speak, Transcribe
 from tests.meaning.face import SOURCE_IMAGE, TIMESTAMPS, TimedText, Transcription
-from tests.model_runtime.engines.driving import run_chat
-from tests.model_runtime.engines.sounding import events_of_type, ignore_progress, run_to_end
+from tests.model_runtime.engines.job_engine_driver import events_of_type, ignore_progress, run_to_end
+from tests.model_runtime.engines.step_engine_driver import run_chat
 
 MAX_TOKENS = 48
 

@@ -8,7 +8,7 @@ from PIL import Image, ImageOps
 from tests.mutations.images import swap_red_and_blue
 from tests.mutations.mutation import Function, Mutation, change_argument, change_result
 
-IMAGE_ENGINE, FLUX2 = "model_runtime.engines.image.engine", "model_runtime.engines.image.families.Flux2Model"
+IMAGE_ENGINE, FLUX2 = "model_runtime.engines.image.engine", "model_runtime.engines.image.models.Flux2Model"
 SEED_ARGUMENT, SOURCE_ARGUMENT, STRENGTH_ARGUMENT = 2, 4, 5
 """Places of the arguments of a family: of its beginning, and of its plan."""
 
@@ -47,7 +47,7 @@ MUTATIONS = (
     ),
     Mutation(
         "latents in the order of columns",
-        "model_runtime.engines.image.families.Flux2LatentCreator.unpack_latents",
+        "model_runtime.engines.image.models.Flux2LatentCreator.unpack_latents",
         change_result(_columns_first),
         "one above the other",
     ),

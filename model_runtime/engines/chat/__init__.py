@@ -1,3 +1,4 @@
-"""What text and vision models share: the loop of a chat engine, sampling, stop sequences, grammars, special tokens.
-Nothing here knows how a family of models is built.
+"""The parts that text and vision models share: the chat engine, sampling, stop sequences, grammars, special tokens.
+
+This package does not depend on any model family.
 """

@@ -1,7 +1,7 @@
-"""Many chats on one model at once: continuous batching, whichever batch computes the tokens.
+"""Continuous batching of chats on one model, independent of the library that computes the tokens.
 
-Answers are written together, and short prompts read together where the batch can. A job that cannot be read, a schema
-that cannot be kept, a batch that breaks: each ends the jobs it concerns and no other.
+All sequences decode together; short prompts are prefilled together if the batch supports it. An invalid prompt or
+schema ends only its own job; an error of the batch ends the jobs in it, not those that wait.
 """
 
 import logging
@@ -28,11 +28,12 @@ from model_runtime.requests import DEFAULT_MAX_TOKENS, Chat, Request
 logger = logging.getLogger(__name__)
 
 JobOutputs = list[tuple[int, EngineOutput]]
-"""What happened to which job, in order."""
+"""(job, output) pairs, in order."""
 
 BUFFER_CACHE_BYTES = 512_000_000
-"""MLX would keep freed buffers up to nearly all memory; this many are enough to reuse."""
+"""Freed buffers that MLX keeps for reuse; without a limit it keeps nearly all memory."""
 MAX_SEQUENCES = 32
+"""Sequences in one batch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,41 +47,41 @@ class GeneratedToken:
 
 @dataclass(frozen=True, slots=True)
 class InsertResult:
-    """Where a prompt went: its row, and how many of its first tokens need not be read, as they are known."""
+    """The id of an inserted sequence, and how many of its first prompt tokens are in the prefix cache."""
 
     uid: int
     cached_tokens: int = 0
 
 
 class GenerationBatch(Protocol):
-    """What computes the tokens of many rows at once."""
+    """A batch that computes the tokens of many sequences at once."""
 
     max_sequences: int
-    """How many answers it writes at once."""
+    """Sequences that it decodes at once."""
     prefill_chunk_tokens: int
-    """Prompt tokens that one `next` reads at most."""
+    """Prompt tokens of a sequence that one `next` prefills at most."""
     supports_batched_prefill: bool
-    """Whether prompts of different lengths may be read at once."""
+    """Whether it prefills prompts of different lengths together."""
 
     def insert(self, prompt: Prompt, max_tokens: int, sampler: TokenSampler) -> InsertResult:
-        """Add a row."""
+        """Add a sequence."""
         ...
 
     def next(self) -> list[GeneratedToken]:
-        """Write one token of every answer, and read a chunk of a prompt where one waits."""
+        """Prefill one chunk of a waiting prompt, and return one token of every decoding sequence."""
         ...
 
     def remove(self, uid: int) -> None:
-        """Drop a row."""
+        """Remove a sequence."""
         ...
 
     def close(self) -> None:
-        """Give back what it holds beyond the model."""
+        """Release everything that it holds beyond the model."""
         ...
 
 
 class ChatModel(Protocol):
-    """A loaded model that chats."""
+    """A loaded chat model."""
 
     tokenizer: Tokenizer
     eos_token_ids: tuple[int, ...]
@@ -88,16 +89,20 @@ class ChatModel(Protocol):
     weights_bytes: int
 
     def build_prompt(self, chat: Chat) -> Prompt:
-        """Turn a chat into what the model reads; raises `InvalidInput` where that is impossible."""
+        """Return the chat as the model's input.
+
+        Raises:
+            InvalidInput: the model cannot read these messages.
+        """
         ...
 
     def open_batch(self) -> GenerationBatch:
-        """Start a batch."""
+        """Return a new, empty batch."""
         ...
 
 
 class ChatEngine:
-    """A `StepEngine` for whatever model `load_model` loads."""
+    """A `StepEngine` for the chat model that `load_model` returns."""
 
     def __init__(self, load_model: Callable[[LoadSpec, LoadReporter], ChatModel]) -> None:
         self._load_model = load_model
@@ -108,19 +113,19 @@ class ChatEngine:
         self._waiting: deque[SequenceState] = deque()
         self._running: dict[int, SequenceState] = {}
 
-    def load(self, spec: LoadSpec, report: LoadReporter) -> LoadedModel:
-        """Load and evaluate all weights on this thread, which must be the one that steps, too.
+    def load(self, spec: LoadSpec, report_progress: LoadReporter) -> LoadedModel:
+        """Load and evaluate all weights. MLX binds them to this thread, so the same thread must call `step`.
 
         Raises:
-            LoadFailed: the checkpoint is broken, of another family, or wants code of its own to run.
+            LoadFailed: the checkpoint is broken, of an unsupported family, or asks for its own code to be run.
         """
         mx.set_cache_limit(BUFFER_CACHE_BYTES)
         install_grouped_attention()
-        report("weights", None)
-        self._model = self._load_model(spec, report)
+        report_progress("weights", None)
+        self._model = self._load_model(spec, report_progress)
         self._model_name = spec.model
         self._grammar_compiler = GrammarCompiler(self._model.tokenizer, self._model.eos_token_ids)
-        report("ready", 1.0)
+        report_progress("ready", 1.0)
         return LoadedModel(
             weights_bytes=self._model.weights_bytes,
             active_bytes=mx.get_active_memory(),
@@ -129,14 +134,15 @@ class ChatEngine:
         )
 
     def submit(self, job: int, request: Request) -> None:
-        """Take in a chat.
+        """Add a chat.
 
         Raises:
-            InvalidInput: it is no chat, does not fit the context, or its template or schema does not work.
-            JobFailed: its pictures or text could not be prepared.
+            InvalidInput: the request is not a chat, exceeds the context, or does not work with the model's template, or
+                its schema is invalid.
+            JobFailed: its pictures or text cannot be preprocessed.
         """
         if not isinstance(request, Chat):
-            raise InvalidInput(f"{self._model_name} answers chats, not {type(request).__name__}.", param="model")
+            raise InvalidInput(f"{self._model_name} only supports chat, not {type(request).__name__}.", param="model")
         prompt = self._build_prompt(request)
         chat = replace(request, max_tokens=self._resolve_max_tokens(len(prompt.token_ids), request.max_tokens))
         grammar_mask = self._grammar_compiler.compile(request.json_schema) if request.json_schema else None
@@ -144,21 +150,22 @@ class ChatEngine:
         self._waiting.append(SequenceState(job, chat, prompt, token_sampler, self._model.tokenizer))
 
     def step(self) -> JobOutputs:
-        """Read a chunk of one prompt and write one token of every answer.
+        """Prefill one chunk of a prompt, decode one token of every sequence, and return the outputs.
 
-        A fault after which the process cannot go on is raised as it is.
+        Raises:
+            Exception: a fatal error (see `fatal_errors.is_fatal`), unchanged.
         """
         outputs = self._admit()
         return outputs + self._generate() if self._running else outputs
 
     def cancel(self, job: int) -> None:
-        """Forget a job; unknown ones are none of our business."""
+        """Cancel a job. Unknown ids are ignored."""
         self._waiting = deque(sequence for sequence in self._waiting if sequence.job != job)
         for uid in [uid for uid, sequence in self._running.items() if sequence.job == job]:
             self._remove(uid)
 
     def idle(self) -> None:
-        """Close the batch, which on a Mac unwires the memory it wired, and give freed buffers back."""
+        """Close the batch, which unwires its memory on a Mac, and release MLX's freed buffers."""
         self._close_batch()
         mx.clear_cache()
 
@@ -174,24 +181,27 @@ class ChatEngine:
             ) from error
         except Exception as error:
             raise JobFailed(
-                f"{self._model_name} could not read the messages: {describe_error(error)}. Change them, or try another model."
+                f"{self._model_name} could not read the messages: {describe_error(error)}. "
+                "Change them, or try another model."
             ) from error
 
     def _resolve_max_tokens(self, prompt_tokens: int, max_tokens: int) -> int:
-        """How long the answer to a prompt of so many tokens may become: what was asked for, or what fits."""
-        available_tokens = self._model.context_tokens - prompt_tokens
+        """Return the length limit of an answer in tokens: the requested one, or by default as many as fit."""
+        context_tokens = self._model.context_tokens
+        available_tokens = context_tokens - prompt_tokens
         if 1 <= available_tokens >= max_tokens:
             return max_tokens or min(available_tokens, DEFAULT_MAX_TOKENS)
         requested = f"and max_tokens asks for {max_tokens} more" if max_tokens else "and an answer needs at least one"
         raise InvalidInput(
-            f"The messages take {prompt_tokens} tokens {requested}, but {self._model_name} has room for {self._model.context_tokens}. "
-            f"Shorten the messages, send fewer or smaller pictures{', or lower max_tokens' if max_tokens else ''}.",
+            f"The messages take {prompt_tokens} tokens {requested}, but the context of {self._model_name} holds "
+            f"{context_tokens}. Shorten the messages, send fewer or smaller pictures"
+            f"{', or lower max_tokens' if max_tokens else ''}.",
             param="messages",
             code="context_length_exceeded",
         )
 
     def _admit(self) -> JobOutputs:
-        """Move the next jobs into the batch, where there is room and no prompt is being read."""
+        """Move waiting sequences into the batch, unless a prefill is running."""
         if not self._waiting or any(sequence.is_prefilling for sequence in self._running.values()):
             return []
         if self._batch is None:
@@ -202,7 +212,7 @@ class ChatEngine:
         return outputs
 
     def _next_sequences(self, batch: GenerationBatch) -> list[SequenceState]:
-        """Take the first that waits, and with it those after it as long as all are read within one chunk."""
+        """Take the first waiting sequence, and those after it that prefill together with it in one chunk."""
         sequences: list[SequenceState] = []
         longest_prompt = 0
         while self._waiting and len(self._running) + len(sequences) < batch.max_sequences:
@@ -221,13 +231,11 @@ class ChatEngine:
         except Exception as error:
             if is_fatal(error):
                 raise
-            logger.exception("%s could not take in job %s", self._model_name, sequence.job)
+            logger.exception("%s could not start job %s", self._model_name, sequence.job)
             return [(sequence.job, self._to_job_error(error))]
         self._running[inserted.uid] = sequence
-        return [
-            (sequence.job, output)
-            for output in sequence.start_prefill(inserted.cached_tokens, batch.prefill_chunk_tokens)
-        ]
+        outputs = sequence.start_prefill(inserted.cached_tokens, batch.prefill_chunk_tokens)
+        return [(sequence.job, output) for output in outputs]
 
     def _generate(self) -> JobOutputs:
         batch = self._batch
@@ -238,23 +246,24 @@ class ChatEngine:
         except Exception as error:
             if is_fatal(error):
                 raise
-            logger.exception("%s broke while answering", self._model_name)
+            logger.exception("%s failed while answering", self._model_name)
             return self._fail_all(self._to_job_error(error))
-        prefilling = [sequence for sequence in self._running.values() if sequence.is_prefilling]
-        outputs: JobOutputs = [
-            (sequence.job, progress) for sequence in prefilling for progress in sequence.advance_prefill()
-        ]
+        outputs: JobOutputs = []
+        for sequence in self._running.values():
+            if sequence.is_prefilling:
+                outputs += [(sequence.job, progress) for progress in sequence.advance_prefill()]
         for token in tokens:
             outputs += self._process_token(token)
         return outputs
 
     def _process_token(self, token: GeneratedToken) -> JobOutputs:
         sequence = self._running[token.uid]
-        grammar_error = sequence.sampler.grammar_mask.error if sequence.sampler.grammar_mask else None
+        grammar_mask = sequence.sampler.grammar_mask
+        grammar_error = grammar_mask.error if grammar_mask else None
         outputs: list[EngineOutput] = (
             [grammar_error] if grammar_error else sequence.append_token(token.token_id, token.finish_reason)
         )
-        if token.finish_reason:
+        if token.finish_reason:  # the batch has removed the sequence itself
             del self._running[token.uid]
         elif grammar_error or sequence.result:
             self._remove(token.uid)
@@ -266,7 +275,7 @@ class ChatEngine:
             self._batch.remove(uid)
 
     def _fail_all(self, error: JobFailed) -> JobOutputs:
-        """End every job of the batch and start the next one afresh; what waits is not concerned."""
+        """End every job of the batch and close it. Waiting jobs are not affected."""
         outputs: JobOutputs = [(sequence.job, error) for sequence in self._running.values()]
         self._running.clear()
         self._close_batch()

@@ -1,6 +1,6 @@
-"""Answers that are JSON by construction: at every step only tokens that keep to the schema are left.
+"""Constrain answers to a JSON schema: at every step, only tokens that keep to the schema are allowed.
 
-llguidance computes the mask on the CPU; it is applied with plain array operations, so it works without Metal, too.
+llguidance computes the mask on the CPU. It is applied with plain array operations, so it works without Metal.
 """
 
 import json
@@ -16,21 +16,22 @@ from model_runtime.errors import InvalidInput, JobFailed
 
 ANY_OBJECT_SCHEMA = '{"type": "object"}'
 JSON_FORMAT = {"item_separator": ", ", "key_separator": ": ", "whitespace_flexible": False}
-"""One line, spaced like most JSON; without it a small model pads with line breaks until its tokens run out."""
+"""llguidance's format options: one line, spaced like most JSON. With flexible whitespace a small model writes line
+breaks until its tokens run out."""
 
 
 class GrammarCompiler:
-    """Makes the masks of one model. The vocabulary is prepared once, at the first answer that must be JSON."""
+    """Compile JSON schemas for one model. The vocabulary is prepared once, with the first schema."""
 
     def __init__(self, tokenizer: Tokenizer, eos_token_ids: Sequence[int]) -> None:
         self._tokenizer = tokenizer
         self._eos_token_ids = list(eos_token_ids)
 
     def compile(self, schema: str) -> "GrammarMask":
-        """Return a fresh mask for a JSON schema; "{}" is any JSON object.
+        """Return a new mask for a JSON schema; "{}" means any JSON object.
 
         Raises:
-            InvalidInput: the schema is wrong or uses something that cannot be enforced.
+            InvalidInput: the schema is malformed or has a part that llguidance cannot enforce.
         """
         enforced_schema = schema if json.loads(schema) else ANY_OBJECT_SCHEMA
         grammar = LLMatcher.grammar_from_json_schema(enforced_schema, defaults=JSON_FORMAT)
@@ -53,7 +54,7 @@ class GrammarCompiler:
 
 
 class GrammarMask:
-    """The mask of one answer as it grows. An error is kept, not raised: it must not end the rest of the batch."""
+    """The mask of one answer. An error is stored, not raised, so that the other sequences of the batch continue."""
 
     def __init__(self, matcher: LLMatcher) -> None:
         self._matcher = matcher
@@ -61,19 +62,20 @@ class GrammarMask:
         self.error: JobFailed | None = None
 
     def apply(self, last_token: int, logits: mx.array) -> mx.array:
-        """Return the logits (1 x vocabulary) with -inf for every token that would leave the schema after `last_token`.
-
-        The first call starts the answer; its `last_token` belongs to the prompt.
-        """
-        if self._started:
+        """Return logits (1, vocabulary) with -inf for every token that breaks the schema after `last_token`."""
+        if self._started:  # the last token of the first call belongs to the prompt
             self._matcher.consume_token(last_token)
         self._started = True
         if self._matcher.is_error():
-            self.error = JobFailed(f"The answer could not be kept to its JSON schema: {self._matcher.get_error()}")
+            self.error = JobFailed(
+                f"The answer could not be kept to its JSON schema: {self._matcher.get_error()}. "
+                "Simplify the schema, or ask for JSON without one."
+            )
             return logits
         return mx.where(self._allowed_tokens(logits.shape[-1]), logits, -mx.inf)
 
     def _allowed_tokens(self, logit_count: int) -> mx.array:
-        """Booleans of shape 1 x size; models often have more logits than their tokenizer has words."""
+        """Return booleans (1, logit_count)."""
         allowed = np.frombuffer(self._matcher.compute_logit_bias(), np.uint8)[:logit_count] > 0
+        # Models often have more logits than their tokenizer has entries: the rest is not allowed.
         return mx.array(np.pad(allowed, (0, logit_count - allowed.size)))[None]

@@ -1,4 +1,4 @@
-"""One answer in the making: tokens in, text and its end out."""
+"""The state of one sequence: its tokens become text, progress and a result."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -8,7 +8,7 @@ from tokenizers import Tokenizer
 from tokenizers.decoders import DecodeStream
 
 from model_runtime.engines.chat.sampling import TokenSampler
-from model_runtime.engines.chat.stop_strings import StopSequenceMatcher
+from model_runtime.engines.chat.stop_sequences import StopSequenceMatcher
 from model_runtime.engines.protocol import EngineOutput
 from model_runtime.events import ChatResult, Progress, TextDelta
 from model_runtime.requests import Chat
@@ -18,16 +18,16 @@ FinishReason = Literal["stop", "length"]
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """A chat as its model reads it: token ids, and what embedding the pictures among them takes."""
+    """A chat as the model's input: token ids, and the preprocessed pictures that replace some of them."""
 
     token_ids: list[int]
     processor_inputs: Mapping[str, Any] = field(default_factory=dict)
     processed_sizes: tuple[tuple[int, int], ...] = ()
-    """See `Answer.seen`."""
+    """See `ChatResult.processed_sizes`."""
 
 
 class SequenceState:
-    """The state of one job, from its prompt to its answer."""
+    """The state of one job from its prompt to its result."""
 
     def __init__(self, job: int, chat: Chat, prompt: Prompt, sampler: TokenSampler, tokenizer: Tokenizer) -> None:
         self.job = job
@@ -47,40 +47,38 @@ class SequenceState:
 
     @property
     def is_prefilling(self) -> bool:
-        """Whether the first token is still to come."""
+        """Whether no token has been generated yet."""
         return self._generated_tokens == 0 and self.result is None
 
     def release_processor_inputs(self) -> None:
-        """Let go of what only embedding took: the patches of a screenshot are tens of megabytes."""
+        """Release the preprocessed pictures after embedding; those of a screenshot take tens of megabytes."""
         self.prompt = replace(self.prompt, processor_inputs={})
 
     def start_prefill(self, cached_tokens: int, chunk_tokens: int) -> list[EngineOutput]:
-        """The prompt is about to be read a chunk at a time, from after its first tokens where those are known.
-
-        Its progress is only told where there is more to read than one chunk: else the answer begins at once.
-        """
+        """Start the prefill after the cached tokens and return its progress, if it takes more than one chunk."""
         self._cached_tokens = self._prefilled_tokens = cached_tokens
         self._prefill_chunk_tokens = chunk_tokens
         self._reports_progress = len(self.prompt.token_ids) - cached_tokens > chunk_tokens
         return self._progress_outputs()
 
     def advance_prefill(self) -> list[EngineOutput]:
-        """Note that the model has read another chunk of the prompt."""
-        before, self._prefilled_tokens = (
-            self._prefilled_tokens,
-            min(self._prefilled_tokens + self._prefill_chunk_tokens, len(self.prompt.token_ids)),
-        )
-        return self._progress_outputs() if self._prefilled_tokens > before else []
+        """Count one more prefilled chunk and return the progress."""
+        prompt_tokens = len(self.prompt.token_ids)
+        if self._prefilled_tokens == prompt_tokens:
+            return []
+        self._prefilled_tokens = min(self._prefilled_tokens + self._prefill_chunk_tokens, prompt_tokens)
+        return self._progress_outputs()
 
     def _progress_outputs(self) -> list[EngineOutput]:
-        return (
-            [Progress("prompt tokens", self._prefilled_tokens, len(self.prompt.token_ids))]
-            if self._reports_progress
-            else []
-        )
+        if not self._reports_progress:
+            return []
+        return [Progress("prompt tokens", self._prefilled_tokens, len(self.prompt.token_ids))]
 
     def append_token(self, token_id: int, finish_reason: FinishReason | None) -> list[EngineOutput]:
-        """Take in the next token; `finish_reason` "stop" means it is the end itself, "length" that it is the last one."""
+        """Append a token and return its text, and the result if it is the last one.
+
+        `finish_reason` "stop" means that the token is the end token, "length" that it reaches the length limit.
+        """
         text = ""
         if finish_reason != "stop":
             self._generated_tokens += 1
@@ -92,15 +90,16 @@ class SequenceState:
         outputs: list[EngineOutput] = [TextDelta(text)] if text else []
         self._visible_text.append(text)
         if finish_reason:
-            prompt = self.prompt
-            text = "".join(self._visible_text)
-            self.result = ChatResult(
-                text,
-                finish_reason,
-                len(prompt.token_ids),
-                self._generated_tokens,
-                prompt.processed_sizes,
-                cached_tokens=self._cached_tokens,
-            )
+            self.result = self._create_result(finish_reason)
             outputs.append(self.result)
         return outputs
+
+    def _create_result(self, finish_reason: FinishReason) -> ChatResult:
+        return ChatResult(
+            "".join(self._visible_text),
+            finish_reason,
+            len(self.prompt.token_ids),
+            self._generated_tokens,
+            self.prompt.processed_sizes,
+            cached_tokens=self._cached_tokens,
+        )

@@ -1,1 +1,1 @@
-"""Image models on mflux: checkpoint layouts, families, prompts, the picture that grows step by step."""
+"""Image models on mflux: checkpoint layouts, model families, the prompt cache and the denoising loop."""

@@ -1,4 +1,4 @@
-"""How a requested size relates to the size a model draws at. Models trained for one small size keep to it."""
+"""Fit pictures between the requested size and a model's own: some models generate squares of one small size only."""
 
 from dataclasses import dataclass
 
@@ -11,7 +11,7 @@ from model_runtime.media.types import ImageData
 
 @dataclass(frozen=True, slots=True)
 class OutputCanvas:
-    """The size asked for, and the side of the square the model draws; 0 where it draws any size. All in pixels."""
+    """The requested size, and the side of the square that the model generates (0 = any size), in pixels."""
 
     width: int
     height: int
@@ -19,26 +19,26 @@ class OutputCanvas:
 
     @property
     def generated_size(self) -> tuple[int, int]:
-        """Width and height that the model draws."""
+        """Width and height that the model generates, in pixels."""
         return (self.native_side, self.native_side) if self.native_side else (self.width, self.height)
 
     @property
     def size_warning(self) -> str:
-        """What the caller should know about the size; "" where it was drawn as asked."""
+        """A warning if the picture is scaled to the requested size, else ""."""
         if self.generated_size == (self.width, self.height):
             return ""
         side = self.native_side
         return (
-            f"This model draws {side}x{side} pixels; the picture was scaled to {self.width}x{self.height} and shows "
-            "no more detail than that."
+            f"This model generates {side}x{side} pixels; the picture was scaled to {self.width}x{self.height} and "
+            "shows no more detail than that."
         )
 
     def fit_source(self, source: ImageData) -> Image.Image:
-        """Return a source picture at the drawn size: scaled to cover it, cropped in the middle."""
+        """Return a source picture at the generated size: scaled to cover it and cropped around its center."""
         return ImageOps.fit(to_pillow(source), self.generated_size, Image.Resampling.LANCZOS)
 
     def fit_output(self, image: Image.Image) -> Image.Image:
-        """Bring a drawn picture to the size asked for: as large as fits, its edges drawn out where that is narrower."""
+        """Return a generated picture at the requested size: scaled to fit it, then padded by repeating its edges."""
         if image.size == (self.width, self.height):
             return image
         scaled = ImageOps.contain(image, (self.width, self.height), Image.Resampling.BICUBIC)

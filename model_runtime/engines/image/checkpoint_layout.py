@@ -1,7 +1,7 @@
-"""What an image checkpoint is: its family, the sizes of its parts and what it lacks, from the headers of its files.
+"""Read an image checkpoint's family, sizes and missing tensors from the headers of its files.
 
-Checkpoints that mflux saved carry no configuration, and mflux itself loads them without noticing that tensors are
-missing or belong to another architecture; so all of that is found out here.
+Checkpoints that mflux saved have no configuration, and mflux loads them without checking that tensors are missing or
+belong to another architecture.
 """
 
 import json
@@ -19,25 +19,28 @@ from model_runtime.errors import LoadFailed
 
 FLUX1, FLUX2, Z_IMAGE = "flux1-schnell", "flux2-klein", "z-image"
 FAMILY_MODULES = {"double_stream_modulation_img": FLUX2, "noise_refiner": Z_IMAGE, "time_text_embed": FLUX1}
-"""A module that only this family's transformer has."""
+"""A module that only this family's transformer has → family."""
 
 UNSUPPORTED_MODULES = {"time_text_embed.guidance_embedder": "FLUX.1-dev or one of its relatives"}
+"""A module that only an unsupported family's transformer has → its name."""
 QUANTIZATION_GROUP_SIZE = 64
-"""mflux quantises in groups of 64 inputs: one scale for each."""
+"""mflux quantizes weights in groups of 64 inputs with one scale each."""
 
 COMPUTED_SUFFIX = ".inv_freq"
-"""Not learnt: frequencies of rotary positions, which a model computes when it is built."""
+"""Name suffix of rotary embedding frequencies, which a model computes itself."""
 
 ConfigOverrides = dict[str, Any]
+"""Constructor arguments of one of mflux's modules."""
 ComponentTensors = dict[str, dict[str, TensorInfo]]
-"""Folder of a part → its tensors by name."""
+"""Folder of a component → its tensors by name."""
 
 
 def detect_family(folder: Path) -> str:
     """Return the family of the checkpoint in `folder`.
 
     Raises:
-        LoadFailed: it is of none that is supported, or its transformer cannot be read.
+        InvalidCheckpoint: the transformer cannot be read.
+        LoadFailed: the family is not supported.
     """
     tensors = read_tensors(folder / "transformer")
     for module, name in UNSUPPORTED_MODULES.items():
@@ -47,37 +50,41 @@ def detect_family(folder: Path) -> str:
         if any(tensor.startswith(module) for tensor in tensors):
             return family
     raise LoadFailed(
-        _unsupported_message(folder, f"has tensors of no known kind, such as {next(iter(tensors), 'none at all')}")
+        _unsupported_message(folder, f"has tensors of an unknown family, such as {next(iter(tensors), 'none at all')}")
     )
 
 
 def flux2_overrides(folder: Path) -> tuple[ConfigOverrides, ConfigOverrides]:
-    """Return the constructor arguments of mflux's FLUX.2 transformer and text encoder for this checkpoint."""
+    """Return the constructor arguments of mflux's FLUX.2 transformer and text encoder for this checkpoint.
+
+    Raises:
+        InvalidCheckpoint: a file is missing, cut short or malformed.
+        LoadFailed: a tensor that shows a size is missing.
+    """
     transformer, text_encoder = read_tensors(folder / "transformer"), read_tensors(folder / "text_encoder")
+    config = _read_config(folder / "transformer")
     try:
-        return _transformer_overrides(transformer, _read_config(folder / "transformer")), _text_encoder_overrides(
-            text_encoder
-        )
+        return _transformer_overrides(transformer, config), _text_encoder_overrides(text_encoder)
     except KeyError as error:
         raise LoadFailed(f"{folder} is incomplete: {error} is missing. Download the model again.") from error
 
 
 def read_components(weight_definition: Any, folder: Path) -> ComponentTensors:
-    """Return the tensors of every part that `weight_definition`, mflux's list of them, names.
+    """Return the tensors of every component in `weight_definition`, mflux's list of a model's files.
 
     Raises:
-        BrokenCheckpoint: a file is missing, cut short or malformed.
+        InvalidCheckpoint: a file is missing, cut short or malformed.
     """
     return {part.hf_subdir: read_tensors(folder / part.hf_subdir) for part in weight_definition.get_components()}
 
 
 def check_complete(model: nn.Module, weight_definition: Any, folder: Path, component_tensors: ComponentTensors) -> None:
-    """Compare the parameters of a built model with the files.
+    """Check that the files have all parameters of a built model.
 
-    Only what mflux saved needs it: mflux checks the original layout itself.
+    Only components that mflux saved are checked: mflux checks the original layout itself.
 
     Raises:
-        LoadFailed: tensors are missing; the message names some.
+        LoadFailed: tensors are missing; the message names up to three.
     """
     missing = [
         f"{part.hf_subdir}/{name}"
@@ -89,7 +96,7 @@ def check_complete(model: nn.Module, weight_definition: Any, folder: Path, compo
     if missing:
         raise LoadFailed(
             f"{folder} is incomplete: {len(missing)} tensors are missing, such as {', '.join(missing[:3])}. "
-            "Download the model again, or remove the folder and pull it anew."
+            "Download the model again."
         )
 
 
@@ -128,7 +135,7 @@ def _output_width(tensors: Mapping[str, TensorInfo], layer: str) -> int:
 
 
 def _input_width(tensors: Mapping[str, TensorInfo], layer: str) -> int:
-    """Width of a layer's input; a quantised weight is packed, its scales are not."""
+    """Return the input width of a layer; a quantized weight is packed, so its width comes from the scales."""
     scales = tensors.get(f"{layer}.scales")
     return scales.shape[-1] * QUANTIZATION_GROUP_SIZE if scales else tensors[f"{layer}.weight"].shape[-1]
 
@@ -152,4 +159,4 @@ def _read_config(folder: Path) -> Mapping[str, Any]:
 
 
 def _unsupported_message(folder: Path, problem: str) -> str:
-    return f"{folder} {problem}. Image models that can be loaded are FLUX.1-schnell, FLUX.2-klein and Z-Image-Turbo."
+    return f"{folder} {problem}. Senses supports FLUX.1-schnell, FLUX.2-klein and Z-Image-Turbo; choose one of them."

@@ -17,8 +17,8 @@ from PIL import Image
 from model_runtime.engines.dtype import upcast_on_cpu
 from model_runtime.engines.image.canvas import OutputCanvas
 from model_runtime.engines.image.checkpoint_layout import check_complete, detect_family, read_components
-from model_runtime.engines.image.families import IMAGE_MODELS, ImageModel, VelocityFunction
-from model_runtime.engines.image.prompts import PromptEmbeddingCache
+from model_runtime.engines.image.models import IMAGE_MODELS, ImageModel, VelocityFunction
+from model_runtime.engines.image.prompt_cache import PromptEmbeddingCache
 from model_runtime.engines.protocol import CancelCheck, LoadReporter
 from model_runtime.errors import InvalidInput, JobFailed, LoadFailed, SensesError
 from model_runtime.events import EngineEvent, GeneratedImage, Preview, Progress, Result
@@ -28,104 +28,105 @@ from model_runtime.requests import GenerateImage, Request
 from model_runtime.validation.image import validate_parameters
 
 BUFFER_CACHE_BYTES = 1_000_000_000
-"""Freed buffers that MLX may keep: without a limit a second picture is tens of times slower on a full machine."""
+"""Freed buffers that MLX keeps for reuse. Without a limit, the second picture is tens of times slower on a machine
+whose memory is full."""
 PREVIEW_SIDE_PIXELS = 512
+"""The longer side of a preview."""
 LOAD_CHUNK_BYTES = 256_000_000
-"""Weights are read in pieces of this size, so that a load can tell how far it is."""
+"""Weights are read in chunks of this size, each followed by a progress report."""
 
 
 class ImageEngine:
-    """Draws one picture at a time, a step at a time."""
+    """Generate one picture at a time, one denoising step at a time."""
 
     _image_model: ImageModel
     _prompt_embeddings: PromptEmbeddingCache
     _model_name: str
     _native_side_pixels: int
 
-    def load(self, spec: LoadSpec, report: LoadReporter) -> LoadedModel:
+    def load(self, spec: LoadSpec, report_progress: LoadReporter) -> LoadedModel:
         """Load and evaluate all weights.
 
-        `options` are "family", which must then be that of the files, and "native_side", for a model that draws squares
-        of one size only.
+        Options: "family", the expected family; "native_side", the side in pixels of the only square that the model
+        generates.
 
         Raises:
-            LoadFailed: the files are of another or no supported family, incomplete or unreadable.
+            LoadFailed: the files are of another or an unsupported family, incomplete or unreadable.
         """
         self._model_name, self._native_side_pixels = spec.model, int(spec.options.get("native_side", 0))
         mx.set_cache_limit(BUFFER_CACHE_BYTES)
         if mx.default_device() == mx.Device(mx.cpu):
-            mx.disable_compile()  # there it starts a C++ compiler and wins nothing
-        report("weights", 0.0)
+            mx.disable_compile()  # on a CPU it starts a C++ compiler and gains nothing
+        report_progress("weights", 0.0)
         self._image_model = _load_image_model(Path(spec.folders["model"]), str(spec.options.get("family", "")))
         self._prompt_embeddings = PromptEmbeddingCache(self._image_model.encode_prompt)
-        return _evaluate_in_chunks(self._image_model, report)
+        return _evaluate_in_chunks(self._image_model, report_progress)
 
-    def run(self, request: Request, check: CancelCheck) -> Iterator[EngineEvent | Result]:
-        """Draw: `Progress` in steps, `Preview` where wanted, then the `Drawing`.
+    def run(self, request: Request, check_cancelled: CancelCheck) -> Iterator[EngineEvent | Result]:
+        """Yield `Progress` in steps, a `Preview` every `preview_every` steps, then a `GeneratedImage`.
 
         Raises:
-            InvalidInput: the request cannot be drawn.
-            Cancelled: between two steps, once `check` says so.
+            InvalidInput: the request is not a `GenerateImage`, or a parameter is invalid.
+            Cancelled: `check_cancelled` raised it between two steps.
+            JobFailed: the pixels are not finite.
         """
         if not isinstance(request, GenerateImage):
-            raise InvalidInput(f"{self._model_name} draws pictures and can do nothing else.", param="model")
+            raise InvalidInput(f"{self._model_name} only supports image generation.", param="model")
         validate_parameters(request)
         canvas = OutputCanvas(request.width, request.height, self._native_side_pixels)
         steps = request.steps or self._image_model.default_steps
         source = canvas.fit_source(request.source_image) if request.source_image else None
         config = self._image_model.create_config(*canvas.generated_size, steps, source, request.strength)
-        image = yield from self._denoise(request, config, canvas, check)
-        yield GeneratedImage(
-            encode_png_with_parameters(canvas.fit_output(image), _metadata_json(request, self._model_name, steps)),
-            request.width,
-            request.height,
-            request.seed,
-            steps,
-            tuple(filter(None, (self._truncation_warning(request.prompt), canvas.size_warning))),
-        )
+        image = yield from self._denoise(request, config, canvas, check_cancelled)
+        metadata = _metadata_json(request, self._model_name, steps)
+        png = encode_png_with_parameters(canvas.fit_output(image), metadata)
+        warnings = tuple(filter(None, (self._truncation_warning(request.prompt), canvas.size_warning)))
+        yield GeneratedImage(png, request.width, request.height, request.seed, steps, warnings)
 
     def idle(self) -> None:
-        """Give back freed buffers."""
+        """Release MLX's freed buffers."""
         mx.clear_cache()
 
     def _denoise(
-        self, request: GenerateImage, config: Config, canvas: OutputCanvas, check: CancelCheck
+        self, request: GenerateImage, config: Config, canvas: OutputCanvas, check_cancelled: CancelCheck
     ) -> Generator[EngineEvent, None, Image.Image]:
         first_step, step_count = config.init_time_step, config.num_inference_steps
         yield Progress("steps", 0, step_count - first_step)
-        check()
+        check_cancelled()
         latents, velocity = self._image_model.start_denoising(
             config, request.seed, self._prompt_embeddings.get_or_encode(request.prompt)
         )
         for step in range(first_step, step_count):
-            check()
+            check_cancelled()
             latents, clean_latents = _euler_step(config, latents, velocity, step)
             steps_done = step + 1 - first_step
             yield Progress("steps", steps_done, step_count - first_step)
             if request.preview_every and steps_done % request.preview_every == 0 and step + 1 < step_count:
-                check()
+                check_cancelled()
                 preview = from_pillow(canvas.fit_output(self._decode_image(clean_latents, config)))
                 yield Preview(resize_to_fit(preview, PREVIEW_SIDE_PIXELS), steps_done, step_count - first_step)
-        check()
+        check_cancelled()
         return self._decode_image(latents, config)
 
     def _decode_image(self, latents: mx.array, config: Config) -> Image.Image:
         pixels = self._image_model.decode_latents(latents, config)
         if not mx.isfinite(pixels).all():
-            raise JobFailed(f"{self._model_name} drew numbers that are no colours. Try another seed or size.")
+            raise JobFailed(f"{self._model_name} produced invalid pixels (NaN or infinity). Try another seed or size.")
         return ImageUtil.to_pil(pixels)
 
     def _truncation_warning(self, prompt: str) -> str:
         token_count, limit = self._image_model.count_tokens(prompt)
-        return (
-            f"The prompt has {token_count} tokens; {self._model_name} read the first {limit}."
-            if token_count > limit
-            else ""
-        )
+        if token_count <= limit:
+            return ""
+        return f"The prompt has {token_count} tokens; {self._model_name} read the first {limit}."
 
 
 def _euler_step(config: Config, latents: mx.array, velocity: VelocityFunction, step: int) -> tuple[mx.array, mx.array]:
-    """Take one Euler step; also return, not computed yet, the clean picture that lies straight ahead."""
+    """Return the latents after one Euler step, and an estimate of the clean latents, which is not evaluated.
+
+    In rectified flow, latents = (1 - sigma) * clean + sigma * noise and velocity = noise - clean. Therefore clean =
+    latents - sigma * velocity.
+    """
     predicted_noise, sigmas = velocity(latents, step), config.scheduler.sigmas
     clean_latents = latents - sigmas[step].astype(latents.dtype) * predicted_noise.astype(latents.dtype)
     latents = config.scheduler.step(noise=predicted_noise, timestep=step, latents=latents, sigmas=sigmas)
@@ -151,7 +152,7 @@ def _load_image_model(folder: Path, expected_family: str) -> ImageModel:
     return image_model
 
 
-def _evaluate_in_chunks(image_model: ImageModel, report: LoadReporter) -> LoadedModel:
+def _evaluate_in_chunks(image_model: ImageModel, report_progress: LoadReporter) -> LoadedModel:
     if image_model.model.bits is None:
         upcast_on_cpu(image_model.model)
     arrays = [array for _, array in tree_flatten(image_model.model.parameters())]
@@ -160,7 +161,7 @@ def _evaluate_in_chunks(image_model: ImageModel, report: LoadReporter) -> Loaded
     for chunk in _weight_chunks(arrays):
         mx.eval(chunk)
         evaluated_bytes += sum(array.nbytes for array in chunk)
-        report("weights", evaluated_bytes / total_bytes)
+        report_progress("weights", evaluated_bytes / total_bytes)
     gc.collect()
     return LoadedModel(total_bytes, mx.get_active_memory(), mx.get_peak_memory())
 
@@ -172,7 +173,7 @@ def _weight_chunks(arrays: Sequence[mx.array]) -> Iterator[list[mx.array]]:
 
 
 def _metadata_json(request: GenerateImage, model: str, steps: int) -> str:
-    """What the picture was drawn from, as JSON."""
+    """Return the parameters of a picture as JSON, for its metadata."""
     request_fields = {"prompt": request.prompt, "model": model, "seed": request.seed, "steps": steps}
     size = {"width": request.width, "height": request.height}
     source_fields = {"strength": request.strength} if request.source_image else {}

@@ -1,1 +1,1 @@
-"""Speech synthesis on mlx-audio: one module per family, the text each voice can read, sentences as they are spoken."""
+"""Speech synthesis on mlx-audio: one module per model family, phonemes, and sentences as they are spoken."""

@@ -20,8 +20,7 @@ from model_runtime.requests import Request, Speak
 from model_runtime.validation.speech import validate_text
 
 BUFFER_CACHE_BYTES = 256_000_000
-"""Freed buffers that MLX may keep between utterances, whose sizes all differ."""
-
+"""Freed buffers that MLX keeps between utterances, which all have different sizes."""
 
 VOICE_MODEL_MODULES: Mapping[str, str] = {
     "kokoro": "model_runtime.engines.speech.kokoro",
@@ -29,13 +28,13 @@ VOICE_MODEL_MODULES: Mapping[str, str] = {
     "sesame": "model_runtime.engines.speech.marvis",
     "qwen3_tts": "model_runtime.engines.speech.qwen3_tts",
 }
-"""Kind of model → the module whose `load(spec, config)` gives its `VoiceModel`."""
+"""Family → the module whose `load(spec, config)` returns its `VoiceModel`."""
 
 EMPTY_TEXT_MESSAGE = "Without its code blocks, markup and emoji the text has nothing to speak. Send a sentence."
 
 
 class SpeechEngine:
-    """Reads one text aloud at a time, and sends every piece as soon as it is spoken."""
+    """Speak one text at a time, and yield each piece of audio as soon as it is synthesized."""
 
     _voice_model: VoiceModel
 
@@ -43,11 +42,11 @@ class SpeechEngine:
         self._model_name = ""
         self._voice_catalog = VoiceCatalog("", (), ())
 
-    def load(self, spec: LoadSpec, report: LoadReporter) -> LoadedModel:
-        """Load and evaluate all weights. Roles: "model", and "codec" for Marvis.
+    def load(self, spec: LoadSpec, report_progress: LoadReporter) -> LoadedModel:
+        """Load and evaluate all weights of the role "model" and, for Marvis, "codec".
 
         Raises:
-            LoadFailed: the files are of no supported family, incomplete or unreadable.
+            LoadFailed: the files are of an unsupported family, incomplete or unreadable.
         """
         mx.set_cache_limit(BUFFER_CACHE_BYTES)
         mx.reset_peak_memory()
@@ -55,28 +54,30 @@ class SpeechEngine:
         self._model_name, self._voice_catalog = spec.model, read_voices(folder)
         if self._voice_catalog.family not in VOICE_MODEL_MODULES:
             raise LoadFailed(
-                f"{spec.model} is of the family {config.get('model_type')!r}; Senses speaks {', '.join(VOICE_MODEL_MODULES)}."
+                f"{spec.model} is of the family {config.get('model_type')!r}, which Senses does not support. "
+                f"Choose a model of {', '.join(VOICE_MODEL_MODULES)}."
             )
         if not self._voice_catalog.names:
             raise LoadFailed(f"{spec.model} has no voices in {folder}. Download the model again.")
-        report("weights", 0.0)
+        report_progress("weights", 0.0)
         with translate_load_errors(spec.model, config):
             self._voice_model = import_module(VOICE_MODEL_MODULES[self._voice_catalog.family]).load(spec, config)
-        report("weights", 1.0)
+        report_progress("weights", 1.0)
         active = mx.get_active_memory()
         return LoadedModel(weights_bytes=active, active_bytes=active, peak_bytes=mx.get_peak_memory())
 
-    def run(self, request: Request, check: CancelCheck) -> Iterator[EngineEvent | Result]:
-        """Speak: `Warned` where something is left out, `AudioChunk`s with `Progress` in characters, then the `Speech`.
+    def run(self, request: Request, check_cancelled: CancelCheck) -> Iterator[EngineEvent | Result]:
+        """Yield `Warnings` if any, `AudioChunk`s with `Progress` in characters, then a `SpeechResult`.
 
-        The same request always sounds the same.
+        The same request always gives the same samples.
 
         Raises:
-            InvalidInput: the text cannot be spoken with what was asked for.
-            Cancelled: between two pieces, once `check` says so.
+            InvalidInput: the request is not a `Speak`, its text has nothing to speak, or the model does not support its
+                voice or language.
+            Cancelled: `check_cancelled` raised it between two pieces.
         """
         if not isinstance(request, Speak):
-            raise InvalidInput(f"{self._model_name} speaks and can do nothing else.", param="model")
+            raise InvalidInput(f"{self._model_name} only supports speech synthesis.", param="model")
         validate_text(request.text)
         selection = self._voice_catalog.select(
             self._model_name, request.text, voice=request.voice, language=request.language
@@ -87,7 +88,7 @@ class SpeechEngine:
         if warnings:
             yield Warnings(warnings)
         yield Progress("characters", 0, len(text))
-        for piece in self._voice_model.speak(text, selection, request.speed, check):
+        for piece in self._voice_model.speak(text, selection, request.speed, check_cancelled):
             sample_count += len(piece.samples)
             if len(piece.samples):
                 yield AudioChunk(_to_pcm(piece.samples), sample_rate)
@@ -97,7 +98,7 @@ class SpeechEngine:
         yield SpeechResult(sample_count / sample_rate, sample_rate, selection.voice, selection.language, warnings)
 
     def idle(self) -> None:
-        """Give back caches."""
+        """Release caches."""
         gc.collect()
         mx.clear_cache()
 
@@ -109,12 +110,15 @@ class SpeechEngine:
         if not any(letter.isalnum() for letter in text):
             raise InvalidInput(EMPTY_TEXT_MESSAGE, param="text", code="empty_text")
         if dropped_letters:
-            explanation = f"{language_name(language)} is not written in them and {self._model_name} cannot read them"
-            warnings.append(f"{dropped_letters} of the letters were left out: {explanation}.")
+            warnings.append(
+                f"{dropped_letters} of the letters were left out: they are not letters of {language_name(language)}, "
+                f"and {self._model_name} cannot read them."
+            )
         if request.speed != 1 and not self._voice_model.supports_speed:
-            warnings.append(f"{self._model_name} always speaks at its own speed; {request.speed:g} was ignored.")
+            warnings.append(f"{self._model_name} does not support a speed; {request.speed:g} was ignored.")
         return text, tuple(warnings)
 
 
 def _to_pcm(samples: np.ndarray) -> bytes:
+    """Return samples in -1..1 as s16le."""
     return (np.clip(np.nan_to_num(samples), -1, 1) * 32767).astype("<i2").tobytes()

@@ -1,7 +1,7 @@
-"""Marvis, of the Sesame family: speech written in frames of 80 ms, in a voice that a short recording sets.
+"""Marvis, of the Sesame family: it generates frames of 80 ms and takes its voice from a short recording.
 
-The library's loader asks the hub for the codec and for the voice's recording, under names written into its code; here
-all of them are local. It is always streamed: its other way carries the codec's state over from the request before.
+mlx-audio's loader downloads the codec and the recording from fixed repositories; this module reads local files. Speech
+is always streamed, because without streaming the library keeps the codec's state of the previous request.
 """
 
 import sys
@@ -31,11 +31,13 @@ from model_runtime.engines.speech.voice_model import (
 from model_runtime.errors import LoadFailed
 from model_runtime.loading import LoadSpec
 
-sesame.tqdm = partial(sesame.tqdm, disable=True)
+sesame.tqdm = partial(sesame.tqdm, disable=True)  # its progress bar would fill the worker's log
 
 CODEC_FILE = "tokenizer-e351c8d8-checkpoint125.safetensors"
+"""Mimi's weights in the repository kyutai/moshiko-pytorch-bf16."""
 CODEBOOKS = 32
 CHUNK_SECONDS = 0.5
+"""Duration of one piece of audio."""
 
 
 def load(spec: LoadSpec, config: Mapping[str, Any]) -> VoiceModel:
@@ -43,12 +45,13 @@ def load(spec: LoadSpec, config: Mapping[str, Any]) -> VoiceModel:
 
     Raises:
         LoadFailed: the codec is missing.
+        ValueError: weights are missing, unexpected or of another shape; the engine translates it.
     """
     folder = Path(spec.folders["model"])
     codec = _load_codec(spec)
 
     class LocalCodec:
-        """Stands where the library would fetch a codec from the hub."""
+        """A stand-in for the library's codec class, whose `from_pretrained` downloads."""
 
         @staticmethod
         def from_pretrained(_: str) -> Any:
@@ -69,7 +72,7 @@ def load(spec: LoadSpec, config: Mapping[str, Any]) -> VoiceModel:
 def _load_codec(spec: LoadSpec) -> Any:
     file = Path(spec.folders.get("codec", spec.folders["model"])) / CODEC_FILE
     if not file.exists():
-        raise LoadFailed(f"{spec.model} needs the Mimi codec, and {file} is not there. Run: senses pull {spec.model}")
+        raise LoadFailed(f"{spec.model} needs the Mimi codec, but {file} is missing. Run: senses pull {spec.model}")
     codec = mimi.Mimi(mimi.mimi_202407(CODEBOOKS))
     codec.load_pytorch_weights(str(file), strict=True)
     mx.eval(codec.parameters())
@@ -77,7 +80,7 @@ def _load_codec(spec: LoadSpec) -> Any:
 
 
 class Marvis:
-    """A loaded model; its voices are recordings with their texts in the folder `prompts`."""
+    """A loaded model; its voices are recordings with transcripts in the folder `prompts`."""
 
     supports_any_script = False
     supports_speed = False
@@ -87,8 +90,10 @@ class Marvis:
         self._model, self._folder = model, folder
         self._cached_prompt = lru_cache(maxsize=4)(self._read_prompt)
 
-    def speak(self, text: str, selection: VoiceSelection, speed: float, check: CancelCheck) -> Iterator[AudioPiece]:
-        """Speak half a second at a time; `speed` has no effect."""
+    def speak(
+        self, text: str, selection: VoiceSelection, speed: float, check_cancelled: CancelCheck
+    ) -> Iterator[AudioPiece]:
+        """Yield speech half a second at a time; `speed` has no effect."""
         prompt = self._cached_prompt(selection.voice)
 
         def synthesize_stream(utterance: Utterance) -> Iterator[np.ndarray]:
@@ -103,7 +108,7 @@ class Marvis:
             return (np.array(result.audio, dtype=np.float32) for result in results if result.samples)
 
         utterances = split_utterances(text, lambda part: part, max_phonemes=MAX_STREAM_CHARACTERS)
-        return stream_utterances(utterances, synthesize_stream, self.sample_rate, check)
+        return stream_utterances(utterances, synthesize_stream, self.sample_rate, check_cancelled)
 
     def _read_prompt(self, voice: str) -> Any:
         file = self._folder / "prompts" / f"{voice}.wav"

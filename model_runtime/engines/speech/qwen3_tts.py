@@ -1,4 +1,4 @@
-"""Qwen3-TTS with preset voices: ten languages, written in frames of 80 ms."""
+"""Qwen3-TTS with preset voices: ten languages, generated in frames of 80 ms."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -13,7 +13,7 @@ from model_runtime.catalog.languages import language_name
 from model_runtime.catalog.voices import VoiceSelection
 from model_runtime.engines.dtype import evaluate_weights
 from model_runtime.engines.protocol import CancelCheck
-from model_runtime.engines.speech.imports import load_mlx_audio_model
+from model_runtime.engines.speech.mlx_audio_loading import load_mlx_audio_model
 from model_runtime.engines.speech.sentences import Utterance, split_utterances
 from model_runtime.engines.speech.voice_model import (
     MAX_STREAM_CHARACTERS,
@@ -26,21 +26,23 @@ from model_runtime.errors import LoadFailed
 from model_runtime.loading import LoadSpec
 
 CHUNK_SECONDS = 0.32
+"""Duration of one piece of audio."""
 FRAMES_PER_SECOND = 12.5
+"""One token per frame."""
 
 
 def load(spec: LoadSpec, config: Mapping[str, Any]) -> VoiceModel:
     """Load model, tokenizer and codec.
 
-    The library only prints a warning where the latter two cannot be read, or in part only.
-
     Raises:
-        LoadFailed: something is missing, or the model has no preset voices.
+        LoadFailed: the tokenizer or the codec is missing, or the model has no preset voices.
+        ValueError: weights are missing, unexpected or of another shape; the engine translates it.
     """
     folder = Path(spec.folders["model"])
     model = load_mlx_audio_model(folder)
     if model.config.tts_model_type != "custom_voice":
-        raise LoadFailed(f"{spec.model} has no voices of its own. Choose a CustomVoice model of Qwen3-TTS.")
+        raise LoadFailed(f"{spec.model} has no preset voices. Choose a CustomVoice model of Qwen3-TTS.")
+    # The library only prints a warning if it cannot read the tokenizer or the codec.
     if model.tokenizer is None or model.speech_tokenizer is None:
         part = "text tokenizer" if model.tokenizer is None else "codec (folder speech_tokenizer)"
         raise LoadFailed(f"{spec.model} has no {part} that can be read. Download the model again.")
@@ -49,7 +51,7 @@ def load(spec: LoadSpec, config: Mapping[str, Any]) -> VoiceModel:
 
 
 def _read_codec(folder: Path, config: Any) -> Any:
-    """Read the codec again, strictly and without the half that only imitating a voice needs."""
+    """Load the codec again, strictly and without its encoder, which only voice cloning needs."""
     codec = Qwen3TTSSpeechTokenizer(replace(config, encoder_config=None))
     stored: dict[str, mx.array] = {}
     for file in folder.glob("*.safetensors"):
@@ -60,7 +62,7 @@ def _read_codec(folder: Path, config: Any) -> Any:
 
 
 class Qwen3Tts:
-    """A loaded model."""
+    """A loaded Qwen3-TTS."""
 
     supports_any_script = True
     supports_speed = False
@@ -69,8 +71,10 @@ class Qwen3Tts:
         self.sample_rate: int = model.sample_rate
         self._model = model
 
-    def speak(self, text: str, selection: VoiceSelection, speed: float, check: CancelCheck) -> Iterator[AudioPiece]:
-        """Speak a third of a second at a time; `speed` has no effect."""
+    def speak(
+        self, text: str, selection: VoiceSelection, speed: float, check_cancelled: CancelCheck
+    ) -> Iterator[AudioPiece]:
+        """Yield speech a third of a second at a time; `speed` has no effect."""
         language = language_name(selection.language).lower()
 
         def synthesize_stream(utterance: Utterance) -> Iterator[np.ndarray]:
@@ -85,4 +89,4 @@ class Qwen3Tts:
             return (np.array(result.audio, dtype=np.float32) for result in results if result.samples)
 
         utterances = split_utterances(text, lambda part: part, max_phonemes=MAX_STREAM_CHARACTERS)
-        return stream_utterances(utterances, synthesize_stream, self.sample_rate, check)
+        return stream_utterances(utterances, synthesize_stream, self.sample_rate, check_cancelled)

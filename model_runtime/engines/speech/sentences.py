@@ -1,21 +1,21 @@
-"""Text for speaking: without markup, in utterances short enough to speak one by one.
+"""Clean text for speech synthesis and split it into short utterances.
 
-Kokoro's family needs about 0.1 GB of memory for every second of an utterance, and the first sound can leave only when
-the first utterance is done; so a sentence is an utterance, and a long sentence is cut where it breathes.
+Kokoro needs about 0.1 GB of memory for every second of an utterance, and the first audio is ready only after the first
+utterance. An utterance is therefore a sentence, or a part of a long one, split at a clause break.
 """
 
 import re
 import unicodedata
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from model_runtime.catalog.languages import is_written_in, script_of_letter
 
 MAX_PHONEMES = 150
-"""About ten seconds."""
+"""Length limit of an utterance, about ten seconds of speech."""
 
 SENTENCE_PAUSE, PARAGRAPH_PAUSE = 0.12, 0.35
-"""Seconds, on top of the silence that models put around an utterance."""
+"""Seconds of silence after an utterance, in addition to that of the model."""
 
 _CODE = re.compile(r"```.*?(```|\Z)", re.DOTALL)
 _LINK = re.compile(r"!?\[([^\]]+)\]\([^)\s]*\)")
@@ -26,7 +26,7 @@ _LINE_ENDS = re.compile(r" ?\n ?")
 _UNSPOKEN_CATEGORIES = {"Cc", "Cf", "Cs", "Co", "Cn", "So"}
 
 NOT_AFTER_ABBREVIATION = r"(?<!\b[A-Z]\.)(?<!\b(?:Dr|Mr|Ms|St|vs)\.)(?<!\b(?:Mrs|etc|e\.g|i\.e|a\.m|p\.m)\.)"
-"""Matches behind a full stop that ends a sentence, not a shortened word."""
+"""Regular expression that matches after a full stop unless it ends an abbreviation."""
 
 _SENTENCE_END = re.compile(rf"(?<=[.!?…]){NOT_AFTER_ABBREVIATION}[\"'”’)\]]*\s+|(?<=[।。！？])[」』”’]*\s*|\s*\n\s*")
 _CLAUSE_BREAK = re.compile(r"[,;:—–]\s+")
@@ -35,16 +35,18 @@ _WHITESPACE = re.compile(r"\s+")
 
 @dataclass(frozen=True, slots=True)
 class Utterance:
-    """What is spoken in one go; `end_character` counts the characters of the whole text up to here, then `pause_seconds` of silence follow."""
+    """A part of a text that is synthesized at once."""
 
     text: str
     phonemes: str
     end_character: int
+    """Index in the whole text after the utterance."""
     pause_seconds: float
+    """Silence after it."""
 
 
 def normalize_text(text: str) -> str:
-    """Take out what is not for reading aloud: code blocks, markup, addresses' schemes, emoji, control characters."""
+    """Return the text without code blocks, markup, URL schemes, emoji and control characters."""
     text = _LINK.sub(r"\1", _CODE.sub(" ", unicodedata.normalize("NFC", text)))
     text = _MARKUP.sub(" ", _SCHEME.sub("", text))
     kept = (
@@ -56,7 +58,7 @@ def normalize_text(text: str) -> str:
 
 
 def drop_foreign_letters(language: str, text: str) -> tuple[str, int]:
-    """Leave out letters that the language is not written in; also tell how many."""
+    """Return the text without letters of scripts that the language does not use, and their number."""
     kept = [letter for letter in text if not letter.isalpha() or is_written_in(language, script_of_letter(letter))]
     return "".join(kept), len(text) - len(kept)
 
@@ -64,15 +66,12 @@ def drop_foreign_letters(language: str, text: str) -> tuple[str, int]:
 def split_utterances(
     text: str, to_phonemes: Callable[[str], str], *, max_phonemes: int = MAX_PHONEMES
 ) -> Iterator[Utterance]:
-    """Cut `text` into utterances of at most `max_phonemes` phonemes; those without any are left out."""
+    """Yield utterances of `text` with at most `max_phonemes` phonemes; those without any are left out."""
     for start, end, pause_seconds in _sentence_spans(text):
-        parts = [
-            piece
-            for piece in _split_long_sentence(text, start, end, to_phonemes, max_phonemes)
-            if piece.phonemes.strip()
-        ]
-        yield from parts[:-1]
-        yield from (Utterance(last.text, last.phonemes, last.end_character, pause_seconds) for last in parts[-1:])
+        utterances = _split_long_sentence(text, start, end, to_phonemes, max_phonemes)
+        spoken = [utterance for utterance in utterances if utterance.phonemes.strip()]
+        yield from spoken[:-1]
+        yield from (replace(last, pause_seconds=pause_seconds) for last in spoken[-1:])
 
 
 def _sentence_spans(text: str) -> Iterator[tuple[int, int, float]]:
@@ -86,7 +85,7 @@ def _sentence_spans(text: str) -> Iterator[tuple[int, int, float]]:
 def _split_long_sentence(
     text: str, start: int, end: int, to_phonemes: Callable[[str], str], max_phonemes: int
 ) -> Iterator[Utterance]:
-    """Halve what is too long, at a breath near the middle, else at a space, else anywhere."""
+    """Halve a sentence until its parts are short enough: near the middle at a clause break, a space, or anywhere."""
     phonemes = to_phonemes(text[start:end]) if text[start:end].strip() else ""
     if len(phonemes) <= max_phonemes or end - start < 2:
         yield Utterance(text[start:end].strip(), phonemes[:max_phonemes], end, 0.0)
@@ -102,5 +101,5 @@ def _find_split_point(text: str, start: int, end: int) -> int:
     for pattern in (_CLAUSE_BREAK, _WHITESPACE):
         candidates = [gap.end() for gap in pattern.finditer(text, start, end) if gap.end() in middle_half]
         if candidates:
-            return min(candidates, key=lambda place: abs(place - middle))
+            return min(candidates, key=lambda index: abs(index - middle))
     return middle

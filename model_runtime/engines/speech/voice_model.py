@@ -1,4 +1,4 @@
-"""What a speech engine expects of the model families behind it, and what families share."""
+"""The interface between the speech engine and its model families, and the loops that families share."""
 
 import unicodedata
 from collections.abc import Callable, Iterator
@@ -14,65 +14,87 @@ from model_runtime.engines.speech.sentences import Utterance
 
 @dataclass(frozen=True, slots=True)
 class AudioPiece:
-    """The next stretch of speech: float32 samples in -1..1, and how many characters of the text are spoken by now."""
+    """The next piece of speech."""
 
     samples: np.ndarray
+    """float32 (samples,) in -1..1."""
     spoken_characters: int
+    """Characters of the text up to the end of this piece."""
 
 
 class VoiceModel(Protocol):
-    """A loaded model of one family. Texts may mix scripts where it `supports_any_script`; it may ignore the speed."""
+    """A loaded model of one family."""
 
     sample_rate: int
+    """Hertz."""
     supports_any_script: bool
+    """Whether it reads letters of scripts that the language does not use."""
     supports_speed: bool
 
-    def speak(self, text: str, selection: VoiceSelection, speed: float, check: CancelCheck) -> Iterator[AudioPiece]:
-        """Speak a cleaned text piece by piece, calling `check` before each."""
+    def speak(
+        self, text: str, selection: VoiceSelection, speed: float, check_cancelled: CancelCheck
+    ) -> Iterator[AudioPiece]:
+        """Yield the speech of a normalized text in pieces; a `speed` of 1 is the model's own.
+
+        Raises:
+            Cancelled: `check_cancelled` raised it between two pieces.
+        """
         ...
 
 
 def speak_utterances(
-    utterances: Iterator[Utterance], synthesize: Callable[[Utterance], np.ndarray], sample_rate: int, check: CancelCheck
+    utterances: Iterator[Utterance],
+    synthesize: Callable[[Utterance], np.ndarray],
+    sample_rate: int,
+    check_cancelled: CancelCheck,
 ) -> Iterator[AudioPiece]:
-    """Speak utterance by utterance, with a pause after each."""
-    check()
+    """Yield one piece per utterance, with its pause; `synthesize` returns float32 (samples,).
+
+    Raises:
+        Cancelled: `check_cancelled` raised it between two utterances.
+    """
+    check_cancelled()
     for utterance in utterances:
         samples = synthesize(utterance)
         silence = np.zeros(int(utterance.pause_seconds * sample_rate), np.float32)
-        check()
+        check_cancelled()
         yield AudioPiece(np.concatenate([samples, silence]), utterance.end_character)
-        check()
+        check_cancelled()
 
 
 MAX_STREAM_CHARACTERS = 200
-"""Length of an utterance for models that write sound step by step: none should run on for minutes."""
+"""Length limit of an utterance for models that generate frame by frame: an error then cannot last for minutes."""
 
 CHARACTERS_PER_SECOND = 15
+"""Estimated rate of speech, for progress."""
 
 
 def stream_utterances(
     utterances: Iterator[Utterance],
     synthesize_stream: Callable[[Utterance], Iterator[np.ndarray]],
     sample_rate: int,
-    check: CancelCheck,
+    check_cancelled: CancelCheck,
 ) -> Iterator[AudioPiece]:
-    """Speak utterance by utterance, each in pieces as they are written; how far the text is spoken is estimated."""
+    """Yield the pieces of each utterance as `synthesize_stream` yields them; `spoken_characters` is an estimate.
+
+    Raises:
+        Cancelled: `check_cancelled` raised it between two pieces.
+    """
     spoken_before = 0
-    check()
+    check_cancelled()
     for utterance in utterances:
         sample_count = 0
         for samples in synthesize_stream(utterance):
-            check()
+            check_cancelled()
             sample_count += len(samples)
             spoken = spoken_before + sample_count * CHARACTERS_PER_SECOND // sample_rate
             yield AudioPiece(samples, min(spoken, utterance.end_character))
-            check()
+            check_cancelled()
         yield AudioPiece(np.zeros(int(utterance.pause_seconds * sample_rate), np.float32), utterance.end_character)
         spoken_before = utterance.end_character
 
 
 def max_audio_seconds(text: str) -> float:
-    """Bound how long a text may sound: a confused model speaks until it is stopped."""
+    """Return the limit of a text's duration: a model that fails to stop by itself generates until its limit."""
     wide_characters = sum(unicodedata.east_asian_width(letter) in "WF" for letter in text)
     return 2.0 + 0.15 * (len(text) - wide_characters) + 0.4 * wide_characters

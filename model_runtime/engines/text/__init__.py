@@ -1,1 +1,1 @@
-"""Text models on mlx-lm: continuous batching, prefill, the KV cache and what is kept of earlier chats."""
+"""Text models on mlx-lm: continuous batching, prefill, the KV cache and the prefix cache."""

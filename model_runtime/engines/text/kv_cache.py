@@ -1,7 +1,7 @@
-"""The keys and values of the rows of a batch, in mlx-lm's kinds of caches.
+"""The KV cache of a batch, made of mlx-lm's caches.
 
-A row alone keeps the plain kind: attention then needs no mask, and computes what the library computes outside of
-batches. With the second row the batched kind takes over, which knows how far every row is padded.
+A single sequence keeps mlx-lm's plain caches: attention then needs no mask and gives the same numbers as outside of a
+batch. With a second sequence they become batched caches, which store the padding of each sequence.
 """
 
 from collections.abc import Iterator, Sequence
@@ -12,7 +12,7 @@ from mlx_lm.models.cache import make_prompt_cache
 
 
 class BatchPromptCache:
-    """What all layers remember of some rows. `layers` is what the model takes as its cache, and fills."""
+    """The caches of all layers for the sequences of a batch. The model takes `layers` as its cache and fills them."""
 
     def __init__(self, layers: list[Any], *, batched: bool) -> None:
         self.layers = layers
@@ -20,14 +20,14 @@ class BatchPromptCache:
 
     @classmethod
     def merge(cls, prompt_caches: Sequence[list[Any]]) -> "BatchPromptCache":
-        """Put the plain caches of some rows together; each row has one for every layer."""
+        """Merge the plain caches of several sequences, one list of layers per sequence."""
         if len(prompt_caches) == 1:
             return cls(prompt_caches[0], batched=False)
         return cls([layer[0].merge(list(layer)) for layer in zip(*prompt_caches, strict=True)], batched=True)
 
     @contextmanager
     def right_padded(self, lengths: Sequence[int]) -> Iterator[None]:
-        """While inside, rows are given as many tokens as the longest has; what goes beyond their length is padding."""
+        """Right-pad all sequences to the longest for the duration of the block; `lengths` are in tokens."""
         padding = [max(lengths) - length for length in lengths]
         if not any(padding):
             yield
@@ -39,31 +39,31 @@ class BatchPromptCache:
             layer.finalize()
 
     def extend(self, other: "BatchPromptCache") -> None:
-        """Take the other rows in, behind those that are here."""
+        """Append the sequences of another cache."""
         self.layers, self._is_batched = self.as_batched(), True
         for own_layer, other_layer in zip(self.layers, other.as_batched(), strict=True):
             own_layer.extend(other_layer)
 
     def as_batched(self) -> list[Any]:
-        """Return the layers in the batched kind."""
+        """Return the layers as batched caches."""
         return self.layers if self._is_batched else [layer.merge([layer]) for layer in self.layers]
 
     def extract(self, index: int) -> list[Any]:
-        """Return the plain caches of one row."""
+        """Return the plain caches of one sequence, one per layer."""
         return [layer.extract(index) for layer in self.layers] if self._is_batched else self.layers
 
     def filter(self, indices: Sequence[int]) -> None:
-        """Forget every row but these, of which there is at least one."""
+        """Keep only these sequences; `indices` is not empty."""
         if self._is_batched:
             for layer in self.layers:
                 layer.filter(list(indices))
 
     @property
     def state(self) -> list[Any]:
-        """The arrays that hold it all, to be evaluated."""
+        """All arrays of the caches, to be evaluated."""
         return [layer.state for layer in self.layers]
 
 
 def is_batchable(model: Any) -> bool:
-    """Whether rows of this model can be worked on together; a few families keep caches that cannot."""
+    """Return whether mlx-lm can batch the caches of this model; a few families have caches that it cannot."""
     return all(hasattr(layer, "merge") for layer in make_prompt_cache(model))

@@ -1,4 +1,4 @@
-"""Chats with text models, on mlx-lm."""
+"""The text engine: chats with text models on mlx-lm."""
 
 from typing import Any
 
@@ -22,7 +22,7 @@ from model_runtime.requests import Chat
 
 
 class TextEngine(ChatEngine):
-    """Llama, Gemma and whatever else mlx-lm loads."""
+    """The engine for Llama, Gemma and all other families of mlx-lm."""
 
     def __init__(self) -> None:
         super().__init__(load_text_model)
@@ -44,7 +44,11 @@ class TextModel:
         self._single_pass_tokens = single_pass_tokens(model)
 
     def build_prompt(self, chat: Chat) -> Prompt:
-        """Write the chat with the model's template; a model without one reads the texts as they are."""
+        """Format the chat with the model's template; without a template, join the texts by line breaks.
+
+        Raises:
+            InvalidInput: the chat has pictures.
+        """
         messages = [{"role": message.role, "content": self._plain_text(message.content)} for message in chat.messages]
         if self._tokenizer_wrapper.chat_template is None:
             return Prompt(self._tokenizer_wrapper.encode("\n".join(message["content"] for message in messages)))
@@ -54,7 +58,7 @@ class TextModel:
         return Prompt(list(tokens))
 
     def open_batch(self) -> TextBatch:
-        """Start a batch."""
+        """Return a new, empty batch."""
         return TextBatch(
             self._model,
             self.eos_token_ids,
@@ -70,10 +74,10 @@ class TextModel:
 
 
 def load_text_model(spec: LoadSpec, _report_progress: LoadReporter) -> TextModel:
-    """Load a checkpoint that mlx-lm knows.
+    """Load a checkpoint of a family that mlx-lm supports.
 
     Raises:
-        LoadFailed: it is broken, of another family, or wants code of its own to run.
+        LoadFailed: it is broken, of an unsupported family, or asks for its own code to be run.
     """
     folder, config = open_checkpoint(spec)
     with translate_load_errors(spec.model, config):

@@ -1,4 +1,4 @@
-"""Prompts on their way into the caches of a text model: a long one a chunk at a time, short ones together."""
+"""Prefill: run prompts through a text model to fill its KV cache, a long one in chunks, short ones together."""
 
 from typing import Any
 
@@ -8,26 +8,27 @@ from mlx.utils import tree_flatten
 from model_runtime.engines.text.kv_cache import BatchPromptCache
 
 MIN_SINGLE_PASS_TOKENS = 64
-"""So few are read with the last one among them, whatever the model."""
+"""Lower bound of `single_pass_tokens` for every model."""
 BREAK_EVEN_TOKENS = 8
-"""For how many tokens a matrix multiplies in the time in which it is read once: reckoned for an M4, never measured there.
+"""Number of tokens whose matmul takes as long as reading the weights once. Estimated for an M4, not measured.
 
-On a CPU it is some 24, where the larger number made no difference that could be measured.
+On a CPU it is about 24; the difference had no measurable effect there.
 """
 
 
 def single_pass_tokens(model: Any) -> int:
-    """Return how many prompt tokens are better read in one go with the last, whose logits begin the answer.
+    """Return up to how many prompt tokens are faster in one pass with the last token, whose logits are needed.
 
-    The head then computes logits for each of them. Read apart, as the libraries do it, the last token takes another
-    pass over all weights. The largest matrix stands for the head; experts, of which a token meets few, do not count.
+    In one pass, the output head computes logits for all of them. Separately, as mlx-lm does it, the last token takes
+    another pass over all weights. The largest matrix counts as the head.
     """
+    # Expert weights have three dimensions. They do not count, because a token uses only a few of them.
     matrix_bytes = [array.nbytes for _, array in tree_flatten(model.parameters()) if array.ndim == 2]
     return max(MIN_SINGLE_PASS_TOKENS, BREAK_EVEN_TOKENS * sum(matrix_bytes) // max(matrix_bytes, default=1))
 
 
 class PrefillBatch:
-    """Prompts being read into `prompt_cache`: one, or several that are read at once however long they are."""
+    """The prefill of one prompt in chunks, or of several prompts at once, into `prompt_cache`."""
 
     def __init__(
         self,
@@ -45,7 +46,7 @@ class PrefillBatch:
         self._single_pass_tokens = min(single_pass_tokens, prefill_chunk_tokens)
 
     def advance(self) -> mx.array | None:
-        """Read on, and return the logits after each prompt, rows x vocabulary, once all is read."""
+        """Prefill the next chunk; after the last one, return the logits (prompts, vocabulary) of the next tokens."""
         return self._advance_chunk(self._prompts[0]) if len(self._prompts) == 1 else self._prefill_all()
 
     def _advance_chunk(self, remaining: list[int]) -> mx.array | None:
@@ -65,13 +66,13 @@ class PrefillBatch:
         return self._forward([prompt[-1:] for prompt in self._prompts])[:, -1]
 
     def _fill_cache(self, prompts: list[list[int]]) -> None:
-        """Read without wanting logits, which therefore are never computed."""
+        """Run prompts through the model without computing their logits."""
         self._forward(prompts)
-        mx.eval(self.prompt_cache.state)
+        mx.eval(self.prompt_cache.state)  # MLX is lazy: the output head, whose result is unused, is not computed
         mx.clear_cache()
 
     def _forward(self, prompts: list[list[int]]) -> mx.array:
-        """Logits after every token, rows x longest x vocabulary; shorter prompts are padded behind their end."""
+        """Return logits (prompts, tokens of the longest, vocabulary); shorter prompts are right-padded."""
         lengths = [len(prompt) for prompt in prompts]
         tokens = mx.array([prompt + [0] * (max(lengths) - len(prompt)) for prompt in prompts])
         with self.prompt_cache.right_padded(lengths):

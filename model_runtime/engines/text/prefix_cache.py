@@ -1,7 +1,7 @@
-"""What a text model has read before: a chat that goes on, or begins like another, is read from where it differs.
+"""Prefix cache of a text model: a chat that starts like an earlier one is prefilled only from where they differ.
 
-Kept are the keys and values of ended rows, the least recently used given up first. Only plain caches can be cut at
-any token; a model with a window or a state (Gemma 3, Mamba) reads everything anew.
+It stores the keys and values of finished sequences and evicts the least recently used. Only mlx-lm's plain KVCache can
+be cut at any token, so models with a sliding window or a state (Gemma 3, Mamba) always prefill the whole prompt.
 """
 
 from collections.abc import Sequence
@@ -13,12 +13,13 @@ import numpy as np
 from mlx_lm.models.cache import KVCache, make_prompt_cache
 
 MIN_CACHE_BYTES, MAX_CACHE_BYTES = 64_000_000, 1_000_000_000
+"""Bounds of the cache's size limit, whatever the size of the weights."""
 MAX_SHARE_OF_WEIGHTS = 0.5
-"""What is kept takes at most so much of what the weights take, within these limits."""
+"""The cache's size limit as a share of the weights."""
 MAX_ENTRIES = 24
-"""Every one is looked at for every prompt."""
+"""Each lookup compares the prompt with all entries."""
 MIN_PREFIX_TOKENS = 8
-"""Less than this is not worth the copy."""
+"""A shorter match is not worth the copy of its keys and values."""
 
 TokenArray = np.ndarray[tuple[int], np.dtype[np.int64]]
 
@@ -31,7 +32,7 @@ class _CachedPrefix:
 
 
 class PrefixCache:
-    """Keys and values with the tokens they stand for, at most `limit_bytes` of them and of `MAX_ENTRIES` chats."""
+    """Keys and values of finished sequences by their tokens: at most `limit_bytes` and `MAX_ENTRIES` sequences."""
 
     def __init__(self, model: Any, limit_bytes: int) -> None:
         self._limit_bytes = limit_bytes if is_trimmable(model) else 0
@@ -39,16 +40,19 @@ class PrefixCache:
 
     @property
     def is_enabled(self) -> bool:
-        """Whether rows of this model can be kept at all; if not, taking one out of its batch is for nothing."""
+        """Whether this model's cache can be stored. If not, do not extract finished sequences."""
         return self._limit_bytes > 0
 
     @property
     def total_bytes(self) -> int:
-        """What is kept takes in memory."""
+        """Memory of the stored keys and values, in bytes."""
         return sum(prefix.nbytes for prefix in self._entries)
 
     def store(self, tokens: Sequence[int], layer_caches: list[Any]) -> None:
-        """Keep what `layer_caches` hold of a row that has ended, in place of what it continues. `tokens` may be more."""
+        """Store the caches of a finished sequence, one per layer, and drop the entries that it extends.
+
+        `tokens` may be longer than the caches: the last generated token is not in them.
+        """
         if not self.is_enabled:
             return
         layer_caches = [_trimmed_to_length(layer) for layer in layer_caches]
@@ -67,8 +71,8 @@ class PrefixCache:
             del self._entries[0]
 
     def lookup(self, tokens: Sequence[int]) -> tuple[int, list[KVCache]]:
-        """Return how many of the first tokens are known, and caches that hold them; at least one is left to read."""
-        query = np.array(tokens[:-1], np.int64)
+        """Return how many of the first tokens are stored, and their caches, one per layer; (0, []) if too few are."""
+        query = np.array(tokens[:-1], np.int64)  # the last token is always computed: its logits are needed
         shared_lengths = [_shared_prefix_length(cached.tokens, query) for cached in self._entries]
         cached_tokens = max(shared_lengths, default=0)
         if cached_tokens < MIN_PREFIX_TOKENS:
@@ -79,35 +83,32 @@ class PrefixCache:
 
 
 def prefix_cache_limit_bytes(weights_bytes: int) -> int:
-    """Return how much may be kept beside weights of this size."""
+    """Return the cache's size limit in bytes for weights of this size."""
     return min(MAX_CACHE_BYTES, max(MIN_CACHE_BYTES, int(MAX_SHARE_OF_WEIGHTS * weights_bytes)))
 
 
 def is_trimmable(model: Any) -> bool:
-    """Whether all layers have plain caches, any first part of which is the cache of the first tokens."""
+    """Return whether all layers have a plain KVCache, which can be cut at any token."""
     return all(type(layer) is KVCache for layer in make_prompt_cache(model))
 
 
 def _shared_prefix_length(first: TokenArray, second: TokenArray) -> int:
-    """How many first tokens are the same."""
+    """Return the number of equal tokens at the start."""
     count = min(len(first), len(second))
     differs = first[:count] != second[:count]
     return int(differs.argmax()) if differs.any() else count
 
 
 def _trimmed_to_length(layer: KVCache) -> KVCache:
-    """The same cache without the room it has for more tokens, which may be more than it holds."""
+    """Return a copy without the spare capacity, which mlx-lm allocates in steps of 256 tokens."""
     trimmed = _trimmed(layer, layer.offset)
     trimmed.keys, trimmed.values = mx.contiguous(trimmed.keys), mx.contiguous(trimmed.values)
     return trimmed
 
 
 def _trimmed(layer: KVCache, token_count: int) -> KVCache:
-    """A cache of the first tokens. It shares the memory of what is kept, which is copied as soon as it grows."""
+    """Return a cache of the first tokens. It shares memory with `layer` until it grows, which copies it."""
     trimmed = KVCache()
-    trimmed.keys, trimmed.values, trimmed.offset = (
-        layer.keys[..., :token_count, :],
-        layer.values[..., :token_count, :],
-        token_count,
-    )
+    trimmed.keys, trimmed.values = layer.keys[..., :token_count, :], layer.values[..., :token_count, :]
+    trimmed.offset = token_count
     return trimmed

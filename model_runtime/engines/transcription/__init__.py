@@ -1,1 +1,1 @@
-"""Speech recognition on mlx-whisper: windows, decoding, word timestamps, and the changes the library needs."""
+"""Speech recognition on mlx-whisper: windows, decoding, word timestamps, and corrections of the library."""

@@ -1,11 +1,11 @@
-"""From the features of one window to tokens: mlx-whisper's decoding with two mistakes of 0.4.3 put right.
+"""Decode one window of features into tokens: mlx-whisper's decoding with corrections of two defects in 0.4.3.
 
-* Its sampling is compiled without the random state, so every token at a temperature gets the same noise and a loop is
-  hardly ever left.
-* It compares the likelihood of times with that of words before it masks what the rules forbid, so that everything can
-  end up forbidden: text of "!" and a likelihood that is no number.
+* Its sampling is compiled without the random state, so every token at a temperature gets the same noise, and the text
+  rarely leaves a repetition.
+* It compares the probability of timestamps and text before it masks suppressed tokens. All tokens can then be
+  suppressed, which gives text of "!" and a log probability of NaN.
 
-https://github.com/openai/whisper/blob/main/whisper/decoding.py is what both should do.
+https://github.com/openai/whisper/blob/main/whisper/decoding.py is the reference.
 """
 
 from collections.abc import Iterator, Sequence
@@ -17,17 +17,22 @@ from model_runtime.engines.protocol import CancelCheck
 from model_runtime.engines.transcription.mlx_whisper_patches import decoding
 
 TEMPERATURE_FALLBACK = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
-"""Temperatures to try one after the other while the result looks wrong."""
+"""Temperatures to try in turn while a result needs fallback (Whisper's transcribe.py, as are the thresholds)."""
 
-COMPRESSION_RATIO_THRESHOLD, LOGPROB_THRESHOLD, NO_SPEECH_THRESHOLD, TRUSTED_NO_SPEECH_THRESHOLD = 2.4, -1.0, 0.6, 0.2
-"""Compression ratio above which a text repeats itself; mean log probability below which it is a guess; probability of
-no speech above which a guess is silence, and above which a model that is sure is believed."""
+COMPRESSION_RATIO_THRESHOLD = 2.4
+"""A text with a higher gzip compression ratio is repetitive."""
+LOGPROB_THRESHOLD = -1.0
+"""A text with a lower mean log probability is a guess."""
+NO_SPEECH_THRESHOLD = 0.6
+"""A guess with a higher probability of no speech is silence."""
+TRUSTED_NO_SPEECH_THRESHOLD = 0.2
+"""Any text with a higher probability of no speech is silence, for a model with `trust_no_speech`."""
 
 
 class WindowDecodingTask(decoding.DecodingTask):
-    """One pass over a window; `check` is called before every token."""
+    """One decoding of a window at one temperature; it calls `check_cancelled` before every token."""
 
-    def __init__(self, model: Any, options: Any, check: CancelCheck) -> None:
+    def __init__(self, model: Any, options: Any, check_cancelled: CancelCheck) -> None:
         super().__init__(model, options)
         self.decoder = SamplingDecoder(options.temperature, self.tokenizer.eot)
         library_rules = next(rule for rule in self.logit_filters if isinstance(rule, decoding.ApplyTimestampRules))
@@ -35,14 +40,18 @@ class WindowDecodingTask(decoding.DecodingTask):
         self.logit_filters[index] = TimestampRules(
             self.tokenizer, self.sample_begin, library_rules.max_initial_timestamp_index
         )
-        self.logit_filters.append(_CancellationFilter(check))
+        self.logit_filters.append(_CancellationFilter(check_cancelled))
 
 
 class SamplingDecoder(decoding.GreedyDecoder):
-    """Choose the likeliest token, or at a temperature a random one."""
+    """Sample the likeliest token, or a random one at a temperature above 0."""
 
     def update(self, tokens: mx.array, logits: mx.array, sum_logprobs: mx.array) -> tuple[mx.array, mx.array, mx.array]:
-        """Append a token to each row; rows that have ended go on with the end token."""
+        """Append a token to each sequence; return tokens, whether all have ended, and summed log probabilities.
+
+        `tokens` are (sequences, tokens), `logits` (sequences, vocabulary), `sum_logprobs` (sequences,). A sequence that
+        has ended gets further end tokens.
+        """
         next_tokens = logits.argmax(-1) if self.temperature == 0 else mx.random.categorical(logits / self.temperature)
         logprobs = logits - mx.logsumexp(logits, axis=-1, keepdims=True)
         is_active = tokens[:, -1] != self.eot
@@ -52,10 +61,10 @@ class SamplingDecoder(decoding.GreedyDecoder):
 
 
 class TimestampRules(decoding.ApplyTimestampRules):
-    """Times come in pairs, never go back, and are taken where all of them together are likelier than any word."""
+    """Timestamps come in pairs, never decrease, and must follow if together they are likelier than any text token."""
 
     def apply(self, logits: mx.array, tokens: mx.array) -> mx.array:
-        """Forbid what may not come next; logits are (1, vocabulary)."""
+        """Return logits (1, vocabulary) with -inf for suppressed tokens."""
         tokenizer, token_ids = self.tokenizer, mx.arange(logits.shape[-1])
         sampled = cast(list[int], tokens[0, self.sample_begin :].tolist())
         is_suppressed = token_ids == tokenizer.no_timestamps
@@ -74,10 +83,10 @@ class TimestampRules(decoding.ApplyTimestampRules):
 def suppressed_ranges(
     sampled: Sequence[int], timestamp_begin: int, eot: int, max_initial_timestamp_index: int | None
 ) -> Iterator[tuple[int, int | None]]:
-    """Give the ranges of tokens that may not follow `sampled`.
+    """Yield the ranges (start, end) of tokens that may not follow `sampled`; end None is the end of the vocabulary.
 
-    `timestamp_begin` is the token of time zero; every token from it on is a time. `eot` is the token that ends the text.
-    `max_initial_timestamp_index` is the latest time a text may begin with, counted in steps.
+    Tokens from `timestamp_begin` on are timestamps in steps of 20 ms; `eot` ends the text.
+    `max_initial_timestamp_index` is the latest step at which a text may start.
     """
     if not sampled:
         yield 0, timestamp_begin
@@ -94,13 +103,13 @@ def suppressed_ranges(
 
 
 class _CancellationFilter(decoding.LogitFilter):
-    """A rule that forbids nothing: the place where a job can be cancelled between two tokens."""
+    """A filter that changes nothing: it is called before every token, so it can check for cancellation."""
 
-    def __init__(self, check: CancelCheck) -> None:
-        self._check = check
+    def __init__(self, check_cancelled: CancelCheck) -> None:
+        self._check_cancelled = check_cancelled
 
     def apply(self, logits: mx.array, tokens: mx.array) -> mx.array:
-        self._check()
+        self._check_cancelled()
         return logits
 
 
@@ -112,12 +121,15 @@ def decode_window(
     task: str,
     prompt: Sequence[int],
     temperatures: Sequence[float],
-    check: CancelCheck,
+    check_cancelled: CancelCheck,
     trust_no_speech: bool = False,
 ) -> Any:
-    """Decode a window, at the next temperature while the text repeats itself or is a guess; the encoder ran before.
+    """Return mlx-whisper's DecodingResult of features (1, positions, width), at the first temperature that works.
 
-    `trust_no_speech` is passed to `is_silent`.
+    The next temperature is tried while `needs_fallback`. `trust_no_speech` is passed to `is_silent`.
+
+    Raises:
+        Cancelled: `check_cancelled` raised it between two tokens.
     """
     use_fp16 = features.dtype == mx.float16
     result = None
@@ -125,17 +137,16 @@ def decode_window(
         options = decoding.DecodingOptions(
             task=task, language=language, temperature=temperature, prompt=list(prompt), fp16=use_fp16
         )
-        result = WindowDecodingTask(model, options, check).run(features)[0]
+        result = WindowDecodingTask(model, options, check_cancelled).run(features)[0]
         if is_silent(result, trust_no_speech=trust_no_speech) or not needs_fallback(result):
             break
     return result
 
 
 def is_silent(result: Any, *, trust_no_speech: bool = False) -> bool:
-    """Tell whether a result means that nobody speaks.
+    """Return whether a window has no speech.
 
-    Whisper's own word for it is only believed where its text is a guess, too; that of a model with `trust_no_speech` always is,
-    and sooner.
+    Whisper's probability of no speech counts only if its text is a guess, too; with `trust_no_speech` it counts alone.
     """
     if trust_no_speech:
         return bool(result.no_speech_prob > TRUSTED_NO_SPEECH_THRESHOLD)
@@ -143,5 +154,6 @@ def is_silent(result: Any, *, trust_no_speech: bool = False) -> bool:
 
 
 def needs_fallback(result: Any) -> bool:
-    """Tell whether a result should be tried again; a likelihood that is no number counts as doubt."""
+    """Return whether a window should be decoded again at the next temperature."""
+    # `not >=` instead of `<`: a log probability of NaN needs fallback, too
     return bool(result.compression_ratio > COMPRESSION_RATIO_THRESHOLD or not result.avg_logprob >= LOGPROB_THRESHOLD)

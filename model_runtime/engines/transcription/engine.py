@@ -1,4 +1,4 @@
-"""The recognition engine: Whisper on mlx-whisper's parts, with every segment sent as soon as its window is decoded."""
+"""The transcription engine: Whisper with mlx-whisper's modules. It yields segments window by window."""
 
 import gc
 import math
@@ -11,9 +11,9 @@ import mlx.core as mx
 from model_runtime.catalog.languages import language_name
 from model_runtime.engines.protocol import CancelCheck, LoadReporter
 from model_runtime.engines.transcription.decoding import TEMPERATURE_FALLBACK, decode_window, is_silent
-from model_runtime.engines.transcription.loading import load_whisper
 from model_runtime.engines.transcription.mel import FRAMES_PER_SECOND, SAMPLE_RATE, WINDOW_FRAMES, LogMelSpectrogram
 from model_runtime.engines.transcription.mlx_whisper_patches import tokenizer as tokenizers
+from model_runtime.engines.transcription.whisper_loading import load_whisper
 from model_runtime.engines.transcription.windows import FRAMES_PER_TIMESTAMP, SegmentSpan, WindowSplit, split_window
 from model_runtime.engines.transcription.word_timestamps import align_words
 from model_runtime.errors import InvalidInput, InvalidMedia
@@ -23,67 +23,75 @@ from model_runtime.requests import Request, Transcribe
 from model_runtime.validation.transcription import parse_language
 
 PROMPT_RESET_TEMPERATURE = 0.5
-"""Text decoded above this temperature is not given to the next window as context."""
+"""Text decoded at a higher temperature is not part of the next window's prompt (Whisper's transcribe.py)."""
 
 MIN_LANGUAGE_PROBABILITY = 0.5
+"""A detected language with a lower probability is not reported for a recording without speech."""
 
 
 @dataclass(slots=True)
 class DecodingState:
-    """How far a transcription is: the frame it has come to, what was said, and what the next window is told of it."""
+    """The state of a transcription between two windows, with the names of Whisper's transcribe.py."""
 
     seek: int = 0
+    """First frame (10 ms) of the next window."""
     all_tokens: list[int] = field(default_factory=list)
+    """Tokens of the request's prompt and of all segments."""
     prompt_reset_since: int = 0
+    """Index in `all_tokens` where the next window's prompt starts."""
     last_speech_seconds: float = 0.0
     segments: list[Segment] = field(default_factory=list)
 
 
 class TranscriptionEngine:
-    """Writes down one recording at a time."""
+    """Transcribe one recording at a time."""
 
     def __init__(self) -> None:
         self._model_name = ""
         self._model: Any = None
-        self._trusts_no_speech = False
+        self._trusts_no_speech = self._always_resets_prompt = False
 
-    def load(self, spec: LoadSpec, report: LoadReporter) -> LoadedModel:
-        """Load and evaluate all weights; role "model".
+    def load(self, spec: LoadSpec, report_progress: LoadReporter) -> LoadedModel:
+        """Load and evaluate all weights of the role "model".
 
-        The option "trust_no_speech_probability" says that the model knows by itself when nobody speaks, "ignore_previous_text" that the
-        text of earlier windows only misleads it.
+        Options: "trust_no_speech_probability", whether the probability of no speech decides alone;
+        "ignore_previous_text", whether the text of earlier windows is left out of the prompt.
 
         Raises:
-            LoadFailed: the files are no Whisper model, incomplete or unreadable.
+            LoadFailed: the files are not a Whisper model, incomplete or unreadable.
         """
         mx.reset_peak_memory()
-        report("weights", 0.0)
+        report_progress("weights", 0.0)
         self._model_name, self._model = spec.model, load_whisper(spec)
         self._trusts_no_speech = bool(spec.options.get("trust_no_speech_probability"))
         self._always_resets_prompt = bool(spec.options.get("ignore_previous_text"))
-        report("weights", 1.0)
+        report_progress("weights", 1.0)
         active = mx.get_active_memory()
         return LoadedModel(active, active, mx.get_peak_memory(), self._model.dims.n_text_ctx)
 
-    def run(self, request: Request, check: CancelCheck) -> Iterator[EngineEvent | Result]:
-        """Write down a recording: `LanguageFound` where asked, `Segment`s and `Progress` in seconds, `Transcript`.
+    def run(self, request: Request, check_cancelled: CancelCheck) -> Iterator[EngineEvent | Result]:
+        """Yield `LanguageDetected` if it was detected, `Segment`s and `Progress` in seconds, a `TranscriptionResult`.
 
         Raises:
-            InvalidInput: the recording, the language or the task is nothing the model can do.
-            Cancelled: within a token, once `check` says so.
+            InvalidInput: the request is not a `Transcribe`, or the model does not support its language or task.
+            InvalidMedia: the audio is not sampled at 16 kHz.
+            Cancelled: `check_cancelled` raised it between two tokens.
         """
         if not isinstance(request, Transcribe):
-            raise InvalidInput(f"{self._model_name} writes down recordings and can do nothing else.", param="model")
+            raise InvalidInput(f"{self._model_name} only supports transcription.", param="model")
         if request.audio.sample_rate != SAMPLE_RATE:
             raise InvalidMedia(
-                f"The recording has {request.audio.sample_rate} samples a second, not 16000.", param="audio"
+                f"The audio has {request.audio.sample_rate} samples a second, not {SAMPLE_RATE}. Resample it.",
+                param="audio",
             )
         mx.random.seed(0)
         seconds = request.audio.duration_seconds
         yield Progress("seconds", 0, seconds)
-        spectrogram = LogMelSpectrogram(request.audio.pcm, self._model.dims.n_mels, check)
+        spectrogram = LogMelSpectrogram(request.audio.pcm, self._model.dims.n_mels, check_cancelled)
         requested_language = parse_language(request.language)
-        language, probability, features = self._select_language(requested_language, request, spectrogram, check)
+        language, probability, features = self._select_language(
+            requested_language, request, spectrogram, check_cancelled
+        )
         if not requested_language:
             yield LanguageDetected(language, probability)
         transcription = _TranscriptionRun(
@@ -91,36 +99,31 @@ class TranscriptionEngine:
             request,
             language,
             spectrogram,
-            check,
+            check_cancelled,
             trust_no_speech=self._trusts_no_speech,
             always_reset_prompt=self._always_resets_prompt,
         )
         yield from transcription.run(features)
-        reported_language = (
-            ""
-            if not transcription.state.segments and probability is not None and probability < MIN_LANGUAGE_PROBABILITY
-            else language
-        )
         segments = tuple(transcription.state.segments)
-        yield TranscriptionResult(
-            "".join(segment.text for segment in segments).strip(), reported_language, seconds, segments
-        )
+        is_unsure = probability is not None and probability < MIN_LANGUAGE_PROBABILITY
+        text = "".join(segment.text for segment in segments).strip()
+        yield TranscriptionResult(text, "" if is_unsure and not segments else language, seconds, segments)
 
     def idle(self) -> None:
-        """Give back caches."""
+        """Release caches."""
         gc.collect()
         mx.clear_cache()
 
     def _select_language(
-        self, requested_language: str, request: Transcribe, spectrogram: LogMelSpectrogram, check: CancelCheck
+        self, requested_language: str, request: Transcribe, spectrogram: LogMelSpectrogram, check_cancelled: CancelCheck
     ) -> tuple[str, float | None, mx.array | None]:
-        """Return the language, how sure that is, and the features of the first window where they had to be computed."""
+        """Return the language and, if it was detected, its probability and the features of the first window."""
         if not self._model.is_multilingual:
             self._require_english(requested_language, translate=request.translate)
             return "en", None, None
         if requested_language:
             return self._require_supported_language(requested_language), None, None
-        check()
+        check_cancelled()
         features = _encode_window(self._model, spectrogram, 0, min(WINDOW_FRAMES, spectrogram.frames))
         _, language_probabilities = self._model.detect_language(features)
         language = max(language_probabilities[0], key=language_probabilities[0].__getitem__)
@@ -129,7 +132,7 @@ class TranscriptionEngine:
     def _require_english(self, language: str, *, translate: bool) -> None:
         if language not in ("", "en") or translate:
             raise InvalidInput(
-                f"{self._model_name} hears English only and cannot translate. Use stt-fast or stt-best.",
+                f"{self._model_name} only supports English without translation. Use stt-fast or stt-best.",
                 param="translate" if translate else "language",
                 code="unsupported_language",
             )
@@ -137,7 +140,7 @@ class TranscriptionEngine:
     def _require_supported_language(self, language: str) -> str:
         if language not in list(tokenizers.LANGUAGES)[: self._model.num_languages]:
             raise InvalidInput(
-                f"{self._model_name} does not know {language_name(language)}. Use stt-fast or stt-best.",
+                f"{self._model_name} does not support {language_name(language)}. Use stt-fast or stt-best.",
                 param="language",
                 code="unsupported_language",
             )
@@ -145,7 +148,7 @@ class TranscriptionEngine:
 
 
 class _TranscriptionRun:
-    """One transcription, window by window."""
+    """The transcription of one request, window by window."""
 
     def __init__(
         self,
@@ -153,14 +156,14 @@ class _TranscriptionRun:
         request: Transcribe,
         language: str,
         spectrogram: LogMelSpectrogram,
-        check: CancelCheck,
+        check_cancelled: CancelCheck,
         *,
         trust_no_speech: bool,
         always_reset_prompt: bool,
     ) -> None:
         self.state = DecodingState()
         self._trusts_no_speech, self._always_resets_prompt = trust_no_speech, always_reset_prompt
-        self._model, self._request, self._check = model, request, check
+        self._model, self._request, self._check_cancelled = model, request, check_cancelled
         self._language, self._spectrogram = language, spectrogram
         self._task = "translate" if request.translate else "transcribe"
         self._temperatures = TEMPERATURE_FALLBACK if request.temperature is None else (request.temperature,)
@@ -171,10 +174,10 @@ class _TranscriptionRun:
             self.state.all_tokens = self._tokenizer.encode(" " + request.prompt.strip())
 
     def run(self, features: mx.array | None) -> Iterator[EngineEvent]:
-        """Decode window after window; `features` are those of the first one where they are known."""
+        """Decode all windows; `features` are those of the first one, if the language detection computed them."""
         state, seconds = self.state, self._request.audio.duration_seconds
         while state.seek < self._spectrogram.frames:
-            self._check()
+            self._check_cancelled()
             frames = min(WINDOW_FRAMES, self._spectrogram.frames - state.seek)
             if features is None:
                 features = _encode_window(self._model, self._spectrogram, state.seek, frames)
@@ -186,21 +189,23 @@ class _TranscriptionRun:
     def _decode_window(self, features: mx.array, frames: int) -> Iterator[Segment]:
         state = self.state
         result = decode_window(
-            self._model, features, language=self._language, task=self._task, prompt=state.all_tokens[state.prompt_reset_since :],
-            temperatures=self._temperatures, check=self._check, trust_no_speech=self._trusts_no_speech,
-        )  # fmt: skip
+            self._model,
+            features,
+            language=self._language,
+            task=self._task,
+            prompt=state.all_tokens[state.prompt_reset_since :],
+            temperatures=self._temperatures,
+            check_cancelled=self._check_cancelled,
+            trust_no_speech=self._trusts_no_speech,
+        )
         if is_silent(result, trust_no_speech=self._trusts_no_speech):
             state.seek += frames
             return
         split = split_window(result.tokens, self._tokenizer.timestamp_begin, frames)
-        segment_dicts = [
-            segment_dict
-            for segment_dict in (self._segment_dict(span) for span in split.spans)
-            if segment_dict["text"].strip()
-        ]
-        consumed_frames = (
-            self._align_words(segment_dicts, split, frames) if self._request.word_timestamps else split.consumed_frames
-        )
+        segment_dicts = [found for found in map(self._segment_dict, split.spans) if found["text"].strip()]
+        consumed_frames = split.consumed_frames
+        if self._request.word_timestamps and segment_dicts:
+            consumed_frames = self._align_words(segment_dicts, split, frames)
         for segment_dict in segment_dicts:
             segment = _to_segment(len(state.segments), state.seek, segment_dict, result)
             if segment.end > segment.start:
@@ -209,10 +214,10 @@ class _TranscriptionRun:
                 yield segment
         if self._always_resets_prompt or result.temperature > PROMPT_RESET_TEMPERATURE:
             state.prompt_reset_since = len(state.all_tokens)
-        state.seek += max(1, consumed_frames)
+        state.seek += max(1, consumed_frames)  # a window that consumes no frame would repeat for ever
 
     def _segment_dict(self, span: SegmentSpan) -> dict[str, Any]:
-        """A segment in the library's own form, which its alignment of words takes."""
+        """Return a segment in mlx-whisper's format, which its word alignment takes; times in seconds."""
         eot = self._tokenizer.eot
         start, seconds_per_timestamp = self.state.seek / FRAMES_PER_SECOND, FRAMES_PER_TIMESTAMP / FRAMES_PER_SECOND
         return {
@@ -225,22 +230,27 @@ class _TranscriptionRun:
         }
 
     def _align_words(self, segment_dicts: Sequence[dict[str, Any]], split: WindowSplit, frames: int) -> int:
-        """Add the words' times and return how many frames to move on: where the end is unheard, to the last word."""
-        if not segment_dicts:
-            return split.consumed_frames
+        """Add the words to the segments, and return the frames to the next window.
+
+        If speech continues after the last span, the next window starts at the end of the last word.
+        """
         state = self.state
-        mel = self._spectrogram.window(state.seek, frames).astype(_model_dtype(self._model))
         align_words(
-            segment_dicts, self._model, self._tokenizer, mel, frames=frames, last_speech_seconds=state.last_speech_seconds
-        )  # fmt: skip
+            segment_dicts,
+            self._model,
+            self._tokenizer,
+            self._spectrogram.window(state.seek, frames).astype(_model_dtype(self._model)),
+            frames=frames,
+            last_speech_seconds=state.last_speech_seconds,
+        )
         word_ends = [word["end"] for segment_dict in segment_dicts for word in segment_dict["words"]]
         if not word_ends:
             return split.consumed_frames
         state.last_speech_seconds = float(word_ends[-1])
-        frames_to_last_word = round(float(word_ends[-1]) * FRAMES_PER_SECOND) - state.seek
-        return (
-            min(frames, frames_to_last_word) if split.ends_open and frames_to_last_word > 0 else split.consumed_frames
-        )
+        frames_to_last_word = round(state.last_speech_seconds * FRAMES_PER_SECOND) - state.seek
+        if split.ends_open and frames_to_last_word > 0:
+            return min(frames, frames_to_last_word)
+        return split.consumed_frames
 
 
 def _encode_window(model: Any, spectrogram: LogMelSpectrogram, first_frame: int, frames: int) -> mx.array:
@@ -278,5 +288,5 @@ def _to_segment(segment_id: int, seek: int, segment_dict: dict[str, Any], result
 
 
 def _round_finite(number: float, digits: int) -> float | None:
-    """Round; None for what JSON has no number for."""
+    """Return a rounded number, or None for NaN and infinity, which JSON does not have."""
     return round(float(number), digits) if math.isfinite(number) else None

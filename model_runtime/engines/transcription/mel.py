@@ -1,7 +1,7 @@
-"""Log-mel spectra of a recording of any length, computed window by window: an hour takes no more memory than a minute.
+"""Log-mel spectrograms computed window by window, so that an hour of audio takes no more memory than a minute.
 
-The same numbers as mlx_whisper.audio.log_mel_spectrogram, which holds the whole recording several times over
-(2.4 GB for an hour). Its scale depends on the loudest moment, so that is looked up first.
+The values equal mlx_whisper.audio.log_mel_spectrogram, which holds the whole recording several times (2.4 GB for an
+hour). The scale depends on the loudest frame of the recording, so a first pass finds its level.
 """
 
 from functools import cache
@@ -14,34 +14,40 @@ import numpy as np
 from model_runtime.engines.protocol import CancelCheck
 
 SAMPLE_RATE = 16_000
+"""Hertz."""
 HOP_LENGTH, N_FFT = 160, 400
+"""Samples from one frame to the next, and samples in a frame (Whisper's audio.py)."""
 FRAMES_PER_SECOND = SAMPLE_RATE // HOP_LENGTH
 WINDOW_FRAMES = 3000
-"""The 30 seconds that Whisper hears at once."""
+"""Frames of the 30 seconds that Whisper decodes at once."""
 
 DYNAMIC_RANGE_DECADES = 8.0
-"""Powers of ten below the loudest moment that are kept."""
+"""Powers of ten below the loudest frame; lower values are raised to this floor."""
 
 
 class LogMelSpectrogram:
-    """The spectra of 16 kHz mono s16le samples; `frames` counts those that hold sound."""
+    """The log-mel spectrogram of 16 kHz mono s16le samples, `frames` frames of 10 ms.
 
-    def __init__(self, pcm: bytes, n_mels: int, check: CancelCheck) -> None:
+    Raises:
+        Cancelled: `check_cancelled` raised it between two windows of the first pass.
+    """
+
+    def __init__(self, pcm: bytes, n_mels: int, check_cancelled: CancelCheck) -> None:
         self._samples = np.frombuffer(pcm, np.dtype("<i2"))
         self._n_mels = n_mels
         self.frames = len(self._samples) // HOP_LENGTH
-        self._peak_level = self._find_peak_level(check)
+        self._peak_level = self._find_peak_level(check_cancelled)
 
     def window(self, first_frame: int, frames: int) -> mx.array:
-        """Return 3000 frames from `first_frame` on, as (frames, mels) float32; those after `frames` are silent padding."""
+        """Return `frames` frames from `first_frame` on, zero-padded to a window: float32 (3000, mels)."""
         log_mel = self._log_mel(first_frame, frames)
         scaled = (mx.maximum(log_mel, self._peak_level - DYNAMIC_RANGE_DECADES) + 4.0) / 4.0
         return mx.pad(scaled, [(0, WINDOW_FRAMES - frames), (0, 0)])
 
-    def _find_peak_level(self, check: CancelCheck) -> float:
+    def _find_peak_level(self, check_cancelled: CancelCheck) -> float:
         peak_level = np.log10(1e-10)
         for first_frame in range(0, self.frames, WINDOW_FRAMES):
-            check()
+            check_cancelled()
             window_peak = self._log_mel(first_frame, min(WINDOW_FRAMES, self.frames - first_frame)).max().item()
             peak_level = max(peak_level, window_peak)
         return float(peak_level)
@@ -54,7 +60,7 @@ class LogMelSpectrogram:
         return mx.maximum(power @ _mel_filters(self._n_mels).T, 1e-10).log10()
 
     def _padded_samples(self, start: int, count: int) -> np.ndarray:
-        """Return samples in -1..1; before the start they are mirrored, after the end there is silence."""
+        """Return float32 samples in -1..1 (count,), mirrored before the start and zero after the end."""
         samples = self._samples[max(0, start) : max(0, start + count)]
         if start < 0:
             mirrored = self._samples[1 : 1 - start][::-1]
@@ -69,7 +75,7 @@ def _hann_window() -> mx.array:
 
 @cache
 def _mel_filters(n_mels: int) -> mx.array:
-    """The library's mel filters, (mels, 201)."""
+    """Return mlx-whisper's mel filters, float32 (mels, 201)."""
     file = Path(mlx_whisper.__file__).parent / "assets" / "mel_filters.npz"
     with np.load(file) as stored:
         return mx.array(stored[f"mel_{n_mels}"])

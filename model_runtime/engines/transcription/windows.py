@@ -1,16 +1,16 @@
-"""What the tokens of one window say: stretches of text with their times, and where the next window begins. Pure."""
+"""Split the tokens of one window into timed segments, and find where the next window starts. Pure."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
 FRAMES_PER_TIMESTAMP = 2
-"""Frames of 10 ms in one step of a time token."""
+"""Frames (10 ms) in one step of a timestamp token (20 ms)."""
 
 
 @dataclass(frozen=True, slots=True)
 class SegmentSpan:
-    """Consecutive tokens and their times, in steps of 20 ms from the start of the window."""
+    """Consecutive tokens; `start` and `end` are in steps of 20 ms from the start of the window."""
 
     tokens: tuple[int, ...]
     start: int
@@ -19,39 +19,38 @@ class SegmentSpan:
 
 @dataclass(frozen=True, slots=True)
 class WindowSplit:
-    """The spans of a window. `consumed_frames` is how far to move on; `ends_open` that its end is unheard."""
+    """The spans of a window."""
 
     spans: tuple[SegmentSpan, ...]
     consumed_frames: int
+    """Frames from this window to the next."""
     ends_open: bool
+    """Whether speech continues after the last span."""
 
 
 def split_window(tokens: Sequence[int], timestamp_begin: int, frames: int) -> WindowSplit:
-    """Cut tokens at pairs of times; `timestamp_begin` is the token of time zero.
+    """Split tokens at pairs of timestamps, as Whisper's transcribe.py; `timestamp_begin` is the token of time zero.
 
-    A single time at the end means that nothing more is said. Where the last stretch has no end, the next window begins
-    with it. Without any pair, all is one stretch.
+    A single timestamp at the end means that no speech follows. Without it, the next window starts at the last pair.
+    Without any pair, all tokens are one span.
     """
     is_timestamp = [token >= timestamp_begin for token in tokens]
     single_timestamp_ending = is_timestamp[-2:] == [False, True]
-    boundaries = [place for place in range(1, len(tokens)) if is_timestamp[place - 1] and is_timestamp[place]]
+    boundaries = [index for index in range(1, len(tokens)) if is_timestamp[index - 1] and is_timestamp[index]]
     if not boundaries:
         return WindowSplit(tuple(_single_span(tokens, timestamp_begin, frames)), frames, ends_open=False)
-    spans = tuple(
-        _spans_between(tokens, timestamp_begin, [0, *boundaries, *([len(tokens)] if single_timestamp_ending else [])])
-    )
-    consumed_frames = (
-        frames if single_timestamp_ending else (tokens[boundaries[-1] - 1] - timestamp_begin) * FRAMES_PER_TIMESTAMP
-    )
-    return WindowSplit(spans, min(frames, consumed_frames), ends_open=not single_timestamp_ending)
+    if single_timestamp_ending:
+        spans = tuple(_spans_between(tokens, timestamp_begin, [0, *boundaries, len(tokens)]))
+        return WindowSplit(spans, frames, ends_open=False)
+    spans = tuple(_spans_between(tokens, timestamp_begin, [0, *boundaries]))
+    last_pair_frames = (tokens[boundaries[-1] - 1] - timestamp_begin) * FRAMES_PER_TIMESTAMP
+    return WindowSplit(spans, min(frames, last_pair_frames), ends_open=True)
 
 
 def _spans_between(tokens: Sequence[int], timestamp_begin: int, boundaries: Sequence[int]) -> Iterator[SegmentSpan]:
     for start, end in pairwise(boundaries):
-        span_tokens = tuple(tokens[start:end])
-        yield SegmentSpan(
-            span_tokens, max(0, span_tokens[0] - timestamp_begin), max(0, span_tokens[-1] - timestamp_begin)
-        )
+        span = tuple(tokens[start:end])
+        yield SegmentSpan(span, max(0, span[0] - timestamp_begin), max(0, span[-1] - timestamp_begin))
 
 
 def _single_span(tokens: Sequence[int], timestamp_begin: int, frames: int) -> Iterator[SegmentSpan]:

@@ -1,4 +1,4 @@
-"""When each word of a segment is said: mlx-whisper's attention, our dynamic time warping instead of numba's."""
+"""Word timestamps: mlx-whisper's alignment, with dynamic time warping in numpy instead of numba."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -18,9 +18,10 @@ def align_words(
     frames: int,
     last_speech_seconds: float,
 ) -> None:
-    """Add "words" to segments of one window, and move their starts and ends to those of the words.
+    """Add "words" to the segments of one window, and set the segments' "start" and "end" to those of the words.
 
-    Where the alignment finds no time for the words of a segment, it keeps its own times and the words share them.
+    `segments` have the fields of mlx-whisper's own; `mel` is (3000, mels), of which `frames` hold sound. If the
+    alignment finds no duration for a segment, the segment keeps its times and the words divide them.
     """
     times = [(segment["start"], segment["end"]) for segment in segments]
     timing.add_word_timestamps(
@@ -38,7 +39,7 @@ def align_words(
 
 
 def distribute_evenly(words: Sequence[dict[str, Any]], start: float, end: float) -> None:
-    """Give each word a part of the time that is as long as its letters."""
+    """Divide the time from `start` to `end` (seconds) among words in proportion to their characters."""
     total_characters = sum(len(word["word"]) for word in words)
     characters_before = 0
     for word in words:
@@ -48,9 +49,9 @@ def distribute_evenly(words: Sequence[dict[str, Any]], start: float, end: float)
 
 
 def dtw(costs: np.ndarray) -> np.ndarray:
-    """Return the cheapest path through costs (tokens x frames) as two rows of indices.
+    """Return the cheapest path through costs (tokens, frames) as indices (2, steps), by dynamic time warping.
 
-    Cells of one diagonal depend only on the two before it, so each diagonal is one step.
+    Equal to mlx_whisper.timing.dtw, but vectorized: cells of one antidiagonal depend only on the two before it.
     """
     rows, columns = costs.shape
     cumulative_cost = np.full((rows + 1, columns + 1), np.inf, np.float32)
@@ -59,24 +60,21 @@ def dtw(costs: np.ndarray) -> np.ndarray:
     for diagonal in range(2, rows + columns + 1):
         row = np.arange(max(1, diagonal - columns), min(rows, diagonal - 1) + 1)
         column = diagonal - row
-        diagonal_cost, row_cost, column_cost = (
-            cumulative_cost[row - 1, column - 1],
-            cumulative_cost[row - 1, column],
-            cumulative_cost[row, column - 1],
-        )
+        diagonal_cost = cumulative_cost[row - 1, column - 1]
+        row_cost, column_cost = cumulative_cost[row - 1, column], cumulative_cost[row, column - 1]
         moves = np.where(
             (diagonal_cost < row_cost) & (diagonal_cost < column_cost),
             DIAGONAL,
             np.where((row_cost < diagonal_cost) & (row_cost < column_cost), NEXT_ROW, NEXT_COLUMN),
         )
-        cumulative_cost[row, column] = costs[row - 1, column - 1] + np.choose(
-            moves, (diagonal_cost, row_cost, column_cost)
-        )
+        cheapest = np.choose(moves, (diagonal_cost, row_cost, column_cost))
+        cumulative_cost[row, column] = costs[row - 1, column - 1] + cheapest
         trace[row, column] = moves
     return _backtrace(trace)
 
 
 DIAGONAL, NEXT_ROW, NEXT_COLUMN = 0, 1, 2
+"""Moves of the path, as mlx-whisper numbers them."""
 
 
 def _backtrace(trace: np.ndarray) -> np.ndarray:
@@ -91,7 +89,10 @@ def _backtrace(trace: np.ndarray) -> np.ndarray:
 
 
 def median_filter(values: np.ndarray, width: int) -> np.ndarray:
-    """Replace each value by the median of `width` values around it along the last axis, mirrored at the ends."""
+    """Return the median of `width` values around each value along the last axis; the ends are mirrored.
+
+    Equal to mlx_whisper.timing.median_filter, without scipy.
+    """
     half = width // 2
     if values.shape[-1] <= half:
         return values
@@ -99,4 +100,12 @@ def median_filter(values: np.ndarray, width: int) -> np.ndarray:
     return np.median(np.lib.stride_tricks.sliding_window_view(padded, width, axis=-1), axis=-1)
 
 
-timing.dtw, timing.median_filter = dtw, median_filter
+def install_numpy_alignment() -> None:
+    """Replace mlx-whisper's dtw and median_filter, which need numba and scipy.
+
+    Tests in `test_mlx_whisper_patches` fail as soon as the library's own work without them.
+    """
+    timing.dtw, timing.median_filter = dtw, median_filter
+
+
+install_numpy_alignment()

@@ -1,1 +1,1 @@
-"""Vision models on mlx-vlm: batching, image features, and the families that need code of their own."""
+"""Vision models on mlx-vlm: batching, image features, and the families that need their own code."""

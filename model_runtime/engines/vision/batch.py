@@ -1,7 +1,7 @@
 """mlx-vlm's batch generator as a `GenerationBatch`.
 
-It is given one prompt at a time: prompts of different lengths read together break on the attention masks of Moondream2
-and Gemma 3, and a failing one would take the others with it.
+It prefills one prompt at a time: prompts of different lengths together fail with the attention masks of Moondream2 and
+Gemma 3, and an error in one prompt would end the others.
 """
 
 from collections.abc import Callable, Mapping
@@ -14,13 +14,14 @@ from model_runtime.engines.chat.sampling import TokenSampler
 from model_runtime.engines.chat.sequence import Prompt
 
 PREFILL_CHUNK_TOKENS = 512
+"""Prompt tokens in one prefill step; decoding sequences wait for it."""
 
 PromptEmbedder = Callable[[Prompt], Mapping[str, Any]]
-"""embed(prompt) → `inputs_embeds` (1 x tokens x width) and what else the language model takes while it reads."""
+"""embed(prompt) → keyword arguments of the language model for the prefill, such as `inputs_embeds` (1, tokens, width)."""
 
 
 class VisionBatch:
-    """`processor` is a processor or tokenizer of mlx-vlm: the generator asks its `stopping_criteria` for the end."""
+    """mlx-vlm's `BatchGenerator`. Of `processor` it uses only `stopping_criteria`, which know the end tokens."""
 
     max_sequences = MAX_SEQUENCES
     supports_batched_prefill = False
@@ -44,20 +45,20 @@ class VisionBatch:
         )
 
     def insert(self, prompt: Prompt, max_tokens: int, sampler: TokenSampler) -> InsertResult:
-        """Embed a prompt and add a row."""
+        """Embed a prompt and add its sequence."""
         model_inputs = dict(self._embed(prompt))
         uids = self._generator.insert([prompt.token_ids], [max_tokens], [model_inputs], [[sampler]])
         return InsertResult(int(uids[0]))
 
     def next(self) -> list[GeneratedToken]:
-        """Write one token of every answer, and read a chunk of a prompt where one waits."""
+        """Prefill one chunk of a waiting prompt, and return one token of every decoding sequence."""
         _, responses = self._generator.next()
         return [GeneratedToken(response.uid, response.token, response.finish_reason) for response in responses]
 
     def remove(self, uid: int) -> None:
-        """Drop a row."""
+        """Remove a sequence."""
         self._generator.remove(uid)
 
     def close(self) -> None:
-        """Unwire memory."""
+        """Restore the previous limit of wired memory."""
         self._generator.close()

@@ -1,7 +1,7 @@
-"""Pictures read in both directions: each of their tokens attends to all others of the same picture, not only earlier ones.
+"""Bidirectional attention within pictures: an image token attends to all tokens of its picture, not only earlier ones.
 
-Moondream2 and Gemma 3 were trained so; mlx-vlm reads them causally. The language model takes an attention mask, so all
-it needs is a caller that knows which tokens belong to which picture.
+Moondream2 and Gemma 3 were trained like this, but mlx-vlm runs them with causal attention. Their language models take
+an attention mask, which this module computes.
 """
 
 from collections.abc import Sequence
@@ -12,12 +12,13 @@ import mlx.core as mx
 from mlx_vlm.models.base import cache_position_offset
 
 TEXT_TOKEN = 0
+"""The image id of a token that belongs to no picture."""
 
 
 class BidirectionalLanguageModel:
-    """A language model whose prompts come with `image_ids`: for each token the number of its picture, or `TEXT_TOKEN`.
+    """A language model with `image_ids`, the number of each prompt token's picture or `TEXT_TOKEN`.
 
-    Everything else is the language model's own. A picture must be read at once: it cannot attend to what is not there.
+    One call must contain all tokens of a picture. All other attributes are those of `language_model`.
     """
 
     def __init__(self, language_model: Any) -> None:
@@ -29,7 +30,7 @@ class BidirectionalLanguageModel:
     def __call__(
         self, tokens: mx.array, cache: Any, inputs_embeds: Any = None, image_ids: Sequence[int] = (), **_options: Any
     ) -> Any:
-        """Read a part of a prompt; where it has no picture, plain causal attention is the model's own."""
+        """Run a part of a prompt, `tokens` (1, tokens); without a picture, with the model's own causal mask."""
         start = cache_position_offset(cache[0])
         end = start + tokens.shape[1]
         mask = bidirectional_mask(image_ids[:end], start) if any(image_ids[start:end]) else None
@@ -37,7 +38,7 @@ class BidirectionalLanguageModel:
 
 
 def bidirectional_mask(image_ids: Sequence[int], start: int) -> mx.array:
-    """Return which tokens (last axis) each token from `start` on attends to; 1 x 1 x new x all, booleans."""
+    """Return booleans (1, 1, new tokens, all tokens): whether a token from `start` on attends to another."""
     positions, image_id = mx.arange(len(image_ids)), mx.array(list(image_ids))
     causal = positions[None] <= positions[start:, None]
     same_image = (image_id[None] == image_id[start:, None]) & (image_id[None] != TEXT_TOKEN)
@@ -45,7 +46,7 @@ def bidirectional_mask(image_ids: Sequence[int], start: int) -> mx.array:
 
 
 def label_image_tokens(tokens: Sequence[int], image_token: int) -> tuple[int, ...]:
-    """Number the runs of `image_token` from 1 on; every other token is `TEXT_TOKEN`."""
+    """Return the image id of each token: runs of `image_token` count from 1, other tokens are `TEXT_TOKEN`."""
     if not tokens:
         return ()
     run_starts = [tokens[0] == image_token, *(before != token == image_token for before, token in pairwise(tokens))]

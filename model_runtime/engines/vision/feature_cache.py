@@ -1,4 +1,4 @@
-"""What a vision tower saw in a picture, kept for the next question about the same picture."""
+"""Cache of a vision tower's features, for the next question about the same picture."""
 
 import hashlib
 from collections import OrderedDict
@@ -13,7 +13,7 @@ DEFAULT_LIMIT_BYTES = 64_000_000
 
 
 class VisionFeatureCache:
-    """Least recently used features go first. It outlives idling: agents ask again after a while."""
+    """Features by picture; evicts the least recently used. `idle` does not clear it: agents ask again after a while."""
 
     def __init__(self, limit_bytes: int = DEFAULT_LIMIT_BYTES) -> None:
         self._limit_bytes = limit_bytes
@@ -21,7 +21,7 @@ class VisionFeatureCache:
         self.hits = 0
 
     def get_or_compute(self, picture: ImageData, compute: Callable[[], mx.array]) -> mx.array:
-        """Return the picture's features, evaluated; compute them where they are not here."""
+        """Return the picture's features, evaluated; `compute` them if they are not cached."""
         key = _picture_key(picture)
         if key in self._entries:
             self._entries.move_to_end(key)

@@ -1,4 +1,4 @@
-"""Chats with models that see, on mlx-vlm."""
+"""The vision engine: chats with pictures on mlx-vlm."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -20,23 +20,24 @@ from model_runtime.engines.protocol import LoadReporter
 from model_runtime.engines.vision import moondream
 from model_runtime.engines.vision.batch import PREFILL_CHUNK_TOKENS, VisionBatch
 from model_runtime.engines.vision.bidirectional import BidirectionalLanguageModel, label_image_tokens
-from model_runtime.engines.vision.encoders import IMAGE_ENCODERS
 from model_runtime.engines.vision.feature_cache import VisionFeatureCache
+from model_runtime.engines.vision.image_encoders import IMAGE_ENCODERS
 from model_runtime.errors import LoadFailed
 from model_runtime.loading import LoadSpec
 from model_runtime.media.types import ImageData
 from model_runtime.requests import Chat, Message
 
-logging.set_verbosity_error()  # mlx-vlm hands arguments on in an old way, and transformers says so at every chat
+logging.set_verbosity_error()  # mlx-vlm calls transformers with deprecated arguments, which it warns of at every chat
 
 MAX_PIXELS = 1_500_000
-"""Qwen's own limit is 12.8 megapixels: 16 000 tokens and seconds of work for a screenshot that reads as well at this."""
+"""Size limit of a picture. Qwen's own is 12.8 megapixels, which is 16 000 tokens and seconds of work for a screenshot
+that is as legible at this size."""
 BIDIRECTIONAL_MODEL_TYPE = "gemma3"
-"""mlx-vlm reads its pictures causally; those of Gemma 4 it reads as they were trained."""
+"""The family that mlx-vlm runs with causal attention within pictures, unlike its training (Gemma 4 is correct)."""
 
 
 class VisionEngine(ChatEngine):
-    """Qwen2.5-VL, Gemma 3 and 4, Moondream2 and whatever else mlx-vlm loads and batches."""
+    """The engine for Qwen2.5-VL, Gemma 3 and 4, Moondream2 and the other families that mlx-vlm loads and batches."""
 
     def __init__(self) -> None:
         super().__init__(load_vision_model)
@@ -60,7 +61,7 @@ class VisionModel:
         self._special_tokens = SpecialTokens.from_tokenizer(self.tokenizer)
 
     def build_prompt(self, chat: Chat) -> Prompt:
-        """Write the chat with the model's template, and cut its pictures into patches."""
+        """Format the chat with the model's template, and preprocess its pictures."""
         pictures = [part for message in chat.messages for part in message.content if isinstance(part, ImageData)]
         text = mlx_vlm.apply_chat_template(
             self._processor, self._model.config, [*map(self._template_message, chat.messages)], num_images=len(pictures)
@@ -76,7 +77,7 @@ class VisionModel:
         return Prompt(tokens, {**inputs, "pictures": pictures}, self._processed_sizes(inputs))
 
     def open_batch(self) -> VisionBatch:
-        """Start a batch; Gemma 3 reads as much at once as its shorter window holds."""
+        """Return a new, empty batch; Gemma 3 prefills a whole sliding window at once, so that no picture is split."""
         language_model = self._model.language_model
         if self._model_type == BIDIRECTIONAL_MODEL_TYPE:
             return VisionBatch(
@@ -85,7 +86,7 @@ class VisionModel:
         return VisionBatch(language_model, self._processor, self._embed)
 
     def _processed_sizes(self, inputs: Mapping[str, Any]) -> tuple[tuple[int, int], ...]:
-        """How large Qwen's processor made each picture: its grid counts patches."""
+        """Return width and height in pixels of each picture after Qwen's processor, whose grid counts patches."""
         if "image_grid_thw" not in inputs:
             return ()
         patch_size = self._model.config.vision_config.patch_size
@@ -94,10 +95,10 @@ class VisionModel:
         )
 
     def _template_message(self, message: Message) -> Mapping[str, Any]:
-        """Turn a message into the template's form.
+        """Return a message in the template's format.
 
-        A single picture goes first: there the models were trained to expect it, while OpenAI's clients send it last.
-        Several stay among the texts that may speak of them.
+        A single picture goes first, as in the models' training; OpenAI's clients send it last. Several pictures keep
+        their places between the texts, which may refer to them.
         """
         parts = [_template_part(part, self._special_tokens) for part in message.content]
         pictures = [part for part in parts if part["type"] == "image"]
@@ -108,7 +109,7 @@ class VisionModel:
         return {"role": message.role, "content": "\n".join(part["text"] for part in parts)}
 
     def _embed(self, prompt: Prompt) -> Mapping[str, Any]:
-        """Embed text and pictures; what the processor says about tokens goes on to the language model."""
+        """Return the embeddings of text and pictures, and the processor's other outputs for the language model."""
         inputs = dict(prompt.processor_inputs)
         tokens, mask = inputs.pop("input_ids"), inputs.pop("attention_mask", None)
         cached_features = self._encode_images(inputs.pop("pictures"), inputs)
@@ -117,7 +118,7 @@ class VisionModel:
         return inputs | self._image_ids(prompt) | {name: value for name, value in embedded.items() if value is not None}
 
     def _image_ids(self, prompt: Prompt) -> dict[str, tuple[int, ...]]:
-        """Which tokens belong to which picture; a prompt beyond the window is read causally, as mlx-vlm does."""
+        """Return the image ids of a prompt, or none if it exceeds the window: it then has mlx-vlm's causal mask."""
         if self._model_type != BIDIRECTIONAL_MODEL_TYPE or len(prompt.token_ids) > self._sliding_window_tokens:
             return {}
         return {"image_ids": label_image_tokens(prompt.token_ids, self._model.config.image_token_index)}
@@ -134,19 +135,19 @@ class VisionModel:
         return {"cached_image_features": mx.concatenate(features, axis=-2)}
 
 
-def load_vision_model(spec: LoadSpec, report: LoadReporter) -> ChatModel:
-    """Load a checkpoint that mlx-vlm knows.
+def load_vision_model(spec: LoadSpec, report_progress: LoadReporter) -> ChatModel:
+    """Load a checkpoint of a family that mlx-vlm supports.
 
     Raises:
-        LoadFailed: it is broken, of another family, cannot see, or wants code of its own to run.
+        LoadFailed: it is broken, of an unsupported family, has no vision tower, or asks for its own code to be run.
     """
     folder, config = open_checkpoint(spec)
     if str(config.get("model_type", "")).startswith("moondream"):
         return moondream.load_moondream(spec, folder, config)
     if not config.get("vision_config"):
         raise LoadFailed(
-            f"{spec.model} cannot see: its config.json describes {config.get('model_type')!r} without a vision_config. "
-            "Text models are served by the engine mlx-lm."
+            f"{spec.model} is not a vision model: its config.json describes {config.get('model_type')!r} without a "
+            "vision_config. Use the engine mlx-lm for text models."
         )
     with translate_load_errors(spec.model, config):
         model, processor = mlx_vlm.load(str(folder), lazy=True, trust_remote_code=False)
@@ -162,18 +163,19 @@ def load_vision_model(spec: LoadSpec, report: LoadReporter) -> ChatModel:
 
 
 def _require_chat_model(model_name: str, model: Any, processor: Any) -> None:
-    """Refuse what mlx-vlm loads but cannot chat with; it drops towers without weights with no more than a warning."""
+    """Raise `LoadFailed` for a model that mlx-vlm loads but cannot chat with."""
+    # mlx-vlm drops a vision tower without weights and only prints a warning.
     if any(getattr(model, tower, model) is None for tower in ("vision_tower", "vision_model", "vision")):
         raise LoadFailed(
             f"The checkpoint of {model_name} has no tensors of its vision tower. Download the model again."
         )
     if not (hasattr(model, "language_model") and hasattr(model, "get_input_embeddings")):
-        raise LoadFailed(f"{model_name} is of a family that does not chat. Choose a vision-language model.")
+        raise LoadFailed(f"The family of {model_name} does not support chat. Choose a vision-language model.")
     require_tokenizer(model_name, getattr(getattr(processor, "tokenizer", None), "backend_tokenizer", None))
 
 
 def _limit_pixels(processor: Any, max_pixels: int) -> None:
-    """Lower the picture size of processors that have one; a smaller limit of the checkpoint's own stays."""
+    """Lower the size limit of pictures, for processors that have one; a smaller limit in the checkpoint is kept."""
     image_processor = getattr(processor, "image_processor", None)
     checkpoint_limit = getattr(image_processor, "max_pixels", None)
     if image_processor is not None and isinstance(checkpoint_limit, int):

@@ -1,8 +1,8 @@
-"""Moondream2 of 2025, as its reference implementation runs it.
+"""Moondream2 of 2025, run as in its reference implementation, https://github.com/vikhyat/moondream.
 
-mlx-vlm loads the weights; four things around them it does otherwise, so they are done here. Its tokenizer comes from a
-folder instead of the network. The prompt is the token template that the model was trained on. The first token and the
-picture are read in both directions. And the picture is cut and put together as in training (see `tiling`).
+mlx-vlm loads the weights but differs from the reference in four points, which this module corrects: the tokenizer comes
+from a folder instead of the network; the prompt is the token template of the training; attention is bidirectional
+within the first token and the picture; and the picture is tiled as in training (see `tiling`).
 """
 
 from collections.abc import Mapping
@@ -29,18 +29,18 @@ from model_runtime.media.types import ImageData
 from model_runtime.requests import Chat
 
 BOS_EOS_TOKEN = 0
-"""Both the first token of a prompt and the end of an answer."""
+"""The first token of a prompt and the end of an answer."""
 QUESTION_PREFIX, QUESTION_SUFFIX = (1, 15381, 2), (3,)
 CAPTION_TEMPLATE = (1, 32708, 2, 6382, 3)
-"""Token templates of the 2025-06-21 revision's config.py: a question between two, or a description without one."""
+"""Token templates of config.py in revision 2025-06-21: around a question, or for a caption without a question."""
 PREFILL_CHUNK_TOKENS = 2048
-"""The whole context, because a picture can be attended in both directions only where it is read at once."""
+"""The whole context: bidirectional attention needs all tokens of the picture in one prefill step."""
 IMAGE_ID = 1
-"""The number of the only picture, for the reader; the first token belongs to it."""
+"""The image id of the only picture and of the first token."""
 
 
 class MoondreamModel:
-    """Answers questions about exactly one picture; earlier turns and system messages become part of the question."""
+    """A loaded Moondream2. It takes exactly one picture; all texts of the chat together are the question."""
 
     eos_token_ids: tuple[int, ...] = (BOS_EOS_TOKEN,)
 
@@ -58,22 +58,24 @@ class MoondreamModel:
         self.weights_bytes = weights_bytes
 
     def build_prompt(self, chat: Chat) -> Prompt:
-        """Build the token template around the question, with a place for each patch of the picture.
+        """Return the token template with the question, and a placeholder token for each patch of the picture.
 
         Raises:
-            InvalidInput: there is no picture, or more than one.
+            InvalidInput: the chat has no picture or several.
         """
         parts = [part for message in chat.messages for part in message.content]
         pictures = [part for part in parts if isinstance(part, ImageData)]
         if len(pictures) != 1:
             raise InvalidInput(
-                f"Moondream2 looks at exactly one picture at a time, not {len(pictures)}.", param="messages"
+                f"Moondream2 takes exactly one picture at a time, not {len(pictures)}. Send one picture for each "
+                "question.",
+                param="messages",
             )
         question = "\n".join(part for part in parts if isinstance(part, str) and part)
         return Prompt([*self._image_placeholders, *self._question_tokens(question)], {"picture": pictures[0]})
 
     def open_batch(self) -> VisionBatch:
-        """Start a batch."""
+        """Return a new, empty batch."""
         processor = SimpleNamespace(stopping_criteria=StoppingCriteria([BOS_EOS_TOKEN]))
         return VisionBatch(BidirectionalLanguageModel(self._model.text), processor, self._embed, PREFILL_CHUNK_TOKENS)
 
@@ -98,7 +100,7 @@ class MoondreamModel:
         return {"inputs_embeds": embedded, "image_ids": image_ids}
 
     def _encode_picture(self, picture: ImageData, dtype: Any) -> mx.array:
-        """Return the picture's features, patches² x width."""
+        """Return the picture's features, (patches, width)."""
         crops = overlap_crop_picture(picture, self._crop_config)
         pixels = (mx.array(crops.pixels).astype(mx.float32) / 127.5 - 1).astype(dtype)
         return self._model.vision.proj_mlp(
@@ -107,10 +109,10 @@ class MoondreamModel:
 
 
 def load_moondream(spec: LoadSpec, folder: Path, config: Mapping[str, Any]) -> MoondreamModel:
-    """Load Moondream2 from its folder and its tokenizer from the folder of the role "tokenizer".
+    """Load Moondream2 from its folder, and its tokenizer from the folder of the role "tokenizer".
 
     Raises:
-        LoadFailed: the tokenizer is not there, or the weights are of an older revision.
+        LoadFailed: the tokenizer is missing, or the weights are of an older revision.
     """
     if "tokenizer" not in spec.folders:
         raise LoadFailed(

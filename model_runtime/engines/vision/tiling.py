@@ -1,8 +1,8 @@
-"""How Moondream2 looks at a picture: once as a whole, and once in overlapping windows at a finer scale.
+"""Moondream2's tiling: one global crop of the whole picture, and overlapping local crops at a finer scale.
 
-The windows' features are put together again and averaged down to the size of the whole. mlx-vlm cuts and averages
-differently from what the model was trained on; this follows image_crops.py and vision.py of the reference
-implementation, https://github.com/vikhyat/moondream.
+The features of the local crops are stitched together and average-pooled to the size of the global ones. mlx-vlm tiles
+differently from the training; this follows image_crops.py and vision.py of the reference implementation,
+https://github.com/vikhyat/moondream.
 """
 
 import math
@@ -17,7 +17,7 @@ from model_runtime.media.types import ImageData
 
 @dataclass(frozen=True, slots=True)
 class CropConfig:
-    """Sizes of the vision tower: windows of `crop_size` pixels in patches of `patch_size`, sharing `overlap_margin` patches."""
+    """Sizes of the vision tower; `crop_size` and `patch_size` are sides in pixels, `overlap_margin` is in patches."""
 
     crop_size: int = 378
     patch_size: int = 14
@@ -26,12 +26,12 @@ class CropConfig:
 
     @property
     def patches_per_side(self) -> int:
-        """Patches along one side of a window."""
+        """Patches along one side of a crop."""
         return self.crop_size // self.patch_size
 
     @property
     def stride_pixels(self) -> int:
-        """Pixels from one window to the next."""
+        """Pixels from one local crop to the next."""
         return (self.patches_per_side - 2 * self.overlap_margin) * self.patch_size
 
     @property
@@ -42,7 +42,10 @@ class CropConfig:
 
 @dataclass(frozen=True, slots=True)
 class OverlapCrops:
-    """Pictures of `crop_size` x `crop_size` pixels, (1 + windows) x crop_size x crop_size x 3 bytes, and how many rows and columns."""
+    """The global crop, then the local crops row by row: `pixels` is uint8 (crops, crop_size, crop_size, 3).
+
+    `rows` and `columns` count local crops; with one row and one column, there are none.
+    """
 
     pixels: np.ndarray
     rows: int
@@ -50,7 +53,7 @@ class OverlapCrops:
 
 
 def select_tiling(height: int, width: int, config: CropConfig) -> tuple[int, int]:
-    """Return rows and columns of windows for a picture: enough to cover it, of its shape, and not too many."""
+    """Return rows and columns of local crops for a picture of this size in pixels, at most `max_crops` in all."""
     height, width = height - config.margin_pixels, width - config.margin_pixels
     if height <= config.stride_pixels or width <= config.stride_pixels:
         return 1, 1
@@ -69,30 +72,21 @@ def select_tiling(height: int, width: int, config: CropConfig) -> tuple[int, int
 
 
 def overlap_crop_picture(picture: ImageData, config: CropConfig) -> OverlapCrops:
-    """Cut a picture into the whole and its windows, row by row.
-
-    A single window would show the same as the whole and is left out.
-    """
+    """Return the crops of a picture."""
     image = Image.frombytes("RGB", (picture.width, picture.height), picture.rgb)
     rows, columns = select_tiling(picture.height, picture.width, config)
-    global_crop = _resize(image, config.crop_size, config.crop_size)
-    if rows == columns == 1:
+    size, stride, margin = config.crop_size, config.stride_pixels, config.margin_pixels
+    global_crop = _resize(image, size, size)
+    if rows == columns == 1:  # a single local crop would equal the global one
         return OverlapCrops(global_crop[None], 1, 1)
-    resized = _resize(
-        image, columns * config.stride_pixels + config.margin_pixels, rows * config.stride_pixels + config.margin_pixels
-    )
-    corners = [
-        (row * config.stride_pixels, column * config.stride_pixels) for row in range(rows) for column in range(columns)
-    ]
-    windows = [resized[top : top + config.crop_size, left : left + config.crop_size] for top, left in corners]
-    return OverlapCrops(np.stack([global_crop, *windows]), rows, columns)
+    resized = _resize(image, columns * stride + margin, rows * stride + margin)
+    corners = [(row * stride, column * stride) for row in range(rows) for column in range(columns)]
+    local_crops = [resized[top : top + size, left : left + size] for top, left in corners]
+    return OverlapCrops(np.stack([global_crop, *local_crops]), rows, columns)
 
 
 def merge_crop_features(features: mx.array, crops: OverlapCrops, config: CropConfig) -> mx.array:
-    """Put the features of all crops (crops x patches² x width) together: patches² x (whole, windows) x width.
-
-    Returns patches² x 2 width: what the projection takes.
-    """
+    """Merge features (crops, patches, width) into (patches, 2 * width): global, then pooled local features."""
     global_features, local_features = features[0], features[1:]
     if crops.rows == crops.columns == 1:
         return mx.concatenate([global_features, global_features], axis=-1)
@@ -105,23 +99,23 @@ def merge_crop_features(features: mx.array, crops: OverlapCrops, config: CropCon
     )
 
 
-def _stitch_row(windows: mx.array, row: int, crops: OverlapCrops, config: CropConfig) -> mx.array:
-    """Lay one row of windows side by side, without the margins that neighbours cover."""
+def _stitch_row(local_features: mx.array, row: int, crops: OverlapCrops, config: CropConfig) -> mx.array:
+    """Concatenate (columns, patches_per_side, patches_per_side, width) side by side, without overlapping margins."""
     top, bottom = _span_without_margins(row, crops.rows, config)
     spans = [_span_without_margins(column, crops.columns, config) for column in range(crops.columns)]
     return mx.concatenate(
-        [windows[column, top:bottom, left:right] for column, (left, right) in enumerate(spans)], axis=1
+        [local_features[column, top:bottom, left:right] for column, (left, right) in enumerate(spans)], axis=1
     )
 
 
 def _span_without_margins(index: int, count: int, config: CropConfig) -> tuple[int, int]:
-    return (config.overlap_margin if index > 0 else 0), config.patches_per_side - (
-        config.overlap_margin if index < count - 1 else 0
-    )
+    start = config.overlap_margin if index > 0 else 0
+    end_margin = config.overlap_margin if index < count - 1 else 0
+    return start, config.patches_per_side - end_margin
 
 
 def _average_pool_matrix(size: int, parts: int) -> mx.array:
-    """Matrix (parts x size) that averages `size` numbers down as PyTorch's adaptive_avg_pool does."""
+    """Return the float32 matrix (parts, size) of PyTorch's adaptive_avg_pool1d from `size` to `parts` values."""
     weights = np.zeros((parts, size), np.float32)
     for part in range(parts):
         start, end = part * size // parts, math.ceil((part + 1) * size / parts)

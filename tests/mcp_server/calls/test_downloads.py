@@ -26,14 +26,14 @@ async def test_a_download_tells_how_far_it_is(
     settings: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     hub = FakeHub({"lab/words": {"config.json": b"{}", "model.safetensors": b"weights" * 1000}})
-    told: list[PullProgress] = []
+    reports: list[PullProgress] = []
     with serve(hub):
         for name, value in (("HF_ENDPOINT", hub.address), ("HF_HOME", str(tmp_path)), ("HF_HUB_OFFLINE", "0")):
             monkeypatch.setenv(name, value)
         monkeypatch.setenv("SENSES_HOME", str(settings.folders.data))
-        await download_in_subprocess("lab/words", told.append)
+        await download_in_subprocess("lab/words", reports.append)
 
-    assert told[-1].done_bytes == told[-1].total_bytes > 7000
+    assert reports[-1].done_bytes == reports[-1].total_bytes > 7000
     assert [path async for path in anyio.Path(tmp_path).rglob("model.safetensors")]
 
 

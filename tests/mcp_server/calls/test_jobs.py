@@ -16,7 +16,7 @@ from tests.mcp_server.tools.test_tools import data_of, text_of
 
 
 async def silent(fraction: float, message: str) -> None:
-    """Whoever waits does not listen."""
+    """Ignore the progress."""
 
 
 @pytest.mark.promise("mcp:soft-deadline")
@@ -98,10 +98,10 @@ async def test_an_unknown_job_is_told(connect: Connect) -> None:
 @pytest.mark.promise("mcp:progress")
 async def test_whoever_waits_hears_what_happens(connect: Connect, era: ProtocolMode, service: FakeService) -> None:
     service.gate = anyio.Event()
-    told: list[tuple[float, float | None, str | None]] = []
+    reports: list[tuple[float, float | None, str | None]] = []
 
     async def on_progress(progress: float, total: float | None, message: str | None) -> None:
-        told.append((progress, total, message))
+        reports.append((progress, total, message))
         if message and message.startswith("step"):
             assert service.gate is not None
             service.gate.set()
@@ -113,29 +113,29 @@ async def test_whoever_waits_hears_what_happens(connect: Connect, era: ProtocolM
             )
 
     assert data_of(result)["status"] == "done"
-    assert [message for _, _, message in told][-1] == "step 0/4"
-    assert [fraction for fraction, _, _ in told] == sorted({fraction for fraction, _, _ in told})
+    assert [message for _, _, message in reports][-1] == "step 0/4"
+    assert [fraction for fraction, _, _ in reports] == sorted({fraction for fraction, _, _ in reports})
 
 
 async def test_silence_is_broken_before_a_client_gives_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(jobs, "MIN_REPORT_INTERVAL_SECONDS", 0.001)
     monkeypatch.setattr(jobs, "MAX_REPORT_INTERVAL_SECONDS", 0.002)
     gate = anyio.Event()
-    told: list[float] = []
+    reports: list[float] = []
 
-    async def tell(fraction: float, message: str) -> None:
-        told.append(fraction)
-        if len(told) == 5:
+    async def report(fraction: float, message: str) -> None:
+        reports.append(fraction)
+        if len(reports) == 5:
             gate.set()
 
     with anyio.fail_after(5):
         async with anyio.create_task_group() as tasks:
             assert await wait_for_job(
-                JobRegistry(tasks, count(1).__next__).start("speak", "test", gated(gate)), None, tell
+                JobRegistry(tasks, count(1).__next__).start("speak", "test", gated(gate)), None, report
             )
 
-    assert len(told) >= 5
-    assert told == sorted(set(told))
+    assert len(reports) >= 5
+    assert reports == sorted(set(reports))
 
 
 async def test_a_client_that_only_looks_does_not_end_the_job() -> None:

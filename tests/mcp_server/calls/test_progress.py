@@ -18,15 +18,15 @@ EVENTS: st.SearchStrategy[Event] = st.one_of(
 @given(st.lists(EVENTS, max_size=60), st.integers(1, 4))
 def test_progress_only_rises_and_never_claims_to_be_done(events: list[Event], parts: int) -> None:
     meter = ProgressTracker(part_count=parts)
-    told = []
+    reports = []
 
     for number, event in enumerate(events):
         meter.part_index = number * parts // len(events)
         meter.update(event)
-        told.append(meter.next_report()[0])
+        reports.append(meter.next_report()[0])
 
-    assert all(before < after for before, after in itertools.pairwise(told))
-    assert all(0 <= fraction < 1 for fraction in told)
+    assert all(before < after for before, after in itertools.pairwise(reports))
+    assert all(0 <= fraction < 1 for fraction in reports)
 
 
 def test_people_read_what_they_wait_for() -> None:

@@ -1,6 +1,8 @@
 """The SDK's private names that we use still do what we use them for."""
 
 import json
+import subprocess
+import sys
 
 import anyio
 import pytest
@@ -106,3 +108,17 @@ def test_a_message_survives_the_wire() -> None:
 
     assert not isinstance(message, Exception)
     assert sdk_compat.write_message(message.message) == line
+
+
+@pytest.mark.process
+def test_the_sdk_still_configures_logging_by_itself() -> None:
+    program = (
+        "import logging, sys; from mcp.server import MCPServer; MCPServer('a'); "
+        "print(bool(logging.getLogger().handlers) or 'rich' in sys.modules)"
+    )
+
+    found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+
+    assert found.stdout == "True\n", (
+        "MCPServer leaves the log to its host now: remove disable_sdk_logging (mcp_server/calls/sdk_compat.py)"
+    )

@@ -6,24 +6,14 @@ from pathlib import Path
 import anyio
 import pytest
 
-from mcp_server.cli.banner import ModelRow, banner, models_table
+from mcp_server.cli.banner import banner
 from mcp_server.client_setup.snippets import InstalledCommands, client_snippets
 from mcp_server.launcher.paths import InstancePaths
 from model_runtime.settings import Settings
+from tests.mcp_server.cli.test_models import MODELS
 from tests.mcp_server.daemons import running_daemon
 
 COMMANDS = InstalledCommands("senses", "/opt/my apps/senses-mcp")
-MODELS = [
-    ModelRow("vlm-best", "vision", "reads text", present=False, size_bytes=5_650_000_000, default=False, starter=False),
-    ModelRow("vlm-starter", "vision", "toy", present=True, size_bytes=9_900_000, default=True, starter=True),
-]
-
-
-def test_the_models_say_how_to_get_them() -> None:
-    assert models_table(MODELS).splitlines() == [
-        "  vlm-best      vision  5.7 GB  senses pull vlm-best  reads text",
-        "  vlm-starter*  vision  10 MB   built in              toy",
-    ]
 
 
 def test_a_person_reads_where_everything_is_and_who_answers(settings: Settings) -> None:
@@ -37,7 +27,8 @@ def test_a_person_reads_where_everything_is_and_who_answers(settings: Settings) 
         "claude mcp add --scope user senses -- '/opt/my apps/senses-mcp'",
         "senses install --client claude-desktop",
         '{"mcpServers": {"senses": {"command": "/opt/my apps/senses-mcp"}}}',
-        "no Apple GPU, so the built-in starter models do",
+        "senses pull vlm-best",
+        "no Apple GPU, so the defaults are\n  the built-in starter models",
     ):
         assert part in text
 
@@ -55,14 +46,14 @@ def test_another_instance_is_named_to_its_clients() -> None:
 @pytest.mark.promise("serve:copyable")
 @pytest.mark.parametrize("api_key", ["", "secret"])
 async def test_every_command_that_is_shown_works_when_it_is_pasted(
-    settings: Settings, places: InstancePaths, project: Path, api_key: str
+    settings: Settings, paths: InstancePaths, project: Path, api_key: str
 ) -> None:
     (project / "picture.png").write_bytes((project / "red.png").read_bytes())
     (project / "recording.wav").write_bytes((project / "beep.wav").read_bytes())
     settings = replace(settings, api_key=api_key)
 
-    async with running_daemon(settings, places) as facts:
-        text = banner(facts.url, settings, COMMANDS, MODELS, apple_gpu=False)
+    async with running_daemon(settings, paths) as info:
+        text = banner(info.url, settings, COMMANDS, MODELS, apple_gpu=False)
         commands = re.findall(r"^  (curl .*)$", text, re.MULTILINE)
         answers = [await anyio.run_process(["sh", "-c", command], cwd=project) for command in commands]
 

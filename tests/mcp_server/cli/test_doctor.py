@@ -8,7 +8,7 @@ import anyio.to_thread
 import pytest
 
 from mcp_server.cli import doctor
-from mcp_server.cli.daemon_client import stop_daemon
+from mcp_server.cli.stop import stop_daemon
 from mcp_server.demo import agent
 from mcp_server.demo.trip import RoundTrip, Sense, StepResult
 from mcp_server.launcher.paths import InstancePaths
@@ -72,7 +72,7 @@ def test_what_is_heard_or_seen_wrong_is_a_failed_check_and_what_failed_ends_the_
     assert [line.split(" in ")[0] for line in said] == ["ok   speaks", "FAIL hears", "FAIL draws"]
     assert said[-1].endswith(": No room.")
     assert doctor.summary_of(trip) == 'spoke "a red circle", heard "a red ring"'
-    assert doctor.summary_of(RoundTrip(1, "a red circle")) == 'nothing came of "a red circle"'
+    assert doctor.summary_of(RoundTrip(1, "a red circle")) == 'no step succeeded for "a red circle"'
 
 
 @pytest.mark.process
@@ -86,4 +86,4 @@ async def test_a_daemon_that_cannot_be_reached_is_a_failed_check(
     well = await anyio.to_thread.run_sync(doctor.run_checks, settings, said.append)
 
     assert not well
-    assert said[-1].startswith("FAIL the daemon does not serve: Senses does not serve: its connection ended")
+    assert said[-1].startswith("FAIL Senses does not answer: senses-mcp exited without a message. Its log is in")

@@ -32,9 +32,9 @@ def environ(tmp_path: Path) -> Generator[dict[str, str]]:
         "PATH": f"{BIN}:{os.environ['PATH']}",
     }
     yield made
-    facts = read_daemon_info(InstancePaths(made)) if Path(InstancePaths(made).run_folder).exists() else None
-    if facts is not None:
-        psutil.Process(facts.pid).kill()
+    info = read_daemon_info(InstancePaths(made)) if Path(InstancePaths(made).run_folder).exists() else None
+    if info is not None:
+        psutil.Process(info.pid).kill()
 
 
 def senses(environ: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -68,7 +68,7 @@ def test_serve_tells_where_everything_is_and_ends_on_ctrl_c(environ: dict[str, s
     assert any("/v1" in line for line in lines)
     assert "No model is in memory" in running.stdout
     assert str(Path(environ["SENSES_HOME"]) / "config.toml") in running.stdout
-    assert "Senses runs already" in again.stdout
+    assert "Senses is already running with the settings above" in again.stdout
     assert status == 0
     assert not Path(InstancePaths(environ).socket_path).exists()
     assert "Senses is not running" in senses(environ, "status").stderr
@@ -171,7 +171,7 @@ def test_pull_brings_a_repository_and_goes_on_where_it_was(environ: dict[str, st
     unknown = senses(environ, "pull", "words")
     built_in = senses(environ, "pull", "tts-starter")
 
-    assert "lab/words is here" in pulled.stdout
+    assert "lab/words is complete" in pulled.stdout
     assert again.returncode == 0
     assert unknown.returncode == 1
     assert "There is no model 'words'" in unknown.stderr

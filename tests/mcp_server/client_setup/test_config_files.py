@@ -68,7 +68,7 @@ def test_a_file_that_is_not_understood_is_left_alone_with_what_to_paste(content:
     path.parent.mkdir(parents=True)
     path.write_text(content)
 
-    with pytest.raises(ClientConfigError, match="leaves it alone") as error:
+    with pytest.raises(ClientConfigError, match="does not change it") as error:
         plan_add(setup, tmp_path, ENTRY)
 
     assert '"/opt/senses-mcp"' in error.value.message
@@ -134,23 +134,23 @@ def test_another_instance_is_named_in_the_entry(tmp_path: Path, monkeypatch: pyt
 
 
 def documented(client: str, key: str) -> dict[str, Any]:
-    """What the README tells to put into a client's file."""
+    """Return the entry that the README shows for a client."""
     readme = (REPOSITORY / "README.md").read_text(encoding="utf-8")
     block = re.search(rf"\*\*{client}\*\*[^`].*?```json\n(.*?)```", readme, re.DOTALL)
     assert block is not None
-    told: dict[str, Any] = json.loads(block[1])[key]["senses"]
-    return told
+    entry: dict[str, Any] = json.loads(block[1])[key]["senses"]
+    return entry
 
 
 @pytest.fixture
 def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, dict[str, Any]]:
-    """Client → the entry that the installer makes for the program of the README."""
+    """Return the installer's entry of each client, for the path that the README uses."""
     monkeypatch.delenv("SENSES_HOME", raising=False)
     return {client: server_entry(setup, DOCUMENTED, [], tmp_path) for client, setup in CLIENT_CONFIGS.items()}
 
 
 @pytest.mark.promise("install:links")
-def test_cursors_link_holds_what_the_readme_tells(made: dict[str, dict[str, Any]]) -> None:
+def test_cursors_link_holds_the_entry_of_the_readme(made: dict[str, dict[str, Any]]) -> None:
     address = urlsplit(install_link(CLIENT_CONFIGS["cursor"], made["cursor"]))
     values = parse_qs(address.query)
 
@@ -160,7 +160,7 @@ def test_cursors_link_holds_what_the_readme_tells(made: dict[str, dict[str, Any]
 
 
 @pytest.mark.promise("install:links")
-def test_vs_codes_link_holds_what_the_readme_tells(made: dict[str, dict[str, Any]]) -> None:
+def test_vs_codes_link_holds_the_entry_of_the_readme(made: dict[str, dict[str, Any]]) -> None:
     address = urlsplit(install_link(CLIENT_CONFIGS["vscode"], made["vscode"]))
 
     assert (address.scheme, address.path) == ("vscode", "mcp/install")
@@ -169,11 +169,11 @@ def test_vs_codes_link_holds_what_the_readme_tells(made: dict[str, dict[str, Any
 
 @pytest.mark.parametrize("client", ["claude-desktop", "claude-code"])
 def test_a_client_without_links_is_named(client: str, made: dict[str, dict[str, Any]]) -> None:
-    with pytest.raises(ClientConfigError, match=f"{CLIENT_CONFIGS[client].title} takes no links"):
+    with pytest.raises(ClientConfigError, match=f"{CLIENT_CONFIGS[client].title} has no install links"):
         install_link(CLIENT_CONFIGS[client], made[client])
 
 
-def test_a_desktop_app_is_told_the_same_by_the_readme_the_example_and_the_installer(
+def test_readme_example_and_installer_give_a_desktop_app_the_same_entry(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("SENSES_HOME", raising=False)

@@ -1,4 +1,4 @@
-"""The daemon in this process, over the fake runtime: its socket, its HTTP side, and how it leaves."""
+"""The daemon in this process, over the fake runtime: its socket, its HTTP side, and how it stops."""
 
 import json
 import os
@@ -28,40 +28,40 @@ from tests.mcp_server.daemons import running_daemon, service_opener
 from tests.mcp_server.fake_daemon import ClosableFakeService
 from tests.mcp_server.tools.test_tools import data_of
 
-HELLO = {"protocol": PROTOCOL_VERSION, "version": VERSION, "pid": 1, "cwd": "/", "project": "", "folders": []}
+HANDSHAKE = {"protocol": PROTOCOL_VERSION, "version": VERSION, "pid": 1, "cwd": "/", "project": "", "folders": []}
 
 
 async def children(folder: str) -> list[anyio.Path]:
     return [path async for path in anyio.Path(folder).iterdir()]
 
 
-async def greet(path: str, **changes: object) -> tuple[dict[str, Any], anyio.abc.SocketStream]:
+async def handshake(path: str, **changes: object) -> tuple[dict[str, Any], anyio.abc.SocketStream]:
     stream = await anyio.connect_unix(path)
-    await stream.send(json.dumps(HELLO | changes).encode() + b"\n")
+    await stream.send(json.dumps(HANDSHAKE | changes).encode() + b"\n")
     answer: dict[str, Any] = json.loads(await BufferedByteReceiveStream(stream).receive_until(b"\n", 10_000))
     return answer, stream
 
 
 @pytest.mark.promise("daemon:http")
 async def test_mcp_is_served_over_http_next_to_the_other_api(
-    settings: Settings, places: InstancePaths, era: ProtocolMode
+    settings: Settings, paths: InstancePaths, era: ProtocolMode
 ) -> None:
-    async with running_daemon(settings, places) as facts:
-        async with Client(f"{facts.url}/mcp", mode=era) as client:
+    async with running_daemon(settings, paths) as info:
+        async with Client(f"{info.url}/mcp", mode=era) as client:
             spoken = data_of(await client.call_tool("speak", {"text": "x"}))
         async with httpx2.AsyncClient() as http:
             sound = await http.get(spoken["url"])
-            models = await http.get(f"{facts.url}/v1/models")
+            models = await http.get(f"{info.url}/v1/models")
 
     assert sound.headers["content-type"] == "audio/wav"
     assert sound.content[:4] == b"RIFF"
     assert models.status_code == 200
 
 
-async def test_a_web_page_of_another_site_cannot_reach_mcp(settings: Settings, places: InstancePaths) -> None:
-    async with running_daemon(settings, places) as facts, httpx2.AsyncClient() as http:
-        foreign_host = await http.post(f"{facts.url}/mcp", json={}, headers={"host": "evil.example"})
-        foreign_origin = await http.post(f"{facts.url}/mcp", json={}, headers={"origin": "https://evil.example"})
+async def test_a_web_page_of_another_site_cannot_reach_mcp(settings: Settings, paths: InstancePaths) -> None:
+    async with running_daemon(settings, paths) as info, httpx2.AsyncClient() as http:
+        foreign_host = await http.post(f"{info.url}/mcp", json={}, headers={"host": "evil.example"})
+        foreign_origin = await http.post(f"{info.url}/mcp", json={}, headers={"origin": "https://evil.example"})
 
     assert foreign_host.status_code == 403
     assert foreign_origin.status_code == 403
@@ -77,15 +77,15 @@ async def test_a_web_page_of_another_site_cannot_reach_mcp(settings: Settings, p
     ],
 )
 async def test_whoever_may_call_the_other_api_may_call_mcp(
-    settings: Settings, places: InstancePaths, headers: dict[str, str]
+    settings: Settings, paths: InstancePaths, headers: dict[str, str]
 ) -> None:
     more = replace(settings, allowed_hosts=("mac.example",), allowed_origins=("https://mine.example",))
     ping = {"jsonrpc": "2.0", "id": 1, "method": "ping"}
     accept = {"accept": "application/json, text/event-stream"}
 
-    async with running_daemon(more, places) as facts, httpx2.AsyncClient() as http:
-        usual = await http.post(f"{facts.url}/mcp", json=ping, headers=accept)
-        answer = await http.post(f"{facts.url}/mcp", json=ping, headers=accept | headers)
+    async with running_daemon(more, paths) as info, httpx2.AsyncClient() as http:
+        usual = await http.post(f"{info.url}/mcp", json=ping, headers=accept)
+        answer = await http.post(f"{info.url}/mcp", json=ping, headers=accept | headers)
 
     assert answer.status_code == usual.status_code
     assert answer.json() == usual.json()
@@ -105,11 +105,11 @@ def test_the_address_told_is_one_that_this_machine_reaches(host: str, url: str) 
     assert base_url(host, 80) == url
 
 
-async def test_a_link_to_a_result_needs_no_key_where_mcp_does(settings: Settings, places: InstancePaths) -> None:
+async def test_a_link_to_a_result_needs_no_key_where_mcp_does(settings: Settings, paths: InstancePaths) -> None:
     guarded = replace(settings, api_key="key")
     result = ArtifactStore(settings.folders.artifacts).add(ArtifactKind.AUDIO, b"RIFF")
 
-    async with running_daemon(guarded, places) as facts, httpx2.AsyncClient(base_url=facts.url) as http:
+    async with running_daemon(guarded, paths) as info, httpx2.AsyncClient(base_url=info.url) as http:
         linked = await http.get(f"/artifacts/audio/{result.path.name}")
         unknown = await http.get("/artifacts/audio/")
         mcp = await http.post("/mcp", json={})
@@ -119,56 +119,58 @@ async def test_a_link_to_a_result_needs_no_key_where_mcp_does(settings: Settings
 
 
 @pytest.mark.parametrize("path", ["images/../../config.toml", "images/x.png", "nothing/x.png", "audio/..%2f..%2fx"])
-async def test_only_results_are_served_as_artifacts(settings: Settings, places: InstancePaths, path: str) -> None:
-    async with running_daemon(settings, places) as facts, httpx2.AsyncClient() as http:
-        answer = await http.get(f"{facts.url}/artifacts/{path}")
+async def test_only_results_are_served_as_artifacts(settings: Settings, paths: InstancePaths, path: str) -> None:
+    async with running_daemon(settings, paths) as info, httpx2.AsyncClient() as http:
+        answer = await http.get(f"{info.url}/artifacts/{path}")
 
     assert answer.status_code == 404
 
 
 async def test_the_page_can_tell_how_clients_of_this_installation_are_set_up(
-    settings: Settings, places: InstancePaths, monkeypatch: pytest.MonkeyPatch
+    settings: Settings, paths: InstancePaths, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SENSES_HOME", "elsewhere")  # as it was called, from a folder that is no longer the daemon's
 
-    async with running_daemon(settings, places) as facts, httpx2.AsyncClient() as http:
-        told = (await http.get(f"{facts.url}/api/clients")).json()["clients"]
+    async with running_daemon(settings, paths) as info, httpx2.AsyncClient() as http:
+        clients = (await http.get(f"{info.url}/api/clients")).json()["clients"]
 
-    texts = {client["name"]: client["text"] for client in told}
+    texts = {client["name"]: client["text"] for client in clients}
     assert texts["Claude Code"].endswith(f"senses -- {shim_command()}")
     assert f"--env SENSES_HOME={settings.folders.data} " in texts["Claude Code"]
     assert json.loads(texts["Others"])["mcpServers"]["senses"]["command"] == shim_command()
 
 
-async def test_localhost_may_be_either_protocol(settings: Settings, places: InstancePaths) -> None:
-    async with running_daemon(settings, places) as facts, httpx2.AsyncClient() as http:
-        port = facts.url.rpartition(":")[2]
+async def test_localhost_may_be_either_protocol(settings: Settings, paths: InstancePaths) -> None:
+    async with running_daemon(settings, paths) as info, httpx2.AsyncClient() as http:
+        port = info.url.rpartition(":")[2]
         answers = [await http.get(f"http://{host}:{port}/health") for host in ("127.0.0.1", "[::1]")]
 
     assert [answer.status_code for answer in answers] == [200, 200]
 
 
-async def test_a_connection_is_greeted_and_serves_both_eras(settings: Settings, places: InstancePaths) -> None:
-    async with running_daemon(settings, places) as facts:
-        answer, stream = await greet(places.socket_path)
+async def test_a_connection_begins_with_a_handshake_and_serves_both_eras(
+    settings: Settings, paths: InstancePaths
+) -> None:
+    async with running_daemon(settings, paths) as info:
+        answer, stream = await handshake(paths.socket_path)
         async with stream:
             await stream.send(b'{"jsonrpc":"2.0","id":1,"method":"ping"}\n')
             reply = json.loads(await stream.receive())
 
-    assert answer == {"protocol": PROTOCOL_VERSION, "version": VERSION, "pid": facts.pid, "welcome": True}
+    assert answer == {"protocol": PROTOCOL_VERSION, "version": VERSION, "pid": info.pid, "welcome": True}
     assert reply["id"] == 1
 
 
-async def test_another_protocol_is_told_what_to_do(settings: Settings, places: InstancePaths) -> None:
-    async with running_daemon(settings, places):
-        answer, stream = await greet(places.socket_path, protocol=PROTOCOL_VERSION + 1)
+async def test_another_protocol_is_told_what_to_do(settings: Settings, paths: InstancePaths) -> None:
+    async with running_daemon(settings, paths):
+        answer, stream = await handshake(paths.socket_path, protocol=PROTOCOL_VERSION + 1)
         await stream.aclose()
 
-    assert "restart both" in answer["error"]
+    assert "then reconnect the client" in answer["error"]
 
 
-async def test_noise_instead_of_a_greeting_is_turned_away(settings: Settings, places: InstancePaths) -> None:
-    async with running_daemon(settings, places), await anyio.connect_unix(places.socket_path) as stream:
+async def test_noise_instead_of_a_handshake_is_refused(settings: Settings, paths: InstancePaths) -> None:
+    async with running_daemon(settings, paths), await anyio.connect_unix(paths.socket_path) as stream:
         await stream.send(b"GET / HTTP/1.1\r\n\r\n")
         answer = json.loads(await stream.receive())
 
@@ -176,24 +178,24 @@ async def test_noise_instead_of_a_greeting_is_turned_away(settings: Settings, pl
 
 
 @pytest.mark.promise("daemon:upgrade")
-async def test_an_idle_daemon_makes_way_for_a_newer_client(settings: Settings, places: InstancePaths) -> None:
+async def test_an_idle_daemon_stops_for_a_newer_client(settings: Settings, paths: InstancePaths) -> None:
     ready = anyio.Event()
-    daemon = Daemon(settings, places, auto=True, on_ready=lambda facts: ready.set())
+    daemon = Daemon(settings, paths, auto=True, on_ready=lambda info: ready.set())
 
     with anyio.fail_after(30):
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(daemon.serve, service_opener(ClosableFakeService()))
             await ready.wait()
-            answer, stream = await greet(places.socket_path, version="99.0.0")
+            answer, stream = await handshake(paths.socket_path, version="99.0.0")
             await stream.aclose()
 
     assert answer["welcome"] is False
 
 
-async def test_a_busy_daemon_serves_a_newer_client_as_it_is(settings: Settings, places: InstancePaths) -> None:
-    async with running_daemon(settings, places):
-        _, working = await greet(places.socket_path)
-        answer, newcomer = await greet(places.socket_path, version="99.0.0")
+async def test_a_busy_daemon_serves_a_newer_client_as_it_is(settings: Settings, paths: InstancePaths) -> None:
+    async with running_daemon(settings, paths):
+        _, working = await handshake(paths.socket_path)
+        answer, newcomer = await handshake(paths.socket_path, version="99.0.0")
         await newcomer.aclose()
         await working.aclose()
 
@@ -207,16 +209,16 @@ def test_versions_are_compared_by_number() -> None:
 
 
 @pytest.mark.promise("daemon:idle-exit")
-async def test_a_daemon_nobody_needs_leaves(settings: Settings, places: InstancePaths) -> None:
-    daemon = Daemon(settings, places, auto=True, on_ready=lambda facts: None, idle_exit_seconds=0.05)
+async def test_an_idle_daemon_exits(settings: Settings, paths: InstancePaths) -> None:
+    daemon = Daemon(settings, paths, auto=True, on_ready=lambda info: None, idle_exit_seconds=0.05)
 
     with anyio.fail_after(30):
         await daemon.serve(service_opener(ClosableFakeService()))
 
-    assert [path.name for path in await children(places.run_folder)] == ["daemon.json"]
+    assert [path.name for path in await children(paths.run_folder)] == ["daemon.json"]
 
 
-async def test_a_daemon_with_a_model_in_memory_stays(settings: Settings, places: InstancePaths) -> None:
+async def test_a_daemon_with_a_model_in_memory_stays(settings: Settings, paths: InstancePaths) -> None:
     service = ClosableFakeService()
     service.update_models(lambda models: [replace(models[0], state=ModelState.READY), *models[1:]])
     checks = anyio.Event()
@@ -232,67 +234,67 @@ async def test_a_daemon_with_a_model_in_memory_stays(settings: Settings, places:
 
     service.status = counted  # type: ignore[method-assign]
 
-    async with running_daemon(settings, places, service, idle_exit_seconds=0.01):
+    async with running_daemon(settings, paths, service, idle_exit_seconds=0.01):
         await checks.wait()
-        assert Path(places.socket_path).exists()  # noqa: ASYNC240
+        assert Path(paths.socket_path).exists()  # noqa: ASYNC240
 
 
-async def test_a_port_in_use_is_replaced_where_nobody_asked_for_it(settings: Settings, places: InstancePaths) -> None:
+async def test_a_port_in_use_is_replaced_if_a_shim_started_the_daemon(settings: Settings, paths: InstancePaths) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        async with running_daemon(replace(settings, port=port), places) as facts:
-            assert not facts.url.endswith(f":{port}")
+        async with running_daemon(replace(settings, port=port), paths) as info:
+            assert not info.url.endswith(f":{port}")
 
 
-async def test_a_port_in_use_is_named_where_a_person_asked_for_it(settings: Settings, places: InstancePaths) -> None:
+async def test_a_port_in_use_is_named_if_a_person_started_the_daemon(settings: Settings, paths: InstancePaths) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
-        daemon = Daemon(replace(settings, port=taken.getsockname()[1]), places, auto=False, on_ready=lambda facts: None)
+        daemon = Daemon(replace(settings, port=taken.getsockname()[1]), paths, auto=False, on_ready=lambda info: None)
         with pytest.raises(SettingsError, match="is in use by another program"):
             daemon.bind_http()
 
 
-def test_a_host_that_others_reach_needs_a_key(settings: Settings, places: InstancePaths) -> None:
-    daemon = Daemon(replace(settings, host="0.0.0.0"), places, auto=False, on_ready=lambda facts: None)  # noqa: S104
+def test_a_host_that_others_reach_needs_a_key(settings: Settings, paths: InstancePaths) -> None:
+    daemon = Daemon(replace(settings, host="0.0.0.0"), paths, auto=False, on_ready=lambda info: None)  # noqa: S104
 
-    with pytest.raises(SettingsError, match="set api_key"):
+    with pytest.raises(SettingsError, match="Set api_key"):
         daemon.bind_http()
 
 
-async def test_where_it_is_can_be_read_while_it_lives(settings: Settings, places: InstancePaths) -> None:
-    assert read_daemon_info(places) is None
+async def test_its_address_can_be_read_while_it_runs(settings: Settings, paths: InstancePaths) -> None:
+    assert read_daemon_info(paths) is None
 
-    lock = acquire_lock(places.instance_lock)
-    async with running_daemon(settings, places) as facts:
-        assert read_daemon_info(places) == facts
+    lock = acquire_lock(paths.instance_lock)
+    async with running_daemon(settings, paths) as info:
+        assert read_daemon_info(paths) == info
     os.close(lock)
 
-    assert read_daemon_info(places) is None
+    assert read_daemon_info(paths) is None
 
 
-def test_only_one_daemon_lives(places: InstancePaths) -> None:
-    lock = acquire_lock(places.instance_lock)
+def test_only_one_daemon_runs(paths: InstancePaths) -> None:
+    lock = acquire_lock(paths.instance_lock)
 
     with pytest.raises(AlreadyRunning):
-        acquire_lock(places.instance_lock)
+        acquire_lock(paths.instance_lock)
 
     os.close(lock)
-    os.close(acquire_lock(places.instance_lock))
+    os.close(acquire_lock(paths.instance_lock))
 
 
 @pytest.mark.promise("daemon:stops")
-async def test_a_signal_ends_it_and_takes_the_socket_away_first(settings: Settings, places: InstancePaths) -> None:
+async def test_a_signal_ends_it_and_takes_the_socket_away_first(settings: Settings, paths: InstancePaths) -> None:
     service = ClosableFakeService()
     existed: list[bool] = []
 
     async def close(grace_seconds: float) -> None:
-        existed.append(await anyio.Path(places.socket_path).exists())
+        existed.append(await anyio.Path(paths.socket_path).exists())
 
     service.close = close  # type: ignore[method-assign]
-    daemon = Daemon(settings, places, auto=True, on_ready=lambda facts: os.kill(os.getpid(), signal.SIGTERM))
+    daemon = Daemon(settings, paths, auto=True, on_ready=lambda info: os.kill(os.getpid(), signal.SIGTERM))
 
     with anyio.fail_after(30):
         await daemon.serve(service_opener(service))

@@ -1,6 +1,6 @@
-"""The daemon is killed without a chance to clean up, whatever its worker does just then.
+"""The daemon is killed without a chance to clean up, in every state of its worker.
 
-No worker lives on, and the next daemon starts at once over everything that is left: socket, locks, daemon.json, port.
+No worker survives, and the next daemon starts at once over what is left: socket, locks, daemon.json, port.
 """
 
 import json
@@ -23,7 +23,7 @@ from tests.end_to_end.conftest import free_port
 
 pytestmark = pytest.mark.process
 
-PATIENCE_SECONDS = 20.0
+TIMEOUT_SECONDS = 20.0
 
 
 class Instance:
@@ -33,7 +33,7 @@ class Instance:
         home.mkdir()
         self.home, self.port = home, port
         self.environ = {**os.environ, "SENSES_HOME": str(home), "SENSES_PORT": str(port)}
-        self.places = InstancePaths(self.environ)
+        self.paths = InstancePaths(self.environ)
         self.callers: list[socket.socket] = []
 
     def start(self) -> None:
@@ -51,7 +51,7 @@ class Instance:
         """Send a streamed chat and read until these bytes came; the connection stays open."""
         body = {"model": model, "messages": [{"role": "user", "content": script}], "stream": True}
         data = json.dumps(body).encode()
-        caller = socket.create_connection(("127.0.0.1", self.port), PATIENCE_SECONDS)
+        caller = socket.create_connection(("127.0.0.1", self.port), TIMEOUT_SECONDS)
         self.callers.append(caller)
         head = "POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
         caller.sendall(f"{head}Content-Length: {len(data)}\r\n\r\n".encode() + data)
@@ -60,8 +60,8 @@ class Instance:
             heard += caller.recv(4096) or pytest.fail(f"the answer ended with {heard!r}")
 
     def state(self) -> str:
-        """What the model `m` does."""
-        models = httpx2.get(f"http://127.0.0.1:{self.port}/api/status", timeout=PATIENCE_SECONDS).json()["models"]
+        """Return the state of the model `m`."""
+        models = httpx2.get(f"http://127.0.0.1:{self.port}/api/status", timeout=TIMEOUT_SECONDS).json()["models"]
         return next(str(model["state"]) for model in models if model["name"] == "m")
 
     def workers(self) -> list[psutil.Process]:
@@ -78,17 +78,17 @@ class Instance:
 
 @pytest.fixture
 def instance(tmp_path: Path) -> Generator[Instance]:
-    """A fresh one, ended with the test."""
+    """A new instance, ended with the test."""
     made = Instance(tmp_path / "home", free_port())
     yield made
     made.end()
 
 
 def eventually(condition: Callable[[], object]) -> None:
-    """Wait for what other processes do."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
+    """Wait until other processes make the condition true."""
+    deadline = time.monotonic() + TIMEOUT_SECONDS
     while not condition():
-        assert time.monotonic() < deadline, "it never came"
+        assert time.monotonic() < deadline, "the condition never held"
         time.sleep(0.002)
 
 
@@ -113,7 +113,7 @@ def running(instance: Instance) -> None:
 def draining(instance: Instance) -> None:
     running(instance)
     instance.daemon.terminate()
-    eventually(lambda: not Path(instance.places.socket_path).exists())
+    eventually(lambda: not Path(instance.paths.socket_path).exists())
 
 
 def stopping(instance: Instance) -> None:
@@ -124,7 +124,7 @@ def stopping(instance: Instance) -> None:
 
 
 def has_gone(process: psutil.Process) -> bool:
-    """Whether it has ended; one that nobody reaps in a container has, too."""
+    """Return whether it has ended; a zombie has, too: in a container no process may reap it."""
     try:
         return bool(process.status() == psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:
@@ -133,19 +133,19 @@ def has_gone(process: psutil.Process) -> bool:
 
 @pytest.mark.promise("daemon:killed")
 def test_a_killed_daemon_leaves_no_worker_and_the_next_one_starts_over_what_is_left(instance: Instance) -> None:
-    for happening in ((spawning,), (loading, running), (stopping,), (draining,), (ready,)):
+    for states in ((spawning,), (loading, running), (stopping,), (draining,), (ready,)):
         instance.start()
-        facts = read_daemon_info(instance.places)
-        for reach in happening:
+        info = read_daemon_info(instance.paths)
+        for reach in states:
             reach(instance)
         orphans = instance.workers()
         instance.daemon.kill()
         instance.daemon.wait()
 
         eventually(lambda: all(map(has_gone, orphans)))  # noqa: B023
-        assert len(orphans) == len(happening), happening
-        assert facts is not None
-        assert facts.url == f"http://127.0.0.1:{instance.port}"
+        assert len(orphans) == len(states), states
+        assert info is not None
+        assert info.url == f"http://127.0.0.1:{instance.port}"
 
 
 def test_a_second_signal_ends_a_daemon_and_the_work_it_waits_for_at_once(instance: Instance) -> None:
@@ -154,7 +154,7 @@ def test_a_second_signal_ends_a_daemon_and_the_work_it_waits_for_at_once(instanc
     orphans = instance.workers()
 
     instance.daemon.terminate()
-    status = instance.daemon.wait(PATIENCE_SECONDS)
+    status = instance.daemon.wait(TIMEOUT_SECONDS)
 
     assert status == 128 + signal.SIGTERM
     eventually(lambda: all(map(has_gone, orphans)))

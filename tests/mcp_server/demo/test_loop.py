@@ -78,10 +78,10 @@ def over(service: FakeService, settings: Settings) -> Connect:
     return connect
 
 
-async def shown(tour: DemoRun, connect: Connect) -> tuple[list[RoundTrip], str]:
-    """The trips of a tour, and what was printed."""
+async def shown(run: DemoRun, connect: Connect) -> tuple[list[RoundTrip], str]:
+    """Run the demo; return its trips and what it printed."""
     said: list[str] = []
-    trips = await anyio.to_thread.run_sync(run_demo, tour, said.append, connect)
+    trips = await anyio.to_thread.run_sync(run_demo, run, said.append, connect)
     return trips, "\n".join(said)
 
 
@@ -97,9 +97,9 @@ def folder(tmp_path: Path) -> Path:
 
 
 async def test_a_sentence_goes_round_and_everything_is_kept(settings: Settings, folder: Path) -> None:
-    tour = DemoRun(folder, ("a red circle", "a blue square"))
+    run = DemoRun(folder, ("a red circle", "a blue square"))
 
-    trips, said = await shown(tour, over(FakeService(), settings))
+    trips, said = await shown(run, over(FakeService(), settings))
 
     assert [trip.is_meaning_kept for trip in trips] == [True, False]
     steps = {
@@ -148,7 +148,7 @@ async def test_ctrl_c_leaves_what_is_there(settings: Settings, folder: Path) -> 
             return connection(place)
         raise KeyboardInterrupt
 
-    with pytest.raises(Cancelled, match=f"What was made until then is in {folder}"):
+    with pytest.raises(Cancelled, match=f"The results so far are in {folder}"):
         await shown(DemoRun(folder, ("a red circle",) * 2), connect)
 
     assert names(folder) == {"01-said.wav", "01-heard.txt", "01-drawn.png", "01-seen.txt"}
@@ -178,7 +178,7 @@ async def test_a_call_whose_connection_breaks_fails_in_a_sentence() -> None:
 
     called = await agent.call("speak", text="a red circle")
 
-    assert called.error == "Connection closed. `senses status` says where the log is."
+    assert called.error == "Connection closed. `senses status` shows the folder of the log."
 
 
 async def test_each_sense_may_have_a_model_of_its_own(settings: Settings, folder: Path) -> None:

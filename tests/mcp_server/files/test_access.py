@@ -153,8 +153,8 @@ def test_a_file_the_system_refuses_names_the_ways_out(files: ClientFiles, projec
         ("iVBORw0KGgo" * 1000, "data:<type>;base64"),
         ("data:image/png;base64,@@@", "is not valid base64"),
         ("data:image/png", "without a comma"),
-        ("senses://images/../../etc/passwd", "There is no"),
-        ("senses://nothing/1", "There is no"),
+        ("senses://images/../../etc/passwd", "does not exist or has expired"),
+        ("senses://nothing/1", "does not exist or has expired"),
     ],
 )
 def test_an_address_of_no_accepted_form_says_what_to_pass(files: ClientFiles, address: str, says: str) -> None:
@@ -190,7 +190,7 @@ def test_nothing_is_written_outside_the_clients_folders(files: ClientFiles, addr
 def test_a_destination_must_fit_the_format_and_its_folder_exist(files: ClientFiles) -> None:
     with pytest.raises(InvalidInput, match=r"must end in \.png"):
         files.resolve_destination("out.gif", (".png",), overwrite=False)
-    with pytest.raises(InvalidInput, match="There is no folder"):
+    with pytest.raises(InvalidInput, match=r"The folder .*/missing does not exist"):
         files.resolve_destination("missing/out.png", (".png",), overwrite=False)
 
 
@@ -207,11 +207,11 @@ def test_writing_over_a_link_replaces_the_link_and_not_its_target(files: ClientF
 
 
 def test_a_clients_folders_are_its_working_folder_its_project_and_what_its_user_opened() -> None:
-    hello = {"cwd": "/home/ann/site/src", "project": "/home/ann/site", "folders": ["/data", "relative"]}
+    handshake = {"cwd": "/home/ann/site/src", "project": "/home/ann/site", "folders": ["/data", "relative"]}
 
-    caller = connection_from_handshake(hello, Path("/home/ann"))
+    client = connection_from_handshake(handshake, Path("/home/ann"))
 
-    assert caller == ClientConnection(
+    assert client == ClientConnection(
         Path("/home/ann/site/src"), (Path("/home/ann/site/src"), Path("/home/ann/site"), Path("/data"))
     )
 

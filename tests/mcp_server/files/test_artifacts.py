@@ -36,12 +36,12 @@ def test_what_the_user_deleted_is_gone(tmp_path: Path) -> None:
     assert store.recent() == []
 
 
-def test_whoever_listens_hears_of_a_new_result(tmp_path: Path) -> None:
-    heard: list[StoredArtifact] = []
+def test_a_new_result_is_reported(tmp_path: Path) -> None:
+    reported: list[StoredArtifact] = []
 
-    added = ArtifactStore(tmp_path, heard.append).add(ArtifactKind.IMAGES, b"x")
+    added = ArtifactStore(tmp_path, reported.append).add(ArtifactKind.IMAGES, b"x")
 
-    assert heard == [added]
+    assert reported == [added]
 
 
 @given(st.text())

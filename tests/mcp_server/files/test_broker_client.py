@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from mcp_server.files import broker_client
 from mcp_server.files.access import ClientFiles
 from mcp_server.files.artifacts import ArtifactStore
 from mcp_server.files.broker_client import FileBrokerClient
@@ -18,8 +19,8 @@ from model_runtime.settings import Settings
 
 
 @pytest.fixture
-def broker_client() -> Generator[FileBrokerClient]:
-    """Yield a client whose shim is a thread."""
+def broker() -> Generator[FileBrokerClient]:
+    """A client of a file broker that runs in a thread."""
     ours, theirs = socket.socketpair()
     shim = threading.Thread(target=serve_file_requests, args=(theirs,))
     shim.start()
@@ -35,30 +36,30 @@ def read(descriptor: int) -> bytes:
         return file.read()
 
 
-def test_files_are_opened_by_the_client_one_after_the_other(broker_client: FileBrokerClient, tmp_path: Path) -> None:
+def test_files_are_opened_by_the_client_one_after_the_other(broker: FileBrokerClient, tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(b"first")
     (tmp_path / "b").write_bytes(b"second")
 
-    assert [read(broker_client.open(tmp_path / name)) for name in ("a", "b", "a")] == [b"first", b"second", b"first"]
+    assert [read(broker.open(tmp_path / name)) for name in ("a", "b", "a")] == [b"first", b"second", b"first"]
 
 
 def test_what_the_client_may_not_or_cannot_open_fails_as_if_it_were_opened_here(
-    broker_client: FileBrokerClient, tmp_path: Path
+    broker: FileBrokerClient, tmp_path: Path
 ) -> None:
     (tmp_path / "link").symlink_to(tmp_path)
 
     with pytest.raises(FileNotFoundError):
-        broker_client.open(tmp_path / "none")
+        broker.open(tmp_path / "none")
     with pytest.raises(OSError, match=os.strerror(errno.ELOOP)):
-        broker_client.open(tmp_path / "link")
+        broker.open(tmp_path / "link")
 
 
-def test_files_are_written_by_the_client_whole_or_not_at_all(broker_client: FileBrokerClient, tmp_path: Path) -> None:
-    broker_client.write(tmp_path / "new.png", b"picture")
-    broker_client.write(tmp_path / "new.png", b"other")
+def test_files_are_written_by_the_client_whole_or_not_at_all(broker: FileBrokerClient, tmp_path: Path) -> None:
+    broker.write(tmp_path / "new.png", b"picture")
+    broker.write(tmp_path / "new.png", b"other")
     (tmp_path / "folder").mkdir()
     with pytest.raises(OSError, match="directory"):
-        broker_client.write(tmp_path / "folder", b"picture")
+        broker.write(tmp_path / "folder", b"picture")
 
     assert (tmp_path / "new.png").read_bytes() == b"other"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["folder", "new.png"]
@@ -67,32 +68,32 @@ def test_files_are_written_by_the_client_whole_or_not_at_all(broker_client: File
 def test_a_client_that_does_not_answer_holds_up_one_call_and_no_other(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr("mcp_server.files.broker_client.REPLY_TIMEOUT_SECONDS", 0.05)
+    monkeypatch.setattr(broker_client, "REPLY_TIMEOUT_SECONDS", 0.05)
     ours, silent = socket.socketpair()
-    broker_client = FileBrokerClient(ours)
+    broker = FileBrokerClient(ours)
 
     with silent, pytest.raises(TimeoutError):
-        broker_client.open(tmp_path)
+        broker.open(tmp_path)
     with pytest.raises(ConnectionResetError):
-        broker_client.open(tmp_path)
-    broker_client.close()
+        broker.open(tmp_path)
+    broker.close()
 
 
 @pytest.mark.parametrize("answer", [b"nonsense\n", b'{"errno": "x"}\n', b'{"errno": 0}\n', b"[]\n"])
 def test_an_answer_that_makes_no_sense_is_a_failure(answer: bytes, tmp_path: Path) -> None:
     ours, odd = socket.socketpair()
     odd.sendall(answer)
-    broker_client = FileBrokerClient(ours)
+    broker = FileBrokerClient(ours)
 
     with odd, pytest.raises(OSError, match="."):
-        broker_client.open(tmp_path)
-    broker_client.close()
+        broker.open(tmp_path)
+    broker.close()
 
 
 @pytest.mark.parametrize(
     "line", [b"{}", b"[1]", b"no json", b'{"do": "chmod", "path": "/tmp"}', b'{"do": 1, "path": 2}']
 )
-def test_a_shim_runs_no_other_requests(line: bytes) -> None:
+def test_a_shim_answers_no_other_request(line: bytes) -> None:
     ours, theirs = socket.socketpair()
     shim = threading.Thread(target=serve_file_requests, args=(theirs,))
     shim.start()
@@ -105,21 +106,21 @@ def test_a_shim_runs_no_other_requests(line: bytes) -> None:
     assert answer == b'{"errno": -1}\n'
 
 
-class Swapper:
-    """Opens another file than was asked for, as happens where a folder on the way becomes a link in between."""
+class SwappedFile:
+    """Opens another file than the one asked for, as if a folder above it had become a link in the meantime."""
 
     def __init__(self, instead: Path) -> None:
         self._instead = instead
 
     def open(self, path: Path) -> int:
-        """The other file."""
+        """Open the other file."""
         return os.open(self._instead, os.O_RDONLY)
 
     def write(self, path: Path, data: bytes) -> None:
-        """Nothing."""
+        """Do nothing."""
 
     def close(self) -> None:
-        """Nothing."""
+        """Do nothing."""
 
 
 @pytest.mark.promise("mcp:opened-once")
@@ -129,7 +130,7 @@ def test_what_was_opened_is_checked_not_what_was_named(settings: Settings, tmp_p
     (project / "logo.png").write_bytes(b"mine")
     secret.write_bytes(b"not for you")
     files = ClientFiles(ClientConnection(project, (project,)), settings, ArtifactStore(settings.folders.artifacts))
-    swapped = replace(files, client=replace(files.client, file_access=Swapper(secret)))
+    swapped = replace(files, client=replace(files.client, file_access=SwappedFile(secret)))
 
     with files.open("logo.png", param="image", limit_bytes=100) as file:
         assert file.read() == b"mine"

@@ -36,9 +36,9 @@ def test_a_result_of_the_last_hour_stays_however_large_it_is() -> None:
 
 @given(st.lists(st.tuples(st.integers(0, 500), st.floats(0, 90))), st.integers(1, 1000), st.floats(0.1, 60))
 def test_what_stays_is_young_enough_and_fits_unless_it_is_of_the_last_hour(
-    facts: list[tuple[int, float]], max_bytes: int, days: float
+    sizes_and_ages: list[tuple[int, float]], max_bytes: int, days: float
 ) -> None:
-    everything = [kept(str(number), size, age) for number, (size, age) in enumerate(facts)]
+    everything = [kept(str(number), size, age) for number, (size, age) in enumerate(sizes_and_ages)]
     going = expired(everything, NOW, days=days, max_bytes=max_bytes)
     staying = [one for one in everything if one not in going]
 

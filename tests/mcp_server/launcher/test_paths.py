@@ -16,9 +16,9 @@ from model_runtime.settings import APP_NAME, InstanceFolders, load_settings
 def test_the_shim_and_the_settings_mean_the_same_instance(tmp_path: Path) -> None:
     environ = {"SENSES_HOME": str(tmp_path)}
 
-    places, folders = InstancePaths(environ), load_settings(environ).folders
+    paths, folders = InstancePaths(environ), load_settings(environ).folders
 
-    assert (places.run_folder, places.logs_folder) == (str(folders.run), str(folders.logs))
+    assert (paths.run_folder, paths.logs_folder) == (str(folders.run), str(folders.logs))
 
 
 @pytest.mark.parametrize("xdg", [{}, {"XDG_DATA_HOME": "/data", "XDG_STATE_HOME": "/state"}, {"XDG_DATA_HOME": "x"}])
@@ -30,9 +30,9 @@ def test_without_an_instance_both_use_the_platforms_folders(
     for name, value in xdg.items():
         monkeypatch.setenv(name, value)
 
-    places, folders = InstancePaths(os.environ), InstanceFolders.from_platform()
+    paths, folders = InstancePaths(os.environ), InstanceFolders.from_platform()
 
-    assert (places.run_folder, places.logs_folder) == (str(folders.run), str(folders.logs))
+    assert (paths.run_folder, paths.logs_folder) == (str(folders.run), str(folders.logs))
 
 
 @pytest.mark.parametrize("xdg", [{}, {"XDG_DATA_HOME": "/data"}])
@@ -43,9 +43,9 @@ def test_on_a_mac_too(monkeypatch: pytest.MonkeyPatch, xdg: dict[str, str]) -> N
     mac = platformdirs.macos.MacOS(APP_NAME, appauthor=False)
     monkeypatch.setattr(sys, "platform", "darwin")
 
-    places = InstancePaths(os.environ)
+    paths = InstancePaths(os.environ)
 
-    assert (places.run_folder, places.logs_folder) == (f"{mac.user_data_dir}/run", mac.user_log_dir)
+    assert (paths.run_folder, paths.logs_folder) == (f"{mac.user_data_dir}/run", mac.user_log_dir)
 
 
 def test_the_version_is_that_of_the_package() -> None:
@@ -57,8 +57,8 @@ def test_a_long_home_still_gets_a_socket_that_fits(tmp_path: Path) -> None:
     other = InstancePaths({"SENSES_HOME": str(tmp_path / ("y" * 120))})
 
     assert far.socket_path != other.socket_path
-    for places in (near, far, other):
-        assert len(os.fsencode(f"{places.socket_path}.{2**22}")) <= MAX_SOCKET_PATH_BYTES
+    for paths in (near, far, other):
+        assert len(os.fsencode(f"{paths.socket_path}.{2**22}")) <= MAX_SOCKET_PATH_BYTES
 
 
 def test_a_folder_of_ours_is_for_nobody_else(tmp_path: Path) -> None:

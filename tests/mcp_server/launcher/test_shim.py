@@ -46,7 +46,7 @@ class Instance:
             "PATH": os.environ["PATH"],
             "HOME": os.environ["HOME"],
         }
-        self.places = InstancePaths(self.environ)
+        self.paths = InstancePaths(self.environ)
         self.shims: list[subprocess.Popen[bytes]] = []
 
     def shim(self, *folders: str) -> subprocess.Popen[bytes]:
@@ -60,9 +60,9 @@ class Instance:
     @property
     def daemon(self) -> psutil.Process:
         """The daemon that runs."""
-        facts = read_daemon_info(self.places)
-        assert facts is not None
-        return psutil.Process(facts.pid)
+        info = read_daemon_info(self.paths)
+        assert info is not None
+        return psutil.Process(info.pid)
 
     @property
     def starts(self) -> int:
@@ -78,7 +78,7 @@ class Instance:
                 if pipe is not None:
                     with suppress(BrokenPipeError):
                         pipe.close()
-        if read_daemon_info(self.places):
+        if read_daemon_info(self.paths):
             self.daemon.kill()
 
 
@@ -146,11 +146,11 @@ def test_after_a_crash_of_the_daemon_clients_are_told_and_the_next_one_starts_it
     status = first.wait(10)
     assert first.stderr is not None
     said = first.stderr.read().decode()
-    left = Path(instance.places.socket_path).exists()
+    left = Path(instance.paths.socket_path).exists()
     receive(instance.shim())
 
     assert status == 1
-    assert "daemon ended" in said
+    assert "daemon exited" in said
     assert left, "a crash leaves its socket behind, which the next start replaces"
     assert instance.starts == 2
 
@@ -180,8 +180,8 @@ def test_a_client_that_is_killed_leaves_no_process_and_its_work_is_stopped(insta
     client.communicate()
 
     assert shim.wait(10) in (0, None)
-    facts = receive_call(instance.shim(), "media_status", {"section": "jobs"})
-    assert [call["state"] for call in facts["jobs"]["calls"]] == ["cancelled"]
+    status = receive_call(instance.shim(), "media_status", {"section": "jobs"})
+    assert [call["state"] for call in status["jobs"]["calls"]] == ["cancelled"]
 
 
 CLIENT = """
@@ -220,9 +220,9 @@ def test_a_daemon_that_cannot_start_is_explained_at_once(instance: Instance) -> 
     _, said = shim.communicate(timeout=20)
 
     assert shim.returncode == 1
-    assert b"ended before it was ready" in said
+    assert b"exited before it was ready" in said
     assert b"the fake runtime is broken" in said
-    assert instance.places.log_file.encode() in said
+    assert instance.paths.log_file.encode() in said
 
 
 def test_a_setting_that_cannot_be_used_reaches_the_client(instance: Instance) -> None:
@@ -235,11 +235,11 @@ def test_a_setting_that_cannot_be_used_reaches_the_client(instance: Instance) ->
 
 
 def test_while_another_daemon_leaves_no_further_one_is_tried(instance: Instance) -> None:
-    ensure_private_folder(instance.places.run_folder)
-    lock = acquire_lock(instance.places.instance_lock)
+    ensure_private_folder(instance.paths.run_folder)
+    lock = acquire_lock(instance.paths.instance_lock)
 
     with pytest.raises(connect.DaemonUnreachable, match="did not answer within 0 s; `senses stop` ends it"):
-        connect.connect_or_start(instance.places, b"{}\n", timeout_seconds=0.2)
+        connect.connect_or_start(instance.paths, b"{}\n", timeout_seconds=0.2)
 
     os.close(lock)
     assert not (instance.home / "starts").exists()
@@ -247,11 +247,11 @@ def test_while_another_daemon_leaves_no_further_one_is_tried(instance: Instance)
 
 @pytest.mark.promise("shim:explains")
 def test_a_shim_does_not_wait_for_ever_for_another_that_hangs(instance: Instance) -> None:
-    ensure_private_folder(instance.places.run_folder)
-    lock = acquire_lock(instance.places.start_lock)
+    ensure_private_folder(instance.paths.run_folder)
+    lock = acquire_lock(instance.paths.start_lock)
 
     with pytest.raises(connect.DaemonUnreachable, match="did not answer within 0 s"):
-        connect.connect_or_start(instance.places, b"{}\n", timeout_seconds=0.2)
+        connect.connect_or_start(instance.paths, b"{}\n", timeout_seconds=0.2)
 
     os.close(lock)
     assert not (instance.home / "starts").exists()
@@ -261,7 +261,7 @@ def test_a_home_too_long_for_a_socket_works(tmp_path: Path) -> None:
     instance = Instance(tmp_path / ("long" * 30))
 
     name = receive(instance.shim())["result"]["serverInfo"]["name"]
-    socket_path = instance.places.socket_path
+    socket_path = instance.paths.socket_path
     instance.daemon.send_signal(signal.SIGTERM)
     instance.shims[0].wait(10)
     instance.end()

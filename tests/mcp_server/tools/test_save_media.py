@@ -84,12 +84,12 @@ async def test_a_transcript_is_saved_in_the_formats_it_was_written_in(connect: C
 @pytest.mark.parametrize(
     ("arguments", "why"),
     [
-        ({"uri": "senses://images/none", "path": "a.png"}, "There is no senses://images/none"),
+        ({"uri": "senses://images/none", "path": "a.png"}, "senses://images/none does not exist"),
         ({"uri": "red.png", "path": "a.png"}, "must start with senses://"),
         ({"uri": "{uri}", "path": "a.mp3"}, "must end in .png"),
         ({"uri": "{uri}", "path": "../a.png"}, "not in a folder"),
         ({"uri": "{uri}", "path": ".hidden.png"}, "hidden"),
-        ({"uri": "{uri}", "path": "no/where.png"}, "There is no folder"),
+        ({"uri": "{uri}", "path": "no/where.png"}, "The folder"),
     ],
 )
 async def test_what_cannot_be_saved_is_said_plainly(connect: Connect, arguments: dict[str, Any], why: str) -> None:

@@ -107,4 +107,4 @@ async def test_a_wanted_tool_that_does_not_exist_is_named(settings: Settings, se
         async with open_server(service, replace(settings, mcp_tools=("paint",)), ClientConnection()):
             pass
 
-    assert "mcp.tools names 'paint'; there are describe_image" in str(raised.value.exceptions[0])
+    assert "mcp.tools names 'paint', which does not exist. Use describe_image" in str(raised.value.exceptions[0])

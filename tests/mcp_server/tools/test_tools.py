@@ -259,7 +259,7 @@ async def test_an_error_of_our_own_shows_nothing_of_its_inside(connect: Connect,
 
 
 @pytest.mark.parametrize(
-    ("tool", "arguments", "told"),
+    ("tool", "arguments", "message"),
     [
         ("describe_image", {}, "image is missing."),
         ("describe_image", {"image": "red.png", "colour": "blue"}, "There is no argument 'colour'; there are image,"),
@@ -283,13 +283,13 @@ async def test_an_error_of_our_own_shows_nothing_of_its_inside(connect: Connect,
     ],
 )
 async def test_a_wrong_argument_is_named_with_its_value_and_what_is_possible_before_any_work(
-    connect: Connect, era: ProtocolMode, service: FakeService, tool: str, arguments: dict[str, Any], told: str
+    connect: Connect, era: ProtocolMode, service: FakeService, tool: str, arguments: dict[str, Any], message: str
 ) -> None:
     async with connect(era) as client:
         result = await client.call_tool(tool, arguments)
 
     assert result.is_error
-    assert text_of(result).startswith(told)
+    assert text_of(result).startswith(message)
     assert "\n" not in text_of(result)
     assert service.requests == []
 
@@ -407,7 +407,7 @@ async def test_without_a_player_speech_is_saved_and_the_answer_says_it_was_not_p
         data = data_of(await client.call_tool("speak", {"text": "x", "play": True}))
 
     assert data["playing"] is False
-    assert any("No program to play" in warning for warning in data["warnings"])
+    assert any("has no program that plays audio" in warning for warning in data["warnings"])
 
 
 @pytest.mark.process

@@ -24,8 +24,8 @@ HOST = Path(__file__).with_name("fake_host.html").as_uri()
 APPS = advertise("io.modelcontextprotocol/ui", {"mimeTypes": ["text/html;profile=mcp-app"]})
 EVERYTHING: dict[str, Any] = {"serverTools": {}, "serverResources": {}}
 SHOWN = {"generate_image", "speak", "transcribe"}
-PATIENCE_MS = 15_000
-WHOLE = re.compile("^data:image/png;base64,")
+TIMEOUT_MS = 15_000
+PNG_DATA_URL = re.compile("^data:image/png;base64,")
 
 browses = pytest.mark.browser
 
@@ -49,8 +49,8 @@ class Host:
         )
         return self.page.frame_locator("iframe")
 
-    async def told(self, method: str) -> list[dict[str, Any]]:
-        """What the view told the host by `method`."""
+    async def sent(self, method: str) -> list[dict[str, Any]]:
+        """Return the parameters of every message `method` that the viewer sent to the host."""
         found: list[dict[str, Any]] = await self.page.evaluate(
             "(method) => messages.filter((one) => one.method === method).map((one) => one.params)", method
         )
@@ -103,7 +103,7 @@ def connected(settings: Settings, service: FakeService) -> Connected:
 
 
 @pytest.mark.parametrize("mode", ["auto", "legacy"])
-async def test_the_viewer_is_told_to_clients_that_can_show_it_and_to_no_others(
+async def test_the_viewer_is_listed_for_clients_that_can_show_it_and_for_no_others(
     connected: Connected, mode: Literal["auto", "legacy"]
 ) -> None:
     async with connected(mode, APPS) as client:
@@ -121,12 +121,12 @@ async def test_the_viewer_is_told_to_clients_that_can_show_it_and_to_no_others(
 
 async def test_sound_is_inlined_only_for_clients_that_play_it(connected: Connected) -> None:
     async with connected("auto", APPS) as client:
-        heard = (await client.call_tool("speak", {"text": "hello"})).content
+        with_viewer = (await client.call_tool("speak", {"text": "hello"})).content
     async with connected("auto") as client:
-        told = (await client.call_tool("speak", {"text": "hello"})).content
+        without_viewer = (await client.call_tool("speak", {"text": "hello"})).content
 
-    assert any(isinstance(block, AudioContent) for block in heard)
-    assert not any(isinstance(block, AudioContent) for block in told)
+    assert any(isinstance(block, AudioContent) for block in with_viewer)
+    assert not any(isinstance(block, AudioContent) for block in without_viewer)
 
 
 @pytest.mark.promise("mcp:viewer")
@@ -135,20 +135,20 @@ async def test_a_picture_is_seen_whole_saved_and_varied(host: Host, project: Pat
     view = await host.call("generate_image", prompt="A red circle!", width=320, height=192, seed=7)
 
     picture = view.get_by_role("img", name="A red circle!").first
-    await expect(picture).to_have_attribute("src", WHOLE, timeout=PATIENCE_MS)
+    await expect(picture).to_have_attribute("src", PNG_DATA_URL, timeout=TIMEOUT_MS)
     assert await picture.evaluate("(image) => [image.naturalWidth, image.naturalHeight]") == [320, 192]
     await expect(view.get_by_text("320 × 192, seed 7")).to_be_visible()
 
     await expect(view.get_by_label("Save as")).to_have_value("a-red-circle.png")
     await view.get_by_role("button", name="Save").click()
-    await expect(view.get_by_text("Saved as")).to_contain_text("a-red-circle.png", timeout=PATIENCE_MS)
+    await expect(view.get_by_text("Saved as")).to_contain_text("a-red-circle.png", timeout=TIMEOUT_MS)
     await view.get_by_role("button", name="Vary seed").click()
-    await expect(view.get_by_role("figure")).to_have_count(2, timeout=PATIENCE_MS)
+    await expect(view.get_by_role("figure")).to_have_count(2, timeout=TIMEOUT_MS)
 
     assert await anyio.Path(project / "a-red-circle.png").exists()
-    notes = [note["content"][0]["text"] for note in await host.told("ui/update-model-context")]
+    notes = [note["content"][0]["text"] for note in await host.sent("ui/update-model-context")]
     assert [note.split(" ")[2] for note in notes] == ["saved", "drew"]
-    assert (await host.told("ui/notifications/size-changed"))[-1]["height"] > 100
+    assert (await host.sent("ui/notifications/size-changed"))[-1]["height"] > 100
 
 
 @browses
@@ -157,7 +157,7 @@ async def test_speech_is_heard_and_read(host: Host) -> None:
 
     await expect(view.get_by_text("Hello there.")).to_be_visible()
     audio = view.locator("audio")
-    await expect(audio).to_have_js_property("duration", 0.3, timeout=PATIENCE_MS)
+    await expect(audio).to_have_js_property("duration", 0.3, timeout=TIMEOUT_MS)
     painted = await view.get_by_role("img", name="Waveform").evaluate(
         "(wave) => wave.getContext('2d').getImageData(0, 0, wave.width, wave.height).data.some((level) => level)"
     )
@@ -168,7 +168,7 @@ async def test_speech_is_heard_and_read(host: Host) -> None:
 async def test_a_transcript_is_read_with_its_times(host: Host) -> None:
     view = await host.call("transcribe", audio="beep.wav", timestamps="segment")
 
-    await expect(view.get_by_role("row", name="0:00 a red circle")).to_be_visible(timeout=PATIENCE_MS)
+    await expect(view.get_by_role("row", name="0:00 a red circle")).to_be_visible(timeout=TIMEOUT_MS)
 
 
 @browses
@@ -178,26 +178,26 @@ async def test_a_call_that_goes_on_is_followed_to_its_end(host: Host, service: F
 
     await expect(view.get_by_role("paragraph").first).to_be_visible()
     service.gate.set()
-    await expect(view.get_by_role("img", name="slow")).to_be_visible(timeout=PATIENCE_MS)
+    await expect(view.get_by_role("img", name="slow")).to_be_visible(timeout=TIMEOUT_MS)
 
 
 @browses
 async def test_a_failure_is_read(host: Host) -> None:
     view = await host.call("transcribe", audio="none.wav")
 
-    await expect(view.get_by_text("There is no file none.wav in")).to_be_visible(timeout=PATIENCE_MS)
+    await expect(view.get_by_text("There is no file none.wav in")).to_be_visible(timeout=TIMEOUT_MS)
 
 
 @browses
 async def test_a_host_that_passes_no_calls_on_shows_the_preview_alone(host: Host) -> None:
     view = await host.call("generate_image", {}, prompt="plain", width=320, height=320)
 
-    await expect(view.get_by_role("img", name="plain")).to_be_visible(timeout=PATIENCE_MS)
+    await expect(view.get_by_role("img", name="plain")).to_be_visible(timeout=TIMEOUT_MS)
     await expect(view.get_by_role("button")).to_have_count(0)
 
 
 @browses
-async def test_the_view_wears_the_colours_of_its_host(host: Host) -> None:
+async def test_the_viewer_uses_the_colours_of_its_host(host: Host) -> None:
     view = await host.call("speak", text="Hello.")
 
     await expect(view.locator("body")).to_have_css("color", "rgb(250, 240, 230)")

@@ -37,33 +37,33 @@ class Bench:
     """A job loop on the test's own thread, with everything it sent."""
 
     def __init__(self, *, in_steps: bool = False) -> None:
-        self.orders = CommandQueue()
+        self.commands = CommandQueue()
         self.heartbeat = HeartbeatSender()
         self.sent: list[WorkerMessage] = []
         self.together: list[int] = []
-        """How many reports went in each sending."""
+        """How many messages each send had."""
         self.inner = ScriptedEngine()
-        self.engine: StepEngine = SerialEngine(self.inner, self.orders.raise_if_cancelled)
+        self.engine: StepEngine = SerialEngine(self.inner, self.commands.raise_if_cancelled)
         if in_steps:
             steps = ScriptedStepEngine()
             self.inner, self.engine = steps.engine, steps
 
-    def work(self, *orders: Command) -> list[WorkerMessage]:
-        """Follow these orders and leave once every job has ended."""
-        for order in orders:
-            self.orders.put(order)
-        self.open_jobs = sum(isinstance(order, RunRequest) for order in orders)
-        WorkerLoop(self.engine, self.orders, self.heartbeat, self.send).run()
+    def work(self, *commands: Command) -> list[WorkerMessage]:
+        """Run these commands until every job has ended."""
+        for command in commands:
+            self.commands.put(command)
+        self.open_jobs = sum(isinstance(command, RunRequest) for command in commands)
+        WorkerLoop(self.engine, self.commands, self.heartbeat, self.send).run()
         return self.sent
 
-    def send(self, *reports: WorkerMessage) -> None:
+    def send(self, *messages: WorkerMessage) -> None:
         """Keep them; once no job is left, tell the loop to leave."""
-        encoded = [encode(report) for report in reports]
+        encoded = [encode(message) for message in messages]
         self.together.append(len(encoded))
-        self.sent += reports
-        self.open_jobs -= sum(isinstance(report, RequestOutcome) for report in reports)
+        self.sent += messages
+        self.open_jobs -= sum(isinstance(message, RequestOutcome) for message in messages)
         if not self.open_jobs:
-            self.orders.put(Shutdown())
+            self.commands.put(Shutdown())
 
     def text_of(self, job: int) -> str:
         """What was sent for a job."""
@@ -158,12 +158,12 @@ def test_a_cancelled_job_ends_at_the_next_check_in_the_middle_of_a_piece(tmp_pat
 
     class Link(ScriptedEngine):
         def run(self, request: Request, check: CancelCheck) -> Iterator[Any]:
-            bench.orders.put(Cancel(1))
+            bench.commands.put(Cancel(1))
             check()
             raise NotImplementedError
             yield
 
-    bench.engine = SerialEngine(Link(), bench.orders.raise_if_cancelled)
+    bench.engine = SerialEngine(Link(), bench.commands.raise_if_cancelled)
     bench.work(RunRequest(1, chat("")))
 
     assert isinstance(bench.outcome_of(1), Cancelled)

@@ -23,8 +23,9 @@ from typing import Any
 
 from PIL import Image
 
-from mcp_server.cli.daemon_client import DaemonNotRunning, stop_daemon
+from mcp_server.cli.daemon_client import DaemonNotRunning
 from mcp_server.cli.demo import print_step
+from mcp_server.cli.stop import stop_daemon
 from mcp_server.demo.loop import STARTER_MODELS, DemoRun, models_for, run_round_trips
 from mcp_server.demo.trip import RoundTrip, Sense
 from mcp_server.launcher.paths import InstancePaths

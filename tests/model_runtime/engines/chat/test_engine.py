@@ -14,7 +14,7 @@ from model_runtime.errors import InvalidInput, JobFailed
 from model_runtime.events import ChatResult, Progress, TextDelta
 from model_runtime.requests import DEFAULT_MAX_TOKENS, Chat
 from tests.checkpoints.words import train_tokenizer
-from tests.model_runtime.engines.driving import chat, load, run_chat, run_to_end
+from tests.model_runtime.engines.step_engine_driver import chat, load, run_chat, run_to_end
 
 pytestmark = pytest.mark.engines
 
@@ -224,7 +224,9 @@ def test_a_chat_as_long_as_the_context_fits_and_one_token_more_does_not(engine: 
 def test_without_a_limit_an_answer_gets_the_room_that_is_left(engine: ChatEngine) -> None:
     assert run_chat(engine, chat("a" * 90, max_tokens=0)).completion_tokens == 10
 
-    with pytest.raises(InvalidInput, match="take 100 tokens and an answer needs at least one, but .* room for 100"):
+    with pytest.raises(
+        InvalidInput, match="take 100 tokens and an answer needs at least one, but the context of .* holds 100"
+    ):
         engine.submit(0, chat("a" * 100, max_tokens=0))
 
 

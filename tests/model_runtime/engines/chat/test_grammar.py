@@ -18,7 +18,7 @@ from model_runtime.errors import InvalidInput
 from tests.checkpoints import gemma, llama
 from tests.checkpoints.words import train_tokenizer
 from tests.model_runtime.engines.conftest import CheckpointBuilder
-from tests.model_runtime.engines.driving import chat, load, results_of, run_chat
+from tests.model_runtime.engines.step_engine_driver import chat, load, results_of, run_chat
 
 pytestmark = pytest.mark.engines
 

@@ -15,7 +15,7 @@ from model_runtime.loading import LoadSpec
 from tests.checkpoints import llama, moondream2, qwen25_vl
 from tests.checkpoints.weights import copy_with, to_half_precision
 from tests.model_runtime.engines.conftest import CheckpointBuilder
-from tests.model_runtime.engines.driving import chat, load, run_chat, solid_picture
+from tests.model_runtime.engines.step_engine_driver import chat, load, run_chat, solid_picture
 
 pytestmark = pytest.mark.engines
 
@@ -67,7 +67,7 @@ def test_a_missing_tensor_is_named(
 
     message = refuse(engine, folder, r"layers\.1\.mlp\.down_proj\.weight")
 
-    assert "download the model again" in message
+    assert "Download the model again" in message
 
 
 def test_a_model_whose_vision_tower_is_missing_is_not_loaded_as_one_that_sees(
@@ -98,7 +98,7 @@ def test_a_model_without_its_tokenizer_is_refused(
 
 
 def test_a_text_model_is_not_served_as_one_that_sees(checkpoint: Checkpoint) -> None:
-    refuse(VisionEngine, checkpoint(llama.build), "cannot see: .*'llama' without a vision_config.*mlx-lm")
+    refuse(VisionEngine, checkpoint(llama.build), "is not a vision model: .*'llama' without a vision_config.*mlx-lm")
 
 
 @pytest.mark.parametrize("engine", [VisionEngine, TextEngine])
@@ -107,7 +107,7 @@ def test_a_family_that_the_libraries_do_not_know_is_named(
 ) -> None:
     folder = copy_with(checkpoint(qwen25_vl.build), tmp_path / "model", config={"model_type": "whisper"})
 
-    refuse(engine, folder, "'whisper': choose another model")
+    refuse(engine, folder, "'whisper'. Choose another model")
 
 
 def test_moondream_without_its_tokenizer_says_where_it_is(checkpoint: Checkpoint) -> None:

@@ -9,7 +9,7 @@ from model_runtime.engines.chat.sampling import TokenSampler, greedy
 from model_runtime.engines.chat.sequence import FinishReason, Prompt, SequenceState
 from model_runtime.events import ChatResult, TextDelta
 from tests.checkpoints.words import train_tokenizer
-from tests.model_runtime.engines.driving import chat
+from tests.model_runtime.engines.step_engine_driver import chat
 
 pytestmark = pytest.mark.engines
 

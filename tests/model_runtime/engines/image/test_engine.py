@@ -16,7 +16,7 @@ from PIL import Image
 
 from model_runtime.engines.image.checkpoint_layout import FLUX1, FLUX2, Z_IMAGE, detect_family, flux2_overrides
 from model_runtime.engines.image.engine import ImageEngine
-from model_runtime.engines.image.families import IMAGE_MODELS
+from model_runtime.engines.image.models import IMAGE_MODELS
 from model_runtime.errors import Cancelled, InvalidInput, LoadFailed
 from model_runtime.events import EngineEvent, GeneratedImage, Preview, Progress, Result
 from model_runtime.loading import LoadSpec
@@ -239,7 +239,7 @@ def test_bad_values_are_refused_before_any_work(engine: ImageEngine, change: dic
 
 
 def test_a_chat_is_refused(engine: ImageEngine) -> None:
-    with pytest.raises(InvalidInput, match="draws pictures"):
+    with pytest.raises(InvalidInput, match="only supports image generation"):
         next(engine.run(Chat("tiny", ()), lambda: None))
 
 
@@ -333,7 +333,7 @@ def test_another_family_than_the_catalogue_says_is_refused(folders: dict[str, Pa
 
 @pytest.mark.parametrize(
     ("tensor", "words"),
-    [("time_text_embed.guidance_embedder.linear_1.weight", "FLUX.1-dev"), ("x.weight", "no known kind")],
+    [("time_text_embed.guidance_embedder.linear_1.weight", "FLUX.1-dev"), ("x.weight", "an unknown family")],
 )
 def test_unsupported_models_are_refused_by_name(tmp_path: Path, tensor: str, words: str) -> None:
     (tmp_path / "transformer").mkdir()

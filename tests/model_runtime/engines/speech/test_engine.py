@@ -21,7 +21,7 @@ from tests.checkpoints import kokoro, marvis, qwen3_tts
 from tests.checkpoints.narrow_speech import patched_widths
 from tests.checkpoints.weights import copy_with, load_tensors, save_tensors
 from tests.model_runtime.engines.conftest import CheckpointBuilder
-from tests.model_runtime.engines.sounding import CancelAfter, events_of_type, load, run_to_end
+from tests.model_runtime.engines.job_engine_driver import CancelAfter, events_of_type, load, run_to_end
 
 pytestmark = pytest.mark.engines
 
@@ -157,7 +157,7 @@ def test_a_voice_with_a_speed_of_its_own_says_so(request: pytest.FixtureRequest,
     result = run_to_end(request.getfixturevalue(name), replace(HELLO, speed=1.5))[-1]
 
     assert isinstance(result, SpeechResult)
-    assert result.warnings == ("tiny always speaks at its own speed; 1.5 was ignored.",)
+    assert result.warnings == ("tiny does not support a speed; 1.5 was ignored.",)
 
 
 def test_korean_is_spoken_by_a_model_that_can(tiny_qwen: SpeechEngine) -> None:
@@ -182,7 +182,7 @@ def test_a_foreign_word_is_left_out_and_mentioned(starter: SpeechEngine) -> None
     assert isinstance(mixed[-1], SpeechResult)
     assert mixed[0] == Warnings(mixed[-1].warnings)
     assert mixed[-1].warnings == (
-        "2 of the letters were left out: English is not written in them and tiny cannot read them.",
+        "2 of the letters were left out: they are not letters of English, and tiny cannot read them.",
     )
 
 
@@ -219,7 +219,7 @@ def test_speech_survives_every_format(starter: SpeechEngine, kind: str) -> None:
 
 
 def test_other_requests_are_refused(starter: SpeechEngine) -> None:
-    with pytest.raises(InvalidInput, match="speaks and can do nothing else"):
+    with pytest.raises(InvalidInput, match="only supports speech synthesis"):
         run_to_end(starter, Transcribe("tiny", Audio(16_000, bytes(32_000))))
 
 

@@ -15,7 +15,7 @@ from model_runtime.media.audio import decode_audio
 from model_runtime.media.speech_encoder import encode_speech
 from model_runtime.requests import Speak, Transcribe
 from starter_world.signals import joins, longest_pause, median_pitch
-from tests.model_runtime.engines.sounding import events_of_type, load, run_to_end
+from tests.model_runtime.engines.job_engine_driver import events_of_type, load, run_to_end
 
 pytestmark = pytest.mark.engines
 

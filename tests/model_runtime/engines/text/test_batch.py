@@ -12,7 +12,7 @@ from model_runtime.engines.text.model import TextEngine
 from model_runtime.events import ChatResult
 from tests.checkpoints import gemma, llama
 from tests.model_runtime.engines.conftest import CheckpointBuilder
-from tests.model_runtime.engines.driving import chat, has_ended, load, run_chat
+from tests.model_runtime.engines.step_engine_driver import chat, has_ended, load, run_chat
 
 pytestmark = pytest.mark.engines
 

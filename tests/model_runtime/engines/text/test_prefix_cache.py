@@ -18,7 +18,7 @@ from model_runtime.events import Progress
 from model_runtime.requests import Chat, Message
 from tests.checkpoints import gemma, llama
 from tests.model_runtime.engines.conftest import CheckpointBuilder
-from tests.model_runtime.engines.driving import chat, load, result_of, run_chat, run_to_end
+from tests.model_runtime.engines.step_engine_driver import chat, load, result_of, run_chat, run_to_end
 
 pytestmark = pytest.mark.engines
 

@@ -22,7 +22,7 @@ from tests.checkpoints import tone_whisper
 from tests.checkpoints.tone_whisper import FIRST, HIGH, KOREAN, LOW, MIDDLE, SECOND, TRANSLATED
 from tests.checkpoints.weights import load_tensors, save_tensors
 from tests.model_runtime.engines.conftest import CheckpointBuilder
-from tests.model_runtime.engines.sounding import CancelAfter, audio_of, events_of_type, load, run_to_end
+from tests.model_runtime.engines.job_engine_driver import CancelAfter, audio_of, events_of_type, load, run_to_end
 
 pytestmark = pytest.mark.engines
 
@@ -230,7 +230,7 @@ def test_every_number_can_be_written_as_json(engine: TranscriptionEngine, brief:
 
 
 def test_other_requests_and_rates_are_refused(engine: TranscriptionEngine) -> None:
-    with pytest.raises(InvalidInput, match="writes down recordings"):
+    with pytest.raises(InvalidInput, match="only supports transcription"):
         run_to_end(engine, Speak("tiny", "hello"))
     with pytest.raises(InvalidMedia, match="8000"):
         run_to_end(engine, Transcribe("tiny", Audio(8_000, bytes(16_000))))
@@ -240,7 +240,7 @@ def test_an_english_model_refuses_what_it_cannot_hear(checkpoint: Callable[[Chec
     engine = load(TranscriptionEngine(), {"model": checkpoint(tone_whisper.build_english)})
 
     for request in (replace(hear(MIDDLE), language="ko"), replace(hear(MIDDLE), translate=True)):
-        with pytest.raises(InvalidInput, match="English only"):
+        with pytest.raises(InvalidInput, match="only supports English"):
             run_to_end(engine, request)
 
 

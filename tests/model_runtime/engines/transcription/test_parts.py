@@ -21,7 +21,7 @@ from model_runtime.engines.transcription.windows import SegmentSpan, WindowSplit
 from model_runtime.engines.transcription.word_timestamps import distribute_evenly, dtw, median_filter
 from tests.checkpoints.tone_whisper import MIDDLE
 from tests.checkpoints.tone_whisper import sound as tone
-from tests.model_runtime.engines.sounding import CancelAfter, audio_of, never_cancelled
+from tests.model_runtime.engines.job_engine_driver import CancelAfter, audio_of, never_cancelled
 
 pytestmark = pytest.mark.engines
 

@@ -14,7 +14,7 @@ from model_runtime.requests import Transcribe
 from tests.meaning.in_process import load_starter
 from tests.meaning.recordings import clip
 from tests.meaning.sounds import decode_samples
-from tests.model_runtime.engines.sounding import audio_of, run_to_end
+from tests.model_runtime.engines.job_engine_driver import audio_of, run_to_end
 
 pytestmark = pytest.mark.engines
 

@@ -16,7 +16,7 @@ from model_runtime.engines.vision.model import VisionEngine, VisionModel
 from model_runtime.requests import Chat
 from tests.checkpoints import gemma
 from tests.model_runtime.engines.conftest import CheckpointBuilder
-from tests.model_runtime.engines.driving import chat, load, noise_picture
+from tests.model_runtime.engines.step_engine_driver import chat, load, noise_picture
 
 pytestmark = pytest.mark.engines
 

@@ -6,7 +6,7 @@ import mlx.core as mx
 import pytest
 
 from model_runtime.engines.vision.feature_cache import VisionFeatureCache
-from tests.model_runtime.engines.driving import solid_picture
+from tests.model_runtime.engines.step_engine_driver import solid_picture
 
 pytestmark = pytest.mark.engines
 

@@ -17,7 +17,7 @@ from model_runtime.media.types import ImageData
 from model_runtime.requests import Chat, Message
 from tests.checkpoints import gemma, moondream2, qwen25_vl
 from tests.model_runtime.engines.conftest import CheckpointBuilder
-from tests.model_runtime.engines.driving import chat, load, results_of, run_chat, run_to_end, solid_picture
+from tests.model_runtime.engines.step_engine_driver import chat, load, results_of, run_chat, run_to_end, solid_picture
 
 pytestmark = pytest.mark.engines
 
@@ -219,9 +219,7 @@ def test_system_and_assistant_turns_are_part_of_the_prompt(family: LoadedFamily)
 def test_a_chat_that_does_not_fit_is_refused_and_the_others_go_on(qwen: StepEngine) -> None:
     qwen.submit(1, chat(RED, "What is this?"))
 
-    with pytest.raises(
-        InvalidInput, match=r"take 32 tokens and max_tokens asks for 4065 more.*room for 4096"
-    ) as refused:
+    with pytest.raises(InvalidInput, match=r"take 32 tokens and max_tokens asks for 4065 more.*holds 4096") as refused:
         qwen.submit(2, chat(RED, "hi", max_tokens=4065))
 
     assert refused.value.code == "context_length_exceeded"

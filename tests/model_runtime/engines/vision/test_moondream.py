@@ -23,7 +23,7 @@ from model_runtime.engines.vision.tiling import (
 )
 from tests.checkpoints import moondream2
 from tests.model_runtime.engines.conftest import CheckpointBuilder
-from tests.model_runtime.engines.driving import chat, load, noise_picture, solid_picture
+from tests.model_runtime.engines.step_engine_driver import chat, load, noise_picture, solid_picture
 
 pytestmark = pytest.mark.engines
 

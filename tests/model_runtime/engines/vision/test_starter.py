@@ -10,7 +10,7 @@ from model_runtime.engines.protocol import StepEngine
 from model_runtime.engines.vision.model import VisionEngine
 from model_runtime.media.types import ImageData
 from tests.meaning.sights import LARGE, blank_image, draw_shape, single_shape, text_image, two_shapes
-from tests.model_runtime.engines.driving import chat, load, results_of, run_chat
+from tests.model_runtime.engines.step_engine_driver import chat, load, results_of, run_chat
 
 pytestmark = pytest.mark.engines
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from model_runtime.engines.speech.kitten_text import TOKEN_IDS, phonemize_english, to_token_ids
+from model_runtime.engines.speech.kitten_phonemes import TOKEN_IDS, phonemize_english, to_token_ids
 from senses_training.voice import measure
 from senses_training.voice.config import NORMAL_RATE, VOICES
 from senses_training.voice.speech import Speaker

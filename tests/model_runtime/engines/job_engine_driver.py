@@ -1,4 +1,4 @@
-"""What the tests of the two audio engines share: loading, running to the end, and recordings."""
+"""Load a `JobEngine`, run a job on it, and create recordings."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -23,27 +23,27 @@ def load(engine: Engine, folders: Mapping[str, Path], **options: Any) -> Engine:
 
 
 def ignore_progress(stage: str, fraction: float | None) -> None:
-    """A report that nobody reads."""
+    """Discard the progress of a load."""
 
 
 def never_cancelled() -> None:
-    """A check of a job nobody cancels."""
+    """Check a job that is not cancelled."""
 
 
 def run_to_end(
-    engine: JobEngine, request: Request, check: Callable[[], None] = never_cancelled
+    engine: JobEngine, request: Request, check_cancelled: Callable[[], None] = never_cancelled
 ) -> list[EngineEvent | Result]:
-    """Everything that happens; the result comes last."""
-    return list(engine.run(request, check))
+    """Run a job and return its events and, last, its result."""
+    return list(engine.run(request, check_cancelled))
 
 
 def events_of_type(kind: type[Any], events: list[EngineEvent | Result]) -> list[Any]:
-    """The events of one kind."""
+    """Return the events of one type."""
     return [event for event in events if isinstance(event, kind)]
 
 
 class CancelAfter:
-    """A check that cancels the job the `calls`-th time it is asked."""
+    """A check that cancels the job at its `calls`-th call."""
 
     def __init__(self, calls: int) -> None:
         self.remaining_calls = calls
@@ -55,5 +55,5 @@ class CancelAfter:
 
 
 def audio_of(samples: np.ndarray) -> Audio:
-    """Samples in -1..1 at 16 kHz as a recording."""
+    """Return samples in -1..1 at 16 kHz as a recording."""
     return Audio(16_000, (np.clip(samples, -1, 1) * 32767).astype("<i2").tobytes())

@@ -1,6 +1,7 @@
-"""English sentences as words with their parts of speech: enough for a pronouncing dictionary to choose by, no more.
+"""Split English sentences into words and tag their parts of speech, as far as misaki's dictionary needs them.
 
-The dictionary asks whether "used" or "record" is a verb, and little else; a few closed classes and endings answer that.
+The dictionary uses tags to choose between pronunciations such as the noun and the verb "record". A few closed word
+classes and suffixes are enough for that.
 """
 
 import re
@@ -47,7 +48,7 @@ _WORD = re.compile(
 
 
 def split_words(text: str) -> Iterator[tuple[str, str]]:
-    """Give words and punctuation, each with the space after it."""
+    """Yield words and punctuation, each with the space after it: " " or ""."""
     matches = list(_WORD.finditer(text))
     for word, following in zip_longest(matches, matches[1:]):
         gap = text[word.end() : following.start()] if following else ""
@@ -55,7 +56,7 @@ def split_words(text: str) -> Iterator[tuple[str, str]]:
 
 
 def tag_words(words: Sequence[str]) -> list[str]:
-    """Give each word its Penn Treebank tag, nouns where nothing speaks for another."""
+    """Return the Penn Treebank tag of each word; the default is a noun."""
     tags: list[str] = []
     is_inside_quotes = False
     for word, following in zip_longest(words, words[1:], fillvalue=""):

@@ -1,4 +1,4 @@
-"""What a KittenTTS model reads: phonemes of espeak-ng, one number a symbol, words and punctuation set apart."""
+"""The input of KittenTTS models: espeak-ng's phonemes with spaces around words and punctuation, as token ids."""
 
 import re
 from collections.abc import Sequence
@@ -11,10 +11,10 @@ SYMBOLS = (
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
     "ɑɐɒæɓʙβɔɕçɗɖðʤəɘɚɛɜɝɞɟʄɡɠɢʛɦɧħɥʜɨɪʝɭɬɫɮʟɱɯɰŋɳɲɴøɵɸθœɶʘɹɺɾɻʀʁɽʂʃʈʧʉʊʋⱱʌɣɤʍχʎʏʑʐʒʔʡʕʢǀǁǂǃˈˌːˑʼʴʰʱʲʷˠˤ˞↓↑→↗↘'̩'ᵻ"
 )
-"""Symbol by number. A repeated symbol counts at its last place, as in the library's own table."""
+"""The symbol of each token id, from mlx-audio's kitten_tts. A repeated symbol has its last index, as there."""
 
 PAD_TOKEN_ID = 0
-TOKEN_IDS = {symbol: number for number, symbol in enumerate(SYMBOLS)}
+TOKEN_IDS = {symbol: index for index, symbol in enumerate(SYMBOLS)}
 _WORD_OR_SYMBOL = re.compile(r"\w+|[^\w\s]")
 _SPELLED_WORD = re.compile(r"\bletters? [a-z](?: [a-z])*\b|\b[a-z](?: [a-z]){2,}\b", re.IGNORECASE)
 _TEEN = re.compile(r"ˈ([^ˈˌ\s]+)tˌ?iːn\b")
@@ -22,18 +22,17 @@ _LETTER_A = re.compile(r"\ba\b", re.IGNORECASE)
 
 
 def phonemize_english(espeak: Espeak, text: str) -> str:
-    """Return the phonemes of `text` with its punctuation kept, everything one space apart."""
+    """Return the phonemes and punctuation of `text`, separated by single spaces."""
     phonemes = " ".join(phonemize_clauses(respell_letter_a(text), lambda part: espeak.phonemes(part, ENGLISH_VOICE)))
-    return " ".join(
-        _WORD_OR_SYMBOL.findall(_TEEN.sub(r"ˌ\1tˈiːn", phonemes))
-    )  # thirTEEN: stressed as THIRty it sounds like it
+    stressed = _TEEN.sub(r"ˌ\1tˈiːn", phonemes)  # with the stress on its first syllable, thirteen sounds like thirty
+    return " ".join(_WORD_OR_SYMBOL.findall(stressed))
 
 
 def respell_letter_a(text: str) -> str:
-    """Write the letter A of a spelled word as it sounds; espeak-ng would take it for the article."""
+    """Replace the letter A of a spelled word by "eigh": espeak-ng reads it as the article."""
     return _SPELLED_WORD.sub(lambda letters: _LETTER_A.sub("eigh", letters[0]), text)
 
 
 def to_token_ids(phonemes: str) -> Sequence[int]:
-    """Turn phonemes into the model's input; symbols it does not know are silent."""
+    """Return the token ids of phonemes, padded at both ends, without symbols that the model does not have."""
     return [PAD_TOKEN_ID, *(TOKEN_IDS[symbol] for symbol in phonemes if symbol in TOKEN_IDS), PAD_TOKEN_ID]

@@ -1,4 +1,4 @@
-"""Whisper checkpoints as they are found: mlx-whisper's own layout, transformers' layout, quantised or not, old .npz."""
+"""Load Whisper checkpoints in the layouts of mlx-whisper and transformers, quantized or not, safetensors or .npz."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -27,6 +27,7 @@ TRANSFORMERS_DIMENSIONS: Mapping[str, str] = {
     "n_text_head": "decoder_attention_heads",
     "n_text_layer": "decoder_layers",
 }
+"""mlx-whisper's name of a dimension → transformers' name."""
 TRANSFORMERS_NAMES: tuple[tuple[str, str], ...] = (
     ("decoder.embed_positions.weight", "decoder.positional_embedding"),
     ("decoder.embed_tokens.", "decoder.token_embedding."),
@@ -45,17 +46,17 @@ TRANSFORMERS_NAMES: tuple[tuple[str, str], ...] = (
     (".fc1.", ".mlp1."),
     (".fc2.", ".mlp2."),
 )
-"""transformers' part of a name → ours, in this order."""
+"""Part of a tensor's name in transformers → part in mlx-whisper, replaced in this order."""
 
 COMPUTED_PREFIXES = ("encoder.embed_positions", "encoder.positional_embedding", "proj_out", "alignment_heads")
-"""Tensors that follow from others, or are no weights."""
+"""Tensors that are computed, copies of others, or not weights."""
 
 
 def load_whisper(spec: LoadSpec) -> Any:
-    """Load a checkpoint in half precision on a GPU, else in full, with every tensor in place and evaluated.
+    """Return mlx-whisper's model of a checkpoint, evaluated, in float16 on a GPU and float32 on a CPU.
 
     Raises:
-        LoadFailed: it is no Whisper model, or incomplete.
+        LoadFailed: the checkpoint is not a Whisper model, or incomplete.
     """
     folder = Path(spec.folders["model"])
     config = open_checkpoint(spec)[1] if any(folder.glob("*.safetensors")) else read_config(folder)
@@ -64,25 +65,22 @@ def load_whisper(spec: LoadSpec) -> Any:
         model = whisper.Whisper(_dimensions(spec.model, config), dtype)
         stored = _read_weights(spec.model, folder)
         weights = dict(_convert_weights(stored, model, dtype))
-        _quantise(model, config, weights)
+        _quantize(model, config, weights)
         _check_complete(spec.model, model, weights)
         model.update(tree_unflatten(list(weights.items())))
         _set_alignment_heads(model, folder, stored)
-        # Two tensors have names that hide them from `parameters`; unevaluated, they belong to this thread for ever.
+        # `parameters` does not contain these two tensors; unevaluated, they stay bound to this thread.
         mx.eval(model.parameters(), model.encoder._positional_embedding, model.decoder._mask)  # noqa: SLF001
     return model
 
 
 def _dimensions(model_name: str, config: Mapping[str, Any]) -> Any:
     try:
-        if "d_model" in config:
-            return whisper.ModelDimensions(
-                **{ours: int(config[theirs]) for ours, theirs in TRANSFORMERS_DIMENSIONS.items()}
-            )
-        return whisper.ModelDimensions(**{ours: int(config[ours]) for ours in TRANSFORMERS_DIMENSIONS})
+        names = TRANSFORMERS_DIMENSIONS if "d_model" in config else {name: name for name in TRANSFORMERS_DIMENSIONS}
+        return whisper.ModelDimensions(**{ours: int(config[theirs]) for ours, theirs in names.items()})
     except KeyError as error:
         raise LoadFailed(
-            f"{model_name} is no Whisper model: its config.json has no {error}. Choose another model."
+            f"{model_name} is not a Whisper model: its config.json has no {error}. Choose another model."
         ) from error
 
 
@@ -98,13 +96,13 @@ def _read_weights(model_name: str, folder: Path) -> dict[str, mx.array]:
 
 
 def _convert_weights(stored: Mapping[str, mx.array], model: Any, dtype: mx.Dtype) -> Iterator[tuple[str, mx.array]]:
-    """Give weights under our names, in our layout and precision."""
+    """Yield weights with mlx-whisper's names and layout, in `dtype`."""
     shapes = {name: value.shape for name, value in tree_flatten(model.parameters())}
     for key, value in stored.items():
         name = _convert_name(key)
         if name.startswith(COMPUTED_PREFIXES):
             continue
-        if value.ndim == 3 and value.shape != shapes.get(name):  # convolutions of PyTorch have the kernel last
+        if value.ndim == 3 and value.shape != shapes.get(name):  # PyTorch's convolutions have the kernel axis last
             value = value.swapaxes(1, 2)
         yield name, value.astype(dtype) if mx.issubdtype(value.dtype, mx.floating) else value
 
@@ -116,7 +114,7 @@ def _convert_name(name: str) -> str:
     return name
 
 
-def _quantise(model: Any, config: Mapping[str, Any], weights: Mapping[str, mx.array]) -> None:
+def _quantize(model: Any, config: Mapping[str, Any], weights: Mapping[str, mx.array]) -> None:
     quantization = config.get("quantization") or config.get("quantization_config")
     if quantization and any(name.endswith(".scales") for name in weights):
         quantization = {key: quantization[key] for key in ("group_size", "bits", "mode") if key in quantization}
@@ -135,7 +133,7 @@ def _check_complete(model_name: str, model: Any, weights: Mapping[str, mx.array]
 
 
 def _set_alignment_heads(model: Any, folder: Path, stored: Mapping[str, mx.array]) -> None:
-    """Take the attention heads that follow the sound from the weights or from generation_config.json."""
+    """Set the attention heads for word timestamps from the weights or from generation_config.json."""
     file = folder / "generation_config.json"
     if "alignment_heads" in stored:
         model.alignment_heads = stored["alignment_heads"]

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model_runtime.engines.chat.stop_strings import StopSequenceMatcher
+from model_runtime.engines.chat.stop_sequences import StopSequenceMatcher
 
 LETTERS = st.text("abc", max_size=12)
 STOPS = st.lists(st.text("abc", min_size=1, max_size=4), max_size=3).map(tuple)

@@ -1,8 +1,8 @@
-"""What Kokoro reads: phonemes in its own alphabet, from misaki's English dictionary and espeak-ng.
+"""The input of Kokoro: phonemes in its own alphabet, from misaki's English dictionary and espeak-ng.
 
-misaki's own front end wants spaCy, whose model it downloads from GitHub when the first text arrives; its dictionary
-needs neither. Words that it does not have, and all other languages, come from espeak-ng, whose sounds are rewritten as
-misaki.espeak does.
+misaki's tokenizer needs spaCy, whose model it downloads from GitHub with the first text; its dictionary needs neither.
+Words that the dictionary does not have, and all other languages, come from espeak-ng, with the replacements of
+misaki.espeak.
 """
 
 import re
@@ -13,14 +13,15 @@ from importlib.util import find_spec
 from types import ModuleType
 from typing import Any
 
-from model_runtime.engines.speech.english_words import split_words, tag_words
 from model_runtime.engines.speech.espeak import Espeak, phonemize_clauses
+from model_runtime.engines.speech.pos_tags import split_words, tag_words
 
 Phonemizer = Callable[[str], str]
+"""phonemize(text) → phonemes."""
 
 ESPEAK_VOICES: Mapping[str, str] = {"en": "en-us", "es": "es", "fr": "fr", "hi": "hi", "it": "it", "pt": "pt-br"}
 BRITISH_VOICE = "en"
-"""espeak-ng's voice of British English; "en-gb" is the name of no voice in 1.52."""
+"""espeak-ng's voice of British English; 1.52 has no voice "en-gb"."""
 
 _ENGLISH_REPLACEMENTS: Sequence[tuple[str, str]] = (
     ("ʔˌn\u0329", "ʔn"), ("ʔn\u0329", "ʔn"), ("a^ɪ", "I"), ("a^ʊ", "W"), ("d^ʒ", "ʤ"), ("e^ɪ", "A"), ("t^ʃ", "ʧ"),
@@ -38,35 +39,28 @@ _SYLLABIC = re.compile(r"(\S)\u0329")
 
 
 def create_phonemizer(language: str, *, british: bool, espeak: Espeak) -> Phonemizer:
-    """Return what turns texts of a language into Kokoro's phonemes."""
-    if language != "en":
-        return lambda text: _phonemize_with_punctuation(
-            text, lambda part: _phonemize_other(espeak, part, ESPEAK_VOICES[language])
-        )
+    """Return the phonemizer of a language (ISO 639-1).
 
-    def phonemize_word(text: str) -> str:
-        return _rewrite_english(
-            espeak.phonemes(text, BRITISH_VOICE if british else "en-us", tie_bars=True), british=british
-        )
+    Raises:
+        KeyError: `ESPEAK_VOICES` does not have the language.
+    """
+    voice = BRITISH_VOICE if british and language == "en" else ESPEAK_VOICES[language]
 
-    if find_spec("misaki") is None:  # there is none for Python 3.13
-        return lambda text: _phonemize_with_punctuation(text, phonemize_word)
-    return _create_dictionary_phonemizer(phonemize_word, british=british)
+    def phonemize(text: str) -> str:
+        ipa = espeak.phonemes(text, voice, tie_bars=True)
+        if language == "en":
+            return _rewrite_english(ipa, british=british)
+        return _replace_sounds(ipa, _OTHER_LANGUAGE_REPLACEMENTS)
 
-
-def _phonemize_with_punctuation(text: str, phonemize: Phonemizer) -> str:
-    return re.sub(r"\s+([;:,.!?])", r"\1", " ".join(phonemize_clauses(text, phonemize)))
-
-
-def _phonemize_other(espeak: Espeak, text: str, voice: str) -> str:
-    return _replace_sounds(espeak.phonemes(text, voice, tie_bars=True), _OTHER_LANGUAGE_REPLACEMENTS)
+    if language == "en" and find_spec("misaki") is not None:  # misaki does not support Python 3.13
+        return _create_dictionary_phonemizer(phonemize, british=british)
+    return lambda text: re.sub(r"\s+([;:,.!?])", r"\1", " ".join(phonemize_clauses(text, phonemize)))
 
 
 def _rewrite_english(ipa: str, *, british: bool) -> str:
     phonemes = _SYLLABIC.sub(r"ᵊ\1", _replace_sounds(ipa, _ENGLISH_REPLACEMENTS)).replace("\u0329", "")
-    return _replace_sounds(
-        _replace_sounds(phonemes, _BRITISH_REPLACEMENTS if british else _AMERICAN_REPLACEMENTS), _FINAL_REPLACEMENTS
-    )
+    phonemes = _replace_sounds(phonemes, _BRITISH_REPLACEMENTS if british else _AMERICAN_REPLACEMENTS)
+    return _replace_sounds(phonemes, _FINAL_REPLACEMENTS)
 
 
 def _replace_sounds(ipa: str, replacements: Sequence[tuple[str, str]]) -> str:
@@ -80,12 +74,12 @@ def _create_dictionary_phonemizer(phonemize_unknown: Phonemizer, *, british: boo
     g2p_class: Any = en.G2P
 
     class Dictionary(g2p_class):
-        """misaki's English with our words and tags instead of spaCy's; it looks numbers, plurals and stress up itself."""
+        """misaki's English G2P with `pos_tags` instead of spaCy; misaki handles numbers, plurals and stress."""
 
         def __init__(self) -> None:
             self.version, self.british, self.unk = None, british, ""
             self.lexicon = en.Lexicon(british)
-            self.fallback = lambda token: (phonemize_unknown(token.text), 2)
+            self.fallback = lambda token: (phonemize_unknown(token.text), 2)  # 2 is misaki's rating of espeak-ng
 
         def tokenize(self, text: str, tokens: Any, features: Any) -> list[Any]:
             pairs = list(split_words(text))
@@ -95,13 +89,13 @@ def _create_dictionary_phonemizer(phonemize_unknown: Phonemizer, *, british: boo
             ]  # fmt: skip
 
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # of the way misaki opens its files
+        warnings.simplefilter("ignore", DeprecationWarning)  # misaki opens its files with a deprecated function
         dictionary = Dictionary()
     return lambda text: str(dictionary(text, preprocess=False)[0])
 
 
 def _import_misaki() -> Any:
-    """Import misaki.en, which imports spaCy at its top and uses it only in what we replace."""
+    """Import misaki.en with a stub of spaCy, which it uses only in the methods that `Dictionary` overrides."""
     needs_stub = "spacy" not in sys.modules and find_spec("spacy") is None
     if needs_stub:
         sys.modules["spacy"] = ModuleType("spacy")

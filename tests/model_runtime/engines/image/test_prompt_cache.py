@@ -3,7 +3,7 @@
 import mlx.core as mx
 import pytest
 
-from model_runtime.engines.image.prompts import PromptEmbedding, PromptEmbeddingCache
+from model_runtime.engines.image.prompt_cache import PromptEmbedding, PromptEmbeddingCache
 
 pytestmark = pytest.mark.engines
 

@@ -1,7 +1,7 @@
-"""The three families of image models behind one interface, each with mflux's own class inside.
+"""The three families of image models behind one interface, each around mflux's own class.
 
-mflux draws a picture in one call that reports through callbacks. An engine has to stop between steps and to hand out
-events as they come, so each family offers the pieces of that call; the loop is the engine's.
+mflux generates a picture in one call with callbacks. The engine stops and yields events between steps, so each family
+has the parts of that call as methods, and the engine has the loop.
 """
 
 import copy
@@ -29,30 +29,30 @@ from mflux.models.z_image.weights.z_image_weight_definition import ZImageWeightD
 from PIL import Image
 
 from model_runtime.engines.image.checkpoint_layout import FLUX1, FLUX2, Z_IMAGE, flux2_overrides
-from model_runtime.engines.image.prompts import PromptEmbedding
+from model_runtime.engines.image.prompt_cache import PromptEmbedding
 
 VelocityFunction = Callable[[mx.array, int], mx.array]
-"""velocity(latents, step): where the picture moves at this step, from clean towards noise."""
-
+"""velocity(latents, step) → the predicted direction from clean latents to noise, in the shape of `latents`."""
 
 STRENGTH_ROUNDING = 1e-6
-"""mflux cuts off steps x strength: 3 of 5 kept must not become 2.9999."""
+"""Added to the share of steps that mflux skips: it truncates steps * share, so 2.9999 of 5 would become 2, not 3."""
 
 
 class ImageModel(ABC):
-    """One loaded model."""
+    """A loaded image model. Shapes of latents are the family's own."""
 
     weight_definition: ClassVar[Any]
-    """mflux's list of the model's parts and files."""
+    """mflux's list of the model's components and files."""
     default_steps: ClassVar[int]
     scheduler_name: ClassVar[str]
+    """mflux's name of the noise schedule."""
     tokenizer_name: ClassVar[str]
-    """The tokenizer that decides how much of a prompt is read."""
+    """mflux's name of the tokenizer that limits the length of a prompt."""
 
     model: Any
 
     def create_config(self, width: int, height: int, steps: int, source: Image.Image | None, strength: float) -> Config:
-        """Return mflux's plan of one picture; a strength of 1 keeps nothing of the source."""
+        """Return mflux's configuration of one picture, in pixels; a strength of 1 ignores the source."""
         image_strength = 1 - strength + STRENGTH_ROUNDING if source is not None and strength < 1 else None
         return Config(
             model_config=self.model.model_config,
@@ -66,7 +66,7 @@ class ImageModel(ABC):
         )
 
     def count_tokens(self, prompt: str) -> tuple[int, int]:
-        """Return how many tokens `prompt` has, and how many are read."""
+        """Return the number of tokens of `prompt`, and the number that the model reads at most."""
         tokenizer = self.model.tokenizers[self.tokenizer_name]
         if tokenizer.use_chat_template:
             messages = [{"role": "user", "content": prompt}]
@@ -77,21 +77,21 @@ class ImageModel(ABC):
 
     @abstractmethod
     def encode_prompt(self, prompt: str) -> PromptEmbedding:
-        """Read a prompt; nothing is computed yet."""
+        """Return the embedding of a prompt, not evaluated."""
 
     @abstractmethod
     def start_denoising(
         self, config: Config, seed: int, embedding: PromptEmbedding
     ) -> tuple[mx.array, VelocityFunction]:
-        """Return the noise to start from, mixed with the source where there is one, and how it moves."""
+        """Return the initial latents, noise mixed with the source picture if any, and their velocity function."""
 
     @abstractmethod
     def decode_latents(self, latents: mx.array, config: Config) -> mx.array:
-        """Turn latents into pixels, -1..1, as batch x 3 x height x width."""
+        """Return pixels (1, 3, height, width) in -1..1."""
 
 
 class Flux2Model(ImageModel):
-    """FLUX.2-klein, of any size."""
+    """FLUX.2-klein; the sizes of its parts are read from the checkpoint."""
 
     weight_definition = Flux2KleinWeightDefinition
     default_steps = 4
@@ -102,10 +102,10 @@ class Flux2Model(ImageModel):
         config = copy.copy(ModelConfig.flux2_klein_4b())
         config.transformer_overrides, config.text_encoder_overrides = flux2_overrides(folder)
         self.model = Flux2Klein(model_path=str(folder), model_config=config)
-        self._predict = self.model._predict(self.model.transformer)  # noqa: SLF001 - compiled once instead of per picture
+        self._predict = self.model._predict(self.model.transformer)  # noqa: SLF001 - compiled once, not per picture
 
     def encode_prompt(self, prompt: str) -> PromptEmbedding:
-        embedding, ids, _, _ = self.model._encode_prompt_pair(prompt=prompt, negative_prompt=None, guidance=0.0)  # noqa: SLF001
+        embedding, ids, *_ = self.model._encode_prompt_pair(prompt=prompt, negative_prompt=None, guidance=0.0)  # noqa: SLF001
         return embedding, ids
 
     def start_denoising(
@@ -133,7 +133,7 @@ class Flux2Model(ImageModel):
 
 
 class Flux1SchnellModel(ImageModel):
-    """FLUX.1-schnell; its number of blocks is counted from the checkpoint by mflux."""
+    """FLUX.1-schnell; mflux counts its blocks in the checkpoint."""
 
     weight_definition = FluxWeightDefinition
     default_steps = 4
@@ -142,7 +142,7 @@ class Flux1SchnellModel(ImageModel):
 
     def __init__(self, folder: Path) -> None:
         self.model = _limit_prompt_lengths(Flux1(model_path=str(folder)))
-        self.model.tiling_config = TilingConfig()  # 2.9 instead of 7.3 GB for a megapixel
+        self.model.tiling_config = TilingConfig()  # decodes a megapixel with 2.9 GB instead of 7.3
 
     def encode_prompt(self, prompt: str) -> PromptEmbedding:
         return PromptEncoder.encode_prompt(
@@ -183,7 +183,7 @@ class ZImageTurboModel(ImageModel):
 
     def __init__(self, folder: Path) -> None:
         self.model = _limit_prompt_lengths(ZImage(model_path=str(folder)))
-        self._predict = self.model._predict(self.model.transformer)  # noqa: SLF001 - compiled once instead of per picture
+        self._predict = self.model._predict(self.model.transformer)  # noqa: SLF001 - compiled once, not per picture
 
     def encode_prompt(self, prompt: str) -> PromptEmbedding:
         text, _ = self.model._encode_prompts(prompt=prompt, negative_prompt=None, guidance=0.0)  # noqa: SLF001
@@ -219,7 +219,7 @@ IMAGE_MODELS: dict[str, type[Flux1SchnellModel | Flux2Model | ZImageTurboModel]]
 
 
 def _limit_prompt_lengths(model: Any) -> Any:
-    """mflux pads prompts to a length of its own, even where a tokenizer declares that it goes less far."""
+    """Limit the padded length of prompts to the tokenizers' own: mflux pads to a fixed length that may exceed it."""
     for tokenizer in model.tokenizers.values():
         tokenizer.max_length = min(tokenizer.max_length, tokenizer.tokenizer.model_max_length)
     return model

@@ -1,6 +1,6 @@
-"""Vision towers that can be run for one picture of several, by family.
+"""Vision towers by family, run for one picture at a time, so that the features of each picture can be cached.
 
-Their models take what comes out as `cached_image_features`; the others see all pictures of a prompt anew each time.
+These models take features as `cached_image_features`. Other families encode all pictures of every prompt.
 """
 
 import math
@@ -12,12 +12,17 @@ from typing import Any
 import mlx.core as mx
 
 EncodeImage = Callable[[], mx.array]
+"""encode() → the features of one picture, (tokens, width) or (1, tokens, width)."""
 ImageEncoder = Callable[[Any, Mapping[str, Any]], list[EncodeImage]]
-"""encoder(model, processed inputs) → one call per picture, which returns its features, (1 x) tokens x width."""
+"""encoder(model, processed inputs) → one `EncodeImage` per picture."""
 
 
 def encode_qwen2_5_vl(model: Any, inputs: Mapping[str, Any]) -> list[EncodeImage]:
-    """Qwen2.5-VL: patches of all pictures follow one another, as many as their grids (frames x rows x columns) hold."""
+    """Return the encoders of Qwen2.5-VL's pictures.
+
+    `pixel_values` (patches, values) concatenates the patches of all pictures; `image_grid_thw` (pictures, 3) has the
+    frames, rows and columns of each.
+    """
     grids = inputs["image_grid_thw"]
     pixels = inputs["pixel_values"].astype(model.vision_tower.patch_embed.proj.weight.dtype)
     patch_counts: list[int] = [math.prod(grid) for grid in grids.tolist()]
@@ -29,13 +34,16 @@ def encode_qwen2_5_vl(model: Any, inputs: Mapping[str, Any]) -> list[EncodeImage
 
 
 def encode_gemma3(model: Any, inputs: Mapping[str, Any]) -> list[EncodeImage]:
-    """Gemma 3: pictures x channels x rows x columns."""
+    """Return the encoders of Gemma 3's pictures; `pixel_values` are (pictures, channels, rows, columns)."""
     pixels = inputs["pixel_values"]
     return [partial(_encode_gemma3_image, model, pixels[index : index + 1]) for index in range(pixels.shape[0])]
 
 
 def encode_gemma4(model: Any, inputs: Mapping[str, Any]) -> list[EncodeImage]:
-    """Gemma 4: one array of channels x rows x columns per picture, stacked only where all have one size."""
+    """Return the encoders of Gemma 4's pictures; `pixel_values` has one array (channels, rows, columns) for each.
+
+    The processor stacks them if all have the same size.
+    """
     return [partial(model.encode_image, mx.array(pixels)[None]) for pixels in inputs["pixel_values"]]
 
 
@@ -50,3 +58,4 @@ IMAGE_ENCODERS: Mapping[str, ImageEncoder] = {
     "gemma3": encode_gemma3,
     "gemma4": encode_gemma4,
 }
+"""`model_type` of config.json → encoder."""

@@ -1,4 +1,4 @@
-"""Driving a step engine by hand, the way a worker's loop does."""
+"""Run jobs on a `StepEngine` as a worker's loop does."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -17,17 +17,17 @@ JobOutputs = list[tuple[int, EngineOutput]]
 
 
 def chat(*parts: str | ImageData, **options: Any) -> Chat:
-    """A chat of one user message."""
+    """Return a chat of one user message."""
     return Chat("a-model", (Message("user", parts),), **{"max_tokens": 12, **options})
 
 
 def solid_picture(width: int, height: int, color: tuple[int, int, int]) -> ImageData:
-    """A picture of one color."""
+    """Return a picture of one color."""
     return ImageData(width, height, bytes(color) * (width * height))
 
 
 def noise_picture(width: int, height: int, seed: int = 0) -> ImageData:
-    """A picture whose every pixel is another."""
+    """Return a picture of random pixels."""
     return ImageData(width, height, np.random.default_rng(seed).bytes(width * height * 3))
 
 
@@ -45,7 +45,7 @@ def run_to_end(
     arrival_steps: Mapping[int, int] | None = None,
     after_step: Callable[[int], None] | None = None,
 ) -> dict[int, list[EngineOutput]]:
-    """Step until every job has ended, and return what happened to each; `arrival_steps` maps a job to the step it comes at."""
+    """Step until every job has ended and return the outputs of each; `arrival_steps` maps a job to its first step."""
     outputs: dict[int, list[EngineOutput]] = {job: [] for job in chats}
     arrival_step_of = dict(arrival_steps or {})
     for step in range(2000):
@@ -57,21 +57,21 @@ def run_to_end(
             after_step(step)
         if all(step >= arrival_step_of.get(job, 0) and has_ended(outcomes) for job, outcomes in outputs.items()):
             return outputs
-    raise AssertionError(f"still going after {step} steps: {outputs}")
+    raise AssertionError(f"jobs have not ended after {step} steps: {outputs}")
 
 
 def results_of(engine: StepEngine, chats: Mapping[int, Chat], **options: Any) -> dict[int, ChatResult]:
-    """Drive the engine and return each job's answer."""
+    """Run the chats to their end and return the result of each job."""
     return {job: result_of(outcomes) for job, outcomes in run_to_end(engine, chats, **options).items()}
 
 
 def run_chat(engine: StepEngine, chat_request: Chat) -> ChatResult:
-    """Drive the engine for one chat alone."""
+    """Run one chat alone and return its result."""
     return results_of(engine, {0: chat_request})[0]
 
 
 def result_of(outcomes: list[EngineOutput]) -> ChatResult:
-    """The end of a job that went well, after checking that the pieces add up to it."""
+    """Return the result of a successful job, after checking that its text is that of its pieces."""
     last = outcomes[-1]
     assert isinstance(last, ChatResult), last
     assert "".join(outcome.text for outcome in outcomes if isinstance(outcome, TextDelta)) == last.text
@@ -79,5 +79,5 @@ def result_of(outcomes: list[EngineOutput]) -> ChatResult:
 
 
 def has_ended(outcomes: list[EngineOutput]) -> bool:
-    """Whether an answer or an error came."""
+    """Return whether the last output is a result or an error."""
     return bool(outcomes) and isinstance(outcomes[-1], ChatResult | SensesError)

@@ -1,4 +1,4 @@
-"""Prompts as a transformer reads them: encoding costs a good part of a picture, and several of one prompt are common."""
+"""Cache of prompt embeddings: encoding takes a good part of a picture's time, and prompts are often repeated."""
 
 from collections import OrderedDict
 from collections.abc import Callable
@@ -6,13 +6,13 @@ from collections.abc import Callable
 import mlx.core as mx
 
 PromptEmbedding = tuple[mx.array, ...]
-"""An encoded prompt: what the family's transformer takes, a few megabytes."""
+"""The arrays that a family's transformer takes for a prompt, a few megabytes."""
 
 MAX_CACHED_PROMPTS = 8
 
 
 class PromptEmbeddingCache:
-    """Encodes prompts and keeps the last few."""
+    """Encode prompts and cache the embeddings of the `max_prompts` most recently used."""
 
     def __init__(self, encode: Callable[[str], PromptEmbedding], max_prompts: int = MAX_CACHED_PROMPTS) -> None:
         self._encode = encode
@@ -20,7 +20,7 @@ class PromptEmbeddingCache:
         self._embeddings: OrderedDict[str, PromptEmbedding] = OrderedDict()
 
     def get_or_encode(self, prompt: str) -> PromptEmbedding:
-        """Return the encoded prompt, computed."""
+        """Return the embedding of a prompt, evaluated."""
         if prompt not in self._embeddings:
             embedding = self._encode(prompt)
             mx.eval(embedding)

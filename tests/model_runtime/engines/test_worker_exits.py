@@ -34,7 +34,7 @@ PIECES = (TextDelta, Segment, AudioChunk, Progress)
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What a model is asked: something short, and something that takes far longer than anybody waits here."""
+    """A short request to a model, and one that takes far longer than a test waits."""
 
     model: str
     short: Request

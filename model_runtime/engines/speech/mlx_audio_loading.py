@@ -1,4 +1,4 @@
-"""How every speech model is read: strictly and quietly."""
+"""Load a speech model of mlx-audio strictly and without output on stdout."""
 
 import sys
 from contextlib import redirect_stdout
@@ -9,6 +9,10 @@ from mlx_audio.tts.utils import load_model
 
 
 def load_mlx_audio_model(folder: Path) -> Any:
-    """Build the library's model with its weights, all of them there, but not yet in memory."""
+    """Return mlx-audio's model with all of its weights, not evaluated.
+
+    Raises:
+        ValueError: weights are missing, unexpected or of another shape.
+    """
     with redirect_stdout(sys.stderr):
         return load_model(folder, lazy=True, strict=True)

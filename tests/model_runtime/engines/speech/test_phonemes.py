@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from model_runtime.engines.speech.english_words import split_words, tag_words
 from model_runtime.engines.speech.espeak import Espeak
-from model_runtime.engines.speech.kitten_text import TOKEN_IDS, phonemize_english, to_token_ids
-from model_runtime.engines.speech.kokoro_text import create_phonemizer
+from model_runtime.engines.speech.kitten_phonemes import TOKEN_IDS, phonemize_english, to_token_ids
+from model_runtime.engines.speech.kokoro_phonemes import create_phonemizer
+from model_runtime.engines.speech.pos_tags import split_words, tag_words
 from model_runtime.errors import LoadFailed
 
 pytestmark = pytest.mark.engines
@@ -102,7 +102,7 @@ def test_missing_data_fails_the_load_and_not_the_process(tmp_path: Path) -> None
 
     found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
 
-    assert "espeak-ng does not start" in found.stdout
+    assert "espeak-ng cannot read its data" in found.stdout
 
 
 @pytest.mark.parametrize(
@@ -142,7 +142,7 @@ def test_kokoro_reads_its_other_languages(espeak: Espeak, language: str, text: s
 
 def test_without_the_dictionary_espeak_reads_english(espeak: Espeak, monkeypatch: pytest.MonkeyPatch) -> None:
     """There is no misaki for Python 3.13."""
-    monkeypatch.setattr("model_runtime.engines.speech.kokoro_text.find_spec", lambda _: None)
+    monkeypatch.setattr("model_runtime.engines.speech.kokoro_phonemes.find_spec", lambda _: None)
 
     assert create_phonemizer("en", british=False, espeak=espeak)("Hello, world.") == "həlˈO, wˈɜɹld."
 
@@ -151,7 +151,7 @@ def test_the_dictionary_comes_without_spacy_and_torch() -> None:
     program = (
         "import sys\n"
         "from model_runtime.engines.speech.espeak import Espeak\n"
-        "from model_runtime.engines.speech.kokoro_text import create_phonemizer\n"
+        "from model_runtime.engines.speech.kokoro_phonemes import create_phonemizer\n"
         "create_phonemizer('en', british=False, espeak=Espeak())('hello')\n"
         "print(sorted({'spacy', 'torch', 'phonemizer'} & set(sys.modules)))\n"
     )

@@ -1,4 +1,4 @@
-"""The viewer as an MCP extension, told only to clients that can show it."""
+"""The viewer as an MCP extension, listed only for clients that can show it."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from mcp_server.viewer.page import VIEWER_URI, viewer_document
 
 
 def viewer_extension() -> Apps:
-    """Return the extension; it asks for no network, no permissions and no border of the host's."""
+    """Return the extension; it requests no network, no permissions and no border."""
     apps = Apps()
     apps.add_html_resource(
         VIEWER_URI,
@@ -23,7 +23,7 @@ def viewer_extension() -> Apps:
 
 
 async def hide_viewer_where_unsupported(ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
-    """Take the viewer out of the lists that clients get who cannot show it."""
+    """Remove the viewer from the lists of tools and resources for a client that cannot show it."""
     result = await call_next(ctx)
     if not isinstance(result, dict) or client_supports_apps(ctx):
         return result

@@ -1,14 +1,14 @@
-"""Stop strings in a text that arrives in pieces."""
+"""Find stop sequences in a text that arrives in pieces."""
 
 from dataclasses import dataclass
 
 
 @dataclass(slots=True)
 class StopSequenceMatcher:
-    """Lets text through up to the first stop string, and holds back an end that may be the start of one.
+    """Pass text through up to the first stop sequence; hold back an end that may be the start of one.
 
-    Where several match, the one that is complete first wins, the longest of those; so the result does not depend on
-    how the text was cut into pieces.
+    If several match, the one that is complete first wins, then the longest, so the result does not depend on how the
+    text is cut into pieces.
     """
 
     stop_sequences: tuple[str, ...]
@@ -16,7 +16,7 @@ class StopSequenceMatcher:
     matched: bool = False
 
     def push(self, text: str) -> str:
-        """Take in the next piece and return what may be shown now; nothing more once a stop string was met."""
+        """Append the next piece and return the text that can be shown now; "" after a stop sequence."""
         if self.matched:
             return ""
         self.held_back += text
@@ -30,18 +30,18 @@ class StopSequenceMatcher:
         return visible
 
     def flush(self) -> str:
-        """Return what was held back, now that no more text comes."""
+        """Return the text that is held back, at the end of the answer."""
         visible, self.held_back = self.held_back, ""
         return visible
 
     def _match_start(self) -> int | None:
-        """Where the text before the winning stop string ends."""
+        """Return the index of the matching stop sequence, if any."""
         occurrences = ((self.held_back.find(stop), stop) for stop in self.stop_sequences)
         matches = [(start + len(stop), start) for start, stop in occurrences if start >= 0]
         return min(matches)[1] if matches else None
 
     def _partial_match_length(self) -> int:
-        """Length of the longest end that a stop string begins with."""
+        """Return the length of the longest end of the text that is the start of a stop sequence."""
         longest = max(map(len, self.stop_sequences), default=1) - 1
         for length in range(min(longest, len(self.held_back)), 0, -1):
             if any(stop.startswith(self.held_back[-length:]) for stop in self.stop_sequences):

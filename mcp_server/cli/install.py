@@ -1,0 +1,30 @@
+"""`senses install`: add Senses to the configuration file of an MCP client, or remove it."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from mcp_server.client_setup import config_files
+
+
+def install_text(client_name: str, folders: Sequence[Path], *, undo: bool, dry_run: bool, link: bool) -> str:
+    """Add Senses to a client's file, or with `undo` remove it; return what happened.
+
+    With `link` return an install link instead, with `dry_run` the new file.
+
+    Raises:
+        ClientConfigError: the file cannot be edited, or the client has no links.
+        OSError: the file cannot be written.
+    """
+    client, home = config_files.CLIENT_CONFIGS[client_name], Path.home()
+    absolute_folders = [str(folder.expanduser().absolute()) for folder in folders]
+    entry = config_files.server_entry(client, config_files.shim_command(), absolute_folders, home)
+    if link:
+        return config_files.install_link(client, entry)
+    change = config_files.plan_remove(client, home) if undo else config_files.plan_add(client, home, entry)
+    if dry_run:
+        return f"# {change.path}\n{change.new_text}".rstrip("\n")
+    if not change.is_needed:
+        return f"{client.title} is already set up this way ({change.path}); nothing changed."
+    backup = change.write()
+    backup_text = f" The old file is {backup}." if backup else ""
+    return f"Wrote {change.path}.{backup_text} {client.next_step or f'Restart {client.title}.'}"
