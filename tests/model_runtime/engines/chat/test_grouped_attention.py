@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model_runtime.engines.chat.grouped_attention import grouped_attention
+from model_runtime.engines.chat.grouped_attention import grouped_attention, ungrouped_attention
 
 pytestmark = pytest.mark.engines
 
