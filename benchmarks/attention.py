@@ -9,6 +9,8 @@ from benchmarks.row import Row
 
 SCRIPT = """
 import json, time
+from model_runtime.engines.blas import load_fast_blas
+load_fast_blas()
 import mlx.core as mx
 from model_runtime.engines.chat.grouped_attention import grouped_attention, ungrouped_attention
 sequences, heads, shared_heads, tokens, size = 8, 16, 2, 256, 64
