@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import pytest
 
 from model_runtime.scheduler.core import Scheduler
+from model_runtime.scheduler.lanes import EXCLUSIVE_LANE
 from model_runtime.scheduler.messages import (
     BudgetChanged,
     CancelRequest,
@@ -77,6 +78,14 @@ def test_a_model_is_unloaded_after_five_idle_minutes_and_its_bytes_are_free_once
     assert due == [StopWorker("eyes", 1, "idle")]
     assert while_stopping == 6 * GB
     assert core.free_bytes == 10 * GB
+
+
+def test_the_idle_time_begins_when_the_last_request_ends() -> None:
+    core = scheduler()
+    load(core, "eyes", 1000, 1)
+
+    assert core.handle(1299, Tick()) == []
+    assert core.handle(1300, Tick()) == [StopWorker("eyes", 1, "idle")]
 
 
 def test_the_idle_time_does_not_run_while_a_request_uses_the_model() -> None:
@@ -486,3 +495,68 @@ def test_the_memory_of_running_requests_is_not_reserved_twice() -> None:
     assert first == [Grant(2, "eyes", 1)]
     assert second == []
     assert then == [Grant(3, "eyes", 1)]
+
+
+# -- reasons ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_model_says_that_it_is_loading_busy_or_waiting_for_the_gpu() -> None:
+    specs = [ModelSpec("eyes", 4, lane="heavy"), ModelSpec("brush", 4, lane="heavy"), ModelSpec("ears", 4)]
+    core = Scheduler(specs, 8, lanes=EXCLUSIVE_LANE)
+    load(core, "brush", 0, 1)
+    core.handle(1, RequestArrived(2, "eyes"))
+
+    loading = core.explain("eyes")
+    core.handle(2, ModelLoaded("eyes", 1, 4))
+    core.handle(3, RequestArrived(3, "brush"))
+
+    assert loading == "eyes is loading"
+    assert core.explain("eyes") == "eyes is busy (1 running)"
+    assert core.explain("brush") == "brush is waiting for the GPU"
+    assert core.explain("ears").startswith("ears needs"), "it waits for memory before it waits for the GPU"
+
+
+def test_the_reason_of_an_unloaded_model_counts_the_memory_of_its_request() -> None:
+    core = scheduler()
+    load(core, "eyes", 0, 1)
+    core.handle(1, RequestArrived(2, "eyes"))
+
+    without_request = core.explain("brush")
+    core.handle(2, RequestArrived(3, "brush", working_bytes=2 * GB))
+
+    assert without_request == "brush needs 6.0 GB, 6.0 GB is free; waiting for its turn"
+    assert core.explain("brush") == "brush needs 8.0 GB, 6.0 GB is free; waiting for eyes to finish and unload"
+
+
+def test_a_model_that_lacks_one_byte_waits_for_another_to_unload() -> None:
+    core = Scheduler([ModelSpec("eyes", 4), ModelSpec("ears", 5)], 8)
+    load(core, "eyes", 0, 1)
+
+    assert core.explain("ears").endswith("waiting for eyes to finish and unload")
+
+
+def test_no_memory_is_free_after_an_under_estimate() -> None:
+    core = scheduler(eyes=4)
+    core.handle(0, RequestArrived(1, "eyes"))
+
+    core.handle(1, ModelLoaded("eyes", 1, 12 * GB))
+
+    assert (core.free_bytes, core.excess_bytes) == (0, 2 * GB)
+
+
+def test_a_keep_alive_below_one_second_ends() -> None:
+    core = scheduler()
+    core.handle(0, RequestArrived(1, "eyes", keep_alive_seconds=0.5))
+    core.handle(1, ModelLoaded("eyes", 1, 4 * GB))
+    core.handle(2, RequestFinished(1, "eyes", 1))
+
+    assert core.handle(2.5, Tick()) == [StopWorker("eyes", 1, "idle")]
+
+
+def test_only_a_model_that_is_too_large_is_rejected_with_sizes() -> None:
+    core = scheduler()
+    core.handle(0, RequestArrived(1, "eyes"))
+
+    (rejection,) = core.handle(1, WorkerExited("eyes", 1, cause="broke", permanent=True))
+
+    assert rejection == RejectRequest(1, "load_failed", "broke", None, needed_bytes=0, available_bytes=0)

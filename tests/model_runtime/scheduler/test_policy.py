@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from model_runtime.scheduler.backoff import backoff_after, count_failure
 from model_runtime.scheduler.core import Scheduler
-from model_runtime.scheduler.fairness import fair_order
-from model_runtime.scheduler.lanes import EXCLUSIVE_LANE, TWO_LANES, Lanes
+from model_runtime.scheduler.eviction import EvictionCandidate
+from model_runtime.scheduler.fairness import fair_order, yields_to_interactive
+from model_runtime.scheduler.lanes import EXCLUSIVE_LANE, TWO_LANES, Lane, Lanes
 from model_runtime.scheduler.messages import (
     Grant,
     ModelLoaded,
@@ -25,7 +26,7 @@ from model_runtime.scheduler.messages import (
     Tick,
     WorkerExited,
 )
-from model_runtime.scheduler.model_record import ModelSpec, QueuedRequest, SchedulerLimits
+from model_runtime.scheduler.model_record import ModelRecord, ModelSpec, QueuedRequest, SchedulerLimits
 from model_runtime.status import ModelState
 
 LONG_QUEUE = SchedulerLimits(queue_per_model=16, queue_seconds=1e9)
@@ -100,6 +101,13 @@ def test_interactive_requests_go_before_a_batch_request_until_it_has_aged() -> N
     assert after == [2], "the batch request has waited longer than the ageing time"
 
 
+def test_a_batch_request_is_served_like_an_interactive_one_once_it_has_waited_the_ageing_time() -> None:
+    batch = QueuedRequest(1, "m", "", 1, 10, inf, 0, None, is_batch=True)
+
+    assert yields_to_interactive(batch, now=39, ageing_seconds=30)
+    assert not yields_to_interactive(batch, now=40, ageing_seconds=30)
+
+
 def test_a_model_is_loaded_for_an_interactive_request_before_a_batch_request() -> None:
     core = scheduler(ModelSpec("brush", 60), ModelSpec("voice", 60), ModelSpec("eyes", 60))
     core.handle(0, RequestArrived(1, "eyes"))
@@ -170,6 +178,15 @@ def test_an_exclusive_gpu_serves_one_model_at_a_time() -> None:
     assert together == [[1], []]
 
 
+def test_a_lane_without_a_slot_is_not_limited() -> None:
+    core = scheduler(VOICE, EARS, lanes={Lane.HEAVY: "gpu"})
+    ready(core, "voice", "ears")
+
+    together = [granted(core.handle(1, RequestArrived(n, model))) for n, model in ((1, "voice"), (2, "ears"))]
+
+    assert together == [[1], [2]]
+
+
 def test_a_model_runs_its_requests_in_parallel_until_another_model_is_starving_for_the_gpu() -> None:
     core = scheduler(BRUSH, EYES, lanes=TWO_LANES)
     ready(core, "brush", "eyes")
@@ -221,6 +238,70 @@ def test_a_model_that_was_just_loaded_and_served_no_request_is_not_evicted_at_on
     assert later == [StopWorker("eyes", 1, "evicted for brush")]
 
 
+def test_a_model_that_has_served_nothing_may_be_evicted_once_its_minimum_residency_is_over() -> None:
+    core = scheduler(ModelSpec("eyes", 60), ModelSpec("brush", 60), limits=replace(LONG_QUEUE, min_residency_seconds=5))
+    core.handle(0, RequestArrived(1, "eyes"))
+    core.handle(0, RequestCancelled(1))
+    core.handle(0, ModelLoaded("eyes", 1, 60))
+
+    early = core.handle(4, RequestArrived(2, "brush"))
+    due = core.handle(5, Tick())
+
+    assert early == []
+    assert due == [StopWorker("eyes", 1, "evicted for brush")]
+
+
+def test_a_request_is_starving_after_twice_the_load_time_of_a_slow_model() -> None:
+    core = scheduler(ModelSpec("eyes", 60), ModelSpec("slow", 60, load_seconds=20))
+    ready(core, "eyes")
+    core.handle(100, RequestArrived(1, "eyes"))
+    core.handle(100, RequestArrived(2, "slow"))
+
+    core.handle(139, Tick())
+    early = core.records["eyes"].state
+    core.handle(140, Tick())
+
+    assert early is ModelState.READY
+    assert core.records["eyes"].state is ModelState.DRAINING
+
+
+def test_a_busy_model_counts_as_idle_for_no_time() -> None:
+    core = scheduler(ModelSpec("eyes", 60))
+    ready(core, "eyes")
+    core.handle(5, RequestArrived(1, "eyes", working_bytes=2))
+
+    assert core.eviction_candidate(core.records["eyes"]) == EvictionCandidate("eyes", 62, 0.0)
+
+
+def test_a_model_without_a_lane_is_light() -> None:
+    assert ModelSpec("voice", 10).lane == Lane.LIGHT
+
+
+def test_the_limits_without_settings_are_these() -> None:
+    assert SchedulerLimits() == SchedulerLimits(
+        queue_per_model=8,
+        queue_total=32,
+        queue_seconds=120,
+        load_seconds=180,
+        starvation_seconds=10,
+        ageing_seconds=30,
+        min_residency_seconds=5,
+        attempts=2,
+        retry_seconds=30,
+        backoff_seconds=(1, 60),
+        short_backoff_seconds=5,
+        breaker_failures=3,
+        breaker_seconds=(60, 600),
+        failure_memory_seconds=300,
+    )
+
+
+def test_a_model_of_unknown_speed_is_expected_to_load_in_three_seconds_and_to_answer_in_two() -> None:
+    record = ModelRecord.from_spec(ModelSpec("eyes", 10))
+
+    assert [record.estimated_wait_seconds(position) for position in (0, 1, 2)] == [3, 5, 7]
+
+
 # -- failures ---------------------------------------------------------------------------------------------------------
 
 
@@ -233,7 +314,7 @@ def test_a_model_that_keeps_failing_is_tried_at_ever_longer_intervals() -> None:
 
 
 def test_failures_far_apart_are_not_in_a_row_unless_the_breaker_is_open() -> None:
-    assert count_failure(2, 299, SchedulerLimits()) == 3
+    assert count_failure(2, 300, SchedulerLimits()) == 3
     assert count_failure(2, 301, SchedulerLimits()) == 1
     assert count_failure(3, 400, SchedulerLimits()) == 4
 

@@ -3,6 +3,7 @@ from dataclasses import replace
 import pytest
 
 from model_runtime.scheduler.eviction import least_recently_used
+from model_runtime.scheduler.lanes import EXCLUSIVE_LANE, NO_LANES, TWO_LANES
 from model_runtime.settings import Settings
 from model_runtime.supervisor.scheduler_factory import create_scheduler
 
@@ -20,3 +21,9 @@ def test_the_policy_that_exists_is_not_logged(settings: Settings, caplog: pytest
     create_scheduler(settings)
 
     assert "memory.eviction" not in caplog.text
+
+
+def test_each_setting_of_the_gpu_lanes_has_its_lanes(settings: Settings) -> None:
+    lanes = [create_scheduler(replace(settings, gpu_lanes=name)).lanes for name in ("two", "exclusive", "off")]
+
+    assert lanes == [TWO_LANES, EXCLUSIVE_LANE, NO_LANES]
