@@ -2,16 +2,20 @@ import base64
 import os
 import sys
 import unicodedata
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mcp_server.files import access
 from mcp_server.files.access import ClientFiles
 from mcp_server.files.artifacts import ArtifactKind, ArtifactStore
+from mcp_server.files.broker_client import LocalFileAccess
 from mcp_server.files.client import ClientConnection, connection_from_handshake
 from model_runtime.errors import InvalidInput
+from model_runtime.formats.fetch import Fetcher
 from model_runtime.settings import InstanceFolders, Settings
 
 BYTES = b"some bytes"
@@ -237,6 +241,13 @@ def test_the_library_folder_of_a_mac_stays_closed_in_an_open_home(
         read(files, "Library/cookies.png")
 
 
+def test_a_destination_outside_the_folders_is_one_that_the_client_may_not_write(files: ClientFiles) -> None:
+    with pytest.raises(InvalidInput, match=r"may write \(hidden") as refusal:
+        files.resolve_destination("/etc/out.png", (".png",), overwrite=True)
+
+    assert (refusal.value.param, refusal.value.code) == ("output_path", "path_not_allowed")
+
+
 def test_on_a_mac_one_file_has_many_spellings(
     settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -247,3 +258,220 @@ def test_on_a_mac_one_file_has_many_spellings(
 
     with pytest.raises(InvalidInput, match="There is no file"):  # rather than: not allowed
         read(files, str(typed / "A.png"))
+
+
+# -- limits, forms and errors -----------------------------------------------------------------------------------------
+
+
+class RecordingFiles(LocalFileAccess):
+    """Opens and writes files, and keeps their paths."""
+
+    def __init__(self) -> None:
+        self.paths: list[Path] = []
+
+    def open(self, path: Path) -> int:
+        self.paths.append(path)
+        return super().open(path)
+
+    def write(self, path: Path, data: bytes) -> None:
+        self.paths.append(path)
+        super().write(path, data)
+
+
+class FakeFetcher(Fetcher):
+    """Answers every address with its own text."""
+
+    async def fetch(self, address: str, *, param: str) -> bytes:
+        return f"{param}: {address}".encode()
+
+
+def refused(files: ClientFiles, address: str, limit_bytes: int = 1000) -> InvalidInput:
+    with pytest.raises(InvalidInput) as refusal:
+        read(files, address, limit_bytes)
+    return refusal.value
+
+
+def test_a_file_as_large_as_the_limit_is_read(files: ClientFiles) -> None:
+    assert read(files, "notes.txt", limit_bytes=len(BYTES)) == BYTES
+    assert refused(files, "notes.txt", limit_bytes=len(BYTES) - 1).code == "too_large"
+
+
+def test_the_limits_are_50_megabytes_for_an_image_2_gigabytes_for_audio_and_8_for_a_data_address() -> None:
+    assert (access.MAX_IMAGE_BYTES, access.MAX_AUDIO_BYTES) == (50_000_000, 2_000_000_000)
+    assert access.MAX_DATA_URI_CHARS == 11_000_000
+    assert access.MAX_PATH_CHARS == 4096
+
+
+def test_a_data_address_may_be_as_long_as_its_limit_and_no_longer(
+    files: ClientFiles, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address = f"DATA:text/plain;base64,{base64.b64encode(BYTES).decode()}"
+    monkeypatch.setattr(access, "MAX_DATA_URI_CHARS", len(address))
+
+    assert read(files, address) == BYTES
+    assert "at most 8 MB" in str(refused(files, address + "A"))
+
+
+def test_a_path_may_be_as_long_as_its_limit_and_no_longer(files: ClientFiles) -> None:
+    assert "base64" not in str(refused(files, "a" * 4096))
+    assert "is not a path" in str(refused(files, "a" * 4097))
+
+
+def test_a_file_uri_may_name_this_machine(files: ClientFiles, project: Path) -> None:
+    assert read(files, f"file://localhost{project}/notes.txt") == BYTES
+
+
+def test_blanks_are_no_address(files: ClientFiles) -> None:
+    assert "is empty" in str(refused(files, "  "))
+
+
+@pytest.mark.parametrize(
+    ("address", "code"),
+    [
+        ("/etc/passwd", "path_not_allowed"),
+        ("nothing.png", "not_found"),
+        ("senses://images/nothing", "not_found"),
+        ("a\0b", "invalid_value"),
+        ("a" * 5000, "invalid_value"),
+        ("file://server/a.png", "invalid_value"),
+        ("data:image/png", "invalid_value"),
+        ("", "invalid_value"),
+    ],
+)
+def test_every_refusal_names_the_argument_and_has_a_code(files: ClientFiles, address: str, code: str) -> None:
+    refusal = refused(files, address)
+
+    assert (refusal.param, refusal.code) == ("image", code)
+
+
+def test_a_refusal_outside_the_folders_names_the_folders_of_the_client(files: ClientFiles, project: Path) -> None:
+    without = ClientFiles(ClientConnection(project), files.settings, files.artifacts)
+
+    assert "may read (hidden" in str(refused(files, "/etc/passwd"))
+    assert f"The client's folders: {project}." in str(refused(files, "/etc/passwd"))
+    assert "The client's folders: none of its own." in str(refused(without, "/etc/passwd"))
+
+
+def test_only_a_file_of_the_client_is_opened_and_written_with_the_rights_of_the_client(
+    settings: Settings, project: Path
+) -> None:
+    (project / "notes.txt").write_bytes(BYTES)
+    settings.folders.inbox.mkdir(parents=True, exist_ok=True)
+    (settings.folders.inbox / "a.txt").write_bytes(BYTES)
+    rights = RecordingFiles()
+    store = ArtifactStore(settings.folders.artifacts)
+    files = ClientFiles(ClientConnection(project, (project,), rights), settings, store)
+
+    read(files, "notes.txt")
+    read(files, str(settings.folders.inbox / "a.txt"))
+    read(files, store.add(ArtifactKind.IMAGES, BYTES).uri)
+    files.write(project / "out.png", BYTES)
+    files.write(settings.folders.inbox / "out.png", BYTES)
+
+    assert rights.paths == [project / "notes.txt", project / "out.png"]
+
+
+def test_a_folder_that_becomes_a_link_after_its_check_does_not_lead_outside(
+    files: ClientFiles, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (project.parent / "secret.txt").write_text("secret")
+    monkeypatch.setattr(LocalFileAccess, "open", lambda self, path: os.open(project.parent / "secret.txt", os.O_RDONLY))
+
+    refusal = refused(files, "notes.txt")
+
+    assert refusal.code == "path_not_allowed"
+    assert "may read (hidden" in str(refusal)
+
+
+def test_the_descriptor_of_a_refused_file_is_closed(
+    files: ClientFiles, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = os.open(project / "notes.txt", os.O_RDONLY)
+    monkeypatch.setattr(LocalFileAccess, "open", lambda self, path: opened)
+
+    refused(files, "notes.txt", limit_bytes=1)
+
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(opened)
+
+
+def test_a_destination_is_new_or_may_be_overwritten_and_is_no_folder(files: ClientFiles, project: Path) -> None:
+    (project / "old.PNG").write_bytes(BYTES)
+    (project / "folder.png").mkdir()
+    (project / "dangling.png").symlink_to(project / "nothing")
+
+    assert files.resolve_destination("old.PNG", (".png",), overwrite=True) == project / "old.PNG"
+    assert files.resolve_destination("new.png", (".png",), overwrite=False) == project / "new.png"
+    for address in ("old.PNG", "dangling.png"):
+        with pytest.raises(InvalidInput, match="exists") as refusal:
+            files.resolve_destination(address, (".png",), overwrite=False)
+        assert refusal.value.param == "output_path"
+    with pytest.raises(InvalidInput, match="is a folder"):
+        files.resolve_destination("folder.png", (".png",), overwrite=True)
+
+
+def test_the_uri_of_a_result_is_found_and_any_other_address_is_refused(files: ClientFiles) -> None:
+    artifact = files.artifacts.add(ArtifactKind.IMAGES, BYTES)
+
+    assert files.artifact_at(artifact.uri).path == artifact.path
+    for address in ("notes.txt", "senses://images/nothing"):
+        with pytest.raises(InvalidInput) as refusal:
+            files.artifact_at(address)
+        assert refusal.value.param == "uri"
+
+
+async def test_a_web_address_is_fetched_only_if_the_settings_allow_it(files: ClientFiles) -> None:
+    allowing = replace(files.settings, allow_urls=True)
+    open_files = ClientFiles(files.client, allowing, files.artifacts, FakeFetcher())
+
+    assert await files.fetch("notes.txt", param="image") is None
+    assert await open_files.fetch("https://a.example/b.png", param="image") == b"image: https://a.example/b.png"
+    with pytest.raises(InvalidInput, match=r"allow_urls = true in .*config\.toml and") as refusal:
+        await files.fetch("https://a.example/b.png", param="image")
+    assert (refusal.value.param, refusal.value.code) == ("image", "url_not_allowed")
+
+
+def test_a_missing_file_suggests_one_visible_name_and_never_chooses_between_two(
+    files: ClientFiles, project: Path
+) -> None:
+    (project / ".plan.txt").write_bytes(BYTES)
+    (project / "two.txt").write_bytes(BYTES)
+    (project / "Two.md").write_bytes(BYTES)
+
+    assert "check its name and folder" in str(refused(files, str(project / "other.txt")))
+    assert "perhaps" not in str(refused(files, "two.png"))
+    assert f" in {project}" not in str(refused(files, str(project / "other.txt"))).partition("other.txt")[2]
+
+
+@pytest.mark.parametrize("folder", ["Library", "library"])
+def test_only_the_library_folder_of_the_home_is_closed(files: ClientFiles, project: Path, folder: str) -> None:
+    (project / folder).mkdir()
+    (project / folder / "a.txt").write_bytes(BYTES)
+
+    assert read(files, f"{folder}/a.txt") == BYTES
+
+
+def test_in_the_home_every_other_folder_is_open(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "a.txt").write_bytes(BYTES)
+    (tmp_path / "library").mkdir()
+    (tmp_path / "library" / "a.txt").write_bytes(BYTES)
+    files = ClientFiles(ClientConnection(tmp_path, (tmp_path,)), settings, ArtifactStore(settings.folders.artifacts))
+
+    assert read(files, "a.txt") == BYTES
+    assert refused(files, "library/a.txt").code == "path_not_allowed"
+
+
+def test_a_file_is_open_if_one_of_two_overlapping_folders_shows_it(
+    settings: Settings, project: Path
+) -> None:
+    hidden = project / ".cache"
+    hidden.mkdir()
+    (hidden / "a.txt").write_bytes(BYTES)
+    files = ClientFiles(
+        ClientConnection(project, (project, hidden)), settings, ArtifactStore(settings.folders.artifacts)
+    )
+
+    assert read(files, ".cache/a.txt") == BYTES

@@ -3,13 +3,16 @@
 from collections.abc import Sequence
 from itertools import accumulate
 
+import msgpack
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from model_runtime.ipc import framing
 from model_runtime.ipc.framing import (
     BODY_LIMIT_BYTES,
     BUFFER_BYTES,
+    HEADER_LIMIT_BYTES,
     LENGTH_PREFIX,
     FrameError,
     FrameReader,
@@ -106,3 +109,43 @@ def test_any_bytes_are_frames_an_error_or_incomplete(stream: bytes) -> None:
 def test_a_message_that_msgpack_cannot_write_is_refused() -> None:
     with pytest.raises(FrameError, match="msgpack"):
         pack({"seed": 2**70})
+
+
+def test_a_header_may_have_64_mebibytes_and_a_body_1_gibibyte() -> None:
+    assert (HEADER_LIMIT_BYTES, BODY_LIMIT_BYTES) == (64 * 2**20, 2**30)
+
+
+def test_header_and_body_may_be_as_long_as_the_limits_and_no_longer(monkeypatch: pytest.MonkeyPatch) -> None:
+    header = {"text": "word"}
+    monkeypatch.setattr(framing, "HEADER_LIMIT_BYTES", len(msgpack.packb(header)))
+    monkeypatch.setattr(framing, "BODY_LIMIT_BYTES", 3)
+
+    longest = b"".join(pack(header, [b"ab", b"c"]))
+
+    assert feed(FrameReader(), longest) == [(header, b"abc")]
+    with pytest.raises(FrameError, match="a body of 4"):
+        pack(header, [b"ab", b"cd"])
+    with pytest.raises(FrameError, match="a header of 12 bytes"):
+        pack(header | {"text": "words"})
+
+
+@pytest.mark.parametrize("size", range(BUFFER_BYTES - 24, BUFFER_BYTES + 2))
+def test_a_frame_of_about_the_size_of_the_buffer_arrives_after_a_part_of_it(size: int) -> None:
+    stream = b"".join([*pack({"n": 1}), *pack({"n": 2}, [b"x" * size]), *pack({"n": 3})])
+
+    frames = feed(FrameReader(), stream, cuts=[20, BUFFER_BYTES - 1, BUFFER_BYTES, BUFFER_BYTES + 1])
+
+    assert [(header, len(body)) for header, body in frames] == [({"n": 1}, 0), ({"n": 2}, size), ({"n": 3}, 0)]
+
+
+def test_a_reader_never_offers_less_than_its_buffer_when_it_has_no_incomplete_frame() -> None:
+    reader = FrameReader()
+
+    feed(reader, b"".join(pack({"n": 1})))
+
+    assert len(reader.buffer()) == BUFFER_BYTES == 256 * 2**10
+
+
+def test_a_header_that_is_no_map_is_refused() -> None:
+    with pytest.raises(FrameError, match="is a list, not a map"):
+        feed(FrameReader(), LENGTH_PREFIX.pack(1, 0) + b"\x90")

@@ -298,8 +298,10 @@ def test_the_limits_without_settings_are_these() -> None:
 
 def test_a_model_of_unknown_speed_is_expected_to_load_in_three_seconds_and_to_answer_in_two() -> None:
     record = ModelRecord.from_spec(ModelSpec("eyes", 10))
+    loaded = replace(record, state=ModelState.READY)
 
     assert [record.estimated_wait_seconds(position) for position in (0, 1, 2)] == [3, 5, 7]
+    assert [loaded.estimated_wait_seconds(position) for position in (0, 1, 2)] == [0, 2, 4]
 
 
 # -- failures ---------------------------------------------------------------------------------------------------------
@@ -408,6 +410,15 @@ def test_repeated_kills_do_not_raise_the_estimate_without_limit() -> None:
         core.handle(1000 * incarnation + 900, Tick())
 
     assert 75 < core.records["eyes"].needed_bytes <= 120
+
+
+def test_a_kill_may_raise_the_estimate_to_the_whole_budget() -> None:
+    core = scheduler(ModelSpec("eyes", 90))
+    core.handle(0, RequestArrived(1, "eyes"))
+
+    core.handle(1, WorkerExited("eyes", 1, "killed", oom_suspected=True))
+
+    assert core.records["eyes"].needed_bytes == 100
 
 
 def test_kills_do_not_raise_the_estimate_above_the_budget() -> None:

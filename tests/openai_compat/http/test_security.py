@@ -4,9 +4,12 @@ from dataclasses import replace
 
 import httpx2
 import pytest
+from starlette.responses import PlainTextResponse
+from starlette.types import Receive, Scope, Send
 
 from model_runtime.settings import Settings
 from openai_compat.app import create_app
+from openai_compat.http.security import ApiKeyMiddleware, HostOriginMiddleware
 from tests.fakes import FakeService
 from tests.openai_compat.conftest import SwitchableApp
 
@@ -127,3 +130,107 @@ async def test_the_key_can_be_asked_for_across_origins(
     assert ask.status_code == 200
     assert refused.status_code == 401
     assert refused.headers["access-control-allow-origin"] == "http://localhost:3000"
+
+
+# -- the middleware alone ---------------------------------------------------------------------------------------------
+
+
+class Reached:
+    """An app that answers 200 and keeps the types of the scopes that reach it."""
+
+    def __init__(self) -> None:
+        self.types: list[str] = []
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self.types.append(scope["type"])
+        if scope["type"] == "http":
+            await PlainTextResponse("ok")(scope, receive, send)
+
+
+async def status_of(app: HostOriginMiddleware | ApiKeyMiddleware, path: str = "/x", **headers: str) -> int:
+    transport = httpx2.ASGITransport(app)
+    async with httpx2.AsyncClient(transport=transport, base_url="http://localhost") as http:
+        return (await http.get(path, headers=headers)).status_code
+
+
+async def pass_scope(app: HostOriginMiddleware | ApiKeyMiddleware, scope: Scope) -> None:
+    async def receive() -> dict[str, str]:
+        return {"type": "lifespan.startup"}
+
+    async def send(message: object) -> None:
+        del message
+
+    await app(scope, receive, send)
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("localhost", 200),
+        ("gateway.docker.internal", 200),
+        ("host.containers.internal:80", 200),
+        ("mac.local", 200),
+        ("MAC.LOCAL:7367", 200),
+        ("[fd00::1]", 200),
+        ("docker.internal", 403),
+        ("other.local", 403),
+    ],
+)
+async def test_the_hosts_are_local_names_addresses_and_those_of_the_settings(host: str, status: int) -> None:
+    app = HostOriginMiddleware(Reached(), hosts=["Mac.local"])
+
+    assert await status_of(app, host=host) == status
+
+
+@pytest.mark.parametrize(
+    ("origin", "status"),
+    [
+        ("http://192.168.1.5:7367", 200),
+        ("https://192.168.1.5:7367", 200),
+        ("http://192.168.1.5", 403),
+        ("https://mine.example", 200),
+        ("https://mine.example.evil", 403),
+        ("vscode-webview://abc", 200),
+        ("tauri://localhost", 200),
+        ("http://localhost:3000/path", 403),
+        ("", 403),
+    ],
+)
+async def test_the_origins_are_the_host_itself_local_pages_and_those_of_the_settings(origin: str, status: int) -> None:
+    app = HostOriginMiddleware(Reached(), origins=["https://mine.example"])
+
+    assert await status_of(app, host="192.168.1.5:7367", origin=origin) == status
+
+
+async def test_the_start_of_the_server_needs_no_host_and_no_key() -> None:
+    reached = Reached()
+
+    for app in (HostOriginMiddleware(reached), ApiKeyMiddleware(reached, "key")):
+        await pass_scope(app, {"type": "lifespan"})
+
+    assert reached.types == ["lifespan", "lifespan"]
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/", 200),
+        ("/health", 200),
+        ("/web/app.js", 200),
+        ("/v1/files/images/a", 200),
+        ("/artifacts/a", 200),
+        ("/healthy", 401),
+        ("/web", 401),
+        ("/v1/web/", 401),
+        ("/v1/models", 401),
+    ],
+)
+async def test_without_the_key_only_public_paths_are_served(path: str, status: int) -> None:
+    assert await status_of(ApiKeyMiddleware(Reached(), "key"), path) == status
+
+
+@pytest.mark.parametrize(
+    ("authorization", "status"), [("Bearer key", 200), ("bearer key", 401), ("key", 401), ("Bearer key2", 401)]
+)
+async def test_the_key_is_sent_as_a_bearer_token(authorization: str, status: int) -> None:
+    assert await status_of(ApiKeyMiddleware(Reached(), "key"), authorization=authorization) == status
