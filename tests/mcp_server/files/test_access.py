@@ -383,6 +383,27 @@ def test_a_folder_that_becomes_a_link_after_its_check_does_not_lead_outside(
     assert "may read (hidden" in str(refusal)
 
 
+@pytest.mark.parametrize(
+    ("error", "says", "code"),
+    [
+        (PermissionError(13, "Permission denied"), "The operating system refuses to open notes.txt", "permission_denied"),
+        (OSError(40, "Too many levels"), "notes.txt cannot be opened: Too many levels", "invalid_value"),
+    ],
+)
+def test_a_file_that_cannot_be_opened_says_why(
+    files: ClientFiles, monkeypatch: pytest.MonkeyPatch, error: OSError, says: str, code: str
+) -> None:
+    def fail(self: LocalFileAccess, path: Path) -> int:
+        raise error
+
+    monkeypatch.setattr(LocalFileAccess, "open", fail)
+
+    refusal = refused(files, "notes.txt")
+
+    assert (refusal.param, refusal.code) == ("image", code)
+    assert says in str(refusal)
+
+
 def test_the_descriptor_of_a_refused_file_is_closed(
     files: ClientFiles, project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
