@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mcp_server.calls.progress import ProgressTracker, ordinal, progress_of
-from model_runtime.events import Event, Loading, Progress, Queued, TextDelta
+from model_runtime.events import Event, Loading, Preview, Progress, Queued, TextDelta
 
 EVENTS: st.SearchStrategy[Event] = st.one_of(
     st.builds(Queued, st.integers(1, 100)),
@@ -91,3 +91,87 @@ def test_a_second_wait_starts_the_estimate_anew() -> None:
     meter.update(Queued(1))
 
     assert meter.eta_seconds() is None
+
+
+@pytest.mark.parametrize(
+    ("event", "message", "fraction"),
+    [
+        (Queued(1), "queued, 1st in line", 0.0),
+        (Loading("m", "weights"), "loading m", 0.0),
+        (Loading("m", "weights", 0.0), "loading m 0%", 0.0),
+        (Loading("m", "weights", 0.5), "loading m 50%", 0.2),
+        (Progress("tokens", 30, 0), "30 tokens", 0.4),
+        (Progress("steps", 0, 4), "step 0/4", 0.4),
+        (Progress("steps", 1, 4), "step 1/4", 0.55),
+        (Progress("steps", 1, 1), "step 1/1", 1.0),
+        (Progress("steps", 5, 4), "step 5/4", 1.0),
+        (Progress("steps", -1, 4), "step -1/4", 0.4),
+        (Preview(b"", 1, 4), "step 1/4", 0.55),
+        (Preview(b"", 0, 0), "step 0/0", 0.4),
+        (Preview(b"", 1, 1), "step 1/1", 1.0),
+    ],
+)
+def test_loading_has_two_fifths_of_the_progress_and_the_work_the_rest(
+    event: Event, message: str, fraction: float
+) -> None:
+    assert progress_of(event) == (message, pytest.approx(fraction))
+
+
+@pytest.mark.parametrize(("number", "text"), [(10, "10th"), (13, "13th"), (20, "20th"), (23, "23rd"), (113, "113th")])
+def test_ordinals_of_the_teens_and_twenties(number: int, text: str) -> None:
+    assert ordinal(number) == text
+
+
+def test_a_new_tracker_is_starting_with_one_part_and_reports_zero_first() -> None:
+    meter = ProgressTracker()
+
+    assert (meter.message, meter.fraction, meter.part_count, meter.part_index) == ("starting", 0.0, 1, 0)
+    assert meter.next_report() == (pytest.approx(0.0), "starting")
+    assert meter.next_report()[0] == pytest.approx(0.0001)
+
+
+def test_a_report_is_at_most_99_percent_and_then_rises_by_the_smallest_step_below_one() -> None:
+    meter = ProgressTracker(fraction=1.0)
+
+    reports = [meter.next_report()[0] for _ in range(200)]
+
+    assert reports[:2] == [pytest.approx(0.99), pytest.approx(0.9901)]
+    assert reports[-1] == pytest.approx(0.9999)
+
+
+async def test_each_change_wakes_its_waiters_once_and_an_event_without_progress_changes_nothing() -> None:
+    meter = ProgressTracker()
+    first = meter.changed
+
+    meter.update(TextDelta("x"))
+    ignored = (meter.message, first.is_set())
+    meter.update(Progress("steps", 1, 4))
+    second = meter.changed
+    meter.set_message("saving")
+
+    assert ignored == ("starting", False)
+    assert first.is_set()
+    assert second.is_set()
+    assert not meter.changed.is_set()
+    assert meter.message == "saving"
+
+
+def test_one_picture_is_not_numbered() -> None:
+    meter = ProgressTracker()
+
+    meter.update(Progress("steps", 2, 4))
+
+    assert (meter.message, meter.fraction) == ("step 2/4", pytest.approx(0.7))
+
+
+def test_no_time_is_estimated_before_a_fiftieth_of_the_work_is_done() -> None:
+    meter = ProgressTracker()
+    meter.set_fraction(0.0, now=10.0)
+
+    meter.set_fraction(0.02, now=11.0)
+    early = meter.eta_seconds(now=11.0)
+    meter.set_fraction(0.5, now=20.0)
+
+    assert early is None
+    assert meter.eta_seconds(now=20.0) == pytest.approx(10.0)
+    assert meter.eta_seconds(now=30.0) == pytest.approx(20.0)

@@ -43,6 +43,15 @@ def test_keep_alive_that_means_nothing_is_refused_with_advice(spelling: object) 
         parse_keep_alive(spelling)
 
 
+@pytest.mark.parametrize("value", [1e9, 10**9, "1e9", "1000000000s"])
+def test_keep_alive_may_be_a_thousand_million_seconds_and_no_longer(value: float | str) -> None:
+    longer = "1000000001s" if isinstance(value, str) else value + 1
+
+    assert parse_keep_alive(value) == 1e9
+    with pytest.raises(ValueError, match="give seconds"):
+        parse_keep_alive(longer)
+
+
 @given(ANYTHING)
 def test_keep_alive_is_seconds_or_refused(value: object) -> None:
     try:

@@ -124,7 +124,14 @@ def test_a_paused_worker_may_be_silent_and_its_requests_may_make_no_progress() -
 
 
 @pytest.mark.parametrize(
-    ("task", "seconds"), [(Task.TEXT, 60.0), (Task.TRANSCRIPTION, 180.0), (Task.IMAGE, 300.0), (Task.SPEECH, 60.0)]
+    ("task", "seconds"),
+    [
+        (Task.VISION, 60.0),
+        (Task.TEXT, 60.0),
+        (Task.SPEECH, 60.0),
+        (Task.TRANSCRIPTION, 180.0),
+        (Task.IMAGE, 300.0),
+    ],
 )
 def test_a_request_without_progress_is_ended_after_the_timeout_of_its_task(task: Task, seconds: float) -> None:
     stalled = replace(RUNNING, task=task, last_progress_at=NOW - seconds)
