@@ -6,7 +6,9 @@ from hypothesis import strategies as st
 
 from mcp_server.calls.progress import ProgressTracker, ordinal, progress_of
 from model_runtime.events import Event, Loading, Preview, Progress, Queued, TextDelta
+from model_runtime.media.types import ImageData
 
+IMAGE = ImageData(1, 1, b"rgb")
 EVENTS: st.SearchStrategy[Event] = st.one_of(
     st.builds(Queued, st.integers(1, 100)),
     st.builds(Loading, st.just("vlm-fast"), st.just("weights"), st.none() | st.floats(0, 1)),
@@ -106,9 +108,9 @@ def test_a_second_wait_starts_the_estimate_anew() -> None:
         (Progress("steps", 1, 1), "step 1/1", 1.0),
         (Progress("steps", 5, 4), "step 5/4", 1.0),
         (Progress("steps", -1, 4), "step -1/4", 0.4),
-        (Preview(b"", 1, 4), "step 1/4", 0.55),
-        (Preview(b"", 0, 0), "step 0/0", 0.4),
-        (Preview(b"", 1, 1), "step 1/1", 1.0),
+        (Preview(IMAGE, 1, 4), "step 1/4", 0.55),
+        (Preview(IMAGE, 0, 0), "step 0/0", 0.4),
+        (Preview(IMAGE, 1, 1), "step 1/1", 1.0),
     ],
 )
 def test_loading_has_two_fifths_of_the_progress_and_the_work_the_rest(

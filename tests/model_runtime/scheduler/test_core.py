@@ -19,6 +19,7 @@ from model_runtime.scheduler.messages import (
     RequestArrived,
     RequestCancelled,
     RequestFinished,
+    RetryRequested,
     SchedulerAction,
     ShutdownStarted,
     StartWorker,
@@ -560,3 +561,275 @@ def test_only_a_model_that_is_too_large_is_rejected_with_sizes() -> None:
     (rejection,) = core.handle(1, WorkerExited("eyes", 1, cause="broke", permanent=True))
 
     assert rejection == RejectRequest(1, "load_failed", "broke", None, needed_bytes=0, available_bytes=0)
+
+
+# -- rejections and their times ---------------------------------------------------------------------------------------
+
+
+def test_a_shutdown_rejects_queued_and_later_requests_and_stops_a_loading_model() -> None:
+    core = scheduler()
+    core.handle(0, RequestArrived(1, "eyes"))
+
+    queued = core.handle(1, ShutdownStarted())
+    late = core.handle(2, RequestArrived(2, "ears"))
+    exited = core.handle(3, WorkerExited("eyes", 1))
+
+    assert queued == [
+        RejectRequest(1, "shutting_down", "Senses is shutting down.", 5.0),
+        StopWorker("eyes", 1, "shutdown"),
+    ]
+    assert late == [RejectRequest(2, "shutting_down", "Senses is shutting down.", 5.0)]
+    assert exited == []
+
+
+def test_the_queues_of_all_models_together_are_bounded_too() -> None:
+    core = scheduler(limits=SchedulerLimits(queue_per_model=2, queue_total=3))
+    for request, model in enumerate(("eyes", "eyes", "brush"), 1):
+        core.handle(0, RequestArrived(request, model))
+
+    rejected = core.handle(0, RequestArrived(4, "ears"))
+
+    assert rejected == [RejectRequest(4, "queue_full", "3 requests are waiting.", 3.0)]
+
+
+def test_a_full_queue_is_expected_to_move_when_all_before_it_are_served() -> None:
+    core = scheduler(limits=SchedulerLimits(queue_per_model=2))
+    for request in (1, 2):
+        core.handle(0, RequestArrived(request, "eyes"))
+
+    assert core.handle(0, RequestArrived(3, "eyes")) == [
+        RejectRequest(3, "queue_full", "2 requests are waiting.", 3.0 + 2 * 2.0)
+    ]
+
+
+def test_a_timeout_in_the_queue_says_when_to_try_again() -> None:
+    core = scheduler()
+    core.handle(0, RequestArrived(1, "eyes", queue_timeout_seconds=10))
+
+    assert core.handle(9.9, Tick()) == []
+    assert core.handle(10, Tick()) == [RejectRequest(1, "queue_timeout", "eyes is loading", 3.0 + 2.0)]
+
+
+def test_a_request_waits_through_a_pause_of_at_most_five_seconds() -> None:
+    core = scheduler(limits=SchedulerLimits(backoff_seconds=(6, 6)))
+    core.handle(0, RequestArrived(1, "eyes"))
+    core.handle(0, RequestCancelled(1))
+    core.handle(0, WorkerExited("eyes", 1, cause="broke"))
+
+    early = core.handle(0.5, RequestArrived(2, "eyes"))
+    late = core.handle(1, RequestArrived(3, "eyes"))
+
+    assert early == [RejectRequest(2, "model_unavailable", "eyes failed (broke); next attempt in 6 s.", 5.5)]
+    assert late == []
+
+
+def test_an_unload_by_an_operator_while_the_model_loads_rejects_its_queue() -> None:
+    core = scheduler()
+    core.handle(0, RequestArrived(1, "eyes"))
+
+    actions = core.handle(1, UnloadRequested("eyes"))
+    after = core.handle(2, WorkerExited("eyes", 1))
+
+    detail = "eyes was unloaded by an operator. The next request loads it again."
+    assert actions == [StopWorker("eyes", 1, "operator"), RejectRequest(1, "model_unavailable", detail, 5.0)]
+    assert (after, core.records["eyes"].state) == ([], ModelState.ABSENT)
+
+
+def test_a_model_that_fails_twice_rejects_the_request_that_waited_for_both_loads() -> None:
+    core = scheduler()
+    core.handle(0, RequestArrived(1, "eyes"))
+
+    first = core.handle(1, WorkerExited("eyes", 1))
+    core.handle(2, Tick())
+    second = core.handle(3, WorkerExited("eyes", 2))
+
+    assert first == []
+    assert second == [RejectRequest(1, "load_failed", "the worker exited", 2.0)]
+
+
+def test_a_budget_that_became_too_small_for_a_queued_request_rejects_it_and_serves_the_next() -> None:
+    core = scheduler(eyes=8, brush=6)
+    core.handle(0, RequestArrived(1, "eyes"))
+    core.handle(0, ModelLoaded("eyes", 1, 8 * GB))
+    core.handle(0, RequestArrived(2, "brush", working_bytes=GB))
+    core.handle(0, RequestArrived(3, "brush"))
+
+    actions = core.handle(1, BudgetChanged(6 * GB))
+
+    detail = "brush needs 7.0 GB; the budget leaves 6.0 GB."
+    assert actions == [RejectRequest(2, "model_too_large", detail, None, 7 * GB, 6 * GB)]
+    assert list(core.requests) == [1, 3]
+
+
+# -- what an event changes --------------------------------------------------------------------------------------------
+
+
+def test_a_cancel_is_performed_once_and_an_unknown_one_is_ignored() -> None:
+    core = scheduler()
+    core.handle(0, RequestArrived(1, "eyes"))
+    core.handle(1, ModelLoaded("eyes", 1, 4 * GB))
+
+    first, second, unknown = (core.handle(2, RequestCancelled(request)) for request in (1, 1, 9))
+
+    assert first == [CancelRequest(1, "eyes", 1)]
+    assert second == unknown == []
+
+
+def test_the_end_of_an_unknown_request_changes_nothing() -> None:
+    core = scheduler()
+    core.handle(0, RequestArrived(1, "eyes"))
+    core.handle(1, ModelLoaded("eyes", 1, 4 * GB))
+
+    core.handle(2, RequestFinished(9, "eyes", 1))
+
+    assert list(core.records["eyes"].active) == [1]
+    assert not core.records["eyes"].has_served
+
+
+def test_measured_times_move_the_estimates_by_three_tenths() -> None:
+    core = scheduler()
+    core.handle(10, RequestArrived(1, "eyes"))
+    core.handle(23, ModelLoaded("eyes", 1, 4 * GB))
+    core.handle(35, RequestFinished(1, "eyes", 1))
+    record = core.records["eyes"]
+
+    assert (record.load_seconds, record.service_seconds) == (pytest.approx(3 + 3), pytest.approx(2 + 3))
+
+
+def test_a_failed_request_moves_no_estimate_and_does_not_close_the_breaker() -> None:
+    core = scheduler()
+    core.handle(0, RequestArrived(1, "eyes"))
+    core.handle(1, WorkerExited("eyes", 1, cause="broke"))
+    core.handle(3, Tick())
+    core.handle(4, ModelLoaded("eyes", 2, 4 * GB))
+    record = core.records["eyes"]
+
+    core.handle(50, RequestFinished(1, "eyes", 2, ok=False))
+
+    assert (record.failures, record.service_seconds, record.has_served) == (1, 2.0, True)
+    assert record.error == ""
+
+
+def test_a_load_and_a_measurement_of_an_older_process_change_nothing() -> None:
+    core = scheduler()
+    core.handle(0, RequestArrived(1, "eyes", queue_timeout_seconds=1e9))
+
+    core.handle(1, ModelLoaded("eyes", 0, GB))
+    core.handle(170, LoadProgressed("eyes", 0))
+    stuck = core.handle(180, Tick())
+
+    assert stuck == [StopWorker("eyes", 1, "load timeout")]
+
+
+def test_a_second_report_of_a_load_and_progress_after_it_change_nothing() -> None:
+    core = scheduler()
+    load(core, "eyes", 0, 1)
+    deadline = core.records["eyes"].load_deadline
+
+    core.handle(9, ModelLoaded("eyes", 1, GB))
+    core.handle(9, LoadProgressed("eyes", 1))
+
+    assert core.records["eyes"].resident_bytes == 4 * GB
+    assert core.records["eyes"].load_deadline == deadline
+
+
+def test_an_idle_model_whose_memory_cannot_be_measured_is_charged_one_byte() -> None:
+    core = scheduler()
+    load(core, "eyes", 0, 1)
+
+    core.handle(1, MemoryMeasured("eyes", 1, 0))
+
+    assert core.records["eyes"].charged_bytes == 1
+
+
+def test_a_pin_is_the_end_of_the_idle_time_and_its_removal_a_new_start() -> None:
+    core = scheduler()
+    load(core, "eyes", 0, 1)
+    core.handle(100, PinChanged("eyes", True))
+    core.handle(500, PinChanged("eyes", False))
+
+    assert core.handle(799, Tick()) == []
+    assert core.handle(800, Tick()) == [StopWorker("eyes", 1, "idle")]
+
+
+def test_a_retry_forgets_the_failures_and_the_raised_estimate() -> None:
+    core = scheduler()
+    core.handle(0, RequestArrived(1, "eyes"))
+    core.handle(1, WorkerExited("eyes", 1, cause="killed", permanent=True, oom_suspected=True))
+    raised = core.records["eyes"].needed_bytes
+
+    core.handle(2, RetryRequested("eyes"))
+
+    record = core.records["eyes"]
+    assert raised == 5 * GB
+    assert (record.needed_bytes, record.failures, record.state) == (4 * GB, 0, ModelState.ABSENT)
+
+
+def test_a_retry_of_a_loaded_model_leaves_it_loaded() -> None:
+    core = scheduler()
+    load(core, "eyes", 0, 1)
+
+    assert core.handle(1, RetryRequested("eyes")) == []
+    assert core.records["eyes"].state is ModelState.READY
+
+
+def test_the_exit_of_a_stopped_worker_is_no_failure_and_clears_its_reason() -> None:
+    core = scheduler()
+    load(core, "eyes", 0, 1)
+    core.handle(1, UnloadRequested("eyes"))
+
+    core.handle(2, WorkerExited("eyes", 1, cause="the worker exited with code 0"))
+    core.handle(3, WorkerExited("eyes", 1, cause="again"))
+
+    record = core.records["eyes"]
+    assert (record.state, record.failures, record.unload_reason) == (ModelState.ABSENT, 0, "")
+    assert (record.resident_bytes, record.idle_since) == (0, None)
+
+
+def test_the_clock_never_goes_back() -> None:
+    core = scheduler()
+    core.handle(100, Tick())
+
+    core.handle(50, RequestArrived(1, "eyes"))
+
+    assert core.requests[1].arrived_at == 100
+
+
+def test_a_known_model_keeps_its_state_when_it_is_added_again() -> None:
+    core = scheduler()
+    load(core, "eyes", 0, 1)
+
+    core.add(ModelSpec("eyes", 1))
+    core.add(ModelSpec("voice", 1))
+
+    assert core.records["eyes"].state is ModelState.READY
+    assert core.records["voice"].state is ModelState.ABSENT
+
+
+def test_a_pinned_model_leaves_less_memory_for_others() -> None:
+    core = scheduler()
+    load(core, "eyes", 0, 1)
+    core.handle(0, PinChanged("eyes", True))
+
+    fits = core.handle(1, RequestArrived(2, "brush"))
+    too_large = core.handle(1, RequestArrived(3, "brush", working_bytes=1))
+    own = core.handle(1, RequestArrived(4, "eyes", working_bytes=6 * GB))
+
+    assert fits == [StartWorker("brush", 1, 6 * GB)]
+    assert too_large == [
+        RejectRequest(3, "model_too_large", "brush needs 6.0 GB; the budget leaves 6.0 GB.", None, 6 * GB + 1, 6 * GB)
+    ]
+    assert own == []
+
+
+def test_a_model_that_waits_for_memory_keeps_its_place_before_one_whose_request_is_newer() -> None:
+    core = scheduler(eyes=10, ears=10, brush=10)
+    core.handle(0, RequestArrived(1, "eyes"))
+    core.handle(0, ModelLoaded("eyes", 1, 10 * GB))
+    core.handle(1, RequestArrived(2, "ears"))
+    core.handle(2, RequestArrived(3, "brush"))
+
+    core.handle(3, RequestFinished(1, "eyes", 1))
+    started = core.handle(4, WorkerExited("eyes", 1))
+
+    assert started == [StartWorker("ears", 1, 10 * GB)]

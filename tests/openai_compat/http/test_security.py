@@ -229,6 +229,15 @@ async def test_without_the_key_only_public_paths_are_served(path: str, status: i
     assert await status_of(ApiKeyMiddleware(Reached(), "key"), path) == status
 
 
+async def test_a_preflight_request_needs_no_key() -> None:
+    transport = httpx2.ASGITransport(ApiKeyMiddleware(Reached(), "key"))
+
+    async with httpx2.AsyncClient(transport=transport, base_url="http://localhost") as http:
+        statuses = [(await http.request(method, "/v1/models")).status_code for method in ("OPTIONS", "HEAD", "POST")]
+
+    assert statuses == [200, 401, 401]
+
+
 @pytest.mark.parametrize(
     ("authorization", "status"), [("Bearer key", 200), ("bearer key", 401), ("key", 401), ("Bearer key2", 401)]
 )
