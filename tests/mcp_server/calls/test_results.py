@@ -4,8 +4,9 @@ from collections.abc import Iterable
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from mcp_types import CallToolResult, ImageContent, TextContent
+from mcp_types import AudioContent, CallToolResult, ImageContent, ResourceLink, TextContent
 
+from mcp_server.calls import results
 from mcp_server.calls.results import (
     MAX_RESULT_BYTES,
     MAX_TEXT_TOKENS,
@@ -150,3 +151,129 @@ def test_media_are_never_text() -> None:
     built = build_result(GenerateResult(images=[picture]), pngs=[png_header(1, 1)], make_preview=shrink_to(3000, 1, 1))
 
     assert "/////" not in "".join(texts(built))
+
+
+# -- limits and blocks ------------------------------------------------------------------------------------------------
+
+
+class RecordingPreview:
+    """Makes previews of one size, and keeps the limits that were asked for."""
+
+    def __init__(self, width: int = 512, height: int = 512) -> None:
+        self.size = (width, height)
+        self.limits: list[tuple[int, int]] = []
+
+    def __call__(self, png: bytes, side_px: int, max_bytes: int) -> tuple[bytes, int, int]:
+        self.limits.append((side_px, max_bytes))
+        return b"jpeg", *self.size
+
+
+def test_the_limits_of_a_result_are_these() -> None:
+    assert (MAX_RESULT_BYTES, MAX_TEXT_TOKENS, results.BYTES_PER_TOKEN) == (700_000, 16_000, 3)
+    assert (results.MAX_WARNINGS, results.RESERVED_BYTES) == (8, 2_000)
+
+
+@pytest.mark.parametrize(("text", "tokens"), [("", 0), ("a", 1), ("abc", 1), ("abcd", 2), ("가", 1), ("\ud800", 1)])
+def test_a_token_is_estimated_to_have_three_bytes(text: str, tokens: int) -> None:
+    assert estimate_tokens(text) == tokens
+
+
+@pytest.mark.parametrize(("count", "full", "side_px"), [(1, False, 768), (2, False, 512), (1, True, 4096), (2, True, 4096)])
+def test_previews_are_smaller_where_there_are_more_and_share_the_bytes(count: int, full: bool, side_px: int) -> None:
+    preview = RecordingPreview()
+
+    build_result(GenerateResult(), pngs=[png_header(512, 512)] * count, make_preview=preview, full=full)
+
+    assert [side for side, _ in preview.limits] == [side_px] * count
+    assert [limit for _, limit in preview.limits] == [pytest.approx(697_600 * 3 / 4 / count - 300, abs=200)] * count
+
+
+def test_a_preview_of_just_the_limit_is_shown_and_a_larger_one_is_not() -> None:
+    preview = RecordingPreview()
+    build_result(GenerateResult(), pngs=[png_header(512, 512)], make_preview=preview)
+    (_, limit_bytes) = preview.limits[0]
+
+    def shown(size_bytes: int) -> int:
+        built = build_result(GenerateResult(), pngs=[png_header(512, 512)], make_preview=shrink_to(size_bytes))
+        return len([block for block in built.content if isinstance(block, ImageContent)])
+
+    assert (shown(limit_bytes), shown(limit_bytes + 1)) == (1, 0)
+
+
+@pytest.mark.parametrize(("width", "height", "downscaled"), [(512, 512, False), (512, 500, True), (500, 512, True)])
+def test_a_preview_with_another_width_or_height_is_downscaled(width: int, height: int, downscaled: bool) -> None:
+    preview = RecordingPreview(width, height)
+
+    built = build_result(GenerateResult(), pngs=[png_header(512, 512)], make_preview=preview, full=True)
+    small = build_result(GenerateResult(), pngs=[png_header(512, 512)], make_preview=preview)
+
+    assert built.structured_content is not None
+    assert small.structured_content is not None
+    assert built.structured_content["preview_downscaled"] is downscaled
+    assert small.structured_content["preview_downscaled"] is False
+
+
+def test_the_text_comes_first_then_previews_then_links_then_sound() -> None:
+    built = build_result(
+        GenerateResult(),
+        links=[ResultLink("senses://images/1", "a.png", "image/png", 9)],
+        pngs=[png_header(512, 512)],
+        make_preview=RecordingPreview(),
+        wav=b"RIFF",
+    )
+
+    _, image, link, sound = built.content
+    assert isinstance(image, ImageContent)
+    assert (image.data, image.mime_type) == ("anBlZw==", "image/jpeg")
+    assert link == ResourceLink(uri="senses://images/1", name="a.png", mime_type="image/png", size=9)
+    assert isinstance(sound, AudioContent)
+    assert (sound.data, sound.mime_type) == ("UklGRg==", "audio/wav")
+
+
+def test_pictures_without_a_preview_and_no_sound_add_no_block() -> None:
+    built = build_result(GenerateResult(), pngs=[png_header(512, 512)])
+
+    assert [type(block) for block in built.content] == [TextContent]
+
+
+def test_a_sound_that_does_not_fit_is_left_out() -> None:
+    assert len(build_result(DescribeResult(), wav=b"x" * 524_000).content) == 2
+    assert len(build_result(DescribeResult(), wav=b"x" * 525_000).content) == 1
+
+
+def test_at_most_eight_warnings_of_300_letters_are_kept() -> None:
+    built = build_result(DescribeResult(warnings=["a" * 300, "b" * 301, *"cdefghij"]))
+
+    assert built.structured_content is not None
+    assert built.structured_content["warnings"] == ["a" * 300, "b" * 299 + "…", *"cdefgh"]
+
+
+def test_a_result_without_warnings_has_no_list_of_them() -> None:
+    built = build_result(DescribeResult())
+
+    assert built.structured_content == {"status": "done", "starter": False, "truncated": False}
+
+
+def test_a_transcript_without_word_times_loses_its_segments_before_its_text() -> None:
+    segments = [SegmentResult(start=0, end=1, text="some words " * 20)] * 400
+
+    built = build_result(TranscribeResult(text="some words", segments=segments))
+
+    assert built.structured_content is not None
+    assert "segments" not in built.structured_content
+    assert (built.structured_content["text"], built.structured_content["truncated"]) == ("some words", True)
+
+
+def test_a_text_is_cut_to_the_longest_that_fits_and_one_that_just_fits_is_whole() -> None:
+    frame = len('{"status":"done","starter":false,"text":"","truncated":false}')
+    whole = "a" * (MAX_TEXT_TOKENS * 3 - frame)
+
+    kept = build_result(DescribeResult(text=whole)).structured_content
+    cut = build_result(DescribeResult(text=whole + "aa")).structured_content
+
+    assert kept is not None
+    assert cut is not None
+    assert (kept["text"], kept["truncated"]) == (whole, False)
+    assert cut["text"].endswith("a…")
+    assert len(whole) - 4 <= len(cut["text"]) <= len(whole)
+    assert cut["truncated"] is True
