@@ -116,7 +116,11 @@ def test_a_second_wait_starts_the_estimate_anew() -> None:
 def test_loading_has_two_fifths_of_the_progress_and_the_work_the_rest(
     event: Event, message: str, fraction: float
 ) -> None:
-    assert progress_of(event) == (message, pytest.approx(fraction))
+    progress = progress_of(event)
+
+    assert progress is not None
+    assert progress[0] == message
+    assert progress[1] == pytest.approx(fraction)
 
 
 @pytest.mark.parametrize(("number", "text"), [(10, "10th"), (13, "13th"), (20, "20th"), (23, "23rd"), (113, "113th")])
@@ -128,8 +132,7 @@ def test_a_new_tracker_is_starting_with_one_part_and_reports_zero_first() -> Non
     meter = ProgressTracker()
 
     assert (meter.message, meter.fraction, meter.part_count, meter.part_index) == ("starting", 0.0, 1, 0)
-    assert meter.next_report() == (pytest.approx(0.0), "starting")
-    assert meter.next_report()[0] == pytest.approx(0.0001)
+    assert [meter.next_report()[0] for _ in range(2)] == pytest.approx([0.0, 0.0001])
 
 
 def test_a_report_is_at_most_99_percent_and_then_rises_by_the_smallest_step_below_one() -> None:
@@ -163,7 +166,8 @@ def test_one_picture_is_not_numbered() -> None:
 
     meter.update(Progress("steps", 2, 4))
 
-    assert (meter.message, meter.fraction) == ("step 2/4", pytest.approx(0.7))
+    assert meter.message == "step 2/4"
+    assert meter.fraction == pytest.approx(0.7)
 
 
 def test_no_time_is_estimated_before_a_fiftieth_of_the_work_is_done() -> None:

@@ -178,7 +178,9 @@ def test_a_token_is_estimated_to_have_three_bytes(text: str, tokens: int) -> Non
     assert estimate_tokens(text) == tokens
 
 
-@pytest.mark.parametrize(("count", "full", "side_px"), [(1, False, 768), (2, False, 512), (1, True, 4096), (2, True, 4096)])
+@pytest.mark.parametrize(
+    ("count", "full", "side_px"), [(1, False, 768), (2, False, 512), (1, True, 4096), (2, True, 4096)]
+)
 def test_previews_are_smaller_where_there_are_more_and_share_the_bytes(count: int, full: bool, side_px: int) -> None:
     preview = RecordingPreview()
 

@@ -24,6 +24,11 @@ def server(paths: InstancePaths) -> SocketServer:
     return SocketServer(MCPServer("empty"), paths.socket_path)
 
 
+def files_beside(path: str) -> list[str]:
+    """Return the paths of all files in the folder of a file."""
+    return [str(file) for file in Path(path).parent.iterdir()]
+
+
 async def reply_to(path: str, line: bytes) -> dict[str, Any]:
     """Connect, send one line and return the reply."""
     async with await anyio.connect_unix(path) as stream:
@@ -35,19 +40,17 @@ async def reply_to(path: str, line: bytes) -> dict[str, Any]:
 async def test_only_the_owner_may_connect_and_what_an_earlier_daemon_left_is_replaced(
     server: SocketServer, paths: InstancePaths
 ) -> None:
-    path = Path(paths.socket_path)
-    for stale in (path, Path(f"{path}.{os.getpid()}")):
-        stale.touch(mode=0o666)
+    for stale in (paths.socket_path, f"{paths.socket_path}.{os.getpid()}"):
+        await anyio.Path(stale).touch(mode=0o666)
 
     await server.listen()
-    mode = path.stat().st_mode
+    mode = (await anyio.Path(paths.socket_path).stat()).st_mode
     await server.close()
     await server.close()
 
     assert stat.S_ISSOCK(mode)
     assert stat.S_IMODE(mode) == 0o600
-    assert not path.exists()
-    assert not Path(f"{path}.{os.getpid()}").exists()
+    assert not any(name.startswith(paths.socket_path) for name in files_beside(paths.socket_path))
 
 
 async def test_a_socket_that_does_not_listen_serves_nothing_and_can_be_closed(server: SocketServer) -> None:
@@ -102,8 +105,13 @@ async def test_a_connection_that_cannot_be_accepted_is_tried_again_after_a_pause
     async def pause(seconds: float) -> None:
         pauses.append(seconds)
 
+    async def create_listener(path: str, **options: int) -> Listener:
+        await anyio.Path(path).touch()
+        return Listener()
+
     monkeypatch.setattr(anyio, "sleep", pause)
-    server._listener = Listener()  # type: ignore[assignment]
+    monkeypatch.setattr(anyio, "create_unix_listener", create_listener)
+    await server.listen()
 
     await server.serve()
 

@@ -386,7 +386,11 @@ def test_a_folder_that_becomes_a_link_after_its_check_does_not_lead_outside(
 @pytest.mark.parametrize(
     ("error", "says", "code"),
     [
-        (PermissionError(13, "Permission denied"), "The operating system refuses to open notes.txt", "permission_denied"),
+        (
+            PermissionError(13, "Permission denied"),
+            "The operating system refuses to open notes.txt",
+            "permission_denied",
+        ),
         (OSError(40, "Too many levels"), "notes.txt cannot be opened: Too many levels", "invalid_value"),
     ],
 )
@@ -485,9 +489,7 @@ def test_in_the_home_every_other_folder_is_open(
     assert refused(files, "library/a.txt").code == "path_not_allowed"
 
 
-def test_a_file_is_open_if_one_of_two_overlapping_folders_shows_it(
-    settings: Settings, project: Path
-) -> None:
+def test_a_file_is_open_if_one_of_two_overlapping_folders_shows_it(settings: Settings, project: Path) -> None:
     hidden = project / ".cache"
     hidden.mkdir()
     (hidden / "a.txt").write_bytes(BYTES)

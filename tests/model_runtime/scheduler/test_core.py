@@ -623,6 +623,12 @@ def test_a_request_waits_through_a_pause_of_at_most_five_seconds() -> None:
     assert late == []
 
 
+def test_a_model_that_has_not_failed_makes_no_request_wait_for_a_pause() -> None:
+    core = scheduler(limits=SchedulerLimits(short_backoff_seconds=0))
+
+    assert core.handle(0, RequestArrived(1, "eyes")) == [StartWorker("eyes", 1, 4 * GB)]
+
+
 def test_an_unload_by_an_operator_while_the_model_loads_rejects_its_queue() -> None:
     core = scheduler()
     core.handle(0, RequestArrived(1, "eyes"))
@@ -693,7 +699,8 @@ def test_measured_times_move_the_estimates_by_three_tenths() -> None:
     core.handle(35, RequestFinished(1, "eyes", 1))
     record = core.records["eyes"]
 
-    assert (record.load_seconds, record.service_seconds) == (pytest.approx(3 + 3), pytest.approx(2 + 3))
+    assert record.load_seconds == pytest.approx(3 + 0.3 * 10)
+    assert record.service_seconds == pytest.approx(2 + 0.3 * 10)
 
 
 def test_a_failed_request_moves_no_estimate_and_does_not_close_the_breaker() -> None:

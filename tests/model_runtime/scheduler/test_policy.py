@@ -402,6 +402,27 @@ def test_an_old_request_is_answered_instead_of_retried() -> None:
     assert core.records["eyes"].state is ModelState.BACKOFF
 
 
+@pytest.mark.parametrize(("age", "is_retried"), [(29.9, True), (30, False)])
+def test_a_request_is_retried_while_it_is_younger_than_the_retry_time(age: float, is_retried: bool) -> None:
+    core = scheduler(ModelSpec("eyes", 10), limits=replace(LONG_QUEUE, retry_seconds=30))
+    ready(core, "eyes")
+    core.handle(1, RequestArrived(1, "eyes"))
+
+    core.handle(1 + age, WorkerExited("eyes", 1, "gone", retriable=frozenset({1})))
+
+    assert (1 in core.requests) is is_retried
+
+
+def test_repeated_kills_raise_the_estimate_to_twice_the_first_at_most() -> None:
+    core = scheduler(ModelSpec("eyes", 40), budget=1000)
+    for incarnation in range(1, 9):
+        core.handle(1000 * incarnation, RequestArrived(incarnation, "eyes"))
+        core.handle(1000 * incarnation, WorkerExited("eyes", incarnation, "killed", oom_suspected=True))
+        core.handle(1000 * incarnation + 900, Tick())
+
+    assert core.records["eyes"].needed_bytes == 80
+
+
 def test_repeated_kills_do_not_raise_the_estimate_without_limit() -> None:
     core = scheduler(ModelSpec("eyes", 60))
     for incarnation in range(1, 6):

@@ -92,7 +92,9 @@ VIEW = SupervisorView(
 )
 
 
-def status_of(model: ModelView | None = USED, worker: WorkerView | None = WORKER, info: ModelInfo = INFO) -> ModelStatus:
+def status_of(
+    model: ModelView | None = USED, worker: WorkerView | None = WORKER, info: ModelInfo = INFO
+) -> ModelStatus:
     view = replace(VIEW, models={"m": model} if model else {}, workers={"m": worker} if worker else {})
     return model_status(TEXT, info, view, NOW)
 
@@ -224,9 +226,7 @@ def test_the_reason_that_files_cannot_be_used_goes_before_the_last_failure() -> 
         (replace(USED, state=ModelState.STARTING), NOW, "running"),
     ],
 )
-def test_a_request_is_queued_loading_or_running(
-    model: ModelView | None, granted_at: float | None, state: str
-) -> None:
+def test_a_request_is_queued_loading_or_running(model: ModelView | None, granted_at: float | None, state: str) -> None:
     assert request_status(replace(REQUEST, granted_at=granted_at), model, NOW) == JobStatus(
         id=7,
         model="m",
