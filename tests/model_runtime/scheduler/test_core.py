@@ -111,6 +111,20 @@ def test_a_request_sets_how_long_its_model_stays_loaded(keep_alive: float, stops
     assert bool(of_kind(actions, StopWorker)) is stops
 
 
+def test_a_model_that_is_kept_for_no_time_stops_with_its_last_request_and_one_kept_for_a_second_does_not() -> None:
+    core = scheduler()
+    core.handle(0, RequestArrived(1, "eyes", keep_alive_seconds=0))
+    core.handle(0, ModelLoaded("eyes", 1, 4 * GB))
+    core.handle(0, RequestArrived(2, "ears", keep_alive_seconds=1))
+    core.handle(0, ModelLoaded("ears", 1, 4 * GB))
+
+    not_kept = core.handle(1, RequestFinished(1, "eyes", 1))
+    kept = core.handle(1, RequestFinished(2, "ears", 1))
+
+    assert not_kept == [StopWorker("eyes", 1, "idle")]
+    assert kept == []
+
+
 @pytest.mark.promise("runtime:lru")
 def test_the_least_recently_used_model_is_evicted_and_the_new_one_starts_only_after_backoffs_exit() -> None:
     core = scheduler()
@@ -460,6 +474,22 @@ def test_under_memory_pressure_the_longest_idle_models_are_unloaded_one_at_a_tim
     assert (third, fourth) == ([StopWorker("voice", 1, "pressure")], [])
 
 
+def test_the_longest_idle_model_may_be_idle_since_the_start_of_the_clock() -> None:
+    core = scheduler()
+    load(core, "ears", 0, 1)
+    load(core, "eyes", 0.5, 2)
+
+    assert core.handle(1, MemoryPressure()) == [StopWorker("ears", 1, "pressure")]
+
+
+def test_a_smaller_budget_unloads_a_model_that_is_idle_since_the_start_of_the_clock_first() -> None:
+    core = scheduler()
+    load(core, "ears", 0, 1)
+    load(core, "eyes", 0.5, 2)
+
+    assert core.handle(1, BudgetChanged(5 * GB)) == [StopWorker("ears", 1, "pressure")]
+
+
 def test_a_busy_model_keeps_serving_until_the_waiting_request_is_starving() -> None:
     core = scheduler(budget_gb=9)
     load(core, "eyes", 0, 1)
@@ -608,6 +638,7 @@ def test_a_timeout_in_the_queue_says_when_to_try_again() -> None:
 
     assert core.handle(9.9, Tick()) == []
     assert core.handle(10, Tick()) == [RejectRequest(1, "queue_timeout", "eyes is loading", 3.0 + 2.0)]
+    assert core.records["eyes"].queue == []
 
 
 def test_a_request_waits_through_a_pause_of_at_most_five_seconds() -> None:
