@@ -219,6 +219,8 @@ def _is_zombie(pid: int) -> bool:
         return bool(psutil.Process(pid).status() == psutil.STATUS_ZOMBIE)
     except psutil.Error:
         return True
+    except OSError:  # no descriptor is left to look; killing a zombie changes nothing
+        return False
 
 
 def encode_command(command: Command) -> list[bytes]:
