@@ -5,7 +5,7 @@ at most once a second. `senses://images/{id}`, `previews/{id}`, `audio/{id}` and
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import replace
 from typing import Any
@@ -147,6 +147,13 @@ class ResourceNotifier:
         self._list_changed = anyio.Event()
         bus.on_subscribed = self._wake
         app.artifacts.on_added = lambda artifact: self._list_changed.set()
+
+    def tasks(self) -> dict[str, Callable[[], Awaitable[None]]]:
+        """Return the background tasks by name."""
+        return {
+            "notifier of status changes": self.notify_status_changes,
+            "notifier of new results": self.notify_new_artifacts,
+        }
 
     async def notify_status_changes(self, interval_seconds: float = NOTIFY_INTERVAL_SECONDS) -> None:
         """Notify of changes of the runtime while a client is subscribed, until cancelled."""

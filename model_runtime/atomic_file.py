@@ -15,7 +15,7 @@ def open_private(path: Path, mode: str) -> IO[bytes]:
     Raises:
         OSError: the file cannot be opened, or belongs to another user.
     """
-    file: IO[bytes] = open(path, mode, opener=lambda name, flags: os.open(name, flags, PRIVATE))  # noqa: PTH123, SIM115
+    file: IO[bytes] = open(path, mode, opener=lambda name, flags: os.open(name, flags, PRIVATE))  # noqa: SIM115
     try:
         os.fchmod(file.fileno(), PRIVATE)
     except OSError:

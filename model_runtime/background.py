@@ -38,7 +38,7 @@ async def keep_running(
         started_at = loop.time()
         try:
             await task()
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - it is reported, and the task starts again
             failures = 1 if loop.time() - started_at >= recovered_after_seconds else failures + 1
             _report(name, error, failures, problems)
         else:

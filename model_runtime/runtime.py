@@ -70,7 +70,9 @@ class Runtime:
         self._preparer = RequestPreparer(catalog, validate)
         self._model_info = ModelInfoCache(catalog)
         self._feed = StatusFeed(self.status)
-        self._supervisor = Supervisor(catalog, settings, clock, stop_timeouts or StopTimeouts(), self._feed, self.problems)
+        self._supervisor = Supervisor(
+            catalog, settings, clock, stop_timeouts or StopTimeouts(), self._feed, self.problems
+        )
         self._started_at = clock()
         self._tasks: list[asyncio.Task[None]] = []
 

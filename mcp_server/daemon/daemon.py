@@ -9,21 +9,25 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from functools import partial
 from typing import Protocol
 
 import anyio
 from starlette.types import ASGIApp
 
 from mcp_server.client_setup.snippets import client_snippets, installed_commands
+from mcp_server.daemon.descriptors import DescriptorReserve, raise_descriptor_limit
 from mcp_server.daemon.http_server import HttpServer, artifact_routes, base_url, bind_sockets, is_loopback, mcp_routes
 from mcp_server.daemon.lock import AlreadyRunning, DaemonInfo, acquire_lock, write_daemon_info
+from mcp_server.daemon.service_manager import exit_when_stuck, notify, ping_watchdog
 from mcp_server.daemon.socket_server import SocketServer, is_newer
 from mcp_server.files.artifacts import ArtifactStore
 from mcp_server.files.retention import run_retention
 from mcp_server.launcher.paths import VERSION, InstancePaths, ensure_private_folder
 from mcp_server.server import SensesServer, create_server
+from model_runtime.background import keep_running
 from model_runtime.errors import SensesError
 from model_runtime.service import Service
 from model_runtime.settings import Settings, SettingsError, load_settings
@@ -124,25 +128,38 @@ class Daemon:
         Raises:
             SettingsError: the HTTP port cannot be opened, or a setting cannot be used.
         """
+        reserve = DescriptorReserve(raise_descriptor_limit())
         sockets = self.bind_http()
         http_origin = base_url(self._settings.host, sockets[0].getsockname()[1])
         artifacts = ArtifactStore(self._settings.folders.artifacts)
         async with open_service(self._settings) as service, anyio.create_task_group() as task_group:
             task_group.start_soon(self._listen_for_signals)
             server = create_server(service, self._settings, artifacts, task_group, http_origin=http_origin)
-            http_server = HttpServer(_create_http_app(service, self._settings, artifacts, server), sockets)
+            app, problems = _create_http_app(service, self._settings, artifacts, server), service.problems
+            http_server = HttpServer(app, sockets, reserve, problems)
             socket_server = SocketServer(
-                server, self._paths.socket_path, lambda version: self._yield_to(version, server, socket_server)
+                server,
+                self._paths.socket_path,
+                reserve,
+                problems,
+                lambda version: self._yield_to(version, server, socket_server),
             )
             task_group.start_soon(http_server.run_until_stopped)
             await http_server.ready.wait()
             await socket_server.listen()
             task_group.start_soon(socket_server.serve)
-            task_group.start_soon(run_retention, self._settings)
+            background: dict[str, Callable[[], Awaitable[None]]] = {
+                "retention": partial(run_retention, self._settings),
+                "systemd watchdog": partial(ping_watchdog, os.environ),
+                "stuck check": exit_when_stuck,
+            }
+            for name, task in background.items():
+                task_group.start_soon(keep_running, name, task, problems)
             freeze_gc_heap()
             self._announce_ready(http_origin)
             if self._auto:
-                task_group.start_soon(self._stop_when_idle, server, socket_server, http_server)
+                idle_check = partial(self._stop_when_idle, server, socket_server, http_server)
+                task_group.start_soon(keep_running, "idle check", idle_check, problems)
             await self._stop_requested.wait()
             await self._shut_down(socket_server, http_server, service)
             task_group.cancel_scope.cancel()
@@ -176,9 +193,11 @@ class Daemon:
         write_daemon_info(self._paths, info)
         logger.info("Senses %s serves at %s and %s", VERSION, url, self._paths.socket_path)
         self._on_ready(info)
+        notify("READY=1", os.environ)
 
     async def _shut_down(self, socket_server: SocketServer, http_server: HttpServer, service: ClosableService) -> None:
         """Remove the socket, so that new clients start another daemon, then end HTTP and the workers."""
+        notify("STOPPING=1", os.environ)
         with anyio.move_on_after(SHUTDOWN_TIMEOUT_SECONDS, shield=True) as timeout:
             await socket_server.close()
             http_server.stop()

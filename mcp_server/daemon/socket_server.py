@@ -16,9 +16,12 @@ from mcp.server import MCPServer
 from mcp.shared.message import SessionMessage
 
 from mcp_server.calls import sdk_compat
+from mcp_server.daemon.descriptors import DescriptorReserve, accept_connections
 from mcp_server.files.broker_client import FileBrokerClient, LocalFileAccess
 from mcp_server.files.client import LOCAL_FILE_ACCESS, ClientConnection, connection_from_handshake
 from mcp_server.launcher.paths import PROTOCOL_VERSION, VERSION
+from model_runtime.background import keep_running
+from model_runtime.problems import Problems
 
 logger = logging.getLogger(__name__)
 
@@ -26,7 +29,6 @@ HANDSHAKE_TIMEOUT_SECONDS = 5.0
 MAX_HANDSHAKE_BYTES = 65_536
 FLUSH_TIMEOUT_SECONDS = 2.0
 """How long the last response to a client that has closed its side may take."""
-ACCEPT_RETRY_SECONDS = 0.2
 MAX_LINE_BYTES = 64 * 1024 * 1024
 """The largest message: media are passed by path, or as a data: URI of at most 11 MB each."""
 
@@ -38,10 +40,17 @@ class SocketServer:
     """
 
     def __init__(
-        self, server: MCPServer[ClientConnection], path: str, yields_to: Callable[[str], bool] = lambda version: False
+        self,
+        server: MCPServer[ClientConnection],
+        path: str,
+        reserve: DescriptorReserve,
+        problems: Problems,
+        yields_to: Callable[[str], bool] = lambda version: False,
     ) -> None:
         self._server = server
         self._path = path
+        self._reserve = reserve
+        self._problems = problems
         self._yields_to = yields_to
         self._listener: SocketListener | None = None
         self.connection_count = 0
@@ -63,21 +72,20 @@ class SocketServer:
         Raises:
             RuntimeError: `listen` was not called.
         """
-        if self._listener is None:
+        listener = self._listener
+        if listener is None:
             raise RuntimeError("listen() comes before serve()")
         async with anyio.create_task_group() as tasks:
-            while stream := await self._accept(self._listener):
-                tasks.start_soon(self._handle_connection, stream)
 
-    async def _accept(self, listener: SocketListener) -> SocketStream | None:
-        while True:
-            try:
-                return await listener.accept()
-            except anyio.ClosedResourceError:
-                return None
-            except OSError as error:
-                logger.warning("Cannot accept a connection: %s", error)
-                await anyio.sleep(ACCEPT_RETRY_SECONDS)
+            async def accept() -> None:
+                await accept_connections(
+                    lambda: _accept(listener),
+                    lambda stream: tasks.start_soon(self._handle_connection, stream),
+                    self._reserve,
+                    self._problems,
+                )
+
+            await keep_running("socket server", accept, self._problems)
 
     async def close(self) -> None:
         """Remove the socket, then stop listening."""
@@ -116,6 +124,20 @@ class SocketServer:
                 "Run `senses stop`, then reconnect the client."
             }
         return identity | {"welcome": not self._yields_to(str(handshake.get("version", "")))}
+
+
+async def _accept(listener: SocketListener) -> SocketStream | None:
+    """Return the next connection, or None once the listener is closed.
+
+    Raises:
+        OSError: the system cannot open another connection.
+    """
+    try:
+        return await listener.accept()
+    except anyio.ClosedResourceError:
+        return None
+    except anyio.BrokenResourceError as error:  # anyio's name for any error of accept(2)
+        raise error.__cause__ if isinstance(error.__cause__, OSError) else OSError(str(error)) from error
 
 
 async def _receive_file_access(
