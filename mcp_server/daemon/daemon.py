@@ -15,6 +15,7 @@ from functools import partial
 from typing import Protocol
 
 import anyio
+import anyio.to_thread
 from starlette.types import ASGIApp
 
 from mcp_server.client_setup.snippets import client_snippets, installed_commands
@@ -24,11 +25,13 @@ from mcp_server.daemon.lock import AlreadyRunning, DaemonInfo, acquire_lock, wri
 from mcp_server.daemon.service_manager import exit_when_stuck, notify, ping_watchdog
 from mcp_server.daemon.socket_server import SocketServer, is_newer
 from mcp_server.files.artifacts import ArtifactStore
+from mcp_server.files.privacy import make_private
 from mcp_server.files.retention import run_retention
 from mcp_server.launcher.paths import VERSION, InstancePaths, ensure_private_folder
 from mcp_server.server import SensesServer, create_server
 from model_runtime.background import keep_running
 from model_runtime.errors import SensesError
+from model_runtime.log_format import configure_logging
 from model_runtime.service import Service
 from model_runtime.settings import Settings, SettingsError, load_settings
 from model_runtime.status import ModelState
@@ -41,7 +44,6 @@ DRAIN_TIMEOUT_SECONDS = 2.0
 """How long running requests may continue after the first signal."""
 SHUTDOWN_TIMEOUT_SECONDS = 4.5
 """After this the process exits in any case; the workers end with it."""
-LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 MAX_FIRST_REQUEST_ID = 1_000_000
 
 
@@ -63,7 +65,7 @@ def main(open_service: ServiceFactory | None = None) -> None:
         "--ready-fd", type=int, default=-1, help="write R here when ready, L if another daemon is running"
     )
     ready_fd = parser.parse_args().ready_fd
-    logging.basicConfig(level=logging.INFO, format=LOG_FORMAT, stream=sys.stderr)
+    configure_logging()
     try:
         settings = load_settings(os.environ)
         run(settings, auto=True, open_service=open_service, on_ready=lambda info: _write_startup_byte(ready_fd, b"R"))
@@ -149,6 +151,7 @@ class Daemon:
             await socket_server.listen()
             task_group.start_soon(socket_server.serve)
             background: dict[str, Callable[[], Awaitable[None]]] = {
+                "permissions": partial(anyio.to_thread.run_sync, make_private, self._settings.folders),
                 "retention": partial(run_retention, self._settings),
                 "systemd watchdog": partial(ping_watchdog, os.environ),
                 "stuck check": exit_when_stuck,

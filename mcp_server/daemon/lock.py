@@ -8,7 +8,7 @@ from fcntl import LOCK_EX, LOCK_NB, flock
 from pathlib import Path
 
 from mcp_server.launcher.paths import InstancePaths
-from model_runtime.atomic_file import write_atomically
+from model_runtime.atomic_file import PRIVATE, write_atomically
 from model_runtime.errors import SensesError
 
 
@@ -65,4 +65,4 @@ def write_daemon_info(paths: InstancePaths, info: DaemonInfo) -> None:
     Raises:
         OSError: the file cannot be written.
     """
-    write_atomically(Path(paths.daemon_json), json.dumps(asdict(info)).encode())
+    write_atomically(Path(paths.daemon_json), json.dumps(asdict(info)).encode(), mode=PRIVATE)

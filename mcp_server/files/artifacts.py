@@ -16,7 +16,7 @@ from enum import StrEnum
 from itertools import islice
 from pathlib import Path
 
-from model_runtime.atomic_file import write_atomically
+from model_runtime.atomic_file import PRIVATE, write_atomically
 from model_runtime.errors import OperationFailed
 
 URI_SCHEME = "senses"
@@ -126,8 +126,9 @@ class ArtifactStore:
 
 def _write_artifact(path: Path, data: bytes) -> None:
     try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        write_atomically(path, data)
+        for folder in (path.parent.parent, path.parent):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        write_atomically(path, data, mode=PRIVATE)
     except OSError as error:
         raise ArtifactNotSaved(
             f"The result cannot be saved in {path.parent}: {error.strerror}. Make room, or make the folder writable."
