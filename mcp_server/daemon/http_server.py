@@ -16,6 +16,7 @@ from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from mcp_server.calls import sdk_compat
 from mcp_server.daemon.descriptors import DescriptorReserve, accept_connections
 from mcp_server.files.artifacts import ORIGINAL_SUFFIXES, ArtifactKind, ArtifactStore
 from mcp_server.server import SensesServer
@@ -27,6 +28,8 @@ logger = logging.getLogger(__name__)
 
 MAX_BODY_BYTES = 64 * 1024 * 1024
 """The largest MCP message over HTTP: the SDK's 4 MiB are too few for a data: URI."""
+MAX_SESSIONS = 256
+"""MCP sessions over HTTP that are open at once; for another one the session that is idle longest ends."""
 GRACEFUL_SHUTDOWN_SECONDS = 2
 """How long running responses may continue when the daemon stops."""
 FIRST_BYTE_SECONDS = 30.0
@@ -136,7 +139,11 @@ def mcp_routes(server: SensesServer) -> list[BaseRoute]:
     # the application refuses foreign hosts and origins, by one rule for all paths; the SDK's own check does not read
     # our settings
     security = TransportSecuritySettings(enable_dns_rebinding_protection=False)
-    return list(server.streamable_http_app(max_request_body_size=MAX_BODY_BYTES, transport_security=security).routes)
+    app = server.streamable_http_app(
+        max_request_body_size=MAX_BODY_BYTES, transport_security=security, max_sessions=MAX_SESSIONS
+    )
+    sdk_compat.end_idle_sessions_over(server.session_manager, MAX_SESSIONS)
+    return list(app.routes)
 
 
 def artifact_routes(store: ArtifactStore) -> list[BaseRoute]:

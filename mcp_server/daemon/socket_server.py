@@ -13,10 +13,10 @@ import anyio
 from anyio.abc import SocketListener, SocketStream, UNIXSocketStream
 from anyio.streams.buffered import BufferedByteReceiveStream
 from mcp.server import MCPServer
-from mcp.shared.message import SessionMessage
 
 from mcp_server.calls import sdk_compat
 from mcp_server.daemon.descriptors import DescriptorReserve, accept_connections
+from mcp_server.daemon.lines import LineReader, TooLong, has_id, refusal_of, too_long_refusal
 from mcp_server.files.broker_client import FileBrokerClient, LocalFileAccess
 from mcp_server.files.client import LOCAL_FILE_ACCESS, ClientConnection, connection_from_handshake
 from mcp_server.launcher.paths import PROTOCOL_VERSION, VERSION
@@ -174,21 +174,22 @@ async def _serve_messages(
     client: ClientConnection,
 ) -> None:
     to_server, read_stream, write_stream, from_server = sdk_compat.message_streams()
+    lines = LineReader(stream, MAX_LINE_BYTES, reader.buffer)
+    sender = LineSender(stream)
 
     async def receive() -> None:
         async with to_server:
-            while True:
-                try:
-                    line = await reader.receive_until(b"\n", MAX_LINE_BYTES)
-                except (anyio.IncompleteRead, anyio.EndOfStream, anyio.BrokenResourceError):
-                    return
-                if line.strip():
-                    await to_server.send(sdk_compat.parse_message(line))
+            while (line := await lines.next()) is not None:
+                message, refusal = _parse(line)
+                if refusal is not None:
+                    await sender.send(refusal)
+                elif message is not None:
+                    await to_server.send(message)
 
     async def send() -> None:
         async with from_server:
             async for message in from_server:
-                await _send_message(stream, message)
+                await sender.send(sdk_compat.write_message(message.message))
 
     async with anyio.create_task_group() as sending:
         sending.start_soon(send)
@@ -199,11 +200,32 @@ async def _serve_messages(
         sending.cancel_scope.deadline = anyio.current_time() + FLUSH_TIMEOUT_SECONDS
 
 
-async def _send_message(stream: SocketStream, message: SessionMessage) -> None:
-    try:
-        await stream.send(sdk_compat.write_message(message.message))
-    except (anyio.BrokenResourceError, anyio.ClosedResourceError):
-        logger.debug("A client disconnected before its response")
+class LineSender:
+    """Sends lines of several tasks over one connection, one after the other."""
+
+    def __init__(self, stream: SocketStream) -> None:
+        self._stream = stream
+        self._lock = anyio.Lock()
+
+    async def send(self, line: bytes) -> None:
+        """Send a line; do nothing if the client has disconnected."""
+        async with self._lock:
+            try:
+                await self._stream.send(line)
+            except (anyio.BrokenResourceError, anyio.ClosedResourceError):
+                logger.debug("A client disconnected before its response")
+
+
+def _parse(line: bytes | TooLong) -> tuple[sdk_compat.IncomingMessage | None, bytes | None]:
+    """Return the message of a line, or the error that answers the line; neither for a line that needs no answer."""
+    if isinstance(line, TooLong):
+        return None, too_long_refusal(line)
+    if not line.strip():
+        return None, None
+    message = sdk_compat.parse_message(line)
+    if isinstance(message, Exception) or (sdk_compat.is_notification(message) and has_id(line)):
+        return None, refusal_of(line)
+    return message, None
 
 
 def _remove(path: str) -> None:
