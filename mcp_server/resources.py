@@ -205,4 +205,9 @@ def resource_contents(status: Status) -> dict[str, object]:
     )
     jobs = tuple(replace(job, age_seconds=0.0) for job in status.jobs)
     voices = status_views.voices(status)
-    return {"models": models, "jobs": jobs, "voices": voices, "status": (models, jobs, status.accepting)}
+    return {
+        "models": models,
+        "jobs": jobs,
+        "voices": voices,
+        "status": (models, jobs, status.accepting, status.problems),
+    }
