@@ -10,6 +10,7 @@ from typing import TypeVar
 import anyio
 from anyio.lowlevel import checkpoint
 
+from model_runtime.background import Sleep
 from model_runtime.problems import Problems
 
 WANTED_DESCRIPTORS = 8192
@@ -23,7 +24,6 @@ ACCEPT_PROBLEM = "accept"
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
-Sleep = Callable[[float], Awaitable[None]]
 
 
 def raise_descriptor_limit(wanted: int = WANTED_DESCRIPTORS) -> int:

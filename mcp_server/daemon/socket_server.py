@@ -5,7 +5,7 @@ import logging
 import os
 import socket
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -89,8 +89,9 @@ class SocketServer:
 
     async def close(self) -> None:
         """Remove the socket, then stop listening."""
-        _remove(self._path)  # first, so that a client that connects now starts another daemon
         if self._listener is not None:
+            with suppress(OSError):  # the folder has become read-only; the next daemon replaces the socket
+                _remove(self._path)  # first, so that a client that connects now starts another daemon
             await self._listener.aclose()
 
     async def _handle_connection(self, stream: SocketStream) -> None:

@@ -76,11 +76,17 @@ class StoredArtifact:
 
 
 class ArtifactStore:
-    """Stores results in `folder` and calls `on_added(artifact)` after each new one."""
+    """Stores results in `folder` and calls `on_added(artifact)` after each new one.
 
-    def __init__(self, folder: Path, on_added: Callable[[StoredArtifact], None] = lambda artifact: None) -> None:
+    `warning` says that results are not kept, "" if they are; it comes with every answer that has a result.
+    """
+
+    def __init__(
+        self, folder: Path, on_added: Callable[[StoredArtifact], None] = lambda artifact: None, *, warning: str = ""
+    ) -> None:
         self.folder = folder
         self.on_added = on_added
+        self.warnings = [warning] if warning else []
 
     def add(self, kind: ArtifactKind, data: bytes) -> StoredArtifact:
         """Write an original atomically under a new id.
