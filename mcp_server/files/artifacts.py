@@ -5,6 +5,7 @@ another format, siblings with the same id. The folder is the only index, so resu
 the file deletes the result.
 """
 
+import logging
 import os
 import re
 import secrets
@@ -18,6 +19,8 @@ from pathlib import Path
 
 from model_runtime.atomic_file import PRIVATE, write_atomically
 from model_runtime.errors import OperationFailed
+
+logger = logging.getLogger(__name__)
 
 URI_SCHEME = "senses"
 ARTIFACT_ID = re.compile(r"[0-9]{8}-[0-9]{6}-[0-9a-f]{16}")
@@ -125,9 +128,12 @@ class ArtifactStore:
 
     def _originals(self) -> Iterator[tuple[ArtifactKind, Path]]:
         for kind, suffix in ORIGINAL_SUFFIXES.items():
-            for path in (self.folder / kind).glob(f"*{suffix}"):
-                if ARTIFACT_ID.fullmatch(path.stem):
-                    yield kind, path
+            try:
+                paths = list((self.folder / kind).glob(f"*{suffix}"))
+            except OSError as error:
+                logger.warning("The results in %s cannot be listed: %s", self.folder / kind, error.strerror)
+                continue
+            yield from ((kind, path) for path in paths if ARTIFACT_ID.fullmatch(path.stem))
 
 
 def _write_artifact(path: Path, data: bytes) -> None:
