@@ -31,6 +31,9 @@ from model_runtime.supervisor.supervisor import Supervisor
 from model_runtime.supervisor.watchdog import ReleaseMemory, WatchdogLimits, check
 from model_runtime.validation import validate
 
+FIRST_READING_SECONDS = 5.0
+"""How long the start waits for the disks of the models; later, what they hold is added to the status."""
+
 log = logging.getLogger(__name__)
 
 
@@ -77,7 +80,9 @@ class Runtime:
         self._tasks: list[asyncio.Task[None]] = []
 
     async def __aenter__(self) -> Self:
-        tasks = {"tick": self._tick_forever, "GPU probe": self._probe_gpu}
+        with anyio.move_on_after(FIRST_READING_SECONDS):
+            await self._read_models()
+        tasks = {"model info": self._read_models_forever, "tick": self._tick_forever, "GPU probe": self._probe_gpu}
         self._tasks = [
             asyncio.create_task(keep_running(name, task, self.problems), name=name) for name, task in tasks.items()
         ]
@@ -86,15 +91,18 @@ class Runtime:
     async def __aexit__(self, *exc_info: object) -> None:
         await self.close(0.0)
 
-    def resolve(self, name: str, task: Task) -> str:
+    async def resolve(self, name: str, task: Task) -> str:
         """Return the canonical name of the model that `name` means for `task`.
 
         Raises:
-            UnknownModel: no alias, repository or folder has this name.
+            UnknownModel: no alias or repository has this name.
             WrongTask: the model does something else.
             ModelMissing: the weights are not on this disk.
         """
-        return self._catalog.resolve(name, task).name
+        model = await self._preparer.resolve(name, task)
+        if self._model_info.is_new(model):  # a repository without an alias
+            await anyio.to_thread.run_sync(self._model_info.read, model, self._clock())
+        return model.name
 
     def new_request_id(self) -> int:
         """Return an id that no other request of this runtime has."""
@@ -131,8 +139,9 @@ class Runtime:
             SensesError: the model cannot be loaded.
         """
         known = self._model_named(model)
-        self._catalog.folders(known)  # raises ModelMissing before anything is queued
-        await self._supervisor.load(self.new_request_id(), known)
+        await anyio.to_thread.run_sync(self._catalog.folders, known)  # raises ModelMissing before anything is queued
+        info = await anyio.to_thread.run_sync(self._model_info.read, known, self._clock())
+        await self._supervisor.load(self.new_request_id(), known, info.needed_bytes)
 
     async def unload(self, model: str) -> int:
         """Let running requests finish, stop the model's worker and return the bytes it held.
@@ -148,7 +157,8 @@ class Runtime:
         Raises:
             UnknownModel: no model has this canonical name.
         """
-        self._supervisor.pin(self._model_named(model), pinned=pinned)
+        known = self._model_named(model)
+        self._supervisor.pin(known, self._model_info.of(known).needed_bytes, pinned=pinned)
 
     def cancel(self, request_id: int) -> bool:
         """Cancel a queued or running request; return False if no such request is open."""
@@ -160,7 +170,7 @@ class Runtime:
         now = self._clock()
         return render_status(
             self._supervisor.view(),
-            self._model_info.all(now),
+            self._model_info.all(),
             version=self._version,
             uptime_seconds=now - self._started_at,
             now=now,
@@ -194,6 +204,15 @@ class Runtime:
         if budget_bytes < self._supervisor.view().budget_bytes:
             log.info("Memory budget: %s, from the GPU's recommended working set", format_bytes(budget_bytes))
             self._supervisor.dispatch(BudgetChanged(budget_bytes))
+
+    async def _read_models_forever(self) -> None:
+        """Keep the info of all models fresh. A disk that does not answer stops this task, and nothing else."""
+        while True:
+            await asyncio.sleep(self._tick_seconds)
+            await self._read_models()
+
+    async def _read_models(self) -> None:
+        await anyio.to_thread.run_sync(self._model_info.refresh, self._clock(), abandon_on_cancel=True)
 
     async def _tick_forever(self) -> None:
         while True:

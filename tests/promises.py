@@ -266,6 +266,13 @@ RELIABILITY = {
     "reliability:sessions": "MCP sessions over HTTP are bounded; the one that is idle longest goes.",
     "reliability:machine": "A system call that fails once, ten times or for a minute ends nothing.",
     "serve:key-hidden": "`senses serve` never prints the key.",
+    "reliability:broken-model": "A model whose files lie is shown as broken with its reason, and everything else goes on.",
+    "reliability:foreign-files": "Only regular files are read, up to a limit, by one module, and off the event loop.",
+    "reliability:names": "A model is an alias or a repository id; no other name reaches the disk.",
+    "reliability:one-entry": "A folder is one model under every spelling, and the catalogue is bounded.",
+    "reliability:pinned": "A built-in model is named by its commit, or listed as not pinned yet.",
+    "reliability:template": "A chat template that loops for ever is ended after five seconds.",
+    "reliability:load-error": "A load error names its model once.",
 }
 
 PROMISES: dict[str, str] = {**MODELS, **RUNTIME, **PICTURES, **SOUND, **CHAT, **OPENAI, **MCP, **MEANING, **RELIABILITY}
