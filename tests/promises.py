@@ -253,6 +253,19 @@ MEANING = {
 }
 
 RELIABILITY = {
+    "reliability:background": "A background task that fails is started again, and health and log say so.",
+    "reliability:descriptors": "Without a free descriptor the daemon pauses accepting, logs one warning and goes on.",
+    "reliability:measured": "A measurement that fails keeps its last reading.",
+    "reliability:no-storage": "With a full or read-only home Senses serves without keeping results, and says so.",
+    "reliability:clock": "No jump of the clock deletes results.",
+    "reliability:log-lines": "Nothing a client sends can forge a line of the log.",
+    "reliability:private-files": "Only the user reads results, logs and measurements, whatever the umask.",
+    "reliability:health": "Health is ok, degraded with reasons, or 503 when no call can be served.",
+    "reliability:watchdog": "systemd hears from the event loop; on macOS a stuck daemon exits.",
+    "reliability:stdio": "An invalid line is answered with its JSON-RPC error, and the connection goes on.",
+    "reliability:sessions": "MCP sessions over HTTP are bounded; the one that is idle longest goes.",
+    "reliability:machine": "A system call that fails once, ten times or for a minute ends nothing.",
+    "serve:key-hidden": "`senses serve` never prints the key.",
     "reliability:broken-model": "A model whose files lie is shown as broken with its reason, and everything else goes on.",
     "reliability:foreign-files": "Only regular files are read, up to a limit, by one module, and off the event loop.",
     "reliability:names": "A model is an alias or a repository id; no other name reaches the disk.",
