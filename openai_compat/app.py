@@ -36,7 +36,7 @@ from openai_compat.http.errors import (
     unknown_url_error,
 )
 from openai_compat.http.request_log import RequestLogMiddleware
-from openai_compat.http.security import LOCAL_ORIGIN, ApiKeyMiddleware, HostOriginMiddleware
+from openai_compat.http.security import LOCAL_ORIGIN, ApiKeyMiddleware, HostOriginMiddleware, NosniffMiddleware
 
 LifespanContext = Callable[[], AbstractAsyncContextManager[Any]]
 EXPOSED_HEADERS = ("x-request-id", "openai-processing-ms", "retry-after", "x-sample-rate", *MODEL_HEADERS)
@@ -95,7 +95,8 @@ def middleware_stack(settings: Settings) -> list[Middleware]:
         allow_private_network=True,
     )
     api_key = [Middleware(ApiKeyMiddleware, api_key=settings.api_key)] if settings.api_key else []
-    return [Middleware(RequestLogMiddleware), host_origin, cors, *api_key, Middleware(StripTrailingSlashMiddleware)]
+    outer = [Middleware(NosniffMiddleware), Middleware(RequestLogMiddleware)]
+    return [*outer, host_origin, cors, *api_key, Middleware(StripTrailingSlashMiddleware)]
 
 
 class StripTrailingSlashMiddleware:

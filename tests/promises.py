@@ -252,4 +252,20 @@ MEANING = {
     "meaning:mutations": "A defect anywhere in the media path makes a test of meaning fail.",
 }
 
-PROMISES: dict[str, str] = {**MODELS, **RUNTIME, **PICTURES, **SOUND, **CHAT, **OPENAI, **MCP, **MEANING}
+RELIABILITY = {
+    "reliability:foreign-pages": "A page of another site can link to the page and to results, and load nothing.",
+    "reliability:keyless-aliases": "Without the API key a list never looks a repository or a folder up.",
+    "reliability:nosniff": "Every answer forbids browsers to guess its type.",
+}
+
+PROMISES: dict[str, str] = {
+    **MODELS,
+    **RUNTIME,
+    **PICTURES,
+    **SOUND,
+    **CHAT,
+    **OPENAI,
+    **MCP,
+    **MEANING,
+    **RELIABILITY,
+}
