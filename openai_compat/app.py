@@ -37,6 +37,7 @@ from openai_compat.http.errors import (
 )
 from openai_compat.http.request_log import RequestLogMiddleware
 from openai_compat.http.security import LOCAL_ORIGIN, ApiKeyMiddleware, HostOriginMiddleware, NosniffMiddleware
+from openai_compat.http.uploads import UploadMiddleware
 
 LifespanContext = Callable[[], AbstractAsyncContextManager[Any]]
 EXPOSED_HEADERS = ("x-request-id", "openai-processing-ms", "retry-after", "x-sample-rate", *MODEL_HEADERS)
@@ -96,7 +97,8 @@ def middleware_stack(settings: Settings) -> list[Middleware]:
     )
     api_key = [Middleware(ApiKeyMiddleware, api_key=settings.api_key)] if settings.api_key else []
     outer = [Middleware(NosniffMiddleware), Middleware(RequestLogMiddleware)]
-    return [*outer, host_origin, cors, *api_key, Middleware(StripTrailingSlashMiddleware)]
+    inner = [Middleware(UploadMiddleware), Middleware(StripTrailingSlashMiddleware)]
+    return [*outer, host_origin, cors, *api_key, *inner]
 
 
 class StripTrailingSlashMiddleware:

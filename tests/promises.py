@@ -255,6 +255,9 @@ MEANING = {
 RELIABILITY = {
     "reliability:foreign-pages": "A page of another site can link to the page and to results, and load nothing.",
     "reliability:keyless-aliases": "Without the API key a list never looks a repository or a folder up.",
+    "reliability:stalled-uploads": "An upload that sends nothing for half a minute is ended.",
+    "reliability:uploads-bounded": "Uploads of all clients together are bounded, and small calls go on.",
+    "reliability:many-messages": "Millions of messages, parts or tools are refused with the limit before they are parsed.",
     "reliability:nosniff": "Every answer forbids browsers to guess its type.",
 }
 

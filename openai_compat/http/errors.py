@@ -39,6 +39,18 @@ class BodyTooLarge(errors.SensesError):
     code = "request_too_large"
 
 
+class UploadTimedOut(errors.SensesError):
+    """The client stopped sending in the middle of the body."""
+
+    code = "upload_timed_out"
+
+
+class UploadsFull(errors.Busy):
+    """The bodies of all requests together reach their limit."""
+
+    code = "uploads_full"
+
+
 class InsufficientStorage(errors.SensesError):
     """The disk is full or not writable."""
 
@@ -92,6 +104,7 @@ ERROR_MAPPINGS: Mapping[type[errors.SensesError], ErrorMapping] = {
     UnknownUrl: ErrorMapping(404),
     MethodNotAllowed: ErrorMapping(405),
     BodyTooLarge: ErrorMapping(413),
+    UploadTimedOut: ErrorMapping(408),
     InsufficientStorage: ErrorMapping(507, "server_error", retry=False),
     OriginNotAllowed: ErrorMapping(403, "permission_error"),
     InvalidApiKey: ErrorMapping(401, "authentication_error"),
@@ -124,6 +137,8 @@ def error_response(error: errors.SensesError) -> Response:
         headers["x-should-retry"] = "false"
     if error.retry_after_seconds is not None:
         headers["retry-after"] = str(min(max(math.ceil(error.retry_after_seconds), 1), MAX_RETRY_AFTER_SECONDS))
+    if mapping.status == 408:
+        headers["connection"] = "close"  # the rest of the body may never come
     if mapping.status == 401:
         headers["www-authenticate"] = "Bearer"
     return JSONResponse(envelope(error), mapping.status, headers)

@@ -5,6 +5,7 @@ from dataclasses import replace
 import httpx2
 import pytest
 
+from model_runtime.requests import Task
 from model_runtime.settings import Settings
 from openai_compat.app import create_app
 from tests.fakes import FakeService
@@ -162,7 +163,9 @@ RESULTS = ["/v1/files/images/unknown.png", "/artifacts/images/unknown.png"]
 
 @pytest.mark.promise("reliability:foreign-pages")
 @pytest.mark.parametrize("headers", [IMAGE, FRAME, IMAGE | {"referer": "https://evil.example/page"}])
-@pytest.mark.parametrize("path", [*EVERYWHERE, *RESULTS, "/v1/models/~/Downloads", "/v1/audio/voices?model=~/Downloads"])
+@pytest.mark.parametrize(
+    "path", [*EVERYWHERE, *RESULTS, "/v1/models/~/Downloads", "/v1/audio/voices?model=~/Downloads"]
+)
 async def test_a_foreign_page_cannot_embed_any_address(
     http: httpx2.AsyncClient, path: str, headers: dict[str, str]
 ) -> None:
@@ -215,7 +218,12 @@ async def test_without_the_key_voices_are_listed_for_aliases_only(
     switch.app = create_app(service, replace(settings, api_key="key"))
     looked_up: list[str] = []
     resolve = service.resolve
-    service.resolve = lambda name, task: looked_up.append(name) or resolve(name, task)  # type: ignore[method-assign, func-returns-value]
+
+    def record(name: str, task: Task) -> str:
+        looked_up.append(name)
+        return resolve(name, task)
+
+    service.resolve = record  # type: ignore[method-assign]
     foreign = ["~/Downloads", "/etc", "org/repository", "../x", "a\0b"]
 
     async with httpx2.AsyncClient(base_url=address) as http:
