@@ -12,7 +12,7 @@ PYTEST := pytest -n 2 --dist worksteal
 N ?= 100
 SEED ?= 1
 
-.PHONY: setup serve test test-fast coverage mutants check lock bench soak docs bundle clients setup-training check-training test-training clean
+.PHONY: setup serve test test-fast coverage mutants check lock bench soak fuzz docs bundle clients setup-training check-training test-training clean
 
 setup: $(STAMP)
 
@@ -66,6 +66,10 @@ bench: setup
 # ten minutes of calls, kills and cancels; ARGS="--minutes 1" for a short one
 soak: setup
 	$(BIN)/python -m tests.soak $(ARGS)
+
+# random requests, an hour at most on two cores
+fuzz: setup
+	$(BIN)/python -m tests.fuzz.requests --number 100000 --seed $(SEED)
 
 # training/: the product as locked, and PyTorch; nothing of it is part of `make test`
 setup-training: $(TRAINING)/.installed

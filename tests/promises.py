@@ -258,6 +258,9 @@ RELIABILITY = {
     "reliability:stalled-uploads": "An upload that sends nothing for half a minute is ended.",
     "reliability:uploads-bounded": "Uploads of all clients together are bounded, and small calls go on.",
     "reliability:many-messages": "Millions of messages, parts or tools are refused with the limit before they are parsed.",
+    "reliability:requests-lie": "No request is answered with 500, not at all, or with the content of a file.",
+    "reliability:odd-paths": "A path that no address has is answered with 404.",
+    "reliability:smuggling": "A request whose length can be read in two ways is refused.",
     "reliability:nosniff": "Every answer forbids browsers to guess its type.",
 }
 

@@ -36,6 +36,7 @@ class HttpServer(uvicorn.Server):
             server_header=False,
             lifespan="on",
             ws="none",
+            http="h11",  # refuses ambiguous requests; uvicorn would choose httptools if that is installed
         )
         super().__init__(config)
         self._sockets = sockets

@@ -15,7 +15,7 @@ from model_runtime.errors import InvalidInput
 from model_runtime.formats.validation_errors import to_invalid_input
 from openai_compat.api.schemas import WireModel
 from openai_compat.http.errors import BodyTooLarge
-from openai_compat.http.uploads import release_upload, storage_error
+from openai_compat.http.uploads import declared_bytes, release_upload, storage_error
 
 MAX_JSON_BYTES = 64_000_000
 MAX_UPLOAD_BYTES = 200_000_000
@@ -110,8 +110,7 @@ def limit_body(request: Request, limit_bytes: int) -> Request:
     Raises:
         BodyTooLarge: the Content-Length header exceeds the limit.
     """
-    declared = request.headers.get("content-length", "")
-    if declared.isdecimal() and int(declared) > limit_bytes:
+    if declared_bytes(request.headers) > limit_bytes:
         raise _body_too_large(limit_bytes)
     return Request(request.scope, _limited_receive(request.receive, limit_bytes))
 

@@ -12,7 +12,14 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from model_runtime.errors import Cancelled, InvalidInput, SensesError
-from openai_compat.http.errors import BodyTooLarge, InsufficientStorage, UploadsFull, UploadTimedOut, error_response
+from openai_compat.http.errors import (
+    AmbiguousLength,
+    BodyTooLarge,
+    InsufficientStorage,
+    UploadsFull,
+    UploadTimedOut,
+    error_response,
+)
 from openai_compat.http.json_counter import JsonValueCounter
 
 STALL_SECONDS = 30.0
@@ -23,6 +30,7 @@ CAPACITY_BYTES = 512_000_000
 """The bytes of all bodies that are on their way or not parsed yet."""
 MAX_BODY_BYTES = 64 * 1024 * 1024
 """The largest body that is not a form: an MCP message over HTTP. OpenAI's endpoints allow 64 MB."""
+MAX_LENGTH_DIGITS = 18
 MAX_JSON_VALUES = 200_000
 RETRY_AFTER_SECONDS = 30.0
 FORM_TYPES = ("multipart/form-data", "application/x-www-form-urlencoded")
@@ -85,6 +93,12 @@ class UploadMiddleware:
             upload.release()
 
 
+def declared_bytes(headers: Headers) -> int:
+    """Return the Content-Length, 0 if it is missing or malformed."""
+    declared = headers.get("content-length", "")
+    return int(declared[:MAX_LENGTH_DIGITS]) if declared.isdecimal() else 0
+
+
 def release_upload(scope: Scope) -> None:
     """Stop counting the bytes of a request's body, because it is parsed. Later pieces are counted again."""
     scope[UPLOAD].release()
@@ -96,8 +110,8 @@ class Upload:
     def __init__(self, scope: Scope, receive: Receive, capacity: UploadCapacity) -> None:
         headers = Headers(scope=scope)
         self._is_form = headers.get("content-type", "").lower().startswith(FORM_TYPES)
-        declared = headers.get("content-length", "")
-        self._declared_bytes = int(declared) if declared.isdecimal() else 0
+        self._declared_bytes = declared_bytes(headers)
+        self._is_ambiguous = "content-length" in headers and "transfer-encoding" in headers
         self._receive = receive
         self._capacity = capacity
         self._received_bytes = 0
@@ -109,6 +123,7 @@ class Upload:
         """Receive the body; of a form nothing yet.
 
         Raises:
+            AmbiguousLength: the request has a Content-Length and a Transfer-Encoding.
             BodyTooLarge: the body exceeds 64 MiB.
             Cancelled: the client closed the connection.
             InsufficientStorage: the body cannot be stored.
@@ -116,9 +131,13 @@ class Upload:
             UploadsFull: the bytes of all uploads reach their limit.
             UploadTimedOut: nothing came for 30 seconds.
         """
-        self._capacity.require(max(self._declared_bytes - MEMORY_BYTES, 0))
+        if self._is_ambiguous:
+            raise AmbiguousLength("The request has a Content-Length and a Transfer-Encoding. Send only one of them.")
         if not self._is_form:
             self._require_size(self._declared_bytes)
+        if self._declared_bytes <= self._capacity.limit_bytes:  # else the endpoint says that it is too large
+            self._capacity.require(max(self._declared_bytes - MEMORY_BYTES, 0))
+        if not self._is_form:
             self._pending = {"type": "http.request", "body": await self._receive_whole(), "more_body": False}
 
     async def receive(self) -> Message:

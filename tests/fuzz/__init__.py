@@ -1,0 +1,1 @@
+"""Random inputs against the parts that read what others wrote."""
