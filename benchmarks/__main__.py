@@ -16,6 +16,7 @@ from pathlib import Path
 from rich.console import Console
 
 from benchmarks import (
+    attack,
     clients,
     cold,
     endings,
@@ -40,6 +41,7 @@ PARTS: Mapping[str, tuple[str, Callable[[BenchmarkContext], list[Row]]]] = {
     "turns": ("A chat that goes on", turns.measure),
     "throughput": ("Many at once", throughput.measure),
     "responsiveness": ("Answers while everything is busy", responsiveness.measure),
+    "attack": ("Hostile clients", attack.measure),
     "memory": ("Memory that comes back", memory.measure),
     "endings": ("Calls that end", endings.measure),
     "eviction": ("Choosing what leaves", eviction.measure),

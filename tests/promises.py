@@ -261,6 +261,7 @@ RELIABILITY = {
     "reliability:requests-lie": "No request is answered with 500, not at all, or with the content of a file.",
     "reliability:odd-paths": "A path that no address has is answered with 404.",
     "reliability:smuggling": "A request whose length can be read in two ways is refused.",
+    "reliability:shared-status": "Hundreds of clients that follow the status cost as much as one.",
     "reliability:nosniff": "Every answer forbids browsers to guess its type.",
 }
 
