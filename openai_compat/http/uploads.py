@@ -12,6 +12,7 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from model_runtime.errors import Cancelled, InvalidInput, SensesError
+from model_runtime.supervisor.memory import release_memory
 from openai_compat.http.errors import (
     AmbiguousLength,
     BodyTooLarge,
@@ -87,10 +88,17 @@ class UploadMiddleware:
                 await upload.start()
             except SensesError as error:
                 await error_response(error)(scope, receive, send)
+                upload.release()
+                await self._release_memory(upload)
                 return
             await self.app({**scope, UPLOAD: upload}, upload.receive, send)
         finally:
             upload.release()
+
+    async def _release_memory(self, upload: "Upload") -> None:
+        """Return to the system what the last of some large uploads left: no runtime's request ends that would do so."""
+        if upload.is_large and not self.capacity.used_bytes:
+            await to_thread.run_sync(release_memory)
 
 
 def declared_bytes(headers: Headers) -> int:
@@ -118,6 +126,11 @@ class Upload:
         self._reserved_bytes = 0
         self._more_body = True
         self._pending: Message | None = None
+
+    @property
+    def is_large(self) -> bool:
+        """Whether more of the body has arrived than is kept in memory."""
+        return self._received_bytes > MEMORY_BYTES
 
     async def start(self) -> None:
         """Receive the body; of a form nothing yet.

@@ -2,6 +2,7 @@
 
 import errno
 import json
+import threading
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -19,6 +20,8 @@ from starlette.routing import Route
 
 from model_runtime.requests import Chat
 from model_runtime.settings import Settings
+from openai_compat.api import bodies
+from openai_compat.api.schemas import ChatBody
 from openai_compat.app import create_app
 from openai_compat.http import uploads
 from openai_compat.http.json_counter import JsonValueCounter
@@ -262,3 +265,38 @@ def commas_and_brackets(value: object) -> int:
         return 0
     inner = value.values() if isinstance(value, dict) else value
     return 1 + max(len(value) - 1, 0) + sum(map(commas_and_brackets, inner))
+
+
+@pytest.mark.promise("reliability:many-messages")
+@pytest.mark.parametrize(("text_bytes", "in_thread"), [(1000, False), (BIG, True)])
+async def test_a_large_body_is_parsed_and_validated_off_the_event_loop(
+    http: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch, text_bytes: int, in_thread: bool
+) -> None:
+    threads: list[int] = []
+    validate_fields = bodies.validate_fields
+
+    def record(values: dict[str, Any], schema: type[ChatBody]) -> ChatBody:
+        threads.append(threading.get_ident())
+        return validate_fields(values, schema)
+
+    monkeypatch.setattr(bodies, "validate_fields", record)
+
+    answer = await http.post(CHAT, content=chat(text_bytes))
+
+    assert answer.status_code == 200
+    assert [thread != threading.get_ident() for thread in threads] == [in_thread]
+
+
+@pytest.mark.promise("reliability:uploads-bounded")
+async def test_memory_goes_back_after_the_last_unfinished_upload(
+    url: str, http: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    released: list[int] = []
+    monkeypatch.setattr(uploads, "release_memory", lambda: released.append(1))
+    await http.post(CHAT, content=chat(1000))
+
+    async with unfinished_upload(url, CHAT, BIG), unfinished_upload(url, CHAT, BIG):
+        assert released == []
+    await wait_until(lambda: released)
+
+    assert released
