@@ -263,6 +263,13 @@ RELIABILITY = {
     "reliability:smuggling": "A request whose length can be read in two ways is refused.",
     "reliability:shared-status": "Hundreds of clients that follow the status cost as much as one.",
     "reliability:nosniff": "Every answer forbids browsers to guess its type.",
+    "reliability:broken-model": "A model whose files lie is shown as broken with its reason, and everything else goes on.",
+    "reliability:foreign-files": "Only regular files are read, up to a limit, by one module, and off the event loop.",
+    "reliability:names": "A model is an alias or a repository id; no other name reaches the disk.",
+    "reliability:one-entry": "A folder is one model under every spelling, and the catalogue is bounded.",
+    "reliability:pinned": "A built-in model is named by its commit, or listed as not pinned yet.",
+    "reliability:template": "A chat template that loops for ever is ended after five seconds.",
+    "reliability:load-error": "A load error names its model once.",
 }
 
 PROMISES: dict[str, str] = {

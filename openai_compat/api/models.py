@@ -56,7 +56,7 @@ class ModelsEndpoint:
             UnknownModel: no model has this name.
         """
         requested_name = request.path_params["name"]
-        name = resolve_any_task(self.service, requested_name)
+        name = await resolve_any_task(self.service, requested_name)
         status = next((model for model in self.service.status().models if model.name == name), None)
         return JSONResponse((model_json(status) if status else minimal_model_json(name)) | {"id": requested_name})
 
@@ -77,7 +77,7 @@ class ModelsEndpoint:
         requested_name = request.query_params.get("model", "")
         if not request.scope.get(HAS_KEY, True):
             self._require_alias(requested_name)
-        model = self.service.resolve(requested_name, Task.SPEECH)
+        model = await self.service.resolve(requested_name, Task.SPEECH)
         voices = [{"id": voice, "name": voice} for voice in voices_of(self.service, model) or OPENAI_VOICES]
         # Open WebUI reads `voices`, clients of other servers read `data`
         return JSONResponse({"object": "list", "model": model, "voices": voices, "data": voices})

@@ -1,1 +1,1 @@
-"""Random inputs against the parts that read what others wrote."""
+"""Generators of input that lies: model folders, and requests."""

@@ -219,9 +219,9 @@ async def test_without_the_key_voices_are_listed_for_aliases_only(
     looked_up: list[str] = []
     resolve = service.resolve
 
-    def record(name: str, task: Task) -> str:
+    async def record(name: str, task: Task) -> str:
         looked_up.append(name)
-        return resolve(name, task)
+        return await resolve(name, task)
 
     service.resolve = record  # type: ignore[method-assign]
     foreign = ["~/Downloads", "/etc", "org/repository", "../x", "a\0b"]
