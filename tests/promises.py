@@ -266,6 +266,16 @@ RELIABILITY = {
     "reliability:sessions": "MCP sessions over HTTP are bounded; the one that is idle longest goes.",
     "reliability:machine": "A system call that fails once, ten times or for a minute ends nothing.",
     "serve:key-hidden": "`senses serve` never prints the key.",
+    "reliability:foreign-pages": "A page of another site can link to the page and to results, and load nothing.",
+    "reliability:keyless-aliases": "Without the API key a list never looks a repository or a folder up.",
+    "reliability:stalled-uploads": "An upload that sends nothing for half a minute is ended.",
+    "reliability:uploads-bounded": "Uploads of all clients together are bounded, and small calls go on.",
+    "reliability:many-messages": "Millions of messages, parts or tools are refused with the limit before they are parsed.",
+    "reliability:requests-lie": "No request is answered with 500, not at all, or with the content of a file.",
+    "reliability:odd-paths": "A path that no address has is answered with 404.",
+    "reliability:smuggling": "A request whose length can be read in two ways is refused.",
+    "reliability:shared-status": "Hundreds of clients that follow the status cost as much as one.",
+    "reliability:nosniff": "Every answer forbids browsers to guess its type.",
     "reliability:broken-model": "A model whose files lie is shown as broken with its reason, and everything else goes on.",
     "reliability:foreign-files": "Only regular files are read, up to a limit, by one module, and off the event loop.",
     "reliability:names": "A model is an alias or a repository id; no other name reaches the disk.",
@@ -275,4 +285,14 @@ RELIABILITY = {
     "reliability:load-error": "A load error names its model once.",
 }
 
-PROMISES: dict[str, str] = {**MODELS, **RUNTIME, **PICTURES, **SOUND, **CHAT, **OPENAI, **MCP, **MEANING, **RELIABILITY}
+PROMISES: dict[str, str] = {
+    **MODELS,
+    **RUNTIME,
+    **PICTURES,
+    **SOUND,
+    **CHAT,
+    **OPENAI,
+    **MCP,
+    **MEANING,
+    **RELIABILITY,
+}
