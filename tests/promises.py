@@ -120,6 +120,15 @@ SOUND = {
     "starters:speak-is-understood": "What the built-in voice says, the built-in ear understands.",
 }
 
+RELIABILITY = {
+    "reliability:hundreds-queue": "Hundreds of calls at once wait in a queue that is bounded by number and bytes.",
+    "reliability:retry-after-is-true": "The time to try again is what the running and the waiting requests take.",
+    "reliability:queue-that-moves": "A request does not time out while the one before it makes progress.",
+    "reliability:short-beside-long": "A short recording waits for one window of a long one, which never starves.",
+    "reliability:turns-change-nothing": "Recordings and texts that take turns end as if each were alone.",
+    "reliability:turns-apart": "The failure or the end of one of them does not touch the others.",
+}
+
 CHAT = {
     "chat:batching-changes-nothing": "Answers written together are those written alone, in any order of coming and leaving.",
     "chat:cancel-between-tokens": "A cancelled chat is silent at once and the others go on.",
@@ -252,4 +261,4 @@ MEANING = {
     "meaning:mutations": "A defect anywhere in the media path makes a test of meaning fail.",
 }
 
-PROMISES: dict[str, str] = {**MODELS, **RUNTIME, **PICTURES, **SOUND, **CHAT, **OPENAI, **MCP, **MEANING}
+PROMISES: dict[str, str] = {**MODELS, **RUNTIME, **RELIABILITY, **PICTURES, **SOUND, **CHAT, **OPENAI, **MCP, **MEANING}

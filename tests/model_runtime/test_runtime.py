@@ -57,7 +57,7 @@ async def test_a_cold_call_reports_its_place_the_load_and_the_outputs_and_then_f
     async with open_runtime(settings, library) as runtime:
         queued, *loading, hello, world, finished = await run_request(runtime, chat("say hello world"))
 
-    assert queued == Queued(1, "m is loading")
+    assert queued == Queued(1, "m is loading", 3.0)
     assert loading[0] == Loading("m", "starting", None)
     assert loading[-1] == Loading("m", "weights", 0.75)
     assert all(isinstance(event, Loading) for event in loading)

@@ -93,7 +93,10 @@ def test_a_default_model_may_come_from_the_environment(tmp_path: Path) -> None:
                 "0 to unload when idle or -1 for no timer."
             ),
         ),
-        ("queue = 5", "line 1: queue is 5. It must be a section with queue.per_model, queue.total, queue.seconds."),
+        (
+            "queue = 5",
+            "line 1: queue is 5. It must be a section with queue.per_model, queue.total, queue.max_gb, queue.seconds.",
+        ),
     ],
 )
 @pytest.mark.promise("settings:checked")
