@@ -10,11 +10,13 @@ from typing import Self
 import anyio
 import anyio.to_thread
 
+from model_runtime.background import keep_running
 from model_runtime.catalog.model import Model
 from model_runtime.catalog.protocol import CatalogProtocol
 from model_runtime.errors import Cancelled, UnknownModel
 from model_runtime.events import Event, Finished
 from model_runtime.prepare import RequestPreparer, Validate
+from model_runtime.problems import Problems
 from model_runtime.process.process import StopTimeouts
 from model_runtime.requests import Request, Task
 from model_runtime.scheduler.messages import BudgetChanged
@@ -28,6 +30,9 @@ from model_runtime.supervisor.status_snapshot import render_status
 from model_runtime.supervisor.supervisor import Supervisor
 from model_runtime.supervisor.watchdog import ReleaseMemory, WatchdogLimits, check
 from model_runtime.validation import validate
+
+FIRST_READING_SECONDS = 5.0
+"""How long the start waits for the disks of the models; later, what they hold is added to the status."""
 
 log = logging.getLogger(__name__)
 
@@ -54,6 +59,7 @@ class Runtime:
         working_set_bytes: Callable[[], Awaitable[int]] = gpu_probe.working_set_bytes,
         release_memory: Callable[[], None] = memory.release_memory,
     ) -> None:
+        self.problems = Problems()
         self._catalog = catalog
         self._settings = settings
         self._version = version
@@ -67,29 +73,36 @@ class Runtime:
         self._preparer = RequestPreparer(catalog, validate)
         self._model_info = ModelInfoCache(catalog)
         self._feed = StatusFeed(self.status)
-        self._supervisor = Supervisor(catalog, settings, clock, stop_timeouts or StopTimeouts(), self._feed)
+        self._supervisor = Supervisor(
+            catalog, settings, clock, stop_timeouts or StopTimeouts(), self._feed, self.problems
+        )
         self._started_at = clock()
         self._tasks: list[asyncio.Task[None]] = []
 
     async def __aenter__(self) -> Self:
+        with anyio.move_on_after(FIRST_READING_SECONDS):
+            await self._read_models()
+        tasks = {"model info": self._read_models_forever, "tick": self._tick_forever, "GPU probe": self._probe_gpu}
         self._tasks = [
-            asyncio.create_task(self._tick_forever(), name="tick"),
-            asyncio.create_task(self._probe_gpu(), name="GPU probe"),
+            asyncio.create_task(keep_running(name, task, self.problems), name=name) for name, task in tasks.items()
         ]
         return self
 
     async def __aexit__(self, *exc_info: object) -> None:
         await self.close(0.0)
 
-    def resolve(self, name: str, task: Task) -> str:
+    async def resolve(self, name: str, task: Task) -> str:
         """Return the canonical name of the model that `name` means for `task`.
 
         Raises:
-            UnknownModel: no alias, repository or folder has this name.
+            UnknownModel: no alias or repository has this name.
             WrongTask: the model does something else.
             ModelMissing: the weights are not on this disk.
         """
-        return self._catalog.resolve(name, task).name
+        model = await self._preparer.resolve(name, task)
+        if self._model_info.is_new(model):  # a repository without an alias
+            await anyio.to_thread.run_sync(self._model_info.read, model, self._clock())
+        return model.name
 
     def new_request_id(self) -> int:
         """Return an id that no other request of this runtime has."""
@@ -126,8 +139,9 @@ class Runtime:
             SensesError: the model cannot be loaded.
         """
         known = self._model_named(model)
-        self._catalog.folders(known)  # raises ModelMissing before anything is queued
-        await self._supervisor.load(self.new_request_id(), known)
+        await anyio.to_thread.run_sync(self._catalog.folders, known)  # raises ModelMissing before anything is queued
+        info = await anyio.to_thread.run_sync(self._model_info.read, known, self._clock())
+        await self._supervisor.load(self.new_request_id(), known, info.needed_bytes)
 
     async def unload(self, model: str) -> int:
         """Let running requests finish, stop the model's worker and return the bytes it held.
@@ -143,7 +157,8 @@ class Runtime:
         Raises:
             UnknownModel: no model has this canonical name.
         """
-        self._supervisor.pin(self._model_named(model), pinned=pinned)
+        known = self._model_named(model)
+        self._supervisor.pin(known, self._model_info.of(known).needed_bytes, pinned=pinned)
 
     def cancel(self, request_id: int) -> bool:
         """Cancel a queued or running request; return False if no such request is open."""
@@ -153,8 +168,14 @@ class Runtime:
     def status(self) -> Status:
         """Return a snapshot of everything."""
         now = self._clock()
-        view, models, uptime_seconds = self._supervisor.view(), self._model_info.all(now), now - self._started_at
-        return render_status(view, models, version=self._version, uptime_seconds=uptime_seconds, now=now)
+        return render_status(
+            self._supervisor.view(),
+            self._model_info.all(),
+            version=self._version,
+            uptime_seconds=now - self._started_at,
+            now=now,
+            problems=self.problems.reasons(),
+        )
 
     def changes(self) -> AsyncGenerator[Status]:
         """Yield a snapshot now, after every change and at least once a second, until the runtime is closed."""
@@ -184,19 +205,32 @@ class Runtime:
             log.info("Memory budget: %s, from the GPU's recommended working set", format_bytes(budget_bytes))
             self._supervisor.dispatch(BudgetChanged(budget_bytes))
 
+    async def _read_models_forever(self) -> None:
+        """Keep the info of all models fresh. A disk that does not answer stops this task, and nothing else."""
+        while True:
+            await asyncio.sleep(self._tick_seconds)
+            await self._read_models()
+
+    async def _read_models(self) -> None:
+        await anyio.to_thread.run_sync(self._model_info.refresh, self._clock(), abandon_on_cancel=True)
+
     async def _tick_forever(self) -> None:
         while True:
             await asyncio.sleep(self._tick_seconds)
-            try:
-                await self._tick()
-            except Exception:
-                log.exception("A tick failed")
+            await self._tick()
+
+    def _report_pressure(self, is_under_pressure: bool) -> None:
+        if is_under_pressure:
+            self.problems.report("memory pressure", "The machine is short of memory; idle models are unloaded.")
+        else:
+            self.problems.clear("memory pressure")
 
     async def _tick(self) -> None:
         """Run the watchdog, then let the scheduler act on the time that has passed."""
         supervisor = self._supervisor
         supervisor.measure()
         is_under_pressure = self._is_under_memory_pressure()
+        self._report_pressure(is_under_pressure)
         actions = check(supervisor.view(), self._watchdog_limits, self._clock(), is_under_pressure=is_under_pressure)
         supervisor.perform(actions)
         supervisor.tick()

@@ -5,6 +5,7 @@ from typing import Protocol
 
 from model_runtime.errors import UnknownModel, WrongTask
 from model_runtime.events import Event
+from model_runtime.problems import Problems
 from model_runtime.requests import Request, Task
 from model_runtime.status import Status
 
@@ -12,11 +13,16 @@ from model_runtime.status import Status
 class Service(Protocol):
     """The runtime as both APIs see it."""
 
-    def resolve(self, name: str, task: Task) -> str:
+    @property
+    def problems(self) -> Problems:
+        """What is wrong at present; every part of the daemon reports here, and `status` includes it."""
+        ...
+
+    async def resolve(self, name: str, task: Task) -> str:
         """Return the canonical name of the model that `name` means for `task`.
 
-        `name` is an alias, one of OpenAI's names, a repository id, a local folder, "fast", "best", or "auto" (or "")
-        for the default.
+        `name` is an alias, one of OpenAI's names, a repository id, "fast", "best", or "auto" (or "") for the
+        default. It is never a path.
 
         Raises:
             UnknownModel: the model does not exist.
@@ -91,7 +97,7 @@ class Service(Protocol):
         ...
 
 
-def resolve_any_task(service: Service, name: str) -> str:
+async def resolve_any_task(service: Service, name: str) -> str:
     """Return the canonical name of the model that `name` means for any task.
 
     Raises:
@@ -100,7 +106,7 @@ def resolve_any_task(service: Service, name: str) -> str:
     """
     for task in Task:
         try:
-            return service.resolve(name, task)
+            return await service.resolve(name, task)
         except WrongTask:
             continue
     raise UnknownModel(name, [model.name for model in service.status().models])

@@ -27,6 +27,7 @@ from model_runtime.events import (
     Warnings,
 )
 from model_runtime.media.types import ImageData
+from model_runtime.problems import Problems
 from model_runtime.requests import Chat, GenerateImage, Request, Task, Transcribe
 from model_runtime.status import Counters, MemoryStatus, ModelState, ModelStatus, Status
 
@@ -73,6 +74,7 @@ class FakeService:
     """
 
     def __init__(self, *, error: SensesError | None = None, gate: anyio.Event | None = None) -> None:
+        self.problems = Problems()
         self.error = error
         self.error_after_first_event: SensesError | None = None
         self.gate = gate
@@ -91,7 +93,7 @@ class FakeService:
         self.models = tuple(model_status(name, task) for name, task in TASK_OF_MODEL.items())
         self.models_changed = anyio.Event()
 
-    def resolve(self, name: str, task: Task) -> str:
+    async def resolve(self, name: str, task: Task) -> str:
         """Return the starter of a tier, or the name of a starter."""
         if name in ("", "auto", "fast", "best"):
             return DEFAULT_MODELS[task]
@@ -170,6 +172,7 @@ class FakeService:
             models=self.models,
             jobs=(),
             counters=Counters({}, {}, {}, {}, {}, {}, {}, {}, {}),
+            problems=self.problems.reasons(),
         )
 
     async def changes(self) -> AsyncGenerator[Status]:

@@ -120,15 +120,6 @@ SOUND = {
     "starters:speak-is-understood": "What the built-in voice says, the built-in ear understands.",
 }
 
-RELIABILITY = {
-    "reliability:hundreds-queue": "Hundreds of calls at once wait in a queue that is bounded by number and bytes.",
-    "reliability:retry-after-is-true": "The time to try again is what the running and the waiting requests take.",
-    "reliability:queue-that-moves": "A request does not time out while the one before it makes progress.",
-    "reliability:short-beside-long": "A short recording waits for one window of a long one, which never starves.",
-    "reliability:turns-change-nothing": "Recordings and texts that take turns end as if each were alone.",
-    "reliability:turns-apart": "The failure or the end of one of them does not touch the others.",
-}
-
 CHAT = {
     "chat:batching-changes-nothing": "Answers written together are those written alone, in any order of coming and leaving.",
     "chat:cancel-between-tokens": "A cancelled chat is silent at once and the others go on.",
@@ -261,4 +252,33 @@ MEANING = {
     "meaning:mutations": "A defect anywhere in the media path makes a test of meaning fail.",
 }
 
-PROMISES: dict[str, str] = {**MODELS, **RUNTIME, **RELIABILITY, **PICTURES, **SOUND, **CHAT, **OPENAI, **MCP, **MEANING}
+RELIABILITY = {
+    "reliability:background": "A background task that fails is started again, and health and log say so.",
+    "reliability:descriptors": "Without a free descriptor the daemon pauses accepting, logs one warning and goes on.",
+    "reliability:measured": "A measurement that fails keeps its last reading.",
+    "reliability:no-storage": "With a full or read-only home Senses serves without keeping results, and says so.",
+    "reliability:clock": "No jump of the clock deletes results.",
+    "reliability:log-lines": "Nothing a client sends can forge a line of the log.",
+    "reliability:private-files": "Only the user reads results, logs and measurements, whatever the umask.",
+    "reliability:health": "Health is ok, degraded with reasons, or 503 when no call can be served.",
+    "reliability:watchdog": "systemd hears from the event loop; on macOS a stuck daemon exits.",
+    "reliability:stdio": "An invalid line is answered with its JSON-RPC error, and the connection goes on.",
+    "reliability:sessions": "MCP sessions over HTTP are bounded; the one that is idle longest goes.",
+    "reliability:machine": "A system call that fails once, ten times or for a minute ends nothing.",
+    "serve:key-hidden": "`senses serve` never prints the key.",
+    "reliability:broken-model": "A model whose files lie is shown as broken with its reason, and everything else goes on.",
+    "reliability:foreign-files": "Only regular files are read, up to a limit, by one module, and off the event loop.",
+    "reliability:names": "A model is an alias or a repository id; no other name reaches the disk.",
+    "reliability:one-entry": "A folder is one model under every spelling, and the catalogue is bounded.",
+    "reliability:pinned": "A built-in model is named by its commit, or listed as not pinned yet.",
+    "reliability:template": "A chat template that loops for ever is ended after five seconds.",
+    "reliability:load-error": "A load error names its model once.",
+    "reliability:hundreds-queue": "Hundreds of calls at once wait in a queue that is bounded by number and bytes.",
+    "reliability:retry-after-is-true": "The time to try again is what the running and the waiting requests take.",
+    "reliability:queue-that-moves": "A request does not time out while the one before it makes progress.",
+    "reliability:short-beside-long": "A short recording waits for one window of a long one, which never starves.",
+    "reliability:turns-change-nothing": "Recordings and texts that take turns end as if each were alone.",
+    "reliability:turns-apart": "The failure or the end of one of them does not touch the others.",
+}
+
+PROMISES: dict[str, str] = {**MODELS, **RUNTIME, **PICTURES, **SOUND, **CHAT, **OPENAI, **MCP, **MEANING, **RELIABILITY}

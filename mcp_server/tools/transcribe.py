@@ -60,7 +60,7 @@ def add_transcribe(server: MCPServer[ClientConnection], app: AppContext) -> None
     ) -> Annotated[CallToolResult, TranscribeResult]:
         """Write down the speech in an audio or video file with a local model, in most languages. The whole transcript
         is saved and its path returned; a long text is cut in the answer (truncated). status "running": call get_job."""
-        model_name = app.service.resolve(model, Task.TRANSCRIPTION)
+        model_name = await app.service.resolve(model, Task.TRANSCRIPTION)
         files = app.files(ctx)
         keep_alive_seconds = keep_alive_seconds_of(keep_alive)
         destination = (
@@ -105,6 +105,7 @@ def save_transcript(
     if transcript_format != "text" and destination is None:
         path = app.artifacts.add_sibling(artifact, SUFFIXES[transcript_format], data)
     fields = result_fields(finished)
+    fields["warnings"] += app.artifacts.warnings
     segments = segment_results(transcript.segments, timestamps)
     if segments is not None and len(segments) < len(transcript.segments):
         full_path = app.artifacts.add_sibling(artifact, ".json", render(transcript, "json").encode())

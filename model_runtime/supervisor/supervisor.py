@@ -16,6 +16,7 @@ from model_runtime.catalog.model import Model
 from model_runtime.catalog.protocol import CatalogProtocol
 from model_runtime.errors import SensesError, ShuttingDown
 from model_runtime.prepare import PreparedRequest
+from model_runtime.problems import Problems
 from model_runtime.process.process import StopTimeouts
 from model_runtime.requests import Task
 from model_runtime.scheduler.lanes import Lane
@@ -66,9 +67,9 @@ class Supervisor:
         clock: Callable[[], float],
         stop_timeouts: StopTimeouts,
         feed: StatusFeed,
+        problems: Problems,
     ) -> None:
         """`feed` is notified of every change; `clock` returns monotonic seconds."""
-        self._catalog = catalog
         self._settings = settings
         self._clock = clock
         self._feed = feed
@@ -76,8 +77,8 @@ class Supervisor:
         self._pending_events: deque[SchedulerEvent] = deque()
         self._is_dispatching = False
         folder = settings.folders.data
-        self._model_stats = ModelStatsStore(folder)
-        self._usage_log = UsageLog(folder, time.time)
+        self._model_stats = ModelStatsStore(folder, problems)
+        self._usage_log = UsageLog(folder, time.time, problems)
         self._scheduler = create_scheduler(settings)
         self._counters = CounterRegistry()
         self._requests = RequestTable(clock, self._counters, lambda request: self._listener.resume_reading(request))
@@ -128,20 +129,22 @@ class Supervisor:
         """
         request = self._requests.add(request_id, prepared, client)
         try:
-            self._enqueue(request, keep_alive_seconds)
+            self._enqueue(request, prepared.needed_bytes, keep_alive_seconds)
             yield request.outputs
         finally:
             self._release(request)
 
-    async def load(self, request_id: int, model: Model) -> None:
+    async def load(self, request_id: int, model: Model, needed_bytes: int) -> None:
         """Queue an operator's request to load a model and wait until the model is ready.
+
+        `needed_bytes` is the estimate of its memory.
 
         Raises:
             SensesError: the model cannot be loaded.
         """
         request = self._requests.add_load(request_id, model)
         try:
-            self._enqueue(request, None)
+            self._enqueue(request, needed_bytes, None)
             while request.granted_at is None:
                 await request.outputs.get()
         finally:
@@ -158,9 +161,9 @@ class Supervisor:
         await worker.process.exited.wait()
         return held_bytes
 
-    def pin(self, model: Model, *, pinned: bool) -> None:
+    def pin(self, model: Model, needed_bytes: int, *, pinned: bool) -> None:
         """Exempt a model from the idle timer and from eviction, or end the exemption."""
-        self._register(model)
+        self._register(model, needed_bytes)
         self.dispatch(PinChanged(model.name, pinned))
 
     def cancel(self, request_id: int, error: SensesError) -> bool:
@@ -192,15 +195,15 @@ class Supervisor:
             last_load_seconds=dict(self._counters.last_load_seconds),
         )
 
-    def _register(self, model: Model) -> None:
-        """Add a model to the scheduler at its first use."""
+    def _register(self, model: Model, needed_bytes: int) -> None:
+        """Add a model to the scheduler at its first use. `needed_bytes` counts until its memory has been measured."""
         if model.name in self._models:
             return
         self._models[model.name] = model
         stats, keep_alive_seconds = self._model_stats.get(model), model.keep_alive_seconds
         spec = ModelSpec(
             model.name,
-            stats.needed_bytes if stats else self._catalog.needed_bytes(model),
+            stats.needed_bytes if stats else needed_bytes,
             load_seconds=stats.load_seconds if stats else DEFAULT_LOAD_SECONDS,
             concurrency=model.concurrency,
             keep_alive_seconds=self._settings.idle_seconds if keep_alive_seconds is None else keep_alive_seconds,
@@ -208,9 +211,9 @@ class Supervisor:
         )
         self._scheduler.add(spec)
 
-    def _enqueue(self, request: ActiveRequest, keep_alive_seconds: float | None) -> None:
+    def _enqueue(self, request: ActiveRequest, needed_bytes: int, keep_alive_seconds: float | None) -> None:
         model = request.model.name
-        self._register(request.model)
+        self._register(request.model, needed_bytes)
         if self._should_retry(request):
             self.dispatch(RetryRequested(model))
         self._usage_log.record(model)

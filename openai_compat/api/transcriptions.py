@@ -56,7 +56,7 @@ class TranscriptionEndpoint:
         async with open_upload(request) as upload:
             body = upload.body
             model = "best" if translate and body.model.lower() in UNSPECIFIC_MODELS else body.model
-            name, language = self.service.resolve(model, Task.TRANSCRIPTION), parse_language(body.language)
+            name, language = await self.service.resolve(model, Task.TRANSCRIPTION), parse_language(body.language)
             transcribe_request = Transcribe(
                 name,
                 await to_thread.run_sync(upload.decode),

@@ -89,7 +89,9 @@ class StatusEndpoint:
         ]
 
     async def health(self, request: Request) -> Response:
-        """Return version, uptime and ready models while requests are accepted.
+        """Return "ok" or "degraded" with the reasons, version, uptime and ready models.
+
+        A degraded daemon answers 200 as well: other calls are served, and a restart would not help.
 
         Raises:
             ShuttingDown: requests are no longer accepted.
@@ -98,8 +100,16 @@ class StatusEndpoint:
         if not status.accepting:
             raise ShuttingDown("Senses is shutting down.", retry_after_seconds=5)
         ready_models = [model.name for model in status.models if model.state is ModelState.READY]
-        details = {"version": status.version, "uptime_seconds": status.uptime_seconds, "ready_models": ready_models}
-        return JSONResponse({"status": "healthy", **details})
+        problems = health_problems(status)
+        return JSONResponse(
+            {
+                "status": "degraded" if problems else "ok",
+                "problems": problems,
+                "version": status.version,
+                "uptime_seconds": status.uptime_seconds,
+                "ready_models": ready_models,
+            }
+        )
 
     async def get_status(self, request: Request) -> Response:
         """Return the current status."""
@@ -195,6 +205,11 @@ class StatusEndpoint:
             return []
         recent = await to_thread.run_sync(self.artifacts.recent, MAX_SCANNED_ARTIFACTS)
         return [artifact for artifact in recent if artifact.mime_type in LISTED_TYPES][:MAX_LISTED_ARTIFACTS]
+
+
+def health_problems(status: Status) -> list[str]:
+    """Return what is wrong: with the daemon, then with its models."""
+    return [*status.problems, *(f"{model.name}: {model.error}" for model in status.models if model.error)]
 
 
 async def status_events(statuses: AsyncIterator[Status]) -> AsyncGenerator[Chunk]:

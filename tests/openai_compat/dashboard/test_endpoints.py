@@ -23,7 +23,32 @@ async def test_health_is_json_with_facts(http: httpx2.AsyncClient) -> None:
     answer = await http.get("/health")
 
     assert answer.status_code == 200
-    assert answer.json() == {"status": "healthy", "version": "0.0.0", "uptime_seconds": 1.0, "ready_models": []}
+    assert answer.json() == {
+        "status": "ok",
+        "problems": [],
+        "version": "0.0.0",
+        "uptime_seconds": 1.0,
+        "ready_models": [],
+    }
+
+
+@pytest.mark.promise("reliability:health")
+async def test_health_names_what_is_wrong_and_stays_200(http: httpx2.AsyncClient, service: FakeService) -> None:
+    """A service manager that restarts on 503 must not do so for ever because of one bad alias."""
+    service.problems.report("tick", "The background task 'tick' fails.")
+    service.update_models(lambda models: [replace(models[0], error="its folder is gone"), *models[1:]])
+
+    degraded = await http.get("/health")
+    status = await http.get("/api/status")
+    service.problems.clear("tick")
+    service.update_models(lambda models: [replace(model, error="") for model in models])
+    ok = await http.get("/health")
+
+    assert degraded.status_code == 200
+    assert degraded.json()["status"] == "degraded"
+    assert degraded.json()["problems"] == ["The background task 'tick' fails.", "vlm-starter: its folder is gone"]
+    assert status.json()["problems"] == ["The background task 'tick' fails."]
+    assert ok.json()["status"] == "ok"
 
 
 async def test_health_is_503_while_the_runtime_shuts_down(http: httpx2.AsyncClient, service: FakeService) -> None:
