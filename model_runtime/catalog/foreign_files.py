@@ -40,6 +40,8 @@ MAX_DIMENSIONS = 16
 """Of one tensor."""
 MAX_NAME_CHARACTERS = 100
 """Of a name from a file inside an error message."""
+MAX_PATH_CHARACTERS = 600
+"""Of a path inside an error message."""
 MAX_COUNT = 2**53
 """Limit of a number in a configuration; a larger one counts as absent."""
 HEADER_LENGTH_BYTES = 8
@@ -71,9 +73,15 @@ class InvalidCheckpoint(LoadFailed):
 
     def __init__(self, path: Path, reason: str) -> None:
         advice = "Download the model again; if that does not help, delete its folder first."
-        super().__init__(_printable(f"{path} {reason}. {advice}"))
+        super().__init__(_printable(f"{_shorten(str(path))} {reason}. {advice}"))
         self.path = path
         self.reason = reason
+
+
+def _shorten(path: str) -> str:
+    """Return a path of at most `MAX_PATH_CHARACTERS` letters: a configuration can name one of any length."""
+    half = MAX_PATH_CHARACTERS // 2
+    return path if len(path) <= MAX_PATH_CHARACTERS else f"{path[:half]}…{path[-half:]}"
 
 
 def _printable(text: str) -> str:

@@ -244,6 +244,7 @@ async def test_a_model_whose_files_lie_is_shown_as_broken_with_its_reason(tmp_pa
     assert not models["mine"].present
     assert re.search(reason, models["mine"].error)
     assert "\n" not in models["mine"].error
+    assert len(models["mine"].error) < 1000
     assert not any(CANARY in answer.text for answer in answers)
     assert (models["vlm-starter"].present, models["vlm-starter"].error) == (True, "")
 
