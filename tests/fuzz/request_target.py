@@ -12,6 +12,7 @@ from anyio.abc import SocketStream
 from anyio.streams.buffered import BufferedByteReceiveStream
 from starlette.types import ASGIApp, Message
 
+from mcp_server.daemon.descriptors import DescriptorReserve
 from mcp_server.daemon.http_server import artifact_routes, mcp_routes
 from mcp_server.daemon.socket_server import SocketServer
 from mcp_server.files.artifacts import ArtifactStore
@@ -164,7 +165,7 @@ async def open_target(folder: Path) -> AsyncGenerator[RequestTarget]:
         server = create_server(service, settings, artifacts, tasks, downloader=_refuse_download)
         routes = [*mcp_routes(server), *artifact_routes(artifacts)]
         app = create_app(service, settings, extra_routes=routes, contexts=[server.session_manager.run])
-        socket_server = SocketServer(server, str(folder / "s"))
+        socket_server = SocketServer(server, str(folder / "s"), DescriptorReserve(100_000), service.problems)
         await socket_server.listen()
         tasks.start_soon(socket_server.serve)
         async with app.router.lifespan_context(app):
