@@ -283,6 +283,12 @@ RELIABILITY = {
     "reliability:pinned": "A built-in model is named by its commit, or listed as not pinned yet.",
     "reliability:template": "A chat template that loops for ever is ended after five seconds.",
     "reliability:load-error": "A load error names its model once.",
+    "reliability:hundreds-queue": "Hundreds of calls at once wait in a queue that is bounded by number and bytes.",
+    "reliability:retry-after-is-true": "The time to try again is what the running and the waiting requests take.",
+    "reliability:queue-that-moves": "A request does not time out while the one before it makes progress.",
+    "reliability:short-beside-long": "A short recording waits for one window of a long one, which never starves.",
+    "reliability:turns-change-nothing": "Recordings and texts that take turns end as if each were alone.",
+    "reliability:turns-apart": "The failure or the end of one of them does not touch the others.",
 }
 
 PROMISES: dict[str, str] = {
