@@ -16,6 +16,7 @@ from pathlib import Path
 from rich.console import Console
 
 from benchmarks import (
+    attack,
     attention,
     clients,
     cold,
@@ -25,6 +26,7 @@ from benchmarks import (
     overhead,
     report,
     responsiveness,
+    short_clips,
     starters,
     throughput,
     tools,
@@ -42,6 +44,8 @@ PARTS: Mapping[str, tuple[str, Callable[[BenchmarkContext], list[Row]]]] = {
     "attention": ("Attention on a CPU", attention.measure),
     "throughput": ("Many at once", throughput.measure),
     "responsiveness": ("Answers while everything is busy", responsiveness.measure),
+    "attack": ("Hostile clients", attack.measure),
+    "short_clips": ("A short recording behind a long one", short_clips.measure),
     "memory": ("Memory that comes back", memory.measure),
     "endings": ("Calls that end", endings.measure),
     "eviction": ("Choosing what leaves", eviction.measure),
