@@ -12,6 +12,7 @@ import anyio.to_thread
 
 from model_runtime.catalog.model import Model
 from model_runtime.catalog.protocol import CatalogProtocol
+from model_runtime.decoding.decoder import MediaDecoder
 from model_runtime.errors import Cancelled, UnknownModel
 from model_runtime.events import Event, Finished
 from model_runtime.prepare import RequestPreparer, Validate
@@ -54,6 +55,7 @@ class Runtime:
         working_set_bytes: Callable[[], Awaitable[int]] = gpu_probe.working_set_bytes,
         release_memory: Callable[[], None] = memory.release_memory,
     ) -> None:
+        self.media = MediaDecoder(settings.decode_bytes, settings.folders.run / "decoded")
         self._catalog = catalog
         self._settings = settings
         self._version = version
@@ -72,6 +74,7 @@ class Runtime:
         self._tasks: list[asyncio.Task[None]] = []
 
     async def __aenter__(self) -> Self:
+        await anyio.to_thread.run_sync(self.media.storage.delete_leftovers)
         self._tasks = [
             asyncio.create_task(self._tick_forever(), name="tick"),
             asyncio.create_task(self._probe_gpu(), name="GPU probe"),

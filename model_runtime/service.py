@@ -3,6 +3,7 @@
 from collections.abc import AsyncGenerator
 from typing import Protocol
 
+from model_runtime.decoding.decoder import MediaDecoder
 from model_runtime.errors import UnknownModel, WrongTask
 from model_runtime.events import Event
 from model_runtime.requests import Request, Task
@@ -11,6 +12,11 @@ from model_runtime.status import Status
 
 class Service(Protocol):
     """The runtime as both APIs see it."""
+
+    @property
+    def media(self) -> MediaDecoder:
+        """What decodes the pictures and recordings of all callers, within one limit of memory."""
+        ...
 
     def resolve(self, name: str, task: Task) -> str:
         """Return the canonical name of the model that `name` means for `task`.

@@ -1,11 +1,11 @@
-"""Start a worker with `posix_spawn`: a fork of a process that used Metal or the network can hang or crash."""
+"""Start a worker or a decoder with `posix_spawn`: a fork of a process that used Metal or the network can hang or crash."""
 
 import fcntl
 import os
 import signal
 import socket
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,19 +35,32 @@ def spawn_worker(name: str) -> SpawnedProcess:
     Raises:
         OSError: the system cannot start another process.
     """
+    return spawn_module("model_runtime.worker", [name], {})
+
+
+def spawn_module(module: str, arguments: Sequence[str], descriptors: Mapping[int, int]) -> SpawnedProcess:
+    """Start `python -m MODULE ARGUMENTS` with its end of the socket pair on `LINK_FD`.
+
+    `descriptors` maps further numbers in the new process to open descriptors of this one, which stay open here.
+
+    Raises:
+        OSError: the system cannot start another process.
+    """
     daemon_end, worker_end = socket.socketpair()
     log_read, log_write = os.pipe()
     socket_source, log_source = _move_descriptor_up(worker_end.detach()), _move_descriptor_up(log_write)
+    sources = {number: _copy_descriptor_up(descriptor) for number, descriptor in descriptors.items()}
     try:
         pid = os.posix_spawn(
             sys.executable,
-            [sys.executable, "-u", "-P", "-m", "model_runtime.worker", name],
+            [sys.executable, "-u", "-P", "-m", module, *arguments],
             worker_environment(os.environ, sys.path),
             file_actions=[
                 (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
                 (os.POSIX_SPAWN_DUP2, log_source, 1),
                 (os.POSIX_SPAWN_DUP2, log_source, 2),
                 (os.POSIX_SPAWN_DUP2, socket_source, LINK_FD),
+                *((os.POSIX_SPAWN_DUP2, source, number) for number, source in sources.items()),
             ],
             setpgroup=0,
             setsigmask=[],
@@ -58,8 +71,8 @@ def spawn_worker(name: str) -> SpawnedProcess:
         os.close(log_read)
         raise
     finally:
-        os.close(socket_source)
-        os.close(log_source)
+        for descriptor in (socket_source, log_source, *sources.values()):
+            os.close(descriptor)
     daemon_end.setblocking(False)
     os.set_blocking(log_read, False)
     return SpawnedProcess(pid, daemon_end, log_read)
@@ -77,6 +90,10 @@ def worker_environment(environ: Mapping[str, str], path: list[str]) -> dict[str,
 
 
 def _move_descriptor_up(descriptor: int) -> int:
-    moved = fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, FIRST_FREE_DESCRIPTOR)
+    moved = _copy_descriptor_up(descriptor)
     os.close(descriptor)
     return moved
+
+
+def _copy_descriptor_up(descriptor: int) -> int:
+    return fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, FIRST_FREE_DESCRIPTOR)

@@ -73,7 +73,7 @@ def _sheared(picture: ImageData) -> ImageData:
 
 
 def _sides_swapped(picture: ImageData) -> ImageData:
-    return ImageData(picture.height, picture.width, picture.rgb)
+    return ImageData(picture.height, picture.width, picture.content)
 
 
 MUTATIONS = (
