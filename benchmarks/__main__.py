@@ -18,6 +18,7 @@ from rich.console import Console
 from benchmarks import (
     clients,
     cold,
+    decoding,
     endings,
     eviction,
     memory,
@@ -41,6 +42,7 @@ PARTS: Mapping[str, tuple[str, Callable[[BenchmarkContext], list[Row]]]] = {
     "throughput": ("Many at once", throughput.measure),
     "responsiveness": ("Answers while everything is busy", responsiveness.measure),
     "memory": ("Memory that comes back", memory.measure),
+    "decoding": ("Large pictures and recordings", decoding.measure),
     "endings": ("Calls that end", endings.measure),
     "eviction": ("Choosing what leaves", eviction.measure),
     "clients": ("What a client starts", clients.measure),

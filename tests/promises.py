@@ -252,4 +252,14 @@ MEANING = {
     "meaning:mutations": "A defect anywhere in the media path makes a test of meaning fail.",
 }
 
-PROMISES: dict[str, str] = {**MODELS, **RUNTIME, **PICTURES, **SOUND, **CHAT, **OPENAI, **MCP, **MEANING}
+RELIABILITY = {
+    "reliability:bombs": "A bomb of every image format is refused with its pixels and the limit.",
+    "reliability:stated-duration": "A recording that is too long is refused by its header; decoding stops at the limit.",
+    "reliability:model-sized": "A picture is decoded at the size a model looks at; positions are those of the file.",
+    "reliability:decoding-limit": "Decodes wait in order of arrival until their memory fits into one limit.",
+    "reliability:decoding-memory": "Large pictures and recordings leave the daemon as small as it was.",
+    "reliability:decoding-cancelled": "A cancelled decode takes no memory and leaves no process and no file.",
+    "reliability:decoding-fails": "A decoder that dies or finds no disk is one answered error.",
+}
+
+PROMISES: dict[str, str] = {**MODELS, **RUNTIME, **PICTURES, **SOUND, **CHAT, **OPENAI, **MCP, **MEANING, **RELIABILITY}

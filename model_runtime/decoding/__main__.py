@@ -4,7 +4,6 @@ It reads the file from one descriptor, writes the decoded bytes to another, and 
 bytes or an error, to the daemon on `LINK_FD`. Its exit gives the memory back. It exits at once if the daemon does.
 """
 
-import contextlib
 import os
 import socket
 import sys
@@ -36,18 +35,14 @@ def main() -> None:
 
 def _run(decode: Decode, param: str) -> ImageData | Audio | SensesError:
     os.lseek(SOURCE_FD, 0, os.SEEK_SET)  # the daemon may have read from it
-    with open(SOURCE_FD, "rb") as source, open(DECODED_FD, "wb") as out:  # noqa: PTH123 - descriptors
-        try:
-            decoded = decode(source, out, param)
-            out.flush()
-        except SensesError as error:
-            return error
-        except (OSError, MemoryError) as error:
-            with contextlib.suppress(OSError):
-                os.ftruncate(DECODED_FD, 0)  # room for what `close` still writes
-            reason = error.strerror if isinstance(error, OSError) else "the memory is full"
-            return OperationFailed(f"The file cannot be decoded: {reason}. Free disk space or memory and try again.")
-        return decoded
+    try:
+        with open(SOURCE_FD, "rb") as source, open(DECODED_FD, "wb") as out:  # noqa: PTH123 - descriptors
+            return decode(source, out, param)
+    except SensesError as error:
+        return error
+    except (OSError, MemoryError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "the memory is full"
+        return OperationFailed(f"The file cannot be decoded: {reason}. Free disk space or memory and try again.")
 
 
 def _decode_image(source: BinaryIO, out: BinaryIO, param: str) -> ImageData:

@@ -7,9 +7,9 @@ keep an idle daemon small.
 import tempfile
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import BinaryIO, TypeVar
+from typing import BinaryIO, Generic, TypeVar
 
 import anyio
 import anyio.to_thread
@@ -30,6 +30,14 @@ SHORT_AUDIO_BYTES, LONG_AUDIO_BYTES = 8_000_000, 64_000_000
 Source = bytes | BinaryIO
 """The content of a file, or an open seekable one."""
 Media = TypeVar("Media", ImageData, Audio)
+
+
+@dataclass(frozen=True, slots=True)
+class _Decoded(Generic[Media]):
+    """Media, and the path of their bytes if these are in a file."""
+
+    media: Media
+    path: str
 
 
 class MediaDecoder:
@@ -54,13 +62,13 @@ class MediaDecoder:
         def measure() -> int:
             return decoding_bytes(source, param=param, max_pixels=MODEL_PIXELS)
 
-        def decode() -> ImageData:
-            return self._keep(decode_image(source, param=param, max_pixels=MODEL_PIXELS))
+        def decode() -> _Decoded[ImageData]:
+            return self._write(decode_image(source, param=param, max_pixels=MODEL_PIXELS))
 
         needed_bytes = await anyio.to_thread.run_sync(measure)
         async with self.admission.admit(needed_bytes):
             if needed_bytes <= THREAD_BYTES:
-                return await anyio.to_thread.run_sync(decode)
+                return self._own(await anyio.to_thread.run_sync(decode))
             return await self._decode_in_process("image", ImageData, source, param)
 
     async def decode_audio(self, source: Source, *, param: str) -> Audio:
@@ -74,9 +82,9 @@ class MediaDecoder:
         """
         from model_runtime.media.audio import decode_audio
 
-        def decode() -> Audio | None:
+        def decode() -> _Decoded[Audio] | None:
             try:
-                return self._keep(decode_audio(source, param=param, max_seconds=THREAD_SECONDS))
+                return self._write(decode_audio(source, param=param, max_seconds=THREAD_SECONDS))
             except InvalidMedia as error:
                 if error.code != "too_long":
                     raise
@@ -85,12 +93,17 @@ class MediaDecoder:
         async with self.admission.admit(SHORT_AUDIO_BYTES):
             short = await anyio.to_thread.run_sync(decode)
         if short is not None:
-            return short
+            return self._own(short)
         async with self.admission.admit(LONG_AUDIO_BYTES):
             return await self._decode_in_process("audio", Audio, source, param)
 
-    def _keep(self, media: Media) -> Media:
-        return replace(media, content=self.storage.keep(media.content))
+    def _write(self, media: Media) -> "_Decoded[Media]":
+        """Move many bytes to a file. An idle thread keeps what it has returned last, so it returns none of them."""
+        path = self.storage.write(media.content) if isinstance(media.content, bytes) else ""
+        return _Decoded(replace(media, content=b"") if path else media, path)
+
+    def _own(self, decoded: "_Decoded[Media]") -> Media:
+        return replace(decoded.media, content=self.storage.own(decoded.path)) if decoded.path else decoded.media
 
     async def _decode_in_process(self, kind: Kind, kind_of: type[Media], source: Source, param: str) -> Media:
         try:

@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
-from model_runtime.media.types import MediaBytes, MediaFile
+from model_runtime.media.types import MediaFile
 
 MAX_BYTES_IN_MEMORY = 1_000_000
 """Half a minute of sound, or a picture of 640 x 520 pixels; more goes to a file, which a worker maps."""
@@ -49,16 +49,16 @@ class MediaStorage:
         weakref.finalize(media_file, _delete, path)
         return media_file
 
-    def keep(self, content: MediaBytes) -> MediaBytes:
-        """Return `content` as it is if it is small, or if the disk does not take it; else in a file."""
-        if isinstance(content, MediaFile) or len(content) <= MAX_BYTES_IN_MEMORY:
-            return content
+    def write(self, content: bytes) -> str:
+        """Write `content` to a file and return its path, to `own`; "" if it is small or the disk does not take it."""
+        if len(content) <= MAX_BYTES_IN_MEMORY:
+            return ""
         try:
             with self.open_file() as file:
                 file.write(content)
         except OSError:
-            return content
-        return self.own(file.name)
+            return ""
+        return file.name
 
 
 def _delete(path: str) -> None:

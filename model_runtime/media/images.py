@@ -2,6 +2,7 @@
 
 import io
 import math
+import re
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
@@ -28,6 +29,8 @@ PARAMETERS_KEY = "parameters"
 
 BAND_ROWS = 256
 """Rows of the result that are converted or written at once, so that the pixels are not in memory twice."""
+FIRST_NUMBER = re.compile(r"\d+")
+"""In Pillow's message about too many pixels, their number."""
 BYTES_PER_PIXEL = 4
 """Pillow keeps a pixel of three channels in four bytes."""
 WEBP_COPIES = 3
@@ -35,7 +38,7 @@ WEBP_COPIES = 3
 COEFFICIENT_BYTES_PER_PIXEL = 6
 """libjpeg keeps all coefficients of a progressive JPEG: three channels of 16 bits."""
 
-Image.MAX_IMAGE_PIXELS = None  # `_open_image` checks the size, and its message has it
+Image.MAX_IMAGE_PIXELS = MAX_PIXELS
 
 
 def decode_image(source: bytes | BinaryIO, *, param: str = "image", max_pixels: int = MAX_PIXELS) -> ImageData:
@@ -57,10 +60,9 @@ def write_image(source: bytes | BinaryIO, out: BinaryIO, *, param: str, max_pixe
         InvalidMedia: as for `decode_image`.
         OSError: `out` cannot be written.
     """
-    image = _open_image(source, param)
-    file_size = image.size
+    file_size = _open_image(source, param).size
     try:
-        decoded = _decode(image, max_pixels)
+        decoded = _decode(_open_image(source, param), max_pixels)  # opened again, so that only `_decode` refers to it
     except Exception as error:  # Pillow's parsers raise exceptions of many types
         raise _invalid_image(DAMAGED_MESSAGE, param) from error
     out.writelines(band.tobytes() for band in _bands(decoded, BAND_ROWS))
@@ -158,11 +160,13 @@ def _open_image(source: bytes | BinaryIO, param: str) -> Image.Image:
         raise _invalid_image(f"has {size_bytes / 1e6:.1f} MB; at most {MAX_BYTES // 1_000_000} MB are accepted", param)
     try:
         image = Image.open(file, formats=INPUT_FORMATS)
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise _too_many_pixels(int(FIRST_NUMBER.findall(str(error))[0]), param) from error
     except Exception as error:
         file.seek(0)
         raise _invalid_image(sniff_format(file.read(SNIFFED_BYTES)), param) from error
     if image.width * image.height > MAX_PIXELS:
-        raise _too_many_pixels(image, param)
+        raise _too_many_pixels(image.width * image.height, param)
     return image
 
 
@@ -171,6 +175,7 @@ def _decode(image: Image.Image, max_pixels: int) -> Image.Image:
     _draft(image, max_pixels)
     upright = _apply_exif_orientation(image)
     rgb_image = _reduce_to_rgb(upright, _reduction(upright.width * upright.height, max_pixels))
+    del image, upright  # the memory of all pixels
     size = _size_within(rgb_image.size, max_pixels)
     return rgb_image if size == rgb_image.size else rgb_image.resize(size, Image.Resampling.LANCZOS)
 
@@ -243,12 +248,9 @@ def _encode_jpeg(image: ImageData, side: int) -> tuple[bytes, int, int]:
     return encode_image(resized, "jpeg", PREVIEW_QUALITY), resized.width, resized.height
 
 
-def _too_many_pixels(image: Image.Image, param: str) -> InvalidMedia:
-    pixels = image.width * image.height
-    has = f"has {image.width}x{image.height} pixels, {pixels / 1e6:.1f} megapixels"
-    return _invalid_image(
-        f"{has}; at most {MAX_PIXELS // 1_000_000} megapixels are accepted. Send a smaller one", param
-    )
+def _too_many_pixels(pixels: int, param: str) -> InvalidMedia:
+    limit = f"at most {MAX_PIXELS // 1_000_000} megapixels are accepted. Send a smaller one"
+    return _invalid_image(f"has {pixels / 1e6:.1f} megapixels; {limit}", param)
 
 
 def _invalid_image(problem: str, param: str) -> InvalidMedia:
