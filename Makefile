@@ -11,8 +11,9 @@ TRAINING := training/.venv
 PYTEST := pytest -n 2 --dist worksteal
 N ?= 100
 SEED ?= 1
+COVERED ?= 95
 
-.PHONY: setup serve test test-fast coverage mutants check lock bench soak docs bundle clients setup-training check-training test-training clean
+.PHONY: setup serve test test-fast coverage mutants check lock bench soak fuzz docs bundle clients setup-training check-training test-training clean
 
 setup: $(STAMP)
 
@@ -49,12 +50,12 @@ test: check $(TOOLS)
 test-fast: setup
 	$(BIN)/$(PYTEST) --fast $(ARGS)
 
-# what the tests run of the product, subprocesses included; ARGS=--fast for the fast ones only
+# what the tests run of the product, subprocesses included; with ARGS=--fast COVERED=65 the fast ones only
 coverage: setup $(TOOLS)
 	$(BIN)/coverage erase
 	$(BIN)/coverage run -m $(PYTEST) $(ARGS)
 	$(BIN)/coverage combine --quiet
-	$(BIN)/coverage report
+	$(BIN)/coverage report --fail-under $(COVERED)
 
 # N random faults in the product, and whether the fast tests notice them; ARGS="--only model_runtime/scheduler"
 mutants: setup
@@ -66,6 +67,12 @@ bench: setup
 # ten minutes of calls, kills and cancels; ARGS="--minutes 1" for a short one
 soak: setup
 	$(BIN)/python -m tests.soak $(ARGS)
+
+# NUMBER inputs that lie, for each module of tests/fuzz: model folders, and requests where that module exists
+fuzz: setup
+	for module in files requests; do \
+	  test ! -f tests/fuzz/$$module.py || $(BIN)/python -m tests.fuzz.$$module $(if $(NUMBER),--number $(NUMBER)) $(ARGS) || exit 1; \
+	done
 
 # training/: the product as locked, and PyTorch; nothing of it is part of `make test`
 setup-training: $(TRAINING)/.installed

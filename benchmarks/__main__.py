@@ -16,6 +16,7 @@ from pathlib import Path
 from rich.console import Console
 
 from benchmarks import (
+    attention,
     clients,
     cold,
     decoding,
@@ -39,6 +40,7 @@ PARTS: Mapping[str, tuple[str, Callable[[BenchmarkContext], list[Row]]]] = {
     "cold": ("The first call", cold.measure),
     "overhead": ("A warm call", overhead.measure),
     "turns": ("A chat that goes on", turns.measure),
+    "attention": ("Attention on a CPU", attention.measure),
     "throughput": ("Many at once", throughput.measure),
     "responsiveness": ("Answers while everything is busy", responsiveness.measure),
     "memory": ("Memory that comes back", memory.measure),

@@ -28,6 +28,10 @@ from collections.abc import Iterable
 
 from model_runtime.sizes import format_bytes
 
+MAX_QUOTED_CHARACTERS = 200
+"""Of a model's name in a message."""
+FOLDER_ADVICE = "A local folder needs an alias: set models.NAME.path in config.toml, then ask for NAME."
+
 
 class SensesError(Exception):
     """Base of the runtime's errors. `code` is a stable, machine-readable name; `param` names the invalid parameter."""
@@ -55,12 +59,13 @@ class InvalidInput(SensesError):
 
 
 class UnknownModel(InvalidInput):
-    """No alias, repository or folder has the requested name."""
+    """No alias or repository has the requested name."""
 
     def __init__(self, name: str, known: Iterable[str]) -> None:
+        is_path = name.startswith(("/", "~", ".")) or name.count("/") > 1
         super().__init__(
-            f"There is no model {name!r}. Known models: {', '.join(known)}. "
-            "A Hugging Face repository id or the path of a local folder works too.",
+            f"There is no model {name[:MAX_QUOTED_CHARACTERS]!r}. Known models: {', '.join(known)}. "
+            f"A Hugging Face repository id works too. {FOLDER_ADVICE if is_path else ''}".rstrip(),
             param="model",
             code="model_not_found",
         )

@@ -22,13 +22,14 @@ INLINE_CHARACTERS = 100_000
 class PreparedRequest:
     """A request that is ready to be queued.
 
-    `working_bytes` is the memory that the request takes on top of the loaded model. `warnings` name words that a
+    `needed_bytes` is the memory of the loaded model; `working_bytes` is the memory that the request takes on top of the loaded model. `warnings` name words that a
     starter model does not know.
     """
 
     request: Request
     model: Model
     task: Task
+    needed_bytes: int = 0
     working_bytes: int = 0
     warnings: tuple[str, ...] = ()
 
@@ -50,17 +51,28 @@ class RequestPreparer:
             InvalidInput: the model cannot serve this request.
         """
         task = task_of(request)
-        model = self._catalog.resolve(request.model, task)
+        model = await self.resolve(request.model, task)
         if is_loaded(model.name) and is_short_chat(request):
             return self._prepare(request, model, task)  # quick: the small files of a loaded model are cached
         return await anyio.to_thread.run_sync(self._prepare, request, model, task)
+
+    async def resolve(self, name: str, task: Task) -> Model:
+        """Return the model that `name` means for `task`; a thread looks at the disk where that is needed.
+
+        Raises:
+            SensesError: as `CatalogProtocol.resolve`.
+        """
+        if self._catalog.is_known(name):
+            return self._catalog.resolve(name, task)
+        return await anyio.to_thread.run_sync(self._catalog.resolve, name, task)
 
     def _prepare(self, request: Request, model: Model, task: Task) -> PreparedRequest:
         folders = self._catalog.folders(model)
         named = request if request.model == model.name else replace(request, model=model.name)
         self._validate(named, model, folders)
         warnings = starter_warnings(named, task, model, folders) if model.starter else ()
-        return PreparedRequest(named, model, task, self._catalog.working_bytes(named, model), warnings)
+        needed_bytes, working_bytes = self._catalog.needed_bytes(model), self._catalog.working_bytes(named, model)
+        return PreparedRequest(named, model, task, needed_bytes, working_bytes, warnings)
 
 
 def is_short_chat(request: Request) -> bool:

@@ -30,6 +30,9 @@ from model_runtime.supervisor.supervisor import Supervisor
 from model_runtime.supervisor.watchdog import ReleaseMemory, WatchdogLimits, check
 from model_runtime.validation import validate
 
+FIRST_READING_SECONDS = 5.0
+"""How long the start waits for the disks of the models; later, what they hold is added to the status."""
+
 log = logging.getLogger(__name__)
 
 
@@ -75,7 +78,10 @@ class Runtime:
 
     async def __aenter__(self) -> Self:
         await anyio.to_thread.run_sync(self.media.storage.delete_leftovers)
+        with anyio.move_on_after(FIRST_READING_SECONDS):
+            await self._read_models()
         self._tasks = [
+            asyncio.create_task(self._read_models_forever(), name="model info"),
             asyncio.create_task(self._tick_forever(), name="tick"),
             asyncio.create_task(self._probe_gpu(), name="GPU probe"),
         ]
@@ -84,15 +90,18 @@ class Runtime:
     async def __aexit__(self, *exc_info: object) -> None:
         await self.close(0.0)
 
-    def resolve(self, name: str, task: Task) -> str:
+    async def resolve(self, name: str, task: Task) -> str:
         """Return the canonical name of the model that `name` means for `task`.
 
         Raises:
-            UnknownModel: no alias, repository or folder has this name.
+            UnknownModel: no alias or repository has this name.
             WrongTask: the model does something else.
             ModelMissing: the weights are not on this disk.
         """
-        return self._catalog.resolve(name, task).name
+        model = await self._preparer.resolve(name, task)
+        if self._model_info.is_new(model):  # a repository without an alias
+            await anyio.to_thread.run_sync(self._model_info.read, model, self._clock())
+        return model.name
 
     def new_request_id(self) -> int:
         """Return an id that no other request of this runtime has."""
@@ -129,8 +138,9 @@ class Runtime:
             SensesError: the model cannot be loaded.
         """
         known = self._model_named(model)
-        self._catalog.folders(known)  # raises ModelMissing before anything is queued
-        await self._supervisor.load(self.new_request_id(), known)
+        await anyio.to_thread.run_sync(self._catalog.folders, known)  # raises ModelMissing before anything is queued
+        info = await anyio.to_thread.run_sync(self._model_info.read, known, self._clock())
+        await self._supervisor.load(self.new_request_id(), known, info.needed_bytes)
 
     async def unload(self, model: str) -> int:
         """Let running requests finish, stop the model's worker and return the bytes it held.
@@ -146,7 +156,8 @@ class Runtime:
         Raises:
             UnknownModel: no model has this canonical name.
         """
-        self._supervisor.pin(self._model_named(model), pinned=pinned)
+        known = self._model_named(model)
+        self._supervisor.pin(known, self._model_info.of(known).needed_bytes, pinned=pinned)
 
     def cancel(self, request_id: int) -> bool:
         """Cancel a queued or running request; return False if no such request is open."""
@@ -156,7 +167,7 @@ class Runtime:
     def status(self) -> Status:
         """Return a snapshot of everything."""
         now = self._clock()
-        view, models, uptime_seconds = self._supervisor.view(), self._model_info.all(now), now - self._started_at
+        view, models, uptime_seconds = self._supervisor.view(), self._model_info.all(), now - self._started_at
         return render_status(view, models, version=self._version, uptime_seconds=uptime_seconds, now=now)
 
     def changes(self) -> AsyncGenerator[Status]:
@@ -186,6 +197,15 @@ class Runtime:
         if budget_bytes < self._supervisor.view().budget_bytes:
             log.info("Memory budget: %s, from the GPU's recommended working set", format_bytes(budget_bytes))
             self._supervisor.dispatch(BudgetChanged(budget_bytes))
+
+    async def _read_models_forever(self) -> None:
+        """Keep the info of all models fresh. A disk that does not answer stops this task, and nothing else."""
+        while True:
+            await asyncio.sleep(self._tick_seconds)
+            await self._read_models()
+
+    async def _read_models(self) -> None:
+        await anyio.to_thread.run_sync(self._model_info.refresh, self._clock(), abandon_on_cancel=True)
 
     async def _tick_forever(self) -> None:
         while True:

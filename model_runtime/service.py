@@ -18,11 +18,11 @@ class Service(Protocol):
         """What decodes the pictures and recordings of all callers, within one limit of memory."""
         ...
 
-    def resolve(self, name: str, task: Task) -> str:
+    async def resolve(self, name: str, task: Task) -> str:
         """Return the canonical name of the model that `name` means for `task`.
 
-        `name` is an alias, one of OpenAI's names, a repository id, a local folder, "fast", "best", or "auto" (or "")
-        for the default.
+        `name` is an alias, one of OpenAI's names, a repository id, "fast", "best", or "auto" (or "") for the
+        default. It is never a path.
 
         Raises:
             UnknownModel: the model does not exist.
@@ -97,7 +97,7 @@ class Service(Protocol):
         ...
 
 
-def resolve_any_task(service: Service, name: str) -> str:
+async def resolve_any_task(service: Service, name: str) -> str:
     """Return the canonical name of the model that `name` means for any task.
 
     Raises:
@@ -106,7 +106,7 @@ def resolve_any_task(service: Service, name: str) -> str:
     """
     for task in Task:
         try:
-            return service.resolve(name, task)
+            return await service.resolve(name, task)
         except WrongTask:
             continue
     raise UnknownModel(name, [model.name for model in service.status().models])

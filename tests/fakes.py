@@ -95,7 +95,7 @@ class FakeService:
         self.models = tuple(model_status(name, task) for name, task in TASK_OF_MODEL.items())
         self.models_changed = anyio.Event()
 
-    def resolve(self, name: str, task: Task) -> str:
+    async def resolve(self, name: str, task: Task) -> str:
         """Return the starter of a tier, or the name of a starter."""
         if name in ("", "auto", "fast", "best"):
             return DEFAULT_MODELS[task]

@@ -1,6 +1,6 @@
 """`pytest --fast` runs the tests that start no process; all of them together take less than a minute.
 
-`make test-fast`, `make coverage ARGS=--fast` and `python -m tests.mutants` run this set. A test that starts a process
+`make test-fast` and `make mutants` run this set. A test that starts a process
 is marked `process`; an unmarked test that starts or signals a process fails in every run.
 """
 

@@ -253,6 +253,13 @@ MEANING = {
 }
 
 RELIABILITY = {
+    "reliability:broken-model": "A model whose files lie is shown as broken with its reason, and everything else goes on.",
+    "reliability:foreign-files": "Only regular files are read, up to a limit, by one module, and off the event loop.",
+    "reliability:names": "A model is an alias or a repository id; no other name reaches the disk.",
+    "reliability:one-entry": "A folder is one model under every spelling, and the catalogue is bounded.",
+    "reliability:pinned": "A built-in model is named by its commit, or listed as not pinned yet.",
+    "reliability:template": "A chat template that loops for ever is ended after five seconds.",
+    "reliability:load-error": "A load error names its model once.",
     "reliability:bombs": "A bomb of every image format is refused with its pixels and the limit.",
     "reliability:stated-duration": "A recording that is too long is refused by its header; decoding stops at the limit.",
     "reliability:model-sized": "A picture is decoded at the size a model looks at; positions are those of the file.",

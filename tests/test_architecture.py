@@ -1,6 +1,8 @@
 """The shape of the code: who may import what, and what the daemon must never carry."""
 
+import ast
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -73,3 +75,52 @@ def test_the_lock_pins_every_version_and_names_no_host() -> None:
 
     assert len(lines) > 100
     assert [line for line in lines if "==" not in line or "://" in line] == []
+
+
+PRODUCT = ("mcp_server", "model_runtime", "openai_compat")
+FORMER_WORDS = re.compile(
+    r"\b(house|tenants?|steward|doorman|courier|errands?|farewell|happenings?|move_in|move_out|watchman|foresight"
+    r"|mailbox|summon|pulse)\b",
+    re.IGNORECASE,
+)
+
+
+def test_no_two_classes_of_the_product_share_a_name() -> None:
+    """A name stands for one thing, so that a search finds it."""
+    homes: dict[str, list[str]] = {}
+    for path in product_files("*.py"):
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                homes.setdefault(node.name, []).append(str(path.relative_to(ROOT)))
+
+    assert {name: files for name, files in homes.items() if len(files) > 1} == {}
+
+
+def test_the_product_speaks_in_standard_terms() -> None:
+    """The glossary is the only vocabulary: the figurative words of the first version stay out."""
+    found = [
+        f"{path.relative_to(ROOT)}:{number}: {line.strip()}"
+        for pattern in ("*.py", "*.js", "*.css", "*.html")
+        for path in product_files(pattern)
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
+        if FORMER_WORDS.search(line)
+    ]
+
+    assert found == []
+
+
+def test_every_folder_of_the_product_says_what_lives_in_it() -> None:
+    """The docstring of `__init__.py` says in two sentences what lives there and what may not."""
+    silent = [
+        str(path.parent.relative_to(ROOT))
+        for path in product_files("__init__.py")
+        if len((ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or "").split(".")) < 2
+    ]
+
+    assert silent == []
+
+
+def product_files(pattern: str) -> list[Path]:
+    return [
+        path for package in PRODUCT for path in sorted((ROOT / package).rglob(pattern)) if "vendor" not in path.parts
+    ]

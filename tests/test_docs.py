@@ -155,11 +155,18 @@ def test_the_tree_in_the_readme_has_every_folder_of_the_product() -> None:
         f"{package}/{folder.name}"
         for package in PACKAGES
         for folder in (ROOT / package).iterdir()
-        if folder.is_dir() and not folder.name.startswith("_")
+        if is_source_folder(folder)
     ]
 
     assert sorted(folder for folder in listed if "/" in folder) == sorted(folders)
     assert all((ROOT / folder).is_dir() for folder in listed)
+
+
+def is_source_folder(folder: Path) -> bool:
+    """Return whether this is a folder with files; a deleted one may still hold bytecode."""
+    if not folder.is_dir() or folder.name.startswith("_"):
+        return False
+    return any(file.name != "__pycache__" for file in folder.iterdir())
 
 
 def listed_package(listed: list[str]) -> str:

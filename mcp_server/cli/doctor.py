@@ -7,7 +7,7 @@ import os
 import platform
 import sys
 import tempfile
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -15,6 +15,7 @@ from pathlib import Path
 import anyio
 from mcp import MCPError
 
+from mcp_server.cli.demo import PrintLine
 from mcp_server.demo.agent import DaemonNotReached, DemoClient, connect_through_shim
 from mcp_server.demo.loop import DemoRun, models_for, run_round_trips
 from mcp_server.demo.trip import RoundTrip, Sense, StepResult
@@ -26,7 +27,6 @@ IMAGE_SIDE_PX = 128
 """The built-in model draws 128 × 128 pixels."""
 STEP_VERBS = {Sense.SAID: "speaks", Sense.HEARD: "hears", Sense.DRAWN: "draws", Sense.SEEN: "sees"}
 OUTPUT_TEXTS = {Sense.SAID: "a recording", Sense.DRAWN: "a picture"}
-PrintLine = Callable[[str], None]
 
 
 def run_checks(settings: Settings, print_line: PrintLine) -> bool:

@@ -47,7 +47,7 @@ def model_rows(settings: Settings) -> list[ModelRow]:
             size_bytes=catalog.weights_bytes(model),
             default=catalog.is_default(model),
             starter=model.starter,
-            broken_reason=catalog.broken_reason(model),
+            broken_reason=catalog.broken_reason(model) or catalog.file_problem(model),
         )
         for model in catalog.models()
     ]

@@ -17,6 +17,7 @@ from rich.progress import (
 
 from model_runtime.catalog.catalog import Catalog, create_catalog
 from model_runtime.catalog.model import DEFAULT_PATTERNS, Model, ModelArtifact
+from model_runtime.catalog.names import is_repository_id
 from model_runtime.errors import Cancelled, UnknownModel
 from model_runtime.hub.cache import HubCache, hub_folder
 from model_runtime.hub.download import pull
@@ -86,7 +87,7 @@ def find_model(catalog: Catalog, name: str) -> Model:
     models = {model.name: model for model in catalog.models()}
     if name in models:
         return models[name]
-    if name.count("/") != 1 or name.startswith((".", "/", "~")):
+    if not is_repository_id(name):
         raise UnknownModel(name, models)
     return Model(name, Task.TEXT, "", "", (ModelArtifact("model", name, "main", DEFAULT_PATTERNS, 0),))
 

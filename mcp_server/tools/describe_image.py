@@ -55,7 +55,7 @@ def add_describe_image(server: MCPServer[ClientConnection], app: AppContext) -> 
         """Look at an image file with a local vision model: describe it, answer a question about it, write alt text,
         read its text (task="ocr") or find things in pixels (detect, point: the prompt names them). Pass file paths,
         never bare base64. Nothing leaves this machine."""
-        model_name = app.service.resolve(model, Task.VISION)
+        model_name = await app.service.resolve(model, Task.VISION)
         if task in GROUNDING_TASKS:
             require_grounding(app, model_name, task)
         question = build_prompt(task, prompt)

@@ -71,7 +71,7 @@ def add_generate_image(server: MCPServer[ClientConnection], app: AppContext) -> 
     ) -> Annotated[CallToolResult, GenerateResult]:
         """Draw images from a text prompt with a local model. Every image is saved; the result has its absolute path,
         a senses:// address and a small preview. Show the path to the user. status "running" means: call get_job."""
-        model_name = app.service.resolve(model, Task.IMAGE)
+        model_name = await app.service.resolve(model, Task.IMAGE)
         files = app.files(ctx)
         keep_alive_seconds = keep_alive_seconds_of(keep_alive)
         output = plan_output(files, format, output_path, count, overwrite=overwrite)

@@ -17,7 +17,8 @@ from mcp_server.calls.jobs import JobFunction, ToolJob, call_timeout_seconds, wa
 from mcp_server.calls.results import FreeFormResult, build_result
 from mcp_server.calls.status_views import Section, read_status
 from mcp_server.files.client import ClientConnection
-from model_runtime.errors import InvalidInput
+from model_runtime.catalog.names import is_model_name
+from model_runtime.errors import InvalidInput, UnknownModel
 from model_runtime.service import resolve_any_task
 
 ManageAction = Literal["download", "load", "unload", "pin", "unpin"]
@@ -73,11 +74,23 @@ def add_management_tools(server: MCPServer[ClientConnection], app: AppContext) -
         memory (unpin ends that). Models load by themselves when used and leave when idle: only download is often
         needed."""
         if action == "download":
+            _require_downloadable(app, model)
             function = download_function(app, model)
         else:
-            model_name = resolve_any_task(app.service, model)
+            model_name = await resolve_any_task(app.service, model)
             function = functools.partial(ACTION_FUNCTIONS[action], app, model_name)
         return await app.run_job(ctx, "manage_model", -1, function)
+
+
+def _require_downloadable(app: AppContext, name: str) -> None:
+    """Check that a name can be an alias or a repository id before it becomes an argument of a process.
+
+    Raises:
+        UnknownModel: it is neither.
+    """
+    known = [model.name for model in app.service.status().models]
+    if name not in known and not is_model_name(name):
+        raise UnknownModel(name, known)
 
 
 async def _load(app: AppContext, model_name: str, job: ToolJob) -> CallToolResult:

@@ -53,7 +53,7 @@ def add_speak(server: MCPServer[ClientConnection], app: AppContext) -> None:
     ) -> Annotated[CallToolResult, SpeakResult]:
         """Say a text with a local voice and save it as an audio file; play=true also plays it aloud. The result has the
         absolute path and a senses:// address. status "running": call get_job."""
-        model_name = app.service.resolve(model, Task.SPEECH)
+        model_name = await app.service.resolve(model, Task.SPEECH)
         files = app.files(ctx)
         destination = (
             files.resolve_destination(output_path, (f".{format}",), overwrite=overwrite) if output_path else None

@@ -60,7 +60,7 @@ def add_transcribe(server: MCPServer[ClientConnection], app: AppContext) -> None
     ) -> Annotated[CallToolResult, TranscribeResult]:
         """Write down the speech in an audio or video file with a local model, in most languages. The whole transcript
         is saved and its path returned; a long text is cut in the answer (truncated). status "running": call get_job."""
-        model_name = app.service.resolve(model, Task.TRANSCRIPTION)
+        model_name = await app.service.resolve(model, Task.TRANSCRIPTION)
         files = app.files(ctx)
         keep_alive_seconds = keep_alive_seconds_of(keep_alive)
         destination = (

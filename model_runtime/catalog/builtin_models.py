@@ -237,6 +237,14 @@ STARTER_MODELS = (
     ),
 )
 
+UNPINNED: Mapping[str, str] = {
+    "vikhyatk/moondream2": "named by the tag 2025-06-21; the commit of the tag has not been verified",
+    "mlx-community/Qwen2.5-VL-7B-Instruct-4bit": "named by the branch main; no commit has been verified",
+    "dhairyashil/FLUX.1-schnell-mflux-4bit": "named by the branch main; no commit has been verified",
+    "Marvis-AI/marvis-tts-250m-v0.2": "named by the branch main; no commit has been verified",
+}
+"""Repository of a built-in model whose `revision` is no commit yet → why. What is on a disk never changes by itself."""
+
 ALIASES_BY_TIER: Mapping[Task, Mapping[str, tuple[str, ...]]] = {
     Task.VISION: {"auto": ("vlm-best", "vlm-fast"), "fast": ("vlm-fast",), "best": ("vlm-best",)},
     Task.TEXT: {"auto": ("llm-fast", "llm-best", "vlm-best"), "fast": ("llm-fast",), "best": ("llm-best",)},

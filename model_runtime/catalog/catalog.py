@@ -3,6 +3,7 @@
 import logging
 import platform
 import sys
+import threading
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import replace
@@ -18,11 +19,13 @@ from model_runtime.catalog.builtin_models import (
     STARTER_MODELS,
     TIER_BY_OPENAI_NAME,
 )
-from model_runtime.catalog.checkpoint_files import InvalidCheckpoint, read_config
+from model_runtime.catalog.checkpoint_files import read_config
 from model_runtime.catalog.configured import check_defaults, configured_models, does_task
 from model_runtime.catalog.detect import GROUNDING_TASKS, detect_model, supports_grounding
-from model_runtime.catalog.local_folder import broken_reason, folder_problem
+from model_runtime.catalog.foreign_files import InvalidCheckpoint
+from model_runtime.catalog.local_folder import broken_reason, file_problem, folder_problem
 from model_runtime.catalog.model import DEFAULT_PATTERNS, Model, ModelArtifact
+from model_runtime.catalog.names import is_repository_id
 from model_runtime.catalog.transformer_dims import TransformerDims
 from model_runtime.catalog.voices import NO_VOICES, VoiceCatalog, read_voices
 from model_runtime.errors import InvalidInput, ModelBroken, ModelMissing, UnknownModel, WrongTask
@@ -30,6 +33,9 @@ from model_runtime.requests import Request, Task
 from model_runtime.settings import Settings
 
 T = TypeVar("T")
+
+MAX_REPOSITORIES = 256
+"""Repositories without an alias that the catalogue holds."""
 
 log = logging.getLogger(__name__)
 
@@ -43,7 +49,7 @@ class ModelStore(Protocol):
 
 
 class Catalog:
-    """The models of one instance. A repository or folder that is not an alias is detected once and then kept."""
+    """The models of one instance. A repository that is not an alias is detected once and then kept."""
 
     def __init__(
         self,
@@ -61,18 +67,36 @@ class Catalog:
         self._defaults = defaults or {}
         self._float32 = float32
         self._dims_by_model: dict[str, TransformerDims] = {}
+        self._name_by_folder: dict[Path, str] = {}
+        """Real folder of a detected repository → its model's name."""
+        self._lock = threading.Lock()
 
     def models(self) -> list[Model]:
-        """Return all models known so far, aliases first."""
-        return [self._detected(model) for model in list(self._models.values())]
+        """Return all models known so far, aliases first. Does not look at the disk."""
+        return list(self._models.values())
+
+    def is_known(self, name: str) -> bool:
+        """Return whether `resolve` finds a usable model of this name without looking at the disk."""
+        model = self._models.get(name.strip())
+        return model is not None and bool(model.engine)
+
+    def redetect(self, model: Model) -> Model:
+        """Return the model, after another try to detect a local one that has no engine yet."""
+        if not model.engine and not folder_problem(Path(model.path)):
+            with suppress(InvalidInput, OSError, ValueError):
+                found = detect_model(model.name, Path(model.path))
+                self._models[model.name] = replace(found, keep_alive_seconds=model.keep_alive_seconds)
+        return self._models.get(model.name, model)
 
     def resolve(self, name: str, task: Task) -> Model:
-        """Return the model that `name` means for `task`: an alias, a tier, OpenAI's name, a repository or a folder.
+        """Return the model that `name` means for `task`: an alias, a tier, OpenAI's name or a repository id.
+
+        A name of any other form is refused before the disk is looked at. It is never a path.
 
         Raises:
             UnknownModel: the model does not exist.
             WrongTask: the model does not support `task`.
-            InvalidInput: no engine supports the repository or folder.
+            InvalidInput: no engine supports the repository, or the catalogue is full.
             ModelBroken: the folder of a local model cannot be used.
             ModelMissing: the repository is not on this disk.
         """
@@ -83,7 +107,7 @@ class Catalog:
         if tier in ALIASES_BY_TIER[task]:
             return self.preferred_model(task, tier)
         alias = requested.lower()
-        found = self._models.get(alias) or self._find_by_source(requested) or self._detect_on_disk(requested)
+        found = self._models.get(alias) or self._find_repository(requested)
         return self._require_task(found, task)
 
     def preferred_model(self, task: Task, tier: str = "auto") -> Model:
@@ -118,6 +142,10 @@ class Catalog:
     def broken_reason(self, model: Model) -> str:
         """Return why the folder of a local model cannot be used and what to do, or "" if it can."""
         return broken_reason(model)
+
+    def file_problem(self, model: Model) -> str:
+        """Return why a file of a model that is on this disk cannot be used and what to do, or "" if all can."""
+        return self._from_files(model, partial(file_problem, model), otherwise="")
 
     def is_present(self, model: Model) -> bool:
         """Return whether all files of a model are on this disk."""
@@ -188,40 +216,39 @@ class Catalog:
         candidates = [self._models[alias] for alias in ALIASES_BY_TIER[task][tier] if alias in self._models]
         return next((model for model in candidates if self.is_present(model)), candidates[0])
 
-    def _detected(self, model: Model) -> Model:
-        """Return the model, after another try to detect a local one that has no engine yet."""
-        if not model.engine and not folder_problem(Path(model.path)):
-            with suppress(InvalidInput, OSError):
-                found = detect_model(model.name, Path(model.path))
-                self._models[model.name] = replace(found, keep_alive_seconds=model.keep_alive_seconds)
-        return self._models[model.name]
-
     def _require_task(self, model: Model, task: Task) -> Model:
-        model = self._detected(model)
+        model = self.redetect(model)
         if not model.engine:
             raise ModelBroken(broken_reason(model))
         if does_task(model, task):
             return model
-        alternatives = [other.name for other in self._models.values() if other.task is task]
+        alternatives = [other.name for other in self.models() if other.task is task]
         raise WrongTask(model.name, model.task, task, alternatives)
 
-    def _find_by_source(self, name: str) -> Model | None:
-        return next((model for model in self._models.values() if model.source.lower() == name.lower()), None)
+    def _find_repository(self, name: str) -> Model:
+        if not is_repository_id(name):
+            raise UnknownModel(name, self._models)
+        if model := next((model for model in self.models() if model.source.lower() == name.lower()), None):
+            return model
+        artifact = ModelArtifact("model", name, "main", DEFAULT_PATTERNS, 0)
+        snapshot = self._store.find(artifact)
+        if snapshot is None:
+            raise ModelMissing(name, None, f"senses pull {name}")
+        return self._register(detect_model(name, snapshot, (artifact,)), snapshot)
 
-    def _detect_on_disk(self, name: str) -> Model:
-        folder = Path(name).expanduser()
-        if folder.is_absolute() and folder.is_dir():
-            return self._register(detect_model(name, folder))
-        if name.count("/") == 1 and not name.startswith((".", "/", "~")):
-            artifact = ModelArtifact("model", name, "main", DEFAULT_PATTERNS, 0)
-            snapshot = self._store.find(artifact)
-            if snapshot is None:
-                raise ModelMissing(name, None, f"senses pull {name}")
-            return self._register(detect_model(name, snapshot, (artifact,)))
-        raise UnknownModel(name, self._models)
-
-    def _register(self, model: Model) -> Model:
-        return self._models.setdefault(model.name, model)
+    def _register(self, model: Model, snapshot: Path) -> Model:
+        """Add a model, or return the one whose files are the same: some disks ignore case, and folders are linked."""
+        with self._lock:
+            name = self._name_by_folder.setdefault(snapshot.resolve(), model.name)
+            if name not in self._models and len(self._name_by_folder) > MAX_REPOSITORIES:
+                self._name_by_folder.popitem()
+                raise InvalidInput(
+                    f"{model.name} was not added: {MAX_REPOSITORIES} repositories without an alias were asked for since "
+                    "the start, and no more are kept. Add an alias to config.toml, or restart Senses.",
+                    param="model",
+                    code="too_many_models",
+                )
+            return self._models.setdefault(name, model)
 
 
 def create_catalog(settings: Settings, store: ModelStore) -> Catalog:

@@ -61,14 +61,22 @@ def _configured(alias: str, table: Mapping[str, Any], known: Model | None, setti
 
 def _local(alias: str, table: Mapping[str, Any], known: Model | None, settings: Settings) -> Model:
     """Return the model in a folder; if it cannot be detected, one without an engine and with the most likely task."""
-    folder = Path(str(table["path"])).expanduser()
+    folder = _expand_home(Path(str(table["path"])))
     try:
         return detect_model(alias, folder)
-    except (InvalidInput, OSError):
+    except (InvalidInput, OSError, ValueError):
         tasks = [task for task, name in settings.defaults.items() if name == alias and task in set(Task)]
         likely_task = known.task if known else next(iter(tasks), Task.TEXT)
         task = Task(table.get("task", likely_task))
         return Model(alias, task, "", f"Local model in {folder.name}", path=str(folder))
+
+
+def _expand_home(path: Path) -> Path:
+    """Return the path with its `~` replaced; unchanged if there is no such user, so that it does not exist."""
+    try:
+        return path.expanduser()
+    except RuntimeError:
+        return path
 
 
 def _remote(alias: str, table: Mapping[str, Any], known: Model | None) -> Model:

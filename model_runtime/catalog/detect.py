@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from model_runtime.catalog.checkpoint_files import read_config_or_empty
+from model_runtime.catalog.checkpoint_files import CONFIG_FILE, read_config, read_config_or_empty
+from model_runtime.catalog.foreign_files import MAX_NAME_CHARACTERS, InvalidCheckpoint, is_there, string_at, strings_at
 from model_runtime.catalog.model import Model, ModelArtifact
 from model_runtime.errors import InvalidInput
 from model_runtime.requests import Task
@@ -12,6 +13,7 @@ VISION_MODEL_TYPES = {"moondream1", "moondream2", "qwen2_5_vl", "gemma3", "gemma
 GROUNDING_MODEL_TYPES = {"qwen2_5_vl"}
 """Vision models that return coordinates in pixels."""
 GROUNDING_TASKS = ("detect", "point")
+IMAGE_ENGINE = "mflux"
 DIFFUSION_FOLDERS = ("transformer", "vae")
 
 CONCURRENCY_BY_TASK = {Task.VISION: 4, Task.TEXT: 8}
@@ -32,25 +34,24 @@ def detect_model(name: str, folder: Path, artifacts: tuple[ModelArtifact, ...] =
 
 def supports_grounding(folder: Path) -> bool:
     """Return whether the vision model in `folder` returns coordinates."""
-    return str(read_config_or_empty(folder).get("model_type")) in GROUNDING_MODEL_TYPES
+    return string_at(read_config_or_empty(folder), "model_type") in GROUNDING_MODEL_TYPES
 
 
 def _detect_engine(name: str, folder: Path) -> tuple[Task, str]:
-    if (folder / "model_index.json").exists() or all((folder / part).is_dir() for part in DIFFUSION_FOLDERS):
-        return Task.IMAGE, "mflux"
+    if is_there(folder / "model_index.json") or all(is_there(folder / part) for part in DIFFUSION_FOLDERS):
+        return Task.IMAGE, IMAGE_ENGINE
     config = read_config_or_empty(folder)
-    model_type = str(config.get("model_type", ""))
+    model_type = string_at(config, "model_type")
     if model_type in SPEECH_MODEL_TYPES or "istftnet" in config:
         return Task.SPEECH, "mlx-audio"
     if model_type == "whisper" or "n_audio_state" in config:
         return Task.TRANSCRIPTION, "mlx-whisper"
     if "vision_config" in config or model_type in VISION_MODEL_TYPES:
         return Task.VISION, "mlx-vlm"
-    architectures = config.get("architectures")
-    if isinstance(architectures, list) and any(str(name).endswith("ForCausalLM") for name in architectures):
+    if any(architecture.endswith("ForCausalLM") for architecture in strings_at(config, "architectures")):
         return Task.TEXT, "mlx-lm"
     raise InvalidInput(
-        f"{name} is not a model Senses can serve: {_config_problem(folder / 'config.json', model_type)}. "
+        f"{name} is not a model Senses can serve: {_config_problem(folder)}. "
         "Supported are vision and text models of mlx-vlm and mlx-lm, Whisper, Kokoro, Marvis, Qwen3-TTS, and FLUX or "
         "Z-Image saved by mflux.",
         param="model",
@@ -58,12 +59,13 @@ def _detect_engine(name: str, folder: Path) -> tuple[Task, str]:
     )
 
 
-def _config_problem(path: Path, model_type: str) -> str:
+def _config_problem(folder: Path) -> str:
+    path = folder / CONFIG_FILE
+    if not is_there(path):
+        return f"{folder} has no config.json"
     try:
-        path.open("rb").close()
-    except FileNotFoundError:
-        return f"{path.parent} has no config.json"
-    except OSError as error:
-        return f"{path} cannot be read ({error.strerror})"
-    is_readable = bool(read_config_or_empty(path.parent))
-    return f"its config.json has model_type {model_type!r}" if is_readable else f"{path} is empty or not a JSON object"
+        config = read_config(folder)
+    except InvalidCheckpoint as error:
+        return f"{path} {error.reason}"
+    model_type = str(config.get("model_type", ""))[:MAX_NAME_CHARACTERS]
+    return f"its config.json has model_type {model_type!r}" if config else f"{path} is empty"

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+from model_runtime.catalog.foreign_files import list_files, signature
+
 Fingerprint = frozenset[tuple[str, int, int]]
 """Path, size in bytes and modification time in nanoseconds of every file."""
 
@@ -11,10 +13,8 @@ def fingerprint(folders: Mapping[str, Path]) -> Fingerprint:
     """Return the fingerprint of all files below a model's folders. Links, as in the hub's cache, are followed."""
     entries = set()
     for folder in folders.values():
-        for path in folder.rglob("*"):
-            try:
-                stat = path.stat()
-            except OSError:
-                continue  # the file is being replaced
-            entries.add((str(path), stat.st_size, stat.st_mtime_ns))
+        for path in list_files(folder):
+            inode, size_bytes, modified_ns = signature(path)
+            if inode:  # else the file is being replaced
+                entries.add((str(path), size_bytes, modified_ns))
     return frozenset(entries)

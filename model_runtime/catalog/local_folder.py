@@ -1,11 +1,17 @@
-"""Explain why the folder of a local model cannot be used. Nothing is cached, because disks come and go."""
+"""Explain why the folder or a file of a model cannot be used. Disks come and go: every call looks again."""
 
 import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from model_runtime.catalog.detect import detect_model
+from model_runtime.catalog.checkpoint_files import read_config, weight_files
+from model_runtime.catalog.detect import IMAGE_ENGINE, detect_model
+from model_runtime.catalog.foreign_files import InvalidCheckpoint, list_files
 from model_runtime.catalog.model import Model
+from model_runtime.catalog.voices import require_voices
+from model_runtime.catalog.weight_file import WEIGHT_SUFFIXES, read_weight_file
 from model_runtime.errors import InvalidInput
+from model_runtime.requests import Task
 from model_runtime.settings import dotted
 
 
@@ -16,6 +22,47 @@ def broken_reason(model: Model) -> str:
     if problem := folder_problem(Path(model.path)):
         return f"{model.name}: {model.path} {problem}. {_remedy(model)}"
     return "" if model.engine else _detection_error(model)
+
+
+def file_problem(model: Model, folders: Mapping[str, Path]) -> str:
+    """Return why a file of a model cannot be used and what to do, or "" if all can. Reads headers, never weights."""
+    try:
+        _check_configuration(model, folders["model"])
+        weights = list(_weight_files(model, folders["model"]))
+    except InvalidCheckpoint as error:
+        return str(error)
+    if not weights:
+        return str(InvalidCheckpoint(folders["model"], "has no weights"))
+    weights += [file for role, folder in folders.items() if role != "model" for file in _all_weights(folder)]
+    return next((problem for file in weights if (problem := read_weight_file(file).problem)), "")
+
+
+def _check_configuration(model: Model, folder: Path) -> None:
+    """Check the small files of a model.
+
+    Raises:
+        InvalidCheckpoint: a file is missing or cannot be used.
+    """
+    if model.engine != IMAGE_ENGINE:
+        read_config(folder)
+    if model.task is not Task.SPEECH:
+        return
+    voices = require_voices(folder)
+    if not (voices.names and voices.languages):
+        raise InvalidCheckpoint(folder, "has no voices" if voices.languages else "names no languages")
+
+
+def _weight_files(model: Model, folder: Path) -> Sequence[Path]:
+    """Return the files of weights that the engine loads."""
+    if model.task in {Task.VISION, Task.TEXT}:
+        return weight_files(folder)
+    if model.task is Task.SPEECH:
+        return [*weight_files(folder), *_all_weights(folder)]
+    return _all_weights(folder)
+
+
+def _all_weights(folder: Path) -> Sequence[Path]:
+    return list_files(folder, WEIGHT_SUFFIXES)
 
 
 def folder_problem(folder: Path) -> str:
@@ -29,6 +76,8 @@ def folder_problem(folder: Path) -> str:
         return "is not a folder"
     except OSError as error:
         return f"cannot be read ({error.strerror})"
+    except ValueError as error:  # a NUL in the path
+        return f"cannot be read ({error})"
 
 
 def _detection_error(model: Model) -> str:
@@ -43,6 +92,4 @@ def _detection_error(model: Model) -> str:
 def _remedy(model: Model) -> str:
     if model.starter:
         return "Install Senses again."
-    is_alias = Path(model.name).expanduser() != Path(model.path)
-    setting = f" or change models.{dotted((model.name,))}.path in config.toml" if is_alias else ""
-    return f"Put the model back there{setting}."
+    return f"Put the model back there or change models.{dotted((model.name,))}.path in config.toml."

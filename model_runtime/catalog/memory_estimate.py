@@ -6,12 +6,12 @@ library versions in requirements.lock.
 
 import math
 from collections.abc import Mapping
-from functools import lru_cache
 from pathlib import Path
 
-from model_runtime.catalog.checkpoint_files import InvalidCheckpoint, read_header
+from model_runtime.catalog.foreign_files import list_files
 from model_runtime.catalog.model import Model
 from model_runtime.catalog.transformer_dims import CACHE_BLOCK_TOKENS, TransformerDims
+from model_runtime.catalog.weight_file import WEIGHT_SUFFIXES, read_weight_file
 from model_runtime.requests import DEFAULT_MAX_TOKENS, Chat, GenerateImage, Request, Speak, Task, Transcribe
 
 MB = 1_000_000
@@ -42,9 +42,9 @@ SPEECH_WORKING_BYTES = 500 * MB
 
 def weights_bytes(folders: Mapping[str, Path], *, float32: bool = False) -> int:
     """Return the size of all weights in these folders. `float32` means that engines widen half precision."""
-    patterns = ("**/*.safetensors", "**/*.npz")
-    files = (file for folder in set(folders.values()) for pattern in patterns for file in folder.glob(pattern))
-    return sum(_file_bytes(file, file.stat().st_mtime_ns, float32) for file in files)
+    files = (file for folder in set(folders.values()) for file in list_files(folder, WEIGHT_SUFFIXES))
+    contents = [read_weight_file(file) for file in files]
+    return sum(content.float32_bytes if float32 else content.size_bytes for content in contents)
 
 
 def resident_bytes(model: Model, loaded_weights_bytes: int) -> int:
@@ -89,14 +89,3 @@ def _estimate_context_tokens(request: Chat, image_count: int) -> int:
     answer_tokens = request.max_tokens or DEFAULT_MAX_TOKENS
     tokens = characters / 3 + IMAGE_TOKENS * image_count + answer_tokens
     return math.ceil(tokens / CACHE_BLOCK_TOKENS) * CACHE_BLOCK_TOKENS
-
-
-@lru_cache(maxsize=256)
-def _file_bytes(file: Path, modified_ns: int, float32: bool) -> int:
-    """Return the size of a file's tensors. `modified_ns` is part of the cache key: a changed file is read again."""
-    if file.suffix != ".safetensors":
-        return file.stat().st_size
-    try:
-        return sum(tensor.float32_bytes if float32 else tensor.size_bytes for _, tensor in read_header(file))
-    except InvalidCheckpoint:
-        return file.stat().st_size  # loading the model reports the error

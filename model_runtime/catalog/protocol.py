@@ -12,7 +12,15 @@ class CatalogProtocol(Protocol):
     """A catalogue of models and their files. `Catalog` implements it."""
 
     def models(self) -> Iterable[Model]:
-        """Return all models known so far."""
+        """Return all models known so far. Does not look at the disk."""
+        ...
+
+    def is_known(self, name: str) -> bool:
+        """Return whether `resolve` finds a usable model of this name without looking at the disk."""
+        ...
+
+    def redetect(self, model: Model) -> Model:
+        """Return the model, after another try to detect a local one that could not be detected."""
         ...
 
     def resolve(self, name: str, task: Task) -> Model:
@@ -39,6 +47,10 @@ class CatalogProtocol(Protocol):
 
     def broken_reason(self, model: Model) -> str:
         """Return why the folder of a local model cannot be used, or "" if it can."""
+        ...
+
+    def file_problem(self, model: Model) -> str:
+        """Return why a file of a model that is on this disk cannot be used, or "" if all can."""
         ...
 
     def is_default(self, model: Model) -> bool:

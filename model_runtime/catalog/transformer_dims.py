@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from model_runtime.catalog.foreign_files import count_at, object_at, string_at
+
 CACHE_BLOCK_TOKENS = 256
 """Tokens by which the KV caches of mlx-lm and mlx-vlm grow (`KVCache.step`)."""
 DEFAULT_CONTEXT_TOKENS = 16_384
@@ -47,22 +49,22 @@ class TransformerDims:
     def from_config(cls, config: Mapping[str, Any]) -> "TransformerDims":
         """Return the dimensions in a config.json, which may nest them in `text_config` or `llm_config`."""
         text_config = {**config, **_nested_text_config(config)}
-        if str(config.get("model_type", "")).startswith("moondream"):
+        if string_at(config, "model_type").startswith("moondream"):
             text_config = {**MOONDREAM2_CONFIG, **text_config}
-        attention_heads = _positive_int(text_config, "num_attention_heads")
-        hidden_size = _positive_int(text_config, "hidden_size")
-        layers = _positive_int(text_config, "num_hidden_layers") - _positive_int(text_config, "num_kv_shared_layers")
+        attention_heads = count_at(text_config, "num_attention_heads")
+        hidden_size = count_at(text_config, "hidden_size")
+        layers = count_at(text_config, "num_hidden_layers") - count_at(text_config, "num_kv_shared_layers")
         return cls(
             hidden_size=hidden_size,
-            intermediate_size=_positive_int(text_config, "intermediate_size"),
+            intermediate_size=count_at(text_config, "intermediate_size"),
             layers=layers,
             attention_heads=attention_heads,
-            kv_heads=_positive_int(text_config, "num_key_value_heads") or attention_heads,
-            head_dim=_positive_int(text_config, "head_dim") or hidden_size // max(attention_heads, 1),
-            vocab_size=_positive_int(text_config, "vocab_size"),
-            context_tokens=_positive_int(text_config, "max_position_embeddings"),
+            kv_heads=count_at(text_config, "num_key_value_heads") or attention_heads,
+            head_dim=count_at(text_config, "head_dim") or hidden_size // max(attention_heads, 1),
+            vocab_size=count_at(text_config, "vocab_size"),
+            context_tokens=count_at(text_config, "max_position_embeddings"),
             sliding_window_layers=_count_sliding_window_layers(text_config, layers),
-            sliding_window=_positive_int(text_config, "sliding_window"),
+            sliding_window=count_at(text_config, "sliding_window"),
         )
 
     def kv_bytes(self, tokens: int, *, batch_size: int = 1, dtype_bytes: int = 2) -> int:
@@ -95,22 +97,15 @@ def context_tokens(config: Mapping[str, Any], limit: int = 0) -> int:
 
 
 def _nested_text_config(config: Mapping[str, Any]) -> Mapping[str, Any]:
-    nested = config.get("text_config") or config.get("llm_config")
-    return nested if isinstance(nested, dict) else {}
-
-
-def _positive_int(config: Mapping[str, Any], key: str) -> int:
-    value = config.get(key)
-    return int(value) if isinstance(value, int | float) and value > 0 else 0
+    return object_at(config, "text_config") or object_at(config, "llm_config")
 
 
 def _count_sliding_window_layers(text_config: Mapping[str, Any], layers: int) -> int:
     # only Gemma uses its window: the config.json of Qwen has one, but its code ignores it
-    is_gemma = str(text_config.get("model_type", "")).startswith("gemma")
-    if not is_gemma or not _positive_int(text_config, "sliding_window"):
+    is_gemma = string_at(text_config, "model_type").startswith("gemma")
+    if not is_gemma or not count_at(text_config, "sliding_window"):
         return 0
-    layer_types = text_config.get("layer_types")
-    if isinstance(layer_types, list):
+    if isinstance(layer_types := text_config.get("layer_types"), list):
         return sum(layer_type == "sliding_attention" for layer_type in layer_types[:layers])
-    pattern = _positive_int(text_config, "sliding_window_pattern") or 6
+    pattern = count_at(text_config, "sliding_window_pattern") or 6
     return layers - layers // pattern

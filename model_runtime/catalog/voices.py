@@ -1,12 +1,12 @@
 """Voices and languages of speech models, and the selection for a request. Reads small files, never weights."""
 
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from model_runtime.catalog.checkpoint_files import read_config_or_empty
+from model_runtime.catalog.checkpoint_files import CONFIG_FILE, read_config
+from model_runtime.catalog.foreign_files import InvalidCheckpoint, list_files, object_at, read_npz_names, string_at
 from model_runtime.catalog.languages import guess_language, is_written_in, language_code, language_name, main_script
 from model_runtime.errors import InvalidInput
 
@@ -80,7 +80,9 @@ class VoiceCatalog:
         """
         requested_language = _require_language_code(language) or guess_language(text)
         selected_voice = self._find_voice(model, voice) if voice else self._default_voice(requested_language)
-        selected_language = requested_language or self.language_by_voice.get(selected_voice) or self.languages[0]
+        selected_language = (
+            requested_language or self.language_by_voice.get(selected_voice) or next(iter(self.languages), "")
+        )
         param = "language" if language else "text"
         if selected_language not in self.languages:
             raise _unsupported_language(model, selected_language, self.languages, param)
@@ -112,14 +114,25 @@ NO_VOICES = VoiceCatalog("", (), ())
 
 
 def read_voices(folder: Path) -> VoiceCatalog:
-    """Return the voices in a model folder, `NO_VOICES` for an unsupported model."""
-    config = read_config_or_empty(folder)
+    """Return the voices in a model folder, `NO_VOICES` for an unsupported model and for files that cannot be read."""
+    try:
+        return require_voices(folder)
+    except InvalidCheckpoint:
+        return NO_VOICES
+
+
+def require_voices(folder: Path) -> VoiceCatalog:
+    """Return the voices in a model folder, `NO_VOICES` for an unsupported model.
+
+    Raises:
+        InvalidCheckpoint: the configuration or the file of the voices cannot be read.
+    """
+    config = read_config(folder)
     match _voice_family(config):
         case "kokoro":
             return _kokoro_voices(folder)
         case "kitten_tts":
-            names = _npz_array_names(folder / str(config.get("voices_path", "voices.npz")))
-            return VoiceCatalog("kitten_tts", names, ("en",))
+            return VoiceCatalog("kitten_tts", read_npz_names(kitten_voices_file(folder, config)), ("en",))
         case "sesame":
             return VoiceCatalog("sesame", _file_stems(folder / "prompts", ".wav"), MARVIS_LANGUAGES)
         case "qwen3_tts":
@@ -128,8 +141,20 @@ def read_voices(folder: Path) -> VoiceCatalog:
             return NO_VOICES
 
 
+def kitten_voices_file(folder: Path, config: Mapping[str, Any]) -> Path:
+    """Return the file of a KittenTTS model's voices.
+
+    Raises:
+        InvalidCheckpoint: the configuration names a file outside the folder.
+    """
+    name = Path(string_at(config, "voices_path") or "voices.npz")
+    if name.is_absolute() or ".." in name.parts:
+        raise InvalidCheckpoint(folder / CONFIG_FILE, f"names voices outside its folder ({str(name)[:100]!r})")
+    return folder / name
+
+
 def _voice_family(config: Mapping[str, Any]) -> str:
-    model_type = str(config.get("model_type", ""))
+    model_type = string_at(config, "model_type")
     if model_type in ("csm", "sesame", "marvis"):
         return "sesame"
     return model_type or ("kokoro" if "istftnet" in config else "")
@@ -137,16 +162,16 @@ def _voice_family(config: Mapping[str, Any]) -> str:
 
 def _kokoro_voices(folder: Path) -> VoiceCatalog:
     names = _file_stems(folder / "voices", ".safetensors")
-    language_by_voice = {name: KOKORO_LANGUAGES[name[0]] for name in names if name[0] in KOKORO_LANGUAGES}
+    language_by_voice = {name: KOKORO_LANGUAGES[name[0]] for name in names if name[:1] in KOKORO_LANGUAGES}
     languages = tuple(dict.fromkeys(KOKORO_LANGUAGES.values()))
     return VoiceCatalog("kokoro", tuple(language_by_voice), languages, language_by_voice)
 
 
 def _qwen3_voices(config: Mapping[str, Any]) -> VoiceCatalog:
-    talker = config.get("talker_config") or {}
-    codes = (language_code(name) for name in talker.get("codec_language_id") or {})
+    talker = object_at(config, "talker_config")
+    codes = (language_code(name) for name in object_at(talker, "codec_language_id"))
     languages = sorted(dict.fromkeys(filter(None, codes)), key=lambda code: code != "en")  # English is the default
-    return VoiceCatalog("qwen3_tts", tuple(talker.get("spk_id") or {}), tuple(languages))
+    return VoiceCatalog("qwen3_tts", tuple(object_at(talker, "spk_id")), tuple(languages))
 
 
 def _require_language_code(language: str) -> str:
@@ -179,13 +204,5 @@ def _unsupported_script(model: str, language: str, text: str, param: str) -> Inv
 
 
 def _file_stems(folder: Path, suffix: str) -> tuple[str, ...]:
-    return tuple(sorted(file.stem for file in folder.glob(f"*{suffix}")))
-
-
-def _npz_array_names(path: Path) -> tuple[str, ...]:
-    """Return the names of the arrays of an .npz file, which is a ZIP of .npy files."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            return tuple(sorted(Path(name).stem for name in archive.namelist()))
-    except (OSError, zipfile.BadZipFile):
-        return ()
+    """Return the names of files; one that is not UTF-8 could not be sent to anyone."""
+    return tuple(file.stem for file in list_files(folder, (suffix,), depth=1) if file.stem.isprintable())

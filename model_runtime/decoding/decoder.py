@@ -29,14 +29,14 @@ SHORT_AUDIO_BYTES, LONG_AUDIO_BYTES = 8_000_000, 64_000_000
 
 Source = bytes | BinaryIO
 """The content of a file, or an open seekable one."""
-Media = TypeVar("Media", ImageData, Audio)
+MediaT = TypeVar("MediaT", ImageData, Audio)
 
 
 @dataclass(frozen=True, slots=True)
-class _Decoded(Generic[Media]):
+class _Decoded(Generic[MediaT]):
     """Media, and the path of their bytes if these are in a file."""
 
-    media: Media
+    media: MediaT
     path: str
 
 
@@ -97,15 +97,15 @@ class MediaDecoder:
         async with self.admission.admit(LONG_AUDIO_BYTES):
             return await self._decode_in_process("audio", Audio, source, param)
 
-    def _write(self, media: Media) -> "_Decoded[Media]":
+    def _write(self, media: MediaT) -> "_Decoded[MediaT]":
         """Move many bytes to a file. An idle thread keeps what it has returned last, so it returns none of them."""
         path = self.storage.write(media.content) if isinstance(media.content, bytes) else ""
         return _Decoded(replace(media, content=b"") if path else media, path)
 
-    def _own(self, decoded: "_Decoded[Media]") -> Media:
+    def _own(self, decoded: "_Decoded[MediaT]") -> MediaT:
         return replace(decoded.media, content=self.storage.own(decoded.path)) if decoded.path else decoded.media
 
-    async def _decode_in_process(self, kind: Kind, kind_of: type[Media], source: Source, param: str) -> Media:
+    async def _decode_in_process(self, kind: Kind, kind_of: type[MediaT], source: Source, param: str) -> MediaT:
         try:
             with self.storage.open_file() as output:
                 async with _descriptor(source) as descriptor:

@@ -35,8 +35,7 @@ class MediaStorage:
         Raises:
             OSError: the file cannot be created.
         """
-        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(prefix=FILE_PREFIX, dir=self._folder, delete=False) as file:
+        with tempfile.NamedTemporaryFile(prefix=FILE_PREFIX, dir=self._usable_folder(), delete=False) as file:
             try:
                 yield file
             except BaseException:
@@ -48,6 +47,14 @@ class MediaStorage:
         media_file = MediaFile(path, Path(path).stat().st_size)
         weakref.finalize(media_file, _delete, path)
         return media_file
+
+    def _usable_folder(self) -> Path | None:
+        """Return the folder; None, the system's for temporary files, if it is on a disk that cannot be written."""
+        try:
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError:
+            return None
+        return self._folder if os.access(self._folder, os.W_OK) else None
 
     def write(self, content: bytes) -> str:
         """Write `content` to a file and return its path, to `own`; "" if it is small or the disk does not take it."""

@@ -4,15 +4,19 @@ Layout: `models--OWNER--NAME` has `refs/REVISION` with a commit, `snapshots/COMM
 `trees/COMMIT.json` with the list of all files (https://huggingface.co/docs/huggingface_hub/guides/manage-cache).
 """
 
-import json
+import re
 from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
 from functools import lru_cache
 from pathlib import Path
 
+from model_runtime.catalog.foreign_files import InvalidCheckpoint, list_files, read_json_object, read_text
 from model_runtime.catalog.model import Model, ModelArtifact
+from model_runtime.catalog.weight_file import WEIGHT_SUFFIXES
 
-WEIGHT_SUFFIXES = (".safetensors", ".npz")
+MAX_COMMIT_BYTES = 1000
+"""Of the file that holds the commit of a branch or tag."""
+COMMIT_NAME = re.compile(r"[0-9A-Za-z][0-9A-Za-z._-]*")
 LISTING_FORMAT_VERSION = 1
 """`format_version` of `trees/COMMIT.json`."""
 
@@ -32,11 +36,17 @@ class HubCache:
         self.folder = folder
 
     def find(self, artifact: ModelArtifact) -> Path | None:
-        """Return the snapshot folder of the artifact, or None if a file is missing."""
+        """Return the snapshot folder of the artifact, or None if a file is missing or cannot be looked at."""
+        try:
+            return self._find(artifact)
+        except (OSError, ValueError):
+            return None
+
+    def _find(self, artifact: ModelArtifact) -> Path | None:
         repository = self.folder / f"models--{artifact.repo.replace('/', '--')}"
         commit = _resolve_commit(repository, artifact.revision)
         snapshot = repository / "snapshots" / commit
-        if not commit or not snapshot.is_dir():
+        if not COMMIT_NAME.fullmatch(commit) or not snapshot.is_dir():
             return None
         expected = _expected_files(repository / "trees" / f"{commit}.json", artifact.patterns)
         complete = _looks_complete(snapshot) if expected is None else _has_all(snapshot, expected)
@@ -56,8 +66,8 @@ def filter_by_patterns(files: Iterable[str], patterns: Iterable[str]) -> list[st
 def _resolve_commit(repository: Path, revision: str) -> str:
     """Return the commit of a branch or tag. Any other revision is itself a commit."""
     try:
-        return (repository / "refs" / revision).read_text(encoding="utf-8").strip()
-    except OSError:
+        return read_text(repository / "refs" / revision, MAX_COMMIT_BYTES).strip()
+    except InvalidCheckpoint:
         return revision
 
 
@@ -65,17 +75,18 @@ def _expected_files(listing: Path, patterns: tuple[str, ...]) -> list[str] | Non
     """Return the files of a complete artifact, or None if the cache has no listing of the repository."""
     try:
         files = _read_listing(listing)
-    except (OSError, ValueError, KeyError, TypeError):
+    except (InvalidCheckpoint, ValueError):
         return None
     return filter_by_patterns(files, patterns)
 
 
 @lru_cache(maxsize=256)  # the listing of a commit never changes
 def _read_listing(path: Path) -> tuple[str, ...]:
-    listing = json.loads(path.read_text(encoding="utf-8"))
-    if listing["format_version"] != LISTING_FORMAT_VERSION:
-        raise ValueError
-    return tuple(listing["files"])
+    listing = read_json_object(path)
+    files = listing.get("files")
+    if listing.get("format_version") != LISTING_FORMAT_VERSION or not isinstance(files, list | dict):
+        raise ValueError("another format")
+    return tuple(map(str, files))
 
 
 def _has_all(snapshot: Path, expected: list[str]) -> bool:
@@ -84,17 +95,19 @@ def _has_all(snapshot: Path, expected: list[str]) -> bool:
 
 def _looks_complete(snapshot: Path) -> bool:
     """Return whether a snapshot without a listing has weights and all files of its shard indexes."""
-    files = [path for path in snapshot.rglob("*") if path.is_file()]
+    files = [path for path in list_files(snapshot) if path.is_file()]
     indexes = [path for path in files if path.name.endswith(".index.json")]
     try:
         has_all_shards = all(_has_shards(index) for index in indexes)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except InvalidCheckpoint:
         return False
     return has_all_shards and any(path.suffix in WEIGHT_SUFFIXES for path in files)
 
 
 def _has_shards(index: Path) -> bool:
     """Return whether all files of an index exist, or none: some conversions keep the index of the original."""
-    names = set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
-    found = [(index.parent / name).is_file() for name in names]
+    weight_map = read_json_object(index).get("weight_map")
+    if not isinstance(weight_map, dict):
+        return False
+    found = [(index.parent / str(name)).is_file() for name in set(map(str, weight_map.values()))]
     return all(found) or (not any(found) and any(index.parent.glob("*.safetensors")))

@@ -8,7 +8,7 @@ from typing import Any, Generic, TypeVar
 from model_runtime.formats.durations import ACCEPTED_KEEP_ALIVE, parse_keep_alive
 
 T = TypeVar("T")
-Word = TypeVar("Word", bound=str)
+WordT = TypeVar("WordT", bound=str)
 
 GIGABYTE = 1e9
 """Bytes; decimal, as disks and memory budgets are sold."""
@@ -65,7 +65,7 @@ def megabytes(low: float, high: float) -> Kind[int]:
     )
 
 
-def choice(*words: Word) -> Kind[Word]:
+def choice(*words: WordT) -> Kind[WordT]:
     """Return the kind of one of these words."""
     return Kind(f"one of {', '.join(words)}", lambda value: words[words.index(value)])
 

@@ -48,8 +48,8 @@ class Prewarmer:
         self._recent_requests = deque(recent_requests, MAX_RECENT_REQUESTS)
         self._last_request_at = clock()
         self._request_count = 0
-        self._prepared_for: tuple[int, frozenset[str]] | None = None
-        """The requests and loaded models for which the spare worker was last chosen."""
+        self._chosen: tuple[int, frozenset[str], str] | None = None
+        """The number of requests and the loaded models when a spare worker was last chosen, and its engine."""
 
     def record_request(self, model: str) -> None:
         """Record a request for this model."""
@@ -69,14 +69,13 @@ class Prewarmer:
         if is_unused or free_bytes < max(SPARE_ESTIMATE_BYTES, self._spare.held_bytes):
             self._spare.stop()
             return
-        state = (self._request_count, resident)
-        if self._spare.engine and state == self._prepared_for:
+        if self._chosen == (self._request_count, resident, self._spare.engine):
             return
-        self._prepared_for = state
         absent = {model.name: model for model in self._catalog.models() if model.name not in resident}
         name = likely_next(self._recent_requests, absent)
         if name is not None and self._catalog.is_present(absent[name]):
             self._spare.preload(absent[name].engine)
+        self._chosen = (self._request_count, resident, self._spare.engine)
 
     def release_if_needed(self, free_bytes: int) -> None:
         """Stop the spare worker if the budget has less left than it holds."""

@@ -40,8 +40,9 @@ def error_from_rejection(rejection: RejectRequest, model: str) -> SensesError:
 
 
 def load_failed(model: str, cause: str) -> LoadFailed:
-    """Return the error for a model that could not be loaded; `cause` is a clause or a sentence."""
-    return LoadFailed(f"{model} could not be loaded: {cause.rstrip('.')}.")
+    """Return the error for a model that could not be loaded; `cause` is a clause, or a sentence about the model."""
+    reason = cause.rstrip(".")
+    return LoadFailed(f"{reason}." if reason.startswith(f"{model} ") else f"{model} could not be loaded: {reason}.")
 
 
 def worker_died(model: str, cause: str) -> WorkerDied:

@@ -66,7 +66,6 @@ class Supervisor:
         feed: StatusFeed,
     ) -> None:
         """`feed` is notified of every change; `clock` returns monotonic seconds."""
-        self._catalog = catalog
         self._settings = settings
         self._clock = clock
         self._feed = feed
@@ -126,20 +125,22 @@ class Supervisor:
         """
         request = self._requests.add(request_id, prepared, client)
         try:
-            self._enqueue(request, keep_alive_seconds)
+            self._enqueue(request, prepared.needed_bytes, keep_alive_seconds)
             yield request.outputs
         finally:
             self._release(request)
 
-    async def load(self, request_id: int, model: Model) -> None:
+    async def load(self, request_id: int, model: Model, needed_bytes: int) -> None:
         """Queue an operator's request to load a model and wait until the model is ready.
+
+        `needed_bytes` is the estimate of its memory.
 
         Raises:
             SensesError: the model cannot be loaded.
         """
         request = self._requests.add_load(request_id, model)
         try:
-            self._enqueue(request, None)
+            self._enqueue(request, needed_bytes, None)
             while request.granted_at is None:
                 await request.outputs.get()
         finally:
@@ -156,9 +157,9 @@ class Supervisor:
         await worker.process.exited.wait()
         return held_bytes
 
-    def pin(self, model: Model, *, pinned: bool) -> None:
+    def pin(self, model: Model, needed_bytes: int, *, pinned: bool) -> None:
         """Exempt a model from the idle timer and from eviction, or end the exemption."""
-        self._register(model)
+        self._register(model, needed_bytes)
         self.dispatch(PinChanged(model.name, pinned))
 
     def cancel(self, request_id: int, error: SensesError) -> bool:
@@ -190,15 +191,15 @@ class Supervisor:
             last_load_seconds=dict(self._counters.last_load_seconds),
         )
 
-    def _register(self, model: Model) -> None:
-        """Add a model to the scheduler at its first use."""
+    def _register(self, model: Model, needed_bytes: int) -> None:
+        """Add a model to the scheduler at its first use. `needed_bytes` counts until its memory has been measured."""
         if model.name in self._models:
             return
         self._models[model.name] = model
         stats, keep_alive_seconds = self._model_stats.get(model), model.keep_alive_seconds
         spec = ModelSpec(
             model.name,
-            stats.needed_bytes if stats else self._catalog.needed_bytes(model),
+            stats.needed_bytes if stats else needed_bytes,
             load_seconds=stats.load_seconds if stats else DEFAULT_LOAD_SECONDS,
             concurrency=model.concurrency,
             keep_alive_seconds=self._settings.idle_seconds if keep_alive_seconds is None else keep_alive_seconds,
@@ -206,9 +207,9 @@ class Supervisor:
         )
         self._scheduler.add(spec)
 
-    def _enqueue(self, request: ActiveRequest, keep_alive_seconds: float | None) -> None:
+    def _enqueue(self, request: ActiveRequest, needed_bytes: int, keep_alive_seconds: float | None) -> None:
         model = request.model.name
-        self._register(request.model)
+        self._register(request.model, needed_bytes)
         if self._should_retry(request):
             self.dispatch(RetryRequested(model))
         self._usage_log.record(model)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from model_runtime.catalog.checkpoint_files import read_config
+from model_runtime.catalog.foreign_files import object_at, string_at
 from model_runtime.catalog.model import Model
 from model_runtime.catalog.transformer_dims import context_tokens
 from model_runtime.errors import InvalidInput
@@ -148,9 +149,9 @@ def _check_aspect_ratio(image: ImageData) -> None:
 
 def _allowed_image_count(model: Model, config: Mapping[str, Any]) -> tuple[int, int]:
     """Return the fewest and the most images of a chat with this model."""
-    model_type = str(config.get("model_type", ""))
+    model_type = string_at(config, "model_type")
     if model_type.startswith("moondream"):
         return 1, 1
-    if model.engine == TEXT_ENGINE or not config.get("vision_config"):
+    if model.engine == TEXT_ENGINE or not object_at(config, "vision_config"):
         return 0, 0
     return 0, 1 if model_type in SINGLE_IMAGE_MODEL_TYPES else MAX_IMAGES

@@ -24,7 +24,7 @@ def validate(request: Speak, model: Model, folders: Mapping[str, Path]) -> None:
         accepted = f"it must be from {MIN_SPEED:g} to {MAX_SPEED:g} (1 is normal)"
         raise InvalidInput(f"speed is {request.speed:g}; {accepted}.", param="speed")
     voice_catalog = read_voices(folders["model"])
-    if voice_catalog.names:
+    if voice_catalog.names and voice_catalog.languages:  # else loading the model reports the error
         voice_catalog.select(model.name, request.text, voice=request.voice, language=request.language)
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
+from model_runtime.catalog.foreign_files import read_text
 from model_runtime.catalog.model import Model
 from model_runtime.requests import Chat, GenerateImage, Request, Speak, Task, Transcribe
 
@@ -68,7 +69,7 @@ def read_known_words(folder: Path) -> frozenset[str]:
 
 @lru_cache(maxsize=16)
 def _read_words(file: Path, modified_ns: int) -> frozenset[str]:
-    return frozenset(file.read_text(encoding="utf-8").split())
+    return frozenset(read_text(file).split())
 
 
 def _is_known(term: str, known: frozenset[str]) -> bool:

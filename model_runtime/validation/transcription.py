@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from model_runtime.catalog.checkpoint_files import read_config_or_empty
+from model_runtime.catalog.foreign_files import count_at
 from model_runtime.catalog.languages import LANGUAGES, language_code
 from model_runtime.catalog.model import Model
 from model_runtime.errors import InvalidInput, InvalidMedia
@@ -80,11 +81,9 @@ def read_capabilities(folder: Path) -> WhisperCapabilities:
     https://github.com/openai/whisper#available-models-and-languages
     """
     config = read_config_or_empty(folder)
-    try:
-        vocab_size, encoder_layers, decoder_layers = (
-            int(config.get(openai_key, config.get(hf_key))) for openai_key, hf_key in _CONFIG_KEYS
-        )
-    except (ValueError, TypeError):  # loading the model reports the error
+    counts = [count_at(config, openai_key) or count_at(config, hf_key) for openai_key, hf_key in _CONFIG_KEYS]
+    if not all(counts):  # loading the model reports the error
         return WhisperCapabilities(multilingual=True, translates=True)
+    vocab_size, encoder_layers, decoder_layers = counts
     multilingual = vocab_size > ENGLISH_ONLY_VOCAB_SIZE
     return WhisperCapabilities(multilingual, translates=multilingual and encoder_layers < 8 * decoder_layers)

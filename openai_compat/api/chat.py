@@ -58,7 +58,7 @@ class ChatEndpoint:
     async def _build_chat(self, body: ChatBody) -> Chat:
         conversation = await read_conversation(body.messages, self.image_inputs, param="messages")
         return Chat(
-            self.service.resolve(body.model, conversation.task),
+            await self.service.resolve(body.model, conversation.task),
             conversation.messages,
             max_tokens=body.max_completion_tokens or body.max_tokens or 0,
             temperature=body.temperature,

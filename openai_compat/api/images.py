@@ -55,7 +55,7 @@ class ImagesEndpoint:
         body = await read_body(request, ImagesBody)
         width, height = body.size or DEFAULT_SIZE
         image_request = GenerateImage(
-            self.service.resolve(body.model, Task.IMAGE),
+            await self.service.resolve(body.model, Task.IMAGE),
             body.prompt,
             width,
             height,

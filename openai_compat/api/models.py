@@ -51,7 +51,7 @@ class ModelsEndpoint:
             UnknownModel: no model has this name.
         """
         requested_name = request.path_params["name"]
-        name = resolve_any_task(self.service, requested_name)
+        name = await resolve_any_task(self.service, requested_name)
         status = next((model for model in self.service.status().models if model.name == name), None)
         return JSONResponse((model_json(status) if status else minimal_model_json(name)) | {"id": requested_name})
 
@@ -67,7 +67,7 @@ class ModelsEndpoint:
             UnknownModel: no model has this name.
             WrongTask: the model is not a speech model.
         """
-        model = self.service.resolve(request.query_params.get("model", ""), Task.SPEECH)
+        model = await self.service.resolve(request.query_params.get("model", ""), Task.SPEECH)
         voices = [{"id": voice, "name": voice} for voice in voices_of(self.service, model) or OPENAI_VOICES]
         # Open WebUI reads `voices`, clients of other servers read `data`
         return JSONResponse({"object": "list", "model": model, "voices": voices, "data": voices})

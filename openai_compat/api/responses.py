@@ -68,7 +68,7 @@ class ResponsesEndpoint:
         text_format = body.text.format
         json_schema = JsonSchema(schema=text_format.schema_)
         return Chat(
-            self.service.resolve(body.model, conversation.task),
+            await self.service.resolve(body.model, conversation.task),
             conversation.messages,
             max_tokens=body.max_output_tokens or 0,
             temperature=body.temperature,

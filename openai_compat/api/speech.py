@@ -59,7 +59,7 @@ class SpeechEndpoint:
         body = await read_body(request, SpeechBody)
         if not body.input.strip():
             raise InvalidInput("input is empty. Send the text to speak.", param="input")
-        model = self.service.resolve(body.model, Task.SPEECH)
+        model = await self.service.resolve(body.model, Task.SPEECH)
         model_status = next((status for status in self.service.status().models if status.name == model), None)
         voice = resolve_voice(body.voice.id, model_status.voices if model_status else (), model)
         speech_run = SpeechRun(model, model_status is not None and model_status.starter, body.response_format)

@@ -54,7 +54,7 @@ class TranscriptionEndpoint:
         async with open_upload(request) as upload:
             body = upload.body
             model = "best" if translate and body.model.lower() in UNSPECIFIC_MODELS else body.model
-            name, language = self.service.resolve(model, Task.TRANSCRIPTION), parse_language(body.language)
+            name, language = await self.service.resolve(model, Task.TRANSCRIPTION), parse_language(body.language)
             async with cancel_on_disconnect(request.receive):
                 audio = await self.service.media.decode_audio(upload.source, param=upload.param)
             transcribe_request = Transcribe(

@@ -121,7 +121,7 @@ async def test_a_picture_is_drawn_into_a_file_with_its_seed(served: RunningDaemo
     ("tool", "arguments", "complaint"),
     [
         ("describe_image", {"image": "no-such-picture.png"}, "no-such-picture.png"),
-        ("describe_image", {"image": "TEXT.png"}, "picture"),
+        ("describe_image", {"image": "TEXT.png"}, "image"),
         ("describe_image", {"image": "circle.png", "model": "vlm-worst"}, "vlm-worst"),
         ("describe_image", {"image": "circle.png", "model": "tts-starter"}, "tts-starter supports speech"),
         ("transcribe", {"audio": "TEXT.png"}, "record"),

@@ -54,6 +54,14 @@ class ScriptedCatalog:
         """Return all models."""
         return list(self._models.values())
 
+    def is_known(self, name: str) -> bool:
+        """Return whether there is a model of this name."""
+        return name in self._models
+
+    def redetect(self, model: Model) -> Model:
+        """Return the model."""
+        return model
+
     def set_options(self, name: str, **options: Any) -> None:
         """Replace the options of a model from its next load on."""
         self._models[name] = replace(self._models[name], options=options)
@@ -75,6 +83,10 @@ class ScriptedCatalog:
         return model.name not in self.missing
 
     def broken_reason(self, model: Model) -> str:
+        """Return none."""
+        return ""
+
+    def file_problem(self, model: Model) -> str:
         """Return none."""
         return ""
 

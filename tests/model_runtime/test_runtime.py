@@ -353,7 +353,7 @@ async def test_unknown_names_are_refused_with_the_known_ones(settings: Settings)
                 await wrong
         with pytest.raises(UnknownModel):
             runtime.pin("x", True)
-        resolved = runtime.resolve("m", Task.TEXT)
+        resolved = await runtime.resolve("m", Task.TEXT)
 
     assert resolved == "m"
 

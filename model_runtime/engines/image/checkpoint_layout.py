@@ -4,7 +4,6 @@ Checkpoints that mflux saved have no configuration, and mflux loads them without
 belong to another architecture.
 """
 
-import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,7 +13,8 @@ import mlx.core as mx
 from mlx import nn
 from mlx.utils import tree_flatten
 
-from model_runtime.catalog.checkpoint_files import TensorInfo, read_tensors, weight_files
+from model_runtime.catalog.checkpoint_files import read_config_or_empty, read_tensors, weight_files
+from model_runtime.catalog.foreign_files import TensorInfo
 from model_runtime.errors import LoadFailed
 
 FLUX1, FLUX2, Z_IMAGE = "flux1-schnell", "flux2-klein", "z-image"
@@ -62,7 +62,7 @@ def flux2_overrides(folder: Path) -> tuple[ConfigOverrides, ConfigOverrides]:
         LoadFailed: a tensor that shows a size is missing.
     """
     transformer, text_encoder = read_tensors(folder / "transformer"), read_tensors(folder / "text_encoder")
-    config = _read_config(folder / "transformer")
+    config = read_config_or_empty(folder / "transformer")
     try:
         return _transformer_overrides(transformer, config), _text_encoder_overrides(text_encoder)
     except KeyError as error:
@@ -148,14 +148,6 @@ def _count_blocks(tensors: Mapping[str, TensorInfo], blocks: str) -> int:
 def _is_saved_by_mflux(folder: Path) -> bool:
     _, metadata = mx.load(str(weight_files(folder)[0]), return_metadata=True)
     return "mflux_version" in metadata or "quantization_level" in metadata
-
-
-def _read_config(folder: Path) -> Mapping[str, Any]:
-    try:
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return config if isinstance(config, dict) else {}
 
 
 def _unsupported_message(folder: Path, problem: str) -> str:

@@ -30,6 +30,7 @@ from PIL import Image
 
 from model_runtime.engines.image.checkpoint_layout import FLUX1, FLUX2, Z_IMAGE, flux2_overrides
 from model_runtime.engines.image.prompt_cache import PromptEmbedding
+from model_runtime.engines.template_limit import limit_template
 
 VelocityFunction = Callable[[mx.array, int], mx.array]
 """velocity(latents, step) → the predicted direction from clean latents to noise, in the shape of `latents`."""
@@ -70,9 +71,10 @@ class ImageModel(ABC):
         tokenizer = self.model.tokenizers[self.tokenizer_name]
         if tokenizer.use_chat_template:
             messages = [{"role": "user", "content": prompt}]
-            prompt = tokenizer.tokenizer.apply_chat_template(
-                messages, tokenize=False, add_generation_prompt=True, **tokenizer.chat_template_kwargs
-            )
+            with limit_template():
+                prompt = tokenizer.tokenizer.apply_chat_template(
+                    messages, tokenize=False, add_generation_prompt=True, **tokenizer.chat_template_kwargs
+                )
         return len(tokenizer.tokenizer(prompt, verbose=False)["input_ids"]), tokenizer.max_length
 
     @abstractmethod

@@ -57,7 +57,7 @@ class SpeechEngine:
                 f"{spec.model} is of the family {config.get('model_type')!r}, which Senses does not support. "
                 f"Choose a model of {', '.join(VOICE_MODEL_MODULES)}."
             )
-        if not self._voice_catalog.names:
+        if not (self._voice_catalog.names and self._voice_catalog.languages):
             raise LoadFailed(f"{spec.model} has no voices in {folder}. Download the model again.")
         report_progress("weights", 0.0)
         with translate_load_errors(spec.model, config):

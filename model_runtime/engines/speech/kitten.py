@@ -7,7 +7,7 @@ from typing import Any
 import mlx.core as mx
 import numpy as np
 
-from model_runtime.catalog.voices import VoiceSelection
+from model_runtime.catalog.voices import VoiceSelection, kitten_voices_file
 from model_runtime.engines.dtype import evaluate_weights
 from model_runtime.engines.protocol import CancelCheck
 from model_runtime.engines.speech.espeak import Espeak
@@ -25,7 +25,7 @@ def load(spec: LoadSpec, config: Mapping[str, Any]) -> VoiceModel:
         ValueError: weights are missing, unexpected or of another shape; the engine translates it.
     """
     folder = Path(spec.folders["model"])
-    with np.load(folder / str(config.get("voices_path", "voices.npz"))) as stored:
+    with np.load(kitten_voices_file(folder, config)) as stored:
         styles = {name: stored[name].astype(np.float32) for name in stored.files}
     model = load_mlx_audio_model(folder)
     model.set_dtype(mx.float32)  # it sums the phase over thousands of periods: in half precision the pitch drifts

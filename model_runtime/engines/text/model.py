@@ -12,6 +12,7 @@ from model_runtime.engines.chat.special_tokens import SpecialTokens
 from model_runtime.engines.checkpoint import open_checkpoint, require_tokenizer, translate_load_errors
 from model_runtime.engines.dtype import evaluate_weights, weight_bytes
 from model_runtime.engines.protocol import LoadReporter
+from model_runtime.engines.template_limit import limit_template
 from model_runtime.engines.text.batch import TextBatch
 from model_runtime.engines.text.kv_cache import is_batchable
 from model_runtime.engines.text.prefill import single_pass_tokens
@@ -48,13 +49,15 @@ class TextModel:
 
         Raises:
             InvalidInput: the chat has pictures.
+            JobFailed: the template does not end.
         """
         messages = [{"role": message.role, "content": self._plain_text(message.content)} for message in chat.messages]
         if self._tokenizer_wrapper.chat_template is None:
             return Prompt(self._tokenizer_wrapper.encode("\n".join(message["content"] for message in messages)))
-        tokens = self._tokenizer_wrapper.apply_chat_template(
-            messages, add_generation_prompt=True, tokenize=True, return_dict=False, enable_thinking=False
-        )
+        with limit_template():
+            tokens = self._tokenizer_wrapper.apply_chat_template(
+                messages, add_generation_prompt=True, tokenize=True, return_dict=False, enable_thinking=False
+            )
         return Prompt(list(tokens))
 
     def open_batch(self) -> TextBatch:

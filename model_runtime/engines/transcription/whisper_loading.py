@@ -1,6 +1,5 @@
 """Load Whisper checkpoints in the layouts of mlx-whisper and transformers, quantized or not, safetensors or .npz."""
 
-import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, cast
@@ -10,6 +9,7 @@ from mlx import nn
 from mlx.utils import tree_flatten, tree_unflatten
 
 from model_runtime.catalog.checkpoint_files import read_config
+from model_runtime.catalog.foreign_files import is_there, read_json_object
 from model_runtime.engines.checkpoint import open_checkpoint, translate_load_errors
 from model_runtime.engines.transcription.mlx_whisper_patches import whisper
 from model_runtime.errors import LoadFailed
@@ -137,7 +137,7 @@ def _set_alignment_heads(model: Any, folder: Path, stored: Mapping[str, mx.array
     file = folder / "generation_config.json"
     if "alignment_heads" in stored:
         model.alignment_heads = stored["alignment_heads"]
-    elif file.exists():
-        heads = json.loads(file.read_text(encoding="utf-8")).get("alignment_heads")
+    elif is_there(file):
+        heads = read_json_object(file).get("alignment_heads")
         model.alignment_heads = mx.array(heads) if heads else model.alignment_heads
     mx.eval(model.alignment_heads)

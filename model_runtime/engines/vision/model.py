@@ -17,6 +17,7 @@ from model_runtime.engines.chat.special_tokens import SpecialTokens
 from model_runtime.engines.checkpoint import open_checkpoint, require_tokenizer, translate_load_errors
 from model_runtime.engines.dtype import evaluate_weights, weight_bytes
 from model_runtime.engines.protocol import LoadReporter
+from model_runtime.engines.template_limit import limit_template
 from model_runtime.engines.vision import moondream
 from model_runtime.engines.vision.batch import PREFILL_CHUNK_TOKENS, VisionBatch
 from model_runtime.engines.vision.bidirectional import BidirectionalLanguageModel, label_image_tokens
@@ -61,11 +62,15 @@ class VisionModel:
         self._special_tokens = SpecialTokens.from_tokenizer(self.tokenizer)
 
     def build_prompt(self, chat: Chat) -> Prompt:
-        """Format the chat with the model's template, and preprocess its pictures."""
+        """Format the chat with the model's template, and preprocess its pictures.
+
+        Raises:
+            JobFailed: the template does not end.
+        """
         pictures = [part for message in chat.messages for part in message.content if isinstance(part, ImageData)]
-        text = mlx_vlm.apply_chat_template(
-            self._processor, self._model.config, [*map(self._template_message, chat.messages)], num_images=len(pictures)
-        )
+        messages = [*map(self._template_message, chat.messages)]
+        with limit_template():
+            text = mlx_vlm.apply_chat_template(self._processor, self._model.config, messages, num_images=len(pictures))
         inputs = prepare_inputs(
             self._processor,
             images=[*map(_to_pillow, pictures)] or None,

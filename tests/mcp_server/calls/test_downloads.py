@@ -85,6 +85,24 @@ async def test_an_agent_downloads_a_model_with_progress(settings: Settings, serv
     assert "downloading image-gen: 1.0 of 4.0 GB" in heard
 
 
+@pytest.mark.promise("reliability:names")
+@pytest.mark.parametrize("model", ["--help", "/etc", "~/models", "../x", "a\0b", "x" * 200_000, "a b"])
+async def test_a_name_that_is_no_model_never_becomes_an_argument_of_a_process(
+    settings: Settings, service: FakeService, model: str
+) -> None:
+    asked: list[str] = []
+
+    async def fetch(model: str, report: Callable[[PullProgress], None]) -> None:
+        asked.append(model)
+
+    async with open_server(service, settings, ClientConnection(), downloader=fetch) as server, Client(server) as client:
+        result = await client.call_tool("manage_model", {"action": "download", "model": model})
+
+    assert result.is_error
+    assert "There is no model" in text_of(result)
+    assert asked == []
+
+
 async def test_a_failed_download_says_what_to_do(settings: Settings, service: FakeService) -> None:
     async def fetch(model: str, report: Callable[[PullProgress], None]) -> None:
         raise DownloadFailed("Hugging Face cannot be reached. Check the connection and pull again.")

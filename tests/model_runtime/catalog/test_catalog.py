@@ -1,6 +1,7 @@
 """What a name means, where the files are, and what is said when they are not."""
 
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,9 @@ from model_runtime.catalog.builtin_models import (
     STARTER_BY_TASK,
     STARTER_MODELS,
     TIER_BY_OPENAI_NAME,
+    UNPINNED,
 )
-from model_runtime.catalog.catalog import Catalog, create_catalog
+from model_runtime.catalog.catalog import MAX_REPOSITORIES, Catalog, create_catalog
 from model_runtime.catalog.detect import detect_model
 from model_runtime.catalog.model import ModelArtifact
 from model_runtime.errors import InvalidInput, ModelMissing, UnknownModel, WrongTask
@@ -126,16 +128,125 @@ def test_the_names_of_openai_mean_ours(name: str) -> None:
     assert any(found.resolve(name, task).starter for task in Task if TIER_BY_OPENAI_NAME[name] in ALIASES_BY_TIER[task])
 
 
-def test_a_repository_or_a_folder_works_by_its_name(tmp_path: Path) -> None:
+def test_a_repository_works_by_its_name(tmp_path: Path) -> None:
     llama = folder(tmp_path / "llama", {"model_type": "llama", "architectures": ["LlamaForCausalLM"]})
-    whisper = folder(tmp_path / "whisper", {"n_audio_state": 96})
     found = catalog(Shelf(someone__llama=llama))
 
     by_repository = found.resolve("someone/llama", Task.TEXT)
-    by_folder = found.resolve(str(whisper), Task.TRANSCRIPTION)
 
     assert (by_repository.engine, found.folders(by_repository)) == ("mlx-lm", {"model": llama})
-    assert (by_folder.engine, found.folders(by_folder)) == ("mlx-whisper", {"model": whisper})
+
+
+def refused(catalog: Catalog, name: str, task: Task) -> Exception | None:
+    """Return the error of a name."""
+    try:
+        catalog.resolve(name, task)
+    except UnknownModel as error:
+        return error
+    return None
+
+
+class NoDisk:
+    """A store that must not be asked."""
+
+    def find(self, artifact: ModelArtifact) -> Path | None:
+        """Fail."""
+        raise AssertionError(artifact.repo)
+
+
+@pytest.mark.promise("reliability:names")
+@pytest.mark.parametrize(
+    "name",
+    [
+        "/etc",
+        "~",
+        "~/Downloads",
+        "~nosuchuser/x",
+        "./here",
+        "../..",
+        "a/../b",
+        "../x/y",
+        "a/b/c",
+        "a/",
+        "/a",
+        "a//b",
+        "a/b\0",
+        "a/b\nc",
+        "a/\x1b[31m",
+        "owner/" + "x" * 97,
+        "x" * 5000,
+        "/".join("x" * 3000),
+        "o--o/n",
+        "C:\\models",
+        "owner/na me",
+        "ówner/name",
+        "-owner/name",
+    ],
+)
+def test_a_name_that_is_no_alias_and_no_repository_id_never_reaches_the_disk(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = Catalog((*REAL_MODELS, *STARTER_MODELS), NoDisk(), prefer_starters=True)
+
+    with monkeypatch.context() as without_disk:
+        for function in ("os.stat", "os.lstat", "os.scandir", "os.open"):
+            without_disk.setattr(function, None)
+        refusals = [refused(found, name, task) for task in Task]
+
+    assert all(isinstance(refusal, UnknownModel) and len(str(refusal)) < 1500 for refusal in refusals)
+
+
+@pytest.mark.promise("reliability:names")
+def test_a_path_is_answered_with_the_setting_that_serves_a_folder(tmp_path: Path) -> None:
+    llama = folder(tmp_path / "llama", {"architectures": ["LlamaForCausalLM"]})
+    settings = Settings(InstanceFolders.from_home(tmp_path), model_tables={"mine": {"path": str(llama)}})
+    found = create_catalog(settings, Shelf())
+
+    with pytest.raises(UnknownModel, match=r"A local folder needs an alias: set models\.NAME\.path in config\.toml"):
+        found.resolve(str(llama), Task.TEXT)
+
+    assert found.resolve("mine", Task.TEXT).path == str(llama)
+
+
+@pytest.mark.promise("reliability:one-entry")
+def test_many_spellings_of_one_folder_are_one_model(tmp_path: Path) -> None:
+    llama = folder(tmp_path / "llama", {"architectures": ["LlamaForCausalLM"]})
+    (tmp_path / "link").symlink_to(llama)
+    spellings = [f"{owner}/{name}" for owner in ("a", "A") for name in ("b", "B", "b.", "c", "C")]
+    shelf = Shelf()
+    shelf.folders = {name: tmp_path / ("link" if index % 2 else "llama") for index, name in enumerate(spellings)}
+    found = catalog(shelf)
+    count = len(found.models())
+
+    names = {found.resolve(name, Task.TEXT).name for name in spellings}
+
+    assert (names, len(found.models())) == ({"a/b"}, count + 1)
+
+
+@pytest.mark.promise("reliability:one-entry")
+def test_the_catalogue_is_bounded(tmp_path: Path) -> None:
+    shelf = Shelf()
+    for number in range(MAX_REPOSITORIES + 1):
+        shelf.folders[f"a/{number}"] = folder(tmp_path / str(number), {"architectures": ["LlamaForCausalLM"]})
+    found = catalog(shelf)
+
+    for number in range(MAX_REPOSITORIES):
+        found.resolve(f"a/{number}", Task.TEXT)
+    with pytest.raises(InvalidInput, match="256 repositories without an alias") as refusal:
+        found.resolve(f"a/{MAX_REPOSITORIES}", Task.TEXT)
+
+    assert refusal.value.code == "too_many_models"
+    assert found.resolve("a/0", Task.TEXT).name == "a/0"
+
+
+@pytest.mark.promise("reliability:pinned")
+def test_every_built_in_model_is_pinned_by_commit_or_listed_as_unpinned() -> None:
+    artifacts = [artifact for model in REAL_MODELS for artifact in model.artifacts]
+
+    movable = {artifact.repo for artifact in artifacts if not re.fullmatch("[0-9a-f]{40}", artifact.revision)}
+
+    assert movable == set(UNPINNED)
+    assert all(UNPINNED.values())
 
 
 def test_a_repository_that_is_not_here_says_how_to_get_it() -> None:

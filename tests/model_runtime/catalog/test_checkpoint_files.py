@@ -9,13 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model_runtime.catalog.checkpoint_files import (
-    InvalidCheckpoint,
-    read_config,
-    read_header,
-    read_tensors,
-    weight_files,
-)
+from model_runtime.catalog.checkpoint_files import read_config, read_tensors, weight_files
+from model_runtime.catalog.foreign_files import InvalidCheckpoint, read_header
 
 
 def write_file(path: Path, header: Mapping[str, Any] | bytes, data: bytes = b"") -> Path:

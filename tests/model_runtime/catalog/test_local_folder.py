@@ -75,8 +75,9 @@ def test_an_alias_whose_folder_cannot_be_used_is_listed_and_refused_with_its_rea
     ("config", "problem"),
     [
         (None, "{folder} has no config.json"),
-        ("[]", "{folder}/config.json is empty or not a JSON object"),
-        ("[" * 100_000, "{folder}/config.json is empty or not a JSON object"),
+        ("[]", "{folder}/config.json is not a JSON object"),
+        ("{}", "{folder}/config.json is empty"),
+        ("[" * 100_000, "{folder}/config.json is not JSON (maximum recursion depth exceeded"),
         ('{"model_type": "bert"}', "its config.json has model_type 'bert'"),
         ('{"model_type": [], "architectures": 5}', "its config.json has model_type '[]'"),
     ],
@@ -92,7 +93,8 @@ def test_an_alias_of_something_else_is_listed_with_what_was_found(
     catalog = catalog_of(tmp_path, folder)
 
     reason = catalog.broken_reason(mine(catalog))
-    assert reason.startswith(f"mine is not a model Senses can serve: {problem.format(folder=folder)}. Supported are ")
+    assert reason.startswith(f"mine is not a model Senses can serve: {problem.format(folder=folder)}")
+    assert ". Supported are " in reason
     assert not catalog.is_present(mine(catalog))
 
 
@@ -117,7 +119,7 @@ async def test_a_broken_alias_stops_neither_the_status_nor_any_other_model(tmp_p
             await anext(runtime.run(Chat("mine", HELLO)))
         with pytest.raises(ModelBroken) as load:
             await runtime.load("mine")
-        other = runtime.resolve("vlm-starter", Task.VISION)
+        other = await runtime.resolve("vlm-starter", Task.VISION)
 
     assert (status["mine"].present, status["mine"].error) == (False, reason)
     assert str(call.value) == str(load.value) == reason
@@ -159,16 +161,6 @@ def test_a_built_in_alias_with_a_folder_that_is_gone_keeps_its_task(tmp_path: Pa
 
     assert model.task is Task.SPEECH
     assert catalog.broken_reason(model).startswith("tts-fast: /gone does not exist.")
-
-
-def test_a_folder_named_by_a_call_has_no_setting_to_change(tmp_path: Path) -> None:
-    catalog = create_catalog(Settings(InstanceFolders.from_home(tmp_path)), EmptyStore())
-    model = catalog.resolve(str(llama(tmp_path / "x")), Task.TEXT)
-    (tmp_path / "x").rename(tmp_path / "y")
-
-    reason = catalog.broken_reason(model)
-
-    assert reason == f"{tmp_path}/x: {tmp_path}/x does not exist. Put the model back there."
 
 
 def test_an_alias_that_toml_quotes_is_quoted_in_its_reason(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import gc
 import io
 import os
+import tempfile
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -171,10 +172,26 @@ async def test_a_full_disk_is_told(tmp_path: Path) -> None:
 
 
 @pytest.mark.promise("reliability:decoding-fails")
-async def test_a_photo_stays_in_memory_where_no_file_can_be_written(tmp_path: Path) -> None:
-    (tmp_path / "file").touch()
+async def test_a_home_that_cannot_be_written_is_replaced_by_the_folder_for_temporary_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    (tmp_path / "home").touch()
 
-    picture = await MediaDecoder(LIMIT_BYTES, tmp_path / "file").decode_image(png(1_000, 1_000), param="image")
+    picture = await MediaDecoder(LIMIT_BYTES, tmp_path / "home").decode_image(png(1_000, 1_000), param="image")
+
+    assert isinstance(picture.content, MediaFile)
+    assert Path(picture.content.path).parent == tmp_path
+
+
+@pytest.mark.promise("reliability:decoding-fails")
+async def test_a_photo_stays_in_memory_where_no_file_can_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "missing"))
+    (tmp_path / "home").touch()
+
+    picture = await MediaDecoder(LIMIT_BYTES, tmp_path / "home").decode_image(png(1_000, 1_000), param="image")
 
     assert picture.content == bytes(RED) * 1_000_000
 

@@ -31,6 +31,14 @@ def test_the_retry_time_is_one_that_clients_accept(seconds: float | None, sent: 
     assert error_from_rejection(RejectRequest(1, "queue_full", "full", seconds), "m").retry_after_seconds == sent
 
 
+@pytest.mark.promise("reliability:load-error")
+@pytest.mark.parametrize("cause", ["m could not be loaded: no such tensor.", "no such tensor"])
+def test_a_load_error_names_its_model_once(cause: str) -> None:
+    failed = error_from_rejection(RejectRequest(1, "load_failed", cause, None), "m")
+
+    assert failed.message == "m could not be loaded: no such tensor."
+
+
 def test_an_error_that_is_not_retried_says_why() -> None:
     large = error_from_rejection(RejectRequest(1, "model_too_large", "", None, 9_000_000_000, 4_000_000_000), "m")
     failed = error_from_rejection(RejectRequest(1, "load_failed", "no such tensor.", None), "m")

@@ -18,10 +18,10 @@ class TwoLines(FakeService):
         super().__init__()
         self.resolved: list[str] = []
 
-    def resolve(self, name: str, task: Task) -> str:
+    async def resolve(self, name: str, task: Task) -> str:
         """Record the name."""
         self.resolved.append(name)
-        return super().resolve(name, task)
+        return await super().resolve(name, task)
 
     async def run(
         self,

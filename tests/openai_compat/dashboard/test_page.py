@@ -131,7 +131,7 @@ async def test_an_operator_loads_unloads_and_pins_from_the_page(page: Page, serv
 async def test_jobs_are_shown_with_their_progress_and_can_be_cancelled(page: Page, service: FakeService) -> None:
     running = JobStatus(1, "image-starter", Task.IMAGE, "Claude Code", "running", 0, "steps", 3, 4, 65.0)
     queued = JobStatus(
-        2, "image-starter", Task.IMAGE, "Cursor", "queued", 1, "", 0, 0, 2.0, "image-starter is busy with 1 running"
+        2, "image-starter", Task.IMAGE, "Cursor", "queued", 1, "", 0, 0, 2.0, "image-starter is busy (1 running)"
     )
     status = replace(service.status(), jobs=(running, queued))
     service.status = lambda: status  # type: ignore[method-assign]
@@ -141,7 +141,7 @@ async def test_jobs_are_shown_with_their_progress_and_can_be_cancelled(page: Pag
     await expect(page.get_by_role("region", name="Active requests")).to_contain_text("1 running, 1 queued")
     await expect(page.get_by_role("listitem").filter(has_text="Claude Code")).to_contain_text("steps 3 of 4")
     await expect(page.get_by_role("listitem").filter(has_text="Cursor")).to_contain_text(
-        "queued, position 1: image-starter is busy with 1 running"
+        "queued, position 1: image-starter is busy (1 running)"
     )
     await page.get_by_role("button", name="Cancel request 1").click()
     await wait_until(lambda: service.cancelled_jobs == [1])

@@ -1,7 +1,6 @@
-"""Grouped attention gives the results of MLX's own, and is worth its place while MLX's is slower."""
+"""Grouped attention gives the results of MLX's own, and is there for the version of MLX that was measured."""
 
-import time
-from collections.abc import Callable
+from importlib.metadata import version
 
 import mlx.core as mx
 import numpy as np
@@ -50,20 +49,9 @@ def test_grouped_attention_is_the_librarys(
     np.testing.assert_allclose(ours, ungrouped_attention(q, k, v, scale=0.3, mask=mask), atol=1e-5)
 
 
-@pytest.mark.skipif(mx.metal.is_available(), reason="the replacement is for CPUs")
-def test_the_librarys_own_attention_is_still_slower() -> None:
-    q = mx.random.normal((8, 16, 1, 64))
-    k, v = (mx.random.normal((8, 2, 256, 64)) for _ in range(2))
-    mx.eval(q, k, v)
-
-    def shortest_seconds(attention: Callable[..., mx.array]) -> float:
-        def seconds() -> float:
-            start = time.perf_counter()
-            mx.eval(attention(q, k, v, scale=0.1))
-            return time.perf_counter() - start
-
-        return min(seconds() for _ in range(50))
-
-    assert shortest_seconds(ungrouped_attention) > 1.2 * shortest_seconds(grouped_attention), (
-        "MLX groups query heads on CPUs itself now: remove model_runtime/engines/chat/grouped_attention.py"
+def test_mlx_is_the_version_whose_attention_was_measured() -> None:
+    """How much slower MLX's own is on a CPU is a row of the benchmark, since tests do not measure time."""
+    assert version("mlx") == "0.32.4", (
+        "Run `python -m benchmarks --only attention`: if MLX's own attention is now as fast as ours, remove "
+        "model_runtime/engines/chat/grouped_attention.py; else change the version here."
     )

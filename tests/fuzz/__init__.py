@@ -1,0 +1,1 @@
+"""Generators of input that lies: model folders, and requests."""
