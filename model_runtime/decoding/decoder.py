@@ -4,7 +4,6 @@ Small files are decoded in a thread of the daemon, large ones in a process. Libr
 keep an idle daemon small.
 """
 
-import tempfile
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -108,7 +107,7 @@ class MediaDecoder:
     async def _decode_in_process(self, kind: Kind, kind_of: type[MediaT], source: Source, param: str) -> MediaT:
         try:
             with self.storage.open_file() as output:
-                async with _descriptor(source) as descriptor:
+                async with _descriptor(source, self.storage) as descriptor:
                     decoded = await decode_in_process(kind, param, descriptor, output.fileno())
             content = self.storage.own(output.name)
         except OSError as error:
@@ -119,7 +118,7 @@ class MediaDecoder:
 
 
 @asynccontextmanager
-async def _descriptor(source: Source) -> AsyncGenerator[int]:
+async def _descriptor(source: Source, storage: MediaStorage) -> AsyncGenerator[int]:
     """Yield the descriptor of a file with this content."""
     if not isinstance(source, bytes):
         try:
@@ -131,7 +130,7 @@ async def _descriptor(source: Source) -> AsyncGenerator[int]:
             source.seek(0)
             yield descriptor
             return
-    with tempfile.TemporaryFile() as file:
+    with storage.temporary_file() as file:
         await anyio.to_thread.run_sync(file.write, source)
         file.flush()
         file.seek(0)

@@ -42,6 +42,14 @@ class MediaStorage:
                 _delete(file.name)
                 raise
 
+    def temporary_file(self) -> IO[bytes]:
+        """Return a new open file without a name.
+
+        Raises:
+            OSError: the file cannot be created.
+        """
+        return tempfile.TemporaryFile(dir=self._usable_folder())
+
     def own(self, path: str) -> MediaFile:
         """Return a complete file of `open_file`, deleted with the last reference."""
         media_file = MediaFile(path, Path(path).stat().st_size)

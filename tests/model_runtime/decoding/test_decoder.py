@@ -18,8 +18,10 @@ from model_runtime.decoding.decoder import MediaDecoder
 from model_runtime.decoding.process import DecodingFailed, decode_in_process
 from model_runtime.decoding.storage import MediaStorage
 from model_runtime.errors import InvalidMedia, OperationFailed
+from model_runtime.ipc.messages import DECODED_FD, SOURCE_FD
 from model_runtime.media.images import MODEL_PIXELS
 from model_runtime.media.types import MediaFile
+from model_runtime.process.spawn import spawn_module
 from tests.model_runtime.media.recordings import dominant_hertz, encode_recording, sine_pcm
 
 LIMIT_BYTES = 512_000_000
@@ -148,6 +150,21 @@ async def test_a_caller_who_leaves_ends_the_process_and_its_file(decoder: MediaD
     assert not any(process.is_running() for process in started)
     assert not files_in(tmp_path)
     assert decoder.admission.free_bytes == LIMIT_BYTES
+
+
+@pytest.mark.process
+@pytest.mark.promise("reliability:decoding-cancelled")
+def test_a_decoder_ends_with_its_daemon(tmp_path: Path) -> None:
+    (tmp_path / "huge.png").write_bytes(png(6_000, 6_000))
+    with (tmp_path / "huge.png").open("rb") as source, (tmp_path / "pixels").open("wb") as out:
+        descriptors = {SOURCE_FD: source.fileno(), DECODED_FD: out.fileno()}
+        spawned = spawn_module("model_runtime.decoding", ["image", "image"], descriptors)
+
+    spawned.socket.close()
+
+    assert os.waitpid(spawned.pid, 0) == (spawned.pid, 0)
+    assert (tmp_path / "pixels").stat().st_size == 0
+    os.close(spawned.log)
 
 
 @pytest.mark.process
