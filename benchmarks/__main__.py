@@ -16,6 +16,7 @@ from pathlib import Path
 from rich.console import Console
 
 from benchmarks import (
+    attack,
     attention,
     clients,
     cold,
@@ -43,6 +44,7 @@ PARTS: Mapping[str, tuple[str, Callable[[BenchmarkContext], list[Row]]]] = {
     "attention": ("Attention on a CPU", attention.measure),
     "throughput": ("Many at once", throughput.measure),
     "responsiveness": ("Answers while everything is busy", responsiveness.measure),
+    "attack": ("Hostile clients", attack.measure),
     "memory": ("Memory that comes back", memory.measure),
     "decoding": ("Large pictures and recordings", decoding.measure),
     "endings": ("Calls that end", endings.measure),

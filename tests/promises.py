@@ -253,6 +253,29 @@ MEANING = {
 }
 
 RELIABILITY = {
+    "reliability:background": "A background task that fails is started again, and health and log say so.",
+    "reliability:descriptors": "Without a free descriptor the daemon pauses accepting, logs one warning and goes on.",
+    "reliability:measured": "A measurement that fails keeps its last reading.",
+    "reliability:no-storage": "With a full or read-only home Senses serves without keeping results, and says so.",
+    "reliability:clock": "No jump of the clock deletes results.",
+    "reliability:log-lines": "Nothing a client sends can forge a line of the log.",
+    "reliability:private-files": "Only the user reads results, logs and measurements, whatever the umask.",
+    "reliability:health": "Health is ok, degraded with reasons, or 503 when no call can be served.",
+    "reliability:watchdog": "systemd hears from the event loop; on macOS a stuck daemon exits.",
+    "reliability:stdio": "An invalid line is answered with its JSON-RPC error, and the connection goes on.",
+    "reliability:sessions": "MCP sessions over HTTP are bounded; the one that is idle longest goes.",
+    "reliability:machine": "A system call that fails once, ten times or for a minute ends nothing.",
+    "serve:key-hidden": "`senses serve` never prints the key.",
+    "reliability:foreign-pages": "A page of another site can link to the page and to results, and load nothing.",
+    "reliability:keyless-aliases": "Without the API key a list never looks a repository or a folder up.",
+    "reliability:stalled-uploads": "An upload that sends nothing for half a minute is ended.",
+    "reliability:uploads-bounded": "Uploads of all clients together are bounded, and small calls go on.",
+    "reliability:many-messages": "Millions of messages, parts or tools are refused with the limit before they are parsed.",
+    "reliability:requests-lie": "No request is answered with 500, not at all, or with the content of a file.",
+    "reliability:odd-paths": "A path that no address has is answered with 404.",
+    "reliability:smuggling": "A request whose length can be read in two ways is refused.",
+    "reliability:shared-status": "Hundreds of clients that follow the status cost as much as one.",
+    "reliability:nosniff": "Every answer forbids browsers to guess its type.",
     "reliability:broken-model": "A model whose files lie is shown as broken with its reason, and everything else goes on.",
     "reliability:foreign-files": "Only regular files are read, up to a limit, by one module, and off the event loop.",
     "reliability:names": "A model is an alias or a repository id; no other name reaches the disk.",
@@ -269,4 +292,14 @@ RELIABILITY = {
     "reliability:decoding-fails": "A decoder that dies or finds no disk is one answered error.",
 }
 
-PROMISES: dict[str, str] = {**MODELS, **RUNTIME, **PICTURES, **SOUND, **CHAT, **OPENAI, **MCP, **MEANING, **RELIABILITY}
+PROMISES: dict[str, str] = {
+    **MODELS,
+    **RUNTIME,
+    **PICTURES,
+    **SOUND,
+    **CHAT,
+    **OPENAI,
+    **MCP,
+    **MEANING,
+    **RELIABILITY,
+}

@@ -138,6 +138,7 @@ def save_images(
         for artifact, drawing, destination in zip(artifacts, drawings, destinations, strict=True)
     ]
     fields = result_fields(finished_requests[-1])
+    fields["warnings"] += app.artifacts.warnings
     fields["seconds"] = round(sum(finished.timings.running_seconds for finished in finished_requests), 3)
     fields["load_seconds"] = round(sum(finished.timings.loading_seconds for finished in finished_requests), 3)
     return build_result(

@@ -105,6 +105,7 @@ def save_transcript(
     if transcript_format != "text" and destination is None:
         path = app.artifacts.add_sibling(artifact, SUFFIXES[transcript_format], data)
     fields = result_fields(finished)
+    fields["warnings"] += app.artifacts.warnings
     segments = segment_results(transcript.segments, timestamps)
     if segments is not None and len(segments) < len(transcript.segments):
         full_path = app.artifacts.add_sibling(artifact, ".json", render(transcript, "json").encode())

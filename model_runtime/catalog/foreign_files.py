@@ -1,7 +1,8 @@
 """Read files that others wrote: JSON, and the headers of safetensors and .npz files. No other module opens them.
 
-Only regular files are opened, never a pipe, device or socket, which could block for ever. Every size has a limit, so
-that a reading takes at most a tenth of a second. Every error is an `InvalidCheckpoint` with the path and the reason.
+Only regular files are read, never a pipe, device or socket, which could block for ever. Every size has a limit: parsing
+JSON holds the interpreter, and with it the event loop, for 20 to 60 ms a megabyte. Every error is an
+`InvalidCheckpoint` with the path and the reason. Call it in a thread.
 
 A safetensors file starts with the length of its header (8 bytes, little-endian) and the header (JSON: name → dtype,
 shape, data offsets): https://github.com/huggingface/safetensors#format. An .npz file is a ZIP of .npy files, whose
@@ -25,9 +26,9 @@ from model_runtime.sizes import format_bytes
 
 MAX_CONFIG_BYTES = 4_000_000
 """Limit of a config.json; published ones have at most a few hundred kilobytes."""
-MAX_JSON_BYTES = 10_000_000
+MAX_JSON_BYTES = 5_000_000
 """Limit of any other JSON file."""
-MAX_HEADER_BYTES = 10_000_000
+MAX_HEADER_BYTES = 5_000_000
 """Limit of the header of a safetensors file. The library accepts 100 MB; published ones have at most a few MB."""
 MAX_NPZ_ARRAYS = 10_000
 MAX_NPZ_DIRECTORY_BYTES = 4_000_000

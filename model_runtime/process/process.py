@@ -86,7 +86,7 @@ class WorkerProcess:
         self._connecting = self._loop.create_task(
             self._loop.create_connection(lambda: self._connection, sock=self._spawned.socket)
         )
-        threading.Thread(target=self._wait_for_exit, name=f"reaper of {name}", daemon=True).start()
+        self._start_reaper()
 
     @property
     def pid(self) -> int:
@@ -210,6 +210,17 @@ class WorkerProcess:
             with contextlib.suppress(ProcessLookupError, PermissionError):  # macOS refuses to signal a zombie
                 os.killpg(self.pid, number)
 
+    def _start_reaper(self) -> None:
+        """Start the thread that waits for the exit; without one wait here, after a SIGKILL.
+
+        The exit is then reported like any other.
+        """
+        try:
+            threading.Thread(target=self._wait_for_exit, name=f"reaper of {self.name}", daemon=True).start()
+        except RuntimeError:  # the system cannot start another thread
+            self.kill("the system cannot start another thread")
+            self._wait_for_exit()
+
     def _wait_for_exit(self) -> None:
         try:
             _, status = os.waitpid(self.pid, 0)
@@ -225,6 +236,8 @@ def _is_zombie(pid: int) -> bool:
         return bool(psutil.Process(pid).status() == psutil.STATUS_ZOMBIE)
     except psutil.Error:
         return True
+    except OSError:  # no descriptor is left to look; killing a zombie changes nothing
+        return False
 
 
 def encode_command(command: Command) -> list[bytes]:

@@ -16,6 +16,7 @@ from model_runtime.catalog.model import Model
 from model_runtime.catalog.protocol import CatalogProtocol
 from model_runtime.errors import SensesError, ShuttingDown
 from model_runtime.prepare import PreparedRequest
+from model_runtime.problems import Problems
 from model_runtime.process.process import StopTimeouts
 from model_runtime.requests import Task
 from model_runtime.scheduler.lanes import Lane
@@ -64,6 +65,7 @@ class Supervisor:
         clock: Callable[[], float],
         stop_timeouts: StopTimeouts,
         feed: StatusFeed,
+        problems: Problems,
     ) -> None:
         """`feed` is notified of every change; `clock` returns monotonic seconds."""
         self._settings = settings
@@ -73,8 +75,8 @@ class Supervisor:
         self._pending_events: deque[SchedulerEvent] = deque()
         self._is_dispatching = False
         folder = settings.folders.data
-        self._model_stats = ModelStatsStore(folder)
-        self._usage_log = UsageLog(folder, time.time)
+        self._model_stats = ModelStatsStore(folder, problems)
+        self._usage_log = UsageLog(folder, time.time, problems)
         self._scheduler = create_scheduler(settings)
         self._counters = CounterRegistry()
         self._requests = RequestTable(clock, self._counters, lambda request: self._listener.resume_reading(request))
