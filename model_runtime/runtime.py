@@ -20,7 +20,7 @@ from model_runtime.prepare import RequestPreparer, Validate
 from model_runtime.problems import Problems
 from model_runtime.process.process import StopTimeouts
 from model_runtime.requests import Request, Task
-from model_runtime.scheduler.messages import BudgetChanged, Tick
+from model_runtime.scheduler.messages import BudgetChanged
 from model_runtime.settings import Settings
 from model_runtime.sizes import format_bytes
 from model_runtime.status import Status
@@ -236,6 +236,6 @@ class Runtime:
         self._report_pressure(is_under_pressure)
         actions = check(supervisor.view(), self._watchdog_limits, self._clock(), is_under_pressure=is_under_pressure)
         supervisor.perform(actions)
-        supervisor.dispatch(Tick())
+        supervisor.tick()
         if any(isinstance(action, ReleaseMemory) for action in actions):
             await anyio.to_thread.run_sync(self._release_memory)

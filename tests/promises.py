@@ -290,6 +290,12 @@ RELIABILITY = {
     "reliability:decoding-memory": "Large pictures and recordings leave the daemon as small as it was.",
     "reliability:decoding-cancelled": "A cancelled decode takes no memory and leaves no process and no file.",
     "reliability:decoding-fails": "A decoder that dies or finds no disk is one answered error.",
+    "reliability:hundreds-queue": "Hundreds of calls at once wait in a queue that is bounded by number and bytes.",
+    "reliability:retry-after-is-true": "The time to try again is what the running and the waiting requests take.",
+    "reliability:queue-that-moves": "A request does not time out while the one before it makes progress.",
+    "reliability:short-beside-long": "A short recording waits for one window of a long one, which never starves.",
+    "reliability:turns-change-nothing": "Recordings and texts that take turns end as if each were alone.",
+    "reliability:turns-apart": "The failure or the end of one of them does not touch the others.",
 }
 
 PROMISES: dict[str, str] = {

@@ -22,11 +22,13 @@ from model_runtime.requests import Task
 from model_runtime.scheduler.lanes import Lane
 from model_runtime.scheduler.messages import (
     PinChanged,
+    ProgressMeasured,
     RequestArrived,
     RequestCancelled,
     RetryRequested,
     SchedulerEvent,
     ShutdownStarted,
+    Tick,
     UnloadRequested,
 )
 from model_runtime.scheduler.model_record import DEFAULT_LOAD_SECONDS, ModelSpec
@@ -223,6 +225,7 @@ class Supervisor:
                 model,
                 client=request.client,
                 working_bytes=request.working_bytes,
+                request_bytes=request.request_bytes,
                 queue_timeout_seconds=self._settings.queue_timeout_seconds * factor,
                 keep_alive_seconds=keep_alive_seconds,
                 is_batch=request.is_batch,
@@ -274,6 +277,12 @@ class Supervisor:
     def measure(self) -> None:
         """Read the memory of every worker from the system."""
         self._pool.measure()
+
+    def tick(self) -> None:
+        """Report to the scheduler how far the running requests are, and that time has passed."""
+        running = [request for request in self._requests.active.values() if request.granted_at is not None]
+        self.dispatch(ProgressMeasured({request.id: request.done_share for request in running if request.done_share}))
+        self.dispatch(Tick())
 
     def perform(self, actions: Iterable[WatchdogAction]) -> None:
         """Perform the actions of a watchdog check."""

@@ -17,8 +17,8 @@ from starlette.responses import JSONResponse, Response
 from model_runtime import errors
 
 INVALID_REQUEST = "invalid_request_error"
-MAX_RETRY_AFTER_SECONDS = 60
-"""The longest wait that all official clients obey."""
+MAX_RETRY_AFTER_SECONDS = 3600
+"""The longest wait that is announced; the estimate of a longer one is too uncertain."""
 
 
 class UnknownUrl(errors.SensesError):

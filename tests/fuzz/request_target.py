@@ -12,11 +12,13 @@ from anyio.abc import SocketStream
 from anyio.streams.buffered import BufferedByteReceiveStream
 from starlette.types import ASGIApp, Message
 
+from mcp_server.daemon.descriptors import DescriptorReserve, raise_descriptor_limit
 from mcp_server.daemon.http_server import artifact_routes, mcp_routes
 from mcp_server.daemon.socket_server import SocketServer
 from mcp_server.files.artifacts import ArtifactStore
 from mcp_server.launcher.paths import PROTOCOL_VERSION, VERSION
 from mcp_server.server import create_server
+from model_runtime.problems import Problems
 from model_runtime.settings import InstanceFolders, Settings
 from openai_compat.app import create_app
 from tests.fakes import FakeService
@@ -164,7 +166,7 @@ async def open_target(folder: Path) -> AsyncGenerator[RequestTarget]:
         server = create_server(service, settings, artifacts, tasks, downloader=_refuse_download)
         routes = [*mcp_routes(server), *artifact_routes(artifacts)]
         app = create_app(service, settings, extra_routes=routes, contexts=[server.session_manager.run])
-        socket_server = SocketServer(server, str(folder / "s"))
+        socket_server = SocketServer(server, str(folder / "s"), DescriptorReserve(raise_descriptor_limit()), Problems())
         await socket_server.listen()
         tasks.start_soon(socket_server.serve)
         async with app.router.lifespan_context(app):

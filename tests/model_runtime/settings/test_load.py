@@ -93,7 +93,10 @@ def test_a_default_model_may_come_from_the_environment(tmp_path: Path) -> None:
                 "0 to unload when idle or -1 for no timer."
             ),
         ),
-        ("queue = 5", "line 1: queue is 5. It must be a section with queue.per_model, queue.total, queue.seconds."),
+        (
+            "queue = 5",
+            "line 1: queue is 5. It must be a section with queue.per_model, queue.total, queue.max_gb, queue.seconds.",
+        ),
     ],
 )
 @pytest.mark.promise("settings:checked")
@@ -143,6 +146,7 @@ lanes = "two"
 [queue]
 per_model = 1
 total = 2
+max_gb = 0.007
 seconds = 3
 [load]
 seconds = 4
@@ -190,6 +194,7 @@ def test_every_setting_is_read(tmp_path: Path) -> None:
         gpu_lanes="two",
         queue_per_model=1,
         queue_total=2,
+        max_queue_bytes=7_000_000,
         queue_timeout_seconds=3.0,
         load_timeout_seconds=4.0,
         allowed_folders=(Path("/a"), Path("/b")),
