@@ -57,7 +57,7 @@ def create_app(
     The page lists the newest of `artifacts` and shows `client_snippets`. `extra_routes` are served behind the same
     middleware, and `contexts` are open while the application runs: MCP over HTTP uses both.
     """
-    image_inputs = ImageInputs(settings.allow_urls)
+    image_inputs = ImageInputs(service.media, settings.allow_urls)
     endpoints = (
         ModelsEndpoint(service),
         ChatEndpoint(service, image_inputs),
