@@ -15,7 +15,7 @@ import tempfile
 import time
 from contextlib import AsyncExitStack
 from functools import partial
-from itertools import chain
+from itertools import chain, zip_longest
 from pathlib import Path
 
 import anyio
@@ -120,7 +120,7 @@ async def warm_up(instance: Instance, media: MediaFiles) -> None:
     async with AsyncExitStack() as stack:
         callers = await _open_clients(stack, instance, media)
         calls = [caller.calls(is_long=is_long, streams=not is_long) for is_long in (False, True) for caller in callers]
-        for name, call in chain(*zip(*calls, strict=True)):
+        for name, call in filter(None, chain(*zip_longest(*calls))):
             out.print(f"Warming up: {name}")
             await outcomes.record(name, call, None)
     if outcomes.outcomes.keys() != {"ok"} or outcomes.unanswered:
