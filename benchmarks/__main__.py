@@ -16,9 +16,11 @@ from pathlib import Path
 from rich.console import Console
 
 from benchmarks import (
+    attack,
     attention,
     clients,
     cold,
+    decoding,
     endings,
     eviction,
     memory,
@@ -43,8 +45,10 @@ PARTS: Mapping[str, tuple[str, Callable[[BenchmarkContext], list[Row]]]] = {
     "attention": ("Attention on a CPU", attention.measure),
     "throughput": ("Many at once", throughput.measure),
     "responsiveness": ("Answers while everything is busy", responsiveness.measure),
+    "attack": ("Hostile clients", attack.measure),
     "short_clips": ("A short recording behind a long one", short_clips.measure),
     "memory": ("Memory that comes back", memory.measure),
+    "decoding": ("Large pictures and recordings", decoding.measure),
     "endings": ("Calls that end", endings.measure),
     "eviction": ("Choosing what leaves", eviction.measure),
     "clients": ("What a client starts", clients.measure),

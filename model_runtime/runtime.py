@@ -13,6 +13,7 @@ import anyio.to_thread
 from model_runtime.background import keep_running
 from model_runtime.catalog.model import Model
 from model_runtime.catalog.protocol import CatalogProtocol
+from model_runtime.decoding.decoder import MediaDecoder
 from model_runtime.errors import Cancelled, UnknownModel
 from model_runtime.events import Event, Finished
 from model_runtime.prepare import RequestPreparer, Validate
@@ -59,6 +60,7 @@ class Runtime:
         working_set_bytes: Callable[[], Awaitable[int]] = gpu_probe.working_set_bytes,
         release_memory: Callable[[], None] = memory.release_memory,
     ) -> None:
+        self.media = MediaDecoder(settings.decode_bytes, settings.folders.run / "decoded")
         self.problems = Problems()
         self._catalog = catalog
         self._settings = settings
@@ -80,6 +82,7 @@ class Runtime:
         self._tasks: list[asyncio.Task[None]] = []
 
     async def __aenter__(self) -> Self:
+        await anyio.to_thread.run_sync(self.media.storage.delete_leftovers)
         with anyio.move_on_after(FIRST_READING_SECONDS):
             await self._read_models()
         tasks = {"model info": self._read_models_forever, "tick": self._tick_forever, "GPU probe": self._probe_gpu}

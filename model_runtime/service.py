@@ -3,6 +3,7 @@
 from collections.abc import AsyncGenerator
 from typing import Protocol
 
+from model_runtime.decoding.decoder import MediaDecoder
 from model_runtime.errors import UnknownModel, WrongTask
 from model_runtime.events import Event
 from model_runtime.problems import Problems
@@ -12,6 +13,11 @@ from model_runtime.status import Status
 
 class Service(Protocol):
     """The runtime as both APIs see it."""
+
+    @property
+    def media(self) -> MediaDecoder:
+        """What decodes the pictures and recordings of all callers, within one limit of memory."""
+        ...
 
     @property
     def problems(self) -> Problems:

@@ -4,10 +4,13 @@ import io
 from collections.abc import AsyncGenerator, Callable, Iterable
 from dataclasses import replace
 from itertools import count
+from pathlib import Path
+from tempfile import mkdtemp
 
 import anyio
 from PIL import Image
 
+from model_runtime.decoding.decoder import MediaDecoder
 from model_runtime.errors import SensesError, UnknownModel, WrongTask
 from model_runtime.events import (
     AudioChunk,
@@ -74,6 +77,7 @@ class FakeService:
     """
 
     def __init__(self, *, error: SensesError | None = None, gate: anyio.Event | None = None) -> None:
+        self.media = MediaDecoder(512_000_000, Path(mkdtemp()))
         self.problems = Problems()
         self.error = error
         self.error_after_first_event: SensesError | None = None

@@ -63,7 +63,7 @@ class HttpServer(uvicorn.Server):
             timeout_graceful_shutdown=GRACEFUL_SHUTDOWN_SECONDS,
             server_header=False,
             lifespan="on",
-            http=FirstByteProtocol,
+            http=FirstByteProtocol,  # on h11, which refuses ambiguous requests; httptools does not
             ws="none",
         )
         super().__init__(config)

@@ -79,7 +79,7 @@ def add_generate_image(server: MCPServer[ClientConnection], app: AppContext) -> 
         seeds = [(first_seed + offset) % (MAX_SEED + 1) for offset in range(count)]
 
         async def run_requests(job: ToolJob) -> CallToolResult:
-            source = await read_image(files, image, "image") if image else None
+            source = await read_image(app.service.media, files, image, "image") if image else None
             job.progress.part_count = count
             finished_requests: list[Finished] = []
             for job.progress.part_index, image_seed in enumerate(seeds):

@@ -71,7 +71,7 @@ def add_transcribe(server: MCPServer[ClientConnection], app: AppContext) -> None
 
         async def run_request(job: ToolJob) -> CallToolResult:
             job.progress.set_message("reading the recording")
-            sound = await read_audio(files, audio, "audio")
+            sound = await read_audio(app.service.media, files, audio, "audio")
             request = Transcribe(
                 model_name, sound, spoken_language, task == "translate", vocabulary, word_timestamps=word_timestamps
             )

@@ -5,7 +5,7 @@ import contextlib
 import os
 import signal
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
@@ -59,8 +59,14 @@ class WorkerProcess:
     """
 
     def __init__(
-        self, name: str, incarnation: int, listener: WorkerListener, stop_timeouts: StopTimeouts | None = None
+        self,
+        name: str,
+        incarnation: int,
+        listener: WorkerListener,
+        stop_timeouts: StopTimeouts | None = None,
+        spawn: Callable[[str], SpawnedProcess] = spawn_worker,
     ) -> None:
+        """`spawn` starts the process of this name."""
         self.name = name
         self.incarnation = incarnation
         self.exited = asyncio.Event()
@@ -68,7 +74,7 @@ class WorkerProcess:
         self._listener = listener
         self._stop_timeouts = stop_timeouts or StopTimeouts()
         self._loop = asyncio.get_running_loop()
-        self._spawned: SpawnedProcess = spawn_worker(name)
+        self._spawned: SpawnedProcess = spawn(name)
         self._log_tail = LogTail(name, self._spawned.log)
         self._connection = WorkerConnection(self, partial(listener.on_message, self))
         self._is_connected = True

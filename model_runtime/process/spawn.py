@@ -1,11 +1,11 @@
-"""Start a worker with `posix_spawn`: a fork of a process that used Metal or the network can hang or crash."""
+"""Start a worker or a decoder with `posix_spawn`: a fork of a process that used Metal or the network can hang or crash."""
 
 import fcntl
 import os
 import signal
 import socket
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,6 +36,17 @@ def spawn_worker(name: str) -> SpawnedProcess:
     Raises:
         OSError: the system cannot start another process.
     """
+    return spawn_module("model_runtime.worker", [name], {})
+
+
+def spawn_module(module: str, arguments: Sequence[str], descriptors: Mapping[int, int]) -> SpawnedProcess:
+    """Start `python -m MODULE ARGUMENTS` with its end of the socket pair on `LINK_FD`.
+
+    `descriptors` maps further numbers in the new process to open descriptors of this one, which stay open here.
+
+    Raises:
+        OSError: the system cannot start another process.
+    """
     with ExitStack() as on_failure, ExitStack() as always:
         daemon_end, worker_end = socket.socketpair()
         on_failure.callback(daemon_end.close)
@@ -44,15 +55,17 @@ def spawn_worker(name: str) -> SpawnedProcess:
         on_failure.callback(os.close, log_read)
         always.callback(os.close, log_write)
         socket_source, log_source = _duplicate_up(worker_end.fileno(), always), _duplicate_up(log_write, always)
+        sources = {number: _duplicate_up(descriptor, always) for number, descriptor in descriptors.items()}
         pid = os.posix_spawn(
             sys.executable,
-            [sys.executable, "-u", "-P", "-m", "model_runtime.worker", name],
+            [sys.executable, "-u", "-P", "-m", module, *arguments],
             worker_environment(os.environ, sys.path),
             file_actions=[
                 (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
                 (os.POSIX_SPAWN_DUP2, log_source, 1),
                 (os.POSIX_SPAWN_DUP2, log_source, 2),
                 (os.POSIX_SPAWN_DUP2, socket_source, LINK_FD),
+                *((os.POSIX_SPAWN_DUP2, source, number) for number, source in sources.items()),
             ],
             setpgroup=0,
             setsigmask=[],

@@ -21,6 +21,7 @@ from model_runtime.settings.kinds import (
     Kind,
     choice,
     gigabytes,
+    megabytes,
     number,
     whole_number,
 )
@@ -78,6 +79,9 @@ class Settings:
     )
     keep_spare_worker: bool = row(
         True, "memory.spare", SWITCH, "Whether a process imports the libraries of the likely next load (100 to 200 MB)."
+    )
+    decode_bytes: int = row(
+        512_000_000, "memory.decode_mb", megabytes(64, 65_536), "Memory for decoding pictures and sound; more waits."
     )
     gpu_lanes: Literal["auto", "two", "exclusive", "off"] = row(
         "auto",

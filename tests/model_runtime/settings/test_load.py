@@ -140,6 +140,7 @@ budget_gb = 0.5
 idle_seconds = -1
 eviction = "cost"
 spare = "no"
+decode_mb = 300
 [gpu]
 lanes = "two"
 [queue]
@@ -189,6 +190,7 @@ def test_every_setting_is_read(tmp_path: Path) -> None:
         idle_seconds=-1.0,
         eviction_policy="cost",
         keep_spare_worker=False,
+        decode_bytes=300_000_000,
         gpu_lanes="two",
         queue_per_model=1,
         queue_total=2,

@@ -13,6 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from model_runtime.settings import Settings
 from model_runtime.status import Counters, ModelState, Status
 from openai_compat.app import create_app
+from openai_compat.dashboard import endpoints
 from tests.fakes import FakeService
 from tests.openai_compat.conftest import SwitchableApp
 
@@ -207,3 +208,21 @@ async def test_recent_pictures_and_recordings_are_listed_and_served(
     assert [artifact["id"] for artifact in listed] == ["a"]  # however many transcripts are newer
     assert (picture.content, picture.headers["content-type"]) == (b"png", "image/png")
     assert text.status_code == 404
+
+
+@pytest.mark.promise("reliability:shared-status")
+def test_a_status_is_encoded_once_for_all_who_follow_it(service: FakeService, monkeypatch: pytest.MonkeyPatch) -> None:
+    encoded: list[Status] = []
+
+    def record(status: Status) -> dict[str, object]:
+        encoded.append(status)
+        return {}
+
+    monkeypatch.setattr(endpoints, "status_json", record)
+    encoder, status, next_status = endpoints.StatusEventEncoder(), service.status(), service.status()
+
+    events = [encoder.encode(status) for _ in range(100)]
+    encoder.encode(next_status)
+
+    assert set(events) == {b"event: status\ndata: {}\n\n"}
+    assert encoded == [status, next_status]
