@@ -15,7 +15,7 @@ import tempfile
 import time
 from contextlib import AsyncExitStack
 from functools import partial
-from itertools import chain
+from itertools import chain, zip_longest
 from pathlib import Path
 
 import anyio
@@ -34,6 +34,8 @@ from tests.soak.tally import CallOutcomes
 
 KILL_INTERVAL_SECONDS = (8.0, 30.0)
 LONG_CALL_SHARE = 0.3
+FACES = (open_mcp_client, open_openai_client)
+CLIENTS_OF_EACH_FACE = 3
 GIVE_UP_SHARE = 0.15
 STOP_SHARE = 0.25
 GIVE_UP_SECONDS = (0.05, 2.0)
@@ -111,16 +113,16 @@ def summary(outcomes: CallOutcomes) -> str:
 
 
 async def warm_up(instance: Instance, media: MediaFiles) -> None:
-    """Make every kind of call, short and long, with each client, and all calls of a model in a row.
+    """Open all clients and make every kind of call, short and long, with one of each face, grouped by model.
 
     Raises:
         RuntimeError: a call fails.
     """
     outcomes = CallOutcomes()
     async with AsyncExitStack() as stack:
-        callers = await _open_clients(stack, instance, media)
+        callers = (await _open_clients(stack, instance, media))[: len(FACES)]
         calls = [caller.calls(is_long=is_long, streams=not is_long) for is_long in (False, True) for caller in callers]
-        for name, call in chain(*zip(*calls, strict=True)):
+        for name, call in filter(None, chain(*zip_longest(*calls))):
             out.print(f"Warming up: {name}")
             await outcomes.record(name, call, None)
     if outcomes.outcomes.keys() != {"ok"} or outcomes.unanswered:
@@ -154,8 +156,7 @@ async def usage_at_rest(instance: Instance, known_workers: "set[psutil.Process] 
 
 
 async def _open_clients(stack: AsyncExitStack, instance: Instance, media: MediaFiles) -> list[SoakClient]:
-    clients = (open_mcp_client, open_openai_client) * 3
-    return [await stack.enter_async_context(client(instance, media)) for client in clients]
+    return [await stack.enter_async_context(client(instance, media)) for client in FACES * CLIENTS_OF_EACH_FACE]
 
 
 def config(media: MediaFiles, budget_bytes: int) -> str:

@@ -98,11 +98,11 @@ class OpenAISoakClient:
                 "speech",
                 lambda: self._outcome(audio.speech.create(model="tts-1", voice="alloy", input=SPOKEN_SENTENCE * times)),
             ),
+            ("picture", lambda: self._outcome(self._client.images.generate(**drawn, extra_body={"steps": times}))),
             (
                 "upload",
                 lambda: _abandon_upload(str(self._client.base_url.host), int(self._client.base_url.port), sound),
             ),
-            ("picture", lambda: self._outcome(self._client.images.generate(**drawn, extra_body={"steps": times}))),
         ]
 
     def _chat_fields(self) -> dict[str, Any]:
