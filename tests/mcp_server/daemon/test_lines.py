@@ -94,13 +94,12 @@ class ChunkStream(anyio.abc.ByteReceiveStream):
 
 
 @given(st.lists(st.binary(max_size=30)), st.integers(1, 20))
-def test_however_a_stream_is_cut_it_has_the_same_lines(chunks: list[bytes], limit_bytes: int) -> None:
-    async def read() -> list[bytes | TooLong]:
-        reader, lines = LineReader(ChunkStream(chunks[1:]), limit_bytes, chunks[0] if chunks else b""), []
-        while (line := await reader.next()) is not None:
-            lines.append(line)
-        return lines
+async def test_however_a_stream_is_cut_it_has_the_same_lines(chunks: list[bytes], limit_bytes: int) -> None:
+    reader = LineReader(ChunkStream(chunks[1:]), limit_bytes, chunks[0] if chunks else b"")
+    lines: list[bytes | TooLong] = []
+
+    while (line := await reader.next()) is not None:
+        lines.append(line)
 
     expected = b"".join(chunks).split(b"\n")[:-1]
-
-    assert anyio.run(read) == [line if len(line) <= limit_bytes else TooLong(limit_bytes) for line in expected]
+    assert lines == [line if len(line) <= limit_bytes else TooLong(limit_bytes) for line in expected]

@@ -5,7 +5,6 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import anyio
@@ -14,15 +13,13 @@ import pytest
 from mcp import Client
 
 from mcp_server.daemon import daemon
-from mcp_server.daemon.daemon import Daemon
-from mcp_server.daemon.lock import DaemonInfo, InstanceUnusable
+from mcp_server.daemon.lock import InstanceUnusable
 from mcp_server.files import storage
 from mcp_server.files.storage import open_storage, reason_not_writable, watch_storage
 from mcp_server.launcher.paths import InstancePaths
 from model_runtime.problems import Problems
-from model_runtime.settings import InstanceFolders, Settings
-from tests.mcp_server.daemons import running_daemon, service_opener
-from tests.mcp_server.fake_daemon import ClosableFakeService
+from model_runtime.settings import Settings
+from tests.mcp_server.daemons import running_daemon
 from tests.mcp_server.tools.test_tools import data_of
 
 ERRNOS = (errno.ENOSPC, errno.EROFS, errno.EACCES, errno.EMFILE, errno.EIO)
@@ -113,38 +110,36 @@ def blocked_home(tmp_path: Path) -> Path:
     return tmp_path / "file" / "home"
 
 
-def test_a_person_gets_http_without_the_socket(
-    blocked_home: Path, monkeypatch: pytest.MonkeyPatch, settings: Settings
-) -> None:
-    monkeypatch.setenv("SENSES_HOME", str(blocked_home))
-    monkeypatch.setattr(os, "chdir", lambda path: None)
-    settings = replace(settings, folders=InstanceFolders.from_home(blocked_home))
-    answers: list[dict[str, object]] = []
+SERVE = """
+import sys
+from pathlib import Path
+from mcp_server.daemon.daemon import run
+from model_runtime.settings import InstanceFolders, Settings
+from tests.mcp_server.daemons import service_opener
+from tests.mcp_server.fake_daemon import ClosableFakeService
 
-    async def ask(info: DaemonInfo, served: Daemon) -> None:
-        async with httpx2.AsyncClient(base_url=info.url) as http:
-            answers.append((await http.get("/health")).json())
-        served.stop()
+settings = Settings(InstanceFolders.from_home(Path(sys.argv[1])), port=0)
+run(settings, auto=False, on_ready=lambda info: print(info.url, flush=True), open_service=service_opener(ClosableFakeService()))
+"""
 
-    class AskedDaemon(Daemon):
-        """Is asked for its health as soon as it serves, then stops."""
 
-        async def serve(self, open_service: daemon.ServiceFactory) -> None:
-            async with anyio.create_task_group() as tasks:
+@pytest.mark.process
+def test_a_person_gets_http_without_the_socket(blocked_home: Path) -> None:
+    environ = {**os.environ, "SENSES_HOME": str(blocked_home), "PYTHONPATH": os.pathsep.join(sys.path)}
+    command = [sys.executable, "-c", SERVE, str(blocked_home)]
 
-                def start_asking(info: DaemonInfo) -> None:
-                    tasks.start_soon(ask, info, self)
+    with subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, text=True) as served:
+        assert served.stdout is not None
+        url = served.stdout.readline().strip()
+        health = httpx2.get(f"{url}/health").json()
+        served.terminate()
+        status = served.wait(15)
 
-                self._on_ready = start_asking
-                await super().serve(open_service)
-
-    monkeypatch.setattr(daemon, "Daemon", AskedDaemon)
-    daemon.run(settings, auto=False, on_ready=lambda info: None, open_service=service_opener(ClosableFakeService()))
-
-    problems = " ".join(map(str, answers[0]["problems"]))  # type: ignore[call-overload]
-    assert answers[0]["status"] == "degraded"
+    problems = " ".join(health["problems"])
+    assert health["status"] == "degraded"
     assert "Only HTTP is served" in problems
     assert "Results are not kept" in problems
+    assert status == 0
 
 
 def test_a_shim_is_told_in_one_sentence(
