@@ -64,9 +64,9 @@ class WorkerProcess:
         incarnation: int,
         listener: WorkerListener,
         stop_timeouts: StopTimeouts | None = None,
-        spawn: Callable[[str], SpawnedProcess] = spawn_worker,
+        spawn: Callable[[str], SpawnedProcess] | None = None,
     ) -> None:
-        """`spawn` starts the process of this name."""
+        """`spawn` starts the process of this name, by default a worker."""
         self.name = name
         self.incarnation = incarnation
         self.exited = asyncio.Event()
@@ -74,7 +74,7 @@ class WorkerProcess:
         self._listener = listener
         self._stop_timeouts = stop_timeouts or StopTimeouts()
         self._loop = asyncio.get_running_loop()
-        self._spawned: SpawnedProcess = spawn(name)
+        self._spawned: SpawnedProcess = (spawn or spawn_worker)(name)
         self._log_tail = LogTail(name, self._spawned.log)
         self._connection = WorkerConnection(self, partial(listener.on_message, self))
         self._is_connected = True
