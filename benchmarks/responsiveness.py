@@ -30,7 +30,7 @@ def measure(context: BenchmarkContext) -> list[Row]:
         for _ in range(rounds):
             for task in tasks:
                 instance.command(task.model, "stop")
-            with _probing(instance, waits):
+            with probing(instance, waits):
                 _run_concurrently(instance, tasks)
     how = (
         f"while {', '.join(task.model for task in tasks)} load and work at once, {rounds} times; cores shared with them"
@@ -59,7 +59,7 @@ def _rows(path: str, waits: list[float], how: str) -> list[Row]:
 
 
 @contextmanager
-def _probing(instance: Instance, waits: dict[str, list[float]]) -> Iterator[None]:
+def probing(instance: Instance, waits: dict[str, list[float]]) -> Iterator[None]:
     done = threading.Event()
     probers = [threading.Thread(target=_probe, args=(instance.url + path, waits[path], done)) for path in waits]
     for prober in probers:

@@ -5,7 +5,7 @@ at most once a second. `senses://images/{id}`, `previews/{id}`, `audio/{id}` and
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import replace
 from typing import Any
@@ -148,6 +148,13 @@ class ResourceNotifier:
         bus.on_subscribed = self._wake
         app.artifacts.on_added = lambda artifact: self._list_changed.set()
 
+    def tasks(self) -> dict[str, Callable[[], Awaitable[None]]]:
+        """Return the background tasks by name."""
+        return {
+            "notifier of status changes": self.notify_status_changes,
+            "notifier of new results": self.notify_new_artifacts,
+        }
+
     async def notify_status_changes(self, interval_seconds: float = NOTIFY_INTERVAL_SECONDS) -> None:
         """Notify of changes of the runtime while a client is subscribed, until cancelled."""
         while True:
@@ -198,4 +205,9 @@ def resource_contents(status: Status) -> dict[str, object]:
     )
     jobs = tuple(replace(job, age_seconds=0.0) for job in status.jobs)
     voices = status_views.voices(status)
-    return {"models": models, "jobs": jobs, "voices": voices, "status": (models, jobs, status.accepting)}
+    return {
+        "models": models,
+        "jobs": jobs,
+        "voices": voices,
+        "status": (models, jobs, status.accepting, status.problems),
+    }

@@ -30,6 +30,7 @@ from mcp_server.tools.save_media import add_save_media
 from mcp_server.tools.speak import add_speak
 from mcp_server.tools.transcribe import add_transcribe
 from mcp_server.viewer.extension import hide_viewer_where_unsupported, viewer_extension
+from model_runtime.background import keep_running
 from model_runtime.errors import InvalidInput
 from model_runtime.formats.fetch import DEFAULT_FETCHER, Fetcher
 from model_runtime.formats.validation_errors import to_invalid_input
@@ -164,6 +165,6 @@ def create_server(
     add_resources(server, app)
     add_prompts(server, app)
     notifier = ResourceNotifier(server, bus, app)
-    task_group.start_soon(notifier.notify_status_changes)
-    task_group.start_soon(notifier.notify_new_artifacts)
+    for name, task in notifier.tasks().items():
+        task_group.start_soon(keep_running, name, task, service.problems)
     return server

@@ -1,8 +1,27 @@
-"""Write a file atomically."""
+"""Write a file atomically; open one that only this user can read."""
 
 import os
 import secrets
 from pathlib import Path
+from typing import IO
+
+PRIVATE = 0o600
+"""Permission bits of what only this user may read."""
+
+
+def open_private(path: Path, mode: str) -> IO[bytes]:
+    """Open a binary file that only this user can read, whatever the umask, also if it exists with other permissions.
+
+    Raises:
+        OSError: the file cannot be opened, or belongs to another user.
+    """
+    file: IO[bytes] = open(path, mode, opener=lambda name, flags: os.open(name, flags, PRIVATE))  # noqa: SIM115
+    try:
+        os.fchmod(file.fileno(), PRIVATE)
+    except OSError:
+        file.close()
+        raise
+    return file
 
 
 def write_atomically(path: Path, data: bytes, *, mode: int | None = None) -> None:

@@ -200,3 +200,12 @@ class SettingsError(SensesError):
     """A setting cannot be used. The message names the setting, its value and what is accepted."""
 
     code = "bad_settings"
+
+
+def expected_error(group: ExceptionGroup[Exception]) -> SensesError | None:
+    """Return the first `SensesError` in the exception group of a task group, or None."""
+    for error in group.exceptions:
+        found = expected_error(error) if isinstance(error, ExceptionGroup) else error
+        if isinstance(found, SensesError):
+            return found
+    return None

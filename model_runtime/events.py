@@ -8,10 +8,14 @@ from model_runtime.media.types import ImageData
 
 @dataclass(frozen=True, slots=True)
 class Queued:
-    """The request waits. `position` 1 is served next; `reason` is a short sentence for people."""
+    """The request waits. `position` 1 is served next; `reason` is a short sentence for people.
+
+    `wait_seconds` estimates how long it still waits; None while unknown.
+    """
 
     position: int
     reason: str = ""
+    wait_seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,8 +22,8 @@ INLINE_CHARACTERS = 100_000
 class PreparedRequest:
     """A request that is ready to be queued.
 
-    `needed_bytes` is the memory of the loaded model; `working_bytes` is the memory that the request takes on top of the loaded model. `warnings` name words that a
-    starter model does not know.
+    `needed_bytes` is the memory of the loaded model, 0 if it has a worker already. `working_bytes` is the memory that
+    the request takes on top of it. `warnings` name words that a starter model does not know.
     """
 
     request: Request
@@ -52,9 +52,10 @@ class RequestPreparer:
         """
         task = task_of(request)
         model = await self.resolve(request.model, task)
-        if is_loaded(model.name) and is_short_chat(request):
-            return self._prepare(request, model, task)  # quick: the small files of a loaded model are cached
-        return await anyio.to_thread.run_sync(self._prepare, request, model, task)
+        needs_estimate = not is_loaded(model.name)
+        if not needs_estimate and is_short_chat(request):
+            return self._prepare(request, model, task, needs_estimate)  # quick: its config.json is cached
+        return await anyio.to_thread.run_sync(self._prepare, request, model, task, needs_estimate)
 
     async def resolve(self, name: str, task: Task) -> Model:
         """Return the model that `name` means for `task`; a thread looks at the disk where that is needed.
@@ -66,12 +67,13 @@ class RequestPreparer:
             return self._catalog.resolve(name, task)
         return await anyio.to_thread.run_sync(self._catalog.resolve, name, task)
 
-    def _prepare(self, request: Request, model: Model, task: Task) -> PreparedRequest:
+    def _prepare(self, request: Request, model: Model, task: Task, needs_estimate: bool) -> PreparedRequest:
         folders = self._catalog.folders(model)
         named = request if request.model == model.name else replace(request, model=model.name)
         self._validate(named, model, folders)
         warnings = starter_warnings(named, task, model, folders) if model.starter else ()
-        needed_bytes, working_bytes = self._catalog.needed_bytes(model), self._catalog.working_bytes(named, model)
+        needed_bytes = self._catalog.needed_bytes(model) if needs_estimate else 0
+        working_bytes = self._catalog.working_bytes(named, model)
         return PreparedRequest(named, model, task, needed_bytes, working_bytes, warnings)
 
 

@@ -10,14 +10,17 @@ from typing import Self
 import anyio
 import anyio.to_thread
 
+from model_runtime.background import keep_running
 from model_runtime.catalog.model import Model
 from model_runtime.catalog.protocol import CatalogProtocol
+from model_runtime.decoding.decoder import MediaDecoder
 from model_runtime.errors import Cancelled, UnknownModel
 from model_runtime.events import Event, Finished
 from model_runtime.prepare import RequestPreparer, Validate
+from model_runtime.problems import Problems
 from model_runtime.process.process import StopTimeouts
 from model_runtime.requests import Request, Task
-from model_runtime.scheduler.messages import BudgetChanged, Tick
+from model_runtime.scheduler.messages import BudgetChanged
 from model_runtime.settings import Settings
 from model_runtime.sizes import format_bytes
 from model_runtime.status import Status
@@ -57,6 +60,8 @@ class Runtime:
         working_set_bytes: Callable[[], Awaitable[int]] = gpu_probe.working_set_bytes,
         release_memory: Callable[[], None] = memory.release_memory,
     ) -> None:
+        self.media = MediaDecoder(settings.decode_bytes, settings.folders.run / "decoded")
+        self.problems = Problems()
         self._catalog = catalog
         self._settings = settings
         self._version = version
@@ -70,17 +75,19 @@ class Runtime:
         self._preparer = RequestPreparer(catalog, validate)
         self._model_info = ModelInfoCache(catalog)
         self._feed = StatusFeed(self.status)
-        self._supervisor = Supervisor(catalog, settings, clock, stop_timeouts or StopTimeouts(), self._feed)
+        self._supervisor = Supervisor(
+            catalog, settings, clock, stop_timeouts or StopTimeouts(), self._feed, self.problems
+        )
         self._started_at = clock()
         self._tasks: list[asyncio.Task[None]] = []
 
     async def __aenter__(self) -> Self:
+        await anyio.to_thread.run_sync(self.media.storage.delete_leftovers)
         with anyio.move_on_after(FIRST_READING_SECONDS):
             await self._read_models()
+        tasks = {"model info": self._read_models_forever, "tick": self._tick_forever, "GPU probe": self._probe_gpu}
         self._tasks = [
-            asyncio.create_task(self._read_models_forever(), name="model info"),
-            asyncio.create_task(self._tick_forever(), name="tick"),
-            asyncio.create_task(self._probe_gpu(), name="GPU probe"),
+            asyncio.create_task(keep_running(name, task, self.problems), name=name) for name, task in tasks.items()
         ]
         return self
 
@@ -164,8 +171,14 @@ class Runtime:
     def status(self) -> Status:
         """Return a snapshot of everything."""
         now = self._clock()
-        view, models, uptime_seconds = self._supervisor.view(), self._model_info.all(), now - self._started_at
-        return render_status(view, models, version=self._version, uptime_seconds=uptime_seconds, now=now)
+        return render_status(
+            self._supervisor.view(),
+            self._model_info.all(),
+            version=self._version,
+            uptime_seconds=now - self._started_at,
+            now=now,
+            problems=self.problems.reasons(),
+        )
 
     def changes(self) -> AsyncGenerator[Status]:
         """Yield a snapshot now, after every change and at least once a second, until the runtime is closed."""
@@ -207,18 +220,22 @@ class Runtime:
     async def _tick_forever(self) -> None:
         while True:
             await asyncio.sleep(self._tick_seconds)
-            try:
-                await self._tick()
-            except Exception:
-                log.exception("A tick failed")
+            await self._tick()
+
+    def _report_pressure(self, is_under_pressure: bool) -> None:
+        if is_under_pressure:
+            self.problems.report("memory pressure", "The machine is short of memory; idle models are unloaded.")
+        else:
+            self.problems.clear("memory pressure")
 
     async def _tick(self) -> None:
         """Run the watchdog, then let the scheduler act on the time that has passed."""
         supervisor = self._supervisor
         supervisor.measure()
         is_under_pressure = self._is_under_memory_pressure()
+        self._report_pressure(is_under_pressure)
         actions = check(supervisor.view(), self._watchdog_limits, self._clock(), is_under_pressure=is_under_pressure)
         supervisor.perform(actions)
-        supervisor.dispatch(Tick())
+        supervisor.tick()
         if any(isinstance(action, ReleaseMemory) for action in actions):
             await anyio.to_thread.run_sync(self._release_memory)

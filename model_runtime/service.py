@@ -3,14 +3,26 @@
 from collections.abc import AsyncGenerator
 from typing import Protocol
 
+from model_runtime.decoding.decoder import MediaDecoder
 from model_runtime.errors import UnknownModel, WrongTask
 from model_runtime.events import Event
+from model_runtime.problems import Problems
 from model_runtime.requests import Request, Task
 from model_runtime.status import Status
 
 
 class Service(Protocol):
     """The runtime as both APIs see it."""
+
+    @property
+    def media(self) -> MediaDecoder:
+        """What decodes the pictures and recordings of all callers, within one limit of memory."""
+        ...
+
+    @property
+    def problems(self) -> Problems:
+        """What is wrong at present; every part of the daemon reports here, and `status` includes it."""
+        ...
 
     async def resolve(self, name: str, task: Task) -> str:
         """Return the canonical name of the model that `name` means for `task`.

@@ -107,6 +107,8 @@ class Status:
     models: tuple[ModelStatus, ...]
     jobs: tuple[JobStatus, ...]
     counters: "Counters"
+    problems: tuple[str, ...] = ()
+    """What is wrong with the daemon at present, as sentences; a model's own problem is in its `error`."""
 
 
 @dataclass(frozen=True, slots=True)

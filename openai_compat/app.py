@@ -10,7 +10,6 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import ClientDisconnect
 from starlette.routing import BaseRoute, WebSocketRoute
-from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
 from model_runtime.errors import SensesError
@@ -35,8 +34,10 @@ from openai_compat.http.errors import (
     error_response,
     unknown_url_error,
 )
+from openai_compat.http.paths import PathMiddleware
 from openai_compat.http.request_log import RequestLogMiddleware
-from openai_compat.http.security import LOCAL_ORIGIN, ApiKeyMiddleware, HostOriginMiddleware
+from openai_compat.http.security import LOCAL_ORIGIN, ApiKeyMiddleware, HostOriginMiddleware, NosniffMiddleware
+from openai_compat.http.uploads import UploadMiddleware
 
 LifespanContext = Callable[[], AbstractAsyncContextManager[Any]]
 EXPOSED_HEADERS = ("x-request-id", "openai-processing-ms", "retry-after", "x-sample-rate", *MODEL_HEADERS)
@@ -56,7 +57,7 @@ def create_app(
     The page lists the newest of `artifacts` and shows `client_snippets`. `extra_routes` are served behind the same
     middleware, and `contexts` are open while the application runs: MCP over HTTP uses both.
     """
-    image_inputs = ImageInputs(settings.allow_urls)
+    image_inputs = ImageInputs(service.media, settings.allow_urls)
     endpoints = (
         ModelsEndpoint(service),
         ChatEndpoint(service, image_inputs),
@@ -95,21 +96,9 @@ def middleware_stack(settings: Settings) -> list[Middleware]:
         allow_private_network=True,
     )
     api_key = [Middleware(ApiKeyMiddleware, api_key=settings.api_key)] if settings.api_key else []
-    return [Middleware(RequestLogMiddleware), host_origin, cors, *api_key, Middleware(StripTrailingSlashMiddleware)]
-
-
-class StripTrailingSlashMiddleware:
-    """ASGI middleware that removes a trailing slash from API paths, so that a base URL with one works."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Forward the request under the path without the slash."""
-        path: str = scope.get("path", "")
-        if path.startswith(("/v1/", "/api/")) and path.endswith("/"):
-            scope = {**scope, "path": path.rstrip("/")}
-        await self.app(scope, receive, send)
+    outer = [Middleware(NosniffMiddleware), Middleware(RequestLogMiddleware)]
+    inner = [Middleware(UploadMiddleware), Middleware(PathMiddleware)]
+    return [*outer, host_origin, cors, *api_key, *inner]
 
 
 def lifespan(contexts: Sequence[LifespanContext]) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:

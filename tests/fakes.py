@@ -4,10 +4,13 @@ import io
 from collections.abc import AsyncGenerator, Callable, Iterable
 from dataclasses import replace
 from itertools import count
+from pathlib import Path
+from tempfile import mkdtemp
 
 import anyio
 from PIL import Image
 
+from model_runtime.decoding.decoder import MediaDecoder
 from model_runtime.errors import SensesError, UnknownModel, WrongTask
 from model_runtime.events import (
     AudioChunk,
@@ -27,6 +30,7 @@ from model_runtime.events import (
     Warnings,
 )
 from model_runtime.media.types import ImageData
+from model_runtime.problems import Problems
 from model_runtime.requests import Chat, GenerateImage, Request, Task, Transcribe
 from model_runtime.status import Counters, MemoryStatus, ModelState, ModelStatus, Status
 
@@ -73,6 +77,8 @@ class FakeService:
     """
 
     def __init__(self, *, error: SensesError | None = None, gate: anyio.Event | None = None) -> None:
+        self.media = MediaDecoder(512_000_000, Path(mkdtemp()))
+        self.problems = Problems()
         self.error = error
         self.error_after_first_event: SensesError | None = None
         self.gate = gate
@@ -170,6 +176,7 @@ class FakeService:
             models=self.models,
             jobs=(),
             counters=Counters({}, {}, {}, {}, {}, {}, {}, {}, {}),
+            problems=self.problems.reasons(),
         )
 
     async def changes(self) -> AsyncGenerator[Status]:

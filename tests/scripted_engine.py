@@ -64,7 +64,9 @@ FLOOD_BYTES = 1 << 16
 
 
 class ScriptedEngine:
-    """One job at a time."""
+    """Each job is a generator."""
+
+    takes_turns = True
 
     def __init__(self) -> None:
         self.allocations: list[bytearray] = []

@@ -1,10 +1,9 @@
 """What all tools share: the runtime, files, jobs, and the parts of a result."""
 
 import functools
-from collections.abc import Awaitable, Callable
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
-from io import BytesIO
 from pathlib import Path
 from typing import Annotated, Any, BinaryIO, ParamSpec
 from urllib.parse import quote
@@ -24,6 +23,7 @@ from mcp_server.calls.results import ResultLink, build_result
 from mcp_server.files.access import MAX_AUDIO_BYTES, MAX_IMAGE_BYTES, ClientFiles
 from mcp_server.files.artifacts import ArtifactNotSaved, ArtifactStore, StoredArtifact
 from mcp_server.files.client import ClientConnection
+from model_runtime.decoding.decoder import MediaDecoder
 from model_runtime.errors import InvalidInput, OperationFailed, SensesError
 from model_runtime.events import Event, Finished
 from model_runtime.formats.durations import parse_keep_alive
@@ -127,42 +127,38 @@ def keep_alive_seconds_of(keep_alive: str) -> float | None:
         raise InvalidInput(f"keep_alive is {keep_alive!r}: {error}.", param="keep_alive") from error
 
 
-async def read_image(files: ClientFiles, address: str, param: str) -> ImageData:
+async def read_image(decoder: MediaDecoder, files: ClientFiles, address: str, param: str) -> ImageData:
     """Read and decode an image.
 
     Raises:
         InvalidInput: the file cannot be read or decoded.
+        OperationFailed: the image cannot be decoded on this machine now.
     """
-    from model_runtime.media.images import decode_image
-
-    fetched = await files.fetch(address, param=param)
-
-    def read() -> ImageData:
-        with _open_input(files, address, fetched, param, MAX_IMAGE_BYTES) as file:
-            return decode_image(file.read(), param=param)
-
-    return await anyio.to_thread.run_sync(read)
+    async with _open_input(files, address, param, MAX_IMAGE_BYTES) as file:
+        return await decoder.decode_image(file, param=param)
 
 
-async def read_audio(files: ClientFiles, address: str, param: str) -> Audio:
+async def read_audio(decoder: MediaDecoder, files: ClientFiles, address: str, param: str) -> Audio:
     """Read and decode a recording.
 
     Raises:
         InvalidInput: the file cannot be read or decoded.
+        OperationFailed: the recording cannot be decoded on this machine now.
     """
-    from model_runtime.media.audio import decode_audio
+    async with _open_input(files, address, param, MAX_AUDIO_BYTES) as file:
+        return await decoder.decode_audio(file, param=param)
 
+
+@asynccontextmanager
+async def _open_input(
+    files: ClientFiles, address: str, param: str, limit_bytes: int
+) -> AsyncGenerator[bytes | BinaryIO]:
     fetched = await files.fetch(address, param=param)
-
-    def read() -> Audio:
-        with _open_input(files, address, fetched, param, MAX_AUDIO_BYTES) as file:
-            return decode_audio(file, param=param)
-
-    return await anyio.to_thread.run_sync(read)
-
-
-def _open_input(files: ClientFiles, address: str, fetched: bytes | None, param: str, limit_bytes: int) -> BinaryIO:
-    return BytesIO(fetched) if fetched is not None else files.open(address, param=param, limit_bytes=limit_bytes)
+    if fetched is not None:
+        yield fetched
+        return
+    with await anyio.to_thread.run_sync(lambda: files.open(address, param=param, limit_bytes=limit_bytes)) as file:
+        yield file
 
 
 def result_fields(finished: Finished) -> dict[str, Any]:

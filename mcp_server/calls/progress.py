@@ -2,6 +2,7 @@
 
 import time
 from dataclasses import dataclass, field
+from math import inf
 
 import anyio
 
@@ -85,8 +86,9 @@ class ProgressTracker:
 def progress_of(event: Event) -> tuple[str, float] | None:
     """Return the message and the fraction of the request that an event stands for, or None without progress."""
     match event:
-        case Queued(position, reason):
-            return f"queued, {ordinal(position)} in line" + (f": {reason}" if reason else ""), 0.0
+        case Queued(position, reason, wait_seconds):
+            wait = f", about {wait_seconds:.0f} s" if wait_seconds is not None and 1 <= wait_seconds < inf else ""
+            return f"queued, {ordinal(position)} in line{wait}" + (f": {reason}" if reason else ""), 0.0
         case Loading(model, _, fraction):
             percent = f" {fraction:.0%}" if fraction is not None else ""
             return f"loading {model}{percent}", LOADING_FRACTION * (fraction or 0.0)

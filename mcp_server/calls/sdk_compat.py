@@ -6,20 +6,25 @@ Written for mcp 2.3, which pyproject.toml pins.
 
 from collections.abc import Callable
 from contextlib import suppress
+from math import inf
 from typing import Any
 
 import anyio
 from mcp.server import MCPServer
+from mcp.server.auth.middleware.bearer_auth import AuthorizationContext
 from mcp.server.context import ServerRequestContext
 from mcp.server.mcpserver import Context
 from mcp.server.mcpserver import server as mcpserver
 from mcp.server.runner import serve_dual_era_loop
 from mcp.server.session import ServerSession
+from mcp.server.streamable_http import StreamableHTTPServerTransport
+from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 from mcp.shared._context_streams import ContextReceiveStream, ContextSendStream, create_context_streams
 from mcp.shared.message import SessionMessage
 from mcp_types import (
     EmptyResult,
     JSONRPCMessage,
+    JSONRPCNotification,
     SubscribeRequestParams,
     UnsubscribeRequestParams,
     jsonrpc_message_adapter,
@@ -123,6 +128,32 @@ class LegacySubscriptions:
         return EmptyResult()
 
 
+def end_idle_sessions_over(manager: StreamableHTTPSessionManager, limit: int) -> None:
+    """Make a manager with `max_sessions=limit` end the session that is idle longest instead of refusing a new one.
+
+    The SDK's limit refuses every new client until old sessions expire, half an hour later. Its refusal remains for the
+    case that all sessions have a request in flight.
+    """
+    admit = manager._admit_session
+
+    def admit_after_ending(requestor: AuthorizationContext | None) -> StreamableHTTPServerTransport | None:
+        if len(manager._server_instances) >= limit:
+            _end_longest_idle(manager)
+        return admit(requestor)
+
+    manager._admit_session = admit_after_ending  # type: ignore[method-assign]
+
+
+def _end_longest_idle(manager: StreamableHTTPSessionManager) -> None:
+    """End the session whose idle time runs out first; one with a request in flight has no such time."""
+    scopes = {name: transport.idle_scope for name, transport in manager._server_instances.items()}
+    idle = {name: scope for name, scope in scopes.items() if scope is not None and scope.deadline < inf}
+    if idle:
+        oldest = min(idle, key=lambda name: idle[name].deadline)
+        del manager._server_instances[oldest]
+        idle[oldest].cancel()
+
+
 def message_streams() -> tuple[
     ContextSendStream[IncomingMessage],
     ContextReceiveStream[IncomingMessage],
@@ -158,6 +189,11 @@ def parse_message(line: bytes) -> IncomingMessage:
         return SessionMessage(jsonrpc_message_adapter.validate_json(line, by_name=False))
     except ValueError as error:
         return error
+
+
+def is_notification(message: SessionMessage) -> bool:
+    """Return whether a message needs no answer: the SDK also takes a request with an unusable id for one."""
+    return isinstance(message.message, JSONRPCNotification)
 
 
 def write_message(message: JSONRPCMessage) -> bytes:

@@ -98,4 +98,5 @@ def read_status(app: AppContext, section: Section) -> dict[str, Any]:
     }
     if section != "all":
         return {section: sections[section]}
-    return {"version": status.version, "page": app.http_origin or None, **sections}
+    problems = {"problems": list(status.problems)} if status.problems else {}
+    return {"version": status.version, "page": app.http_origin or None, **problems, **sections}

@@ -40,18 +40,24 @@ def banner(
         f"Senses {VERSION}",
         align_columns(addresses),
         "Connect a client:\n" + align_columns(client_snippets(commands)),
-        "Try it in another terminal:\n" + "\n".join(examples(url, settings.api_key)),
+        _examples_title(settings) + "\n" + "\n".join(examples(url, needs_key=bool(settings.api_key))),
         "Models:\n" + models_table(models),
         default_note(apple_gpu=apple_gpu),
     ]
     return "\n\n".join(parts) + "\n"
 
 
-def examples(url: str, api_key: str) -> list[str]:
-    """Return the lines of the example commands, with the key that the server asks for."""
-    curl = f'curl -s -H "authorization: Bearer {api_key}"' if api_key else "curl -s"
+def examples(url: str, *, needs_key: bool) -> list[str]:
+    """Return the lines of the example commands; with a key they read it from $SENSES_API_KEY, so it is never printed."""
+    curl = 'curl -s -H "authorization: Bearer $SENSES_API_KEY"' if needs_key else "curl -s"
     return [
         line
         for title, command in EXAMPLES
         for line in (f"  # {title}", "  " + command.format(url=url).replace("curl -s", curl))
     ]
+
+
+def _examples_title(settings: Settings) -> str:
+    if settings.api_key:
+        return "Try it in another terminal, where SENSES_API_KEY holds your key (export SENSES_API_KEY=…):"
+    return "Try it in another terminal:"

@@ -1,8 +1,6 @@
 """`senses serve`: run the daemon in the foreground."""
 
-import logging
 import os
-import sys
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -13,6 +11,7 @@ from mcp_server.daemon import daemon
 from mcp_server.daemon.lock import AlreadyRunning, DaemonInfo, read_daemon_info
 from mcp_server.launcher.paths import InstancePaths
 from model_runtime.catalog.catalog import has_apple_gpu
+from model_runtime.log_format import configure_logging
 from model_runtime.settings import Settings
 
 PrintText = Callable[[str], None]
@@ -29,7 +28,7 @@ def run_server(settings: Settings, print_text: PrintText, *, port: int | None = 
     settings = replace(
         settings, port=settings.port if port is None else port, host=settings.host if host is None else host
     )
-    logging.basicConfig(level=logging.INFO, format=daemon.LOG_FORMAT, datefmt="%H:%M:%S", stream=sys.stderr)
+    configure_logging("%H:%M:%S")
     try:
         daemon.run(settings, auto=False, on_ready=lambda info: print_text(startup_text(info, settings)))
     except AlreadyRunning:

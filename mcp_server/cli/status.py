@@ -26,9 +26,11 @@ def status_text(paths: InstancePaths, settings: Settings) -> str:
     ]
     models = [_model_row(model) for model in status["models"] if model["state"] != "absent"]
     requests = [_request_row(job) for job in status["jobs"]]
+    problems = [(problem,) for problem in status.get("problems", [])]
     return "\n\n".join(
         (
             align_columns(rows),
+            *(["Problems:\n" + align_columns(problems)] if problems else []),
             "Models:\n" + align_columns(models) if models else "No model is in memory; each loads when it is used.",
             "Requests:\n" + align_columns(requests) if requests else "No request waits or runs.",
         )

@@ -11,20 +11,27 @@ import sys
 import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from functools import partial
 from typing import Protocol
 
 import anyio
 from starlette.types import ASGIApp
 
 from mcp_server.client_setup.snippets import client_snippets, installed_commands
+from mcp_server.daemon.background_tasks import background_tasks
+from mcp_server.daemon.descriptors import DescriptorReserve, raise_descriptor_limit
 from mcp_server.daemon.http_server import HttpServer, artifact_routes, base_url, bind_sockets, is_loopback, mcp_routes
-from mcp_server.daemon.lock import AlreadyRunning, DaemonInfo, acquire_lock, write_daemon_info
+from mcp_server.daemon.lock import AlreadyRunning, DaemonInfo, InstanceUnusable, lock_if_possible, write_daemon_info
+from mcp_server.daemon.service_manager import notify
 from mcp_server.daemon.socket_server import SocketServer, is_newer
 from mcp_server.files.artifacts import ArtifactStore
-from mcp_server.files.retention import run_retention
-from mcp_server.launcher.paths import VERSION, InstancePaths, ensure_private_folder
+from mcp_server.files.storage import open_storage
+from mcp_server.launcher.paths import VERSION, InstancePaths
 from mcp_server.server import SensesServer, create_server
-from model_runtime.errors import SensesError
+from model_runtime.background import keep_running
+from model_runtime.errors import SensesError, expected_error
+from model_runtime.log_format import configure_logging
+from model_runtime.problems import Problems
 from model_runtime.service import Service
 from model_runtime.settings import Settings, SettingsError, load_settings
 from model_runtime.status import ModelState
@@ -37,7 +44,6 @@ DRAIN_TIMEOUT_SECONDS = 2.0
 """How long running requests may continue after the first signal."""
 SHUTDOWN_TIMEOUT_SECONDS = 4.5
 """After this the process exits in any case; the workers end with it."""
-LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 MAX_FIRST_REQUEST_ID = 1_000_000
 
 
@@ -56,10 +62,13 @@ def main(open_service: ServiceFactory | None = None) -> None:
     """Run the daemon that a shim starts: in the background, until it is idle."""
     parser = argparse.ArgumentParser(prog="python -m mcp_server.daemon", description=__doc__)
     parser.add_argument(
-        "--ready-fd", type=int, default=-1, help="write R here when ready, L if another daemon is running"
+        "--ready-fd",
+        type=int,
+        default=-1,
+        help="write R here when ready, L if another daemon is running, E and the reason after a failure",
     )
     ready_fd = parser.parse_args().ready_fd
-    logging.basicConfig(level=logging.INFO, format=LOG_FORMAT, stream=sys.stderr)
+    configure_logging()
     try:
         settings = load_settings(os.environ)
         run(settings, auto=True, open_service=open_service, on_ready=lambda info: _write_startup_byte(ready_fd, b"R"))
@@ -68,6 +77,7 @@ def main(open_service: ServiceFactory | None = None) -> None:
         sys.exit(3)
     except SensesError as error:
         logger.error("%s", error.message)
+        _write_startup_byte(ready_fd, b"E" + error.message.encode())
         sys.exit(2)
 
 
@@ -83,20 +93,33 @@ def run(
 
     Raises:
         AlreadyRunning: another daemon of this instance is running.
+        InstanceUnusable: the folder of the socket cannot be used, and `auto` is true.
         SettingsError: the HTTP port is in use and `auto` is false, or a setting cannot be used.
     """
     paths = InstancePaths(os.environ)
-    for folder in (paths.run_folder, paths.logs_folder, os.path.dirname(paths.socket_path)):  # noqa: PTH120
-        ensure_private_folder(folder)
-    lock = acquire_lock(paths.instance_lock)
+    lock = lock_if_possible(paths, is_required=auto)
     os.chdir("/")  # a daemon in the folder that started it would keep that disk from being unmounted
     try:
-        daemon = Daemon(settings, paths, auto=auto, on_ready=on_ready, idle_exit_seconds=idle_exit_seconds)
-        anyio.run(daemon.serve, open_service or _open_runtime)
+        with open_storage(settings) as (usable_settings, warning):
+            daemon = Daemon(
+                usable_settings,
+                paths,
+                auto=auto,
+                on_ready=on_ready,
+                idle_exit_seconds=idle_exit_seconds,
+                storage_warning=warning,
+            )
+            anyio.run(daemon.serve, open_service or _open_runtime)
+    except ExceptionGroup as group:  # the daemon's task group wraps errors
+        expected = expected_error(group)
+        if expected is None:
+            raise
+        raise expected from group
     finally:
-        with suppress(FileNotFoundError):
+        with suppress(OSError):
             os.unlink(paths.daemon_json)  # noqa: PTH108
-        os.close(lock)
+        if lock is not None:
+            os.close(lock)
 
 
 class Daemon:
@@ -110,12 +133,15 @@ class Daemon:
         auto: bool,
         on_ready: Callable[[DaemonInfo], None],
         idle_exit_seconds: float = IDLE_EXIT_SECONDS,
+        storage_warning: str = "",
     ) -> None:
+        """`storage_warning` says that results are not kept; "" if they are."""
         self._settings = settings
         self._paths = paths
         self._auto = auto
         self._on_ready = on_ready
         self._idle_exit_seconds = idle_exit_seconds
+        self._storage_warning = storage_warning
         self._stop_requested = anyio.Event()
 
     async def serve(self, open_service: ServiceFactory) -> None:
@@ -124,28 +150,52 @@ class Daemon:
         Raises:
             SettingsError: the HTTP port cannot be opened, or a setting cannot be used.
         """
+        reserve = DescriptorReserve(raise_descriptor_limit())
         sockets = self.bind_http()
         http_origin = base_url(self._settings.host, sockets[0].getsockname()[1])
-        artifacts = ArtifactStore(self._settings.folders.artifacts)
+        artifacts = ArtifactStore(self._settings.folders.artifacts, warning=self._storage_warning)
         async with open_service(self._settings) as service, anyio.create_task_group() as task_group:
             task_group.start_soon(self._listen_for_signals)
             server = create_server(service, self._settings, artifacts, task_group, http_origin=http_origin)
-            http_server = HttpServer(_create_http_app(service, self._settings, artifacts, server), sockets)
+            app, problems = _create_http_app(service, self._settings, artifacts, server), service.problems
+            http_server = HttpServer(app, sockets, reserve, problems)
             socket_server = SocketServer(
-                server, self._paths.socket_path, lambda version: self._yield_to(version, server, socket_server)
+                server,
+                self._paths.socket_path,
+                reserve,
+                problems,
+                lambda version: self._yield_to(version, server, socket_server),
             )
             task_group.start_soon(http_server.run_until_stopped)
             await http_server.ready.wait()
-            await socket_server.listen()
-            task_group.start_soon(socket_server.serve)
-            task_group.start_soon(run_retention, self._settings)
+            if await self._listen(socket_server, problems):
+                task_group.start_soon(socket_server.serve)
+            for name, task in background_tasks(self._settings, self._storage_warning, problems).items():
+                task_group.start_soon(keep_running, name, task, problems)
             freeze_gc_heap()
-            self._announce_ready(http_origin)
+            self._announce_ready(http_origin, problems)
             if self._auto:
-                task_group.start_soon(self._stop_when_idle, server, socket_server, http_server)
+                idle_check = partial(self._stop_when_idle, server, socket_server, http_server)
+                task_group.start_soon(keep_running, "idle check", idle_check, problems)
             await self._stop_requested.wait()
             await self._shut_down(socket_server, http_server, service)
             task_group.cancel_scope.cancel()
+
+    async def _listen(self, socket_server: SocketServer, problems: Problems) -> bool:
+        """Listen for shims. Return False if that is impossible and HTTP alone is of use.
+
+        Raises:
+            InstanceUnusable: it is impossible, and a shim waits for this daemon.
+        """
+        try:
+            await socket_server.listen()
+        except OSError as error:
+            unusable = InstanceUnusable(self._paths.socket_path, error)
+            if self._auto:
+                raise unusable from error
+            problems.report("socket", f"Only HTTP is served; MCP clients cannot start. {unusable.message}")
+            return False
+        return True
 
     def stop(self) -> None:
         """Stop as after a signal."""
@@ -171,14 +221,20 @@ class Daemon:
             logger.warning("%s Using a free port instead.", error.message)
             return bind_sockets(settings.host, 0)
 
-    def _announce_ready(self, url: str) -> None:
+    def _announce_ready(self, url: str, problems: Problems) -> None:
         info = DaemonInfo(os.getpid(), VERSION, url, self._auto, time.time())
-        write_daemon_info(self._paths, info)
+        try:
+            write_daemon_info(self._paths, info)
+        except OSError as error:
+            text = f"`senses status` and `senses stop` do not find Senses: {self._paths.daemon_json}: {error.strerror}."
+            problems.report("daemon.json", text)
         logger.info("Senses %s serves at %s and %s", VERSION, url, self._paths.socket_path)
         self._on_ready(info)
+        notify("READY=1", os.environ)
 
     async def _shut_down(self, socket_server: SocketServer, http_server: HttpServer, service: ClosableService) -> None:
         """Remove the socket, so that new clients start another daemon, then end HTTP and the workers."""
+        notify("STOPPING=1", os.environ)
         with anyio.move_on_after(SHUTDOWN_TIMEOUT_SECONDS, shield=True) as timeout:
             await socket_server.close()
             http_server.stop()

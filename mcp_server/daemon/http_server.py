@@ -1,9 +1,11 @@
 """The HTTP server of the daemon: its sockets, and the routes of MCP and of stored results."""
 
+import asyncio
 import contextlib
 import errno
+import logging
 import socket
-from collections.abc import Generator
+from collections.abc import Awaitable, Generator
 
 import anyio
 import uvicorn
@@ -12,21 +14,47 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from mcp_server.calls import sdk_compat
+from mcp_server.daemon.descriptors import DescriptorReserve, accept_connections
 from mcp_server.files.artifacts import ORIGINAL_SUFFIXES, ArtifactKind, ArtifactStore
 from mcp_server.server import SensesServer
+from model_runtime.background import keep_running
+from model_runtime.problems import Problems
 from model_runtime.settings import SettingsError
+
+logger = logging.getLogger(__name__)
 
 MAX_BODY_BYTES = 64 * 1024 * 1024
 """The largest MCP message over HTTP: the SDK's 4 MiB are too few for a data: URI."""
+MAX_SESSIONS = 256
+"""MCP sessions over HTTP that are open at once; for another one the session that is idle longest ends."""
 GRACEFUL_SHUTDOWN_SECONDS = 2
 """How long running responses may continue when the daemon stops."""
+FIRST_BYTE_SECONDS = 30.0
+"""How long a connection may stay silent after it was opened."""
+
+
+class FirstByteProtocol(H11Protocol):
+    """uvicorn's protocol; it also closes a connection that stays silent after it was opened."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Start the timer; uvicorn stops it at the first byte."""
+        super().connection_made(transport)
+        self.timeout_keep_alive_task = self.loop.call_later(FIRST_BYTE_SECONDS, self.timeout_keep_alive_handler)
 
 
 class HttpServer(uvicorn.Server):
-    """A uvicorn server without signal handlers: the daemon has its own."""
+    """A uvicorn server without signal handlers: the daemon has its own. It accepts connections itself.
 
-    def __init__(self, app: ASGIApp, sockets: list[socket.socket]) -> None:
+    Without a free descriptor asyncio's own accept loop logs an error for each place in its backlog and schedules itself
+    as often; `accept_connections` pauses.
+    """
+
+    def __init__(
+        self, app: ASGIApp, sockets: list[socket.socket], reserve: DescriptorReserve, problems: Problems
+    ) -> None:
         config = uvicorn.Config(
             app,
             log_config=None,
@@ -35,10 +63,15 @@ class HttpServer(uvicorn.Server):
             timeout_graceful_shutdown=GRACEFUL_SHUTDOWN_SECONDS,
             server_header=False,
             lifespan="on",
+            http=FirstByteProtocol,  # on h11, which refuses ambiguous requests; httptools does not
             ws="none",
         )
         super().__init__(config)
         self._sockets = sockets
+        self._reserve = reserve
+        self._problems = problems
+        self._accepting: list[asyncio.Task[None]] = []
+        self._connecting: set[asyncio.Task[None]] = set()
         self.ready = anyio.Event()
         self.stopped = anyio.Event()
 
@@ -56,8 +89,45 @@ class HttpServer(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start to accept connections, then set `ready`."""
-        await super().startup(sockets)
+        await super().startup([])
+        for listener in self._sockets:
+            listener.setblocking(False)
+            self._accepting.append(asyncio.create_task(self._serve_listener(listener)))
         self.ready.set()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Stop accepting connections, then let running responses end."""
+        for task in self._accepting:
+            task.cancel()
+        await asyncio.gather(*self._accepting, return_exceptions=True)
+        await super().shutdown(sockets)
+
+    async def _serve_listener(self, listener: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+
+        async def accept() -> socket.socket:
+            connection, _address = await loop.sock_accept(listener)
+            return connection
+
+        def serve() -> Awaitable[None]:
+            return accept_connections(accept, self._start_connection, self._reserve, self._problems)
+
+        await keep_running("HTTP server", serve, self._problems)
+
+    def _start_connection(self, connection: socket.socket) -> None:
+        task = asyncio.create_task(self._connect(connection))
+        self._connecting.add(task)
+        task.add_done_callback(self._connecting.discard)
+
+    async def _connect(self, connection: socket.socket) -> None:
+        try:
+            await asyncio.get_running_loop().connect_accepted_socket(self._create_protocol, connection)
+        except OSError as error:
+            logger.warning("A connection cannot be served: %s", error)
+            connection.close()
+
+    def _create_protocol(self) -> asyncio.Protocol:
+        return FirstByteProtocol(self.config, self.server_state, self.lifespan.state)
 
     def stop(self) -> None:
         """Stop: running responses may continue for `GRACEFUL_SHUTDOWN_SECONDS`."""
@@ -69,7 +139,11 @@ def mcp_routes(server: SensesServer) -> list[BaseRoute]:
     # the application refuses foreign hosts and origins, by one rule for all paths; the SDK's own check does not read
     # our settings
     security = TransportSecuritySettings(enable_dns_rebinding_protection=False)
-    return list(server.streamable_http_app(max_request_body_size=MAX_BODY_BYTES, transport_security=security).routes)
+    app = server.streamable_http_app(
+        max_request_body_size=MAX_BODY_BYTES, transport_security=security, max_sessions=MAX_SESSIONS
+    )
+    sdk_compat.end_idle_sessions_over(server.session_manager, MAX_SESSIONS)
+    return list(app.routes)
 
 
 def artifact_routes(store: ArtifactStore) -> list[BaseRoute]:

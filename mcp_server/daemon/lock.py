@@ -7,8 +7,8 @@ from dataclasses import asdict, dataclass
 from fcntl import LOCK_EX, LOCK_NB, flock
 from pathlib import Path
 
-from mcp_server.launcher.paths import InstancePaths
-from model_runtime.atomic_file import write_atomically
+from mcp_server.launcher.paths import InstancePaths, ensure_private_folder
+from model_runtime.atomic_file import PRIVATE, write_atomically
 from model_runtime.errors import SensesError
 
 
@@ -29,6 +29,46 @@ class AlreadyRunning(SensesError):
     """Another daemon of this instance is running."""
 
     code = "already_running"
+
+
+class InstanceUnusable(SensesError):
+    """The folder of the socket and the lock cannot be used, so that no client could find the daemon."""
+
+    code = "instance_unusable"
+
+    def __init__(self, path: str, error: OSError) -> None:
+        reason = f"{path} cannot be used: {error.strerror}" if error.strerror else str(error).rstrip(".")
+        super().__init__(f"{reason}. Make room or make the folder writable, or set SENSES_HOME to another folder.")
+
+
+def lock_instance(paths: InstancePaths) -> int:
+    """Make the folder of the socket and acquire the instance lock.
+
+    Raises:
+        AlreadyRunning: another daemon of this instance is running.
+        InstanceUnusable: the folder cannot be made or written.
+    """
+    try:
+        for folder in (paths.run_folder, os.path.dirname(paths.socket_path)):  # noqa: PTH120
+            ensure_private_folder(folder)
+        return acquire_lock(paths.instance_lock)
+    except OSError as error:
+        raise InstanceUnusable(paths.run_folder, error) from error
+
+
+def lock_if_possible(paths: InstancePaths, *, is_required: bool) -> int | None:
+    """Acquire the instance lock. Return None if its folder is unusable and the lock is not required: HTTP needs none.
+
+    Raises:
+        AlreadyRunning: another daemon of this instance is running.
+        InstanceUnusable: the folder is unusable, and the lock is required.
+    """
+    try:
+        return lock_instance(paths)
+    except InstanceUnusable:
+        if is_required:
+            raise
+        return None
 
 
 def acquire_lock(path: str) -> int:
@@ -65,4 +105,4 @@ def write_daemon_info(paths: InstancePaths, info: DaemonInfo) -> None:
     Raises:
         OSError: the file cannot be written.
     """
-    write_atomically(Path(paths.daemon_json), json.dumps(asdict(info)).encode())
+    write_atomically(Path(paths.daemon_json), json.dumps(asdict(info)).encode(), mode=PRIVATE)

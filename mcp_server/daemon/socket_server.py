@@ -5,7 +5,7 @@ import logging
 import os
 import socket
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +13,15 @@ import anyio
 from anyio.abc import SocketListener, SocketStream, UNIXSocketStream
 from anyio.streams.buffered import BufferedByteReceiveStream
 from mcp.server import MCPServer
-from mcp.shared.message import SessionMessage
 
 from mcp_server.calls import sdk_compat
+from mcp_server.daemon.descriptors import DescriptorReserve, accept_connections
+from mcp_server.daemon.lines import LineReader, TooLong, has_id, refusal_of, too_long_refusal
 from mcp_server.files.broker_client import FileBrokerClient, LocalFileAccess
 from mcp_server.files.client import LOCAL_FILE_ACCESS, ClientConnection, connection_from_handshake
 from mcp_server.launcher.paths import PROTOCOL_VERSION, VERSION
+from model_runtime.background import keep_running
+from model_runtime.problems import Problems
 
 logger = logging.getLogger(__name__)
 
@@ -26,7 +29,6 @@ HANDSHAKE_TIMEOUT_SECONDS = 5.0
 MAX_HANDSHAKE_BYTES = 65_536
 FLUSH_TIMEOUT_SECONDS = 2.0
 """How long the last response to a client that has closed its side may take."""
-ACCEPT_RETRY_SECONDS = 0.2
 MAX_LINE_BYTES = 64 * 1024 * 1024
 """The largest message: media are passed by path, or as a data: URI of at most 11 MB each."""
 
@@ -38,10 +40,17 @@ class SocketServer:
     """
 
     def __init__(
-        self, server: MCPServer[ClientConnection], path: str, yields_to: Callable[[str], bool] = lambda version: False
+        self,
+        server: MCPServer[ClientConnection],
+        path: str,
+        reserve: DescriptorReserve,
+        problems: Problems,
+        yields_to: Callable[[str], bool] = lambda version: False,
     ) -> None:
         self._server = server
         self._path = path
+        self._reserve = reserve
+        self._problems = problems
         self._yields_to = yields_to
         self._listener: SocketListener | None = None
         self.connection_count = 0
@@ -63,26 +72,26 @@ class SocketServer:
         Raises:
             RuntimeError: `listen` was not called.
         """
-        if self._listener is None:
+        listener = self._listener
+        if listener is None:
             raise RuntimeError("listen() comes before serve()")
         async with anyio.create_task_group() as tasks:
-            while stream := await self._accept(self._listener):
-                tasks.start_soon(self._handle_connection, stream)
 
-    async def _accept(self, listener: SocketListener) -> SocketStream | None:
-        while True:
-            try:
-                return await listener.accept()
-            except anyio.ClosedResourceError:
-                return None
-            except OSError as error:
-                logger.warning("Cannot accept a connection: %s", error)
-                await anyio.sleep(ACCEPT_RETRY_SECONDS)
+            async def accept() -> None:
+                await accept_connections(
+                    lambda: _accept(listener),
+                    lambda stream: tasks.start_soon(self._handle_connection, stream),
+                    self._reserve,
+                    self._problems,
+                )
+
+            await keep_running("socket server", accept, self._problems)
 
     async def close(self) -> None:
         """Remove the socket, then stop listening."""
-        _remove(self._path)  # first, so that a client that connects now starts another daemon
         if self._listener is not None:
+            with suppress(OSError):  # the folder has become read-only; the next daemon replaces the socket
+                _remove(self._path)  # first, so that a client that connects now starts another daemon
             await self._listener.aclose()
 
     async def _handle_connection(self, stream: SocketStream) -> None:
@@ -116,6 +125,20 @@ class SocketServer:
                 "Run `senses stop`, then reconnect the client."
             }
         return identity | {"welcome": not self._yields_to(str(handshake.get("version", "")))}
+
+
+async def _accept(listener: SocketListener) -> SocketStream | None:
+    """Return the next connection, or None once the listener is closed.
+
+    Raises:
+        OSError: the system cannot open another connection.
+    """
+    try:
+        return await listener.accept()
+    except anyio.ClosedResourceError:
+        return None
+    except anyio.BrokenResourceError as error:  # anyio's name for any error of accept(2)
+        raise error.__cause__ if isinstance(error.__cause__, OSError) else OSError(str(error)) from error
 
 
 async def _receive_file_access(
@@ -152,21 +175,22 @@ async def _serve_messages(
     client: ClientConnection,
 ) -> None:
     to_server, read_stream, write_stream, from_server = sdk_compat.message_streams()
+    lines = LineReader(stream, MAX_LINE_BYTES, reader.buffer)
+    sender = LineSender(stream)
 
     async def receive() -> None:
         async with to_server:
-            while True:
-                try:
-                    line = await reader.receive_until(b"\n", MAX_LINE_BYTES)
-                except (anyio.IncompleteRead, anyio.EndOfStream, anyio.BrokenResourceError):
-                    return
-                if line.strip():
-                    await to_server.send(sdk_compat.parse_message(line))
+            while (line := await lines.next()) is not None:
+                message, refusal = _parse(line)
+                if refusal is not None:
+                    await sender.send(refusal)
+                elif message is not None:
+                    await to_server.send(message)
 
     async def send() -> None:
         async with from_server:
             async for message in from_server:
-                await _send_message(stream, message)
+                await sender.send(sdk_compat.write_message(message.message))
 
     async with anyio.create_task_group() as sending:
         sending.start_soon(send)
@@ -177,11 +201,32 @@ async def _serve_messages(
         sending.cancel_scope.deadline = anyio.current_time() + FLUSH_TIMEOUT_SECONDS
 
 
-async def _send_message(stream: SocketStream, message: SessionMessage) -> None:
-    try:
-        await stream.send(sdk_compat.write_message(message.message))
-    except (anyio.BrokenResourceError, anyio.ClosedResourceError):
-        logger.debug("A client disconnected before its response")
+class LineSender:
+    """Sends lines of several tasks over one connection, one after the other."""
+
+    def __init__(self, stream: SocketStream) -> None:
+        self._stream = stream
+        self._lock = anyio.Lock()
+
+    async def send(self, line: bytes) -> None:
+        """Send a line; do nothing if the client has disconnected."""
+        async with self._lock:
+            try:
+                await self._stream.send(line)
+            except (anyio.BrokenResourceError, anyio.ClosedResourceError):
+                logger.debug("A client disconnected before its response")
+
+
+def _parse(line: bytes | TooLong) -> tuple[sdk_compat.IncomingMessage | None, bytes | None]:
+    """Return the message of a line, or the error that answers the line; neither for a line that needs no answer."""
+    if isinstance(line, TooLong):
+        return None, too_long_refusal(line)
+    if not line.strip():
+        return None, None
+    message = sdk_compat.parse_message(line)
+    if isinstance(message, Exception) or (sdk_compat.is_notification(message) and has_id(line)):
+        return None, refusal_of(line)
+    return message, None
 
 
 def _remove(path: str) -> None:

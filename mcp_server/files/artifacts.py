@@ -5,6 +5,7 @@ another format, siblings with the same id. The folder is the only index, so resu
 the file deletes the result.
 """
 
+import logging
 import os
 import re
 import secrets
@@ -16,8 +17,10 @@ from enum import StrEnum
 from itertools import islice
 from pathlib import Path
 
-from model_runtime.atomic_file import write_atomically
+from model_runtime.atomic_file import PRIVATE, write_atomically
 from model_runtime.errors import OperationFailed
+
+logger = logging.getLogger(__name__)
 
 URI_SCHEME = "senses"
 ARTIFACT_ID = re.compile(r"[0-9]{8}-[0-9]{6}-[0-9a-f]{16}")
@@ -76,11 +79,17 @@ class StoredArtifact:
 
 
 class ArtifactStore:
-    """Stores results in `folder` and calls `on_added(artifact)` after each new one."""
+    """Stores results in `folder` and calls `on_added(artifact)` after each new one.
 
-    def __init__(self, folder: Path, on_added: Callable[[StoredArtifact], None] = lambda artifact: None) -> None:
+    `warning` says that results are not kept, "" if they are; it comes with every answer that has a result.
+    """
+
+    def __init__(
+        self, folder: Path, on_added: Callable[[StoredArtifact], None] = lambda artifact: None, *, warning: str = ""
+    ) -> None:
         self.folder = folder
         self.on_added = on_added
+        self.warnings = [warning] if warning else []
 
     def add(self, kind: ArtifactKind, data: bytes) -> StoredArtifact:
         """Write an original atomically under a new id.
@@ -119,15 +128,19 @@ class ArtifactStore:
 
     def _originals(self) -> Iterator[tuple[ArtifactKind, Path]]:
         for kind, suffix in ORIGINAL_SUFFIXES.items():
-            for path in (self.folder / kind).glob(f"*{suffix}"):
-                if ARTIFACT_ID.fullmatch(path.stem):
-                    yield kind, path
+            try:
+                paths = list((self.folder / kind).glob(f"*{suffix}"))
+            except OSError as error:
+                logger.warning("The results in %s cannot be listed: %s", self.folder / kind, error.strerror)
+                continue
+            yield from ((kind, path) for path in paths if ARTIFACT_ID.fullmatch(path.stem))
 
 
 def _write_artifact(path: Path, data: bytes) -> None:
     try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        write_atomically(path, data)
+        for folder in (path.parent.parent, path.parent):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        write_atomically(path, data, mode=PRIVATE)
     except OSError as error:
         raise ArtifactNotSaved(
             f"The result cannot be saved in {path.parent}: {error.strerror}. Make room, or make the folder writable."

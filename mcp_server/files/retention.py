@@ -1,5 +1,11 @@
-"""Retention of results: decide by size and age which ones expire, and delete them once an hour."""
+"""Retention of results: decide by size and age which ones expire, and delete them once an hour.
 
+One reading of the clock is not trusted: a machine may start with a wrong date. The time that counts goes on by at most
+a day from one run to the next, and `clock.json` keeps it over restarts. After a long pause results therefore stay a few
+days longer.
+"""
+
+import json
 import logging
 import time
 from collections import defaultdict
@@ -10,6 +16,7 @@ from pathlib import Path
 import anyio
 
 from mcp_server.files.artifacts import ARTIFACT_ID, ArtifactKind
+from model_runtime.atomic_file import PRIVATE, write_atomically
 from model_runtime.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -18,6 +25,9 @@ DAY_SECONDS = 86_400.0
 RETENTION_INTERVAL_SECONDS = 3600.0
 MIN_AGE_SECONDS = 3600.0
 """A newer result is never deleted for its size: the client has only just received its path."""
+MAX_STEP_SECONDS = DAY_SECONDS
+"""How far the trusted time goes on from one run to the next."""
+CLOCK_FILE = "clock.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +58,44 @@ def expired(results: Iterable[StoredResult], now: float, *, days: float, max_byt
     return to_delete
 
 
-def delete_expired(folder: Path, now: float, *, days: float, max_bytes: int) -> int:
-    """Delete expired results in `folder` and return their number; other files stay. Blocks on the disk."""
-    to_delete = expired(find_results(folder), now, days=days, max_bytes=max_bytes)
+def trusted_time(now: float, last_trusted: float | None, newest_result_at: float | None) -> float:
+    """Return the time that counts for ages, in seconds since the epoch; never later than `now`.
+
+    `last_trusted` is that of the last run. The first run knows only when the newest result was written.
+    """
+    known = newest_result_at if last_trusted is None else last_trusted
+    return now if known is None else min(now, known + MAX_STEP_SECONDS)
+
+
+def advance_clock(path: Path, now: float, newest_result_at: float | None) -> float:
+    """Return the trusted time of this run and keep it in the file at `path`.
+
+    Raises:
+        OSError: the file cannot be written; then nothing may be deleted.
+    """
+    trusted = trusted_time(now, _last_trusted(path), newest_result_at)
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    write_atomically(path, json.dumps({"trusted": trusted}).encode(), mode=PRIVATE)
+    return trusted
+
+
+def _last_trusted(path: Path) -> float | None:
+    try:
+        return float(json.loads(path.read_text(encoding="utf-8"))["trusted"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def delete_expired(folder: Path, clock_path: Path, now: float, *, days: float, max_bytes: int) -> int:
+    """Delete expired results in `folder` and return their number; other files stay. Blocks on the disk.
+
+    Raises:
+        OSError: the trusted time cannot be kept in the file at `clock_path`; nothing was deleted.
+    """
+    results = list(find_results(folder))
+    newest_result_at = max((result.written_at for result in results), default=None)
+    trusted_now = advance_clock(clock_path, now, newest_result_at)
+    to_delete = expired(results, trusted_now, days=days, max_bytes=max_bytes)
     for path in (path for result in to_delete for path in result.paths):
         try:
             path.unlink(missing_ok=True)
@@ -82,11 +127,16 @@ def _stored_result(paths: list[Path]) -> StoredResult | None:
 
 
 async def run_retention(settings: Settings, interval_seconds: float = RETENTION_INTERVAL_SECONDS) -> None:
-    """Delete expired results now and every `interval_seconds`, until cancelled."""
+    """Delete expired results now and every `interval_seconds`, until cancelled.
+
+    Raises:
+        OSError: the trusted time cannot be kept.
+    """
     while True:
         count = await anyio.to_thread.run_sync(
             lambda: delete_expired(
                 settings.folders.artifacts,
+                settings.folders.data / CLOCK_FILE,
                 time.time(),
                 days=settings.artifact_keep_days,
                 max_bytes=settings.max_artifact_bytes,

@@ -22,6 +22,8 @@ HANDSHAKE_TIMEOUT_SECONDS = 2.0
 MAX_HANDSHAKE_BYTES = 1 << 16
 MAX_LOG_BYTES = 5_000_000
 """A larger log is renamed to `daemon.log.1` at the next start."""
+LOG_OPEN_ARGUMENTS = (os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o600)
+MAX_REASON_BYTES = 1 << 12
 LOG_LINES_SHOWN = 20
 LOG_TAIL_BYTES = 1 << 16
 
@@ -122,8 +124,6 @@ def _try_lock(descriptor: int) -> bool:
 
 def _spawn_daemon(paths: InstancePaths, deadline: float) -> bool:
     """Start a daemon and wait until it is ready. Return False if another one holds the instance lock."""
-    ensure_private_folder(paths.logs_folder)
-    _rotate_log(paths.log_file)
     read_end, write_end = os.pipe()
     try:
         pid = _spawn_process(paths, write_end)
@@ -135,8 +135,11 @@ def _spawn_daemon(paths: InstancePaths, deadline: float) -> bool:
                 f"the daemon (process {pid}) is not ready after {START_TIMEOUT_SECONDS:.0f} s.{log_tail(paths)}"
             )
         ready_byte = os.read(read_end, 1)
+        reason = os.read(read_end, MAX_REASON_BYTES).decode("utf-8", "replace") if ready_byte == b"E" else ""
     finally:
         os.close(read_end)
+    if reason:
+        raise DaemonUnreachable(reason)
     if not ready_byte:
         raise DaemonUnreachable(f"the daemon exited before it was ready.{log_tail(paths)}")
     return ready_byte == b"R"
@@ -144,7 +147,7 @@ def _spawn_daemon(paths: InstancePaths, deadline: float) -> bool:
 
 def _spawn_process(paths: InstancePaths, ready_fd: int) -> int:
     """Start the daemon in a new session, so that signals of the client's terminal do not reach it."""
-    log_open_arguments = (os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o600)
+    log_file = _usable_log_file(paths)
     return os.posix_spawn(
         sys.executable,
         [sys.executable, *DAEMON_ARGUMENTS],
@@ -152,7 +155,7 @@ def _spawn_process(paths: InstancePaths, ready_fd: int) -> int:
         file_actions=[
             (os.POSIX_SPAWN_DUP2, _duplicate_if_three(ready_fd), 3),
             (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
-            (os.POSIX_SPAWN_OPEN, 1, paths.log_file, *log_open_arguments),
+            (os.POSIX_SPAWN_OPEN, 1, log_file, *LOG_OPEN_ARGUMENTS),
             (os.POSIX_SPAWN_DUP2, 1, 2),
         ],
         setsid=True,
@@ -162,6 +165,17 @@ def _spawn_process(paths: InstancePaths, ready_fd: int) -> int:
 def _duplicate_if_three(descriptor: int) -> int:
     """Return another descriptor than 3: dup2(3, 3) does nothing, so 3 would stay close-on-exec."""
     return descriptor if descriptor > 3 else os.dup(descriptor)
+
+
+def _usable_log_file(paths: InstancePaths) -> str:
+    """Return the log for a new daemon; the null device if the disk is full or read-only."""
+    try:
+        ensure_private_folder(paths.logs_folder)
+        _rotate_log(paths.log_file)
+        os.close(os.open(paths.log_file, *LOG_OPEN_ARGUMENTS))
+    except OSError:
+        return os.devnull
+    return paths.log_file
 
 
 def _rotate_log(path: str) -> None:

@@ -32,10 +32,18 @@ def main() -> None:
         daemon_end.close()
         threading.Thread(target=_serve_file_requests, args=(broker_end,), daemon=True).start()
     except (DaemonUnreachable, OSError) as error:
-        sys.stderr.write(f"senses-mcp: {error}\n")
+        sys.stderr.write(f"senses-mcp: {_reason(error)}\n")
         sys.stderr.flush()
         os._exit(1)
     os._exit(splice(connection))
+
+
+def _reason(error: Exception) -> str:
+    """Return why no daemon is reached, as one sentence."""
+    if isinstance(error, OSError) and error.filename and error.strerror:
+        remedy = "Make room or make the folder writable, or set SENSES_HOME to another folder."
+        return f"{error.filename} cannot be used: {error.strerror}. {remedy}"
+    return str(error)
 
 
 def print_usage() -> None:

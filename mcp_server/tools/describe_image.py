@@ -15,13 +15,14 @@ from mcp_server.calls.context import (
     result_fields,
     tool,
 )
-from mcp_server.calls.detections import PixelSize, parse_boxes, parse_points
+from mcp_server.calls.detections import parse_boxes, parse_points
 from mcp_server.calls.jobs import ToolJob
 from mcp_server.calls.results import DescribeResult, ImageSize, build_result
 from mcp_server.files.client import ClientConnection
 from model_runtime.catalog.detect import GROUNDING_TASKS
 from model_runtime.errors import InvalidInput
 from model_runtime.events import ChatResult
+from model_runtime.media.types import ImageData
 from model_runtime.requests import Chat, Message, Task
 
 PROMPTS = {
@@ -62,8 +63,9 @@ def add_describe_image(server: MCPServer[ClientConnection], app: AppContext) -> 
         keep_alive_seconds = keep_alive_seconds_of(keep_alive)
 
         async def run_request(job: ToolJob) -> CallToolResult:
-            first = await read_image(files, image, "image")
-            others = [await read_image(files, other, "more_images") for other in more_images]
+            media = app.service.media
+            first = await read_image(media, files, image, "image")
+            others = [await read_image(media, files, other, "more_images") for other in more_images]
             request = Chat(model_name, (Message("user", (first, *others, question)),), max_tokens=max_tokens)
             finished = await app.run_request(request, job, keep_alive_seconds=keep_alive_seconds)
             if not isinstance(finished.result, ChatResult):
@@ -73,8 +75,8 @@ def add_describe_image(server: MCPServer[ClientConnection], app: AppContext) -> 
                 DescribeResult(
                     text=answer.text.strip(),
                     task=task,
-                    image=ImageSize(width=first.width, height=first.height),
-                    **detections_of(task, answer, (first.width, first.height)),
+                    image=ImageSize(width=first.file_size[0], height=first.file_size[1]),
+                    **detections_of(task, answer, first),
                     truncated=answer.finish_reason == "length",
                     prompt_tokens=answer.prompt_tokens,
                     completion_tokens=answer.completion_tokens,
@@ -110,9 +112,9 @@ def require_grounding(app: AppContext, model_name: str, task: str) -> None:
         )
 
 
-def detections_of(task: str, answer: ChatResult, image_size: PixelSize) -> dict[str, Any]:
-    """Return the result fields `boxes` or `points` for the tasks that have them."""
-    processed_size = answer.processed_sizes[0] if answer.processed_sizes else image_size
+def detections_of(task: str, answer: ChatResult, image: ImageData) -> dict[str, Any]:
+    """Return the result fields `boxes` or `points` for the tasks that have them, in pixels of the image's file."""
+    processed_size = answer.processed_sizes[0] if answer.processed_sizes else (image.width, image.height)
     if task == "detect":
-        return {"boxes": parse_boxes(answer.text, processed_size, image_size)}
-    return {"points": parse_points(answer.text, processed_size, image_size)} if task == "point" else {}
+        return {"boxes": parse_boxes(answer.text, processed_size, image.file_size)}
+    return {"points": parse_points(answer.text, processed_size, image.file_size)} if task == "point" else {}

@@ -79,7 +79,7 @@ def add_generate_image(server: MCPServer[ClientConnection], app: AppContext) -> 
         seeds = [(first_seed + offset) % (MAX_SEED + 1) for offset in range(count)]
 
         async def run_requests(job: ToolJob) -> CallToolResult:
-            source = await read_image(files, image, "image") if image else None
+            source = await read_image(app.service.media, files, image, "image") if image else None
             job.progress.part_count = count
             finished_requests: list[Finished] = []
             for job.progress.part_index, image_seed in enumerate(seeds):
@@ -138,6 +138,7 @@ def save_images(
         for artifact, drawing, destination in zip(artifacts, drawings, destinations, strict=True)
     ]
     fields = result_fields(finished_requests[-1])
+    fields["warnings"] += app.artifacts.warnings
     fields["seconds"] = round(sum(finished.timings.running_seconds for finished in finished_requests), 3)
     fields["load_seconds"] = round(sum(finished.timings.loading_seconds for finished in finished_requests), 3)
     return build_result(

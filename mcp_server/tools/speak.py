@@ -76,6 +76,7 @@ def add_speak(server: MCPServer[ClientConnection], app: AppContext) -> None:
                 save_speech, app, files, bytes(pcm), speech.sample_rate, format, destination
             )
             fields = result_fields(finished)
+            fields["warnings"] += app.artifacts.warnings
             playing = play and app.player.play(artifact.path)
             if play and not playing:
                 fields["warnings"].append("This machine has no program that plays audio; open the file instead.")

@@ -71,7 +71,7 @@ def add_transcribe(server: MCPServer[ClientConnection], app: AppContext) -> None
 
         async def run_request(job: ToolJob) -> CallToolResult:
             job.progress.set_message("reading the recording")
-            sound = await read_audio(files, audio, "audio")
+            sound = await read_audio(app.service.media, files, audio, "audio")
             request = Transcribe(
                 model_name, sound, spoken_language, task == "translate", vocabulary, word_timestamps=word_timestamps
             )
@@ -105,6 +105,7 @@ def save_transcript(
     if transcript_format != "text" and destination is None:
         path = app.artifacts.add_sibling(artifact, SUFFIXES[transcript_format], data)
     fields = result_fields(finished)
+    fields["warnings"] += app.artifacts.warnings
     segments = segment_results(transcript.segments, timestamps)
     if segments is not None and len(segments) < len(transcript.segments):
         full_path = app.artifacts.add_sibling(artifact, ".json", render(transcript, "json").encode())

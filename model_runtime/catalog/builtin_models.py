@@ -89,6 +89,7 @@ REAL_MODELS = (
             ),
         ),
         heavy=False,
+        concurrency=3,
     ),
     Model(
         "stt-best",
@@ -104,6 +105,7 @@ REAL_MODELS = (
                 3_100_000_000,
             ),
         ),
+        concurrency=3,
     ),
     Model(
         "tts-fast",
@@ -120,6 +122,7 @@ REAL_MODELS = (
             ),
         ),
         heavy=False,
+        concurrency=2,
     ),
     Model(
         "tts-stream",
@@ -225,6 +228,7 @@ STARTER_MODELS = (
         starter=True,
         options={"trust_no_speech_probability": True, "ignore_previous_text": True},
         path=str(STARTER_FOLDER / "stt-starter"),
+        concurrency=3,
     ),
     Model(
         "tts-starter",
@@ -234,6 +238,7 @@ STARTER_MODELS = (
         heavy=False,
         starter=True,
         path=str(STARTER_FOLDER / "tts-starter"),
+        concurrency=2,
     ),
 )
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from model_runtime.catalog.detect import detect_model
+from model_runtime.catalog.detect import CONCURRENCY_BY_TASK, detect_model
 from model_runtime.catalog.model import DEFAULT_PATTERNS, Model, ModelArtifact
 from model_runtime.errors import InvalidInput
 from model_runtime.formats.durations import parse_keep_alive
@@ -90,4 +90,5 @@ def _remote(alias: str, table: Mapping[str, Any], known: Model | None) -> Model:
     if task not in set(Task) or not engine:
         raise SettingsError(f"{name} needs `task` ({', '.join(Task)}) and `engine` (mlx-vlm, mlx-lm, mlx-whisper, …).")
     artifact = ModelArtifact("model", str(table["repo"]), str(table.get("revision", "main")), DEFAULT_PATTERNS, 0)
-    return Model(alias, Task(task), str(engine), str(table.get("description", artifact.repo)), (artifact,))
+    description, concurrency = str(table.get("description", artifact.repo)), CONCURRENCY_BY_TASK.get(Task(task), 1)
+    return Model(alias, Task(task), str(engine), description, (artifact,), concurrency=concurrency)

@@ -16,8 +16,12 @@ GROUNDING_TASKS = ("detect", "point")
 IMAGE_ENGINE = "mflux"
 DIFFUSION_FOLDERS = ("transformer", "vae")
 
-CONCURRENCY_BY_TASK = {Task.VISION: 4, Task.TEXT: 8}
-"""Chats that a model answers at once. Models of other tasks run one request at a time."""
+CONCURRENCY_BY_TASK = {Task.VISION: 4, Task.TEXT: 8, Task.TRANSCRIPTION: 3}
+"""Requests that a model runs at once: chats in a batch, recordings in turns. Other models run one at a time."""
+SPEECH_CONCURRENCY = 2
+"""The same for a speech model whose texts take turns."""
+SPEECH_TYPES_IN_TURNS = {"kokoro", "kitten_tts"}
+"""Speech models that keep nothing of a text between two sentences; the others speak one text at a time."""
 
 
 def detect_model(name: str, folder: Path, artifacts: tuple[ModelArtifact, ...] = ()) -> Model:
@@ -28,13 +32,18 @@ def detect_model(name: str, folder: Path, artifacts: tuple[ModelArtifact, ...] =
     """
     task, engine = _detect_engine(name, folder)
     path = "" if artifacts else str(folder)
-    concurrency = CONCURRENCY_BY_TASK.get(task, 1)
+    concurrency = SPEECH_CONCURRENCY if _speaks_in_turns(task, folder) else CONCURRENCY_BY_TASK.get(task, 1)
     return Model(name, task, engine, f"Local model in {folder.name}", artifacts, concurrency=concurrency, path=path)
 
 
 def supports_grounding(folder: Path) -> bool:
     """Return whether the vision model in `folder` returns coordinates."""
     return string_at(read_config_or_empty(folder), "model_type") in GROUNDING_MODEL_TYPES
+
+
+def _speaks_in_turns(task: Task, folder: Path) -> bool:
+    config = read_config_or_empty(folder)
+    return task is Task.SPEECH and (str(config.get("model_type")) in SPEECH_TYPES_IN_TURNS or "istftnet" in config)
 
 
 def _detect_engine(name: str, folder: Path) -> tuple[Task, str]:

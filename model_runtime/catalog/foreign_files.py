@@ -1,7 +1,8 @@
 """Read files that others wrote: JSON, and the headers of safetensors and .npz files. No other module opens them.
 
-Only regular files are opened, never a pipe, device or socket, which could block for ever. Every size has a limit, so
-that a reading takes at most a tenth of a second. Every error is an `InvalidCheckpoint` with the path and the reason.
+Only regular files are read, never a pipe, device or socket, which could block for ever. Every size has a limit: parsing
+JSON holds the interpreter, and with it the event loop, for 20 to 60 ms a megabyte. Every error is an
+`InvalidCheckpoint` with the path and the reason. Call it in a thread.
 
 A safetensors file starts with the length of its header (8 bytes, little-endian) and the header (JSON: name → dtype,
 shape, data offsets): https://github.com/huggingface/safetensors#format. An .npz file is a ZIP of .npy files, whose
@@ -25,9 +26,9 @@ from model_runtime.sizes import format_bytes
 
 MAX_CONFIG_BYTES = 4_000_000
 """Limit of a config.json; published ones have at most a few hundred kilobytes."""
-MAX_JSON_BYTES = 10_000_000
+MAX_JSON_BYTES = 5_000_000
 """Limit of any other JSON file."""
-MAX_HEADER_BYTES = 10_000_000
+MAX_HEADER_BYTES = 5_000_000
 """Limit of the header of a safetensors file. The library accepts 100 MB; published ones have at most a few MB."""
 MAX_NPZ_ARRAYS = 10_000
 MAX_NPZ_DIRECTORY_BYTES = 4_000_000
@@ -39,6 +40,8 @@ MAX_DIMENSIONS = 16
 """Of one tensor."""
 MAX_NAME_CHARACTERS = 100
 """Of a name from a file inside an error message."""
+MAX_PATH_CHARACTERS = 600
+"""Of a path inside an error message."""
 MAX_COUNT = 2**53
 """Limit of a number in a configuration; a larger one counts as absent."""
 HEADER_LENGTH_BYTES = 8
@@ -70,9 +73,15 @@ class InvalidCheckpoint(LoadFailed):
 
     def __init__(self, path: Path, reason: str) -> None:
         advice = "Download the model again; if that does not help, delete its folder first."
-        super().__init__(_printable(f"{path} {reason}. {advice}"))
+        super().__init__(_printable(f"{_shorten(str(path))} {reason}. {advice}"))
         self.path = path
         self.reason = reason
+
+
+def _shorten(path: str) -> str:
+    """Return a path of at most `MAX_PATH_CHARACTERS` letters: a configuration can name one of any length."""
+    half = MAX_PATH_CHARACTERS // 2
+    return path if len(path) <= MAX_PATH_CHARACTERS else f"{path[:half]}…{path[-half:]}"
 
 
 def _printable(text: str) -> str:

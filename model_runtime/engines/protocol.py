@@ -55,7 +55,12 @@ class StepEngine(Protocol):
 
 
 class JobEngine(Protocol):
-    """An engine that runs one job at a time, as a generator that ends with its `Result`."""
+    """An engine that runs each job as a generator, which ends with its `Result`."""
+
+    @property
+    def takes_turns(self) -> bool:
+        """Whether other jobs may run between two outputs of a job: the job has all of its state for itself."""
+        ...
 
     def load(self, spec: LoadSpec, report_progress: LoadReporter) -> LoadedModel:
         """Load and evaluate all weights.

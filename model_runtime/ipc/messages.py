@@ -13,6 +13,9 @@ PROTOCOL_VERSION = 1
 LINK_FD = 3
 """Descriptor of the worker's end of the socket pair."""
 
+SOURCE_FD, DECODED_FD = 4, 5
+"""Descriptors of a decoder process: the file, and where its decoded bytes go."""
+
 
 @dataclass(frozen=True, slots=True)
 class Load:

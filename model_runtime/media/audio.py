@@ -5,6 +5,7 @@ PyAV brings the ffmpeg libraries. It is imported by the first recording, to keep
 
 import io
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from model_runtime.errors import InvalidMedia
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 SAMPLE_RATE = 16_000
 """Hz, the rate of Whisper."""
 MAX_SECONDS = 4 * 3600.0
+DURATION_TOLERANCE_SECONDS = 1.0
+"""How much longer than the limit a container may state to be: padding of a codec is counted, too."""
 MAX_DAMAGED_PACKETS = 50
 ACCEPTED_FORMATS = "WAV, MP3, M4A, AAC, FLAC, OGG, WebM, AIFF, CAF, MP4, MOV or MKV"
 
@@ -25,6 +28,11 @@ DEMUXER_OPTIONS = {
     "format_whitelist": "mp3,mov,matroska,ogg,wav,flac,aac,aiff,caf,w64,mpegts,amr,asf,au,ac3",
     "protocol_whitelist": "pipe",
 }
+
+
+EXACT_DURATION_FORMATS = frozenset({"flac", "ogg", "matroska,webm", "mov,mp4,m4a,3gp,3g2,mj2"})
+"""Containers that state their duration. ffmpeg estimates that of others from the bit rate, and a WAV that was written to
+a pipe states the longest one there is."""
 
 
 def decode_audio(source: bytes | BinaryIO, *, param: str = "audio", max_seconds: float = MAX_SECONDS) -> Audio:
@@ -38,22 +46,48 @@ def decode_audio(source: bytes | BinaryIO, *, param: str = "audio", max_seconds:
         InvalidMedia: the file cannot be decoded; `code` is `empty`, `unsupported`, `no_audio_stream`, `truncated` or
             `too_long`.
     """
+    pcm = io.BytesIO()
+    return replace(write_audio(source, pcm, param=param, max_seconds=max_seconds), content=pcm.getvalue())
+
+
+def write_audio(
+    source: bytes | BinaryIO, out: BinaryIO, *, param: str = "audio", max_seconds: float = MAX_SECONDS
+) -> Audio:
+    """Decode as `decode_audio`, write the samples to `out` piece by piece and return the recording without them.
+
+    Raises:
+        InvalidMedia: as for `decode_audio`.
+        OSError: `out` cannot be written.
+    """
     file = io.BytesIO(source) if isinstance(source, bytes) else source
+    file.seek(0)
     if not file.read(1):
         message = f"The recording is empty (0 bytes). Send a {ACCEPTED_FORMATS} file."
         raise InvalidMedia(message, param=param, code="empty")
     file.seek(0)
-    max_bytes = int(max_seconds * SAMPLE_RATE) * 2
-    pcm = io.BytesIO()
+    max_bytes, written_bytes = int(max_seconds * SAMPLE_RATE) * 2, 0
     with _open_container(file, param) as container:
+        _check_stated_duration(container, max_seconds, param)
         for chunk in _decode_chunks(container, param):
-            pcm.write(chunk)
-            if pcm.tell() > max_bytes:
-                raise _too_long(max_seconds, param)
-    if not pcm.tell():
+            written_bytes += out.write(chunk)
+            if written_bytes > max_bytes:
+                raise _too_long(f"is longer than {_minutes(max_seconds)}", param)
+    if not written_bytes:
         message = "The recording has no audio that can be decoded; the file seems to be truncated. Send the whole file."
         raise InvalidMedia(message, param=param, code="truncated")
-    return Audio(SAMPLE_RATE, pcm.getvalue())
+    return Audio(SAMPLE_RATE, b"")
+
+
+def _check_stated_duration(container: "InputContainer", max_seconds: float, param: str) -> None:
+    """Refuse a recording that is too long by its container, before anything is decoded."""
+    import av
+
+    if container.format.name in EXACT_DURATION_FORMATS and container.duration is not None:
+        seconds = container.duration / av.time_base
+        if seconds > max_seconds + DURATION_TOLERANCE_SECONDS:
+            raise _too_long(
+                f"has {_minutes(seconds)} by its header; at most {_minutes(max_seconds)} are accepted", param
+            )
 
 
 def _open_container(file: BinaryIO, param: str) -> "InputContainer":
@@ -108,9 +142,12 @@ def _next_packet(packets: Iterator[Any]) -> Any:
         return None
 
 
-def _too_long(max_seconds: float, param: str) -> InvalidMedia:
-    message = f"The recording is longer than {max_seconds / 60:g} minutes. Send it in parts."
-    return InvalidMedia(message, param=param, code="too_long")
+def _too_long(problem: str, param: str) -> InvalidMedia:
+    return InvalidMedia(f"The recording {problem}. Send it in parts.", param=param, code="too_long")
+
+
+def _minutes(seconds: float) -> str:
+    return f"{seconds / 60:.4g} minutes ({seconds:.0f} seconds)"
 
 
 class _Resampler:

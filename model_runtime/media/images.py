@@ -1,16 +1,24 @@
 """Decode, resize and encode images with Pillow. The content decides the format, never the file's name."""
 
 import io
-from collections.abc import Callable
+import math
+import re
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import replace
+from typing import BinaryIO
 
 from PIL import ExifTags, Image, ImageOps, PngImagePlugin
 
 from model_runtime.errors import InvalidMedia
-from model_runtime.media.sniff import DAMAGED_MESSAGE, sniff_format
+from model_runtime.media.sniff import DAMAGED_MESSAGE, SNIFFED_BYTES, sniff_format
 from model_runtime.media.types import ImageData, ImageFormat
 
 MAX_BYTES = 50_000_000
 MAX_PIXELS = 100_000_000
+MODEL_PIXELS = 4096 * 4096
+"""The most pixels that a model of the catalogue or of mlx-vlm looks at: `longest_edge` of Qwen2-VL's and Qwen3-VL's
+preprocessor_config.json, which is an area. Every other processor shrinks to less."""
 INPUT_FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")
 """Pillow decoders that are safe with untrusted files; EPS, for example, runs Ghostscript."""
 
@@ -19,26 +27,63 @@ PREVIEW_QUALITY = 80
 PARAMETERS_KEY = "parameters"
 """Key of the PNG text in which image tools store the generation parameters."""
 
+BAND_ROWS = 256
+"""Rows of the result that are converted or written at once, so that the pixels are not in memory twice."""
+FIRST_NUMBER = re.compile(r"\d+")
+"""In Pillow's message about too many pixels, their number."""
+BYTES_PER_PIXEL = 4
+"""Pillow keeps a pixel of three channels in four bytes."""
+WEBP_COPIES = 3
+"""libwebp's buffer, the bytes that Pillow copies out of it, and the image."""
+COEFFICIENT_BYTES_PER_PIXEL = 6
+"""libjpeg keeps all coefficients of a progressive JPEG: three channels of 16 bits."""
+
 Image.MAX_IMAGE_PIXELS = MAX_PIXELS
 
 
-def decode_image(data: bytes, *, param: str = "image") -> ImageData:
+def decode_image(source: bytes | BinaryIO, *, param: str = "image", max_pixels: int = MAX_PIXELS) -> ImageData:
     """Decode the first frame of an image file, upright, with transparency blended onto white.
 
-    Size limits are checked before pixels are decoded.
+    Size limits are checked before pixels are decoded. A picture of more than `max_pixels` is shrunk to them.
 
     Raises:
-        InvalidMedia: `data` is too large, damaged, or not in one of the `INPUT_FORMATS`. It is not quoted.
+        InvalidMedia: the file is too large, damaged, or not in one of the `INPUT_FORMATS`. It is not quoted.
     """
-    if len(data) > MAX_BYTES:
-        raise _invalid_image(f"has {len(data) / 1e6:.1f} MB; at most {MAX_BYTES // 1_000_000} MB are accepted", param)
-    image = _open_header(data, param)
-    if image.width * image.height > MAX_PIXELS:
-        raise _too_many_pixels(param)
+    rgb = io.BytesIO()
+    return replace(write_image(source, rgb, param=param, max_pixels=max_pixels), content=rgb.getvalue())
+
+
+def write_image(source: bytes | BinaryIO, out: BinaryIO, *, param: str, max_pixels: int = MAX_PIXELS) -> ImageData:
+    """Decode as `decode_image`, write the pixels to `out` and return the picture without them.
+
+    Raises:
+        InvalidMedia: as for `decode_image`.
+        OSError: `out` cannot be written.
+    """
+    file_size = _open_image(source, param).size
     try:
-        return from_pillow(_apply_exif_orientation(image))
+        decoded = _decode(_open_image(source, param), max_pixels)  # opened again, so that only `_decode` refers to it
     except Exception as error:  # Pillow's parsers raise exceptions of many types
         raise _invalid_image(DAMAGED_MESSAGE, param) from error
+    out.writelines(band.tobytes() for band in _bands(decoded, BAND_ROWS))
+    is_shrunk = decoded.width * decoded.height < file_size[0] * file_size[1]
+    return ImageData(*decoded.size, b"", *(_turned_like(decoded, file_size) if is_shrunk else (0, 0)))
+
+
+def decoding_bytes(source: bytes | BinaryIO, *, param: str, max_pixels: int = MAX_PIXELS) -> int:
+    """Return about how many bytes of memory `write_image` takes, from the header of the file.
+
+    Raises:
+        InvalidMedia: as for `decode_image`, if the header shows it.
+    """
+    image = _open_image(source, param)
+    all_pixels = image.width * image.height
+    _draft(image, max_pixels)
+    decoded_pixels = image.width * image.height
+    copies = WEBP_COPIES if image.format == "WEBP" else 1
+    coefficients = COEFFICIENT_BYTES_PER_PIXEL * all_pixels if image.info.get("progressive") else 0
+    reduced_pixels = decoded_pixels // _reduction(decoded_pixels, max_pixels) ** 2
+    return coefficients + BYTES_PER_PIXEL * (copies * decoded_pixels + 2 * reduced_pixels)
 
 
 def encode_image(image: ImageData | bytes, format: ImageFormat = "png", quality: int = 90) -> bytes:  # noqa: A002
@@ -106,21 +151,77 @@ def from_pillow(image: Image.Image) -> ImageData:
     return ImageData(rgb_image.width, rgb_image.height, rgb_image.tobytes())
 
 
-def _open_header(data: bytes, param: str) -> Image.Image:
+def _open_image(source: bytes | BinaryIO, param: str) -> Image.Image:
+    """Read the header and check the limits."""
+    file = io.BytesIO(source) if isinstance(source, bytes) else source
+    size_bytes = file.seek(0, io.SEEK_END)
+    file.seek(0)
+    if size_bytes > MAX_BYTES:
+        raise _invalid_image(f"has {size_bytes / 1e6:.1f} MB; at most {MAX_BYTES // 1_000_000} MB are accepted", param)
     try:
-        return Image.open(io.BytesIO(data), formats=INPUT_FORMATS)
+        image = Image.open(file, formats=INPUT_FORMATS)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise _too_many_pixels(param) from error
+        raise _too_many_pixels(int(FIRST_NUMBER.findall(str(error))[0]), param) from error
     except Exception as error:
-        raise _invalid_image(sniff_format(data), param) from error
+        file.seek(0)
+        raise _invalid_image(sniff_format(file.read(SNIFFED_BYTES)), param) from error
+    if image.width * image.height > MAX_PIXELS:
+        raise _too_many_pixels(image.width * image.height, param)
+    return image
+
+
+def _decode(image: Image.Image, max_pixels: int) -> Image.Image:
+    """Return the RGB pixels, upright and at most `max_pixels`."""
+    _draft(image, max_pixels)
+    upright = _apply_exif_orientation(image)
+    rgb_image = _reduce_to_rgb(upright, _reduction(upright.width * upright.height, max_pixels))
+    del image, upright  # the memory of all pixels
+    size = _size_within(rgb_image.size, max_pixels)
+    return rgb_image if size == rgb_image.size else rgb_image.resize(size, Image.Resampling.LANCZOS)
 
 
 def _apply_exif_orientation(image: Image.Image) -> Image.Image:
     image.load()
-    try:
-        return ImageOps.exif_transpose(image)
-    except Exception:  # noqa: BLE001 - a broken EXIF block does not make the pixels unusable
-        return image
+    with suppress(Exception):  # a broken EXIF block does not make the pixels unusable
+        ImageOps.exif_transpose(image, in_place=True)
+    return image
+
+
+def _turned_like(upright: Image.Image, size: tuple[int, int]) -> tuple[int, int]:
+    """Return the sides of a file in the order of the upright picture."""
+    is_turned = (upright.width >= upright.height) != (size[0] >= size[1])
+    return size[::-1] if is_turned else size
+
+
+def _draft(image: Image.Image, max_pixels: int) -> None:
+    """Let a JPEG be decoded at a half, a quarter or an eighth of its sides, if that still has `max_pixels`."""
+    image.draft(None, _size_within(image.size, max_pixels))
+
+
+def _reduction(pixels: int, max_pixels: int) -> int:
+    """Return the whole factor by which sides may shrink without falling below `max_pixels`."""
+    return max(1, math.isqrt(pixels // max_pixels))
+
+
+def _reduce_to_rgb(image: Image.Image, factor: int) -> Image.Image:
+    """Convert to RGB and divide the sides by `factor`, in bands: few of the pixels are in memory twice."""
+    reduced = Image.new("RGB", (-(-image.width // factor), -(-image.height // factor)))
+    for index, band in enumerate(_bands(image, BAND_ROWS * factor)):
+        reduced.paste(_to_rgb(band).reduce(factor), (0, index * BAND_ROWS))
+    return reduced
+
+
+def _bands(image: Image.Image, rows: int) -> Iterator[Image.Image]:
+    """Yield the picture in bands of `rows` rows, from the top."""
+    for top in range(0, image.height, rows):
+        yield image.crop((0, top, image.width, min(top + rows, image.height)))
+
+
+def _size_within(size: tuple[int, int], max_pixels: int) -> tuple[int, int]:
+    """Return the largest size of the same aspect ratio with at most `max_pixels`, never enlarged."""
+    width, height = size
+    scale = math.sqrt(max_pixels / (width * height))
+    return size if scale >= 1 else (max(1, int(width * scale)), max(1, int(height * scale)))
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:
@@ -147,8 +248,9 @@ def _encode_jpeg(image: ImageData, side: int) -> tuple[bytes, int, int]:
     return encode_image(resized, "jpeg", PREVIEW_QUALITY), resized.width, resized.height
 
 
-def _too_many_pixels(param: str) -> InvalidMedia:
-    return _invalid_image(f"has more than {MAX_PIXELS // 1_000_000} megapixels; send a smaller one", param)
+def _too_many_pixels(pixels: int, param: str) -> InvalidMedia:
+    limit = f"at most {MAX_PIXELS // 1_000_000} megapixels are accepted. Send a smaller one"
+    return _invalid_image(f"has {pixels / 1e6:.1f} megapixels; {limit}", param)
 
 
 def _invalid_image(problem: str, param: str) -> InvalidMedia:

@@ -6,6 +6,8 @@ ACCEPTED_FORMATS = "PNG, JPEG, WebP, GIF, BMP or TIFF"
 DAMAGED_MESSAGE = "is damaged or truncated, so it cannot be decoded; send the file again"
 IMAGE_SIGNATURES = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"II*\0", b"MM\0*")
 AUDIO_OR_VIDEO_MESSAGE = f"is a video or a recording; send {ACCEPTED_FORMATS}"
+SNIFFED_BYTES = 4096
+"""Bytes at the start of a file that decide its description."""
 SVG_TAG_PATTERN = re.compile(rb"<svg[\s>]")
 ISO_MEDIA_BRANDS = {
     "is a HEIC photo": (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"),
@@ -22,9 +24,9 @@ def sniff_format(data: bytes) -> str:
         return _describe_iso_media(data[8:12])
     if data.startswith(b"%PDF"):
         return f"is a PDF document; send a page of it as {ACCEPTED_FORMATS}"
-    if SVG_TAG_PATTERN.search(data[:4096]):
+    if SVG_TAG_PATTERN.search(data[:SNIFFED_BYTES]):
         return f"is an SVG drawing; send it as {ACCEPTED_FORMATS}"
-    if _is_text(data[:4096]):
+    if _is_text(data[:SNIFFED_BYTES]):
         return f"is a text file; send {ACCEPTED_FORMATS}"
     if data.startswith(IMAGE_SIGNATURES) or data[8:12] == b"WEBP":
         return DAMAGED_MESSAGE

@@ -30,12 +30,15 @@ class LogTail:
         return next((line for line in reversed(self.lines) if line), "")
 
     def read(self) -> bool:
-        """Read what was printed; return False at the end of the stream."""
+        """Read what was printed; return False at the end of the stream or if it cannot be read."""
         for _ in range(MAX_CHUNKS):
             try:
                 chunk = os.read(self._descriptor, CHUNK_BYTES)
             except BlockingIOError:
                 return True
+            except OSError as error:  # an open pipe that cannot be read would wake the event loop for ever
+                log.warning("%s: what it prints cannot be read: %s", self.name, error)
+                return False
             if not chunk:
                 self._add(self._partial_line)
                 return False

@@ -5,7 +5,7 @@ import contextlib
 import os
 import signal
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
@@ -59,8 +59,14 @@ class WorkerProcess:
     """
 
     def __init__(
-        self, name: str, incarnation: int, listener: WorkerListener, stop_timeouts: StopTimeouts | None = None
+        self,
+        name: str,
+        incarnation: int,
+        listener: WorkerListener,
+        stop_timeouts: StopTimeouts | None = None,
+        spawn: Callable[[str], SpawnedProcess] | None = None,
     ) -> None:
+        """`spawn` starts the process of this name, by default a worker."""
         self.name = name
         self.incarnation = incarnation
         self.exited = asyncio.Event()
@@ -68,7 +74,7 @@ class WorkerProcess:
         self._listener = listener
         self._stop_timeouts = stop_timeouts or StopTimeouts()
         self._loop = asyncio.get_running_loop()
-        self._spawned: SpawnedProcess = spawn_worker(name)
+        self._spawned: SpawnedProcess = (spawn or spawn_worker)(name)
         self._log_tail = LogTail(name, self._spawned.log)
         self._connection = WorkerConnection(self, partial(listener.on_message, self))
         self._is_connected = True
@@ -80,7 +86,7 @@ class WorkerProcess:
         self._connecting = self._loop.create_task(
             self._loop.create_connection(lambda: self._connection, sock=self._spawned.socket)
         )
-        threading.Thread(target=self._wait_for_exit, name=f"reaper of {name}", daemon=True).start()
+        self._start_reaper()
 
     @property
     def pid(self) -> int:
@@ -204,6 +210,17 @@ class WorkerProcess:
             with contextlib.suppress(ProcessLookupError, PermissionError):  # macOS refuses to signal a zombie
                 os.killpg(self.pid, number)
 
+    def _start_reaper(self) -> None:
+        """Start the thread that waits for the exit; without one wait here, after a SIGKILL.
+
+        The exit is then reported like any other.
+        """
+        try:
+            threading.Thread(target=self._wait_for_exit, name=f"reaper of {self.name}", daemon=True).start()
+        except RuntimeError:  # the system cannot start another thread
+            self.kill("the system cannot start another thread")
+            self._wait_for_exit()
+
     def _wait_for_exit(self) -> None:
         try:
             _, status = os.waitpid(self.pid, 0)
@@ -219,6 +236,8 @@ def _is_zombie(pid: int) -> bool:
         return bool(psutil.Process(pid).status() == psutil.STATUS_ZOMBIE)
     except psutil.Error:
         return True
+    except OSError:  # no descriptor is left to look; killing a zombie changes nothing
+        return False
 
 
 def encode_command(command: Command) -> list[bytes]:

@@ -1,11 +1,12 @@
-"""Start a worker with `posix_spawn`: a fork of a process that used Metal or the network can hang or crash."""
+"""Start a worker or a decoder with `posix_spawn`: a fork of a process that used Metal or the network can hang or crash."""
 
 import fcntl
 import os
 import signal
 import socket
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import model_runtime
 from model_runtime.ipc.messages import LINK_FD
 
 FIRST_FREE_DESCRIPTOR = 10
-"""Descriptors to be duplicated are moved up to here, so that no `dup2` of the spawn overwrites the source of the next."""
+"""The descriptors that the worker gets are duplicated up to here, so that no `dup2` of the spawn overwrites the source of the next."""
 
 SOURCE_FOLDER = str(Path(model_runtime.__file__).parent.parent)
 
@@ -35,31 +36,42 @@ def spawn_worker(name: str) -> SpawnedProcess:
     Raises:
         OSError: the system cannot start another process.
     """
-    daemon_end, worker_end = socket.socketpair()
-    log_read, log_write = os.pipe()
-    socket_source, log_source = _move_descriptor_up(worker_end.detach()), _move_descriptor_up(log_write)
-    try:
+    return spawn_module("model_runtime.worker", [name], {})
+
+
+def spawn_module(module: str, arguments: Sequence[str], descriptors: Mapping[int, int]) -> SpawnedProcess:
+    """Start `python -m MODULE ARGUMENTS` with its end of the socket pair on `LINK_FD`.
+
+    `descriptors` maps further numbers in the new process to open descriptors of this one, which stay open here.
+
+    Raises:
+        OSError: the system cannot start another process.
+    """
+    with ExitStack() as on_failure, ExitStack() as always:
+        daemon_end, worker_end = socket.socketpair()
+        on_failure.callback(daemon_end.close)
+        always.callback(worker_end.close)
+        log_read, log_write = os.pipe()
+        on_failure.callback(os.close, log_read)
+        always.callback(os.close, log_write)
+        socket_source, log_source = _duplicate_up(worker_end.fileno(), always), _duplicate_up(log_write, always)
+        sources = {number: _duplicate_up(descriptor, always) for number, descriptor in descriptors.items()}
         pid = os.posix_spawn(
             sys.executable,
-            [sys.executable, "-u", "-P", "-m", "model_runtime.worker", name],
+            [sys.executable, "-u", "-P", "-m", module, *arguments],
             worker_environment(os.environ, sys.path),
             file_actions=[
                 (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
                 (os.POSIX_SPAWN_DUP2, log_source, 1),
                 (os.POSIX_SPAWN_DUP2, log_source, 2),
                 (os.POSIX_SPAWN_DUP2, socket_source, LINK_FD),
+                *((os.POSIX_SPAWN_DUP2, source, number) for number, source in sources.items()),
             ],
             setpgroup=0,
             setsigmask=[],
             setsigdef=[signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE],
         )
-    except OSError:
-        daemon_end.close()
-        os.close(log_read)
-        raise
-    finally:
-        os.close(socket_source)
-        os.close(log_source)
+        on_failure.pop_all()
     daemon_end.setblocking(False)
     os.set_blocking(log_read, False)
     return SpawnedProcess(pid, daemon_end, log_read)
@@ -76,7 +88,7 @@ def worker_environment(environ: Mapping[str, str], path: list[str]) -> dict[str,
     return kept | {"PYTHONPATH": os.pathsep.join(dict.fromkeys(folders))}
 
 
-def _move_descriptor_up(descriptor: int) -> int:
-    moved = fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, FIRST_FREE_DESCRIPTOR)
-    os.close(descriptor)
-    return moved
+def _duplicate_up(descriptor: int, close_later: ExitStack) -> int:
+    duplicate: int = fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, FIRST_FREE_DESCRIPTOR)
+    close_later.callback(os.close, duplicate)
+    return duplicate

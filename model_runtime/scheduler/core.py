@@ -11,9 +11,11 @@ Invariants (`tests/model_runtime/scheduler/invariants.py` and `world.py` check t
     7. A model is loaded only for a queued request.
 """
 
+from collections.abc import Mapping
 from math import inf
 
 from model_runtime.scheduler.backoff import PERMANENT_FAILURE, backoff_after, count_failure
+from model_runtime.scheduler.estimates import start_seconds
 from model_runtime.scheduler.fairness import fair_order, next_round
 from model_runtime.scheduler.messages import (
     BudgetChanged,
@@ -24,6 +26,7 @@ from model_runtime.scheduler.messages import (
     MemoryPressure,
     ModelLoaded,
     PinChanged,
+    ProgressMeasured,
     RejectRequest,
     RequestArrived,
     RequestCancelled,
@@ -74,6 +77,8 @@ class Scheduler(SchedulerState):
                 self._on_request_cancelled(request)
             case RequestFinished():
                 self._on_request_finished(event)
+            case ProgressMeasured(done_shares):
+                self._on_progress_measured(done_shares)
             case LoadProgressed(model, incarnation):
                 self._on_load_progressed(model, incarnation)
             case ModelLoaded():
@@ -102,34 +107,42 @@ class Scheduler(SchedulerState):
 
     def _on_request_arrived(self, arrived: RequestArrived) -> None:
         record = self.records[arrived.model]
-        rejection = self._rejection(record, arrived)
-        if rejection is not None:
-            self._actions.append(rejection)
-            return
         timeout = arrived.queue_timeout_seconds
-        timeout_seconds = self.limits.queue_seconds if timeout is None else timeout
-        self._arrivals += 1
         request = QueuedRequest(
             id=arrived.request_id,
             model=arrived.model,
             client=arrived.client,
-            arrival_number=self._arrivals,
+            arrival_number=self._arrivals + 1,
             arrived_at=self.now,
-            expires_at=self.now + timeout_seconds,
+            timeout_seconds=self.limits.queue_seconds if timeout is None else timeout,
             working_bytes=arrived.working_bytes,
             keep_alive_seconds=arrived.keep_alive_seconds,
+            request_bytes=arrived.request_bytes,
             is_batch=arrived.is_batch,
         )
+        wait_seconds = self._wait_seconds(record, request)
+        rejection = self._rejection(record, request, wait_seconds)
+        if rejection is not None:
+            self._actions.append(rejection)
+            return
+        request.expires_at = self.now + wait_seconds + request.timeout_seconds
+        self._arrivals += 1
         self.requests[request.id] = request
         record.queue.append(request)
         record.working_bytes = max(record.working_bytes, request.working_bytes)
 
-    def _rejection(self, record: ModelRecord, arrived: RequestArrived) -> RejectRequest | None:
-        id_ = arrived.request_id
+    def _wait_seconds(self, record: ModelRecord, request: QueuedRequest) -> float:
+        """Estimate in how many seconds a request that is not queued would start."""
+        ageing_seconds = self._ageing_seconds(record)
+        queue = fair_order([*record.queue, request], record.last_served_round, self.now, ageing_seconds)
+        return start_seconds(record, queue, self.now)[queue.index(request)]
+
+    def _rejection(self, record: ModelRecord, request: QueuedRequest, wait_seconds: float) -> RejectRequest | None:
+        id_ = request.id
         if self.closing:
             return RejectRequest(id_, "shutting_down", "Senses is shutting down.", 5.0)
         pinned_bytes = sum(one.charged_bytes for one in self.records.values() if one.pinned and one is not record)
-        needed_bytes, available_bytes = record.needed_bytes + arrived.working_bytes, self.budget_bytes - pinned_bytes
+        needed_bytes, available_bytes = record.needed_bytes + request.working_bytes, self.budget_bytes - pinned_bytes
         if needed_bytes > available_bytes:
             return _reject_too_large(id_, record.name, needed_bytes, available_bytes)
         backoff_seconds = record.retry_at - self.now if record.state is ModelState.BACKOFF else 0.0
@@ -137,10 +150,11 @@ class Scheduler(SchedulerState):
             return RejectRequest(id_, "load_failed", record.error)
         if backoff_seconds > self.limits.short_backoff_seconds:
             return RejectRequest(id_, "model_unavailable", f"{self.explain(record.name)}.", backoff_seconds)
-        queued = sum(len(other.queue) for other in self.records.values())
-        if len(record.queue) >= self.limits.queue_per_model or queued >= self.limits.queue_total:
-            wait_seconds = record.estimated_wait_seconds(len(record.queue))
-            return RejectRequest(id_, "queue_full", f"{queued} requests are waiting.", wait_seconds)
+        if len(record.queue) >= self.limits.queue_per_model or self.queued >= self.limits.queue_total:
+            return RejectRequest(id_, "queue_full", f"{self.queued} requests are waiting.", wait_seconds)
+        if self.queued and self.queued_bytes + request.request_bytes > self.limits.queue_bytes:
+            detail = f"{self.queued} requests with {format_bytes(self.queued_bytes)} are waiting."
+            return RejectRequest(id_, "queue_full", detail, wait_seconds)
         return None
 
     def _on_request_cancelled(self, request_id: int) -> None:
@@ -164,8 +178,8 @@ class Scheduler(SchedulerState):
         record.has_served = True
         if finished.ok:
             record.failures = 0  # a finished request, not a load, closes the circuit breaker
-            seconds = self.now - (request.granted_at or self.now)
-            record.service_seconds += SMOOTHING_FACTOR * (seconds - record.service_seconds)
+            seconds = self.now - (request.granted_at or 0.0)
+            record.record_service(request, seconds)
         if not record.active:
             self._on_idle(record)
 
@@ -175,6 +189,18 @@ class Scheduler(SchedulerState):
             record.last_served_round = {}
         if record.state is ModelState.DRAINING:
             self._stop_worker(record, record.unload_reason)
+
+    def _on_progress_measured(self, done_shares: Mapping[int, float]) -> None:
+        """Record the progress, and give the requests behind it the time that it says they need."""
+        moving = set()
+        for id_, done_share in done_shares.items():
+            request = self.requests.get(id_)
+            if request is not None and request.granted_at is not None and done_share > 0:
+                request.done_share = done_share
+                moving.add(request.model)
+        for record in map(self.records.__getitem__, moving):
+            for request, seconds in zip(record.queue, self.start_seconds(record), strict=True):
+                request.expires_at = max(request.expires_at, self.now + seconds + request.timeout_seconds)
 
     def _on_load_progressed(self, model: str, incarnation: int) -> None:
         record = self._record_of_incarnation(model, incarnation)
@@ -212,7 +238,7 @@ class Scheduler(SchedulerState):
         retried = [request for request in interrupted if request.id in exited.retriable and self._can_retry(request)]
         for request in interrupted:
             if request in retried:
-                request.granted_at = None
+                request.granted_at, request.done_share = None, 0.0
             else:
                 self._reject(request, "worker_died", exited.cause)
         record.queue[:0] = retried
@@ -249,8 +275,8 @@ class Scheduler(SchedulerState):
             if self.is_idle_expired(record):
                 self._stop_worker(record, "idle")
             for request in [queued for queued in record.queue if self.now >= queued.expires_at]:
-                wait_seconds = record.estimated_wait_seconds(len(record.queue))
                 record.queue.remove(request)
+                wait_seconds = self._wait_seconds(record, request)
                 self._reject(request, "queue_timeout", self.explain(record.name), wait_seconds)
 
     def _on_unload_requested(self, record: ModelRecord) -> None:
@@ -294,6 +320,7 @@ class Scheduler(SchedulerState):
         for record in self._models_in_service_order():
             while record.queue and record.has_room and self.can_grant(record):
                 self._grant(record)
+                self._sort_queue(record)
             if record.keep_alive_seconds == 0 and record.is_unused:
                 self._stop_worker(record, "idle")
         while (admission := self._next_admission()) is not None:
@@ -303,9 +330,17 @@ class Scheduler(SchedulerState):
     def _models_in_service_order(self) -> list[ModelRecord]:
         """Sort every queue, and return the models sorted by the heads of their queues."""
         for record in self.records.values():
-            if len(record.queue) > 1:
-                record.queue = fair_order(record.queue, record.last_served_round, self.now, self.limits.ageing_seconds)
+            self._sort_queue(record)
         return sorted(self.records.values(), key=self.service_rank)
+
+    def _sort_queue(self, record: ModelRecord) -> None:
+        if len(record.queue) > 1:
+            ageing_seconds = self._ageing_seconds(record)
+            record.queue = fair_order(record.queue, record.last_served_round, self.now, ageing_seconds)
+
+    def _ageing_seconds(self, record: ModelRecord) -> float:
+        """Return how long batch requests yield to interactive ones: without end while they have no free slot."""
+        return self.limits.ageing_seconds if record.has_batch_room else inf
 
     def _next_admission(self) -> ModelRecord | None:
         """Return the model whose next request waits for memory, or None.

@@ -1,6 +1,9 @@
 """The order in which the queued requests of a model are served. Pure functions of plain data."""
 
-from collections.abc import Mapping, Sequence
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from heapq import heapify, heappop, heappush
+from itertools import count
 
 from model_runtime.scheduler.model_record import QueuedRequest
 
@@ -14,18 +17,29 @@ def fair_order(
     turns (round robin): the client served longest ago, by `last_served_round`, comes first. The requests of one client
     and kind keep their order of arrival.
     """
-    remaining, rounds, ordered = list(queue), dict(last_served_round), []
+    rounds = dict(last_served_round)
+    first: list[QueuedRequest] = []
+    second: list[QueuedRequest] = []
+    for request in sorted(queue, key=lambda request: request.arrival_number):
+        (second if yields_to_interactive(request, now, ageing_seconds) else first).append(request)
+    return [*_take_turns(first, rounds), *_take_turns(second, rounds)]
 
-    def service_order(request: QueuedRequest) -> tuple[bool, int, int]:
-        is_yielding = yields_to_interactive(request, now, ageing_seconds)
-        return is_yielding, rounds.get(request.client, 0), request.arrival_number
 
-    while remaining:
-        chosen = min(remaining, key=service_order)
-        remaining.remove(chosen)
-        ordered.append(chosen)
-        rounds[chosen.client] = next_round(rounds)
-    return ordered
+def _take_turns(requests: Sequence[QueuedRequest], rounds: dict[str, int]) -> Iterator[QueuedRequest]:
+    """Yield requests, given in order of arrival, so that clients take turns; update the clients' last `rounds`."""
+    waiting: dict[str, deque[QueuedRequest]] = {}
+    for request in requests:
+        waiting.setdefault(request.client, deque()).append(request)
+    turns = [(rounds.get(client, 0), first[0].arrival_number, client) for client, first in waiting.items()]
+    heapify(turns)
+    for round_ in count(next_round(rounds)):
+        if not turns:
+            return
+        _, _, client = heappop(turns)
+        yield waiting[client].popleft()
+        rounds[client] = round_
+        if waiting[client]:
+            heappush(turns, (round_, waiting[client][0].arrival_number, client))
 
 
 def yields_to_interactive(request: QueuedRequest, now: float, ageing_seconds: float) -> bool:

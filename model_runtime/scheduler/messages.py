@@ -4,6 +4,7 @@
 monotonic clock.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 
@@ -15,8 +16,10 @@ class RequestArrived:
     model: str
     client: str = ""
     working_bytes: int = 0
+    request_bytes: int = 0
+    """Encoded size of the request, which takes memory while it waits."""
     queue_timeout_seconds: float | None = None
-    """How long it may wait in the queue; None means `SchedulerLimits.queue_seconds`."""
+    """How much longer than estimated it may wait in the queue; None means `SchedulerLimits.queue_seconds`."""
     keep_alive_seconds: float | None = None
     """How long the model stays loaded afterwards; -1 means no limit, None the model's own setting."""
     is_batch: bool = False
@@ -38,6 +41,14 @@ class RequestFinished:
     model: str
     incarnation: int
     ok: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class ProgressMeasured:
+    """How far running requests are: for estimates, and so that a queue which moves does not time out."""
+
+    done_shares: Mapping[int, float]
+    """Request → the part of its work that is done, 0..1; requests whose amount of work is unknown are left out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +140,7 @@ SchedulerEvent = (
     RequestArrived
     | RequestCancelled
     | RequestFinished
+    | ProgressMeasured
     | LoadProgressed
     | ModelLoaded
     | MemoryMeasured

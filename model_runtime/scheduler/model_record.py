@@ -1,6 +1,7 @@
 """The scheduler's state as plain data, which tests copy, compare and explore. Times in seconds, sizes in bytes."""
 
 from dataclasses import dataclass, field
+from math import inf
 
 from model_runtime.status import ModelState
 
@@ -33,9 +34,12 @@ class ModelSpec:
 class SchedulerLimits:
     """Limits of queues, waiting times and retries."""
 
-    queue_per_model: int = 8
-    queue_total: int = 32
+    queue_per_model: int = 200
+    queue_total: int = 500
+    queue_bytes: float = 512_000_000
+    """Encoded size of all queued requests; one request may always wait, however large it is."""
     queue_seconds: float = 120.0
+    """How much longer than estimated a request waits."""
     load_seconds: float = 180.0
     """A load without progress for this long is stopped."""
     starvation_seconds: float = 10.0
@@ -61,7 +65,7 @@ class SchedulerLimits:
     """Failures further apart than this are not in a row."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class QueuedRequest:
     """One request between its arrival and its answer; `arrival_number` counts up over all models."""
 
@@ -70,13 +74,18 @@ class QueuedRequest:
     client: str
     arrival_number: int
     arrived_at: float
-    expires_at: float
+    timeout_seconds: float
+    """How much longer than estimated it waits."""
     working_bytes: int
     keep_alive_seconds: float | None
+    request_bytes: int = 0
+    expires_at: float = inf
     is_batch: bool = False
     """Batch request: interactive requests are served first."""
     attempts: int = 0
     granted_at: float | None = None
+    done_share: float = 0.0
+    """The part of its work that is done, 0..1; 0 while unknown."""
     cancelled: bool = False
 
 
@@ -90,6 +99,9 @@ class ModelRecord:
     keep_alive_seconds: float
     load_seconds: float
     service_seconds: float = 2.0
+    """How long an interactive request runs: a moving average."""
+    batch_service_seconds: float = 20.0
+    """How long a batch request runs: a moving average."""
     state: ModelState = ModelState.ABSENT
     incarnation: int = 0
     resident_bytes: int = 0
@@ -143,8 +155,25 @@ class ModelRecord:
 
     @property
     def has_room(self) -> bool:
-        """Whether it is loaded and can run another request at the same time."""
+        """Whether it is loaded and can run the head of its queue, or else any request, beside those that run."""
+        if self.queue and self.queue[0].is_batch and not self.has_batch_room:
+            return False
         return self.state is ModelState.READY and len(self.active) < self.spec.concurrency
+
+    @property
+    def batch_slots(self) -> int:
+        """How many batch requests may run at once: half of all, so that an interactive request finds a free slot."""
+        return max(1, self.spec.concurrency // 2)
+
+    @property
+    def has_batch_room(self) -> bool:
+        """Whether fewer batch requests run than may run at once."""
+        return sum(request.is_batch for request in self.active.values()) < self.batch_slots
+
+    @property
+    def queued_bytes(self) -> int:
+        """Encoded size of its queued requests."""
+        return sum(request.request_bytes for request in self.queue)
 
     @property
     def oldest_request(self) -> QueuedRequest:
@@ -156,7 +185,9 @@ class ModelRecord:
         lowered = self.needed_bytes - int(SMOOTHING_FACTOR * (self.needed_bytes - measured_bytes))
         self.needed_bytes = max(measured_bytes, lowered)
 
-    def estimated_wait_seconds(self, position: int) -> float:
-        """Estimate in how many seconds the request at this position (0 is the head) of the queue starts."""
-        loading = self.load_seconds if self.state is not ModelState.READY else 0.0
-        return loading + position * self.service_seconds / self.spec.concurrency
+    def record_service(self, request: QueuedRequest, seconds: float) -> None:
+        """Count in the average how long a finished request ran."""
+        if request.is_batch:
+            self.batch_service_seconds += SMOOTHING_FACTOR * (seconds - self.batch_service_seconds)
+        else:
+            self.service_seconds += SMOOTHING_FACTOR * (seconds - self.service_seconds)

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 from math import inf
 
+from model_runtime.scheduler.estimates import start_seconds
 from model_runtime.scheduler.eviction import EvictionCandidate, EvictionPolicy, least_recently_used
 from model_runtime.scheduler.fairness import yields_to_interactive
 from model_runtime.scheduler.lanes import NO_LANES, Lanes, lane_admits
@@ -62,6 +63,20 @@ class SchedulerState:
         if request is None or request.granted_at is not None:
             return 0
         return self.records[request.model].queue.index(request) + 1
+
+    @property
+    def queued(self) -> int:
+        """Number of queued requests of all models."""
+        return sum(len(record.queue) for record in self.records.values())
+
+    @property
+    def queued_bytes(self) -> int:
+        """Encoded size of the queued requests of all models."""
+        return sum(record.queued_bytes for record in self.records.values())
+
+    def start_seconds(self, record: ModelRecord) -> list[float]:
+        """Estimate for each queued request of a model, in order, in how many seconds it starts."""
+        return start_seconds(record, record.queue, self.now)
 
     def explain(self, model: str) -> str:
         """Return a clause for users that says what a queued request of this model waits for."""

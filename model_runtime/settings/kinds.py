@@ -12,6 +12,8 @@ WordT = TypeVar("WordT", bound=str)
 
 GIGABYTE = 1e9
 """Bytes; decimal, as disks and memory budgets are sold."""
+MEGABYTE = 1e6
+"""Bytes."""
 _SWITCH_WORDS = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
 
 
@@ -51,6 +53,15 @@ def gigabytes(high: float) -> Kind[int]:
         f"a number of gigabytes from 0 to {high:.0f}",
         lambda value: int(_parse_number(value, 0, high) * GIGABYTE),
         lambda size_bytes: f"{size_bytes / GIGABYTE:g}",
+    )
+
+
+def megabytes(low: float, high: float) -> Kind[int]:
+    """Return the kind of a size that config.toml gives in megabytes and `Settings` holds in bytes."""
+    return Kind(
+        f"a number of megabytes from {low:.0f} to {high:.0f}",
+        lambda value: int(_parse_number(value, low, high) * MEGABYTE),
+        lambda size_bytes: f"{size_bytes / MEGABYTE:g}",
     )
 
 

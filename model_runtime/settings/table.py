@@ -21,6 +21,7 @@ from model_runtime.settings.kinds import (
     Kind,
     choice,
     gigabytes,
+    megabytes,
     number,
     whole_number,
 )
@@ -79,15 +80,26 @@ class Settings:
     keep_spare_worker: bool = row(
         True, "memory.spare", SWITCH, "Whether a process imports the libraries of the likely next load (100 to 200 MB)."
     )
+    decode_bytes: int = row(
+        512_000_000, "memory.decode_mb", megabytes(64, 65_536), "Memory for decoding pictures and sound; more waits."
+    )
     gpu_lanes: Literal["auto", "two", "exclusive", "off"] = row(
         "auto",
         "gpu.lanes",
         choice("auto", "two", "exclusive", "off"),
         "Models on the GPU at once: `two` (heavy and light), `exclusive` (one), `off` (all), `auto` (`two` on Apple GPUs).",
     )
-    queue_per_model: int = row(8, "queue.per_model", whole_number(1, 10_000), "How many requests wait for one model.")
-    queue_total: int = row(32, "queue.total", whole_number(1, 10_000), "How many requests wait altogether.")
-    queue_timeout_seconds: float = row(120.0, "queue.seconds", number(1, 86_400), "How long a request waits.")
+    queue_per_model: int = row(200, "queue.per_model", whole_number(1, 10_000), "How many requests wait for one model.")
+    queue_total: int = row(500, "queue.total", whole_number(1, 10_000), "How many requests wait altogether.")
+    max_queue_bytes: int = row(
+        512_000_000,
+        "queue.max_gb",
+        gigabytes(4096),
+        "Size of all waiting requests; one may always wait. 0 is no limit.",
+    )
+    queue_timeout_seconds: float = row(
+        120.0, "queue.seconds", number(1, 86_400), "How much longer than estimated a request waits."
+    )
     load_timeout_seconds: float = row(180.0, "load.seconds", number(1, 86_400), "How long a load may make no progress.")
     allowed_folders: tuple[Path, ...] = row(
         (), "files.allowed_folders", FOLDERS, "Folders of all clients besides their own, the inbox and the artifacts."

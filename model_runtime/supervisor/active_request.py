@@ -5,12 +5,29 @@ from dataclasses import dataclass
 
 from model_runtime.catalog.model import Model
 from model_runtime.events import AudioChunk, EngineEvent, LanguageDetected, Progress, Segment, TextDelta, Timings
-from model_runtime.requests import Task
+from model_runtime.requests import Request, Speak, Task, Transcribe
 from model_runtime.supervisor.output_queue import OutputQueue
 from model_runtime.supervisor.views import RequestView
 
 BATCH_SECONDS = 120.0
-"""The transcription of a recording longer than this many seconds is a batch request."""
+"""A request for the transcript of a longer recording, or for longer speech, is a batch request."""
+
+CHARACTERS_PER_SECOND = 15
+"""Estimated rate of speech."""
+
+TASKS_OF_UNKNOWN_LENGTH = (Task.VISION, Task.TEXT)
+"""A chat ends when its model ends it."""
+
+
+def audio_seconds(request: Request) -> float:
+    """Return the duration of the recording of a request, or of its speech by the length of the text; else 0."""
+    match request:
+        case Transcribe(audio=audio):
+            return audio.duration_seconds
+        case Speak(text=text):
+            return len(text) / CHARACTERS_PER_SECOND
+        case _:
+            return 0.0
 
 
 @dataclass(slots=True, eq=False)
@@ -28,7 +45,7 @@ class ActiveRequest:
     working_bytes: int = 0
     warnings: tuple[str, ...] = ()
     audio_seconds: float = 0.0
-    """Duration of the recording that it transcribes."""
+    """Duration of the recording that it transcribes, or an estimate of the speech that it synthesizes."""
     position: int = 0
     """Its place in the queue, from 1; 0 while it runs."""
     granted_at: float | None = None
@@ -51,6 +68,18 @@ class ActiveRequest:
     def is_batch(self) -> bool:
         """Whether it is a batch request: interactive requests are served first."""
         return self.task is Task.IMAGE or self.audio_seconds > BATCH_SECONDS
+
+    @property
+    def request_bytes(self) -> int:
+        """Encoded size of the request."""
+        return sum(map(len, self.encoded_command))
+
+    @property
+    def done_share(self) -> float:
+        """The part of its work that is done, 0..1; 0 while unknown."""
+        if self.task in TASKS_OF_UNKNOWN_LENGTH or self.total <= 0:
+            return 0.0
+        return min(self.done / self.total, 1.0)
 
     @property
     def is_load(self) -> bool:

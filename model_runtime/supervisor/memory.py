@@ -2,7 +2,10 @@
 
 import ctypes
 import gc
+import logging
+import os
 import sys
+from collections.abc import Callable
 
 import psutil
 
@@ -27,6 +30,41 @@ then seven counters before it."""
 RUSAGE_FIELDS = 12
 """Size of `rusage_info_v0` in units of 8 bytes."""
 
+log = logging.getLogger(__name__)
+
+
+class Gauge:
+    """A value that is measured again and again. A failed measurement, or 0, returns the last one; a failure is logged once."""
+
+    def __init__(self, name: str, measure: Callable[[], int]) -> None:
+        self._name = name
+        self._measure = measure
+        self._last = 0
+        self._has_failed = False
+
+    def read(self) -> int:
+        """Return the value now, or the last one while it cannot be measured; 0 if it was never measured."""
+        try:
+            self._last = self._measure() or self._last
+            self._has_failed = False
+        except (OSError, psutil.Error) as error:
+            self._log_first(error)
+        return self._last
+
+    def _log_first(self, error: Exception) -> None:
+        if not self._has_failed:
+            log.warning("The %s cannot be measured: %s. The last value is used.", self._name, error)
+        self._has_failed = True
+
+
+def _resident_bytes(pid: int) -> int:
+    return int(psutil.Process(pid).memory_info().rss)
+
+
+TOTAL = Gauge("memory of the machine", lambda: int(psutil.virtual_memory().total))
+OWN_FOOTPRINT = Gauge("memory of the daemon", lambda: footprint_bytes(os.getpid()))
+AVAILABLE = Gauge("available memory", lambda: int(psutil.virtual_memory().available))
+
 
 def budget_bytes(configured_bytes: int, total_bytes: int, working_set_bytes: int = 0) -> int:
     """Return how much memory all models together may take.
@@ -42,33 +80,45 @@ def budget_bytes(configured_bytes: int, total_bytes: int, working_set_bytes: int
 
 
 def total_bytes() -> int:
-    """Return the memory of the machine."""
-    return int(psutil.virtual_memory().total)
+    """Return the memory of the machine.
+
+    Raises:
+        OSError: it was never measured.
+    """
+    measured = TOTAL.read()
+    if not measured:
+        raise OSError("The memory of this machine cannot be measured.")
+    return measured
 
 
 def available_bytes() -> int:
     """Return the memory that processes can still take without swapping."""
-    return int(psutil.virtual_memory().available)
+    return AVAILABLE.read()
 
 
 def is_under_pressure() -> bool:
     """Return whether the machine is short of memory: on macOS by the kernel's pressure level, else by a share."""
     if sys.platform == "darwin":
         return _pressure_level() >= PRESSURE_WARNING
-    return available_bytes() < PRESSURE_SHARE * total_bytes()
+    return 0 < available_bytes() < PRESSURE_SHARE * TOTAL.read()
 
 
 def footprint_bytes(pid: int) -> int:
-    """Return the memory of a process, 0 if it has exited.
+    """Return the memory of a process, 0 if it has exited or cannot be measured.
 
     On macOS this is the physical footprint, which includes Metal's buffers; elsewhere it is the resident memory.
     """
     if sys.platform == "darwin":
         return _physical_footprint(pid)
     try:
-        return int(psutil.Process(pid).memory_info().rss)
-    except psutil.Error:
+        return _resident_bytes(pid)
+    except (OSError, psutil.Error):
         return 0
+
+
+def own_footprint_bytes() -> int:
+    """Return the memory of this process."""
+    return OWN_FOOTPRINT.read()
 
 
 def release_memory() -> None:

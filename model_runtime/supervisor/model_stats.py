@@ -11,13 +11,15 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from model_runtime.atomic_file import write_atomically
+from model_runtime.atomic_file import PRIVATE, write_atomically
 from model_runtime.catalog.model import Model
+from model_runtime.problems import Problems
 from model_runtime.scheduler.model_record import ModelRecord
 
 SCHEMA = 1
 """Version of the file's format."""
 NAME = "learned.json"
+PROBLEM = "measurements of models"
 
 log = logging.getLogger(__name__)
 
@@ -34,8 +36,9 @@ class ModelStats:
 class ModelStatsStore:
     """Reads the file once and writes it when measurements have changed."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, problems: Problems | None = None) -> None:
         self._path = folder / NAME
+        self._problems = problems or Problems()
         self._stats = read(self._path)
         self._is_saved = True
 
@@ -51,18 +54,17 @@ class ModelStatsStore:
             self._is_saved = False
 
     def save(self) -> None:
-        """Write the file if anything has changed; log a warning if the disk refuses."""
+        """Write the file if anything has changed; report a problem if the disk refuses."""
         if self._is_saved:
             return
         self._is_saved = True  # also after an error: it is logged once for each change, not every ten seconds
         try:
             write(self._path, self._stats)
         except OSError as error:
-            log.warning(
-                "%s cannot be written: %s. The next start of Senses will estimate the memory of models again.",
-                self._path,
-                error.strerror,
-            )
+            consequence = "The next start of Senses will estimate the memory of models again."
+            self._problems.report(PROBLEM, f"{self._path} cannot be written: {error.strerror}. {consequence}")
+        else:
+            self._problems.clear(PROBLEM)
 
 
 def key(model: Model) -> str:
@@ -99,5 +101,5 @@ def write(path: Path, stats: Mapping[str, ModelStats]) -> None:
         OSError: the disk refuses.
     """
     text = json.dumps({"schema": SCHEMA, "models": {name: asdict(one) for name, one in stats.items()}})
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(path, text.encode())
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    write_atomically(path, text.encode(), mode=PRIVATE)

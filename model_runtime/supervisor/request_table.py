@@ -11,10 +11,11 @@ from model_runtime.ipc.framing import FrameError
 from model_runtime.ipc.messages import RunRequest
 from model_runtime.prepare import PreparedRequest
 from model_runtime.process.process import encode_command
-from model_runtime.requests import Request, Transcribe
+from model_runtime.requests import Request
+from model_runtime.scheduler.model_record import ModelRecord
 from model_runtime.scheduler.state import SchedulerState
 from model_runtime.status import ModelState
-from model_runtime.supervisor.active_request import ActiveRequest
+from model_runtime.supervisor.active_request import ActiveRequest, audio_seconds
 from model_runtime.supervisor.counters import CounterRegistry
 from model_runtime.supervisor.model_worker import ModelWorker
 from model_runtime.supervisor.output_queue import OutputQueue
@@ -53,7 +54,7 @@ class RequestTable:
             outputs=OutputQueue(lambda: self._drained(added)),
             working_bytes=prepared.working_bytes,
             warnings=prepared.warnings,
-            audio_seconds=request.audio.duration_seconds if isinstance(request, Transcribe) else 0.0,
+            audio_seconds=audio_seconds(request),
         )
         if prepared.warnings:
             added.outputs.put(Warnings(prepared.warnings))
@@ -77,18 +78,26 @@ class RequestTable:
         ]
 
     def notify_positions(self, scheduler: SchedulerState, workers: Mapping[str, ModelWorker]) -> None:
-        """Report to every caller whose place in the queue has changed the new place, and the progress of a load."""
-        for request in self._queued():
-            position, model = scheduler.position(request.id), request.model.name
-            if not position or position == request.position:
+        """Report to every caller whose place in the queue has changed the new place, and the progress of a load.
+
+        A queue of hundreds moves at each answer, so each is gone through once, and only first places are logged.
+        """
+        for record in scheduler.records.values():
+            if record.queue:
+                self._notify_queue(scheduler, record, workers.get(record.name))
+
+    def _notify_queue(self, scheduler: SchedulerState, record: ModelRecord, worker: ModelWorker | None) -> None:
+        reason, waits = scheduler.explain(record.name), scheduler.start_seconds(record)
+        for position, (queued, wait_seconds) in enumerate(zip(record.queue, waits, strict=True), 1):
+            request = self.active.get(queued.id)
+            if request is None or position == request.position:
                 continue
-            request.position, reason = position, scheduler.explain(model)
-            request.outputs.put(Queued(position, reason))
-            if scheduler.records[model].state is not ModelState.STARTING:
+            if not request.position and record.state is not ModelState.STARTING:
                 log.info("Request %d is queued at place %d: %s", request.id, position, reason)
-            worker = workers.get(model)
+            request.position = position
+            request.outputs.put(Queued(position, reason, wait_seconds))
             if worker is not None and worker.loaded_at is None:
-                request.outputs.put(Loading(model, worker.stage, worker.fraction))
+                request.outputs.put(Loading(record.name, worker.stage, worker.fraction))
 
     def notify_loading(self, worker: ModelWorker) -> None:
         """Report the progress of a load to every caller that waits for it and knows its place in the queue."""

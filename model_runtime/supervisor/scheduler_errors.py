@@ -14,8 +14,9 @@ from model_runtime.errors import (
 )
 from model_runtime.scheduler.messages import RejectRequest
 
-RETRY_SECONDS = (1.0, 120.0)
-"""Shortest and longest `retry_after_seconds` of an error; OpenAI's Python client does not retry after a longer one."""
+RETRY_SECONDS = (1.0, 3600.0)
+"""Shortest and longest `retry_after_seconds` of an error. OpenAI's clients do not wait for more than one or two
+minutes, but a shorter time than the estimate would only make them ask in vain."""
 
 
 def error_from_rejection(rejection: RejectRequest, model: str) -> SensesError:

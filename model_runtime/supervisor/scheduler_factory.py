@@ -1,6 +1,7 @@
 """Creates the scheduler that the settings describe, with a memory budget that fits this machine."""
 
 import logging
+from math import inf
 
 from model_runtime.catalog.catalog import has_apple_gpu
 from model_runtime.scheduler.core import Scheduler
@@ -18,6 +19,7 @@ def create_scheduler(settings: Settings) -> Scheduler:
     limits = SchedulerLimits(
         queue_per_model=settings.queue_per_model,
         queue_total=settings.queue_total,
+        queue_bytes=settings.max_queue_bytes or inf,
         queue_seconds=settings.queue_timeout_seconds,
         load_seconds=settings.load_timeout_seconds,
     )

@@ -27,8 +27,9 @@ class SpareWorker:
         """Engines whose spare process died; they are not tried again, and a load will report the cause."""
 
     def measure(self) -> None:
-        """Read the memory of the process."""
-        self.held_bytes = memory.footprint_bytes(self._process.pid) if self._process is not None else 0
+        """Read the memory of the process; a failed reading keeps the last value."""
+        if self._process is not None:
+            self.held_bytes = memory.footprint_bytes(self._process.pid) or self.held_bytes
 
     def preload(self, engine: str) -> None:
         """Start a process for this engine; it replaces one for another engine."""

@@ -13,12 +13,16 @@ MAX_INTERVAL_SECONDS = 1.0
 
 
 class StatusFeed:
-    """Any number of watchers; each reads at its own pace. Without a watcher `take_snapshot` is never called."""
+    """Any number of watchers; each reads at its own pace. Without a watcher `take_snapshot` is never called.
+
+    Watchers that read within `MIN_INTERVAL_SECONDS`, without a change in between, share one snapshot.
+    """
 
     def __init__(self, take_snapshot: Callable[[], Status]) -> None:
         self._take_snapshot = take_snapshot
         self._changed = asyncio.Event()
         self._closed = False
+        self._shared: tuple[asyncio.Event, float, Status] | None = None
         self.watcher_count = 0
         """How many tasks are in `watch` or `changed`."""
 
@@ -44,12 +48,17 @@ class StatusFeed:
         with self._watching():
             while not self._closed:
                 changed, taken_at = self._changed, loop.time()
-                yield self._take_snapshot()
+                yield self._shared_snapshot(changed, taken_at)
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(changed.wait(), MAX_INTERVAL_SECONDS)
                 if not self._closed:
                     await asyncio.sleep(taken_at + MIN_INTERVAL_SECONDS - loop.time())
             yield self._take_snapshot()
+
+    def _shared_snapshot(self, changed: asyncio.Event, now: float) -> Status:
+        if self._shared is None or self._shared[0] is not changed or now - self._shared[1] >= MIN_INTERVAL_SECONDS:
+            self._shared = changed, now, self._take_snapshot()
+        return self._shared[2]
 
     @contextlib.contextmanager
     def _watching(self) -> Iterator[None]:

@@ -18,6 +18,7 @@ def render_status(
     version: str,
     uptime_seconds: float,
     now: float,
+    problems: tuple[str, ...] = (),
 ) -> Status:
     """Return the status: models on disk and in memory, open requests, memory, totals since the start.
 
@@ -32,6 +33,7 @@ def render_status(
         models=tuple(model_status(model, info, view, now) for model, info in models),
         jobs=tuple(request_status(request, view.models.get(request.model), now) for request in view.requests),
         counters=view.counters,
+        problems=problems,
     )
 
 
@@ -98,7 +100,7 @@ def memory_status(view: SupervisorView) -> MemoryStatus:
         charged_bytes=view.charged_bytes,
         footprint_bytes=sum(worker.footprint_bytes for worker in view.workers.values()) + view.spare.held_bytes,
         available_bytes=memory.available_bytes(),
-        daemon_bytes=memory.footprint_bytes(os.getpid()),
+        daemon_bytes=memory.own_footprint_bytes(),
         spare_engine=view.spare.engine,
         spare_is_ready=view.spare.is_ready,
         spare_bytes=view.spare.held_bytes,

@@ -16,16 +16,19 @@ from model_runtime.catalog.model import Model
 from model_runtime.catalog.protocol import CatalogProtocol
 from model_runtime.errors import SensesError, ShuttingDown
 from model_runtime.prepare import PreparedRequest
+from model_runtime.problems import Problems
 from model_runtime.process.process import StopTimeouts
 from model_runtime.requests import Task
 from model_runtime.scheduler.lanes import Lane
 from model_runtime.scheduler.messages import (
     PinChanged,
+    ProgressMeasured,
     RequestArrived,
     RequestCancelled,
     RetryRequested,
     SchedulerEvent,
     ShutdownStarted,
+    Tick,
     UnloadRequested,
 )
 from model_runtime.scheduler.model_record import DEFAULT_LOAD_SECONDS, ModelSpec
@@ -64,6 +67,7 @@ class Supervisor:
         clock: Callable[[], float],
         stop_timeouts: StopTimeouts,
         feed: StatusFeed,
+        problems: Problems,
     ) -> None:
         """`feed` is notified of every change; `clock` returns monotonic seconds."""
         self._settings = settings
@@ -73,8 +77,8 @@ class Supervisor:
         self._pending_events: deque[SchedulerEvent] = deque()
         self._is_dispatching = False
         folder = settings.folders.data
-        self._model_stats = ModelStatsStore(folder)
-        self._usage_log = UsageLog(folder, time.time)
+        self._model_stats = ModelStatsStore(folder, problems)
+        self._usage_log = UsageLog(folder, time.time, problems)
         self._scheduler = create_scheduler(settings)
         self._counters = CounterRegistry()
         self._requests = RequestTable(clock, self._counters, lambda request: self._listener.resume_reading(request))
@@ -221,6 +225,7 @@ class Supervisor:
                 model,
                 client=request.client,
                 working_bytes=request.working_bytes,
+                request_bytes=request.request_bytes,
                 queue_timeout_seconds=self._settings.queue_timeout_seconds * factor,
                 keep_alive_seconds=keep_alive_seconds,
                 is_batch=request.is_batch,
@@ -272,6 +277,12 @@ class Supervisor:
     def measure(self) -> None:
         """Read the memory of every worker from the system."""
         self._pool.measure()
+
+    def tick(self) -> None:
+        """Report to the scheduler how far the running requests are, and that time has passed."""
+        running = [request for request in self._requests.active.values() if request.granted_at is not None]
+        self.dispatch(ProgressMeasured({request.id: request.done_share for request in running if request.done_share}))
+        self.dispatch(Tick())
 
     def perform(self, actions: Iterable[WatchdogAction]) -> None:
         """Perform the actions of a watchdog check."""

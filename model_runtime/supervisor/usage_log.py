@@ -5,12 +5,14 @@ wrote lines with `"e": "loaded"`; they are skipped.
 """
 
 import json
-import logging
 import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
+
+from model_runtime.atomic_file import open_private
+from model_runtime.problems import Problems
 
 NAME = "trace.jsonl"
 LARGEST_BYTES = 4_000_000
@@ -18,7 +20,7 @@ LARGEST_BYTES = 4_000_000
 RECENT_BYTES = 65_536
 """About the last thousand requests; `recent_models` reads no more."""
 
-log = logging.getLogger(__name__)
+PROBLEM = "usage log"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +34,10 @@ class ModelRequest:
 class UsageLog:
     """Collects lines and writes them on `save`, so that no request waits for the disk."""
 
-    def __init__(self, folder: Path, clock: Callable[[], float]) -> None:
+    def __init__(self, folder: Path, clock: Callable[[], float], problems: Problems | None = None) -> None:
         self._path = folder / NAME
         self._clock = clock
+        self._problems = problems or Problems()
         self._lines: list[str] = []
 
     def record(self, model: str) -> None:
@@ -42,19 +45,21 @@ class UsageLog:
         self._lines.append(json.dumps({"t": round(self._clock(), 3), "e": "asked", "m": model}) + "\n")
 
     def save(self) -> None:
-        """Append the recorded lines to the file; if the disk refuses, log a warning and drop them."""
+        """Append the recorded lines to the file; if the disk refuses, report a problem and drop them."""
         lines, self._lines = self._lines, []
         if not lines:
             return
         try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            with self._path.open("a+b") as file:
+            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            with open_private(self._path, "a+b") as file:
                 file.write("".join([*(["\n"] if _is_cut_off(file) else []), *lines]).encode())
                 is_full = file.tell() > LARGEST_BYTES
             if is_full:
                 self._path.replace(older(self._path))
         except OSError as error:
-            log.warning("%s cannot be written: %s", self._path, error.strerror)
+            self._problems.report(PROBLEM, f"{self._path} cannot be written: {error.strerror}. Make room there.")
+        else:
+            self._problems.clear(PROBLEM)
 
 
 def older(path: Path) -> Path:

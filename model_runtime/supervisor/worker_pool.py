@@ -58,7 +58,7 @@ class WorkerPool:
     def _fingerprint(self, model: Model) -> Fingerprint:
         try:
             return fingerprint(self._catalog.folders(model))
-        except ModelMissing:
+        except (ModelMissing, OSError):  # unreadable files are as good as none; a worker's exit must be reported
             return frozenset()
 
     def by_process(self, process: WorkerProcess) -> ModelWorker | None:

@@ -1,13 +1,20 @@
-"""Adapt an engine that runs one job at a time to the interface of one that runs in steps."""
+"""Adapt an engine whose jobs are generators to the interface of one that runs in steps.
+
+Only one job computes at a time. Jobs of an engine that allows it take turns: a turn ends after a piece of work, such as
+a window of a recording or a sentence, if the job has more to do. A job that fits into one piece therefore ends in its
+first turn, and a job of many pieces gets one after each turn of another, so that none starves. There is nothing to
+load or to restore for another turn: it costs a rotation of the queue.
+"""
 
 import logging
+from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from model_runtime.engines.fatal_errors import is_fatal
 from model_runtime.engines.protocol import EngineOutput, JobEngine, LoadReporter
 from model_runtime.errors import JobFailed, SensesError
-from model_runtime.events import EngineEvent, Result
+from model_runtime.events import EngineEvent, Progress, Result
 from model_runtime.loading import LoadedModel, LoadSpec
 from model_runtime.requests import Request
 from model_runtime.worker.job_errors import to_request_error
@@ -22,7 +29,7 @@ class _Run:
 
 
 class SerialEngine:
-    """Run the jobs of a `JobEngine` one after another, as a `StepEngine`.
+    """Run the jobs of a `JobEngine` in turns or one after another, as a `StepEngine`.
 
     `check(job)` raises `Cancelled`; the engine calls it between its pieces of work.
     """
@@ -30,7 +37,7 @@ class SerialEngine:
     def __init__(self, engine: JobEngine, check: Callable[[int], None]) -> None:
         self._engine = engine
         self._check = check
-        self._runs: list[_Run] = []
+        self._runs: deque[_Run] = deque()
 
     def load(self, spec: LoadSpec, report: LoadReporter) -> LoadedModel:
         """Load the model.
@@ -45,7 +52,7 @@ class SerialEngine:
         self._runs.append(_Run(job, self._engine.run(request, lambda: self._check(job))))
 
     def step(self) -> list[tuple[int, EngineOutput]]:
-        """Return the next output of the first job in the queue.
+        """Return the next output of the first job in the queue, which goes to the end after its turn.
 
         Raises:
             Exception: a fatal error (see `fatal_errors.is_fatal`), unchanged.
@@ -54,6 +61,8 @@ class SerialEngine:
         output = self._next_output(run)
         if isinstance(output, Result | SensesError):
             self.cancel(run.job)
+        elif self._engine.takes_turns and _ends_turn(output):
+            self._runs.rotate(-1)
         return [(run.job, output)]
 
     def cancel(self, job: int) -> None:
@@ -81,3 +90,8 @@ class SerialEngine:
                 raise
             log.exception("Job %s failed", run.job)
             return to_request_error(error)
+
+
+def _ends_turn(output: EngineEvent) -> bool:
+    """Return whether a piece of work is done and more is left."""
+    return isinstance(output, Progress) and 0 < output.done < output.total

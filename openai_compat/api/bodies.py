@@ -1,8 +1,7 @@
 """Reads request bodies within size limits: JSON objects and forms with files."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
-from tempfile import gettempdir
 from typing import Any, TypeVar
 
 from anyio import to_thread
@@ -15,14 +14,17 @@ from starlette.types import Message, Receive
 from model_runtime.errors import InvalidInput
 from model_runtime.formats.validation_errors import to_invalid_input
 from openai_compat.api.schemas import WireModel
-from openai_compat.http.errors import BodyTooLarge, InsufficientStorage
+from openai_compat.http.errors import BodyTooLarge
+from openai_compat.http.uploads import declared_bytes, release_upload, storage_error
 
 MAX_JSON_BYTES = 64_000_000
 MAX_UPLOAD_BYTES = 200_000_000
 MAX_FIELD_BYTES = 1_000_000
+MAX_FIELDS = 64
 INLINE_PARSE_BYTES = 256_000
 """Smaller bodies are parsed on the event loop, because a switch to a thread takes longer."""
 
+T = TypeVar("T")
 BodyT = TypeVar("BodyT", bound=WireModel)
 
 
@@ -33,7 +35,7 @@ async def read_body(request: Request, schema: type[BodyT]) -> BodyT:
         BodyTooLarge: the body exceeds 64 MB.
         InvalidInput: the body is not a JSON object, or a field is invalid.
     """
-    return validate_fields(await read_json(request), schema)
+    return await _read_json(request, lambda raw: validate_fields(parse_json(raw), schema))
 
 
 async def read_json(request: Request) -> dict[str, Any]:
@@ -43,9 +45,25 @@ async def read_json(request: Request) -> dict[str, Any]:
         BodyTooLarge: the body exceeds 64 MB.
         InvalidInput: the body is not a JSON object.
     """
-    raw = await limit_body(request, MAX_JSON_BYTES).body()
+    return await _read_json(request, parse_json)
+
+
+async def _read_json(request: Request, parse: Callable[[bytes], T]) -> T:
     try:
-        value = await to_thread.run_sync(from_json, raw) if len(raw) > INLINE_PARSE_BYTES else from_json(raw)
+        raw = await limit_body(request, MAX_JSON_BYTES).body()
+        return await to_thread.run_sync(parse, raw) if len(raw) > INLINE_PARSE_BYTES else parse(raw)
+    finally:
+        release_upload(request.scope)
+
+
+def parse_json(raw: bytes) -> dict[str, Any]:
+    """Parse a JSON object.
+
+    Raises:
+        InvalidInput: the text is not a JSON object.
+    """
+    try:
+        value = from_json(raw, allow_inf_nan=False)
     except ValueError as error:
         raise InvalidInput(f"The body is not JSON: {error}.", code="invalid_json") from error
     if not isinstance(value, dict):
@@ -74,16 +92,16 @@ async def open_form(request: Request) -> AsyncGenerator[FormData]:
         InsufficientStorage: the file cannot be spooled.
     """
     try:
-        form = await limit_body(request, MAX_UPLOAD_BYTES).form(max_files=1, max_part_size=MAX_FIELD_BYTES)
+        form = await limit_body(request, MAX_UPLOAD_BYTES).form(
+            max_files=1, max_fields=MAX_FIELDS, max_part_size=MAX_FIELD_BYTES
+        )
     except OSError as error:
-        folder = gettempdir()
-        raise InsufficientStorage(
-            f"The upload cannot be stored in {folder}: {error.strerror}. Free disk space there and try again."
-        ) from error
+        raise storage_error(error) from error
     try:
         yield form
     finally:
         await form.close()
+        release_upload(request.scope)
 
 
 def limit_body(request: Request, limit_bytes: int) -> Request:
@@ -92,8 +110,7 @@ def limit_body(request: Request, limit_bytes: int) -> Request:
     Raises:
         BodyTooLarge: the Content-Length header exceeds the limit.
     """
-    declared = request.headers.get("content-length", "")
-    if declared.isdecimal() and int(declared) > limit_bytes:
+    if declared_bytes(request.headers) > limit_bytes:
         raise _body_too_large(limit_bytes)
     return Request(request.scope, _limited_receive(request.receive, limit_bytes))
 

@@ -41,7 +41,8 @@ class ChatEndpoint:
     async def create(self, request: Request) -> Response:
         """Run a chat."""
         body = await read_body(request, ChatBody)
-        chat = await self._build_chat(body)
+        async with cancel_on_disconnect(request.receive):
+            chat = await self._build_chat(body)
         chats = repeat_chat(chat, body.n)
         completion_run = ChatCompletionRun(self.service, chats, client_name(request.headers), body.keep_alive)
         builder = ChatCompletionBuilder(f"chatcmpl-{secrets.token_hex(12)}", int(time.time()), body.model or chat.model)

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from anyio import to_thread
 
+from model_runtime.decoding.decoder import MediaDecoder
 from model_runtime.errors import InvalidInput, InvalidMedia
 from model_runtime.formats.data_url import decode_data_url
 from model_runtime.formats.fetch import DEFAULT_FETCHER, Fetcher, FetchFailed, is_web_url
@@ -17,11 +18,12 @@ INVALID_IMAGE_URL = "invalid_image_url"
 class ImageInputs:
     """Loads images. `allow_urls` (`files.allow_urls` in config.toml) permits web addresses."""
 
+    decoder: MediaDecoder
     allow_urls: bool = False
     fetcher: Fetcher = DEFAULT_FETCHER
 
     async def load(self, url: str, *, param: str) -> ImageData:
-        """Return the image at `url`, decoded in a thread.
+        """Return the image at `url`, decoded.
 
         Raises:
             InvalidInput: the URL is invalid, not allowed or cannot be fetched.
@@ -29,8 +31,13 @@ class ImageInputs:
         """
         url = url.strip()
         if url[:5].lower() == "data:":
-            return await to_thread.run_sync(_decode_data_url, url, param)
-        return await to_thread.run_sync(_decode_image, await self._fetch(url, param), param)
+            data = await to_thread.run_sync(lambda: decode_data_url(url, param=param))
+        else:
+            data = await self._fetch(url, param)
+        try:
+            return await self.decoder.decode_image(data, param=param)
+        except InvalidMedia as error:
+            raise InvalidMedia(error.message, param=param, code="image_parse_error") from error
 
     async def _fetch(self, url: str, param: str) -> bytes:
         if not is_web_url(url):
@@ -50,16 +57,3 @@ class ImageInputs:
             return await self.fetcher.fetch(url, param=param)
         except FetchFailed as error:
             raise InvalidInput(error.message, param=param, code=INVALID_IMAGE_URL) from error
-
-
-def _decode_data_url(url: str, param: str) -> ImageData:
-    return _decode_image(decode_data_url(url, param=param), param)
-
-
-def _decode_image(data: bytes, param: str) -> ImageData:
-    from model_runtime.media.images import decode_image  # imports Pillow, which an idle daemon does not need
-
-    try:
-        return decode_image(data, param=param)
-    except InvalidMedia as error:
-        raise InvalidMedia(error.message, param=param, code="image_parse_error") from error

@@ -8,7 +8,7 @@ from model_runtime.errors import InvalidInput
 from model_runtime.media.types import ImageData
 from model_runtime.requests import Message, Task
 from openai_compat.api.image_inputs import ImageInputs
-from openai_compat.api.schemas import ContentPart, MessageBody
+from openai_compat.api.schemas import MAX_PARTS, ContentPart, MessageBody
 
 Role = Literal["system", "user", "assistant", "tool"]
 ROLES: dict[str, Role] = {
@@ -37,9 +37,14 @@ async def read_conversation(
     """Convert the messages of a request and load their images. Errors name the part that is invalid.
 
     Raises:
-        InvalidInput: more than 16 images, or an image's URL is invalid, not allowed or cannot be fetched.
+        InvalidInput: more than 16 images or 4096 parts, or an image's URL is invalid, not allowed or cannot be fetched.
         InvalidMedia: an image cannot be decoded.
     """
+    part_count = sum(len(body.content) for body in message_bodies)
+    if part_count > MAX_PARTS:
+        raise InvalidInput(
+            f"{param} has {part_count} parts; the limit is {MAX_PARTS} per request. Send fewer.", param=param
+        )
     image_count = sum(part.type == "image_url" for body in message_bodies for part in body.content)
     if image_count > MAX_IMAGES:
         raise InvalidInput(

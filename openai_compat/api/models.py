@@ -7,13 +7,18 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from model_runtime.catalog.builtin_models import ALIASES_BY_TIER, TIER_BY_OPENAI_NAME
+from model_runtime.errors import UnknownModel
 from model_runtime.requests import Task
 from model_runtime.service import Service, resolve_any_task
 from model_runtime.status import ModelStatus
 from openai_compat.api.speech import OPENAI_VOICES, voices_of
+from openai_compat.http.security import HAS_KEY
 
 CREATED_AT = 1_735_689_600
 """2025-01-01, in seconds since the epoch. Constant, because clients compare lists to detect changes."""
+MAX_NAME_CHARS = 200
+"""How much of an unknown name an error repeats."""
 ENDPOINTS = {
     Task.VISION: ("/v1/chat/completions", "/v1/responses"),
     Task.TEXT: ("/v1/chat/completions", "/v1/responses"),
@@ -63,14 +68,25 @@ class ModelsEndpoint:
     async def list_voices(self, request: Request) -> Response:
         """List the voices of `?model=` or of the default speech model.
 
+        A request without the configured key may name aliases only: a repository or a folder would be looked up on disk.
+
         Raises:
             UnknownModel: no model has this name.
             WrongTask: the model is not a speech model.
         """
-        model = await self.service.resolve(request.query_params.get("model", ""), Task.SPEECH)
+        requested_name = request.query_params.get("model", "")
+        if not request.scope.get(HAS_KEY, True):
+            self._require_alias(requested_name)
+        model = await self.service.resolve(requested_name, Task.SPEECH)
         voices = [{"id": voice, "name": voice} for voice in voices_of(self.service, model) or OPENAI_VOICES]
         # Open WebUI reads `voices`, clients of other servers read `data`
         return JSONResponse({"object": "list", "model": model, "voices": voices, "data": voices})
+
+    def _require_alias(self, requested_name: str) -> None:
+        aliases = [model.name for model in self.service.status().models if "/" not in model.name]
+        names = {*aliases, *ALIASES_BY_TIER[Task.SPEECH], *TIER_BY_OPENAI_NAME, ""}
+        if requested_name.strip().lower() not in {name.lower() for name in names}:
+            raise UnknownModel(requested_name[:MAX_NAME_CHARS], aliases)
 
 
 def model_json(model: ModelStatus) -> dict[str, Any]:

@@ -42,7 +42,8 @@ class ResponsesEndpoint:
     async def create(self, request: Request) -> Response:
         """Run a conversation."""
         body = await read_body(request, ResponsesBody)
-        chat = await self._build_chat(body)
+        async with cancel_on_disconnect(request.receive):
+            chat = await self._build_chat(body)
         events = self.service.run(chat, client=client_name(request.headers), keep_alive_seconds=body.keep_alive)
         model_name = body.model or chat.model
         builder = ResponseBuilder(

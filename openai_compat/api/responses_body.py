@@ -7,10 +7,11 @@ from pydantic import Field, model_validator
 
 from openai_compat.api.schemas import (
     JsonSchema,
-    MessageBody,
+    Messages,
     RequestBody,
     WireModel,
     reject_forced_tools,
+    reject_many_tools,
     unsupported_error,
 )
 
@@ -40,7 +41,7 @@ class ResponseTextOptions(WireModel):
 class ResponsesBody(RequestBody):
     """POST /v1/responses."""
 
-    input: list[MessageBody] = Field(min_length=1)
+    input: Messages
     instructions: str = ""
     max_output_tokens: int | None = Field(None, ge=1)
     temperature: float = Field(0.0, ge=0, le=2)
@@ -64,6 +65,7 @@ class ResponsesBody(RequestBody):
                 raise unsupported_error(name, advice)
         if values.get("background"):
             raise unsupported_error("background", "Leave it out, or set stream.")
+        reject_many_tools(values)
         reject_forced_tools(values.get("tool_choice"))
         return {**values, "input": input_to_messages(values.get("input"))}
 

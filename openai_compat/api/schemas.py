@@ -4,13 +4,19 @@ Unknown fields are ignored at every level, because clients send many that Senses
 would change the meaning of the answer and is not supported is rejected by its name.
 """
 
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, FailFast, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from model_runtime.formats.durations import parse_keep_alive
 from openai_compat.api.fields import parse_granularities, parse_size
+
+MAX_MESSAGES = 4096
+MAX_PARTS = 4096
+"""Parts of one message, and of all messages of a request."""
+MAX_TOOLS = 1024
 
 
 class WireModel(BaseModel):
@@ -47,6 +53,39 @@ def text_to_list(value: object) -> object:
 def text_to_object(key: str) -> BeforeValidator:
     """Return a validator that converts a bare text to an object with that text under `key`."""
     return BeforeValidator(lambda value: {key: value} if isinstance(value, str) else value)
+
+
+def at_most(limit: int, noun: str) -> BeforeValidator:
+    """Return a validator that refuses a longer list before it looks at the items."""
+
+    def check(value: object) -> object:
+        if isinstance(value, list):
+            require_at_most(value, limit, noun)
+        return value
+
+    return BeforeValidator(check)
+
+
+def require_at_most(values: Sequence[object], limit: int, noun: str) -> None:
+    """Refuse a list that is longer than `limit`.
+
+    Raises:
+        PydanticCustomError: it is longer.
+    """
+    if len(values) > limit:
+        context = {"count": len(values), "noun": noun, "limit": limit}
+        raise PydanticCustomError("too_many", "{count} {noun} are more than the limit of {limit}. Send fewer", context)
+
+
+def reject_many_tools(values: Mapping[str, Any]) -> None:
+    """Refuse more tools than the limit. Senses does not call tools, and ignores fewer.
+
+    Raises:
+        PydanticCustomError: there are more.
+    """
+    for name in ("tools", "functions"):
+        if isinstance(values.get(name), list):
+            require_at_most(values[name], MAX_TOOLS, name)
 
 
 KeepAliveSeconds = Annotated[float | None, BeforeValidator(parse_keep_alive)]
@@ -96,7 +135,13 @@ class MessageBody(WireModel):
     """One message. `developer` is OpenAI's newer name of `system`."""
 
     role: Literal["system", "developer", "user", "assistant", "tool", "function"]
-    content: Annotated[list[ContentPart], BeforeValidator(text_to_parts)] = Field(default_factory=list)
+    content: Annotated[list[ContentPart], FailFast(), at_most(MAX_PARTS, "parts"), BeforeValidator(text_to_parts)] = (
+        Field(default_factory=list)
+    )
+
+
+Messages = Annotated[list[MessageBody], FailFast(), at_most(MAX_MESSAGES, "messages"), Field(min_length=1)]
+"""Validation stops at the first message that is invalid: an error names only that one."""
 
 
 class JsonSchema(WireModel):
@@ -121,7 +166,7 @@ class StreamOptions(WireModel):
 class ChatBody(RequestBody):
     """POST /v1/chat/completions."""
 
-    messages: list[MessageBody] = Field(min_length=1)
+    messages: Messages
     stream: bool = False
     stream_options: StreamOptions = StreamOptions()
     max_tokens: int | None = Field(None, ge=1)
@@ -151,6 +196,7 @@ class ChatBody(RequestBody):
             raise unsupported_error("An audio answer", "Send the answer's text to /v1/audio/speech.")
         if values.get("web_search_options") is not None:
             raise unsupported_error("web_search_options", "Senses works offline; leave it out.")
+        reject_many_tools(values)
         reject_forced_tools(values.get("tool_choice", values.get("function_call")))
         return values
 

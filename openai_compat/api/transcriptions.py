@@ -16,8 +16,6 @@ from model_runtime.errors import InvalidInput
 from model_runtime.events import Event, Finished, Segment, TranscriptionResult, Word
 from model_runtime.formats import subtitles
 from model_runtime.formats.data_url import decode_base64
-from model_runtime.media.audio import decode_audio
-from model_runtime.media.types import Audio
 from model_runtime.requests import Task, Transcribe
 from model_runtime.service import Service
 from model_runtime.validation.transcription import parse_language
@@ -57,9 +55,11 @@ class TranscriptionEndpoint:
             body = upload.body
             model = "best" if translate and body.model.lower() in UNSPECIFIC_MODELS else body.model
             name, language = await self.service.resolve(model, Task.TRANSCRIPTION), parse_language(body.language)
+            async with cancel_on_disconnect(request.receive):
+                audio = await self.service.media.decode_audio(upload.source, param=upload.param)
             transcribe_request = Transcribe(
                 name,
-                await to_thread.run_sync(upload.decode),
+                audio,
                 language=language,
                 translate=translate,
                 prompt=body.prompt,
@@ -87,14 +87,6 @@ class AudioUpload:
     body: TranscriptionBody
     source: bytes | BinaryIO
     param: str
-
-    def decode(self) -> Audio:
-        """Decode the recording.
-
-        Raises:
-            InvalidMedia: the file is not a recording.
-        """
-        return decode_audio(self.source, param=self.param)
 
 
 @asynccontextmanager

@@ -1,7 +1,7 @@
 """Health, status, events, recent results, and the commands of the status page."""
 
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -71,6 +71,7 @@ class StatusEndpoint:
     service: Service
     artifacts: RecentArtifacts | None = None
     client_snippets: ClientSnippets = list
+    event_encoder: "StatusEventEncoder" = field(default_factory=lambda: StatusEventEncoder())
 
     def routes(self) -> list[Route]:
         """Return the routes."""
@@ -89,7 +90,9 @@ class StatusEndpoint:
         ]
 
     async def health(self, request: Request) -> Response:
-        """Return version, uptime and ready models while requests are accepted.
+        """Return "ok" or "degraded" with the reasons, version, uptime and ready models.
+
+        A degraded daemon answers 200 as well: other calls are served, and a restart would not help.
 
         Raises:
             ShuttingDown: requests are no longer accepted.
@@ -98,8 +101,16 @@ class StatusEndpoint:
         if not status.accepting:
             raise ShuttingDown("Senses is shutting down.", retry_after_seconds=5)
         ready_models = [model.name for model in status.models if model.state is ModelState.READY]
-        details = {"version": status.version, "uptime_seconds": status.uptime_seconds, "ready_models": ready_models}
-        return JSONResponse({"status": "healthy", **details})
+        problems = health_problems(status)
+        return JSONResponse(
+            {
+                "status": "degraded" if problems else "ok",
+                "problems": problems,
+                "version": status.version,
+                "uptime_seconds": status.uptime_seconds,
+                "ready_models": ready_models,
+            }
+        )
 
     async def get_status(self, request: Request) -> Response:
         """Return the current status."""
@@ -107,7 +118,7 @@ class StatusEndpoint:
 
     async def stream_status(self, request: Request) -> Response:
         """Stream the status: now, at every change and at least once a second."""
-        return DeferredStreamingResponse(status_events(self.service.changes()))
+        return DeferredStreamingResponse(status_events(self.service.changes(), self.event_encoder))
 
     async def list_artifacts(self, request: Request) -> Response:
         """List recent images and recordings, newest first."""
@@ -197,11 +208,31 @@ class StatusEndpoint:
         return [artifact for artifact in recent if artifact.mime_type in LISTED_TYPES][:MAX_LISTED_ARTIFACTS]
 
 
-async def status_events(statuses: AsyncIterator[Status]) -> AsyncGenerator[Chunk]:
+def health_problems(status: Status) -> list[str]:
+    """Return what is wrong: with the daemon, then with its models."""
+    return [*status.problems, *(f"{model.name}: {model.error}" for model in status.models if model.error)]
+
+
+class StatusEventEncoder:
+    """Encodes each status once, however many clients follow it."""
+
+    def __init__(self) -> None:
+        self._status: Status | None = None
+        self._event = b""
+
+    def encode(self, status: Status) -> bytes:
+        """Return the event of a status."""
+        if status is not self._status:
+            self._event = encode_event(status_json(status), "status")
+            self._status = status
+        return self._event
+
+
+async def status_events(statuses: AsyncIterator[Status], encoder: StatusEventEncoder) -> AsyncGenerator[Chunk]:
     """Yield each status as an event, and stop after the first that says that the runtime is shutting down."""
     try:
         async for status in statuses:
-            yield encode_event(status_json(status), "status")
+            yield encoder.encode(status)
             if not status.accepting:
                 return
     finally:

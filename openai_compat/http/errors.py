@@ -17,8 +17,8 @@ from starlette.responses import JSONResponse, Response
 from model_runtime import errors
 
 INVALID_REQUEST = "invalid_request_error"
-MAX_RETRY_AFTER_SECONDS = 60
-"""The longest wait that all official clients obey."""
+MAX_RETRY_AFTER_SECONDS = 3600
+"""The longest wait that is announced; the estimate of a longer one is too uncertain."""
 
 
 class UnknownUrl(errors.SensesError):
@@ -37,6 +37,24 @@ class BodyTooLarge(errors.SensesError):
     """The request's body exceeds the endpoint's limit."""
 
     code = "request_too_large"
+
+
+class AmbiguousLength(errors.SensesError):
+    """The length of the body can be read in two ways: another server in between may see another request."""
+
+    code = "ambiguous_length"
+
+
+class UploadTimedOut(errors.SensesError):
+    """The client stopped sending in the middle of the body."""
+
+    code = "upload_timed_out"
+
+
+class UploadsFull(errors.Busy):
+    """The bodies of all requests together reach their limit."""
+
+    code = "uploads_full"
 
 
 class InsufficientStorage(errors.SensesError):
@@ -65,11 +83,16 @@ class InternalError(errors.SensesError):
 
 @dataclass(frozen=True, slots=True)
 class ErrorMapping:
-    """An error class in HTTP terms. `retry=False` asks clients not to repeat the request."""
+    """An error class in HTTP terms.
+
+    `retry=False` asks clients not to repeat the request. `close` ends the connection, where the next request cannot be
+    found.
+    """
 
     status: int
     type: str = INVALID_REQUEST
     retry: bool = True
+    close: bool = False
 
 
 ERROR_MAPPINGS: Mapping[type[errors.SensesError], ErrorMapping] = {
@@ -92,6 +115,8 @@ ERROR_MAPPINGS: Mapping[type[errors.SensesError], ErrorMapping] = {
     UnknownUrl: ErrorMapping(404),
     MethodNotAllowed: ErrorMapping(405),
     BodyTooLarge: ErrorMapping(413),
+    UploadTimedOut: ErrorMapping(408, close=True),
+    AmbiguousLength: ErrorMapping(400, close=True),
     InsufficientStorage: ErrorMapping(507, "server_error", retry=False),
     OriginNotAllowed: ErrorMapping(403, "permission_error"),
     InvalidApiKey: ErrorMapping(401, "authentication_error"),
@@ -124,6 +149,8 @@ def error_response(error: errors.SensesError) -> Response:
         headers["x-should-retry"] = "false"
     if error.retry_after_seconds is not None:
         headers["retry-after"] = str(min(max(math.ceil(error.retry_after_seconds), 1), MAX_RETRY_AFTER_SECONDS))
+    if mapping.close:
+        headers["connection"] = "close"
     if mapping.status == 401:
         headers["www-authenticate"] = "Bearer"
     return JSONResponse(envelope(error), mapping.status, headers)

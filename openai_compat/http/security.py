@@ -1,16 +1,19 @@
 """Access control: programs and pages of this machine only, and the API key if one is configured.
 
-Any web page can send requests to a local port. Two checks stop it: the Host header must be a name that an attacker
-cannot resolve to this machine (DNS rebinding), and the Origin header, if present, must be a local page or an app.
+Any web page can send requests to a local port. Three checks stop it: the Host header must be a name that an attacker
+cannot resolve to this machine (DNS rebinding); the Origin header, if present, must be a local page or an app; and a
+request that the browser marks as cross-site must come from such a page or show the status page or a result. The third
+covers what has no Origin header: images, scripts and links. Browsers omit the mark on plain-http addresses of a LAN.
 """
 
 import re
 import secrets
 from collections.abc import Collection
 from ipaddress import ip_address
+from urllib.parse import urlsplit
 
-from starlette.datastructures import Headers
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from openai_compat.http.errors import InvalidApiKey, OriginNotAllowed, error_response
 
@@ -20,17 +23,40 @@ LOCAL_HOSTS = frozenset(
 )
 LOCAL_ORIGIN = (
     r"https?://(localhost|127\.0\.0\.1|\[::1\]|tauri\.localhost)(:\d+)?"
-    r"|(app|capacitor|tauri|ionic)://[\w.-]+|vscode-webview://[\w-]+"
+    r"|app://(obsidian\.md|localhost)|(capacitor|tauri|ionic)://localhost|vscode-webview://[\w-]+"
 )
 """Pages of this machine and the pages inside desktop apps (Obsidian, Tauri, Capacitor, VS Code)."""
+HOST_PATTERN = re.compile(r"(?:\[(?P<ipv6>[^\[\]]+)\]|(?P<name>[^\[\]:]+))(?::\d{1,5})?")
+"""A Host header: an IPv6 address in brackets, or another address or name; then perhaps a port."""
 PUBLIC_PATHS = frozenset({"/", "/health", "/v1/audio/voices", "/v1/audio/models"})
 """Served without the key: the page (not its data), and lists that Open WebUI requests without its key."""
-PUBLIC_PREFIXES = ("/web/", "/v1/files/images/", "/artifacts/")
-"""The page's files, and images and artifacts with unguessable names."""
+RESULT_PREFIXES = ("/v1/files/images/", "/artifacts/")
+"""Images and artifacts with unguessable names."""
+PUBLIC_PREFIXES = ("/web/", *RESULT_PREFIXES)
+"""The page's files, and results."""
+HAS_KEY = "senses.has_key"
+"""Key of the ASGI scope: False if a key is configured and this request does not carry it."""
+
+
+class NosniffMiddleware:
+    """ASGI middleware that forbids browsers to guess the type of an answer from its content."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Forward the request and add the header to its response."""
+
+        async def send_nosniff(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message)["x-content-type-options"] = "nosniff"
+            await send(message)
+
+        await self.app(scope, receive, send_nosniff)
 
 
 class HostOriginMiddleware:
-    """ASGI middleware that rejects foreign Host and Origin headers."""
+    """ASGI middleware that rejects foreign Host and Origin headers, and what foreign pages embed."""
 
     def __init__(self, app: ASGIApp, hosts: Collection[str] = (), origins: Collection[str] = ()) -> None:
         self.app = app
@@ -52,6 +78,11 @@ class HostOriginMiddleware:
             error = OriginNotAllowed(
                 f"Pages of {origin!r} may not call Senses. To allow it, add it to allowed_origins in config.toml."
             )
+        elif self._is_foreign_page(scope, headers):
+            error = OriginNotAllowed(
+                "A page of another site may not load anything from Senses. "
+                "To allow it, add its origin to allowed_origins in config.toml."
+            )
         else:
             await self.app(scope, receive, send)
             return
@@ -65,11 +96,34 @@ class HostOriginMiddleware:
         is_same_origin = origin in (f"http://{host}", f"https://{host}")
         return is_same_origin or origin in self.origins or re.fullmatch(LOCAL_ORIGIN, origin) is not None
 
+    def _is_foreign_page(self, scope: Scope, headers: Headers) -> bool:
+        """Return whether a page of another site embeds the address or links to more than the page and results."""
+        if headers.get("sec-fetch-site") != "cross-site" or is_link_to_page(scope, headers):
+            return False
+        page = headers.get("origin") or origin_of(headers.get("referer", ""))
+        return not self._is_allowed_origin(page, headers.get("host", ""))
+
+
+def is_link_to_page(scope: Scope, headers: Headers) -> bool:
+    """Return whether a browser opens the status page or a result as a page of its own."""
+    is_navigation = headers.get("sec-fetch-mode") == "navigate" and headers.get("sec-fetch-dest") == "document"
+    is_page = scope["path"] == "/" or scope["path"].startswith(RESULT_PREFIXES)
+    return is_navigation and is_page and scope.get("method") in ("GET", "HEAD")
+
+
+def origin_of(url: str) -> str:
+    """Return the origin of a Referer header, empty if it has none."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return ""
+    return f"{parts.scheme}://{parts.netloc}" if parts.netloc else ""
+
 
 def host_without_port(host: str) -> str:
-    """Return a Host header in lower case, without port and brackets."""
-    name = host.lower()
-    return name[1:].partition("]")[0] if name.startswith("[") else name.partition(":")[0]
+    """Return a Host header in lower case, without port and brackets; empty if it is malformed."""
+    match = HOST_PATTERN.fullmatch(host.lower())
+    return (match["ipv6"] or match["name"]) if match else ""
 
 
 def is_ip_address(name: str) -> bool:
@@ -90,8 +144,9 @@ class ApiKeyMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Forward the request, or answer 401."""
-        if scope["type"] == "lifespan" or self._is_public(scope) or self._has_key(scope):
-            await self.app(scope, receive, send)
+        has_key = scope["type"] == "lifespan" or self._has_key(scope)
+        if has_key or self._is_public(scope):
+            await self.app({**scope, HAS_KEY: has_key}, receive, send)
             return
         error = InvalidApiKey("The API key is missing or wrong. Send it as `Authorization: Bearer <key>`.")
         await error_response(error)(scope, receive, send)

@@ -176,7 +176,7 @@ class Case:
         for mutation in mutations:
             try:
                 done.append(mutation(self._rng, folder))
-            except (OSError, IndexError, ValueError):
+            except (OSError, IndexError, ValueError, RecursionError):
                 continue  # an earlier mutation has left nothing to spoil
         return ", ".join(done) or "unchanged"
 

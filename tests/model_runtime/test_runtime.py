@@ -57,7 +57,7 @@ async def test_a_cold_call_reports_its_place_the_load_and_the_outputs_and_then_f
     async with open_runtime(settings, library) as runtime:
         queued, *loading, hello, world, finished = await run_request(runtime, chat("say hello world"))
 
-    assert queued == Queued(1, "m is loading")
+    assert queued == Queued(1, "m is loading", 3.0)
     assert loading[0] == Loading("m", "starting", None)
     assert loading[-1] == Loading("m", "weights", 0.75)
     assert all(isinstance(event, Loading) for event in loading)
@@ -438,7 +438,7 @@ async def test_a_request_that_waits_too_long_is_rejected_with_what_it_waited_for
         await running.wait_for_event(TextDelta)
         waiting = BackgroundCall(runtime, chat("say b")).start(group)
         await waiting.wait_for_event(Queued)
-        clock.now += 121
+        clock.now += 123  # 120 s, and about 2 s that a request takes
         await waiting.wait_until_finished()
         gate.touch()
 

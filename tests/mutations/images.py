@@ -73,7 +73,7 @@ def _sheared(picture: ImageData) -> ImageData:
 
 
 def _sides_swapped(picture: ImageData) -> ImageData:
-    return ImageData(picture.height, picture.width, picture.rgb)
+    return ImageData(picture.height, picture.width, picture.content)
 
 
 MUTATIONS = (
@@ -141,6 +141,6 @@ MUTATIONS = (
         change_result(_squeezed),
         "a square in a wide picture",
     ),
-    Mutation("rows are a pixel too long", f"{IMAGES}.from_pillow", change_result(_sheared), "a star on blue"),
-    Mutation("width and height are swapped", f"{IMAGES}.from_pillow", change_result(_sides_swapped), "a wide picture"),
+    Mutation("rows are a pixel too long", f"{IMAGES}.decode_image", change_result(_sheared), "a star on blue"),
+    Mutation("width and height are swapped", f"{IMAGES}.decode_image", change_result(_sides_swapped), "a wide picture"),
 )

@@ -1,6 +1,8 @@
-"""Run three clients that call and give up while workers are killed. Exits with 1 on any fault.
+"""Run six clients that call, upload and give up while workers are killed and stopped. Exits with 1 on any fault.
 
-    python -m tests.soak [--minutes 10] [--seed 1]
+    python -m tests.soak [--minutes 10] [--seed 1] [--sentences 1000]
+
+Afterwards one worker speaks many sentences.
 
 The seed decides calls and kills, but not their exact times. Resources are measured with no model loaded: after a
 warm-up, in which every client has made every kind of call, and at the end.
@@ -13,7 +15,7 @@ import tempfile
 import time
 from contextlib import AsyncExitStack
 from functools import partial
-from itertools import chain
+from itertools import chain, zip_longest
 from pathlib import Path
 
 import anyio
@@ -27,11 +29,15 @@ from model_runtime.catalog.memory_estimate import resident_bytes, weights_bytes
 from tests.soak.callers import SoakClient, open_mcp_client, open_openai_client
 from tests.soak.media import MediaFiles, make_media
 from tests.soak.readings import ResourceUsage, find_faults, measure_usage, unload_all
+from tests.soak.sentences import find_sentence_faults, speak_sentences
 from tests.soak.tally import CallOutcomes
 
 KILL_INTERVAL_SECONDS = (8.0, 30.0)
 LONG_CALL_SHARE = 0.3
+FACES = (open_mcp_client, open_openai_client)
+CLIENTS_OF_EACH_FACE = 3
 GIVE_UP_SHARE = 0.15
+STOP_SHARE = 0.25
 GIVE_UP_SECONDS = (0.05, 2.0)
 PAUSE_SECONDS = (0.0, 1.0)
 STATUS_INTERVAL_SECONDS = 10.0
@@ -77,10 +83,18 @@ class LoadGenerator:
             self.workers.update(workers)
             if workers and time.monotonic() > next_kill_at:
                 if next_kill_at:
-                    self._rng.choice(workers).kill()
-                    self._outcomes.kills += 1
+                    self._end_or_stop(self._rng.choice(workers))
                 next_kill_at = time.monotonic() + self._rng.uniform(*KILL_INTERVAL_SECONDS)
             await anyio.sleep(0.05)
+
+    def _end_or_stop(self, worker: psutil.Process) -> None:
+        """Send SIGKILL, or SIGSTOP: the watchdog has to notice that a stopped worker sends no heartbeat."""
+        if self._rng.random() < STOP_SHARE:
+            worker.suspend()
+            self._outcomes.stops += 1
+        else:
+            worker.kill()
+            self._outcomes.kills += 1
 
     async def _print_status(self) -> None:
         while True:
@@ -95,20 +109,20 @@ class LoadGenerator:
 def summary(outcomes: CallOutcomes) -> str:
     """Return the outcomes so far as one line."""
     answers = ", ".join(f"{count} {outcome}" for outcome, count in outcomes.outcomes.most_common())
-    return f"{answers or 'nothing yet'}; {outcomes.given_up} given up, {outcomes.kills} kills, {len(outcomes.unanswered)} lost"
+    return f"{answers or 'nothing yet'}; {outcomes.given_up} given up, {outcomes.kills} kills, {outcomes.stops} stops, {len(outcomes.unanswered)} lost"
 
 
 async def warm_up(instance: Instance, media: MediaFiles) -> None:
-    """Make every kind of call, short and long, with each client, and all calls of a model in a row.
+    """Open all clients and make every kind of call, short and long, with one of each face, grouped by model.
 
     Raises:
         RuntimeError: a call fails.
     """
     outcomes = CallOutcomes()
     async with AsyncExitStack() as stack:
-        callers = await _open_clients(stack, instance, media)
+        callers = (await _open_clients(stack, instance, media))[: len(FACES)]
         calls = [caller.calls(is_long=is_long, streams=not is_long) for is_long in (False, True) for caller in callers]
-        for name, call in chain(*zip(*calls, strict=True)):
+        for name, call in filter(None, chain(*zip_longest(*calls))):
             out.print(f"Warming up: {name}")
             await outcomes.record(name, call, None)
     if outcomes.outcomes.keys() != {"ok"} or outcomes.unanswered:
@@ -142,8 +156,7 @@ async def usage_at_rest(instance: Instance, known_workers: "set[psutil.Process] 
 
 
 async def _open_clients(stack: AsyncExitStack, instance: Instance, media: MediaFiles) -> list[SoakClient]:
-    clients = (open_mcp_client, open_openai_client, open_openai_client)
-    return [await stack.enter_async_context(client(instance, media)) for client in clients]
+    return [await stack.enter_async_context(client(instance, media)) for client in FACES * CLIENTS_OF_EACH_FACE]
 
 
 def config(media: MediaFiles, budget_bytes: int) -> str:
@@ -156,6 +169,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.soak", description=__doc__)
     parser.add_argument("--minutes", type=float, default=10.0)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--sentences", type=int, default=1000)
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="senses-soak-") as folder:
         media = make_media(Path(folder))
@@ -163,6 +177,10 @@ def main() -> None:
         out.print(f"A budget of {budget_bytes / 1e9:.2f} GB holds two models; {arguments.minutes:g} minutes begin.")
         with running_instance(config(media, budget_bytes)) as instance:
             outcomes, faults_found = anyio.run(partial(soak, instance, media, arguments.minutes * 60, arguments.seed))
+            if arguments.sentences:
+                spoken = speak_sentences(instance, arguments.sentences)
+                out.print(f"{arguments.sentences} sentences: {spoken}")
+                faults_found += find_sentence_faults(spoken)
     out.print(f"{summary(outcomes)}; longest call {outcomes.longest_seconds:.1f} s.")
     out.print(
         "\n".join(f"Fault: {clause}." for clause in faults_found) or "Every call was answered and nothing was leaked."

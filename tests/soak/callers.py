@@ -3,10 +3,11 @@
 import re
 import sys
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any, Protocol
 
+import anyio
 import openai
 from mcp import Client, StdioServerParameters
 from mcp_types import CallToolResult, TextContent
@@ -98,6 +99,10 @@ class OpenAISoakClient:
                 lambda: self._outcome(audio.speech.create(model="tts-1", voice="alloy", input=SPOKEN_SENTENCE * times)),
             ),
             ("picture", lambda: self._outcome(self._client.images.generate(**drawn, extra_body={"steps": times}))),
+            (
+                "upload",
+                lambda: _abandon_upload(str(self._client.base_url.host), int(self._client.base_url.port), sound),
+            ),
         ]
 
     def _chat_fields(self) -> dict[str, Any]:
@@ -117,6 +122,19 @@ class OpenAISoakClient:
         except openai.APIError as error:
             return error.code or str(error)
         return "ok"
+
+
+async def _abandon_upload(host: str, port: int, recording: Path) -> str:
+    """Send the first half of an upload and close the connection; that counts as answered."""
+    body = await anyio.Path(recording).read_bytes()
+    head = (
+        f"POST /v1/audio/transcriptions HTTP/1.1\r\nHost: {host}:{port}\r\n"
+        f"Content-Type: multipart/form-data; boundary=x\r\nContent-Length: {len(body)}\r\n\r\n"
+    )
+    async with await anyio.connect_tcp(host, port) as connection:
+        with suppress(anyio.BrokenResourceError):
+            await connection.send(head.encode() + body[: len(body) // 2])
+    return "ok"
 
 
 async def _transcribe(audio: Any, recording: Path, stream: bool) -> Any:

@@ -37,5 +37,5 @@ def make_media(folder: Path) -> MediaFiles:
     speech = decode_audio((CLIPS / "two-sentences.flac").read_bytes())
     with wave.open(str(long), "wb") as file:
         file.setparams((1, 2, speech.sample_rate, 0, "NONE", ""))
-        file.writeframes(speech.pcm * LONG_REPEATS)
+        file.writeframes(bytes(speech.pcm) * LONG_REPEATS)
     return MediaFiles(picture, CLIPS / "forty-two.flac", long)

@@ -29,6 +29,7 @@ class CallOutcomes:
         self.unanswered: list[str] = []
         self.given_up = 0
         self.kills = 0
+        self.stops = 0
         self.longest_seconds = 0.0
 
     @property

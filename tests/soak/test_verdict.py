@@ -7,6 +7,7 @@ import anyio
 import pytest
 
 from tests.soak.readings import ResourceUsage, find_faults
+from tests.soak.sentences import SpokenSentences, find_sentence_faults
 from tests.soak.tally import CallOutcomes
 
 START = ResourceUsage(resident_mb=80.0, descriptors=20, charged_bytes=0, orphans=0)
@@ -27,6 +28,27 @@ def test_resources_that_were_released_are_no_fault() -> None:
 )
 def test_a_leak_is_named(end: ResourceUsage, clause: str) -> None:
     (found,) = find_faults(START, end, [], [])
+
+    assert clause in found
+
+
+SPOKEN = SpokenSentences((100.0, 119.0), (0.50, 0.54), workers=1)
+
+
+def test_sentences_in_flat_memory_and_at_one_speed_are_no_fault() -> None:
+    assert find_sentence_faults(SPOKEN) == []
+
+
+@pytest.mark.parametrize(
+    ("spoken", "clause"),
+    [
+        (replace(SPOKEN, resident_mb=(100.0, 121.0)), "grew by 21.0 MB"),
+        (replace(SPOKEN, median_seconds=(0.50, 0.56)), "took 0.56 s, the first 0.50 s"),
+        (replace(SPOKEN, workers=2), "2 workers"),
+    ],
+)
+def test_sentences_that_cost_more_and_more_are_named(spoken: SpokenSentences, clause: str) -> None:
+    (found,) = find_sentence_faults(spoken)
 
     assert clause in found
 

@@ -39,6 +39,8 @@ LOAD_CHUNK_BYTES = 256_000_000
 class ImageEngine:
     """Generate one picture at a time, one denoising step at a time."""
 
+    takes_turns = False
+
     _image_model: ImageModel
     _prompt_embeddings: PromptEmbeddingCache
     _model_name: str

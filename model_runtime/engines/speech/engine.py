@@ -34,13 +34,18 @@ EMPTY_TEXT_MESSAGE = "Without its code blocks, markup and emoji the text has not
 
 
 class SpeechEngine:
-    """Speak one text at a time, and yield each piece of audio as soon as it is synthesized."""
+    """Speak texts, and yield each piece of audio as soon as it is synthesized."""
 
     _voice_model: VoiceModel
 
     def __init__(self) -> None:
         self._model_name = ""
         self._voice_catalog = VoiceCatalog("", (), ())
+
+    @property
+    def takes_turns(self) -> bool:
+        """Whether texts take turns: families that speak frame by frame keep their state on the model."""
+        return self._voice_model.takes_turns
 
     def load(self, spec: LoadSpec, report_progress: LoadReporter) -> LoadedModel:
         """Load and evaluate all weights of the role "model" and, for Marvis, "codec".

@@ -37,6 +37,7 @@ class Kitten:
 
     supports_any_script = False
     supports_speed = True
+    takes_turns = True
 
     def __init__(self, model: Any, styles: Mapping[str, np.ndarray]) -> None:
         """Wrap a model; `styles` maps voices to float32 (text lengths, width), one row for each length or for all."""

@@ -37,6 +37,7 @@ class Kokoro:
 
     supports_any_script = False
     supports_speed = True
+    takes_turns = True
 
     def __init__(self, model: Any, folder: Path) -> None:
         self.sample_rate: int = model.sample_rate

@@ -84,6 +84,7 @@ class Marvis:
 
     supports_any_script = False
     supports_speed = False
+    takes_turns = False
 
     def __init__(self, model: Any, folder: Path) -> None:
         self.sample_rate: int = model.sample_rate

@@ -66,6 +66,7 @@ class Qwen3Tts:
 
     supports_any_script = True
     supports_speed = False
+    takes_turns = False
 
     def __init__(self, model: Any) -> None:
         self.sample_rate: int = model.sample_rate

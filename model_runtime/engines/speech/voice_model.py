@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
+import mlx.core as mx
 import numpy as np
 
 from model_runtime.catalog.voices import VoiceSelection
@@ -30,6 +31,8 @@ class VoiceModel(Protocol):
     supports_any_script: bool
     """Whether it reads letters of scripts that the language does not use."""
     supports_speed: bool
+    takes_turns: bool
+    """Whether it keeps nothing of a text between two pieces, so that others may be spoken in between."""
 
     def speak(
         self, text: str, selection: VoiceSelection, speed: float, check_cancelled: CancelCheck
@@ -50,11 +53,14 @@ def speak_utterances(
 ) -> Iterator[AudioPiece]:
     """Yield one piece per utterance, with its pause; `synthesize` returns float32 (samples,).
 
+    MLX's random numbers start anew with each utterance: those of other texts may have been spoken in between.
+
     Raises:
         Cancelled: `check_cancelled` raised it between two utterances.
     """
     check_cancelled()
-    for utterance in utterances:
+    for seed, utterance in enumerate(utterances):
+        mx.random.seed(seed)
         samples = synthesize(utterance)
         silence = np.zeros(int(utterance.pause_seconds * sample_rate), np.float32)
         check_cancelled()

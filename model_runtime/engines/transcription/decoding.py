@@ -32,9 +32,9 @@ TRUSTED_NO_SPEECH_THRESHOLD = 0.2
 class WindowDecodingTask(decoding.DecodingTask):
     """One decoding of a window at one temperature; it calls `check_cancelled` before every token."""
 
-    def __init__(self, model: Any, options: Any, check_cancelled: CancelCheck) -> None:
+    def __init__(self, model: Any, options: Any, random_keys: "RandomKeys", check_cancelled: CancelCheck) -> None:
         super().__init__(model, options)
-        self.decoder = SamplingDecoder(options.temperature, self.tokenizer.eot)
+        self.decoder = SamplingDecoder(options.temperature, self.tokenizer.eot, random_keys)
         library_rules = next(rule for rule in self.logit_filters if isinstance(rule, decoding.ApplyTimestampRules))
         index = self.logit_filters.index(library_rules)
         self.logit_filters[index] = TimestampRules(
@@ -43,8 +43,24 @@ class WindowDecodingTask(decoding.DecodingTask):
         self.logit_filters.append(_CancellationFilter(check_cancelled))
 
 
+class RandomKeys:
+    """The random numbers of one transcription. MLX's own state is shared by all that take turns in this process."""
+
+    def __init__(self, seed: int) -> None:
+        self._key = mx.random.key(seed)
+
+    def next(self) -> mx.array:
+        """Return a key that was not returned before; the keys are those that MLX takes after `mx.random.seed`."""
+        self._key, key = mx.random.split(self._key)
+        return key
+
+
 class SamplingDecoder(decoding.GreedyDecoder):
     """Sample the likeliest token, or a random one at a temperature above 0."""
+
+    def __init__(self, temperature: float, eot: int, random_keys: RandomKeys) -> None:
+        super().__init__(temperature, eot)
+        self._random_keys = random_keys
 
     def update(self, tokens: mx.array, logits: mx.array, sum_logprobs: mx.array) -> tuple[mx.array, mx.array, mx.array]:
         """Append a token to each sequence; return tokens, whether all have ended, and summed log probabilities.
@@ -52,12 +68,15 @@ class SamplingDecoder(decoding.GreedyDecoder):
         `tokens` are (sequences, tokens), `logits` (sequences, vocabulary), `sum_logprobs` (sequences,). A sequence that
         has ended gets further end tokens.
         """
-        next_tokens = logits.argmax(-1) if self.temperature == 0 else mx.random.categorical(logits / self.temperature)
+        next_tokens = logits.argmax(-1) if self.temperature == 0 else self._sample(logits)
         logprobs = logits - mx.logsumexp(logits, axis=-1, keepdims=True)
         is_active = tokens[:, -1] != self.eot
         updated_logprobs = sum_logprobs + logprobs[mx.arange(logits.shape[0]), next_tokens] * is_active
         tokens = mx.concatenate([tokens, mx.where(is_active, next_tokens, self.eot)[:, None]], axis=-1)
         return tokens, mx.all(tokens[:, -1] == self.eot), updated_logprobs
+
+    def _sample(self, logits: mx.array) -> mx.array:
+        return mx.random.categorical(logits / self.temperature, key=self._random_keys.next())
 
 
 class TimestampRules(decoding.ApplyTimestampRules):
@@ -121,6 +140,7 @@ def decode_window(
     task: str,
     prompt: Sequence[int],
     temperatures: Sequence[float],
+    random_keys: RandomKeys,
     check_cancelled: CancelCheck,
     trust_no_speech: bool = False,
 ) -> Any:
@@ -137,7 +157,7 @@ def decode_window(
         options = decoding.DecodingOptions(
             task=task, language=language, temperature=temperature, prompt=list(prompt), fp16=use_fp16
         )
-        result = WindowDecodingTask(model, options, check_cancelled).run(features)[0]
+        result = WindowDecodingTask(model, options, random_keys, check_cancelled).run(features)[0]
         if is_silent(result, trust_no_speech=trust_no_speech) or not needs_fallback(result):
             break
     return result

@@ -10,7 +10,7 @@ import mlx.core as mx
 
 from model_runtime.catalog.languages import language_name
 from model_runtime.engines.protocol import CancelCheck, LoadReporter
-from model_runtime.engines.transcription.decoding import TEMPERATURE_FALLBACK, decode_window, is_silent
+from model_runtime.engines.transcription.decoding import TEMPERATURE_FALLBACK, RandomKeys, decode_window, is_silent
 from model_runtime.engines.transcription.mel import FRAMES_PER_SECOND, SAMPLE_RATE, WINDOW_FRAMES, LogMelSpectrogram
 from model_runtime.engines.transcription.mlx_whisper_patches import tokenizer as tokenizers
 from model_runtime.engines.transcription.whisper_loading import load_whisper
@@ -44,7 +44,9 @@ class DecodingState:
 
 
 class TranscriptionEngine:
-    """Transcribe one recording at a time."""
+    """Transcribe recordings, which take turns window by window."""
+
+    takes_turns = True
 
     def __init__(self) -> None:
         self._model_name = ""
@@ -84,7 +86,6 @@ class TranscriptionEngine:
                 f"The audio has {request.audio.sample_rate} samples a second, not {SAMPLE_RATE}. Resample it.",
                 param="audio",
             )
-        mx.random.seed(0)
         seconds = request.audio.duration_seconds
         yield Progress("seconds", 0, seconds)
         spectrogram = LogMelSpectrogram(request.audio.pcm, self._model.dims.n_mels, check_cancelled)
@@ -167,6 +168,7 @@ class _TranscriptionRun:
         self._language, self._spectrogram = language, spectrogram
         self._task = "translate" if request.translate else "transcribe"
         self._temperatures = TEMPERATURE_FALLBACK if request.temperature is None else (request.temperature,)
+        self._random_keys = RandomKeys(seed=0)
         self._tokenizer = tokenizers.get_tokenizer(
             model.is_multilingual, num_languages=model.num_languages, language=language, task=self._task
         )
@@ -184,7 +186,8 @@ class _TranscriptionRun:
             yield from self._decode_window(features, frames)
             features = None
             mx.clear_cache()
-            yield Progress("seconds", min(seconds, state.seek / FRAMES_PER_SECOND), seconds)
+            is_end = state.seek >= self._spectrogram.frames
+            yield Progress("seconds", seconds if is_end else state.seek / FRAMES_PER_SECOND, seconds)
 
     def _decode_window(self, features: mx.array, frames: int) -> Iterator[Segment]:
         state = self.state
@@ -195,6 +198,7 @@ class _TranscriptionRun:
             task=self._task,
             prompt=state.all_tokens[state.prompt_reset_since :],
             temperatures=self._temperatures,
+            random_keys=self._random_keys,
             check_cancelled=self._check_cancelled,
             trust_no_speech=self._trusts_no_speech,
         )

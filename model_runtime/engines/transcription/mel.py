@@ -32,7 +32,7 @@ class LogMelSpectrogram:
         Cancelled: `check_cancelled` raised it between two windows of the first pass.
     """
 
-    def __init__(self, pcm: bytes, n_mels: int, check_cancelled: CancelCheck) -> None:
+    def __init__(self, pcm: bytes | memoryview, n_mels: int, check_cancelled: CancelCheck) -> None:
         self._samples = np.frombuffer(pcm, np.dtype("<i2"))
         self._n_mels = n_mels
         self.frames = len(self._samples) // HOP_LENGTH

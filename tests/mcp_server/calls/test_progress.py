@@ -36,6 +36,7 @@ def test_people_read_what_they_wait_for() -> None:
         progress_of(event)
         for event in (
             Queued(2, "image-gen is busy"),
+            Queued(3, "image-gen is busy", 41.6),
             Loading("vlm-best", "weights", 0.4),
             Loading("vlm-best", "weights"),
             Progress("steps", 3, 4),
@@ -47,6 +48,7 @@ def test_people_read_what_they_wait_for() -> None:
 
     assert [words and words[0] for words in said] == [
         "queued, 2nd in line: image-gen is busy",
+        "queued, 3rd in line, about 42 s: image-gen is busy",
         "loading vlm-best 40%",
         "loading vlm-best",
         "step 3/4",

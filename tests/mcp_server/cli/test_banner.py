@@ -1,3 +1,4 @@
+import os
 import re
 import shlex
 from dataclasses import replace
@@ -42,6 +43,17 @@ def test_another_instance_is_named_to_its_clients() -> None:
     assert '"env": {"SENSES_HOME": "/srv/my senses"}' in lines["Others"]
 
 
+@pytest.mark.promise("serve:key-hidden")
+def test_the_key_is_never_printed(settings: Settings) -> None:
+    settings = replace(settings, api_key="a-secret-key")
+
+    text = banner("http://127.0.0.1:7367", settings, COMMANDS, MODELS, apple_gpu=False)
+
+    assert "a-secret-key" not in text
+    assert text.count('-H "authorization: Bearer $SENSES_API_KEY"') == 4
+    assert "export SENSES_API_KEY" in text
+
+
 @pytest.mark.process
 @pytest.mark.promise("serve:copyable")
 @pytest.mark.parametrize("api_key", ["", "secret"])
@@ -55,7 +67,8 @@ async def test_every_command_that_is_shown_works_when_it_is_pasted(
     async with running_daemon(settings, paths) as info:
         text = banner(info.url, settings, COMMANDS, MODELS, apple_gpu=False)
         commands = re.findall(r"^  (curl .*)$", text, re.MULTILINE)
-        answers = [await anyio.run_process(["sh", "-c", command], cwd=project) for command in commands]
+        environ = os.environ | {"SENSES_API_KEY": api_key}
+        answers = [await anyio.run_process(["sh", "-c", command], cwd=project, env=environ) for command in commands]
 
     assert len(commands) == 4
     assert all(shlex.split(command)[0] == "curl" for command in commands)

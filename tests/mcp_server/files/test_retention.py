@@ -6,7 +6,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mcp_server.files.artifacts import ArtifactKind, ArtifactStore
-from mcp_server.files.retention import DAY_SECONDS, MIN_AGE_SECONDS, StoredResult, delete_expired, expired
+from mcp_server.files.retention import (
+    CLOCK_FILE,
+    DAY_SECONDS,
+    MIN_AGE_SECONDS,
+    StoredResult,
+    delete_expired,
+    expired,
+    trusted_time,
+)
 
 NOW = 1_800_000_000.0
 
@@ -58,5 +66,75 @@ def test_an_old_result_goes_with_all_its_formats_and_nothing_else_is_touched(tmp
         os.utime(path, (NOW - 40 * DAY_SECONDS,) * 2)
     os.utime(new.path, (NOW,) * 2)
 
-    assert delete_expired(tmp_path, NOW, days=30, max_bytes=0) == 1
+    assert delete_expired(tmp_path, tmp_path / CLOCK_FILE, NOW, days=30, max_bytes=0) == 1
     assert sorted(path.name for path in (tmp_path / "audio").iterdir()) == sorted([new.path.name, "notes.txt"])
+
+
+class Instance:
+    """A folder of results whose daemon reads any clock."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.store = ArtifactStore(folder)
+
+    def add(self, days_old: float) -> Path:
+        """Add a result of this age."""
+        path = self.store.add(ArtifactKind.AUDIO, b"RIFF").path
+        os.utime(path, (NOW - days_old * DAY_SECONDS,) * 2)
+        return path
+
+    def run(self, now: float) -> int:
+        """Run retention once with this reading of the clock; return how many results it deletes."""
+        return delete_expired(self.folder, self.folder / CLOCK_FILE, now, days=30, max_bytes=0)
+
+
+@pytest.mark.promise("reliability:clock")
+@pytest.mark.parametrize("wrong_by_days", [60, 3650, -60, 1 / 24, -1 / 24])
+@pytest.mark.parametrize("has_run_before", [True, False])
+def test_a_clock_that_is_wrong_at_one_start_deletes_nothing(
+    tmp_path: Path, wrong_by_days: float, has_run_before: bool
+) -> None:
+    instance = Instance(tmp_path)
+    paths = [instance.add(days_old) for days_old in (0, 5, 25)]
+    if has_run_before:
+        assert instance.run(NOW) == 0
+
+    deleted = instance.run(NOW + wrong_by_days * DAY_SECONDS)
+    fresh = instance.add(-wrong_by_days)  # written while the clock is wrong
+    deleted += instance.run(NOW + wrong_by_days * DAY_SECONDS)
+    deleted += instance.run(NOW)
+
+    assert deleted == 0
+    assert all(path.exists() for path in (*paths, fresh))
+
+
+def test_after_a_long_pause_old_results_expire_within_as_many_runs_as_days(tmp_path: Path) -> None:
+    instance = Instance(tmp_path)
+    old = instance.add(0)
+    instance.run(NOW)
+
+    deleted = [instance.run(NOW + 60 * DAY_SECONDS) for _ in range(60)]
+
+    assert sum(deleted) == 1
+    assert not old.exists()
+
+
+@given(st.floats(0, 4e9), st.floats(0, 4e9), st.floats(0, 4e9))
+def test_the_trusted_time_is_never_later_than_the_clock_and_goes_on_by_at_most_a_day(
+    now: float, last: float, newest: float
+) -> None:
+    trusted = trusted_time(now, last, newest)
+
+    assert trusted <= now
+    assert trusted <= last + DAY_SECONDS
+
+
+def test_nothing_is_deleted_while_the_trusted_time_cannot_be_kept(tmp_path: Path) -> None:
+    instance = Instance(tmp_path)
+    old = instance.add(40)
+    (tmp_path / "file").touch()
+
+    with pytest.raises(OSError, match="file"):
+        delete_expired(tmp_path, tmp_path / "file" / CLOCK_FILE, NOW, days=30, max_bytes=0)
+
+    assert old.exists()

@@ -16,10 +16,12 @@ from PIL import Image
 from mcp_server.calls import jobs
 from mcp_server.calls.context import STARTER_NOTE
 from mcp_server.files.client import ClientConnection
+from mcp_server.tools.describe_image import detections_of
 from mcp_server.tools.transcribe import render
 from model_runtime.errors import ModelMissing, QueueFull
-from model_runtime.events import Segment, TranscriptionResult, Word
+from model_runtime.events import ChatResult, Segment, TranscriptionResult, Word
 from model_runtime.formats.fetch import Fetcher
+from model_runtime.media.types import ImageData
 from model_runtime.requests import Chat, GenerateImage, Speak, Transcribe
 from model_runtime.settings import Settings
 from tests.fakes import FakeService
@@ -54,6 +56,16 @@ async def test_an_agent_learns_in_pixels_where_things_are(connect: Connect, serv
     (request,) = service.requests
     assert isinstance(request, Chat)
     assert "every instance of circles" in str(request.messages[0].content[-1])
+
+
+@pytest.mark.promise("reliability:model-sized")
+def test_where_things_are_is_told_in_pixels_of_the_file_however_it_was_shrunk() -> None:
+    shrunk = ImageData(100, 50, b"", file_width=1_000, file_height=500)
+    answer = ChatResult('[{"bbox_2d": [10, 20, 30, 40], "label": "circle"}]', "stop", 1, 1)
+
+    (box,) = detections_of("detect", answer, shrunk)["boxes"]
+
+    assert (box.x, box.y, box.width, box.height) == (100, 200, 200, 200)
 
 
 async def test_a_model_that_cannot_say_where_things_are_is_not_asked(connect: Connect, service: FakeService) -> None:

@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Mapping
+from pathlib import Path
 from types import UnionType
 from typing import Any, get_args
 
@@ -25,8 +26,8 @@ from model_runtime.ipc.messages import (
     RunRequest,
 )
 from model_runtime.loading import LoadedModel, LoadSpec
-from model_runtime.media.types import Audio, ImageData
-from model_runtime.requests import Chat, Message, Request
+from model_runtime.media.types import Audio, ImageData, MediaFile
+from model_runtime.requests import Chat, Message, Request, Transcribe
 
 finite = st.floats(allow_nan=False)
 st.register_type_strategy(float, finite)
@@ -81,6 +82,15 @@ def test_images_and_audio_travel_outside_of_the_header() -> None:
     assert not _holds_bytes(header)
     assert encode(RequestOutput(1, AudioChunk(pcm, 24_000)))[1] == [pcm]
     assert encode(RequestOutput(1, Preview(ImageData(2, 2, rgb), 1, 4)))[1] == [rgb]
+
+
+def test_bytes_in_a_file_are_not_sent_but_read_at_the_other_end(tmp_path: Path) -> None:
+    path = tmp_path / "decoded"
+    path.write_bytes(bytes(range(200)))
+    request = RunRequest(1, Transcribe("m", Audio(16_000, MediaFile(str(path), 200))))
+
+    assert encode(request)[1] == []
+    assert bytes(across(request).request.audio.pcm) == bytes(range(200))
 
 
 def _holds_bytes(plain: object) -> bool:

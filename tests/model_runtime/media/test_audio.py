@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from model_runtime.errors import InvalidMedia
-from model_runtime.media.audio import SAMPLE_RATE, decode_audio
+from model_runtime.media import audio
+from model_runtime.media.audio import SAMPLE_RATE, decode_audio, write_audio
 from model_runtime.media.speech_encoder import wav_header
 from tests.model_runtime.media.recordings import ENCODINGS, dominant_hertz, encode_recording, peak_level, sine_pcm
 
@@ -132,6 +133,30 @@ def test_what_is_too_long_is_refused_while_it_is_decoded() -> None:
     assert refused.value.code == "too_long"
 
 
+@pytest.mark.promise("reliability:stated-duration")
+@pytest.mark.parametrize("kind", ["flac", "ogg opus", "m4a", "webm"])
+def test_what_is_too_long_by_its_container_is_refused_before_it_is_decoded(
+    kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recording = encode_recording(kind, bytes(2 * 48_000 * 33))
+    monkeypatch.setattr(audio, "_decode_chunks", None)
+
+    with pytest.raises(InvalidMedia, match=r"seconds\) by its header; at most 0.5 minutes \(30 seconds\)") as refused:
+        decode_audio(recording, max_seconds=30)
+
+    assert refused.value.code == "too_long"
+
+
+@pytest.mark.promise("reliability:stated-duration")
+def test_decoding_stops_at_the_limit_whatever_the_header_says() -> None:
+    written = io.BytesIO()
+
+    with pytest.raises(InvalidMedia, match=r"longer than 0.5 minutes \(30 seconds\)"):
+        write_audio(wav_header(16_000) + bytes(32_000 * 60), written, max_seconds=30)
+
+    assert written.tell() < 32_000 * 31
+
+
 @pytest.mark.parametrize("kind", ["mp3", "webm", "aac", "wav"])
 def test_of_a_file_cut_short_the_readable_part_is_heard(kind: str) -> None:
     whole = encode_recording(kind, sine_pcm(440, 2.0, rate=48_000))
@@ -172,7 +197,7 @@ def test_damaged_files_are_decoded_or_refused(kind: str, rng: Any) -> None:
     for _ in range(rng.randint(1, 30)):
         content[rng.randrange(len(content))] = rng.randrange(256)
 
-    assert outcome(bytes(content)) in ("decoded", "unsupported", "no_audio_stream", "truncated")
+    assert outcome(bytes(content)) in ("decoded", "unsupported", "no_audio_stream", "truncated", "too_long")
 
 
 FILES = {

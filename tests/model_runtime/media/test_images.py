@@ -2,8 +2,7 @@
 
 import io
 import json
-import struct
-import zlib
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -14,6 +13,7 @@ from model_runtime.errors import InvalidMedia
 from model_runtime.media.images import (
     MAX_BYTES,
     decode_image,
+    decoding_bytes,
     encode_image,
     encode_png_with_parameters,
     encode_preview,
@@ -22,6 +22,7 @@ from model_runtime.media.images import (
     to_pillow,
 )
 from model_runtime.media.types import ImageData
+from tests.model_runtime.media.bombs import IMAGE_BOMBS, huge_png
 
 RED, GREEN, WHITE = (255, 0, 0), (0, 128, 0), (255, 255, 255)
 
@@ -48,16 +49,6 @@ def near(colour: tuple[int, int, int], wanted: tuple[int, int, int], by: int = 6
 def noise(width: int, height: int) -> Image.Image:
     """The hardest thing to compress."""
     return Image.effect_noise((width, height), 90).convert("RGB")
-
-
-def huge_png(width: int, height: int) -> bytes:
-    """A header that promises many pixels, and none of them."""
-
-    def chunk(kind: bytes, body: bytes) -> bytes:
-        return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
-
-    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b"")
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "MPO"])
@@ -173,6 +164,56 @@ def test_a_picture_that_was_cut_off_is_refused(kind: str) -> None:
 def test_too_many_pixels_are_refused_before_they_are_decoded(side: int) -> None:
     with pytest.raises(InvalidMedia, match="100 megapixels"):
         decode_image(huge_png(side, side))
+
+
+@pytest.mark.promise("reliability:bombs")
+@pytest.mark.filterwarnings("ignore:Image size")
+@pytest.mark.parametrize("kind", IMAGE_BOMBS)
+def test_a_bomb_of_every_format_is_refused_with_its_pixels_and_the_limit(kind: str) -> None:
+    with pytest.raises(InvalidMedia, match=r"has \d+\.\d megapixels; at most 100 megapixels") as refused:
+        decode_image(IMAGE_BOMBS[kind])
+
+    assert refused.value.code == "image_parse_error"
+
+
+@pytest.mark.promise("reliability:model-sized")
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "L", "P"])
+@pytest.mark.parametrize(("size", "shrunk"), [((40, 10), (20, 5)), ((90, 60), (12, 8)), ((13, 8), (12, 7))])
+def test_a_picture_is_shrunk_to_what_a_model_looks_at(
+    mode: str, size: tuple[int, int], shrunk: tuple[int, int]
+) -> None:
+    picture = decode_image(file(Image.new("RGB", size, RED).convert(mode), "PNG"), max_pixels=100)
+
+    assert (picture.width, picture.height) == shrunk
+    assert picture.file_size == size
+    assert len(picture.rgb) == 3 * shrunk[0] * shrunk[1]
+
+
+@pytest.mark.promise("reliability:model-sized")
+def test_a_large_jpeg_is_decoded_at_a_part_of_its_size() -> None:
+    jpeg = file(Image.new("RGB", (4_000, 3_000), RED), "JPEG")
+
+    assert decoding_bytes(jpeg, param="image", max_pixels=100_000) < 4_000 * 3_000
+    assert near(pixel(decode_image(jpeg, max_pixels=100_000), 5, 5), RED)
+
+
+def test_the_sides_of_a_turned_file_are_those_of_the_upright_picture() -> None:
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = 6
+
+    picture = decode_image(file(Image.new("RGB", (80, 40), RED), "JPEG", exif=exif), max_pixels=800)
+
+    assert (picture.width, picture.height) == (20, 40)
+    assert picture.file_size == (40, 80)
+
+
+def test_shrinking_leaves_no_seams() -> None:
+    gradient = Image.linear_gradient("L").resize((2_000, 2_000)).convert("RGB")
+
+    picture = decode_image(file(gradient, "PNG"), max_pixels=1_000_000)
+
+    column = [pixel(picture, 500, y)[0] for y in range(picture.height)]
+    assert max(abs(one - next_one) for one, next_one in pairwise(column)) <= 1
 
 
 @pytest.mark.filterwarnings("ignore:Image size")

@@ -13,6 +13,8 @@ def violations(scheduler: Scheduler) -> list[str]:
     ids = [id_ for record in scheduler.records.values() for id_ in (*record.active, *(r.id for r in record.queue))]
     if sorted(ids) != sorted(scheduler.requests):
         found.append(f"requests {sorted(scheduler.requests)} are not the queued and active ones {sorted(ids)}")
+    if scheduler.queued > 1 and scheduler.queued_bytes > scheduler.limits.queue_bytes + _largest_bytes(scheduler):
+        found.append(f"{scheduler.queued} requests with {scheduler.queued_bytes} bytes wait")
     if scheduler.excess_bytes and not _is_reclaiming(scheduler):
         found.append(f"{scheduler.excess_bytes} bytes over budget although idle models could be unloaded")
     return found
@@ -28,6 +30,10 @@ def _of_record(scheduler: Scheduler, record: ModelRecord) -> Iterator[str]:
         yield f"{name} drains without an active request"
     if len(record.active) > record.spec.concurrency:
         yield f"{name} runs {len(record.active)} requests at once"
+    if sum(request.is_batch for request in record.active.values()) > max(1, record.spec.concurrency // 2):
+        yield f"{name} runs batch requests in the slots of interactive ones"
+    if any(seconds < 0 for seconds in scheduler.start_seconds(record)):
+        yield f"{name} estimates {scheduler.start_seconds(record)}"
     if len(record.queue) > scheduler.limits.queue_per_model:
         yield f"{name} has a queue of {len(record.queue)}"
     for client in {request.client for request in record.queue}:
@@ -37,6 +43,11 @@ def _of_record(scheduler: Scheduler, record: ModelRecord) -> Iterator[str]:
                 yield f"{name} does not serve {client!r} in order of arrival: {orders}"
     if any(request.granted_at is not None for request in record.queue):
         yield f"{name} has a granted request in its queue"
+
+
+def _largest_bytes(scheduler: Scheduler) -> int:
+    """Return the size of the largest queued request: one may wait however large it is."""
+    return max(request.request_bytes for record in scheduler.records.values() for request in record.queue)
 
 
 def _is_reclaiming(scheduler: Scheduler) -> bool:

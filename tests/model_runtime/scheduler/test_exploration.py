@@ -32,6 +32,7 @@ Arrivals = tuple[RequestArrived, ...]
 STEP_SECONDS = 2.0
 LIMITS = SchedulerLimits(
     queue_per_model=2,
+    queue_bytes=2,
     queue_seconds=1e9,
     load_seconds=6.0,
     starvation_seconds=2.0,
@@ -76,6 +77,14 @@ def small_world(
                 RequestArrived(3, "A", client="y"),
             ),
         ),
+        (
+            small_world(5, concurrency=3),
+            (
+                RequestArrived(1, "A", is_batch=True),
+                RequestArrived(2, "A", is_batch=True, request_bytes=2),
+                RequestArrived(3, "A", request_bytes=1),
+            ),
+        ),
         (small_world(5, unreliable=True), (RequestArrived(1, "B"), RequestArrived(2, "A"))),
     ],
     ids=[
@@ -83,6 +92,7 @@ def small_world(
         "two requests on one model with working memory",
         "one pinned",
         "clients, batch work and one lane",
+        "long and short work of one model, and a bound of bytes",
         "memory pressure, growing models, retried requests and models",
     ],
 )

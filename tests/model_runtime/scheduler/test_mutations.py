@@ -18,13 +18,13 @@ import pytest
 
 from model_runtime.scheduler import core
 from model_runtime.scheduler.messages import RequestArrived
-from tests.model_runtime.scheduler import test_core, test_exploration, test_policy
+from tests.model_runtime.scheduler import test_core, test_exploration, test_policy, test_queues
 from tests.model_runtime.scheduler.world import SimulatedWorld
 
 pytestmark = pytest.mark.slow
 
 PACKAGE = "model_runtime.scheduler"
-BUILT_IN_ORDER = ("model_record", "eviction", "backoff", "lanes", "fairness", "state", "core")
+BUILT_IN_ORDER = ("model_record", "estimates", "eviction", "backoff", "lanes", "fairness", "state", "core")
 
 MUTATIONS = {
     "grants while draining": ("model_record", "return self.state is ModelState.READY and len", "return self.state in CHARGED_STATES and len"),
@@ -47,16 +47,30 @@ MUTATIONS = {
     "loads without a queued request": ("core", "heads = [record for record in self.records.values() if record.queue and self.needs_memory(record)]", "heads = [record for record in self.records.values() if self.needs_memory(record) and record.state is ModelState.ABSENT or record.queue and self.needs_memory(record)]"),
     "keeps idle models after an under-estimate": ("core", "record.ready_at, record.has_served = self.now, False\n        self._reclaim_over_budget()", "record.ready_at, record.has_served = self.now, False"),
     "lets the queue grow": ("core", "if len(record.queue) >= self.limits.queue_per_model or", "if"),
+    "lets the bytes in the queue grow": ("core", "if self.queued and self.queued_bytes + request.request_bytes > self.limits.queue_bytes:", "if False:"),
+    "lets no large request wait": ("core", "if self.queued and self.queued_bytes", "if self.queued_bytes"),
+    "counts the queue of one model only": ("core", "or self.queued >= self.limits.queue_total", ""),
+    "estimates without the progress of running requests": ("estimates", "if request.done_share > 0:", "if False:"),
+    "estimates without the running requests": ("estimates", "slots = [remaining_seconds(request, record, now) for request in running]", "slots = [0.0 for request in running]"),
+    "estimates without the requests that wait": ("estimates", "heapreplace(slots, end)", "pass"),
+    "estimates without the load": ("estimates", "starts.append(loading_seconds + start)", "starts.append(start)"),
+    "takes long work for short work in estimates": ("estimates", "return record.batch_service_seconds if request.is_batch else record.service_seconds", "return record.service_seconds"),
+    "keeps the progress of a dead worker": ("core", "request.granted_at, request.done_share = None, 0.0", "request.granted_at = None"),
+    "times out a queue that moves": ("core", "request.expires_at = max(request.expires_at, self.now + seconds + request.timeout_seconds)", "pass"),
+    "times out within the estimate": ("core", "request.expires_at = self.now + wait_seconds + request.timeout_seconds", "request.expires_at = self.now + request.timeout_seconds"),
+    "lets long work take every slot": ("model_record", "max(1, self.spec.concurrency // 2)", "self.spec.concurrency"),
+    "lets long work without a slot keep short work waiting": ("core", "return self.limits.ageing_seconds if record.has_batch_room else inf", "return self.limits.ageing_seconds"),
+    "sorts a queue only once an event": ("core", "self._grant(record)\n                self._sort_queue(record)", "self._grant(record)"),
     "never times out in the queue": ("core", "if self.now >= queued.expires_at", "if False"),
     "never times out a load": ("core", "if record.state is ModelState.STARTING and self.now >= record.load_deadline:", "if False:"),
     "accepts requests while closing": ("core", 'if self.closing:\n            return RejectRequest(id_, "shutting_down"', 'if False:\n            return RejectRequest(id_, "shutting_down"'),
     "never doubles the pause": ("backoff", "first * 2 ** (failures - 1)", "first"),
     "never opens the breaker": ("backoff", "if failures < limits.breaker_failures:\n        return Backoff(min", "if True:\n        return Backoff(min"),
     "closes the breaker on a load": ("core", "record.resident_bytes = loaded.measured_bytes\n        record.state", "record.resident_bytes, record.failures = loaded.measured_bytes, 0\n        record.state"),
-    "serves one client first": ("fairness", "rounds.get(request.client, 0), request.arrival_number", "0, request.arrival_number"),
+    "serves one client first": ("fairness", "turns = [(rounds.get(client, 0), first[0].arrival_number, client)", "turns = [(0, first[0].arrival_number, client)"),
     "serves batch requests like interactive ones": ("fairness", "return request.is_batch and now - request.arrived_at < ageing_seconds", "return False"),
     "lets batch requests starve": ("fairness", "return request.is_batch and now - request.arrived_at < ageing_seconds", "return request.is_batch"),
-    "serves the last one first": ("fairness", "rounds.get(request.client, 0), request.arrival_number\n", "rounds.get(request.client, 0), -request.arrival_number\n"),
+    "serves the last one first": ("fairness", "sorted(queue, key=lambda request: request.arrival_number)", "sorted(queue, key=lambda request: -request.arrival_number)"),
     "runs every heavy model at once": ("lanes", "if any(rival.active for rival in rivals):\n        return False", ""),
     "lets one model keep the GPU": ("lanes", "return not record.active or all(overdue_order.get(rival.name, head) >= head for rival in rivals)", "return True"),
     "keeps the estimate after a kill for memory": ("core", "if exited.oom_suspected:", "if False:"),
@@ -99,7 +113,7 @@ def rebuilt(module: ModuleType, old: str, new: str) -> ModuleType:
 
 def verdict(scheduler: type[core.Scheduler], monkeypatch: pytest.MonkeyPatch) -> str:
     """Return what fails first with this scheduler, or "" if everything passes."""
-    for module in (test_core, test_policy, test_exploration):
+    for module in (test_core, test_policy, test_queues, test_exploration):
         for name in (
             "Scheduler",
             "ModelSpec",
@@ -122,7 +136,7 @@ def verdict(scheduler: type[core.Scheduler], monkeypatch: pytest.MonkeyPatch) ->
 
 def scenarios() -> list[FunctionType]:
     """Return the tests without arguments."""
-    found = [*vars(test_policy).values(), *vars(test_core).values()]
+    found = [*vars(test_policy).values(), *vars(test_core).values(), *vars(test_queues).values()]
     tests = [one for one in found if isinstance(one, FunctionType) and one.__name__.startswith("test_")]
     return [one for one in tests if one.__code__.co_argcount == 0 and not hasattr(one, "hypothesis")]
 

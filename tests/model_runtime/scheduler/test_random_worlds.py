@@ -9,6 +9,7 @@ from model_runtime.scheduler.messages import (
     BudgetChanged,
     ModelLoaded,
     PinChanged,
+    ProgressMeasured,
     RequestArrived,
     RequestCancelled,
     RequestFinished,
@@ -29,6 +30,7 @@ TENTHS_OF_GB = {
     "tts-fast": 3,
     "tts-stream": 16,
 }
+CONCURRENCY = {"vlm-fast": 2, "stt-fast": 3}
 NAMES = st.sampled_from(sorted(TENTHS_OF_GB))
 PAUSES = st.sampled_from([0.0, 0.1, 5.0, 60.0])
 
@@ -42,16 +44,35 @@ class RandomEvents(RuleBasedStateMachine):
     )
     def begin(self, budget: int, pins: set[str]) -> None:
         specs = [
-            ModelSpec(name, size, 1 + size / 25, 2 if name == "vlm-fast" else 1, pinned=name in pins)
+            ModelSpec(name, size, 1 + size / 25, CONCURRENCY.get(name, 1), pinned=name in pins)
             for name, size in TENTHS_OF_GB.items()
         ]
-        self.world = SimulatedWorld(Scheduler(specs, budget, SchedulerLimits(queue_per_model=4)))
+        self.world = SimulatedWorld(Scheduler(specs, budget, SchedulerLimits(queue_per_model=4, queue_bytes=20)))
         self.arrived = 0
 
-    @rule(name=NAMES, pause=PAUSES, working=st.sampled_from([0, 2, 10]), keep=st.sampled_from([None, 0.0, -1.0, 30.0]))
-    def arrive(self, name: str, pause: float, working: int, keep: float | None) -> None:
+    @rule(
+        name=NAMES,
+        pause=PAUSES,
+        working=st.sampled_from([0, 2, 10]),
+        size=st.sampled_from([0, 5, 30]),
+        keep=st.sampled_from([None, 0.0, -1.0, 30.0]),
+        is_batch=st.booleans(),
+    )
+    def arrive(self, name: str, pause: float, working: int, size: int, keep: float | None, is_batch: bool) -> None:
         self.arrived += 1
-        self.world.dispatch(RequestArrived(self.arrived, name, working_bytes=working, keep_alive_seconds=keep), pause)
+        arrived = RequestArrived(
+            self.arrived,
+            name,
+            working_bytes=working,
+            request_bytes=size,
+            keep_alive_seconds=keep,
+            is_batch=is_batch,
+        )
+        self.world.dispatch(arrived, pause)
+
+    @rule(share=st.sampled_from([0.0, 0.01, 0.5, 1.0]), pause=PAUSES)
+    def progress(self, share: float, pause: float) -> None:
+        self.world.dispatch(ProgressMeasured(dict.fromkeys([*self.world.running, -1], share)), pause)
 
     @precondition(lambda self: self.world.running)
     @rule(data=st.data(), ok=st.booleans())

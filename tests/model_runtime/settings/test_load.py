@@ -93,7 +93,10 @@ def test_a_default_model_may_come_from_the_environment(tmp_path: Path) -> None:
                 "0 to unload when idle or -1 for no timer."
             ),
         ),
-        ("queue = 5", "line 1: queue is 5. It must be a section with queue.per_model, queue.total, queue.seconds."),
+        (
+            "queue = 5",
+            "line 1: queue is 5. It must be a section with queue.per_model, queue.total, queue.max_gb, queue.seconds.",
+        ),
     ],
 )
 @pytest.mark.promise("settings:checked")
@@ -137,11 +140,13 @@ budget_gb = 0.5
 idle_seconds = -1
 eviction = "cost"
 spare = "no"
+decode_mb = 300
 [gpu]
 lanes = "two"
 [queue]
 per_model = 1
 total = 2
+max_gb = 0.007
 seconds = 3
 [load]
 seconds = 4
@@ -185,9 +190,11 @@ def test_every_setting_is_read(tmp_path: Path) -> None:
         idle_seconds=-1.0,
         eviction_policy="cost",
         keep_spare_worker=False,
+        decode_bytes=300_000_000,
         gpu_lanes="two",
         queue_per_model=1,
         queue_total=2,
+        max_queue_bytes=7_000_000,
         queue_timeout_seconds=3.0,
         load_timeout_seconds=4.0,
         allowed_folders=(Path("/a"), Path("/b")),

@@ -1,5 +1,7 @@
 """The memory budget, the memory of processes, and the release of unused memory."""
 
+import errno
+import logging
 import os
 import subprocess
 import sys
@@ -88,3 +90,42 @@ def test_the_physical_footprint_is_near_the_resident_memory_of_a_small_process()
     resident = psutil.Process().memory_info().rss
 
     assert resident / 4 < memory.footprint_bytes(os.getpid()) < resident * 4
+
+
+class FailingMeasurement:
+    """Returns 7, then fails `failures` times, then returns 8."""
+
+    def __init__(self, failures: int, number: int) -> None:
+        self._steps: list[int | OSError] = [7, *(OSError(number, os.strerror(number)) for _ in range(failures)), 8]
+
+    def __call__(self) -> int:
+        step = self._steps.pop(0)
+        if isinstance(step, OSError):
+            raise step
+        return step
+
+
+@pytest.mark.promise("reliability:measured")
+@pytest.mark.parametrize("number", [errno.EMFILE, errno.ENOSPC, errno.EACCES, errno.ENOMEM, errno.EIO])
+@pytest.mark.parametrize("failures", [1, 10, 60])
+def test_a_measurement_that_fails_keeps_its_last_reading_and_is_logged_once(
+    failures: int, number: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    gauge = memory.Gauge("available memory", FailingMeasurement(failures, number))
+
+    readings = [gauge.read() for _ in range(failures + 2)]
+
+    assert readings == [7] * (failures + 1) + [8]
+    assert [record.levelno for record in caplog.records] == [logging.WARNING]
+
+
+@pytest.mark.parametrize("number", [errno.EMFILE, errno.ENOMEM, errno.EIO])
+def test_the_memory_of_a_process_that_cannot_be_measured_is_unknown(
+    number: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(pid: int) -> psutil.Process:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(psutil, "Process", fail)
+
+    assert memory.footprint_bytes(os.getpid()) == 0

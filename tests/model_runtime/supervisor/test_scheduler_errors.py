@@ -26,8 +26,8 @@ def test_an_error_that_may_be_retried_says_when(code: str, detail: str, message:
     assert (error.code, error.message, error.retry_after_seconds) == (code, message, 3.0)
 
 
-@pytest.mark.parametrize(("seconds", "sent"), [(None, 1.0), (0.0, 1.0), (0.2, 1.0), (1e6, 120.0)])
-def test_the_retry_time_is_one_that_clients_accept(seconds: float | None, sent: float) -> None:
+@pytest.mark.parametrize(("seconds", "sent"), [(None, 1.0), (0.0, 1.0), (0.2, 1.0), (542.3, 543.0), (1e6, 3600.0)])
+def test_the_retry_time_is_the_estimate_up_to_an_hour(seconds: float | None, sent: float) -> None:
     assert error_from_rejection(RejectRequest(1, "queue_full", "full", seconds), "m").retry_after_seconds == sent
 
 

@@ -14,6 +14,7 @@ from model_runtime.errors import JobFailed
 from model_runtime.media.types import ImageData
 from model_runtime.requests import Chat
 from tests.fakes import FakeService
+from tests.model_runtime.media.bombs import IMAGE_BOMBS
 from tests.openai_compat.clients import disconnect_while_waiting, wait_until_cancelled
 
 SAY_HI: list[ChatCompletionMessageParam] = [{"role": "user", "content": "hi"}]
@@ -58,6 +59,16 @@ async def test_the_official_client_describes_a_picture(sdk: AsyncOpenAI, service
     assert [message.role for message in chat.messages] == ["system", "user"]
     assert chat.messages[1].content == ("What is this?", ImageData(8, 6, b"\xff\0\0" * 48))
     assert chat.max_tokens == 50
+
+
+@pytest.mark.promise("reliability:bombs")
+async def test_a_picture_bomb_is_an_error_of_the_client(http: httpx2.AsyncClient) -> None:
+    image = {"type": "image_url", "image_url": {"url": data_url(IMAGE_BOMBS["PNG"])}}
+
+    answer = await http.post("/v1/chat/completions", json={"messages": [{"role": "user", "content": [image]}]})
+
+    assert answer.status_code == 400
+    assert "3600.0 megapixels; at most 100 megapixels" in answer.json()["error"]["message"]
 
 
 @pytest.mark.promise("openai:chat")

@@ -1,8 +1,11 @@
 """Images as web addresses, if the settings allow them."""
 
+from pathlib import Path
+
 import httpx2
 import pytest
 
+from model_runtime.decoding.decoder import MediaDecoder
 from model_runtime.errors import InvalidInput, InvalidMedia, JobFailed
 from model_runtime.events import ChatResult, Finished, SpeechResult, Timings
 from model_runtime.formats.fetch import Fetcher
@@ -18,7 +21,7 @@ def web(content: bytes) -> ImageInputs:
         return ["93.184.215.14"]
 
     server = httpx2.MockTransport(lambda request: httpx2.Response(200, content=content))
-    return ImageInputs(allow_urls=True, fetcher=Fetcher(look_up, server))
+    return ImageInputs(MediaDecoder(512_000_000, Path()), allow_urls=True, fetcher=Fetcher(look_up, server))
 
 
 async def test_a_picture_from_the_web_is_opened_where_that_is_allowed(png: bytes) -> None:
@@ -36,7 +39,7 @@ async def test_what_the_web_holds_must_be_a_picture() -> None:
 
 async def test_what_cannot_be_fetched_has_openais_code() -> None:
     with pytest.raises(InvalidInput, match="not a public address") as refused:
-        await ImageInputs(allow_urls=True).load("http://127.0.0.1/a.png", param="p")
+        await ImageInputs(MediaDecoder(512_000_000, Path()), allow_urls=True).load("http://127.0.0.1/a.png", param="p")
 
     assert (refused.value.param, refused.value.code) == ("p", "invalid_image_url")
 

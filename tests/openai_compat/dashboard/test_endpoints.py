@@ -13,6 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from model_runtime.settings import Settings
 from model_runtime.status import Counters, ModelState, Status
 from openai_compat.app import create_app
+from openai_compat.dashboard import endpoints
 from tests.fakes import FakeService
 from tests.openai_compat.conftest import SwitchableApp
 
@@ -23,7 +24,32 @@ async def test_health_is_json_with_facts(http: httpx2.AsyncClient) -> None:
     answer = await http.get("/health")
 
     assert answer.status_code == 200
-    assert answer.json() == {"status": "healthy", "version": "0.0.0", "uptime_seconds": 1.0, "ready_models": []}
+    assert answer.json() == {
+        "status": "ok",
+        "problems": [],
+        "version": "0.0.0",
+        "uptime_seconds": 1.0,
+        "ready_models": [],
+    }
+
+
+@pytest.mark.promise("reliability:health")
+async def test_health_names_what_is_wrong_and_stays_200(http: httpx2.AsyncClient, service: FakeService) -> None:
+    """A service manager that restarts on 503 must not do so for ever because of one bad alias."""
+    service.problems.report("tick", "The background task 'tick' fails.")
+    service.update_models(lambda models: [replace(models[0], error="its folder is gone"), *models[1:]])
+
+    degraded = await http.get("/health")
+    status = await http.get("/api/status")
+    service.problems.clear("tick")
+    service.update_models(lambda models: [replace(model, error="") for model in models])
+    ok = await http.get("/health")
+
+    assert degraded.status_code == 200
+    assert degraded.json()["status"] == "degraded"
+    assert degraded.json()["problems"] == ["The background task 'tick' fails.", "vlm-starter: its folder is gone"]
+    assert status.json()["problems"] == ["The background task 'tick' fails."]
+    assert ok.json()["status"] == "ok"
 
 
 async def test_health_is_503_while_the_runtime_shuts_down(http: httpx2.AsyncClient, service: FakeService) -> None:
@@ -182,3 +208,21 @@ async def test_recent_pictures_and_recordings_are_listed_and_served(
     assert [artifact["id"] for artifact in listed] == ["a"]  # however many transcripts are newer
     assert (picture.content, picture.headers["content-type"]) == (b"png", "image/png")
     assert text.status_code == 404
+
+
+@pytest.mark.promise("reliability:shared-status")
+def test_a_status_is_encoded_once_for_all_who_follow_it(service: FakeService, monkeypatch: pytest.MonkeyPatch) -> None:
+    encoded: list[Status] = []
+
+    def record(status: Status) -> dict[str, object]:
+        encoded.append(status)
+        return {}
+
+    monkeypatch.setattr(endpoints, "status_json", record)
+    encoder, status, next_status = endpoints.StatusEventEncoder(), service.status(), service.status()
+
+    events = [encoder.encode(status) for _ in range(100)]
+    encoder.encode(next_status)
+
+    assert set(events) == {b"event: status\ndata: {}\n\n"}
+    assert encoded == [status, next_status]

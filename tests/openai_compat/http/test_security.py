@@ -7,6 +7,7 @@ import pytest
 from starlette.responses import PlainTextResponse
 from starlette.types import Receive, Scope, Send
 
+from model_runtime.requests import Task
 from model_runtime.settings import Settings
 from openai_compat.app import create_app
 from openai_compat.http.security import ApiKeyMiddleware, HostOriginMiddleware
@@ -35,7 +36,21 @@ async def test_local_names_and_addresses_are_allowed(http: httpx2.AsyncClient, h
     assert answer.status_code == 200
 
 
-@pytest.mark.parametrize("host", ["localhost.evil.example", "evil.example:7367", "", "[evil", "127.0.0.1.nip.io"])
+@pytest.mark.promise("http:rebinding")
+@pytest.mark.parametrize(
+    "host",
+    [
+        "localhost.evil.example",
+        "evil.example:7367",
+        "",
+        "[evil",
+        "127.0.0.1.nip.io",
+        "[::1].evil.example",
+        "[::1]evil.example",
+        "localhost:7367.evil.example",
+        "127.0.0.1:80:evil.example",
+    ],
+)
 async def test_names_that_only_look_local_are_refused(http: httpx2.AsyncClient, host: str) -> None:
     answer = await http.get("/health", headers={"host": host})
 
@@ -43,7 +58,18 @@ async def test_names_that_only_look_local_are_refused(http: httpx2.AsyncClient, 
 
 
 @pytest.mark.promise("http:origin")
-@pytest.mark.parametrize("origin", ["https://evil.example", "null", "http://localhost.evil.example", "file://"])
+@pytest.mark.parametrize(
+    "origin",
+    [
+        "https://evil.example",
+        "null",
+        "http://localhost.evil.example",
+        "file://",
+        "app://anything",
+        "tauri://evil.example",
+        "chrome-extension://abcdefgh",
+    ],
+)
 async def test_a_foreign_page_is_refused_and_gets_no_permission_to_read(
     http: httpx2.AsyncClient, service: FakeService, origin: str
 ) -> None:
@@ -243,3 +269,96 @@ async def test_a_preflight_request_needs_no_key() -> None:
 )
 async def test_the_key_is_sent_as_a_bearer_token(authorization: str, status: int) -> None:
     assert await status_of(ApiKeyMiddleware(Reached(), "key"), authorization=authorization) == status
+
+
+IMAGE = {"sec-fetch-site": "cross-site", "sec-fetch-mode": "no-cors", "sec-fetch-dest": "image"}
+NAVIGATION = {"sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate", "sec-fetch-dest": "document"}
+FRAME = NAVIGATION | {"sec-fetch-dest": "iframe"}
+RESULTS = ["/v1/files/images/unknown.png", "/artifacts/images/unknown.png"]
+
+
+@pytest.mark.promise("reliability:foreign-pages")
+@pytest.mark.parametrize("headers", [IMAGE, FRAME, IMAGE | {"referer": "https://evil.example/page"}])
+@pytest.mark.parametrize(
+    "path", [*EVERYWHERE, *RESULTS, "/v1/models/~/Downloads", "/v1/audio/voices?model=~/Downloads"]
+)
+async def test_a_foreign_page_cannot_embed_any_address(
+    http: httpx2.AsyncClient, path: str, headers: dict[str, str]
+) -> None:
+    answer = await http.get(path, headers=headers)
+
+    assert answer.status_code == 403
+    assert "allowed_origins" in answer.json()["error"]["message"]
+
+
+@pytest.mark.promise("reliability:foreign-pages")
+async def test_a_foreign_page_can_link_to_the_page_and_to_results_only(http: httpx2.AsyncClient) -> None:
+    linked = [(await http.get(path, headers=NAVIGATION)).status_code for path in ("/", *RESULTS)]
+    others = [(await http.get(path, headers=NAVIGATION)).status_code for path in ("/v1/models", "/api/status")]
+    posted = await http.post("/", headers=NAVIGATION)
+
+    assert linked == [200, 404, 404]
+    assert others == [403, 403]
+    assert posted.status_code == 403
+
+
+@pytest.mark.promise("reliability:foreign-pages")
+async def test_allowed_pages_and_this_site_may_embed(
+    server: tuple[SwitchableApp, str], service: FakeService, settings: Settings
+) -> None:
+    switch, address = server
+    switch.app = create_app(service, replace(settings, allowed_origins=("https://mine.example",)))
+    pages = [
+        IMAGE | {"referer": "https://mine.example/chat"},
+        IMAGE | {"referer": "http://localhost:3000/"},
+        IMAGE | {"origin": "https://mine.example"},
+        {"sec-fetch-site": "same-site"},
+        {"sec-fetch-site": "same-origin"},
+        {"sec-fetch-site": "none"},
+        {},
+    ]
+
+    async with httpx2.AsyncClient(base_url=address) as http:
+        answers = [(await http.get("/v1/models", headers=headers)).status_code for headers in pages]
+        broken = await http.get("/v1/models", headers=IMAGE | {"referer": "http://[broken/"})
+
+    assert answers == [200] * len(pages)
+    assert broken.status_code == 403
+
+
+@pytest.mark.promise("reliability:keyless-aliases")
+async def test_without_the_key_voices_are_listed_for_aliases_only(
+    server: tuple[SwitchableApp, str], service: FakeService, settings: Settings
+) -> None:
+    switch, address = server
+    switch.app = create_app(service, replace(settings, api_key="key"))
+    looked_up: list[str] = []
+    resolve = service.resolve
+
+    async def record(name: str, task: Task) -> str:
+        looked_up.append(name)
+        return await resolve(name, task)
+
+    service.resolve = record  # type: ignore[method-assign]
+    foreign = ["~/Downloads", "/etc", "org/repository", "../x", "a\0b"]
+
+    async with httpx2.AsyncClient(base_url=address) as http:
+        aliases = [await http.get("/v1/audio/voices", params={"model": name}) for name in ("", "auto", "tts-starter")]
+        looked_up.clear()
+        refused = [await http.get("/v1/audio/voices", params={"model": name}) for name in foreign]
+        looked_up_without_key = list(looked_up)
+        authorized = {"authorization": "Bearer key"}
+        await http.get("/v1/audio/voices", params={"model": "org/repository"}, headers=authorized)
+
+    assert [answer.status_code for answer in aliases] == [200] * 3
+    assert [answer.status_code for answer in refused] == [404] * 5
+    assert looked_up_without_key == []
+    assert looked_up == ["org/repository"]
+
+
+@pytest.mark.promise("reliability:nosniff")
+@pytest.mark.parametrize("path", [*EVERYWHERE[:4], "/metrics", "/web/app.js", "/missing", "/v1/files/images/x"])
+async def test_no_answer_may_be_guessed_to_be_something_else(http: httpx2.AsyncClient, path: str) -> None:
+    answers = [await http.get(path), await http.get(path, headers={"host": "evil.example"}), await http.options(path)]
+
+    assert [answer.headers["x-content-type-options"] for answer in answers] == ["nosniff"] * 3

@@ -215,7 +215,7 @@ def test_speech_survives_every_format(starter: SpeechEngine, kind: str) -> None:
 
     assert isinstance(events[-1], SpeechResult)
     assert heard.duration_seconds == pytest.approx(events[-1].duration_seconds, abs=0.1)
-    assert loudness(heard.pcm) == pytest.approx(loudness(pcm(events)), rel=0.5)
+    assert loudness(bytes(heard.pcm)) == pytest.approx(loudness(pcm(events)), rel=0.5)
 
 
 def test_other_requests_are_refused(starter: SpeechEngine) -> None:

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from model_runtime.engines.transcription.decoding import (
+    RandomKeys,
     SamplingDecoder,
     TimestampRules,
     is_silent,
@@ -126,7 +127,7 @@ def test_words_are_dropped_where_a_time_is_likelier() -> None:
 def test_at_a_temperature_tokens_differ(*, library: bool) -> None:
     """mlx-whisper 0.4.3 draws the same token again and again. Once it does not, drop ours."""
     mx.random.seed(0)
-    sampler = (decoding.GreedyDecoder if library else SamplingDecoder)(1.0, END)
+    sampler = decoding.GreedyDecoder(1.0, END) if library else sampling_decoder(1.0)
     mx.enable_compile()  # as in a worker; tests run without
 
     drawn = {str(sampler.update(mx.array([[0]]), mx.zeros((1, 50_000)), mx.zeros(1))[0].tolist()) for _ in range(5)}
@@ -135,15 +136,33 @@ def test_at_a_temperature_tokens_differ(*, library: bool) -> None:
     assert (len(drawn) == 1) == library
 
 
+def sampling_decoder(temperature: float, end: int = END) -> SamplingDecoder:
+    return SamplingDecoder(temperature, end, RandomKeys(seed=0))
+
+
+def test_the_random_keys_of_a_transcription_are_those_of_its_seed_whatever_others_draw() -> None:
+    mx.random.seed(0)
+    expected = [mx.random.categorical(mx.zeros((1, 1000))).item() for _ in range(4)]
+    keys, others = RandomKeys(seed=0), RandomKeys(seed=1)
+
+    drawn = []
+    for _ in range(4):
+        drawn.append(mx.random.categorical(mx.zeros((1, 1000)), key=keys.next()).item())
+        mx.random.normal(key=others.next())
+        mx.random.normal()
+
+    assert drawn == expected
+
+
 def test_without_temperature_the_likeliest_token_is_taken() -> None:
-    tokens, ended, total = SamplingDecoder(0.0, END).update(mx.array([[0]]), mx.array([[0.0, 3.0, 1.0]]), mx.zeros(1))
+    tokens, ended, total = sampling_decoder(0.0).update(mx.array([[0]]), mx.array([[0.0, 3.0, 1.0]]), mx.zeros(1))
 
     assert (tokens.tolist(), ended.item()) == ([[0, 1]], False)
     assert total.item() == pytest.approx(3 - np.log(np.exp([0, 3, 1]).sum()), abs=1e-5)
 
 
 def test_a_row_that_has_ended_stays_ended() -> None:
-    tokens, ended, total = SamplingDecoder(0.0, 2).update(
+    tokens, ended, total = sampling_decoder(0.0, end=2).update(
         mx.array([[2]]), mx.array([[0.0, 3.0, 1.0]]), mx.array([-1.0])
     )
 

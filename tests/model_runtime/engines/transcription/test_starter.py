@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from model_runtime.catalog.builtin_models import STARTER_FOLDER
 from model_runtime.engines.transcription.engine import TranscriptionEngine
 from model_runtime.events import TranscriptionResult
 from model_runtime.media.audio import decode_audio
+from model_runtime.media.types import Audio, MediaFile
 from model_runtime.requests import Transcribe
 from tests.meaning.in_process import load_starter
 from tests.meaning.recordings import clip
@@ -50,6 +52,14 @@ def transcript(starter: TranscriptionEngine, name: str, *, words: bool = False) 
     result = run_to_end(starter, Transcribe("stt-starter", decode_audio(clip(name).file), word_timestamps=words))[-1]
     assert isinstance(result, TranscriptionResult)
     return result
+
+
+def test_samples_in_a_file_are_heard_as_those_in_memory(starter: TranscriptionEngine, tmp_path: Path) -> None:
+    sound, path = decode_audio(clip("forty-two").file), tmp_path / "decoded"
+    path.write_bytes(sound.pcm)
+    in_file = Audio(sound.sample_rate, MediaFile(str(path), len(sound.pcm)))
+
+    assert run_to_end(starter, Transcribe("stt-starter", in_file))[-1] == transcript(starter, "forty-two")
 
 
 @pytest.mark.promise("transcription:text-and-times")

@@ -1,6 +1,8 @@
 """The built-in vision model, judged by what it says about pictures drawn here."""
 
 import math
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from PIL import Image, ImageDraw
@@ -8,7 +10,7 @@ from PIL import Image, ImageDraw
 from model_runtime.catalog.builtin_models import STARTER_FOLDER
 from model_runtime.engines.protocol import StepEngine
 from model_runtime.engines.vision.model import VisionEngine
-from model_runtime.media.types import ImageData
+from model_runtime.media.types import ImageData, MediaFile
 from tests.meaning.sights import LARGE, blank_image, draw_shape, single_shape, text_image, two_shapes
 from tests.model_runtime.engines.step_engine_driver import chat, load, results_of, run_chat
 
@@ -48,6 +50,16 @@ def asked(starter: StepEngine, image: Image.Image, question: str) -> str:
 def starter() -> StepEngine:
     """The model as it is shipped."""
     return load(VisionEngine(), {"model": STARTER_FOLDER / "vlm-starter"})
+
+
+def test_pixels_in_a_file_are_seen_as_those_in_memory(starter: StepEngine, tmp_path: Path) -> None:
+    image, path = drawn("red", "circle"), tmp_path / "decoded"
+    path.write_bytes(image.rgb)
+    in_file = replace(image, content=MediaFile(str(path), len(image.rgb)))
+
+    answers = [run_chat(starter, chat(one, "Describe this image.", max_tokens=40)).text for one in (image, in_file)]
+
+    assert answers[0] == answers[1]
 
 
 @pytest.mark.promise("vision:starter-describes")

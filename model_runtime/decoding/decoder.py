@@ -1,0 +1,137 @@
+"""Decode the pictures and recordings of all callers under one limit of memory.
+
+Small files are decoded in a thread of the daemon, large ones in a process. Libraries are imported by the first file, to
+keep an idle daemon small.
+"""
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import BinaryIO, Generic, TypeVar
+
+import anyio
+import anyio.to_thread
+
+from model_runtime.decoding.admission import MemoryAdmission
+from model_runtime.decoding.process import Kind, decode_in_process
+from model_runtime.decoding.storage import MediaStorage
+from model_runtime.errors import InvalidMedia, OperationFailed
+from model_runtime.media.types import Audio, ImageData
+
+THREAD_BYTES = 160_000_000
+"""Memory that a thread may take: a photo of 13 megapixels. A process starts and imports in 0.1 s."""
+THREAD_SECONDS = 60.0
+"""Sound that a thread decodes. A longer recording is decoded by a process."""
+SHORT_AUDIO_BYTES, LONG_AUDIO_BYTES = 8_000_000, 64_000_000
+"""Memory to decode sound in the thread, and in a process, which writes it to the disk in pieces."""
+
+Source = bytes | BinaryIO
+"""The content of a file, or an open seekable one."""
+MediaT = TypeVar("MediaT", ImageData, Audio)
+
+
+@dataclass(frozen=True, slots=True)
+class _Decoded(Generic[MediaT]):
+    """Media, and the path of their bytes if these are in a file."""
+
+    media: MediaT
+    path: str
+
+
+class MediaDecoder:
+    """Decodes while the memory of all decodes fits into `limit_bytes`, in the order of arrival."""
+
+    def __init__(self, limit_bytes: int, folder: Path) -> None:
+        """`folder` holds the files of what does not stay in memory."""
+        self.admission = MemoryAdmission(limit_bytes)
+        self.storage = MediaStorage(folder)
+
+    async def decode_image(self, source: Source, *, param: str) -> ImageData:
+        """Decode the first frame of an image file, upright and with at most as many pixels as a model looks at.
+
+        `param` names the parameter in errors. Cancelling the call ends its wait, and the process that decodes.
+
+        Raises:
+            InvalidMedia: the file is too large, damaged, or not an image.
+            OperationFailed: the image cannot be decoded on this machine now.
+        """
+        from model_runtime.media.images import MODEL_PIXELS, decode_image, decoding_bytes
+
+        def measure() -> int:
+            return decoding_bytes(source, param=param, max_pixels=MODEL_PIXELS)
+
+        def decode() -> _Decoded[ImageData]:
+            return self._write(decode_image(source, param=param, max_pixels=MODEL_PIXELS))
+
+        needed_bytes = await anyio.to_thread.run_sync(measure)
+        async with self.admission.admit(needed_bytes):
+            if needed_bytes <= THREAD_BYTES:
+                return self._own(await anyio.to_thread.run_sync(decode))
+            return await self._decode_in_process("image", ImageData, source, param)
+
+    async def decode_audio(self, source: Source, *, param: str) -> Audio:
+        """Decode the first audio track of a file to 16 kHz mono.
+
+        `param` names the parameter in errors. Cancelling the call ends its wait, and the process that decodes.
+
+        Raises:
+            InvalidMedia: the file is too long, damaged, or not a recording.
+            OperationFailed: the recording cannot be decoded on this machine now.
+        """
+        from model_runtime.media.audio import decode_audio
+
+        def decode() -> _Decoded[Audio] | None:
+            try:
+                return self._write(decode_audio(source, param=param, max_seconds=THREAD_SECONDS))
+            except InvalidMedia as error:
+                if error.code != "too_long":
+                    raise
+                return None
+
+        async with self.admission.admit(SHORT_AUDIO_BYTES):
+            short = await anyio.to_thread.run_sync(decode)
+        if short is not None:
+            return self._own(short)
+        async with self.admission.admit(LONG_AUDIO_BYTES):
+            return await self._decode_in_process("audio", Audio, source, param)
+
+    def _write(self, media: MediaT) -> "_Decoded[MediaT]":
+        """Move many bytes to a file. An idle thread keeps what it has returned last, so it returns none of them."""
+        path = self.storage.write(media.content) if isinstance(media.content, bytes) else ""
+        return _Decoded(replace(media, content=b"") if path else media, path)
+
+    def _own(self, decoded: "_Decoded[MediaT]") -> MediaT:
+        return replace(decoded.media, content=self.storage.own(decoded.path)) if decoded.path else decoded.media
+
+    async def _decode_in_process(self, kind: Kind, kind_of: type[MediaT], source: Source, param: str) -> MediaT:
+        try:
+            with self.storage.open_file() as output:
+                async with _descriptor(source, self.storage) as descriptor:
+                    decoded = await decode_in_process(kind, param, descriptor, output.fileno())
+            content = self.storage.own(output.name)
+        except OSError as error:
+            raise OperationFailed(f"The {kind} cannot be decoded to the disk: {error}. Free disk space.") from error
+        if not isinstance(decoded, kind_of):
+            raise TypeError(decoded)
+        return replace(decoded, content=content)
+
+
+@asynccontextmanager
+async def _descriptor(source: Source, storage: MediaStorage) -> AsyncGenerator[int]:
+    """Yield the descriptor of a file with this content."""
+    if not isinstance(source, bytes):
+        try:
+            descriptor = source.fileno()
+        except OSError:  # a file in memory
+            source.seek(0)
+            source = source.read()
+        else:
+            source.seek(0)
+            yield descriptor
+            return
+    with storage.temporary_file() as file:
+        await anyio.to_thread.run_sync(file.write, source)
+        file.flush()
+        file.seek(0)
+        yield file.fileno()

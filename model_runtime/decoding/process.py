@@ -1,0 +1,77 @@
+"""Decode one file in a process of its own, whose exit gives the memory back."""
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any, Literal
+
+import anyio
+
+from model_runtime.errors import OperationFailed, SensesError
+from model_runtime.ipc.messages import DECODED_FD, SOURCE_FD
+from model_runtime.media.types import Audio, ImageData
+from model_runtime.process.process import WorkerProcess
+from model_runtime.process.spawn import SpawnedProcess, spawn_module
+
+TIMEOUT_SECONDS = 600.0
+"""Four hours of sound are decoded in less than a minute."""
+
+Kind = Literal["image", "audio"]
+
+
+class DecodingFailed(OperationFailed):
+    """The decoder process ended without an outcome."""
+
+    code = "decoding_failed"
+
+
+async def decode_in_process(kind: Kind, param: str, source: int, output: int) -> ImageData | Audio:
+    """Decode the file of descriptor `source` into that of `output` and return the media without its bytes.
+
+    `param` names the parameter in errors. A cancelled call, and one that takes too long, kills the process.
+
+    Raises:
+        InvalidMedia: the file cannot be decoded.
+        OperationFailed: the decoded bytes do not fit on the disk, or the process died or takes too long.
+    """
+    spawn = partial(_spawn_decoder, kind, param, {SOURCE_FD: source, DECODED_FD: output})
+    outcome = _Outcome()
+    try:
+        process = WorkerProcess(f"{kind} decoder", 1, outcome, spawn=spawn)
+    except OSError as error:
+        raise DecodingFailed(f"The {kind} cannot be decoded: no process starts ({error.strerror}).") from error
+    try:
+        with anyio.move_on_after(TIMEOUT_SECONDS):
+            await process.exited.wait()
+    finally:
+        if not process.exited.is_set():
+            process.kill(f"it took longer than {TIMEOUT_SECONDS:.0f} s or was cancelled")
+            with anyio.CancelScope(shield=True):
+                await process.exited.wait()
+    if isinstance(outcome.message, SensesError):
+        raise outcome.message
+    if not isinstance(outcome.message, ImageData | Audio):
+        raise DecodingFailed(
+            f"The {kind} cannot be decoded: {outcome.cause}. Send a smaller file, or convert it to another format."
+        )
+    return outcome.message
+
+
+def _spawn_decoder(kind: Kind, param: str, descriptors: Mapping[int, int], name: str) -> SpawnedProcess:
+    return spawn_module("model_runtime.decoding", [kind, param], descriptors)
+
+
+class _Outcome:
+    """Keeps what the process sent and why it ended."""
+
+    def __init__(self) -> None:
+        self.message: Any = None
+        self.cause = ""
+
+    def on_message(self, process: WorkerProcess, message: Any) -> None:
+        self.message = message
+
+    def on_disconnect(self, process: WorkerProcess, cause: str) -> None:
+        self.cause = cause
+
+    def on_exit(self, process: WorkerProcess, cause: str) -> None:
+        self.cause = cause
