@@ -12,8 +12,10 @@ from anyio.streams.buffered import BufferedByteReceiveStream
 from mcp.server import MCPServer
 
 from mcp_server.daemon import socket_server
+from mcp_server.daemon.descriptors import DescriptorReserve
 from mcp_server.daemon.socket_server import SocketServer
 from mcp_server.launcher.paths import PROTOCOL_VERSION, VERSION, InstancePaths
+from model_runtime.problems import Problems
 
 HANDSHAKE = {"protocol": PROTOCOL_VERSION, "version": VERSION}
 
@@ -21,7 +23,7 @@ HANDSHAKE = {"protocol": PROTOCOL_VERSION, "version": VERSION}
 @pytest.fixture
 def server(paths: InstancePaths) -> SocketServer:
     Path(paths.socket_path).parent.mkdir(parents=True, exist_ok=True)
-    return SocketServer(MCPServer("empty"), paths.socket_path)
+    return SocketServer(MCPServer("empty"), paths.socket_path, DescriptorReserve(1024), Problems())
 
 
 def files_beside(path: str) -> list[str]:
@@ -90,32 +92,6 @@ async def test_a_first_line_that_is_no_handshake_is_answered_with_an_error(
 
     assert "Run `senses stop`" in reply["error"]
     assert "welcome" not in reply
-
-
-async def test_a_connection_that_cannot_be_accepted_is_tried_again_after_a_pause(
-    server: SocketServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    errors: list[Exception] = [OSError(24, "Too many open files"), OSError(24, "Too many open files")]
-    pauses: list[float] = []
-
-    class Listener:
-        async def accept(self) -> None:
-            raise errors.pop() if errors else anyio.ClosedResourceError
-
-    async def pause(seconds: float) -> None:
-        pauses.append(seconds)
-
-    async def create_listener(path: str, **options: int) -> Listener:
-        await anyio.Path(path).touch()
-        return Listener()
-
-    monkeypatch.setattr(anyio, "sleep", pause)
-    monkeypatch.setattr(anyio, "create_unix_listener", create_listener)
-    await server.listen()
-
-    await server.serve()
-
-    assert pauses == [0.2, 0.2]
 
 
 def test_the_limits_of_a_connection_are_these() -> None:

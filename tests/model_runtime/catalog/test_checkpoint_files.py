@@ -171,7 +171,7 @@ def test_half_precision_has_twice_the_bytes_as_float32(dtype: str, factor: int) 
 
 def test_the_limits_of_foreign_files_are_these() -> None:
     assert foreign_files.MAX_CONFIG_BYTES == 4_000_000
-    assert foreign_files.MAX_JSON_BYTES == foreign_files.MAX_HEADER_BYTES == 10_000_000
+    assert foreign_files.MAX_JSON_BYTES == foreign_files.MAX_HEADER_BYTES == 5_000_000
     assert (foreign_files.MAX_NPZ_ARRAYS, foreign_files.MAX_NPZ_DIRECTORY_BYTES) == (10_000, 4_000_000)
     assert (foreign_files.MAX_FILES, foreign_files.MAX_DEPTH, foreign_files.MAX_DIMENSIONS) == (10_000, 3, 16)
     assert (foreign_files.MAX_NAME_CHARACTERS, foreign_files.MAX_COUNT) == (100, 2**53)

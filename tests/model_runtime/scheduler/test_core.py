@@ -638,8 +638,8 @@ def test_a_timeout_in_the_queue_says_when_to_try_again() -> None:
     core = scheduler()
     core.handle(0, RequestArrived(1, "eyes", queue_timeout_seconds=10))
 
-    assert core.handle(9.9, Tick()) == []
-    assert core.handle(10, Tick()) == [RejectRequest(1, "queue_timeout", "eyes is loading", 3.0 + 2.0)]
+    assert core.handle(3 + 9.9, Tick()) == []
+    assert core.handle(3 + 10, Tick()) == [RejectRequest(1, "queue_timeout", "eyes is loading", 0.0)]
     assert core.records["eyes"].queue == []
 
 

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from model_runtime.scheduler.backoff import backoff_after, count_failure
 from model_runtime.scheduler.core import Scheduler
+from model_runtime.scheduler.estimates import start_seconds
 from model_runtime.scheduler.eviction import EvictionCandidate
 from model_runtime.scheduler.fairness import fair_order, yields_to_interactive
 from model_runtime.scheduler.lanes import EXCLUSIVE_LANE, TWO_LANES, Lane, Lanes
@@ -125,7 +126,7 @@ def requests() -> st.SearchStrategy[list[QueuedRequest]]:
     facts = st.tuples(st.sampled_from("abc"), st.floats(0, 60), st.booleans())
     return st.lists(facts, max_size=12).map(
         lambda made: [
-            QueuedRequest(order, "m", client, order, 60 - age, inf, 0, None, batch)
+            QueuedRequest(order, "m", client, order, 60 - age, inf, 0, None, is_batch=batch)
             for order, (client, age, batch) in enumerate(made)
         ]
     )
@@ -279,8 +280,9 @@ def test_a_model_without_a_lane_is_light() -> None:
 
 def test_the_limits_without_settings_are_these() -> None:
     assert SchedulerLimits() == SchedulerLimits(
-        queue_per_model=8,
-        queue_total=32,
+        queue_per_model=200,
+        queue_total=500,
+        queue_bytes=512_000_000,
         queue_seconds=120,
         load_seconds=180,
         starvation_seconds=10,
@@ -299,9 +301,10 @@ def test_the_limits_without_settings_are_these() -> None:
 def test_a_model_of_unknown_speed_is_expected_to_load_in_three_seconds_and_to_answer_in_two() -> None:
     record = ModelRecord.from_spec(ModelSpec("eyes", 10))
     loaded = replace(record, state=ModelState.READY)
+    queue = [QueuedRequest(number, "eyes", "", number, 0, inf, 0, None) for number in (1, 2, 3)]
 
-    assert [record.estimated_wait_seconds(position) for position in (0, 1, 2)] == [3, 5, 7]
-    assert [loaded.estimated_wait_seconds(position) for position in (0, 1, 2)] == [0, 2, 4]
+    assert start_seconds(record, queue, 0) == [3, 5, 7]
+    assert start_seconds(loaded, queue, 0) == [0, 2, 4]
 
 
 # -- failures ---------------------------------------------------------------------------------------------------------
