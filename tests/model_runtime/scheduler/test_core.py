@@ -873,3 +873,45 @@ def test_a_model_that_waits_for_memory_keeps_its_place_before_one_whose_request_
     started = core.handle(4, WorkerExited("eyes", 1))
 
     assert started == [StartWorker("ears", 1, 10 * GB)]
+
+
+def test_a_model_that_waits_for_memory_keeps_its_place_before_one_that_comes_back_from_a_pause() -> None:
+    core = scheduler(eyes=4, ears=6, brush=8)
+    core.handle(0, RequestArrived(1, "eyes"))
+    core.handle(0, ModelLoaded("eyes", 1, 4 * GB))
+    core.handle(0, RequestArrived(2, "ears"))
+    core.handle(1, WorkerExited("ears", 1, cause="broke"))
+    core.handle(1.5, RequestArrived(3, "brush"))
+
+    assert core.handle(2, Tick()) == []
+    assert core.waiting_for_memory == "brush"
+
+
+def test_a_rejected_model_lets_the_next_one_load_at_once() -> None:
+    core = scheduler(eyes=5, brush=6, ears=1)
+    core.handle(0, RequestArrived(1, "eyes"))
+    core.handle(0, ModelLoaded("eyes", 1, 5 * GB))
+    core.handle(0, RequestArrived(2, "brush", working_bytes=GB))
+    core.handle(0, RequestArrived(3, "ears"))
+
+    actions = core.handle(1, BudgetChanged(6 * GB))
+
+    assert [type(action) for action in actions] == [RejectRequest, StartWorker]
+
+
+def test_freed_memory_loads_as_many_models_as_fit() -> None:
+    core = scheduler(eyes=10, ears=4, brush=6)
+    load(core, "eyes", 0, 1)
+    core.handle(1, RequestArrived(2, "ears"))
+    core.handle(1, RequestArrived(3, "brush"))
+
+    started = core.handle(2, WorkerExited("eyes", 1))
+
+    assert started == [StartWorker("ears", 1, 4 * GB), StartWorker("brush", 1, 6 * GB)]
+
+
+def test_a_model_is_evicted_for_one_missing_byte() -> None:
+    core = Scheduler([ModelSpec("eyes", 4), ModelSpec("ears", 5)], 8)
+    load(core, "eyes", 0, 1)
+
+    assert core.handle(1, RequestArrived(2, "ears")) == [StopWorker("eyes", 1, "evicted for ears")]
