@@ -4,13 +4,20 @@ from dataclasses import replace
 
 import httpx2
 import pytest
+from starlette.datastructures import Headers
 from starlette.responses import PlainTextResponse
 from starlette.types import Receive, Scope, Send
 
 from model_runtime.requests import Task
 from model_runtime.settings import Settings
 from openai_compat.app import create_app
-from openai_compat.http.security import ApiKeyMiddleware, HostOriginMiddleware
+from openai_compat.http.security import (
+    ApiKeyMiddleware,
+    HostOriginMiddleware,
+    NosniffMiddleware,
+    host_without_port,
+    is_link_to_page,
+)
 from tests.fakes import FakeService
 from tests.openai_compat.conftest import SwitchableApp
 
@@ -362,3 +369,74 @@ async def test_no_answer_may_be_guessed_to_be_something_else(http: httpx2.AsyncC
     answers = [await http.get(path), await http.get(path, headers={"host": "evil.example"}), await http.options(path)]
 
     assert [answer.headers["x-content-type-options"] for answer in answers] == ["nosniff"] * 3
+
+
+NAVIGATION = {"sec-fetch-mode": "navigate", "sec-fetch-dest": "document"}
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "headers", "is_link"),
+    [
+        ("GET", "/", NAVIGATION, True),
+        ("HEAD", "/", NAVIGATION, True),
+        ("GET", "/artifacts/a.png", NAVIGATION, True),
+        ("GET", "/v1/files/images/a", NAVIGATION, True),
+        ("POST", "/", NAVIGATION, False),
+        ("GET", "/api/status", NAVIGATION, False),
+        ("GET", "/", {"sec-fetch-mode": "navigate", "sec-fetch-dest": "iframe"}, False),
+        ("GET", "/", {"sec-fetch-mode": "no-cors", "sec-fetch-dest": "document"}, False),
+        ("GET", "/", {}, False),
+    ],
+)
+def test_a_link_opens_the_page_or_a_result_and_nothing_else(
+    method: str, path: str, headers: dict[str, str], is_link: bool
+) -> None:
+    assert is_link_to_page({"type": "http", "path": path, "method": method}, Headers(headers)) is is_link
+
+
+@pytest.mark.parametrize(
+    ("site", "page", "status"),
+    [
+        ("cross-site", {}, 403),
+        ("cross-site", {"referer": "https://evil.example/a"}, 403),
+        ("cross-site", {"referer": "http://[bad"}, 403),
+        ("cross-site", {"referer": "/relative"}, 403),
+        ("cross-site", {"referer": "http://localhost:3000/a"}, 200),
+        ("cross-site", {"referer": "https://mine.example/a?b"}, 200),
+        ("cross-site", {"origin": "https://mine.example", "referer": "https://evil.example/"}, 200),
+        ("same-site", {"referer": "https://evil.example/a"}, 200),
+        ("none", {}, 200),
+    ],
+)
+async def test_a_page_of_another_site_embeds_nothing_unless_it_is_allowed(
+    site: str, page: dict[str, str], status: int
+) -> None:
+    app = HostOriginMiddleware(Reached(), origins=["https://mine.example"])
+
+    assert await status_of(app, **{"sec-fetch-site": site, **page}) == status
+
+
+@pytest.mark.parametrize(
+    ("host", "name"),
+    [
+        ("LOCALHOST:80", "localhost"),
+        ("[::1]:80", "::1"),
+        ("[::1]", "::1"),
+        ("10.0.0.1", "10.0.0.1"),
+        ("a:b", ""),
+        ("a:123456", ""),
+        ("[a", ""),
+        ("", ""),
+    ],
+)
+def test_a_host_has_a_name_unless_it_is_malformed(host: str, name: str) -> None:
+    assert host_without_port(host) == name
+
+
+async def test_browsers_may_not_guess_the_type_of_an_answer() -> None:
+    transport = httpx2.ASGITransport(NosniffMiddleware(Reached()))
+
+    async with httpx2.AsyncClient(transport=transport, base_url="http://localhost") as http:
+        answer = await http.get("/")
+
+    assert answer.headers["x-content-type-options"] == "nosniff"
