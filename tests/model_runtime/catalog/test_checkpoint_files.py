@@ -356,3 +356,29 @@ def test_a_configuration_is_read_again_only_when_it_has_changed_and_a_broken_one
 
     assert missing == {}
     assert read_config_or_empty(tmp_path) == read_config(tmp_path) == {"a": 1}
+
+
+def test_the_consolidated_file_beside_the_shards_is_not_loaded(tmp_path: Path) -> None:
+    for name in ("consolidated.safetensors", "model-1.safetensors", "model-2.safetensors"):
+        write_file(tmp_path / name, {"a": entry([1], 0, 4)}, bytes(4))
+
+    assert [file.name for file in weight_files(tmp_path)] == ["model-1.safetensors", "model-2.safetensors"]
+
+
+def test_an_error_names_a_file_in_one_line_whatever_its_name_holds() -> None:
+    error = InvalidCheckpoint(Path("/m/a\nb\udcff"), "is missing")
+
+    assert str(error).startswith("/m/a\\nb\\udcff is missing. Download")
+
+
+def test_an_error_quotes_a_path_whole_or_its_two_ends() -> None:
+    half = foreign_files.MAX_PATH_CHARACTERS // 2
+    longest = "a" * half + "b" * half
+
+    whole, cut = (
+        str(InvalidCheckpoint(Path(path), "is bad")) for path in (longest, longest[:half] + "-" + longest[half:])
+    )
+
+    assert foreign_files.MAX_PATH_CHARACTERS == 600
+    assert whole.startswith(f"{longest} is bad.")
+    assert cut.startswith(f"{longest[:half]}…{longest[half:]} is bad.")

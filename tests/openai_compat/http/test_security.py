@@ -371,18 +371,18 @@ async def test_no_answer_may_be_guessed_to_be_something_else(http: httpx2.AsyncC
     assert [answer.headers["x-content-type-options"] for answer in answers] == ["nosniff"] * 3
 
 
-NAVIGATION = {"sec-fetch-mode": "navigate", "sec-fetch-dest": "document"}
+OPENED_DOCUMENT = {"sec-fetch-mode": "navigate", "sec-fetch-dest": "document"}
 
 
 @pytest.mark.parametrize(
     ("method", "path", "headers", "is_link"),
     [
-        ("GET", "/", NAVIGATION, True),
-        ("HEAD", "/", NAVIGATION, True),
-        ("GET", "/artifacts/a.png", NAVIGATION, True),
-        ("GET", "/v1/files/images/a", NAVIGATION, True),
-        ("POST", "/", NAVIGATION, False),
-        ("GET", "/api/status", NAVIGATION, False),
+        ("GET", "/", OPENED_DOCUMENT, True),
+        ("HEAD", "/", OPENED_DOCUMENT, True),
+        ("GET", "/artifacts/a.png", OPENED_DOCUMENT, True),
+        ("GET", "/v1/files/images/a", OPENED_DOCUMENT, True),
+        ("POST", "/", OPENED_DOCUMENT, False),
+        ("GET", "/api/status", OPENED_DOCUMENT, False),
         ("GET", "/", {"sec-fetch-mode": "navigate", "sec-fetch-dest": "iframe"}, False),
         ("GET", "/", {"sec-fetch-mode": "no-cors", "sec-fetch-dest": "document"}, False),
         ("GET", "/", {}, False),
