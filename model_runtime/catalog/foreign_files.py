@@ -87,6 +87,8 @@ def _shorten(path: str) -> str:
 def _printable(text: str) -> str:
     """Return text as one line that can be sent: names of files may hold line breaks and bytes that are not UTF-8."""
     encodable = text.encode("utf-8", "backslashreplace").decode()
+    if encodable.isprintable():
+        return encodable
     return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in encodable)
 
 
