@@ -382,3 +382,13 @@ def test_an_error_quotes_a_path_whole_or_its_two_ends() -> None:
     assert foreign_files.MAX_PATH_CHARACTERS == 600
     assert whole.startswith(f"{longest} is bad.")
     assert cut.startswith(f"{longest[:half]}…{longest[half:]} is bad.")
+
+
+def test_an_archive_whose_directory_is_damaged_is_refused_and_counts_with_its_size(tmp_path: Path) -> None:
+    file = write_npz(tmp_path / "a.npz", ["a"])
+    file.write_bytes(file.read_bytes().replace(b"PK\1\2", b"PK\1\3"))
+
+    weights = read_weight_file(file)
+
+    assert weights.size_bytes == weights.float32_bytes == file.stat().st_size
+    assert "is not an .npz file, or is cut short" in weights.problem

@@ -915,3 +915,14 @@ def test_a_model_is_evicted_for_one_missing_byte() -> None:
     load(core, "eyes", 0, 1)
 
     assert core.handle(1, RequestArrived(2, "ears")) == [StopWorker("eyes", 1, "evicted for ears")]
+
+
+def test_the_queued_requests_may_have_as_many_bytes_as_the_limit_and_no_more() -> None:
+    core = scheduler(limits=SchedulerLimits(queue_bytes=10))
+    core.handle(0, RequestArrived(1, "eyes", request_bytes=4))
+
+    fits = core.handle(0, RequestArrived(2, "eyes", request_bytes=6))
+    too_many = core.handle(0, RequestArrived(3, "eyes", request_bytes=1))
+
+    assert fits == []
+    assert [one.code for one in too_many if isinstance(one, RejectRequest)] == ["queue_full"]
