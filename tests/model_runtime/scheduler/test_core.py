@@ -15,6 +15,7 @@ from model_runtime.scheduler.messages import (
     MemoryPressure,
     ModelLoaded,
     PinChanged,
+    ProgressMeasured,
     RejectRequest,
     RequestArrived,
     RequestCancelled,
@@ -926,3 +927,28 @@ def test_the_queued_requests_may_have_as_many_bytes_as_the_limit_and_no_more() -
 
     assert fits == []
     assert [one.code for one in too_many if isinstance(one, RejectRequest)] == ["queue_full"]
+
+
+def test_a_request_that_began_with_the_clock_is_measured_like_any_other() -> None:
+    core = scheduler()
+    core.handle(0, RequestArrived(1, "eyes"))
+    core.handle(0, ModelLoaded("eyes", 1, 4 * GB))
+
+    core.handle(12, RequestFinished(1, "eyes", 1))
+
+    assert core.records["eyes"].service_seconds == pytest.approx(2 + 0.3 * 10)
+
+
+def test_only_progress_gives_the_requests_behind_it_more_time() -> None:
+    core = scheduler()
+    core.handle(0, RequestArrived(1, "eyes"))
+    core.handle(0, ModelLoaded("eyes", 1, 4 * GB))
+    core.handle(0, RequestArrived(2, "eyes"))
+    at_first = core.requests[2].expires_at
+
+    core.handle(50, ProgressMeasured({1: 0.0}))
+    without_progress = core.requests[2].expires_at
+    core.handle(50, ProgressMeasured({1: 0.5}))
+
+    assert without_progress == at_first
+    assert core.requests[2].expires_at == 50 + 50 + 120
