@@ -183,3 +183,14 @@ def test_no_time_is_estimated_before_a_fiftieth_of_the_work_is_done() -> None:
     assert early is None
     assert meter.eta_seconds(now=20.0) == pytest.approx(10.0)
     assert meter.eta_seconds(now=30.0) == pytest.approx(20.0)
+
+
+def test_progress_of_the_work_gives_an_estimate_and_progress_of_a_load_does_not() -> None:
+    loading, working = ProgressTracker(), ProgressTracker()
+
+    for fraction in (0.1, 0.9):
+        loading.update(Loading("m", "weights", fraction))
+        working.update(Progress("steps", fraction, 1))
+
+    assert loading.eta_seconds() is None
+    assert working.eta_seconds() is not None

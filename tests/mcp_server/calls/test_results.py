@@ -16,6 +16,7 @@ from mcp_server.calls.results import (
     ResultLink,
     SavedImage,
     SegmentResult,
+    SpeakResult,
     TranscribeResult,
     build_result,
     estimate_tokens,
@@ -279,3 +280,12 @@ def test_a_text_is_cut_to_the_longest_that_fits_and_one_that_just_fits_is_whole(
     assert cut["text"].endswith("a…")
     assert len(whole) - 4 <= len(cut["text"]) <= len(whole)
     assert cut["truncated"] is True
+
+
+def test_a_transcript_is_whole_and_speech_is_not_playing_unless_the_result_says_so() -> None:
+    assert build_result(TranscribeResult()).structured_content == {
+        "status": "done",
+        "starter": False,
+        "truncated": False,
+    }
+    assert build_result(SpeakResult()).structured_content == {"status": "done", "starter": False, "playing": False}
