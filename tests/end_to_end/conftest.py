@@ -8,6 +8,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Generator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,11 +37,18 @@ class RunningDaemon:
 
 @pytest.fixture(scope="session")
 def served() -> Generator[RunningDaemon]:
-    """`senses serve` on a free port, in a folder of its own; Ctrl-C ends it and all its processes."""
+    """`senses serve` on a free port, in a folder of its own."""
+    with running_daemon() as daemon:
+        yield daemon
+
+
+@contextmanager
+def running_daemon(models: str = "") -> Generator[RunningDaemon]:
+    """`senses serve` with these tables of config.toml; Ctrl-C ends it and all its processes."""
     with tempfile.TemporaryDirectory(prefix="senses-", dir=tempfile.gettempdir()) as folder:
         home, port = Path(folder), free_port()
         (home / "config.toml").write_text(
-            f'[files]\nallowed_folders = ["{tempfile.gettempdir()}", "{CLIPS}"]\n', encoding="utf-8"
+            f'[files]\nallowed_folders = ["{tempfile.gettempdir()}", "{CLIPS}"]\n{models}', encoding="utf-8"
         )
         startup_output = home / "printed.txt"
         with startup_output.open("wb") as printed:

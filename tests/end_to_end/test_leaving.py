@@ -6,7 +6,7 @@ Whatever they had asked for takes minutes; it stops, the workers stand still, an
 import base64
 import io
 import os
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Generator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from PIL import Image
 
 from model_runtime.engines.blas import load_fast_blas
 from model_runtime.media.speech_encoder import wav_header
-from tests.end_to_end.conftest import RunningDaemon
+from tests.end_to_end.conftest import RunningDaemon, running_daemon
 from tests.end_to_end.test_mcp import connected
 from tests.meaning.recordings import clip
 from tests.meaning.sounds import decode_samples
@@ -43,8 +43,8 @@ class Post:
 
 
 @pytest.fixture(scope="module")
-def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """Folders of a tiny model that sees and one that only reads; neither stops talking by itself."""
+def served(tmp_path_factory: pytest.TempPathFactory) -> Generator[RunningDaemon]:
+    """A daemon with a tiny model that sees and one that only reads; neither stops talking by itself."""
     os.environ |= {"HF_HUB_OFFLINE": "1", "MLX_DISABLE_COMPILE": "1", "TOKENIZERS_PARALLELISM": "false"}
     load_fast_blas()
     from tests.checkpoints import llama, qwen25_vl  # MLX, whose environment has to be set first
@@ -52,7 +52,8 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     sees, reads = tmp_path_factory.mktemp("sees"), tmp_path_factory.mktemp("reads")
     qwen25_vl.build(sees)
     llama.build_scripted(reads, endless=True)
-    return {"sees": str(sees), "reads": str(reads)}
+    with running_daemon(f'[models.sees]\npath = "{sees}"\n[models.reads]\npath = "{reads}"\n') as daemon:
+        yield daemon
 
 
 @pytest.fixture(scope="module")
@@ -85,12 +86,12 @@ def chatted(model: str, content: object, *, stream: bool) -> Post:
     return Post("/v1/chat/completions", body)
 
 
-def posts(models: dict[str, str], recording: Path, picture: Path, *, stream: bool) -> dict[str, Post]:
+def posts(recording: Path, picture: Path, *, stream: bool) -> dict[str, Post]:
     drawn = {"model": "image-starter", "prompt": "a star", "size": "128x128", "steps": 50, "n": 10, "stream": stream}
     spoken = {"model": "tts-starter", "input": TEXT, "stream_format": "sse" if stream else "audio"}
     return {
-        "mlx-vlm": looked(models["sees"], picture, stream=stream),
-        "mlx-lm": chatted(models["reads"], "Hello", stream=stream),
+        "mlx-vlm": looked("sees", picture, stream=stream),
+        "mlx-lm": chatted("reads", "Hello", stream=stream),
         "mlx-whisper": Post(
             "/v1/audio/transcriptions",
             data={"model": "stt-starter", "stream": str(stream).lower()},
@@ -153,9 +154,9 @@ async def leave_in_the_middle(served: RunningDaemon, ask: Callable[[], Coroutine
 @pytest.mark.parametrize("stream", [False, True], ids=["plain", "streamed"])
 @pytest.mark.parametrize("engine", ["mlx-vlm", "mlx-lm", "mlx-whisper", "mlx-audio", "mflux"])
 async def test_work_for_a_client_that_closes_its_connection_stops(
-    served: RunningDaemon, models: dict[str, str], recording: Path, picture: Path, engine: str, stream: bool
+    served: RunningDaemon, recording: Path, picture: Path, engine: str, stream: bool
 ) -> None:
-    post = posts(models, recording, picture, stream=stream)[engine]
+    post = posts(recording, picture, stream=stream)[engine]
     heard = io.BytesIO()
 
     async def ask() -> None:
@@ -175,10 +176,10 @@ async def test_work_for_a_client_that_closes_its_connection_stops(
 @pytest.mark.parametrize("face", ["stdio", "http"])
 @pytest.mark.parametrize("tool", ["describe_image", "transcribe", "speak", "generate_image"])
 async def test_work_of_a_tool_whose_call_is_cancelled_stops(
-    served: RunningDaemon, models: dict[str, str], recording: Path, picture: Path, tool: str, face: str
+    served: RunningDaemon, recording: Path, picture: Path, tool: str, face: str
 ) -> None:
     works_on: dict[str, dict[str, object]] = {
-        "describe_image": {"image": str(picture), "model": models["sees"], "max_tokens": 3500},
+        "describe_image": {"image": str(picture), "model": "sees", "max_tokens": 3500},
         "transcribe": {"audio": str(recording)},
         "speak": {"text": TEXT},
         "generate_image": {"prompt": "a star", "width": 128, "height": 128, "steps": 50, "count": 4},
