@@ -27,7 +27,8 @@ class StatusFeed:
         """How many tasks are in `watch` or `changed`."""
 
     def notify(self) -> None:
-        """Wake the watchers after a change."""
+        """Wake the watchers after a change. What was taken before it is not shared any more."""
+        self._shared = None
         if self.watcher_count:
             changed, self._changed = self._changed, asyncio.Event()
             changed.set()

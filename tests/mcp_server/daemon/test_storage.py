@@ -4,7 +4,8 @@ import errno
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Generator
 from pathlib import Path
 
 import anyio
@@ -104,10 +105,14 @@ async def test_a_disk_that_is_full_for_a_while_is_reported_meanwhile(
 
 
 @pytest.fixture
-def blocked_home(tmp_path: Path) -> Path:
-    """A home in which no folder can be made: the path leads through a file."""
-    (tmp_path / "file").write_text("")
-    return tmp_path / "file" / "home"
+def blocked_home() -> Generator[Path]:
+    """A home in which no folder can be made: the path leads through a file.
+
+    It is short: the socket of a home with a long path is elsewhere, where it can be made.
+    """
+    with tempfile.TemporaryDirectory(prefix="senses-") as folder:
+        (Path(folder) / "file").write_text("")
+        yield Path(folder) / "file" / "home"
 
 
 SERVE = """

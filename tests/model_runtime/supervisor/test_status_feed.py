@@ -46,3 +46,16 @@ async def test_after_a_change_a_new_snapshot_is_taken() -> None:
         after = await anext(second)
 
     assert before is not after
+
+
+@pytest.mark.promise("reliability:shared-status")
+async def test_a_change_without_a_watcher_is_in_the_next_snapshot() -> None:
+    snapshots = Snapshots()
+    feed = StatusFeed(snapshots.take)
+    async with aclosing(feed.watch()) as first:
+        before = await anext(first)
+
+    feed.notify()
+
+    async with aclosing(feed.watch()) as second:
+        assert await anext(second) is not before
