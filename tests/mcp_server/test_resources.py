@@ -1,4 +1,5 @@
 import json
+from collections.abc import AsyncGenerator
 from dataclasses import replace
 from typing import Any
 
@@ -20,7 +21,7 @@ from mcp_server.files.artifacts import ArtifactKind, ArtifactStore
 from mcp_server.files.client import ClientConnection
 from mcp_server.resources import resource_contents
 from model_runtime.settings import Settings
-from model_runtime.status import ModelState, ModelStatus
+from model_runtime.status import ModelState, ModelStatus, Status
 from tests.fakes import FakeService
 from tests.mcp_server.conftest import Connect, ProtocolMode, open_server
 from tests.mcp_server.tools.test_tools import data_of
@@ -76,6 +77,36 @@ async def test_a_client_that_follows_the_status_hears_of_a_loading_model(
         (model, *_) = json_of(await client.read_resource("senses://models", cache_mode="bypass"))
 
     assert model["loading"] == "40%"
+
+
+class FollowedService(FakeService):
+    """Counts how often its status is followed."""
+
+    followers = 0
+
+    async def changes(self) -> AsyncGenerator[Status]:
+        """Count, then do as the other fakes."""
+        self.followers += 1
+        async for status in super().changes():
+            yield status
+
+
+@pytest.mark.promise("mcp:follow")
+@pytest.mark.filterwarnings("ignore::mcp.MCPDeprecationWarning")
+async def test_the_status_is_followed_only_once_a_client_subscribes(settings: Settings) -> None:
+    service = FollowedService()
+
+    async with (
+        open_server(service, settings, ClientConnection()) as server,
+        Client(server, mode="legacy") as client,
+    ):
+        await client.list_tools()
+        await anyio.wait_all_tasks_blocked()
+        before = service.followers
+        await client.subscribe_resource("senses://models")
+        await anyio.wait_all_tasks_blocked()
+
+    assert (before, service.followers) == (0, 1)
 
 
 def test_time_passing_is_no_change(service: FakeService) -> None:

@@ -64,6 +64,25 @@ async def test_a_cancelled_call_stops_the_work(connect: Connect, era: ProtocolMo
     assert service.cancelled_requests == service.requests
 
 
+async def test_a_job_has_the_id_of_its_request(connect: Connect, service: FakeService) -> None:
+    service.gate = anyio.Event()
+
+    async with connect() as client:
+        running = data_of(await client.call_tool("speak", {"text": "x", "wait_seconds": 0}))
+        await client.call_tool("get_job", {"job_id": running["job_id"], "wait_seconds": 0})
+
+    assert [running["job_id"]] == [str(request_id) for request_id in service.request_ids]
+
+
+async def test_the_pictures_of_one_call_have_ids_of_their_own(connect: Connect, service: FakeService) -> None:
+    async with connect() as client:
+        await client.call_tool("generate_image", {"prompt": "a star", "width": 64, "height": 64, "count": 3})
+
+    first, *others = service.request_ids
+    assert first is not None
+    assert others == [None, None]
+
+
 async def test_a_job_is_stopped_by_cancel_job(connect: Connect, service: FakeService) -> None:
     service.gate = anyio.Event()
 

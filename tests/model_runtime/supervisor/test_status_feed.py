@@ -59,3 +59,13 @@ async def test_a_change_without_a_watcher_is_in_the_next_snapshot() -> None:
 
     async with aclosing(feed.watch()) as second:
         assert await anext(second) is not before
+
+
+def test_without_a_watcher_no_snapshot_is_taken() -> None:
+    snapshots = Snapshots()
+    feed = StatusFeed(snapshots.take)
+
+    for _ in range(3):
+        feed.notify()
+
+    assert snapshots.count == 0
