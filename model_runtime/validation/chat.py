@@ -8,7 +8,7 @@ from typing import Any
 from model_runtime.catalog.checkpoint_files import read_config
 from model_runtime.catalog.foreign_files import object_at, string_at
 from model_runtime.catalog.model import Model
-from model_runtime.catalog.transformer_dims import context_tokens
+from model_runtime.catalog.transformer_dims import read_dims
 from model_runtime.errors import InvalidInput
 from model_runtime.media.types import ImageData
 from model_runtime.requests import Chat
@@ -40,7 +40,7 @@ def validate(request: Chat, model: Model, folders: Mapping[str, Path]) -> None:
         InvalidCheckpoint: the model's config.json cannot be read.
     """
     config = read_config(folders["model"])
-    context_limit = context_tokens(config, int(model.options.get("context_tokens", 0)))
+    context_limit = read_dims(folders["model"]).served_tokens(int(model.options.get("context_tokens", 0)))
     _check_messages(request)
     _check_encoding(request)
     _check_sampling(request)

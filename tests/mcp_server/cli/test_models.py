@@ -1,8 +1,13 @@
-from mcp_server.cli.models import ModelRow, default_note, models_table
+from mcp_server.cli.models import default_note, models_table
+from model_runtime.catalog.model import Model, ModelInfo
+from model_runtime.requests import Task
 
 MODELS = [
-    ModelRow("vlm-best", "vision", "reads text", present=False, size_bytes=5_650_000_000, default=False, starter=False),
-    ModelRow("vlm-starter", "vision", "toy", present=True, size_bytes=9_900_000, default=True, starter=True),
+    (Model("vlm-best", Task.VISION, "mlx-vlm", "reads text"), ModelInfo(weights_bytes=5_650_000_000)),
+    (
+        Model("vlm-starter", Task.VISION, "mlx-vlm", "toy", starter=True),
+        ModelInfo(present=True, default=True, weights_bytes=9_900_000),
+    ),
 ]
 
 

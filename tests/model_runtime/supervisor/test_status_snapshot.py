@@ -6,11 +6,11 @@ from math import inf
 
 import pytest
 
-from model_runtime.catalog.model import Model
+from model_runtime.catalog.model import Model, ModelInfo
 from model_runtime.requests import Task
 from model_runtime.status import Counters, JobStatus, MemoryStatus, ModelState, ModelStatus
 from model_runtime.supervisor import memory
-from model_runtime.supervisor.model_info import UNREAD, ModelInfo
+from model_runtime.supervisor.model_info import UNREAD
 from model_runtime.supervisor.status_snapshot import memory_status, model_status, render_status, request_status
 from model_runtime.supervisor.views import ModelView, RequestView, SpareView, SupervisorView, UpkeepView, WorkerView
 
