@@ -176,22 +176,18 @@ async def wait_for_job(
     """
     try:
         with anyio.move_on_after(timeout_seconds):
-            await _report_until_finished(job, report)
+            while not job.finished.is_set():
+                changed = job.progress.changed
+                await report(*job.progress.next_report())
+                with anyio.move_on_after(MIN_REPORT_INTERVAL_SECONDS):
+                    await job.finished.wait()
+                with anyio.move_on_after(MAX_REPORT_INTERVAL_SECONDS - MIN_REPORT_INTERVAL_SECONDS):
+                    await changed.wait()
     except anyio.get_cancelled_exc_class():
         if cancel_with_caller:
             job.cancel()
         raise
     return job.finished.is_set()
-
-
-async def _report_until_finished(job: ToolJob, report: ReportProgress) -> None:
-    while not job.finished.is_set():
-        changed = job.progress.changed
-        await report(*job.progress.next_report())
-        with anyio.move_on_after(MIN_REPORT_INTERVAL_SECONDS):
-            await job.finished.wait()
-        with anyio.move_on_after(MAX_REPORT_INTERVAL_SECONDS - MIN_REPORT_INTERVAL_SECONDS):
-            await changed.wait()
 
 
 def call_timeout_seconds(client: str, wait_seconds: int) -> float | None:

@@ -13,7 +13,7 @@ from pydantic import Field
 from mcp_server.calls import sdk_compat
 from mcp_server.calls.context import AppContext, ToolContext, tool
 from mcp_server.calls.downloads import PullProgress
-from mcp_server.calls.jobs import JobFunction, ToolJob, call_timeout_seconds, wait_for_job
+from mcp_server.calls.jobs import JobFunction, ToolJob, call_timeout_seconds
 from mcp_server.calls.results import FreeFormResult, build_result
 from mcp_server.calls.status_views import Section, read_status
 from mcp_server.files.client import ClientConnection
@@ -40,15 +40,9 @@ def add_management_tools(server: MCPServer[ClientConnection], app: AppContext) -
     ) -> CallToolResult:
         """Get the result of a call that answered with status "running": the same result as the tool's own, or
         "running" again."""
-        job = app.jobs.find(job_id)
-
-        async def report(fraction: float, message: str) -> None:
-            await ctx.report_progress(fraction, 1.0, message)
-
         max_wait_seconds = call_timeout_seconds(sdk_compat.client_name(ctx), -1) or 3600.0
-        if await wait_for_job(job, min(wait_seconds, max_wait_seconds), report, cancel_with_caller=False):
-            return job.result_or_raise()
-        return build_result(job.progress_result())
+        timeout_seconds = min(wait_seconds, max_wait_seconds)
+        return await app.job_result(ctx, app.jobs.find(job_id), timeout_seconds, cancel_with_caller=False)
 
     @tool(server, title="Cancel a job", idempotent=True)
     async def cancel_job(ctx: ToolContext, job_id: str) -> CallToolResult:

@@ -10,7 +10,7 @@ from mcp.server import MCPServer
 from mcp_types import CallToolResult
 from pydantic import Field
 
-from mcp_server.calls.context import AppContext, ToolContext, save_copy, tool
+from mcp_server.calls.context import AppContext, ToolContext, save_result, tool
 from mcp_server.calls.results import SaveResult, build_result
 from mcp_server.files.access import ClientFiles
 from mcp_server.files.artifacts import ArtifactKind, StoredArtifact
@@ -71,7 +71,7 @@ def save_artifact(files: ClientFiles, artifact: StoredArtifact, destination: Pat
                 "Only images are shrunk to fit: choose .mp3 or .opus for audio, or raise max_kb.",
                 param="max_kb",
             )
-    path = save_copy(destination, artifact.path, files, data)
+    path = save_result(files, artifact, destination.suffix, data, destination)
     return build_result(SaveResult(path=str(path), uri=artifact.uri, size_bytes=len(data), **fields))
 
 

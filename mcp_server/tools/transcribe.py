@@ -13,12 +13,14 @@ from pydantic import Field
 from mcp_server.calls.context import (
     AppContext,
     KeepAliveArgument,
+    ModelArgument,
     ToolContext,
+    WaitArgument,
     keep_alive_seconds_of,
     read_audio,
     result_fields,
     result_link,
-    save_copy,
+    save_result,
     tool,
 )
 from mcp_server.calls.jobs import ToolJob
@@ -49,18 +51,18 @@ def add_transcribe(server: MCPServer[ClientConnection], app: AppContext) -> None
         task: Annotated[
             Literal["transcribe", "translate"], Field(description="translate: into English")
         ] = "transcribe",
-        model: Annotated[str, Field(description="auto, fast, best or a name from media_status")] = "auto",
+        model: ModelArgument = "auto",
         timestamps: Literal["none", "segment", "word"] = "none",
         format: Annotated[TranscriptFormat, Field(description="Of the saved file")] = "text",  # noqa: A002
         vocabulary: Annotated[str, Field(description="Names and terms to expect", max_length=2000)] = "",
         output_path: Annotated[str, Field(description="Also save here")] = "",
         overwrite: bool = False,
         keep_alive: KeepAliveArgument = "",
-        wait_seconds: Annotated[int, Field(ge=-1, le=3600, description="-1: as long as this client can")] = -1,
+        wait_seconds: WaitArgument = -1,
     ) -> Annotated[CallToolResult, TranscribeResult]:
         """Write down the speech in an audio or video file with a local model, in most languages. The whole transcript
         is saved and its path returned; a long text is cut in the answer (truncated). status "running": call get_job."""
-        model_name = await app.service.resolve(model, Task.TRANSCRIPTION)
+        model_name = await app.service.resolve(model, Task.TRANSCRIPTION)  # decoding a long recording takes a minute
         files = app.files(ctx)
         keep_alive_seconds = keep_alive_seconds_of(keep_alive)
         destination = (
@@ -75,10 +77,8 @@ def add_transcribe(server: MCPServer[ClientConnection], app: AppContext) -> None
             request = Transcribe(
                 model_name, sound, spoken_language, task == "translate", vocabulary, word_timestamps=word_timestamps
             )
-            finished = await app.run_request(request, job, keep_alive_seconds=keep_alive_seconds)
-            return await anyio.to_thread.run_sync(
-                save_transcript, app, files, finished, format, destination, timestamps
-            )
+            run = await app.run_request(request, job, TranscriptionResult, keep_alive_seconds=keep_alive_seconds)
+            return await anyio.to_thread.run_sync(save_transcript, app, files, *run, format, destination, timestamps)
 
         return await app.run_job(ctx, "transcribe", wait_seconds, run_request)
 
@@ -87,6 +87,7 @@ def save_transcript(
     app: AppContext,
     files: ClientFiles,
     finished: Finished,
+    transcript: TranscriptionResult,
     transcript_format: TranscriptFormat,
     destination: Path | None,
     timestamps: str,
@@ -96,34 +97,25 @@ def save_transcript(
     Raises:
         ArtifactNotSaved: a file cannot be written.
     """
-    transcript = finished.result
-    if not isinstance(transcript, TranscriptionResult):
-        raise TypeError(transcript)
-    artifact = app.artifacts.add(ArtifactKind.TRANSCRIPTS, (transcript.text.strip() + "\n").encode())
+    artifact = app.artifacts.add(ArtifactKind.TRANSCRIPTS, render(transcript, "text").encode())
     data = render(transcript, transcript_format).encode()
-    path = artifact.path
-    if transcript_format != "text" and destination is None:
-        path = app.artifacts.add_sibling(artifact, SUFFIXES[transcript_format], data)
-    fields = result_fields(finished)
-    fields["warnings"] += app.artifacts.warnings
+    path = save_result(files, artifact, SUFFIXES[transcript_format], data, destination)
+    fields = result_fields(finished, app.artifacts.warnings)
     segments = segment_results(transcript.segments, timestamps)
     if segments is not None and len(segments) < len(transcript.segments):
         full_path = app.artifacts.add_sibling(artifact, ".json", render(transcript, "json").encode())
         fields["warnings"].append(
             f"This result has the first {len(segments)} of {len(transcript.segments)} segments; {full_path} has all."
         )
+    duration = transcript.duration_seconds
     return build_result(
         TranscribeResult(
             text=transcript.text.strip(),
             language=transcript.language,
-            duration=round(transcript.duration_seconds, 2),
-            realtime_factor=round(finished.timings.running_seconds / transcript.duration_seconds, 3)
-            if transcript.duration_seconds
-            else None,
+            duration=round(duration, 2),
+            realtime_factor=round(finished.timings.running_seconds / duration, 3) if duration else None,
             segments=segments,
-            path=str(save_copy(destination, path, files, data)),
-            uri=artifact.uri,
-            url=app.artifact_url(artifact),
+            **app.artifact_fields(artifact, path),
             **fields,
         ),
         links=[result_link(artifact)],

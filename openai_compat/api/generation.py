@@ -3,15 +3,13 @@
 import json
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
-from typing import Any, TypeVar
+from typing import Any
 from urllib.parse import quote
 
 from starlette.datastructures import Headers
 
-from model_runtime.errors import JobFailed
-from model_runtime.events import Event, Finished, Result
+from model_runtime.events import Event, Finished, ResultT, expect_result
 
-ResultT = TypeVar("ResultT", bound=Result)
 MAX_CLIENT_NAME_CHARS = 40
 MAX_HEADER_WARNINGS = 8
 """Keeps the header below the limits of proxies."""
@@ -31,20 +29,6 @@ async def collect_result(events: AsyncGenerator[Event], result_type: type[Result
             if isinstance(event, Finished):
                 finished = event
     return expect_result(finished, result_type)
-
-
-def expect_result(finished: Finished | None, result_type: type[ResultT]) -> tuple[Finished, ResultT]:
-    """Return a run's last event and its result.
-
-    Raises:
-        JobFailed: the run has no result of this type.
-    """
-    if finished is None or not isinstance(finished.result, result_type):
-        raise JobFailed(
-            f"The request ended without a result of type {result_type.__name__}. "
-            "This is a bug in Senses; please report it."
-        )
-    return finished, finished.result
 
 
 def client_name(headers: Headers) -> str:

@@ -13,12 +13,12 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from model_runtime.events import Event, Finished, GeneratedImage, Preview
+from model_runtime.events import Event, Finished, GeneratedImage, Preview, expect_result
 from model_runtime.media.types import ImageData
 from model_runtime.requests import GenerateImage, Task
 from model_runtime.service import Service
 from openai_compat.api.bodies import read_body
-from openai_compat.api.generation import client_name, collect_result, expect_result, senses_fields
+from openai_compat.api.generation import client_name, collect_result, senses_fields
 from openai_compat.api.image_store import TemporaryImageStore
 from openai_compat.api.schemas import ImagesBody
 from openai_compat.http.disconnect import cancel_on_disconnect

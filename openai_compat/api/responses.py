@@ -13,12 +13,12 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from model_runtime.errors import SensesError
-from model_runtime.events import ChatResult, Event, Finished, TextDelta
+from model_runtime.events import ChatResult, Event, Finished, TextDelta, expect_result
 from model_runtime.requests import Chat
 from model_runtime.service import Service
 from openai_compat.api.bodies import read_body
 from openai_compat.api.chat import json_schema_text
-from openai_compat.api.generation import client_name, collect_result, expect_result, senses_fields
+from openai_compat.api.generation import client_name, collect_result, senses_fields
 from openai_compat.api.image_inputs import ImageInputs
 from openai_compat.api.messages import read_conversation
 from openai_compat.api.responses_body import ResponsesBody

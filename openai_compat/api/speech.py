@@ -12,12 +12,12 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from model_runtime.errors import InvalidInput
-from model_runtime.events import AudioChunk, Event, Finished, SpeechResult, Warnings
+from model_runtime.events import AudioChunk, Event, Finished, SpeechResult, Warnings, expect_result
 from model_runtime.media.speech_encoder import CONTENT_TYPES, SpeechEncoder
 from model_runtime.requests import Speak, Task
 from model_runtime.service import Service
 from openai_compat.api.bodies import read_body
-from openai_compat.api.generation import client_name, expect_result, model_headers, senses_fields
+from openai_compat.api.generation import client_name, model_headers, senses_fields
 from openai_compat.api.schemas import SpeechBody
 from openai_compat.http.sse import Chunk, DeferredStreamingResponse, LateHeaders, encode_event
 

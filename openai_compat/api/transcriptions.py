@@ -13,14 +13,14 @@ from starlette.routing import Route
 
 from model_runtime.catalog.languages import language_name
 from model_runtime.errors import InvalidInput
-from model_runtime.events import Event, Finished, Segment, TranscriptionResult, Word
+from model_runtime.events import Event, Finished, Segment, TranscriptionResult, Word, expect_result
 from model_runtime.formats import subtitles
 from model_runtime.formats.data_url import decode_base64
 from model_runtime.requests import Task, Transcribe
 from model_runtime.service import Service
 from model_runtime.validation.transcription import parse_language
 from openai_compat.api.bodies import open_form, read_json, validate_fields
-from openai_compat.api.generation import client_name, collect_result, expect_result, model_headers, senses_fields
+from openai_compat.api.generation import client_name, collect_result, model_headers, senses_fields
 from openai_compat.api.schemas import TranscriptionBody
 from openai_compat.http.disconnect import cancel_on_disconnect
 from openai_compat.http.sse import DONE_EVENT, Chunk, DeferredStreamingResponse, encode_event
