@@ -39,8 +39,8 @@ class ResolvedFolders:
     """Resolved and normalized folders. Files in `client` are opened with the client's rights."""
 
     client: tuple[Path, ...]
-    allowed: tuple[Path, ...]
-    """Every folder that may be read and written, `client` included."""
+    shared: tuple[Path, ...]
+    """Folders of Senses that every client may use: the inbox and the results."""
 
 
 @dataclass(slots=True)
@@ -87,9 +87,8 @@ class ClientFiles:
             path = self._find_artifact(address, param).path
             return self._open_checked(LOCAL_FILE_ACCESS, path, address, param, limit_bytes)
         path = self._absolute_path(_parse_path(address, param), param)
-        if not _is_within(path, self._resolve_folders().allowed):
-            raise self._not_allowed(address, "read", param)
-        return self._open_checked(self._file_access(path), path, address, param, limit_bytes)
+        file_access = self._require_access(path, address, "read", param)
+        return self._open_checked(file_access, path, address, param, limit_bytes)
 
     def artifact_at(self, address: str, *, param: str = "uri") -> StoredArtifact:
         """Return the stored result of a `senses://` address.
@@ -115,8 +114,7 @@ class ClientFiles:
         parsed = _parse_path(address, param)
         # only the folder is resolved: a link at the path itself is replaced, not followed
         path = self._absolute_path(parsed.parent, param) / parsed.name
-        if not _is_within(path, self._resolve_folders().allowed):
-            raise self._not_allowed(address, "write", param)
+        self._require_access(path, address, "write", param)
         if path.suffix.lower() not in suffixes:
             raise InvalidInput(f"{address} must end in {' or '.join(suffixes)} for this format.", param=param)
         if not path.parent.is_dir():
@@ -134,12 +132,23 @@ class ClientFiles:
         """Write a result atomically to a path that `resolve_destination` returned.
 
         Raises:
+            InvalidInput: the path is outside the allowed folders.
             OSError: the file cannot be written.
         """
-        self._file_access(path).write(path, data)
+        self._require_access(path, str(path), "write", "output_path").write(path, data)
 
-    def _file_access(self, path: Path) -> FileAccess:
-        return self.client.file_access if _is_within(path, self._resolve_folders().client) else LOCAL_FILE_ACCESS
+    def _require_access(self, path: Path, address: str, verb: str, param: str) -> FileAccess:
+        """Return what opens a resolved path, with the rights of the client or of the daemon.
+
+        Raises:
+            InvalidInput: the path is outside the allowed folders.
+        """
+        folders = self._resolve_folders()
+        if _is_within(path, folders.client):
+            return self.client.file_access
+        if _is_within(path, folders.shared):
+            return LOCAL_FILE_ACCESS
+        raise self._not_allowed(address, verb, param)
 
     def _resolve_folders(self) -> ResolvedFolders:
         # not functools.cached_property: in Python 3.11 all instances share its lock, so one hung network folder would
@@ -147,7 +156,7 @@ class ClientFiles:
         if self._folders is None:
             client = _resolve_all((*self.client.folders, *self.settings.allowed_folders))
             shared = _resolve_all((self.settings.folders.inbox, self.artifacts.folder))
-            self._folders = ResolvedFolders(client, (*client, *shared))
+            self._folders = ResolvedFolders(client, shared)
         return self._folders
 
     def _open_checked(
@@ -159,8 +168,7 @@ class ClientFiles:
             file_stat = os.fstat(descriptor)
             if not stat.S_ISREG(file_stat.st_mode):
                 raise InvalidInput(f"{address} is not a regular file; name one, not a folder or device.", param=param)
-            if not _is_within(path_of_descriptor(descriptor), self._resolve_folders().allowed):
-                raise self._not_allowed(address, "read", param)
+            self._require_access(path_of_descriptor(descriptor), address, "read", param)
             if file_stat.st_size > limit_bytes:
                 raise InvalidInput(
                     f"{address} has {format_bytes(file_stat.st_size)}; at most {format_bytes(limit_bytes)} can be "
@@ -233,9 +241,7 @@ def _is_within(path: Path, folders: tuple[Path, ...]) -> bool:
     """Return whether a resolved path is visible in one of `folders`, which `_resolve_all` returned."""
     normalized = _normalize_spelling(path)
     for folder in folders:
-        if not normalized.is_relative_to(folder):
-            continue
-        if _is_visible(normalized.relative_to(folder), folder):
+        if normalized.is_relative_to(folder) and _is_visible(normalized.relative_to(folder), folder):
             return True
     return False
 
@@ -247,9 +253,9 @@ def _normalize_spelling(path: Path) -> Path:
 
 def _is_visible(relative: Path, folder: Path) -> bool:
     """Return whether no part is hidden and, in the home folder of a Mac, the file is not in Library."""
-    if any(part.startswith(".") for part in relative.parts):
+    if "/." in "/" + "/".join(relative.parts):
         return False
-    return not (folder == _normalize_spelling(Path.home()) and relative.parts[:1] in (("Library",), ("library",)))
+    return relative.parts[:1] not in (("Library",), ("library",)) or folder != _normalize_spelling(Path.home())
 
 
 def _decode_data_uri(address: str, param: str) -> bytes:
@@ -278,7 +284,7 @@ def _open_descriptor(file_access: FileAccess, path: Path, address: str, param: s
 
 
 def _resolve_all(folders: Iterable[Path]) -> tuple[Path, ...]:
-    return tuple(_normalize_spelling(Path(os.path.realpath(folder))) for folder in folders)
+    return tuple([_normalize_spelling(Path(os.path.realpath(folder))) for folder in folders])
 
 
 def _similar_name_hint(path: Path) -> str:

@@ -174,7 +174,8 @@ class Catalog:
         return next((model for model in candidates if self.is_present(model)), candidates[0])
 
     def _require_task(self, model: Model, task: Task) -> Model:
-        model = self.redetect(model)
+        if not model.engine:
+            model = self.redetect(model)
         if not model.engine:
             raise ModelBroken(broken_reason(model))
         if does_task(model, task):

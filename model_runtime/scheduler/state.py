@@ -1,7 +1,6 @@
 """The scheduler's state and the questions about it: what waits, what may run, what may be unloaded. Reads only."""
 
 from collections.abc import Iterable, Iterator
-from math import inf
 
 from model_runtime.scheduler.estimates import start_seconds
 from model_runtime.scheduler.eviction import EvictionCandidate, EvictionPolicy, least_recently_used
@@ -113,9 +112,7 @@ class SchedulerState:
         return self.now - (record.idle_since or 0.0) >= record.keep_alive_seconds
 
     def service_rank(self, record: ModelRecord) -> tuple[bool, float]:
-        """Return the sort key of a model: interactive before batch, then by arrival of the head of its queue."""
-        if not record.queue:
-            return True, inf
+        """Return the sort key of a model with a queue: interactive before batch, then by arrival of the head of its queue."""
         head = record.queue[0]
         return yields_to_interactive(head, self.now, self.limits.ageing_seconds), head.arrival_number
 
