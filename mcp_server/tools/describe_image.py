@@ -98,9 +98,10 @@ def require_grounding(app: AppContext, model_name: str, task: str) -> None:
     Raises:
         InvalidInput: the model is downloaded and cannot return pixel positions.
     """
-    models = {model.name: model for model in app.service.status().models}
-    if model_name in models and models[model_name].present and task not in models[model_name].abilities:
-        capable = [model.name for model in models.values() if task in model.abilities]
+    status = app.service.status()
+    model = status.model(model_name)
+    if model is not None and model.present and task not in model.abilities:
+        capable = [other.name for other in status.models if task in other.abilities]
         suggestion = capable[0] if capable else "vlm-best (senses pull vlm-best)"
         raise InvalidInput(
             f"{model_name} cannot {task}: it does not return pixel positions. Pass model={suggestion}, or ask for the "

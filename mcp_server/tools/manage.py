@@ -72,7 +72,7 @@ def add_management_tools(server: MCPServer[ClientConnection], app: AppContext) -
             function = download_function(app, model)
         else:
             model_name = await resolve_any_task(app.service, model)
-            function = functools.partial(ACTION_FUNCTIONS[action], app, model_name)
+            function = functools.partial(_manage, app, action, model_name)
         return await app.run_job(ctx, "manage_model", -1, function)
 
 
@@ -87,29 +87,17 @@ def _require_downloadable(app: AppContext, name: str) -> None:
         raise UnknownModel(name, known)
 
 
-async def _load(app: AppContext, model_name: str, job: ToolJob) -> CallToolResult:
-    job.progress.set_message(f"loading {model_name}")
-    await app.service.load(model_name)
-    return _free_form_result(model=model_name, state="ready")
-
-
-async def _unload(app: AppContext, model_name: str, job: ToolJob) -> CallToolResult:
-    job.progress.set_message(f"unloading {model_name} after its running requests")
-    freed_bytes = await app.service.unload(model_name)
-    return _free_form_result(model=model_name, state="absent", freed_mb=round(freed_bytes / 1e6))
-
-
-async def _pin(app: AppContext, model_name: str, job: ToolJob) -> CallToolResult:
-    app.service.pin(model_name, True)
-    return _free_form_result(model=model_name, pinned=True)
-
-
-async def _unpin(app: AppContext, model_name: str, job: ToolJob) -> CallToolResult:
-    app.service.pin(model_name, False)
-    return _free_form_result(model=model_name, pinned=False)
-
-
-ACTION_FUNCTIONS = {"load": _load, "unload": _unload, "pin": _pin, "unpin": _unpin}
+async def _manage(app: AppContext, action: ManageAction, model_name: str, job: ToolJob) -> CallToolResult:
+    if action == "load":
+        job.progress.set_message(f"loading {model_name}")
+        await app.service.load(model_name)
+        return _free_form_result(model=model_name, state="ready")
+    if action == "unload":
+        job.progress.set_message(f"unloading {model_name} after its running requests")
+        freed_bytes = await app.service.unload(model_name)
+        return _free_form_result(model=model_name, state="absent", freed_mb=round(freed_bytes / 1e6))
+    app.service.pin(model_name, action == "pin")
+    return _free_form_result(model=model_name, pinned=action == "pin")
 
 
 def download_function(app: AppContext, model: str) -> JobFunction:

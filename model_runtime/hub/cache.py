@@ -11,7 +11,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from model_runtime.catalog.foreign_files import InvalidCheckpoint, list_files, read_json_object, read_text
-from model_runtime.catalog.model import Model, ModelArtifact
+from model_runtime.catalog.model import ModelArtifact
 from model_runtime.catalog.weight_file import WEIGHT_SUFFIXES
 
 MAX_COMMIT_BYTES = 1000
@@ -51,10 +51,6 @@ class HubCache:
         expected = _expected_files(repository / "trees" / f"{commit}.json", artifact.patterns)
         complete = _looks_complete(snapshot) if expected is None else _has_all(snapshot, expected)
         return snapshot if complete else None
-
-    def missing_artifacts(self, model: Model) -> tuple[ModelArtifact, ...]:
-        """Return the artifacts of a model that are not complete."""
-        return tuple(artifact for artifact in model.artifacts if self.find(artifact) is None)
 
 
 def filter_by_patterns(files: Iterable[str], patterns: Iterable[str]) -> list[str]:

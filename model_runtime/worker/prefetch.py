@@ -1,11 +1,12 @@
 """Read weights into the system's page cache while libraries are imported, because both take seconds."""
 
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 
-WEIGHTS = frozenset({".safetensors", ".npz"})
-"""Suffixes of weight files."""
+from model_runtime.catalog.foreign_files import list_files
+from model_runtime.catalog.weight_file import WEIGHT_SUFFIXES
+
 CHUNK_BYTES = 4 << 20
 """Size of one read."""
 
@@ -17,7 +18,7 @@ def prefetch(folders: Iterable[str], stopped: threading.Event) -> int:
     Files that cannot be read are skipped, because the loader reports them.
     """
     buffer, total = bytearray(CHUNK_BYTES), 0
-    for path in _weights(folders):
+    for path in (path for folder in dict.fromkeys(folders) for path in list_files(Path(folder), WEIGHT_SUFFIXES)):
         try:
             with path.open("rb", buffering=0) as file:
                 while not stopped.is_set() and (count := file.readinto(buffer)):
@@ -25,8 +26,3 @@ def prefetch(folders: Iterable[str], stopped: threading.Event) -> int:
         except OSError:
             continue
     return total
-
-
-def _weights(folders: Iterable[str]) -> Iterator[Path]:
-    for folder in dict.fromkeys(folders):
-        yield from sorted(path for path in Path(folder).rglob("*") if path.suffix in WEIGHTS)

@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from model_runtime.events import ChatResult, Finished, TextDelta, expect_result
+from model_runtime.events import ChatResult, Event, TextDelta, expect_result
 from model_runtime.requests import Chat
 from model_runtime.service import Service
 from openai_compat.api.bodies import read_body
@@ -142,23 +142,25 @@ class ChatCompletionRun:
         for index, chat in enumerate(self.chats):
             if index:
                 yield builder.role_chunk(index, include_usage=include_usage)
-            finished: Finished | None = None
+            event: Event | None = None
             async with aclosing(self._events(chat)) as events:
                 async for event in events:
                     if isinstance(event, TextDelta):
                         yield builder.delta_chunk(index, {"content": event.text}, include_usage=include_usage)
-                    elif isinstance(event, Finished):
-                        finished = event
-            final, result = expect_result(finished, ChatResult)
+            finished, result = expect_result(event, ChatResult)
             results.append(result)
             yield builder.delta_chunk(
-                index, {}, include_usage=include_usage, finish_reason=result.finish_reason, senses=senses_fields(final)
+                index,
+                {},
+                include_usage=include_usage,
+                finish_reason=result.finish_reason,
+                senses=senses_fields(finished),
             )
         if include_usage:
             yield builder.chunk([], usage=usage_json(results))
         yield DONE_EVENT
 
-    def _events(self, chat: Chat) -> AsyncGenerator[Any]:
+    def _events(self, chat: Chat) -> AsyncGenerator[Event]:
         return self.service.run(chat, client=self.client, keep_alive_seconds=self.keep_alive_seconds)
 
 

@@ -23,12 +23,11 @@ async def collect_result(events: AsyncGenerator[Event], result_type: type[Result
         JobFailed: the run has no result of this type.
         SensesError: the run fails.
     """
-    finished: Finished | None = None
+    event: Event | None = None
     async with aclosing(events):
         async for event in events:
-            if isinstance(event, Finished):
-                finished = event
-    return expect_result(finished, result_type)
+            pass
+    return expect_result(event, result_type)
 
 
 def client_name(headers: Headers) -> str:

@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from model_runtime.events import Event, Finished, GeneratedImage, Preview, expect_result
+from model_runtime.events import Event, GeneratedImage, Preview, expect_result
 from model_runtime.media.types import ImageData
 from model_runtime.requests import GenerateImage, Task
 from model_runtime.service import Service
@@ -112,7 +112,8 @@ class ImagesEndpoint:
         self, request: Request, body: ImagesBody, image_requests: list[GenerateImage]
     ) -> AsyncGenerator[Chunk]:
         for image_request in image_requests:
-            sent_previews, finished = 0, None
+            sent_previews = 0
+            event: Event | None = None
             async with aclosing(self._run(request, body, image_request)) as events:
                 async for event in events:
                     if isinstance(event, Preview) and is_preview_due(event, body.partial_images, sent_previews):
@@ -121,12 +122,10 @@ class ImagesEndpoint:
                             "partial_image", encoded_image, event.image, body, partial_image_index=sent_previews
                         )
                         sent_previews += 1
-                    elif isinstance(event, Finished):
-                        finished = event
-            final, image = expect_result(finished, GeneratedImage)
+            finished, image = expect_result(event, GeneratedImage)
             encoded_image = await encode_output(image.png, body)
             yield encode_image_event(
-                "completed", encoded_image, image, body, usage=ZERO_USAGE, senses=senses_fields(final)
+                "completed", encoded_image, image, body, usage=ZERO_USAGE, senses=senses_fields(finished)
             )
         yield DONE_EVENT
 

@@ -165,15 +165,13 @@ class ResponseEventStream:
 
     async def stream(self, events: AsyncGenerator[Event]) -> AsyncGenerator[Chunk]:
         """Yield an event per text delta, then the final events."""
-        finished: Finished | None = None
+        event: Event | None = None
         async with aclosing(events):
             async for event in events:
                 if isinstance(event, TextDelta):
                     payload = {**self._content_location, "delta": event.text, "logprobs": []}
                     yield self._event("response.output_text.delta", payload)
-                elif isinstance(event, Finished):
-                    finished = event
-        yield self._final_events(*expect_result(finished, ChatResult))
+        yield self._final_events(*expect_result(event, ChatResult))
 
     def error_event(self, error: SensesError) -> bytes:
         """Return the event that ends a failed stream."""

@@ -208,7 +208,7 @@ def duration_usage(transcript: TranscriptionResult) -> dict[str, Any]:
 
 async def transcript_events(events: AsyncGenerator[Event]) -> AsyncGenerator[Chunk]:
     """Yield an event per segment, then one with the whole text."""
-    finished: Finished | None = None
+    event: Event | None = None
     has_text = False
     async with aclosing(events):
         async for event in events:
@@ -216,15 +216,13 @@ async def transcript_events(events: AsyncGenerator[Event]) -> AsyncGenerator[Chu
                 delta = event.text if has_text else event.text.lstrip()
                 has_text = True
                 yield encode_event({"type": "transcript.text.delta", "delta": delta}, "transcript.text.delta")
-            elif isinstance(event, Finished):
-                finished = event
-    final, transcript = expect_result(finished, TranscriptionResult)
+    finished, transcript = expect_result(event, TranscriptionResult)
     tokens = sum(len(segment.tokens) for segment in transcript.segments)
     done_payload = {
         "type": "transcript.text.done",
         "text": transcript.text.strip(),
         "usage": {"type": "tokens", "input_tokens": 0, "output_tokens": tokens, "total_tokens": tokens},
-        "senses": senses_fields(final),
+        "senses": senses_fields(finished),
     }
     yield encode_event(done_payload, "transcript.text.done")
     yield DONE_EVENT

@@ -12,8 +12,8 @@ from collections.abc import Collection
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
-from starlette.datastructures import Headers, MutableHeaders
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from openai_compat.http.errors import InvalidApiKey, OriginNotAllowed, error_response
 
@@ -36,23 +36,6 @@ PUBLIC_PREFIXES = ("/web/", *RESULT_PREFIXES)
 """The page's files, and results."""
 HAS_KEY = "senses.has_key"
 """Key of the ASGI scope: False if a key is configured and this request does not carry it."""
-
-
-class NosniffMiddleware:
-    """ASGI middleware that forbids browsers to guess the type of an answer from its content."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Forward the request and add the header to its response."""
-
-        async def send_nosniff(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                MutableHeaders(scope=message)["x-content-type-options"] = "nosniff"
-            await send(message)
-
-        await self.app(scope, receive, send_nosniff)
 
 
 class HostOriginMiddleware:
