@@ -91,13 +91,16 @@ class Machine:
         self.write("bin/sysctl", f"#!/bin/sh\necho {has_arm64}\n")
         self.write("bin/sw_vers", f"#!/bin/sh\necho {release}\n")
 
+    def make(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run make in the checkout."""
+        environ = {"PATH": str(self.root / "bin"), "HOME": str(self.root / "home"), "SETUP_ROOT": str(self.root)}
+        return subprocess.run(
+            ["make", *arguments], cwd=self.project, env=environ, check=False, capture_output=True, text=True, timeout=20
+        )
+
     def set_up(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run `make setup`."""
-        environ = {"PATH": str(self.root / "bin"), "HOME": str(self.root / "home"), "SETUP_ROOT": str(self.root)}
-        command = ["make", "setup", *arguments]
-        return subprocess.run(
-            command, cwd=self.project, env=environ, check=False, capture_output=True, text=True, timeout=20
-        )
+        return self.make("setup", *arguments)
 
     def has_python(self, name: str) -> bool:
         """Whether set-up ended and the environment was made with the Python of this name."""
@@ -266,7 +269,7 @@ def spoil(mac: Machine, fault: str) -> None:
             os.utime(mac.project / "requirements.lock", (4e9, 4e9))  # set-up has a reason to run
         case "moved":
             (mac.venv / ".installed").write_text("/elsewhere/senses\n", encoding="utf-8")
-        case "Python gone":
+        case _:  # the Python is gone
             (mac.venv / "bin/python").unlink()
             (mac.venv / "bin/python").symlink_to(mac.root / "gone")
 
@@ -302,3 +305,21 @@ def test_set_up_ends_with_the_warning_about_its_folder(mac: Machine) -> None:
     mac.set_up()
 
     assert mac.log.splitlines()[-1].endswith(" -m mcp_server.client_setup.location")
+
+
+@pytest.mark.promise("setup:wheels")
+def test_the_gate_of_the_lock_asks_for_the_oldest_mac_and_every_python_and_names_the_one_without_wheels(
+    mac: Machine,
+) -> None:
+    mac.add_python("bin/python3.12", "3.12")
+    mac.set_up()
+    asked = 'echo "macOS $MACOSX_DEPLOYMENT_TARGET $*" >> "{log}"'
+    mac.write("project/.venv/bin/uv", "#!/bin/sh\n" + asked + '\ncase "$*" in *"-version 3.14"*) exit 1 ;; esac\n')
+
+    result = mac.make("check-lock")
+
+    questions = [line for line in mac.log.splitlines() if line.startswith("macOS 14.0 pip install ")]
+    assert [line.partition("--python-version ")[2][:4] for line in questions] == ["3.11", "3.12", "3.13", "3.14"]
+    assert all("--python-platform aarch64-apple-darwin" in line and "--only-binary :all:" in line for line in questions)
+    assert result.returncode != 0
+    assert "requirements.lock: no wheel for macOS 14, arm64, Python 3.14, or no package index" in result.stdout

@@ -20,7 +20,9 @@ def location_warning(folder: PurePath, home: PurePath) -> str:
 
     Both paths are absolute and without links.
     """
-    private = next((name for name in PRIVATE_FOLDERS if _comparable(folder).is_relative_to(_comparable(home / name))), "")
+    private = next(
+        (name for name in PRIVATE_FOLDERS if _comparable(folder).is_relative_to(_comparable(home / name))), ""
+    )
     if not private:
         return ""
     move = f"mv {shlex.quote(str(folder))} ~/senses && cd ~/senses && make setup"

@@ -27,7 +27,9 @@ PRIVATE = {
 def test_a_private_folder_is_named_in_one_sentence_with_the_command_that_moves_senses(folder: str) -> None:
     warning = location_warning(HOME / folder, HOME)
 
-    assert warning.startswith(f"macOS may not let Claude Desktop start Senses inside {HOME / PRIVATE[folder]}; type `mv ")
+    assert warning.startswith(
+        f"macOS may not let Claude Desktop start Senses inside {HOME / PRIVATE[folder]}; type `mv "
+    )
     assert warning.endswith("senses' ~/senses && cd ~/senses && make setup` to move it.")
     assert "\n" not in warning
 
@@ -37,7 +39,9 @@ def test_every_spelling_that_macos_takes_for_the_same_folder_is_found(folder: st
     assert location_warning(PurePosixPath(folder), HOME)
 
 
-@pytest.mark.parametrize("folder", [HOME / "senses", HOME / "Documents2/senses", PurePosixPath("/opt/Documents/senses")])
+@pytest.mark.parametrize(
+    "folder", [HOME / "senses", HOME / "Documents2/senses", PurePosixPath("/opt/Documents/senses")]
+)
 def test_any_other_folder_is_fine(folder: PurePosixPath) -> None:
     assert location_warning(folder, HOME) == ""
 
@@ -66,7 +70,7 @@ def test_the_doctor_says_so_before_it_starts_anything(
     settings: Settings, in_documents: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     said: list[str] = []
-    monkeypatch.setattr(doctor.anyio, "run", lambda *_arguments: True)
+    monkeypatch.setattr("anyio.run", lambda *_arguments: True)
 
     doctor.run_checks(settings, said.append)
 
