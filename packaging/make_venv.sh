@@ -26,7 +26,7 @@ refuse() {
 check_machine() {
   [ "$system" != Linux ] || return 0
   [ "$system" = Darwin ] || refuse "it runs on macOS and Linux, and this is $system."
-  [ "$(sysctl -n hw.optional.arm64 2>/dev/null)" = 1 ] ||
+  [ "$("$root/usr/sbin/sysctl" -n hw.optional.arm64 2>/dev/null)" = 1 ] ||
     refuse "its libraries exist for Macs with Apple silicon only, and this Mac has an Intel processor."
   [ "$(uname -m)" = arm64 ] ||
     refuse "this shell is an Intel program under Rosetta. Type \`arch -arm64 zsh\`, then the same command again."

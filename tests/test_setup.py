@@ -1,7 +1,8 @@
 """`make setup` on machines with every kind of Python, played by shell scripts that answer what set-up asks them.
 
-What Darwin answers: `uname` tells the processor of the calling program, and `sysctl hw.optional.arm64` that of the
-machine (Apple, "About the Rosetta translation environment").
+What Darwin answers: `uname -m` is x86_64 for a program under Rosetta (Apple, "About the Rosetta translation
+environment"); `sysctl hw.optional.arm64` is 1 on Apple silicon and unknown on Intel (xnu, bsd/kern/kern_mib.c). The
+Command Line Tools have Python 3.9 as `python3`.
 """
 
 import os
@@ -88,7 +89,7 @@ class Machine:
     def become(self, system: str, processor: str, has_arm64: str, release: str) -> None:
         """Answer as this system."""
         self.write("bin/uname", f'#!/bin/sh\n[ "$1" = -s ] && echo {system} || echo {processor}\n')
-        self.write("bin/sysctl", f"#!/bin/sh\necho {has_arm64}\n")
+        self.write("usr/sbin/sysctl", f"#!/bin/sh\necho {has_arm64}\n")
         self.write("bin/sw_vers", f"#!/bin/sh\necho {release}\n")
 
     def make(self, *arguments: str) -> subprocess.CompletedProcess[str]:
