@@ -25,6 +25,14 @@ MODELS = {
     "packaging:starters-small": "The four built-in models together are a download of seconds.",
     "packaging:wheel": "What a user installs holds the page, the starters and both commands.",
     "packaging:registry": "The registry, the bundle and the package tell the same name and version.",
+    "packaging:locked": "No registry offers Senses with other versions of its libraries than those of the tests.",
+    "setup:python": "Set-up finds a Python from 3.11 to 3.14 where Macs have it, and prefers 3.12.",
+    "setup:brings-python": "Where no Python fits, set-up brings one by uv.",
+    "setup:refuses": "A machine on which Senses cannot run is told why in one sentence, and what to type.",
+    "setup:repairs": "A virtual environment that cannot work is replaced.",
+    "setup:workflow": "What README tells newcomers to type runs on a Mac and on Linux with each push.",
+    "setup:wheels": "Every locked package installs on macOS 14, arm64, with each accepted Python, without a compiler.",
+    "setup:location": "Set-up, install and doctor say where Claude Desktop may not be allowed to start Senses.",
     "packaging:bundle": "The bundle for desktop apps starts the installed Senses with its user's settings.",
 }
 
