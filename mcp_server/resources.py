@@ -165,7 +165,7 @@ class ResourceNotifier:
         previous: dict[str, object] = {}
         async with aclosing(self._app.service.changes()) as changes:
             async for status in changes:
-                if not self._has_subscribers:
+                if not (self._bus.listener_count or self._subscriptions.has_subscribers):
                     self._subscribed = anyio.Event()
                     return
                 current = resource_contents(status)
@@ -175,10 +175,6 @@ class ResourceNotifier:
                     await self.notify(f"{URI_SCHEME}://{name}")
                 if changed:
                     await anyio.sleep(interval_seconds)
-
-    @property
-    def _has_subscribers(self) -> bool:
-        return bool(self._bus.listener_count) or self._subscriptions.has_subscribers
 
     def _wake(self) -> None:
         self._subscribed.set()

@@ -111,8 +111,6 @@ class ModelMissing(SensesError):
     def __init__(self, name: str, size_bytes: int | None, command: str) -> None:
         size = f" ({format_bytes(size_bytes)})" if size_bytes else ""
         super().__init__(f"The weights of {name}{size} are not on this machine. Run: {command}")
-        self.size_bytes = size_bytes
-        self.command = command
 
 
 class ModelBroken(ModelMissing):
@@ -122,8 +120,6 @@ class ModelBroken(ModelMissing):
 
     def __init__(self, message: str) -> None:
         SensesError.__init__(self, message)
-        self.size_bytes = None
-        self.command = ""
 
 
 class Busy(SensesError):

@@ -237,5 +237,5 @@ class Runtime:
         actions = check(supervisor.view(), self._watchdog_limits, self._clock(), is_under_pressure=is_under_pressure)
         supervisor.perform(actions)
         supervisor.tick()
-        if any(isinstance(action, ReleaseMemory) for action in actions):
+        if ReleaseMemory() in actions:
             await anyio.to_thread.run_sync(self._release_memory)

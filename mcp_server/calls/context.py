@@ -11,14 +11,14 @@ from urllib.parse import quote
 import anyio
 from mcp.server import MCPServer
 from mcp.server.mcpserver import Context
-from mcp_types import CallToolResult, ToolAnnotations
+from mcp_types import CallToolResult, ResourceLink, ToolAnnotations
 from pydantic import BeforeValidator, Field
 
 from mcp_server.calls import sdk_compat
 from mcp_server.calls.downloads import Downloader, download_in_subprocess
 from mcp_server.calls.jobs import JobFunction, JobRegistry, ToolJob, call_timeout_seconds, wait_for_job
 from mcp_server.calls.player import AudioPlayer
-from mcp_server.calls.results import ResultLink, build_result
+from mcp_server.calls.results import build_result
 from mcp_server.files.access import MAX_AUDIO_BYTES, MAX_IMAGE_BYTES, ClientFiles
 from mcp_server.files.artifacts import ArtifactNotSaved, ArtifactStore, StoredArtifact
 from mcp_server.files.client import ClientConnection
@@ -104,7 +104,7 @@ class AppContext:
         request: Request,
         job: ToolJob,
         result_type: type[ResultT],
-        on_event: Callable[[Event], None] = lambda event: None,
+        on_event: Callable[[Event], None] | None = None,
         *,
         keep_alive_seconds: float | None = None,
     ) -> tuple[Finished, ResultT]:
@@ -122,7 +122,8 @@ class AppContext:
         async with aclosing(events):
             async for last_event in events:
                 job.progress.update(last_event)
-                on_event(last_event)
+                if on_event is not None:
+                    on_event(last_event)
         return expect_result(last_event, result_type)
 
     def artifact_fields(self, artifact: StoredArtifact, path: Path) -> dict[str, Any]:
@@ -184,9 +185,11 @@ def result_fields(finished: Finished, warnings: Iterable[str] = ()) -> dict[str,
     }
 
 
-def result_link(artifact: StoredArtifact) -> ResultLink:
+def result_link(artifact: StoredArtifact) -> ResourceLink:
     """Return the artifact as a link for a result."""
-    return ResultLink(artifact.uri, artifact.path.name, artifact.mime_type, artifact.size_bytes)
+    return ResourceLink(
+        name=artifact.path.name, uri=artifact.uri, mime_type=artifact.mime_type, size=artifact.size_bytes
+    )
 
 
 def save_result(

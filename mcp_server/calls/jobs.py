@@ -106,9 +106,11 @@ class JobRegistry:
         self._jobs: dict[int, ToolJob] = {}
 
     def start(self, tool: str, client: str, function: JobFunction) -> ToolJob:
-        """Start the work of a tool for the client of this name."""
+        """Start the work of a tool for the client of this name, and drop the oldest finished jobs."""
         job = ToolJob(self._new_id(), tool, client)
-        self._evict_finished()
+        finished = [known.id for known in self._jobs.values() if known.finished.is_set()]
+        for job_id in finished[: max(0, len(finished) - MAX_FINISHED_JOBS + 1)]:
+            del self._jobs[job_id]
         self._jobs[job.id] = job
         self._task_group.start_soon(self._run, job, function)
         return job
@@ -160,11 +162,6 @@ class JobRegistry:
         finally:
             job.finished.set()
             job.progress.notify()
-
-    def _evict_finished(self) -> None:
-        finished = [job.id for job in self._jobs.values() if job.finished.is_set()]
-        for job_id in finished[: max(0, len(finished) - MAX_FINISHED_JOBS + 1)]:
-            del self._jobs[job_id]
 
 
 async def wait_for_job(

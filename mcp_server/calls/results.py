@@ -8,7 +8,6 @@ result within `MAX_RESULT_BYTES` and `MAX_TEXT_TOKENS`.
 import base64
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any, Literal
 
 from mcp_types import AudioContent, CallToolResult, ContentBlock, ImageContent, ResourceLink, TextContent
@@ -143,20 +142,10 @@ class FreeFormResult(BaseModel):
     model_config = ConfigDict(extra="allow")
 
 
-@dataclass(frozen=True, slots=True)
-class ResultLink:
-    """A stored result as an MCP resource link."""
-
-    uri: str
-    name: str
-    mime_type: str
-    size_bytes: int
-
-
 def build_result(
     result: BaseModel,
     *,
-    links: Sequence[ResultLink] = (),
+    links: Sequence[ResourceLink] = (),
     pngs: Sequence[bytes] = (),
     make_preview: MakePreview | None = None,
     full: bool = False,
@@ -168,7 +157,7 @@ def build_result(
     """
     data = _limit_warnings(result.model_dump(mode="json", exclude_none=True))
     data = _fit_text(data | {"preview_downscaled": False} if full else data)
-    blocks = [_link_block(link) for link in links]
+    blocks: list[ContentBlock] = [*links]
     if wav and _size_bytes(_call_tool_result(data, [*blocks, _audio_block(wav)])) <= MAX_RESULT_BYTES:
         blocks.append(_audio_block(wav))
     previews: list[ContentBlock] = []
@@ -187,10 +176,6 @@ def estimate_tokens(text: str) -> int:
 
 def _call_tool_result(data: dict[str, Any], blocks: Sequence[ContentBlock]) -> CallToolResult:
     return CallToolResult(content=[TextContent(text=_compact_json(data)), *blocks], structured_content=data)
-
-
-def _link_block(link: ResultLink) -> ContentBlock:
-    return ResourceLink(name=link.name, uri=link.uri, mime_type=link.mime_type, size=link.size_bytes)
 
 
 def _size_bytes(result: CallToolResult) -> int:

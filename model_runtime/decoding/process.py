@@ -1,7 +1,5 @@
 """Decode one file in a process of its own, whose exit gives the memory back."""
 
-from collections.abc import Mapping
-from functools import partial
 from typing import Any, Literal
 
 import anyio
@@ -33,8 +31,11 @@ async def decode_in_process(kind: Kind, param: str, source: int, output: int) ->
         InvalidMedia: the file cannot be decoded.
         OperationFailed: the decoded bytes do not fit on the disk, or the process died or takes too long.
     """
-    spawn = partial(_spawn_decoder, kind, param, {SOURCE_FD: source, DECODED_FD: output})
     outcome = _Outcome()
+
+    def spawn(name: str) -> SpawnedProcess:
+        return spawn_module("model_runtime.decoding", [kind, param], {SOURCE_FD: source, DECODED_FD: output})
+
     try:
         process = WorkerProcess(f"{kind} decoder", 1, outcome, spawn=spawn)
     except OSError as error:
@@ -54,10 +55,6 @@ async def decode_in_process(kind: Kind, param: str, source: int, output: int) ->
             f"The {kind} cannot be decoded: {outcome.cause}. Send a smaller file, or convert it to another format."
         )
     return outcome.message
-
-
-def _spawn_decoder(kind: Kind, param: str, descriptors: Mapping[int, int], name: str) -> SpawnedProcess:
-    return spawn_module("model_runtime.decoding", [kind, param], descriptors)
 
 
 class _Outcome:

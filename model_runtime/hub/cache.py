@@ -49,8 +49,9 @@ class HubCache:
         if not COMMIT_NAME.fullmatch(commit) or not snapshot.is_dir():
             return None
         expected = _expected_files(repository / "trees" / f"{commit}.json", artifact.patterns)
-        complete = _looks_complete(snapshot) if expected is None else _has_all(snapshot, expected)
-        return snapshot if complete else None
+        if expected is None:
+            return snapshot if _looks_complete(snapshot) else None
+        return snapshot if expected and all((snapshot / file).is_file() for file in expected) else None
 
 
 def filter_by_patterns(files: Iterable[str], patterns: Iterable[str]) -> list[str]:
@@ -83,10 +84,6 @@ def _read_listing(path: Path) -> tuple[str, ...]:
     if listing.get("format_version") != LISTING_FORMAT_VERSION or not isinstance(files, list | dict):
         raise ValueError("another format")
     return tuple(map(str, files))
-
-
-def _has_all(snapshot: Path, expected: list[str]) -> bool:
-    return bool(expected) and all((snapshot / file).is_file() for file in expected)
 
 
 def _looks_complete(snapshot: Path) -> bool:

@@ -1,7 +1,7 @@
 """The open requests: each is in the table from its arrival until its one answer."""
 
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 
 from model_runtime.catalog.model import Model
 from model_runtime.errors import Cancelled, InvalidInput, SensesError
@@ -101,8 +101,8 @@ class RequestTable:
 
     def notify_loading(self, worker: ModelWorker) -> None:
         """Report the progress of a load to every caller that waits for it and knows its place in the queue."""
-        for request in self._queued():
-            if request.position and request.model.name == worker.model.name:
+        for request in self.active.values():
+            if request.granted_at is None and request.position and request.model.name == worker.model.name:
                 request.stage, request.done, request.total = worker.stage, worker.fraction or 0.0, 1.0
                 request.outputs.put(Loading(worker.model.name, worker.stage, worker.fraction))
 
@@ -127,9 +127,6 @@ class RequestTable:
     def release(self, request: ActiveRequest) -> None:
         """Remove a request whose caller has left."""
         self._close(request, Cancelled.code)
-
-    def _queued(self) -> Iterator[ActiveRequest]:
-        return (request for request in self.active.values() if request.granted_at is None)
 
     def _close(self, request: ActiveRequest, code: str) -> None:
         del self.active[request.id]

@@ -268,7 +268,8 @@ class Supervisor:
                     self._performer.perform(action)
         finally:
             self._is_dispatching = False
-        self._prewarmer.release_if_needed(self._scheduler.free_bytes)
+        if self._pool.spare.engine:
+            self._prewarmer.release_if_needed(self._scheduler.free_bytes)
         self._requests.notify_positions(self._scheduler, self._pool.workers)
         self._feed.notify()
 
@@ -281,7 +282,8 @@ class Supervisor:
     def tick(self) -> None:
         """Report to the scheduler how far the running requests are, and that time has passed."""
         running = [request for request in self._requests.active.values() if request.granted_at is not None]
-        self.dispatch(ProgressMeasured({request.id: request.done_share for request in running if request.done_share}))
+        if done_shares := {request.id: request.done_share for request in running if request.done_share}:
+            self.dispatch(ProgressMeasured(done_shares))
         self.dispatch(Tick())
 
     def perform(self, actions: Iterable[WatchdogAction]) -> None:

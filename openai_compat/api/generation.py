@@ -7,13 +7,25 @@ from typing import Any
 from urllib.parse import quote
 
 from starlette.datastructures import Headers
+from starlette.requests import Request as HttpRequest
 
 from model_runtime.events import Event, Finished, ResultT, expect_result
+from model_runtime.requests import Request
+from model_runtime.service import Service
+from openai_compat.api.schemas import RequestBody
 
 MAX_CLIENT_NAME_CHARS = 40
 MAX_HEADER_WARNINGS = 8
 """Keeps the header below the limits of proxies."""
 MODEL_HEADERS = ("x-senses-model", "x-senses-starter", "x-senses-warnings")
+
+
+def run_events(
+    service: Service, request: Request, http_request: HttpRequest, body: RequestBody
+) -> AsyncGenerator[Event]:
+    """Run a request for the client of an HTTP request, with the keep-alive of its body, and yield its events."""
+    client = client_name(http_request.headers)
+    return service.run(request, client=client, keep_alive_seconds=body.keep_alive)
 
 
 async def collect_result(events: AsyncGenerator[Event], result_type: type[ResultT]) -> tuple[Finished, ResultT]:

@@ -18,7 +18,7 @@ from model_runtime.media.types import ImageData
 from model_runtime.requests import GenerateImage, Task
 from model_runtime.service import Service
 from openai_compat.api.bodies import read_body
-from openai_compat.api.generation import client_name, collect_result, senses_fields
+from openai_compat.api.generation import collect_result, run_events, senses_fields
 from openai_compat.api.image_store import TemporaryImageStore
 from openai_compat.api.schemas import ImagesBody
 from openai_compat.http.disconnect import cancel_on_disconnect
@@ -87,7 +87,9 @@ class ImagesEndpoint:
     async def _images_json(
         self, request: Request, body: ImagesBody, image_requests: list[GenerateImage]
     ) -> dict[str, Any]:
-        runs = [await collect_result(self._run(request, body, one), GeneratedImage) for one in image_requests]
+        runs = [
+            await collect_result(run_events(self.service, one, request, body), GeneratedImage) for one in image_requests
+        ]
         images = [image for _, image in runs]
         finished, first = runs[0]
         return {
@@ -114,7 +116,7 @@ class ImagesEndpoint:
         for image_request in image_requests:
             sent_previews = 0
             event: Event | None = None
-            async with aclosing(self._run(request, body, image_request)) as events:
+            async with aclosing(run_events(self.service, image_request, request, body)) as events:
                 async for event in events:
                     if isinstance(event, Preview) and is_preview_due(event, body.partial_images, sent_previews):
                         encoded_image = await encode_output(event.image, body)
@@ -128,10 +130,6 @@ class ImagesEndpoint:
                 "completed", encoded_image, image, body, usage=ZERO_USAGE, senses=senses_fields(finished)
             )
         yield DONE_EVENT
-
-    def _run(self, request: Request, body: ImagesBody, image_request: GenerateImage) -> AsyncGenerator[Event]:
-        client = client_name(request.headers)
-        return self.service.run(image_request, client=client, keep_alive_seconds=body.keep_alive)
 
 
 def preview_interval(steps: int, preview_count: int) -> int:

@@ -18,7 +18,7 @@ from model_runtime.requests import Chat
 from model_runtime.service import Service
 from openai_compat.api.bodies import read_body
 from openai_compat.api.chat import json_schema_text
-from openai_compat.api.generation import client_name, collect_result, senses_fields
+from openai_compat.api.generation import collect_result, run_events, senses_fields
 from openai_compat.api.image_inputs import ImageInputs
 from openai_compat.api.messages import read_conversation
 from openai_compat.api.responses_body import ResponsesBody
@@ -44,7 +44,7 @@ class ResponsesEndpoint:
         body = await read_body(request, ResponsesBody)
         async with cancel_on_disconnect(request.receive):
             chat = await self._build_chat(body)
-        events = self.service.run(chat, client=client_name(request.headers), keep_alive_seconds=body.keep_alive)
+        events = run_events(self.service, chat, request, body)
         model_name = body.model or chat.model
         builder = ResponseBuilder(
             f"resp_{secrets.token_hex(12)}", f"msg_{secrets.token_hex(12)}", int(time.time()), model_name, body

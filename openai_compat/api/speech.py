@@ -18,7 +18,7 @@ from model_runtime.media.speech_encoder import CONTENT_TYPES, SpeechEncoder
 from model_runtime.requests import Speak, Task
 from model_runtime.service import Service
 from openai_compat.api.bodies import read_body
-from openai_compat.api.generation import client_name, model_headers, senses_fields
+from openai_compat.api.generation import model_headers, run_events, senses_fields
 from openai_compat.api.schemas import SpeechBody
 from openai_compat.http.sse import Chunk, DeferredStreamingResponse, LateHeaders, encode_event
 
@@ -49,9 +49,7 @@ class SpeechEndpoint:
         voice = resolve_voice(body.voice.id, model_status.voices if model_status else (), model)
         speech_run = SpeechRun(model, model_status is not None and model_status.starter, body.response_format)
         speak_request = Speak(model, body.input, voice=voice, speed=body.speed, language=body.language)
-        events = self.service.run(
-            speak_request, client=client_name(request.headers), keep_alive_seconds=body.keep_alive
-        )
+        events = run_events(self.service, speak_request, request, body)
         if body.stream_format == "sse":
             return DeferredStreamingResponse(speech_run.sse_events(events))
         media_type = CONTENT_TYPES[body.response_format]

@@ -20,7 +20,7 @@ from model_runtime.requests import Task, Transcribe
 from model_runtime.service import Service
 from model_runtime.validation.transcription import parse_language
 from openai_compat.api.bodies import open_form, read_json, validate_fields
-from openai_compat.api.generation import client_name, collect_result, model_headers, senses_fields
+from openai_compat.api.generation import collect_result, model_headers, run_events, senses_fields
 from openai_compat.api.schemas import TranscriptionBody
 from openai_compat.http.disconnect import cancel_on_disconnect
 from openai_compat.http.sse import DONE_EVENT, Chunk, DeferredStreamingResponse, encode_event
@@ -67,9 +67,7 @@ class TranscriptionEndpoint:
                 temperature=body.temperature or None,
                 word_timestamps="word" in body.timestamp_granularities and body.response_format == "verbose_json",
             )
-        events = self.service.run(
-            transcribe_request, client=client_name(request.headers), keep_alive_seconds=body.keep_alive
-        )
+        events = run_events(self.service, transcribe_request, request, body)
         if body.stream:
             return DeferredStreamingResponse(transcript_events(events))
         async with cancel_on_disconnect(request.receive):
