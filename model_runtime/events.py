@@ -1,6 +1,6 @@
 """Events of one request, in order: `Warnings`, `Queued`, `Loading`, events of the engine, exactly one `Finished`."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Literal, TypeVar
 
 from model_runtime.errors import JobFailed
@@ -180,13 +180,6 @@ class Finished:
 
 EngineEvent = Warnings | Progress | TextDelta | LanguageDetected | Segment | AudioChunk | Preview
 Event = Queued | Loading | EngineEvent | Finished
-
-
-def with_warnings(finished: Finished, warnings: tuple[str, ...]) -> Finished:
-    """Return `finished` with `warnings` inserted before the warnings of its result."""
-    if not warnings:
-        return finished
-    return replace(finished, result=replace(finished.result, warnings=(*warnings, *finished.result.warnings)))
 
 
 def expect_result(last_event: Event | None, result_type: type[ResultT]) -> tuple[Finished, ResultT]:

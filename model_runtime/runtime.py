@@ -4,6 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
+from functools import partial
 from itertools import count
 from typing import Self
 
@@ -85,7 +86,11 @@ class Runtime:
         await anyio.to_thread.run_sync(self.media.storage.delete_leftovers)
         with anyio.move_on_after(FIRST_READING_SECONDS):
             await self._read_models()
-        tasks = {"model info": self._read_models_forever, "tick": self._tick_forever, "GPU probe": self._probe_gpu}
+        tasks: dict[str, Callable[[], Awaitable[None]]] = {
+            "model info": partial(self._repeat, self._read_models),
+            "tick": partial(self._repeat, self._tick),
+            "GPU probe": self._probe_gpu,
+        }
         self._tasks = [
             asyncio.create_task(keep_running(name, task, self.problems), name=name) for name, task in tasks.items()
         ]
@@ -208,19 +213,14 @@ class Runtime:
             log.info("Memory budget: %s, from the GPU's recommended working set", format_bytes(budget_bytes))
             self._supervisor.dispatch(BudgetChanged(budget_bytes))
 
-    async def _read_models_forever(self) -> None:
-        """Keep the info of all models fresh. A disk that does not answer stops this task, and nothing else."""
+    async def _repeat(self, task: Callable[[], Awaitable[None]]) -> None:
         while True:
             await asyncio.sleep(self._tick_seconds)
-            await self._read_models()
+            await task()
 
     async def _read_models(self) -> None:
+        """Keep the info of the models fresh. A disk that does not answer stops this task, and nothing else."""
         await anyio.to_thread.run_sync(self._model_info.refresh, self._clock(), abandon_on_cancel=True)
-
-    async def _tick_forever(self) -> None:
-        while True:
-            await asyncio.sleep(self._tick_seconds)
-            await self._tick()
 
     def _report_pressure(self, is_under_pressure: bool) -> None:
         if is_under_pressure:

@@ -187,6 +187,9 @@ class FakeService:
             yield self.status()
             await changed.wait()
 
+    async def close(self, grace_seconds: float) -> None:
+        """Do nothing."""
+
     def update_models(self, update: Callable[[tuple[ModelStatus, ...]], Iterable[ModelStatus]]) -> None:
         """Change the models and wake all readers of `changes`."""
         self.models = tuple(update(self.models))

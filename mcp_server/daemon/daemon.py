@@ -12,7 +12,6 @@ import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from functools import partial
-from typing import Protocol
 
 import anyio
 from starlette.types import ASGIApp
@@ -47,15 +46,7 @@ SHUTDOWN_TIMEOUT_SECONDS = 4.5
 MAX_FIRST_REQUEST_ID = 1_000_000
 
 
-class ClosableService(Service, Protocol):
-    """A service that can be closed."""
-
-    async def close(self, grace_seconds: float) -> None:
-        """Refuse new requests, let running ones finish for `grace_seconds`, cancel the rest and stop every worker."""
-        ...
-
-
-ServiceFactory = Callable[[Settings], AbstractAsyncContextManager[ClosableService]]
+ServiceFactory = Callable[[Settings], AbstractAsyncContextManager[Service]]
 
 
 def main(open_service: ServiceFactory | None = None) -> None:
@@ -232,7 +223,7 @@ class Daemon:
         self._on_ready(info)
         notify("READY=1", os.environ)
 
-    async def _shut_down(self, socket_server: SocketServer, http_server: HttpServer, service: ClosableService) -> None:
+    async def _shut_down(self, socket_server: SocketServer, http_server: HttpServer, service: Service) -> None:
         """Remove the socket, so that new clients start another daemon, then end HTTP and the workers."""
         notify("STOPPING=1", os.environ)
         with anyio.move_on_after(SHUTDOWN_TIMEOUT_SECONDS, shield=True) as timeout:
@@ -292,7 +283,7 @@ def is_busy(server: SensesServer) -> bool:
 
 
 @asynccontextmanager
-async def _open_runtime(settings: Settings) -> AsyncGenerator[ClosableService]:
+async def _open_runtime(settings: Settings) -> AsyncGenerator[Service]:
     from model_runtime.catalog.catalog import create_catalog
     from model_runtime.hub.cache import HubCache, hub_folder
     from model_runtime.runtime import Runtime

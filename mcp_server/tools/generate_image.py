@@ -34,9 +34,9 @@ from model_runtime.errors import InvalidInput
 from model_runtime.events import Finished, GeneratedImage
 from model_runtime.media.types import ImageFormat
 from model_runtime.requests import GenerateImage
+from model_runtime.validation.image import MAX_SEED
 
 SUFFIXES: dict[ImageFormat, tuple[str, ...]] = {"png": (".png",), "jpeg": (".jpg", ".jpeg"), "webp": (".webp",)}
-MAX_SEED = 2**32 - 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,10 +29,10 @@ from mcp_server.files.access import ClientFiles
 from mcp_server.files.artifacts import ArtifactKind
 from mcp_server.files.client import ClientConnection
 from mcp_server.viewer.page import VIEWER_TOOL_META
+from model_runtime.catalog.languages import parse_language
 from model_runtime.events import Finished, Segment, TranscriptionResult
 from model_runtime.formats.subtitles import to_srt, to_vtt
 from model_runtime.requests import Task, Transcribe
-from model_runtime.validation.transcription import parse_language
 
 TranscriptFormat = Literal["text", "srt", "vtt", "json"]
 SUFFIXES: dict[TranscriptFormat, str] = {"text": ".txt", "srt": ".srt", "vtt": ".vtt", "json": ".json"}

@@ -7,6 +7,8 @@ import unicodedata
 from collections import Counter
 from collections.abc import Mapping
 
+from model_runtime.errors import InvalidInput
+
 LANGUAGES: Mapping[str, str] = {
     "en": "English",
     "zh": "Chinese",
@@ -165,6 +167,24 @@ def language_code(name: str) -> str:
         if candidate in _CODE_BY_NAME:
             return _CODE_BY_NAME[candidate]
     return ""
+
+
+def parse_language(language: str) -> str:
+    """Return the code of a language given as code, tag or English name; "" for "" and "auto", which mean detect it.
+
+    Raises:
+        InvalidInput: the language is unknown.
+    """
+    if language.strip().lower() in ("", "auto"):
+        return ""
+    code = language_code(language)
+    if not code:
+        raise InvalidInput(
+            f"There is no language {language!r}. Use a code such as en, ko or pt-BR, an English name, or leave it out; "
+            f"known are {', '.join(LANGUAGES)}.",
+            param="language",
+        )
+    return code
 
 
 def language_name(code: str) -> str:

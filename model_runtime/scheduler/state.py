@@ -56,13 +56,6 @@ class SchedulerState:
         """Charged bytes of the models that are being unloaded."""
         return sum(record.charged_bytes for record in self.unloading())
 
-    def position(self, request_id: int) -> int:
-        """Return the request's place in its model's queue, from 1; 0 if it is not queued."""
-        request = self.requests.get(request_id)
-        if request is None or request.granted_at is not None:
-            return 0
-        return self.records[request.model].queue.index(request) + 1
-
     @property
     def queued(self) -> int:
         """Number of queued requests of all models."""

@@ -1,7 +1,6 @@
 """What the disk holds of each model, cached: reading it takes milliseconds a model."""
 
 import logging
-from dataclasses import replace
 
 from model_runtime.catalog.model import Model, ModelInfo
 from model_runtime.catalog.protocol import CatalogProtocol
@@ -11,10 +10,6 @@ log = logging.getLogger(__name__)
 REMEDY = "Put them back, or download the model again."
 MODEL_INFO_SECONDS = 5.0
 """Age at which the info of a model is read again."""
-
-
-UNREAD = ModelInfo()
-"""Info of a model whose files have not been read yet."""
 
 
 class ModelInfoCache:
@@ -31,7 +26,7 @@ class ModelInfoCache:
 
     def of(self, model: Model) -> ModelInfo:
         """Return what was read of one model."""
-        return self._info.get(model.name, UNREAD)
+        return self._info.get(model.name, ModelInfo())
 
     def is_new(self, model: Model) -> bool:
         """Return whether nothing of this model has been read yet."""
@@ -51,6 +46,6 @@ class ModelInfoCache:
             info = self._catalog.info(model)
         except Exception as error:
             log.warning("The files of %s could not be read", model.name, exc_info=True)
-            info = replace(UNREAD, broken_reason=f"The files of {model.name} could not be read: {error}. {REMEDY}")
+            info = ModelInfo(broken_reason=f"The files of {model.name} could not be read: {error}. {REMEDY}")
         self._info[model.name], self._read_at[model.name] = info, now
         return info

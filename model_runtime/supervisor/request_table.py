@@ -2,10 +2,11 @@
 
 import logging
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from model_runtime.catalog.model import Model
 from model_runtime.errors import Cancelled, InvalidInput, SensesError
-from model_runtime.events import Finished, Loading, Queued, Result, Warnings, with_warnings
+from model_runtime.events import Finished, Loading, Queued, Result, Warnings
 from model_runtime.ipc.codec import CodecError
 from model_runtime.ipc.framing import FrameError
 from model_runtime.ipc.messages import RunRequest
@@ -107,12 +108,13 @@ class RequestTable:
                 request.outputs.put(Loading(worker.model.name, worker.stage, worker.fraction))
 
     def finish(self, request: ActiveRequest, result: Result) -> None:
-        """Answer with a result."""
-        timings = request.timings(self._clock())
-        finished = Finished(request.model.name, result, timings, request.model.starter)
+        """Answer with a result, which repeats the request's warnings before its own."""
+        if request.warnings:
+            result = replace(result, warnings=(*request.warnings, *result.warnings))
+        finished = Finished(request.model.name, result, request.timings(self._clock()), request.model.starter)
         self._counters.count_result(finished)
         self._close(request, "ok")
-        request.outputs.put(with_warnings(finished, request.warnings))
+        request.outputs.put(finished)
 
     def finish_load(self, request: ActiveRequest) -> None:
         """Answer an operator's load: the model is ready."""

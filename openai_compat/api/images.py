@@ -18,6 +18,7 @@ from model_runtime.media.types import ImageData
 from model_runtime.requests import GenerateImage, Task
 from model_runtime.service import Service
 from openai_compat.api.bodies import read_body
+from openai_compat.api.chat import SEED_RANGE
 from openai_compat.api.generation import collect_result, run_events, senses_fields
 from openai_compat.api.image_store import TemporaryImageStore
 from openai_compat.api.schemas import ImagesBody
@@ -26,7 +27,6 @@ from openai_compat.http.errors import UnknownUrl
 from openai_compat.http.sse import DONE_EVENT, Chunk, DeferredStreamingResponse, encode_event
 
 DEFAULT_SIZE = (512, 512)
-SEED_RANGE = 2**32
 ZERO_USAGE = {
     "input_tokens": 0,
     "output_tokens": 0,

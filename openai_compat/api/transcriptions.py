@@ -11,14 +11,13 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from model_runtime.catalog.languages import language_name
+from model_runtime.catalog.languages import language_name, parse_language
 from model_runtime.errors import InvalidInput
 from model_runtime.events import Event, Finished, Segment, TranscriptionResult, Word, expect_result
 from model_runtime.formats import subtitles
 from model_runtime.formats.data_url import decode_base64
 from model_runtime.requests import Task, Transcribe
 from model_runtime.service import Service
-from model_runtime.validation.transcription import parse_language
 from openai_compat.api.bodies import open_form, read_json, validate_fields
 from openai_compat.api.generation import collect_result, model_headers, run_events, senses_fields
 from openai_compat.api.schemas import TranscriptionBody

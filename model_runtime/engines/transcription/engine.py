@@ -8,7 +8,7 @@ from typing import Any
 
 import mlx.core as mx
 
-from model_runtime.catalog.languages import language_name
+from model_runtime.catalog.languages import language_name, parse_language
 from model_runtime.engines.protocol import CancelCheck, LoadReporter
 from model_runtime.engines.transcription.decoding import TEMPERATURE_FALLBACK, RandomKeys, decode_window, is_silent
 from model_runtime.engines.transcription.mel import FRAMES_PER_SECOND, SAMPLE_RATE, WINDOW_FRAMES, LogMelSpectrogram
@@ -20,7 +20,6 @@ from model_runtime.errors import InvalidInput, InvalidMedia
 from model_runtime.events import EngineEvent, LanguageDetected, Progress, Result, Segment, TranscriptionResult, Word
 from model_runtime.loading import LoadedModel, LoadSpec
 from model_runtime.requests import Request, Transcribe
-from model_runtime.validation.transcription import parse_language
 
 PROMPT_RESET_TEMPERATURE = 0.5
 """Text decoded at a higher temperature is not part of the next window's prompt (Whisper's transcribe.py)."""
