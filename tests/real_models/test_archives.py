@@ -73,6 +73,7 @@ def test_an_archive_in_the_cache_folder_is_not_downloaded_again(
     assert fetch(PINNED, tmp_path) == tmp_path / PINNED.file
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("in_cache", [b"", b"bad!"])
 def test_other_bytes_than_the_pinned_ones_are_never_used(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, in_cache: bytes
