@@ -1,7 +1,8 @@
 """Find the models in the folders of `files.model_folders`. LM Studio keeps its own as OWNER/NAME below one folder."""
 
 import logging
-from collections.abc import Container, Iterator, Sequence, Set
+from collections.abc import Container, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from pathlib import Path
 
 from model_runtime.catalog.detect import detect_model
@@ -23,7 +24,7 @@ class ModelFolders:
         self._roots = roots
         self._models: dict[Path, Model] = {}
 
-    def scan(self, taken: Set[str]) -> dict[str, Model]:
+    def scan(self, taken: AbstractSet[str]) -> dict[str, Model]:
         """Return name → model of every subfolder that an engine supports; `taken` are names of other models.
 
         A model has the name of its folder, or OWNER/NAME if that is taken. It looks at the disk.
