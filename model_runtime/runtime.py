@@ -220,7 +220,8 @@ class Runtime:
 
     async def _read_models(self) -> None:
         """Keep the info of the models fresh. A disk that does not answer stops this task, and nothing else."""
-        await anyio.to_thread.run_sync(self._model_info.refresh, self._clock(), abandon_on_cancel=True)
+        refresh, has_worker = self._model_info.refresh, self._supervisor.has_worker
+        await anyio.to_thread.run_sync(refresh, self._clock(), has_worker, abandon_on_cancel=True)
 
     def _report_pressure(self, is_under_pressure: bool) -> None:
         if is_under_pressure:

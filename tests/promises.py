@@ -4,7 +4,7 @@
 """
 
 MODELS = {
-    "models:starters-by-default": "Without an Apple GPU the built-in starters answer calls that name no model.",
+    "models:starters-by-default": "Without an Apple GPU and without a real model, starters answer calls that name no model.",
     "models:starters-always-there": "Every starter is reachable by its name on any machine, without a download.",
     "models:never-a-starter-silently": "Whoever asks for a real model never gets a starter instead.",
     "models:missing": "Missing weights are answered at once with their size and the command that brings them.",
@@ -16,6 +16,10 @@ MODELS = {
     "hub:errors-help": "Every refusal of the hub says what to do.",
     "hub:disk-full": "A full disk is told before anything is downloaded.",
     "hub:presence-offline": "Presence is told offline, and only for complete downloads.",
+    "models:folder": "Every subfolder of a models folder that an engine supports is a model under its folder's name.",
+    "models:folder-comes-and-goes": "A model that is copied into a models folder answers at once; one that goes is gone.",
+    "models:folder-incomplete": "An incomplete model in a models folder is listed with what it lacks.",
+    "models:real-before-starter": "A starter never answers where a real model of the task is present.",
     "models:broken-alias": "A local model whose folder is gone is listed with its reason, and everything else is served.",
     "settings:checked": "A value that cannot be used is refused with its line and what is accepted.",
     "settings:documented": "Every setting is described, and none that does not exist.",

@@ -1,6 +1,7 @@
 """What the disk holds of each model, cached: reading it takes milliseconds a model."""
 
 import logging
+from collections.abc import Callable
 
 from model_runtime.catalog.model import Model, ModelInfo
 from model_runtime.catalog.protocol import CatalogProtocol
@@ -19,6 +20,7 @@ class ModelInfoCache:
         self._catalog = catalog
         self._info: dict[str, ModelInfo] = {}
         self._read_at: dict[str, float] = {}
+        self._rescan_at = float("-inf")
 
     def all(self) -> list[tuple[Model, ModelInfo]]:
         """Return every model with its info. Does not look at the disk."""
@@ -32,12 +34,18 @@ class ModelInfoCache:
         """Return whether nothing of this model has been read yet."""
         return model.name not in self._info
 
-    def refresh(self, now: float) -> None:
-        """Read the new models, and the one whose info is the oldest; `now` is in seconds of a monotonic clock."""
+    def refresh(self, now: float, in_use: Callable[[str], bool] = lambda name: False) -> None:
+        """Read the new models, and the one whose info is the oldest; `now` is in seconds of a monotonic clock.
+
+        Now and then look for models that came or went; one that is `in_use` stays.
+        """
+        if now >= self._rescan_at:
+            self._rescan_at = now + MODEL_INFO_SECONDS
+            self._catalog.rescan(in_use)
         models = {model.name: model for model in self._catalog.models()}
-        oldest = min(self._read_at, key=self._read_at.__getitem__, default="")
-        is_due = bool(oldest) and now - self._read_at[oldest] >= MODEL_INFO_SECONDS
-        for name in [*(models.keys() - self._info.keys()), *([oldest] if is_due else [])]:
+        oldest = min(models.keys() & self._read_at.keys(), key=self._read_at.__getitem__, default="")
+        due = [oldest] if oldest and now - self._read_at[oldest] >= MODEL_INFO_SECONDS else []
+        for name in [*(name for name in models if name not in self._info), *due]:
             self.read(models[name], now)
 
     def read(self, model: Model, now: float) -> ModelInfo:

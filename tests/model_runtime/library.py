@@ -58,6 +58,9 @@ class ScriptedCatalog:
         """Return whether there is a model of this name."""
         return name in self._models
 
+    def rescan(self, in_use: Callable[[str], bool]) -> None:
+        """No model comes or goes."""
+
     def set_options(self, name: str, **options: Any) -> None:
         """Replace the options of a model from its next load on."""
         self._models[name] = replace(self._models[name], options=options)
