@@ -7,6 +7,7 @@ result within `MAX_RESULT_BYTES` and `MAX_TEXT_TOKENS`.
 
 import base64
 import json
+import struct
 from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
@@ -193,16 +194,12 @@ def _previews(
     bytes_each = budget_bytes // len(pngs) // 4 * 3 - 300  # base64 turns 3 bytes into 4; 300 for the block's JSON
     side_px = FULL_PREVIEW_SIDE_PX if full else PREVIEW_SIDE_PX if len(pngs) == 1 else MULTI_PREVIEW_SIDE_PX
     previews = [make_preview(png, side_px, bytes_each) for png in pngs]
+    # width and height are the first fields of the IHDR chunk (PNG specification, 11.2.1)
     any_downscaled = any(
-        (width, height) != _png_size(png) for png, (_, width, height) in zip(pngs, previews, strict=True)
+        struct.pack(">II", width, height) != png[16:24] for png, (_, width, height) in zip(pngs, previews, strict=True)
     )
     fitting = [jpeg for jpeg, _, _ in previews if len(jpeg) <= bytes_each]
     return [_image_block(jpeg) for jpeg in fitting], any_downscaled or len(fitting) < len(pngs)
-
-
-def _png_size(png: bytes) -> tuple[int, int]:
-    """Return width and height from the IHDR chunk (PNG specification, 11.2.1)."""
-    return int.from_bytes(png[16:20]), int.from_bytes(png[20:24])
 
 
 def _image_block(jpeg: bytes) -> ContentBlock:

@@ -29,7 +29,10 @@ def status_text(paths: InstancePaths, settings: Settings) -> str:
         for model in status["models"]
         if model["state"] != "absent"
     ]
-    requests = [_request_row(job) for job in status["jobs"]]
+    requests = [
+        (f"#{job['id']}", job["model"], job["state"], job["stage"], f"{job['done']:g}/{job['total']:g}", job["client"])
+        for job in status["jobs"]
+    ]
     problems = [(problem,) for problem in status.get("problems", [])]
     return "\n\n".join(
         (
@@ -39,11 +42,6 @@ def status_text(paths: InstancePaths, settings: Settings) -> str:
             "Requests:\n" + align_columns(requests) if requests else "No request waits or runs.",
         )
     )
-
-
-def _request_row(job: dict[str, Any]) -> tuple[str, ...]:
-    progress = f"{job['done']:g}/{job['total']:g}"
-    return f"#{job['id']}", job["model"], job["state"], job["stage"], progress, job["client"]
 
 
 def _activity_text(model: dict[str, Any]) -> str:

@@ -146,8 +146,9 @@ class Catalog:
         """Return what the disk holds of a model, after another try to detect a local one."""
         model = self.redetect(model)
         folders, problem = self._usable_folders(model)
-        is_speech = model.task is Task.SPEECH and folders
-        voices = read_voices(folders["model"]) if is_speech else NO_VOICES
+        voices = read_voices(folders["model"]) if model.task is Task.SPEECH and folders else NO_VOICES
+        is_real_vision = model.task is Task.VISION and not model.starter
+        can_ground = is_real_vision and folders and supports_grounding(folders["model"])
         return ModelInfo(
             present=bool(folders) and not problem,
             broken_reason=problem,
@@ -156,7 +157,7 @@ class Catalog:
             needed_bytes=self.needed_bytes(model, folders),
             voices=voices.names,
             languages=voices.languages,
-            abilities=_abilities(model, folders),
+            abilities=GROUNDING_TASKS if can_ground else (),
         )
 
     def needed_bytes(self, model: Model, folders: Mapping[str, Path]) -> int:
@@ -268,11 +269,6 @@ def create_catalog(settings: Settings, store: ModelStore) -> Catalog:
 def is_real_model_for(model: Model, task: Task) -> bool:
     """Return whether a model that is no starter may answer requests for `task` that name no model."""
     return not model.starter and bool(model.engine) and task in {model.task, Task.TEXT} and does_task(model, task)
-
-
-def _abilities(model: Model, folders: Mapping[str, Path]) -> tuple[str, ...]:
-    can_ground = model.task is Task.VISION and not model.starter and folders and supports_grounding(folders["model"])
-    return GROUNDING_TASKS if can_ground else ()
 
 
 def has_apple_gpu() -> bool:

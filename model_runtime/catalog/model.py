@@ -84,4 +84,4 @@ class Model:
     @property
     def download_bytes(self) -> int:
         """Size of the whole download."""
-        return sum(artifact.size_bytes for artifact in self.artifacts)
+        return sum([artifact.size_bytes for artifact in self.artifacts])

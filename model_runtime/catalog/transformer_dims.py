@@ -51,7 +51,7 @@ class TransformerDims:
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> "TransformerDims":
         """Return the dimensions in a config.json, which may nest them in `text_config` or `llm_config`."""
-        text_config = {**config, **_nested_text_config(config)}
+        text_config = {**config, **(object_at(config, "text_config") or object_at(config, "llm_config"))}
         if string_at(config, "model_type").startswith("moondream"):
             text_config = {**MOONDREAM2_CONFIG, **text_config}
         attention_heads = count_at(text_config, "num_attention_heads")
@@ -114,10 +114,6 @@ def _read_dims(folder: Path, _signature: tuple[int, int, int]) -> TransformerDim
 def context_tokens(config: Mapping[str, Any], limit: int = 0) -> int:
     """Return the most tokens that prompt and answer may have together. `limit` 0 means DEFAULT_CONTEXT_TOKENS."""
     return TransformerDims.from_config(config).served_tokens(limit)
-
-
-def _nested_text_config(config: Mapping[str, Any]) -> Mapping[str, Any]:
-    return object_at(config, "text_config") or object_at(config, "llm_config")
 
 
 def _count_sliding_window_layers(text_config: Mapping[str, Any], layers: int) -> int:

@@ -1,5 +1,6 @@
 """Decode one file in a process of its own, whose exit gives the memory back."""
 
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import anyio
@@ -57,12 +58,12 @@ async def decode_in_process(kind: Kind, param: str, source: int, output: int) ->
     return outcome.message
 
 
+@dataclass(slots=True)
 class _Outcome:
     """Keeps what the process sent and why it ended."""
 
-    def __init__(self) -> None:
-        self.message: Any = None
-        self.cause = ""
+    message: Any = None
+    cause: str = ""
 
     def on_message(self, process: WorkerProcess, message: Any) -> None:
         self.message = message

@@ -3,6 +3,7 @@
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, BinaryIO
 
 from anyio import to_thread
@@ -37,19 +38,12 @@ class TranscriptionEndpoint:
     def routes(self) -> list[Route]:
         """Return the routes."""
         return [
-            Route("/v1/audio/transcriptions", self.transcribe, methods=["POST"]),
-            Route("/v1/audio/translations", self.translate, methods=["POST"]),
+            Route("/v1/audio/transcriptions", partial(self.create, translate=False), methods=["POST"]),
+            Route("/v1/audio/translations", partial(self.create, translate=True), methods=["POST"]),
         ]
 
-    async def transcribe(self, request: Request) -> Response:
-        """Transcribe a recording in its language."""
-        return await self._respond(request, translate=False)
-
-    async def translate(self, request: Request) -> Response:
-        """Translate a recording into English text."""
-        return await self._respond(request, translate=True)
-
-    async def _respond(self, request: Request, *, translate: bool) -> Response:
+    async def create(self, request: Request, *, translate: bool) -> Response:
+        """Transcribe a recording in its language, or translate it into English text."""
         async with open_upload(request) as upload:
             body = upload.body
             model = "best" if translate and body.model.lower() in UNSPECIFIC_MODELS else body.model
@@ -91,7 +85,7 @@ async def open_upload(request: Request) -> AsyncGenerator[AudioUpload]:
     """Read a form with a file, or JSON with base64. The file is deleted afterwards.
 
     Raises:
-        BodyTooLarge: the body exceeds 200 MB (form) or 64 MB (JSON).
+        BodyTooLarge: the form is too large.
         InvalidInput: the recording is missing, or a field is invalid.
         InsufficientStorage: the file cannot be spooled to disk.
     """

@@ -53,7 +53,8 @@ class HostOriginMiddleware:
             return
         headers = Headers(scope=scope)
         host, origin = headers.get("host", ""), headers.get("origin")
-        if not self._is_allowed_host(host):
+        name = host_without_port(host)
+        if name not in self.hosts and not is_ip_address(name):
             error = OriginNotAllowed(
                 f"The host {host!r} is not allowed. Use localhost, or add it to allowed_hosts in config.toml."
             )
@@ -70,10 +71,6 @@ class HostOriginMiddleware:
             await self.app(scope, receive, send)
             return
         await error_response(error)(scope, receive, send)
-
-    def _is_allowed_host(self, host: str) -> bool:
-        name = host_without_port(host)
-        return name in self.hosts or is_ip_address(name)
 
     def _is_allowed_origin(self, origin: str, host: str) -> bool:
         is_same_origin = origin in (f"http://{host}", f"https://{host}")

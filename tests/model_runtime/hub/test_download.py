@@ -70,7 +70,7 @@ def test_progress_goes_up_to_the_bytes_of_the_whole_model(hub: FakeHub, tmp_path
     done = [progress.done_bytes for progress in told]
     assert done == sorted(done)
     assert {progress.total_bytes for progress in told} == {10_004}
-    assert told[-1] == DownloadProgress("lab/words", "tokenizer.json", 10_004, 10_004)
+    assert told[-1] == DownloadProgress("tokenizer.json", 10_004, 10_004)
 
 
 @pytest.mark.promise("hub:resume")

@@ -136,7 +136,7 @@ async def test_a_trailing_slash_does_no_harm(http: httpx2.AsyncClient) -> None:
 async def test_a_body_that_is_too_large_is_refused(
     http: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch, declared: bool
 ) -> None:
-    monkeypatch.setattr("openai_compat.api.bodies.MAX_JSON_BYTES", 1_000_000)
+    monkeypatch.setattr("openai_compat.http.uploads.MAX_BODY_BYTES", 1_000_000)
 
     async def chunks() -> AsyncGenerator[bytes]:
         for _ in range(3):
