@@ -15,7 +15,7 @@ from starlette.routing import Route
 
 from model_runtime.events import Event, GeneratedImage, Preview, expect_result
 from model_runtime.media.types import ImageData
-from model_runtime.requests import GenerateImage, Task
+from model_runtime.requests import GenerateImage
 from model_runtime.service import Service
 from openai_compat.api.bodies import read_body
 from openai_compat.api.chat import SEED_RANGE
@@ -55,7 +55,7 @@ class ImagesEndpoint:
         body = await read_body(request, ImagesBody)
         width, height = body.size or DEFAULT_SIZE
         image_request = GenerateImage(
-            await self.service.resolve(body.model, Task.IMAGE),
+            body.model,
             body.prompt,
             width,
             height,

@@ -1,6 +1,7 @@
 """Health, status, events, recent results, and the commands of the status page."""
 
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -218,16 +219,13 @@ class StatusEventEncoder:
         return self._event
 
 
-async def status_events(statuses: AsyncIterator[Status], encoder: StatusEventEncoder) -> AsyncGenerator[Chunk]:
+async def status_events(statuses: AsyncGenerator[Status], encoder: StatusEventEncoder) -> AsyncGenerator[Chunk]:
     """Yield each status as an event, and stop after the first that says that the runtime is shutting down."""
-    try:
+    async with aclosing(statuses):
         async for status in statuses:
             yield encoder.encode(status)
             if not status.accepting:
                 return
-    finally:
-        if isinstance(statuses, AsyncGenerator):
-            await statuses.aclose()
 
 
 def artifact_json(artifact: ArtifactFile) -> dict[str, Any]:
