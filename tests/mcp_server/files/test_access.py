@@ -503,6 +503,34 @@ async def test_in_the_home_every_other_folder_is_open(
     assert (await refused(files, "library/a.txt")).code == "path_not_allowed"
 
 
+@pytest.mark.parametrize("granted", ["home", "homes", "link", "link/home"])
+async def test_the_library_of_a_home_behind_a_link_stays_closed(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, granted: str
+) -> None:
+    library = tmp_path / "homes" / "home" / "Library"
+    library.mkdir(parents=True)
+    (library / "a.txt").write_bytes(BYTES)
+    (tmp_path / "link").symlink_to(tmp_path / "homes")
+    (tmp_path / "home").symlink_to(tmp_path / "homes" / "home")
+    monkeypatch.setenv("HOME", str(tmp_path / "link" / "home"))
+    folder = tmp_path / granted
+    files = ClientFiles(ClientConnection(None, (folder,)), settings, ArtifactStore(settings.folders.artifacts))
+
+    assert (await refused(files, str(library / "a.txt"))).code == "path_not_allowed"
+
+
+async def test_a_folder_in_the_library_that_was_granted_shows_its_files(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    inbox = tmp_path / "Library" / "Senses" / "inbox"
+    inbox.mkdir(parents=True)
+    (inbox / "a.txt").write_bytes(BYTES)
+    files = ClientFiles(ClientConnection(tmp_path, (tmp_path, inbox)), settings, ArtifactStore(tmp_path / "artifacts"))
+
+    assert await read(files, str(inbox / "a.txt")) == BYTES
+
+
 async def test_a_file_is_open_if_one_of_two_overlapping_folders_shows_it(settings: Settings, project: Path) -> None:
     hidden = project / ".cache"
     hidden.mkdir()
