@@ -188,7 +188,7 @@ class ClientFiles:
 
     async def _find_allowed(self, path: Path, address: str, verb: Verb, param: str) -> AllowedPath:
         try:
-            allowed = await self._lookup.find(path, follow=verb == "read")
+            allowed = await self._find(path, follow=verb == "read")
         except OSError as error:
             raise self._denied(address, "opened", error, param) from error
         if allowed is None:
@@ -196,10 +196,19 @@ class ClientFiles:
         return allowed
 
     async def _require_shown(self, path: Path) -> AllowedPath:
-        allowed = await self._lookup.find(path, follow=False)
+        allowed = await self._find(path, follow=False)
         if allowed is None:
             raise OSError(errno.EXDEV, "its folder now leads out of the folders that this client may write")
         return allowed
+
+    async def _find(self, path: Path, *, follow: bool) -> AllowedPath | None:
+        """Return the resolved path if a granted folder shows it. What the daemon may not look at, the shim resolves."""
+        allowed = await self._lookup.find(path, follow=follow)
+        if allowed is None or allowed.was_seen:
+            return allowed
+        resolve = self._access(allowed).resolve
+        resolved = await resolve(allowed.path) if follow else await resolve(allowed.path.parent) / path.name
+        return await self._lookup.find(resolved, follow=follow)
 
     @property
     def _lookup(self) -> FolderLookup:

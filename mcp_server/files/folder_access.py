@@ -47,6 +47,11 @@ class FolderAccess:
             return True
         return False
 
+    async def resolve(self, path: Path) -> Path:
+        """Return a path with every link resolved, as far as who serves the folder may look at it."""
+        answer = await self._accesses()[0].execute({"do": "resolve", "path": str(path)}, self.folder.path)
+        return Path(answer.name)
+
     async def similar_name(self, path: Path) -> str:
         """Return the name that was perhaps meant; "" if there is none. Only who serves the folder lists it."""
         with suppress(OSError):

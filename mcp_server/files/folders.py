@@ -21,6 +21,8 @@ class AllowedPath:
 
     path: Path
     folder: GrantedFolder
+    was_seen: bool = True
+    """The daemon may look at it; otherwise a part of the path may still be a link."""
 
 
 def shows(folder: Path, path: Path, home: Path) -> bool:

@@ -24,8 +24,7 @@ class FolderLookup:
     async def find(self, path: Path, *, follow: bool = True) -> AllowedPath | None:
         """Return an absolute path with every link resolved and the folder that shows it; None: no folder does.
 
-        Without `follow` the last part of the path is not resolved: a link there will be replaced. A part that the
-        system does not let us look at counts as no link: whoever opens the file checks where the open file is.
+        Without `follow` the last part of the path is not resolved: a link there will be replaced.
 
         Raises:
             TimeoutError: the path cannot be resolved within two minutes.
@@ -33,14 +32,16 @@ class FolderLookup:
         near = self._near(path)
         to_resolve = [path if follow else path.parent, Path.home(), *(folder.path for folder in near)]
         key = near[0].path if near else ELSEWHERE
-        resolved, home, *near_resolved = await self.threads.run(key, lambda: list(map(_resolve, to_resolve)))
+        was_seen, (resolved, home, *near_resolved) = await self.threads.run(
+            key, lambda: (_may_look_at(path), list(map(_resolve, to_resolve)))
+        )
         found = resolved if follow else resolved / path.name
         for folder, folder_resolved in zip(near, near_resolved, strict=True):
             if shows(folder_resolved, found, home):
-                return AllowedPath(found, folder)
+                return AllowedPath(found, folder, was_seen)
         for folder in (folder for folder in self.folders if folder not in near):
             if await self._shows(folder, found, home):
-                return AllowedPath(found, folder)
+                return AllowedPath(found, folder, was_seen)
         return None
 
     def _near(self, path: Path) -> list[GrantedFolder]:
@@ -56,3 +57,13 @@ class FolderLookup:
 
 def _resolve(path: Path) -> Path:
     return Path(os.path.realpath(path))
+
+
+def _may_look_at(path: Path) -> bool:
+    try:
+        path.lstat()
+    except PermissionError:
+        return False
+    except OSError:
+        pass
+    return True

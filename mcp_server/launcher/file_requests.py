@@ -1,6 +1,6 @@
 """Execute one file request: by the shim with the client's rights, or by the daemon with its own. Standard library only.
 
-A request is {"do": "open" | "create" | "stat" | "similar" | "rename" | "unlink", "path": …}; "rename" also has "to".
+A request is {"do": "open" | "create" | "stat" | "resolve" | "similar" | "rename" | "unlink", "path": …}; "rename" also has "to".
 """
 
 import os
@@ -24,6 +24,8 @@ def execute(request: dict[str, str]) -> dict[str, int | str]:
             return {"fd": os.open(path, CREATE_FLAGS, 0o666)}
         case "stat":
             return {"mode": os.lstat(path).st_mode}
+        case "resolve":
+            return {"name": os.path.realpath(path)}
         case "similar":
             return {"name": _similar_name(path)}
         case "rename":

@@ -165,13 +165,24 @@ async def test_a_link_that_the_daemon_may_not_look_at_does_not_lead_outside(desk
     (desk.documents / "link").symlink_to(outside)
     desk.layer.denied = {"daemon"}
 
-    seen = await refused(desk.files, "link/secret.png")
-    destination = await desk.files.resolve_destination("link/new.png", (".png",), overwrite=False)
-    with pytest.raises(OSError, match="leads out of the folders"):
-        await desk.files.write(destination, b"drawn")
+    codes = [(await refused(desk.files, f"link/{name}")).code for name in ("secret.png", "none.png")]
+    with pytest.raises(InvalidInput, match="may write"):
+        await desk.files.resolve_destination("link/new.png", (".png",), overwrite=False)
 
-    assert seen.code == "path_not_allowed"
-    assert [path.name for path in outside.iterdir()] == ["secret.png"]
+    assert codes == ["path_not_allowed"] * 2
+
+
+async def test_a_link_to_the_inside_is_followed_although_the_daemon_may_not_look_at_it(desk: Desk) -> None:
+    (desk.documents / "pictures").mkdir()
+    (desk.documents / "pictures" / "b.png").write_bytes(b"behind")
+    (desk.documents / "link").symlink_to(desk.documents / "pictures")
+    desk.layer.denied = {"daemon"}
+
+    seen = await read(desk.files, "link/b.png")
+    destination = await desk.files.resolve_destination("link/new.png", (".png",), overwrite=False)
+
+    assert seen == b"behind"
+    assert destination == desk.documents / "pictures" / "new.png"
 
 
 @pytest.mark.promise("files:no-dialog-for-a-typo")

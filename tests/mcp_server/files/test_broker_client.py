@@ -224,6 +224,20 @@ async def test_requests_without_an_answer_fail_when_the_client_leaves(tmp_path: 
             await broker.execute(opening(tmp_path), FOLDER)
 
 
+async def test_requests_that_find_no_room_wait_and_arrive_whole(tmp_path: Path) -> None:
+    long_path = Path("x" * 200_000)
+
+    with hand_made() as (broker, shim), shim.connection.makefile("rb") as lines:
+        async with anyio.create_task_group() as tasks:
+            for _ in range(MAX_CALLS_PER_FOLDER):
+                tasks.start_soon(broker.execute, opening(long_path), FOLDER)
+            received = [json.loads(await anyio.to_thread.run_sync(lines.readline)) for _ in range(MAX_CALLS_PER_FOLDER)]
+            tasks.cancel_scope.cancel()
+
+    assert [request["id"] for request in received] == list(range(1, MAX_CALLS_PER_FOLDER + 1))
+    assert {request["path"] for request in received} == {str(long_path)}
+
+
 @pytest.mark.parametrize(
     "answer",
     [
