@@ -45,7 +45,7 @@ class FileBrokerClient:
 
     async def execute(self, request: FileRequest, folder: Path) -> FileAnswer:
         """See `FileAccess.execute`."""
-        return await self._calls.run(folder, partial(self._send, request), FileAnswer.close)
+        return await self._calls.run(folder, partial(self._send, request), partial(self._undo, request))
 
     def close(self) -> None:
         """Close the connection, which ends the shim's thread; requests without a reply fail."""
@@ -68,6 +68,12 @@ class FileBrokerClient:
         self._unanswered[number] = outcome
         self._outgoing += json.dumps({"id": number, **request}).encode() + b"\n"
         self._flush()
+
+    def _undo(self, request: FileRequest, answer: FileAnswer) -> None:
+        """Close and delete what was opened or made for a caller who has left."""
+        answer.close()
+        if request["do"] == "create":
+            self._send({"do": "unlink", "path": request["path"]}, self._loop.create_future())
 
     def _flush(self) -> None:
         try:

@@ -5,6 +5,8 @@ import fcntl
 import os
 import stat
 import sys
+import threading
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -53,7 +55,19 @@ class LocalFileAccess:
 
     async def execute(self, request: FileRequest, folder: Path) -> FileAnswer:
         """See `FileAccess.execute`."""
-        return await self.threads.run(folder, lambda: answer_of(execute(request)), FileAnswer.close)
+
+        def undo_in_thread(answer: FileAnswer) -> None:
+            threading.Thread(target=_undo, args=(request, answer), daemon=True).start()
+
+        return await self.threads.run(folder, lambda: answer_of(execute(request)), undo_in_thread)
+
+
+def _undo(request: FileRequest, answer: FileAnswer) -> None:
+    """Close and delete what was opened or made for a caller who has left."""
+    answer.close()
+    if request["do"] == "create":
+        with suppress(OSError):
+            execute({"do": "unlink", "path": request["path"]})
 
 
 def answer_of(fields: dict[str, int | str]) -> FileAnswer:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import anyio
+import anyio.lowlevel
 import anyio.to_thread
 import pytest
 
@@ -223,6 +224,25 @@ async def test_while_a_dialog_waits_for_a_person_the_same_client_opens_other_fil
             desk.layer.answered.set()
 
     assert seen == [b"picture elsewhere", b"picture"]
+
+
+@pytest.mark.parametrize("served_by_shim", [True, False])
+async def test_a_file_that_is_made_after_its_caller_has_left_is_deleted(desk: Desk, served_by_shim: bool) -> None:
+    files = desk.files if served_by_shim else replace(desk.files, client=replace(desk.files.client, file_access=None))
+    desk.layer.asked = {"shim", "daemon"}
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(files.write, desk.documents / "b.png", b"drawn")
+        await anyio.to_thread.run_sync(desk.layer.asking.wait, 10)
+        tasks.cancel_scope.cancel()
+    desk.layer.answered.set()
+    with anyio.fail_after(10):
+        while sorted(path.name for path in desk.documents.iterdir()) != ["a.png"] or not unlinked(desk):
+            await anyio.lowlevel.checkpoint()
+
+
+def unlinked(desk: Desk) -> bool:
+    return any(touch.function == "unlink" for touch in desk.layer.touches)
 
 
 @pytest.mark.promise("files:off-the-event-loop")
