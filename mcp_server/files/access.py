@@ -19,7 +19,7 @@ from typing import BinaryIO, Literal
 from mcp_server.files.addresses import decode_data_uri, is_data_uri, parse_path
 from mcp_server.files.artifacts import URI_SCHEME, ArtifactKind, ArtifactStore, StoredArtifact
 from mcp_server.files.client import ClientConnection
-from mcp_server.files.denials import OWN_PROGRAM, explain
+from mcp_server.files.denials import OWN_PROGRAM, explain, outside_text
 from mcp_server.files.folder_access import FolderAccess
 from mcp_server.files.folders import AllowedPath, GrantedFolder, normalize_spelling
 from mcp_server.files.lookup import FolderLookup
@@ -238,15 +238,8 @@ class ClientFiles:
         return InvalidInput(text, param=param, code=code) if code else InvalidInput(text, param=param)
 
     def _not_allowed(self, address: str, verb: Verb, param: str) -> InvalidInput:
-        folders = self.settings.folders
-        client_folders = ", ".join(str(folder) for folder in self.client.folders) or "none of its own"
-        return InvalidInput(
-            f"{address} is not in a folder that this client may {verb} (hidden files never are). "
-            f"The client's folders: {client_folders}. Copy the file to {folders.inbox}, or add its folder to "
-            f"files.allowed_folders in {self._config_path} and restart Senses.",
-            param=param,
-            code="path_not_allowed",
-        )
+        text = outside_text(address, verb, self.client.folders, self.settings.folders.inbox, self._config_path)
+        return InvalidInput(text, param=param, code="path_not_allowed")
 
     @property
     def _config_path(self) -> Path:

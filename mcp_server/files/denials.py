@@ -1,8 +1,8 @@
-"""Say why the system lets nobody open a file, and what a person can do."""
+"""Say why a file cannot be opened or written, and what a person can do."""
 
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from mcp_server.files.file_calls import FILE_TIMEOUT_SECONDS
@@ -30,4 +30,14 @@ def explain(error: OSError, inbox: Path, programs: Iterable[str]) -> str:
         f"macOS does not permit it. Use a file in {inbox}, which needs no permission. Or allow {names}, and the app "
         "that started it if that is a Terminal, in System Settings › Privacy & Security › Files and Folders, or in "
         "Full Disk Access there, and reconnect."
+    )
+
+
+def outside_text(address: str, verb: str, folders: Sequence[Path], inbox: Path, config: Path) -> str:
+    """Return the refusal of a path outside the client's `folders`; it does not depend on whether the file exists."""
+    client_folders = ", ".join(map(str, folders)) or "none of its own"
+    return (
+        f"{address} is not in a folder that this client may {verb} (hidden files never are). "
+        f"The client's folders: {client_folders}. Copy the file to {inbox}, or add its folder to "
+        f"files.allowed_folders in {config} and restart Senses."
     )

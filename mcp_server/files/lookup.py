@@ -45,9 +45,10 @@ class FolderLookup:
         return None
 
     def _near(self, path: Path) -> list[GrantedFolder]:
-        """Return the folders that hold a path by its spelling; most often one of them shows it."""
+        """Return the folders that hold a path by its spelling, the nearest first; most often it shows the path."""
         spelled = normalize_spelling(Path(os.path.normpath(path)))
-        return [folder for folder in self.folders if spelled.is_relative_to(normalize_spelling(folder.path))]
+        near = [folder for folder in self.folders if spelled.is_relative_to(normalize_spelling(folder.path))]
+        return sorted(near, key=lambda folder: len(folder.path.parts), reverse=True)
 
     async def _shows(self, folder: GrantedFolder, path: Path, home: Path) -> bool:
         with anyio.move_on_after(FOLDER_TIMEOUT_SECONDS):

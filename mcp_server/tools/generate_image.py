@@ -47,7 +47,7 @@ class OutputPlan:
 
 
 @dataclass(frozen=True, slots=True)
-class StoredImage:
+class ImageArtifact:
     """An image among the results; `path` and `data` are those of its requested format."""
 
     drawing: GeneratedImage
@@ -165,7 +165,7 @@ async def save_images(
     )
 
 
-def store_image(app: AppContext, drawing: GeneratedImage, output: OutputPlan) -> StoredImage:
+def store_image(app: AppContext, drawing: GeneratedImage, output: OutputPlan) -> ImageArtifact:
     """Store an image, also in its requested format if it gets no destination. Blocks on the disk.
 
     Raises:
@@ -178,10 +178,12 @@ def store_image(app: AppContext, drawing: GeneratedImage, output: OutputPlan) ->
     path = artifact.path
     if output.format != "png" and not output.destinations:
         path = app.artifacts.add_sibling(artifact, SUFFIXES[output.format][0], data)
-    return StoredImage(drawing, artifact, path, data)
+    return ImageArtifact(drawing, artifact, path, data)
 
 
-async def _save_image(app: AppContext, stored: StoredImage, files: ClientFiles, destination: Path | None) -> SavedImage:
+async def _save_image(
+    app: AppContext, stored: ImageArtifact, files: ClientFiles, destination: Path | None
+) -> SavedImage:
     return SavedImage(
         width=stored.drawing.width,
         height=stored.drawing.height,

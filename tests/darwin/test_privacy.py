@@ -256,6 +256,12 @@ async def test_nothing_in_a_clients_folder_is_touched_on_the_event_loop(desk: De
     assert [touch for touch in desk.layer.touches if touch.on_event_loop] == []
 
 
+async def until_hanging(desk: Desk, count: int) -> None:
+    """Wait until this many calls of `open` hang."""
+    while sum(touch.function == "open" for touch in desk.layer.touches) < count:
+        await anyio.lowlevel.checkpoint()
+
+
 @pytest.mark.promise("files:hanging-volume")
 @pytest.mark.parametrize("served_by_shim", [True, False])
 async def test_a_volume_that_hangs_delays_only_the_calls_that_use_it(desk: Desk, served_by_shim: bool) -> None:
@@ -268,7 +274,7 @@ async def test_a_volume_that_hangs_delays_only_the_calls_that_use_it(desk: Desk,
         async with anyio.create_task_group() as tasks:
             for _ in range(50):
                 tasks.start_soon(read, files, "a.png")
-            await anyio.to_thread.run_sync(desk.layer.asking.wait, 10)
+            await until_hanging(desk, MAX_CALLS_PER_FOLDER)
             seen = [await read(files, str(desk.elsewhere / "a.png")) for _ in range(50)]
             borrowed, threads = limiter.borrowed_tokens, threading.active_count() - threads_before
             tasks.cancel_scope.cancel()
@@ -276,6 +282,22 @@ async def test_a_volume_that_hangs_delays_only_the_calls_that_use_it(desk: Desk,
     assert seen == [b"picture"] * 50
     assert borrowed == 0
     assert threads <= 2 * MAX_CALLS_PER_FOLDER + 2
+
+
+async def test_a_granted_volume_that_hangs_inside_another_granted_folder_takes_nothing_of_it(desk: Desk) -> None:
+    client = replace(desk.files.client, folders=(desk.documents.parent, desk.documents))
+    files = replace(desk.files, client=client)
+    desk.layer.asked = {"shim"}
+
+    with anyio.fail_after(20):
+        async with anyio.create_task_group() as tasks:
+            for _ in range(2 * MAX_CALLS_PER_FOLDER):
+                tasks.start_soon(read, files, "a.png")
+            await until_hanging(desk, MAX_CALLS_PER_FOLDER)
+            seen = await read(files, str(desk.elsewhere / "a.png"))
+            tasks.cancel_scope.cancel()
+
+    assert seen == b"picture"
 
 
 @pytest.mark.parametrize("folder", ["users/me", "USERS/ME", "users", "Users"])
