@@ -105,7 +105,7 @@ def _samples(archive: Path, folder: Path) -> Iterator[Recording]:
 
 def _write(folder: Path, name: str, sound: bytes, kind: str, text: str, language: str, source: str) -> Recording:
     """Write a clip as 16-bit mono WAV."""
-    with av.open(io.BytesIO(sound), format=kind) as opened:
+    with av.open(io.BytesIO(sound), "r", format=kind) as opened:
         resampler = av.AudioResampler(format="s16", layout="mono", rate=SAMPLE_RATE)
         frames = [out for frame in opened.decode(audio=0) for out in resampler.resample(frame)]
         frames += resampler.resample(None)
