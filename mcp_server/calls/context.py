@@ -170,7 +170,7 @@ async def _open_input(files: ClientFiles, address: str, param: str, limit_bytes:
     fetched = await files.fetch(address, param=param)
     if fetched is not None:
         return io.BytesIO(fetched)
-    return await anyio.to_thread.run_sync(lambda: files.open(address, param=param, limit_bytes=limit_bytes))
+    return await files.open(address, param=param, limit_bytes=limit_bytes)
 
 
 def result_fields(finished: Finished, warnings: Iterable[str] = ()) -> dict[str, Any]:
@@ -192,7 +192,7 @@ def result_link(artifact: StoredArtifact) -> ResourceLink:
     )
 
 
-def save_result(
+async def save_result(
     files: ClientFiles, artifact: StoredArtifact, suffix: str, data: bytes, destination: Path | None
 ) -> Path:
     """Write a result to `destination`, or beside its original if it is in another format; return the path.
@@ -202,14 +202,24 @@ def save_result(
     Raises:
         ArtifactNotSaved: `data` cannot be written.
     """
-    if destination is None:
-        is_original = suffix == artifact.path.suffix
-        return artifact.path if is_original else files.artifacts.add_sibling(artifact, suffix, data)
+    if destination is not None:
+        return await save_copy(destination, artifact.path, files, data)
+    if suffix == artifact.path.suffix:
+        return artifact.path
+    return await anyio.to_thread.run_sync(files.artifacts.add_sibling, artifact, suffix, data)
+
+
+async def save_copy(destination: Path, fallback: Path, files: ClientFiles, data: bytes) -> Path:
+    """Write `data` to `destination` and return it.
+
+    Raises:
+        ArtifactNotSaved: `data` cannot be written; the message says that `fallback` holds the result.
+    """
     try:
-        files.write(destination, data)
+        await files.write(destination, data)
     except OSError as error:
         raise ArtifactNotSaved(
-            f"{destination} cannot be written: {error.strerror}. The result is kept as {artifact.path}."
+            f"{destination} cannot be written: {files.explain(error)} The result is kept as {fallback}."
         ) from error
     return destination
 

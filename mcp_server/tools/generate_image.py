@@ -3,6 +3,7 @@
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -76,7 +77,7 @@ def add_generate_image(server: MCPServer[ClientConnection], app: AppContext) -> 
         a senses:// address and a small preview. Show the path to the user. status "running" means: call get_job."""
         files = app.files(ctx)
         keep_alive_seconds = keep_alive_seconds_of(keep_alive)
-        output = plan_output(files, format, output_path, count, overwrite=overwrite)
+        output = await plan_output(files, format, output_path, count, overwrite=overwrite)
         first_seed = seed if seed >= 0 else secrets.randbelow(2**31)
         seeds = [(first_seed + offset) % (MAX_SEED + 1) for offset in range(count)]
 
@@ -87,12 +88,12 @@ def add_generate_image(server: MCPServer[ClientConnection], app: AppContext) -> 
             for job.progress.part_index, image_seed in enumerate(seeds):
                 request = GenerateImage(model, prompt, width, height, image_seed, steps, source, strength)
                 runs.append(await app.run_request(request, job, GeneratedImage, keep_alive_seconds=keep_alive_seconds))
-            return await anyio.to_thread.run_sync(save_images, app, runs, output, prompt, preview)
+            return await save_images(app, runs, output, prompt, preview)
 
         return await app.run_job(ctx, "generate_image", wait_seconds, run_requests)
 
 
-def plan_output(
+async def plan_output(
     files: ClientFiles,
     requested_format: Literal["auto", "png", "jpeg", "webp"],
     output_path: str,
@@ -110,7 +111,8 @@ def plan_output(
     image_format = _format_from_suffix(output_path) if requested_format == "auto" else requested_format
     first = Path(output_path)
     paths = [first, *(first.with_name(f"{first.stem}-{number}{first.suffix}") for number in range(2, count + 1))]
-    destinations = [files.resolve_destination(str(path), SUFFIXES[image_format], overwrite=overwrite) for path in paths]
+    suffixes = SUFFIXES[image_format]
+    destinations = [await files.resolve_destination(str(path), suffixes, overwrite=overwrite) for path in paths]
     return OutputPlan(files, image_format, tuple(destinations))
 
 
@@ -122,10 +124,10 @@ def _format_from_suffix(output_path: str) -> ImageFormat:
     raise InvalidInput(f"{output_path} must end in .png, .jpg, .jpeg or .webp.", param="output_path")
 
 
-def save_images(
+async def save_images(
     app: AppContext, runs: Sequence[tuple[Finished, GeneratedImage]], output: OutputPlan, prompt: str, preview: str
 ) -> CallToolResult:
-    """Save the images and build the result. Blocks on the disk.
+    """Save the images and build the result.
 
     Raises:
         ArtifactNotSaved: an image cannot be written.
@@ -133,37 +135,36 @@ def save_images(
     from model_runtime.media.images import encode_preview
 
     drawings = [drawing for _, drawing in runs]
-    artifacts = [app.artifacts.add(ArtifactKind.IMAGES, drawing.png) for drawing in drawings]
-    destinations = output.destinations or (None,) * len(artifacts)
-    saved_images = [
-        _save_image(app, artifact, drawing, output, destination)
-        for artifact, drawing, destination in zip(artifacts, drawings, destinations, strict=True)
-    ]
+    stored = [await anyio.to_thread.run_sync(store_image, app, drawing, output.format) for drawing in drawings]
+    destinations = output.destinations or (None,) * len(drawings)
+    saved_images = []
+    for drawing, (artifact, data), destination in zip(drawings, stored, destinations, strict=True):
+        path = await save_result(output.files, artifact, SUFFIXES[output.format][0], data, destination)
+        size = {"width": drawing.width, "height": drawing.height, "size_bytes": len(data)}
+        saved_images.append(SavedImage(seed=drawing.seed, **size, **app.artifact_fields(artifact, path)))
     timings = [finished.timings for finished, _ in runs]
     fields = result_fields(runs[-1][0], app.artifacts.warnings) | {
         "seconds": round(sum(one.running_seconds for one in timings), 3),
         "load_seconds": round(sum(one.loading_seconds for one in timings), 3),
     }
-    return build_result(
-        GenerateResult(images=saved_images, prompt=prompt, steps=drawings[-1].steps, **fields),
-        links=[result_link(artifact) for artifact in artifacts],
-        pngs=[] if preview == "none" else [drawing.png for drawing in drawings],
-        make_preview=encode_preview,
-        full=preview == "full",
+    return await anyio.to_thread.run_sync(
+        partial(
+            build_result,
+            GenerateResult(images=saved_images, prompt=prompt, steps=drawings[-1].steps, **fields),
+            links=[result_link(artifact) for artifact, _ in stored],
+            pngs=[] if preview == "none" else [drawing.png for drawing in drawings],
+            make_preview=encode_preview,
+            full=preview == "full",
+        )
     )
 
 
-def _save_image(
-    app: AppContext, artifact: StoredArtifact, drawing: GeneratedImage, output: OutputPlan, destination: Path | None
-) -> SavedImage:
+def store_image(app: AppContext, drawing: GeneratedImage, image_format: ImageFormat) -> tuple[StoredArtifact, bytes]:
+    """Store an image as PNG; return the artifact, and the image in the requested format. Blocks on the disk.
+
+    Raises:
+        ArtifactNotSaved: the file cannot be written.
+    """
     from model_runtime.media.images import encode_image
 
-    data = encode_image(drawing.png, output.format)
-    path = save_result(output.files, artifact, SUFFIXES[output.format][0], data, destination)
-    return SavedImage(
-        width=drawing.width,
-        height=drawing.height,
-        seed=drawing.seed,
-        size_bytes=len(data),
-        **app.artifact_fields(artifact, path),
-    )
+    return app.artifacts.add(ArtifactKind.IMAGES, drawing.png), encode_image(drawing.png, image_format)

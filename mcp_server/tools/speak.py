@@ -1,6 +1,5 @@
 """speak: turn a text into speech."""
 
-from pathlib import Path
 from typing import Annotated, Literal
 
 import anyio
@@ -23,7 +22,6 @@ from mcp_server.calls.context import (
 )
 from mcp_server.calls.jobs import ToolJob
 from mcp_server.calls.results import SpeakResult, build_result
-from mcp_server.files.access import ClientFiles
 from mcp_server.files.artifacts import ArtifactKind, StoredArtifact
 from mcp_server.files.client import ClientConnection
 from mcp_server.viewer.page import VIEWER_TOOL_META
@@ -57,7 +55,7 @@ def add_speak(server: MCPServer[ClientConnection], app: AppContext) -> None:
         absolute path and a senses:// address. status "running": call get_job."""
         files = app.files(ctx)
         destination = (
-            files.resolve_destination(output_path, (f".{format}",), overwrite=overwrite) if output_path else None
+            await files.resolve_destination(output_path, (f".{format}",), overwrite=overwrite) if output_path else None
         )
         request = Speak(model, text, voice, speed, language)
         keep_alive_seconds = keep_alive_seconds_of(keep_alive)
@@ -71,9 +69,8 @@ def add_speak(server: MCPServer[ClientConnection], app: AppContext) -> None:
                 lambda event: _collect_audio(event, pcm, job),
                 keep_alive_seconds=keep_alive_seconds,
             )
-            artifact, path = await anyio.to_thread.run_sync(
-                save_speech, files, bytes(pcm), speech.sample_rate, format, destination
-            )
+            artifact, data = await anyio.to_thread.run_sync(store_speech, app, bytes(pcm), speech.sample_rate, format)
+            path = await save_result(files, artifact, f".{format}", data, destination)
             fields = result_fields(finished, app.artifacts.warnings)
             playing = play and app.player.play(artifact.path)
             if play and not playing:
@@ -102,22 +99,21 @@ async def _inline_audio(ctx: ToolContext, artifact: StoredArtifact) -> bytes:
     return await anyio.Path(artifact.path).read_bytes()
 
 
-def save_speech(
-    files: ClientFiles, pcm: bytes, sample_rate: int, audio_format: AudioFormat, destination: Path | None
-) -> tuple[StoredArtifact, Path]:
-    """Save speech as WAV and in the requested format; return the artifact and the path for the result.
+def store_speech(
+    app: AppContext, pcm: bytes, sample_rate: int, audio_format: AudioFormat
+) -> tuple[StoredArtifact, bytes]:
+    """Store speech as WAV; return the artifact, and the speech in the requested format.
 
     `pcm` is 16-bit mono at `sample_rate` Hz. Blocks on the disk.
 
     Raises:
-        ArtifactNotSaved: a file cannot be written.
+        ArtifactNotSaved: the file cannot be written.
     """
     from model_runtime.media.speech_encoder import encode_speech
 
     wav = encode_speech(pcm, sample_rate, "wav")
-    artifact = files.artifacts.add(ArtifactKind.AUDIO, wav)
-    data = wav if audio_format == "wav" else encode_speech(pcm, sample_rate, audio_format)
-    return artifact, save_result(files, artifact, f".{audio_format}", data, destination)
+    artifact = app.artifacts.add(ArtifactKind.AUDIO, wav)
+    return artifact, wav if audio_format == "wav" else encode_speech(pcm, sample_rate, audio_format)
 
 
 def _collect_audio(event: Event, pcm: bytearray, job: ToolJob) -> None:

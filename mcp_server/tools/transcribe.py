@@ -25,8 +25,7 @@ from mcp_server.calls.context import (
 )
 from mcp_server.calls.jobs import ToolJob
 from mcp_server.calls.results import SegmentResult, TranscribeResult, build_result
-from mcp_server.files.access import ClientFiles
-from mcp_server.files.artifacts import ArtifactKind
+from mcp_server.files.artifacts import ArtifactKind, StoredArtifact
 from mcp_server.files.client import ClientConnection
 from mcp_server.viewer.page import VIEWER_TOOL_META
 from model_runtime.catalog.languages import parse_language
@@ -66,7 +65,9 @@ def add_transcribe(server: MCPServer[ClientConnection], app: AppContext) -> None
         files = app.files(ctx)
         keep_alive_seconds = keep_alive_seconds_of(keep_alive)
         destination = (
-            files.resolve_destination(output_path, (SUFFIXES[format],), overwrite=overwrite) if output_path else None
+            await files.resolve_destination(output_path, (SUFFIXES[format],), overwrite=overwrite)
+            if output_path
+            else None
         )
         spoken_language = parse_language(language)
         word_timestamps = timestamps == "word" or format == "json"
@@ -77,29 +78,43 @@ def add_transcribe(server: MCPServer[ClientConnection], app: AppContext) -> None
             request = Transcribe(
                 model_name, sound, spoken_language, task == "translate", vocabulary, word_timestamps=word_timestamps
             )
-            run = await app.run_request(request, job, TranscriptionResult, keep_alive_seconds=keep_alive_seconds)
-            return await anyio.to_thread.run_sync(save_transcript, app, files, *run, format, destination, timestamps)
+            finished, transcript = await app.run_request(
+                request, job, TranscriptionResult, keep_alive_seconds=keep_alive_seconds
+            )
+            artifact, data = await anyio.to_thread.run_sync(store_transcript, app, transcript, format)
+            path = await save_result(files, artifact, SUFFIXES[format], data, destination)
+            return await anyio.to_thread.run_sync(
+                transcript_result, app, finished, transcript, artifact, path, timestamps
+            )
 
         return await app.run_job(ctx, "transcribe", wait_seconds, run_request)
 
 
-def save_transcript(
-    app: AppContext,
-    files: ClientFiles,
-    finished: Finished,
-    transcript: TranscriptionResult,
-    transcript_format: TranscriptFormat,
-    destination: Path | None,
-    timestamps: str,
-) -> CallToolResult:
-    """Save a transcript and build the result. Blocks on the disk.
+def store_transcript(
+    app: AppContext, transcript: TranscriptionResult, transcript_format: TranscriptFormat
+) -> tuple[StoredArtifact, bytes]:
+    """Store a transcript as text; return the artifact, and the transcript in the requested format. Blocks on the disk.
 
     Raises:
-        ArtifactNotSaved: a file cannot be written.
+        ArtifactNotSaved: the file cannot be written.
     """
     artifact = app.artifacts.add(ArtifactKind.TRANSCRIPTS, render(transcript, "text").encode())
-    data = render(transcript, transcript_format).encode()
-    path = save_result(files, artifact, SUFFIXES[transcript_format], data, destination)
+    return artifact, render(transcript, transcript_format).encode()
+
+
+def transcript_result(
+    app: AppContext,
+    finished: Finished,
+    transcript: TranscriptionResult,
+    artifact: StoredArtifact,
+    path: Path,
+    timestamps: str,
+) -> CallToolResult:
+    """Build the result; a file keeps the segments that it has no room for. Blocks on the disk.
+
+    Raises:
+        ArtifactNotSaved: that file cannot be written.
+    """
     fields = result_fields(finished, app.artifacts.warnings)
     segments = segment_results(transcript.segments, timestamps)
     if segments is not None and len(segments) < len(transcript.segments):
