@@ -140,8 +140,15 @@ async def save_images(
     saved_images = []
     for drawing, (artifact, data), destination in zip(drawings, stored, destinations, strict=True):
         path = await save_result(output.files, artifact, SUFFIXES[output.format][0], data, destination)
-        size = {"width": drawing.width, "height": drawing.height, "size_bytes": len(data)}
-        saved_images.append(SavedImage(seed=drawing.seed, **size, **app.artifact_fields(artifact, path)))
+        saved_images.append(
+            SavedImage(
+                width=drawing.width,
+                height=drawing.height,
+                seed=drawing.seed,
+                size_bytes=len(data),
+                **app.artifact_fields(artifact, path),
+            )
+        )
     timings = [finished.timings for finished, _ in runs]
     fields = result_fields(runs[-1][0], app.artifacts.warnings) | {
         "seconds": round(sum(one.running_seconds for one in timings), 3),
