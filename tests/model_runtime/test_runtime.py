@@ -39,6 +39,7 @@ from model_runtime.requests import Chat, GenerateImage, Message, Request, Speak,
 from model_runtime.runtime import Runtime
 from model_runtime.settings import Settings
 from model_runtime.status import ModelState
+from model_runtime.supervisor.pressure import Pressure
 from tests.model_runtime.calls import BackgroundCall, chat, model_status_of, run_chat, run_request, wait_for_status
 from tests.model_runtime.library import (
     MEGABYTE,
@@ -284,12 +285,12 @@ def _resident_bytes() -> int:
 
 @pytest.mark.promise("runtime:pressure")
 async def test_idle_models_are_unloaded_when_the_machine_runs_short_of_memory(settings: Settings) -> None:
-    short: list[bool] = []
+    pressure = Pressure.NORMAL
     library = ScriptedCatalog(scripted_model("eyes"), scripted_model("ears"))
-    async with open_runtime(settings, library, is_under_memory_pressure=lambda: bool(short)) as runtime:
+    async with open_runtime(settings, library, memory_pressure=lambda: pressure) as runtime:
         await run_chat(runtime, chat("say a", "eyes"))
         await run_chat(runtime, chat("say a", "ears"))
-        short.append(True)
+        pressure = Pressure.CRITICAL
         status = await wait_for_status(runtime, lambda status: status.memory.charged_bytes == 0)
 
     assert status.counters.unloads == {("eyes", "pressure"): 1, ("ears", "pressure"): 1}
