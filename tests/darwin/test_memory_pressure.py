@@ -73,6 +73,8 @@ class ReplayedMac:
                 case StopWorker(model, incarnation):
                     self.unloads.append(self._second)
                     self._handle(WorkerExited(model, incarnation))
+                case _:
+                    raise AssertionError(f"unexpected: {action}")
 
     def _view(self) -> SupervisorView:
         return SupervisorView(
