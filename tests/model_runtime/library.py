@@ -15,6 +15,8 @@ from model_runtime.process.process import StopTimeouts
 from model_runtime.requests import Request, Task
 from model_runtime.runtime import Runtime
 from model_runtime.settings import Settings
+from model_runtime.supervisor.pressure import Pressure
+from model_runtime.supervisor.watchdog import WatchdogLimits
 
 MEGABYTE = 1_000_000
 SERIAL_ENGINE = "tests.scripted_engine:ScriptedEngine"
@@ -128,6 +130,25 @@ class FakeClock:
     def __call__(self) -> float:
         """Return the time in seconds."""
         return self.now
+
+
+class PassingClock(FakeClock):
+    """A clock that goes on to `until` in steps too short for the watchdog to think that the machine slept.
+
+    Pass `step` as the runtime's `memory_pressure`, which each of its checks reads, and `PATIENT` as its limits.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.until = self.now
+
+    def step(self) -> Pressure:
+        """Let up to four seconds pass before a check."""
+        self.now = min(self.now + 4.0, self.until)
+        return Pressure.NORMAL
+
+
+PATIENT = WatchdogLimits(heartbeat_seconds=1e9, stall_seconds=dict.fromkeys(Task, 1e9))
 
 
 def skip_validation(request: Request, model: Model, folders: Mapping[str, Path]) -> None:

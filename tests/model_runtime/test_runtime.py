@@ -43,7 +43,9 @@ from model_runtime.supervisor.pressure import Pressure
 from tests.model_runtime.calls import BackgroundCall, chat, model_status_of, run_chat, run_request, wait_for_status
 from tests.model_runtime.library import (
     MEGABYTE,
+    PATIENT,
     FakeClock,
+    PassingClock,
     ScriptedCatalog,
     living_workers,
     open_runtime,
@@ -430,16 +432,17 @@ async def test_more_requests_than_may_wait_are_rejected_with_a_time_to_try_again
 async def test_a_request_that_waits_too_long_is_rejected_with_what_it_waited_for(
     settings: Settings, tmp_path: Path
 ) -> None:
-    clock, gate = FakeClock(), tmp_path / "gate"
+    clock, gate = PassingClock(), tmp_path / "gate"
+    passing = {"clock": clock, "memory_pressure": clock.step, "watchdog_limits": PATIENT}
     async with (
-        open_runtime(settings, ScriptedCatalog(scripted_model("m")), clock=clock) as runtime,
+        open_runtime(settings, ScriptedCatalog(scripted_model("m")), **passing) as runtime,
         anyio.create_task_group() as group,
     ):
         running = BackgroundCall(runtime, chat(f"say a; wait {gate}")).start(group)
         await running.wait_for_event(TextDelta)
         waiting = BackgroundCall(runtime, chat("say b")).start(group)
         await waiting.wait_for_event(Queued)
-        clock.now += 123  # 120 s, and about 2 s that a request takes
+        clock.until += 123  # 120 s, and about 2 s that a request takes
         await waiting.wait_until_finished()
         gate.touch()
 
