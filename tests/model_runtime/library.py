@@ -135,20 +135,22 @@ class FakeClock:
 class PassingClock(FakeClock):
     """A clock that goes on to `until` in steps too short for the watchdog to think that the machine slept.
 
-    Pass `step` as the runtime's `memory_pressure`, which each of its checks reads, and `PATIENT` as its limits.
+    `options` are those of the runtime: each of its checks reads the pressure and so lets a step pass.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self.until = self.now
 
-    def step(self) -> Pressure:
-        """Let up to four seconds pass before a check."""
+    @property
+    def options(self) -> dict[str, Any]:
+        """The runtime's clock, what its checks call, and limits for workers, whose heartbeats keep to the real time."""
+        patient = WatchdogLimits(heartbeat_seconds=1e9, stall_seconds=dict.fromkeys(Task, 1e9))
+        return {"clock": self, "memory_pressure": self._step, "watchdog_limits": patient}
+
+    def _step(self) -> Pressure:
         self.now = min(self.now + 4.0, self.until)
         return Pressure.NORMAL
-
-
-PATIENT = WatchdogLimits(heartbeat_seconds=1e9, stall_seconds=dict.fromkeys(Task, 1e9))
 
 
 def skip_validation(request: Request, model: Model, folders: Mapping[str, Path]) -> None:

@@ -43,7 +43,6 @@ from model_runtime.supervisor.pressure import Pressure
 from tests.model_runtime.calls import BackgroundCall, chat, model_status_of, run_chat, run_request, wait_for_status
 from tests.model_runtime.library import (
     MEGABYTE,
-    PATIENT,
     FakeClock,
     PassingClock,
     ScriptedCatalog,
@@ -433,9 +432,8 @@ async def test_a_request_that_waits_too_long_is_rejected_with_what_it_waited_for
     settings: Settings, tmp_path: Path
 ) -> None:
     clock, gate = PassingClock(), tmp_path / "gate"
-    passing = {"clock": clock, "memory_pressure": clock.step, "watchdog_limits": PATIENT}
     async with (
-        open_runtime(settings, ScriptedCatalog(scripted_model("m")), **passing) as runtime,
+        open_runtime(settings, ScriptedCatalog(scripted_model("m")), **clock.options) as runtime,
         anyio.create_task_group() as group,
     ):
         running = BackgroundCall(runtime, chat(f"say a; wait {gate}")).start(group)

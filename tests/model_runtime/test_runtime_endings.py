@@ -28,7 +28,6 @@ from model_runtime.status import ModelState
 from model_runtime.supervisor.watchdog import WatchdogLimits
 from tests.model_runtime.calls import BackgroundCall, chat, model_status_of, run_chat, wait_for_file, wait_for_status
 from tests.model_runtime.library import (
-    PATIENT,
     SHORT_STOP_TIMEOUTS,
     FakeClock,
     PassingClock,
@@ -310,10 +309,9 @@ async def test_files_removed_before_the_load_are_reported(settings: Settings, li
 @pytest.mark.promise("runtime:load-deadline")
 async def test_a_load_without_progress_is_stopped_and_fails(settings: Settings) -> None:
     clock = PassingClock()
-    passing = {"clock": clock, "memory_pressure": clock.step, "watchdog_limits": PATIENT}
     library = ScriptedCatalog(scripted_model("m", load="progress 0.5; stall"))
     long_queue = replace(settings, queue_timeout_seconds=1000.0)
-    async with open_runtime(long_queue, library, **passing) as runtime, anyio.create_task_group() as group:
+    async with open_runtime(long_queue, library, **clock.options) as runtime, anyio.create_task_group() as group:
         call = BackgroundCall(runtime, chat("say a")).start(group)
         for load in (1, 2):
             await wait_for_status(runtime, lambda status: model_status_of(status).load_fraction == 0.5)
