@@ -3,6 +3,7 @@
 The worker processes are real; the error is the text that MLX raises for Metal's. Nothing here ran on a GPU.
 """
 
+import ast
 import platform
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import anyio
 import pytest
 
+from model_runtime import engines
 from model_runtime.catalog.model import Model
 from model_runtime.engines.checkpoint import translate_load_errors
 from model_runtime.engines.fatal_errors import is_fatal, is_gpu_out_of_memory
@@ -61,6 +63,19 @@ def test_a_lack_of_memory_is_told_from_the_other_errors_of_the_gpu(text: str, is
 def test_an_error_of_the_gpu_is_never_taken_for_a_broken_model() -> None:
     with pytest.raises(RuntimeError, match="Insufficient Memory"), translate_load_errors("m", {}):
         raise RuntimeError(METAL_OUT_OF_MEMORY)
+
+
+def test_no_engine_hides_an_error_of_the_gpu() -> None:
+    """Whoever catches every exception lets the fatal ones pass, or the worker goes on with a GPU that is lost."""
+    hidden = [
+        f"{file.name}:{handler.lineno}"
+        for file in Path(engines.__path__[0]).rglob("*.py")
+        for handler in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(handler, ast.ExceptHandler) and handler.type is not None
+        if ast.unparse(handler.type) == "Exception" and "is_fatal" not in ast.unparse(handler)
+    ]
+
+    assert hidden == []
 
 
 @pytest.mark.process
