@@ -396,18 +396,3 @@ def test_the_log_tail_keeps_the_last_lines() -> None:
 )
 def test_an_exit_status_becomes_a_clause(status: int, clause: str) -> None:
     assert describe_exit(status, "") == clause
-
-
-@pytest.mark.parametrize(
-    ("system", "meaning"),
-    [
-        ("linux", "as the system does when memory runs out"),
-        ("darwin", "as the system does when memory runs out or the code signature of a library is invalid"),
-    ],
-)
-def test_what_a_kill_by_the_system_means_depends_on_the_system(
-    system: str, meaning: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(sys, "platform", system)
-
-    assert describe_exit(int(signal.SIGKILL), "") == f"the worker was killed by SIGKILL, {meaning}"
