@@ -1,7 +1,7 @@
 """Read weights into the system's page cache while libraries are imported, because both take seconds."""
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from model_runtime.catalog.foreign_files import list_files
@@ -18,7 +18,7 @@ def prefetch(folders: Iterable[str], stopped: threading.Event) -> int:
     Files that cannot be read are skipped, because the loader reports them.
     """
     buffer, total = bytearray(CHUNK_BYTES), 0
-    for path in (path for folder in dict.fromkeys(folders) for path in list_files(Path(folder), WEIGHT_SUFFIXES)):
+    for path in _weights(folders):
         try:
             with path.open("rb", buffering=0) as file:
                 while not stopped.is_set() and (count := file.readinto(buffer)):
@@ -26,3 +26,8 @@ def prefetch(folders: Iterable[str], stopped: threading.Event) -> int:
         except OSError:
             continue
     return total
+
+
+def _weights(folders: Iterable[str]) -> Iterator[Path]:
+    for folder in dict.fromkeys(folders):
+        yield from list_files(Path(folder), WEIGHT_SUFFIXES)
