@@ -74,8 +74,8 @@ class Kokoro:
         return self._phonemizers[key]
 
     def _read_styles(self, voice: str) -> mx.array:
-        """Return the styles of a voice (phoneme counts, 1, 256)."""
+        """Return the styles of a voice, float32 (phoneme counts, 1, 256)."""
         stored: Any = mx.load(str(self._folder / "voices" / f"{voice}.safetensors"))
-        styles: mx.array = next(iter(stored.values()))
+        styles: mx.array = next(iter(stored.values())).astype(mx.float32)
         mx.eval(styles)
-        return styles if mx.metal.is_available() else styles.astype(mx.float32)
+        return styles
