@@ -9,6 +9,7 @@ import mlx.core as mx
 import pytest
 
 from model_runtime.engines.chat.grouped_attention import ungrouped_attention
+from model_runtime.engines.cpu_convolution import library_conv1d, library_conv_transpose1d
 
 WORKING_SET_BYTES = 12_713_115_648
 """A working set such as a Mac with 16 GB reports."""
@@ -20,7 +21,7 @@ MAY_COMPILE = pytest.mark.skipif(
 
 @contextmanager
 def report_metal(*, available: bool) -> Iterator[None]:
-    """Let `mx.metal.is_available` answer so inside the block, which starts with MLX's own attention.
+    """Let `mx.metal.is_available` answer so inside the block, which starts with MLX's own functions.
 
     With Metal, `mx.device_info` has the working set, as MLX's metal/device_info.cpp fills it in. Load a family without
     Metal first: some modules of mlx-vlm build Metal kernels when they are imported, which Linux cannot.
@@ -29,6 +30,8 @@ def report_metal(*, available: bool) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(mx.metal, "is_available", lambda: available)
         patch.setattr(mx.fast, "scaled_dot_product_attention", ungrouped_attention)
+        patch.setattr(mx, "conv1d", library_conv1d)
+        patch.setattr(mx, "conv_transpose1d", library_conv_transpose1d)
         if available:
             info = {"max_recommended_working_set_size": WORKING_SET_BYTES, **info}
             patch.setattr(mx, "device_info", lambda *_: info)

@@ -17,6 +17,12 @@ from model_runtime.catalog import memory_estimate
 from model_runtime.engines import dtype
 from model_runtime.engines.blas import load_fast_blas
 from model_runtime.engines.chat.grouped_attention import grouped_attention, ungrouped_attention
+from model_runtime.engines.cpu_convolution import (
+    conv1d,
+    conv_transpose1d,
+    library_conv1d,
+    library_conv_transpose1d,
+)
 from model_runtime.engines.image.engine import ImageEngine
 from model_runtime.engines.protocol import JobEngine, StepEngine
 from model_runtime.engines.speech.engine import SpeechEngine
@@ -35,8 +41,15 @@ pytestmark = pytest.mark.engines
 
 Checkpoint = Callable[[CheckpointBuilder], Path]
 ENGINES = Path(dtype.__file__).parent
-ASKING = {"upcast_on_cpu", "use_column_major_on_cpu", "install_grouped_attention", "load_whisper", "load"}
-"""The functions that decide by `computes_on_gpu`; `load` is the image engine's. Each has a test below."""
+DECIDING = (
+    "upcast_on_cpu",
+    "use_column_major_on_cpu",
+    "install_grouped_attention",
+    "install_cpu_convolutions",
+    "load_whisper",
+    "load",
+)
+"""The functions that decide by `computes_on_gpu`; `load` is the image engine's. Each has a test of both sides below."""
 METAL = pytest.mark.parametrize("metal", [False, True], ids=["cpu", "metal"])
 
 
@@ -81,7 +94,7 @@ def test_one_function_asks_where_mlx_computes_and_every_decision_by_it_is_tested
     decides = [function.name for function in found if mentions(function, {"computes_on_gpu"})]
 
     assert asks == {"computes_on_gpu"}
-    assert sorted(decides) == sorted(ASKING)
+    assert sorted(decides) == sorted(DECIDING)
 
 
 @pytest.mark.promise("engines:half-precision-with-gpu")
@@ -142,6 +155,15 @@ def test_only_a_cpu_gets_grouped_attention(checkpoint: Checkpoint, *, metal: boo
         load(TextEngine(), {"model": checkpoint(llama.build)})
 
         assert mx.fast.scaled_dot_product_attention is (ungrouped_attention if metal else grouped_attention)
+
+
+@METAL
+def test_only_a_cpu_gets_convolutions_as_matrix_products(checkpoint: Checkpoint, *, metal: bool) -> None:
+    with report_metal(available=metal):
+        loaded(SpeechEngine(), checkpoint(kokoro.build))
+
+        expected = (library_conv1d, library_conv_transpose1d) if metal else (conv1d, conv_transpose1d)
+        assert (mx.conv1d, mx.conv_transpose1d) == expected
 
 
 @METAL
