@@ -51,7 +51,11 @@ class Kokoro:
     def speak(
         self, text: str, selection: VoiceSelection, speed: float, check_cancelled: CancelCheck
     ) -> Iterator[AudioPiece]:
-        """Yield speech in the language of `selection`, which may differ from that of its voice."""
+        """Yield speech in the language of `selection`, which may differ from that of its voice.
+
+        Raises:
+            Cancelled: `check_cancelled` raised it between two utterances.
+        """
         styles, phonemize = self._cached_styles(selection.voice), self._phonemizer(selection)
 
         def synthesize(utterance: Utterance) -> np.ndarray:

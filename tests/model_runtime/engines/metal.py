@@ -4,12 +4,14 @@ import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
 
 import mlx.core as mx
 import pytest
 
 from model_runtime.engines.chat.grouped_attention import ungrouped_attention
 from model_runtime.engines.cpu_convolution import library_conv1d, library_conv_transpose1d
+from model_runtime.engines.registry import ENGINE_CLASSES, preload_engine
 
 WORKING_SET_BYTES = 12_713_115_648
 """A working set such as a Mac with 16 GB reports."""
@@ -18,13 +20,18 @@ MAY_COMPILE = pytest.mark.skipif(
     sys.platform != "darwin" and shutil.which("g++") is None, reason="MLX compiles for a CPU with g++"
 )
 
+# These modules decide when they are imported whether to use kernels in Metal's own language.
+for _engine in ENGINE_CLASSES:
+    preload_engine(_engine)
+import_module("mlx_vlm.models.kernels")
+
 
 @contextmanager
 def report_metal(*, available: bool) -> Iterator[None]:
     """Let `mx.metal.is_available` answer so inside the block, which starts with MLX's own functions.
 
-    With Metal, `mx.device_info` has the working set, as MLX's metal/device_info.cpp fills it in. Load a family without
-    Metal first: some modules of mlx-vlm build Metal kernels when they are imported, which Linux cannot.
+    With Metal, `mx.device_info` has the working set, as MLX's metal/device_info.cpp fills it in. Kernels that libraries
+    write in Metal's own language do not run: Linux has no compiler for them.
     """
     info = dict(mx.device_info())
     with pytest.MonkeyPatch.context() as patch:
