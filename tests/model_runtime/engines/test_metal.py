@@ -101,7 +101,7 @@ def test_one_function_asks_where_mlx_computes_and_every_decision_by_it_is_tested
 @pytest.mark.parametrize(
     ("engine", "build"),
     [
-        (TextEngine, llama.build),
+        (TextEngine, llama.build_scripted),
         (VisionEngine, qwen25_vl.build),
         (SpeechEngine, kokoro.build),
         (TranscriptionEngine, tone_whisper.build),
