@@ -298,6 +298,14 @@ RELIABILITY = {
     "reliability:turns-apart": "The failure or the end of one of them does not touch the others.",
 }
 
+MACOS = {
+    "macos:branches": "Every branch on the platform runs in a test with the answers of a Mac.",
+    "macos:folders": "A Mac's file is read by every spelling of its path, also behind a link.",
+    "macos:memory": "The memory of a model on a Mac is its physical footprint, Metal's buffers included.",
+    "macos:surroundings": "The environment and the 256 descriptors that a Mac's app gives are enough.",
+    "macos:untuned": "Nothing that is tuned for Linux reaches a worker on a Mac.",
+}
+
 PROMISES: dict[str, str] = {
     **MODELS,
     **RUNTIME,
@@ -308,4 +316,5 @@ PROMISES: dict[str, str] = {
     **MCP,
     **MEANING,
     **RELIABILITY,
+    **MACOS,
 }
