@@ -236,6 +236,7 @@ MCP = {
     "install:keeps": "A client's other settings stay, and a backup is kept.",
     "cli:pull": "A repository is pulled by name.",
     "cli:doctor": "The doctor tries every tool by meaning and reports what fails.",
+    "cli:report": "`senses doctor --report` measures every model that is here and tells nothing of the user's files.",
     "demo:loop": "`senses demo` sends sentences through all four senses and keeps every result.",
     "demo:meaning": "The same meaning counts in other words and turned round; a contradiction or omission does not.",
     "demo:goes-on": "A step that fails is told, and the demo goes on with the next sentence.",

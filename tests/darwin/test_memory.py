@@ -5,7 +5,7 @@ import os
 import pytest
 
 from model_runtime.supervisor import memory
-from tests.darwin.libsystem import CRITICAL, NORMAL, WARNING, FakeLibSystem
+from tests.darwin.libsystem import FakeLibSystem
 
 GIB = 1 << 30
 
@@ -22,15 +22,6 @@ def test_the_memory_of_the_daemon_is_measured_in_the_same_way(libsystem: FakeLib
     libsystem.footprints = {os.getpid(): 5 * GIB}
 
     assert memory.OWN_FOOTPRINT.read() == 5 * GIB
-
-
-def test_a_mac_is_short_of_memory_when_the_kernel_says_so(libsystem: FakeLibSystem) -> None:
-    short = {}
-    for level in (NORMAL, WARNING, CRITICAL):
-        libsystem.pressure_level = level
-        short[level] = memory.is_under_pressure()
-
-    assert short == {NORMAL: False, WARNING: True, CRITICAL: True}
 
 
 def test_freed_memory_goes_back_by_the_call_that_a_mac_has(libsystem: FakeLibSystem) -> None:
