@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from mcp_server.cli.machine_facts import SYSCTLS, system_facts, sysctl_values
+from mcp_server.cli.machine_facts import SYSCTLS, sysctl_values, system_facts
 
 pytestmark = pytest.mark.usefixtures("mac")
 
