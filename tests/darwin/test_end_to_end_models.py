@@ -1,14 +1,14 @@
-"""The daemon of the end-to-end tests answers with the starters on Apple silicon as well, where no real model is."""
+"""The daemons of the end-to-end tests, of the soak and of the benchmarks answer with starters on Apple silicon, too."""
 
 from pathlib import Path
 
 import pytest
 
+from benchmarks.instance import STARTERS
 from model_runtime.catalog.catalog import Catalog, create_catalog
 from model_runtime.hub.cache import HubCache
 from model_runtime.requests import Task
 from model_runtime.settings import load_settings
-from tests.end_to_end.conftest import STARTERS
 
 OPENAI_NAMES = {
     "": tuple(Task),

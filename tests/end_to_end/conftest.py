@@ -15,14 +15,12 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from model_runtime.catalog.builtin_models import STARTER_BY_TASK
+from benchmarks.instance import STARTERS
 from model_runtime.catalog.catalog import has_apple_gpu
 
 BIN_FOLDER = Path(sys.executable).parent
 CLIPS = Path(__file__).parent.parent / "clips"
 READY_SECONDS = 90.0
-STARTERS = "[defaults]\n" + "".join(f'{task} = "{name}"\n' for task, name in STARTER_BY_TASK.items())
-"""Name the models: on Apple silicon calls that name none would go to models that are not there."""
 COMPILES = {} if has_apple_gpu() else {"MLX_DISABLE_COMPILE": "1"}
 """On a CPU, MLX compiles with a C++ compiler, which takes longer than the tests."""
 
