@@ -90,7 +90,7 @@ def _fill(report: Report, settings: Settings, environ: Mapping[str, str], print_
     lines = list[str]()
 
     def print_and_keep(line: str) -> None:
-        lines.append(line)
+        lines.append(line.partition("\n")[0])  # lines of the daemon's log may follow, with names of files
         print_line(line)
 
     report.update(versions=version_facts(), machine=system_facts(), limits=limit_facts())

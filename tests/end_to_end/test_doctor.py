@@ -16,7 +16,7 @@ pytestmark = [pytest.mark.engines, pytest.mark.timeout(240)]
 def test_the_doctor_hears_what_it_says_and_sees_what_it_draws_and_measures_it(
     served: RunningDaemon, tmp_path: Path
 ) -> None:
-    command = [BIN_FOLDER / "senses", "doctor", "--report", tmp_path / "report.json"]
+    command = [str(BIN_FOLDER / "senses"), "doctor", "--report", str(tmp_path / "report.json")]
 
     done = subprocess.run(command, check=False, env=served.environ, capture_output=True, text=True, timeout=230)
 

@@ -30,8 +30,8 @@ URL = "http://127.0.0.1:7367"
 
 
 def pass_checks(settings: Settings, print_line: Any) -> bool:
-    """Stand in for the doctor's own checks."""
-    print_line("ok   everything")
+    """Stand in for the doctor's own checks. What the log tells follows in lines of its own."""
+    print_line(f"ok   everything\nThe log: {SECRETS[0]}")
     return True
 
 
@@ -244,6 +244,7 @@ def test_a_model_of_the_users_own_is_counted_and_neither_named_nor_tried(
     told = json.loads(file.read_text(encoding="utf-8"))
     assert ([model["name"] for model in told["models"]], told["own_models"]) == (["vlm-starter"], 1)
     assert told["models"][0]["stored_bytes"]["F16"] > 1_000_000
+    assert not [secret for secret in SECRETS if secret in file.read_text(encoding="utf-8")]
     assert "my-secret-model" not in str([file.read_text(encoding="utf-8"), daemon.paths])
 
 
