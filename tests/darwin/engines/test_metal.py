@@ -12,6 +12,7 @@ from mlx.utils import tree_flatten
 
 from model_runtime.catalog.builtin_models import STARTER_FOLDER
 from model_runtime.catalog.voices import VoiceSelection
+from model_runtime.engines import cpu_convolution
 from model_runtime.engines.chat import grouped_attention
 from model_runtime.engines.dtype import evaluate_weights
 from model_runtime.engines.image.engine import ImageEngine
@@ -30,6 +31,7 @@ def metal(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(mx, "default_device", lambda: mx.Device(mx.gpu))
 
 
+@pytest.mark.promise("macos:untuned")
 def test_weights_keep_their_precision_and_their_layout() -> None:
     layer = nn.Linear(3, 2)
     layer.set_dtype(mx.bfloat16)
@@ -40,6 +42,7 @@ def test_weights_keep_their_precision_and_their_layout() -> None:
     assert memoryview(layer.weight.astype(mx.float32)).c_contiguous
 
 
+@pytest.mark.promise("macos:untuned")
 def test_mlx_keeps_its_own_attention(monkeypatch: pytest.MonkeyPatch) -> None:
     own = object()
     monkeypatch.setattr(mx.fast, "scaled_dot_product_attention", own)
@@ -49,6 +52,7 @@ def test_mlx_keeps_its_own_attention(monkeypatch: pytest.MonkeyPatch) -> None:
     assert mx.fast.scaled_dot_product_attention is own
 
 
+@pytest.mark.promise("macos:untuned")
 def test_pictures_are_computed_with_compiled_functions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     disabled: list[bool] = []
     monkeypatch.setattr(mx, "disable_compile", lambda: disabled.append(True))
@@ -89,3 +93,14 @@ def test_a_voice_keeps_its_precision(tmp_path: Path) -> None:
     list(Kokoro(network, tmp_path).speak("A circle.", VoiceSelection("af_heart", "es"), 1.0, lambda: None))
 
     assert network.precisions == {mx.float16}
+
+
+@pytest.mark.promise("macos:untuned")
+def test_mlx_keeps_its_own_convolutions(monkeypatch: pytest.MonkeyPatch) -> None:
+    names, own = ("conv1d", "conv_transpose1d"), object()
+    for name in names:
+        monkeypatch.setattr(mx, name, own)
+
+    cpu_convolution.install_cpu_convolutions()
+
+    assert [getattr(mx, name) for name in names] == [own, own]

@@ -46,6 +46,7 @@ def test_any_other_folder_is_fine(folder: PurePosixPath) -> None:
     assert location_warning(folder, HOME) == ""
 
 
+@pytest.mark.darwin
 @pytest.fixture
 def in_documents(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Play a Mac on which Senses is in ~/Documents; return the home."""
