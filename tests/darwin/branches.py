@@ -101,7 +101,7 @@ def _value_of_expression(test: ast.expr, answers: Mapping[str, Any]) -> bool | N
         return None
     text = ast.unparse(_Substitution(answers).visit(ast.parse(ast.unparse(test), mode="eval")))
     try:
-        return bool(eval(text, {"__builtins__": {}}))  # noqa: S307 - an expression of our own source
+        return bool(eval(text, {"__builtins__": {"bool": bool}}))  # noqa: S307 - an expression of our own source
     except (NameError, AttributeError, SyntaxError):  # another name, or `await`
         return None
 

@@ -109,8 +109,9 @@ def test_an_answer_that_is_kept_at_import_is_in_no_function(source: str) -> None
     assert [branch.function for branch in branches_of(source)] == [""]
 
 
-def test_a_function_that_returns_the_answer_is_a_way_to_ask() -> None:
-    trees = {"file.py": ast.parse('def is_linux() -> bool:\n  """It is."""\n  return sys.platform == "linux"')}
+@pytest.mark.parametrize("value", ['sys.platform == "linux"', "bool(not mx.metal.is_available())"])
+def test_a_function_that_returns_the_answer_is_a_way_to_ask(value: str) -> None:
+    trees = {"file.py": ast.parse(f'def is_linux() -> bool:\n  """It is."""\n  return {value}')}
 
     assert mac_answers(trees)["is_linux()"] is False
 

@@ -46,7 +46,6 @@ def test_any_other_folder_is_fine(folder: PurePosixPath) -> None:
     assert location_warning(folder, HOME) == ""
 
 
-@pytest.mark.darwin
 @pytest.fixture
 def in_documents(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Play a Mac on which Senses is in ~/Documents; return the home."""
@@ -56,6 +55,7 @@ def in_documents(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+@pytest.mark.darwin
 @pytest.mark.promise("setup:location")
 def test_install_says_so_unless_it_removes_senses(in_documents: Path) -> None:
     written = install_text("claude-desktop", [], undo=False, dry_run=False, link=False)
