@@ -13,6 +13,7 @@ import time
 from fcntl import LOCK_EX, LOCK_NB, flock
 
 from mcp_server.launcher.paths import InstancePaths, ensure_private_folder
+from mcp_server.launcher.sockets import enlarge_buffers
 
 DAEMON_ARGUMENTS: tuple[str, ...] = ("-P", "-m", "mcp_server.daemon", "--ready-fd", "3")
 """-P: the client's working folder must not shadow our packages."""
@@ -62,6 +63,7 @@ def try_connect(path: str, handshake: bytes, broker_socket: socket.socket | None
         DaemonUnreachable: the daemon refuses this client; the message is its own.
     """
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    enlarge_buffers(connection)
     try:
         connection.settimeout(HANDSHAKE_TIMEOUT_SECONDS)
         connection.connect(path)

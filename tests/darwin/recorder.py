@@ -1,6 +1,6 @@
 """A pytest plugin that runs the tests of macOS and records which lines of `branches` ran as on a Mac.
 
-`pytest -p tests.darwin.recorder --ran FILE` runs what is in tests/darwin or marked `darwin`, and starts no process.
+`pytest -p tests.darwin.recorder --ran FILE` runs what is marked `darwin` or is in tests/darwin.
 """
 
 import json
@@ -73,13 +73,15 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Leave the tests of macOS that start no process: another process is not traced."""
-    items[:] = [item for item in items if is_of_macos(item) and not item.get_closest_marker("process")]
+    """Leave the tests of macOS."""
+    items[:] = [item for item in items if is_of_macos(item)]
 
 
 def is_of_macos(item: pytest.Item) -> bool:
-    """Return whether a test shows what the product does on macOS."""
-    return item.path.is_relative_to(FOLDER) or item.get_closest_marker("darwin") is not None
+    """Return whether a test has the mark, or is of the folder and starts no process, which would not be traced."""
+    if item.get_closest_marker("darwin"):
+        return True
+    return item.path.is_relative_to(FOLDER) and not item.get_closest_marker("process")
 
 
 def files_of_macos() -> list[str]:

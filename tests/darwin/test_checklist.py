@@ -17,7 +17,20 @@ CHECK = re.compile(
     r"^## (\d+)\. ([^\n]+) \((\d+) minutes?\)\n\n```sh\n([^\n]+)\n```\n\n(.+?)(?=\n## |\Z)", re.MULTILINE | re.DOTALL
 )
 MAC_PROGRAMS = {
-    *("afplay", "cat", "cd", "curl", "footprint", "git", "head", "killall", "memory_pressure", "pgrep", "pmset"),
+    *(
+        "afplay",
+        "cat",
+        "cd",
+        "curl",
+        "footprint",
+        "git",
+        "grep",
+        "head",
+        "killall",
+        "memory_pressure",
+        "pgrep",
+        "pmset",
+    ),
     *("sleep", "sw_vers", "sysctl", "uname"),
 }
 """Programs of macOS: those in /usr/bin, /bin and /usr/sbin, and of the shell. git comes with the Command Line Tools."""
