@@ -10,8 +10,8 @@ import select
 import socket
 import sys
 import time
-from fcntl import LOCK_EX, LOCK_NB, flock
 
+from mcp_server.launcher.file_lock import try_lock
 from mcp_server.launcher.paths import InstancePaths, ensure_private_folder
 from mcp_server.launcher.sockets import enlarge_buffers
 
@@ -100,7 +100,7 @@ def _start_and_connect(
     ensure_private_folder(paths.run_folder)
     ensure_private_folder(os.path.dirname(paths.socket_path))  # noqa: PTH120
     with open(paths.start_lock, "a") as lock:  # noqa: PTH123
-        holds_start_lock = _try_lock(lock.fileno())
+        holds_start_lock = try_lock(lock.fileno(), paths.start_lock)
         connection = try_connect(paths.socket_path, handshake, broker_socket)
         # a daemon that is shutting down or does not answer still holds the instance lock: a second one could only fail
         may_start = holds_start_lock and connection is None and _is_unlocked(paths.instance_lock)
@@ -113,16 +113,7 @@ def _start_and_connect(
 
 def _is_unlocked(path: str) -> bool:
     with open(path, "a") as lock:  # noqa: PTH123
-        return _try_lock(lock.fileno())
-
-
-def _try_lock(descriptor: int) -> bool:
-    """Take a lock until its file is closed, without waiting for its holder."""
-    try:
-        flock(descriptor, LOCK_EX | LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
+        return try_lock(lock.fileno(), path)
 
 
 def _spawn_daemon(paths: InstancePaths, deadline: float) -> bool:

@@ -2,8 +2,7 @@
 
 Signatures, structures and numbers are those of Apple's open sources at github.com/apple-oss-distributions:
 xnu `bsd/sys/resource.h` (rusage_info_v0), `libsyscall/wrappers/libproc/libproc.h` (proc_pid_rusage),
-`bsd/sys/sysctl.h` (sysctlbyname), `bsd/kern/kern_memorystatus_notify.c` (the levels), and
-libmalloc `include/malloc/malloc.h` (malloc_zone_pressure_relief).
+and libmalloc `include/malloc/malloc.h` (malloc_zone_pressure_relief).
 """
 
 import ctypes
@@ -12,8 +11,6 @@ from typing import Any
 
 RUSAGE_INFO_V0 = 0
 FAILED = -1
-NORMAL, WARNING, CRITICAL = 1, 2, 4
-"""`dispatch_source_memorypressure_flags_t` (libdispatch, `dispatch/source.h`), which the sysctl returns."""
 
 
 class RusageInfoV0(ctypes.Structure):
@@ -36,10 +33,9 @@ class RusageInfoV0(ctypes.Structure):
 
 @dataclass
 class FakeLibSystem:
-    """Answers for the processes and the level it is given, and fails with -1 as the real functions do."""
+    """Answers for the processes it is given, and fails with -1 as the real functions do."""
 
     footprints: dict[int, int] = field(default_factory=dict)
-    pressure_level: int = NORMAL
     relieved_bytes: list[int] = field(default_factory=list)
     """The goals of the calls of malloc_zone_pressure_relief; 0 means as much as possible."""
 
@@ -49,15 +45,6 @@ class FakeLibSystem:
             return FAILED
         info = RusageInfoV0(*(((0xFF,) * 16), *range(1001, 1008), self.footprints[pid], 1009, 1010))
         ctypes.memmove(buffer, ctypes.byref(info), ctypes.sizeof(info))
-        return 0
-
-    def sysctlbyname(self, name: bytes, old: Any, old_size: Any, new: object, new_size: int) -> int:
-        """Write the pressure level, an int, if the buffer has room for it."""
-        size = ctypes.cast(old_size, ctypes.POINTER(ctypes.c_size_t)).contents
-        if name != b"kern.memorystatus_vm_pressure_level" or size.value < ctypes.sizeof(ctypes.c_int):
-            return FAILED
-        ctypes.memmove(old, ctypes.byref(ctypes.c_int(self.pressure_level)), ctypes.sizeof(ctypes.c_int))
-        size.value = ctypes.sizeof(ctypes.c_int)
         return 0
 
     def malloc_zone_pressure_relief(self, zone: object, goal: ctypes.c_size_t) -> int:
