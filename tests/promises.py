@@ -265,6 +265,7 @@ MCP = {
     "install:keeps": "A client's other settings stay, and a backup is kept.",
     "cli:pull": "A repository is pulled by name.",
     "cli:doctor": "The doctor tries every tool by meaning and reports what fails.",
+    "cli:report": "`senses doctor --report` measures every model that is here and tells nothing of the user's files.",
     "demo:loop": "`senses demo` sends sentences through all four senses and keeps every result.",
     "demo:meaning": "The same meaning counts in other words and turned round; a contradiction or omission does not.",
     "demo:goes-on": "A step that fails is told, and the demo goes on with the next sentence.",
@@ -328,6 +329,14 @@ RELIABILITY = {
     "reliability:turns-apart": "The failure or the end of one of them does not touch the others.",
 }
 
+MACOS = {
+    "macos:branches": "Every branch on the platform runs in a test with the answers of a Mac.",
+    "macos:folders": "A Mac's file is read by every spelling of its path, also behind a link.",
+    "macos:memory": "The memory of a model on a Mac is its physical footprint, Metal's buffers included.",
+    "macos:surroundings": "The environment and the 256 descriptors that a Mac's app gives are enough.",
+    "macos:untuned": "Nothing that is tuned for Linux reaches a worker on a Mac.",
+}
+
 PROMISES: dict[str, str] = {
     **MODELS,
     **RUNTIME,
@@ -338,4 +347,5 @@ PROMISES: dict[str, str] = {
     **MCP,
     **MEANING,
     **RELIABILITY,
+    **MACOS,
 }
