@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx2
 import psutil
@@ -31,8 +32,8 @@ class Instance:
 
     @property
     def environ(self) -> dict[str, str]:
-        """What a client process of this instance is started with."""
-        return {**os.environ, "SENSES_HOME": str(self.home)}
+        """What a client process of this instance is started with; a daemon that it starts has the same port."""
+        return {**os.environ, "SENSES_HOME": str(self.home), "SENSES_PORT": str(urlsplit(self.url).port)}
 
     def status(self) -> dict[str, Any]:
         """The snapshot the page shows."""

@@ -5,9 +5,12 @@ from functools import partial
 
 import anyio
 import pytest
+from mcp import MCPError
+from mcp_types import CONNECTION_CLOSED
 
+from tests.soak.callers import is_closed_connection
 from tests.soak.readings import ResourceUsage, find_faults
-from tests.soak.sentences import SpokenSentences, find_sentence_faults
+from tests.soak.sentences import SpokenSentences, find_sentence_faults, median_of_rounds
 from tests.soak.tally import CallOutcomes
 
 START = ResourceUsage(resident_mb=80.0, descriptors=20, charged_bytes=0, orphans=0)
@@ -32,7 +35,7 @@ def test_a_leak_is_named(end: ResourceUsage, clause: str) -> None:
     assert clause in found
 
 
-SPOKEN = SpokenSentences((100.0, 119.0), (0.50, 0.54), workers=1)
+SPOKEN = SpokenSentences((100.0, 119.0), cpu_seconds=(0.50, 0.54), wall_seconds=(0.5, 3.0), workers=1)
 
 
 def test_sentences_in_flat_memory_and_at_one_speed_are_no_fault() -> None:
@@ -43,7 +46,7 @@ def test_sentences_in_flat_memory_and_at_one_speed_are_no_fault() -> None:
     ("spoken", "clause"),
     [
         (replace(SPOKEN, resident_mb=(100.0, 121.0)), "grew by 21.0 MB"),
-        (replace(SPOKEN, median_seconds=(0.50, 0.56)), "took 0.56 s, the first 0.50 s"),
+        (replace(SPOKEN, cpu_seconds=(0.50, 0.56)), "took 0.56 s of the processor, the first 0.50 s"),
         (replace(SPOKEN, workers=2), "2 workers"),
     ],
 )
@@ -51,6 +54,19 @@ def test_sentences_that_cost_more_and_more_are_named(spoken: SpokenSentences, cl
     (found,) = find_sentence_faults(spoken)
 
     assert clause in found
+
+
+def test_the_time_of_a_round_has_every_kind_of_sentence_once() -> None:
+    clock = [0.0, 1.0, 3.0, 6.0, 10.0, 11.0, 13.0, 16.0, 20.0]  # a sentence of each kind takes 1, 2, 3 and 4 seconds
+
+    assert median_of_rounds(clock) == 10.0
+
+
+def test_only_a_group_of_closed_connections_is_one() -> None:
+    closed = MCPError(CONNECTION_CLOSED, "Connection closed")
+
+    assert is_closed_connection(ExceptionGroup("", [closed, ExceptionGroup("", [closed])]))
+    assert not is_closed_connection(ExceptionGroup("", [closed, ValueError()]))
 
 
 async def test_every_call_has_one_outcome_and_only_what_kills_explain_is_expected() -> None:
