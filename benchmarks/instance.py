@@ -59,9 +59,11 @@ def running_instance(config: str = "") -> Iterator[Instance]:
         port = free_port()
         command = [str(Path(sys.executable).with_name("senses")), "serve", "--port", str(port)]
         started = time.perf_counter()
-        child = subprocess.Popen(
-            command, env={**os.environ, "SENSES_HOME": folder}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
+        instance_log = home / "logs" / "daemon.log"
+        instance_log.parent.mkdir(mode=0o700)
+        with instance_log.open("ab") as log:
+            environ = {**os.environ, "SENSES_HOME": folder}
+            child = subprocess.Popen(command, env=environ, stdout=subprocess.DEVNULL, stderr=log)
         try:
             url = f"http://127.0.0.1:{port}"
             wait_for(f"{url}/health", child, READY_SECONDS)

@@ -43,6 +43,7 @@ RUNTIME = {
     "runtime:cancel": "Closing a call ends its work within a step and keeps the model.",
     "runtime:checked-first": "Bad input is refused before anything is queued or loaded.",
     "runtime:stall": "A job without progress is ended and its caller told, though its process lives.",
+    "runtime:busy-machine": "A worker that computes is not taken for dead, however busy the machine is.",
     "runtime:memory-returned": "The memory of an unloaded model is back with the system.",
     "runtime:pressure": "Idle models leave when the machine runs short of memory.",
     "runtime:responsive": "The daemon answers at once while models are loaded and work.",

@@ -275,7 +275,7 @@ class Supervisor:
     # -- upkeep ----------------------------------------------------------------------------------------------------
 
     def measure(self) -> None:
-        """Read the memory of every worker from the system."""
+        """Read the memory and processor time of every worker from the system."""
         self._pool.measure()
 
     def tick(self) -> None:

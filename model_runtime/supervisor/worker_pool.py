@@ -11,6 +11,7 @@ from model_runtime.loading import LoadSpec
 from model_runtime.process.process import StopTimeouts, WorkerListener, WorkerProcess
 from model_runtime.supervisor import memory
 from model_runtime.supervisor.model_worker import ModelWorker
+from model_runtime.supervisor.processor_time import processor_seconds
 from model_runtime.supervisor.spare_worker import SpareWorker
 
 
@@ -72,9 +73,10 @@ class WorkerPool:
         return worker if worker is not None and worker.incarnation == incarnation else None
 
     def measure(self) -> None:
-        """Read the memory of every process; a failed reading keeps the last value."""
+        """Read the memory and processor time of every process; a failed reading keeps the last value."""
         for worker in self.workers.values():
             worker.footprint_bytes = memory.footprint_bytes(worker.process.pid) or worker.footprint_bytes
+            worker.count_processor_time(processor_seconds(worker.process.pid), self._clock())
         self.spare.measure()
 
     async def stop_all(self) -> None:

@@ -37,7 +37,13 @@ from tests.soak.callers import (
     open_mcp_client,
     open_openai_client,
 )
-from tests.soak.faults import FaultInjector, current_daemon, stop_current_daemon
+from tests.soak.faults import (
+    FaultInjector,
+    count_worker_ends,
+    current_daemon,
+    find_unplanned_ends,
+    stop_current_daemon,
+)
 from tests.soak.media import MediaFiles, make_media
 from tests.soak.readings import ResourceUsage, find_faults, measure_at_rest
 from tests.soak.sentences import find_sentence_faults, speak_sentences
@@ -159,6 +165,9 @@ async def soak(instance: Instance, media: MediaFiles, seconds: float, seed: int)
     await load.run(seconds / 2, daemon_dies=True)
     end = await usage_at_rest(instance, load.faults.workers)
     clauses += find_faults(start, end, outcomes.unanswered, list(outcomes.unexpected))
+    ends = count_worker_ends(instance)
+    out.print("Workers: " + ", ".join(f"{count} {how}" for how, count in ends.most_common()))
+    clauses += find_unplanned_ends(ends, outcomes.faults)
     return outcomes, list(dict.fromkeys(clauses))
 
 

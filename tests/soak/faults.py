@@ -2,6 +2,9 @@
 
 import json
 import random
+import re
+from collections import Counter
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -18,6 +21,9 @@ STOP_SHARE = 0.25
 DAEMON_STOP_SHARE = 0.4
 DAEMON_STOP_SECONDS = (1.0, 10.0)
 POLL_SECONDS = 0.05
+WORKER_END = re.compile(
+    r"The worker of \S+ has exited: the worker (?:was )?(\w+ (?:no heartbeat|by \w+|with code \d+)|.+)"
+)
 
 
 def current_daemon(instance: Instance) -> psutil.Process | None:
@@ -35,6 +41,28 @@ def stop_current_daemon(instance: Instance) -> None:
     daemon = current_daemon(instance)
     if daemon is not None and daemon.pid != instance.process.pid:
         daemon.kill()
+
+
+def count_worker_ends(instance: Instance) -> Counter[str]:
+    """Return how often workers ended by themselves, by a signal and for want of a heartbeat, by the log of the daemons."""
+    log = InstancePaths(instance.environ).log_file
+    return Counter(WORKER_END.findall(Path(log).read_text(encoding="utf-8", errors="replace")))
+
+
+def find_unplanned_ends(ends: Mapping[str, int], faults: Mapping[str, int]) -> list[str]:
+    """Return a clause for workers that ended otherwise than by a fault that was sent to them, or on demand."""
+    killed, silent = ends.get("killed by SIGKILL", 0), ends.get("sent no heartbeat", 0)
+    others = sorted(set(ends) - {"exited with code 0", "killed by SIGKILL", "sent no heartbeat"})
+    clause_is_true = {
+        f"{killed} workers were killed, {faults.get('worker killed', 0)} of them by this test": (
+            killed > faults.get("worker killed", 0)
+        ),
+        f"{silent} workers were taken for dead, {faults.get('worker stopped', 0)} were stopped": (
+            silent > faults.get("worker stopped", 0)
+        ),
+        f"workers ended by themselves ({', '.join(others)})": bool(others),
+    }
+    return [clause for clause, is_true in clause_is_true.items() if is_true]
 
 
 class FaultInjector:
