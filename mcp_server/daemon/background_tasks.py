@@ -7,26 +7,21 @@ from functools import partial
 import anyio.to_thread
 
 from mcp_server.daemon.service_manager import exit_when_stuck, ping_watchdog
-from mcp_server.files import storage
 from mcp_server.files.privacy import make_private
 from mcp_server.files.retention import run_retention
+from mcp_server.files.storage import watch_storage
 from model_runtime.problems import Problems
 from model_runtime.settings import Settings
 
 BackgroundTask = Callable[[], Awaitable[object]]
 
 
-def background_tasks(settings: Settings, storage_warning: str, problems: Problems) -> dict[str, BackgroundTask]:
-    """Return the tasks by name. `storage_warning` says that results are not kept; then nothing watches or deletes them."""
-    tasks: dict[str, BackgroundTask] = {
+def background_tasks(settings: Settings, problems: Problems) -> dict[str, BackgroundTask]:
+    """Return the tasks by name."""
+    return {
         "permissions": partial(anyio.to_thread.run_sync, make_private, settings.folders),
         "systemd watchdog": partial(ping_watchdog, os.environ),
         "stuck check": exit_when_stuck,
-    }
-    if storage_warning:
-        problems.report(storage.PROBLEM, storage_warning)
-        return tasks
-    return tasks | {
         "retention": partial(run_retention, settings),
-        "storage check": partial(storage.watch_storage, settings.folders.artifacts, problems),
+        "storage check": partial(watch_storage, settings.folders.artifacts, problems),
     }

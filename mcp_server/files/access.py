@@ -146,7 +146,7 @@ class ClientFiles:
         # block the calls of every client
         if self._folders is None:
             client = _resolve_all((*self.client.folders, *self.settings.allowed_folders))
-            shared = _resolve_all((self.settings.folders.inbox, self.artifacts.folder))
+            shared = _resolve_all((self.settings.folders.inbox, *self.artifacts.folders))
             self._folders = ResolvedFolders(client, (*client, *shared))
         return self._folders
 

@@ -24,7 +24,7 @@ from mcp_server.calls.context import (
 from mcp_server.calls.jobs import ToolJob
 from mcp_server.calls.results import GenerateResult, SavedImage, build_result
 from mcp_server.files.access import ClientFiles
-from mcp_server.files.artifacts import ArtifactKind, StoredArtifact
+from mcp_server.files.artifacts import ArtifactKind, NothingSaved, StoredArtifact
 from mcp_server.files.client import ClientConnection
 from mcp_server.viewer.page import VIEWER_TOOL_META
 from model_runtime.errors import InvalidInput
@@ -126,19 +126,26 @@ def save_images(
     """Save the images and build the result. Blocks on the disk.
 
     Raises:
-        ArtifactNotSaved: an image cannot be written.
+        ArtifactNotSaved: a copy cannot be written.
     """
     from model_runtime.media.images import encode_preview
 
     drawings = [finished.result for finished in finished_requests if isinstance(finished.result, GeneratedImage)]
-    artifacts = [app.artifacts.add(ArtifactKind.IMAGES, drawing.png) for drawing in drawings]
-    destinations = output.destinations or (None,) * len(artifacts)
-    saved_images = [
-        _save_image(app, artifact, drawing, output, destination)
-        for artifact, drawing, destination in zip(artifacts, drawings, destinations, strict=True)
-    ]
     fields = result_fields(finished_requests[-1])
-    fields["warnings"] += app.artifacts.warnings
+    artifacts: list[StoredArtifact] = []
+    saved_images: list[SavedImage] = []
+    try:
+        artifacts = [app.artifacts.add(ArtifactKind.IMAGES, drawing.png) for drawing in drawings]
+        destinations = output.destinations or (None,) * len(artifacts)
+        saved_images = [
+            _save_image(app, artifact, drawing, output, destination)
+            for artifact, drawing, destination in zip(artifacts, drawings, destinations, strict=True)
+        ]
+        paths = [artifact.path for artifact in artifacts] + [Path(image.path) for image in saved_images]
+        fields["warnings"] += app.artifacts.warnings_about(*paths)
+    except NothingSaved as error:
+        artifacts, preview = [], "full"
+        fields["warnings"].append(error.warning)
     fields["seconds"] = round(sum(finished.timings.running_seconds for finished in finished_requests), 3)
     fields["load_seconds"] = round(sum(finished.timings.loading_seconds for finished in finished_requests), 3)
     return build_result(

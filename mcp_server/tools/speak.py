@@ -1,7 +1,7 @@
 """speak: turn a text into speech."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import anyio
 from mcp.server import MCPServer
@@ -22,7 +22,7 @@ from mcp_server.calls.context import (
 from mcp_server.calls.jobs import ToolJob
 from mcp_server.calls.results import SpeakResult, build_result
 from mcp_server.files.access import ClientFiles
-from mcp_server.files.artifacts import ArtifactKind, StoredArtifact
+from mcp_server.files.artifacts import ArtifactKind, NothingSaved, StoredArtifact
 from mcp_server.files.client import ClientConnection
 from mcp_server.viewer.page import VIEWER_TOOL_META
 from model_runtime.events import AudioChunk, Event, SpeechResult
@@ -72,11 +72,22 @@ def add_speak(server: MCPServer[ClientConnection], app: AppContext) -> None:
             speech = finished.result
             if not isinstance(speech, SpeechResult):
                 raise TypeError(speech)
-            artifact, path = await anyio.to_thread.run_sync(
-                save_speech, app, files, bytes(pcm), speech.sample_rate, format, destination
-            )
             fields = result_fields(finished)
-            fields["warnings"] += app.artifacts.warnings
+            about: dict[str, Any] = {
+                "duration": round(speech.duration_seconds, 2),
+                "sample_rate": speech.sample_rate,
+                "voice": speech.voice,
+                "language": speech.language,
+            }
+            try:
+                artifact, path = await anyio.to_thread.run_sync(
+                    save_speech, app, files, bytes(pcm), speech.sample_rate, format, destination
+                )
+            except NothingSaved as error:
+                wav = await anyio.to_thread.run_sync(encode_inline, bytes(pcm), speech.sample_rate, error)
+                fields["warnings"].append(error.warning)
+                return build_result(SpeakResult(**about, **fields), wav=wav)
+            fields["warnings"] += app.artifacts.warnings_about(artifact.path, path)
             playing = play and app.player.play(artifact.path)
             if play and not playing:
                 fields["warnings"].append("This machine has no program that plays audio; open the file instead.")
@@ -85,11 +96,8 @@ def add_speak(server: MCPServer[ClientConnection], app: AppContext) -> None:
                     path=str(path),
                     uri=artifact.uri,
                     url=app.artifact_url(artifact),
-                    duration=round(speech.duration_seconds, 2),
-                    sample_rate=speech.sample_rate,
-                    voice=speech.voice,
-                    language=speech.language,
                     playing=playing,
+                    **about,
                     **fields,
                 ),
                 links=[result_link(artifact)],
@@ -106,6 +114,20 @@ async def _inline_audio(ctx: ToolContext, artifact: StoredArtifact) -> bytes:
     return await anyio.Path(artifact.path).read_bytes()
 
 
+def encode_inline(pcm: bytes, sample_rate: int, error: NothingSaved) -> bytes:
+    """Return speech that could not be saved, as the WAV of an answer.
+
+    Raises:
+        NothingSaved: it is too long for an answer; `error` itself.
+    """
+    from model_runtime.media.speech_encoder import encode_speech
+
+    wav = encode_speech(pcm, sample_rate, "wav")
+    if len(wav) > MAX_INLINE_AUDIO_BYTES:
+        raise error
+    return wav
+
+
 def save_speech(
     app: AppContext,
     files: ClientFiles,
@@ -119,7 +141,8 @@ def save_speech(
     `pcm` is 16-bit mono at `sample_rate` Hz. Blocks on the disk.
 
     Raises:
-        ArtifactNotSaved: a file cannot be written.
+        ArtifactNotSaved: a copy cannot be written.
+        NothingSaved: a file cannot be written anywhere.
     """
     from model_runtime.media.speech_encoder import encode_speech
 

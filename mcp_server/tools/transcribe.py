@@ -3,7 +3,7 @@
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import anyio
 from mcp.server import MCPServer
@@ -22,9 +22,9 @@ from mcp_server.calls.context import (
     tool,
 )
 from mcp_server.calls.jobs import ToolJob
-from mcp_server.calls.results import SegmentResult, TranscribeResult, build_result
+from mcp_server.calls.results import ResultLink, SegmentResult, TranscribeResult, build_result
 from mcp_server.files.access import ClientFiles
-from mcp_server.files.artifacts import ArtifactKind
+from mcp_server.files.artifacts import ArtifactKind, NothingSaved, StoredArtifact
 from mcp_server.files.client import ClientConnection
 from mcp_server.viewer.page import VIEWER_TOOL_META
 from model_runtime.events import Finished, Segment, TranscriptionResult
@@ -94,24 +94,28 @@ def save_transcript(
     """Save a transcript and build the result. Blocks on the disk.
 
     Raises:
-        ArtifactNotSaved: a file cannot be written.
+        ArtifactNotSaved: a copy cannot be written.
     """
     transcript = finished.result
     if not isinstance(transcript, TranscriptionResult):
         raise TypeError(transcript)
-    artifact = app.artifacts.add(ArtifactKind.TRANSCRIPTS, (transcript.text.strip() + "\n").encode())
-    data = render(transcript, transcript_format).encode()
-    path = artifact.path
-    if transcript_format != "text" and destination is None:
-        path = app.artifacts.add_sibling(artifact, SUFFIXES[transcript_format], data)
     fields = result_fields(finished)
-    fields["warnings"] += app.artifacts.warnings
     segments = segment_results(transcript.segments, timestamps)
-    if segments is not None and len(segments) < len(transcript.segments):
-        full_path = app.artifacts.add_sibling(artifact, ".json", render(transcript, "json").encode())
-        fields["warnings"].append(
-            f"This result has the first {len(segments)} of {len(transcript.segments)} segments; {full_path} has all."
-        )
+    is_cut = segments is not None and len(segments) < len(transcript.segments)
+    saved: dict[str, Any] = {}
+    links: list[ResultLink] = []
+    try:
+        artifact, paths = _write_files(app, transcript, transcript_format, destination, has_json=is_cut)
+        path = save_copy(destination, paths[0], files, render(transcript, transcript_format).encode())
+        saved = {"path": str(path), "uri": artifact.uri, "url": app.artifact_url(artifact)}
+        links = [result_link(artifact)]
+        fields["warnings"] += app.artifacts.warnings_about(artifact.path, *paths)
+        if segments is not None and is_cut:
+            fields["warnings"].append(
+                f"This result has the first {len(segments)} of {len(transcript.segments)} segments; {paths[-1]} has all."
+            )
+    except NothingSaved as error:
+        fields["warnings"].append(error.warning)
     return build_result(
         TranscribeResult(
             text=transcript.text.strip(),
@@ -121,13 +125,34 @@ def save_transcript(
             if transcript.duration_seconds
             else None,
             segments=segments,
-            path=str(save_copy(destination, path, files, data)),
-            uri=artifact.uri,
-            url=app.artifact_url(artifact),
+            **saved,
             **fields,
         ),
-        links=[result_link(artifact)],
+        links=links,
     )
+
+
+def _write_files(
+    app: AppContext,
+    transcript: TranscriptionResult,
+    transcript_format: TranscriptFormat,
+    destination: Path | None,
+    *,
+    has_json: bool,
+) -> tuple[StoredArtifact, list[Path]]:
+    """Write the text, the requested format unless it has a destination, and with `has_json` every segment.
+
+    Raises:
+        NothingSaved: a file cannot be written anywhere.
+    """
+    artifact = app.artifacts.add(ArtifactKind.TRANSCRIPTS, (transcript.text.strip() + "\n").encode())
+    paths = [artifact.path]
+    if transcript_format != "text" and destination is None:
+        data = render(transcript, transcript_format).encode()
+        paths = [app.artifacts.add_sibling(artifact, SUFFIXES[transcript_format], data)]
+    if has_json:
+        paths.append(app.artifacts.add_sibling(artifact, ".json", render(transcript, "json").encode()))
+    return artifact, paths
 
 
 def segment_results(segments: Sequence[Segment], timestamps: str) -> list[SegmentResult] | None:

@@ -16,7 +16,7 @@ import anyio.to_thread
 from model_runtime.decoding.admission import MemoryAdmission
 from model_runtime.decoding.process import Kind, decode_in_process
 from model_runtime.decoding.storage import MediaStorage
-from model_runtime.errors import InvalidMedia, OperationFailed
+from model_runtime.errors import InsufficientStorage, InvalidMedia
 from model_runtime.media.types import Audio, ImageData
 
 THREAD_BYTES = 160_000_000
@@ -54,7 +54,9 @@ class MediaDecoder:
 
         Raises:
             InvalidMedia: the file is too large, damaged, or not an image.
-            OperationFailed: the image cannot be decoded on this machine now.
+            Busy: the machine has no memory or process left for it.
+            DecodingFailed: its process died or takes too long.
+            InsufficientStorage: the decoded bytes do not fit on the disk.
         """
         from model_runtime.media.images import MODEL_PIXELS, decode_image, decoding_bytes
 
@@ -77,7 +79,9 @@ class MediaDecoder:
 
         Raises:
             InvalidMedia: the file is too long, damaged, or not a recording.
-            OperationFailed: the recording cannot be decoded on this machine now.
+            Busy: the machine has no memory or process left for it.
+            DecodingFailed: its process died or takes too long.
+            InsufficientStorage: the decoded bytes do not fit on the disk.
         """
         from model_runtime.media.audio import decode_audio
 
@@ -111,7 +115,7 @@ class MediaDecoder:
                     decoded = await decode_in_process(kind, param, descriptor, output.fileno())
             content = self.storage.own(output.name)
         except OSError as error:
-            raise OperationFailed(f"The {kind} cannot be decoded to the disk: {error}. Free disk space.") from error
+            raise InsufficientStorage(f"The {kind} cannot be decoded to the disk: {error}. Free disk space.") from error
         if not isinstance(decoded, kind_of):
             raise TypeError(decoded)
         return replace(decoded, content=content)

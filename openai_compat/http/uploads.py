@@ -11,12 +11,11 @@ from anyio import fail_after, to_thread
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from model_runtime.errors import Cancelled, InvalidInput, SensesError
+from model_runtime.errors import Cancelled, InsufficientStorage, InvalidInput, SensesError
 from model_runtime.supervisor.memory import release_memory
 from openai_compat.http.errors import (
     AmbiguousLength,
     BodyTooLarge,
-    InsufficientStorage,
     UploadsFull,
     UploadTimedOut,
     error_response,
