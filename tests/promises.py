@@ -254,6 +254,7 @@ MEANING = {
 }
 
 RELIABILITY = {
+    "reliability:disk-hangs": "A disk that does not answer stops the requests that need it, and nothing else.",
     "reliability:background": "A background task that fails is started again, and health and log say so.",
     "reliability:descriptors": "Without a free descriptor the daemon pauses accepting, logs one warning and goes on.",
     "reliability:measured": "A measurement that fails keeps its last reading.",

@@ -2,10 +2,8 @@
 
 from collections.abc import Callable
 
-from model_runtime.catalog.fingerprint import Fingerprint, fingerprint
+from model_runtime.catalog.disk import ModelFiles
 from model_runtime.catalog.model import Model
-from model_runtime.catalog.protocol import CatalogProtocol
-from model_runtime.errors import ModelMissing
 from model_runtime.ipc.messages import Load
 from model_runtime.loading import LoadSpec
 from model_runtime.process.process import StopTimeouts, WorkerListener, WorkerProcess
@@ -16,14 +14,15 @@ from model_runtime.supervisor.spare_worker import SpareWorker
 
 
 class WorkerPool:
-    """The workers by model name."""
+    """The workers by model name. It never looks at the files of a model: their disk may not answer."""
 
-    def __init__(self, catalog: CatalogProtocol, clock: Callable[[], float], stop_timeouts: StopTimeouts) -> None:
+    def __init__(self, clock: Callable[[], float], stop_timeouts: StopTimeouts) -> None:
         self.workers: dict[str, ModelWorker] = {}
         self.spare = SpareWorker(stop_timeouts)
-        self._failed_files: dict[str, Fingerprint] = {}
-        """Model → its files when they could not be loaded."""
-        self._catalog = catalog
+        self.files: dict[str, ModelFiles] = {}
+        """Model → its files as a request has found them last."""
+        self._failed_files: dict[str, ModelFiles] = {}
+        """Model → its files that could not be loaded."""
         self._clock = clock
         self._stop_timeouts = stop_timeouts
 
@@ -31,10 +30,9 @@ class WorkerPool:
         """Start a process or claim the spare one, let it load the model and return its worker.
 
         Raises:
-            ModelMissing: the model's files are not on this disk.
             OSError: the system cannot start another process.
         """
-        folders = {role: str(folder) for role, folder in self._catalog.folders(model).items()}
+        folders = {role: str(folder) for role, folder in self.files[model.name].folders.items()}
         process = self.spare.claim(model.engine, model.name, incarnation, listener)
         process = process or WorkerProcess(model.name, incarnation, listener, self._stop_timeouts)
         process.send(Load(LoadSpec(model.name, model.engine, folders, dict(model.options))))
@@ -50,17 +48,11 @@ class WorkerPool:
             return
         del self.workers[process.name]
         if worker.is_permanent:
-            self._failed_files[process.name] = self._fingerprint(worker.model)
+            self._failed_files[process.name] = self.files[process.name]
 
     def files_changed(self, model: Model) -> bool:
         """Return whether the model's files differ from those that could not be loaded."""
-        return self._fingerprint(model) != self._failed_files.get(model.name, frozenset())
-
-    def _fingerprint(self, model: Model) -> Fingerprint:
-        try:
-            return fingerprint(self._catalog.folders(model))
-        except (ModelMissing, OSError):  # unreadable files are as good as none; a worker's exit must be reported
-            return frozenset()
+        return self.files[model.name] != self._failed_files.get(model.name)
 
     def by_process(self, process: WorkerProcess) -> ModelWorker | None:
         """Return the worker of this process, or None if it has exited."""

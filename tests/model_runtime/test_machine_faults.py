@@ -17,6 +17,7 @@ import psutil
 import pytest
 
 from model_runtime.atomic_file import open_private
+from model_runtime.catalog import disk
 from model_runtime.catalog.fingerprint import fingerprint
 from model_runtime.errors import SensesError
 from model_runtime.problems import Problems
@@ -25,7 +26,7 @@ from model_runtime.process import spawn
 from model_runtime.process.log_tail import LogTail
 from model_runtime.runtime import Runtime
 from model_runtime.settings import Settings
-from model_runtime.supervisor import usage_log, worker_pool
+from model_runtime.supervisor import usage_log
 from model_runtime.supervisor.usage_log import UsageLog, recent_models
 from tests.model_runtime.calls import chat, model_status_of, run_chat
 from tests.model_runtime.library import FakeClock, ScriptedCatalog, living_workers, open_runtime, scripted_model
@@ -177,7 +178,7 @@ def test_a_log_of_requests_that_cannot_be_written_is_one_problem_until_it_can(
 async def test_files_of_a_failed_model_that_cannot_be_looked_at_do_not_hide_its_exit(
     settings: Settings, monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:
-    monkeypatch.setattr(worker_pool, "fingerprint", Fault(fingerprint, 60, number))
+    monkeypatch.setattr(disk, "fingerprint", Fault(fingerprint, 60, number))
     library = ScriptedCatalog(scripted_model("m", load="refuse it is broken"), scripted_model("n"))
 
     async with open_runtime(settings, library) as runtime:

@@ -1,8 +1,8 @@
 """Pictures and recordings of any size are decoded, and the daemon stays as small as it was."""
 
+import errno
 import gc
 import io
-import errno
 import os
 import tempfile
 from collections.abc import AsyncGenerator
