@@ -20,6 +20,7 @@ from openai_compat.api.bodies import read_body
 from openai_compat.api.generation import client_name, expect_result, model_headers, senses_fields
 from openai_compat.api.schemas import SpeechBody
 from openai_compat.http.sse import Chunk, DeferredStreamingResponse, LateHeaders, encode_event
+from openai_compat.http.uploads import release_upload
 
 OPENAI_VOICES = (
     "alloy",
@@ -57,6 +58,7 @@ class SpeechEndpoint:
             InvalidInput: the text is empty, or the model does not have the voice.
         """
         body = await read_body(request, SpeechBody)
+        release_upload(request.scope)
         if not body.input.strip():
             raise InvalidInput("input is empty. Send the text to speak.", param="input")
         model = await self.service.resolve(body.model, Task.SPEECH)

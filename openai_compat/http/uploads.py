@@ -107,7 +107,7 @@ def declared_bytes(headers: Headers) -> int:
 
 
 def release_upload(scope: Scope) -> None:
-    """Stop counting the bytes of a request's body, because it is parsed. Later pieces are counted again."""
+    """Stop counting the bytes of a request's body: it is parsed, and its media are decoded. The end of the request does so too."""
     scope[UPLOAD].release()
 
 
