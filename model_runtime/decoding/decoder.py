@@ -45,6 +45,7 @@ class MediaDecoder:
     def __init__(self, limit_bytes: int, folder: Path) -> None:
         """`folder` holds the files of what does not stay in memory."""
         self.admission = MemoryAdmission(limit_bytes)
+        self._limit_bytes = limit_bytes
         self.storage = MediaStorage(folder)
 
     async def decode_image(self, source: Source, *, param: str) -> ImageData:
@@ -58,7 +59,7 @@ class MediaDecoder:
             DecodingFailed: its process died or takes too long.
             InsufficientStorage: the decoded bytes do not fit on the disk.
         """
-        from model_runtime.media.images import MODEL_PIXELS, decode_image, decoding_bytes
+        from model_runtime.media.images import MAX_DECODING_BYTES, MODEL_PIXELS, decode_image, decoding_bytes
 
         def measure() -> int:
             return decoding_bytes(source, param=param, max_pixels=MODEL_PIXELS)
@@ -67,6 +68,14 @@ class MediaDecoder:
             return self._write(decode_image(source, param=param, max_pixels=MODEL_PIXELS))
 
         needed_bytes = await anyio.to_thread.run_sync(measure)
+        limit_bytes = max(MAX_DECODING_BYTES, self._limit_bytes)
+        if needed_bytes > limit_bytes:
+            raise InvalidMedia(
+                f"Decoding the image takes {needed_bytes / 1e6:.0f} MB of memory, more than {limit_bytes / 1e6:.0f} MB. "
+                "Send a smaller one, save it as PNG or as a JPEG that is not progressive, or raise memory.decode_mb.",
+                param=param,
+                code="image_parse_error",
+            )
         async with self.admission.admit(needed_bytes):
             if needed_bytes <= THREAD_BYTES:
                 return self._own(await anyio.to_thread.run_sync(decode))

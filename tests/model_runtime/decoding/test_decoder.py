@@ -5,7 +5,7 @@ import gc
 import io
 import os
 import tempfile
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -23,6 +23,7 @@ from model_runtime.ipc.messages import DECODED_FD, SOURCE_FD
 from model_runtime.media.images import MODEL_PIXELS
 from model_runtime.media.types import MediaFile
 from model_runtime.process.spawn import spawn_module
+from tests.model_runtime.media.bombs import lossy_webp, progressive_jpeg
 from tests.model_runtime.media.recordings import dominant_hertz, encode_recording, sine_pcm
 
 LIMIT_BYTES = 512_000_000
@@ -187,6 +188,15 @@ async def test_a_full_disk_is_told(tmp_path: Path) -> None:
             await decode_in_process("audio", "file", file.fileno(), full)
     finally:
         os.close(full)
+
+
+@pytest.mark.promise("reliability:model-sized")
+@pytest.mark.parametrize("picture", [progressive_jpeg, lossy_webp])
+async def test_a_picture_whose_format_takes_too_much_memory_is_refused_by_its_header(
+    tmp_path: Path, picture: Callable[[int, int], bytes]
+) -> None:
+    with pytest.raises(InvalidMedia, match=r"takes \d+ MB of memory, more than 604 MB\. Send a smaller one"):
+        await MediaDecoder(LIMIT_BYTES, tmp_path).decode_image(picture(10_000, 10_000), param="image")
 
 
 @pytest.mark.promise("reliability:decoding-fails")
