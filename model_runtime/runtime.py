@@ -230,7 +230,8 @@ class Runtime:
             self.problems.report(MODEL_INFO, f"The models cannot be read yet, and this is tried again: {error}")
 
     async def _read_models(self) -> None:
-        await anyio.to_thread.run_sync(self._model_info.refresh, self._clock(), abandon_on_cancel=True)
+        refresh, has_worker = self._model_info.refresh, self._supervisor.has_worker
+        await anyio.to_thread.run_sync(refresh, self._clock(), has_worker, abandon_on_cancel=True)
 
     async def _tick_forever(self) -> None:
         while True:

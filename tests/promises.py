@@ -4,7 +4,7 @@
 """
 
 MODELS = {
-    "models:starters-by-default": "Without an Apple GPU the built-in starters answer calls that name no model.",
+    "models:starters-by-default": "Without an Apple GPU and without a real model, starters answer calls that name no model.",
     "models:starters-always-there": "Every starter is reachable by its name on any machine, without a download.",
     "models:never-a-starter-silently": "Whoever asks for a real model never gets a starter instead.",
     "models:missing": "Missing weights are answered at once with their size and the command that brings them.",
@@ -16,6 +16,10 @@ MODELS = {
     "hub:errors-help": "Every refusal of the hub says what to do.",
     "hub:disk-full": "A full disk is told before anything is downloaded.",
     "hub:presence-offline": "Presence is told offline, and only for complete downloads.",
+    "models:folder": "Every subfolder of a models folder that an engine supports is a model under its folder's name.",
+    "models:folder-comes-and-goes": "A model that is copied into a models folder answers at once; one that goes is gone.",
+    "models:folder-incomplete": "An incomplete model in a models folder is listed with what it lacks.",
+    "models:real-before-starter": "A starter never answers where a real model of the task is present.",
     "models:broken-alias": "A local model whose folder is gone is listed with its reason, and everything else is served.",
     "settings:checked": "A value that cannot be used is refused with its line and what is accepted.",
     "settings:documented": "Every setting is described, and none that does not exist.",
@@ -25,6 +29,14 @@ MODELS = {
     "packaging:starters-small": "The four built-in models together are a download of seconds.",
     "packaging:wheel": "What a user installs holds the page, the starters and both commands.",
     "packaging:registry": "The registry, the bundle and the package tell the same name and version.",
+    "packaging:locked": "No registry offers Senses with other versions of its libraries than those of the tests.",
+    "setup:python": "Set-up finds a Python from 3.11 to 3.14 where Macs have it, and prefers 3.12.",
+    "setup:brings-python": "Where no Python fits, set-up brings one by uv.",
+    "setup:refuses": "A machine on which Senses cannot run is told why in one sentence, and what to type.",
+    "setup:repairs": "A virtual environment that cannot work is replaced.",
+    "setup:workflow": "What README tells newcomers to type runs on a Mac and on Linux with each push.",
+    "setup:wheels": "Every locked package installs on macOS 14, arm64, with each accepted Python, without a compiler.",
+    "setup:location": "Set-up, install and doctor say where Claude Desktop may not be allowed to start Senses.",
     "packaging:bundle": "The bundle for desktop apps starts the installed Senses with its user's settings.",
 }
 

@@ -16,7 +16,8 @@ from mcp_server.launcher.paths import InstancePaths, ensure_private_folder
 
 DAEMON_ARGUMENTS: tuple[str, ...] = ("-P", "-m", "mcp_server.daemon", "--ready-fd", "3")
 """-P: the client's working folder must not shadow our packages."""
-START_TIMEOUT_SECONDS = 20.0
+START_TIMEOUT_SECONDS = 60.0
+"""The first start takes longest: macOS scans new libraries, and Python compiles what set-up has not."""
 RETRY_SECONDS = 0.05
 HANDSHAKE_TIMEOUT_SECONDS = 2.0
 MAX_HANDSHAKE_BYTES = 1 << 16

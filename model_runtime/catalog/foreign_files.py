@@ -18,6 +18,7 @@ import struct
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -189,6 +190,16 @@ def list_files(folder: Path, suffixes: tuple[str, ...] = ("",), *, depth: int = 
         if len(found) >= MAX_FILES:
             break
     return sorted(found[:MAX_FILES])
+
+
+def list_folders(folder: Path) -> list[Path]:
+    """Return the folders in a folder, sorted, without hidden ones; linked ones too. Unreadable ones are left out."""
+    try:
+        with os.scandir(folder) as entries:
+            names = [entry.name for entry in islice(entries, MAX_FILES) if entry.name[0] != "." and entry.is_dir()]
+    except (OSError, ValueError):
+        return []
+    return [folder / name for name in sorted(names)]
 
 
 def is_there(path: Path) -> bool:

@@ -104,6 +104,12 @@ class Settings:
     allowed_folders: tuple[Path, ...] = row(
         (), "files.allowed_folders", FOLDERS, "Folders of all clients besides their own, the inbox and the artifacts."
     )
+    model_folders: tuple[Path, ...] = row(
+        (),
+        "files.model_folders",
+        FOLDERS,
+        "Folders whose subfolders are models, such as LM Studio's ~/.lmstudio/models.",
+    )
     allow_urls: bool = row(False, "files.allow_urls", SWITCH, "Whether tools fetch media from the public web.")
     artifact_keep_days: float = row(
         30.0, "artifacts.keep_days", number(0, 36_500), "How long results stay in the artifacts; 0 sets no limit."

@@ -58,6 +58,9 @@ class ScriptedCatalog:
         """Return whether there is a model of this name."""
         return name in self._models
 
+    def rescan(self, in_use: Callable[[str], bool]) -> None:
+        """No model comes or goes."""
+
     def redetect(self, model: Model) -> Model:
         """Return the model."""
         return model

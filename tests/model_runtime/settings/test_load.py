@@ -152,6 +152,7 @@ seconds = 3
 seconds = 4
 [files]
 allowed_folders = ["/a", "/b"]
+model_folders = ["/a"]
 allow_urls = true
 [artifacts]
 keep_days = 5
@@ -198,6 +199,7 @@ def test_every_setting_is_read(tmp_path: Path) -> None:
         queue_timeout_seconds=3.0,
         load_timeout_seconds=4.0,
         allowed_folders=(Path("/a"), Path("/b")),
+        model_folders=(Path("/a"),),
         allow_urls=True,
         artifact_keep_days=5.0,
         max_artifact_bytes=6_000_000_000,
