@@ -13,13 +13,19 @@ INVALID_REQUEST = -32600
 
 @dataclass(frozen=True, slots=True)
 class ExpectedAnswer:
-    """The answer with this id; with `code` it must be that error, else a result or any error."""
+    """The answer with this id; with `code` it must be that error, else a result or any error.
+
+    `is_any_error` stands for a line nested as deeply as this process or the other can read: any refusal will do.
+    """
 
     id: Any
     code: int | None = None
+    is_any_error: bool = False
 
     def is_met_by(self, reply: dict[str, Any]) -> bool:
         """Return whether this reply is the answer."""
+        if self.is_any_error:
+            return "error" in reply
         has_id = type(reply.get("id")) is type(self.id) and reply["id"] == self.id
         return has_id and (self.code is None or reply.get("error", {}).get("code") == self.code)
 
@@ -30,7 +36,9 @@ def expected_answer(line: bytes) -> ExpectedAnswer | None:
         return None
     try:
         message = json.loads(line.decode(), parse_constant=_refuse)
-    except (ValueError, RecursionError):
+    except RecursionError:
+        return ExpectedAnswer(None, is_any_error=True)
+    except ValueError:
         return ExpectedAnswer(None, PARSE_ERROR)
     if not isinstance(message, dict):
         return ExpectedAnswer(None, INVALID_REQUEST)

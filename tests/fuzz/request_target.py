@@ -108,10 +108,9 @@ class RequestTarget:
         try:
             with anyio.fail_after(ANSWER_SECONDS):
                 await self._send_and_ping(line.replace(b"\n", b" "))
-        except TimeoutError:
-            raise Found("no answer") from None
-        except (anyio.EndOfStream, anyio.BrokenResourceError, anyio.IncompleteRead):
-            raise Found("the connection ended") from None
+        except (Found, TimeoutError, anyio.EndOfStream, anyio.BrokenResourceError, anyio.IncompleteRead) as error:
+            await self.disconnect()  # its late answers belong to no other line
+            raise error if isinstance(error, Found) else Found(f"no answer: {type(error).__name__}") from error
 
     async def _send_and_ping(self, line: bytes) -> None:
         stream, reader = self._connection or await self._connect()

@@ -27,6 +27,7 @@ from model_runtime.process.log_tail import LogTail
 from model_runtime.runtime import Runtime
 from model_runtime.settings import Settings
 from model_runtime.supervisor import usage_log
+from model_runtime.supervisor.model_info import MODEL_INFO_SECONDS, ModelInfoCache
 from model_runtime.supervisor.usage_log import UsageLog, recent_models
 from tests.model_runtime.calls import chat, model_status_of, run_chat
 from tests.model_runtime.library import FakeClock, ScriptedCatalog, living_workers, open_runtime, scripted_model
@@ -79,7 +80,7 @@ def test_a_worker_that_cannot_be_started_leaves_no_descriptor(
 
 @pytest.mark.process
 @pytest.mark.parametrize("number", ERRNOS)
-@pytest.mark.parametrize("failures", [1, 10])
+@pytest.mark.parametrize("failures", FAILURES)
 async def test_a_spawn_that_fails_for_a_while_answers_every_call_and_works_again(
     settings: Settings, monkeypatch: pytest.MonkeyPatch, failures: int, number: int
 ) -> None:
@@ -149,6 +150,27 @@ async def test_a_minute_without_measurements_changes_neither_calls_nor_status(
     assert memory.available_bytes > 0
     assert memory.daemon_bytes == measured.daemon_bytes
     assert problems == ()
+
+
+# -- stat ------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.promise("reliability:machine")
+@pytest.mark.parametrize("number", ERRNOS)
+@pytest.mark.parametrize("failures", FAILURES)
+def test_a_model_whose_files_cannot_be_looked_at_is_broken_until_they_can(
+    monkeypatch: pytest.MonkeyPatch, failures: int, number: int
+) -> None:
+    library, seen = ScriptedCatalog(scripted_model("m")), list[str]()
+    cache = ModelInfoCache(library)
+    monkeypatch.setattr(library, "weights_bytes", Fault(library.weights_bytes, failures, number))
+
+    for reading in range(failures + 1):
+        cache.refresh(reading * MODEL_INFO_SECONDS)
+        seen.append(cache.of(library.models()[0]).broken_reason)
+
+    assert all(os.strerror(number) in reason for reason in seen[:failures])
+    assert seen[failures] == ""
 
 
 # -- write and read state --------------------------------------------------------------------------------------------------
