@@ -215,7 +215,7 @@ MCP = {
     "mcp:soft-deadline": "Impatient clients get a job and later the same result.",
     "mcp:cancel": "A cancelled call stops the work.",
     "mcp:leaving": "Whatever a tool does stops in the middle once its call is cancelled, and the model stays.",
-    "mcp:full-disk": "A full disk fails one call, says so and leaves nothing half written.",
+    "mcp:full-disk": "On a full disk the answer holds the result, and nothing half written stays.",
     "mcp:progress": "Whoever waits hears what happens.",
     "mcp:follow": "Status changes reach followers in both eras of the protocol.",
     "mcp:tools": "The tools and their arguments are these.",
