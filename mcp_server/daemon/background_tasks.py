@@ -6,6 +6,7 @@ from functools import partial
 
 import anyio.to_thread
 
+from mcp_server.daemon.power_assertion import PowerAssertion, has_idle_sleep, stay_awake
 from mcp_server.daemon.service_manager import exit_when_stuck, ping_watchdog
 from mcp_server.files.privacy import make_private
 from mcp_server.files.retention import run_retention
@@ -16,12 +17,17 @@ from model_runtime.settings import Settings
 BackgroundTask = Callable[[], Awaitable[object]]
 
 
-def background_tasks(settings: Settings, problems: Problems) -> dict[str, BackgroundTask]:
-    """Return the tasks by name."""
-    return {
+def background_tasks(
+    settings: Settings, problems: Problems, is_working: Callable[[], bool]
+) -> dict[str, BackgroundTask]:
+    """Return the tasks by name. `is_working` says whether a request or a job runs."""
+    tasks: dict[str, BackgroundTask] = {
         "permissions": partial(anyio.to_thread.run_sync, make_private, settings.folders),
         "systemd watchdog": partial(ping_watchdog, os.environ),
         "stuck check": exit_when_stuck,
         "retention": partial(run_retention, settings),
         "storage check": partial(watch_storage, settings.folders.artifacts, problems),
     }
+    if has_idle_sleep(is_enabled=settings.keep_awake):
+        tasks["awake"] = partial(stay_awake, is_working, PowerAssertion())
+    return tasks

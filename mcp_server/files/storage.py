@@ -15,6 +15,12 @@ CHECK_SECONDS = 60.0
 PROBE_BYTES = 4096
 
 
+def make_inbox(folder: Path) -> None:
+    """Make the inbox, since errors send people there; a home that cannot be written has none. Blocks."""
+    with suppress(OSError):
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+
 def reason_not_writable(folder: Path) -> str:
     """Return why no file can be written in `folder`, which is made if it does not exist; "" if one can. Blocks."""
     probe = partial_path(folder / "probe")

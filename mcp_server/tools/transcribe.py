@@ -22,8 +22,7 @@ from mcp_server.calls.context import (
     tool,
 )
 from mcp_server.calls.jobs import ToolJob
-from mcp_server.calls.results import ResultLink, SegmentResult, TranscribeResult, build_result
-from mcp_server.files.access import ClientFiles
+from mcp_server.calls.results import SegmentResult, TranscribeResult, build_result
 from mcp_server.files.artifacts import ArtifactKind, NothingSaved, StoredArtifact
 from mcp_server.files.client import ClientConnection
 from mcp_server.viewer.page import VIEWER_TOOL_META
@@ -64,7 +63,9 @@ def add_transcribe(server: MCPServer[ClientConnection], app: AppContext) -> None
         files = app.files(ctx)
         keep_alive_seconds = keep_alive_seconds_of(keep_alive)
         destination = (
-            files.resolve_destination(output_path, (SUFFIXES[format],), overwrite=overwrite) if output_path else None
+            await files.resolve_destination(output_path, (SUFFIXES[format],), overwrite=overwrite)
+            if output_path
+            else None
         )
         spoken_language = parse_language(language)
         word_timestamps = timestamps == "word" or format == "json"
@@ -76,83 +77,83 @@ def add_transcribe(server: MCPServer[ClientConnection], app: AppContext) -> None
                 model_name, sound, spoken_language, task == "translate", vocabulary, word_timestamps=word_timestamps
             )
             finished = await app.run_request(request, job, keep_alive_seconds=keep_alive_seconds)
-            return await anyio.to_thread.run_sync(
-                save_transcript, app, files, finished, format, destination, timestamps
-            )
+            transcript = finished.result
+            if not isinstance(transcript, TranscriptionResult):
+                raise TypeError(transcript)
+            fields = result_fields(finished)
+            artifact = None
+            try:
+                artifact, stored, data = await anyio.to_thread.run_sync(
+                    store_transcript, app, transcript, format, destination is None
+                )
+                path = await save_copy(destination, stored, files, data)
+                fields |= {"path": str(path), "uri": artifact.uri, "url": app.artifact_url(artifact)}
+                fields["warnings"] += app.artifacts.warnings_about(artifact.path, stored)
+                segments, note = await anyio.to_thread.run_sync(limit_segments, app, transcript, artifact, timestamps)
+            except NothingSaved as error:
+                segments, note = segment_results(transcript.segments, timestamps), error.warning
+            fields["warnings"] += [note] if note else []
+            return transcript_result(finished, transcript, segments, fields, artifact)
 
         return await app.run_job(ctx, "transcribe", wait_seconds, run_request)
 
 
-def save_transcript(
-    app: AppContext,
-    files: ClientFiles,
-    finished: Finished,
-    transcript_format: TranscriptFormat,
-    destination: Path | None,
-    timestamps: str,
-) -> CallToolResult:
-    """Save a transcript and build the result. Blocks on the disk.
+def store_transcript(
+    app: AppContext, transcript: TranscriptionResult, transcript_format: TranscriptFormat, keeps_format: bool
+) -> tuple[StoredArtifact, Path, bytes]:
+    """Store a transcript as text and, if `keeps_format`, in the requested format. Blocks on the disk.
 
-    Raises:
-        ArtifactNotSaved: a copy cannot be written.
-    """
-    transcript = finished.result
-    if not isinstance(transcript, TranscriptionResult):
-        raise TypeError(transcript)
-    fields = result_fields(finished)
-    segments = segment_results(transcript.segments, timestamps)
-    is_cut = segments is not None and len(segments) < len(transcript.segments)
-    saved: dict[str, Any] = {}
-    links: list[ResultLink] = []
-    try:
-        artifact, paths = _write_files(app, transcript, transcript_format, destination, has_json=is_cut)
-        path = save_copy(destination, paths[0], files, render(transcript, transcript_format).encode())
-        saved = {"path": str(path), "uri": artifact.uri, "url": app.artifact_url(artifact)}
-        links = [result_link(artifact)]
-        fields["warnings"] += app.artifacts.warnings_about(artifact.path, *paths)
-        if segments is not None and is_cut:
-            fields["warnings"].append(
-                f"This result has the first {len(segments)} of {len(transcript.segments)} segments; {paths[-1]} has all."
-            )
-    except NothingSaved as error:
-        fields["warnings"].append(error.warning)
-    return build_result(
-        TranscribeResult(
-            text=transcript.text.strip(),
-            language=transcript.language,
-            duration=round(transcript.duration_seconds, 2),
-            realtime_factor=round(finished.timings.running_seconds / transcript.duration_seconds, 3)
-            if transcript.duration_seconds
-            else None,
-            segments=segments,
-            **saved,
-            **fields,
-        ),
-        links=links,
-    )
-
-
-def _write_files(
-    app: AppContext,
-    transcript: TranscriptionResult,
-    transcript_format: TranscriptFormat,
-    destination: Path | None,
-    *,
-    has_json: bool,
-) -> tuple[StoredArtifact, list[Path]]:
-    """Write the text, the requested format unless it has a destination, and with `has_json` every segment.
+    Return the artifact, the path of what is stored in the requested format (else of the text), and its bytes.
 
     Raises:
         NothingSaved: a file cannot be written anywhere.
     """
     artifact = app.artifacts.add(ArtifactKind.TRANSCRIPTS, (transcript.text.strip() + "\n").encode())
-    paths = [artifact.path]
-    if transcript_format != "text" and destination is None:
-        data = render(transcript, transcript_format).encode()
-        paths = [app.artifacts.add_sibling(artifact, SUFFIXES[transcript_format], data)]
-    if has_json:
-        paths.append(app.artifacts.add_sibling(artifact, ".json", render(transcript, "json").encode()))
-    return artifact, paths
+    data = render(transcript, transcript_format).encode()
+    path = artifact.path
+    if transcript_format != "text" and keeps_format:
+        path = app.artifacts.add_sibling(artifact, SUFFIXES[transcript_format], data)
+    return artifact, path, data
+
+
+def limit_segments(
+    app: AppContext, transcript: TranscriptionResult, artifact: StoredArtifact, timestamps: str
+) -> tuple[list[SegmentResult] | None, str]:
+    """Return the segments for the result, and a note on the file that has those it has no room for. Blocks on the disk.
+
+    Raises:
+        NothingSaved: that file cannot be written anywhere.
+    """
+    segments = segment_results(transcript.segments, timestamps)
+    if segments is None or len(segments) == len(transcript.segments):
+        return segments, ""
+    path = app.artifacts.add_sibling(artifact, ".json", render(transcript, "json").encode())
+    return (
+        segments,
+        f"This result has the first {len(segments)} of {len(transcript.segments)} segments; {path} has all.",
+    )
+
+
+def transcript_result(
+    finished: Finished,
+    transcript: TranscriptionResult,
+    segments: list[SegmentResult] | None,
+    fields: dict[str, Any],
+    artifact: StoredArtifact | None,
+) -> CallToolResult:
+    """Build the result; without an artifact only the result holds the text."""
+    seconds = transcript.duration_seconds
+    return build_result(
+        TranscribeResult(
+            text=transcript.text.strip(),
+            language=transcript.language,
+            duration=round(seconds, 2),
+            realtime_factor=round(finished.timings.running_seconds / seconds, 3) if seconds else None,
+            segments=segments,
+            **fields,
+        ),
+        links=[result_link(artifact)] if artifact else [],
+    )
 
 
 def segment_results(segments: Sequence[Segment], timestamps: str) -> list[SegmentResult] | None:

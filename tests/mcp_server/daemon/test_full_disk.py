@@ -34,12 +34,18 @@ class FullDisk:
         self.folder = Path("/")
         """What is on this disk."""
         self._open: Callable[..., IO[Any]] = Path.open
+        self._fdopen: Callable[..., IO[Any]] = os.fdopen
 
     def open(self, path: Path, mode: str = "r", *args: Any, **options: Any) -> IO[Any]:
         """Open a file."""
         file = self._open(path, mode, *args, **options)
         has_room = self.has_room or not path.is_relative_to(self.folder)
         return file if has_room or "x" not in mode else _Cut(file)  # type: ignore[return-value]
+
+    def fdopen(self, descriptor: int, mode: str = "r", *args: Any, **options: Any) -> IO[Any]:
+        """Make a file of a descriptor, such as that of a file which the client's shim has created."""
+        file = self._fdopen(descriptor, mode, *args, **options)
+        return file if self.has_room or "w" not in mode else _Cut(file)  # type: ignore[return-value]
 
 
 class _Cut:
@@ -69,6 +75,7 @@ def disk(monkeypatch: pytest.MonkeyPatch) -> FullDisk:
     """The disk all files of the test are on."""
     disk = FullDisk()
     monkeypatch.setattr(Path, "open", lambda path, *args, **options: disk.open(path, *args, **options))
+    monkeypatch.setattr(os, "fdopen", disk.fdopen)
     return disk
 
 

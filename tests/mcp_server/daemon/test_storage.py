@@ -47,6 +47,7 @@ async def test_health_says_that_results_cannot_be_kept_before_there_is_one(
 
     assert health["status"] == "degraded"
     assert os.strerror(number) in health["problems"][0]
+    assert settings.folders.inbox.stat().st_mode & 0o777 == 0o700  # the inbox that errors name
 
 
 @pytest.mark.parametrize("number", ERRNOS)

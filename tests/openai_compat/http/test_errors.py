@@ -32,6 +32,7 @@ TABLE = [
     (DecodingFailed("x"), 502, "server_error", True),
     (errors.Busy("x", 5), 503, "server_error", True),
     (errors.JobStalled("x"), 504, "server_error", False),
+    (errors.OutOfMemory("x"), 500, "server_error", False),
     (errors.JobFailed("x"), 500, "server_error", False),
     (errors.Cancelled("x"), 499, "cancelled", False),
 ]
