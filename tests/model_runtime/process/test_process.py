@@ -20,6 +20,7 @@ from model_runtime.ipc.framing import pack
 from model_runtime.ipc.messages import (
     LINK_FD,
     Cancel,
+    Heartbeat,
     Hello,
     Load,
     LoadError,
@@ -112,6 +113,18 @@ async def test_a_worker_says_hello_loads_and_runs_a_request() -> None:
 
     assert hello.pid == process.pid
     assert getattr(ended.outcome, "text", None) == "done"
+
+
+async def test_a_worker_without_a_model_sends_heartbeats() -> None:
+    """A spare worker is claimed while it still imports, which may take long on a busy machine."""
+    listener = Listener()
+    process = WorkerProcess("spare", 0, listener, SHORT_TIMEOUTS)
+
+    heartbeat = await listener.wait_for(Heartbeat)
+    process.kill("the test is over")
+    await process.exited.wait()
+
+    assert heartbeat.progress_count == 0
 
 
 async def test_a_worker_leads_a_process_group_of_its_own_and_inherits_only_what_it_needs() -> None:
