@@ -4,13 +4,17 @@ import asyncio
 import os
 import signal
 import threading
+from collections.abc import Callable
 
 import anyio
 import pytest
 
-from model_runtime.ipc.messages import Heartbeat, Hello, Shutdown, WorkerMessage
+from model_runtime.ipc.codec import encode
+from model_runtime.ipc.framing import pack
+from model_runtime.ipc.messages import Heartbeat, Hello, RunRequest, Shutdown, WorkerMessage
 from model_runtime.process import process as process_module
-from model_runtime.process.process import StopTimeouts, WorkerProcess
+from model_runtime.process.process import StopTimeouts, WorkerProcess, encode_command
+from tests.model_runtime.calls import chat
 from tests.model_runtime.fake_workers import FakeWorker, FakeWorkers
 
 
@@ -244,8 +248,14 @@ async def test_without_another_thread_the_process_is_killed_and_its_exit_reporte
     assert record.ends[-1] == ("exit", "the system cannot start another thread")
 
 
-async def until(condition: object) -> None:
+def test_a_command_is_encoded_as_a_frame() -> None:
+    command = RunRequest(7, chat("say a"))
+
+    assert encode_command(command) == pack(*encode(command))
+
+
+async def until(condition: Callable[[], bool]) -> None:
     """Let the event loop run until a condition holds."""
     with anyio.fail_after(20):
-        while not condition():  # type: ignore[operator]  # noqa: ASYNC110
+        while not condition():  # noqa: ASYNC110 - whatever the loop does may make it hold
             await anyio.sleep(0.001)
