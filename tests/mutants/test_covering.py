@@ -1,11 +1,12 @@
 """Which tests can notice a fault."""
 
+import ast
 from pathlib import Path
 
 import coverage
 import pytest
 
-from tests.mutants.covering import Covering, importers, statement_lines
+from tests.mutants.covering import Covering, function_lines, importers, statement_lines
 from tests.mutants.mutation import Mutation
 from tests.mutants.points import mutations_of
 from tests.mutants.recording import LINES, libraries
@@ -34,20 +35,17 @@ class Larger:
 
 @pytest.mark.parametrize(
     ("line", "lines"),
-    [
-        (1, None),
-        (4, None),
-        (6, None),
-        (8, (7, 9)),
-        (12, (10, 13)),
-        (15, (15, 15)),
-        (16, (16, 16)),
-        (17, (17, 17)),
-        (18, (18, 18)),
-    ],
+    [(8, (7, 9)), (12, (10, 13)), (15, (15, 15)), (16, (16, 16)), (17, (17, 17)), (18, (18, 18))],
 )
-def test_a_statement_without_its_body_is_what_runs(line: int, lines: tuple[int, int] | None) -> None:
-    found = statement_lines(SOURCE, line)
+def test_a_statement_without_its_body_is_what_runs(line: int, lines: tuple[int, int]) -> None:
+    found = statement_lines(ast.parse(SOURCE), line)
+
+    assert (found[0], found[-1]) == lines
+
+
+@pytest.mark.parametrize(("line", "lines"), [(1, None), (4, None), (6, None), (7, (7, 19)), (19, (7, 19))])
+def test_what_is_in_no_function_runs_at_import(line: int, lines: tuple[int, int] | None) -> None:
+    found = function_lines(ast.parse(SOURCE), line)
 
     assert (found and (found[0], found[-1])) == lines
 
@@ -74,7 +72,10 @@ def fault(line: int) -> Mutation:
 def test_a_test_can_notice_a_fault_in_a_statement_that_it_runs(covering: Covering) -> None:
     assert covering.tests(fault(8)) == {"test_one", "test_two"}
     assert covering.tests(fault(12)) == {"test_two"}
-    assert covering.tests(fault(17)) == frozenset()
+
+
+def test_where_no_line_of_a_statement_was_recorded_its_function_tells(covering: Covering) -> None:
+    assert covering.tests(fault(17)) == {"test_one", "test_two"}
 
 
 def test_what_runs_at_import_is_noticed_where_it_is_used(covering: Covering) -> None:
