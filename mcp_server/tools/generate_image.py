@@ -2,6 +2,7 @@
 
 import secrets
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -45,6 +46,16 @@ class OutputPlan:
     destinations: tuple[Path, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class ImageArtifact:
+    """An image among the results; `path` and `data` are those of its requested format."""
+
+    drawing: GeneratedImage
+    artifact: StoredArtifact
+    path: Path
+    data: bytes
+
+
 def add_generate_image(server: MCPServer[ClientConnection], app: AppContext) -> None:
     """Register the tool."""
 
@@ -74,7 +85,7 @@ def add_generate_image(server: MCPServer[ClientConnection], app: AppContext) -> 
         model_name = await app.service.resolve(model, Task.IMAGE)
         files = app.files(ctx)
         keep_alive_seconds = keep_alive_seconds_of(keep_alive)
-        output = plan_output(files, format, output_path, count, overwrite=overwrite)
+        output = await plan_output(files, format, output_path, count, overwrite=overwrite)
         first_seed = seed if seed >= 0 else secrets.randbelow(2**31)
         seeds = [(first_seed + offset) % (MAX_SEED + 1) for offset in range(count)]
 
@@ -85,12 +96,12 @@ def add_generate_image(server: MCPServer[ClientConnection], app: AppContext) -> 
             for job.progress.part_index, image_seed in enumerate(seeds):
                 request = GenerateImage(model_name, prompt, width, height, image_seed, steps, source, strength)
                 finished_requests.append(await app.run_request(request, job, keep_alive_seconds=keep_alive_seconds))
-            return await anyio.to_thread.run_sync(save_images, app, finished_requests, output, prompt, preview)
+            return await save_images(app, finished_requests, output, prompt, preview)
 
         return await app.run_job(ctx, "generate_image", wait_seconds, run_requests)
 
 
-def plan_output(
+async def plan_output(
     files: ClientFiles,
     requested_format: Literal["auto", "png", "jpeg", "webp"],
     output_path: str,
@@ -108,7 +119,8 @@ def plan_output(
     image_format = _format_from_suffix(output_path) if requested_format == "auto" else requested_format
     first = Path(output_path)
     paths = [first, *(first.with_name(f"{first.stem}-{number}{first.suffix}") for number in range(2, count + 1))]
-    destinations = [files.resolve_destination(str(path), SUFFIXES[image_format], overwrite=overwrite) for path in paths]
+    suffixes = SUFFIXES[image_format]
+    destinations = [await files.resolve_destination(str(path), suffixes, overwrite=overwrite) for path in paths]
     return OutputPlan(files, image_format, tuple(destinations))
 
 
@@ -120,10 +132,10 @@ def _format_from_suffix(output_path: str) -> ImageFormat:
     raise InvalidInput(f"{output_path} must end in .png, .jpg, .jpeg or .webp.", param="output_path")
 
 
-def save_images(
+async def save_images(
     app: AppContext, finished_requests: list[Finished], output: OutputPlan, prompt: str, preview: str
 ) -> CallToolResult:
-    """Save the images and build the result. Blocks on the disk.
+    """Save the images and build the result.
 
     Raises:
         ArtifactNotSaved: an image cannot be written.
@@ -131,40 +143,53 @@ def save_images(
     from model_runtime.media.images import encode_preview
 
     drawings = [finished.result for finished in finished_requests if isinstance(finished.result, GeneratedImage)]
-    artifacts = [app.artifacts.add(ArtifactKind.IMAGES, drawing.png) for drawing in drawings]
-    destinations = output.destinations or (None,) * len(artifacts)
+    stored_images = [await anyio.to_thread.run_sync(store_image, app, drawing, output) for drawing in drawings]
+    destinations = output.destinations or (None,) * len(stored_images)
     saved_images = [
-        _save_image(app, artifact, drawing, output, destination)
-        for artifact, drawing, destination in zip(artifacts, drawings, destinations, strict=True)
+        await _save_image(app, stored, output.files, destination)
+        for stored, destination in zip(stored_images, destinations, strict=True)
     ]
     fields = result_fields(finished_requests[-1])
     fields["warnings"] += app.artifacts.warnings
     fields["seconds"] = round(sum(finished.timings.running_seconds for finished in finished_requests), 3)
     fields["load_seconds"] = round(sum(finished.timings.loading_seconds for finished in finished_requests), 3)
-    return build_result(
-        GenerateResult(images=saved_images, prompt=prompt, steps=drawings[-1].steps, **fields),
-        links=[result_link(artifact) for artifact in artifacts],
-        pngs=[] if preview == "none" else [drawing.png for drawing in drawings],
-        make_preview=encode_preview,
-        full=preview == "full",
+    return await anyio.to_thread.run_sync(
+        partial(
+            build_result,
+            GenerateResult(images=saved_images, prompt=prompt, steps=drawings[-1].steps, **fields),
+            links=[result_link(stored.artifact) for stored in stored_images],
+            pngs=[] if preview == "none" else [drawing.png for drawing in drawings],
+            make_preview=encode_preview,
+            full=preview == "full",
+        )
     )
 
 
-def _save_image(
-    app: AppContext, artifact: StoredArtifact, drawing: GeneratedImage, output: OutputPlan, destination: Path | None
-) -> SavedImage:
+def store_image(app: AppContext, drawing: GeneratedImage, output: OutputPlan) -> ImageArtifact:
+    """Store an image, also in its requested format if it gets no destination. Blocks on the disk.
+
+    Raises:
+        ArtifactNotSaved: the image cannot be written.
+    """
     from model_runtime.media.images import encode_image
 
+    artifact = app.artifacts.add(ArtifactKind.IMAGES, drawing.png)
     data = drawing.png if output.format == "png" else encode_image(drawing.png, output.format)
     path = artifact.path
-    if output.format != "png" and destination is None:
+    if output.format != "png" and not output.destinations:
         path = app.artifacts.add_sibling(artifact, SUFFIXES[output.format][0], data)
+    return ImageArtifact(drawing, artifact, path, data)
+
+
+async def _save_image(
+    app: AppContext, stored: ImageArtifact, files: ClientFiles, destination: Path | None
+) -> SavedImage:
     return SavedImage(
-        width=drawing.width,
-        height=drawing.height,
-        path=str(save_copy(destination, path, output.files, data)),
-        uri=artifact.uri,
-        url=app.artifact_url(artifact),
-        seed=drawing.seed,
-        size_bytes=len(data),
+        width=stored.drawing.width,
+        height=stored.drawing.height,
+        path=str(await save_copy(destination, stored.path, files, stored.data)),
+        uri=stored.artifact.uri,
+        url=app.artifact_url(stored.artifact),
+        seed=stored.drawing.seed,
+        size_bytes=len(stored.data),
     )

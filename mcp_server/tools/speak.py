@@ -21,7 +21,6 @@ from mcp_server.calls.context import (
 )
 from mcp_server.calls.jobs import ToolJob
 from mcp_server.calls.results import SpeakResult, build_result
-from mcp_server.files.access import ClientFiles
 from mcp_server.files.artifacts import ArtifactKind, StoredArtifact
 from mcp_server.files.client import ClientConnection
 from mcp_server.viewer.page import VIEWER_TOOL_META
@@ -56,7 +55,7 @@ def add_speak(server: MCPServer[ClientConnection], app: AppContext) -> None:
         model_name = await app.service.resolve(model, Task.SPEECH)
         files = app.files(ctx)
         destination = (
-            files.resolve_destination(output_path, (f".{format}",), overwrite=overwrite) if output_path else None
+            await files.resolve_destination(output_path, (f".{format}",), overwrite=overwrite) if output_path else None
         )
         request = Speak(model_name, text, voice, speed, language)
         keep_alive_seconds = keep_alive_seconds_of(keep_alive)
@@ -72,9 +71,10 @@ def add_speak(server: MCPServer[ClientConnection], app: AppContext) -> None:
             speech = finished.result
             if not isinstance(speech, SpeechResult):
                 raise TypeError(speech)
-            artifact, path = await anyio.to_thread.run_sync(
-                save_speech, app, files, bytes(pcm), speech.sample_rate, format, destination
+            artifact, stored, data = await anyio.to_thread.run_sync(
+                store_speech, app, bytes(pcm), speech.sample_rate, format, destination is None
             )
+            path = await save_copy(destination, stored, files, data)
             fields = result_fields(finished)
             fields["warnings"] += app.artifacts.warnings
             playing = play and app.player.play(artifact.path)
@@ -106,17 +106,13 @@ async def _inline_audio(ctx: ToolContext, artifact: StoredArtifact) -> bytes:
     return await anyio.Path(artifact.path).read_bytes()
 
 
-def save_speech(
-    app: AppContext,
-    files: ClientFiles,
-    pcm: bytes,
-    sample_rate: int,
-    audio_format: AudioFormat,
-    destination: Path | None,
-) -> tuple[StoredArtifact, Path]:
-    """Save speech as WAV and in the requested format; return the artifact and the path for the result.
+def store_speech(
+    app: AppContext, pcm: bytes, sample_rate: int, audio_format: AudioFormat, keeps_format: bool
+) -> tuple[StoredArtifact, Path, bytes]:
+    """Store speech as WAV and, if `keeps_format`, in the requested format.
 
-    `pcm` is 16-bit mono at `sample_rate` Hz. Blocks on the disk.
+    Return the artifact, the path of what is stored in the requested format (else of the WAV), and its bytes. `pcm` is
+    16-bit mono at `sample_rate` Hz. Blocks on the disk.
 
     Raises:
         ArtifactNotSaved: a file cannot be written.
@@ -127,9 +123,9 @@ def save_speech(
     artifact = app.artifacts.add(ArtifactKind.AUDIO, wav)
     data = wav if audio_format == "wav" else encode_speech(pcm, sample_rate, audio_format)
     path = artifact.path
-    if audio_format != "wav" and destination is None:
+    if audio_format != "wav" and keeps_format:
         path = app.artifacts.add_sibling(artifact, f".{audio_format}", data)
-    return artifact, save_copy(destination, path, files, data)
+    return artifact, path, data
 
 
 def _collect_audio(event: Event, pcm: bytearray, job: ToolJob) -> None:

@@ -23,8 +23,7 @@ from mcp_server.calls.context import (
 )
 from mcp_server.calls.jobs import ToolJob
 from mcp_server.calls.results import SegmentResult, TranscribeResult, build_result
-from mcp_server.files.access import ClientFiles
-from mcp_server.files.artifacts import ArtifactKind
+from mcp_server.files.artifacts import ArtifactKind, StoredArtifact
 from mcp_server.files.client import ClientConnection
 from mcp_server.viewer.page import VIEWER_TOOL_META
 from model_runtime.events import Finished, Segment, TranscriptionResult
@@ -64,7 +63,9 @@ def add_transcribe(server: MCPServer[ClientConnection], app: AppContext) -> None
         files = app.files(ctx)
         keep_alive_seconds = keep_alive_seconds_of(keep_alive)
         destination = (
-            files.resolve_destination(output_path, (SUFFIXES[format],), overwrite=overwrite) if output_path else None
+            await files.resolve_destination(output_path, (SUFFIXES[format],), overwrite=overwrite)
+            if output_path
+            else None
         )
         spoken_language = parse_language(language)
         word_timestamps = timestamps == "word" or format == "json"
@@ -76,34 +77,51 @@ def add_transcribe(server: MCPServer[ClientConnection], app: AppContext) -> None
                 model_name, sound, spoken_language, task == "translate", vocabulary, word_timestamps=word_timestamps
             )
             finished = await app.run_request(request, job, keep_alive_seconds=keep_alive_seconds)
+            transcript = finished.result
+            if not isinstance(transcript, TranscriptionResult):
+                raise TypeError(transcript)
+            artifact, stored, data = await anyio.to_thread.run_sync(
+                store_transcript, app, transcript, format, destination is None
+            )
+            path = await save_copy(destination, stored, files, data)
             return await anyio.to_thread.run_sync(
-                save_transcript, app, files, finished, format, destination, timestamps
+                transcript_result, app, finished, transcript, artifact, path, timestamps
             )
 
         return await app.run_job(ctx, "transcribe", wait_seconds, run_request)
 
 
-def save_transcript(
-    app: AppContext,
-    files: ClientFiles,
-    finished: Finished,
-    transcript_format: TranscriptFormat,
-    destination: Path | None,
-    timestamps: str,
-) -> CallToolResult:
-    """Save a transcript and build the result. Blocks on the disk.
+def store_transcript(
+    app: AppContext, transcript: TranscriptionResult, transcript_format: TranscriptFormat, keeps_format: bool
+) -> tuple[StoredArtifact, Path, bytes]:
+    """Store a transcript as text and, if `keeps_format`, in the requested format. Blocks on the disk.
+
+    Return the artifact, the path of what is stored in the requested format (else of the text), and its bytes.
 
     Raises:
         ArtifactNotSaved: a file cannot be written.
     """
-    transcript = finished.result
-    if not isinstance(transcript, TranscriptionResult):
-        raise TypeError(transcript)
     artifact = app.artifacts.add(ArtifactKind.TRANSCRIPTS, (transcript.text.strip() + "\n").encode())
     data = render(transcript, transcript_format).encode()
     path = artifact.path
-    if transcript_format != "text" and destination is None:
+    if transcript_format != "text" and keeps_format:
         path = app.artifacts.add_sibling(artifact, SUFFIXES[transcript_format], data)
+    return artifact, path, data
+
+
+def transcript_result(
+    app: AppContext,
+    finished: Finished,
+    transcript: TranscriptionResult,
+    artifact: StoredArtifact,
+    path: Path,
+    timestamps: str,
+) -> CallToolResult:
+    """Build the result; a file keeps the segments that it has no room for. Blocks on the disk.
+
+    Raises:
+        ArtifactNotSaved: that file cannot be written.
+    """
     fields = result_fields(finished)
     fields["warnings"] += app.artifacts.warnings
     segments = segment_results(transcript.segments, timestamps)
@@ -121,7 +139,7 @@ def save_transcript(
             if transcript.duration_seconds
             else None,
             segments=segments,
-            path=str(save_copy(destination, path, files, data)),
+            path=str(path),
             uri=artifact.uri,
             url=app.artifact_url(artifact),
             **fields,

@@ -4,7 +4,7 @@ import logging
 import platform
 import sys
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -25,6 +25,7 @@ from model_runtime.catalog.detect import GROUNDING_TASKS, detect_model, supports
 from model_runtime.catalog.foreign_files import InvalidCheckpoint
 from model_runtime.catalog.local_folder import broken_reason, file_problem, folder_problem
 from model_runtime.catalog.model import DEFAULT_PATTERNS, Model, ModelArtifact
+from model_runtime.catalog.model_folders import ModelFolders
 from model_runtime.catalog.names import is_repository_id
 from model_runtime.catalog.transformer_dims import TransformerDims
 from model_runtime.catalog.voices import NO_VOICES, VoiceCatalog, read_voices
@@ -59,13 +60,19 @@ class Catalog:
         prefer_starters: bool,
         defaults: Mapping[str, str] | None = None,
         float32: bool = False,
+        model_folders: Sequence[Path] = (),
     ) -> None:
-        """`prefer_starters` makes starter models the default; `float32` means that engines widen half precision."""
+        """`prefer_starters` lets starter models answer for a task without a real model on this disk.
+
+        `float32` means that engines widen half precision. Each subfolder of `model_folders` may hold a model.
+        """
         self._models = {model.name: model for model in models}
         self._store = store
         self._prefer_starters = prefer_starters
         self._defaults = defaults or {}
         self._float32 = float32
+        self._folders = ModelFolders(model_folders)
+        self._folder_models: dict[str, Model] = {}
         self._dims_by_model: dict[str, TransformerDims] = {}
         self._name_by_folder: dict[Path, str] = {}
         """Real folder of a detected repository → its model's name."""
@@ -74,6 +81,18 @@ class Catalog:
     def models(self) -> list[Model]:
         """Return all models known so far, aliases first. Does not look at the disk."""
         return list(self._models.values())
+
+    def rescan(self, in_use: Callable[[str], bool] = lambda name: False) -> None:
+        """Add the models that came into the model folders and remove those that went, unless they are in use.
+
+        It looks at the disk.
+        """
+        with self._lock:
+            found = self._folders.scan(self._models.keys() - self._folder_models.keys())
+            kept = {name: model for name, model in self._folder_models.items() if name not in found and in_use(name)}
+            others = {name: model for name, model in self._models.items() if name not in self._folder_models}
+            self._folder_models = {**kept, **found}
+            self._models = {**others, **self._folder_models}
 
     def is_known(self, name: str) -> bool:
         """Return whether `resolve` finds a usable model of this name without looking at the disk."""
@@ -106,8 +125,7 @@ class Catalog:
         tier = TIER_BY_OPENAI_NAME.get(requested.lower(), requested.lower() or "auto")
         if tier in ALIASES_BY_TIER[task]:
             return self.preferred_model(task, tier)
-        alias = requested.lower()
-        found = self._models.get(alias) or self._find_repository(requested)
+        found = self._named(requested) or self._find_repository(requested)
         return self._require_task(found, task)
 
     def preferred_model(self, task: Task, tier: str = "auto") -> Model:
@@ -209,12 +227,17 @@ class Catalog:
             return otherwise
 
     def _preferred(self, task: Task, tier: str) -> Model:
-        if tier == "auto" and task in self._defaults:
-            return self._models[self._defaults[task]]
-        if self._prefer_starters:
-            return self._models[STARTER_BY_TASK[task]]
-        candidates = [self._models[alias] for alias in ALIASES_BY_TIER[task][tier] if alias in self._models]
-        return next((model for model in candidates if self.is_present(model)), candidates[0])
+        default = self._models.get(self._defaults.get(task, ""))
+        if tier == "auto" and default:
+            return default
+        preferred = [self._models[alias] for alias in ALIASES_BY_TIER[task][tier] if alias in self._models]
+        others = [model for model in self.models() if model not in preferred and is_real_model_for(model, task)]
+        otherwise = self._models[STARTER_BY_TASK[task]] if self._prefer_starters else preferred[0]
+        downloaded = filter(self.is_present, preferred)
+        return next(downloaded, None) or next(filter(self._is_usable, others), otherwise)
+
+    def _is_usable(self, model: Model) -> bool:
+        return self.is_present(model) and not self.broken_reason(model) and not self.file_problem(model)
 
     def _require_task(self, model: Model, task: Task) -> Model:
         model = self.redetect(model)
@@ -224,6 +247,16 @@ class Catalog:
             return model
         alternatives = [other.name for other in self.models() if other.task is task]
         raise WrongTask(model.name, model.task, task, alternatives)
+
+    def _named(self, name: str) -> Model | None:
+        """Return the model of this name in any case; looks into the model folders again before it returns None."""
+        for is_second_look in (False, True):
+            if is_second_look:
+                self.rescan()
+            by_name = {known.lower(): model for known, model in self._models.items()}
+            if model := by_name.get(name.lower()):
+                return model
+        return None
 
     def _find_repository(self, name: str) -> Model:
         if not is_repository_id(name):
@@ -259,9 +292,23 @@ def create_catalog(settings: Settings, store: ModelStore) -> Catalog:
     """
     models = {model.name: model for model in (*REAL_MODELS, *STARTER_MODELS)}
     models |= configured_models(settings, models)
-    check_defaults(settings.defaults, models)
     on_cpu = not has_apple_gpu()
-    return Catalog(models.values(), store, prefer_starters=on_cpu, defaults=settings.defaults, float32=on_cpu)
+    catalog = Catalog(
+        models.values(),
+        store,
+        prefer_starters=on_cpu,
+        defaults=settings.defaults,
+        float32=on_cpu,
+        model_folders=settings.model_folders,
+    )
+    catalog.rescan()
+    check_defaults(settings, {model.name: model for model in catalog.models()})
+    return catalog
+
+
+def is_real_model_for(model: Model, task: Task) -> bool:
+    """Return whether a model that is no starter may answer requests for `task` that name no model."""
+    return not model.starter and bool(model.engine) and task in {model.task, Task.TEXT} and does_task(model, task)
 
 
 def has_apple_gpu() -> bool:

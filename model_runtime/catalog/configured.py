@@ -1,5 +1,6 @@
 """Models and default models of config.toml."""
 
+import logging
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +12,8 @@ from model_runtime.errors import InvalidInput
 from model_runtime.formats.durations import parse_keep_alive
 from model_runtime.requests import Task
 from model_runtime.settings import Settings, SettingsError
+
+log = logging.getLogger(__name__)
 
 
 def configured_models(settings: Settings, known: Mapping[str, Model]) -> dict[str, Model]:
@@ -25,13 +28,16 @@ def configured_models(settings: Settings, known: Mapping[str, Model]) -> dict[st
     return {alias: _configured(alias, table, known.get(alias), settings) for alias, table in tables}
 
 
-def check_defaults(defaults: Mapping[str, str], models: Mapping[str, Model]) -> None:
-    """Check that every default model exists and supports its task.
+def check_defaults(settings: Settings, models: Mapping[str, Model]) -> None:
+    """Check that every default model exists and supports its task. One of a model folder may be missing: disks go.
 
     Raises:
         SettingsError: the task or alias does not exist, or the model does not support the task.
     """
-    for task, alias in defaults.items():
+    for task, alias in settings.defaults.items():
+        if task in set(Task) and alias not in models and settings.model_folders:
+            log.warning("defaults.%s is %r, which no model folder holds now; another model answers.", task, alias)
+            continue
         if task not in set(Task) or alias not in models:
             raise SettingsError(
                 f"defaults.{task} is {alias!r}; tasks are {', '.join(Task)}, models are {', '.join(models)}."

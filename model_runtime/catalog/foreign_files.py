@@ -18,6 +18,7 @@ import struct
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -183,12 +184,31 @@ def list_files(folder: Path, suffixes: tuple[str, ...] = ("",), *, depth: int = 
     """
     found: list[Path] = []
     for root, folders, names in os.walk(folder) if "\0" not in str(folder) else ():
-        found += (Path(root, name) for name in (*names, *_named(folders, suffixes)) if name.endswith(suffixes))
+        listed = (*names, *_named(folders, suffixes))
+        found += (Path(root, name) for name in listed if name.endswith(suffixes) and not is_apple_double(name))
         if len(Path(root).relative_to(folder).parts) >= depth - 1:
             folders.clear()
         if len(found) >= MAX_FILES:
             break
     return sorted(found[:MAX_FILES])
+
+
+def is_apple_double(name: str) -> bool:
+    """Return whether a file holds what macOS knows of another one: it writes `._x` beside `x` on disks of other systems.
+
+    The format is AppleDouble (RFC 1740); the content of `x` is not in it.
+    """
+    return name.startswith("._")
+
+
+def list_folders(folder: Path) -> list[Path]:
+    """Return the folders in a folder, sorted, without hidden ones; linked ones too. Unreadable ones are left out."""
+    try:
+        with os.scandir(folder) as entries:
+            names = [entry.name for entry in islice(entries, MAX_FILES) if entry.name[0] != "." and entry.is_dir()]
+    except (OSError, ValueError):
+        return []
+    return [folder / name for name in sorted(names)]
 
 
 def is_there(path: Path) -> bool:

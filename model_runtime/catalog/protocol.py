@@ -1,6 +1,6 @@
 """The catalogue as the runtime uses it."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Protocol
 
@@ -13,6 +13,10 @@ class CatalogProtocol(Protocol):
 
     def models(self) -> Iterable[Model]:
         """Return all models known so far. Does not look at the disk."""
+        ...
+
+    def rescan(self, in_use: Callable[[str], bool]) -> None:
+        """Look for models that came or went; one that is in use stays. It looks at the disk."""
         ...
 
     def is_known(self, name: str) -> bool:

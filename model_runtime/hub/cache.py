@@ -110,4 +110,4 @@ def _has_shards(index: Path) -> bool:
     if not isinstance(weight_map, dict):
         return False
     found = [(index.parent / str(name)).is_file() for name in set(map(str, weight_map.values()))]
-    return all(found) or (not any(found) and any(index.parent.glob("*.safetensors")))
+    return all(found) or (not any(found) and bool(list_files(index.parent, (".safetensors",), depth=1)))

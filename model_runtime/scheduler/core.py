@@ -38,6 +38,7 @@ from model_runtime.scheduler.messages import (
     StartWorker,
     StopWorker,
     Tick,
+    TimeSkipped,
     UnloadRequested,
     WorkerExited,
 )
@@ -98,8 +99,10 @@ class Scheduler(SchedulerState):
             case BudgetChanged(budget_bytes):
                 self.budget_bytes = budget_bytes
                 self._reclaim_over_budget()
-            case MemoryPressure():
-                self._on_memory_pressure()
+            case MemoryPressure(is_critical):
+                self._on_memory_pressure(is_critical)
+            case TimeSkipped(seconds):
+                self._on_time_skipped(seconds)
             case ShutdownStarted():
                 self._on_shutdown_started()
         self._schedule()
@@ -235,12 +238,16 @@ class Scheduler(SchedulerState):
             self._raise_estimate(record)
         record.resident_bytes, record.idle_since, record.unload_reason = 0, None, ""
         record.state = ModelState.ABSENT
-        retried = [request for request in interrupted if request.id in exited.retriable and self._can_retry(request)]
+        if exited.out_of_memory:
+            self._unload_unused()
+        retried = [
+            request for request in interrupted if request.id in exited.retriable and self._can_retry(request, exited)
+        ]
         for request in interrupted:
             if request in retried:
                 request.granted_at, request.done_share = None, 0.0
             else:
-                self._reject(request, "worker_died", exited.cause)
+                self._reject(request, "out_of_memory" if exited.out_of_memory else "worker_died", exited.cause)
         record.queue[:0] = retried
         if not was_stopped:
             self._back_off(record, exited)
@@ -250,21 +257,22 @@ class Scheduler(SchedulerState):
         raised_bytes = min(int(record.needed_bytes * OOM_ESTIMATE_FACTOR), limit_bytes)
         record.needed_bytes = max(record.needed_bytes, raised_bytes)
 
-    def _can_retry(self, request: QueuedRequest) -> bool:
-        is_recent = self.now - request.arrived_at < self.limits.retry_seconds
+    def _can_retry(self, request: QueuedRequest, exited: WorkerExited) -> bool:
+        is_recent = exited.out_of_memory or self.now - request.arrived_at < self.limits.retry_seconds
         return is_recent and not request.attempts and not request.cancelled and not self.closing
 
     def _back_off(self, record: ModelRecord, exited: WorkerExited) -> None:
         record.failures = count_failure(record.failures, self.now - record.failed_at, self.limits)
         record.failed_at = self.now
         record.error = exited.cause or "the worker exited"
+        code = "out_of_memory" if exited.out_of_memory else "load_failed"
         backoff = PERMANENT_FAILURE if exited.permanent else backoff_after(record.failures, self.limits)
         record.state, record.retry_at = ModelState.BACKOFF, self.now + backoff.seconds
         for request in list(record.queue):
             request.attempts += 1
             if backoff.rejects_queue or request.attempts >= self.limits.attempts:
                 record.queue.remove(request)
-                self._reject(request, "load_failed", record.error, None if exited.permanent else backoff.seconds)
+                self._reject(request, code, record.error, None if exited.permanent else backoff.seconds)
 
     def _on_tick(self) -> None:
         for record in self.records.values():
@@ -297,10 +305,26 @@ class Scheduler(SchedulerState):
         if record.is_idle:
             record.idle_since = self.now
 
-    def _on_memory_pressure(self) -> None:
-        unused = [record for record in self.records.values() if record.is_unused]
-        if unused and not self.unloading():  # one at a time: its memory may already be enough
-            self._stop_worker(min(unused, key=lambda record: record.idle_since or 0.0), "pressure")
+    def _on_memory_pressure(self, is_critical: bool) -> None:
+        if is_critical:
+            self._unload_unused()
+            return
+        yielding = [record for record in self.records.values() if self.yields_to_warning(record)]
+        if yielding and not self.unloading():  # one at a time: its memory may already be enough
+            record = min(yielding, key=lambda record: record.idle_since or 0.0)
+            record.yielded_at = self.now
+            self._stop_worker(record, "pressure")
+
+    def _unload_unused(self) -> None:
+        for record in self.records.values():
+            if record.is_unused:
+                self._stop_worker(record, "pressure")
+
+    def _on_time_skipped(self, seconds: float) -> None:
+        for record in self.records.values():
+            record.load_deadline += seconds
+            for request in record.queue:
+                request.expires_at += seconds
 
     def _on_shutdown_started(self) -> None:
         self.closing = True

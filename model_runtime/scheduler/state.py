@@ -112,6 +112,12 @@ class SchedulerState:
             return False
         return self.now - (record.idle_since or 0.0) >= record.keep_alive_seconds
 
+    def yields_to_warning(self, record: ModelRecord) -> bool:
+        """Return whether a warning that memory is short may unload the model: idle for long, and not again and again."""
+        if not record.is_unused or self.now - record.yielded_at < self.limits.warning_interval_seconds:
+            return False
+        return self.now - (record.idle_since or 0.0) >= self.limits.warning_idle_seconds
+
     def service_rank(self, record: ModelRecord) -> tuple[bool, float]:
         """Return the sort key of a model: interactive before batch, then by arrival of the head of its queue."""
         if not record.queue:

@@ -72,7 +72,10 @@ class Settings:
         0, "memory.budget_gb", gigabytes(4096), "Memory for all models; 0 takes what the machine can spare."
     )
     idle_seconds: float = row(
-        300.0, "memory.idle_seconds", number(-1, 1e9), "How long an unused model stays in memory; -1 sets no limit."
+        300.0,
+        "memory.idle_seconds",
+        number(-1, 1e9),
+        "How long an unused model stays in memory while the machine is awake; -1 sets no limit.",
     )
     eviction_policy: Literal["lru", "cost"] = row(
         "lru", "memory.eviction", choice("lru", "cost"), "Only `lru`; `cost` of Senses 0.1 is accepted and means `lru`."
@@ -89,6 +92,9 @@ class Settings:
         choice("auto", "two", "exclusive", "off"),
         "Models on the GPU at once: `two` (heavy and light), `exclusive` (one), `off` (all), `auto` (`two` on Apple GPUs).",
     )
+    keep_awake: bool = row(
+        True, "power.keep_awake", SWITCH, "Whether a Mac does not sleep by itself while requests or downloads run."
+    )
     queue_per_model: int = row(200, "queue.per_model", whole_number(1, 10_000), "How many requests wait for one model.")
     queue_total: int = row(500, "queue.total", whole_number(1, 10_000), "How many requests wait altogether.")
     max_queue_bytes: int = row(
@@ -103,6 +109,12 @@ class Settings:
     load_timeout_seconds: float = row(180.0, "load.seconds", number(1, 86_400), "How long a load may make no progress.")
     allowed_folders: tuple[Path, ...] = row(
         (), "files.allowed_folders", FOLDERS, "Folders of all clients besides their own, the inbox and the artifacts."
+    )
+    model_folders: tuple[Path, ...] = row(
+        (),
+        "files.model_folders",
+        FOLDERS,
+        "Folders whose subfolders are models, such as LM Studio's ~/.lmstudio/models.",
     )
     allow_urls: bool = row(False, "files.allow_urls", SWITCH, "Whether tools fetch media from the public web.")
     artifact_keep_days: float = row(

@@ -1,6 +1,7 @@
 """What the disk holds of each model, cached: reading it takes milliseconds a model."""
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from model_runtime.catalog.model import Model
@@ -49,6 +50,7 @@ class ModelInfoCache:
         self._catalog = catalog
         self._info: dict[str, ModelInfo] = {}
         self._read_at: dict[str, float] = {}
+        self._rescan_at = float("-inf")
 
     def all(self) -> list[tuple[Model, ModelInfo]]:
         """Return every model with its info. Does not look at the disk."""
@@ -62,8 +64,14 @@ class ModelInfoCache:
         """Return whether nothing of this model has been read yet."""
         return model.name not in self._info
 
-    def refresh(self, now: float) -> None:
-        """Read the new models, and the one whose info is the oldest; `now` is in seconds of a monotonic clock."""
+    def refresh(self, now: float, in_use: Callable[[str], bool] = lambda name: False) -> None:
+        """Read the new models, and the one whose info is the oldest; `now` is in seconds of a monotonic clock.
+
+        Now and then look for models that came or went; one that is `in_use` stays.
+        """
+        if now >= self._rescan_at:
+            self._rescan_at = now + MODEL_INFO_SECONDS
+            self._catalog.rescan(in_use)
         models = list(self._catalog.models())
         oldest = min(models, key=self._age_rank, default=None)
         for model in models:

@@ -4,7 +4,6 @@ Everything that happens becomes a `SchedulerEvent`; the `SchedulerAction`s that 
 `RequestTable` answers callers; `WorkerPool` owns the processes. Code outside this folder reaches neither.
 """
 
-import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -37,6 +36,7 @@ from model_runtime.status import ModelState
 from model_runtime.supervisor.action_performer import ActionPerformer
 from model_runtime.supervisor.active_request import ActiveRequest
 from model_runtime.supervisor.counters import CounterRegistry
+from model_runtime.supervisor.energy import EnergySaving
 from model_runtime.supervisor.model_stats import ModelStatsStore
 from model_runtime.supervisor.output_queue import OutputQueue
 from model_runtime.supervisor.prewarmer import Prewarmer
@@ -65,11 +65,13 @@ class Supervisor:
         catalog: CatalogProtocol,
         settings: Settings,
         clock: Callable[[], float],
+        wall_clock: Callable[[], float],
         stop_timeouts: StopTimeouts,
         feed: StatusFeed,
         problems: Problems,
+        energy: EnergySaving,
     ) -> None:
-        """`feed` is notified of every change; `clock` returns monotonic seconds."""
+        """`feed` is notified of every change; `clock` returns monotonic seconds, `wall_clock` seconds since the epoch."""
         self._settings = settings
         self._clock = clock
         self._feed = feed
@@ -78,11 +80,11 @@ class Supervisor:
         self._is_dispatching = False
         folder = settings.folders.data
         self._model_stats = ModelStatsStore(folder, problems)
-        self._usage_log = UsageLog(folder, time.time, problems)
+        self._usage_log = UsageLog(folder, wall_clock, problems)
         self._scheduler = create_scheduler(settings)
         self._counters = CounterRegistry()
         self._requests = RequestTable(clock, self._counters, lambda request: self._listener.resume_reading(request))
-        self._pool = WorkerPool(catalog, clock, stop_timeouts)
+        self._pool = WorkerPool(catalog, clock, stop_timeouts, energy)
         self._prewarmer = Prewarmer(
             catalog, self._pool.spare, recent_models(folder), clock, is_enabled=settings.keep_spare_worker
         )
@@ -106,9 +108,10 @@ class Supervisor:
             self._model_stats,
             self._usage_log,
             clock,
+            wall_clock,
             self.dispatch,
             self._fail,
-            UpkeepView(checked_at=clock(), stats_saved_at=clock()),
+            UpkeepView(checked_at=clock(), wall_checked_at=wall_clock(), stats_saved_at=clock()),
         )
 
     # -- requests --------------------------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
@@ -47,10 +48,12 @@ def tools() -> NpmTools:
 @pytest.fixture(scope="session")
 def claude_code() -> list[str]:
     """Claude Code's command, without a network; where it is not installed the same holds as for the tools."""
+    if sys.platform != "linux":
+        pytest.skip("Claude Code is tried without a network, which only unshare of Linux can do.")
     program = next(CLIENTS.glob("@anthropic-ai/claude-code-*/claude"), None)
     alone = ["unshare", "--net"] if os.geteuid() == 0 else ["unshare", "--net", "--map-root-user"]
     if program is None or shutil.which("unshare") is None or subprocess.run([*alone, "true"], check=False).returncode:
-        skip_or_fail("Claude Code is tried without a network, on Linux with unshare. Install it: make clients")
+        skip_or_fail("Claude Code is tried without a network, with unshare. Install it: make clients")
     return [*alone, str(program)]
 
 

@@ -15,6 +15,8 @@ from model_runtime.process.process import StopTimeouts
 from model_runtime.requests import Request, Task
 from model_runtime.runtime import Runtime
 from model_runtime.settings import Settings
+from model_runtime.supervisor.pressure import Pressure
+from model_runtime.supervisor.watchdog import WatchdogLimits
 
 MEGABYTE = 1_000_000
 SERIAL_ENGINE = "tests.scripted_engine:ScriptedEngine"
@@ -57,6 +59,9 @@ class ScriptedCatalog:
     def is_known(self, name: str) -> bool:
         """Return whether there is a model of this name."""
         return name in self._models
+
+    def rescan(self, in_use: Callable[[str], bool]) -> None:
+        """No model comes or goes."""
 
     def redetect(self, model: Model) -> Model:
         """Return the model."""
@@ -128,6 +133,27 @@ class FakeClock:
     def __call__(self) -> float:
         """Return the time in seconds."""
         return self.now
+
+
+class PassingClock(FakeClock):
+    """A clock that goes on to `until` in steps too short for the watchdog to think that the machine slept.
+
+    `options` are those of the runtime: each of its checks reads the pressure and so lets a step pass.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.until = self.now
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The runtime's clock, what its checks call, and limits for workers, whose heartbeats keep to the real time."""
+        patient = WatchdogLimits(heartbeat_seconds=1e9, stall_seconds=dict.fromkeys(Task, 1e9))
+        return {"clock": self, "memory_pressure": self._step, "watchdog_limits": patient}
+
+    def _step(self) -> Pressure:
+        self.now = min(self.now + 4.0, self.until)
+        return Pressure.NORMAL
 
 
 def skip_validation(request: Request, model: Model, folders: Mapping[str, Path]) -> None:

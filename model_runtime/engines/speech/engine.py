@@ -19,9 +19,6 @@ from model_runtime.loading import LoadedModel, LoadSpec
 from model_runtime.requests import Request, Speak
 from model_runtime.validation.speech import validate_text
 
-BUFFER_CACHE_BYTES = 256_000_000
-"""Freed buffers that MLX keeps between utterances, which all have different sizes."""
-
 VOICE_MODEL_MODULES: Mapping[str, str] = {
     "kokoro": "model_runtime.engines.speech.kokoro",
     "kitten_tts": "model_runtime.engines.speech.kitten",
@@ -53,7 +50,6 @@ class SpeechEngine:
         Raises:
             LoadFailed: the files are of an unsupported family, incomplete or unreadable.
         """
-        mx.set_cache_limit(BUFFER_CACHE_BYTES)
         mx.reset_peak_memory()
         folder, config = open_checkpoint(spec)
         self._model_name, self._voice_catalog = spec.model, read_voices(folder)

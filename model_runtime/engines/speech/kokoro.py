@@ -12,6 +12,7 @@ import mlx.core as mx
 import numpy as np
 
 from model_runtime.catalog.voices import VoiceSelection
+from model_runtime.engines.cpu_convolution import install_cpu_convolutions
 from model_runtime.engines.dtype import evaluate_weights
 from model_runtime.engines.protocol import CancelCheck
 from model_runtime.engines.speech.espeak import Espeak
@@ -28,6 +29,7 @@ def load(spec: LoadSpec, config: Mapping[str, Any]) -> VoiceModel:
     Raises:
         ValueError: weights are missing, unexpected or of another shape; the engine translates it.
     """
+    install_cpu_convolutions()
     folder = Path(spec.folders["model"])
     return Kokoro(evaluate_weights(load_mlx_audio_model(folder)), folder)
 

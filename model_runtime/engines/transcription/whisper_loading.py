@@ -9,7 +9,7 @@ from mlx import nn
 from mlx.utils import tree_flatten, tree_unflatten
 
 from model_runtime.catalog.checkpoint_files import read_config
-from model_runtime.catalog.foreign_files import is_there, read_json_object
+from model_runtime.catalog.foreign_files import is_there, list_files, read_json_object
 from model_runtime.engines.checkpoint import open_checkpoint, translate_load_errors
 from model_runtime.engines.transcription.mlx_whisper_patches import whisper
 from model_runtime.errors import LoadFailed
@@ -59,7 +59,7 @@ def load_whisper(spec: LoadSpec) -> Any:
         LoadFailed: the checkpoint is not a Whisper model, or incomplete.
     """
     folder = Path(spec.folders["model"])
-    config = open_checkpoint(spec)[1] if any(folder.glob("*.safetensors")) else read_config(folder)
+    config = open_checkpoint(spec)[1] if list_files(folder, (".safetensors",), depth=1) else read_config(folder)
     dtype = mx.float16 if mx.metal.is_available() else mx.float32
     with translate_load_errors(spec.model, config):
         model = whisper.Whisper(_dimensions(spec.model, config), dtype)
@@ -86,7 +86,7 @@ def _dimensions(model_name: str, config: Mapping[str, Any]) -> Any:
 
 def _read_weights(model_name: str, folder: Path) -> dict[str, mx.array]:
     files = [file for file in (folder / "weights.safetensors", folder / "weights.npz") if file.exists()][:1]
-    files = files or sorted(folder.glob("*.safetensors"))
+    files = files or list_files(folder, (".safetensors",), depth=1)
     if not files:
         raise LoadFailed(f"{model_name} has no weights in {folder}. Download the model again.")
     stored: dict[str, mx.array] = {}

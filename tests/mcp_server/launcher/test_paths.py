@@ -90,6 +90,9 @@ def test_the_shim_loads_nothing_but_the_standard_library() -> None:
         "mcp_server.launcher.shim",
         "mcp_server.launcher.connect",
         "mcp_server.launcher.broker_server",
+        "mcp_server.launcher.file_lock",
+        "mcp_server.launcher.file_requests",
+        "mcp_server.launcher.sockets",
         "mcp_server.launcher.paths",
     }
     assert {name for name in loaded if name.partition(".")[0] not in sys.stdlib_module_names} == ours

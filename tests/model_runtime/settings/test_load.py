@@ -143,6 +143,8 @@ spare = "no"
 decode_mb = 300
 [gpu]
 lanes = "two"
+[power]
+keep_awake = "no"
 [queue]
 per_model = 1
 total = 2
@@ -152,6 +154,7 @@ seconds = 3
 seconds = 4
 [files]
 allowed_folders = ["/a", "/b"]
+model_folders = ["/a"]
 allow_urls = true
 [artifacts]
 keep_days = 5
@@ -192,12 +195,14 @@ def test_every_setting_is_read(tmp_path: Path) -> None:
         keep_spare_worker=False,
         decode_bytes=300_000_000,
         gpu_lanes="two",
+        keep_awake=False,
         queue_per_model=1,
         queue_total=2,
         max_queue_bytes=7_000_000,
         queue_timeout_seconds=3.0,
         load_timeout_seconds=4.0,
         allowed_folders=(Path("/a"), Path("/b")),
+        model_folders=(Path("/a"),),
         allow_urls=True,
         artifact_keep_days=5.0,
         max_artifact_bytes=6_000_000_000,

@@ -86,7 +86,7 @@ VIEW = SupervisorView(
     charged_bytes=110,
     is_closing=False,
     finished_count=0,
-    upkeep=UpkeepView(checked_at=NOW, stats_saved_at=NOW),
+    upkeep=UpkeepView(wall_checked_at=0.0, checked_at=NOW, stats_saved_at=NOW),
     counters=COUNTERS,
     last_load_seconds={"m": 1.5},
 )

@@ -28,6 +28,7 @@ TABLE = [
     (errors.LoadFailed("x"), 500, "server_error", False),
     (errors.WorkerDied("x"), 502, "server_error", True),
     (errors.JobStalled("x"), 504, "server_error", False),
+    (errors.OutOfMemory("x"), 500, "server_error", False),
     (errors.JobFailed("x"), 500, "server_error", False),
     (errors.Cancelled("x"), 499, "cancelled", False),
 ]
