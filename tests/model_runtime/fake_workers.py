@@ -33,6 +33,8 @@ from model_runtime.loading import LoadedModel
 from model_runtime.process.spawn import SpawnedProcess
 from model_runtime.runtime import Runtime
 from model_runtime.settings import Settings
+from model_runtime.supervisor.energy import EnergySaving
+from model_runtime.supervisor.pressure import Pressure
 from tests.model_runtime.library import MEGABYTE, SHORT_STOP_TIMEOUTS, FakeClock, ScriptedCatalog, skip_validation
 
 Kind = TypeVar("Kind")
@@ -251,7 +253,8 @@ async def open_fake_runtime(
     """Open a runtime whose clock stands still, and which is not short of memory."""
     options: dict[str, Any] = {
         "clock": clock or FakeClock(),
-        "is_under_memory_pressure": lambda: False,
+        "memory_pressure": lambda: Pressure.NORMAL,
+        "energy": EnergySaving(lambda: False),
         "working_set_bytes": no_gpu,
         "release_memory": lambda: None,
         "stop_timeouts": SHORT_STOP_TIMEOUTS,

@@ -30,7 +30,6 @@ from model_runtime.ipc.messages import (
     Ready,
     RequestOutcome,
     RunRequest,
-    Shutdown,
 )
 from model_runtime.loading import LoadedModel, LoadSpec
 from model_runtime.settings import Settings
@@ -407,39 +406,6 @@ async def test_files_that_vanish_before_the_load_are_told_with_the_command_that_
     assert isinstance(waiting.error, LoadFailed)
     assert "senses pull m" in waiting.error.message
     assert model_status_of(status).retry_in_seconds is None
-
-
-async def test_a_load_without_progress_is_stopped_and_told_with_its_stage(
-    settings: Settings, workers: FakeWorkers, catalog: ScriptedCatalog, clock: FakeClock
-) -> None:
-    workers.are_obedient = False
-    with_timeout = replace(settings, load_timeout_seconds=30)
-    opened = open_fake_runtime(with_timeout, catalog, clock)
-    async with opened as runtime, anyio.create_task_group() as group:
-        call = BackgroundCall(runtime, chat("a")).start(group)
-        worker = await workers.started()
-        clock.now += 20
-        worker.send(LoadProgress("weights", 0.25))
-        await wait_for_status(runtime, lambda status: model_status_of(status).load_fraction == 0.25)
-        clock.now += 20
-        await wait_for_status(runtime, state_is(ModelState.STARTING))
-        assert worker.commands == [Load(LoadSpec("m", SERIAL_ENGINE, {}, {"load": ""}))]
-        clock.now += 11
-        await worker.receive(Shutdown)
-        worker.exit()
-        await wait_for_status(runtime, state_is(ModelState.BACKOFF))
-        clock.now += 2
-        second = await workers.started(2)
-        clock.now += 31
-        await second.receive(Shutdown)
-        second.exit()
-        await call.wait_until_finished()
-        counters = runtime.status().counters
-
-    assert isinstance(call.error, LoadFailed)
-    assert call.error.message == "m could not be loaded: the load made no progress for 30 s at 'starting'."
-    assert counters.loads == {("m", "failed"): 2}
-    assert counters.unloads == {("m", "load timeout"): 2}
 
 
 # -- unloads and pins --------------------------------------------------------------------------------------------------

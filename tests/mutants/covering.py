@@ -12,7 +12,7 @@ from pathlib import Path
 import coverage
 
 from tests.mutants.mutation import Mutation
-from tests.mutants.recording import LINES
+from tests.mutants.recording import LINES, TESTS
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -24,6 +24,8 @@ class Covering:
         self._sources = sources
         self._data = coverage.CoverageData(str(folder / LINES))
         self._data.read()
+        self._tests = (folder / TESTS).read_text(encoding="utf-8").split("\0")
+        """All, also those that run no function of the product."""
 
     def tests(self, mutation: Mutation) -> frozenset[str]:
         """Return the ids of the tests that can notice a fault."""
@@ -51,7 +53,7 @@ class Covering:
         return (run | self._tests_in(files)) - {""}
 
     def _tests_in(self, files: list[str]) -> frozenset[str]:
-        return frozenset(test for test in self._data.measured_contexts() if test.partition("::")[0] in files)
+        return frozenset(test for test in self._tests if test.partition("::")[0] in files)
 
 
 def importers(sources: Path, path: str) -> list[str]:

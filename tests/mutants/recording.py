@@ -14,6 +14,8 @@ FOLDER = "MUTANTS_RECORDING"
 """The variable that names the folder of the recording."""
 LINES = "lines"
 LIBRARIES = "libraries"
+TESTS = "tests"
+"""The files of the recording: a database of coverage, and two lists."""
 
 
 class Recorder:
@@ -21,6 +23,7 @@ class Recorder:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._tests: list[str] = []
         self._coverage = coverage.Coverage(str(folder / LINES), config_file=False, source=list(PACKAGES))
 
     def pytest_sessionstart(self) -> None:
@@ -30,6 +33,7 @@ class Recorder:
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, object, object]:
         """Count the lines for a test and its fixtures."""
+        self._tests.append(item.nodeid)
         self._coverage.switch_context(item.nodeid)
         return (yield)
 
@@ -37,6 +41,7 @@ class Recorder:
         """Write what was recorded."""
         self._coverage.stop()
         self._coverage.save()
+        (self._folder / TESTS).write_text("\0".join(self._tests), encoding="utf-8")
         (self._folder / LIBRARIES).write_text("\n".join(libraries(Path.cwd())), encoding="utf-8")
 
 

@@ -9,7 +9,7 @@ import pytest
 from tests.mutants.covering import Covering, function_lines, importers, statement_lines
 from tests.mutants.mutation import Mutation
 from tests.mutants.points import mutations_of
-from tests.mutants.recording import LINES, libraries
+from tests.mutants.recording import LINES, TESTS, libraries
 
 SOURCE = """LIMIT = 1
 
@@ -62,6 +62,8 @@ def covering(tmp_path: Path) -> Covering:
         data.set_context(test)
         data.add_lines({str(sources / "larger.py"): lines})
     data.write()
+    (sources / "test_table.py").write_text("from larger import LIMIT", encoding="utf-8")
+    (tmp_path / TESTS).write_text("test_one\0test_two\0test_table.py::test_it", encoding="utf-8")
     return Covering(tmp_path, sources)
 
 
@@ -79,7 +81,9 @@ def test_where_no_line_of_a_statement_was_recorded_its_function_tells(covering: 
 
 
 def test_what_runs_at_import_is_noticed_where_it_is_used(covering: Covering) -> None:
-    assert covering.tests(fault(1)) == covering.tests(fault(4)) == {"test_one", "test_two"}
+    expected = {"test_one", "test_two", "test_table.py::test_it"}
+
+    assert covering.tests(fault(1)) == covering.tests(fault(4)) == expected
 
 
 def test_a_module_is_imported_by_its_name_or_from_the_package_that_hands_it_on(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ import os
 import signal
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import anyio
 import pytest
@@ -47,10 +47,10 @@ def spawned(workers: FakeWorkers, monkeypatch: pytest.MonkeyPatch) -> Spawned:
     return Spawned(workers, monkeypatch)
 
 
-async def ended_by(worker: FakeWorker, outcome: object) -> None:
+async def ended_by(worker: FakeWorker, outcome: Any) -> None:
     """Send an outcome and exit."""
     if outcome is not None:
-        worker.send(outcome)  # type: ignore[arg-type] - a decoder sends media, which is no message of workers
+        worker.send(outcome)
     worker.exit(signal_number=0 if outcome is not None else signal.SIGKILL)
 
 
@@ -148,7 +148,7 @@ async def test_a_large_picture_is_decoded_by_a_process_from_its_start_into_a_fil
     sources: list[tuple[bytes | BinaryIO, ImageData]] = []
     content = PICTURE.read_bytes()
 
-    async def decode(source: bytes | BinaryIO) -> None:
+    async def decode(source: Any) -> None:
         sources.append((source, await media.decode_image(source, param="image")))
 
     with PICTURE.open("rb") as file, anyio.fail_after(20):

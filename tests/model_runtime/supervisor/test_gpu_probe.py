@@ -14,7 +14,7 @@ class Answer:
     """The question, asked in the background."""
 
     def __init__(self) -> None:
-        self.working_set_bytes = -1
+        self.working_set_bytes: int | None = -1
 
     async def ask(self) -> None:
         """Ask."""
@@ -43,7 +43,7 @@ async def test_a_probe_that_dies_leaves_the_answer_open(workers: FakeWorkers, ca
             await probe.receive(ProbeGpu)
             probe.exit(signal_number=signal.SIGABRT)
 
-    assert answer.working_set_bytes == 0
+    assert answer.working_set_bytes is None
     assert "The GPU's memory is unknown: the worker was killed by SIGABRT" in caplog.text
 
 
@@ -52,7 +52,7 @@ async def test_a_probe_that_does_not_answer_is_stopped(
 ) -> None:
     monkeypatch.setattr(gpu_probe, "DEADLINE_SECONDS", 0.01)
 
-    assert await gpu_probe.query_gpu_working_set() == 0
+    assert await gpu_probe.query_gpu_working_set() is None
     assert "no answer within" in caplog.text
     assert workers.all[0].status == 0
 
@@ -60,7 +60,7 @@ async def test_a_probe_that_does_not_answer_is_stopped(
 async def test_without_a_process_the_answer_is_open(workers: FakeWorkers) -> None:
     workers.spawn_error = OSError("no more processes")
 
-    assert await gpu_probe.query_gpu_working_set() == 0
+    assert await gpu_probe.query_gpu_working_set() is None
 
 
 @pytest.mark.parametrize(("has_gpu", "expected_bytes"), [(True, 17), (False, 0)])

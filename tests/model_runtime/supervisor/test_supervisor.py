@@ -11,7 +11,7 @@ import pytest
 
 from model_runtime.errors import Cancelled, JobStalled, SensesError, ShuttingDown
 from model_runtime.events import Finished, Queued, TextDelta
-from model_runtime.ipc.messages import Cancel, Heartbeat, Load, Preload, Ready, RunRequest, Shutdown
+from model_runtime.ipc.messages import Cancel, Heartbeat, Load, LoadProgress, Preload, Ready, RunRequest, Shutdown
 from model_runtime.prepare import PreparedRequest
 from model_runtime.problems import Problems
 from model_runtime.process.process import StopTimeouts
@@ -19,6 +19,7 @@ from model_runtime.requests import Task
 from model_runtime.scheduler.messages import BudgetChanged
 from model_runtime.settings import Settings
 from model_runtime.status import ModelState
+from model_runtime.supervisor.energy import EnergySaving
 from model_runtime.supervisor.output_queue import OutputQueue
 from model_runtime.supervisor.status_feed import StatusFeed
 from model_runtime.supervisor.supervisor import Supervisor
@@ -58,7 +59,9 @@ class Supervised:
     def open(self) -> None:
         """Open a supervisor, as at the start of a daemon."""
         timeouts, feed = StopTimeouts(0.05, 0.05), StatusFeed(cast(Any, None))
-        self.supervisor = Supervisor(self.catalog, self.settings, self.clock, timeouts, feed, Problems())
+        self.supervisor = Supervisor(
+            self.catalog, self.settings, self.clock, self.clock, timeouts, feed, Problems(), EnergySaving()
+        )
 
     def submit(self, id_: int, model: str = "m", **options: Any) -> OutputQueue:
         """Submit a chat that stays open."""
@@ -92,6 +95,11 @@ class Supervised:
     def worker(self, model: str = "m") -> WorkerView:
         """Return the worker of a model."""
         return self.supervisor.view().workers[model]
+
+    def pass_time(self, seconds: float) -> None:
+        """Let time pass, and the scheduler act on it."""
+        self.clock.now += seconds
+        self.supervisor.tick()
 
     def state(self, model: str = "m") -> ModelState:
         """Return the state of a model."""
@@ -176,7 +184,7 @@ async def test_after_a_sleep_of_the_machine_all_timers_start_again(supervised: S
     await supervised.run(1)
     supervised.clock.now += 500
 
-    supervised.supervisor.perform([ResetTimers()])
+    supervised.supervisor.perform([ResetTimers(495.0)])
 
     assert supervised.request().last_progress_at == supervised.clock.now
     assert supervised.worker().last_message_at == supervised.clock.now
@@ -239,14 +247,20 @@ async def test_memory_is_released_once_for_each_time_that_requests_have_ended(su
     assert view.upkeep.memory_released_after == view.finished_count == 1
 
 
-async def test_under_pressure_one_idle_model_leaves_at_a_time(supervised: Supervised) -> None:
+@pytest.mark.parametrize(
+    ("is_critical", "left"), [(False, ModelState.READY), (True, ModelState.ABSENT)], ids=["warning", "critical"]
+)
+async def test_a_warning_unloads_the_model_that_is_idle_for_longest_and_a_critical_pressure_all(
+    supervised: Supervised, is_critical: bool, left: ModelState
+) -> None:
     for id_, name in enumerate("mn", 1):
         await supervised.supervisor.load(id_, supervised.catalog.resolve(name, Task.TEXT), 50 * MEGABYTE)
+        supervised.clock.now += 100
 
-    supervised.supervisor.perform([RelievePressure()])
+    supervised.supervisor.perform([RelievePressure(is_critical)])
 
     await wait_for(lambda: supervised.state("m") is ModelState.ABSENT)
-    assert supervised.state("n") is ModelState.READY
+    await wait_for(lambda: supervised.state("n") is left)
 
 
 # -- the spare worker --------------------------------------------------------------------------------------------------
@@ -482,6 +496,39 @@ async def test_a_request_waits_as_long_as_the_settings_say_and_a_picture_longer(
     supervised.calls.close()
     await supervised.supervisor.close(0.0)
     assert (waiting, timed_out) == ([1, 2], [1])
+
+
+async def test_a_load_without_progress_is_stopped_and_told_with_its_stage(
+    settings: Settings, workers: FakeWorkers
+) -> None:
+    catalog = ScriptedCatalog(scripted_model("m"))
+    supervised = Supervised(replace(settings, load_timeout_seconds=30), catalog, workers)
+    workers.are_obedient = False
+    outputs = supervised.submit(1)
+    worker = await workers.started()
+    supervised.pass_time(20)
+    worker.send(LoadProgress("weights", 0.25))
+    await wait_for(lambda: supervised.worker().fraction == 0.25)
+    supervised.pass_time(29)
+    state_with_progress = supervised.state()
+    supervised.pass_time(1)
+    await worker.receive(Shutdown)
+    worker.exit()
+    await wait_for(lambda: supervised.state() is ModelState.BACKOFF)
+    supervised.pass_time(1)
+    second = await workers.started(2)
+    supervised.pass_time(30)
+    await second.receive(Shutdown)
+    second.exit()
+    error = await read_error(outputs)
+    counters = supervised.supervisor.view().counters
+    supervised.calls.close()
+    await supervised.supervisor.close(0.0)
+
+    assert state_with_progress is ModelState.STARTING
+    assert error.message == "m could not be loaded: the load made no progress for 30 s at 'starting'."
+    assert counters.loads == {("m", "failed"): 2}
+    assert counters.unloads == {("m", "load timeout"): 2}
 
 
 # -- the end -----------------------------------------------------------------------------------------------------------
