@@ -121,6 +121,7 @@ SOUND = {
     "transcription:silence-is-silent": "Where nobody speaks nothing is written.",
     "transcription:bad-values-refused": "A value that cannot be served is refused before anything is loaded.",
     "speech:every-family": "Kokoro, Marvis, Qwen3-TTS and the built-in voice speak.",
+    "speech:finite": "Sound that is not finite is an error, not silence.",
     "speech:streams-at-once": "The first sentence is there before the second is spoken.",
     "speech:six-formats": "Speech is one stream in each of six formats and reads back whole.",
     "speech:cancel-between-chunks": "A cancelled speech sends no further chunk.",
@@ -153,6 +154,7 @@ CHAT = {
     "chat:usage-and-finish-reason": "Answers say why they ended and how many tokens they took.",
     "chat:whole-characters": "Streamed pieces are whole characters and add up to the text.",
     "engines:full-precision-without-gpu": "Without a GPU weights are widened to full precision, and reckoned so before.",
+    "engines:half-precision-with-gpu": "With a GPU weights stay in half precision, reckoned so before, and answers are near those in full.",
     "engines:memory-returns": "A dropped engine gives its memory back.",
     "engines:stdout-stays-clean": "Engines print nothing to stdout.",
     "models:broken-download": "A missing or cut-short file is named before loading.",
@@ -263,6 +265,7 @@ MCP = {
     "install:keeps": "A client's other settings stay, and a backup is kept.",
     "cli:pull": "A repository is pulled by name.",
     "cli:doctor": "The doctor tries every tool by meaning and reports what fails.",
+    "cli:report": "`senses doctor --report` measures every model that is here and tells nothing of the user's files.",
     "demo:loop": "`senses demo` sends sentences through all four senses and keeps every result.",
     "demo:meaning": "The same meaning counts in other words and turned round; a contradiction or omission does not.",
     "demo:goes-on": "A step that fails is told, and the demo goes on with the next sentence.",
@@ -326,6 +329,14 @@ RELIABILITY = {
     "reliability:turns-apart": "The failure or the end of one of them does not touch the others.",
 }
 
+MACOS = {
+    "macos:branches": "Every branch on the platform runs in a test with the answers of a Mac.",
+    "macos:folders": "A Mac's file is read by every spelling of its path, also behind a link.",
+    "macos:memory": "The memory of a model on a Mac is its physical footprint, Metal's buffers included.",
+    "macos:surroundings": "The environment and the 256 descriptors that a Mac's app gives are enough.",
+    "macos:untuned": "Nothing that is tuned for Linux reaches a worker on a Mac.",
+}
+
 PROMISES: dict[str, str] = {
     **MODELS,
     **RUNTIME,
@@ -336,4 +347,5 @@ PROMISES: dict[str, str] = {
     **MCP,
     **MEANING,
     **RELIABILITY,
+    **MACOS,
 }

@@ -66,9 +66,15 @@ class Tree:
         return TestRun(ran.returncode, ran.stdout)
 
     def run_tests(self, tests: Sequence[str], timeout_seconds: float) -> TestRun:
-        """Run tests by their ids until one fails. Raises `TimeoutError`."""
+        """Run tests by their ids until one fails.
+
+        Raises:
+            TimeoutError: they took longer.
+            RuntimeError: the process ended before it began with them, which says nothing about the fault.
+        """
         files = dict.fromkeys(test.partition("::")[0] for test in tests)
         output = self.folder / "output"
+        output.unlink(missing_ok=True)
         arguments = (*self._arguments, *WARM, *files)
         process = start_warm().Process(target=run_in_sources, args=(self.sources, arguments, frozenset(tests), output))
         process.start()
@@ -76,6 +82,8 @@ class Tree:
             process.join(timeout_seconds)
             if process.exitcode is None:
                 raise TimeoutError
+            if not output.exists():
+                raise RuntimeError(f"The tests were not started: the process ended with {process.exitcode}.")
             return TestRun(process.exitcode, output.read_text(encoding="utf-8", errors="replace"))
         finally:
             process.kill()

@@ -181,7 +181,7 @@ class _TranscriptionRun:
             self.state.all_tokens = self._tokenizer.encode(" " + request.prompt.strip())
 
     def run(self, features: mx.array | None) -> Iterator[EngineEvent]:
-        """Decode all windows; `features` are those of the first one, if the language detection computed them."""
+        """Decode all windows; `features` (1, positions, width) are those of the first one, if they were computed."""
         state, seconds = self.state, self._request.audio.duration_seconds
         while state.seek < self._spectrogram.frames:
             self._check_cancelled()

@@ -81,6 +81,7 @@ def test_every_starter_is_reachable_by_its_name_on_any_machine(task: Task, name:
     assert found.is_present(model)
 
 
+@pytest.mark.darwin
 @pytest.mark.parametrize(("system", "machine", "first"), [("linux", "x86_64", True), ("darwin", "arm64", False)])
 def test_the_machine_decides_whether_starters_are_the_default(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, system: str, machine: str, *, first: bool
