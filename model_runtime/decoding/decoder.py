@@ -131,7 +131,7 @@ class MediaDecoder:
 
 @asynccontextmanager
 async def _descriptor(source: Source, storage: MediaStorage) -> AsyncGenerator[int]:
-    """Yield the descriptor of a file with this content."""
+    """Yield the descriptor of a file with this content. The process that gets it reads from its start."""
     if not isinstance(source, bytes):
         try:
             descriptor = source.fileno()
@@ -139,11 +139,9 @@ async def _descriptor(source: Source, storage: MediaStorage) -> AsyncGenerator[i
             source.seek(0)
             source = source.read()
         else:
-            source.seek(0)
             yield descriptor
             return
     with storage.temporary_file() as file:
         await anyio.to_thread.run_sync(file.write, source)
         file.flush()
-        file.seek(0)
         yield file.fileno()

@@ -40,6 +40,11 @@ REFUSED: dict[str, tuple[bytes, int, Any]] = {
 }
 
 
+def test_the_codes_are_those_of_json_rpc() -> None:
+    """<https://www.jsonrpc.org/specification#error_object>"""
+    assert (PARSE_ERROR, INVALID_REQUEST) == (-32700, -32600)
+
+
 @pytest.mark.promise("reliability:stdio")
 @pytest.mark.parametrize("kind", REFUSED)
 async def test_a_line_that_is_no_message_is_answered_and_the_next_one_served(

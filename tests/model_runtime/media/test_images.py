@@ -335,6 +335,13 @@ def test_a_preview_that_cannot_fit_is_the_smallest() -> None:
     assert (width, height) == (384, 384)
 
 
+@pytest.mark.parametrize("side", [20, 21])
+def test_an_image_that_fits_is_not_drawn_again(side: int) -> None:
+    image = ImageData(20, 10, bytes(600))
+
+    assert resize_to_fit(image, side) is image
+
+
 def test_a_preview_never_enlarges() -> None:
     _, width, height = encode_preview(file(Image.new("RGB", (64, 40)), "PNG"), 768, 700_000)
 
