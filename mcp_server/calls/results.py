@@ -156,8 +156,7 @@ def build_result(
 
     With `full` the previews have the size of their images if they fit. `wav` is included whole if it fits.
     """
-    data = _limit_warnings(result.model_dump(mode="json", exclude_none=True))
-    data = _fit_text(data | {"preview_downscaled": False} if full else data)
+    data = _fit_text(_limit_warnings(result.model_dump(mode="json", exclude_none=True)))
     blocks: list[ContentBlock] = [*links]
     if wav and _size_bytes(_call_tool_result(data, [*blocks, _audio_block(wav)])) <= MAX_RESULT_BYTES:
         blocks.append(_audio_block(wav))

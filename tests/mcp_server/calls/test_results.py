@@ -85,6 +85,7 @@ def test_no_result_is_larger_than_every_client_takes(
 ) -> None:
     result = grown(result, times)
     pngs = [png_header(1024, 1024)] * pictures
+    full = full and isinstance(result, GenerateResult)  # no other result has pictures of full size
 
     built = build_result(result, links=links, pngs=pngs, make_preview=shrink_to(preview_bytes), full=full)
 

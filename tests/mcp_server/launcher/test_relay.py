@@ -1,0 +1,390 @@
+"""What a shim does with the bytes of its client and of the daemon, in this process and over pipes of the test's own."""
+
+import json
+import os
+import socket
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from mcp_server.launcher import shim
+from mcp_server.launcher.paths import PROTOCOL_VERSION, VERSION, InstancePaths
+from tests.mcp_server.launcher.test_connect import WELCOME, StubDaemon
+
+WAIT_SECONDS = 5
+
+
+class Client:
+    """What starts a shim: it has the other ends of the shim's standard input and output."""
+
+    def __init__(self) -> None:
+        stdin, self._stdin = os.pipe()
+        self._stdout, stdout = os.pipe()
+        self._saved = [os.dup(0), os.dup(1)]
+        self._open = {self._stdin, self._stdout}
+        for descriptor, standard in ((stdin, 0), (stdout, 1)):
+            os.dup2(descriptor, standard)
+            os.close(descriptor)
+
+    def send(self, data: bytes) -> None:
+        """Write to the shim's standard input."""
+        while data:
+            data = data[os.write(self._stdin, data) :]
+
+    def receive(self) -> bytes:
+        """Return what is in the shim's standard output, and wait for it."""
+        return os.read(self._stdout, 1 << 20)
+
+    def close_stdin(self) -> None:
+        """Write no more."""
+        self._close(self._stdin)
+
+    def close_stdout(self) -> None:
+        """Read no more."""
+        self._close(self._stdout)
+
+    def _close(self, descriptor: int) -> None:
+        if descriptor in self._open:
+            self._open.remove(descriptor)
+            os.close(descriptor)
+
+    def end(self) -> None:
+        """Close both, and give the test its standard input and output back."""
+        self.close_stdin()
+        self.close_stdout()
+        for standard, descriptor in enumerate(self._saved):
+            os.dup2(descriptor, standard)
+            os.close(descriptor)
+
+
+@contextmanager
+def connected_client() -> Iterator[Client]:
+    """A client. No fixture: between set-up and test pytest takes the standard output for itself."""
+    made = Client()
+    try:
+        yield made
+    finally:
+        made.end()
+
+
+class Relay:
+    """A shim that copies in a thread, and the daemon's end of its connection."""
+
+    def __init__(self) -> None:
+        self.daemon, self._connection = socket.socketpair()
+        self.daemon.settimeout(WAIT_SECONDS)
+        self._statuses: list[int] = []
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        self._statuses.append(shim.splice(self._connection))
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it still copies."""
+        return self._thread.is_alive()
+
+    def exit_status(self) -> int:
+        """Wait until it ends."""
+        self._thread.join(WAIT_SECONDS)
+        (status,) = self._statuses
+        return status
+
+    def end(self) -> None:
+        """Close both ends."""
+        self.daemon.close()
+        self._thread.join(WAIT_SECONDS)
+        self._connection.close()
+
+
+@contextmanager
+def relaying() -> Iterator[tuple[Client, Relay]]:
+    """A client and its shim."""
+    with connected_client() as client:
+        relay = Relay()
+        try:
+            yield client, relay
+        finally:
+            client.close_stdin()
+            relay.end()
+
+
+def test_bytes_go_both_ways_unread() -> None:
+    with relaying() as (client, relay):
+        client.send(b'{"to": "the daemon"')
+        asked = relay.daemon.recv(100)
+        relay.daemon.sendall(b"\x00 no JSON \xff\n")
+        answered = client.receive()
+
+    assert asked == b'{"to": "the daemon"'
+    assert answered == b"\x00 no JSON \xff\n"
+
+
+def test_a_message_longer_than_every_buffer_arrives_whole() -> None:
+    question, answer = b"q" * 3_000_000, b"a" * 3_000_000
+
+    with relaying() as (client, relay), ThreadPoolExecutor(2) as writers:
+        writers.submit(client.send, question)
+        writers.submit(relay.daemon.sendall, answer)
+        asked = receive_all(lambda: relay.daemon.recv(1 << 20), len(question))
+        answered = receive_all(client.receive, len(answer))
+
+    assert asked == question
+    assert answered == answer
+
+
+def receive_all(receive: Callable[[], bytes], byte_count: int) -> bytes:
+    received = b""
+    while len(received) < byte_count and (piece := receive()):
+        received += piece
+    return received
+
+
+def test_the_daemons_last_answers_arrive_after_the_client_has_closed_its_input() -> None:
+    with relaying() as (client, relay):
+        client.send(b"last question")
+        client.close_stdin()
+        asked = receive_all(lambda: relay.daemon.recv(100), 100)  # to the end: the daemon is told that nothing follows
+        relay.daemon.sendall(b"last answer")
+        relay.daemon.close()
+        answered = client.receive()
+        status = relay.exit_status()
+
+    assert asked == b"last question"
+    assert answered == b"last answer"
+    assert status == 0
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Shims look for their parents all the time."""
+    assert shim.PARENT_CHECK_SECONDS == 2
+    monkeypatch.setattr(shim, "PARENT_CHECK_SECONDS", 0.001)
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_shim_whose_client_has_left_does_not_wait_for_a_silent_daemon() -> None:
+    with relaying() as (client, relay):
+        client.close_stdin()
+        asked = relay.daemon.recv(100)
+        status = relay.exit_status()
+
+    assert asked == b""
+    assert status == 0
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_shim_ends_with_the_process_that_started_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    parents = iter([4711])
+    monkeypatch.setattr(os, "getppid", lambda: next(parents, 1))
+
+    with relaying() as (_, relay):
+        status = relay.exit_status()
+
+    assert status == 0
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_silent_daemon_and_a_silent_client_are_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    checks = threading.Semaphore(0)
+
+    def getppid() -> int:
+        checks.release()
+        return 4711
+
+    monkeypatch.setattr(os, "getppid", getppid)
+    with relaying() as (_, relay):
+        has_checked = [checks.acquire(timeout=WAIT_SECONDS) for _ in range(4)]
+        is_running = relay.is_running
+
+    assert all(has_checked)
+    assert is_running
+
+
+def test_a_client_that_reads_no_more_ends_its_shim_without_a_complaint(capsys: pytest.CaptureFixture[str]) -> None:
+    with relaying() as (client, relay):
+        client.close_stdout()
+        relay.daemon.sendall(b"answer")
+        status = relay.exit_status()
+
+    assert status == 0
+    assert capsys.readouterr().err == ""
+
+
+def test_a_client_is_told_that_the_daemon_has_gone(capsys: pytest.CaptureFixture[str]) -> None:
+    with relaying() as (client, relay):
+        relay.daemon.sendall(b"half an answer")
+        relay.daemon.close()
+        answered = client.receive()
+        status = relay.exit_status()
+
+    assert answered == b"half an answer"
+    assert status == 1
+    assert capsys.readouterr().err == (
+        "senses-mcp: the Senses daemon exited. Reconnect the server in your client to start it again.\n"
+    )
+
+
+def test_a_connection_that_breaks_is_a_daemon_that_has_gone() -> None:
+    with relaying() as (client, relay):
+        client.send(b"never read")
+        relay.daemon.recv(1)
+        relay.daemon.close()  # with bytes that it has not read, which the system reports as ECONNRESET
+        status = relay.exit_status()
+
+    assert status == 1
+
+
+# the start: the test's process lives on, so what a shim leaves to the end of its process stays open
+
+open_at_exit = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+
+
+class Ended(Exception):
+    """The shim has ended its process."""
+
+
+@pytest.fixture
+def exits(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The exit status, once the shim has ended; the test's process lives on."""
+    statuses: list[int] = []
+
+    def exit_process(status: int) -> None:
+        statuses.append(status)
+        raise Ended
+
+    monkeypatch.setattr(os, "_exit", exit_process)
+    return statuses
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of the shim's instance."""
+    monkeypatch.setenv("SENSES_HOME", str(tmp_path / "home"))
+    return tmp_path / "home"
+
+
+def start(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> None:
+    """Run the program with these arguments to its end."""
+    monkeypatch.setattr(sys, "argv", ["senses-mcp", *arguments])
+    with pytest.raises(Ended):
+        shim.main()
+
+
+@open_at_exit
+@pytest.mark.usefixtures("impatient", "home")
+def test_a_shim_introduces_its_client_and_lends_the_daemon_its_rights(
+    exits: list[int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    picture = tmp_path / "a.png"
+    picture.write_bytes(b"picture")
+    daemon = StubDaemon(InstancePaths(os.environ).socket_path, WELCOME)
+
+    with connected_client() as client:
+        client.close_stdin()
+        start(monkeypatch, "/work")
+    with socket.socket(fileno=os.dup(daemon.descriptors[0])) as broker:
+        broker.settimeout(WAIT_SECONDS)
+        broker.sendall(json.dumps({"id": 1, "do": "open", "path": str(picture)}).encode() + b"\n")
+        reply, descriptors, _, _ = socket.recv_fds(broker, 1000, 1)
+
+    with os.fdopen(descriptors[0], "rb") as file:
+        assert file.read() == b"picture"
+    assert json.loads(reply)["errno"] == 0
+    assert json.loads(daemon.handshakes[0])["folders"] == ["/work"]
+    assert exits == [0]
+    daemon.close()
+
+
+@open_at_exit
+@pytest.mark.usefixtures("home")
+def test_a_refusal_of_the_daemon_reaches_the_client(
+    exits: list[int], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    daemon = StubDaemon(InstancePaths(os.environ).socket_path, b'{"error": "This shim is too old."}\n')
+
+    start(monkeypatch)
+
+    assert exits == [1]
+    assert capsys.readouterr().err == "senses-mcp: This shim is too old.\n"
+    daemon.close()
+
+
+@open_at_exit
+def test_a_folder_that_cannot_be_made_is_named_with_the_remedy(
+    exits: list[int], home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    home.write_text("a file")
+
+    start(monkeypatch)
+
+    assert exits == [1]
+    assert capsys.readouterr().err == (
+        f"senses-mcp: {home}/run cannot be used: Not a directory. "
+        "Make room or make the folder writable, or set SENSES_HOME to another folder.\n"
+    )
+
+
+@open_at_exit
+def test_a_folder_of_another_user_is_told_in_its_own_words(
+    exits: list[int], home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    home.mkdir()
+    (home / "run").symlink_to(tmp_path)
+
+    start(monkeypatch)
+
+    assert exits == [1]
+    assert capsys.readouterr().err.startswith(f"senses-mcp: {home}/run belongs to another user or is a link")
+
+
+@pytest.mark.parametrize("option", ["--help", "-h", "--version"])
+def test_a_person_is_told_what_the_program_is_for(
+    option: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["senses-mcp", option])
+
+    shim.main()
+
+    shown = capsys.readouterr().out
+    assert shown.startswith(f"senses-mcp {VERSION}\n")
+    assert "senses-mcp [FOLDER ...]" in shown
+
+
+def test_the_handshake_says_who_the_client_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", "/home/ada")
+
+    line = shim.encode_handshake(
+        {"CLAUDE_PROJECT_DIR": "/project"}, ["~/pictures", "here", "", "${user_config.folder}"]
+    )
+
+    assert line.endswith(b"}\n")
+    assert json.loads(line) == {
+        "protocol": PROTOCOL_VERSION,
+        "version": VERSION,
+        "pid": os.getpid(),
+        "program": os.path.realpath(sys.executable),
+        "cwd": str(tmp_path),
+        "project": "/project",
+        "folders": ["/home/ada/pictures", f"{tmp_path}/here"],
+    }
+
+
+def test_a_client_without_a_project_or_a_working_folder_has_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+
+    handshake = json.loads(shim.encode_handshake({}, []))
+
+    assert (handshake["cwd"], handshake["project"], handshake["folders"]) == ("", "", [])
