@@ -109,6 +109,62 @@ async def test_the_status_is_followed_only_once_a_client_subscribes(settings: Se
     assert (before, service.followers) == (0, 1)
 
 
+class GatedSleep:
+    """Sleeps until it is released, however long it should."""
+
+    def __init__(self) -> None:
+        self.delays: list[float] = []
+        self._gate = anyio.Semaphore(0)
+
+    async def __call__(self, seconds: float) -> None:
+        """Wait."""
+        self.delays.append(seconds)
+        await self._gate.acquire()
+
+    def release(self) -> None:
+        """End one sleep."""
+        self._gate.release()
+
+
+async def test_clients_hear_of_changes_at_most_once_a_second(
+    service: FakeService, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sleep, models = GatedSleep(), ResourceUpdated(uri="senses://models")
+    monkeypatch.setattr(anyio, "sleep", sleep)
+
+    async with (
+        open_server(service, settings, ClientConnection()) as server,
+        Client(server) as client,
+        client.listen(resource_subscriptions=["senses://models"]) as updates,
+    ):
+        with anyio.fail_after(10):
+            service.update_models(loading)
+            first = await anext(aiter(updates))
+            await anyio.wait_all_tasks_blocked()
+            slept = list(sleep.delays)
+            service.update_models(lambda models: [replace(models[0], state=ModelState.READY), *models[1:]])
+            await anyio.wait_all_tasks_blocked()
+            slept_meanwhile = list(sleep.delays)
+            sleep.release()
+            second = await anext(aiter(updates))
+
+    assert first == second == models
+    assert slept == slept_meanwhile == [1.0]
+
+
+async def test_clients_hear_of_new_results_at_most_once_a_second(
+    connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sleep = GatedSleep()
+    monkeypatch.setattr(anyio, "sleep", sleep)
+
+    async with connect() as client:
+        await client.call_tool("speak", {"text": "x"})
+        await anyio.wait_all_tasks_blocked()
+
+    assert 1.0 in sleep.delays
+
+
 def test_time_passing_is_no_change(service: FakeService) -> None:
     status = service.status()
     later = replace(

@@ -15,7 +15,6 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from mcp_server.daemon import descriptors
 from mcp_server.daemon.descriptors import PAUSE_SECONDS, DescriptorReserve, accept_connections, raise_descriptor_limit
 from mcp_server.launcher.paths import InstancePaths
 from model_runtime.problems import Problems
@@ -88,7 +87,7 @@ def test_macos_is_never_asked_for_more_than_it_allows(monkeypatch: pytest.Monkey
     monkeypatch.setattr(resource, "getrlimit", lambda kind: (256, resource.RLIM_INFINITY))
     monkeypatch.setattr(resource, "setrlimit", lambda kind, limit: None)
 
-    assert raise_descriptor_limit(100_000) == descriptors.MAC_MAX_DESCRIPTORS
+    assert raise_descriptor_limit(100_000) == 10_240  # OPEN_MAX of <sys/syslimits.h>
 
 
 def test_a_limit_that_cannot_be_raised_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,5 +1,7 @@
 import errno
 import os
+import time
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -51,6 +53,19 @@ def test_a_result_of_the_last_hour_stays_however_large_it_is() -> None:
     fresh = StoredResult((Path("fresh"),), 1000, NOW - MIN_AGE_SECONDS / 2)
 
     assert expired([fresh, kept("a", 40, 1)], NOW, days=30, max_bytes=100) == [kept("a", 40, 1)]
+
+
+def test_a_result_of_just_the_allowed_age_or_size_stays() -> None:
+    month, hour = kept("month", 60, 30), StoredResult((Path("hour"),), 60, NOW - MIN_AGE_SECONDS)
+
+    assert expired([month], NOW, days=30, max_bytes=60) == []
+    assert expired([hour], NOW, days=30, max_bytes=59) == []
+    assert expired([kept("large", 60, 1)], NOW, days=30, max_bytes=59) == [kept("large", 60, 1)]
+    assert expired([kept("large", 60, 1)], NOW, days=30, max_bytes=1) == [kept("large", 60, 1)]
+
+
+def test_the_times_of_retention_are_these() -> None:
+    assert (retention.DAY_SECONDS, MIN_AGE_SECONDS, retention.MAX_STEP_SECONDS) == (86_400, 3600, 86_400)
 
 
 @given(st.lists(st.tuples(st.integers(0, 500), st.floats(0, 90))), st.integers(1, 1000), st.floats(0.1, 60))
@@ -175,3 +190,58 @@ def test_nothing_is_deleted_while_the_trusted_time_cannot_be_kept(tmp_path: Path
         delete_expired(tmp_path, tmp_path / "file" / CLOCK_FILE, NOW, days=30, max_bytes=0)
 
     assert old.exists()
+
+
+class Stopped(Exception):
+    """A test has seen enough."""
+
+
+async def test_the_limits_of_the_settings_are_applied_every_hour(
+    tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    instance = Instance(settings.folders.artifacts)
+    now, slept = time.time(), list[float]()
+    fresh, old, large = (instance.store.add(ArtifactKind.AUDIO, b"x" * size).path for size in (1, 1, 100))
+    for path, days_old in ((fresh, 0), (old, 3), (large, 1)):
+        os.utime(path, (now - days_old * DAY_SECONDS,) * 2)
+
+    async def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        if len(slept) == 2:
+            raise Stopped
+
+    monkeypatch.setattr(anyio, "sleep", sleep)
+    with pytest.raises(Stopped):
+        await run_retention(replace(settings, artifact_keep_days=2, max_artifact_bytes=50))
+
+    assert [path.exists() for path in (fresh, old, large)] == [True, False, False]
+    assert slept == [3600, 3600]
+
+
+def test_links_and_files_of_others_are_no_results(tmp_path: Path) -> None:
+    store = ArtifactStore(tmp_path / "results")
+    path = store.add(ArtifactKind.IMAGES, b"x").path
+    (path.parent / "notes.png").write_bytes(b"mine")
+    (path.parent / f"{path.stem}.folder").mkdir()
+    path.with_suffix(".jpg").symlink_to(path)
+
+    (result,) = retention.find_results(tmp_path / "results")
+
+    assert result.paths == (path,)
+
+
+def test_the_clock_is_kept_for_its_owner_only_in_a_folder_that_is_made_for_it(tmp_path: Path) -> None:
+    clock = tmp_path / "not" / "there" / CLOCK_FILE
+
+    assert retention.advance_clock(clock, NOW, None) == NOW
+    assert retention.advance_clock(clock, NOW + 1, None) == NOW + 1
+
+    assert clock.stat().st_mode & 0o777 == 0o600
+    assert clock.parent.stat().st_mode & 0o777 == 0o700
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"trusted": null}', '{"trusted": "x"}', "\xff"])
+def test_a_clock_that_cannot_be_read_is_begun_again(tmp_path: Path, content: str) -> None:
+    (tmp_path / CLOCK_FILE).write_text(content, encoding="latin-1")
+
+    assert retention.advance_clock(tmp_path / CLOCK_FILE, NOW, NOW - 10 * DAY_SECONDS) == NOW - 9 * DAY_SECONDS

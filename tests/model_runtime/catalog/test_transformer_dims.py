@@ -77,3 +77,85 @@ def test_a_changed_configuration_is_read_again(tmp_path: Path) -> None:
     layers.append(read_dims(tmp_path).layers)
 
     assert layers == [3, 40]
+
+
+def test_moondream_has_the_dimensions_of_its_published_code() -> None:
+    dims = TransformerDims.from_config({"model_type": "moondream1"})
+
+    assert dims == TransformerDims(
+        hidden_size=2048,
+        intermediate_size=8192,
+        layers=24,
+        attention_heads=32,
+        kv_heads=32,
+        head_dim=64,
+        vocab_size=51_200,
+        context_tokens=2048,
+    )
+    assert TransformerDims.from_config({"model_type": "moondream1", "vocab_size": 7}).vocab_size == 7
+
+
+@pytest.mark.parametrize("key", ["text_config", "llm_config"])
+def test_dimensions_may_be_nested_and_the_inner_ones_count(key: str) -> None:
+    dims = TransformerDims.from_config({"vocab_size": 1, "hidden_size": 3, key: {"vocab_size": 2}})
+
+    assert (dims.vocab_size, dims.hidden_size) == (2, 3)
+
+
+def test_every_dimension_is_read_from_its_field() -> None:
+    assert TransformerDims.from_config(QWEN_7B) == TransformerDims(
+        hidden_size=3584,
+        intermediate_size=18_944,
+        layers=28,
+        attention_heads=28,
+        kv_heads=4,
+        head_dim=128,
+        vocab_size=152_064,
+        context_tokens=128_000,
+        sliding_window_layers=0,
+        sliding_window=32_768,
+    )
+
+
+def test_layers_that_share_keys_and_values_have_no_cache_of_their_own() -> None:
+    assert TransformerDims.from_config({"num_hidden_layers": 30, "num_kv_shared_layers": 10}).layers == 20
+
+
+def test_one_head_takes_the_whole_width_and_no_head_does_not_divide_by_nothing() -> None:
+    assert TransformerDims.from_config({"hidden_size": 64, "num_attention_heads": 1}).head_dim == 64
+    assert TransformerDims.from_config({"hidden_size": 64}).head_dim == 64
+
+
+@pytest.mark.parametrize(
+    ("changes", "layers"),
+    [
+        ({}, 29),
+        ({"sliding_window_pattern": 2}, 17),
+        ({"sliding_window_pattern": 0}, 29),
+        ({"sliding_window": 0}, 0),
+        ({"model_type": "llama"}, 0),
+        ({"layer_types": ["sliding_attention", "full_attention", "sliding_attention"]}, 2),
+        ({"layer_types": ["sliding_attention"] * 40}, 34),
+    ],
+)
+def test_layers_with_a_window_are_those_that_gemma_names_or_all_but_every_sixth(
+    changes: dict[str, Any], layers: int
+) -> None:
+    config = {"text_config": GEMMA_3["text_config"] | changes}  # type: ignore[operator]
+
+    assert TransformerDims.from_config(config).sliding_window_layers == layers
+
+
+def test_the_most_tokens_are_those_of_the_model_or_of_the_owner() -> None:
+    assert DEFAULT_CONTEXT_TOKENS == 16_384
+    assert context_tokens({"max_position_embeddings": 100}, 50) == 50
+    assert context_tokens({"max_position_embeddings": 100}, 200) == 100
+    assert context_tokens({}, 50) == 50
+
+
+def test_bytes_are_counted_for_the_stated_type() -> None:
+    dims = TransformerDims.from_config(QWEN_7B)
+
+    assert dims.kv_bytes(256, dtype_bytes=4) == 2 * dims.kv_bytes(256) == 2 * 2 * 2 * 28 * 256 * 4 * 128
+    assert dims.prefill_bytes(1) == (6 * 3584 + 3 * 18_944) * 2 + 16 * 152_064
+    assert dims.prefill_bytes(1, dtype_bytes=4) == (6 * 3584 + 3 * 18_944) * 4 + 16 * 152_064

@@ -17,6 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 from starlette.applications import Starlette
+from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
@@ -27,6 +28,7 @@ from openai_compat.api import bodies
 from openai_compat.api.schemas import ChatBody
 from openai_compat.app import create_app
 from openai_compat.http import uploads
+from openai_compat.http.errors import UploadsFull
 from openai_compat.http.json_counter import JsonValueCounter
 from openai_compat.http.uploads import UploadCapacity, UploadMiddleware
 from tests.fakes import FakeService
@@ -333,3 +335,65 @@ async def test_memory_goes_back_after_the_last_unfinished_upload(
     await wait_until(lambda: released)
 
     assert released
+
+
+async def answer_to(app: Any, headers: dict[str, str], body: bytes | None = None) -> int | None:
+    """Return the status of a request; without a body its client leaves at once."""
+    statuses: list[int] = []
+    message = {"type": "http.disconnect"} if body is None else {"type": "http.request", "body": body}
+
+    async def receive() -> Any:
+        return message
+
+    async def send(sent: Any) -> None:
+        statuses.extend([sent["status"]] if "status" in sent else [])
+
+    raw = [(name.encode(), value.encode()) for name, value in headers.items()]
+    await UploadMiddleware(app)({"type": "http", "method": "POST", "path": "/", "headers": raw}, receive, send)
+    return statuses[0] if statuses else None
+
+
+JSON, FORM = "application/json", "Multipart/Form-Data; boundary=XX"
+
+
+@pytest.mark.parametrize(("content_type", "limit"), [(JSON, 67_108_864), (FORM, 200_000_000)])
+async def test_a_body_of_the_largest_size_is_read_and_one_byte_more_is_refused_unread(
+    content_type: str, limit: int
+) -> None:
+    reached: list[int] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await PlainTextResponse("read")(scope, receive, send)
+
+    for length in (limit, limit + 1):
+        headers = {"content-type": content_type, "content-length": str(length)}
+        reached.append(await answer_to(app, headers, b"{}") or 0)
+
+    assert reached == [200, 413]
+
+
+def test_the_limits_of_uploads_are_these() -> None:
+    assert (uploads.STALL_SECONDS, uploads.MEMORY_BYTES, uploads.CAPACITY_BYTES) == (30, 256_000, 512_000_000)
+    assert (uploads.MAX_BODY_BYTES, uploads.MAX_FORM_BYTES) == (67_108_864, 200_000_000)
+    assert (uploads.MAX_JSON_VALUES, uploads.RETRY_AFTER_SECONDS) == (200_000, 30)
+
+
+@pytest.mark.parametrize(
+    ("declared", "byte_count"),
+    [("", 0), ("12", 12), ("-1", 0), ("1e3", 0), ("9" * 18, 10**18 - 1), ("9" * 5000, 10**18 - 1)],
+)
+def test_a_length_that_is_no_number_is_none_and_one_without_end_is_cut(declared: str, byte_count: int) -> None:
+    assert uploads.declared_bytes(Headers({"content-length": declared})) == byte_count
+    assert uploads.declared_bytes(Headers()) == 0
+
+
+def test_uploads_may_fill_their_room_to_the_last_byte() -> None:
+    capacity = UploadCapacity(10)
+    capacity.reserve(4)
+    capacity.reserve(6)
+
+    with pytest.raises(UploadsFull) as full:
+        capacity.reserve(1)
+
+    assert capacity.used_bytes == 10
+    assert full.value.retry_after_seconds == 30
