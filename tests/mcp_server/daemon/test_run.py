@@ -1,6 +1,5 @@
 """How a daemon starts, what it tells the shim that waits for it, and how it ends: in this process."""
 
-import gc
 import os
 import signal
 import socket
@@ -11,7 +10,7 @@ from pathlib import Path
 import anyio
 import pytest
 
-from mcp_server.daemon import daemon
+from mcp_server.daemon import daemon, http_server
 from mcp_server.daemon.daemon import Daemon, main, run
 from mcp_server.daemon.lock import DaemonInfo, InstanceUnusable, acquire_lock, read_daemon_info
 from mcp_server.launcher.paths import VERSION, InstancePaths
@@ -160,19 +159,23 @@ def test_without_a_folder_for_its_socket_a_daemon_serves_a_person_but_no_shim(in
     assert len(started) == 1
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_a_socket_that_cannot_be_opened_ends_a_daemon_for_a_shim_with_the_reason(
-    instance: InstancePaths, caplog: pytest.LogCaptureFixture
+    instance: InstancePaths, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (Path(instance.socket_path) / "in the way").mkdir(parents=True)
-    settings = load_settings(os.environ)
+    Path(f"{instance.socket_path}.{os.getpid()}").mkdir(parents=True)  # the daemon binds this path first
+    opened: list[socket.socket] = []
 
+    def bind_sockets(host: str, port: int) -> list[socket.socket]:
+        opened.extend(http_server.bind_sockets(host, port))
+        return opened
+
+    monkeypatch.setattr(daemon, "bind_sockets", bind_sockets)
     with pytest.raises(InstanceUnusable, match="sock cannot be used"):
-        run(settings, auto=True, on_ready=stop, open_service=open_fake_service)
+        run(load_settings(os.environ), auto=True, on_ready=stop, open_service=open_fake_service)
 
-    caplog.clear()
-    gc.collect()  # closes the sockets that such a daemon leaves to the end of its process
     assert is_unlocked(instance)
+    for each in opened:  # the end of the process closes them
+        each.close()
 
 
 def test_a_port_in_use_ends_a_daemon_of_a_person_and_frees_the_instance(
