@@ -205,3 +205,8 @@ async def finished(known: JobRegistry) -> ToolJob:
     job = known.start("speak", "test", gated(gate))
     await job.finished.wait()
     return job
+
+
+def test_the_limits_of_jobs_are_these() -> None:
+    assert (MAX_FINISHED_JOBS, jobs.DEFAULT_CALL_TIMEOUT_SECONDS) == (32, 50)
+    assert (jobs.MIN_REPORT_INTERVAL_SECONDS, jobs.MAX_REPORT_INTERVAL_SECONDS) == (0.25, 5)

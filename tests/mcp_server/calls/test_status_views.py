@@ -56,3 +56,41 @@ def test_a_request_says_how_far_it_is_and_what_it_waits_for() -> None:
         "reason": "m is loading",
     }
     assert "reason" not in second
+
+
+def test_a_model_shows_these_fields_and_of_its_flags_those_that_are_set() -> None:
+    plain = model_status("m", Task.SPEECH, starter=False, default=False, weights_bytes=2_000_000_000)
+    marked = replace(plain, starter=True, default=True, pinned=True)
+
+    view, marked_view = status_views.models(replace(FakeService().status(), models=(plain, marked)))
+
+    assert view == {
+        "name": "m",
+        "task": "speech",
+        "description": "a fake",
+        "state": "absent",
+        "downloaded": True,
+        "size_gb": 2.0,
+    }
+    assert marked_view == view | {"starter": True, "default": True, "pinned": True}
+
+
+def test_memory_is_in_gigabytes_and_that_of_the_daemon_in_megabytes() -> None:
+    assert status_views.memory(FakeService().status()) == {
+        "budget_gb": 8.0,
+        "charged_gb": 0.0,
+        "used_gb": 0.0,
+        "available_gb": 6.0,
+        "daemon_mb": 70,
+    }
+
+
+def test_only_models_with_voices_or_languages_are_listed_as_speaking() -> None:
+    voiced = model_status("voiced", Task.SPEECH, voices=("a",), languages=())
+    spoken = model_status("spoken", Task.SPEECH, voices=(), languages=("en",))
+    silent = model_status("silent", Task.IMAGE)
+
+    assert status_views.voices(replace(FakeService().status(), models=(voiced, spoken, silent))) == {
+        "voiced": {"voices": ["a"], "languages": []},
+        "spoken": {"voices": [], "languages": ["en"]},
+    }

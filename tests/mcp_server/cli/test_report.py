@@ -1,6 +1,8 @@
 """The report of the doctor: what it says, and that nothing of the user's is in it."""
 
+import base64
 import errno
+import io
 import json
 import os
 import sys
@@ -13,9 +15,10 @@ from typing import Any
 import anyio.to_thread
 import httpx2
 import pytest
+from PIL import Image
 
 from mcp_server.cli import folder_readings, report
-from mcp_server.cli.model_trials import TrialClient, try_model
+from mcp_server.cli.model_trials import PROMPT, MemoryReading, ModelTrial, TrialClient, try_model
 from mcp_server.cli.report import Steps, redacted, write_report
 from mcp_server.cli.stop import stop_daemon
 from mcp_server.demo import agent
@@ -264,3 +267,95 @@ def test_the_first_token_is_the_first_text_and_not_the_begin_of_the_stream() -> 
     seconds = TrialClient(URL, "", transport=daemon, clock=clock).run("vlm-starter", Task.VISION, b"")
 
     assert seconds == (3.0, 5.0)
+
+
+class RecordedDaemon(ScriptedDaemon):
+    """A daemon that keeps the requests."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.requests: list[httpx2.Request] = []
+
+    def handle_request(self, request: httpx2.Request) -> httpx2.Response:
+        """Keep it, and answer."""
+        request.read()
+        self.requests.append(request)
+        return super().handle_request(request)
+
+
+@pytest.mark.parametrize(
+    ("task", "path", "body"),
+    [
+        (
+            Task.TEXT,
+            "/v1/chat/completions",
+            {
+                "messages": [{"role": "user", "content": [{"type": "text", "text": "Count from one to ten."}]}],
+                "max_tokens": 64,
+                "stream": True,
+            },
+        ),
+        (Task.IMAGE, "/v1/images/generations", {"prompt": PROMPT, "size": "512x512"}),
+        (Task.SPEECH, "/v1/audio/speech", {"input": PROMPT, "voice": "alloy", "response_format": "pcm"}),
+    ],
+)
+def test_a_trial_asks_as_other_programs_do(task: Task, path: str, body: dict[str, Any]) -> None:
+    daemon = RecordedDaemon()
+
+    TrialClient(URL, "", transport=daemon).run("m", task, b"")
+
+    (request,) = daemon.requests
+    assert request.url.path == path
+    assert json.loads(request.content) == {"model": "m", **body}
+
+
+def test_a_trial_of_a_vision_model_shows_it_a_red_circle() -> None:
+    daemon = RecordedDaemon()
+
+    TrialClient(URL, "", transport=daemon).run("m", Task.VISION, b"")
+
+    (message,) = json.loads(daemon.requests[0].content)["messages"]
+    question, picture = message["content"]
+    kind, _, data = picture["image_url"]["url"].partition(",")
+    shown = Image.open(io.BytesIO(base64.b64decode(data)))
+    assert question == {"type": "text", "text": "What is this?"}
+    assert (picture["type"], kind, shown.size) == ("image_url", "data:image/png;base64", (224, 224))
+    assert [shown.getpixel(point) for point in ((112, 112), (53, 112), (171, 112), (50, 112), (174, 112))] == [
+        (255, 0, 0), (255, 0, 0), (255, 0, 0), (255, 255, 255), (255, 255, 255),
+    ]  # fmt: skip
+
+
+def test_a_trial_of_a_transcription_model_sends_a_recording_of_the_starter_and_streams() -> None:
+    daemon = RecordedDaemon()
+    client = TrialClient(URL, "secret", transport=daemon)
+
+    client.record()
+    client.run("m", Task.TRANSCRIPTION, b"RIFF")
+
+    asked, sent = daemon.requests
+    assert json.loads(asked.content) == {
+        "model": "tts-starter", "input": PROMPT, "voice": "alloy", "response_format": "wav",
+    }  # fmt: skip
+    assert sent.url.path == "/v1/audio/transcriptions"
+    fields = [b'name="model"', b'name="stream"', b"true", b'name="file"; filename="recording.wav"', b"RIFF"]
+    assert all(field in sent.content for field in fields)
+    assert (sent.headers["origin"], sent.headers["authorization"]) == (URL, "Bearer secret")
+
+
+def test_a_model_is_stopped_loaded_used_and_stopped_and_its_memory_read_between() -> None:
+    daemon = RecordedDaemon()
+
+    trial = try_model(TrialClient(URL, "", transport=daemon), model_row(), b"")
+
+    name = "/api/models/vlm-starter"
+    assert daemon.paths == [
+        f"{name}/stop", "/api/status", f"{name}/start", "/api/status", "/v1/chat/completions", "/api/status",
+        f"{name}/stop", "/api/status",
+    ]  # fmt: skip
+    assert trial.memory == dict.fromkeys(("before", "loaded", "used", "unloaded"), MemoryReading(3, 1, 2, 3))
+    assert "authorization" not in daemon.requests[0].headers
+    assert report.trial_line(trial).startswith("ok   vlm-starter: loads in 0.0 s, first output after 0.0 s, ")
+
+
+def test_a_trial_that_did_not_end_says_so() -> None:
+    assert report.trial_line(ModelTrial("m", "text", "mlx-lm", 1, 1)) == "FAIL m: it did not end"

@@ -140,3 +140,10 @@ def test_the_cache_is_where_the_library_keeps_it(environ: dict[str, str]) -> Non
 )
 def test_the_cache_is_where_huggingface_hub_has_it(environ: dict[str, str], folder: str) -> None:
     assert hub_folder(environ) == Path(folder).expanduser()
+
+
+def test_weights_in_a_deeper_folder_do_not_stand_in_for_those_of_an_index(tmp_path: Path) -> None:
+    folder = snapshot(tmp_path, "other/model.safetensors")
+    (folder / "model.safetensors.index.json").write_text('{"weight_map": {"a": "model-1-of-5.safetensors"}}')
+
+    assert HubCache(tmp_path).find(ARTIFACT) is None

@@ -2,7 +2,7 @@
 
 import pytest
 
-from model_runtime.errors import Busy, LoadFailed, ModelTooLarge, ShuttingDown, WorkerDied
+from model_runtime.errors import Busy, LoadFailed, ModelTooLarge, OutOfMemory, ShuttingDown, WorkerDied
 from model_runtime.scheduler.messages import RejectRequest
 from model_runtime.supervisor.scheduler_errors import error_from_rejection
 
@@ -54,3 +54,18 @@ def test_an_error_that_is_not_retried_says_why() -> None:
         died.message == "m stopped during the request: the worker exited with code 3. Send it again: that restarts m."
     )
     assert isinstance(closing, ShuttingDown)
+
+
+def test_memory_that_ran_out_is_told_as_such() -> None:
+    error = error_from_rejection(RejectRequest(1, "out_of_memory", "m ran out of memory.", None), "m")
+
+    assert isinstance(error, OutOfMemory)
+    assert error.message == "m ran out of memory."
+
+
+def test_whoever_comes_while_senses_stops_learns_when_to_come_again() -> None:
+    error = error_from_rejection(RejectRequest(1, "shutting_down", "Senses is shutting down.", 5.0), "m")
+
+    assert isinstance(error, ShuttingDown)
+    assert error.message == "Senses is shutting down. Try again after it has restarted."
+    assert error.retry_after_seconds == 5

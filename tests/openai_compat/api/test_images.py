@@ -176,3 +176,8 @@ def test_a_full_store_evicts_its_oldest_image() -> None:
     assert store.get(first) is None
     assert store.get(second) is not None
     assert store.get(third) is not None
+
+
+def test_without_previews_there_is_no_interval_and_with_many_every_step_has_one() -> None:
+    assert preview_interval(20, 0) == 0
+    assert preview_interval(2, 3) == preview_interval(0, 3) == 1

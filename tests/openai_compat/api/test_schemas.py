@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from model_runtime.errors import InvalidInput
+from openai_compat.api import schemas
 from openai_compat.api.bodies import validate_fields
 from openai_compat.api.responses_body import ResponsesBody
 from openai_compat.api.schemas import ChatBody, ImagesBody, SpeechBody, TranscriptionBody, WireModel
@@ -70,3 +71,55 @@ def test_null_means_the_default_and_unknown_fields_mean_nothing(kind: type[WireM
     nulls = dict.fromkeys(kind.model_fields, None) | {"user": "me", "store": True, "unknown": {"deep": [1]}}
 
     assert validate_fields(nulls | SMALL[kind], kind) == validate_fields(SMALL[kind], kind)
+
+
+@pytest.mark.parametrize(
+    ("kind", "field", "taken", "refused"),
+    [
+        (ChatBody, "max_tokens", [1], [0]),
+        (ChatBody, "max_completion_tokens", [1], [0]),
+        (ChatBody, "temperature", [0, 2], [-0.1, 2.01]),
+        (ChatBody, "top_p", [0.01, 1], [0, 1.01]),
+        (ChatBody, "n", [1, 4], [0, 5]),
+        (ChatBody, "stop", ["a", list("abcd")], [list("abcde")]),
+        (ChatBody, "messages", [SMALL[ChatBody]["messages"]], [[]]),
+        (ImagesBody, "prompt", ["a", "a" * 32_000], ["", "a" * 32_001]),
+        (ImagesBody, "n", [1, 10], [0, 11]),
+        (ImagesBody, "output_compression", [0, 100], [-1, 101]),
+        (ImagesBody, "partial_images", [0, 3], [-1, 4]),
+        (ImagesBody, "seed", [0, 2**32 - 1], [-1, 2**32]),
+        (ImagesBody, "steps", [0, 50], [-1, 51]),
+        (TranscriptionBody, "temperature", [0, 1], [-0.1, 1.01]),
+        (SpeechBody, "input", ["a"], [""]),
+        (SpeechBody, "speed", [0.25, 4], [0.24, 4.01]),
+    ],
+)
+def test_a_value_is_taken_up_to_its_limit_and_refused_beyond(
+    kind: type[WireModel], field: str, taken: list[Any], refused: list[Any]
+) -> None:
+    for value in taken:
+        validate_fields(SMALL[kind] | {field: value}, kind)
+    for value in refused:
+        with pytest.raises(InvalidInput):
+            validate_fields(SMALL[kind] | {field: value}, kind)
+
+
+def test_whoever_leaves_a_field_out_gets_openais_default_or_ours() -> None:
+    chat = validate_fields(SMALL[ChatBody], ChatBody)
+    images = validate_fields(SMALL[ImagesBody], ImagesBody)
+    speech = validate_fields(SMALL[SpeechBody], SpeechBody)
+    transcription = validate_fields({}, TranscriptionBody)
+
+    assert (chat.max_tokens, chat.temperature, chat.top_p, chat.n, chat.stop, chat.stream) == (None, 0, 1, 1, [], False)
+    assert (images.n, images.output_compression, images.partial_images, images.seed, images.steps) == (
+        1,
+        90,
+        0,
+        None,
+        0,
+    )
+    assert (speech.speed, transcription.temperature) == (1, 0)
+
+
+def test_the_limits_of_lists_are_these() -> None:
+    assert (schemas.MAX_MESSAGES, schemas.MAX_PARTS, schemas.MAX_TOOLS) == (4096, 4096, 1024)
