@@ -13,6 +13,7 @@ from mcp_server.client_setup.config_files import (
     MEDIA_FOLDERS,
     ClientConfig,
     ClientConfigError,
+    ConfigChange,
     install_link,
     plan_edit,
     server_entry,
@@ -184,3 +185,13 @@ def test_readme_example_and_installer_give_a_desktop_app_the_same_entry(
 
     assert made == example | {"args": [folder.replace("~", str(tmp_path)) for folder in example["args"]]}
     assert documented("Claude Desktop", "mcpServers") == {"command": made["command"]}
+
+
+def test_a_change_is_needed_unless_the_file_means_the_same() -> None:
+    path, new = Path("mcp.json"), '{"servers": {}}'
+
+    assert ConfigChange(path, None, new).is_needed
+    assert ConfigChange(path, "", new).is_needed
+    assert ConfigChange(path, "{}", new).is_needed
+    assert not ConfigChange(path, '{ "servers":{} }', new).is_needed
+    assert not ConfigChange(path, "", "{}").is_needed

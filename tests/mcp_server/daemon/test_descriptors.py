@@ -70,6 +70,17 @@ def test_the_reserve_is_reached_while_free_descriptors_are_left() -> None:
         assert not DescriptorReserve(100_000).is_reached()
 
 
+def test_a_look_at_the_reserve_takes_no_descriptor() -> None:
+    def lowest_free() -> int:
+        with closing(socket.socket()) as free:
+            return free.fileno()
+
+    before = lowest_free()
+    DescriptorReserve(100_000).is_reached()
+
+    assert lowest_free() == before
+
+
 @pytest.mark.parametrize(("platform", "expected"), [("linux", 8192), ("darwin", 8192)])
 def test_the_limit_is_raised_at_the_start(platform: str, expected: int, monkeypatch: pytest.MonkeyPatch) -> None:
     limits: list[tuple[int, int]] = []

@@ -418,3 +418,16 @@ def test_a_catalog_knows_which_models_name_places_in_pictures(
     assert shelf.info(models["vlm-best"]).abilities == able
     assert shelf.info(models["vlm-starter"]).abilities == ()
     assert shelf.info(models["tts-fast"]).abilities == ()
+
+
+def test_a_known_name_is_answered_without_a_look_at_the_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    found, looks = catalog(Shelf()), list[str]()
+    monkeypatch.setattr(found, "rescan", lambda: looks.append("disk"))
+
+    found.resolve("VLM-Starter", Task.VISION)
+    before = list(looks)
+    with pytest.raises(UnknownModel):
+        found.resolve("nothing", Task.VISION)
+
+    assert before == []
+    assert looks == ["disk"]

@@ -103,6 +103,7 @@ def test_only_the_last_question_is_judged(tmp_path: Path) -> None:
         Message("user", (WHITE, "Which wine?")),
         Message("assistant", ("A red circle.",)),
         Message("user", ("a circle",)),
+        Message("assistant", ("Bordeaux.",)),
     )
 
     assert said(Chat("m", messages), Task.VISION, "a circle", tmp_path) == ()

@@ -10,8 +10,9 @@ import httpx2
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from model_runtime.requests import Task
 from model_runtime.settings import Settings
-from model_runtime.status import Counters, ModelState, Status
+from model_runtime.status import Counters, JobStatus, ModelState, Status
 from openai_compat.app import create_app
 from openai_compat.dashboard import endpoints
 from tests.fakes import FakeService
@@ -149,7 +150,9 @@ async def test_prometheus_reads_the_metrics(http: httpx2.AsyncClient, service: F
         {"image-starter": 2},
     )
     models = (replace(service.models[0], state=ModelState.READY, idle_seconds=2.5), *service.models[1:])
-    status = replace(service.status(), counters=counters, models=models)
+    job = JobStatus(1, "m", Task.VISION, "editor", "running", 0, "", 0.0, 0.0, 0.0)
+    jobs = (job, replace(job, state="queued"), replace(job, state="queued"), replace(job, state="loading"))
+    status = replace(service.status(), counters=counters, models=models, jobs=jobs, accepting=True)
     service.status = lambda: status  # type: ignore[method-assign]
 
     answer = await http.get("/metrics")
@@ -164,6 +167,13 @@ async def test_prometheus_reads_the_metrics(http: httpx2.AsyncClient, service: F
     assert ("senses_model_idle_seconds", "tts-starter") not in values
     assert values[("senses_memory_budget_bytes",)] == 8e9
     assert values["senses_images_total", "image-starter"] == 2
+    assert (values[("senses_jobs_running",)], values[("senses_jobs_waiting",)]) == (1, 2)
+    assert (values[("senses_accepting",)], values[("senses_uptime_seconds",)]) == (1, 1)
+    assert values[("senses_memory_available_bytes",)] == 6e9
+    assert values[("senses_daemon_memory_bytes",)] == 7e7
+    assert values["senses_model_loads_total", "ok", "vlm-starter"] == 1
+    assert values["senses_model_unloads_total", "idle", "vlm-starter"] == 1
+    assert values["senses_tokens_total", "prompt", "vlm-starter"] == 40
     assert all(family.documentation for family in families.values())
     assert (head.status_code, head.text) == (200, "")
 
