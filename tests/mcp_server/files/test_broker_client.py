@@ -13,6 +13,7 @@ from typing import Any
 import anyio
 import pytest
 
+from mcp_server.files import broker_client
 from mcp_server.files.access import ClientFiles
 from mcp_server.files.artifacts import ArtifactStore
 from mcp_server.files.broker_client import FileBrokerClient
@@ -346,3 +347,44 @@ async def test_nothing_is_written_outside_when_a_folder_becomes_a_link_after_its
             await replace(files, client=client).write(folder / "a.png", b"picture")
 
     assert list(outside.iterdir()) == []
+
+
+async def test_files_that_nobody_asked_for_are_closed_with_the_connection(tmp_path: Path) -> None:
+    reader, writer = os.pipe()
+
+    with hand_made() as (broker, shim):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(partial(broker.execute, {"do": "stat", "path": "/x"}, FOLDER))
+            asked = await anyio.to_thread.run_sync(shim.receive)
+            reply = json.dumps({"id": asked["id"], "errno": 0, "mode": 1}).encode() + b"\n"
+            socket.send_fds(shim.connection, [reply], [writer])
+            os.close(writer)
+        broker.close()
+        broker.close()
+
+    os.set_blocking(reader, False)
+    assert os.read(reader, 1) == b""  # nobody holds the other end
+    os.close(reader)
+
+
+def test_the_limits_of_a_reply_are_these() -> None:
+    assert (broker_client.MAX_REPLY_BYTES, broker_client.MAX_DESCRIPTORS) == (65_536, 16)
+
+
+@pytest.mark.parametrize("number", [1, 13])
+async def test_a_refusal_of_the_clients_system_is_raised_by_its_number(number: int) -> None:
+    with hand_made() as (broker, shim):
+        shim.connection.sendall(b'{"id": 1, "errno": %d}\n' % number)
+        with pytest.raises(OSError, match=os.strerror(number)) as refused:
+            await broker.execute({"do": "stat", "path": "/x"}, FOLDER)
+
+    assert refused.value.errno == number
+
+
+async def test_a_promised_file_that_does_not_come_is_a_failure() -> None:
+    with hand_made() as (broker, shim):
+        shim.connection.sendall(b'{"id": 1, "errno": 0, "fd": true}\n')
+        with pytest.raises(OSError, match="the client sent no file") as failed:
+            await broker.execute(opening(FOLDER), FOLDER)
+
+    assert failed.value.errno == errno.EPROTO

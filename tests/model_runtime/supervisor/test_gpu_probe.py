@@ -74,3 +74,7 @@ async def test_only_a_machine_with_an_apple_gpu_is_asked(
     monkeypatch.setattr(gpu_probe, "query_gpu_working_set", query)
 
     assert await gpu_probe.working_set_bytes() == expected_bytes
+
+
+def test_a_probe_has_half_a_minute_to_answer() -> None:
+    assert gpu_probe.DEADLINE_SECONDS == 30

@@ -10,6 +10,7 @@ from openai import AsyncOpenAI
 from model_runtime.errors import JobFailed
 from model_runtime.media.types import ImageData
 from model_runtime.requests import Chat
+from openai_compat.api.responses import output_text_part
 from tests.fakes import FakeService
 
 ANSWER = "A red circle on a white background."
@@ -140,3 +141,7 @@ async def test_a_response_that_fails_sends_its_error_to_the_client(sdk: AsyncOpe
     with pytest.raises(openai.APIError, match="The model broke."):
         async for _ in stream:
             pass
+
+
+def test_a_part_of_text_has_the_fields_that_clients_require() -> None:
+    assert output_text_part("hi") == {"type": "output_text", "text": "hi", "annotations": [], "logprobs": []}
