@@ -271,3 +271,14 @@ def test_a_daemon_without_work_stays_for_half_an_hour(settings: Settings, paths:
     started = Daemon(settings, paths, auto=True, on_ready=stop)
 
     assert started.idle_exit_seconds == 30 * 60
+
+
+def test_the_times_of_a_daemon_are_these() -> None:
+    assert (daemon.IDLE_CHECK_SECONDS, daemon.DRAIN_TIMEOUT_SECONDS) == (15, 2)
+    assert daemon.MAX_FIRST_REQUEST_ID == 1_000_000
+
+
+async def test_a_daemon_that_a_person_started_stays_without_work(settings: Settings, paths: InstancePaths) -> None:
+    async with running_daemon(settings, paths, auto=False, idle_exit_seconds=0.0):
+        await anyio.wait_all_tasks_blocked()
+        assert Path(paths.socket_path).exists()  # noqa: ASYNC240

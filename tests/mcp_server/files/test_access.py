@@ -4,6 +4,7 @@ import sys
 import unicodedata
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -14,6 +15,7 @@ from mcp_server.files.access import ClientFiles
 from mcp_server.files.artifacts import ArtifactKind, ArtifactStore
 from mcp_server.files.client import ClientConnection, connection_from_handshake
 from mcp_server.files.file_access import FileAccess, FileAnswer, FileRequest, answer_of
+from mcp_server.files.file_calls import FileThreads
 from mcp_server.launcher.file_requests import execute
 from model_runtime.errors import InvalidInput
 from model_runtime.formats.fetch import Fetcher
@@ -541,3 +543,25 @@ async def test_a_file_is_open_if_one_of_two_overlapping_folders_shows_it(setting
     )
 
     assert await read(files, ".cache/a.txt") == BYTES
+
+
+class RecordingThreads(FileThreads):
+    """Keeps the folders for which it is asked to work."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.folders: set[Path] = set()
+
+    async def run(self, folder: Path, *arguments: Any, **options: Any) -> Any:
+        """Keep the folder, and do as the others."""
+        self.folders.add(folder)
+        return await super().run(folder, *arguments, **options)
+
+
+async def test_a_stored_result_counts_only_against_the_folder_of_results(files: ClientFiles) -> None:
+    artifact, threads = files.artifacts.add(ArtifactKind.IMAGES, BYTES), RecordingThreads()
+    recorded = replace(files, client=replace(files.client, threads=threads))
+
+    assert await read(recorded, artifact.uri) == BYTES
+
+    assert threads.folders == {files.artifacts.folder}
