@@ -282,6 +282,23 @@ MEANING = {
     "meaning:mutations": "A defect anywhere in the media path makes a test of meaning fail.",
 }
 
+REAL = {
+    "real:heard-as-reference": "Whisper base writes down the words, languages and times that faster-whisper does.",
+    "real:long-recordings": "A long recording, with pauses or without, loses no sentence.",
+    "real:nothing-said": "Whisper base hears no words where nobody speaks.",
+    "real:translated": "Whisper base translates what it hears into English.",
+    "real:subtitles": "Subtitles of a real recording have all its words in order.",
+    "real:spoken-clearly": "What Kokoro says, Whisper base hears.",
+    "real:spoken-as-reference": "Kokoro's speech is as long and as loud as that of the same weights elsewhere.",
+    "real:speed": "Kokoro speaks as much faster or slower as asked.",
+    "real:first-audio": "The first of eight sentences is heard early, and pieces join without a click.",
+    "real:tokens-as-reference": "SmolLM2 writes the greedy tokens of transformers.",
+    "real:together-as-alone": "Real chats at once are answered as each alone.",
+    "real:schema": "A real answer keeps to a JSON schema.",
+    "real:prefix-reuse": "A real chat that goes on is answered as one that is read anew.",
+    "real:memory": "A real model takes the memory that was expected, and gives it back.",
+}
+
 RELIABILITY = {
     "reliability:background": "A background task that fails is started again, and health and log say so.",
     "reliability:descriptors": "Without a free descriptor the daemon pauses accepting, logs one warning and goes on.",
@@ -346,6 +363,7 @@ PROMISES: dict[str, str] = {
     **OPENAI,
     **MCP,
     **MEANING,
+    **REAL,
     **RELIABILITY,
     **MACOS,
 }

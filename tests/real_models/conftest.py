@@ -1,7 +1,8 @@
 """One daemon that serves what `make models` made. Tests that use it have the mark `real`."""
 
 import os
-from collections.abc import Generator
+import sys
+from collections.abc import Generator, Iterable
 from pathlib import Path
 
 import httpx2
@@ -10,19 +11,19 @@ import pytest
 from tests.end_to_end.conftest import RunningDaemon, running_daemon
 from tests.real_models.manifest import read_models
 from tests.real_models.recordings import LIST_FILE, Recording, read_recordings
+from tests.real_models.results import Results
 
 ROOT = Path(__file__).parent.parent.parent
 ANSWER_SECONDS = 900.0
 """Of one call, on a machine that does much else."""
 
 
-def find_made(root: Path) -> Path:
-    """Return `root` if it has all real models and recordings; a developer may go on without, continuous integration not."""
-    wanted = [*(root / ".models" / name for name in read_models()), root / ".recordings" / LIST_FILE]
-    missing = [path.relative_to(root) for path in wanted if not path.exists()]
+def find_made(folder: Path, names: Iterable[str]) -> Path:
+    """Return `folder` if it has all of `names`; a developer may go on without, continuous integration not."""
+    missing = [name for name in names if not (folder / name).exists()]
     if not missing:
-        return root
-    reason = f"There is no {', '.join(map(str, missing))}. Run `make models`."
+        return folder
+    reason = f"There is no {', '.join(f'{folder.name}/{name}' for name in missing)}. Run `make models`."
     if os.environ.get("CI"):
         pytest.fail(reason)
     pytest.skip(reason)
@@ -31,13 +32,15 @@ def find_made(root: Path) -> Path:
 @pytest.fixture(scope="session")
 def models_folder() -> Path:
     """Whisper base and tiny.en, Kokoro 82M and SmolLM2 135M, each in a folder of its name."""
-    return find_made(ROOT) / ".models"
+    return find_made(ROOT / ".models", read_models())
 
 
 @pytest.fixture(scope="session")
 def recordings_folder(models_folder: Path) -> Path:
-    """Real speech."""
-    return models_folder.parent / ".recordings"
+    """Real speech, out of packages of Debian."""
+    if sys.platform == "darwin":
+        pytest.skip("There is no apt-get on macOS, and recordings are in packages of Debian.")
+    return find_made(ROOT / ".recordings", [LIST_FILE])
 
 
 @pytest.fixture(scope="session")
@@ -58,3 +61,18 @@ def http(real_daemon: RunningDaemon) -> Generator[httpx2.Client]:
     """A client of that daemon."""
     with httpx2.Client(base_url=real_daemon.url, timeout=ANSWER_SECONDS) as client:
         yield client
+
+
+@pytest.fixture(scope="session")
+def is_complete(request: pytest.FixtureRequest) -> bool:
+    """Whether everything is asked, as by `make real`, or a quick set."""
+    return bool(request.config.getoption("complete"))
+
+
+@pytest.fixture(scope="session")
+def results(is_complete: bool) -> Generator[Results]:
+    """The numbers that tests find; those of a complete run are kept."""
+    found = Results()
+    yield found
+    if is_complete:
+        found.write()

@@ -4,26 +4,26 @@ from pathlib import Path
 
 import httpx2
 import pytest
+from rich.console import Console
 
+from tests.real_models.__main__ import make_recordings
 from tests.real_models.conftest import find_made
 from tests.real_models.manifest import read_models
-from tests.real_models.recordings import LIST_FILE
 
 
 def test_a_developer_without_the_models_is_told_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("CI", raising=False)
 
     with pytest.raises(pytest.skip.Exception, match="make models"):
-        find_made(tmp_path)
+        find_made(tmp_path / ".models", ["whisper-base"])
 
 
 def test_continuous_integration_without_a_model_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CI", "true")
-    (tmp_path / ".recordings").mkdir()
-    (tmp_path / ".recordings" / LIST_FILE).write_text("[]", encoding="utf-8")
+    (tmp_path / ".models" / "kokoro-82m").mkdir(parents=True)
 
-    with pytest.raises(pytest.fail.Exception, match=r"no \.models/whisper-base"):
-        find_made(tmp_path)
+    with pytest.raises(pytest.fail.Exception, match=r"There is no \.models/whisper-base\. Run"):
+        find_made(tmp_path / ".models", ["kokoro-82m", "whisper-base"])
 
 
 @pytest.mark.real
@@ -31,3 +31,14 @@ def test_every_real_model_is_served_under_the_name_of_its_folder(http: httpx2.Cl
     listed = {model["id"] for model in http.get("/v1/models").json()["data"]}
 
     assert set(read_models()) <= listed
+
+
+def test_without_apt_the_models_are_made_and_recordings_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+    make_recordings(tmp_path / "recordings", Console(stderr=True))
+
+    assert "there is no apt-get here" in " ".join(capsys.readouterr().err.split())
+    assert not (tmp_path / "recordings").exists()

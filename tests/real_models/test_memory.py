@@ -1,0 +1,78 @@
+"""What a real model is expected to need is what it takes, and its offload gives all of it back."""
+
+import time
+from typing import Any
+
+import httpx2
+import psutil
+import pytest
+
+from tests.end_to_end.conftest import CLIPS, RunningDaemon
+from tests.real_models.manifest import read_models
+from tests.real_models.results import Results
+
+pytestmark = [pytest.mark.real, pytest.mark.timeout(1200)]
+TOLERANCE = 0.10
+LEFT_BYTES = 20_000_000
+"""What the daemon may have imported or logged meanwhile."""
+SETTLE_SECONDS = 60.0
+
+
+def status_of(http: httpx2.Client, name: str) -> dict[str, Any]:
+    """Return what /api/status says of a model."""
+    return next(dict(model) for model in http.get("/api/status").json()["models"] if model["name"] == name)
+
+
+def press(http: httpx2.Client, name: str, action: str) -> None:
+    """Press a button of the page."""
+    http.post(f"/api/models/{name}/{action}", headers={"origin": str(http.base_url)}).raise_for_status()
+
+
+def work(http: httpx2.Client, name: str) -> None:
+    """Have a short job done, as after which a model waits for the next."""
+    if name.startswith("whisper"):
+        clip = (CLIPS / "three-one-four.flac").read_bytes()
+        answer = http.post("/v1/audio/transcriptions", files={"file": ("a.flac", clip)}, data={"model": name})
+    elif name.startswith("kokoro"):
+        answer = http.post("/v1/audio/speech", json={"model": name, "input": "Good morning.", "voice": "af_heart"})
+    else:
+        chat = {"model": name, "messages": [{"role": "user", "content": "Hi"}], "max_tokens": 8}
+        answer = http.post("/v1/chat/completions", json=chat)
+    answer.raise_for_status()
+
+
+def wait_for_state(http: httpx2.Client, name: str, state: str) -> dict[str, Any]:
+    """Return the status of a model in this state, with its footprint measured if it has one."""
+    deadline = time.monotonic() + SETTLE_SECONDS
+    while (status := status_of(http, name))["state"] != state or (status["footprint_bytes"] > 0) != (state == "ready"):
+        assert time.monotonic() < deadline, status
+        time.sleep(0.2)
+    return status
+
+
+def resident_bytes(pid: int) -> int:
+    """Return the memory of a process and all below it."""
+    daemon = psutil.Process(pid)
+    return sum(process.memory_info().rss for process in (daemon, *daemon.children(recursive=True)))
+
+
+@pytest.mark.promise("real:memory")
+@pytest.mark.parametrize("name", read_models())
+def test_a_model_takes_what_was_expected_and_gives_it_back(
+    http: httpx2.Client, real_daemon: RunningDaemon, results: Results, name: str
+) -> None:
+    expected = status_of(http, name)["needed_bytes"]
+    before = resident_bytes(real_daemon.pid)
+
+    press(http, name, "start")
+    work(http, name)
+    taken = wait_for_state(http, name, "ready")["footprint_bytes"]
+    press(http, name, "stop")
+    wait_for_state(http, name, "absent")
+    left = resident_bytes(real_daemon.pid) - before
+
+    run = "memory of the loaded model"
+    results.add(name, run, f"estimated {expected / 1e6:.0f} MB", f"{taken / 1e6:.0f} MB", f"± {TOLERANCE:.0%}")
+    results.add(name, "memory after its offload", "before", f"{left / 1e6:+.0f} MB", f"≤ {LEFT_BYTES / 1e6:.0f} MB")
+    assert left <= LEFT_BYTES
+    assert expected == pytest.approx(taken, rel=TOLERANCE)
