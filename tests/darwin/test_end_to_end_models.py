@@ -37,4 +37,4 @@ def test_names_that_mean_the_default_mean_a_starter(catalog: Catalog) -> None:
 def test_without_these_settings_they_would_not(mac: None, tmp_path: Path) -> None:
     catalog = create_catalog(load_settings({"SENSES_HOME": str(tmp_path)}), HubCache(tmp_path / "hub"))
 
-    assert not any(catalog.preferred_model(task).starter for task in Task)
+    assert not any(catalog.resolve("", task).starter for task in Task)
