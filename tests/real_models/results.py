@@ -2,7 +2,7 @@
 
 import json
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,13 +16,14 @@ BEGIN_MARKER, END_MARKER = "<!-- real weights -->", "<!-- end of real weights --
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """One number: of which model, what was run, against what, what was found and what is wanted."""
+    """One number: of which model, what was run, against what, what was found, what is wanted, and when."""
 
     model: str
     run: str
     reference: str
     found: str
     wanted: str
+    date: str
 
 
 @dataclass(slots=True)
@@ -34,29 +35,32 @@ class Results:
 
     def add(self, model: str, run: str, reference: str, found: str, wanted: str) -> None:
         """Keep one number."""
-        self.rows.append(Result(model, run, reference, found, wanted))
+        self.rows.append(Result(model, run, reference, found, wanted, datetime.now(UTC).date().isoformat()))
 
     def write(self, folder: Path = BENCHMARKS) -> None:
-        """Write real.json and the table."""
-        measured_at = datetime.now(UTC).isoformat(timespec="seconds")
-        kept = {"measured_at": measured_at, "machine": self.measured_on, "rows": [asdict(row) for row in self.rows]}
-        (folder / "real.json").write_text(json.dumps(kept, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-        page = folder / "README.md"
-        before, rest = page.read_text(encoding="utf-8").split(BEGIN_MARKER)
-        after = rest.split(END_MARKER)[1]
-        page.write_text(f"{before}{BEGIN_MARKER}\n{self._table(measured_at)}\n{END_MARKER}{after}", encoding="utf-8")
+        """Write real.json and the table. Models of which this run asked nothing keep their numbers."""
+        file, page = folder / "real.json", folder / "README.md"
+        before = json.loads(file.read_text(encoding="utf-8"))["rows"] if file.exists() else []
+        asked = {row.model for row in self.rows}
+        kept = [row for row in before if row["model"] not in asked]
+        rows = sorted([*kept, *map(asdict, self.rows)], key=lambda row: (row["model"], row["run"]))
+        content = json.dumps({"machine": self.measured_on, "rows": rows}, indent=1, ensure_ascii=False)
+        file.write_text(content + "\n", encoding="utf-8")
+        head, rest = page.read_text(encoding="utf-8").split(BEGIN_MARKER)
+        tail = rest.split(END_MARKER)[1]
+        page.write_text(f"{head}{BEGIN_MARKER}\n{self._table(rows)}\n{END_MARKER}{tail}", encoding="utf-8")
 
-    def _table(self, measured_at: str) -> str:
+    def _table(self, rows: Sequence[Mapping[str, str]]) -> str:
         facts = self.measured_on
         versions = ", ".join(f"{name} {number}" for name, number in facts["versions"].items())
+        load = facts["load_average_before"][0]
         lines = [
-            f"{measured_at}: {facts['platform']}, {facts['cores']} cores, load {facts['load_average_before'][0]} before. {versions}.",
+            f"{facts['platform']}, {facts['cores']} cores, load {load} before the last run. {versions}.",
             "",
-            "| model | what was run | reference | found | wanted |",
-            "|---|---|---|---|---|",
+            "| model | what was run | reference | found | wanted | date |",
+            "|---|---|---|---|---|---|",
         ]
-        rows = sorted(self.rows, key=lambda row: (row.model, row.run))
-        return "\n".join([*lines, *(f"| {' | '.join(asdict(row).values())} |" for row in rows)])
+        return "\n".join([*lines, *(f"| {' | '.join(row.values())} |" for row in rows)])
 
 
 def p90(values: Sequence[float]) -> float:

@@ -15,7 +15,7 @@ pytestmark = [pytest.mark.real, pytest.mark.timeout(1200)]
 TOLERANCE = 0.10
 LEFT_BYTES = 20_000_000
 """What the daemon may have imported or logged meanwhile."""
-SETTLE_SECONDS = 60.0
+SETTLE_SECONDS, STEADY_SECONDS = 60.0, 3.0
 
 
 def status_of(http: httpx2.Client, name: str) -> dict[str, Any]:
@@ -42,11 +42,12 @@ def work(http: httpx2.Client, name: str) -> None:
 
 
 def wait_for_state(http: httpx2.Client, name: str, state: str) -> dict[str, Any]:
-    """Return the status of a model in this state, with its footprint measured if it has one."""
-    deadline = time.monotonic() + SETTLE_SECONDS
-    while (status := status_of(http, name))["state"] != state or (status["footprint_bytes"] > 0) != (state == "ready"):
+    """Return the status of a model in this state once its footprint stays as it is."""
+    deadline, before = time.monotonic() + SETTLE_SECONDS, -1
+    while (status := status_of(http, name))["state"] != state or status["footprint_bytes"] != before:
         assert time.monotonic() < deadline, status
-        time.sleep(0.2)
+        before = status["footprint_bytes"]
+        time.sleep(STEADY_SECONDS)
     return status
 
 

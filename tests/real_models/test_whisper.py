@@ -171,23 +171,19 @@ def test_spanish_is_translated_into_english(http: httpx2.Client, recordings_fold
 @pytest.mark.promise("real:subtitles")
 @pytest.mark.parametrize(("form", "mark"), [("srt", ","), ("vtt", r"\.")])
 def test_subtitles_have_the_words_in_the_order_of_their_times(
-    http: httpx2.Client, recordings_folder: Path, form: str, mark: str
+    http: httpx2.Client, recordings_folder: Path, heard: Answers, form: str, mark: str
 ) -> None:
-    file = (recordings_folder / "en-screen-callee-options.wav").read_bytes()
-    whole = transcribe(http, file, language="en")
+    clip = "en-screen-callee-options.wav"
+    files = {"file": (clip, (recordings_folder / clip).read_bytes())}
 
-    answer = http.post(
-        "/v1/audio/transcriptions",
-        files={"file": ("clip.wav", file)},
-        data={"model": MODEL, "language": "en", "response_format": form},
-    )
+    answer = http.post("/v1/audio/transcriptions", files=files, data={"model": MODEL, "response_format": form})
 
     cues = re.findall(
         rf"(\d\d):(\d\d):(\d\d){mark}(\d{{3}}) --> (\d\d):(\d\d):(\d\d){mark}(\d{{3}})\n(.+)", answer.text
     )
     times = [seconds_of(cue[at : at + 4]) for cue in cues for at in (0, 4)]
     assert times == sorted(times)
-    assert words_of(" ".join(cue[8] for cue in cues)) == words_of(whole["text"])
+    assert words_of(" ".join(cue[8] for cue in cues)) == words_of(heard[clip]["text"])
 
 
 def seconds_of(clock: Sequence[str]) -> float:

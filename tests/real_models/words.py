@@ -16,6 +16,7 @@ def words_of(text: str, language: str = "en") -> list[str]:
     text = NUMBER.sub(lambda number: f" {num2words(int(number[0]), lang=language)} ", text.lower())
     for written, usual in SPELLINGS.items():
         text = text.replace(written, usual)
+    text = text.replace("-", " ")
     plain = (letter for letter in unicodedata.normalize("NFD", text) if not unicodedata.combining(letter))
     return re.sub(r"[^\w\s']|_", " ", "".join(plain)).split()
 
