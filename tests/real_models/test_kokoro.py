@@ -87,7 +87,7 @@ def test_what_is_said_is_heard(http: httpx2.Client, takes: list[tuple[str, Sente
 
 
 @pytest.mark.promise("real:speed")
-@pytest.mark.parametrize("speed", [0.75, 1.5])
+@pytest.mark.parametrize("speed", [pytest.param(0.75, marks=pytest.mark.complete), 1.5])
 def test_speech_is_as_much_faster_as_asked(http: httpx2.Client, speed: float) -> None:
     usual, other = (
         spoken_seconds(decode_samples(speak(http, SENTENCES[0].text, QUICK_VOICES[0], speed=each)))
