@@ -48,7 +48,7 @@ SENTENCES = (
     Sentence("Press the button twice to start the machine."),
     Sentence("The company was founded in 1998 by two friends."),
     Sentence("It costs $12.50 and weighs 3 kg."),
-    Sentence("The meeting is on May 3, 2024.", "The meeting is on May 3rd, 2024."),
+    Sentence("The meeting is on May 3, 2024."),
     Sentence("Dr. Smith and Mrs. Brown arrived at 4:30 pm.", "Dr. Smith and Mrs. Brown arrived at 4:30 p.m."),
     Sentence("About 75% of the tests pass now."),
     Sentence("Open https://example.com in your browser.", "Open example.com in your browser."),
