@@ -1,4 +1,4 @@
-"""Events of one request, in order: `Warnings`, `Queued`, `Loading`, events of the engine, exactly one `Finished`."""
+"""Events of one request, in order: `ModelChosen`, `Warnings`, `Queued`, `Loading`, events of the engine, exactly one `Finished`."""
 
 from dataclasses import dataclass, field, replace
 from typing import Literal
@@ -56,6 +56,14 @@ class Warnings:
     """Warnings known before the request starts. Its result repeats them."""
 
     warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelChosen:
+    """Another model answers than the one that the requested name means. A warning says why."""
+
+    model: str
+    starter: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +185,7 @@ class Finished:
 
 
 EngineEvent = Warnings | Progress | TextDelta | LanguageDetected | Segment | AudioChunk | Preview
-Event = Queued | Loading | EngineEvent | Finished
+Event = ModelChosen | Queued | Loading | EngineEvent | Finished
 
 
 def with_warnings(finished: Finished, warnings: tuple[str, ...]) -> Finished:

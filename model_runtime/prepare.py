@@ -1,14 +1,17 @@
 """Prepare a request once, before it is queued: resolve its model, validate it, estimate its memory."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import anyio.to_thread
 
+from model_runtime.catalog.builtin_models import tier_of
 from model_runtime.catalog.model import Model
 from model_runtime.catalog.protocol import CatalogProtocol
-from model_runtime.requests import Chat, Request, Task, task_of
+from model_runtime.catalog.speakers import Speaker, by_preference, choose_speaker
+from model_runtime.catalog.voices import LANGUAGES_BY_ALIAS
+from model_runtime.requests import Chat, Request, Speak, Task, task_of
 from model_runtime.validation.starter_vocabulary import starter_warnings
 
 Validate = Callable[[Request, Model, Mapping[str, Path]], None]
@@ -23,7 +26,8 @@ class PreparedRequest:
     """A request that is ready to be queued.
 
     `needed_bytes` is the memory of the loaded model, 0 if it has a worker already. `working_bytes` is the memory that
-    the request takes on top of it. `warnings` name words that a starter model does not know.
+    the request takes on top of it. `warnings` name words that a starter model does not know, and say why another model
+    answers than the one that was meant; `is_other_model` says that one does.
     """
 
     request: Request
@@ -32,6 +36,7 @@ class PreparedRequest:
     needed_bytes: int = 0
     working_bytes: int = 0
     warnings: tuple[str, ...] = ()
+    is_other_model: bool = False
 
 
 class RequestPreparer:
@@ -51,11 +56,14 @@ class RequestPreparer:
             InvalidInput: the model cannot serve this request.
         """
         task = task_of(request)
-        model = await self.resolve(request.model, task)
-        needs_estimate = not is_loaded(model.name)
+        meant = await self.resolve(request.model, task)
+        speaker = Speaker(meant)
+        if isinstance(request, Speak):
+            speaker = await anyio.to_thread.run_sync(self._choose_speaker, request, meant)
+        needs_estimate = not is_loaded(speaker.model.name)
         if not needs_estimate and is_short_chat(request):
-            return self._prepare(request, model, task, needs_estimate)  # quick: its config.json is cached
-        return await anyio.to_thread.run_sync(self._prepare, request, model, task, needs_estimate)
+            return self._prepare(request, speaker, task, needs_estimate)  # quick: its config.json is cached
+        return await anyio.to_thread.run_sync(self._prepare, request, speaker, task, needs_estimate)
 
     async def resolve(self, name: str, task: Task) -> Model:
         """Return the model that `name` means for `task`; a thread looks at the disk where that is needed.
@@ -67,14 +75,34 @@ class RequestPreparer:
             return self._catalog.resolve(name, task)
         return await anyio.to_thread.run_sync(self._catalog.resolve, name, task)
 
-    def _prepare(self, request: Request, model: Model, task: Task, needs_estimate: bool) -> PreparedRequest:
+    def _choose_speaker(self, request: Speak, model: Model) -> Speaker:
+        is_named = self._catalog.is_known(request.model) or not tier_of(request.model, Task.SPEECH)
+        return choose_speaker(
+            request, model, languages_of=self._languages, installed=self._installed_speakers, is_named=is_named
+        )
+
+    def _languages(self, model: Model) -> Sequence[str]:
+        return self._catalog.languages(model) or LANGUAGES_BY_ALIAS.get(model.name, ())
+
+    def _installed_speakers(self) -> list[Model]:
+        """Return the speech models that can be used, the preferred ones first."""
+        catalog = self._catalog
+        models = (model for model in catalog.models() if model.task is Task.SPEECH and catalog.is_present(model))
+        return by_preference(
+            model for model in models if not (catalog.broken_reason(model) or catalog.file_problem(model))
+        )
+
+    def _prepare(self, request: Request, speaker: Speaker, task: Task, needs_estimate: bool) -> PreparedRequest:
+        model = speaker.model
         folders = self._catalog.folders(model)
         named = request if request.model == model.name else replace(request, model=model.name)
         self._validate(named, model, folders)
         warnings = starter_warnings(named, task, model, folders) if model.starter else ()
+        if speaker.warning:
+            warnings = (speaker.warning, *warnings)
         needed_bytes = self._catalog.needed_bytes(model) if needs_estimate else 0
         working_bytes = self._catalog.working_bytes(named, model)
-        return PreparedRequest(named, model, task, needed_bytes, working_bytes, warnings)
+        return PreparedRequest(named, model, task, needed_bytes, working_bytes, warnings, bool(speaker.warning))
 
 
 def is_short_chat(request: Request) -> bool:

@@ -52,12 +52,12 @@ def add_speak(server: MCPServer[ClientConnection], app: AppContext) -> None:
     ) -> Annotated[CallToolResult, SpeakResult]:
         """Say a text with a local voice and save it as an audio file; play=true also plays it aloud. The result has the
         absolute path and a senses:// address. status "running": call get_job."""
-        model_name = await app.service.resolve(model, Task.SPEECH)
+        await app.service.resolve(model, Task.SPEECH)  # an unknown model is refused before there is a job
         files = app.files(ctx)
         destination = (
             await files.resolve_destination(output_path, (f".{format}",), overwrite=overwrite) if output_path else None
         )
-        request = Speak(model_name, text, voice, speed, language)
+        request = Speak(model, text, voice, speed, language)
         keep_alive_seconds = keep_alive_seconds_of(keep_alive)
 
         async def run_request(job: ToolJob) -> CallToolResult:

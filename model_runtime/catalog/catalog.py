@@ -17,7 +17,7 @@ from model_runtime.catalog.builtin_models import (
     REAL_MODELS,
     STARTER_BY_TASK,
     STARTER_MODELS,
-    TIER_BY_OPENAI_NAME,
+    tier_of,
 )
 from model_runtime.catalog.checkpoint_files import read_config
 from model_runtime.catalog.configured import check_defaults, configured_models, does_task
@@ -122,8 +122,7 @@ class Catalog:
         requested = name.strip()
         if requested in self._models:
             return self._require_task(self._models[requested], task)
-        tier = TIER_BY_OPENAI_NAME.get(requested.lower(), requested.lower() or "auto")
-        if tier in ALIASES_BY_TIER[task]:
+        if tier := tier_of(requested, task):
             return self.preferred_model(task, tier)
         found = self._named(requested) or self._find_repository(requested)
         return self._require_task(found, task)

@@ -1,7 +1,7 @@
 """Tells languages of the Latin script apart by groups of one to four letters.
 
 `latin_letter_groups.txt` holds what each group says for a language. `training/src/senses_training/languages` made it by
-a logistic regression. It has read only when it is needed: the daemon starts without it.
+a logistic regression. It is read when a text is first asked about.
 """
 
 import re

@@ -12,7 +12,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from model_runtime.errors import InvalidInput
-from model_runtime.events import AudioChunk, Event, Finished, SpeechResult, Warnings
+from model_runtime.events import AudioChunk, Event, Finished, ModelChosen, SpeechResult, Warnings
 from model_runtime.media.speech_encoder import CONTENT_TYPES, SpeechEncoder
 from model_runtime.requests import Speak, Task
 from model_runtime.service import Service
@@ -21,22 +21,6 @@ from openai_compat.api.generation import client_name, expect_result, model_heade
 from openai_compat.api.schemas import SpeechBody
 from openai_compat.http.sse import Chunk, DeferredStreamingResponse, LateHeaders, encode_event
 
-OPENAI_VOICES = (
-    "alloy",
-    "ash",
-    "ballad",
-    "cedar",
-    "coral",
-    "echo",
-    "fable",
-    "marin",
-    "nova",
-    "onyx",
-    "sage",
-    "shimmer",
-    "verse",
-)
-"""The voices in OpenAI's API reference."""
 ZERO_USAGE = {"input_tokens": 0, "output_tokens": 0, "total_tokens": 0}
 
 
@@ -60,10 +44,9 @@ class SpeechEndpoint:
         if not body.input.strip():
             raise InvalidInput("input is empty. Send the text to speak.", param="input")
         model = await self.service.resolve(body.model, Task.SPEECH)
-        model_status = next((status for status in self.service.status().models if status.name == model), None)
-        voice = resolve_voice(body.voice.id, model_status.voices if model_status else (), model)
-        speech_run = SpeechRun(model, model_status is not None and model_status.starter, body.response_format)
-        speak_request = Speak(model, body.input, voice=voice, speed=body.speed, language=body.language)
+        is_starter = any(status.starter for status in self.service.status().models if status.name == model)
+        speech_run = SpeechRun(model, is_starter, body.response_format)
+        speak_request = Speak(body.model, body.input, voice=body.voice.id, speed=body.speed, language=body.language)
         events = self.service.run(
             speak_request, client=client_name(request.headers), keep_alive_seconds=body.keep_alive
         )
@@ -73,34 +56,6 @@ class SpeechEndpoint:
         return DeferredStreamingResponse(
             speech_run.audio_chunks(events), media_type=media_type, encode_error=None, ping_seconds=inf
         )
-
-
-def voices_of(service: Service, model: str) -> tuple[str, ...]:
-    """Return a model's voices, empty if they are not known."""
-    return next((status.voices for status in service.status().models if status.name == model), ())
-
-
-def resolve_voice(requested: str, voices: Sequence[str], model: str) -> str:
-    """Return the model's name of the requested voice, "" for its default voice.
-
-    OpenAI's names always work, because clients send them to any server. Each stands for the voice with that suffix
-    (Kokoro's `af_alloy`), or else for one of the model's voices, always the same one.
-
-    Raises:
-        InvalidInput: the model does not have this voice. The message lists its voices.
-    """
-    name = requested.strip().lower()
-    if not name or name in ("auto", "default"):
-        return ""
-    voices_by_lower_name = {voice.lower(): voice for voice in voices}
-    if name in voices_by_lower_name:
-        return voices_by_lower_name[name]
-    if name in OPENAI_VOICES:
-        suffix_match = next((voice for voice in voices if voice.lower().endswith(f"_{name}")), None)
-        return suffix_match or (voices[OPENAI_VOICES.index(name) % len(voices)] if voices else "")
-    if voices:
-        raise InvalidInput(f"{model} has no voice {requested!r}. Its voices: {', '.join(voices)}.", param="voice")
-    return requested
 
 
 @dataclass(slots=True)
@@ -118,7 +73,9 @@ class SpeechRun:
         warnings: list[str] = []
         async with aclosing(events):
             async for event in events:
-                if isinstance(event, Warnings):
+                if isinstance(event, ModelChosen):
+                    self.model, self.starter = event.model, event.starter
+                elif isinstance(event, Warnings):
                     warnings += event.warnings
                 elif isinstance(event, AudioChunk):
                     if encoder is None:

@@ -170,7 +170,7 @@ def test_korean_is_spoken_by_a_model_that_can(tiny_qwen: SpeechEngine) -> None:
 @pytest.mark.promise("speech:never-garbage")
 @pytest.mark.parametrize("name", ["starter", "tiny_kokoro", "tiny_marvis"])
 def test_korean_is_refused_by_a_model_that_cannot(request: pytest.FixtureRequest, name: str) -> None:
-    with pytest.raises(InvalidInput, match="cannot speak Korean.*tts-multilingual"):
+    with pytest.raises(InvalidInput, match="cannot speak Korean"):
         run_to_end(request.getfixturevalue(name), replace(HELLO, text="안녕하세요."))
 
 

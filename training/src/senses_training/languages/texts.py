@@ -41,8 +41,26 @@ MIN_WORDS = 4
 _ROFF = re.compile(r"\\f.|\\\(..|\\[&|e%^/]|\\s[-+]?\d|^[.'].*$", re.MULTILINE)
 _PLACEHOLDER = re.compile(r"%\(\w+\)\w|%\w|<[^>]+>|\{\w*\}")
 _SENTENCE_END = re.compile(r"(?<=[.!?:])\s+|\n\s*\n|\n%+\n")
-_ENGLISH = set("the of and to is that this with for are you your it not be in on if can will".split())
-_SPANISH = set("que de la el en es un una los se".split())
+_ENGLISH = {
+    "the",
+    "of",
+    "and",
+    "to",
+    "is",
+    "that",
+    "this",
+    "with",
+    "for",
+    "are",
+    "you",
+    "your",
+    "it",
+    "not",
+    "be",
+    "in",
+}
+_ENGLISH |= {"on", "if", "can", "will"}
+_SPANISH = {"que", "de", "la", "el", "en", "es", "un", "una", "los", "se"}
 
 
 def read_texts(folder: Path, recordings: Path) -> dict[str, list[str]]:
