@@ -29,7 +29,7 @@ QWEN = {
 }
 
 HEADER = json.dumps({"a": {"dtype": "U8", "shape": [1], "data_offsets": [0, 1]}}).encode()
-EMPTY_WEIGHTS = len(HEADER).to_bytes(8, "little") + HEADER + b"\0"
+ONE_TENSOR = len(HEADER).to_bytes(8, "little") + HEADER + b"\0"
 
 
 class Disk:
@@ -49,9 +49,9 @@ def installed(tmp_path: Path, *aliases: str) -> Catalog:
         (folder := tmp_path / alias).mkdir()
         config = QWEN if alias == "tts-multilingual" else {"istftnet": {}}
         (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
-        (folder / "model.safetensors").write_bytes(EMPTY_WEIGHTS)
+        (folder / "model.safetensors").write_bytes(ONE_TENSOR)
         (folder / "voices").mkdir()
-        (folder / "voices" / "af_heart.safetensors").touch()
+        (folder / "voices" / "af_heart.safetensors").write_bytes(ONE_TENSOR)
         folders[SPEECH_MODELS[alias].artifacts[0].repo] = folder
     return Catalog((*REAL_MODELS, *STARTER_MODELS), Disk(folders), prefer_starters=True)
 
