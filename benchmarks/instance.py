@@ -12,12 +12,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx2
 import psutil
 
+from model_runtime.catalog.builtin_models import STARTER_BY_TASK
+
 READY_SECONDS = 60.0
 STOP_SECONDS = 30.0
+STARTERS = "[defaults]\n" + "".join(f'{task} = "{name}"\n' for task, name in STARTER_BY_TASK.items())
+"""Part of config.toml: calls that name no model go to starters, also on Apple silicon, where they are not the default."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +36,8 @@ class Instance:
 
     @property
     def environ(self) -> dict[str, str]:
-        """What a client process of this instance is started with."""
-        return {**os.environ, "SENSES_HOME": str(self.home)}
+        """What a client process of this instance is started with; a daemon that it starts has the same port."""
+        return {**os.environ, "SENSES_HOME": str(self.home), "SENSES_PORT": str(urlsplit(self.url).port)}
 
     def status(self) -> dict[str, Any]:
         """The snapshot the page shows."""
@@ -51,16 +56,18 @@ class Instance:
 
 @contextmanager
 def running_instance(config: str = "") -> Iterator[Instance]:
-    """Start an instance with this config.toml and end it afterwards."""
+    """Start an instance with this config.toml and starters as defaults, and end it afterwards."""
     with tempfile.TemporaryDirectory(prefix="senses-bench-") as folder:
         home = Path(folder)
-        (home / "config.toml").write_text(config, encoding="utf-8")
+        (home / "config.toml").write_text(f"{config}\n{STARTERS}", encoding="utf-8")
         port = free_port()
         command = [str(Path(sys.executable).with_name("senses")), "serve", "--port", str(port)]
         started = time.perf_counter()
-        child = subprocess.Popen(
-            command, env={**os.environ, "SENSES_HOME": folder}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
+        instance_log = home / "logs" / "daemon.log"
+        instance_log.parent.mkdir(mode=0o700)
+        with instance_log.open("ab") as log:
+            environ = {**os.environ, "SENSES_HOME": folder}
+            child = subprocess.Popen(command, env=environ, stdout=subprocess.DEVNULL, stderr=log)
         try:
             url = f"http://127.0.0.1:{port}"
             wait_for(f"{url}/health", child, READY_SECONDS)

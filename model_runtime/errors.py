@@ -112,8 +112,6 @@ class ModelMissing(SensesError):
     def __init__(self, name: str, size_bytes: int | None, command: str) -> None:
         size = f" ({format_bytes(size_bytes)})" if size_bytes else ""
         super().__init__(f"The weights of {name}{size} are not on this machine. Run: {command}")
-        self.size_bytes = size_bytes
-        self.command = command
 
 
 class ModelBroken(ModelMissing):
@@ -123,8 +121,6 @@ class ModelBroken(ModelMissing):
 
     def __init__(self, message: str) -> None:
         SensesError.__init__(self, message)
-        self.size_bytes = None
-        self.command = ""
 
 
 class Busy(SensesError):
@@ -165,6 +161,12 @@ class OperationFailed(SensesError):
     """An operation was started and failed."""
 
     code = "failed"
+
+
+class InsufficientStorage(OperationFailed):
+    """The disk is full or cannot be written."""
+
+    code = "no_room"
 
 
 class LoadFailed(OperationFailed):

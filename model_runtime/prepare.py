@@ -4,21 +4,18 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import anyio.to_thread
-
 from model_runtime.catalog.builtin_models import tier_of
+from model_runtime.catalog.disk import ModelFiles, ask_disk, find_files
 from model_runtime.catalog.model import Model
 from model_runtime.catalog.protocol import CatalogProtocol
 from model_runtime.catalog.speakers import Speaker, by_preference, choose_speaker
-from model_runtime.catalog.voices import LANGUAGES_BY_ALIAS
-from model_runtime.requests import Chat, Request, Speak, Task, task_of
+from model_runtime.catalog.voices import LANGUAGES_BY_ALIAS, read_voices
+from model_runtime.errors import ModelMissing
+from model_runtime.requests import Request, Speak, Task, task_of
 from model_runtime.validation.starter_vocabulary import starter_warnings
 
 Validate = Callable[[Request, Model, Mapping[str, Path]], None]
 """`validate(request, model, folders)` raises `InvalidInput` for a request that the model does not support."""
-
-INLINE_CHARACTERS = 100_000
-"""Characters of text. Validating a shorter chat takes less time than switching to a thread."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +24,8 @@ class PreparedRequest:
 
     `needed_bytes` is the memory of the loaded model, 0 if it has a worker already. `working_bytes` is the memory that
     the request takes on top of it. `warnings` name words that a starter model does not know, and say why another model
-    answers than the one that was meant; `is_other_model` says that one does.
+    answers than the one that was meant; `is_other_model` says that one does. `files` are those that a worker would load;
+    None if the model has a worker already.
     """
 
     request: Request
@@ -36,6 +34,7 @@ class PreparedRequest:
     needed_bytes: int = 0
     working_bytes: int = 0
     warnings: tuple[str, ...] = ()
+    files: ModelFiles | None = None
     is_other_model: bool = False
 
 
@@ -59,11 +58,9 @@ class RequestPreparer:
         meant = await self.resolve(request.model, task)
         speaker = Speaker(meant)
         if isinstance(request, Speak):
-            speaker = await anyio.to_thread.run_sync(self._choose_speaker, request, meant)
+            speaker = await ask_disk(meant.name, self._choose_speaker, request, meant)
         needs_estimate = not is_loaded(speaker.model.name)
-        if not needs_estimate and is_short_chat(request):
-            return self._prepare(request, speaker, task, needs_estimate)  # quick: its config.json is cached
-        return await anyio.to_thread.run_sync(self._prepare, request, speaker, task, needs_estimate)
+        return await ask_disk(speaker.model.name, self._prepare, request, speaker, task, needs_estimate)
 
     async def resolve(self, name: str, task: Task) -> Model:
         """Return the model that `name` means for `task`; a thread looks at the disk where that is needed.
@@ -73,7 +70,7 @@ class RequestPreparer:
         """
         if self._catalog.is_known(name):
             return self._catalog.resolve(name, task)
-        return await anyio.to_thread.run_sync(self._catalog.resolve, name, task)
+        return await ask_disk(name, self._catalog.resolve, name, task)
 
     def _choose_speaker(self, request: Speak, model: Model) -> Speaker:
         is_named = self._catalog.is_known(request.model) or not tier_of(request.model, Task.SPEECH)
@@ -82,32 +79,26 @@ class RequestPreparer:
         )
 
     def _languages(self, model: Model) -> Sequence[str]:
-        return self._catalog.languages(model) or LANGUAGES_BY_ALIAS.get(model.name, ())
+        try:
+            return read_voices(self._catalog.folders(model)["model"]).languages
+        except ModelMissing:
+            return LANGUAGES_BY_ALIAS.get(model.name, ())
 
     def _installed_speakers(self) -> list[Model]:
         """Return the speech models that can be used, the preferred ones first."""
-        catalog = self._catalog
-        models = (model for model in catalog.models() if model.task is Task.SPEECH and catalog.is_present(model))
-        return by_preference(
-            model for model in models if not (catalog.broken_reason(model) or catalog.file_problem(model))
-        )
+        models = (model for model in self._catalog.models() if model.task is Task.SPEECH)
+        return by_preference(model for model in models if self._catalog.info(model).present)
 
     def _prepare(self, request: Request, speaker: Speaker, task: Task, needs_estimate: bool) -> PreparedRequest:
         model = speaker.model
         folders = self._catalog.folders(model)
         named = request if request.model == model.name else replace(request, model=model.name)
         self._validate(named, model, folders)
-        warnings = starter_warnings(named, task, model, folders) if model.starter else ()
+        warnings = starter_warnings(named, task, model, folders)
         if speaker.warning:
             warnings = (speaker.warning, *warnings)
-        needed_bytes = self._catalog.needed_bytes(model) if needs_estimate else 0
-        working_bytes = self._catalog.working_bytes(named, model)
-        return PreparedRequest(named, model, task, needed_bytes, working_bytes, warnings, bool(speaker.warning))
-
-
-def is_short_chat(request: Request) -> bool:
-    """Return whether `request` is a chat that can be validated on the event loop."""
-    if not isinstance(request, Chat):
-        return False
-    texts = [part for message in request.messages for part in message.content if isinstance(part, str)]
-    return len(request.json_schema) + sum(map(len, texts)) <= INLINE_CHARACTERS
+        needed_bytes = self._catalog.needed_bytes(model, folders) if needs_estimate else 0
+        working_bytes = self._catalog.working_bytes(named, model, folders)
+        files = find_files(folders) if needs_estimate else None
+        is_other_model = bool(speaker.warning)
+        return PreparedRequest(named, model, task, needed_bytes, working_bytes, warnings, files, is_other_model)

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
+from functools import partial
 from itertools import count
 from typing import Self
 
@@ -11,6 +12,7 @@ import anyio
 import anyio.to_thread
 
 from model_runtime.background import keep_running
+from model_runtime.catalog.disk import ask_disk, find_files
 from model_runtime.catalog.model import Model
 from model_runtime.catalog.protocol import CatalogProtocol
 from model_runtime.decoding.decoder import MediaDecoder
@@ -37,6 +39,9 @@ from model_runtime.validation import validate
 
 FIRST_READING_SECONDS = 5.0
 """How long the start waits for the disks of the models; later, what they hold is added to the status."""
+
+MODEL_INFO = "model info"
+"""The name of the task that reads the models, and of its problem."""
 
 log = logging.getLogger(__name__)
 
@@ -85,7 +90,7 @@ class Runtime:
         self._model_info = ModelInfoCache(catalog)
         self._feed = StatusFeed(self.status)
         self._supervisor = Supervisor(
-            catalog,
+            self._present_models,
             settings,
             clock,
             wall_clock,
@@ -100,10 +105,10 @@ class Runtime:
     async def __aenter__(self) -> Self:
         await anyio.to_thread.run_sync(self.media.storage.delete_leftovers)
         with anyio.move_on_after(FIRST_READING_SECONDS):
-            await self._read_models()
-        tasks = {
-            "model info": self._read_models_forever,
-            "tick": self._tick_forever,
+            await self._read_models_once()
+        tasks: dict[str, Callable[[], Awaitable[None]]] = {
+            MODEL_INFO: partial(self._repeat, self._read_models),
+            "tick": partial(self._repeat, self._tick),
             "GPU probe": self._probe_gpu,
             "energy": self._energy.watch,
         }
@@ -125,7 +130,7 @@ class Runtime:
         """
         model = await self._preparer.resolve(name, task)
         if self._model_info.is_new(model):  # a repository without an alias
-            await anyio.to_thread.run_sync(self._model_info.read, model, self._clock())
+            await ask_disk(model.name, self._model_info.read, model, self._clock())
         return model.name
 
     def new_request_id(self) -> int:
@@ -163,9 +168,9 @@ class Runtime:
             SensesError: the model cannot be loaded.
         """
         known = self._model_named(model)
-        await anyio.to_thread.run_sync(self._catalog.folders, known)  # raises ModelMissing before anything is queued
-        info = await anyio.to_thread.run_sync(self._model_info.read, known, self._clock())
-        await self._supervisor.load(self.new_request_id(), known, info.needed_bytes)
+        files = await ask_disk(model, lambda: find_files(self._catalog.folders(known)))
+        info = await ask_disk(model, self._model_info.read, known, self._clock())
+        await self._supervisor.load(self.new_request_id(), known, files, info.needed_bytes)
 
     async def unload(self, model: str) -> int:
         """Let running requests finish, stop the model's worker and return the bytes it held.
@@ -214,6 +219,9 @@ class Runtime:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
+    def _present_models(self) -> list[Model]:
+        return [model for model, info in self._model_info.all() if info.present]
+
     def _model_named(self, name: str) -> Model:
         known = {model.name: model for model in self._catalog.models()}
         if name not in known:
@@ -232,20 +240,23 @@ class Runtime:
             log.info("Memory budget: %s, from the GPU's recommended working set", format_bytes(budget_bytes))
             self._supervisor.dispatch(BudgetChanged(budget_bytes))
 
-    async def _read_models_forever(self) -> None:
-        """Keep the info of all models fresh. A disk that does not answer stops this task, and nothing else."""
+    async def _repeat(self, task: Callable[[], Awaitable[None]]) -> None:
         while True:
             await asyncio.sleep(self._tick_seconds)
+            await task()
+
+    async def _read_models_once(self) -> None:
+        """Read the models before the first status; the task that follows tries again what fails here."""
+        try:
             await self._read_models()
+        except Exception as error:
+            log.exception("The models cannot be read")
+            self.problems.report(MODEL_INFO, f"The models cannot be read yet, and this is tried again: {error}")
 
     async def _read_models(self) -> None:
+        """Keep the info of the models fresh. A disk that does not answer stops this task, and nothing else."""
         refresh, has_worker = self._model_info.refresh, self._supervisor.has_worker
         await anyio.to_thread.run_sync(refresh, self._clock(), has_worker, abandon_on_cancel=True)
-
-    async def _tick_forever(self) -> None:
-        while True:
-            await asyncio.sleep(self._tick_seconds)
-            await self._tick()
 
     def _read_machine(self) -> MachineView:
         self._lasting_pressure = self._lasting_pressure.updated(self._memory_pressure(), self._clock())
@@ -265,5 +276,5 @@ class Runtime:
         self._report_pressure(any(isinstance(action, RelievePressure) for action in actions))
         supervisor.perform(actions)
         supervisor.tick()
-        if any(isinstance(action, ReleaseMemory) for action in actions):
+        if ReleaseMemory() in actions:
             await anyio.to_thread.run_sync(self._release_memory)

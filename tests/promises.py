@@ -57,6 +57,7 @@ RUNTIME = {
     "runtime:cancel": "Closing a call ends its work within a step and keeps the model.",
     "runtime:checked-first": "Bad input is refused before anything is queued or loaded.",
     "runtime:stall": "A job without progress is ended and its caller told, though its process lives.",
+    "runtime:busy-machine": "A worker that computes is not taken for dead, however busy the machine is.",
     "runtime:memory-returned": "The memory of an unloaded model is back with the system.",
     "runtime:pressure": "Idle models leave when the machine runs short of memory, and do not come and go at every call.",
     "runtime:out-of-memory": "A lack of GPU memory is told as that, after one more try with more room.",
@@ -122,6 +123,7 @@ SOUND = {
     "transcription:silence-is-silent": "Where nobody speaks nothing is written.",
     "transcription:bad-values-refused": "A value that cannot be served is refused before anything is loaded.",
     "speech:every-family": "Kokoro, Marvis, Qwen3-TTS and the built-in voice speak.",
+    "speech:finite": "Sound that is not finite is an error, not silence.",
     "speech:streams-at-once": "The first sentence is there before the second is spoken.",
     "speech:six-formats": "Speech is one stream in each of six formats and reads back whole.",
     "speech:cancel-between-chunks": "A cancelled speech sends no further chunk.",
@@ -156,6 +158,7 @@ CHAT = {
     "chat:usage-and-finish-reason": "Answers say why they ended and how many tokens they took.",
     "chat:whole-characters": "Streamed pieces are whole characters and add up to the text.",
     "engines:full-precision-without-gpu": "Without a GPU weights are widened to full precision, and reckoned so before.",
+    "engines:half-precision-with-gpu": "With a GPU weights stay in half precision, reckoned so before, and answers are near those in full.",
     "engines:memory-returns": "A dropped engine gives its memory back.",
     "engines:stdout-stays-clean": "Engines print nothing to stdout.",
     "models:broken-download": "A missing or cut-short file is named before loading.",
@@ -232,7 +235,7 @@ MCP = {
     "mcp:soft-deadline": "Impatient clients get a job and later the same result.",
     "mcp:cancel": "A cancelled call stops the work.",
     "mcp:leaving": "Whatever a tool does stops in the middle once its call is cancelled, and the model stays.",
-    "mcp:full-disk": "A full disk fails one call, says so and leaves nothing half written.",
+    "mcp:full-disk": "On a full disk the answer holds the result, and nothing half written stays.",
     "mcp:progress": "Whoever waits hears what happens.",
     "mcp:follow": "Status changes reach followers in both eras of the protocol.",
     "mcp:tools": "The tools and their arguments are these.",
@@ -266,6 +269,7 @@ MCP = {
     "install:keeps": "A client's other settings stay, and a backup is kept.",
     "cli:pull": "A repository is pulled by name.",
     "cli:doctor": "The doctor tries every tool by meaning and reports what fails.",
+    "cli:report": "`senses doctor --report` measures every model that is here and tells nothing of the user's files.",
     "demo:loop": "`senses demo` sends sentences through all four senses and keeps every result.",
     "demo:meaning": "The same meaning counts in other words and turned round; a contradiction or omission does not.",
     "demo:goes-on": "A step that fails is told, and the demo goes on with the next sentence.",
@@ -283,6 +287,7 @@ MEANING = {
 }
 
 RELIABILITY = {
+    "reliability:disk-hangs": "A disk that does not answer stops the requests that need it, and nothing else.",
     "reliability:background": "A background task that fails is started again, and health and log say so.",
     "reliability:descriptors": "Without a free descriptor the daemon pauses accepting, logs one warning and goes on.",
     "reliability:measured": "A measurement that fails keeps its last reading.",
@@ -329,6 +334,14 @@ RELIABILITY = {
     "reliability:turns-apart": "The failure or the end of one of them does not touch the others.",
 }
 
+MACOS = {
+    "macos:branches": "Every branch on the platform runs in a test with the answers of a Mac.",
+    "macos:folders": "A Mac's file is read by every spelling of its path, also behind a link.",
+    "macos:memory": "The memory of a model on a Mac is its physical footprint, Metal's buffers included.",
+    "macos:surroundings": "The environment and the 256 descriptors that a Mac's app gives are enough.",
+    "macos:untuned": "Nothing that is tuned for Linux reaches a worker on a Mac.",
+}
+
 PROMISES: dict[str, str] = {
     **MODELS,
     **RUNTIME,
@@ -339,4 +352,5 @@ PROMISES: dict[str, str] = {
     **MCP,
     **MEANING,
     **RELIABILITY,
+    **MACOS,
 }

@@ -41,33 +41,22 @@ class InstanceUnusable(SensesError):
         super().__init__(f"{path} cannot be used: {error.strerror}. {advice}" if error.strerror else str(error))
 
 
-def lock_instance(paths: InstancePaths) -> int:
+def lock_if_possible(paths: InstancePaths, *, is_required: bool) -> int | None:
     """Make the folder of the socket and acquire the instance lock.
+
+    Return None if the folder is unusable and the lock is not required: HTTP needs none.
 
     Raises:
         AlreadyRunning: another daemon of this instance is running.
-        InstanceUnusable: the folder cannot be made or written.
+        InstanceUnusable: the folder cannot be made or written, and the lock is required.
     """
     try:
         for folder in (paths.run_folder, os.path.dirname(paths.socket_path)):  # noqa: PTH120
             ensure_private_folder(folder)
         return acquire_lock(paths.instance_lock)
     except OSError as error:
-        raise InstanceUnusable(paths.run_folder, error) from error
-
-
-def lock_if_possible(paths: InstancePaths, *, is_required: bool) -> int | None:
-    """Acquire the instance lock. Return None if its folder is unusable and the lock is not required: HTTP needs none.
-
-    Raises:
-        AlreadyRunning: another daemon of this instance is running.
-        InstanceUnusable: the folder is unusable, and the lock is required.
-    """
-    try:
-        return lock_instance(paths)
-    except InstanceUnusable:
         if is_required:
-            raise
+            raise InstanceUnusable(paths.run_folder, error) from error
         return None
 
 

@@ -9,7 +9,9 @@ from pydantic import Field
 from mcp_server.calls.context import (
     AppContext,
     KeepAliveArgument,
+    ModelArgument,
     ToolContext,
+    WaitArgument,
     keep_alive_seconds_of,
     read_image,
     result_fields,
@@ -47,17 +49,16 @@ def add_describe_image(server: MCPServer[ClientConnection], app: AppContext) -> 
         more_images: Annotated[
             list[str], Field(description="Further images to compare, for models that take several", max_length=7)
         ] = [],  # noqa: B006
-        model: Annotated[str, Field(description="auto, fast, best or a name from media_status")] = "auto",
+        model: ModelArgument = "auto",
         max_tokens: Annotated[int, Field(ge=1, le=4096)] = 512,
         keep_alive: KeepAliveArgument = "",
-        wait_seconds: Annotated[int, Field(ge=-1, le=3600, description="-1: as long as this client can")] = -1,
+        wait_seconds: WaitArgument = -1,
     ) -> Annotated[CallToolResult, DescribeResult]:
         """Look at an image file with a local vision model: describe it, answer a question about it, write alt text,
         read its text (task="ocr") or find things in pixels (detect, point: the prompt names them). Pass file paths,
         never bare base64. Nothing leaves this machine."""
-        model_name = await app.service.resolve(model, Task.VISION)
         if task in GROUNDING_TASKS:
-            require_grounding(app, model_name, task)
+            require_grounding(app, await app.service.resolve(model, Task.VISION), task)
         question = build_prompt(task, prompt)
         files = app.files(ctx)
         keep_alive_seconds = keep_alive_seconds_of(keep_alive)
@@ -66,11 +67,8 @@ def add_describe_image(server: MCPServer[ClientConnection], app: AppContext) -> 
             media = app.service.media
             first = await read_image(media, files, image, "image")
             others = [await read_image(media, files, other, "more_images") for other in more_images]
-            request = Chat(model_name, (Message("user", (first, *others, question)),), max_tokens=max_tokens)
-            finished = await app.run_request(request, job, keep_alive_seconds=keep_alive_seconds)
-            if not isinstance(finished.result, ChatResult):
-                raise TypeError(finished.result)
-            answer = finished.result
+            request = Chat(model, (Message("user", (first, *others, question)),), max_tokens=max_tokens)
+            finished, answer = await app.run_request(request, job, ChatResult, keep_alive_seconds=keep_alive_seconds)
             return build_result(
                 DescribeResult(
                     text=answer.text.strip(),
@@ -100,9 +98,10 @@ def require_grounding(app: AppContext, model_name: str, task: str) -> None:
     Raises:
         InvalidInput: the model is downloaded and cannot return pixel positions.
     """
-    models = {model.name: model for model in app.service.status().models}
-    if model_name in models and models[model_name].present and task not in models[model_name].abilities:
-        capable = [model.name for model in models.values() if task in model.abilities]
+    status = app.service.status()
+    model = status.model(model_name)
+    if model is not None and model.present and task not in model.abilities:
+        capable = [other.name for other in status.models if task in other.abilities]
         suggestion = capable[0] if capable else "vlm-best (senses pull vlm-best)"
         raise InvalidInput(
             f"{model_name} cannot {task}: it does not return pixel positions. Pass model={suggestion}, or ask for the "

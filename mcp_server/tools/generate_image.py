@@ -1,6 +1,7 @@
 """generate_image: draw images from a text prompt."""
 
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -14,27 +15,29 @@ from pydantic import Field
 from mcp_server.calls.context import (
     AppContext,
     KeepAliveArgument,
+    ModelArgument,
     ToolContext,
+    WaitArgument,
     keep_alive_seconds_of,
     read_image,
     result_fields,
     result_link,
-    save_copy,
+    save_result,
     tool,
 )
 from mcp_server.calls.jobs import ToolJob
 from mcp_server.calls.results import GenerateResult, SavedImage, build_result
 from mcp_server.files.access import ClientFiles
-from mcp_server.files.artifacts import ArtifactKind, StoredArtifact
+from mcp_server.files.artifacts import ArtifactKind, NothingSaved, StoredArtifact
 from mcp_server.files.client import ClientConnection
 from mcp_server.viewer.page import VIEWER_TOOL_META
 from model_runtime.errors import InvalidInput
 from model_runtime.events import Finished, GeneratedImage
 from model_runtime.media.types import ImageFormat
-from model_runtime.requests import GenerateImage, Task
+from model_runtime.requests import GenerateImage
+from model_runtime.validation.image import MAX_SEED
 
 SUFFIXES: dict[ImageFormat, tuple[str, ...]] = {"png": (".png",), "jpeg": (".jpg", ".jpeg"), "webp": (".webp",)}
-MAX_SEED = 2**32 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,16 +47,6 @@ class OutputPlan:
     files: ClientFiles
     format: ImageFormat
     destinations: tuple[Path, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class ImageArtifact:
-    """An image among the results; `path` and `data` are those of its requested format."""
-
-    drawing: GeneratedImage
-    artifact: StoredArtifact
-    path: Path
-    data: bytes
 
 
 def add_generate_image(server: MCPServer[ClientConnection], app: AppContext) -> None:
@@ -70,7 +63,7 @@ def add_generate_image(server: MCPServer[ClientConnection], app: AppContext) -> 
         count: Annotated[int, Field(ge=1, le=4)] = 1,
         image: Annotated[str, Field(description="Start from this picture (same forms as describe_image)")] = "",
         strength: Annotated[float, Field(ge=0, le=1, description="How far to move away from image")] = 0.4,
-        model: Annotated[str, Field(description="auto, fast, best or a name from media_status")] = "auto",
+        model: ModelArgument = "auto",
         format: Annotated[  # noqa: A002
             Literal["auto", "png", "jpeg", "webp"], Field(description="auto: by output_path, else png")
         ] = "auto",
@@ -78,11 +71,10 @@ def add_generate_image(server: MCPServer[ClientConnection], app: AppContext) -> 
         overwrite: bool = False,
         preview: Literal["thumbnail", "full", "none"] = "thumbnail",
         keep_alive: KeepAliveArgument = "",
-        wait_seconds: Annotated[int, Field(ge=-1, le=3600, description="-1: as long as this client can")] = -1,
+        wait_seconds: WaitArgument = -1,
     ) -> Annotated[CallToolResult, GenerateResult]:
         """Draw images from a text prompt with a local model. Every image is saved; the result has its absolute path,
         a senses:// address and a small preview. Show the path to the user. status "running" means: call get_job."""
-        model_name = await app.service.resolve(model, Task.IMAGE)
         files = app.files(ctx)
         keep_alive_seconds = keep_alive_seconds_of(keep_alive)
         output = await plan_output(files, format, output_path, count, overwrite=overwrite)
@@ -92,11 +84,11 @@ def add_generate_image(server: MCPServer[ClientConnection], app: AppContext) -> 
         async def run_requests(job: ToolJob) -> CallToolResult:
             source = await read_image(app.service.media, files, image, "image") if image else None
             job.progress.part_count = count
-            finished_requests: list[Finished] = []
+            runs: list[tuple[Finished, GeneratedImage]] = []
             for job.progress.part_index, image_seed in enumerate(seeds):
-                request = GenerateImage(model_name, prompt, width, height, image_seed, steps, source, strength)
-                finished_requests.append(await app.run_request(request, job, keep_alive_seconds=keep_alive_seconds))
-            return await save_images(app, finished_requests, output, prompt, preview)
+                request = GenerateImage(model, prompt, width, height, image_seed, steps, source, strength)
+                runs.append(await app.run_request(request, job, GeneratedImage, keep_alive_seconds=keep_alive_seconds))
+            return await save_images(app, runs, output, prompt, preview)
 
         return await app.run_job(ctx, "generate_image", wait_seconds, run_requests)
 
@@ -133,31 +125,38 @@ def _format_from_suffix(output_path: str) -> ImageFormat:
 
 
 async def save_images(
-    app: AppContext, finished_requests: list[Finished], output: OutputPlan, prompt: str, preview: str
+    app: AppContext, runs: Sequence[tuple[Finished, GeneratedImage]], output: OutputPlan, prompt: str, preview: str
 ) -> CallToolResult:
     """Save the images and build the result.
 
     Raises:
-        ArtifactNotSaved: an image cannot be written.
+        ArtifactNotSaved: a copy cannot be written.
     """
     from model_runtime.media.images import encode_preview
 
-    drawings = [finished.result for finished in finished_requests if isinstance(finished.result, GeneratedImage)]
-    stored_images = [await anyio.to_thread.run_sync(store_image, app, drawing, output) for drawing in drawings]
-    destinations = output.destinations or (None,) * len(stored_images)
-    saved_images = [
-        await _save_image(app, stored, output.files, destination)
-        for stored, destination in zip(stored_images, destinations, strict=True)
-    ]
-    fields = result_fields(finished_requests[-1])
-    fields["warnings"] += app.artifacts.warnings
-    fields["seconds"] = round(sum(finished.timings.running_seconds for finished in finished_requests), 3)
-    fields["load_seconds"] = round(sum(finished.timings.loading_seconds for finished in finished_requests), 3)
+    drawings = [drawing for _, drawing in runs]
+    timings = [finished.timings for finished, _ in runs]
+    fields = result_fields(runs[-1][0]) | {
+        "seconds": round(sum(one.running_seconds for one in timings), 3),
+        "load_seconds": round(sum(one.loading_seconds for one in timings), 3),
+    }
+    destinations = output.destinations or (None,) * len(drawings)
+    stored: list[tuple[StoredArtifact, bytes]] = []
+    saved_images: list[SavedImage] = []
+    try:
+        stored = [await anyio.to_thread.run_sync(store_image, app, drawing, output.format) for drawing in drawings]
+        for drawing, (artifact, data), destination in zip(drawings, stored, destinations, strict=True):
+            path = await save_result(output.files, artifact, SUFFIXES[output.format][0], data, destination)
+            saved_images.append(_saved_image(app, drawing, artifact, path, len(data)))
+            fields["warnings"] += app.artifacts.warnings_about(artifact.path, path)
+    except NothingSaved as error:
+        preview, stored, saved_images = "full", [], []
+        fields["warnings"].append(error.warning)
     return await anyio.to_thread.run_sync(
         partial(
             build_result,
             GenerateResult(images=saved_images, prompt=prompt, steps=drawings[-1].steps, **fields),
-            links=[result_link(stored.artifact) for stored in stored_images],
+            links=[result_link(artifact) for artifact, _ in stored],
             pngs=[] if preview == "none" else [drawing.png for drawing in drawings],
             make_preview=encode_preview,
             full=preview == "full",
@@ -165,31 +164,19 @@ async def save_images(
     )
 
 
-def store_image(app: AppContext, drawing: GeneratedImage, output: OutputPlan) -> ImageArtifact:
-    """Store an image, also in its requested format if it gets no destination. Blocks on the disk.
+def _saved_image(
+    app: AppContext, drawing: GeneratedImage, artifact: StoredArtifact, path: Path, size_bytes: int
+) -> SavedImage:
+    fields = app.artifact_fields(artifact, path)
+    return SavedImage(width=drawing.width, height=drawing.height, seed=drawing.seed, size_bytes=size_bytes, **fields)
+
+
+def store_image(app: AppContext, drawing: GeneratedImage, image_format: ImageFormat) -> tuple[StoredArtifact, bytes]:
+    """Store an image as PNG; return the artifact, and the image in the requested format. Blocks on the disk.
 
     Raises:
-        ArtifactNotSaved: the image cannot be written.
+        NothingSaved: the image cannot be written anywhere.
     """
     from model_runtime.media.images import encode_image
 
-    artifact = app.artifacts.add(ArtifactKind.IMAGES, drawing.png)
-    data = drawing.png if output.format == "png" else encode_image(drawing.png, output.format)
-    path = artifact.path
-    if output.format != "png" and not output.destinations:
-        path = app.artifacts.add_sibling(artifact, SUFFIXES[output.format][0], data)
-    return ImageArtifact(drawing, artifact, path, data)
-
-
-async def _save_image(
-    app: AppContext, stored: ImageArtifact, files: ClientFiles, destination: Path | None
-) -> SavedImage:
-    return SavedImage(
-        width=stored.drawing.width,
-        height=stored.drawing.height,
-        path=str(await save_copy(destination, stored.path, files, stored.data)),
-        uri=stored.artifact.uri,
-        url=app.artifact_url(stored.artifact),
-        seed=stored.drawing.seed,
-        size_bytes=len(stored.data),
-    )
+    return app.artifacts.add(ArtifactKind.IMAGES, drawing.png), encode_image(drawing.png, image_format)

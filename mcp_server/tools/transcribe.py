@@ -2,8 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import anyio
 from mcp.server import MCPServer
@@ -13,23 +12,25 @@ from pydantic import Field
 from mcp_server.calls.context import (
     AppContext,
     KeepAliveArgument,
+    ModelArgument,
     ToolContext,
+    WaitArgument,
     keep_alive_seconds_of,
     read_audio,
     result_fields,
     result_link,
-    save_copy,
+    save_result,
     tool,
 )
 from mcp_server.calls.jobs import ToolJob
 from mcp_server.calls.results import SegmentResult, TranscribeResult, build_result
-from mcp_server.files.artifacts import ArtifactKind, StoredArtifact
+from mcp_server.files.artifacts import ArtifactKind, NothingSaved, StoredArtifact
 from mcp_server.files.client import ClientConnection
 from mcp_server.viewer.page import VIEWER_TOOL_META
+from model_runtime.catalog.languages import parse_language
 from model_runtime.events import Finished, Segment, TranscriptionResult
 from model_runtime.formats.subtitles import to_srt, to_vtt
 from model_runtime.requests import Task, Transcribe
-from model_runtime.validation.transcription import parse_language
 
 TranscriptFormat = Literal["text", "srt", "vtt", "json"]
 SUFFIXES: dict[TranscriptFormat, str] = {"text": ".txt", "srt": ".srt", "vtt": ".vtt", "json": ".json"}
@@ -48,18 +49,18 @@ def add_transcribe(server: MCPServer[ClientConnection], app: AppContext) -> None
         task: Annotated[
             Literal["transcribe", "translate"], Field(description="translate: into English")
         ] = "transcribe",
-        model: Annotated[str, Field(description="auto, fast, best or a name from media_status")] = "auto",
+        model: ModelArgument = "auto",
         timestamps: Literal["none", "segment", "word"] = "none",
         format: Annotated[TranscriptFormat, Field(description="Of the saved file")] = "text",  # noqa: A002
         vocabulary: Annotated[str, Field(description="Names and terms to expect", max_length=2000)] = "",
         output_path: Annotated[str, Field(description="Also save here")] = "",
         overwrite: bool = False,
         keep_alive: KeepAliveArgument = "",
-        wait_seconds: Annotated[int, Field(ge=-1, le=3600, description="-1: as long as this client can")] = -1,
+        wait_seconds: WaitArgument = -1,
     ) -> Annotated[CallToolResult, TranscribeResult]:
         """Write down the speech in an audio or video file with a local model, in most languages. The whole transcript
         is saved and its path returned; a long text is cut in the answer (truncated). status "running": call get_job."""
-        model_name = await app.service.resolve(model, Task.TRANSCRIPTION)
+        model_name = await app.service.resolve(model, Task.TRANSCRIPTION)  # decoding a long recording takes a minute
         files = app.files(ctx)
         keep_alive_seconds = keep_alive_seconds_of(keep_alive)
         destination = (
@@ -76,75 +77,74 @@ def add_transcribe(server: MCPServer[ClientConnection], app: AppContext) -> None
             request = Transcribe(
                 model_name, sound, spoken_language, task == "translate", vocabulary, word_timestamps=word_timestamps
             )
-            finished = await app.run_request(request, job, keep_alive_seconds=keep_alive_seconds)
-            transcript = finished.result
-            if not isinstance(transcript, TranscriptionResult):
-                raise TypeError(transcript)
-            artifact, stored, data = await anyio.to_thread.run_sync(
-                store_transcript, app, transcript, format, destination is None
+            finished, transcript = await app.run_request(
+                request, job, TranscriptionResult, keep_alive_seconds=keep_alive_seconds
             )
-            path = await save_copy(destination, stored, files, data)
-            return await anyio.to_thread.run_sync(
-                transcript_result, app, finished, transcript, artifact, path, timestamps
-            )
+            fields = result_fields(finished)
+            artifact = None
+            try:
+                artifact, data = await anyio.to_thread.run_sync(store_transcript, app, transcript, format)
+                path = await save_result(files, artifact, SUFFIXES[format], data, destination)
+                fields |= app.artifact_fields(artifact, path)
+                fields["warnings"] += app.artifacts.warnings_about(artifact.path, path)
+                segments, note = await anyio.to_thread.run_sync(limit_segments, app, transcript, artifact, timestamps)
+            except NothingSaved as error:
+                segments, note = segment_results(transcript.segments, timestamps), error.warning
+            fields["warnings"] += [note] if note else []
+            return transcript_result(finished, transcript, segments, fields, artifact)
 
         return await app.run_job(ctx, "transcribe", wait_seconds, run_request)
 
 
 def store_transcript(
-    app: AppContext, transcript: TranscriptionResult, transcript_format: TranscriptFormat, keeps_format: bool
-) -> tuple[StoredArtifact, Path, bytes]:
-    """Store a transcript as text and, if `keeps_format`, in the requested format. Blocks on the disk.
-
-    Return the artifact, the path of what is stored in the requested format (else of the text), and its bytes.
+    app: AppContext, transcript: TranscriptionResult, transcript_format: TranscriptFormat
+) -> tuple[StoredArtifact, bytes]:
+    """Store a transcript as text; return the artifact, and the transcript in the requested format. Blocks on the disk.
 
     Raises:
-        ArtifactNotSaved: a file cannot be written.
+        NothingSaved: the file cannot be written anywhere.
     """
-    artifact = app.artifacts.add(ArtifactKind.TRANSCRIPTS, (transcript.text.strip() + "\n").encode())
-    data = render(transcript, transcript_format).encode()
-    path = artifact.path
-    if transcript_format != "text" and keeps_format:
-        path = app.artifacts.add_sibling(artifact, SUFFIXES[transcript_format], data)
-    return artifact, path, data
+    artifact = app.artifacts.add(ArtifactKind.TRANSCRIPTS, render(transcript, "text").encode())
+    return artifact, render(transcript, transcript_format).encode()
+
+
+def limit_segments(
+    app: AppContext, transcript: TranscriptionResult, artifact: StoredArtifact, timestamps: str
+) -> tuple[list[SegmentResult] | None, str]:
+    """Return the segments for the result, and a note on the file that has those it has no room for. Blocks on the disk.
+
+    Raises:
+        NothingSaved: that file cannot be written anywhere.
+    """
+    segments = segment_results(transcript.segments, timestamps)
+    if segments is None or len(segments) == len(transcript.segments):
+        return segments, ""
+    path = app.artifacts.add_sibling(artifact, ".json", render(transcript, "json").encode())
+    return (
+        segments,
+        f"This result has the first {len(segments)} of {len(transcript.segments)} segments; {path} has all.",
+    )
 
 
 def transcript_result(
-    app: AppContext,
     finished: Finished,
     transcript: TranscriptionResult,
-    artifact: StoredArtifact,
-    path: Path,
-    timestamps: str,
+    segments: list[SegmentResult] | None,
+    fields: dict[str, Any],
+    artifact: StoredArtifact | None,
 ) -> CallToolResult:
-    """Build the result; a file keeps the segments that it has no room for. Blocks on the disk.
-
-    Raises:
-        ArtifactNotSaved: that file cannot be written.
-    """
-    fields = result_fields(finished)
-    fields["warnings"] += app.artifacts.warnings
-    segments = segment_results(transcript.segments, timestamps)
-    if segments is not None and len(segments) < len(transcript.segments):
-        full_path = app.artifacts.add_sibling(artifact, ".json", render(transcript, "json").encode())
-        fields["warnings"].append(
-            f"This result has the first {len(segments)} of {len(transcript.segments)} segments; {full_path} has all."
-        )
+    """Build the result; without an artifact only the result holds the text."""
+    seconds = transcript.duration_seconds
     return build_result(
         TranscribeResult(
             text=transcript.text.strip(),
             language=transcript.language,
-            duration=round(transcript.duration_seconds, 2),
-            realtime_factor=round(finished.timings.running_seconds / transcript.duration_seconds, 3)
-            if transcript.duration_seconds
-            else None,
+            duration=round(seconds, 2),
+            realtime_factor=round(finished.timings.running_seconds / seconds, 3) if seconds else None,
             segments=segments,
-            path=str(path),
-            uri=artifact.uri,
-            url=app.artifact_url(artifact),
             **fields,
         ),
-        links=[result_link(artifact)],
+        links=[result_link(artifact)] if artifact else [],
     )
 
 

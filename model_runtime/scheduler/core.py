@@ -136,8 +136,7 @@ class Scheduler(SchedulerState):
 
     def _wait_seconds(self, record: ModelRecord, request: QueuedRequest) -> float:
         """Estimate in how many seconds a request that is not queued would start."""
-        ageing_seconds = self._ageing_seconds(record)
-        queue = fair_order([*record.queue, request], record.last_served_round, self.now, ageing_seconds)
+        queue = self._in_fair_order(record, [*record.queue, request])
         return start_seconds(record, queue, self.now)[queue.index(request)]
 
     def _rejection(self, record: ModelRecord, request: QueuedRequest, wait_seconds: float) -> RejectRequest | None:
@@ -153,10 +152,11 @@ class Scheduler(SchedulerState):
             return RejectRequest(id_, "load_failed", record.error)
         if backoff_seconds > self.limits.short_backoff_seconds:
             return RejectRequest(id_, "model_unavailable", f"{self.explain(record.name)}.", backoff_seconds)
-        if len(record.queue) >= self.limits.queue_per_model or self.queued >= self.limits.queue_total:
-            return RejectRequest(id_, "queue_full", f"{self.queued} requests are waiting.", wait_seconds)
-        if self.queued and self.queued_bytes + request.request_bytes > self.limits.queue_bytes:
-            detail = f"{self.queued} requests with {format_bytes(self.queued_bytes)} are waiting."
+        queued = self.queued
+        if len(record.queue) >= self.limits.queue_per_model or queued >= self.limits.queue_total:
+            return RejectRequest(id_, "queue_full", f"{queued} requests are waiting.", wait_seconds)
+        if queued and self.queued_bytes + request.request_bytes > self.limits.queue_bytes:
+            detail = f"{queued} requests with {format_bytes(self.queued_bytes)} are waiting."
             return RejectRequest(id_, "queue_full", detail, wait_seconds)
         return None
 
@@ -341,30 +341,30 @@ class Scheduler(SchedulerState):
         """Grant, unload and load what the state allows; a second call changes nothing."""
         if self.closing:
             return
-        for record in self._models_in_service_order():
+        for record in self._waiting_in_service_order():
             while record.queue and record.has_room and self.can_grant(record):
                 self._grant(record)
-                self._sort_queue(record)
+                record.queue = self._in_fair_order(record, record.queue)
+        for record in self.records.values():
             if record.keep_alive_seconds == 0 and record.is_unused:
                 self._stop_worker(record, "idle")
         while (admission := self._next_admission()) is not None:
             if not self._admit(admission):
                 return
 
-    def _models_in_service_order(self) -> list[ModelRecord]:
-        """Sort every queue, and return the models sorted by the heads of their queues."""
-        for record in self.records.values():
-            self._sort_queue(record)
-        return sorted(self.records.values(), key=self.service_rank)
+    def _waiting_in_service_order(self) -> list[ModelRecord]:
+        """Sort every queue, and return the models with one, sorted by its head."""
+        waiting = [record for record in self.records.values() if record.queue]
+        for record in waiting:
+            record.queue = self._in_fair_order(record, record.queue)
+        return sorted(waiting, key=self.service_rank)
 
-    def _sort_queue(self, record: ModelRecord) -> None:
-        if len(record.queue) > 1:
-            ageing_seconds = self._ageing_seconds(record)
-            record.queue = fair_order(record.queue, record.last_served_round, self.now, ageing_seconds)
-
-    def _ageing_seconds(self, record: ModelRecord) -> float:
-        """Return how long batch requests yield to interactive ones: without end while they have no free slot."""
-        return self.limits.ageing_seconds if record.has_batch_room else inf
+    def _in_fair_order(self, record: ModelRecord, queue: list[QueuedRequest]) -> list[QueuedRequest]:
+        """Sort the queue of a model. Batch requests yield to interactive ones without end while they have no free slot."""
+        if len(queue) < 2:
+            return queue
+        ageing_seconds = self.limits.ageing_seconds if record.has_batch_room else inf
+        return fair_order(queue, record.last_served_round, self.now, ageing_seconds)
 
     def _next_admission(self) -> ModelRecord | None:
         """Return the model whose next request waits for memory, or None.

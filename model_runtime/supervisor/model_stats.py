@@ -57,13 +57,13 @@ class ModelStatsStore:
         """Write the file if anything has changed; report a problem if the disk refuses."""
         if self._is_saved:
             return
-        self._is_saved = True  # also after an error: it is logged once for each change, not every ten seconds
         try:
             write(self._path, self._stats)
         except OSError as error:
             consequence = "The next start of Senses will estimate the memory of models again."
             self._problems.report(PROBLEM, f"{self._path} cannot be written: {error.strerror}. {consequence}")
         else:
+            self._is_saved = True
             self._problems.clear(PROBLEM)
 
 
@@ -80,16 +80,15 @@ def read(path: Path) -> dict[str, ModelStats]:
         stored: Any = json.loads(path.read_text(encoding="utf-8"))
         if stored["schema"] != SCHEMA:
             return {}
-        return {name: _parse(values) for name, values in stored["models"].items()}
+        return {
+            name: ModelStats(int(one["needed_bytes"]), float(one["load_seconds"]), float(one["service_seconds"]))
+            for name, one in stored["models"].items()
+        }
     except FileNotFoundError:
         return {}
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         log.warning("%s is ignored: %s", path, error)
         return {}
-
-
-def _parse(values: Mapping[str, Any]) -> ModelStats:
-    return ModelStats(int(values["needed_bytes"]), float(values["load_seconds"]), float(values["service_seconds"]))
 
 
 def write(path: Path, stats: Mapping[str, ModelStats]) -> None:

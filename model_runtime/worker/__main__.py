@@ -68,7 +68,7 @@ def main() -> None:
     """Run the worker until a `Shutdown` command or the end of the daemon; never return."""
     os.environ.update(ENVIRONMENT)
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
-    _die_with_parent()
+    die_with_parent()
     os.nice(NICENESS)
     os.set_inheritable(LINK_FD, False)
     connection, commands, heartbeat = DaemonConnection(socket.socket(fileno=LINK_FD)), CommandQueue(), HeartbeatSender()
@@ -78,10 +78,10 @@ def main() -> None:
 
 
 def _serve(connection: DaemonConnection, commands: CommandQueue, heartbeat: HeartbeatSender) -> int:
+    heartbeat.start(connection.send, active_memory_bytes)  # a spare worker may be claimed while it still imports
     spec = _wait_for_spec(connection, commands)
     if spec is None:
         return 0
-    heartbeat.start(connection.send, active_memory_bytes)
     try:
         engine = _load(spec, connection, commands, heartbeat)
     except Exception as error:
@@ -162,7 +162,7 @@ def exit_now(code: int) -> None:
     os._exit(code)
 
 
-def _die_with_parent() -> None:
+def die_with_parent() -> None:
     """Make Linux kill this process when its parent dies, even if the reader thread is blocked."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)

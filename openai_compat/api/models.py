@@ -57,7 +57,7 @@ class ModelsEndpoint:
         """
         requested_name = request.path_params["name"]
         name = await resolve_any_task(self.service, requested_name)
-        status = next((model for model in self.service.status().models if model.name == name), None)
+        status = self.service.status().model(name)
         return JSONResponse((model_json(status) if status else minimal_model_json(name)) | {"id": requested_name})
 
     async def list_speech_models(self, request: Request) -> Response:
@@ -78,8 +78,9 @@ class ModelsEndpoint:
         if not request.scope.get(HAS_KEY, True):
             self._require_alias(requested_name)
         model = await self.service.resolve(requested_name, Task.SPEECH)
-        found = next((status.voices for status in self.service.status().models if status.name == model), ())
-        voices = [{"id": voice, "name": voice} for voice in found or OPENAI_VOICES]
+        status = self.service.status().model(model)
+        names = status.voices if status else ()
+        voices = [{"id": voice, "name": voice} for voice in names or OPENAI_VOICES]
         # Open WebUI reads `voices`, clients of other servers read `data`
         return JSONResponse({"object": "list", "model": model, "voices": voices, "data": voices})
 

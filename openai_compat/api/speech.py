@@ -12,14 +12,15 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from model_runtime.errors import InvalidInput
-from model_runtime.events import AudioChunk, Event, Finished, ModelChosen, SpeechResult, Warnings
+from model_runtime.events import AudioChunk, Event, Finished, ModelChosen, SpeechResult, Warnings, expect_result
 from model_runtime.media.speech_encoder import CONTENT_TYPES, SpeechEncoder
 from model_runtime.requests import Speak, Task
 from model_runtime.service import Service
 from openai_compat.api.bodies import read_body
-from openai_compat.api.generation import client_name, expect_result, model_headers, senses_fields
+from openai_compat.api.generation import model_headers, run_events, senses_fields
 from openai_compat.api.schemas import SpeechBody
 from openai_compat.http.sse import Chunk, DeferredStreamingResponse, LateHeaders, encode_event
+from openai_compat.http.uploads import release_upload
 
 ZERO_USAGE = {"input_tokens": 0, "output_tokens": 0, "total_tokens": 0}
 
@@ -41,15 +42,14 @@ class SpeechEndpoint:
             InvalidInput: the text is empty, or the model does not have the voice.
         """
         body = await read_body(request, SpeechBody)
+        release_upload(request.scope)
         if not body.input.strip():
             raise InvalidInput("input is empty. Send the text to speak.", param="input")
         model = await self.service.resolve(body.model, Task.SPEECH)
-        is_starter = any(status.starter for status in self.service.status().models if status.name == model)
-        speech_run = SpeechRun(model, is_starter, body.response_format)
+        status = self.service.status().model(model)
+        speech_run = SpeechRun(model, status is not None and status.starter, body.response_format)
         speak_request = Speak(body.model, body.input, voice=body.voice.id, speed=body.speed, language=body.language)
-        events = self.service.run(
-            speak_request, client=client_name(request.headers), keep_alive_seconds=body.keep_alive
-        )
+        events = run_events(self.service, speak_request, request, body)
         if body.stream_format == "sse":
             return DeferredStreamingResponse(speech_run.sse_events(events))
         media_type = CONTENT_TYPES[body.response_format]
@@ -71,6 +71,7 @@ class SpeechRun:
         """Yield encoded audio while it is generated. One encoder, run in threads, writes the whole file."""
         encoder: SpeechEncoder | None = None
         warnings: list[str] = []
+        event: Event | None = None
         async with aclosing(events):
             async for event in events:
                 if isinstance(event, ModelChosen):
@@ -83,9 +84,7 @@ class SpeechRun:
                         yield LateHeaders(self._headers(event.sample_rate, warnings))
                     if encoded := await to_thread.run_sync(encoder.feed, event.pcm):
                         yield encoded
-                elif isinstance(event, Finished):
-                    self.finished = event
-        _, speech = expect_result(self.finished, SpeechResult)
+        self.finished, speech = expect_result(event, SpeechResult)
         encoder = encoder or SpeechEncoder(self.audio_format, speech.sample_rate)
         yield await to_thread.run_sync(encoder.close)
 

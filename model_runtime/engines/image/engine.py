@@ -14,7 +14,7 @@ from mflux.utils.image_util import ImageUtil
 from mlx.utils import tree_flatten
 from PIL import Image
 
-from model_runtime.engines.dtype import upcast_on_cpu
+from model_runtime.engines.dtype import computes_on_gpu, upcast_on_cpu
 from model_runtime.engines.fatal_errors import is_fatal
 from model_runtime.engines.image.canvas import OutputCanvas
 from model_runtime.engines.image.checkpoint_layout import check_complete, detect_family, read_components
@@ -54,7 +54,7 @@ class ImageEngine:
             LoadFailed: the files are of another or an unsupported family, incomplete or unreadable.
         """
         self._model_name, self._native_side_pixels = spec.model, int(spec.options.get("native_side", 0))
-        if mx.default_device() == mx.Device(mx.cpu):
+        if not computes_on_gpu():
             mx.disable_compile()  # on a CPU it starts a C++ compiler and gains nothing
         report_progress("weights", 0.0)
         self._image_model = _load_image_model(Path(spec.folders["model"]), str(spec.options.get("family", "")))

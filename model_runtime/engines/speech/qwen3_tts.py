@@ -76,7 +76,11 @@ class Qwen3Tts:
     def speak(
         self, text: str, selection: VoiceSelection, speed: float, check_cancelled: CancelCheck
     ) -> Iterator[AudioPiece]:
-        """Yield speech a third of a second at a time; `speed` has no effect."""
+        """Yield speech a third of a second at a time; `speed` has no effect.
+
+        Raises:
+            Cancelled: `check_cancelled` raised it between two pieces.
+        """
         language = language_name(selection.language).lower()
 
         def synthesize_stream(utterance: Utterance) -> Iterator[np.ndarray]:

@@ -55,7 +55,7 @@ class RandomKeys:
         self._key = mx.random.key(seed)
 
     def next(self) -> mx.array:
-        """Return a key that was not returned before; the keys are those that MLX takes after `mx.random.seed`."""
+        """Return a key, uint32 (2,), that was not returned before: the one that MLX takes next after `mx.random.seed`."""
         self._key, key = mx.random.split(self._key)
         return key
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import mlx.core as mx
 
-from model_runtime.catalog.languages import language_name
+from model_runtime.catalog.languages import language_name, parse_language
 from model_runtime.engines.protocol import CancelCheck, LoadReporter
 from model_runtime.engines.transcription.decoding import TEMPERATURE_FALLBACK, RandomKeys, decode_window, is_silent
 from model_runtime.engines.transcription.mel import (
@@ -26,7 +26,6 @@ from model_runtime.errors import InvalidInput, InvalidMedia
 from model_runtime.events import EngineEvent, LanguageDetected, Progress, Result, Segment, TranscriptionResult, Word
 from model_runtime.loading import LoadedModel, LoadSpec
 from model_runtime.requests import Request, Transcribe
-from model_runtime.validation.transcription import parse_language
 
 MIN_LANGUAGE_PROBABILITY = 0.5
 """A detected language with a lower probability is not reported for a recording without speech."""
@@ -91,7 +90,9 @@ class TranscriptionEngine:
             )
         seconds = request.audio.duration_seconds
         yield Progress("seconds", 0, seconds)
-        spectrogram = LogMelSpectrogram(request.audio.pcm, self._model.dims.n_mels, check_cancelled)
+        spectrogram = LogMelSpectrogram(request.audio.pcm, self._model.dims.n_mels)
+        for _ in spectrogram.find_peak_level(check_cancelled):
+            yield Progress("seconds", 0, seconds)  # ends a turn: this reads the whole recording
         requested_language = parse_language(request.language)
         language, probability, features = self._select_language(
             requested_language, request, spectrogram, check_cancelled
@@ -181,7 +182,7 @@ class _TranscriptionRun:
             self.state.all_tokens = self._tokenizer.encode(" " + request.prompt.strip())
 
     def run(self, features: mx.array | None) -> Iterator[EngineEvent]:
-        """Decode all windows; `features` are those of the first one, if the language detection computed them."""
+        """Decode all windows; `features` (1, positions, width) are those of the first one, if they were computed."""
         state, seconds = self.state, self._request.audio.duration_seconds
         while state.seek < self._spectrogram.frames:
             self._check_cancelled()

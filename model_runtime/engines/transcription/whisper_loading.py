@@ -11,6 +11,7 @@ from mlx.utils import tree_flatten, tree_unflatten
 from model_runtime.catalog.checkpoint_files import read_config
 from model_runtime.catalog.foreign_files import is_there, list_files, read_json_object
 from model_runtime.engines.checkpoint import open_checkpoint, translate_load_errors
+from model_runtime.engines.dtype import computes_on_gpu
 from model_runtime.engines.transcription.mlx_whisper_patches import whisper
 from model_runtime.errors import LoadFailed
 from model_runtime.loading import LoadSpec
@@ -60,7 +61,7 @@ def load_whisper(spec: LoadSpec) -> Any:
     """
     folder = Path(spec.folders["model"])
     config = open_checkpoint(spec)[1] if list_files(folder, (".safetensors",), depth=1) else read_config(folder)
-    dtype = mx.float16 if mx.metal.is_available() else mx.float32
+    dtype = mx.float16 if computes_on_gpu() else mx.float32
     with translate_load_errors(spec.model, config):
         model = whisper.Whisper(_dimensions(spec.model, config), dtype)
         stored = _read_weights(spec.model, folder)

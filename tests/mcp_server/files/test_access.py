@@ -249,6 +249,7 @@ async def test_a_destination_outside_the_folders_is_one_that_the_client_may_not_
     assert (refusal.value.param, refusal.value.code) == ("output_path", "path_not_allowed")
 
 
+@pytest.mark.darwin
 async def test_on_a_mac_one_file_has_many_spellings(
     settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mcp_server.daemon.lock import InstanceUnusable, lock_instance
+from mcp_server.daemon.lock import InstanceUnusable, lock_if_possible
 from mcp_server.launcher import connect, file_lock
 from mcp_server.launcher.paths import InstancePaths
 
@@ -42,7 +42,7 @@ def test_a_daemon_says_that_the_home_has_no_locks(unlockable: None, paths: Insta
     before = len(os.listdir("/dev/fd"))  # noqa: PTH208
 
     with pytest.raises(InstanceUnusable) as raised:
-        lock_instance(paths)
+        lock_if_possible(paths, is_required=True)
 
     assert raised.value.message == f"{paths.instance_lock} {TEXT}"
     assert len(os.listdir("/dev/fd")) == before  # noqa: PTH208
@@ -55,4 +55,4 @@ def test_another_failure_of_a_lock_is_not_explained_away(paths: InstancePaths, m
     monkeypatch.setattr(file_lock, "flock", fail)
 
     with pytest.raises(InstanceUnusable, match="Input/output error"):
-        lock_instance(paths)
+        lock_if_possible(paths, is_required=True)

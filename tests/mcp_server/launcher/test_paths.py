@@ -35,6 +35,7 @@ def test_without_an_instance_both_use_the_platforms_folders(
     assert (paths.run_folder, paths.logs_folder) == (str(folders.run), str(folders.logs))
 
 
+@pytest.mark.darwin
 @pytest.mark.parametrize("xdg", [{}, {"XDG_DATA_HOME": "/data"}])
 def test_on_a_mac_too(monkeypatch: pytest.MonkeyPatch, xdg: dict[str, str]) -> None:
     monkeypatch.delenv("XDG_DATA_HOME", raising=False)

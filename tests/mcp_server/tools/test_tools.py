@@ -203,7 +203,7 @@ async def test_a_text_becomes_a_sound_file(connect: Connect, era: ProtocolMode, 
     assert file_of(data).read_bytes()[:4] == b"RIFF"
     assert (data["voice"], data["playing"]) == ("otto", False)
     assert read.contents[0].mime_type == "audio/wav"
-    assert service.requests == [Speak("auto", "Hello", "otto")]
+    assert service.requests == [Speak("tts-starter", "Hello", "otto")]
 
 
 async def test_an_mp3_is_written_next_to_the_original(connect: Connect) -> None:
@@ -336,7 +336,7 @@ async def test_text_that_looks_like_json_is_taken_as_text(connect: Connect, serv
     async with connect() as client:
         await client.call_tool("speak", {"text": '{"a": 1}', "voice": ""})
 
-    assert service.requests == [Speak("auto", '{"a": 1}')]
+    assert service.requests == [Speak("tts-starter", '{"a": 1}')]
 
 
 async def test_status_tells_models_voices_memory_and_what_runs(connect: Connect, era: ProtocolMode) -> None:

@@ -23,7 +23,7 @@ from model_runtime.catalog.foreign_files import (
     read_json_object,
     read_npz_names,
 )
-from model_runtime.catalog.model import Model
+from model_runtime.catalog.model import Model, ModelInfo
 from model_runtime.catalog.weight_file import WEIGHT_SUFFIXES
 from model_runtime.settings import InstanceFolders, Settings
 from openai_compat.app import create_app
@@ -312,14 +312,14 @@ class RecordingCatalog(ScriptedCatalog):
         self.answers = threading.Event()
         self.answers.set()
 
-    def weights_bytes(self, model: Model) -> int:
+    def info(self, model: Model) -> ModelInfo:
         """Look at the disk."""
         self.threads.add(threading.get_ident())
         self.was_asked.set()
         self.answers.wait()
         if self.fails:
             raise OSError(5, "Input/output error")
-        return super().weights_bytes(model)
+        return super().info(model)
 
 
 @pytest.mark.promise("reliability:foreign-files")

@@ -10,9 +10,8 @@ from huggingface_hub.utils import filter_repo_objects
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model_runtime.catalog.model import Model, ModelArtifact
+from model_runtime.catalog.model import ModelArtifact
 from model_runtime.hub.cache import HubCache, filter_by_patterns, hub_folder
-from model_runtime.requests import Task
 
 ARTIFACT = ModelArtifact("model", "lab/painter", "main", ("*.json", "*.safetensors"), 1)
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -32,7 +31,7 @@ def snapshot(cache: Path, *files: str) -> Path:
 
 def test_nothing_is_found_in_a_cache_that_does_not_exist(tmp_path: Path) -> None:
     assert HubCache(tmp_path / "none").find(ARTIFACT) is None
-    assert HubCache(tmp_path).missing_artifacts(Model("x", Task.IMAGE, "mflux", "", (ARTIFACT,))) == (ARTIFACT,)
+    assert HubCache(tmp_path).find(ARTIFACT) is None
 
 
 def test_a_download_without_a_listing_counts_where_there_are_weights(tmp_path: Path) -> None:
@@ -127,3 +126,17 @@ def test_the_cache_is_where_the_library_keeps_it(environ: dict[str, str]) -> Non
 
     assert own == library
     assert hub_folder({"HF_HUB_CACHE": "/x"}) == Path("/x")
+
+
+@pytest.mark.parametrize(
+    ("environ", "folder"),
+    [
+        ({}, "~/.cache/huggingface/hub"),
+        ({"XDG_CACHE_HOME": "/cache"}, "/cache/huggingface/hub"),
+        ({"XDG_CACHE_HOME": "/cache", "HF_HOME": "/hf"}, "/hf/hub"),
+        ({"HF_HOME": "/hf", "HUGGINGFACE_HUB_CACHE": "/old"}, "/old"),
+        ({"HF_HUB_CACHE": "~/new", "HUGGINGFACE_HUB_CACHE": "/old"}, "~/new"),
+    ],
+)
+def test_the_cache_is_where_huggingface_hub_has_it(environ: dict[str, str], folder: str) -> None:
+    assert hub_folder(environ) == Path(folder).expanduser()

@@ -31,6 +31,7 @@ from model_runtime.scheduler.messages import (
 )
 from model_runtime.scheduler.model_record import ModelSpec, SchedulerLimits
 from model_runtime.status import ModelState
+from tests.model_runtime.scheduler.world import position_of
 
 GB = 1_000_000_000
 
@@ -402,7 +403,7 @@ def test_a_queued_request_has_a_place_and_a_reason() -> None:
     core.handle(1, RequestArrived(3, "brush"))
     core.handle(1, RequestArrived(4, "brush"))
 
-    assert (core.position(3), core.position(4), core.position(99)) == (1, 2, 0)
+    assert (position_of(core, 3), position_of(core, 4), position_of(core, 99)) == (1, 2, 0)
     assert core.explain("brush") == "brush needs 6.0 GB, 2.0 GB is free; waiting for eyes to unload"
 
 

@@ -22,7 +22,7 @@ from model_runtime.scheduler.messages import (
 )
 from model_runtime.scheduler.model_record import ModelSpec, QueuedRequest, SchedulerLimits
 from model_runtime.status import ModelState
-from tests.model_runtime.scheduler.world import SimulatedWorld
+from tests.model_runtime.scheduler.world import SimulatedWorld, position_of
 
 pytestmark = pytest.mark.slow
 
@@ -212,7 +212,7 @@ def finish(world: SimulatedWorld, request: int) -> None:
 
 
 def leave(world: SimulatedWorld, request: int) -> None:
-    if world.scheduler.position(request):
+    if position_of(world.scheduler, request):
         world.record_answer(request, "left")
     world.dispatch(RequestCancelled(request))
 

@@ -21,7 +21,7 @@ from model_runtime.scheduler.messages import (
 )
 from model_runtime.scheduler.model_record import ModelSpec, SchedulerLimits
 from model_runtime.status import ModelState
-from tests.model_runtime.scheduler.world import SimulatedWorld
+from tests.model_runtime.scheduler.world import SimulatedWorld, position_of
 
 TENTHS_OF_GB = {
     "vlm-fast": 37,
@@ -87,7 +87,7 @@ class RandomEvents(RuleBasedStateMachine):
     @rule(data=st.data())
     def leave(self, data: st.DataObject) -> None:
         request = data.draw(st.sampled_from(sorted(set(self.world.scheduler.requests) - self.world.cancelled)))
-        if self.world.scheduler.position(request):
+        if position_of(self.world.scheduler, request):
             self.world.record_answer(request, "left")
         self.world.dispatch(RequestCancelled(request))
 

@@ -6,11 +6,10 @@ from math import inf
 
 import pytest
 
-from model_runtime.catalog.model import Model
+from model_runtime.catalog.model import Model, ModelInfo
 from model_runtime.requests import Task
 from model_runtime.status import Counters, JobStatus, MemoryStatus, ModelState, ModelStatus
 from model_runtime.supervisor import memory
-from model_runtime.supervisor.model_info import UNREAD, ModelInfo
 from model_runtime.supervisor.status_snapshot import memory_status, model_status, render_status, request_status
 from model_runtime.supervisor.views import ModelView, RequestView, SpareView, SupervisorView, UpkeepView, WorkerView
 
@@ -45,6 +44,7 @@ WORKER = WorkerView(
     incarnation=1,
     footprint_bytes=120,
     last_message_at=NOW,
+    last_computed_at=0.0,
     is_paused=False,
     oldest_cancel_at=None,
     is_loading=False,
@@ -211,7 +211,7 @@ def test_a_failed_model_says_when_it_is_tried_again_and_why_it_failed(
 
 
 def test_the_reason_that_files_cannot_be_used_goes_before_the_last_failure() -> None:
-    broken = replace(UNREAD, broken_reason="config.json is missing")
+    broken = ModelInfo(broken_reason="config.json is missing")
 
     assert status_of(replace(USED, error="broke"), info=broken).error == "config.json is missing"
 

@@ -9,6 +9,7 @@ import websockets
 from openai import AsyncOpenAI
 
 from model_runtime import errors
+from model_runtime.decoding.process import DecodingFailed
 from model_runtime.errors import SensesError
 from openai_compat.http.errors import error_response
 from tests.fakes import FakeService
@@ -27,6 +28,9 @@ TABLE = [
     (errors.ShuttingDown("x", 3), 503, "server_error", True),
     (errors.LoadFailed("x"), 500, "server_error", False),
     (errors.WorkerDied("x"), 502, "server_error", True),
+    (errors.InsufficientStorage("x"), 507, "server_error", False),
+    (DecodingFailed("x"), 502, "server_error", True),
+    (errors.Busy("x", 5), 503, "server_error", True),
     (errors.JobStalled("x"), 504, "server_error", False),
     (errors.OutOfMemory("x"), 500, "server_error", False),
     (errors.JobFailed("x"), 500, "server_error", False),
@@ -137,7 +141,7 @@ async def test_a_trailing_slash_does_no_harm(http: httpx2.AsyncClient) -> None:
 async def test_a_body_that_is_too_large_is_refused(
     http: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch, declared: bool
 ) -> None:
-    monkeypatch.setattr("openai_compat.api.bodies.MAX_JSON_BYTES", 1_000_000)
+    monkeypatch.setattr("openai_compat.http.uploads.MAX_BODY_BYTES", 1_000_000)
 
     async def chunks() -> AsyncGenerator[bytes]:
         for _ in range(3):
