@@ -115,6 +115,7 @@ SOUND = {
     "audio:no-network": "An upload cannot make Senses open a connection or read a file.",
     "audio:too-long-refused": "What is too long is refused while it is decoded.",
     "transcription:text-and-times": "Speech becomes text with times and its language.",
+    "transcription:keeps-the-language": "Speech is written in its own language and letters, Korean in Hangul.",
     "transcription:words": "Words have their own times.",
     "transcription:translate": "A translation answers in English.",
     "transcription:every-layout": "Whisper is read in every layout it is published in.",
