@@ -79,10 +79,12 @@ class RequestPreparer:
         )
 
     def _languages(self, model: Model) -> Sequence[str]:
+        """Return the languages of a speech model, for a built-in one that is missing those it would have."""
         try:
-            return read_voices(self._catalog.folders(model)["model"]).languages
+            folder = self._catalog.folders(model).get("model")
         except ModelMissing:
             return LANGUAGES_BY_ALIAS.get(model.name, ())
+        return read_voices(folder).languages if folder else ()
 
     def _installed_speakers(self) -> list[Model]:
         """Return the speech models that can be used, the preferred ones first."""
