@@ -18,7 +18,7 @@ MAX_CHARACTERS = 600
 """Of a text: a longer one says no more about its language."""
 FEW_WORDS = 3
 """A text of so few words is often a name, such as "El Paso" or "Rio de Janeiro"."""
-SURE = 4 * SCALE
+SURE = 5 * SCALE
 """How far another language must be ahead of English."""
 SURE_OF_FEW_WORDS = 9 * SCALE
 SURE_OF_ENGLISH = 2 * SCALE
