@@ -1,4 +1,4 @@
-"""Events of one request, in order: `Warnings`, `Queued`, `Loading`, events of the engine, exactly one `Finished`."""
+"""Events of one request, in order: `ModelChosen`, `Warnings`, `Queued`, `Loading`, events of the engine, exactly one `Finished`."""
 
 from dataclasses import dataclass, field
 from typing import Literal, TypeVar
@@ -57,6 +57,14 @@ class Warnings:
     """Warnings known before the request starts. Its result repeats them."""
 
     warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelChosen:
+    """Another model answers than the one that the requested name means. A warning says why."""
+
+    model: str
+    starter: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +187,7 @@ class Finished:
 
 
 EngineEvent = Warnings | Progress | TextDelta | LanguageDetected | Segment | AudioChunk | Preview
-Event = Queued | Loading | EngineEvent | Finished
+Event = ModelChosen | Queued | Loading | EngineEvent | Finished
 
 
 def expect_result(last_event: Event | None, result_type: type[ResultT]) -> tuple[Finished, ResultT]:

@@ -19,6 +19,7 @@ from model_runtime.events import (
     Finished,
     GeneratedImage,
     Loading,
+    ModelChosen,
     Preview,
     Progress,
     Queued,
@@ -73,7 +74,7 @@ class FakeService:
 
     `error` fails each run, `error_after_first_event` fails it after its first event. `gate` pauses a run after its
     first event until it is set. `requests` has all requests, `cancelled_requests` those closed before their end.
-    `warnings` come with each answer.
+    `warnings` come with each answer. `chosen` is told first.
     """
 
     def __init__(self, *, error: SensesError | None = None, gate: anyio.Event | None = None) -> None:
@@ -83,6 +84,7 @@ class FakeService:
         self.error_after_first_event: SensesError | None = None
         self.gate = gate
         self.warnings: tuple[str, ...] = ()
+        self.chosen: ModelChosen | None = None
         self.requests: list[Request] = []
         self.request_ids: list[int | None] = []
         self.ids = count(1)
@@ -131,6 +133,8 @@ class FakeService:
             raise self.error
         finished = False
         try:
+            if self.chosen:
+                yield self.chosen
             if self.warnings:
                 yield Warnings(self.warnings)
             yield Queued(1)

@@ -264,6 +264,13 @@ TIER_BY_OPENAI_NAME: Mapping[str, str] = {
 """OpenAI's model name → tier. The endpoint determines the task."""
 
 
+def tier_of(name: str, task: Task) -> str:
+    """Return the tier that `name` means for `task`: itself, that of OpenAI's name, "auto" for ""; else ""."""
+    requested = name.strip().lower()
+    tier = TIER_BY_OPENAI_NAME.get(requested, requested or "auto")
+    return tier if tier in ALIASES_BY_TIER[task] else ""
+
+
 def starter_options(alias: str) -> Mapping[str, OptionValue]:
     """Return the load options of a starter model."""
     return next(model.options for model in STARTER_MODELS if model.name == alias)

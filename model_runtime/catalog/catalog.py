@@ -15,7 +15,7 @@ from model_runtime.catalog.builtin_models import (
     REAL_MODELS,
     STARTER_BY_TASK,
     STARTER_MODELS,
-    TIER_BY_OPENAI_NAME,
+    tier_of,
 )
 from model_runtime.catalog.configured import check_defaults, configured_models, does_task
 from model_runtime.catalog.detect import GROUNDING_TASKS, detect_model, supports_grounding
@@ -113,8 +113,7 @@ class Catalog:
         requested = name.strip()
         if requested in self._models:
             return self._require_task(self._models[requested], task)
-        tier = TIER_BY_OPENAI_NAME.get(requested.lower(), requested.lower() or "auto")
-        if tier in ALIASES_BY_TIER[task]:
+        if tier := tier_of(requested, task):
             return self._require_task(self._preferred(task, tier), task)
         found = self._named(requested) or self._find_repository(requested)
         return self._require_task(found, task)

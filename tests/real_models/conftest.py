@@ -1,4 +1,7 @@
-"""One daemon that serves what `make models` made. Tests that use it have the mark `real`."""
+"""What `make models` made, and one daemon that serves it. Tests that use it have the mark `real`.
+
+The environment is set here, before anything imports MLX.
+"""
 
 import os
 import sys
@@ -8,14 +11,19 @@ from pathlib import Path
 import httpx2
 import pytest
 
+from model_runtime.engines.blas import load_fast_blas
 from tests.end_to_end.conftest import RunningDaemon, running_daemon
 from tests.real_models.manifest import read_models
 from tests.real_models.recordings import LIST_FILE, Recording, read_recordings
 from tests.real_models.results import Results
 
-ROOT = Path(__file__).parent.parent.parent
+CHECKOUT = Path(__file__).parents[2]
+MODELS, RECORDINGS = CHECKOUT / ".models", CHECKOUT / ".recordings"
 ANSWER_SECONDS = 900.0
 """Of one call, on a machine that does much else."""
+
+os.environ |= {"HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
+load_fast_blas()
 
 
 def find_made(folder: Path, names: Iterable[str]) -> Path:
@@ -32,7 +40,7 @@ def find_made(folder: Path, names: Iterable[str]) -> Path:
 @pytest.fixture(scope="session")
 def models_folder() -> Path:
     """Whisper base and tiny.en, Kokoro 82M and SmolLM2 135M, each in a folder of its name."""
-    return find_made(ROOT / ".models", read_models())
+    return find_made(MODELS, read_models())
 
 
 @pytest.fixture(scope="session")
@@ -40,7 +48,7 @@ def recordings_folder(models_folder: Path) -> Path:
     """Real speech, out of packages of Debian."""
     if sys.platform == "darwin":
         pytest.skip("There is no apt-get on macOS, and recordings are in packages of Debian.")
-    return find_made(ROOT / ".recordings", [LIST_FILE])
+    return find_made(RECORDINGS, [LIST_FILE])
 
 
 @pytest.fixture(scope="session")
