@@ -27,8 +27,8 @@ CLICK = 0.05
 """A jump from one sample to the next at a joint, of full scale."""
 QUICK_SENTENCES = 5
 LIKENESS = 0.95
-DURATION_SAMPLES = 600
-"""The unit in which Kokoro predicts durations. onnxruntime rounds activations to 8 bits, which may move one of them."""
+LENGTH_SHARE = 0.02
+"""At other speeds than 1 a rounded duration or two differ: the reference computes with 8-bit weights and activations."""
 
 
 @pytest.fixture(scope="module")
@@ -136,12 +136,17 @@ def test_phonemes_take_as_many_samples_and_are_as_loud_as_in_the_reference(
     cases = read_reference(MODEL)["cases"]
     spoken = {case: synthesize(model, models_folder / MODEL, *case.split(" ", 2)) for case in cases}
 
-    differences = {case: abs(len(spoken[case]) - reference["samples"]) for case, reference in cases.items()}
-    alike = [likeness(decibels(spoken[case]), reference["decibels"]) for case, reference in cases.items()]
-    equal = f"{sum(not difference for difference in differences.values())} equal, else ≤ {max(differences.values())}"
-    results.add(MODEL, f"{len(cases)} texts: difference in samples", "onnxruntime", equal, f"≤ {DURATION_SAMPLES}")
-    results.add(MODEL, f"{len(cases)} texts: correlation of loudness", "onnxruntime", f"{min(alike):.3f}", "≥ 0.95")
-    assert max(differences.values()) <= DURATION_SAMPLES, differences
+    other = {case: abs(len(spoken[case]) / cases[case]["samples"] - 1) for case in cases}
+    alike = [likeness(decibels(spoken[case]), cases[case]["decibels"]) for case in cases if not other[case]]
+    equal = f"{len(alike)} equal, others within {max(other.values()):.1%}"
+    results.add(
+        MODEL, f"{len(cases)} texts: number of samples", "onnxruntime", equal, f"≤ {LENGTH_SHARE:.0%}, equal at speed 1"
+    )
+    results.add(
+        MODEL, f"{len(alike)} texts: correlation of loudness", "onnxruntime", f"{min(alike):.3f}", f"≥ {LIKENESS}"
+    )
+    assert max(other.values()) <= LENGTH_SHARE, other
+    assert not any(share for case, share in other.items() if " 1.0 " in case), other
     assert min(alike) >= LIKENESS
 
 
