@@ -40,6 +40,20 @@ MODELS = {
     "packaging:bundle": "The bundle for desktop apps starts the installed Senses with its user's settings.",
 }
 
+OCR = {
+    "ocr:installed": "The model that reads the text of pictures is installed with Senses and needs no download.",
+    "ocr:auto": "Text is read by the best vision model if it is downloaded, else by ocr-fast, never by a starter.",
+    "ocr:lines": "Each line comes with its text, its place in pixels of the file, and how certain it is.",
+    "ocr:order": "Lines are told in the order of reading: columns one after the other, tables by rows.",
+    "ocr:nothing": "A picture without text gives no text.",
+    "ocr:photo": "A photo of text is read.",
+    "ocr:tall": "A page of any height is read to its end, each line once.",
+    "ocr:screenshots": "Screenshots are read with at most 1.5 % of their characters wrong and each line at its place.",
+    "ocr:unknown-script": "Text in a script that the model cannot read is told, not invented.",
+    "ocr:chat": "A chat with ocr-fast answers with the text, plain and streamed, and with the lines.",
+    "ocr:memory": "The memory of the reader is estimated within a tenth before it is loaded, and given back.",
+}
+
 RUNTIME = {
     "runtime:single-flight": "Concurrent calls to a cold model load it once and are all answered.",
     "runtime:idle-offload": "A model leaves after five idle minutes and its memory is counted free once it is gone.",
@@ -312,6 +326,7 @@ RELIABILITY = {
 
 PROMISES: dict[str, str] = {
     **MODELS,
+    **OCR,
     **RUNTIME,
     **PICTURES,
     **SOUND,

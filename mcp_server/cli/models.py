@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mcp_server.cli.table import align_columns
+from model_runtime.catalog.builtin_models import SHIPPED_MODELS
 from model_runtime.catalog.catalog import create_catalog, has_apple_gpu
 from model_runtime.hub.cache import HubCache, hub_folder
 from model_runtime.settings import Settings
@@ -25,7 +26,8 @@ class ModelRow:
     size_bytes: int
     default: bool
     """Whether it serves calls of its task that name no model."""
-    starter: bool
+    shipped: bool
+    """Whether it is installed with Senses."""
     broken_reason: str = ""
     """Why its folder cannot be used; empty if it can."""
 
@@ -46,7 +48,7 @@ def model_rows(settings: Settings) -> list[ModelRow]:
             present=catalog.is_present(model),
             size_bytes=catalog.weights_bytes(model),
             default=catalog.is_default(model),
-            starter=model.starter,
+            shipped=model in SHIPPED_MODELS,
             broken_reason=catalog.broken_reason(model) or catalog.file_problem(model),
         )
         for model in catalog.models()
@@ -71,10 +73,10 @@ def models_table(models: Sequence[ModelRow]) -> str:
 def availability(model: ModelRow) -> str:
     """Return where a model is, or the command that downloads it."""
     if model.present:
-        return "built in" if model.starter else "downloaded"
+        return "built in" if model.shipped else "downloaded"
     if model.broken_reason:
         return "broken"
-    return "not in this build" if model.starter else f"senses pull {model.name}"
+    return "not in this build" if model.shipped else f"senses pull {model.name}"
 
 
 def default_note(*, apple_gpu: bool) -> str:

@@ -1,5 +1,6 @@
 """The built-in aliases, the default models, and the meaning of OpenAI's model names."""
 
+import sysconfig
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -8,6 +9,12 @@ from model_runtime.requests import Task
 
 CHECKPOINT_PATTERNS = ("*.json", "*.safetensors", "*.txt", "*.jinja", "tokenizer*", "*.model")
 STARTER_FOLDER = Path(__file__).parent.parent / "starter"
+
+OCR_ENGINE = "rapidocr"
+OCR_FOLDER = Path(sysconfig.get_path("purelib")) / "rapidocr" / "models"
+"""PP-OCRv6 small (Apache-2.0), part of the wheel of rapidocr."""
+OCR_DETECTOR, OCR_RECOGNIZER = "PP-OCRv6_det_small.onnx", "PP-OCRv6_rec_small.onnx"
+"""The network that finds lines of text, and the one that reads them."""
 
 REAL_MODELS = (
     Model(
@@ -242,6 +249,21 @@ STARTER_MODELS = (
     ),
 )
 
+OCR_MODEL = Model(
+    "ocr-fast",
+    Task.VISION,
+    OCR_ENGINE,
+    "Built in: reads the text of a picture, with the place of each line; Latin, Chinese and Japanese script",
+    heavy=False,
+    concurrency=2,
+    path=str(OCR_FOLDER),
+)
+"""It answers only where it is named or text is asked for: it cannot describe a picture."""
+
+SHIPPED_MODELS = (*STARTER_MODELS, OCR_MODEL)
+"""Models that are installed with Senses."""
+BUILTIN_MODELS = (*REAL_MODELS, *SHIPPED_MODELS)
+
 UNPINNED: Mapping[str, str] = {
     "vikhyatk/moondream2": "named by the tag 2025-06-21; the commit of the tag has not been verified",
     "mlx-community/Qwen2.5-VL-7B-Instruct-4bit": "named by the branch main; no commit has been verified",
@@ -251,7 +273,12 @@ UNPINNED: Mapping[str, str] = {
 """Repository of a built-in model whose `revision` is no commit yet → why. What is on a disk never changes by itself."""
 
 ALIASES_BY_TIER: Mapping[Task, Mapping[str, tuple[str, ...]]] = {
-    Task.VISION: {"auto": ("vlm-best", "vlm-fast"), "fast": ("vlm-fast",), "best": ("vlm-best",)},
+    Task.VISION: {
+        "auto": ("vlm-best", "vlm-fast"),
+        "fast": ("vlm-fast",),
+        "best": ("vlm-best",),
+        "ocr": ("vlm-best", "ocr-fast"),
+    },
     Task.TEXT: {"auto": ("llm-fast", "llm-best", "vlm-best"), "fast": ("llm-fast",), "best": ("llm-best",)},
     Task.IMAGE: {"auto": ("image-fast", "image-gen"), "fast": ("image-fast",), "best": ("image-gen",)},
     Task.TRANSCRIPTION: {"auto": ("stt-fast", "stt-best"), "fast": ("stt-fast",), "best": ("stt-best",)},

@@ -14,14 +14,14 @@ from typing import Protocol, TypeVar
 from model_runtime.catalog import memory_estimate
 from model_runtime.catalog.builtin_models import (
     ALIASES_BY_TIER,
-    REAL_MODELS,
+    BUILTIN_MODELS,
+    OCR_ENGINE,
     STARTER_BY_TASK,
-    STARTER_MODELS,
     TIER_BY_OPENAI_NAME,
 )
 from model_runtime.catalog.checkpoint_files import read_config
 from model_runtime.catalog.configured import check_defaults, configured_models, does_task
-from model_runtime.catalog.detect import GROUNDING_TASKS, detect_model, supports_grounding
+from model_runtime.catalog.detect import GROUNDING_TASKS, OCR_TASKS, detect_model, supports_grounding
 from model_runtime.catalog.foreign_files import InvalidCheckpoint
 from model_runtime.catalog.local_folder import broken_reason, file_problem, folder_problem
 from model_runtime.catalog.model import DEFAULT_PATTERNS, Model, ModelArtifact
@@ -191,7 +191,9 @@ class Catalog:
         return self._voice_catalog(model).languages
 
     def abilities(self, model: Model) -> tuple[str, ...]:
-        """Return ("detect", "point") for a vision model that returns coordinates, else ()."""
+        """Return ("detect", "point") for a vision model that returns coordinates, ("ocr",) for one that reads, else ()."""
+        if model.engine == OCR_ENGINE:
+            return OCR_TASKS
         if model.task is not Task.VISION or model.starter:
             return ()
         can_ground = self._from_files(model, lambda folders: supports_grounding(folders["model"]), otherwise=False)
@@ -290,7 +292,7 @@ def create_catalog(settings: Settings, store: ModelStore) -> Catalog:
     Raises:
         SettingsError: an alias or a default in config.toml cannot be used.
     """
-    models = {model.name: model for model in (*REAL_MODELS, *STARTER_MODELS)}
+    models = {model.name: model for model in BUILTIN_MODELS}
     models |= configured_models(settings, models)
     on_cpu = not has_apple_gpu()
     catalog = Catalog(
@@ -307,8 +309,9 @@ def create_catalog(settings: Settings, store: ModelStore) -> Catalog:
 
 
 def is_real_model_for(model: Model, task: Task) -> bool:
-    """Return whether a model that is no starter may answer requests for `task` that name no model."""
-    return not model.starter and bool(model.engine) and task in {model.task, Task.TEXT} and does_task(model, task)
+    """Return whether a model that is no starter and no mere reader may answer requests for `task` that name no model."""
+    is_general = not model.starter and model.engine not in {"", OCR_ENGINE}
+    return is_general and task in {model.task, Task.TEXT} and does_task(model, task)
 
 
 def has_apple_gpu() -> bool:

@@ -82,5 +82,5 @@ class CatalogProtocol(Protocol):
         ...
 
     def abilities(self, model: Model) -> tuple[str, ...]:
-        """Return ("detect", "point") for a vision model that returns coordinates, else ()."""
+        """Return ("detect", "point") for a vision model that returns coordinates, ("ocr",) for one that reads, else ()."""
         ...

@@ -3,13 +3,14 @@
 import json
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
+from dataclasses import asdict
 from typing import Any, TypeVar
 from urllib.parse import quote
 
 from starlette.datastructures import Headers
 
 from model_runtime.errors import JobFailed
-from model_runtime.events import Event, Finished, Result
+from model_runtime.events import ChatResult, Event, Finished, Result
 
 ResultT = TypeVar("ResultT", bound=Result)
 MAX_CLIENT_NAME_CHARS = 40
@@ -56,8 +57,12 @@ def client_name(headers: Headers) -> str:
 
 
 def senses_fields(finished: Finished) -> dict[str, Any]:
-    """Return the value of our field `senses`: the model that answered, its warnings, and the time spent."""
+    """Return the value of our field `senses`: the model that answered, its warnings, and the time spent.
+
+    A model that reads text adds `lines`: the text, box (left, top, width, height in pixels) and confidence of each.
+    """
     timings = finished.timings
+    lines = finished.result.lines if isinstance(finished.result, ChatResult) else ()
     return {
         "model": finished.model,
         "starter": finished.starter,
@@ -67,6 +72,7 @@ def senses_fields(finished: Finished) -> dict[str, Any]:
             "loading": timings.loading_seconds,
             "running": timings.running_seconds,
         },
+        **({"lines": [asdict(line) for line in lines]} if lines else {}),
     }
 
 

@@ -1,8 +1,8 @@
 from mcp_server.cli.models import ModelRow, default_note, models_table
 
 MODELS = [
-    ModelRow("vlm-best", "vision", "reads text", present=False, size_bytes=5_650_000_000, default=False, starter=False),
-    ModelRow("vlm-starter", "vision", "toy", present=True, size_bytes=9_900_000, default=True, starter=True),
+    ModelRow("vlm-best", "vision", "reads text", present=False, size_bytes=5_650_000_000, default=False, shipped=False),
+    ModelRow("vlm-starter", "vision", "toy", present=True, size_bytes=9_900_000, default=True, shipped=True),
 ]
 
 
