@@ -203,6 +203,7 @@ OPENAI = {
     "page:live": "The page follows a real daemon's models live.",
     "page:commands": "The page's buttons work.",
     "page:try": "Every sense can be tried on the page.",
+    "page:read": "The page draws the lines of a picture over it where they stand.",
     "page:private": "The page loads nothing foreign.",
 }
 
@@ -214,6 +215,7 @@ MCP = {
     "mcp:no-words-for-no-speech": "Silence, noise and music hold no words.",
     "mcp:starter-labelled": "A starter's result says so.",
     "mcp:save": "A result is put into the project in the format its name says.",
+    "mcp:text-in-image": "A small model's description comes with the text in the picture, bounded, unless it is not wanted.",
     "mcp:places": "An agent learns in pixels where things are, from models that can tell.",
     "mcp:download": "A download tells how far it is.",
     "mcp:idle-models-leave": "An open client keeps no model in memory.",

@@ -14,6 +14,7 @@ from PIL import Image, ImageDraw, ImageFont
 from model_runtime.catalog.builtin_models import OCR_FOLDER, OCR_MODEL
 from model_runtime.catalog.memory_estimate import resident_bytes, weights_bytes
 from tests.end_to_end.conftest import RunningDaemon
+from tests.end_to_end.test_mcp import call, connected
 
 pytestmark = [pytest.mark.engines, pytest.mark.timeout(180)]
 WORDS = ["Sign in", "Forgot password?"]
@@ -49,6 +50,19 @@ def test_a_chat_answers_with_the_text_plain_and_streamed_and_with_the_lines(
     assert plain.senses["starter"] is False
 
 
+@pytest.mark.promise("ocr:auto")
+@pytest.mark.promise("mcp:text-in-image")
+async def test_a_tool_reads_a_screen_and_helps_the_starter_with_its_words(served: RunningDaemon, picture: Path) -> None:
+    async with connected(served, "http") as client:
+        read = await call(client, "describe_image", image=str(picture), task="ocr")
+        described = await call(client, "describe_image", image=str(picture))
+
+    assert (read["model"], read["text"]) == ("ocr-fast", "\n".join(WORDS))
+    assert [line["text"] for line in read["lines"]] == WORDS
+    assert described["model"] == "vlm-starter"
+    assert described["text_in_image"] == read["lines"]
+
+
 @pytest.mark.promise("ocr:memory")
 def test_the_memory_of_the_reader_is_estimated_and_given_back(served: RunningDaemon) -> None:
     estimated_bytes = resident_bytes(OCR_MODEL, weights_bytes({"model": OCR_FOLDER}))
@@ -69,7 +83,7 @@ def wait_for_footprint(served: RunningDaemon, is_it: Any) -> int:
     size, deadline = -1, time.monotonic() + 30
     while time.monotonic() < deadline:
         status = httpx2.get(f"{served.url}/api/status").json()
-        size = next(model["footprint_bytes"] for model in status["models"] if model["name"] == "ocr-fast")
+        size = int(next(model["footprint_bytes"] for model in status["models"] if model["name"] == "ocr-fast"))
         if is_it(size):
             return size
         time.sleep(0.1)
