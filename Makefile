@@ -14,7 +14,7 @@ N ?= 100
 SEED ?= 1
 COVERED ?= 95
 
-.PHONY: setup serve models test test-fast coverage mutants check check-lock lock screenshots bench soak fuzz docs bundle clients setup-training check-training test-training clean
+.PHONY: setup serve models test test-fast coverage mutants check check-lock lock screenshots bench soak fuzz half-precision docs bundle clients setup-training check-training test-training clean
 
 setup: $(STAMP)
 
@@ -103,6 +103,11 @@ fuzz: setup
 	for module in files requests; do \
 	  $(BIN)/python -m tests.fuzz.$$module $(if $(NUMBER),--number $(NUMBER)) $(ARGS) || exit 1; \
 	done
+
+# N sentences through all four starters in half precision, compiled, as with Metal; slow without it
+half-precision: setup
+	HALF_PRECISION_SENTENCES=$(N) $(BIN)/pytest -n 0 --log-cli-level INFO \
+	  tests/model_runtime/engines/test_half_precision_loop.py $(ARGS)
 
 # training/: the product as locked, and PyTorch; nothing of it is part of `make test`
 setup-training: $(TRAINING)/.installed

@@ -18,7 +18,7 @@ from mcp.server.subscriptions import InMemorySubscriptionBus, ResourcesListChang
 from mcp_server.calls import status_views
 from mcp_server.calls.context import AppContext
 from mcp_server.calls.sdk_compat import LegacySubscriptions
-from mcp_server.calls.status_views import read_status
+from mcp_server.calls.status_views import Section, read_status
 from mcp_server.files.artifacts import URI_SCHEME, ArtifactKind, StoredArtifact
 from mcp_server.files.client import ClientConnection
 from model_runtime.status import Status
@@ -45,6 +45,15 @@ shapes, numbers and a few dozen words; `senses pull NAME` in a terminal download
 """
 
 
+STATUS_RESOURCES: tuple[tuple[str, Section, str, str], ...] = (
+    ("status", "all", "Status", "Models, memory and running work; can be followed"),
+    ("models", "models", "Models", "Every model: task, downloaded, loaded, size; can be followed"),
+    ("jobs", "jobs", "Jobs", "What waits or runs; can be followed"),
+    ("voices", "voices", "Voices", "Voices and languages of the models that speak"),
+)
+"""Name, section of the status, title and description."""
+
+
 def add_resources(server: MCPServer[ClientConnection], app: AppContext) -> None:
     """Register all resources and templates."""
     _add_status_resources(server, app)
@@ -57,27 +66,17 @@ def add_resources(server: MCPServer[ClientConnection], app: AppContext) -> None:
 
 
 def _add_status_resources(server: MCPServer[ClientConnection], app: AppContext) -> None:
-    def json_resource(name: str, title: str, description: str, read: Callable[[], Any]) -> None:
+    def add(name: str, section: Section, title: str, description: str) -> None:
         async def resource() -> str:
-            return json.dumps(read(), ensure_ascii=False)
+            content = read_status(app, section)
+            return json.dumps(content if section == "all" else content[section], ensure_ascii=False)
 
         server.resource(
             f"{URI_SCHEME}://{name}", name=name, title=title, description=description, mime_type="application/json"
         )(resource)
 
-    json_resource(
-        "status", "Status", "Models, memory and running work; can be followed", lambda: read_status(app, "all")
-    )
-    for section, title, description in (
-        ("models", "Models", "Every model: task, downloaded, loaded, size; can be followed"),
-        ("jobs", "Jobs", "What waits or runs; can be followed"),
-        ("voices", "Voices", "Voices and languages of the models that speak"),
-    ):
-        json_resource(section, title, description, _section_reader(app, section))
-
-
-def _section_reader(app: AppContext, section: Any) -> Callable[[], Any]:
-    return lambda: read_status(app, section)[section]
+    for row in STATUS_RESOURCES:
+        add(*row)
 
 
 def _add_artifact_resources(server: MCPServer[ClientConnection], app: AppContext) -> None:
@@ -166,7 +165,7 @@ class ResourceNotifier:
         previous: dict[str, object] = {}
         async with aclosing(self._app.service.changes()) as changes:
             async for status in changes:
-                if not self._has_subscribers:
+                if not (self._bus.listener_count or self._subscriptions.has_subscribers):
                     self._subscribed = anyio.Event()
                     return
                 current = resource_contents(status)
@@ -176,10 +175,6 @@ class ResourceNotifier:
                     await self.notify(f"{URI_SCHEME}://{name}")
                 if changed:
                     await anyio.sleep(interval_seconds)
-
-    @property
-    def _has_subscribers(self) -> bool:
-        return bool(self._bus.listener_count) or self._subscriptions.has_subscribers
 
     def _wake(self) -> None:
         self._subscribed.set()

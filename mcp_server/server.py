@@ -31,7 +31,7 @@ from mcp_server.tools.speak import add_speak
 from mcp_server.tools.transcribe import add_transcribe
 from mcp_server.viewer.extension import hide_viewer_where_unsupported, viewer_extension
 from model_runtime.background import keep_running
-from model_runtime.errors import InvalidInput
+from model_runtime.errors import InvalidInput, SensesError
 from model_runtime.formats.fetch import DEFAULT_FETCHER, Fetcher
 from model_runtime.formats.validation_errors import to_invalid_input
 from model_runtime.service import Service
@@ -78,13 +78,13 @@ class SensesServer(MCPServer[ClientConnection]):
         """
         try:
             return await super().call_tool(name, arguments, context)
-        except UnexpectedToolError:
-            raise
         except ToolError as error:
-            if isinstance(error.__cause__, ValidationError):
-                argument_names = sdk_compat.argument_names(self, name)
-                raise ToolError(error_text(argument_error(error.__cause__, argument_names))) from error.__cause__
-            raise ToolError(str(error).removeprefix(f"Error executing tool {name}: ")) from error
+            cause = error.__cause__
+            if isinstance(cause, ValidationError) and not isinstance(error, UnexpectedToolError):
+                cause = argument_error(cause, sdk_compat.argument_names(self, name))
+            if isinstance(cause, SensesError):
+                raise ToolError(error_text(cause)) from error.__cause__
+            raise
 
     async def list_resources(self) -> list[Resource]:
         """Return the fixed resources, then the newest results."""

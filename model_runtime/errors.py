@@ -16,6 +16,7 @@
     ├── OperationFailed         the request started and failed
     │   ├── LoadFailed
     │   ├── WorkerDied
+    │   ├── OutOfMemory
     │   ├── JobStalled
     │   └── JobFailed
     ├── Cancelled               the client or an operator ended the request
@@ -111,8 +112,6 @@ class ModelMissing(SensesError):
     def __init__(self, name: str, size_bytes: int | None, command: str) -> None:
         size = f" ({format_bytes(size_bytes)})" if size_bytes else ""
         super().__init__(f"The weights of {name}{size} are not on this machine. Run: {command}")
-        self.size_bytes = size_bytes
-        self.command = command
 
 
 class ModelBroken(ModelMissing):
@@ -122,8 +121,6 @@ class ModelBroken(ModelMissing):
 
     def __init__(self, message: str) -> None:
         SensesError.__init__(self, message)
-        self.size_bytes = None
-        self.command = ""
 
 
 class Busy(SensesError):
@@ -176,6 +173,12 @@ class WorkerDied(OperationFailed):
     """The worker process exited while it ran the request."""
 
     code = "worker_died"
+
+
+class OutOfMemory(OperationFailed):
+    """The model ran out of memory, of the GPU or of the process. Its worker exits."""
+
+    code = "out_of_memory"
 
 
 class JobStalled(OperationFailed):

@@ -1,8 +1,9 @@
 """Events of one request, in order: `Warnings`, `Queued`, `Loading`, events of the engine, exactly one `Finished`."""
 
-from dataclasses import dataclass, field, replace
-from typing import Literal
+from dataclasses import dataclass, field
+from typing import Literal, TypeVar
 
+from model_runtime.errors import JobFailed
 from model_runtime.media.types import ImageData
 
 
@@ -167,6 +168,7 @@ class SpeechResult:
 
 
 Result = ChatResult | GeneratedImage | TranscriptionResult | SpeechResult
+ResultT = TypeVar("ResultT", bound=Result)
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,8 +194,15 @@ EngineEvent = Warnings | Progress | TextDelta | LanguageDetected | Segment | Aud
 Event = Queued | Loading | EngineEvent | Finished
 
 
-def with_warnings(finished: Finished, warnings: tuple[str, ...]) -> Finished:
-    """Return `finished` with `warnings` inserted before the warnings of its result."""
-    if not warnings:
-        return finished
-    return replace(finished, result=replace(finished.result, warnings=(*warnings, *finished.result.warnings)))
+def expect_result(last_event: Event | None, result_type: type[ResultT]) -> tuple[Finished, ResultT]:
+    """Return a run's last event and its result.
+
+    Raises:
+        JobFailed: the run has no result of this type.
+    """
+    if not isinstance(last_event, Finished) or not isinstance(last_event.result, result_type):
+        raise JobFailed(
+            f"The request ended without a result of type {result_type.__name__}. "
+            "This is a bug in Senses; please report it."
+        )
+    return last_event, last_event.result

@@ -12,6 +12,8 @@ class LoadSpec:
     engine: str
     folders: Mapping[str, str]
     options: Mapping[str, str | int | float | bool] = field(default_factory=dict)
+    prefetch: bool = True
+    """Whether the weights are read into the page cache while the libraries are imported."""
 
 
 @dataclass(frozen=True, slots=True)

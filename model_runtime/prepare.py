@@ -71,9 +71,9 @@ class RequestPreparer:
         folders = self._catalog.folders(model)
         named = request if request.model == model.name else replace(request, model=model.name)
         self._validate(named, model, folders)
-        warnings = starter_warnings(named, task, model, folders) if model.starter else ()
-        needed_bytes = self._catalog.needed_bytes(model) if needs_estimate else 0
-        working_bytes = self._catalog.working_bytes(named, model)
+        warnings = starter_warnings(named, task, model, folders)
+        needed_bytes = self._catalog.needed_bytes(model, folders) if needs_estimate else 0
+        working_bytes = self._catalog.working_bytes(named, model, folders)
         return PreparedRequest(named, model, task, needed_bytes, working_bytes, warnings)
 
 

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
+from functools import partial
 from itertools import count
 from typing import Self
 
@@ -26,11 +27,14 @@ from model_runtime.settings import Settings
 from model_runtime.sizes import format_bytes
 from model_runtime.status import Status
 from model_runtime.supervisor import gpu_probe, memory
+from model_runtime.supervisor.energy import EnergySaving
 from model_runtime.supervisor.model_info import ModelInfoCache
+from model_runtime.supervisor.pressure import LastingPressure, Pressure
 from model_runtime.supervisor.status_feed import StatusFeed
 from model_runtime.supervisor.status_snapshot import render_status
 from model_runtime.supervisor.supervisor import Supervisor
-from model_runtime.supervisor.watchdog import ReleaseMemory, WatchdogLimits, check
+from model_runtime.supervisor.views import MachineView
+from model_runtime.supervisor.watchdog import ReleaseMemory, RelievePressure, WatchdogLimits, check
 from model_runtime.validation import validate
 
 FIRST_READING_SECONDS = 5.0
@@ -42,7 +46,8 @@ log = logging.getLogger(__name__)
 class Runtime:
     """Implements `Service`. Enter it as a context; leaving it stops running requests, `close` lets them finish first.
 
-    Tests replace the keyword arguments: the clock (monotonic seconds), timeouts and what reads the machine's memory.
+    Tests replace the keyword arguments: the clocks (monotonic seconds; seconds since the epoch), timeouts and what reads
+    the machine's memory and energy.
     """
 
     def __init__(
@@ -54,10 +59,12 @@ class Runtime:
         version: str = "",
         first_request_id: int = 1,
         clock: Callable[[], float] = time.monotonic,
+        wall_clock: Callable[[], float] = time.time,
         tick_seconds: float = 1.0,
         stop_timeouts: StopTimeouts | None = None,
         watchdog_limits: WatchdogLimits | None = None,
-        is_under_memory_pressure: Callable[[], bool] = memory.is_under_pressure,
+        memory_pressure: Callable[[], Pressure] = memory.pressure,
+        energy: EnergySaving | None = None,
         working_set_bytes: Callable[[], Awaitable[int]] = gpu_probe.working_set_bytes,
         release_memory: Callable[[], None] = release_memory,
     ) -> None:
@@ -69,7 +76,10 @@ class Runtime:
         self._clock = clock
         self._tick_seconds = tick_seconds
         self._watchdog_limits = watchdog_limits or WatchdogLimits()
-        self._is_under_memory_pressure = is_under_memory_pressure
+        self._wall_clock = wall_clock
+        self._memory_pressure = memory_pressure
+        self._lasting_pressure = LastingPressure()
+        self._energy = energy or EnergySaving()
         self._working_set_bytes = working_set_bytes
         self._release_memory = release_memory
         self._request_ids = count(first_request_id)
@@ -77,7 +87,14 @@ class Runtime:
         self._model_info = ModelInfoCache(catalog)
         self._feed = StatusFeed(self.status)
         self._supervisor = Supervisor(
-            catalog, settings, clock, stop_timeouts or StopTimeouts(), self._feed, self.problems
+            catalog,
+            settings,
+            clock,
+            wall_clock,
+            stop_timeouts or StopTimeouts(),
+            self._feed,
+            self.problems,
+            self._energy,
         )
         self._started_at = clock()
         self._tasks: list[asyncio.Task[None]] = []
@@ -86,7 +103,12 @@ class Runtime:
         await anyio.to_thread.run_sync(self.media.storage.delete_leftovers)
         with anyio.move_on_after(FIRST_READING_SECONDS):
             await self._read_models()
-        tasks = {"model info": self._read_models_forever, "tick": self._tick_forever, "GPU probe": self._probe_gpu}
+        tasks: dict[str, Callable[[], Awaitable[None]]] = {
+            "model info": partial(self._repeat, self._read_models),
+            "tick": partial(self._repeat, self._tick),
+            "GPU probe": self._probe_gpu,
+            "energy": self._energy.watch,
+        }
         self._tasks = [
             asyncio.create_task(keep_running(name, task, self.problems), name=name) for name, task in tasks.items()
         ]
@@ -201,31 +223,33 @@ class Runtime:
         return known[name]
 
     async def _probe_gpu(self) -> None:
-        """Lower the budget to a share of what the system recommends for its GPU, if that is less."""
+        """Set the budget to a share of what the system recommends for its GPU, once that has answered."""
         working_set_bytes = await self._working_set_bytes()
+        if not working_set_bytes:
+            return
         total_bytes = memory.total_bytes()
-        budget_bytes = memory.budget_bytes(self._settings.memory_budget_bytes, total_bytes, working_set_bytes)
-        if budget_bytes < self._supervisor.view().budget_bytes:
+        gpu_limit_bytes = memory.gpu_limit_bytes(total_bytes, working_set_bytes)
+        budget_bytes = memory.budget_bytes(self._settings.memory_budget_bytes, total_bytes, gpu_limit_bytes)
+        if budget_bytes != self._supervisor.view().budget_bytes:
             log.info("Memory budget: %s, from the GPU's recommended working set", format_bytes(budget_bytes))
             self._supervisor.dispatch(BudgetChanged(budget_bytes))
 
-    async def _read_models_forever(self) -> None:
-        """Keep the info of all models fresh. A disk that does not answer stops this task, and nothing else."""
+    async def _repeat(self, task: Callable[[], Awaitable[None]]) -> None:
         while True:
             await asyncio.sleep(self._tick_seconds)
-            await self._read_models()
+            await task()
 
     async def _read_models(self) -> None:
+        """Keep the info of the models fresh. A disk that does not answer stops this task, and nothing else."""
         refresh, has_worker = self._model_info.refresh, self._supervisor.has_worker
         await anyio.to_thread.run_sync(refresh, self._clock(), has_worker, abandon_on_cancel=True)
 
-    async def _tick_forever(self) -> None:
-        while True:
-            await asyncio.sleep(self._tick_seconds)
-            await self._tick()
+    def _read_machine(self) -> MachineView:
+        self._lasting_pressure = self._lasting_pressure.updated(self._memory_pressure(), self._clock())
+        return MachineView(self._wall_clock(), self._lasting_pressure, self._energy.is_on)
 
-    def _report_pressure(self, is_under_pressure: bool) -> None:
-        if is_under_pressure:
+    def _report_pressure(self, is_relieved: bool) -> None:
+        if is_relieved:
             self.problems.report("memory pressure", "The machine is short of memory; idle models are unloaded.")
         else:
             self.problems.clear("memory pressure")
@@ -234,10 +258,9 @@ class Runtime:
         """Run the watchdog, then let the scheduler act on the time that has passed."""
         supervisor = self._supervisor
         supervisor.measure()
-        is_under_pressure = self._is_under_memory_pressure()
-        self._report_pressure(is_under_pressure)
-        actions = check(supervisor.view(), self._watchdog_limits, self._clock(), is_under_pressure=is_under_pressure)
+        actions = check(supervisor.view(), self._read_machine(), self._watchdog_limits, self._clock())
+        self._report_pressure(any(isinstance(action, RelievePressure) for action in actions))
         supervisor.perform(actions)
         supervisor.tick()
-        if any(isinstance(action, ReleaseMemory) for action in actions):
+        if ReleaseMemory() in actions:
             await anyio.to_thread.run_sync(self._release_memory)

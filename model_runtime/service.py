@@ -102,6 +102,10 @@ class Service(Protocol):
         """Yield a snapshot now, after each change (at most four per second) and at least once per second."""
         ...
 
+    async def close(self, grace_seconds: float) -> None:
+        """Refuse new requests, let running ones finish for `grace_seconds`, cancel the rest and stop every worker."""
+        ...
+
 
 async def resolve_any_task(service: Service, name: str) -> str:
     """Return the canonical name of the model that `name` means for any task.

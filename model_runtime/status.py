@@ -110,6 +110,10 @@ class Status:
     problems: tuple[str, ...] = ()
     """What is wrong with the daemon at present, as sentences; a model's own problem is in its `error`."""
 
+    def model(self, name: str) -> ModelStatus | None:
+        """Return the status of the model with this name, or None."""
+        return next((model for model in self.models if model.name == name), None)
+
 
 @dataclass(frozen=True, slots=True)
 class Counters:

@@ -36,7 +36,7 @@ from openai_compat.http.errors import (
 )
 from openai_compat.http.paths import PathMiddleware
 from openai_compat.http.request_log import RequestLogMiddleware
-from openai_compat.http.security import LOCAL_ORIGIN, ApiKeyMiddleware, HostOriginMiddleware, NosniffMiddleware
+from openai_compat.http.security import LOCAL_ORIGIN, ApiKeyMiddleware, HostOriginMiddleware
 from openai_compat.http.uploads import UploadMiddleware
 
 LifespanContext = Callable[[], AbstractAsyncContextManager[Any]]
@@ -96,9 +96,8 @@ def middleware_stack(settings: Settings) -> list[Middleware]:
         allow_private_network=True,
     )
     api_key = [Middleware(ApiKeyMiddleware, api_key=settings.api_key)] if settings.api_key else []
-    outer = [Middleware(NosniffMiddleware), Middleware(RequestLogMiddleware)]
     inner = [Middleware(UploadMiddleware), Middleware(PathMiddleware)]
-    return [*outer, host_origin, cors, *api_key, *inner]
+    return [Middleware(RequestLogMiddleware), host_origin, cors, *api_key, *inner]
 
 
 def lifespan(contexts: Sequence[LifespanContext]) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:

@@ -32,7 +32,7 @@ from model_runtime.events import (
 )
 from model_runtime.media.types import ImageData
 from model_runtime.problems import Problems
-from model_runtime.requests import Chat, GenerateImage, Request, Task, Transcribe
+from model_runtime.requests import Chat, GenerateImage, Request, Task, Transcribe, task_of
 from model_runtime.status import Counters, MemoryStatus, ModelState, ModelStatus, Status
 
 DEFAULT_MODELS = {
@@ -126,6 +126,7 @@ class FakeService:
         request_id: int | None = None,
     ) -> AsyncGenerator[Event]:
         """Yield the events of the real runtime."""
+        request = replace(request, model=await self.resolve(request.model, task_of(request)))
         self.requests.append(request)
         self.request_ids.append(request_id)
         self.clients.append(client)
@@ -190,6 +191,9 @@ class FakeService:
             changed = self.models_changed
             yield self.status()
             await changed.wait()
+
+    async def close(self, grace_seconds: float) -> None:
+        """Do nothing."""
 
     def update_models(self, update: Callable[[tuple[ModelStatus, ...]], Iterable[ModelStatus]]) -> None:
         """Change the models and wake all readers of `changes`."""

@@ -12,6 +12,7 @@ The script of a request is its text: commands separated by ";", each a word and 
     raise WORDS     raise an exception nobody expects
     refuse WORDS    raise InvalidInput
     exhaust         raise MemoryError
+    starve PATH     run out of the GPU's memory, unless the file exists; create it
     exit N          leave with this exit code
     signal N        die of this signal
     garbage         write nonsense over the link
@@ -61,6 +62,11 @@ from model_runtime.requests import Chat, GenerateImage, Request, Speak, Transcri
 
 POLL_SECONDS = 0.002
 FLOOD_BYTES = 1 << 16
+METAL_OUT_OF_MEMORY = (
+    "[METAL] Command buffer execution failed: Insufficient Memory "
+    "(00000008:kIOGPUCommandBufferCallbackErrorOutOfMemory)."
+)
+"""MLX's text with Metal's error (mlx/backend/metal/device.cpp)."""
 
 
 class ScriptedEngine:
@@ -204,6 +210,11 @@ def _execute_fault(command: str, argument: str) -> None:
             raise InvalidInput(argument, param="prompt")
         case "exhaust":
             raise MemoryError
+        case "starve" if not Path(argument).exists():
+            Path(argument).touch()
+            raise RuntimeError(METAL_OUT_OF_MEMORY)
+        case "starve":
+            pass
         case "exit":
             os._exit(int(argument))
         case "signal":

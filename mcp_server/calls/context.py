@@ -1,31 +1,30 @@
 """What all tools share: the runtime, files, jobs, and the parts of a result."""
 
-import functools
-from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import aclosing, asynccontextmanager
+import io
+from collections.abc import Awaitable, Callable, Iterable
+from contextlib import aclosing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, BinaryIO, ParamSpec
+from typing import Annotated, Any, BinaryIO, TypeVar
 from urllib.parse import quote
 
 import anyio
 from mcp.server import MCPServer
 from mcp.server.mcpserver import Context
-from mcp.server.mcpserver.exceptions import ToolError
-from mcp_types import CallToolResult, ToolAnnotations
+from mcp_types import CallToolResult, ResourceLink, ToolAnnotations
 from pydantic import BeforeValidator, Field
 
 from mcp_server.calls import sdk_compat
 from mcp_server.calls.downloads import Downloader, download_in_subprocess
 from mcp_server.calls.jobs import JobFunction, JobRegistry, ToolJob, call_timeout_seconds, wait_for_job
 from mcp_server.calls.player import AudioPlayer
-from mcp_server.calls.results import ResultLink, build_result
+from mcp_server.calls.results import build_result
 from mcp_server.files.access import MAX_AUDIO_BYTES, MAX_IMAGE_BYTES, ClientFiles
 from mcp_server.files.artifacts import ArtifactNotSaved, ArtifactStore, StoredArtifact
 from mcp_server.files.client import ClientConnection
 from model_runtime.decoding.decoder import MediaDecoder
-from model_runtime.errors import InvalidInput, OperationFailed, SensesError
-from model_runtime.events import Event, Finished
+from model_runtime.errors import InvalidInput, SensesError
+from model_runtime.events import Event, Finished, ResultT, expect_result
 from model_runtime.formats.durations import parse_keep_alive
 from model_runtime.formats.fetch import DEFAULT_FETCHER, Fetcher
 from model_runtime.media.types import Audio, ImageData
@@ -34,9 +33,10 @@ from model_runtime.service import Service
 from model_runtime.settings import Settings
 
 ToolContext = Context[ClientConnection, Any]
-P = ParamSpec("P")
-ToolFunction = Callable[P, Awaitable[CallToolResult]]
+ToolFunction = TypeVar("ToolFunction", bound=Callable[..., Awaitable[CallToolResult]])
 
+ModelArgument = Annotated[str, Field(description="auto, fast, best or a name from media_status")]
+WaitArgument = Annotated[int, Field(ge=-1, le=3600, description="-1: as long as this client can")]
 KeepAliveArgument = Annotated[
     str,
     BeforeValidator(lambda value: str(value) if isinstance(value, int | float) else value),
@@ -75,12 +75,27 @@ class AppContext:
         """
         client_name = sdk_compat.client_name(ctx)
         job = self.jobs.start(tool, client_name, function)
+        try:
+            return await self.job_result(ctx, job, call_timeout_seconds(client_name, wait_seconds))
+        finally:
+            if job.finished.is_set():
+                self.jobs.discard(job)
+
+    async def job_result(
+        self, ctx: ToolContext, job: ToolJob, timeout_seconds: float | None, *, cancel_with_caller: bool = True
+    ) -> CallToolResult:
+        """Wait for a job, report its progress, and return its result, or after the timeout that it is still running.
+
+        With `cancel_with_caller` the job is cancelled when the waiting call is.
+
+        Raises:
+            SensesError: the job failed or was cancelled.
+        """
 
         async def report(fraction: float, message: str) -> None:
             await ctx.report_progress(fraction, 1.0, message)
 
-        if await wait_for_job(job, call_timeout_seconds(client_name, wait_seconds), report):
-            self.jobs.discard(job)
+        if await wait_for_job(job, timeout_seconds, report, cancel_with_caller=cancel_with_caller):
             return job.result_or_raise()
         return build_result(job.progress_result())
 
@@ -88,11 +103,14 @@ class AppContext:
         self,
         request: Request,
         job: ToolJob,
+        result_type: type[ResultT],
         on_event: Callable[[Event], None] | None = None,
         *,
         keep_alive_seconds: float | None = None,
-    ) -> Finished:
-        """Run a request of a job, update the job's progress, and pass every event to `on_event`; return the last event.
+    ) -> tuple[Finished, ResultT]:
+        """Run a request of a job, update the job's progress, and pass every event to `on_event`.
+
+        Return the last event and its result.
 
         Raises:
             SensesError: the request fails.
@@ -106,13 +124,12 @@ class AppContext:
                 job.progress.update(last_event)
                 if on_event is not None:
                     on_event(last_event)
-        if not isinstance(last_event, Finished):
-            raise OperationFailed(f"{request.model} ended without a result.")
-        return last_event
+        return expect_result(last_event, result_type)
 
-    def artifact_url(self, artifact: StoredArtifact) -> str | None:
-        """Return the HTTP address of the artifact, or None if artifacts are not served."""
-        return f"{self.http_origin}/artifacts/{artifact.kind}/{quote(artifact.path.name)}" if self.http_origin else None
+    def artifact_fields(self, artifact: StoredArtifact, path: Path) -> dict[str, Any]:
+        """Return the fields of a saved result: path, URI, and the HTTP address if artifacts are served."""
+        address = f"{self.http_origin}/artifacts/{artifact.kind}/{quote(artifact.path.name)}"
+        return {"path": str(path), "uri": artifact.uri, "url": address if self.http_origin else None}
 
 
 def keep_alive_seconds_of(keep_alive: str) -> float | None:
@@ -134,7 +151,7 @@ async def read_image(decoder: MediaDecoder, files: ClientFiles, address: str, pa
         InvalidInput: the file cannot be read or decoded.
         OperationFailed: the image cannot be decoded on this machine now.
     """
-    async with _open_input(files, address, param, MAX_IMAGE_BYTES) as file:
+    with await _open_input(files, address, param, MAX_IMAGE_BYTES) as file:
         return await decoder.decode_image(file, param=param)
 
 
@@ -145,52 +162,64 @@ async def read_audio(decoder: MediaDecoder, files: ClientFiles, address: str, pa
         InvalidInput: the file cannot be read or decoded.
         OperationFailed: the recording cannot be decoded on this machine now.
     """
-    async with _open_input(files, address, param, MAX_AUDIO_BYTES) as file:
+    with await _open_input(files, address, param, MAX_AUDIO_BYTES) as file:
         return await decoder.decode_audio(file, param=param)
 
 
-@asynccontextmanager
-async def _open_input(
-    files: ClientFiles, address: str, param: str, limit_bytes: int
-) -> AsyncGenerator[bytes | BinaryIO]:
+async def _open_input(files: ClientFiles, address: str, param: str, limit_bytes: int) -> BinaryIO:
     fetched = await files.fetch(address, param=param)
     if fetched is not None:
-        yield fetched
-        return
-    with await anyio.to_thread.run_sync(lambda: files.open(address, param=param, limit_bytes=limit_bytes)) as file:
-        yield file
+        return io.BytesIO(fetched)
+    return await files.open(address, param=param, limit_bytes=limit_bytes)
 
 
-def result_fields(finished: Finished) -> dict[str, Any]:
-    """Return the fields that every result of a request has."""
-    warnings = [*finished.result.warnings, *([STARTER_NOTE] if finished.starter else [])]
+def result_fields(finished: Finished, warnings: Iterable[str] = ()) -> dict[str, Any]:
+    """Return the fields that every result of a request has; `warnings` are added to those of the request."""
+    starter_notes = [STARTER_NOTE] if finished.starter else []
     return {
         "model": finished.model,
         "starter": finished.starter,
         "seconds": round(finished.timings.running_seconds, 3),
         "load_seconds": round(finished.timings.loading_seconds, 3),
-        "warnings": warnings,
+        "warnings": [*finished.result.warnings, *starter_notes, *warnings],
     }
 
 
-def result_link(artifact: StoredArtifact) -> ResultLink:
+def result_link(artifact: StoredArtifact) -> ResourceLink:
     """Return the artifact as a link for a result."""
-    return ResultLink(artifact.uri, artifact.path.name, artifact.mime_type, artifact.size_bytes)
+    return ResourceLink(
+        name=artifact.path.name, uri=artifact.uri, mime_type=artifact.mime_type, size=artifact.size_bytes
+    )
 
 
-def save_copy(destination: Path | None, fallback: Path, files: ClientFiles, data: bytes) -> Path:
-    """Write `data` to `destination` and return the path for the result; without a destination return `fallback`.
+async def save_result(
+    files: ClientFiles, artifact: StoredArtifact, suffix: str, data: bytes, destination: Path | None
+) -> Path:
+    """Write a result to `destination`, or beside its original if it is in another format; return the path.
+
+    `data` is the result in the format of `suffix`.
+
+    Raises:
+        ArtifactNotSaved: `data` cannot be written.
+    """
+    if destination is not None:
+        return await save_copy(destination, artifact.path, files, data)
+    if suffix == artifact.path.suffix:
+        return artifact.path
+    return await anyio.to_thread.run_sync(files.artifacts.add_sibling, artifact, suffix, data)
+
+
+async def save_copy(destination: Path, fallback: Path, files: ClientFiles, data: bytes) -> Path:
+    """Write `data` to `destination` and return it.
 
     Raises:
         ArtifactNotSaved: `data` cannot be written; the message says that `fallback` holds the result.
     """
-    if destination is None:
-        return fallback
     try:
-        files.write(destination, data)
+        await files.write(destination, data)
     except OSError as error:
         raise ArtifactNotSaved(
-            f"{destination} cannot be written: {error.strerror}. The result is kept as {fallback}."
+            f"{destination} cannot be written: {files.explain(error)} The result is kept as {fallback}."
         ) from error
     return destination
 
@@ -202,22 +231,15 @@ def tool(
     read_only: bool = False,
     idempotent: bool = False,
     meta: dict[str, Any] | None = None,
-) -> Callable[[ToolFunction[P]], ToolFunction[P]]:
-    """Register a tool under its function's name and docstring; a `SensesError` becomes a `ToolError`."""
+) -> Callable[[ToolFunction], ToolFunction]:
+    """Register a tool under its function's name and docstring."""
     annotations = ToolAnnotations(
         read_only_hint=read_only, destructive_hint=False, idempotent_hint=idempotent or read_only, open_world_hint=False
     )
 
-    def register(function: ToolFunction[P]) -> ToolFunction[P]:
-        @functools.wraps(function)
-        async def run(*args: P.args, **kwargs: P.kwargs) -> CallToolResult:
-            try:
-                return await function(*args, **kwargs)
-            except SensesError as error:
-                raise ToolError(error_text(error)) from error
-
+    def register(function: ToolFunction) -> ToolFunction:
         description = " ".join((function.__doc__ or "").split())
-        return server.tool(title=title, description=description, annotations=annotations, meta=meta)(run)
+        return server.tool(title=title, description=description, annotations=annotations, meta=meta)(function)
 
     return register
 

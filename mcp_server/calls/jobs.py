@@ -106,9 +106,11 @@ class JobRegistry:
         self._jobs: dict[int, ToolJob] = {}
 
     def start(self, tool: str, client: str, function: JobFunction) -> ToolJob:
-        """Start the work of a tool for the client of this name."""
+        """Start the work of a tool for the client of this name, and drop the oldest finished jobs."""
         job = ToolJob(self._new_id(), tool, client)
-        self._evict_finished()
+        finished = [known.id for known in self._jobs.values() if known.finished.is_set()]
+        for job_id in finished[: max(0, len(finished) - MAX_FINISHED_JOBS + 1)]:
+            del self._jobs[job_id]
         self._jobs[job.id] = job
         self._task_group.start_soon(self._run, job, function)
         return job
@@ -161,11 +163,6 @@ class JobRegistry:
             job.finished.set()
             job.progress.notify()
 
-    def _evict_finished(self) -> None:
-        finished = [job.id for job in self._jobs.values() if job.finished.is_set()]
-        for job_id in finished[: max(0, len(finished) - MAX_FINISHED_JOBS + 1)]:
-            del self._jobs[job_id]
-
 
 async def wait_for_job(
     job: ToolJob, timeout_seconds: float | None, report: ReportProgress, *, cancel_with_caller: bool = True
@@ -176,22 +173,18 @@ async def wait_for_job(
     """
     try:
         with anyio.move_on_after(timeout_seconds):
-            await _report_until_finished(job, report)
+            while not job.finished.is_set():
+                changed = job.progress.changed
+                await report(*job.progress.next_report())
+                with anyio.move_on_after(MIN_REPORT_INTERVAL_SECONDS):
+                    await job.finished.wait()
+                with anyio.move_on_after(MAX_REPORT_INTERVAL_SECONDS - MIN_REPORT_INTERVAL_SECONDS):
+                    await changed.wait()
     except anyio.get_cancelled_exc_class():
         if cancel_with_caller:
             job.cancel()
         raise
     return job.finished.is_set()
-
-
-async def _report_until_finished(job: ToolJob, report: ReportProgress) -> None:
-    while not job.finished.is_set():
-        changed = job.progress.changed
-        await report(*job.progress.next_report())
-        with anyio.move_on_after(MIN_REPORT_INTERVAL_SECONDS):
-            await job.finished.wait()
-        with anyio.move_on_after(MAX_REPORT_INTERVAL_SECONDS - MIN_REPORT_INTERVAL_SECONDS):
-            await changed.wait()
 
 
 def call_timeout_seconds(client: str, wait_seconds: int) -> float | None:

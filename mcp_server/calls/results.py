@@ -7,8 +7,8 @@ result within `MAX_RESULT_BYTES` and `MAX_TEXT_TOKENS`.
 
 import base64
 import json
+import struct
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any, Literal
 
 from mcp_types import AudioContent, CallToolResult, ContentBlock, ImageContent, ResourceLink, TextContent
@@ -153,20 +153,10 @@ class FreeFormResult(BaseModel):
     model_config = ConfigDict(extra="allow")
 
 
-@dataclass(frozen=True, slots=True)
-class ResultLink:
-    """A stored result as an MCP resource link."""
-
-    uri: str
-    name: str
-    mime_type: str
-    size_bytes: int
-
-
 def build_result(
     result: BaseModel,
     *,
-    links: Sequence[ResultLink] = (),
+    links: Sequence[ResourceLink] = (),
     pngs: Sequence[bytes] = (),
     make_preview: MakePreview | None = None,
     full: bool = False,
@@ -178,7 +168,7 @@ def build_result(
     """
     data = _limit_warnings(result.model_dump(mode="json", exclude_none=True))
     data = _fit_text(data | {"preview_downscaled": False} if full else data)
-    blocks = [_link_block(link) for link in links]
+    blocks: list[ContentBlock] = [*links]
     if wav and _size_bytes(_call_tool_result(data, [*blocks, _audio_block(wav)])) <= MAX_RESULT_BYTES:
         blocks.append(_audio_block(wav))
     previews: list[ContentBlock] = []
@@ -199,10 +189,6 @@ def _call_tool_result(data: dict[str, Any], blocks: Sequence[ContentBlock]) -> C
     return CallToolResult(content=[TextContent(text=_compact_json(data)), *blocks], structured_content=data)
 
 
-def _link_block(link: ResultLink) -> ContentBlock:
-    return ResourceLink(name=link.name, uri=link.uri, mime_type=link.mime_type, size=link.size_bytes)
-
-
 def _size_bytes(result: CallToolResult) -> int:
     return len(result.model_dump_json(by_alias=True, exclude_none=True).encode())
 
@@ -218,16 +204,12 @@ def _previews(
     bytes_each = budget_bytes // len(pngs) // 4 * 3 - 300  # base64 turns 3 bytes into 4; 300 for the block's JSON
     side_px = FULL_PREVIEW_SIDE_PX if full else PREVIEW_SIDE_PX if len(pngs) == 1 else MULTI_PREVIEW_SIDE_PX
     previews = [make_preview(png, side_px, bytes_each) for png in pngs]
+    # width and height are the first fields of the IHDR chunk (PNG specification, 11.2.1)
     any_downscaled = any(
-        (width, height) != _png_size(png) for png, (_, width, height) in zip(pngs, previews, strict=True)
+        struct.pack(">II", width, height) != png[16:24] for png, (_, width, height) in zip(pngs, previews, strict=True)
     )
     fitting = [jpeg for jpeg, _, _ in previews if len(jpeg) <= bytes_each]
     return [_image_block(jpeg) for jpeg in fitting], any_downscaled or len(fitting) < len(pngs)
-
-
-def _png_size(png: bytes) -> tuple[int, int]:
-    """Return width and height from the IHDR chunk (PNG specification, 11.2.1)."""
-    return int.from_bytes(png[16:20]), int.from_bytes(png[20:24])
 
 
 def _image_block(jpeg: bytes) -> ContentBlock:

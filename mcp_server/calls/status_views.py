@@ -1,6 +1,7 @@
 """The runtime's status as JSON for language models and people: names, states, gigabytes, seconds."""
 
 from collections.abc import Iterable
+from dataclasses import asdict
 from typing import Any, Literal
 
 from mcp_server.calls.context import AppContext
@@ -25,18 +26,7 @@ def voices(status: Status) -> dict[str, dict[str, list[str]]]:
 def jobs(status: Status, tool_jobs: Iterable[ToolJob]) -> dict[str, Any]:
     """Return the requests that wait or run, and the tool calls that `get_job` knows."""
     requests = [
-        {
-            "id": job.id,
-            "model": job.model,
-            "task": str(job.task),
-            "client": job.client,
-            "state": job.state,
-            "position": job.position,
-            "stage": job.stage,
-            "done": job.done,
-            "total": job.total,
-            **({"reason": job.reason} if job.reason else {}),
-        }
+        {name: value for name, value in asdict(job).items() if name != "age_seconds" and (value or name != "reason")}
         for job in status.jobs
     ]
     calls = [

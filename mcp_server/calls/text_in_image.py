@@ -12,7 +12,7 @@ from model_runtime.errors import Cancelled, SensesError
 from model_runtime.events import ChatResult, TextLine
 from model_runtime.media.types import ImageData
 from model_runtime.requests import Chat, Message
-from model_runtime.status import ModelStatus
+from model_runtime.status import Status
 
 IncludeText = Literal["auto", "always", "never"]
 
@@ -30,13 +30,12 @@ class TextInImage:
     warnings: tuple[str, ...] = ()
 
 
-def is_text_wanted(include_text: IncludeText, task: str, model_name: str, models: Sequence[ModelStatus]) -> bool:
+def is_text_wanted(include_text: IncludeText, task: str, model_name: str, status: Status) -> bool:
     """Return whether text is read beside the answer of a model.
 
     "auto" does so where that model reads badly, and for the task "ocr", whose lines no vision model can place.
     """
-    known = {model.name: model for model in models}
-    model, reader = known.get(model_name), known.get(OCR_MODEL.name)
+    model, reader = status.model(model_name), status.model(OCR_MODEL.name)
     if include_text == "never" or reader is None or not reader.present or model is reader:
         return False
     is_small = model is not None and (model.starter or model.weights_bytes < SMALL_MODEL_BYTES)
@@ -52,17 +51,15 @@ async def read_text(app: AppContext, image: ImageData, job: ToolJob, max_lines: 
         Cancelled: the job was cancelled.
     """
     try:
-        finished = await app.run_request(Chat(OCR_MODEL.name, (Message("user", (image,)),)), job)
+        request = Chat(OCR_MODEL.name, (Message("user", (image,)),))
+        _, answer = await app.run_request(request, job, ChatResult)
     except Cancelled:
         raise
     except SensesError as error:
         return TextInImage([], (f"The text in the image was not read: {error.message}",))
-    if not isinstance(finished.result, ChatResult):
-        raise TypeError(finished.result)
-    lines = finished.result.lines
-    kept = to_image_lines(lines[:max_lines])
-    cut = f'text_in_image has the first {len(kept)} of {len(lines)} lines; task="ocr" has them all.'
-    return TextInImage(kept, (cut,) if len(kept) < len(lines) else ())
+    kept = to_image_lines(answer.lines[:max_lines])
+    cut = f'text_in_image has the first {len(kept)} of {len(answer.lines)} lines; task="ocr" has them all.'
+    return TextInImage(kept, (cut,) if len(kept) < len(answer.lines) else ())
 
 
 def to_image_lines(lines: Sequence[TextLine]) -> list[ImageLine]:

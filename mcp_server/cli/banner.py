@@ -36,11 +36,12 @@ def banner(
         ("MCP over HTTP", f"{url}/mcp"),
         *folder_rows(settings),
     )
+    key_hint = ", where SENSES_API_KEY holds your key (export SENSES_API_KEY=…)" if settings.api_key else ""
     parts = [
         f"Senses {VERSION}",
         align_columns(addresses),
         "Connect a client:\n" + align_columns(client_snippets(commands)),
-        _examples_title(settings) + "\n" + "\n".join(examples(url, needs_key=bool(settings.api_key))),
+        "\n".join([f"Try it in another terminal{key_hint}:", *examples(url, needs_key=bool(settings.api_key))]),
         "Models:\n" + models_table(models),
         default_note(apple_gpu=apple_gpu),
     ]
@@ -55,9 +56,3 @@ def examples(url: str, *, needs_key: bool) -> list[str]:
         for title, command in EXAMPLES
         for line in (f"  # {title}", "  " + command.format(url=url).replace("curl -s", curl))
     ]
-
-
-def _examples_title(settings: Settings) -> str:
-    if settings.api_key:
-        return "Try it in another terminal, where SENSES_API_KEY holds your key (export SENSES_API_KEY=…):"
-    return "Try it in another terminal:"

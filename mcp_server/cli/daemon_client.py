@@ -3,7 +3,7 @@
 import json
 from typing import Any
 from urllib.error import URLError
-from urllib.request import Request, urlopen
+from urllib.request import ProxyHandler, Request, build_opener
 
 from mcp_server.daemon.lock import DaemonInfo, read_daemon_info
 from mcp_server.launcher.paths import InstancePaths
@@ -40,7 +40,9 @@ def fetch_json(url: str, api_key: str) -> dict[str, Any]:
     """
     headers = {"authorization": f"Bearer {api_key}"} if api_key else {}
     try:
-        with urlopen(Request(url, headers=headers), timeout=REPLY_TIMEOUT_SECONDS) as response:  # noqa: S310 - our own address
+        request = Request(url, headers=headers)  # noqa: S310 - our own address
+        # no proxy of the variables or of macOS's network settings: the daemon is on this machine
+        with build_opener(ProxyHandler({})).open(request, timeout=REPLY_TIMEOUT_SECONDS) as response:
             document: dict[str, Any] = json.load(response)
     except (URLError, TimeoutError, ValueError) as error:
         raise DaemonNotRunning(f"Senses does not answer at {url}: {error}. `senses stop` stops it.") from error

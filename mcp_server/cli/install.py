@@ -21,7 +21,7 @@ def install_text(client_name: str, folders: Sequence[Path], *, undo: bool, dry_r
     entry = config_files.server_entry(client, config_files.shim_command(), absolute_folders, home)
     if link:
         return config_files.install_link(client, entry)
-    change = config_files.plan_remove(client, home) if undo else config_files.plan_add(client, home, entry)
+    change = config_files.plan_edit(client, home, None if undo else entry)
     if dry_run:
         return f"# {change.path}\n{change.new_text}".rstrip("\n")
     return "\n".join(filter(None, (_apply(client, change), "" if undo else current_warning())))

@@ -133,9 +133,11 @@ def pull(
 ) -> None:
     """Download a model. An interrupted download continues where it stopped."""
     from mcp_server.cli.pull import pull_as_json, pull_model
+    from mcp_server.daemon.power_assertion import awake
 
-    run = pull_as_json if as_json else pull_model
-    run(read_settings(), name, typer.echo)
+    run, settings = pull_as_json if as_json else pull_model, read_settings()
+    with awake(is_enabled=settings.keep_awake):
+        run(settings, name, typer.echo)
 
 
 @app.command()
@@ -157,11 +159,19 @@ def install(
 
 @app.command()
 @handle_errors
-def doctor() -> None:
+def doctor(
+    report: Annotated[
+        Path | None,
+        typer.Option(help="Also try every model that is here, and write what was seen into this new file, to send it."),
+    ] = None,
+) -> None:
     """Check the installation: the built-in models speak, transcribe, draw and describe a sentence."""
     from mcp_server.cli.doctor import run_checks
+    from mcp_server.cli.report import write_report
 
-    if not run_checks(read_settings(), typer.echo):
+    settings = read_settings()
+    passed = write_report(settings, os.environ, report, typer.echo) if report else run_checks(settings, typer.echo)
+    if not passed:
         raise typer.Exit(1)
 
 

@@ -2,11 +2,11 @@
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from mcp_server.cli.table import align_columns
 from model_runtime.catalog.builtin_models import SHIPPED_MODELS
 from model_runtime.catalog.catalog import create_catalog, has_apple_gpu
+from model_runtime.catalog.model import Model, ModelInfo
 from model_runtime.hub.cache import HubCache, hub_folder
 from model_runtime.settings import Settings
 from model_runtime.sizes import format_bytes
@@ -14,22 +14,8 @@ from model_runtime.sizes import format_bytes
 HEADER = ("Model", "Task", "Size", "Status or command", "Description")
 
 
-@dataclass(frozen=True, slots=True)
-class ModelRow:
-    """One model of the table."""
-
-    name: str
-    task: str
-    description: str
-    present: bool
-    """Whether the weights are on this disk."""
-    size_bytes: int
-    default: bool
-    """Whether it serves calls of its task that name no model."""
-    shipped: bool
-    """Whether it is installed with Senses."""
-    broken_reason: str = ""
-    """Why its folder cannot be used; empty if it can."""
+ModelRow = tuple[Model, ModelInfo]
+"""One model of the table, and what the disk holds of it."""
 
 
 def models_text(settings: Settings) -> str:
@@ -40,43 +26,31 @@ def models_text(settings: Settings) -> str:
 def model_rows(settings: Settings) -> list[ModelRow]:
     """Return every model of the catalog."""
     catalog = create_catalog(settings, HubCache(hub_folder(os.environ)))
-    return [
-        ModelRow(
-            name=model.name,
-            task=str(model.task),
-            description=model.description,
-            present=catalog.is_present(model),
-            size_bytes=catalog.weights_bytes(model),
-            default=catalog.is_default(model),
-            shipped=model in SHIPPED_MODELS,
-            broken_reason=catalog.broken_reason(model) or catalog.file_problem(model),
-        )
-        for model in catalog.models()
-    ]
+    return [(model, catalog.info(model)) for model in catalog.models()]
 
 
 def models_table(models: Sequence[ModelRow]) -> str:
     """Return a header and one line per model."""
     rows = [
         (
-            model.name + ("*" if model.default else ""),
+            model.name + ("*" if info.default else ""),
             model.task,
-            format_bytes(model.size_bytes),
-            availability(model),
-            model.broken_reason or model.description,
+            format_bytes(info.weights_bytes),
+            availability(model, info),
+            info.broken_reason or model.description,
         )
-        for model in models
+        for model, info in models
     ]
     return align_columns([HEADER, *rows])
 
 
-def availability(model: ModelRow) -> str:
+def availability(model: Model, info: ModelInfo) -> str:
     """Return where a model is, or the command that downloads it."""
-    if model.present:
-        return "built in" if model.shipped else "downloaded"
-    if model.broken_reason:
+    if info.broken_reason:
         return "broken"
-    return "not in this build" if model.shipped else f"senses pull {model.name}"
+    if info.present:
+        return "built in" if model in SHIPPED_MODELS else "downloaded"
+    return "not in this build" if model in SHIPPED_MODELS else f"senses pull {model.name}"
 
 
 def default_note(*, apple_gpu: bool) -> str:

@@ -60,22 +60,18 @@ def pull_as_json(settings: Settings, name: str, print_line: Callable[[str], None
         PullFailed: the download fails.
     """
     model = find_model(create_catalog(settings, HubCache(hub_folder(os.environ))), name)
-    latest = DownloadProgress("", "", 0, 0)
+    line = json.dumps({"done_bytes": 0, "total_bytes": 0})
     reported_at = 0.0
 
     def report(progress: DownloadProgress) -> None:
-        nonlocal latest, reported_at
-        latest = progress
+        nonlocal line, reported_at
+        line = json.dumps({"done_bytes": progress.done_bytes, "total_bytes": progress.total_bytes})
         if time.monotonic() - reported_at >= MIN_REPORT_INTERVAL_SECONDS:
             reported_at = time.monotonic()
-            print_line(_progress_json(progress))
+            print_line(line)
 
     pull(model, hub_folder(os.environ), report)
-    print_line(_progress_json(latest))
-
-
-def _progress_json(progress: DownloadProgress) -> str:
-    return json.dumps({"done_bytes": progress.done_bytes, "total_bytes": progress.total_bytes})
+    print_line(line)
 
 
 def find_model(catalog: Catalog, name: str) -> Model:

@@ -24,8 +24,15 @@ def status_text(paths: InstancePaths, settings: Settings) -> str:
         ("Memory", f"{format_bytes(memory['charged_bytes'])} used of {format_bytes(memory['budget_bytes'])}"),
         *folder_rows(settings),
     ]
-    models = [_model_row(model) for model in status["models"] if model["state"] != "absent"]
-    requests = [_request_row(job) for job in status["jobs"]]
+    models = [
+        (model["name"], model["state"], format_bytes(model["charged_bytes"]), _activity_text(model))
+        for model in status["models"]
+        if model["state"] != "absent"
+    ]
+    requests = [
+        (f"#{job['id']}", job["model"], job["state"], job["stage"], f"{job['done']:g}/{job['total']:g}", job["client"])
+        for job in status["jobs"]
+    ]
     problems = [(problem,) for problem in status.get("problems", [])]
     return "\n\n".join(
         (
@@ -35,15 +42,6 @@ def status_text(paths: InstancePaths, settings: Settings) -> str:
             "Requests:\n" + align_columns(requests) if requests else "No request waits or runs.",
         )
     )
-
-
-def _model_row(model: dict[str, Any]) -> tuple[str, ...]:
-    return model["name"], model["state"], format_bytes(model["charged_bytes"]), _activity_text(model)
-
-
-def _request_row(job: dict[str, Any]) -> tuple[str, ...]:
-    progress = f"{job['done']:g}/{job['total']:g}"
-    return f"#{job['id']}", job["model"], job["state"], job["stage"], progress, job["client"]
 
 
 def _activity_text(model: dict[str, Any]) -> str:

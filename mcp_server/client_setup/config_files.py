@@ -133,24 +133,6 @@ def install_link(client: ClientConfig, entry: dict[str, Any]) -> str:
     return client.install_link(entry)
 
 
-def plan_add(client: ClientConfig, home: Path, entry: dict[str, Any]) -> ConfigChange:
-    """Plan to add Senses to a client's file; the rest of it stays.
-
-    Raises:
-        ClientConfigError: the file is not a JSON object; the message has the text to paste.
-    """
-    return _plan_edit(client, home, entry)
-
-
-def plan_remove(client: ClientConfig, home: Path) -> ConfigChange:
-    """Plan to remove Senses from a client's file; the rest of it stays.
-
-    Raises:
-        ClientConfigError: the file is not a JSON object.
-    """
-    return _plan_edit(client, home, None)
-
-
 def shim_command() -> str:
     """Return the absolute path of `senses-mcp`: desktop apps do not have the shell's PATH.
 
@@ -173,7 +155,12 @@ def senses_command() -> str:
     return "senses" if found is not None and Path(found).resolve() == sibling.resolve() else str(sibling)
 
 
-def _plan_edit(client: ClientConfig, home: Path, entry: dict[str, Any] | None) -> ConfigChange:
+def plan_edit(client: ClientConfig, home: Path, entry: dict[str, Any] | None) -> ConfigChange:
+    """Plan to add Senses to a client's file, or to remove it if `entry` is None; the rest of the file stays.
+
+    Raises:
+        ClientConfigError: the file is not a JSON object; the message says what to do by hand.
+    """
     path = client.config_path(home)
     old_text = path.read_text(encoding="utf-8") if path.exists() else None
     try:

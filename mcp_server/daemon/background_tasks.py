@@ -6,6 +6,7 @@ from functools import partial
 
 import anyio.to_thread
 
+from mcp_server.daemon.power_assertion import PowerAssertion, has_idle_sleep, stay_awake
 from mcp_server.daemon.service_manager import exit_when_stuck, ping_watchdog
 from mcp_server.files import storage
 from mcp_server.files.privacy import make_private
@@ -16,13 +17,20 @@ from model_runtime.settings import Settings
 BackgroundTask = Callable[[], Awaitable[object]]
 
 
-def background_tasks(settings: Settings, storage_warning: str, problems: Problems) -> dict[str, BackgroundTask]:
-    """Return the tasks by name. `storage_warning` says that results are not kept; then nothing watches or deletes them."""
+def background_tasks(
+    settings: Settings, storage_warning: str, problems: Problems, is_working: Callable[[], bool]
+) -> dict[str, BackgroundTask]:
+    """Return the tasks by name. `storage_warning` says that results are not kept; then nothing watches or deletes them.
+
+    `is_working` says whether a request or a job runs.
+    """
     tasks: dict[str, BackgroundTask] = {
         "permissions": partial(anyio.to_thread.run_sync, make_private, settings.folders),
         "systemd watchdog": partial(ping_watchdog, os.environ),
         "stuck check": exit_when_stuck,
     }
+    if has_idle_sleep(is_enabled=settings.keep_awake):
+        tasks["awake"] = partial(stay_awake, is_working, PowerAssertion())
     if storage_warning:
         problems.report(storage.PROBLEM, storage_warning)
         return tasks

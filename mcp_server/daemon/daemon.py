@@ -11,8 +11,8 @@ import sys
 import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from dataclasses import KW_ONLY, dataclass, field
 from functools import partial
-from typing import Protocol
 
 import anyio
 from starlette.types import ASGIApp
@@ -47,15 +47,7 @@ SHUTDOWN_TIMEOUT_SECONDS = 4.5
 MAX_FIRST_REQUEST_ID = 1_000_000
 
 
-class ClosableService(Service, Protocol):
-    """A service that can be closed."""
-
-    async def close(self, grace_seconds: float) -> None:
-        """Refuse new requests, let running ones finish for `grace_seconds`, cancel the rest and stop every worker."""
-        ...
-
-
-ServiceFactory = Callable[[Settings], AbstractAsyncContextManager[ClosableService]]
+ServiceFactory = Callable[[Settings], AbstractAsyncContextManager[Service]]
 
 
 def main(open_service: ServiceFactory | None = None) -> None:
@@ -122,27 +114,21 @@ def run(
             os.close(lock)
 
 
+@dataclass(slots=True, eq=False)
 class Daemon:
-    """Starts runtime, HTTP and socket in this order and stops them in reverse."""
+    """Starts runtime, HTTP and socket in this order and stops them in reverse.
 
-    def __init__(
-        self,
-        settings: Settings,
-        paths: InstancePaths,
-        *,
-        auto: bool,
-        on_ready: Callable[[DaemonInfo], None],
-        idle_exit_seconds: float = IDLE_EXIT_SECONDS,
-        storage_warning: str = "",
-    ) -> None:
-        """`storage_warning` says that results are not kept; "" if they are."""
-        self._settings = settings
-        self._paths = paths
-        self._auto = auto
-        self._on_ready = on_ready
-        self._idle_exit_seconds = idle_exit_seconds
-        self._storage_warning = storage_warning
-        self._stop_requested = anyio.Event()
+    `storage_warning` says that results are not kept; "" if they are.
+    """
+
+    settings: Settings
+    paths: InstancePaths
+    _: KW_ONLY
+    auto: bool
+    on_ready: Callable[[DaemonInfo], None]
+    idle_exit_seconds: float = IDLE_EXIT_SECONDS
+    storage_warning: str = ""
+    _stop_requested: anyio.Event = field(default_factory=anyio.Event, init=False)
 
     async def serve(self, open_service: ServiceFactory) -> None:
         """Serve until `stop`, a signal, idle time or a newer client ends it.
@@ -152,16 +138,16 @@ class Daemon:
         """
         reserve = DescriptorReserve(raise_descriptor_limit())
         sockets = self.bind_http()
-        http_origin = base_url(self._settings.host, sockets[0].getsockname()[1])
-        artifacts = ArtifactStore(self._settings.folders.artifacts, warning=self._storage_warning)
-        async with open_service(self._settings) as service, anyio.create_task_group() as task_group:
+        http_origin = base_url(self.settings.host, sockets[0].getsockname()[1])
+        artifacts = ArtifactStore(self.settings.folders.artifacts, warning=self.storage_warning)
+        async with open_service(self.settings) as service, anyio.create_task_group() as task_group:
             task_group.start_soon(self._listen_for_signals)
-            server = create_server(service, self._settings, artifacts, task_group, http_origin=http_origin)
-            app, problems = _create_http_app(service, self._settings, artifacts, server), service.problems
+            server = create_server(service, self.settings, artifacts, task_group, http_origin=http_origin)
+            app, problems = _create_http_app(service, self.settings, artifacts, server), service.problems
             http_server = HttpServer(app, sockets, reserve, problems)
             socket_server = SocketServer(
                 server,
-                self._paths.socket_path,
+                self.paths.socket_path,
                 reserve,
                 problems,
                 lambda version: self._yield_to(version, server, socket_server),
@@ -170,11 +156,12 @@ class Daemon:
             await http_server.ready.wait()
             if await self._listen(socket_server, problems):
                 task_group.start_soon(socket_server.serve)
-            for name, task in background_tasks(self._settings, self._storage_warning, problems).items():
+            tasks = background_tasks(self.settings, self.storage_warning, problems, partial(is_working, server))
+            for name, task in tasks.items():
                 task_group.start_soon(keep_running, name, task, problems)
             freeze_gc_heap()
             self._announce_ready(http_origin, problems)
-            if self._auto:
+            if self.auto:
                 idle_check = partial(self._stop_when_idle, server, socket_server, http_server)
                 task_group.start_soon(keep_running, "idle check", idle_check, problems)
             await self._stop_requested.wait()
@@ -190,8 +177,8 @@ class Daemon:
         try:
             await socket_server.listen()
         except OSError as error:
-            unusable = InstanceUnusable(self._paths.socket_path, error)
-            if self._auto:
+            unusable = InstanceUnusable(self.paths.socket_path, error)
+            if self.auto:
                 raise unusable from error
             problems.report("socket", f"Only HTTP is served; MCP clients cannot start. {unusable.message}")
             return False
@@ -207,7 +194,7 @@ class Daemon:
         Raises:
             SettingsError: other machines could reach the host without a key, or the port cannot be opened.
         """
-        settings = self._settings
+        settings = self.settings
         if not is_loopback(settings.host) and not settings.api_key:
             raise SettingsError(
                 f"host is {settings.host!r}, which other machines can reach without a key. "
@@ -216,23 +203,23 @@ class Daemon:
         try:
             return bind_sockets(settings.host, settings.port)
         except SettingsError as error:
-            if not self._auto:
+            if not self.auto:
                 raise
             logger.warning("%s Using a free port instead.", error.message)
             return bind_sockets(settings.host, 0)
 
     def _announce_ready(self, url: str, problems: Problems) -> None:
-        info = DaemonInfo(os.getpid(), VERSION, url, self._auto, time.time())
+        info = DaemonInfo(os.getpid(), VERSION, url, self.auto, time.time())
         try:
-            write_daemon_info(self._paths, info)
+            write_daemon_info(self.paths, info)
         except OSError as error:
-            text = f"`senses status` and `senses stop` do not find Senses: {self._paths.daemon_json}: {error.strerror}."
+            text = f"`senses status` and `senses stop` do not find Senses: {self.paths.daemon_json}: {error.strerror}."
             problems.report("daemon.json", text)
-        logger.info("Senses %s serves at %s and %s", VERSION, url, self._paths.socket_path)
-        self._on_ready(info)
+        logger.info("Senses %s serves at %s and %s", VERSION, url, self.paths.socket_path)
+        self.on_ready(info)
         notify("READY=1", os.environ)
 
-    async def _shut_down(self, socket_server: SocketServer, http_server: HttpServer, service: ClosableService) -> None:
+    async def _shut_down(self, socket_server: SocketServer, http_server: HttpServer, service: Service) -> None:
         """Remove the socket, so that new clients start another daemon, then end HTTP and the workers."""
         notify("STOPPING=1", os.environ)
         with anyio.move_on_after(SHUTDOWN_TIMEOUT_SECONDS, shield=True) as timeout:
@@ -254,12 +241,8 @@ class Daemon:
 
     def _yield_to(self, version: str, server: SensesServer, socket_server: SocketServer) -> bool:
         """Stop for a newer client, so that it starts the newer daemon; a busy daemon serves that client itself."""
-        is_working = (
-            socket_server.connection_count > 1  # one is the newer client's own
-            or server.app_context.jobs.running_count
-            or server.app_context.service.status().jobs
-        )
-        if not self._auto or not is_newer(version, VERSION) or is_working:
+        has_others = socket_server.connection_count > 1  # one is the newer client's own
+        if not self.auto or not is_newer(version, VERSION) or has_others or is_working(server):
             return False
         logger.info("Shutting down so that Senses %s can take over", version)
         self._stop_requested.set()
@@ -267,11 +250,11 @@ class Daemon:
 
     async def _stop_when_idle(self, server: SensesServer, socket_server: SocketServer, http_server: HttpServer) -> None:
         idle_since = time.monotonic()
-        while time.monotonic() - idle_since < self._idle_exit_seconds:
-            await anyio.sleep(min(IDLE_CHECK_SECONDS, self._idle_exit_seconds / 4))
+        while time.monotonic() - idle_since < self.idle_exit_seconds:
+            await anyio.sleep(min(IDLE_CHECK_SECONDS, self.idle_exit_seconds / 4))
             if socket_server.connection_count or http_server.server_state.connections or is_busy(server):
                 idle_since = time.monotonic()
-        logger.info("Idle for %.0f s; exiting", self._idle_exit_seconds)
+        logger.info("Idle for %.0f s; exiting", self.idle_exit_seconds)
         self._stop_requested.set()
 
 
@@ -284,15 +267,19 @@ def freeze_gc_heap() -> None:
     gc.freeze()
 
 
+def is_working(server: SensesServer) -> bool:
+    """Return whether a job or a request runs or waits."""
+    return server.app_context.jobs.running_count > 0 or bool(server.app_context.service.status().jobs)
+
+
 def is_busy(server: SensesServer) -> bool:
     """Return whether a job runs, a request waits or a model is in memory."""
-    status = server.app_context.service.status()
-    loaded = any(model.state not in (ModelState.ABSENT, ModelState.BACKOFF) for model in status.models)
-    return loaded or bool(status.jobs) or server.app_context.jobs.running_count > 0
+    models = server.app_context.service.status().models
+    return is_working(server) or any(model.state not in (ModelState.ABSENT, ModelState.BACKOFF) for model in models)
 
 
 @asynccontextmanager
-async def _open_runtime(settings: Settings) -> AsyncGenerator[ClosableService]:
+async def _open_runtime(settings: Settings) -> AsyncGenerator[Service]:
     from model_runtime.catalog.catalog import create_catalog
     from model_runtime.hub.cache import HubCache, hub_folder
     from model_runtime.runtime import Runtime

@@ -121,13 +121,12 @@ class HttpServer(uvicorn.Server):
 
     async def _connect(self, connection: socket.socket) -> None:
         try:
-            await asyncio.get_running_loop().connect_accepted_socket(self._create_protocol, connection)
+            await asyncio.get_running_loop().connect_accepted_socket(
+                lambda: FirstByteProtocol(self.config, self.server_state, self.lifespan.state), connection
+            )
         except OSError as error:
             logger.warning("A connection cannot be served: %s", error)
             connection.close()
-
-    def _create_protocol(self) -> asyncio.Protocol:
-        return FirstByteProtocol(self.config, self.server_state, self.lifespan.state)
 
     def stop(self) -> None:
         """Stop: running responses may continue for `GRACEFUL_SHUTDOWN_SECONDS`."""

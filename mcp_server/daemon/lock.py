@@ -4,9 +4,9 @@ import json
 import os
 from contextlib import suppress
 from dataclasses import asdict, dataclass
-from fcntl import LOCK_EX, LOCK_NB, flock
 from pathlib import Path
 
+from mcp_server.launcher.file_lock import try_lock
 from mcp_server.launcher.paths import InstancePaths, ensure_private_folder
 from model_runtime.atomic_file import PRIVATE, write_atomically
 from model_runtime.errors import SensesError
@@ -37,37 +37,26 @@ class InstanceUnusable(SensesError):
     code = "instance_unusable"
 
     def __init__(self, path: str, error: OSError) -> None:
-        reason = f"{path} cannot be used: {error.strerror}" if error.strerror else str(error).rstrip(".")
-        super().__init__(f"{reason}. Make room or make the folder writable, or set SENSES_HOME to another folder.")
+        advice = "Make room or make the folder writable, or set SENSES_HOME to another folder."
+        super().__init__(f"{path} cannot be used: {error.strerror}. {advice}" if error.strerror else str(error))
 
 
-def lock_instance(paths: InstancePaths) -> int:
+def lock_if_possible(paths: InstancePaths, *, is_required: bool) -> int | None:
     """Make the folder of the socket and acquire the instance lock.
+
+    Return None if the folder is unusable and the lock is not required: HTTP needs none.
 
     Raises:
         AlreadyRunning: another daemon of this instance is running.
-        InstanceUnusable: the folder cannot be made or written.
+        InstanceUnusable: the folder cannot be made or written, and the lock is required.
     """
     try:
         for folder in (paths.run_folder, os.path.dirname(paths.socket_path)):  # noqa: PTH120
             ensure_private_folder(folder)
         return acquire_lock(paths.instance_lock)
     except OSError as error:
-        raise InstanceUnusable(paths.run_folder, error) from error
-
-
-def lock_if_possible(paths: InstancePaths, *, is_required: bool) -> int | None:
-    """Acquire the instance lock. Return None if its folder is unusable and the lock is not required: HTTP needs none.
-
-    Raises:
-        AlreadyRunning: another daemon of this instance is running.
-        InstanceUnusable: the folder is unusable, and the lock is required.
-    """
-    try:
-        return lock_instance(paths)
-    except InstanceUnusable:
         if is_required:
-            raise
+            raise InstanceUnusable(paths.run_folder, error) from error
         return None
 
 
@@ -76,14 +65,17 @@ def acquire_lock(path: str) -> int:
 
     Raises:
         AlreadyRunning: another daemon holds the lock.
-        OSError: the file cannot be opened.
+        OSError: the file cannot be opened, or its disk has no locks.
     """
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    is_locked = False
     try:
-        flock(descriptor, LOCK_EX | LOCK_NB)
-    except BlockingIOError:
-        os.close(descriptor)
-        raise AlreadyRunning("Senses is already running. `senses status` shows it, `senses stop` stops it.") from None
+        is_locked = try_lock(descriptor, path)
+    finally:
+        if not is_locked:
+            os.close(descriptor)
+    if not is_locked:
+        raise AlreadyRunning("Senses is already running. `senses status` shows it, `senses stop` stops it.")
     return descriptor
 
 

@@ -5,21 +5,22 @@ import logging
 import os
 import socket
 from collections.abc import Callable
-from contextlib import closing, suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
 import anyio
-from anyio.abc import SocketListener, SocketStream, UNIXSocketStream
+from anyio.abc import SocketAttribute, SocketListener, SocketStream, UNIXSocketStream
 from anyio.streams.buffered import BufferedByteReceiveStream
 from mcp.server import MCPServer
 
 from mcp_server.calls import sdk_compat
 from mcp_server.daemon.descriptors import DescriptorReserve, accept_connections
 from mcp_server.daemon.lines import LineReader, TooLong, has_id, refusal_of, too_long_refusal
-from mcp_server.files.broker_client import FileBrokerClient, LocalFileAccess
-from mcp_server.files.client import LOCAL_FILE_ACCESS, ClientConnection, connection_from_handshake
+from mcp_server.files.broker_client import FileBrokerClient
+from mcp_server.files.client import ClientConnection, connection_from_handshake
 from mcp_server.launcher.paths import PROTOCOL_VERSION, VERSION
+from mcp_server.launcher.sockets import enlarge_buffers
 from model_runtime.background import keep_running
 from model_runtime.problems import Problems
 
@@ -96,6 +97,7 @@ class SocketServer:
 
     async def _handle_connection(self, stream: SocketStream) -> None:
         async with stream:
+            enlarge_buffers(stream.extra(SocketAttribute.raw_socket))  # noqa: S610 - of anyio, not of Django
             self.connection_count += 1
             try:
                 await self._serve_connection(stream)
@@ -108,7 +110,10 @@ class SocketServer:
 
     async def _serve_connection(self, stream: SocketStream) -> None:
         reader = BufferedByteReceiveStream(stream)
-        with closing(await _receive_file_access(stream, reader)) as file_access:
+        with ExitStack() as at_end:
+            file_access = await _receive_file_access(stream, reader)
+            if file_access is not None:
+                at_end.callback(file_access.close)
             handshake = await _read_handshake(reader)
             reply = self._handshake_reply(handshake)
             await stream.send(json.dumps(reply).encode() + b"\n")
@@ -141,21 +146,19 @@ async def _accept(listener: SocketListener) -> SocketStream | None:
         raise error.__cause__ if isinstance(error.__cause__, OSError) else OSError(str(error)) from error
 
 
-async def _receive_file_access(
-    stream: SocketStream, reader: BufferedByteReceiveStream
-) -> FileBrokerClient | LocalFileAccess:
+async def _receive_file_access(stream: SocketStream, reader: BufferedByteReceiveStream) -> FileBrokerClient | None:
     """Receive the first bytes, and the shim's file broker socket sent with them.
 
     Without that socket the daemon opens the files itself.
     """
     if not isinstance(stream, UNIXSocketStream):
-        return LOCAL_FILE_ACCESS
+        return None
     with anyio.move_on_after(HANDSHAKE_TIMEOUT_SECONDS):
         data, descriptors = await stream.receive_fds(MAX_HANDSHAKE_BYTES, 1)
         reader.feed_data(data)
         for descriptor in descriptors:
             return FileBrokerClient(socket.socket(fileno=descriptor))
-    return LOCAL_FILE_ACCESS
+    return None
 
 
 async def _read_handshake(reader: BufferedByteReceiveStream) -> dict[str, Any]:

@@ -80,18 +80,17 @@ def parse_meaning(text: str) -> Meaning | None:
         return None
     if any(bool(part["count"]) != bool(part["plural"]) for part in forms):
         return None
-    shapes = tuple(shape for part in forms for shape in _shapes(part))
+    shapes = tuple(
+        Shape(part["color"], part["form"], part["size"] or "")
+        for part in forms
+        for _ in range(COUNTS.get(part["count"], 1))
+    )
     return _canonical_order(Meaning(shapes, "".join(relations[:1]), "".join(backgrounds[:1])))
 
 
 def words(text: str) -> list[str]:
     """Return the words of a sentence, in lower case and without punctuation."""
     return re.findall(r"[a-z]+|[0-9]+", text.lower())
-
-
-def _shapes(part: re.Match[str]) -> tuple[Shape, ...]:
-    """Return one shape, or as many equal ones as the sentence counts."""
-    return (Shape(part["color"], part["form"], part["size"] or ""),) * COUNTS.get(part["count"], 1)
 
 
 def _canonical_order(meaning: Meaning) -> Meaning:

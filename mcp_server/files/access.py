@@ -3,44 +3,36 @@
 An address is a path (absolute, `~`, or relative to the client's working folder), `file://`, `senses://` (a stored
 result), `data:` or, if the settings allow it, `http(s)://`. The resolved path is checked and the file is opened without
 following a link, so neither `..` nor a symbolic link leads out of the allowed folders. The refusal of a path outside
-them is the same whether or not the file exists.
+them is the same whether or not the file exists. The shim opens a client's files; what macOS denies to it, the daemon
+tries itself. Nothing here touches a client's folder on the event loop.
 """
 
+import errno
 import io
 import os
 import stat
-import sys
-import unicodedata
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import BinaryIO
-from urllib.parse import unquote, urlsplit
+from typing import BinaryIO, Literal
 
+from mcp_server.files.addresses import decode_data_uri, is_data_uri, parse_path
 from mcp_server.files.artifacts import URI_SCHEME, ArtifactKind, ArtifactStore, StoredArtifact
-from mcp_server.files.broker_client import FileAccess, path_of_descriptor
-from mcp_server.files.client import LOCAL_FILE_ACCESS, ClientConnection
+from mcp_server.files.client import ClientConnection
+from mcp_server.files.denials import OWN_PROGRAM, explain, outside_text
+from mcp_server.files.folder_access import FolderAccess
+from mcp_server.files.folders import AllowedPath, GrantedFolder, normalize_spelling
+from mcp_server.files.lookup import FolderLookup
 from model_runtime.errors import InvalidInput
-from model_runtime.formats.data_url import decode_data_url
 from model_runtime.formats.fetch import DEFAULT_FETCHER, Fetcher, is_web_url
 from model_runtime.settings import Settings
 from model_runtime.sizes import format_bytes
 
 MAX_IMAGE_BYTES = 50_000_000
 MAX_AUDIO_BYTES = 2_000_000_000
-MAX_DATA_URI_CHARS = 11_000_000
-"""8 MB of media in base64."""
-MAX_PATH_CHARS = 4096
-"""PATH_MAX of Linux; a longer address is probably base64 without its `data:` prefix."""
 
-
-@dataclass(frozen=True, slots=True)
-class ResolvedFolders:
-    """Resolved and normalized folders. Files in `client` are opened with the client's rights."""
-
-    client: tuple[Path, ...]
-    allowed: tuple[Path, ...]
-    """Every folder that may be read and written, `client` included."""
+Verb = Literal["read", "write"]
+ERROR_CODES: dict[type[OSError], str] = {PermissionError: "permission_denied", TimeoutError: "timeout"}
 
 
 @dataclass(slots=True)
@@ -51,7 +43,6 @@ class ClientFiles:
     settings: Settings
     artifacts: ArtifactStore
     fetcher: Fetcher = DEFAULT_FETCHER
-    _folders: ResolvedFolders | None = field(default=None, init=False, repr=False, compare=False)
 
     async def fetch(self, address: str, *, param: str) -> bytes | None:
         """Return the content of a web address, or None if the address is of another kind.
@@ -72,26 +63,25 @@ class ClientFiles:
             )
         return await self.fetcher.fetch(address, param=param)
 
-    def open(self, address: str, *, param: str, limit_bytes: int) -> BinaryIO:
+    async def open(self, address: str, *, param: str, limit_bytes: int) -> BinaryIO:
         """Open a local input for reading at its start; the caller closes it.
 
         `param` is the argument that errors name.
 
         Raises:
-            InvalidInput: the address has no accepted form, is outside the allowed folders, is not a regular file, or
-                is larger than `limit_bytes`.
+            InvalidInput: the address has no accepted form, is outside the allowed folders, cannot be opened, is not a
+                regular file, or is larger than `limit_bytes`.
         """
-        if address[:5].lower() == "data:":
-            return io.BytesIO(_decode_data_uri(address, param))
+        if is_data_uri(address):
+            return io.BytesIO(decode_data_uri(address, param))
         if address.startswith(f"{URI_SCHEME}://"):
-            path = self._find_artifact(address, param).path
-            return self._open_checked(LOCAL_FILE_ACCESS, path, address, param, limit_bytes)
-        path = self._absolute_path(_parse_path(address, param), param)
-        if not _is_within(path, self._resolve_folders().allowed):
-            raise self._not_allowed(address, "read", param)
-        return self._open_checked(self._file_access(path), path, address, param, limit_bytes)
+            allowed = AllowedPath((await self._find_artifact(address, param)).path, self._artifact_folder)
+        else:
+            path = self._absolute_path(parse_path(address, param), param)
+            allowed = await self._find_allowed(path, address, "read", param)
+        return await self._open_checked(allowed, address, param, limit_bytes)
 
-    def artifact_at(self, address: str, *, param: str = "uri") -> StoredArtifact:
+    async def artifact_at(self, address: str, *, param: str = "uri") -> StoredArtifact:
         """Return the stored result of a `senses://` address.
 
         Raises:
@@ -101,69 +91,67 @@ class ClientFiles:
             raise InvalidInput(
                 f"{address} is not the URI of a result; it must start with {URI_SCHEME}://.", param=param
             )
-        return self._find_artifact(address, param)
+        return await self._find_artifact(address, param)
 
-    def resolve_destination(
+    async def resolve_destination(
         self, address: str, suffixes: tuple[str, ...], *, overwrite: bool, param: str = "output_path"
     ) -> Path:
         """Return the path to which a result will be written, before any work is done.
 
         Raises:
-            InvalidInput: the path is outside the allowed folders, its folder does not exist, its ending is not one of
-                `suffixes`, or it exists and `overwrite` is false.
+            InvalidInput: the path is outside the allowed folders, its ending is not one of `suffixes`, its folder does
+                not exist or may not be looked at, or it exists and `overwrite` is false.
         """
-        parsed = _parse_path(address, param)
-        # only the folder is resolved: a link at the path itself is replaced, not followed
-        path = self._absolute_path(parsed.parent, param) / parsed.name
-        if not _is_within(path, self._resolve_folders().allowed):
-            raise self._not_allowed(address, "write", param)
+        allowed = await self._find_allowed(
+            self._absolute_path(parse_path(address, param), param), address, "write", param
+        )
+        path = allowed.path
         if path.suffix.lower() not in suffixes:
             raise InvalidInput(f"{address} must end in {' or '.join(suffixes)} for this format.", param=param)
-        if not path.parent.is_dir():
+        mode, has_folder = await self._look_at(allowed, address, param)
+        if not has_folder:
             raise InvalidInput(
                 f"The folder {path.parent} does not exist, so {path.name} cannot be written there. Make it first.",
                 param=param,
             )
-        if path.is_dir():
+        if mode is not None and stat.S_ISDIR(mode):
             raise InvalidInput(f"{address} is a folder; name a file in it.", param=param)
-        if os.path.lexists(path) and not overwrite:
+        if mode is not None and not overwrite:
             raise InvalidInput(f"{address} exists. Choose another name or pass overwrite=true.", param=param)
         return path
 
-    def write(self, path: Path, data: bytes) -> None:
+    async def write(self, path: Path, data: bytes) -> None:
         """Write a result atomically to a path that `resolve_destination` returned.
 
         Raises:
             OSError: the file cannot be written.
         """
-        self._file_access(path).write(path, data)
+        allowed = await self._require_shown(path)
 
-    def _file_access(self, path: Path) -> FileAccess:
-        return self.client.file_access if _is_within(path, self._resolve_folders().client) else LOCAL_FILE_ACCESS
+        async def check(created: Path) -> None:
+            await self._require_shown(created.with_name(path.name))
 
-    def _resolve_folders(self) -> ResolvedFolders:
-        # not functools.cached_property: in Python 3.11 all instances share its lock, so one hung network folder would
-        # block the calls of every client
-        if self._folders is None:
-            client = _resolve_all((*self.client.folders, *self.settings.allowed_folders))
-            shared = _resolve_all((self.settings.folders.inbox, self.artifacts.folder))
-            self._folders = ResolvedFolders(client, (*client, *shared))
-        return self._folders
+        await self._access(allowed).write(path, data, check)
 
-    def _open_checked(
-        self, file_access: FileAccess, path: Path, address: str, param: str, limit_bytes: int
-    ) -> BinaryIO:
-        """Open a file and check the opened file: since the check of `path` a folder above it may have become a link."""
-        descriptor = _open_descriptor(file_access, path, address, param)
+    def explain(self, error: OSError) -> str:
+        """Return why a file of this client cannot be opened or written and what to do, as sentences."""
+        return explain(error, self.settings.folders.inbox, (self.client.program, OWN_PROGRAM))
+
+    async def _open_checked(self, allowed: AllowedPath, address: str, param: str, limit_bytes: int) -> BinaryIO:
+        """Open a file and check the opened file: since the check of the path a folder above it may have become a link."""
+        descriptor = await self._open_descriptor(allowed, address, param)
         try:
-            file_stat = os.fstat(descriptor)
-            if not stat.S_ISREG(file_stat.st_mode):
+            try:
+                opened = await self._access(allowed).describe(descriptor)
+            except OSError as error:
+                raise self._denied(address, "opened", error, param) from error
+            if not opened.is_regular:
                 raise InvalidInput(f"{address} is not a regular file; name one, not a folder or device.", param=param)
-            if not _is_within(path_of_descriptor(descriptor), self._resolve_folders().allowed):
-                raise self._not_allowed(address, "read", param)
-            if file_stat.st_size > limit_bytes:
+            if normalize_spelling(opened.path) != normalize_spelling(allowed.path):
+                await self._find_allowed(opened.path, address, "read", param)
+            if opened.size_bytes > limit_bytes:
                 raise InvalidInput(
-                    f"{address} has {format_bytes(file_stat.st_size)}; at most {format_bytes(limit_bytes)} can be "
+                    f"{address} has {format_bytes(opened.size_bytes)}; at most {format_bytes(limit_bytes)} can be "
                     "read. Pass a smaller file.",
                     param=param,
                     code="too_large",
@@ -173,127 +161,99 @@ class ClientFiles:
             raise
         return os.fdopen(descriptor, "rb")
 
-    def _absolute_path(self, path: Path, param: str) -> Path:
-        if not path.is_absolute():
-            if self.client.cwd is None:
-                raise InvalidInput(
-                    f"{path} is a relative path and this client has no working folder: pass an absolute path.",
-                    param=param,
-                )
-            path = self.client.cwd / path
-        return Path(os.path.realpath(path))
+    async def _open_descriptor(self, allowed: AllowedPath, address: str, param: str) -> int:
+        path, access = allowed.path, self._access(allowed)
+        try:
+            return await access.open(path)
+        except FileNotFoundError:
+            folder_text = "" if str(path) == address else f" in {path.parent}"
+            similar = await access.similar_name(path)
+            hint = f"; perhaps {similar}" if similar else "; check its name and folder"
+            raise InvalidInput(
+                f"There is no file {address}{folder_text}{hint}.", param=param, code="not_found"
+            ) from None
+        except OSError as error:
+            raise self._denied(address, "opened", error, param) from error
 
-    def _not_allowed(self, address: str, verb: str, param: str) -> InvalidInput:
-        folders = self.settings.folders
-        client_folders = ", ".join(str(folder) for folder in self.client.folders) or "none of its own"
-        return InvalidInput(
-            f"{address} is not in a folder that this client may {verb} (hidden files never are). "
-            f"The client's folders: {client_folders}. Copy the file to {folders.inbox}, or add its folder to "
-            f"files.allowed_folders in {self._config_path} and restart Senses.",
-            param=param,
-            code="path_not_allowed",
+    async def _look_at(self, allowed: AllowedPath, address: str, param: str) -> tuple[int | None, bool]:
+        """Return st_mode of a path, None if nothing is there, and whether its folder exists."""
+        access = self._access(allowed)
+        try:
+            return await access.mode(allowed.path), await access.is_folder(allowed.path.parent)
+        except OSError as error:
+            raise self._denied(address, "written", error, param) from error
+
+    def _access(self, allowed: AllowedPath) -> FolderAccess:
+        return FolderAccess(self.client, allowed.folder)
+
+    async def _find_allowed(self, path: Path, address: str, verb: Verb, param: str) -> AllowedPath:
+        try:
+            allowed = await self._find(path, follow=verb == "read")
+        except OSError as error:
+            raise self._denied(address, "opened", error, param) from error
+        if allowed is None:
+            raise self._not_allowed(address, verb, param)
+        return allowed
+
+    async def _require_shown(self, path: Path) -> AllowedPath:
+        allowed = await self._find(path, follow=False)
+        if allowed is None:
+            raise OSError(errno.EXDEV, "its folder now leads out of the folders that this client may write")
+        return allowed
+
+    async def _find(self, path: Path, *, follow: bool) -> AllowedPath | None:
+        """Return the resolved path if a granted folder shows it. What the daemon may not look at, the shim resolves."""
+        allowed = await self._lookup.find(path, follow=follow)
+        if allowed is None or allowed.was_seen:
+            return allowed
+        resolve = self._access(allowed).resolve
+        resolved = await resolve(allowed.path) if follow else await resolve(allowed.path.parent) / path.name
+        return await self._lookup.find(resolved, follow=follow)
+
+    @property
+    def _lookup(self) -> FolderLookup:
+        client = (
+            GrantedFolder(path, is_clients=True) for path in (*self.client.folders, *self.settings.allowed_folders)
         )
+        inbox = GrantedFolder(self.settings.folders.inbox, is_clients=False)
+        return FolderLookup((*client, inbox, self._artifact_folder), self.client.threads)
+
+    @property
+    def _artifact_folder(self) -> GrantedFolder:
+        return GrantedFolder(self.artifacts.folder, is_clients=False)
+
+    def _absolute_path(self, path: Path, param: str) -> Path:
+        if path.is_absolute():
+            return path
+        if self.client.cwd is None:
+            raise InvalidInput(
+                f"{path} is a relative path and this client has no working folder: pass an absolute path.",
+                param=param,
+            )
+        return self.client.cwd / path
+
+    def _denied(self, address: str, verb: str, error: OSError, param: str) -> InvalidInput:
+        code = next((code for kind, code in ERROR_CODES.items() if isinstance(error, kind)), None)
+        text = f"{address} cannot be {verb}: {self.explain(error)}"
+        return InvalidInput(text, param=param, code=code) if code else InvalidInput(text, param=param)
+
+    def _not_allowed(self, address: str, verb: Verb, param: str) -> InvalidInput:
+        text = outside_text(address, verb, self.client.folders, self.settings.folders.inbox, self._config_path)
+        return InvalidInput(text, param=param, code="path_not_allowed")
 
     @property
     def _config_path(self) -> Path:
         return self.settings.folders.config / "config.toml"
 
-    def _find_artifact(self, address: str, param: str) -> StoredArtifact:
+    async def _find_artifact(self, address: str, param: str) -> StoredArtifact:
         kind, _, name = address.removeprefix(f"{URI_SCHEME}://").partition("/")
         kind = ArtifactKind.IMAGES if kind == "previews" else kind
-        found = self.artifacts.find(ArtifactKind(kind), name) if kind in list(ArtifactKind) else None
-        if found is None:
-            raise InvalidInput(
-                f"{address} does not exist or has expired. Use the URI of a newer result, or generate it again.",
-                param=param,
-                code="not_found",
-            )
-        return found
-
-
-def _parse_path(address: str, param: str) -> Path:
-    if "\0" in address or not address.strip():
-        raise InvalidInput(f"{param} is empty or holds a NUL character; pass the path of a file.", param=param)
-    if address.startswith("file:"):
-        parts = urlsplit(address)
-        if parts.netloc not in ("", "localhost"):
-            raise InvalidInput(
-                f"{address} names another machine; only local files can be read. Copy the file here.", param=param
-            )
-        return Path(unquote(parts.path))
-    if len(address) > MAX_PATH_CHARS:
+        if kind in list(ArtifactKind):
+            find = partial(self.artifacts.find, ArtifactKind(kind), name)
+            if found := await self.client.threads.run(self.artifacts.folder, find):
+                return found
         raise InvalidInput(
-            f"{param} has {len(address)} characters and is not a path. Pass a path, or base64 as data:<type>;base64,…",
+            f"{address} does not exist or has expired. Use the URI of a newer result, or generate it again.",
             param=param,
+            code="not_found",
         )
-    return Path(address).expanduser()
-
-
-def _is_within(path: Path, folders: tuple[Path, ...]) -> bool:
-    """Return whether a resolved path is visible in one of `folders`, which `_resolve_all` returned."""
-    normalized = _normalize_spelling(path)
-    for folder in folders:
-        if not normalized.is_relative_to(folder):
-            continue
-        if _is_visible(normalized.relative_to(folder), folder):
-            return True
-    return False
-
-
-def _normalize_spelling(path: Path) -> Path:
-    """Return one spelling of a path: macOS ignores case, and whether accents or Hangul are composed."""
-    return Path(unicodedata.normalize("NFC", str(path)).casefold()) if sys.platform == "darwin" else path
-
-
-def _is_visible(relative: Path, folder: Path) -> bool:
-    """Return whether no part is hidden and, in the home folder of a Mac, the file is not in Library."""
-    if any(part.startswith(".") for part in relative.parts):
-        return False
-    return not (folder == _normalize_spelling(Path.home()) and relative.parts[:1] in (("Library",), ("library",)))
-
-
-def _decode_data_uri(address: str, param: str) -> bytes:
-    if len(address) > MAX_DATA_URI_CHARS:
-        raise InvalidInput(
-            f"{param} is a data: address of {len(address)} characters; it may hold at most 8 MB. "
-            "Pass larger media as a path.",
-            param=param,
-        )
-    return decode_data_url(address, param=param)
-
-
-def _open_descriptor(file_access: FileAccess, path: Path, address: str, param: str) -> int:
-    try:
-        return file_access.open(path)
-    except FileNotFoundError:
-        folder_text = "" if str(path) == address else f" in {path.parent}"
-        hint = _similar_name_hint(path) or "; check its name and folder"
-        raise InvalidInput(f"There is no file {address}{folder_text}{hint}.", param=param, code="not_found") from None
-    except PermissionError:
-        raise InvalidInput(_permission_denied_text(address), param=param, code="permission_denied") from None
-    except OSError as error:
-        raise InvalidInput(
-            f"{address} cannot be opened: {error.strerror}. Copy it elsewhere, or name another file.", param=param
-        ) from error
-
-
-def _resolve_all(folders: Iterable[Path]) -> tuple[Path, ...]:
-    return tuple(_normalize_spelling(Path(os.path.realpath(folder))) for folder in folders)
-
-
-def _similar_name_hint(path: Path) -> str:
-    """Return the one file of the folder whose name differs only in case or ending, as text for an error."""
-    try:
-        names = [other.name for other in path.parent.iterdir() if not other.name.startswith(".")]
-    except OSError:
-        return ""
-    similar = [name for name in names if Path(name).stem.lower() == path.stem.lower()]
-    return f"; perhaps {similar[0]}" if len(similar) == 1 else ""
-
-
-def _permission_denied_text(address: str) -> str:
-    return (
-        f"The operating system refuses to open {address}. On macOS, Desktop, Documents and Downloads need the user's "
-        "consent: copy the file elsewhere, grant Files and Folders access in System Settings, or start `senses serve` "
-        "from a Terminal that has access."
-    )

@@ -1,135 +1,141 @@
 """The daemon's side of the file broker: the shim opens and writes files with the client's rights.
 
-`launcher.broker_server` is the other side.
+`launcher.broker_server` is the other side. Requests have numbers, so one that waits for a person or for a disk holds up
+no other, and a reply that comes too late is discarded.
 """
 
+import asyncio
 import errno
-import fcntl
 import json
 import os
 import socket
-import sys
-import threading
-from contextlib import suppress
+from collections import deque
+from functools import partial
+from itertools import count
 from pathlib import Path
-from typing import Protocol
+from typing import Any
 
-from mcp_server.launcher.broker_server import READ_FLAGS
-from model_runtime.atomic_file import partial_path, write_atomically
+from mcp_server.files.file_access import FileAnswer, FileRequest, answer_of
+from mcp_server.files.file_calls import FILE_TIMEOUT_SECONDS, FileCalls
+from mcp_server.launcher.sockets import enlarge_buffers
 
-REPLY_TIMEOUT_SECONDS = 10.0
-"""Long enough for a disk to spin up. macOS may also ask the user for consent; the call then fails after this time."""
-MAX_REPLY_BYTES = 4096
+MAX_REPLY_BYTES = 1 << 16
+MAX_DESCRIPTORS = 16
+"""Received in one read; the system puts at most those of one reply into it."""
 
-
-class FileAccess(Protocol):
-    """Opens and writes files for a client. Both methods block."""
-
-    def open(self, path: Path) -> int:
-        """Open a file for reading, without following a link, and return the descriptor.
-
-        Raises:
-            OSError: the file cannot be opened.
-        """
-        ...
-
-    def write(self, path: Path, data: bytes) -> None:
-        """Write a file atomically; a link at `path` is replaced, not followed.
-
-        Raises:
-            OSError: the file cannot be written.
-        """
-        ...
-
-
-class LocalFileAccess:
-    """Opens and writes files with the daemon's own rights."""
-
-    def open(self, path: Path) -> int:
-        """See `FileAccess.open`."""
-        return os.open(path, READ_FLAGS)
-
-    def write(self, path: Path, data: bytes) -> None:
-        """See `FileAccess.write`."""
-        write_atomically(path, data)
-
-    def close(self) -> None:
-        """Do nothing: no connection is open."""
+Outcome = asyncio.Future[FileAnswer | Exception]
 
 
 class FileBrokerClient:
-    """Sends file requests to the shim over `connection`, one at a time."""
+    """Sends file requests to the shim over `connection` and receives the replies, on the running event loop."""
 
-    def __init__(self, connection: socket.socket) -> None:
+    def __init__(self, connection: socket.socket, timeout_seconds: float = FILE_TIMEOUT_SECONDS) -> None:
+        connection.set_inheritable(False)  # recvmsg(2) makes it inheritable: a worker could make the shim open files
+        connection.setblocking(False)
+        enlarge_buffers(connection)
         self._connection = connection
-        self._connection.settimeout(REPLY_TIMEOUT_SECONDS)
-        self._lock = threading.Lock()
-        self._is_broken = False
+        self._calls = FileCalls(timeout_seconds)
+        self._numbers = count(1)
+        self._unanswered: dict[int, Outcome] = {}
+        self._outgoing = bytearray()
+        self._received = b""
+        self._descriptors: deque[int] = deque()
+        self._loop = asyncio.get_running_loop()
+        self._loop.add_reader(connection, self._receive)
 
-    def open(self, path: Path) -> int:
-        """See `FileAccess.open`."""
-        return self._request_descriptor({"do": "open", "path": str(path)})
-
-    def write(self, path: Path, data: bytes) -> None:
-        """See `FileAccess.write`."""
-        temporary = partial_path(path)
-        descriptor = self._request_descriptor({"do": "create", "path": str(temporary)})
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(data)
-            self._request({"do": "rename", "path": str(temporary), "to": str(path)})
-        except BaseException:
-            with suppress(OSError):  # the first error is the one to report
-                self._request({"do": "unlink", "path": str(temporary)})
-            raise
+    async def execute(self, request: FileRequest, folder: Path) -> FileAnswer:
+        """See `FileAccess.execute`."""
+        return await self._calls.run(folder, partial(self._send, request), partial(self._undo, request))
 
     def close(self) -> None:
-        """Close the connection, which ends the shim's thread."""
+        """Close the connection, which ends the shim's thread; requests without a reply fail."""
+        if self._connection.fileno() < 0:
+            return
+        self._loop.remove_reader(self._connection)
+        self._loop.remove_writer(self._connection)
         self._connection.close()
+        while self._descriptors:
+            os.close(self._descriptors.popleft())
+        for outcome in self._unanswered.values():
+            outcome.set_result(_lost())
+        self._unanswered.clear()
 
-    def _request_descriptor(self, request: dict[str, str]) -> int:
-        descriptor = self._request(request)
-        if descriptor is None:
-            raise OSError(errno.EPROTO, "the client sent no file")
-        return descriptor
+    def _send(self, request: FileRequest, outcome: Outcome) -> None:
+        if self._connection.fileno() < 0:
+            outcome.set_result(_lost())
+            return
+        number = next(self._numbers)
+        self._unanswered[number] = outcome
+        self._outgoing += json.dumps({"id": number, **request}).encode() + b"\n"
+        self._flush()
 
-    def _request(self, request: dict[str, str]) -> int | None:
-        """Send a request and return the descriptor that comes with its reply, if any.
+    def _undo(self, request: FileRequest, answer: FileAnswer) -> None:
+        """Close and delete what was opened or made for a caller who has left."""
+        answer.close()
+        if request["do"] == "create":
+            self._send({"do": "unlink", "path": request["path"]}, self._loop.create_future())
 
-        After a timeout the connection is unusable: a late reply would be read as the next one's.
-        """
-        with self._lock:
-            if self._is_broken:
-                raise ConnectionResetError(errno.ECONNRESET, os.strerror(errno.ECONNRESET))
-            try:
-                self._connection.sendall(json.dumps(request).encode() + b"\n")
-                reply, descriptors, _, _ = socket.recv_fds(self._connection, MAX_REPLY_BYTES, 1)
-            except OSError:
-                self._is_broken = True
-                raise
+    def _flush(self) -> None:
+        try:
+            del self._outgoing[: self._connection.send(self._outgoing)]
+        except BlockingIOError:
+            pass
+        except OSError:
+            self.close()
+            return
+        if self._outgoing:
+            self._loop.add_writer(self._connection, self._flush)
+        else:
+            self._loop.remove_writer(self._connection)
+
+    def _receive(self) -> None:
+        try:
+            data, descriptors, _, _ = socket.recv_fds(self._connection, MAX_REPLY_BYTES, MAX_DESCRIPTORS)
+        except BlockingIOError:
+            return
+        except OSError:
+            data, descriptors = b"", []
         for descriptor in descriptors:
             os.set_inheritable(descriptor, False)
-        error_number = _errno_of(reply)
+        self._descriptors.extend(descriptors)
+        *lines, self._received = (self._received + data).split(b"\n")
+        for line in lines:
+            self._handle_reply(line)
+        if not data or len(self._received) > MAX_REPLY_BYTES:
+            self.close()
+
+    def _handle_reply(self, line: bytes) -> None:
+        reply = _parse(line)
+        number = reply.get("id")
+        outcome = self._unanswered.pop(number, None) if isinstance(number, int) else None
+        if outcome is None:
+            self.close()
+            return
+        try:
+            outcome.set_result(self._answer_of(reply))
+        except OSError as error:
+            outcome.set_result(error)
+
+    def _answer_of(self, reply: dict[str, Any]) -> FileAnswer:
+        error_number = reply.pop("errno", None)
+        if not isinstance(error_number, int) or error_number < 0:
+            raise OSError(errno.EPROTO, os.strerror(errno.EPROTO))
         if error_number:
             raise OSError(error_number, os.strerror(error_number))
-        return descriptors[0] if descriptors else None
+        if reply.pop("fd", False):
+            if not self._descriptors:
+                raise OSError(errno.EPROTO, "the client sent no file")
+            reply["fd"] = self._descriptors.popleft()
+        return answer_of(reply)
 
 
-def _errno_of(reply: bytes) -> int:
+def _parse(line: bytes) -> dict[str, Any]:
     try:
-        error_number = int(json.loads(reply)["errno"])
-    except (ValueError, KeyError, TypeError):
-        return errno.EPROTO
-    return error_number if error_number >= 0 else errno.EPROTO
+        reply = json.loads(line)
+    except ValueError:
+        return {}
+    return reply if isinstance(reply, dict) else {}
 
 
-def path_of_descriptor(descriptor: int) -> Path:
-    """Return the path of an open file, with every link resolved.
-
-    Raises:
-        OSError: the system cannot name the file.
-    """
-    if sys.platform == "darwin":
-        raw_path = fcntl.fcntl(descriptor, fcntl.F_GETPATH, bytes(1024))  # fcntl(2): a buffer of MAXPATHLEN bytes
-        return Path(os.fsdecode(raw_path.rstrip(b"\0")))
-    return Path(os.readlink(f"/proc/self/fd/{descriptor}"))  # noqa: PTH115
+def _lost() -> ConnectionResetError:
+    return ConnectionResetError(errno.ECONNRESET, os.strerror(errno.ECONNRESET))

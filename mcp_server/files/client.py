@@ -1,13 +1,13 @@
 """The client of a connection: its working folder and the folders that it may read and write."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mcp_server.files.broker_client import FileAccess, LocalFileAccess
-
-LOCAL_FILE_ACCESS = LocalFileAccess()
+from mcp_server.files.file_access import FileAccess
+from mcp_server.files.file_calls import FileThreads
+from mcp_server.files.folders import is_above
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,23 +16,26 @@ class ClientConnection:
 
     cwd: Path | None = None
     folders: tuple[Path, ...] = ()
-    file_access: FileAccess = LOCAL_FILE_ACCESS
-    """Opens and writes the files in `folders`."""
+    file_access: FileAccess | None = None
+    """Opens and writes the files in `folders`; None: the daemon does."""
+    program: str = ""
+    """The executable of the client's shim, which macOS may deny a file; "": there is no shim."""
+    threads: FileThreads = field(default_factory=FileThreads, repr=False, compare=False)
+    """For what the daemon does with the client's files itself."""
 
 
 def connection_from_handshake(
-    handshake: Mapping[str, Any], home: Path, file_access: FileAccess = LOCAL_FILE_ACCESS
+    handshake: Mapping[str, Any], home: Path, file_access: FileAccess | None = None
 ) -> ClientConnection:
-    """Return the client that a shim describes by "cwd", "project" and "folders", all absolute.
+    """Return the client that a shim describes by "cwd", "project" and "folders", all absolute, and "program".
 
     A desktop app starts its servers in "/": neither "/" nor another folder above the user's home is granted.
     """
     cwd, project = (_absolute_or_none(handshake.get(name)) for name in ("cwd", "project"))
-    working_folders = [
-        folder for folder in (cwd, project) if folder and (folder == home or not home.is_relative_to(folder))
-    ]
+    working_folders = [folder for folder in (cwd, project) if folder and not is_above(folder, home)]
     granted_folders = [folder for name in handshake.get("folders") or () if (folder := _absolute_or_none(name))]
-    return ClientConnection(cwd, tuple(dict.fromkeys([*working_folders, *granted_folders])), file_access)
+    folders = tuple(dict.fromkeys([*working_folders, *granted_folders]))
+    return ClientConnection(cwd, folders, file_access, str(handshake.get("program") or ""))
 
 
 def _absolute_or_none(name: object) -> Path | None:

@@ -41,8 +41,11 @@ def reason_not_writable(folder: Path) -> str:
 def open_storage(settings: Settings) -> Generator[tuple[Settings, str]]:
     """Yield settings whose folder of results can be written, and what users should know; "" if results are kept.
 
-    If the folder of the settings cannot be written, results go into a temporary folder that is deleted at the end.
+    If the folder of the settings cannot be written, results go into a temporary folder that is deleted at the end. The
+    inbox is made, since errors send people there.
     """
+    with suppress(OSError):
+        settings.folders.inbox.mkdir(mode=0o700, parents=True, exist_ok=True)
     folder = settings.folders.artifacts
     reason = reason_not_writable(folder)
     temporary = _temporary_folder() if reason else None

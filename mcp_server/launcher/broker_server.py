@@ -1,19 +1,24 @@
 """The shim's side of the file broker: it opens files for the daemon with the client's rights. Standard library only.
 
-On macOS the right to open ~/Desktop, ~/Documents and ~/Downloads belongs to the app that started the process, and the
-daemon runs outside that app. It therefore sends file requests over a second socket, one JSON object a line, and
-receives each open file as a descriptor with the reply (SCM_RIGHTS, unix(7)).
+On macOS a person grants ~/Desktop, ~/Documents and ~/Downloads to a program, and the processes that it starts share the
+grant. A shim that a Terminal started shares that of the Terminal; Claude Desktop gives up this sharing, so its shim has
+only what was granted to Python itself. The daemon may have been started elsewhere and so have other grants. It therefore
+sends file requests over a second socket, one JSON object a line with a number, and receives each open file as a
+descriptor with the reply (SCM_RIGHTS, unix(4)). An `open` can wait minutes for a person who answers a dialog, or for a
+network volume: every request has a thread, and replies come in any order.
 """
 
 import json
 import os
 import socket
+import threading
+
+from mcp_server.launcher import file_requests
 
 MAX_LINE_BYTES = 1 << 16
-READ_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-CREATE_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 INVALID_REQUEST = -1
 """The "errno" of the reply to an unknown request."""
+THREAD_NAME = "file request"
 
 
 def serve_file_requests(connection: socket.socket) -> None:
@@ -22,12 +27,13 @@ def serve_file_requests(connection: socket.socket) -> None:
     Raises:
         OSError: the connection breaks.
     """
+    replies = _ReplySender(connection)
     buffered = b""
     while True:
         line, newline, remaining = buffered.partition(b"\n")
         if newline:
             buffered = remaining
-            _handle_line(connection, line)
+            threading.Thread(target=_answer, args=(replies, line), name=THREAD_NAME, daemon=True).start()
             continue
         data = connection.recv(MAX_LINE_BYTES) if len(buffered) < MAX_LINE_BYTES else b""
         if not data:
@@ -35,43 +41,38 @@ def serve_file_requests(connection: socket.socket) -> None:
         buffered += data
 
 
-def _handle_line(connection: socket.socket, line: bytes) -> None:
-    try:
-        descriptor = _execute(json.loads(line))
-    except OSError as error:
-        connection.sendall(_encode_errno(error.errno or INVALID_REQUEST))
-    except (ValueError, KeyError, TypeError, AttributeError):
-        connection.sendall(_encode_errno(INVALID_REQUEST))
-    else:
-        if descriptor is None:
-            connection.sendall(_encode_errno(0))
-            return
+class _ReplySender:
+    """Sends the replies of several threads, one after the other."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._connection = connection
+        self._lock = threading.Lock()
+
+    def send(self, number: object, error_number: int, fields: dict[str, int | str]) -> None:
+        """Send a reply; a descriptor in `fields` is sent with it and closed. Do nothing if the daemon has gone."""
+        descriptor = fields.get("fd")
+        descriptors = [descriptor] if isinstance(descriptor, int) else []
+        line = json.dumps({"id": number, "errno": error_number, **fields, "fd": bool(descriptors)}).encode() + b"\n"
         try:
-            socket.send_fds(connection, [_encode_errno(0)], [descriptor])
+            with self._lock:
+                sent_bytes = socket.send_fds(self._connection, [line], descriptors)
+                self._connection.sendall(line[sent_bytes:])
+        except OSError:
+            return
         finally:
-            os.close(descriptor)
+            for sent in descriptors:
+                os.close(sent)
 
 
-def _execute(request: dict[str, str]) -> int | None:
-    """Execute one file request and return the opened descriptor, if any.
-
-    Raises:
-        OSError: the system refuses.
-        ValueError, KeyError, TypeError, AttributeError: the request is unknown or malformed.
-    """
-    path = request["path"]
-    if request["do"] == "open":
-        return os.open(path, READ_FLAGS)
-    if request["do"] == "create":
-        return os.open(path, CREATE_FLAGS, 0o666)
-    if request["do"] == "rename":
-        os.replace(path, request["to"])  # noqa: PTH105
-    elif request["do"] == "unlink":
-        os.unlink(path)  # noqa: PTH108
-    else:
-        raise ValueError(request["do"])
-    return None
-
-
-def _encode_errno(error_number: int) -> bytes:
-    return b'{"errno": %d}\n' % error_number
+def _answer(replies: _ReplySender, line: bytes) -> None:
+    number: object = None
+    error_number, fields = 0, {}
+    try:
+        request = json.loads(line)
+        number = request.get("id")
+        fields = file_requests.execute(request)
+    except OSError as error:
+        error_number = error.errno or INVALID_REQUEST
+    except (ValueError, KeyError, TypeError, AttributeError):
+        error_number = INVALID_REQUEST
+    replies.send(number, error_number, fields)

@@ -10,9 +10,10 @@ import select
 import socket
 import sys
 import time
-from fcntl import LOCK_EX, LOCK_NB, flock
 
+from mcp_server.launcher.file_lock import try_lock
 from mcp_server.launcher.paths import InstancePaths, ensure_private_folder
+from mcp_server.launcher.sockets import enlarge_buffers
 
 DAEMON_ARGUMENTS: tuple[str, ...] = ("-P", "-m", "mcp_server.daemon", "--ready-fd", "3")
 """-P: the client's working folder must not shadow our packages."""
@@ -62,6 +63,7 @@ def try_connect(path: str, handshake: bytes, broker_socket: socket.socket | None
         DaemonUnreachable: the daemon refuses this client; the message is its own.
     """
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    enlarge_buffers(connection)
     try:
         connection.settimeout(HANDSHAKE_TIMEOUT_SECONDS)
         connection.connect(path)
@@ -98,7 +100,7 @@ def _start_and_connect(
     ensure_private_folder(paths.run_folder)
     ensure_private_folder(os.path.dirname(paths.socket_path))  # noqa: PTH120
     with open(paths.start_lock, "a") as lock:  # noqa: PTH123
-        holds_start_lock = _try_lock(lock.fileno())
+        holds_start_lock = try_lock(lock.fileno(), paths.start_lock)
         connection = try_connect(paths.socket_path, handshake, broker_socket)
         # a daemon that is shutting down or does not answer still holds the instance lock: a second one could only fail
         may_start = holds_start_lock and connection is None and _is_unlocked(paths.instance_lock)
@@ -111,16 +113,7 @@ def _start_and_connect(
 
 def _is_unlocked(path: str) -> bool:
     with open(path, "a") as lock:  # noqa: PTH123
-        return _try_lock(lock.fileno())
-
-
-def _try_lock(descriptor: int) -> bool:
-    """Take a lock until its file is closed, without waiting for its holder."""
-    try:
-        flock(descriptor, LOCK_EX | LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
+        return try_lock(lock.fileno(), path)
 
 
 def _spawn_daemon(paths: InstancePaths, deadline: float) -> bool:

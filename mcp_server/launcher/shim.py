@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from mcp_server.launcher.broker_server import serve_file_requests
 from mcp_server.launcher.connect import DaemonUnreachable, connect_or_start
 from mcp_server.launcher.paths import PROTOCOL_VERSION, VERSION, InstancePaths
+from mcp_server.launcher.sockets import connected_pair
 
 PARENT_CHECK_SECONDS = 2.0
 """Interval of the check that the parent process runs, and how long to wait for output after the client closes stdin."""
@@ -27,7 +28,7 @@ def main() -> None:
         print_usage()
         return
     try:
-        broker_end, daemon_end = socket.socketpair()
+        broker_end, daemon_end = connected_pair()
         connection = connect_or_start(InstancePaths(os.environ), encode_handshake(os.environ, sys.argv[1:]), daemon_end)
         daemon_end.close()
         threading.Thread(target=_serve_file_requests, args=(broker_end,), daemon=True).start()
@@ -66,6 +67,7 @@ def encode_handshake(environ: Mapping[str, str], folders: Sequence[str]) -> byte
         "protocol": PROTOCOL_VERSION,
         "version": VERSION,
         "pid": os.getpid(),
+        "program": os.path.realpath(sys.executable),
         "cwd": _current_folder(),
         "project": environ.get("CLAUDE_PROJECT_DIR", ""),
         "folders": [_absolute(folder) for folder in folders if folder and "${" not in folder],

@@ -9,7 +9,9 @@ from pydantic import Field
 from mcp_server.calls.context import (
     AppContext,
     KeepAliveArgument,
+    ModelArgument,
     ToolContext,
+    WaitArgument,
     keep_alive_seconds_of,
     read_image,
     result_fields,
@@ -62,19 +64,19 @@ def add_describe_image(server: MCPServer[ClientConnection], app: AppContext) -> 
         include_text: Annotated[
             IncludeText, Field(description="Also return the text in the image with its places; auto: for small models")
         ] = "auto",
-        model: Annotated[str, Field(description="auto, fast, best or a name from media_status")] = "auto",
+        model: ModelArgument = "auto",
         max_tokens: Annotated[int, Field(ge=1, le=4096)] = 512,
         keep_alive: KeepAliveArgument = "",
-        wait_seconds: Annotated[int, Field(ge=-1, le=3600, description="-1: as long as this client can")] = -1,
+        wait_seconds: WaitArgument = -1,
     ) -> Annotated[CallToolResult, DescribeResult]:
         """Look at an image file with a local vision model: describe it, answer a question about it, write alt text,
         read its text with the place of each line (task="ocr") or find things in pixels (detect, point: the prompt
         names them). Pass file paths, never bare base64. Nothing leaves this machine."""
-        wanted = OCR_MODELS.get(model.strip().lower(), model) if task == "ocr" else model
-        model_name = await app.service.resolve(wanted, Task.VISION)
         if task in GROUNDING_TASKS:
-            require_grounding(app, model_name, task)
-        question = prompt if model_name == OCR_MODEL.name else build_prompt(task, prompt)
+            require_grounding(app, await app.service.resolve(model, Task.VISION), task)
+        if task == "ocr":
+            model = await app.service.resolve(OCR_MODELS.get(model.strip().lower(), model), Task.VISION)
+        question = prompt if model == OCR_MODEL.name else build_prompt(task, prompt)
         files = app.files(ctx)
         keep_alive_seconds = keep_alive_seconds_of(keep_alive)
 
@@ -83,12 +85,9 @@ def add_describe_image(server: MCPServer[ClientConnection], app: AppContext) -> 
             first = await read_image(media, files, image, "image")
             others = [await read_image(media, files, other, "more_images") for other in more_images]
             content: tuple[str | ImageData, ...] = (first, *others, *filter(None, [question]))
-            request = Chat(model_name, (Message("user", content),), max_tokens=max_tokens)
-            finished = await app.run_request(request, job, keep_alive_seconds=keep_alive_seconds)
-            if not isinstance(finished.result, ChatResult):
-                raise TypeError(finished.result)
-            answer = finished.result
-            wants_text = is_text_wanted(include_text, task, model_name, app.service.status().models)
+            request = Chat(model, (Message("user", content),), max_tokens=max_tokens)
+            finished, answer = await app.run_request(request, job, ChatResult, keep_alive_seconds=keep_alive_seconds)
+            wants_text = is_text_wanted(include_text, task, finished.model, app.service.status())
             max_lines = None if task == "ocr" else MAX_LINES
             reading = await read_text(app, first, job, max_lines) if wants_text else TextInImage([])
             fields = result_fields(finished)
@@ -123,9 +122,10 @@ def require_grounding(app: AppContext, model_name: str, task: str) -> None:
     Raises:
         InvalidInput: the model is downloaded and cannot return pixel positions.
     """
-    models = {model.name: model for model in app.service.status().models}
-    if model_name in models and models[model_name].present and task not in models[model_name].abilities:
-        capable = [model.name for model in models.values() if task in model.abilities]
+    status = app.service.status()
+    model = status.model(model_name)
+    if model is not None and model.present and task not in model.abilities:
+        capable = [other.name for other in status.models if task in other.abilities]
         suggestion = capable[0] if capable else "vlm-best (senses pull vlm-best)"
         raise InvalidInput(
             f"{model_name} cannot {task}: it does not return pixel positions. Pass model={suggestion}, or ask for the "

@@ -1,7 +1,9 @@
 """generate_image: draw images from a text prompt."""
 
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -13,12 +15,14 @@ from pydantic import Field
 from mcp_server.calls.context import (
     AppContext,
     KeepAliveArgument,
+    ModelArgument,
     ToolContext,
+    WaitArgument,
     keep_alive_seconds_of,
     read_image,
     result_fields,
     result_link,
-    save_copy,
+    save_result,
     tool,
 )
 from mcp_server.calls.jobs import ToolJob
@@ -30,10 +34,10 @@ from mcp_server.viewer.page import VIEWER_TOOL_META
 from model_runtime.errors import InvalidInput
 from model_runtime.events import Finished, GeneratedImage
 from model_runtime.media.types import ImageFormat
-from model_runtime.requests import GenerateImage, Task
+from model_runtime.requests import GenerateImage
+from model_runtime.validation.image import MAX_SEED
 
 SUFFIXES: dict[ImageFormat, tuple[str, ...]] = {"png": (".png",), "jpeg": (".jpg", ".jpeg"), "webp": (".webp",)}
-MAX_SEED = 2**32 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +63,7 @@ def add_generate_image(server: MCPServer[ClientConnection], app: AppContext) -> 
         count: Annotated[int, Field(ge=1, le=4)] = 1,
         image: Annotated[str, Field(description="Start from this picture (same forms as describe_image)")] = "",
         strength: Annotated[float, Field(ge=0, le=1, description="How far to move away from image")] = 0.4,
-        model: Annotated[str, Field(description="auto, fast, best or a name from media_status")] = "auto",
+        model: ModelArgument = "auto",
         format: Annotated[  # noqa: A002
             Literal["auto", "png", "jpeg", "webp"], Field(description="auto: by output_path, else png")
         ] = "auto",
@@ -67,30 +71,29 @@ def add_generate_image(server: MCPServer[ClientConnection], app: AppContext) -> 
         overwrite: bool = False,
         preview: Literal["thumbnail", "full", "none"] = "thumbnail",
         keep_alive: KeepAliveArgument = "",
-        wait_seconds: Annotated[int, Field(ge=-1, le=3600, description="-1: as long as this client can")] = -1,
+        wait_seconds: WaitArgument = -1,
     ) -> Annotated[CallToolResult, GenerateResult]:
         """Draw images from a text prompt with a local model. Every image is saved; the result has its absolute path,
         a senses:// address and a small preview. Show the path to the user. status "running" means: call get_job."""
-        model_name = await app.service.resolve(model, Task.IMAGE)
         files = app.files(ctx)
         keep_alive_seconds = keep_alive_seconds_of(keep_alive)
-        output = plan_output(files, format, output_path, count, overwrite=overwrite)
+        output = await plan_output(files, format, output_path, count, overwrite=overwrite)
         first_seed = seed if seed >= 0 else secrets.randbelow(2**31)
         seeds = [(first_seed + offset) % (MAX_SEED + 1) for offset in range(count)]
 
         async def run_requests(job: ToolJob) -> CallToolResult:
             source = await read_image(app.service.media, files, image, "image") if image else None
             job.progress.part_count = count
-            finished_requests: list[Finished] = []
+            runs: list[tuple[Finished, GeneratedImage]] = []
             for job.progress.part_index, image_seed in enumerate(seeds):
-                request = GenerateImage(model_name, prompt, width, height, image_seed, steps, source, strength)
-                finished_requests.append(await app.run_request(request, job, keep_alive_seconds=keep_alive_seconds))
-            return await anyio.to_thread.run_sync(save_images, app, finished_requests, output, prompt, preview)
+                request = GenerateImage(model, prompt, width, height, image_seed, steps, source, strength)
+                runs.append(await app.run_request(request, job, GeneratedImage, keep_alive_seconds=keep_alive_seconds))
+            return await save_images(app, runs, output, prompt, preview)
 
         return await app.run_job(ctx, "generate_image", wait_seconds, run_requests)
 
 
-def plan_output(
+async def plan_output(
     files: ClientFiles,
     requested_format: Literal["auto", "png", "jpeg", "webp"],
     output_path: str,
@@ -108,7 +111,8 @@ def plan_output(
     image_format = _format_from_suffix(output_path) if requested_format == "auto" else requested_format
     first = Path(output_path)
     paths = [first, *(first.with_name(f"{first.stem}-{number}{first.suffix}") for number in range(2, count + 1))]
-    destinations = [files.resolve_destination(str(path), SUFFIXES[image_format], overwrite=overwrite) for path in paths]
+    suffixes = SUFFIXES[image_format]
+    destinations = [await files.resolve_destination(str(path), suffixes, overwrite=overwrite) for path in paths]
     return OutputPlan(files, image_format, tuple(destinations))
 
 
@@ -120,51 +124,54 @@ def _format_from_suffix(output_path: str) -> ImageFormat:
     raise InvalidInput(f"{output_path} must end in .png, .jpg, .jpeg or .webp.", param="output_path")
 
 
-def save_images(
-    app: AppContext, finished_requests: list[Finished], output: OutputPlan, prompt: str, preview: str
+async def save_images(
+    app: AppContext, runs: Sequence[tuple[Finished, GeneratedImage]], output: OutputPlan, prompt: str, preview: str
 ) -> CallToolResult:
-    """Save the images and build the result. Blocks on the disk.
+    """Save the images and build the result.
 
     Raises:
         ArtifactNotSaved: an image cannot be written.
     """
     from model_runtime.media.images import encode_preview
 
-    drawings = [finished.result for finished in finished_requests if isinstance(finished.result, GeneratedImage)]
-    artifacts = [app.artifacts.add(ArtifactKind.IMAGES, drawing.png) for drawing in drawings]
-    destinations = output.destinations or (None,) * len(artifacts)
-    saved_images = [
-        _save_image(app, artifact, drawing, output, destination)
-        for artifact, drawing, destination in zip(artifacts, drawings, destinations, strict=True)
-    ]
-    fields = result_fields(finished_requests[-1])
-    fields["warnings"] += app.artifacts.warnings
-    fields["seconds"] = round(sum(finished.timings.running_seconds for finished in finished_requests), 3)
-    fields["load_seconds"] = round(sum(finished.timings.loading_seconds for finished in finished_requests), 3)
-    return build_result(
-        GenerateResult(images=saved_images, prompt=prompt, steps=drawings[-1].steps, **fields),
-        links=[result_link(artifact) for artifact in artifacts],
-        pngs=[] if preview == "none" else [drawing.png for drawing in drawings],
-        make_preview=encode_preview,
-        full=preview == "full",
+    drawings = [drawing for _, drawing in runs]
+    stored = [await anyio.to_thread.run_sync(store_image, app, drawing, output.format) for drawing in drawings]
+    destinations = output.destinations or (None,) * len(drawings)
+    saved_images = []
+    for drawing, (artifact, data), destination in zip(drawings, stored, destinations, strict=True):
+        path = await save_result(output.files, artifact, SUFFIXES[output.format][0], data, destination)
+        saved_images.append(
+            SavedImage(
+                width=drawing.width,
+                height=drawing.height,
+                seed=drawing.seed,
+                size_bytes=len(data),
+                **app.artifact_fields(artifact, path),
+            )
+        )
+    timings = [finished.timings for finished, _ in runs]
+    fields = result_fields(runs[-1][0], app.artifacts.warnings) | {
+        "seconds": round(sum(one.running_seconds for one in timings), 3),
+        "load_seconds": round(sum(one.loading_seconds for one in timings), 3),
+    }
+    return await anyio.to_thread.run_sync(
+        partial(
+            build_result,
+            GenerateResult(images=saved_images, prompt=prompt, steps=drawings[-1].steps, **fields),
+            links=[result_link(artifact) for artifact, _ in stored],
+            pngs=[] if preview == "none" else [drawing.png for drawing in drawings],
+            make_preview=encode_preview,
+            full=preview == "full",
+        )
     )
 
 
-def _save_image(
-    app: AppContext, artifact: StoredArtifact, drawing: GeneratedImage, output: OutputPlan, destination: Path | None
-) -> SavedImage:
+def store_image(app: AppContext, drawing: GeneratedImage, image_format: ImageFormat) -> tuple[StoredArtifact, bytes]:
+    """Store an image as PNG; return the artifact, and the image in the requested format. Blocks on the disk.
+
+    Raises:
+        ArtifactNotSaved: the file cannot be written.
+    """
     from model_runtime.media.images import encode_image
 
-    data = drawing.png if output.format == "png" else encode_image(drawing.png, output.format)
-    path = artifact.path
-    if output.format != "png" and destination is None:
-        path = app.artifacts.add_sibling(artifact, SUFFIXES[output.format][0], data)
-    return SavedImage(
-        width=drawing.width,
-        height=drawing.height,
-        path=str(save_copy(destination, path, output.files, data)),
-        uri=artifact.uri,
-        url=app.artifact_url(artifact),
-        seed=drawing.seed,
-        size_bytes=len(data),
-    )
+    return app.artifacts.add(ArtifactKind.IMAGES, drawing.png), encode_image(drawing.png, image_format)

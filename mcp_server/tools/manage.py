@@ -13,7 +13,7 @@ from pydantic import Field
 from mcp_server.calls import sdk_compat
 from mcp_server.calls.context import AppContext, ToolContext, tool
 from mcp_server.calls.downloads import PullProgress
-from mcp_server.calls.jobs import JobFunction, ToolJob, call_timeout_seconds, wait_for_job
+from mcp_server.calls.jobs import JobFunction, ToolJob, call_timeout_seconds
 from mcp_server.calls.results import FreeFormResult, build_result
 from mcp_server.calls.status_views import Section, read_status
 from mcp_server.files.client import ClientConnection
@@ -40,15 +40,9 @@ def add_management_tools(server: MCPServer[ClientConnection], app: AppContext) -
     ) -> CallToolResult:
         """Get the result of a call that answered with status "running": the same result as the tool's own, or
         "running" again."""
-        job = app.jobs.find(job_id)
-
-        async def report(fraction: float, message: str) -> None:
-            await ctx.report_progress(fraction, 1.0, message)
-
         max_wait_seconds = call_timeout_seconds(sdk_compat.client_name(ctx), -1) or 3600.0
-        if await wait_for_job(job, min(wait_seconds, max_wait_seconds), report, cancel_with_caller=False):
-            return job.result_or_raise()
-        return build_result(job.progress_result())
+        timeout_seconds = min(wait_seconds, max_wait_seconds)
+        return await app.job_result(ctx, app.jobs.find(job_id), timeout_seconds, cancel_with_caller=False)
 
     @tool(server, title="Cancel a job", idempotent=True)
     async def cancel_job(ctx: ToolContext, job_id: str) -> CallToolResult:
@@ -78,7 +72,7 @@ def add_management_tools(server: MCPServer[ClientConnection], app: AppContext) -
             function = download_function(app, model)
         else:
             model_name = await resolve_any_task(app.service, model)
-            function = functools.partial(ACTION_FUNCTIONS[action], app, model_name)
+            function = functools.partial(_manage, app, action, model_name)
         return await app.run_job(ctx, "manage_model", -1, function)
 
 
@@ -93,29 +87,17 @@ def _require_downloadable(app: AppContext, name: str) -> None:
         raise UnknownModel(name, known)
 
 
-async def _load(app: AppContext, model_name: str, job: ToolJob) -> CallToolResult:
-    job.progress.set_message(f"loading {model_name}")
-    await app.service.load(model_name)
-    return _free_form_result(model=model_name, state="ready")
-
-
-async def _unload(app: AppContext, model_name: str, job: ToolJob) -> CallToolResult:
-    job.progress.set_message(f"unloading {model_name} after its running requests")
-    freed_bytes = await app.service.unload(model_name)
-    return _free_form_result(model=model_name, state="absent", freed_mb=round(freed_bytes / 1e6))
-
-
-async def _pin(app: AppContext, model_name: str, job: ToolJob) -> CallToolResult:
-    app.service.pin(model_name, True)
-    return _free_form_result(model=model_name, pinned=True)
-
-
-async def _unpin(app: AppContext, model_name: str, job: ToolJob) -> CallToolResult:
-    app.service.pin(model_name, False)
-    return _free_form_result(model=model_name, pinned=False)
-
-
-ACTION_FUNCTIONS = {"load": _load, "unload": _unload, "pin": _pin, "unpin": _unpin}
+async def _manage(app: AppContext, action: ManageAction, model_name: str, job: ToolJob) -> CallToolResult:
+    if action == "load":
+        job.progress.set_message(f"loading {model_name}")
+        await app.service.load(model_name)
+        return _free_form_result(model=model_name, state="ready")
+    if action == "unload":
+        job.progress.set_message(f"unloading {model_name} after its running requests")
+        freed_bytes = await app.service.unload(model_name)
+        return _free_form_result(model=model_name, state="absent", freed_mb=round(freed_bytes / 1e6))
+    app.service.pin(model_name, action == "pin")
+    return _free_form_result(model=model_name, pinned=action == "pin")
 
 
 def download_function(app: AppContext, model: str) -> JobFunction:

@@ -12,7 +12,6 @@ from pydantic import Field
 
 from mcp_server.calls.context import AppContext, ToolContext, save_copy, tool
 from mcp_server.calls.results import SaveResult, build_result
-from mcp_server.files.access import ClientFiles
 from mcp_server.files.artifacts import ArtifactKind, StoredArtifact
 from mcp_server.files.client import ClientConnection
 from mcp_server.tools.generate_image import SUFFIXES as IMAGE_SUFFIXES
@@ -40,21 +39,22 @@ def add_save_media(server: MCPServer[ClientConnection], app: AppContext) -> None
         """Put a generated image, spoken audio or transcript into the user's project under a name of its own, converted
         to the format its ending names; images can be made to fit a size for the web."""
         files = app.files(ctx)
-        artifact = files.artifact_at(uri)
-        destination = files.resolve_destination(
+        artifact = await files.artifact_at(uri)
+        destination = await files.resolve_destination(
             path, ALLOWED_SUFFIXES[artifact.kind], overwrite=overwrite, param="path"
         )
-        return await anyio.to_thread.run_sync(save_artifact, files, artifact, destination, max_kb * 1000)
+        data, fields = await anyio.to_thread.run_sync(convert_artifact, artifact, destination, max_kb * 1000)
+        saved = await save_copy(destination, artifact.path, files, data)
+        return build_result(SaveResult(path=str(saved), uri=artifact.uri, size_bytes=len(data), **fields))
 
 
-def save_artifact(files: ClientFiles, artifact: StoredArtifact, destination: Path, max_bytes: int) -> CallToolResult:
-    """Convert a result to the format of `destination` and write it. Blocks on the disk.
+def convert_artifact(artifact: StoredArtifact, destination: Path, max_bytes: int) -> tuple[bytes, dict[str, Any]]:
+    """Convert a result to the format of `destination`; return the bytes and the fields that describe them.
 
-    `max_bytes` limits the size of the file; 0 sets no limit.
+    `max_bytes` limits their number; 0 sets no limit. Blocks on the disk.
 
     Raises:
         InvalidInput: the result is not an image and is larger than `max_bytes`, or has no such format.
-        ArtifactNotSaved: the file cannot be written.
     """
     fields: dict[str, Any] = {}
     if artifact.kind is ArtifactKind.IMAGES:
@@ -71,8 +71,7 @@ def save_artifact(files: ClientFiles, artifact: StoredArtifact, destination: Pat
                 "Only images are shrunk to fit: choose .mp3 or .opus for audio, or raise max_kb.",
                 param="max_kb",
             )
-    path = save_copy(destination, artifact.path, files, data)
-    return build_result(SaveResult(path=str(path), uri=artifact.uri, size_bytes=len(data), **fields))
+    return data, fields
 
 
 def _image_format(destination: Path) -> ImageFormat:

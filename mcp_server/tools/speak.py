@@ -1,6 +1,5 @@
 """speak: turn a text into speech."""
 
-from pathlib import Path
 from typing import Annotated, Literal
 
 import anyio
@@ -12,21 +11,22 @@ from pydantic import Field
 from mcp_server.calls.context import (
     AppContext,
     KeepAliveArgument,
+    ModelArgument,
     ToolContext,
+    WaitArgument,
     keep_alive_seconds_of,
     result_fields,
     result_link,
-    save_copy,
+    save_result,
     tool,
 )
 from mcp_server.calls.jobs import ToolJob
 from mcp_server.calls.results import SpeakResult, build_result
-from mcp_server.files.access import ClientFiles
 from mcp_server.files.artifacts import ArtifactKind, StoredArtifact
 from mcp_server.files.client import ClientConnection
 from mcp_server.viewer.page import VIEWER_TOOL_META
 from model_runtime.events import AudioChunk, Event, SpeechResult
-from model_runtime.requests import Speak, Task
+from model_runtime.requests import Speak
 
 AudioFormat = Literal["wav", "mp3", "flac"]
 MAX_INLINE_AUDIO_BYTES = 400_000
@@ -43,53 +43,46 @@ def add_speak(server: MCPServer[ClientConnection], app: AppContext) -> None:
         voice: Annotated[str, Field(description="A voice from media_status; empty: the model's own")] = "",
         speed: Annotated[float, Field(ge=0.5, le=2)] = 1.0,
         language: Annotated[str, Field(description="ISO 639-1 code; empty: by the text or voice")] = "",
-        model: Annotated[str, Field(description="auto, fast, best or a name from media_status")] = "auto",
+        model: ModelArgument = "auto",
         format: AudioFormat = "wav",  # noqa: A002
         play: Annotated[bool, Field(description="Also play it on this machine's speakers")] = False,
         output_path: Annotated[str, Field(description="Also save here")] = "",
         overwrite: bool = False,
         keep_alive: KeepAliveArgument = "",
-        wait_seconds: Annotated[int, Field(ge=-1, le=3600, description="-1: as long as this client can")] = -1,
+        wait_seconds: WaitArgument = -1,
     ) -> Annotated[CallToolResult, SpeakResult]:
         """Say a text with a local voice and save it as an audio file; play=true also plays it aloud. The result has the
         absolute path and a senses:// address. status "running": call get_job."""
-        model_name = await app.service.resolve(model, Task.SPEECH)
         files = app.files(ctx)
         destination = (
-            files.resolve_destination(output_path, (f".{format}",), overwrite=overwrite) if output_path else None
+            await files.resolve_destination(output_path, (f".{format}",), overwrite=overwrite) if output_path else None
         )
-        request = Speak(model_name, text, voice, speed, language)
+        request = Speak(model, text, voice, speed, language)
         keep_alive_seconds = keep_alive_seconds_of(keep_alive)
 
         async def run_request(job: ToolJob) -> CallToolResult:
             pcm = bytearray()
-            finished = await app.run_request(
+            finished, speech = await app.run_request(
                 request,
                 job,
+                SpeechResult,
                 lambda event: _collect_audio(event, pcm, job),
                 keep_alive_seconds=keep_alive_seconds,
             )
-            speech = finished.result
-            if not isinstance(speech, SpeechResult):
-                raise TypeError(speech)
-            artifact, path = await anyio.to_thread.run_sync(
-                save_speech, app, files, bytes(pcm), speech.sample_rate, format, destination
-            )
-            fields = result_fields(finished)
-            fields["warnings"] += app.artifacts.warnings
+            artifact, data = await anyio.to_thread.run_sync(store_speech, app, bytes(pcm), speech.sample_rate, format)
+            path = await save_result(files, artifact, f".{format}", data, destination)
+            fields = result_fields(finished, app.artifacts.warnings)
             playing = play and app.player.play(artifact.path)
             if play and not playing:
                 fields["warnings"].append("This machine has no program that plays audio; open the file instead.")
             return build_result(
                 SpeakResult(
-                    path=str(path),
-                    uri=artifact.uri,
-                    url=app.artifact_url(artifact),
                     duration=round(speech.duration_seconds, 2),
                     sample_rate=speech.sample_rate,
                     voice=speech.voice,
                     language=speech.language,
                     playing=playing,
+                    **app.artifact_fields(artifact, path),
                     **fields,
                 ),
                 links=[result_link(artifact)],
@@ -106,30 +99,21 @@ async def _inline_audio(ctx: ToolContext, artifact: StoredArtifact) -> bytes:
     return await anyio.Path(artifact.path).read_bytes()
 
 
-def save_speech(
-    app: AppContext,
-    files: ClientFiles,
-    pcm: bytes,
-    sample_rate: int,
-    audio_format: AudioFormat,
-    destination: Path | None,
-) -> tuple[StoredArtifact, Path]:
-    """Save speech as WAV and in the requested format; return the artifact and the path for the result.
+def store_speech(
+    app: AppContext, pcm: bytes, sample_rate: int, audio_format: AudioFormat
+) -> tuple[StoredArtifact, bytes]:
+    """Store speech as WAV; return the artifact, and the speech in the requested format.
 
     `pcm` is 16-bit mono at `sample_rate` Hz. Blocks on the disk.
 
     Raises:
-        ArtifactNotSaved: a file cannot be written.
+        ArtifactNotSaved: the file cannot be written.
     """
     from model_runtime.media.speech_encoder import encode_speech
 
     wav = encode_speech(pcm, sample_rate, "wav")
     artifact = app.artifacts.add(ArtifactKind.AUDIO, wav)
-    data = wav if audio_format == "wav" else encode_speech(pcm, sample_rate, audio_format)
-    path = artifact.path
-    if audio_format != "wav" and destination is None:
-        path = app.artifacts.add_sibling(artifact, f".{audio_format}", data)
-    return artifact, save_copy(destination, path, files, data)
+    return artifact, wav if audio_format == "wav" else encode_speech(pcm, sample_rate, audio_format)
 
 
 def _collect_audio(event: Event, pcm: bytearray, job: ToolJob) -> None:

@@ -13,24 +13,25 @@ from pydantic import Field
 from mcp_server.calls.context import (
     AppContext,
     KeepAliveArgument,
+    ModelArgument,
     ToolContext,
+    WaitArgument,
     keep_alive_seconds_of,
     read_audio,
     result_fields,
     result_link,
-    save_copy,
+    save_result,
     tool,
 )
 from mcp_server.calls.jobs import ToolJob
 from mcp_server.calls.results import SegmentResult, TranscribeResult, build_result
-from mcp_server.files.access import ClientFiles
-from mcp_server.files.artifacts import ArtifactKind
+from mcp_server.files.artifacts import ArtifactKind, StoredArtifact
 from mcp_server.files.client import ClientConnection
 from mcp_server.viewer.page import VIEWER_TOOL_META
+from model_runtime.catalog.languages import parse_language
 from model_runtime.events import Finished, Segment, TranscriptionResult
 from model_runtime.formats.subtitles import to_srt, to_vtt
 from model_runtime.requests import Task, Transcribe
-from model_runtime.validation.transcription import parse_language
 
 TranscriptFormat = Literal["text", "srt", "vtt", "json"]
 SUFFIXES: dict[TranscriptFormat, str] = {"text": ".txt", "srt": ".srt", "vtt": ".vtt", "json": ".json"}
@@ -49,22 +50,24 @@ def add_transcribe(server: MCPServer[ClientConnection], app: AppContext) -> None
         task: Annotated[
             Literal["transcribe", "translate"], Field(description="translate: into English")
         ] = "transcribe",
-        model: Annotated[str, Field(description="auto, fast, best or a name from media_status")] = "auto",
+        model: ModelArgument = "auto",
         timestamps: Literal["none", "segment", "word"] = "none",
         format: Annotated[TranscriptFormat, Field(description="Of the saved file")] = "text",  # noqa: A002
         vocabulary: Annotated[str, Field(description="Names and terms to expect", max_length=2000)] = "",
         output_path: Annotated[str, Field(description="Also save here")] = "",
         overwrite: bool = False,
         keep_alive: KeepAliveArgument = "",
-        wait_seconds: Annotated[int, Field(ge=-1, le=3600, description="-1: as long as this client can")] = -1,
+        wait_seconds: WaitArgument = -1,
     ) -> Annotated[CallToolResult, TranscribeResult]:
         """Write down the speech in an audio or video file with a local model, in most languages. The whole transcript
         is saved and its path returned; a long text is cut in the answer (truncated). status "running": call get_job."""
-        model_name = await app.service.resolve(model, Task.TRANSCRIPTION)
+        model_name = await app.service.resolve(model, Task.TRANSCRIPTION)  # decoding a long recording takes a minute
         files = app.files(ctx)
         keep_alive_seconds = keep_alive_seconds_of(keep_alive)
         destination = (
-            files.resolve_destination(output_path, (SUFFIXES[format],), overwrite=overwrite) if output_path else None
+            await files.resolve_destination(output_path, (SUFFIXES[format],), overwrite=overwrite)
+            if output_path
+            else None
         )
         spoken_language = parse_language(language)
         word_timestamps = timestamps == "word" or format == "json"
@@ -75,55 +78,59 @@ def add_transcribe(server: MCPServer[ClientConnection], app: AppContext) -> None
             request = Transcribe(
                 model_name, sound, spoken_language, task == "translate", vocabulary, word_timestamps=word_timestamps
             )
-            finished = await app.run_request(request, job, keep_alive_seconds=keep_alive_seconds)
+            finished, transcript = await app.run_request(
+                request, job, TranscriptionResult, keep_alive_seconds=keep_alive_seconds
+            )
+            artifact, data = await anyio.to_thread.run_sync(store_transcript, app, transcript, format)
+            path = await save_result(files, artifact, SUFFIXES[format], data, destination)
             return await anyio.to_thread.run_sync(
-                save_transcript, app, files, finished, format, destination, timestamps
+                transcript_result, app, finished, transcript, artifact, path, timestamps
             )
 
         return await app.run_job(ctx, "transcribe", wait_seconds, run_request)
 
 
-def save_transcript(
-    app: AppContext,
-    files: ClientFiles,
-    finished: Finished,
-    transcript_format: TranscriptFormat,
-    destination: Path | None,
-    timestamps: str,
-) -> CallToolResult:
-    """Save a transcript and build the result. Blocks on the disk.
+def store_transcript(
+    app: AppContext, transcript: TranscriptionResult, transcript_format: TranscriptFormat
+) -> tuple[StoredArtifact, bytes]:
+    """Store a transcript as text; return the artifact, and the transcript in the requested format. Blocks on the disk.
 
     Raises:
-        ArtifactNotSaved: a file cannot be written.
+        ArtifactNotSaved: the file cannot be written.
     """
-    transcript = finished.result
-    if not isinstance(transcript, TranscriptionResult):
-        raise TypeError(transcript)
-    artifact = app.artifacts.add(ArtifactKind.TRANSCRIPTS, (transcript.text.strip() + "\n").encode())
-    data = render(transcript, transcript_format).encode()
-    path = artifact.path
-    if transcript_format != "text" and destination is None:
-        path = app.artifacts.add_sibling(artifact, SUFFIXES[transcript_format], data)
-    fields = result_fields(finished)
-    fields["warnings"] += app.artifacts.warnings
+    artifact = app.artifacts.add(ArtifactKind.TRANSCRIPTS, render(transcript, "text").encode())
+    return artifact, render(transcript, transcript_format).encode()
+
+
+def transcript_result(
+    app: AppContext,
+    finished: Finished,
+    transcript: TranscriptionResult,
+    artifact: StoredArtifact,
+    path: Path,
+    timestamps: str,
+) -> CallToolResult:
+    """Build the result; a file keeps the segments that it has no room for. Blocks on the disk.
+
+    Raises:
+        ArtifactNotSaved: that file cannot be written.
+    """
+    fields = result_fields(finished, app.artifacts.warnings)
     segments = segment_results(transcript.segments, timestamps)
     if segments is not None and len(segments) < len(transcript.segments):
         full_path = app.artifacts.add_sibling(artifact, ".json", render(transcript, "json").encode())
         fields["warnings"].append(
             f"This result has the first {len(segments)} of {len(transcript.segments)} segments; {full_path} has all."
         )
+    duration = transcript.duration_seconds
     return build_result(
         TranscribeResult(
             text=transcript.text.strip(),
             language=transcript.language,
-            duration=round(transcript.duration_seconds, 2),
-            realtime_factor=round(finished.timings.running_seconds / transcript.duration_seconds, 3)
-            if transcript.duration_seconds
-            else None,
+            duration=round(duration, 2),
+            realtime_factor=round(finished.timings.running_seconds / duration, 3) if duration else None,
             segments=segments,
-            path=str(save_copy(destination, path, files, data)),
-            uri=artifact.uri,
-            url=app.artifact_url(artifact),
+            **app.artifact_fields(artifact, path),
             **fields,
         ),
         links=[result_link(artifact)],

@@ -7,7 +7,7 @@ from pathlib import Path
 from model_runtime.catalog.model import Model, ModelArtifact, OptionValue
 from model_runtime.requests import Task
 
-CHECKPOINT_PATTERNS = ("*.json", "*.safetensors", "*.txt", "*.jinja", "tokenizer*", "*.model")
+CHECKPOINT_FILES = "*.json *.safetensors *.txt *.jinja tokenizer* *.model"
 STARTER_FOLDER = Path(__file__).parent.parent / "starter"
 
 OCR_ENGINE = "rapidocr"
@@ -16,6 +16,13 @@ OCR_FOLDER = Path(sysconfig.get_path("purelib")) / "rapidocr" / "models"
 OCR_DETECTOR, OCR_RECOGNIZER = "PP-OCRv6_det_small.onnx", "PP-OCRv6_rec_small.onnx"
 """The network that finds lines of text, and the one that reads them."""
 
+
+def _artifact(source: str, files: str, size_bytes: int, *, role: str = "model") -> ModelArtifact:
+    """Return the files of a repository; `source` is REPOSITORY@REVISION, `files` are globs with blanks between them."""
+    repo, _, revision = source.partition("@")
+    return ModelArtifact(role, repo, revision, tuple(files.split()), size_bytes)
+
+
 REAL_MODELS = (
     Model(
         "vlm-fast",
@@ -23,15 +30,12 @@ REAL_MODELS = (
         "mlx-vlm",
         "Moondream2: quick looks at one picture",
         (
-            ModelArtifact(
-                "model", "vikhyatk/moondream2", "2025-06-21", ("config.json", "*.safetensors"), 3_854_000_000
-            ),
-            ModelArtifact(
-                "tokenizer",
-                "moondream/starmie-v1",
-                "35192e10a54e36eabe0a7cc57a2c1aab371cafc5",
-                ("tokenizer*",),
+            _artifact("vikhyatk/moondream2@2025-06-21", "config.json *.safetensors", 3_854_000_000),
+            _artifact(
+                "moondream/starmie-v1@35192e10a54e36eabe0a7cc57a2c1aab371cafc5",
+                "tokenizer*",
                 4_000_000,
+                role="tokenizer",
             ),
         ),
         heavy=False,
@@ -42,11 +46,7 @@ REAL_MODELS = (
         Task.VISION,
         "mlx-vlm",
         "Qwen2.5-VL 7B: reads text and detail, several pictures at once",
-        (
-            ModelArtifact(
-                "model", "mlx-community/Qwen2.5-VL-7B-Instruct-4bit", "main", CHECKPOINT_PATTERNS, 5_650_000_000
-            ),
-        ),
+        (_artifact("mlx-community/Qwen2.5-VL-7B-Instruct-4bit@main", CHECKPOINT_FILES, 5_650_000_000),),
         concurrency=4,
     ),
     Model(
@@ -55,11 +55,9 @@ REAL_MODELS = (
         "mflux",
         "FLUX.1-schnell: text to picture in four steps",
         (
-            ModelArtifact(
-                "model",
-                "dhairyashil/FLUX.1-schnell-mflux-4bit",
-                "main",
-                ("*/*.json", "*/*.safetensors", "*/*.txt", "*/*.model", "*.json"),
+            _artifact(
+                "dhairyashil/FLUX.1-schnell-mflux-4bit@main",
+                "*/*.json */*.safetensors */*.txt */*.model *.json",
                 9_620_000_000,
             ),
         ),
@@ -71,11 +69,9 @@ REAL_MODELS = (
         "mflux",
         "FLUX.2-klein 4B: faster, smaller, also starts from a picture",
         (
-            ModelArtifact(
-                "model",
-                "Runpod/FLUX.2-klein-4B-mflux-4bit",
-                "73dcaa322be48ea49374b32b4b23aab1a3e59b87",
-                ("*/*.json", "*/*.safetensors", "*/*.txt", "*/*.jinja", "*.json"),
+            _artifact(
+                "Runpod/FLUX.2-klein-4B-mflux-4bit@73dcaa322be48ea49374b32b4b23aab1a3e59b87",
+                "*/*.json */*.safetensors */*.txt */*.jinja *.json",
                 4_620_000_000,
             ),
         ),
@@ -87,11 +83,9 @@ REAL_MODELS = (
         "mlx-whisper",
         "Whisper large-v3-turbo: near real time, 99 languages",
         (
-            ModelArtifact(
-                "model",
-                "mlx-community/whisper-large-v3-turbo",
-                "a4aaeec0636e6fef84abdcbe3544cb2bf7e9f6fb",
-                ("*.json", "weights.*"),
+            _artifact(
+                "mlx-community/whisper-large-v3-turbo@a4aaeec0636e6fef84abdcbe3544cb2bf7e9f6fb",
+                "*.json weights.*",
                 1_620_000_000,
             ),
         ),
@@ -104,11 +98,9 @@ REAL_MODELS = (
         "mlx-whisper",
         "Whisper large-v3: most accurate, translates to English",
         (
-            ModelArtifact(
-                "model",
-                "mlx-community/whisper-large-v3-mlx",
-                "49e6aa286ad60c14352c404340ded53710378a11",
-                ("*.json", "weights.*"),
+            _artifact(
+                "mlx-community/whisper-large-v3-mlx@49e6aa286ad60c14352c404340ded53710378a11",
+                "*.json weights.*",
                 3_100_000_000,
             ),
         ),
@@ -120,11 +112,9 @@ REAL_MODELS = (
         "mlx-audio",
         "Kokoro 82M: natural voices in six languages",
         (
-            ModelArtifact(
-                "model",
-                "mlx-community/Kokoro-82M-bf16",
-                "a71e4d38b236d968966a2002c4c895dbd12b1c3c",
-                ("*.json", "*.safetensors", "voices/*.safetensors"),
+            _artifact(
+                "mlx-community/Kokoro-82M-bf16@a71e4d38b236d968966a2002c4c895dbd12b1c3c",
+                "*.json *.safetensors voices/*.safetensors",
                 360_000_000,
             ),
         ),
@@ -137,19 +127,12 @@ REAL_MODELS = (
         "mlx-audio",
         "Marvis 250M: speech that starts at once",
         (
-            ModelArtifact(
-                "model",
-                "Marvis-AI/marvis-tts-250m-v0.2",
-                "main",
-                ("*.json", "*.safetensors", "*.txt", "prompts/*"),
-                1_150_000_000,
-            ),
-            ModelArtifact(
-                "codec",
-                "kyutai/moshiko-pytorch-bf16",
-                "2bfc9ae6e89079a5cc7ed2a68436010d91a3d289",
-                ("tokenizer-e351c8d8-checkpoint125.safetensors",),
+            _artifact("Marvis-AI/marvis-tts-250m-v0.2@main", "*.json *.safetensors *.txt prompts/*", 1_150_000_000),
+            _artifact(
+                "kyutai/moshiko-pytorch-bf16@2bfc9ae6e89079a5cc7ed2a68436010d91a3d289",
+                "tokenizer-e351c8d8-checkpoint125.safetensors",
                 385_000_000,
+                role="codec",
             ),
         ),
         heavy=False,
@@ -160,11 +143,9 @@ REAL_MODELS = (
         "mlx-audio",
         "Qwen3-TTS 0.6B: Korean and nine more languages",
         (
-            ModelArtifact(
-                "model",
-                "mlx-community/Qwen3-TTS-12Hz-0.6B-CustomVoice-8bit",
-                "049ef77fe8816b536193c0c25f9a214d17921282",
-                ("*.json", "*.safetensors", "*.txt", "speech_tokenizer/*"),
+            _artifact(
+                "mlx-community/Qwen3-TTS-12Hz-0.6B-CustomVoice-8bit@049ef77fe8816b536193c0c25f9a214d17921282",
+                "*.json *.safetensors *.txt speech_tokenizer/*",
                 1_700_000_000,
             ),
         ),
@@ -176,11 +157,9 @@ REAL_MODELS = (
         "mlx-lm",
         "Llama 3.2 3B: short texts",
         (
-            ModelArtifact(
-                "model",
-                "mlx-community/Llama-3.2-3B-Instruct-4bit",
-                "7f0dc925e0d0afb0322d96f9255cfddf2ba5636e",
-                CHECKPOINT_PATTERNS,
+            _artifact(
+                "mlx-community/Llama-3.2-3B-Instruct-4bit@7f0dc925e0d0afb0322d96f9255cfddf2ba5636e",
+                CHECKPOINT_FILES,
                 1_820_000_000,
             ),
         ),
@@ -193,11 +172,9 @@ REAL_MODELS = (
         "mlx-vlm",
         "Gemma 3 12B: longer texts, also sees",
         (
-            ModelArtifact(
-                "model",
-                "mlx-community/gemma-3-12b-it-4bit",
-                "86cc6a8dedbc456dd0e4af01a9d09f396f77e558",
-                CHECKPOINT_PATTERNS,
+            _artifact(
+                "mlx-community/gemma-3-12b-it-4bit@86cc6a8dedbc456dd0e4af01a9d09f396f77e558",
+                CHECKPOINT_FILES,
                 8_070_000_000,
             ),
         ),
@@ -263,14 +240,6 @@ OCR_MODEL = Model(
 SHIPPED_MODELS = (*STARTER_MODELS, OCR_MODEL)
 """Models that are installed with Senses."""
 BUILTIN_MODELS = (*REAL_MODELS, *SHIPPED_MODELS)
-
-UNPINNED: Mapping[str, str] = {
-    "vikhyatk/moondream2": "named by the tag 2025-06-21; the commit of the tag has not been verified",
-    "mlx-community/Qwen2.5-VL-7B-Instruct-4bit": "named by the branch main; no commit has been verified",
-    "dhairyashil/FLUX.1-schnell-mflux-4bit": "named by the branch main; no commit has been verified",
-    "Marvis-AI/marvis-tts-250m-v0.2": "named by the branch main; no commit has been verified",
-}
-"""Repository of a built-in model whose `revision` is no commit yet → why. What is on a disk never changes by itself."""
 
 ALIASES_BY_TIER: Mapping[Task, Mapping[str, tuple[str, ...]]] = {
     Task.VISION: {

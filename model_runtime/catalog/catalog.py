@@ -1,15 +1,13 @@
 """The catalogue of one instance: resolves names to models, and models to files. It reads the disk, never a network."""
 
-import logging
 import platform
 import sys
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Protocol
 
 from model_runtime.catalog import memory_estimate
 from model_runtime.catalog.builtin_models import (
@@ -19,26 +17,20 @@ from model_runtime.catalog.builtin_models import (
     STARTER_BY_TASK,
     TIER_BY_OPENAI_NAME,
 )
-from model_runtime.catalog.checkpoint_files import read_config
 from model_runtime.catalog.configured import check_defaults, configured_models, does_task
 from model_runtime.catalog.detect import GROUNDING_TASKS, OCR_TASKS, detect_model, supports_grounding
-from model_runtime.catalog.foreign_files import InvalidCheckpoint
 from model_runtime.catalog.local_folder import broken_reason, file_problem, folder_problem
-from model_runtime.catalog.model import DEFAULT_PATTERNS, Model, ModelArtifact
+from model_runtime.catalog.model import DEFAULT_PATTERNS, Model, ModelArtifact, ModelInfo
 from model_runtime.catalog.model_folders import ModelFolders
 from model_runtime.catalog.names import is_repository_id
-from model_runtime.catalog.transformer_dims import TransformerDims
-from model_runtime.catalog.voices import NO_VOICES, VoiceCatalog, read_voices
+from model_runtime.catalog.transformer_dims import read_dims
+from model_runtime.catalog.voices import NO_VOICES, read_voices
 from model_runtime.errors import InvalidInput, ModelBroken, ModelMissing, UnknownModel, WrongTask
-from model_runtime.requests import Request, Task
+from model_runtime.requests import Chat, Request, Task
 from model_runtime.settings import Settings
-
-T = TypeVar("T")
 
 MAX_REPOSITORIES = 256
 """Repositories without an alias that the catalogue holds."""
-
-log = logging.getLogger(__name__)
 
 
 class ModelStore(Protocol):
@@ -73,7 +65,6 @@ class Catalog:
         self._float32 = float32
         self._folders = ModelFolders(model_folders)
         self._folder_models: dict[str, Model] = {}
-        self._dims_by_model: dict[str, TransformerDims] = {}
         self._name_by_folder: dict[Path, str] = {}
         """Real folder of a detected repository → its model's name."""
         self._lock = threading.Lock()
@@ -124,22 +115,9 @@ class Catalog:
             return self._require_task(self._models[requested], task)
         tier = TIER_BY_OPENAI_NAME.get(requested.lower(), requested.lower() or "auto")
         if tier in ALIASES_BY_TIER[task]:
-            return self.preferred_model(task, tier)
+            return self._require_task(self._preferred(task, tier), task)
         found = self._named(requested) or self._find_repository(requested)
         return self._require_task(found, task)
-
-    def preferred_model(self, task: Task, tier: str = "auto") -> Model:
-        """Return the model that answers requests for `task` that name no model.
-
-        Raises:
-            WrongTask: the configured default does not support `task`.
-            ModelBroken: the folder of the configured default cannot be used.
-        """
-        return self._require_task(self._preferred(task, tier), task)
-
-    def is_default(self, model: Model) -> bool:
-        """Return whether this model answers requests for its task that name no model."""
-        return self._preferred(model.task, "auto").name == model.name
 
     def folders(self, model: Model) -> Mapping[str, Path]:
         """Return the local folder of every artifact by role.
@@ -157,76 +135,56 @@ class Catalog:
             raise ModelMissing(model.name, model.download_bytes, f"senses pull {model.name}")
         return {role: folder for role, folder in found.items() if folder is not None}
 
-    def broken_reason(self, model: Model) -> str:
-        """Return why the folder of a local model cannot be used and what to do, or "" if it can."""
-        return broken_reason(model)
-
-    def file_problem(self, model: Model) -> str:
-        """Return why a file of a model that is on this disk cannot be used and what to do, or "" if all can."""
-        return self._from_files(model, partial(file_problem, model), otherwise="")
-
     def is_present(self, model: Model) -> bool:
         """Return whether all files of a model are on this disk."""
-        return self._from_files(model, lambda folders: True, otherwise=False)
-
-    def weights_bytes(self, model: Model) -> int:
-        """Return the size of the weights on disk, or of the download if they are missing."""
-        return self._from_files(model, memory_estimate.weights_bytes, otherwise=model.download_bytes)
-
-    def needed_bytes(self, model: Model) -> int:
-        """Estimate the memory of the loaded model without requests, in bytes."""
-        weights = partial(memory_estimate.weights_bytes, float32=self._float32)
-        return memory_estimate.resident_bytes(model, self._from_files(model, weights, otherwise=model.download_bytes))
-
-    def working_bytes(self, request: Request, model: Model) -> int:
-        """Estimate the memory that a running request takes on top of the loaded model, in bytes."""
-        return memory_estimate.working_bytes(request, model, self._transformer_dims(model), float32=self._float32)
-
-    def voices(self, model: Model) -> tuple[str, ...]:
-        """Return the names of a speech model's voices; empty for other models and missing files."""
-        return self._voice_catalog(model).names
-
-    def languages(self, model: Model) -> tuple[str, ...]:
-        """Return the codes of a speech model's languages, the first is its default; empty as for `voices`."""
-        return self._voice_catalog(model).languages
-
-    def abilities(self, model: Model) -> tuple[str, ...]:
-        """Return ("detect", "point") for a vision model that returns coordinates, ("ocr",) for one that reads, else ()."""
-        if model.engine == OCR_ENGINE:
-            return OCR_TASKS
-        if model.task is not Task.VISION or model.starter:
-            return ()
-        can_ground = self._from_files(model, lambda folders: supports_grounding(folders["model"]), otherwise=False)
-        return GROUNDING_TASKS if can_ground else ()
-
-    def _voice_catalog(self, model: Model) -> VoiceCatalog:
-        if model.task is not Task.SPEECH:
-            return NO_VOICES
-        return self._from_files(model, lambda folders: read_voices(folders["model"]), otherwise=NO_VOICES)
-
-    def _transformer_dims(self, model: Model) -> TransformerDims | None:
-        """Return the dimensions of a chat model, read once; None for other models and unreadable files."""
-        if model.task not in {Task.VISION, Task.TEXT} or model.starter:
-            return None
-        if model.name not in self._dims_by_model:
-            try:
-                self._dims_by_model[model.name] = TransformerDims.from_config(read_config(self.folders(model)["model"]))
-            except (InvalidCheckpoint, ModelMissing):
-                return None
-        return self._dims_by_model[model.name]
-
-    def _from_files(self, model: Model, read: Callable[[Mapping[str, Path]], T], otherwise: T) -> T:
-        """Return `read(folders)` of a model, or `otherwise` if its files are missing or cannot be read.
-
-        The status covers all models, so an unreadable file of one must not raise. Loading that model reports the error.
-        """
         try:
-            return read(self.folders(model))
+            return bool(self.folders(model))
         except ModelMissing:
-            return otherwise
-        except Exception:
-            log.debug("A file of %s cannot be read", model.name, exc_info=True)
-            return otherwise
+            return False
+
+    def info(self, model: Model) -> ModelInfo:
+        """Return what the disk holds of a model, after another try to detect a local one."""
+        model = self.redetect(model)
+        folders, problem = self._usable_folders(model)
+        voices = read_voices(folders["model"]) if model.task is Task.SPEECH and folders else NO_VOICES
+        is_real_vision = model.task is Task.VISION and not model.starter
+        is_reader = model.engine == OCR_ENGINE
+        can_ground = is_real_vision and not is_reader and folders and supports_grounding(folders["model"])
+        return ModelInfo(
+            present=bool(folders) and not problem,
+            broken_reason=problem,
+            default=self._preferred(model.task, "auto").name == model.name,
+            weights_bytes=memory_estimate.weights_bytes(folders) if folders else model.download_bytes,
+            needed_bytes=self.needed_bytes(model, folders),
+            voices=voices.names,
+            languages=voices.languages,
+            abilities=OCR_TASKS if is_reader else GROUNDING_TASKS if can_ground else (),
+        )
+
+    def needed_bytes(self, model: Model, folders: Mapping[str, Path]) -> int:
+        """Estimate the memory of the loaded model without requests, in bytes; `folders` are empty if it is missing."""
+        weights_bytes = memory_estimate.weights_bytes(folders, float32=self._float32)
+        return memory_estimate.resident_bytes(model, weights_bytes if folders else model.download_bytes)
+
+    def working_bytes(self, request: Request, model: Model, folders: Mapping[str, Path]) -> int:
+        """Estimate the memory that a running request takes on top of the loaded model, in bytes.
+
+        Raises:
+            InvalidCheckpoint: the config.json of a chat model cannot be read.
+        """
+        has_dims = isinstance(request, Chat) and not model.starter and model.engine != OCR_ENGINE
+        dims = read_dims(folders["model"]) if has_dims else None
+        return memory_estimate.working_bytes(request, model, dims, float32=self._float32)
+
+    def _usable_folders(self, model: Model) -> tuple[Mapping[str, Path], str]:
+        """Return the folders of a model, empty if it is missing, and why a folder or a file cannot be used."""
+        try:
+            folders = self.folders(model)
+        except ModelBroken as error:
+            return {}, str(error)
+        except ModelMissing:
+            return {}, ""
+        return folders, file_problem(model, folders)
 
     def _preferred(self, task: Task, tier: str) -> Model:
         default = self._models.get(self._defaults.get(task, ""))
@@ -239,10 +197,12 @@ class Catalog:
         return next(downloaded, None) or next(filter(self._is_usable, others), otherwise)
 
     def _is_usable(self, model: Model) -> bool:
-        return self.is_present(model) and not self.broken_reason(model) and not self.file_problem(model)
+        folders, problem = self._usable_folders(model)
+        return bool(folders) and not problem
 
     def _require_task(self, model: Model, task: Task) -> Model:
-        model = self.redetect(model)
+        if not model.engine:
+            model = self.redetect(model)
         if not model.engine:
             raise ModelBroken(broken_reason(model))
         if does_task(model, task):

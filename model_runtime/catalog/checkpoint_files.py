@@ -80,10 +80,16 @@ def _read_index(folder: Path) -> Mapping[str, str]:
     index = folder / INDEX_FILE
     if not is_there(index):
         return {}
+    file_by_tensor = _read_weight_map(index, signature(index))
+    # some published conversions keep the index of the original, which lists none of their own files
+    names = set(file_by_tensor.values())
+    is_foreign = _safetensors_files(folder) and not any(is_there(folder / name) for name in names)
+    return {} if is_foreign else file_by_tensor
+
+
+@lru_cache(maxsize=64)
+def _read_weight_map(index: Path, _signature: tuple[int, int, int]) -> Mapping[str, str]:
     weight_map = read_json_object(index).get("weight_map")
     if not isinstance(weight_map, dict) or not all(isinstance(name, str) for name in weight_map.values()):
         raise InvalidCheckpoint(index, "has no weight_map of file names")
-    file_by_tensor = {tensor: Path(name).name for tensor, name in weight_map.items()}
-    # some published conversions keep the index of the original, which lists none of their own files
-    is_foreign = _safetensors_files(folder) and not any(is_there(folder / name) for name in file_by_tensor.values())
-    return {} if is_foreign else file_by_tensor
+    return {tensor: Path(name).name for tensor, name in weight_map.items()}

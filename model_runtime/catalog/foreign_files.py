@@ -184,12 +184,21 @@ def list_files(folder: Path, suffixes: tuple[str, ...] = ("",), *, depth: int = 
     """
     found: list[Path] = []
     for root, folders, names in os.walk(folder) if "\0" not in str(folder) else ():
-        found += (Path(root, name) for name in (*names, *_named(folders, suffixes)) if name.endswith(suffixes))
+        listed = (*names, *_named(folders, suffixes))
+        found += (Path(root, name) for name in listed if name.endswith(suffixes) and not is_apple_double(name))
         if len(Path(root).relative_to(folder).parts) >= depth - 1:
             folders.clear()
         if len(found) >= MAX_FILES:
             break
     return sorted(found[:MAX_FILES])
+
+
+def is_apple_double(name: str) -> bool:
+    """Return whether a file holds what macOS knows of another one: it writes `._x` beside `x` on disks of other systems.
+
+    The format is AppleDouble (RFC 1740); the content of `x` is not in it.
+    """
+    return name.startswith("._")
 
 
 def list_folders(folder: Path) -> list[Path]:

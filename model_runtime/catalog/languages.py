@@ -7,6 +7,8 @@ import unicodedata
 from collections import Counter
 from collections.abc import Mapping
 
+from model_runtime.errors import InvalidInput
+
 LANGUAGES: Mapping[str, str] = {
     "en": "English",
     "zh": "Chinese",
@@ -132,7 +134,12 @@ LANGUAGE_ALIASES: Mapping[str, str] = {
 }
 """Other names and codes → code."""
 
-_CODE_BY_NAME: Mapping[str, str] = {name.lower(): code for code, name in LANGUAGES.items()} | dict(LANGUAGE_ALIASES)
+_CODE_BY_NAME: Mapping[str, str] = {
+    **{name.lower(): code for code, name in LANGUAGES.items()},
+    **LANGUAGE_ALIASES,
+    **{code: code for code in LANGUAGES},
+}
+"""Every known name and code → code."""
 
 _LANGUAGES_BY_SCRIPT: Mapping[str, tuple[str, ...]] = {
     "HANGUL": ("ko",),
@@ -159,12 +166,25 @@ _CYRILLIC_OR_LATIN = {"sr", "mn", "kk"}
 def language_code(name: str) -> str:
     """Return the code of a code, tag or English name ("ko", "ko-KR", "Korean"), or "" if it is unknown."""
     tag = name.strip().lower().replace("_", "-")
-    for candidate in (tag, tag.split("-")[0]):
-        if candidate in LANGUAGES:
-            return candidate
-        if candidate in _CODE_BY_NAME:
-            return _CODE_BY_NAME[candidate]
-    return ""
+    return _CODE_BY_NAME.get(tag) or _CODE_BY_NAME.get(tag.split("-")[0], "")
+
+
+def parse_language(language: str) -> str:
+    """Return the code of a language given as code, tag or English name; "" for "" and "auto", which mean detect it.
+
+    Raises:
+        InvalidInput: the language is unknown.
+    """
+    if language.strip().lower() in ("", "auto"):
+        return ""
+    code = language_code(language)
+    if not code:
+        raise InvalidInput(
+            f"There is no language {language!r}. Use a code such as en, ko or pt-BR, an English name, or leave it out; "
+            f"known are {', '.join(LANGUAGES)}.",
+            param="language",
+        )
+    return code
 
 
 def language_name(code: str) -> str:

@@ -37,6 +37,25 @@ class ModelArtifact:
 
 
 @dataclass(frozen=True, slots=True)
+class ModelInfo:
+    """What the disk holds of a model; sizes in bytes."""
+
+    present: bool = False
+    broken_reason: str = ""
+    """Why its folder or a file cannot be used; empty if all can."""
+    default: bool = False
+    """Whether requests that name no model get this one."""
+    weights_bytes: int = 0
+    """Size on disk, or of the download if the weights are missing."""
+    needed_bytes: int = 0
+    """Estimated memory of the loaded model."""
+    voices: tuple[str, ...] = ()
+    languages: tuple[str, ...] = ()
+    abilities: tuple[str, ...] = ()
+    """Of a vision model that returns coordinates: "detect" and "point"."""
+
+
+@dataclass(frozen=True, slots=True)
 class Model:
     """One alias. Its files are in the folder `path`, or in the Hugging Face cache if `path` is "".
 
@@ -65,4 +84,4 @@ class Model:
     @property
     def download_bytes(self) -> int:
         """Size of the whole download."""
-        return sum(artifact.size_bytes for artifact in self.artifacts)
+        return sum([artifact.size_bytes for artifact in self.artifacts])

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Protocol
 
-from model_runtime.catalog.model import Model
+from model_runtime.catalog.model import Model, ModelInfo
 from model_runtime.requests import Request, Task
 
 
@@ -21,10 +21,6 @@ class CatalogProtocol(Protocol):
 
     def is_known(self, name: str) -> bool:
         """Return whether `resolve` finds a usable model of this name without looking at the disk."""
-        ...
-
-    def redetect(self, model: Model) -> Model:
-        """Return the model, after another try to detect a local one that could not be detected."""
         ...
 
     def resolve(self, name: str, task: Task) -> Model:
@@ -49,38 +45,14 @@ class CatalogProtocol(Protocol):
         """Return whether all files of a model are on this disk."""
         ...
 
-    def broken_reason(self, model: Model) -> str:
-        """Return why the folder of a local model cannot be used, or "" if it can."""
+    def info(self, model: Model) -> ModelInfo:
+        """Return what the disk holds of a model, after another try to detect a local one."""
         ...
 
-    def file_problem(self, model: Model) -> str:
-        """Return why a file of a model that is on this disk cannot be used, or "" if all can."""
-        ...
-
-    def is_default(self, model: Model) -> bool:
-        """Return whether this model answers requests for its task that name no model."""
-        ...
-
-    def weights_bytes(self, model: Model) -> int:
-        """Return the size of the weights on disk, or of the download if they are missing."""
-        ...
-
-    def needed_bytes(self, model: Model) -> int:
+    def needed_bytes(self, model: Model, folders: Mapping[str, Path]) -> int:
         """Estimate the memory of the loaded model, in bytes."""
         ...
 
-    def working_bytes(self, request: Request, model: Model) -> int:
+    def working_bytes(self, request: Request, model: Model, folders: Mapping[str, Path]) -> int:
         """Estimate the memory that a running request takes on top of the loaded model, in bytes."""
-        ...
-
-    def voices(self, model: Model) -> tuple[str, ...]:
-        """Return the names of a speech model's voices."""
-        ...
-
-    def languages(self, model: Model) -> tuple[str, ...]:
-        """Return the language codes of a speech model."""
-        ...
-
-    def abilities(self, model: Model) -> tuple[str, ...]:
-        """Return ("detect", "point") for a vision model that returns coordinates, ("ocr",) for one that reads, else ()."""
         ...

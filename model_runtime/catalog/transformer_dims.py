@@ -7,9 +7,12 @@ bound, up to 1.5 times too high.
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
-from model_runtime.catalog.foreign_files import count_at, object_at, string_at
+from model_runtime.catalog.checkpoint_files import CONFIG_FILE, read_config
+from model_runtime.catalog.foreign_files import count_at, object_at, signature, string_at
 
 CACHE_BLOCK_TOKENS = 256
 """Tokens by which the KV caches of mlx-lm and mlx-vlm grow (`KVCache.step`)."""
@@ -48,7 +51,7 @@ class TransformerDims:
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> "TransformerDims":
         """Return the dimensions in a config.json, which may nest them in `text_config` or `llm_config`."""
-        text_config = {**config, **_nested_text_config(config)}
+        text_config = {**config, **(object_at(config, "text_config") or object_at(config, "llm_config"))}
         if string_at(config, "model_type").startswith("moondream"):
             text_config = {**MOONDREAM2_CONFIG, **text_config}
         attention_heads = count_at(text_config, "num_attention_heads")
@@ -66,6 +69,11 @@ class TransformerDims:
             sliding_window_layers=_count_sliding_window_layers(text_config, layers),
             sliding_window=count_at(text_config, "sliding_window"),
         )
+
+    def served_tokens(self, limit: int = 0) -> int:
+        """Return the most tokens that prompt and answer may have together; see `context_tokens`."""
+        served_limit = limit or DEFAULT_CONTEXT_TOKENS
+        return min(self.context_tokens, served_limit) if self.context_tokens else served_limit
 
     def kv_bytes(self, tokens: int, *, batch_size: int = 1, dtype_bytes: int = 2) -> int:
         """Return the size of the KV cache of `batch_size` sequences of `tokens` tokens each, prompt included.
@@ -89,15 +97,23 @@ class TransformerDims:
         return activation_bytes + score_bytes + 16 * self.vocab_size
 
 
+def read_dims(folder: Path) -> TransformerDims:
+    """Return the dimensions in the config.json of a folder, which is read again only when it has changed.
+
+    Raises:
+        InvalidCheckpoint: the file cannot be read.
+    """
+    return _read_dims(folder, signature(folder / CONFIG_FILE))
+
+
+@lru_cache(maxsize=64)
+def _read_dims(folder: Path, _signature: tuple[int, int, int]) -> TransformerDims:
+    return TransformerDims.from_config(read_config(folder))
+
+
 def context_tokens(config: Mapping[str, Any], limit: int = 0) -> int:
     """Return the most tokens that prompt and answer may have together. `limit` 0 means DEFAULT_CONTEXT_TOKENS."""
-    model_limit = TransformerDims.from_config(config).context_tokens
-    served_limit = limit or DEFAULT_CONTEXT_TOKENS
-    return min(model_limit, served_limit) if model_limit else served_limit
-
-
-def _nested_text_config(config: Mapping[str, Any]) -> Mapping[str, Any]:
-    return object_at(config, "text_config") or object_at(config, "llm_config")
+    return TransformerDims.from_config(config).served_tokens(limit)
 
 
 def _count_sliding_window_layers(text_config: Mapping[str, Any], layers: int) -> int:

@@ -7,7 +7,14 @@ from typing import Any
 
 from model_runtime.catalog.checkpoint_files import CONFIG_FILE, read_config
 from model_runtime.catalog.foreign_files import InvalidCheckpoint, list_files, object_at, read_npz_names, string_at
-from model_runtime.catalog.languages import guess_language, is_written_in, language_code, language_name, main_script
+from model_runtime.catalog.languages import (
+    guess_language,
+    is_written_in,
+    language_code,
+    language_name,
+    main_script,
+    parse_language,
+)
 from model_runtime.errors import InvalidInput
 
 KOKORO_LANGUAGES: Mapping[str, str] = {"a": "en", "b": "en", "e": "es", "f": "fr", "h": "hi", "i": "it", "p": "pt"}
@@ -78,7 +85,7 @@ class VoiceCatalog:
         Raises:
             InvalidInput: the model lacks the voice or language, or the text is in another script than the language.
         """
-        requested_language = _require_language_code(language) or guess_language(text)
+        requested_language = parse_language(language) or guess_language(text)
         selected_voice = self._find_voice(model, voice) if voice else self._default_voice(requested_language)
         selected_language = (
             requested_language or self.language_by_voice.get(selected_voice) or next(iter(self.languages), "")
@@ -172,16 +179,6 @@ def _qwen3_voices(config: Mapping[str, Any]) -> VoiceCatalog:
     codes = (language_code(name) for name in object_at(talker, "codec_language_id"))
     languages = sorted(dict.fromkeys(filter(None, codes)), key=lambda code: code != "en")  # English is the default
     return VoiceCatalog("qwen3_tts", tuple(object_at(talker, "spk_id")), tuple(languages))
-
-
-def _require_language_code(language: str) -> str:
-    code = language_code(language) if language else ""
-    if language and not code:
-        raise InvalidInput(
-            f"There is no language {language!r}. Use a code such as en, ko or pt-BR, or an English name.",
-            param="language",
-        )
-    return code
 
 
 def _unsupported_language(model: str, language: str, supported: tuple[str, ...], param: str) -> InvalidInput:

@@ -34,7 +34,8 @@ class MemoryAdmission:
         self._waiters.append(waiter)
         self._admit_next()
         try:
-            await waiter.admitted.wait()
+            if not waiter.admitted.is_set():
+                await waiter.admitted.wait()
             yield
         finally:
             if waiter.admitted.is_set():

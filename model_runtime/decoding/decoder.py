@@ -7,6 +7,7 @@ keep an idle daemon small.
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO, Generic, TypeVar
 
@@ -58,12 +59,10 @@ class MediaDecoder:
         """
         from model_runtime.media.images import MODEL_PIXELS, decode_image, decoding_bytes
 
-        def measure() -> int:
-            return decoding_bytes(source, param=param, max_pixels=MODEL_PIXELS)
-
         def decode() -> _Decoded[ImageData]:
             return self._write(decode_image(source, param=param, max_pixels=MODEL_PIXELS))
 
+        measure = partial(decoding_bytes, source, param=param, max_pixels=MODEL_PIXELS)
         needed_bytes = await anyio.to_thread.run_sync(measure)
         async with self.admission.admit(needed_bytes):
             if needed_bytes <= THREAD_BYTES:

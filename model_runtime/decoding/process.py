@@ -1,7 +1,6 @@
 """Decode one file in a process of its own, whose exit gives the memory back."""
 
-from collections.abc import Mapping
-from functools import partial
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import anyio
@@ -33,8 +32,11 @@ async def decode_in_process(kind: Kind, param: str, source: int, output: int) ->
         InvalidMedia: the file cannot be decoded.
         OperationFailed: the decoded bytes do not fit on the disk, or the process died or takes too long.
     """
-    spawn = partial(_spawn_decoder, kind, param, {SOURCE_FD: source, DECODED_FD: output})
     outcome = _Outcome()
+
+    def spawn(name: str) -> SpawnedProcess:
+        return spawn_module("model_runtime.decoding", [kind, param], {SOURCE_FD: source, DECODED_FD: output})
+
     try:
         process = WorkerProcess(f"{kind} decoder", 1, outcome, spawn=spawn)
     except OSError as error:
@@ -56,16 +58,12 @@ async def decode_in_process(kind: Kind, param: str, source: int, output: int) ->
     return outcome.message
 
 
-def _spawn_decoder(kind: Kind, param: str, descriptors: Mapping[int, int], name: str) -> SpawnedProcess:
-    return spawn_module("model_runtime.decoding", [kind, param], descriptors)
-
-
+@dataclass(slots=True)
 class _Outcome:
     """Keeps what the process sent and why it ended."""
 
-    def __init__(self) -> None:
-        self.message: Any = None
-        self.cause = ""
+    message: Any = None
+    cause: str = ""
 
     def on_message(self, process: WorkerProcess, message: Any) -> None:
         self.message = message

@@ -9,6 +9,7 @@ from typing import Any
 from tokenizers import Tokenizer
 
 from model_runtime.catalog.checkpoint_files import read_config, read_tensors
+from model_runtime.engines.fatal_errors import is_fatal
 from model_runtime.errors import LoadFailed, SensesError
 from model_runtime.loading import LoadSpec
 
@@ -41,7 +42,7 @@ def translate_load_errors(model_name: str, config: Mapping[str, Any]) -> Iterato
     Warnings of libraries are suppressed: users cannot act on them.
 
     Raises:
-        LoadFailed: a library raised an exception. A `SensesError` passes unchanged.
+        LoadFailed: a library raised an exception. A `SensesError` and a fatal error (`is_fatal`) pass unchanged.
     """
     try:
         with warnings.catch_warnings():
@@ -50,6 +51,8 @@ def translate_load_errors(model_name: str, config: Mapping[str, Any]) -> Iterato
     except SensesError:
         raise
     except Exception as error:
+        if is_fatal(error):
+            raise
         raise LoadFailed(
             f"{model_name} could not be loaded: {describe_error(error)}. {_load_error_advice(error, config)}"
         ) from error

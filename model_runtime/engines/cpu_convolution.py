@@ -9,6 +9,8 @@ from typing import Any
 
 import mlx.core as mx
 
+from model_runtime.engines.dtype import computes_on_gpu
+
 library_conv1d: Callable[..., mx.array] = mx.conv1d
 library_conv_transpose1d: Callable[..., mx.array] = mx.conv_transpose1d
 """MLX's own functions."""
@@ -19,7 +21,7 @@ def install_cpu_convolutions() -> None:
 
     `benchmarks` compares both; a test in `test_cpu_convolution` fails for a version of MLX that was not compared.
     """
-    if not mx.metal.is_available():  # layers look the functions up by their names in `mx` at every call
+    if not computes_on_gpu():  # layers look the functions up by their names in `mx` at every call
         mx.conv1d, mx.conv_transpose1d = conv1d, conv_transpose1d
 
 

@@ -1,4 +1,7 @@
-"""Precision and memory layout of weights: as stored on a GPU; float32 and column-major on a CPU."""
+"""Precision and memory layout of weights: as stored on a GPU; float32 and column-major on a CPU.
+
+Engines ask here, and nowhere else, where MLX computes: what is tuned for a CPU must not reach Metal, nor the reverse.
+"""
 
 from typing import Any
 
@@ -7,9 +10,14 @@ from mlx import nn
 from mlx.utils import tree_flatten
 
 
+def computes_on_gpu() -> bool:
+    """Return whether MLX computes on an Apple GPU, and not on a CPU."""
+    return bool(mx.metal.is_available())
+
+
 def upcast_on_cpu(model: Any) -> None:
     """Convert weights to float32 on a CPU, which computes in float16 about fifty times slower."""
-    if not mx.metal.is_available():
+    if not computes_on_gpu():
         model.set_dtype(mx.float32)
 
 
@@ -19,7 +27,7 @@ def use_column_major_on_cpu(model: Any) -> None:
     The layer multiplies by the transpose, which is then contiguous: with the OpenBLAS of `blas`, 30 million weights
     times eight rows take 14.6 ms instead of 17.0.
     """
-    if mx.metal.is_available():
+    if computes_on_gpu():
         return
     for layer in model.modules():
         if type(layer) is nn.Linear:

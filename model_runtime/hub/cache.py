@@ -11,7 +11,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from model_runtime.catalog.foreign_files import InvalidCheckpoint, list_files, read_json_object, read_text
-from model_runtime.catalog.model import Model, ModelArtifact
+from model_runtime.catalog.model import ModelArtifact
 from model_runtime.catalog.weight_file import WEIGHT_SUFFIXES
 
 MAX_COMMIT_BYTES = 1000
@@ -49,12 +49,9 @@ class HubCache:
         if not COMMIT_NAME.fullmatch(commit) or not snapshot.is_dir():
             return None
         expected = _expected_files(repository / "trees" / f"{commit}.json", artifact.patterns)
-        complete = _looks_complete(snapshot) if expected is None else _has_all(snapshot, expected)
-        return snapshot if complete else None
-
-    def missing_artifacts(self, model: Model) -> tuple[ModelArtifact, ...]:
-        """Return the artifacts of a model that are not complete."""
-        return tuple(artifact for artifact in model.artifacts if self.find(artifact) is None)
+        if expected is None:
+            return snapshot if _looks_complete(snapshot) else None
+        return snapshot if expected and all((snapshot / file).is_file() for file in expected) else None
 
 
 def filter_by_patterns(files: Iterable[str], patterns: Iterable[str]) -> list[str]:
@@ -89,10 +86,6 @@ def _read_listing(path: Path) -> tuple[str, ...]:
     return tuple(map(str, files))
 
 
-def _has_all(snapshot: Path, expected: list[str]) -> bool:
-    return bool(expected) and all((snapshot / file).is_file() for file in expected)
-
-
 def _looks_complete(snapshot: Path) -> bool:
     """Return whether a snapshot without a listing has weights and all files of its shard indexes."""
     files = [path for path in list_files(snapshot) if path.is_file()]
@@ -110,4 +103,4 @@ def _has_shards(index: Path) -> bool:
     if not isinstance(weight_map, dict):
         return False
     found = [(index.parent / str(name)).is_file() for name in set(map(str, weight_map.values()))]
-    return all(found) or (not any(found) and any(index.parent.glob("*.safetensors")))
+    return all(found) or (not any(found) and bool(list_files(index.parent, (".safetensors",), depth=1)))

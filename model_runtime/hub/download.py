@@ -100,7 +100,7 @@ def _download_files(plan: _DownloadPlan, cache: Path, endpoint: str | None, prog
                 revision=plan.commit,
                 cache_dir=cache,
                 endpoint=endpoint,
-                tqdm_class=progress.bar_class(artifact.repo, file),
+                tqdm_class=progress.bar_class(file),
             )
         return Path(_download_snapshot(artifact, cache, endpoint))
 

@@ -9,7 +9,6 @@ from typing import Any, Self
 class DownloadProgress:
     """Bytes on this disk, bytes of the whole model, and the file that is being downloaded."""
 
-    repo: str
     file: str
     done_bytes: int
     total_bytes: int
@@ -63,17 +62,17 @@ class ProgressAggregator:
         self._total_bytes = total_bytes
         self._on_progress = on_progress
 
-    def add(self, repo: str, file: str, byte_count: int) -> None:
+    def add(self, file: str, byte_count: int) -> None:
         """Add written bytes. `byte_count` is negative when a file restarts."""
         self._done_bytes += byte_count
-        self._on_progress(DownloadProgress(repo, file, self._done_bytes, self._total_bytes))
+        self._on_progress(DownloadProgress(file, self._done_bytes, self._total_bytes))
 
-    def bar_class(self, repo: str, file: str) -> type[NullProgressBar]:
+    def bar_class(self, file: str) -> type[NullProgressBar]:
         """Return a progress bar class for huggingface_hub that counts the bytes of one file."""
         aggregator = self
 
         class Bar(NullProgressBar):
             def update(self, count: float | None = 1) -> None:
-                aggregator.add(repo, file, int(count or 0))
+                aggregator.add(file, int(count or 0))
 
         return Bar

@@ -6,7 +6,7 @@ message and its scalar attributes; the receiver rebuilds the nearest class that 
 """
 
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
@@ -64,9 +64,10 @@ def decode(header: Header, body: memoryview) -> Any:
     Raises:
         CodecError: the header describes no known message, or the body has another length than it says.
     """
-    blobs = _BlobReader(body)
-    value = _from_plain(header, blobs)
-    blobs.finish()
+    unread = [body]
+    value = _from_plain(header, unread)
+    if unread[0]:
+        raise CodecError(f"The body has {len(unread[0])} of {len(body)} bytes more than the header claims.")
     return value
 
 
@@ -78,7 +79,11 @@ def _to_plain(value: object, blobs: list[bytes]) -> object:
         return {BYTES_KEY: len(value)}
     names = FIELD_NAMES.get(type(value))
     if names is not None:
-        return _dataclass_to_plain(value, names, blobs)
+        plain: dict[str, object] = {TYPE_KEY: type(value).__name__}
+        for name in names:
+            field = getattr(value, name)
+            plain[name] = field if type(field) in SCALARS else _to_plain(field, blobs)
+        return plain
     if isinstance(value, tuple):
         return [item if type(item) in SCALARS else _to_plain(item, blobs) for item in value]
     if isinstance(value, Mapping):
@@ -86,14 +91,6 @@ def _to_plain(value: object, blobs: list[bytes]) -> object:
     if isinstance(value, SensesError):
         return _error_to_plain(value)
     raise CodecError(f"A {type(value).__name__} cannot be sent to another process.")
-
-
-def _dataclass_to_plain(value: object, names: Sequence[str], blobs: list[bytes]) -> dict[str, object]:
-    plain: dict[str, object] = {TYPE_KEY: type(value).__name__}
-    for name in names:
-        field = getattr(value, name)
-        plain[name] = field if type(field) in SCALARS else _to_plain(field, blobs)
-    return plain
 
 
 def _mapping_to_plain(mapping: Mapping[Any, object], blobs: list[bytes]) -> dict[str, object]:
@@ -110,51 +107,36 @@ def _error_to_plain(error: SensesError) -> dict[str, object]:
     return {ERROR_KEY: class_names, "message": error.message, "facts": facts}
 
 
-class _BlobReader:
-    """Reads the blobs of a body in order."""
-
-    def __init__(self, body: memoryview) -> None:
-        self._body = body
-        self._position = 0
-
-    def read(self, count: object) -> bytes:
-        left = len(self._body) - self._position
-        if not isinstance(count, int) or not 0 <= count <= left:
-            raise CodecError(f"The header claims a blob of {count} bytes; the body has {left} left.")
-        start, self._position = self._position, self._position + count
-        return self._body[start : self._position].tobytes()
-
-    def finish(self) -> None:
-        if self._position != len(self._body):
-            raise CodecError(f"The header claims {self._position} bytes of the body, which has {len(self._body)}.")
-
-
-def _from_plain(plain: object, blobs: _BlobReader) -> Any:
+def _from_plain(plain: object, unread: list[memoryview]) -> Any:
+    """Return the decoded value; `unread` holds the rest of the body, which loses the blobs of the value."""
     if isinstance(plain, list):
-        return tuple([item if type(item) in SCALARS else _from_plain(item, blobs) for item in plain])
+        return tuple([item if type(item) in SCALARS else _from_plain(item, unread) for item in plain])
     if not isinstance(plain, dict):
         return plain
-    if TYPE_KEY in plain:
-        return _dataclass_from_plain(plain, blobs)
     if BYTES_KEY in plain:
-        return blobs.read(plain[BYTES_KEY])
+        return _read_blob(plain[BYTES_KEY], unread)
     if ERROR_KEY in plain:
         return _error_from_plain(plain)
-    return {key: _from_plain(item, blobs) for key, item in plain.items()}
-
-
-def _dataclass_from_plain(plain: dict[str, object], blobs: _BlobReader) -> Any:
-    kind = MESSAGE_CLASSES.get(str(plain[TYPE_KEY]))
-    if kind is None:
-        raise CodecError(f"{plain[TYPE_KEY]!r} is not the name of a message class.")
     values: dict[str, Any] = {}
     for name, item in plain.items():
-        if name != TYPE_KEY:
-            values[name] = item if type(item) in SCALARS else _from_plain(item, blobs)
+        values[name] = item if type(item) in SCALARS else _from_plain(item, unread)
+    if TYPE_KEY not in values:
+        return values
+    kind = MESSAGE_CLASSES.get(str(values.pop(TYPE_KEY)))
+    if kind is None:
+        raise CodecError(f"{plain[TYPE_KEY]!r} is not the name of a message class.")
     try:
         return kind(**values)
     except TypeError as error:
         raise CodecError(f"{kind.__name__} cannot be built from {sorted(plain)}: {error}.") from error
+
+
+def _read_blob(count: object, unread: list[memoryview]) -> bytes:
+    body = unread[0]
+    if not isinstance(count, int) or not 0 <= count <= len(body):
+        raise CodecError(f"The header claims a blob of {count} bytes; the body has {len(body)} left.")
+    unread[0] = body[count:]
+    return body[:count].tobytes()
 
 
 def _error_from_plain(plain: dict[str, Any]) -> SensesError:

@@ -73,7 +73,10 @@ class FrameReader:
         """
         if self._large is None:
             self._end += count
-            return list(iter(self._next, None))
+            frames: list[Frame] = []
+            while self._end - self._start >= LENGTH_PREFIX.size and (frame := self._next()) is not None:
+                frames.append(frame)
+            return frames
         self._filled += count
         if self._filled < len(self._large):
             return []
@@ -81,9 +84,8 @@ class FrameReader:
         return [_parse(large, self._large_header_bytes)]
 
     def _next(self) -> Frame | None:
+        """Return the next frame, whose lengths have arrived, or None if it is not complete."""
         available = self._end - self._start
-        if available < LENGTH_PREFIX.size:
-            return None
         header_bytes, body_bytes = LENGTH_PREFIX.unpack_from(self._buffer, self._start)
         _check_lengths(header_bytes, body_bytes)
         first, size = self._start + LENGTH_PREFIX.size, header_bytes + body_bytes

@@ -2,6 +2,10 @@
 
 import os
 import signal
+import sys
+
+CODE_SIGNING = " or the code signature of a library is invalid"
+"""macOS sends SIGKILL for that, too (`Code Signature Invalid` in the crash report); other systems check none."""
 
 SIGNAL_MEANINGS = {
     "SIGKILL": "as the system does when memory runs out",
@@ -23,5 +27,7 @@ def describe_exit(status: int, last_line: str) -> str:
 
 def _describe_signal(number: int) -> str:
     name = signal.Signals(number).name if number in set(signal.Signals) else f"signal {number}"
-    meaning = SIGNAL_MEANINGS.get(name)
+    meaning = SIGNAL_MEANINGS.get(name, "")
+    if name == "SIGKILL" and sys.platform == "darwin":
+        meaning += CODE_SIGNING
     return f"the worker was killed by {name}" + (f", {meaning}" if meaning else "")

@@ -6,13 +6,14 @@ import signal
 import socket
 import sys
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import model_runtime
 from model_runtime.ipc.messages import LINK_FD
 
+SOCKET_BUFFER_BYTES = 1 << 20
 FIRST_FREE_DESCRIPTOR = 10
 """The descriptors that the worker gets are duplicated up to here, so that no `dup2` of the spawn overwrites the source of the next."""
 
@@ -49,6 +50,8 @@ def spawn_module(module: str, arguments: Sequence[str], descriptors: Mapping[int
     """
     with ExitStack() as on_failure, ExitStack() as always:
         daemon_end, worker_end = socket.socketpair()
+        for end in (daemon_end, worker_end):
+            _enlarge_buffers(end)
         on_failure.callback(daemon_end.close)
         always.callback(worker_end.close)
         log_read, log_write = os.pipe()
@@ -86,6 +89,13 @@ def worker_environment(environ: Mapping[str, str], path: list[str]) -> dict[str,
     kept = {name: value for name, value in environ.items() if not name.startswith(("PYTHON", "SENSES_"))}
     folders = [SOURCE_FOLDER, *(folder for folder in path if folder.startswith("/"))]
     return kept | {"PYTHONPATH": os.pathsep.join(dict.fromkeys(folders))}
+
+
+def _enlarge_buffers(end: socket.socket) -> None:
+    """Let 1 MiB wait in each direction, or as much as the system allows; see `mcp_server/launcher/sockets.py`."""
+    for option in (socket.SO_SNDBUF, socket.SO_RCVBUF):
+        with suppress(OSError):
+            end.setsockopt(socket.SOL_SOCKET, option, SOCKET_BUFFER_BYTES)
 
 
 def _duplicate_up(descriptor: int, close_later: ExitStack) -> int:

@@ -38,6 +38,7 @@ from model_runtime.scheduler.messages import (
     StartWorker,
     StopWorker,
     Tick,
+    TimeSkipped,
     UnloadRequested,
     WorkerExited,
 )
@@ -98,8 +99,10 @@ class Scheduler(SchedulerState):
             case BudgetChanged(budget_bytes):
                 self.budget_bytes = budget_bytes
                 self._reclaim_over_budget()
-            case MemoryPressure():
-                self._on_memory_pressure()
+            case MemoryPressure(is_critical):
+                self._on_memory_pressure(is_critical)
+            case TimeSkipped(seconds):
+                self._on_time_skipped(seconds)
             case ShutdownStarted():
                 self._on_shutdown_started()
         self._schedule()
@@ -133,8 +136,7 @@ class Scheduler(SchedulerState):
 
     def _wait_seconds(self, record: ModelRecord, request: QueuedRequest) -> float:
         """Estimate in how many seconds a request that is not queued would start."""
-        ageing_seconds = self._ageing_seconds(record)
-        queue = fair_order([*record.queue, request], record.last_served_round, self.now, ageing_seconds)
+        queue = self._in_fair_order(record, [*record.queue, request])
         return start_seconds(record, queue, self.now)[queue.index(request)]
 
     def _rejection(self, record: ModelRecord, request: QueuedRequest, wait_seconds: float) -> RejectRequest | None:
@@ -150,10 +152,11 @@ class Scheduler(SchedulerState):
             return RejectRequest(id_, "load_failed", record.error)
         if backoff_seconds > self.limits.short_backoff_seconds:
             return RejectRequest(id_, "model_unavailable", f"{self.explain(record.name)}.", backoff_seconds)
-        if len(record.queue) >= self.limits.queue_per_model or self.queued >= self.limits.queue_total:
-            return RejectRequest(id_, "queue_full", f"{self.queued} requests are waiting.", wait_seconds)
-        if self.queued and self.queued_bytes + request.request_bytes > self.limits.queue_bytes:
-            detail = f"{self.queued} requests with {format_bytes(self.queued_bytes)} are waiting."
+        queued = self.queued
+        if len(record.queue) >= self.limits.queue_per_model or queued >= self.limits.queue_total:
+            return RejectRequest(id_, "queue_full", f"{queued} requests are waiting.", wait_seconds)
+        if queued and self.queued_bytes + request.request_bytes > self.limits.queue_bytes:
+            detail = f"{queued} requests with {format_bytes(self.queued_bytes)} are waiting."
             return RejectRequest(id_, "queue_full", detail, wait_seconds)
         return None
 
@@ -235,12 +238,16 @@ class Scheduler(SchedulerState):
             self._raise_estimate(record)
         record.resident_bytes, record.idle_since, record.unload_reason = 0, None, ""
         record.state = ModelState.ABSENT
-        retried = [request for request in interrupted if request.id in exited.retriable and self._can_retry(request)]
+        if exited.out_of_memory:
+            self._unload_unused()
+        retried = [
+            request for request in interrupted if request.id in exited.retriable and self._can_retry(request, exited)
+        ]
         for request in interrupted:
             if request in retried:
                 request.granted_at, request.done_share = None, 0.0
             else:
-                self._reject(request, "worker_died", exited.cause)
+                self._reject(request, "out_of_memory" if exited.out_of_memory else "worker_died", exited.cause)
         record.queue[:0] = retried
         if not was_stopped:
             self._back_off(record, exited)
@@ -250,21 +257,22 @@ class Scheduler(SchedulerState):
         raised_bytes = min(int(record.needed_bytes * OOM_ESTIMATE_FACTOR), limit_bytes)
         record.needed_bytes = max(record.needed_bytes, raised_bytes)
 
-    def _can_retry(self, request: QueuedRequest) -> bool:
-        is_recent = self.now - request.arrived_at < self.limits.retry_seconds
+    def _can_retry(self, request: QueuedRequest, exited: WorkerExited) -> bool:
+        is_recent = exited.out_of_memory or self.now - request.arrived_at < self.limits.retry_seconds
         return is_recent and not request.attempts and not request.cancelled and not self.closing
 
     def _back_off(self, record: ModelRecord, exited: WorkerExited) -> None:
         record.failures = count_failure(record.failures, self.now - record.failed_at, self.limits)
         record.failed_at = self.now
         record.error = exited.cause or "the worker exited"
+        code = "out_of_memory" if exited.out_of_memory else "load_failed"
         backoff = PERMANENT_FAILURE if exited.permanent else backoff_after(record.failures, self.limits)
         record.state, record.retry_at = ModelState.BACKOFF, self.now + backoff.seconds
         for request in list(record.queue):
             request.attempts += 1
             if backoff.rejects_queue or request.attempts >= self.limits.attempts:
                 record.queue.remove(request)
-                self._reject(request, "load_failed", record.error, None if exited.permanent else backoff.seconds)
+                self._reject(request, code, record.error, None if exited.permanent else backoff.seconds)
 
     def _on_tick(self) -> None:
         for record in self.records.values():
@@ -297,10 +305,26 @@ class Scheduler(SchedulerState):
         if record.is_idle:
             record.idle_since = self.now
 
-    def _on_memory_pressure(self) -> None:
-        unused = [record for record in self.records.values() if record.is_unused]
-        if unused and not self.unloading():  # one at a time: its memory may already be enough
-            self._stop_worker(min(unused, key=lambda record: record.idle_since or 0.0), "pressure")
+    def _on_memory_pressure(self, is_critical: bool) -> None:
+        if is_critical:
+            self._unload_unused()
+            return
+        yielding = [record for record in self.records.values() if self.yields_to_warning(record)]
+        if yielding and not self.unloading():  # one at a time: its memory may already be enough
+            record = min(yielding, key=lambda record: record.idle_since or 0.0)
+            record.yielded_at = self.now
+            self._stop_worker(record, "pressure")
+
+    def _unload_unused(self) -> None:
+        for record in self.records.values():
+            if record.is_unused:
+                self._stop_worker(record, "pressure")
+
+    def _on_time_skipped(self, seconds: float) -> None:
+        for record in self.records.values():
+            record.load_deadline += seconds
+            for request in record.queue:
+                request.expires_at += seconds
 
     def _on_shutdown_started(self) -> None:
         self.closing = True
@@ -317,30 +341,30 @@ class Scheduler(SchedulerState):
         """Grant, unload and load what the state allows; a second call changes nothing."""
         if self.closing:
             return
-        for record in self._models_in_service_order():
+        for record in self._waiting_in_service_order():
             while record.queue and record.has_room and self.can_grant(record):
                 self._grant(record)
-                self._sort_queue(record)
+                record.queue = self._in_fair_order(record, record.queue)
+        for record in self.records.values():
             if record.keep_alive_seconds == 0 and record.is_unused:
                 self._stop_worker(record, "idle")
         while (admission := self._next_admission()) is not None:
             if not self._admit(admission):
                 return
 
-    def _models_in_service_order(self) -> list[ModelRecord]:
-        """Sort every queue, and return the models sorted by the heads of their queues."""
-        for record in self.records.values():
-            self._sort_queue(record)
-        return sorted(self.records.values(), key=self.service_rank)
+    def _waiting_in_service_order(self) -> list[ModelRecord]:
+        """Sort every queue, and return the models with one, sorted by its head."""
+        waiting = [record for record in self.records.values() if record.queue]
+        for record in waiting:
+            record.queue = self._in_fair_order(record, record.queue)
+        return sorted(waiting, key=self.service_rank)
 
-    def _sort_queue(self, record: ModelRecord) -> None:
-        if len(record.queue) > 1:
-            ageing_seconds = self._ageing_seconds(record)
-            record.queue = fair_order(record.queue, record.last_served_round, self.now, ageing_seconds)
-
-    def _ageing_seconds(self, record: ModelRecord) -> float:
-        """Return how long batch requests yield to interactive ones: without end while they have no free slot."""
-        return self.limits.ageing_seconds if record.has_batch_room else inf
+    def _in_fair_order(self, record: ModelRecord, queue: list[QueuedRequest]) -> list[QueuedRequest]:
+        """Sort the queue of a model. Batch requests yield to interactive ones without end while they have no free slot."""
+        if len(queue) < 2:
+            return queue
+        ageing_seconds = self.limits.ageing_seconds if record.has_batch_room else inf
+        return fair_order(queue, record.last_served_round, self.now, ageing_seconds)
 
     def _next_admission(self) -> ModelRecord | None:
         """Return the model whose next request waits for memory, or None.

@@ -87,7 +87,9 @@ class WorkerExited:
     permanent: bool = False
     """Whether another attempt would fail the same way."""
     oom_suspected: bool = False
-    """Whether the system may have killed the process because memory ran out."""
+    """Whether the system may have killed the process because memory ran out: its estimate grows."""
+    out_of_memory: bool = False
+    """Whether it said itself that memory ran out: others make room, and its requests run once more."""
     retriable: frozenset[int] = frozenset()
     """Running requests without output so far: another process may run them again."""
 
@@ -128,7 +130,16 @@ class BudgetChanged:
 
 @dataclass(frozen=True, slots=True)
 class MemoryPressure:
-    """The machine is short of memory: the longest idle model is unloaded."""
+    """The machine is short of memory: a critical shortage unloads every idle model, a warning one idle for long."""
+
+    is_critical: bool
+
+
+@dataclass(frozen=True, slots=True)
+class TimeSkipped:
+    """The clock went on by so many seconds in which nothing could happen: the deadlines of waiting work move."""
+
+    seconds: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +162,7 @@ SchedulerEvent = (
     | PinChanged
     | BudgetChanged
     | MemoryPressure
+    | TimeSkipped
     | ShutdownStarted
 )
 

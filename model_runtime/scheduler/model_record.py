@@ -49,6 +49,10 @@ class SchedulerLimits:
     min_residency_seconds: float = 5.0
     """A loaded model that has not served a request yet is not evicted for this long, or for the duration of its load if
     that is longer; 0 turns this off."""
+    warning_idle_seconds: float = 30.0
+    """A warning of the system that memory is short unloads only models that have been idle for this long."""
+    warning_interval_seconds: float = 300.0
+    """A warning unloads a model at most once in this time: on a machine where it never ends, each call would load it."""
     attempts: int = 2
     """A queued request is rejected after this many failed loads."""
     retry_seconds: float = 30.0
@@ -118,6 +122,8 @@ class ModelRecord:
     failures: int = 0
     failed_at: float = 0.0
     retry_at: float = 0.0
+    yielded_at: float = -inf
+    """When a warning of the system last unloaded it."""
     unload_reason: str = ""
     """Why it is draining or stopping; see `StopWorker.reason`."""
     error: str = ""

@@ -1,7 +1,6 @@
 """The scheduler's state and the questions about it: what waits, what may run, what may be unloaded. Reads only."""
 
 from collections.abc import Iterable, Iterator
-from math import inf
 
 from model_runtime.scheduler.estimates import start_seconds
 from model_runtime.scheduler.eviction import EvictionCandidate, EvictionPolicy, least_recently_used
@@ -57,13 +56,6 @@ class SchedulerState:
         """Charged bytes of the models that are being unloaded."""
         return sum(record.charged_bytes for record in self.unloading())
 
-    def position(self, request_id: int) -> int:
-        """Return the request's place in its model's queue, from 1; 0 if it is not queued."""
-        request = self.requests.get(request_id)
-        if request is None or request.granted_at is not None:
-            return 0
-        return self.records[request.model].queue.index(request) + 1
-
     @property
     def queued(self) -> int:
         """Number of queued requests of all models."""
@@ -112,10 +104,14 @@ class SchedulerState:
             return False
         return self.now - (record.idle_since or 0.0) >= record.keep_alive_seconds
 
+    def yields_to_warning(self, record: ModelRecord) -> bool:
+        """Return whether a warning that memory is short may unload the model: idle for long, and not again and again."""
+        if not record.is_unused or self.now - record.yielded_at < self.limits.warning_interval_seconds:
+            return False
+        return self.now - (record.idle_since or 0.0) >= self.limits.warning_idle_seconds
+
     def service_rank(self, record: ModelRecord) -> tuple[bool, float]:
-        """Return the sort key of a model: interactive before batch, then by arrival of the head of its queue."""
-        if not record.queue:
-            return True, inf
+        """Return the sort key of a model with a queue: interactive before batch, then by arrival of the head of its queue."""
         head = record.queue[0]
         return yields_to_interactive(head, self.now, self.limits.ageing_seconds), head.arrival_number
 

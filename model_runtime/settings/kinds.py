@@ -49,25 +49,25 @@ def whole_number(low: int, high: int) -> Kind[int]:
 
 def gigabytes(high: float) -> Kind[int]:
     """Return the kind of a size that config.toml gives in gigabytes and `Settings` holds in bytes."""
-    return Kind(
-        f"a number of gigabytes from 0 to {high:.0f}",
-        lambda value: int(_parse_number(value, 0, high) * GIGABYTE),
-        lambda size_bytes: f"{size_bytes / GIGABYTE:g}",
-    )
+    return _size("gigabytes", GIGABYTE, 0, high)
 
 
 def megabytes(low: float, high: float) -> Kind[int]:
     """Return the kind of a size that config.toml gives in megabytes and `Settings` holds in bytes."""
-    return Kind(
-        f"a number of megabytes from {low:.0f} to {high:.0f}",
-        lambda value: int(_parse_number(value, low, high) * MEGABYTE),
-        lambda size_bytes: f"{size_bytes / MEGABYTE:g}",
-    )
+    return _size("megabytes", MEGABYTE, low, high)
 
 
 def choice(*words: WordT) -> Kind[WordT]:
     """Return the kind of one of these words."""
     return Kind(f"one of {', '.join(words)}", lambda value: words[words.index(value)])
+
+
+def _size(unit: str, unit_bytes: float, low: float, high: float) -> Kind[int]:
+    return Kind(
+        f"a number of {unit} from {low:.0f} to {high:.0f}",
+        lambda value: int(_parse_number(value, low, high) * unit_bytes),
+        lambda size_bytes: f"{size_bytes / unit_bytes:g}",
+    )
 
 
 def _parse_number(value: Any, low: float, high: float) -> float:

@@ -19,7 +19,9 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
     _check_variables(environ)
     folders = InstanceFolders.of_environment(environ)
     config = ConfigFile.read(folders.config / "config.toml")
-    values = _values_of_file(config, environ) | _values_of_variables(environ)
+    values = _values_of_file(config, environ)
+    for row in [row for row in SETTINGS.values() if row.variable in environ]:
+        values[row.key] = _parse(row, environ[row.variable], partial(str, row.variable))
     fields = {SETTINGS[key].field: value for key, value in values.items() if SETTINGS[key].field}
     defaults = {key.removeprefix("defaults."): value for key, value in values.items() if not SETTINGS[key].field}
     return Settings(folders, model_tables=config.tree.get("models", {}), defaults=defaults, **fields)
@@ -38,11 +40,6 @@ def _values_of_file(config: ConfigFile, environ: Mapping[str, str]) -> dict[str,
             if setting.variable:
                 values[setting.key] = value
     return values
-
-
-def _values_of_variables(environ: Mapping[str, str]) -> dict[str, Any]:
-    given = [row for row in SETTINGS.values() if row.variable in environ]
-    return {row.key: _parse(row, environ[row.variable], partial(str, row.variable)) for row in given}
 
 
 def _rows(config: ConfigFile) -> dict[str, Setting]:

@@ -72,7 +72,10 @@ class Settings:
         0, "memory.budget_gb", gigabytes(4096), "Memory for all models; 0 takes what the machine can spare."
     )
     idle_seconds: float = row(
-        300.0, "memory.idle_seconds", number(-1, 1e9), "How long an unused model stays in memory; -1 sets no limit."
+        300.0,
+        "memory.idle_seconds",
+        number(-1, 1e9),
+        "How long an unused model stays in memory while the machine is awake; -1 sets no limit.",
     )
     eviction_policy: Literal["lru", "cost"] = row(
         "lru", "memory.eviction", choice("lru", "cost"), "Only `lru`; `cost` of Senses 0.1 is accepted and means `lru`."
@@ -88,6 +91,9 @@ class Settings:
         "gpu.lanes",
         choice("auto", "two", "exclusive", "off"),
         "Models on the GPU at once: `two` (heavy and light), `exclusive` (one), `off` (all), `auto` (`two` on Apple GPUs).",
+    )
+    keep_awake: bool = row(
+        True, "power.keep_awake", SWITCH, "Whether a Mac does not sleep by itself while requests or downloads run."
     )
     queue_per_model: int = row(200, "queue.per_model", whole_number(1, 10_000), "How many requests wait for one model.")
     queue_total: int = row(500, "queue.total", whole_number(1, 10_000), "How many requests wait altogether.")

@@ -55,6 +55,8 @@ class ActiveRequest:
     last_progress_at: float = 0.0
     has_output: bool = False
     """Whether its caller has received output; running it again in another worker would then repeat that."""
+    has_result: bool = False
+    """Whether that output was a part of the result, not only progress: after a lack of memory, progress may repeat."""
     was_retried: bool = False
     """Whether the first worker that ran it has died."""
     queue_full_since: float | None = None
@@ -95,6 +97,7 @@ class ActiveRequest:
     def deliver(self, event: EngineEvent, now: float) -> None:
         """Queue an output for the caller and record the progress."""
         self.last_progress_at, self.has_output = now, True
+        self.has_result = self.has_result or not isinstance(event, Progress | LanguageDetected)
         match event:
             case TextDelta():
                 self.stage, self.done = "tokens", self.done + 1

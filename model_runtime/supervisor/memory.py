@@ -8,6 +8,8 @@ from collections.abc import Callable
 
 import psutil
 
+from model_runtime.supervisor.pressure import Pressure
+
 RESERVE_BYTES = 4 << 30
 RESERVE_SHARE = 0.2
 """Memory reserved for everything but models: the larger of the two, but at most half of the machine's."""
@@ -15,12 +17,15 @@ RESERVE_SHARE = 0.2
 WORKING_SET_SHARE = 0.9
 """Share of Metal's recommended working set that models may take; other programs draw on the same GPU."""
 
+UNKNOWN_GPU_SHARE = 0.6
+"""Share of the machine's memory that models may take until its GPU has told its working set: 0.9 of the smallest that
+was seen, two thirds of the memory (16 GB Macs with older systems)."""
+
 PRESSURE_SHARE = 0.03
 """A Linux machine with a smaller share of memory available is about to swap or to kill processes."""
 
 PRESSURE_SYSCTL = b"kern.memorystatus_vm_pressure_level"
-PRESSURE_WARNING = 2
-"""Level of that macOS sysctl (XNU, `kern_memorystatus.h`): 1 is normal, 2 warning, 4 critical."""
+"""Sysctl of macOS with the number of a `Pressure`."""
 
 RUSAGE_INFO_V0 = 0
 PHYS_FOOTPRINT_FIELD = 9
@@ -65,16 +70,25 @@ OWN_FOOTPRINT = Gauge("memory of the daemon", lambda: footprint_bytes(os.getpid(
 AVAILABLE = Gauge("available memory", lambda: int(psutil.virtual_memory().available))
 
 
-def budget_bytes(configured_bytes: int, total_bytes: int, working_set_bytes: int = 0) -> int:
+def gpu_limit_bytes(total_bytes: int, working_set_bytes: int) -> int:
+    """Return how much memory models may take on an Apple GPU.
+
+    `working_set_bytes` is what the system recommends to use at most, 0 while the GPU has not told it.
+    """
+    if not working_set_bytes:
+        return int(UNKNOWN_GPU_SHARE * total_bytes)
+    return int(WORKING_SET_SHARE * working_set_bytes)
+
+
+def budget_bytes(configured_bytes: int, total_bytes: int, gpu_limit_bytes: int = 0) -> int:
     """Return how much memory all models together may take.
 
-    `configured_bytes` 0 means the most that this machine allows. `working_set_bytes` is the GPU memory that the system
-    recommends to use at most, 0 if unknown.
+    `configured_bytes` 0 means the most that this machine allows; `gpu_limit_bytes` 0 means that it has no Apple GPU.
     """
     reserve_bytes = min(max(RESERVE_BYTES, int(RESERVE_SHARE * total_bytes)), total_bytes // 2)
     limit_bytes = total_bytes - reserve_bytes
-    if working_set_bytes:
-        limit_bytes = min(limit_bytes, int(WORKING_SET_SHARE * working_set_bytes))
+    if gpu_limit_bytes:
+        limit_bytes = min(limit_bytes, gpu_limit_bytes)
     return min(configured_bytes, limit_bytes) if configured_bytes else limit_bytes
 
 
@@ -95,11 +109,11 @@ def available_bytes() -> int:
     return AVAILABLE.read()
 
 
-def is_under_pressure() -> bool:
-    """Return whether the machine is short of memory: on macOS by the kernel's pressure level, else by a share."""
+def pressure() -> Pressure:
+    """Return how short of memory the machine is: on macOS by the kernel's level, else by the share that is available."""
     if sys.platform == "darwin":
-        return _pressure_level() >= PRESSURE_WARNING
-    return 0 < available_bytes() < PRESSURE_SHARE * TOTAL.read()
+        return Pressure.from_level(_pressure_level())
+    return Pressure.CRITICAL if 0 < available_bytes() < PRESSURE_SHARE * TOTAL.read() else Pressure.NORMAL
 
 
 def footprint_bytes(pid: int) -> int:

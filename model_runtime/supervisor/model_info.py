@@ -2,9 +2,8 @@
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 
-from model_runtime.catalog.model import Model
+from model_runtime.catalog.model import Model, ModelInfo
 from model_runtime.catalog.protocol import CatalogProtocol
 
 log = logging.getLogger(__name__)
@@ -12,35 +11,6 @@ log = logging.getLogger(__name__)
 REMEDY = "Put them back, or download the model again."
 MODEL_INFO_SECONDS = 5.0
 """Age at which the info of a model is read again."""
-
-
-@dataclass(frozen=True, slots=True)
-class ModelInfo:
-    """What the disk holds of a model; sizes in bytes."""
-
-    present: bool
-    broken_reason: str
-    """Why the folder of a local model cannot be used; empty if it can."""
-    default: bool
-    """Whether requests that name no model get this one."""
-    weights_bytes: int
-    needed_bytes: int
-    voices: tuple[str, ...]
-    languages: tuple[str, ...]
-    abilities: tuple[str, ...]
-
-
-UNREAD = ModelInfo(
-    present=False,
-    broken_reason="",
-    default=False,
-    weights_bytes=0,
-    needed_bytes=0,
-    voices=(),
-    languages=(),
-    abilities=(),
-)
-"""Info of a model whose files have not been read yet."""
 
 
 class ModelInfoCache:
@@ -58,7 +28,7 @@ class ModelInfoCache:
 
     def of(self, model: Model) -> ModelInfo:
         """Return what was read of one model."""
-        return self._info.get(model.name, UNREAD)
+        return self._info.get(model.name, ModelInfo())
 
     def is_new(self, model: Model) -> bool:
         """Return whether nothing of this model has been read yet."""
@@ -72,36 +42,18 @@ class ModelInfoCache:
         if now >= self._rescan_at:
             self._rescan_at = now + MODEL_INFO_SECONDS
             self._catalog.rescan(in_use)
-        models = list(self._catalog.models())
-        oldest = min(models, key=self._age_rank, default=None)
-        for model in models:
-            is_due = model is oldest and now - self._age_rank(model) >= MODEL_INFO_SECONDS
-            if is_due or model.name not in self._info:
-                self.read(model, now)
+        models = {model.name: model for model in self._catalog.models()}
+        oldest = min(models.keys() & self._read_at.keys(), key=self._read_at.__getitem__, default="")
+        due = [oldest] if oldest and now - self._read_at[oldest] >= MODEL_INFO_SECONDS else []
+        for name in [*(name for name in models if name not in self._info), *due]:
+            self.read(models[name], now)
 
     def read(self, model: Model, now: float) -> ModelInfo:
         """Read the info of one model. A reading that fails makes the model a broken one."""
         try:
-            info = self._read(self._catalog.redetect(model))
+            info = self._catalog.info(model)
         except Exception as error:
             log.warning("The files of %s could not be read", model.name, exc_info=True)
-            info = replace(UNREAD, broken_reason=f"The files of {model.name} could not be read: {error}. {REMEDY}")
+            info = ModelInfo(broken_reason=f"The files of {model.name} could not be read: {error}. {REMEDY}")
         self._info[model.name], self._read_at[model.name] = info, now
         return info
-
-    def _age_rank(self, model: Model) -> float:
-        return self._read_at.get(model.name, float("-inf"))
-
-    def _read(self, model: Model) -> ModelInfo:
-        catalog = self._catalog
-        broken_reason = catalog.broken_reason(model) or catalog.file_problem(model)
-        return ModelInfo(
-            present=not broken_reason and catalog.is_present(model),
-            broken_reason=broken_reason,
-            default=catalog.is_default(model),
-            weights_bytes=catalog.weights_bytes(model),
-            needed_bytes=catalog.needed_bytes(model),
-            voices=catalog.voices(model),
-            languages=catalog.languages(model),
-            abilities=catalog.abilities(model),
-        )

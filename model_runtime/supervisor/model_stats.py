@@ -80,16 +80,15 @@ def read(path: Path) -> dict[str, ModelStats]:
         stored: Any = json.loads(path.read_text(encoding="utf-8"))
         if stored["schema"] != SCHEMA:
             return {}
-        return {name: _parse(values) for name, values in stored["models"].items()}
+        return {
+            name: ModelStats(int(one["needed_bytes"]), float(one["load_seconds"]), float(one["service_seconds"]))
+            for name, one in stored["models"].items()
+        }
     except FileNotFoundError:
         return {}
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         log.warning("%s is ignored: %s", path, error)
         return {}
-
-
-def _parse(values: Mapping[str, Any]) -> ModelStats:
-    return ModelStats(int(values["needed_bytes"]), float(values["load_seconds"]), float(values["service_seconds"]))
 
 
 def write(path: Path, stats: Mapping[str, ModelStats]) -> None:

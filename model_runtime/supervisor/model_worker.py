@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from model_runtime.catalog.model import Model
+from model_runtime.errors import OutOfMemory, SensesError
 from model_runtime.process.process import WorkerProcess
 from model_runtime.supervisor.views import WorkerView
 
@@ -25,8 +26,8 @@ class ModelWorker:
     """How much of the stage is loaded, 0 to 1, or None if unknown."""
     loaded_at: float | None = None
     footprint_bytes: int = 0
-    load_error: str = ""
-    """Why the model cannot be loaded, in the engine's words."""
+    error: SensesError | None = None
+    """Why the model cannot be loaded, or cannot go on, in the worker's words."""
     is_permanent: bool = False
     """Whether another attempt to load it would fail, too."""
     unload_reason: str = ""
@@ -35,6 +36,11 @@ class ModelWorker:
     """Id of each cancelled request that it still runs → time of the cancel."""
     is_paused: bool = False
     """Whether its messages are not read because a caller does not read its output."""
+
+    @property
+    def is_out_of_memory(self) -> bool:
+        """Whether it has said that memory ran out; it exits then."""
+        return isinstance(self.error, OutOfMemory)
 
     @property
     def incarnation(self) -> int:

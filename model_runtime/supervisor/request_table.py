@@ -1,11 +1,12 @@
 """The open requests: each is in the table from its arrival until its one answer."""
 
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from model_runtime.catalog.model import Model
 from model_runtime.errors import Cancelled, InvalidInput, SensesError
-from model_runtime.events import Finished, Loading, Queued, Result, Warnings, with_warnings
+from model_runtime.events import Finished, Loading, Queued, Result, Warnings
 from model_runtime.ipc.codec import CodecError
 from model_runtime.ipc.framing import FrameError
 from model_runtime.ipc.messages import RunRequest
@@ -101,18 +102,19 @@ class RequestTable:
 
     def notify_loading(self, worker: ModelWorker) -> None:
         """Report the progress of a load to every caller that waits for it and knows its place in the queue."""
-        for request in self._queued():
-            if request.position and request.model.name == worker.model.name:
+        for request in self.active.values():
+            if request.granted_at is None and request.position and request.model.name == worker.model.name:
                 request.stage, request.done, request.total = worker.stage, worker.fraction or 0.0, 1.0
                 request.outputs.put(Loading(worker.model.name, worker.stage, worker.fraction))
 
     def finish(self, request: ActiveRequest, result: Result) -> None:
-        """Answer with a result."""
-        timings = request.timings(self._clock())
-        finished = Finished(request.model.name, result, timings, request.model.starter)
+        """Answer with a result, which repeats the request's warnings before its own."""
+        if request.warnings:
+            result = replace(result, warnings=(*request.warnings, *result.warnings))
+        finished = Finished(request.model.name, result, request.timings(self._clock()), request.model.starter)
         self._counters.count_result(finished)
         self._close(request, "ok")
-        request.outputs.put(with_warnings(finished, request.warnings))
+        request.outputs.put(finished)
 
     def finish_load(self, request: ActiveRequest) -> None:
         """Answer an operator's load: the model is ready."""
@@ -127,9 +129,6 @@ class RequestTable:
     def release(self, request: ActiveRequest) -> None:
         """Remove a request whose caller has left."""
         self._close(request, Cancelled.code)
-
-    def _queued(self) -> Iterator[ActiveRequest]:
-        return (request for request in self.active.values() if request.granted_at is None)
 
     def _close(self, request: ActiveRequest, code: str) -> None:
         del self.active[request.id]

@@ -6,6 +6,7 @@ from model_runtime.errors import (
     LoadFailed,
     ModelTooLarge,
     ModelUnavailable,
+    OutOfMemory,
     QueueFull,
     QueueTimeout,
     SensesError,
@@ -34,6 +35,8 @@ def error_from_rejection(rejection: RejectRequest, model: str) -> SensesError:
             return QueueTimeout(f"The request timed out in the queue: {detail}. {try_again}", retry)
         case "model_unavailable":
             return ModelUnavailable(f"{detail}.", retry)
+        case "out_of_memory":
+            return OutOfMemory(f"{detail}.")
         case "load_failed":
             return load_failed(model, detail)
         case _:

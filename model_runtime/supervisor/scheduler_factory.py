@@ -23,7 +23,7 @@ def create_scheduler(settings: Settings) -> Scheduler:
         queue_seconds=settings.queue_timeout_seconds,
         load_seconds=settings.load_timeout_seconds,
     )
-    budget = memory.budget_bytes(settings.memory_budget_bytes, memory.total_bytes())
+    budget = first_budget_bytes(settings)
     if budget < settings.memory_budget_bytes:
         log.warning(
             "memory.budget_gb leaves too little for other programs: the budget is %s instead", format_bytes(budget)
@@ -33,6 +33,13 @@ def create_scheduler(settings: Settings) -> Scheduler:
             "memory.eviction is %r: that policy was removed; lru is used. Remove the setting.", settings.eviction_policy
         )
     return Scheduler((), budget, limits, lanes=LANES_BY_SETTING[lanes_for(settings)])
+
+
+def first_budget_bytes(settings: Settings) -> int:
+    """Return the memory budget until the GPU of a Mac has told its working set."""
+    total_bytes = memory.total_bytes()
+    gpu_limit_bytes = memory.gpu_limit_bytes(total_bytes, 0) if has_apple_gpu() else 0
+    return memory.budget_bytes(settings.memory_budget_bytes, total_bytes, gpu_limit_bytes)
 
 
 def lanes_for(settings: Settings) -> str:

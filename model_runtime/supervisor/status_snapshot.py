@@ -4,10 +4,9 @@ import os
 from collections.abc import Iterable
 from math import inf
 
-from model_runtime.catalog.model import Model
+from model_runtime.catalog.model import Model, ModelInfo
 from model_runtime.status import JobStatus, MemoryStatus, ModelState, ModelStatus, Status
 from model_runtime.supervisor import memory
-from model_runtime.supervisor.model_info import ModelInfo
 from model_runtime.supervisor.views import ModelView, RequestView, SupervisorView
 
 

@@ -4,7 +4,6 @@ Everything that happens becomes a `SchedulerEvent`; the `SchedulerAction`s that 
 `RequestTable` answers callers; `WorkerPool` owns the processes. Code outside this folder reaches neither.
 """
 
-import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -37,6 +36,7 @@ from model_runtime.status import ModelState
 from model_runtime.supervisor.action_performer import ActionPerformer
 from model_runtime.supervisor.active_request import ActiveRequest
 from model_runtime.supervisor.counters import CounterRegistry
+from model_runtime.supervisor.energy import EnergySaving
 from model_runtime.supervisor.model_stats import ModelStatsStore
 from model_runtime.supervisor.output_queue import OutputQueue
 from model_runtime.supervisor.prewarmer import Prewarmer
@@ -65,11 +65,13 @@ class Supervisor:
         catalog: CatalogProtocol,
         settings: Settings,
         clock: Callable[[], float],
+        wall_clock: Callable[[], float],
         stop_timeouts: StopTimeouts,
         feed: StatusFeed,
         problems: Problems,
+        energy: EnergySaving,
     ) -> None:
-        """`feed` is notified of every change; `clock` returns monotonic seconds."""
+        """`feed` is notified of every change; `clock` returns monotonic seconds, `wall_clock` seconds since the epoch."""
         self._settings = settings
         self._clock = clock
         self._feed = feed
@@ -78,11 +80,11 @@ class Supervisor:
         self._is_dispatching = False
         folder = settings.folders.data
         self._model_stats = ModelStatsStore(folder, problems)
-        self._usage_log = UsageLog(folder, time.time, problems)
+        self._usage_log = UsageLog(folder, wall_clock, problems)
         self._scheduler = create_scheduler(settings)
         self._counters = CounterRegistry()
         self._requests = RequestTable(clock, self._counters, lambda request: self._listener.resume_reading(request))
-        self._pool = WorkerPool(catalog, clock, stop_timeouts)
+        self._pool = WorkerPool(catalog, clock, stop_timeouts, energy)
         self._prewarmer = Prewarmer(
             catalog, self._pool.spare, recent_models(folder), clock, is_enabled=settings.keep_spare_worker
         )
@@ -106,9 +108,10 @@ class Supervisor:
             self._model_stats,
             self._usage_log,
             clock,
+            wall_clock,
             self.dispatch,
             self._fail,
-            UpkeepView(checked_at=clock(), stats_saved_at=clock()),
+            UpkeepView(checked_at=clock(), wall_checked_at=wall_clock(), stats_saved_at=clock()),
         )
 
     # -- requests --------------------------------------------------------------------------------------------------
@@ -268,7 +271,8 @@ class Supervisor:
                     self._performer.perform(action)
         finally:
             self._is_dispatching = False
-        self._prewarmer.release_if_needed(self._scheduler.free_bytes)
+        if self._pool.spare.engine:
+            self._prewarmer.release_if_needed(self._scheduler.free_bytes)
         self._requests.notify_positions(self._scheduler, self._pool.workers)
         self._feed.notify()
 
@@ -281,7 +285,8 @@ class Supervisor:
     def tick(self) -> None:
         """Report to the scheduler how far the running requests are, and that time has passed."""
         running = [request for request in self._requests.active.values() if request.granted_at is not None]
-        self.dispatch(ProgressMeasured({request.id: request.done_share for request in running if request.done_share}))
+        if done_shares := {request.id: request.done_share for request in running if request.done_share}:
+            self.dispatch(ProgressMeasured(done_shares))
         self.dispatch(Tick())
 
     def perform(self, actions: Iterable[WatchdogAction]) -> None:

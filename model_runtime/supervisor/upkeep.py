@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from model_runtime.catalog.model import Model
 from model_runtime.errors import Cancelled, JobStalled, SensesError
 from model_runtime.scheduler.core import Scheduler
-from model_runtime.scheduler.messages import MemoryMeasured, MemoryPressure, SchedulerEvent
+from model_runtime.scheduler.messages import MemoryMeasured, MemoryPressure, SchedulerEvent, TimeSkipped
 from model_runtime.scheduler.model_record import CHARGED_STATES
 from model_runtime.status import ModelState
 from model_runtime.supervisor.active_request import ActiveRequest
@@ -46,6 +46,7 @@ class Upkeep:
     model_stats: ModelStatsStore
     usage_log: UsageLog
     clock: Callable[[], float]
+    wall_clock: Callable[[], float]
     dispatch: Callable[[SchedulerEvent], None]
     fail: Callable[[ActiveRequest, SensesError], None]
     view: UpkeepView
@@ -54,12 +55,13 @@ class Upkeep:
         """Perform the actions of a check without waiting for their effect, and record the time of the check."""
         for action in actions:
             self._perform(action)
-        self.view = replace(self.view, checked_at=self.clock())
+        self.view = replace(self.view, checked_at=self.clock(), wall_checked_at=self.wall_clock())
 
     def _perform(self, action: WatchdogAction) -> None:
         match action:
-            case ResetTimers():
+            case ResetTimers(skipped_seconds):
                 self._reset_timers()
+                self.dispatch(TimeSkipped(skipped_seconds))
             case EndUnread(request_id, seconds):
                 self._end_unread(request_id, seconds)
             case EndStalled(request_id, seconds):
@@ -72,8 +74,8 @@ class Upkeep:
                 self.save_stats()
             case StopSpare():
                 self.pool.spare.stop()
-            case RelievePressure():
-                self.dispatch(MemoryPressure())
+            case RelievePressure(is_critical):
+                self.dispatch(MemoryPressure(is_critical))
             case Prewarm():
                 self._prewarm()
             case ReleaseMemory():  # the runtime does it, in a thread

@@ -10,6 +10,7 @@ from typing import Self
 from model_runtime.requests import Task
 from model_runtime.scheduler.model_record import ModelRecord
 from model_runtime.status import Counters, ModelState
+from model_runtime.supervisor.pressure import LastingPressure
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,9 +100,22 @@ class UpkeepView:
     """When the recurring work was last done."""
 
     checked_at: float
+    wall_checked_at: float
+    """The same in seconds since the epoch: that clock goes on while a Mac sleeps, the runtime's does not."""
     stats_saved_at: float
     memory_released_after: int = 0
     """Value of `SupervisorView.finished_count` when the daemon last released memory."""
+
+
+@dataclass(frozen=True, slots=True)
+class MachineView:
+    """What the machine reports at one moment."""
+
+    wall_seconds: float
+    """Seconds since the epoch."""
+    pressure: LastingPressure
+    saves_energy: bool
+    """Whether it runs on battery or in Low Power Mode."""
 
 
 @dataclass(frozen=True, slots=True)

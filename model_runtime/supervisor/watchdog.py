@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from model_runtime.requests import Task
-from model_runtime.supervisor.views import ModelView, RequestView, SupervisorView, WorkerView
+from model_runtime.supervisor.pressure import Pressure
+from model_runtime.supervisor.views import MachineView, ModelView, RequestView, SupervisorView, WorkerView
 
 STALL_SECONDS: Mapping[Task, float] = MappingProxyType(
     {Task.VISION: 60.0, Task.TEXT: 60.0, Task.SPEECH: 60.0, Task.TRANSCRIPTION: 180.0, Task.IMAGE: 300.0}
@@ -16,7 +17,9 @@ STALL_SECONDS: Mapping[Task, float] = MappingProxyType(
 """Longest time without progress, in seconds."""
 
 SLEEP_SECONDS = 5.0
-"""A check this long after the last one means that the machine slept, so that no worker can be blamed for silence."""
+"""A check this long after the last one, by the runtime's clock or by the wall clock, means that the machine slept, so
+that no worker can be blamed for silence. `time.monotonic` stops while macOS or Linux sleeps and the wall clock goes on;
+in a virtual machine that was paused both go on. A wall clock that is set forward looks the same and does no harm."""
 
 SETTLE_SECONDS = 3.0
 """How long a worker must be idle before its memory is reported: a finished request's memory is freed by then."""
@@ -42,11 +45,15 @@ class WatchdogLimits:
     """The same while no request waits: reloading the model costs more than waiting."""
     slow_consumer_seconds: float = 60.0
     """For a caller that does not read while its output queue is full."""
+    warning_seconds: float = 10.0
+    """How long the system must warn of short memory before models are unloaded: many warnings end by themselves."""
 
 
 @dataclass(frozen=True, slots=True)
 class ResetTimers:
-    """Restart the timers of all workers and requests: the machine slept."""
+    """Restart the timers of all workers and requests: the machine slept, `skipped_seconds` of them by our clock."""
+
+    skipped_seconds: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,12 +97,14 @@ class SaveStats:
 
 @dataclass(frozen=True, slots=True)
 class StopSpare:
-    """Stop the spare worker: the machine is short of memory."""
+    """Stop the spare worker: the machine is short of memory or saves energy."""
 
 
 @dataclass(frozen=True, slots=True)
 class RelievePressure:
-    """Unload an idle model: the machine is short of memory."""
+    """Unload idle models: the machine is short of memory."""
+
+    is_critical: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,22 +131,19 @@ WatchdogAction = (
 )
 
 
-def check(
-    view: SupervisorView, limits: WatchdogLimits, now: float, *, is_under_pressure: bool = False
-) -> list[WatchdogAction]:
-    """Return the actions to perform now.
-
-    `now` is in seconds of the runtime's clock; `is_under_pressure` means that the machine is short of memory.
-    """
-    if now - view.upkeep.checked_at > SLEEP_SECONDS:
-        return [ResetTimers()]
+def check(view: SupervisorView, machine: MachineView, limits: WatchdogLimits, now: float) -> list[WatchdogAction]:
+    """Return the actions to perform now, in seconds of the runtime's clock."""
+    skipped_seconds = now - view.upkeep.checked_at
+    if max(skipped_seconds, machine.wall_seconds - view.upkeep.wall_checked_at) > SLEEP_SECONDS:
+        return [ResetTimers(max(skipped_seconds, 0.0))]
     return [
         *_unread(view, limits, now),
         *_stalled(view, limits, now),
         *_silent(view, limits, now),
         *_ignoring_cancel(view, limits, now),
         *_changed_footprints(view, now),
-        *_upkeep(view, now, is_under_pressure=is_under_pressure),
+        *_relief(machine, limits, now),
+        *_upkeep(view, machine, now),
     ]
 
 
@@ -199,13 +205,21 @@ def _is_settled(model: ModelView, now: float) -> bool:
     return model.idle_since is not None and now - model.idle_since >= SETTLE_SECONDS
 
 
-def _upkeep(view: SupervisorView, now: float, *, is_under_pressure: bool) -> Iterator[WatchdogAction]:
-    """Yield the recurring work: statistics, the machine's memory, the spare worker, the daemon's own memory."""
+def _relief(machine: MachineView, limits: WatchdogLimits, now: float) -> Iterator[RelievePressure]:
+    """Yield a relief at once in a critical shortage, and after a while of a warning."""
+    pressure = machine.pressure
+    is_lasting = now - pressure.since >= limits.warning_seconds
+    if pressure.level is Pressure.CRITICAL or (pressure.level is Pressure.WARNING and is_lasting):
+        yield RelievePressure(is_critical=pressure.level is Pressure.CRITICAL)
+
+
+def _upkeep(view: SupervisorView, machine: MachineView, now: float) -> Iterator[WatchdogAction]:
+    """Yield the recurring work: statistics, the spare worker, the daemon's own memory."""
     if now - view.upkeep.stats_saved_at >= SAVE_STATS_SECONDS:
         yield SaveStats()
-    if not is_under_pressure:
+    if machine.pressure.level is Pressure.NORMAL and not machine.saves_energy:
         yield Prewarm()
-    else:
-        yield StopSpare() if view.spare.engine else RelievePressure()
+    elif view.spare.engine:
+        yield StopSpare()
     if not view.requests and view.finished_count != view.upkeep.memory_released_after:
         yield ReleaseMemory()

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from model_runtime.errors import SensesError
+from model_runtime.errors import OutOfMemory, SensesError
 from model_runtime.events import Result
 from model_runtime.ipc.messages import (
     GpuProbed,
@@ -70,7 +70,7 @@ class WorkerEventHandler:
             case Ready():
                 self._on_ready(worker, message)
             case LoadError(error, permanent):
-                worker.load_error, worker.is_permanent = error.message, permanent
+                worker.error, worker.is_permanent = error, permanent
             case Hello() | Preloaded() | GpuProbed():
                 pass
 
@@ -91,9 +91,13 @@ class WorkerEventHandler:
     def on_disconnect(self, process: WorkerProcess, cause: str) -> None:
         """Fail the running requests at once, except those that another worker can run again from the start."""
         worker = self.pool.by_process(process)
-        for request in self.requests.running_on(worker) if worker is not None else ():
-            if request.has_output or request.was_retried or process.stop_requested:
-                self.requests.fail(request, worker_died(process.name, cause))
+        if worker is None:
+            return
+        error = worker.error if worker.is_out_of_memory and worker.error else worker_died(process.name, cause)
+        for request in self.requests.running_on(worker):
+            was_answered = request.has_result if worker.is_out_of_memory else request.has_output
+            if was_answered or request.was_retried or process.stop_requested:
+                self.requests.fail(request, error)
 
     def on_exit(self, process: WorkerProcess, cause: str) -> None:
         """Report the reaped process to the scheduler: its memory is free."""
@@ -101,7 +105,7 @@ class WorkerEventHandler:
         if worker is None:
             return
         self.pool.remove(process)
-        cause = worker.load_error or cause
+        cause = worker.error.message if worker.error else cause
         log.info("The worker of %s has exited: %s", process.name, cause)
         if worker.loaded_at is None and worker.unload_reason in ("", LOAD_TIMEOUT):
             self.counters.count_failed_load(process.name)
@@ -114,14 +118,18 @@ class WorkerEventHandler:
                 process.incarnation,
                 cause,
                 permanent=worker.is_permanent,
-                oom_suspected=process.oom_suspected,
+                oom_suspected=process.oom_suspected or worker.is_out_of_memory,
+                out_of_memory=worker.is_out_of_memory,
                 retriable=frozenset(request.id for request in retriable),
             )
         )
 
     def _on_outcome(self, worker: ModelWorker, message: RequestOutcome) -> None:
-        worker.cancelled_at.pop(message.request_id, None)
         request, outcome = self.requests.active.get(message.request_id), message.outcome
+        if isinstance(outcome, OutOfMemory):  # the worker exits; then the request is answered or runs once more
+            worker.error = outcome
+            return
+        worker.cancelled_at.pop(message.request_id, None)
         if request is not None and isinstance(outcome, SensesError):
             self.requests.fail(request, outcome)
         elif request is not None and isinstance(outcome, Result):

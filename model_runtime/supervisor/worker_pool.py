@@ -10,6 +10,7 @@ from model_runtime.ipc.messages import Load
 from model_runtime.loading import LoadSpec
 from model_runtime.process.process import StopTimeouts, WorkerListener, WorkerProcess
 from model_runtime.supervisor import memory
+from model_runtime.supervisor.energy import EnergySaving
 from model_runtime.supervisor.model_worker import ModelWorker
 from model_runtime.supervisor.spare_worker import SpareWorker
 
@@ -17,7 +18,13 @@ from model_runtime.supervisor.spare_worker import SpareWorker
 class WorkerPool:
     """The workers by model name."""
 
-    def __init__(self, catalog: CatalogProtocol, clock: Callable[[], float], stop_timeouts: StopTimeouts) -> None:
+    def __init__(
+        self,
+        catalog: CatalogProtocol,
+        clock: Callable[[], float],
+        stop_timeouts: StopTimeouts,
+        energy: EnergySaving | None = None,
+    ) -> None:
         self.workers: dict[str, ModelWorker] = {}
         self.spare = SpareWorker(stop_timeouts)
         self._failed_files: dict[str, Fingerprint] = {}
@@ -25,6 +32,7 @@ class WorkerPool:
         self._catalog = catalog
         self._clock = clock
         self._stop_timeouts = stop_timeouts
+        self._energy = energy or EnergySaving()
 
     def start(self, model: Model, incarnation: int, listener: WorkerListener) -> ModelWorker:
         """Start a process or claim the spare one, let it load the model and return its worker.
@@ -36,7 +44,8 @@ class WorkerPool:
         folders = {role: str(folder) for role, folder in self._catalog.folders(model).items()}
         process = self.spare.claim(model.engine, model.name, incarnation, listener)
         process = process or WorkerProcess(model.name, incarnation, listener, self._stop_timeouts)
-        process.send(Load(LoadSpec(model.name, model.engine, folders, dict(model.options))))
+        options = dict(model.options)
+        process.send(Load(LoadSpec(model.name, model.engine, folders, options, prefetch=not self._energy.is_on)))
         now = self._clock()
         worker = ModelWorker(model, process, started_at=now, last_message_at=now)
         self.workers[model.name] = worker

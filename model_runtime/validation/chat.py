@@ -1,14 +1,14 @@
 """Validate chats. Reads the model's config.json and imports no library."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from model_runtime.catalog.checkpoint_files import read_config
 from model_runtime.catalog.foreign_files import object_at, string_at
 from model_runtime.catalog.model import Model
-from model_runtime.catalog.transformer_dims import context_tokens
+from model_runtime.catalog.transformer_dims import read_dims
 from model_runtime.errors import InvalidInput
 from model_runtime.media.types import ImageData
 from model_runtime.requests import Chat
@@ -40,21 +40,23 @@ def validate(request: Chat, model: Model, folders: Mapping[str, Path]) -> None:
         InvalidCheckpoint: the model's config.json cannot be read.
     """
     config = read_config(folders["model"])
-    context_limit = context_tokens(config, int(model.options.get("context_tokens", 0)))
-    _check_messages(request)
-    _check_encoding(request)
+    context_limit = read_dims(folders["model"]).served_tokens(int(model.options.get("context_tokens", 0)))
+    parts = [part for message in request.messages for part in message.content]
+    images = [part for part in parts if isinstance(part, ImageData)]
+    text = "".join([part for part in parts if isinstance(part, str)])
+    _check_messages(request, has_content=bool(images or text))
+    _check_encoding({"messages": text, "stop": "".join(request.stop), "json_schema": request.json_schema})
     _check_sampling(request)
     _check_stop_strings(request.stop)
     _check_schema(request.json_schema)
-    _check_length(request, context_limit)
-    images = [part for message in request.messages for part in message.content if isinstance(part, ImageData)]
+    _check_length(request, text, context_limit)
     _check_images(images, model, config)
 
 
-def _check_messages(request: Chat) -> None:
+def _check_messages(request: Chat, *, has_content: bool) -> None:
     if not request.messages:
         raise InvalidInput("messages is empty. Send at least one message.", param="messages")
-    if not any(part for message in request.messages for part in message.content):
+    if not has_content:
         raise InvalidInput("The messages have neither text nor an image. Add a question.", param="messages")
     for message in request.messages:
         if message.role != "user" and any(isinstance(part, ImageData) for part in message.content):
@@ -62,9 +64,8 @@ def _check_messages(request: Chat) -> None:
             raise InvalidInput(reason, param="messages")
 
 
-def _check_encoding(request: Chat) -> None:
-    messages = "".join(_texts(request))
-    for param, text in (("messages", messages), ("stop", "".join(request.stop)), ("json_schema", request.json_schema)):
+def _check_encoding(texts: Mapping[str, str]) -> None:
+    for param, text in texts.items():
         try:
             text.encode()
         except UnicodeEncodeError as error:
@@ -102,14 +103,14 @@ def _check_schema(schema: str) -> None:
         raise InvalidInput(reason, param="json_schema")
 
 
-def _check_length(request: Chat, context_limit: int) -> None:
+def _check_length(request: Chat, text: str, context_limit: int) -> None:
     if not 0 <= request.max_tokens <= context_limit:
         raise InvalidInput(
             f"max_tokens is {request.max_tokens}; {request.model or 'this model'} accepts 1 to {context_limit}, "
             "or 0 for the default.",
             param="max_tokens",
         )
-    text_bytes = sum(len(text.encode()) for text in _texts(request))
+    text_bytes = len(text.encode())
     if text_bytes > context_limit * MAX_BYTES_PER_TOKEN:
         raise InvalidInput(
             f"The messages have {text_bytes} bytes of text, far more than the {context_limit} tokens of the model's "
@@ -117,10 +118,6 @@ def _check_length(request: Chat, context_limit: int) -> None:
             param="messages",
             code="context_length_exceeded",
         )
-
-
-def _texts(request: Chat) -> Iterator[str]:
-    return (part for message in request.messages for part in message.content if isinstance(part, str))
 
 
 def _check_images(images: list[ImageData], model: Model, config: Mapping[str, Any]) -> None:

@@ -5,7 +5,7 @@ this file gives no warnings.
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -35,7 +35,7 @@ STARTER_SCOPES: Mapping[Task, StarterScope] = {
     Task.SPEECH: StarterScope("speaks short English sentences", "tts-fast"),
 }
 
-_TERM_PATTERN = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*|\d+")
+_TERM_PATTERN = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)*|\d+")
 _MIN_PLURAL_LETTERS = 4
 """Shorter words that end in s are not plurals: "is" is not the plural of the letter i."""
 
@@ -53,12 +53,13 @@ def unknown_words(text: str, known: frozenset[str]) -> tuple[str, ...]:
 
     Plurals and contractions of known words ("circles", "what's", "don't") and numbers of known digits are known.
     """
-    return tuple(term for term in dict.fromkeys(split_terms(text)) if not _is_known(term, known)) if known else ()
+    terms = dict.fromkeys(split_terms(text)) if known else ()
+    return tuple([term for term in terms if term not in known and not _is_known(term, known)])
 
 
-def split_terms(text: str) -> Iterable[str]:
+def split_terms(text: str) -> list[str]:
     """Return the words and numbers of a text in lower case."""
-    return (found[0].replace("’", "'") for found in _TERM_PATTERN.finditer(text.lower()))
+    return _TERM_PATTERN.findall(text.lower().replace("’", "'"))
 
 
 def read_known_words(folder: Path) -> frozenset[str]:
@@ -87,7 +88,7 @@ def _requested_text(request: Request) -> str:
     match request:
         case Chat(messages=messages):
             last_message = next((message for message in reversed(messages) if message.role == "user"), messages[-1])
-            return "\n".join(part for part in last_message.content if isinstance(part, str))
+            return "\n".join([part for part in last_message.content if isinstance(part, str)])
         case GenerateImage(prompt=text) | Transcribe(prompt=text) | Speak(text=text):
             return text
 

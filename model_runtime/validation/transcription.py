@@ -6,7 +6,7 @@ from pathlib import Path
 
 from model_runtime.catalog.checkpoint_files import read_config_or_empty
 from model_runtime.catalog.foreign_files import count_at
-from model_runtime.catalog.languages import LANGUAGES, language_code
+from model_runtime.catalog.languages import LANGUAGES, parse_language
 from model_runtime.catalog.model import Model
 from model_runtime.errors import InvalidInput, InvalidMedia
 from model_runtime.requests import Transcribe
@@ -46,24 +46,6 @@ def validate(request: Transcribe, model: Model, folders: Mapping[str, Path]) -> 
             param="language",
             code="unsupported_language",
         )
-
-
-def parse_language(language: str) -> str:
-    """Return the code of a language given as code, tag or English name; "" for "" and "auto", which mean detect it.
-
-    Raises:
-        InvalidInput: the language is unknown.
-    """
-    if language.strip().lower() in ("", "auto"):
-        return ""
-    code = language_code(language)
-    if not code:
-        raise InvalidInput(
-            f"There is no language {language!r}. Use a code such as en, ko or pt-BR, an English name, or leave it out; "
-            f"known are {', '.join(LANGUAGES)}.",
-            param="language",
-        )
-    return code
 
 
 @dataclass(frozen=True, slots=True)

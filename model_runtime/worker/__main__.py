@@ -19,8 +19,9 @@ from model_runtime.engines.registry import (
     create_engine,
     preload_engine,
     recommended_working_set_bytes,
+    synchronize,
 )
-from model_runtime.errors import LoadFailed, SensesError
+from model_runtime.errors import SensesError
 from model_runtime.ipc.messages import (
     LINK_FD,
     GpuProbed,
@@ -38,7 +39,7 @@ from model_runtime.loading import LoadSpec
 from model_runtime.worker.command_queue import CommandQueue
 from model_runtime.worker.connection import DaemonConnection, exit_orphaned
 from model_runtime.worker.heartbeat import HeartbeatSender
-from model_runtime.worker.job_errors import describe_exception
+from model_runtime.worker.job_errors import to_load_error
 from model_runtime.worker.loop import WorkerLoop
 from model_runtime.worker.prefetch import prefetch
 from model_runtime.worker.serial_engine import SerialEngine
@@ -67,7 +68,7 @@ def main() -> None:
     """Run the worker until a `Shutdown` command or the end of the daemon; never return."""
     os.environ.update(ENVIRONMENT)
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
-    _die_with_parent()
+    die_with_parent()
     os.nice(NICENESS)
     os.set_inheritable(LINK_FD, False)
     connection, commands, heartbeat = DaemonConnection(socket.socket(fileno=LINK_FD)), CommandQueue(), HeartbeatSender()
@@ -85,10 +86,10 @@ def _serve(connection: DaemonConnection, commands: CommandQueue, heartbeat: Hear
         engine = _load(spec, connection, commands, heartbeat)
     except Exception as error:
         log.exception("%s cannot be loaded", spec.model)
-        connection.send(LoadError(_to_load_error(error), permanent=isinstance(error, SensesError)))
+        connection.send(LoadError(to_load_error(error), permanent=isinstance(error, SensesError)))
         return LOAD_FAILED
     try:
-        WorkerLoop(engine, commands, heartbeat, connection.send).run()
+        WorkerLoop(engine, commands, heartbeat, connection.send, synchronize).run()
     except Exception:
         log.exception("The engine of %s failed, and its process ends", spec.model)
         return ENGINE_FAILED
@@ -120,10 +121,12 @@ def _load(
 
     report("libraries", None)
     imported = threading.Event()
-    threading.Thread(target=prefetch, args=(spec.folders.values(), imported), name="prefetch", daemon=True).start()
+    if spec.prefetch:
+        threading.Thread(target=prefetch, args=(spec.folders.values(), imported), name="prefetch", daemon=True).start()
     engine = _as_step_engine(create_engine(spec.engine), commands, heartbeat)
     imported.set()
     loaded = engine.load(spec, report)
+    synchronize()
     heartbeat.loading = False
     connection.send(Ready(loaded))
     return engine
@@ -138,12 +141,6 @@ def _as_step_engine(engine: Engine, commands: CommandQueue, heartbeat: Heartbeat
         commands.raise_if_cancelled(job)
 
     return SerialEngine(engine, check)
-
-
-def _to_load_error(error: Exception) -> SensesError:
-    if isinstance(error, SensesError):
-        return error
-    return LoadFailed(f"Loading failed with {describe_exception(error)}.")
 
 
 def _read_commands(connection: DaemonConnection, commands: CommandQueue, heartbeat: HeartbeatSender) -> None:
@@ -165,7 +162,7 @@ def exit_now(code: int) -> None:
     os._exit(code)
 
 
-def _die_with_parent() -> None:
+def die_with_parent() -> None:
     """Make Linux kill this process when its parent dies, even if the reader thread is blocked."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)

@@ -1,6 +1,6 @@
 """The worker's main loop: handle commands, step the engine, send its outputs."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from model_runtime.engines.protocol import EngineOutput, StepEngine
@@ -40,12 +40,19 @@ class WorkerLoop:
     """Run the jobs of one engine. Every job ends with exactly one `RequestOutcome`, or with the process."""
 
     def __init__(
-        self, engine: StepEngine, commands: CommandQueue, heartbeat: HeartbeatSender, send: SendMessages
+        self,
+        engine: StepEngine,
+        commands: CommandQueue,
+        heartbeat: HeartbeatSender,
+        send: SendMessages,
+        synchronize: Callable[[], None],
     ) -> None:
+        """`synchronize` waits for the GPU and raises its errors, which can surface after an evaluation has returned."""
         self._engine = engine
         self._commands = commands
         self._heartbeat = heartbeat
         self._send = send
+        self._synchronize = synchronize
         self._running: set[int] = set()
         self._is_shutting_down = False
 
@@ -98,6 +105,8 @@ class WorkerLoop:
     def _step(self) -> None:
         outputs = self._engine.step()
         self._heartbeat.progress_count += 1
+        if any(isinstance(output, Result) for _, output in outputs):  # once a request, not once a token
+            self._synchronize()
         self._send_messages([self._message(job, output) for job, output in outputs if job in self._running])
         self._release_idle()
 

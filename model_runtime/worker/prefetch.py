@@ -4,8 +4,9 @@ import threading
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-WEIGHTS = frozenset({".safetensors", ".npz"})
-"""Suffixes of weight files."""
+from model_runtime.catalog.foreign_files import list_files
+from model_runtime.catalog.weight_file import WEIGHT_SUFFIXES
+
 CHUNK_BYTES = 4 << 20
 """Size of one read."""
 
@@ -29,4 +30,4 @@ def prefetch(folders: Iterable[str], stopped: threading.Event) -> int:
 
 def _weights(folders: Iterable[str]) -> Iterator[Path]:
     for folder in dict.fromkeys(folders):
-        yield from sorted(path for path in Path(folder).rglob("*") if path.suffix in WEIGHTS)
+        yield from list_files(Path(folder), WEIGHT_SUFFIXES)

@@ -12,11 +12,11 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from model_runtime.events import ChatResult, Finished, TextDelta
+from model_runtime.events import ChatResult, Event, TextDelta, expect_result
 from model_runtime.requests import Chat
 from model_runtime.service import Service
 from openai_compat.api.bodies import read_body
-from openai_compat.api.generation import client_name, collect_result, expect_result, senses_fields
+from openai_compat.api.generation import collect_result, run_events, senses_fields
 from openai_compat.api.image_inputs import ImageInputs
 from openai_compat.api.messages import read_conversation
 from openai_compat.api.schemas import ChatBody, ResponseFormat
@@ -44,7 +44,7 @@ class ChatEndpoint:
         async with cancel_on_disconnect(request.receive):
             chat = await self._build_chat(body)
         chats = repeat_chat(chat, body.n)
-        completion_run = ChatCompletionRun(self.service, chats, client_name(request.headers), body.keep_alive)
+        completion_run = ChatCompletionRun(self.service, chats, request, body)
         builder = ChatCompletionBuilder(f"chatcmpl-{secrets.token_hex(12)}", int(time.time()), body.model or chat.model)
         if body.stream:
             include_usage = body.stream_options.include_usage
@@ -126,8 +126,8 @@ class ChatCompletionRun:
 
     service: Service
     chats: list[Chat]
-    client: str
-    keep_alive_seconds: float | None
+    request: Request
+    body: ChatBody
 
     async def completion(self, builder: ChatCompletionBuilder) -> dict[str, Any]:
         """Run all choices and return the completion."""
@@ -142,24 +142,26 @@ class ChatCompletionRun:
         for index, chat in enumerate(self.chats):
             if index:
                 yield builder.role_chunk(index, include_usage=include_usage)
-            finished: Finished | None = None
+            event: Event | None = None
             async with aclosing(self._events(chat)) as events:
                 async for event in events:
                     if isinstance(event, TextDelta):
                         yield builder.delta_chunk(index, {"content": event.text}, include_usage=include_usage)
-                    elif isinstance(event, Finished):
-                        finished = event
-            final, result = expect_result(finished, ChatResult)
+            finished, result = expect_result(event, ChatResult)
             results.append(result)
             yield builder.delta_chunk(
-                index, {}, include_usage=include_usage, finish_reason=result.finish_reason, senses=senses_fields(final)
+                index,
+                {},
+                include_usage=include_usage,
+                finish_reason=result.finish_reason,
+                senses=senses_fields(finished),
             )
         if include_usage:
             yield builder.chunk([], usage=usage_json(results))
         yield DONE_EVENT
 
-    def _events(self, chat: Chat) -> AsyncGenerator[Any]:
-        return self.service.run(chat, client=self.client, keep_alive_seconds=self.keep_alive_seconds)
+    def _events(self, chat: Chat) -> AsyncGenerator[Event]:
+        return run_events(self.service, chat, self.request, self.body)
 
 
 def choice_json(index: int, result: ChatResult) -> dict[str, Any]:

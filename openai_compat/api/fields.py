@@ -3,9 +3,9 @@
 import re
 from collections.abc import Iterable
 
+from model_runtime.validation.image import MAX_SIDE, MIN_SIDE, SIDE_STEP
+
 SIZE_PATTERN = re.compile(r"(\d{1,5})\s*[x×]\s*(\d{1,5})")
-SIDE_MULTIPLE = 16
-MIN_SIDE_PIXELS, MAX_SIDE_PIXELS = 64, 2048
 GRANULARITIES = frozenset({"word", "segment"})
 JSON_PUNCTUATION = str.maketrans('[]",', "    ")
 
@@ -21,8 +21,8 @@ def parse_size(value: object) -> tuple[int, int] | None:
         return None
     match = SIZE_PATTERN.fullmatch(text)
     sides = (int(match[1]), int(match[2])) if match else (0, 0)
-    if not all(MIN_SIDE_PIXELS <= side <= MAX_SIDE_PIXELS and side % SIDE_MULTIPLE == 0 for side in sides):
-        valid_sides = f"a multiple of {SIDE_MULTIPLE} from {MIN_SIDE_PIXELS} to {MAX_SIDE_PIXELS}"
+    if not all(MIN_SIDE <= side <= MAX_SIDE and side % SIDE_STEP == 0 for side in sides):
+        valid_sides = f"a multiple of {SIDE_STEP} from {MIN_SIDE} to {MAX_SIDE}"
         raise ValueError(f'give "auto" or "WIDTHxHEIGHT", each {valid_sides}')
     return sides
 

@@ -4,19 +4,29 @@ import json
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import asdict
-from typing import Any, TypeVar
+from typing import Any
 from urllib.parse import quote
 
 from starlette.datastructures import Headers
+from starlette.requests import Request as HttpRequest
 
-from model_runtime.errors import JobFailed
-from model_runtime.events import ChatResult, Event, Finished, Result
+from model_runtime.events import ChatResult, Event, Finished, ResultT, expect_result
+from model_runtime.requests import Request
+from model_runtime.service import Service
+from openai_compat.api.schemas import RequestBody
 
-ResultT = TypeVar("ResultT", bound=Result)
 MAX_CLIENT_NAME_CHARS = 40
 MAX_HEADER_WARNINGS = 8
 """Keeps the header below the limits of proxies."""
 MODEL_HEADERS = ("x-senses-model", "x-senses-starter", "x-senses-warnings")
+
+
+def run_events(
+    service: Service, request: Request, http_request: HttpRequest, body: RequestBody
+) -> AsyncGenerator[Event]:
+    """Run a request for the client of an HTTP request, with the keep-alive of its body, and yield its events."""
+    client = client_name(http_request.headers)
+    return service.run(request, client=client, keep_alive_seconds=body.keep_alive)
 
 
 async def collect_result(events: AsyncGenerator[Event], result_type: type[ResultT]) -> tuple[Finished, ResultT]:
@@ -26,26 +36,11 @@ async def collect_result(events: AsyncGenerator[Event], result_type: type[Result
         JobFailed: the run has no result of this type.
         SensesError: the run fails.
     """
-    finished: Finished | None = None
+    event: Event | None = None
     async with aclosing(events):
         async for event in events:
-            if isinstance(event, Finished):
-                finished = event
-    return expect_result(finished, result_type)
-
-
-def expect_result(finished: Finished | None, result_type: type[ResultT]) -> tuple[Finished, ResultT]:
-    """Return a run's last event and its result.
-
-    Raises:
-        JobFailed: the run has no result of this type.
-    """
-    if finished is None or not isinstance(finished.result, result_type):
-        raise JobFailed(
-            f"The request ended without a result of type {result_type.__name__}. "
-            "This is a bug in Senses; please report it."
-        )
-    return finished, finished.result
+            pass
+    return expect_result(event, result_type)
 
 
 def client_name(headers: Headers) -> str:

@@ -13,12 +13,13 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from model_runtime.events import Event, Finished, GeneratedImage, Preview
+from model_runtime.events import Event, GeneratedImage, Preview, expect_result
 from model_runtime.media.types import ImageData
-from model_runtime.requests import GenerateImage, Task
+from model_runtime.requests import GenerateImage
 from model_runtime.service import Service
 from openai_compat.api.bodies import read_body
-from openai_compat.api.generation import client_name, collect_result, expect_result, senses_fields
+from openai_compat.api.chat import SEED_RANGE
+from openai_compat.api.generation import collect_result, run_events, senses_fields
 from openai_compat.api.image_store import TemporaryImageStore
 from openai_compat.api.schemas import ImagesBody
 from openai_compat.http.disconnect import cancel_on_disconnect
@@ -26,7 +27,6 @@ from openai_compat.http.errors import UnknownUrl
 from openai_compat.http.sse import DONE_EVENT, Chunk, DeferredStreamingResponse, encode_event
 
 DEFAULT_SIZE = (512, 512)
-SEED_RANGE = 2**32
 ZERO_USAGE = {
     "input_tokens": 0,
     "output_tokens": 0,
@@ -55,7 +55,7 @@ class ImagesEndpoint:
         body = await read_body(request, ImagesBody)
         width, height = body.size or DEFAULT_SIZE
         image_request = GenerateImage(
-            await self.service.resolve(body.model, Task.IMAGE),
+            body.model,
             body.prompt,
             width,
             height,
@@ -87,7 +87,9 @@ class ImagesEndpoint:
     async def _images_json(
         self, request: Request, body: ImagesBody, image_requests: list[GenerateImage]
     ) -> dict[str, Any]:
-        runs = [await collect_result(self._run(request, body, one), GeneratedImage) for one in image_requests]
+        runs = [
+            await collect_result(run_events(self.service, one, request, body), GeneratedImage) for one in image_requests
+        ]
         images = [image for _, image in runs]
         finished, first = runs[0]
         return {
@@ -112,8 +114,9 @@ class ImagesEndpoint:
         self, request: Request, body: ImagesBody, image_requests: list[GenerateImage]
     ) -> AsyncGenerator[Chunk]:
         for image_request in image_requests:
-            sent_previews, finished = 0, None
-            async with aclosing(self._run(request, body, image_request)) as events:
+            sent_previews = 0
+            event: Event | None = None
+            async with aclosing(run_events(self.service, image_request, request, body)) as events:
                 async for event in events:
                     if isinstance(event, Preview) and is_preview_due(event, body.partial_images, sent_previews):
                         encoded_image = await encode_output(event.image, body)
@@ -121,18 +124,12 @@ class ImagesEndpoint:
                             "partial_image", encoded_image, event.image, body, partial_image_index=sent_previews
                         )
                         sent_previews += 1
-                    elif isinstance(event, Finished):
-                        finished = event
-            final, image = expect_result(finished, GeneratedImage)
+            finished, image = expect_result(event, GeneratedImage)
             encoded_image = await encode_output(image.png, body)
             yield encode_image_event(
-                "completed", encoded_image, image, body, usage=ZERO_USAGE, senses=senses_fields(final)
+                "completed", encoded_image, image, body, usage=ZERO_USAGE, senses=senses_fields(finished)
             )
         yield DONE_EVENT
-
-    def _run(self, request: Request, body: ImagesBody, image_request: GenerateImage) -> AsyncGenerator[Event]:
-        client = client_name(request.headers)
-        return self.service.run(image_request, client=client, keep_alive_seconds=body.keep_alive)
 
 
 def preview_interval(steps: int, preview_count: int) -> int:

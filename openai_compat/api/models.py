@@ -8,11 +8,11 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from model_runtime.catalog.builtin_models import ALIASES_BY_TIER, TIER_BY_OPENAI_NAME
+from model_runtime.catalog.voices import OPENAI_VOICES
 from model_runtime.errors import UnknownModel
 from model_runtime.requests import Task
 from model_runtime.service import Service, resolve_any_task
 from model_runtime.status import ModelStatus
-from openai_compat.api.speech import OPENAI_VOICES, voices_of
 from openai_compat.http.security import HAS_KEY
 
 CREATED_AT = 1_735_689_600
@@ -57,7 +57,7 @@ class ModelsEndpoint:
         """
         requested_name = request.path_params["name"]
         name = await resolve_any_task(self.service, requested_name)
-        status = next((model for model in self.service.status().models if model.name == name), None)
+        status = self.service.status().model(name)
         return JSONResponse((model_json(status) if status else minimal_model_json(name)) | {"id": requested_name})
 
     async def list_speech_models(self, request: Request) -> Response:
@@ -78,7 +78,9 @@ class ModelsEndpoint:
         if not request.scope.get(HAS_KEY, True):
             self._require_alias(requested_name)
         model = await self.service.resolve(requested_name, Task.SPEECH)
-        voices = [{"id": voice, "name": voice} for voice in voices_of(self.service, model) or OPENAI_VOICES]
+        status = self.service.status().model(model)
+        names = status.voices if status else ()
+        voices = [{"id": voice, "name": voice} for voice in names or OPENAI_VOICES]
         # Open WebUI reads `voices`, clients of other servers read `data`
         return JSONResponse({"object": "list", "model": model, "voices": voices, "data": voices})
 

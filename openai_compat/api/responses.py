@@ -13,12 +13,12 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from model_runtime.errors import SensesError
-from model_runtime.events import ChatResult, Event, Finished, TextDelta
+from model_runtime.events import ChatResult, Event, Finished, TextDelta, expect_result
 from model_runtime.requests import Chat
 from model_runtime.service import Service
 from openai_compat.api.bodies import read_body
 from openai_compat.api.chat import json_schema_text
-from openai_compat.api.generation import client_name, collect_result, expect_result, senses_fields
+from openai_compat.api.generation import collect_result, run_events, senses_fields
 from openai_compat.api.image_inputs import ImageInputs
 from openai_compat.api.messages import read_conversation
 from openai_compat.api.responses_body import ResponsesBody
@@ -44,7 +44,7 @@ class ResponsesEndpoint:
         body = await read_body(request, ResponsesBody)
         async with cancel_on_disconnect(request.receive):
             chat = await self._build_chat(body)
-        events = self.service.run(chat, client=client_name(request.headers), keep_alive_seconds=body.keep_alive)
+        events = run_events(self.service, chat, request, body)
         model_name = body.model or chat.model
         builder = ResponseBuilder(
             f"resp_{secrets.token_hex(12)}", f"msg_{secrets.token_hex(12)}", int(time.time()), model_name, body
@@ -165,15 +165,13 @@ class ResponseEventStream:
 
     async def stream(self, events: AsyncGenerator[Event]) -> AsyncGenerator[Chunk]:
         """Yield an event per text delta, then the final events."""
-        finished: Finished | None = None
+        event: Event | None = None
         async with aclosing(events):
             async for event in events:
                 if isinstance(event, TextDelta):
                     payload = {**self._content_location, "delta": event.text, "logprobs": []}
                     yield self._event("response.output_text.delta", payload)
-                elif isinstance(event, Finished):
-                    finished = event
-        yield self._final_events(*expect_result(finished, ChatResult))
+        yield self._final_events(*expect_result(event, ChatResult))
 
     def error_event(self, error: SensesError) -> bytes:
         """Return the event that ends a failed stream."""

@@ -11,32 +11,17 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from model_runtime.catalog.voices import OPENAI_VOICES
 from model_runtime.errors import InvalidInput
-from model_runtime.events import AudioChunk, Event, Finished, SpeechResult, Warnings
+from model_runtime.events import AudioChunk, Event, Finished, SpeechResult, Warnings, expect_result
 from model_runtime.media.speech_encoder import CONTENT_TYPES, SpeechEncoder
 from model_runtime.requests import Speak, Task
 from model_runtime.service import Service
 from openai_compat.api.bodies import read_body
-from openai_compat.api.generation import client_name, expect_result, model_headers, senses_fields
+from openai_compat.api.generation import model_headers, run_events, senses_fields
 from openai_compat.api.schemas import SpeechBody
 from openai_compat.http.sse import Chunk, DeferredStreamingResponse, LateHeaders, encode_event
 
-OPENAI_VOICES = (
-    "alloy",
-    "ash",
-    "ballad",
-    "cedar",
-    "coral",
-    "echo",
-    "fable",
-    "marin",
-    "nova",
-    "onyx",
-    "sage",
-    "shimmer",
-    "verse",
-)
-"""The voices in OpenAI's API reference."""
 ZERO_USAGE = {"input_tokens": 0, "output_tokens": 0, "total_tokens": 0}
 
 
@@ -60,24 +45,17 @@ class SpeechEndpoint:
         if not body.input.strip():
             raise InvalidInput("input is empty. Send the text to speak.", param="input")
         model = await self.service.resolve(body.model, Task.SPEECH)
-        model_status = next((status for status in self.service.status().models if status.name == model), None)
+        model_status = self.service.status().model(model)
         voice = resolve_voice(body.voice.id, model_status.voices if model_status else (), model)
         speech_run = SpeechRun(model, model_status is not None and model_status.starter, body.response_format)
         speak_request = Speak(model, body.input, voice=voice, speed=body.speed, language=body.language)
-        events = self.service.run(
-            speak_request, client=client_name(request.headers), keep_alive_seconds=body.keep_alive
-        )
+        events = run_events(self.service, speak_request, request, body)
         if body.stream_format == "sse":
             return DeferredStreamingResponse(speech_run.sse_events(events))
         media_type = CONTENT_TYPES[body.response_format]
         return DeferredStreamingResponse(
             speech_run.audio_chunks(events), media_type=media_type, encode_error=None, ping_seconds=inf
         )
-
-
-def voices_of(service: Service, model: str) -> tuple[str, ...]:
-    """Return a model's voices, empty if they are not known."""
-    return next((status.voices for status in service.status().models if status.name == model), ())
 
 
 def resolve_voice(requested: str, voices: Sequence[str], model: str) -> str:
@@ -97,7 +75,7 @@ def resolve_voice(requested: str, voices: Sequence[str], model: str) -> str:
         return voices_by_lower_name[name]
     if name in OPENAI_VOICES:
         suffix_match = next((voice for voice in voices if voice.lower().endswith(f"_{name}")), None)
-        return suffix_match or (voices[OPENAI_VOICES.index(name) % len(voices)] if voices else "")
+        return suffix_match or (voices[list(OPENAI_VOICES).index(name) % len(voices)] if voices else "")
     if voices:
         raise InvalidInput(f"{model} has no voice {requested!r}. Its voices: {', '.join(voices)}.", param="voice")
     return requested
@@ -116,6 +94,7 @@ class SpeechRun:
         """Yield encoded audio while it is generated. One encoder, run in threads, writes the whole file."""
         encoder: SpeechEncoder | None = None
         warnings: list[str] = []
+        event: Event | None = None
         async with aclosing(events):
             async for event in events:
                 if isinstance(event, Warnings):
@@ -126,9 +105,7 @@ class SpeechRun:
                         yield LateHeaders(self._headers(event.sample_rate, warnings))
                     if encoded := await to_thread.run_sync(encoder.feed, event.pcm):
                         yield encoded
-                elif isinstance(event, Finished):
-                    self.finished = event
-        _, speech = expect_result(self.finished, SpeechResult)
+        self.finished, speech = expect_result(event, SpeechResult)
         encoder = encoder or SpeechEncoder(self.audio_format, speech.sample_rate)
         yield await to_thread.run_sync(encoder.close)
 

@@ -3,6 +3,7 @@
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, BinaryIO
 
 from anyio import to_thread
@@ -11,16 +12,15 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from model_runtime.catalog.languages import language_name
+from model_runtime.catalog.languages import language_name, parse_language
 from model_runtime.errors import InvalidInput
-from model_runtime.events import Event, Finished, Segment, TranscriptionResult, Word
+from model_runtime.events import Event, Finished, Segment, TranscriptionResult, Word, expect_result
 from model_runtime.formats import subtitles
 from model_runtime.formats.data_url import decode_base64
 from model_runtime.requests import Task, Transcribe
 from model_runtime.service import Service
-from model_runtime.validation.transcription import parse_language
 from openai_compat.api.bodies import open_form, read_json, validate_fields
-from openai_compat.api.generation import client_name, collect_result, expect_result, model_headers, senses_fields
+from openai_compat.api.generation import collect_result, model_headers, run_events, senses_fields
 from openai_compat.api.schemas import TranscriptionBody
 from openai_compat.http.disconnect import cancel_on_disconnect
 from openai_compat.http.sse import DONE_EVENT, Chunk, DeferredStreamingResponse, encode_event
@@ -38,19 +38,12 @@ class TranscriptionEndpoint:
     def routes(self) -> list[Route]:
         """Return the routes."""
         return [
-            Route("/v1/audio/transcriptions", self.transcribe, methods=["POST"]),
-            Route("/v1/audio/translations", self.translate, methods=["POST"]),
+            Route("/v1/audio/transcriptions", partial(self.create, translate=False), methods=["POST"]),
+            Route("/v1/audio/translations", partial(self.create, translate=True), methods=["POST"]),
         ]
 
-    async def transcribe(self, request: Request) -> Response:
-        """Transcribe a recording in its language."""
-        return await self._respond(request, translate=False)
-
-    async def translate(self, request: Request) -> Response:
-        """Translate a recording into English text."""
-        return await self._respond(request, translate=True)
-
-    async def _respond(self, request: Request, *, translate: bool) -> Response:
+    async def create(self, request: Request, *, translate: bool) -> Response:
+        """Transcribe a recording in its language, or translate it into English text."""
         async with open_upload(request) as upload:
             body = upload.body
             model = "best" if translate and body.model.lower() in UNSPECIFIC_MODELS else body.model
@@ -67,9 +60,7 @@ class TranscriptionEndpoint:
                 temperature=body.temperature or None,
                 word_timestamps="word" in body.timestamp_granularities and body.response_format == "verbose_json",
             )
-        events = self.service.run(
-            transcribe_request, client=client_name(request.headers), keep_alive_seconds=body.keep_alive
-        )
+        events = run_events(self.service, transcribe_request, request, body)
         if body.stream:
             return DeferredStreamingResponse(transcript_events(events))
         async with cancel_on_disconnect(request.receive):
@@ -94,7 +85,7 @@ async def open_upload(request: Request) -> AsyncGenerator[AudioUpload]:
     """Read a form with a file, or JSON with base64. The file is deleted afterwards.
 
     Raises:
-        BodyTooLarge: the body exceeds 200 MB (form) or 64 MB (JSON).
+        BodyTooLarge: the form is too large.
         InvalidInput: the recording is missing, or a field is invalid.
         InsufficientStorage: the file cannot be spooled to disk.
     """
@@ -208,7 +199,7 @@ def duration_usage(transcript: TranscriptionResult) -> dict[str, Any]:
 
 async def transcript_events(events: AsyncGenerator[Event]) -> AsyncGenerator[Chunk]:
     """Yield an event per segment, then one with the whole text."""
-    finished: Finished | None = None
+    event: Event | None = None
     has_text = False
     async with aclosing(events):
         async for event in events:
@@ -216,15 +207,13 @@ async def transcript_events(events: AsyncGenerator[Event]) -> AsyncGenerator[Chu
                 delta = event.text if has_text else event.text.lstrip()
                 has_text = True
                 yield encode_event({"type": "transcript.text.delta", "delta": delta}, "transcript.text.delta")
-            elif isinstance(event, Finished):
-                finished = event
-    final, transcript = expect_result(finished, TranscriptionResult)
+    finished, transcript = expect_result(event, TranscriptionResult)
     tokens = sum(len(segment.tokens) for segment in transcript.segments)
     done_payload = {
         "type": "transcript.text.done",
         "text": transcript.text.strip(),
         "usage": {"type": "tokens", "input_tokens": 0, "output_tokens": tokens, "total_tokens": tokens},
-        "senses": senses_fields(final),
+        "senses": senses_fields(finished),
     }
     yield encode_event(done_payload, "transcript.text.done")
     yield DONE_EVENT

@@ -1,7 +1,9 @@
 """Health, status, events, recent results, and the commands of the status page."""
 
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -84,8 +86,8 @@ class StatusEndpoint:
             Route("/api/artifacts/{id}", self.serve_artifact, methods=["GET"]),
             Route("/api/models/{name:path}/start", self.load, methods=["POST"]),
             Route("/api/models/{name:path}/stop", self.unload, methods=["POST"]),
-            Route("/api/models/{name:path}/pin", self.pin, methods=["POST"]),
-            Route("/api/models/{name:path}/unpin", self.unpin, methods=["POST"]),
+            Route("/api/models/{name:path}/pin", partial(self.set_pinned, pinned=True), methods=["POST"]),
+            Route("/api/models/{name:path}/unpin", partial(self.set_pinned, pinned=False), methods=["POST"]),
             Route("/api/jobs/{id:int}/cancel", self.cancel, methods=["POST"]),
         ]
 
@@ -162,21 +164,15 @@ class StatusEndpoint:
         name = self._known_model_name(request)
         return JSONResponse({"model": name, "freed_bytes": await self.service.unload(name)})
 
-    async def pin(self, request: Request) -> Response:
-        """Pin a model: exempt it from idle timeout and eviction.
+    async def set_pinned(self, request: Request, *, pinned: bool) -> Response:
+        """Pin a model: exempt it from idle timeout and eviction; or unpin it.
 
         Raises:
             UnknownModel: no model has this name.
         """
-        return self._set_pinned(request, pinned=True)
-
-    async def unpin(self, request: Request) -> Response:
-        """Unpin a model.
-
-        Raises:
-            UnknownModel: no model has this name.
-        """
-        return self._set_pinned(request, pinned=False)
+        name = self._known_model_name(request)
+        self.service.pin(name, pinned=pinned)
+        return JSONResponse({"model": name, "pinned": pinned})
 
     async def cancel(self, request: Request) -> Response:
         """Cancel a queued or running request.
@@ -188,11 +184,6 @@ class StatusEndpoint:
         if not self.service.cancel(job_id):
             raise InvalidInput(f"Job {job_id} does not exist or has already ended.", param="id", code="not_found")
         return JSONResponse({"job": job_id})
-
-    def _set_pinned(self, request: Request, *, pinned: bool) -> Response:
-        name = self._known_model_name(request)
-        self.service.pin(name, pinned=pinned)
-        return JSONResponse({"model": name, "pinned": pinned})
 
     def _known_model_name(self, request: Request) -> str:
         name: str = request.path_params["name"]
@@ -228,16 +219,13 @@ class StatusEventEncoder:
         return self._event
 
 
-async def status_events(statuses: AsyncIterator[Status], encoder: StatusEventEncoder) -> AsyncGenerator[Chunk]:
+async def status_events(statuses: AsyncGenerator[Status], encoder: StatusEventEncoder) -> AsyncGenerator[Chunk]:
     """Yield each status as an event, and stop after the first that says that the runtime is shutting down."""
-    try:
+    async with aclosing(statuses):
         async for status in statuses:
             yield encoder.encode(status)
             if not status.accepting:
                 return
-    finally:
-        if isinstance(statuses, AsyncGenerator):
-            await statuses.aclose()
 
 
 def artifact_json(artifact: ArtifactFile) -> dict[str, Any]:

@@ -15,7 +15,6 @@ PAGE_HEADERS = {
         "object-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     ),
     "referrer-policy": "no-referrer",
-    "x-content-type-options": "nosniff",
     # revalidated at every load (304 by ETag), so that an upgrade shows at once
     "cache-control": "no-cache",
 }

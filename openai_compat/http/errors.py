@@ -107,6 +107,7 @@ ERROR_MAPPINGS: Mapping[type[errors.SensesError], ErrorMapping] = {
     errors.QueueTimeout: ErrorMapping(503, "server_error"),
     # a retry would fail the same way, after the same minutes
     errors.LoadFailed: ErrorMapping(500, "server_error", retry=False),
+    errors.OutOfMemory: ErrorMapping(500, "server_error", retry=False),
     errors.JobFailed: ErrorMapping(500, "server_error", retry=False),
     errors.JobStalled: ErrorMapping(504, "server_error", retry=False),
     errors.WorkerDied: ErrorMapping(502, "server_error"),

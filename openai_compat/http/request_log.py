@@ -65,10 +65,11 @@ class RequestLog:
         return (time.monotonic() - self._started_at) * 1000
 
     async def send(self, message: Message) -> None:
-        """Forward a message; the response's headers get the request's id and duration."""
+        """Forward a message; the response's headers get the request's id and duration, and forbid to guess its type."""
         if message["type"] == "http.response.start":
             self.status = message["status"]
             headers = MutableHeaders(scope=message)
             headers["x-request-id"] = self.request_id
             headers["openai-processing-ms"] = f"{self.elapsed_ms():.0f}"
+            headers["x-content-type-options"] = "nosniff"
         await self._send(message)

@@ -12,8 +12,8 @@ from collections.abc import Collection
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
-from starlette.datastructures import Headers, MutableHeaders
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from openai_compat.http.errors import InvalidApiKey, OriginNotAllowed, error_response
 
@@ -38,23 +38,6 @@ HAS_KEY = "senses.has_key"
 """Key of the ASGI scope: False if a key is configured and this request does not carry it."""
 
 
-class NosniffMiddleware:
-    """ASGI middleware that forbids browsers to guess the type of an answer from its content."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Forward the request and add the header to its response."""
-
-        async def send_nosniff(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                MutableHeaders(scope=message)["x-content-type-options"] = "nosniff"
-            await send(message)
-
-        await self.app(scope, receive, send_nosniff)
-
-
 class HostOriginMiddleware:
     """ASGI middleware that rejects foreign Host and Origin headers, and what foreign pages embed."""
 
@@ -70,7 +53,8 @@ class HostOriginMiddleware:
             return
         headers = Headers(scope=scope)
         host, origin = headers.get("host", ""), headers.get("origin")
-        if not self._is_allowed_host(host):
+        name = host_without_port(host)
+        if name not in self.hosts and not is_ip_address(name):
             error = OriginNotAllowed(
                 f"The host {host!r} is not allowed. Use localhost, or add it to allowed_hosts in config.toml."
             )
@@ -87,10 +71,6 @@ class HostOriginMiddleware:
             await self.app(scope, receive, send)
             return
         await error_response(error)(scope, receive, send)
-
-    def _is_allowed_host(self, host: str) -> bool:
-        name = host_without_port(host)
-        return name in self.hosts or is_ip_address(name)
 
     def _is_allowed_origin(self, origin: str, host: str) -> bool:
         is_same_origin = origin in (f"http://{host}", f"https://{host}")

@@ -30,7 +30,9 @@ MEMORY_BYTES = 256_000
 CAPACITY_BYTES = 512_000_000
 """The bytes of all bodies that are on their way or not parsed yet."""
 MAX_BODY_BYTES = 64 * 1024 * 1024
-"""The largest body that is not a form: an MCP message over HTTP. OpenAI's endpoints allow 64 MB."""
+"""The largest body that is not a form: of OpenAI's endpoints, or an MCP message over HTTP."""
+MAX_FORM_BYTES = 200_000_000
+"""The largest form, which holds a recording."""
 MAX_LENGTH_DIGITS = 18
 MAX_JSON_VALUES = 200_000
 RETRY_AFTER_SECONDS = 30.0
@@ -122,6 +124,7 @@ class Upload:
         self._is_ambiguous = "content-length" in headers and "transfer-encoding" in headers
         self._receive = receive
         self._capacity = capacity
+        self._limit_bytes = MAX_FORM_BYTES if self._is_form else MAX_BODY_BYTES
         self._received_bytes = 0
         self._reserved_bytes = 0
         self._more_body = True
@@ -137,7 +140,7 @@ class Upload:
 
         Raises:
             AmbiguousLength: the request has a Content-Length and a Transfer-Encoding.
-            BodyTooLarge: the body exceeds 64 MiB.
+            BodyTooLarge: the body exceeds 64 MiB, or a form 200 MB.
             Cancelled: the client closed the connection.
             InsufficientStorage: the body cannot be stored.
             InvalidInput: the body has more than 200 000 JSON values.
@@ -146,15 +149,17 @@ class Upload:
         """
         if self._is_ambiguous:
             raise AmbiguousLength("The request has a Content-Length and a Transfer-Encoding. Send only one of them.")
-        if not self._is_form:
-            self._require_size(self._declared_bytes)
-        if self._declared_bytes <= self._capacity.limit_bytes:  # else the endpoint says that it is too large
-            self._capacity.require(max(self._declared_bytes - MEMORY_BYTES, 0))
+        self._require_size(self._declared_bytes)
+        self._capacity.require(max(self._declared_bytes - MEMORY_BYTES, 0))
         if not self._is_form:
             self._pending = {"type": "http.request", "body": await self._receive_whole(), "more_body": False}
 
     async def receive(self) -> Message:
-        """Return the body, then what the connection reports."""
+        """Return the body, then what the connection reports.
+
+        Raises:
+            BodyTooLarge: a form exceeds its limit.
+        """
         pending, self._pending = self._pending, None
         if pending is not None:
             return pending
@@ -191,7 +196,6 @@ class Upload:
             message = await self._receive_piece()
             if message["type"] == "http.disconnect":
                 raise Cancelled("The client closed the connection.")
-            self._require_size(self._received_bytes)
             pieces.append(message.get("body", b""))
         return b"".join(pieces)
 
@@ -205,6 +209,7 @@ class Upload:
             ) from None
         self._more_body = message["type"] == "http.request" and message.get("more_body", False)
         self._received_bytes += len(message.get("body", b""))
+        self._require_size(self._received_bytes)
         self._reserve()
         return message
 
@@ -215,9 +220,11 @@ class Upload:
             self._reserved_bytes += uncounted_bytes
 
     def _require_size(self, byte_count: int) -> None:
-        if byte_count > MAX_BODY_BYTES:
-            limit_mb = MAX_BODY_BYTES // 1_000_000
-            raise BodyTooLarge(f"The body is larger than {limit_mb} MB, the limit of a request. Send a smaller one.")
+        if byte_count > self._limit_bytes:
+            limit_mb = self._limit_bytes // 1_000_000
+            raise BodyTooLarge(
+                f"The body is larger than {limit_mb} MB, the limit of this endpoint. Send a smaller one."
+            )
 
 
 def _count_and_write(counter: JsonValueCounter, file: BinaryIO, block: bytes) -> None:

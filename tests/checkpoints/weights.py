@@ -78,9 +78,10 @@ def copy_with(source: Path, target: Path, *, config: Mapping[str, Any] | None = 
 def to_half_precision(folder: Path, dtype: mx.Dtype) -> Path:
     """Store a checkpoint's floats in half precision, as most are published."""
     for file in folder.glob("*.safetensors"):
-        stored = load_tensors(file).items()
-        halved = {name: t.astype(dtype) if mx.issubdtype(t.dtype, mx.floating) else t for name, t in stored}
-        save_tensors(file, halved)
+        stored, metadata = cast("tuple[dict[str, mx.array], dict[str, str]]", mx.load(str(file), return_metadata=True))
+        halved = {name: t.astype(dtype) if mx.issubdtype(t.dtype, mx.floating) else t for name, t in stored.items()}
+        mx.eval(halved)
+        mx.save_safetensors(str(file), halved, metadata=metadata)
     return folder
 
 

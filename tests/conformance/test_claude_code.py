@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from mcp_server.client_setup.config_files import CLIENT_CONFIGS, plan_add, plan_remove, server_entry, shim_command
+from mcp_server.client_setup.config_files import CLIENT_CONFIGS, plan_edit, server_entry, shim_command
 from mcp_server.client_setup.snippets import InstalledCommands, client_snippets
 from tests.conformance.messages_api import ScriptedCall, content_blocks
 from tests.conformance.processes import running_daemon
@@ -85,9 +85,9 @@ def test_claude_code_connects_as_the_installer_sets_it_up(claude: ClaudeCode, mo
     monkeypatch.setenv("SENSES_HOME", claude.instance.environ["SENSES_HOME"])
     setup = CLIENT_CONFIGS["claude-code"]
 
-    plan_add(setup, claude.home, server_entry(setup, shim_command(), [], claude.home)).write()
+    plan_edit(setup, claude.home, server_entry(setup, shim_command(), [], claude.home)).write()
     listed = claude.run("mcp", "list")
-    plan_remove(setup, claude.home).write()
+    plan_edit(setup, claude.home, None).write()
     undone = claude.run("mcp", "list")
 
     assert "✔ Connected" in listed

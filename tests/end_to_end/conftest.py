@@ -15,9 +15,14 @@ from pathlib import Path
 import httpx2
 import pytest
 
+from benchmarks.instance import STARTERS
+from model_runtime.catalog.catalog import has_apple_gpu
+
 BIN_FOLDER = Path(sys.executable).parent
 CLIPS = Path(__file__).parent.parent / "clips"
 READY_SECONDS = 90.0
+COMPILES = {} if has_apple_gpu() else {"MLX_DISABLE_COMPILE": "1"}
+"""On a CPU, MLX compiles with a C++ compiler, which takes longer than the tests."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,13 +53,13 @@ def running_daemon(models: str = "") -> Generator[RunningDaemon]:
     with tempfile.TemporaryDirectory(prefix="senses-", dir=tempfile.gettempdir()) as folder:
         home, port = Path(folder), free_port()
         (home / "config.toml").write_text(
-            f'[files]\nallowed_folders = ["{tempfile.gettempdir()}", "{CLIPS}"]\n{models}', encoding="utf-8"
+            f'[files]\nallowed_folders = ["{tempfile.gettempdir()}", "{CLIPS}"]\n{STARTERS}{models}', encoding="utf-8"
         )
         startup_output = home / "printed.txt"
         with startup_output.open("wb") as printed:
             process = subprocess.Popen(
                 [BIN_FOLDER / "senses", "serve", "--port", str(port)],
-                env={**os.environ, "SENSES_HOME": folder, "MLX_DISABLE_COMPILE": "1"},
+                env={**os.environ, "SENSES_HOME": folder, **COMPILES},
                 stdout=printed,
                 stderr=subprocess.STDOUT,
             )

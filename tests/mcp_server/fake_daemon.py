@@ -6,7 +6,8 @@ from contextlib import asynccontextmanager
 
 import anyio
 
-from mcp_server.daemon.daemon import ClosableService, main
+from mcp_server.daemon.daemon import main
+from model_runtime.service import Service
 from model_runtime.settings import Settings
 from tests.fakes import FakeService
 
@@ -23,7 +24,7 @@ class ClosableFakeService(FakeService):
 
 
 @asynccontextmanager
-async def open_fake_service(settings: Settings) -> AsyncGenerator[ClosableService]:
+async def open_fake_service(settings: Settings) -> AsyncGenerator[Service]:
     """Yield the fake runtime and add a line to `starts` in the instance's folder.
 
     The files `broken`, `gated` and `hanging` in that folder make it fail to start, hold all work back, and never close.

@@ -8,13 +8,15 @@ from typing import Any
 
 import psutil
 
-from model_runtime.catalog.model import Model, ModelArtifact
+from model_runtime.catalog.model import Model, ModelArtifact, ModelInfo
 from model_runtime.catalog.protocol import CatalogProtocol
 from model_runtime.errors import ModelMissing, UnknownModel
 from model_runtime.process.process import StopTimeouts
 from model_runtime.requests import Request, Task
 from model_runtime.runtime import Runtime
 from model_runtime.settings import Settings
+from model_runtime.supervisor.pressure import Pressure
+from model_runtime.supervisor.watchdog import WatchdogLimits
 
 MEGABYTE = 1_000_000
 SERIAL_ENGINE = "tests.scripted_engine:ScriptedEngine"
@@ -61,10 +63,6 @@ class ScriptedCatalog:
     def rescan(self, in_use: Callable[[str], bool]) -> None:
         """No model comes or goes."""
 
-    def redetect(self, model: Model) -> Model:
-        """Return the model."""
-        return model
-
     def set_options(self, name: str, **options: Any) -> None:
         """Replace the options of a model from its next load on."""
         self._models[name] = replace(self._models[name], options=options)
@@ -85,41 +83,25 @@ class ScriptedCatalog:
         """Return whether the model has files."""
         return model.name not in self.missing
 
-    def broken_reason(self, model: Model) -> str:
-        """Return none."""
-        return ""
+    def info(self, model: Model) -> ModelInfo:
+        """Return one megabyte of weights, and two voices and one language of a speech model."""
+        is_speech = model.task is Task.SPEECH
+        return ModelInfo(
+            present=model.name not in self.missing,
+            default=model.name == next(iter(self._models)),
+            weights_bytes=MEGABYTE,
+            needed_bytes=self.needed_bytes(model, {}),
+            voices=("alma", "otto") if is_speech else (),
+            languages=("en",) if is_speech else (),
+        )
 
-    def file_problem(self, model: Model) -> str:
-        """Return none."""
-        return ""
-
-    def is_default(self, model: Model) -> bool:
-        """Return whether it is the first model."""
-        return model.name == next(iter(self._models))
-
-    def weights_bytes(self, model: Model) -> int:
-        """Return one megabyte."""
-        return MEGABYTE
-
-    def needed_bytes(self, model: Model) -> int:
+    def needed_bytes(self, model: Model, folders: Mapping[str, Path]) -> int:
         """Return the given size, or 50 MB."""
         return self._needed_bytes.get(model.name, 50 * MEGABYTE)
 
-    def working_bytes(self, request: Request, model: Model) -> int:
+    def working_bytes(self, request: Request, model: Model, folders: Mapping[str, Path]) -> int:
         """Return none."""
         return 0
-
-    def voices(self, model: Model) -> tuple[str, ...]:
-        """Return two voices for a speech model."""
-        return ("alma", "otto") if model.task is Task.SPEECH else ()
-
-    def languages(self, model: Model) -> tuple[str, ...]:
-        """Return one language for a speech model."""
-        return ("en",) if model.task is Task.SPEECH else ()
-
-    def abilities(self, model: Model) -> tuple[str, ...]:
-        """Return none."""
-        return ()
 
 
 class FakeClock:
@@ -131,6 +113,27 @@ class FakeClock:
     def __call__(self) -> float:
         """Return the time in seconds."""
         return self.now
+
+
+class PassingClock(FakeClock):
+    """A clock that goes on to `until` in steps too short for the watchdog to think that the machine slept.
+
+    `options` are those of the runtime: each of its checks reads the pressure and so lets a step pass.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.until = self.now
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The runtime's clock, what its checks call, and limits for workers, whose heartbeats keep to the real time."""
+        patient = WatchdogLimits(heartbeat_seconds=1e9, stall_seconds=dict.fromkeys(Task, 1e9))
+        return {"clock": self, "memory_pressure": self._step, "watchdog_limits": patient}
+
+    def _step(self) -> Pressure:
+        self.now = min(self.now + 4.0, self.until)
+        return Pressure.NORMAL
 
 
 def skip_validation(request: Request, model: Model, folders: Mapping[str, Path]) -> None:

@@ -19,6 +19,7 @@ import pytest
 from model_runtime.atomic_file import open_private
 from model_runtime.catalog.fingerprint import fingerprint
 from model_runtime.errors import SensesError
+from model_runtime.events import Queued, TextDelta
 from model_runtime.problems import Problems
 from model_runtime.process import process as process_module
 from model_runtime.process import spawn
@@ -26,8 +27,9 @@ from model_runtime.process.log_tail import LogTail
 from model_runtime.runtime import Runtime
 from model_runtime.settings import Settings
 from model_runtime.supervisor import usage_log, worker_pool
+from model_runtime.supervisor.pressure import Pressure
 from model_runtime.supervisor.usage_log import UsageLog, recent_models
-from tests.model_runtime.calls import chat, model_status_of, run_chat
+from tests.model_runtime.calls import BackgroundCall, chat, model_status_of, run_chat
 from tests.model_runtime.library import FakeClock, ScriptedCatalog, living_workers, open_runtime, scripted_model
 
 ERRNOS = (errno.EMFILE, errno.ENOSPC, errno.EACCES, errno.ENOMEM, errno.EIO)
@@ -224,6 +226,51 @@ async def test_a_jump_of_the_clock_in_the_middle_of_a_call_changes_nothing(
 
     assert (before, answer) == ("a", "ab")
     assert [model.error for model in models] == [""]
+
+
+@pytest.mark.process
+@pytest.mark.promise("runtime:sleep")
+@pytest.mark.parametrize(
+    ("clock_seconds", "wall_seconds"),
+    [
+        (0.0, 28_800.0),  # a Mac slept: its monotonic clock stood still
+        (3600.0, 3600.0),  # a virtual machine was paused
+        (0.0, -3600.0),  # somebody set the clock back
+    ],
+)
+async def test_a_machine_that_sleeps_in_the_middle_of_a_call_answers_it_and_those_that_wait(
+    settings: Settings, tmp_path: Path, clock_seconds: float, wall_seconds: float
+) -> None:
+    clock, wall_clock, gate, ticks_since = FakeClock(), FakeClock(), tmp_path / "gate", list[None]()
+    has_slept = False
+
+    def tick() -> Pressure:
+        ticks_since.extend([None] if has_slept else [])
+        if len(ticks_since) == 3:
+            gate.touch()
+        return Pressure.NORMAL
+
+    async with (
+        open_runtime(
+            settings,
+            ScriptedCatalog(scripted_model("m")),
+            clock=clock,
+            wall_clock=wall_clock,
+            memory_pressure=tick,
+            tick_seconds=0.001,
+        ) as runtime,
+        anyio.create_task_group() as group,
+    ):
+        running = BackgroundCall(runtime, chat(f"say a; wait {gate}; say b")).start(group)
+        await running.wait_for_event(TextDelta)
+        waiting = BackgroundCall(runtime, chat("say c")).start(group)
+        await waiting.wait_for_event(Queued)
+        clock.now, wall_clock.now, has_slept = clock.now + clock_seconds, wall_clock.now + wall_seconds, True
+        await running.wait_until_finished()
+        await waiting.wait_until_finished()
+
+    assert (running.error, running.text_so_far) == (None, "ab")
+    assert (waiting.error, waiting.text_so_far) == (None, "c")
 
 
 async def _answer_across(runtime: Runtime, gate: Path, event: Callable[[Runtime], None]) -> str:

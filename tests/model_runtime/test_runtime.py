@@ -39,10 +39,12 @@ from model_runtime.requests import Chat, GenerateImage, Message, Request, Speak,
 from model_runtime.runtime import Runtime
 from model_runtime.settings import Settings
 from model_runtime.status import ModelState
+from model_runtime.supervisor.pressure import Pressure
 from tests.model_runtime.calls import BackgroundCall, chat, model_status_of, run_chat, run_request, wait_for_status
 from tests.model_runtime.library import (
     MEGABYTE,
     FakeClock,
+    PassingClock,
     ScriptedCatalog,
     living_workers,
     open_runtime,
@@ -284,12 +286,12 @@ def _resident_bytes() -> int:
 
 @pytest.mark.promise("runtime:pressure")
 async def test_idle_models_are_unloaded_when_the_machine_runs_short_of_memory(settings: Settings) -> None:
-    short: list[bool] = []
+    pressure = Pressure.NORMAL
     library = ScriptedCatalog(scripted_model("eyes"), scripted_model("ears"))
-    async with open_runtime(settings, library, is_under_memory_pressure=lambda: bool(short)) as runtime:
+    async with open_runtime(settings, library, memory_pressure=lambda: pressure) as runtime:
         await run_chat(runtime, chat("say a", "eyes"))
         await run_chat(runtime, chat("say a", "ears"))
-        short.append(True)
+        pressure = Pressure.CRITICAL
         status = await wait_for_status(runtime, lambda status: status.memory.charged_bytes == 0)
 
     assert status.counters.unloads == {("eyes", "pressure"): 1, ("ears", "pressure"): 1}
@@ -429,16 +431,16 @@ async def test_more_requests_than_may_wait_are_rejected_with_a_time_to_try_again
 async def test_a_request_that_waits_too_long_is_rejected_with_what_it_waited_for(
     settings: Settings, tmp_path: Path
 ) -> None:
-    clock, gate = FakeClock(), tmp_path / "gate"
+    clock, gate = PassingClock(), tmp_path / "gate"
     async with (
-        open_runtime(settings, ScriptedCatalog(scripted_model("m")), clock=clock) as runtime,
+        open_runtime(settings, ScriptedCatalog(scripted_model("m")), **clock.options) as runtime,
         anyio.create_task_group() as group,
     ):
         running = BackgroundCall(runtime, chat(f"say a; wait {gate}")).start(group)
         await running.wait_for_event(TextDelta)
         waiting = BackgroundCall(runtime, chat("say b")).start(group)
         await waiting.wait_for_event(Queued)
-        clock.now += 123  # 120 s, and about 2 s that a request takes
+        clock.until += 123  # 120 s, and about 2 s that a request takes
         await waiting.wait_until_finished()
         gate.touch()
 

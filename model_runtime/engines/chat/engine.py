@@ -30,8 +30,6 @@ logger = logging.getLogger(__name__)
 JobOutputs = list[tuple[int, EngineOutput]]
 """(job, output) pairs, in order."""
 
-BUFFER_CACHE_BYTES = 512_000_000
-"""Freed buffers that MLX keeps for reuse; without a limit it keeps nearly all memory."""
 MAX_SEQUENCES = 32
 """Sequences in one batch."""
 
@@ -119,7 +117,6 @@ class ChatEngine:
         Raises:
             LoadFailed: the checkpoint is broken, of an unsupported family, or asks for its own code to be run.
         """
-        mx.set_cache_limit(BUFFER_CACHE_BYTES)
         install_grouped_attention()
         report_progress("weights", None)
         self._model = self._load_model(spec, report_progress)
@@ -180,6 +177,8 @@ class ChatEngine:
                 param="messages",
             ) from error
         except Exception as error:
+            if is_fatal(error):
+                raise
             raise JobFailed(
                 f"{self._model_name} could not read the messages: {describe_error(error)}. "
                 "Change them, or try another model."

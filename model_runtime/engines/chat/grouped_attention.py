@@ -9,6 +9,8 @@ from typing import Any
 
 import mlx.core as mx
 
+from model_runtime.engines.dtype import computes_on_gpu
+
 AttentionMask = mx.array | str | None
 
 ungrouped_attention: Callable[..., mx.array] = mx.fast.scaled_dot_product_attention
@@ -20,7 +22,7 @@ def install_grouped_attention() -> None:
 
     A test in `test_grouped_attention` fails as soon as MLX's own is as fast.
     """
-    if not mx.metal.is_available():  # models look the function up by its name in `mx.fast` at every call
+    if not computes_on_gpu():  # models look the function up by its name in `mx.fast` at every call
         mx.fast.scaled_dot_product_attention = grouped_attention
 
 

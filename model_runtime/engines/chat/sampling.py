@@ -22,7 +22,7 @@ MIN_TOP_P = 1e-6
 
 
 def greedy(logits: mx.array) -> mx.array:
-    """Return the logits as float32: in half precision, ties resolve differently alone and in a batch."""
+    """Return logits (1, vocabulary) as float32: in half precision, ties resolve differently alone and in a batch."""
     return logits.astype(mx.float32)
 
 
@@ -35,7 +35,7 @@ class CategoricalSampler:
         self._key = mx.random.key(secrets.randbits(64) if seed is None else seed % SEED_COUNT)
 
     def __call__(self, logits: mx.array) -> mx.array:
-        """Return float32 logits with new Gumbel noise; -inf for tokens outside `top_p`."""
+        """Return float32 logits (1, vocabulary) with new Gumbel noise; -inf for tokens outside `top_p`."""
         scaled = logits.astype(mx.float32) / self._temperature
         if self._top_p < 1:
             scaled = apply_top_p(scaled, self._top_p)

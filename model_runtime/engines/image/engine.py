@@ -14,7 +14,8 @@ from mflux.utils.image_util import ImageUtil
 from mlx.utils import tree_flatten
 from PIL import Image
 
-from model_runtime.engines.dtype import upcast_on_cpu
+from model_runtime.engines.dtype import computes_on_gpu, upcast_on_cpu
+from model_runtime.engines.fatal_errors import is_fatal
 from model_runtime.engines.image.canvas import OutputCanvas
 from model_runtime.engines.image.checkpoint_layout import check_complete, detect_family, read_components
 from model_runtime.engines.image.models import IMAGE_MODELS, ImageModel, VelocityFunction
@@ -27,9 +28,6 @@ from model_runtime.media.images import encode_png_with_parameters, from_pillow, 
 from model_runtime.requests import GenerateImage, Request
 from model_runtime.validation.image import validate_parameters
 
-BUFFER_CACHE_BYTES = 1_000_000_000
-"""Freed buffers that MLX keeps for reuse. Without a limit, the second picture is tens of times slower on a machine
-whose memory is full."""
 PREVIEW_SIDE_PIXELS = 512
 """The longer side of a preview."""
 LOAD_CHUNK_BYTES = 256_000_000
@@ -56,8 +54,7 @@ class ImageEngine:
             LoadFailed: the files are of another or an unsupported family, incomplete or unreadable.
         """
         self._model_name, self._native_side_pixels = spec.model, int(spec.options.get("native_side", 0))
-        mx.set_cache_limit(BUFFER_CACHE_BYTES)
-        if mx.default_device() == mx.Device(mx.cpu):
+        if not computes_on_gpu():
             mx.disable_compile()  # on a CPU it starts a C++ compiler and gains nothing
         report_progress("weights", 0.0)
         self._image_model = _load_image_model(Path(spec.folders["model"]), str(spec.options.get("family", "")))
@@ -150,6 +147,8 @@ def _load_image_model(folder: Path, expected_family: str) -> ImageModel:
     except SensesError:
         raise
     except Exception as error:
+        if is_fatal(error):
+            raise
         raise LoadFailed(f"{folder} cannot be loaded as {family}: {error}. Download the model again.") from error
     return image_model
 

@@ -40,7 +40,7 @@ STRENGTH_ROUNDING = 1e-6
 
 
 class ImageModel(ABC):
-    """A loaded image model. Shapes of latents are the family's own."""
+    """A loaded image model. Latents have the shape that its family says; heights and widths are in pixels."""
 
     weight_definition: ClassVar[Any]
     """mflux's list of the model's components and files."""
@@ -67,7 +67,11 @@ class ImageModel(ABC):
         )
 
     def count_tokens(self, prompt: str) -> tuple[int, int]:
-        """Return the number of tokens of `prompt`, and the number that the model reads at most."""
+        """Return the number of tokens of `prompt`, and the number that the model reads at most.
+
+        Raises:
+            JobFailed: the model's chat template does not end.
+        """
         tokenizer = self.model.tokenizers[self.tokenizer_name]
         if tokenizer.use_chat_template:
             messages = [{"role": "user", "content": prompt}]
@@ -93,7 +97,10 @@ class ImageModel(ABC):
 
 
 class Flux2Model(ImageModel):
-    """FLUX.2-klein; the sizes of its parts are read from the checkpoint."""
+    """FLUX.2-klein; the sizes of its parts are read from the checkpoint.
+
+    Latents are (1, height / 16 * width / 16, channels).
+    """
 
     weight_definition = Flux2KleinWeightDefinition
     default_steps = 4
@@ -135,7 +142,7 @@ class Flux2Model(ImageModel):
 
 
 class Flux1SchnellModel(ImageModel):
-    """FLUX.1-schnell; mflux counts its blocks in the checkpoint."""
+    """FLUX.1-schnell; mflux counts its blocks in the checkpoint. Latents are (1, height / 16 * width / 16, 64)."""
 
     weight_definition = FluxWeightDefinition
     default_steps = 4
@@ -176,7 +183,7 @@ class Flux1SchnellModel(ImageModel):
 
 
 class ZImageTurboModel(ImageModel):
-    """Z-Image-Turbo."""
+    """Z-Image-Turbo. Latents are (16, 1, height / 8, width / 8)."""
 
     weight_definition = ZImageWeightDefinition
     default_steps = 9

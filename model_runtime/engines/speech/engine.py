@@ -13,14 +13,11 @@ from model_runtime.engines.checkpoint import open_checkpoint, translate_load_err
 from model_runtime.engines.protocol import CancelCheck, LoadReporter
 from model_runtime.engines.speech.sentences import drop_foreign_letters, normalize_text
 from model_runtime.engines.speech.voice_model import VoiceModel
-from model_runtime.errors import InvalidInput, LoadFailed
+from model_runtime.errors import InvalidInput, JobFailed, LoadFailed
 from model_runtime.events import AudioChunk, EngineEvent, Progress, Result, SpeechResult, Warnings
 from model_runtime.loading import LoadedModel, LoadSpec
 from model_runtime.requests import Request, Speak
 from model_runtime.validation.speech import validate_text
-
-BUFFER_CACHE_BYTES = 256_000_000
-"""Freed buffers that MLX keeps between utterances, which all have different sizes."""
 
 VOICE_MODEL_MODULES: Mapping[str, str] = {
     "kokoro": "model_runtime.engines.speech.kokoro",
@@ -53,7 +50,6 @@ class SpeechEngine:
         Raises:
             LoadFailed: the files are of an unsupported family, incomplete or unreadable.
         """
-        mx.set_cache_limit(BUFFER_CACHE_BYTES)
         mx.reset_peak_memory()
         folder, config = open_checkpoint(spec)
         self._model_name, self._voice_catalog = spec.model, read_voices(folder)
@@ -79,6 +75,7 @@ class SpeechEngine:
         Raises:
             InvalidInput: the request is not a `Speak`, its text has nothing to speak, or the model does not support its
                 voice or language.
+            JobFailed: the samples are not finite.
             Cancelled: `check_cancelled` raised it between two pieces.
         """
         if not isinstance(request, Speak):
@@ -95,6 +92,10 @@ class SpeechEngine:
         yield Progress("characters", 0, len(text))
         for piece in self._voice_model.speak(text, selection, request.speed, check_cancelled):
             sample_count += len(piece.samples)
+            if not np.isfinite(piece.samples).all():
+                raise JobFailed(
+                    f"{self._model_name} produced invalid sound (NaN or infinity). Try another text or voice."
+                )
             if len(piece.samples):
                 yield AudioChunk(_to_pcm(piece.samples), sample_rate)
             yield Progress("characters", piece.spoken_characters, len(text))
@@ -125,5 +126,5 @@ class SpeechEngine:
 
 
 def _to_pcm(samples: np.ndarray) -> bytes:
-    """Return samples in -1..1 as s16le."""
-    return (np.clip(np.nan_to_num(samples), -1, 1) * 32767).astype("<i2").tobytes()
+    """Return finite samples (samples,) as s16le; those outside -1..1 are clipped."""
+    return (np.clip(samples, -1, 1) * 32767).astype("<i2").tobytes()

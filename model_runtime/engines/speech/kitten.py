@@ -49,7 +49,11 @@ class Kitten:
     def speak(
         self, text: str, selection: VoiceSelection, speed: float, check_cancelled: CancelCheck
     ) -> Iterator[AudioPiece]:
-        """Yield English speech, one utterance at a time."""
+        """Yield English speech, one utterance at a time.
+
+        Raises:
+            Cancelled: `check_cancelled` raised it between two utterances.
+        """
         styles = self._styles[selection.voice]
 
         def synthesize(utterance: Utterance) -> np.ndarray:

@@ -22,7 +22,11 @@ _LETTER_A = re.compile(r"\ba\b", re.IGNORECASE)
 
 
 def phonemize_english(espeak: Espeak, text: str) -> str:
-    """Return the phonemes and punctuation of `text`, separated by single spaces."""
+    """Return the phonemes and punctuation of `text`, separated by single spaces.
+
+    Raises:
+        LoadFailed: espeak-ng has no English voice.
+    """
     phonemes = " ".join(phonemize_clauses(respell_letter_a(text), lambda part: espeak.phonemes(part, ENGLISH_VOICE)))
     stressed = _TEEN.sub(r"ˌ\1tˈiːn", phonemes)  # with the stress on its first syllable, thirteen sounds like thirty
     return " ".join(_WORD_OR_SYMBOL.findall(stressed))

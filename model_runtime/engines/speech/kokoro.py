@@ -51,7 +51,11 @@ class Kokoro:
     def speak(
         self, text: str, selection: VoiceSelection, speed: float, check_cancelled: CancelCheck
     ) -> Iterator[AudioPiece]:
-        """Yield speech in the language of `selection`, which may differ from that of its voice."""
+        """Yield speech in the language of `selection`, which may differ from that of its voice.
+
+        Raises:
+            Cancelled: `check_cancelled` raised it between two utterances.
+        """
         styles, phonemize = self._cached_styles(selection.voice), self._phonemizer(selection)
 
         def synthesize(utterance: Utterance) -> np.ndarray:
@@ -76,8 +80,8 @@ class Kokoro:
         return self._phonemizers[key]
 
     def _read_styles(self, voice: str) -> mx.array:
-        """Return the styles of a voice (phoneme counts, 1, 256)."""
+        """Return the styles of a voice, float32 (phoneme counts, 1, 256)."""
         stored: Any = mx.load(str(self._folder / "voices" / f"{voice}.safetensors"))
-        styles: mx.array = next(iter(stored.values()))
+        styles: mx.array = next(iter(stored.values())).astype(mx.float32)
         mx.eval(styles)
-        return styles if mx.metal.is_available() else styles.astype(mx.float32)
+        return styles

@@ -94,7 +94,11 @@ class Marvis:
     def speak(
         self, text: str, selection: VoiceSelection, speed: float, check_cancelled: CancelCheck
     ) -> Iterator[AudioPiece]:
-        """Yield speech half a second at a time; `speed` has no effect."""
+        """Yield speech half a second at a time; `speed` has no effect.
+
+        Raises:
+            Cancelled: `check_cancelled` raised it between two pieces.
+        """
         prompt = self._cached_prompt(selection.voice)
 
         def synthesize_stream(utterance: Utterance) -> Iterator[np.ndarray]:

@@ -9,6 +9,7 @@ import mlx.core as mx
 import numpy as np
 from mlx_audio.tts.models.qwen3_tts.speech_tokenizer import Qwen3TTSSpeechTokenizer
 
+from model_runtime.catalog.foreign_files import list_files
 from model_runtime.catalog.languages import language_name
 from model_runtime.catalog.voices import VoiceSelection
 from model_runtime.engines.dtype import evaluate_weights
@@ -54,7 +55,7 @@ def _read_codec(folder: Path, config: Any) -> Any:
     """Load the codec again, strictly and without its encoder, which only voice cloning needs."""
     codec = Qwen3TTSSpeechTokenizer(replace(config, encoder_config=None))
     stored: dict[str, mx.array] = {}
-    for file in folder.glob("*.safetensors"):
+    for file in list_files(folder, (".safetensors",), depth=1):
         stored |= cast(dict[str, mx.array], mx.load(str(file)))
     weights = Qwen3TTSSpeechTokenizer.sanitize(stored)
     codec.load_weights([(name, value) for name, value in weights.items() if name.startswith("decoder.")], strict=True)
@@ -75,7 +76,11 @@ class Qwen3Tts:
     def speak(
         self, text: str, selection: VoiceSelection, speed: float, check_cancelled: CancelCheck
     ) -> Iterator[AudioPiece]:
-        """Yield speech a third of a second at a time; `speed` has no effect."""
+        """Yield speech a third of a second at a time; `speed` has no effect.
+
+        Raises:
+            Cancelled: `check_cancelled` raised it between two pieces.
+        """
         language = language_name(selection.language).lower()
 
         def synthesize_stream(utterance: Utterance) -> Iterator[np.ndarray]:

@@ -81,7 +81,9 @@ def stream_utterances(
     sample_rate: int,
     check_cancelled: CancelCheck,
 ) -> Iterator[AudioPiece]:
-    """Yield the pieces of each utterance as `synthesize_stream` yields them; `spoken_characters` is an estimate.
+    """Yield the pieces of each utterance as `synthesize_stream` yields them, float32 (samples,).
+
+    `spoken_characters` of a piece is an estimate.
 
     Raises:
         Cancelled: `check_cancelled` raised it between two pieces.

@@ -19,12 +19,16 @@ from model_runtime.engines.transcription.mlx_whisper_patches import decoding
 TEMPERATURE_FALLBACK = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
 """Temperatures to try in turn while a result needs fallback (Whisper's transcribe.py, as are the thresholds)."""
 
+REPEATED_TOKENS, MAX_PERIOD_TOKENS = 60, 8
+"""A text of so many tokens that repeats a sequence of so few compresses far below the threshold."""
 COMPRESSION_RATIO_THRESHOLD = 2.4
 """A text with a higher gzip compression ratio is repetitive."""
 LOGPROB_THRESHOLD = -1.0
 """A text with a lower mean log probability is a guess."""
 NO_SPEECH_THRESHOLD = 0.6
 """A guess with a higher probability of no speech is silence."""
+CERTAIN_NO_SPEECH_THRESHOLD = 0.9
+"""Any text with a higher probability of no speech is silence: Whisper base hears "you" in silence, at 0.93."""
 TRUSTED_NO_SPEECH_THRESHOLD = 0.2
 """Any text with a higher probability of no speech is silence, for a model with `trust_no_speech`."""
 
@@ -40,6 +44,7 @@ class WindowDecodingTask(decoding.DecodingTask):
         self.logit_filters[index] = TimestampRules(
             self.tokenizer, self.sample_begin, library_rules.max_initial_timestamp_index
         )
+        self.logit_filters.append(RepetitionEnd(self.tokenizer.eot, self.sample_begin))
         self.logit_filters.append(_CancellationFilter(check_cancelled))
 
 
@@ -50,7 +55,7 @@ class RandomKeys:
         self._key = mx.random.key(seed)
 
     def next(self) -> mx.array:
-        """Return a key that was not returned before; the keys are those that MLX takes after `mx.random.seed`."""
+        """Return a key, uint32 (2,), that was not returned before: the one that MLX takes next after `mx.random.seed`."""
         self._key, key = mx.random.split(self._key)
         return key
 
@@ -121,6 +126,27 @@ def suppressed_ranges(
         yield timestamp_begin, timestamps[-1] + (0 if may_repeat else 1)
 
 
+class RepetitionEnd(decoding.LogitFilter):
+    """Ends a text that only repeats itself, which a hum or a tone brings about. It needs fallback either way."""
+
+    def __init__(self, eot: int, sample_begin: int) -> None:
+        self._eot, self._sample_begin = eot, sample_begin
+
+    def apply(self, logits: mx.array, tokens: mx.array) -> mx.array:
+        """Return logits (1, vocabulary) that leave only the end after a repetition."""
+        if not repeats_itself(cast(list[int], tokens[0, self._sample_begin :].tolist())):
+            return logits
+        return mx.where(mx.arange(logits.shape[-1]) == self._eot, logits, -mx.inf)
+
+
+def repeats_itself(sampled: Sequence[int]) -> bool:
+    """Return whether the last `REPEATED_TOKENS` tokens are one short sequence again and again."""
+    last = list(sampled[-REPEATED_TOKENS:])
+    return len(last) == REPEATED_TOKENS and any(
+        last[period:] == last[:-period] for period in range(1, MAX_PERIOD_TOKENS + 1)
+    )
+
+
 class _CancellationFilter(decoding.LogitFilter):
     """A filter that changes nothing: it is called before every token, so it can check for cancellation."""
 
@@ -166,11 +192,12 @@ def decode_window(
 def is_silent(result: Any, *, trust_no_speech: bool = False) -> bool:
     """Return whether a window has no speech.
 
-    Whisper's probability of no speech counts only if its text is a guess, too; with `trust_no_speech` it counts alone.
+    Whisper's probability of no speech counts alone if it is very high, else only if its text is a guess, too; with
+    `trust_no_speech` a low one counts alone.
     """
-    if trust_no_speech:
-        return bool(result.no_speech_prob > TRUSTED_NO_SPEECH_THRESHOLD)
-    return bool(result.no_speech_prob > NO_SPEECH_THRESHOLD and not result.avg_logprob > LOGPROB_THRESHOLD)
+    threshold = TRUSTED_NO_SPEECH_THRESHOLD if trust_no_speech else CERTAIN_NO_SPEECH_THRESHOLD
+    is_guess = not result.avg_logprob > LOGPROB_THRESHOLD
+    return bool(result.no_speech_prob > (min(threshold, NO_SPEECH_THRESHOLD) if is_guess else threshold))
 
 
 def needs_fallback(result: Any) -> bool:

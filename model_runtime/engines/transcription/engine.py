@@ -8,10 +8,16 @@ from typing import Any
 
 import mlx.core as mx
 
-from model_runtime.catalog.languages import language_name
+from model_runtime.catalog.languages import language_name, parse_language
 from model_runtime.engines.protocol import CancelCheck, LoadReporter
 from model_runtime.engines.transcription.decoding import TEMPERATURE_FALLBACK, RandomKeys, decode_window, is_silent
-from model_runtime.engines.transcription.mel import FRAMES_PER_SECOND, SAMPLE_RATE, WINDOW_FRAMES, LogMelSpectrogram
+from model_runtime.engines.transcription.mel import (
+    FRAMES_PER_SECOND,
+    PAUSE_FRAMES,
+    SAMPLE_RATE,
+    WINDOW_FRAMES,
+    LogMelSpectrogram,
+)
 from model_runtime.engines.transcription.mlx_whisper_patches import tokenizer as tokenizers
 from model_runtime.engines.transcription.whisper_loading import load_whisper
 from model_runtime.engines.transcription.windows import FRAMES_PER_TIMESTAMP, SegmentSpan, WindowSplit, split_window
@@ -20,10 +26,6 @@ from model_runtime.errors import InvalidInput, InvalidMedia
 from model_runtime.events import EngineEvent, LanguageDetected, Progress, Result, Segment, TranscriptionResult, Word
 from model_runtime.loading import LoadedModel, LoadSpec
 from model_runtime.requests import Request, Transcribe
-from model_runtime.validation.transcription import parse_language
-
-PROMPT_RESET_TEMPERATURE = 0.5
-"""Text decoded at a higher temperature is not part of the next window's prompt (Whisper's transcribe.py)."""
 
 MIN_LANGUAGE_PROBABILITY = 0.5
 """A detected language with a lower probability is not reported for a recording without speech."""
@@ -125,7 +127,9 @@ class TranscriptionEngine:
         if requested_language:
             return self._require_supported_language(requested_language), None, None
         check_cancelled()
-        features = _encode_window(self._model, spectrogram, 0, min(WINDOW_FRAMES, spectrogram.frames))
+        first_sound = spectrogram.after_pause(0)
+        first_frame = first_sound if first_sound < spectrogram.frames else 0
+        features = _encode_window(self._model, spectrogram, first_frame, _window_frames(spectrogram, first_frame))
         _, language_probabilities = self._model.detect_language(features)
         language = max(language_probabilities[0], key=language_probabilities[0].__getitem__)
         return language, _round_finite(language_probabilities[0][language], 4), features
@@ -162,7 +166,7 @@ class _TranscriptionRun:
         trust_no_speech: bool,
         always_reset_prompt: bool,
     ) -> None:
-        self.state = DecodingState()
+        self.state = DecodingState(seek=spectrogram.after_pause(0))
         self._trusts_no_speech, self._always_resets_prompt = trust_no_speech, always_reset_prompt
         self._model, self._request, self._check_cancelled = model, request, check_cancelled
         self._language, self._spectrogram = language, spectrogram
@@ -176,18 +180,20 @@ class _TranscriptionRun:
             self.state.all_tokens = self._tokenizer.encode(" " + request.prompt.strip())
 
     def run(self, features: mx.array | None) -> Iterator[EngineEvent]:
-        """Decode all windows; `features` are those of the first one, if the language detection computed them."""
+        """Decode all windows; `features` (1, positions, width) are those of the first one, if they were computed."""
         state, seconds = self.state, self._request.audio.duration_seconds
         while state.seek < self._spectrogram.frames:
             self._check_cancelled()
-            frames = min(WINDOW_FRAMES, self._spectrogram.frames - state.seek)
+            frames = _window_frames(self._spectrogram, state.seek)
             if features is None:
                 features = _encode_window(self._model, self._spectrogram, state.seek, frames)
             yield from self._decode_window(features, frames)
+            self._skip(self._spectrogram.after_pause(state.seek) - state.seek)
             features = None
             mx.clear_cache()
-            is_end = state.seek >= self._spectrogram.frames
-            yield Progress("seconds", seconds if is_end else state.seek / FRAMES_PER_SECOND, seconds)
+            if state.seek < self._spectrogram.frames:
+                yield Progress("seconds", state.seek / FRAMES_PER_SECOND, seconds)
+        yield Progress("seconds", seconds, seconds)
 
     def _decode_window(self, features: mx.array, frames: int) -> Iterator[Segment]:
         state = self.state
@@ -203,7 +209,7 @@ class _TranscriptionRun:
             trust_no_speech=self._trusts_no_speech,
         )
         if is_silent(result, trust_no_speech=self._trusts_no_speech):
-            state.seek += frames
+            self._skip(frames)
             return
         split = split_window(result.tokens, self._tokenizer.timestamp_begin, frames)
         segment_dicts = [found for found in map(self._segment_dict, split.spans) if found["text"].strip()]
@@ -216,9 +222,26 @@ class _TranscriptionRun:
                 state.segments.append(segment)
                 state.all_tokens += segment.tokens
                 yield segment
-        if self._always_resets_prompt or result.temperature > PROMPT_RESET_TEMPERATURE:
-            state.prompt_reset_since = len(state.all_tokens)
+        window_start = state.seek / FRAMES_PER_SECOND
         state.seek += max(1, consumed_frames)  # a window that consumes no frame would repeat for ever
+        self._reset_prompt(result.temperature, window_start)
+
+    def _skip(self, frames: int) -> None:
+        """Go on after frames without speech, and leave the text before them out of the next window's prompt."""
+        if frames:
+            self.state.seek += frames
+            self.state.prompt_reset_since = len(self.state.all_tokens)
+
+    def _reset_prompt(self, temperature: float, window_start: float) -> None:
+        """Leave text out of the next window's prompt that would mislead: what was sampled, or stands before a pause.
+
+        A prompt makes up for a sentence that the end of a window cut.
+        """
+        state = self.state
+        last_end = max(window_start, state.segments[-1].end if state.segments else 0.0)
+        is_pause = state.seek - last_end * FRAMES_PER_SECOND > PAUSE_FRAMES
+        if self._always_resets_prompt or temperature > 0 or is_pause:
+            state.prompt_reset_since = len(state.all_tokens)
 
     def _segment_dict(self, span: SegmentSpan) -> dict[str, Any]:
         """Return a segment in mlx-whisper's format, which its word alignment takes; times in seconds."""
@@ -255,6 +278,10 @@ class _TranscriptionRun:
         if split.ends_open and frames_to_last_word > 0:
             return min(frames, frames_to_last_word)
         return split.consumed_frames
+
+
+def _window_frames(spectrogram: LogMelSpectrogram, first_frame: int) -> int:
+    return min(WINDOW_FRAMES, spectrogram.frames - first_frame)
 
 
 def _encode_window(model: Any, spectrogram: LogMelSpectrogram, first_frame: int, frames: int) -> mx.array:

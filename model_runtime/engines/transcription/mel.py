@@ -21,6 +21,16 @@ FRAMES_PER_SECOND = SAMPLE_RATE // HOP_LENGTH
 WINDOW_FRAMES = 3000
 """Frames of the 30 seconds that Whisper decodes at once."""
 
+QUIET_RMS = 10.0
+"""Root mean square of 16-bit samples, 70 dB below full scale. Speech is louder."""
+QUIET_SAMPLES = SAMPLE_RATE // 10
+"""Samples over which loudness is measured."""
+
+PAUSE_FRAMES = 200
+"""Frames of a pause that separates what is said before it from what is said after it."""
+FRAMES_BEFORE_SOUND = 20
+"""Frames of a pause that are kept before the next sound: a word may begin softly."""
+
 DYNAMIC_RANGE_DECADES = 8.0
 """Powers of ten below the loudest frame; lower values are raised to this floor."""
 
@@ -43,6 +53,26 @@ class LogMelSpectrogram:
         log_mel = self._log_mel(first_frame, frames)
         scaled = (mx.maximum(log_mel, self._peak_level - DYNAMIC_RANGE_DECADES) + 4.0) / 4.0
         return mx.pad(scaled, [(0, WINDOW_FRAMES - frames), (0, 0)])
+
+    def after_pause(self, first_frame: int) -> int:
+        """Return shortly before the next sound if that is more than `PAUSE_FRAMES` away, else `first_frame`.
+
+        Without another sound it is `frames`.
+        """
+        sound = self.next_sound(first_frame)
+        if sound == self.frames:
+            return sound
+        return sound - FRAMES_BEFORE_SOUND if sound - first_frame > PAUSE_FRAMES else first_frame
+
+    def next_sound(self, first_frame: int) -> int:
+        """Return the first frame at or after `first_frame` that is loud enough for speech; `frames` if none is."""
+        for start in range(first_frame, self.frames, WINDOW_FRAMES):
+            samples = self._samples[start * HOP_LENGTH : (start + WINDOW_FRAMES) * HOP_LENGTH].astype(np.float32)
+            tenths = np.pad(samples, (0, -len(samples) % QUIET_SAMPLES)).reshape(-1, QUIET_SAMPLES)
+            (loud,) = np.nonzero(np.square(tenths).mean(axis=1) > QUIET_RMS**2)
+            if len(loud):
+                return min(self.frames, start + int(loud[0]) * QUIET_SAMPLES // HOP_LENGTH)
+        return self.frames
 
     def _find_peak_level(self, check_cancelled: CancelCheck) -> float:
         peak_level = np.log10(1e-10)

@@ -9,8 +9,9 @@ from mlx import nn
 from mlx.utils import tree_flatten, tree_unflatten
 
 from model_runtime.catalog.checkpoint_files import read_config
-from model_runtime.catalog.foreign_files import is_there, read_json_object
+from model_runtime.catalog.foreign_files import is_there, list_files, read_json_object
 from model_runtime.engines.checkpoint import open_checkpoint, translate_load_errors
+from model_runtime.engines.dtype import computes_on_gpu
 from model_runtime.engines.transcription.mlx_whisper_patches import whisper
 from model_runtime.errors import LoadFailed
 from model_runtime.loading import LoadSpec
@@ -59,8 +60,8 @@ def load_whisper(spec: LoadSpec) -> Any:
         LoadFailed: the checkpoint is not a Whisper model, or incomplete.
     """
     folder = Path(spec.folders["model"])
-    config = open_checkpoint(spec)[1] if any(folder.glob("*.safetensors")) else read_config(folder)
-    dtype = mx.float16 if mx.metal.is_available() else mx.float32
+    config = open_checkpoint(spec)[1] if list_files(folder, (".safetensors",), depth=1) else read_config(folder)
+    dtype = mx.float16 if computes_on_gpu() else mx.float32
     with translate_load_errors(spec.model, config):
         model = whisper.Whisper(_dimensions(spec.model, config), dtype)
         stored = _read_weights(spec.model, folder)
@@ -86,7 +87,7 @@ def _dimensions(model_name: str, config: Mapping[str, Any]) -> Any:
 
 def _read_weights(model_name: str, folder: Path) -> dict[str, mx.array]:
     files = [file for file in (folder / "weights.safetensors", folder / "weights.npz") if file.exists()][:1]
-    files = files or sorted(folder.glob("*.safetensors"))
+    files = files or list_files(folder, (".safetensors",), depth=1)
     if not files:
         raise LoadFailed(f"{model_name} has no weights in {folder}. Download the model again.")
     stored: dict[str, mx.array] = {}

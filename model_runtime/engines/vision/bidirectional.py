@@ -30,7 +30,9 @@ class BidirectionalLanguageModel:
     def __call__(
         self, tokens: mx.array, cache: Any, inputs_embeds: Any = None, image_ids: Sequence[int] = (), **_options: Any
     ) -> Any:
-        """Run a part of a prompt, `tokens` (1, tokens); without a picture, with the model's own causal mask."""
+        """Run a part of a prompt, `tokens` (1, tokens) or `inputs_embeds` (1, tokens, width), without a picture with the
+        model's own causal mask.
+        """
         start = cache_position_offset(cache[0])
         end = start + tokens.shape[1]
         mask = bidirectional_mask(image_ids[:end], start) if any(image_ids[start:end]) else None

@@ -21,7 +21,7 @@ class VisionFeatureCache:
         self.hits = 0
 
     def get_or_compute(self, picture: ImageData, compute: Callable[[], mx.array]) -> mx.array:
-        """Return the picture's features, evaluated; `compute` them if they are not cached."""
+        """Return the picture's features, evaluated, as `compute` returns them; it is called if they are not cached."""
         key = _picture_key(picture)
         if key in self._entries:
             self._entries.move_to_end(key)

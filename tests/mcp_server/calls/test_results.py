@@ -13,7 +13,6 @@ from mcp_server.calls.results import (
     DescribeResult,
     GenerateResult,
     MakePreview,
-    ResultLink,
     SavedImage,
     SegmentResult,
     SpeakResult,
@@ -24,7 +23,11 @@ from mcp_server.calls.results import (
 
 LINKS = st.lists(
     st.builds(
-        ResultLink, st.text(max_size=200), st.text(max_size=80), st.sampled_from(["image/png"]), st.integers(0, 10**9)
+        ResourceLink,
+        uri=st.text(max_size=200),
+        name=st.text(max_size=80),
+        mime_type=st.sampled_from(["image/png"]),
+        size=st.integers(0, 10**9),
     ),
     max_size=4,
 )
@@ -75,7 +78,7 @@ def texts(result: CallToolResult) -> Iterable[str]:
 def test_no_result_is_larger_than_every_client_takes(
     result: DescribeResult | TranscribeResult | GenerateResult,
     times: int,
-    links: list[ResultLink],
+    links: list[ResourceLink],
     pictures: int,
     preview_bytes: int,
     full: bool,
@@ -219,7 +222,7 @@ def test_a_preview_with_another_width_or_height_is_downscaled(width: int, height
 def test_the_text_comes_first_then_previews_then_links_then_sound() -> None:
     built = build_result(
         GenerateResult(),
-        links=[ResultLink("senses://images/1", "a.png", "image/png", 9)],
+        links=[ResourceLink(uri="senses://images/1", name="a.png", mime_type="image/png", size=9)],
         pngs=[png_header(512, 512)],
         make_preview=RecordingPreview(),
         wav=b"RIFF",

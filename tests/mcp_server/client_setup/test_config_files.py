@@ -14,8 +14,7 @@ from mcp_server.client_setup.config_files import (
     ClientConfig,
     ClientConfigError,
     install_link,
-    plan_add,
-    plan_remove,
+    plan_edit,
     server_entry,
 )
 
@@ -32,7 +31,7 @@ def test_a_clients_other_settings_stay_and_the_old_file_is_kept(setup: ClientCon
     old = json.dumps({"theme": "dark", setup.servers_key: {"other": {"command": "x"}}})
     path.write_text(old)
 
-    backup = plan_add(setup, tmp_path, ENTRY).write()
+    backup = plan_edit(setup, tmp_path, ENTRY).write()
 
     assert json.loads(path.read_text()) == {
         "theme": "dark",
@@ -44,19 +43,19 @@ def test_a_clients_other_settings_stay_and_the_old_file_is_kept(setup: ClientCon
 
 def test_setting_up_twice_changes_nothing(tmp_path: Path) -> None:
     setup = CLIENT_CONFIGS["cursor"]
-    plan_add(setup, tmp_path, ENTRY).write()
+    plan_edit(setup, tmp_path, ENTRY).write()
 
-    assert not plan_add(setup, tmp_path, ENTRY).is_needed
+    assert not plan_edit(setup, tmp_path, ENTRY).is_needed
 
 
 def test_undoing_leaves_the_rest(tmp_path: Path) -> None:
     setup = CLIENT_CONFIGS["cursor"]
-    plan_add(setup, tmp_path, ENTRY).write()
+    plan_edit(setup, tmp_path, ENTRY).write()
     other = json.loads(setup.config_path(tmp_path).read_text())
     other["mcpServers"]["other"] = {"command": "x"}
     setup.config_path(tmp_path).write_text(json.dumps(other))
 
-    plan_remove(setup, tmp_path).write()
+    plan_edit(setup, tmp_path, None).write()
 
     assert json.loads(setup.config_path(tmp_path).read_text()) == {"mcpServers": {"other": {"command": "x"}}}
 
@@ -69,7 +68,7 @@ def test_a_file_that_is_not_understood_is_left_alone_with_what_to_paste(content:
     path.write_text(content)
 
     with pytest.raises(ClientConfigError, match="does not change it") as error:
-        plan_add(setup, tmp_path, ENTRY)
+        plan_edit(setup, tmp_path, ENTRY)
 
     assert '"/opt/senses-mcp"' in error.value.message
     assert path.read_text() == content
@@ -80,7 +79,7 @@ def test_an_empty_file_is_as_good_as_none(tmp_path: Path) -> None:
     setup.config_path(tmp_path).parent.mkdir(parents=True)
     setup.config_path(tmp_path).write_text("")
 
-    plan_add(setup, tmp_path, ENTRY).write()
+    plan_edit(setup, tmp_path, ENTRY).write()
 
     assert json.loads(setup.config_path(tmp_path).read_text()) == {"mcpServers": {"senses": ENTRY}}
 
@@ -92,7 +91,7 @@ def test_a_linked_configuration_stays_a_link(tmp_path: Path) -> None:
     setup.config_path(tmp_path).parent.mkdir(parents=True)
     setup.config_path(tmp_path).symlink_to(real)
 
-    plan_add(setup, tmp_path, ENTRY).write()
+    plan_edit(setup, tmp_path, ENTRY).write()
 
     assert setup.config_path(tmp_path).is_symlink()
     assert "senses" in real.read_text()
@@ -103,7 +102,7 @@ def test_a_configuration_with_keys_in_it_stays_private(tmp_path: Path) -> None:
     setup.config_path(tmp_path).write_text('{"oauth": "secret"}')
     setup.config_path(tmp_path).chmod(0o600)
 
-    backup = plan_add(setup, tmp_path, ENTRY).write()
+    backup = plan_edit(setup, tmp_path, ENTRY).write()
 
     assert backup is not None
     assert [stat.S_IMODE(path.stat().st_mode) for path in (setup.config_path(tmp_path), backup)] == [0o600, 0o600]

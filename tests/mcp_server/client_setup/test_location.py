@@ -55,6 +55,7 @@ def in_documents(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+@pytest.mark.darwin
 @pytest.mark.promise("setup:location")
 def test_install_says_so_unless_it_removes_senses(in_documents: Path) -> None:
     written = install_text("claude-desktop", [], undo=False, dry_run=False, link=False)

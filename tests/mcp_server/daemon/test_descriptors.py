@@ -82,6 +82,7 @@ def test_the_limit_is_raised_at_the_start(platform: str, expected: int, monkeypa
     assert limits == [(expected, resource.RLIM_INFINITY)]
 
 
+@pytest.mark.darwin
 def test_macos_is_never_asked_for_more_than_it_allows(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "platform", "darwin")
     monkeypatch.setattr(resource, "getrlimit", lambda kind: (256, resource.RLIM_INFINITY))

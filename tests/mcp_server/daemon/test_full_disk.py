@@ -26,11 +26,17 @@ class FullDisk:
     def __init__(self) -> None:
         self.has_room = False
         self._open: Callable[..., IO[Any]] = Path.open
+        self._fdopen: Callable[..., IO[Any]] = os.fdopen
 
     def open(self, path: Path, mode: str = "r", *args: Any, **options: Any) -> IO[Any]:
         """Open a file."""
         file = self._open(path, mode, *args, **options)
         return file if self.has_room or "x" not in mode else _Cut(file)  # type: ignore[return-value]
+
+    def fdopen(self, descriptor: int, mode: str = "r", *args: Any, **options: Any) -> IO[Any]:
+        """Make a file of a descriptor, such as that of a file which the client's shim has created."""
+        file = self._fdopen(descriptor, mode, *args, **options)
+        return file if self.has_room or "w" not in mode else _Cut(file)  # type: ignore[return-value]
 
 
 class _Cut:
@@ -60,6 +66,7 @@ def disk(monkeypatch: pytest.MonkeyPatch) -> FullDisk:
     """The disk all files of the test are on."""
     disk = FullDisk()
     monkeypatch.setattr(Path, "open", lambda path, *args, **options: disk.open(path, *args, **options))
+    monkeypatch.setattr(os, "fdopen", disk.fdopen)
     return disk
 
 

@@ -83,6 +83,7 @@ def test_an_event_loop_is_stuck_after_a_minute_of_checks_without_a_beat() -> Non
     assert [check.is_stuck() for _ in range(MAX_MISSED_CHECKS)] == [False] * (MAX_MISSED_CHECKS - 1) + [True]
 
 
+@pytest.mark.darwin
 async def test_on_macos_a_daemon_whose_event_loop_is_stuck_exits(monkeypatch: pytest.MonkeyPatch) -> None:
     statuses: list[int] = []
     exited = threading.Event()

@@ -69,6 +69,11 @@ def test_a_folder_that_can_be_written_is_used_and_left_as_it_is(settings: Settin
     assert list(settings.folders.artifacts.iterdir()) == []
 
 
+def test_the_inbox_that_errors_name_exists(settings: Settings) -> None:
+    with open_storage(settings):
+        assert settings.folders.inbox.stat().st_mode & 0o777 == 0o700
+
+
 def test_without_any_folder_each_result_says_so_itself(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Path, "write_bytes", refuse_writes(Path("/"), errno.ENOSPC))
     monkeypatch.setattr(storage, "_temporary_folder", lambda: None)

@@ -9,11 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mcp_server.files import access
+from mcp_server.files import access, addresses
 from mcp_server.files.access import ClientFiles
 from mcp_server.files.artifacts import ArtifactKind, ArtifactStore
-from mcp_server.files.broker_client import LocalFileAccess
 from mcp_server.files.client import ClientConnection, connection_from_handshake
+from mcp_server.files.file_access import FileAccess, FileAnswer, FileRequest, answer_of
+from mcp_server.launcher.file_requests import execute
 from model_runtime.errors import InvalidInput
 from model_runtime.formats.fetch import Fetcher
 from model_runtime.settings import InstanceFolders, Settings
@@ -27,12 +28,12 @@ def files(settings: Settings, project: Path) -> ClientFiles:
     return ClientFiles(ClientConnection(project, (project,)), settings, ArtifactStore(settings.folders.artifacts))
 
 
-def read(files: ClientFiles, address: str, limit_bytes: int = 1000) -> bytes:
-    with files.open(address, param="image", limit_bytes=limit_bytes) as file:
+async def read(files: ClientFiles, address: str, limit_bytes: int = 1000) -> bytes:
+    with await files.open(address, param="image", limit_bytes=limit_bytes) as file:
         return file.read()
 
 
-def test_every_accepted_form_names_the_same_file(
+async def test_every_accepted_form_names_the_same_file(
     files: ClientFiles, project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HOME", str(project.parent))
@@ -47,48 +48,48 @@ def test_every_accepted_form_names_the_same_file(
         "~/project/notes.txt",
     ]
 
-    assert [read(files, form) for form in forms] == [BYTES] * len(forms)
+    assert [await read(files, form) for form in forms] == [BYTES] * len(forms)
 
 
-def test_a_file_uri_may_escape_what_a_path_may_not(files: ClientFiles, project: Path) -> None:
+async def test_a_file_uri_may_escape_what_a_path_may_not(files: ClientFiles, project: Path) -> None:
     (project / "two words.txt").write_bytes(BYTES)
 
-    assert read(files, f"file://{project}/two%20words.txt") == BYTES
+    assert await read(files, f"file://{project}/two%20words.txt") == BYTES
 
 
-def test_an_earlier_result_is_an_input(files: ClientFiles) -> None:
+async def test_an_earlier_result_is_an_input(files: ClientFiles) -> None:
     artifact = files.artifacts.add(ArtifactKind.IMAGES, BYTES)
 
-    assert read(files, artifact.uri) == BYTES
-    assert read(files, artifact.uri.replace("images", "previews")) == BYTES
-    assert read(files, str(artifact.path)) == BYTES
+    assert await read(files, artifact.uri) == BYTES
+    assert await read(files, artifact.uri.replace("images", "previews")) == BYTES
+    assert await read(files, str(artifact.path)) == BYTES
 
 
 @given(st.binary(max_size=200))
-def test_a_data_address_carries_its_bytes(data: bytes) -> None:
+async def test_a_data_address_carries_its_bytes(data: bytes) -> None:
     files = ClientFiles(
         ClientConnection(),
         Settings(InstanceFolders.from_home(Path("/nowhere"))),
         ArtifactStore(Path("/nowhere/artifacts")),
     )
 
-    assert read(files, f"data:image/png;base64,{base64.b64encode(data).decode()}") == data
+    assert await read(files, f"data:image/png;base64,{base64.b64encode(data).decode()}") == data
 
 
 @pytest.mark.promise("mcp:folders")
 @pytest.mark.parametrize(
     "address", ["/etc/passwd", "../outside.txt", "project/../../../etc/passwd", "file:///etc/passwd"]
 )
-def test_what_is_outside_the_clients_folders_is_refused_whether_or_not_it_exists(
+async def test_what_is_outside_the_clients_folders_is_refused_whether_or_not_it_exists(
     files: ClientFiles, address: str
 ) -> None:
     with pytest.raises(InvalidInput, match="is not in a folder that this client may read") as refusal:
-        read(files, address)
+        await read(files, address)
 
     assert refusal.value.code == "path_not_allowed"
 
 
-def test_a_link_inside_does_not_lead_outside(files: ClientFiles, project: Path) -> None:
+async def test_a_link_inside_does_not_lead_outside(files: ClientFiles, project: Path) -> None:
     secret = project.parent / "secret.txt"
     secret.write_text("secret")
     (project / "innocent.png").symlink_to(secret)
@@ -96,56 +97,56 @@ def test_a_link_inside_does_not_lead_outside(files: ClientFiles, project: Path) 
 
     for address in ("innocent.png", "folder/secret.txt"):
         with pytest.raises(InvalidInput, match="may read"):
-            read(files, address)
+            await read(files, address)
 
 
-def test_a_link_inside_to_the_inside_is_followed(files: ClientFiles, project: Path) -> None:
+async def test_a_link_inside_to_the_inside_is_followed(files: ClientFiles, project: Path) -> None:
     (project / "alias.txt").symlink_to(project / "notes.txt")
 
-    assert read(files, "alias.txt") == BYTES
+    assert await read(files, "alias.txt") == BYTES
 
 
 @pytest.mark.parametrize("name", [".env", ".ssh/id_ed25519", ".git/config"])
-def test_hidden_files_are_refused_even_inside(files: ClientFiles, project: Path, name: str) -> None:
+async def test_hidden_files_are_refused_even_inside(files: ClientFiles, project: Path, name: str) -> None:
     (project / name).parent.mkdir(exist_ok=True)
     (project / name).write_text("secret")
 
     with pytest.raises(InvalidInput, match="hidden files never are"):
-        read(files, name)
+        await read(files, name)
 
 
-def test_a_fifo_is_refused_without_waiting_for_its_writer(files: ClientFiles, project: Path) -> None:
+async def test_a_fifo_is_refused_without_waiting_for_its_writer(files: ClientFiles, project: Path) -> None:
     os.mkfifo(project / "pipe.png")
 
     with pytest.raises(InvalidInput, match="not a regular file"):
-        read(files, "pipe.png")
+        await read(files, "pipe.png")
 
 
-def test_a_folder_is_refused(files: ClientFiles, project: Path) -> None:
+async def test_a_folder_is_refused(files: ClientFiles, project: Path) -> None:
     (project / "pictures").mkdir()
 
     with pytest.raises(InvalidInput, match="not a regular file"):
-        read(files, "pictures")
+        await read(files, "pictures")
 
 
-def test_too_large_a_file_is_refused_before_it_is_read(files: ClientFiles) -> None:
+async def test_too_large_a_file_is_refused_before_it_is_read(files: ClientFiles) -> None:
     with pytest.raises(InvalidInput, match="at most 0 MB") as refusal:
-        read(files, "notes.txt", limit_bytes=3)
+        await read(files, "notes.txt", limit_bytes=3)
 
     assert refusal.value.code == "too_large"
 
 
-def test_a_missing_file_is_named_with_the_one_that_was_meant(files: ClientFiles) -> None:
+async def test_a_missing_file_is_named_with_the_one_that_was_meant(files: ClientFiles) -> None:
     with pytest.raises(InvalidInput, match=r"There is no file Notes\.png in .*; perhaps notes\.txt\."):
-        read(files, "Notes.png")
+        await read(files, "Notes.png")
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may open everything")
-def test_a_file_the_system_refuses_names_the_ways_out(files: ClientFiles, project: Path) -> None:
+async def test_a_file_the_system_refuses_names_the_ways_out(files: ClientFiles, project: Path) -> None:
     (project / "notes.txt").chmod(0)
 
-    with pytest.raises(InvalidInput, match="System Settings"):
-        read(files, "notes.txt")
+    with pytest.raises(InvalidInput, match="change the permissions of the file"):
+        await read(files, "notes.txt")
 
 
 @pytest.mark.parametrize(
@@ -161,19 +162,19 @@ def test_a_file_the_system_refuses_names_the_ways_out(files: ClientFiles, projec
         ("senses://nothing/1", "does not exist or has expired"),
     ],
 )
-def test_an_address_of_no_accepted_form_says_what_to_pass(files: ClientFiles, address: str, says: str) -> None:
+async def test_an_address_of_no_accepted_form_says_what_to_pass(files: ClientFiles, address: str, says: str) -> None:
     with pytest.raises(InvalidInput, match=says):
-        read(files, address)
+        await read(files, address)
 
 
-def test_over_http_a_relative_path_has_no_meaning(settings: Settings) -> None:
+async def test_over_http_a_relative_path_has_no_meaning(settings: Settings) -> None:
     files = ClientFiles(ClientConnection(), settings, ArtifactStore(settings.folders.artifacts))
 
     with pytest.raises(InvalidInput, match="pass an absolute path"):
-        read(files, "notes.txt")
+        await read(files, "notes.txt")
 
 
-def test_the_inbox_and_configured_folders_are_open_to_everyone(tmp_path: Path) -> None:
+async def test_the_inbox_and_configured_folders_are_open_to_everyone(tmp_path: Path) -> None:
     shared = tmp_path / "shared"
     settings = Settings(InstanceFolders.from_home(tmp_path / "home"), allowed_folders=(shared,))
     files = ClientFiles(ClientConnection(), settings, ArtifactStore(settings.folders.artifacts))
@@ -181,29 +182,29 @@ def test_the_inbox_and_configured_folders_are_open_to_everyone(tmp_path: Path) -
         folder.mkdir(parents=True)
         (folder / "a.txt").write_bytes(BYTES)
 
-    assert read(files, str(shared / "a.txt")) == BYTES
-    assert read(files, str(settings.folders.inbox / "a.txt")) == BYTES
+    assert await read(files, str(shared / "a.txt")) == BYTES
+    assert await read(files, str(settings.folders.inbox / "a.txt")) == BYTES
 
 
 @pytest.mark.parametrize("address", ["/etc/out.png", "../out.png", ".hidden.png", "sub/../../out.png"])
-def test_nothing_is_written_outside_the_clients_folders(files: ClientFiles, address: str) -> None:
+async def test_nothing_is_written_outside_the_clients_folders(files: ClientFiles, address: str) -> None:
     with pytest.raises(InvalidInput, match="may write"):
-        files.resolve_destination(address, (".png",), overwrite=True)
+        await files.resolve_destination(address, (".png",), overwrite=True)
 
 
-def test_a_destination_must_fit_the_format_and_its_folder_exist(files: ClientFiles) -> None:
+async def test_a_destination_must_fit_the_format_and_its_folder_exist(files: ClientFiles) -> None:
     with pytest.raises(InvalidInput, match=r"must end in \.png"):
-        files.resolve_destination("out.gif", (".png",), overwrite=False)
+        await files.resolve_destination("out.gif", (".png",), overwrite=False)
     with pytest.raises(InvalidInput, match=r"The folder .*/missing does not exist"):
-        files.resolve_destination("missing/out.png", (".png",), overwrite=False)
+        await files.resolve_destination("missing/out.png", (".png",), overwrite=False)
 
 
-def test_writing_over_a_link_replaces_the_link_and_not_its_target(files: ClientFiles, project: Path) -> None:
+async def test_writing_over_a_link_replaces_the_link_and_not_its_target(files: ClientFiles, project: Path) -> None:
     target = project.parent / "target.png"
     target.write_text("mine")
     (project / "out.png").symlink_to(target)
 
-    files.write(files.resolve_destination("out.png", (".png",), overwrite=True), BYTES)
+    await files.write(await files.resolve_destination("out.png", (".png",), overwrite=True), BYTES)
 
     assert target.read_text() == "mine"
     assert (project / "out.png").read_bytes() == BYTES
@@ -229,7 +230,7 @@ def test_the_home_itself_is_open_when_a_client_works_there() -> None:
     assert connection_from_handshake({"cwd": "/home/ann"}, Path("/home/ann")).folders == (Path("/home/ann"),)
 
 
-def test_the_library_folder_of_a_mac_stays_closed_in_an_open_home(
+async def test_the_library_folder_of_a_mac_stays_closed_in_an_open_home(
     settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
@@ -238,17 +239,18 @@ def test_the_library_folder_of_a_mac_stays_closed_in_an_open_home(
     files = ClientFiles(ClientConnection(tmp_path, (tmp_path,)), settings, ArtifactStore(settings.folders.artifacts))
 
     with pytest.raises(InvalidInput, match="may read"):
-        read(files, "Library/cookies.png")
+        await read(files, "Library/cookies.png")
 
 
-def test_a_destination_outside_the_folders_is_one_that_the_client_may_not_write(files: ClientFiles) -> None:
+async def test_a_destination_outside_the_folders_is_one_that_the_client_may_not_write(files: ClientFiles) -> None:
     with pytest.raises(InvalidInput, match=r"may write \(hidden") as refusal:
-        files.resolve_destination("/etc/out.png", (".png",), overwrite=True)
+        await files.resolve_destination("/etc/out.png", (".png",), overwrite=True)
 
     assert (refusal.value.param, refusal.value.code) == ("output_path", "path_not_allowed")
 
 
-def test_on_a_mac_one_file_has_many_spellings(
+@pytest.mark.darwin
+async def test_on_a_mac_one_file_has_many_spellings(
     settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stored = tmp_path / unicodedata.normalize("NFD", "그림")
@@ -257,25 +259,45 @@ def test_on_a_mac_one_file_has_many_spellings(
     monkeypatch.setattr(sys, "platform", "darwin")
 
     with pytest.raises(InvalidInput, match="There is no file"):  # rather than: not allowed
-        read(files, str(typed / "A.png"))
+        await read(files, str(typed / "A.png"))
 
 
 # -- limits, forms and errors -----------------------------------------------------------------------------------------
 
 
-class RecordingFiles(LocalFileAccess):
-    """Opens and writes files, and keeps their paths."""
+class RecordingFiles:
+    """Executes requests and keeps their paths."""
 
     def __init__(self) -> None:
-        self.paths: list[Path] = []
+        self.requests: list[tuple[str, Path]] = []
 
-    def open(self, path: Path) -> int:
-        self.paths.append(path)
-        return super().open(path)
+    async def execute(self, request: FileRequest, folder: Path) -> FileAnswer:
+        self.requests.append((request["do"], Path(request["path"])))
+        return answer_of(execute(request))
 
-    def write(self, path: Path, data: bytes) -> None:
-        self.paths.append(path)
-        super().write(path, data)
+
+class OtherFile:
+    """Opens another file than the one asked for, as if a folder above it had become a link in the meantime."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+
+    async def execute(self, request: FileRequest, folder: Path) -> FileAnswer:
+        return FileAnswer(self._descriptor)
+
+
+class FailingFiles:
+    """Fails every request."""
+
+    def __init__(self, error: OSError) -> None:
+        self._error = error
+
+    async def execute(self, request: FileRequest, folder: Path) -> FileAnswer:
+        raise self._error
+
+
+def opened_by(files: ClientFiles, file_access: FileAccess) -> ClientFiles:
+    return replace(files, client=replace(files.client, file_access=file_access))
 
 
 class FakeFetcher(Fetcher):
@@ -285,44 +307,44 @@ class FakeFetcher(Fetcher):
         return f"{param}: {address}".encode()
 
 
-def refused(files: ClientFiles, address: str, limit_bytes: int = 1000) -> InvalidInput:
+async def refused(files: ClientFiles, address: str, limit_bytes: int = 1000) -> InvalidInput:
     with pytest.raises(InvalidInput) as refusal:
-        read(files, address, limit_bytes)
+        await read(files, address, limit_bytes)
     return refusal.value
 
 
-def test_a_file_as_large_as_the_limit_is_read(files: ClientFiles) -> None:
-    assert read(files, "notes.txt", limit_bytes=len(BYTES)) == BYTES
-    assert refused(files, "notes.txt", limit_bytes=len(BYTES) - 1).code == "too_large"
+async def test_a_file_as_large_as_the_limit_is_read(files: ClientFiles) -> None:
+    assert await read(files, "notes.txt", limit_bytes=len(BYTES)) == BYTES
+    assert (await refused(files, "notes.txt", limit_bytes=len(BYTES) - 1)).code == "too_large"
 
 
 def test_the_limits_are_50_megabytes_for_an_image_2_gigabytes_for_audio_and_8_for_a_data_address() -> None:
     assert (access.MAX_IMAGE_BYTES, access.MAX_AUDIO_BYTES) == (50_000_000, 2_000_000_000)
-    assert access.MAX_DATA_URI_CHARS == 11_000_000
-    assert access.MAX_PATH_CHARS == 4096
+    assert addresses.MAX_DATA_URI_CHARS == 11_000_000
+    assert addresses.MAX_PATH_CHARS == 4096
 
 
-def test_a_data_address_may_be_as_long_as_its_limit_and_no_longer(
+async def test_a_data_address_may_be_as_long_as_its_limit_and_no_longer(
     files: ClientFiles, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     address = f"DATA:text/plain;base64,{base64.b64encode(BYTES).decode()}"
-    monkeypatch.setattr(access, "MAX_DATA_URI_CHARS", len(address))
+    monkeypatch.setattr(addresses, "MAX_DATA_URI_CHARS", len(address))
 
-    assert read(files, address) == BYTES
-    assert "at most 8 MB" in str(refused(files, address + "A"))
-
-
-def test_a_path_may_be_as_long_as_its_limit_and_no_longer(files: ClientFiles) -> None:
-    assert "base64" not in str(refused(files, "a" * 4096))
-    assert "is not a path" in str(refused(files, "a" * 4097))
+    assert await read(files, address) == BYTES
+    assert "at most 8 MB" in str(await refused(files, address + "A"))
 
 
-def test_a_file_uri_may_name_this_machine(files: ClientFiles, project: Path) -> None:
-    assert read(files, f"file://localhost{project}/notes.txt") == BYTES
+async def test_a_path_may_be_as_long_as_its_limit_and_no_longer(files: ClientFiles) -> None:
+    assert "base64" not in str(await refused(files, "a" * 4096))
+    assert "is not a path" in str(await refused(files, "a" * 4097))
 
 
-def test_blanks_are_no_address(files: ClientFiles) -> None:
-    assert "is empty" in str(refused(files, "  "))
+async def test_a_file_uri_may_name_this_machine(files: ClientFiles, project: Path) -> None:
+    assert await read(files, f"file://localhost{project}/notes.txt") == BYTES
+
+
+async def test_blanks_are_no_address(files: ClientFiles) -> None:
+    assert "is empty" in str(await refused(files, "  "))
 
 
 @pytest.mark.parametrize(
@@ -338,21 +360,21 @@ def test_blanks_are_no_address(files: ClientFiles) -> None:
         ("", "invalid_value"),
     ],
 )
-def test_every_refusal_names_the_argument_and_has_a_code(files: ClientFiles, address: str, code: str) -> None:
-    refusal = refused(files, address)
+async def test_every_refusal_names_the_argument_and_has_a_code(files: ClientFiles, address: str, code: str) -> None:
+    refusal = await refused(files, address)
 
     assert (refusal.param, refusal.code) == ("image", code)
 
 
-def test_a_refusal_outside_the_folders_names_the_folders_of_the_client(files: ClientFiles, project: Path) -> None:
+async def test_a_refusal_outside_the_folders_names_the_folders_of_the_client(files: ClientFiles, project: Path) -> None:
     without = ClientFiles(ClientConnection(project), files.settings, files.artifacts)
 
-    assert "may read (hidden" in str(refused(files, "/etc/passwd"))
-    assert f"The client's folders: {project}." in str(refused(files, "/etc/passwd"))
-    assert "The client's folders: none of its own." in str(refused(without, "/etc/passwd"))
+    assert "may read (hidden" in str(await refused(files, "/etc/passwd"))
+    assert f"The client's folders: {project}." in str(await refused(files, "/etc/passwd"))
+    assert "The client's folders: none of its own." in str(await refused(without, "/etc/passwd"))
 
 
-def test_only_a_file_of_the_client_is_opened_and_written_with_the_rights_of_the_client(
+async def test_only_a_file_of_the_client_is_opened_and_written_with_the_rights_of_the_client(
     settings: Settings, project: Path
 ) -> None:
     (project / "notes.txt").write_bytes(BYTES)
@@ -362,22 +384,24 @@ def test_only_a_file_of_the_client_is_opened_and_written_with_the_rights_of_the_
     store = ArtifactStore(settings.folders.artifacts)
     files = ClientFiles(ClientConnection(project, (project,), rights), settings, store)
 
-    read(files, "notes.txt")
-    read(files, str(settings.folders.inbox / "a.txt"))
-    read(files, store.add(ArtifactKind.IMAGES, BYTES).uri)
-    files.write(project / "out.png", BYTES)
-    files.write(settings.folders.inbox / "out.png", BYTES)
+    await read(files, "notes.txt")
+    await read(files, str(settings.folders.inbox / "a.txt"))
+    await read(files, store.add(ArtifactKind.IMAGES, BYTES).uri)
+    await files.write(project / "out.png", BYTES)
+    await files.write(settings.folders.inbox / "out.png", BYTES)
 
-    assert rights.paths == [project / "notes.txt", project / "out.png"]
+    created = rights.requests[1][1]
+    assert created.parent == project
+    assert rights.requests == [("open", project / "notes.txt"), ("create", created), ("rename", created)]
 
 
-def test_a_folder_that_becomes_a_link_after_its_check_does_not_lead_outside(
-    files: ClientFiles, project: Path, monkeypatch: pytest.MonkeyPatch
+async def test_a_folder_that_becomes_a_link_after_its_check_does_not_lead_outside(
+    files: ClientFiles, project: Path
 ) -> None:
     (project.parent / "secret.txt").write_text("secret")
-    monkeypatch.setattr(LocalFileAccess, "open", lambda self, path: os.open(project.parent / "secret.txt", os.O_RDONLY))
+    swapped = OtherFile(os.open(project.parent / "secret.txt", os.O_RDONLY))
 
-    refusal = refused(files, "notes.txt")
+    refusal = await refused(opened_by(files, swapped), "notes.txt")
 
     assert refusal.code == "path_not_allowed"
     assert "may read (hidden" in str(refusal)
@@ -388,60 +412,51 @@ def test_a_folder_that_becomes_a_link_after_its_check_does_not_lead_outside(
     [
         (
             PermissionError(13, "Permission denied"),
-            "The operating system refuses to open notes.txt",
+            "notes.txt cannot be opened: Permission denied. Copy the file to",
             "permission_denied",
         ),
+        (TimeoutError(), "notes.txt cannot be opened: there is no answer within 120 s", "timeout"),
         (OSError(40, "Too many levels"), "notes.txt cannot be opened: Too many levels", "invalid_value"),
     ],
 )
-def test_a_file_that_cannot_be_opened_says_why(
-    files: ClientFiles, monkeypatch: pytest.MonkeyPatch, error: OSError, says: str, code: str
-) -> None:
-    def fail(self: LocalFileAccess, path: Path) -> int:
-        raise error
-
-    monkeypatch.setattr(LocalFileAccess, "open", fail)
-
-    refusal = refused(files, "notes.txt")
+async def test_a_file_that_cannot_be_opened_says_why(files: ClientFiles, error: OSError, says: str, code: str) -> None:
+    refusal = await refused(opened_by(files, FailingFiles(error)), "notes.txt")
 
     assert (refusal.param, refusal.code) == ("image", code)
     assert says in str(refusal)
 
 
-def test_the_descriptor_of_a_refused_file_is_closed(
-    files: ClientFiles, project: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_the_descriptor_of_a_refused_file_is_closed(files: ClientFiles, project: Path) -> None:
     opened = os.open(project / "notes.txt", os.O_RDONLY)
-    monkeypatch.setattr(LocalFileAccess, "open", lambda self, path: opened)
 
-    refused(files, "notes.txt", limit_bytes=1)
+    await refused(opened_by(files, OtherFile(opened)), "notes.txt", limit_bytes=1)
 
     with pytest.raises(OSError, match="Bad file descriptor"):
         os.fstat(opened)
 
 
-def test_a_destination_is_new_or_may_be_overwritten_and_is_no_folder(files: ClientFiles, project: Path) -> None:
+async def test_a_destination_is_new_or_may_be_overwritten_and_is_no_folder(files: ClientFiles, project: Path) -> None:
     (project / "old.PNG").write_bytes(BYTES)
     (project / "folder.png").mkdir()
     (project / "dangling.png").symlink_to(project / "nothing")
 
-    assert files.resolve_destination("old.PNG", (".png",), overwrite=True) == project / "old.PNG"
-    assert files.resolve_destination("new.png", (".png",), overwrite=False) == project / "new.png"
+    assert await files.resolve_destination("old.PNG", (".png",), overwrite=True) == project / "old.PNG"
+    assert await files.resolve_destination("new.png", (".png",), overwrite=False) == project / "new.png"
     for address in ("old.PNG", "dangling.png"):
         with pytest.raises(InvalidInput, match="exists") as refusal:
-            files.resolve_destination(address, (".png",), overwrite=False)
+            await files.resolve_destination(address, (".png",), overwrite=False)
         assert refusal.value.param == "output_path"
     with pytest.raises(InvalidInput, match="is a folder"):
-        files.resolve_destination("folder.png", (".png",), overwrite=True)
+        await files.resolve_destination("folder.png", (".png",), overwrite=True)
 
 
-def test_the_uri_of_a_result_is_found_and_any_other_address_is_refused(files: ClientFiles) -> None:
+async def test_the_uri_of_a_result_is_found_and_any_other_address_is_refused(files: ClientFiles) -> None:
     artifact = files.artifacts.add(ArtifactKind.IMAGES, BYTES)
 
-    assert files.artifact_at(artifact.uri).path == artifact.path
+    assert (await files.artifact_at(artifact.uri)).path == artifact.path
     for address in ("notes.txt", "senses://images/nothing"):
         with pytest.raises(InvalidInput) as refusal:
-            files.artifact_at(address)
+            await files.artifact_at(address)
         assert refusal.value.param == "uri"
 
 
@@ -456,27 +471,27 @@ async def test_a_web_address_is_fetched_only_if_the_settings_allow_it(files: Cli
     assert (refusal.value.param, refusal.value.code) == ("image", "url_not_allowed")
 
 
-def test_a_missing_file_suggests_one_visible_name_and_never_chooses_between_two(
+async def test_a_missing_file_suggests_one_visible_name_and_never_chooses_between_two(
     files: ClientFiles, project: Path
 ) -> None:
     (project / ".plan.txt").write_bytes(BYTES)
     (project / "two.txt").write_bytes(BYTES)
     (project / "Two.md").write_bytes(BYTES)
 
-    assert "check its name and folder" in str(refused(files, str(project / "other.txt")))
-    assert "perhaps" not in str(refused(files, "two.png"))
-    assert f" in {project}" not in str(refused(files, str(project / "other.txt"))).partition("other.txt")[2]
+    assert "check its name and folder" in str(await refused(files, str(project / "other.txt")))
+    assert "perhaps" not in str(await refused(files, "two.png"))
+    assert f" in {project}" not in str(await refused(files, str(project / "other.txt"))).partition("other.txt")[2]
 
 
 @pytest.mark.parametrize("folder", ["Library", "library"])
-def test_only_the_library_folder_of_the_home_is_closed(files: ClientFiles, project: Path, folder: str) -> None:
+async def test_only_the_library_folder_of_the_home_is_closed(files: ClientFiles, project: Path, folder: str) -> None:
     (project / folder).mkdir()
     (project / folder / "a.txt").write_bytes(BYTES)
 
-    assert read(files, f"{folder}/a.txt") == BYTES
+    assert await read(files, f"{folder}/a.txt") == BYTES
 
 
-def test_in_the_home_every_other_folder_is_open(
+async def test_in_the_home_every_other_folder_is_open(
     settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
@@ -485,11 +500,39 @@ def test_in_the_home_every_other_folder_is_open(
     (tmp_path / "library" / "a.txt").write_bytes(BYTES)
     files = ClientFiles(ClientConnection(tmp_path, (tmp_path,)), settings, ArtifactStore(settings.folders.artifacts))
 
-    assert read(files, "a.txt") == BYTES
-    assert refused(files, "library/a.txt").code == "path_not_allowed"
+    assert await read(files, "a.txt") == BYTES
+    assert (await refused(files, "library/a.txt")).code == "path_not_allowed"
 
 
-def test_a_file_is_open_if_one_of_two_overlapping_folders_shows_it(settings: Settings, project: Path) -> None:
+@pytest.mark.parametrize("granted", ["home", "homes", "link", "link/home"])
+async def test_the_library_of_a_home_behind_a_link_stays_closed(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, granted: str
+) -> None:
+    library = tmp_path / "homes" / "home" / "Library"
+    library.mkdir(parents=True)
+    (library / "a.txt").write_bytes(BYTES)
+    (tmp_path / "link").symlink_to(tmp_path / "homes")
+    (tmp_path / "home").symlink_to(tmp_path / "homes" / "home")
+    monkeypatch.setenv("HOME", str(tmp_path / "link" / "home"))
+    folder = tmp_path / granted
+    files = ClientFiles(ClientConnection(None, (folder,)), settings, ArtifactStore(settings.folders.artifacts))
+
+    assert (await refused(files, str(library / "a.txt"))).code == "path_not_allowed"
+
+
+async def test_a_folder_in_the_library_that_was_granted_shows_its_files(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    inbox = tmp_path / "Library" / "Senses" / "inbox"
+    inbox.mkdir(parents=True)
+    (inbox / "a.txt").write_bytes(BYTES)
+    files = ClientFiles(ClientConnection(tmp_path, (tmp_path, inbox)), settings, ArtifactStore(tmp_path / "artifacts"))
+
+    assert await read(files, str(inbox / "a.txt")) == BYTES
+
+
+async def test_a_file_is_open_if_one_of_two_overlapping_folders_shows_it(settings: Settings, project: Path) -> None:
     hidden = project / ".cache"
     hidden.mkdir()
     (hidden / "a.txt").write_bytes(BYTES)
@@ -497,4 +540,4 @@ def test_a_file_is_open_if_one_of_two_overlapping_folders_shows_it(settings: Set
         ClientConnection(project, (project, hidden)), settings, ArtifactStore(settings.folders.artifacts)
     )
 
-    assert read(files, ".cache/a.txt") == BYTES
+    assert await read(files, ".cache/a.txt") == BYTES

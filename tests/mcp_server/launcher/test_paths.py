@@ -35,6 +35,7 @@ def test_without_an_instance_both_use_the_platforms_folders(
     assert (paths.run_folder, paths.logs_folder) == (str(folders.run), str(folders.logs))
 
 
+@pytest.mark.darwin
 @pytest.mark.parametrize("xdg", [{}, {"XDG_DATA_HOME": "/data"}])
 def test_on_a_mac_too(monkeypatch: pytest.MonkeyPatch, xdg: dict[str, str]) -> None:
     monkeypatch.delenv("XDG_DATA_HOME", raising=False)
@@ -90,6 +91,9 @@ def test_the_shim_loads_nothing_but_the_standard_library() -> None:
         "mcp_server.launcher.shim",
         "mcp_server.launcher.connect",
         "mcp_server.launcher.broker_server",
+        "mcp_server.launcher.file_lock",
+        "mcp_server.launcher.file_requests",
+        "mcp_server.launcher.sockets",
         "mcp_server.launcher.paths",
     }
     assert {name for name in loaded if name.partition(".")[0] not in sys.stdlib_module_names} == ours

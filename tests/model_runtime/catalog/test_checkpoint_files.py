@@ -392,3 +392,16 @@ def test_an_archive_whose_directory_is_damaged_is_refused_and_counts_with_its_si
 
     assert weights.size_bytes == weights.float32_bytes == file.stat().st_size
     assert "is not an .npz file, or is cut short" in weights.problem
+
+
+def test_a_changed_index_is_read_again(tmp_path: Path) -> None:
+    for name in ("old.safetensors", "newer.safetensors"):
+        (tmp_path / name).write_bytes(b"")
+    index = tmp_path / "model.safetensors.index.json"
+    index.write_text('{"weight_map": {"a": "old.safetensors"}}')
+    files = [weight_files(tmp_path)]
+
+    index.write_text('{"weight_map": {"a": "newer.safetensors"}}')
+    files.append(weight_files(tmp_path))
+
+    assert files == [(tmp_path / "old.safetensors",), (tmp_path / "newer.safetensors",)]

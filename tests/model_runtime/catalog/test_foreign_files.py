@@ -23,7 +23,8 @@ from model_runtime.catalog.foreign_files import (
     read_json_object,
     read_npz_names,
 )
-from model_runtime.catalog.model import Model
+from model_runtime.catalog.model import Model, ModelInfo
+from model_runtime.catalog.weight_file import WEIGHT_SUFFIXES
 from model_runtime.settings import InstanceFolders, Settings
 from openai_compat.app import create_app
 from tests.fuzz.model_folders import CANARY, write_kitten, write_text_model
@@ -31,7 +32,13 @@ from tests.model_runtime.library import EmptyStore, FakeClock, ScriptedCatalog, 
 
 ROOT = Path(__file__).parents[3]
 READERS = {"json.load", "json.loads", "zipfile.ZipFile", "np.load", "numpy.load", "safetensors.safe_open"}
-FOREIGN_FOLDERS = ("model_runtime/catalog", "model_runtime/hub", "model_runtime/validation", "model_runtime/engines")
+FOREIGN_FOLDERS = (
+    "model_runtime/catalog",
+    "model_runtime/hub",
+    "model_runtime/validation",
+    "model_runtime/engines",
+    "model_runtime/worker",
+)
 OWN_TEXTS = {
     "model_runtime/validation/chat.py": "the schema of a request",
     "model_runtime/engines/chat/grammar.py": "the schema of a request",
@@ -142,6 +149,32 @@ def test_an_archive_that_lists_millions_of_arrays_is_refused(tmp_path: Path) -> 
 )
 def test_a_number_of_a_configuration_is_a_count_or_absent(value: Any, count: int) -> None:
     assert count_at({"a": value}, "a") == count
+
+
+@pytest.mark.promise("models:apple-double")
+def test_what_macos_writes_beside_a_file_on_foreign_disks_is_no_weight(tmp_path: Path) -> None:
+    """On exFAT and network disks `._a.safetensors` holds the attributes of `a.safetensors` (AppleDouble, RFC 1740)."""
+    for name in ("a.safetensors", "._a.safetensors", "voices/b.npz", "voices/._b.npz"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"\0\5\x16\7" if "._" in name else b"x" * 9)
+
+    found = [str(file.relative_to(tmp_path)) for file in list_files(tmp_path, WEIGHT_SUFFIXES)]
+
+    assert found == ["a.safetensors", "voices/b.npz"]
+
+
+@pytest.mark.promise("models:apple-double")
+def test_one_function_lists_the_files_of_models() -> None:
+    listing = {"glob", "rglob", "iterdir", "listdir", "walk"}
+    files = [file for folder in FOREIGN_FOLDERS for file in (ROOT / folder).rglob("*.py")]
+
+    listers = {
+        str(file.relative_to(ROOT))
+        for file in files
+        if any(name.rpartition(".")[2] in listing for name in calls_in(file))
+    }
+
+    assert listers - {"model_runtime/engines/blas.py"} == {"model_runtime/catalog/foreign_files.py"}
 
 
 def test_the_search_for_files_ends_in_loops_and_deep_folders(tmp_path: Path) -> None:
@@ -279,14 +312,14 @@ class RecordingCatalog(ScriptedCatalog):
         self.answers = threading.Event()
         self.answers.set()
 
-    def weights_bytes(self, model: Model) -> int:
+    def info(self, model: Model) -> ModelInfo:
         """Look at the disk."""
         self.threads.add(threading.get_ident())
         self.was_asked.set()
         self.answers.wait()
         if self.fails:
             raise OSError(5, "Input/output error")
-        return super().weights_bytes(model)
+        return super().info(model)
 
 
 @pytest.mark.promise("reliability:foreign-files")

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from model_runtime.catalog.catalog import Catalog, create_catalog
+from model_runtime.catalog.local_folder import broken_reason
 from model_runtime.catalog.model import Model
 from model_runtime.errors import ModelBroken
 from model_runtime.requests import Chat, Message, Task
@@ -64,7 +65,7 @@ def test_an_alias_whose_folder_cannot_be_used_is_listed_and_refused_with_its_rea
     catalog = catalog_of(tmp_path, tmp_path / "x")
 
     assert not catalog.is_present(mine(catalog))
-    assert catalog.broken_reason(mine(catalog)) == reason
+    assert catalog.info(mine(catalog)).broken_reason == reason
     for task in Task:
         with pytest.raises(ModelBroken) as refusal:
             catalog.resolve("mine", task)
@@ -92,7 +93,7 @@ def test_an_alias_of_something_else_is_listed_with_what_was_found(
 
     catalog = catalog_of(tmp_path, folder)
 
-    reason = catalog.broken_reason(mine(catalog))
+    reason = catalog.info(mine(catalog)).broken_reason
     assert reason.startswith(f"mine is not a model Senses can serve: {problem.format(folder=folder)}")
     assert ". Supported are " in reason
     assert not catalog.is_present(mine(catalog))
@@ -103,7 +104,7 @@ def test_a_configuration_that_cannot_be_read_is_named(tmp_path: Path) -> None:
 
     catalog = catalog_of(tmp_path, tmp_path / "x")
 
-    assert "config.json cannot be read (Is a directory)" in catalog.broken_reason(mine(catalog))
+    assert "config.json cannot be read (Is a directory)" in catalog.info(mine(catalog)).broken_reason
 
 
 @pytest.mark.promise("models:broken-alias")
@@ -134,7 +135,7 @@ def test_a_model_works_once_its_folder_is_back_and_is_broken_once_it_is_gone(tmp
 
     llama(tmp_path / "x")
     back, model = catalog.resolve("mine", Task.TEXT), mine(catalog)
-    is_present, reason = catalog.is_present(model), catalog.broken_reason(model)
+    is_present, reason = catalog.is_present(model), broken_reason(model)
     (tmp_path / "x").rename(tmp_path / "y")
 
     assert (back.engine, back.keep_alive_seconds) == ("mlx-lm", 3600.0)
@@ -147,7 +148,7 @@ def test_a_model_works_once_its_folder_is_back_and_is_broken_once_it_is_gone(tmp
 def test_a_broken_alias_may_be_the_default_and_is_refused_with_its_reason(tmp_path: Path) -> None:
     catalog = catalog_of(tmp_path, Path("/gone"), defaults={"speech": "mine"})
 
-    assert (mine(catalog).task, catalog.is_default(mine(catalog))) == (Task.SPEECH, True)
+    assert (mine(catalog).task, catalog.info(mine(catalog)).default) == (Task.SPEECH, True)
     with pytest.raises(ModelBroken, match="/gone does not exist"):
         catalog.resolve("", Task.SPEECH)
 
@@ -160,7 +161,7 @@ def test_a_built_in_alias_with_a_folder_that_is_gone_keeps_its_task(tmp_path: Pa
     model = next(model for model in catalog.models() if model.name == "tts-fast")
 
     assert model.task is Task.SPEECH
-    assert catalog.broken_reason(model).startswith("tts-fast: /gone does not exist.")
+    assert catalog.info(model).broken_reason.startswith("tts-fast: /gone does not exist.")
 
 
 def test_an_alias_that_toml_quotes_is_quoted_in_its_reason(tmp_path: Path) -> None:
@@ -170,7 +171,7 @@ def test_an_alias_that_toml_quotes_is_quoted_in_its_reason(tmp_path: Path) -> No
 
     (model,) = [model for model in catalog.models() if model.name == "my 7b"]
 
-    assert 'change models."my 7b".path in config.toml' in catalog.broken_reason(model)
+    assert 'change models."my 7b".path in config.toml' in catalog.info(model).broken_reason
 
 
 @pytest.mark.parametrize("broken", ["talker_config", "spk_id"])
@@ -185,8 +186,9 @@ def test_files_of_an_odd_shape_never_end_a_status(tmp_path: Path, broken: str) -
     model = mine(catalog)
 
     assert (model.task, catalog.is_present(model)) == (Task.SPEECH, True)
-    assert (catalog.voices(model), catalog.weights_bytes(model), catalog.abilities(model)) == ((), 0, ())
-    assert catalog.needed_bytes(model) > 0
+    info = catalog.info(model)
+    assert (info.voices, info.weights_bytes, info.abilities) == ((), 0, ())
+    assert info.needed_bytes > 0
 
 
 def test_a_default_that_does_something_else_is_refused(tmp_path: Path) -> None:

@@ -1,10 +1,11 @@
 """Memory of answers, against numbers measured on the published models."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from model_runtime.catalog.transformer_dims import DEFAULT_CONTEXT_TOKENS, TransformerDims, context_tokens
+from model_runtime.catalog.transformer_dims import DEFAULT_CONTEXT_TOKENS, TransformerDims, context_tokens, read_dims
 
 QWEN_7B = {
     "model_type": "qwen2_5_vl",
@@ -65,3 +66,14 @@ def test_a_context_longer_than_ours_is_cut_to_it_and_a_shorter_one_kept() -> Non
     assert context_tokens(QWEN_7B, 32_000) == 32_000
     assert context_tokens({"model_type": "moondream1"}) == 2048
     assert context_tokens({}) == DEFAULT_CONTEXT_TOKENS
+
+
+def test_a_changed_configuration_is_read_again(tmp_path: Path) -> None:
+    config = tmp_path / "config.json"
+    config.write_text('{"num_hidden_layers": 3}')
+    layers = [read_dims(tmp_path).layers]
+
+    config.write_text('{"num_hidden_layers": 40}')
+    layers.append(read_dims(tmp_path).layers)
+
+    assert layers == [3, 40]

@@ -1,4 +1,4 @@
-"""Convolutions on a CPU are those of MLX, and no GPU ever gets them."""
+"""Convolutions on a CPU are those of MLX; `test_metal` shows that no GPU gets them."""
 
 from importlib.metadata import version
 
@@ -12,7 +12,6 @@ from model_runtime.engines import cpu_convolution
 from model_runtime.engines.cpu_convolution import (
     conv1d,
     conv_transpose1d,
-    install_cpu_convolutions,
     library_conv1d,
     library_conv_transpose1d,
 )
@@ -52,25 +51,6 @@ def test_a_transposed_convolution_is_that_of_mlx(
     ours = conv_transpose1d(x, w, **options)
 
     np.testing.assert_allclose(ours, library_conv_transpose1d(x, w, **options), atol=1e-4)
-
-
-def test_without_a_gpu_the_libraries_use_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(mx, "conv1d", library_conv1d)
-    monkeypatch.setattr(mx, "conv_transpose1d", library_conv_transpose1d)
-
-    install_cpu_convolutions()
-
-    assert (mx.conv1d, mx.conv_transpose1d) == (conv1d, conv_transpose1d)
-
-
-def test_a_gpu_keeps_the_convolutions_of_mlx(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(mx, "conv1d", library_conv1d)
-    monkeypatch.setattr(mx, "conv_transpose1d", library_conv_transpose1d)
-    monkeypatch.setattr(mx.metal, "is_available", lambda: True)
-
-    install_cpu_convolutions()
-
-    assert (mx.conv1d, mx.conv_transpose1d) == (library_conv1d, library_conv_transpose1d)
 
 
 def test_each_new_version_of_mlx_is_compared_again() -> None:

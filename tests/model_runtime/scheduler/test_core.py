@@ -31,6 +31,7 @@ from model_runtime.scheduler.messages import (
 )
 from model_runtime.scheduler.model_record import ModelSpec, SchedulerLimits
 from model_runtime.status import ModelState
+from tests.model_runtime.scheduler.world import position_of
 
 GB = 1_000_000_000
 
@@ -402,7 +403,7 @@ def test_a_queued_request_has_a_place_and_a_reason() -> None:
     core.handle(1, RequestArrived(3, "brush"))
     core.handle(1, RequestArrived(4, "brush"))
 
-    assert (core.position(3), core.position(4), core.position(99)) == (1, 2, 0)
+    assert (position_of(core, 3), position_of(core, 4), position_of(core, 99)) == (1, 2, 0)
     assert core.explain("brush") == "brush needs 6.0 GB, 2.0 GB is free; waiting for eyes to unload"
 
 
@@ -460,18 +461,18 @@ def test_a_measurement_of_a_busy_or_an_older_process_changes_nothing() -> None:
     assert core.records["eyes"].charged_bytes == 4 * GB
 
 
-def test_under_memory_pressure_the_longest_idle_models_are_unloaded_one_at_a_time() -> None:
+def test_a_warning_unloads_the_longest_idle_models_one_at_a_time() -> None:
     core = scheduler(eyes=3, ears=3, voice=3)
     for now, model in enumerate(("eyes", "ears", "voice")):
         load(core, model, now, now)
     core.handle(5, PinChanged("eyes", True))
 
-    first = core.handle(10, MemoryPressure())
-    second = core.handle(11, MemoryPressure())
-    core.handle(12, WorkerExited("ears", 1))
-    third = core.handle(13, MemoryPressure())
-    core.handle(14, WorkerExited("voice", 1))
-    fourth = core.handle(15, MemoryPressure())
+    first = core.handle(40, MemoryPressure(is_critical=False))
+    second = core.handle(41, MemoryPressure(is_critical=False))
+    core.handle(42, WorkerExited("ears", 1))
+    third = core.handle(43, MemoryPressure(is_critical=False))
+    core.handle(44, WorkerExited("voice", 1))
+    fourth = core.handle(45, MemoryPressure(is_critical=False))
 
     assert (first, second) == ([StopWorker("ears", 1, "pressure")], [])
     assert (third, fourth) == ([StopWorker("voice", 1, "pressure")], [])
@@ -482,7 +483,42 @@ def test_the_longest_idle_model_may_be_idle_since_the_start_of_the_clock() -> No
     load(core, "ears", 0, 1)
     load(core, "eyes", 0.5, 2)
 
-    assert core.handle(1, MemoryPressure()) == [StopWorker("ears", 1, "pressure")]
+    assert core.handle(30, MemoryPressure(is_critical=False)) == [StopWorker("ears", 1, "pressure")]
+
+
+def test_a_critical_shortage_unloads_every_idle_model_at_once_but_no_pinned_and_no_busy_one() -> None:
+    core = scheduler(eyes=2, ears=2, voice=2, hand=2)
+    for model in ("eyes", "ears", "voice", "hand"):
+        load(core, model, 0, 1)
+    core.handle(2, PinChanged("eyes", True))
+    core.handle(2, RequestArrived(99, "ears"))
+
+    actions = core.handle(2, MemoryPressure(is_critical=True))
+
+    assert actions == [StopWorker("voice", 1, "pressure"), StopWorker("hand", 1, "pressure")]
+
+
+def test_a_warning_unloads_a_model_that_is_idle_for_thirty_seconds() -> None:
+    core = scheduler()
+    load(core, "eyes", 0, 0)
+
+    sooner = core.handle(29.9, MemoryPressure(is_critical=False))
+    later = core.handle(30, MemoryPressure(is_critical=False))
+
+    assert (sooner, later) == ([], [StopWorker("eyes", 1, "pressure")])
+
+
+def test_a_warning_unloads_the_same_model_at_most_once_in_five_minutes() -> None:
+    core = scheduler(eyes=2)
+    load(core, "eyes", 0, 0)
+    core.handle(30, MemoryPressure(is_critical=False))
+    core.handle(31, WorkerExited("eyes", 1))
+    load(core, "eyes", 31, 32)
+
+    sooner = core.handle(329.9, MemoryPressure(is_critical=False))
+    later = core.handle(330, MemoryPressure(is_critical=False))
+
+    assert (sooner, later) == ([], [StopWorker("eyes", 2, "pressure")])
 
 
 def test_a_smaller_budget_unloads_a_model_that_is_idle_since_the_start_of_the_clock_first() -> None:

@@ -22,7 +22,7 @@ from model_runtime.scheduler.messages import (
 )
 from model_runtime.scheduler.model_record import ModelSpec, QueuedRequest, SchedulerLimits
 from model_runtime.status import ModelState
-from tests.model_runtime.scheduler.world import SimulatedWorld
+from tests.model_runtime.scheduler.world import SimulatedWorld, position_of
 
 pytestmark = pytest.mark.slow
 
@@ -42,6 +42,8 @@ LIMITS = SchedulerLimits(
     ageing_seconds=3.0,
     min_residency_seconds=0.0,
     retry_seconds=3.0,
+    warning_idle_seconds=2.0,
+    warning_interval_seconds=4.0,
 )
 LONGEST_SECONDS = 4.0
 """No limit of these worlds is longer than this."""
@@ -165,8 +167,10 @@ def steps(world: SimulatedWorld) -> Iterator[tuple[bool, Callable[[SimulatedWorl
             yield False, partial(reap, process=process)
             if world.unreliable:
                 yield False, partial(reap, process=process, retriable=frozenset(world.running))
+                yield False, partial(reap, process=process, retriable=frozenset(world.running), out_of_memory=True)
     if world.unreliable:
-        yield False, partial(SimulatedWorld.dispatch, event=MemoryPressure())
+        yield False, partial(SimulatedWorld.dispatch, event=MemoryPressure(is_critical=True))
+        yield False, partial(SimulatedWorld.dispatch, event=MemoryPressure(is_critical=False))
         for record in world.scheduler.records.values():
             if record.state is ModelState.BACKOFF:
                 yield False, partial(SimulatedWorld.dispatch, event=RetryRequested(record.name))
@@ -191,9 +195,15 @@ def grow(world: SimulatedWorld, process: tuple[str, int]) -> None:
     world.dispatch(MemoryMeasured(*process, world.processes[process]))
 
 
-def reap(world: SimulatedWorld, process: tuple[str, int], retriable: frozenset[int] = frozenset()) -> None:
+def reap(
+    world: SimulatedWorld,
+    process: tuple[str, int],
+    retriable: frozenset[int] = frozenset(),
+    *,
+    out_of_memory: bool = False,
+) -> None:
     world.remove_process(process)
-    world.dispatch(WorkerExited(*process, cause="gone", retriable=retriable))
+    world.dispatch(WorkerExited(*process, cause="gone", retriable=retriable, out_of_memory=out_of_memory))
 
 
 def finish(world: SimulatedWorld, request: int) -> None:
@@ -202,7 +212,7 @@ def finish(world: SimulatedWorld, request: int) -> None:
 
 
 def leave(world: SimulatedWorld, request: int) -> None:
-    if world.scheduler.position(request):
+    if position_of(world.scheduler, request):
         world.record_answer(request, "left")
     world.dispatch(RequestCancelled(request))
 
@@ -223,6 +233,7 @@ def shape(world: SimulatedWorld, arrivals: Arrivals) -> object:
             ),
             tuple(facts(request, now) for request in record.queue),
             min(now - record.idle_since, LONGEST_SECONDS) if record.idle_since is not None else -1.0,
+            min(now - record.yielded_at, LONGEST_SECONDS),
             record.has_served or now - record.ready_at >= scheduler.limits.min_residency_seconds,
             tuple(sorted(record.last_served_round, key=record.last_served_round.__getitem__)),
             record.needed_bytes,

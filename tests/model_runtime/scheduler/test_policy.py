@@ -24,6 +24,7 @@ from model_runtime.scheduler.messages import (
     StartWorker,
     StopWorker,
     Tick,
+    TimeSkipped,
     WorkerExited,
 )
 from model_runtime.scheduler.model_record import ModelRecord, ModelSpec, QueuedRequest, SchedulerLimits
@@ -363,6 +364,71 @@ def test_the_estimate_grows_for_a_model_that_may_have_been_killed_for_memory() -
     again = core.handle(10, Tick())
 
     assert again == [StartWorker("eyes", 2, 50)]
+
+
+@pytest.mark.promise("runtime:out-of-memory")
+def test_a_model_that_ran_out_of_memory_gets_more_room_and_one_more_try() -> None:
+    core = scheduler(ModelSpec("eyes", 40), ModelSpec("ears", 10), ModelSpec("voice", 10))
+    ready(core, "eyes", "ears")
+    core.handle(1, RequestArrived(1, "eyes"))
+    why = "The GPU ran out of memory."
+
+    first = core.handle(
+        90, WorkerExited("eyes", 1, why, oom_suspected=True, out_of_memory=True, retriable=frozenset({1}))
+    )
+    core.handle(90, WorkerExited("ears", 1))
+    again = core.handle(92, Tick())
+    core.handle(93, ModelLoaded("eyes", 2, 40))
+    second = core.handle(94, WorkerExited("eyes", 2, why, oom_suspected=True, out_of_memory=True))
+
+    assert first == [StopWorker("ears", 1, "pressure")]
+    assert again == [StartWorker("eyes", 2, 50)]
+    assert second == [RejectRequest(1, "out_of_memory", why)]
+
+
+@pytest.mark.promise("runtime:out-of-memory")
+def test_a_load_that_runs_out_of_memory_twice_is_reported_as_that() -> None:
+    core = scheduler(ModelSpec("eyes", 40))
+    core.handle(0, RequestArrived(1, "eyes"))
+    why = "The GPU ran out of memory."
+
+    first = core.handle(1, WorkerExited("eyes", 1, why, oom_suspected=True, out_of_memory=True))
+    again = core.handle(3, Tick())
+    second = core.handle(4, WorkerExited("eyes", 2, why, oom_suspected=True, out_of_memory=True))
+
+    assert (first, again) == ([], [StartWorker("eyes", 2, 50)])
+    assert second == [RejectRequest(1, "out_of_memory", why, 2.0)]
+
+
+def test_deadlines_do_not_pass_while_nothing_can_happen() -> None:
+    limits = SchedulerLimits(queue_seconds=120, load_seconds=60)
+    core = scheduler(ModelSpec("eyes", 10), limits=limits)
+    core.handle(0, RequestArrived(1, "eyes"))
+
+    core.handle(3600, TimeSkipped(3600))
+    after_sleep = core.handle(3601, Tick())
+    load_timeout = core.handle(3660, Tick())
+    core.handle(3661, WorkerExited("eyes", 1))
+    core.handle(3661, RequestCancelled(1))
+
+    assert after_sleep == []
+    assert load_timeout == [StopWorker("eyes", 1, "load timeout")]
+
+
+def test_a_queued_request_does_not_time_out_while_nothing_can_happen() -> None:
+    core = scheduler(ModelSpec("eyes", 10), limits=SchedulerLimits(queue_seconds=120))
+    ready(core, "eyes")
+    core.handle(0, RequestArrived(1, "eyes"))
+    core.handle(0, RequestArrived(2, "eyes"))
+
+    core.handle(3600, TimeSkipped(3600))
+    after_sleep = core.handle(3601, Tick())
+    later = core.handle(7200, Tick())
+
+    assert after_sleep == []
+    assert [(action.request_id, action.code) for action in later if isinstance(action, RejectRequest)] == [
+        (2, "queue_timeout")
+    ]
 
 
 @pytest.mark.promise("runtime:transparent-retry")

@@ -7,6 +7,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 from model_runtime.scheduler.core import Scheduler
 from model_runtime.scheduler.messages import (
     BudgetChanged,
+    MemoryPressure,
     ModelLoaded,
     PinChanged,
     ProgressMeasured,
@@ -14,12 +15,13 @@ from model_runtime.scheduler.messages import (
     RequestCancelled,
     RequestFinished,
     Tick,
+    TimeSkipped,
     UnloadRequested,
     WorkerExited,
 )
 from model_runtime.scheduler.model_record import ModelSpec, SchedulerLimits
 from model_runtime.status import ModelState
-from tests.model_runtime.scheduler.world import SimulatedWorld
+from tests.model_runtime.scheduler.world import SimulatedWorld, position_of
 
 TENTHS_OF_GB = {
     "vlm-fast": 37,
@@ -85,7 +87,7 @@ class RandomEvents(RuleBasedStateMachine):
     @rule(data=st.data())
     def leave(self, data: st.DataObject) -> None:
         request = data.draw(st.sampled_from(sorted(set(self.world.scheduler.requests) - self.world.cancelled)))
-        if self.world.scheduler.position(request):
+        if position_of(self.world.scheduler, request):
             self.world.record_answer(request, "left")
         self.world.dispatch(RequestCancelled(request))
 
@@ -98,11 +100,28 @@ class RandomEvents(RuleBasedStateMachine):
         self.world.dispatch(ModelLoaded(*process, measured), 2.0)
 
     @precondition(lambda self: self.world.processes)
-    @rule(data=st.data(), permanent=st.booleans())
-    def die(self, data: st.DataObject, permanent: bool) -> None:
+    @rule(data=st.data(), permanent=st.booleans(), out_of_memory=st.booleans())
+    def die(self, data: st.DataObject, permanent: bool, out_of_memory: bool) -> None:
         process = data.draw(st.sampled_from(sorted(self.world.processes)))
+        running = frozenset(request for request, on in self.world.running.items() if on == process)
         self.world.remove_process(process)
-        self.world.dispatch(WorkerExited(*process, cause="died", permanent=permanent))
+        exited = WorkerExited(
+            *process,
+            cause="died",
+            permanent=permanent,
+            oom_suspected=out_of_memory,
+            out_of_memory=out_of_memory,
+            retriable=running if out_of_memory else frozenset(),
+        )
+        self.world.dispatch(exited)
+
+    @rule(is_critical=st.booleans(), pause=PAUSES)
+    def press(self, is_critical: bool, pause: float) -> None:
+        self.world.dispatch(MemoryPressure(is_critical), pause)
+
+    @rule(seconds=st.sampled_from([6.0, 3600.0]))
+    def sleep(self, seconds: float) -> None:
+        self.world.dispatch(TimeSkipped(seconds), seconds)
 
     @rule(name=NAMES, incarnation=st.integers(0, 3))
     def send_stale_event(self, name: str, incarnation: int) -> None:

@@ -132,5 +132,11 @@ class SimulatedWorld:
             assert record.charged_bytes >= held, f"{model} holds {held} bytes but {record.charged_bytes} are charged"
         held = sum(self.processes.values()) + sum(self.working_bytes[request] for request in self.running)
         assert held <= scheduler.budget_bytes, "real memory over budget"
-        waiting = {request for request in scheduler.requests if scheduler.position(request)}
+        waiting = {request for request in scheduler.requests if position_of(scheduler, request)}
         assert waiting | set(self.running) >= set(scheduler.requests) - self.cancelled
+
+
+def position_of(scheduler: Scheduler, request_id: int) -> int:
+    """Return the request's place in its model's queue, from 1; 0 if it is not queued."""
+    queues = [[request.id for request in record.queue] for record in scheduler.records.values()]
+    return next((queue.index(request_id) + 1 for queue in queues if request_id in queue), 0)

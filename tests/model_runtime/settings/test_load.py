@@ -143,6 +143,8 @@ spare = "no"
 decode_mb = 300
 [gpu]
 lanes = "two"
+[power]
+keep_awake = "no"
 [queue]
 per_model = 1
 total = 2
@@ -193,6 +195,7 @@ def test_every_setting_is_read(tmp_path: Path) -> None:
         keep_spare_worker=False,
         decode_bytes=300_000_000,
         gpu_lanes="two",
+        keep_awake=False,
         queue_per_model=1,
         queue_total=2,
         max_queue_bytes=7_000_000,

@@ -12,6 +12,7 @@ from model_runtime.runtime import Runtime
 from model_runtime.settings import Settings
 from model_runtime.status import ModelState, Status
 from model_runtime.supervisor import gpu_probe
+from model_runtime.supervisor.pressure import Pressure
 from model_runtime.supervisor.usage_log import UsageLog
 from tests.model_runtime.calls import BackgroundCall, chat, model_status_of, run_chat, wait_for_status
 from tests.model_runtime.library import (
@@ -98,15 +99,12 @@ async def test_a_new_daemon_prepares_for_the_model_that_the_last_one_used(with_s
 
 @pytest.mark.promise("runtime:spare-yields")
 async def test_under_memory_pressure_the_spare_worker_is_stopped_before_any_model(with_spare: Settings) -> None:
-    library, is_short = ScriptedCatalog(scripted_model("m"), scripted_model("other", concurrency=2)), False
+    library, pressure = ScriptedCatalog(scripted_model("m"), scripted_model("other", concurrency=2)), Pressure.NORMAL
 
-    def is_short_with_spare() -> bool:
-        return is_short and bool(runtime.status().memory.spare_engine)
-
-    async with open_runtime(with_spare, library, is_under_memory_pressure=is_short_with_spare) as runtime:
+    async with open_runtime(with_spare, library, memory_pressure=lambda: pressure) as runtime:
         await run_chat(runtime, chat("say hello", "other"))
         await use_and_unload(runtime)
-        is_short = True
+        pressure = Pressure.WARNING
         status = await wait_for_status(runtime, lambda status: not status.memory.spare_engine)
 
     assert model_status_of(status, "other").state is ModelState.READY
@@ -213,9 +211,9 @@ async def test_a_worker_asks_mlx_and_exits(settings: Settings) -> None:
 
     async with open_runtime(settings, library, working_set_bytes=gpu_probe.query_gpu_working_set) as runtime:
         before = runtime.status().memory.budget_bytes
-        working_set_bytes = await gpu_probe.query_gpu_working_set()
+        working_set_bytes = await gpu_probe.query_gpu_working_set() or 0
         after = runtime.status().memory.budget_bytes
 
     assert (working_set_bytes > 0) == has_apple_gpu()
-    assert after <= before
+    assert (after == before) or has_apple_gpu()
     assert [worker for worker in living_workers() if "probe" in worker.cmdline()] == []

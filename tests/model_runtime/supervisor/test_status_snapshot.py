@@ -6,11 +6,10 @@ from math import inf
 
 import pytest
 
-from model_runtime.catalog.model import Model
+from model_runtime.catalog.model import Model, ModelInfo
 from model_runtime.requests import Task
 from model_runtime.status import Counters, JobStatus, MemoryStatus, ModelState, ModelStatus
 from model_runtime.supervisor import memory
-from model_runtime.supervisor.model_info import UNREAD, ModelInfo
 from model_runtime.supervisor.status_snapshot import memory_status, model_status, render_status, request_status
 from model_runtime.supervisor.views import ModelView, RequestView, SpareView, SupervisorView, UpkeepView, WorkerView
 
@@ -86,7 +85,7 @@ VIEW = SupervisorView(
     charged_bytes=110,
     is_closing=False,
     finished_count=0,
-    upkeep=UpkeepView(checked_at=NOW, stats_saved_at=NOW),
+    upkeep=UpkeepView(wall_checked_at=0.0, checked_at=NOW, stats_saved_at=NOW),
     counters=COUNTERS,
     last_load_seconds={"m": 1.5},
 )
@@ -211,7 +210,7 @@ def test_a_failed_model_says_when_it_is_tried_again_and_why_it_failed(
 
 
 def test_the_reason_that_files_cannot_be_used_goes_before_the_last_failure() -> None:
-    broken = replace(UNREAD, broken_reason="config.json is missing")
+    broken = ModelInfo(broken_reason="config.json is missing")
 
     assert status_of(replace(USED, error="broke"), info=broken).error == "config.json is missing"
 

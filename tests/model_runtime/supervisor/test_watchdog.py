@@ -13,7 +13,9 @@ import pytest
 from model_runtime.requests import Task
 from model_runtime.status import Counters, ModelState
 from model_runtime.supervisor import watchdog
+from model_runtime.supervisor.pressure import LastingPressure, Pressure
 from model_runtime.supervisor.views import (
+    MachineView,
     ModelView,
     RequestView,
     SpareView,
@@ -32,6 +34,7 @@ from model_runtime.supervisor.watchdog import (
     ResetTimers,
     SaveStats,
     StopSpare,
+    WatchdogAction,
     WatchdogLimits,
     check,
 )
@@ -88,10 +91,22 @@ QUIET = SupervisorView(
     charged_bytes=100,
     is_closing=False,
     finished_count=5,
-    upkeep=UpkeepView(checked_at=NOW - 1, stats_saved_at=NOW - 1, memory_released_after=5),
+    upkeep=UpkeepView(checked_at=NOW - 1, wall_checked_at=4999.0, stats_saved_at=NOW - 1, memory_released_after=5),
     counters=COUNTERS,
     last_load_seconds={},
 )
+
+
+CALM = MachineView(wall_seconds=5000.0, pressure=LastingPressure(), saves_energy=False)
+
+
+def checked(view: SupervisorView, machine: MachineView = CALM) -> list[WatchdogAction]:
+    return check(view, machine, LIMITS, NOW)
+
+
+def under(level: Pressure, seconds: float) -> MachineView:
+    """Return a machine that has been under this pressure for so long."""
+    return replace(CALM, pressure=LastingPressure(level, NOW - seconds))
 
 
 def view(**changes: Any) -> SupervisorView:
@@ -103,12 +118,12 @@ def with_worker(**changes: Any) -> SupervisorView:
 
 
 def test_without_a_problem_only_the_spare_worker_is_prepared() -> None:
-    assert check(QUIET, LIMITS, NOW) == [Prewarm()]
+    assert checked(QUIET) == [Prewarm()]
 
 
 @pytest.mark.parametrize(("silent_seconds", "is_killed"), [(14.9, False), (15.0, True)])
 def test_a_worker_without_a_heartbeat_is_killed(silent_seconds: float, is_killed: bool) -> None:
-    actions = check(with_worker(last_message_at=NOW - silent_seconds), LIMITS, NOW)
+    actions = checked(with_worker(last_message_at=NOW - silent_seconds))
 
     kill = KillWorker("m", 3, "the worker sent no heartbeat for 15 s")
     assert (kill in actions) is is_killed
@@ -120,7 +135,7 @@ def test_a_paused_worker_may_be_silent_and_its_requests_may_make_no_progress() -
         requests=(replace(RUNNING, last_progress_at=0.0),),
     )
 
-    assert check(paused, LIMITS, NOW) == [Prewarm()]
+    assert checked(paused) == [Prewarm()]
 
 
 @pytest.mark.parametrize(
@@ -137,19 +152,19 @@ def test_a_request_without_progress_is_ended_after_the_timeout_of_its_task(task:
     stalled = replace(RUNNING, task=task, last_progress_at=NOW - seconds)
     slow = replace(stalled, last_progress_at=NOW - seconds + 0.1)
 
-    assert EndStalled(7, seconds) in check(view(requests=(stalled,)), LIMITS, NOW)
-    assert check(view(requests=(slow,)), LIMITS, NOW) == [Prewarm()]
+    assert EndStalled(7, seconds) in checked(view(requests=(stalled,)))
+    assert checked(view(requests=(slow,))) == [Prewarm()]
 
 
 def test_a_queued_request_is_not_stalled() -> None:
-    assert check(view(requests=(replace(WAITING, last_progress_at=0.0),)), LIMITS, NOW) == [Prewarm()]
+    assert checked(view(requests=(replace(WAITING, last_progress_at=0.0),))) == [Prewarm()]
 
 
 @pytest.mark.parametrize(("unread_seconds", "is_ended"), [(59.9, False), (60.0, True)])
 def test_a_request_whose_caller_does_not_read_is_ended(unread_seconds: float, is_ended: bool) -> None:
     unread = replace(RUNNING, queue_full_since=NOW - unread_seconds)
 
-    actions = check(view(requests=(unread,)), LIMITS, NOW)
+    actions = checked(view(requests=(unread,)))
 
     assert (EndUnread(7, 60.0) in actions) is is_ended
 
@@ -168,7 +183,7 @@ def test_a_worker_that_still_runs_a_cancelled_request_is_killed_sooner_while_req
 ) -> None:
     busy = view(requests=requests, workers={"m": replace(WORKER, oldest_cancel_at=NOW - since_seconds)})
 
-    kills = [action for action in check(busy, LIMITS, NOW) if isinstance(action, KillWorker)]
+    kills = [action for action in checked(busy) if isinstance(action, KillWorker)]
 
     assert bool(kills) is is_killed
 
@@ -178,10 +193,10 @@ def test_the_memory_of_an_idle_worker_is_reported_once_it_has_settled(footprint_
     idle = replace(MODEL, active=0, is_idle=True, idle_since=NOW - 3.0)
     worker = replace(WORKER, footprint_bytes=footprint_bytes)
 
-    settled = check(view(models={"m": idle}, workers={"m": worker}, requests=()), LIMITS, NOW)
+    settled = checked(view(models={"m": idle}, workers={"m": worker}, requests=()))
     just_ended = replace(idle, idle_since=NOW - 2.9)
-    unsettled = check(view(models={"m": just_ended}, workers={"m": worker}, requests=()), LIMITS, NOW)
-    busy = check(view(workers={"m": worker}), LIMITS, NOW)
+    unsettled = checked(view(models={"m": just_ended}, workers={"m": worker}, requests=()))
+    busy = checked(view(workers={"m": worker}))
 
     assert settled == [ReportFootprint("m", 3, footprint_bytes), Prewarm()]
     assert unsettled == busy == [Prewarm()]
@@ -192,43 +207,77 @@ def test_a_footprint_that_is_unknown_or_hardly_changed_is_not_reported(footprint
     idle = replace(MODEL, active=0, is_idle=True, idle_since=0.0)
     worker = replace(WORKER, footprint_bytes=footprint_bytes)
 
-    assert check(view(models={"m": idle}, workers={"m": worker}, requests=()), LIMITS, NOW) == [Prewarm()]
+    assert checked(view(models={"m": idle}, workers={"m": worker}, requests=())) == [Prewarm()]
 
 
-def test_a_late_check_resets_the_timers_because_the_machine_slept() -> None:
+@pytest.mark.parametrize(
+    ("clock_seconds", "wall_seconds", "skipped_seconds"),
+    [
+        (5.1, 5.1, 5.1),  # the virtual machine was paused
+        (1.0, 28_800.0, 1.0),  # a Mac slept: its monotonic clock stood still
+        (5.1, -3600.0, 5.1),  # and somebody set the clock back meanwhile
+    ],
+)
+def test_after_a_sleep_nobody_is_blamed_for_silence(
+    clock_seconds: float, wall_seconds: float, skipped_seconds: float
+) -> None:
     slept = view(
-        upkeep=UpkeepView(checked_at=NOW - 5.1, stats_saved_at=0.0),
+        upkeep=replace(QUIET.upkeep, checked_at=NOW - clock_seconds, wall_checked_at=5000.0 - wall_seconds),
         workers={"m": replace(WORKER, last_message_at=0.0)},
         requests=(replace(RUNNING, last_progress_at=0.0),),
     )
-    awake = replace(slept, upkeep=UpkeepView(checked_at=NOW - 5.0, stats_saved_at=0.0))
 
-    assert check(slept, LIMITS, NOW) == [ResetTimers()]
-    assert any(isinstance(action, KillWorker) for action in check(awake, LIMITS, NOW))
+    (action,) = checked(slept)
+
+    assert isinstance(action, ResetTimers)
+    assert action.skipped_seconds == pytest.approx(skipped_seconds)
+
+
+@pytest.mark.parametrize("wall_seconds", [5.0, -3600.0])
+def test_a_clock_that_is_set_back_hides_no_silence(wall_seconds: float) -> None:
+    awake = view(
+        upkeep=replace(QUIET.upkeep, checked_at=NOW - 5.0, wall_checked_at=5000.0 - wall_seconds),
+        workers={"m": replace(WORKER, last_message_at=0.0)},
+    )
+
+    assert any(isinstance(action, KillWorker) for action in checked(awake))
 
 
 @pytest.mark.parametrize(("age_seconds", "is_saved"), [(9.9, False), (10.0, True)])
 def test_statistics_are_saved_every_ten_seconds(age_seconds: float, is_saved: bool) -> None:
     upkeep = replace(QUIET.upkeep, stats_saved_at=NOW - age_seconds)
 
-    assert (SaveStats() in check(view(upkeep=upkeep), LIMITS, NOW)) is is_saved
+    assert (SaveStats() in checked(view(upkeep=upkeep))) is is_saved
 
 
-def test_under_memory_pressure_the_spare_worker_goes_first_and_then_a_model() -> None:
-    with_spare = check(view(spare=SpareView("mlx-lm", True, 100)), LIMITS, NOW, is_under_pressure=True)
-    without = check(QUIET, LIMITS, NOW, is_under_pressure=True)
+@pytest.mark.parametrize("machine", [under(Pressure.WARNING, 0.0), replace(CALM, saves_energy=True)])
+def test_on_a_warning_or_to_save_energy_there_is_no_spare_worker(machine: MachineView) -> None:
+    with_spare = checked(view(spare=SpareView("mlx-lm", True, 100)), machine)
+    without = checked(QUIET, machine)
 
-    assert with_spare == [StopSpare()]
-    assert without == [RelievePressure()]
+    assert (with_spare, without) == ([StopSpare()], [])
+
+
+@pytest.mark.parametrize(("seconds", "is_relieved"), [(9.9, False), (10.0, True)])
+def test_models_are_unloaded_for_a_warning_that_lasts(seconds: float, is_relieved: bool) -> None:
+    actions = checked(QUIET, under(Pressure.WARNING, seconds))
+
+    assert actions == ([RelievePressure(is_critical=False)] if is_relieved else [])
+
+
+def test_in_a_critical_shortage_models_and_spare_worker_are_unloaded_at_once() -> None:
+    actions = checked(view(spare=SpareView("mlx-lm", True, 100)), under(Pressure.CRITICAL, 0.0))
+
+    assert actions == [RelievePressure(is_critical=True), StopSpare()]
 
 
 def test_the_daemon_releases_memory_once_after_the_last_request() -> None:
     quiet = view(requests=(), finished_count=6)
     released = replace(quiet, upkeep=replace(QUIET.upkeep, memory_released_after=6))
 
-    assert check(quiet, LIMITS, NOW) == [Prewarm(), ReleaseMemory()]
-    assert check(released, LIMITS, NOW) == [Prewarm()]
-    assert ReleaseMemory() not in check(view(finished_count=6), LIMITS, NOW)
+    assert checked(quiet) == [Prewarm(), ReleaseMemory()]
+    assert checked(released) == [Prewarm()]
+    assert ReleaseMemory() not in checked(view(finished_count=6))
 
 
 BUGS = {
@@ -249,8 +298,14 @@ BUGS = {
     "reports only growth": ("if abs(worker.footprint_bytes - model.resident_bytes)", "if (worker.footprint_bytes - model.resident_bytes)"),
     "reports a failed measurement": ("not worker.footprint_bytes or", ""),
     "never saves": (">= SAVE_STATS_SECONDS", "> 1e9"),
-    "unloads models before the spare": ("if view.spare.engine else", "if not view.spare.engine else"),
-    "prewarms under pressure": ("if not is_under_pressure", "if True"),
+    "keeps the spare worker under pressure": ("elif view.spare.engine:", "elif False:"),
+    "prewarms under pressure": ("if machine.pressure.level is Pressure.NORMAL and not", "if not"),
+    "prewarms on battery": ("and not machine.saves_energy:", ":"),
+    "unloads models for every warning": ("is_lasting = now - pressure.since >= limits.warning_seconds", "is_lasting = True"),
+    "lets a critical shortage last": ("pressure.level is Pressure.CRITICAL or (pressure.level is Pressure.WARNING and is_lasting)", "is_lasting"),
+    "takes a warning for a critical shortage": ("is_critical=pressure.level is Pressure.CRITICAL", "is_critical=True"),
+    "knows only the clock that stops in sleep": ("max(skipped_seconds, machine.wall_seconds - view.upkeep.wall_checked_at)", "skipped_seconds"),
+    "trusts the wall clock alone": ("max(skipped_seconds, machine.wall_seconds - view.upkeep.wall_checked_at)", "machine.wall_seconds - view.upkeep.wall_checked_at"),
     "releases memory at every check": ("and view.finished_count != view.upkeep.memory_released_after", ""),
     "releases memory while requests run": ("if not view.requests and", "if"),
 }  # fmt: skip

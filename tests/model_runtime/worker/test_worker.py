@@ -1,6 +1,6 @@
 """The job loop inside a worker: every job it takes in ends exactly once."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +9,7 @@ import pytest
 from model_runtime.engines.fatal_errors import is_fatal
 from model_runtime.engines.protocol import CancelCheck, EngineOutput, StepEngine
 from model_runtime.engines.registry import ENGINE_CLASSES, create_engine
-from model_runtime.errors import Cancelled, InvalidInput, JobFailed, LoadFailed, SensesError
+from model_runtime.errors import Cancelled, InvalidInput, JobFailed, LoadFailed, OutOfMemory, SensesError
 from model_runtime.events import ChatResult, TextDelta
 from model_runtime.ipc.codec import encode
 from model_runtime.ipc.messages import (
@@ -26,7 +26,7 @@ from model_runtime.worker.command_queue import CommandQueue
 from model_runtime.worker.heartbeat import HeartbeatSender
 from model_runtime.worker.loop import WorkerLoop
 from model_runtime.worker.serial_engine import SerialEngine
-from tests.scripted_engine import ScriptedEngine, ScriptedStepEngine
+from tests.scripted_engine import METAL_OUT_OF_MEMORY, ScriptedEngine, ScriptedStepEngine
 
 
 def chat(script: str) -> Chat:
@@ -40,6 +40,7 @@ class Bench:
         self.commands = CommandQueue()
         self.heartbeat = HeartbeatSender()
         self.sent: list[WorkerMessage] = []
+        self.synchronize: Callable[[], None] = lambda: None
         self.together: list[int] = []
         """How many messages each send had."""
         self.inner = ScriptedEngine()
@@ -53,7 +54,7 @@ class Bench:
         for command in commands:
             self.commands.put(command)
         self.open_jobs = sum(isinstance(command, RunRequest) for command in commands)
-        WorkerLoop(self.engine, self.commands, self.heartbeat, self.send).run()
+        WorkerLoop(self.engine, self.commands, self.heartbeat, self.send, self.synchronize).run()
         return self.sent
 
     def send(self, *messages: WorkerMessage) -> None:
@@ -220,8 +221,28 @@ def test_an_engine_that_cannot_go_on_answers_every_job_before_it_leaves(in_steps
     with pytest.raises(MemoryError):
         bench.work(RunRequest(1, chat("say a; exhaust")), RunRequest(2, chat("say b; wait /never")))
 
-    assert isinstance(bench.outcome_of(1), JobFailed)
-    assert isinstance(bench.outcome_of(2), JobFailed)
+    assert isinstance(bench.outcome_of(1), OutOfMemory)
+    assert isinstance(bench.outcome_of(2), OutOfMemory)
+
+
+@both
+def test_no_result_leaves_before_the_gpu_has_done_its_work(in_steps: bool) -> None:
+    """MLX may report a failed command buffer after the evaluation has returned (mlx PR 4174)."""
+    bench, count = Bench(in_steps=in_steps), 0
+
+    def synchronize() -> None:
+        nonlocal count
+        count += 1
+        raise RuntimeError(METAL_OUT_OF_MEMORY)
+
+    bench.synchronize = synchronize
+    with pytest.raises(RuntimeError, match="Insufficient Memory"):
+        bench.work(RunRequest(1, chat("pieces 3")))
+
+    outcome = bench.outcome_of(1)
+    assert isinstance(outcome, OutOfMemory)
+    assert outcome.message.startswith("The GPU ran out of memory: close other programs")
+    assert (bench.text_of(1), count) == ("0 1 2 ", 1)
 
 
 def test_a_job_without_a_result_is_an_error() -> None:

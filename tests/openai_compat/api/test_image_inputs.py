@@ -7,10 +7,9 @@ import pytest
 
 from model_runtime.decoding.decoder import MediaDecoder
 from model_runtime.errors import InvalidInput, InvalidMedia, JobFailed
-from model_runtime.events import ChatResult, Finished, SpeechResult, Timings
+from model_runtime.events import ChatResult, Finished, SpeechResult, Timings, expect_result
 from model_runtime.formats.fetch import Fetcher
 from model_runtime.media.types import ImageData
-from openai_compat.api.generation import expect_result
 from openai_compat.api.image_inputs import ImageInputs
 
 

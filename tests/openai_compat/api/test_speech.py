@@ -9,10 +9,11 @@ import openai
 import pytest
 from openai import AsyncOpenAI
 
+from model_runtime.catalog.voices import OPENAI_VOICES
 from model_runtime.errors import InvalidInput, JobFailed
 from model_runtime.media.audio import decode_audio
 from model_runtime.requests import Speak
-from openai_compat.api.speech import OPENAI_VOICES, resolve_voice
+from openai_compat.api.speech import resolve_voice
 from tests.fakes import FakeService
 from tests.openai_compat.clients import wait_until_cancelled
 

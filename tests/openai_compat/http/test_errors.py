@@ -28,6 +28,7 @@ TABLE = [
     (errors.LoadFailed("x"), 500, "server_error", False),
     (errors.WorkerDied("x"), 502, "server_error", True),
     (errors.JobStalled("x"), 504, "server_error", False),
+    (errors.OutOfMemory("x"), 500, "server_error", False),
     (errors.JobFailed("x"), 500, "server_error", False),
     (errors.Cancelled("x"), 499, "cancelled", False),
 ]
@@ -136,7 +137,7 @@ async def test_a_trailing_slash_does_no_harm(http: httpx2.AsyncClient) -> None:
 async def test_a_body_that_is_too_large_is_refused(
     http: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch, declared: bool
 ) -> None:
-    monkeypatch.setattr("openai_compat.api.bodies.MAX_JSON_BYTES", 1_000_000)
+    monkeypatch.setattr("openai_compat.http.uploads.MAX_BODY_BYTES", 1_000_000)
 
     async def chunks() -> AsyncGenerator[bytes]:
         for _ in range(3):

@@ -11,10 +11,10 @@ from starlette.types import Receive, Scope, Send
 from model_runtime.requests import Task
 from model_runtime.settings import Settings
 from openai_compat.app import create_app
+from openai_compat.http.request_log import RequestLogMiddleware
 from openai_compat.http.security import (
     ApiKeyMiddleware,
     HostOriginMiddleware,
-    NosniffMiddleware,
     host_without_port,
     is_link_to_page,
 )
@@ -434,7 +434,7 @@ def test_a_host_has_a_name_unless_it_is_malformed(host: str, name: str) -> None:
 
 
 async def test_browsers_may_not_guess_the_type_of_an_answer() -> None:
-    transport = httpx2.ASGITransport(NosniffMiddleware(Reached()))
+    transport = httpx2.ASGITransport(RequestLogMiddleware(Reached()))
 
     async with httpx2.AsyncClient(transport=transport, base_url="http://localhost") as http:
         answer = await http.get("/")

@@ -1,5 +1,6 @@
 """The parts of recognition one by one: cutting tokens into segments, rules for times, sampling, spectra, alignment."""
 
+import math
 from types import SimpleNamespace
 
 import mlx.core as mx
@@ -9,14 +10,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from model_runtime.engines.transcription.decoding import (
+    MAX_PERIOD_TOKENS,
+    REPEATED_TOKENS,
     RandomKeys,
+    RepetitionEnd,
     SamplingDecoder,
     TimestampRules,
     is_silent,
     needs_fallback,
+    repeats_itself,
     suppressed_ranges,
 )
-from model_runtime.engines.transcription.mel import WINDOW_FRAMES, LogMelSpectrogram
+from model_runtime.engines.transcription.mel import FRAMES_PER_SECOND, SAMPLE_RATE, WINDOW_FRAMES, LogMelSpectrogram
 from model_runtime.engines.transcription.mlx_whisper_patches import decoding
 from model_runtime.engines.transcription.windows import SegmentSpan, WindowSplit, split_window
 from model_runtime.engines.transcription.word_timestamps import distribute_evenly, dtw, median_filter
@@ -177,6 +182,7 @@ def test_a_row_that_has_ended_stays_ended() -> None:
         (0.1, -1.5, 1.2, False, True),
         (0.9, -1.5, 1.2, True, True),
         (0.9, -0.2, 1.2, False, False),
+        (0.93, -0.2, 1.2, True, False),
         (0.1, float("nan"), 1.2, False, True),
         (0.9, float("nan"), 1.2, True, True),
     ],
@@ -262,3 +268,38 @@ def test_the_median_of_seven_mirrors_the_ends() -> None:
 
     assert median_filter(values, 7)[0].tolist() == [2.0, 5.0, 3.0, 5.0, 4.0, 7.0, 4.0, 7.0]
     assert median_filter(values[:, :3], 7).tolist() == values[:, :3].tolist()
+
+
+@pytest.mark.parametrize(
+    ("quiet_seconds", "goes_on_at"), [(0.0, 0.0), (1.9, 0.0), (2.1, 1.9), (31.0, 30.8), (3600.0, 3599.8)]
+)
+def test_a_pause_is_passed_over_until_shortly_before_the_next_sound(quiet_seconds: float, goes_on_at: float) -> None:
+    quiet = np.full(int(quiet_seconds * SAMPLE_RATE), 9, np.int16)
+    loud = np.tile(np.array([200, -200], np.int16), SAMPLE_RATE)
+    spectrogram = LogMelSpectrogram(np.concatenate([quiet, loud]).tobytes(), 80, lambda: None)
+
+    assert spectrogram.after_pause(0) / FRAMES_PER_SECOND == pytest.approx(goes_on_at)
+
+
+def test_after_the_last_sound_comes_the_end() -> None:
+    spectrogram = LogMelSpectrogram(bytes(2 * 40 * SAMPLE_RATE), 80, lambda: None)
+
+    assert spectrogram.after_pause(0) == spectrogram.frames
+
+
+@pytest.mark.parametrize("period", [1, 2, MAX_PERIOD_TOKENS])
+def test_a_text_that_only_repeats_itself_ends(period: int) -> None:
+    loop = list(range(period))
+    repeated = [99, *loop * REPEATED_TOKENS][: REPEATED_TOKENS + 1]
+
+    assert repeats_itself(repeated)
+    assert not repeats_itself(repeated[:REPEATED_TOKENS])
+    assert not repeats_itself([*repeated, 99])
+    end_only = RepetitionEnd(eot=2, sample_begin=1).apply(mx.zeros((1, 4)), mx.array([[7, *repeated]]))
+    assert end_only.tolist() == [[-math.inf, -math.inf, 0.0, -math.inf]]
+
+
+def test_a_list_of_many_alike_lines_is_no_repetition() -> None:
+    lines = [token for line in range(20) for token in (50, 51, 52, line)]
+
+    assert not repeats_itself(lines)

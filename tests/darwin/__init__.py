@@ -1,0 +1,1 @@
+"""What the product does on macOS, taken here by faking what Apple's kernel and libraries answer."""

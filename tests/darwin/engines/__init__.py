@@ -1,0 +1,1 @@
+"""What the engines do on a Mac with a GPU."""
