@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx2
 import psutil
@@ -35,8 +36,8 @@ class Instance:
 
     @property
     def environ(self) -> dict[str, str]:
-        """What a client process of this instance is started with."""
-        return {**os.environ, "SENSES_HOME": str(self.home)}
+        """What a client process of this instance is started with; a daemon that it starts has the same port."""
+        return {**os.environ, "SENSES_HOME": str(self.home), "SENSES_PORT": str(urlsplit(self.url).port)}
 
     def status(self) -> dict[str, Any]:
         """The snapshot the page shows."""
@@ -62,9 +63,11 @@ def running_instance(config: str = "") -> Iterator[Instance]:
         port = free_port()
         command = [str(Path(sys.executable).with_name("senses")), "serve", "--port", str(port)]
         started = time.perf_counter()
-        child = subprocess.Popen(
-            command, env={**os.environ, "SENSES_HOME": folder}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
+        instance_log = home / "logs" / "daemon.log"
+        instance_log.parent.mkdir(mode=0o700)
+        with instance_log.open("ab") as log:
+            environ = {**os.environ, "SENSES_HOME": folder}
+            child = subprocess.Popen(command, env=environ, stdout=subprocess.DEVNULL, stderr=log)
         try:
             url = f"http://127.0.0.1:{port}"
             wait_for(f"{url}/health", child, READY_SECONDS)

@@ -163,6 +163,12 @@ class OperationFailed(SensesError):
     code = "failed"
 
 
+class InsufficientStorage(OperationFailed):
+    """The disk is full or cannot be written."""
+
+    code = "no_room"
+
+
 class LoadFailed(OperationFailed):
     """The model could not be loaded."""
 

@@ -4,18 +4,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import anyio.to_thread
-
+from model_runtime.catalog.disk import ModelFiles, ask_disk, find_files
 from model_runtime.catalog.model import Model
 from model_runtime.catalog.protocol import CatalogProtocol
-from model_runtime.requests import Chat, Request, Task, task_of
+from model_runtime.requests import Request, Task, task_of
 from model_runtime.validation.starter_vocabulary import starter_warnings
 
 Validate = Callable[[Request, Model, Mapping[str, Path]], None]
 """`validate(request, model, folders)` raises `InvalidInput` for a request that the model does not support."""
-
-INLINE_CHARACTERS = 100_000
-"""Characters of text. Validating a shorter chat takes less time than switching to a thread."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +19,8 @@ class PreparedRequest:
     """A request that is ready to be queued.
 
     `needed_bytes` is the memory of the loaded model, 0 if it has a worker already. `working_bytes` is the memory that
-    the request takes on top of it. `warnings` name words that a starter model does not know.
+    the request takes on top of it. `warnings` name words that a starter model does not know. `files` are those that a
+    worker would load; None if the model has a worker already.
     """
 
     request: Request
@@ -32,6 +29,7 @@ class PreparedRequest:
     needed_bytes: int = 0
     working_bytes: int = 0
     warnings: tuple[str, ...] = ()
+    files: ModelFiles | None = None
 
 
 class RequestPreparer:
@@ -53,9 +51,7 @@ class RequestPreparer:
         task = task_of(request)
         model = await self.resolve(request.model, task)
         needs_estimate = not is_loaded(model.name)
-        if not needs_estimate and is_short_chat(request):
-            return self._prepare(request, model, task, needs_estimate)  # quick: its config.json is cached
-        return await anyio.to_thread.run_sync(self._prepare, request, model, task, needs_estimate)
+        return await ask_disk(model.name, self._prepare, request, model, task, needs_estimate)
 
     async def resolve(self, name: str, task: Task) -> Model:
         """Return the model that `name` means for `task`; a thread looks at the disk where that is needed.
@@ -65,7 +61,7 @@ class RequestPreparer:
         """
         if self._catalog.is_known(name):
             return self._catalog.resolve(name, task)
-        return await anyio.to_thread.run_sync(self._catalog.resolve, name, task)
+        return await ask_disk(name, self._catalog.resolve, name, task)
 
     def _prepare(self, request: Request, model: Model, task: Task, needs_estimate: bool) -> PreparedRequest:
         folders = self._catalog.folders(model)
@@ -74,12 +70,5 @@ class RequestPreparer:
         warnings = starter_warnings(named, task, model, folders)
         needed_bytes = self._catalog.needed_bytes(model, folders) if needs_estimate else 0
         working_bytes = self._catalog.working_bytes(named, model, folders)
-        return PreparedRequest(named, model, task, needed_bytes, working_bytes, warnings)
-
-
-def is_short_chat(request: Request) -> bool:
-    """Return whether `request` is a chat that can be validated on the event loop."""
-    if not isinstance(request, Chat):
-        return False
-    texts = [part for message in request.messages for part in message.content if isinstance(part, str)]
-    return len(request.json_schema) + sum(map(len, texts)) <= INLINE_CHARACTERS
+        files = find_files(folders) if needs_estimate else None
+        return PreparedRequest(named, model, task, needed_bytes, working_bytes, warnings, files)

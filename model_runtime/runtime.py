@@ -12,6 +12,7 @@ import anyio
 import anyio.to_thread
 
 from model_runtime.background import keep_running
+from model_runtime.catalog.disk import ask_disk, find_files
 from model_runtime.catalog.model import Model
 from model_runtime.catalog.protocol import CatalogProtocol
 from model_runtime.decoding.decoder import MediaDecoder
@@ -39,6 +40,9 @@ from model_runtime.validation import validate
 
 FIRST_READING_SECONDS = 5.0
 """How long the start waits for the disks of the models; later, what they hold is added to the status."""
+
+MODEL_INFO = "model info"
+"""The name of the task that reads the models, and of its problem."""
 
 log = logging.getLogger(__name__)
 
@@ -87,7 +91,7 @@ class Runtime:
         self._model_info = ModelInfoCache(catalog)
         self._feed = StatusFeed(self.status)
         self._supervisor = Supervisor(
-            catalog,
+            self._present_models,
             settings,
             clock,
             wall_clock,
@@ -102,9 +106,9 @@ class Runtime:
     async def __aenter__(self) -> Self:
         await anyio.to_thread.run_sync(self.media.storage.delete_leftovers)
         with anyio.move_on_after(FIRST_READING_SECONDS):
-            await self._read_models()
+            await self._read_models_once()
         tasks: dict[str, Callable[[], Awaitable[None]]] = {
-            "model info": partial(self._repeat, self._read_models),
+            MODEL_INFO: partial(self._repeat, self._read_models),
             "tick": partial(self._repeat, self._tick),
             "GPU probe": self._probe_gpu,
             "energy": self._energy.watch,
@@ -127,7 +131,7 @@ class Runtime:
         """
         model = await self._preparer.resolve(name, task)
         if self._model_info.is_new(model):  # a repository without an alias
-            await anyio.to_thread.run_sync(self._model_info.read, model, self._clock())
+            await ask_disk(model.name, self._model_info.read, model, self._clock())
         return model.name
 
     def new_request_id(self) -> int:
@@ -165,9 +169,9 @@ class Runtime:
             SensesError: the model cannot be loaded.
         """
         known = self._model_named(model)
-        await anyio.to_thread.run_sync(self._catalog.folders, known)  # raises ModelMissing before anything is queued
-        info = await anyio.to_thread.run_sync(self._model_info.read, known, self._clock())
-        await self._supervisor.load(self.new_request_id(), known, info.needed_bytes)
+        files = await ask_disk(model, lambda: find_files(self._catalog.folders(known)))
+        info = await ask_disk(model, self._model_info.read, known, self._clock())
+        await self._supervisor.load(self.new_request_id(), known, files, info.needed_bytes)
 
     async def unload(self, model: str) -> int:
         """Let running requests finish, stop the model's worker and return the bytes it held.
@@ -216,6 +220,9 @@ class Runtime:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
+    def _present_models(self) -> list[Model]:
+        return [model for model, info in self._model_info.all() if info.present]
+
     def _model_named(self, name: str) -> Model:
         known = {model.name: model for model in self._catalog.models()}
         if name not in known:
@@ -238,6 +245,14 @@ class Runtime:
         while True:
             await asyncio.sleep(self._tick_seconds)
             await task()
+
+    async def _read_models_once(self) -> None:
+        """Read the models before the first status; the task that follows tries again what fails here."""
+        try:
+            await self._read_models()
+        except Exception as error:
+            log.exception("The models cannot be read")
+            self.problems.report(MODEL_INFO, f"The models cannot be read yet, and this is tried again: {error}")
 
     async def _read_models(self) -> None:
         """Keep the info of the models fresh. A disk that does not answer stops this task, and nothing else."""

@@ -70,6 +70,7 @@ RUNTIME = {
     "runtime:cancel": "Closing a call ends its work within a step and keeps the model.",
     "runtime:checked-first": "Bad input is refused before anything is queued or loaded.",
     "runtime:stall": "A job without progress is ended and its caller told, though its process lives.",
+    "runtime:busy-machine": "A worker that computes is not taken for dead, however busy the machine is.",
     "runtime:memory-returned": "The memory of an unloaded model is back with the system.",
     "runtime:pressure": "Idle models leave when the machine runs short of memory, and do not come and go at every call.",
     "runtime:out-of-memory": "A lack of GPU memory is told as that, after one more try with more room.",
@@ -247,7 +248,7 @@ MCP = {
     "mcp:soft-deadline": "Impatient clients get a job and later the same result.",
     "mcp:cancel": "A cancelled call stops the work.",
     "mcp:leaving": "Whatever a tool does stops in the middle once its call is cancelled, and the model stays.",
-    "mcp:full-disk": "A full disk fails one call, says so and leaves nothing half written.",
+    "mcp:full-disk": "On a full disk the answer holds the result, and nothing half written stays.",
     "mcp:progress": "Whoever waits hears what happens.",
     "mcp:follow": "Status changes reach followers in both eras of the protocol.",
     "mcp:tools": "The tools and their arguments are these.",
@@ -299,6 +300,7 @@ MEANING = {
 }
 
 RELIABILITY = {
+    "reliability:disk-hangs": "A disk that does not answer stops the requests that need it, and nothing else.",
     "reliability:background": "A background task that fails is started again, and health and log say so.",
     "reliability:descriptors": "Without a free descriptor the daemon pauses accepting, logs one warning and goes on.",
     "reliability:measured": "A measurement that fails keeps its last reading.",

@@ -149,7 +149,7 @@ async def read_image(decoder: MediaDecoder, files: ClientFiles, address: str, pa
 
     Raises:
         InvalidInput: the file cannot be read or decoded.
-        OperationFailed: the image cannot be decoded on this machine now.
+        SensesError: the image cannot be decoded on this machine now.
     """
     with await _open_input(files, address, param, MAX_IMAGE_BYTES) as file:
         return await decoder.decode_image(file, param=param)
@@ -160,7 +160,7 @@ async def read_audio(decoder: MediaDecoder, files: ClientFiles, address: str, pa
 
     Raises:
         InvalidInput: the file cannot be read or decoded.
-        OperationFailed: the recording cannot be decoded on this machine now.
+        SensesError: the recording cannot be decoded on this machine now.
     """
     with await _open_input(files, address, param, MAX_AUDIO_BYTES) as file:
         return await decoder.decode_audio(file, param=param)

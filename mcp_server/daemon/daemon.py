@@ -25,7 +25,7 @@ from mcp_server.daemon.lock import AlreadyRunning, DaemonInfo, InstanceUnusable,
 from mcp_server.daemon.service_manager import notify
 from mcp_server.daemon.socket_server import SocketServer, is_newer
 from mcp_server.files.artifacts import ArtifactStore
-from mcp_server.files.storage import open_storage
+from mcp_server.files.storage import check_storage, make_inbox
 from mcp_server.launcher.paths import VERSION, InstancePaths
 from mcp_server.server import SensesServer, create_server
 from model_runtime.background import keep_running
@@ -92,16 +92,8 @@ def run(
     lock = lock_if_possible(paths, is_required=auto)
     os.chdir("/")  # a daemon in the folder that started it would keep that disk from being unmounted
     try:
-        with open_storage(settings) as (usable_settings, warning):
-            daemon = Daemon(
-                usable_settings,
-                paths,
-                auto=auto,
-                on_ready=on_ready,
-                idle_exit_seconds=idle_exit_seconds,
-                storage_warning=warning,
-            )
-            anyio.run(daemon.serve, open_service or _open_runtime)
+        daemon = Daemon(settings, paths, auto=auto, on_ready=on_ready, idle_exit_seconds=idle_exit_seconds)
+        anyio.run(daemon.serve, open_service or _open_runtime)
     except ExceptionGroup as group:  # the daemon's task group wraps errors
         expected = expected_error(group)
         if expected is None:
@@ -116,10 +108,7 @@ def run(
 
 @dataclass(slots=True, eq=False)
 class Daemon:
-    """Starts runtime, HTTP and socket in this order and stops them in reverse.
-
-    `storage_warning` says that results are not kept; "" if they are.
-    """
+    """Starts runtime, HTTP and socket in this order and stops them in reverse."""
 
     settings: Settings
     paths: InstancePaths
@@ -127,7 +116,6 @@ class Daemon:
     auto: bool
     on_ready: Callable[[DaemonInfo], None]
     idle_exit_seconds: float = IDLE_EXIT_SECONDS
-    storage_warning: str = ""
     _stop_requested: anyio.Event = field(default_factory=anyio.Event, init=False)
 
     async def serve(self, open_service: ServiceFactory) -> None:
@@ -139,8 +127,8 @@ class Daemon:
         reserve = DescriptorReserve(raise_descriptor_limit())
         sockets = self.bind_http()
         http_origin = base_url(self.settings.host, sockets[0].getsockname()[1])
-        artifacts = ArtifactStore(self.settings.folders.artifacts, warning=self.storage_warning)
         async with open_service(self.settings) as service, anyio.create_task_group() as task_group:
+            artifacts = ArtifactStore(self.settings.folders.artifacts, problems=service.problems)
             task_group.start_soon(self._listen_for_signals)
             server = create_server(service, self.settings, artifacts, task_group, http_origin=http_origin)
             app, problems = _create_http_app(service, self.settings, artifacts, server), service.problems
@@ -156,9 +144,11 @@ class Daemon:
             await http_server.ready.wait()
             if await self._listen(socket_server, problems):
                 task_group.start_soon(socket_server.serve)
-            tasks = background_tasks(self.settings, self.storage_warning, problems, partial(is_working, server))
+            tasks = background_tasks(self.settings, problems, partial(is_working, server))
             for name, task in tasks.items():
                 task_group.start_soon(keep_running, name, task, problems)
+            await anyio.to_thread.run_sync(make_inbox, self.settings.folders.inbox)
+            await check_storage(self.settings.folders.artifacts, problems)
             freeze_gc_heap()
             self._announce_ready(http_origin, problems)
             if self.auto:
@@ -166,6 +156,7 @@ class Daemon:
                 task_group.start_soon(keep_running, "idle check", idle_check, problems)
             await self._stop_requested.wait()
             await self._shut_down(socket_server, http_server, service)
+            artifacts.close()
             task_group.cancel_scope.cancel()
 
     async def _listen(self, socket_server: SocketServer, problems: Problems) -> bool:

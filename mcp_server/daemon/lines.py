@@ -105,4 +105,6 @@ def _reason(message: Any) -> str:
         return "method must be a string."
     if not isinstance(message.get("params", {}), dict):
         return "params must be an object."
-    return "id must be a string or an integer."
+    if "id" in message and (isinstance(message["id"], bool) or not isinstance(message["id"], int | str)):
+        return "id must be a string or an integer."
+    return "The message is nested too deeply, or a text in it is no Unicode."

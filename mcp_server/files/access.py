@@ -75,7 +75,8 @@ class ClientFiles:
         if is_data_uri(address):
             return io.BytesIO(decode_data_uri(address, param))
         if address.startswith(f"{URI_SCHEME}://"):
-            allowed = AllowedPath((await self._find_artifact(address, param)).path, self._artifact_folder)
+            path = (await self._find_artifact(address, param)).path
+            allowed = AllowedPath(path, GrantedFolder(path.parents[1], is_clients=False))
         else:
             path = self._absolute_path(parse_path(address, param), param)
             allowed = await self._find_allowed(path, address, "read", param)
@@ -216,11 +217,8 @@ class ClientFiles:
             GrantedFolder(path, is_clients=True) for path in (*self.client.folders, *self.settings.allowed_folders)
         )
         inbox = GrantedFolder(self.settings.folders.inbox, is_clients=False)
-        return FolderLookup((*client, inbox, self._artifact_folder), self.client.threads)
-
-    @property
-    def _artifact_folder(self) -> GrantedFolder:
-        return GrantedFolder(self.artifacts.folder, is_clients=False)
+        results = (GrantedFolder(folder, is_clients=False) for folder in self.artifacts.folders)
+        return FolderLookup((*client, inbox, *results), self.client.threads)
 
     def _absolute_path(self, path: Path, param: str) -> Path:
         if path.is_absolute():

@@ -9,20 +9,25 @@ import logging
 import os
 import re
 import secrets
+import shutil
 import stat
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
-from itertools import islice
+from itertools import islice, product
 from pathlib import Path
 
 from model_runtime.atomic_file import PRIVATE, write_atomically
 from model_runtime.errors import OperationFailed
+from model_runtime.problems import Problems
 
 logger = logging.getLogger(__name__)
 
 URI_SCHEME = "senses"
+PROBLEM = "results"
+"""The name of the problem that results cannot be written."""
 ARTIFACT_ID = re.compile(r"[0-9]{8}-[0-9]{6}-[0-9a-f]{16}")
 """Local date, time and 64 random bits: ids sort by age, and one cannot be guessed from another."""
 
@@ -31,6 +36,15 @@ class ArtifactNotSaved(OperationFailed):
     """The model made a result that cannot be written; the message names the folder and the reason."""
 
     code = "not_saved"
+
+
+class NothingSaved(ArtifactNotSaved):
+    """No folder takes the result, so that only the answer itself can hold it."""
+
+    @property
+    def warning(self) -> str:
+        """What an answer that holds the result says."""
+        return f"{self.message} Only this answer holds the result."
 
 
 class ArtifactKind(StrEnum):
@@ -81,25 +95,39 @@ class StoredArtifact:
 class ArtifactStore:
     """Stores results in `folder` and calls `on_added(artifact)` after each new one.
 
-    `warning` says that results are not kept, "" if they are; it comes with every answer that has a result.
+    While `folder` cannot be written, a temporary folder takes them, which `close` deletes, and `problems` has the reason.
     """
 
     def __init__(
-        self, folder: Path, on_added: Callable[[StoredArtifact], None] = lambda artifact: None, *, warning: str = ""
+        self,
+        folder: Path,
+        on_added: Callable[[StoredArtifact], None] = lambda artifact: None,
+        *,
+        problems: Problems | None = None,
     ) -> None:
         self.folder = folder
         self.on_added = on_added
-        self.warnings = [warning] if warning else []
+        self._problems = problems or Problems()
+        self._temporary: Path | None = None
+
+    @property
+    def folders(self) -> tuple[Path, ...]:
+        """The folders that hold results."""
+        return (self.folder,) if self._temporary is None else (self.folder, self._temporary)
+
+    def close(self) -> None:
+        """Delete the results that are not kept. Blocks on the disk."""
+        if self._temporary is not None:
+            shutil.rmtree(self._temporary, ignore_errors=True)
 
     def add(self, kind: ArtifactKind, data: bytes) -> StoredArtifact:
         """Write an original atomically under a new id.
 
         Raises:
-            ArtifactNotSaved: the file cannot be written.
+            NothingSaved: the file cannot be written anywhere.
         """
         artifact_id = f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(8)}"
-        path = self.folder / kind / (artifact_id + ORIGINAL_SUFFIXES[kind])
-        _write_artifact(path, data)
+        path = self._write(Path(kind, artifact_id + ORIGINAL_SUFFIXES[kind]), data)
         artifact = _artifact_from_stat(kind, path, path.lstat())
         self.on_added(artifact)
         return artifact
@@ -108,17 +136,24 @@ class ArtifactStore:
         """Write a result in another format next to its original.
 
         Raises:
-            ArtifactNotSaved: the file cannot be written.
+            NothingSaved: the file cannot be written anywhere.
         """
-        path = artifact.path.with_suffix(suffix)
-        _write_artifact(path, data)
-        return path
+        return self._write(Path(artifact.kind, artifact.id + suffix), data)
+
+    def warnings_about(self, *paths: Path) -> list[str]:
+        """Return what users should know of these files: that they are not kept."""
+        temporary = self._temporary
+        if temporary is None or not any(path.is_relative_to(temporary) for path in paths):
+            return []
+        return [f"The result is not kept: {self.folder} cannot be written. It is in {temporary} until Senses stops."]
 
     def find(self, kind: ArtifactKind, artifact_id: str) -> StoredArtifact | None:
         """Return the result with this id, or None."""
         if not ARTIFACT_ID.fullmatch(artifact_id):  # an id comes from outside and must not lead out of the folder
             return None
-        return _load_artifact(kind, self.folder / kind / (artifact_id + ORIGINAL_SUFFIXES[kind]))
+        name = Path(kind, artifact_id + ORIGINAL_SUFFIXES[kind])
+        loaded = (_load_artifact(kind, folder / name) for folder in self.folders)
+        return next(filter(None, loaded), None)
 
     def recent(self, count: int = 20) -> list[StoredArtifact]:
         """Return the `count` newest results of all kinds, newest first. Blocks on the disk."""
@@ -126,25 +161,46 @@ class ArtifactStore:
         loaded = (artifact for kind, path in newest_first if (artifact := _load_artifact(kind, path)))
         return list(islice(loaded, count))
 
+    def _write(self, name: Path, data: bytes) -> Path:
+        """Write a file below `folder`, or while that is impossible below the temporary folder, and return its path.
+
+        Raises:
+            NothingSaved: neither can be written.
+        """
+        try:
+            path = _write_artifact(self.folder / name, data)
+        except OSError as error:
+            text = not_kept_text(self.folder, error.strerror or str(error))
+        else:
+            self._problems.clear(PROBLEM)
+            return path
+        self._problems.report(PROBLEM, text)
+        try:
+            self._temporary = self._temporary or Path(tempfile.mkdtemp(prefix="senses-results-"))
+            return _write_artifact(self._temporary / name, data)
+        except OSError as error:
+            raise NothingSaved(text) from error
+
     def _originals(self) -> Iterator[tuple[ArtifactKind, Path]]:
-        for kind, suffix in ORIGINAL_SUFFIXES.items():
+        for folder, (kind, suffix) in product(self.folders, ORIGINAL_SUFFIXES.items()):
             try:
-                paths = list((self.folder / kind).glob(f"*{suffix}"))
+                paths = list((folder / kind).glob(f"*{suffix}"))
             except OSError as error:
-                logger.warning("The results in %s cannot be listed: %s", self.folder / kind, error.strerror)
+                logger.warning("The results in %s cannot be listed: %s", folder / kind, error.strerror)
                 continue
             yield from ((kind, path) for path in paths if ARTIFACT_ID.fullmatch(path.stem))
 
 
-def _write_artifact(path: Path, data: bytes) -> None:
-    try:
-        for folder in (path.parent.parent, path.parent):
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        write_atomically(path, data, mode=PRIVATE)
-    except OSError as error:
-        raise ArtifactNotSaved(
-            f"The result cannot be saved in {path.parent}: {error.strerror}. Make room, or make the folder writable."
-        ) from error
+def not_kept_text(folder: Path, reason: str) -> str:
+    """Return the problem of results that cannot be written."""
+    return f"Results are not kept: {folder} cannot be written ({reason}). Make room, or make the folder writable."
+
+
+def _write_artifact(path: Path, data: bytes) -> Path:
+    for folder in (path.parent.parent, path.parent):
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    write_atomically(path, data, mode=PRIVATE)
+    return path
 
 
 def _load_artifact(kind: ArtifactKind, path: Path) -> StoredArtifact | None:

@@ -74,6 +74,7 @@ def try_connect(path: str, handshake: bytes, broker_socket: socket.socket | None
         connection.close()
         return None
     if reply.get("error"):
+        connection.close()
         raise DaemonUnreachable(str(reply["error"]))
     if not reply.get("welcome"):
         connection.close()

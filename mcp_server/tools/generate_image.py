@@ -28,7 +28,7 @@ from mcp_server.calls.context import (
 from mcp_server.calls.jobs import ToolJob
 from mcp_server.calls.results import GenerateResult, SavedImage, build_result
 from mcp_server.files.access import ClientFiles
-from mcp_server.files.artifacts import ArtifactKind, StoredArtifact
+from mcp_server.files.artifacts import ArtifactKind, NothingSaved, StoredArtifact
 from mcp_server.files.client import ClientConnection
 from mcp_server.viewer.page import VIEWER_TOOL_META
 from model_runtime.errors import InvalidInput
@@ -130,30 +130,28 @@ async def save_images(
     """Save the images and build the result.
 
     Raises:
-        ArtifactNotSaved: an image cannot be written.
+        ArtifactNotSaved: a copy cannot be written.
     """
     from model_runtime.media.images import encode_preview
 
     drawings = [drawing for _, drawing in runs]
-    stored = [await anyio.to_thread.run_sync(store_image, app, drawing, output.format) for drawing in drawings]
-    destinations = output.destinations or (None,) * len(drawings)
-    saved_images = []
-    for drawing, (artifact, data), destination in zip(drawings, stored, destinations, strict=True):
-        path = await save_result(output.files, artifact, SUFFIXES[output.format][0], data, destination)
-        saved_images.append(
-            SavedImage(
-                width=drawing.width,
-                height=drawing.height,
-                seed=drawing.seed,
-                size_bytes=len(data),
-                **app.artifact_fields(artifact, path),
-            )
-        )
     timings = [finished.timings for finished, _ in runs]
-    fields = result_fields(runs[-1][0], app.artifacts.warnings) | {
+    fields = result_fields(runs[-1][0]) | {
         "seconds": round(sum(one.running_seconds for one in timings), 3),
         "load_seconds": round(sum(one.loading_seconds for one in timings), 3),
     }
+    destinations = output.destinations or (None,) * len(drawings)
+    stored: list[tuple[StoredArtifact, bytes]] = []
+    saved_images: list[SavedImage] = []
+    try:
+        stored = [await anyio.to_thread.run_sync(store_image, app, drawing, output.format) for drawing in drawings]
+        for drawing, (artifact, data), destination in zip(drawings, stored, destinations, strict=True):
+            path = await save_result(output.files, artifact, SUFFIXES[output.format][0], data, destination)
+            saved_images.append(_saved_image(app, drawing, artifact, path, len(data)))
+            fields["warnings"] += app.artifacts.warnings_about(artifact.path, path)
+    except NothingSaved as error:
+        preview, stored, saved_images = "full", [], []
+        fields["warnings"].append(error.warning)
     return await anyio.to_thread.run_sync(
         partial(
             build_result,
@@ -166,11 +164,18 @@ async def save_images(
     )
 
 
+def _saved_image(
+    app: AppContext, drawing: GeneratedImage, artifact: StoredArtifact, path: Path, size_bytes: int
+) -> SavedImage:
+    fields = app.artifact_fields(artifact, path)
+    return SavedImage(width=drawing.width, height=drawing.height, seed=drawing.seed, size_bytes=size_bytes, **fields)
+
+
 def store_image(app: AppContext, drawing: GeneratedImage, image_format: ImageFormat) -> tuple[StoredArtifact, bytes]:
     """Store an image as PNG; return the artifact, and the image in the requested format. Blocks on the disk.
 
     Raises:
-        ArtifactNotSaved: the file cannot be written.
+        NothingSaved: the image cannot be written anywhere.
     """
     from model_runtime.media.images import encode_image
 

@@ -1,6 +1,6 @@
 """speak: turn a text into speech."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import anyio
 from mcp.server import MCPServer
@@ -22,7 +22,7 @@ from mcp_server.calls.context import (
 )
 from mcp_server.calls.jobs import ToolJob
 from mcp_server.calls.results import SpeakResult, build_result
-from mcp_server.files.artifacts import ArtifactKind, StoredArtifact
+from mcp_server.files.artifacts import ArtifactKind, NothingSaved, StoredArtifact
 from mcp_server.files.client import ClientConnection
 from mcp_server.viewer.page import VIEWER_TOOL_META
 from model_runtime.events import AudioChunk, Event, SpeechResult
@@ -69,19 +69,30 @@ def add_speak(server: MCPServer[ClientConnection], app: AppContext) -> None:
                 lambda event: _collect_audio(event, pcm, job),
                 keep_alive_seconds=keep_alive_seconds,
             )
-            artifact, data = await anyio.to_thread.run_sync(store_speech, app, bytes(pcm), speech.sample_rate, format)
-            path = await save_result(files, artifact, f".{format}", data, destination)
-            fields = result_fields(finished, app.artifacts.warnings)
+            fields = result_fields(finished)
+            about: dict[str, Any] = {
+                "duration": round(speech.duration_seconds, 2),
+                "sample_rate": speech.sample_rate,
+                "voice": speech.voice,
+                "language": speech.language,
+            }
+            try:
+                artifact, data = await anyio.to_thread.run_sync(
+                    store_speech, app, bytes(pcm), speech.sample_rate, format
+                )
+                path = await save_result(files, artifact, f".{format}", data, destination)
+            except NothingSaved as error:
+                wav = await anyio.to_thread.run_sync(encode_inline, bytes(pcm), speech.sample_rate, error)
+                fields["warnings"].append(error.warning)
+                return build_result(SpeakResult(**about, **fields), wav=wav)
+            fields["warnings"] += app.artifacts.warnings_about(artifact.path, path)
             playing = play and app.player.play(artifact.path)
             if play and not playing:
                 fields["warnings"].append("This machine has no program that plays audio; open the file instead.")
             return build_result(
                 SpeakResult(
-                    duration=round(speech.duration_seconds, 2),
-                    sample_rate=speech.sample_rate,
-                    voice=speech.voice,
-                    language=speech.language,
                     playing=playing,
+                    **about,
                     **app.artifact_fields(artifact, path),
                     **fields,
                 ),
@@ -99,6 +110,20 @@ async def _inline_audio(ctx: ToolContext, artifact: StoredArtifact) -> bytes:
     return await anyio.Path(artifact.path).read_bytes()
 
 
+def encode_inline(pcm: bytes, sample_rate: int, error: NothingSaved) -> bytes:
+    """Return speech that could not be saved, as the WAV of an answer.
+
+    Raises:
+        NothingSaved: it is too long for an answer; `error` itself.
+    """
+    from model_runtime.media.speech_encoder import encode_speech
+
+    wav = encode_speech(pcm, sample_rate, "wav")
+    if len(wav) > MAX_INLINE_AUDIO_BYTES:
+        raise error
+    return wav
+
+
 def store_speech(
     app: AppContext, pcm: bytes, sample_rate: int, audio_format: AudioFormat
 ) -> tuple[StoredArtifact, bytes]:
@@ -107,7 +132,7 @@ def store_speech(
     `pcm` is 16-bit mono at `sample_rate` Hz. Blocks on the disk.
 
     Raises:
-        ArtifactNotSaved: the file cannot be written.
+        NothingSaved: the file cannot be written anywhere.
     """
     from model_runtime.media.speech_encoder import encode_speech
 

@@ -2,8 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import anyio
 from mcp.server import MCPServer
@@ -25,7 +24,7 @@ from mcp_server.calls.context import (
 )
 from mcp_server.calls.jobs import ToolJob
 from mcp_server.calls.results import SegmentResult, TranscribeResult, build_result
-from mcp_server.files.artifacts import ArtifactKind, StoredArtifact
+from mcp_server.files.artifacts import ArtifactKind, NothingSaved, StoredArtifact
 from mcp_server.files.client import ClientConnection
 from mcp_server.viewer.page import VIEWER_TOOL_META
 from model_runtime.catalog.languages import parse_language
@@ -81,11 +80,18 @@ def add_transcribe(server: MCPServer[ClientConnection], app: AppContext) -> None
             finished, transcript = await app.run_request(
                 request, job, TranscriptionResult, keep_alive_seconds=keep_alive_seconds
             )
-            artifact, data = await anyio.to_thread.run_sync(store_transcript, app, transcript, format)
-            path = await save_result(files, artifact, SUFFIXES[format], data, destination)
-            return await anyio.to_thread.run_sync(
-                transcript_result, app, finished, transcript, artifact, path, timestamps
-            )
+            fields = result_fields(finished)
+            artifact = None
+            try:
+                artifact, data = await anyio.to_thread.run_sync(store_transcript, app, transcript, format)
+                path = await save_result(files, artifact, SUFFIXES[format], data, destination)
+                fields |= app.artifact_fields(artifact, path)
+                fields["warnings"] += app.artifacts.warnings_about(artifact.path, path)
+                segments, note = await anyio.to_thread.run_sync(limit_segments, app, transcript, artifact, timestamps)
+            except NothingSaved as error:
+                segments, note = segment_results(transcript.segments, timestamps), error.warning
+            fields["warnings"] += [note] if note else []
+            return transcript_result(finished, transcript, segments, fields, artifact)
 
         return await app.run_job(ctx, "transcribe", wait_seconds, run_request)
 
@@ -96,44 +102,49 @@ def store_transcript(
     """Store a transcript as text; return the artifact, and the transcript in the requested format. Blocks on the disk.
 
     Raises:
-        ArtifactNotSaved: the file cannot be written.
+        NothingSaved: the file cannot be written anywhere.
     """
     artifact = app.artifacts.add(ArtifactKind.TRANSCRIPTS, render(transcript, "text").encode())
     return artifact, render(transcript, transcript_format).encode()
 
 
-def transcript_result(
-    app: AppContext,
-    finished: Finished,
-    transcript: TranscriptionResult,
-    artifact: StoredArtifact,
-    path: Path,
-    timestamps: str,
-) -> CallToolResult:
-    """Build the result; a file keeps the segments that it has no room for. Blocks on the disk.
+def limit_segments(
+    app: AppContext, transcript: TranscriptionResult, artifact: StoredArtifact, timestamps: str
+) -> tuple[list[SegmentResult] | None, str]:
+    """Return the segments for the result, and a note on the file that has those it has no room for. Blocks on the disk.
 
     Raises:
-        ArtifactNotSaved: that file cannot be written.
+        NothingSaved: that file cannot be written anywhere.
     """
-    fields = result_fields(finished, app.artifacts.warnings)
     segments = segment_results(transcript.segments, timestamps)
-    if segments is not None and len(segments) < len(transcript.segments):
-        full_path = app.artifacts.add_sibling(artifact, ".json", render(transcript, "json").encode())
-        fields["warnings"].append(
-            f"This result has the first {len(segments)} of {len(transcript.segments)} segments; {full_path} has all."
-        )
-    duration = transcript.duration_seconds
+    if segments is None or len(segments) == len(transcript.segments):
+        return segments, ""
+    path = app.artifacts.add_sibling(artifact, ".json", render(transcript, "json").encode())
+    return (
+        segments,
+        f"This result has the first {len(segments)} of {len(transcript.segments)} segments; {path} has all.",
+    )
+
+
+def transcript_result(
+    finished: Finished,
+    transcript: TranscriptionResult,
+    segments: list[SegmentResult] | None,
+    fields: dict[str, Any],
+    artifact: StoredArtifact | None,
+) -> CallToolResult:
+    """Build the result; without an artifact only the result holds the text."""
+    seconds = transcript.duration_seconds
     return build_result(
         TranscribeResult(
             text=transcript.text.strip(),
             language=transcript.language,
-            duration=round(duration, 2),
-            realtime_factor=round(finished.timings.running_seconds / duration, 3) if duration else None,
+            duration=round(seconds, 2),
+            realtime_factor=round(finished.timings.running_seconds / seconds, 3) if seconds else None,
             segments=segments,
-            **app.artifact_fields(artifact, path),
             **fields,
         ),
-        links=[result_link(artifact)],
+        links=[result_link(artifact)] if artifact else [],
     )
 
 

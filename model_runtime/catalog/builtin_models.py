@@ -15,6 +15,8 @@ OCR_FOLDER = Path(sysconfig.get_path("purelib")) / "rapidocr" / "models"
 """PP-OCRv6 small (Apache-2.0), part of the wheel of rapidocr."""
 OCR_DETECTOR, OCR_RECOGNIZER = "PP-OCRv6_det_small.onnx", "PP-OCRv6_rec_small.onnx"
 """The network that finds lines of text, and the one that reads them."""
+OCR_WINDOW_PIXELS = 2_700_000
+"""Pixels that are searched for text at once: a screen of 2560 by 1600, which is shrunk to a width of 2048, fits."""
 
 
 def _artifact(source: str, files: str, size_bytes: int, *, role: str = "model") -> ModelArtifact:

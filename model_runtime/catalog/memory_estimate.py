@@ -8,7 +8,7 @@ import math
 from collections.abc import Mapping
 from pathlib import Path
 
-from model_runtime.catalog.builtin_models import OCR_ENGINE
+from model_runtime.catalog.builtin_models import OCR_ENGINE, OCR_WINDOW_PIXELS
 from model_runtime.catalog.foreign_files import list_files
 from model_runtime.catalog.model import Model
 from model_runtime.catalog.transformer_dims import CACHE_BLOCK_TOKENS, TransformerDims
@@ -27,8 +27,11 @@ PROCESS_OVERHEAD_BYTES: Mapping[Task, int] = {
 
 OCR_OVERHEAD_BYTES = 160 * MB
 """The same for a worker that imports onnxruntime and no MLX."""
-OCR_WORKING_BYTES = 450 * MB
-"""Activations of the detector for its largest window; 330 MB for 1280 by 800 pixels."""
+OCR_BYTES_PER_PIXEL = 220
+OCR_WORKING_BYTES = 120 * MB
+"""Activations of the detector by pixel, and all else that reading takes. Measured: 330 MB for 1280 by 800 pixels."""
+MIN_OCR_PIXELS = 1_200_000
+"""Smaller pictures are enlarged up to this."""
 
 STARTER_WORKING_BYTES = 100 * MB
 DECODE_BYTES_PER_PIXEL = {"flux1-schnell": 2_900, "flux2-klein": 1_800, "z-image": 1_800}
@@ -68,7 +71,7 @@ def working_bytes(request: Request, model: Model, dims: TransformerDims | None =
     `dims` are the dimensions of a chat model, if known. `float32` means that the engine computes in full precision.
     """
     if model.engine == OCR_ENGINE:
-        return OCR_WORKING_BYTES
+        return _ocr_working_bytes(request)
     if model.starter:
         return STARTER_WORKING_BYTES
     match request:
@@ -80,6 +83,13 @@ def working_bytes(request: Request, model: Model, dims: TransformerDims | None =
             return TRANSCRIPTION_WORKING_BYTES
         case Speak():
             return SPEECH_WORKING_BYTES
+
+
+def _ocr_working_bytes(request: Request) -> int:
+    messages = request.messages if isinstance(request, Chat) else ()
+    sizes = [part.width * part.height for message in messages for part in message.content if not isinstance(part, str)]
+    pixels = min(max(MIN_OCR_PIXELS, *sizes, 0), OCR_WINDOW_PIXELS)
+    return OCR_WORKING_BYTES + OCR_BYTES_PER_PIXEL * pixels
 
 
 def _chat_working_bytes(request: Chat, dims: TransformerDims | None, float32: bool) -> int:

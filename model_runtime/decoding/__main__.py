@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import BinaryIO
 
-from model_runtime.errors import OperationFailed, SensesError
+from model_runtime.errors import Busy, InsufficientStorage, SensesError
 from model_runtime.ipc.codec import encode
 from model_runtime.ipc.framing import pack
 from model_runtime.ipc.messages import DECODED_FD, LINK_FD, SOURCE_FD
@@ -40,9 +40,10 @@ def _run(decode: Decode, param: str) -> ImageData | Audio | SensesError:
             return decode(source, out, param)
     except SensesError as error:
         return error
-    except (OSError, MemoryError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "the memory is full"
-        return OperationFailed(f"The file cannot be decoded: {reason}. Free disk space or memory and try again.")
+    except MemoryError:
+        return Busy("The file cannot be decoded: the memory is full. Try again in 5 s.", 5.0)
+    except OSError as error:
+        return InsufficientStorage(f"The file cannot be decoded: {error.strerror}. Free disk space and try again.")
 
 
 def _decode_image(source: BinaryIO, out: BinaryIO, param: str) -> ImageData:

@@ -17,7 +17,7 @@ import anyio.to_thread
 from model_runtime.decoding.admission import MemoryAdmission
 from model_runtime.decoding.process import Kind, decode_in_process
 from model_runtime.decoding.storage import MediaStorage
-from model_runtime.errors import InvalidMedia, OperationFailed
+from model_runtime.errors import InsufficientStorage, InvalidMedia
 from model_runtime.media.types import Audio, ImageData
 
 THREAD_BYTES = 160_000_000
@@ -46,6 +46,7 @@ class MediaDecoder:
     def __init__(self, limit_bytes: int, folder: Path) -> None:
         """`folder` holds the files of what does not stay in memory."""
         self.admission = MemoryAdmission(limit_bytes)
+        self._limit_bytes = limit_bytes
         self.storage = MediaStorage(folder)
 
     async def decode_image(self, source: Source, *, param: str) -> ImageData:
@@ -55,15 +56,25 @@ class MediaDecoder:
 
         Raises:
             InvalidMedia: the file is too large, damaged, or not an image.
-            OperationFailed: the image cannot be decoded on this machine now.
+            Busy: the machine has no memory or process left for it.
+            DecodingFailed: its process died or takes too long.
+            InsufficientStorage: the decoded bytes do not fit on the disk.
         """
-        from model_runtime.media.images import MODEL_PIXELS, decode_image, decoding_bytes
+        from model_runtime.media.images import MAX_DECODING_BYTES, MODEL_PIXELS, decode_image, decoding_bytes
 
         def decode() -> _Decoded[ImageData]:
             return self._write(decode_image(source, param=param, max_pixels=MODEL_PIXELS))
 
         measure = partial(decoding_bytes, source, param=param, max_pixels=MODEL_PIXELS)
         needed_bytes = await anyio.to_thread.run_sync(measure)
+        limit_bytes = max(MAX_DECODING_BYTES, self._limit_bytes)
+        if needed_bytes > limit_bytes:
+            raise InvalidMedia(
+                f"Decoding the image takes {needed_bytes / 1e6:.0f} MB of memory, more than {limit_bytes / 1e6:.0f} MB. "
+                "Send a smaller one, save it as PNG or as a JPEG that is not progressive, or raise memory.decode_mb.",
+                param=param,
+                code="image_parse_error",
+            )
         async with self.admission.admit(needed_bytes):
             if needed_bytes <= THREAD_BYTES:
                 return self._own(await anyio.to_thread.run_sync(decode))
@@ -76,7 +87,9 @@ class MediaDecoder:
 
         Raises:
             InvalidMedia: the file is too long, damaged, or not a recording.
-            OperationFailed: the recording cannot be decoded on this machine now.
+            Busy: the machine has no memory or process left for it.
+            DecodingFailed: its process died or takes too long.
+            InsufficientStorage: the decoded bytes do not fit on the disk.
         """
         from model_runtime.media.audio import decode_audio
 
@@ -110,7 +123,7 @@ class MediaDecoder:
                     decoded = await decode_in_process(kind, param, descriptor, output.fileno())
             content = self.storage.own(output.name)
         except OSError as error:
-            raise OperationFailed(f"The {kind} cannot be decoded to the disk: {error}. Free disk space.") from error
+            raise InsufficientStorage(f"The {kind} cannot be decoded to the disk: {error}. Free disk space.") from error
         if not isinstance(decoded, kind_of):
             raise TypeError(decoded)
         return replace(decoded, content=content)
@@ -118,7 +131,7 @@ class MediaDecoder:
 
 @asynccontextmanager
 async def _descriptor(source: Source, storage: MediaStorage) -> AsyncGenerator[int]:
-    """Yield the descriptor of a file with this content."""
+    """Yield the descriptor of a file with this content. The process that gets it reads from its start."""
     if not isinstance(source, bytes):
         try:
             descriptor = source.fileno()
@@ -126,11 +139,9 @@ async def _descriptor(source: Source, storage: MediaStorage) -> AsyncGenerator[i
             source.seek(0)
             source = source.read()
         else:
-            source.seek(0)
             yield descriptor
             return
     with storage.temporary_file() as file:
         await anyio.to_thread.run_sync(file.write, source)
         file.flush()
-        file.seek(0)
         yield file.fileno()

@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 import anyio
 
-from model_runtime.errors import OperationFailed, SensesError
+from model_runtime.errors import Busy, SensesError, WorkerDied
 from model_runtime.ipc.messages import DECODED_FD, SOURCE_FD
 from model_runtime.media.types import Audio, ImageData
 from model_runtime.process.process import WorkerProcess
@@ -14,10 +14,12 @@ from model_runtime.process.spawn import SpawnedProcess, spawn_module
 TIMEOUT_SECONDS = 600.0
 """Four hours of sound are decoded in less than a minute."""
 
+RETRY_AFTER_SECONDS = 5.0
+
 Kind = Literal["image", "audio"]
 
 
-class DecodingFailed(OperationFailed):
+class DecodingFailed(WorkerDied):
     """The decoder process ended without an outcome."""
 
     code = "decoding_failed"
@@ -29,8 +31,10 @@ async def decode_in_process(kind: Kind, param: str, source: int, output: int) ->
     `param` names the parameter in errors. A cancelled call, and one that takes too long, kills the process.
 
     Raises:
+        Busy: no process can be started, or the memory is full.
+        DecodingFailed: the process died or takes too long.
+        InsufficientStorage: the decoded bytes do not fit on the disk.
         InvalidMedia: the file cannot be decoded.
-        OperationFailed: the decoded bytes do not fit on the disk, or the process died or takes too long.
     """
     outcome = _Outcome()
 
@@ -40,7 +44,8 @@ async def decode_in_process(kind: Kind, param: str, source: int, output: int) ->
     try:
         process = WorkerProcess(f"{kind} decoder", 1, outcome, spawn=spawn)
     except OSError as error:
-        raise DecodingFailed(f"The {kind} cannot be decoded: no process starts ({error.strerror}).") from error
+        reason = f"The {kind} cannot be decoded: no process starts ({error.strerror})."
+        raise Busy(f"{reason} Try again in {RETRY_AFTER_SECONDS:.0f} s.", RETRY_AFTER_SECONDS) from error
     try:
         with anyio.move_on_after(TIMEOUT_SECONDS):
             await process.exited.wait()

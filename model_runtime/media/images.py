@@ -33,8 +33,12 @@ FIRST_NUMBER = re.compile(r"\d+")
 """In Pillow's message about too many pixels, their number."""
 BYTES_PER_PIXEL = 4
 """Pillow keeps a pixel of three channels in four bytes."""
-WEBP_COPIES = 3
-"""libwebp's buffer, the bytes that Pillow copies out of it, and the image."""
+FORMAT_COPIES = {"WEBP": 3, "TIFF": 2}
+"""How often all pixels are in memory, where it is more than once. libwebp's buffer, the bytes that Pillow copies out of
+it, and the image; a strip of a TIFF, which may be the whole picture, and the image."""
+MAX_DECODING_BYTES = 9 * BYTES_PER_PIXEL * MODEL_PIXELS
+"""What the most expensive plain picture takes, 604 MB: all its pixels and their RGB copy, each just too few to be halved,
+and the result."""
 COEFFICIENT_BYTES_PER_PIXEL = 6
 """libjpeg keeps all coefficients of a progressive JPEG: three channels of 16 bits."""
 
@@ -80,10 +84,11 @@ def decoding_bytes(source: bytes | BinaryIO, *, param: str, max_pixels: int = MA
     all_pixels = image.width * image.height
     _draft(image, max_pixels)
     decoded_pixels = image.width * image.height
-    copies = WEBP_COPIES if image.format == "WEBP" else 1
+    copies = FORMAT_COPIES.get(image.format or "", 1)
     coefficients = COEFFICIENT_BYTES_PER_PIXEL * all_pixels if image.info.get("progressive") else 0
     reduced_pixels = decoded_pixels // _reduction(decoded_pixels, max_pixels) ** 2
-    return coefficients + BYTES_PER_PIXEL * (copies * decoded_pixels + 2 * reduced_pixels)
+    result_pixels = min(reduced_pixels, max_pixels)
+    return coefficients + BYTES_PER_PIXEL * (copies * decoded_pixels + reduced_pixels + result_pixels)
 
 
 def encode_image(image: ImageData | bytes, format: ImageFormat = "png", quality: int = 90) -> bytes:  # noqa: A002
@@ -173,18 +178,14 @@ def _open_image(source: bytes | BinaryIO, param: str) -> Image.Image:
 def _decode(image: Image.Image, max_pixels: int) -> Image.Image:
     """Return the RGB pixels, upright and at most `max_pixels`."""
     _draft(image, max_pixels)
-    upright = _apply_exif_orientation(image)
-    rgb_image = _reduce_to_rgb(upright, _reduction(upright.width * upright.height, max_pixels))
-    del image, upright  # the memory of all pixels
+    image.load()
+    rgb_image = _reduce_to_rgb(image, _reduction(image.width * image.height, max_pixels))
+    with suppress(Exception):  # a broken EXIF block does not make the pixels unusable
+        rgb_image.getexif()[ExifTags.Base.Orientation] = image.getexif()[ExifTags.Base.Orientation]
+    del image  # the memory of all pixels
+    ImageOps.exif_transpose(rgb_image, in_place=True)
     size = _size_within(rgb_image.size, max_pixels)
     return rgb_image if size == rgb_image.size else rgb_image.resize(size, Image.Resampling.LANCZOS)
-
-
-def _apply_exif_orientation(image: Image.Image) -> Image.Image:
-    image.load()
-    with suppress(Exception):  # a broken EXIF block does not make the pixels unusable
-        ImageOps.exif_transpose(image, in_place=True)
-    return image
 
 
 def _turned_like(upright: Image.Image, size: tuple[int, int]) -> tuple[int, int]:

@@ -5,7 +5,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from model_runtime.catalog.model import Model
-from model_runtime.errors import ModelMissing, SensesError
 from model_runtime.ipc.messages import Cancel
 from model_runtime.process.process import WorkerListener
 from model_runtime.scheduler.messages import (
@@ -74,10 +73,9 @@ class ActionPerformer:
         model = self.models[start.model]
         try:
             worker = self.pool.start(model, start.incarnation, self.listener)
-        except (OSError, SensesError) as error:
+        except OSError as error:
             self.counters.count_failed_load(model.name)
-            is_permanent = isinstance(error, ModelMissing)
-            self.dispatch(WorkerExited(model.name, start.incarnation, str(error), is_permanent))
+            self.dispatch(WorkerExited(model.name, start.incarnation, str(error)))
             return
         log.info("Loading %s: %s are reserved", model.name, format_bytes(start.reserved_bytes))
         self.requests.notify_loading(worker)

@@ -57,13 +57,13 @@ class ModelStatsStore:
         """Write the file if anything has changed; report a problem if the disk refuses."""
         if self._is_saved:
             return
-        self._is_saved = True  # also after an error: it is logged once for each change, not every ten seconds
         try:
             write(self._path, self._stats)
         except OSError as error:
             consequence = "The next start of Senses will estimate the memory of models again."
             self._problems.report(PROBLEM, f"{self._path} cannot be written: {error.strerror}. {consequence}")
         else:
+            self._is_saved = True
             self._problems.clear(PROBLEM)
 
 

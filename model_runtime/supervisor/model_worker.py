@@ -7,6 +7,8 @@ from model_runtime.errors import OutOfMemory, SensesError
 from model_runtime.process.process import WorkerProcess
 from model_runtime.supervisor.views import WorkerView
 
+COMPUTING_SECONDS = 0.01
+"""Processor time that heartbeats alone do not take in minutes, and a process takes in a second on the busiest machine."""
 LOAD_TIMEOUT = "load timeout"
 """`StopWorker.reason` of a load that made no progress, the only one that is a failure."""
 
@@ -26,6 +28,10 @@ class ModelWorker:
     """How much of the stage is loaded, 0 to 1, or None if unknown."""
     loaded_at: float | None = None
     footprint_bytes: int = 0
+    last_computed_at: float = 0.0
+    """When it was last seen to compute."""
+    counted_processor_seconds: float = 0.0
+    """Its processor time at that moment."""
     error: SensesError | None = None
     """Why the model cannot be loaded, or cannot go on, in the worker's words."""
     is_permanent: bool = False
@@ -47,6 +53,11 @@ class ModelWorker:
         """Number of this process among those of its model."""
         return self.process.incarnation
 
+    def count_processor_time(self, seconds: float, now: float) -> None:
+        """Record at `now` how long the process has computed since its start."""
+        if seconds - self.counted_processor_seconds >= COMPUTING_SECONDS:
+            self.last_computed_at, self.counted_processor_seconds = now, seconds
+
     def loading_seconds(self, arrived_at: float) -> float:
         """Return how many seconds of the load a request that arrived then waited for."""
         return max((self.loaded_at or arrived_at) - max(self.started_at, arrived_at), 0.0)
@@ -58,6 +69,7 @@ class ModelWorker:
             incarnation=self.incarnation,
             footprint_bytes=self.footprint_bytes,
             last_message_at=self.last_message_at,
+            last_computed_at=self.last_computed_at,
             is_paused=self.is_paused,
             oldest_cancel_at=min(self.cancelled_at.values(), default=None),
             is_loading=self.loaded_at is None,

@@ -4,7 +4,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Container, Iterable, Sequence
 from itertools import pairwise
 
-from model_runtime.catalog.protocol import CatalogProtocol
+from model_runtime.catalog.model import Model
 from model_runtime.supervisor.spare_worker import SpareWorker
 
 SPARE_ESTIMATE_BYTES = 300_000_000
@@ -34,14 +34,15 @@ class Prewarmer:
 
     def __init__(
         self,
-        catalog: CatalogProtocol,
+        present_models: Callable[[], Iterable[Model]],
         spare: SpareWorker,
         recent_requests: Iterable[str],
         clock: Callable[[], float],
         *,
         is_enabled: bool = True,
     ) -> None:
-        self._catalog = catalog
+        """`present_models` returns the models on this disk, from memory."""
+        self._present_models = present_models
         self._is_enabled = is_enabled
         self._spare = spare
         self._clock = clock
@@ -71,9 +72,9 @@ class Prewarmer:
             return
         if self._chosen == (self._request_count, resident, self._spare.engine):
             return
-        absent = {model.name: model for model in self._catalog.models() if model.name not in resident}
+        absent = {model.name: model for model in self._present_models() if model.name not in resident}
         name = likely_next(self._recent_requests, absent)
-        if name is not None and self._catalog.is_present(absent[name]):
+        if name is not None:
             self._spare.preload(absent[name].engine)
         self._chosen = (self._request_count, resident, self._spare.engine)
 

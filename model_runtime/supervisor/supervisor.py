@@ -11,8 +11,8 @@ from math import inf
 
 import anyio
 
+from model_runtime.catalog.disk import ModelFiles
 from model_runtime.catalog.model import Model
-from model_runtime.catalog.protocol import CatalogProtocol
 from model_runtime.errors import SensesError, ShuttingDown
 from model_runtime.prepare import PreparedRequest
 from model_runtime.problems import Problems
@@ -62,7 +62,7 @@ class Supervisor:
 
     def __init__(
         self,
-        catalog: CatalogProtocol,
+        present_models: Callable[[], Iterable[Model]],
         settings: Settings,
         clock: Callable[[], float],
         wall_clock: Callable[[], float],
@@ -71,7 +71,10 @@ class Supervisor:
         problems: Problems,
         energy: EnergySaving,
     ) -> None:
-        """`feed` is notified of every change; `clock` returns monotonic seconds, `wall_clock` seconds since the epoch."""
+        """`feed` is notified of every change; `clock` returns monotonic seconds, `wall_clock` seconds since the epoch.
+
+        `present_models` returns the models on this disk without looking at it: nothing here does.
+        """
         self._settings = settings
         self._clock = clock
         self._feed = feed
@@ -84,9 +87,9 @@ class Supervisor:
         self._scheduler = create_scheduler(settings)
         self._counters = CounterRegistry()
         self._requests = RequestTable(clock, self._counters, lambda request: self._listener.resume_reading(request))
-        self._pool = WorkerPool(catalog, clock, stop_timeouts, energy)
+        self._pool = WorkerPool(clock, stop_timeouts, energy)
         self._prewarmer = Prewarmer(
-            catalog, self._pool.spare, recent_models(folder), clock, is_enabled=settings.keep_spare_worker
+            present_models, self._pool.spare, recent_models(folder), clock, is_enabled=settings.keep_spare_worker
         )
         self._listener = WorkerEventHandler(self._requests, self._pool, self._counters, clock, self.dispatch, feed)
         self._performer = ActionPerformer(
@@ -131,21 +134,24 @@ class Supervisor:
             InvalidInput: the request holds a value that cannot be sent to a worker.
         """
         request = self._requests.add(request_id, prepared, client)
+        if prepared.files is not None:
+            self._pool.files[prepared.model.name] = prepared.files
         try:
             self._enqueue(request, prepared.needed_bytes, keep_alive_seconds)
             yield request.outputs
         finally:
             self._release(request)
 
-    async def load(self, request_id: int, model: Model, needed_bytes: int) -> None:
+    async def load(self, request_id: int, model: Model, files: ModelFiles, needed_bytes: int) -> None:
         """Queue an operator's request to load a model and wait until the model is ready.
 
-        `needed_bytes` is the estimate of its memory.
+        `files` are what the worker loads, `needed_bytes` is the estimate of its memory.
 
         Raises:
             SensesError: the model cannot be loaded.
         """
         request = self._requests.add_load(request_id, model)
+        self._pool.files[model.name] = files
         try:
             self._enqueue(request, needed_bytes, None)
             while request.granted_at is None:
@@ -279,7 +285,7 @@ class Supervisor:
     # -- upkeep ----------------------------------------------------------------------------------------------------
 
     def measure(self) -> None:
-        """Read the memory of every worker from the system."""
+        """Read the memory and processor time of every worker from the system."""
         self._pool.measure()
 
     def tick(self) -> None:

@@ -57,6 +57,7 @@ class WorkerView:
     incarnation: int
     footprint_bytes: int
     last_message_at: float
+    last_computed_at: float
     is_paused: bool
     """Whether its messages are not read because a caller does not read its output."""
     oldest_cancel_at: float | None

@@ -36,7 +36,7 @@ class WatchdogLimits:
     """Timeouts in seconds."""
 
     heartbeat_seconds: float = 15.0
-    """For a worker that sends no message."""
+    """For a worker that neither sends a message nor computes."""
     stall_seconds: Mapping[Task, float] = field(default_factory=lambda: STALL_SECONDS)
     """For a running request without progress."""
     cancel_seconds: float = 10.0
@@ -171,9 +171,14 @@ def _is_paused(view: SupervisorView, request: RequestView) -> bool:
 
 
 def _silent(view: SupervisorView, limits: WatchdogLimits, now: float) -> Iterator[KillWorker]:
-    """Yield a kill for each worker that sends no messages."""
+    """Yield a kill for each worker that sends no messages and does not compute.
+
+    On a busy machine a heartbeat may be late while a library holds the interpreter. A worker that computes for ever is
+    found by its request, which makes no progress.
+    """
     for worker in view.workers.values():
-        if not worker.is_paused and now - worker.last_message_at >= limits.heartbeat_seconds:
+        alive_at = max(worker.last_message_at, worker.last_computed_at)
+        if not worker.is_paused and now - alive_at >= limits.heartbeat_seconds:
             yield _kill(worker, f"the worker sent no heartbeat for {limits.heartbeat_seconds:.0f} s")
 
 

@@ -2,34 +2,30 @@
 
 from collections.abc import Callable
 
-from model_runtime.catalog.fingerprint import Fingerprint, fingerprint
+from model_runtime.catalog.disk import ModelFiles
 from model_runtime.catalog.model import Model
-from model_runtime.catalog.protocol import CatalogProtocol
-from model_runtime.errors import ModelMissing
 from model_runtime.ipc.messages import Load
 from model_runtime.loading import LoadSpec
 from model_runtime.process.process import StopTimeouts, WorkerListener, WorkerProcess
 from model_runtime.supervisor import memory
 from model_runtime.supervisor.energy import EnergySaving
 from model_runtime.supervisor.model_worker import ModelWorker
+from model_runtime.supervisor.processor_time import processor_seconds
 from model_runtime.supervisor.spare_worker import SpareWorker
 
 
 class WorkerPool:
-    """The workers by model name."""
+    """The workers by model name. It never looks at the files of a model: their disk may not answer."""
 
     def __init__(
-        self,
-        catalog: CatalogProtocol,
-        clock: Callable[[], float],
-        stop_timeouts: StopTimeouts,
-        energy: EnergySaving | None = None,
+        self, clock: Callable[[], float], stop_timeouts: StopTimeouts, energy: EnergySaving | None = None
     ) -> None:
         self.workers: dict[str, ModelWorker] = {}
         self.spare = SpareWorker(stop_timeouts)
-        self._failed_files: dict[str, Fingerprint] = {}
-        """Model → its files when they could not be loaded."""
-        self._catalog = catalog
+        self.files: dict[str, ModelFiles] = {}
+        """Model → its files as a request has found them last."""
+        self._failed_files: dict[str, ModelFiles] = {}
+        """Model → its files that could not be loaded."""
         self._clock = clock
         self._stop_timeouts = stop_timeouts
         self._energy = energy or EnergySaving()
@@ -38,10 +34,9 @@ class WorkerPool:
         """Start a process or claim the spare one, let it load the model and return its worker.
 
         Raises:
-            ModelMissing: the model's files are not on this disk.
             OSError: the system cannot start another process.
         """
-        folders = {role: str(folder) for role, folder in self._catalog.folders(model).items()}
+        folders = {role: str(folder) for role, folder in self.files[model.name].folders.items()}
         process = self.spare.claim(model.engine, model.name, incarnation, listener)
         process = process or WorkerProcess(model.name, incarnation, listener, self._stop_timeouts)
         options = dict(model.options)
@@ -58,17 +53,11 @@ class WorkerPool:
             return
         del self.workers[process.name]
         if worker.is_permanent:
-            self._failed_files[process.name] = self._fingerprint(worker.model)
+            self._failed_files[process.name] = self.files[process.name]
 
     def files_changed(self, model: Model) -> bool:
         """Return whether the model's files differ from those that could not be loaded."""
-        return self._fingerprint(model) != self._failed_files.get(model.name, frozenset())
-
-    def _fingerprint(self, model: Model) -> Fingerprint:
-        try:
-            return fingerprint(self._catalog.folders(model))
-        except (ModelMissing, OSError):  # unreadable files are as good as none; a worker's exit must be reported
-            return frozenset()
+        return self.files[model.name] != self._failed_files.get(model.name)
 
     def by_process(self, process: WorkerProcess) -> ModelWorker | None:
         """Return the worker of this process, or None if it has exited."""
@@ -81,9 +70,10 @@ class WorkerPool:
         return worker if worker is not None and worker.incarnation == incarnation else None
 
     def measure(self) -> None:
-        """Read the memory of every process; a failed reading keeps the last value."""
+        """Read the memory and processor time of every process; a failed reading keeps the last value."""
         for worker in self.workers.values():
             worker.footprint_bytes = memory.footprint_bytes(worker.process.pid) or worker.footprint_bytes
+            worker.count_processor_time(processor_seconds(worker.process.pid), self._clock())
         self.spare.measure()
 
     async def stop_all(self) -> None:

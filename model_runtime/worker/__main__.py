@@ -78,10 +78,10 @@ def main() -> None:
 
 
 def _serve(connection: DaemonConnection, commands: CommandQueue, heartbeat: HeartbeatSender) -> int:
+    heartbeat.start(connection.send, active_memory_bytes)  # a spare worker may be claimed while it still imports
     spec = _wait_for_spec(connection, commands)
     if spec is None:
         return 0
-    heartbeat.start(connection.send, active_memory_bytes)
     try:
         engine = _load(spec, connection, commands, heartbeat)
     except Exception as error:

@@ -1,7 +1,7 @@
 """Adapt an engine whose jobs are generators to the interface of one that runs in steps.
 
 Only one job computes at a time. Jobs of an engine that allows it take turns: a turn ends after a piece of work, such as
-a window of a recording or a sentence, if the job has more to do. A job that fits into one piece therefore ends in its
+a window of a recording or a sentence, which every `Progress` but a job's first output reports, if more is to do. A job that fits into one piece therefore ends in its
 first turn, and a job of many pieces gets one after each turn of another, so that none starves. There is nothing to
 load or to restore for another turn: it costs a rotation of the queue.
 """
@@ -26,6 +26,7 @@ log = logging.getLogger(__name__)
 class _Run:
     job: int
     outputs: Iterator[EngineEvent | Result]
+    has_output: bool = False
 
 
 class SerialEngine:
@@ -59,9 +60,11 @@ class SerialEngine:
         """
         run = self._runs[0]
         output = self._next_output(run)
+        ends_turn = self._engine.takes_turns and run.has_output and _has_more_to_do(output)
+        run.has_output = True
         if isinstance(output, Result | SensesError):
             self.cancel(run.job)
-        elif self._engine.takes_turns and _ends_turn(output):
+        elif ends_turn:
             self._runs.rotate(-1)
         return [(run.job, output)]
 
@@ -92,6 +95,6 @@ class SerialEngine:
             return to_request_error(error)
 
 
-def _ends_turn(output: EngineEvent) -> bool:
-    """Return whether a piece of work is done and more is left."""
-    return isinstance(output, Progress) and 0 < output.done < output.total
+def _has_more_to_do(output: EngineOutput) -> bool:
+    """Return whether a piece of work is done and more is left. The first output comes before any work."""
+    return isinstance(output, Progress) and output.done < output.total

@@ -25,7 +25,7 @@ BodyT = TypeVar("BodyT", bound=WireModel)
 
 
 async def read_body(request: Request, schema: type[BodyT]) -> BodyT:
-    """Read and validate a JSON body.
+    """Read and validate a JSON body. It counts as an upload until `release_upload`, when its media are decoded.
 
     Raises:
         InvalidInput: the body is not a JSON object, or a field is invalid.
@@ -34,7 +34,7 @@ async def read_body(request: Request, schema: type[BodyT]) -> BodyT:
 
 
 async def read_json(request: Request) -> dict[str, Any]:
-    """Read a JSON object.
+    """Read a JSON object. It counts as an upload until `release_upload`, when its media are decoded.
 
     Raises:
         InvalidInput: the body is not a JSON object.
@@ -43,11 +43,8 @@ async def read_json(request: Request) -> dict[str, Any]:
 
 
 async def _read_json(request: Request, parse: Callable[[bytes], T]) -> T:
-    try:
-        raw = await request.body()
-        return await to_thread.run_sync(parse, raw) if len(raw) > INLINE_PARSE_BYTES else parse(raw)
-    finally:
-        release_upload(request.scope)
+    raw = await request.body()
+    return await to_thread.run_sync(parse, raw) if len(raw) > INLINE_PARSE_BYTES else parse(raw)
 
 
 def parse_json(raw: bytes) -> dict[str, Any]:

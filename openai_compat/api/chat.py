@@ -22,6 +22,7 @@ from openai_compat.api.messages import read_conversation
 from openai_compat.api.schemas import ChatBody, ResponseFormat
 from openai_compat.http.disconnect import cancel_on_disconnect
 from openai_compat.http.sse import DONE_EVENT, Chunk, DeferredStreamingResponse, encode_event
+from openai_compat.http.uploads import release_upload
 
 SEED_RANGE = 2**32
 """The runtime takes unsigned 32-bit seeds; OpenAI's are signed and 64-bit."""
@@ -43,6 +44,8 @@ class ChatEndpoint:
         body = await read_body(request, ChatBody)
         async with cancel_on_disconnect(request.receive):
             chat = await self._build_chat(body)
+        body.messages.clear()  # holds pictures as base64; a request that waits keeps only the decoded ones
+        release_upload(request.scope)
         chats = repeat_chat(chat, body.n)
         completion_run = ChatCompletionRun(self.service, chats, request, body)
         builder = ChatCompletionBuilder(f"chatcmpl-{secrets.token_hex(12)}", int(time.time()), body.model or chat.model)

@@ -25,6 +25,7 @@ from openai_compat.api.schemas import ImagesBody
 from openai_compat.http.disconnect import cancel_on_disconnect
 from openai_compat.http.errors import UnknownUrl
 from openai_compat.http.sse import DONE_EVENT, Chunk, DeferredStreamingResponse, encode_event
+from openai_compat.http.uploads import release_upload
 
 DEFAULT_SIZE = (512, 512)
 ZERO_USAGE = {
@@ -53,6 +54,7 @@ class ImagesEndpoint:
     async def create(self, request: Request) -> Response:
         """Generate one image or several, one after the other."""
         body = await read_body(request, ImagesBody)
+        release_upload(request.scope)
         width, height = body.size or DEFAULT_SIZE
         image_request = GenerateImage(
             body.model,

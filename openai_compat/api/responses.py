@@ -26,6 +26,7 @@ from openai_compat.api.schemas import ContentPart, JsonSchema, MessageBody, Resp
 from openai_compat.http.disconnect import cancel_on_disconnect
 from openai_compat.http.errors import envelope
 from openai_compat.http.sse import Chunk, DeferredStreamingResponse, encode_event
+from openai_compat.http.uploads import release_upload
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,8 @@ class ResponsesEndpoint:
         body = await read_body(request, ResponsesBody)
         async with cancel_on_disconnect(request.receive):
             chat = await self._build_chat(body)
+        body.input.clear()  # holds pictures as base64; a request that waits keeps only the decoded ones
+        release_upload(request.scope)
         events = run_events(self.service, chat, request, body)
         model_name = body.model or chat.model
         builder = ResponseBuilder(

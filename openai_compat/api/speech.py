@@ -21,6 +21,7 @@ from openai_compat.api.bodies import read_body
 from openai_compat.api.generation import model_headers, run_events, senses_fields
 from openai_compat.api.schemas import SpeechBody
 from openai_compat.http.sse import Chunk, DeferredStreamingResponse, LateHeaders, encode_event
+from openai_compat.http.uploads import release_upload
 
 ZERO_USAGE = {"input_tokens": 0, "output_tokens": 0, "total_tokens": 0}
 
@@ -42,6 +43,7 @@ class SpeechEndpoint:
             InvalidInput: the text is empty, or the model does not have the voice.
         """
         body = await read_body(request, SpeechBody)
+        release_upload(request.scope)
         if not body.input.strip():
             raise InvalidInput("input is empty. Send the text to speak.", param="input")
         model = await self.service.resolve(body.model, Task.SPEECH)

@@ -24,6 +24,7 @@ from openai_compat.api.generation import collect_result, model_headers, run_even
 from openai_compat.api.schemas import TranscriptionBody
 from openai_compat.http.disconnect import cancel_on_disconnect
 from openai_compat.http.sse import DONE_EVENT, Chunk, DeferredStreamingResponse, encode_event
+from openai_compat.http.uploads import release_upload
 
 UNSPECIFIC_MODELS = frozenset({"", "auto", "whisper-1"})
 """Names that leave the choice to Senses. Translations then use the best model, since fast ones translate badly."""
@@ -93,6 +94,7 @@ async def open_upload(request: Request) -> AsyncGenerator[AudioUpload]:
         json_fields = await read_json(request)
         body = validate_fields(json_fields, TranscriptionBody)
         yield AudioUpload(body, await to_thread.run_sync(inline_audio, json_fields), "input_audio")
+        release_upload(request.scope)
         return
     async with open_form(request) as form:
         file = form.get("file")

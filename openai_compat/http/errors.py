@@ -57,12 +57,6 @@ class UploadsFull(errors.Busy):
     code = "uploads_full"
 
 
-class InsufficientStorage(errors.SensesError):
-    """The disk is full or not writable."""
-
-    code = "no_room"
-
-
 class OriginNotAllowed(errors.SensesError):
     """The Host or Origin header is not allowed: a foreign web page, or a name that only looks local."""
 
@@ -118,7 +112,7 @@ ERROR_MAPPINGS: Mapping[type[errors.SensesError], ErrorMapping] = {
     BodyTooLarge: ErrorMapping(413),
     UploadTimedOut: ErrorMapping(408, close=True),
     AmbiguousLength: ErrorMapping(400, close=True),
-    InsufficientStorage: ErrorMapping(507, "server_error", retry=False),
+    errors.InsufficientStorage: ErrorMapping(507, "server_error", retry=False),
     OriginNotAllowed: ErrorMapping(403, "permission_error"),
     InvalidApiKey: ErrorMapping(401, "authentication_error"),
     InternalError: ErrorMapping(500, "server_error", retry=False),

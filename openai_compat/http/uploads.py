@@ -11,12 +11,11 @@ from anyio import fail_after, to_thread
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from model_runtime.errors import Cancelled, InvalidInput, SensesError
+from model_runtime.errors import Cancelled, InsufficientStorage, InvalidInput, SensesError
 from model_runtime.release_memory import release_memory
 from openai_compat.http.errors import (
     AmbiguousLength,
     BodyTooLarge,
-    InsufficientStorage,
     UploadsFull,
     UploadTimedOut,
     error_response,
@@ -110,7 +109,7 @@ def declared_bytes(headers: Headers) -> int:
 
 
 def release_upload(scope: Scope) -> None:
-    """Stop counting the bytes of a request's body, because it is parsed. Later pieces are counted again."""
+    """Stop counting the bytes of a request's body: it is parsed, and its media are decoded. The end of the request does so too."""
     scope[UPLOAD].release()
 
 

@@ -36,7 +36,9 @@ function PageHeader({ status, connection }) {
 
 function health(status, connection) {
   if (connection !== "live" || !status) return [false, status ? "Disconnected, reconnecting…" : "Connecting…"];
-  return status.accepting ? [true, `Healthy · up ${span(status.uptime_seconds)}`] : [false, "Shutting down"];
+  if (!status.accepting) return [false, "Shutting down"];
+  const isHealthy = !status.problems.length;
+  return [isHealthy, `${isHealthy ? "Healthy" : "Degraded"} · up ${span(status.uptime_seconds)}`];
 }
 
 function Dashboard({ status, samples }) {
@@ -44,12 +46,19 @@ function Dashboard({ status, samples }) {
   const speechModel = status.models.find((model) => model.task === "speech" && model.default);
   const endedRequests = status.counters.requests.reduce((sum, counter) => sum + counter.value, 0);
   return html`<main>
-    <div class="wide"><${Memory} memory=${status.memory} models=${status.models} colors=${colors} />
+    <div class="wide"><${Problems} problems=${status.problems} />
+      <${Memory} memory=${status.memory} models=${status.models} colors=${colors} />
       <${Charts} samples=${samples} />
       <${Jobs} jobs=${status.jobs} colors=${colors} />
       <${Models} models=${status.models} colors=${colors} /></div>
     <div class="side"><${Try} voices=${speechModel?.voices ?? []} /><${Recent} endedRequests=${endedRequests} /><${Connect} /></div>
   </main>`;
+}
+
+function Problems({ problems }) {
+  if (!problems.length) return null;
+  return html`<section class="card" role="alert"><h2>Problems</h2>
+    ${problems.map((reason) => html`<p class="error">${reason}</p>`)}</section>`;
 }
 
 function ApiKeyForm({ onKey }) {

@@ -163,7 +163,7 @@ def test_only_a_mac_is_kept_awake_and_not_against_its_users_will(
 ) -> None:
     monkeypatch.setattr(sys, "platform", system)
 
-    tasks = background_tasks(replace(settings, keep_awake=keep_awake), "", Problems(), lambda: False)
+    tasks = background_tasks(replace(settings, keep_awake=keep_awake), Problems(), lambda: False)
 
     assert ("awake" in tasks) is has_task
 

@@ -3,7 +3,7 @@
     python -m tests.fuzz.requests [--number 100000] [--seed 1]
 
 Ends with 1, the smallest input that it found, and what it was answered, if an input is answered with 500, not at all,
-or with the content of a file.
+or with the content of a file, or a line of MCP with another answer than JSON-RPC demands.
 """
 
 import argparse

@@ -7,8 +7,9 @@ import pytest
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from tests.fuzz.mcp_answers import ExpectedAnswer
 from tests.fuzz.request_inputs import HttpInput
-from tests.fuzz.request_target import SECRET, Found, RequestTarget
+from tests.fuzz.request_target import SECRET, Found, RequestTarget, open_target
 from tests.fuzz.requests import send_inputs
 
 NUMBER = 1000
@@ -38,6 +39,16 @@ async def test_a_server_error_is_found(status: int) -> None:
 async def test_the_content_of_a_file_is_found() -> None:
     with pytest.raises(Found, match="content of a file"):
         await RequestTarget(answering(400, b"bad: " + SECRET), "", Path()).send(HttpInput("GET", "/"))
+
+
+async def test_a_line_with_another_answer_than_expected_is_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tests.fuzz.request_target.expected_answer", lambda line: ExpectedAnswer("7"))
+
+    async with open_target(tmp_path) as target:
+        with pytest.raises(Found, match="instead of"):
+            await target.send_line(b'{"jsonrpc":"2.0","id":7,"method":"ping"}')
 
 
 async def test_a_request_without_an_answer_is_found(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,6 +17,7 @@ import psutil
 import pytest
 
 from model_runtime.atomic_file import open_private
+from model_runtime.catalog import disk
 from model_runtime.catalog.fingerprint import fingerprint
 from model_runtime.errors import SensesError
 from model_runtime.events import Queued, TextDelta
@@ -26,7 +27,8 @@ from model_runtime.process import spawn
 from model_runtime.process.log_tail import LogTail
 from model_runtime.runtime import Runtime
 from model_runtime.settings import Settings
-from model_runtime.supervisor import usage_log, worker_pool
+from model_runtime.supervisor import usage_log
+from model_runtime.supervisor.model_info import MODEL_INFO_SECONDS, ModelInfoCache
 from model_runtime.supervisor.pressure import Pressure
 from model_runtime.supervisor.usage_log import UsageLog, recent_models
 from tests.model_runtime.calls import BackgroundCall, chat, model_status_of, run_chat
@@ -80,7 +82,7 @@ def test_a_worker_that_cannot_be_started_leaves_no_descriptor(
 
 @pytest.mark.process
 @pytest.mark.parametrize("number", ERRNOS)
-@pytest.mark.parametrize("failures", [1, 10])
+@pytest.mark.parametrize("failures", FAILURES)
 async def test_a_spawn_that_fails_for_a_while_answers_every_call_and_works_again(
     settings: Settings, monkeypatch: pytest.MonkeyPatch, failures: int, number: int
 ) -> None:
@@ -152,6 +154,27 @@ async def test_a_minute_without_measurements_changes_neither_calls_nor_status(
     assert problems == ()
 
 
+# -- stat ------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.promise("reliability:machine")
+@pytest.mark.parametrize("number", ERRNOS)
+@pytest.mark.parametrize("failures", FAILURES)
+def test_a_model_whose_files_cannot_be_looked_at_is_broken_until_they_can(
+    monkeypatch: pytest.MonkeyPatch, failures: int, number: int
+) -> None:
+    library, seen = ScriptedCatalog(scripted_model("m")), list[str]()
+    cache = ModelInfoCache(library)
+    monkeypatch.setattr(library, "info", Fault(library.info, failures, number))
+
+    for reading in range(failures + 1):
+        cache.refresh(reading * MODEL_INFO_SECONDS)
+        seen.append(cache.of(library.models()[0]).broken_reason)
+
+    assert all(os.strerror(number) in reason for reason in seen[:failures])
+    assert seen[failures] == ""
+
+
 # -- write and read state --------------------------------------------------------------------------------------------------
 
 
@@ -179,7 +202,7 @@ def test_a_log_of_requests_that_cannot_be_written_is_one_problem_until_it_can(
 async def test_files_of_a_failed_model_that_cannot_be_looked_at_do_not_hide_its_exit(
     settings: Settings, monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:
-    monkeypatch.setattr(worker_pool, "fingerprint", Fault(fingerprint, 60, number))
+    monkeypatch.setattr(disk, "fingerprint", Fault(fingerprint, 60, number))
     library = ScriptedCatalog(scripted_model("m", load="refuse it is broken"), scripted_model("n"))
 
     async with open_runtime(settings, library) as runtime:

@@ -5,22 +5,27 @@ import gc
 import subprocess
 import sys
 import threading
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import anyio
 import anyio.to_thread
 import psutil
 import pytest
 
+from model_runtime.catalog import disk
 from model_runtime.catalog.model import Model
 from model_runtime.errors import (
     InvalidInput,
     JobFailed,
+    ModelBroken,
     ModelMissing,
     ModelTooLarge,
     QueueFull,
     QueueTimeout,
+    SensesError,
     UnknownModel,
 )
 from model_runtime.events import (
@@ -34,7 +39,6 @@ from model_runtime.events import (
     TranscriptionResult,
 )
 from model_runtime.media.types import Audio, ImageData
-from model_runtime.prepare import INLINE_CHARACTERS
 from model_runtime.requests import Chat, GenerateImage, Message, Request, Speak, Task, Transcribe
 from model_runtime.runtime import Runtime
 from model_runtime.settings import Settings
@@ -386,17 +390,79 @@ async def test_invalid_input_is_refused_before_anything_is_queued_or_loaded(sett
     assert model_status_of(status).state is ModelState.ABSENT
 
 
-async def test_only_a_short_chat_with_a_loaded_model_is_validated_on_the_event_loop(settings: Settings) -> None:
-    on_the_loop: list[bool] = []
+@pytest.mark.promise("reliability:disk-hangs")
+async def test_the_event_loop_never_looks_at_the_disk_of_a_model(settings: Settings) -> None:
+    on_the_loop: list[str] = []
 
-    def check(request: Request, model: Model, folders: object) -> None:
-        on_the_loop.append(threading.current_thread() is threading.main_thread())
+    class Watched(ScriptedCatalog):
+        """Notes what the event loop's thread asks that may look at the disk."""
 
-    async with open_runtime(settings, ScriptedCatalog(scripted_model("m")), validate=check) as runtime:
-        for script in ("say a", "say b", "say c" + " " * INLINE_CHARACTERS):
-            await run_chat(runtime, chat(script))
+        def __getattribute__(self, name: str) -> Any:
+            from_memory = name.startswith("_") or name in ("models", "is_known", "resolve", "missing", "set_options")
+            if not from_memory and threading.current_thread() is threading.main_thread():
+                on_the_loop.append(name)
+            return super().__getattribute__(name)
 
-    assert on_the_loop == [False, True, False]
+    library = Watched(scripted_model("m"), scripted_model("broken", load="refuse it is broken"))
+    async with open_runtime(replace(settings, keep_spare_worker=True), library, tick_seconds=0.01) as runtime:
+        await run_chat(runtime, chat("say a"))
+        await run_chat(runtime, chat("say b"))
+        for _ in range(2):
+            with pytest.raises(SensesError):
+                await run_chat(runtime, chat("say c", "broken"))
+        await runtime.unload("m")
+        await runtime.load("m")
+        await runtime.unload("m")
+        await wait_for_status(runtime, lambda status: status.memory.spare_is_ready)
+
+    assert on_the_loop == []
+
+
+@pytest.mark.promise("reliability:disk-hangs")
+async def test_a_disk_that_does_not_answer_stops_its_own_requests_only(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(disk, "ANSWER_SECONDS", 0.2)
+    answers = threading.Event()
+
+    class Hanging(ScriptedCatalog):
+        def folders(self, model: Model) -> Mapping[str, Path]:
+            if model.name == "far":
+                answers.wait()
+            return super().folders(model)
+
+    try:
+        async with open_runtime(settings, Hanging(scripted_model("m"), scripted_model("far"))) as runtime:
+            with pytest.raises(ModelBroken, match="disk with the files of far did not answer"):
+                await run_chat(runtime, chat("say a", "far"))
+            with pytest.raises(ModelBroken, match="did not answer"):
+                await runtime.load("far")
+            answer = await run_chat(runtime, chat("say near"))
+    finally:
+        answers.set()
+
+    assert answer == "near"
+
+
+@pytest.mark.promise("reliability:background")
+async def test_a_first_reading_of_the_models_that_fails_is_told_and_tried_again(settings: Settings) -> None:
+    class FailsOnce(ScriptedCatalog):
+        failures = 1
+
+        def models(self) -> list[Model]:
+            if self.failures and threading.current_thread() is not threading.main_thread():
+                self.failures -= 1
+                raise OSError(5, "Input/output error")
+            return super().models()
+
+    async with open_runtime(settings, FailsOnce(scripted_model("m")), tick_seconds=0.01) as runtime:
+        told = runtime.problems.reasons()
+        answer = await run_chat(runtime, chat("say a"))
+        present = await wait_for_status(runtime, lambda status: model_status_of(status).present)
+
+    assert "Input/output error" in told[0]
+    assert answer == "a"
+    assert model_status_of(present).present
 
 
 async def test_a_request_that_cannot_be_sent_is_invalid_input(settings: Settings) -> None:

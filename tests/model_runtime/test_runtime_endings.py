@@ -17,6 +17,7 @@ from model_runtime.errors import (
     JobFailed,
     JobStalled,
     LoadFailed,
+    ModelMissing,
     ShuttingDown,
     WorkerDied,
 )
@@ -297,13 +298,20 @@ async def test_a_call_whose_worker_is_killed_before_its_first_output_is_answered
     assert status.loads == 2
 
 
-async def test_files_removed_before_the_load_are_reported(settings: Settings, library: ScriptedCatalog) -> None:
+async def test_files_removed_before_the_load_are_told_with_the_command_at_the_next_request(
+    settings: Settings,
+) -> None:
+    """The daemon does not look again before it starts the worker: its engine finds that they are gone."""
+    library = ScriptedCatalog(scripted_model("m", load="refuse model.safetensors is missing"))
+
     def remove_files(request: object, model: Model, folders: Mapping[str, Path]) -> None:
         library.missing.add("m")
 
     async with open_runtime(settings, library, validate=remove_files) as runtime:
-        with pytest.raises(LoadFailed, match="senses pull m"):
+        with pytest.raises(LoadFailed, match=r"model\.safetensors is missing"):
             await run_chat(runtime, chat("say a"))
+        with pytest.raises(ModelMissing, match="senses pull m"):
+            await run_chat(runtime, chat("say b"))
 
 
 @pytest.mark.promise("runtime:load-deadline")

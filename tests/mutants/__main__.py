@@ -7,6 +7,7 @@ in `equivalents.toml`.
 """
 
 import argparse
+import os
 import queue
 import resource
 import shutil
@@ -19,9 +20,11 @@ from pathlib import Path
 
 from rich.console import Console
 
+from tests.mutants.covering import Covering
 from tests.mutants.equivalents import load_equivalents, without_equivalents
 from tests.mutants.mutation import Mutation
 from tests.mutants.points import product_mutations
+from tests.mutants.recording import FOLDER
 from tests.mutants.report import noticed_percent, progress, survivors
 from tests.mutants.selection import choose, only
 from tests.mutants.tree import Tree, copy_tree
@@ -34,6 +37,7 @@ PATIENCE = 4
 """Longest run of a fault's tests, as a multiple of the time that all of them take without a fault."""
 MEMORY_BYTES = 4 << 30
 """Most memory of one process: a loop without an end must not take the machine's."""
+USER_VARIABLES = ("HF_", "SENSES_", "XDG_")
 
 out = Console(highlight=False, markup=False, soft_wrap=True)
 
@@ -59,8 +63,8 @@ def main() -> int:
         return 0
     chosen = choose(possible, asked.number, asked.seed)
     out.print(f"{len(chosen)} of {len(possible)} faults, seed {asked.seed}")
-    resource.setrlimit(resource.RLIMIT_DATA, (MEMORY_BYTES, resource.getrlimit(resource.RLIMIT_DATA)[1]))
     with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
+        fence_off(Path(folder).resolve())
         outcomes = list(tried(chosen, Path(folder).resolve()))
     for line in survivors(outcomes):
         out.print(line)
@@ -69,23 +73,32 @@ def main() -> int:
     return 0 if percent >= asked.at_least else 1
 
 
+def fence_off(home: Path) -> None:
+    """Let no faulty code reach the user's folders, or all memory: processes started from now on inherit this."""
+    resource.setrlimit(resource.RLIMIT_DATA, (MEMORY_BYTES, resource.getrlimit(resource.RLIMIT_DATA)[1]))
+    for name in [name for name in os.environ if name.startswith(USER_VARIABLES)]:
+        del os.environ[name]
+    os.environ |= {"HOME": str(home), FOLDER: str(home)}
+
+
 def tried(mutations: Sequence[Mutation], folder: Path) -> Iterator[Outcome]:
     """Try every fault, and print a line for each as soon as it is decided."""
     first = copy_tree(ROOT, folder / "0")
     timeout_seconds = PATIENCE * seconds_without_faults(first)
+    tests = [Covering(folder, first.sources).tests(mutation) for mutation in mutations]
     trees: queue.Queue[Tree] = queue.Queue()
     for tree in (first, *(copied(first, folder / str(index)) for index in range(1, AT_ONCE))):
         trees.put(tree)
 
-    def in_a_free_tree(mutation: Mutation) -> Outcome:
+    def in_a_free_tree(mutation: Mutation, tests: frozenset[str]) -> Outcome:
         tree = trees.get()
         try:
-            return attempt(mutation, tree, timeout_seconds)
+            return attempt(mutation, tree, tests, timeout_seconds)
         finally:
             trees.put(tree)
 
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        futures = [pool.submit(in_a_free_tree, mutation) for mutation in mutations]
+        futures = [pool.submit(in_a_free_tree, *one) for one in zip(mutations, tests, strict=True)]
         for index, future in enumerate(as_completed(futures), 1):
             out.print(progress(future.result(), index, len(mutations)))
             yield future.result()
@@ -98,11 +111,11 @@ def copied(tree: Tree, folder: Path) -> Tree:
 
 
 def seconds_without_faults(tree: Tree) -> float:
-    """Run all the tests without a fault and return how long it took. Exits if they fail: every fault would be noticed."""
+    """Record all the tests without a fault and return how long it took. Exits if they fail: every fault would be noticed."""
     started = time.monotonic()
-    ran = tree.run_tests("tests")
-    if ran.returncode:
-        sys.exit(f"{ran.stdout}\nThe tests fail without a fault. Make them pass first: make test-fast")
+    ran = tree.record()
+    if ran.code:
+        sys.exit(f"{ran.output}\nThe tests fail without a fault. Make them pass first: make test-fast")
     seconds = time.monotonic() - started
     out.print(f"the tests pass without a fault in {seconds:.0f} s")
     return seconds

@@ -1,16 +1,21 @@
 """What becomes of one fault."""
 
-import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from tests.mutants.points import mutations_of
 from tests.mutants.report import noticed_percent, progress, survivors
-from tests.mutants.tree import Tree, copy_tree
+from tests.mutants.tree import TestRun, Tree, copy_tree
 from tests.mutants.trial import Outcome, Verdict, attempt, stages
 
 SOURCE = b"def larger(a, b):\n    return a if a > b else b\n"
+OWN, NEAR, FAR = (
+    "tests/pack/test_larger.py::test_it",
+    "tests/pack/test_smaller.py::test_it",
+    "tests/test_all.py::test_it",
+)
 NEGATED, COMPARED = mutations_of("pack/larger.py", SOURCE)
 
 
@@ -37,19 +42,19 @@ class ScriptedTree(Tree):
         """The copied file."""
         return self.sources / "pack/larger.py"
 
-    def run_tests(self, *arguments: str, timeout_seconds: float | None = None) -> "subprocess.CompletedProcess[str]":
+    def run_tests(self, tests: Sequence[str], timeout_seconds: float) -> TestRun:
         """End as scripted."""
         self.seen.append(self.file.read_bytes())
         end = self.ends.pop(0)
         if isinstance(end, Exception):
             raise end
-        return subprocess.CompletedProcess([], end, "FAILED tests/pack/test_larger.py::test_it - assert 1 == 2\n")
+        return TestRun(end, "FAILED tests/pack/test_larger.py::test_it - assert 1 == 2\n")
 
 
 def test_a_fault_is_in_the_copy_while_the_tests_run_and_nowhere_afterwards(repository: Path) -> None:
     tree = ScriptedTree(repository, pytest.ExitCode.TESTS_FAILED)
 
-    outcome = attempt(COMPARED, tree, timeout_seconds=60)
+    outcome = attempt(COMPARED, tree, [OWN], timeout_seconds=60)
 
     assert tree.seen == [b"def larger(a, b):\n    return a if a >= b else b\n"]
     assert tree.file.read_bytes() == (repository / "pack/larger.py").read_bytes() == SOURCE
@@ -65,7 +70,7 @@ def test_a_fault_is_in_the_copy_while_the_tests_run_and_nowhere_afterwards(repos
         ([pytest.ExitCode.NO_TESTS_COLLECTED, pytest.ExitCode.OK], Verdict.SURVIVED),
         ([pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED], Verdict.NOTICED),
         ([pytest.ExitCode.USAGE_ERROR], Verdict.NOTICED),
-        ([subprocess.TimeoutExpired("pytest", 60)], Verdict.HUNG),
+        ([TimeoutError()], Verdict.HUNG),
     ],
     ids=str,
 )
@@ -74,19 +79,17 @@ def test_a_fault_survives_only_if_every_run_passes(
 ) -> None:
     tree = ScriptedTree(repository, *ends)
 
-    assert attempt(NEGATED, tree, timeout_seconds=60).verdict is verdict
+    assert attempt(NEGATED, tree, [OWN, NEAR], timeout_seconds=60).verdict is verdict
     assert tree.ends == []
 
 
-def test_the_nearest_tests_run_first(repository: Path) -> None:
-    (repository / "tests/pack/test_larger.py").touch()
+def test_the_nearest_tests_run_first() -> None:
+    assert stages("pack/larger.py", {FAR, NEAR, OWN}) == [[OWN], [NEAR], [FAR]]
+    assert stages("pack/deeper/larger.py", {FAR, NEAR}) == [[NEAR, FAR]]
 
-    assert stages(repository, "pack/larger.py") == [
-        ("tests/pack/test_larger.py",),
-        ("tests/pack", "--ignore=tests/pack/test_larger.py"),
-        ("tests", "--ignore=tests/pack"),
-    ]
-    assert stages(repository, "pack/deeper/smaller.py") == [("tests/pack",), ("tests", "--ignore=tests/pack")]
+
+def test_a_fault_that_no_test_runs_survives_at_once(repository: Path) -> None:
+    assert attempt(NEGATED, ScriptedTree(repository), [], timeout_seconds=60).verdict is Verdict.SURVIVED
 
 
 def test_the_report_shows_survivors_as_differences_and_counts_a_hang_as_noticed() -> None:

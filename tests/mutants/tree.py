@@ -4,27 +4,41 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from tests.mutants.mutation import Mutation
+from tests.mutants.warm import run_in_sources, start_warm
 
 NOT_COPIED = (".git", ".venv", ".*_cache", ".hypothesis", ".coverage*", "node_modules", "build", "dist")
-USER_VARIABLES = ("HF_", "SENSES_", "XDG_")
 PYTEST = (
-    *("-m", "pytest", "--fast", "--hypothesis-profile=mutants", "--ignore=tests/mutants"),
+    *("--fast", "--hypothesis-profile=mutants", "--ignore=tests/mutants"),
     *("-q", "-p", "no:cacheprovider", "-p", "no:randomly", "-o", "timeout=60"),
 )
 """A test that takes more than 60 seconds hangs, and a hang is noticed."""
+WARM = ("-x", "--tb=no", "-W", "ignore::pytest.PytestAssertRewriteWarning")
+"""Asserts of libraries that are imported already are not rewritten, and need not be."""
+
+
+@dataclass(frozen=True, slots=True)
+class TestRun:
+    """How a run of tests ended."""
+
+    __test__ = False
+
+    code: int
+    output: str
 
 
 class Tree:
-    """One copy of the sources. Its folder is the home folder of faulty code."""
+    """One copy of the sources."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.sources = folder / "sources"
+        self._arguments = (*PYTEST, f"--basetemp={folder / 'tmp'}")
 
     @contextmanager
     def planted(self, mutation: Mutation) -> Generator[None]:
@@ -38,23 +52,42 @@ class Tree:
             file.write_bytes(source)
             os.utime(file, ns=(times.st_atime_ns, times.st_mtime_ns))
 
-    def run_tests(self, *arguments: str, timeout_seconds: float | None = None) -> "subprocess.CompletedProcess[str]":
-        """Run fast tests of the copy. Raises `subprocess.TimeoutExpired`."""
-        return subprocess.run(
-            [sys.executable, *PYTEST, f"--basetemp={self.folder / 'tmp'}", *arguments],
+    def record(self) -> TestRun:
+        """Run all fast tests and record which lines each of them runs."""
+        ran = subprocess.run(
+            [sys.executable, "-m", "pytest", *self._arguments, "-p", "tests.mutants.recording", "tests"],
             cwd=self.sources,
-            env=self._environ(os.environ),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            timeout=timeout_seconds,
             check=False,
         )
+        return TestRun(ran.returncode, ran.stdout)
 
-    def _environ(self, environ: Mapping[str, str]) -> dict[str, str]:
-        kept = {name: value for name, value in environ.items() if not name.startswith(USER_VARIABLES)}
-        return kept | {"HOME": str(self.folder), "PYTHONPATH": str(self.sources)}
+    def run_tests(self, tests: Sequence[str], timeout_seconds: float) -> TestRun:
+        """Run tests by their ids until one fails.
+
+        Raises:
+            TimeoutError: they took longer.
+            RuntimeError: the process ended before it began with them, which says nothing about the fault.
+        """
+        files = dict.fromkeys(test.partition("::")[0] for test in tests)
+        output = self.folder / "output"
+        output.unlink(missing_ok=True)
+        arguments = (*self._arguments, *WARM, *files)
+        process = start_warm().Process(target=run_in_sources, args=(self.sources, arguments, frozenset(tests), output))
+        process.start()
+        try:
+            process.join(timeout_seconds)
+            if process.exitcode is None:
+                raise TimeoutError
+            if not output.exists():
+                raise RuntimeError(f"The tests were not started: the process ended with {process.exitcode}.")
+            return TestRun(process.exitcode, output.read_text(encoding="utf-8", errors="replace"))
+        finally:
+            process.kill()
+            process.join()
 
 
 def copy_tree(repository: Path, folder: Path) -> Tree:

@@ -1,8 +1,8 @@
 """Planting one fault and running the tests until one notices it."""
 
 import re
-import subprocess
 import time
+from collections.abc import Collection
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -35,35 +35,35 @@ class Outcome:
     failed: str = ""
 
 
-def attempt(mutation: Mutation, tree: Tree, timeout_seconds: float) -> Outcome:
-    """Plant a fault, run the nearest tests and then the others, and stop at the first failure."""
+def attempt(mutation: Mutation, tree: Tree, tests: Collection[str], timeout_seconds: float) -> Outcome:
+    """Plant a fault, run the tests that can notice it, the nearest first, and stop at the first failure."""
     started = time.monotonic()
     verdict, failed = Verdict.SURVIVED, ""
     with tree.planted(mutation):
-        for arguments in stages(tree.sources, mutation.path):
-            verdict, failed = run_stage(tree, arguments, timeout_seconds)
+        for stage in stages(mutation.path, tests):
+            verdict, failed = run_stage(tree, stage, timeout_seconds)
             if verdict is not Verdict.SURVIVED:
                 break
     return Outcome(mutation, verdict, time.monotonic() - started, failed)
 
 
-def run_stage(tree: Tree, arguments: tuple[str, ...], timeout_seconds: float) -> tuple[Verdict, str]:
+def run_stage(tree: Tree, tests: list[str], timeout_seconds: float) -> tuple[Verdict, str]:
     """Run some of the tests."""
     try:
-        ran = tree.run_tests("-x", "--tb=no", *arguments, timeout_seconds=timeout_seconds)
-    except subprocess.TimeoutExpired:
+        ran = tree.run_tests(tests, timeout_seconds)
+    except TimeoutError:
         return Verdict.HUNG, ""
-    if ran.returncode in UNNOTICED:
+    if ran.code in UNNOTICED:
         return Verdict.SURVIVED, ""
-    failed = FAILED.search(ran.stdout)
+    failed = FAILED.search(ran.output)
     return Verdict.NOTICED, failed[1] if failed else "collection"
 
 
-def stages(root: Path, path: str) -> list[tuple[str, ...]]:
-    """Return pytest's arguments, nearest tests first: those of the file, of its folder, and all others."""
+def stages(path: str, tests: Collection[str]) -> list[list[str]]:
+    """Return tests in three parts, nearest first: those of the file, of its folder, and all others."""
     file = Path("tests", path)
-    folder = next(folder for folder in file.parents if (root / folder).is_dir())
-    own = file.with_name(f"test_{file.name}")
-    if not (root / own).is_file():
-        return [(str(folder),), ("tests", f"--ignore={folder}")]
-    return [(str(own),), (str(folder), f"--ignore={own}"), ("tests", f"--ignore={folder}")]
+    own, folder = f"{file.with_name(f'test_{file.name}')}::", f"{file.parent}/"
+    parts: list[list[str]] = [[], [], []]
+    for test in sorted(tests):
+        parts[0 if test.startswith(own) else 1 if test.startswith(folder) else 2].append(test)
+    return [part for part in parts if part]

@@ -1,11 +1,12 @@
-"""Run six clients that call, upload and give up while workers are killed and stopped. Exits with 1 on any fault.
+"""Run six clients that call, upload and give up while processes are killed and stopped. Exits with 1 on any fault.
 
     python -m tests.soak [--minutes 10] [--seed 1] [--sentences 1000]
 
-Afterwards one worker speaks many sentences.
+In the first half workers are disturbed, in the second the daemon too; the clients then find or start another. Before,
+one worker speaks many sentences.
 
-The seed decides calls and kills, but not their exact times. Resources are measured with no model loaded: after a
-warm-up, in which every client has made every kind of call, and at the end.
+The seed decides calls and faults, but not their exact times. Resources are measured with no model loaded: after a
+warm-up, in which every client has made every kind of call, after the first half and at the end.
 """
 
 import argparse
@@ -13,31 +14,45 @@ import random
 import sys
 import tempfile
 import time
+from collections.abc import Collection
 from contextlib import AsyncExitStack
-from functools import partial
+from dataclasses import replace
 from itertools import chain, zip_longest
 from pathlib import Path
 
 import anyio
 import anyio.to_thread
 import psutil
+from mcp import MCPError
 from rich.console import Console
 
 from benchmarks.instance import Instance, running_instance
 from model_runtime.catalog.builtin_models import STARTER_MODELS
 from model_runtime.catalog.memory_estimate import resident_bytes, weights_bytes
-from tests.soak.callers import SoakClient, open_mcp_client, open_openai_client
+from tests.soak.callers import (
+    CUT_OFF,
+    OpenClient,
+    SoakClient,
+    is_closed_connection,
+    open_mcp_client,
+    open_openai_client,
+)
+from tests.soak.faults import (
+    FaultInjector,
+    count_worker_ends,
+    current_daemon,
+    find_unplanned_ends,
+    stop_current_daemon,
+)
 from tests.soak.media import MediaFiles, make_media
-from tests.soak.readings import ResourceUsage, find_faults, measure_usage, unload_all
+from tests.soak.readings import ResourceUsage, find_faults, measure_at_rest
 from tests.soak.sentences import find_sentence_faults, speak_sentences
-from tests.soak.tally import CallOutcomes
+from tests.soak.tally import ANSWER_TIMEOUT_SECONDS, CallOutcomes
 
-KILL_INTERVAL_SECONDS = (8.0, 30.0)
 LONG_CALL_SHARE = 0.3
 FACES = (open_mcp_client, open_openai_client)
 CLIENTS_OF_EACH_FACE = 3
 GIVE_UP_SHARE = 0.15
-STOP_SHARE = 0.25
 GIVE_UP_SECONDS = (0.05, 2.0)
 PAUSE_SECONDS = (0.0, 1.0)
 STATUS_INTERVAL_SECONDS = 10.0
@@ -46,70 +61,74 @@ out = Console(highlight=False, soft_wrap=True)
 
 
 class LoadGenerator:
-    """The clients, the worker kills and the status output of one run."""
+    """The clients, the faults and the status output of one part of a run."""
 
-    def __init__(self, instance: Instance, outcomes: CallOutcomes, rng: random.Random) -> None:
-        self.workers: set[psutil.Process] = set()
+    def __init__(self, instance: Instance, media: MediaFiles, outcomes: CallOutcomes, rng: random.Random) -> None:
+        self.faults = FaultInjector(instance, outcomes, rng)
         self._instance = instance
+        self._media = media
         self._outcomes = outcomes
         self._rng = rng
         self._started = time.monotonic()
 
-    async def run(self, clients_to_run: list[SoakClient], seconds: float) -> None:
-        """Let each client call for `seconds` and finish its last call, while workers are killed."""
-        self._started = time.monotonic()
-        deadline = self._started + seconds
+    async def run(self, seconds: float, *, daemon_dies: bool) -> None:
+        """Let each client call for `seconds` and finish its last call, while workers, or the daemon too, are disturbed."""
+        deadline = time.monotonic() + seconds
         async with anyio.create_task_group() as background_tasks:
-            background_tasks.start_soon(self._kill_workers)
+            background_tasks.start_soon(self.faults.disturb_workers)
             background_tasks.start_soon(self._print_status)
-            async with anyio.create_task_group() as clients:
-                for caller in clients_to_run:
-                    clients.start_soon(self._call_until, caller, deadline)
+            if daemon_dies:
+                background_tasks.start_soon(self.faults.disturb_daemon)
+            with anyio.fail_after(seconds + 2 * ANSWER_TIMEOUT_SECONDS):
+                async with anyio.create_task_group() as clients:
+                    for open_client in FACES * CLIENTS_OF_EACH_FACE:
+                        clients.start_soon(self._call_until, open_client, deadline)
             background_tasks.cancel_scope.cancel()
 
-    async def _call_until(self, caller: SoakClient, deadline: float) -> None:
+    async def _call_until(self, open_client: OpenClient, deadline: float) -> None:
+        """Call until the deadline; a client whose connection is closed is opened again."""
         while time.monotonic() < deadline:
+            try:
+                async with open_client(self._instance, self._media) as caller:
+                    await self._call_while_connected(caller, deadline)
+            except (MCPError, ExceptionGroup) as error:
+                if not is_closed_connection(error):
+                    raise
+                self._outcomes.outcomes[CUT_OFF] += 1
+
+    async def _call_while_connected(self, caller: SoakClient, deadline: float) -> None:
+        outcome = ""
+        while time.monotonic() < deadline and outcome != CUT_OFF:
             is_long, streams = self._rng.random() < LONG_CALL_SHARE, self._rng.random() < 0.5
             name, call = self._rng.choice(caller.calls(is_long=is_long, streams=streams))
             gives_up = self._rng.random() < GIVE_UP_SHARE
             give_up_seconds = self._rng.uniform(*GIVE_UP_SECONDS) if gives_up else None
-            await self._outcomes.record(name, call, give_up_seconds)
+            outcome = await self._outcomes.record(name, call, give_up_seconds)
             await anyio.sleep(self._rng.uniform(*PAUSE_SECONDS))
-
-    async def _kill_workers(self) -> None:
-        next_kill_at = 0.0
-        while True:
-            workers = self._instance.process.children()
-            self.workers.update(workers)
-            if workers and time.monotonic() > next_kill_at:
-                if next_kill_at:
-                    self._end_or_stop(self._rng.choice(workers))
-                next_kill_at = time.monotonic() + self._rng.uniform(*KILL_INTERVAL_SECONDS)
-            await anyio.sleep(0.05)
-
-    def _end_or_stop(self, worker: psutil.Process) -> None:
-        """Send SIGKILL, or SIGSTOP: the watchdog has to notice that a stopped worker sends no heartbeat."""
-        if self._rng.random() < STOP_SHARE:
-            worker.suspend()
-            self._outcomes.stops += 1
-        else:
-            worker.kill()
-            self._outcomes.kills += 1
 
     async def _print_status(self) -> None:
         while True:
             await anyio.sleep(STATUS_INTERVAL_SECONDS)
-            status = await anyio.to_thread.run_sync(self._instance.status)
-            loaded = [model["name"] for model in status["models"] if model["charged_bytes"]]
-            memory = f"{self._instance.resident_bytes() / 1e6:.0f} MB, {self._instance.process.num_fds()} descriptors"
             seconds = time.monotonic() - self._started
-            out.print(f"{seconds:5.0f} s  {summary(self._outcomes)}; {memory}; {', '.join(loaded) or 'no model'}")
+            out.print(f"{seconds:5.0f} s  {summary(self._outcomes)}; {usage_text(self._instance)}")
+
+
+def usage_text(instance: Instance) -> str:
+    """Return the memory and descriptors of the daemon that runs now."""
+    daemon = current_daemon(instance)
+    try:
+        if daemon is None:
+            return "no daemon"
+        return f"{replace(instance, process=daemon).resident_bytes() / 1e6:.0f} MB, {daemon.num_fds()} descriptors"
+    except psutil.NoSuchProcess:
+        return "no daemon"
 
 
 def summary(outcomes: CallOutcomes) -> str:
     """Return the outcomes so far as one line."""
-    answers = ", ".join(f"{count} {outcome}" for outcome, count in outcomes.outcomes.most_common())
-    return f"{answers or 'nothing yet'}; {outcomes.given_up} given up, {outcomes.kills} kills, {outcomes.stops} stops, {len(outcomes.unanswered)} lost"
+    counted = outcomes.outcomes.most_common() + sorted(outcomes.faults.items())
+    counts = ", ".join(f"{count} {what}" for what, count in counted)
+    return f"{counts or 'nothing yet'}; {outcomes.given_up} given up, {len(outcomes.unanswered)} lost"
 
 
 async def warm_up(instance: Instance, media: MediaFiles) -> None:
@@ -120,7 +139,7 @@ async def warm_up(instance: Instance, media: MediaFiles) -> None:
     """
     outcomes = CallOutcomes()
     async with AsyncExitStack() as stack:
-        callers = (await _open_clients(stack, instance, media))[: len(FACES)]
+        callers = [await stack.enter_async_context(open_client(instance, media)) for open_client in FACES]
         calls = [caller.calls(is_long=is_long, streams=not is_long) for is_long in (False, True) for caller in callers]
         for name, call in filter(None, chain(*zip_longest(*calls))):
             out.print(f"Warming up: {name}")
@@ -136,27 +155,30 @@ def budget_for_two() -> int:
 
 
 async def soak(instance: Instance, media: MediaFiles, seconds: float, seed: int) -> tuple[CallOutcomes, list[str]]:
-    """Warm up, run the load, and return the outcomes and the faults found."""
+    """Warm up, disturb workers in the first half and the daemon too in the second; return the outcomes and the faults."""
     outcomes = CallOutcomes()
-    load_generator = LoadGenerator(instance, outcomes, random.Random(seed))  # noqa: S311 - not for security
+    load = LoadGenerator(instance, media, outcomes, random.Random(seed))  # noqa: S311 - not for security
     await warm_up(instance, media)
     start = await usage_at_rest(instance)
-    out.print(f"At rest: {start.resident_mb:.1f} MB, {start.descriptors} descriptors.")
-    async with AsyncExitStack() as stack:
-        await load_generator.run(await _open_clients(stack, instance, media), seconds)
-    end = await usage_at_rest(instance, load_generator.workers)
-    out.print(f"At rest: {end.resident_mb:.1f} MB, {end.descriptors} descriptors, {end.charged_bytes} bytes charged.")
-    return outcomes, find_faults(start, end, outcomes.unanswered, list(outcomes.unexpected))
+    await load.run(seconds / 2, daemon_dies=False)
+    clauses = find_faults(start, await usage_at_rest(instance, load.faults.workers), [], [])
+    await load.run(seconds / 2, daemon_dies=True)
+    end = await usage_at_rest(instance, load.faults.workers)
+    clauses += find_faults(start, end, outcomes.unanswered, list(outcomes.unexpected))
+    ends = count_worker_ends(instance)
+    out.print("Workers: " + ", ".join(f"{count} {how}" for how, count in ends.most_common()))
+    clauses += find_unplanned_ends(ends, outcomes.faults)
+    return outcomes, list(dict.fromkeys(clauses))
 
 
-async def usage_at_rest(instance: Instance, known_workers: "set[psutil.Process] | None" = None) -> ResourceUsage:
-    """Unload all models and measure the resources in use."""
-    await anyio.to_thread.run_sync(unload_all, instance)
-    return await anyio.to_thread.run_sync(measure_usage, instance, known_workers or set())
-
-
-async def _open_clients(stack: AsyncExitStack, instance: Instance, media: MediaFiles) -> list[SoakClient]:
-    return [await stack.enter_async_context(client(instance, media)) for client in FACES * CLIENTS_OF_EACH_FACE]
+async def usage_at_rest(instance: Instance, known_workers: Collection[psutil.Process] = ()) -> ResourceUsage:
+    """Find the daemon, or start it as a client does, unload all models, and measure and print the resources in use."""
+    usage = await anyio.to_thread.run_sync(measure_at_rest, instance, known_workers)
+    out.print(
+        f"At rest: {usage.resident_mb:.1f} MB, {usage.descriptors} descriptors, "
+        f"{usage.charged_bytes} bytes charged, {usage.orphans} orphans."
+    )
+    return usage
 
 
 def config(media: MediaFiles, budget_bytes: int) -> str:
@@ -171,21 +193,36 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--sentences", type=int, default=1000)
     arguments = parser.parse_args()
+    faults_found: list[str] = []
     with tempfile.TemporaryDirectory(prefix="senses-soak-") as folder:
         media = make_media(Path(folder))
-        budget_bytes = budget_for_two()
-        out.print(f"A budget of {budget_bytes / 1e9:.2f} GB holds two models; {arguments.minutes:g} minutes begin.")
-        with running_instance(config(media, budget_bytes)) as instance:
-            outcomes, faults_found = anyio.run(partial(soak, instance, media, arguments.minutes * 60, arguments.seed))
-            if arguments.sentences:
-                spoken = speak_sentences(instance, arguments.sentences)
-                out.print(f"{arguments.sentences} sentences: {spoken}")
-                faults_found += find_sentence_faults(spoken)
-    out.print(f"{summary(outcomes)}; longest call {outcomes.longest_seconds:.1f} s.")
-    out.print(
-        "\n".join(f"Fault: {clause}." for clause in faults_found) or "Every call was answered and nothing was leaked."
-    )
+        settings = config(media, budget_for_two())
+        if arguments.sentences:
+            faults_found += run_sentences(settings, arguments.sentences)
+        if arguments.minutes:
+            faults_found += run_clients(settings, media, arguments.minutes * 60, arguments.seed)
+    out.print("\n".join(f"Fault: {clause}." for clause in faults_found) or "Nothing was lost and nothing was leaked.")
     sys.exit(bool(faults_found))
+
+
+def run_sentences(settings: str, count: int) -> list[str]:
+    """Let one worker speak so many sentences and return the faults."""
+    with running_instance(settings) as instance:
+        spoken = speak_sentences(instance, count)
+    out.print(f"{count} sentences: {spoken}")
+    return find_sentence_faults(spoken)
+
+
+def run_clients(settings: str, media: MediaFiles, seconds: float, seed: int) -> list[str]:
+    """Run the clients and return the faults."""
+    out.print(f"{len(FACES * CLIENTS_OF_EACH_FACE)} clients call for {seconds / 60:g} minutes.")
+    with running_instance(settings) as instance:
+        try:
+            outcomes, faults_found = anyio.run(soak, instance, media, seconds, seed)
+        finally:
+            stop_current_daemon(instance)
+    out.print(f"{summary(outcomes)}; longest call {outcomes.longest_seconds:.1f} s.")
+    return faults_found
 
 
 if __name__ == "__main__":

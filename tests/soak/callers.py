@@ -3,20 +3,22 @@
 import re
 import sys
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
 import anyio
 import openai
-from mcp import Client, StdioServerParameters
-from mcp_types import CallToolResult, TextContent
+from mcp import Client, MCPError, StdioServerParameters
+from mcp_types import CONNECTION_CLOSED, CallToolResult, TextContent
 
 from benchmarks.instance import Instance
 from tests.soak.media import MediaFiles
 
 SPOKEN_SENTENCE = "Draw a red circle above a blue square. "
 ERROR_CODE_PATTERN = re.compile(r"\[code: (\w+)")
+CUT_OFF = "cut off"
+"""The outcome of a call whose connection was closed."""
 NamedCall = tuple[str, Callable[[], Awaitable[str]]]
 """A call's name, and the function that makes it and returns its outcome: "ok", an error's code or "cut off"."""
 
@@ -27,6 +29,16 @@ class SoakClient(Protocol):
     def calls(self, *, is_long: bool, streams: bool) -> list[NamedCall]:
         """Return one call of every kind, streamed if requested and supported."""
         ...
+
+
+OpenClient = Callable[[Instance, MediaFiles], AbstractAsyncContextManager[SoakClient]]
+
+
+def is_closed_connection(error: BaseException) -> bool:
+    """Return whether an error, or every error of a group, says that the connection was closed."""
+    if isinstance(error, BaseExceptionGroup):
+        return all(is_closed_connection(inner) for inner in error.exceptions)
+    return isinstance(error, MCPError) and error.error.code == CONNECTION_CLOSED
 
 
 class McpSoakClient:
@@ -51,6 +63,12 @@ class McpSoakClient:
         ]
 
     async def _call(self, tool: str, **arguments: Any) -> str:
+        try:
+            return await self._outcome(tool, arguments)
+        except MCPError as error:
+            return CUT_OFF if is_closed_connection(error) else str(error)
+
+    async def _outcome(self, tool: str, arguments: dict[str, Any]) -> str:
         result = await self._client.call_tool(tool, arguments)
         while not result.is_error and (result.structured_content or {}).get("status") == "running":
             job = (result.structured_content or {})["job_id"]
@@ -121,7 +139,7 @@ class OpenAISoakClient:
                     async for _ in events:
                         pass
         except openai.APIConnectionError:
-            return "cut off"
+            return CUT_OFF
         except openai.APIError as error:
             return error.code or str(error)
         return "ok"
@@ -134,9 +152,11 @@ async def _abandon_upload(host: str, port: int, recording: Path) -> str:
         f"POST /v1/audio/transcriptions HTTP/1.1\r\nHost: {host}:{port}\r\n"
         f"Content-Type: multipart/form-data; boundary=x\r\nContent-Length: {len(body)}\r\n\r\n"
     )
-    async with await anyio.connect_tcp(host, port) as connection:
-        with suppress(anyio.BrokenResourceError):
+    try:
+        async with await anyio.connect_tcp(host, port) as connection:
             await connection.send(head.encode() + body[: len(body) // 2])
+    except (OSError, anyio.BrokenResourceError):
+        return CUT_OFF
     return "ok"
 
 

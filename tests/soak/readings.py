@@ -1,12 +1,16 @@
 """Measures the resources of an instance (memory, descriptors, processes), and finds leaks."""
 
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import psutil
 
 from benchmarks.instance import Instance
+from tests.soak.faults import current_daemon
 
 SETTLE_SECONDS = 60.0
 GROWTH_MB = 10.0
@@ -22,6 +26,17 @@ class ResourceUsage:
     charged_bytes: int
     orphans: int
     """Worker processes that run although no model is loaded."""
+
+
+def measure_at_rest(instance: Instance, known_workers: Collection[psutil.Process] = ()) -> ResourceUsage:
+    """Start a daemon as a client does unless one runs, unload all its models and measure it."""
+    shim = str(Path(sys.executable).with_name("senses-mcp"))
+    subprocess.run([shim], env=instance.environ, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, check=True)
+    daemon = current_daemon(instance)
+    if daemon is None:
+        raise RuntimeError("A client has started no daemon.")
+    unload_all(instance)
+    return measure_usage(replace(instance, process=daemon), known_workers)
 
 
 def unload_all(instance: Instance) -> None:

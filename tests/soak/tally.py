@@ -18,7 +18,7 @@ EXPECTED_OUTCOMES = {
     "queue_timeout",
     "busy",
 }
-"""How calls may end while workers are killed. A stream may be cut off after its headers."""
+"""How calls may end while workers and the daemon are killed. A closed connection is an answer."""
 
 
 class CallOutcomes:
@@ -28,22 +28,24 @@ class CallOutcomes:
         self.outcomes: Counter[str] = Counter()
         self.unanswered: list[str] = []
         self.given_up = 0
-        self.kills = 0
-        self.stops = 0
+        self.faults: Counter[str] = Counter()
+        """What was done to workers and the daemon."""
         self.longest_seconds = 0.0
 
     @property
     def unexpected(self) -> dict[str, int]:
-        """Outcomes that worker kills do not explain."""
+        """Outcomes that the faults do not explain."""
         return {outcome: count for outcome, count in self.outcomes.items() if outcome not in EXPECTED_OUTCOMES}
 
-    async def record(self, name: str, call: Callable[[], Awaitable[str]], give_up_seconds: float | None) -> None:
-        """Make a call and record its outcome. With `give_up_seconds` the client gives up after that time."""
-        started = time.monotonic()
+    async def record(self, name: str, call: Callable[[], Awaitable[str]], give_up_seconds: float | None) -> str:
+        """Make a call, record and return its outcome; "" if the client gave up, after `give_up_seconds`, or got none."""
+        outcome, started = "", time.monotonic()
         with anyio.move_on_after(give_up_seconds or ANSWER_TIMEOUT_SECONDS) as limit:
-            self.outcomes[await call()] += 1
+            outcome = await call()
+            self.outcomes[outcome] += 1
         self.longest_seconds = max(self.longest_seconds, time.monotonic() - started)
         if limit.cancelled_caught and give_up_seconds is None:
             self.unanswered.append(name)
         elif limit.cancelled_caught:
             self.given_up += 1
+        return outcome

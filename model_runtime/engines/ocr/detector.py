@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 from rapidocr.ch_ppocr_det.utils import DBPostProcess
 
+from model_runtime.catalog.builtin_models import OCR_WINDOW_PIXELS
 from model_runtime.engines.ocr.session import open_session
 
 MAX_WIDTH = 2048
@@ -14,10 +15,8 @@ MAX_WIDTH = 2048
 MIN_SIDE = 736
 """Smaller pictures are enlarged, at most by `MAX_ENLARGEMENT`; the value is rapidocr's `limit_side_len`."""
 MAX_ENLARGEMENT = 2.0
-WINDOW_PIXELS = 1_500_000
-"""Pixels that are searched at once. The network takes about 200 bytes of memory for each."""
 CUT_SHARE = 0.25
-"""A window ends at the emptiest row of its last part, so that no line of text is cut."""
+"""A window ends in the largest gap of its last part, so that no line of text is cut."""
 GRID = 32
 """The network takes sides that are multiples of this."""
 
@@ -52,17 +51,20 @@ def scale_for_search(width: int, height: int) -> float:
 def windows(picture: np.ndarray, scale: float) -> Iterator[tuple[int, np.ndarray]]:
     """Yield the top row and the pixels of each window of a picture, from the top; the windows cover it once."""
     height, width = picture.shape[:2]
-    rows = max(1, int(WINDOW_PIXELS / width / scale**2))
+    rows = max(1, int(OCR_WINDOW_PIXELS / width / scale**2))
     top = 0
     while top < height:
         end = top + rows
         if end < height:
-            end = emptiest_row(picture, end - int(CUT_SHARE * rows), end)
+            end = middle_of_gap(picture, end - int(CUT_SHARE * rows), end)
         yield top, picture[top:end]
         top = end
 
 
-def emptiest_row(picture: np.ndarray, first: int, end: int) -> int:
-    """Return the last row in `first`..`end` whose pixels differ least from their neighbours: it crosses no text."""
+def middle_of_gap(picture: np.ndarray, first: int, end: int) -> int:
+    """Return the middle of the most rows in `first`..`end` that differ least from left to right: no text is there."""
     steps = np.abs(np.diff(picture[first:end].astype(np.int16).sum(axis=2), axis=1)).sum(axis=1)
-    return end - 1 - int(steps[::-1].argmin())
+    changes = np.flatnonzero(np.diff(steps == steps.min(), prepend=False, append=False))
+    starts, ends = changes[::2], changes[1::2]
+    longest = int((ends - starts).argmax())
+    return first + int(starts[longest] + ends[longest]) // 2

@@ -90,7 +90,9 @@ class TranscriptionEngine:
             )
         seconds = request.audio.duration_seconds
         yield Progress("seconds", 0, seconds)
-        spectrogram = LogMelSpectrogram(request.audio.pcm, self._model.dims.n_mels, check_cancelled)
+        spectrogram = LogMelSpectrogram(request.audio.pcm, self._model.dims.n_mels)
+        for _ in spectrogram.find_peak_level(check_cancelled):
+            yield Progress("seconds", 0, seconds)  # ends a turn: this reads the whole recording
         requested_language = parse_language(request.language)
         language, probability, features = self._select_language(
             requested_language, request, spectrogram, check_cancelled

@@ -4,6 +4,7 @@ The values equal mlx_whisper.audio.log_mel_spectrogram, which holds the whole re
 hour). The scale depends on the loudest frame of the recording, so a first pass finds its level.
 """
 
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
@@ -21,6 +22,8 @@ FRAMES_PER_SECOND = SAMPLE_RATE // HOP_LENGTH
 WINDOW_FRAMES = 3000
 """Frames of the 30 seconds that Whisper decodes at once."""
 
+MIN_LEVEL = -10.0
+"""Power of ten of silence."""
 QUIET_RMS = 10.0
 """Root mean square of 16-bit samples, 70 dB below full scale. Speech is louder."""
 QUIET_SAMPLES = SAMPLE_RATE // 10
@@ -36,17 +39,13 @@ DYNAMIC_RANGE_DECADES = 8.0
 
 
 class LogMelSpectrogram:
-    """The log-mel spectrogram of 16 kHz mono s16le samples, `frames` frames of 10 ms.
+    """The log-mel spectrogram of 16 kHz mono s16le samples, `frames` frames of 10 ms. `find_peak_level` comes first."""
 
-    Raises:
-        Cancelled: `check_cancelled` raised it between two windows of the first pass.
-    """
-
-    def __init__(self, pcm: bytes | memoryview, n_mels: int, check_cancelled: CancelCheck) -> None:
+    def __init__(self, pcm: bytes | memoryview, n_mels: int) -> None:
         self._samples = np.frombuffer(pcm, np.dtype("<i2"))
         self._n_mels = n_mels
         self.frames = len(self._samples) // HOP_LENGTH
-        self._peak_level = self._find_peak_level(check_cancelled)
+        self._peak_level = MIN_LEVEL
 
     def window(self, first_frame: int, frames: int) -> mx.array:
         """Return `frames` frames from `first_frame` on, zero-padded to a window: float32 (3000, mels)."""
@@ -74,13 +73,18 @@ class LogMelSpectrogram:
                 return min(self.frames, start + int(loud[0]) * QUIET_SAMPLES // HOP_LENGTH)
         return self.frames
 
-    def _find_peak_level(self, check_cancelled: CancelCheck) -> float:
-        peak_level = np.log10(1e-10)
+    def find_peak_level(self, check_cancelled: CancelCheck) -> Iterator[None]:
+        """Find the level of the loudest frame; yield between two pieces of the recording.
+
+        Raises:
+            Cancelled: `check_cancelled` raised it between two windows.
+        """
         for first_frame in range(0, self.frames, WINDOW_FRAMES):
             check_cancelled()
-            window_peak = self._log_mel(first_frame, min(WINDOW_FRAMES, self.frames - first_frame)).max().item()
-            peak_level = max(peak_level, window_peak)
-        return float(peak_level)
+            log_mel = self._log_mel(first_frame, min(WINDOW_FRAMES, self.frames - first_frame))
+            self._peak_level = max(self._peak_level, float(np.array(log_mel.max())))
+            if first_frame + WINDOW_FRAMES < self.frames:
+                yield
 
     def _log_mel(self, first_frame: int, frames: int) -> mx.array:
         start = first_frame * HOP_LENGTH - N_FFT // 2

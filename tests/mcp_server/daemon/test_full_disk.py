@@ -1,16 +1,22 @@
-"""The disk fills up while a result is written: that one call fails and says so, and nothing half-written stays."""
+"""The disk fills up while a result is written: the answer holds the result, and nothing half-written stays."""
 
 import errno
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any, Self
 
+import anyio
+import httpx2
 import pytest
+from mcp import Client
 
+from mcp_server.launcher.paths import InstancePaths
 from model_runtime.atomic_file import write_atomically
 from model_runtime.settings import Settings
 from tests.mcp_server.conftest import Connect
+from tests.mcp_server.daemons import running_daemon
 from tests.mcp_server.tools.test_tools import data_of, text_of
 
 CALLS: dict[str, dict[str, Any]] = {
@@ -25,13 +31,16 @@ class FullDisk:
 
     def __init__(self) -> None:
         self.has_room = False
+        self.folder = Path("/")
+        """What is on this disk."""
         self._open: Callable[..., IO[Any]] = Path.open
         self._fdopen: Callable[..., IO[Any]] = os.fdopen
 
     def open(self, path: Path, mode: str = "r", *args: Any, **options: Any) -> IO[Any]:
         """Open a file."""
         file = self._open(path, mode, *args, **options)
-        return file if self.has_room or "x" not in mode else _Cut(file)  # type: ignore[return-value]
+        has_room = self.has_room or not path.is_relative_to(self.folder)
+        return file if has_room or "x" not in mode else _Cut(file)  # type: ignore[return-value]
 
     def fdopen(self, descriptor: int, mode: str = "r", *args: Any, **options: Any) -> IO[Any]:
         """Make a file of a descriptor, such as that of a file which the client's shim has created."""
@@ -77,20 +86,68 @@ def files_in(folder: Path) -> list[str]:
 
 @pytest.mark.promise("mcp:full-disk")
 @pytest.mark.parametrize("tool", CALLS)
-async def test_a_full_disk_fails_one_call_says_so_and_leaves_nothing_half_written(
+async def test_on_a_full_disk_the_answer_holds_the_result_and_nothing_half_written_stays(
     connect: Connect, settings: Settings, disk: FullDisk, tool: str
 ) -> None:
     async with connect() as client:
-        failed = await client.call_tool(tool, CALLS[tool])
+        unsaved = await client.call_tool(tool, CALLS[tool])
         left = files_in(settings.folders.artifacts)
         disk.has_room = True
         data_of(await client.call_tool(tool, CALLS[tool]))
 
-    assert failed.is_error
-    assert f"cannot be saved in {settings.folders.artifacts}" in text_of(failed)
-    assert "No space left on device. Make room" in text_of(failed)
+    data = data_of(unsaved)
+    assert (
+        f"{settings.folders.artifacts} cannot be written (No space left on device). Make room" in data["warnings"][-1]
+    )
+    assert data["warnings"][-1].endswith("Only this answer holds the result.")
+    assert "path" not in data
+    assert data.get("text") or [block.type for block in unsaved.content][1:] in (["image"], ["audio"])
     assert left == []
     assert len(files_in(settings.folders.artifacts)) == 1
+
+
+async def test_speech_that_is_too_long_for_an_answer_and_finds_no_room_is_an_error(
+    connect: Connect, disk: FullDisk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mcp_server.tools.speak.MAX_INLINE_AUDIO_BYTES", 50)
+
+    async with connect() as client:
+        failed = await client.call_tool("speak", {"text": "hello"})
+
+    assert failed.is_error
+    assert "No space left on device). Make room" in text_of(failed)
+
+
+@pytest.mark.promise("reliability:no-storage")
+@pytest.mark.parametrize("tool", CALLS)
+async def test_while_the_home_is_full_a_temporary_folder_takes_results_and_health_says_so_until_it_has_room(
+    settings: Settings, paths: InstancePaths, project: Path, disk: FullDisk, tool: str
+) -> None:
+    disk.folder = settings.folders.artifacts
+    allowed = replace(settings, allowed_folders=(project,))
+    arguments = {**CALLS[tool], **({"audio": str(project / "beep.wav")} if tool == "transcribe" else {})}
+
+    async with (
+        running_daemon(allowed, paths) as info,
+        Client(f"{info.url}/mcp") as client,
+        httpx2.AsyncClient(base_url=info.url) as http,
+    ):
+        unkept = data_of(await client.call_tool(tool, arguments))
+        degraded = (await http.get("/health")).json()
+        path = Path((unkept.get("images") or [unkept])[0]["path"])
+        was_there = await anyio.Path(path).exists()
+        served = await http.get((unkept.get("images") or [unkept])[0]["url"])
+        disk.has_room = True
+        kept = data_of(await client.call_tool(tool, arguments))
+        recovered = (await http.get("/health")).json()
+
+    assert f"It is in {path.parents[1]} until Senses stops." in unkept["warnings"][-1]
+    assert was_there
+    assert (degraded["status"], recovered["status"]) == ("degraded", "ok")
+    assert "No space left on device" in degraded["problems"][0]
+    assert served.status_code == 200
+    assert "is not kept" not in " ".join(kept["warnings"])
+    assert not await anyio.Path(path).exists()
 
 
 async def test_a_copy_that_finds_no_room_tells_where_the_result_is_kept(

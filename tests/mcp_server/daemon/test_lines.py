@@ -31,8 +31,18 @@ REFUSED: dict[str, tuple[bytes, int, Any]] = {
     "params as a list": (b'{"jsonrpc":"2.0","id":7,"method":"ping","params":[1]}', INVALID_REQUEST, 7),
     "another version": (b'{"jsonrpc":"1.0","id":"a","method":"ping"}', INVALID_REQUEST, "a"),
     "no method": (b'{"jsonrpc":"2.0","id":7}', INVALID_REQUEST, 7),
+    "deep nesting in a request": (
+        b'{"jsonrpc":"2.0","id":7,"method":"ping","params":{"a":' + b"[" * 300 + b"]" * 300 + b"}}",
+        INVALID_REQUEST,
+        7,
+    ),
     "a number": (b"5", INVALID_REQUEST, None),
 }
+
+
+def test_the_codes_are_those_of_json_rpc() -> None:
+    """<https://www.jsonrpc.org/specification#error_object>"""
+    assert (PARSE_ERROR, INVALID_REQUEST) == (-32700, -32600)
 
 
 @pytest.mark.promise("reliability:stdio")

@@ -1,10 +1,20 @@
+import errno
+import os
+import tempfile
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mcp_server.files.artifacts import ArtifactKind, ArtifactNotSaved, ArtifactStore, StoredArtifact
+from mcp_server.files.artifacts import ArtifactKind, ArtifactStore, NothingSaved, StoredArtifact
+from mcp_server.files.storage import reason_not_writable
+from model_runtime.problems import Problems
+
+NOBODY = 65534
+"""A user without rights on Linux; a Mac's tests are not run as root."""
 
 
 def test_a_result_is_found_again_by_another_process(tmp_path: Path) -> None:
@@ -69,8 +79,68 @@ def test_only_files_are_results(tmp_path: Path) -> None:
     assert store.recent(1) == [added]
 
 
-def test_a_result_that_cannot_be_saved_says_where_and_why(tmp_path: Path) -> None:
+def test_a_result_that_its_folder_does_not_take_goes_into_a_temporary_one(tmp_path: Path) -> None:
     (tmp_path / "images").write_text("a file where a folder should be")
+    problems = Problems()
+    store = ArtifactStore(tmp_path, problems=problems)
 
-    with pytest.raises(ArtifactNotSaved, match=r"cannot be saved in .*/images: File exists\. Make room"):
+    unkept = store.add(ArtifactKind.IMAGES, b"x")
+    sibling = store.add_sibling(unkept, ".jpg", b"y")
+    found, recent, reasons = store.find(ArtifactKind.IMAGES, unkept.id), store.recent(), problems.reasons()
+    (warning,) = store.warnings_about(unkept.path, sibling)
+    (tmp_path / "images").unlink()
+    kept = store.add(ArtifactKind.IMAGES, b"z")
+    recovered = problems.reasons()
+    store.close()
+
+    assert (found, recent) == (unkept, [unkept])
+    assert f"Results are not kept: {tmp_path} cannot be written (File exists)" in reasons[0]
+    assert str(unkept.path.parents[1]) in warning
+    assert kept.path.is_relative_to(tmp_path)
+    assert (recovered, store.warnings_about(kept.path)) == ((), [])
+    assert not unkept.path.exists()
+
+
+@contextmanager
+def as_a_user() -> Generator[None]:
+    """Run the block without the rights of root, who may write everywhere."""
+    is_root = os.geteuid() == 0
+    if is_root:
+        os.seteuid(NOBODY)
+    try:
+        yield
+    finally:
+        if is_root:
+            os.seteuid(0)
+
+
+@pytest.mark.promise("reliability:no-storage")
+def test_a_folder_that_its_owner_may_only_read_is_replaced_and_used_again_once_it_is_writable() -> None:
+    with as_a_user(), tempfile.TemporaryDirectory(prefix="senses-") as home:
+        folder = Path(home)
+        folder.chmod(0o500)
+        problems = Problems()
+        store = ArtifactStore(folder, problems=problems)
+
+        unkept, reason = store.add(ArtifactKind.IMAGES, b"x"), reason_not_writable(folder)
+        reported = problems.reasons()
+        folder.chmod(0o700)
+        kept = store.add(ArtifactKind.IMAGES, b"y")
+        store.close()
+
+    assert reason == "Permission denied"
+    assert "cannot be written (Permission denied)" in reported[0]
+    assert not unkept.path.is_relative_to(folder)
+    assert kept.path.is_relative_to(folder)
+    assert problems.reasons() == ()
+
+
+def test_a_result_that_no_folder_takes_says_where_and_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(prefix: str) -> str:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    (tmp_path / "images").write_text("a file where a folder should be")
+    monkeypatch.setattr("tempfile.mkdtemp", refuse)
+
+    with pytest.raises(NothingSaved, match=r"cannot be written \(File exists\)\. Make room"):
         ArtifactStore(tmp_path).add(ArtifactKind.IMAGES, b"x")

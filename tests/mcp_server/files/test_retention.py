@@ -1,10 +1,16 @@
+import errno
 import os
+from functools import partial
 from pathlib import Path
+from typing import Any
 
+import anyio
+import anyio.from_thread
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mcp_server.files import retention
 from mcp_server.files.artifacts import ArtifactKind, ArtifactStore
 from mcp_server.files.retention import (
     CLOCK_FILE,
@@ -13,8 +19,13 @@ from mcp_server.files.retention import (
     StoredResult,
     delete_expired,
     expired,
+    run_retention,
     trusted_time,
 )
+from model_runtime.background import keep_running
+from model_runtime.problems import Problems
+from model_runtime.settings import Settings
+from tests.clocks import FakeSleep
 
 NOW = 1_800_000_000.0
 
@@ -127,6 +138,32 @@ def test_the_trusted_time_is_never_later_than_the_clock_and_goes_on_by_at_most_a
 
     assert trusted <= now
     assert trusted <= last + DAY_SECONDS
+
+
+@pytest.mark.promise("reliability:machine")
+@pytest.mark.parametrize("number", [errno.EMFILE, errno.ENOSPC, errno.EACCES, errno.ENOMEM, errno.EIO])
+@pytest.mark.parametrize("failures", [1, 10, 60])
+async def test_retention_that_cannot_write_its_clock_is_a_problem_and_goes_on_when_it_can(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, failures: int, number: int
+) -> None:
+    problems, sleep, left, has_run = Problems(), FakeSleep(), [failures], anyio.Event()
+
+    def write(path: Path, data: bytes, **options: Any) -> None:
+        if left[0]:
+            left[0] -= 1
+            raise OSError(number, os.strerror(number))
+        anyio.from_thread.run_sync(has_run.set)
+
+    monkeypatch.setattr(retention, "write_atomically", write)
+    with anyio.fail_after(20):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(lambda: keep_running("retention", partial(run_retention, settings), problems, sleep=sleep))
+            await has_run.wait()
+            reported = problems.reasons()
+            tasks.cancel_scope.cancel()
+
+    assert os.strerror(number) in reported[0]
+    assert len(sleep.delays) == failures
 
 
 def test_nothing_is_deleted_while_the_trusted_time_cannot_be_kept(tmp_path: Path) -> None:

@@ -1,10 +1,11 @@
 """Pictures and recordings of any size are decoded, and the daemon stays as small as it was."""
 
+import errno
 import gc
 import io
 import os
 import tempfile
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -17,11 +18,12 @@ from PIL import Image
 from model_runtime.decoding.decoder import MediaDecoder
 from model_runtime.decoding.process import DecodingFailed, decode_in_process
 from model_runtime.decoding.storage import MediaStorage
-from model_runtime.errors import InvalidMedia, OperationFailed
+from model_runtime.errors import Busy, InsufficientStorage, InvalidMedia, OperationFailed
 from model_runtime.ipc.messages import DECODED_FD, SOURCE_FD
 from model_runtime.media.images import MODEL_PIXELS
 from model_runtime.media.types import MediaFile
 from model_runtime.process.spawn import spawn_module
+from tests.model_runtime.media.bombs import lossy_webp, progressive_jpeg
 from tests.model_runtime.media.recordings import dominant_hertz, encode_recording, sine_pcm
 
 LIMIT_BYTES = 512_000_000
@@ -182,10 +184,50 @@ async def test_a_full_disk_is_told(tmp_path: Path) -> None:
     path.write_bytes(encode_recording("wav", sine_pcm(440, 1.0, rate=48_000)))
     full = os.open("/dev/full", os.O_WRONLY)
     try:
-        with path.open("rb") as file, pytest.raises(OperationFailed, match=r"No space left on device\. Free disk"):
+        with path.open("rb") as file, pytest.raises(InsufficientStorage, match=r"No space left on device\. Free"):
             await decode_in_process("audio", "file", file.fileno(), full)
     finally:
         os.close(full)
+
+
+@pytest.mark.promise("reliability:model-sized")
+@pytest.mark.parametrize("picture", [progressive_jpeg, lossy_webp])
+async def test_a_picture_whose_format_takes_too_much_memory_is_refused_by_its_header(
+    tmp_path: Path, picture: Callable[[int, int], bytes]
+) -> None:
+    with pytest.raises(InvalidMedia, match=r"takes \d+ MB of memory, more than 604 MB\. Send a smaller one"):
+        await MediaDecoder(LIMIT_BYTES, tmp_path).decode_image(picture(10_000, 10_000), param="image")
+
+
+@pytest.mark.promise("reliability:decoding-fails")
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS, errno.EDQUOT, errno.EIO])
+async def test_a_large_picture_that_finds_no_room_is_told_as_that(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    def refuse(**options: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr("model_runtime.decoding.storage.tempfile.NamedTemporaryFile", refuse)
+
+    with pytest.raises(InsufficientStorage, match=os.strerror(number)):
+        await MediaDecoder(LIMIT_BYTES, tmp_path).decode_image(png(6_000, 6_000), param="image")
+
+
+@pytest.mark.promise("reliability:decoding-fails")
+@pytest.mark.parametrize("number", [errno.EMFILE, errno.EAGAIN, errno.ENOMEM])
+async def test_without_a_process_for_a_large_picture_its_caller_can_try_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    def refuse(*arguments: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr("model_runtime.decoding.process.spawn_module", refuse)
+
+    with pytest.raises(Busy, match="Try again in 5 s") as refused:
+        await MediaDecoder(LIMIT_BYTES, tmp_path).decode_image(png(6_000, 6_000), param="image")
+
+    assert refused.value.retry_after_seconds == 5.0
+    assert not files_in(tmp_path)
 
 
 @pytest.mark.promise("reliability:decoding-fails")

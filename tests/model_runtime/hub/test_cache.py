@@ -126,3 +126,17 @@ def test_the_cache_is_where_the_library_keeps_it(environ: dict[str, str]) -> Non
 
     assert own == library
     assert hub_folder({"HF_HUB_CACHE": "/x"}) == Path("/x")
+
+
+@pytest.mark.parametrize(
+    ("environ", "folder"),
+    [
+        ({}, "~/.cache/huggingface/hub"),
+        ({"XDG_CACHE_HOME": "/cache"}, "/cache/huggingface/hub"),
+        ({"XDG_CACHE_HOME": "/cache", "HF_HOME": "/hf"}, "/hf/hub"),
+        ({"HF_HOME": "/hf", "HUGGINGFACE_HUB_CACHE": "/old"}, "/old"),
+        ({"HF_HUB_CACHE": "~/new", "HUGGINGFACE_HUB_CACHE": "/old"}, "~/new"),
+    ],
+)
+def test_the_cache_is_where_huggingface_hub_has_it(environ: dict[str, str], folder: str) -> None:
+    assert hub_folder(environ) == Path(folder).expanduser()

@@ -56,9 +56,16 @@ def _lossless_webp() -> bytes:
     return _patched(file, at, struct.pack("<I", sizes & ~0xFFFFFFF | 16_383 | 16_383 << 14))
 
 
-def _lossy_webp() -> bytes:
+def progressive_jpeg(width: int, height: int) -> bytes:
+    """The header of a progressive JPEG."""
+    file = _small("JPEG", progressive=True)
+    return _patched(file, file.index(b"\xff\xc2") + 5, struct.pack(">HH", height, width))
+
+
+def lossy_webp(width: int, height: int) -> bytes:
+    """The header of a WebP."""
     file = _small("WEBP")
-    return _patched(file, file.index(b"\x9d\x01\x2a") + 3, struct.pack("<HH", 16_383, 16_383))
+    return _patched(file, file.index(b"\x9d\x01\x2a") + 3, struct.pack("<HH", width, height))
 
 
 IMAGE_BOMBS = {
@@ -70,5 +77,5 @@ IMAGE_BOMBS = {
     "BMP": _patched(_small("BMP"), 18, struct.pack("<ii", 30_000, 30_000)),
     "TIFF": _tiff(),
     "lossless WebP": _lossless_webp(),
-    "lossy WebP": _lossy_webp(),
+    "lossy WebP": lossy_webp(16_383, 16_383),
 }

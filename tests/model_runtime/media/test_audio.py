@@ -147,6 +147,12 @@ def test_what_is_too_long_by_its_container_is_refused_before_it_is_decoded(
     assert refused.value.code == "too_long"
 
 
+def test_a_recording_of_exactly_the_longest_duration_is_heard() -> None:
+    recording = wav_header(16_000) + bytes(32_000)
+
+    assert decode_audio(recording, max_seconds=1).duration_seconds == 1
+
+
 @pytest.mark.promise("reliability:stated-duration")
 def test_decoding_stops_at_the_limit_whatever_the_header_says() -> None:
     written = io.BytesIO()

@@ -12,6 +12,8 @@ from PIL import ExifTags, Image
 from model_runtime.errors import InvalidMedia
 from model_runtime.media.images import (
     MAX_BYTES,
+    MAX_DECODING_BYTES,
+    MODEL_PIXELS,
     decode_image,
     decoding_bytes,
     encode_image,
@@ -22,7 +24,7 @@ from model_runtime.media.images import (
     to_pillow,
 )
 from model_runtime.media.types import ImageData
-from tests.model_runtime.media.bombs import IMAGE_BOMBS, huge_png
+from tests.model_runtime.media.bombs import IMAGE_BOMBS, huge_png, lossy_webp, progressive_jpeg
 
 RED, GREEN, WHITE = (255, 0, 0), (0, 128, 0), (255, 255, 255)
 
@@ -197,6 +199,37 @@ def test_a_large_jpeg_is_decoded_at_a_part_of_its_size() -> None:
     assert near(pixel(decode_image(jpeg, max_pixels=100_000), 5, 5), RED)
 
 
+@pytest.mark.promise("reliability:model-sized")
+def test_the_memory_of_a_picture_depends_on_its_format() -> None:
+    plain, progressive, webp = (
+        decoding_bytes(picture(9_000, 9_000), param="image", max_pixels=MODEL_PIXELS)
+        for picture in (huge_png, progressive_jpeg, lossy_webp)
+    )
+
+    assert plain < MAX_DECODING_BYTES < progressive
+    assert webp > 2 * plain
+
+
+@pytest.mark.promise("reliability:model-sized")
+@pytest.mark.parametrize("side", [4_096, 8_191, 8_192, 10_000])
+def test_no_plain_picture_takes_too_much_memory(side: int) -> None:
+    assert decoding_bytes(huge_png(side, side), param="image", max_pixels=MODEL_PIXELS) <= MAX_DECODING_BYTES
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_shrunk_picture_is_turned_as_one_of_full_size(orientation: int) -> None:
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = orientation
+    corners = Image.new("RGB", (80, 40), "white")
+    corners.paste("red", (0, 0, 40, 20))
+    picture = file(corners, "PNG", exif=exif)
+
+    full, shrunk = decode_image(picture), decode_image(picture, max_pixels=200)
+
+    expected = to_pillow(full).resize((shrunk.width, shrunk.height), Image.Resampling.BOX)
+    assert shrunk.rgb == expected.tobytes()
+
+
 def test_the_sides_of_a_turned_file_are_those_of_the_upright_picture() -> None:
     exif = Image.Exif()
     exif[ExifTags.Base.Orientation] = 6
@@ -300,6 +333,13 @@ def test_a_preview_that_cannot_fit_is_the_smallest() -> None:
     _, width, height = encode_preview(file(noise(1024, 1024), "PNG"), 512, 10)
 
     assert (width, height) == (384, 384)
+
+
+@pytest.mark.parametrize("side", [20, 21])
+def test_an_image_that_fits_is_not_drawn_again(side: int) -> None:
+    image = ImageData(20, 10, bytes(600))
+
+    assert resize_to_fit(image, side) is image
 
 
 def test_a_preview_never_enlarges() -> None:

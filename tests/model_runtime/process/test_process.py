@@ -15,11 +15,10 @@ import anyio.to_thread
 import psutil
 import pytest
 
-from model_runtime.ipc.codec import encode
-from model_runtime.ipc.framing import pack
 from model_runtime.ipc.messages import (
     LINK_FD,
     Cancel,
+    Heartbeat,
     Hello,
     Load,
     LoadError,
@@ -31,10 +30,8 @@ from model_runtime.ipc.messages import (
 )
 from model_runtime.loading import LoadSpec
 from model_runtime.process import log_tail
-from model_runtime.process.exit_status import describe_exit
-from model_runtime.process.log_tail import MAX_LINES, LogTail
-from model_runtime.process.process import StopTimeouts, WorkerProcess, encode_command
-from model_runtime.process.spawn import spawn_worker, worker_environment
+from model_runtime.process.process import StopTimeouts, WorkerProcess
+from model_runtime.process.spawn import spawn_worker
 from model_runtime.requests import Chat, Message
 from model_runtime.worker.connection import ORPHANED_EXIT_CODE
 
@@ -112,6 +109,18 @@ async def test_a_worker_says_hello_loads_and_runs_a_request() -> None:
 
     assert hello.pid == process.pid
     assert getattr(ended.outcome, "text", None) == "done"
+
+
+async def test_a_worker_without_a_model_sends_heartbeats() -> None:
+    """A spare worker is claimed while it still imports, which may take long on a busy machine."""
+    listener = Listener()
+    process = WorkerProcess("spare", 0, listener, SHORT_TIMEOUTS)
+
+    heartbeat = await listener.wait_for(Heartbeat)
+    process.kill("the test is over")
+    await process.exited.wait()
+
+    assert heartbeat.progress_count == 0
 
 
 async def test_a_worker_leads_a_process_group_of_its_own_and_inherits_only_what_it_needs() -> None:
@@ -351,48 +360,3 @@ async def test_a_worker_exits_with_its_parent(script: str) -> None:
 
     assert not process.is_running()
     await parent.aclose()
-
-
-def test_a_worker_imports_the_modules_of_its_daemon() -> None:
-    given = {"PATH": "/bin", "PYTHONHOME": "/nowhere", "PYTHONPATH": "/a", "SENSES_API_KEY": "secret"}
-
-    variables = worker_environment(given, ["", "/a", "relative", "/b", "/a"])
-
-    root = str(Path(__file__).parents[3])
-    assert variables == {"PATH": "/bin", "PYTHONPATH": f"{root}:/a:/b"}
-
-
-def test_a_command_is_encoded_as_a_frame() -> None:
-    command = run(7, "say a")
-
-    assert encode_command(command) == pack(*encode(command))
-
-
-def test_the_log_tail_keeps_the_last_lines() -> None:
-    read, write = os.pipe()
-    os.set_blocking(read, False)
-    log = LogTail("m", read)
-
-    os.write(write, b"\n".join(b"line %d" % number for number in range(MAX_LINES + 50)) + b"\n\rstep 1\rstep 2\nunfin")
-    assert log.read()
-    os.write(write, b"ished \xff")
-    os.close(write)
-    assert not log.read()
-    os.close(read)
-
-    assert len(log.lines) == MAX_LINES
-    assert list(log.lines)[-3:] == ["step 1", "step 2", "unfinished \ufffd"]
-    assert log.last_line == "unfinished \ufffd"
-
-
-@pytest.mark.parametrize(
-    ("status", "clause"),
-    [
-        (0, "the worker exited with code 0"),
-        (7 << 8, "the worker exited with code 7"),
-        (int(signal.SIGTERM), "the worker was killed by SIGTERM"),
-        (99, "the worker was killed by signal 99"),
-    ],
-)
-def test_an_exit_status_becomes_a_clause(status: int, clause: str) -> None:
-    assert describe_exit(status, "") == clause

@@ -1,11 +1,16 @@
+import errno
+import os
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from model_runtime.catalog.model import Model
+from model_runtime.problems import Problems
 from model_runtime.requests import Task
 from model_runtime.scheduler.model_record import ModelRecord, ModelSpec
+from model_runtime.supervisor import model_stats
 from model_runtime.supervisor.model_stats import NAME, ModelStats, ModelStatsStore, read
 
 EYES = Model("eyes", Task.VISION, "mlx-vlm", "", path="/models/eyes")
@@ -52,6 +57,32 @@ def test_a_file_of_another_format_is_ignored(tmp_path: Path, text: str) -> None:
     (tmp_path / NAME).write_text(text)
 
     assert read(tmp_path / NAME) == {}
+
+
+@pytest.mark.promise("reliability:machine")
+@pytest.mark.parametrize("number", [errno.EMFILE, errno.ENOSPC, errno.EACCES, errno.ENOMEM, errno.EIO])
+@pytest.mark.parametrize("failures", [1, 10, 60])
+def test_measurements_that_cannot_be_written_are_one_problem_and_are_written_as_soon_as_they_can(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failures: int, number: int
+) -> None:
+    problems, reported, left = Problems(), list[int](), [failures]
+    store = ModelStatsStore(tmp_path, problems)
+    store.record(EYES, measured(7))
+
+    def write(path: Path, stats: Mapping[str, ModelStats]) -> None:
+        if left[0]:
+            left[0] -= 1
+            raise OSError(number, os.strerror(number))
+        true_write(path, stats)
+
+    true_write = model_stats.write
+    monkeypatch.setattr(model_stats, "write", write)
+    for _ in range(failures + 1):
+        store.save()
+        reported.append(len(problems.reasons()))
+
+    assert reported == [1] * failures + [0]
+    assert read(tmp_path / NAME)
 
 
 def test_a_disk_that_refuses_is_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -44,6 +44,7 @@ WORKER = WorkerView(
     incarnation=1,
     footprint_bytes=120,
     last_message_at=NOW,
+    last_computed_at=0.0,
     is_paused=False,
     oldest_cancel_at=None,
     is_loading=False,

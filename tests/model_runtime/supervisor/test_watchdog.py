@@ -47,6 +47,7 @@ WORKER = WorkerView(
     incarnation=3,
     footprint_bytes=100,
     last_message_at=NOW,
+    last_computed_at=0.0,
     is_paused=False,
     oldest_cancel_at=None,
     is_loading=False,
@@ -127,6 +128,14 @@ def test_a_worker_without_a_heartbeat_is_killed(silent_seconds: float, is_killed
 
     kill = KillWorker("m", 3, "the worker sent no heartbeat for 15 s")
     assert (kill in actions) is is_killed
+
+
+@pytest.mark.promise("runtime:busy-machine")
+@pytest.mark.parametrize(("idle_seconds", "is_killed"), [(14.9, False), (15.0, True)])
+def test_a_silent_worker_that_computes_is_not_killed(idle_seconds: float, is_killed: bool) -> None:
+    actions = checked(with_worker(last_message_at=0.0, last_computed_at=NOW - idle_seconds))
+
+    assert any(isinstance(action, KillWorker) for action in actions) is is_killed
 
 
 def test_a_paused_worker_may_be_silent_and_its_requests_may_make_no_progress() -> None:
@@ -283,6 +292,7 @@ def test_the_daemon_releases_memory_once_after_the_last_request() -> None:
 BUGS = {
     "never resets the timers": ("> SLEEP_SECONDS", "> 1e9"),
     "always resets the timers": ("> SLEEP_SECONDS", "> -1"),
+    "kills workers that compute": ("max(worker.last_message_at, worker.last_computed_at)", "worker.last_message_at"),
     "kills at once": (">= limits.heartbeat_seconds", ">= 0"),
     "kills paused workers": ("if not worker.is_paused and now", "if now"),
     "ends paused requests": ("or _is_paused(view, request)", ""),
@@ -329,7 +339,7 @@ def plain_tests() -> list[tuple[FunctionType, dict[str, Any]]]:
         if not name.startswith("test_") or name.startswith("test_a_bug") or not isinstance(test, FunctionType):
             continue
         sets: list[dict[str, Any]] = [{}]
-        for mark in getattr(test, "pytestmark", []):
+        for mark in (one for one in getattr(test, "pytestmark", []) if one.name == "parametrize"):
             names, values = mark.args
             names = (names,) if isinstance(names, str) else names
             sets = [dict(zip(names, value if len(names) > 1 else (value,), strict=True)) for value in values]

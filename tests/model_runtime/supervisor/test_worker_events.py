@@ -18,7 +18,7 @@ from model_runtime.supervisor.status_feed import StatusFeed
 from model_runtime.supervisor.worker_events import WorkerEventHandler
 from model_runtime.supervisor.worker_pool import WorkerPool
 from tests.model_runtime.calls import chat
-from tests.model_runtime.library import ScriptedCatalog, scripted_model
+from tests.model_runtime.library import scripted_model
 
 
 class StubProcess:
@@ -37,7 +37,7 @@ class RunningRequest:
         self.events: list[SchedulerEvent] = []
         model, counters = scripted_model("m"), CounterRegistry()
         self.requests = RequestTable(lambda: 0.0, counters, lambda request: None)
-        self.pool = WorkerPool(ScriptedCatalog(model), lambda: 0.0, StopTimeouts())
+        self.pool = WorkerPool(lambda: 0.0, StopTimeouts())
         self.handler = WorkerEventHandler(
             self.requests, self.pool, counters, lambda: 0.0, self.events.append, StatusFeed(cast(Any, None))
         )

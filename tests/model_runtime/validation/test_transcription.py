@@ -31,6 +31,7 @@ def folders(tmp_path: Path, config: dict[str, Any]) -> dict[str, Path]:
     ("config", "changes"),
     [
         (TURBO, {}),
+        (TURBO, {"audio": Audio(16_000, bytes(1_600))}),
         (TURBO, {"language": "ko-KR", "temperature": 0.0}),
         (TURBO, {"language": "Korean", "temperature": 1.0}),
         (LARGE, {"translate": True}),
@@ -48,6 +49,8 @@ def test_what_can_be_written_down_passes(tmp_path: Path, config: dict[str, Any],
     [
         (LARGE, {"audio": Audio(16_000, bytes(1_000))}, "audio", "31 ms; at least 50 ms"),
         (LARGE, {"audio": Audio(16_000, b"")}, "audio", "0 ms"),
+        (LARGE, {"audio": Audio(16_000, bytes(1_598))}, "audio", "50 ms; at least 50 ms"),
+        (LARGE, {"temperature": -0.1}, "temperature", "must be from 0 to 1"),
         (LARGE, {"language": "klingon"}, "language", "no language 'klingon'"),
         (LARGE, {"temperature": 1.5}, "temperature", "1.5; it must be from 0 to 1"),
         (TURBO, {"translate": True}, "translate", "cannot translate.*stt-best"),

@@ -23,6 +23,8 @@ class Windows:
     def __init__(self, *, takes_turns: bool = True) -> None:
         self.takes_turns = takes_turns
         self.open_runs = 0
+        self.pieces_before = 0
+        """Pieces of work before the first window of a long recording."""
 
     def load(self, spec: LoadSpec, report_progress: LoadReporter) -> LoadedModel:
         """Load nothing."""
@@ -35,6 +37,8 @@ class Windows:
         try:
             seconds = request.audio.duration_seconds
             yield Progress("seconds", 0, seconds)
+            for _ in range(self.pieces_before if seconds > 1 else 0):
+                yield Progress("seconds", 0, seconds)
             for window in range(int(seconds)):
                 check_cancelled()
                 _fail(request.prompt if window == 1 else "")
@@ -102,6 +106,20 @@ def test_a_short_recording_waits_for_one_window_of_a_long_one_and_then_ends_in_o
     turns.step_to_end(SHORT)
 
     assert turns.windows_of(LONG) == 4
+    assert turns.order == [LONG, SHORT]
+
+
+@pytest.mark.promise("reliability:short-beside-long")
+def test_a_short_recording_gets_in_while_a_long_one_is_looked_through() -> None:
+    turns = Turns()
+    turns.engine.pieces_before = 100
+    turns.serial.submit(LONG, recording(600))
+    turns.outputs += turns.serial.step() + turns.serial.step()
+
+    turns.serial.submit(SHORT, recording(1))
+    turns.step_to_end(SHORT)
+
+    assert turns.windows_of(LONG) == 0
     assert turns.order == [LONG, SHORT]
 
 

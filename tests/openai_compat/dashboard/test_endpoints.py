@@ -196,7 +196,8 @@ async def test_recent_pictures_and_recordings_are_listed_and_served(
     (tmp_path / "a.png").write_bytes(b"png")
     (tmp_path / "b.txt").write_bytes(b"txt")
     transcripts = [FakeArtifact("b", tmp_path / "b.txt", "text/plain")] * 30
-    artifacts = FakeArtifacts([*transcripts, FakeArtifact("a", tmp_path / "a.png", "image/png")])
+    sound = FakeArtifact("c", tmp_path / "c.wav", "audio/wav")
+    artifacts = FakeArtifacts([*transcripts, FakeArtifact("a", tmp_path / "a.png", "image/png"), sound])
     switch, address = server
     switch.app = create_app(service, settings, artifacts=artifacts)
 
@@ -205,7 +206,7 @@ async def test_recent_pictures_and_recordings_are_listed_and_served(
         picture = await http.get(listed[0]["url"])
         text = await http.get("/api/artifacts/b")
 
-    assert [artifact["id"] for artifact in listed] == ["a"]  # however many transcripts are newer
+    assert [artifact["id"] for artifact in listed] == ["a", "c"]  # however many transcripts are newer
     assert (picture.content, picture.headers["content-type"]) == (b"png", "image/png")
     assert text.status_code == 404
 

@@ -79,6 +79,23 @@ async def test_the_page_shows_health_memory_and_models(page: Page, service: Fake
 
 
 @pytest.mark.browser
+@pytest.mark.promise("page:status")
+async def test_the_page_shows_what_is_wrong_with_the_daemon_until_it_is_solved(
+    page: Page, service: FakeService
+) -> None:
+    service.problems.report("results", "Results are not kept: /home/x cannot be written.")
+
+    await page.goto("/")
+    await expect(page.get_by_role("status")).to_have_text("Degraded · up 1 s")
+    await expect(page.get_by_role("alert")).to_have_text("ProblemsResults are not kept: /home/x cannot be written.")
+    service.problems.clear("results")
+    service.update_models(lambda models: models)
+
+    await expect(page.get_by_role("status")).to_have_text("Healthy · up 1 s")
+    await expect(page.get_by_role("alert")).to_have_count(0)
+
+
+@pytest.mark.browser
 async def test_a_local_model_that_is_broken_is_shown_with_its_reason_and_no_command(
     page: Page, service: FakeService
 ) -> None:

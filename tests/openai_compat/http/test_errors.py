@@ -9,6 +9,7 @@ import websockets
 from openai import AsyncOpenAI
 
 from model_runtime import errors
+from model_runtime.decoding.process import DecodingFailed
 from model_runtime.errors import SensesError
 from openai_compat.http.errors import error_response
 from tests.fakes import FakeService
@@ -27,6 +28,9 @@ TABLE = [
     (errors.ShuttingDown("x", 3), 503, "server_error", True),
     (errors.LoadFailed("x"), 500, "server_error", False),
     (errors.WorkerDied("x"), 502, "server_error", True),
+    (errors.InsufficientStorage("x"), 507, "server_error", False),
+    (DecodingFailed("x"), 502, "server_error", True),
+    (errors.Busy("x", 5), 503, "server_error", True),
     (errors.JobStalled("x"), 504, "server_error", False),
     (errors.OutOfMemory("x"), 500, "server_error", False),
     (errors.JobFailed("x"), 500, "server_error", False),

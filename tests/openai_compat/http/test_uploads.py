@@ -1,6 +1,8 @@
 """Bodies: stored while they come, bounded over all requests, and ended when their client stops sending."""
 
+import base64
 import errno
+import io
 import json
 import threading
 from collections.abc import AsyncGenerator
@@ -13,6 +15,7 @@ import pytest
 from anyio.abc import SocketStream
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
@@ -128,6 +131,13 @@ def chat(text_bytes: int) -> bytes:
     return json.dumps({"messages": [{"role": "user", "content": "x" * text_bytes}]}).encode()
 
 
+def noise_url(side: int) -> str:
+    """Return a data: URL of a picture that cannot be compressed."""
+    picture = io.BytesIO()
+    Image.effect_noise((side, side), 99).convert("RGB").save(picture, "BMP")
+    return "data:image/bmp;base64," + base64.b64encode(picture.getvalue()).decode()
+
+
 async def pieces(body: bytes) -> AsyncGenerator[bytes]:
     """Yield a body in pieces, without a Content-Length."""
     for start in range(0, len(body), 50_000):
@@ -151,6 +161,29 @@ async def test_a_parsed_body_no_longer_counts(
         await wait_until(lambda: len(service.requests) == 3)
         assert service.gate is not None
         service.gate.set()
+
+
+@pytest.mark.promise("reliability:uploads-bounded")
+async def test_a_body_counts_until_its_pictures_are_decoded(
+    server: tuple[SwitchableApp, str], settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(uploads, "CAPACITY_BYTES", 1_000_000)
+    switch, url = server
+    service = FakeService()
+    switch.app = app = create_app(service, settings)
+    part = {"type": "image_url", "image_url": {"url": noise_url(490)}}
+    body = {"messages": [{"role": "user", "content": [part]}]}
+
+    async with httpx2.AsyncClient(base_url=url) as http, anyio.create_task_group() as tasks:
+        async with service.media.admission.admit(service.media.admission.free_bytes):
+            tasks.start_soon(lambda: http.post(CHAT, content=json.dumps(body).encode()))
+            await wait_until(lambda: service.media.admission.waiting_count == 1)
+            while_it_waits = capacity_of(app).used_bytes
+            refused = await http.post(CHAT, content=chat(BIG))
+        await wait_until(lambda: capacity_of(app).used_bytes == 0)
+
+    assert while_it_waits >= 3 * 490 * 490 - uploads.MEMORY_BYTES
+    assert refused.status_code == 503
 
 
 async def test_a_large_body_arrives_unchanged(http: httpx2.AsyncClient, service: FakeService) -> None:

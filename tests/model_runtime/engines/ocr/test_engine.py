@@ -6,12 +6,14 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
-from model_runtime.engines.ocr.engine import OcrEngine
+from model_runtime.engines.ocr.detector import windows
+from model_runtime.engines.ocr.engine import OcrEngine, to_bgr
 from model_runtime.errors import Cancelled, InvalidInput, LoadFailed
 from model_runtime.events import ChatResult, Progress, TextDelta, TextLine
 from model_runtime.media.images import from_pillow
 from model_runtime.media.types import ImageData
 from model_runtime.requests import Chat, Message
+from model_runtime.worker.serial_engine import SerialEngine
 from tests.model_runtime.engines.job_engine_driver import CancelAfter, events_of_type, load, run_to_end
 from tests.screenshots.reading import open_engine, read
 from tests.screenshots.score import edges
@@ -117,11 +119,42 @@ def test_every_line_of_a_tall_page_is_read_once(engine: OcrEngine) -> None:
     assert words_of(read(engine, from_pillow(picture))) == lines
 
 
+def test_a_tall_picture_is_cut_in_the_gaps_between_its_lines() -> None:
+    picture = to_bgr(
+        from_pillow(drawn(*(f"Line {row}" for row in range(90)), size=(2_000, 4_000), letters=20, step=44))
+    )
+
+    tops = [top for top, _ in windows(picture, 1.0)]
+
+    assert len(tops) > 2
+    assert all((top - 20) % 44 > 26 for top in tops[1:])  # letters take the first 26 rows of each step
+
+
 @pytest.mark.promise("runtime:cancel")
 @pytest.mark.parametrize("calls", [1, 2])
 def test_a_cancelled_job_ends_after_a_window_or_a_batch_of_lines(engine: OcrEngine, calls: int) -> None:
     with pytest.raises(Cancelled):
         run_to_end(engine, chat(from_pillow(drawn(*RECEIPT))), CancelAfter(calls))
+
+
+@pytest.mark.promise("reliability:turns-change-nothing")
+def test_pictures_that_take_turns_are_read_as_if_each_were_alone(engine: OcrEngine) -> None:
+    pictures = [
+        from_pillow(drawn(*(f"Page {page}, line {row}" for row in range(12)), size=(640, 640))) for page in (1, 2)
+    ]
+    serial = SerialEngine(engine, lambda job: None)
+    for job, picture in enumerate(pictures):
+        serial.submit(job, chat(picture))
+
+    results: dict[int, ChatResult] = {}
+    jobs = []
+    while len(results) < len(pictures):
+        ((job, output),) = serial.step()
+        jobs += [job]
+        results |= {job: output} if isinstance(output, ChatResult) else {}
+
+    assert results == {job: read(engine, picture) for job, picture in enumerate(pictures)}
+    assert jobs != sorted(jobs)
 
 
 def test_an_instruction_is_answered_with_what_the_model_does_instead(engine: OcrEngine) -> None:

@@ -33,7 +33,7 @@ async def test_a_screenshot_is_read_with_the_place_of_each_line(
     measured = score(screenshot.lines, result.lines)
     assert measured.error_rate <= MAX_ERROR_RATE, result.text
     assert measured.overlap >= MIN_OVERLAP
-    assert measured.share_placed(MIN_OVERLAP) >= 0.9
+    assert measured.share_placed(MIN_OVERLAP) >= 0.8
     assert measured.is_in_order or case.kind.name not in ORDERED_KINDS, result.text
     assert result.warnings == ()
 
