@@ -7,6 +7,7 @@ import signal
 import socket
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
+from types import SimpleNamespace
 from typing import Any, TypeVar
 
 import anyio
@@ -183,6 +184,10 @@ class _Process:
         """Return whether it has exited."""
         has_exited = self._worker.is_zombie or self._worker.status is not None
         return psutil.STATUS_ZOMBIE if has_exited else psutil.STATUS_RUNNING
+
+    def cpu_times(self) -> SimpleNamespace:
+        """Return that it has not computed."""
+        return SimpleNamespace(user=0.0, system=0.0)
 
 
 class FakeWorkers:

@@ -388,26 +388,6 @@ async def test_a_process_that_cannot_start_is_told_and_tried_again_later(
     assert model_status_of(after, "n").state is ModelState.READY
 
 
-async def test_files_that_vanish_before_the_load_are_told_with_the_command_that_fetches_them(
-    settings: Settings, workers: FakeWorkers, clock: FakeClock
-) -> None:
-    catalog = ScriptedCatalog(scripted_model("m"))
-    async with open_fake_runtime(settings, catalog, clock) as runtime, anyio.create_task_group() as group:
-        await runtime.load("m")
-        (await workers.started()).exit(1)
-        await wait_for_status(runtime, state_is(ModelState.BACKOFF))
-        waiting = BackgroundCall(runtime, chat("a")).start(group)
-        await waiting.wait_for_event(Queued)
-        catalog.missing.add("m")
-        clock.now += 2
-        await waiting.wait_until_finished()
-        status = runtime.status()
-
-    assert isinstance(waiting.error, LoadFailed)
-    assert "senses pull m" in waiting.error.message
-    assert model_status_of(status).retry_in_seconds is None
-
-
 # -- unloads and pins --------------------------------------------------------------------------------------------------
 
 

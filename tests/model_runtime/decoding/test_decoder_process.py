@@ -14,7 +14,7 @@ from model_runtime.decoding import decoder as decoder_module
 from model_runtime.decoding import process as decoding_process
 from model_runtime.decoding.decoder import MediaDecoder
 from model_runtime.decoding.process import DecodingFailed, decode_in_process
-from model_runtime.errors import InvalidMedia
+from model_runtime.errors import Busy, InvalidMedia
 from model_runtime.ipc.messages import DECODED_FD, SOURCE_FD, Hello
 from model_runtime.media.types import Audio, ImageData, MediaFile
 from model_runtime.process.spawn import SpawnedProcess
@@ -68,7 +68,7 @@ class Call:
             source.flush()
             try:
                 self.result = await decode_in_process("image", "image", source.fileno(), output.fileno())
-            except (DecodingFailed, InvalidMedia) as error:
+            except (Busy, DecodingFailed, InvalidMedia) as error:
                 self.result = error
 
 
@@ -135,7 +135,7 @@ async def test_without_a_process_the_error_says_so(tmp_path: Path, monkeypatch: 
     call = Call(tmp_path)
     await call.run()
 
-    assert isinstance(call.result, DecodingFailed)
+    assert isinstance(call.result, Busy)
     assert "no process starts (Resource temporarily unavailable)" in call.result.message
 
 

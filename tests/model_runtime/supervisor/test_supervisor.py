@@ -71,7 +71,7 @@ class Supervised:
     def call(self, id_: int, model: str = "m", **options: Any) -> AbstractContextManager[OutputQueue]:
         """Return the context of a chat."""
         resolved = self.catalog.resolve(model, Task.TEXT)
-        prepared = PreparedRequest(chat("a", model), resolved, Task.TEXT, 50 * MEGABYTE)
+        prepared = PreparedRequest(chat("a", model), resolved, Task.TEXT, 50 * MEGABYTE, files=ModelFiles())
         return self.supervisor.submit(id_, prepared, **options)
 
     async def run(self, id_: int, model: str = "m") -> FakeWorker:
@@ -459,7 +459,7 @@ async def test_a_cancelled_request_is_known_until_the_worker_ends_it(supervised:
 
 async def test_a_request_names_its_client_and_its_warnings_come_first(supervised: Supervised) -> None:
     model = supervised.catalog.resolve("m", Task.TEXT)
-    prepared = PreparedRequest(chat("a"), model, Task.TEXT, 50 * MEGABYTE, 7 * MEGABYTE, warnings=("no word",))
+    prepared = PreparedRequest(chat("a"), model, Task.TEXT, 50 * MEGABYTE, 7 * MEGABYTE, ("no word",), ModelFiles())
     with supervised.supervisor.submit(1, prepared, client="editor") as outputs:
         worker = await supervised.workers.started()
         await worker.receive(RunRequest)
@@ -479,7 +479,7 @@ async def test_a_request_waits_as_long_as_the_settings_say_and_a_picture_longer(
     catalog = ScriptedCatalog(scripted_model("m", task))
     supervised = Supervised(replace(settings, queue_timeout_seconds=100.0), catalog, workers)
     model = catalog.resolve("m", task)
-    prepared = PreparedRequest(chat("a"), model, task, 50 * MEGABYTE)
+    prepared = PreparedRequest(chat("a"), model, task, 50 * MEGABYTE, files=ModelFiles())
     supervised.calls.enter_context(supervised.supervisor.submit(1, prepared))
     worker = await workers.started()
     await worker.receive(RunRequest)
