@@ -14,7 +14,7 @@ N ?= 100
 SEED ?= 1
 COVERED ?= 95
 
-.PHONY: setup serve models test test-fast coverage mutants check check-lock lock real bench soak fuzz half-precision docs bundle clients setup-training check-training test-training clean
+.PHONY: setup serve models test test-fast coverage mutants check check-lock lock real screenshots bench soak fuzz half-precision docs bundle clients setup-training check-training test-training clean
 
 setup: $(STAMP)
 
@@ -90,6 +90,10 @@ mutants: setup
 # everything that is asked of the real models; `make test` asks a part. Its numbers go to benchmarks/real.json
 real: models
 	$(BIN)/pytest -n 0 -m real --complete tests/real_models $(ARGS)
+
+# how well the screenshots of a real Chromium are read, all of them; the tests read one of each kind
+screenshots: setup
+	$(BIN)/python -m tests.screenshots
 
 bench: setup
 	$(BIN)/python -m benchmarks $(ARGS)

@@ -30,7 +30,8 @@ class Loading:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """`done` of `total` units are processed. `stage` names the unit: "steps", "seconds", "tokens" or "characters"."""
+    """`done` of `total` units are processed. `stage` names the unit: "steps", "seconds", "tokens",
+    "characters", "rows" or "lines"."""
 
     stage: str
     done: float
@@ -115,8 +116,18 @@ class Preview:
 
 
 @dataclass(frozen=True, slots=True)
+class TextLine:
+    """One line of text in a picture. `confidence` is 0..1."""
+
+    text: str
+    box: tuple[int, int, int, int]
+    """Left, top, width and height in pixels of the picture's file."""
+    confidence: float
+
+
+@dataclass(frozen=True, slots=True)
 class ChatResult:
-    """Result of a chat."""
+    """Result of a chat. `lines` are those of a model that reads text, in the order of reading."""
 
     text: str
     finish_reason: Literal["stop", "length"]
@@ -127,6 +138,7 @@ class ChatResult:
     warnings: tuple[str, ...] = ()
     cached_tokens: int = field(default=0, compare=False)
     """Prompt tokens whose keys and values came from the prefix cache; not part of what makes two answers equal."""
+    lines: tuple[TextLine, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

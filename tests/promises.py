@@ -41,6 +41,20 @@ MODELS = {
     "packaging:bundle": "The bundle for desktop apps starts the installed Senses with its user's settings.",
 }
 
+OCR = {
+    "ocr:installed": "The model that reads the text of pictures is installed with Senses and needs no download.",
+    "ocr:auto": "Text is read by the best vision model if it is downloaded, else by ocr-fast, never by a starter.",
+    "ocr:lines": "Each line comes with its text, its place in pixels of the file, and how certain it is.",
+    "ocr:order": "Lines are told in the order of reading: columns one after the other, tables by rows.",
+    "ocr:nothing": "A picture without text gives no text.",
+    "ocr:photo": "A photo of text is read.",
+    "ocr:tall": "A page of any height is read to its end, each line once.",
+    "ocr:screenshots": "Screenshots are read with at most 1.5 % of their characters wrong and each line at its place.",
+    "ocr:unknown-script": "Text in a script that the model cannot read is told, not invented.",
+    "ocr:chat": "A chat with ocr-fast answers with the text, plain and streamed, and with the lines.",
+    "ocr:memory": "The memory of the reader is estimated within a tenth before it is loaded, and given back.",
+}
+
 RUNTIME = {
     "runtime:single-flight": "Concurrent calls to a cold model load it once and are all answered.",
     "runtime:idle-offload": "A model leaves after five idle minutes and its memory is counted free once it is gone.",
@@ -201,6 +215,7 @@ OPENAI = {
     "page:live": "The page follows a real daemon's models live.",
     "page:commands": "The page's buttons work.",
     "page:try": "Every sense can be tried on the page.",
+    "page:read": "The page draws the lines of a picture over it where they stand.",
     "page:private": "The page loads nothing foreign.",
 }
 
@@ -212,6 +227,7 @@ MCP = {
     "mcp:no-words-for-no-speech": "Silence, noise and music hold no words.",
     "mcp:starter-labelled": "A starter's result says so.",
     "mcp:save": "A result is put into the project in the format its name says.",
+    "mcp:text-in-image": "A small model's description comes with the text in the picture, bounded, unless it is not wanted.",
     "mcp:places": "An agent learns in pixels where things are, from models that can tell.",
     "mcp:download": "A download tells how far it is.",
     "mcp:idle-models-leave": "An open client keeps no model in memory.",
@@ -362,6 +378,7 @@ MACOS = {
 
 PROMISES: dict[str, str] = {
     **MODELS,
+    **OCR,
     **RUNTIME,
     **PICTURES,
     **SOUND,
