@@ -14,7 +14,7 @@ N ?= 100
 SEED ?= 1
 COVERED ?= 95
 
-.PHONY: setup serve models test test-fast coverage mutants check check-lock lock bench soak fuzz half-precision docs bundle clients setup-training check-training test-training clean
+.PHONY: setup serve models test test-fast coverage mutants check check-lock lock real screenshots bench soak fuzz half-precision docs bundle clients setup-training check-training test-training clean
 
 setup: $(STAMP)
 
@@ -86,6 +86,14 @@ coverage: setup $(TOOLS)
 # N random faults in the product, and whether the fast tests notice them; ARGS="--only model_runtime/scheduler"
 mutants: setup
 	$(BIN)/python -m tests.mutants --number $(N) --seed $(SEED) $(ARGS)
+
+# everything that is asked of the real models; `make test` asks a part. Its numbers go to benchmarks/real.json
+real: models
+	$(BIN)/pytest -n 0 -m real --complete tests/real_models $(ARGS)
+
+# how well the screenshots of a real Chromium are read, all of them; the tests read one of each kind
+screenshots: setup
+	$(BIN)/python -m tests.screenshots
 
 bench: setup
 	$(BIN)/python -m benchmarks $(ARGS)

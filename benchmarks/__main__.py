@@ -25,6 +25,7 @@ from benchmarks import (
     endings,
     eviction,
     memory,
+    ocr,
     overhead,
     report,
     responsiveness,
@@ -55,6 +56,7 @@ PARTS: Mapping[str, tuple[str, Callable[[BenchmarkContext], list[Row]]]] = {
     "eviction": ("Choosing what leaves", eviction.measure),
     "clients": ("What a client starts", clients.measure),
     "tools": ("MCP tools", tools.measure),
+    "ocr": ("Text in pictures", ocr.measure),
     "starters": ("The built-in models", starters.measure),
 }
 

@@ -31,10 +31,13 @@ def add_prompts(server: MCPServer[ClientConnection], app: AppContext) -> None:
     def read_screenshot(path: str) -> str:
         """Turn a screenshot into a brief that its user interface can be built from."""
         return (
-            f'Call describe_image on {path} with task="ocr" for its words, then with a prompt that asks for layout, '
-            "components, colours and spacing, and again for whatever stays unclear. Then write a brief to build this "
-            "screen from: regions from top to bottom, each with its components, their states and exact words, colours "
-            "as hex, alignment and spacing. List what you cannot see as a question; do not invent it."
+            f'Call describe_image on {path} with task="ocr": its lines have the exact words and their boxes (left, top, '
+            'width, height in pixels). Call it again with include_text="never" and a prompt that asks for layout, '
+            "components, colours and spacing, and again for whatever stays unclear; if a starter answers, trust the "
+            "lines alone. Then write a brief to build this screen from: regions from top to bottom, each with its "
+            "components and their states, its labels word for word from the lines, positions and sizes in percent of "
+            "the image's width and height, colours as hex, alignment and spacing. List what you cannot see as a "
+            "question; do not invent it."
         )
 
     @server.prompt(title="Meeting minutes")

@@ -31,8 +31,8 @@ HELP_TEXT = """# Senses
 
 Local models that see, draw, hear and speak. Nothing leaves this machine.
 
-- `describe_image(image, prompt, task)` looks at a picture; task "ocr" reads its text, "detect" and "point"
-  say in pixels where things are.
+- `describe_image(image, prompt, task)` looks at a picture; task "ocr" reads its text and says where each line stands,
+  "detect" and "point" say in pixels where things are.
 - `generate_image(prompt, …)` draws; every picture is saved and its path returned.
 - `transcribe(audio, …)` writes down speech from audio or video files.
 - `speak(text, …)` says a text and saves it; `play=true` plays it aloud.

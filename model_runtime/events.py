@@ -1,4 +1,4 @@
-"""Events of one request, in order: `Warnings`, `Queued`, `Loading`, events of the engine, exactly one `Finished`."""
+"""Events of one request, in order: `ModelChosen`, `Warnings`, `Queued`, `Loading`, events of the engine, exactly one `Finished`."""
 
 from dataclasses import dataclass, field
 from typing import Literal, TypeVar
@@ -30,7 +30,8 @@ class Loading:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """`done` of `total` units are processed. `stage` names the unit: "steps", "seconds", "tokens" or "characters"."""
+    """`done` of `total` units are processed. `stage` names the unit: "steps", "seconds", "tokens",
+    "characters", "rows" or "lines"."""
 
     stage: str
     done: float
@@ -57,6 +58,14 @@ class Warnings:
     """Warnings known before the request starts. Its result repeats them."""
 
     warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelChosen:
+    """Another model answers than the one that the requested name means. A warning says why."""
+
+    model: str
+    starter: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,8 +116,18 @@ class Preview:
 
 
 @dataclass(frozen=True, slots=True)
+class TextLine:
+    """One line of text in a picture. `confidence` is 0..1."""
+
+    text: str
+    box: tuple[int, int, int, int]
+    """Left, top, width and height in pixels of the picture's file."""
+    confidence: float
+
+
+@dataclass(frozen=True, slots=True)
 class ChatResult:
-    """Result of a chat."""
+    """Result of a chat. `lines` are those of a model that reads text, in the order of reading."""
 
     text: str
     finish_reason: Literal["stop", "length"]
@@ -119,6 +138,7 @@ class ChatResult:
     warnings: tuple[str, ...] = ()
     cached_tokens: int = field(default=0, compare=False)
     """Prompt tokens whose keys and values came from the prefix cache; not part of what makes two answers equal."""
+    lines: tuple[TextLine, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +199,7 @@ class Finished:
 
 
 EngineEvent = Warnings | Progress | TextDelta | LanguageDetected | Segment | AudioChunk | Preview
-Event = Queued | Loading | EngineEvent | Finished
+Event = ModelChosen | Queued | Loading | EngineEvent | Finished
 
 
 def expect_result(last_event: Event | None, result_type: type[ResultT]) -> tuple[Finished, ResultT]:

@@ -1,13 +1,17 @@
 """Prepare a request once, before it is queued: resolve its model, validate it, estimate its memory."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from model_runtime.catalog.builtin_models import tier_of
 from model_runtime.catalog.disk import ModelFiles, ask_disk, find_files
 from model_runtime.catalog.model import Model
 from model_runtime.catalog.protocol import CatalogProtocol
-from model_runtime.requests import Request, Task, task_of
+from model_runtime.catalog.speakers import Speaker, by_preference, choose_speaker
+from model_runtime.catalog.voices import LANGUAGES_BY_ALIAS, read_voices
+from model_runtime.errors import ModelMissing
+from model_runtime.requests import Request, Speak, Task, task_of
 from model_runtime.validation.starter_vocabulary import starter_warnings
 
 Validate = Callable[[Request, Model, Mapping[str, Path]], None]
@@ -19,8 +23,9 @@ class PreparedRequest:
     """A request that is ready to be queued.
 
     `needed_bytes` is the memory of the loaded model, 0 if it has a worker already. `working_bytes` is the memory that
-    the request takes on top of it. `warnings` name words that a starter model does not know. `files` are those that a
-    worker would load; None if the model has a worker already.
+    the request takes on top of it. `warnings` name words that a starter model does not know, and say why another model
+    answers than the one that was meant; `is_other_model` says that one does. `files` are those that a worker would load;
+    None if the model has a worker already.
     """
 
     request: Request
@@ -30,6 +35,7 @@ class PreparedRequest:
     working_bytes: int = 0
     warnings: tuple[str, ...] = ()
     files: ModelFiles | None = None
+    is_other_model: bool = False
 
 
 class RequestPreparer:
@@ -49,9 +55,12 @@ class RequestPreparer:
             InvalidInput: the model cannot serve this request.
         """
         task = task_of(request)
-        model = await self.resolve(request.model, task)
-        needs_estimate = not is_loaded(model.name)
-        return await ask_disk(model.name, self._prepare, request, model, task, needs_estimate)
+        meant = await self.resolve(request.model, task)
+        speaker = Speaker(meant)
+        if isinstance(request, Speak):
+            speaker = await ask_disk(meant.name, self._choose_speaker, request, meant)
+        needs_estimate = not is_loaded(speaker.model.name)
+        return await ask_disk(speaker.model.name, self._prepare, request, speaker, task, needs_estimate)
 
     async def resolve(self, name: str, task: Task) -> Model:
         """Return the model that `name` means for `task`; a thread looks at the disk where that is needed.
@@ -63,12 +72,35 @@ class RequestPreparer:
             return self._catalog.resolve(name, task)
         return await ask_disk(name, self._catalog.resolve, name, task)
 
-    def _prepare(self, request: Request, model: Model, task: Task, needs_estimate: bool) -> PreparedRequest:
+    def _choose_speaker(self, request: Speak, model: Model) -> Speaker:
+        is_named = self._catalog.is_known(request.model) or not tier_of(request.model, Task.SPEECH)
+        return choose_speaker(
+            request, model, languages_of=self._languages, installed=self._installed_speakers, is_named=is_named
+        )
+
+    def _languages(self, model: Model) -> Sequence[str]:
+        """Return the languages of a speech model, for a built-in one that is missing those it would have."""
+        try:
+            folder = self._catalog.folders(model).get("model")
+        except ModelMissing:
+            return LANGUAGES_BY_ALIAS.get(model.name, ())
+        return read_voices(folder).languages if folder else ()
+
+    def _installed_speakers(self) -> list[Model]:
+        """Return the speech models that can be used, the preferred ones first."""
+        models = (model for model in self._catalog.models() if model.task is Task.SPEECH)
+        return by_preference(model for model in models if self._catalog.info(model).present)
+
+    def _prepare(self, request: Request, speaker: Speaker, task: Task, needs_estimate: bool) -> PreparedRequest:
+        model = speaker.model
         folders = self._catalog.folders(model)
         named = request if request.model == model.name else replace(request, model=model.name)
         self._validate(named, model, folders)
         warnings = starter_warnings(named, task, model, folders)
+        if speaker.warning:
+            warnings = (speaker.warning, *warnings)
         needed_bytes = self._catalog.needed_bytes(model, folders) if needs_estimate else 0
         working_bytes = self._catalog.working_bytes(named, model, folders)
         files = find_files(folders) if needs_estimate else None
-        return PreparedRequest(named, model, task, needed_bytes, working_bytes, warnings, files)
+        is_other_model = bool(speaker.warning)
+        return PreparedRequest(named, model, task, needed_bytes, working_bytes, warnings, files, is_other_model)

@@ -21,6 +21,7 @@ from model_runtime.events import Event, Finished
 from model_runtime.prepare import RequestPreparer, Validate
 from model_runtime.problems import Problems
 from model_runtime.process.process import StopTimeouts
+from model_runtime.release_memory import release_memory
 from model_runtime.requests import Request, Task
 from model_runtime.scheduler.messages import BudgetChanged
 from model_runtime.settings import Settings
@@ -69,7 +70,7 @@ class Runtime:
         memory_pressure: Callable[[], Pressure] = memory.pressure,
         energy: EnergySaving | None = None,
         working_set_bytes: Callable[[], Awaitable[int]] = gpu_probe.working_set_bytes,
-        release_memory: Callable[[], None] = memory.release_memory,
+        release_memory: Callable[[], None] = release_memory,
     ) -> None:
         self.media = MediaDecoder(settings.decode_bytes, settings.folders.run / "decoded")
         self.problems = Problems()

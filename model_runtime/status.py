@@ -53,7 +53,7 @@ class ModelStatus:
     voices: tuple[str, ...] = ()
     languages: tuple[str, ...] = ()
     abilities: tuple[str, ...] = ()
-    """Capabilities besides the task: "detect" and "point"."""
+    """Capabilities besides the task: "detect" and "point", or "ocr" of a model that does nothing else."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from model_runtime.settings import InstanceFolders, Settings
 if TYPE_CHECKING:
     from playwright.async_api import Browser
 
-pytest_plugins = ["tests.fast"]
+pytest_plugins = ["tests.fast", "tests.real_models.complete"]
 BROWSERS = ("chromium", "chromium-headless-shell", "google-chrome", "chromium-browser")
 
 

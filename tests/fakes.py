@@ -19,12 +19,14 @@ from model_runtime.events import (
     Finished,
     GeneratedImage,
     Loading,
+    ModelChosen,
     Preview,
     Progress,
     Queued,
     Segment,
     SpeechResult,
     TextDelta,
+    TextLine,
     Timings,
     TranscriptionResult,
     Warnings,
@@ -73,7 +75,7 @@ class FakeService:
 
     `error` fails each run, `error_after_first_event` fails it after its first event. `gate` pauses a run after its
     first event until it is set. `requests` has all requests, `cancelled_requests` those closed before their end.
-    `warnings` come with each answer.
+    `warnings` come with each answer. `chosen` is told first. `lines` are what "ocr-fast" reads, if it is among `models`.
     """
 
     def __init__(self, *, error: SensesError | None = None, gate: anyio.Event | None = None) -> None:
@@ -83,6 +85,7 @@ class FakeService:
         self.error_after_first_event: SensesError | None = None
         self.gate = gate
         self.warnings: tuple[str, ...] = ()
+        self.chosen: ModelChosen | None = None
         self.requests: list[Request] = []
         self.request_ids: list[int | None] = []
         self.ids = count(1)
@@ -96,10 +99,13 @@ class FakeService:
         self.answer_parts: tuple[str, ...] = ("A red ", "circle on a ", "white background.")
         self.models = tuple(model_status(name, task) for name, task in TASK_OF_MODEL.items())
         self.models_changed = anyio.Event()
+        self.lines: tuple[TextLine, ...] = ()
 
     async def resolve(self, name: str, task: Task) -> str:
         """Return the starter of a tier, or the name of a starter."""
-        if name in ("", "auto", "fast", "best"):
+        if name in ("ocr", "ocr-fast") and any(model.name == "ocr-fast" for model in self.models):
+            return "ocr-fast"
+        if name in ("", "auto", "fast", "best", "ocr"):
             return DEFAULT_MODELS[task]
         if name not in TASK_OF_MODEL:
             raise UnknownModel(name, TASK_OF_MODEL)
@@ -131,12 +137,15 @@ class FakeService:
             raise self.error
         finished = False
         try:
+            if self.chosen:
+                yield self.chosen
             if self.warnings:
                 yield Warnings(self.warnings)
             yield Queued(1)
             yield Loading(request.model, "weights", 0.5)
             first = True
-            for event in _events(request, self.answer_parts):
+            is_reader = request.model == "ocr-fast"
+            for event in _reading(self.lines) if is_reader else _events(request, self.answer_parts):
                 yield _with_warnings(event, self.warnings)
                 if first and self.gate is not None:
                     await self.gate.wait()
@@ -195,6 +204,12 @@ class FakeService:
         self.models = tuple(update(self.models))
         changed, self.models_changed = self.models_changed, anyio.Event()
         changed.set()
+
+
+def _reading(lines: tuple[TextLine, ...]) -> Iterable[Event]:
+    text = "\n".join(line.text for line in lines)
+    yield TextDelta(text)
+    yield Finished("ocr-fast", ChatResult(text, "stop", 0, 0, lines=lines), Timings(0.0, 0.1, 0.2))
 
 
 def _events(request: Request, answer_parts: tuple[str, ...]) -> Iterable[Event]:

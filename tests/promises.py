@@ -41,6 +41,20 @@ MODELS = {
     "packaging:bundle": "The bundle for desktop apps starts the installed Senses with its user's settings.",
 }
 
+OCR = {
+    "ocr:installed": "The model that reads the text of pictures is installed with Senses and needs no download.",
+    "ocr:auto": "Text is read by the best vision model if it is downloaded, else by ocr-fast, never by a starter.",
+    "ocr:lines": "Each line comes with its text, its place in pixels of the file, and how certain it is.",
+    "ocr:order": "Lines are told in the order of reading: columns one after the other, tables by rows.",
+    "ocr:nothing": "A picture without text gives no text.",
+    "ocr:photo": "A photo of text is read.",
+    "ocr:tall": "A page of any height is read to its end, each line once.",
+    "ocr:screenshots": "Screenshots are read with at most 1.5 % of their characters wrong and each line at its place.",
+    "ocr:unknown-script": "Text in a script that the model cannot read is told, not invented.",
+    "ocr:chat": "A chat with ocr-fast answers with the text, plain and streamed, and with the lines.",
+    "ocr:memory": "The memory of the reader is estimated within a tenth before it is loaded, and given back.",
+}
+
 RUNTIME = {
     "runtime:single-flight": "Concurrent calls to a cold model load it once and are all answered.",
     "runtime:idle-offload": "A model leaves after five idle minutes and its memory is counted free once it is gone.",
@@ -50,6 +64,7 @@ RUNTIME = {
     "runtime:pins": "A pinned model is neither evicted nor offloaded.",
     "runtime:queue-bound": "A full queue refuses with the time after which to come back.",
     "runtime:crash": "A crash answers every running request with its cause, and waiting ones get a new process.",
+    "runtime:slow-machines-finish": "A step may be slow without an Apple GPU; one that hangs is ended all the same.",
     "runtime:load-deadline": "A load without a sign of life is ended; one that goes on is given time.",
     "runtime:no-deadlock": "In every interleaving of a small world everybody can still be answered.",
     "runtime:shutdown": "Shutting down answers everybody and leaves no process.",
@@ -114,6 +129,7 @@ SOUND = {
     "audio:no-network": "An upload cannot make Senses open a connection or read a file.",
     "audio:too-long-refused": "What is too long is refused while it is decoded.",
     "transcription:text-and-times": "Speech becomes text with times and its language.",
+    "transcription:keeps-the-language": "Speech is written in its own language and letters, Korean in Hangul.",
     "transcription:words": "Words have their own times.",
     "transcription:translate": "A translation answers in English.",
     "transcription:every-layout": "Whisper is read in every layout it is published in.",
@@ -127,6 +143,8 @@ SOUND = {
     "speech:six-formats": "Speech is one stream in each of six formats and reads back whole.",
     "speech:cancel-between-chunks": "A cancelled speech sends no further chunk.",
     "speech:never-garbage": "A language a voice cannot speak is refused with the models that can.",
+    "speech:other-model-told": "A text that the model meant cannot speak goes to one that can, and the answer names it.",
+    "speech:language-by-words": "Spanish, French and other languages are told by their words before a voice is chosen.",
     "speech:openai-voices": "Every voice of OpenAI's means one of ours.",
     "speech:unknown-voice-lists": "An unknown voice is refused with those there are.",
     "speech:bad-values-refused": "A value that cannot be spoken is refused with what is possible.",
@@ -197,6 +215,7 @@ OPENAI = {
     "page:live": "The page follows a real daemon's models live.",
     "page:commands": "The page's buttons work.",
     "page:try": "Every sense can be tried on the page.",
+    "page:read": "The page draws the lines of a picture over it where they stand.",
     "page:private": "The page loads nothing foreign.",
 }
 
@@ -208,6 +227,7 @@ MCP = {
     "mcp:no-words-for-no-speech": "Silence, noise and music hold no words.",
     "mcp:starter-labelled": "A starter's result says so.",
     "mcp:save": "A result is put into the project in the format its name says.",
+    "mcp:text-in-image": "A small model's description comes with the text in the picture, bounded, unless it is not wanted.",
     "mcp:places": "An agent learns in pixels where things are, from models that can tell.",
     "mcp:download": "A download tells how far it is.",
     "mcp:idle-models-leave": "An open client keeps no model in memory.",
@@ -283,6 +303,23 @@ MEANING = {
     "meaning:mutations": "A defect anywhere in the media path makes a test of meaning fail.",
 }
 
+REAL = {
+    "real:heard-as-reference": "Whisper base writes down the words, languages and times that faster-whisper does.",
+    "real:long-recordings": "A long recording, with pauses or without, loses no sentence.",
+    "real:nothing-said": "Whisper base hears no words where nobody speaks.",
+    "real:translated": "Whisper base translates what it hears into English.",
+    "real:subtitles": "Subtitles of a real recording have all its words in order.",
+    "real:spoken-clearly": "What Kokoro says, Whisper base hears.",
+    "real:spoken-as-reference": "Kokoro's speech is as long and as loud as that of the same weights elsewhere.",
+    "real:speed": "Kokoro speaks as much faster or slower as asked.",
+    "real:first-audio": "The first of eight sentences is heard early, and pieces join without a click.",
+    "real:tokens-as-reference": "SmolLM2 writes the greedy tokens of transformers.",
+    "real:together-as-alone": "Real chats at once are answered as each alone.",
+    "real:schema": "A real answer keeps to a JSON schema.",
+    "real:prefix-reuse": "A real chat that goes on is answered as one that is read anew.",
+    "real:memory": "A real model takes the memory that was expected, and gives it back.",
+}
+
 RELIABILITY = {
     "reliability:disk-hangs": "A disk that does not answer stops the requests that need it, and nothing else.",
     "reliability:background": "A background task that fails is started again, and health and log say so.",
@@ -341,6 +378,7 @@ MACOS = {
 
 PROMISES: dict[str, str] = {
     **MODELS,
+    **OCR,
     **RUNTIME,
     **PICTURES,
     **SOUND,
@@ -348,6 +386,7 @@ PROMISES: dict[str, str] = {
     **OPENAI,
     **MCP,
     **MEANING,
+    **REAL,
     **RELIABILITY,
     **MACOS,
 }

@@ -82,6 +82,13 @@ def test_nothing_is_offered_that_would_be_resolved_without_the_overrides_that_th
     assert "pypi" not in offered
 
 
+def test_only_one_opencv_is_locked_the_one_whose_openblas_mlx_needs_on_linux() -> None:
+    """Both wheels write the folder `cv2`, and `model_runtime/engines/blas.py` loads a library of the other one."""
+    lock = (ROOT / "requirements.lock").read_text(encoding="utf-8").splitlines()
+
+    assert [line.partition("==")[0] for line in lock if line.startswith("opencv")] == ["opencv-python"]
+
+
 @pytest.mark.parametrize("folder", ["packaging", "packaging/clients"])
 def test_lock_files_hold_checksums_and_no_addresses(folder: str) -> None:
     packages = read(f"{folder}/package-lock.json")["packages"]

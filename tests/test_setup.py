@@ -79,6 +79,7 @@ class Machine:
         file = self.root / path
         file.parent.mkdir(parents=True, exist_ok=True)
         brought = {name: str(self.root / "brought" / name) for name in ("python", "uv")}
+        file.unlink(missing_ok=True)  # a link of `TOOLS` leads to the program of this machine
         file.write_text(script.format(log=self.root / "log", **brought | values), encoding="utf-8")
         file.chmod(0o755)
 

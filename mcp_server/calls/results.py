@@ -57,6 +57,14 @@ class ImageSize(BaseModel):
     height: int
 
 
+class ImageLine(BaseModel):
+    """A line of text in an image."""
+
+    text: str
+    box: tuple[int, int, int, int] = Field(description="left, top, width, height in pixels of the image")
+    confidence: float
+
+
 class DescribeResult(ToolResult):
     """The result of describe_image."""
 
@@ -65,6 +73,8 @@ class DescribeResult(ToolResult):
     image: ImageSize | None = None
     boxes: list[BoundingBox] | None = None
     points: list[Point] | None = None
+    lines: list[ImageLine] | None = None
+    text_in_image: list[ImageLine] | None = None
     truncated: bool = False
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
@@ -217,7 +227,10 @@ def _limit_warnings(data: dict[str, Any]) -> dict[str, Any]:
 
 
 def _fit_text(data: dict[str, Any]) -> dict[str, Any]:
-    """Drop word times, then segments, then the end of the text, until the rest fits; the saved file has all of it."""
+    """Drop word times, then segments or lines, then the end of the text, until the rest fits.
+
+    The saved file of a transcript has all of it.
+    """
     if _fits(data):
         return data
     if data.get("segments"):
@@ -225,9 +238,11 @@ def _fit_text(data: dict[str, Any]) -> dict[str, Any]:
         data["segments"] = [{k: v for k, v in segment.items() if v is not None} for segment in data["segments"]]
         if _fits(data):
             return data
-        data = {key: value for key, value in data.items() if key != "segments"}
-        if _fits(data):
-            return data
+    for part in ("segments", "text_in_image", "lines"):
+        if part in data:
+            data = {key: value for key, value in data.items() if key != part} | {"truncated": True}
+            if _fits(data):
+                return data
     return _truncate_to_fit(data | {"truncated": True} if "text" in data else data)
 
 

@@ -4,6 +4,7 @@ import os
 from collections.abc import Sequence
 
 from mcp_server.cli.table import align_columns
+from model_runtime.catalog.builtin_models import SHIPPED_MODELS
 from model_runtime.catalog.catalog import create_catalog, has_apple_gpu
 from model_runtime.catalog.model import Model, ModelInfo
 from model_runtime.hub.cache import HubCache, hub_folder
@@ -48,8 +49,8 @@ def availability(model: Model, info: ModelInfo) -> str:
     if info.broken_reason:
         return "broken"
     if info.present:
-        return "built in" if model.starter else "downloaded"
-    return "not in this build" if model.starter else f"senses pull {model.name}"
+        return "built in" if model in SHIPPED_MODELS else "downloaded"
+    return "not in this build" if model in SHIPPED_MODELS else f"senses pull {model.name}"
 
 
 def default_note(*, apple_gpu: bool) -> str:

@@ -20,12 +20,24 @@ from mcp_server.calls.context import (
 from mcp_server.calls.detections import parse_boxes, parse_points
 from mcp_server.calls.jobs import ToolJob
 from mcp_server.calls.results import DescribeResult, ImageSize, build_result
+from mcp_server.calls.text_in_image import (
+    MAX_LINES,
+    IncludeText,
+    TextInImage,
+    is_text_wanted,
+    read_text,
+    to_image_lines,
+)
 from mcp_server.files.client import ClientConnection
+from model_runtime.catalog.builtin_models import OCR_MODEL
 from model_runtime.catalog.detect import GROUNDING_TASKS
 from model_runtime.errors import InvalidInput
 from model_runtime.events import ChatResult
 from model_runtime.media.types import ImageData
 from model_runtime.requests import Chat, Message, Task
+
+OCR_MODELS = {"": "ocr", "auto": "ocr", "best": "ocr", "fast": OCR_MODEL.name}
+"""What a tier means for the task "ocr": a model that reads, never a starter."""
 
 PROMPTS = {
     "describe": "Describe this image in detail.",
@@ -49,17 +61,22 @@ def add_describe_image(server: MCPServer[ClientConnection], app: AppContext) -> 
         more_images: Annotated[
             list[str], Field(description="Further images to compare, for models that take several", max_length=7)
         ] = [],  # noqa: B006
+        include_text: Annotated[
+            IncludeText, Field(description="Also return the text in the image with its places; auto: for small models")
+        ] = "auto",
         model: ModelArgument = "auto",
         max_tokens: Annotated[int, Field(ge=1, le=4096)] = 512,
         keep_alive: KeepAliveArgument = "",
         wait_seconds: WaitArgument = -1,
     ) -> Annotated[CallToolResult, DescribeResult]:
         """Look at an image file with a local vision model: describe it, answer a question about it, write alt text,
-        read its text (task="ocr") or find things in pixels (detect, point: the prompt names them). Pass file paths,
-        never bare base64. Nothing leaves this machine."""
+        read its text with the place of each line (task="ocr") or find things in pixels (detect, point: the prompt
+        names them). Pass file paths, never bare base64. Nothing leaves this machine."""
         if task in GROUNDING_TASKS:
             require_grounding(app, await app.service.resolve(model, Task.VISION), task)
-        question = build_prompt(task, prompt)
+        if task == "ocr":
+            model = await app.service.resolve(OCR_MODELS.get(model.strip().lower(), model), Task.VISION)
+        question = prompt if model == OCR_MODEL.name else build_prompt(task, prompt)
         files = app.files(ctx)
         keep_alive_seconds = keep_alive_seconds_of(keep_alive)
 
@@ -67,8 +84,13 @@ def add_describe_image(server: MCPServer[ClientConnection], app: AppContext) -> 
             media = app.service.media
             first = await read_image(media, files, image, "image")
             others = [await read_image(media, files, other, "more_images") for other in more_images]
-            request = Chat(model, (Message("user", (first, *others, question)),), max_tokens=max_tokens)
+            content: tuple[str | ImageData, ...] = (first, *others, *filter(None, [question]))
+            request = Chat(model, (Message("user", content),), max_tokens=max_tokens)
             finished, answer = await app.run_request(request, job, ChatResult, keep_alive_seconds=keep_alive_seconds)
+            wants_text = is_text_wanted(include_text, task, finished.model, app.service.status())
+            max_lines = None if task == "ocr" else MAX_LINES
+            reading = await read_text(app, first, job, max_lines) if wants_text else TextInImage([])
+            fields = result_fields(finished)
             return build_result(
                 DescribeResult(
                     text=answer.text.strip(),
@@ -78,7 +100,9 @@ def add_describe_image(server: MCPServer[ClientConnection], app: AppContext) -> 
                     truncated=answer.finish_reason == "length",
                     prompt_tokens=answer.prompt_tokens,
                     completion_tokens=answer.completion_tokens,
-                    **result_fields(finished),
+                    lines=to_image_lines(answer.lines) or (reading.lines if task == "ocr" else None) or None,
+                    text_in_image=(reading.lines if task != "ocr" else None) or None,
+                    **fields | {"warnings": [*fields["warnings"], *reading.warnings]},
                 )
             )
 

@@ -1,5 +1,6 @@
 """The built-in aliases, the default models, and the meaning of OpenAI's model names."""
 
+import sysconfig
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -8,6 +9,14 @@ from model_runtime.requests import Task
 
 CHECKPOINT_FILES = "*.json *.safetensors *.txt *.jinja tokenizer* *.model"
 STARTER_FOLDER = Path(__file__).parent.parent / "starter"
+
+OCR_ENGINE = "rapidocr"
+OCR_FOLDER = Path(sysconfig.get_path("purelib")) / "rapidocr" / "models"
+"""PP-OCRv6 small (Apache-2.0), part of the wheel of rapidocr."""
+OCR_DETECTOR, OCR_RECOGNIZER = "PP-OCRv6_det_small.onnx", "PP-OCRv6_rec_small.onnx"
+"""The network that finds lines of text, and the one that reads them."""
+OCR_WINDOW_PIXELS = 2_700_000
+"""Pixels that are searched for text at once: a screen of 2560 by 1600, which is shrunk to a width of 2048, fits."""
 
 
 def _artifact(source: str, files: str, size_bytes: int, *, role: str = "model") -> ModelArtifact:
@@ -219,8 +228,28 @@ STARTER_MODELS = (
     ),
 )
 
+OCR_MODEL = Model(
+    "ocr-fast",
+    Task.VISION,
+    OCR_ENGINE,
+    "Built in: reads the text of a picture, with the place of each line; Latin, Chinese and Japanese script",
+    heavy=False,
+    concurrency=2,
+    path=str(OCR_FOLDER),
+)
+"""It answers only where it is named or text is asked for: it cannot describe a picture."""
+
+SHIPPED_MODELS = (*STARTER_MODELS, OCR_MODEL)
+"""Models that are installed with Senses."""
+BUILTIN_MODELS = (*REAL_MODELS, *SHIPPED_MODELS)
+
 ALIASES_BY_TIER: Mapping[Task, Mapping[str, tuple[str, ...]]] = {
-    Task.VISION: {"auto": ("vlm-best", "vlm-fast"), "fast": ("vlm-fast",), "best": ("vlm-best",)},
+    Task.VISION: {
+        "auto": ("vlm-best", "vlm-fast"),
+        "fast": ("vlm-fast",),
+        "best": ("vlm-best",),
+        "ocr": ("vlm-best", "ocr-fast"),
+    },
     Task.TEXT: {"auto": ("llm-fast", "llm-best", "vlm-best"), "fast": ("llm-fast",), "best": ("llm-best",)},
     Task.IMAGE: {"auto": ("image-fast", "image-gen"), "fast": ("image-fast",), "best": ("image-gen",)},
     Task.TRANSCRIPTION: {"auto": ("stt-fast", "stt-best"), "fast": ("stt-fast",), "best": ("stt-best",)},
@@ -262,6 +291,13 @@ TIER_BY_OPENAI_NAME: Mapping[str, str] = {
     "gpt-4o-mini-tts": "auto",
 }
 """OpenAI's model name → tier. The endpoint determines the task."""
+
+
+def tier_of(name: str, task: Task) -> str:
+    """Return the tier that `name` means for `task`: itself, that of OpenAI's name, "auto" for ""; else ""."""
+    requested = name.strip().lower()
+    tier = TIER_BY_OPENAI_NAME.get(requested, requested or "auto")
+    return tier if tier in ALIASES_BY_TIER[task] else ""
 
 
 def starter_options(alias: str) -> Mapping[str, OptionValue]:

@@ -12,13 +12,13 @@ from typing import Protocol
 from model_runtime.catalog import memory_estimate
 from model_runtime.catalog.builtin_models import (
     ALIASES_BY_TIER,
-    REAL_MODELS,
+    BUILTIN_MODELS,
+    OCR_ENGINE,
     STARTER_BY_TASK,
-    STARTER_MODELS,
-    TIER_BY_OPENAI_NAME,
+    tier_of,
 )
 from model_runtime.catalog.configured import check_defaults, configured_models, does_task
-from model_runtime.catalog.detect import GROUNDING_TASKS, detect_model, supports_grounding
+from model_runtime.catalog.detect import GROUNDING_TASKS, OCR_TASKS, detect_model, supports_grounding
 from model_runtime.catalog.local_folder import broken_reason, file_problem, folder_problem
 from model_runtime.catalog.model import DEFAULT_PATTERNS, Model, ModelArtifact, ModelInfo
 from model_runtime.catalog.model_folders import ModelFolders
@@ -113,8 +113,7 @@ class Catalog:
         requested = name.strip()
         if requested in self._models:
             return self._require_task(self._models[requested], task)
-        tier = TIER_BY_OPENAI_NAME.get(requested.lower(), requested.lower() or "auto")
-        if tier in ALIASES_BY_TIER[task]:
+        if tier := tier_of(requested, task):
             return self._require_task(self._preferred(task, tier), task)
         found = self._named(requested) or self._find_repository(requested)
         return self._require_task(found, task)
@@ -148,7 +147,8 @@ class Catalog:
         folders, problem = self._usable_folders(model)
         voices = read_voices(folders["model"]) if model.task is Task.SPEECH and folders else NO_VOICES
         is_real_vision = model.task is Task.VISION and not model.starter
-        can_ground = is_real_vision and folders and supports_grounding(folders["model"])
+        is_reader = model.engine == OCR_ENGINE
+        can_ground = is_real_vision and not is_reader and folders and supports_grounding(folders["model"])
         return ModelInfo(
             present=bool(folders) and not problem,
             broken_reason=problem,
@@ -157,7 +157,7 @@ class Catalog:
             needed_bytes=self.needed_bytes(model, folders),
             voices=voices.names,
             languages=voices.languages,
-            abilities=GROUNDING_TASKS if can_ground else (),
+            abilities=OCR_TASKS if is_reader else GROUNDING_TASKS if can_ground else (),
         )
 
     def needed_bytes(self, model: Model, folders: Mapping[str, Path]) -> int:
@@ -171,7 +171,8 @@ class Catalog:
         Raises:
             InvalidCheckpoint: the config.json of a chat model cannot be read.
         """
-        dims = read_dims(folders["model"]) if isinstance(request, Chat) and not model.starter else None
+        has_dims = isinstance(request, Chat) and not model.starter and model.engine != OCR_ENGINE
+        dims = read_dims(folders["model"]) if has_dims else None
         return memory_estimate.working_bytes(request, model, dims, float32=self._float32)
 
     def _usable_folders(self, model: Model) -> tuple[Mapping[str, Path], str]:
@@ -250,7 +251,7 @@ def create_catalog(settings: Settings, store: ModelStore) -> Catalog:
     Raises:
         SettingsError: an alias or a default in config.toml cannot be used.
     """
-    models = {model.name: model for model in (*REAL_MODELS, *STARTER_MODELS)}
+    models = {model.name: model for model in BUILTIN_MODELS}
     models |= configured_models(settings, models)
     on_cpu = not has_apple_gpu()
     catalog = Catalog(
@@ -267,8 +268,9 @@ def create_catalog(settings: Settings, store: ModelStore) -> Catalog:
 
 
 def is_real_model_for(model: Model, task: Task) -> bool:
-    """Return whether a model that is no starter may answer requests for `task` that name no model."""
-    return not model.starter and bool(model.engine) and task in {model.task, Task.TEXT} and does_task(model, task)
+    """Return whether a model that is no starter and no mere reader may answer requests for `task` that name no model."""
+    is_general = not model.starter and model.engine not in {"", OCR_ENGINE}
+    return is_general and task in {model.task, Task.TEXT} and does_task(model, task)
 
 
 def has_apple_gpu() -> bool:

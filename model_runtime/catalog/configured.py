@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from model_runtime.catalog.builtin_models import OCR_ENGINE
 from model_runtime.catalog.detect import CONCURRENCY_BY_TASK, detect_model
 from model_runtime.catalog.model import DEFAULT_PATTERNS, Model, ModelArtifact
 from model_runtime.errors import InvalidInput
@@ -51,8 +52,9 @@ def check_defaults(settings: Settings, models: Mapping[str, Model]) -> None:
 
 
 def does_task(model: Model, task: Task) -> bool:
-    """Return whether a model supports `task`. Vision and text models both accept chats."""
-    return model.task is task or {model.task, task} == {Task.VISION, Task.TEXT}
+    """Return whether a model supports `task`. Vision and text models both accept chats, one that only reads does not."""
+    is_chat = {model.task, task} == {Task.VISION, Task.TEXT} and model.engine != OCR_ENGINE
+    return model.task is task or is_chat
 
 
 def _configured(alias: str, table: Mapping[str, Any], known: Model | None, settings: Settings) -> Model:

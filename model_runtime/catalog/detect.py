@@ -13,6 +13,7 @@ VISION_MODEL_TYPES = {"moondream1", "moondream2", "qwen2_5_vl", "gemma3", "gemma
 GROUNDING_MODEL_TYPES = {"qwen2_5_vl"}
 """Vision models that return coordinates in pixels."""
 GROUNDING_TASKS = ("detect", "point")
+OCR_TASKS = ("ocr",)
 IMAGE_ENGINE = "mflux"
 DIFFUSION_FOLDERS = ("transformer", "vae")
 

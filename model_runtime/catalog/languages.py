@@ -7,6 +7,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Mapping
 
+from model_runtime.catalog.latin_languages import guess_latin_language
 from model_runtime.errors import InvalidInput
 
 LANGUAGES: Mapping[str, str] = {
@@ -134,6 +135,9 @@ LANGUAGE_ALIASES: Mapping[str, str] = {
 }
 """Other names and codes → code."""
 
+MAX_CHARACTERS = 20_000
+"""Of a text that are looked at to guess its language."""
+
 _CODE_BY_NAME: Mapping[str, str] = {
     **{name.lower(): code for code, name in LANGUAGES.items()},
     **LANGUAGE_ALIASES,
@@ -209,8 +213,9 @@ def script_of_letter(letter: str) -> str:
 
 
 def guess_language(text: str) -> str:
-    """Return the likeliest language of the script of `text`; "" for Latin, which many languages share."""
-    return _LANGUAGES_BY_SCRIPT.get(main_script(text), ("",))[0]
+    """Return the likeliest language of the script of `text`, of the words for Latin; "" if it is not sure."""
+    script = main_script(text[:MAX_CHARACTERS])
+    return guess_latin_language(text) if script == "LATIN" else _LANGUAGES_BY_SCRIPT.get(script, ("",))[0]
 
 
 def is_written_in(language: str, script: str) -> bool:

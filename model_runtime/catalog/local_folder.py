@@ -4,9 +4,10 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from model_runtime.catalog.builtin_models import OCR_DETECTOR, OCR_ENGINE, OCR_RECOGNIZER
 from model_runtime.catalog.checkpoint_files import read_config, weight_files
 from model_runtime.catalog.detect import IMAGE_ENGINE, detect_model
-from model_runtime.catalog.foreign_files import InvalidCheckpoint, list_files
+from model_runtime.catalog.foreign_files import InvalidCheckpoint, is_there, list_files
 from model_runtime.catalog.model import Model
 from model_runtime.catalog.voices import require_voices
 from model_runtime.catalog.weight_file import WEIGHT_SUFFIXES, read_weight_file
@@ -26,6 +27,9 @@ def broken_reason(model: Model) -> str:
 
 def file_problem(model: Model, folders: Mapping[str, Path]) -> str:
     """Return why a file of a model cannot be used and what to do, or "" if all can. Reads headers, never weights."""
+    if model.engine == OCR_ENGINE:
+        missing = [name for name in (OCR_DETECTOR, OCR_RECOGNIZER) if not is_there(folders["model"] / name)]
+        return f"{folders['model']} has no {missing[0]}. {_remedy(model)}" if missing else ""
     try:
         _check_configuration(model, folders["model"])
         weights = list(_weight_files(model, folders["model"]))
@@ -90,6 +94,6 @@ def _detection_error(model: Model) -> str:
 
 
 def _remedy(model: Model) -> str:
-    if model.starter:
+    if model.starter or model.engine == OCR_ENGINE:
         return "Install Senses again."
     return f"Put the model back there or change models.{dotted((model.name,))}.path in config.toml."

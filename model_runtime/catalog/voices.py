@@ -1,6 +1,6 @@
 """Voices and languages of speech models, and the selection for a request. Reads small files, never weights."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,9 @@ from model_runtime.catalog.languages import (
 from model_runtime.errors import InvalidInput
 
 KOKORO_LANGUAGES: Mapping[str, str] = {"a": "en", "b": "en", "e": "es", "f": "fr", "h": "hi", "i": "it", "p": "pt"}
-"""First letter of a Kokoro voice → language. Senses lacks the text front ends of its Japanese and Chinese voices."""
+"""First letter of a Kokoro voice → language."""
+UNSPOKEN_KOKORO_LANGUAGES: Mapping[str, str] = {"j": "ja", "z": "zh"}
+"""The same for the voices whose text front ends Senses lacks."""
 MARVIS_LANGUAGES = ("en", "fr", "de")
 ANY_SCRIPT_FAMILIES = {"qwen3_tts"}
 """Families that also speak words of another script than that of the language."""
@@ -54,12 +56,15 @@ OPENAI_VOICES: Mapping[str, tuple[str, ...]] = {
 }
 """OpenAI's voice → similar voices of Kokoro, the starter and Qwen3-TTS. Other models use their default voice."""
 
-LANGUAGES_BY_ALIAS: Mapping[str, frozenset[str]] = {
-    "tts-fast": frozenset(KOKORO_LANGUAGES.values()),
-    "tts-multilingual": frozenset({"zh", "en", "ja", "ko", "de", "fr", "ru", "pt", "es", "it"}),
-    "tts-stream": frozenset(MARVIS_LANGUAGES),
+MODEL_VOICE_NAMES = frozenset({"", "auto", "default"})
+"""What a caller says to get the voice that the model prefers."""
+
+LANGUAGES_BY_ALIAS: Mapping[str, tuple[str, ...]] = {
+    "tts-fast": tuple(dict.fromkeys(KOKORO_LANGUAGES.values())),
+    "tts-multilingual": ("en", "zh", "ja", "ko", "de", "fr", "ru", "pt", "es", "it"),
+    "tts-stream": MARVIS_LANGUAGES,
 }
-"""Alias → its languages, for advice in error messages."""
+"""Alias → its languages, for as long as its files are not on this disk."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,12 +77,16 @@ class VoiceSelection:
 
 @dataclass(frozen=True, slots=True)
 class VoiceCatalog:
-    """Voices and languages of one model. `language_by_voice` has the voices with a language of their own."""
+    """Voices and languages of one model. `language_by_voice` has the voices with a language of their own.
+
+    `unspoken` maps the voices that are on the disk but cannot be used to their languages.
+    """
 
     family: str
     names: tuple[str, ...]
     languages: tuple[str, ...]
     language_by_voice: Mapping[str, str] = field(default_factory=dict)
+    unspoken: Mapping[str, str] = field(default_factory=dict)
 
     def select(self, model: str, text: str, *, voice: str = "", language: str = "") -> VoiceSelection:
         """Select the voice and language for `text`. `model` is the model's name in messages.
@@ -86,30 +95,41 @@ class VoiceCatalog:
             InvalidInput: the model lacks the voice or language, or the text is in another script than the language.
         """
         requested_language = parse_language(language) or guess_language(text)
-        selected_voice = self._find_voice(model, voice) if voice else self._default_voice(requested_language)
+        selected_voice = self._find_voice(model, voice.strip().lower(), requested_language)
         selected_language = (
             requested_language or self.language_by_voice.get(selected_voice) or next(iter(self.languages), "")
         )
         param = "language" if language else "text"
         if selected_language not in self.languages:
-            raise _unsupported_language(model, selected_language, self.languages, param)
+            raise unsupported_language(model, selected_language, self.languages, param=param)
         if self.family not in ANY_SCRIPT_FAMILIES and not is_written_in(selected_language, main_script(text)):
             raise _unsupported_script(model, selected_language, text, param)
         return VoiceSelection(selected_voice, selected_language)
 
-    def _find_voice(self, model: str, voice: str) -> str:
-        requested = voice.strip().lower()
+    def _find_voice(self, model: str, voice: str, language: str) -> str:
         by_name = {name.lower(): name for name in self.names}
-        if requested in by_name:
-            return by_name[requested]
-        if requested in OPENAI_VOICES:
-            return next((name for name in OPENAI_VOICES[requested] if name in self.names), self._default_voice(""))
+        if voice in by_name:
+            return by_name[voice]
+        if voice in MODEL_VOICE_NAMES:
+            return self._default_voice(language)
+        if voice in OPENAI_VOICES:
+            similar = (name for name in OPENAI_VOICES[voice] if name in self.names and self._can_say(name, language))
+            return next(similar, self._default_voice(language))
+        if voice in self.unspoken:
+            problem = (
+                f"Senses cannot speak {language_name(self.unspoken[voice])} with {model}, so its voice {voice!r} is"
+            )
+            problem += " not offered"
+        else:
+            problem = f"{model} has no voice {voice!r}"
         raise InvalidInput(
-            f"{model} has no voice {voice!r}. Voices: {', '.join(self.names)}. "
-            f"OpenAI's names ({', '.join(OPENAI_VOICES)}) work too.",
+            f"{problem}. Voices: {', '.join(self.names)}. OpenAI's names ({', '.join(OPENAI_VOICES)}) work too.",
             param="voice",
             code="unknown_voice",
         )
+
+    def _can_say(self, voice: str, language: str) -> bool:
+        return not language or self.language_by_voice.get(voice, language) == language
 
     def _default_voice(self, language: str) -> str:
         native = [name for name, voice_language in self.language_by_voice.items() if voice_language == language]
@@ -171,7 +191,8 @@ def _kokoro_voices(folder: Path) -> VoiceCatalog:
     names = _file_stems(folder / "voices", ".safetensors")
     language_by_voice = {name: KOKORO_LANGUAGES[name[0]] for name in names if name[:1] in KOKORO_LANGUAGES}
     languages = tuple(dict.fromkeys(KOKORO_LANGUAGES.values()))
-    return VoiceCatalog("kokoro", tuple(language_by_voice), languages, language_by_voice)
+    unspoken = {name: UNSPOKEN_KOKORO_LANGUAGES[name[0]] for name in names if name[:1] in UNSPOKEN_KOKORO_LANGUAGES}
+    return VoiceCatalog("kokoro", tuple(language_by_voice), languages, language_by_voice, unspoken)
 
 
 def _qwen3_voices(config: Mapping[str, Any]) -> VoiceCatalog:
@@ -181,11 +202,13 @@ def _qwen3_voices(config: Mapping[str, Any]) -> VoiceCatalog:
     return VoiceCatalog("qwen3_tts", tuple(object_at(talker, "spk_id")), tuple(languages))
 
 
-def _unsupported_language(model: str, language: str, supported: tuple[str, ...], param: str) -> InvalidInput:
-    alternatives = [alias for alias, spoken in LANGUAGES_BY_ALIAS.items() if language in spoken and alias != model]
-    advice = f"Use model {' or '.join(alternatives)}." if alternatives else "No built-in model can."
+def unsupported_language(
+    model: str, language: str, supported: Iterable[str], *, param: str, advice: str = ""
+) -> InvalidInput:
+    """Return the error for a text that `model` cannot speak; `advice` is a sentence that says what to do."""
+    spoken = ", ".join(map(language_name, supported))
     return InvalidInput(
-        f"{model} cannot speak {language_name(language)}, only {', '.join(map(language_name, supported))}. {advice}",
+        f"{model} cannot speak {language_name(language)}, only {spoken}. {advice}".rstrip(),
         param=param,
         code="unsupported_language",
     )

@@ -7,6 +7,8 @@ from pathlib import Path
 from model_runtime.catalog.foreign_files import InvalidCheckpoint, read_header, read_npz_names, signature
 
 WEIGHT_SUFFIXES = (".safetensors", ".npz")
+ONNX_SUFFIXES = (".onnx",)
+"""Counted only where a folder has no other weights: repositories keep several formats side by side."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +29,8 @@ def read_weight_file(path: Path) -> WeightFile:
 def _read(path: Path, signature: tuple[int, int, int]) -> WeightFile:
     _, file_bytes, _ = signature
     try:
+        if path.suffix in ONNX_SUFFIXES:
+            return WeightFile(file_bytes, file_bytes)
         if path.suffix != ".safetensors":
             read_npz_names(path)
             return WeightFile(file_bytes, file_bytes)

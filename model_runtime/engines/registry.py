@@ -14,9 +14,10 @@ ENGINE_CLASSES: Mapping[str, str] = {
     "mlx-lm": "model_runtime.engines.text.model:TextEngine",
     "mlx-whisper": "model_runtime.engines.transcription.engine:TranscriptionEngine",
     "mlx-audio": "model_runtime.engines.speech.engine:SpeechEngine",
+    "rapidocr": "model_runtime.engines.ocr.engine:OcrEngine",
     "mflux": "model_runtime.engines.image.engine:ImageEngine",
 }
-"""Name of an engine (its MLX library) → "module:Class"."""
+"""Name of an engine (its library) → "module:Class"."""
 
 DEFERRED_IMPORTS: Mapping[str, str] = {"mlx-audio": "model_runtime.engines.speech.mlx_audio_loading"}
 """Name of an engine → a module that every model of it needs but only `load` imports."""

@@ -1,7 +1,6 @@
 """The machine's memory, the budget of the models and the memory of a process. Sizes in bytes."""
 
 import ctypes
-import gc
 import logging
 import os
 import sys
@@ -133,20 +132,6 @@ def footprint_bytes(pid: int) -> int:
 def own_footprint_bytes() -> int:
     """Return the memory of this process."""
     return OWN_FOOTPRINT.read()
-
-
-def release_memory() -> None:
-    """Return unused memory of this process to the system; this takes a few milliseconds.
-
-    Closed connections and exited workers are reference cycles until they are collected (20 MB after ten minutes of
-    calls); freed images and recordings leave as much in fragments of the heap.
-    """
-    gc.collect()
-    allocator = ctypes.CDLL(None)
-    if sys.platform == "darwin":
-        allocator.malloc_zone_pressure_relief(None, ctypes.c_size_t(0))
-    elif hasattr(allocator, "malloc_trim"):  # only glibc has it; musl keeps little freed memory
-        allocator.malloc_trim(ctypes.c_size_t(0))
 
 
 def _physical_footprint(pid: int) -> int:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from model_runtime.catalog.model import Model
 from model_runtime.errors import Cancelled, InvalidInput, SensesError
-from model_runtime.events import Finished, Loading, Queued, Result, Warnings
+from model_runtime.events import Finished, Loading, ModelChosen, Queued, Result, Warnings
 from model_runtime.ipc.codec import CodecError
 from model_runtime.ipc.framing import FrameError
 from model_runtime.ipc.messages import RunRequest
@@ -57,6 +57,8 @@ class RequestTable:
             warnings=prepared.warnings,
             audio_seconds=audio_seconds(request),
         )
+        if prepared.is_other_model:
+            added.outputs.put(ModelChosen(prepared.model.name, prepared.model.starter))
         if prepared.warnings:
             added.outputs.put(Warnings(prepared.warnings))
         self.active[request_id] = added

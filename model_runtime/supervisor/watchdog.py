@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
+from model_runtime.catalog.catalog import has_apple_gpu
 from model_runtime.requests import Task
 from model_runtime.supervisor.pressure import Pressure
 from model_runtime.supervisor.views import MachineView, ModelView, RequestView, SupervisorView, WorkerView
@@ -14,7 +15,11 @@ from model_runtime.supervisor.views import MachineView, ModelView, RequestView, 
 STALL_SECONDS: Mapping[Task, float] = MappingProxyType(
     {Task.VISION: 60.0, Task.TEXT: 60.0, Task.SPEECH: 60.0, Task.TRANSCRIPTION: 180.0, Task.IMAGE: 300.0}
 )
-"""Longest time without progress, in seconds."""
+"""Longest time without progress on an Apple GPU, in seconds."""
+
+CPU_FACTOR = 5.0
+"""How many times as long a step may take without an Apple GPU: ten seconds of Kokoro's speech take 20 seconds of two
+processors that are free, and minutes of busy ones."""
 
 SLEEP_SECONDS = 5.0
 """A check this long after the last one, by the runtime's clock or by the wall clock, means that the machine slept, so
@@ -31,13 +36,19 @@ SAVE_STATS_SECONDS = 10.0
 """Interval between two saves of the models' statistics."""
 
 
+def stall_seconds() -> Mapping[Task, float]:
+    """Return the longest time without progress on this machine, in seconds."""
+    factor = 1.0 if has_apple_gpu() else CPU_FACTOR
+    return {task: seconds * factor for task, seconds in STALL_SECONDS.items()}
+
+
 @dataclass(frozen=True, slots=True)
 class WatchdogLimits:
     """Timeouts in seconds."""
 
     heartbeat_seconds: float = 15.0
     """For a worker that neither sends a message nor computes."""
-    stall_seconds: Mapping[Task, float] = field(default_factory=lambda: STALL_SECONDS)
+    stall_seconds: Mapping[Task, float] = field(default_factory=stall_seconds)
     """For a running request without progress."""
     cancel_seconds: float = 10.0
     """For a worker that still runs a cancelled request while other requests wait."""

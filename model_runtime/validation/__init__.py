@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+from model_runtime.catalog.builtin_models import OCR_ENGINE
 from model_runtime.catalog.model import Model
 from model_runtime.requests import Chat, GenerateImage, Request, Speak, Transcribe
-from model_runtime.validation import chat, image, speech, transcription
+from model_runtime.validation import chat, image, ocr, speech, transcription
 
 
 def validate(request: Request, model: Model, folders: Mapping[str, Path]) -> None:
@@ -16,6 +17,8 @@ def validate(request: Request, model: Model, folders: Mapping[str, Path]) -> Non
         InvalidCheckpoint: the config.json of a chat model cannot be read.
     """
     match request:
+        case Chat() if model.engine == OCR_ENGINE:
+            ocr.validate(request, model)
         case Chat():
             chat.validate(request, model, folders)
         case GenerateImage():

@@ -3,13 +3,14 @@
 import json
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
+from dataclasses import asdict
 from typing import Any
 from urllib.parse import quote
 
 from starlette.datastructures import Headers
 from starlette.requests import Request as HttpRequest
 
-from model_runtime.events import Event, Finished, ResultT, expect_result
+from model_runtime.events import ChatResult, Event, Finished, ResultT, expect_result
 from model_runtime.requests import Request
 from model_runtime.service import Service
 from openai_compat.api.schemas import RequestBody
@@ -51,8 +52,12 @@ def client_name(headers: Headers) -> str:
 
 
 def senses_fields(finished: Finished) -> dict[str, Any]:
-    """Return the value of our field `senses`: the model that answered, its warnings, and the time spent."""
+    """Return the value of our field `senses`: the model that answered, its warnings, and the time spent.
+
+    A model that reads text adds `lines`: the text, box (left, top, width, height in pixels) and confidence of each.
+    """
     timings = finished.timings
+    lines = finished.result.lines if isinstance(finished.result, ChatResult) else ()
     return {
         "model": finished.model,
         "starter": finished.starter,
@@ -62,6 +67,7 @@ def senses_fields(finished: Finished) -> dict[str, Any]:
             "loading": timings.loading_seconds,
             "running": timings.running_seconds,
         },
+        **({"lines": [asdict(line) for line in lines]} if lines else {}),
     }
 
 

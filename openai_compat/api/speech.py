@@ -11,9 +11,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from model_runtime.catalog.voices import OPENAI_VOICES
 from model_runtime.errors import InvalidInput
-from model_runtime.events import AudioChunk, Event, Finished, SpeechResult, Warnings, expect_result
+from model_runtime.events import AudioChunk, Event, Finished, ModelChosen, SpeechResult, Warnings, expect_result
 from model_runtime.media.speech_encoder import CONTENT_TYPES, SpeechEncoder
 from model_runtime.requests import Speak, Task
 from model_runtime.service import Service
@@ -47,10 +46,9 @@ class SpeechEndpoint:
         if not body.input.strip():
             raise InvalidInput("input is empty. Send the text to speak.", param="input")
         model = await self.service.resolve(body.model, Task.SPEECH)
-        model_status = self.service.status().model(model)
-        voice = resolve_voice(body.voice.id, model_status.voices if model_status else (), model)
-        speech_run = SpeechRun(model, model_status is not None and model_status.starter, body.response_format)
-        speak_request = Speak(model, body.input, voice=voice, speed=body.speed, language=body.language)
+        status = self.service.status().model(model)
+        speech_run = SpeechRun(model, status is not None and status.starter, body.response_format)
+        speak_request = Speak(body.model, body.input, voice=body.voice.id, speed=body.speed, language=body.language)
         events = run_events(self.service, speak_request, request, body)
         if body.stream_format == "sse":
             return DeferredStreamingResponse(speech_run.sse_events(events))
@@ -58,29 +56,6 @@ class SpeechEndpoint:
         return DeferredStreamingResponse(
             speech_run.audio_chunks(events), media_type=media_type, encode_error=None, ping_seconds=inf
         )
-
-
-def resolve_voice(requested: str, voices: Sequence[str], model: str) -> str:
-    """Return the model's name of the requested voice, "" for its default voice.
-
-    OpenAI's names always work, because clients send them to any server. Each stands for the voice with that suffix
-    (Kokoro's `af_alloy`), or else for one of the model's voices, always the same one.
-
-    Raises:
-        InvalidInput: the model does not have this voice. The message lists its voices.
-    """
-    name = requested.strip().lower()
-    if not name or name in ("auto", "default"):
-        return ""
-    voices_by_lower_name = {voice.lower(): voice for voice in voices}
-    if name in voices_by_lower_name:
-        return voices_by_lower_name[name]
-    if name in OPENAI_VOICES:
-        suffix_match = next((voice for voice in voices if voice.lower().endswith(f"_{name}")), None)
-        return suffix_match or (voices[list(OPENAI_VOICES).index(name) % len(voices)] if voices else "")
-    if voices:
-        raise InvalidInput(f"{model} has no voice {requested!r}. Its voices: {', '.join(voices)}.", param="voice")
-    return requested
 
 
 @dataclass(slots=True)
@@ -99,7 +74,9 @@ class SpeechRun:
         event: Event | None = None
         async with aclosing(events):
             async for event in events:
-                if isinstance(event, Warnings):
+                if isinstance(event, ModelChosen):
+                    self.model, self.starter = event.model, event.starter
+                elif isinstance(event, Warnings):
                     warnings += event.warnings
                 elif isinstance(event, AudioChunk):
                     if encoder is None:

@@ -12,7 +12,7 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from model_runtime.errors import Cancelled, InsufficientStorage, InvalidInput, SensesError
-from model_runtime.supervisor.memory import release_memory
+from model_runtime.release_memory import release_memory
 from openai_compat.http.errors import (
     AmbiguousLength,
     BodyTooLarge,

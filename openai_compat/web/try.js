@@ -3,7 +3,7 @@
 import { events, post, request } from "./api.js";
 import { html, useEffect, useRef, useState } from "./vendor/vendor.js";
 
-const PANELS = { Describe, Draw, Transcribe, Speak };
+const PANELS = { Describe, Read, Draw, Transcribe, Speak };
 
 /** @param {{voices: string[]}} props voices of the default speech model */
 export function Try({ voices }) {
@@ -60,18 +60,23 @@ const dataUrl = (file) => new Promise((resolve, reject) => {
   reader.readAsDataURL(file);
 });
 
+const imagePart = (url) => ({ type: "image_url", image_url: { url } });
+
+/** Stream a chat with one message, and show its text so far and, at the end, the lines that a model read. */
+async function chat(body, content, show, signal) {
+  let text = "";
+  const response = await post("v1/chat/completions", { ...body, stream: true, messages: [{ role: "user", content }] }, signal);
+  for await (const chunk of events(response)) {
+    text += chunk.choices[0]?.delta.content ?? "";
+    if (text || chunk.senses) show({ text, lines: chunk.senses?.lines ?? [] }, chunk.senses?.warnings);
+  }
+}
+
 function Describe() {
   const [question, setQuestion] = useState("What is in this image?");
   const [image, setImage] = useState("");
   const [state, run] = useRun();
-  const ask = (url) => run(async (show, signal) => {
-    const content = [{ type: "text", text: question }, { type: "image_url", image_url: { url } }];
-    let text = "";
-    for await (const chunk of events(await post("v1/chat/completions", { stream: true, messages: [{ role: "user", content }] }, signal))) {
-      text += chunk.choices[0]?.delta.content ?? "";
-      show(text, chunk.senses?.warnings);
-    }
-  });
+  const ask = (url) => run((show, signal) => chat({}, [{ type: "text", text: question }, imagePart(url)], show, signal));
   const onFile = async (file) => {
     const url = await dataUrl(file);
     setImage(url);
@@ -82,7 +87,26 @@ function Describe() {
     <form onSubmit=${(event) => { event.preventDefault(); image && ask(image); }}>
       <input aria-label="Question" value=${question} onInput=${(event) => setQuestion(event.target.value)} />
       <button type="submit" class="main" disabled=${!image}>Ask</button></form>
-    <${Outcome} state=${state}>${state.result && html`<p class="answer">${state.result}</p>`}<//>`;
+    <${Outcome} state=${state}>${state.result && html`<p class="answer">${state.result.text}</p>`}<//>`;
+}
+
+/** The text of an image, with the box of each line over it. */
+function Read() {
+  const [image, setImage] = useState("");
+  const [size, setSize] = useState([1, 1]);
+  const [state, run] = useRun();
+  const onFile = async (file) => {
+    const url = await dataUrl(file);
+    setImage(url);
+    run((show, signal) => chat({ model: "ocr-fast" }, [imagePart(url)], show, signal));
+  };
+  const onLoad = ({ target }) => setSize([target.naturalWidth, target.naturalHeight]);
+  const lines = state.result?.lines ?? [];
+  return html`<${DropArea} accept="image/*" label="Drop an image with text or choose one" onFile=${onFile}>
+      ${image && html`<span class="boxed"><img src=${image} alt="Image to read" onLoad=${onLoad} />
+        <svg viewBox=${`0 0 ${size.join(" ")}`} aria-label="Lines of text">${lines.map(({ text, box: [x, y, width, height] }) => html`<rect
+          key=${`${x} ${y}`} x=${x} y=${y} width=${width} height=${height}><title>${text}</title></rect>`)}</svg></span>`}<//>
+    <${Outcome} state=${state}>${state.result && html`<p class="answer">${state.result.text || "No text found."}</p>`}<//>`;
 }
 
 function Draw() {

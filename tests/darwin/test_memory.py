@@ -4,6 +4,7 @@ import os
 
 import pytest
 
+from model_runtime.release_memory import release_memory
 from model_runtime.supervisor import memory
 from tests.darwin.libsystem import FakeLibSystem
 
@@ -25,6 +26,6 @@ def test_the_memory_of_the_daemon_is_measured_in_the_same_way(libsystem: FakeLib
 
 
 def test_freed_memory_goes_back_by_the_call_that_a_mac_has(libsystem: FakeLibSystem) -> None:
-    memory.release_memory()
+    release_memory()
 
     assert libsystem.relieved_bytes == [0]

@@ -43,17 +43,17 @@ class RunningDaemon:
 @pytest.fixture(scope="session")
 def served() -> Generator[RunningDaemon]:
     """`senses serve` on a free port, in a folder of its own."""
-    with running_daemon() as daemon:
+    with running_daemon(STARTERS) as daemon:
         yield daemon
 
 
 @contextmanager
-def running_daemon(models: str = "") -> Generator[RunningDaemon]:
-    """`senses serve` with these tables of config.toml; Ctrl-C ends it and all its processes."""
+def running_daemon(lines: str) -> Generator[RunningDaemon]:
+    """`senses serve` with these lines of config.toml, which begin in the table `files`; Ctrl-C ends all its processes."""
     with tempfile.TemporaryDirectory(prefix="senses-", dir=tempfile.gettempdir()) as folder:
         home, port = Path(folder), free_port()
         (home / "config.toml").write_text(
-            f'[files]\nallowed_folders = ["{tempfile.gettempdir()}", "{CLIPS}"]\n{STARTERS}{models}', encoding="utf-8"
+            f'[files]\nallowed_folders = ["{tempfile.gettempdir()}", "{CLIPS}"]\n{lines}', encoding="utf-8"
         )
         startup_output = home / "printed.txt"
         with startup_output.open("wb") as printed:

@@ -18,6 +18,7 @@ import psutil
 import pytest
 from PIL import Image
 
+from benchmarks.instance import STARTERS
 from model_runtime.engines.blas import load_fast_blas
 from model_runtime.media.speech_encoder import wav_header
 from tests.end_to_end.conftest import RunningDaemon, running_daemon
@@ -52,7 +53,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Generator[RunningDaemon]
     sees, reads = tmp_path_factory.mktemp("sees"), tmp_path_factory.mktemp("reads")
     qwen25_vl.build(sees)
     llama.build_scripted(reads, endless=True)
-    with running_daemon(f'[models.sees]\npath = "{sees}"\n[models.reads]\npath = "{reads}"\n') as daemon:
+    with running_daemon(f'{STARTERS}[models.sees]\npath = "{sees}"\n[models.reads]\npath = "{reads}"\n') as daemon:
         yield daemon
 
 

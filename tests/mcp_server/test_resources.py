@@ -223,6 +223,17 @@ async def test_every_prompt_leads_to_its_tool(
     assert mentions in message.content.text
 
 
+async def test_a_screenshot_becomes_a_brief_to_code_from(connect: Connect) -> None:
+    """The exact words and their places from the reader, the looks from a vision model."""
+    async with connect() as client:
+        prompt = await client.get_prompt("read_screenshot", {"path": "/a.png"})
+
+    (message,) = prompt.messages
+    assert isinstance(message.content, TextContent)
+    for part in ('task="ocr"', 'include_text="never"', "regions from top to bottom", "word for word", "in percent"):
+        assert part in message.content.text
+
+
 async def test_arguments_are_completed_from_what_there_is(connect: Connect, settings: Settings) -> None:
     artifact = ArtifactStore(settings.folders.artifacts).add(ArtifactKind.AUDIO, b"RIFF")
     narrate = PromptReference(name="narrate")

@@ -25,7 +25,7 @@ class McpSensesClient:
 
     async def describe(self, file: bytes, question: str) -> str:
         """Answer a question about an image file."""
-        result = await self._call("describe_image", image=self._write_file(file), prompt=question)
+        result = await self._call("describe_image", image=self._write_file(file), prompt=question, include_text="never")
         return str(result["text"])
 
     async def transcribe(self, file: bytes, *, word_timestamps: bool = False) -> Transcription:

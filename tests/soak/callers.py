@@ -53,7 +53,10 @@ class McpSoakClient:
         sound, times = recording_and_count(self._media, is_long=is_long)
         drawn = {"prompt": "a red circle", "width": 128, "height": 128, "steps": times}
         return [
-            ("describe_image", lambda: self._call("describe_image", image=str(self._media.picture))),
+            (
+                "describe_image",
+                lambda: self._call("describe_image", image=str(self._media.picture), include_text="never"),
+            ),
             ("transcribe", lambda: self._call("transcribe", audio=str(sound))),
             ("speak", lambda: self._call("speak", text=SPOKEN_SENTENCE * times)),
             ("generate_image", lambda: self._call("generate_image", **drawn)),

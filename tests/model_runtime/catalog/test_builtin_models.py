@@ -12,9 +12,8 @@ from typing import Any
 
 from model_runtime.catalog.builtin_models import (
     ALIASES_BY_TIER,
-    REAL_MODELS,
+    BUILTIN_MODELS,
     STARTER_BY_TASK,
-    STARTER_FOLDER,
     STARTER_MODELS,
     TIER_BY_OPENAI_NAME,
     starter_options,
@@ -28,7 +27,7 @@ FILE = Path(__file__).with_name("builtin_models.json")
 def facts() -> dict[str, Any]:
     """Return the tables as JSON holds them."""
     tables = {
-        "models": {model.name: model_facts(model) for model in (*REAL_MODELS, *STARTER_MODELS)},
+        "models": {model.name: model_facts(model) for model in BUILTIN_MODELS},
         "aliases": {
             task: {tier: list(names) for tier, names in tiers.items()} for task, tiers in ALIASES_BY_TIER.items()
         },
@@ -44,9 +43,8 @@ def facts() -> dict[str, Any]:
 
 def model_facts(model: Model) -> dict[str, Any]:
     """Return everything about a model but the words for people."""
-    path = Path(model.path).relative_to(STARTER_FOLDER).as_posix() if model.path else ""
     kept = {name: value for name, value in asdict(model).items() if name not in ("name", "description")}
-    return kept | {"path": path}
+    return kept | {"path": Path(model.path).name}
 
 
 def test_what_is_built_in_is_what_was_written_down() -> None:

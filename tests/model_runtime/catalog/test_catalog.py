@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,8 @@ import pytest
 from model_runtime.catalog import memory_estimate
 from model_runtime.catalog.builtin_models import (
     ALIASES_BY_TIER,
+    BUILTIN_MODELS,
+    OCR_MODEL,
     REAL_MODELS,
     STARTER_BY_TASK,
     STARTER_MODELS,
@@ -51,7 +54,7 @@ def folder(path: Path, config: Mapping[str, Any]) -> Path:
 
 
 def test_every_preferred_model_does_its_task_and_every_task_has_a_starter() -> None:
-    does = {model.name: {model.task} for model in (*REAL_MODELS, *STARTER_MODELS)}
+    does = {model.name: {model.task} for model in BUILTIN_MODELS}
     sees = {Task.VISION, Task.TEXT}
 
     for task, tiers in ALIASES_BY_TIER.items():
@@ -431,3 +434,45 @@ def test_a_known_name_is_answered_without_a_look_at_the_disk(monkeypatch: pytest
 
     assert before == []
     assert looks == ["disk"]
+
+
+@pytest.mark.promise("ocr:auto")
+@pytest.mark.parametrize("starters_first", [True, False])
+def test_whoever_asks_for_the_text_of_a_picture_gets_a_model_that_reads(*, starters_first: bool) -> None:
+    shelf = Shelf()
+    found = Catalog(BUILTIN_MODELS, shelf, prefer_starters=starters_first)
+
+    without_download = found.resolve("ocr", Task.VISION)
+    shelf.folders["mlx-community/Qwen2.5-VL-7B-Instruct-4bit"] = Path("anywhere")
+    with_download = found.resolve("ocr", Task.VISION)
+
+    assert (without_download.name, without_download.starter) == ("ocr-fast", False)
+    assert with_download.name == "vlm-best"
+
+
+@pytest.mark.promise("ocr:auto")
+@pytest.mark.parametrize("task", [Task.VISION, Task.TEXT])
+def test_a_model_that_only_reads_never_answers_a_question(task: Task) -> None:
+    found = Catalog(BUILTIN_MODELS, Shelf(), prefer_starters=True)
+
+    assert found.resolve("auto", task).name == "vlm-starter"
+    assert not found.info(OCR_MODEL).default
+    assert found.info(OCR_MODEL).abilities == ("ocr",)
+    with pytest.raises(WrongTask):
+        found.resolve("ocr-fast", Task.TEXT)
+
+
+@pytest.mark.promise("ocr:installed")
+def test_the_model_that_reads_is_installed_with_senses() -> None:
+    found = Catalog(BUILTIN_MODELS, Shelf(), prefer_starters=False)
+
+    info = found.info(OCR_MODEL)
+    assert (info.present, info.broken_reason) == (True, "")
+    assert 25_000_000 < info.weights_bytes < 40_000_000
+
+
+def test_networks_that_are_not_installed_are_told_with_what_to_do(tmp_path: Path) -> None:
+    elsewhere = replace(OCR_MODEL, path=str(tmp_path))
+    found = Catalog([*REAL_MODELS, elsewhere], Shelf(), prefer_starters=False)
+
+    assert found.info(elsewhere).broken_reason == f"{tmp_path} has no PP-OCRv6_det_small.onnx. Install Senses again."

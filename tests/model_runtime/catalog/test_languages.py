@@ -45,11 +45,11 @@ def test_any_text_means_a_known_language_or_none(name: str) -> None:
     ("text", "language"),
     [
         ("안녕하세요", "ko"), ("こんにちは", "ja"), ("今日は天気がいい", "ja"), ("你好", "zh"), ("नमस्ते", "hi"), ("привет", "ru"),
-        ("γειά", "el"), ("hello", ""), ("ça va", ""), ("12:30", ""), ("", ""), ("The word 안녕 means hello", ""),
+        ("γειά", "el"), ("hello", ""), ("ça va", ""), ("Il fait beau aujourd'hui, n'est-ce pas ?", "fr"), ("12:30", ""), ("", ""), ("The word 안녕 means hello", "en"),
         ("API는 서버가 보내는 것입니다", "ko"),
     ],
 )  # fmt: skip
-def test_a_script_tells_the_language_unless_it_is_latin(text: str, language: str) -> None:
+def test_the_script_tells_the_language_and_for_latin_the_words(text: str, language: str) -> None:
     assert guess_language(text) == language
 
 

@@ -10,6 +10,7 @@ import weakref
 import psutil
 import pytest
 
+from model_runtime.release_memory import release_memory
 from model_runtime.supervisor import memory
 
 GIB = 1 << 30
@@ -47,12 +48,13 @@ def test_the_footprint_of_a_living_process_is_measured_and_that_of_an_exited_one
 
 HOLES = """
 import os
+from model_runtime.release_memory import release_memory
 from model_runtime.supervisor import memory
 blocks = [bytes(60_000) for _ in range(1000)]  # too small to be mapped one by one
 last = bytearray(1_000)
 del blocks
 before = memory.footprint_bytes(os.getpid())
-memory.release_memory()
+release_memory()
 print(before - memory.footprint_bytes(os.getpid()), len(last))
 """
 
@@ -76,7 +78,7 @@ def test_reference_cycles_are_released() -> None:
             self.itself = self
 
     reference = weakref.ref(Call())
-    memory.release_memory()
+    release_memory()
 
     assert reference() is None
 

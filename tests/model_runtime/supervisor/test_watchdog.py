@@ -24,6 +24,7 @@ from model_runtime.supervisor.views import (
     WorkerView,
 )
 from model_runtime.supervisor.watchdog import (
+    STALL_SECONDS,
     EndStalled,
     EndUnread,
     KillWorker,
@@ -40,7 +41,7 @@ from model_runtime.supervisor.watchdog import (
 )
 
 NOW = 1000.0
-LIMITS = WatchdogLimits()
+LIMITS = WatchdogLimits(stall_seconds=STALL_SECONDS)
 COUNTERS = Counters({}, {}, {}, {}, {}, {}, {}, {}, {})
 WORKER = WorkerView(
     model="m",

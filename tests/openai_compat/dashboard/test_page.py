@@ -1,15 +1,18 @@
 """The status page in a real browser: what a person sees and can do. An error in its console fails the test."""
 
 import hashlib
+import io
 import re
 from collections.abc import AsyncGenerator
 from dataclasses import replace
 
 import httpx2
 import pytest
+from PIL import Image
 from playwright.async_api import Browser, ConsoleMessage, Locator, Page, expect
 
 from model_runtime.errors import InvalidInput
+from model_runtime.events import TextLine
 from model_runtime.requests import Chat, GenerateImage, Speak, Task, Transcribe
 from model_runtime.settings import Settings
 from model_runtime.status import JobStatus, MemoryStatus, ModelState
@@ -216,6 +219,48 @@ async def test_warnings_are_shown_under_every_answer(page: Page, service: FakeSe
     recording = panel.get_by_label("Drop a recording or choose one")
     await recording.set_input_files({"name": "a.wav", "mimeType": "audio/wav", "buffer": wav})
     await shows_the_warning()
+
+
+@pytest.mark.browser
+@pytest.mark.promise("page:read")
+async def test_the_lines_of_a_picture_are_drawn_over_it_where_they_stand(page: Page, service: FakeService) -> None:
+    """The picture is shown smaller than it is, and the boxes with it."""
+    service.models = (*service.models, model_status("ocr-fast", Task.VISION, starter=False, default=False))
+    service.lines = (TextLine("Sign in", (800, 300, 400, 150), 0.99), TextLine("Help", (0, 0, 200, 60), 0.97))
+    picture = io.BytesIO()
+    Image.new("RGB", (1600, 600), "white").save(picture, "PNG")
+    await page.goto("/")
+    panel = page.get_by_role("region", name="Try it")
+    await panel.get_by_role("tab", name="Read").click()
+    drop = panel.get_by_label("Drop an image with text or choose one")
+
+    await drop.set_input_files({"name": "a.png", "mimeType": "image/png", "buffer": picture.getvalue()})
+
+    await expect(panel.locator(".answer")).to_have_text("Sign in\nHelp")
+    boxes = panel.get_by_label("Lines of text").locator("rect")
+    await expect(boxes).to_have_count(2)
+    await expect(boxes.first).to_contain_text("Sign in")
+    image, box = await panel.get_by_alt_text("Image to read").bounding_box(), await boxes.first.bounding_box()
+    assert image is not None
+    assert box is not None
+    assert image["width"] < 1600
+    scale = image["width"] / 1600
+    place = [box["x"] - image["x"], box["y"] - image["y"], box["width"], box["height"]]
+    assert [round(edge / scale) for edge in place] == pytest.approx([800, 300, 400, 150], abs=12)  # the stroke counts
+
+
+@pytest.mark.browser
+@pytest.mark.promise("page:read")
+async def test_a_picture_without_text_is_answered_so(page: Page, service: FakeService, png: bytes) -> None:
+    service.models = (*service.models, model_status("ocr-fast", Task.VISION, starter=False, default=False))
+    await page.goto("/")
+    panel = page.get_by_role("region", name="Try it")
+    await panel.get_by_role("tab", name="Read").click()
+    drop = panel.get_by_label("Drop an image with text or choose one")
+
+    await drop.set_input_files({"name": "a.png", "mimeType": "image/png", "buffer": png})
+
+    await expect(panel.locator(".answer")).to_have_text("No text found.")
 
 
 @pytest.mark.browser

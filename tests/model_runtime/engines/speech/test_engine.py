@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from model_runtime.catalog.builtin_models import STARTER_FOLDER
+from model_runtime.catalog.builtin_models import REAL_MODELS, STARTER_FOLDER, STARTER_MODELS
+from model_runtime.catalog.catalog import Catalog
 from model_runtime.engines.speech.engine import SpeechEngine
 from model_runtime.engines.speech.voice_model import max_audio_seconds
 from model_runtime.errors import Cancelled, InvalidInput, LoadFailed
@@ -16,16 +17,20 @@ from model_runtime.events import AudioChunk, EngineEvent, Progress, Result, Spee
 from model_runtime.media.audio import decode_audio
 from model_runtime.media.speech_encoder import encode_speech
 from model_runtime.media.types import Audio
+from model_runtime.prepare import RequestPreparer
 from model_runtime.requests import Speak, Transcribe
+from model_runtime.validation import validate
 from tests.checkpoints import kokoro, marvis, qwen3_tts
 from tests.checkpoints.narrow_speech import patched_widths
 from tests.checkpoints.weights import copy_with, load_tensors, save_tensors
+from tests.model_runtime.catalog.test_speakers import Disk
 from tests.model_runtime.engines.conftest import CheckpointBuilder
 from tests.model_runtime.engines.job_engine_driver import CancelAfter, events_of_type, load, run_to_end
 
 pytestmark = pytest.mark.engines
 
 STARTER = STARTER_FOLDER / "tts-starter"
+QWEN_REPOSITORY = "mlx-community/Qwen3-TTS-12Hz-0.6B-CustomVoice-8bit"
 HELLO = Speak("tiny", "Hello.")
 TWO = replace(HELLO, text="One. Two.")
 
@@ -167,10 +172,28 @@ def test_korean_is_spoken_by_a_model_that_can(tiny_qwen: SpeechEngine) -> None:
     assert (result.language, result.voice) == ("ko", "sohee")
 
 
+@pytest.mark.promise("speech:other-model-told")
+async def test_korean_to_a_model_left_open_is_spoken_by_the_installed_checkpoint_that_can(
+    tiny_qwen: SpeechEngine, checkpoint: Callable[[CheckpointBuilder], Path]
+) -> None:
+    builders = {"mlx-community/Kokoro-82M-bf16": kokoro.build, QWEN_REPOSITORY: qwen3_tts.build}
+    disk = Disk({repository: checkpoint(build) for repository, build in builders.items()})
+    catalog = Catalog((*REAL_MODELS, *STARTER_MODELS), disk, prefer_starters=True)
+
+    prepared = await RequestPreparer(catalog, validate).prepare(
+        Speak("tts-1", "안녕하세요, 오늘 날씨가 좋네요.", voice="nova"), is_loaded=lambda model: False
+    )
+    result = run_to_end(tiny_qwen, prepared.request)[-1]
+
+    assert isinstance(result, SpeechResult)
+    assert (prepared.model.name, result.language, result.voice) == ("tts-multilingual", "ko", "vivian")
+    assert prepared.warnings == ("tts-fast cannot speak Korean, so tts-multilingual spoke the text.",)
+
+
 @pytest.mark.promise("speech:never-garbage")
 @pytest.mark.parametrize("name", ["starter", "tiny_kokoro", "tiny_marvis"])
 def test_korean_is_refused_by_a_model_that_cannot(request: pytest.FixtureRequest, name: str) -> None:
-    with pytest.raises(InvalidInput, match="cannot speak Korean.*tts-multilingual"):
+    with pytest.raises(InvalidInput, match="cannot speak Korean"):
         run_to_end(request.getfixturevalue(name), replace(HELLO, text="안녕하세요."))
 
 

@@ -1,0 +1,60 @@
+"""Reads single lines of text: PP-OCRv6's recognizer, in batches of lines of similar length."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+from rapidocr.ch_ppocr_rec.utils import CTCLabelDecode
+from rapidocr.utils.process_img import get_rotate_crop_image
+
+from model_runtime.engines.ocr.detector import Quad
+from model_runtime.engines.ocr.session import open_session
+
+LINE_ROWS = 48
+"""Rows of a line as the network reads it."""
+MIN_COLUMNS, MAX_COLUMNS = 64, 3200
+BATCH_COLUMNS = 2560
+"""Columns of all lines of a batch together, which bounds its memory and its time."""
+
+Reading = tuple[str, float]
+"""The text of a line, and the mean probability of its characters, 0..1."""
+
+
+class TextRecognizer:
+    """The recognizer's network and its alphabet."""
+
+    def __init__(self, path: Path) -> None:
+        self._session = open_session(path)
+        alphabet = self._session.get_modelmeta().custom_metadata_map["character"].splitlines()
+        self._decode = CTCLabelDecode(character=alphabet)
+
+    def read(self, picture: np.ndarray, quads: Sequence[Quad]) -> Iterator[dict[int, Reading]]:
+        """Yield index → reading for each batch of the lines, short lines first."""
+        crops = [to_line(get_rotate_crop_image(picture, np.array(quad, np.float32))) for quad in quads]
+        for batch in batches([crop.shape[1] for crop in crops]):
+            columns = max(crops[index].shape[1] for index in batch)
+            pixels = np.zeros((len(batch), 3, LINE_ROWS, columns), np.float32)
+            for row, index in enumerate(batch):
+                pixels[row, :, :, : crops[index].shape[1]] = crops[index].transpose(2, 0, 1) / 127.5 - 1
+            (probabilities,) = self._session.run(None, {"x": pixels})
+            readings, _ = self._decode(probabilities)
+            yield dict(zip(batch, readings, strict=True))
+
+
+def to_line(crop: np.ndarray) -> np.ndarray:
+    """Return a line scaled to the rows of the network."""
+    columns = round(crop.shape[1] * LINE_ROWS / crop.shape[0])
+    return cv2.resize(crop, (min(max(columns, 8), MAX_COLUMNS), LINE_ROWS))
+
+
+def batches(columns: Sequence[int]) -> Iterator[list[int]]:
+    """Yield the indices of lines of similar length, at most `BATCH_COLUMNS` with their padding."""
+    batch: list[int] = []
+    for index in sorted(range(len(columns)), key=columns.__getitem__):
+        if batch and (len(batch) + 1) * columns[index] > BATCH_COLUMNS:
+            yield batch
+            batch = []
+        batch.append(index)
+    if batch:
+        yield batch

@@ -1,0 +1,44 @@
+"""Without the real models a developer is told the command, and continuous integration fails."""
+
+from pathlib import Path
+
+import httpx2
+import pytest
+from rich.console import Console
+
+from tests.real_models.__main__ import make_recordings
+from tests.real_models.conftest import find_made
+from tests.real_models.manifest import read_models
+
+
+def test_a_developer_without_the_models_is_told_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CI", raising=False)
+
+    with pytest.raises(pytest.skip.Exception, match="make models"):
+        find_made(tmp_path / ".models", ["whisper-base"])
+
+
+def test_continuous_integration_without_a_model_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CI", "true")
+    (tmp_path / ".models" / "kokoro-82m").mkdir(parents=True)
+
+    with pytest.raises(pytest.fail.Exception, match=r"There is no \.models/whisper-base\. Run"):
+        find_made(tmp_path / ".models", ["kokoro-82m", "whisper-base"])
+
+
+@pytest.mark.real
+def test_every_real_model_is_served_under_the_name_of_its_folder(http: httpx2.Client) -> None:
+    listed = {model["id"] for model in http.get("/v1/models").json()["data"]}
+
+    assert set(read_models()) <= listed
+
+
+def test_without_apt_the_models_are_made_and_recordings_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+    make_recordings(tmp_path / "recordings", Console(stderr=True))
+
+    assert "there is no apt-get here" in " ".join(capsys.readouterr().err.split())
+    assert not (tmp_path / "recordings").exists()
