@@ -4,8 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import Result
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from mcp_server.cli import demo, doctor, install, pull, report, serve
 from mcp_server.cli.main import app

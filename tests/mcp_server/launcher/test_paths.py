@@ -98,3 +98,15 @@ def test_the_shim_loads_nothing_but_the_standard_library() -> None:
     }
     assert {name for name in loaded if name.partition(".")[0] not in sys.stdlib_module_names} == ours
     assert not {"asyncio", "logging", "subprocess", "hashlib", "typing"} & set(loaded)
+
+
+@pytest.mark.parametrize(("path_bytes", "is_in_home"), [(92, True), (93, False)])
+def test_a_socket_is_in_the_home_if_its_path_and_a_process_number_fit_into_a_hundred_bytes(
+    path_bytes: int, is_in_home: bool
+) -> None:
+    home = "/h".ljust(path_bytes - len("/run/d1.sock"), "x")
+
+    path = InstancePaths({"SENSES_HOME": home}).socket_path
+
+    assert (path == f"{home}/run/d1.sock") == is_in_home
+    assert is_in_home or f"/senses-{os.getuid()}/" in path
