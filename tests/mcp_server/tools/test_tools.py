@@ -1,3 +1,5 @@
+import base64
+import io
 import json
 import os
 import re
@@ -10,7 +12,7 @@ import anyio
 import httpx2
 import pytest
 from mcp import Client
-from mcp_types import CallToolResult, TextContent
+from mcp_types import CallToolResult, ImageContent, TextContent
 from PIL import Image
 
 from mcp_server.calls import jobs
@@ -518,3 +520,16 @@ async def test_a_picture_that_would_fill_the_memory_is_refused(connect: Connect,
         result = await client.call_tool("describe_image", {"image": "bomb.png"})
 
     assert result.is_error
+
+
+@pytest.mark.parametrize(("preview", "side_px"), [("full", 1024), ("thumbnail", 768)])
+async def test_a_preview_has_the_size_of_its_picture_only_where_that_is_asked_for(
+    connect: Connect, preview: str, side_px: int
+) -> None:
+    async with connect() as client:
+        drawn = await client.call_tool(
+            "generate_image", {"prompt": "x", "width": 1024, "height": 1024, "preview": preview}
+        )
+
+    (shown,) = [block for block in drawn.content if isinstance(block, ImageContent)]
+    assert Image.open(io.BytesIO(base64.b64decode(shown.data))).size == (side_px, side_px)

@@ -19,6 +19,7 @@ from model_runtime.catalog.foreign_files import (
     InvalidCheckpoint,
     count_at,
     list_files,
+    list_folders,
     read_header,
     read_json_object,
     read_npz_names,
@@ -361,3 +362,13 @@ async def test_a_reading_that_fails_makes_one_model_a_broken_one(settings: Setti
         False,
         "The files of m could not be read: [Errno 5] Input/output error. Put them back, or download the model again.",
     )
+
+
+def test_folders_are_listed_sorted_with_links_and_without_files_and_hidden_ones(tmp_path: Path) -> None:
+    for name in ("b", "a", ".hidden"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "file").touch()
+    (tmp_path / "link").symlink_to(tmp_path / "a")
+
+    assert list_folders(tmp_path) == [tmp_path / name for name in ("a", "b", "link")]
+    assert list_folders(tmp_path / "none") == list_folders(tmp_path / "file") == list_folders(Path("\0")) == []
