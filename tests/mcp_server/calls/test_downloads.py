@@ -9,6 +9,7 @@ from mcp import Client
 
 from mcp_server.calls.downloads import DownloadFailed, PullProgress, download_in_subprocess
 from mcp_server.files.client import ClientConnection
+from model_runtime.hub.download import PullFailed
 from model_runtime.settings import Settings
 from tests.fake_hub import FakeHub, serve
 from tests.fakes import FakeService
@@ -124,3 +125,7 @@ async def test_a_model_is_pinned_and_let_go_again(settings: Settings, service: F
     assert during == {"tts-starter": True}
     assert unpinned["pinned"] is False
     assert service.pinned == {"tts-starter": False}
+
+
+def test_a_failed_download_has_the_code_of_the_command_that_fails() -> None:
+    assert DownloadFailed.code == PullFailed.code == "pull_failed"

@@ -77,3 +77,8 @@ def test_a_valid_size_is_its_own_nearest(columns: int, rows: int) -> None:
 
     if width * height <= MAX_PIXELS:
         assert nearest_size(width, height) == (width, height)
+
+
+def test_every_model_refuses_what_cannot_be_drawn() -> None:
+    with pytest.raises(InvalidInput, match="Describe the image"):
+        validate(replace(GOOD, prompt=""), MODEL, {})
