@@ -5,7 +5,9 @@ import signal
 import socket
 import sys
 import threading
+from contextvars import Context
 from pathlib import Path
+from typing import Any
 
 import anyio
 import pytest
@@ -52,7 +54,7 @@ class StartingShim:
         """Run the daemon to its end and return what it reported. Fails if it left the pipe open."""
         monkeypatch.setattr(sys, "argv", ["mcp_server.daemon", "--ready-fd", str(self.ready_fd)])
         try:
-            main(open_fake_service)
+            Context().run(main, open_fake_service)  # no event loop of other tests runs in it
         finally:
             self._thread.join(5)
             os.set_blocking(self._read_end, False)
@@ -125,6 +127,11 @@ def test_a_daemon_whose_shim_has_left_ends_as_it_would_with_one(
     os.close(ready_fd)
 
 
+def run_alone(settings: Settings, **options: Any) -> None:
+    """Run a daemon in a context of its own, in which no event loop of other tests runs."""
+    Context().run(run, settings, **options)
+
+
 def stop(info: DaemonInfo) -> None:
     """Stop the daemon as Ctrl-C does."""
     os.kill(os.getpid(), signal.SIGINT)
@@ -137,7 +144,7 @@ def test_a_daemon_that_a_person_started_says_so(instance: InstancePaths) -> None
         started.append(info)
         stop(info)
 
-    run(load_settings(os.environ), auto=False, on_ready=on_ready, open_service=open_fake_service)
+    run_alone(load_settings(os.environ), auto=False, on_ready=on_ready, open_service=open_fake_service)
 
     assert [info.auto for info in started] == [False]
     assert is_unlocked(instance)
@@ -152,9 +159,9 @@ def test_without_a_folder_for_its_socket_a_daemon_serves_a_person_but_no_shim(in
         started.append(info)
         stop(info)
 
-    run(settings, auto=False, on_ready=on_ready, open_service=open_fake_service)
+    run_alone(settings, auto=False, on_ready=on_ready, open_service=open_fake_service)
     with pytest.raises(InstanceUnusable, match="run cannot be used"):
-        run(settings, auto=True, on_ready=on_ready, open_service=open_fake_service)
+        run_alone(settings, auto=True, on_ready=on_ready, open_service=open_fake_service)
 
     assert len(started) == 1
 
@@ -171,7 +178,7 @@ def test_a_socket_that_cannot_be_opened_ends_a_daemon_for_a_shim_with_the_reason
 
     monkeypatch.setattr(daemon, "bind_sockets", bind_sockets)
     with pytest.raises(InstanceUnusable, match="sock cannot be used"):
-        run(load_settings(os.environ), auto=True, on_ready=stop, open_service=open_fake_service)
+        run_alone(load_settings(os.environ), auto=True, on_ready=stop, open_service=open_fake_service)
 
     assert is_unlocked(instance)
     for each in opened:  # the end of the process closes them
@@ -184,7 +191,7 @@ def test_a_port_in_use_ends_a_daemon_of_a_person_and_frees_the_instance(
     with socket.create_server(("127.0.0.1", 0)) as taken:
         monkeypatch.setenv("SENSES_PORT", str(taken.getsockname()[1]))
         with pytest.raises(SettingsError, match="is in use by another program"):
-            run(load_settings(os.environ), auto=False, on_ready=stop, open_service=open_fake_service)
+            run_alone(load_settings(os.environ), auto=False, on_ready=stop, open_service=open_fake_service)
 
     assert is_unlocked(instance)
 
@@ -194,7 +201,7 @@ def test_an_error_nobody_expects_is_told_whole(instance: InstancePaths) -> None:
         raise RuntimeError("unexpected")
 
     with pytest.raises(ExceptionGroup) as raised:
-        run(load_settings(os.environ), auto=False, on_ready=on_ready, open_service=open_fake_service)
+        run_alone(load_settings(os.environ), auto=False, on_ready=on_ready, open_service=open_fake_service)
 
     assert raised.group_contains(RuntimeError, match="unexpected")
     assert is_unlocked(instance)
