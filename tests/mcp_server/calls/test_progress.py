@@ -194,3 +194,7 @@ def test_progress_of_the_work_gives_an_estimate_and_progress_of_a_load_does_not(
 
     assert loading.eta_seconds() is None
     assert working.eta_seconds() is not None
+
+
+def test_places_beyond_a_hundred_end_as_those_below() -> None:
+    assert [ordinal(number) for number in (101, 111, 112, 120, 121)] == ["101st", "111th", "112th", "120th", "121st"]
