@@ -383,16 +383,19 @@ class Scheduler(SchedulerState):
         return waiter
 
     def _admit(self, record: ModelRecord) -> bool:
-        """Load the model or reject its next request and return True; return False while memory has to be freed."""
+        """Load the model or grant its next request and return True; return False while memory has to be freed."""
         needed_bytes = self.missing_reservation_bytes(record)
         if needed_bytes > self.budget_bytes:
             request = record.queue.pop(0)
             del self.requests[request.id]
             self._actions.append(_reject_too_large(request.id, record.name, needed_bytes, self.budget_bytes))
             return True
-        if needed_bytes <= self.free_bytes:  # of a model that is not loaded: a loaded one needs more than is free
+        if needed_bytes <= self.free_bytes:
             self.waiting_for_memory = None
-            self._start_worker(record, needed_bytes)
+            if record.state is ModelState.ABSENT:
+                self._start_worker(record, needed_bytes)
+            else:
+                self._grant(record)
             return True
         missing_bytes = needed_bytes - self.free_bytes + self.excess_bytes - self.unloading_bytes
         if missing_bytes > 0:
