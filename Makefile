@@ -89,7 +89,7 @@ mutants: setup
 
 # everything that is asked of the real models; `make test` asks a part. Its numbers go to benchmarks/real.json
 real: models
-	$(BIN)/pytest -n 0 -m real --complete tests/real_models $(ARGS)
+	REAL_MODELS=1 $(BIN)/pytest -n 0 -m real --complete tests/real_models $(ARGS)
 
 # how well the screenshots of a real Chromium are read, all of them; the tests read one of each kind
 screenshots: setup

@@ -1,4 +1,4 @@
-"""Without the real models a developer is told the command, and continuous integration fails."""
+"""Without the real models `make test` names the command, and `make real` fails."""
 
 from pathlib import Path
 
@@ -12,14 +12,14 @@ from tests.real_models.manifest import read_models
 
 
 def test_a_developer_without_the_models_is_told_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("CI", raising=False)
+    monkeypatch.delenv("REAL_MODELS", raising=False)
 
     with pytest.raises(pytest.skip.Exception, match="make models"):
         find_made(tmp_path / ".models", ["whisper-base"])
 
 
-def test_continuous_integration_without_a_model_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("CI", "true")
+def test_a_run_that_needs_the_models_fails_without_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REAL_MODELS", "1")
     (tmp_path / ".models" / "kokoro-82m").mkdir(parents=True)
 
     with pytest.raises(pytest.fail.Exception, match=r"There is no \.models/whisper-base\. Run"):
