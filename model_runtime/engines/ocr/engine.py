@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from model_runtime.catalog.builtin_models import OCR_DETECTOR, OCR_RECOGNIZER
+from model_runtime.engines.fatal_errors import is_fatal
 from model_runtime.engines.ocr.detector import Quad, TextDetector, scale_for_search, windows
 from model_runtime.engines.ocr.geometry import Box, bounds, ink_box, with_room_below
 from model_runtime.engines.ocr.reading_order import reading_rows
@@ -54,6 +55,8 @@ class OcrEngine:
             self._recognizer = TextRecognizer(folder / OCR_RECOGNIZER)
             weights_bytes = sum((folder / name).stat().st_size for name in (OCR_DETECTOR, OCR_RECOGNIZER))
         except Exception as error:  # onnxruntime's exceptions have no common class
+            if is_fatal(error):
+                raise
             raise LoadFailed(
                 f"{spec.model} could not be loaded from {folder}: {error}. Install Senses again."
             ) from error
