@@ -9,6 +9,7 @@ from model_runtime.supervisor.watchdog import EndStalled, WatchdogLimits, check
 from tests.model_runtime.supervisor.test_watchdog import CALM, NOW, RUNNING, view
 
 
+@pytest.mark.darwin
 @pytest.mark.promise("runtime:slow-machines-finish")
 @pytest.mark.parametrize(
     ("platform", "machine", "silent_seconds", "is_ended"),
