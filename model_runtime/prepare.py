@@ -55,12 +55,8 @@ class RequestPreparer:
             InvalidInput: the model cannot serve this request.
         """
         task = task_of(request)
-        meant = await self.resolve(request.model, task)
-        speaker = Speaker(meant)
-        if isinstance(request, Speak):
-            speaker = await ask_disk(meant.name, self._choose_speaker, request, meant)
-        needs_estimate = not is_loaded(speaker.model.name)
-        return await ask_disk(speaker.model.name, self._prepare, request, speaker, task, needs_estimate)
+        model = await self.resolve(request.model, task)
+        return await ask_disk(model.name, self._prepare, request, model, task, is_loaded)
 
     async def resolve(self, name: str, task: Task) -> Model:
         """Return the model that `name` means for `task`; a thread looks at the disk where that is needed.
@@ -91,8 +87,10 @@ class RequestPreparer:
         models = (model for model in self._catalog.models() if model.task is Task.SPEECH)
         return by_preference(model for model in models if self._catalog.info(model).present)
 
-    def _prepare(self, request: Request, speaker: Speaker, task: Task, needs_estimate: bool) -> PreparedRequest:
+    def _prepare(self, request: Request, meant: Model, task: Task, is_loaded: Callable[[str], bool]) -> PreparedRequest:
+        speaker = self._choose_speaker(request, meant) if isinstance(request, Speak) else Speaker(meant)
         model = speaker.model
+        needs_estimate = not is_loaded(model.name)
         folders = self._catalog.folders(model)
         named = request if request.model == model.name else replace(request, model=model.name)
         self._validate(named, model, folders)

@@ -211,13 +211,13 @@ class Catalog:
 
     def _named(self, name: str) -> Model | None:
         """Return the model of this name in any case; looks into the model folders again before it returns None."""
-        for is_second_look in (False, True):
-            if is_second_look:
-                self.rescan()
-            by_name = {known.lower(): model for known, model in self._models.items()}
-            if model := by_name.get(name.lower()):
-                return model
-        return None
+        if not (found := self._in_any_case(name)):
+            self.rescan()
+            found = self._in_any_case(name)
+        return found
+
+    def _in_any_case(self, name: str) -> Model | None:
+        return next((model for known, model in self._models.items() if known.lower() == name.lower()), None)
 
     def _find_repository(self, name: str) -> Model:
         if not is_repository_id(name):

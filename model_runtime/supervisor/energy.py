@@ -59,7 +59,7 @@ class EnergySaving:
     is_on: bool = False
 
     async def watch(self, *, sleep: Sleep = anyio.sleep) -> None:
-        """Keep `is_on` up to date"""
+        """Keep `is_on` up to date."""
         while True:
             self.is_on = await anyio.to_thread.run_sync(self.read, abandon_on_cancel=True)
             await sleep(READ_INTERVAL_SECONDS)

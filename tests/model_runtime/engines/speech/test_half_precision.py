@@ -71,6 +71,7 @@ def test_kokoro_sounds_in_half_precision_as_in_full(
 def test_the_starter_speaks_in_full_precision_with_metal_too() -> None:
     folder = {"model": STARTER_FOLDER / "tts-starter"}
 
+    # measured: at most 0.006 in the whole suite; 0.043 in float16 and 0.47 in bfloat16
     np.testing.assert_allclose(spoken(folder, metal=True), spoken(folder, metal=False), atol=0.02)
 
 
