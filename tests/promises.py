@@ -351,6 +351,7 @@ RELIABILITY = {
     "reliability:one-entry": "A folder is one model under every spelling, and the catalogue is bounded.",
     "reliability:no-proxy": "The command line asks the daemon without a proxy.",
     "reliability:pinned": "A built-in model is named by its commit, or listed as not pinned yet.",
+    "reliability:newer-offered": "A newer commit of a model is told, and taken only when someone asks for it.",
     "reliability:template": "A chat template that loops for ever is ended after five seconds.",
     "reliability:load-error": "A load error names its model once.",
     "reliability:bombs": "A bomb of every image format is refused with its pixels and the limit.",
