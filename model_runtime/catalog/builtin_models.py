@@ -32,7 +32,11 @@ REAL_MODELS = (
         "mlx-vlm",
         "Moondream2: quick looks at one picture",
         (
-            _artifact("vikhyatk/moondream2@2025-06-21", "config.json *.safetensors", 3_854_000_000),
+            _artifact(
+                "vikhyatk/moondream2@9a7d4024050840e001defacec2b00727e89149e6",
+                "config.json *.safetensors",
+                3_854_000_000,
+            ),
             _artifact(
                 "moondream/starmie-v1@35192e10a54e36eabe0a7cc57a2c1aab371cafc5",
                 "tokenizer*",
@@ -48,7 +52,13 @@ REAL_MODELS = (
         Task.VISION,
         "mlx-vlm",
         "Qwen2.5-VL 7B: reads text and detail, several pictures at once",
-        (_artifact("mlx-community/Qwen2.5-VL-7B-Instruct-4bit@main", CHECKPOINT_FILES, 5_650_000_000),),
+        (
+            _artifact(
+                "mlx-community/Qwen2.5-VL-7B-Instruct-4bit@fdcc572e8b05ba9daeaf71be8c9e4267c826ff9b",
+                CHECKPOINT_FILES,
+                5_650_000_000,
+            ),
+        ),
         concurrency=4,
     ),
     Model(

@@ -243,8 +243,6 @@ def test_the_catalogue_is_bounded(tmp_path: Path) -> None:
 
 
 UNPINNED = {
-    "vikhyatk/moondream2": "named by the tag 2025-06-21; the commit of the tag has not been verified",
-    "mlx-community/Qwen2.5-VL-7B-Instruct-4bit": "named by the branch main; no commit has been verified",
     "dhairyashil/FLUX.1-schnell-mflux-4bit": "named by the branch main; no commit has been verified",
     "Marvis-AI/marvis-tts-250m-v0.2": "named by the branch main; no commit has been verified",
 }
