@@ -224,6 +224,7 @@ MCP = {
     "mcp:generate": "A drawing is saved, linked and previewed.",
     "mcp:transcribe": "A recording becomes text with its file.",
     "mcp:speak": "A text becomes a sound file.",
+    "mcp:aloud": "A text is read aloud while it is made, waits for earlier ones, and falls silent when it is told to.",
     "mcp:no-words-for-no-speech": "Silence, noise and music hold no words.",
     "mcp:starter-labelled": "A starter's result says so.",
     "mcp:save": "A result is put into the project in the format its name says.",
