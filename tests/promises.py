@@ -257,6 +257,8 @@ MCP = {
     "mcp:progress": "Whoever waits hears what happens.",
     "mcp:follow": "Status changes reach followers in both eras of the protocol.",
     "mcp:tools": "The tools and their arguments are these.",
+    "mcp:hints": "Clients learn which tools can replace a file and which one reaches other machines, and gate no others.",
+    "mcp:status-small": "Asking what is loaded and what can be asked for costs at most 500 tokens.",
     "mcp:small": "The tools cost little context.",
     "mcp:conformance": "The protocol's official conformance suite passes for both its current revisions.",
     "mcp:inspector": "The protocol's official inspector reads everything through the shim, in both eras.",

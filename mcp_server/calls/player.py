@@ -37,7 +37,9 @@ class Playback:
         """Return itself."""
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         """End the sound, after an error at once."""
         if error is not None:
             self.stop("The call was stopped.")

@@ -342,7 +342,7 @@ async def test_text_that_looks_like_json_is_taken_as_text(connect: Connect, serv
 
 async def test_status_tells_models_voices_memory_and_what_runs(connect: Connect, era: ProtocolMode) -> None:
     async with connect(era) as client:
-        data = data_of(await client.call_tool("media_status", {}))
+        data = data_of(await client.call_tool("media_status", {"section": "all"}))
 
     assert {model["name"] for model in data["models"]} == {"vlm-starter", "image-starter", "stt-starter", "tts-starter"}
     assert data["voices"]["tts-starter"]["voices"] == ["alma", "otto"]
