@@ -101,7 +101,9 @@ class FakeService:
         self.models = tuple(model_status(name, task) for name, task in TASK_OF_MODEL.items())
         self.models_changed = anyio.Event()
         self.lines: tuple[TextLine, ...] = ()
-        self.segments = (Segment(0, 0.0, 1.5, " a red circle", tokens=(1, 2), avg_logprob=-0.1, no_speech_prob=0.01),)
+        self.segments: tuple[Segment, ...] = (
+            Segment(0, 0.0, 1.5, " a red circle", tokens=(1, 2), avg_logprob=-0.1, no_speech_prob=0.01),
+        )
 
     async def resolve(self, name: str, task: Task) -> str:
         """Return the starter of a tier, or the name of a starter."""
