@@ -108,7 +108,7 @@ def _border(pixels: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
 
 def _not_possible(reason: str) -> InvalidInput:
     return InvalidInput(
-        f"The background cannot be made transparent: {reason}. Draw the picture again with \"on a plain white "
+        f'The background cannot be made transparent: {reason}. Draw the picture again with "on a plain white '
         'background" in its prompt, or save it without transparent.',
         param="transparent",
         code="background_not_plain",

@@ -78,17 +78,20 @@ def flatten(picture: Picture, color: str = "white") -> Picture:
     return replace(picture, image=Image.alpha_composite(ground, picture.image).convert("RGB"))
 
 
-def encode_icon(picture: Picture, largest_side: int = 0) -> tuple[bytes, int]:
-    """Return a Windows icon with all usual sizes up to `largest_side` pixels (0: 48), and its largest side.
+def encode_icon(picture: Picture, largest_side: int = 0) -> tuple[bytes, list[int]]:
+    """Return a Windows icon with all usual sizes up to `largest_side` pixels (0: 48), and its sides.
 
     Raises:
         InvalidInput: an icon cannot be that small or large.
     """
     largest = largest_side or DEFAULT_ICON_SIDE
     if not ICON_SIDES[0] <= largest <= ICON_SIDES[-1]:
-        raise InvalidInput(f"An .ico holds {ICON_SIDES[0]} to {ICON_SIDES[-1]} pixels, not {largest}.", param="width")
+        raise InvalidInput(
+            f"An .ico holds {ICON_SIDES[0]} to {ICON_SIDES[-1]} pixels, not {largest}. Pass another width.",
+            param="width",
+        )
     sides = sorted({largest, *(side for side in ICON_SIDES if side < largest)})
     frames = [resize(picture, side, side).image for side in sides]
     out = io.BytesIO()
     frames[-1].save(out, "ICO", sizes=[frame.size for frame in frames], append_images=frames[:-1])
-    return out.getvalue(), largest
+    return out.getvalue(), sides

@@ -36,7 +36,9 @@ def test_the_size_that_is_drawn_for_a_size_of_the_web(requested: tuple[int, int]
     assert drawn_size(*requested) == drawn
 
 
-@pytest.mark.parametrize(("requested", "drawn"), [((16, 16), (320, 320)), ((180, 180), (320, 320)), ((96, 48), (448, 224))])
+@pytest.mark.parametrize(
+    ("requested", "drawn"), [((16, 16), (320, 320)), ((180, 180), (320, 320)), ((96, 48), (448, 224))]
+)
 def test_a_model_never_draws_less_than_it_draws_well(requested: tuple[int, int], drawn: tuple[int, int]) -> None:
     assert drawn_size(*requested, min_pixels=100_000) == drawn
 
