@@ -15,6 +15,8 @@ OCR_FOLDER = Path(sysconfig.get_path("purelib")) / "rapidocr" / "models"
 """PP-OCRv6 small (Apache-2.0), part of the wheel of rapidocr."""
 OCR_DETECTOR, OCR_RECOGNIZER = "PP-OCRv6_det_small.onnx", "PP-OCRv6_rec_small.onnx"
 """The network that finds lines of text, and the one that reads them."""
+MIN_FLUX_PIXELS = 100_000
+"""FLUX.1 supports 0.1 to 2 megapixels (https://bfl.ai/blog/24-08-01-bfl). Smaller pictures are scaled from this."""
 OCR_WINDOW_PIXELS = 2_700_000
 """Pixels that are searched for text at once: a screen of 2560 by 1600, which is shrunk to a width of 2048, fits."""
 
@@ -73,7 +75,7 @@ REAL_MODELS = (
                 9_620_000_000,
             ),
         ),
-        options={"family": "flux1-schnell"},
+        options={"family": "flux1-schnell", "min_pixels": MIN_FLUX_PIXELS},
     ),
     Model(
         "image-fast",
@@ -87,7 +89,7 @@ REAL_MODELS = (
                 4_620_000_000,
             ),
         ),
-        options={"family": "flux2-klein"},
+        options={"family": "flux2-klein", "min_pixels": MIN_FLUX_PIXELS},
     ),
     Model(
         "stt-fast",
