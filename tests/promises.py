@@ -7,6 +7,8 @@ MODELS = {
     "models:starters-by-default": "Without an Apple GPU and without a real model, starters answer calls that name no model.",
     "models:starters-always-there": "Every starter is reachable by its name on any machine, without a download.",
     "models:never-a-starter-silently": "Whoever asks for a real model never gets a starter instead.",
+    "models:openai-names": "OpenAI's model names, dated and newer ones too, mean ours for their task and no other.",
+    "models:tiers": "A tier is answered by the default of its task, or by what is present.",
     "models:missing": "Missing weights are answered at once with their size and the command that brings them.",
     "errors:unknown-model": "An unknown model is answered with the known ones.",
     "errors:wrong-task": "A model of another kind is answered with those that can.",
