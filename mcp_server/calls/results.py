@@ -153,6 +153,10 @@ class SaveResult(BaseModel):
     width: int | None = None
     height: int | None = None
     quality: int | None = Field(default=None, description="1..100, of JPEG and WebP")
+    sides: list[int] | None = Field(default=None, description="of the pictures in an .ico, in pixels")
+    files: list[str] | None = Field(default=None, description="of a set, in the folder at path")
+    snippet: str | None = Field(default=None, description="for a set: what to paste or run")
+    warnings: list[str] = []
 
 
 class FreeFormResult(BaseModel):
@@ -191,6 +195,15 @@ def build_result(
 def max_text_bytes_of(client: str) -> int:
     """Return how much text a tool with `LONG_TEXT_META` may return to the client of this name."""
     return LONG_TEXT_BYTES if client in CLIENTS_OF_LONG_TEXTS else MAX_TEXT_BYTES
+
+
+def add_warnings(result: CallToolResult, warnings: Sequence[str]) -> CallToolResult:
+    """Return a built result with further warnings."""
+    if not warnings:
+        return result
+    data = dict(result.structured_content or {})
+    data["warnings"] = [*data.get("warnings", ()), *warnings]
+    return _call_tool_result(data, result.content[1:])
 
 
 def estimate_tokens(text: str) -> int:
