@@ -209,6 +209,15 @@ def build_result(
     return _call_tool_result(data, [*previews, *blocks])
 
 
+def add_warnings(result: CallToolResult, warnings: Sequence[str]) -> CallToolResult:
+    """Return a built result with further warnings."""
+    if not warnings:
+        return result
+    data = dict(result.structured_content or {})
+    data["warnings"] = [*data.get("warnings", ()), *warnings]
+    return _call_tool_result(data, result.content[1:])
+
+
 def estimate_tokens(text: str) -> int:
     """Return a high estimate of the tokens in `text`."""
     return -(-len(text.encode("utf-8", "replace")) // BYTES_PER_TOKEN)

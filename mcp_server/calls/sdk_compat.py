@@ -64,10 +64,10 @@ def tool_names(server: MCPServer[Any]) -> list[str]:
     return [tool.name for tool in server._tool_manager.list_tools()]
 
 
-def argument_names(server: MCPServer[Any], tool: str) -> list[str]:
-    """Return the names of a tool's arguments; empty if the tool does not exist."""
+def argument_schema(server: MCPServer[Any], tool: str) -> dict[str, Any]:
+    """Return the JSON schema of a tool's arguments; one without arguments if the tool does not exist."""
     found = server._tool_manager.get_tool(tool)
-    return list(found.parameters["properties"]) if found else []
+    return found.parameters if found else {"properties": {}}
 
 
 def client_name(ctx: Context[Any, Any]) -> str:

@@ -29,7 +29,7 @@ ALLOWED_SUFFIXES = {
 def add_save_media(server: MCPServer[ClientConnection], app: AppContext) -> None:
     """Register the tool."""
 
-    @tool(server, title="Save a result into the project", idempotent=True)
+    @tool(server, title="Save a result into the project", idempotent=True, destructive=True)
     async def save_media(
         ctx: ToolContext,
         uri: Annotated[str, Field(description="The senses:// uri of an earlier result")],
