@@ -6,9 +6,11 @@ from mcp.server import MCPServer
 from mcp_types import CallToolResult, InputRequiredResult
 from pydantic import Field
 
+from mcp_server.calls import sdk_compat
+from mcp_server.calls.argument_guesses import understand_arguments
 from mcp_server.calls.context import AppContext, ToolContext, open_image, tool
 from mcp_server.calls.provenance import read_provenance_of
-from mcp_server.calls.results import GenerateResult
+from mcp_server.calls.results import GenerateResult, add_warnings
 from mcp_server.files.client import ClientConnection
 from mcp_server.viewer.page import VIEWER_TOOL_META
 from model_runtime.errors import InvalidInput
@@ -27,19 +29,19 @@ def add_regenerate(server: MCPServer[ClientConnection], app: AppContext) -> None
         ] = {},  # noqa: B006
     ) -> Annotated[CallToolResult, GenerateResult]:
         """Draw a generated image again from the prompt, model, seed, steps and size in its metadata, with changes."""
+        understood = understand_arguments(changes, sdk_compat.argument_schema(server, "generate_image"))
         with await open_image(app.files(ctx), uri, "uri") as file:
             provenance = await read_provenance_of(file)
-        arguments = arguments_of(provenance, uri) | changes
+        arguments = arguments_of(provenance, uri) | understood.arguments
         if "strength" in arguments and "image" not in arguments:
             raise InvalidInput(
-                f'{uri} was drawn from another picture, which it does not hold. Pass changes={{"image": PATH}} with it, '
-                "or call generate_image.",
+                f'{uri} was drawn from another picture, which it does not hold. Pass changes={{"image": PATH}} with it.',
                 param="changes",
             )
         result = await server.call_tool("generate_image", arguments, ctx)
         if isinstance(result, InputRequiredResult):
             raise InvalidInput(f"generate_image has a question first. Call it with {arguments}.", param="uri")
-        return result
+        return add_warnings(result, understood.notes)
 
 
 def arguments_of(provenance: Provenance | None, uri: str) -> dict[str, Any]:
