@@ -1,4 +1,4 @@
-"""The built-in aliases, the default models, and the meaning of OpenAI's model names."""
+"""The built-in aliases and the default models."""
 
 import sysconfig
 from collections.abc import Mapping
@@ -15,6 +15,8 @@ OCR_FOLDER = Path(sysconfig.get_path("purelib")) / "rapidocr" / "models"
 """PP-OCRv6 small (Apache-2.0), part of the wheel of rapidocr."""
 OCR_DETECTOR, OCR_RECOGNIZER = "PP-OCRv6_det_small.onnx", "PP-OCRv6_rec_small.onnx"
 """The network that finds lines of text, and the one that reads them."""
+MIN_FLUX_PIXELS = 100_000
+"""FLUX.1 supports 0.1 to 2 megapixels (https://bfl.ai/blog/24-08-01-bfl). Smaller pictures are scaled from this."""
 OCR_WINDOW_PIXELS = 2_700_000
 """Pixels that are searched for text at once: a screen of 2560 by 1600, which is shrunk to a width of 2048, fits."""
 
@@ -73,7 +75,7 @@ REAL_MODELS = (
                 9_620_000_000,
             ),
         ),
-        options={"family": "flux1-schnell"},
+        options={"family": "flux1-schnell", "min_pixels": MIN_FLUX_PIXELS},
     ),
     Model(
         "image-fast",
@@ -87,7 +89,7 @@ REAL_MODELS = (
                 4_620_000_000,
             ),
         ),
-        options={"family": "flux2-klein"},
+        options={"family": "flux2-klein", "min_pixels": MIN_FLUX_PIXELS},
     ),
     Model(
         "stt-fast",
@@ -279,35 +281,6 @@ STARTER_BY_TASK: Mapping[Task, str] = {
     Task.TRANSCRIPTION: "stt-starter",
     Task.SPEECH: "tts-starter",
 }
-
-TIER_BY_OPENAI_NAME: Mapping[str, str] = {
-    "gpt-4o": "auto",
-    "gpt-4o-mini": "fast",
-    "gpt-4.1": "auto",
-    "gpt-4.1-mini": "fast",
-    "gpt-5": "best",
-    "gpt-5-mini": "fast",
-    "gpt-3.5-turbo": "fast",
-    "gpt-image-1": "auto",
-    "gpt-image-1-mini": "fast",
-    "dall-e-2": "fast",
-    "dall-e-3": "best",
-    "whisper-1": "auto",
-    "gpt-transcribe": "auto",
-    "gpt-4o-transcribe": "best",
-    "gpt-4o-mini-transcribe": "fast",
-    "tts-1": "auto",
-    "tts-1-hd": "best",
-    "gpt-4o-mini-tts": "auto",
-}
-"""OpenAI's model name → tier. The endpoint determines the task."""
-
-
-def tier_of(name: str, task: Task) -> str:
-    """Return the tier that `name` means for `task`: itself, that of OpenAI's name, "auto" for ""; else ""."""
-    requested = name.strip().lower()
-    tier = TIER_BY_OPENAI_NAME.get(requested, requested or "auto")
-    return tier if tier in ALIASES_BY_TIER[task] else ""
 
 
 def starter_options(alias: str) -> Mapping[str, OptionValue]:
