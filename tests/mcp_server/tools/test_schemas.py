@@ -17,7 +17,7 @@ from model_runtime.settings import Settings
 from tests.fakes import FakeService
 from tests.mcp_server.conftest import Connect, ProtocolMode, open_server
 
-DECLARED_TOKENS = 2_500
+DECLARED_TOKENS = 3_600
 """Names, descriptions and inputs of all tools and the instructions, as they stand in every conversation."""
 GPT2_PATTERN = r"""'(?:[sdmt]|ll|ve|re)| ?\p{L}++| ?\p{N}++| ?[^\s\p{L}\p{N}]++|\s++$|\s+(?!\S)|\s"""
 
@@ -28,7 +28,7 @@ transcribe(audio, language="", task="transcribe", model="auto", from_seconds=0.0
 read_transcript(uri, from_seconds=0.0, to_seconds=0.0, find="")
 speak(text, voice="", speed=1.0, language="", model="auto", format="wav", play=false, output_path="", overwrite=false, keep_alive="", wait_seconds=-1)
 stop_speaking()
-save_media(uri, path, max_kb=0, overwrite=false)
+save_media(uri, path, width=0, height=0, transparent=false, set="none", max_kb=0, overwrite=false)
 media_status(section="now")
 get_job(job_id, wait_seconds=45)
 cancel_job(job_id)
