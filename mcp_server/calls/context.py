@@ -158,8 +158,17 @@ async def read_image(decoder: MediaDecoder, files: ClientFiles, address: str, pa
         InvalidInput: the file cannot be read or decoded.
         SensesError: the image cannot be decoded on this machine now.
     """
-    with await _open_input(files, address, param, MAX_IMAGE_BYTES) as file:
+    with await open_image(files, address, param) as file:
         return await decoder.decode_image(file, param=param)
+
+
+async def open_image(files: ClientFiles, address: str, param: str) -> BinaryIO:
+    """Open an image for reading at its start; the caller closes it.
+
+    Raises:
+        InvalidInput: the file cannot be read.
+    """
+    return await _open_input(files, address, param, MAX_IMAGE_BYTES)
 
 
 async def read_audio(
