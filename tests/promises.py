@@ -235,6 +235,7 @@ MCP = {
     "mcp:places": "An agent learns in pixels where things are, from models that can tell.",
     "mcp:guessed-arguments": "An argument with another name or form and one meaning is understood, and its true name is told.",
     "mcp:download": "A download tells how far it is.",
+    "mcp:download-consent": "A person is asked before a call downloads a model, and the call goes on as a job.",
     "mcp:idle-models-leave": "An open client keeps no model in memory.",
     "mcp:retention": "Old results go with all their formats, and nothing else.",
     "mcp:opened-once": "What was opened is checked, not what was named.",
