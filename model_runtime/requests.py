@@ -33,6 +33,8 @@ class Chat:
     """Continue a conversation of texts and images.
 
     `max_tokens` 0 means `DEFAULT_MAX_TOKENS`, or less if the context leaves less. `temperature` 0 is greedy.
+    `top_k` 0 and `min_p` 0 keep all tokens. `logit_bias` are pairs of a token id and what is added to its logit;
+    penalties of 0, for `repetition_penalty` of 1, change nothing.
     `json_schema` constrains the answer to a JSON schema; "{}" means any JSON object, "" means free text.
     """
 
@@ -44,6 +46,12 @@ class Chat:
     seed: int | None = None
     stop: tuple[str, ...] = ()
     json_schema: str = ""
+    top_k: int = 0
+    min_p: float = 0.0
+    frequency_penalty: float = 0.0
+    presence_penalty: float = 0.0
+    repetition_penalty: float = 1.0
+    logit_bias: tuple[tuple[int, float], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from model_runtime.media.types import ImageData
 from model_runtime.requests import GenerateImage
 from model_runtime.service import Service
 from openai_compat.api.bodies import read_body
-from openai_compat.api.chat import SEED_RANGE
+from openai_compat.api.chat_requests import SEED_RANGE
 from openai_compat.api.generation import collect_result, run_events, senses_fields
 from openai_compat.api.image_store import TemporaryImageStore
 from openai_compat.api.schemas import ImagesBody

@@ -16,6 +16,7 @@ from tokenizers import Tokenizer
 
 from model_runtime.engines.chat.grammar import GrammarCompiler
 from model_runtime.engines.chat.grouped_attention import install_grouped_attention
+from model_runtime.engines.chat.penalties import make_penalties
 from model_runtime.engines.chat.sampling import TokenSampler, make_sampler
 from model_runtime.engines.chat.sequence import FinishReason, Prompt, SequenceState
 from model_runtime.engines.checkpoint import describe_error
@@ -135,7 +136,7 @@ class ChatEngine:
 
         Raises:
             InvalidInput: the request is not a chat, exceeds the context, or does not work with the model's template, or
-                its schema is invalid.
+                its schema or a biased token is invalid.
             JobFailed: its pictures or text cannot be preprocessed.
         """
         if not isinstance(request, Chat):
@@ -143,7 +144,8 @@ class ChatEngine:
         prompt = self._build_prompt(request)
         chat = replace(request, max_tokens=self._resolve_max_tokens(len(prompt.token_ids), request.max_tokens))
         grammar_mask = self._grammar_compiler.compile(request.json_schema) if request.json_schema else None
-        token_sampler = TokenSampler(make_sampler(request.temperature, request.top_p, request.seed), grammar_mask)
+        penalties = make_penalties(request, prompt.token_ids, self._model.tokenizer.get_vocab_size())
+        token_sampler = TokenSampler(make_sampler(request), grammar_mask, penalties)
         self._waiting.append(SequenceState(job, chat, prompt, token_sampler, self._model.tokenizer))
 
     def step(self) -> JobOutputs:

@@ -158,6 +158,18 @@ def test_the_answer_is_that_of_the_library_itself(name: str, checkpoint: Callabl
 
 
 @pytest.mark.promise("vision:screenshots-are-scaled")
+@pytest.mark.promise("chat:sampling")
+def test_biases_and_penalties_reach_the_answer(qwen: StepEngine) -> None:
+    biases = ((65, 100.0), (66, 80.0), (67, 60.0))
+    repeated = chat(RED, logit_bias=biases, max_tokens=3)
+    penalized = chat(RED, logit_bias=biases, max_tokens=3, repetition_penalty=100.0)
+
+    together = results_of(qwen, {0: repeated, 1: penalized})
+
+    assert len(set(together[0].text)) == 1
+    assert (together[1].text[0], len(set(together[1].text))) == (together[0].text[0], 3)
+
+
 def test_a_screenshot_is_scaled_to_what_can_be_read_quickly(qwen: StepEngine) -> None:
     screenshot = solid_picture(3024, 1964, (250, 250, 250))
 
