@@ -162,7 +162,7 @@ SOUND = {
 CHAT = {
     "chat:batching-changes-nothing": "Answers written together are those written alone, in any order of coming and leaving.",
     "chat:cancel-between-tokens": "A cancelled chat is silent at once and the others go on.",
-    "chat:context-length": "A chat that does not fit is refused with the numbers; others go on.",
+    "chat:context-length": "A context is as long as the model and the budget allow. An answer is cut to what fits, which is told; only a prompt that does not fit is refused, in OpenAI's words.",
     "chat:control-tokens-are-text": "Control tokens in what a user writes are only text.",
     "chat:json-schema": "With a JSON schema every answer that ends is JSON of that schema.",
     "chat:one-failure-one-job": "A job that fails takes no other with it that does not share its broken batch.",

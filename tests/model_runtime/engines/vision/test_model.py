@@ -11,7 +11,7 @@ from PIL import Image
 
 from model_runtime.engines.protocol import StepEngine
 from model_runtime.engines.vision.model import VisionEngine
-from model_runtime.errors import InvalidInput
+from model_runtime.errors import ContextExceeded, InvalidInput
 from model_runtime.events import ChatResult, Progress
 from model_runtime.media.types import ImageData
 from model_runtime.requests import Chat, Message
@@ -231,8 +231,10 @@ def test_system_and_assistant_turns_are_part_of_the_prompt(family: LoadedFamily)
 def test_a_chat_that_does_not_fit_is_refused_and_the_others_go_on(qwen: StepEngine) -> None:
     qwen.submit(1, chat(RED, "What is this?"))
 
-    with pytest.raises(InvalidInput, match=r"take 32 tokens and max_tokens asks for 4065 more.*holds 4096") as refused:
-        qwen.submit(2, chat(RED, "hi", max_tokens=4065))
+    with pytest.raises(
+        ContextExceeded, match=r"maximum context length is 32 tokens. However, your messages resulted in 32 tokens"
+    ) as refused:
+        qwen.submit(2, chat(RED, "hi", context_tokens=32))
 
     assert refused.value.code == "context_length_exceeded"
     assert isinstance(run_to_end(qwen, {1: chat("")}, arrival_steps={1: -1})[1][-1], ChatResult)
