@@ -294,6 +294,7 @@ MCP = {
     "serve:copyable": "Every command shown works when pasted.",
     "clients:claude-code": "Claude Code connects as the shown command sets it up.",
     "clients:claude-code-results": "The model behind Claude Code is told of results completely: words, path, picture.",
+    "clients:a-day": "A whole day of work has no needless refusal in any client, though the daemon is killed in it.",
     "install:links": "Links for Cursor and VS Code hold what the README tells.",
     "install:keeps": "A client's other settings stay, and a backup is kept.",
     "cli:pull": "A repository is pulled by name.",
