@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from mcp_server.launcher.connect import read_daemon_info
+from mcp_server.daemon.lock import read_daemon_info
 from mcp_server.launcher.paths import InstancePaths
 
 Structured = dict[str, Any]
@@ -160,14 +160,14 @@ def _screenshot() -> Image.Image:
     return picture
 
 
-def write_meeting(path: Path, common: Path, wanted: Path) -> None:
-    """Write a long meeting: what one recording says every seven minutes, and once what the other one says."""
-    (often, sample_rate), (once, _) = _read_wav(common), _read_wav(wanted)
+def write_meeting(project: Path) -> None:
+    """Write a long meeting: what is in often.wav every seven minutes, and once what is in once.wav."""
+    (often, sample_rate), (once, _) = _read_wav(project / "often.wav"), _read_wav(project / "once.wav")
     samples = np.zeros(MEETING_MINUTES * 60 * sample_rate, np.int16)
     for minute in range(0, MEETING_MINUTES, 7):
         _put(samples, often, minute * 60 * sample_rate)
     _put(samples, once, (FOUND_AT_SECONDS + 10) * sample_rate)
-    with av.open(str(path), "w") as container:
+    with av.open(str(project / "meeting.flac"), "w") as container:
         stream = container.add_stream("flac", rate=sample_rate, layout="mono")
         frame = av.AudioFrame.from_ndarray(samples[np.newaxis], format="s16", layout="mono")
         frame.sample_rate = sample_rate

@@ -118,8 +118,7 @@ def structured(result: dict[str, Any]) -> dict[str, Any]:
     """The JSON that a model finds in a result; an error has none."""
     content = result["content"]
     texts = [content] if isinstance(content, str) else [block["text"] for block in content if block["type"] == "text"]
-    found = next((json.loads(text) for text in texts if text.startswith("{")), {})
-    assert isinstance(found, dict)
+    found: dict[str, Any] = next((json.loads(text) for text in texts if text.startswith("{")), {})
     return found
 
 

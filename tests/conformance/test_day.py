@@ -8,7 +8,7 @@ import re
 import shlex
 import subprocess
 import sys
-from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,14 +18,15 @@ import anyio.to_thread
 import pytest
 from anyio.streams.buffered import BufferedByteReceiveStream
 from mcp import Client
+from mcp.client.session import ClientRequestContext
 from mcp.client.stdio import StdioServerParameters
-from mcp_types import ElicitResult
+from mcp_types import ElicitRequestParams, ElicitResult
 
 from mcp_server.client_setup.config_files import shim_command
 from tests.conformance.claude_code import ClaudeCode
 from tests.conformance.conftest import MODULES, NpmTools
 from tests.conformance.day import Step, Structured, day, filled, kill_daemon, prepare_home, write_meeting
-from tests.conformance.messages_api import structured
+from tests.conformance.messages_api import ScriptedCall, structured
 from tests.conformance.terminal import DOWN, ENTER, RIGHT
 from tests.mcp_server.launcher.test_shim import Instance
 
@@ -66,8 +67,7 @@ async def person(tmp_path: Path) -> AsyncGenerator[Person]:
         async with python_client(made, "auto") as call:
             for text, name in (("a red circle", "often.wav"), ("three blue squares", "once.wav")):
                 await call("speak", {"text": text, "output_path": name})
-        recordings = (made.project / name for name in ("often.wav", "once.wav"))
-        await anyio.to_thread.run_sync(write_meeting, made.project / "meeting.flac", *recordings)
+        await anyio.to_thread.run_sync(write_meeting, made.project)
         yield made
     finally:
         made.instance.end()
@@ -95,7 +95,7 @@ def require_met(step: Step, told: Structured) -> None:
 async def python_client(person: Person, mode: Literal["auto", "legacy"]) -> AsyncGenerator[CallTool]:
     """The official client for Python, whose user consents."""
 
-    async def consent(_context: object, _question: object) -> ElicitResult:
+    async def consent(_context: ClientRequestContext, _question: ElicitRequestParams) -> ElicitResult:
         return ElicitResult(action="accept", content=dict(THIS_FOLDER))
 
     server = StdioServerParameters(command=shim_command(), env=person.environ, cwd=person.project)
@@ -169,7 +169,7 @@ def inspect(person: Person, tools: NpmTools, tool: str, arguments: Mapping[str, 
 
 
 @pytest.fixture
-def claude(claude_code: list[str], person: Person) -> Generator[ClaudeCode]:
+def claude(claude_code: list[str], person: Person) -> ClaudeCode:
     """Claude Code as this person has it, with Senses."""
     made = ClaudeCode(claude_code, person.home, person.instance)
     made.settle(person.project, shim_command(), person.environ)
@@ -178,15 +178,18 @@ def claude(claude_code: list[str], person: Person) -> Generator[ClaudeCode]:
 
 @pytest.mark.promise("clients:a-day")
 def test_a_day_with_claude_code_in_a_terminal(claude: ClaudeCode, person: Person) -> None:
-    kill = [sys.executable, "-m", "tests.conformance.day"]
     steps = day(person.home)
-    script = [
-        (f"mcp__senses__{step.tool}", dict(step.arguments), *([kill] if step.kills_daemon_before else []))
-        for step in steps
-    ]
 
-    told = claude.work_in_terminal(script, CONSENT_IN_A_TERMINAL, person.project, person.environ)
+    told = claude.work_in_terminal(list(map(scripted, steps)), CONSENT_IN_A_TERMINAL, person.project, person.environ)
 
     assert [block for block in told if block.get("is_error")] == []
     for step, block in zip(steps, told, strict=True):
         require_met(step, structured(block))
+
+
+def scripted(step: Step) -> ScriptedCall:
+    """Return a step as the stand-in for Claude's model makes it."""
+    name, arguments = f"mcp__senses__{step.tool}", dict(step.arguments)
+    if step.kills_daemon_before:
+        return name, arguments, [sys.executable, "-m", "tests.conformance.day"]
+    return name, arguments
