@@ -95,7 +95,7 @@ def require_met(step: Step, told: Structured) -> None:
 async def python_client(person: Person, mode: Literal["auto", "legacy"]) -> AsyncGenerator[CallTool]:
     """The official client for Python, whose user consents."""
 
-    async def consent(_context: ClientRequestContext, _question: ElicitRequestParams) -> ElicitResult:
+    async def consent(context: ClientRequestContext, params: ElicitRequestParams) -> ElicitResult:
         return ElicitResult(action="accept", content=dict(THIS_FOLDER))
 
     server = StdioServerParameters(command=shim_command(), env=person.environ, cwd=person.project)
