@@ -88,6 +88,8 @@ class SensesServer(MCPServer[ClientConnection]):
             result = await super().call_tool(name, understood.arguments, context)
         except ToolError as error:
             cause = error.__cause__
+            if isinstance(cause, ToolError):  # of a tool that this one called
+                raise cause from cause.__cause__
             if isinstance(cause, ValidationError) and not isinstance(error, UnexpectedToolError):
                 cause = argument_error(cause, arguments, schema)
             if isinstance(cause, SensesError):
