@@ -76,7 +76,7 @@ async def test_clients_learn_which_tools_change_files_or_reach_other_machines(
         asking = {tool.name for tool in tools if "anthropic/requiresUserInteraction" in (tool.meta or {})}
 
     assert {name for name, hint in hints.items() if hint and hint.open_world_hint} == {"download_model"}
-    can_replace = {tool.name for tool in tools if {"overwrite", "changes"} & tool.input_schema["properties"].keys()}
+    can_replace = {tool.name for tool in tools if {"overwrite", "changes"} & set(tool.input_schema["properties"])}
     assert {name for name, hint in hints.items() if hint and hint.destructive_hint} == can_replace
     assert asking == {"download_model"}
 
