@@ -39,8 +39,8 @@ def add_regenerate(server: MCPServer[ClientConnection], app: AppContext) -> None
                 param="changes",
             )
         result = await server.call_tool("generate_image", arguments, ctx)
-        if isinstance(result, InputRequiredResult):
-            raise InvalidInput(f"generate_image has a question first. Call it with {arguments}.", param="uri")
+        if isinstance(result, InputRequiredResult):  # a question to the user, which the SDK sends as it is
+            return result  # type: ignore[return-value]
         return add_warnings(result, understood.notes)
 
 
