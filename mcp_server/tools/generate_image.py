@@ -42,6 +42,9 @@ from model_runtime.validation.image import MAX_SEED
 
 SUFFIXES: dict[ImageFormat, tuple[str, ...]] = {"png": (".png",), "jpeg": (".jpg", ".jpeg"), "webp": (".webp",)}
 
+Run = tuple[Finished, GeneratedImage]
+"""The last event of a request, and its picture."""
+
 
 @dataclass(frozen=True, slots=True)
 class OutputPlan:
@@ -106,17 +109,13 @@ def add_generate_image(server: MCPServer[ClientConnection], app: AppContext) -> 
         async def run_requests(job: ToolJob) -> CallToolResult:
             source = await read_image(app.service.media, files, image, "image") if image else None
             job.progress.part_count = drawn_count * (2 if judge else 1)
-            runs: list[tuple[Finished, GeneratedImage]] = []
-            for index, image_seed in enumerate(seeds):
-                job.progress.begin_part(index, f"picture {index + 1}/{drawn_count}" if drawn_count > 1 else "")
-                request = GenerateImage(model, prompt, width, height, image_seed, steps, source, strength)
-                runs.append(await app.run_request(request, job, GeneratedImage, keep_alive_seconds=keep_alive_seconds))
-            fields = result_fields(runs[-1][0]) | timings_of(runs) | {"prompt": prompt, "steps": runs[-1][1].steps}
-            drawings = [Drawing(drawn) for _, drawn in runs]
+            requests = [GenerateImage(model, prompt, width, height, one, steps, source, strength) for one in seeds]
+            runs = await draw_each(app, job, requests, keep_alive_seconds)
+            fields, drawings = fields_of(runs, prompt), [Drawing(drawn) for _, drawn in runs]
             if judge:
                 judgements, warnings = await judge_pictures(app, judge, job, prompt, [drawn.png for _, drawn in runs])
                 drawings = rank(drawings, judgements)
-                fields["warnings"] += [*warnings, *judge.warnings(drawn_by_starter=runs[0][0].starter)]
+                fields["warnings"] += [*warnings, *judge.warnings(drawn_by_starter=fields["starter"])]
                 fields["judge"] = judge.model
             return await save_images(app, drawings[:count], drawings[count:], output, fields, preview)
 
@@ -157,12 +156,30 @@ def _format_from_suffix(output_path: str) -> ImageFormat:
     )
 
 
-def timings_of(runs: Sequence[tuple[Finished, GeneratedImage]]) -> dict[str, Any]:
-    """Return the seconds of all runs together, as fields of a result."""
-    timings = [finished.timings for finished, _ in runs]
-    return {
+async def draw_each(
+    app: AppContext, job: ToolJob, requests: Sequence[GenerateImage], keep_alive_seconds: float | None
+) -> list[Run]:
+    """Draw one picture after the other, each as a part of the job's progress.
+
+    Raises:
+        SensesError: a request fails.
+    """
+    runs: list[Run] = []
+    for number, request in enumerate(requests, 1):
+        job.progress.begin_part(number - 1, f"picture {number}/{len(requests)}" if len(requests) > 1 else "")
+        runs.append(await app.run_request(request, job, GeneratedImage, keep_alive_seconds=keep_alive_seconds))
+    return runs
+
+
+def fields_of(runs: Sequence[Run], prompt: str) -> dict[str, Any]:
+    """Return what the runs of a call have in common, as fields of its result; the seconds are those of all together."""
+    finished, drawn = runs[-1]
+    timings = [one.timings for one, _ in runs]
+    return result_fields(finished) | {
         "seconds": round(sum(one.running_seconds for one in timings), 3),
         "load_seconds": round(sum(one.loading_seconds for one in timings), 3),
+        "prompt": prompt,
+        "steps": drawn.steps,
     }
 
 
