@@ -229,6 +229,7 @@ MCP = {
     "mcp:save": "A result is put into the project in the format its name says.",
     "mcp:text-in-image": "A small model's description comes with the text in the picture, bounded, unless it is not wanted.",
     "mcp:places": "An agent learns in pixels where things are, from models that can tell.",
+    "mcp:untrusted": "What a picture or a recording says is marked as content, and no text in it can end the mark.",
     "mcp:guessed-arguments": "An argument with another name or form and one meaning is understood, and its true name is told.",
     "mcp:download": "A download tells how far it is.",
     "mcp:idle-models-leave": "An open client keeps no model in memory.",

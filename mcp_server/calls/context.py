@@ -19,6 +19,7 @@ from mcp_server.calls.downloads import Downloader, download_in_subprocess
 from mcp_server.calls.jobs import JobFunction, JobRegistry, ToolJob, call_timeout_seconds, wait_for_job
 from mcp_server.calls.player import AudioPlayer
 from mcp_server.calls.results import build_result
+from mcp_server.calls.starter_notice import starter_notice
 from mcp_server.files.access import MAX_AUDIO_BYTES, MAX_IMAGE_BYTES, ClientFiles
 from mcp_server.files.artifacts import ArtifactNotSaved, ArtifactStore, StoredArtifact
 from mcp_server.files.client import ClientConnection
@@ -42,11 +43,6 @@ KeepAliveArgument = Annotated[
     BeforeValidator(lambda value: str(value) if isinstance(value, int | float) else value),
     Field(description='How long the model stays: "10m", seconds, 0, -1 for good'),
 ]
-
-STARTER_NOTE = (
-    "A built-in starter model answered: it knows only a toy world of coloured shapes, numbers and everyday commands. "
-    "`senses models` lists real models and `senses pull NAME` downloads one."
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,13 +171,13 @@ async def _open_input(files: ClientFiles, address: str, param: str, limit_bytes:
 
 def result_fields(finished: Finished, warnings: Iterable[str] = ()) -> dict[str, Any]:
     """Return the fields that every result of a request has; `warnings` are added to those of the request."""
-    starter_notes = [STARTER_NOTE] if finished.starter else []
     return {
+        "notice": starter_notice(finished.model) if finished.starter else None,
         "model": finished.model,
         "starter": finished.starter,
         "seconds": round(finished.timings.running_seconds, 3),
         "load_seconds": round(finished.timings.loading_seconds, 3),
-        "warnings": [*finished.result.warnings, *starter_notes, *warnings],
+        "warnings": [*finished.result.warnings, *warnings],
     }
 
 
