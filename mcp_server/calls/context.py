@@ -19,6 +19,7 @@ from mcp_server.calls.downloads import Downloader, download_in_subprocess
 from mcp_server.calls.jobs import JobFunction, JobRegistry, ToolJob, call_timeout_seconds, wait_for_job
 from mcp_server.calls.player import AudioPlayer
 from mcp_server.calls.results import build_result
+from mcp_server.calls.search_words import SEARCH_META, SEARCH_WORDS
 from mcp_server.calls.starter_notice import starter_notice
 from mcp_server.files.access import MAX_AUDIO_BYTES, MAX_IMAGE_BYTES, ClientFiles
 from mcp_server.files.artifacts import ArtifactNotSaved, ArtifactStore, StoredArtifact
@@ -235,7 +236,8 @@ def tool(
 
     def register(function: ToolFunction) -> ToolFunction:
         description = " ".join((function.__doc__ or "").split())
-        return server.tool(title=title, description=description, annotations=annotations, meta=meta)(function)
+        about = {SEARCH_META: SEARCH_WORDS[function.__name__]} | (meta or {})
+        return server.tool(title=title, description=description, annotations=annotations, meta=about)(function)
 
     return register
 
