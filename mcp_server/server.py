@@ -1,6 +1,6 @@
 """The MCP server: media tools, management tools, resources and prompts over one shared runtime."""
 
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -20,6 +20,7 @@ from mcp_server.calls.downloads import Downloader, download_in_subprocess
 from mcp_server.calls.jobs import JobRegistry
 from mcp_server.calls.player import AudioPlayer
 from mcp_server.calls.results import add_notes
+from mcp_server.calls.sound_output import SoundOutput, system_output
 from mcp_server.files.artifacts import ArtifactStore
 from mcp_server.files.client import ClientConnection
 from mcp_server.launcher.paths import VERSION
@@ -140,12 +141,13 @@ def create_server(
     client: ClientConnection | None = None,
     fetcher: Fetcher = DEFAULT_FETCHER,
     downloader: Downloader = download_in_subprocess,
+    find_output: Callable[[], SoundOutput | None] = system_output,
 ) -> SensesServer:
     """Build the server. Jobs and notifications run in `task_group` until it is cancelled.
 
     `http_origin` is the origin that serves artifacts; empty: they are not served. `client` describes connections
     without folders of their own (HTTP, in memory). `fetcher` downloads web addresses if the settings allow them,
-    `downloader` downloads models.
+    `downloader` downloads models. `find_output` returns what plays sound here, if anything does.
 
     Raises:
         SettingsError: the settings name a tool that does not exist.
@@ -155,7 +157,7 @@ def create_server(
         settings,
         artifacts,
         JobRegistry(task_group, service.new_request_id),
-        AudioPlayer(task_group),
+        AudioPlayer(task_group, find_output),
         http_origin,
         fetcher,
         downloader,

@@ -82,6 +82,7 @@ class FakeService:
         self.media = MediaDecoder(512_000_000, Path(mkdtemp()))
         self.problems = Problems()
         self.error = error
+        self.resolve_error: SensesError | None = None
         self.error_after_first_event: SensesError | None = None
         self.gate = gate
         self.warnings: tuple[str, ...] = ()
@@ -102,7 +103,9 @@ class FakeService:
         self.lines: tuple[TextLine, ...] = ()
 
     async def resolve(self, name: str, task: Task) -> str:
-        """Return the starter of a tier, or the name of a starter."""
+        """Return the starter of a tier, or the name of a starter, unless `resolve_error` is set."""
+        if self.resolve_error is not None:
+            raise self.resolve_error
         if name in ("ocr", "ocr-fast") and any(model.name == "ocr-fast" for model in self.models):
             return "ocr-fast"
         if name in ("", "auto", "fast", "best", "ocr"):

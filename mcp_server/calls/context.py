@@ -227,11 +227,19 @@ def tool(
     title: str,
     read_only: bool = False,
     idempotent: bool = False,
+    destructive: bool = False,
+    open_world: bool = False,
     meta: dict[str, Any] | None = None,
 ) -> Callable[[ToolFunction], ToolFunction]:
-    """Register a tool under its function's name and docstring."""
+    """Register a tool under its function's name and docstring.
+
+    `destructive` means that it can replace a file, `open_world` that it reaches other machines.
+    """
     annotations = ToolAnnotations(
-        read_only_hint=read_only, destructive_hint=False, idempotent_hint=idempotent or read_only, open_world_hint=False
+        read_only_hint=read_only,
+        destructive_hint=destructive,
+        idempotent_hint=idempotent or read_only,
+        open_world_hint=open_world,
     )
 
     def register(function: ToolFunction) -> ToolFunction:

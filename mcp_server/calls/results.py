@@ -166,6 +166,10 @@ class SaveResult(BaseModel):
     width: int | None = None
     height: int | None = None
     quality: int | None = Field(default=None, description="1..100, of JPEG and WebP")
+    sides: list[int] | None = Field(default=None, description="of the pictures in an .ico, in pixels")
+    files: list[str] | None = Field(default=None, description="of a set, in the folder at path")
+    snippet: str | None = Field(default=None, description="for a set: what to paste or run")
+    warnings: list[str] = []
 
 
 class FreeFormResult(BaseModel):

@@ -52,7 +52,7 @@ class OutputPlan:
 def add_generate_image(server: MCPServer[ClientConnection], app: AppContext) -> None:
     """Register the tool."""
 
-    @tool(server, title="Generate an image", meta=VIEWER_TOOL_META)
+    @tool(server, title="Generate an image", meta=VIEWER_TOOL_META, destructive=True)
     async def generate_image(
         ctx: ToolContext,
         prompt: Annotated[str, Field(description="What to draw", min_length=1, max_length=4000)],

@@ -41,7 +41,12 @@ MAX_SEGMENTS = 200
 def add_transcribe(server: MCPServer[ClientConnection], app: AppContext) -> None:
     """Register the tool."""
 
-    @tool(server, title="Transcribe speech", meta=VIEWER_TOOL_META | {"anthropic/maxResultSizeChars": 200_000})
+    @tool(
+        server,
+        title="Transcribe speech",
+        destructive=True,
+        meta=VIEWER_TOOL_META | {"anthropic/maxResultSizeChars": 200_000},
+    )
     async def transcribe(
         ctx: ToolContext,
         audio: Annotated[str, Field(description="Audio or video file: path, file://, senses:// or data: URI")],
