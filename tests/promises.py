@@ -289,6 +289,7 @@ MCP = {
     "serve:copyable": "Every command shown works when pasted.",
     "clients:claude-code": "Claude Code connects as the shown command sets it up.",
     "clients:claude-code-results": "The model behind Claude Code is told of results completely: words, path, picture.",
+    "clients:tool-search": "Claude Code's search finds each tool by the words that people use, among the first three.",
     "install:links": "Links for Cursor and VS Code hold what the README tells.",
     "install:keeps": "A client's other settings stay, and a backup is kept.",
     "cli:pull": "A repository is pulled by name.",

@@ -27,6 +27,6 @@ def starter_notice(model_name: str) -> str:
     )
     return (
         f"{model_name} is a tiny built-in model that {LIMITS[task]} Tell the user so. {real.name} is a real one: "
-        f'manage_model(action="download", model="{real.name}") or `{senses_command()} pull {real.name}` brings its '
+        f'download_model(model="{real.name}") or `{senses_command()} pull {real.name}` brings its '
         f"{format_bytes(real.download_bytes)}, once the user agrees."
     )

@@ -2,9 +2,7 @@
 
 import json
 import shlex
-import subprocess
-import sys
-from collections.abc import Generator, Sequence
+from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
@@ -13,49 +11,11 @@ from PIL import Image
 
 from mcp_server.client_setup.config_files import CLIENT_CONFIGS, plan_edit, server_entry, shim_command
 from mcp_server.client_setup.snippets import InstalledCommands, client_snippets
-from tests.conformance.messages_api import ScriptedCall, content_blocks
+from tests.conformance.claude_code import ClaudeCode
 from tests.conformance.processes import running_daemon
-from tests.mcp_server.launcher.test_shim import Instance
+from tests.conformance.tool_search import QUERIES, documented, search, table
 
 pytestmark = pytest.mark.timeout(300)
-
-
-class ClaudeCode:
-    """Claude Code with a home of its own, next to a running daemon of the instance in it."""
-
-    def __init__(self, command: list[str], home: Path) -> None:
-        self.command = command
-        self.home = home
-        self.instance = Instance(home / "senses")
-
-    def run(self, *arguments: str) -> str:
-        """Call it and return what it prints."""
-        return self._call([*self.command, *arguments])
-
-    def work(self, script: Sequence[ScriptedCall]) -> list[dict[str, Any]]:
-        """Let a stand-in for its model call tools; return what the model is told of each."""
-        *alone, program = self.command
-        model = [sys.executable, "-m", "tests.conformance.messages_api", json.dumps(script)]
-        prompt = ["--print", "Go.", "--allowedTools", "mcp__senses"]
-        return [
-            block
-            for block in content_blocks(json.loads(self._call([*alone, *model, program, *prompt])))
-            if block["type"] == "tool_result"
-        ]
-
-    def _call(self, command: Sequence[str]) -> str:
-        environ = {**self.instance.environ, "HOME": str(self.home), "ENABLE_TOOL_SEARCH": "false"}
-        ran = subprocess.run(
-            command,
-            check=False,
-            capture_output=True,
-            text=True,
-            timeout=120,
-            env=environ,
-            cwd=self.home,
-        )
-        assert ran.returncode == 0, ran.stdout + ran.stderr
-        return ran.stdout
 
 
 @pytest.fixture
@@ -118,6 +78,16 @@ def test_the_model_behind_claude_code_is_told_everything_it_needs(claude: Claude
     assert Path(structured(spoken)["path"]).suffix == ".wav"
     assert failed["is_error"]
     assert "missing.png" in json.dumps(failed["content"])
+
+
+@pytest.mark.promise("clients:tool-search")
+def test_claude_code_finds_each_tool_by_the_words_of_people(claude: ClaudeCode) -> None:
+    results = search(claude)
+
+    assert len(results) >= 40
+    assert {one.tool for one in results} <= QUERIES.keys()
+    assert [one for one in results if not one.is_good] == []
+    assert documented() == table(results), "docs/clients.md is out of date: make tool-search"
 
 
 def structured(result: dict[str, Any]) -> dict[str, Any]:

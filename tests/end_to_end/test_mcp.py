@@ -1,6 +1,5 @@
 """The official MCP client calls all four tools on real files and judges what the answers mean."""
 
-import json
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
