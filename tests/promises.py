@@ -291,6 +291,8 @@ MCP = {
     "clients:claude-code-results": "The model behind Claude Code is told of results completely: words, path, picture.",
     "clients:tool-search": "Claude Code's search finds each tool by the words that people use, among the first three.",
     "install:links": "Links for Cursor and VS Code hold what the README tells.",
+    "install:undo": "Undoing leaves every file of a client as it was before, in each client's own format.",
+    "install:skill": "Agents are told when to call what by a skill, which is installed and removed with the client.",
     "install:keeps": "A client's other settings stay, and a backup is kept.",
     "cli:pull": "A repository is pulled by name.",
     "cli:doctor": "The doctor tries every tool by meaning and reports what fails.",

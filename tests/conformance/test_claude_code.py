@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from mcp_server.client_setup.config_files import CLIENT_CONFIGS, plan_edit, server_entry, shim_command
+from mcp_server.client_setup.clients import CLIENT_CONFIGS
+from mcp_server.client_setup.config_files import plan_edit, server_entry, shim_command
 from mcp_server.client_setup.snippets import InstalledCommands, client_snippets
 from tests.conformance.claude_code import ClaudeCode
 from tests.conformance.processes import running_daemon
