@@ -29,6 +29,8 @@ from mcp_server.resources import ResourceNotifier, SubscriptionBus, add_resource
 from mcp_server.tools.describe_image import add_describe_image
 from mcp_server.tools.generate_image import add_generate_image
 from mcp_server.tools.manage import add_management_tools
+from mcp_server.tools.read_transcript import add_read_transcript
+from mcp_server.tools.regenerate import add_regenerate
 from mcp_server.tools.save_media import add_save_media
 from mcp_server.tools.speak import add_speak
 from mcp_server.tools.transcribe import add_transcribe
@@ -167,7 +169,9 @@ def create_server(
     for add_tools in (
         add_describe_image,
         add_generate_image,
+        add_regenerate,
         add_transcribe,
+        add_read_transcript,
         add_speak,
         add_save_media,
         add_management_tools,

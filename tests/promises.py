@@ -225,6 +225,7 @@ MCP = {
     "mcp:describe": "An agent sees what is in a picture of its project.",
     "mcp:generate": "A drawing is saved, linked and previewed.",
     "mcp:transcribe": "A recording becomes text with its file.",
+    "mcp:long-recordings": "Of a recording of hours every segment can be reached: in parts, by pages, by time and by words.",
     "mcp:speak": "A text becomes a sound file.",
     "mcp:aloud": "A text is read aloud while it is made, waits for earlier ones, and falls silent when it is told to.",
     "mcp:no-words-for-no-speech": "Silence, noise and music hold no words.",

@@ -36,6 +36,14 @@ def fenced(
     return rest | {FENCE_START: fence_label(mark)} | media | {FENCE_END: mark}
 
 
+def fenced_text(text: str, new_mark: Callable[[], str] = random_mark) -> str:
+    """Return a text that media say for a reader of plain text, between two lines of the fence."""
+    mark = new_mark()
+    while mark in text:
+        mark = new_mark()
+    return f"{FENCE_START} {fence_label(mark)}\n{text}\n{FENCE_END} {mark}"
+
+
 def fence_label(mark: str) -> str:
     """Return what an agent reads before the media."""
     return (

@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from functools import partial
 from types import TracebackType
+from typing import Self
 
 import anyio
 from anyio.abc import TaskGroup
@@ -33,7 +34,7 @@ class Playback:
         self._has_started = False
         self._has_ended = False
 
-    def __enter__(self) -> "Playback":
+    def __enter__(self) -> Self:
         """Return itself."""
         return self
 

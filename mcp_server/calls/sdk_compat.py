@@ -15,6 +15,7 @@ from mcp.server.auth.middleware.bearer_auth import AuthorizationContext
 from mcp.server.context import ServerRequestContext
 from mcp.server.mcpserver import Context
 from mcp.server.mcpserver import server as mcpserver
+from mcp.server.mcpserver.resources.templates import ResourceSecurity
 from mcp.server.runner import serve_dual_era_loop
 from mcp.server.session import ServerSession
 from mcp.server.streamable_http import StreamableHTTPServerTransport
@@ -57,6 +58,24 @@ def forbid_extra_arguments(server: MCPServer[Any]) -> None:
         tool.parameters.pop("title", None)
         for schema in tool.parameters["properties"].values():
             schema.pop("title", None)
+
+
+def add_query_resource(
+    server: MCPServer[Any], uri_template: str, function: Callable[..., Any], *, title: str, description: str
+) -> None:
+    """Register a text resource whose `function` takes the template's variables as `**variables`, all strings.
+
+    The SDK's decorator wants a parameter for each, and `from` cannot be the name of one.
+    """
+    server._resource_manager.add_template(
+        function,
+        uri_template,
+        name=function.__name__,
+        title=title,
+        description=description,
+        mime_type="text/plain",
+        security=ResourceSecurity(exempt_params={"find"}),  # words, never a path
+    )
 
 
 def tool_names(server: MCPServer[Any]) -> list[str]:

@@ -14,7 +14,7 @@ from mcp_server.calls import sdk_compat
 from mcp_server.calls.context import AppContext, ToolContext, tool
 from mcp_server.calls.downloads import PullProgress
 from mcp_server.calls.jobs import JobFunction, ToolJob, call_timeout_seconds
-from mcp_server.calls.results import FreeFormResult, build_result
+from mcp_server.calls.results import LONG_TEXT_META, FreeFormResult, build_result
 from mcp_server.calls.status_views import Section, read_status
 from mcp_server.files.client import ClientConnection
 from model_runtime.catalog.names import is_model_name
@@ -33,7 +33,7 @@ def add_management_tools(server: MCPServer[ClientConnection], app: AppContext) -
         """Get what is loaded and running, and which models each tool can use now; a section has the details."""
         return build_result(FreeFormResult.model_validate(read_status(app, section)))
 
-    @tool(server, title="Get a job's result", read_only=True)
+    @tool(server, title="Get a job's result", read_only=True, meta=LONG_TEXT_META)
     async def get_job(
         ctx: ToolContext,
         job_id: str,

@@ -14,6 +14,8 @@ from mcp_server.calls.asset_sets import AssetSetName, asset_folder, asset_set
 from mcp_server.calls.context import AppContext, ToolContext, save_copy, tool
 from mcp_server.calls.picture_copies import ICON_SUFFIX, PICTURE_FORMATS, PictureOptions, copy_picture, render_set
 from mcp_server.calls.results import SaveResult, build_result
+from mcp_server.calls.transcript_formats import SUFFIXES as TRANSCRIPT_SUFFIXES
+from mcp_server.calls.transcript_formats import load_transcript, render
 from mcp_server.files.access import ClientFiles
 from mcp_server.files.artifacts import ArtifactKind, StoredArtifact
 from mcp_server.files.client import ClientConnection
@@ -22,7 +24,7 @@ from model_runtime.errors import InvalidInput
 ALLOWED_SUFFIXES = {
     ArtifactKind.IMAGES: (*PICTURE_FORMATS, ICON_SUFFIX),
     ArtifactKind.AUDIO: (".wav", ".mp3", ".flac", ".opus"),
-    ArtifactKind.TRANSCRIPTS: (".txt", ".srt", ".vtt", ".json"),
+    ArtifactKind.TRANSCRIPTS: tuple(TRANSCRIPT_SUFFIXES.values()),
 }
 
 
@@ -156,14 +158,9 @@ def _audio_bytes(artifact: StoredArtifact, destination: Path) -> bytes:
 
 
 def _transcript_bytes(artifact: StoredArtifact, destination: Path) -> bytes:
-    """Return the transcript in the format of `destination`, which `transcribe` must have saved."""
-    sibling = artifact.path.with_suffix(destination.suffix.lower())
-    try:
-        return sibling.read_bytes()
-    except FileNotFoundError:
-        available_suffixes = ", ".join(sorted(path.suffix for path in artifact.path.parent.glob(f"{artifact.id}.*")))
-        raise InvalidInput(
-            f"{artifact.uri} is not saved as {destination.suffix}, only as {available_suffixes}. Transcribe again with "
-            f'format="{destination.suffix.removeprefix(".")}".',
-            param="path",
-        ) from None
+    """Return the transcript in the format of `destination`."""
+    suffix = destination.suffix.lower()
+    if suffix == artifact.path.suffix:
+        return artifact.path.read_bytes()
+    formats = {ending: transcript_format for transcript_format, ending in TRANSCRIPT_SUFFIXES.items()}
+    return render(load_transcript(artifact), formats[suffix]).encode()

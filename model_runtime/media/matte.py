@@ -5,6 +5,8 @@ eye stays white on a white background. At its edge a pixel is a mixture of subje
 (Porter and Duff, 1984); F is the mean colour of the subject nearby, and the alpha a is solved for it.
 """
 
+from typing import TypeVar
+
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageChops, ImageFilter
@@ -12,6 +14,7 @@ from PIL import Image, ImageChops, ImageFilter
 from model_runtime.errors import InvalidInput
 
 Mask = npt.NDArray[np.bool_]
+Pixel = TypeVar("Pixel", np.uint8, np.bool_)
 Colour = tuple[int, int, int]
 
 TOLERANCE = 24
@@ -97,12 +100,12 @@ def _difference(rgb: Image.Image, colour: Colour) -> npt.NDArray[np.uint8]:
 
 
 def _border_colour(rgb: Image.Image) -> Colour:
-    red, green, blue = (int(value) for value in np.median(_border(np.asarray(rgb)), axis=0))
+    red, green, blue = (int(np.median(_border(np.asarray(channel)))) for channel in rgb.split())
     return red, green, blue
 
 
-def _border(pixels: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
-    """Return the outermost pixels of (height, width, …) in a row."""
+def _border(pixels: npt.NDArray[Pixel]) -> npt.NDArray[Pixel]:
+    """Return the outermost pixels of (height, width) in a row."""
     return np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])
 
 

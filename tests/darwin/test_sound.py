@@ -3,7 +3,7 @@
 import io
 import sys
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, Self
 
 import pytest
 
@@ -20,7 +20,7 @@ class Stream:
     def __init__(self, **options: Any) -> None:
         type(self).opened, type(self).written = options, []
 
-    def __enter__(self) -> "Stream":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *error: object) -> None:

@@ -11,7 +11,7 @@ from mcp_types import TextContent
 from PIL import Image, ImageDraw, ImageFont
 from pydantic import BaseModel
 
-from mcp_server.calls.fence import FENCE_END, FENCE_START, fence_label, fenced
+from mcp_server.calls.fence import FENCE_END, FENCE_START, fence_label, fenced, fenced_text
 from mcp_server.calls.results import (
     DescribeResult,
     ImageLine,
@@ -49,10 +49,13 @@ RESULTS = st.one_of(
 OWN_WORDS = {"notice", "status", "job_id", "progress", "model", "warnings", "task", "prompt", "path", "uri", "url"} | {
     "language",
     "voice",
+    "judge",  # a name
     FENCE_START,
     FENCE_END,
 }
 """Fields of results whose text Senses or the agent wrote."""
+OWN_PARTS = {"path", "uri", "url", "verdict"}
+"""The same of what results list; a verdict is about a picture that Senses drew."""
 
 
 def parts_of(data: dict[str, Any]) -> tuple[list[str], list[str], list[str]]:
@@ -99,6 +102,19 @@ def test_a_result_without_media_has_no_fence() -> None:
 
     assert data is not None
     assert FENCE_START not in data
+
+
+@pytest.mark.promise("mcp:untrusted")
+@given(MEDIA_TEXT, st.permutations(MARKS))
+def test_plain_text_cannot_end_its_fence_either(text: str, marks: list[str]) -> None:
+    candidates = iter([*marks, "ffffffffffff"])
+
+    first, *inside, last = fenced_text(text, candidates.__next__).split("\n")
+
+    mark = last.removeprefix(f"{FENCE_END} ")
+    assert first == f"{FENCE_START} {fence_label(mark)}"
+    assert "\n".join(inside) == text
+    assert mark not in text
 
 
 @pytest.fixture(scope="module")
@@ -155,11 +171,13 @@ def result_classes(parent: type[ToolResult] = ToolResult) -> Iterator[type[ToolR
 
 
 def holds_text(kind: Any) -> bool:
-    """Whether a value of a type can hold any text."""
+    """Whether a value of a type can hold any text that is not our own."""
     if get_origin(kind) is Literal:
         return False
     if isinstance(kind, type) and issubclass(kind, BaseModel):
-        return any(holds_text(field.annotation) and name not in OWN_WORDS for name, field in kind.model_fields.items())
+        return any(
+            holds_text(field.annotation) and name not in OWN_PARTS for name, field in kind.model_fields.items()
+        )
     return kind is str or kind is Any or any(map(holds_text, get_args(kind)))
 
 

@@ -122,18 +122,6 @@ def test_a_long_transcript_keeps_its_head_and_its_path() -> None:
     assert built.structured_content["path"] == "/out/talk.txt"
 
 
-def test_word_times_go_before_segments_and_segments_before_text() -> None:
-    words = [(0.0, 0.5, "word")] * 40
-    segments = [SegmentResult(start=0, end=1, text="some words", words=words)] * 200
-
-    built = build_result(TranscribeResult(text="some words", segments=segments))
-
-    assert built.structured_content is not None
-    assert len(built.structured_content["segments"]) == 200
-    assert "words" not in built.structured_content["segments"][0]
-    assert built.structured_content["text"] == "some words"
-
-
 def test_previews_that_cannot_fit_are_left_out_and_full_size_says_so() -> None:
     png = png_header(1024, 1024)
 
@@ -180,7 +168,7 @@ class RecordingPreview:
 def test_the_limits_of_a_result_are_these() -> None:
     assert (MAX_RESULT_BYTES, MAX_TEXT_TOKENS, results.BYTES_PER_TOKEN) == (700_000, 16_000, 3)
     assert (results.MAX_WARNINGS, results.RESERVED_BYTES) == (8, 2_000)
-    assert (results.MAX_NOTES, results.RESERVED_TOKENS) == (4, 1_000)
+    assert (results.MAX_NOTES, results.RESERVED_TEXT_BYTES) == (4, 3_000)
 
 
 def test_a_result_takes_notes_about_its_arguments_within_its_budget() -> None:
@@ -290,7 +278,7 @@ def test_a_transcript_without_word_times_loses_its_segments_before_its_text() ->
 
 def test_a_text_is_cut_to_the_longest_that_fits_and_one_that_just_fits_is_whole() -> None:
     frame = len('{"status":"done","starter":false,"text":"","truncated":false}')
-    whole = "a" * ((MAX_TEXT_TOKENS - results.RESERVED_TOKENS) * 3 - frame)
+    whole = "a" * (MAX_TEXT_TOKENS * 3 - results.RESERVED_TEXT_BYTES - frame)
 
     kept = build_result(DescribeResult(text=whole)).structured_content
     cut = build_result(DescribeResult(text=whole + "aa")).structured_content

@@ -1,7 +1,5 @@
 """speak(play=true) reads aloud while it speaks; stop_speaking and a cancelled call end the sound."""
 
-from pathlib import Path
-
 import anyio
 import pytest
 from mcp import Client
@@ -10,7 +8,7 @@ from mcp_types import CallToolResult
 from tests.fakes import FakeService
 from tests.mcp_server.conftest import Connect, ProtocolMode
 from tests.mcp_server.fake_sound import FakeSound
-from tests.mcp_server.tools.test_tools import data_of
+from tests.mcp_server.tools.test_tools import data_of, file_of
 
 CHUNK = b"\x00\x10" * 2400
 """What the fake service speaks, three times."""
@@ -56,7 +54,7 @@ async def test_stop_speaking_silences_a_text_and_its_recording_is_kept(connect: 
     assert (sound.heard, sound.endings) == ([CHUNK], ["silenced"])
     assert data["playing"] is False
     assert "It is not read aloud: stop_speaking was called." in data["warnings"]
-    assert Path(data["path"]).read_bytes().endswith(CHUNK * 3)
+    assert file_of(data).read_bytes().endswith(CHUNK * 3)
 
 
 @pytest.mark.promise("mcp:aloud")
@@ -86,7 +84,7 @@ async def test_where_nothing_plays_speech_is_saved_and_the_answer_says_it_was_no
 
     assert data["playing"] is False
     assert any("has no program that plays sound" in warning for warning in data["warnings"])
-    assert Path(data["path"]).exists()
+    assert file_of(data).exists()
 
 
 async def test_a_device_that_fails_is_told_in_the_answer(connect: Connect, service: FakeService) -> None:

@@ -25,7 +25,8 @@ GPT2_PATTERN = r"""'(?:[sdmt]|ll|ve|re)| ?\p{L}++| ?\p{N}++| ?[^\s\p{L}\p{N}]++|
 SIGNATURES = """
 describe_image(image, prompt="", task="describe", more_images=[], include_text="auto", model="auto", max_tokens=512, keep_alive="", wait_seconds=-1)
 generate_image(prompt, width=1024, height=1024, steps=0, seed=-1, count=1, image="", strength=0.4, model="auto", format="auto", output_path="", overwrite=false, preview="thumbnail", keep_alive="", wait_seconds=-1)
-transcribe(audio, language="", task="transcribe", model="auto", timestamps="none", format="text", vocabulary="", output_path="", overwrite=false, keep_alive="", wait_seconds=-1)
+transcribe(audio, language="", task="transcribe", model="auto", from_seconds=0.0, to_seconds=0.0, timestamps="none", format="text", vocabulary="", output_path="", overwrite=false, keep_alive="", wait_seconds=-1)
+read_transcript(uri, from_seconds=0.0, to_seconds=0.0, find="")
 speak(text, voice="", speed=1.0, language="", model="auto", format="wav", play=false, output_path="", overwrite=false, keep_alive="", wait_seconds=-1)
 stop_speaking()
 save_media(uri, path, max_kb=0, overwrite=false)

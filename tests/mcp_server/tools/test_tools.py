@@ -15,9 +15,9 @@ from mcp_types import CallToolResult, ImageContent, TextContent
 from PIL import Image
 
 from mcp_server.calls import jobs
+from mcp_server.calls.transcript_formats import render
 from mcp_server.files.client import ClientConnection
 from mcp_server.tools.describe_image import detections_of
-from mcp_server.tools.transcribe import render
 from model_runtime.errors import ModelMissing, QueueFull
 from model_runtime.events import ChatResult, Segment, TranscriptionResult, Word
 from model_runtime.formats.fetch import Fetcher
