@@ -100,7 +100,7 @@ class ImageProvenance(BaseModel):
 class DescribeResult(MediaTextResult):
     """The result of describe_image."""
 
-    media_fields = ("text", "boxes", "points", "lines", "text_in_image", "provenance")
+    media_fields = ("text", "boxes", "points", "lines", "text_in_image", "drawn_from")
 
     text: str | None = None
     task: str | None = None

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from mcp_server.client_setup.config_files import senses_command
+from mcp_server.client_setup.config_files import absolute_senses_command
 from model_runtime.catalog.builtin_models import OCR_MODEL, REAL_MODELS, STARTER_MODELS
 from model_runtime.requests import Task
 from model_runtime.sizes import format_bytes
@@ -27,6 +27,6 @@ def starter_notice(model_name: str) -> str:
     )
     return (
         f"{model_name} is a tiny built-in model that {LIMITS[task]} Tell the user so. {real.name} is a real one: "
-        f'download_model(model="{real.name}") or `{senses_command()} pull {real.name}` brings its '
-        f"{format_bytes(real.download_bytes)}, once the user agrees."
+        f'download_model(model="{real.name}") or `{absolute_senses_command()} pull {real.name}` brings its '
+        f"{format_bytes(real.download_bytes)} ({real.licence}), once the user agrees."
     )

@@ -20,7 +20,7 @@ from model_runtime.media.provenance import Provenance
 def add_regenerate(server: MCPServer[ClientConnection], app: AppContext) -> None:
     """Register the tool."""
 
-    @tool(server, title="Draw an image again", meta=VIEWER_TOOL_META)
+    @tool(server, title="Draw an image again", meta=VIEWER_TOOL_META, destructive=True)
     async def regenerate(
         ctx: ToolContext,
         uri: Annotated[str, Field(description="The image: senses:// uri or path")],

@@ -175,9 +175,7 @@ def holds_text(kind: Any) -> bool:
     if get_origin(kind) is Literal:
         return False
     if isinstance(kind, type) and issubclass(kind, BaseModel):
-        return any(
-            holds_text(field.annotation) and name not in OWN_PARTS for name, field in kind.model_fields.items()
-        )
+        return any(holds_text(field.annotation) and name not in OWN_PARTS for name, field in kind.model_fields.items())
     return kind is str or kind is Any or any(map(holds_text, get_args(kind)))
 
 
