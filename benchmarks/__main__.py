@@ -18,6 +18,7 @@ from rich.console import Console
 from benchmarks import (
     attack,
     attention,
+    candidates,
     clients,
     cold,
     convolution,
@@ -58,6 +59,7 @@ PARTS: Mapping[str, tuple[str, Callable[[BenchmarkContext], list[Row]]]] = {
     "tools": ("MCP tools", tools.measure),
     "ocr": ("Text in pictures", ocr.measure),
     "starters": ("The built-in models", starters.measure),
+    "candidates": ("Drawing that looks at itself", candidates.measure),
 }
 
 
