@@ -193,6 +193,7 @@ CHAT = {
 OPENAI = {
     "chat:sampling": "top_k, min_p, biases and penalties change an answer as their definitions say, and no other answer.",
     "openai:chat": "OpenAI's own client chats with text and pictures, whole and streamed.",
+    "openai:audio-in-chats": "A recording in a chat is transcribed and put in its place, and the answer says so.",
     "openai:choices": "Up to 16 answers to one request are written at once, whole and streamed.",
     "openai:sampling": "Every sampling parameter of /v1 reaches the model, and the default temperature is OpenAI's.",
     "openai:nothing-ignored-silently": "What has no effect on an answer, or another one than asked for, is told with it.",

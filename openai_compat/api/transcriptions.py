@@ -16,9 +16,9 @@ from model_runtime.catalog.languages import language_name, parse_language
 from model_runtime.errors import InvalidInput
 from model_runtime.events import Event, Finished, Segment, TranscriptionResult, Word, expect_result
 from model_runtime.formats import subtitles
-from model_runtime.formats.data_url import decode_base64
 from model_runtime.requests import Task, Transcribe
 from model_runtime.service import Service
+from openai_compat.api.audio_inputs import decode_inline_audio
 from openai_compat.api.bodies import open_form, read_json, validate_fields
 from openai_compat.api.generation import collect_result, model_headers, run_events, senses_fields
 from openai_compat.api.schemas import TranscriptionBody
@@ -133,7 +133,7 @@ def inline_audio(values: Mapping[str, Any]) -> bytes:
             param="input_audio",
             code="missing_required_parameter",
         )
-    return decode_base64(data.partition("base64,")[2] or data, param="input_audio.data")
+    return decode_inline_audio(data, "input_audio.data")
 
 
 def render_transcript(
