@@ -200,6 +200,7 @@ OPENAI = {
     "openai:responses": "The stateless Responses API works, whole and streamed.",
     "openai:images": "Pictures come as base64 or URL, in three formats, with previews while streaming.",
     "openai:transcriptions": "Recordings are transcribed in all five formats, whole and streamed.",
+    "openai:bare-recordings": "A recording may be the whole body of a request, as iOS Shortcuts sends it.",
     "openai:leaving": "Work for a client that closes its connection stops in the middle, whole or streamed.",
     "openai:speech": "Speech comes in every format of OpenAI's and arrives while it is spoken.",
     "openai:models": "/v1/models lists what can answer now.",
