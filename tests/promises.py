@@ -213,6 +213,7 @@ OPENAI = {
     "errors:openai": "Errors name the value and the way out, and quote no file.",
     "http:rebinding": "A foreign name that points here is refused.",
     "http:origin": "A foreign web page cannot call Senses.",
+    "http:own-names": "A server with a key is reached by the names of its machine.",
     "http:key": "With an API key set, nothing is served without it but the page and harmless lists.",
     "http:fetch": "Pictures are fetched only from the public web, also across redirects.",
     "status:health": "Health is JSON.",
