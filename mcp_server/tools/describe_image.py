@@ -13,13 +13,16 @@ from mcp_server.calls.context import (
     ToolContext,
     WaitArgument,
     keep_alive_seconds_of,
+    open_image,
     read_image,
     result_fields,
     tool,
 )
 from mcp_server.calls.detections import parse_boxes, parse_points
+from mcp_server.calls.download_consent import AgreedDownload, agreed_download
 from mcp_server.calls.jobs import ToolJob
-from mcp_server.calls.results import DescribeResult, ImageSize, build_result
+from mcp_server.calls.provenance import read_provenance_of
+from mcp_server.calls.results import DescribeResult, ImageProvenance, ImageSize, build_result
 from mcp_server.calls.text_in_image import (
     MAX_LINES,
     IncludeText,
@@ -33,6 +36,7 @@ from model_runtime.catalog.builtin_models import OCR_MODEL
 from model_runtime.catalog.detect import GROUNDING_TASKS
 from model_runtime.errors import InvalidInput
 from model_runtime.events import ChatResult
+from model_runtime.media.provenance import Provenance
 from model_runtime.media.types import ImageData
 from model_runtime.requests import Chat, Message, Task
 
@@ -52,9 +56,14 @@ PROMPTS = {
 def add_describe_image(server: MCPServer[ClientConnection], app: AppContext) -> None:
     """Register the tool."""
 
+    async def find_model(model: str, task: str) -> str:
+        wanted = OCR_MODELS.get(model.strip().lower(), model) if task == "ocr" else model
+        return await app.service.resolve(wanted, Task.VISION)
+
     @tool(server, title="Describe an image", read_only=True)
     async def describe_image(
         ctx: ToolContext,
+        download: Annotated[AgreedDownload, agreed_download(app, find_model)],
         image: Annotated[str, Field(description="Path (absolute, ~ or relative), file://, senses:// or data: URI")],
         prompt: Annotated[str, Field(description="A question or instruction about the image", max_length=8000)] = "",
         task: Literal["describe", "caption", "alt_text", "ocr", "detect", "point"] = "describe",
@@ -75,14 +84,16 @@ def add_describe_image(server: MCPServer[ClientConnection], app: AppContext) -> 
         if task in GROUNDING_TASKS:
             require_grounding(app, await app.service.resolve(model, Task.VISION), task)
         if task == "ocr":
-            model = await app.service.resolve(OCR_MODELS.get(model.strip().lower(), model), Task.VISION)
+            model = await find_model(model, task)
         question = prompt if model == OCR_MODEL.name else build_prompt(task, prompt)
         files = app.files(ctx)
         keep_alive_seconds = keep_alive_seconds_of(keep_alive)
 
         async def run_request(job: ToolJob) -> CallToolResult:
             media = app.service.media
-            first = await read_image(media, files, image, "image")
+            with await open_image(files, image, "image") as file:
+                drawn_from = await read_provenance_of(file)
+                first = await media.decode_image(file, param="image")
             others = [await read_image(media, files, other, "more_images") for other in more_images]
             content: tuple[str | ImageData, ...] = (first, *others, *filter(None, [question]))
             request = Chat(model, (Message("user", content),), max_tokens=max_tokens)
@@ -96,6 +107,7 @@ def add_describe_image(server: MCPServer[ClientConnection], app: AppContext) -> 
                     text=answer.text.strip(),
                     task=task,
                     image=ImageSize(width=first.file_size[0], height=first.file_size[1]),
+                    drawn_from=to_image_provenance(drawn_from),
                     **detections_of(task, answer, first),
                     truncated=answer.finish_reason == "length",
                     prompt_tokens=answer.prompt_tokens,
@@ -106,7 +118,7 @@ def add_describe_image(server: MCPServer[ClientConnection], app: AppContext) -> 
                 )
             )
 
-        return await app.run_job(ctx, "describe_image", wait_seconds, run_request)
+        return await app.run_job(ctx, "describe_image", wait_seconds, download.before(run_request))
 
 
 def build_prompt(task: str, prompt: str) -> str:
@@ -133,6 +145,11 @@ def require_grounding(app: AppContext, model_name: str, task: str) -> None:
             param="task",
             code="unsupported_task",
         )
+
+
+def to_image_provenance(drawn_from: Provenance | None) -> ImageProvenance | None:
+    """Return the result field of what an image was drawn from."""
+    return None if drawn_from is None else ImageProvenance.model_validate(drawn_from, from_attributes=True)
 
 
 def detections_of(task: str, answer: ChatResult, image: ImageData) -> dict[str, Any]:

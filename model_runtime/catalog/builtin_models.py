@@ -15,6 +15,8 @@ OCR_FOLDER = Path(sysconfig.get_path("purelib")) / "rapidocr" / "models"
 """PP-OCRv6 small (Apache-2.0), part of the wheel of rapidocr."""
 OCR_DETECTOR, OCR_RECOGNIZER = "PP-OCRv6_det_small.onnx", "PP-OCRv6_rec_small.onnx"
 """The network that finds lines of text, and the one that reads them."""
+MIN_FLUX_PIXELS = 100_000
+"""FLUX.1 supports 0.1 to 2 megapixels (https://bfl.ai/blog/24-08-01-bfl). Smaller pictures are scaled from this."""
 OCR_WINDOW_PIXELS = 2_700_000
 """Pixels that are searched for text at once: a screen of 2560 by 1600, which is shrunk to a width of 2048, fits."""
 
@@ -46,6 +48,7 @@ REAL_MODELS = (
         ),
         heavy=False,
         concurrency=4,
+        licence="Apache-2.0",
     ),
     Model(
         "vlm-best",
@@ -60,6 +63,7 @@ REAL_MODELS = (
             ),
         ),
         concurrency=4,
+        licence="Apache-2.0",
     ),
     Model(
         "image-gen",
@@ -73,7 +77,8 @@ REAL_MODELS = (
                 9_620_000_000,
             ),
         ),
-        options={"family": "flux1-schnell"},
+        options={"family": "flux1-schnell", "min_pixels": MIN_FLUX_PIXELS},
+        licence="Apache-2.0",
     ),
     Model(
         "image-fast",
@@ -87,7 +92,8 @@ REAL_MODELS = (
                 4_620_000_000,
             ),
         ),
-        options={"family": "flux2-klein"},
+        options={"family": "flux2-klein", "min_pixels": MIN_FLUX_PIXELS},
+        licence="Apache-2.0",
     ),
     Model(
         "stt-fast",
@@ -103,6 +109,7 @@ REAL_MODELS = (
         ),
         heavy=False,
         concurrency=3,
+        licence="MIT",
     ),
     Model(
         "stt-best",
@@ -117,6 +124,7 @@ REAL_MODELS = (
             ),
         ),
         concurrency=3,
+        licence="Apache-2.0",
     ),
     Model(
         "tts-fast",
@@ -132,6 +140,7 @@ REAL_MODELS = (
         ),
         heavy=False,
         concurrency=2,
+        licence="Apache-2.0",
     ),
     Model(
         "tts-stream",
@@ -148,6 +157,7 @@ REAL_MODELS = (
             ),
         ),
         heavy=False,
+        licence="Apache-2.0, codec CC-BY-4.0",
     ),
     Model(
         "tts-multilingual",
@@ -162,6 +172,7 @@ REAL_MODELS = (
             ),
         ),
         heavy=False,
+        licence="Apache-2.0",
     ),
     Model(
         "llm-fast",
@@ -177,6 +188,7 @@ REAL_MODELS = (
         ),
         heavy=False,
         concurrency=8,
+        licence="Llama 3.2 Community License",
     ),
     Model(
         "llm-best",
@@ -191,6 +203,7 @@ REAL_MODELS = (
             ),
         ),
         concurrency=4,
+        licence="Gemma Terms of Use",
     ),
 )
 
@@ -279,6 +292,11 @@ STARTER_BY_TASK: Mapping[Task, str] = {
     Task.TRANSCRIPTION: "stt-starter",
     Task.SPEECH: "tts-starter",
 }
+
+
+def licence_of(alias: str) -> str:
+    """Return the licence of the weights of an alias; "" if it is not known."""
+    return next((model.licence for model in BUILTIN_MODELS if model.name == alias), "")
 
 
 def starter_options(alias: str) -> Mapping[str, OptionValue]:

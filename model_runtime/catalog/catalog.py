@@ -135,7 +135,7 @@ class Catalog:
             return {"model": Path(model.path)}
         found = {artifact.role: self._store.find(artifact) for artifact in model.artifacts}
         if not all(found.values()):
-            raise ModelMissing(model.name, model.download_bytes, f"senses pull {model.name}")
+            raise ModelMissing(model.name, model.download_bytes, f"senses pull {model.name}", model.licence)
         return {role: folder for role, folder in found.items() if folder is not None}
 
     def is_present(self, model: Model) -> bool:

@@ -131,7 +131,10 @@ def test_missing_weights_are_named_with_their_size_and_the_command() -> None:
     with pytest.raises(ModelMissing) as refusal:
         found.folders(found.resolve("vlm-fast", Task.VISION))
 
-    assert str(refusal.value) == "The weights of vlm-fast (3.9 GB) are not on this machine. Run: senses pull vlm-fast"
+    assert (
+        str(refusal.value)
+        == "The weights of vlm-fast (3.9 GB, Apache-2.0) are not on this machine. Run: senses pull vlm-fast"
+    )
 
 
 @pytest.mark.promise("models:openai-names")
