@@ -4,6 +4,7 @@
     ├── InvalidInput            the caller must change the request
     │   ├── UnknownModel
     │   ├── WrongTask
+    │   ├── ContextExceeded
     │   ├── InvalidMedia
     │   └── ModelTooLarge
     ├── ModelMissing            the weights are not on this disk
@@ -84,6 +85,19 @@ class WrongTask(InvalidInput):
         message = f"{name} supports {task}, not {requested_task}. Models for {requested_task}: {models}."
         super().__init__(message, param="model", code="unsupported_model")
         self.task = task
+
+
+class ContextExceeded(InvalidInput):
+    """The messages do not fit into the context of the model. Agents look for OpenAI's words, which these are."""
+
+    def __init__(self, context_tokens: int, messages_do: str) -> None:
+        """`messages_do` is a predicate such as "resulted in 5000 tokens"."""
+        super().__init__(
+            f"This model's maximum context length is {context_tokens} tokens. However, your messages {messages_do}. "
+            "Please reduce the length of the messages, or send fewer or smaller pictures.",
+            param="messages",
+            code="context_length_exceeded",
+        )
 
 
 class InvalidMedia(InvalidInput):

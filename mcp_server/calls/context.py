@@ -18,11 +18,12 @@ from pydantic import BeforeValidator, Field
 from mcp_server.calls import sdk_compat
 from mcp_server.calls.downloads import Downloader, download_in_subprocess
 from mcp_server.calls.jobs import JobFunction, JobRegistry, ToolJob, call_timeout_seconds, wait_for_job
+from mcp_server.calls.journal import CallJournal, Copy, call_key, current_call
 from mcp_server.calls.player import AudioPlayer
 from mcp_server.calls.results import build_result
 from mcp_server.client_setup.config_files import absolute_senses_command
 from mcp_server.files.access import MAX_AUDIO_BYTES, MAX_IMAGE_BYTES, ClientFiles
-from mcp_server.files.artifacts import ArtifactNotSaved, ArtifactStore, StoredArtifact
+from mcp_server.files.artifacts import ArtifactStore, StoredArtifact
 from mcp_server.files.client import ClientConnection
 from model_runtime.decoding.decoder import MediaDecoder
 from model_runtime.errors import InvalidInput, ModelMissing, SensesError
@@ -35,6 +36,7 @@ from model_runtime.service import Service
 from model_runtime.settings import Settings
 
 ToolContext = Context[ClientConnection, Any]
+AnyResult = TypeVar("AnyResult")
 ToolFunction = TypeVar("ToolFunction", bound=Callable[..., Awaitable[CallToolResult]])
 
 ModelArgument = Annotated[str, Field(description="auto, fast, best or a name from media_status")]
@@ -69,10 +71,33 @@ class AppContext:
     """The origin that serves the artifacts; empty: they are not served."""
     fetcher: Fetcher = DEFAULT_FETCHER
     download: Downloader = download_in_subprocess
+    journal: CallJournal | None = None
+    """None: no call is repeated."""
 
     def files(self, ctx: ToolContext) -> ClientFiles:
         """Return the files that the calling client may read and write."""
         return ClientFiles(ctx.request_context.lifespan_context, self.settings, self.artifacts, self.fetcher)
+
+    async def run_call(
+        self, ctx: ToolContext, tool: str, work: Callable[[], Awaitable[AnyResult]]
+    ) -> AnyResult | CallToolResult:
+        """Call a tool for a client, or return the recorded answer of a call that a shim repeats.
+
+        Raises:
+            SensesError: the call fails.
+        """
+        client = ctx.request_context.lifespan_context
+        if self.journal is None or not client.session:
+            return await work()
+        is_repeated = ctx.request_id in client.repeated_ids
+        call = await self.journal.begin(call_key(client.session, ctx.request_id, tool), is_repeated=is_repeated)
+        if is_repeated and (recorded := await call.recorded(self.files(ctx))):
+            return recorded
+        token = current_call.set(call)
+        try:
+            return await call.run(work)
+        finally:
+            current_call.reset(token)
 
     async def run_job(self, ctx: ToolContext, tool: str, wait_seconds: int, function: JobFunction) -> CallToolResult:
         """Run a tool's work as a job. Return its result or, after the call's timeout, the id of the running job.
@@ -81,9 +106,12 @@ class AppContext:
             SensesError: the work fails.
         """
         client_name = sdk_compat.client_name(ctx)
-        job = self.jobs.start(tool, client_name, function)
+        job = self.jobs.start(tool, client_name, current_call.get().as_job(function))
         try:
-            return await self.job_result(ctx, job, call_timeout_seconds(client_name, wait_seconds))
+            result = await self.job_result(ctx, job, call_timeout_seconds(client_name, wait_seconds))
+            if not job.finished.is_set():
+                await self.jobs.detach(job)
+            return result
         finally:
             if job.finished.is_set():
                 self.jobs.discard(job)
@@ -228,17 +256,12 @@ async def save_result(
 
 
 async def save_copy(destination: Path, fallback: Path, files: ClientFiles, data: bytes) -> Path:
-    """Write `data` to `destination` and return it.
+    """Write `data` to `destination`, now or with the answer of the call, and return it.
 
     Raises:
         ArtifactNotSaved: `data` cannot be written; the message says that `fallback` holds the result.
     """
-    try:
-        await files.write(destination, data)
-    except OSError as error:
-        raise ArtifactNotSaved(
-            f"{destination} cannot be written: {files.explain(error)} The result is kept as {fallback}."
-        ) from error
+    await current_call.get().write(Copy(files, destination, data, fallback))
     return destination
 
 

@@ -43,7 +43,10 @@ def add_management_tools(server: MCPServer[ClientConnection], app: AppContext) -
         "running" again."""
         max_wait_seconds = call_timeout_seconds(sdk_compat.client_name(ctx), -1) or 3600.0
         timeout_seconds = min(wait_seconds, max_wait_seconds)
-        return await app.job_result(ctx, app.jobs.find(job_id), timeout_seconds, cancel_with_caller=False)
+        job = app.jobs.get(job_id)
+        if job is None:
+            return await app.jobs.find_result(job_id)
+        return await app.job_result(ctx, job, timeout_seconds, cancel_with_caller=False)
 
     @tool(server, title="Cancel a job", idempotent=True)
     async def cancel_job(ctx: ToolContext, job_id: str) -> CallToolResult:

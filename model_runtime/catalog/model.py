@@ -51,6 +51,8 @@ class ModelInfo:
     """Estimated memory of the loaded model."""
     voices: tuple[str, ...] = ()
     languages: tuple[str, ...] = ()
+    context_tokens: int = 0
+    """The most tokens of a chat; 0 for a model that does not chat."""
     abilities: tuple[str, ...] = ()
     """Of a vision model that returns coordinates: "detect" and "point"."""
 

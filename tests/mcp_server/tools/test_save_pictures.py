@@ -56,7 +56,9 @@ async def test_another_shape_is_cropped_and_said(connect: Connect, project: Path
         data = await save(client, uri=uri, path="wide.jpg", width=200, height=100)
 
     assert opened(project / "wide.jpg").size == (200, 100)
-    assert data["warnings"] == ["The picture of 200x100 was cropped to its shape: draw it at 200x100 to keep all of it."]
+    assert data["warnings"] == [
+        "The picture of 200x100 was cropped to its shape: draw it at 200x100 to keep all of it."
+    ]
 
 
 async def test_an_ico_holds_several_sizes(connect: Connect, project: Path, uri: str) -> None:
