@@ -80,14 +80,15 @@ async def test_a_cancelled_call_falls_silent(connect: Connect, era: ProtocolMode
 async def test_a_daemon_that_still_reads_aloud_is_at_work_and_does_not_end(
     service: FakeService, settings: Settings
 ) -> None:
-    sound = FakeSound(gate=anyio.Event())
+    gate = anyio.Event()
+    sound = FakeSound(gate=gate)
     async with (
         open_server(service, settings, ClientConnection(), find_output=lambda: sound) as server,
         Client(server) as client,
     ):
         data_of(await client.call_tool("speak", {"text": "x", "play": True}))
         is_working_while_it_sounds = is_working(server)
-        sound.gate.set()
+        gate.set()
         await sound.ended.wait()
         await anyio.lowlevel.checkpoint()
 
