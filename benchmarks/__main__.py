@@ -16,6 +16,7 @@ from pathlib import Path
 from rich.console import Console
 
 from benchmarks import (
+    aloud,
     attack,
     attention,
     candidates,
@@ -57,6 +58,7 @@ PARTS: Mapping[str, tuple[str, Callable[[BenchmarkContext], list[Row]]]] = {
     "eviction": ("Choosing what leaves", eviction.measure),
     "clients": ("What a client starts", clients.measure),
     "tools": ("MCP tools", tools.measure),
+    "aloud": ("Reading aloud", aloud.measure),
     "ocr": ("Text in pictures", ocr.measure),
     "starters": ("The built-in models", starters.measure),
     "candidates": ("Drawing that looks at itself", candidates.measure),
