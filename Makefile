@@ -100,7 +100,7 @@ screenshots: setup
 	$(BIN)/python -m tests.screenshots
 
 bench: setup
-	$(BIN)/python -m benchmarks $(ARGS)
+	PYTHONPATH=training/src $(BIN)/python -m benchmarks $(ARGS)
 
 # ten minutes of calls, kills and cancels; ARGS="--minutes 1" for a short one
 soak: setup

@@ -40,7 +40,10 @@ Local models that see, draw, hear and speak. Nothing leaves this machine.
 
 - `describe_image(image, prompt, task)` looks at a picture; task "ocr" reads its text and says where each line stands,
   "detect" and "point" say in pixels where things are.
-- `generate_image(prompt, …)` draws; every picture is saved and its path returned.
+- `generate_image(prompt, …)` draws any size; every picture is saved and its path returned. `candidates=4` draws four,
+  looks at them and keeps the best. `regenerate(uri, changes)` draws one again.
+- `save_media(uri, path, …)` puts a result into the project: resized, as an icon, without its background, or as the
+  whole set of a favicon, an app icon or a link preview.
 - `transcribe(audio, …)` writes down speech from audio or video files; `read_transcript(uri, …)` reads or searches a long
   one by time and words.
 - `speak(text, …)` says a text and saves it; `play=true` reads it aloud while it is made, after earlier texts;

@@ -98,6 +98,8 @@ class SensesServer(MCPServer[ClientConnection]):
             result = await self._call_once(name, understood.arguments, context)
         except ToolError as error:
             cause = error.__cause__
+            if isinstance(cause, ToolError):  # of a tool that this one called
+                raise cause from cause.__cause__
             if isinstance(cause, ValidationError) and not isinstance(error, UnexpectedToolError):
                 cause = argument_error(cause, arguments, schema)
             if isinstance(cause, SensesError):

@@ -151,7 +151,10 @@ def _format_from_suffix(output_path: str) -> ImageFormat:
     for name, suffixes in SUFFIXES.items():
         if suffix in suffixes:
             return name
-    raise InvalidInput(f"{output_path} must end in .png, .jpg, .jpeg or .webp.", param="output_path")
+    raise InvalidInput(
+        f"{output_path} must end in .png, .jpg, .jpeg or .webp. For an .ico, save the result with save_media.",
+        param="output_path",
+    )
 
 
 def timings_of(runs: Sequence[tuple[Finished, GeneratedImage]]) -> dict[str, Any]:

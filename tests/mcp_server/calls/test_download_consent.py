@@ -108,8 +108,10 @@ async def test_a_person_who_agrees_gets_the_download_and_then_the_result_of_the_
         data = data_of(await draw(client))
 
     assert person.questions == [
-        "Download 4.6 GB? image-starter (FLUX.2-klein 4B) is not on this machine. "
-        "It comes from Hugging Face, and the call goes on when it is here."
+        (
+            "Download 4.6 GB? image-starter (FLUX.2-klein 4B) is not on this machine. "
+            "It comes from Hugging Face, and the call goes on when it is here."
+        )
     ]
     assert hub.asked == ["image-starter"]
     assert len(data["images"]) == 1
