@@ -10,6 +10,7 @@ from mcp import Client, MCPError
 from mcp_types import TextResourceContents
 
 from mcp_server.calls.results import CLIENTS_OF_LONG_TEXTS
+from mcp_server.tools.transcribe import rest_text
 from model_runtime.events import Segment
 from model_runtime.media.speech_encoder import encode_speech
 from model_runtime.requests import Transcribe
@@ -154,6 +155,12 @@ async def test_a_part_that_does_not_exist_is_refused_before_any_work(
 
     assert text_of(result).startswith(message)
     assert service.requests == []
+
+
+def test_an_answer_that_alone_holds_the_text_says_from_where_to_hear_the_rest() -> None:
+    assert rest_text(3, 9, 12.5, None) == (
+        "This answer has the first 3 of 9 segments. Call transcribe with from_seconds=12.5 for the rest."
+    )
 
 
 async def test_subtitles_of_70_minutes_are_whole_and_in_order(connect: Connect) -> None:
