@@ -19,6 +19,7 @@ from benchmarks import (
     aloud,
     attack,
     attention,
+    candidates,
     clients,
     cold,
     convolution,
@@ -60,6 +61,7 @@ PARTS: Mapping[str, tuple[str, Callable[[BenchmarkContext], list[Row]]]] = {
     "aloud": ("Reading aloud", aloud.measure),
     "ocr": ("Text in pictures", ocr.measure),
     "starters": ("The built-in models", starters.measure),
+    "candidates": ("Drawing that looks at itself", candidates.measure),
 }
 
 

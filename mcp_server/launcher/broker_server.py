@@ -27,18 +27,51 @@ def serve_file_requests(connection: socket.socket) -> None:
     Raises:
         OSError: the connection breaks.
     """
-    replies = _ReplySender(connection)
+    replies, partial_files = _ReplySender(connection), PartialFiles()
     buffered = b""
-    while True:
-        line, newline, remaining = buffered.partition(b"\n")
-        if newline:
-            buffered = remaining
-            threading.Thread(target=_answer, args=(replies, line), name=THREAD_NAME, daemon=True).start()
-            continue
-        data = connection.recv(MAX_LINE_BYTES) if len(buffered) < MAX_LINE_BYTES else b""
-        if not data:
-            return
-        buffered += data
+    try:
+        while True:
+            line, newline, remaining = buffered.partition(b"\n")
+            if newline:
+                buffered = remaining
+                arguments = (replies, partial_files, line)
+                threading.Thread(target=_answer, args=arguments, name=THREAD_NAME, daemon=True).start()
+                continue
+            data = connection.recv(MAX_LINE_BYTES) if len(buffered) < MAX_LINE_BYTES else b""
+            if not data:
+                return
+            buffered += data
+    finally:
+        partial_files.delete()
+
+
+class PartialFiles:
+    """The files that the daemon has made and not put in place yet. One that is killed leaves none behind."""
+
+    def __init__(self) -> None:
+        self._paths: set[str] = set()
+        self._lock = threading.Lock()
+        self._is_over = False
+
+    def note(self, request: dict[str, str]) -> None:
+        """Take an executed request into account."""
+        with self._lock:
+            if request["do"] in ("rename", "unlink"):
+                self._paths.discard(request["path"])
+            elif request["do"] == "create":
+                self._paths.add(request["path"])
+        if self._is_over:
+            self.delete()
+
+    def delete(self) -> None:
+        """Delete the files, now and whenever one is made from now on."""
+        with self._lock:
+            self._is_over = True
+            while self._paths:
+                try:
+                    os.unlink(self._paths.pop())  # noqa: PTH108
+                except OSError:
+                    continue
 
 
 class _ReplySender:
@@ -64,13 +97,14 @@ class _ReplySender:
                 os.close(sent)
 
 
-def _answer(replies: _ReplySender, line: bytes) -> None:
+def _answer(replies: _ReplySender, partial_files: PartialFiles, line: bytes) -> None:
     number: object = None
     error_number, fields = 0, {}
     try:
         request = json.loads(line)
         number = request.get("id")
         fields = file_requests.execute(request)
+        partial_files.note(request)
     except OSError as error:
         error_number = error.errno or INVALID_REQUEST
     except (ValueError, KeyError, TypeError, AttributeError):

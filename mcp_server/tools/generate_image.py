@@ -93,7 +93,7 @@ def add_generate_image(server: MCPServer[ClientConnection], app: AppContext) -> 
         keep_alive: KeepAliveArgument = "",
         wait_seconds: WaitArgument = -1,
     ) -> Annotated[CallToolResult, GenerateResult]:
-        """Draw images from a text prompt with a local model. Every image is saved; the result has its absolute path,
+        """Draw images (illustration, icon, logo, favicon) from a text prompt with a local model. Every image is saved; the result has its absolute path,
         a senses:// address and a small preview. Show the path to the user. status "running" means: call get_job."""
         files = app.files(ctx)
         keep_alive_seconds = keep_alive_seconds_of(keep_alive)
@@ -151,7 +151,10 @@ def _format_from_suffix(output_path: str) -> ImageFormat:
     for name, suffixes in SUFFIXES.items():
         if suffix in suffixes:
             return name
-    raise InvalidInput(f"{output_path} must end in .png, .jpg, .jpeg or .webp.", param="output_path")
+    raise InvalidInput(
+        f"{output_path} must end in .png, .jpg, .jpeg or .webp. For an .ico, save the result with save_media.",
+        param="output_path",
+    )
 
 
 def timings_of(runs: Sequence[tuple[Finished, GeneratedImage]]) -> dict[str, Any]:

@@ -66,9 +66,9 @@ def add_transcribe(server: MCPServer[ClientConnection], app: AppContext) -> None
         keep_alive: KeepAliveArgument = "",
         wait_seconds: WaitArgument = -1,
     ) -> Annotated[CallToolResult, TranscribeResult]:
-        """Write down the speech in an audio or video file with a local model, in most languages. The whole transcript
-        is saved; where the answer has only its beginning, read_transcript has the rest. status "running": call
-        get_job."""
+        """Speech to text: transcription of a meeting, voice memo or any audio or video file by a local model, in most
+        languages. The whole transcript is saved; where the answer has only its beginning, read_transcript has the rest.
+        status "running": call get_job."""
         model_name = await app.service.resolve(model, Task.TRANSCRIPTION)  # decoding a long recording takes a minute
         files = app.files(ctx)
         keep_alive_seconds = keep_alive_seconds_of(keep_alive)

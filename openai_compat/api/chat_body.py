@@ -33,6 +33,12 @@ class ImageUrl(WireModel):
     url: str
 
 
+class InputAudio(WireModel):
+    """A recording in base64. Its content tells the format."""
+
+    data: str = ""
+
+
 class ContentPart(WireModel):
     """One part of a message. `type` decides which field is used."""
 
@@ -40,6 +46,7 @@ class ContentPart(WireModel):
     text: str = ""
     refusal: str = ""
     image_url: Annotated[ImageUrl, text_to_object("url")] = ImageUrl(url="")
+    input_audio: InputAudio = InputAudio()
 
     @model_validator(mode="after")
     def check(self) -> "ContentPart":
@@ -47,14 +54,14 @@ class ContentPart(WireModel):
 
         Raises:
             PydanticCustomError: the part's type is not supported.
-            ValueError: an image has no URL.
+            ValueError: an image has no URL, or a recording no data.
         """
-        if self.type in ("input_audio", "audio"):
-            raise unsupported_error("Audio in a chat", "Send it to /v1/audio/transcriptions and send the text here.")
-        if self.type not in ("text", "refusal", "image_url"):
-            raise unsupported_error(f"A part of type {self.type[:40]!r}", "Use text or image_url.")
+        if self.type not in ("text", "refusal", "image_url", "input_audio"):
+            raise unsupported_error(f"A part of type {self.type[:40]!r}", "Use text, image_url or input_audio.")
         if self.type == "image_url" and not self.image_url.url:
             raise ValueError("image_url needs a url")
+        if self.type == "input_audio" and not self.input_audio.data:
+            raise ValueError("input_audio needs data, the recording in base64")
         return self
 
 
