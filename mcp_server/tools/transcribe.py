@@ -169,8 +169,8 @@ def rest_text(shown: int, total: int, next_from_seconds: float, artifact: Stored
     """Return a sentence on what an answer leaves out and how to read it."""
     text = f"This answer has the first {shown} of {total} segments."
     if artifact is None:
-        return f"{text} Call transcribe with from_seconds={next_from_seconds:g} for the rest."
+        return f"{text} Call transcribe with from_seconds={next_from_seconds} for the rest."
     return (
-        f'{text} read_transcript(uri="{artifact.uri}", from_seconds={next_from_seconds:g}) goes on, with find="…" it '
+        f'{text} read_transcript(uri="{artifact.uri}", from_seconds={next_from_seconds}) goes on, with find="…" it '
         "searches; save_media writes all with their times (.srt, .json)."
     )
