@@ -28,7 +28,7 @@ from mcp_server.files.access import MAX_AUDIO_BYTES, MAX_IMAGE_BYTES, ClientFile
 from mcp_server.files.artifacts import ArtifactStore, StoredArtifact
 from mcp_server.files.client import ClientConnection
 from model_runtime.decoding.decoder import MediaDecoder
-from model_runtime.errors import InvalidInput, ModelMissing, SensesError
+from model_runtime.errors import InvalidInput, SensesError
 from model_runtime.events import Event, Finished, ResultT, expect_result
 from model_runtime.formats.durations import parse_keep_alive
 from model_runtime.formats.fetch import DEFAULT_FETCHER, Fetcher
@@ -51,8 +51,8 @@ KeepAliveArgument = Annotated[
     Field(description='How long the model stays: "10m", seconds, 0, -1 for good'),
 ]
 
-SENSES_COMMAND = re.compile(r"(?<![\w/-])senses(?= pull | models\b)")
-"""The command of this installation in a message for people."""
+PULL_COMMAND = re.compile(r"(?<![\w/-])senses pull ([\w-]+(?:/[\w.-]*\w)?)")
+"""The command that downloads a model, in a message of the runtime; its group is the model's name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -294,14 +294,14 @@ def tool(
 def error_text(error: SensesError) -> str:
     """Return the message of an error with its code and, if a retry may help, the seconds to wait.
 
-    Its commands have an absolute path.
+    A command that downloads a model becomes the tool that does so, and the command as a person can type it.
     """
     retry = f"; retry after {error.retry_after_seconds:.0f} s" if error.retry_after_seconds is not None else ""
-    message = error.message
-    if isinstance(error, ModelMissing) and error.name:
-        message = (
-            f"{error.named} is not on this machine. Once the user agrees to the download, call "
-            f'download_model(model="{error.name}") and then this tool again; or the user types: senses pull {error.name}'
-        )
-    message = SENSES_COMMAND.sub(lambda match: absolute_senses_command(), message)
-    return f"{message} [code: {error.code}{retry}]"
+    return f"{PULL_COMMAND.sub(_ways_to_download, error.message)} [code: {error.code}{retry}]"
+
+
+def _ways_to_download(command: re.Match[str]) -> str:
+    return (
+        f'download_model(model="{command[1]}") once the user agrees, or in a terminal '
+        f"{absolute_senses_command()} pull {command[1]}"
+    )
