@@ -27,6 +27,7 @@ from benchmarks import (
     memory,
     ocr,
     overhead,
+    reconnect,
     report,
     responsiveness,
     short_clips,
@@ -56,6 +57,7 @@ PARTS: Mapping[str, tuple[str, Callable[[BenchmarkContext], list[Row]]]] = {
     "eviction": ("Choosing what leaves", eviction.measure),
     "clients": ("What a client starts", clients.measure),
     "tools": ("MCP tools", tools.measure),
+    "reconnect": ("A daemon that is killed", reconnect.measure),
     "ocr": ("Text in pictures", ocr.measure),
     "starters": ("The built-in models", starters.measure),
 }
