@@ -16,8 +16,10 @@ from pathlib import Path
 from rich.console import Console
 
 from benchmarks import (
+    aloud,
     attack,
     attention,
+    candidates,
     clients,
     cold,
     convolution,
@@ -58,8 +60,10 @@ PARTS: Mapping[str, tuple[str, Callable[[BenchmarkContext], list[Row]]]] = {
     "clients": ("What a client starts", clients.measure),
     "tools": ("MCP tools", tools.measure),
     "reconnect": ("A daemon that is killed", reconnect.measure),
+    "aloud": ("Reading aloud", aloud.measure),
     "ocr": ("Text in pictures", ocr.measure),
     "starters": ("The built-in models", starters.measure),
+    "candidates": ("Drawing that looks at itself", candidates.measure),
 }
 
 

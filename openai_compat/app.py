@@ -84,7 +84,10 @@ def create_app(
 def middleware_stack(settings: Settings) -> list[Middleware]:
     """Return the middleware, outermost first."""
     host_origin = Middleware(
-        HostOriginMiddleware, hosts=[settings.host, *settings.allowed_hosts], origins=settings.allowed_origins
+        HostOriginMiddleware,
+        hosts=[settings.host, *settings.allowed_hosts],
+        origins=settings.allowed_origins,
+        own_names=bool(settings.api_key),
     )
     cors = Middleware(
         CORSMiddleware,

@@ -1,6 +1,7 @@
 """What all tools share: the runtime, files, jobs, and the parts of a result."""
 
 import io
+import re
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -20,11 +21,14 @@ from mcp_server.calls.jobs import JobFunction, JobRegistry, ToolJob, call_timeou
 from mcp_server.calls.journal import CallJournal, Copy, call_key, current_call
 from mcp_server.calls.player import AudioPlayer
 from mcp_server.calls.results import build_result
+from mcp_server.calls.search_words import SEARCH_META, SEARCH_WORDS
+from mcp_server.calls.starter_notice import starter_notice
+from mcp_server.client_setup.config_files import absolute_senses_command
 from mcp_server.files.access import MAX_AUDIO_BYTES, MAX_IMAGE_BYTES, ClientFiles
 from mcp_server.files.artifacts import ArtifactStore, StoredArtifact
 from mcp_server.files.client import ClientConnection
 from model_runtime.decoding.decoder import MediaDecoder
-from model_runtime.errors import InvalidInput, SensesError
+from model_runtime.errors import InvalidInput, ModelMissing, SensesError
 from model_runtime.events import Event, Finished, ResultT, expect_result
 from model_runtime.formats.durations import parse_keep_alive
 from model_runtime.formats.fetch import DEFAULT_FETCHER, Fetcher
@@ -47,10 +51,8 @@ KeepAliveArgument = Annotated[
     Field(description='How long the model stays: "10m", seconds, 0, -1 for good'),
 ]
 
-STARTER_NOTE = (
-    "A built-in starter model answered: it knows only a toy world of coloured shapes, numbers and everyday commands. "
-    "`senses models` lists real models and `senses pull NAME` downloads one."
-)
+SENSES_COMMAND = re.compile(r"(?<![\w/-])senses(?= pull | models\b)")
+"""The command of this installation in a message for people."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,13 +218,13 @@ async def _open_input(files: ClientFiles, address: str, param: str, limit_bytes:
 
 def result_fields(finished: Finished, warnings: Iterable[str] = ()) -> dict[str, Any]:
     """Return the fields that every result of a request has; `warnings` are added to those of the request."""
-    starter_notes = [STARTER_NOTE] if finished.starter else []
     return {
+        "notice": starter_notice(finished.model) if finished.starter else None,
         "model": finished.model,
         "starter": finished.starter,
         "seconds": round(finished.timings.running_seconds, 3),
         "load_seconds": round(finished.timings.loading_seconds, 3),
-        "warnings": [*finished.result.warnings, *starter_notes, *warnings],
+        "warnings": [*finished.result.warnings, *warnings],
     }
 
 
@@ -283,12 +285,23 @@ def tool(
 
     def register(function: ToolFunction) -> ToolFunction:
         description = " ".join((function.__doc__ or "").split())
-        return server.tool(title=title, description=description, annotations=annotations, meta=meta)(function)
+        about = {SEARCH_META: SEARCH_WORDS[function.__name__]} | (meta or {})
+        return server.tool(title=title, description=description, annotations=annotations, meta=about)(function)
 
     return register
 
 
 def error_text(error: SensesError) -> str:
-    """Return the message of an error with its code and, if a retry may help, the seconds to wait."""
+    """Return the message of an error with its code and, if a retry may help, the seconds to wait.
+
+    Its commands have an absolute path.
+    """
     retry = f"; retry after {error.retry_after_seconds:.0f} s" if error.retry_after_seconds is not None else ""
-    return f"{error.message} [code: {error.code}{retry}]"
+    message = error.message
+    if isinstance(error, ModelMissing) and error.name:
+        message = (
+            f"{error.named} is not on this machine. Once the user agrees to the download, call "
+            f'download_model(model="{error.name}") and then this tool again; or the user types: senses pull {error.name}'
+        )
+    message = SENSES_COMMAND.sub(lambda match: absolute_senses_command(), message)
+    return f"{message} [code: {error.code}{retry}]"

@@ -97,6 +97,11 @@ class AudioPlayer:
         self._playbacks.append(playback)
         return playback
 
+    @property
+    def is_playing(self) -> bool:
+        """Whether a text is read aloud, waits for it, or is still being made for it."""
+        return bool(self._playbacks)
+
     def stop(self) -> int:
         """Silence every text that is read aloud or waits for it, and return their number."""
         audible = [playback for playback in self._playbacks if not playback.problem]

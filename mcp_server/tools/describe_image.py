@@ -19,6 +19,7 @@ from mcp_server.calls.context import (
     tool,
 )
 from mcp_server.calls.detections import parse_boxes, parse_points
+from mcp_server.calls.download_consent import AgreedDownload, agreed_download
 from mcp_server.calls.jobs import ToolJob
 from mcp_server.calls.provenance import read_provenance_of
 from mcp_server.calls.results import DescribeResult, ImageProvenance, ImageSize, build_result
@@ -55,9 +56,14 @@ PROMPTS = {
 def add_describe_image(server: MCPServer[ClientConnection], app: AppContext) -> None:
     """Register the tool."""
 
+    async def find_model(model: str, task: str) -> str:
+        wanted = OCR_MODELS.get(model.strip().lower(), model) if task == "ocr" else model
+        return await app.service.resolve(wanted, Task.VISION)
+
     @tool(server, title="Describe an image", read_only=True)
     async def describe_image(
         ctx: ToolContext,
+        download: Annotated[AgreedDownload, agreed_download(app, find_model)],
         image: Annotated[str, Field(description="Path (absolute, ~ or relative), file://, senses:// or data: URI")],
         prompt: Annotated[str, Field(description="A question or instruction about the image", max_length=8000)] = "",
         task: Literal["describe", "caption", "alt_text", "ocr", "detect", "point"] = "describe",
@@ -72,13 +78,14 @@ def add_describe_image(server: MCPServer[ClientConnection], app: AppContext) -> 
         keep_alive: KeepAliveArgument = "",
         wait_seconds: WaitArgument = -1,
     ) -> Annotated[CallToolResult, DescribeResult]:
-        """Look at an image file with a local vision model: describe it, answer a question about it, write alt text,
-        read its text with the place of each line (task="ocr") or find things in pixels (detect, point: the prompt
-        names them). Pass file paths, never bare base64. Nothing leaves this machine."""
+        """Look at an image file (photo, screenshot, UI, design) with a local vision model: describe it, answer a
+        question about it, write alt text, read its text with the place of each line (OCR: task="ocr") or find things in
+        pixels (detect, point: the prompt names them). Pass file paths, never bare base64. Nothing leaves this
+        machine."""
         if task in GROUNDING_TASKS:
             require_grounding(app, await app.service.resolve(model, Task.VISION), task)
         if task == "ocr":
-            model = await app.service.resolve(OCR_MODELS.get(model.strip().lower(), model), Task.VISION)
+            model = await find_model(model, task)
         question = prompt if model == OCR_MODEL.name else build_prompt(task, prompt)
         files = app.files(ctx)
         keep_alive_seconds = keep_alive_seconds_of(keep_alive)
@@ -112,7 +119,7 @@ def add_describe_image(server: MCPServer[ClientConnection], app: AppContext) -> 
                 )
             )
 
-        return await app.run_job(ctx, "describe_image", wait_seconds, run_request)
+        return await app.run_job(ctx, "describe_image", wait_seconds, download.before(run_request))
 
 
 def build_prompt(task: str, prompt: str) -> str:

@@ -25,6 +25,7 @@ from mcp_server.calls.context import (
     save_result,
     tool,
 )
+from mcp_server.calls.download_consent import AgreedDownload, agreed_download, model_of_task
 from mcp_server.calls.jobs import ToolJob
 from mcp_server.calls.judging import Judgement, best_first, find_judge, judge_pictures
 from mcp_server.calls.results import GenerateResult, OtherCandidate, SavedImage, build_result
@@ -36,7 +37,7 @@ from model_runtime.drawing_size import MAX_SIDE, MIN_SIDE
 from model_runtime.errors import InvalidInput
 from model_runtime.events import Finished, GeneratedImage
 from model_runtime.media.types import ImageFormat
-from model_runtime.requests import GenerateImage
+from model_runtime.requests import GenerateImage, Task
 from model_runtime.validation.image import MAX_SEED
 
 SUFFIXES: dict[ImageFormat, tuple[str, ...]] = {"png": (".png",), "jpeg": (".jpg", ".jpeg"), "webp": (".webp",)}
@@ -70,6 +71,7 @@ def add_generate_image(server: MCPServer[ClientConnection], app: AppContext) -> 
     @tool(server, title="Generate an image", meta=VIEWER_TOOL_META, destructive=True)
     async def generate_image(
         ctx: ToolContext,
+        download: Annotated[AgreedDownload, agreed_download(app, model_of_task(app, Task.IMAGE))],
         prompt: Annotated[str, Field(description="What to draw", min_length=1, max_length=4000)],
         width: Annotated[int, Field(ge=MIN_SIDE, le=MAX_SIDE)] = 1024,
         height: Annotated[int, Field(ge=MIN_SIDE, le=MAX_SIDE)] = 1024,
@@ -91,7 +93,7 @@ def add_generate_image(server: MCPServer[ClientConnection], app: AppContext) -> 
         keep_alive: KeepAliveArgument = "",
         wait_seconds: WaitArgument = -1,
     ) -> Annotated[CallToolResult, GenerateResult]:
-        """Draw images from a text prompt with a local model. Every image is saved; the result has its absolute path,
+        """Draw images (illustration, icon, logo, favicon) from a text prompt with a local model. Every image is saved; the result has its absolute path,
         a senses:// address and a small preview. Show the path to the user. status "running" means: call get_job."""
         files = app.files(ctx)
         keep_alive_seconds = keep_alive_seconds_of(keep_alive)
@@ -118,7 +120,7 @@ def add_generate_image(server: MCPServer[ClientConnection], app: AppContext) -> 
                 fields["judge"] = judge.model
             return await save_images(app, drawings[:count], drawings[count:], output, fields, preview)
 
-        return await app.run_job(ctx, "generate_image", wait_seconds, run_requests)
+        return await app.run_job(ctx, "generate_image", wait_seconds, download.before(run_requests))
 
 
 async def plan_output(
@@ -149,7 +151,10 @@ def _format_from_suffix(output_path: str) -> ImageFormat:
     for name, suffixes in SUFFIXES.items():
         if suffix in suffixes:
             return name
-    raise InvalidInput(f"{output_path} must end in .png, .jpg, .jpeg or .webp.", param="output_path")
+    raise InvalidInput(
+        f"{output_path} must end in .png, .jpg, .jpeg or .webp. For an .ico, save the result with save_media.",
+        param="output_path",
+    )
 
 
 def timings_of(runs: Sequence[tuple[Finished, GeneratedImage]]) -> dict[str, Any]:

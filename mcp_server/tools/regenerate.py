@@ -10,7 +10,7 @@ from mcp_server.calls import sdk_compat
 from mcp_server.calls.argument_guesses import understand_arguments
 from mcp_server.calls.context import AppContext, ToolContext, open_image, tool
 from mcp_server.calls.provenance import read_provenance_of
-from mcp_server.calls.results import GenerateResult, add_warnings
+from mcp_server.calls.results import GenerateResult, add_notes
 from mcp_server.files.client import ClientConnection
 from mcp_server.viewer.page import VIEWER_TOOL_META
 from model_runtime.errors import InvalidInput
@@ -20,7 +20,7 @@ from model_runtime.media.provenance import Provenance
 def add_regenerate(server: MCPServer[ClientConnection], app: AppContext) -> None:
     """Register the tool."""
 
-    @tool(server, title="Draw an image again", meta=VIEWER_TOOL_META)
+    @tool(server, title="Draw an image again", meta=VIEWER_TOOL_META, destructive=True)
     async def regenerate(
         ctx: ToolContext,
         uri: Annotated[str, Field(description="The image: senses:// uri or path")],
@@ -41,7 +41,7 @@ def add_regenerate(server: MCPServer[ClientConnection], app: AppContext) -> None
         result = await server.call_tool("generate_image", arguments, ctx)
         if isinstance(result, InputRequiredResult):
             raise InvalidInput(f"generate_image has a question first. Call it with {arguments}.", param="uri")
-        return add_warnings(result, understood.notes)
+        return add_notes(result, understood.notes)
 
 
 def arguments_of(provenance: Provenance | None, uri: str) -> dict[str, Any]:

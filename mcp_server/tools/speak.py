@@ -22,14 +22,17 @@ from mcp_server.calls.context import (
     save_result,
     tool,
 )
+from mcp_server.calls.download_consent import AgreedDownload, agreed_download
 from mcp_server.calls.jobs import ToolJob
 from mcp_server.calls.player import Playback
 from mcp_server.calls.results import FreeFormResult, SpeakResult, build_result
 from mcp_server.files.artifacts import ArtifactKind, NothingSaved, StoredArtifact
 from mcp_server.files.client import ClientConnection
 from mcp_server.viewer.page import VIEWER_TOOL_META
+from model_runtime.catalog.speakers import language_of
+from model_runtime.catalog.voices import LANGUAGES_BY_ALIAS
 from model_runtime.events import AudioChunk, Event, SpeechResult
-from model_runtime.requests import Speak
+from model_runtime.requests import Speak, Task
 
 AudioFormat = Literal["wav", "mp3", "flac"]
 MAX_INLINE_AUDIO_BYTES = 400_000
@@ -40,9 +43,15 @@ NO_PLAYER = "this machine has no program that plays sound (paplay, aplay, ffplay
 def add_speak(server: MCPServer[ClientConnection], app: AppContext) -> None:
     """Register the tools."""
 
+    async def find_model(model: str, text: str, language: str) -> str:
+        name = await app.service.resolve(model, Task.SPEECH)
+        wanted, spoken = language_of(Speak(name, text, language=language)), LANGUAGES_BY_ALIAS.get(name, ())
+        return name if not wanted or not spoken or wanted in spoken else ""  # the runtime looks for another that can
+
     @tool(server, title="Speak a text", meta=VIEWER_TOOL_META, destructive=True)
     async def speak(
         ctx: ToolContext,
+        download: Annotated[AgreedDownload, agreed_download(app, find_model)],
         text: Annotated[str, Field(description="What to say", min_length=1, max_length=20_000)],
         voice: Annotated[str, Field(description="A voice from media_status; empty: the model's own")] = "",
         speed: Annotated[float, Field(ge=0.5, le=2)] = 1.0,
@@ -55,8 +64,8 @@ def add_speak(server: MCPServer[ClientConnection], app: AppContext) -> None:
         keep_alive: KeepAliveArgument = "",
         wait_seconds: WaitArgument = -1,
     ) -> Annotated[CallToolResult, SpeakResult]:
-        """Say a text with a local voice and save it as an audio file; play=true also reads it aloud. The result has the
-        absolute path and a senses:// address. status "running": call get_job."""
+        """Text to speech (TTS): say a text with a local voice and save it as an audio file; play=true reads it aloud.
+        The result has the absolute path and a senses:// address. status "running": call get_job."""
         files = app.files(ctx)
         destination = (
             await files.resolve_destination(output_path, (f".{format}",), overwrite=overwrite) if output_path else None
@@ -103,7 +112,7 @@ def add_speak(server: MCPServer[ClientConnection], app: AppContext) -> None:
                 wav=await _inline_audio(ctx, artifact),
             )
 
-        return await app.run_job(ctx, "speak", wait_seconds, run_request)
+        return await app.run_job(ctx, "speak", wait_seconds, download.before(run_request))
 
     @tool(server, title="Stop reading aloud", idempotent=True)
     async def stop_speaking(ctx: ToolContext) -> CallToolResult:

@@ -24,6 +24,7 @@ from mcp_server.calls.context import (
     save_result,
     tool,
 )
+from mcp_server.calls.download_consent import AgreedDownload, agreed_download, model_of_task
 from mcp_server.calls.jobs import ToolJob
 from mcp_server.calls.results import LONG_TEXT_META, TranscribeResult, build_result, max_text_bytes_of
 from mcp_server.calls.transcript_formats import SUFFIXES, TranscriptFormat, render, shifted
@@ -49,6 +50,7 @@ def add_transcribe(server: MCPServer[ClientConnection], app: AppContext) -> None
     )
     async def transcribe(
         ctx: ToolContext,
+        download: Annotated[AgreedDownload, agreed_download(app, model_of_task(app, Task.TRANSCRIPTION))],
         audio: Annotated[str, Field(description="Audio or video file: path, file://, senses:// or data: URI")],
         language: Annotated[str, Field(description="ISO 639-1 code such as en or ko; empty: find out")] = "",
         task: Annotated[
@@ -65,9 +67,9 @@ def add_transcribe(server: MCPServer[ClientConnection], app: AppContext) -> None
         keep_alive: KeepAliveArgument = "",
         wait_seconds: WaitArgument = -1,
     ) -> Annotated[CallToolResult, TranscribeResult]:
-        """Write down the speech in an audio or video file with a local model, in most languages. The whole transcript
-        is saved; where the answer has only its beginning, read_transcript has the rest. status "running": call
-        get_job."""
+        """Speech to text: transcription of a meeting, voice memo or any audio or video file by a local model, in most
+        languages. The whole transcript is saved; where the answer has only its beginning, read_transcript has the rest.
+        status "running": call get_job."""
         model_name = await app.service.resolve(model, Task.TRANSCRIPTION)  # decoding a long recording takes a minute
         files = app.files(ctx)
         keep_alive_seconds = keep_alive_seconds_of(keep_alive)
@@ -101,7 +103,7 @@ def add_transcribe(server: MCPServer[ClientConnection], app: AppContext) -> None
                 fields["warnings"].append(error.warning)
             return transcript_result(finished, transcript, fields, artifact, details, timestamps, job.client)
 
-        return await app.run_job(ctx, "transcribe", wait_seconds, run_request)
+        return await app.run_job(ctx, "transcribe", wait_seconds, download.before(run_request))
 
 
 def time_range(from_seconds: float, to_seconds: float) -> TimeRange:

@@ -63,7 +63,10 @@ class Settings:
     host: str = row("127.0.0.1", "host", TEXT, "Address of the HTTP server; any but this machine's needs `api_key`.")
     api_key: str = row("", "api_key", SECRET, "Key that clients of the HTTP API send as a bearer token.")
     allowed_hosts: tuple[str, ...] = row(
-        (), "allowed_hosts", NAMES, "Host names of the HTTP API besides localhost, container names and IP addresses."
+        (),
+        "allowed_hosts",
+        NAMES,
+        "Host names besides localhost, containers', IP addresses and, with `api_key`, this machine's own.",
     )
     allowed_origins: tuple[str, ...] = row(
         (), "allowed_origins", NAMES, "Web origins that may call the HTTP API besides local pages and apps."
@@ -107,6 +110,9 @@ class Settings:
         120.0, "queue.seconds", number(1, 86_400), "How much longer than estimated a request waits."
     )
     load_timeout_seconds: float = row(180.0, "load.seconds", number(1, 86_400), "How long a load may make no progress.")
+    max_answer_tokens: int = row(
+        0, "chat.max_tokens", whole_number(0, 1_000_000), "Tokens of an answer without a limit; 0 fills the context."
+    )
     allowed_folders: tuple[Path, ...] = row(
         (), "files.allowed_folders", FOLDERS, "Folders of all clients besides their own, the inbox and the artifacts."
     )
