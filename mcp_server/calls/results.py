@@ -145,6 +145,7 @@ class SaveResult(BaseModel):
     width: int | None = None
     height: int | None = None
     quality: int | None = Field(default=None, description="1..100, of JPEG and WebP")
+    warnings: list[str] = []
 
 
 class FreeFormResult(BaseModel):

@@ -76,6 +76,20 @@ def client_name(ctx: Context[Any, Any]) -> str:
     return params.client_info.name if params else ""
 
 
+def client_title(ctx: Context[Any, Any]) -> str:
+    """Return how the client calls itself for people, or an empty string."""
+    params = ctx.session.client_params
+    return (params.client_info.title or params.client_info.name) if params else ""
+
+
+def can_ask(ctx: Context[Any, Any]) -> bool:
+    """Return whether the client shows questions with a form to its user."""
+    capabilities = ctx.client_capabilities
+    elicitation = capabilities.elicitation if capabilities else None
+    # clients before the modes existed declare an empty object and mean a form
+    return elicitation is not None and (elicitation.form is not None or elicitation.url is None)
+
+
 class LegacySubscriptions:
     """The subscriptions by `resources/subscribe`, which MCP revisions up to 2025-11-25 use.
 

@@ -6,6 +6,7 @@ from mcp.server import MCPServer
 from mcp_types import CallToolResult
 from pydantic import Field
 
+from mcp_server.calls.consent import Wishes, consented_files
 from mcp_server.calls.context import (
     AppContext,
     KeepAliveArgument,
@@ -28,6 +29,7 @@ from mcp_server.calls.text_in_image import (
     read_text,
     to_image_lines,
 )
+from mcp_server.files.access import ClientFiles
 from mcp_server.files.client import ClientConnection
 from model_runtime.catalog.builtin_models import OCR_MODEL
 from model_runtime.catalog.detect import GROUNDING_TASKS
@@ -52,9 +54,13 @@ PROMPTS = {
 def add_describe_image(server: MCPServer[ClientConnection], app: AppContext) -> None:
     """Register the tool."""
 
+    async def wishes(ctx: ToolContext, image: str, more_images: list[str]) -> Wishes:
+        return await app.files(ctx).wishes([image, *more_images])
+
     @tool(server, title="Describe an image", read_only=True)
     async def describe_image(
         ctx: ToolContext,
+        files: Annotated[ClientFiles, consented_files(app, wishes)],
         image: Annotated[str, Field(description="Path (absolute, ~ or relative), file://, senses:// or data: URI")],
         prompt: Annotated[str, Field(description="A question or instruction about the image", max_length=8000)] = "",
         task: Literal["describe", "caption", "alt_text", "ocr", "detect", "point"] = "describe",
@@ -77,7 +83,6 @@ def add_describe_image(server: MCPServer[ClientConnection], app: AppContext) -> 
         if task == "ocr":
             model = await app.service.resolve(OCR_MODELS.get(model.strip().lower(), model), Task.VISION)
         question = prompt if model == OCR_MODEL.name else build_prompt(task, prompt)
-        files = app.files(ctx)
         keep_alive_seconds = keep_alive_seconds_of(keep_alive)
 
         async def run_request(job: ToolJob) -> CallToolResult:
@@ -90,7 +95,7 @@ def add_describe_image(server: MCPServer[ClientConnection], app: AppContext) -> 
             wants_text = is_text_wanted(include_text, task, finished.model, app.service.status())
             max_lines = None if task == "ocr" else MAX_LINES
             reading = await read_text(app, first, job, max_lines) if wants_text else TextInImage([])
-            fields = result_fields(finished)
+            fields = result_fields(finished, files.notes)
             return build_result(
                 DescribeResult(
                     text=answer.text.strip(),
@@ -106,7 +111,7 @@ def add_describe_image(server: MCPServer[ClientConnection], app: AppContext) -> 
                 )
             )
 
-        return await app.run_job(ctx, "describe_image", wait_seconds, run_request)
+        return await app.run_job(ctx, "describe_image", wait_seconds, run_request, files)
 
 
 def build_prompt(task: str, prompt: str) -> str:

@@ -12,6 +12,7 @@ from mcp.server import MCPServer
 from mcp_types import CallToolResult
 from pydantic import Field
 
+from mcp_server.calls.consent import Wishes, consented_files
 from mcp_server.calls.context import (
     AppContext,
     KeepAliveArgument,
@@ -52,9 +53,13 @@ class OutputPlan:
 def add_generate_image(server: MCPServer[ClientConnection], app: AppContext) -> None:
     """Register the tool."""
 
+    async def wishes(ctx: ToolContext, image: str, output_path: str) -> Wishes:
+        return await app.files(ctx).wishes([image], [output_path])
+
     @tool(server, title="Generate an image", meta=VIEWER_TOOL_META)
     async def generate_image(
         ctx: ToolContext,
+        files: Annotated[ClientFiles, consented_files(app, wishes)],
         prompt: Annotated[str, Field(description="What to draw", min_length=1, max_length=4000)],
         width: Annotated[int, Field(ge=64, le=1536, multiple_of=16)] = 1024,
         height: Annotated[int, Field(ge=64, le=1536, multiple_of=16)] = 1024,
@@ -75,7 +80,6 @@ def add_generate_image(server: MCPServer[ClientConnection], app: AppContext) -> 
     ) -> Annotated[CallToolResult, GenerateResult]:
         """Draw images from a text prompt with a local model. Every image is saved; the result has its absolute path,
         a senses:// address and a small preview. Show the path to the user. status "running" means: call get_job."""
-        files = app.files(ctx)
         keep_alive_seconds = keep_alive_seconds_of(keep_alive)
         output = await plan_output(files, format, output_path, count, overwrite=overwrite)
         first_seed = seed if seed >= 0 else secrets.randbelow(2**31)
@@ -90,7 +94,7 @@ def add_generate_image(server: MCPServer[ClientConnection], app: AppContext) -> 
                 runs.append(await app.run_request(request, job, GeneratedImage, keep_alive_seconds=keep_alive_seconds))
             return await save_images(app, runs, output, prompt, preview)
 
-        return await app.run_job(ctx, "generate_image", wait_seconds, run_requests)
+        return await app.run_job(ctx, "generate_image", wait_seconds, run_requests, files)
 
 
 async def plan_output(
@@ -136,7 +140,7 @@ async def save_images(
 
     drawings = [drawing for _, drawing in runs]
     timings = [finished.timings for finished, _ in runs]
-    fields = result_fields(runs[-1][0]) | {
+    fields = result_fields(runs[-1][0], output.files.notes) | {
         "seconds": round(sum(one.running_seconds for one in timings), 3),
         "load_seconds": round(sum(one.loading_seconds for one in timings), 3),
     }

@@ -10,8 +10,10 @@ from mcp.server import MCPServer
 from mcp_types import CallToolResult
 from pydantic import Field
 
+from mcp_server.calls.consent import Wishes, consented_files
 from mcp_server.calls.context import AppContext, ToolContext, save_copy, tool
 from mcp_server.calls.results import SaveResult, build_result
+from mcp_server.files.access import ClientFiles
 from mcp_server.files.artifacts import ArtifactKind, StoredArtifact
 from mcp_server.files.client import ClientConnection
 from mcp_server.tools.generate_image import SUFFIXES as IMAGE_SUFFIXES
@@ -28,9 +30,13 @@ ALLOWED_SUFFIXES = {
 def add_save_media(server: MCPServer[ClientConnection], app: AppContext) -> None:
     """Register the tool."""
 
+    async def wishes(ctx: ToolContext, path: str) -> Wishes:
+        return await app.files(ctx).wishes(writes=[path])
+
     @tool(server, title="Save a result into the project", idempotent=True)
     async def save_media(
         ctx: ToolContext,
+        files: Annotated[ClientFiles, consented_files(app, wishes)],
         uri: Annotated[str, Field(description="The senses:// uri of an earlier result")],
         path: Annotated[str, Field(description="Where to; its ending chooses the format (.png .webp .mp3 .srt …)")],
         max_kb: Annotated[int, Field(ge=0, le=1_000_000, description="For images: shrink to fit; 0: any size")] = 0,
@@ -38,14 +44,15 @@ def add_save_media(server: MCPServer[ClientConnection], app: AppContext) -> None
     ) -> Annotated[CallToolResult, SaveResult]:
         """Put a generated image, spoken audio or transcript into the user's project under a name of its own, converted
         to the format its ending names; images can be made to fit a size for the web."""
-        files = app.files(ctx)
         artifact = await files.artifact_at(uri)
         destination = await files.resolve_destination(
             path, ALLOWED_SUFFIXES[artifact.kind], overwrite=overwrite, param="path"
         )
         data, fields = await anyio.to_thread.run_sync(convert_artifact, artifact, destination, max_kb * 1000)
         saved = await save_copy(destination, artifact.path, files, data)
-        return build_result(SaveResult(path=str(saved), uri=artifact.uri, size_bytes=len(data), **fields))
+        return build_result(
+            SaveResult(path=str(saved), uri=artifact.uri, size_bytes=len(data), warnings=files.notes, **fields)
+        )
 
 
 def convert_artifact(artifact: StoredArtifact, destination: Path, max_bytes: int) -> tuple[bytes, dict[str, Any]]:

@@ -8,6 +8,7 @@ from mcp.server.apps import client_supports_apps
 from mcp_types import CallToolResult
 from pydantic import Field
 
+from mcp_server.calls.consent import Wishes, consented_files
 from mcp_server.calls.context import (
     AppContext,
     KeepAliveArgument,
@@ -22,6 +23,7 @@ from mcp_server.calls.context import (
 )
 from mcp_server.calls.jobs import ToolJob
 from mcp_server.calls.results import SpeakResult, build_result
+from mcp_server.files.access import ClientFiles
 from mcp_server.files.artifacts import ArtifactKind, NothingSaved, StoredArtifact
 from mcp_server.files.client import ClientConnection
 from mcp_server.viewer.page import VIEWER_TOOL_META
@@ -36,9 +38,13 @@ MAX_INLINE_AUDIO_BYTES = 400_000
 def add_speak(server: MCPServer[ClientConnection], app: AppContext) -> None:
     """Register the tool."""
 
+    async def wishes(ctx: ToolContext, output_path: str) -> Wishes:
+        return await app.files(ctx).wishes(writes=[output_path])
+
     @tool(server, title="Speak a text", meta=VIEWER_TOOL_META)
     async def speak(
         ctx: ToolContext,
+        files: Annotated[ClientFiles, consented_files(app, wishes)],
         text: Annotated[str, Field(description="What to say", min_length=1, max_length=20_000)],
         voice: Annotated[str, Field(description="A voice from media_status; empty: the model's own")] = "",
         speed: Annotated[float, Field(ge=0.5, le=2)] = 1.0,
@@ -53,7 +59,6 @@ def add_speak(server: MCPServer[ClientConnection], app: AppContext) -> None:
     ) -> Annotated[CallToolResult, SpeakResult]:
         """Say a text with a local voice and save it as an audio file; play=true also plays it aloud. The result has the
         absolute path and a senses:// address. status "running": call get_job."""
-        files = app.files(ctx)
         destination = (
             await files.resolve_destination(output_path, (f".{format}",), overwrite=overwrite) if output_path else None
         )
@@ -69,7 +74,7 @@ def add_speak(server: MCPServer[ClientConnection], app: AppContext) -> None:
                 lambda event: _collect_audio(event, pcm, job),
                 keep_alive_seconds=keep_alive_seconds,
             )
-            fields = result_fields(finished)
+            fields = result_fields(finished, files.notes)
             about: dict[str, Any] = {
                 "duration": round(speech.duration_seconds, 2),
                 "sample_rate": speech.sample_rate,
@@ -100,7 +105,7 @@ def add_speak(server: MCPServer[ClientConnection], app: AppContext) -> None:
                 wav=await _inline_audio(ctx, artifact),
             )
 
-        return await app.run_job(ctx, "speak", wait_seconds, run_request)
+        return await app.run_job(ctx, "speak", wait_seconds, run_request, files)
 
 
 async def _inline_audio(ctx: ToolContext, artifact: StoredArtifact) -> bytes:

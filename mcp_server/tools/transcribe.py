@@ -9,6 +9,7 @@ from mcp.server import MCPServer
 from mcp_types import CallToolResult
 from pydantic import Field
 
+from mcp_server.calls.consent import Wishes, consented_files
 from mcp_server.calls.context import (
     AppContext,
     KeepAliveArgument,
@@ -24,6 +25,7 @@ from mcp_server.calls.context import (
 )
 from mcp_server.calls.jobs import ToolJob
 from mcp_server.calls.results import SegmentResult, TranscribeResult, build_result
+from mcp_server.files.access import ClientFiles
 from mcp_server.files.artifacts import ArtifactKind, NothingSaved, StoredArtifact
 from mcp_server.files.client import ClientConnection
 from mcp_server.viewer.page import VIEWER_TOOL_META
@@ -41,9 +43,13 @@ MAX_SEGMENTS = 200
 def add_transcribe(server: MCPServer[ClientConnection], app: AppContext) -> None:
     """Register the tool."""
 
+    async def wishes(ctx: ToolContext, audio: str, output_path: str) -> Wishes:
+        return await app.files(ctx).wishes([audio], [output_path])
+
     @tool(server, title="Transcribe speech", meta=VIEWER_TOOL_META | {"anthropic/maxResultSizeChars": 200_000})
     async def transcribe(
         ctx: ToolContext,
+        files: Annotated[ClientFiles, consented_files(app, wishes)],
         audio: Annotated[str, Field(description="Audio or video file: path, file://, senses:// or data: URI")],
         language: Annotated[str, Field(description="ISO 639-1 code such as en or ko; empty: find out")] = "",
         task: Annotated[
@@ -61,7 +67,6 @@ def add_transcribe(server: MCPServer[ClientConnection], app: AppContext) -> None
         """Write down the speech in an audio or video file with a local model, in most languages. The whole transcript
         is saved and its path returned; a long text is cut in the answer (truncated). status "running": call get_job."""
         model_name = await app.service.resolve(model, Task.TRANSCRIPTION)  # decoding a long recording takes a minute
-        files = app.files(ctx)
         keep_alive_seconds = keep_alive_seconds_of(keep_alive)
         destination = (
             await files.resolve_destination(output_path, (SUFFIXES[format],), overwrite=overwrite)
@@ -80,7 +85,7 @@ def add_transcribe(server: MCPServer[ClientConnection], app: AppContext) -> None
             finished, transcript = await app.run_request(
                 request, job, TranscriptionResult, keep_alive_seconds=keep_alive_seconds
             )
-            fields = result_fields(finished)
+            fields = result_fields(finished, files.notes)
             artifact = None
             try:
                 artifact, data = await anyio.to_thread.run_sync(store_transcript, app, transcript, format)
@@ -93,7 +98,7 @@ def add_transcribe(server: MCPServer[ClientConnection], app: AppContext) -> None
             fields["warnings"] += [note] if note else []
             return transcript_result(finished, transcript, segments, fields, artifact)
 
-        return await app.run_job(ctx, "transcribe", wait_seconds, run_request)
+        return await app.run_job(ctx, "transcribe", wait_seconds, run_request, files)
 
 
 def store_transcript(

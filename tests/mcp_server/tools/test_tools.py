@@ -402,11 +402,12 @@ async def test_a_place_that_cannot_be_written_costs_no_result(
             await client.call_tool("speak", {"text": "x", "output_path": "talks/a.wav", "wait_seconds": 0})
         )
         (project / "talks").rmdir()
+        (project / "talks").write_text("in the way")
         service.gate.set()
         result = await client.call_tool("get_job", {"job_id": running["job_id"]})
 
     assert result.is_error
-    assert "talks/a.wav cannot be written: No such file or directory." in text_of(result)
+    assert "talks/a.wav cannot be written: a folder of its path is a link or a file now." in text_of(result)
     kept = re.search(r"kept as (\S+\.wav)\.", text_of(result))
     assert kept is not None
     assert file_of({"path": kept[1]}).read_bytes()[:4] == b"RIFF"
