@@ -91,6 +91,7 @@ class AllowedPaths:
             inbox=folders.inbox,
             command=grant_command(access, wish.folder, self.principal, state_folder) if wish else "",
             was_refused=wish is not None and (wish.access, wish.folder) in self.client.refused,
+            over_http=self.client.over_http,
         )
         return InvalidInput(refusal.text, param=param, code="path_not_allowed")
 

@@ -63,18 +63,21 @@ class Refusal:
     """What a person types to grant the folder; "": it cannot be granted."""
     was_refused: bool = False
     """A person has said no in this session."""
+    over_http: bool = False
+    """The status page shows the wish, so that a person can answer there."""
 
     @property
     def text(self) -> str:
         """Sentences for the model and its user; they do not depend on whether the file exists."""
         verb, remedy = REMEDIES[self.access]
         place = f"{self.address} is a link to {self.target}, which is" if self.is_link else f"{self.address} is"
+        page = "answers on the status page, or " if self.over_http else ""
         folders = ", ".join(map(str, self.folders)) or f"only {self.inbox}"
         return " ".join(
             (
                 f"{place} not in a folder that this client may {verb} ({folders}; hidden files never are).",
                 *(["The user has refused it in this session."] if self.was_refused else []),
-                f"To allow it without a restart, the user types: `{self.command}`."
+                f"To allow it without a restart, the user {page}types: `{self.command}`."
                 if self.command
                 else "It may be private, so nobody can grant it here.",
                 remedy.format(inbox=self.inbox),

@@ -280,6 +280,40 @@ def test_a_working_folder_above_the_home_opens_nothing(cwd: object) -> None:
     assert connection_from_handshake({"cwd": cwd}, Path("/home/ann")).folders == ()
 
 
+@pytest.mark.promise("files:relative")
+async def test_a_client_without_a_working_folder_means_its_first_folder_and_is_told_so(
+    settings: Settings, project: Path, tmp_path: Path
+) -> None:
+    (project / "notes.txt").write_bytes(BYTES)
+    handshake = {"cwd": "/", "folders": [str(project), str(tmp_path)]}
+    client = connection_from_handshake(handshake, Path("/home/ann"))
+    files = ClientFiles(client, settings, ArtifactStore(settings.folders.artifacts))
+
+    seen = await read(files, "notes.txt")
+    destination = await files.resolve_destination("out/a.png", (".png",), overwrite=False)
+
+    assert seen == BYTES
+    assert destination == project / "out" / "a.png"
+    assert files.notes == [f"This client has no working folder: relative paths are in {project}."]
+
+
+@pytest.mark.parametrize(("configured", "expected"), [(("shared",), "shared"), ((), "home/inbox")])
+async def test_a_client_without_any_folder_means_the_configured_one_or_the_inbox(
+    settings: Settings, tmp_path: Path, configured: tuple[str, ...], expected: str
+) -> None:
+    allowing = replace(settings, allowed_folders=tuple(tmp_path / name for name in configured))
+    client = connection_from_handshake({"cwd": "/"}, Path("/home/ann"))
+    files = ClientFiles(client, allowing, ArtifactStore(settings.folders.artifacts))
+
+    assert await files.resolve_destination("a.png", (".png",), overwrite=False) == tmp_path / expected / "a.png"
+
+
+async def test_a_client_with_a_working_folder_is_told_nothing(files: ClientFiles) -> None:
+    await read(files, "notes.txt")
+
+    assert files.notes == []
+
+
 def test_the_home_itself_is_open_when_a_client_works_there() -> None:
     assert connection_from_handshake({"cwd": "/home/ann"}, Path("/home/ann")).folders == (Path("/home/ann"),)
 

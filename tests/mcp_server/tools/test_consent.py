@@ -20,6 +20,7 @@ from mcp_server.calls import withdrawal
 from mcp_server.calls.consent import question
 from mcp_server.files.allowed_paths import FolderWish
 from mcp_server.files.client import ClientConnection
+from mcp_server.files.folder_requests import FolderConsents
 from mcp_server.files.grants import FolderGrants
 from model_runtime.settings import Settings
 from tests.fakes import FakeService
@@ -282,6 +283,7 @@ async def test_over_http_nothing_is_granted_on_the_word_of_the_client(
         seen = await look(client, desktop / "shot.png")
 
     assert person.questions == []
+    assert "the user answers on the status page, or types: `" in text_of(refused)
     assert "--client http" in text_of(refused)
     assert not seen.is_error
 
@@ -403,3 +405,30 @@ async def test_no_argument_of_a_tool_can_grant(session: Session, service: FakeSe
 
     arguments = {name for tool in tools for name in tool.input_schema["properties"]}
     assert not arguments & {"files", "answer", "wishes", "allow", "consent"}
+
+
+@pytest.mark.promise("consent:page")
+async def test_a_person_answers_on_the_page_what_no_question_could_ask(
+    service: FakeService, settings: Settings, desktop: Path
+) -> None:
+    async with open_server(service, settings, ClientConnection(over_http=True)) as server, Client(server) as client:
+        await look(client, desktop / "shot.png")
+        consents = FolderConsents(FolderGrants(settings.folders), server.app_context.folder_requests)
+        (asked,) = consents.requested()
+        refused_first = consents.answer(asked.id, is_granted=False)
+        still_refused = await look(client, desktop / "shot.png")
+        consents.answer(asked.id, is_granted=True)
+        seen = await look(client, desktop / "shot.png")
+        (granted,) = consents.granted()
+        requested_then = consents.requested()
+        consents.revoke(granted.id)
+        gone = await look(client, desktop / "shot.png")
+
+    assert (asked.client, asked.access, asked.folder) == ("http", "read", desktop)
+    assert refused_first
+    assert still_refused.is_error
+    assert not seen.is_error
+    assert requested_then == []
+    assert gone.is_error
+    assert not consents.revoke(granted.id)
+    assert not consents.answer("none", is_granted=True)

@@ -391,6 +391,22 @@ async def test_an_existing_file_is_not_overwritten_unasked(connect: Connect, pro
     assert data_of(allowed)["images"][0]["path"] == str(project / "fox.png")
 
 
+@pytest.mark.promise("files:relative")
+async def test_every_result_of_a_client_without_a_working_folder_says_where_relative_paths_are(
+    service: FakeService, settings: Settings, project: Path
+) -> None:
+    async with open_server(service, settings, ClientConnection(None, (project,))) as server, Client(server) as client:
+        described = data_of(await client.call_tool("describe_image", {"image": "red.png"}))
+        heard = data_of(await client.call_tool("transcribe", {"audio": "beep.wav"}))
+        said = data_of(await client.call_tool("speak", {"text": "x", "output_path": "a.wav"}))
+        drawn = data_of(await client.call_tool("generate_image", {"prompt": "x", "output_path": "a.png"}))
+        saved = data_of(await client.call_tool("save_media", {"uri": drawn["images"][0]["uri"], "path": "b.png"}))
+
+    note = f"This client has no working folder: relative paths are in {project}."
+    assert all(note in result["warnings"] for result in (described, heard, said, drawn, saved))
+    assert saved["path"] == str(project / "b.png")
+
+
 async def test_a_place_that_cannot_be_written_costs_no_result(
     connect: Connect, service: FakeService, project: Path
 ) -> None:
