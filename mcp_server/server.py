@@ -1,6 +1,6 @@
 """The MCP server: media tools, management tools, resources and prompts over one shared runtime."""
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -14,10 +14,13 @@ from mcp_types import CallToolResult, InputRequiredResult, Resource
 from pydantic import ValidationError
 
 from mcp_server.calls import sdk_compat
+from mcp_server.calls.argument_guesses import meanings, understand_arguments
 from mcp_server.calls.context import AppContext, error_text
 from mcp_server.calls.downloads import Downloader, download_in_subprocess
 from mcp_server.calls.jobs import JobRegistry
 from mcp_server.calls.player import AudioPlayer
+from mcp_server.calls.results import add_warnings
+from mcp_server.calls.sound_output import SoundOutput, system_output
 from mcp_server.files.artifacts import ArtifactStore
 from mcp_server.files.client import ClientConnection
 from mcp_server.launcher.paths import VERSION
@@ -26,6 +29,8 @@ from mcp_server.resources import ResourceNotifier, SubscriptionBus, add_resource
 from mcp_server.tools.describe_image import add_describe_image
 from mcp_server.tools.generate_image import add_generate_image
 from mcp_server.tools.manage import add_management_tools
+from mcp_server.tools.read_transcript import add_read_transcript
+from mcp_server.tools.regenerate import add_regenerate
 from mcp_server.tools.save_media import add_save_media
 from mcp_server.tools.speak import add_speak
 from mcp_server.tools.transcribe import add_transcribe
@@ -71,20 +76,25 @@ class SensesServer(MCPServer[ClientConnection]):
     async def call_tool(
         self, name: str, arguments: dict[str, Any], context: Context[ClientConnection, Any] | None = None
     ) -> CallToolResult | InputRequiredResult:
-        """Call a tool. An expected error has our message, without the SDK's prefix and pydantic's details.
+        """Call a tool, whose arguments may come as models guess them; result or error then tells the true names.
+
+        An expected error has our message, without the SDK's prefix and pydantic's details.
 
         Raises:
             ToolError: the arguments are invalid, or the tool fails.
         """
+        schema = sdk_compat.argument_schema(self, name)
+        understood = understand_arguments(arguments, schema)
         try:
-            return await super().call_tool(name, arguments, context)
+            result = await super().call_tool(name, understood.arguments, context)
         except ToolError as error:
             cause = error.__cause__
             if isinstance(cause, ValidationError) and not isinstance(error, UnexpectedToolError):
-                cause = argument_error(cause, sdk_compat.argument_names(self, name))
+                cause = argument_error(cause, arguments, schema)
             if isinstance(cause, SensesError):
-                raise ToolError(error_text(cause)) from error.__cause__
+                raise ToolError(" ".join([error_text(cause), *understood.notes])) from error.__cause__
             raise
+        return add_warnings(result, understood.notes) if isinstance(result, CallToolResult) else result
 
     async def list_resources(self) -> list[Resource]:
         """Return the fixed resources, then the newest results."""
@@ -95,12 +105,16 @@ class SensesServer(MCPServer[ClientConnection]):
         return [*await super().list_resources(), *results]
 
 
-def argument_error(error: ValidationError, argument_names: Sequence[str]) -> InvalidInput:
-    """Return the error of a tool's arguments: an unknown one, or an invalid value."""
+def argument_error(error: ValidationError, arguments: Mapping[str, Any], schema: Mapping[str, Any]) -> InvalidInput:
+    """Return the error of a tool's arguments: an unknown one with the nearest known ones, or an invalid value."""
+    from difflib import get_close_matches  # imported here because only this error needs it
+
     for detail in error.errors(include_url=False):
         if detail["type"] == "extra_forbidden":
-            name = str(detail["loc"][0])
-            return InvalidInput(f"There is no argument {name!r}; there are {', '.join(argument_names)}.", param=name)
+            name, known = str(detail["loc"][0]), list(schema["properties"])
+            nearest = meanings(name, arguments, schema) or get_close_matches(name, known, n=1)
+            hint = f"did you mean {' or '.join(nearest)}? There" if nearest else "there"
+            return InvalidInput(f"There is no argument {name!r}; {hint} are {', '.join(known)}.", param=name)
     return to_invalid_input(error)
 
 
@@ -129,12 +143,13 @@ def create_server(
     client: ClientConnection | None = None,
     fetcher: Fetcher = DEFAULT_FETCHER,
     downloader: Downloader = download_in_subprocess,
+    find_output: Callable[[], SoundOutput | None] = system_output,
 ) -> SensesServer:
     """Build the server. Jobs and notifications run in `task_group` until it is cancelled.
 
     `http_origin` is the origin that serves artifacts; empty: they are not served. `client` describes connections
     without folders of their own (HTTP, in memory). `fetcher` downloads web addresses if the settings allow them,
-    `downloader` downloads models.
+    `downloader` downloads models. `find_output` returns what plays sound here, if anything does.
 
     Raises:
         SettingsError: the settings name a tool that does not exist.
@@ -144,7 +159,7 @@ def create_server(
         settings,
         artifacts,
         JobRegistry(task_group, service.new_request_id),
-        AudioPlayer(task_group),
+        AudioPlayer(task_group, find_output),
         http_origin,
         fetcher,
         downloader,
@@ -154,7 +169,9 @@ def create_server(
     for add_tools in (
         add_describe_image,
         add_generate_image,
+        add_regenerate,
         add_transcribe,
+        add_read_transcript,
         add_speak,
         add_save_media,
         add_management_tools,

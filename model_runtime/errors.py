@@ -76,10 +76,14 @@ class UnknownModel(InvalidInput):
 class WrongTask(InvalidInput):
     """The model exists but does not support the requested task."""
 
+    task = ""
+    """What the model does."""
+
     def __init__(self, name: str, task: str, requested_task: str, alternatives: Iterable[str]) -> None:
         models = ", ".join(alternatives) or "none configured"
         message = f"{name} supports {task}, not {requested_task}. Models for {requested_task}: {models}."
         super().__init__(message, param="model", code="unsupported_model")
+        self.task = task
 
 
 class InvalidMedia(InvalidInput):

@@ -4,9 +4,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from model_runtime.catalog.builtin_models import tier_of
 from model_runtime.catalog.disk import ModelFiles, ask_disk, find_files
 from model_runtime.catalog.model import Model
+from model_runtime.catalog.openai_names import tier_of
 from model_runtime.catalog.protocol import CatalogProtocol
 from model_runtime.catalog.speakers import Speaker, by_preference, choose_speaker
 from model_runtime.catalog.voices import LANGUAGES_BY_ALIAS, read_voices

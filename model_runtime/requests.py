@@ -51,7 +51,8 @@ class GenerateImage:
     """Generate one image of `width` x `height` pixels.
 
     `source_image` is the image to start from; `strength` 0..1 is how much it is changed. `steps` 0 means the model's
-    default. `preview_every` is the number of steps between previews; 0 sends none.
+    default. `preview_every` is the number of steps between previews; 0 sends none. With `provenance` the metadata of the
+    picture say what it was drawn from.
     """
 
     model: str
@@ -63,6 +64,7 @@ class GenerateImage:
     source_image: ImageData | None = None
     strength: float = 0.4
     preview_every: int = 0
+    provenance: bool = True
 
 
 @dataclass(frozen=True, slots=True)

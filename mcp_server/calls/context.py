@@ -30,7 +30,7 @@ from model_runtime.errors import InvalidInput, SensesError
 from model_runtime.events import Event, Finished, ResultT, expect_result
 from model_runtime.formats.durations import parse_keep_alive
 from model_runtime.formats.fetch import DEFAULT_FETCHER, Fetcher
-from model_runtime.media.types import Audio, ImageData
+from model_runtime.media.types import WHOLE_RECORDING, Audio, ImageData, TimeRange
 from model_runtime.requests import Request
 from model_runtime.service import Service
 from model_runtime.settings import Settings
@@ -40,6 +40,8 @@ ToolFunction = TypeVar("ToolFunction", bound=Callable[..., Awaitable[CallToolRes
 
 ModelArgument = Annotated[str, Field(description="auto, fast, best or a name from media_status")]
 WaitArgument = Annotated[int, Field(ge=-1, le=3600, description="-1: as long as this client can")]
+FromSeconds = Annotated[float, Field(ge=0)]
+ToSeconds = Annotated[float, Field(ge=0, description="0: to the end")]
 KeepAliveArgument = Annotated[
     str,
     BeforeValidator(lambda value: str(value) if isinstance(value, int | float) else value),
@@ -169,19 +171,30 @@ async def read_image(decoder: MediaDecoder, files: ClientFiles, address: str, pa
         InvalidInput: the file cannot be read or decoded.
         SensesError: the image cannot be decoded on this machine now.
     """
-    with await _open_input(files, address, param, MAX_IMAGE_BYTES) as file:
+    with await open_image(files, address, param) as file:
         return await decoder.decode_image(file, param=param)
 
 
-async def read_audio(decoder: MediaDecoder, files: ClientFiles, address: str, param: str) -> Audio:
-    """Read and decode a recording.
+async def open_image(files: ClientFiles, address: str, param: str) -> BinaryIO:
+    """Open an image for reading at its start; the caller closes it.
+
+    Raises:
+        InvalidInput: the file cannot be read.
+    """
+    return await _open_input(files, address, param, MAX_IMAGE_BYTES)
+
+
+async def read_audio(
+    decoder: MediaDecoder, files: ClientFiles, address: str, param: str, part: TimeRange = WHOLE_RECORDING
+) -> Audio:
+    """Read and decode `part` of a recording.
 
     Raises:
         InvalidInput: the file cannot be read or decoded.
         SensesError: the recording cannot be decoded on this machine now.
     """
     with await _open_input(files, address, param, MAX_AUDIO_BYTES) as file:
-        return await decoder.decode_audio(file, param=param)
+        return await decoder.decode_audio(file, param=param, part=part)
 
 
 async def _open_input(files: ClientFiles, address: str, param: str, limit_bytes: int) -> BinaryIO:
@@ -248,11 +261,19 @@ def tool(
     title: str,
     read_only: bool = False,
     idempotent: bool = False,
+    destructive: bool = False,
+    open_world: bool = False,
     meta: dict[str, Any] | None = None,
 ) -> Callable[[ToolFunction], ToolFunction]:
-    """Register a tool under its function's name and docstring."""
+    """Register a tool under its function's name and docstring.
+
+    `destructive` means that it can replace a file, `open_world` that it reaches other machines.
+    """
     annotations = ToolAnnotations(
-        read_only_hint=read_only, destructive_hint=False, idempotent_hint=idempotent or read_only, open_world_hint=False
+        read_only_hint=read_only,
+        destructive_hint=destructive,
+        idempotent_hint=idempotent or read_only,
+        open_world_hint=open_world,
     )
 
     def register(function: ToolFunction) -> ToolFunction:

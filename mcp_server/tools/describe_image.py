@@ -14,13 +14,15 @@ from mcp_server.calls.context import (
     ToolContext,
     WaitArgument,
     keep_alive_seconds_of,
+    open_image,
     read_image,
     result_fields,
     tool,
 )
 from mcp_server.calls.detections import parse_boxes, parse_points
 from mcp_server.calls.jobs import ToolJob
-from mcp_server.calls.results import DescribeResult, ImageSize, build_result
+from mcp_server.calls.provenance import read_provenance_of
+from mcp_server.calls.results import DescribeResult, ImageProvenance, ImageSize, build_result
 from mcp_server.calls.text_in_image import (
     MAX_LINES,
     IncludeText,
@@ -35,6 +37,7 @@ from model_runtime.catalog.builtin_models import OCR_MODEL
 from model_runtime.catalog.detect import GROUNDING_TASKS
 from model_runtime.errors import InvalidInput
 from model_runtime.events import ChatResult
+from model_runtime.media.provenance import Provenance
 from model_runtime.media.types import ImageData
 from model_runtime.requests import Chat, Message, Task
 
@@ -87,7 +90,9 @@ def add_describe_image(server: MCPServer[ClientConnection], app: AppContext) -> 
 
         async def run_request(job: ToolJob) -> CallToolResult:
             media = app.service.media
-            first = await read_image(media, files, image, "image")
+            with await open_image(files, image, "image") as file:
+                drawn_from = await read_provenance_of(file)
+                first = await media.decode_image(file, param="image")
             others = [await read_image(media, files, other, "more_images") for other in more_images]
             content: tuple[str | ImageData, ...] = (first, *others, *filter(None, [question]))
             request = Chat(model, (Message("user", content),), max_tokens=max_tokens)
@@ -101,6 +106,7 @@ def add_describe_image(server: MCPServer[ClientConnection], app: AppContext) -> 
                     text=answer.text.strip(),
                     task=task,
                     image=ImageSize(width=first.file_size[0], height=first.file_size[1]),
+                    drawn_from=to_image_provenance(drawn_from),
                     **detections_of(task, answer, first),
                     truncated=answer.finish_reason == "length",
                     prompt_tokens=answer.prompt_tokens,
@@ -138,6 +144,11 @@ def require_grounding(app: AppContext, model_name: str, task: str) -> None:
             param="task",
             code="unsupported_task",
         )
+
+
+def to_image_provenance(drawn_from: Provenance | None) -> ImageProvenance | None:
+    """Return the result field of what an image was drawn from."""
+    return None if drawn_from is None else ImageProvenance.model_validate(drawn_from, from_attributes=True)
 
 
 def detections_of(task: str, answer: ChatResult, image: ImageData) -> dict[str, Any]:

@@ -15,20 +15,22 @@ from model_runtime.catalog.builtin_models import (
     BUILTIN_MODELS,
     OCR_ENGINE,
     STARTER_BY_TASK,
-    tier_of,
 )
 from model_runtime.catalog.configured import check_defaults, configured_models, does_task
-from model_runtime.catalog.detect import GROUNDING_TASKS, OCR_TASKS, detect_model, supports_grounding
+from model_runtime.catalog.detect import GROUNDING_TASKS, OCR_TASKS, detect_model, needs_picture, supports_grounding
 from model_runtime.catalog.local_folder import broken_reason, file_problem, folder_problem
 from model_runtime.catalog.model import DEFAULT_PATTERNS, Model, ModelArtifact, ModelInfo
 from model_runtime.catalog.model_folders import ModelFolders
 from model_runtime.catalog.names import is_repository_id
+from model_runtime.catalog.openai_names import openai_family, tier_of
 from model_runtime.catalog.transformer_dims import read_dims
 from model_runtime.catalog.voices import NO_VOICES, read_voices
 from model_runtime.errors import InvalidInput, ModelBroken, ModelMissing, UnknownModel, WrongTask
 from model_runtime.requests import Chat, Request, Task
 from model_runtime.settings import Settings
 
+OCR_TIER = "ocr"
+"""Asks for an ability, not for a quality: neither the default nor the models of "auto" may read text."""
 MAX_REPOSITORIES = 256
 """Repositories without an alias that the catalogue holds."""
 
@@ -105,16 +107,18 @@ class Catalog:
 
         Raises:
             UnknownModel: the model does not exist.
-            WrongTask: the model does not support `task`.
+            WrongTask: the model, or OpenAI's model of this name, does not support `task`.
             InvalidInput: no engine supports the repository, or the catalogue is full.
             ModelBroken: the folder of a local model cannot be used.
             ModelMissing: the repository is not on this disk.
         """
         requested = name.strip()
-        if requested in self._models:
-            return self._require_task(self._models[requested], task)
+        if known := self._models.get(requested) or self._in_any_case(requested):
+            return self._require_task(known, task)
         if tier := tier_of(requested, task):
             return self._require_task(self._preferred(task, tier), task)
+        if family := openai_family(requested):
+            raise WrongTask(requested, family.tasks[0], task, self._names_for(task))
         found = self._named(requested) or self._find_repository(requested)
         return self._require_task(found, task)
 
@@ -186,18 +190,22 @@ class Catalog:
         return folders, file_problem(model, folders)
 
     def _preferred(self, task: Task, tier: str) -> Model:
+        """Return the default of the settings, else the first usable model of the tier, of "auto", of any name."""
         default = self._models.get(self._defaults.get(task, ""))
-        if tier == "auto" and default:
+        if default and tier != OCR_TIER:
             return default
-        preferred = [self._models[alias] for alias in ALIASES_BY_TIER[task][tier] if alias in self._models]
+        tiers = ALIASES_BY_TIER[task]
+        aliases = dict.fromkeys([*tiers[tier], *(() if tier == OCR_TIER else tiers["auto"])])
+        preferred = [self._models[alias] for alias in aliases if alias in self._models]
         others = [model for model in self.models() if model not in preferred and is_real_model_for(model, task)]
+        others.sort(key=lambda model: model.task is not task)
         otherwise = self._models[STARTER_BY_TASK[task]] if self._prefer_starters else preferred[0]
         downloaded = filter(self.is_present, preferred)
-        return next(downloaded, None) or next(filter(self._is_usable, others), otherwise)
+        return next(downloaded, None) or next((model for model in others if self._is_usable(model, task)), otherwise)
 
-    def _is_usable(self, model: Model) -> bool:
+    def _is_usable(self, model: Model, task: Task) -> bool:
         folders, problem = self._usable_folders(model)
-        return bool(folders) and not problem
+        return bool(folders) and not problem and not (task is Task.TEXT and needs_picture(folders["model"]))
 
     def _require_task(self, model: Model, task: Task) -> Model:
         if not model.engine:
@@ -206,8 +214,10 @@ class Catalog:
             raise ModelBroken(broken_reason(model))
         if does_task(model, task):
             return model
-        alternatives = [other.name for other in self.models() if other.task is task]
-        raise WrongTask(model.name, model.task, task, alternatives)
+        raise WrongTask(model.name, model.task, task, self._names_for(task))
+
+    def _names_for(self, task: Task) -> list[str]:
+        return [model.name for model in self.models() if model.task is task]
 
     def _named(self, name: str) -> Model | None:
         """Return the model of this name in any case; looks into the model folders again before it returns None."""

@@ -7,12 +7,14 @@ library versions in requirements.lock.
 import math
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from model_runtime.catalog.builtin_models import OCR_ENGINE, OCR_WINDOW_PIXELS
 from model_runtime.catalog.foreign_files import list_files
 from model_runtime.catalog.model import Model
 from model_runtime.catalog.transformer_dims import CACHE_BLOCK_TOKENS, TransformerDims
 from model_runtime.catalog.weight_file import ONNX_SUFFIXES, WEIGHT_SUFFIXES, read_weight_file
+from model_runtime.drawing_size import drawn_size
 from model_runtime.requests import DEFAULT_MAX_TOKENS, Chat, GenerateImage, Request, Speak, Task, Transcribe
 
 MB = 1_000_000
@@ -37,6 +39,8 @@ MIN_OCR_PIXELS = 1_200_000
 STARTER_WORKING_BYTES = 100 * MB
 DECODE_BYTES_PER_PIXEL = {"flux1-schnell": 2_900, "flux2-klein": 1_800, "z-image": 1_800}
 """Peak memory of the VAE decoder, in tiles for FLUX.1 and in strips for the others."""
+RESIZE_BYTES_PER_PIXEL = 12
+"""The requested size in three bytes, Pillow's copy of it in four, and the PNG."""
 DEFAULT_KV_BYTES_PER_TOKEN = 200_000
 """KV cache of Moondream2, which has no grouped-query attention. Used if config.json has no dimensions."""
 IMAGE_TOKENS = 1500
@@ -77,13 +81,20 @@ def working_bytes(request: Request, model: Model, dims: TransformerDims | None =
         return STARTER_WORKING_BYTES
     match request:
         case GenerateImage(width=width, height=height):
-            return width * height * DECODE_BYTES_PER_PIXEL.get(str(model.options.get("family")), 2_900)
+            return _drawing_bytes(width, height, model.options)
         case Chat():
             return _chat_working_bytes(request, dims, float32)
         case Transcribe():
             return TRANSCRIPTION_WORKING_BYTES
         case Speak():
             return SPEECH_WORKING_BYTES
+
+
+def _drawing_bytes(width: int, height: int, options: Mapping[str, Any]) -> int:
+    """Return the memory of the decoder for the size that is drawn, and of the picture at the requested size."""
+    drawn_width, drawn_height = drawn_size(width, height, int(options.get("min_pixels", 0)))
+    decoder_bytes = drawn_width * drawn_height * DECODE_BYTES_PER_PIXEL.get(str(options.get("family")), 2_900)
+    return decoder_bytes + RESIZE_BYTES_PER_PIXEL * width * height
 
 
 def _ocr_working_bytes(request: Request) -> int:

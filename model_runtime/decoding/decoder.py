@@ -18,7 +18,7 @@ from model_runtime.decoding.admission import MemoryAdmission
 from model_runtime.decoding.process import Kind, decode_in_process
 from model_runtime.decoding.storage import MediaStorage
 from model_runtime.errors import InsufficientStorage, InvalidMedia
-from model_runtime.media.types import Audio, ImageData
+from model_runtime.media.types import WHOLE_RECORDING, Audio, ImageData, TimeRange
 
 THREAD_BYTES = 160_000_000
 """Memory that a thread may take: a photo of 13 megapixels. A process starts and imports in 0.1 s."""
@@ -80,8 +80,8 @@ class MediaDecoder:
                 return self._own(await anyio.to_thread.run_sync(decode))
             return await self._decode_in_process("image", ImageData, source, param)
 
-    async def decode_audio(self, source: Source, *, param: str) -> Audio:
-        """Decode the first audio track of a file to 16 kHz mono.
+    async def decode_audio(self, source: Source, *, param: str, part: TimeRange = WHOLE_RECORDING) -> Audio:
+        """Decode `part` of the first audio track of a file to 16 kHz mono.
 
         `param` names the parameter in errors. Cancelling the call ends its wait, and the process that decodes.
 
@@ -93,20 +93,23 @@ class MediaDecoder:
         """
         from model_runtime.media.audio import decode_audio
 
+        max_seconds = THREAD_SECONDS - part.start_seconds  # what comes before the part is decoded, too
+
         def decode() -> _Decoded[Audio] | None:
             try:
-                return self._write(decode_audio(source, param=param, max_seconds=THREAD_SECONDS))
+                return self._write(decode_audio(source, param=param, max_seconds=max_seconds, part=part))
             except InvalidMedia as error:
                 if error.code != "too_long":
                     raise
                 return None
 
-        async with self.admission.admit(SHORT_AUDIO_BYTES):
-            short = await anyio.to_thread.run_sync(decode)
-        if short is not None:
-            return self._own(short)
+        if max_seconds > 0:
+            async with self.admission.admit(SHORT_AUDIO_BYTES):
+                short = await anyio.to_thread.run_sync(decode)
+            if short is not None:
+                return self._own(short)
         async with self.admission.admit(LONG_AUDIO_BYTES):
-            return await self._decode_in_process("audio", Audio, source, param)
+            return await self._decode_in_process("audio", Audio, source, param, part)
 
     def _write(self, media: MediaT) -> "_Decoded[MediaT]":
         """Move many bytes to a file. An idle thread keeps what it has returned last, so it returns none of them."""
@@ -116,11 +119,13 @@ class MediaDecoder:
     def _own(self, decoded: "_Decoded[MediaT]") -> MediaT:
         return replace(decoded.media, content=self.storage.own(decoded.path)) if decoded.path else decoded.media
 
-    async def _decode_in_process(self, kind: Kind, kind_of: type[MediaT], source: Source, param: str) -> MediaT:
+    async def _decode_in_process(
+        self, kind: Kind, kind_of: type[MediaT], source: Source, param: str, part: TimeRange = WHOLE_RECORDING
+    ) -> MediaT:
         try:
             with self.storage.open_file() as output:
                 async with _descriptor(source, self.storage) as descriptor:
-                    decoded = await decode_in_process(kind, param, descriptor, output.fileno())
+                    decoded = await decode_in_process(kind, param, descriptor, output.fileno(), part)
             content = self.storage.own(output.name)
         except OSError as error:
             raise InsufficientStorage(f"The {kind} cannot be decoded to the disk: {error}. Free disk space.") from error

@@ -7,7 +7,7 @@ import anyio
 
 from model_runtime.errors import Busy, SensesError, WorkerDied
 from model_runtime.ipc.messages import DECODED_FD, SOURCE_FD
-from model_runtime.media.types import Audio, ImageData
+from model_runtime.media.types import WHOLE_RECORDING, Audio, ImageData, TimeRange
 from model_runtime.process.process import WorkerProcess
 from model_runtime.process.spawn import SpawnedProcess, spawn_module
 
@@ -25,10 +25,12 @@ class DecodingFailed(WorkerDied):
     code = "decoding_failed"
 
 
-async def decode_in_process(kind: Kind, param: str, source: int, output: int) -> ImageData | Audio:
+async def decode_in_process(
+    kind: Kind, param: str, source: int, output: int, part: TimeRange = WHOLE_RECORDING
+) -> ImageData | Audio:
     """Decode the file of descriptor `source` into that of `output` and return the media without its bytes.
 
-    `param` names the parameter in errors. A cancelled call, and one that takes too long, kills the process.
+    `param` names the parameter in errors. Of a recording only `part` is decoded. A cancelled call, and one that takes too long, kills the process.
 
     Raises:
         Busy: no process can be started, or the memory is full.
@@ -39,7 +41,8 @@ async def decode_in_process(kind: Kind, param: str, source: int, output: int) ->
     outcome = _Outcome()
 
     def spawn(name: str) -> SpawnedProcess:
-        return spawn_module("model_runtime.decoding", [kind, param], {SOURCE_FD: source, DECODED_FD: output})
+        bounds = [] if part == WHOLE_RECORDING else [str(part.start_seconds), str(part.end_seconds)]
+        return spawn_module("model_runtime.decoding", [kind, param, *bounds], {SOURCE_FD: source, DECODED_FD: output})
 
     try:
         process = WorkerProcess(f"{kind} decoder", 1, outcome, spawn=spawn)

@@ -117,6 +117,12 @@ class Settings:
         "Folders whose subfolders are models, such as LM Studio's ~/.lmstudio/models.",
     )
     allow_urls: bool = row(False, "files.allow_urls", SWITCH, "Whether tools fetch media from the public web.")
+    image_provenance: bool = row(
+        True,
+        "images.provenance",
+        SWITCH,
+        "Whether pictures say in their metadata what they were drawn from: prompt, model, seed, steps.",
+    )
     artifact_keep_days: float = row(
         30.0, "artifacts.keep_days", number(0, 36_500), "How long results stay in the artifacts; 0 sets no limit."
     )
