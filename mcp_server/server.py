@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 import anyio
@@ -17,7 +18,9 @@ from mcp_server.calls import sdk_compat
 from mcp_server.calls.argument_guesses import meanings, understand_arguments
 from mcp_server.calls.context import AppContext, error_text
 from mcp_server.calls.downloads import Downloader, download_in_subprocess
+from mcp_server.calls.job_store import JobStore
 from mcp_server.calls.jobs import JobRegistry
+from mcp_server.calls.journal import CallJournal, current_call
 from mcp_server.calls.player import AudioPlayer
 from mcp_server.calls.results import add_warnings
 from mcp_server.calls.sound_output import SoundOutput, system_output
@@ -73,6 +76,12 @@ class SensesServer(MCPServer[ClientConnection]):
         )
         self.app_context = app
 
+    def open_records(self) -> None:
+        """Take up what earlier daemons left: answers, jobs, results of unfinished calls. Blocks on the disk."""
+        if self.app_context.journal is not None:
+            self.app_context.journal.open()
+        self.app_context.jobs.open()
+
     async def call_tool(
         self, name: str, arguments: dict[str, Any], context: Context[ClientConnection, Any] | None = None
     ) -> CallToolResult | InputRequiredResult:
@@ -86,7 +95,7 @@ class SensesServer(MCPServer[ClientConnection]):
         schema = sdk_compat.argument_schema(self, name)
         understood = understand_arguments(arguments, schema)
         try:
-            result = await super().call_tool(name, understood.arguments, context)
+            result = await self._call_once(name, understood.arguments, context)
         except ToolError as error:
             cause = error.__cause__
             if isinstance(cause, ValidationError) and not isinstance(error, UnexpectedToolError):
@@ -94,7 +103,16 @@ class SensesServer(MCPServer[ClientConnection]):
             if isinstance(cause, SensesError):
                 raise ToolError(" ".join([error_text(cause), *understood.notes])) from error.__cause__
             raise
+        except SensesError as error:  # of a file that is written with the answer
+            raise ToolError(error_text(error)) from error
         return add_warnings(result, understood.notes) if isinstance(result, CallToolResult) else result
+
+    async def _call_once(
+        self, name: str, arguments: dict[str, Any], context: Context[ClientConnection, Any] | None
+    ) -> CallToolResult | InputRequiredResult:
+        """Call a tool, unless a shim repeats a call whose answer is recorded."""
+        call = partial(super().call_tool, name, arguments, context)
+        return await call() if context is None else await self.app_context.run_call(context, name, call)
 
     async def list_resources(self) -> list[Resource]:
         """Return the fixed resources, then the newest results."""
@@ -154,16 +172,19 @@ def create_server(
     Raises:
         SettingsError: the settings name a tool that does not exist.
     """
+    job_store = JobStore(settings.folders.data / "jobs")
     app = AppContext(
         service,
         settings,
         artifacts,
-        JobRegistry(task_group, service.new_request_id),
+        JobRegistry(task_group, service.new_request_id, job_store),
         AudioPlayer(task_group, find_output),
         http_origin,
         fetcher,
         downloader,
+        CallJournal(settings.folders.data / "calls", artifacts.folder),
     )
+    artifacts.on_reserved = lambda kind, artifact_id: current_call.get().reserve(kind, artifact_id)
     bus = SubscriptionBus()
     server = SensesServer(app, bus, client or ClientConnection())
     for add_tools in (

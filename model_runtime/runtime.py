@@ -88,8 +88,10 @@ class Runtime:
         self._working_set_bytes = working_set_bytes
         self._release_memory = release_memory
         self._request_ids = count(first_request_id)
-        self._preparer = RequestPreparer(catalog, validate)
-        self._model_info = ModelInfoCache(catalog)
+        self._preparer = RequestPreparer(
+            catalog, validate, budget_bytes=self._budget_bytes, max_answer_tokens=settings.max_answer_tokens
+        )
+        self._model_info = ModelInfoCache(catalog, self._budget_bytes)
         self._feed = StatusFeed(self.status)
         self._supervisor = Supervisor(
             self._present_models,
@@ -225,6 +227,9 @@ class Runtime:
 
     def _present_models(self) -> list[Model]:
         return [model for model, info in self._model_info.all() if info.present]
+
+    def _budget_bytes(self) -> int:
+        return self._supervisor.budget_bytes
 
     def _model_named(self, name: str) -> Model:
         known = {model.name: model for model in self._catalog.models()}

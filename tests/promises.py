@@ -162,7 +162,7 @@ SOUND = {
 CHAT = {
     "chat:batching-changes-nothing": "Answers written together are those written alone, in any order of coming and leaving.",
     "chat:cancel-between-tokens": "A cancelled chat is silent at once and the others go on.",
-    "chat:context-length": "A chat that does not fit is refused with the numbers; others go on.",
+    "chat:context-length": "A context is as long as the model and the budget allow. An answer is cut to what fits, which is told; only a prompt that does not fit is refused, in OpenAI's words.",
     "chat:control-tokens-are-text": "Control tokens in what a user writes are only text.",
     "chat:json-schema": "With a JSON schema every answer that ends is JSON of that schema.",
     "chat:one-failure-one-job": "A job that fails takes no other with it that does not share its broken batch.",
@@ -191,7 +191,11 @@ CHAT = {
 }
 
 OPENAI = {
+    "chat:sampling": "top_k, min_p, biases and penalties change an answer as their definitions say, and no other answer.",
     "openai:chat": "OpenAI's own client chats with text and pictures, whole and streamed.",
+    "openai:choices": "Up to 16 answers to one request are written at once, whole and streamed.",
+    "openai:sampling": "Every sampling parameter of /v1 reaches the model, and the default temperature is OpenAI's.",
+    "openai:nothing-ignored-silently": "What has no effect on an answer, or another one than asked for, is told with it.",
     "openai:responses": "The stateless Responses API works, whole and streamed.",
     "openai:images": "Pictures come as base64 or URL, in three formats, with previews while streaming.",
     "openai:transcriptions": "Recordings are transcribed in all five formats, whole and streamed.",
@@ -235,6 +239,7 @@ MCP = {
     "mcp:places": "An agent learns in pixels where things are, from models that can tell.",
     "mcp:guessed-arguments": "An argument with another name or form and one meaning is understood, and its true name is told.",
     "mcp:download": "A download tells how far it is.",
+    "mcp:download-consent": "A person is asked before a call downloads a model, and the call goes on as a job.",
     "mcp:idle-models-leave": "An open client keeps no model in memory.",
     "mcp:retention": "Old results go with all their formats, and nothing else.",
     "mcp:opened-once": "What was opened is checked, not what was named.",

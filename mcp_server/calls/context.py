@@ -1,6 +1,7 @@
 """What all tools share: the runtime, files, jobs, and the parts of a result."""
 
 import io
+import re
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import aclosing
 from dataclasses import dataclass, field
@@ -18,15 +19,17 @@ from pydantic import BeforeValidator, Field
 from mcp_server.calls import sdk_compat
 from mcp_server.calls.downloads import Downloader, download_in_subprocess
 from mcp_server.calls.jobs import JobFunction, JobRegistry, ToolJob, call_timeout_seconds, wait_for_job
+from mcp_server.calls.journal import CallJournal, Copy, call_key, current_call
 from mcp_server.calls.player import AudioPlayer
 from mcp_server.calls.results import build_result
 from mcp_server.calls.withdrawal import while_consented
+from mcp_server.client_setup.config_files import absolute_senses_command
 from mcp_server.files.access import MAX_AUDIO_BYTES, MAX_IMAGE_BYTES, ClientFiles
-from mcp_server.files.artifacts import ArtifactNotSaved, ArtifactStore, StoredArtifact
+from mcp_server.files.artifacts import ArtifactStore, StoredArtifact
 from mcp_server.files.client import ClientConnection
 from mcp_server.files.folder_requests import FolderRequests
 from model_runtime.decoding.decoder import MediaDecoder
-from model_runtime.errors import InvalidInput, SensesError
+from model_runtime.errors import InvalidInput, ModelMissing, SensesError
 from model_runtime.events import Event, Finished, ResultT, expect_result
 from model_runtime.formats.durations import parse_keep_alive
 from model_runtime.formats.fetch import DEFAULT_FETCHER, Fetcher
@@ -36,6 +39,7 @@ from model_runtime.service import Service
 from model_runtime.settings import Settings
 
 ToolContext = Context[ClientConnection, Any]
+AnyResult = TypeVar("AnyResult")
 ToolFunction = TypeVar("ToolFunction", bound=Callable[..., Awaitable[CallToolResult]])
 
 ModelArgument = Annotated[str, Field(description="auto, fast, best or a name from media_status")]
@@ -47,6 +51,9 @@ KeepAliveArgument = Annotated[
     BeforeValidator(lambda value: str(value) if isinstance(value, int | float) else value),
     Field(description='How long the model stays: "10m", seconds, 0, -1 for good'),
 ]
+
+SENSES_COMMAND = re.compile(r"(?<![\w/-])senses(?= pull | models\b)")
+"""The command of this installation in a message for people."""
 
 STARTER_NOTE = (
     "A built-in starter model answered: it knows only a toy world of coloured shapes, numbers and everyday commands. "
@@ -67,6 +74,8 @@ class AppContext:
     """The origin that serves the artifacts; empty: they are not served."""
     fetcher: Fetcher = DEFAULT_FETCHER
     download: Downloader = download_in_subprocess
+    journal: CallJournal | None = None
+    """None: no call is repeated."""
     folder_requests: FolderRequests = field(default_factory=FolderRequests)
 
     def files(self, ctx: ToolContext) -> ClientFiles:
@@ -78,6 +87,27 @@ class AppContext:
             self.fetcher,
             sdk_compat.client_name(ctx),
         )
+
+    async def run_call(
+        self, ctx: ToolContext, tool: str, work: Callable[[], Awaitable[AnyResult]]
+    ) -> AnyResult | CallToolResult:
+        """Call a tool for a client, or return the recorded answer of a call that a shim repeats.
+
+        Raises:
+            SensesError: the call fails.
+        """
+        client = ctx.request_context.lifespan_context
+        if self.journal is None or not client.session:
+            return await work()
+        is_repeated = ctx.request_id in client.repeated_ids
+        call = await self.journal.begin(call_key(client.session, ctx.request_id, tool), is_repeated=is_repeated)
+        if is_repeated and (recorded := await call.recorded(self.files(ctx))):
+            return recorded
+        token = current_call.set(call)
+        try:
+            return await call.run(work)
+        finally:
+            current_call.reset(token)
 
     async def run_job(
         self, ctx: ToolContext, tool: str, wait_seconds: int, function: JobFunction, files: ClientFiles | None = None
@@ -94,9 +124,12 @@ class AppContext:
             return await (while_consented(files, partial(function, job)) if files else function(job))
 
         client_name = sdk_compat.client_name(ctx)
-        job = self.jobs.start(tool, client_name, work)
+        job = self.jobs.start(tool, client_name, current_call.get().as_job(work))
         try:
-            return await self.job_result(ctx, job, call_timeout_seconds(client_name, wait_seconds))
+            result = await self.job_result(ctx, job, call_timeout_seconds(client_name, wait_seconds))
+            if not job.finished.is_set():
+                await self.jobs.detach(job)
+            return result
         finally:
             if job.finished.is_set():
                 self.jobs.discard(job)
@@ -241,17 +274,12 @@ async def save_result(
 
 
 async def save_copy(destination: Path, fallback: Path, files: ClientFiles, data: bytes) -> Path:
-    """Write `data` to `destination` and return it.
+    """Write `data` to `destination`, now or with the answer of the call, and return it.
 
     Raises:
         ArtifactNotSaved: `data` cannot be written; the message says that `fallback` holds the result.
     """
-    try:
-        await files.write(destination, data)
-    except OSError as error:
-        raise ArtifactNotSaved(
-            f"{destination} cannot be written: {files.explain(error)} The result is kept as {fallback}."
-        ) from error
+    await current_call.get().write(Copy(files, destination, data, fallback))
     return destination
 
 
@@ -284,6 +312,16 @@ def tool(
 
 
 def error_text(error: SensesError) -> str:
-    """Return the message of an error with its code and, if a retry may help, the seconds to wait."""
+    """Return the message of an error with its code and, if a retry may help, the seconds to wait.
+
+    Its commands have an absolute path.
+    """
     retry = f"; retry after {error.retry_after_seconds:.0f} s" if error.retry_after_seconds is not None else ""
-    return f"{error.message} [code: {error.code}{retry}]"
+    message = error.message
+    if isinstance(error, ModelMissing) and error.name:
+        message = (
+            f"{error.named} is not on this machine. Once the user agrees to the download, call "
+            f'download_model(model="{error.name}") and then this tool again; or the user types: senses pull {error.name}'
+        )
+    message = SENSES_COMMAND.sub(lambda match: absolute_senses_command(), message)
+    return f"{message} [code: {error.code}{retry}]"

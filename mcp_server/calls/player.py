@@ -11,9 +11,12 @@ from typing import Self
 import anyio
 from anyio.abc import TaskGroup
 
+from mcp_server.calls.journal import current_call
 from mcp_server.calls.sound_output import SoundFailed, SoundOutput, system_output
 
 logger = logging.getLogger(__name__)
+
+PLAYED_BEFORE = "it was read aloud when the Senses daemon ended, and is not begun again."
 
 
 class Playback:
@@ -108,7 +111,10 @@ class AudioPlayer:
         try:
             with playback.scope:
                 async with self._lock, aclosing(playback.chunks()) as chunks:
-                    await output(sample_rate, chunks)
+                    if await current_call.get().may_play():
+                        await output(sample_rate, chunks)
+                    else:
+                        playback.stop(PLAYED_BEFORE)
         except SoundFailed as error:
             logger.warning("A text was not read aloud: %s", error.message)
             playback.stop(error.message)

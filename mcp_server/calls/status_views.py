@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from mcp_server.calls.context import AppContext
 from mcp_server.calls.jobs import ToolJob
+from mcp_server.client_setup.config_files import absolute_senses_command
 from model_runtime.requests import Task
 from model_runtime.status import ModelState, ModelStatus, Status
 
@@ -59,7 +60,7 @@ def _model_view(model: ModelStatus) -> dict[str, Any]:
         "size_gb": _gigabytes(model.weights_bytes),
     }
     if not model.present and not model.error:
-        fields["get_it"] = f"senses pull {model.name}"
+        fields["get_it"] = f"{absolute_senses_command()} pull {model.name}"
     if model.state is not ModelState.ABSENT:
         fields |= {"memory_gb": _gigabytes(model.charged_bytes), "active": model.active, "queued": model.queued}
     if model.load_fraction is not None:

@@ -6,7 +6,6 @@ from mcp.server import MCPServer
 from mcp_types import CallToolResult
 from pydantic import Field
 
-from mcp_server.calls.consent import Wishes, consented_files
 from mcp_server.calls.context import (
     AppContext,
     KeepAliveArgument,
@@ -20,6 +19,8 @@ from mcp_server.calls.context import (
     tool,
 )
 from mcp_server.calls.detections import parse_boxes, parse_points
+from mcp_server.calls.download_consent import AgreedDownload, agreed_download
+from mcp_server.calls.folder_consent import Wishes, consented_files
 from mcp_server.calls.jobs import ToolJob
 from mcp_server.calls.provenance import read_provenance_of
 from mcp_server.calls.results import DescribeResult, ImageProvenance, ImageSize, build_result
@@ -60,10 +61,15 @@ def add_describe_image(server: MCPServer[ClientConnection], app: AppContext) -> 
     async def wishes(ctx: ToolContext, image: str, more_images: list[str]) -> Wishes:
         return await app.files(ctx).wishes([image, *more_images])
 
+    async def find_model(model: str, task: str) -> str:
+        wanted = OCR_MODELS.get(model.strip().lower(), model) if task == "ocr" else model
+        return await app.service.resolve(wanted, Task.VISION)
+
     @tool(server, title="Describe an image", read_only=True)
     async def describe_image(
         ctx: ToolContext,
         files: Annotated[ClientFiles, consented_files(app, wishes)],
+        download: Annotated[AgreedDownload, agreed_download(app, find_model)],
         image: Annotated[str, Field(description="Path (absolute, ~ or relative), file://, senses:// or data: URI")],
         prompt: Annotated[str, Field(description="A question or instruction about the image", max_length=8000)] = "",
         task: Literal["describe", "caption", "alt_text", "ocr", "detect", "point"] = "describe",
@@ -84,7 +90,7 @@ def add_describe_image(server: MCPServer[ClientConnection], app: AppContext) -> 
         if task in GROUNDING_TASKS:
             require_grounding(app, await app.service.resolve(model, Task.VISION), task)
         if task == "ocr":
-            model = await app.service.resolve(OCR_MODELS.get(model.strip().lower(), model), Task.VISION)
+            model = await find_model(model, task)
         question = prompt if model == OCR_MODEL.name else build_prompt(task, prompt)
         keep_alive_seconds = keep_alive_seconds_of(keep_alive)
 
@@ -117,7 +123,7 @@ def add_describe_image(server: MCPServer[ClientConnection], app: AppContext) -> 
                 )
             )
 
-        return await app.run_job(ctx, "describe_image", wait_seconds, run_request, files)
+        return await app.run_job(ctx, "describe_image", wait_seconds, download.before(run_request), files)
 
 
 def build_prompt(task: str, prompt: str) -> str:

@@ -12,7 +12,6 @@ from mcp.server import MCPServer
 from mcp_types import CallToolResult
 from pydantic import Field
 
-from mcp_server.calls.consent import Wishes, consented_files
 from mcp_server.calls.context import (
     AppContext,
     KeepAliveArgument,
@@ -26,6 +25,8 @@ from mcp_server.calls.context import (
     save_result,
     tool,
 )
+from mcp_server.calls.download_consent import AgreedDownload, agreed_download, model_of_task
+from mcp_server.calls.folder_consent import Wishes, consented_files
 from mcp_server.calls.jobs import ToolJob
 from mcp_server.calls.judging import Judgement, best_first, find_judge, judge_pictures
 from mcp_server.calls.results import GenerateResult, OtherCandidate, SavedImage, build_result
@@ -37,7 +38,7 @@ from model_runtime.drawing_size import MAX_SIDE, MIN_SIDE
 from model_runtime.errors import InvalidInput
 from model_runtime.events import Finished, GeneratedImage
 from model_runtime.media.types import ImageFormat
-from model_runtime.requests import GenerateImage
+from model_runtime.requests import GenerateImage, Task
 from model_runtime.validation.image import MAX_SEED
 
 SUFFIXES: dict[ImageFormat, tuple[str, ...]] = {"png": (".png",), "jpeg": (".jpg", ".jpeg"), "webp": (".webp",)}
@@ -75,6 +76,7 @@ def add_generate_image(server: MCPServer[ClientConnection], app: AppContext) -> 
     async def generate_image(
         ctx: ToolContext,
         files: Annotated[ClientFiles, consented_files(app, wishes)],
+        download: Annotated[AgreedDownload, agreed_download(app, model_of_task(app, Task.IMAGE))],
         prompt: Annotated[str, Field(description="What to draw", min_length=1, max_length=4000)],
         width: Annotated[int, Field(ge=MIN_SIDE, le=MAX_SIDE)] = 1024,
         height: Annotated[int, Field(ge=MIN_SIDE, le=MAX_SIDE)] = 1024,
@@ -126,7 +128,7 @@ def add_generate_image(server: MCPServer[ClientConnection], app: AppContext) -> 
                 fields["judge"] = judge.model
             return await save_images(app, drawings[:count], drawings[count:], output, fields, preview)
 
-        return await app.run_job(ctx, "generate_image", wait_seconds, run_requests, files)
+        return await app.run_job(ctx, "generate_image", wait_seconds, download.before(run_requests), files)
 
 
 async def plan_output(

@@ -8,8 +8,8 @@ from pydantic import Field
 
 from mcp_server.calls import sdk_compat
 from mcp_server.calls.argument_guesses import understand_arguments
-from mcp_server.calls.consent import Wishes, consented_files
 from mcp_server.calls.context import AppContext, ToolContext, open_image, tool
+from mcp_server.calls.folder_consent import Wishes, consented_files
 from mcp_server.calls.provenance import read_provenance_of
 from mcp_server.calls.results import GenerateResult, add_warnings
 from mcp_server.files.access import ClientFiles
@@ -25,7 +25,7 @@ def add_regenerate(server: MCPServer[ClientConnection], app: AppContext) -> None
     async def wishes(ctx: ToolContext, uri: str) -> Wishes:
         return await app.files(ctx).wishes([uri])
 
-    @tool(server, title="Draw an image again", meta=VIEWER_TOOL_META)
+    @tool(server, title="Draw an image again", meta=VIEWER_TOOL_META, destructive=True)
     async def regenerate(
         ctx: ToolContext,
         files: Annotated[ClientFiles, consented_files(app, wishes)],

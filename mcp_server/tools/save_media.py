@@ -11,8 +11,8 @@ from mcp_types import CallToolResult
 from pydantic import Field
 
 from mcp_server.calls.asset_sets import AssetSetName, asset_folder, asset_set
-from mcp_server.calls.consent import Wishes, consented_files
 from mcp_server.calls.context import AppContext, ToolContext, save_copy, tool
+from mcp_server.calls.folder_consent import Wishes, consented_files
 from mcp_server.calls.picture_copies import ICON_SUFFIX, PICTURE_FORMATS, PictureOptions, copy_picture, render_set
 from mcp_server.calls.results import SaveResult, build_result
 from mcp_server.calls.transcript_formats import SUFFIXES as TRANSCRIPT_SUFFIXES
@@ -67,9 +67,8 @@ def add_save_media(server: MCPServer[ClientConnection], app: AppContext) -> None
         )
         data, fields = await anyio.to_thread.run_sync(convert_artifact, artifact, destination, options)
         saved = await save_copy(destination, artifact.path, files, data)
-        return build_result(
-            SaveResult(path=str(saved), uri=artifact.uri, size_bytes=len(data), warnings=files.notes, **fields)
-        )
+        fields["warnings"] = [*files.notes, *fields.get("warnings", [])]
+        return build_result(SaveResult(path=str(saved), uri=artifact.uri, size_bytes=len(data), **fields))
 
 
 def _require_images_for(**arguments: object) -> None:

@@ -10,7 +10,6 @@ from mcp.server.apps import client_supports_apps
 from mcp_types import CallToolResult
 from pydantic import Field
 
-from mcp_server.calls.consent import Wishes, consented_files
 from mcp_server.calls.context import (
     AppContext,
     KeepAliveArgument,
@@ -23,6 +22,8 @@ from mcp_server.calls.context import (
     save_result,
     tool,
 )
+from mcp_server.calls.download_consent import AgreedDownload, agreed_download
+from mcp_server.calls.folder_consent import Wishes, consented_files
 from mcp_server.calls.jobs import ToolJob
 from mcp_server.calls.player import Playback
 from mcp_server.calls.results import FreeFormResult, SpeakResult, build_result
@@ -30,8 +31,10 @@ from mcp_server.files.access import ClientFiles
 from mcp_server.files.artifacts import ArtifactKind, NothingSaved, StoredArtifact
 from mcp_server.files.client import ClientConnection
 from mcp_server.viewer.page import VIEWER_TOOL_META
+from model_runtime.catalog.speakers import language_of
+from model_runtime.catalog.voices import LANGUAGES_BY_ALIAS
 from model_runtime.events import AudioChunk, Event, SpeechResult
-from model_runtime.requests import Speak
+from model_runtime.requests import Speak, Task
 
 AudioFormat = Literal["wav", "mp3", "flac"]
 MAX_INLINE_AUDIO_BYTES = 400_000
@@ -45,10 +48,16 @@ def add_speak(server: MCPServer[ClientConnection], app: AppContext) -> None:
     async def wishes(ctx: ToolContext, output_path: str) -> Wishes:
         return await app.files(ctx).wishes(writes=[output_path])
 
+    async def find_model(model: str, text: str, language: str) -> str:
+        name = await app.service.resolve(model, Task.SPEECH)
+        wanted, spoken = language_of(Speak(name, text, language=language)), LANGUAGES_BY_ALIAS.get(name, ())
+        return name if not wanted or not spoken or wanted in spoken else ""  # the runtime looks for another that can
+
     @tool(server, title="Speak a text", meta=VIEWER_TOOL_META, destructive=True)
     async def speak(
         ctx: ToolContext,
         files: Annotated[ClientFiles, consented_files(app, wishes)],
+        download: Annotated[AgreedDownload, agreed_download(app, find_model)],
         text: Annotated[str, Field(description="What to say", min_length=1, max_length=20_000)],
         voice: Annotated[str, Field(description="A voice from media_status; empty: the model's own")] = "",
         speed: Annotated[float, Field(ge=0.5, le=2)] = 1.0,
@@ -108,7 +117,7 @@ def add_speak(server: MCPServer[ClientConnection], app: AppContext) -> None:
                 wav=await _inline_audio(ctx, artifact),
             )
 
-        return await app.run_job(ctx, "speak", wait_seconds, run_request, files)
+        return await app.run_job(ctx, "speak", wait_seconds, download.before(run_request), files)
 
     @tool(server, title="Stop reading aloud", idempotent=True)
     async def stop_speaking(ctx: ToolContext) -> CallToolResult:

@@ -9,7 +9,6 @@ from mcp.server import MCPServer
 from mcp_types import CallToolResult
 from pydantic import Field
 
-from mcp_server.calls.consent import Wishes, consented_files
 from mcp_server.calls.context import (
     AppContext,
     FromSeconds,
@@ -25,6 +24,8 @@ from mcp_server.calls.context import (
     save_result,
     tool,
 )
+from mcp_server.calls.download_consent import AgreedDownload, agreed_download, model_of_task
+from mcp_server.calls.folder_consent import Wishes, consented_files
 from mcp_server.calls.jobs import ToolJob
 from mcp_server.calls.results import LONG_TEXT_META, TranscribeResult, build_result, max_text_bytes_of
 from mcp_server.calls.transcript_formats import SUFFIXES, TranscriptFormat, render, shifted
@@ -55,6 +56,7 @@ def add_transcribe(server: MCPServer[ClientConnection], app: AppContext) -> None
     async def transcribe(
         ctx: ToolContext,
         files: Annotated[ClientFiles, consented_files(app, wishes)],
+        download: Annotated[AgreedDownload, agreed_download(app, model_of_task(app, Task.TRANSCRIPTION))],
         audio: Annotated[str, Field(description="Audio or video file: path, file://, senses:// or data: URI")],
         language: Annotated[str, Field(description="ISO 639-1 code such as en or ko; empty: find out")] = "",
         task: Annotated[
@@ -106,7 +108,7 @@ def add_transcribe(server: MCPServer[ClientConnection], app: AppContext) -> None
                 fields["warnings"].append(error.warning)
             return transcript_result(finished, transcript, fields, artifact, details, timestamps, job.client)
 
-        return await app.run_job(ctx, "transcribe", wait_seconds, run_request, files)
+        return await app.run_job(ctx, "transcribe", wait_seconds, download.before(run_request), files)
 
 
 def time_range(from_seconds: float, to_seconds: float) -> TimeRange:

@@ -48,6 +48,7 @@ REAL_MODELS = (
         ),
         heavy=False,
         concurrency=4,
+        licence="Apache-2.0",
     ),
     Model(
         "vlm-best",
@@ -62,6 +63,7 @@ REAL_MODELS = (
             ),
         ),
         concurrency=4,
+        licence="Apache-2.0",
     ),
     Model(
         "image-gen",
@@ -76,6 +78,7 @@ REAL_MODELS = (
             ),
         ),
         options={"family": "flux1-schnell", "min_pixels": MIN_FLUX_PIXELS},
+        licence="Apache-2.0",
     ),
     Model(
         "image-fast",
@@ -90,6 +93,7 @@ REAL_MODELS = (
             ),
         ),
         options={"family": "flux2-klein", "min_pixels": MIN_FLUX_PIXELS},
+        licence="Apache-2.0",
     ),
     Model(
         "stt-fast",
@@ -105,6 +109,7 @@ REAL_MODELS = (
         ),
         heavy=False,
         concurrency=3,
+        licence="MIT",
     ),
     Model(
         "stt-best",
@@ -119,6 +124,7 @@ REAL_MODELS = (
             ),
         ),
         concurrency=3,
+        licence="Apache-2.0",
     ),
     Model(
         "tts-fast",
@@ -134,6 +140,7 @@ REAL_MODELS = (
         ),
         heavy=False,
         concurrency=2,
+        licence="Apache-2.0",
     ),
     Model(
         "tts-stream",
@@ -150,6 +157,7 @@ REAL_MODELS = (
             ),
         ),
         heavy=False,
+        licence="Apache-2.0, codec CC-BY-4.0",
     ),
     Model(
         "tts-multilingual",
@@ -164,6 +172,7 @@ REAL_MODELS = (
             ),
         ),
         heavy=False,
+        licence="Apache-2.0",
     ),
     Model(
         "llm-fast",
@@ -179,6 +188,7 @@ REAL_MODELS = (
         ),
         heavy=False,
         concurrency=8,
+        licence="Llama 3.2 Community License",
     ),
     Model(
         "llm-best",
@@ -193,6 +203,7 @@ REAL_MODELS = (
             ),
         ),
         concurrency=4,
+        licence="Gemma Terms of Use",
     ),
 )
 
@@ -281,6 +292,11 @@ STARTER_BY_TASK: Mapping[Task, str] = {
     Task.TRANSCRIPTION: "stt-starter",
     Task.SPEECH: "tts-starter",
 }
+
+
+def licence_of(alias: str) -> str:
+    """Return the licence of the weights of an alias; "" if it is not known."""
+    return next((model.licence for model in BUILTIN_MODELS if model.name == alias), "")
 
 
 def starter_options(alias: str) -> Mapping[str, OptionValue]:

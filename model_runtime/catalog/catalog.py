@@ -135,7 +135,7 @@ class Catalog:
             return {"model": Path(model.path)}
         found = {artifact.role: self._store.find(artifact) for artifact in model.artifacts}
         if not all(found.values()):
-            raise ModelMissing(model.name, model.download_bytes, f"senses pull {model.name}")
+            raise ModelMissing(model.name, model.download_bytes, f"senses pull {model.name}", model.licence)
         return {role: folder for role, folder in found.items() if folder is not None}
 
     def is_present(self, model: Model) -> bool:
@@ -145,8 +145,8 @@ class Catalog:
         except ModelMissing:
             return False
 
-    def info(self, model: Model) -> ModelInfo:
-        """Return what the disk holds of a model, after another try to detect a local one."""
+    def info(self, model: Model, budget_bytes: int = 0) -> ModelInfo:
+        """Return what the disk holds of a model, after another try to detect a local one; see `context_tokens`."""
         model = self.redetect(model)
         folders, problem = self._usable_folders(model)
         voices = read_voices(folders["model"]) if model.task is Task.SPEECH and folders else NO_VOICES
@@ -162,6 +162,7 @@ class Catalog:
             voices=voices.names,
             languages=voices.languages,
             abilities=OCR_TASKS if is_reader else GROUNDING_TASKS if can_ground else (),
+            context_tokens=self.context_tokens(model, folders, budget_bytes) if folders and not problem else 0,
         )
 
     def needed_bytes(self, model: Model, folders: Mapping[str, Path]) -> int:
@@ -178,6 +179,23 @@ class Catalog:
         has_dims = isinstance(request, Chat) and not model.starter and model.engine != OCR_ENGINE
         dims = read_dims(folders["model"]) if has_dims else None
         return memory_estimate.working_bytes(request, model, dims, float32=self._float32)
+
+    def context_tokens(self, model: Model, folders: Mapping[str, Path], budget_bytes: int) -> int:
+        """Return the most tokens that a chat may take: the model's own, or fewer that its memory leaves of the budget.
+
+        0 for a model that does not chat; `budget_bytes` 0 is no limit.
+
+        Raises:
+            InvalidCheckpoint: the config.json of a chat model cannot be read.
+        """
+        if model.task not in {Task.VISION, Task.TEXT} or model.engine == OCR_ENGINE:
+            return 0
+        dims = read_dims(folders["model"])
+        own_tokens = dims.served_tokens(int(model.options.get("context_tokens", 0)))
+        if model.starter or not budget_bytes:
+            return own_tokens
+        available_bytes = budget_bytes - self.needed_bytes(model, folders)
+        return min(own_tokens, memory_estimate.affordable_tokens(dims, available_bytes, float32=self._float32))
 
     def _usable_folders(self, model: Model) -> tuple[Mapping[str, Path], str]:
         """Return the folders of a model, empty if it is missing, and why a folder or a file cannot be used."""

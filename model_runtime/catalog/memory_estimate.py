@@ -5,6 +5,7 @@ library versions in requirements.lock.
 """
 
 import math
+from bisect import bisect_right
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from model_runtime.catalog.model import Model
 from model_runtime.catalog.transformer_dims import CACHE_BLOCK_TOKENS, TransformerDims
 from model_runtime.catalog.weight_file import ONNX_SUFFIXES, WEIGHT_SUFFIXES, read_weight_file
 from model_runtime.drawing_size import drawn_size
-from model_runtime.requests import DEFAULT_MAX_TOKENS, Chat, GenerateImage, Request, Speak, Task, Transcribe
+from model_runtime.requests import Chat, GenerateImage, Request, Speak, Task, Transcribe
 
 MB = 1_000_000
 PROCESS_OVERHEAD_BYTES: Mapping[Task, int] = {
@@ -47,6 +48,11 @@ IMAGE_TOKENS = 1500
 """Tokens of one image in a prompt, an upper bound."""
 IMAGE_ENCODING_BYTES = IMAGE_TOKENS * DEFAULT_KV_BYTES_PER_TOKEN
 """Memory of the image encoder for one image."""
+USUAL_ANSWER_TOKENS = 1024
+"""Tokens reserved for an answer without a limit."""
+MAX_RESERVED_ANSWER_TOKENS = 4096
+"""The most that is reserved for an answer: agents ask for 32 000 tokens and take few. What a worker holds is measured."""
+MIN_CONTEXT_TOKENS = 2048
 PREFILL_CHUNK_TOKENS = 512
 """Prompt tokens that the engines process at once."""
 TRANSCRIPTION_WORKING_BYTES = 400 * MB
@@ -108,18 +114,36 @@ def _chat_working_bytes(request: Chat, dims: TransformerDims | None, float32: bo
     """Return the size of the KV cache, the activations of one prompt chunk and the image encoder."""
     image_count = sum(1 for message in request.messages for part in message.content if not isinstance(part, str))
     tokens = _estimate_context_tokens(request, image_count)
+    has_dims = dims is not None and dims.layers
+    return _context_bytes(tokens, dims, float32) + (image_count * IMAGE_ENCODING_BYTES if has_dims else 0)
+
+
+def _context_bytes(tokens: int, dims: TransformerDims | None, float32: bool) -> int:
+    """Return the size of the KV cache of so many tokens, and the activations of one prompt chunk."""
     if dims is None or not dims.layers:
         return tokens * DEFAULT_KV_BYTES_PER_TOKEN
     dtype_bytes = 4 if float32 else 2
     score_tokens = tokens if float32 else 0  # attention is not fused on a CPU
     chunk_tokens = min(tokens, PREFILL_CHUNK_TOKENS)
     prefill_bytes = dims.prefill_bytes(chunk_tokens, score_tokens=score_tokens, dtype_bytes=dtype_bytes)
-    return dims.kv_bytes(tokens, dtype_bytes=dtype_bytes) + prefill_bytes + image_count * IMAGE_ENCODING_BYTES
+    return dims.kv_bytes(tokens, dtype_bytes=dtype_bytes) + prefill_bytes
+
+
+def affordable_tokens(dims: TransformerDims, available_bytes: int, *, float32: bool = False) -> int:
+    """Return the most tokens of a context, in whole cache blocks, whose memory fits into `available_bytes`.
+
+    At least `MIN_CONTEXT_TOKENS`: a model whose memory does not even leave these is refused by the scheduler.
+    """
+    blocks = range(math.ceil(dims.served_tokens() / CACHE_BLOCK_TOKENS) + 1)
+    fitting = bisect_right(
+        blocks, available_bytes, key=lambda count: _context_bytes(count * CACHE_BLOCK_TOKENS, dims, float32)
+    )
+    return max((fitting - 1) * CACHE_BLOCK_TOKENS, MIN_CONTEXT_TOKENS)
 
 
 def _estimate_context_tokens(request: Chat, image_count: int) -> int:
     """Return a bound of the tokens of prompt and answer, at three characters a token, in whole cache blocks."""
     characters = sum(len(part) for message in request.messages for part in message.content if isinstance(part, str))
-    answer_tokens = request.max_tokens or DEFAULT_MAX_TOKENS
+    answer_tokens = min(request.max_tokens or USUAL_ANSWER_TOKENS, MAX_RESERVED_ANSWER_TOKENS)
     tokens = characters / 3 + IMAGE_TOKENS * image_count + answer_tokens
     return math.ceil(tokens / CACHE_BLOCK_TOKENS) * CACHE_BLOCK_TOKENS

@@ -107,6 +107,9 @@ class Settings:
         120.0, "queue.seconds", number(1, 86_400), "How much longer than estimated a request waits."
     )
     load_timeout_seconds: float = row(180.0, "load.seconds", number(1, 86_400), "How long a load may make no progress.")
+    max_answer_tokens: int = row(
+        0, "chat.max_tokens", whole_number(0, 1_000_000), "Tokens of an answer without a limit; 0 fills the context."
+    )
     allowed_folders: tuple[Path, ...] = row(
         (), "files.allowed_folders", FOLDERS, "Folders of all clients besides their own, the inbox and the artifacts."
     )

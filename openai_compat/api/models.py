@@ -18,6 +18,7 @@ from openai_compat.http.security import HAS_KEY
 
 CREATED_AT = 1_735_689_600
 """2025-01-01, in seconds since the epoch. Constant, because clients compare lists to detect changes."""
+CHAT_CAPABILITIES = ("chat", "json_schema")
 MAX_NAME_CHARS = 200
 """How much of an unknown name an error repeats."""
 
@@ -110,9 +111,17 @@ def model_json(model: ModelStatus) -> dict[str, Any]:
         "state": model.state,
         "source": model.source,
         "size_bytes": model.weights_bytes,
+        "context_length": model.context_tokens or None,
+        "capabilities": capabilities(model),
         "voices": model.voices,
         "languages": model.languages,
     }
+
+
+def capabilities(model: ModelStatus) -> list[str]:
+    """Return what a model can do, in single words."""
+    chats = model.task in (Task.VISION, Task.TEXT) and "ocr" not in model.abilities
+    return [*(CHAT_CAPABILITIES if chats else ()), *([] if model.task is Task.TEXT else [model.task]), *model.abilities]
 
 
 def minimal_model_json(name: str) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from mcp_types import CallToolResult, ElicitRequestParams, ElicitResult, Impleme
 from PIL import Image
 
 from mcp_server.calls import withdrawal
-from mcp_server.calls.consent import question
+from mcp_server.calls.folder_consent import question
 from mcp_server.files.allowed_paths import FolderWish
 from mcp_server.files.client import ClientConnection
 from mcp_server.files.folder_requests import FolderConsents

@@ -17,18 +17,19 @@ from model_runtime.settings import Settings
 from tests.fakes import FakeService
 from tests.mcp_server.conftest import Connect, ProtocolMode, open_server
 
-DECLARED_TOKENS = 2_500
+DECLARED_TOKENS = 3_600
 """Names, descriptions and inputs of all tools and the instructions, as they stand in every conversation."""
 GPT2_PATTERN = r"""'(?:[sdmt]|ll|ve|re)| ?\p{L}++| ?\p{N}++| ?[^\s\p{L}\p{N}]++|\s++$|\s+(?!\S)|\s"""
 
 SIGNATURES = """
 describe_image(image, prompt="", task="describe", more_images=[], include_text="auto", model="auto", max_tokens=512, keep_alive="", wait_seconds=-1)
-generate_image(prompt, width=1024, height=1024, steps=0, seed=-1, count=1, image="", strength=0.4, model="auto", format="auto", output_path="", overwrite=false, preview="thumbnail", keep_alive="", wait_seconds=-1)
+generate_image(prompt, width=1024, height=1024, steps=0, seed=-1, count=1, candidates=0, image="", strength=0.4, model="auto", format="auto", output_path="", overwrite=false, preview="thumbnail", keep_alive="", wait_seconds=-1)
+regenerate(uri, changes={})
 transcribe(audio, language="", task="transcribe", model="auto", from_seconds=0.0, to_seconds=0.0, timestamps="none", format="text", vocabulary="", output_path="", overwrite=false, keep_alive="", wait_seconds=-1)
 read_transcript(uri, from_seconds=0.0, to_seconds=0.0, find="")
 speak(text, voice="", speed=1.0, language="", model="auto", format="wav", play=false, output_path="", overwrite=false, keep_alive="", wait_seconds=-1)
 stop_speaking()
-save_media(uri, path, max_kb=0, overwrite=false)
+save_media(uri, path, width=0, height=0, transparent=false, set="none", max_kb=0, overwrite=false)
 media_status(section="now")
 get_job(job_id, wait_seconds=45)
 cancel_job(job_id)
@@ -75,7 +76,7 @@ async def test_clients_learn_which_tools_change_files_or_reach_other_machines(
         asking = {tool.name for tool in tools if "anthropic/requiresUserInteraction" in (tool.meta or {})}
 
     assert {name for name, hint in hints.items() if hint and hint.open_world_hint} == {"download_model"}
-    can_replace = {tool.name for tool in tools if "overwrite" in tool.input_schema["properties"]}
+    can_replace = {tool.name for tool in tools if {"overwrite", "changes"} & set(tool.input_schema["properties"])}
     assert {name for name, hint in hints.items() if hint and hint.destructive_hint} == can_replace
     assert asking == {"download_model"}
 

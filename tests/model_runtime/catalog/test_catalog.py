@@ -24,8 +24,10 @@ from model_runtime.catalog.model import ModelArtifact
 from model_runtime.catalog.openai_names import CHAT, tier_of
 from model_runtime.errors import InvalidInput, ModelMissing, UnknownModel, WrongTask
 from model_runtime.media.types import ImageData
+from model_runtime.prepare import RequestPreparer
 from model_runtime.requests import Chat, GenerateImage, Message, Task
 from model_runtime.settings import InstanceFolders, Settings, SettingsError
+from model_runtime.validation import validate
 
 TWO_TENSORS = {
     "a": {"dtype": "F32", "shape": [2, 3], "data_offsets": [0, 24]},
@@ -129,7 +131,10 @@ def test_missing_weights_are_named_with_their_size_and_the_command() -> None:
     with pytest.raises(ModelMissing) as refusal:
         found.folders(found.resolve("vlm-fast", Task.VISION))
 
-    assert str(refusal.value) == "The weights of vlm-fast (3.9 GB) are not on this machine. Run: senses pull vlm-fast"
+    assert (
+        str(refusal.value)
+        == "The weights of vlm-fast (3.9 GB, Apache-2.0) are not on this machine. Run: senses pull vlm-fast"
+    )
 
 
 @pytest.mark.promise("models:openai-names")
@@ -589,3 +594,35 @@ def test_networks_that_are_not_installed_are_told_with_what_to_do(tmp_path: Path
     found = Catalog([*REAL_MODELS, elsewhere], Shelf(), prefer_starters=False)
 
     assert found.info(elsewhere).broken_reason == f"{tmp_path} has no PP-OCRv6_det_small.onnx. Install Senses again."
+
+
+@pytest.mark.promise("chat:context-length")
+def test_a_context_is_the_models_own_as_far_as_the_budget_goes(tmp_path: Path) -> None:
+    sizes = {"hidden_size": 64, "num_attention_heads": 4, "num_hidden_layers": 10, "max_position_embeddings": 1_000_000}
+    there = model_files(tmp_path / "m", {"architectures": ["LlamaForCausalLM"], **sizes})
+    model = detect_model("m", there)
+    found = Catalog((*STARTER_MODELS, *REAL_MODELS, model), Shelf(), prefer_starters=False)
+    needed_bytes = found.info(model).needed_bytes
+    starter = next(one for one in STARTER_MODELS if one.task is Task.VISION)
+
+    contexts = [found.info(model, budget).context_tokens for budget in (0, needed_bytes + 100_000_000, needed_bytes)]
+
+    assert contexts == [1_000_000, 38_656, memory_estimate.MIN_CONTEXT_TOKENS]
+    assert found.info(starter, 1).context_tokens == 2048
+    assert found.info(next(one for one in STARTER_MODELS if one.task is Task.SPEECH)).context_tokens == 0
+
+
+async def test_a_chat_is_prepared_with_its_context_and_the_limit_of_the_settings(tmp_path: Path) -> None:
+    sizes = {"hidden_size": 64, "num_attention_heads": 4, "num_hidden_layers": 1, "max_position_embeddings": 9000}
+    there = model_files(tmp_path / "m", {"architectures": ["LlamaForCausalLM"], **sizes})
+    found = Catalog((*STARTER_MODELS, *REAL_MODELS, detect_model("m", there)), Shelf(), prefer_starters=False)
+    preparer = RequestPreparer(found, validate, budget_bytes=lambda: 10**12, max_answer_tokens=700)
+
+    limits = []
+    for max_tokens in (0, 32_000):
+        chat = Chat("m", (Message("user", ("Hi.",)),), max_tokens=max_tokens)
+        prepared = await preparer.prepare(chat, is_loaded=lambda model: False)
+        assert isinstance(prepared.request, Chat)
+        limits.append((prepared.request.context_tokens, prepared.request.max_tokens))
+
+    assert limits == [(9000, 700), (9000, 32_000)]

@@ -46,6 +46,24 @@ async def test_a_model_has_its_task_and_its_endpoints(http: httpx2.AsyncClient) 
     assert model["type"] == "image"
     assert model["endpoints"] == ["/v1/images/generations"]
     assert model["starter"] is True
+    assert (model["context_length"], model["capabilities"]) == (None, ["image"])
+
+
+@pytest.mark.promise("openai:models")
+async def test_a_model_tells_its_context_and_what_it_can_do(http: httpx2.AsyncClient, service: FakeService) -> None:
+    service.models = (
+        model_status("words", Task.TEXT, context_tokens=8192),
+        model_status("eyes", Task.VISION, context_tokens=2048, abilities=("detect", "point")),
+        model_status("reader", Task.VISION, abilities=("ocr",)),
+    )
+
+    models = (await http.get("/v1/models")).json()["data"]
+
+    assert [(model["context_length"], model["capabilities"]) for model in models] == [
+        (8192, ["chat", "json_schema"]),
+        (2048, ["chat", "json_schema", "vision", "detect", "point"]),
+        (None, ["vision", "ocr"]),
+    ]
 
 
 @pytest.mark.parametrize(
