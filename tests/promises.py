@@ -260,6 +260,7 @@ MCP = {
     "consent:withdrawn": "A call whose consent is withdrawn ends in one clear way.",
     "consent:logged": "Every answer is logged: who, which folder, when.",
     "consent:listed": "`senses folders` lists, grants and revokes folders while Senses runs.",
+    "mcp:format": "The ending of output_path chooses the format of pictures, speech and transcripts.",
     "files:relative": "In a client without a working folder relative paths are in its first one, and the result says so.",
     "files:folders-made": "Missing folders are made inside what the client may write, when the result is written.",
     "files:name-length": "Too long a name is told with the rule and the number.",

@@ -29,13 +29,13 @@ from mcp_server.calls.download_consent import AgreedDownload, agreed_download, m
 from mcp_server.calls.folder_consent import Wishes, consented_files
 from mcp_server.calls.jobs import ToolJob
 from mcp_server.calls.judging import Judgement, best_first, find_judge, judge_pictures
+from mcp_server.calls.output_format import chosen_format
 from mcp_server.calls.results import GenerateResult, OtherCandidate, SavedImage, build_result
 from mcp_server.files.access import ClientFiles
 from mcp_server.files.artifacts import ArtifactKind, NothingSaved, StoredArtifact
 from mcp_server.files.client import ClientConnection
 from mcp_server.viewer.page import VIEWER_TOOL_META
 from model_runtime.drawing_size import MAX_SIDE, MIN_SIDE
-from model_runtime.errors import InvalidInput
 from model_runtime.events import Finished, GeneratedImage
 from model_runtime.media.types import ImageFormat
 from model_runtime.requests import GenerateImage, Task
@@ -144,22 +144,14 @@ async def plan_output(
     Raises:
         InvalidInput: a path is not allowed, exists, or does not fit the format.
     """
+    image_format = chosen_format(requested_format, output_path, SUFFIXES, "png")
     if not output_path:
-        return OutputPlan(files, "png" if requested_format == "auto" else requested_format, ())
-    image_format = _format_from_suffix(output_path) if requested_format == "auto" else requested_format
+        return OutputPlan(files, image_format, ())
     first = Path(output_path)
     paths = [first, *(first.with_name(f"{first.stem}-{number}{first.suffix}") for number in range(2, count + 1))]
     suffixes = SUFFIXES[image_format]
     destinations = [await files.resolve_destination(str(path), suffixes, overwrite=overwrite) for path in paths]
     return OutputPlan(files, image_format, tuple(destinations))
-
-
-def _format_from_suffix(output_path: str) -> ImageFormat:
-    suffix = Path(output_path).suffix.lower()
-    for name, suffixes in SUFFIXES.items():
-        if suffix in suffixes:
-            return name
-    raise InvalidInput(f"{output_path} must end in .png, .jpg, .jpeg or .webp.", param="output_path")
 
 
 def timings_of(runs: Sequence[tuple[Finished, GeneratedImage]]) -> dict[str, Any]:

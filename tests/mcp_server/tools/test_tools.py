@@ -390,6 +390,49 @@ async def test_an_existing_file_is_not_overwritten_unasked(connect: Connect, pro
     assert data_of(allowed)["images"][0]["path"] == str(project / "fox.png")
 
 
+@pytest.mark.promise("mcp:format")
+@pytest.mark.parametrize(
+    ("tool", "arguments", "name", "begins"),
+    [
+        ("speak", {"text": "x"}, "a.mp3", b"\xff"),
+        ("speak", {"text": "x"}, "a.FLAC", b"fLaC"),
+        ("speak", {"text": "x"}, "a.opus", b"OggS"),
+        ("speak", {"text": "x"}, "a.wav", b"RIFF"),
+        ("transcribe", {"audio": "beep.wav"}, "a.srt", b"1\n00:00"),
+        ("transcribe", {"audio": "beep.wav"}, "a.vtt", b"WEBVTT"),
+        ("transcribe", {"audio": "beep.wav"}, "a.json", b"{"),
+        ("transcribe", {"audio": "beep.wav"}, "a.txt", b"a red"),
+        ("generate_image", {"prompt": "x"}, "a.jpg", b"\xff\xd8"),
+    ],
+)
+async def test_the_ending_of_output_path_chooses_the_format(
+    connect: Connect, project: Path, tool: str, arguments: dict[str, Any], name: str, begins: bytes
+) -> None:
+    async with connect() as client:
+        data_of(await client.call_tool(tool, {**arguments, "output_path": name}))
+
+    assert (project / name).read_bytes().lower().startswith(begins.lower())
+
+
+@pytest.mark.parametrize(
+    ("tool", "arguments", "says"),
+    [
+        ("speak", {"text": "x"}, "a.gif must end in .wav, .mp3, .flac, .opus or .ogg."),
+        ("transcribe", {"audio": "beep.wav"}, "a.gif must end in .txt, .srt, .vtt or .json."),
+        ("generate_image", {"prompt": "x"}, "a.gif must end in .png, .jpg, .jpeg or .webp."),
+        ("speak", {"text": "x", "format": "mp3"}, "a.gif must end in .mp3 for this format."),
+    ],
+)
+async def test_an_ending_of_no_format_is_told_with_those_that_are_possible(
+    connect: Connect, service: FakeService, tool: str, arguments: dict[str, Any], says: str
+) -> None:
+    async with connect() as client:
+        refused = await client.call_tool(tool, {**arguments, "output_path": "a.gif"})
+
+    assert says in text_of(refused)
+    assert service.requests == []
+
+
 @pytest.mark.promise("files:relative")
 async def test_every_result_of_a_client_without_a_working_folder_says_where_relative_paths_are(
     service: FakeService, settings: Settings, project: Path
