@@ -4,7 +4,8 @@ import io
 import re
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, BinaryIO, TypeVar
 from urllib.parse import quote
@@ -23,10 +24,12 @@ from mcp_server.calls.player import AudioPlayer
 from mcp_server.calls.results import build_result
 from mcp_server.calls.search_words import SEARCH_META, SEARCH_WORDS
 from mcp_server.calls.starter_notice import starter_notice
+from mcp_server.calls.withdrawal import while_consented
 from mcp_server.client_setup.config_files import absolute_senses_command
 from mcp_server.files.access import MAX_AUDIO_BYTES, MAX_IMAGE_BYTES, ClientFiles
 from mcp_server.files.artifacts import ArtifactStore, StoredArtifact
 from mcp_server.files.client import ClientConnection
+from mcp_server.files.folder_requests import FolderRequests
 from model_runtime.decoding.decoder import MediaDecoder
 from model_runtime.errors import InvalidInput, SensesError
 from model_runtime.events import Event, Finished, ResultT, expect_result
@@ -70,10 +73,17 @@ class AppContext:
     download: Downloader = download_in_subprocess
     journal: CallJournal | None = None
     """None: no call is repeated."""
+    folder_requests: FolderRequests = field(default_factory=FolderRequests)
 
     def files(self, ctx: ToolContext) -> ClientFiles:
         """Return the files that the calling client may read and write."""
-        return ClientFiles(ctx.request_context.lifespan_context, self.settings, self.artifacts, self.fetcher)
+        return ClientFiles(
+            ctx.request_context.lifespan_context,
+            self.settings,
+            self.artifacts,
+            self.fetcher,
+            sdk_compat.client_name(ctx),
+        )
 
     async def run_call(
         self, ctx: ToolContext, tool: str, work: Callable[[], Awaitable[AnyResult]]
@@ -96,14 +106,22 @@ class AppContext:
         finally:
             current_call.reset(token)
 
-    async def run_job(self, ctx: ToolContext, tool: str, wait_seconds: int, function: JobFunction) -> CallToolResult:
+    async def run_job(
+        self, ctx: ToolContext, tool: str, wait_seconds: int, function: JobFunction, files: ClientFiles | None = None
+    ) -> CallToolResult:
         """Run a tool's work as a job. Return its result or, after the call's timeout, the id of the running job.
+
+        The work ends when a person withdraws one of the `files` that it uses.
 
         Raises:
             SensesError: the work fails.
         """
+
+        async def work(job: ToolJob) -> CallToolResult:
+            return await (while_consented(files, partial(function, job)) if files else function(job))
+
         client_name = sdk_compat.client_name(ctx)
-        job = self.jobs.start(tool, client_name, current_call.get().as_job(function))
+        job = self.jobs.start(tool, client_name, current_call.get().as_job(work))
         try:
             result = await self.job_result(ctx, job, call_timeout_seconds(client_name, wait_seconds))
             if not job.finished.is_set():

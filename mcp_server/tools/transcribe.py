@@ -24,10 +24,13 @@ from mcp_server.calls.context import (
     tool,
 )
 from mcp_server.calls.download_consent import AgreedDownload, agreed_download, model_of_task
+from mcp_server.calls.folder_consent import Wishes, consented_files
 from mcp_server.calls.jobs import ToolJob
+from mcp_server.calls.output_format import chosen_format
 from mcp_server.calls.results import LONG_TEXT_META, TranscribeResult, build_result, max_text_bytes_of
 from mcp_server.calls.transcript_formats import SUFFIXES, TranscriptFormat, render, shifted
 from mcp_server.calls.transcript_pages import inline_part, segment_results
+from mcp_server.files.access import ClientFiles
 from mcp_server.files.artifacts import ArtifactKind, NothingSaved, StoredArtifact
 from mcp_server.files.client import ClientConnection
 from mcp_server.viewer.page import VIEWER_TOOL_META
@@ -37,9 +40,14 @@ from model_runtime.events import Finished, TranscriptionResult
 from model_runtime.media.types import TimeRange
 from model_runtime.requests import Task, Transcribe
 
+ENDINGS: dict[TranscriptFormat, tuple[str, ...]] = {name: (suffix,) for name, suffix in SUFFIXES.items()}
+
 
 def add_transcribe(server: MCPServer[ClientConnection], app: AppContext) -> None:
     """Register the tool."""
+
+    async def wishes(ctx: ToolContext, audio: str, output_path: str) -> Wishes:
+        return await app.files(ctx).wishes([audio], [output_path])
 
     @tool(
         server,
@@ -49,6 +57,7 @@ def add_transcribe(server: MCPServer[ClientConnection], app: AppContext) -> None
     )
     async def transcribe(
         ctx: ToolContext,
+        files: Annotated[ClientFiles, consented_files(app, wishes)],
         download: Annotated[AgreedDownload, agreed_download(app, model_of_task(app, Task.TRANSCRIPTION))],
         audio: Annotated[str, Field(description="Audio or video file: path, file://, senses:// or data: URI")],
         language: Annotated[str, Field(description="ISO 639-1 code such as en or ko; empty: find out")] = "",
@@ -59,7 +68,10 @@ def add_transcribe(server: MCPServer[ClientConnection], app: AppContext) -> None
         from_seconds: FromSeconds = 0.0,
         to_seconds: ToSeconds = 0.0,
         timestamps: Literal["none", "segment", "word"] = "none",
-        format: Annotated[TranscriptFormat, Field(description="Of the saved file")] = "text",  # noqa: A002
+        format: Annotated[  # noqa: A002
+            Literal["auto", "text", "srt", "vtt", "json"],
+            Field(description="Of the saved file; auto: by output_path, else text"),
+        ] = "auto",
         vocabulary: Annotated[str, Field(description="Names and terms to expect", max_length=2000)] = "",
         output_path: Annotated[str, Field(description="Also save here")] = "",
         overwrite: bool = False,
@@ -70,16 +82,15 @@ def add_transcribe(server: MCPServer[ClientConnection], app: AppContext) -> None
         languages. The whole transcript is saved; where the answer has only its beginning, read_transcript has the rest.
         status "running": call get_job."""
         model_name = await app.service.resolve(model, Task.TRANSCRIPTION)  # decoding a long recording takes a minute
-        files = app.files(ctx)
         keep_alive_seconds = keep_alive_seconds_of(keep_alive)
+        transcript_format = chosen_format(format, output_path, ENDINGS, "text")
+        suffix = SUFFIXES[transcript_format]
         destination = (
-            await files.resolve_destination(output_path, (SUFFIXES[format],), overwrite=overwrite)
-            if output_path
-            else None
+            await files.resolve_destination(output_path, (suffix,), overwrite=overwrite) if output_path else None
         )
         spoken_language = parse_language(language)
         part = time_range(from_seconds, to_seconds)
-        word_timestamps = timestamps == "word" or format == "json"
+        word_timestamps = timestamps == "word" or transcript_format == "json"
 
         async def run_request(job: ToolJob) -> CallToolResult:
             job.progress.set_message("reading the recording")
@@ -91,18 +102,18 @@ def add_transcribe(server: MCPServer[ClientConnection], app: AppContext) -> None
                 request, job, TranscriptionResult, keep_alive_seconds=keep_alive_seconds
             )
             transcript = shifted(transcript, from_seconds)
-            fields = result_fields(finished)
+            fields = result_fields(finished, files.notes)
             artifact = None
             try:
-                artifact, data = await anyio.to_thread.run_sync(store_transcript, app, transcript, format)
-                path = await save_result(files, artifact, SUFFIXES[format], data, destination)
+                artifact, data = await anyio.to_thread.run_sync(store_transcript, app, transcript, transcript_format)
+                path = await save_result(files, artifact, suffix, data, destination)
                 fields |= app.artifact_fields(artifact, path)
                 fields["warnings"] += app.artifacts.warnings_about(artifact.path, path)
             except NothingSaved as error:
                 fields["warnings"].append(error.warning)
             return transcript_result(finished, transcript, fields, artifact, timestamps, job.client)
 
-        return await app.run_job(ctx, "transcribe", wait_seconds, download.before(run_request))
+        return await app.run_job(ctx, "transcribe", wait_seconds, download.before(run_request), files)
 
 
 def time_range(from_seconds: float, to_seconds: float) -> TimeRange:
