@@ -104,7 +104,7 @@ RUNTIME = {
 }
 
 PICTURES = {
-    "pictures:formats": "Common picture formats are told by content, not by name.",
+    "pictures:formats": "Common picture formats, HEIC photos and AVIF among them, are told by content, not by name.",
     "pictures:refused-in-words": "What is no picture is refused in one sentence that says what it is and quotes nothing.",
     "pictures:limits": "Too many pixels are refused before they are decoded.",
     "pictures:parameters-kept": "JPEG and WebP keep what a picture was drawn from.",

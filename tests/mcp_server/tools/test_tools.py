@@ -238,7 +238,7 @@ async def test_a_starter_models_result_says_first_what_it_does_not_know_and_what
     assert next(iter(data)) == "notice"
     assert data["notice"].startswith(f"{model} is a tiny built-in model that {limit}")
     assert re.search(
-        rf"{real} is a real one: .*model=\"{real}\".* `.*senses pull {real}` .* GB \\(.+\\), once the user",
+        rf"{real} is a real one: .*model=\"{real}\".* `.*senses pull {real}` .* GB \(.+\), once the user",
         data["notice"],
     )
 
