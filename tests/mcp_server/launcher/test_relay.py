@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from mcp_server.launcher import relay, shim
-from mcp_server.launcher.connect import DaemonUnreachable
+from mcp_server.launcher.connect import DaemonEnded, DaemonUnreachable
 from mcp_server.launcher.paths import PROTOCOL_VERSION, VERSION, InstancePaths
 from mcp_server.launcher.session import RequestId
 from tests.mcp_server.launcher.test_connect import WELCOME, StubDaemon
@@ -313,6 +313,16 @@ def test_while_no_daemon_can_be_started_calls_are_told_so_and_the_shim_stays() -
     assert first["id"] == 1
     assert "/run cannot be used: No space left on device. Make room" in first["result"]["content"][0]["text"]
     assert "cannot be reached: the daemon exited. [code: daemon_unreachable]" in second["result"]["content"][0]["text"]
+    assert asked == CALL
+
+
+def test_a_daemon_that_is_killed_before_it_is_ready_is_started_once_more() -> None:
+    with relaying() as (client, relayed):
+        relayed.refusals = [DaemonEnded("the daemon exited before it was ready.")]
+        client.send(CALL)
+        relayed.daemon.close()
+        asked = relayed.next_daemon().recv(1000)
+
     assert asked == CALL
 
 
