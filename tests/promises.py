@@ -306,6 +306,7 @@ MCP = {
     "shim:one-daemon": "Eight clients share one daemon.",
     "shim:recovers": "A client goes on after its daemon was killed: the shim starts another one and repeats the call.",
     "shim:no-litter": "A daemon that is killed while it writes leaves no unfinished file in a client's folder.",
+    "shim:questions": "A person may answer a question after the daemon that asked has ended.",
     "shim:answers": "Whenever daemons end, each request has one answer and is tried at most twice.",
     "shim:once": "A call that is repeated writes, stores and plays nothing twice.",
     "shim:jobs": "A job that has finished is there after the daemon was killed.",
