@@ -21,9 +21,11 @@ from openai_compat.api.image_inputs import ImageInputs
 from openai_compat.api.image_store import TemporaryImageStore
 from openai_compat.api.images import ImagesEndpoint
 from openai_compat.api.models import ModelsEndpoint
+from openai_compat.api.openapi import openapi_document
 from openai_compat.api.responses import ResponsesEndpoint
 from openai_compat.api.speech import SpeechEndpoint
 from openai_compat.api.transcriptions import TranscriptionEndpoint
+from openai_compat.dashboard.api_docs import ApiDocsEndpoint
 from openai_compat.dashboard.endpoints import ClientSnippets, RecentArtifacts, StatusEndpoint
 from openai_compat.dashboard.metrics import MetricsEndpoint
 from openai_compat.dashboard.static import page_routes
@@ -52,7 +54,7 @@ def create_app(
     extra_routes: Sequence[BaseRoute] = (),
     contexts: Sequence[LifespanContext] = (),
 ) -> Starlette:
-    """Return the application: OpenAI's API under /v1, the status page at /, /health and /metrics.
+    """Return the application: OpenAI's API under /v1, the status page at /, /docs, /health and /metrics.
 
     The page lists the newest of `artifacts` and shows `client_snippets`. `extra_routes` are served behind the same
     middleware, and `contexts` are open while the application runs: MCP over HTTP uses both.
@@ -67,6 +69,7 @@ def create_app(
         SpeechEndpoint(service),
         StatusEndpoint(service, artifacts, client_snippets),
         MetricsEndpoint(service),
+        ApiDocsEndpoint(service, openapi_document),
     )
     routes = [route for endpoint in endpoints for route in endpoint.routes()]
     return Starlette(
