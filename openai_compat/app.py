@@ -16,6 +16,7 @@ from model_runtime.errors import SensesError
 from model_runtime.service import Service
 from model_runtime.settings import Settings
 from openai_compat.api.chat import ChatEndpoint
+from openai_compat.api.completions import CompletionsEndpoint
 from openai_compat.api.generation import MODEL_HEADERS
 from openai_compat.api.image_inputs import ImageInputs
 from openai_compat.api.image_store import TemporaryImageStore
@@ -64,6 +65,7 @@ def create_app(
         ModelsEndpoint(service),
         ChatEndpoint(service, image_inputs),
         ResponsesEndpoint(service, image_inputs),
+        CompletionsEndpoint(service),
         ImagesEndpoint(service, TemporaryImageStore()),
         TranscriptionEndpoint(service),
         SpeechEndpoint(service),

@@ -12,6 +12,7 @@ from typing import Any
 from pydantic.json_schema import models_json_schema
 
 from openai_compat.api.chat_body import ChatBody, InputAudio
+from openai_compat.api.completions import CompletionBody
 from openai_compat.api.responses_body import ResponsesBody
 from openai_compat.api.schemas import ImagesBody, SpeechBody, TranscriptionBody, WireModel
 from openai_compat.http.uploads import RECORDING_TYPES
@@ -68,6 +69,7 @@ OPERATIONS = (
         ResponsesBody,
         answers=(JSON, EVENTS),
     ),
+    Operation("post", "/v1/completions", "Continue a text as it stands.", CompletionBody, answers=(JSON, EVENTS)),
     Operation("post", "/v1/images/generations", "Draw pictures.", ImagesBody, answers=(JSON, EVENTS)),
     Operation(
         "get",
@@ -104,7 +106,9 @@ def openapi_document(version: str) -> dict[str, Any]:
     """Return the document; `version` is that of Senses."""
     bodies: set[type[WireModel]] = {operation.body for operation in OPERATIONS if operation.body}
     bodies.add(InputAudio)
-    _, definitions = models_json_schema([(body, "validation") for body in bodies], ref_template=REF_TEMPLATE)
+    _, definitions = models_json_schema(
+        [(body, "validation") for body in sorted(bodies, key=lambda body: body.__name__)], ref_template=REF_TEMPLATE
+    )
     paths: dict[str, dict[str, Any]] = {}
     for operation in OPERATIONS:
         paths.setdefault(operation.path, {})[operation.method] = _operation_json(operation)
