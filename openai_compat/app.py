@@ -28,6 +28,7 @@ from openai_compat.api.speech import SpeechEndpoint
 from openai_compat.api.transcriptions import TranscriptionEndpoint
 from openai_compat.dashboard.api_docs import ApiDocsEndpoint
 from openai_compat.dashboard.endpoints import ClientSnippets, RecentArtifacts, StatusEndpoint
+from openai_compat.dashboard.folders import FolderConsents, FoldersEndpoint
 from openai_compat.dashboard.metrics import MetricsEndpoint
 from openai_compat.dashboard.static import page_routes
 from openai_compat.http.errors import (
@@ -52,12 +53,13 @@ def create_app(
     *,
     artifacts: RecentArtifacts | None = None,
     client_snippets: ClientSnippets = list,
+    folders: FolderConsents | None = None,
     extra_routes: Sequence[BaseRoute] = (),
     contexts: Sequence[LifespanContext] = (),
 ) -> Starlette:
     """Return the application: OpenAI's API under /v1, the status page at /, /docs, /health and /metrics.
 
-    The page lists the newest of `artifacts` and shows `client_snippets`. `extra_routes` are served behind the same
+    The page lists the newest of `artifacts`, shows `client_snippets` and lets a person answer for `folders`. `extra_routes` are served behind the same
     middleware, and `contexts` are open while the application runs: MCP over HTTP uses both.
     """
     image_inputs = ImageInputs(service.media, settings.allow_urls)
@@ -70,6 +72,7 @@ def create_app(
         TranscriptionEndpoint(service),
         SpeechEndpoint(service),
         StatusEndpoint(service, artifacts, client_snippets),
+        FoldersEndpoint(folders),
         MetricsEndpoint(service),
         ApiDocsEndpoint(service, openapi_document),
     )
