@@ -151,7 +151,7 @@ async def read_image(decoder: MediaDecoder, files: ClientFiles, address: str, pa
         InvalidInput: the file cannot be read or decoded.
         SensesError: the image cannot be decoded on this machine now.
     """
-    with await _open_input(files, address, param, MAX_IMAGE_BYTES) as file:
+    with await open_input(files, address, param, MAX_IMAGE_BYTES) as file:
         return await decoder.decode_image(file, param=param)
 
 
@@ -162,11 +162,16 @@ async def read_audio(decoder: MediaDecoder, files: ClientFiles, address: str, pa
         InvalidInput: the file cannot be read or decoded.
         SensesError: the recording cannot be decoded on this machine now.
     """
-    with await _open_input(files, address, param, MAX_AUDIO_BYTES) as file:
+    with await open_input(files, address, param, MAX_AUDIO_BYTES) as file:
         return await decoder.decode_audio(file, param=param)
 
 
-async def _open_input(files: ClientFiles, address: str, param: str, limit_bytes: int) -> BinaryIO:
+async def open_input(files: ClientFiles, address: str, param: str, limit_bytes: int) -> BinaryIO:
+    """Open a file that a client named; the caller closes it.
+
+    Raises:
+        InvalidInput: the file cannot be read.
+    """
     fetched = await files.fetch(address, param=param)
     if fetched is not None:
         return io.BytesIO(fetched)

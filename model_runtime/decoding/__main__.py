@@ -1,9 +1,12 @@
-"""The decoder process: `python -P -m model_runtime.decoding image|audio PARAM` decodes one file and exits.
+"""The decoder process: `python -P -m model_runtime.decoding WORK ARGUMENTS` works on one file or two and exits.
 
-It reads the file from one descriptor, writes the decoded bytes to another, and sends its outcome, the media without
-bytes or an error, to the daemon on `LINK_FD`. Its exit gives the memory back. It exits at once if the daemon does.
+WORK is `image` or `audio`, with the name of a parameter for errors; `measurement`, with that and the boxes of lines of
+text as JSON; or `comparison`, with the names of both parameters. The process reads files from descriptors, writes
+decoded bytes or a heat map to another, and sends its outcome, without bytes, or an error to the daemon on `LINK_FD`. Its
+exit gives the memory back. It exits at once if the daemon does.
 """
 
+import json
 import os
 import socket
 import sys
@@ -14,30 +17,33 @@ from typing import BinaryIO
 from model_runtime.errors import Busy, InsufficientStorage, SensesError
 from model_runtime.ipc.codec import encode
 from model_runtime.ipc.framing import pack
-from model_runtime.ipc.messages import DECODED_FD, LINK_FD, SOURCE_FD
+from model_runtime.ipc.messages import DECODED_FD, LINK_FD, OTHER_SOURCE_FD, SOURCE_FD
+from model_runtime.measuring.results import Comparison, Measurement
 from model_runtime.media.types import Audio, ImageData
 
 NICENESS = 5
 """As for workers: the daemon has priority."""
 
-Decode = Callable[[BinaryIO, BinaryIO, str], ImageData | Audio]
+Outcome = ImageData | Audio | Measurement | Comparison
+Decode = Callable[..., Outcome]
+"""decode(source, out, *arguments), with open files and arguments of the command line."""
 
 
 def main() -> None:
     """Decode the file and send the outcome."""
-    kind, param = sys.argv[1:]
+    work, *arguments = sys.argv[1:]
     os.nice(NICENESS)
     link = socket.socket(fileno=LINK_FD)
     threading.Thread(target=_exit_with_daemon, args=(link,), name="daemon watch", daemon=True).start()
-    outcome = _run(DECODERS[kind], param)
+    outcome = _run(DECODERS[work], arguments)
     link.sendall(b"".join(pack(*encode(outcome))))
 
 
-def _run(decode: Decode, param: str) -> ImageData | Audio | SensesError:
+def _run(decode: Decode, arguments: list[str]) -> Outcome | SensesError:
     os.lseek(SOURCE_FD, 0, os.SEEK_SET)  # the daemon may have read from it
     try:
         with open(SOURCE_FD, "rb") as source, open(DECODED_FD, "wb") as out:  # noqa: PTH123 - descriptors
-            return decode(source, out, param)
+            return decode(source, out, *arguments)
     except SensesError as error:
         return error
     except MemoryError:
@@ -58,7 +64,26 @@ def _decode_audio(source: BinaryIO, out: BinaryIO, param: str) -> Audio:
     return write_audio(source, out, param=param)
 
 
-DECODERS: Mapping[str, Decode] = {"image": _decode_image, "audio": _decode_audio}
+def _measure(source: BinaryIO, out: BinaryIO, param: str, text_boxes: str) -> Measurement:
+    from model_runtime.measuring.files import measure_file
+
+    return measure_file(source, param=param, text_boxes=[(x, y, w, h) for x, y, w, h in json.loads(text_boxes)])
+
+
+def _compare(source: BinaryIO, out: BinaryIO, param: str, other_param: str) -> Comparison:
+    from model_runtime.measuring.files import compare_files
+
+    os.lseek(OTHER_SOURCE_FD, 0, os.SEEK_SET)
+    with open(OTHER_SOURCE_FD, "rb") as other:  # noqa: PTH123 - a descriptor
+        return compare_files(source, other, out, params=(param, other_param))
+
+
+DECODERS: Mapping[str, Decode] = {
+    "image": _decode_image,
+    "audio": _decode_audio,
+    "measurement": _measure,
+    "comparison": _compare,
+}
 
 
 def _exit_with_daemon(link: socket.socket) -> None:

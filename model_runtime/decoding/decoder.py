@@ -60,12 +60,36 @@ class MediaDecoder:
             DecodingFailed: its process died or takes too long.
             InsufficientStorage: the decoded bytes do not fit on the disk.
         """
-        from model_runtime.media.images import MAX_DECODING_BYTES, MODEL_PIXELS, decode_image, decoding_bytes
+        from model_runtime.media.images import MODEL_PIXELS, decode_image
 
         def decode() -> _Decoded[ImageData]:
             return self._write(decode_image(source, param=param, max_pixels=MODEL_PIXELS))
 
-        measure = partial(decoding_bytes, source, param=param, max_pixels=MODEL_PIXELS)
+        needed_bytes = await self.image_bytes(source, param=param, max_pixels=MODEL_PIXELS)
+        async with self.admission.admit(needed_bytes):
+            if needed_bytes <= THREAD_BYTES:
+                return self._own(await anyio.to_thread.run_sync(decode))
+            return await self._decode_in_process("image", ImageData, source, param)
+
+    async def image_size(self, source: Source, *, param: str) -> tuple[int, int]:
+        """Return the width and height of an image file's picture, upright.
+
+        Raises:
+            InvalidMedia: the header of the file shows that it cannot be decoded.
+        """
+        from model_runtime.media.images import upright_size
+
+        return await anyio.to_thread.run_sync(partial(upright_size, source, param=param))
+
+    async def image_bytes(self, source: Source, *, param: str, max_pixels: int) -> int:
+        """Return the memory that decoding an image to at most `max_pixels` takes.
+
+        Raises:
+            InvalidMedia: it is too much, or the header of the file shows that it cannot be decoded.
+        """
+        from model_runtime.media.images import MAX_DECODING_BYTES, decoding_bytes
+
+        measure = partial(decoding_bytes, source, param=param, max_pixels=max_pixels)
         needed_bytes = await anyio.to_thread.run_sync(measure)
         limit_bytes = max(MAX_DECODING_BYTES, self._limit_bytes)
         if needed_bytes > limit_bytes:
@@ -75,10 +99,7 @@ class MediaDecoder:
                 param=param,
                 code="image_parse_error",
             )
-        async with self.admission.admit(needed_bytes):
-            if needed_bytes <= THREAD_BYTES:
-                return self._own(await anyio.to_thread.run_sync(decode))
-            return await self._decode_in_process("image", ImageData, source, param)
+        return needed_bytes
 
     async def decode_audio(self, source: Source, *, param: str) -> Audio:
         """Decode the first audio track of a file to 16 kHz mono.
@@ -119,7 +140,7 @@ class MediaDecoder:
     async def _decode_in_process(self, kind: Kind, kind_of: type[MediaT], source: Source, param: str) -> MediaT:
         try:
             with self.storage.open_file() as output:
-                async with _descriptor(source, self.storage) as descriptor:
+                async with open_descriptor(source, self.storage) as descriptor:
                     decoded = await decode_in_process(kind, param, descriptor, output.fileno())
             content = self.storage.own(output.name)
         except OSError as error:
@@ -130,7 +151,7 @@ class MediaDecoder:
 
 
 @asynccontextmanager
-async def _descriptor(source: Source, storage: MediaStorage) -> AsyncGenerator[int]:
+async def open_descriptor(source: Source, storage: MediaStorage) -> AsyncGenerator[int]:
     """Yield the descriptor of a file with this content. The process that gets it reads from its start."""
     if not isinstance(source, bytes):
         try:

@@ -1,7 +1,7 @@
-"""The space between the elements of a layout, in pixels."""
+"""Choose the largest elements of a layout, and measure the space between them, in pixels."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from model_runtime.measuring.results import Box, Element
 
@@ -18,6 +18,14 @@ class Gap:
     axis: int
     """0: beside each other, 1: one below the other."""
     pixels: int
+
+
+def select(elements: Sequence[Element], count: int) -> list[Element]:
+    """Return the `count` largest elements in the order of reading, with parents among them."""
+    order = sorted(range(len(elements)), key=lambda index: -elements[index].box[2] * elements[index].box[3])[:count]
+    order.sort(key=lambda index: (elements[index].box[1], elements[index].box[0], index))
+    places = {index: place for place, index in enumerate(order)}
+    return [replace(elements[index], parent=places.get(elements[index].parent)) for index in order]  # type: ignore[arg-type]
 
 
 def find_gaps(elements: Sequence[Element]) -> list[Gap]:

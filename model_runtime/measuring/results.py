@@ -3,6 +3,11 @@
 from dataclasses import dataclass
 from typing import Literal
 
+MEASURED_PIXELS = 6_000_000
+"""A larger picture is shrunk to so many pixels: a screen of 2880 x 1800 is measured as it is."""
+MEASURING_BYTES_PER_PIXEL = 100
+"""Memory that labels, runs and masks take for each of them; `benchmarks/eyes.py` measures it."""
+
 Box = tuple[int, int, int, int]
 ElementKind = Literal["box", "text", "image"]
 ChangeKind = Literal["moved", "resized", "recoloured", "retyped", "missing", "added", "changed"]
@@ -79,12 +84,14 @@ class Change:
 class Comparison:
     """Two compared pictures. `score` is 1 for equal ones; `changed_share` is the share of the pixels that differ.
 
-    Boxes are in pixels of the first picture; `scale` is its width over that of the second, which was resized to it.
+    Sizes are width and height of the files, `compared` that of the upper left part of the first that both have. Boxes are
+    in pixels of the first. `is_noisy` tells that small differences everywhere were taken for those of compression.
     """
 
-    size_before: tuple[int, int]
-    size_after: tuple[int, int]
+    first_size: tuple[int, int]
+    second_size: tuple[int, int]
+    compared: tuple[int, int]
     score: float
     changed_share: float
     changes: tuple[Change, ...]
-    scale: float = 1.0
+    is_noisy: bool = False

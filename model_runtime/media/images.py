@@ -42,6 +42,9 @@ and the result."""
 COEFFICIENT_BYTES_PER_PIXEL = 6
 """libjpeg keeps all coefficients of a progressive JPEG: three channels of 16 bits."""
 
+TURNED = (5, 6, 7, 8)
+"""Values of the EXIF orientation that exchange rows and columns (EXIF 2.32, 4.6.4 A)."""
+
 Image.MAX_IMAGE_PIXELS = MAX_PIXELS
 
 
@@ -89,6 +92,34 @@ def decoding_bytes(source: bytes | BinaryIO, *, param: str, max_pixels: int = MA
     reduced_pixels = decoded_pixels // _reduction(decoded_pixels, max_pixels) ** 2
     result_pixels = min(reduced_pixels, max_pixels)
     return coefficients + BYTES_PER_PIXEL * (copies * decoded_pixels + reduced_pixels + result_pixels)
+
+
+def upright_size(source: bytes | BinaryIO, *, param: str) -> tuple[int, int]:
+    """Return the width and height of an image file's picture, upright, from its header.
+
+    Raises:
+        InvalidMedia: as for `decode_image`, if the header shows it.
+    """
+    image = _open_image(source, param)
+    orientation = 1
+    with suppress(Exception):  # as in `_decode`
+        orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
+    return image.size if orientation not in TURNED else image.size[::-1]
+
+
+def alpha_channel(source: bytes | BinaryIO, *, param: str) -> Image.Image | None:
+    """Return the alpha channel of the first frame, upright, as a greyscale image; None if every pixel is opaque.
+
+    Raises:
+        InvalidMedia: as for `decode_image`.
+    """
+    image = _open_image(source, param)
+    if not image.has_transparency_data:
+        return None
+    try:
+        return ImageOps.exif_transpose(image).convert("RGBA").getchannel("A")
+    except Exception as error:
+        raise _invalid_image(DAMAGED_MESSAGE, param) from error
 
 
 def encode_image(image: ImageData | bytes, format: ImageFormat = "png", quality: int = 90) -> bytes:  # noqa: A002
