@@ -18,6 +18,7 @@ from mcp_server.calls import sdk_compat
 from mcp_server.calls.downloads import Downloader, download_in_subprocess
 from mcp_server.calls.jobs import JobFunction, JobRegistry, ToolJob, call_timeout_seconds, wait_for_job
 from mcp_server.calls.player import AudioPlayer
+from mcp_server.calls.regions import require_within
 from mcp_server.calls.results import build_result
 from mcp_server.files.access import MAX_AUDIO_BYTES, MAX_IMAGE_BYTES, ClientFiles
 from mcp_server.files.artifacts import ArtifactNotSaved, ArtifactStore, StoredArtifact
@@ -27,7 +28,7 @@ from model_runtime.errors import InvalidInput, SensesError
 from model_runtime.events import Event, Finished, ResultT, expect_result
 from model_runtime.formats.durations import parse_keep_alive
 from model_runtime.formats.fetch import DEFAULT_FETCHER, Fetcher
-from model_runtime.media.types import Audio, ImageData
+from model_runtime.media.types import Audio, ImageData, PixelBox
 from model_runtime.requests import Request
 from model_runtime.service import Service
 from model_runtime.settings import Settings
@@ -153,6 +154,24 @@ async def read_image(decoder: MediaDecoder, files: ClientFiles, address: str, pa
     """
     with await open_input(files, address, param, MAX_IMAGE_BYTES) as file:
         return await decoder.decode_image(file, param=param)
+
+
+async def read_region(
+    decoder: MediaDecoder, files: ClientFiles, address: str, param: str, region: PixelBox | None
+) -> tuple[ImageData, tuple[int, int]]:
+    """Read and decode an image, or a region of it at its own resolution; return it and the size of the whole image.
+
+    Raises:
+        InvalidInput: the file cannot be read or decoded, or the region is not within the image.
+        SensesError: the image cannot be decoded on this machine now.
+    """
+    with await open_input(files, address, param, MAX_IMAGE_BYTES) as file:
+        if region is not None:
+            size = await decoder.image_size(file, param=param)
+            require_within(region, size)
+            return await decoder.decode_image(file, param=param, region=region), size
+        image = await decoder.decode_image(file, param=param)
+        return image, image.file_size
 
 
 async def read_audio(decoder: MediaDecoder, files: ClientFiles, address: str, param: str) -> Audio:

@@ -35,9 +35,11 @@ def add_compare_images(server: MCPServer[ClientConnection], app: AppContext) -> 
 
         async def compare(job: ToolJob) -> CallToolResult:
             started = time.monotonic()
-            with await open_input(files, a, "a", MAX_IMAGE_BYTES) as first:
-                with await open_input(files, b, "b", MAX_IMAGE_BYTES) as second:
-                    compared, png = await ImageMeasurer(app.service.media).compare(first, second, params=("a", "b"))
+            with (
+                await open_input(files, a, "a", MAX_IMAGE_BYTES) as first,
+                await open_input(files, b, "b", MAX_IMAGE_BYTES) as second,
+            ):
+                compared, png = await ImageMeasurer(app.service.media).compare(first, second, params=("a", "b"))
             fields, links = await anyio.to_thread.run_sync(_save, app, png)
             fields["warnings"] = [*comparison_warnings(compared), *fields["warnings"]]
             fields["seconds"] = round(time.monotonic() - started, 3)

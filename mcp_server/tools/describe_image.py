@@ -14,11 +14,13 @@ from mcp_server.calls.context import (
     WaitArgument,
     keep_alive_seconds_of,
     read_image,
+    read_region,
     result_fields,
     tool,
 )
 from mcp_server.calls.detections import parse_boxes, parse_points
 from mcp_server.calls.jobs import ToolJob
+from mcp_server.calls.regions import parse_region, to_whole
 from mcp_server.calls.results import DescribeResult, ImageSize, build_result
 from mcp_server.calls.text_in_image import (
     MAX_LINES,
@@ -33,7 +35,7 @@ from model_runtime.catalog.builtin_models import OCR_MODEL
 from model_runtime.catalog.detect import GROUNDING_TASKS
 from model_runtime.errors import InvalidInput
 from model_runtime.events import ChatResult
-from model_runtime.media.types import ImageData
+from model_runtime.media.types import ImageData, PixelBox
 from model_runtime.requests import Chat, Message, Task
 
 OCR_MODELS = {"": "ocr", "auto": "ocr", "best": "ocr", "fast": OCR_MODEL.name}
@@ -58,6 +60,7 @@ def add_describe_image(server: MCPServer[ClientConnection], app: AppContext) -> 
         image: Annotated[str, Field(description="Path (absolute, ~ or relative), file://, senses:// or data: URI")],
         prompt: Annotated[str, Field(description="A question or instruction about the image", max_length=8000)] = "",
         task: Literal["describe", "caption", "alt_text", "ocr", "detect", "point"] = "describe",
+        region: Annotated[list[int], Field(description="Look closer at [x, y, width, height]")] = [],  # noqa: B006
         more_images: Annotated[
             list[str], Field(description="Further images to compare, for models that take several", max_length=7)
         ] = [],  # noqa: B006
@@ -79,10 +82,11 @@ def add_describe_image(server: MCPServer[ClientConnection], app: AppContext) -> 
         question = prompt if model == OCR_MODEL.name else build_prompt(task, prompt)
         files = app.files(ctx)
         keep_alive_seconds = keep_alive_seconds_of(keep_alive)
+        part = parse_region(region)
 
         async def run_request(job: ToolJob) -> CallToolResult:
             media = app.service.media
-            first = await read_image(media, files, image, "image")
+            first, size = await read_region(media, files, image, "image", part)
             others = [await read_image(media, files, other, "more_images") for other in more_images]
             content: tuple[str | ImageData, ...] = (first, *others, *filter(None, [question]))
             request = Chat(model, (Message("user", content),), max_tokens=max_tokens)
@@ -90,18 +94,20 @@ def add_describe_image(server: MCPServer[ClientConnection], app: AppContext) -> 
             wants_text = is_text_wanted(include_text, task, finished.model, app.service.status())
             max_lines = None if task == "ocr" else MAX_LINES
             reading = await read_text(app, first, job, max_lines) if wants_text else TextInImage([])
+            read = to_whole(reading.lines, part)
+            lines = to_whole(to_image_lines(answer.lines), part) or (read if task == "ocr" else None)
             fields = result_fields(finished)
             return build_result(
                 DescribeResult(
                     text=answer.text.strip(),
                     task=task,
-                    image=ImageSize(width=first.file_size[0], height=first.file_size[1]),
-                    **detections_of(task, answer, first),
+                    image=ImageSize(width=size[0], height=size[1]),
+                    **detections_of(task, answer, first, part),
                     truncated=answer.finish_reason == "length",
                     prompt_tokens=answer.prompt_tokens,
                     completion_tokens=answer.completion_tokens,
-                    lines=to_image_lines(answer.lines) or (reading.lines if task == "ocr" else None) or None,
-                    text_in_image=(reading.lines if task != "ocr" else None) or None,
+                    lines=lines or None,
+                    text_in_image=(read if task != "ocr" else None) or None,
                     **fields | {"warnings": [*fields["warnings"], *reading.warnings]},
                 )
             )
@@ -135,9 +141,14 @@ def require_grounding(app: AppContext, model_name: str, task: str) -> None:
         )
 
 
-def detections_of(task: str, answer: ChatResult, image: ImageData) -> dict[str, Any]:
-    """Return the result fields `boxes` or `points` for the tasks that have them, in pixels of the image's file."""
+def detections_of(task: str, answer: ChatResult, image: ImageData, region: PixelBox | None) -> dict[str, Any]:
+    """Return the result fields `boxes` or `points` for the tasks that have them, in pixels of the image's file.
+
+    `image` is the `region` of it that was looked at, None means all.
+    """
     processed_size = answer.processed_sizes[0] if answer.processed_sizes else (image.width, image.height)
     if task == "detect":
-        return {"boxes": parse_boxes(answer.text, processed_size, image.file_size)}
-    return {"points": parse_points(answer.text, processed_size, image.file_size)} if task == "point" else {}
+        return {"boxes": to_whole(parse_boxes(answer.text, processed_size, image.file_size), region)}
+    if task == "point":
+        return {"points": to_whole(parse_points(answer.text, processed_size, image.file_size), region)}
+    return {}

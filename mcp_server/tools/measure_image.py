@@ -1,5 +1,6 @@
 """measure_image: colours, boxes, gaps and lines of text of an image, in pixels."""
 
+import math
 import time
 from typing import Annotated, BinaryIO
 
@@ -66,7 +67,5 @@ async def _read(app: AppContext, file: BinaryIO, job: ToolJob) -> TextInImage:
 def _warnings(measured: Measurement) -> list[str]:
     if measured.scale <= 1:
         return []
-    return [
-        f"The image was measured at 1/{measured.scale:.1f} of its size: boxes are exact within {measured.scale:.0f} "
-        "pixels. Crop it to measure a part exactly."
-    ]
+    size = f"The image was measured at 1/{measured.scale:.1f} of its size"
+    return [f"{size}: boxes are exact within {math.ceil(measured.scale)} pixels. Crop it to measure a part exactly."]

@@ -1,6 +1,6 @@
 """The decoder process: `python -P -m model_runtime.decoding WORK ARGUMENTS` works on one file or two and exits.
 
-WORK is `image` or `audio`, with the name of a parameter for errors; `measurement`, with that and the boxes of lines of
+WORK is `image` or `audio`, with the name of a parameter for errors, an image also with the part to decode as JSON; `measurement`, with that and the boxes of lines of
 text as JSON; or `comparison`, with the names of both parameters. The process reads files from descriptors, writes
 decoded bytes or a heat map to another, and sends its outcome, without bytes, or an error to the daemon on `LINK_FD`. Its
 exit gives the memory back. It exits at once if the daemon does.
@@ -52,10 +52,10 @@ def _run(decode: Decode, arguments: list[str]) -> Outcome | SensesError:
         return InsufficientStorage(f"The file cannot be decoded: {error.strerror}. Free disk space and try again.")
 
 
-def _decode_image(source: BinaryIO, out: BinaryIO, param: str) -> ImageData:
+def _decode_image(source: BinaryIO, out: BinaryIO, param: str, region: str = "null") -> ImageData:
     from model_runtime.media.images import MODEL_PIXELS, write_image
 
-    return write_image(source, out, param=param, max_pixels=MODEL_PIXELS)
+    return write_image(source, out, param=param, max_pixels=MODEL_PIXELS, region=json.loads(region))
 
 
 def _decode_audio(source: BinaryIO, out: BinaryIO, param: str) -> Audio:

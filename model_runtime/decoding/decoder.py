@@ -4,6 +4,7 @@ Small files are decoded in a thread of the daemon, large ones in a process. Libr
 keep an idle daemon small.
 """
 
+import json
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -18,7 +19,7 @@ from model_runtime.decoding.admission import MemoryAdmission
 from model_runtime.decoding.process import Kind, decode_in_process
 from model_runtime.decoding.storage import MediaStorage
 from model_runtime.errors import InsufficientStorage, InvalidMedia
-from model_runtime.media.types import Audio, ImageData
+from model_runtime.media.types import Audio, ImageData, PixelBox
 
 THREAD_BYTES = 160_000_000
 """Memory that a thread may take: a photo of 13 megapixels. A process starts and imports in 0.1 s."""
@@ -49,10 +50,11 @@ class MediaDecoder:
         self._limit_bytes = limit_bytes
         self.storage = MediaStorage(folder)
 
-    async def decode_image(self, source: Source, *, param: str) -> ImageData:
+    async def decode_image(self, source: Source, *, param: str, region: PixelBox | None = None) -> ImageData:
         """Decode the first frame of an image file, upright and with at most as many pixels as a model looks at.
 
-        `param` names the parameter in errors. Cancelling the call ends its wait, and the process that decodes.
+        `region` is the left, top, width and height of the part to decode, None means all. `param` names the parameter in
+        errors. Cancelling the call ends its wait, and the process that decodes.
 
         Raises:
             InvalidMedia: the file is too large, damaged, or not an image.
@@ -63,13 +65,14 @@ class MediaDecoder:
         from model_runtime.media.images import MODEL_PIXELS, decode_image
 
         def decode() -> _Decoded[ImageData]:
-            return self._write(decode_image(source, param=param, max_pixels=MODEL_PIXELS))
+            return self._write(decode_image(source, param=param, max_pixels=MODEL_PIXELS, region=region))
 
-        needed_bytes = await self.image_bytes(source, param=param, max_pixels=MODEL_PIXELS)
+        needed_bytes = await self.image_bytes(source, param=param, max_pixels=MODEL_PIXELS, region=region)
         async with self.admission.admit(needed_bytes):
             if needed_bytes <= THREAD_BYTES:
                 return self._own(await anyio.to_thread.run_sync(decode))
-            return await self._decode_in_process("image", ImageData, source, param)
+            options = [json.dumps(region)] if region else []
+            return await self._decode_in_process("image", ImageData, source, param, *options)
 
     async def image_size(self, source: Source, *, param: str) -> tuple[int, int]:
         """Return the width and height of an image file's picture, upright.
@@ -81,15 +84,15 @@ class MediaDecoder:
 
         return await anyio.to_thread.run_sync(partial(upright_size, source, param=param))
 
-    async def image_bytes(self, source: Source, *, param: str, max_pixels: int) -> int:
-        """Return the memory that decoding an image to at most `max_pixels` takes.
+    async def image_bytes(self, source: Source, *, param: str, max_pixels: int, region: PixelBox | None = None) -> int:
+        """Return the memory that decoding an image, or a region of it, to at most `max_pixels` takes.
 
         Raises:
             InvalidMedia: it is too much, or the header of the file shows that it cannot be decoded.
         """
         from model_runtime.media.images import MAX_DECODING_BYTES, decoding_bytes
 
-        measure = partial(decoding_bytes, source, param=param, max_pixels=max_pixels)
+        measure = partial(decoding_bytes, source, param=param, max_pixels=max_pixels, region=region)
         needed_bytes = await anyio.to_thread.run_sync(measure)
         limit_bytes = max(MAX_DECODING_BYTES, self._limit_bytes)
         if needed_bytes > limit_bytes:
@@ -137,11 +140,13 @@ class MediaDecoder:
     def _own(self, decoded: "_Decoded[MediaT]") -> MediaT:
         return replace(decoded.media, content=self.storage.own(decoded.path)) if decoded.path else decoded.media
 
-    async def _decode_in_process(self, kind: Kind, kind_of: type[MediaT], source: Source, param: str) -> MediaT:
+    async def _decode_in_process(
+        self, kind: Kind, kind_of: type[MediaT], source: Source, param: str, *options: str
+    ) -> MediaT:
         try:
             with self.storage.open_file() as output:
                 async with open_descriptor(source, self.storage) as descriptor:
-                    decoded = await decode_in_process(kind, param, descriptor, output.fileno())
+                    decoded = await decode_in_process(kind, param, descriptor, output.fileno(), *options)
             content = self.storage.own(output.name)
         except OSError as error:
             raise InsufficientStorage(f"The {kind} cannot be decoded to the disk: {error}. Free disk space.") from error

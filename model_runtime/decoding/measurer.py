@@ -16,10 +16,10 @@ from model_runtime.ipc.messages import DECODED_FD, OTHER_SOURCE_FD, SOURCE_FD
 from model_runtime.measuring.results import (
     MEASURED_PIXELS,
     MEASURING_BYTES_PER_PIXEL,
-    Box,
     Comparison,
     Measurement,
 )
+from model_runtime.media.types import PixelBox
 
 TIMEOUT_SECONDS = 60.0
 """The largest picture is measured in a few seconds."""
@@ -31,7 +31,7 @@ class ImageMeasurer:
 
     decoder: MediaDecoder
 
-    async def measure(self, source: Source, *, param: str, text_boxes: Sequence[Box] = ()) -> Measurement:
+    async def measure(self, source: Source, *, param: str, text_boxes: Sequence[PixelBox] = ()) -> Measurement:
         """Measure the first frame of an image file; see `model_runtime.measuring.files:measure_file`.
 
         Cancelling the call ends its wait and its process.
@@ -81,9 +81,7 @@ class ImageMeasurer:
                     descriptors[number] = await stack.enter_async_context(open_descriptor(source, self.decoder.storage))
             except OSError as error:
                 raise InsufficientStorage(f"{failure}: {error.strerror}. Free disk space and try again.") from error
-            outcome = await run_decoder(
-                work, arguments, descriptors, failure=failure, timeout_seconds=TIMEOUT_SECONDS
-            )
+            outcome = await run_decoder(work, arguments, descriptors, failure=failure, timeout_seconds=TIMEOUT_SECONDS)
             return outcome, await anyio.to_thread.run_sync(_read_from_start, output)
 
     async def _needed_bytes(self, source: Source, param: str) -> int:

@@ -79,7 +79,7 @@ def _candidates(pixels: Pixels, regions: Regions) -> Iterator[tuple[int, Rectang
     is_down = (heights >= MIN_RULE_HEIGHT) & (widths <= MAX_RULE_THICKNESS)
     is_rule = (is_across | is_down) & (regions.areas == widths * heights)
     for number in np.flatnonzero(is_box | is_rule):
-        left, top, right, bottom = edges = _edges(regions, number)
+        left, top, right, bottom = edges = _edges(regions, int(number))
         if is_rule[number]:
             is_rectangle = _stands_alone(pixels, edges)
         else:

@@ -9,14 +9,15 @@ from model_runtime.measuring.boxes import Edges, Rectangle, area, find_rectangle
 from model_runtime.measuring.colors import to_hex
 from model_runtime.measuring.ink import MAX_TEXT_HEIGHT, find_ink, find_lines, ink_colors, most_frequent
 from model_runtime.measuring.regions import Pixels, find_regions
-from model_runtime.measuring.results import Box, Element, ElementKind
+from model_runtime.measuring.results import Element, ElementKind
+from model_runtime.media.types import PixelBox
 
 MAX_LETTER_HEIGHT, MIN_TEXT_ASPECT = 48, 1.5
 """Higher ink is a text only if it is this much wider than high, and a text of `MAX_TEXT_HEIGHT` at most."""
 MIN_COVERED = 0.5
 
 
-def find_elements(pixels: Pixels, text_boxes: Sequence[Box] = ()) -> tuple[Element, ...]:
+def find_elements(pixels: Pixels, text_boxes: Sequence[PixelBox] = ()) -> tuple[Element, ...]:
     """Return the elements of a picture, the page first, parents before their parts.
 
     `text_boxes` are lines that were read: they are elements instead of the ink within them.
@@ -36,12 +37,12 @@ def find_elements(pixels: Pixels, text_boxes: Sequence[Box] = ()) -> tuple[Eleme
     return tuple(_with_parent(element, found) for element in found)
 
 
-def edges_of(box: Box) -> Edges:
+def edges_of(box: PixelBox) -> Edges:
     """Return left, top, right and bottom of a box."""
     return box[0], box[1], box[0] + box[2], box[1] + box[3]
 
 
-def box_of(edges: Edges) -> Box:
+def box_of(edges: Edges) -> PixelBox:
     """Return left, top, width and height."""
     return edges[0], edges[1], edges[2] - edges[0], edges[3] - edges[1]
 
@@ -81,7 +82,7 @@ def _with_parent(element: Element, elements: Sequence[Element]) -> Element:
     return replace(element, parent=around[-1]) if around else element
 
 
-def _clip(box: Box, width: int, height: int) -> Edges:
+def _clip(box: PixelBox, width: int, height: int) -> Edges:
     left, top, right, bottom = edges_of(box)
     return max(left, 0), max(top, 0), max(min(right, width), left), max(min(bottom, height), top)
 

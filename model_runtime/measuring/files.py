@@ -12,15 +12,15 @@ from model_runtime.measuring.difference import find_difference, heat_map
 from model_runtime.measuring.elements import find_elements
 from model_runtime.measuring.palette import measure_palette
 from model_runtime.measuring.regions import Pixels
-from model_runtime.measuring.results import MEASURED_PIXELS, Box, Change, Comparison, Measurement, Transparency
+from model_runtime.measuring.results import MEASURED_PIXELS, Change, Comparison, Measurement, Transparency
 from model_runtime.media.images import alpha_channel, decode_image
-from model_runtime.media.types import ImageData
+from model_runtime.media.types import ImageData, PixelBox
 
 MAX_ASPECT_STEP = 0.01
 """Pictures whose aspect ratios differ by less show the same in two densities."""
 
 
-def measure_file(source: BinaryIO, *, param: str, text_boxes: Sequence[Box] = ()) -> Measurement:
+def measure_file(source: BinaryIO, *, param: str, text_boxes: Sequence[PixelBox] = ()) -> Measurement:
     """Measure the first frame of an image file. `text_boxes` are lines of text that were read in it.
 
     Raises:
@@ -78,7 +78,7 @@ def _is_same_aspect(first: ImageData, second: ImageData) -> bool:
     return abs(width * other_height / (height * other_width) - 1) <= MAX_ASPECT_STEP
 
 
-def _scaled(box: Box, scale: float) -> Box:
+def _scaled(box: PixelBox, scale: float) -> PixelBox:
     left, top = round(box[0] * scale), round(box[1] * scale)
     right, bottom = round((box[0] + box[2]) * scale), round((box[1] + box[3]) * scale)
     return left, top, right - left, bottom - top

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from model_runtime.measuring.results import Box, Element
+from model_runtime.measuring.results import Element
+from model_runtime.media.types import PixelBox
 
 MIN_COMMON = 0.5
 """Neighbours share so much of the shorter one's side."""
@@ -31,10 +32,7 @@ def select(elements: Sequence[Element], count: int) -> list[Element]:
 def find_gaps(elements: Sequence[Element]) -> list[Gap]:
     """Return for each element the gap to its nearest neighbour to the right, and to that below."""
     return [
-        gap
-        for axis in (0, 1)
-        for first in range(len(elements))
-        if (gap := _nearest(elements, first, axis)) is not None
+        gap for axis in (0, 1) for first in range(len(elements)) if (gap := _nearest(elements, first, axis)) is not None
     ]
 
 
@@ -64,7 +62,7 @@ def _nearest(elements: Sequence[Element], first: int, axis: int) -> Gap | None:
     return min(after, key=lambda gap: gap.pixels, default=None)
 
 
-def _is_beside(first: Box, second: Box, axis: int) -> bool:
+def _is_beside(first: PixelBox, second: PixelBox, axis: int) -> bool:
     """Return whether two boxes stand in one row, for axis 0, or in one column."""
     across = 1 - axis
     common = min(first[across] + first[across + 2], second[across] + second[across + 2]) - max(

@@ -20,7 +20,7 @@ SAME_BOX_DELTA_E, SAME_INK_DELTA_E, NOISY_DELTA_E = 1.0, 6.0, 10.0
 """Colours within these are the same. Thin letters have no pixel of their full colour."""
 MIN_TYPE_STEP, MAX_STRETCH = 1.08, 1.2
 """Type of another size is higher or lower by this at least, and wider or narrower by nearly as much."""
-SAME_SHAPE, NOISY_SHAPE, SCALED_SHAPE = 0.7, 0.6, 0.4
+SAME_SHAPE, NOISY_SHAPE, SCALED_SHAPE = 0.7, 0.6, 0.33
 """The least likeness of two drawings of the same, without and with noise, and of two sizes of the same."""
 MIN_CHANGED_OUTLINE, MIN_CHANGED_INK = 0.5, 0.02
 """The share of the outline of a box, and of the area of a text, that differs where it went or came."""

@@ -62,7 +62,9 @@ def _is_blend(color: str, others: list[str]) -> bool:
     """Return whether a colour lies between two others, as the pixels of a blended edge do."""
     point = np.array(from_hex(color), np.float64)
     ends = [np.array(from_hex(other), np.float64) for other in others]
-    return any(_distance(point, first, second) <= BLEND_STEP for first in ends for second in ends if first is not second)
+    return any(
+        _distance(point, first, second) <= BLEND_STEP for first in ends for second in ends if first is not second
+    )
 
 
 def _distance(point: NDArray[np.float64], first: NDArray[np.float64], second: NDArray[np.float64]) -> float:

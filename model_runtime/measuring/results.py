@@ -3,12 +3,13 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from model_runtime.media.types import PixelBox
+
 MEASURED_PIXELS = 6_000_000
 """A larger picture is shrunk to so many pixels: a screen of 2880 x 1800 is measured as it is."""
 MEASURING_BYTES_PER_PIXEL = 100
 """Memory that labels, runs and masks take for each of them; `benchmarks/eyes.py` measures it."""
 
-Box = tuple[int, int, int, int]
 ElementKind = Literal["box", "text", "image"]
 ChangeKind = Literal["moved", "resized", "recoloured", "retyped", "missing", "added", "changed"]
 
@@ -31,7 +32,7 @@ class Element:
     """
 
     kind: ElementKind
-    box: Box
+    box: PixelBox
     color: str
     background: str = ""
     border: str = ""
@@ -46,7 +47,7 @@ class Transparency:
 
     transparent_share: float
     translucent_share: float
-    content: Box | None
+    content: PixelBox | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +74,8 @@ class Change:
 
     kind: ChangeKind
     element: ElementKind
-    before: Box | None
-    after: Box | None
+    before: PixelBox | None
+    after: PixelBox | None
     color_before: str = ""
     color_after: str = ""
     count: int = 1

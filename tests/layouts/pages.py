@@ -40,7 +40,7 @@ class Page:
 
 def make_page(seed: int) -> Page:
     """Return a page of one's own looks for each seed."""
-    return _Writer(Random(seed)).page()
+    return _Writer(Random(seed)).page()  # noqa: S311
 
 
 class _Writer:
@@ -52,10 +52,10 @@ class _Writer:
         self.shadow = random.choice(("", "box-shadow: 0 1px 3px rgba(0, 0, 0, 0.2);"))
 
     def page(self) -> Page:
-        write, sizes = self.random.choice(
-            ((self._dashboard, SIZES[:2]), (self._form, SIZES), (self._list, SIZES))
+        write, sizes = self.random.choice(((self._dashboard, SIZES[:2]), (self._form, SIZES), (self._list, SIZES)))
+        html = (
+            f'<!doctype html><meta charset="utf-8"><style>{STYLE}</style><body style="background: {self.background}">'
         )
-        html = f'<!doctype html><meta charset="utf-8"><style>{STYLE}</style><body style="background: {self.background}">'
         width, height = self.random.choice(sizes)
         return Page(html + write(), WORDS, self.accent, width, height, self.random.choice((1, 1, 2)))
 
@@ -73,7 +73,9 @@ class _Writer:
             for _ in range(self.random.randint(3, 6))
         )
         buttons = self._row(self._button() + self._button())
-        return f'<div class="column" style="padding: 40px; gap: {self.gap}px">{self._line(24, 360)}{fields}{buttons}</div>'
+        return (
+            f'<div class="column" style="padding: 40px; gap: {self.gap}px">{self._line(24, 360)}{fields}{buttons}</div>'
+        )
 
     def _list(self) -> str:
         rows = "".join(
@@ -95,7 +97,9 @@ class _Writer:
         return f'<div data-kind="box" style="{style}">{self._line(14, 150, self.background)}</div>'
 
     def _box(self, width: int, height: int, color: str, inside: str) -> str:
-        style = f"width: {width}px; height: {height}px; background: {color}; border-radius: {self.radius}px; padding: 16px"
+        style = (
+            f"width: {width}px; height: {height}px; background: {color}; border-radius: {self.radius}px; padding: 16px"
+        )
         return (
             f'<div data-kind="box" class="column" style="{style}; gap: 10px; {self.border}{self.shadow}">{inside}</div>'
         )

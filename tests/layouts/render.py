@@ -5,12 +5,13 @@ from random import Random
 from typing import Any
 
 import numpy as np
-from playwright.async_api import Browser, Page
+from playwright.async_api import Browser
 
-from model_runtime.media.images import decode_image
 from model_runtime.measuring.regions import Pixels
-from model_runtime.measuring.results import Box, ChangeKind, Element, ElementKind
-from tests.layouts.pages import make_page
+from model_runtime.measuring.results import ChangeKind, Element, ElementKind
+from model_runtime.media.images import decode_image
+from model_runtime.media.types import PixelBox
+from tests.layouts.pages import LETTER_WIDTH, make_page
 
 EDITS: tuple[ChangeKind, ...] = ("moved", "missing", "recoloured", "resized", "retyped")
 
@@ -57,8 +58,8 @@ class Edit:
 
     kind: ChangeKind
     element: ElementKind
-    before: Box
-    after: Box | None
+    before: PixelBox
+    after: PixelBox | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +75,7 @@ class EditedPage:
 
 async def render(browser: Browser, seed: int, kind: ChangeKind) -> EditedPage:
     """Render the page of a seed with an edit of this kind; other seeds have other ones."""
-    page_of_seed, random = make_page(seed), Random(seed)
+    page_of_seed, random = make_page(seed), Random(seed)  # noqa: S311
     size = {"width": page_of_seed.width, "height": page_of_seed.height}
     context = await browser.new_context(viewport=size, device_scale_factor=page_of_seed.scale)  # type: ignore[arg-type]
     try:
@@ -107,7 +108,10 @@ def _choose(
         if kind == "recoloured":
             return index, random.choice(("#d1242f", "#1a7f37", "#9a6700", "#8250df"))
         if kind == "retyped" and is_text:
-            return index, random.choice(words) + random.choice((" now", "", "s", " again"))
+            left, top, right, bottom = fact["outer"]
+            room = (right - left) / (LETTER_WIDTH * (bottom - top - 8))
+            longer = [word + end for word in words for end in ("", "s", " now", " again")]
+            return index, random.choice([text for text in longer if len(text) <= room])
         if kind == "resized" and is_text:
             return index, round((fact["outer"][3] - fact["outer"][1] - 8) * random.choice((0.7, 1.3)))
         step = [random.choice((-1, 1)) * random.randint(4, 40) for _ in range(2)]
@@ -155,6 +159,6 @@ def _hex(color: str) -> str:
     return "#" + "".join(f"{int(number):02x}" for number in numbers)
 
 
-def _box(edges: list[float], scale: int) -> Box:
+def _box(edges: list[float], scale: int) -> PixelBox:
     left, top, right, bottom = (round(edge * scale) for edge in edges)
     return left, top, right - left, bottom - top

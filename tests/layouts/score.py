@@ -13,7 +13,8 @@ from model_runtime.measuring.difference import find_difference
 from model_runtime.measuring.elements import find_elements
 from model_runtime.measuring.gaps import find_gaps
 from model_runtime.measuring.regions import Pixels
-from model_runtime.measuring.results import Box, Change, Element
+from model_runtime.measuring.results import Change, Element
+from model_runtime.media.types import PixelBox
 from tests.layouts.render import Edit, EditedPage
 
 MIN_OVERLAP = 0.7
@@ -92,7 +93,7 @@ def check_layout(true: Sequence[Element], measured: Sequence[Element]) -> tuple[
     return errors, len(gaps)
 
 
-def overlap(first: Box, second: Box) -> float:
+def overlap(first: PixelBox, second: PixelBox) -> float:
     """Return the intersection over the union of two boxes."""
     width = min(first[0] + first[2], second[0] + second[2]) - max(first[0], second[0])
     height = min(first[1] + first[3], second[1] + second[3]) - max(first[1], second[1])
