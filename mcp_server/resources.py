@@ -33,6 +33,9 @@ Local models that see, draw, hear and speak. Nothing leaves this machine.
 
 - `describe_image(image, prompt, task)` looks at a picture; task "ocr" reads its text and says where each line stands,
   "detect" and "point" say in pixels where things are.
+  `region` looks closer at a part.
+- `measure_image(image)` measures a layout without a model: palette, boxes, gaps, lines of text, transparency.
+- `compare_images(a, b)` names what differs between a design and its rendering, and draws a heat map.
 - `generate_image(prompt, …)` draws; every picture is saved and its path returned.
 - `transcribe(audio, …)` writes down speech from audio or video files.
 - `speak(text, …)` says a text and saves it; `play=true` plays it aloud.

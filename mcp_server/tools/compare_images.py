@@ -29,8 +29,8 @@ def add_compare_images(server: MCPServer[ClientConnection], app: AppContext) -> 
         b: Annotated[str, Field(description="The rendering")],
         max_tokens: MaxTokensArgument = 4000,
     ) -> Annotated[CallToolResult, CompareResult]:
-        """Visual diff: a score, what moved, is missing, added, resized, recoloured or retyped, with boxes in pixels of a,
-        and a heat map. Loop: render, compare with the design, fix."""
+        """Visual diff of two screenshots (pixel diff, visual regression): score, what moved, is missing, added, resized,
+        recoloured or retyped, with boxes in pixels of a, and a heat map. To match a design: render, compare, fix, repeat."""
         files = app.files(ctx)
 
         async def compare(job: ToolJob) -> CallToolResult:

@@ -60,7 +60,7 @@ def add_describe_image(server: MCPServer[ClientConnection], app: AppContext) -> 
         image: Annotated[str, Field(description="Path (absolute, ~ or relative), file://, senses:// or data: URI")],
         prompt: Annotated[str, Field(description="A question or instruction about the image", max_length=8000)] = "",
         task: Literal["describe", "caption", "alt_text", "ocr", "detect", "point"] = "describe",
-        region: Annotated[list[int], Field(description="Look closer at [x, y, width, height]")] = [],  # noqa: B006
+        region: Annotated[list[int], Field(description="[x, y, width, height]", max_length=4)] = [],  # noqa: B006
         more_images: Annotated[
             list[str], Field(description="Further images to compare, for models that take several", max_length=7)
         ] = [],  # noqa: B006
@@ -74,7 +74,7 @@ def add_describe_image(server: MCPServer[ClientConnection], app: AppContext) -> 
     ) -> Annotated[CallToolResult, DescribeResult]:
         """Look at an image file with a local vision model: describe it, answer a question about it, write alt text,
         read its text with the place of each line (task="ocr") or find things in pixels (detect, point: the prompt
-        names them). Pass file paths, never bare base64. Nothing leaves this machine."""
+        names them). region looks closer at small things. Pass file paths, never bare base64. Nothing leaves this machine."""
         if task in GROUNDING_TASKS:
             require_grounding(app, await app.service.resolve(model, Task.VISION), task)
         if task == "ocr":
@@ -141,7 +141,7 @@ def require_grounding(app: AppContext, model_name: str, task: str) -> None:
         )
 
 
-def detections_of(task: str, answer: ChatResult, image: ImageData, region: PixelBox | None) -> dict[str, Any]:
+def detections_of(task: str, answer: ChatResult, image: ImageData, region: PixelBox | None = None) -> dict[str, Any]:
     """Return the result fields `boxes` or `points` for the tasks that have them, in pixels of the image's file.
 
     `image` is the `region` of it that was looked at, None means all.

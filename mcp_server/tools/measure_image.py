@@ -33,8 +33,8 @@ def add_measure_image(server: MCPServer[ClientConnection], app: AppContext) -> N
     async def measure_image(
         ctx: ToolContext, image: str, max_tokens: MaxTokensArgument = 4000
     ) -> Annotated[CallToolResult, MeasureResult]:
-        """Measure a screenshot or design without a model, to build its UI from: palette as hex, boxes, padding and gaps
-        in pixels, lines of text with size and colour, transparency."""
+        """Measure the layout of a screenshot, mockup or icon exactly, to write HTML/CSS from: colour palette as hex, boxes,
+        padding, spacing and gaps in pixels, lines of text with font size and colour, transparency. No model needed."""
         files = app.files(ctx)
 
         async def measure(job: ToolJob) -> CallToolResult:

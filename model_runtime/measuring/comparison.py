@@ -34,7 +34,7 @@ def compare(before: Pixels, after: Pixels, difference: Difference) -> tuple[floa
         _change(kind, one, other)
         for kind, rule in rules
         for one, other in _take_pairs(left, right, rule)
-        if likeness.is_touched(one) or likeness.is_touched(other)
+        if likeness.is_changed(one, other)
     ]
     changes += [_change("missing", one, None) for one in left if likeness.is_changed_itself(one)]
     changes += [_change("added", None, one) for one in right if likeness.is_changed_itself(one)]

@@ -26,7 +26,7 @@ MAX_SHADOW, MIN_SHADOW_SHARE = 12, 0.5
 """Pixels around a rectangle in which its shadow lies, and the share of its side that a shadow has at least."""
 MAX_THINNESS = 10
 """A mark that is so much higher than wide is no letter."""
-MAX_CORNER, MAX_FRINGE, MAX_ARC = 24, 16, 6
+MAX_CORNER, MAX_FRINGE, MAX_ARC = 24, 24, 6
 """Pixels of a rounded corner, of the blended pixels that touch an edge, and of those that only lie in a corner."""
 
 

@@ -22,8 +22,9 @@ MIN_TYPE_STEP, MAX_STRETCH = 1.08, 1.2
 """Type of another size is higher or lower by this at least, and wider or narrower by nearly as much."""
 SAME_SHAPE, NOISY_SHAPE, SCALED_SHAPE = 0.7, 0.6, 0.33
 """The least likeness of two drawings of the same, without and with noise, and of two sizes of the same."""
-MIN_CHANGED_OUTLINE, MIN_CHANGED_INK = 0.5, 0.02
-"""The share of the outline of a box, and of the area of a text, that differs where it went or came."""
+MIN_CHANGED_OUTLINE, MIN_CHANGED_INK, MIN_CHANGED_STRIP = 0.5, 0.02, 0.25
+"""The share of the outline of a box, and of the area of a text, that differs where it went or came; and, with noise, of
+what a box has grown or moved by."""
 MIN_COMMON_AREA = 0.2
 MIN_COMMON_ROWS, MAX_HEIGHT_RATIO = 0.5, 1.5
 """Two texts of one place: rows in common, in heights of the lower one, and how much higher the other may be."""
@@ -37,9 +38,13 @@ class Likeness:
     after: Pixels
     difference: Difference
 
-    def is_touched(self, element: Element) -> bool:
-        """Return whether anything differs within an element."""
-        return bool(self._mask(element).any())
+    def is_changed(self, first: Element, second: Element) -> bool:
+        """Return whether two elements that are paired differ in fact; noise alone may blur the edges of a box."""
+        if not self._mask(first).any() and not self._mask(second).any():
+            return False
+        if first.kind != "box" or first.box == second.box or not self.difference.is_noisy:
+            return True
+        return self._changed_share(edges_of(first.box), edges_of(second.box)) >= MIN_CHANGED_STRIP
 
     def is_changed_itself(self, element: Element) -> bool:
         """Return whether an element differs, not only what stands on it."""
@@ -93,6 +98,13 @@ class Likeness:
     def _mask(self, element: Element) -> NDArray[np.bool_]:
         left, top, right, bottom = edges_of(element.box)
         return self.difference.mask[top:bottom, left:right]
+
+    def _changed_share(self, first: Edges, second: Edges) -> float:
+        """Return the share of the pixels in one of two boxes, not in both, that differ."""
+        around = np.zeros(self.difference.mask.shape, bool)
+        for left, top, right, bottom in (first, second):
+            around[top:bottom, left:right] ^= True
+        return float(self.difference.mask[around].mean()) if around.any() else 0.0
 
     def _has_same_color(self, first: Element, second: Element) -> bool:
         exact = SAME_BOX_DELTA_E if first.kind == "box" else SAME_INK_DELTA_E

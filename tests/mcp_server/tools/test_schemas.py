@@ -22,7 +22,9 @@ DECLARED_TOKENS = 2_500
 GPT2_PATTERN = r"""'(?:[sdmt]|ll|ve|re)| ?\p{L}++| ?\p{N}++| ?[^\s\p{L}\p{N}]++|\s++$|\s+(?!\S)|\s"""
 
 SIGNATURES = """
-describe_image(image, prompt="", task="describe", more_images=[], include_text="auto", model="auto", max_tokens=512, keep_alive="", wait_seconds=-1)
+describe_image(image, prompt="", task="describe", region=[], more_images=[], include_text="auto", model="auto", max_tokens=512, keep_alive="", wait_seconds=-1)
+measure_image(image, max_tokens=4000)
+compare_images(a, b, max_tokens=4000)
 generate_image(prompt, width=1024, height=1024, steps=0, seed=-1, count=1, image="", strength=0.4, model="auto", format="auto", output_path="", overwrite=false, preview="thumbnail", keep_alive="", wait_seconds=-1)
 transcribe(audio, language="", task="transcribe", model="auto", timestamps="none", format="text", vocabulary="", output_path="", overwrite=false, keep_alive="", wait_seconds=-1)
 speak(text, voice="", speed=1.0, language="", model="auto", format="wav", play=false, output_path="", overwrite=false, keep_alive="", wait_seconds=-1)
