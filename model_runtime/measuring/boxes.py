@@ -123,6 +123,8 @@ def _spans(mask: NDArray[np.bool_]) -> float:
 def _with_border(pixels: Pixels, rectangle: Rectangle) -> Rectangle:
     """Grow a rectangle by the lines of one colour that surround it on all sides."""
     left, top, right, bottom = rectangle.edges
+    if min(right - left, bottom - top) <= MAX_RULE_THICKNESS:
+        return rectangle
     height, width = pixels.shape[:2]
     room = min(left, top, width - right, height - bottom, MAX_BORDER + 1)
     rings = [_ring_color(pixels, (left - d, top - d, right + d, bottom + d)) for d in range(1, room + 1)]
