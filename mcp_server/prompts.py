@@ -45,8 +45,8 @@ def add_prompts(server: MCPServer[ClientConnection], app: AppContext) -> None:
     def meeting_minutes(path: str) -> str:
         """Turn a recording into minutes."""
         return (
-            f'Call transcribe on {path} with timestamps="segment" (get_job if it is still running). Then write '
-            "minutes: the people present, as far as you can tell, decisions, action items with owners, open "
+            f'Call transcribe on {path} with timestamps="segment" (get_job if it is still running), then '
+            "read_transcript as long as a result has next_from_seconds. Write minutes: the people present, as far as you can tell, decisions, action items with owners, open "
             "questions, each with the time in the recording."
         )
 
@@ -85,7 +85,8 @@ async def _completion_values(app: AppContext, ref: Any, argument: str) -> list[s
     if argument == "voice":
         return sorted({voice for model in app.service.status().models for voice in model.voices})
     if argument == "name" and isinstance(ref, ResourceTemplateReference):
-        kind = ref.uri.removeprefix(f"{URI_SCHEME}://").partition("/")[0].replace("previews", "images")
+        place = ref.uri.removeprefix(f"{URI_SCHEME}://").partition("/")[0]
+        kind = {"previews": "images", "transcript": "transcripts"}.get(place, place)
         recent = await anyio.to_thread.run_sync(app.artifacts.recent, 100)
         return [artifact.id for artifact in recent if artifact.kind == kind]
     return []

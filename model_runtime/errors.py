@@ -4,6 +4,7 @@
     ├── InvalidInput            the caller must change the request
     │   ├── UnknownModel
     │   ├── WrongTask
+    │   ├── ContextExceeded
     │   ├── InvalidMedia
     │   └── ModelTooLarge
     ├── ModelMissing            the weights are not on this disk
@@ -76,10 +77,27 @@ class UnknownModel(InvalidInput):
 class WrongTask(InvalidInput):
     """The model exists but does not support the requested task."""
 
+    task = ""
+    """What the model does."""
+
     def __init__(self, name: str, task: str, requested_task: str, alternatives: Iterable[str]) -> None:
         models = ", ".join(alternatives) or "none configured"
         message = f"{name} supports {task}, not {requested_task}. Models for {requested_task}: {models}."
         super().__init__(message, param="model", code="unsupported_model")
+        self.task = task
+
+
+class ContextExceeded(InvalidInput):
+    """The messages do not fit into the context of the model. Agents look for OpenAI's words, which these are."""
+
+    def __init__(self, context_tokens: int, messages_do: str) -> None:
+        """`messages_do` is a predicate such as "resulted in 5000 tokens"."""
+        super().__init__(
+            f"This model's maximum context length is {context_tokens} tokens. However, your messages {messages_do}. "
+            "Please reduce the length of the messages, or send fewer or smaller pictures.",
+            param="messages",
+            code="context_length_exceeded",
+        )
 
 
 class InvalidMedia(InvalidInput):
@@ -108,10 +126,15 @@ class ModelMissing(SensesError):
 
     code = "model_missing"
     param = "model"
+    name = ""
+    named = ""
+    """The name with the size of the download and its licence."""
 
-    def __init__(self, name: str, size_bytes: int | None, command: str) -> None:
-        size = f" ({format_bytes(size_bytes)})" if size_bytes else ""
-        super().__init__(f"The weights of {name}{size} are not on this machine. Run: {command}")
+    def __init__(self, name: str, size_bytes: int | None, command: str, licence: str = "") -> None:
+        about = ", ".join(filter(None, [format_bytes(size_bytes) if size_bytes else "", licence]))
+        self.name = name
+        self.named = f"{name} ({about})" if about else name
+        super().__init__(f"The weights of {self.named} are not on this machine. Run: {command}")
 
 
 class ModelBroken(ModelMissing):

@@ -1,6 +1,7 @@
 """What all tools share: the runtime, files, jobs, and the parts of a result."""
 
 import io
+import re
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -17,32 +18,40 @@ from pydantic import BeforeValidator, Field
 from mcp_server.calls import sdk_compat
 from mcp_server.calls.downloads import Downloader, download_in_subprocess
 from mcp_server.calls.jobs import JobFunction, JobRegistry, ToolJob, call_timeout_seconds, wait_for_job
+from mcp_server.calls.journal import CallJournal, Copy, call_key, current_call
 from mcp_server.calls.player import AudioPlayer
 from mcp_server.calls.regions import require_within
 from mcp_server.calls.results import build_result
+from mcp_server.client_setup.config_files import absolute_senses_command
 from mcp_server.files.access import MAX_AUDIO_BYTES, MAX_IMAGE_BYTES, ClientFiles
-from mcp_server.files.artifacts import ArtifactNotSaved, ArtifactStore, StoredArtifact
+from mcp_server.files.artifacts import ArtifactStore, StoredArtifact
 from mcp_server.files.client import ClientConnection
 from model_runtime.decoding.decoder import MediaDecoder
-from model_runtime.errors import InvalidInput, SensesError
+from model_runtime.errors import InvalidInput, ModelMissing, SensesError
 from model_runtime.events import Event, Finished, ResultT, expect_result
 from model_runtime.formats.durations import parse_keep_alive
 from model_runtime.formats.fetch import DEFAULT_FETCHER, Fetcher
-from model_runtime.media.types import Audio, ImageData, PixelBox
+from model_runtime.media.types import WHOLE_RECORDING, Audio, ImageData, PixelBox, TimeRange
 from model_runtime.requests import Request
 from model_runtime.service import Service
 from model_runtime.settings import Settings
 
 ToolContext = Context[ClientConnection, Any]
+AnyResult = TypeVar("AnyResult")
 ToolFunction = TypeVar("ToolFunction", bound=Callable[..., Awaitable[CallToolResult]])
 
 ModelArgument = Annotated[str, Field(description="auto, fast, best or a name from media_status")]
 WaitArgument = Annotated[int, Field(ge=-1, le=3600, description="-1: as long as this client can")]
+FromSeconds = Annotated[float, Field(ge=0)]
+ToSeconds = Annotated[float, Field(ge=0, description="0: to the end")]
 KeepAliveArgument = Annotated[
     str,
     BeforeValidator(lambda value: str(value) if isinstance(value, int | float) else value),
     Field(description='How long the model stays: "10m", seconds, 0, -1 for good'),
 ]
+
+SENSES_COMMAND = re.compile(r"(?<![\w/-])senses(?= pull | models\b)")
+"""The command of this installation in a message for people."""
 
 STARTER_NOTE = (
     "A built-in starter model answered: it knows only a toy world of coloured shapes, numbers and everyday commands. "
@@ -63,10 +72,33 @@ class AppContext:
     """The origin that serves the artifacts; empty: they are not served."""
     fetcher: Fetcher = DEFAULT_FETCHER
     download: Downloader = download_in_subprocess
+    journal: CallJournal | None = None
+    """None: no call is repeated."""
 
     def files(self, ctx: ToolContext) -> ClientFiles:
         """Return the files that the calling client may read and write."""
         return ClientFiles(ctx.request_context.lifespan_context, self.settings, self.artifacts, self.fetcher)
+
+    async def run_call(
+        self, ctx: ToolContext, tool: str, work: Callable[[], Awaitable[AnyResult]]
+    ) -> AnyResult | CallToolResult:
+        """Call a tool for a client, or return the recorded answer of a call that a shim repeats.
+
+        Raises:
+            SensesError: the call fails.
+        """
+        client = ctx.request_context.lifespan_context
+        if self.journal is None or not client.session:
+            return await work()
+        is_repeated = ctx.request_id in client.repeated_ids
+        call = await self.journal.begin(call_key(client.session, ctx.request_id, tool), is_repeated=is_repeated)
+        if is_repeated and (recorded := await call.recorded(self.files(ctx))):
+            return recorded
+        token = current_call.set(call)
+        try:
+            return await call.run(work)
+        finally:
+            current_call.reset(token)
 
     async def run_job(self, ctx: ToolContext, tool: str, wait_seconds: int, function: JobFunction) -> CallToolResult:
         """Run a tool's work as a job. Return its result or, after the call's timeout, the id of the running job.
@@ -75,9 +107,12 @@ class AppContext:
             SensesError: the work fails.
         """
         client_name = sdk_compat.client_name(ctx)
-        job = self.jobs.start(tool, client_name, function)
+        job = self.jobs.start(tool, client_name, current_call.get().as_job(function))
         try:
-            return await self.job_result(ctx, job, call_timeout_seconds(client_name, wait_seconds))
+            result = await self.job_result(ctx, job, call_timeout_seconds(client_name, wait_seconds))
+            if not job.finished.is_set():
+                await self.jobs.detach(job)
+            return result
         finally:
             if job.finished.is_set():
                 self.jobs.discard(job)
@@ -152,45 +187,50 @@ async def read_image(decoder: MediaDecoder, files: ClientFiles, address: str, pa
         InvalidInput: the file cannot be read or decoded.
         SensesError: the image cannot be decoded on this machine now.
     """
-    with await open_input(files, address, param, MAX_IMAGE_BYTES) as file:
+    with await open_image(files, address, param) as file:
         return await decoder.decode_image(file, param=param)
 
 
-async def read_region(
-    decoder: MediaDecoder, files: ClientFiles, address: str, param: str, region: PixelBox | None
+async def decode_region(
+    decoder: MediaDecoder, file: BinaryIO, param: str, region: PixelBox | None
 ) -> tuple[ImageData, tuple[int, int]]:
-    """Read and decode an image, or a region of it at its own resolution; return it and the size of the whole image.
+    """Decode an image, or a region of it at its own resolution; return it and the size of the whole image.
 
     Raises:
-        InvalidInput: the file cannot be read or decoded, or the region is not within the image.
+        InvalidInput: the file cannot be decoded, or the region is not within the image.
         SensesError: the image cannot be decoded on this machine now.
     """
-    with await open_input(files, address, param, MAX_IMAGE_BYTES) as file:
-        if region is not None:
-            size = await decoder.image_size(file, param=param)
-            require_within(region, size)
-            return await decoder.decode_image(file, param=param, region=region), size
+    if region is None:
         image = await decoder.decode_image(file, param=param)
         return image, image.file_size
+    size = await decoder.image_size(file, param=param)
+    require_within(region, size)
+    return await decoder.decode_image(file, param=param, region=region), size
 
 
-async def read_audio(decoder: MediaDecoder, files: ClientFiles, address: str, param: str) -> Audio:
-    """Read and decode a recording.
+async def open_image(files: ClientFiles, address: str, param: str) -> BinaryIO:
+    """Open an image for reading at its start; the caller closes it.
+
+    Raises:
+        InvalidInput: the file cannot be read.
+    """
+    return await _open_input(files, address, param, MAX_IMAGE_BYTES)
+
+
+async def read_audio(
+    decoder: MediaDecoder, files: ClientFiles, address: str, param: str, part: TimeRange = WHOLE_RECORDING
+) -> Audio:
+    """Read and decode `part` of a recording.
 
     Raises:
         InvalidInput: the file cannot be read or decoded.
         SensesError: the recording cannot be decoded on this machine now.
     """
-    with await open_input(files, address, param, MAX_AUDIO_BYTES) as file:
-        return await decoder.decode_audio(file, param=param)
+    with await _open_input(files, address, param, MAX_AUDIO_BYTES) as file:
+        return await decoder.decode_audio(file, param=param, part=part)
 
 
-async def open_input(files: ClientFiles, address: str, param: str, limit_bytes: int) -> BinaryIO:
-    """Open a file that a client named; the caller closes it.
-
-    Raises:
-        InvalidInput: the file cannot be read.
-    """
+async def _open_input(files: ClientFiles, address: str, param: str, limit_bytes: int) -> BinaryIO:
     fetched = await files.fetch(address, param=param)
     if fetched is not None:
         return io.BytesIO(fetched)
@@ -234,17 +274,12 @@ async def save_result(
 
 
 async def save_copy(destination: Path, fallback: Path, files: ClientFiles, data: bytes) -> Path:
-    """Write `data` to `destination` and return it.
+    """Write `data` to `destination`, now or with the answer of the call, and return it.
 
     Raises:
         ArtifactNotSaved: `data` cannot be written; the message says that `fallback` holds the result.
     """
-    try:
-        await files.write(destination, data)
-    except OSError as error:
-        raise ArtifactNotSaved(
-            f"{destination} cannot be written: {files.explain(error)} The result is kept as {fallback}."
-        ) from error
+    await current_call.get().write(Copy(files, destination, data, fallback))
     return destination
 
 
@@ -254,11 +289,19 @@ def tool(
     title: str,
     read_only: bool = False,
     idempotent: bool = False,
+    destructive: bool = False,
+    open_world: bool = False,
     meta: dict[str, Any] | None = None,
 ) -> Callable[[ToolFunction], ToolFunction]:
-    """Register a tool under its function's name and docstring."""
+    """Register a tool under its function's name and docstring.
+
+    `destructive` means that it can replace a file, `open_world` that it reaches other machines.
+    """
     annotations = ToolAnnotations(
-        read_only_hint=read_only, destructive_hint=False, idempotent_hint=idempotent or read_only, open_world_hint=False
+        read_only_hint=read_only,
+        destructive_hint=destructive,
+        idempotent_hint=idempotent or read_only,
+        open_world_hint=open_world,
     )
 
     def register(function: ToolFunction) -> ToolFunction:
@@ -269,6 +312,16 @@ def tool(
 
 
 def error_text(error: SensesError) -> str:
-    """Return the message of an error with its code and, if a retry may help, the seconds to wait."""
+    """Return the message of an error with its code and, if a retry may help, the seconds to wait.
+
+    Its commands have an absolute path.
+    """
     retry = f"; retry after {error.retry_after_seconds:.0f} s" if error.retry_after_seconds is not None else ""
-    return f"{error.message} [code: {error.code}{retry}]"
+    message = error.message
+    if isinstance(error, ModelMissing) and error.name:
+        message = (
+            f"{error.named} is not on this machine. Once the user agrees to the download, call "
+            f'download_model(model="{error.name}") and then this tool again; or the user types: senses pull {error.name}'
+        )
+    message = SENSES_COMMAND.sub(lambda match: absolute_senses_command(), message)
+    return f"{message} [code: {error.code}{retry}]"

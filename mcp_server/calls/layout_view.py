@@ -76,13 +76,13 @@ def comparison_warnings(compared: Comparison) -> list[str]:
     """Return what a reader of a comparison must know to trust its numbers."""
     warnings = []
     (width, height), (other_width, other_height) = compared.first_size, compared.second_size
-    if compared.compared != compared.first_size or width * other_height > height * other_width * 1.01:
+    if compared.first_size != compared.second_size and not compared.is_resized:
         common = f"{compared.compared[0]}x{compared.compared[1]}"
         warnings.append(
             f"a is {width}x{height}, b is {other_width}x{other_height}: only the upper left {common} of both was "
             "compared. Render both in one size."
         )
-    elif compared.first_size != compared.second_size:
+    elif compared.is_resized:
         warnings.append(f"b was resized from {other_width}x{other_height} to {width}x{height}; boxes are pixels of a.")
     if compared.is_noisy:
         warnings.append("Small differences all over were taken for those of compression or resizing. PNGs show all.")

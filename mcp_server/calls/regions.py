@@ -1,7 +1,9 @@
 """A part of an image that a tool looks closer at: checked before any work, its results in pixels of the whole image."""
 
 from collections.abc import Sequence
-from typing import TypeVar
+from typing import Annotated, TypeVar
+
+from pydantic import AfterValidator, Field
 
 from mcp_server.calls.detections import BoundingBox, Point
 from mcp_server.calls.results import ImageLine
@@ -11,19 +13,20 @@ from model_runtime.media.types import PixelBox
 PlacedT = TypeVar("PlacedT", BoundingBox, Point, ImageLine)
 
 
-def parse_region(numbers: Sequence[int]) -> PixelBox | None:
-    """Return left, top, width and height; None if there are no numbers.
+def _require_box(numbers: list[int]) -> list[int]:
+    if numbers and (len(numbers) != 4 or min(numbers) < 0 or min(numbers[2:]) < 1):
+        raise ValueError(f"it is {numbers} and must be [x, y, width, height] in pixels of the image, y down")
+    return numbers
 
-    Raises:
-        InvalidInput: the numbers are no box.
-    """
+
+RegionArgument = Annotated[list[int], AfterValidator(_require_box), Field(description="[x, y, width, height]")]
+"""The argument of a tool; empty means the whole image."""
+
+
+def parse_region(numbers: Sequence[int]) -> PixelBox | None:
+    """Return left, top, width and height of a valid `RegionArgument`; None if it is empty."""
     if not numbers:
         return None
-    if len(numbers) != 4 or min(numbers) < 0 or min(numbers[2:]) < 1:
-        raise InvalidInput(
-            f"region is {list(numbers)}; it must be [x, y, width, height] in pixels of the image, y down.",
-            param="region",
-        )
     left, top, width, height = numbers
     return left, top, width, height
 

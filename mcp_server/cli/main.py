@@ -11,6 +11,7 @@ import typer
 
 from mcp_server.launcher.paths import VERSION, InstancePaths
 from model_runtime.errors import SensesError
+from model_runtime.hub.version import Version
 
 if TYPE_CHECKING:
     from model_runtime.settings import Settings
@@ -118,17 +119,24 @@ def stop() -> None:
 
 @app.command()
 @handle_errors
-def models() -> None:
+def models(
+    newer: Annotated[
+        bool, typer.Option("--newer", help="Ask Hugging Face which downloaded models have a newer version.")
+    ] = False,
+) -> None:
     """List the models: task, size, and the command that downloads each."""
-    from mcp_server.cli.models import models_text
+    from mcp_server.cli.models import models_text, newer_text
 
-    typer.echo(models_text(read_settings()))
+    typer.echo(newer_text(read_settings()) if newer else models_text(read_settings()))
 
 
 @app.command()
 @handle_errors
 def pull(
     name: Annotated[str, typer.Argument(help="A name from `senses models`, or a Hugging Face repository.")],
+    version: Annotated[
+        Version, typer.Option(help="The version in use, the newest one of its repository, or the shipped one.")
+    ] = Version.KEPT,
     as_json: Annotated[bool, typer.Option("--json", help="Print progress as lines of JSON, for programs.")] = False,
 ) -> None:
     """Download a model. An interrupted download continues where it stopped."""
@@ -137,7 +145,7 @@ def pull(
 
     run, settings = pull_as_json if as_json else pull_model, read_settings()
     with awake(is_enabled=settings.keep_awake):
-        run(settings, name, typer.echo)
+        run(settings, name, typer.echo, version=version)
 
 
 @app.command()

@@ -20,6 +20,10 @@ class ClientConnection:
     """Opens and writes the files in `folders`; None: the daemon does."""
     program: str = ""
     """The executable of the client's shim, which macOS may deny a file; "": there is no shim."""
+    session: str = ""
+    """Names the shim over all its connections; "": nobody repeats the calls."""
+    repeated_ids: frozenset[str] = frozenset()
+    """The requests that an earlier connection of the shim has sent, too."""
     threads: FileThreads = field(default_factory=FileThreads, repr=False, compare=False)
     """For what the daemon does with the client's files itself."""
 
@@ -35,7 +39,9 @@ def connection_from_handshake(
     working_folders = [folder for folder in (cwd, project) if folder and not is_above(folder, home)]
     granted_folders = [folder for name in handshake.get("folders") or () if (folder := _absolute_or_none(name))]
     folders = tuple(dict.fromkeys([*working_folders, *granted_folders]))
-    return ClientConnection(cwd, folders, file_access, str(handshake.get("program") or ""))
+    program, session = (str(handshake.get(name) or "") for name in ("program", "session"))
+    repeated_ids = frozenset(map(str, handshake.get("repeated") or ()))
+    return ClientConnection(cwd, folders, file_access, program, session, repeated_ids)
 
 
 def _absolute_or_none(name: object) -> Path | None:

@@ -7,6 +7,7 @@ The holder of `start.lock` starts the daemon; others wait and connect. A running
 import json
 import os
 import select
+import signal
 import socket
 import sys
 import time
@@ -154,6 +155,7 @@ def _spawn_process(paths: InstancePaths, ready_fd: int) -> int:
             (os.POSIX_SPAWN_DUP2, 1, 2),
         ],
         setsid=True,
+        setsigdef=[signal.SIGCHLD],  # a shim ignores it; the daemon waits for its workers
     )
 
 

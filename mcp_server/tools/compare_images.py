@@ -8,15 +8,15 @@ from mcp.server import MCPServer
 from mcp_types import CallToolResult, ResourceLink
 from pydantic import Field
 
-from mcp_server.calls.context import AppContext, ToolContext, open_input, result_link, tool
+from mcp_server.calls.context import AppContext, ToolContext, open_image, result_link, tool
 from mcp_server.calls.jobs import ToolJob
 from mcp_server.calls.layout_view import comparison_warnings, show_comparison
 from mcp_server.calls.results import CompareResult, build_result
-from mcp_server.files.access import MAX_IMAGE_BYTES
 from mcp_server.files.artifacts import ArtifactKind, NothingSaved
 from mcp_server.files.client import ClientConnection
 from mcp_server.tools.measure_image import WAIT_AS_LONG_AS_POSSIBLE, MaxTokensArgument
 from model_runtime.decoding.measurer import ImageMeasurer
+from model_runtime.errors import InvalidMedia
 
 
 def add_compare_images(server: MCPServer[ClientConnection], app: AppContext) -> None:
@@ -36,10 +36,14 @@ def add_compare_images(server: MCPServer[ClientConnection], app: AppContext) -> 
         async def compare(job: ToolJob) -> CallToolResult:
             started = time.monotonic()
             with (
-                await open_input(files, a, "a", MAX_IMAGE_BYTES) as first,
-                await open_input(files, b, "b", MAX_IMAGE_BYTES) as second,
+                await open_image(files, a, "a") as first,
+                await open_image(files, b, "b") as second,
             ):
-                compared, png = await ImageMeasurer(app.service.media).compare(first, second, params=("a", "b"))
+                try:
+                    compared, png = await ImageMeasurer(app.service.media).compare(first, second, params=("a", "b"))
+                except InvalidMedia as error:
+                    param = error.param or ""
+                    raise InvalidMedia(f"{param}: {error.message}", param=param, code=error.code) from error
             fields, links = await anyio.to_thread.run_sync(_save, app, png)
             fields["warnings"] = [*comparison_warnings(compared), *fields["warnings"]]
             fields["seconds"] = round(time.monotonic() - started, 3)

@@ -12,16 +12,19 @@ from mcp_server.calls.context import (
     ModelArgument,
     ToolContext,
     WaitArgument,
+    decode_region,
     keep_alive_seconds_of,
+    open_image,
     read_image,
-    read_region,
     result_fields,
     tool,
 )
 from mcp_server.calls.detections import parse_boxes, parse_points
+from mcp_server.calls.download_consent import AgreedDownload, agreed_download
 from mcp_server.calls.jobs import ToolJob
-from mcp_server.calls.regions import parse_region, to_whole
-from mcp_server.calls.results import DescribeResult, ImageSize, build_result
+from mcp_server.calls.provenance import read_provenance_of
+from mcp_server.calls.regions import RegionArgument, parse_region, to_whole
+from mcp_server.calls.results import DescribeResult, ImageProvenance, ImageSize, build_result
 from mcp_server.calls.text_in_image import (
     MAX_LINES,
     IncludeText,
@@ -35,6 +38,7 @@ from model_runtime.catalog.builtin_models import OCR_MODEL
 from model_runtime.catalog.detect import GROUNDING_TASKS
 from model_runtime.errors import InvalidInput
 from model_runtime.events import ChatResult
+from model_runtime.media.provenance import Provenance
 from model_runtime.media.types import ImageData, PixelBox
 from model_runtime.requests import Chat, Message, Task
 
@@ -54,13 +58,18 @@ PROMPTS = {
 def add_describe_image(server: MCPServer[ClientConnection], app: AppContext) -> None:
     """Register the tool."""
 
+    async def find_model(model: str, task: str) -> str:
+        wanted = OCR_MODELS.get(model.strip().lower(), model) if task == "ocr" else model
+        return await app.service.resolve(wanted, Task.VISION)
+
     @tool(server, title="Describe an image", read_only=True)
     async def describe_image(
         ctx: ToolContext,
+        download: Annotated[AgreedDownload, agreed_download(app, find_model)],
         image: Annotated[str, Field(description="Path (absolute, ~ or relative), file://, senses:// or data: URI")],
         prompt: Annotated[str, Field(description="A question or instruction about the image", max_length=8000)] = "",
         task: Literal["describe", "caption", "alt_text", "ocr", "detect", "point"] = "describe",
-        region: Annotated[list[int], Field(description="[x, y, width, height]", max_length=4)] = [],  # noqa: B006
+        region: RegionArgument = [],  # noqa: B006
         more_images: Annotated[
             list[str], Field(description="Further images to compare, for models that take several", max_length=7)
         ] = [],  # noqa: B006
@@ -78,7 +87,7 @@ def add_describe_image(server: MCPServer[ClientConnection], app: AppContext) -> 
         if task in GROUNDING_TASKS:
             require_grounding(app, await app.service.resolve(model, Task.VISION), task)
         if task == "ocr":
-            model = await app.service.resolve(OCR_MODELS.get(model.strip().lower(), model), Task.VISION)
+            model = await find_model(model, task)
         question = prompt if model == OCR_MODEL.name else build_prompt(task, prompt)
         files = app.files(ctx)
         keep_alive_seconds = keep_alive_seconds_of(keep_alive)
@@ -86,7 +95,9 @@ def add_describe_image(server: MCPServer[ClientConnection], app: AppContext) -> 
 
         async def run_request(job: ToolJob) -> CallToolResult:
             media = app.service.media
-            first, size = await read_region(media, files, image, "image", part)
+            with await open_image(files, image, "image") as file:
+                drawn_from = await read_provenance_of(file)
+                first, size = await decode_region(media, file, "image", part)
             others = [await read_image(media, files, other, "more_images") for other in more_images]
             content: tuple[str | ImageData, ...] = (first, *others, *filter(None, [question]))
             request = Chat(model, (Message("user", content),), max_tokens=max_tokens)
@@ -102,6 +113,7 @@ def add_describe_image(server: MCPServer[ClientConnection], app: AppContext) -> 
                     text=answer.text.strip(),
                     task=task,
                     image=ImageSize(width=size[0], height=size[1]),
+                    drawn_from=to_image_provenance(drawn_from),
                     **detections_of(task, answer, first, part),
                     truncated=answer.finish_reason == "length",
                     prompt_tokens=answer.prompt_tokens,
@@ -112,7 +124,7 @@ def add_describe_image(server: MCPServer[ClientConnection], app: AppContext) -> 
                 )
             )
 
-        return await app.run_job(ctx, "describe_image", wait_seconds, run_request)
+        return await app.run_job(ctx, "describe_image", wait_seconds, download.before(run_request))
 
 
 def build_prompt(task: str, prompt: str) -> str:
@@ -139,6 +151,11 @@ def require_grounding(app: AppContext, model_name: str, task: str) -> None:
             param="task",
             code="unsupported_task",
         )
+
+
+def to_image_provenance(drawn_from: Provenance | None) -> ImageProvenance | None:
+    """Return the result field of what an image was drawn from."""
+    return None if drawn_from is None else ImageProvenance.model_validate(drawn_from, from_attributes=True)
 
 
 def detections_of(task: str, answer: ChatResult, image: ImageData, region: PixelBox | None = None) -> dict[str, Any]:

@@ -9,12 +9,11 @@ from mcp.server import MCPServer
 from mcp_types import CallToolResult
 from pydantic import Field
 
-from mcp_server.calls.context import AppContext, ToolContext, open_input, tool
+from mcp_server.calls.context import AppContext, ToolContext, open_image, tool
 from mcp_server.calls.jobs import ToolJob
 from mcp_server.calls.layout_view import show_measurement
 from mcp_server.calls.results import MeasureResult, build_result
 from mcp_server.calls.text_in_image import TextInImage, read_text
-from mcp_server.files.access import MAX_IMAGE_BYTES
 from mcp_server.files.client import ClientConnection
 from model_runtime.catalog.builtin_models import OCR_MODEL
 from model_runtime.decoding.measurer import ImageMeasurer
@@ -39,7 +38,7 @@ def add_measure_image(server: MCPServer[ClientConnection], app: AppContext) -> N
 
         async def measure(job: ToolJob) -> CallToolResult:
             started = time.monotonic()
-            with await open_input(files, image, "image", MAX_IMAGE_BYTES) as file:
+            with await open_image(files, image, "image") as file:
                 reading = await _read(app, file, job)
                 boxes = [line.box for line in reading.lines]
                 measurer = ImageMeasurer(app.service.media)

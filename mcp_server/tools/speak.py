@@ -1,5 +1,7 @@
-"""speak: turn a text into speech."""
+"""speak: turn a text into speech, and stop_speaking: end what is read aloud."""
 
+from contextlib import nullcontext
+from functools import partial
 from typing import Annotated, Any, Literal
 
 import anyio
@@ -20,38 +22,49 @@ from mcp_server.calls.context import (
     save_result,
     tool,
 )
+from mcp_server.calls.download_consent import AgreedDownload, agreed_download
 from mcp_server.calls.jobs import ToolJob
-from mcp_server.calls.results import SpeakResult, build_result
+from mcp_server.calls.player import Playback
+from mcp_server.calls.results import FreeFormResult, SpeakResult, build_result
 from mcp_server.files.artifacts import ArtifactKind, NothingSaved, StoredArtifact
 from mcp_server.files.client import ClientConnection
 from mcp_server.viewer.page import VIEWER_TOOL_META
+from model_runtime.catalog.speakers import language_of
+from model_runtime.catalog.voices import LANGUAGES_BY_ALIAS
 from model_runtime.events import AudioChunk, Event, SpeechResult
-from model_runtime.requests import Speak
+from model_runtime.requests import Speak, Task
 
 AudioFormat = Literal["wav", "mp3", "flac"]
 MAX_INLINE_AUDIO_BYTES = 400_000
 """WAV in a result: about 8 s at 24 kHz, 16 bit."""
+NO_PLAYER = "this machine has no program that plays sound (paplay, aplay, ffplay or pw-play); open the file instead."
 
 
 def add_speak(server: MCPServer[ClientConnection], app: AppContext) -> None:
-    """Register the tool."""
+    """Register the tools."""
 
-    @tool(server, title="Speak a text", meta=VIEWER_TOOL_META)
+    async def find_model(model: str, text: str, language: str) -> str:
+        name = await app.service.resolve(model, Task.SPEECH)
+        wanted, spoken = language_of(Speak(name, text, language=language)), LANGUAGES_BY_ALIAS.get(name, ())
+        return name if not wanted or not spoken or wanted in spoken else ""  # the runtime looks for another that can
+
+    @tool(server, title="Speak a text", meta=VIEWER_TOOL_META, destructive=True)
     async def speak(
         ctx: ToolContext,
+        download: Annotated[AgreedDownload, agreed_download(app, find_model)],
         text: Annotated[str, Field(description="What to say", min_length=1, max_length=20_000)],
         voice: Annotated[str, Field(description="A voice from media_status; empty: the model's own")] = "",
         speed: Annotated[float, Field(ge=0.5, le=2)] = 1.0,
         language: Annotated[str, Field(description="ISO 639-1 code; empty: by the text or voice")] = "",
         model: ModelArgument = "auto",
         format: AudioFormat = "wav",  # noqa: A002
-        play: Annotated[bool, Field(description="Also play it on this machine's speakers")] = False,
+        play: Annotated[bool, Field(description="Also read it aloud while it is made, after earlier texts")] = False,
         output_path: Annotated[str, Field(description="Also save here")] = "",
         overwrite: bool = False,
         keep_alive: KeepAliveArgument = "",
         wait_seconds: WaitArgument = -1,
     ) -> Annotated[CallToolResult, SpeakResult]:
-        """Say a text with a local voice and save it as an audio file; play=true also plays it aloud. The result has the
+        """Say a text with a local voice and save it as an audio file; play=true also reads it aloud. The result has the
         absolute path and a senses:// address. status "running": call get_job."""
         files = app.files(ctx)
         destination = (
@@ -62,15 +75,18 @@ def add_speak(server: MCPServer[ClientConnection], app: AppContext) -> None:
 
         async def run_request(job: ToolJob) -> CallToolResult:
             pcm = bytearray()
-            finished, speech = await app.run_request(
-                request,
-                job,
-                SpeechResult,
-                lambda event: _collect_audio(event, pcm, job),
-                keep_alive_seconds=keep_alive_seconds,
-            )
-            fields = result_fields(finished)
+            with (app.player.begin() if play else None) or nullcontext() as playback:
+                finished, speech = await app.run_request(
+                    request,
+                    job,
+                    SpeechResult,
+                    partial(_collect_audio, pcm, job, playback),
+                    keep_alive_seconds=keep_alive_seconds,
+                )
+            problem = playback.problem if playback else NO_PLAYER if play else ""
+            fields = result_fields(finished, [f"It is not read aloud: {problem}"] if problem else [])
             about: dict[str, Any] = {
+                "playing": play and not problem,
                 "duration": round(speech.duration_seconds, 2),
                 "sample_rate": speech.sample_rate,
                 "voice": speech.voice,
@@ -86,12 +102,8 @@ def add_speak(server: MCPServer[ClientConnection], app: AppContext) -> None:
                 fields["warnings"].append(error.warning)
                 return build_result(SpeakResult(**about, **fields), wav=wav)
             fields["warnings"] += app.artifacts.warnings_about(artifact.path, path)
-            playing = play and app.player.play(artifact.path)
-            if play and not playing:
-                fields["warnings"].append("This machine has no program that plays audio; open the file instead.")
             return build_result(
                 SpeakResult(
-                    playing=playing,
                     **about,
                     **app.artifact_fields(artifact, path),
                     **fields,
@@ -100,7 +112,12 @@ def add_speak(server: MCPServer[ClientConnection], app: AppContext) -> None:
                 wav=await _inline_audio(ctx, artifact),
             )
 
-        return await app.run_job(ctx, "speak", wait_seconds, run_request)
+        return await app.run_job(ctx, "speak", wait_seconds, download.before(run_request))
+
+    @tool(server, title="Stop reading aloud", idempotent=True)
+    async def stop_speaking(ctx: ToolContext) -> CallToolResult:
+        """Silence at once every text that speak reads aloud, or will after it. Recordings are kept."""
+        return build_result(FreeFormResult.model_validate({"stopped": app.player.stop()}))
 
 
 async def _inline_audio(ctx: ToolContext, artifact: StoredArtifact) -> bytes:
@@ -141,7 +158,9 @@ def store_speech(
     return artifact, wav if audio_format == "wav" else encode_speech(pcm, sample_rate, audio_format)
 
 
-def _collect_audio(event: Event, pcm: bytearray, job: ToolJob) -> None:
+def _collect_audio(pcm: bytearray, job: ToolJob, playback: Playback | None, event: Event) -> None:
     if isinstance(event, AudioChunk):
         pcm.extend(event.pcm)
+        if playback is not None:
+            playback.feed(event.pcm, event.sample_rate)
         job.progress.set_message(f"{len(pcm) / 2 / event.sample_rate:.0f} s spoken")  # 2 bytes per sample

@@ -1,8 +1,9 @@
 """The decoder process: `python -P -m model_runtime.decoding WORK ARGUMENTS` works on one file or two and exits.
 
-WORK is `image` or `audio`, with the name of a parameter for errors, an image also with the part to decode as JSON; `measurement`, with that and the boxes of lines of
-text as JSON; or `comparison`, with the names of both parameters. The process reads files from descriptors, writes
-decoded bytes or a heat map to another, and sends its outcome, without bytes, or an error to the daemon on `LINK_FD`. Its
+The first argument of `image`, `audio` and `measurement` names a parameter for errors. Then come, if only a part is wanted,
+left, top, width and height of an image, or start and end of a recording in seconds; and for `measurement` the boxes of
+lines of text as JSON. The arguments of `comparison` name both parameters. The process reads files from descriptors,
+writes decoded bytes or a heat map to another, and sends its outcome, without bytes, or an error to the daemon on `LINK_FD`. Its
 exit gives the memory back. It exits at once if the daemon does.
 """
 
@@ -19,7 +20,7 @@ from model_runtime.ipc.codec import encode
 from model_runtime.ipc.framing import pack
 from model_runtime.ipc.messages import DECODED_FD, LINK_FD, OTHER_SOURCE_FD, SOURCE_FD
 from model_runtime.measuring.results import Comparison, Measurement
-from model_runtime.media.types import Audio, ImageData
+from model_runtime.media.types import Audio, ImageData, PixelBox, TimeRange
 
 NICENESS = 5
 """As for workers: the daemon has priority."""
@@ -52,22 +53,27 @@ def _run(decode: Decode, arguments: list[str]) -> Outcome | SensesError:
         return InsufficientStorage(f"The file cannot be decoded: {error.strerror}. Free disk space and try again.")
 
 
-def _decode_image(source: BinaryIO, out: BinaryIO, param: str, region: str = "null") -> ImageData:
+def _decode_image(source: BinaryIO, out: BinaryIO, param: str, *numbers: str) -> ImageData:
     from model_runtime.media.images import MODEL_PIXELS, write_image
 
-    return write_image(source, out, param=param, max_pixels=MODEL_PIXELS, region=json.loads(region))
+    region = _region(*map(int, numbers)) if numbers else None
+    return write_image(source, out, param=param, max_pixels=MODEL_PIXELS, region=region)
 
 
-def _decode_audio(source: BinaryIO, out: BinaryIO, param: str) -> Audio:
+def _region(left: int, top: int, width: int, height: int) -> PixelBox:
+    return left, top, width, height
+
+
+def _decode_audio(source: BinaryIO, out: BinaryIO, param: str, *bounds: str) -> Audio:
     from model_runtime.media.audio import write_audio
 
-    return write_audio(source, out, param=param)
+    return write_audio(source, out, param=param, part=TimeRange(*map(float, bounds)))
 
 
 def _measure(source: BinaryIO, out: BinaryIO, param: str, text_boxes: str) -> Measurement:
     from model_runtime.measuring.files import measure_file
 
-    return measure_file(source, param=param, text_boxes=[(x, y, w, h) for x, y, w, h in json.loads(text_boxes)])
+    return measure_file(source, param=param, text_boxes=[_region(*box) for box in json.loads(text_boxes)])
 
 
 def _compare(source: BinaryIO, out: BinaryIO, param: str, other_param: str) -> Comparison:

@@ -4,7 +4,6 @@ Small files are decoded in a thread of the daemon, large ones in a process. Libr
 keep an idle daemon small.
 """
 
-import json
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -19,7 +18,7 @@ from model_runtime.decoding.admission import MemoryAdmission
 from model_runtime.decoding.process import Kind, decode_in_process
 from model_runtime.decoding.storage import MediaStorage
 from model_runtime.errors import InsufficientStorage, InvalidMedia
-from model_runtime.media.types import Audio, ImageData, PixelBox
+from model_runtime.media.types import WHOLE_RECORDING, Audio, ImageData, PixelBox, TimeRange
 
 THREAD_BYTES = 160_000_000
 """Memory that a thread may take: a photo of 13 megapixels. A process starts and imports in 0.1 s."""
@@ -71,8 +70,7 @@ class MediaDecoder:
         async with self.admission.admit(needed_bytes):
             if needed_bytes <= THREAD_BYTES:
                 return self._own(await anyio.to_thread.run_sync(decode))
-            options = [json.dumps(region)] if region else []
-            return await self._decode_in_process("image", ImageData, source, param, *options)
+            return await self._decode_in_process("image", ImageData, source, param, *map(str, region or ()))
 
     async def image_size(self, source: Source, *, param: str) -> tuple[int, int]:
         """Return the width and height of an image file's picture, upright.
@@ -104,8 +102,8 @@ class MediaDecoder:
             )
         return needed_bytes
 
-    async def decode_audio(self, source: Source, *, param: str) -> Audio:
-        """Decode the first audio track of a file to 16 kHz mono.
+    async def decode_audio(self, source: Source, *, param: str, part: TimeRange = WHOLE_RECORDING) -> Audio:
+        """Decode `part` of the first audio track of a file to 16 kHz mono.
 
         `param` names the parameter in errors. Cancelling the call ends its wait, and the process that decodes.
 
@@ -117,20 +115,24 @@ class MediaDecoder:
         """
         from model_runtime.media.audio import decode_audio
 
+        max_seconds = THREAD_SECONDS - part.start_seconds  # what comes before the part is decoded, too
+
         def decode() -> _Decoded[Audio] | None:
             try:
-                return self._write(decode_audio(source, param=param, max_seconds=THREAD_SECONDS))
+                return self._write(decode_audio(source, param=param, max_seconds=max_seconds, part=part))
             except InvalidMedia as error:
                 if error.code != "too_long":
                     raise
                 return None
 
-        async with self.admission.admit(SHORT_AUDIO_BYTES):
-            short = await anyio.to_thread.run_sync(decode)
-        if short is not None:
-            return self._own(short)
+        if max_seconds > 0:
+            async with self.admission.admit(SHORT_AUDIO_BYTES):
+                short = await anyio.to_thread.run_sync(decode)
+            if short is not None:
+                return self._own(short)
         async with self.admission.admit(LONG_AUDIO_BYTES):
-            return await self._decode_in_process("audio", Audio, source, param)
+            bounds = [] if part == WHOLE_RECORDING else [str(part.start_seconds), str(part.end_seconds)]
+            return await self._decode_in_process("audio", Audio, source, param, *bounds)
 
     def _write(self, media: MediaT) -> "_Decoded[MediaT]":
         """Move many bytes to a file. An idle thread keeps what it has returned last, so it returns none of them."""

@@ -29,10 +29,11 @@ class DecodingFailed(WorkerDied):
     code = "decoding_failed"
 
 
-async def decode_in_process(kind: Kind, param: str, source: int, output: int, *options: str) -> ImageData | Audio:
+async def decode_in_process(kind: Kind, param: str, source: int, output: int, *part: str) -> ImageData | Audio:
     """Decode the file of descriptor `source` into that of `output` and return the media without its bytes.
 
-    `param` names the parameter in errors, `options` are further arguments of the process. A cancelled call, and one that takes too long, kills the process.
+    `param` names the parameter in errors; `part` are the numbers of the part that is wanted, none means all. A cancelled
+    call, and one that takes too long, kills the process.
 
     Raises:
         Busy: no process can be started, or the memory is full.
@@ -41,7 +42,7 @@ async def decode_in_process(kind: Kind, param: str, source: int, output: int, *o
         InvalidMedia: the file cannot be decoded.
     """
     decoded = await run_decoder(
-        kind, [param, *options], {SOURCE_FD: source, DECODED_FD: output}, failure=f"The {kind} cannot be decoded"
+        kind, [param, *part], {SOURCE_FD: source, DECODED_FD: output}, failure=f"The {kind} cannot be decoded"
     )
     if not isinstance(decoded, ImageData | Audio):
         raise TypeError(decoded)

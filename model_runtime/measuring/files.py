@@ -54,7 +54,8 @@ def compare_files(first: BinaryIO, second: BinaryIO, heat: BinaryIO, *, params: 
         for source, param in zip((first, second), params, strict=True)
     )
     before, after = _pixels(one), _pixels(other)
-    if _is_same_aspect(one, other) and before.shape != after.shape:
+    is_resized = _is_same_aspect(one, other) and before.shape != after.shape
+    if is_resized:
         size = (one.width, one.height)
         after = np.asarray(Image.fromarray(after).resize(size, Image.Resampling.LANCZOS))
     height, width = min(len(before), len(after)), min(before.shape[1], after.shape[1])
@@ -66,7 +67,7 @@ def compare_files(first: BinaryIO, second: BinaryIO, heat: BinaryIO, *, params: 
     compared = (min(round(width * scale), one.file_size[0]), min(round(height * scale), one.file_size[1]))
     share = round(float(difference.mask.mean()), 4)
     scaled = tuple(_scaled_change(change, scale) for change in changes)
-    return Comparison(one.file_size, other.file_size, compared, score, share, scaled, difference.is_noisy)
+    return Comparison(one.file_size, other.file_size, compared, score, share, scaled, difference.is_noisy, is_resized)
 
 
 def _pixels(image: ImageData) -> Pixels:

@@ -86,7 +86,8 @@ class Comparison:
     """Two compared pictures. `score` is 1 for equal ones; `changed_share` is the share of the pixels that differ.
 
     Sizes are width and height of the files, `compared` that of the upper left part of the first that both have. Boxes are
-    in pixels of the first. `is_noisy` tells that small differences everywhere were taken for those of compression.
+    in pixels of the first. `is_noisy` tells that small differences everywhere were taken for those of compression, `is_resized` that the
+    second was resized to the first.
     """
 
     first_size: tuple[int, int]
@@ -96,3 +97,4 @@ class Comparison:
     changed_share: float
     changes: tuple[Change, ...]
     is_noisy: bool = False
+    is_resized: bool = False

@@ -8,9 +8,10 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import BinaryIO
 
-from PIL import ExifTags, Image, ImageOps, PngImagePlugin
+from PIL import ExifTags, Image, ImageOps
 
 from model_runtime.errors import InvalidMedia
+from model_runtime.media.image_encoding import encode_pillow, provenance_text
 from model_runtime.media.sniff import DAMAGED_MESSAGE, SNIFFED_BYTES, sniff_format
 from model_runtime.media.types import ImageData, ImageFormat, PixelBox
 
@@ -24,8 +25,6 @@ INPUT_FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")
 
 PREVIEW_SIDES = (768, 512, 384)
 PREVIEW_QUALITY = 80
-PARAMETERS_KEY = "parameters"
-"""Key of the PNG text in which image tools store the generation parameters."""
 
 BAND_ROWS = 256
 """Rows of the result that are converted or written at once, so that the pixels are not in memory twice."""
@@ -139,31 +138,25 @@ def alpha_channel(source: bytes | BinaryIO, *, param: str) -> Image.Image | None
 
 
 def encode_image(image: ImageData | bytes, format: ImageFormat = "png", quality: int = 90) -> bytes:  # noqa: A002
-    """Encode an image, or re-encode a PNG with its generation parameters. `quality` 1..100 is for JPEG and WebP.
-
-    PNG stores the parameters as text, JPEG and WebP as the EXIF user comment.
-    """
-    if isinstance(image, bytes) and format == "png":
-        return image
-    pillow_image = (
-        Image.open(io.BytesIO(image), formats=INPUT_FORMATS) if isinstance(image, bytes) else to_pillow(image)
-    )
-    parameters = pillow_image.info.get(PARAMETERS_KEY, "")
-    out = io.BytesIO()
+    """Encode an image, or re-encode a PNG with what it was drawn from. `quality` 1..100 is for JPEG and WebP."""
+    if not isinstance(image, bytes):
+        return encode_pillow(to_pillow(image), format, quality=quality)
     if format == "png":
-        pillow_image.save(out, "PNG")
-    else:
-        _to_rgb(pillow_image).save(out, format.upper(), quality=quality, exif=_exif_with_comment(parameters))
-    return out.getvalue()
+        return image
+    with Image.open(io.BytesIO(image), formats=INPUT_FORMATS) as file:
+        return encode_pillow(_to_rgb(file), format, quality=quality, provenance=provenance_text(file))
 
 
-def encode_png_with_parameters(image: Image.Image, parameters: str) -> bytes:
-    """Encode an image as PNG with `parameters` (JSON) as text. Equal input gives equal bytes."""
-    info = PngImagePlugin.PngInfo()
-    info.add_itxt(PARAMETERS_KEY, parameters)
-    out = io.BytesIO()
-    image.save(out, "PNG", pnginfo=info)
-    return out.getvalue()
+def read_provenance(source: BinaryIO) -> str:
+    """Return the text in a file's metadata that says what the picture was drawn from, or "" without one.
+
+    The file is left at its start.
+    """
+    text = ""
+    with suppress(Exception):  # the file may be damaged, or no picture at all
+        text = provenance_text(Image.open(source, formats=INPUT_FORMATS))
+    source.seek(0)
+    return text
 
 
 def encode_preview(data: bytes, max_side: int, max_bytes: int) -> tuple[bytes, int, int]:
@@ -235,7 +228,7 @@ def _decode(image: Image.Image, max_pixels: int, region: PixelBox | None) -> Ima
         rgb_image.getexif()[ExifTags.Base.Orientation] = image.getexif()[ExifTags.Base.Orientation]
     del image  # the memory of all pixels
     ImageOps.exif_transpose(rgb_image, in_place=True)
-    size = _size_within(rgb_image.size, max_pixels)
+    size = size_within(rgb_image.size, max_pixels)
     return rgb_image if size == rgb_image.size else rgb_image.resize(size, Image.Resampling.LANCZOS)
 
 
@@ -247,7 +240,7 @@ def _turned_like(upright: Image.Image, size: tuple[int, int]) -> tuple[int, int]
 
 def _draft(image: Image.Image, max_pixels: int) -> None:
     """Let a JPEG be decoded at a half, a quarter or an eighth of its sides, if that still has `max_pixels`."""
-    image.draft(None, _size_within(image.size, max_pixels))
+    image.draft(None, size_within(image.size, max_pixels))
 
 
 def _reduction(pixels: int, max_pixels: int) -> int:
@@ -269,7 +262,7 @@ def _bands(image: Image.Image, rows: int) -> Iterator[Image.Image]:
         yield image.crop((0, top, image.width, min(top + rows, image.height)))
 
 
-def _size_within(size: tuple[int, int], max_pixels: int) -> tuple[int, int]:
+def size_within(size: tuple[int, int], max_pixels: int) -> tuple[int, int]:
     """Return the largest size of the same aspect ratio with at most `max_pixels`, never enlarged."""
     width, height = size
     scale = math.sqrt(max_pixels / (width * height))
@@ -284,15 +277,6 @@ def _to_rgb(image: Image.Image) -> Image.Image:
         return image.convert("RGB")
     image = image.convert("RGBA")
     return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
-
-
-def _exif_with_comment(parameters: str) -> Image.Exif:
-    """Return EXIF with a user comment, which starts with its character set, padded to 8 bytes (EXIF 2.32, 4.6.5)."""
-    exif = Image.Exif()
-    if parameters:
-        comment = b"UNICODE\0" + parameters.encode("utf-16-be")
-        exif.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.UserComment] = comment
-    return exif
 
 
 def _encode_jpeg(image: ImageData, side: int) -> tuple[bytes, int, int]:

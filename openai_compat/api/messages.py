@@ -7,8 +7,9 @@ from typing import Literal
 from model_runtime.errors import InvalidInput
 from model_runtime.media.types import ImageData
 from model_runtime.requests import Message, Task
+from openai_compat.api.chat_body import ContentPart, MessageBody
 from openai_compat.api.image_inputs import ImageInputs
-from openai_compat.api.schemas import MAX_PARTS, ContentPart, MessageBody
+from openai_compat.api.schemas import MAX_PARTS
 
 Role = Literal["system", "user", "assistant", "tool"]
 ROLES: dict[str, Role] = {

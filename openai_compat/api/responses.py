@@ -17,12 +17,12 @@ from model_runtime.events import ChatResult, Event, Finished, TextDelta, expect_
 from model_runtime.requests import Chat
 from model_runtime.service import Service
 from openai_compat.api.bodies import read_body
-from openai_compat.api.chat import json_schema_text
+from openai_compat.api.chat_body import ContentPart, JsonSchema, MessageBody, ResponseFormat
+from openai_compat.api.chat_requests import build_chat, json_schema_text
 from openai_compat.api.generation import collect_result, run_events, senses_fields
 from openai_compat.api.image_inputs import ImageInputs
 from openai_compat.api.messages import read_conversation
 from openai_compat.api.responses_body import ResponsesBody
-from openai_compat.api.schemas import ContentPart, JsonSchema, MessageBody, ResponseFormat
 from openai_compat.http.disconnect import cancel_on_disconnect
 from openai_compat.http.errors import envelope
 from openai_compat.http.sse import Chunk, DeferredStreamingResponse, encode_event
@@ -61,7 +61,7 @@ class ResponsesEndpoint:
             )
         async with cancel_on_disconnect(request.receive):
             finished, result = await collect_result(events, ChatResult)
-            return JSONResponse(builder.response(result) | {"senses": senses_fields(finished)})
+            return JSONResponse(builder.response(result) | {"senses": builder.senses(finished)})
 
     async def _build_chat(self, body: ResponsesBody) -> Chat:
         instructions = (
@@ -70,12 +70,11 @@ class ResponsesEndpoint:
         conversation = await read_conversation([*instructions, *body.input], self.image_inputs, param="input")
         text_format = body.text.format
         json_schema = JsonSchema(schema=text_format.schema_)
-        return Chat(
+        return build_chat(
+            body,
             await self.service.resolve(body.model, conversation.task),
             conversation.messages,
-            max_tokens=body.max_output_tokens or 0,
-            temperature=body.temperature,
-            top_p=body.top_p,
+            max_tokens=body.max_output_tokens,
             json_schema=json_schema_text(ResponseFormat(type=text_format.type, json_schema=json_schema)),
         )
 
@@ -113,6 +112,10 @@ class ResponseBuilder:
             "tools": [],
             "metadata": {},
         }
+
+    def senses(self, finished: Finished) -> dict[str, Any]:
+        """Return our field of the response."""
+        return senses_fields(finished, self.body.ignored_warnings())
 
     def message(self, result: ChatResult | None) -> dict[str, Any]:
         """Return the only item of the output."""
@@ -183,7 +186,7 @@ class ResponseEventStream:
 
     def _final_events(self, finished: Finished, result: ChatResult) -> bytes:
         item = self._builder.message(result)
-        response = self._builder.response(result) | {"senses": senses_fields(finished)}
+        response = self._builder.response(result) | {"senses": self._builder.senses(finished)}
         text = {**self._content_location, "text": result.text, "logprobs": []}
         part = {**self._content_location, "part": output_text_part(result.text)}
         return (

@@ -5,15 +5,8 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
-from openai_compat.api.schemas import (
-    JsonSchema,
-    Messages,
-    RequestBody,
-    WireModel,
-    reject_forced_tools,
-    reject_many_tools,
-    unsupported_error,
-)
+from openai_compat.api.chat_body import JsonSchema, Messages, SamplingBody, reject_forced_tools, reject_many_tools
+from openai_compat.api.schemas import WireModel, unsupported_error
 
 STATEFUL_FIELDS = ("previous_response_id", "conversation", "prompt")
 PART_TYPES = {"input_text": "text", "output_text": "text", "input_image": "image_url"}
@@ -38,16 +31,17 @@ class ResponseTextOptions(WireModel):
     format: ResponseTextFormat = ResponseTextFormat()
 
 
-class ResponsesBody(RequestBody):
+class ResponsesBody(SamplingBody):
     """POST /v1/responses."""
+
+    ignored = ("reasoning",)
 
     input: Messages
     instructions: str = ""
     max_output_tokens: int | None = Field(None, ge=1)
-    temperature: float = Field(0.0, ge=0, le=2)
-    top_p: float = Field(1.0, gt=0, le=1)
     stream: bool = False
     text: ResponseTextOptions = ResponseTextOptions()
+    reasoning: Any = None
 
     @model_validator(mode="before")
     @classmethod

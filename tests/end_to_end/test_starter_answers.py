@@ -87,7 +87,7 @@ def test_a_picture_tells_that_it_was_enlarged(served: RunningDaemon) -> None:
 
     answer = httpx2.post(f"{served.url}/v1/images/generations", json=ask, timeout=240).json()
 
-    assert answer["size"] == "192x144"
+    assert answer["senses"]["size"] == "192x144"
     assert answer["senses"]["starter"] is True
     assert SCALED in answer["senses"]["warnings"][0]
 

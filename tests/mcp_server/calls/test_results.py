@@ -118,18 +118,6 @@ def test_a_long_transcript_keeps_its_head_and_its_path() -> None:
     assert built.structured_content["path"] == "/out/talk.txt"
 
 
-def test_word_times_go_before_segments_and_segments_before_text() -> None:
-    words = [(0.0, 0.5, "word")] * 40
-    segments = [SegmentResult(start=0, end=1, text="some words", words=words)] * 200
-
-    built = build_result(TranscribeResult(text="some words", segments=segments))
-
-    assert built.structured_content is not None
-    assert len(built.structured_content["segments"]) == 200
-    assert "words" not in built.structured_content["segments"][0]
-    assert built.structured_content["text"] == "some words"
-
-
 def test_previews_that_cannot_fit_are_left_out_and_full_size_says_so() -> None:
     png = png_header(1024, 1024)
 

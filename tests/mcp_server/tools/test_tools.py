@@ -1,7 +1,6 @@
 import base64
 import io
 import json
-import os
 import re
 import zlib
 from dataclasses import replace
@@ -17,9 +16,9 @@ from PIL import Image
 
 from mcp_server.calls import jobs
 from mcp_server.calls.context import STARTER_NOTE
+from mcp_server.calls.transcript_formats import render
 from mcp_server.files.client import ClientConnection
 from mcp_server.tools.describe_image import detections_of
-from mcp_server.tools.transcribe import render
 from model_runtime.errors import ModelMissing, QueueFull
 from model_runtime.events import ChatResult, Segment, TranscriptionResult, Word
 from model_runtime.formats.fetch import Fetcher
@@ -343,7 +342,7 @@ async def test_text_that_looks_like_json_is_taken_as_text(connect: Connect, serv
 
 async def test_status_tells_models_voices_memory_and_what_runs(connect: Connect, era: ProtocolMode) -> None:
     async with connect(era) as client:
-        data = data_of(await client.call_tool("media_status", {}))
+        data = data_of(await client.call_tool("media_status", {"section": "all"}))
 
     assert {model["name"] for model in data["models"]} == {"vlm-starter", "image-starter", "stt-starter", "tts-starter"}
     assert data["voices"]["tts-starter"]["voices"] == ["alma", "otto"]
@@ -410,38 +409,6 @@ async def test_a_place_that_cannot_be_written_costs_no_result(
     kept = re.search(r"kept as (\S+\.wav)\.", text_of(result))
     assert kept is not None
     assert file_of({"path": kept[1]}).read_bytes()[:4] == b"RIFF"
-
-
-async def test_without_a_player_speech_is_saved_and_the_answer_says_it_was_not_played(
-    connect: Connect, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.setenv("PATH", str(tmp_path))
-
-    async with connect() as client:
-        data = data_of(await client.call_tool("speak", {"text": "x", "play": True}))
-
-    assert data["playing"] is False
-    assert any("has no program that plays audio" in warning for warning in data["warnings"])
-
-
-@pytest.mark.process
-async def test_speech_is_played_by_the_systems_own_program(
-    connect: Connect, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    heard = tmp_path / "heard"
-    os.mkfifo(heard)
-    player = tmp_path / "afplay"
-    player.write_text(f'#!/bin/sh\necho "$1" > {heard}\n')
-    player.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{tmp_path}:/bin:/usr/bin")
-
-    async with connect() as client:
-        data = data_of(await client.call_tool("speak", {"text": "x", "play": True}))
-        with anyio.fail_after(10):
-            played = await anyio.Path(heard).read_text()
-
-    assert data["playing"] is True
-    assert played.strip() == data["path"]
 
 
 async def test_artifacts_have_an_address_a_browser_can_open(service: FakeService, settings: Settings) -> None:

@@ -36,6 +36,11 @@ def png(image: Image.Image) -> bytes:
     return out.getvalue()
 
 
+def files_in(folder: Path) -> list[str]:
+    """The names of all files in a folder."""
+    return [path.name for path in folder.iterdir()]
+
+
 @pytest.mark.process
 @pytest.mark.promise("measuring:bounded")
 async def test_a_process_measures_as_this_one_does(measurer: ImageMeasurer, tmp_path: Path) -> None:
@@ -44,7 +49,7 @@ async def test_a_process_measures_as_this_one_does(measurer: ImageMeasurer, tmp_
     measured = await measurer.measure(source, param="image", text_boxes=[(10, 10, 150, 40)])
 
     assert measured == measure_file(io.BytesIO(source), param="image", text_boxes=[(10, 10, 150, 40)])
-    assert not list(tmp_path.iterdir())
+    assert not files_in(tmp_path)
     assert measurer.decoder.admission.free_bytes == LIMIT_BYTES
 
 
@@ -78,9 +83,7 @@ async def test_a_caller_who_leaves_ends_the_process(measurer: ImageMeasurer) -> 
 
 @pytest.mark.process
 @pytest.mark.promise("measuring:bounded")
-async def test_a_process_that_takes_too_long_is_ended(
-    measurer: ImageMeasurer, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_process_that_takes_too_long_is_ended(measurer: ImageMeasurer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(measurer_module, "TIMEOUT_SECONDS", 0.0)
 
     with pytest.raises(DecodingFailed, match="The image cannot be measured: it took longer than 0 s"):

@@ -103,7 +103,12 @@ def test_the_heat_map_is_red_where_pictures_differ_and_pale_elsewhere() -> None:
 
 @pytest.mark.parametrize(
     ("first", "second", "distance"),
-    [("#ffffff", "#ffffff", 0), ("#000000", "#ffffff", 100), ("#ff0000", "#00ff00", 170.6), ("#1f2328", "#57606a", 26.6)],
+    [
+        ("#ffffff", "#ffffff", 0),
+        ("#000000", "#ffffff", 100),
+        ("#ff0000", "#00ff00", 170.6),
+        ("#1f2328", "#57606a", 26.6),
+    ],
 )
 def test_the_distance_of_colours_is_that_of_the_standard(first: str, second: str, distance: float) -> None:
     assert delta_e(first, second) == pytest.approx(distance, abs=0.6)

@@ -64,7 +64,7 @@ def test_a_rendering_in_twice_the_density_is_compared_in_pixels_of_the_design() 
     found = compared(layout(), layout(button=None).resize((2 * WIDTH, 2 * HEIGHT), Image.Resampling.BICUBIC))
 
     assert (found.first_size, found.second_size) == ((WIDTH, HEIGHT), (2 * WIDTH, 2 * HEIGHT))
-    assert found.compared == (WIDTH, HEIGHT)
+    assert (found.compared, found.is_resized) == ((WIDTH, HEIGHT), True)
     assert [(change.kind, change.before) for change in found.changes] == [("missing", BUTTON_BOX)]
 
 
@@ -73,6 +73,7 @@ def test_of_pictures_of_other_shapes_the_common_part_is_compared() -> None:
     found = compared(layout(), layout().crop((0, 0, WIDTH, HEIGHT - 50)))
 
     assert (found.compared, found.score, found.changes) == ((WIDTH, HEIGHT - 50), 1.0, ())
+    assert not found.is_resized
 
 
 def test_a_damaged_file_is_refused_by_its_name() -> None:

@@ -1,7 +1,6 @@
 """Pictures come in safe and upright, and go out with what they were drawn from."""
 
 import io
-import json
 from itertools import pairwise
 
 import pytest
@@ -10,6 +9,7 @@ from hypothesis import strategies as st
 from PIL import ExifTags, Image
 
 from model_runtime.errors import InvalidMedia
+from model_runtime.media.image_encoding import encode_pillow
 from model_runtime.media.images import (
     MAX_BYTES,
     MAX_DECODING_BYTES,
@@ -17,9 +17,9 @@ from model_runtime.media.images import (
     decode_image,
     decoding_bytes,
     encode_image,
-    encode_png_with_parameters,
     encode_preview,
     from_pillow,
+    read_provenance,
     resize_to_fit,
     to_pillow,
 )
@@ -294,7 +294,7 @@ def test_a_picture_survives_encoding(kind: str) -> None:
 
 
 def test_encoding_a_png_as_png_changes_nothing() -> None:
-    png = encode_png_with_parameters(Image.new("RGB", (4, 4), RED), '{"seed": 7}')
+    png = encode_pillow(Image.new("RGB", (4, 4), RED), "png", provenance="a star")
 
     assert encode_image(png, "png") is png
 
@@ -302,13 +302,26 @@ def test_encoding_a_png_as_png_changes_nothing() -> None:
 @pytest.mark.promise("pictures:parameters-kept")
 @pytest.mark.parametrize("kind", ["jpeg", "webp"])
 def test_other_formats_keep_what_the_picture_was_drawn_from(kind: str) -> None:
-    parameters = json.dumps({"prompt": "ein grüner Stern ★", "seed": 7}, ensure_ascii=False)
-    png = encode_png_with_parameters(Image.new("RGB", (4, 4), RED), parameters)
+    text = "ein grüner Stern ★\nSteps: 4, Seed: 7"
+    png = encode_pillow(Image.new("RGB", (4, 4), RED), "png", provenance=text)
+    copy = io.BytesIO(encode_image(png, kind))  # type: ignore[arg-type]
 
-    with Image.open(io.BytesIO(encode_image(png, kind))) as image:  # type: ignore[arg-type]
+    assert read_provenance(copy) == text
+    assert copy.tell() == 0
+
+
+def test_the_comment_is_where_other_tools_look_for_it() -> None:
+    """piexif, which AUTOMATIC1111's web UI reads with, wants big-endian UTF-16 after the name of the character set."""
+    jpeg = encode_pillow(Image.new("RGB", (4, 4), RED), "jpeg", provenance="★")
+
+    with Image.open(io.BytesIO(jpeg)) as image:
         comment = image.getexif().get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.UserComment]
+    assert comment == b"UNICODE\0\x26\x05"
 
-    assert comment.removeprefix(b"UNICODE\0").decode("utf-16-be") == parameters
+
+@pytest.mark.parametrize("data", [b"", b"no picture", file(Image.new("RGB", (4, 4), RED), "PNG")])
+def test_a_file_without_such_a_text_says_nothing(data: bytes) -> None:
+    assert read_provenance(io.BytesIO(data)) == ""
 
 
 def test_a_lower_quality_is_smaller() -> None:

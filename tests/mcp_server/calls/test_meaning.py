@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mcp_server.demo import meaning
-from mcp_server.demo.meaning import has_same_meaning, parse_meaning
+from mcp_server.calls import meaning
+from mcp_server.calls.meaning import has_same_meaning, parse_meaning
 from starter_world import grammar
 
 SAME = [
