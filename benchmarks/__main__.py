@@ -24,6 +24,7 @@ from benchmarks import (
     decoding,
     endings,
     eviction,
+    measuring,
     memory,
     ocr,
     overhead,
@@ -57,6 +58,7 @@ PARTS: Mapping[str, tuple[str, Callable[[BenchmarkContext], list[Row]]]] = {
     "clients": ("What a client starts", clients.measure),
     "tools": ("MCP tools", tools.measure),
     "ocr": ("Text in pictures", ocr.measure),
+    "measuring": ("Measured pictures", measuring.measure),
     "starters": ("The built-in models", starters.measure),
 }
 

@@ -14,7 +14,7 @@ TOLERANCE = 8
 
 Pixels = NDArray[np.uint8]
 """Of shape (height, width, 3)."""
-Integers = NDArray[np.int64]
+Integers = NDArray[np.signedinteger]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,27 +36,38 @@ def find_regions(pixels: Pixels, tolerance: int = TOLERANCE) -> Regions:
     starts = np.ones((height, width), bool)
     starts[:, 1:] = step(pixels[:, 1:], pixels[:, :-1]) > tolerance
     runs = np.cumsum(starts.ravel(), dtype=np.int32).reshape(height, width) - 1
-    run_starts = np.flatnonzero(starts.ravel())
-    lengths = np.diff(run_starts, append=height * width)
-    upper, lower = _touching(runs, step(pixels[1:], pixels[:-1]) <= tolerance)
-    roots = connect(len(run_starts), upper, lower)
-    numbers, regions_of_runs = np.unique(roots, return_inverse=True)
-    rows, lefts = np.divmod(run_starts, width)
-    edges = np.empty((len(numbers), 4), np.int64)
-    for column, (values, first, ufunc) in enumerate(
-        (
-            (lefts, width, np.minimum), (rows, height, np.minimum),
-            (lefts + lengths, 0, np.maximum), (rows + 1, 0, np.maximum),
-        )
-    ):  # fmt: skip
-        edges[:, column] = first
-        ufunc.at(edges[:, column], regions_of_runs, values)
-    areas = np.bincount(regions_of_runs, lengths).astype(np.int64)
+    run_starts = np.flatnonzero(starts.ravel()).astype(np.int32)
+    lengths = np.diff(run_starts, append=np.int32(height * width))
+    roots = connect(len(run_starts), *_touching(runs, step(pixels[1:], pixels[:-1]) <= tolerance))
+    is_root = roots == np.arange(len(roots), dtype=np.int32)
+    numbers = (np.cumsum(is_root, dtype=np.int32) - 1)[roots]
+    count = int(is_root.sum())
+    return Regions(
+        numbers[runs],
+        np.bincount(numbers, lengths).astype(np.int64),
+        _edges(count, numbers, run_starts, lengths, width),
+        _colors(count, numbers, pixels.reshape(-1, 3)[run_starts + lengths // 2], lengths),
+    )
+
+
+def _edges(count: int, numbers: Integers, run_starts: Integers, lengths: Integers, width: int) -> Integers:
+    """Return left, top, right and bottom of each region from its runs."""
+    edges = np.empty((count, 4), np.int32)
+    rows, lefts = np.divmod(run_starts, np.int32(width))
+    edges[:, :2], edges[:, 2:] = np.iinfo(np.int32).max, 0
+    np.minimum.at(edges[:, 0], numbers, lefts)
+    np.minimum.at(edges[:, 1], numbers, rows)
+    np.maximum.at(edges[:, 2], numbers, lefts + lengths)
+    np.maximum.at(edges[:, 3], numbers, rows + 1)
+    return edges
+
+
+def _colors(count: int, numbers: Integers, middles: Pixels, lengths: Integers) -> Pixels:
+    """Return the colour in the middle of the longest run of each region."""
     longest = np.argsort(lengths, kind="stable")
-    colors = np.empty((len(numbers), 3), np.uint8)
-    middles = run_starts + lengths // 2
-    colors[regions_of_runs[longest]] = pixels.reshape(-1, 3)[middles[longest]]  # the last, longest one stays
-    return Regions(regions_of_runs.astype(np.int32)[runs], areas, edges, colors)
+    colors = np.empty((count, 3), np.uint8)
+    colors[numbers[longest]] = middles[longest]  # the last, longest one stays
+    return colors
 
 
 def step(first: Pixels, second: Pixels) -> Pixels:
@@ -71,7 +82,7 @@ def step(first: Pixels, second: Pixels) -> Pixels:
 
 def connect(count: int, first: Integers, second: Integers) -> Integers:
     """Return for each of `count` nodes the smallest one that the edges between `first` and `second` connect it with."""
-    parents = np.arange(count)
+    parents = np.arange(count, dtype=np.int32)
     while first.size:
         np.minimum.at(parents, np.maximum(first, second), np.minimum(first, second))
         while not np.array_equal(grandparents := parents[parents], parents):
@@ -87,4 +98,4 @@ def _touching(runs: NDArray[np.int32], is_linked: NDArray[np.bool_]) -> tuple[In
     upper, lower = runs[:-1][is_linked], runs[1:][is_linked]
     is_new = np.ones(len(upper), bool)
     is_new[1:] = (upper[1:] != upper[:-1]) | (lower[1:] != lower[:-1])
-    return upper[is_new].astype(np.int64), lower[is_new].astype(np.int64)
+    return upper[is_new], lower[is_new]

@@ -18,7 +18,7 @@ EDITS: tuple[ChangeKind, ...] = ("moved", "missing", "recoloured", "resized", "r
 READ_ELEMENTS = """() => [...document.querySelectorAll("[data-kind]")].map((element) => {
   const box = element.getBoundingClientRect(), style = getComputedStyle(element)
   const parent = element.parentElement.closest("[data-kind]")
-  const facts = {kind: element.dataset.kind, parent: parent && [...document.querySelectorAll("[data-kind]")].indexOf(parent),
+  const facts = {kind: element.dataset.kind, text: element.textContent, parent: parent && [...document.querySelectorAll("[data-kind]")].indexOf(parent),
     color: style.color, background: style.backgroundColor, border: style.borderTopWidth, edge: style.borderTopColor,
     edges: [box.left, box.top, box.right, box.bottom], outer: [box.left, box.top, box.right, box.bottom]}
   if (element.dataset.kind == "text") {
@@ -111,7 +111,7 @@ def _choose(
             left, top, right, bottom = fact["outer"]
             room = (right - left) / (LETTER_WIDTH * (bottom - top - 8))
             longer = [word + end for word in words for end in ("", "s", " now", " again")]
-            return index, random.choice([text for text in longer if len(text) <= room])
+            return index, random.choice([text for text in longer if len(text) <= room and text != fact["text"]])
         if kind == "resized" and is_text:
             return index, round((fact["outer"][3] - fact["outer"][1] - 8) * random.choice((0.7, 1.3)))
         step = [random.choice((-1, 1)) * random.randint(4, 40) for _ in range(2)]
