@@ -22,16 +22,16 @@ from mcp_server.calls.context import (
 )
 from mcp_server.calls.download_consent import AgreedDownload, agreed_download, model_of_task
 from mcp_server.calls.drawings import SUFFIXES, Drawing, OutputPlan, rank, save_drawings
+from mcp_server.calls.folder_consent import Wishes, consented_files
 from mcp_server.calls.jobs import ToolJob
 from mcp_server.calls.judging import find_judge, judge_pictures
+from mcp_server.calls.output_format import chosen_format
 from mcp_server.calls.results import GenerateResult
 from mcp_server.files.access import ClientFiles
 from mcp_server.files.client import ClientConnection
 from mcp_server.viewer.page import VIEWER_TOOL_META
 from model_runtime.drawing_size import MAX_SIDE, MIN_SIDE
-from model_runtime.errors import InvalidInput
 from model_runtime.events import Finished, GeneratedImage
-from model_runtime.media.types import ImageFormat
 from model_runtime.requests import GenerateImage, Task
 from model_runtime.validation.image import MAX_SEED
 
@@ -42,9 +42,13 @@ Run = tuple[Finished, GeneratedImage]
 def add_generate_image(server: MCPServer[ClientConnection], app: AppContext) -> None:
     """Register the tool."""
 
+    async def wishes(ctx: ToolContext, image: str, output_path: str) -> Wishes:
+        return await app.files(ctx).wishes([image], [output_path])
+
     @tool(server, title="Generate an image", meta=VIEWER_TOOL_META, destructive=True)
     async def generate_image(
         ctx: ToolContext,
+        files: Annotated[ClientFiles, consented_files(app, wishes)],
         download: Annotated[AgreedDownload, agreed_download(app, model_of_task(app, Task.IMAGE))],
         prompt: Annotated[str, Field(description="What to draw", min_length=1, max_length=4000)],
         width: Annotated[int, Field(ge=MIN_SIDE, le=MAX_SIDE)] = 1024,
@@ -67,9 +71,8 @@ def add_generate_image(server: MCPServer[ClientConnection], app: AppContext) -> 
         keep_alive: KeepAliveArgument = "",
         wait_seconds: WaitArgument = -1,
     ) -> Annotated[CallToolResult, GenerateResult]:
-        """Draw images from a text prompt with a local model. Every image is saved; the result has its absolute path,
-        a senses:// address and a small preview. Show the path to the user. status "running" means: call get_job."""
-        files = app.files(ctx)
+        """Draw images (illustration, icon, logo, favicon) from a text prompt with a local model. Every image is saved;
+        the result has its absolute path, a senses:// address and a small preview. Show the path to the user. status "running" means: call get_job."""
         keep_alive_seconds = keep_alive_seconds_of(keep_alive)
         output = await plan_output(files, format, output_path, count, overwrite=overwrite)
         first_seed = seed if seed >= 0 else secrets.randbelow(2**31)
@@ -82,7 +85,7 @@ def add_generate_image(server: MCPServer[ClientConnection], app: AppContext) -> 
             job.progress.part_count = drawn_count * (2 if judge else 1)
             requests = [GenerateImage(model, prompt, width, height, one, steps, source, strength) for one in seeds]
             runs = await draw_each(app, job, requests, keep_alive_seconds)
-            fields, drawings = fields_of(runs, prompt), [Drawing(drawn) for _, drawn in runs]
+            fields, drawings = fields_of(runs, prompt, files.notes), [Drawing(drawn) for _, drawn in runs]
             if judge:
                 judgements, warnings = await judge_pictures(app, judge, job, prompt, [drawn.png for _, drawn in runs])
                 drawings = rank(drawings, judgements)
@@ -90,7 +93,7 @@ def add_generate_image(server: MCPServer[ClientConnection], app: AppContext) -> 
                 fields["judge"] = judge.model
             return await save_drawings(app, drawings[:count], drawings[count:], output, fields, preview)
 
-        return await app.run_job(ctx, "generate_image", wait_seconds, download.before(run_requests))
+        return await app.run_job(ctx, "generate_image", wait_seconds, download.before(run_requests), files)
 
 
 async def plan_output(
@@ -106,25 +109,14 @@ async def plan_output(
     Raises:
         InvalidInput: a path is not allowed, exists, or does not fit the format.
     """
+    image_format = chosen_format(requested_format, output_path, SUFFIXES, "png")
     if not output_path:
-        return OutputPlan(files, "png" if requested_format == "auto" else requested_format, ())
-    image_format = _format_from_suffix(output_path) if requested_format == "auto" else requested_format
+        return OutputPlan(files, image_format, ())
     first = Path(output_path)
     paths = [first, *(first.with_name(f"{first.stem}-{number}{first.suffix}") for number in range(2, count + 1))]
     suffixes = SUFFIXES[image_format]
     destinations = [await files.resolve_destination(str(path), suffixes, overwrite=overwrite) for path in paths]
     return OutputPlan(files, image_format, tuple(destinations))
-
-
-def _format_from_suffix(output_path: str) -> ImageFormat:
-    suffix = Path(output_path).suffix.lower()
-    for name, suffixes in SUFFIXES.items():
-        if suffix in suffixes:
-            return name
-    raise InvalidInput(
-        f"{output_path} must end in .png, .jpg, .jpeg or .webp. For an .ico, save the result with save_media.",
-        param="output_path",
-    )
 
 
 async def draw_each(
@@ -142,11 +134,11 @@ async def draw_each(
     return runs
 
 
-def fields_of(runs: Sequence[Run], prompt: str) -> dict[str, Any]:
+def fields_of(runs: Sequence[Run], prompt: str, notes: Sequence[str]) -> dict[str, Any]:
     """Return what the runs of a call have in common, as fields of its result; the seconds are those of all together."""
     finished, drawn = runs[-1]
     timings = [one.timings for one, _ in runs]
-    return result_fields(finished) | {
+    return result_fields(finished, notes) | {
         "seconds": round(sum(one.running_seconds for one in timings), 3),
         "load_seconds": round(sum(one.loading_seconds for one in timings), 3),
         "prompt": prompt,
