@@ -14,7 +14,7 @@ N ?= 100
 SEED ?= 1
 COVERED ?= 95
 
-.PHONY: setup serve models test test-fast coverage mutants check check-lock lock real screenshots bench soak fuzz half-precision docs bundle clients tool-search setup-training check-training test-training clean
+.PHONY: setup serve models test test-fast coverage mutants check check-lock lock real screenshots layouts bench soak fuzz half-precision docs bundle clients tool-search setup-training check-training test-training clean
 
 setup: $(STAMP)
 
@@ -98,6 +98,10 @@ real: models
 # how well the screenshots of a real Chromium are read, all of them; the tests read one of each kind
 screenshots: setup
 	$(BIN)/python -m tests.screenshots
+
+# 200 pages of a real Chromium before and after one edit: whether it is named, and how their layouts are measured
+layouts: setup
+	$(BIN)/python -m tests.layouts $(ARGS)
 
 bench: setup
 	PYTHONPATH=training/src $(BIN)/python -m benchmarks $(ARGS)
