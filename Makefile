@@ -106,9 +106,9 @@ bench: setup
 soak: setup
 	$(BIN)/python -m tests.soak $(ARGS)
 
-# NUMBER inputs that lie, for each module of tests/fuzz: model folders, and requests, which take an hour at most
+# NUMBER inputs that lie, for each module of tests/fuzz: model folders, requests, and those that /openapi.json describes
 fuzz: setup
-	for module in files requests; do \
+	for module in files requests described; do \
 	  $(BIN)/python -m tests.fuzz.$$module $(if $(NUMBER),--number $(NUMBER)) $(ARGS) || exit 1; \
 	done
 

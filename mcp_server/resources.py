@@ -161,7 +161,7 @@ def resource_page(name: str, query: Mapping[str, str], segments: Sequence[Segmen
     text = f"{fenced_text(page.text)}\n\n{len(page.segments)} of {page.found_count} segments found, {len(segments)} in all."
     if page.next_from_seconds is None:
         return text
-    following = urlencode({**query, "from": f"{page.next_from_seconds:g}"}, quote_via=quote)
+    following = urlencode({**query, "from": page.next_from_seconds}, quote_via=quote)
     return f"{text} Next page: {URI_SCHEME}://transcript/{name}?{following}"
 
 

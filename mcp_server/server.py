@@ -11,6 +11,7 @@ from mcp.server import MCPServer
 from mcp.server.caching import CacheHint
 from mcp.server.mcpserver import Context
 from mcp.server.mcpserver.exceptions import ToolError, UnexpectedToolError
+from mcp.server.request_state import RequestStateSecurity
 from mcp_types import CallToolResult, InputRequiredResult, Resource
 from pydantic import ValidationError
 
@@ -22,6 +23,7 @@ from mcp_server.calls.job_store import JobStore
 from mcp_server.calls.jobs import JobRegistry
 from mcp_server.calls.journal import CallJournal, current_call
 from mcp_server.calls.player import AudioPlayer
+from mcp_server.calls.request_state import request_state_key
 from mcp_server.calls.results import add_notes
 from mcp_server.calls.sound_output import SoundOutput, system_output
 from mcp_server.files.artifacts import ArtifactStore
@@ -57,7 +59,7 @@ INSTRUCTIONS = (
 class SensesServer(MCPServer[ClientConnection]):
     """An `MCPServer` with our own error messages, whose list of resources ends with the newest results."""
 
-    def __init__(self, app: AppContext, bus: SubscriptionBus, client: ClientConnection) -> None:
+    def __init__(self, app: AppContext, bus: SubscriptionBus, client: ClientConnection, state_key: bytes) -> None:
         @asynccontextmanager
         async def lifespan(server: MCPServer[ClientConnection]) -> AsyncGenerator[ClientConnection]:
             yield client
@@ -72,6 +74,7 @@ class SensesServer(MCPServer[ClientConnection]):
             subscriptions=bus,
             extensions=[viewer_extension()],
             middleware=[hide_viewer_where_unsupported],
+            request_state_security=RequestStateSecurity(keys=[state_key]),
             cache_hints={"resources/read": CacheHint(ttl_ms=1000), "resources/list": CacheHint(ttl_ms=1000)},
         )
         self.app_context = app
@@ -188,7 +191,8 @@ def create_server(
     )
     artifacts.on_reserved = lambda kind, artifact_id: current_call.get().reserve(kind, artifact_id)
     bus = SubscriptionBus()
-    server = SensesServer(app, bus, client or ClientConnection())
+    state_key = request_state_key(settings.folders.data / "request-state.key")
+    server = SensesServer(app, bus, client or ClientConnection(), state_key)
     for add_tools in (
         add_describe_image,
         add_generate_image,

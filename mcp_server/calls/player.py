@@ -123,5 +123,8 @@ class AudioPlayer:
         except SoundFailed as error:
             logger.warning("A text was not read aloud: %s", error.message)
             playback.stop(error.message)
+        except Exception:
+            logger.exception("A text was not read aloud: an internal error")
+            playback.stop("an internal error; see the log of Senses.")
         finally:
             self._playbacks.remove(playback)

@@ -230,7 +230,8 @@ def build_result(
 ) -> CallToolResult:
     """Build the result of a tool within `MAX_RESULT_BYTES`: text first, then the largest previews that fit.
 
-    The text as JSON has at most `max_text_bytes`. With `full` the previews have the size of their images if they fit. `wav` is included whole if it fits.
+    The text as JSON has at most `max_text_bytes`. With `full` the previews have the size of their images if they fit.
+    `wav` is included whole if it fits.
     """
     data = _fit_text(_limit_warnings(result.model_dump(mode="json", exclude_none=True)), max_text_bytes)
     data = fenced(data, getattr(result, "media_fields", ()))

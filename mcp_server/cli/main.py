@@ -25,6 +25,11 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+folders_app = typer.Typer(
+    help="List the folders that clients may use besides their own, and grant or revoke them while Senses runs.",
+    pretty_exceptions_enable=False,
+)
+app.add_typer(folders_app, name="folders")
 
 
 class ClientName(StrEnum):
@@ -131,6 +136,38 @@ def models(
     from mcp_server.cli.models import models_text, newer_text
 
     typer.echo(newer_text(read_settings()) if newer else models_text(read_settings()))
+
+
+@folders_app.callback(invoke_without_command=True)
+@handle_errors
+def folders(context: typer.Context) -> None:
+    """List the granted folders."""
+    from mcp_server.cli.folders import folders_text
+
+    if context.invoked_subcommand is None:
+        typer.echo(folders_text(read_settings()))
+
+
+@folders_app.command("add")
+@handle_errors
+def add_folder(
+    path: Annotated[Path, typer.Argument(help="The folder.")],
+    write: Annotated[bool, typer.Option("--write", help="Results may be saved there, too.")] = False,
+    client: Annotated[str, typer.Option(help="Only for the client of this name; http: for those over HTTP.")] = "",
+) -> None:
+    """Let clients use a folder, at once."""
+    from mcp_server.cli.folders import add_folder
+
+    typer.echo(add_folder(read_settings(), path, access="write" if write else "read", client=client))
+
+
+@folders_app.command("revoke")
+@handle_errors
+def revoke_folder(name: Annotated[str, typer.Argument(help="The folder, or its id from the list.")]) -> None:
+    """Withdraw a folder, at once: a call that uses it ends."""
+    from mcp_server.cli.folders import revoke_folder
+
+    typer.echo(revoke_folder(read_settings(), name))
 
 
 @app.command()

@@ -20,6 +20,7 @@ from mcp_server.calls.context import (
 )
 from mcp_server.calls.detections import parse_boxes, parse_points
 from mcp_server.calls.download_consent import AgreedDownload, agreed_download
+from mcp_server.calls.folder_consent import Wishes, consented_files
 from mcp_server.calls.jobs import ToolJob
 from mcp_server.calls.provenance import read_provenance_of
 from mcp_server.calls.results import DescribeResult, ImageProvenance, ImageSize, build_result
@@ -31,6 +32,7 @@ from mcp_server.calls.text_in_image import (
     read_text,
     to_image_lines,
 )
+from mcp_server.files.access import ClientFiles
 from mcp_server.files.client import ClientConnection
 from model_runtime.catalog.builtin_models import OCR_MODEL
 from model_runtime.catalog.detect import GROUNDING_TASKS
@@ -56,6 +58,9 @@ PROMPTS = {
 def add_describe_image(server: MCPServer[ClientConnection], app: AppContext) -> None:
     """Register the tool."""
 
+    async def wishes(ctx: ToolContext, image: str, more_images: list[str]) -> Wishes:
+        return await app.files(ctx).wishes([image, *more_images])
+
     async def find_model(model: str, task: str) -> str:
         wanted = OCR_MODELS.get(model.strip().lower(), model) if task == "ocr" else model
         return await app.service.resolve(wanted, Task.VISION)
@@ -63,6 +68,7 @@ def add_describe_image(server: MCPServer[ClientConnection], app: AppContext) -> 
     @tool(server, title="Describe an image", read_only=True)
     async def describe_image(
         ctx: ToolContext,
+        files: Annotated[ClientFiles, consented_files(app, wishes)],
         download: Annotated[AgreedDownload, agreed_download(app, find_model)],
         image: Annotated[str, Field(description="Path (absolute, ~ or relative), file://, senses:// or data: URI")],
         prompt: Annotated[str, Field(description="A question or instruction about the image", max_length=8000)] = "",
@@ -87,7 +93,6 @@ def add_describe_image(server: MCPServer[ClientConnection], app: AppContext) -> 
         if task == "ocr":
             model = await find_model(model, task)
         question = prompt if model == OCR_MODEL.name else build_prompt(task, prompt)
-        files = app.files(ctx)
         keep_alive_seconds = keep_alive_seconds_of(keep_alive)
 
         async def run_request(job: ToolJob) -> CallToolResult:
@@ -102,7 +107,7 @@ def add_describe_image(server: MCPServer[ClientConnection], app: AppContext) -> 
             wants_text = is_text_wanted(include_text, task, finished.model, app.service.status())
             max_lines = None if task == "ocr" else MAX_LINES
             reading = await read_text(app, first, job, max_lines) if wants_text else TextInImage([])
-            fields = result_fields(finished)
+            fields = result_fields(finished, files.notes)
             return build_result(
                 DescribeResult(
                     text=answer.text.strip(),
@@ -119,7 +124,7 @@ def add_describe_image(server: MCPServer[ClientConnection], app: AppContext) -> 
                 )
             )
 
-        return await app.run_job(ctx, "describe_image", wait_seconds, download.before(run_request))
+        return await app.run_job(ctx, "describe_image", wait_seconds, download.before(run_request), files)
 
 
 def build_prompt(task: str, prompt: str) -> str:

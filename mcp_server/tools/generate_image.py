@@ -26,15 +26,16 @@ from mcp_server.calls.context import (
     tool,
 )
 from mcp_server.calls.download_consent import AgreedDownload, agreed_download, model_of_task
+from mcp_server.calls.folder_consent import Wishes, consented_files
 from mcp_server.calls.jobs import ToolJob
 from mcp_server.calls.judging import Judgement, best_first, find_judge, judge_pictures
+from mcp_server.calls.output_format import chosen_format
 from mcp_server.calls.results import GenerateResult, OtherCandidate, SavedImage, build_result
 from mcp_server.files.access import ClientFiles
 from mcp_server.files.artifacts import ArtifactKind, NothingSaved, StoredArtifact
 from mcp_server.files.client import ClientConnection
 from mcp_server.viewer.page import VIEWER_TOOL_META
 from model_runtime.drawing_size import MAX_SIDE, MIN_SIDE
-from model_runtime.errors import InvalidInput
 from model_runtime.events import Finished, GeneratedImage
 from model_runtime.media.types import ImageFormat
 from model_runtime.requests import GenerateImage, Task
@@ -68,9 +69,13 @@ class Drawing:
 def add_generate_image(server: MCPServer[ClientConnection], app: AppContext) -> None:
     """Register the tool."""
 
+    async def wishes(ctx: ToolContext, image: str, output_path: str) -> Wishes:
+        return await app.files(ctx).wishes([image], [output_path])
+
     @tool(server, title="Generate an image", meta=VIEWER_TOOL_META, destructive=True)
     async def generate_image(
         ctx: ToolContext,
+        files: Annotated[ClientFiles, consented_files(app, wishes)],
         download: Annotated[AgreedDownload, agreed_download(app, model_of_task(app, Task.IMAGE))],
         prompt: Annotated[str, Field(description="What to draw", min_length=1, max_length=4000)],
         width: Annotated[int, Field(ge=MIN_SIDE, le=MAX_SIDE)] = 1024,
@@ -95,7 +100,6 @@ def add_generate_image(server: MCPServer[ClientConnection], app: AppContext) -> 
     ) -> Annotated[CallToolResult, GenerateResult]:
         """Draw images (illustration, icon, logo, favicon) from a text prompt with a local model. Every image is saved; the result has its absolute path,
         a senses:// address and a small preview. Show the path to the user. status "running" means: call get_job."""
-        files = app.files(ctx)
         keep_alive_seconds = keep_alive_seconds_of(keep_alive)
         output = await plan_output(files, format, output_path, count, overwrite=overwrite)
         first_seed = seed if seed >= 0 else secrets.randbelow(2**31)
@@ -111,7 +115,11 @@ def add_generate_image(server: MCPServer[ClientConnection], app: AppContext) -> 
                 job.progress.begin_part(index, f"picture {index + 1}/{drawn_count}" if drawn_count > 1 else "")
                 request = GenerateImage(model, prompt, width, height, image_seed, steps, source, strength)
                 runs.append(await app.run_request(request, job, GeneratedImage, keep_alive_seconds=keep_alive_seconds))
-            fields = result_fields(runs[-1][0]) | timings_of(runs) | {"prompt": prompt, "steps": runs[-1][1].steps}
+            fields = (
+                result_fields(runs[-1][0], files.notes)
+                | timings_of(runs)
+                | {"prompt": prompt, "steps": runs[-1][1].steps}
+            )
             drawings = [Drawing(drawn) for _, drawn in runs]
             if judge:
                 judgements, warnings = await judge_pictures(app, judge, job, prompt, [drawn.png for _, drawn in runs])
@@ -120,7 +128,7 @@ def add_generate_image(server: MCPServer[ClientConnection], app: AppContext) -> 
                 fields["judge"] = judge.model
             return await save_images(app, drawings[:count], drawings[count:], output, fields, preview)
 
-        return await app.run_job(ctx, "generate_image", wait_seconds, download.before(run_requests))
+        return await app.run_job(ctx, "generate_image", wait_seconds, download.before(run_requests), files)
 
 
 async def plan_output(
@@ -136,25 +144,14 @@ async def plan_output(
     Raises:
         InvalidInput: a path is not allowed, exists, or does not fit the format.
     """
+    image_format = chosen_format(requested_format, output_path, SUFFIXES, "png")
     if not output_path:
-        return OutputPlan(files, "png" if requested_format == "auto" else requested_format, ())
-    image_format = _format_from_suffix(output_path) if requested_format == "auto" else requested_format
+        return OutputPlan(files, image_format, ())
     first = Path(output_path)
     paths = [first, *(first.with_name(f"{first.stem}-{number}{first.suffix}") for number in range(2, count + 1))]
     suffixes = SUFFIXES[image_format]
     destinations = [await files.resolve_destination(str(path), suffixes, overwrite=overwrite) for path in paths]
     return OutputPlan(files, image_format, tuple(destinations))
-
-
-def _format_from_suffix(output_path: str) -> ImageFormat:
-    suffix = Path(output_path).suffix.lower()
-    for name, suffixes in SUFFIXES.items():
-        if suffix in suffixes:
-            return name
-    raise InvalidInput(
-        f"{output_path} must end in .png, .jpg, .jpeg or .webp. For an .ico, save the result with save_media.",
-        param="output_path",
-    )
 
 
 def timings_of(runs: Sequence[tuple[Finished, GeneratedImage]]) -> dict[str, Any]:

@@ -25,6 +25,9 @@ MAX_BIASES = 1024
 
 TokenId = Annotated[int, Field(ge=0, lt=2**31)]
 LogitBias = Annotated[dict[TokenId, Annotated[float, Field(ge=-100, le=100)]], Field(max_length=MAX_BIASES)]
+StopTexts = Annotated[
+    list[str], Field(max_length=4), BeforeValidator(text_to_list, json_schema_input_type=str | list[str])
+]
 
 
 class ImageUrl(WireModel):
@@ -69,9 +72,12 @@ class MessageBody(WireModel):
     """One message. `developer` is OpenAI's newer name of `system`."""
 
     role: Literal["system", "developer", "user", "assistant", "tool", "function"]
-    content: Annotated[list[ContentPart], FailFast(), at_most(MAX_PARTS, "parts"), BeforeValidator(text_to_parts)] = (
-        Field(default_factory=list)
-    )
+    content: Annotated[
+        list[ContentPart],
+        FailFast(),
+        at_most(MAX_PARTS, "parts"),
+        BeforeValidator(text_to_parts, json_schema_input_type=str | list[ContentPart]),
+    ] = Field(default_factory=list)
 
 
 Messages = Annotated[list[MessageBody], FailFast(), at_most(MAX_MESSAGES, "messages"), Field(min_length=1)]
@@ -114,7 +120,7 @@ class SamplingBody(RequestBody):
     repetition_penalty: float = Field(1.0, gt=0, le=10)
     logit_bias: LogitBias = Field(default_factory=dict)
     seed: int | None = None
-    stop: Annotated[list[str], BeforeValidator(text_to_list)] = Field(default_factory=list, max_length=4)
+    stop: StopTexts = Field(default_factory=list)
 
     def ignored_warnings(self) -> tuple[str, ...]:
         """Return a sentence for each field that was sent and has no effect."""

@@ -29,8 +29,8 @@ LOCAL_ORIGIN = (
 """Pages of this machine and the pages inside desktop apps (Obsidian, Tauri, Capacitor, VS Code)."""
 HOST_PATTERN = re.compile(r"(?:\[(?P<ipv6>[^\[\]]+)\]|(?P<name>[^\[\]:]+))(?::\d{1,5})?")
 """A Host header: an IPv6 address in brackets, or another address or name; then perhaps a port."""
-PUBLIC_PATHS = frozenset({"/", "/health", "/v1/audio/voices", "/v1/audio/models"})
-"""Served without the key: the page (not its data), and lists that Open WebUI requests without its key."""
+PUBLIC_PATHS = frozenset({"/", "/health", "/docs", "/openapi.json", "/v1/audio/voices", "/v1/audio/models"})
+"""Served without the key: the page (not its data), the description of the API, and lists that Open WebUI requests without its key."""
 RESULT_PREFIXES = ("/v1/files/images/", "/artifacts/")
 """Images and artifacts with unguessable names."""
 PUBLIC_PREFIXES = ("/web/", *RESULT_PREFIXES)

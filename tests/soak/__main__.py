@@ -3,7 +3,7 @@
     python -m tests.soak [--minutes 10] [--seed 1] [--sentences 1000] [--daemon-kills 100]
 
 In the first half workers are disturbed, in the second the daemon too; the shims then find or start another. Before,
-one worker speaks many sentences, and the daemon is killed many times under six MCP clients.
+one worker speaks many sentences, and a daemon over the fake runtime is killed many times under six MCP clients.
 
 The seed decides calls and faults, but not their exact times. Resources are measured with no model loaded: after a
 warm-up, in which every client has made every kind of call, after the first half and at the end.
@@ -55,8 +55,8 @@ CLIENTS_OF_EACH_FACE = 3
 GIVE_UP_SHARE = 0.15
 GIVE_UP_SECONDS = (0.05, 2.0)
 PAUSE_SECONDS = (0.0, 1.0)
-LONGEST_LIFE_SECONDS = 4.0
-"""Of a daemon, between its start and its kill."""
+LONGEST_LIFE_SECONDS = 1.0
+"""Of a daemon over the fake runtime, whose calls take milliseconds, between its start and its kill."""
 STATUS_INTERVAL_SECONDS = 10.0
 
 out = Console(highlight=False, soft_wrap=True)
@@ -219,10 +219,12 @@ def run_sentences(settings: str, count: int) -> list[str]:
 
 
 def run_kills(folder: Path, kills: int, seed: int) -> list[str]:
-    """Kill the daemon so often under six MCP clients and return the faults."""
+    """Kill a daemon so often under six MCP clients and return the faults."""
     folder.mkdir()
     started = time.monotonic()
-    instance = run_daemon_kills(folder, kills, seed, longest_life_seconds=LONGEST_LIFE_SECONDS)
+    instance = run_daemon_kills(
+        folder, kills, seed, longest_life_seconds=LONGEST_LIFE_SECONDS, daemon_module="tests.mcp_server.fake_daemon"
+    )
     outcomes = instance.outcomes
     out.print(
         f"{instance.kill_count} kills of the daemon in {time.monotonic() - started:.0f} s: {summary(outcomes)}; "

@@ -4,10 +4,11 @@ import json
 import socket
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from mcp_server.launcher.broker_server import PartialFiles, serve_file_requests
+from mcp_server.launcher.broker_server import serve_file_requests
 
 
 class Broker:
@@ -20,13 +21,15 @@ class Broker:
         self._thread = threading.Thread(target=serve_file_requests, args=(shim,))
         self._thread.start()
 
-    def ask(self, **request: str) -> None:
-        """Send a request and wait for its reply; a descriptor of it is closed."""
+    def ask(self, **request: str) -> dict[str, Any]:
+        """Send a request and return its reply; a descriptor of it is closed."""
         self._daemon.sendall(json.dumps({"id": 1, **request}).encode() + b"\n")
         reply, descriptors, _, _ = socket.recv_fds(self._daemon, 1000, 1)
         for descriptor in descriptors:
             socket.close(descriptor)
-        assert json.loads(reply)["errno"] == 0
+        fields: dict[str, Any] = json.loads(reply)
+        assert fields["errno"] == 0
+        return fields
 
     def end(self) -> None:
         """The daemon is killed."""
@@ -38,22 +41,14 @@ class Broker:
 @pytest.mark.promise("shim:no-litter")
 def test_a_daemon_that_is_killed_while_it_writes_leaves_no_unfinished_file(tmp_path: Path) -> None:
     broker = Broker()
-    for name in ("unfinished", "given up", "placed.part"):
-        broker.ask(do="create", path=str(tmp_path / name))
-    broker.ask(do="unlink", path=str(tmp_path / "given up"))
-    broker.ask(do="rename", path=str(tmp_path / "placed.part"), to=str(tmp_path / "placed"))
+    root = str(tmp_path)
+    made = {
+        name: str(broker.ask(do="create", path=str(tmp_path / name), root=root)["folder"])
+        for name in ("unfinished", "given up", "placed.part")
+    }
+    broker.ask(do="discard", path="given up", folder=made["given up"])
+    broker.ask(do="commit", path="placed.part", to="placed", folder=made["placed.part"])
     (tmp_path / "placed.part").touch()  # by somebody else
     broker.end()
 
     assert sorted(path.name for path in tmp_path.iterdir()) == ["placed", "placed.part"]
-
-
-def test_a_file_that_is_made_when_the_daemon_has_gone_is_deleted_as_well(tmp_path: Path) -> None:
-    late, files = tmp_path / "late", PartialFiles()
-    files.delete()
-    late.touch()
-
-    files.note({"do": "create", "path": str(late)})
-    files.note({"do": "create", "path": str(tmp_path / "never made")})
-
-    assert not late.exists()
