@@ -348,6 +348,7 @@ MCP = {
     "demo:loop": "`senses demo` sends sentences through all four senses and keeps every result.",
     "demo:meaning": "The same meaning counts in other words and turned round; a contradiction or omission does not.",
     "demo:goes-on": "A step that fails is told, and the demo goes on with the next sentence.",
+    "demo:real": "`senses demo --real` speaks, hears and reads everyday sentences by real models, or names the command for them.",
     "demo:keeps": "The demo overwrites nothing, and Ctrl-C leaves what is there.",
     "config:example": "The example configuration starts Senses.",
 }
