@@ -69,7 +69,7 @@ class Refusal:
     @property
     def text(self) -> str:
         """Sentences for the model and its user; they do not depend on whether the file exists."""
-        verb, remedy = REMEDIES[self.access]
+        verb, remedy, remedy_over_http = REMEDIES[self.access]
         place = f"{self.address} is a link to {self.target}, which is" if self.is_link else f"{self.address} is"
         page = "answers on the status page, or " if self.over_http else ""
         folders = ", ".join(map(str, self.folders)) or f"only {self.inbox}"
@@ -80,16 +80,24 @@ class Refusal:
                 f"To allow it without a restart, the user {page}types: `{self.command}`."
                 if self.command
                 else "It may be private, so nobody can grant it here.",
-                remedy.format(inbox=self.inbox),
+                (remedy_over_http if self.over_http else remedy).format(inbox=self.inbox),
             )
         )
 
 
-REMEDIES: dict[Access, tuple[str, str]] = {
-    "read": ("read", "Or copy the file into {inbox}/."),
-    "write": ("write", "Or leave output_path empty: the result is kept all the same."),
+REMEDIES: dict[Access, tuple[str, str, str]] = {
+    "read": (
+        "read",
+        "Or copy the file into {inbox}/.",
+        "Or pass the file itself as data:<type>;base64,… of at most 8 MB.",
+    ),
+    "write": (
+        "write",
+        "Or leave output_path empty: the result is kept all the same.",
+        "Or leave output_path empty: the result is in the answer as far as it fits, and at its url.",
+    ),
 }
-"""The verb of a refusal, and what else can be done."""
+"""The verb of a refusal, and what else can be done, here and over HTTP."""
 
 
 def grant_command(access: Access, folder: Path, client: str, state_folder: str) -> str:
