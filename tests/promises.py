@@ -255,6 +255,8 @@ MCP = {
     "consent:secrets": "Folders with keys, mail, keychains or profiles of browsers, and those above them, are never asked for.",
     "consent:writes": "A result is saved in another folder once a person allows it.",
     "consent:http": "Over HTTP nothing is granted on the word of the client.",
+    "pictures:clipboard": "The picture on the clipboard is read once a person grants it.",
+    "pictures:screenshot": "The newest screenshot is read and named once its folder is granted.",
     "http:uploads": "Over HTTP pictures and recordings are uploaded as data: addresses.",
     "http:inline": "Over HTTP results are in the answer up to a limit, and beyond it at their address.",
     "consent:page": "A person answers on the status page what no question could ask.",

@@ -52,10 +52,8 @@ class Refusal:
     address: str
     """As the call names it."""
     access: Access
-    target: Path
-    """The path with every link resolved."""
-    is_link: bool
-    """A link in one of the client's folders leads out of it."""
+    link_target: Path | None
+    """Where a link in one of the client's folders leads out of it; None: it is no such link."""
     folders: Sequence[Path]
     """Those that the client may use."""
     inbox: Path
@@ -70,7 +68,9 @@ class Refusal:
     def text(self) -> str:
         """Sentences for the model and its user; they do not depend on whether the file exists."""
         verb, remedy, remedy_over_http = REMEDIES[self.access]
-        place = f"{self.address} is a link to {self.target}, which is" if self.is_link else f"{self.address} is"
+        place = (
+            f"{self.address} is a link to {self.link_target}, which is" if self.link_target else f"{self.address} is"
+        )
         page = "answers on the status page, or " if self.over_http else ""
         folders = ", ".join(map(str, self.folders)) or f"only {self.inbox}"
         return " ".join(
