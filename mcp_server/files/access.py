@@ -25,7 +25,7 @@ from mcp_server.files.clipboard import CLIPBOARD, SCREENSHOT, Run, read_clipboar
 from mcp_server.files.denials import OWN_PROGRAM, explain, withdrawn_text
 from mcp_server.files.folder_access import FolderAccess
 from mcp_server.files.folders import AllowedPath, GrantedFolder
-from mcp_server.files.grants import HTTP_CLIENTS, Access, FolderGrants, Grant
+from mcp_server.files.grants import HTTP_CLIENTS, Access, FolderGrant, FolderGrantStore
 from mcp_server.files.spelling import normalize_spelling
 from model_runtime.errors import InvalidInput
 from model_runtime.formats.fetch import DEFAULT_FETCHER, Fetcher, is_web_url
@@ -53,7 +53,7 @@ class ClientFiles:
     """Runs the programs that tell what is on the clipboard and where screenshots are."""
     notes: list[str] = field(default_factory=list)
     """What the result should say, such as where a relative path led."""
-    _used: set[Grant] = field(default_factory=set)
+    _used: set[FolderGrant] = field(default_factory=set)
 
     async def fetch(self, address: str, *, param: str) -> bytes | None:
         """Return the content of a web address, or None if the address is of another kind.
@@ -161,9 +161,9 @@ class ClientFiles:
             raise InvalidInput(withdrawn_text(grant), code="consent_withdrawn")
 
     @property
-    def grants(self) -> FolderGrants:
+    def grants(self) -> FolderGrantStore:
         """The folders that people granted to clients of this instance."""
-        return FolderGrants(self.settings.folders)
+        return FolderGrantStore(self.settings.folders)
 
     @property
     def principal(self) -> str:

@@ -11,7 +11,7 @@ from mcp_server.files.clipboard import CLIPBOARD
 from mcp_server.files.denials import Refusal, grant_command
 from mcp_server.files.folder_access import FolderAccess
 from mcp_server.files.folders import AllowedPath, GrantedFolder
-from mcp_server.files.grants import Access, FolderGrants
+from mcp_server.files.grants import Access, FolderGrantStore
 from mcp_server.files.lookup import FolderLookup
 from mcp_server.files.secret_folders import folder_to_ask_for, is_secret
 from model_runtime.errors import InvalidInput
@@ -145,7 +145,7 @@ class AllowedPaths:
         return [folder for folder in await self._granted(access) if folder.path != CLIPBOARD]
 
     async def _granted(self, access: Access) -> list[GrantedFolder]:
-        grants = FolderGrants(self.settings.folders)
+        grants = FolderGrantStore(self.settings.folders)
         kept = await self.client.threads.run(grants.folder, grants.all)
         return [
             *(GrantedFolder(wish.folder, is_clients=True) for wish in self.once if wish.access in (access, "write")),

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mcp_server.files.file_calls import FILE_TIMEOUT_SECONDS
-from mcp_server.files.grants import Access, Grant
+from mcp_server.files.grants import Access, FolderGrant
 
 OWN_PROGRAM = os.path.realpath(sys.executable)
 """The program of this process, by which macOS knows its rights."""
@@ -113,7 +113,7 @@ def grant_command(access: Access, folder: Path, client: str, state_folder: str) 
     )
 
 
-def withdrawn_text(grant: Grant) -> str:
+def withdrawn_text(grant: FolderGrant) -> str:
     """Return why a call ends whose folder is no longer granted."""
     return (
         f"While this call ran, the user withdrew the consent for {grant.folder}. The call ends without a result, and "

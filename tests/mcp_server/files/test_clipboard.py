@@ -13,7 +13,7 @@ from mcp_server.files.access import ClientFiles
 from mcp_server.files.artifacts import ArtifactStore
 from mcp_server.files.client import ClientConnection
 from mcp_server.files.clipboard import CLIPBOARD, clipboard_command, read_clipboard, run_command, screenshot_folder
-from mcp_server.files.grants import FolderGrants
+from mcp_server.files.grants import FolderGrantStore
 from model_runtime.errors import InvalidInput
 from model_runtime.settings import Settings
 
@@ -66,7 +66,7 @@ async def test_the_clipboard_is_read_once_a_person_grants_it(files: ClientFiles)
 
 
 async def test_a_granted_clipboard_opens_no_folder_of_its_name(files: ClientFiles, settings: Settings) -> None:
-    FolderGrants(settings.folders).add("", "write", CLIPBOARD)
+    FolderGrantStore(settings.folders).add("", "write", CLIPBOARD)
 
     with pytest.raises(InvalidInput, match="not in a folder"):
         await read(files, "/clipboard/a.png")
