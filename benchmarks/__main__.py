@@ -16,8 +16,10 @@ from pathlib import Path
 from rich.console import Console
 
 from benchmarks import (
+    aloud,
     attack,
     attention,
+    candidates,
     clients,
     cold,
     convolution,
@@ -27,6 +29,7 @@ from benchmarks import (
     memory,
     ocr,
     overhead,
+    reconnect,
     report,
     responsiveness,
     short_clips,
@@ -56,8 +59,11 @@ PARTS: Mapping[str, tuple[str, Callable[[BenchmarkContext], list[Row]]]] = {
     "eviction": ("Choosing what leaves", eviction.measure),
     "clients": ("What a client starts", clients.measure),
     "tools": ("MCP tools", tools.measure),
+    "reconnect": ("A daemon that is killed", reconnect.measure),
+    "aloud": ("Reading aloud", aloud.measure),
     "ocr": ("Text in pictures", ocr.measure),
     "starters": ("The built-in models", starters.measure),
+    "candidates": ("Drawing that looks at itself", candidates.measure),
 }
 
 

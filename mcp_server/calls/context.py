@@ -22,6 +22,8 @@ from mcp_server.calls.jobs import JobFunction, JobRegistry, ToolJob, call_timeou
 from mcp_server.calls.journal import CallJournal, Copy, call_key, current_call
 from mcp_server.calls.player import AudioPlayer
 from mcp_server.calls.results import build_result
+from mcp_server.calls.search_words import SEARCH_META, SEARCH_WORDS
+from mcp_server.calls.starter_notice import starter_notice
 from mcp_server.calls.withdrawal import while_consented
 from mcp_server.client_setup.config_files import absolute_senses_command
 from mcp_server.files.access import MAX_AUDIO_BYTES, MAX_IMAGE_BYTES, ClientFiles
@@ -29,7 +31,7 @@ from mcp_server.files.artifacts import ArtifactStore, StoredArtifact
 from mcp_server.files.client import ClientConnection
 from mcp_server.files.folder_requests import FolderRequests
 from model_runtime.decoding.decoder import MediaDecoder
-from model_runtime.errors import InvalidInput, ModelMissing, SensesError
+from model_runtime.errors import InvalidInput, SensesError
 from model_runtime.events import Event, Finished, ResultT, expect_result
 from model_runtime.formats.durations import parse_keep_alive
 from model_runtime.formats.fetch import DEFAULT_FETCHER, Fetcher
@@ -52,13 +54,8 @@ KeepAliveArgument = Annotated[
     Field(description='How long the model stays: "10m", seconds, 0, -1 for good'),
 ]
 
-SENSES_COMMAND = re.compile(r"(?<![\w/-])senses(?= pull | models\b)")
-"""The command of this installation in a message for people."""
-
-STARTER_NOTE = (
-    "A built-in starter model answered: it knows only a toy world of coloured shapes, numbers and everyday commands. "
-    "`senses models` lists real models and `senses pull NAME` downloads one."
-)
+PULL_COMMAND = re.compile(r"(?<![\w/-])senses pull ([\w-]+(?:/[\w.-]*\w)?)")
+"""The command that downloads a model, in a message of the runtime; its group is the model's name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,13 +236,13 @@ async def _open_input(files: ClientFiles, address: str, param: str, limit_bytes:
 
 def result_fields(finished: Finished, warnings: Iterable[str] = ()) -> dict[str, Any]:
     """Return the fields that every result of a request has; `warnings` are added to those of the request."""
-    starter_notes = [STARTER_NOTE] if finished.starter else []
     return {
+        "notice": starter_notice(finished.model) if finished.starter else None,
         "model": finished.model,
         "starter": finished.starter,
         "seconds": round(finished.timings.running_seconds, 3),
         "load_seconds": round(finished.timings.loading_seconds, 3),
-        "warnings": [*finished.result.warnings, *starter_notes, *warnings],
+        "warnings": [*finished.result.warnings, *warnings],
     }
 
 
@@ -306,7 +303,8 @@ def tool(
 
     def register(function: ToolFunction) -> ToolFunction:
         description = " ".join((function.__doc__ or "").split())
-        return server.tool(title=title, description=description, annotations=annotations, meta=meta)(function)
+        about = {SEARCH_META: SEARCH_WORDS[function.__name__]} | (meta or {})
+        return server.tool(title=title, description=description, annotations=annotations, meta=about)(function)
 
     return register
 
@@ -314,14 +312,14 @@ def tool(
 def error_text(error: SensesError) -> str:
     """Return the message of an error with its code and, if a retry may help, the seconds to wait.
 
-    Its commands have an absolute path.
+    A command that downloads a model becomes the tool that does so, and the command as a person can type it.
     """
     retry = f"; retry after {error.retry_after_seconds:.0f} s" if error.retry_after_seconds is not None else ""
-    message = error.message
-    if isinstance(error, ModelMissing) and error.name:
-        message = (
-            f"{error.named} is not on this machine. Once the user agrees to the download, call "
-            f'download_model(model="{error.name}") and then this tool again; or the user types: senses pull {error.name}'
-        )
-    message = SENSES_COMMAND.sub(lambda match: absolute_senses_command(), message)
-    return f"{message} [code: {error.code}{retry}]"
+    return f"{PULL_COMMAND.sub(_ways_to_download, error.message)} [code: {error.code}{retry}]"
+
+
+def _ways_to_download(command: re.Match[str]) -> str:
+    return (
+        f'download_model(model="{command[1]}") once the user agrees, or in a terminal '
+        f"{absolute_senses_command()} pull {command[1]}"
+    )

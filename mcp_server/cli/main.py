@@ -39,6 +39,9 @@ class ClientName(StrEnum):
     CLAUDE_CODE = "claude-code"
     CURSOR = "cursor"
     VSCODE = "vscode"
+    CODEX = "codex"
+    OPENCODE = "opencode"
+    GEMINI_CLI = "gemini-cli"
 
 
 def main() -> None:
@@ -196,7 +199,7 @@ def install(
         bool, typer.Option("--link", help="Print a link that adds Senses when you open it (Cursor, VS Code).")
     ] = False,
 ) -> None:
-    """Connect an MCP client: add Senses to its configuration file and keep a backup."""
+    """Connect an MCP client: add Senses to its configuration file, keep a backup, and add a skill for its agent."""
     from mcp_server.cli.install import install_text
 
     typer.echo(install_text(client, folder, undo=undo, dry_run=dry_run, link=link))

@@ -281,8 +281,9 @@ def freeze_gc_heap() -> None:
 
 
 def is_working(server: SensesServer) -> bool:
-    """Return whether a job or a request runs or waits."""
-    return server.app_context.jobs.running_count > 0 or bool(server.app_context.service.status().jobs)
+    """Return whether a job or a request runs or waits, or a text is read aloud."""
+    app = server.app_context
+    return app.jobs.running_count > 0 or app.player.is_playing or bool(app.service.status().jobs)
 
 
 def is_busy(server: SensesServer) -> bool:

@@ -89,9 +89,10 @@ def add_describe_image(server: MCPServer[ClientConnection], app: AppContext) -> 
         keep_alive: KeepAliveArgument = "",
         wait_seconds: WaitArgument = -1,
     ) -> Annotated[CallToolResult, DescribeResult]:
-        """Look at an image file with a local vision model: describe it, answer a question about it, write alt text,
-        read its text with the place of each line (task="ocr") or find things in pixels (detect, point: the prompt
-        names them). Pass file paths, never bare base64. Nothing leaves this machine."""
+        """Look at an image file (photo, screenshot, UI, design) with a local vision model: describe it, answer a
+        question about it, write alt text, read its text with the place of each line (OCR: task="ocr") or find things in
+        pixels (detect, point: the prompt names them). Pass file paths, never bare base64. Nothing leaves this
+        machine."""
         if task in GROUNDING_TASKS:
             require_grounding(app, await app.service.resolve(model, Task.VISION), task)
         if task == "ocr":

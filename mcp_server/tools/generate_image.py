@@ -98,7 +98,7 @@ def add_generate_image(server: MCPServer[ClientConnection], app: AppContext) -> 
         keep_alive: KeepAliveArgument = "",
         wait_seconds: WaitArgument = -1,
     ) -> Annotated[CallToolResult, GenerateResult]:
-        """Draw images from a text prompt with a local model. Every image is saved; the result has its absolute path,
+        """Draw images (illustration, icon, logo, favicon) from a text prompt with a local model. Every image is saved; the result has its absolute path,
         a senses:// address and a small preview. Show the path to the user. status "running" means: call get_job."""
         keep_alive_seconds = keep_alive_seconds_of(keep_alive)
         output = await plan_output(files, format, output_path, count, overwrite=overwrite)

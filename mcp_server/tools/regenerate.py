@@ -11,7 +11,7 @@ from mcp_server.calls.argument_guesses import understand_arguments
 from mcp_server.calls.context import AppContext, ToolContext, open_image, tool
 from mcp_server.calls.folder_consent import Wishes, consented_files
 from mcp_server.calls.provenance import read_provenance_of
-from mcp_server.calls.results import GenerateResult, add_warnings
+from mcp_server.calls.results import GenerateResult, add_notes
 from mcp_server.files.access import ClientFiles
 from mcp_server.files.client import ClientConnection
 from mcp_server.viewer.page import VIEWER_TOOL_META
@@ -47,7 +47,7 @@ def add_regenerate(server: MCPServer[ClientConnection], app: AppContext) -> None
         result = await server.call_tool("generate_image", arguments, ctx)
         if isinstance(result, InputRequiredResult):
             raise InvalidInput(f"generate_image has a question first. Call it with {arguments}.", param="uri")
-        return add_warnings(result, understood.notes)
+        return add_notes(result, understood.notes)
 
 
 def arguments_of(provenance: Provenance | None, uri: str) -> dict[str, Any]:

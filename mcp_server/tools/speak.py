@@ -88,8 +88,8 @@ def add_speak(server: MCPServer[ClientConnection], app: AppContext) -> None:
         keep_alive: KeepAliveArgument = "",
         wait_seconds: WaitArgument = -1,
     ) -> Annotated[CallToolResult, SpeakResult]:
-        """Say a text with a local voice and save it as an audio file; play=true also reads it aloud. The result has the
-        absolute path and a senses:// address. status "running": call get_job."""
+        """Text to speech (TTS): say a text with a local voice and save it as an audio file; play=true reads it aloud.
+        The result has the absolute path and a senses:// address. status "running": call get_job."""
         audio_format = chosen_format(format, output_path, SUFFIXES, "wav")
         suffixes = SUFFIXES[audio_format]
         destination = (

@@ -90,6 +90,7 @@ class World:
                 return CallToolResult(content=[TextContent(text=str(artifact.path))])
 
             return cast("CallToolResult", await app.run_call(ctx, "speak", work))
+        raise AssertionError
 
     def artifacts(self) -> list[Path]:
         """Return all results."""

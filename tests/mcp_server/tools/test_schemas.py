@@ -12,6 +12,7 @@ import tiktoken
 from mcp import Client
 from mcp_types import Tool
 
+from mcp_server.calls.search_words import SEARCH_WORDS
 from mcp_server.files.client import ClientConnection
 from model_runtime.settings import Settings
 from tests.fakes import FakeService
@@ -93,6 +94,16 @@ async def test_the_tools_cost_little_context(connect: Connect) -> None:
     ]
     assert gpt2_tokens(json.dumps(shown, separators=(",", ":")) + instructions) < DECLARED_TOKENS
     assert len(instructions) < 1_500
+
+
+async def test_every_tool_is_found_by_words_that_cost_no_context(connect: Connect) -> None:
+    async with connect() as client:
+        tools = (await client.list_tools()).tools
+
+    for tool in tools:
+        words = (tool.meta or {})["anthropic/searchHint"]
+        assert words == SEARCH_WORDS[tool.name]
+        assert len(words) <= 4_096
 
 
 def gpt2_tokens(text: str) -> int:

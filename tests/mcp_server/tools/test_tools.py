@@ -15,7 +15,6 @@ from mcp_types import CallToolResult, ImageContent, TextContent
 from PIL import Image
 
 from mcp_server.calls import jobs
-from mcp_server.calls.context import STARTER_NOTE
 from mcp_server.calls.transcript_formats import render
 from mcp_server.files.client import ClientConnection
 from mcp_server.tools.describe_image import detections_of
@@ -218,16 +217,16 @@ async def test_an_mp3_is_written_next_to_the_original(connect: Connect) -> None:
 
 @pytest.mark.promise("mcp:starter-labelled")
 @pytest.mark.parametrize(
-    ("tool", "arguments", "model"),
+    ("tool", "arguments", "model", "limit", "real"),
     [
-        ("describe_image", {"image": "red.png"}, "vlm-starter"),
-        ("generate_image", {"prompt": "x", "width": 64, "height": 64}, "image-starter"),
-        ("transcribe", {"audio": "beep.wav"}, "stt-starter"),
-        ("speak", {"text": "x"}, "tts-starter"),
+        ("describe_image", {"image": "red.png"}, "vlm-starter", "only knows coloured shapes", "vlm-fast"),
+        ("generate_image", {"prompt": "x", "width": 64, "height": 64}, "image-starter", "only draws one", "image-fast"),
+        ("transcribe", {"audio": "beep.wav"}, "stt-starter", "only knows shapes, numbers", "stt-fast"),
+        ("speak", {"text": "x"}, "tts-starter", "only speaks short English", "tts-fast"),
     ],
 )
-async def test_a_starter_models_result_says_so_and_what_it_does_not_know(
-    connect: Connect, service: FakeService, tool: str, arguments: dict[str, Any], model: str
+async def test_a_starter_models_result_says_first_what_it_does_not_know_and_what_to_download(
+    connect: Connect, service: FakeService, tool: str, arguments: dict[str, Any], model: str, limit: str, real: str
 ) -> None:
     service.warnings = ("Outside what the starter model knows",)
 
@@ -235,7 +234,13 @@ async def test_a_starter_models_result_says_so_and_what_it_does_not_know(
         data = data_of(await client.call_tool(tool, arguments))
 
     assert (data["model"], data["starter"]) == (model, True)
-    assert data["warnings"] == [*service.warnings, STARTER_NOTE]
+    assert data["warnings"] == [*service.warnings]
+    assert next(iter(data)) == "notice"
+    assert data["notice"].startswith(f"{model} is a tiny built-in model that {limit}")
+    assert re.search(
+        rf"{real} is a real one: .*model=\"{real}\".* `.*senses pull {real}` .* GB \(.+\), once the user",
+        data["notice"],
+    )
 
 
 @pytest.mark.promise("mcp:errors")
@@ -281,7 +286,7 @@ async def test_an_error_of_our_own_shows_nothing_of_its_inside(connect: Connect,
             {"image": "red.png", "task": "poem"},
             "task is 'poem': input should be 'describe', 'caption'",
         ),
-        ("generate_image", {"prompt": "x", "width": 1000}, "width is 1000: input should be a multiple of 16."),
+        ("generate_image", {"prompt": "x", "width": 15}, "width is 15: input should be greater than or equal to 16."),
         ("generate_image", {"prompt": "x", "steps": 999}, "steps is 999: input should be less than or equal to 50."),
         ("generate_image", {"prompt": "x", "seed": -9}, "seed is -9: input should be greater than or equal to -1."),
         (
