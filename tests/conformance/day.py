@@ -62,7 +62,7 @@ def day(home: Path) -> tuple[Step, ...]:
             "How is it laid out?",
             "measure_image",
             {"image": screenshot},
-            lambda told: len(told["boxes"]) >= 1,
+            lambda told: len(told["elements"]) >= 3,
         ),
         Step(
             "Draw an icon.",

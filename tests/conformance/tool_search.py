@@ -67,6 +67,7 @@ QUERIES: Mapping[str, Sequence[str]] = {
     "speak": (
         "text to speech",
         "read aloud",
+        "read text aloud",
         "TTS",
         "say something out loud",
         "voiceover",
@@ -83,9 +84,15 @@ QUERIES: Mapping[str, Sequence[str]] = {
     "compare_images": ("visual regression diff", "compare screenshots"),
     "read_transcript": ("search in transcript",),
     "stop_speaking": ("stop talking", "mute audio"),
-    "regenerate": ("variation of the image",),
+    "regenerate": ("variation", "draw it again with another seed"),
 }
 """Tool → what people search for it with."""
+HIDDEN = {
+    "read aloud": "tools with `read` in their names, two of them Claude Code's own, come first",
+    "resize image": "tools with `image` in their names come first",
+    "compress image": "tools with `image` in their names come first",
+}
+"""Query → why its tool may be the fourth or fifth."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +137,8 @@ def table(results: Sequence[SearchResult]) -> str:
     """Return the results as a table in Markdown."""
     rows = [f"| {one.query} | `{one.tool}` | {', '.join(one.found)} |\n" for one in results]
     good = sum(one.is_good for one in results)
-    head = f"{good} of {len(results)} queries have the tool among the first {FIRST}.\n\n"
+    head = f"{good} of {len(results)} queries have the tool among the first {FIRST}.\n"
+    head += "".join(f"`{one.query}` has not: {HIDDEN.get(one.query)}.\n" for one in results if not one.is_good) + "\n"
     return head + "| query | tool | what Claude Code found, best first |\n|---|---|---|\n" + "".join(rows)
 
 

@@ -65,7 +65,7 @@ def test_an_icon_holds_every_usual_size(largest: int, sides: list[int]) -> None:
     data, held = encode_icon(picture(40, 40), largest)
 
     with Image.open(io.BytesIO(data), formats=["ICO"]) as icon:
-        assert icon.ico.sizes() == {(side, side) for side in sides}
+        assert icon.info["sizes"] == {(side, side) for side in sides}
     assert held == sides
 
 
