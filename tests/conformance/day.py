@@ -80,7 +80,7 @@ def day(home: Path) -> tuple[Step, ...]:
             "Draw the card for links to the site.",
             "generate_image",
             {"prompt": "a blue square", "width": 1200, "height": 630, "output_path": "site/og/card.png"},
-            lambda told: Image.open(card).size == (1200, 630),
+            lambda told: sizes_of(card) == {(1200, 630)},
         ),
         Step(
             "Write down the meeting.",
@@ -113,8 +113,14 @@ def day(home: Path) -> tuple[Step, ...]:
 
 def sizes_in(folder: Path) -> set[tuple[int, int]]:
     """Return the sizes of all icons in a folder; an .ico has several."""
-    pictures = [Image.open(path) for path in folder.iterdir() if path.suffix in (".png", ".ico")]
-    return {size for picture in pictures for size in picture.info.get("sizes", {picture.size})}
+    pictures = [path for path in folder.iterdir() if path.suffix in (".png", ".ico")]
+    return set().union(*map(sizes_of, pictures))
+
+
+def sizes_of(path: Path) -> set[tuple[int, int]]:
+    """Return the sizes in a picture file."""
+    with Image.open(path) as picture:
+        return set(picture.info.get("sizes", {picture.size}))
 
 
 def filled(arguments: Mapping[str, Any], results: Sequence[Structured]) -> dict[str, Any]:

@@ -168,19 +168,15 @@ def inspect(person: Person, tools: NpmTools, tool: str, arguments: Mapping[str, 
     return result
 
 
-@pytest.fixture
-def claude(claude_code: list[str], person: Person) -> ClaudeCode:
-    """Claude Code as this person has it, with Senses."""
-    made = ClaudeCode(claude_code, person.home, person.instance)
-    made.settle(person.project, shim_command(), person.environ)
-    return made
-
-
 @pytest.mark.promise("clients:a-day")
-def test_a_day_with_claude_code_in_a_terminal(claude: ClaudeCode, person: Person) -> None:
-    steps = day(person.home)
+async def test_a_day_with_claude_code_in_a_terminal(claude_code: list[str], person: Person) -> None:
+    claude, steps = ClaudeCode(claude_code, person.home, person.instance), day(person.home)
+    claude.settle(person.project, shim_command(), person.environ)
+    script = list(map(scripted, steps))
 
-    told = claude.work_in_terminal(list(map(scripted, steps)), CONSENT_IN_A_TERMINAL, person.project, person.environ)
+    told = await anyio.to_thread.run_sync(
+        claude.work_in_terminal, script, CONSENT_IN_A_TERMINAL, person.project, person.environ
+    )
 
     assert [block for block in told if block.get("is_error")] == []
     for step, block in zip(steps, told, strict=True):
