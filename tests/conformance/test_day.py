@@ -5,7 +5,6 @@ The models are the built-in ones, and the daemon is the one that the client's sh
 
 import json
 import re
-import shlex
 import subprocess
 import sys
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
@@ -142,16 +141,17 @@ async def test_a_day_with_the_inspector_whose_user_types_the_command_of_the_one_
 
     async def call(tool: str, arguments: dict[str, Any]) -> tuple[bool, Structured]:
         told = await anyio.to_thread.run_sync(inspect, person, tools, tool, arguments)
-        command = re.search(r"`(\S+ folders add [^`]+)`", json.dumps(told))
+        command = re.search("`([^`]* folders add [^`]+)`", str(told))
         if told.get("isError") and command:
             granted.append(command[1])
-            await anyio.run_process(shlex.split(command[1]), env=person.environ)
+            await anyio.run_process(["sh", "-c", command[1]], env=person.environ)
             told = await anyio.to_thread.run_sync(inspect, person, tools, tool, arguments)
         return bool(told.get("isError")), told.get("structuredContent") or told
 
     await spend(person, call)
 
-    assert [shlex.split(command)[-1] for command in granted] == [str(person.home / "Desktop")]
+    assert len(granted) == 1
+    assert f"folders add {person.home / 'Desktop'}" in granted[0]
 
 
 def inspect(person: Person, tools: NpmTools, tool: str, arguments: Mapping[str, Any]) -> Structured:
