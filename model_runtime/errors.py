@@ -126,15 +126,11 @@ class ModelMissing(SensesError):
 
     code = "model_missing"
     param = "model"
-    name = ""
-    named = ""
-    """The name with the size of the download and its licence."""
 
     def __init__(self, name: str, size_bytes: int | None, command: str, licence: str = "") -> None:
-        about = ", ".join(filter(None, [format_bytes(size_bytes) if size_bytes else "", licence]))
-        self.name = name
-        self.named = f"{name} ({about})" if about else name
-        super().__init__(f"The weights of {self.named} are not on this machine. Run: {command}")
+        facts = ", ".join(filter(None, [format_bytes(size_bytes) if size_bytes else "", licence]))
+        about = f" ({facts})" if facts else ""
+        super().__init__(f"The weights of {name}{about} are not on this machine. Run: {command}")
 
 
 class ModelBroken(ModelMissing):

@@ -33,6 +33,7 @@ class Chat:
     prompt and answer may take together, 0 for the model's own limit. `temperature` 0 is greedy.
     `top_k` 0 and `min_p` 0 keep all tokens. `logit_bias` are pairs of a token id and what is added to its logit;
     penalties of 0, for `repetition_penalty` of 1, change nothing.
+    `is_raw` continues the text of the only message as it stands, without the model's template.
     `json_schema` constrains the answer to a JSON schema; "{}" means any JSON object, "" means free text.
     """
 
@@ -51,6 +52,12 @@ class Chat:
     repetition_penalty: float = 1.0
     logit_bias: tuple[tuple[int, float], ...] = ()
     context_tokens: int = 0
+    is_raw: bool = False
+
+    @property
+    def raw_text(self) -> str:
+        """The texts of all messages, joined without anything between them."""
+        return "".join(part for message in self.messages for part in message.content if isinstance(part, str))
 
 
 @dataclass(frozen=True, slots=True)

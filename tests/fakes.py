@@ -240,7 +240,7 @@ def _events(request: Request, answer_parts: tuple[str, ...], segments: tuple[Seg
     else:
         yield from (AudioChunk(b"\x00\x10" * 2400, 24_000) for _ in range(3))
         result = SpeechResult(0.3, 24_000, request.voice or "alma", "en")
-    yield Finished(request.model, result, timings, starter=True)
+    yield Finished(request.model, result, timings, starter=request.model.endswith("-starter"))
 
 
 def _with_warnings(event: Event, warnings: tuple[str, ...]) -> Event:

@@ -38,7 +38,8 @@ def copy_picture(data: bytes, name: str, options: PictureOptions) -> tuple[bytes
     original = open_picture(data, transparent=options.transparent, keep_provenance=options.keep_provenance)
     if suffix == ICON_SUFFIX:
         icon, sides = encode_icon(original, options.width or options.height)
-        return icon, {"width": sides[-1], "height": sides[-1], "sides": sides}
+        warnings = resize_warnings(original, resize(original, sides[-1], sides[-1]))
+        return icon, {"width": sides[-1], "height": sides[-1], "sides": sides, "warnings": warnings}
     resized = resize(original, options.width, options.height)
     encoded = encode_within_bytes(resized, PICTURE_FORMATS[suffix], options.max_bytes)
     sides_and_quality = {"width": encoded.width, "height": encoded.height, "quality": encoded.quality}

@@ -97,6 +97,11 @@ class AudioPlayer:
         self._playbacks.append(playback)
         return playback
 
+    @property
+    def is_playing(self) -> bool:
+        """Whether a text is read aloud, waits for it, or is still being made for it."""
+        return bool(self._playbacks)
+
     def stop(self) -> int:
         """Silence every text that is read aloud or waits for it, and return their number."""
         audible = [playback for playback in self._playbacks if not playback.problem]
@@ -118,5 +123,8 @@ class AudioPlayer:
         except SoundFailed as error:
             logger.warning("A text was not read aloud: %s", error.message)
             playback.stop(error.message)
+        except Exception:
+            logger.exception("A text was not read aloud: an internal error")
+            playback.stop("an internal error; see the log of Senses.")
         finally:
             self._playbacks.remove(playback)

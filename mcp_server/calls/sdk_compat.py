@@ -95,6 +95,12 @@ def client_name(ctx: Context[Any, Any]) -> str:
     return params.client_info.name if params else ""
 
 
+def client_title(ctx: Context[Any, Any]) -> str:
+    """Return how the client calls itself for people, or an empty string."""
+    params = ctx.session.client_params
+    return (params.client_info.title or params.client_info.name) if params else ""
+
+
 def can_ask(ctx: Context[Any, Any]) -> bool:
     """Return whether the client shows questions with a form to its user."""
     capabilities = ctx.client_capabilities

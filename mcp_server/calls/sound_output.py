@@ -69,15 +69,14 @@ class ProgramOutput:
     async def __call__(self, sample_rate: int, chunks: AsyncIterable[bytes]) -> None:
         """Start the program, write the samples to it and wait for its end; see `SoundOutput`."""
         command = [part.format(rate=sample_rate) for part in self.command]
-        with tempfile.TemporaryFile() as stderr:
-            try:
-                process = await anyio.open_process(command, stdout=subprocess.DEVNULL, stderr=stderr)
-            except OSError as error:
-                raise SoundFailed(f"{command[0]} cannot be started: {error.strerror}.") from error
-            async with process:
-                await self._feed(process, sample_rate, chunks)
-            if process.returncode:
-                raise SoundFailed(f"{command[0]} ended with {process.returncode}: {_last_words(stderr)}")
+        try:
+            with tempfile.TemporaryFile() as stderr:
+                async with await anyio.open_process(command, stdout=subprocess.DEVNULL, stderr=stderr) as process:
+                    await self._feed(process, sample_rate, chunks)
+                if process.returncode:
+                    raise SoundFailed(f"{command[0]} ended with {process.returncode}: {_last_words(stderr)}")
+        except OSError as error:
+            raise SoundFailed(f"{command[0]} cannot be run: {error.strerror}.") from error
 
     async def _feed(self, process: Process, sample_rate: int, chunks: AsyncIterable[bytes]) -> None:
         assert process.stdin is not None  # noqa: S101 - open_process makes a pipe

@@ -12,8 +12,8 @@ from model_runtime.events import Segment, TranscriptionResult
 
 MAX_PAGE_BYTES = 24_000
 """Of the text of a page: 8000 tokens, or half an hour of speech."""
-RESERVED_ANSWER_BYTES = 4_000
-"""Of an answer, for everything but the transcript: paths and warnings."""
+RESERVED_ANSWER_BYTES = 7_000
+"""Of an answer, for everything but the transcript: paths, notice, warnings, fence."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,11 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+folders_app = typer.Typer(
+    help="List the folders that clients may use besides their own, and grant or revoke them while Senses runs.",
+    pretty_exceptions_enable=False,
+)
+app.add_typer(folders_app, name="folders")
 
 
 class ClientName(StrEnum):
@@ -34,6 +39,9 @@ class ClientName(StrEnum):
     CLAUDE_CODE = "claude-code"
     CURSOR = "cursor"
     VSCODE = "vscode"
+    CODEX = "codex"
+    OPENCODE = "opencode"
+    GEMINI_CLI = "gemini-cli"
 
 
 def main() -> None:
@@ -130,6 +138,38 @@ def models(
     typer.echo(newer_text(read_settings()) if newer else models_text(read_settings()))
 
 
+@folders_app.callback(invoke_without_command=True)
+@handle_errors
+def folders(context: typer.Context) -> None:
+    """List the granted folders."""
+    from mcp_server.cli.folders import folders_text
+
+    if context.invoked_subcommand is None:
+        typer.echo(folders_text(read_settings()))
+
+
+@folders_app.command("add")
+@handle_errors
+def add_folder(
+    path: Annotated[Path, typer.Argument(help="The folder.")],
+    write: Annotated[bool, typer.Option("--write", help="Results may be saved there, too.")] = False,
+    client: Annotated[str, typer.Option(help="Only for the client of this name; http: for those over HTTP.")] = "",
+) -> None:
+    """Let clients use a folder, at once."""
+    from mcp_server.cli.folders import add_folder
+
+    typer.echo(add_folder(read_settings(), path, access="write" if write else "read", client=client))
+
+
+@folders_app.command("revoke")
+@handle_errors
+def revoke_folder(name: Annotated[str, typer.Argument(help="The folder, or its id from the list.")]) -> None:
+    """Withdraw a folder, at once: a call that uses it ends."""
+    from mcp_server.cli.folders import revoke_folder
+
+    typer.echo(revoke_folder(read_settings(), name))
+
+
 @app.command()
 @handle_errors
 def pull(
@@ -159,7 +199,7 @@ def install(
         bool, typer.Option("--link", help="Print a link that adds Senses when you open it (Cursor, VS Code).")
     ] = False,
 ) -> None:
-    """Connect an MCP client: add Senses to its configuration file and keep a backup."""
+    """Connect an MCP client: add Senses to its configuration file, keep a backup, and add a skill for its agent."""
     from mcp_server.cli.install import install_text
 
     typer.echo(install_text(client, folder, undo=undo, dry_run=dry_run, link=link))
@@ -189,6 +229,9 @@ def demo(
     folder: Annotated[Path | None, typer.Option(help="A new or empty folder for the results.")] = None,
     sentences: Annotated[int, typer.Option(help="How many of the six sentences to send.", min=1, max=6)] = 6,
     starters: Annotated[bool, typer.Option("--starters", help="Use the built-in models for every step.")] = False,
+    real: Annotated[
+        bool, typer.Option("--real", help="Five everyday sentences: real models speak, hear and read the words.")
+    ] = False,
     say: Annotated[str, typer.Option(help="The model that speaks.", metavar="MODEL")] = "",
     hear: Annotated[str, typer.Option(help="The model that transcribes.", metavar="MODEL")] = "",
     draw: Annotated[str, typer.Option(help="The model that draws.", metavar="MODEL")] = "",
@@ -197,7 +240,7 @@ def demo(
     """Speak sentences, transcribe and draw them, describe the drawings, and check that the meaning stays the same."""
     from mcp_server.cli.demo import plan_run, run_demo
 
-    run = plan_run(read_settings(), folder, sentences, (say, hear, draw, see), starters=starters)
+    run = plan_run(read_settings(), folder, sentences, (say, hear, draw, see), starters=starters, real=real)
     run_demo(run, typer.echo)
 
 

@@ -25,6 +25,9 @@ from mcp_server.daemon.lock import AlreadyRunning, DaemonInfo, InstanceUnusable,
 from mcp_server.daemon.service_manager import notify
 from mcp_server.daemon.socket_server import SocketServer, is_newer
 from mcp_server.files.artifacts import ArtifactStore
+from mcp_server.files.client import ClientConnection
+from mcp_server.files.folder_requests import FolderConsents
+from mcp_server.files.grants import FolderGrantStore
 from mcp_server.files.storage import check_storage, make_inbox
 from mcp_server.launcher.paths import VERSION, InstancePaths
 from mcp_server.server import SensesServer, create_server
@@ -133,7 +136,10 @@ class Daemon:
         async with open_service(self.settings) as service, anyio.create_task_group() as task_group:
             artifacts = ArtifactStore(self.settings.folders.artifacts, problems=service.problems)
             task_group.start_soon(self._listen_for_signals)
-            server = create_server(service, self.settings, artifacts, task_group, http_origin=http_origin)
+            over_http = ClientConnection(over_http=True)
+            server = create_server(
+                service, self.settings, artifacts, task_group, http_origin=http_origin, client=over_http
+            )
             app, problems = _create_http_app(service, self.settings, artifacts, server), service.problems
             await anyio.to_thread.run_sync(server.open_records)
             http_server = HttpServer(app, sockets, reserve, problems)
@@ -275,8 +281,9 @@ def freeze_gc_heap() -> None:
 
 
 def is_working(server: SensesServer) -> bool:
-    """Return whether a job or a request runs or waits."""
-    return server.app_context.jobs.running_count > 0 or bool(server.app_context.service.status().jobs)
+    """Return whether a job or a request runs or waits, or a text is read aloud."""
+    app = server.app_context
+    return app.jobs.running_count > 0 or app.player.is_playing or bool(app.service.status().jobs)
 
 
 def is_busy(server: SensesServer) -> bool:
@@ -308,6 +315,7 @@ def _create_http_app(service: Service, settings: Settings, artifacts: ArtifactSt
         settings,
         artifacts=artifacts,
         client_snippets=lambda: client_snippets(installed_commands(settings)),
+        folders=FolderConsents(FolderGrantStore(settings.folders), server.app_context.folder_requests),
         extra_routes=routes,
         contexts=contexts,
     )

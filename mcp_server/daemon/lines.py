@@ -101,7 +101,7 @@ def _refuse_constant(name: str) -> None:
 
 def _reason(message: Any) -> str:
     if isinstance(message, list):
-        return "Batches are not supported. Send one message a line."
+        return "Batches are not supported. Send one message at a time."
     if not isinstance(message, dict):
         return "A message is a JSON object."
     if message.get("jsonrpc") != "2.0":

@@ -19,7 +19,8 @@ SUBSCRIPTION_KEY = "io.modelcontextprotocol/subscriptionId"
 LISTEN = "subscriptions/listen"
 ENDED_TWICE = (
     "The Senses daemon ended twice while it worked on this, so it was not tried a third time. Senses starts again by "
-    "itself: other calls work. If the same call ends it again, `senses doctor` finds out more. [code: daemon_ended]"
+    "itself: other calls work. What it was to write may be there already; look before you call it again. "
+    "[code: daemon_ended]"
 )
 
 RequestId = int | str

@@ -21,6 +21,7 @@ from mcp_server.calls.context import (
 )
 from mcp_server.calls.detections import parse_boxes, parse_points
 from mcp_server.calls.download_consent import AgreedDownload, agreed_download
+from mcp_server.calls.folder_consent import Wishes, consented_files
 from mcp_server.calls.jobs import ToolJob
 from mcp_server.calls.provenance import read_provenance_of
 from mcp_server.calls.regions import RegionArgument, parse_region, to_whole
@@ -33,6 +34,7 @@ from mcp_server.calls.text_in_image import (
     read_text,
     to_image_lines,
 )
+from mcp_server.files.access import ClientFiles
 from mcp_server.files.client import ClientConnection
 from model_runtime.catalog.builtin_models import OCR_MODEL
 from model_runtime.catalog.detect import GROUNDING_TASKS
@@ -58,6 +60,9 @@ PROMPTS = {
 def add_describe_image(server: MCPServer[ClientConnection], app: AppContext) -> None:
     """Register the tool."""
 
+    async def wishes(ctx: ToolContext, image: str, more_images: list[str]) -> Wishes:
+        return await app.files(ctx).wishes([image, *more_images])
+
     async def find_model(model: str, task: str) -> str:
         wanted = OCR_MODELS.get(model.strip().lower(), model) if task == "ocr" else model
         return await app.service.resolve(wanted, Task.VISION)
@@ -65,8 +70,14 @@ def add_describe_image(server: MCPServer[ClientConnection], app: AppContext) -> 
     @tool(server, title="Describe an image", read_only=True)
     async def describe_image(
         ctx: ToolContext,
+        files: Annotated[ClientFiles, consented_files(app, wishes)],
         download: Annotated[AgreedDownload, agreed_download(app, find_model)],
-        image: Annotated[str, Field(description="Path (absolute, ~ or relative), file://, senses:// or data: URI")],
+        image: Annotated[
+            str,
+            Field(
+                description='Path (absolute, ~ or relative), file://, senses:// or data: URI, "clipboard" or "screenshot" (the newest)'
+            ),
+        ],
         prompt: Annotated[str, Field(description="A question or instruction about the image", max_length=8000)] = "",
         task: Literal["describe", "caption", "alt_text", "ocr", "detect", "point"] = "describe",
         region: RegionArgument = [],  # noqa: B006
@@ -81,15 +92,15 @@ def add_describe_image(server: MCPServer[ClientConnection], app: AppContext) -> 
         keep_alive: KeepAliveArgument = "",
         wait_seconds: WaitArgument = -1,
     ) -> Annotated[CallToolResult, DescribeResult]:
-        """Look at an image file with a local vision model: describe it, answer a question about it, write alt text,
-        read its text with the place of each line (task="ocr") or find things in pixels (detect, point: the prompt
-        names them). region looks closer at small things. Pass file paths, never bare base64. Nothing leaves this machine."""
+        """Look at an image file (photo, screenshot, UI, design) with a local vision model: describe it, answer a
+        question about it, write alt text, read its text with the place of each line (OCR: task="ocr") or find things in
+        pixels (detect, point: the prompt names them). region looks closer at small things. Pass file paths, never bare
+        base64. Nothing leaves this machine."""
         if task in GROUNDING_TASKS:
             require_grounding(app, await app.service.resolve(model, Task.VISION), task)
         if task == "ocr":
             model = await find_model(model, task)
         question = prompt if model == OCR_MODEL.name else build_prompt(task, prompt)
-        files = app.files(ctx)
         keep_alive_seconds = keep_alive_seconds_of(keep_alive)
         part = parse_region(region)
 
@@ -107,7 +118,7 @@ def add_describe_image(server: MCPServer[ClientConnection], app: AppContext) -> 
             reading = await read_text(app, first, job, max_lines) if wants_text else TextInImage([])
             read = to_whole(reading.lines, part)
             lines = to_whole(to_image_lines(answer.lines), part) or (read if task == "ocr" else None)
-            fields = result_fields(finished)
+            fields = result_fields(finished, files.notes)
             return build_result(
                 DescribeResult(
                     text=answer.text.strip(),
@@ -124,7 +135,7 @@ def add_describe_image(server: MCPServer[ClientConnection], app: AppContext) -> 
                 )
             )
 
-        return await app.run_job(ctx, "describe_image", wait_seconds, download.before(run_request))
+        return await app.run_job(ctx, "describe_image", wait_seconds, download.before(run_request), files)
 
 
 def build_prompt(task: str, prompt: str) -> str:

@@ -10,10 +10,12 @@ from mcp_types import CallToolResult
 from pydantic import Field
 
 from mcp_server.calls.context import AppContext, ToolContext, open_image, tool
+from mcp_server.calls.folder_consent import Wishes, consented_files
 from mcp_server.calls.jobs import ToolJob
 from mcp_server.calls.layout_view import show_measurement
 from mcp_server.calls.results import MeasureResult, build_result
 from mcp_server.calls.text_in_image import TextInImage, read_text
+from mcp_server.files.access import ClientFiles
 from mcp_server.files.client import ClientConnection
 from model_runtime.catalog.builtin_models import OCR_MODEL
 from model_runtime.decoding.measurer import ImageMeasurer
@@ -28,13 +30,18 @@ MaxTokensArgument = Annotated[int, Field(ge=500, le=15_000, description="Most to
 def add_measure_image(server: MCPServer[ClientConnection], app: AppContext) -> None:
     """Register the tool."""
 
+    async def wishes(ctx: ToolContext, image: str) -> Wishes:
+        return await app.files(ctx).wishes([image])
+
     @tool(server, title="Measure an image", read_only=True)
     async def measure_image(
-        ctx: ToolContext, image: str, max_tokens: MaxTokensArgument = 4000
+        ctx: ToolContext,
+        files: Annotated[ClientFiles, consented_files(app, wishes)],
+        image: str,
+        max_tokens: MaxTokensArgument = 4000,
     ) -> Annotated[CallToolResult, MeasureResult]:
         """Measure the layout of a screenshot, mockup or icon exactly, to write HTML/CSS from: colour palette as hex, boxes,
         padding, spacing and gaps in pixels, lines of text with font size and colour, transparency. No model needed."""
-        files = app.files(ctx)
 
         async def measure(job: ToolJob) -> CallToolResult:
             started = time.monotonic()
@@ -46,13 +53,13 @@ def add_measure_image(server: MCPServer[ClientConnection], app: AppContext) -> N
             fields = {
                 "model": OCR_MODEL.name if reading.lines else None,
                 "seconds": round(time.monotonic() - started, 3),
-                "warnings": [*reading.warnings, *_warnings(measured)],
+                "warnings": [*files.notes, *reading.warnings, *_warnings(measured)],
             }
             return await anyio.to_thread.run_sync(
                 lambda: build_result(show_measurement(measured, reading.lines, max_tokens, fields))
             )
 
-        return await app.run_job(ctx, "measure_image", WAIT_AS_LONG_AS_POSSIBLE, measure)
+        return await app.run_job(ctx, "measure_image", WAIT_AS_LONG_AS_POSSIBLE, measure, files)
 
 
 async def _read(app: AppContext, file: BinaryIO, job: ToolJob) -> TextInImage:

@@ -9,7 +9,7 @@ from mcp_types import CallToolResult
 from pydantic import Field
 
 from mcp_server.calls.context import AppContext, FromSeconds, ToolContext, ToSeconds, tool
-from mcp_server.calls.results import FreeFormResult, build_result
+from mcp_server.calls.results import TranscriptPageResult, build_result
 from mcp_server.calls.transcript_formats import load_transcript
 from mcp_server.calls.transcript_pages import TranscriptQuery, find_page
 from mcp_server.files.artifacts import ArtifactKind
@@ -36,7 +36,7 @@ def add_read_transcript(server: MCPServer[ClientConnection], app: AppContext) ->
         page = find_page(transcript.segments, TranscriptQuery(from_seconds, to_seconds or inf, find))
         following = {} if page.next_from_seconds is None else {"next_from_seconds": page.next_from_seconds}
         return build_result(
-            FreeFormResult.model_validate(
+            TranscriptPageResult.model_validate(
                 {
                     "text": page.text,
                     "segments_here": len(page.segments),

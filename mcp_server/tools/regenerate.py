@@ -9,8 +9,10 @@ from pydantic import Field
 from mcp_server.calls import sdk_compat
 from mcp_server.calls.argument_guesses import understand_arguments
 from mcp_server.calls.context import AppContext, ToolContext, open_image, tool
+from mcp_server.calls.folder_consent import Wishes, consented_files
 from mcp_server.calls.provenance import read_provenance_of
-from mcp_server.calls.results import GenerateResult, add_warnings
+from mcp_server.calls.results import GenerateResult, add_notes
+from mcp_server.files.access import ClientFiles
 from mcp_server.files.client import ClientConnection
 from mcp_server.viewer.page import VIEWER_TOOL_META
 from model_runtime.errors import InvalidInput
@@ -20,9 +22,13 @@ from model_runtime.media.provenance import Provenance
 def add_regenerate(server: MCPServer[ClientConnection], app: AppContext) -> None:
     """Register the tool."""
 
+    async def wishes(ctx: ToolContext, uri: str) -> Wishes:
+        return await app.files(ctx).wishes([uri])
+
     @tool(server, title="Draw an image again", meta=VIEWER_TOOL_META, destructive=True)
     async def regenerate(
         ctx: ToolContext,
+        files: Annotated[ClientFiles, consented_files(app, wishes)],
         uri: Annotated[str, Field(description="The image: senses:// uri or path")],
         changes: Annotated[
             dict[str, Any], Field(description='Arguments of generate_image, e.g. {"seed": 8} for a variation')
@@ -30,7 +36,7 @@ def add_regenerate(server: MCPServer[ClientConnection], app: AppContext) -> None
     ) -> Annotated[CallToolResult, GenerateResult]:
         """Draw a generated image again from the prompt, model, seed, steps and size in its metadata, with changes."""
         understood = understand_arguments(changes, sdk_compat.argument_schema(server, "generate_image"))
-        with await open_image(app.files(ctx), uri, "uri") as file:
+        with await open_image(files, uri, "uri") as file:
             provenance = await read_provenance_of(file)
         arguments = arguments_of(provenance, uri) | understood.arguments
         if "strength" in arguments and "image" not in arguments:
@@ -39,9 +45,9 @@ def add_regenerate(server: MCPServer[ClientConnection], app: AppContext) -> None
                 param="changes",
             )
         result = await server.call_tool("generate_image", arguments, ctx)
-        if isinstance(result, InputRequiredResult):
-            raise InvalidInput(f"generate_image has a question first. Call it with {arguments}.", param="uri")
-        return add_warnings(result, understood.notes)
+        if isinstance(result, InputRequiredResult):  # this call has a question of its own, and the SDK allows one only
+            raise InvalidInput(f"The user has to be asked first. Call generate_image with {arguments}.", param="uri")
+        return add_notes(result, understood.notes)
 
 
 def arguments_of(provenance: Provenance | None, uri: str) -> dict[str, Any]:

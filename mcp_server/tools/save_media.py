@@ -12,6 +12,7 @@ from pydantic import Field
 
 from mcp_server.calls.asset_sets import AssetSetName, asset_folder, asset_set
 from mcp_server.calls.context import AppContext, ToolContext, save_copy, tool
+from mcp_server.calls.folder_consent import Wishes, consented_files
 from mcp_server.calls.picture_copies import ICON_SUFFIX, PICTURE_FORMATS, PictureOptions, copy_picture, render_set
 from mcp_server.calls.results import SaveResult, build_result
 from mcp_server.calls.transcript_formats import SUFFIXES as TRANSCRIPT_SUFFIXES
@@ -31,9 +32,13 @@ ALLOWED_SUFFIXES = {
 def add_save_media(server: MCPServer[ClientConnection], app: AppContext) -> None:
     """Register the tool."""
 
+    async def wishes(ctx: ToolContext, path: str, set: AssetSetName) -> Wishes:  # noqa: A002
+        return await app.files(ctx).wishes(writes=[path if set == "none" else f"{path}/files"])
+
     @tool(server, title="Save a result into the project", idempotent=True, destructive=True)
     async def save_media(
         ctx: ToolContext,
+        files: Annotated[ClientFiles, consented_files(app, wishes)],
         uri: Annotated[str, Field(description="The senses:// uri of an earlier result")],
         path: Annotated[
             str, Field(description="Where to; its ending chooses the format (.png .webp .ico .mp3 .srt …)")
@@ -51,7 +56,6 @@ def add_save_media(server: MCPServer[ClientConnection], app: AppContext) -> None
         """Put a generated image, spoken audio or transcript into the user's project under a name of its own, converted
         to the format its ending names. Images can be resized, lose their background, fit a size for the web, or become
         a set: favicon, app-icon, og (with the HTML to paste)."""
-        files = app.files(ctx)
         artifact = await files.artifact_at(uri)
         options = PictureOptions(width, height, transparent, max_kb * 1000, app.settings.image_provenance)
         if artifact.kind is not ArtifactKind.IMAGES:
@@ -63,6 +67,7 @@ def add_save_media(server: MCPServer[ClientConnection], app: AppContext) -> None
         )
         data, fields = await anyio.to_thread.run_sync(convert_artifact, artifact, destination, options)
         saved = await save_copy(destination, artifact.path, files, data)
+        fields["warnings"] = [*files.notes, *fields.get("warnings", [])]
         return build_result(SaveResult(path=str(saved), uri=artifact.uri, size_bytes=len(data), **fields))
 
 
@@ -116,7 +121,7 @@ async def save_set(
             size_bytes=sum(map(len, contents.values())),
             files=list(assets.names),
             snippet=assets.snippet,
-            warnings=warnings,
+            warnings=[*files.notes, *warnings],
         )
     )
 

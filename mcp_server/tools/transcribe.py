@@ -1,7 +1,6 @@
 """transcribe: turn the speech of a recording into text."""
 
 from math import inf
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import anyio
@@ -25,10 +24,13 @@ from mcp_server.calls.context import (
     tool,
 )
 from mcp_server.calls.download_consent import AgreedDownload, agreed_download, model_of_task
+from mcp_server.calls.folder_consent import Wishes, consented_files
 from mcp_server.calls.jobs import ToolJob
+from mcp_server.calls.output_format import chosen_format
 from mcp_server.calls.results import LONG_TEXT_META, TranscribeResult, build_result, max_text_bytes_of
 from mcp_server.calls.transcript_formats import SUFFIXES, TranscriptFormat, render, shifted
 from mcp_server.calls.transcript_pages import inline_part, segment_results
+from mcp_server.files.access import ClientFiles
 from mcp_server.files.artifacts import ArtifactKind, NothingSaved, StoredArtifact
 from mcp_server.files.client import ClientConnection
 from mcp_server.viewer.page import VIEWER_TOOL_META
@@ -38,9 +40,14 @@ from model_runtime.events import Finished, TranscriptionResult
 from model_runtime.media.types import TimeRange
 from model_runtime.requests import Task, Transcribe
 
+ENDINGS: dict[TranscriptFormat, tuple[str, ...]] = {name: (suffix,) for name, suffix in SUFFIXES.items()}
+
 
 def add_transcribe(server: MCPServer[ClientConnection], app: AppContext) -> None:
     """Register the tool."""
+
+    async def wishes(ctx: ToolContext, audio: str, output_path: str) -> Wishes:
+        return await app.files(ctx).wishes([audio], [output_path])
 
     @tool(
         server,
@@ -50,6 +57,7 @@ def add_transcribe(server: MCPServer[ClientConnection], app: AppContext) -> None
     )
     async def transcribe(
         ctx: ToolContext,
+        files: Annotated[ClientFiles, consented_files(app, wishes)],
         download: Annotated[AgreedDownload, agreed_download(app, model_of_task(app, Task.TRANSCRIPTION))],
         audio: Annotated[str, Field(description="Audio or video file: path, file://, senses:// or data: URI")],
         language: Annotated[str, Field(description="ISO 639-1 code such as en or ko; empty: find out")] = "",
@@ -60,27 +68,29 @@ def add_transcribe(server: MCPServer[ClientConnection], app: AppContext) -> None
         from_seconds: FromSeconds = 0.0,
         to_seconds: ToSeconds = 0.0,
         timestamps: Literal["none", "segment", "word"] = "none",
-        format: Annotated[TranscriptFormat, Field(description="Of the saved file")] = "text",  # noqa: A002
+        format: Annotated[  # noqa: A002
+            Literal["auto", "text", "srt", "vtt", "json"],
+            Field(description="Of the saved file; auto: by output_path, else text"),
+        ] = "auto",
         vocabulary: Annotated[str, Field(description="Names and terms to expect", max_length=2000)] = "",
         output_path: Annotated[str, Field(description="Also save here")] = "",
         overwrite: bool = False,
         keep_alive: KeepAliveArgument = "",
         wait_seconds: WaitArgument = -1,
     ) -> Annotated[CallToolResult, TranscribeResult]:
-        """Write down the speech in an audio or video file with a local model, in most languages. The whole transcript
-        is saved; where the answer has only its beginning, read_transcript has the rest. status "running": call
-        get_job."""
+        """Speech to text: transcription of a meeting, voice memo or any audio or video file by a local model, in most
+        languages. The whole transcript is saved; where the answer has only its beginning, read_transcript has the rest.
+        status "running": call get_job."""
         model_name = await app.service.resolve(model, Task.TRANSCRIPTION)  # decoding a long recording takes a minute
-        files = app.files(ctx)
         keep_alive_seconds = keep_alive_seconds_of(keep_alive)
+        transcript_format = chosen_format(format, output_path, ENDINGS, "text")
+        suffix = SUFFIXES[transcript_format]
         destination = (
-            await files.resolve_destination(output_path, (SUFFIXES[format],), overwrite=overwrite)
-            if output_path
-            else None
+            await files.resolve_destination(output_path, (suffix,), overwrite=overwrite) if output_path else None
         )
         spoken_language = parse_language(language)
         part = time_range(from_seconds, to_seconds)
-        word_timestamps = timestamps == "word" or format == "json"
+        word_timestamps = timestamps == "word" or transcript_format == "json"
 
         async def run_request(job: ToolJob) -> CallToolResult:
             job.progress.set_message("reading the recording")
@@ -92,18 +102,18 @@ def add_transcribe(server: MCPServer[ClientConnection], app: AppContext) -> None
                 request, job, TranscriptionResult, keep_alive_seconds=keep_alive_seconds
             )
             transcript = shifted(transcript, from_seconds)
-            fields = result_fields(finished)
-            artifact, details = None, None
+            fields = result_fields(finished, files.notes)
+            artifact = None
             try:
-                artifact, details, data = await anyio.to_thread.run_sync(store_transcript, app, transcript, format)
-                path = await save_result(files, artifact, SUFFIXES[format], data, destination)
+                artifact, data = await anyio.to_thread.run_sync(store_transcript, app, transcript, transcript_format)
+                path = await save_result(files, artifact, suffix, data, destination)
                 fields |= app.artifact_fields(artifact, path)
                 fields["warnings"] += app.artifacts.warnings_about(artifact.path, path)
             except NothingSaved as error:
                 fields["warnings"].append(error.warning)
-            return transcript_result(finished, transcript, fields, artifact, details, timestamps, job.client)
+            return transcript_result(finished, transcript, fields, artifact, timestamps, job.client)
 
-        return await app.run_job(ctx, "transcribe", wait_seconds, download.before(run_request))
+        return await app.run_job(ctx, "transcribe", wait_seconds, download.before(run_request), files)
 
 
 def time_range(from_seconds: float, to_seconds: float) -> TimeRange:
@@ -122,17 +132,17 @@ def time_range(from_seconds: float, to_seconds: float) -> TimeRange:
 
 def store_transcript(
     app: AppContext, transcript: TranscriptionResult, transcript_format: TranscriptFormat
-) -> tuple[StoredArtifact, Path, bytes]:
+) -> tuple[StoredArtifact, bytes]:
     """Store a transcript as text and, with all its times, as JSON. Blocks on the disk.
 
-    Return the artifact, the path of the JSON, and the transcript in the requested format.
+    Return the artifact, and the transcript in the requested format.
 
     Raises:
         NothingSaved: the file cannot be written anywhere.
     """
     artifact = app.artifacts.add(ArtifactKind.TRANSCRIPTS, render(transcript, "text").encode())
-    details = app.artifacts.add_sibling(artifact, ".json", render(transcript, "json").encode())
-    return artifact, details, render(transcript, transcript_format).encode()
+    app.artifacts.add_sibling(artifact, ".json", render(transcript, "json").encode())
+    return artifact, render(transcript, transcript_format).encode()
 
 
 def transcript_result(
@@ -140,21 +150,15 @@ def transcript_result(
     transcript: TranscriptionResult,
     fields: dict[str, Any],
     artifact: StoredArtifact | None,
-    details: Path | None,
     timestamps: str,
     client: str,
 ) -> CallToolResult:
-    """Build the result with as much of the transcript as the client takes; without an artifact only it holds the text.
-
-    `details` is the file that has everything.
-    """
+    """Build the result with as much of the transcript as the client takes; without an artifact only it holds the text."""
     seconds, total = transcript.duration_seconds, len(transcript.segments)
     max_bytes = max_text_bytes_of(client)
     inline = inline_part(transcript, timestamps, max_bytes)
     if inline.next_from_seconds is not None:
-        fields["warnings"].insert(
-            0, rest_text(inline.segment_count, total, inline.next_from_seconds, artifact, details)
-        )
+        fields["warnings"].insert(0, rest_text(inline.segment_count, total, inline.next_from_seconds, artifact))
     return build_result(
         TranscribeResult(
             text=inline.text,
@@ -172,14 +176,12 @@ def transcript_result(
     )
 
 
-def rest_text(
-    shown: int, total: int, next_from_seconds: float, artifact: StoredArtifact | None, details: Path | None
-) -> str:
+def rest_text(shown: int, total: int, next_from_seconds: float, artifact: StoredArtifact | None) -> str:
     """Return a sentence on what an answer leaves out and how to read it."""
     text = f"This answer has the first {shown} of {total} segments."
     if artifact is None:
-        return f"{text} Transcribe from from_seconds={next_from_seconds:g} for the rest."
+        return f"{text} Call transcribe with from_seconds={next_from_seconds} for the rest."
     return (
-        f'{text} read_transcript(uri="{artifact.uri}", from_seconds={next_from_seconds:g}) goes on, with find="…" it '
-        f"searches; {details} has all."
+        f'{text} read_transcript(uri="{artifact.uri}", from_seconds={next_from_seconds}) goes on, with find="…" it '
+        "searches; save_media writes all with their times (.srt, .json)."
     )

@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import BinaryIO
 
+from pi_heif import register_heif_opener
 from PIL import ExifTags, Image, ImageOps
 
 from model_runtime.errors import InvalidMedia
@@ -20,7 +21,8 @@ MAX_PIXELS = 100_000_000
 MODEL_PIXELS = 4096 * 4096
 """The most pixels that a model of the catalogue or of mlx-vlm looks at: `longest_edge` of Qwen2-VL's and Qwen3-VL's
 preprocessor_config.json, which is an area. Every other processor shrinks to less."""
-INPUT_FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")
+register_heif_opener()
+INPUT_FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "HEIF", "AVIF")
 """Pillow decoders that are safe with untrusted files; EPS, for example, runs Ghostscript."""
 
 PREVIEW_SIDES = (768, 512, 384)
@@ -32,9 +34,10 @@ FIRST_NUMBER = re.compile(r"\d+")
 """In Pillow's message about too many pixels, their number."""
 BYTES_PER_PIXEL = 4
 """Pillow keeps a pixel of three channels in four bytes."""
-FORMAT_COPIES = {"WEBP": 3, "TIFF": 2}
+FORMAT_COPIES = {"WEBP": 3, "TIFF": 2, "HEIF": 3, "AVIF": 3}
 """How often all pixels are in memory, where it is more than once. libwebp's buffer, the bytes that Pillow copies out of
-it, and the image; a strip of a TIFF, which may be the whole picture, and the image."""
+it, and the image; a strip of a TIFF, which may be the whole picture, and the image; of a HEIC photo and an AVIF image
+the planes of the video frame, the bytes and the image."""
 MAX_DECODING_BYTES = 9 * BYTES_PER_PIXEL * MODEL_PIXELS
 """What the most expensive plain picture takes, 604 MB: all its pixels and their RGB copy, each just too few to be halved,
 and the result."""

@@ -63,7 +63,10 @@ class Settings:
     host: str = row("127.0.0.1", "host", TEXT, "Address of the HTTP server; any but this machine's needs `api_key`.")
     api_key: str = row("", "api_key", SECRET, "Key that clients of the HTTP API send as a bearer token.")
     allowed_hosts: tuple[str, ...] = row(
-        (), "allowed_hosts", NAMES, "Host names of the HTTP API besides localhost, container names and IP addresses."
+        (),
+        "allowed_hosts",
+        NAMES,
+        "Host names besides localhost, containers', IP addresses and, with `api_key`, this machine's own.",
     )
     allowed_origins: tuple[str, ...] = row(
         (), "allowed_origins", NAMES, "Web origins that may call the HTTP API besides local pages and apps."

@@ -14,12 +14,13 @@ from starlette.routing import Route
 from model_runtime.events import ChatResult, Event, Finished, TextDelta, expect_result
 from model_runtime.requests import Chat
 from model_runtime.service import Service
+from openai_compat.api.audio_inputs import AudioInputs
 from openai_compat.api.bodies import read_body
 from openai_compat.api.chat_body import ChatBody
 from openai_compat.api.chat_requests import IndexedEvent, build_chat, json_schema_text, merge_runs, repeat_chat
-from openai_compat.api.generation import run_events, senses_fields
+from openai_compat.api.generation import client_name, run_events, senses_fields
 from openai_compat.api.image_inputs import ImageInputs
-from openai_compat.api.messages import read_conversation
+from openai_compat.api.messages import MediaInputs, read_conversation
 from openai_compat.http.disconnect import cancel_on_disconnect
 from openai_compat.http.sse import DONE_EVENT, Chunk, DeferredStreamingResponse, encode_event
 from openai_compat.http.uploads import release_upload
@@ -40,11 +41,11 @@ class ChatEndpoint:
         """Run a chat."""
         body = await read_body(request, ChatBody)
         async with cancel_on_disconnect(request.receive):
-            chat = await self._build_chat(body)
+            chat, warnings = await self._build_chat(body, client_name(request.headers))
         body.messages.clear()  # holds pictures as base64; a request that waits keeps only the decoded ones
         release_upload(request.scope)
         chats = repeat_chat(chat, body.n)
-        completion_run = ChatCompletionRun(self.service, chats, request, body, body.ignored_warnings())
+        completion_run = ChatCompletionRun(self.service, chats, request, body, warnings)
         builder = ChatCompletionBuilder(f"chatcmpl-{secrets.token_hex(12)}", int(time.time()), body.model or chat.model)
         if body.stream:
             include_usage = body.stream_options.include_usage
@@ -55,15 +56,18 @@ class ChatEndpoint:
         async with cancel_on_disconnect(request.receive):
             return JSONResponse(await completion_run.completion(builder))
 
-    async def _build_chat(self, body: ChatBody) -> Chat:
-        conversation = await read_conversation(body.messages, self.image_inputs, param="messages")
-        return build_chat(
+    async def _build_chat(self, body: ChatBody, client: str) -> tuple[Chat, tuple[str, ...]]:
+        """Return the chat, and what its answer must tell."""
+        inputs = MediaInputs(self.image_inputs, AudioInputs(self.service, client))
+        conversation = await read_conversation(body.messages, inputs, param="messages")
+        chat = build_chat(
             body,
             await self.service.resolve(body.model, conversation.task),
             conversation.messages,
             max_tokens=body.max_completion_tokens or body.max_tokens,
             json_schema=json_schema_text(body.response_format),
         )
+        return chat, (*body.ignored_warnings(), *conversation.warnings)
 
 
 @dataclass(frozen=True, slots=True)

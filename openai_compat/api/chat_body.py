@@ -25,12 +25,21 @@ MAX_BIASES = 1024
 
 TokenId = Annotated[int, Field(ge=0, lt=2**31)]
 LogitBias = Annotated[dict[TokenId, Annotated[float, Field(ge=-100, le=100)]], Field(max_length=MAX_BIASES)]
+StopTexts = Annotated[
+    list[str], Field(max_length=4), BeforeValidator(text_to_list, json_schema_input_type=str | list[str])
+]
 
 
 class ImageUrl(WireModel):
     """An image, usually as a data: URL."""
 
     url: str
+
+
+class InputAudio(WireModel):
+    """A recording in base64. Its content tells the format."""
+
+    data: str = ""
 
 
 class ContentPart(WireModel):
@@ -40,6 +49,7 @@ class ContentPart(WireModel):
     text: str = ""
     refusal: str = ""
     image_url: Annotated[ImageUrl, text_to_object("url")] = ImageUrl(url="")
+    input_audio: InputAudio = InputAudio()
 
     @model_validator(mode="after")
     def check(self) -> "ContentPart":
@@ -47,14 +57,14 @@ class ContentPart(WireModel):
 
         Raises:
             PydanticCustomError: the part's type is not supported.
-            ValueError: an image has no URL.
+            ValueError: an image has no URL, or a recording no data.
         """
-        if self.type in ("input_audio", "audio"):
-            raise unsupported_error("Audio in a chat", "Send it to /v1/audio/transcriptions and send the text here.")
-        if self.type not in ("text", "refusal", "image_url"):
-            raise unsupported_error(f"A part of type {self.type[:40]!r}", "Use text or image_url.")
+        if self.type not in ("text", "refusal", "image_url", "input_audio"):
+            raise unsupported_error(f"A part of type {self.type[:40]!r}", "Use text, image_url or input_audio.")
         if self.type == "image_url" and not self.image_url.url:
             raise ValueError("image_url needs a url")
+        if self.type == "input_audio" and not self.input_audio.data:
+            raise ValueError("input_audio needs data, the recording in base64")
         return self
 
 
@@ -62,9 +72,12 @@ class MessageBody(WireModel):
     """One message. `developer` is OpenAI's newer name of `system`."""
 
     role: Literal["system", "developer", "user", "assistant", "tool", "function"]
-    content: Annotated[list[ContentPart], FailFast(), at_most(MAX_PARTS, "parts"), BeforeValidator(text_to_parts)] = (
-        Field(default_factory=list)
-    )
+    content: Annotated[
+        list[ContentPart],
+        FailFast(),
+        at_most(MAX_PARTS, "parts"),
+        BeforeValidator(text_to_parts, json_schema_input_type=str | list[ContentPart]),
+    ] = Field(default_factory=list)
 
 
 Messages = Annotated[list[MessageBody], FailFast(), at_most(MAX_MESSAGES, "messages"), Field(min_length=1)]
@@ -107,7 +120,7 @@ class SamplingBody(RequestBody):
     repetition_penalty: float = Field(1.0, gt=0, le=10)
     logit_bias: LogitBias = Field(default_factory=dict)
     seed: int | None = None
-    stop: Annotated[list[str], BeforeValidator(text_to_list)] = Field(default_factory=list, max_length=4)
+    stop: StopTexts = Field(default_factory=list)
 
     def ignored_warnings(self) -> tuple[str, ...]:
         """Return a sentence for each field that was sent and has no effect."""

@@ -1,15 +1,38 @@
 """The body of /v1/responses, whose input is converted to chat messages."""
 
 import json
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from openai_compat.api.chat_body import JsonSchema, Messages, SamplingBody, reject_forced_tools, reject_many_tools
 from openai_compat.api.schemas import WireModel, unsupported_error
 
 STATEFUL_FIELDS = ("previous_response_id", "conversation", "prompt")
 PART_TYPES = {"input_text": "text", "output_text": "text", "input_image": "image_url"}
+
+
+def input_to_messages(value: Any) -> Any:
+    """Return `input` as chat messages. Values of other shapes are unchanged, and the schema rejects them."""
+    if isinstance(value, str):
+        return [{"role": "user", "content": value}]
+    return [_item_to_message(item) for item in value] if isinstance(value, list) else value
+
+
+def _item_to_message(item: Any) -> Any:
+    if not isinstance(item, dict):
+        return item
+    if item.get("type") == "function_call":
+        return {"role": "assistant", "content": f"{item.get('name', '')}({item.get('arguments', '')})"}
+    if item.get("type") == "function_call_output":
+        output = item.get("output", "")
+        return {"role": "tool", "content": output if isinstance(output, str) else json.dumps(output)}
+    content = item.get("content")
+    return {**item, "content": [_to_chat_part(part) for part in content]} if isinstance(content, list) else item
+
+
+def _to_chat_part(part: Any) -> Any:
+    return {**part, "type": PART_TYPES.get(str(part.get("type")), part.get("type"))} if isinstance(part, dict) else part
 
 
 class ResponseTextFormat(JsonSchema):
@@ -36,7 +59,7 @@ class ResponsesBody(SamplingBody):
 
     ignored = ("reasoning",)
 
-    input: Messages
+    input: Annotated[Messages, BeforeValidator(input_to_messages, json_schema_input_type=str | list[dict[str, Any]])]
     instructions: str = ""
     max_output_tokens: int | None = Field(None, ge=1)
     stream: bool = False
@@ -46,7 +69,7 @@ class ResponsesBody(SamplingBody):
     @model_validator(mode="before")
     @classmethod
     def check(cls, values: Any) -> Any:
-        """Reject fields that need stored state, and convert `input` to messages.
+        """Reject fields that need stored state.
 
         Raises:
             PydanticCustomError: a field is not supported.
@@ -61,27 +84,4 @@ class ResponsesBody(SamplingBody):
             raise unsupported_error("background", "Leave it out, or set stream.")
         reject_many_tools(values)
         reject_forced_tools(values.get("tool_choice"))
-        return {**values, "input": input_to_messages(values.get("input"))}
-
-
-def input_to_messages(value: Any) -> Any:
-    """Return `input` as chat messages. Values of other shapes are unchanged, and the schema rejects them."""
-    if isinstance(value, str):
-        return [{"role": "user", "content": value}]
-    return [_item_to_message(item) for item in value] if isinstance(value, list) else value
-
-
-def _item_to_message(item: Any) -> Any:
-    if not isinstance(item, dict):
-        return item
-    if item.get("type") == "function_call":
-        return {"role": "assistant", "content": f"{item.get('name', '')}({item.get('arguments', '')})"}
-    if item.get("type") == "function_call_output":
-        output = item.get("output", "")
-        return {"role": "tool", "content": output if isinstance(output, str) else json.dumps(output)}
-    content = item.get("content")
-    return {**item, "content": [_to_chat_part(part) for part in content]} if isinstance(content, list) else item
-
-
-def _to_chat_part(part: Any) -> Any:
-    return {**part, "type": PART_TYPES.get(str(part.get("type")), part.get("type"))} if isinstance(part, dict) else part
+        return values

@@ -13,6 +13,7 @@ from pydantic_core import PydanticCustomError
 from model_runtime.formats.durations import parse_keep_alive
 from openai_compat.api.fields import parse_granularities, parse_size
 
+Granularity = Literal["word", "segment"]
 MAX_PARTS = 4096
 """Parts of one message, and of all messages of a request."""
 
@@ -50,7 +51,10 @@ def text_to_list(value: object) -> object:
 
 def text_to_object(key: str) -> BeforeValidator:
     """Return a validator that converts a bare text to an object with that text under `key`."""
-    return BeforeValidator(lambda value: {key: value} if isinstance(value, str) else value)
+    return BeforeValidator(
+        lambda value: {key: value} if isinstance(value, str) else value,
+        json_schema_input_type=str | dict[str, str],
+    )
 
 
 def at_most(limit: int, noun: str) -> BeforeValidator:
@@ -75,9 +79,16 @@ def require_at_most(values: Sequence[object], limit: int, noun: str) -> None:
         raise PydanticCustomError("too_many", "{count} {noun} are more than the limit of {limit}. Send fewer", context)
 
 
-KeepAliveSeconds = Annotated[float | None, BeforeValidator(parse_keep_alive)]
-OutputSize = Annotated[tuple[int, int] | None, BeforeValidator(parse_size)]
-TimestampGranularities = Annotated[frozenset[str], BeforeValidator(parse_granularities)]
+KeepAliveSeconds = Annotated[float | None, BeforeValidator(parse_keep_alive, json_schema_input_type=float | str)]
+OutputSize = Annotated[
+    tuple[int, int] | None,
+    BeforeValidator(
+        parse_size, json_schema_input_type=Annotated[str, Field(pattern=r"^(auto|[0-9]{2,4}x[0-9]{2,4})$")]
+    ),
+]
+TimestampGranularities = Annotated[
+    frozenset[str], BeforeValidator(parse_granularities, json_schema_input_type=Granularity | list[Granularity])
+]
 
 
 class RequestBody(WireModel):

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from model_runtime.requests import Task
 
-CHAT_ENDPOINTS = ("/v1/chat/completions", "/v1/responses")
+CHAT_ENDPOINTS = ("/v1/chat/completions", "/v1/responses", "/v1/completions")
 ENDPOINTS_BY_TASK: Mapping[str, tuple[str, ...]] = {
     Task.VISION: CHAT_ENDPOINTS,
     Task.TEXT: CHAT_ENDPOINTS,
@@ -18,6 +18,7 @@ SERVED_ROUTES = (
     "GET /v1/models",
     "POST /v1/chat/completions",
     "POST /v1/responses",
+    "POST /v1/completions",
     "POST /v1/images/generations",
     "POST /v1/audio/transcriptions",
     "POST /v1/audio/translations",
@@ -25,7 +26,6 @@ SERVED_ROUTES = (
     "GET /v1/audio/voices",
 )
 ALTERNATIVES: Mapping[str, str] = {
-    "/v1/completions": "Send the prompt as a message to /v1/chat/completions.",
     "/v1/images/edits": "Images are generated from text only, with /v1/images/generations.",
     "/v1/images/variations": "Images are generated from text only, with /v1/images/generations.",
     "/v1/embeddings": "Senses has no embedding model.",

@@ -11,10 +11,11 @@ from mcp_server.calls.sound_output import SoundFailed
 
 @dataclass(eq=False, slots=True)
 class FakeSound:
-    """One sound at a time. `gate`, if there is one, holds back the end of each; `problem` makes each fail at once."""
+    """One sound at a time. `gate`, if there is one, holds back the end of each; `problem` or `error` fails each at once."""
 
     gate: anyio.Event | None = None
     problem: str = ""
+    error: Exception | None = None
     heard: list[bytes] = field(default_factory=list)
     """The samples of each sound."""
     first_sample_at: list[float] = field(default_factory=list)
@@ -30,6 +31,8 @@ class FakeSound:
         """Remember the samples as they arrive."""
         if self.problem:
             raise SoundFailed(self.problem)
+        if self.error:
+            raise self.error
         self.playing_count += 1
         assert self.playing_count == 1, "two at a time"
         self.sample_rates.append(sample_rate)

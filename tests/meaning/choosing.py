@@ -1,17 +1,21 @@
 """Sentences of the starters' world and foils of them: the same but for one word that matters."""
 
 import random
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, replace
 
-from mcp_server.calls.judging import Judge, Judgement, best_first
-from starter_world import grammar
+from mcp_server.calls.judging import Judge, best_first
+from starter_world import grammar, scenes
 from starter_world.grammar import Scene
 from tests.meaning.in_process import InProcessClient
+from tests.meaning.picture_files import encode_image
 
 FOILS = 3
 SIDE = 128
 JUDGE = Judge("vlm-starter", is_starter=True)
+
+Draw = Callable[[str, int], Awaitable[bytes]]
+"""draw(sentence, seed) returns a picture file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +28,7 @@ class Choice:
 
 def choices(seed: int) -> Iterator[Choice]:
     """Yield sentences that no starter was trained on, endlessly."""
-    rng = random.Random(seed)
+    rng = random.Random(seed)  # noqa: S311 - the same sentences for the same seed
     for scene in grammar.drawable(rng, held_out=True):
         foils: dict[str, None] = {}
         while len(foils) < FOILS:
@@ -34,16 +38,29 @@ def choices(seed: int) -> Iterator[Choice]:
         yield Choice(str(scene), tuple(foils))
 
 
-async def choose(client: InProcessClient, choice: Choice, seed: int) -> tuple[bool, list[Judgement]]:
-    """Draw a sentence and its foils; return whether the judge picks the picture of the sentence, and what it says."""
-    rng = random.Random(seed)
-    sentences = rng.sample([choice.sentence, *choice.foils], FOILS + 1)
+async def is_right(client: InProcessClient, choice: Choice, seed: int, draw: Draw) -> bool:
+    """Draw a sentence and its foils in any order; return whether the judge picks the picture of the sentence."""
+    order = random.Random(seed)  # noqa: S311 - the same order for the same seed
+    sentences = order.sample([choice.sentence, *choice.foils], FOILS + 1)
     question, _ = JUDGE.chat(choice.sentence)
     judgements = []
     for sentence in sentences:
-        drawn = await client.generate_image(sentence, width=SIDE, height=SIDE, seed=seed)
-        judgements.append(JUDGE.read(choice.sentence, await client.describe(drawn, question)))
-    return sentences[best_first(judgements)[0]] == choice.sentence, judgements
+        answer = await client.describe(await draw(sentence, seed), question)
+        judgements.append(JUDGE.read(choice.sentence, answer))
+    return sentences[best_first(judgements)[0]] == choice.sentence
+
+
+async def render(sentence: str, seed: int) -> bytes:
+    """Draw a sentence of the world without a model."""
+    scene = grammar.parse(sentence)
+    assert scene is not None
+    rng = random.Random(seed)  # noqa: S311 - the same picture for the same seed
+    return encode_image(scenes.picture(scene, rng, SIDE))
+
+
+def painter(client: InProcessClient) -> Draw:
+    """Draw with the starter."""
+    return lambda sentence, seed: client.generate_image(sentence, width=SIDE, height=SIDE, seed=seed)
 
 
 def _change_one_fact(rng: random.Random, scene: Scene) -> Scene:

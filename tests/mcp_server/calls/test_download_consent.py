@@ -12,13 +12,17 @@ import pytest
 from mcp import Client
 from mcp.client import ClientRequestContext
 from mcp_types import CallToolResult, ElicitRequestParams, ElicitResult
+from PIL import Image
 
 from mcp_server.calls import jobs
 from mcp_server.calls.download_consent import question
 from mcp_server.calls.downloads import DownloadFailed, PullProgress
+from mcp_server.files.artifacts import ArtifactKind, ArtifactStore
 from mcp_server.files.client import ClientConnection
 from model_runtime.catalog.builtin_models import REAL_MODELS, licence_of
 from model_runtime.errors import InvalidInput, ModelMissing
+from model_runtime.media.image_encoding import encode_pillow
+from model_runtime.media.provenance import Provenance, format_provenance
 from model_runtime.requests import Speak, Task
 from model_runtime.settings import Settings
 from tests.fakes import FakeService, model_status
@@ -107,12 +111,29 @@ async def test_a_person_who_agrees_gets_the_download_and_then_the_result_of_the_
     async with asking(settings, hub, person, era) as client:
         data = data_of(await draw(client))
 
-    assert person.questions == [
+    (asked,) = person.questions
+    assert asked == (
         "Download 4.6 GB? image-starter (FLUX.2-klein 4B) is not on this machine. "
         "It comes from Hugging Face, and the call goes on when it is here."
-    ]
+    )
     assert hub.asked == ["image-starter"]
     assert len(data["images"]) == 1
+
+
+async def test_a_picture_that_is_drawn_again_asks_for_its_model_or_names_the_call_that_does(
+    settings: Settings, era: ProtocolMode, hub: Hub
+) -> None:
+    text = format_provenance(Provenance("a fox", "image-starter", 7, 4, 64, 64))
+    png = encode_pillow(Image.new("RGB", (8, 8)), "png", provenance=text)
+    drawn = ArtifactStore(settings.folders.artifacts).add(ArtifactKind.IMAGES, png)
+    person = Person()
+
+    async with asking(settings, hub, person, era) as client:
+        result = await client.call_tool("regenerate", {"uri": drawn.uri})
+
+    assert hub.asked == (["image-starter"] if era == "legacy" else [])
+    assert result.is_error is (era == "auto")
+    assert era == "legacy" or "Call generate_image with {'prompt': 'a fox', 'model': 'image-starter'" in text_of(result)
 
 
 @pytest.mark.promise("mcp:download-consent")
@@ -154,9 +175,9 @@ async def test_without_an_answer_the_error_has_size_licence_tool_and_command(
         result = await draw(client)
 
     assert text_of(result) == (
-        "image-starter (4.6 GB, Apache-2.0) is not on this machine. Once the user agrees to the download, call "
-        f'download_model(model="image-starter") and then this tool again; or the user types: {SENSES} pull '
-        "image-starter [code: model_missing]"
+        "The weights of image-starter (4.6 GB, Apache-2.0) are not on this machine. Run: "
+        'download_model(model="image-starter") once the user agrees, or in a terminal '
+        f"{SENSES} pull image-starter [code: model_missing]"
     )
     assert hub.asked == []
 
@@ -174,12 +195,18 @@ def test_every_model_that_can_be_downloaded_has_a_licence() -> None:
     assert licence_of("someone/unknown") == ""
 
 
-async def test_a_command_in_an_error_can_be_typed_as_it_stands(settings: Settings, service: FakeService) -> None:
-    service.error = InvalidInput("tts-multilingual (1.7 GB) can. Run: senses pull tts-multilingual", param="text")
+@pytest.mark.parametrize("name", ["tts-multilingual", "mlx-community/Kokoro-82M.v1"])
+async def test_each_error_that_wants_a_download_names_the_tool_and_a_command_that_can_be_typed(
+    settings: Settings, service: FakeService, name: str
+) -> None:
+    service.error = InvalidInput(f"Another model can (senses pull {name}). Or not.", param="text")
     async with asking(settings, Hub(service), None) as client:
         result = await client.call_tool("speak", {"text": "x"})
 
-    assert text_of(result).startswith(f"tts-multilingual (1.7 GB) can. Run: {SENSES} pull tts-multilingual [code:")
+    assert text_of(result).startswith(
+        f'Another model can (download_model(model="{name}") once the user agrees, or in a terminal '
+        f"{SENSES} pull {name}). Or not. [code:"
+    )
 
 
 async def test_a_download_that_fails_fails_the_call_with_its_reason(settings: Settings, hub: Hub) -> None:

@@ -218,7 +218,7 @@ async def test_a_job_that_has_finished_is_there_after_the_daemon_was_killed(tmp_
     assert newer.id > running.id, "an id of an earlier daemon names no job of this one"
 
 
-async def test_only_the_last_jobs_are_kept_on_the_disk(tmp_path: Path) -> None:
+def test_only_the_last_jobs_are_kept_on_the_disk(tmp_path: Path) -> None:
     store = JobStore(tmp_path)
 
     for number in range(MAX_JOBS + 3):

@@ -74,7 +74,8 @@ class World:
             jobs, player = JobRegistry(tasks, iter(range(9)).__next__), AudioPlayer(tasks)
             app = AppContext(FakeService(), self.settings, store, jobs, player, journal=journal)
             request = SimpleNamespace(lifespan_context=client)
-            ctx = cast("ToolContext", SimpleNamespace(request_id=request_id, request_context=request))
+            session = SimpleNamespace(client_params=None)
+            ctx = cast("ToolContext", SimpleNamespace(request_id=request_id, request_context=request, session=session))
 
             async def work() -> CallToolResult:
                 self.attempts += 1
@@ -89,6 +90,7 @@ class World:
                 return CallToolResult(content=[TextContent(text=str(artifact.path))])
 
             return cast("CallToolResult", await app.run_call(ctx, "speak", work))
+        raise AssertionError
 
     def artifacts(self) -> list[Path]:
         """Return all results."""

@@ -105,6 +105,20 @@ async def test_sound_that_cannot_be_played_is_told_in_the_log_and_to_the_call(ca
     assert playback.problem == "no device"
 
 
+async def test_an_error_of_our_own_ends_one_text_and_not_the_daemon(caplog: pytest.LogCaptureFixture) -> None:
+    outputs = iter([FakeSound(error=ValueError("ours")), sound := FakeSound()])
+    async with anyio.create_task_group() as tasks:
+        player = AudioPlayer(tasks, lambda: next(outputs))
+        with begin(player) as failing:
+            failing.feed(b"aa", RATE)
+        with begin(player) as playback:
+            playback.feed(b"bb", RATE)
+
+    assert failing.problem.startswith("an internal error")
+    assert "ours" in caplog.text
+    assert sound.heard == [b"bb"]
+
+
 async def test_without_a_program_nothing_is_read_aloud() -> None:
     async with anyio.create_task_group() as tasks:
         assert AudioPlayer(tasks, lambda: None).begin() is None

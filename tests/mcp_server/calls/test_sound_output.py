@@ -51,7 +51,7 @@ async def test_a_program_gets_every_sample_and_the_rate(tmp_path: Path) -> None:
     ("command", "words"),
     [
         (("sh", "-c", "echo no device >&2; exit 3"), "sh ended with 3: no device"),
-        (("/nonexistent/player",), "/nonexistent/player cannot be started: No such file or directory"),
+        (("/nonexistent/player",), "/nonexistent/player cannot be run: No such file or directory"),
     ],
 )
 async def test_a_program_that_fails_says_why(command: tuple[str, ...], words: str) -> None:

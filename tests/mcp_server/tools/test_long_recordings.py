@@ -10,6 +10,9 @@ from mcp import Client, MCPError
 from mcp_types import TextResourceContents
 
 from mcp_server.calls.results import CLIENTS_OF_LONG_TEXTS
+from mcp_server.calls.transcript_pages import TranscriptPage
+from mcp_server.resources import resource_page
+from mcp_server.tools.transcribe import rest_text
 from model_runtime.events import Segment
 from model_runtime.media.speech_encoder import encode_speech
 from model_runtime.requests import Transcribe
@@ -60,7 +63,7 @@ async def test_an_answer_says_how_many_segments_there_are_and_the_rest_is_read_b
     assert len(data["segments"]) + len(rest) == SEGMENT_COUNT
     assert rest[-1].startswith("[1:09:56] and then we went on to speak about the number 1049")
     assert data["warnings"][0].startswith(f"This answer has the first {len(data['segments'])} of 1050 segments.")
-    assert f'read_transcript(uri="{data["uri"]}", from_seconds={data["next_from_seconds"]:g})' in data["warnings"][0]
+    assert f'read_transcript(uri="{data["uri"]}", from_seconds={data["next_from_seconds"]})' in data["warnings"][0]
 
 
 @pytest.mark.promise("mcp:long-recordings")
@@ -106,13 +109,14 @@ async def test_a_transcript_is_a_resource_with_pages_search_and_times(connect: C
             await client.read_resource(f"{address}?from=soon")
 
     assert "senses://transcript/{name}{?from,to,find}" in templates
-    count = len(page.splitlines()) - 2
+    lines, more_lines = page.splitlines()[1:], second_page.splitlines()[1:]  # after the label of the fence
+    count = len(lines) - 3
     assert f"{count} of 1050 segments found, 1050 in all." in page
-    assert second_page.splitlines()[0].endswith(
-        page.splitlines()[count - 1].split("number")[0].split("] ")[1]
+    assert more_lines[0].endswith(
+        lines[count - 1].split("number")[0].split("] ")[1]
         + (f"number {count} of our long agenda, slowly and with all its details.")
     )
-    assert found.splitlines()[0].startswith("[0:05:08]")
+    assert found.splitlines()[1].startswith("[0:05:08]")
     assert found.splitlines()[-1] == "1 of 1 segments found, 1050 in all."
 
 
@@ -154,6 +158,20 @@ async def test_a_part_that_does_not_exist_is_refused_before_any_work(
 
     assert text_of(result).startswith(message)
     assert service.requests == []
+
+
+def test_the_address_of_the_next_page_has_its_time_to_the_hundredth() -> None:
+    page = TranscriptPage((), 1, 12_345.67)
+
+    text = resource_page("id", {"find": "a b", "from": "3"}, (), page)
+
+    assert text.endswith("Next page: senses://transcript/id?find=a%20b&from=12345.67")
+
+
+def test_an_answer_that_alone_holds_the_text_says_from_where_to_hear_the_rest() -> None:
+    assert rest_text(3, 9, 12.5, None) == (
+        "This answer has the first 3 of 9 segments. Call transcribe with from_seconds=12.5 for the rest."
+    )
 
 
 async def test_subtitles_of_70_minutes_are_whole_and_in_order(connect: Connect) -> None:

@@ -1,12 +1,19 @@
 """speak(play=true) reads aloud while it speaks; stop_speaking and a cancelled call end the sound."""
 
+import os
+from pathlib import Path
+
 import anyio
+import anyio.lowlevel
 import pytest
 from mcp import Client
 from mcp_types import CallToolResult
 
+from mcp_server.daemon.daemon import is_working
+from mcp_server.files.client import ClientConnection
+from model_runtime.settings import Settings
 from tests.fakes import FakeService
-from tests.mcp_server.conftest import Connect, ProtocolMode
+from tests.mcp_server.conftest import Connect, ProtocolMode, open_server
 from tests.mcp_server.fake_sound import FakeSound
 from tests.mcp_server.tools.test_tools import data_of, file_of
 
@@ -71,6 +78,45 @@ async def test_a_cancelled_call_falls_silent(connect: Connect, era: ProtocolMode
 
     assert sound.endings == ["silenced"]
     assert len(service.cancelled_requests) == 1
+
+
+@pytest.mark.process
+async def test_a_program_of_the_system_gets_the_samples(
+    connect: Connect, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    heard = tmp_path / "heard"
+    os.mkfifo(heard)
+    player = tmp_path / "paplay"
+    player.write_text(f"#!/bin/sh\ncat > {heard}\n")
+    player.chmod(0o755)
+    monkeypatch.setattr("sys.platform", "linux")
+    monkeypatch.setenv("PATH", f"{tmp_path}:/bin:/usr/bin")
+
+    async with connect() as client:
+        data = data_of(await client.call_tool("speak", {"text": "x", "play": True}))
+        with anyio.fail_after(10):
+            played = await anyio.Path(heard).read_bytes()
+
+    assert data["playing"] is True
+    assert played == CHUNK * 3
+
+
+async def test_a_daemon_that_still_reads_aloud_is_at_work_and_does_not_end(
+    service: FakeService, settings: Settings
+) -> None:
+    gate = anyio.Event()
+    sound = FakeSound(gate=gate)
+    async with (
+        open_server(service, settings, ClientConnection(), find_output=lambda: sound) as server,
+        Client(server) as client,
+    ):
+        data_of(await client.call_tool("speak", {"text": "x", "play": True}))
+        is_working_while_it_sounds = is_working(server)
+        gate.set()
+        await sound.ended.wait()
+        await anyio.lowlevel.checkpoint()
+
+        assert (is_working_while_it_sounds, is_working(server)) == (True, False)
 
 
 async def test_with_nothing_to_stop_stop_speaking_says_so(connect: Connect) -> None:

@@ -87,6 +87,7 @@ async def test_what_cannot_be_drawn_again_is_said(
 
     assert result.is_error
     assert words in text_of(result)
+    assert "Error executing" not in text_of(result)
     assert service.requests == []
 
 

@@ -92,7 +92,7 @@ async def test_a_transcript_is_saved_in_any_of_its_formats(connect: Connect, pro
         ({"uri": "{uri}", "path": "a.mp3"}, "must end in .png"),
         ({"uri": "{uri}", "path": "../a.png"}, "not in a folder"),
         ({"uri": "{uri}", "path": ".hidden.png"}, "hidden"),
-        ({"uri": "{uri}", "path": "no/where.png"}, "The folder"),
+        ({"uri": "{uri}", "path": "red.png/where.png"}, "red.png is a file"),
     ],
 )
 async def test_what_cannot_be_saved_is_said_plainly(connect: Connect, arguments: dict[str, Any], why: str) -> None:

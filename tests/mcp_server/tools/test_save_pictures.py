@@ -93,13 +93,13 @@ async def test_a_plain_background_becomes_transparent_where_that_is_asked(
 async def test_what_cannot_be_saved_is_said_before_anything_is_written(
     connect: Connect, project: Path, uri: str, arguments: dict[str, Any], words: str
 ) -> None:
-    before = set(project.iterdir())
+    before = names_in(project)
     async with connect() as client:
         result = await client.call_tool("save_media", {"uri": uri} | arguments)
 
     assert result.is_error
     assert words in text_of(result)
-    assert set(project.iterdir()) == before
+    assert names_in(project) == before
 
 
 async def test_a_background_that_is_not_plain_stays_and_the_refusal_says_what_to_do(
@@ -123,6 +123,10 @@ async def test_speech_has_no_size_and_no_background(connect: Connect, argument: 
 
     assert result.is_error
     assert f"{next(iter(argument))} is for images" in text_of(result)
+
+
+def names_in(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()}
 
 
 def sizes_in(folder: Path) -> dict[str, tuple[int, int]]:
@@ -167,8 +171,8 @@ async def test_a_set_has_every_size_and_the_lines_to_paste(
 
     assert sizes_in(project / path) == sizes
     assert data["path"] == str(project / path)
-    assert set(data["files"]) == {file.name for file in (project / path).iterdir()}
-    assert data["size_bytes"] == sum(file.stat().st_size for file in (project / path).iterdir())
+    assert set(data["files"]) == names_in(project / path)
+    assert data["size_bytes"] == sum((project / path / name).stat().st_size for name in data["files"])
     assert data["snippet"]
 
 
@@ -188,10 +192,10 @@ async def test_a_set_replaces_nothing_unasked_and_then_writes_nothing_at_all(
     connect: Connect, project: Path, uri: str
 ) -> None:
     (project / "icon-512.png").write_bytes(b"mine")
-    before = set(project.iterdir())
+    before = names_in(project)
     async with connect() as client:
         refused = await client.call_tool("save_media", {"uri": uri, "path": ".", "set": "favicon"})
-        after = set(project.iterdir())
+        after = names_in(project)
         await save(client, uri=uri, path=".", set="favicon", overwrite=True)
 
     assert refused.is_error

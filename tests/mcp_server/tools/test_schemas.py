@@ -12,6 +12,7 @@ import tiktoken
 from mcp import Client
 from mcp_types import Tool
 
+from mcp_server.calls.search_words import SEARCH_WORDS
 from mcp_server.files.client import ClientConnection
 from model_runtime.settings import Settings
 from tests.fakes import FakeService
@@ -27,9 +28,9 @@ measure_image(image, max_tokens=4000)
 compare_images(a, b, max_tokens=4000)
 generate_image(prompt, width=1024, height=1024, steps=0, seed=-1, count=1, candidates=0, image="", strength=0.4, model="auto", format="auto", output_path="", overwrite=false, preview="thumbnail", keep_alive="", wait_seconds=-1)
 regenerate(uri, changes={})
-transcribe(audio, language="", task="transcribe", model="auto", from_seconds=0.0, to_seconds=0.0, timestamps="none", format="text", vocabulary="", output_path="", overwrite=false, keep_alive="", wait_seconds=-1)
+transcribe(audio, language="", task="transcribe", model="auto", from_seconds=0.0, to_seconds=0.0, timestamps="none", format="auto", vocabulary="", output_path="", overwrite=false, keep_alive="", wait_seconds=-1)
 read_transcript(uri, from_seconds=0.0, to_seconds=0.0, find="")
-speak(text, voice="", speed=1.0, language="", model="auto", format="wav", play=false, output_path="", overwrite=false, keep_alive="", wait_seconds=-1)
+speak(text, voice="", speed=1.0, language="", model="auto", format="auto", play=false, output_path="", overwrite=false, keep_alive="", wait_seconds=-1)
 stop_speaking()
 save_media(uri, path, width=0, height=0, transparent=false, set="none", max_kb=0, overwrite=false)
 media_status(section="now")
@@ -95,6 +96,16 @@ async def test_the_tools_cost_little_context(connect: Connect) -> None:
     ]
     assert gpt2_tokens(json.dumps(shown, separators=(",", ":")) + instructions) < DECLARED_TOKENS
     assert len(instructions) < 1_500
+
+
+async def test_every_tool_is_found_by_words_that_cost_no_context(connect: Connect) -> None:
+    async with connect() as client:
+        tools = (await client.list_tools()).tools
+
+    for tool in tools:
+        words = (tool.meta or {})["anthropic/searchHint"]
+        assert words == SEARCH_WORDS[tool.name]
+        assert len(words) <= 4_096
 
 
 def gpt2_tokens(text: str) -> int:

@@ -58,13 +58,14 @@ def test_what_resizing_costs_is_said(size: tuple[int, int], words: str) -> None:
 
 @pytest.mark.promise("pictures:icon")
 @pytest.mark.parametrize(
-    ("largest", "sides"), [(0, [16, 32, 48]), (16, [16]), (180, [16, 32, 48, 64, 128, 180]), (256, [16, 32, 48, 64, 128, 256])]
+    ("largest", "sides"),
+    [(0, [16, 32, 48]), (16, [16]), (180, [16, 32, 48, 64, 128, 180]), (256, [16, 32, 48, 64, 128, 256])],
 )
 def test_an_icon_holds_every_usual_size(largest: int, sides: list[int]) -> None:
     data, held = encode_icon(picture(40, 40), largest)
 
     with Image.open(io.BytesIO(data), formats=["ICO"]) as icon:
-        assert icon.ico.sizes() == {(side, side) for side in sides}
+        assert icon.info["sizes"] == {(side, side) for side in sides}
     assert held == sides
 
 

@@ -12,7 +12,7 @@ from openai.types.chat import ChatCompletionFunctionToolParam, ChatCompletionMes
 
 from model_runtime.errors import JobFailed
 from model_runtime.media.types import ImageData
-from model_runtime.requests import Chat
+from model_runtime.requests import Chat, Transcribe
 from tests.fakes import FakeService
 from tests.model_runtime.media.bombs import IMAGE_BOMBS
 from tests.openai_compat.clients import disconnect_while_waiting, wait_until, wait_until_cancelled
@@ -249,7 +249,7 @@ async def test_a_conversation_with_earlier_tool_calls_is_taken(http: httpx2.Asyn
         (
             {"messages": [{"role": "user", "content": [{"type": "input_audio", "input_audio": {}}]}]},
             "messages[0].content",
-            "/v1/audio/transcriptions",
+            "input_audio needs data",
         ),
         (
             {"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "ftp://x"}}]}]},
@@ -277,6 +277,43 @@ async def test_what_cannot_be_honoured_is_refused_by_name(
     assert answer.status_code == 400
     assert sentence in error["message"]
     assert param is None or error["param"].startswith(param)
+    assert service.requests == []
+
+
+@pytest.mark.promise("openai:audio-in-chats")
+@pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/responses"])
+async def test_a_recording_in_a_chat_is_transcribed_and_put_in_its_place(
+    http: httpx2.AsyncClient, service: FakeService, wav: bytes, path: str
+) -> None:
+    recording = {"type": "input_audio", "input_audio": {"data": base64.b64encode(wav).decode(), "format": "wav"}}
+    parts = [{"type": "text", "text": "Before."}, recording, {"type": "text", "text": "After."}]
+    field = "messages" if "chat" in path else "input"
+
+    answer = await http.post(path, json={field: [{"role": "user", "content": parts}]})
+
+    heard, chat = service.requests
+    assert isinstance(heard, Transcribe)
+    assert isinstance(chat, Chat)
+    assert (heard.model, heard.audio.duration_seconds) == ("stt-starter", 1.5)
+    assert chat.messages[0].content == ("Before.", "a red circle", "After.")
+    (warning,) = answer.json()["senses"]["warnings"]
+    assert warning.startswith(f"The recording {field}[0].content[1].input_audio was transcribed by stt-starter")
+
+
+@pytest.mark.promise("openai:audio-in-chats")
+@pytest.mark.parametrize(
+    ("data", "count", "sentence"), [("AAAA", 1, "recording"), ("?", 1, "base64"), ("AAAA", 17, "17 recordings")]
+)
+async def test_a_recording_that_cannot_be_heard_is_refused(
+    http: httpx2.AsyncClient, service: FakeService, data: str, count: int, sentence: str
+) -> None:
+    parts = [{"type": "input_audio", "input_audio": {"data": data, "format": "mp3"}}] * count
+
+    answer = await http.post("/v1/chat/completions", json={"messages": [{"role": "user", "content": parts}]})
+
+    assert answer.status_code == 400
+    assert answer.json()["error"]["param"].startswith("messages")
+    assert sentence in answer.json()["error"]["message"]
     assert service.requests == []
 
 

@@ -42,6 +42,14 @@ async def test_the_official_client_draws(sdk: AsyncOpenAI, service: FakeService)
     assert received_requests(service)[0].prompt == "a red circle"
 
 
+async def test_any_size_of_the_web_can_be_asked_for(sdk: AsyncOpenAI, service: FakeService) -> None:
+    answer = await sdk.images.generate(prompt="a red circle", size="1200x630")
+
+    assert answer.data is not None
+    assert opened(answer.data[0].b64_json).size == (1200, 630)
+    assert (received_requests(service)[0].width, received_requests(service)[0].height) == (1200, 630)
+
+
 @pytest.mark.promise("openai:images")
 @pytest.mark.parametrize(
     ("size", "echoed", "streamed"),

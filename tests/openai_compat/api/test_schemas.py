@@ -11,12 +11,14 @@ from model_runtime.errors import InvalidInput
 from openai_compat.api import chat_body, schemas
 from openai_compat.api.bodies import validate_fields
 from openai_compat.api.chat_body import ChatBody
+from openai_compat.api.completions import CompletionBody
 from openai_compat.api.responses_body import ResponsesBody
 from openai_compat.api.schemas import ImagesBody, SpeechBody, TranscriptionBody, WireModel
 
-KINDS: list[type[WireModel]] = [ChatBody, ImagesBody, ResponsesBody, SpeechBody, TranscriptionBody]
+KINDS: list[type[WireModel]] = [ChatBody, CompletionBody, ImagesBody, ResponsesBody, SpeechBody, TranscriptionBody]
 SMALL: dict[type[WireModel], dict[str, Any]] = {
     ChatBody: {"messages": [{"role": "user", "content": "hi"}]},
+    CompletionBody: {"prompt": "hi"},
     ImagesBody: {"prompt": "hi"},
     ResponsesBody: {"input": "hi"},
     SpeechBody: {"input": "hi"},
@@ -91,6 +93,8 @@ def test_null_means_the_default_and_unknown_fields_mean_nothing(kind: type[WireM
         (ResponsesBody, "temperature", [0, 2], [-0.1, 2.01]),
         (ChatBody, "stop", ["a", list("abcd")], [list("abcde")]),
         (ChatBody, "messages", [SMALL[ChatBody]["messages"]], [[]]),
+        (CompletionBody, "prompt", ["a", ["a"] * 16], [[], ["a"] * 17]),
+        (CompletionBody, "max_tokens", [1], [0]),
         (ImagesBody, "prompt", ["a", "a" * 32_000], ["", "a" * 32_001]),
         (ImagesBody, "n", [1, 10], [0, 11]),
         (ImagesBody, "output_compression", [0, 100], [-1, 101]),

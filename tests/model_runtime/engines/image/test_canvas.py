@@ -20,6 +20,7 @@ def test_a_model_of_any_size_draws_the_size_asked_for() -> None:
     assert canvas.fit_output(image) is image
 
 
+@pytest.mark.promise("image:web-sizes")
 @pytest.mark.parametrize(
     ("width", "height", "drawn", "change"),
     [

@@ -203,3 +203,11 @@ def test_a_smaller_context_can_be_set(checkpoint: Callable[[CheckpointBuilder], 
     answer = run_chat(engine, chat("Say it.", max_tokens=60))
 
     assert "the context of a-model is 64 tokens" in answer.warnings[0]
+
+
+@pytest.mark.promise("openai:completions")
+def test_a_raw_text_is_read_without_the_template(random_model: StepEngine) -> None:
+    formatted, raw = run_chat(random_model, chat("fox fox")), run_chat(random_model, chat("fox fox", is_raw=True))
+
+    assert raw.prompt_tokens < formatted.prompt_tokens - 4
+    assert raw.completion_tokens > 0

@@ -270,3 +270,11 @@ def test_an_answer_tells_how_large_the_model_saw_the_picture(qwen: StepEngine) -
     ((width, height),) = result.processed_sizes
     assert width % 28 == height % 28 == 0
     assert 2 < width / height < 4
+
+
+@pytest.mark.promise("openai:completions")
+def test_a_raw_text_is_read_without_the_template(qwen: StepEngine) -> None:
+    formatted, raw = run_chat(qwen, chat("fox fox")), run_chat(qwen, chat("fox fox", is_raw=True))
+
+    assert raw.prompt_tokens < formatted.prompt_tokens - 4
+    assert raw.completion_tokens > 0
