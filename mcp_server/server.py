@@ -31,9 +31,11 @@ from mcp_server.files.client import ClientConnection
 from mcp_server.launcher.paths import VERSION
 from mcp_server.prompts import add_prompts
 from mcp_server.resources import ResourceNotifier, SubscriptionBus, add_resources
+from mcp_server.tools.compare_images import add_compare_images
 from mcp_server.tools.describe_image import add_describe_image
 from mcp_server.tools.generate_image import add_generate_image
 from mcp_server.tools.manage import add_management_tools
+from mcp_server.tools.measure_image import add_measure_image
 from mcp_server.tools.read_transcript import add_read_transcript
 from mcp_server.tools.regenerate import add_regenerate
 from mcp_server.tools.save_media import add_save_media
@@ -48,7 +50,7 @@ from model_runtime.service import Service
 from model_runtime.settings import Settings, SettingsError
 
 INSTRUCTIONS = (
-    "Local, private media tools on this machine: look at images (describe_image), draw them (generate_image), write "
+    "Local, private media tools on this machine: look at images (describe_image), measure and compare them for UI work (measure_image, compare_images), draw them (generate_image), write "
     "down speech (transcribe) and speak (speak). Pass file paths, not base64. Results are saved: tell the user the "
     'path. A result with status "running" has a job_id: call get_job until it is done. The first call of a model loads '
     "it, which can take a minute; media_status shows models, voices and what is running. If a result has "
@@ -195,6 +197,8 @@ def create_server(
     server = SensesServer(app, bus, client or ClientConnection(), state_key)
     for add_tools in (
         add_describe_image,
+        add_measure_image,
+        add_compare_images,
         add_generate_image,
         add_regenerate,
         add_transcribe,

@@ -115,6 +115,76 @@ class DescribeResult(MediaTextResult):
     completion_tokens: int | None = None
 
 
+class PaletteEntry(BaseModel):
+    """A colour of an image, and its share of the pixels."""
+
+    color: str
+    share: float
+
+
+class LayoutElement(BaseModel):
+    """A visible part of an image; all numbers are pixels, y down."""
+
+    id: int
+    kind: str
+    box: tuple[int, int, int, int] = Field(description="left, top, width, height")
+    color: str
+    background: str | None = None
+    border: str | None = Field(default=None, description="width and colour")
+    padding: tuple[int, int, int, int] | None = Field(default=None, description="left, top, right, bottom to its parts")
+    parent: int | None = None
+    text: str | None = None
+    text_size: int | None = Field(default=None, description="of the type, within 15 %")
+
+
+class ImageTransparency(BaseModel):
+    """The alpha channel of an image."""
+
+    transparent_share: float
+    translucent_share: float
+    content: tuple[int, int, int, int] | None = None
+
+
+class MeasureResult(MediaTextResult):
+    """The result of measure_image."""
+
+    media_fields = ("elements",)
+
+    image: ImageSize | None = None
+    palette: list[PaletteEntry] = []
+    elements: list[LayoutElement] = []
+    gaps_x: list[tuple[int, int, int]] = Field(default=[], description="[left id, right id, pixels between]")
+    gaps_y: list[tuple[int, int, int]] = Field(default=[], description="[upper id, lower id, pixels between]")
+    transparency: ImageTransparency | None = None
+    omitted: int = Field(default=0, description="smaller elements that are not listed")
+
+
+class ImageChange(BaseModel):
+    """A difference; boxes are left, top, width and height in pixels of a."""
+
+    change: str
+    element: str
+    a: tuple[int, int, int, int] | None = None
+    b: tuple[int, int, int, int] | None = None
+    color_a: str | None = None
+    color_b: str | None = None
+    parts: int | None = Field(default=None, description="elements in it that share the change")
+
+
+class CompareResult(ToolResult):
+    """The result of compare_images."""
+
+    score: float | None = Field(default=None, description="1: equal")
+    changed_share: float | None = Field(default=None, description="of the pixels")
+    a: ImageSize | None = None
+    b: ImageSize | None = None
+    changes: list[ImageChange] = []
+    omitted: int = Field(default=0, description="smaller changes that are not listed")
+    heat_map: str | None = Field(default=None, description="path of a picture, red where they differ")
+    uri: str | None = None
+    url: str | None = None
+
+
 class Candidate(BaseModel):
     """What a vision model said of one generated image."""
 
@@ -225,19 +295,21 @@ def build_result(
     pngs: Sequence[bytes] = (),
     make_preview: MakePreview | None = None,
     full: bool = False,
-    wav: bytes = b"",
+    sound: bytes = b"",
+    sound_type: str = "audio/wav",
     max_text_bytes: int = MAX_TEXT_BYTES,
 ) -> CallToolResult:
     """Build the result of a tool within `MAX_RESULT_BYTES`: text first, then the largest previews that fit.
 
     The text as JSON has at most `max_text_bytes`. With `full` the previews have the size of their images if they fit.
-    `wav` is included whole if it fits.
+    `sound` is included whole if it fits.
     """
     data = _fit_text(_limit_warnings(result.model_dump(mode="json", exclude_none=True)), max_text_bytes)
     data = fenced(data, getattr(result, "media_fields", ()))
     blocks: list[ContentBlock] = [*links]
-    if wav and _size_bytes(_call_tool_result(data, [*blocks, _audio_block(wav)])) <= MAX_RESULT_BYTES:
-        blocks.append(_audio_block(wav))
+    audio_blocks = [_audio_block(sound, sound_type)] if sound else []
+    if _size_bytes(_call_tool_result(data, [*blocks, *audio_blocks])) <= MAX_RESULT_BYTES:
+        blocks += audio_blocks
     previews: list[ContentBlock] = []
     if make_preview and pngs:
         budget_bytes = MAX_RESULT_BYTES - _size_bytes(_call_tool_result(data, blocks)) - RESERVED_BYTES
@@ -297,8 +369,8 @@ def _image_block(jpeg: bytes) -> ContentBlock:
     return ImageContent(data=base64.b64encode(jpeg).decode("ascii"), mime_type="image/jpeg")
 
 
-def _audio_block(wav: bytes) -> ContentBlock:
-    return AudioContent(data=base64.b64encode(wav).decode("ascii"), mime_type="audio/wav")
+def _audio_block(sound: bytes, mime_type: str) -> ContentBlock:
+    return AudioContent(data=base64.b64encode(sound).decode("ascii"), mime_type=mime_type)
 
 
 def _limit_warnings(data: dict[str, Any]) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from mcp_server.files.grants import Grant
+from mcp_server.files.grants import FolderGrant
 from mcp_server.files.secret_folders import SCREENSHOT_PREFIX, TEMPORARY_ITEMS
 from mcp_server.files.spelling import normalize_spelling
 
@@ -15,7 +15,7 @@ class GrantedFolder:
     path: Path
     is_clients: bool
     """Files are opened with the client's rights; otherwise the folder is the daemon's own."""
-    grant: Grant | None = None
+    grant: FolderGrant | None = None
     """What a person granted while Senses runs, and may withdraw; None: it is the client's own, or configured."""
 
 

@@ -21,7 +21,7 @@ from mcp_server.calls.folder_consent import question
 from mcp_server.files.allowed_paths import FolderWish
 from mcp_server.files.client import ClientConnection
 from mcp_server.files.folder_requests import FolderConsents
-from mcp_server.files.grants import FolderGrants
+from mcp_server.files.grants import FolderGrantStore
 from model_runtime.settings import Settings
 from tests.fakes import FakeService
 from tests.mcp_server.conftest import ProtocolMode, open_server
@@ -106,7 +106,7 @@ async def test_once_is_for_one_call(session: Session, desktop: Path, settings: S
             data_of(await look(client, desktop / "shot.png"))
 
     assert len(person.questions) == 2
-    assert FolderGrants(settings.folders).all() == []
+    assert FolderGrantStore(settings.folders).all() == []
 
 
 @pytest.mark.promise("consent:kept")
@@ -122,7 +122,7 @@ async def test_a_granted_folder_is_not_asked_for_again_also_in_another_session(
         data_of(await look(client, desktop / "shot.png"))
 
     assert len(person.questions) == 1
-    (grant,) = FolderGrants(settings.folders).all()
+    (grant,) = FolderGrantStore(settings.folders).all()
     assert (grant.client, grant.access, grant.folder) == ("claude-code", "read", desktop)
     (file,) = (settings.folders.data / "folders").iterdir()
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
@@ -156,7 +156,7 @@ async def test_a_refusal_is_remembered_for_the_session_and_no_longer(
     assert first.is_error
     assert "The user has refused it in this session." in text_of(second)
     assert (asked_once, len(person.questions)) == (1, 2)
-    assert FolderGrants(settings.folders).all() == []
+    assert FolderGrantStore(settings.folders).all() == []
 
 
 @pytest.mark.promise("consent:command")
@@ -167,7 +167,7 @@ async def test_where_nobody_answers_one_command_with_its_whole_path_grants_the_f
     async with session(person) as client:
         refused = await look(client, desktop / "shot.png")
         again = await look(client, desktop / "shot.png")
-        FolderGrants(settings.folders).add("claude-code", "read", desktop)
+        FolderGrantStore(settings.folders).add("claude-code", "read", desktop)
         seen = await look(client, desktop / "shot.png")
 
     command = f"senses folders add {desktop} --client claude-code`"
@@ -261,7 +261,7 @@ async def test_all_folders_of_a_call_are_one_question(session: Session, desktop:
 
 
 async def test_reading_does_not_grant_writing(session: Session, desktop: Path, settings: Settings) -> None:
-    FolderGrants(settings.folders).add("", "read", desktop)
+    FolderGrantStore(settings.folders).add("", "read", desktop)
     async with session(Person("no")) as client:
         saved = await client.call_tool("speak", {"text": "hello", "output_path": str(desktop / "a.wav")})
 
@@ -274,12 +274,12 @@ async def test_reading_does_not_grant_writing(session: Session, desktop: Path, s
 async def test_over_http_nothing_is_granted_on_the_word_of_the_client(
     session: Session, desktop: Path, settings: Settings
 ) -> None:
-    FolderGrants(settings.folders).add("claude-code", "read", desktop)
+    FolderGrantStore(settings.folders).add("claude-code", "read", desktop)
     person, over_http = Person("this folder"), ClientConnection(over_http=True)
 
     async with session(person, connection=over_http) as client:
         refused = await look(client, desktop / "shot.png")
-        FolderGrants(settings.folders).add("http", "read", desktop)
+        FolderGrantStore(settings.folders).add("http", "read", desktop)
         seen = await look(client, desktop / "shot.png")
 
     assert person.questions == []
@@ -327,7 +327,7 @@ async def test_a_call_whose_consent_is_withdrawn_meanwhile_ends_and_says_so(
 ) -> None:
     monkeypatch.setattr(withdrawal, "CHECK_SECONDS", 0.0)
     service.gate = anyio.Event()
-    grants = FolderGrants(settings.folders)
+    grants = FolderGrantStore(settings.folders)
     grant = grants.add("", "write", desktop)
     arguments: dict[str, dict[str, Any]] = {
         "describe_image": {"image": str(desktop / "shot.png")},
@@ -358,7 +358,7 @@ async def test_every_answer_is_logged_with_who_which_folder_and_when(
     for choice in ("once", "no", "this folder"):
         async with session(Person(choice)) as client:
             await look(client, desktop / "shot.png")
-    grants = FolderGrants(settings.folders)
+    grants = FolderGrantStore(settings.folders)
     grants.revoke(grants.all()[0])
 
     log = settings.folders.logs / "folders.log"
@@ -413,7 +413,7 @@ async def test_a_person_answers_on_the_page_what_no_question_could_ask(
 ) -> None:
     async with open_server(service, settings, ClientConnection(over_http=True)) as server, Client(server) as client:
         await look(client, desktop / "shot.png")
-        consents = FolderConsents(FolderGrants(settings.folders), server.app_context.folder_requests)
+        consents = FolderConsents(FolderGrantStore(settings.folders), server.app_context.folder_requests)
         (asked,) = consents.requested()
         refused_first = consents.answer(asked.id, is_granted=False)
         still_refused = await look(client, desktop / "shot.png")
