@@ -242,7 +242,7 @@ MCP = {
     "mcp:speak": "A text becomes a sound file.",
     "mcp:aloud": "A text is read aloud while it is made, waits for earlier ones, and falls silent when it is told to.",
     "mcp:no-words-for-no-speech": "Silence, noise and music hold no words.",
-    "mcp:starter-labelled": "A starter's result says so.",
+    "mcp:starter-labelled": "A starter's result says first what little that model knows, and what to download.",
     "mcp:save": "A result is put into the project in the format its name says.",
     "mcp:save-sizes": "A picture is saved at any size of the web.",
     "mcp:asset-sets": "A set of icons has every size and the lines to paste.",
