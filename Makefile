@@ -14,7 +14,7 @@ N ?= 100
 SEED ?= 1
 COVERED ?= 95
 
-.PHONY: setup serve models test test-fast coverage mutants check check-lock lock real screenshots bench soak fuzz half-precision docs bundle clients tool-search setup-training check-training test-training clean
+.PHONY: setup serve models test test-fast coverage mutants check check-lock lock real screenshots layouts bench soak fuzz half-precision docs bundle clients tool-search setup-training check-training test-training clean
 
 setup: $(STAMP)
 
@@ -73,8 +73,9 @@ tool-search: setup $(CLIENTS)
 $(CLIENTS): packaging/clients/package.json packaging/clients/package-lock.json
 	cd packaging/clients && npm ci && touch node_modules/.package-lock.json
 
-test: check $(TOOLS)
-	$(BIN)/$(PYTEST) $(ARGS)
+# CI makes the real models first and asks them, too; elsewhere their tests are skipped until someone does
+test: check $(TOOLS) $(if $(CI),models)
+	$(if $(CI),REAL_MODELS=1) $(BIN)/$(PYTEST) $(ARGS)
 
 # everything that starts no process, in under a minute
 test-fast: setup
@@ -98,6 +99,10 @@ real: models
 # how well the screenshots of a real Chromium are read, all of them; the tests read one of each kind
 screenshots: setup
 	$(BIN)/python -m tests.screenshots
+
+# 200 pages of a real Chromium before and after one edit: whether it is named, and how their layouts are measured
+layouts: setup
+	$(BIN)/python -m tests.layouts $(ARGS)
 
 bench: setup
 	PYTHONPATH=training/src $(BIN)/python -m benchmarks $(ARGS)

@@ -26,6 +26,7 @@ from benchmarks import (
     decoding,
     endings,
     eviction,
+    measuring,
     memory,
     ocr,
     overhead,
@@ -62,6 +63,7 @@ PARTS: Mapping[str, tuple[str, Callable[[BenchmarkContext], list[Row]]]] = {
     "reconnect": ("A daemon that is killed", reconnect.measure),
     "aloud": ("Reading aloud", aloud.measure),
     "ocr": ("Text in pictures", ocr.measure),
+    "measuring": ("Measured pictures", measuring.measure),
     "starters": ("The built-in models", starters.measure),
     "candidates": ("Drawing that looks at itself", candidates.measure),
 }

@@ -40,6 +40,9 @@ Local models that see, draw, hear and speak. Nothing leaves this machine.
 
 - `describe_image(image, prompt, task)` looks at a picture; task "ocr" reads its text and says where each line stands,
   "detect" and "point" say in pixels where things are.
+  `region` looks closer at a part.
+- `measure_image(image)` measures a layout without a model: palette, boxes, gaps, lines of text, transparency.
+- `compare_images(a, b)` names what differs between a design and its rendering, and draws a heat map.
 - `generate_image(prompt, …)` draws any size; every picture is saved and its path returned. `candidates=4` draws four,
   looks at them and keeps the best. `regenerate(uri, changes)` draws one again.
 - `save_media(uri, path, …)` puts a result into the project: resized, as an icon, without its background, or as the

@@ -11,6 +11,7 @@ from mcp.server import MCPServer
 from mcp.server.caching import CacheHint
 from mcp.server.mcpserver import Context
 from mcp.server.mcpserver.exceptions import ToolError, UnexpectedToolError
+from mcp.server.request_state import RequestStateSecurity
 from mcp_types import CallToolResult, InputRequiredResult, Resource
 from pydantic import ValidationError
 
@@ -22,6 +23,7 @@ from mcp_server.calls.job_store import JobStore
 from mcp_server.calls.jobs import JobRegistry
 from mcp_server.calls.journal import CallJournal, current_call
 from mcp_server.calls.player import AudioPlayer
+from mcp_server.calls.request_state import request_state_key
 from mcp_server.calls.results import add_notes
 from mcp_server.calls.sound_output import SoundOutput, system_output
 from mcp_server.files.artifacts import ArtifactStore
@@ -29,9 +31,11 @@ from mcp_server.files.client import ClientConnection
 from mcp_server.launcher.paths import VERSION
 from mcp_server.prompts import add_prompts
 from mcp_server.resources import ResourceNotifier, SubscriptionBus, add_resources
+from mcp_server.tools.compare_images import add_compare_images
 from mcp_server.tools.describe_image import add_describe_image
 from mcp_server.tools.generate_image import add_generate_image
 from mcp_server.tools.manage import add_management_tools
+from mcp_server.tools.measure_image import add_measure_image
 from mcp_server.tools.read_transcript import add_read_transcript
 from mcp_server.tools.regenerate import add_regenerate
 from mcp_server.tools.save_media import add_save_media
@@ -46,7 +50,7 @@ from model_runtime.service import Service
 from model_runtime.settings import Settings, SettingsError
 
 INSTRUCTIONS = (
-    "Local, private media tools on this machine: look at images (describe_image), draw them (generate_image), write "
+    "Local, private media tools on this machine: look at images (describe_image), measure and compare them for UI work (measure_image, compare_images), draw them (generate_image), write "
     "down speech (transcribe) and speak (speak). Pass file paths, not base64. Results are saved: tell the user the "
     'path. A result with status "running" has a job_id: call get_job until it is done. The first call of a model loads '
     "it, which can take a minute; media_status shows models, voices and what is running. If a result has "
@@ -57,7 +61,7 @@ INSTRUCTIONS = (
 class SensesServer(MCPServer[ClientConnection]):
     """An `MCPServer` with our own error messages, whose list of resources ends with the newest results."""
 
-    def __init__(self, app: AppContext, bus: SubscriptionBus, client: ClientConnection) -> None:
+    def __init__(self, app: AppContext, bus: SubscriptionBus, client: ClientConnection, state_key: bytes) -> None:
         @asynccontextmanager
         async def lifespan(server: MCPServer[ClientConnection]) -> AsyncGenerator[ClientConnection]:
             yield client
@@ -72,6 +76,7 @@ class SensesServer(MCPServer[ClientConnection]):
             subscriptions=bus,
             extensions=[viewer_extension()],
             middleware=[hide_viewer_where_unsupported],
+            request_state_security=RequestStateSecurity(keys=[state_key]),
             cache_hints={"resources/read": CacheHint(ttl_ms=1000), "resources/list": CacheHint(ttl_ms=1000)},
         )
         self.app_context = app
@@ -188,9 +193,12 @@ def create_server(
     )
     artifacts.on_reserved = lambda kind, artifact_id: current_call.get().reserve(kind, artifact_id)
     bus = SubscriptionBus()
-    server = SensesServer(app, bus, client or ClientConnection())
+    state_key = request_state_key(settings.folders.data / "request-state.key")
+    server = SensesServer(app, bus, client or ClientConnection(), state_key)
     for add_tools in (
         add_describe_image,
+        add_measure_image,
+        add_compare_images,
         add_generate_image,
         add_regenerate,
         add_transcribe,

@@ -72,3 +72,14 @@ def test_continuous_integration_installs_a_browser_with_what_the_machine_has_and
         assert installed[-1].startswith("apt-get install ")
     else:
         assert installed == [] if os.access(CHROME, os.X_OK) else installed[0].startswith("brew install ")
+
+
+@pytest.mark.process
+@pytest.mark.parametrize(("is_ci", "asked"), [(True, True), (False, False)])
+def test_only_continuous_integration_makes_the_real_models_and_requires_them(is_ci: bool, asked: bool) -> None:
+    environ = {name: value for name, value in os.environ.items() if name != "CI"} | ({"CI": "true"} if is_ci else {})
+
+    dry_run = subprocess.run(["make", "-n", "test"], cwd=ROOT, env=environ, check=True, capture_output=True, text=True)
+
+    assert ("-m tests.real_models" in dry_run.stdout) is asked
+    assert ("REAL_MODELS=1" in dry_run.stdout) is asked

@@ -31,6 +31,8 @@ GUESSES: Mapping[str, frozenset[str]] = MappingProxyType(
             "image": "image_path image_file image_url image_uri img picture picture_path photo photo_path screenshot "
             "screenshot_path input_image init_image source_image reference_image",
             "more_images": "other_images additional_images extra_images",
+            "a": "image_a image_1 image1 first first_image before expected reference baseline design original",
+            "b": "image_b image_2 image2 second second_image after actual rendering rendered candidate screenshot",
             "audio": "audio_path audio_file audio_url audio_uri recording recording_path sound video video_path "
             "video_file voice_memo input_audio",
             "uri": "url source src input media image_uri audio_uri transcript_uri artifact artifact_uri resource "
@@ -73,10 +75,10 @@ GUESSES: Mapping[str, frozenset[str]] = MappingProxyType(
 """Argument → what models call it."""
 
 IMAGE_LIST_GUESSES = _words("images image_paths pictures photos screenshots paths files")
-"""One list for the arguments `image` and `more_images`."""
+"""One list for the arguments `image` and `more_images`, or for `a` and `b`."""
 SIZE_GUESSES = _words("size resolution dimensions image_size output_size")
 """One value for the arguments `width` and `height`."""
-PATH_ARGUMENTS = frozenset({"image", "more_images", "audio", "output_path", "path"})
+PATH_ARGUMENTS = frozenset({"image", "more_images", "a", "b", "audio", "uri", "output_path", "path"})
 VALUE_GUESSES = MappingProxyType({"jpg": "jpeg", "txt": "text", "segments": "segment", "words": "word"})
 """Other words for a value out of a list."""
 SIZE_PATTERN = re.compile(r"\s*(\d+)\s*(?:px)?\s*[x×*,:]\s*(\d+)\s*(?:px)?\s*", re.IGNORECASE)
@@ -161,6 +163,9 @@ def _spread(name: str, value: object, schema: Mapping[str, Any]) -> dict[str, An
     if plain in IMAGE_LIST_GUESSES | {"image"} and {"image", "more_images"} <= known:
         images = _as_list(value)
         return {"image": images[0]} | ({"more_images": images[1:]} if images[1:] else {}) if images else {}
+    if plain in IMAGE_LIST_GUESSES and {"a", "b"} <= known:
+        images = _as_list(value) or []
+        return dict(zip("ab", images, strict=True)) if len(images) == 2 else {}
     return {}
 
 

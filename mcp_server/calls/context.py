@@ -21,6 +21,7 @@ from mcp_server.calls.downloads import Downloader, download_in_subprocess
 from mcp_server.calls.jobs import JobFunction, JobRegistry, ToolJob, call_timeout_seconds, wait_for_job
 from mcp_server.calls.journal import CallJournal, Copy, call_key, current_call
 from mcp_server.calls.player import AudioPlayer
+from mcp_server.calls.regions import require_within
 from mcp_server.calls.results import build_result
 from mcp_server.calls.search_words import SEARCH_META, SEARCH_WORDS
 from mcp_server.calls.starter_notice import starter_notice
@@ -35,7 +36,7 @@ from model_runtime.errors import InvalidInput, SensesError
 from model_runtime.events import Event, Finished, ResultT, expect_result
 from model_runtime.formats.durations import parse_keep_alive
 from model_runtime.formats.fetch import DEFAULT_FETCHER, Fetcher
-from model_runtime.media.types import WHOLE_RECORDING, Audio, ImageData, TimeRange
+from model_runtime.media.types import WHOLE_RECORDING, Audio, ImageData, PixelBox, TimeRange
 from model_runtime.requests import Request
 from model_runtime.service import Service
 from model_runtime.settings import Settings
@@ -203,6 +204,23 @@ async def read_image(decoder: MediaDecoder, files: ClientFiles, address: str, pa
     """
     with await open_image(files, address, param) as file:
         return await decoder.decode_image(file, param=param)
+
+
+async def decode_region(
+    decoder: MediaDecoder, file: BinaryIO, param: str, region: PixelBox | None
+) -> tuple[ImageData, tuple[int, int]]:
+    """Decode an image, or a region of it at its own resolution; return it and the size of the whole image.
+
+    Raises:
+        InvalidInput: the file cannot be decoded, or the region is not within the image.
+        SensesError: the image cannot be decoded on this machine now.
+    """
+    if region is None:
+        image = await decoder.decode_image(file, param=param)
+        return image, image.file_size
+    size = await decoder.image_size(file, param=param)
+    require_within(region, size)
+    return await decoder.decode_image(file, param=param, region=region), size
 
 
 async def open_image(files: ClientFiles, address: str, param: str) -> BinaryIO:

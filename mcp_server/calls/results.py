@@ -115,6 +115,76 @@ class DescribeResult(MediaTextResult):
     completion_tokens: int | None = None
 
 
+class PaletteEntry(BaseModel):
+    """A colour of an image, and its share of the pixels."""
+
+    color: str
+    share: float
+
+
+class LayoutElement(BaseModel):
+    """A visible part of an image; all numbers are pixels, y down."""
+
+    id: int
+    kind: str
+    box: tuple[int, int, int, int] = Field(description="left, top, width, height")
+    color: str
+    background: str | None = None
+    border: str | None = Field(default=None, description="width and colour")
+    padding: tuple[int, int, int, int] | None = Field(default=None, description="left, top, right, bottom to its parts")
+    parent: int | None = None
+    text: str | None = None
+    text_size: int | None = Field(default=None, description="of the type, within 15 %")
+
+
+class ImageTransparency(BaseModel):
+    """The alpha channel of an image."""
+
+    transparent_share: float
+    translucent_share: float
+    content: tuple[int, int, int, int] | None = None
+
+
+class MeasureResult(MediaTextResult):
+    """The result of measure_image."""
+
+    media_fields = ("elements",)
+
+    image: ImageSize | None = None
+    palette: list[PaletteEntry] = []
+    elements: list[LayoutElement] = []
+    gaps_x: list[tuple[int, int, int]] = Field(default=[], description="[left id, right id, pixels between]")
+    gaps_y: list[tuple[int, int, int]] = Field(default=[], description="[upper id, lower id, pixels between]")
+    transparency: ImageTransparency | None = None
+    omitted: int = Field(default=0, description="smaller elements that are not listed")
+
+
+class ImageChange(BaseModel):
+    """A difference; boxes are left, top, width and height in pixels of a."""
+
+    change: str
+    element: str
+    a: tuple[int, int, int, int] | None = None
+    b: tuple[int, int, int, int] | None = None
+    color_a: str | None = None
+    color_b: str | None = None
+    parts: int | None = Field(default=None, description="elements in it that share the change")
+
+
+class CompareResult(ToolResult):
+    """The result of compare_images."""
+
+    score: float | None = Field(default=None, description="1: equal")
+    changed_share: float | None = Field(default=None, description="of the pixels")
+    a: ImageSize | None = None
+    b: ImageSize | None = None
+    changes: list[ImageChange] = []
+    omitted: int = Field(default=0, description="smaller changes that are not listed")
+    heat_map: str | None = Field(default=None, description="path of a picture, red where they differ")
+    uri: str | None = None
+    url: str | None = None
+
+
 class Candidate(BaseModel):
     """What a vision model said of one generated image."""
 

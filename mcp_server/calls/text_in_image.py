@@ -64,7 +64,7 @@ async def read_text(app: AppContext, image: ImageData, job: ToolJob, max_lines: 
     except SensesError as error:
         return TextInImage([], (f"The text in the image was not read: {error.message}",))
     kept = to_image_lines(answer.lines[:max_lines])
-    cut = f'text_in_image has the first {len(kept)} of {len(answer.lines)} lines; task="ocr" has them all.'
+    cut = f'The first {len(kept)} of {len(answer.lines)} lines of text are here; task="ocr" has them all.'
     return TextInImage(kept, (cut,) if len(kept) < len(answer.lines) else ())
 
 

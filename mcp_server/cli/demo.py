@@ -11,6 +11,7 @@ import anyio
 
 from mcp_server.demo.agent import connect_through_shim
 from mcp_server.demo.loop import SENTENCES, ConnectFunction, DemoRun, models_for, run_round_trips
+from mcp_server.demo.real import EVERYDAY_SENTENCES
 from mcp_server.demo.trip import RoundTrip, Sense, StepResult
 from model_runtime.errors import Cancelled, InvalidInput
 from model_runtime.settings import Settings
@@ -19,16 +20,18 @@ PrintLine = Callable[[str], None]
 
 
 def plan_run(
-    settings: Settings, folder: Path | None, sentence_count: int, model_names: Sequence[str], *, starters: bool
+    settings: Settings, folder: Path | None, sentence_count: int, model_names: Sequence[str], *, starters: bool, real: bool
 ) -> DemoRun:
     """Return a run of the first sentences, with one model name per sense; an empty name is the default model.
 
     Raises:
-        InvalidInput: the folder is not empty, or cannot be made.
+        InvalidInput: the folder is not empty, or cannot be made; or real models are asked to be starters or to draw.
     """
-    models = models_for(model_names, starters=starters)
+    models = models_for(model_names, starters=starters, real=real)
+    if real and (starters or models[Sense.DRAWN]):
+        raise InvalidInput("--real renders the words that were heard; leave out --starters and --draw.")
     target = given_folder(folder) if folder else new_folder(settings.folders.artifacts / "demo")
-    return DemoRun(target, SENTENCES[:sentence_count], models)
+    return DemoRun(target, (EVERYDAY_SENTENCES if real else SENTENCES)[:sentence_count], models, real=real)
 
 
 def run_demo(run: DemoRun, print_line: PrintLine, connect: ConnectFunction = connect_through_shim) -> list[RoundTrip]:
@@ -36,6 +39,7 @@ def run_demo(run: DemoRun, print_line: PrintLine, connect: ConnectFunction = con
 
     Raises:
         DaemonNotReached: no daemon serves.
+        RealModelMissing: the run is real, and only a starter could speak or hear.
         Cancelled: Ctrl-C was pressed; results so far stay in the folder.
     """
     try:

@@ -229,6 +229,9 @@ def demo(
     folder: Annotated[Path | None, typer.Option(help="A new or empty folder for the results.")] = None,
     sentences: Annotated[int, typer.Option(help="How many of the six sentences to send.", min=1, max=6)] = 6,
     starters: Annotated[bool, typer.Option("--starters", help="Use the built-in models for every step.")] = False,
+    real: Annotated[
+        bool, typer.Option("--real", help="Five everyday sentences: real models speak, hear and read the words.")
+    ] = False,
     say: Annotated[str, typer.Option(help="The model that speaks.", metavar="MODEL")] = "",
     hear: Annotated[str, typer.Option(help="The model that transcribes.", metavar="MODEL")] = "",
     draw: Annotated[str, typer.Option(help="The model that draws.", metavar="MODEL")] = "",
@@ -237,7 +240,7 @@ def demo(
     """Speak sentences, transcribe and draw them, describe the drawings, and check that the meaning stays the same."""
     from mcp_server.cli.demo import plan_run, run_demo
 
-    run = plan_run(read_settings(), folder, sentences, (say, hear, draw, see), starters=starters)
+    run = plan_run(read_settings(), folder, sentences, (say, hear, draw, see), starters=starters, real=real)
     run_demo(run, typer.echo)
 
 

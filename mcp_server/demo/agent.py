@@ -65,6 +65,11 @@ class DemoClient:
             error = f"{failure}. `senses status` shows the folder of the log."
         return CallResult(data, time.monotonic() - started_at, error)
 
+    async def list_models(self) -> list[dict[str, Any]]:
+        """Return what the tool `media_status` says of every model."""
+        result = await self.client.call_tool("media_status", {"section": "models"})
+        return list((result.structured_content or {}).get("models", ()))
+
 
 @asynccontextmanager
 async def connect_through_shim(folder: Path) -> AsyncGenerator[DemoClient]:

@@ -1,5 +1,6 @@
 """Round trips of sentences through four tools: speak, transcribe, draw the transcript, describe the drawing."""
 
+import time
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field, replace
@@ -7,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mcp_server.demo.agent import CallResult, DemoClient, connect_through_shim
+from mcp_server.demo.real import REAL_FALLBACKS, render_text, require_real_models
 from mcp_server.demo.trip import RoundTrip, Sense, StepResult
 from model_runtime.atomic_file import write_atomically
 
@@ -31,12 +33,16 @@ OnStep = Callable[[RoundTrip, StepResult], None]
 
 @dataclass(frozen=True, slots=True)
 class DemoRun:
-    """The sentences to send, the model of each sense, and the folder of the results. Drawings are `side_px` squares."""
+    """The sentences to send, the model of each sense, and the folder of the results. Drawings are `side_px` squares.
+
+    A real run renders the words that were heard instead of drawing what they mean, and reads them from the picture.
+    """
 
     folder: Path
     sentences: tuple[str, ...] = SENTENCES
     models: dict[Sense, str] = field(default_factory=dict)
     side_px: int = IMAGE_SIDE_PX
+    real: bool = False
 
     def path(self, number: int, sense: Sense) -> Path:
         """Return the path of a step's result."""
@@ -44,9 +50,9 @@ class DemoRun:
         return self.folder / f"{number:02}-{sense}.{suffix}"
 
 
-def models_for(model_names: Sequence[str], *, starters: bool) -> dict[Sense, str]:
-    """Return the model of each sense: the named one or, if its name is empty, the built-in or the default one."""
-    fallbacks = STARTER_MODELS if starters else ("auto",) * len(STARTER_MODELS)
+def models_for(model_names: Sequence[str], *, starters: bool, real: bool = False) -> dict[Sense, str]:
+    """Return the model of each sense: the named one or, if its name is empty, the built-in, the real or the default one."""
+    fallbacks = STARTER_MODELS if starters else REAL_FALLBACKS if real else ("auto",) * len(STARTER_MODELS)
     return {sense: name or fallback for sense, name, fallback in zip(Sense, model_names, fallbacks, strict=True)}
 
 
@@ -59,7 +65,12 @@ async def run_round_trips(
 
     Raises:
         DaemonNotReached: no daemon serves.
+        RealModelMissing: the run is real, and only a starter could speak or hear.
     """
+    if run.real:
+        async with connect(run.folder) as demo_client:
+            models = await demo_client.list_models()
+        require_real_models(models, run.models)
     for number, sentence in enumerate(run.sentences, 1):
         async with connect(run.folder) as demo_client:
             trip = await _run_round_trip(demo_client, run, RoundTrip(number, sentence), on_step)
@@ -68,8 +79,11 @@ async def run_round_trips(
 
 async def _run_round_trip(demo_client: DemoClient, run: DemoRun, trip: RoundTrip, on_step: OnStep) -> RoundTrip:
     for sense in Sense:
-        tool, arguments = _tool_call(run, trip, sense)
-        result = await demo_client.call(tool, model=run.models.get(sense, "auto"), **arguments)
+        if run.real and sense is Sense.DRAWN:
+            result = _render(run, trip)
+        else:
+            tool, arguments = _tool_call(run, trip, sense)
+            result = await demo_client.call(tool, model=run.models.get(sense, "auto"), **arguments)
         step = _step_result(run, trip, sense, result)
         trip = replace(trip, steps=(*trip.steps, step))
         on_step(trip, step)
@@ -90,7 +104,14 @@ def _tool_call(run: DemoRun, trip: RoundTrip, sense: Sense) -> tuple[str, dict[s
             options = {"width": run.side_px, "height": run.side_px, "seed": trip.number, "preview": "none"}
             return "generate_image", {"prompt": trip.text(Sense.HEARD), "output_path": output_path, **options}
         case Sense.SEEN:
-            return "describe_image", {"image": str(run.path(trip.number, Sense.DRAWN)), "task": "caption"}
+            task = "ocr" if run.real else "caption"
+            return "describe_image", {"image": str(run.path(trip.number, Sense.DRAWN)), "task": task}
+
+
+def _render(run: DemoRun, trip: RoundTrip) -> CallResult:
+    started_at = time.monotonic()
+    render_text(run.path(trip.number, Sense.DRAWN), trip.text(Sense.HEARD))
+    return CallResult({}, time.monotonic() - started_at)
 
 
 def _step_result(run: DemoRun, trip: RoundTrip, sense: Sense, result: CallResult) -> StepResult:

@@ -11,7 +11,7 @@ import socket
 import threading
 from collections.abc import Callable
 
-from mcp_server.launcher.connect import DaemonUnreachable
+from mcp_server.launcher.connect import DaemonEnded, DaemonUnreachable
 from mcp_server.launcher.session import LineBuffer, RequestId, Session
 
 CHECK_SECONDS = 2.0
@@ -88,7 +88,7 @@ class Relay:
 
     def _reconnect(self, repeated: list[RequestId]) -> bool:
         try:
-            connection = self._connect(repeated)
+            connection = self._connect_or_retry(repeated)
         except (DaemonUnreachable, OSError) as error:
             with self._state:
                 self._may_try = False
@@ -101,6 +101,13 @@ class Relay:
             for line in lines:
                 _send(connection, line)
         return not self._client_left.is_set()
+
+    def _connect_or_retry(self, repeated: list[RequestId]) -> socket.socket:
+        """Connect; try again once if the new daemon was killed as well."""
+        try:
+            return self._connect(repeated)
+        except DaemonEnded:
+            return self._connect(repeated)
 
     def _forward_client(self) -> None:
         lines = LineBuffer()

@@ -45,8 +45,8 @@ def add_regenerate(server: MCPServer[ClientConnection], app: AppContext) -> None
                 param="changes",
             )
         result = await server.call_tool("generate_image", arguments, ctx)
-        if isinstance(result, InputRequiredResult):
-            raise InvalidInput(f"generate_image has a question first. Call it with {arguments}.", param="uri")
+        if isinstance(result, InputRequiredResult):  # this call has a question of its own, and the SDK allows one only
+            raise InvalidInput(f"The user has to be asked first. Call generate_image with {arguments}.", param="uri")
         return add_notes(result, understood.notes)
 
 

@@ -14,7 +14,7 @@ from PIL import ExifTags, Image, ImageOps
 from model_runtime.errors import InvalidMedia
 from model_runtime.media.image_encoding import encode_pillow, provenance_text
 from model_runtime.media.sniff import DAMAGED_MESSAGE, SNIFFED_BYTES, sniff_format
-from model_runtime.media.types import ImageData, ImageFormat
+from model_runtime.media.types import ImageData, ImageFormat, PixelBox
 
 MAX_BYTES = 50_000_000
 MAX_PIXELS = 100_000_000
@@ -44,31 +44,47 @@ and the result."""
 COEFFICIENT_BYTES_PER_PIXEL = 6
 """libjpeg keeps all coefficients of a progressive JPEG: three channels of 16 bits."""
 
+TURNED = (5, 6, 7, 8)
+"""Values of the EXIF orientation that exchange rows and columns (EXIF 2.32, 4.6.4 A)."""
+
 Image.MAX_IMAGE_PIXELS = MAX_PIXELS
 
 
-def decode_image(source: bytes | BinaryIO, *, param: str = "image", max_pixels: int = MAX_PIXELS) -> ImageData:
+def decode_image(
+    source: bytes | BinaryIO, *, param: str = "image", max_pixels: int = MAX_PIXELS, region: PixelBox | None = None
+) -> ImageData:
     """Decode the first frame of an image file, upright, with transparency blended onto white.
 
-    Size limits are checked before pixels are decoded. A picture of more than `max_pixels` is shrunk to them.
+    Size limits are checked before pixels are decoded. A picture of more than `max_pixels` is shrunk to them. With
+    `region` only that part is decoded, and is the picture: its size is that of the file.
 
     Raises:
         InvalidMedia: the file is too large, damaged, or not in one of the `INPUT_FORMATS`. It is not quoted.
     """
     rgb = io.BytesIO()
-    return replace(write_image(source, rgb, param=param, max_pixels=max_pixels), content=rgb.getvalue())
+    decoded = write_image(source, rgb, param=param, max_pixels=max_pixels, region=region)
+    return replace(decoded, content=rgb.getvalue())
 
 
-def write_image(source: bytes | BinaryIO, out: BinaryIO, *, param: str, max_pixels: int = MAX_PIXELS) -> ImageData:
+def write_image(
+    source: bytes | BinaryIO,
+    out: BinaryIO,
+    *,
+    param: str,
+    max_pixels: int = MAX_PIXELS,
+    region: PixelBox | None = None,
+) -> ImageData:
     """Decode as `decode_image`, write the pixels to `out` and return the picture without them.
 
     Raises:
         InvalidMedia: as for `decode_image`.
         OSError: `out` cannot be written.
     """
-    file_size = _open_image(source, param).size
+    file_size = region[2:] if region else _open_image(source, param).size
     try:
-        decoded = _decode(_open_image(source, param), max_pixels)  # opened again, so that only `_decode` refers to it
+        decoded = _decode(
+            _open_image(source, param), max_pixels, region
+        )  # opened again, so that only `_decode` refers to it
     except Exception as error:  # Pillow's parsers raise exceptions of many types
         raise _invalid_image(DAMAGED_MESSAGE, param) from error
     out.writelines(band.tobytes() for band in _bands(decoded, BAND_ROWS))
@@ -76,7 +92,9 @@ def write_image(source: bytes | BinaryIO, out: BinaryIO, *, param: str, max_pixe
     return ImageData(*decoded.size, b"", *(_turned_like(decoded, file_size) if is_shrunk else (0, 0)))
 
 
-def decoding_bytes(source: bytes | BinaryIO, *, param: str, max_pixels: int = MAX_PIXELS) -> int:
+def decoding_bytes(
+    source: bytes | BinaryIO, *, param: str, max_pixels: int = MAX_PIXELS, region: PixelBox | None = None
+) -> int:
     """Return about how many bytes of memory `write_image` takes, from the header of the file.
 
     Raises:
@@ -84,13 +102,42 @@ def decoding_bytes(source: bytes | BinaryIO, *, param: str, max_pixels: int = MA
     """
     image = _open_image(source, param)
     all_pixels = image.width * image.height
-    _draft(image, max_pixels)
+    if region is None:
+        _draft(image, max_pixels)
     decoded_pixels = image.width * image.height
-    copies = FORMAT_COPIES.get(image.format or "", 1)
+    copies = FORMAT_COPIES.get(image.format or "", 1) + (region is not None)  # the upright one that is cut
     coefficients = COEFFICIENT_BYTES_PER_PIXEL * all_pixels if image.info.get("progressive") else 0
     reduced_pixels = decoded_pixels // _reduction(decoded_pixels, max_pixels) ** 2
     result_pixels = min(reduced_pixels, max_pixels)
     return coefficients + BYTES_PER_PIXEL * (copies * decoded_pixels + reduced_pixels + result_pixels)
+
+
+def upright_size(source: bytes | BinaryIO, *, param: str) -> tuple[int, int]:
+    """Return the width and height of an image file's picture, upright, from its header.
+
+    Raises:
+        InvalidMedia: as for `decode_image`, if the header shows it.
+    """
+    image = _open_image(source, param)
+    orientation = 1
+    with suppress(Exception):  # as in `_decode`
+        orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
+    return image.size if orientation not in TURNED else image.size[::-1]
+
+
+def alpha_channel(source: bytes | BinaryIO, *, param: str) -> Image.Image | None:
+    """Return the alpha channel of the first frame, upright, as a greyscale image; None if every pixel is opaque.
+
+    Raises:
+        InvalidMedia: as for `decode_image`.
+    """
+    image = _open_image(source, param)
+    if not image.has_transparency_data:
+        return None
+    try:
+        return ImageOps.exif_transpose(image).convert("RGBA").getchannel("A")
+    except Exception as error:
+        raise _invalid_image(DAMAGED_MESSAGE, param) from error
 
 
 def encode_image(image: ImageData | bytes, format: ImageFormat = "png", quality: int = 90) -> bytes:  # noqa: A002
@@ -171,9 +218,13 @@ def _open_image(source: bytes | BinaryIO, param: str) -> Image.Image:
     return image
 
 
-def _decode(image: Image.Image, max_pixels: int) -> Image.Image:
+def _decode(image: Image.Image, max_pixels: int, region: PixelBox | None) -> Image.Image:
     """Return the RGB pixels, upright and at most `max_pixels`."""
-    _draft(image, max_pixels)
+    if region is None:
+        _draft(image, max_pixels)
+    else:
+        left, top, width, height = region
+        image = ImageOps.exif_transpose(image).crop((left, top, left + width, top + height))
     image.load()
     rgb_image = _reduce_to_rgb(image, _reduction(image.width * image.height, max_pixels))
     with suppress(Exception):  # a broken EXIF block does not make the pixels unusable

@@ -12,6 +12,10 @@ ImageFormat = Literal["png", "jpeg", "webp"]
 """File formats of generated images."""
 
 
+PixelBox = tuple[int, int, int, int]
+"""Left, top, width and height in pixels of an upright picture, y down."""
+
+
 @dataclass(frozen=True, slots=True, weakref_slot=True)
 class MediaFile:
     """Decoded bytes in a file, which takes no memory of the daemon; the worker maps the file.

@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
 
 from tests.real_models.check import check_tensors
-from tests.real_models.download import ArchiveError, fetch
+from tests.real_models.download import ArchiveError, fetch, has_debian_packages
 from tests.real_models.manifest import Archive, PackagedModel, read_models
 from tests.real_models.recordings import LIST_FILE, recording_archives, write_recordings
 
@@ -59,15 +59,15 @@ def make_models(wanted: Sequence[PackagedModel], folder: Path, console: Console)
 
 
 def make_recordings(folder: Path, console: Console) -> None:
-    """Write real speech if it is not there yet. Only apt, which macOS does not have, downloads the packages that hold it.
+    """Write real speech if it is not there yet. Only Debian's apt downloads the packages that hold it.
 
     Raises:
         ArchiveError: a package of theirs cannot be had.
     """
     if (folder / LIST_FILE).is_file():
         return
-    if not shutil.which("apt-get"):
-        console.print("No recordings: they are in packages of Debian, and there is no apt-get here.")
+    if not has_debian_packages():
+        console.print("No recordings: they are in packages of Debian, and this is another system.")
         return
     speech = fetch_all({archive.name: archive for archive in recording_archives()}, console)
     console.print(f"{len(write_recordings(speech, folder))} recordings: in {folder}")

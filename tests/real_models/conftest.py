@@ -4,7 +4,6 @@ The environment is set here, before anything imports MLX.
 """
 
 import os
-import sys
 from collections.abc import Generator, Iterable
 from pathlib import Path
 
@@ -13,6 +12,7 @@ import pytest
 
 from model_runtime.engines.blas import load_fast_blas
 from tests.end_to_end.conftest import RunningDaemon, running_daemon
+from tests.real_models.download import has_debian_packages
 from tests.real_models.manifest import read_models
 from tests.real_models.recordings import LIST_FILE, Recording, read_recordings
 from tests.real_models.results import Results
@@ -46,8 +46,8 @@ def models_folder() -> Path:
 @pytest.fixture(scope="session")
 def recordings_folder(models_folder: Path) -> Path:
     """Real speech, out of packages of Debian."""
-    if sys.platform == "darwin":
-        pytest.skip("There is no apt-get on macOS, and recordings are in packages of Debian.")
+    if not has_debian_packages():
+        pytest.skip("Recordings are in packages of Debian, and this is another system.")
     return find_made(RECORDINGS, [LIST_FILE])
 
 

@@ -1,6 +1,7 @@
 """Download pinned packages with pip, npm and apt into the user's cache folder. What is there already stays there."""
 
 import hashlib
+import platform
 import shutil
 import subprocess
 import sys
@@ -22,6 +23,14 @@ class ArchiveError(Exception):
 def cache_folder() -> Path:
     """Return where archives stay, so that another checkout does not download them again."""
     return platformdirs.user_cache_path("Senses", appauthor=False) / "packages"
+
+
+def has_debian_packages() -> bool:
+    """Return whether apt gets the packages of Debian here; those of Ubuntu are built anew and have other bytes."""
+    try:
+        return platform.freedesktop_os_release().get("ID") == "debian" and shutil.which("apt-get") is not None
+    except OSError:  # macOS has no such file
+        return False
 
 
 def fetch(archive: Archive, folder: Path | None = None) -> Path:

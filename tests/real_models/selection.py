@@ -1,10 +1,11 @@
 """What is asked of the real models: a quick set for `make test`, everything for `make real`."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 
-from tests.real_models.recordings import SAMPLE_RATE, Recording
+from tests.real_models.recordings import SAMPLE_RATE, Recording, read_samples
 
 QUICK_CLIPS = (
     "en-agent-pass.wav",
@@ -17,9 +18,8 @@ QUICK_CLIPS = (
     "ru-conf-usermenu.wav",
 )
 CLIPS_OF_A_LANGUAGE = {"en": 60, "es": 20, "fr": 20, "it": 20, "ru": 20}
-LONG_SECONDS = 150.0
-LONG = {"with pauses": True, "without pauses": False}
-"""Which long recordings have pauses."""
+LONG = {"with pauses": (150.0, True), "without pauses": (150.0, False), "of twenty minutes": (1200.0, True)}
+"""How many seconds a long recording has, and whether it has pauses."""
 LONGEST_PAUSE_SECONDS = 12.0
 
 QUICK_PROMPTS = (
@@ -67,16 +67,18 @@ def select_clips(recordings: Sequence[Recording]) -> list[Recording]:
 
 
 def long_recording(
-    clips: Sequence[tuple[Recording, np.ndarray]], *, pauses: bool
+    recordings: Sequence[Recording], folder: Path, name: str
 ) -> tuple[np.ndarray, list[tuple[float, Recording]]]:
     """Return English prompts one after the other as s16 samples, with where each starts, in seconds.
 
-    `pauses` puts up to `LONGEST_PAUSE_SECONDS` of a quiet room between two of them.
+    With pauses, up to `LONGEST_PAUSE_SECONDS` of a quiet room are between two of them.
     """
+    (seconds, pauses), clips = LONG[name], _long_clips(recordings, name)
     chance, parts, starts, at = np.random.default_rng(5), list[np.ndarray](), list[tuple[float, Recording]](), 0
-    for clip, samples in _shuffled(clips):
-        if at > LONG_SECONDS * SAMPLE_RATE:
+    for clip in (clips[index] for index in np.random.default_rng(3).permutation(len(clips))):
+        if at > seconds * SAMPLE_RATE:
             break
+        samples = read_samples(folder, clip)
         starts.append((at / SAMPLE_RATE, clip))
         silent = int(chance.uniform(0.5, LONGEST_PAUSE_SECONDS) * SAMPLE_RATE) if pauses else 0
         parts += [samples, chance.normal(0, 8, silent).astype(np.int16)]
@@ -84,6 +86,7 @@ def long_recording(
     return np.concatenate(parts), starts
 
 
-def _shuffled(clips: Sequence[tuple[Recording, np.ndarray]]) -> Iterator[tuple[Recording, np.ndarray]]:
-    order = np.random.default_rng(3).permutation(len(clips))
-    return (clips[index] for index in order)
+def _long_clips(recordings: Sequence[Recording], name: str) -> list[Recording]:
+    """Return what a long recording is made of: twenty minutes take every prompt, others those of `select_clips`."""
+    clips = recordings if name == "of twenty minutes" else select_clips(recordings)
+    return [clip for clip in clips if clip.language == "en" and clip.source != "audioeval"]

@@ -1,5 +1,6 @@
 """Without the real models `make test` names the command, and `make real` fails."""
 
+import platform
 from pathlib import Path
 
 import httpx2
@@ -33,12 +34,28 @@ def test_every_real_model_is_served_under_the_name_of_its_folder(http: httpx2.Cl
     assert set(read_models()) <= listed
 
 
-def test_without_apt_the_models_are_made_and_recordings_left_out(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(("system", "has_apt"), [(None, True), ("ubuntu", True), ("debian", False)])
+def test_without_packages_of_debian_the_models_are_made_and_recordings_left_out(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    system: str | None,
+    has_apt: bool,
 ) -> None:
+    """None is macOS, which has no os-release."""
+
+    def os_release() -> dict[str, str]:
+        if system is None:
+            raise OSError("no os-release")
+        return {"ID": system}
+
+    monkeypatch.setattr(platform, "freedesktop_os_release", os_release)
     monkeypatch.setenv("PATH", str(tmp_path))
+    if has_apt:
+        (tmp_path / "apt-get").write_text("#!/bin/sh\n")
+        (tmp_path / "apt-get").chmod(0o755)
 
     make_recordings(tmp_path / "recordings", Console(stderr=True))
 
-    assert "there is no apt-get here" in " ".join(capsys.readouterr().err.split())
+    assert "packages of Debian, and this is another system" in " ".join(capsys.readouterr().err.split())
     assert not (tmp_path / "recordings").exists()

@@ -125,6 +125,7 @@ def stream(http: httpx2.Client, text: str) -> Iterator[np.ndarray]:
                 yield np.frombuffer(base64.b64decode(event["audio"]), "<i2") / 32768
 
 
+@pytest.mark.complete
 @pytest.mark.promise("real:spoken-as-reference")
 def test_phonemes_take_as_many_samples_and_are_as_loud_as_in_the_reference(
     models_folder: Path, results: Results

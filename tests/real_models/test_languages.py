@@ -22,7 +22,12 @@ from tests.model_runtime.engines.job_engine_driver import load, never_cancelled,
 from tests.real_models.conftest import MODELS, RECORDINGS
 from tests.real_models.recordings import Recording, read_recordings
 
-pytestmark = [pytest.mark.real, pytest.mark.engines, pytest.mark.usefixtures("recordings_folder")]
+pytestmark = [
+    pytest.mark.real,
+    pytest.mark.engines,
+    pytest.mark.timeout(1200),
+    pytest.mark.usefixtures("recordings_folder"),
+]
 
 MIN_WORDS = 5
 SCRIPTS = {"en": "LATIN", "es": "LATIN", "fr": "LATIN", "it": "LATIN", "ru": "CYRILLIC"}
@@ -66,7 +71,7 @@ def test_the_words_of_recordings_tell_their_language(language: str) -> None:
     assert len(right) >= 0.98 * len(texts)
 
 
-@pytest.mark.slow
+@pytest.mark.complete
 @pytest.mark.promise("transcription:keeps-the-language")
 @pytest.mark.parametrize("language", SCRIPTS)
 def test_real_speech_keeps_its_language_and_script(whisper: TranscriptionEngine, language: str) -> None:

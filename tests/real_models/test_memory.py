@@ -12,8 +12,7 @@ from tests.real_models.manifest import read_models
 from tests.real_models.results import Results
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(1200)]
-TOLERANCE, QUICK_TOLERANCE = 0.10, 0.25
-"""Of the estimate: what is wanted, measured by `make real` on a machine that does nothing else; and of the quick set."""
+TOLERANCE = 0.10
 LEFT_BYTES = 1_000_000
 SETTLE_SECONDS, STEADY_SECONDS = 60.0, 3.0
 
@@ -59,7 +58,7 @@ def workers_bytes(pid: int) -> int:
 @pytest.mark.promise("real:memory")
 @pytest.mark.parametrize("name", read_models())
 def test_a_model_takes_what_was_expected_and_gives_it_back(
-    http: httpx2.Client, real_daemon: RunningDaemon, results: Results, name: str, is_complete: bool
+    http: httpx2.Client, real_daemon: RunningDaemon, results: Results, name: str
 ) -> None:
     expected = status_of(http, name)["needed_bytes"]
     before = workers_bytes(real_daemon.pid)
@@ -81,4 +80,4 @@ def test_a_model_takes_what_was_expected_and_gives_it_back(
         f"≤ {LEFT_BYTES / 1e6:.0f} MB",
     )
     assert left <= LEFT_BYTES
-    assert expected == pytest.approx(taken, rel=TOLERANCE if is_complete else QUICK_TOLERANCE)
+    assert expected == pytest.approx(taken, rel=TOLERANCE)

@@ -16,6 +16,7 @@ from model_runtime.engines.speech.voice_model import VoiceModel
 from model_runtime.errors import InvalidInput, JobFailed, LoadFailed
 from model_runtime.events import AudioChunk, EngineEvent, Progress, Result, SpeechResult, Warnings
 from model_runtime.loading import LoadedModel, LoadSpec
+from model_runtime.release_memory import release_memory
 from model_runtime.requests import Request, Speak
 from model_runtime.validation.speech import validate_text
 
@@ -104,9 +105,10 @@ class SpeechEngine:
         yield SpeechResult(sample_count / sample_rate, sample_rate, selection.voice, selection.language, warnings)
 
     def idle(self) -> None:
-        """Release caches."""
+        """Release caches, and what malloc keeps of them: 60 MB of Kokoro's convolutions."""
         gc.collect()
         mx.clear_cache()
+        release_memory()
 
     def _prepare_text(self, request: Speak, language: str) -> tuple[str, tuple[str, ...]]:
         text, warnings = normalize_text(request.text), []

@@ -77,6 +77,18 @@ def test_several_pictures_are_one_and_more(given: dict[str, Any]) -> None:
     assert understood.arguments == {"image": "red.png", "more_images": ["beep.png"]}
 
 
+@pytest.mark.parametrize(
+    "given",
+    [{"images": ["@x.png", "y.png"]}, {"before": "x.png", "after": "y.png"}, {"image1": "x.png", "image2": "y.png"}],
+    ids=str,
+)
+def test_two_pictures_that_are_compared_have_an_order(given: dict[str, Any]) -> None:
+    schema = {"properties": {"a": {"type": "string"}, "b": {"type": "string"}}, "required": ["a", "b"]}
+
+    assert understand_arguments(given, schema).arguments == {"a": "x.png", "b": "y.png"}
+    assert "c" not in understand_arguments({"images": ["x", "y", "z"]}, schema).arguments
+
+
 @pytest.mark.parametrize("given", ["256x128", "256×128", "256 * 128", "256px x 128px", [256, 128]], ids=str)
 def test_a_size_is_width_and_height(given: object) -> None:
     schema = {"properties": {"width": {"type": "integer"}, "height": {"type": "integer"}}}

@@ -12,13 +12,17 @@ import pytest
 from mcp import Client
 from mcp.client import ClientRequestContext
 from mcp_types import CallToolResult, ElicitRequestParams, ElicitResult
+from PIL import Image
 
 from mcp_server.calls import jobs
 from mcp_server.calls.download_consent import question
 from mcp_server.calls.downloads import DownloadFailed, PullProgress
+from mcp_server.files.artifacts import ArtifactKind, ArtifactStore
 from mcp_server.files.client import ClientConnection
 from model_runtime.catalog.builtin_models import REAL_MODELS, licence_of
 from model_runtime.errors import InvalidInput, ModelMissing
+from model_runtime.media.image_encoding import encode_pillow
+from model_runtime.media.provenance import Provenance, format_provenance
 from model_runtime.requests import Speak, Task
 from model_runtime.settings import Settings
 from tests.fakes import FakeService, model_status
@@ -114,6 +118,22 @@ async def test_a_person_who_agrees_gets_the_download_and_then_the_result_of_the_
     )
     assert hub.asked == ["image-starter"]
     assert len(data["images"]) == 1
+
+
+async def test_a_picture_that_is_drawn_again_asks_for_its_model_or_names_the_call_that_does(
+    settings: Settings, era: ProtocolMode, hub: Hub
+) -> None:
+    text = format_provenance(Provenance("a fox", "image-starter", 7, 4, 64, 64))
+    png = encode_pillow(Image.new("RGB", (8, 8)), "png", provenance=text)
+    drawn = ArtifactStore(settings.folders.artifacts).add(ArtifactKind.IMAGES, png)
+    person = Person()
+
+    async with asking(settings, hub, person, era) as client:
+        result = await client.call_tool("regenerate", {"uri": drawn.uri})
+
+    assert hub.asked == (["image-starter"] if era == "legacy" else [])
+    assert result.is_error is (era == "auto")
+    assert era == "legacy" or "Call generate_image with {'prompt': 'a fox', 'model': 'image-starter'" in text_of(result)
 
 
 @pytest.mark.promise("mcp:download-consent")

@@ -122,7 +122,7 @@ def test_demo_takes_a_folder_sentences_and_a_model_for_each_step(monkeypatch: py
     monkeypatch.setattr(demo, "run_demo", run)
 
     senses("demo")
-    assert (plan.arguments[1:], plan.options) == ((None, 6, ("", "", "", "")), {"starters": False})
+    assert (plan.arguments[1:], plan.options) == ((None, 6, ("", "", "", "")), {"starters": False, "real": False})
     senses(
         "demo",
         "--folder",
@@ -132,7 +132,9 @@ def test_demo_takes_a_folder_sentences_and_a_model_for_each_step(monkeypatch: py
         "--starters",
         *["--say", "a", "--hear", "b", "--draw", "c", "--see", "d"],
     )
-    assert (plan.arguments[1:], plan.options) == ((Path("/f"), 1, ("a", "b", "c", "d")), {"starters": True})
+    assert (plan.arguments[1:], plan.options) == ((Path("/f"), 1, ("a", "b", "c", "d")), {"starters": True, "real": False})
+    senses("demo", "--real")
+    assert plan.options == {"starters": False, "real": True}
     assert run.arguments[0] == "the plan"
     assert {senses("demo", "--sentences", count).exit_code for count in ("0", "7")} == {2}
 

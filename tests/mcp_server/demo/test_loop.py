@@ -2,25 +2,28 @@
 
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
 import anyio.to_thread
 import pytest
 from mcp import Client, MCPError
+from PIL import Image
 
-from mcp_server.cli.demo import given_folder, new_folder, run_demo
+from mcp_server.cli.demo import given_folder, new_folder, plan_run, run_demo
 from mcp_server.demo import agent as agents
 from mcp_server.demo.agent import DaemonNotReached, DemoClient
 from mcp_server.demo.loop import SENTENCES, DemoRun, models_for
+from mcp_server.demo.real import RealModelMissing, require_real_models
 from mcp_server.demo.trip import RoundTrip, Sense
 from mcp_server.files.client import ClientConnection
 from model_runtime.errors import Cancelled, InvalidInput, OperationFailed
 from model_runtime.events import Event, Finished, Timings, TranscriptionResult
-from model_runtime.requests import GenerateImage, Request, Transcribe
+from model_runtime.requests import GenerateImage, Request, Task, Transcribe, task_of
 from model_runtime.settings import Settings
 from starter_world import grammar
-from tests.fakes import FakeService
+from tests.fakes import FakeService, model_status
 from tests.mcp_server.conftest import open_server
 
 Connect = Callable[[Path], AbstractAsyncContextManager[DemoClient]]
@@ -210,3 +213,61 @@ def test_nothing_is_ever_overwritten(tmp_path: Path) -> None:
 
 def test_no_sentence_of_the_demo_was_in_a_lesson() -> None:
     assert all(grammar.is_held_out(sentence) and grammar.parse(sentence) for sentence in SENTENCES)
+
+
+def real_models(service: FakeService) -> FakeService:
+    """Let the models that speak and hear be real, and add one that reads what the fake says of every picture."""
+    service.models = (
+        *(replace(model, starter=model.task is Task.VISION) for model in service.models),
+        model_status("ocr-fast", Task.VISION, starter=False, default=False),
+    )
+    return service
+
+
+@pytest.mark.promise("demo:real")
+async def test_real_models_speak_hear_and_read_the_rendered_words(settings: Settings, folder: Path) -> None:
+    service = real_models(FakeService())
+    run = replace(plan_run(settings, folder, 6, ("",) * 4, starters=False, real=True), sentences=("A red circle.",))
+
+    trips, said = await shown(run, over(service, settings))
+
+    assert [task_of(request) for request in service.requests] == [Task.SPEECH, Task.TRANSCRIPTION, Task.VISION]
+    assert service.requests[-1].model == "ocr-fast"
+    assert names(folder) == {"01-said.wav", "01-heard.txt", "01-drawn.png", "01-seen.txt"}
+    with Image.open(folder / "01-drawn.png") as page:
+        assert page.convert("L").getextrema() == (0, 255)
+    assert trips[0].keeps_meaning(Sense.HEARD)
+    assert f"Recordings, pictures and texts: {folder}" in said
+
+
+@pytest.mark.promise("demo:real")
+async def test_without_real_models_the_command_that_gets_them_is_told_before_anything_is_said(
+    settings: Settings, folder: Path
+) -> None:
+    service = FakeService()
+    run = plan_run(settings, folder, 6, ("",) * 4, starters=False, real=True)
+
+    with pytest.raises(RealModelMissing, match="no real model for speech.*Get one: make models, and start `make serve`"):
+        await shown(run, over(service, settings))
+
+    assert service.requests == []
+    assert folder.name not in names(folder.parent)
+
+
+@pytest.mark.promise("demo:real")
+def test_a_default_model_that_is_not_downloaded_is_named_with_its_download() -> None:
+    speech = {"task": "speech", "default": True, "downloaded": False, "get_it": "senses pull tts-fast"}
+    hearing = {"task": "transcription", "default": True, "downloaded": True}
+
+    with pytest.raises(RealModelMissing, match=r"Get one: senses pull tts-fast\. Without"):
+        require_real_models([speech, hearing], {})
+
+    require_real_models([speech, hearing], {Sense.SAID: "mine"})
+
+
+@pytest.mark.parametrize(("names_of_models", "starters"), [(("", "", "image-fast", ""), False), (("",) * 4, True)])
+def test_real_models_neither_draw_nor_are_starters(
+    settings: Settings, folder: Path, names_of_models: tuple[str, ...], starters: bool
+) -> None:
+    with pytest.raises(InvalidInput, match="leave out --starters and --draw"):
+        plan_run(settings, folder, 6, names_of_models, starters=starters, real=True)

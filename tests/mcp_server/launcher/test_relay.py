@@ -3,6 +3,7 @@
 import json
 import os
 import queue
+import signal
 import socket
 import sys
 import threading
@@ -14,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from mcp_server.launcher import relay, shim
-from mcp_server.launcher.connect import DaemonUnreachable
+from mcp_server.launcher.connect import DaemonEnded, DaemonUnreachable
 from mcp_server.launcher.paths import PROTOCOL_VERSION, VERSION, InstancePaths
 from mcp_server.launcher.session import RequestId
 from tests.mcp_server.launcher.test_connect import WELCOME, StubDaemon
@@ -272,7 +273,6 @@ def test_a_client_that_asks_for_nothing_gets_a_new_daemon_when_it_does() -> None
         asked = relayed.next_daemon().recv(1000)
 
     assert asked == CALL
-    assert relayed.repeated == [[], []]
 
 
 @pytest.mark.usefixtures("impatient")
@@ -316,6 +316,16 @@ def test_while_no_daemon_can_be_started_calls_are_told_so_and_the_shim_stays() -
     assert asked == CALL
 
 
+def test_a_daemon_that_is_killed_before_it_is_ready_is_started_once_more() -> None:
+    with relaying() as (client, relayed):
+        relayed.refusals = [DaemonEnded("the daemon exited before it was ready.")]
+        client.send(CALL)
+        relayed.daemon.close()
+        asked = relayed.next_daemon().recv(1000)
+
+    assert asked == CALL
+
+
 @pytest.mark.usefixtures("impatient")
 def test_a_client_that_leaves_while_there_is_no_daemon_ends_its_shim() -> None:
     with relaying() as (client, relayed):
@@ -334,7 +344,7 @@ class Ended(Exception):
 
 
 @pytest.fixture
-def exits(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+def exits(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
     """The exit status, once the shim has ended; the test's process lives on."""
     statuses: list[int] = []
 
@@ -343,7 +353,9 @@ def exits(monkeypatch: pytest.MonkeyPatch) -> list[int]:
         raise Ended
 
     monkeypatch.setattr(os, "_exit", exit_process)
-    return statuses
+    before = signal.getsignal(signal.SIGCHLD)
+    yield statuses
+    signal.signal(signal.SIGCHLD, before)
 
 
 @pytest.fixture
@@ -372,6 +384,7 @@ def test_a_shim_introduces_its_client_and_lends_the_daemon_its_rights(
     with connected_client() as client:
         client.close_stdin()
         start(monkeypatch, "/work")
+    leaves_zombies = signal.getsignal(signal.SIGCHLD) != signal.SIG_IGN
     with socket.socket(fileno=os.dup(daemon.descriptors[0])) as broker:
         broker.settimeout(WAIT_SECONDS)
         broker.sendall(json.dumps({"id": 1, "do": "open", "path": str(picture)}).encode() + b"\n")
@@ -382,6 +395,7 @@ def test_a_shim_introduces_its_client_and_lends_the_daemon_its_rights(
     assert json.loads(reply)["errno"] == 0
     assert json.loads(daemon.handshakes[0])["folders"] == ["/work"]
     assert exits == [0]
+    assert not leaves_zombies, "of the daemons that it starts and outlives"
     daemon.close()
 
 

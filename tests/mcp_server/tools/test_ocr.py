@@ -127,7 +127,7 @@ async def test_the_text_beside_a_description_is_bounded(connect: Connect, servic
 
     assert len(data["text_in_image"]) == MAX_LINES
     assert (
-        f'text_in_image has the first {MAX_LINES} of {MAX_LINES + 30} lines; task="ocr" has them all.'
+        f'The first {MAX_LINES} of {MAX_LINES + 30} lines of text are here; task="ocr" has them all.'
         in data["warnings"]
     )
 

@@ -1,5 +1,8 @@
 """speak(play=true) reads aloud while it speaks; stop_speaking and a cancelled call end the sound."""
 
+import os
+from pathlib import Path
+
 import anyio
 import anyio.lowlevel
 import pytest
@@ -75,6 +78,27 @@ async def test_a_cancelled_call_falls_silent(connect: Connect, era: ProtocolMode
 
     assert sound.endings == ["silenced"]
     assert len(service.cancelled_requests) == 1
+
+
+@pytest.mark.process
+async def test_a_program_of_the_system_gets_the_samples(
+    connect: Connect, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    heard = tmp_path / "heard"
+    os.mkfifo(heard)
+    player = tmp_path / "paplay"
+    player.write_text(f"#!/bin/sh\ncat > {heard}\n")
+    player.chmod(0o755)
+    monkeypatch.setattr("sys.platform", "linux")
+    monkeypatch.setenv("PATH", f"{tmp_path}:/bin:/usr/bin")
+
+    async with connect() as client:
+        data = data_of(await client.call_tool("speak", {"text": "x", "play": True}))
+        with anyio.fail_after(10):
+            played = await anyio.Path(heard).read_bytes()
+
+    assert data["playing"] is True
+    assert played == CHUNK * 3
 
 
 async def test_a_daemon_that_still_reads_aloud_is_at_work_and_does_not_end(

@@ -23,7 +23,9 @@ DECLARED_TOKENS = 3_600
 GPT2_PATTERN = r"""'(?:[sdmt]|ll|ve|re)| ?\p{L}++| ?\p{N}++| ?[^\s\p{L}\p{N}]++|\s++$|\s+(?!\S)|\s"""
 
 SIGNATURES = """
-describe_image(image, prompt="", task="describe", more_images=[], include_text="auto", model="auto", max_tokens=512, keep_alive="", wait_seconds=-1)
+describe_image(image, prompt="", task="describe", region=[], more_images=[], include_text="auto", model="auto", max_tokens=512, keep_alive="", wait_seconds=-1)
+measure_image(image, max_tokens=4000)
+compare_images(a, b, max_tokens=4000)
 generate_image(prompt, width=1024, height=1024, steps=0, seed=-1, count=1, candidates=0, image="", strength=0.4, model="auto", format="auto", output_path="", overwrite=false, preview="thumbnail", keep_alive="", wait_seconds=-1)
 regenerate(uri, changes={})
 transcribe(audio, language="", task="transcribe", model="auto", from_seconds=0.0, to_seconds=0.0, timestamps="none", format="auto", vocabulary="", output_path="", overwrite=false, keep_alive="", wait_seconds=-1)

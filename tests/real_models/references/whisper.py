@@ -13,7 +13,7 @@ from tests.real_models.manifest import read_models
 from tests.real_models.members import read_members
 from tests.real_models.recordings import Recording, read_recordings, read_samples
 from tests.real_models.references import FOLDER, read_reference, write_reference
-from tests.real_models.selection import LONG, QUICK_CLIPS, long_recording, select_clips
+from tests.real_models.selection import LONG, long_recording, select_clips
 
 MODEL = "whisper-base"
 RECORDINGS = Path(".recordings")
@@ -28,10 +28,9 @@ def main() -> None:
         write_ctranslate2_model(Path(folder))
         model = WhisperModel(folder, device="cpu", compute_type="float32", cpu_threads=2)
     known = read_reference(MODEL) if (FOLDER / f"{MODEL}.json").exists() else {"clips": {}, "long": {}}
-    chosen = select_clips(read_recordings(RECORDINGS))
-    first, others = chosen[: len(QUICK_CLIPS)], chosen[len(QUICK_CLIPS) :]
-    english = [(clip, read_samples(RECORDINGS, clip)) for clip in chosen if clip.language == "en"]
-    work = [*map(clip_work, first), *(long_work(english, name) for name in LONG), *map(clip_work, others)]
+    recordings = read_recordings(RECORDINGS)
+    clips = select_clips(recordings)
+    work = [*map(clip_work, clips), *(long_work(recordings, name) for name in LONG)]
     for kept, name, samples, options in work:
         if name not in known[kept]:
             known[kept][name] = hear(model.transcribe, samples, GREEDY | options)
@@ -43,9 +42,9 @@ def clip_work(clip: Recording) -> Work:
     return "clips", clip.file, read_samples(RECORDINGS, clip), {"word_timestamps": clip.language == "en"}
 
 
-def long_work(english: Sequence[tuple[Recording, np.ndarray]], name: str) -> Work:
+def long_work(recordings: Sequence[Recording], name: str) -> Work:
     """Hear a long recording."""
-    samples, _ = long_recording(english, pauses=LONG[name])
+    samples, _ = long_recording(recordings, RECORDINGS, name)
     return "long", name, samples, {"language": "en"}
 
 
