@@ -18,7 +18,13 @@ IndexedEvent = tuple[int, Event]
 
 
 def build_chat(
-    body: SamplingBody, model: str, messages: Sequence[Message], *, max_tokens: int | None, json_schema: str = ""
+    body: SamplingBody,
+    model: str,
+    messages: Sequence[Message],
+    *,
+    max_tokens: int | None,
+    json_schema: str = "",
+    top_logprobs: int | None = None,
 ) -> Chat:
     """Return the chat that a body asks of `model`; `max_tokens` None is no limit."""
     return Chat(
@@ -36,6 +42,7 @@ def build_chat(
         presence_penalty=body.presence_penalty,
         repetition_penalty=body.repetition_penalty,
         logit_bias=tuple(body.logit_bias.items()),
+        top_logprobs=top_logprobs,
     )
 
 
