@@ -14,7 +14,7 @@ N ?= 100
 SEED ?= 1
 COVERED ?= 95
 
-.PHONY: setup serve models test test-fast coverage mutants check check-lock lock real screenshots bench soak fuzz half-precision docs bundle clients setup-training check-training test-training clean
+.PHONY: setup serve models test test-fast coverage mutants check check-lock lock real screenshots layouts bench soak fuzz half-precision docs bundle clients tool-search setup-training check-training test-training clean
 
 setup: $(STAMP)
 
@@ -66,6 +66,10 @@ $(TOOLS): packaging/package.json packaging/package-lock.json packaging/.npmrc
 # real clients, 364 MB; CI installs them, and their tests are skipped elsewhere until someone does
 clients: $(CLIENTS)
 
+# what Claude Code's tool search finds with people's words; writes the table in docs/clients.md
+tool-search: setup $(CLIENTS)
+	$(BIN)/python -m tests.conformance.tool_search
+
 $(CLIENTS): packaging/clients/package.json packaging/clients/package-lock.json
 	cd packaging/clients && npm ci && touch node_modules/.package-lock.json
 
@@ -96,16 +100,20 @@ real: models
 screenshots: setup
 	$(BIN)/python -m tests.screenshots
 
+# 200 pages of a real Chromium before and after one edit: whether it is named, and how their layouts are measured
+layouts: setup
+	$(BIN)/python -m tests.layouts $(ARGS)
+
 bench: setup
-	$(BIN)/python -m benchmarks $(ARGS)
+	PYTHONPATH=training/src $(BIN)/python -m benchmarks $(ARGS)
 
 # ten minutes of calls, kills and cancels; ARGS="--minutes 1" for a short one
 soak: setup
 	$(BIN)/python -m tests.soak $(ARGS)
 
-# NUMBER inputs that lie, for each module of tests/fuzz: model folders, and requests, which take an hour at most
+# NUMBER inputs that lie, for each module of tests/fuzz: model folders, requests, and those that /openapi.json describes
 fuzz: setup
-	for module in files requests; do \
+	for module in files requests described; do \
 	  $(BIN)/python -m tests.fuzz.$$module $(if $(NUMBER),--number $(NUMBER)) $(ARGS) || exit 1; \
 	done
 

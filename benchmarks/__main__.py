@@ -16,17 +16,21 @@ from pathlib import Path
 from rich.console import Console
 
 from benchmarks import (
+    aloud,
     attack,
     attention,
+    candidates,
     clients,
     cold,
     convolution,
     decoding,
     endings,
     eviction,
+    measuring,
     memory,
     ocr,
     overhead,
+    reconnect,
     report,
     responsiveness,
     short_clips,
@@ -56,8 +60,12 @@ PARTS: Mapping[str, tuple[str, Callable[[BenchmarkContext], list[Row]]]] = {
     "eviction": ("Choosing what leaves", eviction.measure),
     "clients": ("What a client starts", clients.measure),
     "tools": ("MCP tools", tools.measure),
+    "reconnect": ("A daemon that is killed", reconnect.measure),
+    "aloud": ("Reading aloud", aloud.measure),
     "ocr": ("Text in pictures", ocr.measure),
+    "measuring": ("Measured pictures", measuring.measure),
     "starters": ("The built-in models", starters.measure),
+    "candidates": ("Drawing that looks at itself", candidates.measure),
 }
 
 

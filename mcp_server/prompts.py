@@ -31,21 +31,22 @@ def add_prompts(server: MCPServer[ClientConnection], app: AppContext) -> None:
     def read_screenshot(path: str) -> str:
         """Turn a screenshot into a brief that its user interface can be built from."""
         return (
-            f'Call describe_image on {path} with task="ocr": its lines have the exact words and their boxes (left, top, '
-            'width, height in pixels). Call it again with include_text="never" and a prompt that asks for layout, '
-            "components, colours and spacing, and again for whatever stays unclear; if a starter answers, trust the "
-            "lines alone. Then write a brief to build this screen from: regions from top to bottom, each with its "
-            "components and their states, its labels word for word from the lines, positions and sizes in percent of "
-            "the image's width and height, colours as hex, alignment and spacing. List what you cannot see as a "
-            "question; do not invent it."
+            f"Call measure_image on {path}: its elements have exact boxes, colours, padding and gaps in pixels, and the "
+            f'words of each line. Call describe_image on {path} with task="ocr" if lines are missing, and with '
+            'include_text="never" and a prompt that asks for components and their states; look closer with region at '
+            "whatever stays unclear; if a starter answers, trust the measurements and lines alone. Then write a brief to "
+            "build this screen from: regions from top to bottom, each with its components and their states, its labels "
+            "word for word from the lines, positions and sizes in percent of the image's width and height, colours as "
+            "hex, alignment and spacing. List what you cannot see as a question; do not invent it. Once it is built, "
+            f"call compare_images with a={path} and b=a screenshot of the same size, and fix what it names."
         )
 
     @server.prompt(title="Meeting minutes")
     def meeting_minutes(path: str) -> str:
         """Turn a recording into minutes."""
         return (
-            f'Call transcribe on {path} with timestamps="segment" (get_job if it is still running). Then write '
-            "minutes: the people present, as far as you can tell, decisions, action items with owners, open "
+            f'Call transcribe on {path} with timestamps="segment" (get_job if it is still running), then '
+            "read_transcript as long as a result has next_from_seconds. Write minutes: the people present, as far as you can tell, decisions, action items with owners, open "
             "questions, each with the time in the recording."
         )
 
@@ -84,7 +85,8 @@ async def _completion_values(app: AppContext, ref: Any, argument: str) -> list[s
     if argument == "voice":
         return sorted({voice for model in app.service.status().models for voice in model.voices})
     if argument == "name" and isinstance(ref, ResourceTemplateReference):
-        kind = ref.uri.removeprefix(f"{URI_SCHEME}://").partition("/")[0].replace("previews", "images")
+        place = ref.uri.removeprefix(f"{URI_SCHEME}://").partition("/")[0]
+        kind = {"previews": "images", "transcript": "transcripts"}.get(place, place)
         recent = await anyio.to_thread.run_sync(app.artifacts.recent, 100)
         return [artifact.id for artifact in recent if artifact.kind == kind]
     return []

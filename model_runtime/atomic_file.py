@@ -7,6 +7,8 @@ from typing import IO
 
 PRIVATE = 0o600
 """Permission bits of what only this user may read."""
+MAX_NAME_CHARS = 60
+"""240 bytes of UTF-8; the name of a file has at most 255."""
 
 
 def open_private(path: Path, mode: str) -> IO[bytes]:
@@ -45,5 +47,5 @@ def write_atomically(path: Path, data: bytes, *, mode: int | None = None) -> Non
 
 
 def partial_path(path: Path) -> Path:
-    """Return an unused name in the folder of `path` for the file that will replace it."""
-    return path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+    """Return an unused name in the folder of `path` for the file that will replace it; every disk takes its length."""
+    return path.with_name(f".{path.name[:MAX_NAME_CHARS]}.{secrets.token_hex(4)}.part")

@@ -4,6 +4,7 @@
     ├── InvalidInput            the caller must change the request
     │   ├── UnknownModel
     │   ├── WrongTask
+    │   ├── ContextExceeded
     │   ├── InvalidMedia
     │   └── ModelTooLarge
     ├── ModelMissing            the weights are not on this disk
@@ -76,10 +77,27 @@ class UnknownModel(InvalidInput):
 class WrongTask(InvalidInput):
     """The model exists but does not support the requested task."""
 
+    task = ""
+    """What the model does."""
+
     def __init__(self, name: str, task: str, requested_task: str, alternatives: Iterable[str]) -> None:
         models = ", ".join(alternatives) or "none configured"
         message = f"{name} supports {task}, not {requested_task}. Models for {requested_task}: {models}."
         super().__init__(message, param="model", code="unsupported_model")
+        self.task = task
+
+
+class ContextExceeded(InvalidInput):
+    """The messages do not fit into the context of the model. Agents look for OpenAI's words, which these are."""
+
+    def __init__(self, context_tokens: int, messages_do: str) -> None:
+        """`messages_do` is a predicate such as "resulted in 5000 tokens"."""
+        super().__init__(
+            f"This model's maximum context length is {context_tokens} tokens. However, your messages {messages_do}. "
+            "Please reduce the length of the messages, or send fewer or smaller pictures.",
+            param="messages",
+            code="context_length_exceeded",
+        )
 
 
 class InvalidMedia(InvalidInput):
@@ -109,9 +127,10 @@ class ModelMissing(SensesError):
     code = "model_missing"
     param = "model"
 
-    def __init__(self, name: str, size_bytes: int | None, command: str) -> None:
-        size = f" ({format_bytes(size_bytes)})" if size_bytes else ""
-        super().__init__(f"The weights of {name}{size} are not on this machine. Run: {command}")
+    def __init__(self, name: str, size_bytes: int | None, command: str, licence: str = "") -> None:
+        facts = ", ".join(filter(None, [format_bytes(size_bytes) if size_bytes else "", licence]))
+        about = f" ({facts})" if facts else ""
+        super().__init__(f"The weights of {name}{about} are not on this machine. Run: {command}")
 
 
 class ModelBroken(ModelMissing):

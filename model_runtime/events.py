@@ -143,7 +143,7 @@ class ChatResult:
 
 @dataclass(frozen=True, slots=True)
 class GeneratedImage:
-    """A finished image as PNG bytes, with the generation parameters in its metadata."""
+    """A finished image as PNG bytes; its metadata say what it was drawn from if the request wants that."""
 
     png: bytes
     width: int

@@ -4,14 +4,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from model_runtime.catalog.builtin_models import tier_of
 from model_runtime.catalog.disk import ModelFiles, ask_disk, find_files
 from model_runtime.catalog.model import Model
+from model_runtime.catalog.openai_names import tier_of
 from model_runtime.catalog.protocol import CatalogProtocol
 from model_runtime.catalog.speakers import Speaker, by_preference, choose_speaker
 from model_runtime.catalog.voices import LANGUAGES_BY_ALIAS, read_voices
 from model_runtime.errors import ModelMissing
-from model_runtime.requests import Request, Speak, Task, task_of
+from model_runtime.requests import Chat, Request, Speak, Task, task_of
 from model_runtime.validation.starter_vocabulary import starter_warnings
 
 Validate = Callable[[Request, Model, Mapping[str, Path]], None]
@@ -41,9 +41,22 @@ class PreparedRequest:
 class RequestPreparer:
     """Prepares requests with the catalogue and the validation rules."""
 
-    def __init__(self, catalog: CatalogProtocol, validate: Validate) -> None:
+    def __init__(
+        self,
+        catalog: CatalogProtocol,
+        validate: Validate,
+        *,
+        budget_bytes: Callable[[], int] = lambda: 0,
+        max_answer_tokens: int = 0,
+    ) -> None:
+        """`budget_bytes` returns the memory budget at present. `max_answer_tokens` limits chats that set no limit.
+
+        0 is no limit, for both.
+        """
         self._catalog = catalog
         self._validate = validate
+        self._budget_bytes = budget_bytes
+        self._max_answer_tokens = max_answer_tokens
 
     async def prepare(self, request: Request, *, is_loaded: Callable[[str], bool]) -> PreparedRequest:
         """Resolve, validate and estimate a request. `is_loaded` returns whether the model of a name has a worker.
@@ -87,12 +100,18 @@ class RequestPreparer:
         models = (model for model in self._catalog.models() if model.task is Task.SPEECH)
         return by_preference(model for model in models if self._catalog.info(model).present)
 
+    def _with_limits(self, chat: Chat, model: Model, folders: Mapping[str, Path]) -> Chat:
+        context_tokens = self._catalog.context_tokens(model, folders, self._budget_bytes())
+        return replace(chat, context_tokens=context_tokens, max_tokens=chat.max_tokens or self._max_answer_tokens)
+
     def _prepare(self, request: Request, meant: Model, task: Task, is_loaded: Callable[[str], bool]) -> PreparedRequest:
         speaker = self._choose_speaker(request, meant) if isinstance(request, Speak) else Speaker(meant)
         model = speaker.model
         needs_estimate = not is_loaded(model.name)
         folders = self._catalog.folders(model)
         named = request if request.model == model.name else replace(request, model=model.name)
+        if isinstance(named, Chat):
+            named = self._with_limits(named, model, folders)
         self._validate(named, model, folders)
         warnings = starter_warnings(named, task, model, folders)
         if speaker.warning:

@@ -6,9 +6,6 @@ from typing import Literal
 
 from model_runtime.media.types import Audio, ImageData
 
-DEFAULT_MAX_TOKENS = 1024
-"""Limit of an answer whose request sets none."""
-
 
 class Task(StrEnum):
     """Task of a model. A `VISION` model also accepts text-only chats."""
@@ -32,7 +29,11 @@ class Message:
 class Chat:
     """Continue a conversation of texts and images.
 
-    `max_tokens` 0 means `DEFAULT_MAX_TOKENS`, or less if the context leaves less. `temperature` 0 is greedy.
+    `max_tokens` 0 means as many as the context leaves, as does a limit beyond it. `context_tokens` is the most that
+    prompt and answer may take together, 0 for the model's own limit. `temperature` 0 is greedy.
+    `top_k` 0 and `min_p` 0 keep all tokens. `logit_bias` are pairs of a token id and what is added to its logit;
+    penalties of 0, for `repetition_penalty` of 1, change nothing.
+    `is_raw` continues the text of the only message as it stands, without the model's template.
     `json_schema` constrains the answer to a JSON schema; "{}" means any JSON object, "" means free text.
     """
 
@@ -44,6 +45,19 @@ class Chat:
     seed: int | None = None
     stop: tuple[str, ...] = ()
     json_schema: str = ""
+    top_k: int = 0
+    min_p: float = 0.0
+    frequency_penalty: float = 0.0
+    presence_penalty: float = 0.0
+    repetition_penalty: float = 1.0
+    logit_bias: tuple[tuple[int, float], ...] = ()
+    context_tokens: int = 0
+    is_raw: bool = False
+
+    @property
+    def raw_text(self) -> str:
+        """The texts of all messages, joined without anything between them."""
+        return "".join(part for message in self.messages for part in message.content if isinstance(part, str))
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +65,8 @@ class GenerateImage:
     """Generate one image of `width` x `height` pixels.
 
     `source_image` is the image to start from; `strength` 0..1 is how much it is changed. `steps` 0 means the model's
-    default. `preview_every` is the number of steps between previews; 0 sends none.
+    default. `preview_every` is the number of steps between previews; 0 sends none. With `provenance` the metadata of the
+    picture say what it was drawn from.
     """
 
     model: str
@@ -63,6 +78,7 @@ class GenerateImage:
     source_image: ImageData | None = None
     strength: float = 0.4
     preview_every: int = 0
+    provenance: bool = True
 
 
 @dataclass(frozen=True, slots=True)

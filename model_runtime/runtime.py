@@ -4,6 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
+from dataclasses import replace
 from functools import partial
 from itertools import count
 from typing import Self
@@ -22,7 +23,7 @@ from model_runtime.prepare import RequestPreparer, Validate
 from model_runtime.problems import Problems
 from model_runtime.process.process import StopTimeouts
 from model_runtime.release_memory import release_memory
-from model_runtime.requests import Request, Task
+from model_runtime.requests import GenerateImage, Request, Task
 from model_runtime.scheduler.messages import BudgetChanged
 from model_runtime.settings import Settings
 from model_runtime.sizes import format_bytes
@@ -87,8 +88,10 @@ class Runtime:
         self._working_set_bytes = working_set_bytes
         self._release_memory = release_memory
         self._request_ids = count(first_request_id)
-        self._preparer = RequestPreparer(catalog, validate)
-        self._model_info = ModelInfoCache(catalog)
+        self._preparer = RequestPreparer(
+            catalog, validate, budget_bytes=self._budget_bytes, max_answer_tokens=settings.max_answer_tokens
+        )
+        self._model_info = ModelInfoCache(catalog, self._budget_bytes)
         self._feed = StatusFeed(self.status)
         self._supervisor = Supervisor(
             self._present_models,
@@ -151,6 +154,8 @@ class Runtime:
         Raises:
             SensesError: the request is invalid, is rejected or fails.
         """
+        if isinstance(request, GenerateImage) and not self._settings.image_provenance:
+            request = replace(request, provenance=False)
         prepared = await self._preparer.prepare(request, is_loaded=self._supervisor.has_worker)
         id_ = self.new_request_id() if request_id is None else request_id
         submitted = self._supervisor.submit(id_, prepared, client=client, keep_alive_seconds=keep_alive_seconds)
@@ -222,6 +227,9 @@ class Runtime:
 
     def _present_models(self) -> list[Model]:
         return [model for model, info in self._model_info.all() if info.present]
+
+    def _budget_bytes(self) -> int:
+        return self._supervisor.budget_bytes
 
     def _model_named(self, name: str) -> Model:
         known = {model.name: model for model in self._catalog.models()}

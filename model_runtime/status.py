@@ -54,6 +54,8 @@ class ModelStatus:
     languages: tuple[str, ...] = ()
     abilities: tuple[str, ...] = ()
     """Capabilities besides the task: "detect" and "point", or "ocr" of a model that does nothing else."""
+    context_tokens: int = 0
+    """The most tokens of a chat; 0 for a model that does not chat."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,15 +16,19 @@ from model_runtime.errors import SensesError
 from model_runtime.service import Service
 from model_runtime.settings import Settings
 from openai_compat.api.chat import ChatEndpoint
+from openai_compat.api.completions import CompletionsEndpoint
 from openai_compat.api.generation import MODEL_HEADERS
 from openai_compat.api.image_inputs import ImageInputs
 from openai_compat.api.image_store import TemporaryImageStore
 from openai_compat.api.images import ImagesEndpoint
 from openai_compat.api.models import ModelsEndpoint
+from openai_compat.api.openapi import openapi_document
 from openai_compat.api.responses import ResponsesEndpoint
 from openai_compat.api.speech import SpeechEndpoint
 from openai_compat.api.transcriptions import TranscriptionEndpoint
+from openai_compat.dashboard.api_docs import ApiDocsEndpoint
 from openai_compat.dashboard.endpoints import ClientSnippets, RecentArtifacts, StatusEndpoint
+from openai_compat.dashboard.folders import FolderConsents, FoldersEndpoint
 from openai_compat.dashboard.metrics import MetricsEndpoint
 from openai_compat.dashboard.static import page_routes
 from openai_compat.http.errors import (
@@ -49,12 +53,13 @@ def create_app(
     *,
     artifacts: RecentArtifacts | None = None,
     client_snippets: ClientSnippets = list,
+    folders: FolderConsents | None = None,
     extra_routes: Sequence[BaseRoute] = (),
     contexts: Sequence[LifespanContext] = (),
 ) -> Starlette:
-    """Return the application: OpenAI's API under /v1, the status page at /, /health and /metrics.
+    """Return the application: OpenAI's API under /v1, the status page at /, /docs, /health and /metrics.
 
-    The page lists the newest of `artifacts` and shows `client_snippets`. `extra_routes` are served behind the same
+    The page lists the newest of `artifacts`, shows `client_snippets` and lets a person answer for `folders`. `extra_routes` are served behind the same
     middleware, and `contexts` are open while the application runs: MCP over HTTP uses both.
     """
     image_inputs = ImageInputs(service.media, settings.allow_urls)
@@ -62,11 +67,14 @@ def create_app(
         ModelsEndpoint(service),
         ChatEndpoint(service, image_inputs),
         ResponsesEndpoint(service, image_inputs),
+        CompletionsEndpoint(service),
         ImagesEndpoint(service, TemporaryImageStore()),
         TranscriptionEndpoint(service),
         SpeechEndpoint(service),
         StatusEndpoint(service, artifacts, client_snippets),
+        FoldersEndpoint(folders),
         MetricsEndpoint(service),
+        ApiDocsEndpoint(service, openapi_document),
     )
     routes = [route for endpoint in endpoints for route in endpoint.routes()]
     return Starlette(
@@ -84,7 +92,10 @@ def create_app(
 def middleware_stack(settings: Settings) -> list[Middleware]:
     """Return the middleware, outermost first."""
     host_origin = Middleware(
-        HostOriginMiddleware, hosts=[settings.host, *settings.allowed_hosts], origins=settings.allowed_origins
+        HostOriginMiddleware,
+        hosts=[settings.host, *settings.allowed_hosts],
+        origins=settings.allowed_origins,
+        own_names=bool(settings.api_key),
     )
     cors = Middleware(
         CORSMiddleware,

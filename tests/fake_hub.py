@@ -14,7 +14,7 @@ COMMIT = "c0ffee" + "0" * 34
 
 @dataclass
 class FakeHub:
-    """Repositories with their files at one commit, known as "main" and "v1".
+    """Repositories with their files at one commit, known as "main" and "v1"; a test may move it to another commit.
 
     `error_responses` maps a repository to the status and error code of its answers; `requests` has every request.
     """
@@ -23,6 +23,7 @@ class FakeHub:
     error_responses: Mapping[str, tuple[int, str]] = field(default_factory=dict)
     requests: list[str] = field(default_factory=list)
     address: str = ""
+    commit: str = COMMIT
 
     def downloaded_files(self) -> list[str]:
         """The files whose content was asked for."""
@@ -78,8 +79,9 @@ def _response(hub: FakeHub, repo: str, path: str) -> tuple[int, dict[str, str], 
         return status, {"X-Error-Code": code}, b""
     files = hub.files[repo]
     if "/revision/" in path:
-        revision_exists = path.rsplit("/", 1)[-1] in ("main", "v1", COMMIT)
-        info = {"id": repo, "sha": COMMIT, "siblings": [{"rfilename": name} for name in files]}
+        revision_exists = path.rsplit("/", 1)[-1] in ("main", "v1", COMMIT, hub.commit)
+        commit = COMMIT if path.endswith(COMMIT) else hub.commit
+        info = {"id": repo, "sha": commit, "siblings": [{"rfilename": name} for name in files]}
         return (
             (200, {}, json.dumps(info).encode())
             if revision_exists
@@ -91,7 +93,11 @@ def _response(hub: FakeHub, repo: str, path: str) -> tuple[int, dict[str, str], 
     name = path.split("/resolve/", 1)[-1].split("/", 1)[-1]
     if name not in files:
         return 404, {"X-Error-Code": "EntryNotFound"}, b""
-    return 200, {"ETag": f'"{_etag(files[name])}"', "X-Repo-Commit": COMMIT}, files[name]
+    return (
+        200,
+        {"ETag": f'"{_etag(files[name])}"', "X-Repo-Commit": COMMIT if f"/{COMMIT}/" in path else hub.commit},
+        files[name],
+    )
 
 
 def _etag(data: bytes) -> str:

@@ -76,12 +76,14 @@ class FakeService:
     `error` fails each run, `error_after_first_event` fails it after its first event. `gate` pauses a run after its
     first event until it is set. `requests` has all requests, `cancelled_requests` those closed before their end.
     `warnings` come with each answer. `chosen` is told first. `lines` are what "ocr-fast" reads, if it is among `models`.
+    `segments` are what is heard in every recording.
     """
 
     def __init__(self, *, error: SensesError | None = None, gate: anyio.Event | None = None) -> None:
         self.media = MediaDecoder(512_000_000, Path(mkdtemp()))
         self.problems = Problems()
         self.error = error
+        self.resolve_error: SensesError | None = None
         self.error_after_first_event: SensesError | None = None
         self.gate = gate
         self.warnings: tuple[str, ...] = ()
@@ -100,9 +102,14 @@ class FakeService:
         self.models = tuple(model_status(name, task) for name, task in TASK_OF_MODEL.items())
         self.models_changed = anyio.Event()
         self.lines: tuple[TextLine, ...] = ()
+        self.segments: tuple[Segment, ...] = (
+            Segment(0, 0.0, 1.5, " a red circle", tokens=(1, 2), avg_logprob=-0.1, no_speech_prob=0.01),
+        )
 
     async def resolve(self, name: str, task: Task) -> str:
-        """Return the starter of a tier, or the name of a starter."""
+        """Return the starter of a tier, or the name of a starter, unless `resolve_error` is set."""
+        if self.resolve_error is not None:
+            raise self.resolve_error
         if name in ("ocr", "ocr-fast") and any(model.name == "ocr-fast" for model in self.models):
             return "ocr-fast"
         if name in ("", "auto", "fast", "best", "ocr"):
@@ -145,7 +152,7 @@ class FakeService:
             yield Loading(request.model, "weights", 0.5)
             first = True
             is_reader = request.model == "ocr-fast"
-            for event in _reading(self.lines) if is_reader else _events(request, self.answer_parts):
+            for event in _reading(self.lines) if is_reader else _events(request, self.answer_parts, self.segments):
                 yield _with_warnings(event, self.warnings)
                 if first and self.gate is not None:
                     await self.gate.wait()
@@ -212,7 +219,7 @@ def _reading(lines: tuple[TextLine, ...]) -> Iterable[Event]:
     yield Finished("ocr-fast", ChatResult(text, "stop", 0, 0, lines=lines), Timings(0.0, 0.1, 0.2))
 
 
-def _events(request: Request, answer_parts: tuple[str, ...]) -> Iterable[Event]:
+def _events(request: Request, answer_parts: tuple[str, ...], segments: tuple[Segment, ...]) -> Iterable[Event]:
     timings = Timings(0.0, 0.1, 0.2)
     if isinstance(request, Chat):
         yield from map(TextDelta, answer_parts)
@@ -227,13 +234,13 @@ def _events(request: Request, answer_parts: tuple[str, ...]) -> Iterable[Event]:
             yield from (Preview(grey, step, steps) for step in range(1, steps) if step % request.preview_every == 0)
         result = GeneratedImage(_png(request.width, request.height), request.width, request.height, request.seed, steps)
     elif isinstance(request, Transcribe):
-        segment = Segment(0, 0.0, 1.5, " a red circle", tokens=(1, 2), avg_logprob=-0.1, no_speech_prob=0.01)
-        yield segment
-        result = TranscriptionResult("a red circle", "en", request.audio.duration_seconds, (segment,))
+        yield from segments
+        text = "".join(segment.text for segment in segments).strip()
+        result = TranscriptionResult(text, "en", request.audio.duration_seconds, segments)
     else:
         yield from (AudioChunk(b"\x00\x10" * 2400, 24_000) for _ in range(3))
         result = SpeechResult(0.3, 24_000, request.voice or "alma", "en")
-    yield Finished(request.model, result, timings, starter=True)
+    yield Finished(request.model, result, timings, starter=request.model.endswith("-starter"))
 
 
 def _with_warnings(event: Event, warnings: tuple[str, ...]) -> Event:

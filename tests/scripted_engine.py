@@ -6,6 +6,7 @@ The script of a request is its text: commands separated by ";", each a word and 
     pieces N        send N small pieces
     flood N         send N pieces of 64 KiB, as fast as they go
     wait PATH       wait until the file exists, checking for cancellation
+    pause SECONDS   sleep
     hang            work for ever, deaf to cancellation
     stall           sleep for ever without a sign of progress, deaf to cancellation
     print WORDS     print to stdout and stderr
@@ -188,6 +189,8 @@ def execute(command: str, argument: str, check: CancelCheck) -> Iterator[str]:
             yield from ("x" * FLOOD_BYTES for _ in range(int(argument)))
         case "wait":
             _poll_until(Path(argument).exists, check)
+        case "pause":
+            time.sleep(float(argument))
         case "hang":
             while True:
                 yield from ()

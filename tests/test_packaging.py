@@ -24,6 +24,8 @@ MUST_SHIP = (
     "model_runtime/starter/image-starter/transformer/0.safetensors",
     "openai_compat/web/index.html",
     "openai_compat/py.typed",
+    "mcp_server/client_setup/agents/SKILL.md",
+    "mcp_server/client_setup/agents/plugin.json",
 )
 
 
@@ -59,7 +61,8 @@ def test_the_registry_the_bundle_and_the_package_tell_the_same() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     server, bundle = read("server.json"), read("packaging/mcpb/manifest.json")
 
-    assert server["version"] == bundle["version"] == project["version"]
+    plugin = read("packaging/agents/senses/.claude-plugin/plugin.json")
+    assert server["version"] == bundle["version"] == plugin["version"] == project["version"]
     assert bundle["license"] == project["license"]
     assert f"<!-- mcp-name: {server['name']} -->" in (ROOT / "README.md").read_text(encoding="utf-8")
 

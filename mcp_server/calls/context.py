@@ -1,9 +1,11 @@
 """What all tools share: the runtime, files, jobs, and the parts of a result."""
 
 import io
+import re
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, BinaryIO, TypeVar
 from urllib.parse import quote
@@ -17,36 +19,44 @@ from pydantic import BeforeValidator, Field
 from mcp_server.calls import sdk_compat
 from mcp_server.calls.downloads import Downloader, download_in_subprocess
 from mcp_server.calls.jobs import JobFunction, JobRegistry, ToolJob, call_timeout_seconds, wait_for_job
+from mcp_server.calls.journal import CallJournal, Copy, call_key, current_call
 from mcp_server.calls.player import AudioPlayer
+from mcp_server.calls.regions import require_within
 from mcp_server.calls.results import build_result
+from mcp_server.calls.search_words import SEARCH_META, SEARCH_WORDS
+from mcp_server.calls.starter_notice import starter_notice
+from mcp_server.calls.withdrawal import while_consented
+from mcp_server.client_setup.config_files import absolute_senses_command
 from mcp_server.files.access import MAX_AUDIO_BYTES, MAX_IMAGE_BYTES, ClientFiles
-from mcp_server.files.artifacts import ArtifactNotSaved, ArtifactStore, StoredArtifact
+from mcp_server.files.artifacts import ArtifactStore, StoredArtifact
 from mcp_server.files.client import ClientConnection
+from mcp_server.files.folder_requests import FolderRequests
 from model_runtime.decoding.decoder import MediaDecoder
 from model_runtime.errors import InvalidInput, SensesError
 from model_runtime.events import Event, Finished, ResultT, expect_result
 from model_runtime.formats.durations import parse_keep_alive
 from model_runtime.formats.fetch import DEFAULT_FETCHER, Fetcher
-from model_runtime.media.types import Audio, ImageData
+from model_runtime.media.types import WHOLE_RECORDING, Audio, ImageData, PixelBox, TimeRange
 from model_runtime.requests import Request
 from model_runtime.service import Service
 from model_runtime.settings import Settings
 
 ToolContext = Context[ClientConnection, Any]
+AnyResult = TypeVar("AnyResult")
 ToolFunction = TypeVar("ToolFunction", bound=Callable[..., Awaitable[CallToolResult]])
 
 ModelArgument = Annotated[str, Field(description="auto, fast, best or a name from media_status")]
 WaitArgument = Annotated[int, Field(ge=-1, le=3600, description="-1: as long as this client can")]
+FromSeconds = Annotated[float, Field(ge=0)]
+ToSeconds = Annotated[float, Field(ge=0, description="0: to the end")]
 KeepAliveArgument = Annotated[
     str,
     BeforeValidator(lambda value: str(value) if isinstance(value, int | float) else value),
     Field(description='How long the model stays: "10m", seconds, 0, -1 for good'),
 ]
 
-STARTER_NOTE = (
-    "A built-in starter model answered: it knows only a toy world of coloured shapes, numbers and everyday commands. "
-    "`senses models` lists real models and `senses pull NAME` downloads one."
-)
+PULL_COMMAND = re.compile(r"(?<![\w/-])senses pull ([\w-]+(?:/[\w.-]*\w)?)")
+"""The command that downloads a model, in a message of the runtime; its group is the model's name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,21 +72,62 @@ class AppContext:
     """The origin that serves the artifacts; empty: they are not served."""
     fetcher: Fetcher = DEFAULT_FETCHER
     download: Downloader = download_in_subprocess
+    journal: CallJournal | None = None
+    """None: no call is repeated."""
+    folder_requests: FolderRequests = field(default_factory=FolderRequests)
 
     def files(self, ctx: ToolContext) -> ClientFiles:
         """Return the files that the calling client may read and write."""
-        return ClientFiles(ctx.request_context.lifespan_context, self.settings, self.artifacts, self.fetcher)
+        return ClientFiles(
+            ctx.request_context.lifespan_context,
+            self.settings,
+            self.artifacts,
+            self.fetcher,
+            sdk_compat.client_name(ctx),
+        )
 
-    async def run_job(self, ctx: ToolContext, tool: str, wait_seconds: int, function: JobFunction) -> CallToolResult:
+    async def run_call(
+        self, ctx: ToolContext, tool: str, work: Callable[[], Awaitable[AnyResult]]
+    ) -> AnyResult | CallToolResult:
+        """Call a tool for a client, or return the recorded answer of a call that a shim repeats.
+
+        Raises:
+            SensesError: the call fails.
+        """
+        client = ctx.request_context.lifespan_context
+        if self.journal is None or not client.session:
+            return await work()
+        is_repeated = ctx.request_id in client.repeated_ids
+        call = await self.journal.begin(call_key(client.session, ctx.request_id, tool), is_repeated=is_repeated)
+        if is_repeated and (recorded := await call.recorded(self.files(ctx))):
+            return recorded
+        token = current_call.set(call)
+        try:
+            return await call.run(work)
+        finally:
+            current_call.reset(token)
+
+    async def run_job(
+        self, ctx: ToolContext, tool: str, wait_seconds: int, function: JobFunction, files: ClientFiles | None = None
+    ) -> CallToolResult:
         """Run a tool's work as a job. Return its result or, after the call's timeout, the id of the running job.
+
+        The work ends when a person withdraws one of the `files` that it uses.
 
         Raises:
             SensesError: the work fails.
         """
+
+        async def work(job: ToolJob) -> CallToolResult:
+            return await (while_consented(files, partial(function, job)) if files else function(job))
+
         client_name = sdk_compat.client_name(ctx)
-        job = self.jobs.start(tool, client_name, function)
+        job = self.jobs.start(tool, client_name, current_call.get().as_job(work))
         try:
-            return await self.job_result(ctx, job, call_timeout_seconds(client_name, wait_seconds))
+            result = await self.job_result(ctx, job, call_timeout_seconds(client_name, wait_seconds))
+            if not job.finished.is_set():
+                await self.jobs.detach(job)
+            return result
         finally:
             if job.finished.is_set():
                 self.jobs.discard(job)
@@ -151,19 +202,47 @@ async def read_image(decoder: MediaDecoder, files: ClientFiles, address: str, pa
         InvalidInput: the file cannot be read or decoded.
         SensesError: the image cannot be decoded on this machine now.
     """
-    with await _open_input(files, address, param, MAX_IMAGE_BYTES) as file:
+    with await open_image(files, address, param) as file:
         return await decoder.decode_image(file, param=param)
 
 
-async def read_audio(decoder: MediaDecoder, files: ClientFiles, address: str, param: str) -> Audio:
-    """Read and decode a recording.
+async def decode_region(
+    decoder: MediaDecoder, file: BinaryIO, param: str, region: PixelBox | None
+) -> tuple[ImageData, tuple[int, int]]:
+    """Decode an image, or a region of it at its own resolution; return it and the size of the whole image.
+
+    Raises:
+        InvalidInput: the file cannot be decoded, or the region is not within the image.
+        SensesError: the image cannot be decoded on this machine now.
+    """
+    if region is None:
+        image = await decoder.decode_image(file, param=param)
+        return image, image.file_size
+    size = await decoder.image_size(file, param=param)
+    require_within(region, size)
+    return await decoder.decode_image(file, param=param, region=region), size
+
+
+async def open_image(files: ClientFiles, address: str, param: str) -> BinaryIO:
+    """Open an image for reading at its start; the caller closes it.
+
+    Raises:
+        InvalidInput: the file cannot be read.
+    """
+    return await _open_input(files, address, param, MAX_IMAGE_BYTES)
+
+
+async def read_audio(
+    decoder: MediaDecoder, files: ClientFiles, address: str, param: str, part: TimeRange = WHOLE_RECORDING
+) -> Audio:
+    """Read and decode `part` of a recording.
 
     Raises:
         InvalidInput: the file cannot be read or decoded.
         SensesError: the recording cannot be decoded on this machine now.
     """
     with await _open_input(files, address, param, MAX_AUDIO_BYTES) as file:
-        return await decoder.decode_audio(file, param=param)
+        return await decoder.decode_audio(file, param=param, part=part)
 
 
 async def _open_input(files: ClientFiles, address: str, param: str, limit_bytes: int) -> BinaryIO:
@@ -175,13 +254,13 @@ async def _open_input(files: ClientFiles, address: str, param: str, limit_bytes:
 
 def result_fields(finished: Finished, warnings: Iterable[str] = ()) -> dict[str, Any]:
     """Return the fields that every result of a request has; `warnings` are added to those of the request."""
-    starter_notes = [STARTER_NOTE] if finished.starter else []
     return {
+        "notice": starter_notice(finished.model) if finished.starter else None,
         "model": finished.model,
         "starter": finished.starter,
         "seconds": round(finished.timings.running_seconds, 3),
         "load_seconds": round(finished.timings.loading_seconds, 3),
-        "warnings": [*finished.result.warnings, *starter_notes, *warnings],
+        "warnings": [*finished.result.warnings, *warnings],
     }
 
 
@@ -210,17 +289,12 @@ async def save_result(
 
 
 async def save_copy(destination: Path, fallback: Path, files: ClientFiles, data: bytes) -> Path:
-    """Write `data` to `destination` and return it.
+    """Write `data` to `destination`, now or with the answer of the call, and return it.
 
     Raises:
         ArtifactNotSaved: `data` cannot be written; the message says that `fallback` holds the result.
     """
-    try:
-        await files.write(destination, data)
-    except OSError as error:
-        raise ArtifactNotSaved(
-            f"{destination} cannot be written: {files.explain(error)} The result is kept as {fallback}."
-        ) from error
+    await current_call.get().write(Copy(files, destination, data, fallback))
     return destination
 
 
@@ -230,21 +304,40 @@ def tool(
     title: str,
     read_only: bool = False,
     idempotent: bool = False,
+    destructive: bool = False,
+    open_world: bool = False,
     meta: dict[str, Any] | None = None,
 ) -> Callable[[ToolFunction], ToolFunction]:
-    """Register a tool under its function's name and docstring."""
+    """Register a tool under its function's name and docstring.
+
+    `destructive` means that it can replace a file, `open_world` that it reaches other machines.
+    """
     annotations = ToolAnnotations(
-        read_only_hint=read_only, destructive_hint=False, idempotent_hint=idempotent or read_only, open_world_hint=False
+        read_only_hint=read_only,
+        destructive_hint=destructive,
+        idempotent_hint=idempotent or read_only,
+        open_world_hint=open_world,
     )
 
     def register(function: ToolFunction) -> ToolFunction:
         description = " ".join((function.__doc__ or "").split())
-        return server.tool(title=title, description=description, annotations=annotations, meta=meta)(function)
+        about = {SEARCH_META: SEARCH_WORDS[function.__name__]} | (meta or {})
+        return server.tool(title=title, description=description, annotations=annotations, meta=about)(function)
 
     return register
 
 
 def error_text(error: SensesError) -> str:
-    """Return the message of an error with its code and, if a retry may help, the seconds to wait."""
+    """Return the message of an error with its code and, if a retry may help, the seconds to wait.
+
+    A command that downloads a model becomes the tool that does so, and the command as a person can type it.
+    """
     retry = f"; retry after {error.retry_after_seconds:.0f} s" if error.retry_after_seconds is not None else ""
-    return f"{error.message} [code: {error.code}{retry}]"
+    return f"{PULL_COMMAND.sub(_ways_to_download, error.message)} [code: {error.code}{retry}]"
+
+
+def _ways_to_download(command: re.Match[str]) -> str:
+    return (
+        f'download_model(model="{command[1]}") once the user agrees, or in a terminal '
+        f"{absolute_senses_command()} pull {command[1]}"
+    )

@@ -14,6 +14,7 @@ import anyio
 from anyio.abc import ByteReceiveStream, Process
 from anyio.streams.text import TextReceiveStream
 
+from mcp_server.calls.jobs import ToolJob
 from model_runtime.errors import OperationFailed
 
 PULL_COMMAND = (sys.executable, "-P", "-m", "mcp_server.cli.main", "pull", "--json")
@@ -45,6 +46,27 @@ class Downloader(Protocol):
             DownloadFailed: the model is unknown, or the download fails.
         """
         ...
+
+
+async def download_for_job(download: Downloader, model: str, job: ToolJob) -> int:
+    """Download a model within a job, with progress in gigabytes, and return the bytes that are on this disk then.
+
+    Raises:
+        DownloadFailed: the model is unknown, or the download fails.
+    """
+    job.progress.set_message(f"asking Hugging Face for the files of {model}")
+    latest = PullProgress(0, 0)
+
+    def report(downloaded: PullProgress) -> None:
+        nonlocal latest
+        latest = downloaded
+        job.progress.set_fraction(downloaded.done_bytes / max(downloaded.total_bytes, 1))
+        job.progress.set_message(
+            f"downloading {model}: {downloaded.done_bytes / 1e9:.1f} of {downloaded.total_bytes / 1e9:.1f} GB"
+        )
+
+    await download(model, report)
+    return latest.total_bytes
 
 
 async def download_in_subprocess(

@@ -14,9 +14,11 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 import anyio
+import anyio.to_thread
 from anyio.abc import TaskGroup
 from mcp_types import CallToolResult
 
+from mcp_server.calls.job_store import JobStore
 from mcp_server.calls.progress import ProgressTracker
 from mcp_server.calls.results import ToolResult
 from model_runtime.errors import Cancelled, InvalidInput, OperationFailed, SensesError
@@ -51,6 +53,8 @@ class ToolJob:
     finished: anyio.Event = field(default_factory=anyio.Event)
     result: CallToolResult | None = None
     error: SensesError | None = None
+    is_detached: bool = False
+    """Its call has answered with the id."""
     _has_request: bool = False
 
     def next_request_id(self) -> int | None:
@@ -97,17 +101,23 @@ JobFunction = Callable[[ToolJob], Awaitable[CallToolResult]]
 class JobRegistry:
     """The jobs of all clients. They run in `task_group`; the last finished ones are kept.
 
-    `new_id()` returns the runtime's next request id.
+    `new_id()` returns the runtime's next request id. `store` has the jobs of earlier daemons.
     """
 
-    def __init__(self, task_group: TaskGroup, new_id: Callable[[], int]) -> None:
+    def __init__(self, task_group: TaskGroup, new_id: Callable[[], int], store: JobStore | None = None) -> None:
         self._task_group = task_group
         self._new_id = new_id
+        self._store = store
         self._jobs: dict[int, ToolJob] = {}
+
+    def open(self) -> None:
+        """Take up the jobs of earlier daemons. Blocks on the disk."""
+        if self._store is not None:
+            self._store.open()
 
     def start(self, tool: str, client: str, function: JobFunction) -> ToolJob:
         """Start the work of a tool for the client of this name, and drop the oldest finished jobs."""
-        job = ToolJob(self._new_id(), tool, client)
+        job = ToolJob(self._unused_id(), tool, client)
         finished = [known.id for known in self._jobs.values() if known.finished.is_set()]
         for job_id in finished[: max(0, len(finished) - MAX_FINISHED_JOBS + 1)]:
             del self._jobs[job_id]
@@ -115,21 +125,27 @@ class JobRegistry:
         self._task_group.start_soon(self._run, job, function)
         return job
 
-    def find(self, job_id: str) -> ToolJob:
-        """Return the job with this id.
+    async def detach(self, job: ToolJob) -> None:
+        """Keep a job whose call answers with its id, also for a later daemon."""
+        job.is_detached = True
+        await self._save(job)
+
+    async def find_result(self, job_id: str) -> CallToolResult:
+        """Return the result of a job of an earlier daemon.
 
         Raises:
             InvalidInput: no job has this id.
+            SensesError: the job failed, or ended with its daemon.
         """
-        job = self.get(job_id)
-        if job is None:
-            raise InvalidInput(
-                f"There is no job {job_id!r}. Senses keeps the results of the last {MAX_FINISHED_JOBS} jobs until it "
-                "stops. Call the tool again.",
-                param="job_id",
-                code="not_found",
-            )
-        return job
+        if self._store is not None and job_id.isdecimal():
+            result = await anyio.to_thread.run_sync(self._store.result_or_raise, int(job_id))
+            if result is not None:
+                return result
+        raise InvalidInput(
+            f"There is no job {job_id!r}. Senses keeps the last {MAX_FINISHED_JOBS} jobs. Call the tool again.",
+            param="job_id",
+            code="not_found",
+        )
 
     def get(self, job_id: str) -> ToolJob | None:
         """Return the job with this id, or None."""
@@ -160,8 +176,23 @@ class JobRegistry:
             logger.exception("The %s job failed with an internal error", job.tool)
             job.error = OperationFailed(f"{job.tool} failed with an internal error. See the Senses log for details.")
         finally:
-            job.finished.set()
-            job.progress.notify()
+            try:
+                if job.is_detached:
+                    await self._save(job)
+            finally:
+                job.finished.set()
+                job.progress.notify()
+
+    async def _save(self, job: ToolJob) -> None:
+        if self._store is not None:
+            await anyio.to_thread.run_sync(self._store.save, job.id, job.tool, job.result, job.error)
+
+    def _unused_id(self) -> int:
+        """Return an id that names no job of an earlier daemon."""
+        job_id = self._new_id()
+        while self._store is not None and job_id in self._store:
+            job_id = self._new_id()
+        return job_id
 
 
 async def wait_for_job(

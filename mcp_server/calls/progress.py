@@ -23,12 +23,13 @@ STAGE_TEXTS = {
 
 @dataclass(eq=False, slots=True)
 class ProgressTracker:
-    """The progress of a job in `part_count` equal parts (images); `part_index` counts from 0."""
+    """The progress of a job in `part_count` equal parts; `part_index` counts from 0, `part_name` begins each message."""
 
     message: str = "starting"
     fraction: float = 0.0
     part_count: int = 1
     part_index: int = 0
+    part_name: str = ""
     changed: anyio.Event = field(default_factory=anyio.Event)
     """Set, and replaced, at the next change."""
     _last_reported: float = -MIN_INCREMENT
@@ -41,13 +42,17 @@ class ProgressTracker:
         if progress is None:
             return
         message, fraction = progress
-        prefix = f"picture {self.part_index + 1}/{self.part_count}, " if self.part_count > 1 else ""
-        self.message = prefix + message
+        self.message = f"{self.part_name}, {message}" if self.part_name else message
         working = not isinstance(event, Queued | Loading)
         if not working:
             self._work_start = None
         self.set_fraction((self.part_index + fraction) / self.part_count, working=working)
         self.notify()
+
+    def begin_part(self, index: int, name: str) -> None:
+        """Begin a part of the job, such as "picture 2/4"."""
+        self.part_index, self.part_name = index, name
+        self.set_message(name or self.message)
 
     def set_fraction(self, fraction: float, *, working: bool = True, now: float | None = None) -> None:
         """Set the fraction of the whole job. `working` is false while the job only waits or loads a model.

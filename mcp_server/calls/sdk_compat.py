@@ -15,6 +15,7 @@ from mcp.server.auth.middleware.bearer_auth import AuthorizationContext
 from mcp.server.context import ServerRequestContext
 from mcp.server.mcpserver import Context
 from mcp.server.mcpserver import server as mcpserver
+from mcp.server.mcpserver.resources.templates import ResourceSecurity
 from mcp.server.runner import serve_dual_era_loop
 from mcp.server.session import ServerSession
 from mcp.server.streamable_http import StreamableHTTPServerTransport
@@ -59,21 +60,53 @@ def forbid_extra_arguments(server: MCPServer[Any]) -> None:
             schema.pop("title", None)
 
 
+def add_query_resource(
+    server: MCPServer[Any], uri_template: str, function: Callable[..., Any], *, title: str, description: str
+) -> None:
+    """Register a text resource whose `function` takes the template's variables as `**variables`, all strings.
+
+    The SDK's decorator wants a parameter for each, and `from` cannot be the name of one.
+    """
+    server._resource_manager.add_template(
+        function,
+        uri_template,
+        name=function.__name__,
+        title=title,
+        description=description,
+        mime_type="text/plain",
+        security=ResourceSecurity(exempt_params={"find"}),  # words, never a path
+    )
+
+
 def tool_names(server: MCPServer[Any]) -> list[str]:
     """Return the names of the registered tools, in their order."""
     return [tool.name for tool in server._tool_manager.list_tools()]
 
 
-def argument_names(server: MCPServer[Any], tool: str) -> list[str]:
-    """Return the names of a tool's arguments; empty if the tool does not exist."""
+def argument_schema(server: MCPServer[Any], tool: str) -> dict[str, Any]:
+    """Return the JSON schema of a tool's arguments; one without arguments if the tool does not exist."""
     found = server._tool_manager.get_tool(tool)
-    return list(found.parameters["properties"]) if found else []
+    return found.parameters if found else {"properties": {}}
 
 
 def client_name(ctx: Context[Any, Any]) -> str:
     """Return the name that the client reports, or an empty string."""
     params = ctx.session.client_params
     return params.client_info.name if params else ""
+
+
+def client_title(ctx: Context[Any, Any]) -> str:
+    """Return how the client calls itself for people, or an empty string."""
+    params = ctx.session.client_params
+    return (params.client_info.title or params.client_info.name) if params else ""
+
+
+def can_ask(ctx: Context[Any, Any]) -> bool:
+    """Return whether the client shows questions with a form to its user."""
+    capabilities = ctx.client_capabilities
+    elicitation = capabilities.elicitation if capabilities else None
+    # clients before the modes existed declare an empty object and mean a form
+    return elicitation is not None and (elicitation.form is not None or elicitation.url is None)
 
 
 class LegacySubscriptions:

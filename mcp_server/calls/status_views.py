@@ -1,11 +1,14 @@
 """The runtime's status as JSON for language models and people: names, states, gigabytes, seconds."""
 
-from collections.abc import Iterable
+import json
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from typing import Any, Literal
 
 from mcp_server.calls.context import AppContext
 from mcp_server.calls.jobs import ToolJob
+from mcp_server.client_setup.config_files import absolute_senses_command
+from model_runtime.requests import Task
 from model_runtime.status import ModelState, ModelStatus, Status
 
 
@@ -57,7 +60,7 @@ def _model_view(model: ModelStatus) -> dict[str, Any]:
         "size_gb": _gigabytes(model.weights_bytes),
     }
     if not model.present and not model.error:
-        fields["get_it"] = f"senses pull {model.name}"
+        fields["get_it"] = f"{absolute_senses_command()} pull {model.name}"
     if model.state is not ModelState.ABSENT:
         fields |= {"memory_gb": _gigabytes(model.charged_bytes), "active": model.active, "queued": model.queued}
     if model.load_fraction is not None:
@@ -74,12 +77,75 @@ def _gigabytes(size_bytes: int) -> float:
     return round(size_bytes / 1e9, 3)
 
 
-Section = Literal["all", "models", "voices", "jobs", "memory"]
+Section = Literal["now", "models", "voices", "jobs", "memory", "all"]
+
+TOOL_BY_TASK = {
+    Task.VISION: "describe_image",
+    Task.IMAGE: "generate_image",
+    Task.TRANSCRIPTION: "transcribe",
+    Task.SPEECH: "speak",
+}
+"""The tasks of tools; no tool asks a model for text alone."""
+MAX_SUMMARY_BYTES = 1_300
+"""As JSON: less than 500 tokens, of which one has at least 2.6 bytes here."""
+MAX_LISTED = 8
+MAX_PROBLEM_CHARS = 200
+MORE = "section=models (descriptions), voices, jobs, memory or all"
+
+
+def summary(status: Status, tool_jobs: Sequence[ToolJob]) -> dict[str, Any]:
+    """Return what is loaded and what can be asked for now, each list with as many entries as fit `MAX_SUMMARY_BYTES`."""
+    views = (_summary(status, tool_jobs, limit) for limit in range(MAX_LISTED, 0, -1))
+    return next((view for view in views if _json_bytes(view) <= MAX_SUMMARY_BYTES), _summary(status, tool_jobs, 1))
+
+
+def _summary(status: Status, tool_jobs: Sequence[ToolJob], limit: int) -> dict[str, Any]:
+    missing = [f"{model.name} {_gigabytes(model.weights_bytes):.1f} GB" for model in _missing(status)]
+    loaded = [_loaded_view(model) for model in status.models if model.state is not ModelState.ABSENT]
+    running = [
+        {"job_id": str(job.id), "tool": job.tool, "progress": job.progress.message}
+        for job in tool_jobs
+        if not job.finished.is_set()
+    ]
+    lists: dict[str, list[Any]] = {"loaded": loaded, "running": running, "download_model": missing}
+    lists |= {tool: _usable(status, task) for task, tool in TOOL_BY_TASK.items()}
+    if status.problems:
+        lists["problems"] = [problem[:MAX_PROBLEM_CHARS] for problem in status.problems]
+    used = {"used_gb": _gigabytes(status.memory.footprint_bytes), "budget_gb": _gigabytes(status.memory.budget_bytes)}
+    return {"memory": used} | {name: _first(entries, limit) for name, entries in lists.items()} | {"more": MORE}
+
+
+def _usable(status: Status, task: Task) -> list[str]:
+    """Return the models that can answer now, the default first and the starters last."""
+    usable = [model for model in status.models if model.task is task and model.present and not model.error]
+    return [model.name for model in sorted(usable, key=lambda model: (not model.default, model.starter))]
+
+
+def _missing(status: Status) -> list[ModelStatus]:
+    models = (model for model in status.models if model.task in TOOL_BY_TASK)
+    return [model for model in models if not model.present and not model.error]
+
+
+def _loaded_view(model: ModelStatus) -> dict[str, Any]:
+    view = {"name": model.name, "state": str(model.state), "memory_gb": _gigabytes(model.charged_bytes)}
+    work = {"active": model.active, "queued": model.queued}
+    return view | {name: count for name, count in work.items() if count}
+
+
+def _first(entries: list[Any], limit: int) -> list[Any]:
+    hidden = len(entries) - limit
+    return [*entries[:limit], f"and {hidden} more"] if hidden > 0 else entries
+
+
+def _json_bytes(view: dict[str, Any]) -> int:
+    return len(json.dumps(view, ensure_ascii=False, separators=(",", ":")).encode())
 
 
 def read_status(app: AppContext, section: Section) -> dict[str, Any]:
-    """Return one section of the status, or all of them."""
+    """Return one section of the status, a summary of what matters now, or all of it."""
     status = app.service.status()
+    if section == "now":
+        return {"version": status.version, "page": app.http_origin or None, **summary(status, app.jobs.all())}
     sections: dict[str, Any] = {
         "models": models(status),
         "voices": voices(status),

@@ -18,6 +18,8 @@ IncludeText = Literal["auto", "always", "never"]
 
 SMALL_MODEL_BYTES = 5_000_000_000
 """Weights of vision models that describe well and read small text badly are smaller."""
+SENTENCE_TASKS = ("describe", "caption", "alt_text")
+"""What a starter says of a picture that it cannot know; the text in it is right."""
 MAX_LINES = 100
 """Lines beside a description: about 3000 tokens. The task "ocr" has them all."""
 
@@ -33,13 +35,17 @@ class TextInImage:
 def is_text_wanted(include_text: IncludeText, task: str, model_name: str, status: Status) -> bool:
     """Return whether text is read beside the answer of a model.
 
-    "auto" does so where that model reads badly, and for the task "ocr", whose lines no vision model can place.
+    "auto" does so where that model reads badly, in each answer of a starter, and for the task "ocr", whose lines no
+    vision model can place.
     """
     model, reader = status.model(model_name), status.model(OCR_MODEL.name)
     if include_text == "never" or reader is None or not reader.present or model is reader:
         return False
-    is_small = model is not None and (model.starter or model.weights_bytes < SMALL_MODEL_BYTES)
-    return include_text == "always" or task == "ocr" or (task == "describe" and is_small)
+    if include_text == "always" or task == "ocr":
+        return True
+    if model is None:
+        return False
+    return task in SENTENCE_TASKS if model.starter else task == "describe" and model.weights_bytes < SMALL_MODEL_BYTES
 
 
 async def read_text(app: AppContext, image: ImageData, job: ToolJob, max_lines: int | None) -> TextInImage:
@@ -58,7 +64,7 @@ async def read_text(app: AppContext, image: ImageData, job: ToolJob, max_lines: 
     except SensesError as error:
         return TextInImage([], (f"The text in the image was not read: {error.message}",))
     kept = to_image_lines(answer.lines[:max_lines])
-    cut = f'text_in_image has the first {len(kept)} of {len(answer.lines)} lines; task="ocr" has them all.'
+    cut = f'The first {len(kept)} of {len(answer.lines)} lines of text are here; task="ocr" has them all.'
     return TextInImage(kept, (cut,) if len(kept) < len(answer.lines) else ())
 
 

@@ -11,6 +11,7 @@ import typer
 
 from mcp_server.launcher.paths import VERSION, InstancePaths
 from model_runtime.errors import SensesError
+from model_runtime.hub.version import Version
 
 if TYPE_CHECKING:
     from model_runtime.settings import Settings
@@ -24,6 +25,11 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+folders_app = typer.Typer(
+    help="List the folders that clients may use besides their own, and grant or revoke them while Senses runs.",
+    pretty_exceptions_enable=False,
+)
+app.add_typer(folders_app, name="folders")
 
 
 class ClientName(StrEnum):
@@ -33,6 +39,9 @@ class ClientName(StrEnum):
     CLAUDE_CODE = "claude-code"
     CURSOR = "cursor"
     VSCODE = "vscode"
+    CODEX = "codex"
+    OPENCODE = "opencode"
+    GEMINI_CLI = "gemini-cli"
 
 
 def main() -> None:
@@ -118,17 +127,56 @@ def stop() -> None:
 
 @app.command()
 @handle_errors
-def models() -> None:
+def models(
+    newer: Annotated[
+        bool, typer.Option("--newer", help="Ask Hugging Face which downloaded models have a newer version.")
+    ] = False,
+) -> None:
     """List the models: task, size, and the command that downloads each."""
-    from mcp_server.cli.models import models_text
+    from mcp_server.cli.models import models_text, newer_text
 
-    typer.echo(models_text(read_settings()))
+    typer.echo(newer_text(read_settings()) if newer else models_text(read_settings()))
+
+
+@folders_app.callback(invoke_without_command=True)
+@handle_errors
+def folders(context: typer.Context) -> None:
+    """List the granted folders."""
+    from mcp_server.cli.folders import folders_text
+
+    if context.invoked_subcommand is None:
+        typer.echo(folders_text(read_settings()))
+
+
+@folders_app.command("add")
+@handle_errors
+def add_folder(
+    path: Annotated[Path, typer.Argument(help="The folder.")],
+    write: Annotated[bool, typer.Option("--write", help="Results may be saved there, too.")] = False,
+    client: Annotated[str, typer.Option(help="Only for the client of this name; http: for those over HTTP.")] = "",
+) -> None:
+    """Let clients use a folder, at once."""
+    from mcp_server.cli.folders import add_folder
+
+    typer.echo(add_folder(read_settings(), path, access="write" if write else "read", client=client))
+
+
+@folders_app.command("revoke")
+@handle_errors
+def revoke_folder(name: Annotated[str, typer.Argument(help="The folder, or its id from the list.")]) -> None:
+    """Withdraw a folder, at once: a call that uses it ends."""
+    from mcp_server.cli.folders import revoke_folder
+
+    typer.echo(revoke_folder(read_settings(), name))
 
 
 @app.command()
 @handle_errors
 def pull(
     name: Annotated[str, typer.Argument(help="A name from `senses models`, or a Hugging Face repository.")],
+    version: Annotated[
+        Version, typer.Option(help="The version in use, the newest one of its repository, or the shipped one.")
+    ] = Version.KEPT,
     as_json: Annotated[bool, typer.Option("--json", help="Print progress as lines of JSON, for programs.")] = False,
 ) -> None:
     """Download a model. An interrupted download continues where it stopped."""
@@ -137,7 +185,7 @@ def pull(
 
     run, settings = pull_as_json if as_json else pull_model, read_settings()
     with awake(is_enabled=settings.keep_awake):
-        run(settings, name, typer.echo)
+        run(settings, name, typer.echo, version=version)
 
 
 @app.command()
@@ -151,7 +199,7 @@ def install(
         bool, typer.Option("--link", help="Print a link that adds Senses when you open it (Cursor, VS Code).")
     ] = False,
 ) -> None:
-    """Connect an MCP client: add Senses to its configuration file and keep a backup."""
+    """Connect an MCP client: add Senses to its configuration file, keep a backup, and add a skill for its agent."""
     from mcp_server.cli.install import install_text
 
     typer.echo(install_text(client, folder, undo=undo, dry_run=dry_run, link=link))

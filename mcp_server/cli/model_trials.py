@@ -145,7 +145,7 @@ def _request_of(model: str, task: Task, recording: bytes) -> tuple[str, dict[str
             content = [{"type": "text", "text": "What is this?" if task is Task.VISION else "Count from one to ten."}]
             content += [_picture()] if task is Task.VISION else []
             messages = [{"role": "user", "content": content}]
-            body = {"model": model, "messages": messages, "max_tokens": 64, "stream": True}
+            body = {"model": model, "messages": messages, "max_tokens": 64, "temperature": 0, "stream": True}
             return "/v1/chat/completions", {"json": body}, _is_chat_text
         case Task.IMAGE:
             size = f"{IMAGE_SIDE_PX}x{IMAGE_SIDE_PX}"

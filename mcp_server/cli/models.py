@@ -44,6 +44,27 @@ def models_table(models: Sequence[ModelRow]) -> str:
     return align_columns([HEADER, *rows])
 
 
+def newer_text(settings: Settings) -> str:
+    """Return which downloaded models have a newer version, and the commands that take it and go back.
+
+    Raises:
+        PullFailed: Hugging Face cannot be reached, or refuses an answer.
+    """
+    from model_runtime.hub.newer import newer_commits
+
+    cache = HubCache(hub_folder(os.environ))
+    newer = newer_commits(create_catalog(settings, cache).models(), cache)
+    if not newer:
+        return "No downloaded model has a newer version."
+    header = ("Model", "Repository", "In use", "Newest", "Command")
+    rows = [
+        (one.model, one.repo, one.commit[:7], one.newest[:7], f"senses pull {one.model} --version newest")
+        for one in newer
+    ]
+    back = "Nothing changes by itself. `senses pull MODEL --version shipped` goes back; Senses is tested with that one."
+    return f"{align_columns([header, *rows])}\n\n{back}"
+
+
 def availability(model: Model, info: ModelInfo) -> str:
     """Return where a model is, or the command that downloads it."""
     if info.broken_reason:

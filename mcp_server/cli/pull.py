@@ -22,6 +22,7 @@ from model_runtime.errors import Cancelled, UnknownModel
 from model_runtime.hub.cache import HubCache, hub_folder
 from model_runtime.hub.download import pull
 from model_runtime.hub.progress import DownloadProgress, ProgressCallback
+from model_runtime.hub.version import Version
 from model_runtime.requests import Task
 from model_runtime.settings import Settings
 from model_runtime.sizes import format_bytes
@@ -29,8 +30,10 @@ from model_runtime.sizes import format_bytes
 MIN_REPORT_INTERVAL_SECONDS = 0.25
 
 
-def pull_model(settings: Settings, name: str, print_line: Callable[[str], None]) -> None:
-    """Download the missing files of a model.
+def pull_model(
+    settings: Settings, name: str, print_line: Callable[[str], None], *, version: Version = Version.KEPT
+) -> None:
+    """Download the missing files of a version of a model.
 
     Raises:
         UnknownModel: the name is neither an alias nor a repository.
@@ -48,12 +51,14 @@ def pull_model(settings: Settings, name: str, print_line: Callable[[str], None])
     size_text = f" ({format_bytes(model.download_bytes)})" if model.download_bytes else ""
     print_line(f"{model.name}: {', '.join(artifact.repo for artifact in model.artifacts)}{size_text} into {cache}")
     with progress_bar() as report:
-        folders = pull(model, cache, report)
+        folders = pull(model, cache, report, version=version)
     print_line(f"{model.name} is complete: {', '.join(str(folder) for folder in folders.values())}")
 
 
-def pull_as_json(settings: Settings, name: str, print_line: Callable[[str], None]) -> None:
-    """Download the missing files of a model and print each progress as a JSON object on one line.
+def pull_as_json(
+    settings: Settings, name: str, print_line: Callable[[str], None], *, version: Version = Version.KEPT
+) -> None:
+    """Download the missing files of a version of a model and print each progress as a JSON object on one line.
 
     Raises:
         UnknownModel: the name is neither an alias nor a repository.
@@ -70,7 +75,7 @@ def pull_as_json(settings: Settings, name: str, print_line: Callable[[str], None
             reported_at = time.monotonic()
             print_line(line)
 
-    pull(model, hub_folder(os.environ), report)
+    pull(model, hub_folder(os.environ), report, version=version)
     print_line(line)
 
 

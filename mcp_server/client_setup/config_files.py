@@ -1,23 +1,20 @@
-"""Configuration files of MCP clients: plan, write, back up and undo the entry of Senses; and links that add it."""
+"""Configuration files of MCP clients: plan, write, back up and undo the entry of Senses."""
 
-import base64
-import json
 import os
+import shlex
 import shutil
 import stat
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
+from mcp_server.client_setup.clients import SERVER_NAME, ClientConfig
+from mcp_server.client_setup.file_formats import parse_json
 from model_runtime.atomic_file import write_atomically
 from model_runtime.errors import SensesError
-
-SERVER_NAME = "senses"
-MEDIA_FOLDERS = ("Desktop", "Documents", "Downloads", "Pictures", "Music", "Movies")
-"""The default folders of a desktop app, which has no working folder."""
 
 
 class ClientConfigError(SensesError):
@@ -26,91 +23,59 @@ class ClientConfigError(SensesError):
     code = "setup_failed"
 
 
-@dataclass(frozen=True, slots=True)
-class ClientConfig:
-    """One client: `config_path(home)` is its configuration file, `servers_key` the key of its MCP servers."""
+class BackupAction(StrEnum):
+    """What happens to the backup: it is the file as it was before Senses."""
 
-    title: str
-    config_path: Callable[[Path], Path]
-    servers_key: str
-    has_type_field: bool = False
-    """Whether an entry has a field `type` for the transport."""
-    default_folders: tuple[str, ...] = ()
-    next_step: str = ""
-    """What to do after the file has changed, if that is more than a restart."""
-    install_link: Callable[[dict[str, Any]], str] | None = None
-    """install_link(entry) returns the URL that opens the client and offers to add the entry; None without links."""
-
-
-def _app_settings_path(home: Path, *parts: str) -> Path:
-    support = home / "Library" / "Application Support" if sys.platform == "darwin" else home / ".config"
-    return support.joinpath(*parts)
-
-
-def cursor_link(entry: dict[str, Any]) -> str:
-    """Return Cursor's install link (cursor.com/docs/mcp/install-links): the entry's JSON in base64."""
-    config = base64.b64encode(json.dumps(entry).encode()).decode()
-    return f"cursor://anysphere.cursor-deeplink/mcp/install?name={SERVER_NAME}&config={quote(config, safe='')}"
-
-
-def vscode_link(entry: dict[str, Any]) -> str:
-    """Return VS Code's install link (VS Code API, "MCP developer guide"): the JSON of the named entry."""
-    return "vscode:mcp/install?" + quote(json.dumps({"name": SERVER_NAME} | entry), safe="")
-
-
-CLIENT_CONFIGS = {
-    "claude-desktop": ClientConfig(
-        "Claude Desktop",
-        lambda home: _app_settings_path(home, "Claude", "claude_desktop_config.json"),
-        "mcpServers",
-        default_folders=MEDIA_FOLDERS,
-        next_step="Quit Claude Desktop completely and open it again.",
-    ),
-    "claude-code": ClientConfig("Claude Code", lambda home: home / ".claude.json", "mcpServers", has_type_field=True),
-    "cursor": ClientConfig(
-        "Cursor", lambda home: home / ".cursor" / "mcp.json", "mcpServers", install_link=cursor_link
-    ),
-    "vscode": ClientConfig(
-        "VS Code",
-        lambda home: _app_settings_path(home, "Code", "User", "mcp.json"),
-        "servers",
-        has_type_field=True,
-        install_link=vscode_link,
-    ),
-}
+    WRITE = "write"
+    KEEP = "keep"
+    REMOVE = "remove"
 
 
 @dataclass(frozen=True, slots=True)
 class ConfigChange:
-    """The planned change of a configuration file; `old_text` is None if the file does not exist."""
+    """The planned change of a configuration file. `old_text` is None if it does not exist, `new_text` if it shall not."""
 
     path: Path
     old_text: str | None
-    new_text: str
+    new_text: str | None
+    parse: Callable[[str], Any] = parse_json
+    backup: BackupAction = BackupAction.WRITE
 
     @property
     def is_needed(self) -> bool:
         """Whether the new text means something else than the old one."""
-        return self.old_text is None or json.loads(self.old_text or "{}") != json.loads(self.new_text)
+        if self.old_text is None or self.new_text is None:
+            return self.old_text != self.new_text
+        return bool(self.parse(self.old_text) != self.parse(self.new_text))
 
     def write(self) -> Path | None:
-        """Write the file and a backup of the old one beside it; return the backup's path, or None without an old file.
+        """Write the file and a backup of the old one beside it; return the backup's path, or None without one.
 
         Both keep the old file's permissions: clients keep keys in these files.
 
         Raises:
             OSError: a file cannot be written.
         """
-        target = self.path.resolve()  # a link stays a link, as people keep these files with their dotfiles
+        target, backup = self.path.resolve(), backup_path(self.path)  # a link stays a link, as with dotfiles
         target.parent.mkdir(parents=True, exist_ok=True)
-        if self.old_text is None:
-            write_atomically(target, self.new_text.encode())
-            return None
-        mode = stat.S_IMODE(target.stat().st_mode)
-        backup = target.with_name(target.name + ".before-senses")
-        write_atomically(backup, self.old_text.encode(), mode=mode)
-        write_atomically(target, self.new_text.encode(), mode=mode)
-        return backup
+        written = None
+        mode = None if self.old_text is None else stat.S_IMODE(target.stat().st_mode)
+        if self.old_text is not None and self.backup is BackupAction.WRITE:
+            write_atomically(backup, self.old_text.encode(), mode=mode)
+            written = backup
+        if self.new_text is None:
+            target.unlink(missing_ok=True)
+        else:
+            write_atomically(target, self.new_text.encode(), mode=mode)
+        if self.backup is BackupAction.REMOVE:
+            backup.unlink(missing_ok=True)
+        return written
+
+
+def backup_path(path: Path) -> Path:
+    """Return where the backup of a client's file is."""
+    target = path.resolve()
+    return target.with_name(target.name + ".before-senses")
 
 
 def server_entry(client: ClientConfig, command: str, folders: Sequence[str], home: Path) -> dict[str, Any]:
@@ -119,7 +84,8 @@ def server_entry(client: ClientConfig, command: str, folders: Sequence[str], hom
     type_field = {"type": "stdio"} if client.has_type_field else {}
     senses_home = os.environ.get("SENSES_HOME")
     env_field = {"env": {"SENSES_HOME": str(Path(senses_home).expanduser().absolute())}} if senses_home else {}
-    return type_field | {"command": command} | ({"args": allowed_folders} if allowed_folders else {}) | env_field
+    args = {"args": allowed_folders} if allowed_folders else {}
+    return client.to_entry(type_field | {"command": command} | args | env_field)
 
 
 def install_link(client: ClientConfig, entry: dict[str, Any]) -> str:
@@ -155,30 +121,53 @@ def senses_command() -> str:
     return "senses" if found is not None and Path(found).resolve() == sibling.resolve() else str(sibling)
 
 
+def absolute_senses_command() -> str:
+    """Return the path of `senses` beside this Python, quoted for a shell: it is rarely on the PATH of a person."""
+    return shlex.quote(str(Path(sys.executable).parent / "senses"))
+
+
 def plan_edit(client: ClientConfig, home: Path, entry: dict[str, Any] | None) -> ConfigChange:
     """Plan to add Senses to a client's file, or to remove it if `entry` is None; the rest of the file stays.
 
+    A file that means without Senses what it meant before gets its old text again; one that Senses made goes.
+
     Raises:
-        ClientConfigError: the file is not a JSON object; the message says what to do by hand.
+        ClientConfigError: the file has no such object; the message says what to do by hand.
     """
-    path = client.config_path(home)
+    path, parse = client.config_path(home), client.file_format.parse
     old_text = path.read_text(encoding="utf-8") if path.exists() else None
+    if old_text is None and entry is None:
+        return ConfigChange(path, None, None, parse)
     try:
-        config = json.loads(old_text) if old_text and old_text.strip() else {}
+        new_text = client.file_format.edit(old_text or "", client.servers_key, SERVER_NAME, entry)
+        has_senses = SERVER_NAME in parse(old_text or "").get(client.servers_key, {})
     except ValueError as error:
-        raise ClientConfigError(_manual_edit_text(client, path, f"is not plain JSON ({error})", entry)) from error
-    if not isinstance(config, dict) or not isinstance(config.get(client.servers_key, {}), dict):
-        raise ClientConfigError(_manual_edit_text(client, path, f"has no object under {client.servers_key!r}", entry))
-    servers = {name: value for name, value in config.get(client.servers_key, {}).items() if name != SERVER_NAME}
-    if entry is not None:
-        servers[SERVER_NAME] = entry
-    new_config = config | {client.servers_key: servers}
-    return ConfigChange(path, old_text, json.dumps(new_config, indent=2, ensure_ascii=False) + "\n")
+        raise ClientConfigError(_manual_edit_text(client, path, str(error), entry)) from error
+    if entry is None and not has_senses:
+        return ConfigChange(path, old_text, old_text, parse, BackupAction.KEEP)
+    backup = BackupAction.KEEP if has_senses else BackupAction.WRITE
+    change = ConfigChange(path, old_text, new_text, parse, backup)
+    return _plan_removal(client, change) if entry is None else change
+
+
+def _plan_removal(client: ClientConfig, change: ConfigChange) -> ConfigChange:
+    """Return the change with the text from before Senses where that means the same as the new one."""
+
+    def meaning(text: str) -> Any:
+        return {key: value for key, value in change.parse(text).items() if key != client.servers_key or value}
+
+    backup, left = backup_path(change.path), meaning(change.new_text or "")
+    if backup.exists():
+        before = backup.read_text(encoding="utf-8")
+        is_same = meaning(before) == left
+        return replace(change, new_text=before, backup=BackupAction.REMOVE) if is_same else change
+    return change if left or change.path.is_symlink() else replace(change, new_text=None)
 
 
 def _manual_edit_text(client: ClientConfig, path: Path, problem: str, entry: dict[str, Any] | None) -> str:
     if entry is None:
         instruction = f"Remove {SERVER_NAME!r} from {client.servers_key!r} in it."
     else:
-        instruction = f"Add this under {client.servers_key!r}:\n" + json.dumps({SERVER_NAME: entry}, indent=2)
+        shown = client.file_format.show(client.servers_key, SERVER_NAME, entry)
+        instruction = f"Add this under {client.servers_key!r}:\n{shown}"
     return f"{path} {problem}, so Senses does not change it. {instruction}"

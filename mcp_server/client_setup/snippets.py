@@ -40,5 +40,8 @@ def client_snippets(commands: InstalledCommands) -> list[tuple[str, str]]:
         ("Claude Desktop", f"{install} claude-desktop"),
         ("Cursor", f"{install} cursor"),
         ("VS Code", f"{install} vscode"),
+        ("Codex", f"{install} codex"),
+        ("opencode", f"{install} opencode"),
+        ("Gemini CLI", f"{install} gemini-cli"),
         ("Others", json.dumps({"mcpServers": {"senses": entry}})),
     ]

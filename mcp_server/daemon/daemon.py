@@ -25,6 +25,9 @@ from mcp_server.daemon.lock import AlreadyRunning, DaemonInfo, InstanceUnusable,
 from mcp_server.daemon.service_manager import notify
 from mcp_server.daemon.socket_server import SocketServer, is_newer
 from mcp_server.files.artifacts import ArtifactStore
+from mcp_server.files.client import ClientConnection
+from mcp_server.files.folder_requests import FolderConsents
+from mcp_server.files.grants import FolderGrantStore
 from mcp_server.files.storage import check_storage, make_inbox
 from mcp_server.launcher.paths import VERSION, InstancePaths
 from mcp_server.server import SensesServer, create_server
@@ -40,6 +43,8 @@ logger = logging.getLogger(__name__)
 
 IDLE_EXIT_SECONDS = 1800.0
 IDLE_CHECK_SECONDS = 15.0
+DRAIN_CHECK_SECONDS = 0.25
+"""How often a daemon that a newer client waits for looks whether its work is done."""
 DRAIN_TIMEOUT_SECONDS = 2.0
 """How long running requests may continue after the first signal."""
 SHUTDOWN_TIMEOUT_SECONDS = 4.5
@@ -117,6 +122,7 @@ class Daemon:
     on_ready: Callable[[DaemonInfo], None]
     idle_exit_seconds: float = IDLE_EXIT_SECONDS
     _stop_requested: anyio.Event = field(default_factory=anyio.Event, init=False)
+    _newer_waits: anyio.Event = field(default_factory=anyio.Event, init=False)
 
     async def serve(self, open_service: ServiceFactory) -> None:
         """Serve until `stop`, a signal, idle time or a newer client ends it.
@@ -130,15 +136,19 @@ class Daemon:
         async with open_service(self.settings) as service, anyio.create_task_group() as task_group:
             artifacts = ArtifactStore(self.settings.folders.artifacts, problems=service.problems)
             task_group.start_soon(self._listen_for_signals)
-            server = create_server(service, self.settings, artifacts, task_group, http_origin=http_origin)
+            over_http = ClientConnection(over_http=True)
+            server = create_server(
+                service, self.settings, artifacts, task_group, http_origin=http_origin, client=over_http
+            )
             app, problems = _create_http_app(service, self.settings, artifacts, server), service.problems
+            await anyio.to_thread.run_sync(server.open_records)
             http_server = HttpServer(app, sockets, reserve, problems)
             socket_server = SocketServer(
                 server,
                 self.paths.socket_path,
                 reserve,
                 problems,
-                lambda version: self._yield_to(version, server, socket_server),
+                lambda version: self._yield_to(version, server),
             )
             task_group.start_soon(http_server.run_until_stopped)
             await http_server.ready.wait()
@@ -154,6 +164,7 @@ class Daemon:
             if self.auto:
                 idle_check = partial(self._stop_when_idle, server, socket_server, http_server)
                 task_group.start_soon(keep_running, "idle check", idle_check, problems)
+                task_group.start_soon(keep_running, "drain", partial(self._stop_for_newer, server), problems)
             await self._stop_requested.wait()
             await self._shut_down(socket_server, http_server, service)
             artifacts.close()
@@ -230,14 +241,25 @@ class Daemon:
                 logger.info("Stopping on %s; a second signal stops at once", number.name)
                 self._stop_requested.set()
 
-    def _yield_to(self, version: str, server: SensesServer, socket_server: SocketServer) -> bool:
-        """Stop for a newer client, so that it starts the newer daemon; a busy daemon serves that client itself."""
-        has_others = socket_server.connection_count > 1  # one is the newer client's own
-        if not self.auto or not is_newer(version, VERSION) or has_others or is_working(server):
+    def _yield_to(self, version: str, server: SensesServer) -> bool:
+        """Stop for a newer client, so that it starts the newer daemon; shims of other clients then connect to that one.
+
+        A daemon that works serves that client itself, and stops when the work is done.
+        """
+        if not self.auto or not is_newer(version, VERSION):
+            return False
+        self._newer_waits.set()
+        if is_working(server):
             return False
         logger.info("Shutting down so that Senses %s can take over", version)
         self._stop_requested.set()
         return True
+
+    async def _stop_for_newer(self, server: SensesServer) -> None:
+        await self._newer_waits.wait()
+        while is_working(server):  # noqa: ASYNC110 - no event says that both jobs and requests have ended
+            await anyio.sleep(DRAIN_CHECK_SECONDS)
+        self._stop_requested.set()
 
     async def _stop_when_idle(self, server: SensesServer, socket_server: SocketServer, http_server: HttpServer) -> None:
         idle_since = time.monotonic()
@@ -259,8 +281,9 @@ def freeze_gc_heap() -> None:
 
 
 def is_working(server: SensesServer) -> bool:
-    """Return whether a job or a request runs or waits."""
-    return server.app_context.jobs.running_count > 0 or bool(server.app_context.service.status().jobs)
+    """Return whether a job or a request runs or waits, or a text is read aloud."""
+    app = server.app_context
+    return app.jobs.running_count > 0 or app.player.is_playing or bool(app.service.status().jobs)
 
 
 def is_busy(server: SensesServer) -> bool:
@@ -292,6 +315,7 @@ def _create_http_app(service: Service, settings: Settings, artifacts: ArtifactSt
         settings,
         artifacts=artifacts,
         client_snippets=lambda: client_snippets(installed_commands(settings)),
+        folders=FolderConsents(FolderGrantStore(settings.folders), server.app_context.folder_requests),
         extra_routes=routes,
         contexts=contexts,
     )

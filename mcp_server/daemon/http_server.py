@@ -18,6 +18,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from mcp_server.calls import sdk_compat
 from mcp_server.daemon.descriptors import DescriptorReserve, accept_connections
+from mcp_server.daemon.mcp_endpoint import McpEndpoint
 from mcp_server.files.artifacts import ORIGINAL_SUFFIXES, ArtifactKind, ArtifactStore
 from mcp_server.server import SensesServer
 from model_runtime.background import keep_running
@@ -142,7 +143,7 @@ def mcp_routes(server: SensesServer) -> list[BaseRoute]:
         max_request_body_size=MAX_BODY_BYTES, transport_security=security, max_sessions=MAX_SESSIONS
     )
     sdk_compat.end_idle_sessions_over(server.session_manager, MAX_SESSIONS)
-    return list(app.routes)
+    return [Route(route.path, McpEndpoint(route.app)) for route in app.routes if isinstance(route, Route)]
 
 
 def artifact_routes(store: ArtifactStore) -> list[BaseRoute]:

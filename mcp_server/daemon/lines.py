@@ -13,6 +13,8 @@ from anyio.abc import ByteReceiveStream
 PARSE_ERROR = -32700
 INVALID_REQUEST = -32600
 CHUNK_BYTES = 1 << 16
+UNREADABLE = "The message is nested too deeply, or a text in it is no Unicode."
+"""Of a message that has the shape of JSON-RPC."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +53,7 @@ class LineReader:
 def refusal_of(line: bytes) -> bytes | None:
     """Return the error for a line that is no message, with its id where that can be read; None if it needs no answer.
 
-    A response that cannot be read gets no answer: an answer to it would be one without a question.
+    A response and a notification that cannot be read get no answer: it would be one without a question.
     """
     try:
         message = json.loads(line, parse_constant=_refuse_constant)
@@ -59,7 +61,10 @@ def refusal_of(line: bytes) -> bytes | None:
         return error_line(PARSE_ERROR, "The line is not JSON. Send one JSON-RPC 2.0 message a line.", None)
     if isinstance(message, dict) and "method" not in message and ("result" in message or "error" in message):
         return None
-    return error_line(INVALID_REQUEST, _reason(message), _readable_id(message))
+    reason = _reason(message)
+    if reason == UNREADABLE and "id" not in message:
+        return None
+    return error_line(INVALID_REQUEST, reason, _readable_id(message))
 
 
 def has_id(line: bytes) -> bool:
@@ -96,7 +101,7 @@ def _refuse_constant(name: str) -> None:
 
 def _reason(message: Any) -> str:
     if isinstance(message, list):
-        return "Batches are not supported. Send one message a line."
+        return "Batches are not supported. Send one message at a time."
     if not isinstance(message, dict):
         return "A message is a JSON object."
     if message.get("jsonrpc") != "2.0":
@@ -107,4 +112,4 @@ def _reason(message: Any) -> str:
         return "params must be an object."
     if "id" in message and (isinstance(message["id"], bool) or not isinstance(message["id"], int | str)):
         return "id must be a string or an integer."
-    return "The message is nested too deeply, or a text in it is no Unicode."
+    return UNREADABLE

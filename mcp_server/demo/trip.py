@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from mcp_server.demo.meaning import has_same_meaning
+from mcp_server.calls.meaning import has_same_meaning
 
 
 class Sense(StrEnum):

@@ -1,7 +1,7 @@
 """Access to files for one tool call: parse the address, check the folder, open once.
 
 An address is a path (absolute, `~`, or relative to the client's working folder), `file://`, `senses://` (a stored
-result), `data:` or, if the settings allow it, `http(s)://`. The resolved path is checked and the file is opened without
+result), `data:`, "clipboard", "screenshot" (the newest one) or, if the settings allow it, `http(s)://`. The resolved path is checked and the file is opened without
 following a link, so neither `..` nor a symbolic link leads out of the allowed folders. The refusal of a path outside
 them is the same whether or not the file exists. The shim opens a client's files; what macOS denies to it, the daemon
 tries itself. Nothing here touches a client's folder on the event loop.
@@ -11,18 +11,22 @@ import errno
 import io
 import os
 import stat
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import BinaryIO, Literal
+from typing import BinaryIO
 
 from mcp_server.files.addresses import decode_data_uri, is_data_uri, parse_path
+from mcp_server.files.allowed_paths import AllowedPaths, FolderWish
 from mcp_server.files.artifacts import URI_SCHEME, ArtifactKind, ArtifactStore, StoredArtifact
 from mcp_server.files.client import ClientConnection
-from mcp_server.files.denials import OWN_PROGRAM, explain, outside_text
+from mcp_server.files.clipboard import CLIPBOARD, SCREENSHOT, Run, read_clipboard, run_command, screenshot_folder
+from mcp_server.files.denials import OWN_PROGRAM, explain, withdrawn_text
 from mcp_server.files.folder_access import FolderAccess
-from mcp_server.files.folders import AllowedPath, GrantedFolder, normalize_spelling
-from mcp_server.files.lookup import FolderLookup
+from mcp_server.files.folders import AllowedPath, GrantedFolder
+from mcp_server.files.grants import HTTP_CLIENTS, Access, FolderGrant, FolderGrantStore
+from mcp_server.files.spelling import normalize_spelling
 from model_runtime.errors import InvalidInput
 from model_runtime.formats.fetch import DEFAULT_FETCHER, Fetcher, is_web_url
 from model_runtime.settings import Settings
@@ -31,7 +35,6 @@ from model_runtime.sizes import format_bytes
 MAX_IMAGE_BYTES = 50_000_000
 MAX_AUDIO_BYTES = 2_000_000_000
 
-Verb = Literal["read", "write"]
 ERROR_CODES: dict[type[OSError], str] = {PermissionError: "permission_denied", TimeoutError: "timeout"}
 
 
@@ -43,6 +46,14 @@ class ClientFiles:
     settings: Settings
     artifacts: ArtifactStore
     fetcher: Fetcher = DEFAULT_FETCHER
+    client_name: str = ""
+    once: tuple[FolderWish, ...] = ()
+    """What a person granted for this call only."""
+    run: Run = run_command
+    """Runs the programs that tell what is on the clipboard and where screenshots are."""
+    notes: list[str] = field(default_factory=list)
+    """What the result should say, such as where a relative path led."""
+    _used: set[FolderGrant] = field(default_factory=set)
 
     async def fetch(self, address: str, *, param: str) -> bytes | None:
         """Return the content of a web address, or None if the address is of another kind.
@@ -57,7 +68,7 @@ class ClientFiles:
         if not self.settings.allow_urls:
             raise InvalidInput(
                 f"{address} is a web address; Senses works offline. Download the file and pass its path, or set "
-                f"files.allow_urls = true in {self._config_path} and restart Senses.",
+                f"files.allow_urls = true in {self.settings.folders.config / 'config.toml'} and restart Senses.",
                 param=param,
                 code="url_not_allowed",
             )
@@ -74,11 +85,13 @@ class ClientFiles:
         """
         if is_data_uri(address):
             return io.BytesIO(decode_data_uri(address, param))
+        if address == str(CLIPBOARD):
+            return await self._open_clipboard(param)
         if address.startswith(f"{URI_SCHEME}://"):
             path = (await self._find_artifact(address, param)).path
-            allowed = AllowedPath(path, GrantedFolder(path.parents[1], is_clients=False))
+            allowed = AllowedPath(path, GrantedFolder(path.parents[1], is_clients=False), path.parents[1])
         else:
-            path = self._absolute_path(parse_path(address, param), param)
+            path = await self._path_of(address, param)
             allowed = await self._find_allowed(path, address, "read", param)
         return await self._open_checked(allowed, address, param, limit_bytes)
 
@@ -100,21 +113,15 @@ class ClientFiles:
         """Return the path to which a result will be written, before any work is done.
 
         Raises:
-            InvalidInput: the path is outside the allowed folders, its ending is not one of `suffixes`, its folder does
-                not exist or may not be looked at, or it exists and `overwrite` is false.
+            InvalidInput: the path is outside the allowed folders, its ending is not one of `suffixes`, its folder may
+                not be looked at or cannot be made, or it exists and `overwrite` is false.
         """
-        allowed = await self._find_allowed(
-            self._absolute_path(parse_path(address, param), param), address, "write", param
-        )
+        allowed = await self._find_allowed(self._absolute_path(address, param), address, "write", param)
         path = allowed.path
         if path.suffix.lower() not in suffixes:
             raise InvalidInput(f"{address} must end in {' or '.join(suffixes)} for this format.", param=param)
-        mode, has_folder = await self._look_at(allowed, address, param)
-        if not has_folder:
-            raise InvalidInput(
-                f"The folder {path.parent} does not exist, so {path.name} cannot be written there. Make it first.",
-                param=param,
-            )
+        await self._require_folder(allowed, address, param)
+        mode = await self._mode(allowed, path, address, param)
         if mode is not None and stat.S_ISDIR(mode):
             raise InvalidInput(f"{address} is a folder; name a file in it.", param=param)
         if mode is not None and not overwrite:
@@ -122,21 +129,74 @@ class ClientFiles:
         return path
 
     async def write(self, path: Path, data: bytes) -> None:
-        """Write a result atomically to a path that `resolve_destination` returned.
+        """Write a result atomically to a path that `resolve_destination` returned; missing folders are made.
 
         Raises:
             OSError: the file cannot be written.
+            InvalidInput: a person has withdrawn the folder.
         """
-        allowed = await self._require_shown(path)
+        await self.require_consent()
+        allowed = await self._find(path, "write")
+        if allowed is None:
+            raise OSError(errno.EXDEV, "its folder now leads out of the folders that this client may write")
+        await FolderAccess(self.client, allowed.folder).write(allowed, data)
 
-        async def check(created: Path) -> None:
-            await self._require_shown(created.with_name(path.name))
+    async def wishes(self, reads: Iterable[str] = (), writes: Iterable[str] = ()) -> tuple[FolderWish, ...]:
+        """Return the folders that a person would have to grant for these addresses, without what they refused."""
+        read = [await self._wish(address, "read") for address in reads]
+        written = [await self._wish(address, "write") for address in writes]
+        found = dict.fromkeys(wish for wish in (*read, *written) if wish is not None)
+        return tuple(wish for wish in found if (wish.access, wish.folder) not in self.client.refused)
 
-        await self._access(allowed).write(path, data, check)
+    async def require_consent(self) -> None:
+        """Check that everything that this call used is still granted.
+
+        Raises:
+            InvalidInput: a person has withdrawn a folder.
+        """
+        if not self._used:
+            return
+        kept = await self.client.threads.run(self.grants.folder, self.grants.all)
+        for grant in self._used.difference(kept):
+            raise InvalidInput(withdrawn_text(grant), code="consent_withdrawn")
+
+    @property
+    def grants(self) -> FolderGrantStore:
+        """The folders that people granted to clients of this instance."""
+        return FolderGrantStore(self.settings.folders)
+
+    @property
+    def principal(self) -> str:
+        """The name for which grants of this client are kept: over HTTP, what a client calls itself is only its word."""
+        return HTTP_CLIENTS if self.client.over_http else self.client_name
 
     def explain(self, error: OSError) -> str:
         """Return why a file of this client cannot be opened or written and what to do, as sentences."""
         return explain(error, self.settings.folders.inbox, (self.client.program, OWN_PROGRAM))
+
+    async def _path_of(self, address: str, param: str) -> Path:
+        """Return the absolute path of an address; for "screenshot" that of the newest one."""
+        if address != SCREENSHOT:
+            return self._absolute_path(address, param)
+        folder = await screenshot_folder(self.run)
+        allowed = await self._find_allowed(folder / SCREENSHOT, address, "read", param)
+        try:
+            name = await self._access(allowed).newest_picture(allowed.path.parent)
+        except OSError as error:
+            raise self._denied(address, "opened", error, param) from error
+        if not name:
+            raise InvalidInput(
+                f"There is no picture in {folder}, where screenshots are.", param=param, code="not_found"
+            )
+        self.notes.append(f"screenshot is {folder / name}.")
+        return folder / name
+
+    async def _open_clipboard(self, param: str) -> BinaryIO:
+        granted = await self._paths.clipboard()
+        if granted is None:
+            raise self._paths.refuse(FolderWish("read", CLIPBOARD), str(CLIPBOARD), "read", param)
+        self._used |= {granted.grant} if granted.grant else set()
+        return io.BytesIO(await read_clipboard(param, self.run))
 
     async def _open_checked(self, allowed: AllowedPath, address: str, param: str, limit_bytes: int) -> BinaryIO:
         """Open a file and check the opened file: since the check of the path a folder above it may have become a link."""
@@ -176,68 +236,66 @@ class ClientFiles:
         except OSError as error:
             raise self._denied(address, "opened", error, param) from error
 
-    async def _look_at(self, allowed: AllowedPath, address: str, param: str) -> tuple[int | None, bool]:
-        """Return st_mode of a path, None if nothing is there, and whether its folder exists."""
-        access = self._access(allowed)
+    async def _require_folder(self, allowed: AllowedPath, address: str, param: str) -> None:
+        """Check that the folder of a path exists, or can be made because the nearest that exists is one."""
+        for folder in allowed.path.parents:
+            mode = await self._mode(allowed, folder, address, param)
+            if mode is not None and not stat.S_ISDIR(mode):
+                raise InvalidInput(f"{folder} is a file, so {address} cannot be in it.", param=param)
+            if mode is not None:
+                return
+
+    async def _mode(self, allowed: AllowedPath, path: Path, address: str, param: str) -> int | None:
+        """Return st_mode of a path, None if nothing is there."""
         try:
-            return await access.mode(allowed.path), await access.is_folder(allowed.path.parent)
+            return await self._access(allowed).mode(path)
         except OSError as error:
             raise self._denied(address, "written", error, param) from error
 
     def _access(self, allowed: AllowedPath) -> FolderAccess:
         return FolderAccess(self.client, allowed.folder)
 
-    async def _find_allowed(self, path: Path, address: str, verb: Verb, param: str) -> AllowedPath:
+    async def _find_allowed(self, path: Path, address: str, access: Access, param: str) -> AllowedPath:
         try:
-            allowed = await self._find(path, follow=verb == "read")
+            allowed = await self._find(path, access)
+            if allowed is None:
+                raise await self._paths.refusal(path, address, access, param)
         except OSError as error:
             raise self._denied(address, "opened", error, param) from error
-        if allowed is None:
-            raise self._not_allowed(address, verb, param)
         return allowed
 
-    async def _require_shown(self, path: Path) -> AllowedPath:
-        allowed = await self._find(path, follow=False)
-        if allowed is None:
-            raise OSError(errno.EXDEV, "its folder now leads out of the folders that this client may write")
+    async def _find(self, path: Path, access: Access) -> AllowedPath | None:
+        allowed = await self._paths.find(path, access)
+        if allowed is not None and allowed.folder.grant is not None:
+            self._used.add(allowed.folder.grant)
         return allowed
 
-    async def _find(self, path: Path, *, follow: bool) -> AllowedPath | None:
-        """Return the resolved path if a granted folder shows it. What the daemon may not look at, the shim resolves."""
-        allowed = await self._lookup.find(path, follow=follow)
-        if allowed is None or allowed.was_seen:
-            return allowed
-        resolve = self._access(allowed).resolve
-        resolved = await resolve(allowed.path) if follow else await resolve(allowed.path.parent) / path.name
-        return await self._lookup.find(resolved, follow=follow)
+    async def _wish(self, address: str, access: Access) -> FolderWish | None:
+        """Return the folder that must be granted for an address; None also if something else is wrong with it."""
+        if not address or is_data_uri(address) or is_web_url(address) or address.startswith(f"{URI_SCHEME}://"):
+            return None
+        if access == "read" and address == str(CLIPBOARD):
+            return None if await self._paths.clipboard() else FolderWish("read", CLIPBOARD)
+        try:
+            if access == "read" and address == SCREENSHOT:
+                return await self._paths.wish(await screenshot_folder(self.run) / SCREENSHOT, access)
+            return await self._paths.wish(self._absolute_path(address, "path"), access)
+        except (InvalidInput, OSError):
+            return None
 
     @property
-    def _lookup(self) -> FolderLookup:
-        client = (
-            GrantedFolder(path, is_clients=True) for path in (*self.client.folders, *self.settings.allowed_folders)
-        )
-        inbox = GrantedFolder(self.settings.folders.inbox, is_clients=False)
-        results = (GrantedFolder(folder, is_clients=False) for folder in self.artifacts.folders)
-        return FolderLookup((*client, inbox, *results), self.client.threads)
+    def _paths(self) -> AllowedPaths:
+        return AllowedPaths(self.client, self.principal, self.settings, self.artifacts.folders, self.once)
 
-    def _absolute_path(self, path: Path, param: str) -> Path:
-        if path.is_absolute():
-            return path
-        if self.client.cwd is None:
-            raise InvalidInput(
-                f"{path} is a relative path and this client has no working folder: pass an absolute path.",
-                param=param,
-            )
-        return self.client.cwd / path
+    def _absolute_path(self, address: str, param: str) -> Path:
+        path, note = self._paths.absolute(parse_path(address, param), param)
+        self.notes += [note] if note and note not in self.notes else []
+        return path
 
     def _denied(self, address: str, verb: str, error: OSError, param: str) -> InvalidInput:
         code = next((code for kind, code in ERROR_CODES.items() if isinstance(error, kind)), None)
         text = f"{address} cannot be {verb}: {self.explain(error)}"
         return InvalidInput(text, param=param, code=code) if code else InvalidInput(text, param=param)
-
-    def _not_allowed(self, address: str, verb: Verb, param: str) -> InvalidInput:
-        text = outside_text(address, verb, self.client.folders, self.settings.folders.inbox, self._config_path)
-        return InvalidInput(text, param=param, code="path_not_allowed")
 
     @property
     def _config_path(self) -> Path:

@@ -10,6 +10,8 @@ MAX_DATA_URI_CHARS = 11_000_000
 """8 MB of media in base64."""
 MAX_PATH_CHARS = 4096
 """PATH_MAX of Linux; a longer address is probably base64 without its `data:` prefix."""
+MAX_NAME_BYTES = 255
+"""NAME_MAX of Linux, and of APFS in UTF-8."""
 
 
 def is_data_uri(address: str) -> bool:
@@ -36,7 +38,7 @@ def parse_path(address: str, param: str) -> Path:
     """Return the path, maybe relative, of a path or a `file://` address.
 
     Raises:
-        InvalidInput: the address is no path.
+        InvalidInput: the address is no path, or holds a name that no file can have.
     """
     if "\0" in address or not address.strip():
         raise InvalidInput(f"{param} is empty or holds a NUL character; pass the path of a file.", param=param)
@@ -46,10 +48,22 @@ def parse_path(address: str, param: str) -> Path:
             raise InvalidInput(
                 f"{address} names another machine; only local files can be read. Copy the file here.", param=param
             )
-        return Path(unquote(parts.path))
+        return _with_short_names(Path(unquote(parts.path)), param)
     if len(address) > MAX_PATH_CHARS:
         raise InvalidInput(
             f"{param} has {len(address)} characters and is not a path. Pass a path, or base64 as data:<type>;base64,…",
             param=param,
         )
-    return Path(address).expanduser()
+    return _with_short_names(Path(address).expanduser(), param)
+
+
+def _with_short_names(path: Path, param: str) -> Path:
+    longest_bytes = max((len(name.encode("utf-8", "surrogatepass")) for name in path.parts), default=0)
+    if longest_bytes > MAX_NAME_BYTES:
+        raise InvalidInput(
+            f"A name in {param} has {longest_bytes} bytes; the name of a file or folder has at most {MAX_NAME_BYTES}. "
+            "Shorten it.",
+            param=param,
+            code="name_too_long",
+        )
+    return path

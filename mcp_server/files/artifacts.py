@@ -93,7 +93,7 @@ class StoredArtifact:
 
 
 class ArtifactStore:
-    """Stores results in `folder` and calls `on_added(artifact)` after each new one.
+    """Stores results in `folder`; calls `on_reserved(kind, id)` before and `on_added(artifact)` after each new one.
 
     While `folder` cannot be written, a temporary folder takes them, which `close` deletes, and `problems` has the reason.
     """
@@ -107,6 +107,7 @@ class ArtifactStore:
     ) -> None:
         self.folder = folder
         self.on_added = on_added
+        self.on_reserved: Callable[[ArtifactKind, str], None] = lambda kind, artifact_id: None
         self._problems = problems or Problems()
         self._temporary: Path | None = None
 
@@ -127,6 +128,7 @@ class ArtifactStore:
             NothingSaved: the file cannot be written anywhere.
         """
         artifact_id = f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(8)}"
+        self.on_reserved(kind, artifact_id)
         path = self._write(Path(kind, artifact_id + ORIGINAL_SUFFIXES[kind]), data)
         artifact = _artifact_from_stat(kind, path, path.lstat())
         self.on_added(artifact)

@@ -15,7 +15,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from mcp_server.files.file_access import FileAnswer, FileRequest, answer_of
+from mcp_server.files.file_access import FileAnswer, FileRequest, answer_of, undo_request
 from mcp_server.files.file_calls import FILE_TIMEOUT_SECONDS, FileCalls
 from mcp_server.launcher.sockets import enlarge_buffers
 
@@ -70,10 +70,9 @@ class FileBrokerClient:
         self._flush()
 
     def _undo(self, request: FileRequest, answer: FileAnswer) -> None:
-        """Close and delete what was opened or made for a caller who has left."""
         answer.close()
-        if request["do"] == "create":
-            self._send({"do": "unlink", "path": request["path"]}, self._loop.create_future())
+        if undoing := undo_request(request, answer):
+            self._send(undoing, self._loop.create_future())
 
     def _flush(self) -> None:
         try:

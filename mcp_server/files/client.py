@@ -12,7 +12,7 @@ from mcp_server.files.folders import is_above
 
 @dataclass(frozen=True, slots=True)
 class ClientConnection:
-    """One connection: the client's working folder (None over HTTP) and the folders that its user grants."""
+    """One connection: the client's working folder, if it has one, and the folders that its user names."""
 
     cwd: Path | None = None
     folders: tuple[Path, ...] = ()
@@ -20,6 +20,14 @@ class ClientConnection:
     """Opens and writes the files in `folders`; None: the daemon does."""
     program: str = ""
     """The executable of the client's shim, which macOS may deny a file; "": there is no shim."""
+    session: str = ""
+    """Names the shim over all its connections; "": nobody repeats the calls."""
+    repeated_ids: frozenset[str] = frozenset()
+    """The requests that an earlier connection of the shim has sent, too."""
+    over_http: bool = False
+    """The client may be on another machine: it has no folders, and only its word for its name."""
+    refused: set[tuple[str, Path]] = field(default_factory=set, repr=False, compare=False)
+    """Access and folder that a person refused in this session."""
     threads: FileThreads = field(default_factory=FileThreads, repr=False, compare=False)
     """For what the daemon does with the client's files itself."""
 
@@ -29,13 +37,17 @@ def connection_from_handshake(
 ) -> ClientConnection:
     """Return the client that a shim describes by "cwd", "project" and "folders", all absolute, and "program".
 
-    A desktop app starts its servers in "/": neither "/" nor another folder above the user's home is granted.
+    A desktop app starts its servers in "/": neither "/" nor another folder above the user's home is granted, and it is
+    no working folder.
     """
-    cwd, project = (_absolute_or_none(handshake.get(name)) for name in ("cwd", "project"))
-    working_folders = [folder for folder in (cwd, project) if folder and not is_above(folder, home)]
+    named = (_absolute_or_none(handshake.get(name)) for name in ("cwd", "project"))
+    cwd, project = (folder if folder and not is_above(folder, home) else None for folder in named)
+    working_folders = [folder for folder in (cwd, project) if folder]
     granted_folders = [folder for name in handshake.get("folders") or () if (folder := _absolute_or_none(name))]
     folders = tuple(dict.fromkeys([*working_folders, *granted_folders]))
-    return ClientConnection(cwd, folders, file_access, str(handshake.get("program") or ""))
+    program, session = (str(handshake.get(name) or "") for name in ("program", "session"))
+    repeated_ids = frozenset(map(str, handshake.get("repeated") or ()))
+    return ClientConnection(cwd, folders, file_access, program, session, repeated_ids)
 
 
 def _absolute_or_none(name: object) -> Path | None:

@@ -1,14 +1,24 @@
 """Say why a file cannot be opened or written, and what a person can do."""
 
+import errno
 import os
+import shlex
 import sys
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from mcp_server.files.file_calls import FILE_TIMEOUT_SECONDS
+from mcp_server.files.grants import Access, FolderGrant
 
 OWN_PROGRAM = os.path.realpath(sys.executable)
 """The program of this process, by which macOS knows its rights."""
+
+REASONS = {
+    errno.ENAMETOOLONG: "its path is too long: at most 1024 bytes on macOS, 4096 on Linux.",
+    errno.ELOOP: "a part of its path is a link now.",
+    errno.ENOTDIR: "a folder of its path is a link or a file now.",
+}
 
 
 def explain(error: OSError, inbox: Path, programs: Iterable[str]) -> str:
@@ -21,6 +31,8 @@ def explain(error: OSError, inbox: Path, programs: Iterable[str]) -> str:
             f"there is no answer within {FILE_TIMEOUT_SECONDS:.0f} s. Its disk hangs, or macOS waits for someone to "
             f"answer a dialog on this Mac: answer it and try again, or use a file in {inbox}."
         )
+    if error.errno in REASONS:
+        return REASONS[error.errno]
     if not isinstance(error, PermissionError):
         return f"{error.strerror or error}."
     if sys.platform != "darwin":
@@ -33,11 +45,77 @@ def explain(error: OSError, inbox: Path, programs: Iterable[str]) -> str:
     )
 
 
-def outside_text(address: str, verb: str, folders: Sequence[Path], inbox: Path, config: Path) -> str:
-    """Return the refusal of a path outside the client's `folders`; it does not depend on whether the file exists."""
-    client_folders = ", ".join(map(str, folders)) or "none of its own"
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A path that a client may not use, and what a person can do about it."""
+
+    address: str
+    """As the call names it."""
+    access: Access
+    link_target: Path | None
+    """Where a link in one of the client's folders leads out of it; None: it is no such link."""
+    folders: Sequence[Path]
+    """Those that the client may use."""
+    inbox: Path
+    command: str
+    """What a person types to grant the folder; "": it cannot be granted."""
+    was_refused: bool = False
+    """A person has said no in this session."""
+    over_http: bool = False
+    """The status page shows the wish, so that a person can answer there."""
+
+    @property
+    def text(self) -> str:
+        """Sentences for the model and its user; they do not depend on whether the file exists."""
+        verb, remedy, remedy_over_http = REMEDIES[self.access]
+        place = (
+            f"{self.address} is a link to {self.link_target}, which is" if self.link_target else f"{self.address} is"
+        )
+        page = "answers on the status page, or " if self.over_http else ""
+        folders = ", ".join(map(str, self.folders)) or f"only {self.inbox}"
+        return " ".join(
+            (
+                f"{place} not in a folder that this client may {verb} ({folders}; hidden files never are).",
+                *(["The user has refused it in this session."] if self.was_refused else []),
+                f"To allow it without a restart, the user {page}types: `{self.command}`."
+                if self.command
+                else "It may be private, so nobody can grant it here.",
+                (remedy_over_http if self.over_http else remedy).format(inbox=self.inbox),
+            )
+        )
+
+
+REMEDIES: dict[Access, tuple[str, str, str]] = {
+    "read": (
+        "read",
+        "Or copy the file into {inbox}/.",
+        "Or pass the file itself as data:<type>;base64,… of at most 8 MB.",
+    ),
+    "write": (
+        "write",
+        "Or leave output_path empty: the result is kept all the same.",
+        "Or leave output_path empty: the result is in the answer as far as it fits, and at its url.",
+    ),
+}
+"""The verb of a refusal, and what else can be done, here and over HTTP."""
+
+
+def grant_command(access: Access, folder: Path, client: str, state_folder: str) -> str:
+    """Return the command that grants a folder to a client; `state_folder` is SENSES_HOME, "" where it is not set."""
+    senses = Path(sys.executable).with_name("senses")
+    return " ".join(
+        (
+            *([f"SENSES_HOME={shlex.quote(state_folder)}"] if state_folder else []),
+            *(shlex.quote(str(senses)), "folders", "add", shlex.quote(str(folder))),
+            *(["--write"] if access == "write" else []),
+            *(["--client", shlex.quote(client)] if client else []),
+        )
+    )
+
+
+def withdrawn_text(grant: FolderGrant) -> str:
+    """Return why a call ends whose folder is no longer granted."""
     return (
-        f"{address} is not in a folder that this client may {verb} (hidden files never are). "
-        f"The client's folders: {client_folders}. Copy the file to {inbox}, or add its folder to "
-        f"files.allowed_folders in {config} and restart Senses."
+        f"While this call ran, the user withdrew the consent for {grant.folder}. The call ends without a result, and "
+        "nothing was written there."
     )

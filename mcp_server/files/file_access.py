@@ -27,6 +27,8 @@ class FileAnswer:
     mode: int = 0
     """st_mode of stat(2)."""
     name: str = ""
+    folder: int = -1
+    """The number of a folder that is open for whoever executed the request; -1: none."""
 
     def close(self) -> None:
         """Close the descriptor, if there is one."""
@@ -63,11 +65,17 @@ class LocalFileAccess:
 
 
 def _undo(request: FileRequest, answer: FileAnswer) -> None:
-    """Close and delete what was opened or made for a caller who has left."""
     answer.close()
-    if request["do"] == "create":
+    if undoing := undo_request(request, answer):
         with suppress(OSError):
-            execute({"do": "unlink", "path": request["path"]})
+            execute(undoing)
+
+
+def undo_request(request: FileRequest, answer: FileAnswer) -> FileRequest | None:
+    """Return the request that deletes a file which was made for a caller who has left; None: none was made."""
+    if request["do"] != "create":
+        return None
+    return {"do": "discard", "folder": str(answer.folder), "path": Path(request["path"]).name}
 
 
 def answer_of(fields: dict[str, int | str]) -> FileAnswer:
@@ -76,10 +84,11 @@ def answer_of(fields: dict[str, int | str]) -> FileAnswer:
     Raises:
         OSError: a field has another type.
     """
-    descriptor, mode, name = fields.get("fd", -1), fields.get("mode", 0), fields.get("name", "")
-    if not isinstance(descriptor, int) or not isinstance(mode, int) or not isinstance(name, str):
+    descriptor, mode, folder = (fields.get(key, empty) for key, empty in (("fd", -1), ("mode", 0), ("folder", -1)))
+    name = fields.get("name", "")
+    if not all(isinstance(number, int) for number in (descriptor, mode, folder)) or not isinstance(name, str):
         raise OSError(errno.EPROTO, "the answer to a file request makes no sense")
-    return FileAnswer(descriptor, mode, name)
+    return FileAnswer(int(descriptor), int(mode), name, int(folder))
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from mcp_server.files.client import ClientConnection
 from mcp_server.files.file_access import FileAccess, FileAnswer, FileRequest, LocalFileAccess, OpenedFile, describe
-from mcp_server.files.folders import GrantedFolder
+from mcp_server.files.folders import AllowedPath, GrantedFolder
 from mcp_server.files.writing import write_file
 
 T = TypeVar("T")
@@ -40,13 +40,6 @@ class FolderAccess:
             return (await self._execute({"do": "stat", "path": str(path)})).mode
         return None
 
-    async def is_folder(self, path: Path) -> bool:
-        """Return whether a path is a folder or a link to one."""
-        with suppress(FileNotFoundError, NotADirectoryError):
-            await self._execute({"do": "stat", "path": f"{path}/."})
-            return True
-        return False
-
     async def resolve(self, path: Path) -> Path:
         """Return a path with every link resolved, as far as who serves the folder may look at it."""
         answer = await self._accesses()[0].execute({"do": "resolve", "path": str(path)}, self.folder.path)
@@ -58,10 +51,15 @@ class FolderAccess:
             return (await self._accesses()[0].execute({"do": "similar", "path": str(path)}, self.folder.path)).name
         return ""
 
-    async def write(self, path: Path, data: bytes, check: Callable[[Path], Awaitable[None]]) -> None:
+    async def newest_picture(self, folder: Path) -> str:
+        """Return the name of the picture in a folder that was changed last; "" if there is none."""
+        with suppress(FileNotFoundError):
+            return (await self._execute({"do": "newest", "path": str(folder)})).name
+        return ""
+
+    async def write(self, allowed: AllowedPath, data: bytes) -> None:
         """Write a file; see `mcp_server.files.writing.write_file`."""
-        threads, folder = self.client.threads, self.folder.path
-        await self._attempt(lambda access: write_file(access, threads, folder, path, data, check))
+        await self._attempt(lambda access: write_file(access, self.client.threads, allowed, data))
 
     async def _execute(self, request: FileRequest) -> FileAnswer:
         return await self._attempt(lambda access: access.execute(request, self.folder.path))

@@ -1,18 +1,22 @@
 """Which files a granted folder shows. Pure: the paths are resolved already."""
 
-import sys
-import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
+
+from mcp_server.files.grants import FolderGrant
+from mcp_server.files.secret_folders import SCREENSHOT_PREFIX, TEMPORARY_ITEMS
+from mcp_server.files.spelling import normalize_spelling
 
 
 @dataclass(frozen=True, slots=True)
 class GrantedFolder:
-    """A folder that a client may read and write, as its user spells it."""
+    """A folder that a client may use, as its user spells it."""
 
     path: Path
     is_clients: bool
     """Files are opened with the client's rights; otherwise the folder is the daemon's own."""
+    grant: FolderGrant | None = None
+    """What a person granted while Senses runs, and may withdraw; None: it is the client's own, or configured."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +25,8 @@ class AllowedPath:
 
     path: Path
     folder: GrantedFolder
+    root: Path
+    """The path of `folder` with every link resolved."""
     was_seen: bool = True
     """The daemon may look at it; otherwise a part of the path may still be a link."""
 
@@ -28,11 +34,14 @@ class AllowedPath:
 def shows(folder: Path, path: Path, home: Path) -> bool:
     """Return whether a granted folder shows a file: no hidden one, and none in Library of the user's home.
 
-    A folder that is itself in Library, such as the inbox on a Mac, shows its files.
+    A folder that is itself in Library, such as the inbox on a Mac, shows its files. macOS's folder of temporary items
+    shows only screenshots.
     """
     folder, path, home = normalize_spelling(folder), normalize_spelling(path), normalize_spelling(home)
     if not path.is_relative_to(folder) or any(part.startswith(".") for part in path.relative_to(folder).parts):
         return False
+    if folder.name.casefold() == TEMPORARY_ITEMS.casefold():
+        return path.relative_to(folder).parts[0].casefold().startswith(SCREENSHOT_PREFIX.casefold())
     libraries = (home / "Library", home / "library")
     return not any(path.is_relative_to(library) and not folder.is_relative_to(library) for library in libraries)
 
@@ -41,8 +50,3 @@ def is_above(folder: Path, home: Path) -> bool:
     """Return whether a folder holds the whole home."""
     folder, home = normalize_spelling(folder), normalize_spelling(home)
     return folder != home and home.is_relative_to(folder)
-
-
-def normalize_spelling(path: Path) -> Path:
-    """Return one spelling of a path: macOS ignores case, and whether accents or Hangul are composed."""
-    return Path(unicodedata.normalize("NFC", str(path)).casefold()) if sys.platform == "darwin" else path

@@ -7,7 +7,8 @@ from pathlib import Path
 import anyio
 
 from mcp_server.files.file_calls import FileThreads
-from mcp_server.files.folders import AllowedPath, GrantedFolder, normalize_spelling, shows
+from mcp_server.files.folders import AllowedPath, GrantedFolder, shows
+from mcp_server.files.spelling import normalize_spelling
 
 FOLDER_TIMEOUT_SECONDS = 5.0
 """How long a folder elsewhere may take to be resolved; one that hangs shows no file meanwhile."""
@@ -38,11 +39,20 @@ class FolderLookup:
         found = resolved if follow else resolved / path.name
         for folder, folder_resolved in zip(near, near_resolved, strict=True):
             if shows(folder_resolved, found, home):
-                return AllowedPath(found, folder, was_seen)
+                return AllowedPath(found, folder, folder_resolved, was_seen)
         for folder in (folder for folder in self.folders if folder not in near):
-            if await self._shows(folder, found, home):
-                return AllowedPath(found, folder, was_seen)
+            root = await self._resolve_elsewhere(folder)
+            if root is not None and shows(root, found, home):
+                return AllowedPath(found, folder, root, was_seen)
         return None
+
+    async def resolve(self, path: Path) -> Path:
+        """Return an absolute path with every link resolved, whether or not a folder shows it.
+
+        Raises:
+            TimeoutError: the path cannot be resolved within two minutes.
+        """
+        return await self.threads.run(ELSEWHERE, lambda: _resolve(path))
 
     def _near(self, path: Path) -> list[GrantedFolder]:
         """Return the folders that hold a path by its spelling, the nearest first; most often it shows the path."""
@@ -50,10 +60,10 @@ class FolderLookup:
         near = [folder for folder in self.folders if spelled.is_relative_to(normalize_spelling(folder.path))]
         return sorted(near, key=lambda folder: len(folder.path.parts), reverse=True)
 
-    async def _shows(self, folder: GrantedFolder, path: Path, home: Path) -> bool:
+    async def _resolve_elsewhere(self, folder: GrantedFolder) -> Path | None:
         with anyio.move_on_after(FOLDER_TIMEOUT_SECONDS):
-            return shows(await self.threads.run(folder.path, lambda: _resolve(folder.path)), path, home)
-        return False
+            return await self.threads.run(folder.path, lambda: _resolve(folder.path))
+        return None
 
 
 def _resolve(path: Path) -> Path:

@@ -27,13 +27,20 @@ def serve_file_requests(connection: socket.socket) -> None:
     Raises:
         OSError: the connection breaks.
     """
-    replies = _ReplySender(connection)
+    replies, files = _ReplySender(connection), _UnfinishedFiles()
+    try:
+        _serve(connection, replies, files)
+    finally:
+        files.discard_all()
+
+
+def _serve(connection: socket.socket, replies: "_ReplySender", files: "_UnfinishedFiles") -> None:
     buffered = b""
     while True:
         line, newline, remaining = buffered.partition(b"\n")
         if newline:
             buffered = remaining
-            threading.Thread(target=_answer, args=(replies, line), name=THREAD_NAME, daemon=True).start()
+            threading.Thread(target=_answer, args=(replies, files, line), name=THREAD_NAME, daemon=True).start()
             continue
         data = connection.recv(MAX_LINE_BYTES) if len(buffered) < MAX_LINE_BYTES else b""
         if not data:
@@ -64,13 +71,44 @@ class _ReplySender:
                 os.close(sent)
 
 
-def _answer(replies: _ReplySender, line: bytes) -> None:
+class _UnfinishedFiles:
+    """Executes requests and deletes, when the daemon leaves, the files that it has not finished."""
+
+    def __init__(self) -> None:
+        self._names: dict[str, str] = {}
+        self._lock = threading.Lock()
+        self._is_closed = False
+
+    def execute(self, request: dict[str, str]) -> dict[str, int | str]:
+        """Execute a request; see `file_requests.execute`."""
+        self._names.pop(request.get("folder", ""), None)
+        fields = file_requests.execute(request)
+        if "folder" in fields:
+            with self._lock:
+                self._names[str(fields["folder"])] = os.path.basename(request["path"])  # noqa: PTH119
+            if self._is_closed:
+                self.discard_all()
+        return fields
+
+    def discard_all(self) -> None:
+        """Delete the unfinished files, now and from now on."""
+        with self._lock:
+            self._is_closed = True
+            unfinished, self._names = self._names, {}
+        for folder, name in unfinished.items():
+            try:
+                file_requests.execute({"do": "discard", "folder": folder, "path": name})
+            except OSError:
+                continue  # its folder or disk has gone
+
+
+def _answer(replies: _ReplySender, files: _UnfinishedFiles, line: bytes) -> None:
     number: object = None
     error_number, fields = 0, {}
     try:
         request = json.loads(line)
         number = request.get("id")
-        fields = file_requests.execute(request)
+        fields = files.execute(request)
     except OSError as error:
         error_number = error.errno or INVALID_REQUEST
     except (ValueError, KeyError, TypeError, AttributeError):

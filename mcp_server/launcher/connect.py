@@ -7,6 +7,7 @@ The holder of `start.lock` starts the daemon; others wait and connect. A running
 import json
 import os
 import select
+import signal
 import socket
 import sys
 import time
@@ -34,6 +35,10 @@ class DaemonUnreachable(Exception):
     """No daemon answers and none can be started; the message gives the reason."""
 
 
+class DaemonEnded(DaemonUnreachable):
+    """A daemon that was started has ended before it was ready, without a reason; another start may succeed."""
+
+
 def connect_or_start(
     paths: InstancePaths,
     handshake: bytes,
@@ -44,6 +49,7 @@ def connect_or_start(
 
     Raises:
         DaemonUnreachable: the daemon fails to start, or is not ready within `timeout_seconds`.
+        DaemonEnded: it ends before it is ready, as one that is killed does.
     """
     deadline = time.monotonic() + timeout_seconds
     connection = try_connect(paths.socket_path, handshake, broker_socket)
@@ -136,7 +142,7 @@ def _spawn_daemon(paths: InstancePaths, deadline: float) -> bool:
     if reason:
         raise DaemonUnreachable(reason)
     if not ready_byte:
-        raise DaemonUnreachable(f"the daemon exited before it was ready.{log_tail(paths)}")
+        raise DaemonEnded(f"the daemon exited before it was ready.{log_tail(paths)}")
     return ready_byte == b"R"
 
 
@@ -154,6 +160,7 @@ def _spawn_process(paths: InstancePaths, ready_fd: int) -> int:
             (os.POSIX_SPAWN_DUP2, 1, 2),
         ],
         setsid=True,
+        setsigdef=[signal.SIGCHLD],  # a shim ignores it; the daemon waits for its workers
     )
 
 

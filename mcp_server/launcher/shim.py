@@ -1,12 +1,12 @@
-"""`senses-mcp`, which an MCP client starts: copy bytes between stdio and the daemon. Standard library only.
+"""`senses-mcp`, which an MCP client starts: it connects the client to the daemon. Standard library only.
 
-After the handshake bytes are copied unread; a second socket, sent with the handshake, lets the daemon open files with
-the client's rights. The process ends with its client or with the daemon.
+A second socket, sent with the handshake, lets the daemon open files with the client's rights. The process ends with its
+client; when the daemon ends, it finds or starts another one.
 """
 
 import json
 import os
-import select
+import signal
 import socket
 import sys
 import threading
@@ -15,11 +15,9 @@ from collections.abc import Mapping, Sequence
 from mcp_server.launcher.broker_server import serve_file_requests
 from mcp_server.launcher.connect import DaemonUnreachable, connect_or_start
 from mcp_server.launcher.paths import PROTOCOL_VERSION, VERSION, InstancePaths
+from mcp_server.launcher.relay import Relay, reason
+from mcp_server.launcher.session import RequestId
 from mcp_server.launcher.sockets import connected_pair
-
-PARENT_CHECK_SECONDS = 2.0
-"""Interval of the check that the parent process runs, and how long to wait for output after the client closes stdin."""
-CHUNK_BYTES = 1 << 16
 
 
 def main() -> None:
@@ -27,24 +25,39 @@ def main() -> None:
     if sys.argv[1:2] in (["--help"], ["-h"], ["--version"]):
         print_usage()
         return
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # so that a daemon which it has started leaves no zombie
+    paths, session = InstancePaths(os.environ), os.urandom(8).hex()
+
+    def connect(repeated: list[RequestId]) -> socket.socket:
+        return connect_with_rights(paths, encode_handshake(os.environ, sys.argv[1:], session, repeated))
+
     try:
-        broker_end, daemon_end = connected_pair()
-        connection = connect_or_start(InstancePaths(os.environ), encode_handshake(os.environ, sys.argv[1:]), daemon_end)
-        daemon_end.close()
-        threading.Thread(target=_serve_file_requests, args=(broker_end,), daemon=True).start()
+        connection = connect([])
     except (DaemonUnreachable, OSError) as error:
-        sys.stderr.write(f"senses-mcp: {_reason(error)}\n")
+        sys.stderr.write(f"senses-mcp: {reason(error)}\n")
         sys.stderr.flush()
         os._exit(1)
-    os._exit(splice(connection))
+    Relay(connect, paths.socket_path).run(connection)
+    os._exit(0)
 
 
-def _reason(error: Exception) -> str:
-    """Return why no daemon is reached, as one sentence."""
-    if isinstance(error, OSError) and error.filename and error.strerror:
-        remedy = "Make room or make the folder writable, or set SENSES_HOME to another folder."
-        return f"{error.filename} cannot be used: {error.strerror}. {remedy}"
-    return str(error)
+def connect_with_rights(paths: InstancePaths, handshake: bytes) -> socket.socket:
+    """Connect to the daemon, or start it, and serve its file requests on a second socket as long as it lives.
+
+    Raises:
+        DaemonUnreachable: the daemon fails to start.
+        OSError: a folder of the instance cannot be used.
+    """
+    broker_end, daemon_end = connected_pair()
+    try:
+        connection = connect_or_start(paths, handshake, daemon_end)
+    except BaseException:
+        broker_end.close()
+        raise
+    finally:
+        daemon_end.close()
+    threading.Thread(target=_serve_file_requests, args=(broker_end,), daemon=True).start()
+    return connection
 
 
 def print_usage() -> None:
@@ -58,9 +71,12 @@ def print_usage() -> None:
     )
 
 
-def encode_handshake(environ: Mapping[str, str], folders: Sequence[str]) -> bytes:
+def encode_handshake(
+    environ: Mapping[str, str], folders: Sequence[str], session: str = "", repeated: Sequence[RequestId] = ()
+) -> bytes:
     """Return the line of JSON that describes this client to the daemon.
 
+    `session` names this run of the shim. Requests whose ids are in `repeated` were sent to an earlier daemon, too.
     A folder with an unexpanded `${…}` is skipped: a desktop bundle passes it for an option that is not set.
     """
     handshake = {
@@ -71,70 +87,18 @@ def encode_handshake(environ: Mapping[str, str], folders: Sequence[str]) -> byte
         "cwd": _current_folder(),
         "project": environ.get("CLAUDE_PROJECT_DIR", ""),
         "folders": [_absolute(folder) for folder in folders if folder and "${" not in folder],
+        "session": session,
+        "repeated": list(repeated),
     }
     return json.dumps(handshake).encode() + b"\n"
-
-
-def splice(connection: socket.socket) -> int:
-    """Copy bytes both ways until one side ends. Return the exit status: 0 if the client ended first."""
-    parent_pid = os.getppid()
-    stdin_closed = threading.Event()
-    threading.Thread(target=_forward_stdin, args=(connection, stdin_closed), daemon=True).start()
-    while True:
-        if select.select([connection], [], [], PARENT_CHECK_SECONDS)[0]:
-            data = _receive(connection)
-            if not data:
-                return _exit_status(stdin_closed.is_set())
-            if not _write_all(1, data):
-                return 0
-        elif stdin_closed.is_set() or os.getppid() != parent_pid:
-            return 0
 
 
 def _serve_file_requests(connection: socket.socket) -> None:
     try:
         serve_file_requests(connection)
     except OSError:
-        pass  # the daemon exited; the main thread notices it and ends the process
+        pass  # the daemon has ended; the main thread notices it and finds another
     connection.close()
-
-
-def _forward_stdin(connection: socket.socket, stdin_closed: threading.Event) -> None:
-    try:
-        while data := os.read(0, CHUNK_BYTES):
-            connection.sendall(data)
-    except OSError:
-        pass  # the daemon exited; the main thread notices it and ends the process
-    stdin_closed.set()
-    try:
-        connection.shutdown(socket.SHUT_WR)
-    except OSError:
-        return
-
-
-def _receive(connection: socket.socket) -> bytes:
-    try:
-        return connection.recv(CHUNK_BYTES)
-    except OSError:
-        return b""
-
-
-def _write_all(descriptor: int, data: bytes) -> bool:
-    remaining = memoryview(data)
-    try:
-        while remaining:
-            remaining = remaining[os.write(descriptor, remaining) :]
-    except OSError:
-        return False
-    return True
-
-
-def _exit_status(client_left: bool) -> int:
-    if client_left:
-        return 0
-    sys.stderr.write("senses-mcp: the Senses daemon exited. Reconnect the server in your client to start it again.\n")
-    sys.stderr.flush()
-    return 1
 
 
 def _current_folder() -> str:

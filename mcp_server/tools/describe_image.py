@@ -12,14 +12,20 @@ from mcp_server.calls.context import (
     ModelArgument,
     ToolContext,
     WaitArgument,
+    decode_region,
     keep_alive_seconds_of,
+    open_image,
     read_image,
     result_fields,
     tool,
 )
 from mcp_server.calls.detections import parse_boxes, parse_points
+from mcp_server.calls.download_consent import AgreedDownload, agreed_download
+from mcp_server.calls.folder_consent import Wishes, consented_files
 from mcp_server.calls.jobs import ToolJob
-from mcp_server.calls.results import DescribeResult, ImageSize, build_result
+from mcp_server.calls.provenance import read_provenance_of
+from mcp_server.calls.regions import RegionArgument, parse_region, to_whole
+from mcp_server.calls.results import DescribeResult, ImageProvenance, ImageSize, build_result
 from mcp_server.calls.text_in_image import (
     MAX_LINES,
     IncludeText,
@@ -28,12 +34,14 @@ from mcp_server.calls.text_in_image import (
     read_text,
     to_image_lines,
 )
+from mcp_server.files.access import ClientFiles
 from mcp_server.files.client import ClientConnection
 from model_runtime.catalog.builtin_models import OCR_MODEL
 from model_runtime.catalog.detect import GROUNDING_TASKS
 from model_runtime.errors import InvalidInput
 from model_runtime.events import ChatResult
-from model_runtime.media.types import ImageData
+from model_runtime.media.provenance import Provenance
+from model_runtime.media.types import ImageData, PixelBox
 from model_runtime.requests import Chat, Message, Task
 
 OCR_MODELS = {"": "ocr", "auto": "ocr", "best": "ocr", "fast": OCR_MODEL.name}
@@ -52,12 +60,27 @@ PROMPTS = {
 def add_describe_image(server: MCPServer[ClientConnection], app: AppContext) -> None:
     """Register the tool."""
 
+    async def wishes(ctx: ToolContext, image: str, more_images: list[str]) -> Wishes:
+        return await app.files(ctx).wishes([image, *more_images])
+
+    async def find_model(model: str, task: str) -> str:
+        wanted = OCR_MODELS.get(model.strip().lower(), model) if task == "ocr" else model
+        return await app.service.resolve(wanted, Task.VISION)
+
     @tool(server, title="Describe an image", read_only=True)
     async def describe_image(
         ctx: ToolContext,
-        image: Annotated[str, Field(description="Path (absolute, ~ or relative), file://, senses:// or data: URI")],
+        files: Annotated[ClientFiles, consented_files(app, wishes)],
+        download: Annotated[AgreedDownload, agreed_download(app, find_model)],
+        image: Annotated[
+            str,
+            Field(
+                description='Path (absolute, ~ or relative), file://, senses:// or data: URI, "clipboard" or "screenshot" (the newest)'
+            ),
+        ],
         prompt: Annotated[str, Field(description="A question or instruction about the image", max_length=8000)] = "",
         task: Literal["describe", "caption", "alt_text", "ocr", "detect", "point"] = "describe",
+        region: RegionArgument = [],  # noqa: B006
         more_images: Annotated[
             list[str], Field(description="Further images to compare, for models that take several", max_length=7)
         ] = [],  # noqa: B006
@@ -69,20 +92,23 @@ def add_describe_image(server: MCPServer[ClientConnection], app: AppContext) -> 
         keep_alive: KeepAliveArgument = "",
         wait_seconds: WaitArgument = -1,
     ) -> Annotated[CallToolResult, DescribeResult]:
-        """Look at an image file with a local vision model: describe it, answer a question about it, write alt text,
-        read its text with the place of each line (task="ocr") or find things in pixels (detect, point: the prompt
-        names them). Pass file paths, never bare base64. Nothing leaves this machine."""
+        """Look at an image file (photo, screenshot, UI, design) with a local vision model: describe it, answer a
+        question about it, write alt text, read its text with the place of each line (OCR: task="ocr") or find things in
+        pixels (detect, point: the prompt names them). region looks closer at small things. Pass file paths, never bare
+        base64. Nothing leaves this machine."""
         if task in GROUNDING_TASKS:
             require_grounding(app, await app.service.resolve(model, Task.VISION), task)
         if task == "ocr":
-            model = await app.service.resolve(OCR_MODELS.get(model.strip().lower(), model), Task.VISION)
+            model = await find_model(model, task)
         question = prompt if model == OCR_MODEL.name else build_prompt(task, prompt)
-        files = app.files(ctx)
         keep_alive_seconds = keep_alive_seconds_of(keep_alive)
+        part = parse_region(region)
 
         async def run_request(job: ToolJob) -> CallToolResult:
             media = app.service.media
-            first = await read_image(media, files, image, "image")
+            with await open_image(files, image, "image") as file:
+                drawn_from = await read_provenance_of(file)
+                first, size = await decode_region(media, file, "image", part)
             others = [await read_image(media, files, other, "more_images") for other in more_images]
             content: tuple[str | ImageData, ...] = (first, *others, *filter(None, [question]))
             request = Chat(model, (Message("user", content),), max_tokens=max_tokens)
@@ -90,23 +116,26 @@ def add_describe_image(server: MCPServer[ClientConnection], app: AppContext) -> 
             wants_text = is_text_wanted(include_text, task, finished.model, app.service.status())
             max_lines = None if task == "ocr" else MAX_LINES
             reading = await read_text(app, first, job, max_lines) if wants_text else TextInImage([])
-            fields = result_fields(finished)
+            read = to_whole(reading.lines, part)
+            lines = to_whole(to_image_lines(answer.lines), part) or (read if task == "ocr" else None)
+            fields = result_fields(finished, files.notes)
             return build_result(
                 DescribeResult(
                     text=answer.text.strip(),
                     task=task,
-                    image=ImageSize(width=first.file_size[0], height=first.file_size[1]),
-                    **detections_of(task, answer, first),
+                    image=ImageSize(width=size[0], height=size[1]),
+                    drawn_from=to_image_provenance(drawn_from),
+                    **detections_of(task, answer, first, part),
                     truncated=answer.finish_reason == "length",
                     prompt_tokens=answer.prompt_tokens,
                     completion_tokens=answer.completion_tokens,
-                    lines=to_image_lines(answer.lines) or (reading.lines if task == "ocr" else None) or None,
-                    text_in_image=(reading.lines if task != "ocr" else None) or None,
+                    lines=lines or None,
+                    text_in_image=(read if task != "ocr" else None) or None,
                     **fields | {"warnings": [*fields["warnings"], *reading.warnings]},
                 )
             )
 
-        return await app.run_job(ctx, "describe_image", wait_seconds, run_request)
+        return await app.run_job(ctx, "describe_image", wait_seconds, download.before(run_request), files)
 
 
 def build_prompt(task: str, prompt: str) -> str:
@@ -135,9 +164,19 @@ def require_grounding(app: AppContext, model_name: str, task: str) -> None:
         )
 
 
-def detections_of(task: str, answer: ChatResult, image: ImageData) -> dict[str, Any]:
-    """Return the result fields `boxes` or `points` for the tasks that have them, in pixels of the image's file."""
+def to_image_provenance(drawn_from: Provenance | None) -> ImageProvenance | None:
+    """Return the result field of what an image was drawn from."""
+    return None if drawn_from is None else ImageProvenance.model_validate(drawn_from, from_attributes=True)
+
+
+def detections_of(task: str, answer: ChatResult, image: ImageData, region: PixelBox | None = None) -> dict[str, Any]:
+    """Return the result fields `boxes` or `points` for the tasks that have them, in pixels of the image's file.
+
+    `image` is the `region` of it that was looked at, None means all.
+    """
     processed_size = answer.processed_sizes[0] if answer.processed_sizes else (image.width, image.height)
     if task == "detect":
-        return {"boxes": parse_boxes(answer.text, processed_size, image.file_size)}
-    return {"points": parse_points(answer.text, processed_size, image.file_size)} if task == "point" else {}
+        return {"boxes": to_whole(parse_boxes(answer.text, processed_size, image.file_size), region)}
+    if task == "point":
+        return {"points": to_whole(parse_points(answer.text, processed_size, image.file_size), region)}
+    return {}

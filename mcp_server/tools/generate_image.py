@@ -2,12 +2,9 @@
 
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-import anyio
 from mcp.server import MCPServer
 from mcp_types import CallToolResult
 from pydantic import Field
@@ -21,46 +18,47 @@ from mcp_server.calls.context import (
     keep_alive_seconds_of,
     read_image,
     result_fields,
-    result_link,
-    save_result,
     tool,
 )
+from mcp_server.calls.download_consent import AgreedDownload, agreed_download, model_of_task
+from mcp_server.calls.drawings import SUFFIXES, Drawing, OutputPlan, rank, save_drawings
+from mcp_server.calls.folder_consent import Wishes, consented_files
 from mcp_server.calls.jobs import ToolJob
-from mcp_server.calls.results import GenerateResult, SavedImage, build_result
+from mcp_server.calls.judging import find_judge, judge_pictures
+from mcp_server.calls.output_format import chosen_format
+from mcp_server.calls.results import GenerateResult
 from mcp_server.files.access import ClientFiles
-from mcp_server.files.artifacts import ArtifactKind, NothingSaved, StoredArtifact
 from mcp_server.files.client import ClientConnection
 from mcp_server.viewer.page import VIEWER_TOOL_META
-from model_runtime.errors import InvalidInput
+from model_runtime.drawing_size import MAX_SIDE, MIN_SIDE
 from model_runtime.events import Finished, GeneratedImage
-from model_runtime.media.types import ImageFormat
-from model_runtime.requests import GenerateImage
+from model_runtime.requests import GenerateImage, Task
 from model_runtime.validation.image import MAX_SEED
 
-SUFFIXES: dict[ImageFormat, tuple[str, ...]] = {"png": (".png",), "jpeg": (".jpg", ".jpeg"), "webp": (".webp",)}
-
-
-@dataclass(frozen=True, slots=True)
-class OutputPlan:
-    """The format of the images and their paths; `destinations` is empty without an output_path."""
-
-    files: ClientFiles
-    format: ImageFormat
-    destinations: tuple[Path, ...]
+Run = tuple[Finished, GeneratedImage]
+"""The last event of a request, and its picture."""
 
 
 def add_generate_image(server: MCPServer[ClientConnection], app: AppContext) -> None:
     """Register the tool."""
 
-    @tool(server, title="Generate an image", meta=VIEWER_TOOL_META)
+    async def wishes(ctx: ToolContext, image: str, output_path: str) -> Wishes:
+        return await app.files(ctx).wishes([image], [output_path])
+
+    @tool(server, title="Generate an image", meta=VIEWER_TOOL_META, destructive=True)
     async def generate_image(
         ctx: ToolContext,
+        files: Annotated[ClientFiles, consented_files(app, wishes)],
+        download: Annotated[AgreedDownload, agreed_download(app, model_of_task(app, Task.IMAGE))],
         prompt: Annotated[str, Field(description="What to draw", min_length=1, max_length=4000)],
-        width: Annotated[int, Field(ge=64, le=1536, multiple_of=16)] = 1024,
-        height: Annotated[int, Field(ge=64, le=1536, multiple_of=16)] = 1024,
+        width: Annotated[int, Field(ge=MIN_SIDE, le=MAX_SIDE)] = 1024,
+        height: Annotated[int, Field(ge=MIN_SIDE, le=MAX_SIDE)] = 1024,
         steps: Annotated[int, Field(ge=0, le=50, description="0: the model's own number")] = 0,
         seed: Annotated[int, Field(ge=-1, le=MAX_SEED, description="-1: random, reported")] = -1,
         count: Annotated[int, Field(ge=1, le=4)] = 1,
+        candidates: Annotated[
+            int, Field(ge=0, le=8, description="Draw this many, look at each, keep the best count")
+        ] = 0,
         image: Annotated[str, Field(description="Start from this picture (same forms as describe_image)")] = "",
         strength: Annotated[float, Field(ge=0, le=1, description="How far to move away from image")] = 0.4,
         model: ModelArgument = "auto",
@@ -73,24 +71,30 @@ def add_generate_image(server: MCPServer[ClientConnection], app: AppContext) -> 
         keep_alive: KeepAliveArgument = "",
         wait_seconds: WaitArgument = -1,
     ) -> Annotated[CallToolResult, GenerateResult]:
-        """Draw images from a text prompt with a local model. Every image is saved; the result has its absolute path,
-        a senses:// address and a small preview. Show the path to the user. status "running" means: call get_job."""
-        files = app.files(ctx)
+        """Draw images (illustration, icon, logo, favicon) from a text prompt with a local model. Every image is saved;
+        the result has its absolute path, a senses:// address and a small preview. Show the path to the user. status "running" means: call get_job."""
         keep_alive_seconds = keep_alive_seconds_of(keep_alive)
         output = await plan_output(files, format, output_path, count, overwrite=overwrite)
         first_seed = seed if seed >= 0 else secrets.randbelow(2**31)
-        seeds = [(first_seed + offset) % (MAX_SEED + 1) for offset in range(count)]
+        drawn_count = max(count, candidates)
+        seeds = [(first_seed + offset) % (MAX_SEED + 1) for offset in range(drawn_count)]
+        judge = await find_judge(app) if drawn_count > count else None
 
         async def run_requests(job: ToolJob) -> CallToolResult:
             source = await read_image(app.service.media, files, image, "image") if image else None
-            job.progress.part_count = count
-            runs: list[tuple[Finished, GeneratedImage]] = []
-            for job.progress.part_index, image_seed in enumerate(seeds):
-                request = GenerateImage(model, prompt, width, height, image_seed, steps, source, strength)
-                runs.append(await app.run_request(request, job, GeneratedImage, keep_alive_seconds=keep_alive_seconds))
-            return await save_images(app, runs, output, prompt, preview)
+            job.progress.part_count = drawn_count * (2 if judge else 1)
+            requests = [GenerateImage(model, prompt, width, height, one, steps, source, strength) for one in seeds]
+            runs = await draw_each(app, job, requests, keep_alive_seconds)
+            fields, drawings = fields_of(runs, prompt, files.notes), [Drawing(drawn) for _, drawn in runs]
+            if judge:
+                judgements, warnings = await judge_pictures(app, judge, job, prompt, [drawn.png for _, drawn in runs])
+                drawings = rank(drawings, judgements)
+                fields["warnings"] += [*warnings, *judge.warnings(drawn_by_starter=fields["starter"])]
+                fields["judge"] = judge.model
+            shown = "full" if files.client.over_http and preview == "thumbnail" else preview
+            return await save_drawings(app, drawings[:count], drawings[count:], output, fields, shown)
 
-        return await app.run_job(ctx, "generate_image", wait_seconds, run_requests)
+        return await app.run_job(ctx, "generate_image", wait_seconds, download.before(run_requests), files)
 
 
 async def plan_output(
@@ -106,9 +110,9 @@ async def plan_output(
     Raises:
         InvalidInput: a path is not allowed, exists, or does not fit the format.
     """
+    image_format = chosen_format(requested_format, output_path, SUFFIXES, "png")
     if not output_path:
-        return OutputPlan(files, "png" if requested_format == "auto" else requested_format, ())
-    image_format = _format_from_suffix(output_path) if requested_format == "auto" else requested_format
+        return OutputPlan(files, image_format, ())
     first = Path(output_path)
     paths = [first, *(first.with_name(f"{first.stem}-{number}{first.suffix}") for number in range(2, count + 1))]
     suffixes = SUFFIXES[image_format]
@@ -116,67 +120,28 @@ async def plan_output(
     return OutputPlan(files, image_format, tuple(destinations))
 
 
-def _format_from_suffix(output_path: str) -> ImageFormat:
-    suffix = Path(output_path).suffix.lower()
-    for name, suffixes in SUFFIXES.items():
-        if suffix in suffixes:
-            return name
-    raise InvalidInput(f"{output_path} must end in .png, .jpg, .jpeg or .webp.", param="output_path")
-
-
-async def save_images(
-    app: AppContext, runs: Sequence[tuple[Finished, GeneratedImage]], output: OutputPlan, prompt: str, preview: str
-) -> CallToolResult:
-    """Save the images and build the result.
+async def draw_each(
+    app: AppContext, job: ToolJob, requests: Sequence[GenerateImage], keep_alive_seconds: float | None
+) -> list[Run]:
+    """Draw one picture after the other, each as a part of the job's progress.
 
     Raises:
-        ArtifactNotSaved: a copy cannot be written.
+        SensesError: a request fails.
     """
-    from model_runtime.media.images import encode_preview
+    runs: list[Run] = []
+    for number, request in enumerate(requests, 1):
+        job.progress.begin_part(number - 1, f"picture {number}/{len(requests)}" if len(requests) > 1 else "")
+        runs.append(await app.run_request(request, job, GeneratedImage, keep_alive_seconds=keep_alive_seconds))
+    return runs
 
-    drawings = [drawing for _, drawing in runs]
-    timings = [finished.timings for finished, _ in runs]
-    fields = result_fields(runs[-1][0]) | {
+
+def fields_of(runs: Sequence[Run], prompt: str, notes: Sequence[str]) -> dict[str, Any]:
+    """Return what the runs of a call have in common, as fields of its result; the seconds are those of all together."""
+    finished, drawn = runs[-1]
+    timings = [one.timings for one, _ in runs]
+    return result_fields(finished, notes) | {
         "seconds": round(sum(one.running_seconds for one in timings), 3),
         "load_seconds": round(sum(one.loading_seconds for one in timings), 3),
+        "prompt": prompt,
+        "steps": drawn.steps,
     }
-    destinations = output.destinations or (None,) * len(drawings)
-    stored: list[tuple[StoredArtifact, bytes]] = []
-    saved_images: list[SavedImage] = []
-    try:
-        stored = [await anyio.to_thread.run_sync(store_image, app, drawing, output.format) for drawing in drawings]
-        for drawing, (artifact, data), destination in zip(drawings, stored, destinations, strict=True):
-            path = await save_result(output.files, artifact, SUFFIXES[output.format][0], data, destination)
-            saved_images.append(_saved_image(app, drawing, artifact, path, len(data)))
-            fields["warnings"] += app.artifacts.warnings_about(artifact.path, path)
-    except NothingSaved as error:
-        preview, stored, saved_images = "full", [], []
-        fields["warnings"].append(error.warning)
-    return await anyio.to_thread.run_sync(
-        partial(
-            build_result,
-            GenerateResult(images=saved_images, prompt=prompt, steps=drawings[-1].steps, **fields),
-            links=[result_link(artifact) for artifact, _ in stored],
-            pngs=[] if preview == "none" else [drawing.png for drawing in drawings],
-            make_preview=encode_preview,
-            full=preview == "full",
-        )
-    )
-
-
-def _saved_image(
-    app: AppContext, drawing: GeneratedImage, artifact: StoredArtifact, path: Path, size_bytes: int
-) -> SavedImage:
-    fields = app.artifact_fields(artifact, path)
-    return SavedImage(width=drawing.width, height=drawing.height, seed=drawing.seed, size_bytes=size_bytes, **fields)
-
-
-def store_image(app: AppContext, drawing: GeneratedImage, image_format: ImageFormat) -> tuple[StoredArtifact, bytes]:
-    """Store an image as PNG; return the artifact, and the image in the requested format. Blocks on the disk.
-
-    Raises:
-        NothingSaved: the image cannot be written anywhere.
-    """
-    from model_runtime.media.images import encode_image
-
-    return app.artifacts.add(ArtifactKind.IMAGES, drawing.png), encode_image(drawing.png, image_format)

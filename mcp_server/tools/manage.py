@@ -1,4 +1,4 @@
-"""media_status, get_job, cancel_job and manage_model: the tools that manage jobs and models.
+"""media_status, get_job, cancel_job, download_model and manage_model: the tools that manage jobs and models.
 
 Claude Desktop's model cannot read resources, so `media_status` returns their content.
 """
@@ -12,27 +12,28 @@ from pydantic import Field
 
 from mcp_server.calls import sdk_compat
 from mcp_server.calls.context import AppContext, ToolContext, tool
-from mcp_server.calls.downloads import PullProgress
-from mcp_server.calls.jobs import JobFunction, ToolJob, call_timeout_seconds
-from mcp_server.calls.results import FreeFormResult, build_result
+from mcp_server.calls.downloads import download_for_job
+from mcp_server.calls.jobs import ToolJob, call_timeout_seconds
+from mcp_server.calls.results import LONG_TEXT_META, FreeFormResult, build_result
 from mcp_server.calls.status_views import Section, read_status
 from mcp_server.files.client import ClientConnection
 from model_runtime.catalog.names import is_model_name
 from model_runtime.errors import InvalidInput, UnknownModel
 from model_runtime.service import resolve_any_task
 
-ManageAction = Literal["download", "load", "unload", "pin", "unpin"]
+ModelName = Annotated[str, Field(min_length=1)]
+ManageAction = Literal["load", "unload", "pin", "unpin"]
 
 
 def add_management_tools(server: MCPServer[ClientConnection], app: AppContext) -> None:
     """Register the tools."""
 
     @tool(server, title="Media status", read_only=True)
-    async def media_status(ctx: ToolContext, section: Section = "all") -> CallToolResult:
-        """Get the local models (downloaded, loaded), the voices, the memory budget and the running work."""
+    async def media_status(ctx: ToolContext, section: Section = "now") -> CallToolResult:
+        """Get what is loaded and running, and which models each tool can use now; a section has the details."""
         return build_result(FreeFormResult.model_validate(read_status(app, section)))
 
-    @tool(server, title="Get a job's result", read_only=True)
+    @tool(server, title="Get a job's result", read_only=True, meta=LONG_TEXT_META)
     async def get_job(
         ctx: ToolContext,
         job_id: str,
@@ -42,7 +43,10 @@ def add_management_tools(server: MCPServer[ClientConnection], app: AppContext) -
         "running" again."""
         max_wait_seconds = call_timeout_seconds(sdk_compat.client_name(ctx), -1) or 3600.0
         timeout_seconds = min(wait_seconds, max_wait_seconds)
-        return await app.job_result(ctx, app.jobs.find(job_id), timeout_seconds, cancel_with_caller=False)
+        job = app.jobs.get(job_id)
+        if job is None:
+            return await app.jobs.find_result(job_id)
+        return await app.job_result(ctx, job, timeout_seconds, cancel_with_caller=False)
 
     @tool(server, title="Cancel a job", idempotent=True)
     async def cancel_job(ctx: ToolContext, job_id: str) -> CallToolResult:
@@ -60,20 +64,24 @@ def add_management_tools(server: MCPServer[ClientConnection], app: AppContext) -
         await job.finished.wait()
         return _free_form_result(job_id=job_id, state=job.state)
 
-    @tool(server, title="Manage a model", idempotent=True, meta={"anthropic/requiresUserInteraction": True})
-    async def manage_model(
-        ctx: ToolContext, action: ManageAction, model: Annotated[str, Field(min_length=1)]
-    ) -> CallToolResult:
-        """Download a model's weights (gigabytes: ask the user first), load or unload it, or pin it so that it stays in
-        memory (unpin ends that). Models load by themselves when used and leave when idle: only download is often
-        needed."""
-        if action == "download":
-            _require_downloadable(app, model)
-            function = download_function(app, model)
-        else:
-            model_name = await resolve_any_task(app.service, model)
-            function = functools.partial(_manage, app, action, model_name)
-        return await app.run_job(ctx, "manage_model", -1, function)
+    @tool(
+        server,
+        title="Download a model",
+        idempotent=True,
+        open_world=True,
+        meta={"anthropic/requiresUserInteraction": True},
+    )
+    async def download_model(ctx: ToolContext, model: ModelName) -> CallToolResult:
+        """Download a model's weights from Hugging Face: gigabytes, so ask the user first."""
+        _require_downloadable(app, model)
+        return await app.run_job(ctx, "download_model", -1, functools.partial(_download, app, model))
+
+    @tool(server, title="Manage a model", idempotent=True)
+    async def manage_model(ctx: ToolContext, action: ManageAction, model: ModelName) -> CallToolResult:
+        """Load or unload a model, or pin it so that it stays in memory. Rarely needed: models load when used and leave
+        when idle."""
+        model_name = await resolve_any_task(app.service, model)
+        return await app.run_job(ctx, "manage_model", -1, functools.partial(_manage, app, action, model_name))
 
 
 def _require_downloadable(app: AppContext, name: str) -> None:
@@ -100,25 +108,9 @@ async def _manage(app: AppContext, action: ManageAction, model_name: str, job: T
     return _free_form_result(model=model_name, pinned=action == "pin")
 
 
-def download_function(app: AppContext, model: str) -> JobFunction:
-    """Return a job function that downloads a model, with progress in gigabytes."""
-
-    async def download(job: ToolJob) -> CallToolResult:
-        job.progress.set_message(f"asking Hugging Face for the files of {model}")
-        latest = PullProgress(0, 0)
-
-        def report(downloaded: PullProgress) -> None:
-            nonlocal latest
-            latest = downloaded
-            job.progress.set_fraction(downloaded.done_bytes / max(downloaded.total_bytes, 1))
-            job.progress.set_message(
-                f"downloading {model}: {downloaded.done_bytes / 1e9:.1f} of {downloaded.total_bytes / 1e9:.1f} GB"
-            )
-
-        await app.download(model, report)
-        return _free_form_result(model=model, downloaded=True, size_gb=round(latest.total_bytes / 1e9, 2))
-
-    return download
+async def _download(app: AppContext, model: str, job: ToolJob) -> CallToolResult:
+    size_bytes = await download_for_job(app.download, model, job)
+    return _free_form_result(model=model, downloaded=True, size_gb=round(size_bytes / 1e9, 2))
 
 
 def _free_form_result(**fields: object) -> CallToolResult:

@@ -1,6 +1,8 @@
-"""speak: turn a text into speech."""
+"""speak: turn a text into speech, and stop_speaking: end what is read aloud."""
 
-from typing import Annotated, Any, Literal
+from contextlib import nullcontext
+from functools import partial
+from typing import Annotated, Any, Literal, TypedDict
 
 import anyio
 from mcp.server import MCPServer
@@ -20,57 +22,96 @@ from mcp_server.calls.context import (
     save_result,
     tool,
 )
+from mcp_server.calls.download_consent import AgreedDownload, agreed_download
+from mcp_server.calls.folder_consent import Wishes, consented_files
 from mcp_server.calls.jobs import ToolJob
-from mcp_server.calls.results import SpeakResult, build_result
+from mcp_server.calls.output_format import chosen_format
+from mcp_server.calls.player import Playback
+from mcp_server.calls.results import FreeFormResult, SpeakResult, build_result
+from mcp_server.files.access import ClientFiles
 from mcp_server.files.artifacts import ArtifactKind, NothingSaved, StoredArtifact
 from mcp_server.files.client import ClientConnection
 from mcp_server.viewer.page import VIEWER_TOOL_META
+from model_runtime.catalog.speakers import language_of
+from model_runtime.catalog.voices import LANGUAGES_BY_ALIAS
 from model_runtime.events import AudioChunk, Event, SpeechResult
-from model_runtime.requests import Speak
+from model_runtime.requests import Speak, Task
 
-AudioFormat = Literal["wav", "mp3", "flac"]
+AudioFormat = Literal["wav", "mp3", "flac", "opus"]
+SUFFIXES: dict[AudioFormat, tuple[str, ...]] = {
+    "wav": (".wav",),
+    "mp3": (".mp3",),
+    "flac": (".flac",),
+    "opus": (".opus", ".ogg"),
+}
 MAX_INLINE_AUDIO_BYTES = 400_000
-"""WAV in a result: about 8 s at 24 kHz, 16 bit."""
+"""Of sound in a result: about 8 s of WAV at 24 kHz, 16 bit."""
+MAX_INLINE_MP3_SECONDS = 120
+"""Longer speech is not encoded to see whether it fits."""
+NO_PLAYER = "this machine has no program that plays sound (paplay, aplay, ffplay or pw-play); open the file instead."
+
+
+class InlineSound(TypedDict, total=False):
+    """Arguments of `build_result`; none: the answer has no sound."""
+
+    sound: bytes
+    sound_type: str
 
 
 def add_speak(server: MCPServer[ClientConnection], app: AppContext) -> None:
-    """Register the tool."""
+    """Register the tools."""
 
-    @tool(server, title="Speak a text", meta=VIEWER_TOOL_META)
+    async def wishes(ctx: ToolContext, output_path: str) -> Wishes:
+        return await app.files(ctx).wishes(writes=[output_path])
+
+    async def find_model(model: str, text: str, language: str) -> str:
+        name = await app.service.resolve(model, Task.SPEECH)
+        wanted, spoken = language_of(Speak(name, text, language=language)), LANGUAGES_BY_ALIAS.get(name, ())
+        return name if not wanted or not spoken or wanted in spoken else ""  # the runtime looks for another that can
+
+    @tool(server, title="Speak a text", meta=VIEWER_TOOL_META, destructive=True)
     async def speak(
         ctx: ToolContext,
+        files: Annotated[ClientFiles, consented_files(app, wishes)],
+        download: Annotated[AgreedDownload, agreed_download(app, find_model)],
         text: Annotated[str, Field(description="What to say", min_length=1, max_length=20_000)],
         voice: Annotated[str, Field(description="A voice from media_status; empty: the model's own")] = "",
         speed: Annotated[float, Field(ge=0.5, le=2)] = 1.0,
         language: Annotated[str, Field(description="ISO 639-1 code; empty: by the text or voice")] = "",
         model: ModelArgument = "auto",
-        format: AudioFormat = "wav",  # noqa: A002
-        play: Annotated[bool, Field(description="Also play it on this machine's speakers")] = False,
+        format: Annotated[  # noqa: A002
+            Literal["auto", "wav", "mp3", "flac", "opus"], Field(description="auto: by output_path, else wav")
+        ] = "auto",
+        play: Annotated[bool, Field(description="Also read it aloud while it is made, after earlier texts")] = False,
         output_path: Annotated[str, Field(description="Also save here")] = "",
         overwrite: bool = False,
         keep_alive: KeepAliveArgument = "",
         wait_seconds: WaitArgument = -1,
     ) -> Annotated[CallToolResult, SpeakResult]:
-        """Say a text with a local voice and save it as an audio file; play=true also plays it aloud. The result has the
-        absolute path and a senses:// address. status "running": call get_job."""
-        files = app.files(ctx)
+        """Text to speech (TTS): say a text with a local voice and save it as an audio file; play=true reads it aloud.
+        The result has the absolute path and a senses:// address. status "running": call get_job."""
+        audio_format = chosen_format(format, output_path, SUFFIXES, "wav")
+        suffixes = SUFFIXES[audio_format]
         destination = (
-            await files.resolve_destination(output_path, (f".{format}",), overwrite=overwrite) if output_path else None
+            await files.resolve_destination(output_path, suffixes, overwrite=overwrite) if output_path else None
         )
         request = Speak(model, text, voice, speed, language)
         keep_alive_seconds = keep_alive_seconds_of(keep_alive)
 
         async def run_request(job: ToolJob) -> CallToolResult:
             pcm = bytearray()
-            finished, speech = await app.run_request(
-                request,
-                job,
-                SpeechResult,
-                lambda event: _collect_audio(event, pcm, job),
-                keep_alive_seconds=keep_alive_seconds,
-            )
-            fields = result_fields(finished)
+            with (app.player.begin() if play else None) or nullcontext() as playback:
+                finished, speech = await app.run_request(
+                    request,
+                    job,
+                    SpeechResult,
+                    partial(_collect_audio, pcm, job, playback),
+                    keep_alive_seconds=keep_alive_seconds,
+                )
+            problem = playback.problem if playback else NO_PLAYER if play else ""
+            fields = result_fields(finished, [*files.notes, *([f"It is not read aloud: {problem}"] if problem else [])])
             about: dict[str, Any] = {
+                "playing": play and not problem,
                 "duration": round(speech.duration_seconds, 2),
                 "sample_rate": speech.sample_rate,
                 "voice": speech.voice,
@@ -78,36 +119,46 @@ def add_speak(server: MCPServer[ClientConnection], app: AppContext) -> None:
             }
             try:
                 artifact, data = await anyio.to_thread.run_sync(
-                    store_speech, app, bytes(pcm), speech.sample_rate, format
+                    store_speech, app, bytes(pcm), speech.sample_rate, audio_format
                 )
-                path = await save_result(files, artifact, f".{format}", data, destination)
+                path = await save_result(files, artifact, suffixes[0], data, destination)
             except NothingSaved as error:
                 wav = await anyio.to_thread.run_sync(encode_inline, bytes(pcm), speech.sample_rate, error)
                 fields["warnings"].append(error.warning)
-                return build_result(SpeakResult(**about, **fields), wav=wav)
+                return build_result(SpeakResult(**about, **fields), sound=wav)
             fields["warnings"] += app.artifacts.warnings_about(artifact.path, path)
-            playing = play and app.player.play(artifact.path)
-            if play and not playing:
-                fields["warnings"].append("This machine has no program that plays audio; open the file instead.")
             return build_result(
                 SpeakResult(
-                    playing=playing,
                     **about,
                     **app.artifact_fields(artifact, path),
                     **fields,
                 ),
                 links=[result_link(artifact)],
-                wav=await _inline_audio(ctx, artifact),
+                **await _inline_audio(ctx, artifact, bytes(pcm), speech.sample_rate),
             )
 
-        return await app.run_job(ctx, "speak", wait_seconds, run_request)
+        return await app.run_job(ctx, "speak", wait_seconds, download.before(run_request), files)
+
+    @tool(server, title="Stop reading aloud", idempotent=True)
+    async def stop_speaking(ctx: ToolContext) -> CallToolResult:
+        """Silence at once every text that speak reads aloud, or will after it. Recordings are kept."""
+        return build_result(FreeFormResult.model_validate({"stopped": app.player.stop()}))
 
 
-async def _inline_audio(ctx: ToolContext, artifact: StoredArtifact) -> bytes:
-    """Return the WAV if it is short and the client shows the viewer, which plays it; else no bytes."""
-    if not client_supports_apps(ctx) or artifact.size_bytes > MAX_INLINE_AUDIO_BYTES:
-        return b""
-    return await anyio.Path(artifact.path).read_bytes()
+async def _inline_audio(ctx: ToolContext, artifact: StoredArtifact, pcm: bytes, sample_rate: int) -> InlineSound:
+    """Return short speech for the answer of a client that shows the viewer, which plays it, or comes over HTTP.
+
+    A client over HTTP may be unable to open the file: what is too long as WAV it gets as MP3.
+    """
+    over_http = ctx.request_context.lifespan_context.over_http
+    if artifact.size_bytes <= MAX_INLINE_AUDIO_BYTES and (over_http or client_supports_apps(ctx)):
+        return {"sound": await anyio.Path(artifact.path).read_bytes()}
+    if not over_http or len(pcm) > MAX_INLINE_MP3_SECONDS * sample_rate * 2:  # 2 bytes per sample
+        return {}
+    from model_runtime.media.speech_encoder import encode_speech
+
+    mp3 = await anyio.to_thread.run_sync(encode_speech, pcm, sample_rate, "mp3")
+    return {"sound": mp3, "sound_type": "audio/mpeg"} if len(mp3) <= MAX_INLINE_AUDIO_BYTES else {}
 
 
 def encode_inline(pcm: bytes, sample_rate: int, error: NothingSaved) -> bytes:
@@ -141,7 +192,9 @@ def store_speech(
     return artifact, wav if audio_format == "wav" else encode_speech(pcm, sample_rate, audio_format)
 
 
-def _collect_audio(event: Event, pcm: bytearray, job: ToolJob) -> None:
+def _collect_audio(pcm: bytearray, job: ToolJob, playback: Playback | None, event: Event) -> None:
     if isinstance(event, AudioChunk):
         pcm.extend(event.pcm)
+        if playback is not None:
+            playback.feed(event.pcm, event.sample_rate)
         job.progress.set_message(f"{len(pcm) / 2 / event.sample_rate:.0f} s spoken")  # 2 bytes per sample

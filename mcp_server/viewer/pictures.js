@@ -32,7 +32,7 @@ function vary(args) {
     button.disabled = true;
     setStatus(status, "Drawing …");
     try {
-      const { output_path: _, overwrite: __, ...same } = args;
+      const { output_path: _, overwrite: __, candidates: ___, keep: ____, ...same } = args;
       const result = await finished(await callTool("generate_image", { ...same, seed: -1, count: 1 }), status);
       setStatus(status, "");
       showPictures(result.structuredContent, result.content, args);

@@ -24,7 +24,7 @@ async function show(result) {
     if (data?.images) showPictures(data, content, toolArguments);
     else if (data?.sample_rate) await showSound(data, content, toolArguments);
     else if (data) showTranscript(data);
-    for (const warning of data?.warnings ?? []) view.append(element("p", { className: "quiet", textContent: warning }));
+    for (const warning of [data?.notice ?? [], data?.warnings ?? []].flat()) view.append(element("p", { className: "quiet", textContent: warning }));
   } catch (error) {
     setStatus(status, error.message, true);
   }

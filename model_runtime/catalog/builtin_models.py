@@ -1,4 +1,4 @@
-"""The built-in aliases, the default models, and the meaning of OpenAI's model names."""
+"""The built-in aliases and the default models."""
 
 import sysconfig
 from collections.abc import Mapping
@@ -15,6 +15,8 @@ OCR_FOLDER = Path(sysconfig.get_path("purelib")) / "rapidocr" / "models"
 """PP-OCRv6 small (Apache-2.0), part of the wheel of rapidocr."""
 OCR_DETECTOR, OCR_RECOGNIZER = "PP-OCRv6_det_small.onnx", "PP-OCRv6_rec_small.onnx"
 """The network that finds lines of text, and the one that reads them."""
+MIN_FLUX_PIXELS = 100_000
+"""FLUX.1 supports 0.1 to 2 megapixels (https://bfl.ai/blog/24-08-01-bfl). Smaller pictures are scaled from this."""
 OCR_WINDOW_PIXELS = 2_700_000
 """Pixels that are searched for text at once: a screen of 2560 by 1600, which is shrunk to a width of 2048, fits."""
 
@@ -32,7 +34,11 @@ REAL_MODELS = (
         "mlx-vlm",
         "Moondream2: quick looks at one picture",
         (
-            _artifact("vikhyatk/moondream2@2025-06-21", "config.json *.safetensors", 3_854_000_000),
+            _artifact(
+                "vikhyatk/moondream2@9a7d4024050840e001defacec2b00727e89149e6",
+                "config.json *.safetensors",
+                3_854_000_000,
+            ),
             _artifact(
                 "moondream/starmie-v1@35192e10a54e36eabe0a7cc57a2c1aab371cafc5",
                 "tokenizer*",
@@ -42,14 +48,22 @@ REAL_MODELS = (
         ),
         heavy=False,
         concurrency=4,
+        licence="Apache-2.0",
     ),
     Model(
         "vlm-best",
         Task.VISION,
         "mlx-vlm",
         "Qwen2.5-VL 7B: reads text and detail, several pictures at once",
-        (_artifact("mlx-community/Qwen2.5-VL-7B-Instruct-4bit@main", CHECKPOINT_FILES, 5_650_000_000),),
+        (
+            _artifact(
+                "mlx-community/Qwen2.5-VL-7B-Instruct-4bit@fdcc572e8b05ba9daeaf71be8c9e4267c826ff9b",
+                CHECKPOINT_FILES,
+                5_650_000_000,
+            ),
+        ),
         concurrency=4,
+        licence="Apache-2.0",
     ),
     Model(
         "image-gen",
@@ -63,7 +77,8 @@ REAL_MODELS = (
                 9_620_000_000,
             ),
         ),
-        options={"family": "flux1-schnell"},
+        options={"family": "flux1-schnell", "min_pixels": MIN_FLUX_PIXELS},
+        licence="Apache-2.0",
     ),
     Model(
         "image-fast",
@@ -77,7 +92,8 @@ REAL_MODELS = (
                 4_620_000_000,
             ),
         ),
-        options={"family": "flux2-klein"},
+        options={"family": "flux2-klein", "min_pixels": MIN_FLUX_PIXELS},
+        licence="Apache-2.0",
     ),
     Model(
         "stt-fast",
@@ -93,6 +109,7 @@ REAL_MODELS = (
         ),
         heavy=False,
         concurrency=3,
+        licence="MIT",
     ),
     Model(
         "stt-best",
@@ -107,6 +124,7 @@ REAL_MODELS = (
             ),
         ),
         concurrency=3,
+        licence="Apache-2.0",
     ),
     Model(
         "tts-fast",
@@ -122,6 +140,7 @@ REAL_MODELS = (
         ),
         heavy=False,
         concurrency=2,
+        licence="Apache-2.0",
     ),
     Model(
         "tts-stream",
@@ -138,6 +157,7 @@ REAL_MODELS = (
             ),
         ),
         heavy=False,
+        licence="Apache-2.0, codec CC-BY-4.0",
     ),
     Model(
         "tts-multilingual",
@@ -152,6 +172,7 @@ REAL_MODELS = (
             ),
         ),
         heavy=False,
+        licence="Apache-2.0",
     ),
     Model(
         "llm-fast",
@@ -167,6 +188,7 @@ REAL_MODELS = (
         ),
         heavy=False,
         concurrency=8,
+        licence="Llama 3.2 Community License",
     ),
     Model(
         "llm-best",
@@ -181,6 +203,7 @@ REAL_MODELS = (
             ),
         ),
         concurrency=4,
+        licence="Gemma Terms of Use",
     ),
 )
 
@@ -270,34 +293,10 @@ STARTER_BY_TASK: Mapping[Task, str] = {
     Task.SPEECH: "tts-starter",
 }
 
-TIER_BY_OPENAI_NAME: Mapping[str, str] = {
-    "gpt-4o": "auto",
-    "gpt-4o-mini": "fast",
-    "gpt-4.1": "auto",
-    "gpt-4.1-mini": "fast",
-    "gpt-5": "best",
-    "gpt-5-mini": "fast",
-    "gpt-3.5-turbo": "fast",
-    "gpt-image-1": "auto",
-    "gpt-image-1-mini": "fast",
-    "dall-e-2": "fast",
-    "dall-e-3": "best",
-    "whisper-1": "auto",
-    "gpt-transcribe": "auto",
-    "gpt-4o-transcribe": "best",
-    "gpt-4o-mini-transcribe": "fast",
-    "tts-1": "auto",
-    "tts-1-hd": "best",
-    "gpt-4o-mini-tts": "auto",
-}
-"""OpenAI's model name → tier. The endpoint determines the task."""
 
-
-def tier_of(name: str, task: Task) -> str:
-    """Return the tier that `name` means for `task`: itself, that of OpenAI's name, "auto" for ""; else ""."""
-    requested = name.strip().lower()
-    tier = TIER_BY_OPENAI_NAME.get(requested, requested or "auto")
-    return tier if tier in ALIASES_BY_TIER[task] else ""
+def licence_of(alias: str) -> str:
+    """Return the licence of the weights of an alias; "" if it is not known."""
+    return next((model.licence for model in BUILTIN_MODELS if model.name == alias), "")
 
 
 def starter_options(alias: str) -> Mapping[str, OptionValue]:

@@ -15,20 +15,22 @@ from model_runtime.catalog.builtin_models import (
     BUILTIN_MODELS,
     OCR_ENGINE,
     STARTER_BY_TASK,
-    tier_of,
 )
 from model_runtime.catalog.configured import check_defaults, configured_models, does_task
-from model_runtime.catalog.detect import GROUNDING_TASKS, OCR_TASKS, detect_model, supports_grounding
+from model_runtime.catalog.detect import GROUNDING_TASKS, OCR_TASKS, detect_model, needs_picture, supports_grounding
 from model_runtime.catalog.local_folder import broken_reason, file_problem, folder_problem
 from model_runtime.catalog.model import DEFAULT_PATTERNS, Model, ModelArtifact, ModelInfo
 from model_runtime.catalog.model_folders import ModelFolders
 from model_runtime.catalog.names import is_repository_id
+from model_runtime.catalog.openai_names import openai_family, tier_of
 from model_runtime.catalog.transformer_dims import read_dims
 from model_runtime.catalog.voices import NO_VOICES, read_voices
 from model_runtime.errors import InvalidInput, ModelBroken, ModelMissing, UnknownModel, WrongTask
 from model_runtime.requests import Chat, Request, Task
 from model_runtime.settings import Settings
 
+OCR_TIER = "ocr"
+"""Asks for an ability, not for a quality: neither the default nor the models of "auto" may read text."""
 MAX_REPOSITORIES = 256
 """Repositories without an alias that the catalogue holds."""
 
@@ -105,16 +107,18 @@ class Catalog:
 
         Raises:
             UnknownModel: the model does not exist.
-            WrongTask: the model does not support `task`.
+            WrongTask: the model, or OpenAI's model of this name, does not support `task`.
             InvalidInput: no engine supports the repository, or the catalogue is full.
             ModelBroken: the folder of a local model cannot be used.
             ModelMissing: the repository is not on this disk.
         """
         requested = name.strip()
-        if requested in self._models:
-            return self._require_task(self._models[requested], task)
+        if known := self._models.get(requested) or self._in_any_case(requested):
+            return self._require_task(known, task)
         if tier := tier_of(requested, task):
             return self._require_task(self._preferred(task, tier), task)
+        if family := openai_family(requested):
+            raise WrongTask(requested, family.tasks[0], task, self._names_for(task))
         found = self._named(requested) or self._find_repository(requested)
         return self._require_task(found, task)
 
@@ -131,7 +135,7 @@ class Catalog:
             return {"model": Path(model.path)}
         found = {artifact.role: self._store.find(artifact) for artifact in model.artifacts}
         if not all(found.values()):
-            raise ModelMissing(model.name, model.download_bytes, f"senses pull {model.name}")
+            raise ModelMissing(model.name, model.download_bytes, f"senses pull {model.name}", model.licence)
         return {role: folder for role, folder in found.items() if folder is not None}
 
     def is_present(self, model: Model) -> bool:
@@ -141,8 +145,8 @@ class Catalog:
         except ModelMissing:
             return False
 
-    def info(self, model: Model) -> ModelInfo:
-        """Return what the disk holds of a model, after another try to detect a local one."""
+    def info(self, model: Model, budget_bytes: int = 0) -> ModelInfo:
+        """Return what the disk holds of a model, after another try to detect a local one; see `context_tokens`."""
         model = self.redetect(model)
         folders, problem = self._usable_folders(model)
         voices = read_voices(folders["model"]) if model.task is Task.SPEECH and folders else NO_VOICES
@@ -158,6 +162,7 @@ class Catalog:
             voices=voices.names,
             languages=voices.languages,
             abilities=OCR_TASKS if is_reader else GROUNDING_TASKS if can_ground else (),
+            context_tokens=self.context_tokens(model, folders, budget_bytes) if folders and not problem else 0,
         )
 
     def needed_bytes(self, model: Model, folders: Mapping[str, Path]) -> int:
@@ -175,6 +180,23 @@ class Catalog:
         dims = read_dims(folders["model"]) if has_dims else None
         return memory_estimate.working_bytes(request, model, dims, float32=self._float32)
 
+    def context_tokens(self, model: Model, folders: Mapping[str, Path], budget_bytes: int) -> int:
+        """Return the most tokens that a chat may take: the model's own, or fewer that its memory leaves of the budget.
+
+        0 for a model that does not chat; `budget_bytes` 0 is no limit.
+
+        Raises:
+            InvalidCheckpoint: the config.json of a chat model cannot be read.
+        """
+        if model.task not in {Task.VISION, Task.TEXT} or model.engine == OCR_ENGINE:
+            return 0
+        dims = read_dims(folders["model"])
+        own_tokens = dims.served_tokens(int(model.options.get("context_tokens", 0)))
+        if model.starter or not budget_bytes:
+            return own_tokens
+        available_bytes = budget_bytes - self.needed_bytes(model, folders)
+        return min(own_tokens, memory_estimate.affordable_tokens(dims, available_bytes, float32=self._float32))
+
     def _usable_folders(self, model: Model) -> tuple[Mapping[str, Path], str]:
         """Return the folders of a model, empty if it is missing, and why a folder or a file cannot be used."""
         try:
@@ -186,18 +208,22 @@ class Catalog:
         return folders, file_problem(model, folders)
 
     def _preferred(self, task: Task, tier: str) -> Model:
+        """Return the default of the settings, else the first usable model of the tier, of "auto", of any name."""
         default = self._models.get(self._defaults.get(task, ""))
-        if tier == "auto" and default:
+        if default and tier != OCR_TIER:
             return default
-        preferred = [self._models[alias] for alias in ALIASES_BY_TIER[task][tier] if alias in self._models]
+        tiers = ALIASES_BY_TIER[task]
+        aliases = dict.fromkeys([*tiers[tier], *(() if tier == OCR_TIER else tiers["auto"])])
+        preferred = [self._models[alias] for alias in aliases if alias in self._models]
         others = [model for model in self.models() if model not in preferred and is_real_model_for(model, task)]
+        others.sort(key=lambda model: model.task is not task)
         otherwise = self._models[STARTER_BY_TASK[task]] if self._prefer_starters else preferred[0]
         downloaded = filter(self.is_present, preferred)
-        return next(downloaded, None) or next(filter(self._is_usable, others), otherwise)
+        return next(downloaded, None) or next((model for model in others if self._is_usable(model, task)), otherwise)
 
-    def _is_usable(self, model: Model) -> bool:
+    def _is_usable(self, model: Model, task: Task) -> bool:
         folders, problem = self._usable_folders(model)
-        return bool(folders) and not problem
+        return bool(folders) and not problem and not (task is Task.TEXT and needs_picture(folders["model"]))
 
     def _require_task(self, model: Model, task: Task) -> Model:
         if not model.engine:
@@ -206,8 +232,10 @@ class Catalog:
             raise ModelBroken(broken_reason(model))
         if does_task(model, task):
             return model
-        alternatives = [other.name for other in self.models() if other.task is task]
-        raise WrongTask(model.name, model.task, task, alternatives)
+        raise WrongTask(model.name, model.task, task, self._names_for(task))
+
+    def _names_for(self, task: Task) -> list[str]:
+        return [model.name for model in self.models() if model.task is task]
 
     def _named(self, name: str) -> Model | None:
         """Return the model of this name in any case; looks into the model folders again before it returns None."""

@@ -42,6 +42,11 @@ def supports_grounding(folder: Path) -> bool:
     return string_at(read_config_or_empty(folder), "model_type") in GROUNDING_MODEL_TYPES
 
 
+def needs_picture(folder: Path) -> bool:
+    """Return whether the vision model in `folder` answers no chat without a picture."""
+    return string_at(read_config_or_empty(folder), "model_type").startswith("moondream")
+
+
 def _speaks_in_turns(task: Task, folder: Path) -> bool:
     config = read_config_or_empty(folder)
     return task is Task.SPEECH and (str(config.get("model_type")) in SPEECH_TYPES_IN_TURNS or "istftnet" in config)

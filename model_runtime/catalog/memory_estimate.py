@@ -5,15 +5,18 @@ library versions in requirements.lock.
 """
 
 import math
+from bisect import bisect_right
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from model_runtime.catalog.builtin_models import OCR_ENGINE, OCR_WINDOW_PIXELS
 from model_runtime.catalog.foreign_files import list_files
 from model_runtime.catalog.model import Model
 from model_runtime.catalog.transformer_dims import CACHE_BLOCK_TOKENS, TransformerDims
 from model_runtime.catalog.weight_file import ONNX_SUFFIXES, WEIGHT_SUFFIXES, read_weight_file
-from model_runtime.requests import DEFAULT_MAX_TOKENS, Chat, GenerateImage, Request, Speak, Task, Transcribe
+from model_runtime.drawing_size import drawn_size
+from model_runtime.requests import Chat, GenerateImage, Request, Speak, Task, Transcribe
 
 MB = 1_000_000
 PROCESS_OVERHEAD_BYTES: Mapping[Task, int] = {
@@ -37,12 +40,19 @@ MIN_OCR_PIXELS = 1_200_000
 STARTER_WORKING_BYTES = 100 * MB
 DECODE_BYTES_PER_PIXEL = {"flux1-schnell": 2_900, "flux2-klein": 1_800, "z-image": 1_800}
 """Peak memory of the VAE decoder, in tiles for FLUX.1 and in strips for the others."""
+RESIZE_BYTES_PER_PIXEL = 12
+"""The requested size in three bytes, Pillow's copy of it in four, and the PNG."""
 DEFAULT_KV_BYTES_PER_TOKEN = 200_000
 """KV cache of Moondream2, which has no grouped-query attention. Used if config.json has no dimensions."""
 IMAGE_TOKENS = 1500
 """Tokens of one image in a prompt, an upper bound."""
 IMAGE_ENCODING_BYTES = IMAGE_TOKENS * DEFAULT_KV_BYTES_PER_TOKEN
 """Memory of the image encoder for one image."""
+USUAL_ANSWER_TOKENS = 1024
+"""Tokens reserved for an answer without a limit."""
+MAX_RESERVED_ANSWER_TOKENS = 4096
+"""The most that is reserved for an answer: agents ask for 32 000 tokens and take few. What a worker holds is measured."""
+MIN_CONTEXT_TOKENS = 2048
 PREFILL_CHUNK_TOKENS = 512
 """Prompt tokens that the engines process at once."""
 TRANSCRIPTION_WORKING_BYTES = 400 * MB
@@ -77,13 +87,20 @@ def working_bytes(request: Request, model: Model, dims: TransformerDims | None =
         return STARTER_WORKING_BYTES
     match request:
         case GenerateImage(width=width, height=height):
-            return width * height * DECODE_BYTES_PER_PIXEL.get(str(model.options.get("family")), 2_900)
+            return _drawing_bytes(width, height, model.options)
         case Chat():
             return _chat_working_bytes(request, dims, float32)
         case Transcribe():
             return TRANSCRIPTION_WORKING_BYTES
         case Speak():
             return SPEECH_WORKING_BYTES
+
+
+def _drawing_bytes(width: int, height: int, options: Mapping[str, Any]) -> int:
+    """Return the memory of the decoder for the size that is drawn, and of the picture at the requested size."""
+    drawn_width, drawn_height = drawn_size(width, height, int(options.get("min_pixels", 0)))
+    decoder_bytes = drawn_width * drawn_height * DECODE_BYTES_PER_PIXEL.get(str(options.get("family")), 2_900)
+    return decoder_bytes + RESIZE_BYTES_PER_PIXEL * width * height
 
 
 def _ocr_working_bytes(request: Request) -> int:
@@ -97,18 +114,36 @@ def _chat_working_bytes(request: Chat, dims: TransformerDims | None, float32: bo
     """Return the size of the KV cache, the activations of one prompt chunk and the image encoder."""
     image_count = sum(1 for message in request.messages for part in message.content if not isinstance(part, str))
     tokens = _estimate_context_tokens(request, image_count)
+    has_dims = dims is not None and dims.layers
+    return _context_bytes(tokens, dims, float32) + (image_count * IMAGE_ENCODING_BYTES if has_dims else 0)
+
+
+def _context_bytes(tokens: int, dims: TransformerDims | None, float32: bool) -> int:
+    """Return the size of the KV cache of so many tokens, and the activations of one prompt chunk."""
     if dims is None or not dims.layers:
         return tokens * DEFAULT_KV_BYTES_PER_TOKEN
     dtype_bytes = 4 if float32 else 2
     score_tokens = tokens if float32 else 0  # attention is not fused on a CPU
     chunk_tokens = min(tokens, PREFILL_CHUNK_TOKENS)
     prefill_bytes = dims.prefill_bytes(chunk_tokens, score_tokens=score_tokens, dtype_bytes=dtype_bytes)
-    return dims.kv_bytes(tokens, dtype_bytes=dtype_bytes) + prefill_bytes + image_count * IMAGE_ENCODING_BYTES
+    return dims.kv_bytes(tokens, dtype_bytes=dtype_bytes) + prefill_bytes
+
+
+def affordable_tokens(dims: TransformerDims, available_bytes: int, *, float32: bool = False) -> int:
+    """Return the most tokens of a context, in whole cache blocks, whose memory fits into `available_bytes`.
+
+    At least `MIN_CONTEXT_TOKENS`: a model whose memory does not even leave these is refused by the scheduler.
+    """
+    blocks = range(math.ceil(dims.served_tokens() / CACHE_BLOCK_TOKENS) + 1)
+    fitting = bisect_right(
+        blocks, available_bytes, key=lambda count: _context_bytes(count * CACHE_BLOCK_TOKENS, dims, float32)
+    )
+    return max((fitting - 1) * CACHE_BLOCK_TOKENS, MIN_CONTEXT_TOKENS)
 
 
 def _estimate_context_tokens(request: Chat, image_count: int) -> int:
     """Return a bound of the tokens of prompt and answer, at three characters a token, in whole cache blocks."""
     characters = sum(len(part) for message in request.messages for part in message.content if isinstance(part, str))
-    answer_tokens = request.max_tokens or DEFAULT_MAX_TOKENS
+    answer_tokens = min(request.max_tokens or USUAL_ANSWER_TOKENS, MAX_RESERVED_ANSWER_TOKENS)
     tokens = characters / 3 + IMAGE_TOKENS * image_count + answer_tokens
     return math.ceil(tokens / CACHE_BLOCK_TOKENS) * CACHE_BLOCK_TOKENS

@@ -51,6 +51,8 @@ class ModelInfo:
     """Estimated memory of the loaded model."""
     voices: tuple[str, ...] = ()
     languages: tuple[str, ...] = ()
+    context_tokens: int = 0
+    """The most tokens of a chat; 0 for a model that does not chat."""
     abilities: tuple[str, ...] = ()
     """Of a vision model that returns coordinates: "detect" and "point"."""
 
@@ -73,6 +75,8 @@ class Model:
     starter: bool = False
     options: Mapping[str, OptionValue] = field(default_factory=dict)
     path: str = ""
+    licence: str = ""
+    """Of the weights, as their publishers state it; "" if that is not known."""
     keep_alive_seconds: float | None = None
     """How long the model stays loaded when idle; None means `memory.idle_seconds`, -1 means no timer."""
 

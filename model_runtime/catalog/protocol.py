@@ -45,8 +45,12 @@ class CatalogProtocol(Protocol):
         """Return whether all files of a model are on this disk."""
         ...
 
-    def info(self, model: Model) -> ModelInfo:
-        """Return what the disk holds of a model, after another try to detect a local one."""
+    def info(self, model: Model, budget_bytes: int = 0) -> ModelInfo:
+        """Return what the disk holds of a model, after another try to detect a local one; see `context_tokens`."""
+        ...
+
+    def context_tokens(self, model: Model, folders: Mapping[str, Path], budget_bytes: int) -> int:
+        """Return the most tokens that a chat may take, within the budget unless that is 0; 0 if it does not chat."""
         ...
 
     def needed_bytes(self, model: Model, folders: Mapping[str, Path]) -> int:

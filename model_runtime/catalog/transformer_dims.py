@@ -16,8 +16,8 @@ from model_runtime.catalog.foreign_files import count_at, object_at, signature, 
 
 CACHE_BLOCK_TOKENS = 256
 """Tokens by which the KV caches of mlx-lm and mlx-vlm grow (`KVCache.step`)."""
-DEFAULT_CONTEXT_TOKENS = 16_384
-"""Tokens served of a longer context: the KV cache of 128 000 tokens would leave no memory for other models."""
+UNKNOWN_CONTEXT_TOKENS = 16_384
+"""Context of a model whose config.json names none."""
 MOONDREAM2_CONFIG = {
     "num_hidden_layers": 24,
     "num_attention_heads": 32,
@@ -72,8 +72,8 @@ class TransformerDims:
 
     def served_tokens(self, limit: int = 0) -> int:
         """Return the most tokens that prompt and answer may have together; see `context_tokens`."""
-        served_limit = limit or DEFAULT_CONTEXT_TOKENS
-        return min(self.context_tokens, served_limit) if self.context_tokens else served_limit
+        own_tokens = self.context_tokens or limit or UNKNOWN_CONTEXT_TOKENS
+        return min(own_tokens, limit or own_tokens)
 
     def kv_bytes(self, tokens: int, *, batch_size: int = 1, dtype_bytes: int = 2) -> int:
         """Return the size of the KV cache of `batch_size` sequences of `tokens` tokens each, prompt included.
@@ -112,7 +112,7 @@ def _read_dims(folder: Path, _signature: tuple[int, int, int]) -> TransformerDim
 
 
 def context_tokens(config: Mapping[str, Any], limit: int = 0) -> int:
-    """Return the most tokens that prompt and answer may have together. `limit` 0 means DEFAULT_CONTEXT_TOKENS."""
+    """Return the most tokens that prompt and answer may have together. `limit` 0 means the model's own."""
     return TransformerDims.from_config(config).served_tokens(limit)
 
 

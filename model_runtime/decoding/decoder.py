@@ -18,7 +18,7 @@ from model_runtime.decoding.admission import MemoryAdmission
 from model_runtime.decoding.process import Kind, decode_in_process
 from model_runtime.decoding.storage import MediaStorage
 from model_runtime.errors import InsufficientStorage, InvalidMedia
-from model_runtime.media.types import Audio, ImageData
+from model_runtime.media.types import WHOLE_RECORDING, Audio, ImageData, PixelBox, TimeRange
 
 THREAD_BYTES = 160_000_000
 """Memory that a thread may take: a photo of 13 megapixels. A process starts and imports in 0.1 s."""
@@ -49,10 +49,11 @@ class MediaDecoder:
         self._limit_bytes = limit_bytes
         self.storage = MediaStorage(folder)
 
-    async def decode_image(self, source: Source, *, param: str) -> ImageData:
+    async def decode_image(self, source: Source, *, param: str, region: PixelBox | None = None) -> ImageData:
         """Decode the first frame of an image file, upright and with at most as many pixels as a model looks at.
 
-        `param` names the parameter in errors. Cancelling the call ends its wait, and the process that decodes.
+        `region` is the left, top, width and height of the part to decode, None means all. `param` names the parameter in
+        errors. Cancelling the call ends its wait, and the process that decodes.
 
         Raises:
             InvalidMedia: the file is too large, damaged, or not an image.
@@ -60,12 +61,36 @@ class MediaDecoder:
             DecodingFailed: its process died or takes too long.
             InsufficientStorage: the decoded bytes do not fit on the disk.
         """
-        from model_runtime.media.images import MAX_DECODING_BYTES, MODEL_PIXELS, decode_image, decoding_bytes
+        from model_runtime.media.images import MODEL_PIXELS, decode_image
 
         def decode() -> _Decoded[ImageData]:
-            return self._write(decode_image(source, param=param, max_pixels=MODEL_PIXELS))
+            return self._write(decode_image(source, param=param, max_pixels=MODEL_PIXELS, region=region))
 
-        measure = partial(decoding_bytes, source, param=param, max_pixels=MODEL_PIXELS)
+        needed_bytes = await self.image_bytes(source, param=param, max_pixels=MODEL_PIXELS, region=region)
+        async with self.admission.admit(needed_bytes):
+            if needed_bytes <= THREAD_BYTES:
+                return self._own(await anyio.to_thread.run_sync(decode))
+            return await self._decode_in_process("image", ImageData, source, param, *map(str, region or ()))
+
+    async def image_size(self, source: Source, *, param: str) -> tuple[int, int]:
+        """Return the width and height of an image file's picture, upright.
+
+        Raises:
+            InvalidMedia: the header of the file shows that it cannot be decoded.
+        """
+        from model_runtime.media.images import upright_size
+
+        return await anyio.to_thread.run_sync(partial(upright_size, source, param=param))
+
+    async def image_bytes(self, source: Source, *, param: str, max_pixels: int, region: PixelBox | None = None) -> int:
+        """Return the memory that decoding an image, or a region of it, to at most `max_pixels` takes.
+
+        Raises:
+            InvalidMedia: it is too much, or the header of the file shows that it cannot be decoded.
+        """
+        from model_runtime.media.images import MAX_DECODING_BYTES, decoding_bytes
+
+        measure = partial(decoding_bytes, source, param=param, max_pixels=max_pixels, region=region)
         needed_bytes = await anyio.to_thread.run_sync(measure)
         limit_bytes = max(MAX_DECODING_BYTES, self._limit_bytes)
         if needed_bytes > limit_bytes:
@@ -75,13 +100,10 @@ class MediaDecoder:
                 param=param,
                 code="image_parse_error",
             )
-        async with self.admission.admit(needed_bytes):
-            if needed_bytes <= THREAD_BYTES:
-                return self._own(await anyio.to_thread.run_sync(decode))
-            return await self._decode_in_process("image", ImageData, source, param)
+        return needed_bytes
 
-    async def decode_audio(self, source: Source, *, param: str) -> Audio:
-        """Decode the first audio track of a file to 16 kHz mono.
+    async def decode_audio(self, source: Source, *, param: str, part: TimeRange = WHOLE_RECORDING) -> Audio:
+        """Decode `part` of the first audio track of a file to 16 kHz mono.
 
         `param` names the parameter in errors. Cancelling the call ends its wait, and the process that decodes.
 
@@ -93,20 +115,24 @@ class MediaDecoder:
         """
         from model_runtime.media.audio import decode_audio
 
+        max_seconds = THREAD_SECONDS - part.start_seconds  # what comes before the part is decoded, too
+
         def decode() -> _Decoded[Audio] | None:
             try:
-                return self._write(decode_audio(source, param=param, max_seconds=THREAD_SECONDS))
+                return self._write(decode_audio(source, param=param, max_seconds=max_seconds, part=part))
             except InvalidMedia as error:
                 if error.code != "too_long":
                     raise
                 return None
 
-        async with self.admission.admit(SHORT_AUDIO_BYTES):
-            short = await anyio.to_thread.run_sync(decode)
-        if short is not None:
-            return self._own(short)
+        if max_seconds > 0:
+            async with self.admission.admit(SHORT_AUDIO_BYTES):
+                short = await anyio.to_thread.run_sync(decode)
+            if short is not None:
+                return self._own(short)
         async with self.admission.admit(LONG_AUDIO_BYTES):
-            return await self._decode_in_process("audio", Audio, source, param)
+            bounds = [] if part == WHOLE_RECORDING else [str(part.start_seconds), str(part.end_seconds)]
+            return await self._decode_in_process("audio", Audio, source, param, *bounds)
 
     def _write(self, media: MediaT) -> "_Decoded[MediaT]":
         """Move many bytes to a file. An idle thread keeps what it has returned last, so it returns none of them."""
@@ -116,11 +142,13 @@ class MediaDecoder:
     def _own(self, decoded: "_Decoded[MediaT]") -> MediaT:
         return replace(decoded.media, content=self.storage.own(decoded.path)) if decoded.path else decoded.media
 
-    async def _decode_in_process(self, kind: Kind, kind_of: type[MediaT], source: Source, param: str) -> MediaT:
+    async def _decode_in_process(
+        self, kind: Kind, kind_of: type[MediaT], source: Source, param: str, *options: str
+    ) -> MediaT:
         try:
             with self.storage.open_file() as output:
-                async with _descriptor(source, self.storage) as descriptor:
-                    decoded = await decode_in_process(kind, param, descriptor, output.fileno())
+                async with open_descriptor(source, self.storage) as descriptor:
+                    decoded = await decode_in_process(kind, param, descriptor, output.fileno(), *options)
             content = self.storage.own(output.name)
         except OSError as error:
             raise InsufficientStorage(f"The {kind} cannot be decoded to the disk: {error}. Free disk space.") from error
@@ -130,7 +158,7 @@ class MediaDecoder:
 
 
 @asynccontextmanager
-async def _descriptor(source: Source, storage: MediaStorage) -> AsyncGenerator[int]:
+async def open_descriptor(source: Source, storage: MediaStorage) -> AsyncGenerator[int]:
     """Yield the descriptor of a file with this content. The process that gets it reads from its start."""
     if not isinstance(source, bytes):
         try:

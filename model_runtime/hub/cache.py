@@ -2,14 +2,18 @@
 
 Layout: `models--OWNER--NAME` has `refs/REVISION` with a commit, `snapshots/COMMIT` with the files, and
 `trees/COMMIT.json` with the list of all files (https://huggingface.co/docs/huggingface_hub/guides/manage-cache).
+`refs/senses/REVISION` is ours: the commit that was pulled for a revision. Other programs move `refs/main` when they
+download, and what runs here must not change by that.
 """
 
 import re
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from fnmatch import fnmatchcase
 from functools import lru_cache
 from pathlib import Path
 
+from model_runtime.atomic_file import write_atomically
 from model_runtime.catalog.foreign_files import InvalidCheckpoint, list_files, read_json_object, read_text
 from model_runtime.catalog.model import ModelArtifact
 from model_runtime.catalog.weight_file import WEIGHT_SUFFIXES
@@ -17,6 +21,7 @@ from model_runtime.catalog.weight_file import WEIGHT_SUFFIXES
 MAX_COMMIT_BYTES = 1000
 """Of the file that holds the commit of a branch or tag."""
 COMMIT_NAME = re.compile(r"[0-9A-Za-z][0-9A-Za-z._-]*")
+KEPT_COMMITS = Path("refs", "senses")
 LISTING_FORMAT_VERSION = 1
 """`format_version` of `trees/COMMIT.json`."""
 
@@ -42,8 +47,28 @@ class HubCache:
         except (OSError, ValueError):
             return None
 
+    def commit(self, artifact: ModelArtifact) -> str:
+        """Return the commit that is used for the artifact, or its revision if nothing was pulled."""
+        return _resolve_commit(self._repository(artifact), artifact.revision)
+
+    def keep_commit(self, artifact: ModelArtifact, commit: str) -> None:
+        """Use this commit for the artifact's revision from now on.
+
+        Raises:
+            OSError: the cache cannot be written.
+        """
+        file = self._repository(artifact) / KEPT_COMMITS / artifact.revision
+        if commit == artifact.revision:
+            file.unlink(missing_ok=True)
+            return
+        file.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(file, commit.encode())
+
+    def _repository(self, artifact: ModelArtifact) -> Path:
+        return self.folder / f"models--{artifact.repo.replace('/', '--')}"
+
     def _find(self, artifact: ModelArtifact) -> Path | None:
-        repository = self.folder / f"models--{artifact.repo.replace('/', '--')}"
+        repository = self._repository(artifact)
         commit = _resolve_commit(repository, artifact.revision)
         snapshot = repository / "snapshots" / commit
         if not COMMIT_NAME.fullmatch(commit) or not snapshot.is_dir():
@@ -61,11 +86,11 @@ def filter_by_patterns(files: Iterable[str], patterns: Iterable[str]) -> list[st
 
 
 def _resolve_commit(repository: Path, revision: str) -> str:
-    """Return the commit of a branch or tag. Any other revision is itself a commit."""
-    try:
-        return read_text(repository / "refs" / revision, MAX_COMMIT_BYTES).strip()
-    except InvalidCheckpoint:
-        return revision
+    """Return the commit that was pulled for a revision, or of a branch or tag. Any other revision is a commit."""
+    for refs in (repository / KEPT_COMMITS, repository / "refs"):
+        with suppress(InvalidCheckpoint):
+            return read_text(refs / revision, MAX_COMMIT_BYTES).strip()
+    return revision
 
 
 def _expected_files(listing: Path, patterns: tuple[str, ...]) -> list[str] | None:

@@ -1,10 +1,11 @@
 """Download models from Hugging Face for `senses pull`."""
 
 import errno
+import re
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +22,12 @@ from huggingface_hub.errors import (
 
 from model_runtime.catalog.model import Model, ModelArtifact
 from model_runtime.errors import OperationFailed, SensesError
+from model_runtime.hub.cache import HubCache
 from model_runtime.hub.progress import NullProgressBar, ProgressAggregator, ProgressCallback
+from model_runtime.hub.version import Version
 from model_runtime.sizes import format_bytes
+
+COMMIT = re.compile("[0-9a-f]{40}")
 
 
 class PullFailed(OperationFailed):
@@ -55,12 +60,18 @@ class _DownloadPlan:
 
 
 def pull(
-    model: Model, cache: Path, on_progress: ProgressCallback, *, endpoint: str | None = None
+    model: Model,
+    cache: Path,
+    on_progress: ProgressCallback,
+    *,
+    version: Version = Version.KEPT,
+    endpoint: str | None = None,
 ) -> Mapping[str, Path]:
     """Download all artifacts of `model` into the folder `cache` and return the local folder of each by role.
 
-    An interrupted pull can be repeated: finished files are not downloaded again. `endpoint` is the URL of another hub
-    than huggingface.co.
+    An interrupted pull can be repeated: finished files are not downloaded again. What was pulled is used until a pull
+    asks for another version, whatever the hub's branch names meanwhile. `endpoint` is the URL of another hub than
+    huggingface.co.
 
     Raises:
         DiskFull: the disk has too little space; nothing was downloaded.
@@ -68,17 +79,37 @@ def pull(
     """
     if model.path:
         return {"model": Path(model.path)}
-    plans = [_plan_download(artifact, cache, endpoint) for artifact in model.artifacts]
+    kept = HubCache(cache)
+    plans = [_plan_download(_choose_commit(artifact, kept, version), cache, endpoint) for artifact in model.artifacts]
     missing_bytes = sum(size for plan in plans for size in plan.files.values())
     _check_disk_space(model.name, cache, missing_bytes)
     total_bytes = sum(plan.total_bytes for plan in plans)
     progress = ProgressAggregator(total_bytes - missing_bytes, total_bytes, on_progress)
-    return {plan.artifact.role: _download_files(plan, cache, endpoint, progress) for plan in plans}
+    folders = {plan.artifact.role: _download_files(plan, cache, endpoint, progress) for plan in plans}
+    for artifact, plan in zip(model.artifacts, plans, strict=True):
+        with translate_errors(artifact):
+            kept.keep_commit(artifact, plan.commit)
+    return folders
+
+
+def newest_revision(artifact: ModelArtifact) -> str:
+    """Return the branch or tag that may name a newer commit than the one in use."""
+    return "main" if COMMIT.fullmatch(artifact.revision) else artifact.revision
+
+
+def _choose_commit(artifact: ModelArtifact, cache: HubCache, version: Version) -> ModelArtifact:
+    match version:
+        case Version.KEPT:
+            return replace(artifact, revision=cache.commit(artifact))
+        case Version.NEWEST:
+            return replace(artifact, revision=newest_revision(artifact))
+        case Version.SHIPPED:
+            return artifact
 
 
 def _plan_download(artifact: ModelArtifact, cache: Path, endpoint: str | None) -> _DownloadPlan:
     """List the files to download."""
-    with _translate_errors(artifact):
+    with translate_errors(artifact):
         # stores the listing first, so that `HubCache` knows that an interrupted download is incomplete
         _download_snapshot(artifact, cache, endpoint, patterns=[])
         files = sorted(_download_snapshot(artifact, cache, endpoint, dry_run=True), key=lambda file: str(file.filename))
@@ -92,7 +123,7 @@ def _plan_download(artifact: ModelArtifact, cache: Path, endpoint: str | None) -
 def _download_files(plan: _DownloadPlan, cache: Path, endpoint: str | None, progress: ProgressAggregator) -> Path:
     """Download file by file, which counts each byte, and return the folder of the snapshot."""
     artifact = plan.artifact
-    with _translate_errors(artifact):
+    with translate_errors(artifact):
         for file in plan.files:
             hf_hub_download(
                 artifact.repo,
@@ -133,7 +164,8 @@ def _check_disk_space(name: str, cache: Path, needed_bytes: int) -> None:
 
 
 @contextmanager
-def _translate_errors(artifact: ModelArtifact) -> Iterator[None]:
+def translate_errors(artifact: ModelArtifact) -> Iterator[None]:
+    """Turn what huggingface_hub raises within the block into `PullFailed` with a sentence that says what to do."""
     try:
         yield
     except SensesError:

@@ -14,6 +14,7 @@ from model_runtime import errors, events, loading, requests
 from model_runtime.errors import SensesError
 from model_runtime.ipc import messages
 from model_runtime.ipc.framing import Header
+from model_runtime.measuring import results
 from model_runtime.media import types
 
 TYPE_KEY = "$type"
@@ -38,7 +39,7 @@ def _dataclasses_of(*modules: object) -> dict[str, type]:
     return found
 
 
-MESSAGE_CLASSES = _dataclasses_of(types, requests, events, loading, messages)
+MESSAGE_CLASSES = _dataclasses_of(types, results, requests, events, loading, messages)
 FIELD_NAMES = {kind: tuple(field.name for field in fields(kind)) for kind in MESSAGE_CLASSES.values()}
 ERROR_CLASSES = {
     name: kind for name, kind in inspect.getmembers(errors, inspect.isclass) if issubclass(kind, SensesError)

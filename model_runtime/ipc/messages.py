@@ -13,8 +13,8 @@ PROTOCOL_VERSION = 1
 LINK_FD = 3
 """Descriptor of the worker's end of the socket pair."""
 
-SOURCE_FD, DECODED_FD = 4, 5
-"""Descriptors of a decoder process: the file, and where its decoded bytes go."""
+SOURCE_FD, DECODED_FD, OTHER_SOURCE_FD = 4, 5, 6
+"""Descriptors of a decoder process: the file, where its decoded bytes go, and the file to compare with."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,10 +6,11 @@ PyAV brings the ffmpeg libraries. It is imported by the first recording, to keep
 import io
 from collections.abc import Iterator
 from dataclasses import replace
+from math import inf
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from model_runtime.errors import InvalidMedia
-from model_runtime.media.types import Audio
+from model_runtime.media.types import WHOLE_RECORDING, Audio, TimeRange
 
 if TYPE_CHECKING:
     import av
@@ -35,23 +36,34 @@ EXACT_DURATION_FORMATS = frozenset({"flac", "ogg", "matroska,webm", "mov,mp4,m4a
 a pipe states the longest one there is."""
 
 
-def decode_audio(source: bytes | BinaryIO, *, param: str = "audio", max_seconds: float = MAX_SECONDS) -> Audio:
-    """Decode the first audio track of a file to 16 kHz mono.
+def decode_audio(
+    source: bytes | BinaryIO,
+    *,
+    param: str = "audio",
+    max_seconds: float = MAX_SECONDS,
+    part: TimeRange = WHOLE_RECORDING,
+) -> Audio:
+    """Decode `part` of the first audio track of a file to 16 kHz mono.
 
     `source` is the content of a file, or an open seekable one. `param` names the parameter in errors. Damaged packets
     are skipped, as ffmpeg does, and a truncated file is decoded up to its end. `max_seconds` bounds the memory, at
     32 kB per second.
 
     Raises:
-        InvalidMedia: the file cannot be decoded; `code` is `empty`, `unsupported`, `no_audio_stream`, `truncated` or
-            `too_long`.
+        InvalidMedia: the file cannot be decoded; `code` is `empty`, `unsupported`, `no_audio_stream`, `truncated`,
+            `too_long`, or `too_short` if the recording ends before `part` begins.
     """
     pcm = io.BytesIO()
-    return replace(write_audio(source, pcm, param=param, max_seconds=max_seconds), content=pcm.getvalue())
+    return replace(write_audio(source, pcm, param=param, max_seconds=max_seconds, part=part), content=pcm.getvalue())
 
 
 def write_audio(
-    source: bytes | BinaryIO, out: BinaryIO, *, param: str = "audio", max_seconds: float = MAX_SECONDS
+    source: bytes | BinaryIO,
+    out: BinaryIO,
+    *,
+    param: str = "audio",
+    max_seconds: float = MAX_SECONDS,
+    part: TimeRange = WHOLE_RECORDING,
 ) -> Audio:
     """Decode as `decode_audio`, write the samples to `out` piece by piece and return the recording without them.
 
@@ -65,25 +77,47 @@ def write_audio(
         message = f"The recording is empty (0 bytes). Send a {ACCEPTED_FORMATS} file."
         raise InvalidMedia(message, param=param, code="empty")
     file.seek(0)
-    max_bytes, written_bytes = int(max_seconds * SAMPLE_RATE) * 2, 0
+    written_bytes, decoded_bytes = 0, 0
     with _open_container(file, param) as container:
-        _check_stated_duration(container, max_seconds, param)
+        _check_stated_duration(container, max_seconds, part, param)
         for chunk in _decode_chunks(container, param):
-            written_bytes += out.write(chunk)
-            if written_bytes > max_bytes:
+            written_bytes += out.write(_inside(chunk, decoded_bytes, part))
+            decoded_bytes += len(chunk)
+            if written_bytes > _byte_offset(max_seconds):
                 raise _too_long(f"is longer than {_minutes(max_seconds)}", param)
-    if not written_bytes:
-        message = "The recording has no audio that can be decoded; the file seems to be truncated. Send the whole file."
-        raise InvalidMedia(message, param=param, code="truncated")
+            if decoded_bytes >= _byte_offset(part.end_seconds):
+                break
+    _check_some_written(written_bytes, decoded_bytes, part, param)
     return Audio(SAMPLE_RATE, b"")
 
 
-def _check_stated_duration(container: "InputContainer", max_seconds: float, param: str) -> None:
-    """Refuse a recording that is too long by its container, before anything is decoded."""
+def _check_some_written(written_bytes: int, decoded_bytes: int, part: TimeRange, param: str) -> None:
+    if decoded_bytes and not written_bytes:
+        seconds = decoded_bytes / 2 / SAMPLE_RATE
+        message = f"The recording has only {seconds:.1f} s; the part that is wanted begins at {part.start_seconds:g} s."
+        raise InvalidMedia(message, param=param, code="too_short")
+    if not written_bytes:
+        message = "The recording has no audio that can be decoded; the file seems to be truncated. Send the whole file."
+        raise InvalidMedia(message, param=param, code="truncated")
+
+
+def _byte_offset(seconds: float) -> float:
+    """Return the offset of a time in the samples, in bytes."""
+    return seconds if seconds == inf else int(seconds * SAMPLE_RATE) * 2
+
+
+def _inside(chunk: bytes, offset: int, part: TimeRange) -> bytes:
+    """Return the bytes of a chunk that belong to `part`; `offset` is where the chunk begins."""
+    start, end = (_byte_offset(seconds) - offset for seconds in (part.start_seconds, part.end_seconds))
+    return chunk[int(max(start, 0)) : int(min(max(end, 0), len(chunk)))]
+
+
+def _check_stated_duration(container: "InputContainer", max_seconds: float, part: TimeRange, param: str) -> None:
+    """Refuse a part that is too long by the container's duration, before anything is decoded."""
     import av
 
     if container.format.name in EXACT_DURATION_FORMATS and container.duration is not None:
-        seconds = container.duration / av.time_base
+        seconds = min(container.duration / av.time_base, part.end_seconds) - part.start_seconds
         if seconds > max_seconds + DURATION_TOLERANCE_SECONDS:
             raise _too_long(
                 f"has {_minutes(seconds)} by its header; at most {_minutes(max_seconds)} are accepted", param

@@ -3,8 +3,11 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from PIL import Image
+
 from model_runtime.errors import InvalidInput
-from model_runtime.media.images import decode_image, encode_image, resize_to_fit
+from model_runtime.media.image_encoding import encode_pillow
+from model_runtime.media.picture_files import Picture
 from model_runtime.media.types import ImageFormat
 
 QUALITY_STEPS = (90, 80, 70, 60, 50)
@@ -13,7 +16,7 @@ MAX_SIDE_STEPS = (1024, 768, 512, 384, 256)
 
 @dataclass(frozen=True, slots=True)
 class EncodedImage:
-    """An image file, its size in pixels, and its quality 1..100; None for PNG, which is lossless."""
+    """An image file, its size in pixels, and its quality 1..100; None for a lossless format."""
 
     data: bytes
     width: int
@@ -21,14 +24,14 @@ class EncodedImage:
     quality: int | None
 
 
-def encode_within_bytes(png: bytes, format: ImageFormat, max_bytes: int) -> EncodedImage:  # noqa: A002 - the user's word
-    """Re-encode a PNG with the best quality and size that fit into `max_bytes`; 0 means no limit.
+def encode_within_bytes(picture: Picture, format: ImageFormat, max_bytes: int) -> EncodedImage:  # noqa: A002 - the user's word
+    """Encode a picture with the best quality and size that fit into `max_bytes`; 0 means no limit.
 
     Raises:
         InvalidInput: even the smallest file has more bytes.
     """
     smallest_bytes = 0
-    for candidate in _encode_candidates(png, format):
+    for candidate in _encode_candidates(picture, format):
         if not max_bytes or len(candidate.data) <= max_bytes:
             return candidate
         smallest_bytes = len(candidate.data)
@@ -39,13 +42,12 @@ def encode_within_bytes(png: bytes, format: ImageFormat, max_bytes: int) -> Enco
     )
 
 
-def _encode_candidates(png: bytes, format: ImageFormat) -> Iterator[EncodedImage]:  # noqa: A002
-    """Yield files from the largest to the smallest. Only those of full size keep the generation parameters."""
-    qualities = (None,) if format == "png" else QUALITY_STEPS
-    image = decode_image(png)
-    for quality in qualities:
-        yield EncodedImage(encode_image(png, format, quality or 0), image.width, image.height, quality)
-    for side in (side for side in MAX_SIDE_STEPS if side < max(image.width, image.height)):
-        resized = resize_to_fit(image, side)
-        for quality in qualities:
-            yield EncodedImage(encode_image(resized, format, quality or 0), resized.width, resized.height, quality)
+def _encode_candidates(picture: Picture, format: ImageFormat) -> Iterator[EncodedImage]:  # noqa: A002
+    """Yield files from the largest to the smallest."""
+    longest_side = max(picture.image.size)
+    for side in (longest_side, *(side for side in MAX_SIDE_STEPS if side < longest_side)):
+        image = picture.image.copy()
+        image.thumbnail((side, side), Image.Resampling.LANCZOS)
+        for quality in (None,) if format == "png" else QUALITY_STEPS:
+            data = encode_pillow(image, format, quality=quality or 0, provenance=picture.provenance)
+            yield EncodedImage(data, *image.size, quality)

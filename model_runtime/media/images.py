@@ -8,24 +8,25 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import BinaryIO
 
-from PIL import ExifTags, Image, ImageOps, PngImagePlugin
+from pi_heif import register_heif_opener
+from PIL import ExifTags, Image, ImageOps
 
 from model_runtime.errors import InvalidMedia
+from model_runtime.media.image_encoding import encode_pillow, provenance_text
 from model_runtime.media.sniff import DAMAGED_MESSAGE, SNIFFED_BYTES, sniff_format
-from model_runtime.media.types import ImageData, ImageFormat
+from model_runtime.media.types import ImageData, ImageFormat, PixelBox
 
 MAX_BYTES = 50_000_000
 MAX_PIXELS = 100_000_000
 MODEL_PIXELS = 4096 * 4096
 """The most pixels that a model of the catalogue or of mlx-vlm looks at: `longest_edge` of Qwen2-VL's and Qwen3-VL's
 preprocessor_config.json, which is an area. Every other processor shrinks to less."""
-INPUT_FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")
+register_heif_opener()
+INPUT_FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "HEIF", "AVIF")
 """Pillow decoders that are safe with untrusted files; EPS, for example, runs Ghostscript."""
 
 PREVIEW_SIDES = (768, 512, 384)
 PREVIEW_QUALITY = 80
-PARAMETERS_KEY = "parameters"
-"""Key of the PNG text in which image tools store the generation parameters."""
 
 BAND_ROWS = 256
 """Rows of the result that are converted or written at once, so that the pixels are not in memory twice."""
@@ -33,40 +34,57 @@ FIRST_NUMBER = re.compile(r"\d+")
 """In Pillow's message about too many pixels, their number."""
 BYTES_PER_PIXEL = 4
 """Pillow keeps a pixel of three channels in four bytes."""
-FORMAT_COPIES = {"WEBP": 3, "TIFF": 2}
+FORMAT_COPIES = {"WEBP": 3, "TIFF": 2, "HEIF": 3, "AVIF": 3}
 """How often all pixels are in memory, where it is more than once. libwebp's buffer, the bytes that Pillow copies out of
-it, and the image; a strip of a TIFF, which may be the whole picture, and the image."""
+it, and the image; a strip of a TIFF, which may be the whole picture, and the image; of a HEIC photo and an AVIF image
+the planes of the video frame, the bytes and the image."""
 MAX_DECODING_BYTES = 9 * BYTES_PER_PIXEL * MODEL_PIXELS
 """What the most expensive plain picture takes, 604 MB: all its pixels and their RGB copy, each just too few to be halved,
 and the result."""
 COEFFICIENT_BYTES_PER_PIXEL = 6
 """libjpeg keeps all coefficients of a progressive JPEG: three channels of 16 bits."""
 
+TURNED = (5, 6, 7, 8)
+"""Values of the EXIF orientation that exchange rows and columns (EXIF 2.32, 4.6.4 A)."""
+
 Image.MAX_IMAGE_PIXELS = MAX_PIXELS
 
 
-def decode_image(source: bytes | BinaryIO, *, param: str = "image", max_pixels: int = MAX_PIXELS) -> ImageData:
+def decode_image(
+    source: bytes | BinaryIO, *, param: str = "image", max_pixels: int = MAX_PIXELS, region: PixelBox | None = None
+) -> ImageData:
     """Decode the first frame of an image file, upright, with transparency blended onto white.
 
-    Size limits are checked before pixels are decoded. A picture of more than `max_pixels` is shrunk to them.
+    Size limits are checked before pixels are decoded. A picture of more than `max_pixels` is shrunk to them. With
+    `region` only that part is decoded, and is the picture: its size is that of the file.
 
     Raises:
         InvalidMedia: the file is too large, damaged, or not in one of the `INPUT_FORMATS`. It is not quoted.
     """
     rgb = io.BytesIO()
-    return replace(write_image(source, rgb, param=param, max_pixels=max_pixels), content=rgb.getvalue())
+    decoded = write_image(source, rgb, param=param, max_pixels=max_pixels, region=region)
+    return replace(decoded, content=rgb.getvalue())
 
 
-def write_image(source: bytes | BinaryIO, out: BinaryIO, *, param: str, max_pixels: int = MAX_PIXELS) -> ImageData:
+def write_image(
+    source: bytes | BinaryIO,
+    out: BinaryIO,
+    *,
+    param: str,
+    max_pixels: int = MAX_PIXELS,
+    region: PixelBox | None = None,
+) -> ImageData:
     """Decode as `decode_image`, write the pixels to `out` and return the picture without them.
 
     Raises:
         InvalidMedia: as for `decode_image`.
         OSError: `out` cannot be written.
     """
-    file_size = _open_image(source, param).size
+    file_size = region[2:] if region else _open_image(source, param).size
     try:
-        decoded = _decode(_open_image(source, param), max_pixels)  # opened again, so that only `_decode` refers to it
+        decoded = _decode(
+            _open_image(source, param), max_pixels, region
+        )  # opened again, so that only `_decode` refers to it
     except Exception as error:  # Pillow's parsers raise exceptions of many types
         raise _invalid_image(DAMAGED_MESSAGE, param) from error
     out.writelines(band.tobytes() for band in _bands(decoded, BAND_ROWS))
@@ -74,7 +92,9 @@ def write_image(source: bytes | BinaryIO, out: BinaryIO, *, param: str, max_pixe
     return ImageData(*decoded.size, b"", *(_turned_like(decoded, file_size) if is_shrunk else (0, 0)))
 
 
-def decoding_bytes(source: bytes | BinaryIO, *, param: str, max_pixels: int = MAX_PIXELS) -> int:
+def decoding_bytes(
+    source: bytes | BinaryIO, *, param: str, max_pixels: int = MAX_PIXELS, region: PixelBox | None = None
+) -> int:
     """Return about how many bytes of memory `write_image` takes, from the header of the file.
 
     Raises:
@@ -82,41 +102,64 @@ def decoding_bytes(source: bytes | BinaryIO, *, param: str, max_pixels: int = MA
     """
     image = _open_image(source, param)
     all_pixels = image.width * image.height
-    _draft(image, max_pixels)
+    if region is None:
+        _draft(image, max_pixels)
     decoded_pixels = image.width * image.height
-    copies = FORMAT_COPIES.get(image.format or "", 1)
+    copies = FORMAT_COPIES.get(image.format or "", 1) + (region is not None)  # the upright one that is cut
     coefficients = COEFFICIENT_BYTES_PER_PIXEL * all_pixels if image.info.get("progressive") else 0
     reduced_pixels = decoded_pixels // _reduction(decoded_pixels, max_pixels) ** 2
     result_pixels = min(reduced_pixels, max_pixels)
     return coefficients + BYTES_PER_PIXEL * (copies * decoded_pixels + reduced_pixels + result_pixels)
 
 
-def encode_image(image: ImageData | bytes, format: ImageFormat = "png", quality: int = 90) -> bytes:  # noqa: A002
-    """Encode an image, or re-encode a PNG with its generation parameters. `quality` 1..100 is for JPEG and WebP.
+def upright_size(source: bytes | BinaryIO, *, param: str) -> tuple[int, int]:
+    """Return the width and height of an image file's picture, upright, from its header.
 
-    PNG stores the parameters as text, JPEG and WebP as the EXIF user comment.
+    Raises:
+        InvalidMedia: as for `decode_image`, if the header shows it.
     """
-    if isinstance(image, bytes) and format == "png":
-        return image
-    pillow_image = (
-        Image.open(io.BytesIO(image), formats=INPUT_FORMATS) if isinstance(image, bytes) else to_pillow(image)
-    )
-    parameters = pillow_image.info.get(PARAMETERS_KEY, "")
-    out = io.BytesIO()
+    image = _open_image(source, param)
+    orientation = 1
+    with suppress(Exception):  # as in `_decode`
+        orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
+    return image.size if orientation not in TURNED else image.size[::-1]
+
+
+def alpha_channel(source: bytes | BinaryIO, *, param: str) -> Image.Image | None:
+    """Return the alpha channel of the first frame, upright, as a greyscale image; None if every pixel is opaque.
+
+    Raises:
+        InvalidMedia: as for `decode_image`.
+    """
+    image = _open_image(source, param)
+    if not image.has_transparency_data:
+        return None
+    try:
+        return ImageOps.exif_transpose(image).convert("RGBA").getchannel("A")
+    except Exception as error:
+        raise _invalid_image(DAMAGED_MESSAGE, param) from error
+
+
+def encode_image(image: ImageData | bytes, format: ImageFormat = "png", quality: int = 90) -> bytes:  # noqa: A002
+    """Encode an image, or re-encode a PNG with what it was drawn from. `quality` 1..100 is for JPEG and WebP."""
+    if not isinstance(image, bytes):
+        return encode_pillow(to_pillow(image), format, quality=quality)
     if format == "png":
-        pillow_image.save(out, "PNG")
-    else:
-        _to_rgb(pillow_image).save(out, format.upper(), quality=quality, exif=_exif_with_comment(parameters))
-    return out.getvalue()
+        return image
+    with Image.open(io.BytesIO(image), formats=INPUT_FORMATS) as file:
+        return encode_pillow(_to_rgb(file), format, quality=quality, provenance=provenance_text(file))
 
 
-def encode_png_with_parameters(image: Image.Image, parameters: str) -> bytes:
-    """Encode an image as PNG with `parameters` (JSON) as text. Equal input gives equal bytes."""
-    info = PngImagePlugin.PngInfo()
-    info.add_itxt(PARAMETERS_KEY, parameters)
-    out = io.BytesIO()
-    image.save(out, "PNG", pnginfo=info)
-    return out.getvalue()
+def read_provenance(source: BinaryIO) -> str:
+    """Return the text in a file's metadata that says what the picture was drawn from, or "" without one.
+
+    The file is left at its start.
+    """
+    text = ""
+    with suppress(Exception):  # the file may be damaged, or no picture at all
+        text = provenance_text(Image.open(source, formats=INPUT_FORMATS))
+    source.seek(0)
+    return text
 
 
 def encode_preview(data: bytes, max_side: int, max_bytes: int) -> tuple[bytes, int, int]:
@@ -175,16 +218,20 @@ def _open_image(source: bytes | BinaryIO, param: str) -> Image.Image:
     return image
 
 
-def _decode(image: Image.Image, max_pixels: int) -> Image.Image:
+def _decode(image: Image.Image, max_pixels: int, region: PixelBox | None) -> Image.Image:
     """Return the RGB pixels, upright and at most `max_pixels`."""
-    _draft(image, max_pixels)
+    if region is None:
+        _draft(image, max_pixels)
+    else:
+        left, top, width, height = region
+        image = ImageOps.exif_transpose(image).crop((left, top, left + width, top + height))
     image.load()
     rgb_image = _reduce_to_rgb(image, _reduction(image.width * image.height, max_pixels))
     with suppress(Exception):  # a broken EXIF block does not make the pixels unusable
         rgb_image.getexif()[ExifTags.Base.Orientation] = image.getexif()[ExifTags.Base.Orientation]
     del image  # the memory of all pixels
     ImageOps.exif_transpose(rgb_image, in_place=True)
-    size = _size_within(rgb_image.size, max_pixels)
+    size = size_within(rgb_image.size, max_pixels)
     return rgb_image if size == rgb_image.size else rgb_image.resize(size, Image.Resampling.LANCZOS)
 
 
@@ -196,7 +243,7 @@ def _turned_like(upright: Image.Image, size: tuple[int, int]) -> tuple[int, int]
 
 def _draft(image: Image.Image, max_pixels: int) -> None:
     """Let a JPEG be decoded at a half, a quarter or an eighth of its sides, if that still has `max_pixels`."""
-    image.draft(None, _size_within(image.size, max_pixels))
+    image.draft(None, size_within(image.size, max_pixels))
 
 
 def _reduction(pixels: int, max_pixels: int) -> int:
@@ -218,7 +265,7 @@ def _bands(image: Image.Image, rows: int) -> Iterator[Image.Image]:
         yield image.crop((0, top, image.width, min(top + rows, image.height)))
 
 
-def _size_within(size: tuple[int, int], max_pixels: int) -> tuple[int, int]:
+def size_within(size: tuple[int, int], max_pixels: int) -> tuple[int, int]:
     """Return the largest size of the same aspect ratio with at most `max_pixels`, never enlarged."""
     width, height = size
     scale = math.sqrt(max_pixels / (width * height))
@@ -233,15 +280,6 @@ def _to_rgb(image: Image.Image) -> Image.Image:
         return image.convert("RGB")
     image = image.convert("RGBA")
     return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
-
-
-def _exif_with_comment(parameters: str) -> Image.Exif:
-    """Return EXIF with a user comment, which starts with its character set, padded to 8 bytes (EXIF 2.32, 4.6.5)."""
-    exif = Image.Exif()
-    if parameters:
-        comment = b"UNICODE\0" + parameters.encode("utf-16-be")
-        exif.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.UserComment] = comment
-    return exif
 
 
 def _encode_jpeg(image: ImageData, side: int) -> tuple[bytes, int, int]:

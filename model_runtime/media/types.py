@@ -1,5 +1,6 @@
 """Decoded media as plain bytes, which cross the process boundary without a media library."""
 
+import math
 import mmap
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +10,10 @@ from model_runtime.errors import OperationFailed
 
 ImageFormat = Literal["png", "jpeg", "webp"]
 """File formats of generated images."""
+
+
+PixelBox = tuple[int, int, int, int]
+"""Left, top, width and height in pixels of an upright picture, y down."""
 
 
 @dataclass(frozen=True, slots=True, weakref_slot=True)
@@ -60,6 +65,17 @@ class ImageData:
     def file_size(self) -> tuple[int, int]:
         """Width and height in pixels of the file it was decoded from."""
         return self.file_width or self.width, self.file_height or self.height
+
+
+@dataclass(frozen=True, slots=True)
+class TimeRange:
+    """A part of a recording, in seconds from its start."""
+
+    start_seconds: float = 0.0
+    end_seconds: float = math.inf
+
+
+WHOLE_RECORDING = TimeRange()
 
 
 @dataclass(frozen=True, slots=True)

@@ -63,7 +63,10 @@ class Settings:
     host: str = row("127.0.0.1", "host", TEXT, "Address of the HTTP server; any but this machine's needs `api_key`.")
     api_key: str = row("", "api_key", SECRET, "Key that clients of the HTTP API send as a bearer token.")
     allowed_hosts: tuple[str, ...] = row(
-        (), "allowed_hosts", NAMES, "Host names of the HTTP API besides localhost, container names and IP addresses."
+        (),
+        "allowed_hosts",
+        NAMES,
+        "Host names besides localhost, containers', IP addresses and, with `api_key`, this machine's own.",
     )
     allowed_origins: tuple[str, ...] = row(
         (), "allowed_origins", NAMES, "Web origins that may call the HTTP API besides local pages and apps."
@@ -107,6 +110,9 @@ class Settings:
         120.0, "queue.seconds", number(1, 86_400), "How much longer than estimated a request waits."
     )
     load_timeout_seconds: float = row(180.0, "load.seconds", number(1, 86_400), "How long a load may make no progress.")
+    max_answer_tokens: int = row(
+        0, "chat.max_tokens", whole_number(0, 1_000_000), "Tokens of an answer without a limit; 0 fills the context."
+    )
     allowed_folders: tuple[Path, ...] = row(
         (), "files.allowed_folders", FOLDERS, "Folders of all clients besides their own, the inbox and the artifacts."
     )
@@ -117,6 +123,12 @@ class Settings:
         "Folders whose subfolders are models, such as LM Studio's ~/.lmstudio/models.",
     )
     allow_urls: bool = row(False, "files.allow_urls", SWITCH, "Whether tools fetch media from the public web.")
+    image_provenance: bool = row(
+        True,
+        "images.provenance",
+        SWITCH,
+        "Whether pictures say in their metadata what they were drawn from: prompt, model, seed, steps.",
+    )
     artifact_keep_days: float = row(
         30.0, "artifacts.keep_days", number(0, 36_500), "How long results stay in the artifacts; 0 sets no limit."
     )

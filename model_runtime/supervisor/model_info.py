@@ -16,8 +16,10 @@ MODEL_INFO_SECONDS = 5.0
 class ModelInfoCache:
     """The info of every model. Reading may wait for a disk, so it is for threads; `all` only returns what was read."""
 
-    def __init__(self, catalog: CatalogProtocol) -> None:
+    def __init__(self, catalog: CatalogProtocol, budget_bytes: Callable[[], int] = lambda: 0) -> None:
+        """`budget_bytes` returns the memory budget at present; 0 is no limit."""
         self._catalog = catalog
+        self._budget_bytes = budget_bytes
         self._info: dict[str, ModelInfo] = {}
         self._read_at: dict[str, float] = {}
         self._rescan_at = float("-inf")
@@ -51,7 +53,7 @@ class ModelInfoCache:
     def read(self, model: Model, now: float) -> ModelInfo:
         """Read the info of one model. A reading that fails makes the model a broken one."""
         try:
-            info = self._catalog.info(model)
+            info = self._catalog.info(model, self._budget_bytes())
         except Exception as error:
             log.warning("The files of %s could not be read", model.name, exc_info=True)
             info = ModelInfo(broken_reason=f"The files of {model.name} could not be read: {error}. {REMEDY}")

@@ -71,6 +71,7 @@ def model_status(model: Model, info: ModelInfo, view: SupervisorView, now: float
         voices=info.voices,
         languages=info.languages,
         abilities=info.abilities,
+        context_tokens=info.context_tokens,
     )
 
 

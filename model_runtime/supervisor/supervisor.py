@@ -187,6 +187,11 @@ class Supervisor:
         """Return whether a worker loads, holds or unloads this model."""
         return model in self._pool.workers
 
+    @property
+    def budget_bytes(self) -> int:
+        """Memory for all models together."""
+        return self._scheduler.budget_bytes
+
     def view(self) -> SupervisorView:
         """Return the state of everything at this moment, frozen."""
         scheduler, requests = self._scheduler, self._requests.active.values()

@@ -9,7 +9,7 @@ from model_runtime.catalog.checkpoint_files import read_config
 from model_runtime.catalog.foreign_files import object_at, string_at
 from model_runtime.catalog.model import Model
 from model_runtime.catalog.transformer_dims import read_dims
-from model_runtime.errors import InvalidInput
+from model_runtime.errors import ContextExceeded, InvalidInput
 from model_runtime.media.types import ImageData
 from model_runtime.requests import Chat
 
@@ -36,7 +36,8 @@ def validate(request: Chat, model: Model, folders: Mapping[str, Path]) -> None:
     """Check the messages, images and sampling parameters. `folders` maps the role "model" to the checkpoint.
 
     Raises:
-        InvalidInput: a value is out of range, the model does not accept the images, or the text is far too long.
+        InvalidInput: a value is out of range, the model does not accept the images, or a value cannot be used.
+        ContextExceeded: the text is far too long.
         InvalidCheckpoint: the model's config.json cannot be read.
     """
     config = read_config(folders["model"])
@@ -49,7 +50,7 @@ def validate(request: Chat, model: Model, folders: Mapping[str, Path]) -> None:
     _check_sampling(request)
     _check_stop_strings(request.stop)
     _check_schema(request.json_schema)
-    _check_length(request, text, context_limit)
+    _check_length(request, text, request.context_tokens or context_limit)
     _check_images(images, model, config)
 
 
@@ -104,20 +105,12 @@ def _check_schema(schema: str) -> None:
 
 
 def _check_length(request: Chat, text: str, context_limit: int) -> None:
-    if not 0 <= request.max_tokens <= context_limit:
-        raise InvalidInput(
-            f"max_tokens is {request.max_tokens}; {request.model or 'this model'} accepts 1 to {context_limit}, "
-            "or 0 for the default.",
-            param="max_tokens",
-        )
+    if request.max_tokens < 0:
+        reason = f"max_tokens is {request.max_tokens}; it must be at least 1, or 0 for as many as fit."
+        raise InvalidInput(reason, param="max_tokens")
     text_bytes = len(text.encode())
     if text_bytes > context_limit * MAX_BYTES_PER_TOKEN:
-        raise InvalidInput(
-            f"The messages have {text_bytes} bytes of text, far more than the {context_limit} tokens of the model's "
-            "context. Shorten them.",
-            param="messages",
-            code="context_length_exceeded",
-        )
+        raise ContextExceeded(context_limit, f"have {text_bytes} bytes of text, far more than that")
 
 
 def _check_images(images: list[ImageData], model: Model, config: Mapping[str, Any]) -> None:

@@ -2,7 +2,8 @@
 
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
-from typing import Any, TypeVar
+from tempfile import SpooledTemporaryFile
+from typing import Any, BinaryIO, TypeVar, cast
 
 from anyio import to_thread
 from pydantic import ValidationError
@@ -17,6 +18,8 @@ from openai_compat.http.uploads import release_upload, storage_error
 
 MAX_FIELD_BYTES = 1_000_000
 MAX_FIELDS = 64
+MEMORY_BYTES = 1_000_000
+"""How much of a bare file is kept in memory, as of a file in a form."""
 INLINE_PARSE_BYTES = 256_000
 """Smaller bodies are parsed on the event loop, because a switch to a thread takes longer."""
 
@@ -91,3 +94,22 @@ async def open_form(request: Request) -> AsyncGenerator[FormData]:
     finally:
         await form.close()
         release_upload(request.scope)
+
+
+@asynccontextmanager
+async def open_bare_file(request: Request) -> AsyncGenerator[BinaryIO]:
+    """Store a body that is a file and nothing else, and delete it afterwards.
+
+    Raises:
+        BodyTooLarge: the body is larger than the limit of recordings.
+        InsufficientStorage: the file cannot be spooled.
+    """
+    with SpooledTemporaryFile(max_size=MEMORY_BYTES) as file:
+        try:
+            async for piece in request.stream():
+                await to_thread.run_sync(file.write, piece)
+        except OSError as error:
+            raise storage_error(error) from error
+        file.seek(0)
+        yield cast(BinaryIO, file)
+    release_upload(request.scope)

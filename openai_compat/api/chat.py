@@ -1,31 +1,29 @@
 """POST /v1/chat/completions: text and images in, text out, whole or as a stream of chunks."""
 
-import json
 import secrets
 import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from model_runtime.events import ChatResult, Event, TextDelta, expect_result
+from model_runtime.events import ChatResult, Event, Finished, TextDelta, expect_result
 from model_runtime.requests import Chat
 from model_runtime.service import Service
+from openai_compat.api.audio_inputs import AudioInputs
 from openai_compat.api.bodies import read_body
-from openai_compat.api.generation import collect_result, run_events, senses_fields
+from openai_compat.api.chat_body import ChatBody
+from openai_compat.api.chat_requests import IndexedEvent, build_chat, json_schema_text, merge_runs, repeat_chat
+from openai_compat.api.generation import client_name, run_events, senses_fields
 from openai_compat.api.image_inputs import ImageInputs
-from openai_compat.api.messages import read_conversation
-from openai_compat.api.schemas import ChatBody, ResponseFormat
+from openai_compat.api.messages import MediaInputs, read_conversation
 from openai_compat.http.disconnect import cancel_on_disconnect
 from openai_compat.http.sse import DONE_EVENT, Chunk, DeferredStreamingResponse, encode_event
 from openai_compat.http.uploads import release_upload
-
-SEED_RANGE = 2**32
-"""The runtime takes unsigned 32-bit seeds; OpenAI's are signed and 64-bit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,47 +41,33 @@ class ChatEndpoint:
         """Run a chat."""
         body = await read_body(request, ChatBody)
         async with cancel_on_disconnect(request.receive):
-            chat = await self._build_chat(body)
+            chat, warnings = await self._build_chat(body, client_name(request.headers))
         body.messages.clear()  # holds pictures as base64; a request that waits keeps only the decoded ones
         release_upload(request.scope)
         chats = repeat_chat(chat, body.n)
-        completion_run = ChatCompletionRun(self.service, chats, request, body)
+        completion_run = ChatCompletionRun(self.service, chats, request, body, warnings)
         builder = ChatCompletionBuilder(f"chatcmpl-{secrets.token_hex(12)}", int(time.time()), body.model or chat.model)
         if body.stream:
             include_usage = body.stream_options.include_usage
             return DeferredStreamingResponse(
                 completion_run.chunks(builder, include_usage=include_usage),
-                initial_body=builder.role_chunk(0, include_usage=include_usage),
+                initial_body=builder.role_chunks(body.n, include_usage=include_usage),
             )
         async with cancel_on_disconnect(request.receive):
             return JSONResponse(await completion_run.completion(builder))
 
-    async def _build_chat(self, body: ChatBody) -> Chat:
-        conversation = await read_conversation(body.messages, self.image_inputs, param="messages")
-        return Chat(
+    async def _build_chat(self, body: ChatBody, client: str) -> tuple[Chat, tuple[str, ...]]:
+        """Return the chat, and what its answer must tell."""
+        inputs = MediaInputs(self.image_inputs, AudioInputs(self.service, client))
+        conversation = await read_conversation(body.messages, inputs, param="messages")
+        chat = build_chat(
+            body,
             await self.service.resolve(body.model, conversation.task),
             conversation.messages,
-            max_tokens=body.max_completion_tokens or body.max_tokens or 0,
-            temperature=body.temperature,
-            top_p=body.top_p,
-            seed=None if body.seed is None else body.seed % SEED_RANGE,
-            stop=tuple(filter(None, body.stop)),
+            max_tokens=body.max_completion_tokens or body.max_tokens,
             json_schema=json_schema_text(body.response_format),
         )
-
-
-def json_schema_text(response_format: ResponseFormat) -> str:
-    """Return the schema in the runtime's form: "" for free text, "{}" for any JSON object."""
-    if response_format.type == "text":
-        return ""
-    return json.dumps(response_format.json_schema.schema_ if response_format.type == "json_schema" else {})
-
-
-def repeat_chat(chat: Chat, count: int) -> list[Chat]:
-    """Return `count` copies of a chat. If it has a seed, the copies have consecutive seeds."""
-    if chat.seed is None:
-        return [chat] * count
-    return [replace(chat, seed=(chat.seed + index) % SEED_RANGE) for index in range(count)]
+        return chat, (*body.ignored_warnings(), *conversation.warnings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,53 +102,56 @@ class ChatCompletionBuilder:
         choice = {"index": index, "delta": delta, "logprobs": None, "finish_reason": finish_reason}
         return self.chunk([choice], usage=None, **extra) if include_usage else self.chunk([choice], **extra)
 
-    def role_chunk(self, index: int, *, include_usage: bool) -> bytes:
-        """Return the first chunk of a choice, which holds its role."""
-        return self.delta_chunk(index, {"role": "assistant", "content": ""}, include_usage=include_usage)
+    def role_chunks(self, count: int, *, include_usage: bool) -> bytes:
+        """Return the first chunk of each choice, which holds its role."""
+        first = {"role": "assistant", "content": ""}
+        return b"".join(self.delta_chunk(index, first, include_usage=include_usage) for index in range(count))
+
+    def last_chunk(self, index: int, result: ChatResult, senses: dict[str, Any], *, include_usage: bool) -> bytes:
+        """Return the last chunk of a choice, which says why it ended."""
+        reason = result.finish_reason
+        return self.delta_chunk(index, {}, include_usage=include_usage, finish_reason=reason, senses=senses)
 
 
 @dataclass(frozen=True, slots=True)
 class ChatCompletionRun:
-    """Runs a chat once per requested choice, one after the other."""
+    """Runs a chat once per requested choice, all at once. `warnings` come before those of the model."""
 
     service: Service
     chats: list[Chat]
     request: Request
     body: ChatBody
+    warnings: tuple[str, ...] = ()
 
     async def completion(self, builder: ChatCompletionBuilder) -> dict[str, Any]:
         """Run all choices and return the completion."""
-        runs = [await collect_result(self._events(chat), ChatResult) for chat in self.chats]
+        last_events: dict[int, Event] = {}
+        async with aclosing(self._events()) as events:
+            async for index, event in events:
+                last_events[index] = event
+        runs = [expect_result(last_events.get(index), ChatResult) for index in range(len(self.chats))]
         results = [result for _, result in runs]
         choices = [choice_json(index, result) for index, result in enumerate(results)]
-        return builder.completion(choices, usage_json(results), senses=senses_fields(runs[0][0]))
+        return builder.completion(choices, usage_json(results), senses=senses_fields(runs[0][0], self.warnings))
 
     async def chunks(self, builder: ChatCompletionBuilder, *, include_usage: bool) -> AsyncGenerator[Chunk]:
-        """Run all choices and yield chunks, except the first role chunk, which is due while the model still loads."""
-        results: list[ChatResult] = []
-        for index, chat in enumerate(self.chats):
-            if index:
-                yield builder.role_chunk(index, include_usage=include_usage)
-            event: Event | None = None
-            async with aclosing(self._events(chat)) as events:
-                async for event in events:
-                    if isinstance(event, TextDelta):
-                        yield builder.delta_chunk(index, {"content": event.text}, include_usage=include_usage)
-            finished, result = expect_result(event, ChatResult)
-            results.append(result)
-            yield builder.delta_chunk(
-                index,
-                {},
-                include_usage=include_usage,
-                finish_reason=result.finish_reason,
-                senses=senses_fields(finished),
-            )
+        """Run all choices and yield chunks, except the role chunks, which are due while the model still loads."""
+        results: dict[int, ChatResult] = {}
+        async with aclosing(self._events()) as events:
+            async for index, event in events:
+                if isinstance(event, TextDelta):
+                    yield builder.delta_chunk(index, {"content": event.text}, include_usage=include_usage)
+                elif isinstance(event, Finished):
+                    finished, results[index] = expect_result(event, ChatResult)
+                    yield builder.last_chunk(
+                        index, results[index], senses_fields(finished, self.warnings), include_usage=include_usage
+                    )
         if include_usage:
-            yield builder.chunk([], usage=usage_json(results))
+            yield builder.chunk([], usage=usage_json([results[index] for index in range(len(self.chats))]))
         yield DONE_EVENT
 
-    def _events(self, chat: Chat) -> AsyncGenerator[Event]:
-        return run_events(self.service, chat, self.request, self.body)
+    def _events(self) -> AsyncGenerator[IndexedEvent]:
+        return merge_runs([run_events(self.service, chat, self.request, self.body) for chat in self.chats])
 
 
 def choice_json(index: int, result: ChatResult) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable
 
-from model_runtime.validation.image import MAX_SIDE, MIN_SIDE, SIDE_STEP
+from model_runtime.drawing_size import MAX_SIDE, MIN_SIDE
 
 SIZE_PATTERN = re.compile(r"(\d{1,5})\s*[x×]\s*(\d{1,5})")
 GRANULARITIES = frozenset({"word", "segment"})
@@ -14,16 +14,15 @@ def parse_size(value: object) -> tuple[int, int] | None:
     """Return (width, height) of "WIDTHxHEIGHT" in pixels, or None for "auto".
 
     Raises:
-        ValueError: the value is neither, or a side is not a multiple of 16 from 64 to 2048.
+        ValueError: the value is neither, or a side is not from 16 to 4096.
     """
     text = value.strip().lower() if isinstance(value, str) else "?"
     if text in ("", "auto"):
         return None
     match = SIZE_PATTERN.fullmatch(text)
     sides = (int(match[1]), int(match[2])) if match else (0, 0)
-    if not all(MIN_SIDE <= side <= MAX_SIDE and side % SIDE_STEP == 0 for side in sides):
-        valid_sides = f"a multiple of {SIDE_STEP} from {MIN_SIDE} to {MAX_SIDE}"
-        raise ValueError(f'give "auto" or "WIDTHxHEIGHT", each {valid_sides}')
+    if not all(MIN_SIDE <= side <= MAX_SIDE for side in sides):
+        raise ValueError(f'give "auto" or "WIDTHxHEIGHT", each from {MIN_SIDE} to {MAX_SIDE}')
     return sides
 
 

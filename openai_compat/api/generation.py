@@ -51,8 +51,8 @@ def client_name(headers: Headers) -> str:
     return "".join(character for character in name if character.isprintable())[:MAX_CLIENT_NAME_CHARS] or "http"
 
 
-def senses_fields(finished: Finished) -> dict[str, Any]:
-    """Return the value of our field `senses`: the model that answered, its warnings, and the time spent.
+def senses_fields(finished: Finished, warnings: Sequence[str] = ()) -> dict[str, Any]:
+    """Return the value of our field `senses`: the model that answered, all warnings, and the time spent.
 
     A model that reads text adds `lines`: the text, box (left, top, width, height in pixels) and confidence of each.
     """
@@ -61,7 +61,7 @@ def senses_fields(finished: Finished) -> dict[str, Any]:
     return {
         "model": finished.model,
         "starter": finished.starter,
-        "warnings": list(finished.result.warnings),
+        "warnings": [*warnings, *finished.result.warnings],
         "seconds": {
             "queued": timings.queued_seconds,
             "loading": timings.loading_seconds,

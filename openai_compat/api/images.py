@@ -3,7 +3,7 @@
 import base64
 import secrets
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import Any
@@ -18,7 +18,7 @@ from model_runtime.media.types import ImageData
 from model_runtime.requests import GenerateImage
 from model_runtime.service import Service
 from openai_compat.api.bodies import read_body
-from openai_compat.api.chat import SEED_RANGE
+from openai_compat.api.chat_requests import SEED_RANGE
 from openai_compat.api.generation import collect_result, run_events, senses_fields
 from openai_compat.api.image_store import TemporaryImageStore
 from openai_compat.api.schemas import ImagesBody
@@ -28,6 +28,9 @@ from openai_compat.http.sse import DONE_EVENT, Chunk, DeferredStreamingResponse,
 from openai_compat.http.uploads import release_upload
 
 DEFAULT_SIZE = (512, 512)
+OPENAI_SIZES = frozenset({"1024x1024", "1024x1536", "1536x1024"})
+"""Sizes that the types of OpenAI's Python client allow in answers; strict validation fails on others. `senses` has the
+true one."""
 ZERO_USAGE = {
     "input_tokens": 0,
     "output_tokens": 0,
@@ -99,9 +102,10 @@ class ImagesEndpoint:
             "data": [await self._image_json(request, body, image) for image in images],
             "background": "opaque",
             "output_format": body.output_format,
-            "size": f"{first.width}x{first.height}",
+            **({"size": size} if (size := size_text(first)) in OPENAI_SIZES else {}),
             "usage": ZERO_USAGE,
-            "senses": senses_fields(finished) | {"seeds": [image.seed for image in images], "steps": first.steps},
+            "senses": senses_fields(finished)
+            | {"size": size, "seeds": [image.seed for image in images], "steps": first.steps},
         }
 
     async def _image_json(self, request: Request, body: ImagesBody, image: GeneratedImage) -> dict[str, str]:
@@ -134,6 +138,11 @@ class ImagesEndpoint:
         yield DONE_EVENT
 
 
+def size_text(image: ImageData | GeneratedImage) -> str:
+    """Return width and height as OpenAI writes them."""
+    return f"{image.width}x{image.height}"
+
+
 def preview_interval(steps: int, preview_count: int) -> int:
     """Return the number of steps between previews, 0 for no previews.
 
@@ -152,9 +161,16 @@ def is_preview_due(preview: Preview, preview_count: int, sent_previews: int) -> 
 
 
 def encode_image_event(
-    event_suffix: str, data: bytes, size: ImageData | GeneratedImage, body: ImagesBody, **extra: Any
+    event_suffix: str,
+    data: bytes,
+    image: ImageData | GeneratedImage,
+    body: ImagesBody,
+    *,
+    senses: Mapping[str, Any] | None = None,
+    **extra: Any,
 ) -> bytes:
     """Return one event of the stream."""
+    size = size_text(image)
     name = f"image_generation.{event_suffix}"
     payload = {
         "type": name,
@@ -163,7 +179,8 @@ def encode_image_event(
         "background": "opaque",
         "output_format": body.output_format,
         "quality": "auto",
-        "size": f"{size.width}x{size.height}",
+        "size": size if size in OPENAI_SIZES else "auto",
+        "senses": {**(senses or {}), "size": size},
     }
     return encode_event(payload | extra, name)
 

@@ -7,8 +7,10 @@ from typing import Literal
 from model_runtime.errors import InvalidInput
 from model_runtime.media.types import ImageData
 from model_runtime.requests import Message, Task
+from openai_compat.api.audio_inputs import AudioInputs
+from openai_compat.api.chat_body import ContentPart, MessageBody
 from openai_compat.api.image_inputs import ImageInputs
-from openai_compat.api.schemas import MAX_PARTS, ContentPart, MessageBody
+from openai_compat.api.schemas import MAX_PARTS
 
 Role = Literal["system", "user", "assistant", "tool"]
 ROLES: dict[str, Role] = {
@@ -19,51 +21,71 @@ ROLES: dict[str, Role] = {
     "tool": "tool",
     "function": "tool",
 }
-MAX_IMAGES = 16
-"""A decoded image takes many times the memory of its file."""
+MAX_MEDIA = 16
+"""Images, or recordings, of one request. A decoded one takes many times the memory of its file."""
+MEDIA_NOUNS = {"image_url": "images", "input_audio": "recordings"}
 
 
 @dataclass(frozen=True, slots=True)
 class Conversation:
-    """Messages with decoded images, and the task that a model must support to answer them."""
+    """Messages with decoded images, the task that a model must support to answer them, and what the answer must tell."""
 
     messages: tuple[Message, ...]
     task: Task
+    warnings: tuple[str, ...] = ()
 
 
-async def read_conversation(
-    message_bodies: Sequence[MessageBody], image_inputs: ImageInputs, *, param: str
-) -> Conversation:
-    """Convert the messages of a request and load their images. Errors name the part that is invalid.
+@dataclass(frozen=True, slots=True)
+class MediaInputs:
+    """What turns the parts of a message into content."""
+
+    images: ImageInputs
+    audio: AudioInputs
+
+
+async def read_conversation(message_bodies: Sequence[MessageBody], inputs: MediaInputs, *, param: str) -> Conversation:
+    """Convert the messages of a request, load their images and transcribe their recordings.
+
+    Errors name the part that is invalid.
 
     Raises:
-        InvalidInput: more than 16 images or 4096 parts, or an image's URL is invalid, not allowed or cannot be fetched.
-        InvalidMedia: an image cannot be decoded.
+        InvalidInput: more than 16 images or recordings or 4096 parts, or a URL is invalid, not allowed or not fetched.
+        InvalidMedia: an image or a recording cannot be decoded.
+        SensesError: a recording cannot be transcribed.
     """
-    part_count = sum(len(body.content) for body in message_bodies)
-    if part_count > MAX_PARTS:
-        raise InvalidInput(
-            f"{param} has {part_count} parts; the limit is {MAX_PARTS} per request. Send fewer.", param=param
-        )
-    image_count = sum(part.type == "image_url" for body in message_bodies for part in body.content)
-    if image_count > MAX_IMAGES:
-        raise InvalidInput(
-            f"{param} has {image_count} images; the limit is {MAX_IMAGES} per request. Send fewer.", param=param
-        )
-    messages = [await _to_message(body, image_inputs, f"{param}[{index}]") for index, body in enumerate(message_bodies)]
+    _check_counts(message_bodies, param)
+    warnings: list[str] = []
+    messages = [
+        await _to_message(body, inputs, f"{param}[{index}]", warnings) for index, body in enumerate(message_bodies)
+    ]
     has_images = any(isinstance(content, ImageData) for message in messages for content in message.content)
-    return Conversation(tuple(messages), Task.VISION if has_images else Task.TEXT)
+    return Conversation(tuple(messages), Task.VISION if has_images else Task.TEXT, tuple(warnings))
 
 
-async def _to_message(body: MessageBody, image_inputs: ImageInputs, param: str) -> Message:
+def _check_counts(message_bodies: Sequence[MessageBody], param: str) -> None:
+    parts = [part.type for body in message_bodies for part in body.content]
+    limits = [("parts", len(parts), MAX_PARTS)]
+    limits += [(noun, parts.count(kind), MAX_MEDIA) for kind, noun in MEDIA_NOUNS.items()]
+    for noun, count, limit in limits:
+        if count > limit:
+            raise InvalidInput(
+                f"{param} has {count} {noun}; the limit is {limit} per request. Send fewer.", param=param
+            )
+
+
+async def _to_message(body: MessageBody, inputs: MediaInputs, param: str, warnings: list[str]) -> Message:
     parts = [
-        await _to_content(part, image_inputs, f"{param}.content[{index}].image_url")
+        await _to_content(part, inputs, f"{param}.content[{index}].{part.type}", warnings)
         for index, part in enumerate(body.content)
     ]
     return Message(ROLES[body.role], tuple(part for part in parts if part != ""))
 
 
-async def _to_content(part: ContentPart, image_inputs: ImageInputs, param: str) -> str | ImageData:
+async def _to_content(part: ContentPart, inputs: MediaInputs, param: str, warnings: list[str]) -> str | ImageData:
     if part.type == "image_url":
-        return await image_inputs.load(part.image_url.url, param=param)
+        return await inputs.images.load(part.image_url.url, param=param)
+    if part.type == "input_audio":
+        transcribed = await inputs.audio.transcribe(part.input_audio.data, param=param)
+        warnings.append(transcribed.warning)
+        return transcribed.text
     return part.text or part.refusal

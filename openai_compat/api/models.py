@@ -7,25 +7,29 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from model_runtime.catalog.builtin_models import ALIASES_BY_TIER, TIER_BY_OPENAI_NAME
+from model_runtime.catalog.openai_names import tier_of
 from model_runtime.catalog.voices import OPENAI_VOICES
-from model_runtime.errors import UnknownModel
+from model_runtime.errors import ModelMissing, SensesError, UnknownModel
 from model_runtime.requests import Task
 from model_runtime.service import Service, resolve_any_task
 from model_runtime.status import ModelStatus
+from openai_compat.http.endpoints import ENDPOINTS_BY_TASK
 from openai_compat.http.security import HAS_KEY
 
 CREATED_AT = 1_735_689_600
 """2025-01-01, in seconds since the epoch. Constant, because clients compare lists to detect changes."""
+CHAT_CAPABILITIES = ("chat", "json_schema")
 MAX_NAME_CHARS = 200
 """How much of an unknown name an error repeats."""
-ENDPOINTS = {
-    Task.VISION: ("/v1/chat/completions", "/v1/responses"),
-    Task.TEXT: ("/v1/chat/completions", "/v1/responses"),
-    Task.IMAGE: ("/v1/images/generations",),
-    Task.TRANSCRIPTION: ("/v1/audio/transcriptions", "/v1/audio/translations"),
-    Task.SPEECH: ("/v1/audio/speech",),
-}
+
+
+class ModelNotFound(ModelMissing):
+    """The model that a client asks about is not here; OpenAI's clients know this code only."""
+
+    code = "model_not_found"
+
+    def __init__(self, message: str) -> None:
+        SensesError.__init__(self, message)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +58,13 @@ class ModelsEndpoint:
 
         Raises:
             UnknownModel: no model has this name.
+            ModelNotFound: the repository is not on this disk.
         """
         requested_name = request.path_params["name"]
-        name = await resolve_any_task(self.service, requested_name)
+        try:
+            name = await resolve_any_task(self.service, requested_name)
+        except ModelMissing as error:
+            raise ModelNotFound(error.message) from error
         status = self.service.status().model(name)
         return JSONResponse((model_json(status) if status else minimal_model_json(name)) | {"id": requested_name})
 
@@ -86,8 +94,8 @@ class ModelsEndpoint:
 
     def _require_alias(self, requested_name: str) -> None:
         aliases = [model.name for model in self.service.status().models if "/" not in model.name]
-        names = {*aliases, *ALIASES_BY_TIER[Task.SPEECH], *TIER_BY_OPENAI_NAME, ""}
-        if requested_name.strip().lower() not in {name.lower() for name in names}:
+        requested = requested_name.strip().lower()
+        if requested not in {alias.lower() for alias in aliases} and not tier_of(requested, Task.SPEECH):
             raise UnknownModel(requested_name[:MAX_NAME_CHARS], aliases)
 
 
@@ -96,16 +104,24 @@ def model_json(model: ModelStatus) -> dict[str, Any]:
     return minimal_model_json(model.name) | {
         "type": model.task,
         "description": model.description,
-        "endpoints": ENDPOINTS[model.task],
+        "endpoints": ENDPOINTS_BY_TASK[model.task],
         "default": model.default,
         "starter": model.starter,
         "present": model.present,
         "state": model.state,
         "source": model.source,
         "size_bytes": model.weights_bytes,
+        "context_length": model.context_tokens or None,
+        "capabilities": capabilities(model),
         "voices": model.voices,
         "languages": model.languages,
     }
+
+
+def capabilities(model: ModelStatus) -> list[str]:
+    """Return what a model can do, in single words."""
+    chats = model.task in (Task.VISION, Task.TEXT) and "ocr" not in model.abilities
+    return [*(CHAT_CAPABILITIES if chats else ()), *([] if model.task is Task.TEXT else [model.task]), *model.abilities]
 
 
 def minimal_model_json(name: str) -> dict[str, Any]:

@@ -16,13 +16,14 @@ from model_runtime.errors import SensesError
 from model_runtime.events import ChatResult, Event, Finished, TextDelta, expect_result
 from model_runtime.requests import Chat
 from model_runtime.service import Service
+from openai_compat.api.audio_inputs import AudioInputs
 from openai_compat.api.bodies import read_body
-from openai_compat.api.chat import json_schema_text
-from openai_compat.api.generation import collect_result, run_events, senses_fields
+from openai_compat.api.chat_body import ContentPart, JsonSchema, MessageBody, ResponseFormat
+from openai_compat.api.chat_requests import build_chat, json_schema_text
+from openai_compat.api.generation import client_name, collect_result, run_events, senses_fields
 from openai_compat.api.image_inputs import ImageInputs
-from openai_compat.api.messages import read_conversation
+from openai_compat.api.messages import MediaInputs, read_conversation
 from openai_compat.api.responses_body import ResponsesBody
-from openai_compat.api.schemas import ContentPart, JsonSchema, MessageBody, ResponseFormat
 from openai_compat.http.disconnect import cancel_on_disconnect
 from openai_compat.http.errors import envelope
 from openai_compat.http.sse import Chunk, DeferredStreamingResponse, encode_event
@@ -44,13 +45,18 @@ class ResponsesEndpoint:
         """Run a conversation."""
         body = await read_body(request, ResponsesBody)
         async with cancel_on_disconnect(request.receive):
-            chat = await self._build_chat(body)
+            chat, warnings = await self._build_chat(body, client_name(request.headers))
         body.input.clear()  # holds pictures as base64; a request that waits keeps only the decoded ones
         release_upload(request.scope)
         events = run_events(self.service, chat, request, body)
         model_name = body.model or chat.model
         builder = ResponseBuilder(
-            f"resp_{secrets.token_hex(12)}", f"msg_{secrets.token_hex(12)}", int(time.time()), model_name, body
+            f"resp_{secrets.token_hex(12)}",
+            f"msg_{secrets.token_hex(12)}",
+            int(time.time()),
+            model_name,
+            body,
+            warnings,
         )
         if body.stream:
             event_stream = ResponseEventStream(builder)
@@ -61,23 +67,25 @@ class ResponsesEndpoint:
             )
         async with cancel_on_disconnect(request.receive):
             finished, result = await collect_result(events, ChatResult)
-            return JSONResponse(builder.response(result) | {"senses": senses_fields(finished)})
+            return JSONResponse(builder.response(result) | {"senses": builder.senses(finished)})
 
-    async def _build_chat(self, body: ResponsesBody) -> Chat:
+    async def _build_chat(self, body: ResponsesBody, client: str) -> tuple[Chat, tuple[str, ...]]:
+        """Return the chat, and what its answer must tell."""
         instructions = (
             [MessageBody(role="system", content=[ContentPart(text=body.instructions)])] if body.instructions else []
         )
-        conversation = await read_conversation([*instructions, *body.input], self.image_inputs, param="input")
+        inputs = MediaInputs(self.image_inputs, AudioInputs(self.service, client))
+        conversation = await read_conversation([*instructions, *body.input], inputs, param="input")
         text_format = body.text.format
         json_schema = JsonSchema(schema=text_format.schema_)
-        return Chat(
+        chat = build_chat(
+            body,
             await self.service.resolve(body.model, conversation.task),
             conversation.messages,
-            max_tokens=body.max_output_tokens or 0,
-            temperature=body.temperature,
-            top_p=body.top_p,
+            max_tokens=body.max_output_tokens,
             json_schema=json_schema_text(ResponseFormat(type=text_format.type, json_schema=json_schema)),
         )
+        return chat, (*body.ignored_warnings(), *conversation.warnings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +97,7 @@ class ResponseBuilder:
     created: int
     model: str
     body: ResponsesBody
+    warnings: tuple[str, ...] = ()
 
     def response(self, result: ChatResult | None) -> dict[str, Any]:
         """Return the response object. Without a result it is in progress."""
@@ -113,6 +122,10 @@ class ResponseBuilder:
             "tools": [],
             "metadata": {},
         }
+
+    def senses(self, finished: Finished) -> dict[str, Any]:
+        """Return our field of the response."""
+        return senses_fields(finished, self.warnings)
 
     def message(self, result: ChatResult | None) -> dict[str, Any]:
         """Return the only item of the output."""
@@ -183,7 +196,7 @@ class ResponseEventStream:
 
     def _final_events(self, finished: Finished, result: ChatResult) -> bytes:
         item = self._builder.message(result)
-        response = self._builder.response(result) | {"senses": senses_fields(finished)}
+        response = self._builder.response(result) | {"senses": self._builder.senses(finished)}
         text = {**self._content_location, "text": result.text, "logprobs": []}
         part = {**self._content_location, "part": output_text_part(result.text)}
         return (

@@ -1,73 +1,15 @@
 """The body of /v1/responses, whose input is converted to chat messages."""
 
 import json
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
-from openai_compat.api.schemas import (
-    JsonSchema,
-    Messages,
-    RequestBody,
-    WireModel,
-    reject_forced_tools,
-    reject_many_tools,
-    unsupported_error,
-)
+from openai_compat.api.chat_body import JsonSchema, Messages, SamplingBody, reject_forced_tools, reject_many_tools
+from openai_compat.api.schemas import WireModel, unsupported_error
 
 STATEFUL_FIELDS = ("previous_response_id", "conversation", "prompt")
 PART_TYPES = {"input_text": "text", "output_text": "text", "input_image": "image_url"}
-
-
-class ResponseTextFormat(JsonSchema):
-    """Format of the answer. Unlike in a chat completion, the schema is a sibling of the type."""
-
-    type: Literal["text", "json_object", "json_schema"] = "text"
-    name: str = "answer"
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the format as the response repeats it."""
-        if self.type != "json_schema":
-            return {"type": self.type}
-        return {"type": self.type, "name": self.name, "schema": self.schema_}
-
-
-class ResponseTextOptions(WireModel):
-    """Options of the text."""
-
-    format: ResponseTextFormat = ResponseTextFormat()
-
-
-class ResponsesBody(RequestBody):
-    """POST /v1/responses."""
-
-    input: Messages
-    instructions: str = ""
-    max_output_tokens: int | None = Field(None, ge=1)
-    temperature: float = Field(0.0, ge=0, le=2)
-    top_p: float = Field(1.0, gt=0, le=1)
-    stream: bool = False
-    text: ResponseTextOptions = ResponseTextOptions()
-
-    @model_validator(mode="before")
-    @classmethod
-    def check(cls, values: Any) -> Any:
-        """Reject fields that need stored state, and convert `input` to messages.
-
-        Raises:
-            PydanticCustomError: a field is not supported.
-        """
-        if not isinstance(values, dict):
-            return values
-        for name in STATEFUL_FIELDS:
-            if values.get(name):
-                advice = "Senses stores no conversations. Send the whole conversation as `input`."
-                raise unsupported_error(name, advice)
-        if values.get("background"):
-            raise unsupported_error("background", "Leave it out, or set stream.")
-        reject_many_tools(values)
-        reject_forced_tools(values.get("tool_choice"))
-        return {**values, "input": input_to_messages(values.get("input"))}
 
 
 def input_to_messages(value: Any) -> Any:
@@ -91,3 +33,55 @@ def _item_to_message(item: Any) -> Any:
 
 def _to_chat_part(part: Any) -> Any:
     return {**part, "type": PART_TYPES.get(str(part.get("type")), part.get("type"))} if isinstance(part, dict) else part
+
+
+class ResponseTextFormat(JsonSchema):
+    """Format of the answer. Unlike in a chat completion, the schema is a sibling of the type."""
+
+    type: Literal["text", "json_object", "json_schema"] = "text"
+    name: str = "answer"
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the format as the response repeats it."""
+        if self.type != "json_schema":
+            return {"type": self.type}
+        return {"type": self.type, "name": self.name, "schema": self.schema_}
+
+
+class ResponseTextOptions(WireModel):
+    """Options of the text."""
+
+    format: ResponseTextFormat = ResponseTextFormat()
+
+
+class ResponsesBody(SamplingBody):
+    """POST /v1/responses."""
+
+    ignored = ("reasoning",)
+
+    input: Annotated[Messages, BeforeValidator(input_to_messages, json_schema_input_type=str | list[dict[str, Any]])]
+    instructions: str = ""
+    max_output_tokens: int | None = Field(None, ge=1)
+    stream: bool = False
+    text: ResponseTextOptions = ResponseTextOptions()
+    reasoning: Any = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def check(cls, values: Any) -> Any:
+        """Reject fields that need stored state.
+
+        Raises:
+            PydanticCustomError: a field is not supported.
+        """
+        if not isinstance(values, dict):
+            return values
+        for name in STATEFUL_FIELDS:
+            if values.get(name):
+                advice = "Senses stores no conversations. Send the whole conversation as `input`."
+                raise unsupported_error(name, advice)
+        if values.get("background"):
+            raise unsupported_error("background", "Leave it out, or set stream.")
+        reject_many_tools(values)
+        reject_forced_tools(values.get("tool_choice"))
+        return values

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any, BinaryIO
 
 from anyio import to_thread
-from starlette.datastructures import FormData, UploadFile
+from starlette.datastructures import FormData, QueryParams, UploadFile
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
@@ -16,15 +16,15 @@ from model_runtime.catalog.languages import language_name, parse_language
 from model_runtime.errors import InvalidInput
 from model_runtime.events import Event, Finished, Segment, TranscriptionResult, Word, expect_result
 from model_runtime.formats import subtitles
-from model_runtime.formats.data_url import decode_base64
 from model_runtime.requests import Task, Transcribe
 from model_runtime.service import Service
-from openai_compat.api.bodies import open_form, read_json, validate_fields
+from openai_compat.api.audio_inputs import decode_inline_audio
+from openai_compat.api.bodies import open_bare_file, open_form, read_json, validate_fields
 from openai_compat.api.generation import collect_result, model_headers, run_events, senses_fields
 from openai_compat.api.schemas import TranscriptionBody
 from openai_compat.http.disconnect import cancel_on_disconnect
 from openai_compat.http.sse import DONE_EVENT, Chunk, DeferredStreamingResponse, encode_event
-from openai_compat.http.uploads import release_upload
+from openai_compat.http.uploads import is_recording, release_upload
 
 UNSPECIFIC_MODELS = frozenset({"", "auto", "whisper-1"})
 """Names that leave the choice to Senses. Translations then use the best model, since fast ones translate badly."""
@@ -83,7 +83,7 @@ class AudioUpload:
 
 @asynccontextmanager
 async def open_upload(request: Request) -> AsyncGenerator[AudioUpload]:
-    """Read a form with a file, or JSON with base64. The file is deleted afterwards.
+    """Read a form with a file, JSON with base64, or a bare file with the fields in its query; the file is deleted.
 
     Raises:
         BodyTooLarge: the form is too large.
@@ -96,6 +96,11 @@ async def open_upload(request: Request) -> AsyncGenerator[AudioUpload]:
         yield AudioUpload(body, await to_thread.run_sync(inline_audio, json_fields), "input_audio")
         release_upload(request.scope)
         return
+    if is_recording(request.scope):
+        async with open_bare_file(request) as bare_file:
+            body = validate_fields(form_values(request.query_params), TranscriptionBody)
+            yield AudioUpload(body, bare_file, "file")
+        return
     async with open_form(request) as form:
         file = form.get("file")
         if not isinstance(file, UploadFile):
@@ -107,8 +112,8 @@ async def open_upload(request: Request) -> AsyncGenerator[AudioUpload]:
         yield AudioUpload(validate_fields(form_values(form), TranscriptionBody), file.file, "file")
 
 
-def form_values(form: FormData) -> dict[str, Any]:
-    """Return a form's text fields. `name[]` is the same as `name`; timestamp granularities may be repeated."""
+def form_values(form: FormData | QueryParams) -> dict[str, Any]:
+    """Return the text fields of a form or a query. `name[]` is the same as `name`; timestamp granularities may be repeated."""
     form_fields: dict[str, Any] = {}
     for key, value in form.multi_items():
         name = key.removesuffix("[]")
@@ -133,7 +138,7 @@ def inline_audio(values: Mapping[str, Any]) -> bytes:
             param="input_audio",
             code="missing_required_parameter",
         )
-    return decode_base64(data.partition("base64,")[2] or data, param="input_audio.data")
+    return decode_inline_audio(data, "input_audio.data")
 
 
 def render_transcript(

@@ -15,6 +15,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from model_runtime import errors
+from openai_compat.http.endpoints import ALTERNATIVES, ENDPOINTS_BY_TASK, SERVED_ROUTES
 
 INVALID_REQUEST = "invalid_request_error"
 MAX_RETRY_AFTER_SECONDS = 3600
@@ -124,11 +125,18 @@ def mapping_of(error: errors.SensesError) -> ErrorMapping:
     return next(ERROR_MAPPINGS[error_class] for error_class in type(error).__mro__ if error_class in ERROR_MAPPINGS)
 
 
+def message_of(error: errors.SensesError) -> str:
+    """Return the error's message; of a model of another task, with the endpoint that it serves."""
+    if not isinstance(error, errors.WrongTask):
+        return error.message
+    return f"{error.message} Send {error.task} to {ENDPOINTS_BY_TASK[error.task][0]}."
+
+
 def envelope(error: errors.SensesError) -> dict[str, Any]:
     """Return OpenAI's error object: message, type, param and code under `error`."""
     return {
         "error": {
-            "message": error.message,
+            "message": message_of(error),
             "type": mapping_of(error).type,
             "param": error.param,
             "code": error.code,
@@ -154,6 +162,7 @@ def error_response(error: errors.SensesError) -> Response:
 OPENAI_FIELD_NAMES: Mapping[str, Mapping[str, str]] = {
     "/v1/chat/completions": {"json_schema": "response_format"},
     "/v1/responses": {"messages": "input", "max_tokens": "max_output_tokens", "json_schema": "text"},
+    "/v1/completions": {"messages": "prompt"},
     "/v1/images/generations": {"width": "size", "height": "size"},
     "/v1/audio/transcriptions": {"audio": "file"},
     "/v1/audio/translations": {"audio": "file", "translate": "model"},
@@ -188,26 +197,6 @@ async def answer_http_exception(request: Request, error: Exception) -> Response:
 async def answer_disconnect(request: Request, error: Exception) -> Response:
     """Return 499 for a client that disconnected while it was sending. Only the request log sees it."""
     return error_response(errors.Cancelled("The client closed the connection."))
-
-
-SERVED_ROUTES = (
-    "GET /v1/models",
-    "POST /v1/chat/completions",
-    "POST /v1/responses",
-    "POST /v1/images/generations",
-    "POST /v1/audio/transcriptions",
-    "POST /v1/audio/translations",
-    "POST /v1/audio/speech",
-    "GET /v1/audio/voices",
-)
-ALTERNATIVES: Mapping[str, str] = {
-    "/v1/completions": "Send the prompt as a message to /v1/chat/completions.",
-    "/v1/images/edits": "Images are generated from text only, with /v1/images/generations.",
-    "/v1/images/variations": "Images are generated from text only, with /v1/images/generations.",
-    "/v1/embeddings": "Senses has no embedding model.",
-    "/v1/moderations": "Senses has no moderation model.",
-    "/v1/realtime": "Use /v1/audio/transcriptions and /v1/audio/speech with stream.",
-}
 
 
 def unknown_url_error(method: str, path: str) -> UnknownUrl:

@@ -8,6 +8,7 @@ covers what has no Origin header: images, scripts and links. Browsers omit the m
 
 import re
 import secrets
+import socket
 from collections.abc import Collection
 from ipaddress import ip_address
 from urllib.parse import urlsplit
@@ -28,8 +29,8 @@ LOCAL_ORIGIN = (
 """Pages of this machine and the pages inside desktop apps (Obsidian, Tauri, Capacitor, VS Code)."""
 HOST_PATTERN = re.compile(r"(?:\[(?P<ipv6>[^\[\]]+)\]|(?P<name>[^\[\]:]+))(?::\d{1,5})?")
 """A Host header: an IPv6 address in brackets, or another address or name; then perhaps a port."""
-PUBLIC_PATHS = frozenset({"/", "/health", "/v1/audio/voices", "/v1/audio/models"})
-"""Served without the key: the page (not its data), and lists that Open WebUI requests without its key."""
+PUBLIC_PATHS = frozenset({"/", "/health", "/docs", "/openapi.json", "/v1/audio/voices", "/v1/audio/models"})
+"""Served without the key: the page (not its data), the description of the API, and lists that Open WebUI requests without its key."""
 RESULT_PREFIXES = ("/v1/files/images/", "/artifacts/")
 """Images and artifacts with unguessable names."""
 PUBLIC_PREFIXES = ("/web/", *RESULT_PREFIXES)
@@ -41,8 +42,12 @@ HAS_KEY = "senses.has_key"
 class HostOriginMiddleware:
     """ASGI middleware that rejects foreign Host and Origin headers, and what foreign pages embed."""
 
-    def __init__(self, app: ASGIApp, hosts: Collection[str] = (), origins: Collection[str] = ()) -> None:
+    def __init__(
+        self, app: ASGIApp, hosts: Collection[str] = (), origins: Collection[str] = (), *, own_names: bool = False
+    ) -> None:
+        """`own_names` allows the names of this machine: for a server that other machines reach, and that has a key."""
         self.app = app
+        self.own_names = own_names
         self.hosts = LOCAL_HOSTS | {host.lower() for host in hosts}
         self.origins = frozenset(origins)
 
@@ -54,7 +59,7 @@ class HostOriginMiddleware:
         headers = Headers(scope=scope)
         host, origin = headers.get("host", ""), headers.get("origin")
         name = host_without_port(host)
-        if name not in self.hosts and not is_ip_address(name):
+        if not self._is_allowed_host(name):
             error = OriginNotAllowed(
                 f"The host {host!r} is not allowed. Use localhost, or add it to allowed_hosts in config.toml."
             )
@@ -71,6 +76,9 @@ class HostOriginMiddleware:
             await self.app(scope, receive, send)
             return
         await error_response(error)(scope, receive, send)
+
+    def _is_allowed_host(self, name: str) -> bool:
+        return name in self.hosts or is_ip_address(name) or (self.own_names and name in own_host_names())
 
     def _is_allowed_origin(self, origin: str, host: str) -> bool:
         is_same_origin = origin in (f"http://{host}", f"https://{host}")
@@ -115,12 +123,22 @@ def is_ip_address(name: str) -> bool:
     return True
 
 
+def own_host_names() -> frozenset[str]:
+    """Return the names by which other machines of the network know this one, in lower case; they may change.
+
+    The last is the name of multicast DNS (RFC 6762), which macOS makes of the machine's name.
+    """
+    full_name = socket.gethostname().lower()
+    first_label = full_name.partition(".")[0]
+    return frozenset({full_name, first_label, f"{first_label}.local"})
+
+
 class ApiKeyMiddleware:
     """ASGI middleware that requires the header `Authorization: Bearer <key>`."""
 
     def __init__(self, app: ASGIApp, api_key: str) -> None:
         self.app = app
-        self.expected_authorization = f"Bearer {api_key}".encode()
+        self.api_key = api_key.encode()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Forward the request, or answer 401."""
@@ -136,5 +154,6 @@ class ApiKeyMiddleware:
         return scope.get("method") == "OPTIONS" or path in PUBLIC_PATHS or path.startswith(PUBLIC_PREFIXES)
 
     def _has_key(self, scope: Scope) -> bool:
-        authorization = Headers(scope=scope).get("authorization", "").encode("latin-1", "replace")
-        return secrets.compare_digest(authorization, self.expected_authorization)
+        scheme, _, key = Headers(scope=scope).get("authorization", "").partition(" ")
+        is_bearer = scheme.lower() == "bearer"  # schemes have no case (RFC 9110, section 11.1)
+        return secrets.compare_digest(key.strip().encode("latin-1", "replace"), self.api_key) and is_bearer

@@ -1,7 +1,7 @@
 """Receives request bodies: on disk while they come, within limits, and with one bound for all requests together.
 
-A form is passed on piece by piece, because Starlette's parser stores its file on disk. Any other body reaches the
-endpoint only when it is complete, so that a client that never finishes takes no memory.
+A form and a bare recording are passed on piece by piece, because their readers store them on disk. Any other body
+reaches the endpoint only when it is complete, so that a client that never finishes takes no memory.
 """
 
 from tempfile import TemporaryFile, gettempdir
@@ -31,13 +31,22 @@ CAPACITY_BYTES = 512_000_000
 MAX_BODY_BYTES = 64 * 1024 * 1024
 """The largest body that is not a form: of OpenAI's endpoints, or an MCP message over HTTP."""
 MAX_FORM_BYTES = 200_000_000
-"""The largest form, which holds a recording."""
+"""The largest recording, bare or in a form."""
 MAX_LENGTH_DIGITS = 18
 MAX_JSON_VALUES = 200_000
 RETRY_AFTER_SECONDS = 30.0
 FORM_TYPES = ("multipart/form-data", "application/x-www-form-urlencoded")
+RECORDING_TYPES = ("audio/", "video/", "application/octet-stream")
+RECORDING_PATHS = frozenset({"/v1/audio/transcriptions", "/v1/audio/translations"})
+"""Where the body may be a bare recording, as iOS Shortcuts sends a file."""
 UPLOAD = "senses.upload"
 """Key of the ASGI scope: the `Upload` of this request."""
+
+
+def is_recording(scope: Scope) -> bool:
+    """Return whether the body of a request is a bare recording."""
+    content_type = Headers(scope=scope).get("content-type", "").lower()
+    return scope["path"].rstrip("/") in RECORDING_PATHS and content_type.startswith(RECORDING_TYPES)
 
 
 class UploadCapacity:
@@ -118,12 +127,12 @@ class Upload:
 
     def __init__(self, scope: Scope, receive: Receive, capacity: UploadCapacity) -> None:
         headers = Headers(scope=scope)
-        self._is_form = headers.get("content-type", "").lower().startswith(FORM_TYPES)
+        self._is_file = headers.get("content-type", "").lower().startswith(FORM_TYPES) or is_recording(scope)
         self._declared_bytes = declared_bytes(headers)
         self._is_ambiguous = "content-length" in headers and "transfer-encoding" in headers
         self._receive = receive
         self._capacity = capacity
-        self._limit_bytes = MAX_FORM_BYTES if self._is_form else MAX_BODY_BYTES
+        self._limit_bytes = MAX_FORM_BYTES if self._is_file else MAX_BODY_BYTES
         self._received_bytes = 0
         self._reserved_bytes = 0
         self._more_body = True
@@ -135,11 +144,11 @@ class Upload:
         return self._received_bytes > MEMORY_BYTES
 
     async def start(self) -> None:
-        """Receive the body; of a form nothing yet.
+        """Receive the body; of a form or a recording nothing yet.
 
         Raises:
             AmbiguousLength: the request has a Content-Length and a Transfer-Encoding.
-            BodyTooLarge: the body exceeds 64 MiB, or a form 200 MB.
+            BodyTooLarge: the body exceeds 64 MiB, or a form or recording 200 MB.
             Cancelled: the client closed the connection.
             InsufficientStorage: the body cannot be stored.
             InvalidInput: the body has more than 200 000 JSON values.
@@ -150,14 +159,14 @@ class Upload:
             raise AmbiguousLength("The request has a Content-Length and a Transfer-Encoding. Send only one of them.")
         self._require_size(self._declared_bytes)
         self._capacity.require(max(self._declared_bytes - MEMORY_BYTES, 0))
-        if not self._is_form:
+        if not self._is_file:
             self._pending = {"type": "http.request", "body": await self._receive_whole(), "more_body": False}
 
     async def receive(self) -> Message:
         """Return the body, then what the connection reports.
 
         Raises:
-            BodyTooLarge: a form exceeds its limit.
+            BodyTooLarge: a form or recording exceeds its limit.
         """
         pending, self._pending = self._pending, None
         if pending is not None:

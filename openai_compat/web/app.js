@@ -3,6 +3,7 @@
 import { follow, storeApiKey } from "./api.js";
 import { Charts, appendSample, sample } from "./charts.js";
 import { Connect } from "./connect.js";
+import { Folders } from "./folders.js";
 import { span } from "./format.js";
 import { Jobs } from "./jobs.js";
 import { Memory } from "./memory.js";
@@ -46,7 +47,7 @@ function Dashboard({ status, samples }) {
   const speechModel = status.models.find((model) => model.task === "speech" && model.default);
   const endedRequests = status.counters.requests.reduce((sum, counter) => sum + counter.value, 0);
   return html`<main>
-    <div class="wide"><${Problems} problems=${status.problems} />
+    <div class="wide"><${Problems} problems=${status.problems} /><${Folders} />
       <${Memory} memory=${status.memory} models=${status.models} colors=${colors} />
       <${Charts} samples=${samples} />
       <${Jobs} jobs=${status.jobs} colors=${colors} />

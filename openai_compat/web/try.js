@@ -65,7 +65,7 @@ const imagePart = (url) => ({ type: "image_url", image_url: { url } });
 /** Stream a chat with one message, and show its text so far and, at the end, the lines that a model read. */
 async function chat(body, content, show, signal) {
   let text = "";
-  const response = await post("v1/chat/completions", { ...body, stream: true, messages: [{ role: "user", content }] }, signal);
+  const response = await post("v1/chat/completions", { ...body, temperature: 0, stream: true, messages: [{ role: "user", content }] }, signal);
   for await (const chunk of events(response)) {
     text += chunk.choices[0]?.delta.content ?? "";
     if (text || chunk.senses) show({ text, lines: chunk.senses?.lines ?? [] }, chunk.senses?.warnings);

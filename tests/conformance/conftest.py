@@ -11,11 +11,11 @@ from typing import NoReturn
 
 import pytest
 
+from tests.conformance.claude_code import claude_code_command
 from tests.mcp_server.conftest import paths  # noqa: F401
 
 PACKAGING = Path(__file__).parents[2] / "packaging"
 MODULES = PACKAGING / "node_modules"
-CLIENTS = PACKAGING / "clients" / "node_modules"
 NODE_MAJOR = 22
 """The oldest that the tools run on."""
 
@@ -50,11 +50,8 @@ def claude_code() -> list[str]:
     """Claude Code's command, without a network; where it is not installed the same holds as for the tools."""
     if sys.platform != "linux":
         pytest.skip("Claude Code is tried without a network, which only unshare of Linux can do.")
-    program = next(CLIENTS.glob("@anthropic-ai/claude-code-*/claude"), None)
-    alone = ["unshare", "--net"] if os.geteuid() == 0 else ["unshare", "--net", "--map-root-user"]
-    if program is None or shutil.which("unshare") is None or subprocess.run([*alone, "true"], check=False).returncode:
-        skip_or_fail("Claude Code is tried without a network, with unshare. Install it: make clients")
-    return [*alone, str(program)]
+    command = claude_code_command()
+    return command or skip_or_fail("Claude Code is tried without a network, with unshare. Install it: make clients")
 
 
 def skip_or_fail(what: str) -> NoReturn:

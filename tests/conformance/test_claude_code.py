@@ -1,61 +1,24 @@
 """Claude Code itself, in a home of its own and without a network, reaches Senses as the README and the installer say."""
 
 import json
+import re
 import shlex
-import subprocess
-import sys
-from collections.abc import Generator, Sequence
+from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from PIL import Image
 
-from mcp_server.client_setup.config_files import CLIENT_CONFIGS, plan_edit, server_entry, shim_command
+from mcp_server.calls.fence import FENCE_END, FENCE_START
+from mcp_server.cli.install import install_text
+from mcp_server.client_setup.config_files import shim_command
 from mcp_server.client_setup.snippets import InstalledCommands, client_snippets
-from tests.conformance.messages_api import ScriptedCall, content_blocks
+from tests.conformance.claude_code import ClaudeCode
 from tests.conformance.processes import running_daemon
-from tests.mcp_server.launcher.test_shim import Instance
+from tests.conformance.tool_search import HIDDEN, QUERIES, documented, search, table
 
 pytestmark = pytest.mark.timeout(300)
-
-
-class ClaudeCode:
-    """Claude Code with a home of its own, next to a running daemon of the instance in it."""
-
-    def __init__(self, command: list[str], home: Path) -> None:
-        self.command = command
-        self.home = home
-        self.instance = Instance(home / "senses")
-
-    def run(self, *arguments: str) -> str:
-        """Call it and return what it prints."""
-        return self._call([*self.command, *arguments])
-
-    def work(self, script: Sequence[ScriptedCall]) -> list[dict[str, Any]]:
-        """Let a stand-in for its model call tools; return what the model is told of each."""
-        *alone, program = self.command
-        model = [sys.executable, "-m", "tests.conformance.messages_api", json.dumps(script)]
-        prompt = ["--print", "Go.", "--allowedTools", "mcp__senses"]
-        return [
-            block
-            for block in content_blocks(json.loads(self._call([*alone, *model, program, *prompt])))
-            if block["type"] == "tool_result"
-        ]
-
-    def _call(self, command: Sequence[str]) -> str:
-        environ = {**self.instance.environ, "HOME": str(self.home), "ENABLE_TOOL_SEARCH": "false"}
-        ran = subprocess.run(
-            command,
-            check=False,
-            capture_output=True,
-            text=True,
-            timeout=120,
-            env=environ,
-            cwd=self.home,
-        )
-        assert ran.returncode == 0, ran.stdout + ran.stderr
-        return ran.stdout
 
 
 @pytest.fixture
@@ -81,17 +44,20 @@ def test_claude_code_connects_as_the_shown_command_sets_it_up(claude: ClaudeCode
     assert f"SENSES_HOME={claude.instance.environ['SENSES_HOME']}" in told
 
 
+@pytest.mark.promise("install:skill")
 def test_claude_code_connects_as_the_installer_sets_it_up(claude: ClaudeCode, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SENSES_HOME", claude.instance.environ["SENSES_HOME"])
-    setup = CLIENT_CONFIGS["claude-code"]
+    monkeypatch.setattr(Path, "home", lambda: claude.home)
 
-    plan_edit(setup, claude.home, server_entry(setup, shim_command(), [], claude.home)).write()
-    listed = claude.run("mcp", "list")
-    plan_edit(setup, claude.home, None).write()
-    undone = claude.run("mcp", "list")
+    install_text("claude-code", [], undo=False, dry_run=False, link=False)
+    listed, plugins = claude.run("mcp", "list"), claude.run("plugin", "list")
+    install_text("claude-code", [], undo=True, dry_run=False, link=False)
+    undone, plugins_undone = claude.run("mcp", "list"), claude.run("plugin", "list")
 
     assert "✔ Connected" in listed
+    assert re.search(r"senses@skills-dir\s.*Status: ✔ loaded", plugins, re.DOTALL)
     assert "senses" not in undone
+    assert "senses" not in plugins_undone
 
 
 @pytest.mark.promise("clients:claude-code-results")
@@ -111,6 +77,8 @@ def test_the_model_behind_claude_code_is_told_everything_it_needs(claude: Claude
     )
 
     assert structured(described)["text"] == "A red circle on a white background."
+    assert next(iter(structured(described))) == "notice"
+    assert [*structured(described)][-3:] == [FENCE_START, "text", FENCE_END]
     assert [block["type"] for block in drawn["content"]].count("image") == 1
     (picture,) = structured(drawn)["images"]
     assert Path(picture["path"]).is_file()
@@ -118,6 +86,17 @@ def test_the_model_behind_claude_code_is_told_everything_it_needs(claude: Claude
     assert Path(structured(spoken)["path"]).suffix == ".wav"
     assert failed["is_error"]
     assert "missing.png" in json.dumps(failed["content"])
+
+
+@pytest.mark.promise("clients:tool-search")
+def test_claude_code_finds_each_tool_by_the_words_of_people(claude: ClaudeCode) -> None:
+    results = search(claude)
+
+    assert {one.tool for one in results} <= QUERIES.keys()
+    assert sum(one.is_good for one in results) >= 40
+    assert [one for one in results if not one.is_good and one.query not in HIDDEN] == []
+    assert [one for one in results if one.tool not in one.found] == []
+    assert documented() == table(results), "docs/clients.md is out of date: make tool-search"
 
 
 def structured(result: dict[str, Any]) -> dict[str, Any]:

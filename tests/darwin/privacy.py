@@ -20,8 +20,10 @@ import pytest
 from mcp_server.launcher.broker_server import THREAD_NAME
 
 Program = Literal["shim", "daemon"]
-GUARDED = ("open", "scandir", "listdir", "stat", "lstat", "replace", "unlink")
+GUARDED = ("open", "scandir", "listdir", "stat", "lstat", "replace", "unlink", "mkdir")
 """Functions of `os` whose first argument is a path; a denied program may call none of them in the folder."""
+FOLDER_ARGUMENTS = ("dir_fd", "src_dir_fd")
+"""An open folder to which the path is relative."""
 F_GETPATH = 50
 """sys/fcntl.h of macOS."""
 
@@ -54,8 +56,12 @@ class PrivacyLayer:
 
     def _guarded(self, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
         def guarded(path: Any = ".", *arguments: Any, **options: Any) -> Any:
-            if isinstance(path, str | bytes | os.PathLike) and self._protects(os.fsdecode(path)):
-                self._check(name, os.fsdecode(path))
+            if isinstance(path, str | bytes | os.PathLike):
+                opened = next((options[key] for key in FOLDER_ARGUMENTS if options.get(key) is not None), None)
+                folder = "" if opened is None else os.readlink(f"/proc/self/fd/{opened}")  # noqa: PTH115
+                whole = os.path.join(folder, os.fsdecode(path))  # noqa: PTH118
+                if self._protects(whole):
+                    self._check(name, whole)
             return function(path, *arguments, **options)
 
         return guarded

@@ -6,7 +6,7 @@ import pytest
 
 from mcp_server.cli.models import models_text
 from mcp_server.cli.serve import startup_text
-from mcp_server.client_setup.config_files import CLIENT_CONFIGS
+from mcp_server.client_setup.clients import CLIENT_CONFIGS
 from mcp_server.daemon.lock import DaemonInfo
 from mcp_server.launcher.paths import VERSION
 from model_runtime.settings import Settings

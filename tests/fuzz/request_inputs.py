@@ -78,6 +78,7 @@ GET_ROUTES = (
     "/api/artifacts",
     "/api/artifacts/",
     "/api/clients",
+    "/api/folders",
     "/v1/models",
     "/v1/models/",
     "/v1/audio/models",

@@ -12,9 +12,10 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 from anyio.from_thread import start_blocking_portal
@@ -25,18 +26,30 @@ from tests.fuzz.request_inputs import HttpInput, Inputs
 from tests.fuzz.request_target import Found, RequestTarget, open_target
 
 DEFAULT_NUMBER = 100_000
+Shares = Mapping[st.SearchStrategy[Any], int]
+"""Strategy → its percentage of all inputs."""
 
 
 def main() -> None:
     """Send inputs until one is found or the number is reached."""
-    parser = argparse.ArgumentParser(prog="python -m tests.fuzz.requests", description=__doc__)
-    parser.add_argument("--number", type=int, default=DEFAULT_NUMBER, help="how many inputs")
+    run_main("requests", __doc__ or "", DEFAULT_NUMBER, random_inputs)
+
+
+def random_inputs(folder: str) -> Shares:
+    """Return inputs that no description limits, with their shares; some name a file in `folder`."""
+    return Inputs(f"{folder}/secret.txt").by_share()
+
+
+def run_main(module: str, description: str, default_number: int, make_inputs: Callable[[str], Shares]) -> None:
+    """Send inputs as the arguments say, and exit with what was found."""
+    parser = argparse.ArgumentParser(prog=f"python -m tests.fuzz.{module}", description=description)
+    parser.add_argument("--number", type=int, default=default_number, help="how many inputs")
     parser.add_argument("--seed", type=int, default=1, help="another seed sends other inputs")
     options = parser.parse_args()
     logging.disable(logging.CRITICAL)
     started = time.perf_counter()
     try:
-        statuses = send_inputs(options.number, options.seed)
+        statuses = send_inputs(options.number, options.seed, make_inputs)
     except Found as found:
         sys.exit(f"Found with seed {options.seed}: {found}\n" + "\n".join(getattr(found, "__notes__", ())))
     counts = ", ".join(f"{count} × {status}" for status, count in sorted(statuses.items()))
@@ -44,7 +57,7 @@ def main() -> None:
     sys.stdout.write(f"{sum(statuses.values())} inputs in {seconds:.0f} s: {counts}\n")
 
 
-def send_inputs(number: int, seed: int) -> Counter[str]:
+def send_inputs(number: int, seed: int, make_inputs: Callable[[str], Shares] = random_inputs) -> Counter[str]:
     """Send so many inputs and return how many had which status; lines of MCP are counted as "MCP".
 
     Raises:
@@ -58,7 +71,7 @@ def send_inputs(number: int, seed: int) -> Counter[str]:
         portal.wrap_async_context_manager(open_target(Path(folder))) as target,
     ):
         try:
-            for strategy, percent in Inputs(f"{folder}/secret.txt").by_share().items():
+            for strategy, percent in make_inputs(folder).items():
                 run(strategy, partial(portal.call, _send, target, statuses), number * percent // 100, seed)
         except Found as error:  # raised again outside, where no task group wraps it
             found = error

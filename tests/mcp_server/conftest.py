@@ -60,13 +60,13 @@ async def open_server(
 
 @pytest.fixture
 def connect(service: FakeService, settings: Settings, project: Path) -> Connect:
-    """connect(mode="auto", name="test") opens a client of that name whose folder is `project`."""
+    """connect(mode="auto", name="test") opens a client of that name whose folder is `project`; `options` are the server's."""
 
     @asynccontextmanager
-    async def open_client(mode: ProtocolMode = "auto", name: str = "test") -> AsyncGenerator[Client]:
+    async def open_client(mode: ProtocolMode = "auto", name: str = "test", **options: Any) -> AsyncGenerator[Client]:
         info = Implementation(name=name, version="1")
         async with (
-            open_server(service, settings, ClientConnection(project, (project,))) as server,
+            open_server(service, settings, ClientConnection(project, (project,)), **options) as server,
             Client(server, mode=mode, client_info=info) as client,
         ):
             yield client

@@ -102,6 +102,24 @@ async def test_every_kind_of_request_is_answered(
     assert counters.requests == {("m", task, "ok"): 1}
 
 
+@pytest.mark.parametrize("wanted", [True, False])
+async def test_pictures_say_what_they_were_drawn_from_where_the_owner_wants_that(
+    settings: Settings, wanted: bool
+) -> None:
+    checked: list[Request] = []
+
+    def check(request: Request, model: Model, folders: Mapping[str, Path]) -> None:
+        checked.append(request)
+        raise InvalidInput("Seen enough.")
+
+    library = ScriptedCatalog(scripted_model("m", Task.IMAGE))
+    async with open_runtime(replace(settings, image_provenance=wanted), library, validate=check) as runtime:
+        with pytest.raises(InvalidInput, match="Seen enough"):
+            await run_request(runtime, GenerateImage("m", "a", 64, 64, 7))
+
+    assert checked == [GenerateImage("m", "a", 64, 64, 7, provenance=wanted)]
+
+
 @pytest.mark.promise("runtime:single-flight")
 async def test_eight_calls_to_a_cold_model_start_one_process_and_all_are_answered(settings: Settings) -> None:
     answers: list[str] = []

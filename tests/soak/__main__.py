@@ -1,9 +1,9 @@
 """Run six clients that call, upload and give up while processes are killed and stopped. Exits with 1 on any fault.
 
-    python -m tests.soak [--minutes 10] [--seed 1] [--sentences 1000]
+    python -m tests.soak [--minutes 10] [--seed 1] [--sentences 1000] [--daemon-kills 100]
 
-In the first half workers are disturbed, in the second the daemon too; the clients then find or start another. Before,
-one worker speaks many sentences.
+In the first half workers are disturbed, in the second the daemon too; the shims then find or start another. Before,
+one worker speaks many sentences, and a daemon over the fake runtime is killed many times under six MCP clients.
 
 The seed decides calls and faults, but not their exact times. Resources are measured with no model loaded: after a
 warm-up, in which every client has made every kind of call, after the first half and at the end.
@@ -30,13 +30,13 @@ from benchmarks.instance import Instance, running_instance
 from model_runtime.catalog.builtin_models import STARTER_MODELS
 from model_runtime.catalog.memory_estimate import resident_bytes, weights_bytes
 from tests.soak.callers import (
-    CUT_OFF,
     OpenClient,
     SoakClient,
     is_closed_connection,
     open_mcp_client,
     open_openai_client,
 )
+from tests.soak.daemon_kills import find_kill_faults, run_daemon_kills
 from tests.soak.faults import (
     FaultInjector,
     count_worker_ends,
@@ -47,7 +47,7 @@ from tests.soak.faults import (
 from tests.soak.media import MediaFiles, make_media
 from tests.soak.readings import ResourceUsage, find_faults, measure_at_rest
 from tests.soak.sentences import find_sentence_faults, speak_sentences
-from tests.soak.tally import ANSWER_TIMEOUT_SECONDS, CallOutcomes
+from tests.soak.tally import ANSWER_TIMEOUT_SECONDS, SHIM_ENDED, CallOutcomes
 
 LONG_CALL_SHARE = 0.3
 FACES = (open_mcp_client, open_openai_client)
@@ -55,6 +55,8 @@ CLIENTS_OF_EACH_FACE = 3
 GIVE_UP_SHARE = 0.15
 GIVE_UP_SECONDS = (0.05, 2.0)
 PAUSE_SECONDS = (0.0, 1.0)
+LONGEST_LIFE_SECONDS = 1.0
+"""Of a daemon over the fake runtime, whose calls take milliseconds, between its start and its kill."""
 STATUS_INTERVAL_SECONDS = 10.0
 
 out = Console(highlight=False, soft_wrap=True)
@@ -86,7 +88,7 @@ class LoadGenerator:
             background_tasks.cancel_scope.cancel()
 
     async def _call_until(self, open_client: OpenClient, deadline: float) -> None:
-        """Call until the deadline; a client whose connection is closed is opened again."""
+        """Call until the deadline; a client whose shim has ended is opened again, and that is a fault."""
         while time.monotonic() < deadline:
             try:
                 async with open_client(self._instance, self._media) as caller:
@@ -94,11 +96,11 @@ class LoadGenerator:
             except (MCPError, ExceptionGroup) as error:
                 if not is_closed_connection(error):
                     raise
-                self._outcomes.outcomes[CUT_OFF] += 1
+                self._outcomes.outcomes[SHIM_ENDED] += 1
 
     async def _call_while_connected(self, caller: SoakClient, deadline: float) -> None:
         outcome = ""
-        while time.monotonic() < deadline and outcome != CUT_OFF:
+        while time.monotonic() < deadline and outcome != SHIM_ENDED:
             is_long, streams = self._rng.random() < LONG_CALL_SHARE, self._rng.random() < 0.5
             name, call = self._rng.choice(caller.calls(is_long=is_long, streams=streams))
             gives_up = self._rng.random() < GIVE_UP_SHARE
@@ -192,6 +194,7 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=10.0)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--sentences", type=int, default=1000)
+    parser.add_argument("--daemon-kills", type=int, default=100)
     arguments = parser.parse_args()
     faults_found: list[str] = []
     with tempfile.TemporaryDirectory(prefix="senses-soak-") as folder:
@@ -199,6 +202,8 @@ def main() -> None:
         settings = config(media, budget_for_two())
         if arguments.sentences:
             faults_found += run_sentences(settings, arguments.sentences)
+        if arguments.daemon_kills:
+            faults_found += run_kills(Path(folder) / "kills", arguments.daemon_kills, arguments.seed)
         if arguments.minutes:
             faults_found += run_clients(settings, media, arguments.minutes * 60, arguments.seed)
     out.print("\n".join(f"Fault: {clause}." for clause in faults_found) or "Nothing was lost and nothing was leaked.")
@@ -211,6 +216,22 @@ def run_sentences(settings: str, count: int) -> list[str]:
         spoken = speak_sentences(instance, count)
     out.print(f"{count} sentences: {spoken}")
     return find_sentence_faults(spoken)
+
+
+def run_kills(folder: Path, kills: int, seed: int) -> list[str]:
+    """Kill a daemon so often under six MCP clients and return the faults."""
+    folder.mkdir()
+    started = time.monotonic()
+    instance = run_daemon_kills(
+        folder, kills, seed, longest_life_seconds=LONGEST_LIFE_SECONDS, daemon_module="tests.mcp_server.fake_daemon"
+    )
+    outcomes = instance.outcomes
+    out.print(
+        f"{instance.kill_count} kills of the daemon in {time.monotonic() - started:.0f} s: {summary(outcomes)}; "
+        f"{sum(instance.saved.values())} files written, {len(instance.results)} results stored; "
+        f"longest call {outcomes.longest_seconds:.1f} s."
+    )
+    return find_kill_faults(instance)
 
 
 def run_clients(settings: str, media: MediaFiles, seconds: float, seed: int) -> list[str]:

@@ -14,11 +14,12 @@ from mcp_types import CONNECTION_CLOSED, CallToolResult, TextContent
 
 from benchmarks.instance import Instance
 from tests.soak.media import MediaFiles
+from tests.soak.tally import SHIM_ENDED
 
 SPOKEN_SENTENCE = "Draw a red circle above a blue square. "
 ERROR_CODE_PATTERN = re.compile(r"\[code: (\w+)")
 CUT_OFF = "cut off"
-"""The outcome of a call whose connection was closed."""
+"""The outcome of a call over HTTP whose connection was closed, as it is when the daemon ends."""
 NamedCall = tuple[str, Callable[[], Awaitable[str]]]
 """A call's name, and the function that makes it and returns its outcome: "ok", an error's code or "cut off"."""
 
@@ -66,14 +67,14 @@ class McpSoakClient:
         try:
             return await self._outcome(tool, arguments)
         except MCPError as error:
-            return CUT_OFF if is_closed_connection(error) else str(error)
+            return SHIM_ENDED if is_closed_connection(error) else str(error)
 
     async def _outcome(self, tool: str, arguments: dict[str, Any]) -> str:
         result = await self._client.call_tool(tool, arguments)
         while not result.is_error and (result.structured_content or {}).get("status") == "running":
             job = (result.structured_content or {})["job_id"]
             result = await self._client.call_tool("get_job", {"job_id": job, "wait_seconds": 20})
-        return _outcome_of_result(result)
+        return outcome_of_result(result)
 
 
 def recording_and_count(media: MediaFiles, *, is_long: bool) -> tuple[Path, int]:
@@ -81,7 +82,8 @@ def recording_and_count(media: MediaFiles, *, is_long: bool) -> tuple[Path, int]
     return (media.long, 8) if is_long else (media.short, 1)
 
 
-def _outcome_of_result(result: CallToolResult) -> str:
+def outcome_of_result(result: CallToolResult) -> str:
+    """Return "ok", or the code of a tool's error."""
     if not result.is_error:
         return "ok"
     text = next((block.text for block in result.content if isinstance(block, TextContent)), "")

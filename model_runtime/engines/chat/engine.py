@@ -16,14 +16,15 @@ from tokenizers import Tokenizer
 
 from model_runtime.engines.chat.grammar import GrammarCompiler
 from model_runtime.engines.chat.grouped_attention import install_grouped_attention
+from model_runtime.engines.chat.penalties import make_penalties
 from model_runtime.engines.chat.sampling import TokenSampler, make_sampler
 from model_runtime.engines.chat.sequence import FinishReason, Prompt, SequenceState
 from model_runtime.engines.checkpoint import describe_error
 from model_runtime.engines.fatal_errors import is_fatal
 from model_runtime.engines.protocol import EngineOutput, LoadReporter
-from model_runtime.errors import InvalidInput, JobFailed, SensesError
+from model_runtime.errors import ContextExceeded, InvalidInput, JobFailed, SensesError
 from model_runtime.loading import LoadedModel, LoadSpec
-from model_runtime.requests import DEFAULT_MAX_TOKENS, Chat, Request
+from model_runtime.requests import Chat, Request
 
 logger = logging.getLogger(__name__)
 
@@ -134,17 +135,19 @@ class ChatEngine:
         """Add a chat.
 
         Raises:
-            InvalidInput: the request is not a chat, exceeds the context, or does not work with the model's template, or
-                its schema is invalid.
+            ContextExceeded: its messages do not fit into the context.
+            InvalidInput: the request is not a chat or does not work with the model's template, or
+                its schema or a biased token is invalid.
             JobFailed: its pictures or text cannot be preprocessed.
         """
         if not isinstance(request, Chat):
             raise InvalidInput(f"{self._model_name} only supports chat, not {type(request).__name__}.", param="model")
         prompt = self._build_prompt(request)
-        chat = replace(request, max_tokens=self._resolve_max_tokens(len(prompt.token_ids), request.max_tokens))
+        chat, warnings = self._limit_answer(len(prompt.token_ids), request)
         grammar_mask = self._grammar_compiler.compile(request.json_schema) if request.json_schema else None
-        token_sampler = TokenSampler(make_sampler(request.temperature, request.top_p, request.seed), grammar_mask)
-        self._waiting.append(SequenceState(job, chat, prompt, token_sampler, self._model.tokenizer))
+        penalties = make_penalties(request, prompt.token_ids, self._model.tokenizer.get_vocab_size())
+        token_sampler = TokenSampler(make_sampler(request), grammar_mask, penalties)
+        self._waiting.append(SequenceState(job, chat, prompt, token_sampler, self._model.tokenizer, warnings))
 
     def step(self) -> JobOutputs:
         """Prefill one chunk of a prompt, decode one token of every sequence, and return the outputs.
@@ -184,20 +187,24 @@ class ChatEngine:
                 "Change them, or try another model."
             ) from error
 
-    def _resolve_max_tokens(self, prompt_tokens: int, max_tokens: int) -> int:
-        """Return the length limit of an answer in tokens: the requested one, or by default as many as fit."""
-        context_tokens = self._model.context_tokens
+    def _limit_answer(self, prompt_tokens: int, chat: Chat) -> tuple[Chat, tuple[str, ...]]:
+        """Return the chat with an answer that fits into the context, and a warning if it asks for a longer one.
+
+        Raises:
+            ContextExceeded: the prompt leaves no room for an answer.
+        """
+        context_tokens = min(self._model.context_tokens, chat.context_tokens or self._model.context_tokens)
         available_tokens = context_tokens - prompt_tokens
-        if 1 <= available_tokens >= max_tokens:
-            return max_tokens or min(available_tokens, DEFAULT_MAX_TOKENS)
-        requested = f"and max_tokens asks for {max_tokens} more" if max_tokens else "and an answer needs at least one"
-        raise InvalidInput(
-            f"The messages take {prompt_tokens} tokens {requested}, but the context of {self._model_name} holds "
-            f"{context_tokens}. Shorten the messages, send fewer or smaller pictures"
-            f"{', or lower max_tokens' if max_tokens else ''}.",
-            param="messages",
-            code="context_length_exceeded",
+        if available_tokens < 1:
+            raise ContextExceeded(context_tokens, f"resulted in {prompt_tokens} tokens, and an answer needs one more")
+        limited = replace(chat, max_tokens=min(chat.max_tokens or available_tokens, available_tokens))
+        if chat.max_tokens <= available_tokens:
+            return limited, ()
+        warning = (
+            f"max_tokens {chat.max_tokens} is more than fits: the context of {self._model_name} is {context_tokens} "
+            f"tokens, of which the messages take {prompt_tokens}. The answer ends after {available_tokens} at the latest."
         )
+        return limited, (warning,)
 
     def _admit(self) -> JobOutputs:
         """Move waiting sequences into the batch, unless a prefill is running."""

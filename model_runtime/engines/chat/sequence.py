@@ -29,13 +29,22 @@ class Prompt:
 class SequenceState:
     """The state of one job from its prompt to its result."""
 
-    def __init__(self, job: int, chat: Chat, prompt: Prompt, sampler: TokenSampler, tokenizer: Tokenizer) -> None:
+    def __init__(
+        self,
+        job: int,
+        chat: Chat,
+        prompt: Prompt,
+        sampler: TokenSampler,
+        tokenizer: Tokenizer,
+        warnings: tuple[str, ...] = (),
+    ) -> None:
         self.job = job
         self.chat = chat
         self.prompt = prompt
         self.sampler = sampler
         self.result: ChatResult | None = None
         self._tokenizer = tokenizer
+        self._warnings = warnings
         self._decode_stream = DecodeStream(skip_special_tokens=True)
         self._stop_matcher = StopSequenceMatcher(chat.stop)
         self._visible_text: list[str] = []
@@ -101,5 +110,6 @@ class SequenceState:
             len(self.prompt.token_ids),
             self._generated_tokens,
             self.prompt.processed_sizes,
+            self._warnings,
             cached_tokens=self._cached_tokens,
         )

@@ -2,7 +2,6 @@
 
 import contextlib
 import gc
-import json
 import sys
 from collections.abc import Generator, Iterator, Sequence
 from itertools import accumulate, groupby
@@ -24,7 +23,9 @@ from model_runtime.engines.protocol import CancelCheck, LoadReporter
 from model_runtime.errors import InvalidInput, JobFailed, LoadFailed, SensesError
 from model_runtime.events import EngineEvent, GeneratedImage, Preview, Progress, Result
 from model_runtime.loading import LoadedModel, LoadSpec
-from model_runtime.media.images import encode_png_with_parameters, from_pillow, resize_to_fit
+from model_runtime.media.image_encoding import encode_pillow
+from model_runtime.media.images import from_pillow, resize_to_fit
+from model_runtime.media.provenance import Provenance, format_provenance
 from model_runtime.requests import GenerateImage, Request
 from model_runtime.validation.image import validate_parameters
 
@@ -43,17 +44,19 @@ class ImageEngine:
     _prompt_embeddings: PromptEmbeddingCache
     _model_name: str
     _native_side_pixels: int
+    _min_pixels: int
 
     def load(self, spec: LoadSpec, report_progress: LoadReporter) -> LoadedModel:
         """Load and evaluate all weights.
 
         Options: "family", the expected family; "native_side", the side in pixels of the only square that the model
-        generates.
+        generates; "min_pixels", the fewest pixels that it generates.
 
         Raises:
             LoadFailed: the files are of another or an unsupported family, incomplete or unreadable.
         """
         self._model_name, self._native_side_pixels = spec.model, int(spec.options.get("native_side", 0))
+        self._min_pixels = int(spec.options.get("min_pixels", 0))
         if not computes_on_gpu():
             mx.disable_compile()  # on a CPU it starts a C++ compiler and gains nothing
         report_progress("weights", 0.0)
@@ -72,13 +75,13 @@ class ImageEngine:
         if not isinstance(request, GenerateImage):
             raise InvalidInput(f"{self._model_name} only supports image generation.", param="model")
         validate_parameters(request)
-        canvas = OutputCanvas(request.width, request.height, self._native_side_pixels)
+        canvas = OutputCanvas(request.width, request.height, self._native_side_pixels, self._min_pixels)
         steps = request.steps or self._image_model.default_steps
         source = canvas.fit_source(request.source_image) if request.source_image else None
         config = self._image_model.create_config(*canvas.generated_size, steps, source, request.strength)
         image = yield from self._denoise(request, config, canvas, check_cancelled)
-        metadata = _metadata_json(request, self._model_name, steps)
-        png = encode_png_with_parameters(canvas.fit_output(image), metadata)
+        provenance = _provenance_text(request, self._model_name, steps)
+        png = encode_pillow(canvas.fit_output(image), "png", provenance=provenance)
         warnings = tuple(filter(None, (self._truncation_warning(request.prompt), canvas.size_warning)))
         yield GeneratedImage(png, request.width, request.height, request.seed, steps, warnings)
 
@@ -173,9 +176,11 @@ def _weight_chunks(arrays: Sequence[mx.array]) -> Iterator[list[mx.array]]:
         yield [array for array, _ in chunk]
 
 
-def _metadata_json(request: GenerateImage, model: str, steps: int) -> str:
-    """Return the parameters of a picture as JSON, for its metadata."""
-    request_fields = {"prompt": request.prompt, "model": model, "seed": request.seed, "steps": steps}
-    size = {"width": request.width, "height": request.height}
-    source_fields = {"strength": request.strength} if request.source_image else {}
-    return json.dumps(request_fields | size | source_fields | {"software": "Senses"}, ensure_ascii=False)
+def _provenance_text(request: GenerateImage, model: str, steps: int) -> str:
+    """Return what a picture is drawn from as text for its metadata, or "" if the request wants none."""
+    if not request.provenance:
+        return ""
+    strength = request.strength if request.source_image else None
+    return format_provenance(
+        Provenance(request.prompt, model, request.seed, steps, request.width, request.height, strength)
+    )

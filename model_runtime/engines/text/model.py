@@ -45,12 +45,14 @@ class TextModel:
         self._single_pass_tokens = single_pass_tokens(model)
 
     def build_prompt(self, chat: Chat) -> Prompt:
-        """Format the chat with the model's template; without a template, join the texts by line breaks.
+        """Format the chat with the model's template; without a template, join the texts by line breaks. A raw text stays.
 
         Raises:
             InvalidInput: the chat has pictures.
             JobFailed: the template does not end.
         """
+        if chat.is_raw:
+            return Prompt(self._tokenizer_wrapper.encode(chat.raw_text))
         messages = [{"role": message.role, "content": self._plain_text(message.content)} for message in chat.messages]
         if self._tokenizer_wrapper.chat_template is None:
             return Prompt(self._tokenizer_wrapper.encode("\n".join(message["content"] for message in messages)))

@@ -62,15 +62,13 @@ class VisionModel:
         self._special_tokens = SpecialTokens.from_tokenizer(self.tokenizer)
 
     def build_prompt(self, chat: Chat) -> Prompt:
-        """Format the chat with the model's template, and preprocess its pictures.
+        """Format the chat with the model's template, unless it is a raw text, and preprocess its pictures.
 
         Raises:
             JobFailed: the template does not end.
         """
         pictures = [part for message in chat.messages for part in message.content if isinstance(part, ImageData)]
-        messages = [*map(self._template_message, chat.messages)]
-        with limit_template():
-            text = mlx_vlm.apply_chat_template(self._processor, self._model.config, messages, num_images=len(pictures))
+        text = chat.raw_text if chat.is_raw else self._format(chat, len(pictures))
         inputs = prepare_inputs(
             self._processor,
             images=[*map(_to_pillow, pictures)] or None,
@@ -80,6 +78,13 @@ class VisionModel:
         )
         tokens = inputs["input_ids"].squeeze(0).tolist()
         return Prompt(tokens, {**inputs, "pictures": pictures}, self._processed_sizes(inputs))
+
+    def _format(self, chat: Chat, picture_count: int) -> str:
+        messages = [*map(self._template_message, chat.messages)]
+        with limit_template():
+            return str(
+                mlx_vlm.apply_chat_template(self._processor, self._model.config, messages, num_images=picture_count)
+            )
 
     def open_batch(self) -> VisionBatch:
         """Return a new, empty batch; Gemma 3 prefills a whole sliding window at once, so that no picture is split."""

@@ -77,9 +77,7 @@ async def test_an_agent_downloads_a_model_with_progress(settings: Settings, serv
         heard.append(message or "")
 
     async with open_server(service, settings, ClientConnection(), downloader=fetch) as server, Client(server) as client:
-        result = await client.call_tool(
-            "manage_model", {"action": "download", "model": "image-gen"}, progress_callback=hear
-        )
+        result = await client.call_tool("download_model", {"model": "image-gen"}, progress_callback=hear)
 
     assert data_of(result) == {"model": "image-gen", "downloaded": True, "size_gb": 4.0}
     assert asked == ["image-gen"]
@@ -97,7 +95,7 @@ async def test_a_name_that_is_no_model_never_becomes_an_argument_of_a_process(
         asked.append(model)
 
     async with open_server(service, settings, ClientConnection(), downloader=fetch) as server, Client(server) as client:
-        result = await client.call_tool("manage_model", {"action": "download", "model": model})
+        result = await client.call_tool("download_model", {"model": model})
 
     assert result.is_error
     assert "There is no model" in text_of(result)
@@ -109,7 +107,7 @@ async def test_a_failed_download_says_what_to_do(settings: Settings, service: Fa
         raise DownloadFailed("Hugging Face cannot be reached. Check the connection and pull again.")
 
     async with open_server(service, settings, ClientConnection(), downloader=fetch) as server, Client(server) as client:
-        result = await client.call_tool("manage_model", {"action": "download", "model": "image-gen"})
+        result = await client.call_tool("download_model", {"model": "image-gen"})
 
     assert result.is_error
     assert "Check the connection" in text_of(result)

@@ -1,15 +1,19 @@
+from collections.abc import Iterator
 from itertools import count
+from pathlib import Path
 from typing import Any
 
 import anyio
 import pytest
+from anyio.abc import TaskGroup
 from mcp_types import CallToolResult
 
 from mcp_server.calls import jobs
+from mcp_server.calls.job_store import MAX_JOBS, JobStore
 from mcp_server.calls.jobs import MAX_FINISHED_JOBS, JobRegistry, ToolJob, wait_for_job
 from mcp_server.calls.progress import ProgressTracker
 from mcp_server.calls.results import ToolResult, build_result
-from model_runtime.errors import Cancelled, InvalidInput
+from model_runtime.errors import Cancelled, InvalidInput, SensesError
 from tests.fakes import FakeService
 from tests.mcp_server.conftest import Connect, ProtocolMode
 from tests.mcp_server.tools.test_tools import data_of, text_of
@@ -176,9 +180,58 @@ async def test_only_the_last_finished_jobs_are_remembered() -> None:
             await finished(known)
         last = await finished(known)
 
-        assert known.find(str(last.id)) is last
+        assert known.get(str(last.id)) is last
+        assert known.get(str(first.id)) is None
         with pytest.raises(InvalidInput, match="There is no job"):
-            known.find(str(first.id))
+            await known.find_result(str(first.id))
+
+
+def over(folder: Path, tasks: TaskGroup, ids: Iterator[int]) -> JobRegistry:
+    """Return the jobs of a daemon that starts over what earlier ones left."""
+    store = JobStore(folder)
+    known = JobRegistry(tasks, ids.__next__, store)
+    known.open()
+    return known
+
+
+@pytest.mark.promise("shim:jobs")
+async def test_a_job_that_has_finished_is_there_after_the_daemon_was_killed(tmp_path: Path) -> None:
+    async with anyio.create_task_group() as tasks:
+        first = over(tmp_path, tasks, count(1))
+        done = await finished(first, is_detached=True)
+        failed = first.start("speak", "test", failing)
+        await first.detach(failed)
+        await failed.finished.wait()
+        running = first.start("transcribe", "test", gated(anyio.Event()))
+        await first.detach(running)
+        second = over(tmp_path, tasks, count(1))
+        found = await second.find_result(str(done.id))
+        with pytest.raises(SensesError, match="no voice") as failure:
+            await second.find_result(str(failed.id))
+        with pytest.raises(SensesError, match="ran when Senses ended, so it has no result. Call transcribe again"):
+            await second.find_result(str(running.id))
+        newer = second.start("speak", "test", gated(anyio.Event()))
+        tasks.cancel_scope.cancel()
+
+    assert found == done.result
+    assert failure.value.code == "invalid_value"
+    assert newer.id > running.id, "an id of an earlier daemon names no job of this one"
+
+
+def test_only_the_last_jobs_are_kept_on_the_disk(tmp_path: Path) -> None:
+    store = JobStore(tmp_path)
+
+    for number in range(MAX_JOBS + 3):
+        store.save(number, "speak", None, None)
+    later = JobStore(tmp_path)
+    later.open()
+
+    assert [number in later for number in range(5)] == [False, False, False, True, True]
+    assert len(list(tmp_path.glob("*.json"))) == MAX_JOBS
+
+
+async def failing(job: ToolJob) -> CallToolResult:
+    raise InvalidInput("There is no voice.")
 
 
 async def test_a_job_cancelled_before_it_began_says_so() -> None:
@@ -199,10 +252,12 @@ def gated(gate: anyio.Event) -> Any:
     return work
 
 
-async def finished(known: JobRegistry) -> ToolJob:
+async def finished(known: JobRegistry, *, is_detached: bool = False) -> ToolJob:
     gate = anyio.Event()
-    gate.set()
     job = known.start("speak", "test", gated(gate))
+    if is_detached:
+        await known.detach(job)
+    gate.set()
     await job.finished.wait()
     return job
 

@@ -1,86 +1,124 @@
-"""Recordings are played by what is installed, one after the other."""
+"""Texts are read aloud while they are made, one after the other, and can be silenced at any time."""
 
 import logging
-import subprocess
-from pathlib import Path
-from typing import Any
+from contextlib import suppress
 
 import anyio
 import anyio.lowlevel
 import pytest
 
-from mcp_server.calls.player import PLAYER_COMMANDS, AudioPlayer
+from mcp_server.calls.player import AudioPlayer, Playback
+from tests.mcp_server.fake_sound import FakeSound
+
+RATE = 24_000
 
 
-class Players:
-    """The installed players, and what they were started with."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, *installed: str, status: int = 0) -> None:
-        self.started: list[list[str]] = []
-        self.playing = 0
-        self.error: OSError | None = None
-        self._status = status
-        monkeypatch.setattr("shutil.which", lambda name: f"/bin/{name}" if name in installed else None)
-        monkeypatch.setattr(anyio, "run_process", self.run)
-
-    async def run(self, command: list[str], *, check: bool, stdout: int) -> "subprocess.CompletedProcess[bytes]":
-        """Play for a moment."""
-        assert not check
-        assert stdout == subprocess.DEVNULL
-        if self.error is not None:
-            raise self.error
-        self.playing += 1
-        assert self.playing == 1, "two at a time"
-        self.started.append(command)
-        await anyio.lowlevel.checkpoint()
-        self.playing -= 1
-        return subprocess.CompletedProcess(command, self._status, b"", b"no device\xff")
+def begin(player: AudioPlayer) -> Playback:
+    playback = player.begin()
+    assert playback is not None
+    return playback
 
 
-async def play(*files: str) -> list[bool]:
-    """Play files and wait for the end."""
-    accepted: list[bool] = []
-    async with anyio.create_task_group() as group:
-        player = AudioPlayer(group)
-        accepted += [player.play(Path(file)) for file in files]
-    return accepted
+@pytest.mark.promise("mcp:aloud")
+async def test_sound_is_heard_before_the_rest_of_it_is_made() -> None:
+    sound = FakeSound()
+    async with anyio.create_task_group() as tasks:
+        player = AudioPlayer(tasks, lambda: sound)
+        with anyio.fail_after(5), begin(player) as playback:
+            playback.feed(b"ab", RATE)
+            await sound.began.wait()
+            heard_so_far = sound.heard[0]
+            playback.feed(b"cd", RATE)
+
+    assert heard_so_far == b"ab"
+    assert (sound.heard, sound.sample_rates, sound.endings) == ([b"abcd"], [RATE], ["heard"])
 
 
-async def test_the_first_installed_player_plays_one_file_after_the_other(monkeypatch: pytest.MonkeyPatch) -> None:
-    players = Players(monkeypatch, "aplay", "paplay")
+async def test_a_second_text_waits_for_the_end_of_the_first_and_a_silent_one_holds_nobody_up() -> None:
+    sound = FakeSound()
+    async with anyio.create_task_group() as tasks:
+        player = AudioPlayer(tasks, lambda: sound)
+        with begin(player), begin(player) as first:
+            first.feed(b"1a", RATE)
+            with begin(player) as second:
+                second.feed(b"2a", RATE)
+            await anyio.lowlevel.checkpoint()
+            first.feed(b"1b", RATE)
 
-    assert await play("/a.wav", "/b.wav") == [True, True]
-    assert players.started == [["paplay", "/a.wav"], ["paplay", "/b.wav"]]
-
-
-async def test_options_of_a_player_come_before_the_file(monkeypatch: pytest.MonkeyPatch) -> None:
-    players = Players(monkeypatch, "aplay")
-
-    await play("/a.wav")
-
-    assert players.started == [["aplay", "-q", "/a.wav"]]
-    assert [command[0] for command in PLAYER_COMMANDS] == ["afplay", "pw-play", "paplay", "aplay"]
+    assert sound.heard == [b"1a1b", b"2a"]
 
 
-async def test_without_a_player_nothing_is_played(monkeypatch: pytest.MonkeyPatch) -> None:
-    players = Players(monkeypatch)
+@pytest.mark.promise("mcp:aloud")
+async def test_stopping_silences_what_sounds_what_waits_and_what_is_still_to_begin() -> None:
+    sound = FakeSound(gate=anyio.Event())
+    async with anyio.create_task_group() as tasks:
+        player = AudioPlayer(tasks, lambda: sound)
+        with begin(player) as sounding, begin(player) as waiting, begin(player) as unborn:
+            sounding.feed(b"aa", RATE)
+            waiting.feed(b"bb", RATE)
+            await sound.began.wait()
+            stopped = player.stop()
+            again = player.stop()
+            for playback in (sounding, waiting, unborn):
+                playback.feed(b"cc", RATE)
 
-    assert (await play("/a.wav"), players.started) == ([False], [])
+    assert (stopped, again) == (3, 0)
+    assert (sound.heard, sound.endings) == ([b"aa"], ["silenced"])
+    assert {playback.problem for playback in (sounding, waiting, unborn)} == {"stop_speaking was called."}
 
 
-@pytest.mark.parametrize(
-    ("status", "error", "words"),
-    [
-        (0, None, []),
-        (2, None, ["afplay exited with status 2: no device\ufffd"]),
-        (0, OSError("busy"), ["afplay cannot be started: busy"]),
-    ],
-)
-async def test_a_player_that_fails_is_told_in_the_log(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, status: int, error: Any, words: list[str]
-) -> None:
-    Players(monkeypatch, "afplay", status=status).error = error
+async def test_after_a_stop_the_next_text_is_heard() -> None:
+    sound = FakeSound()
+    async with anyio.create_task_group() as tasks:
+        player = AudioPlayer(tasks, lambda: sound)
+        with begin(player) as stopped:
+            stopped.feed(b"aa", RATE)
+            player.stop()
+        with begin(player) as playback:
+            playback.feed(b"bb", RATE)
+
+    assert sound.heard[-1] == b"bb"
+    assert playback.problem == ""
+    assert player.stop() == 0
+
+
+async def test_an_error_while_the_sound_is_made_silences_it() -> None:
+    sound = FakeSound()
+    async with anyio.create_task_group() as tasks:
+        player = AudioPlayer(tasks, lambda: sound)
+        with suppress(ValueError), begin(player) as playback:
+            playback.feed(b"aa", RATE)
+            await sound.began.wait()
+            raise ValueError("broken")
+
+    assert sound.endings == ["silenced"]
+
+
+async def test_sound_that_cannot_be_played_is_told_in_the_log_and_to_the_call(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING):
-        await play("/a.wav")
+        async with anyio.create_task_group() as tasks:
+            player = AudioPlayer(tasks, lambda: FakeSound(problem="no device"))
+            with begin(player) as playback:
+                playback.feed(b"aa", RATE)
 
-    assert caplog.messages == words
+    assert caplog.messages == ["A text was not read aloud: no device"]
+    assert playback.problem == "no device"
+
+
+async def test_an_error_of_our_own_ends_one_text_and_not_the_daemon(caplog: pytest.LogCaptureFixture) -> None:
+    outputs = iter([FakeSound(error=ValueError("ours")), sound := FakeSound()])
+    async with anyio.create_task_group() as tasks:
+        player = AudioPlayer(tasks, lambda: next(outputs))
+        with begin(player) as failing:
+            failing.feed(b"aa", RATE)
+        with begin(player) as playback:
+            playback.feed(b"bb", RATE)
+
+    assert failing.problem.startswith("an internal error")
+    assert "ours" in caplog.text
+    assert sound.heard == [b"bb"]
+
+
+async def test_without_a_program_nothing_is_read_aloud() -> None:
+    async with anyio.create_task_group() as tasks:
+        assert AudioPlayer(tasks, lambda: None).begin() is None

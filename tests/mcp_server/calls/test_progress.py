@@ -59,10 +59,13 @@ def test_people_read_what_they_wait_for() -> None:
 
 
 def test_several_pictures_share_one_bar() -> None:
-    meter = ProgressTracker(part_count=2, part_index=1)
+    meter = ProgressTracker(part_count=2)
 
+    meter.begin_part(1, "picture 2/2")
+    begun = meter.message
     meter.update(Progress("steps", 2, 4))
 
+    assert begun == "picture 2/2"
     assert meter.message == "picture 2/2, step 2/4"
     assert 0.5 < meter.fraction < 1
 

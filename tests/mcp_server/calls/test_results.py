@@ -99,14 +99,18 @@ def test_no_result_is_larger_than_every_client_takes(
 def test_a_short_result_is_left_as_it_is() -> None:
     built = build_result(DescribeResult(text="a cat", model="vlm-fast", warnings=["w"]))
 
-    assert built.structured_content == {
-        "status": "done",
-        "model": "vlm-fast",
-        "starter": False,
-        "warnings": ["w"],
-        "text": "a cat",
-        "truncated": False,
-    }
+    assert built.structured_content is not None
+    assert (
+        built.structured_content.items()
+        >= {
+            "status": "done",
+            "model": "vlm-fast",
+            "starter": False,
+            "text": "a cat",
+            "truncated": False,
+        }.items()
+    )
+    assert built.structured_content["warnings"] == ["w"]
 
 
 def test_a_long_transcript_keeps_its_head_and_its_path() -> None:
@@ -116,18 +120,6 @@ def test_a_long_transcript_keeps_its_head_and_its_path() -> None:
     assert built.structured_content["truncated"] is True
     assert built.structured_content["text"].startswith("word word")
     assert built.structured_content["path"] == "/out/talk.txt"
-
-
-def test_word_times_go_before_segments_and_segments_before_text() -> None:
-    words = [(0.0, 0.5, "word")] * 40
-    segments = [SegmentResult(start=0, end=1, text="some words", words=words)] * 200
-
-    built = build_result(TranscribeResult(text="some words", segments=segments))
-
-    assert built.structured_content is not None
-    assert len(built.structured_content["segments"]) == 200
-    assert "words" not in built.structured_content["segments"][0]
-    assert built.structured_content["text"] == "some words"
 
 
 def test_previews_that_cannot_fit_are_left_out_and_full_size_says_so() -> None:
@@ -176,6 +168,19 @@ class RecordingPreview:
 def test_the_limits_of_a_result_are_these() -> None:
     assert (MAX_RESULT_BYTES, MAX_TEXT_TOKENS, results.BYTES_PER_TOKEN) == (700_000, 16_000, 3)
     assert (results.MAX_WARNINGS, results.RESERVED_BYTES) == (8, 2_000)
+    assert (results.MAX_NOTES, results.RESERVED_TEXT_BYTES) == (4, 3_000)
+
+
+def test_a_result_takes_notes_about_its_arguments_within_its_budget() -> None:
+    long = build_result(TranscribeResult(text="말" * 100_000, warnings=["w"]))
+
+    noted = results.add_notes(long, ["먼" * 300] * 9)
+
+    (text,) = texts(noted)
+    assert estimate_tokens(text) <= MAX_TEXT_TOKENS
+    assert noted.structured_content is not None
+    assert noted.structured_content["warnings"] == [*["먼" * 200] * 4, "w"]
+    assert noted.structured_content["text"].startswith("말")
 
 
 @pytest.mark.parametrize(("text", "tokens"), [("", 0), ("a", 1), ("abc", 1), ("abcd", 2), ("가", 1), ("\ud800", 1)])
@@ -226,7 +231,7 @@ def test_the_text_comes_first_then_previews_then_links_then_sound() -> None:
         links=[ResourceLink(uri="senses://images/1", name="a.png", mime_type="image/png", size=9)],
         pngs=[png_header(512, 512)],
         make_preview=RecordingPreview(),
-        wav=b"RIFF",
+        sound=b"RIFF",
     )
 
     _, image, link, sound = built.content
@@ -244,8 +249,8 @@ def test_pictures_without_a_preview_and_no_sound_add_no_block() -> None:
 
 
 def test_a_sound_that_does_not_fit_is_left_out() -> None:
-    assert len(build_result(DescribeResult(), wav=b"x" * 524_000).content) == 2
-    assert len(build_result(DescribeResult(), wav=b"x" * 525_000).content) == 1
+    assert len(build_result(DescribeResult(), sound=b"x" * 524_000).content) == 2
+    assert len(build_result(DescribeResult(), sound=b"x" * 525_000).content) == 1
 
 
 def test_at_most_eight_warnings_of_300_letters_are_kept() -> None:
@@ -273,7 +278,7 @@ def test_a_transcript_without_word_times_loses_its_segments_before_its_text() ->
 
 def test_a_text_is_cut_to_the_longest_that_fits_and_one_that_just_fits_is_whole() -> None:
     frame = len('{"status":"done","starter":false,"text":"","truncated":false}')
-    whole = "a" * (MAX_TEXT_TOKENS * 3 - frame)
+    whole = "a" * (MAX_TEXT_TOKENS * 3 - results.RESERVED_TEXT_BYTES - frame)
 
     kept = build_result(DescribeResult(text=whole)).structured_content
     cut = build_result(DescribeResult(text=whole + "aa")).structured_content

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from mcp_server.calls import status_views
+from mcp_server.client_setup.config_files import absolute_senses_command
 from model_runtime.requests import Task
 from model_runtime.status import JobStatus, ModelState
 from tests.fakes import FakeService, model_status
@@ -15,7 +16,7 @@ def test_a_model_that_is_not_here_comes_with_its_command_and_a_broken_one_with_i
 
     first, second = status_views.models(status)
 
-    assert (first["get_it"], "error" in first) == ("senses pull vlm-best", False)
+    assert (first["get_it"], "error" in first) == (f"{absolute_senses_command()} pull vlm-best", False)
     assert ("get_it" in second, second["error"]) == (False, "mine: /gone does not exist.")
 
 

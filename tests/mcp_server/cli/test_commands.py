@@ -10,6 +10,7 @@ from mcp_server.cli import demo, doctor, install, pull, report, serve
 from mcp_server.cli.main import app
 from mcp_server.launcher.paths import VERSION
 from model_runtime.errors import InvalidInput
+from model_runtime.hub.version import Version
 
 
 class Recorder:
@@ -64,6 +65,17 @@ def test_pull_prints_for_people_or_for_programs(
     assert senses("pull", "lab/words", *options).exit_code == 0
     assert [name for name, run in runs.items() if run.arguments] == [function]
     assert runs[function].arguments[1] == "lab/words"
+    assert runs[function].options == {"version": Version.KEPT}
+
+
+def test_pull_takes_another_version_only_when_it_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    run = Recorder()
+    monkeypatch.setattr(pull, "pull_model", run)
+
+    for version in ("newest", "shipped"):
+        assert senses("pull", "tts-fast", "--version", version).exit_code == 0
+        assert run.options == {"version": version}
+    assert senses("pull", "tts-fast", "--version", "older").exit_code == 2
 
 
 def test_install_changes_the_file_unless_an_option_says_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:

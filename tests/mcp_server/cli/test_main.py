@@ -84,7 +84,7 @@ async def test_the_example_configuration_starts_senses(environ: dict[str, str]) 
     async with Client(parameters) as client:
         tools = [tool.name for tool in (await client.list_tools()).tools]
 
-    assert tools[:4] == ["describe_image", "generate_image", "transcribe", "speak"]
+    assert {"describe_image", "generate_image", "transcribe", "speak"} <= set(tools)
 
 
 def test_stop_ends_a_daemon_that_a_client_started(environ: dict[str, str]) -> None:
@@ -121,7 +121,9 @@ def test_install_shows_writes_and_undoes(environ: dict[str, str]) -> None:
     written = senses(environ, "install", "--client", "cursor")
     entry = json.loads(path.read_text())["mcpServers"]["senses"]
     again = senses(environ, "install", "--client", "cursor")
-    senses(environ, "install", "--client", "cursor", "--undo")
+    skill = path.parent / "skills" / "senses" / "SKILL.md"
+    has_skill = skill.exists()
+    undone = senses(environ, "install", "--client", "cursor", "--undo")
 
     assert "senses-mcp" in shown.stdout
     assert link.stdout.startswith("cursor://")
@@ -129,7 +131,11 @@ def test_install_shows_writes_and_undoes(environ: dict[str, str]) -> None:
     assert f"Wrote {path}" in written.stdout
     assert entry["command"] == str(BIN / "senses-mcp")
     assert "already" in again.stdout
-    assert json.loads(path.read_text()) == {"mcpServers": {}}
+    assert has_skill
+    assert f"Removed {path}" in undone.stdout
+    assert f"Removed the skill in {skill.parent}" in undone.stdout
+    assert not path.exists()
+    assert not skill.parent.exists()
 
 
 def test_a_wrong_setting_is_one_sentence(environ: dict[str, str]) -> None:

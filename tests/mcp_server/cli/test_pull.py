@@ -12,6 +12,7 @@ from mcp_server.cli.pull import pull_as_json, pull_model
 from model_runtime.catalog.model import DEFAULT_PATTERNS, Model, ModelArtifact
 from model_runtime.errors import Cancelled, SensesError, UnknownModel
 from model_runtime.hub.progress import DownloadProgress, ProgressCallback
+from model_runtime.hub.version import Version
 from model_runtime.requests import Task
 from model_runtime.settings import Settings, load_settings
 from model_runtime.sizes import format_bytes
@@ -27,9 +28,11 @@ class FakeDownload:
     now: float = 0.0
     models: list[Model] = field(default_factory=list)
     caches: list[Path] = field(default_factory=list)
+    versions: list[Version] = field(default_factory=list)
 
-    def pull(self, model: Model, cache: Path, report: ProgressCallback) -> Mapping[str, Path]:
+    def pull(self, model: Model, cache: Path, report: ProgressCallback, *, version: Version) -> Mapping[str, Path]:
         """Download nothing."""
+        self.versions.append(version)
         self.models.append(model)
         self.caches.append(cache)
         for now, done_bytes in self.progress:

@@ -8,20 +8,20 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import pytest
 
+from mcp_server.client_setup.clients import CLIENT_CONFIGS, MEDIA_FOLDERS, ClientConfig
 from mcp_server.client_setup.config_files import (
-    CLIENT_CONFIGS,
-    MEDIA_FOLDERS,
-    ClientConfig,
     ClientConfigError,
     ConfigChange,
     install_link,
     plan_edit,
     server_entry,
 )
+from mcp_server.client_setup.file_formats import TOML
 
 REPOSITORY = Path(__file__).parents[3]
 DOCUMENTED = "/path/to/senses/.venv/bin/senses-mcp"
 ENTRY = {"command": "/opt/senses-mcp", "args": []}
+OLD_TOML = 'theme = "dark"  # as it should be\n\n[mcp_servers.other]\ncommand = "x"\n'
 
 
 @pytest.mark.promise("install:keeps")
@@ -29,12 +29,13 @@ ENTRY = {"command": "/opt/senses-mcp", "args": []}
 def test_a_clients_other_settings_stay_and_the_old_file_is_kept(setup: ClientConfig, tmp_path: Path) -> None:
     path = setup.config_path(tmp_path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    old = json.dumps({"theme": "dark", setup.servers_key: {"other": {"command": "x"}}})
+    is_toml = setup.file_format is TOML
+    old = OLD_TOML if is_toml else json.dumps({"theme": "dark", setup.servers_key: {"other": {"command": "x"}}})
     path.write_text(old)
 
     backup = plan_edit(setup, tmp_path, ENTRY).write()
 
-    assert json.loads(path.read_text()) == {
+    assert setup.file_format.parse(path.read_text()) == {
         "theme": "dark",
         setup.servers_key: {"other": {"command": "x"}, "senses": ENTRY},
     }

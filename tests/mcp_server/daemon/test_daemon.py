@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import socket
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -178,28 +179,44 @@ async def test_noise_instead_of_a_handshake_is_refused(settings: Settings, paths
 
 
 @pytest.mark.promise("daemon:upgrade")
-async def test_an_idle_daemon_stops_for_a_newer_client(settings: Settings, paths: InstancePaths) -> None:
-    ready = anyio.Event()
-    daemon = Daemon(settings, paths, auto=True, on_ready=lambda info: ready.set())
-
-    with anyio.fail_after(30):
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(daemon.serve, service_opener(ClosableFakeService()))
-            await ready.wait()
-            answer, stream = await handshake(paths.socket_path, version="99.0.0")
-            await stream.aclose()
+async def test_a_daemon_with_idle_clients_stops_for_a_newer_one(settings: Settings, paths: InstancePaths) -> None:
+    async with running_daemon(settings, paths):
+        _, idle = await handshake(paths.socket_path)
+        answer, newcomer = await handshake(paths.socket_path, version="99.0.0")
+        async with idle, newcomer:
+            await end_of(idle)
+        has_socket = await anyio.Path(paths.socket_path).exists()
 
     assert answer["welcome"] is False
+    assert not has_socket, "so that the shim of the newer client starts its own daemon"
 
 
-async def test_a_busy_daemon_serves_a_newer_client_as_it_is(settings: Settings, paths: InstancePaths) -> None:
-    async with running_daemon(settings, paths):
-        _, working = await handshake(paths.socket_path)
+@pytest.mark.promise("daemon:upgrade")
+async def test_a_daemon_that_works_serves_a_newer_client_and_stops_when_the_work_is_done(
+    settings: Settings, paths: InstancePaths
+) -> None:
+    service = ClosableFakeService(gate=anyio.Event())
+
+    async with running_daemon(settings, paths, service) as info:
+        async with Client(f"{info.url}/mcp") as client:
+            await client.call_tool("speak", {"text": "x", "wait_seconds": 0})
         answer, newcomer = await handshake(paths.socket_path, version="99.0.0")
-        await newcomer.aclose()
-        await working.aclose()
+        async with newcomer:
+            await newcomer.send(b'{"jsonrpc":"2.0","id":1,"method":"ping"}\n')
+            served = json.loads(await newcomer.receive())
+            assert service.gate is not None
+            service.gate.set()
+            await end_of(newcomer)
 
     assert answer["welcome"] is True
+    assert served["id"] == 1
+
+
+async def end_of(stream: anyio.abc.SocketStream) -> None:
+    """Wait until the daemon closes a connection."""
+    with suppress(anyio.EndOfStream, anyio.BrokenResourceError):
+        while await stream.receive():
+            pass
 
 
 def test_versions_are_compared_by_number() -> None:

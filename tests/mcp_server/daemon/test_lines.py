@@ -84,8 +84,16 @@ async def test_a_line_over_the_limit_is_told_as_that(
     assert served["id"] == 7
 
 
-async def test_a_response_that_cannot_be_read_gets_no_answer() -> None:
-    assert refusal_of(b'{"jsonrpc":"1.0","id":1,"result":{}}') is None
+@pytest.mark.parametrize(
+    "line",
+    [
+        b'{"jsonrpc":"1.0","id":1,"result":{}}',
+        b'{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"a":' + b"[" * 300 + b"]" * 300 + b"}}",
+    ],
+    ids=["response", "notification"],
+)
+async def test_a_response_and_a_notification_that_cannot_be_read_get_no_answer(line: bytes) -> None:
+    assert refusal_of(line) is None
 
 
 class ChunkStream(anyio.abc.ByteReceiveStream):

@@ -170,7 +170,8 @@ async def test_an_address_of_no_accepted_form_says_what_to_pass(files: ClientFil
 
 
 async def test_over_http_a_relative_path_has_no_meaning(settings: Settings) -> None:
-    files = ClientFiles(ClientConnection(), settings, ArtifactStore(settings.folders.artifacts))
+    client = ClientConnection(over_http=True)
+    files = ClientFiles(client, settings, ArtifactStore(settings.folders.artifacts))
 
     with pytest.raises(InvalidInput, match="pass an absolute path"):
         await read(files, "notes.txt")
@@ -194,11 +195,62 @@ async def test_nothing_is_written_outside_the_clients_folders(files: ClientFiles
         await files.resolve_destination(address, (".png",), overwrite=True)
 
 
-async def test_a_destination_must_fit_the_format_and_its_folder_exist(files: ClientFiles) -> None:
+async def test_a_destination_must_fit_the_format(files: ClientFiles) -> None:
     with pytest.raises(InvalidInput, match=r"must end in \.png"):
         await files.resolve_destination("out.gif", (".png",), overwrite=False)
-    with pytest.raises(InvalidInput, match=r"The folder .*/missing does not exist"):
-        await files.resolve_destination("missing/out.png", (".png",), overwrite=False)
+
+
+@pytest.mark.promise("files:folders-made")
+async def test_missing_folders_are_made_when_the_result_is_written_and_not_before(
+    files: ClientFiles, project: Path
+) -> None:
+    destination = await files.resolve_destination("assets/icons/out.png", (".png",), overwrite=False)
+    made_early = (project / "assets").exists()
+
+    await files.write(destination, BYTES)
+
+    assert not made_early
+    assert (project / "assets" / "icons" / "out.png").read_bytes() == BYTES
+    assert [path.name for path in (project / "assets" / "icons").iterdir()] == ["out.png"]
+
+
+async def test_a_folder_that_cannot_be_made_because_a_file_is_there_is_told_before_any_work(
+    files: ClientFiles, project: Path
+) -> None:
+    with pytest.raises(InvalidInput, match=r"notes\.txt is a file, so notes\.txt/icons/out\.png cannot be in it"):
+        await files.resolve_destination("notes.txt/icons/out.png", (".png",), overwrite=False)
+
+
+async def test_no_folder_is_made_outside_what_the_client_may_write(files: ClientFiles, project: Path) -> None:
+    with pytest.raises(InvalidInput, match="may write"):
+        await files.resolve_destination("../other/out.png", (".png",), overwrite=False)
+    with pytest.raises(InvalidInput, match="may write"):
+        await files.resolve_destination(".hidden/out.png", (".png",), overwrite=False)
+
+    assert not (project.parent / "other").exists()
+
+
+@pytest.mark.promise("files:name-length")
+@pytest.mark.parametrize(("name", "size_bytes"), [("n" * 300 + ".png", 304), ("그" * 90 + ".png", 274)])
+async def test_too_long_a_name_is_told_with_the_rule_and_the_number(
+    files: ClientFiles, name: str, size_bytes: int
+) -> None:
+    for address in (name, f"missing/{name}", f"{name}/out.png", f"file:///{name}"):
+        with pytest.raises(InvalidInput, match=rf"has {size_bytes} bytes; .* has at most 255") as refusal:
+            await files.resolve_destination(address, (".png",), overwrite=False)
+        assert (refusal.value.param, refusal.value.code) == ("output_path", "name_too_long")
+
+
+@pytest.mark.parametrize("name", ["n" * 251 + ".png", "그" * 83 + "ab.png"])
+async def test_a_name_of_255_bytes_is_written(files: ClientFiles, project: Path, name: str) -> None:
+    await files.write(await files.resolve_destination(name, (".png",), overwrite=False), BYTES)
+
+    assert (project / name).read_bytes() == BYTES
+
+
+async def test_too_long_a_path_is_told_with_the_rule(files: ClientFiles) -> None:
+    with pytest.raises(InvalidInput, match="at most 1024 bytes on macOS, 4096 on Linux"):
+        await files.resolve_destination("/".join(["n" * 200] * 20) + "/out.png", (".png",), overwrite=False)
 
 
 async def test_writing_over_a_link_replaces_the_link_and_not_its_target(files: ClientFiles, project: Path) -> None:
@@ -228,6 +280,40 @@ def test_a_working_folder_above_the_home_opens_nothing(cwd: object) -> None:
     assert connection_from_handshake({"cwd": cwd}, Path("/home/ann")).folders == ()
 
 
+@pytest.mark.promise("files:relative")
+async def test_a_client_without_a_working_folder_means_its_first_folder_and_is_told_so(
+    settings: Settings, project: Path, tmp_path: Path
+) -> None:
+    (project / "notes.txt").write_bytes(BYTES)
+    handshake = {"cwd": "/", "folders": [str(project), str(tmp_path)]}
+    client = connection_from_handshake(handshake, Path("/home/ann"))
+    files = ClientFiles(client, settings, ArtifactStore(settings.folders.artifacts))
+
+    seen = await read(files, "notes.txt")
+    destination = await files.resolve_destination("out/a.png", (".png",), overwrite=False)
+
+    assert seen == BYTES
+    assert destination == project / "out" / "a.png"
+    assert files.notes == [f"This client has no working folder: relative paths are in {project}."]
+
+
+@pytest.mark.parametrize(("configured", "expected"), [(("shared",), "shared"), ((), "home/inbox")])
+async def test_a_client_without_any_folder_means_the_configured_one_or_the_inbox(
+    settings: Settings, tmp_path: Path, configured: tuple[str, ...], expected: str
+) -> None:
+    allowing = replace(settings, allowed_folders=tuple(tmp_path / name for name in configured))
+    client = connection_from_handshake({"cwd": "/"}, Path("/home/ann"))
+    files = ClientFiles(client, allowing, ArtifactStore(settings.folders.artifacts))
+
+    assert await files.resolve_destination("a.png", (".png",), overwrite=False) == tmp_path / expected / "a.png"
+
+
+async def test_a_client_with_a_working_folder_is_told_nothing(files: ClientFiles) -> None:
+    await read(files, "notes.txt")
+
+    assert files.notes == []
+
+
 def test_the_home_itself_is_open_when_a_client_works_there() -> None:
     assert connection_from_handshake({"cwd": "/home/ann"}, Path("/home/ann")).folders == (Path("/home/ann"),)
 
@@ -245,7 +331,7 @@ async def test_the_library_folder_of_a_mac_stays_closed_in_an_open_home(
 
 
 async def test_a_destination_outside_the_folders_is_one_that_the_client_may_not_write(files: ClientFiles) -> None:
-    with pytest.raises(InvalidInput, match=r"may write \(hidden") as refusal:
+    with pytest.raises(InvalidInput, match="may write") as refusal:
         await files.resolve_destination("/etc/out.png", (".png",), overwrite=True)
 
     assert (refusal.value.param, refusal.value.code) == ("output_path", "path_not_allowed")
@@ -371,9 +457,9 @@ async def test_every_refusal_names_the_argument_and_has_a_code(files: ClientFile
 async def test_a_refusal_outside_the_folders_names_the_folders_of_the_client(files: ClientFiles, project: Path) -> None:
     without = ClientFiles(ClientConnection(project), files.settings, files.artifacts)
 
-    assert "may read (hidden" in str(await refused(files, "/etc/passwd"))
-    assert f"The client's folders: {project}." in str(await refused(files, "/etc/passwd"))
-    assert "The client's folders: none of its own." in str(await refused(without, "/etc/passwd"))
+    inbox = files.settings.folders.inbox
+    assert f"may read ({project}; hidden files never are)" in str(await refused(files, "/etc/passwd"))
+    assert f"may read (only {inbox}; hidden files never are)" in str(await refused(without, "/etc/passwd"))
 
 
 async def test_only_a_file_of_the_client_is_opened_and_written_with_the_rights_of_the_client(
@@ -394,7 +480,7 @@ async def test_only_a_file_of_the_client_is_opened_and_written_with_the_rights_o
 
     created = rights.requests[1][1]
     assert created.parent == project
-    assert rights.requests == [("open", project / "notes.txt"), ("create", created), ("rename", created)]
+    assert rights.requests == [("open", project / "notes.txt"), ("create", created), ("commit", Path(created.name))]
 
 
 async def test_a_folder_that_becomes_a_link_after_its_check_does_not_lead_outside(
@@ -406,7 +492,7 @@ async def test_a_folder_that_becomes_a_link_after_its_check_does_not_lead_outsid
     refusal = await refused(opened_by(files, swapped), "notes.txt")
 
     assert refusal.code == "path_not_allowed"
-    assert "may read (hidden" in str(refusal)
+    assert "may read" in str(refusal)
 
 
 @pytest.mark.parametrize(
@@ -418,7 +504,11 @@ async def test_a_folder_that_becomes_a_link_after_its_check_does_not_lead_outsid
             "permission_denied",
         ),
         (TimeoutError(), "notes.txt cannot be opened: there is no answer within 120 s", "timeout"),
-        (OSError(40, "Too many levels"), "notes.txt cannot be opened: Too many levels", "invalid_value"),
+        (
+            OSError(40, "Too many levels"),
+            "notes.txt cannot be opened: a part of its path is a link now",
+            "invalid_value",
+        ),
     ],
 )
 async def test_a_file_that_cannot_be_opened_says_why(files: ClientFiles, error: OSError, says: str, code: str) -> None:

@@ -343,7 +343,7 @@ async def test_nothing_is_written_outside_when_a_folder_becomes_a_link_after_its
 
     with brokered() as broker:
         client = replace(files.client, file_access=FolderThatBecomesALink(broker, folder, outside))
-        with pytest.raises(OSError, match="leads out of the folders"):
+        with pytest.raises(NotADirectoryError):
             await replace(files, client=client).write(folder / "a.png", b"picture")
 
     assert list(outside.iterdir()) == []

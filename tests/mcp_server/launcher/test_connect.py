@@ -3,6 +3,7 @@
 import fcntl
 import json
 import os
+import signal
 import socket
 import threading
 import time
@@ -162,6 +163,7 @@ def test_a_daemon_is_started_once_in_its_own_session_and_writes_into_the_log(
     assert arguments[-2:] == ["--ready-fd", "3"]
     assert environ == dict(os.environ)
     assert spawner.options["setsid"]
+    assert spawner.options["setsigdef"] == [signal.SIGCHLD], "which the shim ignores"
     ready, stdin, stdout, stderr = spawner.options["file_actions"]
     assert (ready[0], ready[2]) == (os.POSIX_SPAWN_DUP2, 3)
     assert ready[1] > 3

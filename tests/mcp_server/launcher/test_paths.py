@@ -93,6 +93,8 @@ def test_the_shim_loads_nothing_but_the_standard_library() -> None:
         "mcp_server.launcher.broker_server",
         "mcp_server.launcher.file_lock",
         "mcp_server.launcher.file_requests",
+        "mcp_server.launcher.relay",
+        "mcp_server.launcher.session",
         "mcp_server.launcher.sockets",
         "mcp_server.launcher.paths",
     }

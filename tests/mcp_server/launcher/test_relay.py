@@ -2,21 +2,28 @@
 
 import json
 import os
+import queue
+import signal
 import socket
 import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
 
-from mcp_server.launcher import shim
+from mcp_server.launcher import relay, shim
+from mcp_server.launcher.connect import DaemonEnded, DaemonUnreachable
 from mcp_server.launcher.paths import PROTOCOL_VERSION, VERSION, InstancePaths
+from mcp_server.launcher.session import RequestId
 from tests.mcp_server.launcher.test_connect import WELCOME, StubDaemon
 
 WAIT_SECONDS = 5
+CALL = b'{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"speak"}}\n'
+ANSWER = b'{"jsonrpc":"2.0","id":1,"result":{"content":[]}}\n'
+SUBSCRIBE = b'{"jsonrpc":"2.0","id":2,"method":"resources/subscribe","params":{"uri":"senses://status"}}\n'
 
 
 class Client:
@@ -72,67 +79,85 @@ def connected_client() -> Iterator[Client]:
         made.end()
 
 
-class Relay:
-    """A shim that copies in a thread, and the daemon's end of its connection."""
+class Relayed:
+    """A shim that relays in a thread, and the daemons' ends of its connections, one after the other."""
 
-    def __init__(self) -> None:
-        self.daemon, self._connection = socket.socketpair()
-        self.daemon.settimeout(WAIT_SECONDS)
-        self._statuses: list[int] = []
-        self._thread = threading.Thread(target=self._run, daemon=True)
+    def __init__(self, socket_path: str = "/nonexistent") -> None:
+        self.daemons: queue.Queue[socket.socket] = queue.Queue()
+        self.repeated: list[list[RequestId]] = []
+        self.refusals: list[Exception] = []
+        """What the next connections fail with."""
+        self._opened: list[socket.socket] = []
+        first = self._connect([])
+        self.daemon = self.next_daemon()
+        self._relay = relay.Relay(self._connect, socket_path)
+        self._thread = threading.Thread(target=self._relay.run, args=(first,), daemon=True)
         self._thread.start()
 
-    def _run(self) -> None:
-        self._statuses.append(shim.splice(self._connection))
+    def _connect(self, repeated: list[RequestId]) -> socket.socket:
+        self.repeated.append(repeated)
+        if self.refusals:
+            raise self.refusals.pop()
+        daemon, connection = socket.socketpair()
+        daemon.settimeout(WAIT_SECONDS)
+        self._opened += [daemon, connection]
+        self.daemons.put(daemon)
+        return connection
+
+    def next_daemon(self) -> socket.socket:
+        """Wait until the shim has connected again; return the daemon's end."""
+        return self.daemons.get(timeout=WAIT_SECONDS)
 
     @property
     def is_running(self) -> bool:
-        """Whether it still copies."""
+        """Whether it still relays."""
         return self._thread.is_alive()
 
-    def exit_status(self) -> int:
+    def wait(self) -> None:
         """Wait until it ends."""
         self._thread.join(WAIT_SECONDS)
-        (status,) = self._statuses
-        return status
+        assert not self._thread.is_alive()
 
     def end(self) -> None:
-        """Close both ends."""
-        self.daemon.close()
+        """Close every end."""
+        for end in self._opened:
+            with suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
         self._thread.join(WAIT_SECONDS)
-        self._connection.close()
+        for end in self._opened:
+            end.close()
 
 
 @contextmanager
-def relaying() -> Iterator[tuple[Client, Relay]]:
+def relaying(socket_path: str = "/nonexistent") -> Iterator[tuple[Client, Relayed]]:
     """A client and its shim."""
     with connected_client() as client:
-        relay = Relay()
+        relayed = Relayed(socket_path)
         try:
-            yield client, relay
+            yield client, relayed
         finally:
             client.close_stdin()
-            relay.end()
+            relayed.end()
 
 
-def test_bytes_go_both_ways_unread() -> None:
-    with relaying() as (client, relay):
-        client.send(b'{"to": "the daemon"')
-        asked = relay.daemon.recv(100)
-        relay.daemon.sendall(b"\x00 no JSON \xff\n")
+def test_lines_that_are_no_messages_go_both_ways_unread() -> None:
+    with relaying() as (client, relayed):
+        client.send(b'{"to": "the daemon"\n')
+        asked = relayed.daemon.recv(100)
+        relayed.daemon.sendall(b"\x00 no JSON \xff\r\n")
         answered = client.receive()
 
-    assert asked == b'{"to": "the daemon"'
-    assert answered == b"\x00 no JSON \xff\n"
+    assert asked == b'{"to": "the daemon"\n'
+    assert answered == b"\x00 no JSON \xff\r\n"
 
 
 def test_a_message_longer_than_every_buffer_arrives_whole() -> None:
-    question, answer = b"q" * 3_000_000, b"a" * 3_000_000
+    question, answer = b"q" * 3_000_000 + b"\n", b"a" * 3_000_000 + b"\n"
 
-    with relaying() as (client, relay), ThreadPoolExecutor(2) as writers:
+    with relaying() as (client, relayed), ThreadPoolExecutor(2) as writers:
         writers.submit(client.send, question)
-        writers.submit(relay.daemon.sendall, answer)
-        asked = receive_all(lambda: relay.daemon.recv(1 << 20), len(question))
+        writers.submit(relayed.daemon.sendall, answer)
+        asked = receive_all(lambda: relayed.daemon.recv(1 << 20), len(question))
         answered = receive_all(client.receive, len(answer))
 
     assert asked == question
@@ -147,36 +172,34 @@ def receive_all(receive: Callable[[], bytes], byte_count: int) -> bytes:
 
 
 def test_the_daemons_last_answers_arrive_after_the_client_has_closed_its_input() -> None:
-    with relaying() as (client, relay):
-        client.send(b"last question")
+    with relaying() as (client, relayed):
+        client.send(b"last question\n")
         client.close_stdin()
-        asked = receive_all(lambda: relay.daemon.recv(100), 100)  # to the end: the daemon is told that nothing follows
-        relay.daemon.sendall(b"last answer")
-        relay.daemon.close()
+        asked = receive_all(lambda: relayed.daemon.recv(100), 100)  # to the end: it is told that nothing follows
+        relayed.daemon.sendall(b"last answer\n")
+        relayed.daemon.close()
         answered = client.receive()
-        status = relay.exit_status()
+        relayed.wait()
 
-    assert asked == b"last question"
-    assert answered == b"last answer"
-    assert status == 0
+    assert asked == b"last question\n"
+    assert answered == b"last answer\n"
 
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Shims look for their parents all the time."""
-    assert shim.PARENT_CHECK_SECONDS == 2
-    monkeypatch.setattr(shim, "PARENT_CHECK_SECONDS", 0.001)
+    """Shims look for their parents, and for daemons of others, all the time."""
+    assert relay.CHECK_SECONDS == 2
+    monkeypatch.setattr(relay, "CHECK_SECONDS", 0.001)
 
 
 @pytest.mark.usefixtures("impatient")
 def test_a_shim_whose_client_has_left_does_not_wait_for_a_silent_daemon() -> None:
-    with relaying() as (client, relay):
+    with relaying() as (client, relayed):
         client.close_stdin()
-        asked = relay.daemon.recv(100)
-        status = relay.exit_status()
+        asked = relayed.daemon.recv(100)
+        relayed.wait()
 
     assert asked == b""
-    assert status == 0
 
 
 @pytest.mark.usefixtures("impatient")
@@ -184,10 +207,8 @@ def test_a_shim_ends_with_the_process_that_started_it(monkeypatch: pytest.Monkey
     parents = iter([4711])
     monkeypatch.setattr(os, "getppid", lambda: next(parents, 1))
 
-    with relaying() as (_, relay):
-        status = relay.exit_status()
-
-    assert status == 0
+    with relaying() as (_, relayed):
+        relayed.wait()
 
 
 @pytest.mark.usefixtures("impatient")
@@ -199,46 +220,118 @@ def test_a_silent_daemon_and_a_silent_client_are_waited_for(monkeypatch: pytest.
         return 4711
 
     monkeypatch.setattr(os, "getppid", getppid)
-    with relaying() as (_, relay):
+    with relaying() as (_, relayed):
         has_checked = [checks.acquire(timeout=WAIT_SECONDS) for _ in range(4)]
-        is_running = relay.is_running
+        is_running = relayed.is_running
 
     assert all(has_checked)
     assert is_running
 
 
 def test_a_client_that_reads_no_more_ends_its_shim_without_a_complaint(capsys: pytest.CaptureFixture[str]) -> None:
-    with relaying() as (client, relay):
+    with relaying() as (client, relayed):
         client.close_stdout()
-        relay.daemon.sendall(b"answer")
-        status = relay.exit_status()
+        relayed.daemon.sendall(b"answer\n")
+        relayed.wait()
 
-    assert status == 0
     assert capsys.readouterr().err == ""
 
 
-def test_a_client_is_told_that_the_daemon_has_gone(capsys: pytest.CaptureFixture[str]) -> None:
-    with relaying() as (client, relay):
-        relay.daemon.sendall(b"half an answer")
-        relay.daemon.close()
+def test_a_call_that_the_daemon_left_open_is_answered_by_the_next_one() -> None:
+    with relaying() as (client, relayed):
+        client.send(CALL)
+        relayed.daemon.recv(1000)
+        relayed.daemon.sendall(b'{"jsonrpc":"2.0","id":1,"res')
+        relayed.daemon.close()
+        second = relayed.next_daemon()
+        asked = second.recv(1000)
+        second.sendall(ANSWER)
         answered = client.receive()
-        status = relay.exit_status()
 
-    assert answered == b"half an answer"
-    assert status == 1
-    assert capsys.readouterr().err == (
-        "senses-mcp: the Senses daemon exited. Reconnect the server in your client to start it again.\n"
-    )
+    assert asked == CALL
+    assert answered == ANSWER, "without the half that the first daemon sent"
+    assert relayed.repeated == [[], [1]]
 
 
 def test_a_connection_that_breaks_is_a_daemon_that_has_gone() -> None:
-    with relaying() as (client, relay):
-        client.send(b"never read")
-        relay.daemon.recv(1)
-        relay.daemon.close()  # with bytes that it has not read, which the system reports as ECONNRESET
-        status = relay.exit_status()
+    with relaying() as (client, relayed):
+        client.send(CALL)
+        relayed.daemon.recv(1)
+        relayed.daemon.close()  # with bytes that it has not read, which the system reports as ECONNRESET
+        asked = relayed.next_daemon().recv(1000)
 
-    assert status == 1
+    assert asked == CALL
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_client_that_asks_for_nothing_gets_a_new_daemon_when_it_does() -> None:
+    with relaying() as (client, relayed):
+        relayed.daemon.close()
+        with pytest.raises(queue.Empty):
+            relayed.daemons.get(timeout=0.05)
+        client.send(CALL)
+        asked = relayed.next_daemon().recv(1000)
+
+    assert asked == CALL
+
+
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize("is_left_behind", [True, False], ids=["crashed", "stopped"])
+def test_a_client_that_follows_gets_a_new_daemon_after_a_crash_and_not_after_a_stop(
+    is_left_behind: bool, tmp_path: Path
+) -> None:
+    path = tmp_path / "d1.sock"
+    with relaying(str(path)) as (client, relayed):
+        client.send(SUBSCRIBE)
+        relayed.daemon.recv(1000)
+        relayed.daemon.sendall(b'{"jsonrpc":"2.0","id":2,"result":{}}\n')
+        client.receive()
+        if is_left_behind:
+            path.touch()
+        relayed.daemon.close()
+        if not is_left_behind:
+            with pytest.raises(queue.Empty):
+                relayed.daemons.get(timeout=0.05)
+            path.touch()  # another client has started a daemon
+        asked = relayed.next_daemon().recv(1000)
+
+    assert asked == SUBSCRIBE
+
+
+@pytest.mark.usefixtures("impatient")
+def test_while_no_daemon_can_be_started_calls_are_told_so_and_the_shim_stays() -> None:
+    with relaying() as (client, relayed):
+        relayed.refusals = [DaemonUnreachable("the daemon exited."), OSError(28, "No space left on device", "/run")]
+        relayed.daemon.close()
+        client.send(CALL)
+        first = json.loads(client.receive())
+        client.send(CALL.replace(b"1", b"9"))
+        second = json.loads(client.receive())
+        client.send(CALL)
+        asked = relayed.next_daemon().recv(1000)
+
+    assert first["id"] == 1
+    assert "/run cannot be used: No space left on device. Make room" in first["result"]["content"][0]["text"]
+    assert "cannot be reached: the daemon exited. [code: daemon_unreachable]" in second["result"]["content"][0]["text"]
+    assert asked == CALL
+
+
+def test_a_daemon_that_is_killed_before_it_is_ready_is_started_once_more() -> None:
+    with relaying() as (client, relayed):
+        relayed.refusals = [DaemonEnded("the daemon exited before it was ready.")]
+        client.send(CALL)
+        relayed.daemon.close()
+        asked = relayed.next_daemon().recv(1000)
+
+    assert asked == CALL
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_client_that_leaves_while_there_is_no_daemon_ends_its_shim() -> None:
+    with relaying() as (client, relayed):
+        relayed.daemon.close()
+        client.close_stdin()
+        relayed.wait()
 
 
 # the start: the test's process lives on, so what a shim leaves to the end of its process stays open
@@ -251,7 +344,7 @@ class Ended(Exception):
 
 
 @pytest.fixture
-def exits(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+def exits(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
     """The exit status, once the shim has ended; the test's process lives on."""
     statuses: list[int] = []
 
@@ -260,7 +353,9 @@ def exits(monkeypatch: pytest.MonkeyPatch) -> list[int]:
         raise Ended
 
     monkeypatch.setattr(os, "_exit", exit_process)
-    return statuses
+    before = signal.getsignal(signal.SIGCHLD)
+    yield statuses
+    signal.signal(signal.SIGCHLD, before)
 
 
 @pytest.fixture
@@ -289,6 +384,7 @@ def test_a_shim_introduces_its_client_and_lends_the_daemon_its_rights(
     with connected_client() as client:
         client.close_stdin()
         start(monkeypatch, "/work")
+    leaves_zombies = signal.getsignal(signal.SIGCHLD) != signal.SIG_IGN
     with socket.socket(fileno=os.dup(daemon.descriptors[0])) as broker:
         broker.settimeout(WAIT_SECONDS)
         broker.sendall(json.dumps({"id": 1, "do": "open", "path": str(picture)}).encode() + b"\n")
@@ -299,6 +395,7 @@ def test_a_shim_introduces_its_client_and_lends_the_daemon_its_rights(
     assert json.loads(reply)["errno"] == 0
     assert json.loads(daemon.handshakes[0])["folders"] == ["/work"]
     assert exits == [0]
+    assert not leaves_zombies, "of the daemons that it starts and outlives"
     daemon.close()
 
 
@@ -361,9 +458,8 @@ def test_the_handshake_says_who_the_client_is(tmp_path: Path, monkeypatch: pytes
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", "/home/ada")
 
-    line = shim.encode_handshake(
-        {"CLAUDE_PROJECT_DIR": "/project"}, ["~/pictures", "here", "", "${user_config.folder}"]
-    )
+    folders = ["~/pictures", "here", "", "${user_config.folder}"]
+    line = shim.encode_handshake({"CLAUDE_PROJECT_DIR": "/project"}, folders, "5e55", [1, "a"])
 
     assert line.endswith(b"}\n")
     assert json.loads(line) == {
@@ -374,6 +470,8 @@ def test_the_handshake_says_who_the_client_is(tmp_path: Path, monkeypatch: pytes
         "cwd": str(tmp_path),
         "project": "/project",
         "folders": ["/home/ada/pictures", f"{tmp_path}/here"],
+        "session": "5e55",
+        "repeated": [1, "a"],
     }
 
 

@@ -124,7 +124,7 @@ async def test_files_of_the_client_are_opened_and_written_with_its_rights(instan
         data_of(await client.call_tool("generate_image", {"prompt": "a circle", "output_path": "new.webp"}))
 
     requests = (instance.home / "file_requests").read_text().splitlines()
-    assert requests == ["open .png", "stat .webp", "stat ", "create .part", "rename .part"]
+    assert requests == ["open .png", "stat .webp", "stat ", "create .part", "commit .part"]
     assert (project / "new.webp").read_bytes()[8:12] == b"WEBP"
 
 
@@ -139,20 +139,30 @@ def test_eight_clients_at_once_share_one_daemon(instance: Instance) -> None:
 
 
 @pytest.mark.promise("shim:recovers")
-def test_after_a_crash_of_the_daemon_clients_are_told_and_the_next_one_starts_it_again(instance: Instance) -> None:
-    first = instance.shim()
-    receive(first)
+async def test_a_client_goes_on_after_its_daemon_was_killed_in_the_middle_of_a_call(
+    instance: Instance, era: ProtocolMode, project: Path
+) -> None:
+    parameters = StdioServerParameters(command=SHIM[0], args=SHIM[1:], env=instance.environ, cwd=project)
+    (instance.home / "gated").touch()
+    said: list[str] = []
+    is_working = anyio.Event()
 
-    instance.daemon.kill()
-    status = first.wait(10)
-    assert first.stderr is not None
-    said = first.stderr.read().decode()
-    left = Path(instance.paths.socket_path).exists()
-    receive(instance.shim())
+    async def hear(progress: float, total: float | None, message: str | None) -> None:
+        is_working.set()
 
-    assert status == 1
-    assert "daemon exited" in said
-    assert left, "a crash leaves its socket behind, which the next start replaces"
+    async def speak() -> None:
+        said.append(data_of(await client.call_tool("speak", {"text": "x"}, progress_callback=hear))["path"])
+
+    async with Client(parameters, mode=era) as client, anyio.create_task_group() as calls:
+        calls.start_soon(speak)
+        await is_working.wait()
+        killed = instance.daemon
+        (instance.home / "gated").unlink()
+        left_its_socket = await anyio.Path(instance.paths.socket_path).exists()
+        killed.kill()
+
+    assert left_its_socket, "a crash leaves its socket behind, which the next start replaces"
+    assert Path(said[0]).exists()  # noqa: ASYNC240
     assert instance.starts == 2
 
 
@@ -263,11 +273,14 @@ def test_a_home_too_long_for_a_socket_works(tmp_path: Path) -> None:
 
     name = receive(instance.shim())["result"]["serverInfo"]["name"]
     socket_path = instance.paths.socket_path
-    instance.daemon.send_signal(signal.SIGTERM)
-    instance.shims[0].wait(10)
+    daemon = instance.daemon
+    daemon.send_signal(signal.SIGTERM)
+    daemon.wait(10)
+    has_ended = instance.shims[0].poll()
     instance.end()
 
     assert name == "senses"
+    assert has_ended is None, "a shim outlives its daemon"
     assert not socket_path.startswith(str(tmp_path))
     assert not Path(socket_path).exists()
 

@@ -11,7 +11,7 @@ from mcp_server.calls.text_in_image import MAX_LINES
 from model_runtime.errors import WorkerDied
 from model_runtime.events import Event, TextLine
 from model_runtime.requests import Chat, Request, Task
-from tests.fakes import FakeService, model_status
+from tests.fakes import TASK_OF_MODEL, FakeService, model_status
 from tests.mcp_server.conftest import Connect
 from tests.mcp_server.tools.test_tools import data_of
 
@@ -76,15 +76,37 @@ async def test_a_small_model_is_helped_with_the_text_in_the_picture(connect: Con
 
 @pytest.mark.promise("mcp:text-in-image")
 @pytest.mark.parametrize(
-    "arguments", [{"include_text": "never"}, {"task": "caption"}, {"task": "alt_text"}], ids=lambda given: str(given)
+    ("model", "arguments"),
+    [
+        ("vlm-starter", {"include_text": "never"}),
+        ("vlm-small", {"task": "caption"}),
+        ("vlm-small", {"task": "alt_text"}),
+        ("vlm-best", {}),
+    ],
+    ids=str,
 )
 async def test_text_is_not_read_where_nobody_needs_it(
-    connect: Connect, service: FakeService, arguments: dict[str, object]
+    connect: Connect, service: FakeService, monkeypatch: pytest.MonkeyPatch, model: str, arguments: dict[str, object]
 ) -> None:
-    data = await described(connect, **arguments)
+    monkeypatch.setitem(TASK_OF_MODEL, model, Task.VISION)
+    small = model_status("vlm-small", Task.VISION, starter=False, default=False, weights_bytes=3_850_000_000)
+    service.models = (*service.models, small)
+
+    data = await described(connect, model=model, **arguments)
 
     assert "text_in_image" not in data
-    assert models_asked(service) == ["vlm-starter"]
+    assert models_asked(service) == [model]
+
+
+@pytest.mark.promise("mcp:text-in-image")
+@pytest.mark.parametrize("task", ["describe", "caption", "alt_text"])
+async def test_the_text_in_the_picture_comes_with_every_sentence_of_a_starter(
+    connect: Connect, service: FakeService, task: str
+) -> None:
+    data = await described(connect, task=task)
+
+    assert data["notice"].startswith("vlm-starter is a tiny built-in model that only knows coloured shapes")
+    assert data["text_in_image"] == LINES
 
 
 @pytest.mark.promise("mcp:text-in-image")
@@ -105,7 +127,7 @@ async def test_the_text_beside_a_description_is_bounded(connect: Connect, servic
 
     assert len(data["text_in_image"]) == MAX_LINES
     assert (
-        f'text_in_image has the first {MAX_LINES} of {MAX_LINES + 30} lines; task="ocr" has them all.'
+        f'The first {MAX_LINES} of {MAX_LINES + 30} lines of text are here; task="ocr" has them all.'
         in data["warnings"]
     )
 

@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 from typing import Any
 
@@ -71,14 +72,16 @@ async def test_speech_is_converted_to_what_the_name_says(connect: Connect, proje
     assert not (project / "hello.mp3").read_bytes().startswith(b"RIFF")
 
 
-async def test_a_transcript_is_saved_in_the_formats_it_was_written_in(connect: Connect, project: Path) -> None:
+async def test_a_transcript_is_saved_in_any_of_its_formats(connect: Connect, project: Path) -> None:
     async with connect() as client:
-        uri = data_of(await client.call_tool("transcribe", {"audio": "beep.wav", "format": "srt"}))["uri"]
-        await saved(client, uri=uri, path="talk.srt")
-        refused = await client.call_tool("save_media", {"uri": uri, "path": "talk.vtt"})
+        uri = data_of(await client.call_tool("transcribe", {"audio": "beep.wav"}))["uri"]
+        for suffix in (".txt", ".srt", ".vtt", ".json"):
+            await saved(client, uri=uri, path=f"talk{suffix}")
 
-    assert "-->" in (project / "talk.srt").read_text()
-    assert 'format="vtt"' in text_of(refused)
+    assert (project / "talk.txt").read_text() == "a red circle\n"
+    assert (project / "talk.srt").read_text() == "1\n00:00:00,000 --> 00:00:01,500\na red circle\n"
+    assert (project / "talk.vtt").read_text() == "WEBVTT\n\n00:00:00.000 --> 00:00:01.500\na red circle\n"
+    assert json.loads((project / "talk.json").read_text())["segments"][0]["end"] == 1.5
 
 
 @pytest.mark.parametrize(
@@ -89,7 +92,7 @@ async def test_a_transcript_is_saved_in_the_formats_it_was_written_in(connect: C
         ({"uri": "{uri}", "path": "a.mp3"}, "must end in .png"),
         ({"uri": "{uri}", "path": "../a.png"}, "not in a folder"),
         ({"uri": "{uri}", "path": ".hidden.png"}, "hidden"),
-        ({"uri": "{uri}", "path": "no/where.png"}, "The folder"),
+        ({"uri": "{uri}", "path": "red.png/where.png"}, "red.png is a file"),
     ],
 )
 async def test_what_cannot_be_saved_is_said_plainly(connect: Connect, arguments: dict[str, Any], why: str) -> None:

@@ -12,24 +12,31 @@ import tiktoken
 from mcp import Client
 from mcp_types import Tool
 
+from mcp_server.calls.search_words import SEARCH_WORDS
 from mcp_server.files.client import ClientConnection
 from model_runtime.settings import Settings
 from tests.fakes import FakeService
 from tests.mcp_server.conftest import Connect, ProtocolMode, open_server
 
-DECLARED_TOKENS = 2_500
+DECLARED_TOKENS = 3_600
 """Names, descriptions and inputs of all tools and the instructions, as they stand in every conversation."""
 GPT2_PATTERN = r"""'(?:[sdmt]|ll|ve|re)| ?\p{L}++| ?\p{N}++| ?[^\s\p{L}\p{N}]++|\s++$|\s+(?!\S)|\s"""
 
 SIGNATURES = """
-describe_image(image, prompt="", task="describe", more_images=[], include_text="auto", model="auto", max_tokens=512, keep_alive="", wait_seconds=-1)
-generate_image(prompt, width=1024, height=1024, steps=0, seed=-1, count=1, image="", strength=0.4, model="auto", format="auto", output_path="", overwrite=false, preview="thumbnail", keep_alive="", wait_seconds=-1)
-transcribe(audio, language="", task="transcribe", model="auto", timestamps="none", format="text", vocabulary="", output_path="", overwrite=false, keep_alive="", wait_seconds=-1)
-speak(text, voice="", speed=1.0, language="", model="auto", format="wav", play=false, output_path="", overwrite=false, keep_alive="", wait_seconds=-1)
-save_media(uri, path, max_kb=0, overwrite=false)
-media_status(section="all")
+describe_image(image, prompt="", task="describe", region=[], more_images=[], include_text="auto", model="auto", max_tokens=512, keep_alive="", wait_seconds=-1)
+measure_image(image, max_tokens=4000)
+compare_images(a, b, max_tokens=4000)
+generate_image(prompt, width=1024, height=1024, steps=0, seed=-1, count=1, candidates=0, image="", strength=0.4, model="auto", format="auto", output_path="", overwrite=false, preview="thumbnail", keep_alive="", wait_seconds=-1)
+regenerate(uri, changes={})
+transcribe(audio, language="", task="transcribe", model="auto", from_seconds=0.0, to_seconds=0.0, timestamps="none", format="auto", vocabulary="", output_path="", overwrite=false, keep_alive="", wait_seconds=-1)
+read_transcript(uri, from_seconds=0.0, to_seconds=0.0, find="")
+speak(text, voice="", speed=1.0, language="", model="auto", format="auto", play=false, output_path="", overwrite=false, keep_alive="", wait_seconds=-1)
+stop_speaking()
+save_media(uri, path, width=0, height=0, transparent=false, set="none", max_kb=0, overwrite=false)
+media_status(section="now")
 get_job(job_id, wait_seconds=45)
 cancel_job(job_id)
+download_model(model)
 manage_model(action, model)
 """
 
@@ -60,8 +67,21 @@ async def test_schemas_are_flat_and_closed_so_that_every_client_can_use_them(con
         assert schema["additionalProperties"] is False
         assert not {"anyOf", "oneOf", "allOf", "$ref", "$defs"} & keys_of(schema), tool.name
         assert len(tool.description or "") < 1_200
-        assert tool.annotations is not None
-        assert tool.annotations.open_world_hint is False
+
+
+@pytest.mark.promise("mcp:hints")
+async def test_clients_learn_which_tools_change_files_or_reach_other_machines(
+    connect: Connect, era: ProtocolMode
+) -> None:
+    async with connect(era) as client:
+        tools = (await client.list_tools()).tools
+        hints = {tool.name: tool.annotations for tool in tools}
+        asking = {tool.name for tool in tools if "anthropic/requiresUserInteraction" in (tool.meta or {})}
+
+    assert {name for name, hint in hints.items() if hint and hint.open_world_hint} == {"download_model"}
+    can_replace = {tool.name for tool in tools if {"overwrite", "changes"} & set(tool.input_schema["properties"])}
+    assert {name for name, hint in hints.items() if hint and hint.destructive_hint} == can_replace
+    assert asking == {"download_model"}
 
 
 @pytest.mark.promise("mcp:small")
@@ -76,6 +96,16 @@ async def test_the_tools_cost_little_context(connect: Connect) -> None:
     ]
     assert gpt2_tokens(json.dumps(shown, separators=(",", ":")) + instructions) < DECLARED_TOKENS
     assert len(instructions) < 1_500
+
+
+async def test_every_tool_is_found_by_words_that_cost_no_context(connect: Connect) -> None:
+    async with connect() as client:
+        tools = (await client.list_tools()).tools
+
+    for tool in tools:
+        words = (tool.meta or {})["anthropic/searchHint"]
+        assert words == SEARCH_WORDS[tool.name]
+        assert len(words) <= 4_096
 
 
 def gpt2_tokens(text: str) -> int:

@@ -1,7 +1,6 @@
 import base64
 import io
 import json
-import os
 import re
 import zlib
 from dataclasses import replace
@@ -16,10 +15,9 @@ from mcp_types import CallToolResult, ImageContent, TextContent
 from PIL import Image
 
 from mcp_server.calls import jobs
-from mcp_server.calls.context import STARTER_NOTE
+from mcp_server.calls.transcript_formats import render
 from mcp_server.files.client import ClientConnection
 from mcp_server.tools.describe_image import detections_of
-from mcp_server.tools.transcribe import render
 from model_runtime.errors import ModelMissing, QueueFull
 from model_runtime.events import ChatResult, Segment, TranscriptionResult, Word
 from model_runtime.formats.fetch import Fetcher
@@ -219,16 +217,16 @@ async def test_an_mp3_is_written_next_to_the_original(connect: Connect) -> None:
 
 @pytest.mark.promise("mcp:starter-labelled")
 @pytest.mark.parametrize(
-    ("tool", "arguments", "model"),
+    ("tool", "arguments", "model", "limit", "real"),
     [
-        ("describe_image", {"image": "red.png"}, "vlm-starter"),
-        ("generate_image", {"prompt": "x", "width": 64, "height": 64}, "image-starter"),
-        ("transcribe", {"audio": "beep.wav"}, "stt-starter"),
-        ("speak", {"text": "x"}, "tts-starter"),
+        ("describe_image", {"image": "red.png"}, "vlm-starter", "only knows coloured shapes", "vlm-fast"),
+        ("generate_image", {"prompt": "x", "width": 64, "height": 64}, "image-starter", "only draws one", "image-fast"),
+        ("transcribe", {"audio": "beep.wav"}, "stt-starter", "only knows shapes, numbers", "stt-fast"),
+        ("speak", {"text": "x"}, "tts-starter", "only speaks short English", "tts-fast"),
     ],
 )
-async def test_a_starter_models_result_says_so_and_what_it_does_not_know(
-    connect: Connect, service: FakeService, tool: str, arguments: dict[str, Any], model: str
+async def test_a_starter_models_result_says_first_what_it_does_not_know_and_what_to_download(
+    connect: Connect, service: FakeService, tool: str, arguments: dict[str, Any], model: str, limit: str, real: str
 ) -> None:
     service.warnings = ("Outside what the starter model knows",)
 
@@ -236,7 +234,13 @@ async def test_a_starter_models_result_says_so_and_what_it_does_not_know(
         data = data_of(await client.call_tool(tool, arguments))
 
     assert (data["model"], data["starter"]) == (model, True)
-    assert data["warnings"] == [*service.warnings, STARTER_NOTE]
+    assert data["warnings"] == [*service.warnings]
+    assert next(iter(data)) == "notice"
+    assert data["notice"].startswith(f"{model} is a tiny built-in model that {limit}")
+    assert re.search(
+        rf"{real} is a real one: .*model=\"{real}\".* `.*senses pull {real}` .* GB \(.+\), once the user",
+        data["notice"],
+    )
 
 
 @pytest.mark.promise("mcp:errors")
@@ -282,7 +286,7 @@ async def test_an_error_of_our_own_shows_nothing_of_its_inside(connect: Connect,
             {"image": "red.png", "task": "poem"},
             "task is 'poem': input should be 'describe', 'caption'",
         ),
-        ("generate_image", {"prompt": "x", "width": 1000}, "width is 1000: input should be a multiple of 16."),
+        ("generate_image", {"prompt": "x", "width": 15}, "width is 15: input should be greater than or equal to 16."),
         ("generate_image", {"prompt": "x", "steps": 999}, "steps is 999: input should be less than or equal to 50."),
         ("generate_image", {"prompt": "x", "seed": -9}, "seed is -9: input should be greater than or equal to -1."),
         (
@@ -343,7 +347,7 @@ async def test_text_that_looks_like_json_is_taken_as_text(connect: Connect, serv
 
 async def test_status_tells_models_voices_memory_and_what_runs(connect: Connect, era: ProtocolMode) -> None:
     async with connect(era) as client:
-        data = data_of(await client.call_tool("media_status", {}))
+        data = data_of(await client.call_tool("media_status", {"section": "all"}))
 
     assert {model["name"] for model in data["models"]} == {"vlm-starter", "image-starter", "stt-starter", "tts-starter"}
     assert data["voices"]["tts-starter"]["voices"] == ["alma", "otto"]
@@ -391,6 +395,65 @@ async def test_an_existing_file_is_not_overwritten_unasked(connect: Connect, pro
     assert data_of(allowed)["images"][0]["path"] == str(project / "fox.png")
 
 
+@pytest.mark.promise("mcp:format")
+@pytest.mark.parametrize(
+    ("tool", "arguments", "name", "begins"),
+    [
+        ("speak", {"text": "x"}, "a.mp3", b"\xff"),
+        ("speak", {"text": "x"}, "a.FLAC", b"fLaC"),
+        ("speak", {"text": "x"}, "a.opus", b"OggS"),
+        ("speak", {"text": "x"}, "a.wav", b"RIFF"),
+        ("transcribe", {"audio": "beep.wav"}, "a.srt", b"1\n00:00"),
+        ("transcribe", {"audio": "beep.wav"}, "a.vtt", b"WEBVTT"),
+        ("transcribe", {"audio": "beep.wav"}, "a.json", b"{"),
+        ("transcribe", {"audio": "beep.wav"}, "a.txt", b"a red"),
+        ("generate_image", {"prompt": "x"}, "a.jpg", b"\xff\xd8"),
+    ],
+)
+async def test_the_ending_of_output_path_chooses_the_format(
+    connect: Connect, project: Path, tool: str, arguments: dict[str, Any], name: str, begins: bytes
+) -> None:
+    async with connect() as client:
+        data_of(await client.call_tool(tool, {**arguments, "output_path": name}))
+
+    assert (project / name).read_bytes().lower().startswith(begins.lower())
+
+
+@pytest.mark.parametrize(
+    ("tool", "arguments", "says"),
+    [
+        ("speak", {"text": "x"}, "a.gif must end in .wav, .mp3, .flac, .opus or .ogg."),
+        ("transcribe", {"audio": "beep.wav"}, "a.gif must end in .txt, .srt, .vtt or .json."),
+        ("generate_image", {"prompt": "x"}, "a.gif must end in .png, .jpg, .jpeg or .webp."),
+        ("speak", {"text": "x", "format": "mp3"}, "a.gif must end in .mp3 for this format."),
+    ],
+)
+async def test_an_ending_of_no_format_is_told_with_those_that_are_possible(
+    connect: Connect, service: FakeService, tool: str, arguments: dict[str, Any], says: str
+) -> None:
+    async with connect() as client:
+        refused = await client.call_tool(tool, {**arguments, "output_path": "a.gif"})
+
+    assert says in text_of(refused)
+    assert service.requests == []
+
+
+@pytest.mark.promise("files:relative")
+async def test_every_result_of_a_client_without_a_working_folder_says_where_relative_paths_are(
+    service: FakeService, settings: Settings, project: Path
+) -> None:
+    async with open_server(service, settings, ClientConnection(None, (project,))) as server, Client(server) as client:
+        described = data_of(await client.call_tool("describe_image", {"image": "red.png"}))
+        heard = data_of(await client.call_tool("transcribe", {"audio": "beep.wav"}))
+        said = data_of(await client.call_tool("speak", {"text": "x", "output_path": "a.wav"}))
+        drawn = data_of(await client.call_tool("generate_image", {"prompt": "x", "output_path": "a.png"}))
+        saved = data_of(await client.call_tool("save_media", {"uri": drawn["images"][0]["uri"], "path": "b.png"}))
+
+    note = f"This client has no working folder: relative paths are in {project}."
+    assert all(note in result["warnings"] for result in (described, heard, said, drawn, saved))
+    assert saved["path"] == str(project / "b.png")
+
+
 async def test_a_place_that_cannot_be_written_costs_no_result(
     connect: Connect, service: FakeService, project: Path
 ) -> None:
@@ -402,46 +465,15 @@ async def test_a_place_that_cannot_be_written_costs_no_result(
             await client.call_tool("speak", {"text": "x", "output_path": "talks/a.wav", "wait_seconds": 0})
         )
         (project / "talks").rmdir()
+        (project / "talks").write_text("in the way")
         service.gate.set()
         result = await client.call_tool("get_job", {"job_id": running["job_id"]})
 
     assert result.is_error
-    assert "talks/a.wav cannot be written: No such file or directory." in text_of(result)
+    assert "talks/a.wav cannot be written: a folder of its path is a link or a file now." in text_of(result)
     kept = re.search(r"kept as (\S+\.wav)\.", text_of(result))
     assert kept is not None
     assert file_of({"path": kept[1]}).read_bytes()[:4] == b"RIFF"
-
-
-async def test_without_a_player_speech_is_saved_and_the_answer_says_it_was_not_played(
-    connect: Connect, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.setenv("PATH", str(tmp_path))
-
-    async with connect() as client:
-        data = data_of(await client.call_tool("speak", {"text": "x", "play": True}))
-
-    assert data["playing"] is False
-    assert any("has no program that plays audio" in warning for warning in data["warnings"])
-
-
-@pytest.mark.process
-async def test_speech_is_played_by_the_systems_own_program(
-    connect: Connect, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    heard = tmp_path / "heard"
-    os.mkfifo(heard)
-    player = tmp_path / "afplay"
-    player.write_text(f'#!/bin/sh\necho "$1" > {heard}\n')
-    player.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{tmp_path}:/bin:/usr/bin")
-
-    async with connect() as client:
-        data = data_of(await client.call_tool("speak", {"text": "x", "play": True}))
-        with anyio.fail_after(10):
-            played = await anyio.Path(heard).read_text()
-
-    assert data["playing"] is True
-    assert played.strip() == data["path"]
 
 
 async def test_artifacts_have_an_address_a_browser_can_open(service: FakeService, settings: Settings) -> None:

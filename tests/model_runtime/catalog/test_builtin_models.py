@@ -15,10 +15,10 @@ from model_runtime.catalog.builtin_models import (
     BUILTIN_MODELS,
     STARTER_BY_TASK,
     STARTER_MODELS,
-    TIER_BY_OPENAI_NAME,
     starter_options,
 )
 from model_runtime.catalog.model import Model
+from model_runtime.catalog.openai_names import OPENAI_FAMILIES
 from model_runtime.catalog.voices import DEFAULT_VOICES, KOKORO_LANGUAGES, MARVIS_LANGUAGES, OPENAI_VOICES
 
 FILE = Path(__file__).with_name("builtin_models.json")
@@ -32,7 +32,7 @@ def facts() -> dict[str, Any]:
             task: {tier: list(names) for tier, names in tiers.items()} for task, tiers in ALIASES_BY_TIER.items()
         },
         "starters": dict(STARTER_BY_TASK),
-        "openai_models": dict(TIER_BY_OPENAI_NAME),
+        "openai_families": [asdict(family) for family in OPENAI_FAMILIES],
         "openai_voices": dict(OPENAI_VOICES),
         "default_voices": dict(DEFAULT_VOICES),
         "kokoro_languages": dict(KOKORO_LANGUAGES),

@@ -17,15 +17,17 @@ from model_runtime.catalog.builtin_models import (
     REAL_MODELS,
     STARTER_BY_TASK,
     STARTER_MODELS,
-    TIER_BY_OPENAI_NAME,
 )
 from model_runtime.catalog.catalog import MAX_REPOSITORIES, Catalog, create_catalog
 from model_runtime.catalog.detect import detect_model
 from model_runtime.catalog.model import ModelArtifact
+from model_runtime.catalog.openai_names import CHAT, tier_of
 from model_runtime.errors import InvalidInput, ModelMissing, UnknownModel, WrongTask
 from model_runtime.media.types import ImageData
+from model_runtime.prepare import RequestPreparer
 from model_runtime.requests import Chat, GenerateImage, Message, Task
 from model_runtime.settings import InstanceFolders, Settings, SettingsError
+from model_runtime.validation import validate
 
 TWO_TENSORS = {
     "a": {"dtype": "F32", "shape": [2, 3], "data_offsets": [0, 24]},
@@ -50,6 +52,14 @@ def catalog(shelf: Shelf | None = None, *, starters_first: bool = False) -> Cata
 def folder(path: Path, config: Mapping[str, Any]) -> Path:
     path.mkdir()
     (path / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    return path
+
+
+def model_files(path: Path, config: Mapping[str, Any]) -> Path:
+    """Return a folder with a config.json and a file of weights."""
+    folder(path, config)
+    header = json.dumps(TWO_TENSORS).encode()
+    (path / "model.safetensors").write_bytes(len(header).to_bytes(8, "little") + header + bytes(32))
     return path
 
 
@@ -121,14 +131,124 @@ def test_missing_weights_are_named_with_their_size_and_the_command() -> None:
     with pytest.raises(ModelMissing) as refusal:
         found.folders(found.resolve("vlm-fast", Task.VISION))
 
-    assert str(refusal.value) == "The weights of vlm-fast (3.9 GB) are not on this machine. Run: senses pull vlm-fast"
+    assert (
+        str(refusal.value)
+        == "The weights of vlm-fast (3.9 GB, Apache-2.0) are not on this machine. Run: senses pull vlm-fast"
+    )
 
 
-@pytest.mark.parametrize("name", sorted(TIER_BY_OPENAI_NAME))
-def test_the_names_of_openai_mean_ours(name: str) -> None:
+@pytest.mark.promise("models:openai-names")
+@pytest.mark.parametrize(
+    ("name", "tasks", "tier"),
+    [
+        ("gpt-4o", CHAT, "auto"),
+        ("gpt-4o-2024-08-06", CHAT, "auto"),
+        ("GPT-4-Turbo-2024-04-09", CHAT, "auto"),
+        ("chatgpt-4o-latest", CHAT, "auto"),
+        ("gpt-4o-mini-2024-07-18", CHAT, "fast"),
+        ("gpt-4.1-nano", CHAT, "fast"),
+        ("gpt-3.5-turbo-0125", CHAT, "fast"),
+        ("gpt-5.2", CHAT, "best"),
+        ("gpt-5.2-mini", CHAT, "fast"),
+        ("gpt-6-pro-2027-01-01", CHAT, "best"),
+        ("o3", CHAT, "best"),
+        ("o4-mini-2025-04-16", CHAT, "fast"),
+        ("codex-mini-latest", CHAT, "fast"),
+        ("whisper-1", (Task.TRANSCRIPTION,), "auto"),
+        ("gpt-4o-mini-transcribe-2025-12-15", (Task.TRANSCRIPTION,), "fast"),
+        ("gpt-4o-transcribe-diarize", (Task.TRANSCRIPTION,), "best"),
+        ("gpt-transcribe", (Task.TRANSCRIPTION,), "auto"),
+        ("tts-1-1106", (Task.SPEECH,), "auto"),
+        ("tts-1-hd-1106", (Task.SPEECH,), "best"),
+        ("gpt-4o-mini-tts-2025-03-20", (Task.SPEECH,), "auto"),
+        ("gpt-image-2", (Task.IMAGE,), "auto"),
+        ("gpt-image-1-mini", (Task.IMAGE,), "fast"),
+        ("chatgpt-image-latest", (Task.IMAGE,), "auto"),
+        ("dall-e-2", (Task.IMAGE,), "fast"),
+        ("dall-e-3", (Task.IMAGE,), "best"),
+    ],
+)
+def test_the_names_of_openai_mean_ours_for_their_task_and_are_refused_for_others(
+    name: str, tasks: tuple[Task, ...], tier: str
+) -> None:
     found = catalog(starters_first=True)
 
-    assert any(found.resolve(name, task).starter for task in Task if TIER_BY_OPENAI_NAME[name] in ALIASES_BY_TIER[task])
+    assert [tier_of(name, task) for task in tasks] == [tier] * len(tasks)
+    assert all(found.resolve(name, task).name == STARTER_BY_TASK[task] for task in tasks)
+    for task in set(Task) - set(tasks):
+        with pytest.raises(WrongTask, match=f"{name} supports {tasks[0]}, not {task}") as refusal:
+            found.resolve(name, task)
+        assert refusal.value.task == tasks[0]
+
+
+@pytest.mark.promise("models:openai-names")
+@pytest.mark.parametrize(
+    "name", ["gpt-oss-120b", "gpt-oss-20b-mini", "gpt-4all", "gpt2", "gpt-4o-realtime-preview", "o3-deep-research"]
+)
+def test_open_weights_and_other_services_are_never_taken_for_a_model_of_openai(name: str) -> None:
+    assert all(isinstance(refused(catalog(), name, task), UnknownModel) for task in Task)
+
+
+@pytest.mark.promise("models:openai-names")
+def test_a_repository_is_never_taken_for_a_model_of_openai() -> None:
+    for name in ("openai/gpt-4o", "openai/whisper-1", "gpt-4o/mini"):
+        with pytest.raises(ModelMissing, match=f"senses pull {name}"):
+            catalog().resolve(name, Task.TEXT)
+
+
+def test_a_model_of_the_users_wins_over_the_name_of_openais(tmp_path: Path) -> None:
+    llama = folder(tmp_path / "llama", {"architectures": ["LlamaForCausalLM"]})
+    settings = Settings(InstanceFolders.from_home(tmp_path), model_tables={"GPT-4o-home": {"path": str(llama)}})
+
+    assert create_catalog(settings, Shelf()).resolve("gpt-4o-home", Task.TEXT).path == str(llama)
+
+
+@pytest.mark.promise("models:tiers")
+@pytest.mark.parametrize("starters_first", [True, False])
+@pytest.mark.parametrize("name", ["gpt-4o-mini", "fast", "best", "auto", "", "o3"])
+def test_a_tier_falls_back_to_the_one_model_that_is_here(tmp_path: Path, name: str, *, starters_first: bool) -> None:
+    weights = model_files(tmp_path / "llama", {"architectures": ["LlamaForCausalLM"]})
+    eyes = model_files(tmp_path / "moondream", {"model_type": "moondream1"})
+    mine = [detect_model("eyes", eyes), detect_model("words", weights)]
+
+    found = Catalog((*REAL_MODELS, *STARTER_MODELS, *mine), Shelf(), prefer_starters=starters_first)
+
+    assert found.resolve(name, Task.TEXT).name == "words", "Moondream answers nothing without a picture"
+    assert found.resolve(name, Task.VISION).name == "eyes"
+
+
+@pytest.mark.promise("models:tiers")
+@pytest.mark.parametrize(
+    ("name", "task", "here"),
+    [
+        ("tts-1-hd", Task.SPEECH, "tts-fast"),
+        ("dall-e-3", Task.IMAGE, "image-fast"),
+        ("dall-e-2", Task.IMAGE, "image-gen"),
+        ("best", Task.TRANSCRIPTION, "stt-fast"),
+        ("gpt-4o-mini", Task.TEXT, "llm-best"),
+        ("best", Task.VISION, "vlm-fast"),
+    ],
+)
+def test_a_tier_falls_back_to_another_built_in_model_that_was_downloaded(
+    tmp_path: Path, name: str, task: Task, here: str
+) -> None:
+    artifacts = next(model.artifacts for model in REAL_MODELS if model.name == here)
+    shelf = Shelf()
+    shelf.folders = {artifact.repo: tmp_path for artifact in artifacts}
+
+    assert catalog(shelf).resolve(name, task).name == here
+    assert catalog(shelf, starters_first=True).resolve(name, task).name == here
+
+
+@pytest.mark.promise("models:tiers")
+@pytest.mark.parametrize("name", ["", "auto", "fast", "best", "gpt-4o", "gpt-4o-mini", "gpt-5.2"])
+def test_the_default_of_the_settings_answers_every_tier(tmp_path: Path, name: str) -> None:
+    llama = folder(tmp_path / "llama", {"architectures": ["LlamaForCausalLM"]})
+    settings = Settings(
+        InstanceFolders.from_home(tmp_path), model_tables={"mine": {"path": str(llama)}}, defaults={"text": "mine"}
+    )
+
+    assert create_catalog(settings, Shelf()).resolve(name, Task.TEXT).name == "mine"
 
 
 def test_a_repository_works_by_its_name(tmp_path: Path) -> None:
@@ -243,8 +363,6 @@ def test_the_catalogue_is_bounded(tmp_path: Path) -> None:
 
 
 UNPINNED = {
-    "vikhyatk/moondream2": "named by the tag 2025-06-21; the commit of the tag has not been verified",
-    "mlx-community/Qwen2.5-VL-7B-Instruct-4bit": "named by the branch main; no commit has been verified",
     "dhairyashil/FLUX.1-schnell-mflux-4bit": "named by the branch main; no commit has been verified",
     "Marvis-AI/marvis-tts-250m-v0.2": "named by the branch main; no commit has been verified",
 }
@@ -476,3 +594,35 @@ def test_networks_that_are_not_installed_are_told_with_what_to_do(tmp_path: Path
     found = Catalog([*REAL_MODELS, elsewhere], Shelf(), prefer_starters=False)
 
     assert found.info(elsewhere).broken_reason == f"{tmp_path} has no PP-OCRv6_det_small.onnx. Install Senses again."
+
+
+@pytest.mark.promise("chat:context-length")
+def test_a_context_is_the_models_own_as_far_as_the_budget_goes(tmp_path: Path) -> None:
+    sizes = {"hidden_size": 64, "num_attention_heads": 4, "num_hidden_layers": 10, "max_position_embeddings": 1_000_000}
+    there = model_files(tmp_path / "m", {"architectures": ["LlamaForCausalLM"], **sizes})
+    model = detect_model("m", there)
+    found = Catalog((*STARTER_MODELS, *REAL_MODELS, model), Shelf(), prefer_starters=False)
+    needed_bytes = found.info(model).needed_bytes
+    starter = next(one for one in STARTER_MODELS if one.task is Task.VISION)
+
+    contexts = [found.info(model, budget).context_tokens for budget in (0, needed_bytes + 100_000_000, needed_bytes)]
+
+    assert contexts == [1_000_000, 38_656, memory_estimate.MIN_CONTEXT_TOKENS]
+    assert found.info(starter, 1).context_tokens == 2048
+    assert found.info(next(one for one in STARTER_MODELS if one.task is Task.SPEECH)).context_tokens == 0
+
+
+async def test_a_chat_is_prepared_with_its_context_and_the_limit_of_the_settings(tmp_path: Path) -> None:
+    sizes = {"hidden_size": 64, "num_attention_heads": 4, "num_hidden_layers": 1, "max_position_embeddings": 9000}
+    there = model_files(tmp_path / "m", {"architectures": ["LlamaForCausalLM"], **sizes})
+    found = Catalog((*STARTER_MODELS, *REAL_MODELS, detect_model("m", there)), Shelf(), prefer_starters=False)
+    preparer = RequestPreparer(found, validate, budget_bytes=lambda: 10**12, max_answer_tokens=700)
+
+    limits = []
+    for max_tokens in (0, 32_000):
+        chat = Chat("m", (Message("user", ("Hi.",)),), max_tokens=max_tokens)
+        prepared = await preparer.prepare(chat, is_loaded=lambda model: False)
+        assert isinstance(prepared.request, Chat)
+        limits.append((prepared.request.context_tokens, prepared.request.max_tokens))
+
+    assert limits == [(9000, 700), (9000, 32_000)]

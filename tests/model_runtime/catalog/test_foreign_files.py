@@ -313,7 +313,7 @@ class RecordingCatalog(ScriptedCatalog):
         self.answers = threading.Event()
         self.answers.set()
 
-    def info(self, model: Model) -> ModelInfo:
+    def info(self, model: Model, budget_bytes: int = 0) -> ModelInfo:
         """Look at the disk."""
         self.threads.add(threading.get_ident())
         self.was_asked.set()

@@ -43,10 +43,10 @@ def test_a_loaded_model_takes_its_weights_and_what_its_libraries_take(task: Task
 @pytest.mark.parametrize(
     ("request_", "options", "expected_bytes"),
     [
-        (GenerateImage("m", "a", 10, 20, 1), {"family": "flux1-schnell"}, 200 * 2_900),
-        (GenerateImage("m", "a", 10, 20, 1), {"family": "flux2-klein"}, 200 * 1_800),
-        (GenerateImage("m", "a", 10, 20, 1), {"family": "z-image"}, 200 * 1_800),
-        (GenerateImage("m", "a", 10, 20, 1), {}, 200 * 2_900),
+        (GenerateImage("m", "a", 64, 128, 1), {"family": "flux1-schnell"}, 64 * 128 * (2_900 + 12)),
+        (GenerateImage("m", "a", 64, 128, 1), {"family": "flux2-klein"}, 64 * 128 * (1_800 + 12)),
+        (GenerateImage("m", "a", 64, 128, 1), {"family": "z-image"}, 64 * 128 * (1_800 + 12)),
+        (GenerateImage("m", "a", 64, 128, 1), {}, 64 * 128 * (2_900 + 12)),
         (Transcribe("m", Audio(16_000, b"")), {}, 400 * MB),
         (Speak("m", "a"), {}, 500 * MB),
     ],
@@ -54,6 +54,14 @@ def test_a_loaded_model_takes_its_weights_and_what_its_libraries_take(task: Task
 )
 def test_each_task_takes_what_was_measured(request_: Request, options: dict[str, str], expected_bytes: int) -> None:
     assert working_bytes(request_, replace(TEXT, options=options)) == expected_bytes
+
+
+def test_a_picture_takes_what_its_drawn_size_takes_and_what_its_own_takes() -> None:
+    small, large = GenerateImage("m", "a", 32, 32, 1), GenerateImage("m", "a", 4096, 4096, 1)
+    model = replace(TEXT, options={"family": "flux2-klein", "min_pixels": 100_000})
+
+    assert working_bytes(small, model) == 320 * 320 * 1_800 + 32 * 32 * 12
+    assert working_bytes(large, model) == 2000 * 2000 * 1_800 + 4096 * 4096 * 12
 
 
 def test_a_starter_takes_the_same_for_everything() -> None:

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from model_runtime.catalog.transformer_dims import DEFAULT_CONTEXT_TOKENS, TransformerDims, context_tokens, read_dims
+from model_runtime.catalog.memory_estimate import MIN_CONTEXT_TOKENS, affordable_tokens
+from model_runtime.catalog.transformer_dims import UNKNOWN_CONTEXT_TOKENS, TransformerDims, context_tokens, read_dims
 
 QWEN_7B = {
     "model_type": "qwen2_5_vl",
@@ -61,11 +62,33 @@ def test_activations_grow_with_the_chunk_and_without_a_gpu_with_the_context() ->
     assert decoder.prefill_bytes(512, score_tokens=4096) - decoder.prefill_bytes(512) == 2 * 28 * 512 * 4096 * 2
 
 
-def test_a_context_longer_than_ours_is_cut_to_it_and_a_shorter_one_kept() -> None:
-    assert context_tokens(QWEN_7B) == DEFAULT_CONTEXT_TOKENS
+@pytest.mark.promise("chat:context-length")
+def test_the_context_is_the_models_own() -> None:
+    assert context_tokens(QWEN_7B) == 128_000
     assert context_tokens(QWEN_7B, 32_000) == 32_000
     assert context_tokens({"model_type": "moondream1"}) == 2048
-    assert context_tokens({}) == DEFAULT_CONTEXT_TOKENS
+    assert context_tokens({}) == UNKNOWN_CONTEXT_TOKENS
+
+
+@pytest.mark.promise("chat:context-length")
+@pytest.mark.parametrize("available_gb", [0.5, 2, 4, 8, 100])
+def test_a_context_is_as_long_as_the_memory_that_is_left(available_gb: float) -> None:
+    dims = TransformerDims.from_config(QWEN_7B)
+    available_bytes = int(available_gb * 1e9)
+
+    tokens = affordable_tokens(dims, available_bytes)
+
+    assert needed_bytes(dims, tokens) <= available_bytes
+    assert tokens == 128_000 or needed_bytes(dims, tokens + 256) > available_bytes
+
+
+def needed_bytes(dims: TransformerDims, tokens: int) -> int:
+    """Return the cache of so many tokens, and the activations of a chunk of 512."""
+    return dims.kv_bytes(tokens) + dims.prefill_bytes(512)
+
+
+def test_a_context_is_never_shorter_than_a_short_chat() -> None:
+    assert affordable_tokens(TransformerDims.from_config(QWEN_7B), -1) == MIN_CONTEXT_TOKENS
 
 
 def test_a_changed_configuration_is_read_again(tmp_path: Path) -> None:
@@ -147,7 +170,7 @@ def test_layers_with_a_window_are_those_that_gemma_names_or_all_but_every_sixth(
 
 
 def test_the_most_tokens_are_those_of_the_model_or_of_the_owner() -> None:
-    assert DEFAULT_CONTEXT_TOKENS == 16_384
+    assert UNKNOWN_CONTEXT_TOKENS == 16_384
     assert context_tokens({"max_position_embeddings": 100}, 50) == 50
     assert context_tokens({"max_position_embeddings": 100}, 200) == 100
     assert context_tokens({}, 50) == 50

@@ -14,7 +14,9 @@ from model_runtime.catalog.model import Model, ModelArtifact
 from model_runtime.errors import Cancelled
 from model_runtime.hub.cache import HubCache
 from model_runtime.hub.download import DiskFull, PullFailed, pull
+from model_runtime.hub.newer import NewerCommit, newer_commits
 from model_runtime.hub.progress import DownloadProgress
+from model_runtime.hub.version import Version
 from model_runtime.requests import Task
 from tests.fake_hub import COMMIT, FakeHub, serve
 
@@ -97,6 +99,60 @@ def test_what_is_complete_is_not_fetched_again(hub: FakeHub, tmp_path: Path) -> 
 
     assert pulled(hub, tmp_path) == []
     assert hub.downloaded_files() == []
+
+
+NEWER = "beef" + "0" * 36
+
+
+@pytest.mark.promise("reliability:newer-offered")
+@pytest.mark.parametrize("shipped", ["main", COMMIT])
+def test_a_newer_commit_is_told_and_taken_only_when_asked_for(hub: FakeHub, tmp_path: Path, shipped: str) -> None:
+    artifact = replace(PAINTER, revision=shipped)
+    model, cache = replace(MODEL, artifacts=(artifact,)), HubCache(tmp_path)
+    pulled(hub, tmp_path, model)
+    before = newer_commits([model], cache, endpoint=hub.address)
+
+    hub.commit = NEWER
+    pulled(hub, tmp_path, model)
+    offered = newer_commits([model], cache, endpoint=hub.address)
+    kept = cache.find(artifact)
+    pull(model, tmp_path, lambda pulled: None, version=Version.NEWEST, endpoint=hub.address)
+
+    assert before == []
+    assert offered == [NewerCommit("image-fast", "lab/painter", COMMIT, NEWER)]
+    assert kept
+    assert kept.name == COMMIT
+    assert (taken := cache.find(artifact))
+    assert taken.name == NEWER
+    assert newer_commits([model], cache, endpoint=hub.address) == []
+
+
+@pytest.mark.promise("reliability:newer-offered")
+def test_the_shipped_commit_can_be_taken_back(hub: FakeHub, tmp_path: Path) -> None:
+    artifact = replace(PAINTER, revision=COMMIT)
+    model, hub.commit = replace(MODEL, artifacts=(artifact,)), NEWER
+    pull(model, tmp_path, lambda pulled: None, version=Version.NEWEST, endpoint=hub.address)
+
+    pull(model, tmp_path, lambda pulled: None, version=Version.SHIPPED, endpoint=hub.address)
+
+    assert (folder := HubCache(tmp_path).find(artifact))
+    assert folder.name == COMMIT
+
+
+@pytest.mark.promise("reliability:newer-offered")
+def test_another_program_that_moves_the_branch_changes_nothing(hub: FakeHub, tmp_path: Path) -> None:
+    pulled(hub, tmp_path)
+    hub.commit = NEWER
+
+    snapshot_download("lab/painter", cache_dir=tmp_path, endpoint=hub.address)
+
+    assert (folder := HubCache(tmp_path).find(PAINTER))
+    assert folder.name == COMMIT
+
+
+def test_a_model_that_is_not_downloaded_is_not_asked_for(hub: FakeHub, tmp_path: Path) -> None:
+    assert newer_commits([MODEL], HubCache(tmp_path), endpoint=hub.address) == []
+    assert hub.requests == []
 
 
 def test_a_model_with_files_of_its_own_needs_no_hub(tmp_path: Path) -> None:

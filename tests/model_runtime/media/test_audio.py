@@ -2,6 +2,7 @@
 
 import io
 import socket
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from model_runtime.errors import InvalidMedia
 from model_runtime.media import audio
 from model_runtime.media.audio import SAMPLE_RATE, decode_audio, write_audio
 from model_runtime.media.speech_encoder import wav_header
+from model_runtime.media.types import TimeRange
 from tests.model_runtime.media.recordings import ENCODINGS, dominant_hertz, encode_recording, peak_level, sine_pcm
 
 TONE = sine_pcm(440, 1.0, rate=48_000)
@@ -46,6 +48,32 @@ def test_16_khz_mono_is_taken_as_it_is() -> None:
     sound = decode_audio(wav_header(16_000, len(pcm)) + pcm)
 
     assert sound.pcm == pcm
+
+
+@given(st.floats(0, 0.999), st.floats(0.001, 3) | st.just(inf))
+@settings(max_examples=30)
+def test_a_part_of_a_recording_is_a_cut_of_the_whole(start: float, length: float) -> None:
+    recording = encode_recording("flac", TONE)
+
+    part = decode_audio(recording, part=TimeRange(start, start + length)).pcm
+
+    first, last = int(start * SAMPLE_RATE), SAMPLE_RATE if length == inf else int((start + length) * SAMPLE_RATE)
+    assert part == decode_audio(recording).pcm[2 * first : 2 * last]
+
+
+def test_a_part_may_be_as_long_as_the_limit_however_long_the_recording_is() -> None:
+    recording = encode_recording("flac", sine_pcm(440, 4.0, rate=48_000))
+
+    sound = decode_audio(recording, max_seconds=1, part=TimeRange(2.0, 3.0))
+
+    assert sound.duration_seconds == 1
+
+
+def test_a_part_after_the_end_says_how_long_the_recording_is() -> None:
+    with pytest.raises(InvalidMedia, match=r"only 1.0 s; the part that is wanted begins at 1.5 s") as refusal:
+        decode_audio(encode_recording("flac", TONE), part=TimeRange(1.5))
+
+    assert refusal.value.code == "too_short"
 
 
 def test_an_open_file_is_read_too(tmp_path: Path) -> None:

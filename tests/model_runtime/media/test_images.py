@@ -1,8 +1,8 @@
 """Pictures come in safe and upright, and go out with what they were drawn from."""
 
 import io
-import json
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from PIL import ExifTags, Image
 
 from model_runtime.errors import InvalidMedia
+from model_runtime.media.image_encoding import encode_pillow
 from model_runtime.media.images import (
     MAX_BYTES,
     MAX_DECODING_BYTES,
@@ -17,9 +18,9 @@ from model_runtime.media.images import (
     decode_image,
     decoding_bytes,
     encode_image,
-    encode_png_with_parameters,
     encode_preview,
     from_pillow,
+    read_provenance,
     resize_to_fit,
     to_pillow,
 )
@@ -27,6 +28,9 @@ from model_runtime.media.types import ImageData
 from tests.model_runtime.media.bombs import IMAGE_BOMBS, huge_png, lossy_webp, progressive_jpeg
 
 RED, GREEN, WHITE = (255, 0, 0), (0, 128, 0), (255, 255, 255)
+RED_PHOTO, BLUE = (220, 30, 30), (30, 30, 220)
+PHOTOS = Path(__file__).parent / "photos"
+"""HEIC files, written by pillow-heif: what is installed with Senses decodes only."""
 
 
 def file(image: Image.Image, kind: str, **options: object) -> bytes:
@@ -53,13 +57,39 @@ def noise(width: int, height: int) -> Image.Image:
     return Image.effect_noise((width, height), 90).convert("RGB")
 
 
-@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "MPO"])
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "AVIF", "GIF", "BMP", "TIFF", "MPO"])
 @pytest.mark.promise("pictures:formats")
 def test_common_formats_are_decoded_by_content(kind: str) -> None:
     picture = decode_image(file(Image.new("RGB", (5, 3), RED), kind))
 
     assert (picture.width, picture.height, len(picture.rgb)) == (5, 3, 45)
     assert near(pixel(picture, 2, 1), RED)
+
+
+@pytest.mark.promise("pictures:formats")
+def test_a_photo_of_an_iphone_is_decoded_and_stands_upright() -> None:
+    """Both hold a picture of 64x48 pixels whose left half is blue; one says that it is turned to the right."""
+    plain, turned = (decode_image((PHOTOS / f"{name}.heic").read_bytes()) for name in ("plain", "turned"))
+
+    assert ((plain.width, plain.height), (turned.width, turned.height)) == ((64, 48), (48, 64))
+    assert [near(pixel(plain, x, 24), colour) for x, colour in ((4, BLUE), (60, RED_PHOTO))] == [True, True]
+    assert [near(pixel(turned, 24, y), colour) for y, colour in ((4, BLUE), (60, RED_PHOTO))] == [True, True]
+
+
+@pytest.mark.promise("pictures:limits")
+def test_a_photo_that_says_it_is_huge_is_refused_before_it_is_decoded() -> None:
+    photo = bytearray((PHOTOS / "plain.heic").read_bytes())
+    at = photo.index(b"ispe") + 8  # ISO/IEC 23008-12, 6.5.3
+    photo[at : at + 8] = (20_000).to_bytes(4, "big") * 2
+
+    with pytest.raises(InvalidMedia):
+        decode_image(bytes(photo))
+
+
+@pytest.mark.parametrize("size", [100, 400, 500])
+def test_a_photo_that_was_cut_off_is_refused(size: int) -> None:
+    with pytest.raises(InvalidMedia, match="truncated"):
+        decode_image((PHOTOS / "plain.heic").read_bytes()[:size])
 
 
 def test_a_photo_taken_sideways_stands_upright() -> None:
@@ -135,8 +165,8 @@ def test_an_animation_gives_its_first_frame() -> None:
         (b"", "empty"),
         ("not a picture, a secret: żółć".encode(), "text file"),
         (b'<?xml version="1.0"?>\n<svg xmlns="http://www.w3.org/2000/svg"/>', "SVG"),
-        (b"\0\0\0\x18ftypheic" + bytes(40), "HEIC"),
-        (b"\0\0\0\x18ftypavif" + bytes(40), "AVIF"),
+        (b"\0\0\0\x18ftypheic" + bytes(40), "truncated"),
+        (b"\0\0\0\x18ftypavif" + bytes(40), "truncated"),
         (b"\0\0\0\x18ftypisom" + bytes(40), "video"),
         (b"RIFF\x24\0\0\0WAVEfmt " + bytes(40), "recording"),
         (b"%PDF-1.7\n", "PDF"),
@@ -153,7 +183,7 @@ def test_what_is_no_picture_is_refused_in_one_sentence_that_says_what_it_is(data
     assert "secret" not in str(refused.value)
 
 
-@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "GIF"])
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "AVIF", "GIF"])
 def test_a_picture_that_was_cut_off_is_refused(kind: str) -> None:
     whole = file(noise(64, 64), kind)
 
@@ -262,12 +292,9 @@ def test_too_many_bytes_are_refused_unread() -> None:
 
 @given(st.data())
 def test_damaged_files_decode_or_are_refused_and_nothing_else(data: st.DataObject) -> None:
-    whole = bytearray(
-        file(
-            Image.linear_gradient("L").resize((24, 24)),
-            data.draw(st.sampled_from(["PNG", "GIF", "TIFF", "WEBP", "JPEG", "BMP"])),
-        )
-    )
+    kind = data.draw(st.sampled_from(["PNG", "GIF", "TIFF", "WEBP", "JPEG", "BMP", "AVIF", "HEIF"]))
+    photo = (PHOTOS / "turned.heic").read_bytes()
+    whole = bytearray(photo if kind == "HEIF" else file(Image.linear_gradient("L").resize((24, 24)), kind))
     for place in data.draw(st.lists(st.integers(0, len(whole) - 1), max_size=6)):
         whole[place] = data.draw(st.integers(0, 255))
 
@@ -294,7 +321,7 @@ def test_a_picture_survives_encoding(kind: str) -> None:
 
 
 def test_encoding_a_png_as_png_changes_nothing() -> None:
-    png = encode_png_with_parameters(Image.new("RGB", (4, 4), RED), '{"seed": 7}')
+    png = encode_pillow(Image.new("RGB", (4, 4), RED), "png", provenance="a star")
 
     assert encode_image(png, "png") is png
 
@@ -302,13 +329,26 @@ def test_encoding_a_png_as_png_changes_nothing() -> None:
 @pytest.mark.promise("pictures:parameters-kept")
 @pytest.mark.parametrize("kind", ["jpeg", "webp"])
 def test_other_formats_keep_what_the_picture_was_drawn_from(kind: str) -> None:
-    parameters = json.dumps({"prompt": "ein grüner Stern ★", "seed": 7}, ensure_ascii=False)
-    png = encode_png_with_parameters(Image.new("RGB", (4, 4), RED), parameters)
+    text = "ein grüner Stern ★\nSteps: 4, Seed: 7"
+    png = encode_pillow(Image.new("RGB", (4, 4), RED), "png", provenance=text)
+    copy = io.BytesIO(encode_image(png, kind))  # type: ignore[arg-type]
 
-    with Image.open(io.BytesIO(encode_image(png, kind))) as image:  # type: ignore[arg-type]
+    assert read_provenance(copy) == text
+    assert copy.tell() == 0
+
+
+def test_the_comment_is_where_other_tools_look_for_it() -> None:
+    """piexif, which AUTOMATIC1111's web UI reads with, wants big-endian UTF-16 after the name of the character set."""
+    jpeg = encode_pillow(Image.new("RGB", (4, 4), RED), "jpeg", provenance="★")
+
+    with Image.open(io.BytesIO(jpeg)) as image:
         comment = image.getexif().get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.UserComment]
+    assert comment == b"UNICODE\0\x26\x05"
 
-    assert comment.removeprefix(b"UNICODE\0").decode("utf-16-be") == parameters
+
+@pytest.mark.parametrize("data", [b"", b"no picture", file(Image.new("RGB", (4, 4), RED), "PNG")])
+def test_a_file_without_such_a_text_says_nothing(data: bytes) -> None:
+    assert read_provenance(io.BytesIO(data)) == ""
 
 
 def test_a_lower_quality_is_smaller() -> None:

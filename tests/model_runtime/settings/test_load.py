@@ -156,6 +156,8 @@ seconds = 4
 allowed_folders = ["/a", "/b"]
 model_folders = ["/a"]
 allow_urls = true
+[images]
+provenance = false
 [artifacts]
 keep_days = 5
 max_gb = 6
@@ -204,6 +206,7 @@ def test_every_setting_is_read(tmp_path: Path) -> None:
         allowed_folders=(Path("/a"), Path("/b")),
         model_folders=(Path("/a"),),
         allow_urls=True,
+        image_provenance=False,
         artifact_keep_days=5.0,
         max_artifact_bytes=6_000_000_000,
         mcp_tools=("speak",),

@@ -12,10 +12,10 @@ from openai.types.chat import ChatCompletionFunctionToolParam, ChatCompletionMes
 
 from model_runtime.errors import JobFailed
 from model_runtime.media.types import ImageData
-from model_runtime.requests import Chat
+from model_runtime.requests import Chat, Transcribe
 from tests.fakes import FakeService
 from tests.model_runtime.media.bombs import IMAGE_BOMBS
-from tests.openai_compat.clients import disconnect_while_waiting, wait_until_cancelled
+from tests.openai_compat.clients import disconnect_while_waiting, wait_until, wait_until_cancelled
 
 SAY_HI: list[ChatCompletionMessageParam] = [{"role": "user", "content": "hi"}]
 
@@ -106,16 +106,76 @@ async def test_usage_comes_with_a_stream_only_where_it_was_asked_for(sdk: AsyncO
     assert last.usage.total_tokens == 15
 
 
-async def test_several_answers_come_one_after_the_other(sdk: AsyncOpenAI, service: FakeService) -> None:
-    answer = await sdk.chat.completions.create(model="", messages=SAY_HI, n=2, seed=7)
-    stream = await sdk.chat.completions.create(model="", messages=SAY_HI, n=2, stream=True)
+@pytest.mark.promise("openai:choices")
+async def test_several_answers_are_written_at_once(sdk: AsyncOpenAI, service: FakeService) -> None:
+    service.gate = anyio.Event()
+
+    async def open_the_gate_when_all_run() -> None:
+        await wait_until(lambda: len(service.requests) == 16)
+        assert service.gate is not None
+        service.gate.set()
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(open_the_gate_when_all_run)
+        answer = await sdk.chat.completions.create(model="", messages=SAY_HI, n=16, seed=7)
+
+    assert [choice.index for choice in answer.choices] == [*range(16)]
+    assert {choice.message.content for choice in answer.choices} == {"A red circle on a white background."}
+    assert answer.usage is not None
+    assert (answer.usage.prompt_tokens, answer.usage.completion_tokens) == (12, 16 * 3)
+    assert {request.seed for request in service.requests if isinstance(request, Chat)} == {*range(7, 23)}
+
+
+@pytest.mark.promise("openai:choices")
+async def test_several_answers_stream_side_by_side(sdk: AsyncOpenAI) -> None:
+    stream = await sdk.chat.completions.create(model="", messages=SAY_HI, n=3, stream=True)
     chunks = [chunk async for chunk in stream]
 
-    assert [choice.index for choice in answer.choices] == [0, 1]
-    assert answer.usage is not None
-    assert answer.usage.completion_tokens == 6
-    assert [request.seed for request in service.requests[:2] if isinstance(request, Chat)] == [7, 8]
-    assert [chunk.choices[0].index for chunk in chunks if chunk.choices[0].delta.role] == [0, 1]
+    choices = [chunk.choices[0] for chunk in chunks]
+    assert [choice.index for choice in choices if choice.delta.role] == [0, 1, 2]
+    for index in range(3):
+        own = [choice for choice in choices if choice.index == index]
+        assert "".join(choice.delta.content or "" for choice in own) == "A red circle on a white background."
+        assert [choice.finish_reason for choice in own] == [None] * 4 + ["stop"]
+
+
+@pytest.mark.promise("openai:sampling")
+async def test_without_a_temperature_an_answer_has_openais(sdk: AsyncOpenAI, service: FakeService) -> None:
+    await sdk.chat.completions.create(model="", messages=SAY_HI)
+    await sdk.responses.create(model="auto", input="hi")
+    await sdk.chat.completions.create(model="", messages=SAY_HI, temperature=0)
+
+    assert [request.temperature for request in service.requests if isinstance(request, Chat)] == [1, 1, 0]
+
+
+@pytest.mark.promise("openai:sampling")
+async def test_whatever_chooses_tokens_reaches_the_model(http: httpx2.AsyncClient, service: FakeService) -> None:
+    fields = {
+        "top_k": 40,
+        "min_p": 0.1,
+        "frequency_penalty": 0.5,
+        "presence_penalty": -0.5,
+        "repetition_penalty": 1.1,
+        "logit_bias": {"7": -100, "8": 1.5},
+    }
+
+    await http.post("/v1/chat/completions", json={"messages": SAY_HI} | fields)
+    await http.post("/v1/responses", json={"input": "hi"} | fields)
+
+    for chat in service.requests:
+        assert isinstance(chat, Chat)
+        assert (chat.top_k, chat.min_p, chat.frequency_penalty, chat.presence_penalty) == (40, 0.1, 0.5, -0.5)
+        assert (chat.repetition_penalty, chat.logit_bias) == (1.1, ((7, -100), (8, 1.5)))
+    assert len(service.requests) == 2
+
+
+@pytest.mark.promise("openai:nothing-ignored-silently")
+async def test_a_field_without_effect_is_told(http: httpx2.AsyncClient) -> None:
+    chat = await http.post("/v1/chat/completions", json={"messages": SAY_HI, "reasoning_effort": "low"})
+    response = await http.post("/v1/responses", json={"input": "hi", "reasoning": {"effort": "low"}})
+
+    assert chat.json()["senses"]["warnings"] == ["reasoning_effort has no effect: Senses' models have no such setting."]
+    assert response.json()["senses"]["warnings"] == ["reasoning has no effect: Senses' models have no such setting."]
 
 
 async def test_an_answer_can_be_held_to_a_schema(sdk: AsyncOpenAI, service: FakeService) -> None:
@@ -174,7 +234,8 @@ async def test_a_conversation_with_earlier_tool_calls_is_taken(http: httpx2.Asyn
         ({"messages": []}, "messages", "at least 1 item"),
         ({"messages": None}, "messages", "messages is missing"),
         ({"temperature": 3}, "temperature", "temperature is 3: "),
-        ({"n": 9}, "n", "n is 9: "),
+        ({"n": 17}, "n", "n is 17: "),
+        ({"logit_bias": {"1": 101}}, "logit_bias", "logit_bias"),
         ({"logprobs": True}, None, "logprobs is not supported"),
         ({"modalities": ["text", "audio"]}, None, "/v1/audio/speech"),
         ({"web_search_options": {}}, None, "Senses works offline"),
@@ -188,7 +249,7 @@ async def test_a_conversation_with_earlier_tool_calls_is_taken(http: httpx2.Asyn
         (
             {"messages": [{"role": "user", "content": [{"type": "input_audio", "input_audio": {}}]}]},
             "messages[0].content",
-            "/v1/audio/transcriptions",
+            "input_audio needs data",
         ),
         (
             {"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "ftp://x"}}]}]},
@@ -216,6 +277,43 @@ async def test_what_cannot_be_honoured_is_refused_by_name(
     assert answer.status_code == 400
     assert sentence in error["message"]
     assert param is None or error["param"].startswith(param)
+    assert service.requests == []
+
+
+@pytest.mark.promise("openai:audio-in-chats")
+@pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/responses"])
+async def test_a_recording_in_a_chat_is_transcribed_and_put_in_its_place(
+    http: httpx2.AsyncClient, service: FakeService, wav: bytes, path: str
+) -> None:
+    recording = {"type": "input_audio", "input_audio": {"data": base64.b64encode(wav).decode(), "format": "wav"}}
+    parts = [{"type": "text", "text": "Before."}, recording, {"type": "text", "text": "After."}]
+    field = "messages" if "chat" in path else "input"
+
+    answer = await http.post(path, json={field: [{"role": "user", "content": parts}]})
+
+    heard, chat = service.requests
+    assert isinstance(heard, Transcribe)
+    assert isinstance(chat, Chat)
+    assert (heard.model, heard.audio.duration_seconds) == ("stt-starter", 1.5)
+    assert chat.messages[0].content == ("Before.", "a red circle", "After.")
+    (warning,) = answer.json()["senses"]["warnings"]
+    assert warning.startswith(f"The recording {field}[0].content[1].input_audio was transcribed by stt-starter")
+
+
+@pytest.mark.promise("openai:audio-in-chats")
+@pytest.mark.parametrize(
+    ("data", "count", "sentence"), [("AAAA", 1, "recording"), ("?", 1, "base64"), ("AAAA", 17, "17 recordings")]
+)
+async def test_a_recording_that_cannot_be_heard_is_refused(
+    http: httpx2.AsyncClient, service: FakeService, data: str, count: int, sentence: str
+) -> None:
+    parts = [{"type": "input_audio", "input_audio": {"data": data, "format": "mp3"}}] * count
+
+    answer = await http.post("/v1/chat/completions", json={"messages": [{"role": "user", "content": parts}]})
+
+    assert answer.status_code == 400
+    assert answer.json()["error"]["param"].startswith("messages")
+    assert sentence in answer.json()["error"]["message"]
     assert service.requests == []
 
 

@@ -2,6 +2,7 @@
 
 import base64
 import io
+import json
 
 import httpx2
 import openai
@@ -36,8 +37,41 @@ async def test_the_official_client_draws(sdk: AsyncOpenAI, service: FakeService)
     assert answer.data is not None
     picture = opened(answer.data[0].b64_json)
     assert (picture.format, picture.size) == ("PNG", (256, 128))
-    assert (answer.size, answer.output_format) == ("256x128", "png")
+    assert (answer.size, answer.output_format) == (None, "png")
+    assert (answer.model_extra or {})["senses"]["size"] == "256x128"
     assert received_requests(service)[0].prompt == "a red circle"
+
+
+async def test_any_size_of_the_web_can_be_asked_for(sdk: AsyncOpenAI, service: FakeService) -> None:
+    answer = await sdk.images.generate(prompt="a red circle", size="1200x630")
+
+    assert answer.data is not None
+    assert opened(answer.data[0].b64_json).size == (1200, 630)
+    assert (received_requests(service)[0].width, received_requests(service)[0].height) == (1200, 630)
+
+
+@pytest.mark.promise("openai:images")
+@pytest.mark.parametrize(
+    ("size", "echoed", "streamed"),
+    [
+        ("256x256", None, "auto"),
+        ("1024x1024", "1024x1024", "1024x1024"),
+        ("1536x1024", "1536x1024", "1536x1024"),
+        ("auto", None, "auto"),
+    ],
+)
+async def test_only_sizes_that_the_types_of_every_client_know_are_echoed(
+    http: httpx2.AsyncClient, size: str, echoed: str | None, streamed: str
+) -> None:
+    """openai 2.x allows these three in an answer and, in events, "auto"."""
+    body = {"prompt": "x", "size": size}
+    whole = (await http.post("/v1/images/generations", json=body)).json()
+    stream = (await http.post("/v1/images/generations", json=body | {"stream": True, "partial_images": 1})).text
+    events = [json.loads(line[6:]) for line in stream.splitlines() if line.startswith("data: {")]
+
+    true_size = "512x512" if size == "auto" else size
+    assert (whole.get("size"), whole["senses"]["size"]) == (echoed, true_size)
+    assert [(event["size"], event["senses"]["size"]) for event in events] == [(streamed, true_size)] * 2
 
 
 async def test_a_picture_is_square_where_no_size_is_named(sdk: AsyncOpenAI, service: FakeService) -> None:
@@ -126,7 +160,7 @@ def test_previews_are_spread_over_the_steps(steps: int, previews: int, due: list
     ("change", "param"),
     [
         ({"prompt": ""}, "prompt"),
-        ({"size": "100x100"}, "size"),
+        ({"size": "15x100"}, "size"),
         ({"size": "huge"}, "size"),
         ({"n": 11}, "n"),
         ({"background": "transparent"}, "background"),

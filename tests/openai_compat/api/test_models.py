@@ -5,6 +5,7 @@ import openai
 import pytest
 from openai import AsyncOpenAI
 
+from model_runtime.errors import ModelMissing
 from model_runtime.requests import Task
 from tests.fakes import FakeService, model_status
 
@@ -45,13 +46,51 @@ async def test_a_model_has_its_task_and_its_endpoints(http: httpx2.AsyncClient) 
     assert model["type"] == "image"
     assert model["endpoints"] == ["/v1/images/generations"]
     assert model["starter"] is True
+    assert (model["context_length"], model["capabilities"]) == (None, ["image"])
 
 
-async def test_calling_a_model_at_the_wrong_endpoint_names_those_that_can(sdk: AsyncOpenAI) -> None:
-    with pytest.raises(openai.BadRequestError, match="image-starter supports image, not text") as refused:
-        await sdk.chat.completions.create(model="image-starter", messages=[{"role": "user", "content": "hi"}])
+@pytest.mark.promise("openai:models")
+async def test_a_model_tells_its_context_and_what_it_can_do(http: httpx2.AsyncClient, service: FakeService) -> None:
+    service.models = (
+        model_status("words", Task.TEXT, context_tokens=8192),
+        model_status("eyes", Task.VISION, context_tokens=2048, abilities=("detect", "point")),
+        model_status("reader", Task.VISION, abilities=("ocr",)),
+    )
+
+    models = (await http.get("/v1/models")).json()["data"]
+
+    assert [(model["context_length"], model["capabilities"]) for model in models] == [
+        (8192, ["chat", "json_schema"]),
+        (2048, ["chat", "json_schema", "vision", "detect", "point"]),
+        (None, ["vision", "ocr"]),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("model", "endpoint"),
+    [
+        ("image-starter", "Send image to /v1/images/generations."),
+        ("stt-starter", "Send transcription to /v1/audio/transcriptions."),
+        ("tts-starter", "Send speech to /v1/audio/speech."),
+    ],
+)
+async def test_calling_a_model_at_the_wrong_endpoint_names_those_that_can_and_its_own(
+    sdk: AsyncOpenAI, model: str, endpoint: str
+) -> None:
+    with pytest.raises(openai.BadRequestError, match=f"{model} supports .*, not text") as refused:
+        await sdk.chat.completions.create(model=model, messages=[{"role": "user", "content": "hi"}])
 
     assert refused.value.code == "unsupported_model"
+    assert endpoint in refused.value.message
+
+
+async def test_a_repository_that_is_not_here_is_a_model_not_found(sdk: AsyncOpenAI, service: FakeService) -> None:
+    service.resolve_error = ModelMissing("org/none", None, "senses pull org/none")
+
+    with pytest.raises(openai.NotFoundError, match="senses pull org/none") as refused:
+        await sdk.models.retrieve("org/none")
+
+    assert refused.value.code == "model_not_found"
 
 
 @pytest.mark.promise("openai:voices")

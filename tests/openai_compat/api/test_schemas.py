@@ -8,14 +8,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from model_runtime.errors import InvalidInput
-from openai_compat.api import schemas
+from openai_compat.api import chat_body, schemas
 from openai_compat.api.bodies import validate_fields
+from openai_compat.api.chat_body import ChatBody
+from openai_compat.api.completions import CompletionBody
 from openai_compat.api.responses_body import ResponsesBody
-from openai_compat.api.schemas import ChatBody, ImagesBody, SpeechBody, TranscriptionBody, WireModel
+from openai_compat.api.schemas import ImagesBody, SpeechBody, TranscriptionBody, WireModel
 
-KINDS: list[type[WireModel]] = [ChatBody, ImagesBody, ResponsesBody, SpeechBody, TranscriptionBody]
+KINDS: list[type[WireModel]] = [ChatBody, CompletionBody, ImagesBody, ResponsesBody, SpeechBody, TranscriptionBody]
 SMALL: dict[type[WireModel], dict[str, Any]] = {
     ChatBody: {"messages": [{"role": "user", "content": "hi"}]},
+    CompletionBody: {"prompt": "hi"},
     ImagesBody: {"prompt": "hi"},
     ResponsesBody: {"input": "hi"},
     SpeechBody: {"input": "hi"},
@@ -80,9 +83,18 @@ def test_null_means_the_default_and_unknown_fields_mean_nothing(kind: type[WireM
         (ChatBody, "max_completion_tokens", [1], [0]),
         (ChatBody, "temperature", [0, 2], [-0.1, 2.01]),
         (ChatBody, "top_p", [0.01, 1], [0, 1.01]),
-        (ChatBody, "n", [1, 4], [0, 5]),
+        (ChatBody, "n", [1, 16], [0, 17]),
+        (ChatBody, "top_k", [-1, 0, 40], [-2]),
+        (ChatBody, "min_p", [0, 1], [-0.1, 1.1]),
+        (ChatBody, "frequency_penalty", [-2, 2], [-2.1, 2.1]),
+        (ChatBody, "presence_penalty", [-2, 2], [-2.1, 2.1]),
+        (ChatBody, "repetition_penalty", [0.1, 10], [0, 10.1]),
+        (ChatBody, "logit_bias", [{}, {"5": -100, "6": 100}], [{"5": 101}, {"-1": 1}, {"a": 1}, {"2147483648": 1}]),
+        (ResponsesBody, "temperature", [0, 2], [-0.1, 2.01]),
         (ChatBody, "stop", ["a", list("abcd")], [list("abcde")]),
         (ChatBody, "messages", [SMALL[ChatBody]["messages"]], [[]]),
+        (CompletionBody, "prompt", ["a", ["a"] * 16], [[], ["a"] * 17]),
+        (CompletionBody, "max_tokens", [1], [0]),
         (ImagesBody, "prompt", ["a", "a" * 32_000], ["", "a" * 32_001]),
         (ImagesBody, "n", [1, 10], [0, 11]),
         (ImagesBody, "output_compression", [0, 100], [-1, 101]),
@@ -110,7 +122,7 @@ def test_whoever_leaves_a_field_out_gets_openais_default_or_ours() -> None:
     speech = validate_fields(SMALL[SpeechBody], SpeechBody)
     transcription = validate_fields({}, TranscriptionBody)
 
-    assert (chat.max_tokens, chat.temperature, chat.top_p, chat.n, chat.stop, chat.stream) == (None, 0, 1, 1, [], False)
+    assert (chat.max_tokens, chat.temperature, chat.top_p, chat.n, chat.stop, chat.stream) == (None, 1, 1, 1, [], False)
     assert (images.n, images.output_compression, images.partial_images, images.seed, images.steps) == (
         1,
         90,
@@ -122,4 +134,4 @@ def test_whoever_leaves_a_field_out_gets_openais_default_or_ours() -> None:
 
 
 def test_the_limits_of_lists_are_these() -> None:
-    assert (schemas.MAX_MESSAGES, schemas.MAX_PARTS, schemas.MAX_TOOLS) == (4096, 4096, 1024)
+    assert (chat_body.MAX_MESSAGES, schemas.MAX_PARTS, chat_body.MAX_TOOLS) == (4096, 4096, 1024)

@@ -192,3 +192,48 @@ async def test_an_upload_to_a_full_disk_is_refused_and_the_next_one_works(
     assert (failed.status_code, error["code"], failed.headers["x-should-retry"]) == (507, "no_room", "false")
     assert "No space left on device. Free disk space there" in error["message"]
     assert answer.status_code == 200
+
+
+@pytest.mark.promise("openai:bare-recordings")
+@pytest.mark.parametrize("content_type", ["audio/m4a", "audio/wav; x=1", "video/mp4", "application/octet-stream"])
+@pytest.mark.parametrize("path", ["/v1/audio/transcriptions", "/v1/audio/transcriptions/", "/v1/audio/translations"])
+async def test_a_recording_may_be_the_whole_body(
+    http: httpx2.AsyncClient, service: FakeService, wav: bytes, content_type: str, path: str
+) -> None:
+    answer = await http.post(path, content=wav, headers={"content-type": content_type})
+
+    assert answer.json()["text"] == "a red circle"
+    (request,) = service.requests
+    assert isinstance(request, Transcribe)
+    assert request.audio.duration_seconds == 1.5
+
+
+@pytest.mark.promise("openai:bare-recordings")
+async def test_the_fields_of_a_bare_recording_are_in_the_query(
+    http: httpx2.AsyncClient, service: FakeService, wav: bytes
+) -> None:
+    query = "?language=de&response_format=verbose_json&timestamp_granularities[]=word&timestamp_granularities[]=segment"
+
+    answer = await http.post(f"/v1/audio/transcriptions{query}", content=wav, headers={"content-type": "audio/m4a"})
+
+    (request,) = service.requests
+    assert isinstance(request, Transcribe)
+    assert (request.language, request.word_timestamps) == ("de", True)
+    assert {"words", "segments"} <= answer.json().keys()
+
+
+@pytest.mark.parametrize(
+    ("body", "query", "param"), [(b"", "", "file"), (b"noise", "", "file"), (b"noise", "?temperature=9", "temperature")]
+)
+async def test_a_bare_recording_that_cannot_be_used_is_refused(
+    http: httpx2.AsyncClient, body: bytes, query: str, param: str
+) -> None:
+    answer = await http.post(f"/v1/audio/transcriptions{query}", content=body, headers={"content-type": "audio/m4a"})
+
+    assert (answer.status_code, answer.json()["error"]["param"]) == (400, param)
+
+
+async def test_a_bare_recording_is_taken_by_no_other_endpoint(http: httpx2.AsyncClient, wav: bytes) -> None:
+    answer = await http.post("/v1/chat/completions", content=wav, headers={"content-type": "audio/m4a"})
+
+    assert (answer.status_code, answer.json()["error"]["code"]) == (400, "invalid_json")

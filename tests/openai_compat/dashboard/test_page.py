@@ -5,6 +5,7 @@ import io
 import re
 from collections.abc import AsyncGenerator
 from dataclasses import replace
+from pathlib import Path
 
 import httpx2
 import pytest
@@ -21,6 +22,7 @@ from openai_compat.dashboard.static import WEB_FOLDER
 from tests.fakes import FakeService, model_status
 from tests.openai_compat.clients import wait_until
 from tests.openai_compat.conftest import SwitchableApp
+from tests.openai_compat.dashboard.test_folders import Consents, Use
 
 expect.set_options(timeout=15_000)
 
@@ -388,3 +390,21 @@ def test_vendored_files_are_those_their_record_names() -> None:
 
     files = {path for path in (WEB_FOLDER / "vendor").iterdir() if path.name != "README.md"}
     assert sums == {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+
+@pytest.mark.browser
+@pytest.mark.promise("consent:page")
+async def test_a_person_allows_a_folder_and_revokes_another_one(
+    page: Page, server: tuple[SwitchableApp, str], service: FakeService, settings: Settings
+) -> None:
+    consents = Consents([Use("granted", folder=Path("/home/ann/Site"))])
+    server[0].app = create_app(service, settings, folders=consents)
+
+    await page.goto("/")
+    folders = page.get_by_role("region", name="Folders")
+    await expect(folders).to_contain_text("Let claude-code read and save files in /home/ann/Desktop?")
+    await page.get_by_role("button", name="Allow /home/ann/Desktop").click()
+    await wait_until(lambda: consents.answers == [("asked", True)])
+    await page.get_by_role("button", name="Revoke /home/ann/Site").click()
+
+    await expect(folders).not_to_contain_text("/home/ann/Site")

@@ -215,6 +215,32 @@ async def test_the_hosts_are_local_names_addresses_and_those_of_the_settings(hos
     assert await status_of(app, host=host) == status
 
 
+@pytest.mark.promise("http:own-names")
+@pytest.mark.parametrize("hostname", ["my-mac.local", "My-Mac", "my-mac.fritz.box"])
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [("my-mac.local", 200), ("MY-MAC.local:7367", 200), ("my-mac:7367", 200), ("192.168.1.5", 200), ("mac.local", 403)],
+)
+async def test_with_a_key_the_names_of_this_machine_are_allowed(
+    monkeypatch: pytest.MonkeyPatch, settings: Settings, hostname: str, host: str, status: int
+) -> None:
+    monkeypatch.setattr("socket.gethostname", lambda: hostname)
+    app = create_app(FakeService(), replace(settings, host="0.0.0.0", api_key="key"))  # noqa: S104
+    transport = httpx2.ASGITransport(app)
+
+    async with httpx2.AsyncClient(transport=transport, base_url="http://localhost") as http:
+        answer = await http.get("/v1/models", headers={"host": host, "authorization": "bearer key"})
+
+    assert answer.status_code == status
+
+
+@pytest.mark.promise("http:rebinding")
+async def test_without_a_key_the_names_of_this_machine_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("socket.gethostname", lambda: "my-mac.local")
+
+    assert await status_of(HostOriginMiddleware(Reached()), host="my-mac.local") == 403
+
+
 @pytest.mark.parametrize(
     ("origin", "status"),
     [
@@ -272,7 +298,15 @@ async def test_a_preflight_request_needs_no_key() -> None:
 
 
 @pytest.mark.parametrize(
-    ("authorization", "status"), [("Bearer key", 200), ("bearer key", 401), ("key", 401), ("Bearer key2", 401)]
+    ("authorization", "status"),
+    [
+        ("Bearer key", 200),
+        ("bearer key", 200),
+        ("BEARER  key", 200),
+        ("key", 401),
+        ("Bearer key2", 401),
+        ("Basic key", 401),
+    ],
 )
 async def test_the_key_is_sent_as_a_bearer_token(authorization: str, status: int) -> None:
     assert await status_of(ApiKeyMiddleware(Reached(), "key"), authorization=authorization) == status

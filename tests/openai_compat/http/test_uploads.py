@@ -25,7 +25,7 @@ from starlette.routing import Route
 from model_runtime.requests import Chat
 from model_runtime.settings import Settings
 from openai_compat.api import bodies
-from openai_compat.api.schemas import ChatBody
+from openai_compat.api.chat_body import ChatBody
 from openai_compat.app import create_app
 from openai_compat.http import uploads
 from openai_compat.http.errors import UploadsFull

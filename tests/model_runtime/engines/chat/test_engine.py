@@ -10,9 +10,9 @@ from tokenizers import Tokenizer
 from model_runtime.engines.chat.engine import ChatEngine, GeneratedToken, InsertResult
 from model_runtime.engines.chat.sampling import TokenSampler
 from model_runtime.engines.chat.sequence import Prompt
-from model_runtime.errors import InvalidInput, JobFailed
+from model_runtime.errors import ContextExceeded, JobFailed
 from model_runtime.events import ChatResult, Progress, TextDelta
-from model_runtime.requests import DEFAULT_MAX_TOKENS, Chat
+from model_runtime.requests import Chat
 from tests.checkpoints.words import train_tokenizer
 from tests.model_runtime.engines.step_engine_driver import chat, load, run_chat, run_to_end
 
@@ -213,27 +213,40 @@ def test_idling_closes_the_batch_and_the_next_chat_opens_another(engine: ChatEng
     assert [batch.closed for batch in model.batches] == [True, False]
 
 
-def test_a_chat_as_long_as_the_context_fits_and_one_token_more_does_not(engine: ChatEngine) -> None:
-    assert run_chat(engine, chat("a" * 60, max_tokens=40)).completion_tokens == 40
+@pytest.mark.promise("chat:context-length")
+def test_a_limit_that_does_not_fit_is_clamped_and_told(engine: ChatEngine) -> None:
+    fits = run_chat(engine, chat("a" * 60, max_tokens=40))
+    clamped = run_chat(engine, chat("a" * 60, max_tokens=32_000))
 
-    with pytest.raises(InvalidInput, match="take 61 tokens and max_tokens asks for 40 more"):
-        engine.submit(0, chat("a" * 61, max_tokens=40))
+    assert (fits.completion_tokens, fits.warnings) == (40, ())
+    assert (clamped.completion_tokens, clamped.finish_reason) == (40, "length")
+    warning = "\n".join(clamped.warnings)
+    assert warning.startswith("max_tokens 32000 is more than fits: the context of a-model is 100 tokens")
+    assert "the messages take 60. The answer ends after 40" in warning
 
 
 @pytest.mark.promise("chat:context-length")
 def test_without_a_limit_an_answer_gets_the_room_that_is_left(engine: ChatEngine) -> None:
-    assert run_chat(engine, chat("a" * 90, max_tokens=0)).completion_tokens == 10
+    assert run_chat(engine, chat("a" * 10, max_tokens=0)).completion_tokens == 90
+    assert run_chat(engine, chat("a" * 10, max_tokens=0)).warnings == ()
 
+
+@pytest.mark.promise("chat:context-length")
+@pytest.mark.parametrize("max_tokens", [0, 1, 32_000])
+def test_only_messages_that_do_not_fit_are_refused_in_the_words_of_openai(engine: ChatEngine, max_tokens: int) -> None:
     with pytest.raises(
-        InvalidInput, match="take 100 tokens and an answer needs at least one, but the context of .* holds 100"
-    ):
-        engine.submit(0, chat("a" * 100, max_tokens=0))
+        ContextExceeded,
+        match="This model's maximum context length is 100 tokens. However, your messages resulted in 100 tokens",
+    ) as refused:
+        engine.submit(0, chat("a" * 100, max_tokens=max_tokens))
+
+    assert (refused.value.code, refused.value.param) == ("context_length_exceeded", "messages")
 
 
-def test_without_a_limit_an_answer_ends_all_the_same(engine: ChatEngine, model: FakeModel) -> None:
-    model.context_tokens = 100_000
-
-    assert run_chat(engine, chat("a", max_tokens=0)).completion_tokens == DEFAULT_MAX_TOKENS
+@pytest.mark.promise("chat:context-length")
+def test_a_chat_may_be_given_less_than_the_context_of_the_model(engine: ChatEngine) -> None:
+    assert run_chat(engine, chat("a" * 10, max_tokens=0, context_tokens=30)).completion_tokens == 20
+    assert run_chat(engine, chat("a" * 10, max_tokens=0, context_tokens=3000)).completion_tokens == 90
 
 
 @pytest.mark.promise("chat:one-failure-one-job")

@@ -20,6 +20,44 @@ def test_a_model_of_any_size_draws_the_size_asked_for() -> None:
     assert canvas.fit_output(image) is image
 
 
+@pytest.mark.promise("image:web-sizes")
+@pytest.mark.parametrize(
+    ("width", "height", "drawn", "change"),
+    [
+        (1920, 1080, (1920, 1088), "cropped to 1920x1080."),
+        (180, 180, (192, 192), "scaled to 180x180."),
+        (600, 315, (608, 320), "scaled and cropped to 600x315."),
+        (4096, 4096, (2000, 2000), "scaled to 4096x4096 and shows no more detail than that."),
+        (16, 64, (64, 256), "scaled to 16x64."),
+    ],
+)
+def test_a_size_that_no_model_draws_is_drawn_larger_and_brought_to_it(
+    width: int, height: int, drawn: tuple[int, int], change: str
+) -> None:
+    canvas = OutputCanvas(width, height)
+
+    assert canvas.generated_size == drawn
+    assert canvas.fit_output(Image.new("RGB", drawn)).size == (width, height)
+    assert canvas.size_warning.startswith("This model generates {}x{} pixels".format(*drawn))
+    assert canvas.size_warning.endswith(change)
+
+
+def test_cropping_keeps_the_middle_and_every_pixel_of_it() -> None:
+    drawn = Image.new("RGB", (1200, 640), RED)
+    drawn.paste(BLUE, (0, 5, 1200, 635))
+
+    finished = OutputCanvas(1200, 630).fit_output(drawn)
+
+    assert finished.getcolors() == [(1200 * 630, BLUE)]
+
+
+def test_a_model_that_draws_large_pictures_only_is_asked_for_a_large_one() -> None:
+    canvas = OutputCanvas(32, 32, min_pixels=100_000)
+
+    assert canvas.generated_size == (320, 320)
+    assert canvas.fit_output(Image.new("RGB", (320, 320))).size == (32, 32)
+
+
 @given(st.integers(64, 600), st.integers(64, 600))
 def test_a_small_drawing_fills_any_size(width: int, height: int) -> None:
     canvas = OutputCanvas(width, height, 64)

@@ -127,6 +127,20 @@ def test_without_a_seed_every_answer_is_another(random_model: StepEngine) -> Non
     assert len({answer.text for answer in together.values()}) == 3
 
 
+@pytest.mark.promise("chat:sampling")
+def test_biases_and_penalties_reach_the_answer(random_model: StepEngine) -> None:
+    biases = ((65, 100.0), (66, 80.0), (67, 60.0))
+    repeated = chat("Say it.", logit_bias=biases, max_tokens=3)
+    penalized = chat("Say it.", logit_bias=biases, max_tokens=3, repetition_penalty=100.0)
+
+    together = results_of(random_model, {0: repeated, 1: penalized, 2: chat("Say it.")})
+
+    assert len(together[0].text) == 3
+    assert set(together[0].text) == {together[1].text[0]}
+    assert len(set(together[1].text)) == 3
+    assert together[2] == run_chat(random_model, chat("Say it.")), "the others of the batch are left alone"
+
+
 def test_a_long_prompt_is_read_in_chunks_while_others_write(endless: StepEngine) -> None:
     long = chat("picture " * 1100, max_tokens=3)
 
@@ -186,5 +200,14 @@ def test_control_tokens_in_a_message_are_only_text(scripted: StepEngine) -> None
 def test_a_smaller_context_can_be_set(checkpoint: Callable[[CheckpointBuilder], Path]) -> None:
     engine = load(TextEngine(), {"model": checkpoint(llama.build_scripted)}, context_tokens=64)
 
-    with pytest.raises(InvalidInput, match="context of .* holds 64"):
-        engine.submit(0, chat("Say it.", max_tokens=60))
+    answer = run_chat(engine, chat("Say it.", max_tokens=60))
+
+    assert "the context of a-model is 64 tokens" in answer.warnings[0]
+
+
+@pytest.mark.promise("openai:completions")
+def test_a_raw_text_is_read_without_the_template(random_model: StepEngine) -> None:
+    formatted, raw = run_chat(random_model, chat("fox fox")), run_chat(random_model, chat("fox fox", is_raw=True))
+
+    assert raw.prompt_tokens < formatted.prompt_tokens - 4
+    assert raw.completion_tokens > 0

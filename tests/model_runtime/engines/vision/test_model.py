@@ -11,7 +11,7 @@ from PIL import Image
 
 from model_runtime.engines.protocol import StepEngine
 from model_runtime.engines.vision.model import VisionEngine
-from model_runtime.errors import InvalidInput
+from model_runtime.errors import ContextExceeded, InvalidInput
 from model_runtime.events import ChatResult, Progress
 from model_runtime.media.types import ImageData
 from model_runtime.requests import Chat, Message
@@ -158,6 +158,18 @@ def test_the_answer_is_that_of_the_library_itself(name: str, checkpoint: Callabl
 
 
 @pytest.mark.promise("vision:screenshots-are-scaled")
+@pytest.mark.promise("chat:sampling")
+def test_biases_and_penalties_reach_the_answer(qwen: StepEngine) -> None:
+    biases = ((65, 100.0), (66, 80.0), (67, 60.0))
+    repeated = chat(RED, logit_bias=biases, max_tokens=3)
+    penalized = chat(RED, logit_bias=biases, max_tokens=3, repetition_penalty=100.0)
+
+    together = results_of(qwen, {0: repeated, 1: penalized})
+
+    assert len(set(together[0].text)) == 1
+    assert (together[1].text[0], len(set(together[1].text))) == (together[0].text[0], 3)
+
+
 def test_a_screenshot_is_scaled_to_what_can_be_read_quickly(qwen: StepEngine) -> None:
     screenshot = solid_picture(3024, 1964, (250, 250, 250))
 
@@ -219,8 +231,10 @@ def test_system_and_assistant_turns_are_part_of_the_prompt(family: LoadedFamily)
 def test_a_chat_that_does_not_fit_is_refused_and_the_others_go_on(qwen: StepEngine) -> None:
     qwen.submit(1, chat(RED, "What is this?"))
 
-    with pytest.raises(InvalidInput, match=r"take 32 tokens and max_tokens asks for 4065 more.*holds 4096") as refused:
-        qwen.submit(2, chat(RED, "hi", max_tokens=4065))
+    with pytest.raises(
+        ContextExceeded, match=r"maximum context length is 32 tokens. However, your messages resulted in 32 tokens"
+    ) as refused:
+        qwen.submit(2, chat(RED, "hi", context_tokens=32))
 
     assert refused.value.code == "context_length_exceeded"
     assert isinstance(run_to_end(qwen, {1: chat("")}, arrival_steps={1: -1})[1][-1], ChatResult)
@@ -256,3 +270,11 @@ def test_an_answer_tells_how_large_the_model_saw_the_picture(qwen: StepEngine) -
     ((width, height),) = result.processed_sizes
     assert width % 28 == height % 28 == 0
     assert 2 < width / height < 4
+
+
+@pytest.mark.promise("openai:completions")
+def test_a_raw_text_is_read_without_the_template(qwen: StepEngine) -> None:
+    formatted, raw = run_chat(qwen, chat("fox fox")), run_chat(qwen, chat("fox fox", is_raw=True))
+
+    assert raw.prompt_tokens < formatted.prompt_tokens - 4
+    assert raw.completion_tokens > 0

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mcp_server.demo import meaning
-from mcp_server.demo.meaning import has_same_meaning, parse_meaning
+from mcp_server.calls import meaning
+from mcp_server.calls.meaning import agreement, has_same_meaning, parse_meaning
 from starter_world import grammar
 
 SAME = [
@@ -74,6 +74,30 @@ def test_every_scene_of_the_world_is_judged_as_its_grammar_does(rng: random.Rand
     assert parse_meaning(said) is not None
     assert has_same_meaning(said, said)
     assert has_same_meaning(said, seen) == (found is not None and grammar.means(found, wanted))
+
+
+@pytest.mark.parametrize(
+    ("said", "seen", "agreed"),
+    [
+        ("a red circle", "A red circle on a white background.", 1.0),
+        ("a red circle above a blue square", "A blue square below a red circle.", 1.0),
+        ("a large red circle", "A red circle.", 3 / 4),
+        ("a red circle on a blue background", "A red circle on a green background.", 4 / 5),
+        ("two red circles", "Three red circles.", 7 / 10),
+        ("a fox", "A red circle.", 1 / 4),
+        ("", "", 0.0),
+    ],
+)
+def test_how_much_two_sentences_agree(said: str, seen: str, agreed: float) -> None:
+    assert agreement(said, seen) == pytest.approx(agreed)
+
+
+@given(st.randoms(use_true_random=False))
+def test_only_a_sentence_that_says_everything_agrees_wholly(rng: random.Random) -> None:
+    said = str(grammar.scene(rng))
+    seen = nearly(said, rng)
+
+    assert (agreement(said, seen) == 1) >= has_same_meaning(said, seen)
 
 
 def nearly(sentence: str, rng: random.Random) -> str:

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass, replace
+from itertools import zip_longest
 
 COLORS = ("red", "green", "blue", "yellow", "orange", "purple", "pink", "black", "white", "gray")
 SHAPES = ("circle", "square", "triangle", "star", "heart", "diamond", "rectangle", "ring")
@@ -102,3 +103,21 @@ def _canonical_order(meaning: Meaning) -> Meaning:
 def _shapes_match(expected: Shape, actual: Shape) -> bool:
     same_kind = (actual.color, actual.form) == (expected.color, expected.form)
     return same_kind and expected.size in ("", actual.size)
+
+
+def agreement(said: str, seen: str) -> float:
+    """Return which part of what `said` states `seen` states as well, 0..1.
+
+    A background that `seen` does not name counts for nothing. Sentences without shapes are compared by their words.
+    """
+    expected, actual = parse_meaning(said), parse_meaning(seen)
+    if expected is None or actual is None:
+        said_words, seen_words = set(words(said)), set(words(seen))
+        return len(said_words & seen_words) / max(len(said_words | seen_words), 1)
+    facts = [expected.relation == actual.relation]
+    if expected.background and actual.background:
+        facts.append(expected.background == actual.background)
+    nothing = Shape("", "", "?")
+    for one, other in zip_longest(expected.shapes, actual.shapes, fillvalue=nothing):
+        facts += [one.color == other.color, one.form == other.form, one.size in ("", other.size)]
+    return sum(facts) / len(facts)

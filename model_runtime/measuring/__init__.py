@@ -1,0 +1,1 @@
+"""Measure pictures: their colours, the boxes and texts of their layout, and what differs between two. Pure NumPy."""

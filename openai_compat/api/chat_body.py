@@ -1,0 +1,188 @@
+"""The bodies of chats, with OpenAI's names: messages, how tokens are chosen, and the form of the answer."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import BeforeValidator, FailFast, Field, model_validator
+
+from openai_compat.api.schemas import (
+    MAX_PARTS,
+    RequestBody,
+    WireModel,
+    at_most,
+    require_at_most,
+    text_to_list,
+    text_to_object,
+    text_to_parts,
+    unsupported_error,
+)
+
+MAX_MESSAGES = 4096
+MAX_TOOLS = 1024
+MAX_CHOICES = 16
+"""Answers to one request."""
+MAX_BIASES = 1024
+
+TokenId = Annotated[int, Field(ge=0, lt=2**31)]
+LogitBias = Annotated[dict[TokenId, Annotated[float, Field(ge=-100, le=100)]], Field(max_length=MAX_BIASES)]
+StopTexts = Annotated[
+    list[str], Field(max_length=4), BeforeValidator(text_to_list, json_schema_input_type=str | list[str])
+]
+
+
+class ImageUrl(WireModel):
+    """An image, usually as a data: URL."""
+
+    url: str
+
+
+class InputAudio(WireModel):
+    """A recording in base64. Its content tells the format."""
+
+    data: str = ""
+
+
+class ContentPart(WireModel):
+    """One part of a message. `type` decides which field is used."""
+
+    type: str = "text"
+    text: str = ""
+    refusal: str = ""
+    image_url: Annotated[ImageUrl, text_to_object("url")] = ImageUrl(url="")
+    input_audio: InputAudio = InputAudio()
+
+    @model_validator(mode="after")
+    def check(self) -> "ContentPart":
+        """Reject parts that a chat does not support, rather than answer without them.
+
+        Raises:
+            PydanticCustomError: the part's type is not supported.
+            ValueError: an image has no URL, or a recording no data.
+        """
+        if self.type not in ("text", "refusal", "image_url", "input_audio"):
+            raise unsupported_error(f"A part of type {self.type[:40]!r}", "Use text, image_url or input_audio.")
+        if self.type == "image_url" and not self.image_url.url:
+            raise ValueError("image_url needs a url")
+        if self.type == "input_audio" and not self.input_audio.data:
+            raise ValueError("input_audio needs data, the recording in base64")
+        return self
+
+
+class MessageBody(WireModel):
+    """One message. `developer` is OpenAI's newer name of `system`."""
+
+    role: Literal["system", "developer", "user", "assistant", "tool", "function"]
+    content: Annotated[
+        list[ContentPart],
+        FailFast(),
+        at_most(MAX_PARTS, "parts"),
+        BeforeValidator(text_to_parts, json_schema_input_type=str | list[ContentPart]),
+    ] = Field(default_factory=list)
+
+
+Messages = Annotated[list[MessageBody], FailFast(), at_most(MAX_MESSAGES, "messages"), Field(min_length=1)]
+"""Validation stops at the first message that is invalid: an error names only that one."""
+
+
+class JsonSchema(WireModel):
+    """The JSON Schema of a structured answer."""
+
+    schema_: dict[str, Any] = Field(default_factory=dict, alias="schema")
+
+
+class ResponseFormat(WireModel):
+    """Free text, any JSON object, or JSON that matches a schema."""
+
+    type: Literal["text", "json_object", "json_schema"] = "text"
+    json_schema: JsonSchema = JsonSchema()
+
+
+class StreamOptions(WireModel):
+    """What a stream has besides the answer."""
+
+    include_usage: bool = False
+
+
+class SamplingBody(RequestBody):
+    """How tokens are chosen. `top_k`, `min_p` and `repetition_penalty` are vLLM's names, which many clients send.
+
+    Fields of `ignored` are accepted, and the answer says that they had no effect.
+    """
+
+    ignored: ClassVar[tuple[str, ...]] = ()
+
+    temperature: float = Field(1.0, ge=0, le=2)
+    top_p: float = Field(1.0, gt=0, le=1)
+    top_k: int = Field(0, ge=-1)
+    min_p: float = Field(0.0, ge=0, le=1)
+    frequency_penalty: float = Field(0.0, ge=-2, le=2)
+    presence_penalty: float = Field(0.0, ge=-2, le=2)
+    repetition_penalty: float = Field(1.0, gt=0, le=10)
+    logit_bias: LogitBias = Field(default_factory=dict)
+    seed: int | None = None
+    stop: StopTexts = Field(default_factory=list)
+
+    def ignored_warnings(self) -> tuple[str, ...]:
+        """Return a sentence for each field that was sent and has no effect."""
+        sent = [name for name in self.ignored if getattr(self, name) is not None]
+        return tuple(f"{name} has no effect: Senses' models have no such setting." for name in sent)
+
+
+def reject_many_tools(values: Mapping[str, Any]) -> None:
+    """Refuse more tools than the limit. Senses does not call tools, and ignores fewer.
+
+    Raises:
+        PydanticCustomError: there are more.
+    """
+    for name in ("tools", "functions"):
+        if isinstance(values.get(name), list):
+            require_at_most(values[name], MAX_TOOLS, name)
+
+
+class ChatBody(SamplingBody):
+    """POST /v1/chat/completions."""
+
+    ignored = ("reasoning_effort", "verbosity")
+
+    messages: Messages
+    stream: bool = False
+    stream_options: StreamOptions = StreamOptions()
+    max_tokens: int | None = Field(None, ge=1)
+    max_completion_tokens: int | None = Field(None, ge=1)
+    n: int = Field(1, ge=1, le=MAX_CHOICES)
+    response_format: ResponseFormat = ResponseFormat()
+    reasoning_effort: Any = None
+    verbosity: Any = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def check(cls, values: Any) -> Any:
+        """Reject unsupported fields that would change the meaning of the answer.
+
+        Raises:
+            PydanticCustomError: a field is not supported.
+        """
+        if not isinstance(values, dict):
+            return values
+        if "input" in values and "messages" not in values:
+            raise unsupported_error("`input` without `messages`", "This is a body for /v1/responses; send it there.")
+        if values.get("logprobs") or values.get("top_logprobs"):
+            raise unsupported_error("logprobs", "Leave logprobs and top_logprobs out.")
+        if "audio" in str(values.get("modalities", "")):
+            raise unsupported_error("An audio answer", "Send the answer's text to /v1/audio/speech.")
+        if values.get("web_search_options") is not None:
+            raise unsupported_error("web_search_options", "Senses works offline; leave it out.")
+        reject_many_tools(values)
+        reject_forced_tools(values.get("tool_choice", values.get("function_call")))
+        return values
+
+
+def reject_forced_tools(choice: object) -> None:
+    """Reject a required tool call. Optional tools are accepted: many clients always send them.
+
+    Raises:
+        PydanticCustomError: `choice` is neither "auto" nor "none".
+    """
+    if choice not in (None, "auto", "none"):
+        name = repr(choice) if choice in ("required", "any") else "that names a tool"
+        raise unsupported_error(f"tool_choice {name}", 'Senses does not call tools; use "auto" or "none".')

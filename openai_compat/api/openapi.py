@@ -1,0 +1,169 @@
+"""The description of the API in OpenAPI 3.1, made of the very models that validate requests.
+
+A validator that accepts more than one type names these in `json_schema_input_type`. Format:
+https://spec.openapis.org/oas/v3.1.0
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
+
+from pydantic.json_schema import models_json_schema
+
+from openai_compat.api.chat_body import ChatBody, InputAudio
+from openai_compat.api.completions import CompletionBody
+from openai_compat.api.responses_body import ResponsesBody
+from openai_compat.api.schemas import ImagesBody, SpeechBody, TranscriptionBody, WireModel
+from openai_compat.http.uploads import RECORDING_TYPES
+
+JSON, EVENTS, FORM = "application/json", "text/event-stream", "multipart/form-data"
+REF_TEMPLATE = "#/components/schemas/{model}"
+ERROR_SCHEMA: Mapping[str, Any] = {
+    "type": "object",
+    "description": "Every answer that is no success. `param` names the field that is wrong.",
+    "required": ["error"],
+    "properties": {
+        "error": {
+            "type": "object",
+            "required": ["message", "type", "param", "code"],
+            "properties": {
+                "message": {"type": "string"},
+                "type": {"type": "string"},
+                "param": {"type": ["string", "null"]},
+                "code": {"type": ["string", "null"]},
+            },
+        }
+    },
+}
+FILE_SCHEMA: Mapping[str, Any] = {"type": "string", "format": "binary"}
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One method of one path. `answers` are content types; `parameters` maps names in the path or query to what they are."""
+
+    method: str
+    path: str
+    summary: str
+    body: type[WireModel] | None = None
+    takes_recording: bool = False
+    answers: tuple[str, ...] = (JSON,)
+    parameters: Mapping[str, str] = field(default_factory=dict)
+
+
+OPERATIONS = (
+    Operation("get", "/v1/models", "List the models that can answer now."),
+    Operation("get", "/v1/models/{name}", "Describe one model.", parameters={"name": "any of its names"}),
+    Operation(
+        "post",
+        "/v1/chat/completions",
+        "Continue a chat with text, pictures and sound.",
+        ChatBody,
+        answers=(JSON, EVENTS),
+    ),
+    Operation(
+        "post",
+        "/v1/responses",
+        "Continue a conversation, in the format of responses.",
+        ResponsesBody,
+        answers=(JSON, EVENTS),
+    ),
+    Operation("post", "/v1/completions", "Continue a text as it stands.", CompletionBody, answers=(JSON, EVENTS)),
+    Operation("post", "/v1/images/generations", "Draw pictures.", ImagesBody, answers=(JSON, EVENTS)),
+    Operation(
+        "get",
+        "/v1/files/images/{name}",
+        "Return a picture that was asked for as a URL.",
+        answers=("image/*",),
+        parameters={"name": "the end of its URL"},
+    ),
+    Operation(
+        "post",
+        "/v1/audio/transcriptions",
+        "Write down a recording in its language.",
+        TranscriptionBody,
+        takes_recording=True,
+        answers=(JSON, "text/plain", EVENTS),
+    ),
+    Operation(
+        "post",
+        "/v1/audio/translations",
+        "Write down a recording in English.",
+        TranscriptionBody,
+        takes_recording=True,
+        answers=(JSON, "text/plain", EVENTS),
+    ),
+    Operation("post", "/v1/audio/speech", "Speak a text.", SpeechBody, answers=("audio/*", EVENTS)),
+    Operation("get", "/v1/audio/models", "List the models that speak."),
+    Operation("get", "/v1/audio/voices", "List the voices of a model.", parameters={"model": "any of its names"}),
+)
+"""Every route under /v1."""
+
+
+@cache
+def openapi_document(version: str) -> dict[str, Any]:
+    """Return the document; `version` is that of Senses."""
+    bodies: set[type[WireModel]] = {operation.body for operation in OPERATIONS if operation.body}
+    bodies.add(InputAudio)
+    _, definitions = models_json_schema(
+        [(body, "validation") for body in sorted(bodies, key=lambda body: body.__name__)], ref_template=REF_TEMPLATE
+    )
+    paths: dict[str, dict[str, Any]] = {}
+    for operation in OPERATIONS:
+        paths.setdefault(operation.path, {})[operation.method] = _operation_json(operation)
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Senses",
+            "version": version or "0",
+            "summary": "OpenAI's API, answered by models on this machine.",
+            "description": "Unknown fields are ignored; null means the default. Answers have our field `senses`: "
+            "the model that answered, its warnings, and the seconds it took.",
+        },
+        "paths": paths,
+        "components": {
+            "schemas": {**definitions["$defs"], "Error": ERROR_SCHEMA},
+            "securitySchemes": {"key": {"type": "http", "scheme": "bearer"}},
+        },
+        "security": [{}, {"key": []}],
+    }
+
+
+def _operation_json(operation: Operation) -> dict[str, Any]:
+    error = {"description": "An error.", "content": {JSON: {"schema": _ref("Error")}}}
+    answer = {"description": "Success.", "content": {kind: {} for kind in operation.answers}}
+    described: dict[str, Any] = {"summary": operation.summary, "responses": {"200": answer, "default": error}}
+    if operation.parameters:
+        described["parameters"] = [_parameter(operation, *named) for named in operation.parameters.items()]
+    if operation.body:
+        described["requestBody"] = {
+            "required": True,
+            "content": _body_content(operation.body, operation.takes_recording),
+        }
+    return described
+
+
+def _parameter(operation: Operation, name: str, description: str) -> dict[str, Any]:
+    in_path = f"{{{name}}}" in operation.path
+    place = {"in": "path", "required": True} if in_path else {"in": "query"}
+    return {"name": name, "description": description, "schema": {"type": "string", "minLength": int(in_path)}, **place}
+
+
+def _body_content(body: type[WireModel], takes_recording: bool) -> dict[str, Any]:
+    fields = _ref(body.__name__)
+    if not takes_recording:
+        return {JSON: {"schema": fields}}
+    return {
+        FORM: {"schema": _with_field(fields, "file", FILE_SCHEMA)},
+        JSON: {"schema": _with_field(fields, "input_audio", _ref("InputAudio"))},
+        **{f"{kind}*" if kind.endswith("/") else kind: {"schema": FILE_SCHEMA} for kind in RECORDING_TYPES},
+    }
+
+
+def _with_field(fields: Mapping[str, Any], name: str, schema: Mapping[str, Any]) -> dict[str, Any]:
+    return {"allOf": [fields, {"type": "object", "required": [name], "properties": {name: schema}}]}
+
+
+def _ref(name: str) -> dict[str, str]:
+    return {"$ref": REF_TEMPLATE.format(model=name)}
