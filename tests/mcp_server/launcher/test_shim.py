@@ -144,7 +144,8 @@ async def test_files_of_the_client_are_opened_and_written_with_its_rights(instan
         data_of(await client.call_tool("generate_image", {"prompt": "a circle", "output_path": "new.webp"}))
 
     requests = (instance.home / "file_requests").read_text().splitlines()
-    assert requests == ["open .png", "stat ", "stat .webp", "create .part", "commit .part"]
+    changing = [request for request in requests if not request.startswith("stat")]
+    assert changing == ["open .png", "create .part", "commit .part"]
     assert (project / "new.webp").read_bytes()[8:12] == b"WEBP"
 
 
