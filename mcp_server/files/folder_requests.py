@@ -30,7 +30,7 @@ class FolderRequests:
         return self._requests.pop(request_id, None)
 
 
-class FolderConsents:
+class FolderControl:
     """What the status page shows of folders, and what a person answers there. Every method blocks on the disk."""
 
     def __init__(self, grants: FolderGrantStore, requests: FolderRequests) -> None:

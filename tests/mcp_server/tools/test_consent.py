@@ -20,7 +20,7 @@ from mcp_server.calls import withdrawal
 from mcp_server.calls.folder_consent import question
 from mcp_server.files.allowed_paths import FolderWish
 from mcp_server.files.client import ClientConnection
-from mcp_server.files.folder_requests import FolderConsents
+from mcp_server.files.folder_requests import FolderControl
 from mcp_server.files.grants import FolderGrantStore
 from model_runtime.settings import Settings
 from tests.fakes import FakeService
@@ -425,7 +425,7 @@ async def test_a_person_answers_on_the_page_what_no_question_could_ask(
 ) -> None:
     async with open_server(service, settings, ClientConnection(over_http=True)) as server, Client(server) as client:
         await look(client, desktop / "shot.png")
-        consents = FolderConsents(FolderGrantStore(settings.folders), server.app_context.folder_requests)
+        consents = FolderControl(FolderGrantStore(settings.folders), server.app_context.folder_requests)
         (asked,) = consents.requested()
         refused_first = consents.answer(asked.id, is_granted=False)
         still_refused = await look(client, desktop / "shot.png")
