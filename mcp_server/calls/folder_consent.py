@@ -18,6 +18,7 @@ from mcp_server.calls import sdk_compat
 from mcp_server.calls.context import AppContext, ToolContext
 from mcp_server.files.access import ClientFiles
 from mcp_server.files.allowed_paths import FolderWish
+from mcp_server.files.clipboard import CLIPBOARD
 from mcp_server.files.grants import Access
 
 Wishes = tuple[FolderWish, ...]
@@ -65,6 +66,8 @@ def question(client: str, wishes: Sequence[FolderWish], home: Path) -> str:
 
 
 def _short(folder: Path, home: Path) -> str:
+    if folder == CLIPBOARD:
+        return "the clipboard"
     return f"~/{folder.relative_to(home)}" if folder.is_relative_to(home) else str(folder)
 
 

@@ -295,19 +295,21 @@ def build_result(
     pngs: Sequence[bytes] = (),
     make_preview: MakePreview | None = None,
     full: bool = False,
-    wav: bytes = b"",
+    sound: bytes = b"",
+    sound_type: str = "audio/wav",
     max_text_bytes: int = MAX_TEXT_BYTES,
 ) -> CallToolResult:
     """Build the result of a tool within `MAX_RESULT_BYTES`: text first, then the largest previews that fit.
 
     The text as JSON has at most `max_text_bytes`. With `full` the previews have the size of their images if they fit.
-    `wav` is included whole if it fits.
+    `sound` is included whole if it fits.
     """
     data = _fit_text(_limit_warnings(result.model_dump(mode="json", exclude_none=True)), max_text_bytes)
     data = fenced(data, getattr(result, "media_fields", ()))
     blocks: list[ContentBlock] = [*links]
-    if wav and _size_bytes(_call_tool_result(data, [*blocks, _audio_block(wav)])) <= MAX_RESULT_BYTES:
-        blocks.append(_audio_block(wav))
+    audio_blocks = [_audio_block(sound, sound_type)] if sound else []
+    if _size_bytes(_call_tool_result(data, [*blocks, *audio_blocks])) <= MAX_RESULT_BYTES:
+        blocks += audio_blocks
     previews: list[ContentBlock] = []
     if make_preview and pngs:
         budget_bytes = MAX_RESULT_BYTES - _size_bytes(_call_tool_result(data, blocks)) - RESERVED_BYTES
@@ -367,8 +369,8 @@ def _image_block(jpeg: bytes) -> ContentBlock:
     return ImageContent(data=base64.b64encode(jpeg).decode("ascii"), mime_type="image/jpeg")
 
 
-def _audio_block(wav: bytes) -> ContentBlock:
-    return AudioContent(data=base64.b64encode(wav).decode("ascii"), mime_type="audio/wav")
+def _audio_block(sound: bytes, mime_type: str) -> ContentBlock:
+    return AudioContent(data=base64.b64encode(sound).decode("ascii"), mime_type=mime_type)
 
 
 def _limit_warnings(data: dict[str, Any]) -> dict[str, Any]:

@@ -20,7 +20,13 @@ PrintLine = Callable[[str], None]
 
 
 def plan_run(
-    settings: Settings, folder: Path | None, sentence_count: int, model_names: Sequence[str], *, starters: bool, real: bool
+    settings: Settings,
+    folder: Path | None,
+    sentence_count: int,
+    model_names: Sequence[str],
+    *,
+    starters: bool,
+    real: bool,
 ) -> DemoRun:
     """Return a run of the first sentences, with one model name per sense; an empty name is the default model.
 

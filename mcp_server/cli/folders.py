@@ -5,7 +5,8 @@ import time
 from pathlib import Path
 
 from mcp_server.cli.table import align_columns
-from mcp_server.files.grants import Access, FolderGrants, Grant
+from mcp_server.files.clipboard import CLIPBOARD
+from mcp_server.files.grants import Access, FolderGrant, FolderGrantStore
 from model_runtime.errors import InvalidInput
 from model_runtime.settings import Settings
 
@@ -14,7 +15,7 @@ HEADER = ("Folder", "Access", "Client", "Granted", "Id")
 
 def folders_text(settings: Settings) -> str:
     """Return a table of the granted folders, and those of the settings."""
-    grants = FolderGrants(settings.folders).all()
+    grants = FolderGrantStore(settings.folders).all()
     rows = [
         (
             str(grant.folder),
@@ -31,16 +32,16 @@ def folders_text(settings: Settings) -> str:
 
 
 def add_folder(settings: Settings, path: Path, *, access: Access, client: str) -> str:
-    """Grant a folder and return what it allows now.
+    """Grant a folder, or the clipboard under its name, and return what it allows now.
 
     Raises:
         InvalidInput: there is no such folder, or it holds secrets.
         OSError: the grant cannot be kept.
     """
-    folder = Path(os.path.realpath(path.expanduser()))
-    if not folder.is_dir():
+    folder = _resolve(path)
+    if folder != CLIPBOARD and not folder.is_dir():
         raise InvalidInput(f"There is no folder {folder}. Name a folder that exists, not a file.", param="path")
-    grant = FolderGrants(settings.folders).add(client, access, folder)
+    grant = FolderGrantStore(settings.folders).add(client, access, folder)
     return f"Now {_may_text(grant)}. `senses folders revoke {grant.id}` withdraws it."
 
 
@@ -51,7 +52,7 @@ def revoke_folder(settings: Settings, name: str) -> str:
         InvalidInput: there is none.
         OSError: a grant cannot be deleted.
     """
-    grants, folder = FolderGrants(settings.folders), Path(os.path.realpath(Path(name).expanduser()))
+    grants, folder = FolderGrantStore(settings.folders), _resolve(Path(name))
     found = [grant for grant in grants.all() if name == grant.id or folder == grant.folder]
     if not found:
         raise InvalidInput(f"{name} is not granted. `senses folders` lists what is.", param="name")
@@ -60,6 +61,10 @@ def revoke_folder(settings: Settings, name: str) -> str:
     return "\n".join(f"No longer: {_may_text(grant)}." for grant in found)
 
 
-def _may_text(grant: Grant) -> str:
+def _resolve(path: Path) -> Path:
+    return path if path == CLIPBOARD else Path(os.path.realpath(path.expanduser()))
+
+
+def _may_text(grant: FolderGrant) -> str:
     use = "read" if grant.access == "read" else "read and write"
     return f"{grant.client or 'every client'} may {use} {grant.folder}"

@@ -27,7 +27,7 @@ from mcp_server.daemon.socket_server import SocketServer, is_newer
 from mcp_server.files.artifacts import ArtifactStore
 from mcp_server.files.client import ClientConnection
 from mcp_server.files.folder_requests import FolderConsents
-from mcp_server.files.grants import FolderGrants
+from mcp_server.files.grants import FolderGrantStore
 from mcp_server.files.storage import check_storage, make_inbox
 from mcp_server.launcher.paths import VERSION, InstancePaths
 from mcp_server.server import SensesServer, create_server
@@ -315,7 +315,7 @@ def _create_http_app(service: Service, settings: Settings, artifacts: ArtifactSt
         settings,
         artifacts=artifacts,
         client_snippets=lambda: client_snippets(installed_commands(settings)),
-        folders=FolderConsents(FolderGrants(settings.folders), server.app_context.folder_requests),
+        folders=FolderConsents(FolderGrantStore(settings.folders), server.app_context.folder_requests),
         extra_routes=routes,
         contexts=contexts,
     )

@@ -1,7 +1,7 @@
 """Access to files for one tool call: parse the address, check the folder, open once.
 
 An address is a path (absolute, `~`, or relative to the client's working folder), `file://`, `senses://` (a stored
-result), `data:` or, if the settings allow it, `http(s)://`. The resolved path is checked and the file is opened without
+result), `data:`, "clipboard", "screenshot" (the newest one) or, if the settings allow it, `http(s)://`. The resolved path is checked and the file is opened without
 following a link, so neither `..` nor a symbolic link leads out of the allowed folders. The refusal of a path outside
 them is the same whether or not the file exists. The shim opens a client's files; what macOS denies to it, the daemon
 tries itself. Nothing here touches a client's folder on the event loop.
@@ -21,10 +21,11 @@ from mcp_server.files.addresses import decode_data_uri, is_data_uri, parse_path
 from mcp_server.files.allowed_paths import AllowedPaths, FolderWish
 from mcp_server.files.artifacts import URI_SCHEME, ArtifactKind, ArtifactStore, StoredArtifact
 from mcp_server.files.client import ClientConnection
+from mcp_server.files.clipboard import CLIPBOARD, SCREENSHOT, Run, read_clipboard, run_command, screenshot_folder
 from mcp_server.files.denials import OWN_PROGRAM, explain, withdrawn_text
 from mcp_server.files.folder_access import FolderAccess
 from mcp_server.files.folders import AllowedPath, GrantedFolder
-from mcp_server.files.grants import HTTP_CLIENTS, Access, FolderGrants, Grant
+from mcp_server.files.grants import HTTP_CLIENTS, Access, FolderGrant, FolderGrantStore
 from mcp_server.files.spelling import normalize_spelling
 from model_runtime.errors import InvalidInput
 from model_runtime.formats.fetch import DEFAULT_FETCHER, Fetcher, is_web_url
@@ -48,9 +49,11 @@ class ClientFiles:
     client_name: str = ""
     once: tuple[FolderWish, ...] = ()
     """What a person granted for this call only."""
+    run: Run = run_command
+    """Runs the programs that tell what is on the clipboard and where screenshots are."""
     notes: list[str] = field(default_factory=list)
     """What the result should say, such as where a relative path led."""
-    _used: set[Grant] = field(default_factory=set)
+    _used: set[FolderGrant] = field(default_factory=set)
 
     async def fetch(self, address: str, *, param: str) -> bytes | None:
         """Return the content of a web address, or None if the address is of another kind.
@@ -82,11 +85,13 @@ class ClientFiles:
         """
         if is_data_uri(address):
             return io.BytesIO(decode_data_uri(address, param))
+        if address == str(CLIPBOARD):
+            return await self._open_clipboard(param)
         if address.startswith(f"{URI_SCHEME}://"):
             path = (await self._find_artifact(address, param)).path
             allowed = AllowedPath(path, GrantedFolder(path.parents[1], is_clients=False), path.parents[1])
         else:
-            path = self._absolute_path(parse_path(address, param), param)
+            path = await self._path_of(address, param)
             allowed = await self._find_allowed(path, address, "read", param)
         return await self._open_checked(allowed, address, param, limit_bytes)
 
@@ -111,9 +116,7 @@ class ClientFiles:
             InvalidInput: the path is outside the allowed folders, its ending is not one of `suffixes`, its folder may
                 not be looked at or cannot be made, or it exists and `overwrite` is false.
         """
-        allowed = await self._find_allowed(
-            self._absolute_path(parse_path(address, param), param), address, "write", param
-        )
+        allowed = await self._find_allowed(self._absolute_path(address, param), address, "write", param)
         path = allowed.path
         if path.suffix.lower() not in suffixes:
             raise InvalidInput(f"{address} must end in {' or '.join(suffixes)} for this format.", param=param)
@@ -158,9 +161,9 @@ class ClientFiles:
             raise InvalidInput(withdrawn_text(grant), code="consent_withdrawn")
 
     @property
-    def grants(self) -> FolderGrants:
+    def grants(self) -> FolderGrantStore:
         """The folders that people granted to clients of this instance."""
-        return FolderGrants(self.settings.folders)
+        return FolderGrantStore(self.settings.folders)
 
     @property
     def principal(self) -> str:
@@ -170,6 +173,30 @@ class ClientFiles:
     def explain(self, error: OSError) -> str:
         """Return why a file of this client cannot be opened or written and what to do, as sentences."""
         return explain(error, self.settings.folders.inbox, (self.client.program, OWN_PROGRAM))
+
+    async def _path_of(self, address: str, param: str) -> Path:
+        """Return the absolute path of an address; for "screenshot" that of the newest one."""
+        if address != SCREENSHOT:
+            return self._absolute_path(address, param)
+        folder = await screenshot_folder(self.run)
+        allowed = await self._find_allowed(folder / SCREENSHOT, address, "read", param)
+        try:
+            name = await self._access(allowed).newest_picture(allowed.path.parent)
+        except OSError as error:
+            raise self._denied(address, "opened", error, param) from error
+        if not name:
+            raise InvalidInput(
+                f"There is no picture in {folder}, where screenshots are.", param=param, code="not_found"
+            )
+        self.notes.append(f"screenshot is {folder / name}.")
+        return folder / name
+
+    async def _open_clipboard(self, param: str) -> BinaryIO:
+        granted = await self._paths.clipboard()
+        if granted is None:
+            raise self._paths.refuse(FolderWish("read", CLIPBOARD), str(CLIPBOARD), "read", param)
+        self._used |= {granted.grant} if granted.grant else set()
+        return io.BytesIO(await read_clipboard(param, self.run))
 
     async def _open_checked(self, allowed: AllowedPath, address: str, param: str, limit_bytes: int) -> BinaryIO:
         """Open a file and check the opened file: since the check of the path a folder above it may have become a link."""
@@ -247,8 +274,12 @@ class ClientFiles:
         """Return the folder that must be granted for an address; None also if something else is wrong with it."""
         if not address or is_data_uri(address) or is_web_url(address) or address.startswith(f"{URI_SCHEME}://"):
             return None
+        if access == "read" and address == str(CLIPBOARD):
+            return None if await self._paths.clipboard() else FolderWish("read", CLIPBOARD)
         try:
-            return await self._paths.wish(self._absolute_path(parse_path(address, "path"), "path"), access)
+            if access == "read" and address == SCREENSHOT:
+                return await self._paths.wish(await screenshot_folder(self.run) / SCREENSHOT, access)
+            return await self._paths.wish(self._absolute_path(address, "path"), access)
         except (InvalidInput, OSError):
             return None
 
@@ -256,19 +287,10 @@ class ClientFiles:
     def _paths(self) -> AllowedPaths:
         return AllowedPaths(self.client, self.principal, self.settings, self.artifacts.folders, self.once)
 
-    def _absolute_path(self, path: Path, param: str) -> Path:
-        if path.is_absolute():
-            return path
-        base = self.client.cwd or self._paths.base
-        if base is None:
-            raise InvalidInput(
-                f"{path} is a relative path and this client has no working folder: pass an absolute path.",
-                param=param,
-            )
-        if self.client.cwd is None:
-            note = f"This client has no working folder: relative paths are in {base}."
-            self.notes += [note] if note not in self.notes else []
-        return base / path
+    def _absolute_path(self, address: str, param: str) -> Path:
+        path, note = self._paths.absolute(parse_path(address, param), param)
+        self.notes += [note] if note and note not in self.notes else []
+        return path
 
     def _denied(self, address: str, verb: str, error: OSError, param: str) -> InvalidInput:
         code = next((code for kind, code in ERROR_CODES.items() if isinstance(error, kind)), None)

@@ -7,10 +7,11 @@ from functools import partial
 from pathlib import Path, PurePath
 
 from mcp_server.files.client import ClientConnection
+from mcp_server.files.clipboard import CLIPBOARD
 from mcp_server.files.denials import Refusal, grant_command
 from mcp_server.files.folder_access import FolderAccess
 from mcp_server.files.folders import AllowedPath, GrantedFolder
-from mcp_server.files.grants import Access, FolderGrants
+from mcp_server.files.grants import Access, FolderGrantStore
 from mcp_server.files.lookup import FolderLookup
 from mcp_server.files.secret_folders import folder_to_ask_for, is_secret
 from model_runtime.errors import InvalidInput
@@ -38,12 +39,23 @@ class AllowedPaths:
     once: tuple[FolderWish, ...] = ()
     """What a person granted for this call only."""
 
-    @property
-    def base(self) -> Path | None:
-        """The folder to which relative paths belong if the client has no working folder; None over HTTP."""
+    def absolute(self, path: Path, param: str) -> tuple[Path, str]:
+        """Return an absolute path for one that may be relative, and what the client should know of that.
+
+        Without a working folder a relative path is in the first granted folder.
+
+        Raises:
+            InvalidInput: the path is relative, and the client comes over HTTP.
+        """
+        if path.is_absolute() or self.client.cwd is not None:
+            return (self.client.cwd or Path("/")) / path, ""
         if self.client.over_http:
-            return None
-        return next(iter((*self.client.folders, *self.settings.allowed_folders)), self.settings.folders.inbox)
+            raise InvalidInput(
+                f"{path} is a relative path and this client has no working folder: pass an absolute path.",
+                param=param,
+            )
+        base = next(iter((*self.client.folders, *self.settings.allowed_folders)), self.settings.folders.inbox)
+        return base / path, f"This client has no working folder: relative paths are in {base}."
 
     async def find(self, path: Path, access: Access) -> AllowedPath | None:
         """Return the resolved path and the granted folder that shows it; None: no folder does.
@@ -53,6 +65,10 @@ class AllowedPaths:
         """
         own = await self._find_in(self._own_folders(), path, access)
         return own or await self._find_in(await self._granted_folders(access), path, access)
+
+    async def clipboard(self) -> GrantedFolder | None:
+        """Return the clipboard if a person granted it, as if it were a folder."""
+        return next((folder for folder in await self._granted("read") if folder.path == CLIPBOARD), None)
 
     async def wish(self, path: Path, access: Access) -> FolderWish | None:
         """Return the folder that a person would have to grant; None: the path is allowed, or nobody can grant it.
@@ -78,15 +94,22 @@ class AllowedPaths:
         Raises:
             OSError: the system does not let anyone look at the path.
         """
-        wish, folders = await self.wish(path, access), self.settings.folders
+        wish = await self.wish(path, access)
         target, _ = await self._resolve(path, access)
         spelled = PurePath(os.path.normpath(path))  # noqa: ASYNC240 - it looks at no disk
+        is_link = any(spelled.is_relative_to(folder.path) for folder in self._own_folders()) and target != spelled
+        return self.refuse(wish, address, access, param, target if is_link else None)
+
+    def refuse(
+        self, wish: FolderWish | None, address: str, access: Access, param: str, link_target: Path | None = None
+    ) -> InvalidInput:
+        """Return the refusal of an address for which `wish` must be granted; None: nobody can."""
+        folders = self.settings.folders
         state_folder = "" if folders == InstanceFolders.from_platform() else str(folders.data)
         refusal = Refusal(
             address,
             access,
-            target,
-            is_link=any(spelled.is_relative_to(folder.path) for folder in self._own_folders()) and target != spelled,
+            link_target,
             folders=(*self.client.folders, *self.settings.allowed_folders),
             inbox=folders.inbox,
             command=grant_command(access, wish.folder, self.principal, state_folder) if wish else "",
@@ -119,7 +142,10 @@ class AllowedPaths:
         ]
 
     async def _granted_folders(self, access: Access) -> list[GrantedFolder]:
-        grants = FolderGrants(self.settings.folders)
+        return [folder for folder in await self._granted(access) if folder.path != CLIPBOARD]
+
+    async def _granted(self, access: Access) -> list[GrantedFolder]:
+        grants = FolderGrantStore(self.settings.folders)
         kept = await self.client.threads.run(grants.folder, grants.all)
         return [
             *(GrantedFolder(wish.folder, is_clients=True) for wish in self.once if wish.access in (access, "write")),

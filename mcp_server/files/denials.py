@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mcp_server.files.file_calls import FILE_TIMEOUT_SECONDS
-from mcp_server.files.grants import Access, Grant
+from mcp_server.files.grants import Access, FolderGrant
 
 OWN_PROGRAM = os.path.realpath(sys.executable)
 """The program of this process, by which macOS knows its rights."""
@@ -52,10 +52,8 @@ class Refusal:
     address: str
     """As the call names it."""
     access: Access
-    target: Path
-    """The path with every link resolved."""
-    is_link: bool
-    """A link in one of the client's folders leads out of it."""
+    link_target: Path | None
+    """Where a link in one of the client's folders leads out of it; None: it is no such link."""
     folders: Sequence[Path]
     """Those that the client may use."""
     inbox: Path
@@ -69,8 +67,10 @@ class Refusal:
     @property
     def text(self) -> str:
         """Sentences for the model and its user; they do not depend on whether the file exists."""
-        verb, remedy = REMEDIES[self.access]
-        place = f"{self.address} is a link to {self.target}, which is" if self.is_link else f"{self.address} is"
+        verb, remedy, remedy_over_http = REMEDIES[self.access]
+        place = (
+            f"{self.address} is a link to {self.link_target}, which is" if self.link_target else f"{self.address} is"
+        )
         page = "answers on the status page, or " if self.over_http else ""
         folders = ", ".join(map(str, self.folders)) or f"only {self.inbox}"
         return " ".join(
@@ -80,16 +80,24 @@ class Refusal:
                 f"To allow it without a restart, the user {page}types: `{self.command}`."
                 if self.command
                 else "It may be private, so nobody can grant it here.",
-                remedy.format(inbox=self.inbox),
+                (remedy_over_http if self.over_http else remedy).format(inbox=self.inbox),
             )
         )
 
 
-REMEDIES: dict[Access, tuple[str, str]] = {
-    "read": ("read", "Or copy the file into {inbox}/."),
-    "write": ("write", "Or leave output_path empty: the result is kept all the same."),
+REMEDIES: dict[Access, tuple[str, str, str]] = {
+    "read": (
+        "read",
+        "Or copy the file into {inbox}/.",
+        "Or pass the file itself as data:<type>;base64,… of at most 8 MB.",
+    ),
+    "write": (
+        "write",
+        "Or leave output_path empty: the result is kept all the same.",
+        "Or leave output_path empty: the result is in the answer as far as it fits, and at its url.",
+    ),
 }
-"""The verb of a refusal, and what else can be done."""
+"""The verb of a refusal, and what else can be done, here and over HTTP."""
 
 
 def grant_command(access: Access, folder: Path, client: str, state_folder: str) -> str:
@@ -105,7 +113,7 @@ def grant_command(access: Access, folder: Path, client: str, state_folder: str) 
     )
 
 
-def withdrawn_text(grant: Grant) -> str:
+def withdrawn_text(grant: FolderGrant) -> str:
     """Return why a call ends whose folder is no longer granted."""
     return (
         f"While this call ran, the user withdrew the consent for {grant.folder}. The call ends without a result, and "

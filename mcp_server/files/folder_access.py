@@ -51,6 +51,12 @@ class FolderAccess:
             return (await self._accesses()[0].execute({"do": "similar", "path": str(path)}, self.folder.path)).name
         return ""
 
+    async def newest_picture(self, folder: Path) -> str:
+        """Return the name of the picture in a folder that was changed last; "" if there is none."""
+        with suppress(FileNotFoundError):
+            return (await self._execute({"do": "newest", "path": str(folder)})).name
+        return ""
+
     async def write(self, allowed: AllowedPath, data: bytes) -> None:
         """Write a file; see `mcp_server.files.writing.write_file`."""
         await self._attempt(lambda access: write_file(access, self.client.threads, allowed, data))

@@ -1,7 +1,7 @@
 """The folders that clients asked for and that no question could grant: the status page shows them to a person."""
 
 from mcp_server.files.allowed_paths import FolderWish
-from mcp_server.files.grants import FolderGrants, Grant
+from mcp_server.files.grants import FolderGrant, FolderGrantStore
 
 MAX_REQUESTS = 20
 """The oldest goes for another one."""
@@ -11,21 +11,21 @@ class FolderRequests:
     """The newest requests of all clients, each once."""
 
     def __init__(self) -> None:
-        self._requests: dict[str, Grant] = {}
+        self._requests: dict[str, FolderGrant] = {}
 
     def note(self, client: str, wish: FolderWish, now: float) -> None:
         """Keep a request; `now` is in seconds since the epoch."""
-        request = Grant(client, wish.access, wish.folder, now)
+        request = FolderGrant(client, wish.access, wish.folder, now)
         self._requests.pop(request.id, None)
         self._requests[request.id] = request
         while len(self._requests) > MAX_REQUESTS:
             del self._requests[next(iter(self._requests))]
 
-    def all(self) -> list[Grant]:
+    def all(self) -> list[FolderGrant]:
         """Return the requests as the grants that they ask for, oldest first."""
         return list(self._requests.values())
 
-    def take(self, request_id: str) -> Grant | None:
+    def take(self, request_id: str) -> FolderGrant | None:
         """Remove a request and return it; None: there is none of this id."""
         return self._requests.pop(request_id, None)
 
@@ -33,15 +33,15 @@ class FolderRequests:
 class FolderConsents:
     """What the status page shows of folders, and what a person answers there. Every method blocks on the disk."""
 
-    def __init__(self, grants: FolderGrants, requests: FolderRequests) -> None:
+    def __init__(self, grants: FolderGrantStore, requests: FolderRequests) -> None:
         self._grants = grants
         self._requests = requests
 
-    def granted(self) -> list[Grant]:
+    def granted(self) -> list[FolderGrant]:
         """Return what is granted, oldest first."""
         return self._grants.all()
 
-    def requested(self) -> list[Grant]:
+    def requested(self) -> list[FolderGrant]:
         """Return what clients asked for and nobody has answered, as the grants that they ask for."""
         granted = {grant.id for grant in self._grants.all()}
         return [request for request in self._requests.all() if request.id not in granted]

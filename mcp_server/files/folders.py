@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from mcp_server.files.grants import Grant
-from mcp_server.files.secret_folders import SCREENSHOT_PREFIX, TEMPORARY_ITEMS
+from mcp_server.files.grants import FolderGrant
+from mcp_server.files.secret_folders import is_temporary_items, shows_screenshot
 from mcp_server.files.spelling import normalize_spelling
 
 
@@ -15,7 +15,7 @@ class GrantedFolder:
     path: Path
     is_clients: bool
     """Files are opened with the client's rights; otherwise the folder is the daemon's own."""
-    grant: Grant | None = None
+    grant: FolderGrant | None = None
     """What a person granted while Senses runs, and may withdraw; None: it is the client's own, or configured."""
 
 
@@ -40,8 +40,8 @@ def shows(folder: Path, path: Path, home: Path) -> bool:
     folder, path, home = normalize_spelling(folder), normalize_spelling(path), normalize_spelling(home)
     if not path.is_relative_to(folder) or any(part.startswith(".") for part in path.relative_to(folder).parts):
         return False
-    if folder.name.casefold() == TEMPORARY_ITEMS.casefold():
-        return path.relative_to(folder).parts[0].casefold().startswith(SCREENSHOT_PREFIX.casefold())
+    if is_temporary_items(folder):
+        return path != folder and shows_screenshot(folder, path)
     libraries = (home / "Library", home / "library")
     return not any(path.is_relative_to(library) and not folder.is_relative_to(library) for library in libraries)
 

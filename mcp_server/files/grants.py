@@ -30,7 +30,7 @@ LOG_NAME = "folders.log"
 
 
 @dataclass(frozen=True, slots=True)
-class Grant:
+class FolderGrant:
     """A client may read a folder, or read and write it."""
 
     client: str
@@ -51,19 +51,19 @@ class Grant:
         return self.client in (EVERY_CLIENT, client) and self.access in (access, "write")
 
 
-class FolderGrants:
+class FolderGrantStore:
     """The grants of one instance. Every method blocks on the disk."""
 
     def __init__(self, folders: InstanceFolders) -> None:
         self.folder = folders.data / "folders"
         self._log = folders.logs / LOG_NAME
 
-    def all(self) -> list[Grant]:
+    def all(self) -> list[FolderGrant]:
         """Return the grants, oldest first; files that are none are skipped."""
         grants = [grant for path in self._paths() if (grant := _read(path))]
         return sorted(grants, key=lambda grant: (grant.granted_at, grant.id))
 
-    def add(self, client: str, access: Access, folder: Path) -> Grant:
+    def add(self, client: str, access: Access, folder: Path) -> FolderGrant:
         """Grant a folder, whose links are resolved, and return the grant.
 
         Raises:
@@ -72,13 +72,13 @@ class FolderGrants:
         """
         if is_secret(folder, Path.home().resolve()):
             raise InvalidInput(secret_text(folder), param="folder", code="secret_folder")
-        grant = Grant(client, access, folder, time.time())
+        grant = FolderGrant(client, access, folder, time.time())
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        write_atomically(self._path(grant.id), TypeAdapter(Grant).dump_json(grant), mode=PRIVATE)
+        write_atomically(self._path(grant.id), TypeAdapter(FolderGrant).dump_json(grant), mode=PRIVATE)
         self.log("granted", client, access, folder)
         return grant
 
-    def revoke(self, grant: Grant) -> None:
+    def revoke(self, grant: FolderGrant) -> None:
         """Withdraw a grant; do nothing if that has happened already.
 
         Raises:
@@ -110,9 +110,9 @@ class FolderGrants:
         return self.folder / f"{grant_id}.json"
 
 
-def _read(path: Path) -> Grant | None:
+def _read(path: Path) -> FolderGrant | None:
     try:
-        grant = TypeAdapter(Grant).validate_json(path.read_bytes())
+        grant = TypeAdapter(FolderGrant).validate_json(path.read_bytes())
     except FileNotFoundError:
         return None  # it has just been revoked
     except (OSError, ValidationError) as error:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from mcp_server.files.artifacts import ArtifactKind
-from mcp_server.files.grants import LOG_NAME, FolderGrants
+from mcp_server.files.grants import LOG_NAME, FolderGrantStore
 from mcp_server.files.retention import find_results
 from model_runtime.atomic_file import PRIVATE
 from model_runtime.settings import InstanceFolders
@@ -32,14 +32,14 @@ def make_private(folders: InstanceFolders) -> None:
 
 
 def _own_folders(folders: InstanceFolders) -> Iterator[Path]:
-    yield from (folders.run, folders.logs, folders.artifacts, FolderGrants(folders).folder)
+    yield from (folders.run, folders.logs, folders.artifacts, FolderGrantStore(folders).folder)
     yield from (folders.artifacts / kind for kind in ArtifactKind)
 
 
 def _own_files(folders: InstanceFolders) -> Iterator[Path]:
     yield from (folders.data / name for name in STATE_FILES)
     yield from (folders.logs / name for name in LOG_FILES)
-    yield from FolderGrants(folders).folder.glob("*.json")
+    yield from FolderGrantStore(folders).folder.glob("*.json")
     for result in find_results(folders.artifacts):
         yield from result.paths
 

@@ -1,6 +1,6 @@
 """Execute one file request: by the shim with the client's rights, or by the daemon with its own. Standard library only.
 
-A request is {"do": …, "path": …}. "open", "stat", "resolve" and "similar" look at a path. "create" makes a new file below
+A request is {"do": …, "path": …}. "open", "stat", "resolve", "similar" and "newest" look at a path. "create" makes a new file below
 "root" and answers with it and with the number of its folder, which stays open; one of "commit" (rename to "to") and
 "discard" must follow, with that number as "folder", and closes it.
 """
@@ -9,6 +9,7 @@ import os
 
 READ_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 CREATE_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".tif", ".tiff", ".bmp", ".heic")
 SEARCH = getattr(os, "O_PATH", getattr(os, "O_SEARCH", os.O_RDONLY))
 """Opens a folder that may be entered but not listed: O_PATH of Linux, O_SEARCH of macOS, where Python has it."""
 FOLDER_FLAGS = SEARCH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -32,6 +33,8 @@ def execute(request: dict[str, str]) -> dict[str, int | str]:
             return {"name": os.path.realpath(path)}
         case "similar":
             return {"name": _similar_name(path)}
+        case "newest":
+            return {"name": _newest_picture(path)}
         case "create":
             return _create(path, request["root"])
         case "commit":
@@ -118,3 +121,20 @@ def _similar_name(path: str) -> str:
     names = [other for other in os.listdir(folder) if not other.startswith(".")]  # noqa: PTH208
     similar = [other for other in names if os.path.splitext(other)[0].lower() == stem]  # noqa: PTH122
     return similar[0] if len(similar) == 1 else ""
+
+
+def _newest_picture(folder: str) -> str:
+    """Return the name of the visible picture in a folder that was changed last; "" if there is none.
+
+    Raises:
+        OSError: the folder cannot be listed.
+    """
+    with os.scandir(folder) as entries:
+        pictures = [
+            (entry.stat(follow_symlinks=False).st_mtime, entry.name)
+            for entry in entries
+            if entry.name.lower().endswith(PICTURE_SUFFIXES)
+            and not entry.name.startswith(".")
+            and entry.is_file(follow_symlinks=False)
+        ]
+    return max(pictures, default=(0.0, ""))[1]

@@ -72,7 +72,12 @@ def add_describe_image(server: MCPServer[ClientConnection], app: AppContext) -> 
         ctx: ToolContext,
         files: Annotated[ClientFiles, consented_files(app, wishes)],
         download: Annotated[AgreedDownload, agreed_download(app, find_model)],
-        image: Annotated[str, Field(description="Path (absolute, ~ or relative), file://, senses:// or data: URI")],
+        image: Annotated[
+            str,
+            Field(
+                description='Path (absolute, ~ or relative), file://, senses:// or data: URI, "clipboard" or "screenshot" (the newest)'
+            ),
+        ],
         prompt: Annotated[str, Field(description="A question or instruction about the image", max_length=8000)] = "",
         task: Literal["describe", "caption", "alt_text", "ocr", "detect", "point"] = "describe",
         region: RegionArgument = [],  # noqa: B006

@@ -91,7 +91,8 @@ def add_generate_image(server: MCPServer[ClientConnection], app: AppContext) -> 
                 drawings = rank(drawings, judgements)
                 fields["warnings"] += [*warnings, *judge.warnings(drawn_by_starter=fields["starter"])]
                 fields["judge"] = judge.model
-            return await save_drawings(app, drawings[:count], drawings[count:], output, fields, preview)
+            shown = "full" if files.client.over_http and preview == "thumbnail" else preview
+            return await save_drawings(app, drawings[:count], drawings[count:], output, fields, shown)
 
         return await app.run_job(ctx, "generate_image", wait_seconds, download.before(run_requests), files)
 

@@ -2,7 +2,7 @@
 
 from contextlib import nullcontext
 from functools import partial
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypedDict
 
 import anyio
 from mcp.server import MCPServer
@@ -45,8 +45,17 @@ SUFFIXES: dict[AudioFormat, tuple[str, ...]] = {
     "opus": (".opus", ".ogg"),
 }
 MAX_INLINE_AUDIO_BYTES = 400_000
-"""WAV in a result: about 8 s at 24 kHz, 16 bit."""
+"""Of sound in a result: about 8 s of WAV at 24 kHz, 16 bit."""
+MAX_INLINE_MP3_SECONDS = 120
+"""Longer speech is not encoded to see whether it fits."""
 NO_PLAYER = "this machine has no program that plays sound (paplay, aplay, ffplay or pw-play); open the file instead."
+
+
+class InlineSound(TypedDict, total=False):
+    """Arguments of `build_result`; none: the answer has no sound."""
+
+    sound: bytes
+    sound_type: str
 
 
 def add_speak(server: MCPServer[ClientConnection], app: AppContext) -> None:
@@ -116,7 +125,7 @@ def add_speak(server: MCPServer[ClientConnection], app: AppContext) -> None:
             except NothingSaved as error:
                 wav = await anyio.to_thread.run_sync(encode_inline, bytes(pcm), speech.sample_rate, error)
                 fields["warnings"].append(error.warning)
-                return build_result(SpeakResult(**about, **fields), wav=wav)
+                return build_result(SpeakResult(**about, **fields), sound=wav)
             fields["warnings"] += app.artifacts.warnings_about(artifact.path, path)
             return build_result(
                 SpeakResult(
@@ -125,7 +134,7 @@ def add_speak(server: MCPServer[ClientConnection], app: AppContext) -> None:
                     **fields,
                 ),
                 links=[result_link(artifact)],
-                wav=await _inline_audio(ctx, artifact),
+                **await _inline_audio(ctx, artifact, bytes(pcm), speech.sample_rate),
             )
 
         return await app.run_job(ctx, "speak", wait_seconds, download.before(run_request), files)
@@ -136,11 +145,20 @@ def add_speak(server: MCPServer[ClientConnection], app: AppContext) -> None:
         return build_result(FreeFormResult.model_validate({"stopped": app.player.stop()}))
 
 
-async def _inline_audio(ctx: ToolContext, artifact: StoredArtifact) -> bytes:
-    """Return the WAV if it is short and the client shows the viewer, which plays it; else no bytes."""
-    if not client_supports_apps(ctx) or artifact.size_bytes > MAX_INLINE_AUDIO_BYTES:
-        return b""
-    return await anyio.Path(artifact.path).read_bytes()
+async def _inline_audio(ctx: ToolContext, artifact: StoredArtifact, pcm: bytes, sample_rate: int) -> InlineSound:
+    """Return short speech for the answer of a client that shows the viewer, which plays it, or comes over HTTP.
+
+    A client over HTTP may be unable to open the file: what is too long as WAV it gets as MP3.
+    """
+    over_http = ctx.request_context.lifespan_context.over_http
+    if artifact.size_bytes <= MAX_INLINE_AUDIO_BYTES and (over_http or client_supports_apps(ctx)):
+        return {"sound": await anyio.Path(artifact.path).read_bytes()}
+    if not over_http or len(pcm) > MAX_INLINE_MP3_SECONDS * sample_rate * 2:  # 2 bytes per sample
+        return {}
+    from model_runtime.media.speech_encoder import encode_speech
+
+    mp3 = await anyio.to_thread.run_sync(encode_speech, pcm, sample_rate, "mp3")
+    return {"sound": mp3, "sound_type": "audio/mpeg"} if len(mp3) <= MAX_INLINE_AUDIO_BYTES else {}
 
 
 def encode_inline(pcm: bytes, sample_rate: int, error: NothingSaved) -> bytes:

@@ -59,8 +59,9 @@ def recordings(recordings_folder: Path) -> list[Recording]:
 
 @pytest.fixture(scope="session")
 def real_daemon(models_folder: Path) -> Generator[RunningDaemon]:
-    """`senses serve` with the real models, as `make serve` starts it."""
-    with running_daemon(f'model_folders = ["{models_folder}"]\n') as daemon:
+    """`senses serve` with the real models, as `make serve` starts it; on a busy machine its requests wait for a load."""
+    lines = f'model_folders = ["{models_folder}"]\n[queue]\nseconds = {ANSWER_SECONDS:.0f}\n'
+    with running_daemon(lines) as daemon:
         yield daemon
 
 

@@ -231,7 +231,7 @@ def test_the_text_comes_first_then_previews_then_links_then_sound() -> None:
         links=[ResourceLink(uri="senses://images/1", name="a.png", mime_type="image/png", size=9)],
         pngs=[png_header(512, 512)],
         make_preview=RecordingPreview(),
-        wav=b"RIFF",
+        sound=b"RIFF",
     )
 
     _, image, link, sound = built.content
@@ -249,8 +249,8 @@ def test_pictures_without_a_preview_and_no_sound_add_no_block() -> None:
 
 
 def test_a_sound_that_does_not_fit_is_left_out() -> None:
-    assert len(build_result(DescribeResult(), wav=b"x" * 524_000).content) == 2
-    assert len(build_result(DescribeResult(), wav=b"x" * 525_000).content) == 1
+    assert len(build_result(DescribeResult(), sound=b"x" * 524_000).content) == 2
+    assert len(build_result(DescribeResult(), sound=b"x" * 525_000).content) == 1
 
 
 def test_at_most_eight_warnings_of_300_letters_are_kept() -> None:

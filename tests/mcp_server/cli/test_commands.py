@@ -132,7 +132,10 @@ def test_demo_takes_a_folder_sentences_and_a_model_for_each_step(monkeypatch: py
         "--starters",
         *["--say", "a", "--hear", "b", "--draw", "c", "--see", "d"],
     )
-    assert (plan.arguments[1:], plan.options) == ((Path("/f"), 1, ("a", "b", "c", "d")), {"starters": True, "real": False})
+    assert (plan.arguments[1:], plan.options) == (
+        (Path("/f"), 1, ("a", "b", "c", "d")),
+        {"starters": True, "real": False},
+    )
     senses("demo", "--real")
     assert plan.options == {"starters": False, "real": True}
     assert run.arguments[0] == "the plan"

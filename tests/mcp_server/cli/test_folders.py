@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from mcp_server.cli.main import app
-from mcp_server.files.grants import FolderGrants
+from mcp_server.files.grants import FolderGrantStore
 from model_runtime.settings import Settings
 
 Senses = Callable[..., Result]
@@ -32,7 +32,7 @@ def desktop(tmp_path: Path) -> Path:
 def test_a_folder_is_granted_listed_and_revoked(senses: Senses, desktop: Path, settings: Settings) -> None:
     added = senses("add", "~/Desktop", "--write", "--client", "claude-code")
     listed = senses()
-    (grant,) = FolderGrants(settings.folders).all()
+    (grant,) = FolderGrantStore(settings.folders).all()
     revoked = senses("revoke", "~/Desktop")
 
     assert added.output == (
@@ -49,7 +49,7 @@ def test_a_link_is_granted_by_the_folder_behind_it(senses: Senses, desktop: Path
 
     senses("add", str(desktop.parent / "link"))
 
-    assert [(grant.client, grant.folder) for grant in FolderGrants(settings.folders).all()] == [("", desktop)]
+    assert [(grant.client, grant.folder) for grant in FolderGrantStore(settings.folders).all()] == [("", desktop)]
 
 
 def test_a_grant_is_revoked_by_its_id_although_its_folder_has_gone(
@@ -57,10 +57,10 @@ def test_a_grant_is_revoked_by_its_id_although_its_folder_has_gone(
 ) -> None:
     senses("add", str(desktop))
     os.rmdir(desktop)  # noqa: PTH106
-    (grant,) = FolderGrants(settings.folders).all()
+    (grant,) = FolderGrantStore(settings.folders).all()
 
     assert senses("revoke", grant.id).exit_code == 0
-    assert FolderGrants(settings.folders).all() == []
+    assert FolderGrantStore(settings.folders).all() == []
 
 
 @pytest.mark.parametrize(

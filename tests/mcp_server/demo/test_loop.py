@@ -247,7 +247,9 @@ async def test_without_real_models_the_command_that_gets_them_is_told_before_any
     service = FakeService()
     run = plan_run(settings, folder, 6, ("",) * 4, starters=False, real=True)
 
-    with pytest.raises(RealModelMissing, match="no real model for speech.*Get one: make models, and start `make serve`"):
+    with pytest.raises(
+        RealModelMissing, match="no real model for speech.*Get one: make models, and start `make serve`"
+    ):
         await shown(run, over(service, settings))
 
     assert service.requests == []

@@ -7,18 +7,18 @@ import pytest
 
 from mcp_server.files.allowed_paths import FolderWish
 from mcp_server.files.folder_requests import MAX_REQUESTS, FolderRequests
-from mcp_server.files.grants import FolderGrants, Grant
+from mcp_server.files.grants import FolderGrant, FolderGrantStore
 from mcp_server.files.privacy import make_private
 from model_runtime.errors import InvalidInput
 from model_runtime.settings import Settings
 
 
 @pytest.fixture
-def grants(settings: Settings) -> FolderGrants:
-    return FolderGrants(settings.folders)
+def grants(settings: Settings) -> FolderGrantStore:
+    return FolderGrantStore(settings.folders)
 
 
-def test_what_is_granted_is_listed_until_it_is_revoked(grants: FolderGrants, tmp_path: Path) -> None:
+def test_what_is_granted_is_listed_until_it_is_revoked(grants: FolderGrantStore, tmp_path: Path) -> None:
     first = grants.add("claude-code", "read", tmp_path / "a")
     second = grants.add("", "write", tmp_path / "b")
 
@@ -28,7 +28,7 @@ def test_what_is_granted_is_listed_until_it_is_revoked(grants: FolderGrants, tmp
     assert grants.all() == [second]
 
 
-def test_the_same_grant_is_kept_once(grants: FolderGrants, tmp_path: Path) -> None:
+def test_the_same_grant_is_kept_once(grants: FolderGrantStore, tmp_path: Path) -> None:
     grants.add("claude-code", "read", tmp_path)
     again = grants.add("claude-code", "read", tmp_path)
 
@@ -48,10 +48,10 @@ def test_the_same_grant_is_kept_once(grants: FolderGrants, tmp_path: Path) -> No
 def test_a_grant_is_for_one_client_or_for_all_and_writing_includes_reading(
     grant: tuple[str, str], client: str, access: str, allowed: bool
 ) -> None:
-    assert Grant(grant[0], grant[1], Path("/a"), 0.0).allows(client, access) is allowed  # type: ignore[arg-type]
+    assert FolderGrant(grant[0], grant[1], Path("/a"), 0.0).allows(client, access) is allowed  # type: ignore[arg-type]
 
 
-def test_a_folder_with_secrets_is_refused_whoever_asks(grants: FolderGrants) -> None:
+def test_a_folder_with_secrets_is_refused_whoever_asks(grants: FolderGrantStore) -> None:
     for folder in (Path.home(), Path.home() / ".ssh", Path("/")):
         with pytest.raises(InvalidInput, match="private data") as refusal:
             grants.add("", "read", folder)
@@ -60,7 +60,7 @@ def test_a_folder_with_secrets_is_refused_whoever_asks(grants: FolderGrants) -> 
     assert grants.all() == []
 
 
-def test_files_that_are_no_grants_are_skipped(grants: FolderGrants, tmp_path: Path) -> None:
+def test_files_that_are_no_grants_are_skipped(grants: FolderGrantStore, tmp_path: Path) -> None:
     kept = grants.add("a", "read", tmp_path / "a")
     file = grants.folder / f"{kept.id}.json"
     (grants.folder / "nonsense.json").write_text("{")
@@ -71,7 +71,7 @@ def test_files_that_are_no_grants_are_skipped(grants: FolderGrants, tmp_path: Pa
 
 
 def test_grants_that_others_could_read_become_private_at_the_next_start(
-    grants: FolderGrants, settings: Settings, tmp_path: Path
+    grants: FolderGrantStore, settings: Settings, tmp_path: Path
 ) -> None:
     grant = grants.add("a", "read", tmp_path)
     grants.folder.chmod(0o755)
@@ -84,7 +84,9 @@ def test_grants_that_others_could_read_become_private_at_the_next_start(
     assert [stat.S_IMODE(path.stat().st_mode) for path in kept] == [0o700, 0o600, 0o600]
 
 
-def test_a_log_that_cannot_be_written_costs_no_grant(grants: FolderGrants, settings: Settings, tmp_path: Path) -> None:
+def test_a_log_that_cannot_be_written_costs_no_grant(
+    grants: FolderGrantStore, settings: Settings, tmp_path: Path
+) -> None:
     settings.folders.logs.mkdir(parents=True)
     (settings.folders.logs / "folders.log").mkdir()
 

@@ -29,8 +29,7 @@ def main() -> None:
         model = WhisperModel(folder, device="cpu", compute_type="float32", cpu_threads=2)
     known = read_reference(MODEL) if (FOLDER / f"{MODEL}.json").exists() else {"clips": {}, "long": {}}
     recordings = read_recordings(RECORDINGS)
-    clips = select_clips(recordings)
-    work = [*map(clip_work, clips), *(long_work(recordings, name) for name in LONG)]
+    work = [*(long_work(recordings, name) for name in LONG), *map(clip_work, select_clips(recordings))]
     for kept, name, samples, options in work:
         if name not in known[kept]:
             known[kept][name] = hear(model.transcribe, samples, GREEDY | options)

@@ -10,6 +10,7 @@ import pytest
 
 from model_runtime.catalog.builtin_models import REAL_MODELS, STARTER_FOLDER, STARTER_MODELS
 from model_runtime.catalog.catalog import Catalog
+from model_runtime.engines.speech import engine as speech_engine
 from model_runtime.engines.speech.engine import SpeechEngine
 from model_runtime.engines.speech.voice_model import max_audio_seconds
 from model_runtime.errors import Cancelled, InvalidInput, LoadFailed
@@ -316,3 +317,12 @@ def test_nothing_is_printed_while_loading(
     narrow({"model": checkpoint(qwen3_tts.build)})
 
     assert capfd.readouterr().out == ""
+
+
+def test_an_idle_engine_gives_back_what_the_allocator_keeps(monkeypatch: pytest.MonkeyPatch) -> None:
+    releases: list[bool] = []
+    monkeypatch.setattr(speech_engine, "release_memory", lambda: releases.append(True))
+
+    SpeechEngine().idle()
+
+    assert releases == [True]
