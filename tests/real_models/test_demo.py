@@ -16,7 +16,7 @@ pytestmark = [pytest.mark.real, pytest.mark.timeout(2 * ANSWER_SECONDS)]
 def test_an_everyday_sentence_is_said_heard_and_read_from_its_picture(
     real_daemon: RunningDaemon, tmp_path: Path
 ) -> None:
-    command = [BIN_FOLDER / "senses", "demo", "--real", "--sentences", "1", "--folder", tmp_path / "demo"]
+    command = [str(BIN_FOLDER / "senses"), "demo", "--real", "--sentences", "1", "--folder", str(tmp_path / "demo")]
 
     demo = subprocess.run(
         command, env=real_daemon.environ, check=False, capture_output=True, encoding="utf-8", timeout=ANSWER_SECONDS
