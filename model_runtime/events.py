@@ -39,10 +39,23 @@ class Progress:
 
 
 @dataclass(frozen=True, slots=True)
+class TokenLogprob:
+    """A token's text and natural log-probability, before temperature, penalties and grammar.
+
+    `top` are the likeliest tokens in its place, the first one first; they have none themselves.
+    """
+
+    token: str
+    logprob: float
+    top: tuple["TokenLogprob", ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class TextDelta:
-    """The next text of an answer."""
+    """The next text of an answer, with the log-probabilities of its tokens if the request asks for them."""
 
     text: str
+    logprobs: tuple[TokenLogprob, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +152,7 @@ class ChatResult:
     cached_tokens: int = field(default=0, compare=False)
     """Prompt tokens whose keys and values came from the prefix cache; not part of what makes two answers equal."""
     lines: tuple[TextLine, ...] = ()
+    logprobs: tuple[TokenLogprob, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,6 +33,8 @@ class Chat:
     prompt and answer may take together, 0 for the model's own limit. `temperature` 0 is greedy.
     `top_k` 0 and `min_p` 0 keep all tokens. `logit_bias` are pairs of a token id and what is added to its logit;
     penalties of 0, for `repetition_penalty` of 1, change nothing.
+    `top_logprobs` is how many of the likeliest tokens are told in place of each, with their log-probabilities: 0 for
+    those of the answer's own tokens only, None for none at all.
     `is_raw` continues the text of the only message as it stands, without the model's template.
     `json_schema` constrains the answer to a JSON schema; "{}" means any JSON object, "" means free text.
     """
@@ -53,6 +55,7 @@ class Chat:
     logit_bias: tuple[tuple[int, float], ...] = ()
     context_tokens: int = 0
     is_raw: bool = False
+    top_logprobs: int | None = None
 
     @property
     def raw_text(self) -> str:

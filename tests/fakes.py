@@ -28,6 +28,7 @@ from model_runtime.events import (
     TextDelta,
     TextLine,
     Timings,
+    TokenLogprob,
     TranscriptionResult,
     Warnings,
 )
@@ -222,9 +223,12 @@ def _reading(lines: tuple[TextLine, ...]) -> Iterable[Event]:
 def _events(request: Request, answer_parts: tuple[str, ...], segments: tuple[Segment, ...]) -> Iterable[Event]:
     timings = Timings(0.0, 0.1, 0.2)
     if isinstance(request, Chat):
-        yield from map(TextDelta, answer_parts)
+        logprobs = tuple(_token_logprob(part, request.top_logprobs) for part in answer_parts)
+        if request.top_logprobs is None:
+            logprobs = ()
+        yield from (TextDelta(part, logprobs[index : index + 1]) for index, part in enumerate(answer_parts))
         result: ChatResult | GeneratedImage | TranscriptionResult | SpeechResult = ChatResult(
-            "".join(answer_parts), "stop", 12, len(answer_parts), cached_tokens=5
+            "".join(answer_parts), "stop", 12, len(answer_parts), cached_tokens=5, logprobs=logprobs
         )
     elif isinstance(request, GenerateImage):
         steps = request.steps or 4
@@ -241,6 +245,10 @@ def _events(request: Request, answer_parts: tuple[str, ...], segments: tuple[Seg
         yield from (AudioChunk(b"\x00\x10" * 2400, 24_000) for _ in range(3))
         result = SpeechResult(0.3, 24_000, request.voice or "alma", "en")
     yield Finished(request.model, result, timings, starter=request.model.endswith("-starter"))
+
+
+def _token_logprob(text: str, top_count: int | None) -> TokenLogprob:
+    return TokenLogprob(text, -0.5, tuple(TokenLogprob(f"{text}{rank}", -1.0 - rank) for rank in range(top_count or 0)))
 
 
 def _with_warnings(event: Event, warnings: tuple[str, ...]) -> Event:

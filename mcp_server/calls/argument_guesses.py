@@ -81,7 +81,8 @@ SIZE_GUESSES = _words("size resolution dimensions image_size output_size")
 PATH_ARGUMENTS = frozenset({"image", "more_images", "a", "b", "audio", "uri", "output_path", "path"})
 VALUE_GUESSES = MappingProxyType({"jpg": "jpeg", "txt": "text", "segments": "segment", "words": "word"})
 """Other words for a value out of a list."""
-SIZE_PATTERN = re.compile(r"\s*(\d+)\s*(?:px)?\s*[x×*,:]\s*(\d+)\s*(?:px)?\s*", re.IGNORECASE)
+SIZE_PATTERN = re.compile(r"(\d{1,5})(?:px)?[x×*,:](\d{1,5})(?:px)?", re.IGNORECASE)
+"""A size without its blanks."""
 ESCAPED_CHARACTER = re.compile(r"\\([ ()\[\]&'])")
 """A character as a terminal writes it when a file is dragged into it."""
 
@@ -102,7 +103,7 @@ def understand_arguments(given: Mapping[str, Any], schema: Mapping[str, Any]) ->
     properties: Mapping[str, Any] = schema["properties"]
     renamed, notes = _rename(_without_empty(given, schema), schema)
     arguments: dict[str, Any] = {}
-    for name, value in renamed.items():
+    for name, value in _without_empty(renamed, schema).items():
         arguments[name], note = _understand_value(name, value, properties.get(name, {}))
         notes += [note] if note else []
     return UnderstoodArguments(arguments, tuple(notes))
@@ -173,7 +174,7 @@ def _width_and_height(value: object) -> dict[str, Any]:
     if isinstance(value, int) and not isinstance(value, bool):
         return {"width": value, "height": value}
     text = ",".join(map(str, value)) if isinstance(value, list) else value
-    match = SIZE_PATTERN.fullmatch(text) if isinstance(text, str) else None
+    match = SIZE_PATTERN.fullmatch("".join(text.split())) if isinstance(text, str) else None
     return {"width": int(match[1]), "height": int(match[2])} if match else {}
 
 
@@ -198,7 +199,7 @@ def _is_array(schema: Mapping[str, Any]) -> bool:
 def _as_list(value: object) -> list[Any] | None:
     """Return a list, be it one, written as JSON, or a text as its only item; None for anything else."""
     if isinstance(value, str) and value.lstrip().startswith("["):
-        with suppress(ValueError):
+        with suppress(ValueError, RecursionError):
             value = json.loads(value)
     return value if isinstance(value, list) else [value] if isinstance(value, str) and value else None
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mcp_server.files.grants import FolderGrant
-from mcp_server.files.secret_folders import SCREENSHOT_PREFIX, TEMPORARY_ITEMS
+from mcp_server.files.secret_folders import is_temporary_items, shows_screenshot
 from mcp_server.files.spelling import normalize_spelling
 
 
@@ -40,8 +40,8 @@ def shows(folder: Path, path: Path, home: Path) -> bool:
     folder, path, home = normalize_spelling(folder), normalize_spelling(path), normalize_spelling(home)
     if not path.is_relative_to(folder) or any(part.startswith(".") for part in path.relative_to(folder).parts):
         return False
-    if folder.name.casefold() == TEMPORARY_ITEMS.casefold():
-        return path.relative_to(folder).parts[0].casefold().startswith(SCREENSHOT_PREFIX.casefold())
+    if is_temporary_items(folder):
+        return path != folder and shows_screenshot(folder, path)
     libraries = (home / "Library", home / "library")
     return not any(path.is_relative_to(library) and not folder.is_relative_to(library) for library in libraries)
 

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from mcp_server.files.spelling import normalize_spelling
 
-TEMPORARY_ITEMS = "TemporaryItems"
+TEMPORARY_ITEMS = Path("T", "TemporaryItems")
+"""The end of the path of a folder in which programs of a Mac keep files for a while: /var/folders/…/T/TemporaryItems."""
 SCREENSHOT_PREFIX = "NSIRD_screencaptureui_"
 """macOS keeps a screenshot that is dragged out of its thumbnail in a new folder of this name in TemporaryItems."""
 CLAUDE_CODE_IMAGES = Path(".claude", "image-cache")
@@ -36,10 +37,20 @@ def folder_to_ask_for(path: Path, home: Path) -> Path:
     Every screenshot of macOS and every session of Claude Code has a folder of its own.
     """
     for folder in path.parents:
-        if folder.name == TEMPORARY_ITEMS and path.relative_to(folder).parts[0].startswith(SCREENSHOT_PREFIX):
+        if is_temporary_items(folder) and shows_screenshot(folder, path):
             return folder
     images = home / CLAUDE_CODE_IMAGES
     return images if path.is_relative_to(images) else path.parent
+
+
+def is_temporary_items(folder: Path) -> bool:
+    """Return whether a folder is macOS's folder of temporary items, in which only screenshots may be seen."""
+    return [part.casefold() for part in folder.parts[-2:]] == [part.casefold() for part in TEMPORARY_ITEMS.parts]
+
+
+def shows_screenshot(folder: Path, path: Path) -> bool:
+    """Return whether a path in the folder of temporary items is that of a screenshot."""
+    return path.relative_to(folder).parts[0].casefold().startswith(SCREENSHOT_PREFIX.casefold())
 
 
 def is_secret(folder: Path, home: Path) -> bool:

@@ -27,14 +27,14 @@ def serve_file_requests(connection: socket.socket) -> None:
     Raises:
         OSError: the connection breaks.
     """
-    replies, files = _ReplySender(connection), _UnfinishedFiles()
+    replies, files = _ReplySender(connection), UnfinishedFiles()
     try:
         _serve(connection, replies, files)
     finally:
         files.discard_all()
 
 
-def _serve(connection: socket.socket, replies: "_ReplySender", files: "_UnfinishedFiles") -> None:
+def _serve(connection: socket.socket, replies: "_ReplySender", files: "UnfinishedFiles") -> None:
     buffered = b""
     while True:
         line, newline, remaining = buffered.partition(b"\n")
@@ -71,7 +71,7 @@ class _ReplySender:
                 os.close(sent)
 
 
-class _UnfinishedFiles:
+class UnfinishedFiles:
     """Executes requests and deletes, when the daemon leaves, the files that it has not finished."""
 
     def __init__(self) -> None:
@@ -102,7 +102,7 @@ class _UnfinishedFiles:
                 continue  # its folder or disk has gone
 
 
-def _answer(replies: _ReplySender, files: _UnfinishedFiles, line: bytes) -> None:
+def _answer(replies: _ReplySender, files: UnfinishedFiles, line: bytes) -> None:
     number: object = None
     error_number, fields = 0, {}
     try:

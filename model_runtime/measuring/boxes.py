@@ -17,6 +17,8 @@ MIN_RULE_WIDTH, MIN_RULE_HEIGHT, MAX_RULE_THICKNESS = 24, 64, 4
 """Rules are lines across or down; what is shorter may be the stem of a letter."""
 MAX_BORDER, MAX_BORDER_STEP = 4, 3
 """Pixels of a border, and levels within it."""
+MAX_RECTANGLES = 400
+"""The largest ones; the time grows with the square of their number."""
 MAX_SLACK, SMALL = 2, 64
 """Pixels by which two regions of one rectangle differ, and sides of what may be a letter."""
 FLAT_PIXELS, MAX_FLAT_STEP, MIN_RULE_STEP, MAX_GROUND_STEP = 4, 1, 14, 24
@@ -78,7 +80,8 @@ def _candidates(pixels: Pixels, regions: Regions) -> Iterator[tuple[int, Rectang
     is_across = (widths >= MIN_RULE_WIDTH) & (heights <= MAX_RULE_THICKNESS)
     is_down = (heights >= MIN_RULE_HEIGHT) & (widths <= MAX_RULE_THICKNESS)
     is_rule = (is_across | is_down) & (regions.areas == widths * heights)
-    for number in np.flatnonzero(is_box | is_rule):
+    numbers = np.flatnonzero(is_box | is_rule)
+    for number in numbers[np.argsort(-widths[numbers] * heights[numbers], kind="stable")][:MAX_RECTANGLES]:
         left, top, right, bottom = edges = _edges(regions, int(number))
         if is_rule[number]:
             is_rectangle = _stands_alone(pixels, edges)

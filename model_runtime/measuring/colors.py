@@ -1,6 +1,7 @@
 """Colours as people write them and as people see them apart."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,6 +35,7 @@ def to_lab(colors: NDArray[np.uint8]) -> NDArray[np.float64]:
     return np.stack([116 * y - 16, 500 * (x - y), 200 * (y - z)], axis=-1)
 
 
+@lru_cache(maxsize=10_000)
 def delta_e(first: str, second: str) -> float:
     """Return the distance of two colours, ΔE*ab of 1976: below 2 few people see it."""
     one, other = to_lab(np.array([from_hex(first), from_hex(second)], np.uint8))

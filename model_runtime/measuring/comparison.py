@@ -10,6 +10,9 @@ from model_runtime.measuring.likeness import Likeness
 from model_runtime.measuring.regions import Pixels
 from model_runtime.measuring.results import Change, ChangeKind, Element
 
+MAX_COMPARED = 300
+"""Elements of each picture that differ and are named, the largest ones; the time grows with their square."""
+
 Rule = Callable[[Element, Element], bool]
 
 
@@ -24,6 +27,7 @@ def compare(before: Pixels, after: Pixels, difference: Difference) -> tuple[floa
     firsts, seconds = find_elements(before), find_elements(after)
     left, right = list(firsts), list(seconds)
     _take_pairs(left, right, likeness.is_equal)
+    left, right = _largest(left), _largest(right)
     rules: tuple[tuple[ChangeKind, Rule], ...] = (
         ("recoloured", likeness.is_recoloured),
         ("moved", likeness.is_moved),
@@ -42,6 +46,10 @@ def compare(before: Pixels, after: Pixels, difference: Difference) -> tuple[floa
     return round((1 - float(difference.mask.mean())) * same_elements, 4), _gather(changes)
 
 
+def _largest(elements: list[Element]) -> list[Element]:
+    return sorted(elements, key=lambda element: -area(edges_of(element.box)))[:MAX_COMPARED]
+
+
 def _take_pairs(left: list[Element], right: list[Element], rule: Rule) -> list[tuple[Element, Element]]:
     """Take the pairs out of both lists of which `rule` is true, the nearest first."""
     found = [
@@ -50,11 +58,13 @@ def _take_pairs(left: list[Element], right: list[Element], rule: Rule) -> list[t
         for place, other in enumerate(right)
         if one.kind == other.kind and rule(one, other)
     ]
-    pairs: list[tuple[int, int]] = []
+    pairs: dict[int, int] = {}
+    places: set[int] = set()
     for _, index, place in sorted(found):
-        if all(index != taken and place != also for taken, also in pairs):
-            pairs.append((index, place))
-    taken = [(left[index], right[place]) for index, place in pairs]
+        if index not in pairs and place not in places:
+            pairs[index] = place
+            places.add(place)
+    taken = [(left[index], right[place]) for index, place in pairs.items()]
     for one, other in taken:
         left.remove(one)
         right.remove(other)

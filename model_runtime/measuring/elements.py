@@ -15,6 +15,8 @@ from model_runtime.media.types import PixelBox
 MAX_LETTER_HEIGHT, MIN_TEXT_ASPECT = 48, 1.5
 """Higher ink is a text only if it is this much wider than high, and a text of `MAX_TEXT_HEIGHT` at most."""
 MIN_COVERED = 0.5
+MAX_LINES = 600
+"""The largest ones."""
 
 
 def find_elements(pixels: Pixels, text_boxes: Sequence[PixelBox] = ()) -> tuple[Element, ...]:
@@ -30,7 +32,8 @@ def find_elements(pixels: Pixels, text_boxes: Sequence[PixelBox] = ()) -> tuple[
     _, *rectangles = unite([*exact_boxes.values(), *tolerant_boxes.values()], page)
     is_ink = find_ink(exact, exact_boxes) & find_ink(tolerant, tolerant_boxes)
     given = {index: edges for index, box in enumerate(text_boxes) if area(edges := _clip(box, width, height)) > 0}
-    drawn = [edges for edges in find_lines(is_ink, rectangles) if not _is_covered(edges, list(given.values()))]
+    lines = sorted(find_lines(is_ink, rectangles), key=area, reverse=True)[:MAX_LINES]
+    drawn = [edges for edges in lines if not _is_covered(edges, list(given.values()))]
     found = [_box(rectangle) for rectangle in (page, *rectangles)]
     found += [ink for edges in drawn if (ink := _ink(pixels, edges)).color != ink.background]
     found += [_ink(pixels, edges, index) for index, edges in given.items()]

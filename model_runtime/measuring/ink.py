@@ -1,5 +1,6 @@
 """Find what is drawn on the boxes: lines of text, icons and pictures."""
 
+from collections import defaultdict
 from collections.abc import Iterable
 
 import numpy as np
@@ -22,6 +23,8 @@ MIN_INK_STEP = 24
 FULL_INK = 0.97
 """Pixels with this share of the largest distance from the ground have the colour of the ink, not a blend."""
 MAX_PIECES = 4000
+BAND_ROWS, MAX_DOT_GAP = 32, 24
+"""Pixels of a band of rows in which lines are looked up, and from a letter to its dot at most."""
 MAX_SHADOW, MIN_SHADOW_SHARE = 12, 0.5
 """Pixels around a rectangle in which its shadow lies, and the share of its side that a shadow has at least."""
 MAX_THINNESS = 10
@@ -135,16 +138,27 @@ def _join(pieces: list[Edges]) -> list[Edges]:
     count = 0
     while len(lines) != count:
         count = len(lines)
-        joined: list[Edges] = []
-        for piece in lines:
-            for index, line in enumerate(joined):
-                if _belong_together(line, piece):
-                    joined[index] = _around(line, piece)
-                    break
-            else:
-                joined.append(piece)
-        lines = joined
+        lines = _join_once(lines)
     return lines
+
+
+def _join_once(pieces: list[Edges]) -> list[Edges]:
+    """Join each piece with the first line that it belongs to; only lines in the same bands of rows are looked at."""
+    lines: list[Edges] = []
+    bands: defaultdict[int, dict[int, None]] = defaultdict(dict)
+    for piece in pieces:
+        near = sorted({index for band in _bands(piece) for index in bands[band]})
+        place = next((index for index in near if _belong_together(lines[index], piece)), len(lines))
+        if place == len(lines):
+            lines.append(piece)
+        lines[place] = _around(lines[place], piece)
+        for band in _bands(lines[place]):
+            bands[band][place] = None
+    return lines
+
+
+def _bands(edges: Edges) -> range:
+    return range((edges[1] - MAX_DOT_GAP) // BAND_ROWS, (edges[3] + MAX_DOT_GAP) // BAND_ROWS + 1)
 
 
 def _belong_together(line: Edges, piece: Edges) -> bool:
@@ -154,7 +168,7 @@ def _belong_together(line: Edges, piece: Edges) -> bool:
     common = min(line[3], piece[3]) - max(line[1], piece[1])
     gap = max(line[0], piece[0]) - min(line[2], piece[2])
     is_beside = common >= MIN_COMMON_HEIGHT * min(heights) and gap <= MAX_WORD_GAP * max(heights)
-    is_dot = gap <= 0 and -common <= max(2, 0.2 * max(heights)) and min(heights) <= 0.4 * max(heights)
+    is_dot = gap <= 0 and -common <= min(max(2, 0.2 * max(heights)), MAX_DOT_GAP) and min(heights) <= 0.4 * max(heights)
     return is_beside or is_dot
 
 

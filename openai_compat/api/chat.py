@@ -2,7 +2,7 @@
 
 import secrets
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from model_runtime.events import ChatResult, Event, Finished, TextDelta, expect_result
+from model_runtime.events import ChatResult, Event, Finished, TextDelta, TokenLogprob, expect_result
 from model_runtime.requests import Chat
 from model_runtime.service import Service
 from openai_compat.api.audio_inputs import AudioInputs
@@ -20,6 +20,7 @@ from openai_compat.api.chat_body import ChatBody
 from openai_compat.api.chat_requests import IndexedEvent, build_chat, json_schema_text, merge_runs, repeat_chat
 from openai_compat.api.generation import client_name, run_events, senses_fields
 from openai_compat.api.image_inputs import ImageInputs
+from openai_compat.api.logprobs import logprobs_json
 from openai_compat.api.messages import MediaInputs, read_conversation
 from openai_compat.http.disconnect import cancel_on_disconnect
 from openai_compat.http.sse import DONE_EVENT, Chunk, DeferredStreamingResponse, encode_event
@@ -66,6 +67,7 @@ class ChatEndpoint:
             conversation.messages,
             max_tokens=body.max_completion_tokens or body.max_tokens,
             json_schema=json_schema_text(body.response_format),
+            top_logprobs=body.top_logprobs if body.logprobs else None,
         )
         return chat, (*body.ignored_warnings(), *conversation.warnings)
 
@@ -96,10 +98,17 @@ class ChatCompletionBuilder:
         return encode_event({**payload, "choices": choices, **extra})
 
     def delta_chunk(
-        self, index: int, delta: dict[str, Any], *, include_usage: bool, finish_reason: str | None = None, **extra: Any
+        self,
+        index: int,
+        delta: dict[str, Any],
+        *,
+        include_usage: bool,
+        finish_reason: str | None = None,
+        logprobs: Sequence[TokenLogprob] = (),
+        **extra: Any,
     ) -> bytes:
         """Return a chunk of one choice. If the client requests usage, it is null in all chunks but the last."""
-        choice = {"index": index, "delta": delta, "logprobs": None, "finish_reason": finish_reason}
+        choice = {"index": index, "delta": delta, "logprobs": logprobs_json(logprobs), "finish_reason": finish_reason}
         return self.chunk([choice], usage=None, **extra) if include_usage else self.chunk([choice], **extra)
 
     def role_chunks(self, count: int, *, include_usage: bool) -> bytes:
@@ -140,7 +149,9 @@ class ChatCompletionRun:
         async with aclosing(self._events()) as events:
             async for index, event in events:
                 if isinstance(event, TextDelta):
-                    yield builder.delta_chunk(index, {"content": event.text}, include_usage=include_usage)
+                    yield builder.delta_chunk(
+                        index, {"content": event.text}, include_usage=include_usage, logprobs=event.logprobs
+                    )
                 elif isinstance(event, Finished):
                     finished, results[index] = expect_result(event, ChatResult)
                     yield builder.last_chunk(
@@ -157,7 +168,12 @@ class ChatCompletionRun:
 def choice_json(index: int, result: ChatResult) -> dict[str, Any]:
     """Return one choice of a completion."""
     message = {"role": "assistant", "content": result.text, "refusal": None}
-    return {"index": index, "message": message, "logprobs": None, "finish_reason": result.finish_reason}
+    return {
+        "index": index,
+        "message": message,
+        "logprobs": logprobs_json(result.logprobs),
+        "finish_reason": result.finish_reason,
+    }
 
 
 def usage_json(results: list[ChatResult]) -> dict[str, Any]:

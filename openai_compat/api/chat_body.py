@@ -151,6 +151,8 @@ class ChatBody(SamplingBody):
     max_completion_tokens: int | None = Field(None, ge=1)
     n: int = Field(1, ge=1, le=MAX_CHOICES)
     response_format: ResponseFormat = ResponseFormat()
+    logprobs: bool = False
+    top_logprobs: int = Field(0, ge=0, le=20)
     reasoning_effort: Any = None
     verbosity: Any = None
 
@@ -161,13 +163,14 @@ class ChatBody(SamplingBody):
 
         Raises:
             PydanticCustomError: a field is not supported.
+            ValueError: `top_logprobs` is without `logprobs`.
         """
         if not isinstance(values, dict):
             return values
         if "input" in values and "messages" not in values:
             raise unsupported_error("`input` without `messages`", "This is a body for /v1/responses; send it there.")
-        if values.get("logprobs") or values.get("top_logprobs"):
-            raise unsupported_error("logprobs", "Leave logprobs and top_logprobs out.")
+        if values.get("top_logprobs") and not values.get("logprobs"):
+            raise ValueError("top_logprobs needs logprobs: true")
         if "audio" in str(values.get("modalities", "")):
             raise unsupported_error("An audio answer", "Send the answer's text to /v1/audio/speech.")
         if values.get("web_search_options") is not None:

@@ -1,18 +1,14 @@
 """Turns bodies into chats of the runtime, one for each answer, and runs these together."""
 
+import asyncio
 import json
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 
-from anyio import create_memory_object_stream
-from anyio.streams.memory import MemoryObjectSendStream
-
-from model_runtime.errors import SensesError
 from model_runtime.events import Event
 from model_runtime.requests import Chat, Message
 from openai_compat.api.chat_body import ResponseFormat, SamplingBody
-from openai_compat.http.disconnect import unwrapped_task_group
 
 SEED_RANGE = 2**32
 """The runtime takes unsigned 32-bit seeds; OpenAI's are signed and 64-bit."""
@@ -22,7 +18,13 @@ IndexedEvent = tuple[int, Event]
 
 
 def build_chat(
-    body: SamplingBody, model: str, messages: Sequence[Message], *, max_tokens: int | None, json_schema: str = ""
+    body: SamplingBody,
+    model: str,
+    messages: Sequence[Message],
+    *,
+    max_tokens: int | None,
+    json_schema: str = "",
+    top_logprobs: int | None = None,
 ) -> Chat:
     """Return the chat that a body asks of `model`; `max_tokens` None is no limit."""
     return Chat(
@@ -40,6 +42,7 @@ def build_chat(
         presence_penalty=body.presence_penalty,
         repetition_penalty=body.repetition_penalty,
         logit_bias=tuple(body.logit_bias.items()),
+        top_logprobs=top_logprobs,
     )
 
 
@@ -58,29 +61,39 @@ def repeat_chat(chat: Chat, count: int) -> list[Chat]:
 
 
 async def merge_runs(runs: Sequence[AsyncGenerator[Event]]) -> AsyncGenerator[IndexedEvent]:
-    """Run all at once and yield their events as they come. Iterate and close it in one task; closing cancels the runs.
+    """Run all at once and yield their events as they come; closing it cancels the runs.
 
     Raises:
         SensesError: a run failed; the others are cancelled.
     """
-    sender, receiver = create_memory_object_stream[IndexedEvent | SensesError](0)
-    async with unwrapped_task_group() as tasks, receiver:
-        with sender:
-            for index, events in enumerate(runs):
-                tasks.start_soon(_forward, index, events, sender.clone())
-        async for item in receiver:
-            if isinstance(item, SensesError):
+    # no task group: its cancel scope would be open while the caller works with what is yielded
+    queue: asyncio.Queue[IndexedEvent | Exception | None] = asyncio.Queue(1)
+    tasks = [asyncio.create_task(_forward(index, events, queue)) for index, events in enumerate(runs)]
+    open_runs = len(tasks)
+    try:
+        while open_runs:
+            item = await queue.get()
+            if isinstance(item, Exception):
                 raise item
-            yield item
+            if item is None:
+                open_runs -= 1
+            else:
+                yield item
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def _forward(
-    index: int, events: AsyncGenerator[Event], sender: MemoryObjectSendStream[IndexedEvent | SensesError]
+    index: int, events: AsyncGenerator[Event], queue: asyncio.Queue[IndexedEvent | Exception | None]
 ) -> None:
-    with sender:
-        try:
-            async with aclosing(events):
-                async for event in events:
-                    await sender.send((index, event))
-        except SensesError as error:
-            await sender.send(error)
+    """Put each event of a run into the queue, then None or its error."""
+    try:
+        async with aclosing(events):
+            async for event in events:
+                await queue.put((index, event))
+    except Exception as error:  # noqa: BLE001 - the reader raises it
+        await queue.put(error)
+    else:
+        await queue.put(None)

@@ -80,6 +80,8 @@ class ResponsesBody(SamplingBody):
             if values.get(name):
                 advice = "Senses stores no conversations. Send the whole conversation as `input`."
                 raise unsupported_error(name, advice)
+        if values.get("top_logprobs") or "message.output_text.logprobs" in str(values.get("include")):
+            raise unsupported_error("logprobs", "Leave it out, or use /v1/chat/completions, which gives them.")
         if values.get("background"):
             raise unsupported_error("background", "Leave it out, or set stream.")
         reject_many_tools(values)

@@ -5,11 +5,11 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tests.conformance.messages_api import ScriptedCall, content_blocks
+from tests.conformance.messages_api import API_KEY, ScriptedCall, tool_results
 from tests.mcp_server.launcher.test_shim import Instance
 
 CLIENTS = Path(__file__).parents[2] / "packaging" / "clients" / "node_modules"
@@ -29,10 +29,21 @@ def claude_code_command() -> list[str] | None:
 class ClaudeCode:
     """Claude Code with a home of its own, next to a running daemon of the instance in it."""
 
-    def __init__(self, command: list[str], home: Path) -> None:
+    def __init__(self, command: list[str], home: Path, instance: Instance | None = None) -> None:
         self.command = command
         self.home = home
-        self.instance = Instance(home / "senses")
+        self.instance = instance or Instance(home / "senses")
+
+    def settle(self, project: Path, shim: str, environ: Mapping[str, str]) -> None:
+        """Write the settings of someone who has Senses, and has answered what Claude Code asks at first."""
+        settings = {
+            "hasCompletedOnboarding": True,
+            "theme": "dark",
+            "customApiKeyResponses": {"approved": [API_KEY[-20:]], "rejected": []},
+            "projects": {str(project): {"hasTrustDialogAccepted": True}},
+            "mcpServers": {"senses": {"type": "stdio", "command": shim, "args": [], "env": dict(environ)}},
+        }
+        (self.home / ".claude.json").write_text(json.dumps(settings), encoding="utf-8")
 
     def run(self, *arguments: str) -> str:
         """Call it and return what it prints."""
@@ -40,7 +51,7 @@ class ClaudeCode:
 
     def work(self, script: Sequence[ScriptedCall]) -> list[dict[str, Any]]:
         """Let a stand-in for its model call tools; return what the model is told of each."""
-        return [block for block in content_blocks(self.converse(script)) if block["type"] == "tool_result"]
+        return tool_results(self.converse(script))
 
     def converse(self, script: Sequence[ScriptedCall], *, tool_search: str = "false") -> list[dict[str, Any]]:
         """Let a stand-in for its model call tools; return the whole conversation. `tool_search` "true" defers tools."""
@@ -50,6 +61,30 @@ class ClaudeCode:
         told = self._call([*alone, *model, program, *prompt], tool_search)
         conversation: list[dict[str, Any]] = json.loads(told)
         return conversation
+
+    def work_in_terminal(
+        self,
+        script: Sequence[ScriptedCall],
+        answers: Sequence[tuple[str, str]],
+        folder: Path,
+        environ: Mapping[str, str],
+    ) -> list[dict[str, Any]]:
+        """Like `work` in this folder, where a person answers what is on the screen."""
+        *alone, program = self.command
+        model = [sys.executable, "-m", "tests.conformance.messages_api", "--answers", json.dumps(answers)]
+        client = [program, "Go.", "--allowedTools", "mcp__senses"]
+        quiet = {"ENABLE_TOOL_SEARCH": "false", "TERM": "xterm-256color", "DISABLE_AUTOUPDATER": "1"}
+        ran = subprocess.run(
+            [*alone, *model, json.dumps(script), *client],
+            check=False,
+            capture_output=True,
+            text=True,
+            timeout=300,
+            env={**environ, **quiet},
+            cwd=folder,
+        )
+        assert ran.returncode == 0, ran.stdout + ran.stderr
+        return tool_results(json.loads(ran.stdout))
 
     def _call(self, command: Sequence[str], tool_search: str = "false") -> str:
         environ = {**self.instance.environ, "HOME": str(self.home), "ENABLE_TOOL_SEARCH": tool_search}

@@ -5,7 +5,6 @@ import re
 import shlex
 from collections.abc import Generator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from PIL import Image
@@ -15,6 +14,7 @@ from mcp_server.cli.install import install_text
 from mcp_server.client_setup.config_files import shim_command
 from mcp_server.client_setup.snippets import InstalledCommands, client_snippets
 from tests.conformance.claude_code import ClaudeCode
+from tests.conformance.messages_api import structured
 from tests.conformance.processes import running_daemon
 from tests.conformance.tool_search import HIDDEN, QUERIES, documented, search, table
 
@@ -97,12 +97,3 @@ def test_claude_code_finds_each_tool_by_the_words_of_people(claude: ClaudeCode) 
     assert [one for one in results if not one.is_good and one.query not in HIDDEN] == []
     assert [one for one in results if one.tool not in one.found] == []
     assert documented() == table(results), "docs/clients.md is out of date: make tool-search"
-
-
-def structured(result: dict[str, Any]) -> dict[str, Any]:
-    """The JSON that a model finds in a result."""
-    content = result["content"]
-    texts = [content] if isinstance(content, str) else [block["text"] for block in content if block["type"] == "text"]
-    (found,) = [json.loads(text) for text in texts if text.startswith("{")]
-    assert isinstance(found, dict)
-    return found

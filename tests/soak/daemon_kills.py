@@ -42,7 +42,7 @@ class KilledInstance:
     daemon_module: str = ""
     outcomes: CallOutcomes = field(default_factory=CallOutcomes)
     saved: dict[Path, bool] = field(default_factory=dict)
-    """Files that calls were to write, and whether they said that they did."""
+    """Files that calls were to write, and whether an answer said that they did."""
     results: list[str] = field(default_factory=list)
     """The results that answers named."""
     play_count: int = 0
@@ -185,16 +185,15 @@ def find_kill_faults(instance: KilledInstance) -> list[str]:
     present = {str(path) for path in instance.project.iterdir()} - {str(instance.project / "red.png")}
     stored = {f"senses://{path.parent.name}/{path.stem}" for path in (instance.home / "artifacts").glob("*/*.*")}
     lost = [str(path) for path, is_said in instance.saved.items() if is_said and str(path) not in present]
+    said = [path.name for path, is_said in instance.saved.items() if is_said]
+    odd = sorted({name for name in said if writes[name] != 1} | {name for name, count in writes.items() if count > 1})
     unexpected = {name: count for name, count in outcomes.outcomes.items() if name not in EXPECTED_OUTCOMES}
     plays = len(_lines(instance.folder / "plays"))
     found = {
         f"{outcomes.outcomes[SHIM_ENDED]} shims ended": outcomes.outcomes[SHIM_ENDED],
         f"{len(outcomes.unanswered)} calls were never answered": outcomes.unanswered,
         f"calls had unexpected outcomes ({unexpected})": unexpected,
-        f"files were written twice ({[path for path, count in writes.items() if count > 1]})": max(
-            writes.values(), default=0
-        )
-        > 1,
+        f"files were not written once ({odd})": odd,
         f"files were written that no call named ({sorted(present - known)})": present - known,
         f"files that calls named are not there ({lost})": lost,
         f"{len(stored - set(instance.results))} results are stored that no answer named": (

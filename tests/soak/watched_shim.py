@@ -14,8 +14,8 @@ execute = file_requests.execute
 
 
 def log_and_execute(request: dict[str, str]) -> dict[str, int | str]:
-    """Execute a request; log a rename before it."""
-    if request["do"] == "rename":
+    """Execute a request; log it before it puts a file in place."""
+    if request["do"] == "commit":
         with (Path(os.environ["SENSES_HOME"]) / "writes").open("a") as file:
             file.write(f"{request['to']}\n")
     return execute(request)

@@ -16,6 +16,7 @@ from tokenizers import Tokenizer
 
 from model_runtime.engines.chat.grammar import GrammarCompiler
 from model_runtime.engines.chat.grouped_attention import install_grouped_attention
+from model_runtime.engines.chat.logprobs import LogprobRecorder
 from model_runtime.engines.chat.penalties import make_penalties
 from model_runtime.engines.chat.sampling import TokenSampler, make_sampler
 from model_runtime.engines.chat.sequence import FinishReason, Prompt, SequenceState
@@ -146,7 +147,8 @@ class ChatEngine:
         chat, warnings = self._limit_answer(len(prompt.token_ids), request)
         grammar_mask = self._grammar_compiler.compile(request.json_schema) if request.json_schema else None
         penalties = make_penalties(request, prompt.token_ids, self._model.tokenizer.get_vocab_size())
-        token_sampler = TokenSampler(make_sampler(request), grammar_mask, penalties)
+        logprobs = None if chat.top_logprobs is None else LogprobRecorder(chat.top_logprobs, self._model.tokenizer)
+        token_sampler = TokenSampler(make_sampler(request), grammar_mask, penalties, logprobs)
         self._waiting.append(SequenceState(job, chat, prompt, token_sampler, self._model.tokenizer, warnings))
 
     def step(self) -> JobOutputs:

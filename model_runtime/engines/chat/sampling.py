@@ -13,6 +13,7 @@ from typing import Any, cast
 import mlx.core as mx
 
 from model_runtime.engines.chat.grammar import GrammarMask
+from model_runtime.engines.chat.logprobs import LogprobRecorder
 from model_runtime.engines.chat.penalties import LogitPenalties
 from model_runtime.requests import Chat
 
@@ -91,16 +92,21 @@ class TokenSampler:
     """Apply penalties, mask and sampler of one sequence. mlx-vlm calls it as the sequence's logits processor."""
 
     def __init__(
-        self, sampler: Sampler, grammar_mask: GrammarMask | None = None, penalties: LogitPenalties | None = None
+        self,
+        sampler: Sampler,
+        grammar_mask: GrammarMask | None = None,
+        penalties: LogitPenalties | None = None,
+        logprobs: LogprobRecorder | None = None,
     ) -> None:
         self._sample = sampler
         self.grammar_mask = grammar_mask
+        self.logprobs = logprobs
         self._penalties = penalties
 
     @property
     def is_greedy(self) -> bool:
         """Whether it always samples the likeliest token."""
-        return self.grammar_mask is None and self._penalties is None and self._sample is greedy
+        return not (self.grammar_mask or self._penalties or self.logprobs) and self._sample is greedy
 
     def __call__(self, tokens: mx.array, logits: mx.array) -> mx.array:
         """Return float32 scores (1, vocabulary) of the token after `tokens`, the prompt and the answer so far."""
@@ -117,6 +123,8 @@ class TokenSampler:
 
     def score(self, last_token: mx.array, last_token_id: int, logits: mx.array) -> mx.array:
         """Return the same for a token (1,) that need not be evaluated; only a mask looks at its id."""
+        if self.logprobs is not None:
+            self.logprobs.record(logits)
         if self._penalties is not None:
             logits = self._penalties.apply(last_token, logits)
         if self.grammar_mask is not None:

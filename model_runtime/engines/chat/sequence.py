@@ -7,10 +7,11 @@ from typing import Any, Literal
 from tokenizers import Tokenizer
 from tokenizers.decoders import DecodeStream
 
+from model_runtime.engines.chat.logprobs import LogprobTrack
 from model_runtime.engines.chat.sampling import TokenSampler
 from model_runtime.engines.chat.stop_sequences import StopSequenceMatcher
 from model_runtime.engines.protocol import EngineOutput
-from model_runtime.events import ChatResult, Progress, TextDelta
+from model_runtime.events import ChatResult, Progress, TextDelta, TokenLogprob
 from model_runtime.requests import Chat
 
 FinishReason = Literal["stop", "length"]
@@ -48,6 +49,8 @@ class SequenceState:
         self._decode_stream = DecodeStream(skip_special_tokens=True)
         self._stop_matcher = StopSequenceMatcher(chat.stop)
         self._visible_text: list[str] = []
+        self._logprob_track = LogprobTrack()
+        self._logprobs: list[TokenLogprob] = []
         self._generated_tokens = 0
         self._cached_tokens = 0
         self._prefilled_tokens = 0
@@ -91,13 +94,20 @@ class SequenceState:
         text = ""
         if finish_reason != "stop":
             self._generated_tokens += 1
-            text = self._stop_matcher.push(self._decode_stream.step(self._tokenizer, token_id) or "")
+            decoded = self._decode_stream.step(self._tokenizer, token_id) or ""
+            if self.sampler.logprobs:
+                self._logprob_track.add(self.sampler.logprobs.take(token_id), len(decoded))
+            text = self._stop_matcher.push(decoded)
         if self._stop_matcher.matched:
             finish_reason = "stop"
         elif finish_reason:
             text += self._stop_matcher.flush()
-        outputs: list[EngineOutput] = [TextDelta(text)] if text else []
+        logprobs = self._logprob_track.release(len(text))
+        if finish_reason and not self._stop_matcher.matched:
+            logprobs += self._logprob_track.release_all()
+        outputs: list[EngineOutput] = [TextDelta(text, logprobs)] if text or logprobs else []
         self._visible_text.append(text)
+        self._logprobs += logprobs
         if finish_reason:
             self.result = self._create_result(finish_reason)
             outputs.append(self.result)
@@ -112,4 +122,5 @@ class SequenceState:
             self.prompt.processed_sizes,
             self._warnings,
             cached_tokens=self._cached_tokens,
+            logprobs=tuple(self._logprobs),
         )

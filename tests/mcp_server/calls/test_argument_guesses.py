@@ -3,9 +3,17 @@
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from mcp_types import CallToolResult
 
-from mcp_server.calls.argument_guesses import FILE_GUESSES, GUESSES, meanings, understand_arguments
+from mcp_server.calls.argument_guesses import (
+    FILE_GUESSES,
+    GUESSES,
+    UnderstoodArguments,
+    meanings,
+    understand_arguments,
+)
 from tests.fakes import FakeService
 from tests.mcp_server.conftest import Connect, ProtocolMode
 from tests.mcp_server.tools.test_tools import data_of, text_of
@@ -165,6 +173,49 @@ async def test_an_error_tells_the_true_name_as_well(connect: Connect) -> None:
     assert failed.is_error
     assert "'path' was taken for image" in text_of(failed)
     assert 'image "@missing.png" was read as "missing.png".' in text_of(failed)
+
+
+JSON_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=6,
+)
+HOSTILE = st.sampled_from(
+    ["[" * 100_000, "9" * 5_000 + "x1", " " * 100_000 + "x", "[1e9999]", "@", '@"', "\\", "\ud800"]
+)
+SCHEMA = {
+    "properties": {
+        "image": {"type": "string"},
+        "more_images": {"type": "array"},
+        "width": {"type": "integer"},
+        "height": {"type": "integer"},
+        "format": {"type": "string", "enum": ["auto", "png"]},
+        "output_path": {"type": "string"},
+    }
+}
+
+
+@given(st.dictionaries(st.sampled_from([*GUESSES, *FILE_GUESSES, "size", "images", "x"]), JSON_VALUES | HOSTILE))
+def test_no_argument_whatever_it_holds_breaks_the_table(given_arguments: dict[str, Any]) -> None:
+    understood = understand_arguments(given_arguments, SCHEMA)
+
+    unknown = understood.arguments.keys() - SCHEMA["properties"].keys()
+    assert unknown <= given_arguments.keys()  # they are refused by their own names
+
+
+@given(
+    st.fixed_dictionaries(
+        {},
+        optional={
+            "image": st.from_regex(r"[a-z/~][a-z0-9 ./]{0,20}", fullmatch=True),
+            "more_images": st.lists(st.from_regex(r"[a-z/~][a-z0-9 ./]{0,20}", fullmatch=True), max_size=3),
+            "width": st.integers(),
+            "format": st.sampled_from(["auto", "png"]),
+        },
+    )
+)
+def test_arguments_that_are_right_stay_as_they_are(right: dict[str, Any]) -> None:
+    assert understand_arguments(right, SCHEMA) == UnderstoodArguments(right)
 
 
 async def test_every_guess_has_at_most_one_meaning_in_each_tool_but_those_that_are_listed(connect: Connect) -> None:

@@ -50,11 +50,14 @@ OWN_WORDS = {"notice", "status", "job_id", "progress", "model", "warnings", "tas
     "language",
     "voice",
     "judge",  # a name
+    "heat_map",
     FENCE_START,
     FENCE_END,
 }
 """Fields of results whose text Senses or the agent wrote."""
-OWN_PARTS = {"path", "uri", "url", "verdict"}
+COLORS = {"color", "background", "border", "color_a", "color_b"}
+"""Hex numbers."""
+OWN_PARTS = {"path", "uri", "url", "verdict", "change", "element", "kind"} | COLORS
 """The same of what results list; a verdict is about a picture that Senses drew."""
 
 

@@ -292,6 +292,7 @@ class RecordedDaemon(ScriptedDaemon):
             {
                 "messages": [{"role": "user", "content": [{"type": "text", "text": "Count from one to ten."}]}],
                 "max_tokens": 64,
+                "temperature": 0,
                 "stream": True,
             },
         ),

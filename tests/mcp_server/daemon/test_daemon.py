@@ -49,13 +49,19 @@ async def test_mcp_is_served_over_http_next_to_the_other_api(
 ) -> None:
     async with running_daemon(settings, paths) as info:
         async with Client(f"{info.url}/mcp", mode=era) as client:
-            spoken = data_of(await client.call_tool("speak", {"text": "x"}))
+            answer = await client.call_tool("speak", {"text": "x"})
+            refused = await client.call_tool("describe_image", {"image": "/data/a.png"})
+            spoken = data_of(answer)
         async with httpx2.AsyncClient() as http:
             sound = await http.get(spoken["url"])
+            folders = (await http.get(f"{info.url}/api/folders")).json()
             models = await http.get(f"{info.url}/v1/models")
 
     assert sound.headers["content-type"] == "audio/wav"
     assert sound.content[:4] == b"RIFF"
+    assert [block.type for block in answer.content].count("audio") == 1
+    assert refused.is_error
+    assert [(asked["client"], asked["folder"]) for asked in folders["requested"]] == [("http", "/data")]
     assert models.status_code == 200
 
 

@@ -280,6 +280,17 @@ def test_a_working_folder_above_the_home_opens_nothing(cwd: object) -> None:
     assert connection_from_handshake({"cwd": cwd}, Path("/home/ann")).folders == ()
 
 
+async def test_a_project_may_have_the_name_of_a_macs_folder_of_temporary_items(
+    settings: Settings, tmp_path: Path
+) -> None:
+    project = tmp_path / "TemporaryItems"
+    project.mkdir()
+    (project / "notes.txt").write_bytes(BYTES)
+    files = ClientFiles(ClientConnection(project, (project,)), settings, ArtifactStore(settings.folders.artifacts))
+
+    assert await read(files, "notes.txt") == BYTES
+
+
 @pytest.mark.promise("files:relative")
 async def test_a_client_without_a_working_folder_means_its_first_folder_and_is_told_so(
     settings: Settings, project: Path, tmp_path: Path

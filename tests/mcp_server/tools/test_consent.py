@@ -27,6 +27,8 @@ from tests.fakes import FakeService
 from tests.mcp_server.conftest import ProtocolMode, open_server
 from tests.mcp_server.tools.test_tools import data_of, text_of
 
+one_era = pytest.mark.parametrize("era", ["auto"])
+"""For what does not depend on the era of the protocol."""
 Choice = Literal["once", "this folder", "no", "decline", "cancel"]
 
 
@@ -128,6 +130,7 @@ async def test_a_granted_folder_is_not_asked_for_again_also_in_another_session(
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
 
 
+@one_era
 async def test_what_one_client_may_read_another_one_asks_for(session: Session, desktop: Path) -> None:
     async with session(Person("this folder")) as client:
         data_of(await look(client, desktop / "shot.png"))
@@ -181,6 +184,7 @@ async def test_where_nobody_answers_one_command_with_its_whole_path_grants_the_f
 @pytest.mark.parametrize(
     "name", [".ssh/a.png", ".config/chromium/a.png", "Library/Keychains/a.png", "Library/Mail/a.png", "a.png"]
 )
+@one_era
 async def test_folders_with_secrets_are_never_asked_for(session: Session, desktop: Path, name: str) -> None:
     person, secret = Person("this folder"), desktop.parent / name
     secret.parent.mkdir(parents=True, exist_ok=True)
@@ -194,6 +198,7 @@ async def test_folders_with_secrets_are_never_asked_for(session: Session, deskto
     assert "senses folders" not in text_of(refused)
 
 
+@one_era
 async def test_the_question_is_the_same_whether_or_not_the_file_exists(session: Session, desktop: Path) -> None:
     person = Person("no")
     async with session(person) as client:
@@ -260,6 +265,7 @@ async def test_all_folders_of_a_call_are_one_question(session: Session, desktop:
     ]
 
 
+@one_era
 async def test_reading_does_not_grant_writing(session: Session, desktop: Path, settings: Settings) -> None:
     FolderGrantStore(settings.folders).add("", "read", desktop)
     async with session(Person("no")) as client:
@@ -271,6 +277,7 @@ async def test_reading_does_not_grant_writing(session: Session, desktop: Path, s
 
 
 @pytest.mark.promise("consent:http")
+@one_era
 async def test_over_http_nothing_is_granted_on_the_word_of_the_client(
     session: Session, desktop: Path, settings: Settings
 ) -> None:
@@ -289,6 +296,7 @@ async def test_over_http_nothing_is_granted_on_the_word_of_the_client(
 
 
 @pytest.mark.promise("consent:screenshots")
+@one_era
 async def test_screenshots_that_macos_or_claude_code_keep_for_a_chat_are_granted_at_once_and_nothing_beside_them(
     session: Session, desktop: Path
 ) -> None:
@@ -352,6 +360,7 @@ async def test_a_call_whose_consent_is_withdrawn_meanwhile_ends_and_says_so(
 
 
 @pytest.mark.promise("consent:logged")
+@one_era
 async def test_every_answer_is_logged_with_who_which_folder_and_when(
     session: Session, desktop: Path, settings: Settings
 ) -> None:
@@ -370,6 +379,7 @@ async def test_every_answer_is_logged_with_who_which_folder_and_when(
     assert stat.S_IMODE(log.stat().st_mode) == 0o600
 
 
+@one_era
 async def test_consent_that_cannot_be_kept_holds_for_the_call_and_says_so(
     session: Session, desktop: Path, settings: Settings
 ) -> None:
@@ -389,6 +399,7 @@ def test_a_question_shows_no_characters_that_mislead(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["a\nb", "a\u202eb", os.fsdecode(b"a\xff")])
+@one_era
 async def test_a_folder_whose_name_cannot_be_shown_is_not_asked_for(session: Session, desktop: Path, name: str) -> None:
     person = Person("this folder")
 
@@ -399,6 +410,7 @@ async def test_a_folder_whose_name_cannot_be_shown_is_not_asked_for(session: Ses
     assert "\n" not in "".join(person.questions)
 
 
+@one_era
 async def test_no_argument_of_a_tool_can_grant(session: Session, service: FakeService) -> None:
     async with session(None) as client:
         tools = (await client.list_tools()).tools

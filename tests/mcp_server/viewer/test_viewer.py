@@ -23,7 +23,7 @@ from tests.mcp_server.conftest import open_server
 HOST = Path(__file__).with_name("fake_host.html").as_uri()
 APPS = advertise("io.modelcontextprotocol/ui", {"mimeTypes": ["text/html;profile=mcp-app"]})
 EVERYTHING: dict[str, Any] = {"serverTools": {}, "serverResources": {}}
-SHOWN = {"generate_image", "speak", "transcribe"}
+SHOWN = {"generate_image", "regenerate", "speak", "transcribe"}
 TIMEOUT_MS = 15_000
 PNG_DATA_URL = re.compile("^data:image/png;base64,")
 

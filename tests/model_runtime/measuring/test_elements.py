@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
+from model_runtime.measuring.boxes import MAX_RECTANGLES
 from model_runtime.measuring.elements import find_elements
 from model_runtime.measuring.gaps import find_gaps, padding_of, select
 from model_runtime.measuring.palette import measure_palette
@@ -110,6 +111,14 @@ def test_a_gradient_is_one_region_and_noise_is_measured_in_bounds() -> None:
     assert len(find_regions(ramp).areas) == 1
     assert len(find_regions(ramp, 0).areas) == 256
     assert len(find_elements(noise)) < 64
+
+
+@pytest.mark.promise("measuring:bounded")
+def test_of_a_picture_full_of_boxes_the_largest_are_measured() -> None:
+    squares = (np.indices((50, 50)).sum(axis=0) % 2 * 255).astype(np.uint8)
+    board = np.kron(squares, np.ones((12, 12), np.uint8))[:, :, None].repeat(3, axis=2)
+
+    assert MAX_RECTANGLES / 2 < len(find_elements(board)) <= 2 * MAX_RECTANGLES + 1
 
 
 def test_the_palette_has_what_was_drawn_and_no_blends() -> None:

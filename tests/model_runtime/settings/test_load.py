@@ -152,6 +152,8 @@ max_gb = 0.007
 seconds = 3
 [load]
 seconds = 4
+[chat]
+max_tokens = 8
 [files]
 allowed_folders = ["/a", "/b"]
 model_folders = ["/a"]
@@ -203,6 +205,7 @@ def test_every_setting_is_read(tmp_path: Path) -> None:
         max_queue_bytes=7_000_000,
         queue_timeout_seconds=3.0,
         load_timeout_seconds=4.0,
+        max_answer_tokens=8,
         allowed_folders=(Path("/a"), Path("/b")),
         model_folders=(Path("/a"),),
         allow_urls=True,

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import math
 
 import anyio
 import httpx2
@@ -11,8 +12,10 @@ from openai import AsyncOpenAI
 from openai.types.chat import ChatCompletionFunctionToolParam, ChatCompletionMessageParam
 
 from model_runtime.errors import JobFailed
+from model_runtime.events import TokenLogprob
 from model_runtime.media.types import ImageData
 from model_runtime.requests import Chat, Transcribe
+from openai_compat.api.logprobs import token_json
 from tests.fakes import FakeService
 from tests.model_runtime.media.bombs import IMAGE_BOMBS
 from tests.openai_compat.clients import disconnect_while_waiting, wait_until, wait_until_cancelled
@@ -236,7 +239,8 @@ async def test_a_conversation_with_earlier_tool_calls_is_taken(http: httpx2.Asyn
         ({"temperature": 3}, "temperature", "temperature is 3: "),
         ({"n": 17}, "n", "n is 17: "),
         ({"logit_bias": {"1": 101}}, "logit_bias", "logit_bias"),
-        ({"logprobs": True}, None, "logprobs is not supported"),
+        ({"top_logprobs": 2}, None, "top_logprobs needs logprobs"),
+        ({"logprobs": True, "top_logprobs": 21}, "top_logprobs", "top_logprobs is 21"),
         ({"modalities": ["text", "audio"]}, None, "/v1/audio/speech"),
         ({"web_search_options": {}}, None, "Senses works offline"),
         ({"tool_choice": {"type": "function", "function": {"name": "look"}}}, None, "tool_choice that names a tool"),
@@ -278,6 +282,38 @@ async def test_what_cannot_be_honoured_is_refused_by_name(
     assert sentence in error["message"]
     assert param is None or error["param"].startswith(param)
     assert service.requests == []
+
+
+@pytest.mark.promise("openai:logprobs")
+@pytest.mark.parametrize("top", [0, 3])
+async def test_log_probabilities_come_with_their_tokens(sdk: AsyncOpenAI, top: int) -> None:
+    whole = await sdk.chat.completions.create(model="", messages=SAY_HI, logprobs=True, top_logprobs=top)
+    stream = await sdk.chat.completions.create(model="", messages=SAY_HI, logprobs=True, top_logprobs=top, stream=True)
+    chunks = [chunk.choices[0].logprobs async for chunk in stream]
+
+    assert whole.choices[0].logprobs is not None
+    content = whole.choices[0].logprobs.content or []
+    streamed = [token for logprobs in chunks if logprobs for token in logprobs.content or []]
+    assert streamed == content
+    assert "".join(token.token for token in content) == whole.choices[0].message.content
+    assert [(token.logprob, bytes(token.bytes or []).decode()) for token in content] == [
+        (-0.5, token.token) for token in content
+    ]
+    assert [len(token.top_logprobs) for token in content] == [top] * 3
+
+
+@pytest.mark.promise("openai:logprobs")
+async def test_log_probabilities_come_only_where_they_were_asked_for(sdk: AsyncOpenAI) -> None:
+    answer = await sdk.chat.completions.create(model="", messages=SAY_HI)
+
+    assert answer.choices[0].logprobs is None
+
+
+def test_a_token_has_a_finite_log_probability_and_its_bytes_if_it_is_a_text() -> None:
+    impossible, part = token_json(TokenLogprob("é", -math.inf)), token_json(TokenLogprob("\ufffd", -1.0))
+
+    assert impossible == {"token": "é", "logprob": -9999.0, "bytes": [195, 169]}
+    assert part["bytes"] is None
 
 
 @pytest.mark.promise("openai:audio-in-chats")

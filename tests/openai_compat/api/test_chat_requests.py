@@ -4,6 +4,7 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
 import anyio
+import anyio.lowlevel
 import pytest
 
 from model_runtime.errors import JobFailed
@@ -47,6 +48,37 @@ async def test_a_run_that_fails_ends_the_others() -> None:
             await drain(merged)
 
     assert endless.closed
+
+
+async def break_down() -> AsyncGenerator[Event]:
+    """Have a bug after the first event."""
+    yield TextDelta("b")
+    raise ZeroDivisionError
+
+
+async def test_a_bug_in_a_run_reaches_whoever_reads_even_while_that_works_with_an_event() -> None:
+    endless = EndlessRun()
+
+    async with aclosing(merge_runs([endless.events(), break_down()])) as merged:
+        await anext(merged)
+        for _ in range(5):  # the run breaks down meanwhile
+            await anyio.lowlevel.checkpoint()
+        with pytest.raises(ZeroDivisionError):
+            await drain(merged)
+
+    assert endless.closed
+
+
+@pytest.mark.promise("openai:leaving")
+async def test_the_stream_may_be_closed_within_another_cancel_scope() -> None:
+    run = EndlessRun()
+    merged = merge_runs([run.events()])
+    await anext(merged)
+
+    with anyio.move_on_after(5, shield=True):
+        await merged.aclose()
+
+    assert run.closed
 
 
 @pytest.mark.promise("openai:leaving")

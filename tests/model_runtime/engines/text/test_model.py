@@ -4,6 +4,9 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import mlx.core as mx
+import mlx_lm
+import numpy as np
 import pytest
 from tokenizers import Tokenizer
 
@@ -13,6 +16,7 @@ from model_runtime.errors import InvalidInput
 from model_runtime.events import ChatResult, Progress, TextDelta
 from model_runtime.requests import Chat, Message, Speak
 from tests.checkpoints import gemma, llama
+from tests.checkpoints.llama import VOCABULARY_SIZE
 from tests.checkpoints.weights import copy_with
 from tests.model_runtime.engines.conftest import CheckpointBuilder
 from tests.model_runtime.engines.step_engine_driver import chat, load, results_of, run_chat, run_to_end, solid_picture
@@ -211,3 +215,36 @@ def test_a_raw_text_is_read_without_the_template(random_model: StepEngine) -> No
 
     assert raw.prompt_tokens < formatted.prompt_tokens - 4
     assert raw.completion_tokens > 0
+
+
+@pytest.mark.promise("openai:logprobs")
+def test_log_probabilities_are_those_of_the_library(checkpoint: Callable[[CheckpointBuilder], Path]) -> None:
+    folder = checkpoint(llama.build)
+    model, tokenizer = mlx_lm.load(str(folder))[:2]
+    engine = load(TextEngine(), {"model": folder})
+    asked = chat("fox fox", is_raw=True, max_tokens=5, top_logprobs=2, frequency_penalty=0.5)
+
+    together = results_of(engine, {0: asked, 1: chat("Hello?", top_logprobs=0)})
+    answer = together[0]
+
+    tokens = tokenizer.encode("fox fox")
+    counts = np.zeros(VOCABULARY_SIZE)
+    for told in answer.logprobs:
+        logits = np.array(model(mx.array([tokens]))[0, -1].astype(mx.float32))[:VOCABULARY_SIZE]
+        expected = logits - np.log(np.exp(logits).sum())
+        token = int((logits - 0.5 * counts).argmax())
+        counts[token] += 1
+        tokens.append(token)
+        assert told.logprob == pytest.approx(expected[token], abs=1e-3)
+        assert [top.logprob for top in told.top] == pytest.approx(sorted(expected, reverse=True)[:2], abs=1e-3)
+    assert len(answer.logprobs) == answer.completion_tokens == 5
+    assert [len(told.top) for told in together[1].logprobs] == [0] * together[1].completion_tokens
+
+
+@pytest.mark.promise("openai:logprobs")
+def test_tokens_of_a_stop_string_have_no_log_probabilities(scripted: StepEngine) -> None:
+    whole = run_chat(scripted, chat("Say it.", max_tokens=100, top_logprobs=0))
+    stopped = run_chat(scripted, chat("Say it.", max_tokens=100, top_logprobs=0, stop=(" objects",)))
+
+    assert "".join(told.token for told in whole.logprobs) == whole.text
+    assert "".join(told.token for told in stopped.logprobs) == stopped.text

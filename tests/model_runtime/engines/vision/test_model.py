@@ -6,6 +6,7 @@ from pathlib import Path
 
 import mlx.core as mx
 import mlx_vlm
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -278,3 +279,20 @@ def test_a_raw_text_is_read_without_the_template(qwen: StepEngine) -> None:
 
     assert raw.prompt_tokens < formatted.prompt_tokens - 4
     assert raw.completion_tokens > 0
+
+
+@pytest.mark.promise("openai:logprobs")
+def test_log_probabilities_are_those_of_the_library(checkpoint: Callable[[CheckpointBuilder], Path]) -> None:
+    folder = checkpoint(qwen25_vl.build)
+    model, processor = mlx_vlm.load(str(folder))
+    engine = load(VisionEngine(), {"model": folder})
+
+    answer = run_chat(engine, chat("fox fox", is_raw=True, max_tokens=4, top_logprobs=2))
+
+    prompt = mx.array([processor.tokenizer.encode("fox fox")])
+    logits = np.array(model.language_model(prompt).logits[0, -1].astype(mx.float32))
+    expected = logits - np.log(np.exp(logits).sum())
+    first, likeliest = answer.logprobs[0], sorted(expected, reverse=True)[:2]
+    assert first.logprob == pytest.approx(likeliest[0], abs=1e-3)
+    assert [top.logprob for top in first.top] == pytest.approx(likeliest, abs=1e-3)
+    assert len(answer.logprobs) == 4
