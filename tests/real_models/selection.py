@@ -18,7 +18,7 @@ QUICK_CLIPS = (
     "ru-conf-usermenu.wav",
 )
 CLIPS_OF_A_LANGUAGE = {"en": 60, "es": 20, "fr": 20, "it": 20, "ru": 20}
-LONG = {"with pauses": (150.0, True), "without pauses": (150.0, False), "of twenty minutes": (1200.0, True)}
+LONG = {"with pauses": (150.0, True), "without pauses": (150.0, False)}
 """How many seconds a long recording has, and whether it has pauses."""
 LONGEST_PAUSE_SECONDS = 12.0
 
@@ -73,7 +73,8 @@ def long_recording(
 
     With pauses, up to `LONGEST_PAUSE_SECONDS` of a quiet room are between two of them.
     """
-    (seconds, pauses), clips = LONG[name], _long_clips(recordings, name)
+    seconds, pauses = LONG[name]
+    clips = [clip for clip in select_clips(recordings) if clip.language == "en"]
     chance, parts, starts, at = np.random.default_rng(5), list[np.ndarray](), list[tuple[float, Recording]](), 0
     for clip in (clips[index] for index in np.random.default_rng(3).permutation(len(clips))):
         if at > seconds * SAMPLE_RATE:
@@ -84,9 +85,3 @@ def long_recording(
         parts += [samples, chance.normal(0, 8, silent).astype(np.int16)]
         at += len(samples) + silent
     return np.concatenate(parts), starts
-
-
-def _long_clips(recordings: Sequence[Recording], name: str) -> list[Recording]:
-    """Return what a long recording is made of: twenty minutes take every prompt, others those of `select_clips`."""
-    clips = recordings if name == "of twenty minutes" else select_clips(recordings)
-    return [clip for clip in clips if clip.language == "en" and clip.source != "audioeval"]
