@@ -17,12 +17,13 @@ from pydantic import ValidationError
 
 from mcp_server.calls import sdk_compat
 from mcp_server.calls.argument_guesses import meanings, understand_arguments
-from mcp_server.calls.context import AppContext, error_text
+from mcp_server.calls.context import AppContext
 from mcp_server.calls.downloads import Downloader, download_in_subprocess
 from mcp_server.calls.job_store import JobStore
 from mcp_server.calls.jobs import JobRegistry
 from mcp_server.calls.journal import CallJournal, current_call
 from mcp_server.calls.player import AudioPlayer
+from mcp_server.calls.registration import error_text
 from mcp_server.calls.request_state import request_state_key
 from mcp_server.calls.results import add_notes
 from mcp_server.calls.sound_output import SoundOutput, system_output

@@ -1,19 +1,16 @@
 """What all tools share: the runtime, files, jobs, and the parts of a result."""
 
-import io
-import re
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, BinaryIO, TypeVar
+from typing import Annotated, Any, TypeVar
 from urllib.parse import quote
 
 import anyio
-from mcp.server import MCPServer
 from mcp.server.mcpserver import Context
-from mcp_types import CallToolResult, ResourceLink, ToolAnnotations
+from mcp_types import CallToolResult, ResourceLink
 from pydantic import BeforeValidator, Field
 
 from mcp_server.calls import sdk_compat
@@ -21,29 +18,23 @@ from mcp_server.calls.downloads import Downloader, download_in_subprocess
 from mcp_server.calls.jobs import JobFunction, JobRegistry, ToolJob, call_timeout_seconds, wait_for_job
 from mcp_server.calls.journal import CallJournal, Copy, call_key, current_call
 from mcp_server.calls.player import AudioPlayer
-from mcp_server.calls.regions import require_within
 from mcp_server.calls.results import build_result
-from mcp_server.calls.search_words import SEARCH_META, SEARCH_WORDS
 from mcp_server.calls.starter_notice import starter_notice
 from mcp_server.calls.withdrawal import while_consented
-from mcp_server.client_setup.config_files import absolute_senses_command
-from mcp_server.files.access import MAX_AUDIO_BYTES, MAX_IMAGE_BYTES, ClientFiles
+from mcp_server.files.access import ClientFiles
 from mcp_server.files.artifacts import ArtifactStore, StoredArtifact
 from mcp_server.files.client import ClientConnection
 from mcp_server.files.folder_requests import FolderRequests
-from model_runtime.decoding.decoder import MediaDecoder
-from model_runtime.errors import InvalidInput, SensesError
+from model_runtime.errors import InvalidInput
 from model_runtime.events import Event, Finished, ResultT, expect_result
 from model_runtime.formats.durations import parse_keep_alive
 from model_runtime.formats.fetch import DEFAULT_FETCHER, Fetcher
-from model_runtime.media.types import WHOLE_RECORDING, Audio, ImageData, PixelBox, TimeRange
 from model_runtime.requests import Request
 from model_runtime.service import Service
 from model_runtime.settings import Settings
 
 ToolContext = Context[ClientConnection, Any]
 AnyResult = TypeVar("AnyResult")
-ToolFunction = TypeVar("ToolFunction", bound=Callable[..., Awaitable[CallToolResult]])
 
 ModelArgument = Annotated[str, Field(description="auto, fast, best or a name from media_status")]
 WaitArgument = Annotated[int, Field(ge=-1, le=3600, description="-1: as long as this client can")]
@@ -54,9 +45,6 @@ KeepAliveArgument = Annotated[
     BeforeValidator(lambda value: str(value) if isinstance(value, int | float) else value),
     Field(description='How long the model stays: "10m", seconds, 0, -1 for good'),
 ]
-
-PULL_COMMAND = re.compile(r"(?<![\w/-])senses pull ([\w-]+(?:/[\w.-]*\w)?)")
-"""The command that downloads a model, in a message of the runtime; its group is the model's name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,63 +183,6 @@ def keep_alive_seconds_of(keep_alive: str) -> float | None:
         raise InvalidInput(f"keep_alive is {keep_alive!r}: {error}.", param="keep_alive") from error
 
 
-async def read_image(decoder: MediaDecoder, files: ClientFiles, address: str, param: str) -> ImageData:
-    """Read and decode an image.
-
-    Raises:
-        InvalidInput: the file cannot be read or decoded.
-        SensesError: the image cannot be decoded on this machine now.
-    """
-    with await open_image(files, address, param) as file:
-        return await decoder.decode_image(file, param=param)
-
-
-async def decode_region(
-    decoder: MediaDecoder, file: BinaryIO, param: str, region: PixelBox | None
-) -> tuple[ImageData, tuple[int, int]]:
-    """Decode an image, or a region of it at its own resolution; return it and the size of the whole image.
-
-    Raises:
-        InvalidInput: the file cannot be decoded, or the region is not within the image.
-        SensesError: the image cannot be decoded on this machine now.
-    """
-    if region is None:
-        image = await decoder.decode_image(file, param=param)
-        return image, image.file_size
-    size = await decoder.image_size(file, param=param)
-    require_within(region, size)
-    return await decoder.decode_image(file, param=param, region=region), size
-
-
-async def open_image(files: ClientFiles, address: str, param: str) -> BinaryIO:
-    """Open an image for reading at its start; the caller closes it.
-
-    Raises:
-        InvalidInput: the file cannot be read.
-    """
-    return await _open_input(files, address, param, MAX_IMAGE_BYTES)
-
-
-async def read_audio(
-    decoder: MediaDecoder, files: ClientFiles, address: str, param: str, part: TimeRange = WHOLE_RECORDING
-) -> Audio:
-    """Read and decode `part` of a recording.
-
-    Raises:
-        InvalidInput: the file cannot be read or decoded.
-        SensesError: the recording cannot be decoded on this machine now.
-    """
-    with await _open_input(files, address, param, MAX_AUDIO_BYTES) as file:
-        return await decoder.decode_audio(file, param=param, part=part)
-
-
-async def _open_input(files: ClientFiles, address: str, param: str, limit_bytes: int) -> BinaryIO:
-    fetched = await files.fetch(address, param=param)
-    if fetched is not None:
-        return io.BytesIO(fetched)
-    return await files.open(address, param=param, limit_bytes=limit_bytes)
-
-
 def result_fields(finished: Finished, warnings: Iterable[str] = ()) -> dict[str, Any]:
     """Return the fields that every result of a request has; `warnings` are added to those of the request."""
     return {
@@ -296,48 +227,3 @@ async def save_copy(destination: Path, fallback: Path, files: ClientFiles, data:
     """
     await current_call.get().write(Copy(files, destination, data, fallback))
     return destination
-
-
-def tool(
-    server: MCPServer[ClientConnection],
-    *,
-    title: str,
-    read_only: bool = False,
-    idempotent: bool = False,
-    destructive: bool = False,
-    open_world: bool = False,
-    meta: dict[str, Any] | None = None,
-) -> Callable[[ToolFunction], ToolFunction]:
-    """Register a tool under its function's name and docstring.
-
-    `destructive` means that it can replace a file, `open_world` that it reaches other machines.
-    """
-    annotations = ToolAnnotations(
-        read_only_hint=read_only,
-        destructive_hint=destructive,
-        idempotent_hint=idempotent or read_only,
-        open_world_hint=open_world,
-    )
-
-    def register(function: ToolFunction) -> ToolFunction:
-        description = " ".join((function.__doc__ or "").split())
-        about = {SEARCH_META: SEARCH_WORDS[function.__name__]} | (meta or {})
-        return server.tool(title=title, description=description, annotations=annotations, meta=about)(function)
-
-    return register
-
-
-def error_text(error: SensesError) -> str:
-    """Return the message of an error with its code and, if a retry may help, the seconds to wait.
-
-    A command that downloads a model becomes the tool that does so, and the command as a person can type it.
-    """
-    retry = f"; retry after {error.retry_after_seconds:.0f} s" if error.retry_after_seconds is not None else ""
-    return f"{PULL_COMMAND.sub(_ways_to_download, error.message)} [code: {error.code}{retry}]"
-
-
-def _ways_to_download(command: re.Match[str]) -> str:
-    return (
-        f'download_model(model="{command[1]}") once the user agrees, or in a terminal '
-        f"{absolute_senses_command()} pull {command[1]}"
-    )

@@ -11,7 +11,8 @@ from mcp_types import CallToolResult
 
 from mcp_server.calls.context import AppContext, result_link, save_result
 from mcp_server.calls.judging import Judgement, best_first
-from mcp_server.calls.results import GenerateResult, OtherCandidate, SavedImage, build_result
+from mcp_server.calls.result_types import GenerateResult, OtherCandidate, SavedImage
+from mcp_server.calls.results import build_result
 from mcp_server.files.access import ClientFiles
 from mcp_server.files.artifacts import ArtifactKind, NothingSaved, StoredArtifact
 from model_runtime.events import GeneratedImage

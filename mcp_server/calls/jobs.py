@@ -20,7 +20,7 @@ from mcp_types import CallToolResult
 
 from mcp_server.calls.job_store import JobStore
 from mcp_server.calls.progress import ProgressTracker
-from mcp_server.calls.results import ToolResult
+from mcp_server.calls.result_types import ToolResult
 from model_runtime.errors import Cancelled, InvalidInput, OperationFailed, SensesError
 
 logger = logging.getLogger(__name__)

@@ -5,7 +5,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
-from mcp_server.calls.results import (
+from mcp_server.calls.result_types import (
     CompareResult,
     ImageChange,
     ImageLine,
@@ -14,8 +14,8 @@ from mcp_server.calls.results import (
     LayoutElement,
     MeasureResult,
     PaletteEntry,
-    estimate_tokens,
 )
+from mcp_server.calls.results import estimate_tokens
 from model_runtime.measuring.gaps import find_gaps, padding_of, select
 from model_runtime.measuring.results import Change, Comparison, Element, Measurement
 from model_runtime.measuring.type_size import type_size

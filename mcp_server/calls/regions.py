@@ -6,7 +6,7 @@ from typing import Annotated, TypeVar
 from pydantic import AfterValidator, Field
 
 from mcp_server.calls.detections import BoundingBox, Point
-from mcp_server.calls.results import ImageLine
+from mcp_server.calls.result_types import ImageLine
 from model_runtime.errors import InvalidInput
 from model_runtime.media.types import PixelBox
 

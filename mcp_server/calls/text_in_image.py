@@ -6,7 +6,7 @@ from typing import Literal
 
 from mcp_server.calls.context import AppContext
 from mcp_server.calls.jobs import ToolJob
-from mcp_server.calls.results import ImageLine
+from mcp_server.calls.result_types import ImageLine
 from model_runtime.catalog.builtin_models import OCR_MODEL
 from model_runtime.errors import Cancelled, SensesError
 from model_runtime.events import ChatResult, TextLine

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
-from mcp_server.calls.results import SegmentResult
+from mcp_server.calls.result_types import SegmentResult
 from model_runtime.events import Segment, TranscriptionResult
 
 MAX_PAGE_BYTES = 24_000

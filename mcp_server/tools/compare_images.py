@@ -8,11 +8,14 @@ from mcp.server import MCPServer
 from mcp_types import CallToolResult, ResourceLink
 from pydantic import Field
 
-from mcp_server.calls.context import AppContext, ToolContext, open_image, result_link, tool
+from mcp_server.calls.context import AppContext, ToolContext, result_link
 from mcp_server.calls.folder_consent import Wishes, consented_files
 from mcp_server.calls.jobs import ToolJob
 from mcp_server.calls.layout_view import comparison_warnings, show_comparison
-from mcp_server.calls.results import CompareResult, build_result
+from mcp_server.calls.media_inputs import open_image
+from mcp_server.calls.registration import tool
+from mcp_server.calls.result_types import CompareResult
+from mcp_server.calls.results import build_result
 from mcp_server.files.access import ClientFiles
 from mcp_server.files.artifacts import ArtifactKind, NothingSaved
 from mcp_server.files.client import ClientConnection

@@ -12,20 +12,19 @@ from mcp_server.calls.context import (
     ModelArgument,
     ToolContext,
     WaitArgument,
-    decode_region,
     keep_alive_seconds_of,
-    open_image,
-    read_image,
     result_fields,
-    tool,
 )
 from mcp_server.calls.detections import parse_boxes, parse_points
 from mcp_server.calls.download_consent import AgreedDownload, agreed_download
 from mcp_server.calls.folder_consent import Wishes, consented_files
 from mcp_server.calls.jobs import ToolJob
+from mcp_server.calls.media_inputs import decode_region, open_image, read_image
 from mcp_server.calls.provenance import read_provenance_of
 from mcp_server.calls.regions import RegionArgument, parse_region, to_whole
-from mcp_server.calls.results import DescribeResult, ImageProvenance, ImageSize, build_result
+from mcp_server.calls.registration import tool
+from mcp_server.calls.result_types import DescribeResult, ImageProvenance, ImageSize
+from mcp_server.calls.results import build_result
 from mcp_server.calls.text_in_image import (
     MAX_LINES,
     IncludeText,

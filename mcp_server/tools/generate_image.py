@@ -16,17 +16,17 @@ from mcp_server.calls.context import (
     ToolContext,
     WaitArgument,
     keep_alive_seconds_of,
-    read_image,
     result_fields,
-    tool,
 )
 from mcp_server.calls.download_consent import AgreedDownload, agreed_download, model_of_task
 from mcp_server.calls.drawings import SUFFIXES, Drawing, OutputPlan, rank, save_drawings
 from mcp_server.calls.folder_consent import Wishes, consented_files
 from mcp_server.calls.jobs import ToolJob
 from mcp_server.calls.judging import find_judge, judge_pictures
+from mcp_server.calls.media_inputs import read_image
 from mcp_server.calls.output_format import chosen_format
-from mcp_server.calls.results import GenerateResult
+from mcp_server.calls.registration import tool
+from mcp_server.calls.result_types import GenerateResult
 from mcp_server.files.access import ClientFiles
 from mcp_server.files.client import ClientConnection
 from mcp_server.viewer.page import VIEWER_TOOL_META

@@ -11,10 +11,12 @@ from mcp_types import CallToolResult
 from pydantic import Field
 
 from mcp_server.calls import sdk_compat
-from mcp_server.calls.context import AppContext, ToolContext, tool
+from mcp_server.calls.context import AppContext, ToolContext
 from mcp_server.calls.downloads import download_for_job
 from mcp_server.calls.jobs import ToolJob, call_timeout_seconds
-from mcp_server.calls.results import LONG_TEXT_META, FreeFormResult, build_result
+from mcp_server.calls.registration import tool
+from mcp_server.calls.result_types import FreeFormResult
+from mcp_server.calls.results import LONG_TEXT_META, build_result
 from mcp_server.calls.status_views import Section, read_status
 from mcp_server.files.client import ClientConnection
 from model_runtime.catalog.names import is_model_name

@@ -9,11 +9,14 @@ from mcp.server import MCPServer
 from mcp_types import CallToolResult
 from pydantic import Field
 
-from mcp_server.calls.context import AppContext, ToolContext, open_image, tool
+from mcp_server.calls.context import AppContext, ToolContext
 from mcp_server.calls.folder_consent import Wishes, consented_files
 from mcp_server.calls.jobs import ToolJob
 from mcp_server.calls.layout_view import show_measurement
-from mcp_server.calls.results import MeasureResult, build_result
+from mcp_server.calls.media_inputs import open_image
+from mcp_server.calls.registration import tool
+from mcp_server.calls.result_types import MeasureResult
+from mcp_server.calls.results import build_result
 from mcp_server.calls.text_in_image import TextInImage, read_text
 from mcp_server.files.access import ClientFiles
 from mcp_server.files.client import ClientConnection

@@ -8,8 +8,10 @@ from mcp.server import MCPServer
 from mcp_types import CallToolResult
 from pydantic import Field
 
-from mcp_server.calls.context import AppContext, FromSeconds, ToolContext, ToSeconds, tool
-from mcp_server.calls.results import TranscriptPageResult, build_result
+from mcp_server.calls.context import AppContext, FromSeconds, ToolContext, ToSeconds
+from mcp_server.calls.registration import tool
+from mcp_server.calls.result_types import TranscriptPageResult
+from mcp_server.calls.results import build_result
 from mcp_server.calls.transcript_formats import load_transcript
 from mcp_server.calls.transcript_pages import TranscriptQuery, find_page
 from mcp_server.files.artifacts import ArtifactKind

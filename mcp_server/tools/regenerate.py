@@ -8,10 +8,13 @@ from pydantic import Field
 
 from mcp_server.calls import sdk_compat
 from mcp_server.calls.argument_guesses import understand_arguments
-from mcp_server.calls.context import AppContext, ToolContext, open_image, tool
+from mcp_server.calls.context import AppContext, ToolContext
 from mcp_server.calls.folder_consent import Wishes, consented_files
+from mcp_server.calls.media_inputs import open_image
 from mcp_server.calls.provenance import read_provenance_of
-from mcp_server.calls.results import GenerateResult, add_notes
+from mcp_server.calls.registration import tool
+from mcp_server.calls.result_types import GenerateResult
+from mcp_server.calls.results import add_notes
 from mcp_server.files.access import ClientFiles
 from mcp_server.files.client import ClientConnection
 from mcp_server.viewer.page import VIEWER_TOOL_META

@@ -11,10 +11,12 @@ from mcp_types import CallToolResult
 from pydantic import Field
 
 from mcp_server.calls.asset_sets import AssetSetName, asset_folder, asset_set
-from mcp_server.calls.context import AppContext, ToolContext, save_copy, tool
+from mcp_server.calls.context import AppContext, ToolContext, save_copy
 from mcp_server.calls.folder_consent import Wishes, consented_files
 from mcp_server.calls.picture_copies import ICON_SUFFIX, PICTURE_FORMATS, PictureOptions, copy_picture, render_set
-from mcp_server.calls.results import SaveResult, build_result
+from mcp_server.calls.registration import tool
+from mcp_server.calls.result_types import SaveResult
+from mcp_server.calls.results import build_result
 from mcp_server.calls.transcript_formats import SUFFIXES as TRANSCRIPT_SUFFIXES
 from mcp_server.calls.transcript_formats import load_transcript, render
 from mcp_server.files.access import ClientFiles

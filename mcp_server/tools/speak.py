@@ -20,14 +20,15 @@ from mcp_server.calls.context import (
     result_fields,
     result_link,
     save_result,
-    tool,
 )
 from mcp_server.calls.download_consent import AgreedDownload, agreed_download
 from mcp_server.calls.folder_consent import Wishes, consented_files
 from mcp_server.calls.jobs import ToolJob
 from mcp_server.calls.output_format import chosen_format
 from mcp_server.calls.player import Playback
-from mcp_server.calls.results import FreeFormResult, SpeakResult, build_result
+from mcp_server.calls.registration import tool
+from mcp_server.calls.result_types import FreeFormResult, SpeakResult
+from mcp_server.calls.results import build_result
 from mcp_server.files.access import ClientFiles
 from mcp_server.files.artifacts import ArtifactKind, NothingSaved, StoredArtifact
 from mcp_server.files.client import ClientConnection

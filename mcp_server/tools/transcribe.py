@@ -17,17 +17,18 @@ from mcp_server.calls.context import (
     ToSeconds,
     WaitArgument,
     keep_alive_seconds_of,
-    read_audio,
     result_fields,
     result_link,
     save_result,
-    tool,
 )
 from mcp_server.calls.download_consent import AgreedDownload, agreed_download, model_of_task
 from mcp_server.calls.folder_consent import Wishes, consented_files
 from mcp_server.calls.jobs import ToolJob
+from mcp_server.calls.media_inputs import read_audio
 from mcp_server.calls.output_format import chosen_format
-from mcp_server.calls.results import LONG_TEXT_META, TranscribeResult, build_result, max_text_bytes_of
+from mcp_server.calls.registration import tool
+from mcp_server.calls.result_types import TranscribeResult
+from mcp_server.calls.results import LONG_TEXT_META, build_result, max_text_bytes_of
 from mcp_server.calls.transcript_formats import SUFFIXES, TranscriptFormat, render, shifted
 from mcp_server.calls.transcript_pages import inline_part, segment_results
 from mcp_server.files.access import ClientFiles

@@ -12,15 +12,15 @@ from PIL import Image, ImageDraw, ImageFont
 from pydantic import BaseModel
 
 from mcp_server.calls.fence import FENCE_END, FENCE_START, fence_label, fenced, fenced_text
-from mcp_server.calls.results import (
+from mcp_server.calls.result_types import (
     DescribeResult,
     ImageLine,
     MediaTextResult,
     SegmentResult,
     ToolResult,
     TranscribeResult,
-    build_result,
 )
+from mcp_server.calls.results import build_result
 from model_runtime.events import TextLine
 from model_runtime.media.images import from_pillow
 from model_runtime.requests import Task

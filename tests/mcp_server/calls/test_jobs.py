@@ -12,7 +12,8 @@ from mcp_server.calls import jobs
 from mcp_server.calls.job_store import MAX_JOBS, JobStore
 from mcp_server.calls.jobs import MAX_FINISHED_JOBS, JobRegistry, ToolJob, wait_for_job
 from mcp_server.calls.progress import ProgressTracker
-from mcp_server.calls.results import ToolResult, build_result
+from mcp_server.calls.result_types import ToolResult
+from mcp_server.calls.results import build_result
 from model_runtime.errors import Cancelled, InvalidInput, SensesError
 from tests.fakes import FakeService
 from tests.mcp_server.conftest import Connect, ProtocolMode

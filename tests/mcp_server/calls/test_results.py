@@ -7,19 +7,15 @@ from hypothesis import strategies as st
 from mcp_types import AudioContent, CallToolResult, ImageContent, ResourceLink, TextContent
 
 from mcp_server.calls import results
-from mcp_server.calls.results import (
-    MAX_RESULT_BYTES,
-    MAX_TEXT_TOKENS,
+from mcp_server.calls.result_types import (
     DescribeResult,
     GenerateResult,
-    MakePreview,
     SavedImage,
     SegmentResult,
     SpeakResult,
     TranscribeResult,
-    build_result,
-    estimate_tokens,
 )
+from mcp_server.calls.results import MAX_RESULT_BYTES, MAX_TEXT_TOKENS, MakePreview, build_result, estimate_tokens
 
 LINKS = st.lists(
     st.builds(

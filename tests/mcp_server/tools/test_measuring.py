@@ -10,7 +10,8 @@ from mcp import Client
 from PIL import Image
 
 from mcp_server.calls.layout_view import comparison_warnings, show_comparison, show_measurement
-from mcp_server.calls.results import ImageLine, MeasureResult, estimate_tokens
+from mcp_server.calls.result_types import ImageLine, MeasureResult
+from mcp_server.calls.results import estimate_tokens
 from model_runtime.decoding.measurer import ImageMeasurer
 from model_runtime.errors import Busy
 from model_runtime.events import TextLine
