@@ -72,9 +72,9 @@ REAL_MODELS = (
         "FLUX.1-schnell: text to picture in four steps",
         (
             _artifact(
-                "dhairyashil/FLUX.1-schnell-mflux-4bit@main",
+                "mflux-community/flux-1-schnell-mflux-q4@bcdbe817ad51175959b2e691e64eca626db30558",
                 "*/*.json */*.safetensors */*.txt */*.model *.json",
-                9_620_000_000,
+                9_613_000_000,
             ),
         ),
         options={"family": "flux1-schnell", "min_pixels": MIN_FLUX_PIXELS},

@@ -363,7 +363,6 @@ def test_the_catalogue_is_bounded(tmp_path: Path) -> None:
 
 
 UNPINNED = {
-    "dhairyashil/FLUX.1-schnell-mflux-4bit": "named by the branch main; no commit has been verified",
     "Marvis-AI/marvis-tts-250m-v0.2": "named by the branch main; no commit has been verified",
 }
 """Repository of a built-in model whose `revision` is no commit yet → why. What is on a disk never changes by itself."""
