@@ -18,9 +18,9 @@ def swap_red_and_blue(image: Image.Image) -> Image.Image:
 
 
 def _wrong_exif_rotation(right: Function) -> Function:
-    def broken(image: Image.Image, max_pixels: int) -> Any:
+    def broken(image: Image.Image, *arguments: Any) -> Any:
         lying = image.getexif().get(0x0112) in (6, 8)
-        upright = right(image, max_pixels)
+        upright = right(image, *arguments)
         return upright.rotate(180) if lying else upright
 
     return broken
