@@ -20,7 +20,7 @@ DAEMON_ARGUMENTS: tuple[str, ...] = ("-P", "-m", "mcp_server.daemon", "--ready-f
 """-P: the client's working folder must not shadow our packages."""
 START_TIMEOUT_SECONDS = 60.0
 """The first start takes longest: macOS scans new libraries, and Python compiles what set-up has not."""
-RETRY_SECONDS = 0.05
+RETRY_SECONDS = 0.02
 HANDSHAKE_TIMEOUT_SECONDS = 2.0
 MAX_HANDSHAKE_BYTES = 1 << 16
 MAX_LOG_BYTES = 5_000_000

@@ -2,7 +2,4 @@
 
 import os
 
-from model_runtime.engines.blas import load_fast_blas
-
 os.environ |= {"HF_HUB_OFFLINE": "1", "MLX_DISABLE_COMPILE": "1", "TOKENIZERS_PARALLELISM": "false"}
-load_fast_blas()

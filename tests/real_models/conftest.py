@@ -10,7 +10,6 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from model_runtime.engines.blas import load_fast_blas
 from tests.end_to_end.conftest import RunningDaemon, running_daemon
 from tests.real_models.download import has_debian_packages
 from tests.real_models.manifest import read_models
@@ -23,7 +22,6 @@ ANSWER_SECONDS = 900.0
 """Of one call, on a machine that does much else."""
 
 os.environ |= {"HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
-load_fast_blas()
 
 
 def find_made(folder: Path, names: Iterable[str]) -> Path:

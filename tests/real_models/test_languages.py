@@ -97,6 +97,7 @@ def korean_speech(monkeypatch: pytest.MonkeyPatch) -> Audio:
 
 
 @pytest.mark.slow
+@pytest.mark.complete
 @pytest.mark.promise("transcription:keeps-the-language")
 def test_korean_speech_becomes_korean_text(whisper: TranscriptionEngine, korean_speech: Audio) -> None:
     result = transcript(whisper, korean_speech)

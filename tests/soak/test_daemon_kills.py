@@ -1,6 +1,8 @@
 """The bounded form of the kills: a few of them, over the fake runtime. `make soak` kills 100 real daemons."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -12,9 +14,11 @@ from tests.soak.tally import SHIM_ENDED
 @pytest.mark.process
 @pytest.mark.promise("shim:kills")
 def test_kills_of_the_daemon_end_no_shim_and_lose_no_call(tmp_path: Path) -> None:
-    instance = run_daemon_kills(
-        tmp_path, 3, seed=1, longest_life_seconds=0.5, daemon_module="tests.mcp_server.fake_daemon"
-    )
+    run = partial(
+        run_daemon_kills, longest_life_seconds=0.5, daemon_module="tests.mcp_server.fake_daemon", seed=1
+    )  # in a thread, because another test may have left its event loop in this one
+    with ThreadPoolExecutor(1) as threads:
+        instance = threads.submit(run, tmp_path, 3).result()
 
     assert find_kill_faults(instance) == []
     assert instance.kill_count == 3

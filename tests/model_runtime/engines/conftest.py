@@ -6,10 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from model_runtime.engines.blas import load_fast_blas
-
 os.environ |= {"HF_HUB_OFFLINE": "1", "MLX_DISABLE_COMPILE": "1", "TOKENIZERS_PARALLELISM": "false"}
-load_fast_blas()
 
 CheckpointBuilder = Callable[[Path], object]
 
