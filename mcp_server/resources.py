@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 import anyio
+from anyio import sleep
 from mcp.server import MCPServer
 from mcp.server.mcpserver.exceptions import ResourceError, ResourceNotFoundError
 from mcp.server.subscriptions import InMemorySubscriptionBus, ResourcesListChanged, ResourceUpdated, ServerEvent
@@ -232,7 +233,7 @@ class ResourceNotifier:
                 for name in changed:
                     await self.notify(f"{URI_SCHEME}://{name}")
                 if changed:
-                    await anyio.sleep(interval_seconds)
+                    await sleep(interval_seconds)
 
     def _wake(self) -> None:
         self._subscribed.set()
@@ -243,7 +244,7 @@ class ResourceNotifier:
             await self._list_changed.wait()
             self._list_changed = anyio.Event()
             await self._bus.publish(ResourcesListChanged())
-            await anyio.sleep(interval_seconds)
+            await sleep(interval_seconds)
 
     async def notify(self, uri: str) -> None:
         """Notify all subscribers of one resource."""

@@ -18,9 +18,10 @@ from mcp_types import (
     TextResourceContents,
 )
 
+from mcp_server import resources
 from mcp_server.files.artifacts import ArtifactKind, ArtifactStore
 from mcp_server.files.client import ClientConnection
-from mcp_server.resources import NOTIFY_INTERVAL_SECONDS, resource_contents
+from mcp_server.resources import resource_contents
 from model_runtime.settings import Settings
 from model_runtime.status import ModelState, ModelStatus, Status
 from tests.fakes import FakeService
@@ -116,13 +117,9 @@ class GatedSleep:
     def __init__(self) -> None:
         self.delays: list[float] = []
         self._gate = anyio.Semaphore(0)
-        self._sleep = anyio.sleep
 
     async def __call__(self, seconds: float) -> None:
-        """Wait for the gate; other sleeps than those of the notifier take their time."""
-        if seconds != NOTIFY_INTERVAL_SECONDS:
-            await self._sleep(seconds)
-            return
+        """Wait."""
         self.delays.append(seconds)
         await self._gate.acquire()
 
@@ -135,7 +132,7 @@ async def test_clients_hear_of_changes_at_most_once_a_second(
     service: FakeService, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sleep, models = GatedSleep(), ResourceUpdated(uri="senses://models")
-    monkeypatch.setattr(anyio, "sleep", sleep)
+    monkeypatch.setattr(resources, "sleep", sleep)
 
     async with (
         open_server(service, settings, ClientConnection()) as server,
@@ -159,7 +156,7 @@ async def test_clients_hear_of_new_results_at_most_once_a_second(
     connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sleep = GatedSleep()
-    monkeypatch.setattr(anyio, "sleep", sleep)
+    monkeypatch.setattr(resources, "sleep", sleep)
 
     async with connect() as client:
         await client.call_tool("speak", {"text": "x"})

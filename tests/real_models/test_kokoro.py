@@ -97,6 +97,7 @@ def test_speech_is_as_much_faster_as_asked(http: httpx2.Client, speed: float) ->
     assert usual / other == pytest.approx(speed, rel=0.15)
 
 
+@pytest.mark.complete
 @pytest.mark.promise("real:first-audio")
 def test_the_first_of_eight_sentences_is_there_early_and_pieces_join_without_a_click(
     http: httpx2.Client, results: Results

@@ -72,7 +72,7 @@ def assert_same_in_turns(engine: JobEngine, requests: Sequence[Request]) -> None
 def test_recordings_in_turns_are_written_as_if_each_were_alone(*, words: bool) -> None:
     engine = load_starter("stt-starter")
     clips = [decode_samples(clip(name).file) for name in ("two-sentences", "draw-a-small-green-star", "letters")]
-    long = audio_of(np.tile(np.concatenate(clips), 8))
+    long = audio_of(np.tile(np.concatenate(clips), 5))
     requests = [
         Transcribe("stt-starter", audio, word_timestamps=words)
         for audio in (long, audio_of(clips[1]), audio_of(clips[2]))
