@@ -8,7 +8,7 @@ from model_runtime.errors import UnknownModel, WrongTask
 from model_runtime.events import Event
 from model_runtime.problems import Problems
 from model_runtime.requests import Request, Task
-from model_runtime.status import Status
+from model_runtime.status import ModelStatus, Status
 
 
 class Service(Protocol):
@@ -92,6 +92,10 @@ class Service(Protocol):
 
     def cancel(self, request_id: int) -> bool:
         """Cancel a queued or running request, whose `run` raises `Cancelled`. Return False if it has ended."""
+        ...
+
+    def model(self, name: str) -> ModelStatus | None:
+        """Return the status of one model, None if there is none of this name: cheaper than `status`."""
         ...
 
     def status(self) -> Status:

@@ -183,6 +183,10 @@ class FakeService:
         self.cancelled_jobs.append(job)
         return job == 1
 
+    def model(self, name: str) -> ModelStatus | None:
+        """Return one of the models."""
+        return self.status().model(name)
+
     def status(self) -> Status:
         """Return the models and round numbers."""
         return Status(

@@ -101,5 +101,5 @@ def question(model: ModelStatus) -> str:
 
 def _missing(app: AppContext, name: str) -> ModelStatus | None:
     """Return the model of this name if it can be downloaded and is not here."""
-    model = app.service.status().model(name)
+    model = app.service.model(name)
     return model if model and not model.present and not model.error and model.weights_bytes else None

@@ -171,7 +171,8 @@ class JournaledCall:
                     await anyio.to_thread.run_sync(self.roll_back)
             raise
         except Exception:
-            self._open_path.unlink(missing_ok=True)  # what it has stored stays: the error may name it
+            with suppress(OSError):  # what the call has stored stays: the error may name it
+                await anyio.to_thread.run_sync(self._open_path.unlink, True)
             raise
         return result
 

@@ -8,8 +8,8 @@ from mcp.server import MCPServer
 from mcp_types import CallToolResult, ToolAnnotations
 
 from mcp_server.calls.search_words import SEARCH_META, SEARCH_WORDS
-from mcp_server.client_setup.config_files import absolute_senses_command
 from mcp_server.files.client import ClientConnection
+from mcp_server.launcher.commands import absolute_senses_command
 from model_runtime.errors import SensesError
 
 ToolFunction = TypeVar("ToolFunction", bound=Callable[..., Awaitable[CallToolResult]])

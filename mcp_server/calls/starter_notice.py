@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from mcp_server.client_setup.config_files import absolute_senses_command
+from mcp_server.launcher.commands import absolute_senses_command
 from model_runtime.catalog.builtin_models import OCR_MODEL, REAL_MODELS, STARTER_MODELS
 from model_runtime.requests import Task
 from model_runtime.sizes import format_bytes

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from mcp_server.calls.context import AppContext
 from mcp_server.calls.jobs import ToolJob
-from mcp_server.client_setup.config_files import absolute_senses_command
+from mcp_server.launcher.commands import absolute_senses_command
 from model_runtime.requests import Task
 from model_runtime.status import ModelState, ModelStatus, Status
 

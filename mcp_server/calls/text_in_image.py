@@ -12,7 +12,7 @@ from model_runtime.errors import Cancelled, SensesError
 from model_runtime.events import ChatResult, TextLine
 from model_runtime.media.types import ImageData
 from model_runtime.requests import Chat, Message
-from model_runtime.status import Status
+from model_runtime.status import ModelStatus
 
 IncludeText = Literal["auto", "always", "never"]
 
@@ -32,14 +32,13 @@ class TextInImage:
     warnings: tuple[str, ...] = ()
 
 
-def is_text_wanted(include_text: IncludeText, task: str, model_name: str, status: Status) -> bool:
-    """Return whether text is read beside the answer of a model.
+def is_text_wanted(include_text: IncludeText, task: str, model: ModelStatus | None, reader: ModelStatus | None) -> bool:
+    """Return whether `reader` reads the text beside the answer of a model; each is None where there is no such model.
 
     "auto" does so where that model reads badly, in each answer of a starter, and for the task "ocr", whose lines no
     vision model can place.
     """
-    model, reader = status.model(model_name), status.model(OCR_MODEL.name)
-    if include_text == "never" or reader is None or not reader.present or model is reader:
+    if include_text == "never" or reader is None or not reader.present or (model and model.name == reader.name):
         return False
     if include_text == "always" or task == "ocr":
         return True

@@ -1,7 +1,6 @@
 """Configuration files of MCP clients: plan, write, back up and undo the entry of Senses."""
 
 import os
-import shlex
 import shutil
 import stat
 import sys
@@ -119,11 +118,6 @@ def senses_command() -> str:
     sibling = Path(sys.executable).parent / "senses"
     found = shutil.which("senses")
     return "senses" if found is not None and Path(found).resolve() == sibling.resolve() else str(sibling)
-
-
-def absolute_senses_command() -> str:
-    """Return the path of `senses` beside this Python, quoted for a shell: it is rarely on the PATH of a person."""
-    return shlex.quote(str(Path(sys.executable).parent / "senses"))
 
 
 def plan_edit(client: ClientConfig, home: Path, entry: dict[str, Any] | None) -> ConfigChange:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from mcp_server.files.file_calls import FILE_TIMEOUT_SECONDS
 from mcp_server.files.grants import Access, FolderGrant
+from mcp_server.launcher.commands import absolute_senses_command
 
 OWN_PROGRAM = os.path.realpath(sys.executable)
 """The program of this process, by which macOS knows its rights."""
@@ -102,11 +103,10 @@ REMEDIES: dict[Access, tuple[str, str, str]] = {
 
 def grant_command(access: Access, folder: Path, client: str, state_folder: str) -> str:
     """Return the command that grants a folder to a client; `state_folder` is SENSES_HOME, "" where it is not set."""
-    senses = Path(sys.executable).with_name("senses")
     return " ".join(
         (
             *([f"SENSES_HOME={shlex.quote(state_folder)}"] if state_folder else []),
-            *(shlex.quote(str(senses)), "folders", "add", shlex.quote(str(folder))),
+            *(absolute_senses_command(), "folders", "add", shlex.quote(str(folder))),
             *(["--write"] if access == "write" else []),
             *(["--client", shlex.quote(client)] if client else []),
         )

@@ -112,7 +112,9 @@ def add_describe_image(server: MCPServer[ClientConnection], app: AppContext) -> 
             content: tuple[str | ImageData, ...] = (first, *others, *filter(None, [question]))
             request = Chat(model, (Message("user", content),), max_tokens=max_tokens)
             finished, answer = await app.run_request(request, job, ChatResult, keep_alive_seconds=keep_alive_seconds)
-            wants_text = is_text_wanted(include_text, task, finished.model, app.service.status())
+            wants_text = is_text_wanted(
+                include_text, task, app.service.model(finished.model), app.service.model(OCR_MODEL.name)
+            )
             max_lines = None if task == "ocr" else MAX_LINES
             reading = await read_text(app, first, job, max_lines) if wants_text else TextInImage([])
             read = to_whole(reading.lines, part)

@@ -67,7 +67,7 @@ def add_measure_image(server: MCPServer[ClientConnection], app: AppContext) -> N
 
 async def _read(app: AppContext, file: BinaryIO, job: ToolJob) -> TextInImage:
     """Return the lines of text, none where the reader is missing."""
-    reader = app.service.status().model(OCR_MODEL.name)
+    reader = app.service.model(OCR_MODEL.name)
     if reader is None or not reader.present:
         return TextInImage([], (f"Texts are not read: {OCR_MODEL.name} is missing.",))
     return await read_text(app, await app.service.media.decode_image(file, param="image"), job, MAX_READ_LINES)

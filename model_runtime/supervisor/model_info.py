@@ -28,6 +28,10 @@ class ModelInfoCache:
         """Return every model with its info. Does not look at the disk."""
         return [(model, self.of(model)) for model in self._catalog.models()]
 
+    def find(self, name: str) -> tuple[Model, ModelInfo] | None:
+        """Return the model of this name with its info, None if there is none. Does not look at the disk."""
+        return next(((model, self.of(model)) for model in self._catalog.models() if model.name == name), None)
+
     def of(self, model: Model) -> ModelInfo:
         """Return what was read of one model."""
         return self._info.get(model.name, ModelInfo())

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from mcp_server.calls import status_views
-from mcp_server.client_setup.config_files import absolute_senses_command
+from mcp_server.launcher.commands import absolute_senses_command
 from model_runtime.requests import Task
 from model_runtime.status import JobStatus, ModelState
 from tests.fakes import FakeService, model_status
