@@ -11,7 +11,9 @@ from dataclasses import dataclass
 
 MAX_CHARACTERS = 20_000
 """A longer text is not read: it may be anything."""
-_PAIR = re.compile(r'\s*(\w[\w /-]*):\s*("(?:\\.|[^\\"])*"|[^,]*)(?:,|$)')
+MAX_LINE_CHARACTERS = 2_000
+"""Nor is a longer last line: reading it takes time with its square, and other tasks wait meanwhile."""
+_PAIR = re.compile(r'\s*(\w[\w /-]{0,99}):\s*("(?:\\.|[^\\"])*"|[^,]*)(?:,|$)')
 _SIZE = re.compile(r"(\d{1,5})x(\d{1,5})")
 
 
@@ -45,7 +47,7 @@ def format_provenance(provenance: Provenance) -> str:
 def parse_provenance(text: str) -> Provenance | None:
     """Return what a picture's metadata says, or None if it is not such a text or lacks a parameter."""
     prompt, _, line = text.rpartition("\n")
-    if len(text) > MAX_CHARACTERS or not prompt:
+    if len(text) > MAX_CHARACTERS or len(line) > MAX_LINE_CHARACTERS or not prompt:
         return None
     with suppress(KeyError, ValueError):
         pairs = {key: _unquote(value) for key, value in _PAIR.findall(line)}

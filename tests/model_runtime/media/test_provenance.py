@@ -58,6 +58,14 @@ def test_any_other_text_says_nothing(text: str) -> None:
     assert parse_provenance(text) is None
 
 
+def test_a_last_line_that_would_take_long_to_read_says_nothing() -> None:
+    line = "Steps: 4, Seed: 7, Size: 8x8, Model: m, Extra: "
+
+    read = [parse_provenance(f"a cat\n{line}{'a' * (length - len(line))}") for length in (2_000, 2_001)]
+
+    assert [found is not None for found in read] == [True, False]
+
+
 @given(st.text(max_size=400))
 def test_no_text_is_an_error(text: str) -> None:
     parse_provenance("a\nSteps: 4, Seed: 7, Size: 1x1, " + text)
