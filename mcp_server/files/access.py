@@ -1,9 +1,9 @@
 """Access to files for one tool call: parse the address, check the folder, open once.
 
 An address is a path (absolute, `~`, or relative to the client's working folder), `file://`, `senses://` (a stored
-result), `data:`, "clipboard", "screenshot" (the newest one) or, if the settings allow it, `http(s)://`. The resolved path is checked and the file is opened without
-following a link, so neither `..` nor a symbolic link leads out of the allowed folders. The refusal of a path outside
-them is the same whether or not the file exists. The shim opens a client's files; what macOS denies to it, the daemon
+result), `data:`, "clipboard", "screenshot" (the newest one) or, if the settings allow it, `http(s)://`. The resolved
+path is checked and the file is opened without following a link, so neither `..` nor a symbolic link leads out of the
+allowed folders. The refusal of a path outside them is the same whether or not the file exists. The shim opens a client's files; what macOS denies to it, the daemon
 tries itself. Nothing here touches a client's folder on the event loop.
 """
 
@@ -186,7 +186,9 @@ class ClientFiles:
             raise self._denied(address, "opened", error, param) from error
         if not name:
             raise InvalidInput(
-                f"There is no picture in {folder}, where screenshots are.", param=param, code="not_found"
+                f"There is no picture in {folder}, where screenshots are. Take one, or pass the path of a picture.",
+                param=param,
+                code="not_found",
             )
         self.notes.append(f"screenshot is {folder / name}.")
         return folder / name
