@@ -65,9 +65,9 @@ def test_whatever_is_below_a_folder_with_secrets_is_one_too(folder: str, below: 
     assert folder in above_others or is_secret(Path(folder, *below), HOME)
 
 
-def test_the_home_of_an_administrator_is_a_home() -> None:
-    assert not is_secret(Path("/var/root/Desktop"), Path("/var/root"))
-    assert is_secret(Path("/var/root/Desktop"), HOME)
+def test_a_home_among_the_folders_of_the_system_is_a_home() -> None:
+    assert not is_secret(Path("/var/lib/ann/Desktop"), Path("/var/lib/ann"))
+    assert is_secret(Path("/var/lib/ann/Desktop"), HOME)
 
 
 @pytest.mark.darwin
