@@ -5,6 +5,7 @@ from typing import Literal, TypeVar
 
 from model_runtime.errors import JobFailed
 from model_runtime.media.types import ImageData
+from model_runtime.requests import ToolCall
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,23 @@ class TextDelta:
 
     text: str
     logprobs: tuple[TokenLogprob, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ReasoningDelta:
+    """The next text of what a model thinks before it answers."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCallDelta:
+    """The next part of a tool call. The first one of each `index` (from 0) has its id and name, and no arguments yet."""
+
+    index: int
+    id: str = ""
+    name: str = ""
+    arguments: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,10 +158,13 @@ class TextLine:
 
 @dataclass(frozen=True, slots=True)
 class ChatResult:
-    """Result of a chat. `lines` are those of a model that reads text, in the order of reading."""
+    """Result of a chat. `lines` are those of a model that reads text, in the order of reading.
+
+    `reasoning` is what the model thought before it answered; it is no part of `text`.
+    """
 
     text: str
-    finish_reason: Literal["stop", "length"]
+    finish_reason: Literal["stop", "length", "tool_calls"]
     prompt_tokens: int
     completion_tokens: int
     processed_sizes: tuple[tuple[int, int], ...] = ()
@@ -153,6 +174,9 @@ class ChatResult:
     """Prompt tokens whose keys and values came from the prefix cache; not part of what makes two answers equal."""
     lines: tuple[TextLine, ...] = ()
     logprobs: tuple[TokenLogprob, ...] = ()
+    tool_calls: tuple[ToolCall, ...] = ()
+    reasoning: str = ""
+    reasoning_tokens: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,7 +236,9 @@ class Finished:
     starter: bool = False
 
 
-EngineEvent = Warnings | Progress | TextDelta | LanguageDetected | Segment | AudioChunk | Preview
+EngineEvent = (
+    Warnings | Progress | TextDelta | ReasoningDelta | ToolCallDelta | LanguageDetected | Segment | AudioChunk | Preview
+)
 Event = ModelChosen | Queued | Loading | EngineEvent | Finished
 
 

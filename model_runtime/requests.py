@@ -18,11 +18,34 @@ class Task(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Tool:
+    """A function that a chat model may call. `parameters` is the JSON Schema of its arguments, as JSON text."""
+
+    name: str
+    description: str = ""
+    parameters: str = "{}"
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """A model's call of a tool. `arguments` is a JSON object, as text; `id` names the call where its result is told."""
+
+    id: str
+    name: str
+    arguments: str
+
+
+@dataclass(frozen=True, slots=True)
 class Message:
-    """One turn of a chat. `content` is its texts and images in the order of the request."""
+    """One turn of a chat. `content` is its texts and images in the order of the request.
+
+    `tool_calls` are those of an assistant's turn; `tool_call_id` is the call that a tool's turn answers.
+    """
 
     role: Literal["system", "user", "assistant", "tool"]
     content: tuple[str | ImageData, ...]
+    tool_calls: tuple[ToolCall, ...] = ()
+    tool_call_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +60,7 @@ class Chat:
     those of the answer's own tokens only, None for none at all.
     `is_raw` continues the text of the only message as it stands, without the model's template.
     `json_schema` constrains the answer to a JSON schema; "{}" means any JSON object, "" means free text.
+    `tools` may be called as `tool_choice` says; `forced_tool` is the one that must be, "" for none in particular.
     """
 
     model: str
@@ -56,6 +80,10 @@ class Chat:
     context_tokens: int = 0
     is_raw: bool = False
     top_logprobs: int | None = None
+    tools: tuple[Tool, ...] = ()
+    tool_choice: Literal["auto", "none", "required"] = "auto"
+    forced_tool: str = ""
+    parallel_tool_calls: bool = True
 
     @property
     def raw_text(self) -> str:
