@@ -46,12 +46,19 @@ _CODECS: Mapping[str, _Codec] = {
     "aac": _Codec("adts", "aac"),
     "flac": _Codec("flac", "flac", seekable=True),
 }
+_FILE_CODECS: Mapping[str, _Codec] = {
+    **_CODECS,
+    # the Xing frame says how many samples the encoder added at both ends, so that players leave them out
+    "mp3": _Codec("mp3", "libmp3lame", {"id3v2_version": "0"}, seekable=True),
+}
+"""The same for files, whose length is known before their first byte is sent."""
 
 
 class SpeechEncoder:
     """Encode one stream of speech. `feed` returns bytes to send now, `close` the rest.
 
-    WAV starts with a 44-byte header whose sizes are `UNKNOWN_LENGTH`. FLAC is returned as a whole by `close`.
+    WAV starts with a 44-byte header whose sizes are `UNKNOWN_LENGTH`. FLAC is returned as a whole by `close`. The silence
+    that an encoder adds makes MP3 up to 70 ms longer than the samples, and AAC up to 80 ms: a stream cannot say how much.
     """
 
     def __init__(self, format: str, sample_rate: int) -> None:  # noqa: A002 - the user's word
@@ -78,12 +85,15 @@ class SpeechEncoder:
 def encode_speech(pcm: bytes, sample_rate: int, format: str) -> bytes:  # noqa: A002 - the user's word
     """Encode mono s16le samples as a file. The header has the true length, if the format has one.
 
+    An AAC file is up to 80 ms longer than the samples; its container cannot say so.
+
     Raises:
         InvalidInput: the format is unknown.
     """
-    if format == "wav":
-        return wav_header(sample_rate, len(pcm)) + pcm
-    encoder = SpeechEncoder(format, sample_rate)
+    validate_format(format)
+    if format not in _FILE_CODECS:
+        return wav_header(sample_rate, len(pcm)) + pcm if format == "wav" else pcm
+    encoder = _LibavEncoder(_FILE_CODECS[format], sample_rate)
     return encoder.feed(pcm) + encoder.close()
 
 

@@ -8,6 +8,7 @@ from pydantic import BeforeValidator, FailFast, Field, model_validator
 from openai_compat.api.schemas import (
     MAX_PARTS,
     RequestBody,
+    VoiceId,
     WireModel,
     at_most,
     require_at_most,
@@ -68,8 +69,14 @@ class ContentPart(WireModel):
         return self
 
 
+class SpokenAnswer(WireModel):
+    """A spoken answer of before, by the id that it had."""
+
+    id: str = ""
+
+
 class MessageBody(WireModel):
-    """One message. `developer` is OpenAI's newer name of `system`."""
+    """One message. `developer` is OpenAI's newer name of `system`; `audio` stands for what was said in an answer."""
 
     role: Literal["system", "developer", "user", "assistant", "tool", "function"]
     content: Annotated[
@@ -78,6 +85,7 @@ class MessageBody(WireModel):
         at_most(MAX_PARTS, "parts"),
         BeforeValidator(text_to_parts, json_schema_input_type=str | list[ContentPart]),
     ] = Field(default_factory=list)
+    audio: SpokenAnswer = SpokenAnswer()
 
 
 Messages = Annotated[list[MessageBody], FailFast(), at_most(MAX_MESSAGES, "messages"), Field(min_length=1)]
@@ -101,6 +109,14 @@ class StreamOptions(WireModel):
     """What a stream has besides the answer."""
 
     include_usage: bool = False
+
+
+class AudioOptions(WireModel):
+    """How an answer is spoken. `model` is ours. Without a format a stream has `pcm16`, a whole answer `wav`."""
+
+    voice: Annotated[VoiceId, text_to_object("id")] = VoiceId(id="")
+    format: Literal["wav", "mp3", "opus", "aac", "flac", "pcm16"] | None = None
+    model: str = ""
 
 
 class SamplingBody(RequestBody):
@@ -153,8 +169,15 @@ class ChatBody(SamplingBody):
     response_format: ResponseFormat = ResponseFormat()
     logprobs: bool = False
     top_logprobs: int = Field(0, ge=0, le=20)
+    modalities: list[Literal["text", "audio"]] = Field(default_factory=lambda: ["text"])
+    audio: AudioOptions = AudioOptions()
     reasoning_effort: Any = None
     verbosity: Any = None
+
+    @property
+    def is_spoken(self) -> bool:
+        """Whether the answer is to be spoken."""
+        return "audio" in self.modalities
 
     @model_validator(mode="before")
     @classmethod
@@ -171,13 +194,23 @@ class ChatBody(SamplingBody):
             raise unsupported_error("`input` without `messages`", "This is a body for /v1/responses; send it there.")
         if values.get("top_logprobs") and not values.get("logprobs"):
             raise ValueError("top_logprobs needs logprobs: true")
-        if "audio" in str(values.get("modalities", "")):
-            raise unsupported_error("An audio answer", "Send the answer's text to /v1/audio/speech.")
         if values.get("web_search_options") is not None:
             raise unsupported_error("web_search_options", "Senses works offline; leave it out.")
         reject_many_tools(values)
         reject_forced_tools(values.get("tool_choice", values.get("function_call")))
         return values
+
+    @model_validator(mode="after")
+    def check_speech(self) -> "ChatBody":
+        """Refuse what a spoken answer cannot have.
+
+        Raises:
+            PydanticCustomError: several answers, a schema or log-probabilities are asked for.
+        """
+        asked_for = {"n": self.n > 1, "response_format": self.response_format.type != "text", "logprobs": self.logprobs}
+        if self.is_spoken and (name := next((name for name, is_asked in asked_for.items() if is_asked), "")):
+            raise unsupported_error(f"{name} with an audio answer", 'Leave it out, or leave out "audio" of modalities.')
+        return self
 
 
 def reject_forced_tools(choice: object) -> None:

@@ -160,7 +160,7 @@ def error_response(error: errors.SensesError) -> Response:
 
 
 OPENAI_FIELD_NAMES: Mapping[str, Mapping[str, str]] = {
-    "/v1/chat/completions": {"json_schema": "response_format"},
+    "/v1/chat/completions": {"json_schema": "response_format", "voice": "audio.voice"},
     "/v1/responses": {"messages": "input", "max_tokens": "max_output_tokens", "json_schema": "text"},
     "/v1/completions": {"messages": "prompt"},
     "/v1/images/generations": {"width": "size", "height": "size"},
