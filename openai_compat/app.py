@@ -26,6 +26,7 @@ from openai_compat.api.openapi import openapi_document
 from openai_compat.api.responses import ResponsesEndpoint
 from openai_compat.api.speech import SpeechEndpoint
 from openai_compat.api.transcriptions import TranscriptionEndpoint
+from openai_compat.api.voice_memo import VoiceMemoEndpoint
 from openai_compat.dashboard.api_docs import ApiDocsEndpoint
 from openai_compat.dashboard.endpoints import ClientSnippets, RecentArtifacts, StatusEndpoint
 from openai_compat.dashboard.folders import FolderConsents, FoldersEndpoint
@@ -71,6 +72,7 @@ def create_app(
         ImagesEndpoint(service, TemporaryImageStore()),
         TranscriptionEndpoint(service),
         SpeechEndpoint(service),
+        VoiceMemoEndpoint(service),
         StatusEndpoint(service, artifacts, client_snippets),
         FoldersEndpoint(folders),
         MetricsEndpoint(service),

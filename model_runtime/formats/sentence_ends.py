@@ -9,6 +9,7 @@ SENTENCE_END = re.compile(rf"(?<=[.!?…]){NOT_AFTER_ABBREVIATION}[\"'”’)\]]
 """What is between two sentences, with the closing quotes of the first."""
 
 _LIST_NUMBER = re.compile(r"(?:^|\s)\d+\.$")
+_LIST_NUMBER_CHARACTERS = 8
 
 
 def split_off_sentences(text: str, max_characters: int) -> tuple[str, str]:
@@ -16,8 +17,12 @@ def split_off_sentences(text: str, max_characters: int) -> tuple[str, str]:
 
     The number of a list entry ends no sentence. A sentence that is longer than the limit is cut at a space, or anywhere.
     """
-    ends = (gap.end() for gap in SENTENCE_END.finditer(text) if not _LIST_NUMBER.search(text, 0, gap.start()))
-    length = max((end for end in ends if end <= max_characters), default=0)
+    gaps = SENTENCE_END.finditer(text, 0, max_characters)
+    length = max((gap.end() for gap in gaps if not _ends_list_number(text, gap.start())), default=0)
     if not length and len(text) > max_characters:
         length = text.rfind(" ", 0, max_characters) + 1 or max_characters
     return text[:length], text[length:]
+
+
+def _ends_list_number(text: str, end: int) -> bool:
+    return bool(_LIST_NUMBER.search(text, max(end - _LIST_NUMBER_CHARACTERS, 0), end))

@@ -46,7 +46,7 @@ class ChatEndpoint:
         body = await read_body(request, ChatBody)
         model = await self.service.resolve(body.model, task_of_bodies(body.messages))
         if body.is_spoken:
-            await require_voice(self.service, body.audio.model, body.audio.voice.id)
+            await require_voice(self.service, body.audio.model, body.audio.voice.id, param="audio.model")
         builder = ChatCompletionBuilder(f"chatcmpl-{secrets.token_hex(12)}", int(time.time()), body.model or model)
         if body.stream:
             include_usage = body.stream_options.include_usage

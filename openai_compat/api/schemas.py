@@ -140,3 +140,4 @@ class SpeechBody(RequestBody):
     speed: float = Field(1.0, ge=0.25, le=4)
     stream_format: Literal["audio", "sse"] = "audio"
     language: str = ""
+    instructions: str = Field("", max_length=4096)

@@ -48,7 +48,14 @@ class SpeechEndpoint:
         model = await self.service.resolve(body.model, Task.SPEECH)
         status = self.service.status().model(model)
         speech_run = SpeechRun(model, status is not None and status.starter, body.response_format)
-        speak_request = Speak(body.model, body.input, voice=body.voice.id, speed=body.speed, language=body.language)
+        speak_request = Speak(
+            body.model,
+            body.input,
+            voice=body.voice.id,
+            speed=body.speed,
+            language=body.language,
+            instructions=body.instructions,
+        )
         events = run_events(self.service, speak_request, request, body)
         if body.stream_format == "sse":
             return DeferredStreamingResponse(speech_run.sse_events(events))

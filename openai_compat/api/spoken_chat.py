@@ -10,13 +10,13 @@ from typing import Any
 
 from anyio import to_thread
 
-from model_runtime.errors import InvalidInput, JobFailed
-from model_runtime.events import AudioChunk, ChatResult, Event, Finished, SpeechResult, TextDelta, expect_result
+from model_runtime.errors import InvalidInput
+from model_runtime.events import AudioChunk, ChatResult, Event, Finished, TextDelta, expect_result
 from model_runtime.media.speech_encoder import SpeechEncoder, encode_speech
 from openai_compat.api.chat_body import ContentPart, MessageBody
 from openai_compat.api.chat_completion import ChatCompletionBuilder, choice_json, usage_json
 from openai_compat.api.generation import senses_fields
-from openai_compat.api.spoken_text import SPOKEN, Narrator
+from openai_compat.api.spoken_text import SPOKEN, Narration, Narrator
 from openai_compat.http.sse import DONE_EVENT, Chunk
 
 TTL_SECONDS = 3600
@@ -75,39 +75,6 @@ class TranscriptStore:
         for id_, transcript in list(self._transcripts.items()):  # oldest first: a dict keeps the order of insertion
             if transcript.expires_at <= now or used + needed_characters > self._capacity_characters:
                 used -= len(self._transcripts.pop(id_).text)
-
-
-@dataclass(slots=True)
-class Narration:
-    """What is known of the speech of an answer."""
-
-    sample_rate: int = 0
-    finished: Finished | None = None
-    warnings: dict[str, None] = field(default_factory=dict)
-
-    def add(self, event: Event) -> None:
-        """Take an event of the speech.
-
-        Raises:
-            JobFailed: the samples have another rate than those before.
-        """
-        if isinstance(event, AudioChunk):
-            if self.sample_rate not in (0, event.sample_rate):
-                raise JobFailed(
-                    f"A part of the answer is spoken at {event.sample_rate} Hz and the rest at {self.sample_rate}. "
-                    "Name one speech model as audio.model."
-                )
-            self.sample_rate = event.sample_rate
-        elif isinstance(event, Finished):
-            self.finished = event
-            self.warnings |= dict.fromkeys(event.result.warnings)
-
-    def senses(self) -> dict[str, Any]:
-        """Return our fields of the speech."""
-        if self.finished is None or not isinstance(self.finished.result, SpeechResult):
-            return {}
-        speech = {"model": self.finished.model, "starter": self.finished.starter, "voice": self.finished.result.voice}
-        return {"speech": speech | {"sample_rate": self.sample_rate}}
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +150,8 @@ class SpokenChatRun:
     def _senses(self, finished: Finished, result: ChatResult, narration: Narration) -> dict[str, Any]:
         nothing_spoken = [NOTHING_SPOKEN] if result.text and not narration.sample_rate else []
         fields = senses_fields(finished, self.warnings)
-        return fields | narration.senses() | {"warnings": [*fields["warnings"], *narration.warnings, *nothing_spoken]}
+        fields["warnings"] += [*narration.warnings, *nothing_spoken]
+        return fields | ({"speech": speech} if (speech := narration.senses()) else {})
 
 
 def recall_spoken(messages: Sequence[MessageBody], transcripts: TranscriptStore) -> list[MessageBody]:

@@ -3,17 +3,19 @@
 import re
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import anyio
 
 from model_runtime.catalog.voices import MODEL_VOICE_NAMES, OPENAI_VOICES
-from model_runtime.errors import InvalidInput
-from model_runtime.events import AudioChunk, Event, TextDelta
+from model_runtime.errors import InvalidInput, JobFailed
+from model_runtime.events import AudioChunk, Event, Finished, SpeechResult, TextDelta
 from model_runtime.formats.sentence_ends import split_off_sentences
 from model_runtime.requests import Speak, Task
 from model_runtime.service import Service
 from openai_compat.api.chat_requests import IndexedEvent, merge_runs
+from openai_compat.api.generation import resolve_field
 
 WRITTEN, SPOKEN = 0, 1
 """Whose event it is: of the chat, or of its speech."""
@@ -128,14 +130,51 @@ def _silence(sample_rate: int) -> AudioChunk:
     return AudioChunk(bytes(BYTES_PER_SAMPLE * int(PAUSE_SECONDS * sample_rate)), sample_rate)
 
 
-async def require_voice(service: Service, model: str, voice: str) -> None:
-    """Check, before anything is written, that a model speaks and has a voice.
+@dataclass(slots=True)
+class Narration:
+    """What is known of the speech of a text."""
+
+    sample_rate: int = 0
+    finished: Finished | None = None
+    warnings: dict[str, None] = field(default_factory=dict)
+
+    def add(self, event: Event) -> None:
+        """Take an event of the speech.
+
+        Raises:
+            JobFailed: the samples have another rate than those before.
+        """
+        if isinstance(event, AudioChunk):
+            if self.sample_rate not in (0, event.sample_rate):
+                raise JobFailed(
+                    f"A part of the text is spoken at {event.sample_rate} Hz and the rest at {self.sample_rate}. "
+                    "Name the speech model that is to speak all of it."
+                )
+            self.sample_rate = event.sample_rate
+        elif isinstance(event, Finished):
+            self.finished = event
+            self.warnings |= dict.fromkeys(event.result.warnings)
+
+    def senses(self) -> dict[str, Any]:
+        """Return our fields of the speech, none if nothing was spoken."""
+        if self.finished is None or not isinstance(self.finished.result, SpeechResult):
+            return {}
+        return {
+            "model": self.finished.model,
+            "starter": self.finished.starter,
+            "voice": self.finished.result.voice,
+            "sample_rate": self.sample_rate,
+        }
+
+
+async def require_voice(service: Service, model: str, voice: str, *, param: str) -> None:
+    """Check, before anything is written, that a model speaks and has a voice. `param` names the model in errors.
 
     Raises:
         InvalidInput: it has no such voice, or it does not speak.
         ModelMissing: its weights are not on this disk.
     """
-    status = service.model(await service.resolve(model, Task.SPEECH))
+    status = service.model(await resolve_field(service, model, Task.SPEECH, param=param))
     voices = status.voices if status else ()
     if status and voices and voice.strip().lower() not in {*MODEL_VOICE_NAMES, *OPENAI_VOICES, *map(str.lower, voices)}:
         raise InvalidInput(

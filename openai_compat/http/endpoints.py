@@ -23,6 +23,7 @@ SERVED_ROUTES = (
     "POST /v1/audio/transcriptions",
     "POST /v1/audio/translations",
     "POST /v1/audio/speech",
+    "POST /v1/voice-memo",
     "GET /v1/audio/voices",
 )
 ALTERNATIVES: Mapping[str, str] = {

@@ -167,6 +167,7 @@ OPENAI_FIELD_NAMES: Mapping[str, Mapping[str, str]] = {
     "/v1/audio/transcriptions": {"audio": "file"},
     "/v1/audio/translations": {"audio": "file", "translate": "model"},
     "/v1/audio/speech": {"text": "input"},
+    "/v1/voice-memo": {"audio": "file"},
 }
 """Path → the runtime's field name → OpenAI's field name, for fields whose names differ."""
 
