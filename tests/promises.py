@@ -147,6 +147,10 @@ SOUND = {
     "speech:finite": "Sound that is not finite is an error, not silence.",
     "speech:streams-at-once": "The first sentence is there before the second is spoken.",
     "speech:six-formats": "Speech is one stream in each of six formats and reads back whole.",
+    "speech:length": "Sound is as long as its samples, as far as its container can say that, and has no gap.",
+    "speech:any-prefix": "What has arrived of a stream of sound can be played, wherever it breaks off.",
+    "speech:no-programs": "No program such as ffmpeg is needed to read or write sound.",
+    "speech:instructions": "Words that say how to speak reach the models that follow them; the others say that they do not.",
     "speech:cancel-between-chunks": "A cancelled speech sends no further chunk.",
     "speech:never-garbage": "A language a voice cannot speak is refused with the models that can.",
     "speech:other-model-told": "A text that the model meant cannot speak goes to one that can, and the answer names it.",
@@ -197,6 +201,10 @@ CHAT = {
 OPENAI = {
     "chat:sampling": "top_k, min_p, biases and penalties change an answer as their definitions say, and no other answer.",
     "openai:chat": "OpenAI's own client chats with text and pictures, whole and streamed.",
+    "openai:spoken-chats": "A chat is answered aloud in one call, whole and streamed; sound comes while text is written.",
+    "openai:voice-memo": "One call turns a recording into transcript, summary and spoken summary, as iOS Shortcuts needs it.",
+    "openai:voice-memo-honest": "A voice memo without speech, or without a language model, says so and what to do.",
+    "openai:voice-memo-long": "Of a long voice memo every part is read for its summary, whatever the context.",
     "openai:audio-in-chats": "A recording in a chat is transcribed and put in its place, and the answer says so.",
     "openai:choices": "Up to 16 answers to one request are written at once, whole and streamed.",
     "openai:sampling": "Every sampling parameter of /v1 reaches the model, and the default temperature is OpenAI's.",
@@ -382,6 +390,7 @@ REAL = {
     "real:together-as-alone": "Real chats at once are answered as each alone.",
     "real:schema": "A real answer keeps to a JSON schema.",
     "real:prefix-reuse": "A real chat that goes on is answered as one that is read anew.",
+    "real:voice-memo": "A real voice memo is heard, summarised and answered aloud in one call.",
     "real:memory": "A real model takes the memory that was expected, and gives it back.",
 }
 

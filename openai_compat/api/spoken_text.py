@@ -10,7 +10,7 @@ import anyio
 
 from model_runtime.catalog.voices import MODEL_VOICE_NAMES, OPENAI_VOICES
 from model_runtime.errors import InvalidInput, JobFailed
-from model_runtime.events import AudioChunk, Event, Finished, SpeechResult, TextDelta
+from model_runtime.events import AudioChunk, Event, Finished, ModelChosen, SpeechResult, TextDelta, Warnings
 from model_runtime.formats.sentence_ends import split_off_sentences
 from model_runtime.requests import Speak, Task
 from model_runtime.service import Service
@@ -132,8 +132,10 @@ def _silence(sample_rate: int) -> AudioChunk:
 
 @dataclass(slots=True)
 class Narration:
-    """What is known of the speech of a text."""
+    """What is known of the speech of a text. `model` is the one that was meant until another one is chosen."""
 
+    model: str = ""
+    starter: bool = False
     sample_rate: int = 0
     finished: Finished | None = None
     warnings: dict[str, None] = field(default_factory=dict)
@@ -151,8 +153,13 @@ class Narration:
                     "Name the speech model that is to speak all of it."
                 )
             self.sample_rate = event.sample_rate
+        elif isinstance(event, ModelChosen):
+            self.model, self.starter = event.model, event.starter
+        elif isinstance(event, Warnings):
+            self.warnings |= dict.fromkeys(event.warnings)
         elif isinstance(event, Finished):
             self.finished = event
+            self.model, self.starter = event.model, event.starter
             self.warnings |= dict.fromkeys(event.result.warnings)
 
     def senses(self) -> dict[str, Any]:
@@ -160,26 +167,30 @@ class Narration:
         if self.finished is None or not isinstance(self.finished.result, SpeechResult):
             return {}
         return {
-            "model": self.finished.model,
-            "starter": self.finished.starter,
+            "model": self.model,
+            "starter": self.starter,
             "voice": self.finished.result.voice,
             "sample_rate": self.sample_rate,
         }
 
 
-async def require_voice(service: Service, model: str, voice: str, *, param: str) -> None:
-    """Check, before anything is written, that a model speaks and has a voice. `param` names the model in errors.
+async def require_voice(service: Service, model: str, voice: str, *, param: str) -> Narration:
+    """Check, before anything is written, that a model speaks and has a voice; return what is known of its speech.
+
+    `param` names the model in errors.
 
     Raises:
         InvalidInput: it has no such voice, or it does not speak.
         ModelMissing: its weights are not on this disk.
     """
-    status = service.model(await resolve_field(service, model, Task.SPEECH, param=param))
+    name = await resolve_field(service, model, Task.SPEECH, param=param)
+    status = service.model(name)
     voices = status.voices if status else ()
-    if status and voices and voice.strip().lower() not in {*MODEL_VOICE_NAMES, *OPENAI_VOICES, *map(str.lower, voices)}:
+    if voices and voice.strip().lower() not in {*MODEL_VOICE_NAMES, *OPENAI_VOICES, *map(str.lower, voices)}:
         raise InvalidInput(
-            f"{status.name} has no voice {voice!r}. Voices: {', '.join(voices)}. "
+            f"{name} has no voice {voice!r}. Voices: {', '.join(voices)}. "
             f"OpenAI's names ({', '.join(OPENAI_VOICES)}) work too.",
             param="voice",
             code="unknown_voice",
         )
+    return Narration(name, starter=bool(status and status.starter))

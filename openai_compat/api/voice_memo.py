@@ -74,9 +74,9 @@ class VoiceMemoEndpoint:
             upload = await files.enter_async_context(open_upload(request, VoiceMemoBody))
             body, is_audio = upload.body, wants_audio(request, upload.body)
             is_spoken = body.briefing or is_audio
-            plan, warnings = await self._plan(body, client_name(request.headers), is_spoken=is_spoken)
+            answer = MemoAnswer(body.response_format)
+            plan = await self._plan(body, client_name(request.headers), answer, is_spoken=is_spoken)
             steps = plan.run(upload.source, files.pop_all(), param=upload.param)
-        answer = MemoAnswer(body.response_format, warnings)
         if is_audio:
             media_type = CONTENT_TYPES[body.response_format]
             chunks = briefing_chunks(answer, steps)
@@ -86,25 +86,27 @@ class VoiceMemoEndpoint:
         async with cancel_on_disconnect(request.receive):
             return JSONResponse(await collect_answer(answer, steps, is_spoken=is_spoken))
 
-    async def _plan(self, body: VoiceMemoBody, client: str, *, is_spoken: bool) -> tuple[VoiceMemoPlan, tuple[str, ...]]:
-        """Resolve all models before any work and return what is to be done, and what is told of it.
+    async def _plan(self, body: VoiceMemoBody, client: str, answer: MemoAnswer, *, is_spoken: bool) -> VoiceMemoPlan:
+        """Resolve all models before any work and return what is to be done. What it lacks is told in the answer.
 
         Raises:
             InvalidInput: there is no such model, voice or language.
             ModelMissing: a model that is needed is not on this disk.
         """
-        summary_model, warnings = await self._summary_model(body.model)
+        summary_model = await self._summary_model(body.model, answer)
         narrator = None
         if is_spoken:
-            await require_voice(self.service, body.speech_model, body.voice.id, param="speech_model")
+            answer.narration = await require_voice(
+                self.service, body.speech_model, body.voice.id, param="speech_model"
+            )
             speak = Speak(body.speech_model, "", voice=body.voice.id, speed=body.speed)
             narrator = Narrator(self.service, speak, client, body.keep_alive)
             if not summary_model:
-                warnings = (*warnings, "The transcript is spoken in its place.")
+                answer.warnings += ("The transcript is spoken in its place.",)
         transcription_model = await resolve_field(
             self.service, body.transcription_model, Task.TRANSCRIPTION, param="transcription_model"
         )
-        plan = VoiceMemoPlan(
+        return VoiceMemoPlan(
             self.service,
             transcription_model,
             parse_language(body.language),
@@ -114,10 +116,9 @@ class VoiceMemoEndpoint:
             client,
             body.keep_alive,
         )
-        return plan, warnings
 
-    async def _summary_model(self, name: str) -> tuple[str, tuple[str, ...]]:
-        """Return the model that writes the summary; "" and why if nobody named one and there is none that can.
+    async def _summary_model(self, name: str, answer: MemoAnswer) -> str:
+        """Return the model that writes the summary; "" if nobody named one and none can, and the answer tells why.
 
         Raises:
             InvalidInput: the model that `name` means does not chat.
@@ -129,14 +130,16 @@ class VoiceMemoEndpoint:
         except ModelMissing as error:
             if not is_open:
                 raise
-            return "", (f"There is no summary. {error.message}",)
+            answer.warnings += (f"There is no summary. {error.message}",)
+            return ""
         status = self.service.model(model)
         if status and status.starter:
-            return "", (
+            answer.warnings += (
                 f"There is no summary: {model} only knows coloured shapes. Run: senses pull llm-fast, "
                 "or name a language model as model.",
             )
-        return model, ()
+            return ""
+        return model
 
 
 def wants_audio(request: Request, body: VoiceMemoBody) -> bool:

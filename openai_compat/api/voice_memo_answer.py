@@ -187,9 +187,8 @@ def _event(name: str, **fields: Any) -> bytes:
 
 
 def _headers(answer: MemoAnswer, sample_rate: int) -> dict[str, str]:
-    senses = answer.senses()
-    model = next(filter(None, reversed(senses["models"].values())), "")
-    headers = model_headers(model, starter=senses["starter"], warnings=senses["warnings"])
+    narration = answer.narration
+    headers = model_headers(narration.model, starter=narration.starter, warnings=answer.senses()["warnings"])
     headers["x-sample-rate"] = str(sample_rate)
     if answer.audio_format == "pcm":
         headers["content-type"] = f"audio/pcm;rate={sample_rate};channels=1"

@@ -99,6 +99,9 @@ def posts(recording: Path, picture: Path, *, stream: bool) -> dict[str, Post]:
             files={"file": recording.read_bytes()},
         ),
         "mlx-audio": Post("/v1/audio/speech", spoken),
+        "voice memo": Post(
+            "/v1/voice-memo", data={"stream": str(stream).lower()}, files={"file": recording.read_bytes()}
+        ),
         "mflux": Post("/v1/images/generations", drawn | ({"partial_images": 3} if stream else {})),
     }
 

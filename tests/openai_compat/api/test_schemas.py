@@ -14,8 +14,17 @@ from openai_compat.api.chat_body import ChatBody
 from openai_compat.api.completions import CompletionBody
 from openai_compat.api.responses_body import ResponsesBody
 from openai_compat.api.schemas import ImagesBody, SpeechBody, TranscriptionBody, WireModel
+from openai_compat.api.voice_memo import VoiceMemoBody
 
-KINDS: list[type[WireModel]] = [ChatBody, CompletionBody, ImagesBody, ResponsesBody, SpeechBody, TranscriptionBody]
+KINDS: list[type[WireModel]] = [
+    ChatBody,
+    CompletionBody,
+    ImagesBody,
+    ResponsesBody,
+    SpeechBody,
+    TranscriptionBody,
+    VoiceMemoBody,
+]
 SMALL: dict[type[WireModel], dict[str, Any]] = {
     ChatBody: {"messages": [{"role": "user", "content": "hi"}]},
     CompletionBody: {"prompt": "hi"},
@@ -23,6 +32,7 @@ SMALL: dict[type[WireModel], dict[str, Any]] = {
     ResponsesBody: {"input": "hi"},
     SpeechBody: {"input": "hi"},
     TranscriptionBody: {},
+    VoiceMemoBody: {},
 }
 VALUES = st.recursive(
     st.one_of(st.none(), st.booleans(), st.integers(), st.just(10**500), st.floats(), st.text()),
@@ -32,6 +42,7 @@ VALUES = st.recursive(
 ODD_FIELDS = st.sampled_from(
     [
         "modalities",
+        "audio",
         "tool_choice",
         "function_call",
         "logprobs",
@@ -104,6 +115,9 @@ def test_null_means_the_default_and_unknown_fields_mean_nothing(kind: type[WireM
         (TranscriptionBody, "temperature", [0, 1], [-0.1, 1.01]),
         (SpeechBody, "input", ["a"], [""]),
         (SpeechBody, "speed", [0.25, 4], [0.24, 4.01]),
+        (SpeechBody, "instructions", ["", "a" * 4096], ["a" * 4097]),
+        (VoiceMemoBody, "speed", [0.25, 4], [0.24, 4.01]),
+        (VoiceMemoBody, "instructions", ["", "a" * 4096], ["a" * 4097]),
     ],
 )
 def test_a_value_is_taken_up_to_its_limit_and_refused_beyond(
