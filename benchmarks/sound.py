@@ -4,7 +4,7 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import httpx2
@@ -110,11 +110,17 @@ def _first_byte_rows(times: list[tuple[float, float]]) -> list[Row]:
     ]
 
 
-def _format_rows(rounds: list[Mapping[str, float]]) -> list[Row]:
+def _format_rows(rounds: Sequence[Mapping[str, float]]) -> list[Row]:
     """The encoder runs beside the synthesis of the next sentence: what counts is how much later the end comes."""
     how = f"how much later than raw samples the same speech ends, median of {len(rounds)} in turn"
     return [
-        Row(f"speech as {name} over synthesis", median([one[name] / one["pcm"] - 1 for one in rounds]) * 100, "%", 2, how)
+        Row(
+            f"speech as {name} over synthesis",
+            median([one[name] / one["pcm"] - 1 for one in rounds]) * 100,
+            "%",
+            2,
+            how,
+        )
         for name in FORMATS
     ]
 

@@ -37,13 +37,16 @@ class _Codec:
     codec: str
     options: Mapping[str, str] = field(default_factory=dict)
     seekable: bool = False
+    sample_rate: int = 0
+    """In Hz; 0 for that of the speech."""
 
 
 _CODECS: Mapping[str, _Codec] = {
     "mp3": _Codec("mp3", "libmp3lame", {"write_xing": "0", "id3v2_version": "0"}),
     # pages of 20 ms (in microseconds), so that the first page is sent at once; the default is one second
     "opus": _Codec("ogg", "libopus", {"page_duration": "20000"}),
-    "aac": _Codec("adts", "aac"),
+    # the codec adds up to two frames of 1024 samples, which last 43 ms at this rate
+    "aac": _Codec("adts", "aac", sample_rate=48_000),
     "flac": _Codec("flac", "flac", seekable=True),
 }
 _FILE_CODECS: Mapping[str, _Codec] = {
@@ -57,8 +60,8 @@ _FILE_CODECS: Mapping[str, _Codec] = {
 class SpeechEncoder:
     """Encode one stream of speech. `feed` returns bytes to send now, `close` the rest.
 
-    WAV starts with a 44-byte header whose sizes are `UNKNOWN_LENGTH`. FLAC is returned as a whole by `close`. The silence
-    that an encoder adds makes MP3 up to 70 ms longer than the samples, and AAC up to 80 ms: a stream cannot say how much.
+    WAV starts with a 44-byte header whose sizes are `UNKNOWN_LENGTH`. FLAC is returned as a whole by `close`. What the
+    codec adds makes MP3 up to 70 ms longer than samples at 24 kHz, and AAC up to 45 ms: a stream cannot tell how much.
     """
 
     def __init__(self, format: str, sample_rate: int) -> None:  # noqa: A002 - the user's word
@@ -85,7 +88,7 @@ class SpeechEncoder:
 def encode_speech(pcm: bytes, sample_rate: int, format: str) -> bytes:  # noqa: A002 - the user's word
     """Encode mono s16le samples as a file. The header has the true length, if the format has one.
 
-    An AAC file is up to 80 ms longer than the samples; its container cannot say so.
+    An AAC file is up to 45 ms longer than the samples: its container cannot tell what the codec adds.
 
     Raises:
         InvalidInput: the format is unknown.
@@ -145,7 +148,7 @@ class _LibavEncoder:
         self._buffer: _StreamBuffer | _SeekableBuffer = _SeekableBuffer() if codec.seekable else _StreamBuffer()
         options = {**codec.options, "flush_packets": "1"}
         self._container = av.open(self._buffer, "w", format=codec.container, options=options, buffer_size=512)
-        rate = _output_rate(codec.codec, sample_rate)
+        rate = codec.sample_rate or _output_rate(codec.codec, sample_rate)
         self._stream: Any = self._container.add_stream(codec.codec, rate=rate, layout="mono")
         context: Any = self._stream.codec_context
         context.open()
@@ -158,7 +161,9 @@ class _LibavEncoder:
 
     def close(self) -> bytes:
         self._write(self._resampler.resample(None))
-        self._container.mux(self._stream.encode(None))
+        # a packet of bytes without a duration holds nothing but the codec's padding
+        packets = self._stream.encode(None)
+        self._container.mux([packet for packet in packets if packet.duration or not packet.size])
         self._container.close()
         return self._buffer.getvalue() if isinstance(self._buffer, _SeekableBuffer) else self._buffer.drain()
 

@@ -63,9 +63,7 @@ class ChatEndpoint:
     ) -> AsyncGenerator[Chunk]:
         """Read the chat and run it. Recordings are transcribed here, where a stream is kept alive meanwhile."""
         completion_run = await self._read_chat(request, body, model)
-        async with aclosing(
-            completion_run.chunks(builder, include_usage=body.stream_options.include_usage)
-        ) as chunks:
+        async with aclosing(completion_run.chunks(builder, include_usage=body.stream_options.include_usage)) as chunks:
             async for chunk in chunks:
                 yield chunk
 

@@ -169,7 +169,7 @@ class ChatBody(SamplingBody):
     response_format: ResponseFormat = ResponseFormat()
     logprobs: bool = False
     top_logprobs: int = Field(0, ge=0, le=20)
-    modalities: list[Literal["text", "audio"]] = Field(default_factory=lambda: ["text"])
+    modalities: list[Literal["text", "audio"]] = Field(default_factory=list)
     audio: AudioOptions = AudioOptions()
     reasoning_effort: Any = None
     verbosity: Any = None

@@ -16,7 +16,7 @@ from model_runtime.media.speech_encoder import SpeechEncoder, encode_speech
 from openai_compat.api.chat_body import ContentPart, MessageBody
 from openai_compat.api.chat_completion import ChatCompletionBuilder, choice_json, usage_json
 from openai_compat.api.generation import senses_fields
-from openai_compat.api.spoken_text import SPOKEN, Narration, Narrator
+from openai_compat.api.spoken_text import NOTHING_SPOKEN, SPOKEN, Narration, Narrator
 from openai_compat.http.sse import DONE_EVENT, Chunk
 
 TTL_SECONDS = 3600
@@ -24,7 +24,6 @@ TTL_SECONDS = 3600
 CAPACITY_CHARACTERS = 10_000_000
 ENCODER_FORMATS: Mapping[str, str] = {"pcm16": "pcm"}
 """OpenAI's name of a format → the encoder's, where they differ."""
-NOTHING_SPOKEN = "The answer has nothing that can be spoken."
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,23 +114,23 @@ class SpokenChatRun:
         encoder: SpeechEncoder | None = None
 
         def audio_chunk(**fields: Any) -> bytes:
-            return builder.delta_chunk(0, {"audio": {"id": self.audio_id, **fields}}, include_usage=include_usage)
+            return builder.delta_chunk(0, {"audio": fields}, include_usage=include_usage)
 
         async with aclosing(self.narrator.narrate(self.chat_events)) as events:
             async for index, event in events:
                 if index != SPOKEN:
                     written = event
                     if isinstance(event, TextDelta):
-                        yield audio_chunk(transcript=event.text)
+                        yield audio_chunk(id=self.audio_id, transcript=event.text)
                     continue
                 narration.add(event)
                 if isinstance(event, AudioChunk):
                     encoder = encoder or SpeechEncoder(self._encoder_format, event.sample_rate)
                     if encoded := await to_thread.run_sync(encoder.feed, event.pcm):
-                        yield audio_chunk(data=_base64(encoded))
+                        yield audio_chunk(id=self.audio_id, data=_base64(encoded))
         finished, result = expect_result(written, ChatResult)
         if encoder and (encoded := await to_thread.run_sync(encoder.close)):
-            yield audio_chunk(data=_base64(encoded))
+            yield audio_chunk(id=self.audio_id, data=_base64(encoded))
         if result.text:
             yield audio_chunk(**self._keep(result))
         senses = self._senses(finished, result, narration)

@@ -26,6 +26,7 @@ MAX_CHARACTERS = 1000
 PAUSE_SECONDS = 0.12
 """Silence between two pieces."""
 BYTES_PER_SAMPLE = 2
+NOTHING_SPOKEN = "The answer has nothing that can be spoken."
 
 _CODE_BLOCK = re.compile(r"```.*?```", re.DOTALL)
 

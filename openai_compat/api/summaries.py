@@ -66,7 +66,7 @@ class Summariser:
             notes = []
             for done, part in enumerate(parts):
                 yield Progress("parts", done, len(parts))
-                notes.append((await self._note(part))[: characters // 2])  # shorter each time, so that it ends
+                notes.append((await self._note(part))[: characters // 3])  # two notes are shorter than a part: it ends
             text = "\n".join(notes)
         async with aclosing(self._chat(SUMMARY_PROMPT, text)) as events:
             async for event in events:

@@ -96,13 +96,11 @@ class VoiceMemoEndpoint:
         summary_model = await self._summary_model(body.model, answer)
         narrator = None
         if is_spoken:
-            answer.narration = await require_voice(
-                self.service, body.speech_model, body.voice.id, param="speech_model"
-            )
+            answer.narration = await require_voice(self.service, body.speech_model, body.voice.id, param="speech_model")
             speak = Speak(body.speech_model, "", voice=body.voice.id, speed=body.speed)
             narrator = Narrator(self.service, speak, client, body.keep_alive)
             if not summary_model:
-                answer.warnings += ("The transcript is spoken in its place.",)
+                answer.warnings.append("The transcript is spoken in its place.")
         transcription_model = await resolve_field(
             self.service, body.transcription_model, Task.TRANSCRIPTION, param="transcription_model"
         )
@@ -130,13 +128,13 @@ class VoiceMemoEndpoint:
         except ModelMissing as error:
             if not is_open:
                 raise
-            answer.warnings += (f"There is no summary. {error.message}",)
+            answer.warnings.append(f"There is no summary. {error.message}")
             return ""
         status = self.service.model(model)
         if status and status.starter:
-            answer.warnings += (
+            answer.warnings.append(
                 f"There is no summary: {model} only knows coloured shapes. Run: senses pull llm-fast, "
-                "or name a language model as model.",
+                "or name a language model as model."
             )
             return ""
         return model

@@ -36,7 +36,7 @@ class MemoAnswer:
     """What the steps have told so far. `warnings` are those from before the first step."""
 
     audio_format: str
-    warnings: tuple[str, ...] = ()
+    warnings: list[str] = field(default_factory=list)
     transcription: Finished | None = None
     summary: Finished | None = None
     narration: Narration = field(default_factory=Narration)
@@ -106,9 +106,7 @@ class MemoAnswer:
         return {**fields, "senses": senses}
 
 
-async def collect_answer(
-    answer: MemoAnswer, steps: AsyncGenerator[StepEvent], *, is_spoken: bool
-) -> dict[str, Any]:
+async def collect_answer(answer: MemoAnswer, steps: AsyncGenerator[StepEvent], *, is_spoken: bool) -> dict[str, Any]:
     """Run all steps and return the whole answer."""
     pcm = bytearray()
     async with aclosing(steps):
@@ -173,9 +171,10 @@ def _text_event(step: Step, event: Event) -> bytes:
             return _event("transcript.delta", delta=text)
         case Step.SUMMARY, TextDelta(text=text):
             return _event("summary.delta", delta=text)
-        case (Step.TRANSCRIPTION | Step.SUMMARY), Progress(stage=stage, done=done, total=total):
+        case ((Step.TRANSCRIPTION | Step.SUMMARY), Progress(stage=stage, done=done, total=total)):
             return _event("progress", step=step.value, stage=stage, done=done, total=total)
-    return b""
+        case _:
+            return b""
 
 
 def _audio_event(encoded: bytes) -> bytes:

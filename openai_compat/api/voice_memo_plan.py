@@ -38,9 +38,7 @@ class VoiceMemoPlan:
     client: str
     keep_alive_seconds: float | None
 
-    async def run(
-        self, source: bytes | BinaryIO, files: AsyncExitStack, *, param: str
-    ) -> AsyncGenerator[StepEvent]:
+    async def run(self, source: bytes | BinaryIO, files: AsyncExitStack, *, param: str) -> AsyncGenerator[StepEvent]:
         """Decode a recording, delete its `files`, and yield the events of each step. Closing the generator cancels them.
 
         `param` names the recording in errors.

@@ -43,4 +43,6 @@ def test_a_question_by_voice_is_answered_by_voice(http: httpx2.Client) -> None:
     audio = answer["choices"][0]["message"]["audio"]
     assert audio["transcript"]
     assert decode_audio(base64.b64decode(audio["data"])).duration_seconds > 0.5
-    assert WORDS in " ".join(answer["senses"]["warnings"]).lower() or "transcribed by stt-starter" in str(answer["senses"])
+    assert WORDS in " ".join(answer["senses"]["warnings"]).lower() or "transcribed by stt-starter" in str(
+        answer["senses"]
+    )

@@ -29,6 +29,8 @@ class Encoding:
     is_live: bool = False
     has_film: bool = False
     before: bytes = b""
+    codec_options: Mapping[str, str] = field(default_factory=dict)
+    channels: int = 1
 
 
 FRAGMENTS = {"movflags": "frag_keyframe+empty_moov+default_base_moof", "frag_duration": "200000"}
@@ -46,7 +48,7 @@ ENCODINGS: Mapping[str, Encoding] = {
     "flac": Encoding("flac", "flac"),
     "flac 24 bit 96 kHz": Encoding("flac", "flac", sample_format="s32", rate=96_000),
     "ogg opus": Encoding("ogg", "libopus"),
-    "ogg vorbis": Encoding("ogg", "libvorbis"),
+    "ogg vorbis": Encoding("ogg", "vorbis", codec_options={"strict": "experimental"}, channels=2),
     "webm": Encoding("webm", "libopus"),
     "webm without an index": Encoding("webm", "libopus", is_live=True),
     "mkv": Encoding("matroska", "libopus"),
@@ -112,12 +114,14 @@ def alignment(sound: Audio, source: np.ndarray) -> tuple[float, float]:
 def encode_recording(kind: str, pcm: bytes, *, rate: int = 48_000, channels: int = 1) -> bytes:
     """Write 48 kHz samples (the same in every channel) as a file of this kind."""
     encoding = ENCODINGS[kind]
+    channels = max(channels, encoding.channels)
     layout = {1: "mono", 2: "stereo"}[channels]
     file: io.BytesIO | Pipe = Pipe() if encoding.is_live else io.BytesIO()
-    with av.open(file, "w", format=encoding.container, options=dict(encoding.options)) as out:  # type: ignore[call-overload] # a pipe
+    with av.open(file, "w", format=encoding.container, options=dict(encoding.options)) as out:
         film = add_film(out) if encoding.has_film else None
         stream_rate = encoding.rate if rate == 48_000 else rate
-        stream: Any = out.add_stream(encoding.codec, rate=stream_rate, layout=layout)
+        options = dict(encoding.codec_options)
+        stream: Any = out.add_stream(encoding.codec, rate=stream_rate, layout=layout, options=options)
         if encoding.sample_format:
             stream.format = encoding.sample_format
         resampler = av.AudioResampler(stream.format, layout, stream_rate, stream.codec_context.frame_size or 0)

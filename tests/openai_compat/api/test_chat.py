@@ -246,7 +246,11 @@ async def test_a_conversation_with_earlier_tool_calls_is_taken(http: httpx2.Asyn
         ({"modalities": ["audio"], "logprobs": True}, None, "logprobs with an audio answer"),
         ({"modalities": ["audio"], "response_format": {"type": "json_object"}}, None, "response_format with an audio"),
         ({"modalities": ["audio"], "audio": {"format": "midi"}}, "audio.format", "'midi'"),
-        ({"modalities": ["audio"], "audio": {"voice": "nobody"}}, "audio.voice", "no voice 'nobody'. Voices: alma, otto"),
+        (
+            {"modalities": ["audio"], "audio": {"voice": "nobody"}},
+            "audio.voice",
+            "no voice 'nobody'. Voices: alma, otto",
+        ),
         ({"modalities": ["audio"], "audio": {"model": "vlm-starter"}}, "audio.model", "not speech"),
         (
             {"messages": [{"role": "assistant", "audio": {"id": "audio_1"}}]},

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from model_runtime.errors import InvalidInput, JobFailed
 from model_runtime.events import AudioChunk, Event, TextDelta
 from model_runtime.requests import Chat, Message, Speak, Task
+from openai_compat.api.chat_requests import IndexedEvent
 from openai_compat.api.spoken_text import SPOKEN, WRITTEN, Narration, Narrator, SentenceQueue, next_piece
 from tests.fakes import FakeService
 
@@ -61,7 +62,12 @@ async def take_all(queue: SentenceQueue) -> list[str]:
     return pieces
 
 
-@given(st.lists(st.sampled_from(["A dog. ", "b", "\n", "3.5 ", "```", "ls; ", "좋아요。", "*** ", "Dr. ", '"Go!" ']), max_size=30))
+@given(
+    st.lists(
+        st.sampled_from(["A dog. ", "b", "\n", "3.5 ", "```", "ls; ", "좋아요。", "*** ", "Dr. ", '"Go!" ']),
+        max_size=30,
+    )
+)
 async def test_in_whatever_pieces_a_text_comes_every_word_of_its_prose_is_spoken_once(parts: list[str]) -> None:
     queue = SentenceQueue()
 
@@ -81,11 +87,16 @@ async def test_in_whatever_pieces_a_text_comes_every_word_of_its_prose_is_spoken
     assert re.findall(r"\w+", "".join(taken)) == re.findall(r"\w+", prose)
 
 
-async def narrate(service: FakeService, texts: tuple[str, ...]) -> list[tuple[int, Event]]:
+async def collect(events: AsyncGenerator[IndexedEvent]) -> list[IndexedEvent]:
+    """Return all events of a run."""
+    async with aclosing(events):
+        return [indexed async for indexed in events]
+
+
+async def narrate(service: FakeService, texts: tuple[str, ...]) -> list[IndexedEvent]:
     """Return what comes of a chat that writes these texts."""
     service.answer_parts = texts
-    async with aclosing(Narrator(service, Speak("", ""), "me", 5.0).narrate(service.run(CHAT))) as events:
-        return [indexed async for indexed in events]
+    return await collect(Narrator(service, Speak("", ""), "me", 5.0).narrate(service.run(CHAT)))
 
 
 @pytest.mark.promise("openai:spoken-chats")
@@ -124,10 +135,9 @@ async def test_speech_that_fails_ends_the_chat() -> None:
         finally:
             closed.set()
 
+    narrated = Narrator(service, Speak("", "")).narrate(endless())
     with pytest.raises(JobFailed, match="The voice broke"):
-        async with aclosing(Narrator(service, Speak("", "")).narrate(endless())) as events:
-            async for _ in events:
-                pass
+        await collect(narrated)
 
     assert closed.is_set()
 

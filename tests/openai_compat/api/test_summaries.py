@@ -39,9 +39,9 @@ def prompts(service: FakeService) -> list[str]:
     return [request.raw_text for request in service.requests if isinstance(request, Chat)]
 
 
-async def summarise(service: FakeService, text: str, *, context_tokens: int = 0, **options: str) -> list[Event]:
+async def summarise(service: FakeService, text: str, *, context_tokens: int = 0, instructions: str = "") -> list[Event]:
     """Return the events of a summary."""
-    summariser = Summariser(service, "vlm-starter", context_tokens, "English", **options)
+    summariser = Summariser(service, "vlm-starter", context_tokens, "English", instructions)
     async with aclosing(summariser.run(text)) as events:
         return [event async for event in events]
 
@@ -78,7 +78,9 @@ async def test_where_a_part_does_not_fit_the_parts_become_smaller_and_no_text_is
 
     events = await summarise(service, MEMO, context_tokens=2048)
 
-    assert "".join(event.text for event in events if isinstance(event, TextDelta)) == "A red circle on a white background."
+    assert (
+        "".join(event.text for event in events if isinstance(event, TextDelta)) == "A red circle on a white background."
+    )
     (finished,) = [event for event in events if isinstance(event, Finished)]
     assert isinstance(finished.result, ChatResult)
     assert max(map(len, prompts(service))) <= 900

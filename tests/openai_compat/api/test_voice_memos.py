@@ -41,9 +41,7 @@ def seconds(data: str | bytes) -> float:
 
 
 @pytest.mark.promise("openai:voice-memo")
-async def test_a_memo_becomes_transcript_and_summary(
-    http: httpx2.AsyncClient, writer: FakeService, wav: bytes
-) -> None:
+async def test_a_memo_becomes_transcript_and_summary(http: httpx2.AsyncClient, writer: FakeService, wav: bytes) -> None:
     answer = await post_form(http, PATH, [("instructions", "Be kind."), ("language", "en-US")], wav)
 
     assert answer.json() == {
@@ -81,7 +79,7 @@ async def test_a_bare_recording_comes_back_with_its_summary_spoken(
 
     briefing = answer.json()["briefing"]
     assert briefing["format"] == form
-    assert seconds(briefing["data"]) == pytest.approx(0.3, abs=0.08)
+    assert seconds(briefing["data"]) == pytest.approx(0.3, abs=0.05)
     assert kinds(writer) == [Transcribe, Chat, Speak]
     speak = writer.requests[-1]
     assert isinstance(speak, Speak)
@@ -108,7 +106,7 @@ async def test_the_answer_may_be_the_spoken_summary_alone(
     assert answer.headers["content-type"] == "audio/mpeg"
     assert answer.headers["x-senses-model"] == "tts-multilingual"
     assert json.loads(answer.headers["x-senses-warnings"]) == ["because"]
-    assert seconds(answer.content) == pytest.approx(0.3, abs=0.08)
+    assert seconds(answer.content) == pytest.approx(0.3, abs=0.075)
 
 
 async def test_raw_samples_say_what_they_are(http: httpx2.AsyncClient, writer: FakeService, wav: bytes) -> None:
