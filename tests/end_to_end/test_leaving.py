@@ -156,7 +156,7 @@ async def leave_in_the_middle(served: RunningDaemon, ask: Callable[[], Coroutine
 
 @pytest.mark.promise("openai:leaving")
 @pytest.mark.parametrize("stream", [False, True], ids=["plain", "streamed"])
-@pytest.mark.parametrize("engine", ["mlx-vlm", "mlx-lm", "mlx-whisper", "mlx-audio", "mflux"])
+@pytest.mark.parametrize("engine", ["mlx-vlm", "mlx-lm", "mlx-whisper", "mlx-audio", "mflux", "voice memo"])
 async def test_work_for_a_client_that_closes_its_connection_stops(
     served: RunningDaemon, recording: Path, picture: Path, engine: str, stream: bool
 ) -> None:
