@@ -30,6 +30,9 @@ StopTexts = Annotated[
     list[str], Field(max_length=4), BeforeValidator(text_to_list, json_schema_input_type=str | list[str])
 ]
 
+Modality = Literal["text", "audio"]
+Modalities = Annotated[list[Modality], BeforeValidator(text_to_list, json_schema_input_type=Modality | list[Modality])]
+
 
 class ImageUrl(WireModel):
     """An image, usually as a data: URL."""
@@ -169,7 +172,7 @@ class ChatBody(SamplingBody):
     response_format: ResponseFormat = ResponseFormat()
     logprobs: bool = False
     top_logprobs: int = Field(0, ge=0, le=20)
-    modalities: list[Literal["text", "audio"]] = Field(default_factory=list)
+    modalities: Modalities = Field(default_factory=list)
     audio: AudioOptions = AudioOptions()
     reasoning_effort: Any = None
     verbosity: Any = None

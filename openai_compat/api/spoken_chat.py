@@ -16,7 +16,7 @@ from model_runtime.media.speech_encoder import SpeechEncoder, encode_speech
 from openai_compat.api.chat_body import ContentPart, MessageBody
 from openai_compat.api.chat_completion import ChatCompletionBuilder, choice_json, usage_json
 from openai_compat.api.generation import senses_fields
-from openai_compat.api.spoken_text import NOTHING_SPOKEN, SPOKEN, Narration, Narrator
+from openai_compat.api.spoken_text import NOTHING_SPOKEN, SPOKEN, Narration, Narrator, open_encoder
 from openai_compat.http.sse import DONE_EVENT, Chunk
 
 TTL_SECONDS = 3600
@@ -125,7 +125,7 @@ class SpokenChatRun:
                     continue
                 narration.add(event)
                 if isinstance(event, AudioChunk):
-                    encoder = encoder or SpeechEncoder(self._encoder_format, event.sample_rate)
+                    encoder = encoder or await open_encoder(self._encoder_format, event.sample_rate)
                     if encoded := await to_thread.run_sync(encoder.feed, event.pcm):
                         yield audio_chunk(id=self.audio_id, data=_base64(encoded))
         finished, result = expect_result(written, ChatResult)

@@ -7,11 +7,13 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import anyio
+from anyio import to_thread
 
 from model_runtime.catalog.voices import MODEL_VOICE_NAMES, OPENAI_VOICES
 from model_runtime.errors import InvalidInput, JobFailed
 from model_runtime.events import AudioChunk, Event, Finished, ModelChosen, SpeechResult, TextDelta, Warnings
 from model_runtime.formats.sentence_ends import split_off_sentences
+from model_runtime.media.speech_encoder import SpeechEncoder
 from model_runtime.requests import Speak, Task
 from model_runtime.service import Service
 from openai_compat.api.chat_requests import IndexedEvent, merge_runs
@@ -129,6 +131,11 @@ async def _written(events: AsyncGenerator[Event], sentences: SentenceQueue) -> A
 
 def _silence(sample_rate: int) -> AudioChunk:
     return AudioChunk(bytes(BYTES_PER_SAMPLE * int(PAUSE_SECONDS * sample_rate)), sample_rate)
+
+
+async def open_encoder(audio_format: str, sample_rate: int) -> SpeechEncoder:
+    """Start an encoder in a thread: the first one imports its library and initialises the codec."""
+    return await to_thread.run_sync(SpeechEncoder, audio_format, sample_rate)
 
 
 @dataclass(slots=True)

@@ -22,7 +22,7 @@ from model_runtime.events import (
 )
 from model_runtime.media.speech_encoder import SpeechEncoder, encode_speech
 from openai_compat.api.generation import model_headers
-from openai_compat.api.spoken_text import NOTHING_SPOKEN, Narration
+from openai_compat.api.spoken_text import NOTHING_SPOKEN, Narration, open_encoder
 from openai_compat.api.voice_memo_plan import Step, StepEvent
 from openai_compat.http.sse import DONE_EVENT, Chunk, LateHeaders, encode_event
 
@@ -127,7 +127,7 @@ async def answer_events(answer: MemoAnswer, steps: AsyncGenerator[StepEvent]) ->
         async for step, event in steps:
             answer.add(step, event)
             if isinstance(event, AudioChunk):
-                encoder = encoder or SpeechEncoder(answer.audio_format, event.sample_rate)
+                encoder = encoder or await open_encoder(answer.audio_format, event.sample_rate)
                 if encoded := await to_thread.run_sync(encoder.feed, event.pcm):
                     yield _audio_event(encoded)
             elif written := _text_event(step, event):
@@ -150,7 +150,7 @@ async def briefing_chunks(answer: MemoAnswer, steps: AsyncGenerator[StepEvent]) 
             answer.add(step, event)
             if isinstance(event, AudioChunk):
                 if encoder is None:
-                    encoder = SpeechEncoder(answer.audio_format, event.sample_rate)
+                    encoder = await open_encoder(answer.audio_format, event.sample_rate)
                     yield LateHeaders(_headers(answer, event.sample_rate))
                 if encoded := await to_thread.run_sync(encoder.feed, event.pcm):
                     yield encoded
