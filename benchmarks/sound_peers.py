@@ -49,7 +49,7 @@ def _row(context: BenchmarkContext, name: str, model: str, ask: Ask) -> Row:
     if not (MODELS / model).exists():
         return missing(name, f"there is no .models/{model}; `make models` makes it")
     try:
-        with _ours() as ours, running_peer(AUDIO_PEER, context.folder) as theirs:
+        with running_peer(AUDIO_PEER, context.folder) as theirs, _ours() as ours:
             here, there = partial(ask, ours, model), partial(ask, theirs, str(MODELS / model))
             return _compare(name, context.rounds(ROUNDS), here, there)
     except (httpx2.HTTPError, OSError, RuntimeError) as error:

