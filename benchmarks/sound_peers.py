@@ -53,7 +53,7 @@ def _row(context: BenchmarkContext, name: str, model: str, ask: Ask) -> Row:
             here, there = partial(ask, ours, model), partial(ask, theirs, str(MODELS / model))
             return _compare(name, context.rounds(ROUNDS), here, there)
     except (httpx2.HTTPError, OSError, RuntimeError) as error:
-        return missing(name, f"{error!r}"[:200])
+        return missing(name, f"{AUDIO_PEER.name} did not answer: {error!r}"[:200])
 
 
 @contextmanager

@@ -7,7 +7,7 @@ import pytest
 
 from tests.real_models.words import error_rate, words_of
 
-pytestmark = [pytest.mark.real, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.real, pytest.mark.complete, pytest.mark.timeout(900)]
 MEMO = "Please call the dentist on Monday, and buy some bread."
 
 
