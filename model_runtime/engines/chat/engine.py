@@ -145,7 +145,7 @@ class ChatEngine:
             raise InvalidInput(f"{self._model_name} only supports chat, not {type(request).__name__}.", param="model")
         prompt = self._build_prompt(request)
         chat, warnings = self._limit_answer(len(prompt.token_ids), request)
-        grammar_mask = self._grammar_compiler.compile(request.json_schema) if request.json_schema else None
+        grammar_mask = self._grammar_compiler.compile(chat.json_schema, chat.max_tokens) if chat.json_schema else None
         penalties = make_penalties(request, prompt.token_ids, self._model.tokenizer.get_vocab_size())
         logprobs = None if chat.top_logprobs is None else LogprobRecorder(chat.top_logprobs, self._model.tokenizer)
         token_sampler = TokenSampler(make_sampler(request), grammar_mask, penalties, logprobs)

@@ -120,7 +120,7 @@ class SequenceState:
             len(self.prompt.token_ids),
             self._generated_tokens,
             self.prompt.processed_sizes,
-            self._warnings,
+            (*self._warnings, *self.sampler.warnings),
             cached_tokens=self._cached_tokens,
             logprobs=tuple(self._logprobs),
         )
