@@ -21,7 +21,7 @@ breaks until its tokens run out."""
 
 
 class GrammarCompiler:
-    """Compile JSON schemas for one model. The vocabulary is prepared once, with the first schema."""
+    """Compile JSON schemas and other grammars for one model. The vocabulary is prepared once, with the first schema."""
 
     def __init__(self, tokenizer: Tokenizer, eos_token_ids: Sequence[int]) -> None:
         self._tokenizer = tokenizer
@@ -42,6 +42,23 @@ class GrammarCompiler:
                 f"The JSON schema cannot be used: {problem}. Change it, or ask for JSON without a schema.",
                 param="json_schema",
                 code="invalid_json_schema",
+            )
+        return GrammarMask(matcher)
+
+    def compile_tool_calls(self, grammar: str) -> "GrammarMask":
+        """Return a new mask for a grammar of `tool_grammar`.
+
+        Raises:
+            InvalidInput: the schema of a tool is malformed or has a part that llguidance cannot enforce.
+        """
+        matcher = LLMatcher(self._grammar_tokenizer, LLMatcher.grammar_from_lark(grammar), log_level=0)
+        if matcher.is_error():
+            problem = matcher.get_error().partition("\n")[0]
+            raise InvalidInput(
+                f"The parameters of a tool cannot be enforced: {problem}. Change their JSON schema, or leave tool_choice "
+                'at "auto" and strict out.',
+                param="tools",
+                code="invalid_function_parameters",
             )
         return GrammarMask(matcher)
 
