@@ -29,7 +29,7 @@ CLOSED_EARLY = (
 
 
 class GrammarCompiler:
-    """Compile JSON schemas for one model. The vocabulary is prepared once, with the first schema."""
+    """Compile JSON schemas and other grammars for one model. The vocabulary is prepared once, with the first schema."""
 
     def __init__(self, tokenizer: Tokenizer, eos_token_ids: Sequence[int]) -> None:
         self._tokenizer = tokenizer
@@ -52,6 +52,23 @@ class GrammarCompiler:
                 code="invalid_json_schema",
             )
         return GrammarMask(matcher, self._vocabulary, JsonCloser(max_tokens, shortest_bytes(json.loads(schema))))
+
+    def compile_tool_calls(self, grammar: str, closer: JsonCloser | None = None) -> "GrammarMask":
+        """Return a new mask for a grammar of `tool_grammar`, with a closer if its calls are JSON and nothing else.
+
+        Raises:
+            InvalidInput: the schema of a tool is malformed or has a part that llguidance cannot enforce.
+        """
+        matcher = LLMatcher(self._grammar_tokenizer, LLMatcher.grammar_from_lark(grammar), log_level=0)
+        if matcher.is_error():
+            problem = matcher.get_error().partition("\n")[0]
+            raise InvalidInput(
+                f"The parameters of a tool cannot be enforced: {problem}. Change their JSON schema, or leave tool_choice "
+                'at "auto" and strict out.',
+                param="tools",
+                code="invalid_function_parameters",
+            )
+        return GrammarMask(matcher, self._vocabulary, closer)
 
     @cached_property
     def _vocabulary(self) -> "JsonVocabulary":
@@ -88,7 +105,7 @@ class GrammarMask:
     With a `closer` the answer is JSON, and ends before its tokens run out.
     """
 
-    def __init__(self, matcher: LLMatcher, vocabulary: JsonVocabulary, closer: JsonCloser) -> None:
+    def __init__(self, matcher: LLMatcher, vocabulary: JsonVocabulary, closer: JsonCloser | None) -> None:
         self._matcher = matcher
         self._vocabulary = vocabulary
         self._closer = closer
@@ -98,13 +115,14 @@ class GrammarMask:
     @property
     def warnings(self) -> tuple[str, ...]:
         """What the answer must tell."""
-        return (CLOSED_EARLY,) if self._closer.has_closed else ()
+        return (CLOSED_EARLY,) if self._closer and self._closer.has_closed else ()
 
     def apply(self, last_token: int, logits: mx.array) -> mx.array:
         """Return logits (1, vocabulary) with -inf for every token that breaks the schema after `last_token`."""
         if self._started:  # the last token of the first call belongs to the prompt
             self._matcher.consume_token(last_token)
-            self._closer.advance(self._vocabulary.token_bytes(last_token))
+            if self._closer:
+                self._closer.advance(self._vocabulary.token_bytes(last_token))
         self._started = True
         if self._matcher.is_error():
             self.error = JobFailed(
@@ -117,7 +135,7 @@ class GrammarMask:
     def _allowed_tokens(self, logit_count: int) -> mx.array:
         """Return booleans (1, logit_count)."""
         allowed = np.frombuffer(self._matcher.compute_logit_bias(), np.uint8)[:logit_count] > 0
-        if self._closer.is_closing:
+        if self._closer and self._closer.is_closing:
             allowed = self._closer.restrict(allowed, self._vocabulary.ranks)
         # Models often have more logits than their tokenizer has entries: the rest is not allowed.
         return mx.array(np.pad(allowed, (0, logit_count - allowed.size)))[None]
