@@ -42,7 +42,10 @@ ODD_FIELDS = st.sampled_from(
     ]
 )
 ROLES = st.sampled_from(["system", "developer", "user", "assistant", "tool", "pirate"])
-MESSAGES = st.lists(st.fixed_dictionaries({"role": ROLES}, optional={"content": VALUES, "tool_calls": VALUES, "function_call": VALUES}), min_size=1)
+MESSAGES = st.lists(
+    st.fixed_dictionaries({"role": ROLES}, optional={"content": VALUES, "tool_calls": VALUES, "function_call": VALUES}),
+    min_size=1,
+)
 
 
 @given(st.data())
