@@ -196,6 +196,11 @@ CHAT = {
 }
 
 OPENAI = {
+    "chat:tools": "Calls of every family are read and told apart from text; a required one follows its tool's schema.",
+    "chat:tool-results": "Earlier calls and their results reach the model, by its template if that knows tools.",
+    "chat:tools-refused-before-loading": "A call that a model cannot be made to make is refused before anything loads.",
+    "chat:tools-without-a-template": "Tools that are only offered to a model without a template for them change nothing, and the answer says so.",
+    "chat:reasoning": "What a model thinks before it answers is told apart from its answer.",
     "chat:sampling": "top_k, min_p, biases and penalties change an answer as their definitions say, and no other answer.",
     "openai:chat": "OpenAI's own client chats with text and pictures, whole and streamed.",
     "openai:audio-in-chats": "A recording in a chat is transcribed and put in its place, and the answer says so.",

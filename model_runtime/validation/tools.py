@@ -61,7 +61,9 @@ def _check_parameters(tool: Tool) -> None:
     except (ValueError, RecursionError) as error:
         raise InvalidInput(f"The tool {tool.name!r} cannot be read: {error}. Correct it.", param="tools") from error
     if not isinstance(parsed, dict):
-        reason = f"The parameters of {tool.name!r} are a {type(parsed).__name__}; they must be a JSON schema, an object."
+        reason = (
+            f"The parameters of {tool.name!r} are a {type(parsed).__name__}; they must be a JSON schema, an object."
+        )
         raise InvalidInput(reason, param="tools")
 
 

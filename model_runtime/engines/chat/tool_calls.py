@@ -1,10 +1,12 @@
 """Read calls of tools out of an answer, by the parser of the model's family."""
 
-import importlib
+import importlib.util
 import json
 import re
+import runpy
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 from model_runtime.catalog.tool_formats import JsonCall, ToolFormat
@@ -13,6 +15,8 @@ from model_runtime.engines.chat.template_messages import template_tools
 from model_runtime.events import ToolCallDelta
 from model_runtime.requests import Tool, ToolCall
 
+ToolParser = Callable[[str, list[dict[str, Any]]], Any]
+"""parse(text, tools) → a call, or a list of calls, each with its name and arguments."""
 ID_BYTES = 12
 END_OF_ANSWER = "\0"
 """Stands for the end of the last call where a family has no mark for it; no text of a call has it."""
@@ -39,9 +43,10 @@ class ToolCallReader:
         self._format = tool_format
         self._names = {tool.name for tool in tools}
         self._template_tools = template_tools(tools)
-        self._parse = importlib.import_module(tool_format.parser).parse_tool_call
+        self._parse = load_parser(tool_format.parser)
         form = tool_format.forced
-        self._stream = _CallStream(form, self._names) if is_guided and isinstance(form, JsonCall) else None
+        is_streamed = is_guided and isinstance(form, JsonCall)
+        self._stream = _CallStream(form, tool_format.end, self._names) if is_streamed else None
         self._start = self._body = ""
 
     def open(self, mark: str) -> None:
@@ -68,7 +73,7 @@ class ToolCallReader:
             return rest
         try:
             calls = [self._to_call(parsed) for parsed in self._parsed()]
-        except Exception as error:  # noqa: BLE001 - parsers fail in many ways at what a model writes
+        except Exception as error:
             raise MalformedToolCallError(self._start + self._body + mark) from error
         deltas = [delta for index, call in enumerate(calls, len(self.calls)) for delta in _whole(index, call)]
         self.calls += calls
@@ -108,10 +113,11 @@ class ToolCallReader:
 class _CallStream:
     """Passes on a guided call while it is written: its name, then its arguments, which are JSON."""
 
-    def __init__(self, form: JsonCall, names: set[str]) -> None:
+    def __init__(self, form: JsonCall, end: str, names: set[str]) -> None:
         alternatives = "|".join(map(re.escape, names))
         self._head = re.compile(re.escape(form.before).replace(re.escape("$name"), f"(?P<name>{alternatives})", 1))
         self._tail = form.after
+        self._end = form.after + (end or END_OF_ANSWER)
         self.id = self._name = self._sent = ""
 
     def reset(self) -> None:
@@ -128,7 +134,7 @@ class _CallStream:
             self.id, self._name = new_call_id(), match["name"]
             deltas.append(ToolCallDelta(index, self.id, self._name))
         arguments = text[match.end() :]
-        certain = arguments[: len(arguments) - partial_match_length(arguments, [self._tail + END_OF_ANSWER])]
+        certain = arguments[: len(arguments) - partial_match_length(arguments, [self._end])]
         return deltas + self._send(certain, index)
 
     def end(self, text: str, index: int) -> tuple[ToolCall, list[ToolCallDelta]]:
@@ -145,6 +151,18 @@ class _CallStream:
     def _send(self, arguments: str, index: int) -> list[ToolCallDelta]:
         piece, self._sent = arguments[len(self._sent) :], arguments
         return [ToolCallDelta(index, arguments=piece)] if piece else []
+
+
+def load_parser(module_name: str) -> ToolParser:
+    """Return a parser of tool calls.
+
+    Those of mlx-vlm are loaded from their files: their package imports its server, whose libraries are not installed.
+    """
+    package, *path = module_name.split(".")
+    if package != "mlx_vlm":
+        return importlib.import_module(module_name).parse_tool_call
+    origin = getattr(importlib.util.find_spec(package), "origin", "")
+    return runpy.run_path(str(Path(origin).parent.joinpath(*path).with_suffix(".py")))["parse_tool_call"]
 
 
 def new_call_id() -> str:
