@@ -1,19 +1,26 @@
 """How the answer to one chat is constrained, and by which marks it is read."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from tokenizers import Tokenizer
 
+from model_runtime.catalog.tool_formats import JsonCall, ToolFormat
 from model_runtime.engines.chat.answer_format import NO_MARKS, AnswerFormat
 from model_runtime.engines.chat.answer_splitter import AnswerState
 from model_runtime.engines.chat.grammar import GrammarCompiler, GrammarMask
-from model_runtime.engines.chat.tool_grammar import LarkLiterals, tool_grammar
+from model_runtime.engines.chat.json_closing import JsonCloser
+from model_runtime.engines.chat.shortest_json import shortest_bytes
+from model_runtime.engines.chat.tool_grammar import LarkLiterals, parameters_schema, tool_grammar
 from model_runtime.requests import Chat
 
 STRICT_WARNING = (
     "strict has no effect: this model's calls are kept to their schema only where tool_choice requires a call."
 )
+
+CALL_BYTES = 40
+"""About what a call takes around its arguments."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +56,9 @@ def plan_answer(
         return FREE_TEXT
     if chat.tools and answer_format.tools:
         grammar = tool_grammar(chat, answer_format.tools, LarkLiterals.from_tokenizer(tokenizer))
-        mask = compiler.compile_tool_calls(grammar) if grammar else None
+        mask = compiler.compile_tool_calls(grammar, _json_closer(chat, answer_format.tools)) if grammar else None
     elif chat.json_schema:
-        return AnswerPlan(NO_MARKS, compiler.compile(chat.json_schema))
+        return AnswerPlan(NO_MARKS, compiler.compile(chat.json_schema, chat.max_tokens))
     else:
         grammar, mask = "", None
     is_constrained = bool(chat.json_schema) or chat.tool_choice == "required"
@@ -60,3 +67,11 @@ def plan_answer(
     return AnswerPlan(
         answer_format, mask, "reasoning" if opens_reasoning else "start", (STRICT_WARNING,) if is_strict else ()
     )
+
+
+def _json_closer(chat: Chat, tool_format: ToolFormat) -> JsonCloser | None:
+    """Return what ends the calls of a chat in time; None if there is free text as well, or a call is no JSON."""
+    if not isinstance(tool_format.forced, JsonCall) or not (chat.json_schema or chat.tool_choice == "required"):
+        return None
+    schemas = [*map(parameters_schema, chat.tools), json.loads(chat.json_schema or "{}")]
+    return JsonCloser(chat.max_tokens, CALL_BYTES + max(map(shortest_bytes, schemas)))

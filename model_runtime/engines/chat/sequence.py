@@ -130,7 +130,7 @@ class SequenceState:
             len(self.prompt.token_ids),
             self._generated_tokens,
             self.prompt.processed_sizes,
-            self._warnings + answer.warnings,
+            (*self._warnings, *self.sampler.warnings, *answer.warnings),
             cached_tokens=self._cached_tokens,
             logprobs=tuple(answer.logprobs),
             tool_calls=answer.tool_calls,
