@@ -45,8 +45,9 @@ class ToolCallReader:
         self._template_tools = template_tools(tools)
         self._parse = load_parser(tool_format.parser)
         form = tool_format.forced
-        is_streamed = is_guided and isinstance(form, JsonCall)
-        self._stream = _CallStream(form, tool_format.end, self._names) if is_streamed else None
+        self._stream = (
+            _CallStream(form, tool_format.end, self._names) if is_guided and isinstance(form, JsonCall) else None
+        )
         self._start = self._body = ""
 
     def open(self, mark: str) -> None:
