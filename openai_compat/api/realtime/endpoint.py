@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from anyio import to_thread
 from starlette.routing import BaseRoute, WebSocketRoute
 from starlette.websockets import WebSocket
 
@@ -39,6 +40,7 @@ class RealtimeEndpoint:
         model = websocket.query_params.get("model", "")
         if model:
             await self.service.resolve(model, Task.TRANSCRIPTION)
+        await to_thread.run_sync(import_libraries)
         from openai_compat.api.realtime.connection import RealtimeConnection
         from openai_compat.api.realtime.session import RealtimeSession
         from openai_compat.api.realtime.settings import SessionSettings
@@ -47,6 +49,13 @@ class RealtimeEndpoint:
         session = RealtimeSession(settings, beta=is_beta(websocket))
         await accept(websocket)
         await RealtimeConnection(self.service, websocket, session).serve()
+
+
+def import_libraries() -> None:
+    """Import what sessions need. The first time that takes a quarter of a second, too long for the event loop."""
+    import av  # noqa: F401
+
+    import openai_compat.api.realtime.connection  # noqa: F401
 
 
 def require_transcription(intent: str) -> None:
