@@ -61,7 +61,9 @@ async def hear(sdk: AsyncOpenAI, pcm: bytes) -> list[dict[str, Any]]:
         await connection.session.update(session=cast(Any, {"type": "transcription", "audio": {"input": SETTINGS}}))
         events = [await next_event(connection) for _ in range(2)]
         for start in range(0, len(pcm), PIECE_BYTES):
-            await connection.input_audio_buffer.append(audio=base64.b64encode(pcm[start : start + PIECE_BYTES]).decode())
+            await connection.input_audio_buffer.append(
+                audio=base64.b64encode(pcm[start : start + PIECE_BYTES]).decode()
+            )
             if not any(event["type"].endswith(".delta") for event in events):
                 with anyio.move_on_after(PASS_SECONDS):
                     events.append(await next_event(connection))

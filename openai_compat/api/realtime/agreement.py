@@ -1,6 +1,7 @@
 """Which words of a text that is still heard are certain. Pure.
 
-LocalAgreement-2 (D. Macháček, R. Dabre, O. Bojar, "Turning Whisper into Real-Time Transcription System", 2023, after
+LocalAgreement-2 (D. Macháček, R. Dabre, O. Bojar, "Turning Whisper into Real-Time Transcription System",
+arXiv:2307.14743, after
 D. Liu et al., "Low-Latency Sequence-to-Sequence Speech Recognition and Translation by Partial Hypothesis Selection", 2020):
 the growing sound is transcribed again and again, and what two passes in a row agree on is certain.
 """

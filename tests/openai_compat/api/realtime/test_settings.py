@@ -3,9 +3,34 @@
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from model_runtime.errors import InvalidInput
 from openai_compat.api.realtime.settings import SessionSettings, from_beta, session_json
+
+NAMES = (
+    "type",
+    "audio",
+    "input",
+    "format",
+    "rate",
+    "transcription",
+    "model",
+    "turn_detection",
+    "threshold",
+    "include",
+    "x",
+)
+VALUES = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False)
+    | st.sampled_from(["server_vad", "", "audio/pcmu"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(NAMES), inner, max_size=4),
+    max_leaves=20,
+)
 
 
 def updated(*changes: object) -> SessionSettings:
@@ -115,3 +140,17 @@ def test_the_words_of_the_beta_mean_the_same() -> None:
     )
     with pytest.raises(InvalidInput, match="mp3"):
         updated(from_beta({"input_audio_format": "mp3"}))
+
+
+@given(changes=VALUES)
+def test_any_changes_are_taken_or_refused_by_their_name(changes: object) -> None:
+    assert taken_or_named(changes).startswith("sess")
+    assert taken_or_named(from_beta(changes)).startswith("sess")
+
+
+def taken_or_named(changes: object) -> str:
+    """Return the id of the session with these changes, or the name of the field that is refused."""
+    try:
+        return str(session_json(updated(changes), "sess_1", beta=True)["id"])
+    except InvalidInput as error:
+        return str(error.param)
