@@ -58,10 +58,13 @@ async def open_upload(request: Request, schema: type[BodyT]) -> AsyncGenerator[A
 
 
 def form_values(form: FormData | QueryParams) -> dict[str, Any]:
-    """Return the text fields of a form or a query. `name[]` is the same as `name`; timestamp granularities may be repeated."""
+    """Return the text fields of a form or a query; timestamp granularities may be repeated.
+
+    `name[]` is the same as `name`, and so is `name[key]`, as OpenAI's clients write the parts of an object.
+    """
     form_fields: dict[str, Any] = {}
     for key, value in form.multi_items():
-        name = key.removesuffix("[]")
+        name = key.partition("[")[0]
         if name == "timestamp_granularities":
             form_fields[name] = [*form_fields.get(name, []), value]
         elif isinstance(value, str) and value:

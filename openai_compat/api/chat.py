@@ -1,4 +1,4 @@
-"""POST /v1/chat/completions: text, images and sound in, text or speech out, whole or as a stream of chunks."""
+"""POST /v1/chat/completions: text, images, sound and tools in, text, speech and tool calls out, whole or in chunks."""
 
 import secrets
 import time
@@ -11,19 +11,28 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from model_runtime.events import ChatResult, Event, Finished, TextDelta, expect_result
+from model_runtime.events import (
+    ChatResult,
+    Event,
+    Finished,
+    ReasoningDelta,
+    TextDelta,
+    ToolCallDelta,
+    expect_result,
+)
 from model_runtime.requests import Chat, Speak
 from model_runtime.service import Service
 from openai_compat.api.audio_inputs import AudioInputs
 from openai_compat.api.bodies import read_body
 from openai_compat.api.chat_body import ChatBody
-from openai_compat.api.chat_completion import ChatCompletionBuilder, choice_json, usage_json
+from openai_compat.api.chat_completion import ChatCompletionBuilder, choice_json, delta_json, usage_json
 from openai_compat.api.chat_requests import IndexedEvent, build_chat, json_schema_text, merge_runs, repeat_chat
 from openai_compat.api.generation import client_name, run_events, senses_fields
 from openai_compat.api.image_inputs import ImageInputs
 from openai_compat.api.messages import MediaInputs, read_conversation, task_of_bodies
 from openai_compat.api.spoken_chat import SpokenChatRun, TranscriptStore, recall_spoken
 from openai_compat.api.spoken_text import Narrator, require_voice
+from openai_compat.api.tools import read_tool_use
 from openai_compat.http.disconnect import cancel_on_disconnect
 from openai_compat.http.sse import DONE_EVENT, Chunk, DeferredStreamingResponse
 from openai_compat.http.uploads import release_upload
@@ -87,6 +96,7 @@ class ChatEndpoint:
             max_tokens=body.max_completion_tokens or body.max_tokens,
             json_schema=json_schema_text(body.response_format),
             top_logprobs=body.top_logprobs if body.logprobs else None,
+            tool_use=read_tool_use(body.tools, body.tool_choice, is_parallel=body.parallel_tool_calls),
         )
         warnings = (*body.ignored_warnings(), *conversation.warnings)
         if not body.is_spoken:
@@ -127,10 +137,10 @@ class ChatCompletionRun:
         results: dict[int, ChatResult] = {}
         async with aclosing(self._events()) as events:
             async for index, event in events:
-                if isinstance(event, TextDelta):
-                    yield builder.delta_chunk(
-                        index, {"content": event.text}, include_usage=include_usage, logprobs=event.logprobs
-                    )
+                if isinstance(event, TextDelta | ReasoningDelta | ToolCallDelta):
+                    logprobs = event.logprobs if isinstance(event, TextDelta) else ()
+                    delta = delta_json(event)
+                    yield builder.delta_chunk(index, delta, include_usage=include_usage, logprobs=logprobs)
                 elif isinstance(event, Finished):
                     finished, results[index] = expect_result(event, ChatResult)
                     yield builder.last_chunk(

@@ -7,19 +7,20 @@ from pydantic import BeforeValidator, FailFast, Field, model_validator
 
 from openai_compat.api.schemas import (
     MAX_PARTS,
+    NO_SUCH_SETTING,
+    IgnoredField,
     RequestBody,
     VoiceId,
     WireModel,
     at_most,
-    require_at_most,
     text_to_list,
     text_to_object,
     text_to_parts,
     unsupported_error,
 )
+from openai_compat.api.tools_body import ToolCalls, ToolChoice, ToolChoiceValue, Tools, with_tool_calls
 
 MAX_MESSAGES = 4096
-MAX_TOOLS = 1024
 MAX_CHOICES = 16
 """Answers to one request."""
 MAX_BIASES = 1024
@@ -88,6 +89,15 @@ class MessageBody(WireModel):
         at_most(MAX_PARTS, "parts"),
         BeforeValidator(text_to_parts, json_schema_input_type=str | list[ContentPart]),
     ] = Field(default_factory=list)
+    tool_calls: ToolCalls = Field(default_factory=list)
+    tool_call_id: str = ""
+
+    @model_validator(mode="before")
+    @classmethod
+    def convert_function_call(cls, values: Any) -> Any:
+        """Read calls and results in their deprecated form."""
+        return with_tool_calls(values) if isinstance(values, dict) else values
+
     audio: SpokenAnswer = SpokenAnswer()
 
 
@@ -123,12 +133,7 @@ class AudioOptions(WireModel):
 
 
 class SamplingBody(RequestBody):
-    """How tokens are chosen. `top_k`, `min_p` and `repetition_penalty` are vLLM's names, which many clients send.
-
-    Fields of `ignored` are accepted, and the answer says that they had no effect.
-    """
-
-    ignored: ClassVar[tuple[str, ...]] = ()
+    """How tokens are chosen. `top_k`, `min_p` and `repetition_penalty` are vLLM's names, which many clients send."""
 
     temperature: float = Field(1.0, ge=0, le=2)
     top_p: float = Field(1.0, gt=0, le=1)
@@ -141,27 +146,14 @@ class SamplingBody(RequestBody):
     seed: int | None = None
     stop: StopTexts = Field(default_factory=list)
 
-    def ignored_warnings(self) -> tuple[str, ...]:
-        """Return a sentence for each field that was sent and has no effect."""
-        sent = [name for name in self.ignored if getattr(self, name) is not None]
-        return tuple(f"{name} has no effect: Senses' models have no such setting." for name in sent)
-
-
-def reject_many_tools(values: Mapping[str, Any]) -> None:
-    """Refuse more tools than the limit. Senses does not call tools, and ignores fewer.
-
-    Raises:
-        PydanticCustomError: there are more.
-    """
-    for name in ("tools", "functions"):
-        if isinstance(values.get(name), list):
-            require_at_most(values[name], MAX_TOOLS, name)
-
 
 class ChatBody(SamplingBody):
     """POST /v1/chat/completions."""
 
-    ignored = ("reasoning_effort", "verbosity")
+    ignored: ClassVar[Mapping[str, IgnoredField]] = {
+        "reasoning_effort": IgnoredField(NO_SUCH_SETTING),
+        "verbosity": IgnoredField(NO_SUCH_SETTING, ("medium",)),
+    }
 
     messages: Messages
     stream: bool = False
@@ -174,6 +166,9 @@ class ChatBody(SamplingBody):
     top_logprobs: int = Field(0, ge=0, le=20)
     modalities: Modalities = Field(default_factory=list)
     audio: AudioOptions = AudioOptions()
+    tools: Tools = Field(default_factory=list)
+    tool_choice: ToolChoiceValue = ToolChoice()
+    parallel_tool_calls: bool = True
     reasoning_effort: Any = None
     verbosity: Any = None
 
@@ -197,11 +192,21 @@ class ChatBody(SamplingBody):
             raise unsupported_error("`input` without `messages`", "This is a body for /v1/responses; send it there.")
         if values.get("top_logprobs") and not values.get("logprobs"):
             raise ValueError("top_logprobs needs logprobs: true")
+        if values.get("moderation"):
+            raise unsupported_error("moderation", "Senses has no moderation model; leave it out.")
         if values.get("web_search_options") is not None:
             raise unsupported_error("web_search_options", "Senses works offline; leave it out.")
-        reject_many_tools(values)
-        reject_forced_tools(values.get("tool_choice", values.get("function_call")))
+        for name in ("functions", "function_call"):
+            if values.get(name) not in (None, [], "auto", "none"):
+                advice = "Send functions as tools, and the choice among them as tool_choice."
+                raise unsupported_error(f"{name}, which is deprecated,", advice)
         return values
+
+    def ignored_warnings(self) -> tuple[str, ...]:
+        """Return a sentence for each field that was sent and has no effect."""
+        is_unheard = self.audio != AudioOptions() and not self.is_spoken
+        unheard = ('audio has no effect: modalities has no "audio".',) if is_unheard else ()
+        return (*super().ignored_warnings(), *unheard)
 
     @model_validator(mode="after")
     def check_speech(self) -> "ChatBody":
@@ -214,14 +219,3 @@ class ChatBody(SamplingBody):
         if self.is_spoken and (name := next((name for name, is_asked in asked_for.items() if is_asked), "")):
             raise unsupported_error(f"{name} with an audio answer", 'Leave it out, or leave out "audio" of modalities.')
         return self
-
-
-def reject_forced_tools(choice: object) -> None:
-    """Reject a required tool call. Optional tools are accepted: many clients always send them.
-
-    Raises:
-        PydanticCustomError: `choice` is neither "auto" nor "none".
-    """
-    if choice not in (None, "auto", "none"):
-        name = repr(choice) if choice in ("required", "any") else "that names a tool"
-        raise unsupported_error(f"tool_choice {name}", 'Senses does not call tools; use "auto" or "none".')

@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from model_runtime.events import ChatResult, TokenLogprob
+from model_runtime.events import ChatResult, ReasoningDelta, TextDelta, TokenLogprob, ToolCallDelta
 from openai_compat.api.logprobs import logprobs_json
+from openai_compat.api.tools import tool_call_delta_json, tool_calls_json
 from openai_compat.http.sse import encode_event
 
 
@@ -59,12 +60,30 @@ class ChatCompletionBuilder:
         return self.delta_chunk(index, {}, include_usage=include_usage, finish_reason=reason, senses=senses)
 
 
+def delta_json(event: TextDelta | ReasoningDelta | ToolCallDelta) -> dict[str, Any]:
+    """Return what a chunk adds to the message. `reasoning_content` is DeepSeek's name, which many clients read."""
+    match event:
+        case TextDelta():
+            return {"content": event.text}
+        case ReasoningDelta():
+            return {"reasoning_content": event.text}
+        case ToolCallDelta():
+            return {"tool_calls": [tool_call_delta_json(event)]}
+
+
+def message_json(result: ChatResult) -> dict[str, Any]:
+    """Return the message of a whole answer. Beside tool calls, no text is null."""
+    message: dict[str, Any] = {"role": "assistant", "content": result.text, "refusal": None}
+    if result.tool_calls:
+        message |= {"content": result.text or None, "tool_calls": tool_calls_json(result.tool_calls)}
+    return message | ({"reasoning_content": result.reasoning} if result.reasoning else {})
+
+
 def choice_json(index: int, result: ChatResult) -> dict[str, Any]:
     """Return one choice of a completion."""
-    message = {"role": "assistant", "content": result.text, "refusal": None}
     return {
         "index": index,
-        "message": message,
+        "message": message_json(result),
         "logprobs": logprobs_json(result.logprobs),
         "finish_reason": result.finish_reason,
     }
@@ -79,4 +98,5 @@ def usage_json(results: list[ChatResult]) -> dict[str, Any]:
         "completion_tokens": completion_tokens,
         "total_tokens": prompt_tokens + completion_tokens,
         "prompt_tokens_details": {"cached_tokens": results[0].cached_tokens},
+        "completion_tokens_details": {"reasoning_tokens": sum(result.reasoning_tokens for result in results)},
     }

@@ -11,10 +11,19 @@ from typing import Any
 from anyio import to_thread
 
 from model_runtime.errors import InvalidInput
-from model_runtime.events import AudioChunk, ChatResult, Event, Finished, TextDelta, expect_result
+from model_runtime.events import (
+    AudioChunk,
+    ChatResult,
+    Event,
+    Finished,
+    ReasoningDelta,
+    TextDelta,
+    ToolCallDelta,
+    expect_result,
+)
 from model_runtime.media.speech_encoder import SpeechEncoder, encode_speech
 from openai_compat.api.chat_body import ContentPart, MessageBody
-from openai_compat.api.chat_completion import ChatCompletionBuilder, choice_json, usage_json
+from openai_compat.api.chat_completion import ChatCompletionBuilder, choice_json, delta_json, usage_json
 from openai_compat.api.generation import senses_fields
 from openai_compat.api.spoken_text import NOTHING_SPOKEN, SPOKEN, Narration, Narrator, open_encoder
 from openai_compat.http.sse import DONE_EVENT, Chunk
@@ -122,6 +131,8 @@ class SpokenChatRun:
                     written = event
                     if isinstance(event, TextDelta):
                         yield audio_chunk(id=self.audio_id, transcript=event.text)
+                    elif isinstance(event, ReasoningDelta | ToolCallDelta):
+                        yield builder.delta_chunk(0, delta_json(event), include_usage=include_usage)
                     continue
                 narration.add(event)
                 if isinstance(event, AudioChunk):

@@ -18,6 +18,7 @@ SERVED_ROUTES = (
     "GET /v1/models",
     "POST /v1/chat/completions",
     "POST /v1/responses",
+    "GET /v1/responses/{id}",
     "POST /v1/completions",
     "POST /v1/images/generations",
     "POST /v1/audio/transcriptions",
@@ -25,11 +26,12 @@ SERVED_ROUTES = (
     "POST /v1/audio/speech",
     "POST /v1/voice-memo",
     "GET /v1/audio/voices",
+    "WebSocket /v1/realtime",
 )
 ALTERNATIVES: Mapping[str, str] = {
     "/v1/images/edits": "Images are generated from text only, with /v1/images/generations.",
     "/v1/images/variations": "Images are generated from text only, with /v1/images/generations.",
     "/v1/embeddings": "Senses has no embedding model.",
     "/v1/moderations": "Senses has no moderation model.",
-    "/v1/realtime": "Use /v1/audio/transcriptions and /v1/audio/speech with stream.",
+    "/v1/realtime": "Open ws://…/v1/realtime?intent=transcription as a WebSocket, with the API key itself.",
 }

@@ -155,6 +155,7 @@ def test_missing_weights_are_named_with_their_size_and_the_command() -> None:
         ("o4-mini-2025-04-16", CHAT, "fast"),
         ("codex-mini-latest", CHAT, "fast"),
         ("whisper-1", (Task.TRANSCRIPTION,), "auto"),
+        ("gpt-realtime-whisper", (Task.TRANSCRIPTION,), "fast"),
         ("gpt-4o-mini-transcribe-2025-12-15", (Task.TRANSCRIPTION,), "fast"),
         ("gpt-4o-transcribe-diarize", (Task.TRANSCRIPTION,), "best"),
         ("gpt-transcribe", (Task.TRANSCRIPTION,), "auto"),
@@ -538,6 +539,17 @@ def test_a_catalog_knows_which_models_name_places_in_pictures(
     assert shelf.info(models["vlm-best"]).abilities == able
     assert shelf.info(models["vlm-starter"]).abilities == ()
     assert shelf.info(models["tts-fast"]).abilities == ()
+
+
+def test_a_catalog_knows_which_models_call_tools(tmp_path: Path) -> None:
+    there = folder(tmp_path / "m", {"model_type": "llama"})
+    shelf = catalog(Shelf(**{"mlx-community__Llama-3.2-3B-Instruct-4bit": there}))
+    models = {model.name: model for model in shelf.models()}
+    before = shelf.info(models["llm-fast"]).abilities
+    (there / "chat_template.jinja").write_text("{{ '<tool_call>' }}{{ tool_call.name }}")
+
+    assert (before, shelf.info(models["llm-fast"]).abilities) == ((), ("tools",))
+    assert shelf.info(models["llm-best"]).abilities == ()
 
 
 def test_a_known_name_is_answered_without_a_look_at_the_disk(monkeypatch: pytest.MonkeyPatch) -> None:

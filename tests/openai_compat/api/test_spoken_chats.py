@@ -2,6 +2,7 @@
 
 import base64
 import json
+from collections.abc import AsyncGenerator
 from typing import Any
 
 import anyio
@@ -12,11 +13,13 @@ from openai import AsyncOpenAI
 from openai.types.chat import ChatCompletionAudioParam, ChatCompletionChunk, ChatCompletionMessageParam
 
 from model_runtime.errors import InvalidInput, JobFailed, ModelMissing
+from model_runtime.events import ChatResult, Event, Finished, ReasoningDelta, TextDelta, Timings, ToolCallDelta
 from model_runtime.media.audio import decode_audio
-from model_runtime.requests import Chat, Speak, Task, Transcribe
+from model_runtime.requests import Chat, Speak, Task, ToolCall, Transcribe
 from openai_compat.api.chat_body import MessageBody, SpokenAnswer
-from openai_compat.api.spoken_chat import TranscriptStore
-from openai_compat.api.spoken_text import NOTHING_SPOKEN
+from openai_compat.api.chat_completion import ChatCompletionBuilder
+from openai_compat.api.spoken_chat import SpokenChatRun, TranscriptStore
+from openai_compat.api.spoken_text import NOTHING_SPOKEN, Narrator
 from openai_compat.http.sse import DeferredStreamingResponse
 from tests.fakes import FakeService
 from tests.openai_compat.clients import disconnect_while_waiting, wait_until
@@ -160,6 +163,41 @@ async def test_an_answer_without_words_says_that_nothing_is_spoken(
     assert answer.json()["choices"][0]["message"]["audio"]["transcript"] == "```\nls\n```"
     assert answer.json()["senses"]["warnings"] == [NOTHING_SPOKEN]
     assert len(service.requests) == 1
+
+
+@pytest.mark.promise("openai:nothing-ignored-silently")
+async def test_a_voice_for_an_answer_that_is_not_spoken_is_told(http: httpx2.AsyncClient) -> None:
+    answer = await http.post("/v1/chat/completions", json={"messages": SAY_HI, "audio": {"voice": "otto"}})
+
+    assert answer.json()["senses"]["warnings"] == ['audio has no effect: modalities has no "audio".']
+
+
+async def thinking_chat() -> AsyncGenerator[Event]:
+    """A chat that thinks, answers and calls a tool."""
+    call = ToolCall("call_1", "look", "{}")
+    yield ReasoningDelta("Let me think of it.")
+    yield TextDelta(SENTENCE)
+    yield ToolCallDelta(0, "call_1", "look")
+    result = ChatResult(SENTENCE, "tool_calls", 1, 3, tool_calls=(call,), reasoning="Let me think of it.")
+    yield Finished("llm", result, Timings(0.0, 0.0, 0.1))
+
+
+@pytest.mark.promise("openai:spoken-chats")
+async def test_thoughts_and_calls_of_tools_come_as_they_are_and_are_not_spoken(service: FakeService) -> None:
+    def spoken() -> SpokenChatRun:
+        return SpokenChatRun(thinking_chat(), Narrator(service, Speak("", "")), "pcm16", TranscriptStore())
+
+    builder = ChatCompletionBuilder("chatcmpl-1", 1, "llm")
+    message = (await spoken().completion(builder))["choices"][0]["message"]
+    chunks = [chunk async for chunk in spoken().chunks(builder, include_usage=False) if isinstance(chunk, bytes)]
+
+    stream = b"".join(chunks).decode()
+    assert (message["reasoning_content"], message["audio"]["transcript"]) == ("Let me think of it.", SENTENCE)
+    assert message["tool_calls"][0]["function"]["name"] == "look"
+    assert '"reasoning_content":"Let me think of it."' in stream
+    assert '"name":"look"' in stream
+    assert '"finish_reason":"tool_calls"' in stream
+    assert [request.text for request in service.requests if isinstance(request, Speak)] == [SENTENCE, SENTENCE]
 
 
 @pytest.mark.promise("openai:spoken-chats")
