@@ -7,10 +7,13 @@ import time
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from openai_compat.http.anthropic_errors import REQUEST_ID
 from openai_compat.http.errors import InternalError, error_response
 
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 """Read-only requests are logged (at INFO) only if they fail."""
+REQUEST_ID_HEADERS = ("x-request-id", "request-id")
+"""OpenAI's name and Anthropic's."""
 CLIENT_CLOSED_REQUEST = 499
 """nginx's status, logged if the client disconnected before the response began."""
 
@@ -29,6 +32,7 @@ class RequestLogMiddleware:
             await self.app(scope, receive, send)
             return
         request_log = RequestLog(send)
+        scope = {**scope, REQUEST_ID: request_log.request_id}
         try:
             await self.app(scope, receive, request_log.send)
         except Exception:
@@ -69,7 +73,8 @@ class RequestLog:
         if message["type"] == "http.response.start":
             self.status = message["status"]
             headers = MutableHeaders(scope=message)
-            headers["x-request-id"] = self.request_id
+            for name in REQUEST_ID_HEADERS:
+                headers[name] = self.request_id
             headers["openai-processing-ms"] = f"{self.elapsed_ms():.0f}"
             headers["x-content-type-options"] = "nosniff"
         await self._send(message)

@@ -134,7 +134,7 @@ def own_host_names() -> frozenset[str]:
 
 
 class ApiKeyMiddleware:
-    """ASGI middleware that requires the header `Authorization: Bearer <key>`."""
+    """ASGI middleware that requires the header `Authorization: Bearer <key>`, or Anthropic's `x-api-key: <key>`."""
 
     def __init__(self, app: ASGIApp, api_key: str) -> None:
         self.app = app
@@ -146,7 +146,7 @@ class ApiKeyMiddleware:
         if has_key or self._is_public(scope):
             await self.app({**scope, HAS_KEY: has_key}, receive, send)
             return
-        error = InvalidApiKey("The API key is missing or wrong. Send it as `Authorization: Bearer <key>`.")
+        error = InvalidApiKey("The API key is missing or wrong. Send it as `Authorization: Bearer <key>` or `x-api-key: <key>`.")
         await error_response(error)(scope, receive, send)
 
     def _is_public(self, scope: Scope) -> bool:
@@ -154,6 +154,10 @@ class ApiKeyMiddleware:
         return scope.get("method") == "OPTIONS" or path in PUBLIC_PATHS or path.startswith(PUBLIC_PREFIXES)
 
     def _has_key(self, scope: Scope) -> bool:
-        scheme, _, key = Headers(scope=scope).get("authorization", "").partition(" ")
+        headers = Headers(scope=scope)
+        scheme, _, key = headers.get("authorization", "").partition(" ")
         is_bearer = scheme.lower() == "bearer"  # schemes have no case (RFC 9110, section 11.1)
-        return secrets.compare_digest(key.strip().encode("latin-1", "replace"), self.api_key) and is_bearer
+        return (self._is_key(key) and is_bearer) or self._is_key(headers.get("x-api-key", ""))
+
+    def _is_key(self, value: str) -> bool:
+        return secrets.compare_digest(value.strip().encode("latin-1", "replace"), self.api_key)

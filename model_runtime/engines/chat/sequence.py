@@ -123,4 +123,5 @@ class SequenceState:
             self._warnings,
             cached_tokens=self._cached_tokens,
             logprobs=tuple(self._logprobs),
+            stop_sequence=self._stop_matcher.matched,
         )
