@@ -210,6 +210,7 @@ OPENAI = {
     "openai:models": "/v1/models lists what can answer now.",
     "openai:voices": "Voices are listed as Open WebUI reads them.",
     "openai:completions": "A text is continued as it stands, whole and streamed, with echo, several prompts and answers.",
+    "openai:tools": "Tools are offered, chosen, called and answered as OpenAI's client expects, whole and streamed.",
     "openai:logprobs": "Log-probabilities are those of the model itself, for text and vision models, whole and streamed.",
     "openai:described": "/openapi.json describes every endpoint as requests are validated; /docs shows it without network.",
     "openai:errors": "Every failure is OpenAI's envelope with a sentence that helps and right advice on retrying.",

@@ -16,9 +16,9 @@ from openai_compat.api.schemas import (
     text_to_parts,
     unsupported_error,
 )
+from openai_compat.api.tools_body import MAX_TOOLS, ToolCalls, ToolChoice, ToolChoiceValue, Tools, with_tool_calls
 
 MAX_MESSAGES = 4096
-MAX_TOOLS = 1024
 MAX_CHOICES = 16
 """Answers to one request."""
 MAX_BIASES = 1024
@@ -78,6 +78,14 @@ class MessageBody(WireModel):
         at_most(MAX_PARTS, "parts"),
         BeforeValidator(text_to_parts, json_schema_input_type=str | list[ContentPart]),
     ] = Field(default_factory=list)
+    tool_calls: ToolCalls = Field(default_factory=list)
+    tool_call_id: str = ""
+
+    @model_validator(mode="before")
+    @classmethod
+    def convert_function_call(cls, values: Any) -> Any:
+        """Read calls and results in their deprecated form."""
+        return with_tool_calls(values) if isinstance(values, dict) else values
 
 
 Messages = Annotated[list[MessageBody], FailFast(), at_most(MAX_MESSAGES, "messages"), Field(min_length=1)]
@@ -129,7 +137,7 @@ class SamplingBody(RequestBody):
 
 
 def reject_many_tools(values: Mapping[str, Any]) -> None:
-    """Refuse more tools than the limit. Senses does not call tools, and ignores fewer.
+    """Refuse more tools than the limit.
 
     Raises:
         PydanticCustomError: there are more.
@@ -153,6 +161,9 @@ class ChatBody(SamplingBody):
     response_format: ResponseFormat = ResponseFormat()
     logprobs: bool = False
     top_logprobs: int = Field(0, ge=0, le=20)
+    tools: Tools = Field(default_factory=list)
+    tool_choice: ToolChoiceValue = ToolChoice()
+    parallel_tool_calls: bool = True
     reasoning_effort: Any = None
     verbosity: Any = None
 
@@ -175,8 +186,8 @@ class ChatBody(SamplingBody):
             raise unsupported_error("An audio answer", "Send the answer's text to /v1/audio/speech.")
         if values.get("web_search_options") is not None:
             raise unsupported_error("web_search_options", "Senses works offline; leave it out.")
-        reject_many_tools(values)
-        reject_forced_tools(values.get("tool_choice", values.get("function_call")))
+        if values.get("functions") or values.get("function_call") not in (None, "auto", "none"):
+            raise unsupported_error("functions, which is deprecated,", "Send them as tools, and a choice as tool_choice.")
         return values
 
 
