@@ -187,7 +187,9 @@ class ChatBody(SamplingBody):
         if values.get("web_search_options") is not None:
             raise unsupported_error("web_search_options", "Senses works offline; leave it out.")
         if values.get("functions") or values.get("function_call") not in (None, "auto", "none"):
-            raise unsupported_error("functions, which is deprecated,", "Send them as tools, and a choice as tool_choice.")
+            raise unsupported_error(
+                "functions, which is deprecated,", "Send them as tools, and a choice as tool_choice."
+            )
         return values
 
 

@@ -95,4 +95,3 @@ def tool_call_delta_json(delta: ToolCallDelta) -> dict[str, Any]:
     if not delta.id:
         return {"index": delta.index, "function": function}
     return {"index": delta.index, "id": delta.id, "type": "function", "function": {"name": delta.name, **function}}
-

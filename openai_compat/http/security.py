@@ -146,7 +146,9 @@ class ApiKeyMiddleware:
         if has_key or self._is_public(scope):
             await self.app({**scope, HAS_KEY: has_key}, receive, send)
             return
-        error = InvalidApiKey("The API key is missing or wrong. Send it as `Authorization: Bearer <key>` or `x-api-key: <key>`.")
+        error = InvalidApiKey(
+            "The API key is missing or wrong. Send it as `Authorization: Bearer <key>` or `x-api-key: <key>`."
+        )
         await error_response(error)(scope, receive, send)
 
     def _is_public(self, scope: Scope) -> bool:

@@ -1,7 +1,6 @@
 """An answer of a model as Anthropic's message."""
 
 import json
-import secrets
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,16 +17,13 @@ NO_USAGE = {"input_tokens": 0, "output_tokens": 0}
 
 @dataclass(frozen=True, slots=True)
 class MessageBuilder:
-    """Builds the message and its parts. `model` is the name that the client used."""
+    """Builds the message and its parts. `model` is the name that the client used; `warnings` come before those
+    of the model."""
 
     id: str
     model: str
     body: MessagesBody
-
-    @staticmethod
-    def for_body(body: MessagesBody, model: str) -> "MessageBuilder":
-        """Return a builder for the answer to a body; `model` answers if it names none."""
-        return MessageBuilder(f"msg_{secrets.token_hex(12)}", body.model or model, body)
+    warnings: tuple[str, ...]
 
     def message(self, content: list[dict[str, Any]], usage: dict[str, Any], **fields: Any) -> dict[str, Any]:
         """Return a message; without more fields it has not ended."""
@@ -63,7 +59,7 @@ class MessageBuilder:
 
     def senses(self, finished: Finished, result: ChatResult) -> dict[str, Any]:
         """Return our field of the answer."""
-        return senses_fields(finished, (*self.body.ignored_warnings(), *self._thinking_warnings(result)))
+        return senses_fields(finished, (*self.warnings, *self._thinking_warnings(result)))
 
     def _stop_reason(self, result: ChatResult) -> str:
         if result.finish_reason == "length":

@@ -21,7 +21,7 @@ from openai_compat.api.anthropic.blocks import (
     ToolResultBlock,
     ToolUseBlock,
 )
-from openai_compat.api.anthropic.body import CountTokensBody, AnthropicMessage
+from openai_compat.api.anthropic.body import AnthropicMessage, CountTokensBody
 from openai_compat.api.image_inputs import ImageInputs
 from openai_compat.api.messages import MAX_MEDIA
 
@@ -46,9 +46,7 @@ class ConversationReader:
             InvalidMedia: an image cannot be decoded.
         """
         system = tuple(filter(None, [block.text for block in body.system]))
-        turns = [
-            await self._read_turn(message, f"messages[{index}]") for index, message in enumerate(body.messages)
-        ]
+        turns = [await self._read_turn(message, f"messages[{index}]") for index, message in enumerate(body.messages)]
         return join_turns([*([Message("system", system)] if system else []), *chain.from_iterable(turns)])
 
     async def _read_turn(self, body: AnthropicMessage, param: str) -> list[Message]:

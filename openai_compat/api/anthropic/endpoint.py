@@ -1,6 +1,7 @@
 """POST /v1/messages and /v1/messages/count_tokens: Anthropic's API for chats, whole or streamed."""
 
 import json
+import secrets
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -50,9 +51,10 @@ class MessagesEndpoint:
     async def create(self, request: Request) -> Response:
         """Continue a conversation."""
         body = await read_body(request, MessagesBody)
+        warnings = body.ignored_warnings()
         chat = with_sampling(await self._read_chat(request, body), body)
         events = run_events(self.service, chat, request, body)
-        builder = MessageBuilder.for_body(body, chat.model)
+        builder = MessageBuilder(f"msg_{secrets.token_hex(12)}", body.model or chat.model, body, warnings)
         if not body.stream:
             async with cancel_on_disconnect(request.receive):
                 return JSONResponse(builder.whole_message(*await collect_result(events, ChatResult)))

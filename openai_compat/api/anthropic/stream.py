@@ -50,14 +50,18 @@ class MessageStream:
                 if chunk := self._encode_delta(event):
                     yield chunk
         finished, result = expect_result(event, ChatResult)
-        yield self._close_block() + encode(
-            {
-                "type": "message_delta",
-                "delta": self._builder.stop(result),
-                "usage": usage_json(result),
-                "senses": self._builder.senses(finished, result),
-            }
-        ) + encode({"type": "message_stop"})
+        yield (
+            self._close_block()
+            + encode(
+                {
+                    "type": "message_delta",
+                    "delta": self._builder.stop(result),
+                    "usage": usage_json(result),
+                    "senses": self._builder.senses(finished, result),
+                }
+            )
+            + encode({"type": "message_stop"})
+        )
 
     def _encode_delta(self, event: Event) -> bytes:
         """Return what an event adds to the answer; b"" for nothing."""
@@ -89,6 +93,4 @@ class MessageStream:
         return signed + encode({"type": "content_block_stop", "index": self._index})
 
     def _delta(self, kind: str, field: str, value: str) -> bytes:
-        return encode(
-            {"type": "content_block_delta", "index": self._index, "delta": {"type": kind, field: value}}
-        )
+        return encode({"type": "content_block_delta", "index": self._index, "delta": {"type": kind, field: value}})

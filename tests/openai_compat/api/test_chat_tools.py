@@ -148,7 +148,10 @@ async def test_calls_stream_with_id_and_name_first(sdk: AsyncOpenAI, service: Fa
     assert "".join((delta.model_extra or {}).get("reasoning_content", "") for delta in deltas) == "Two cities."
     assert "".join(delta.content or "" for delta in deltas) == "One moment."
     parts = [part for delta in deltas for part in delta.tool_calls or []]
-    told = [(part.index, part.id, part.function and part.function.name, part.function and part.function.arguments) for part in parts]
+    told = [
+        (part.index, part.id, part.function and part.function.name, part.function and part.function.arguments)
+        for part in parts
+    ]
     assert told == [
         (0, "call_1", "weather", ""),
         (0, None, None, '{"city": '),
@@ -182,7 +185,11 @@ async def test_calls_and_their_results_are_fed_back(sdk: AsyncOpenAI, service: F
     function = {"name": "weather", "arguments": PARIS.arguments}
     history: list[Any] = [
         *QUESTION,
-        {"role": "assistant", "content": None, "tool_calls": [{"id": "call_1", "type": "function", "function": function}]},
+        {
+            "role": "assistant",
+            "content": None,
+            "tool_calls": [{"id": "call_1", "type": "function", "function": function}],
+        },
         {"role": "tool", "tool_call_id": "call_1", "content": "rain"},
     ]
 
@@ -231,7 +238,11 @@ async def test_the_deprecated_form_of_calls_in_a_history_is_read(
 @pytest.mark.parametrize(
     ("fields", "param", "sentence"),
     [
-        ({"tool_choice": {"type": "function", "function": {"name": "moon"}}}, "tool_choice", "'moon', which is not among"),
+        (
+            {"tool_choice": {"type": "function", "function": {"name": "moon"}}},
+            "tool_choice",
+            "'moon', which is not among",
+        ),
         ({"tool_choice": {"type": "function"}}, "tool_choice", "a function needs its name"),
         ({"tool_choice": {"type": "allowed_tools"}}, "tool_choice", "needs a list of tools"),
         ({"tool_choice": "sometimes"}, "tool_choice.type", "tool_choice.type is 'sometimes'"),
