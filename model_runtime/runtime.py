@@ -229,6 +229,7 @@ class Runtime:
     async def close(self, grace_seconds: float) -> None:
         """Reject new requests, give running ones `grace_seconds`, cancel the rest, stop and reap every process."""
         await self._supervisor.close(grace_seconds)
+        await self._token_counter.close()
         self._feed.close()
         tasks, self._tasks = self._tasks, []
         for task in tasks:

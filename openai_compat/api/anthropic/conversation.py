@@ -76,16 +76,21 @@ class ConversationReader:
                 return [text] if text else []
             case ImageBlock():
                 return [await self._load(block, param)]
-            case DocumentBlock(source=PlainTextSource(data=text)):
-                return [*titled(block), text]
-            case DocumentBlock(source=source):
-                return [*titled(block), *await self._read_blocks(source.content, f"{param}.source")]
+            case DocumentBlock():
+                return await self._read_document(block, param)
             case SearchResultBlock():
                 return [f"{block.title}\n{block.source}", *(part.text for part in block.content)]
             case ToolReferenceBlock(tool_name=name):
                 return [name]
             case ThinkingBlock() | ToolUseBlock() | ToolResultBlock():
                 return []
+
+    async def _read_document(self, block: DocumentBlock, param: str) -> list[Content]:
+        """Return what is said about a document, and what it holds."""
+        said: list[Content] = [*filter(None, (block.title, block.context))]
+        if isinstance(block.source, PlainTextSource):
+            return [*said, block.source.data]
+        return said + await self._read_blocks(block.source.content, f"{param}.source")
 
     async def _load(self, block: ImageBlock, param: str) -> ImageData:
         self._image_count += 1
@@ -105,11 +110,6 @@ def to_tool_message(block: ToolResultBlock, parts: Iterable[Content]) -> Message
 def to_tool_call(block: ToolUseBlock) -> ToolCall:
     """Return a call of a tool."""
     return ToolCall(block.id, block.name, json.dumps(block.input, ensure_ascii=False))
-
-
-def titled(block: DocumentBlock) -> list[Content]:
-    """Return what is said about a document before its text."""
-    return [*filter(None, (block.title, block.context))]
 
 
 def join_turns(messages: Iterable[Message]) -> tuple[Message, ...]:

@@ -2,6 +2,7 @@
 
 import signal
 from collections.abc import AsyncGenerator
+from dataclasses import replace
 
 import anyio
 import pytest
@@ -15,7 +16,7 @@ from model_runtime.settings import Settings
 from model_runtime.status import ModelState
 from model_runtime.supervisor import token_counter
 from tests.model_runtime.calls import BackgroundCall, model_status_of, run_request
-from tests.model_runtime.fake_workers import FakeWorkers, open_fake_runtime
+from tests.model_runtime.fake_workers import FakeWorker, FakeWorkers, open_fake_runtime
 from tests.model_runtime.library import ScriptedCatalog, scripted_model
 
 CHAT = Chat("m", (Message("user", ("How long am I?",)),), max_tokens=1, counts_only=True)
@@ -44,7 +45,6 @@ async def test_a_model_that_is_not_loaded_stays_so_when_its_tokens_are_counted(
     assert finished.result == ChatResult("", "stop", 17, 0)
     assert (load.spec.evaluate, load.spec.prefetch) == (False, False)
     assert asked.request == CHAT
-    assert worker.status is not None
     assert model_status_of(runtime.status()).state is ModelState.ABSENT
 
 
@@ -111,18 +111,56 @@ async def test_a_caller_that_leaves_ends_the_counter(runtime: Runtime, workers: 
     assert worker.signals == [signal.SIGKILL]
 
 
-async def test_many_counts_take_one_process_at_a_time(runtime: Runtime, workers: FakeWorkers) -> None:
+async def answer_next(worker: FakeWorker, tokens: int) -> None:
+    """Let a counter answer its next request."""
+    asked = await worker.receive(RunRequest)
+    worker.send(RequestOutcome(asked.request_id, ChatResult("", "stop", tokens, 0)))
+
+
+async def test_many_counts_take_one_process(runtime: Runtime, workers: FakeWorkers) -> None:
     async with anyio.create_task_group() as group:
         calls = [BackgroundCall(runtime, CHAT).start(group) for _ in range(3)]
-        for number in range(1, 4):
-            worker = await workers.started(number)
-            asked = await worker.receive(RunRequest)
-            assert len(workers.all) == number
-            worker.send(RequestOutcome(asked.request_id, ChatResult("", "stop", number, 0)))
+        worker = await workers.started()
+        for number in range(3):
+            await answer_next(worker, number)
         for call in calls:
             await call.wait_until_finished()
 
-    assert all(isinstance(call.events[-1], Finished) for call in calls)
+    results = [event.result for call in calls for event in call.events if isinstance(event, Finished)]
+    assert results == [ChatResult("", "stop", number, 0) for number in range(3)]
+    assert len(workers.all) == 1
+
+
+async def test_a_counter_for_another_model_takes_the_place_of_the_first(
+    settings: Settings, workers: FakeWorkers
+) -> None:
+    catalog = ScriptedCatalog(scripted_model("m"), scripted_model("n"))
+    async with open_fake_runtime(settings, catalog) as runtime, anyio.create_task_group() as group:
+        for number, name in enumerate(["m", "n", "m"], start=1):
+            call = BackgroundCall(runtime, replace(CHAT, model=name)).start(group)
+            await answer_next(await workers.started(number), 1)
+            await call.wait_until_finished()
+        living = [worker.name for worker in workers.all if worker.status is None]
+
+    assert living == ["m token counter"]
+    assert all(worker.status is not None for worker in workers.all)
+
+
+async def test_a_counter_leaves_when_nobody_asks_any_more_and_another_one_comes(
+    runtime: Runtime, workers: FakeWorkers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(token_counter, "IDLE_SECONDS", 0.0)
+
+    async with anyio.create_task_group() as group:
+        first = BackgroundCall(runtime, CHAT).start(group)
+        await answer_next(await workers.started(), 1)
+        await first.wait_until_finished()
+        await workers.all[0].wait_for_signal(signal.SIGKILL)
+        second = BackgroundCall(runtime, CHAT).start(group)
+        await answer_next(await workers.started(2), 2)
+        await second.wait_until_finished()
+
+    assert isinstance(second.events[-1], Finished)
 
 
 async def test_without_a_process_the_caller_is_told_to_wait(runtime: Runtime, workers: FakeWorkers) -> None:

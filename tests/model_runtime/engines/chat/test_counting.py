@@ -7,7 +7,6 @@ from pathlib import Path
 import mlx.core as mx
 import pytest
 
-from model_runtime.engines.chat.engine import ChatEngine
 from model_runtime.engines.text.model import TextEngine
 from model_runtime.engines.vision.model import VisionEngine
 from model_runtime.events import ChatResult
@@ -27,7 +26,7 @@ TALK = (
     Message("user", ("How many objects are in it?",)),
 )
 LOOK = (Message("user", (RED, "What is this?")),)
-FAMILIES = {
+FAMILIES: dict[str, tuple[type[TextEngine | VisionEngine], CheckpointBuilder, tuple[Message, ...]]] = {
     "llama": (TextEngine, llama.build_scripted, TALK),
     "gemma3 text": (TextEngine, gemma.build_gemma3_text, TALK),
     "qwen2.5-vl": (VisionEngine, qwen25_vl.build, (*TALK, Message("assistant", ("One.",)), *LOOK)),
@@ -39,7 +38,7 @@ FAMILIES = {
 @pytest.fixture(params=FAMILIES)
 def family(
     request: pytest.FixtureRequest, checkpoint: Callable[[CheckpointBuilder], Path]
-) -> tuple[type[ChatEngine], dict[str, Path], Chat]:
+) -> tuple[type[TextEngine | VisionEngine], dict[str, Path], Chat]:
     """The engine, the folders and a conversation of each family in turn."""
     engine, build, messages = FAMILIES[request.param]
     folders = {"model": checkpoint(build), "tokenizer": checkpoint(moondream2.build_tokenizer)}
@@ -48,7 +47,7 @@ def family(
 
 @pytest.mark.promise("anthropic:count-tokens")
 def test_a_prompt_is_counted_as_it_is_read_without_reading_the_weights(
-    family: tuple[type[ChatEngine], dict[str, Path], Chat],
+    family: tuple[type[TextEngine | VisionEngine], dict[str, Path], Chat],
 ) -> None:
     kind, folders, chat = family
     counter = kind()

@@ -7,7 +7,7 @@ import anyio
 import httpx2
 import pytest
 from anthropic import AsyncAnthropic
-from anthropic.types import MessageParam, ToolParam
+from anthropic.types import ImageBlockParam, MessageParam, ToolParam
 
 from model_runtime.events import ChatResult
 from model_runtime.media.types import ImageData
@@ -23,7 +23,7 @@ RED = ImageData(8, 6, b"\xff\0\0" * 48)
 
 
 @pytest.fixture
-def picture(png: bytes) -> dict[str, object]:
+def picture(png: bytes) -> ImageBlockParam:
     """A picture as a block."""
     data = base64.b64encode(png).decode()
     return {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": data}}
@@ -31,13 +31,13 @@ def picture(png: bytes) -> dict[str, object]:
 
 @pytest.mark.promise("anthropic:messages")
 async def test_the_official_client_gets_a_message(
-    claude: AsyncAnthropic, service: FakeService, picture: dict[str, object]
+    claude: AsyncAnthropic, service: FakeService, picture: ImageBlockParam
 ) -> None:
     answer = await claude.messages.create(
         model="vlm-starter",
         max_tokens=9,
         system=[{"type": "text", "text": "Be short.", "cache_control": {"type": "ephemeral"}}],
-        messages=[{"role": "user", "content": [picture, {"type": "text", "text": "What is this?"}]}],  # type: ignore[list-item]
+        messages=[{"role": "user", "content": [picture, {"type": "text", "text": "What is this?"}]}],
         stop_sequences=["###"],
         extra_body={"temperature": 0.5, "top_p": 0.9, "top_k": 7},
         metadata={"user_id": "me"},

@@ -148,7 +148,8 @@ async def test_a_failure_before_the_first_event_is_an_ordinary_error(
 async def test_a_stream_is_kept_open_with_pings(
     http: httpx2.AsyncClient, service: FakeService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(DeferredStreamingResponse.__init__.__kwdefaults__, "ping_seconds", 0.01)
+    defaults = DeferredStreamingResponse.__init__.__kwdefaults__ or {}
+    monkeypatch.setitem(defaults, "ping_seconds", 0.01)
     service.gate = anyio.Event()
 
     async with http.stream("POST", "/v1/messages", json=STREAMED) as answer:
