@@ -169,6 +169,7 @@ CHAT = {
     "chat:context-length": "A context is as long as the model and the budget allow. An answer is cut to what fits, which is told; only a prompt that does not fit is refused, in OpenAI's words.",
     "chat:control-tokens-are-text": "Control tokens in what a user writes are only text.",
     "chat:json-schema": "With a JSON schema every answer that ends is JSON of that schema.",
+    "chat:json-ends": "JSON ends before its tokens run out, by any model and of any schema: what the schema leaves open is closed in time, which is told.",
     "chat:one-failure-one-job": "A job that fails takes no other with it that does not share its broken batch.",
     "chat:pictures-per-model": "A model is never sent a number of pictures it cannot take.",
     "chat:reads-only-what-is-new": "A chat that goes on, or begins like another, is read from where it differs.",
@@ -195,13 +196,19 @@ CHAT = {
 }
 
 OPENAI = {
+    "chat:tools": "Calls of every family are read and told apart from text; a required one follows its tool's schema.",
+    "chat:tool-results": "Earlier calls and their results reach the model, by its template if that knows tools.",
+    "chat:tools-refused-before-loading": "A call that a model cannot be made to make is refused before anything loads.",
+    "chat:tools-without-a-template": "Tools that are only offered to a model without a template for them change nothing, and the answer says so.",
+    "chat:reasoning": "What a model thinks before it answers is told apart from its answer.",
     "chat:sampling": "top_k, min_p, biases and penalties change an answer as their definitions say, and no other answer.",
     "openai:chat": "OpenAI's own client chats with text and pictures, whole and streamed.",
     "openai:audio-in-chats": "A recording in a chat is transcribed and put in its place, and the answer says so.",
     "openai:choices": "Up to 16 answers to one request are written at once, whole and streamed.",
     "openai:sampling": "Every sampling parameter of /v1 reaches the model, and the default temperature is OpenAI's.",
     "openai:nothing-ignored-silently": "What has no effect on an answer, or another one than asked for, is told with it.",
-    "openai:responses": "The stateless Responses API works, whole and streamed.",
+    "openai:responses": "The Responses API works with tools, reasoning and log-probabilities, whole and streamed.",
+    "openai:responses-kept": "Responses are kept in bounded memory: continued, returned, listed and forgotten by their ids, and never written to disk.",
     "openai:images": "Pictures come as base64 or URL, in three formats, with previews while streaming.",
     "openai:transcriptions": "Recordings are transcribed in all five formats, whole and streamed.",
     "openai:bare-recordings": "A recording may be the whole body of a request, as iOS Shortcuts sends it.",

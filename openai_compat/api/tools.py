@@ -58,7 +58,8 @@ def read_tool_use(tools: Sequence[ToolBody], choice: ToolChoice, *, is_parallel:
 
 def to_tool(body: ToolBody) -> Tool:
     """Return a tool of the runtime."""
-    return Tool(body.function.name, body.function.description, json.dumps(body.function.parameters))
+    function = body.function
+    return Tool(function.name, function.description, json.dumps(function.parameters), function.strict)
 
 
 def to_tool_call(body: ToolCallBody) -> ToolCall:

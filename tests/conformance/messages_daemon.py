@@ -38,7 +38,6 @@ def build_model(folder: Path) -> Path:
     """Write a checkpoint that answers anything with the same words, with a long context."""
     os.environ |= {"HF_HUB_OFFLINE": "1", "MLX_DISABLE_COMPILE": "1", "TOKENIZERS_PARALLELISM": "false"}
     from tests.checkpoints import llama  # MLX, whose environment has to be set first
-
     from tests.checkpoints.weights import copy_with
 
     llama.build_scripted(folder / "short")

@@ -178,7 +178,7 @@ async def test_a_field_without_effect_is_told(http: httpx2.AsyncClient) -> None:
     response = await http.post("/v1/responses", json={"input": "hi", "reasoning": {"effort": "low"}})
 
     assert chat.json()["senses"]["warnings"] == ["reasoning_effort has no effect: Senses' models have no such setting."]
-    assert response.json()["senses"]["warnings"] == ["reasoning has no effect: Senses' models have no such setting."]
+    assert response.json()["senses"]["warnings"] == ["reasoning has no effect: models think as they were made to."]
 
 
 async def test_an_answer_can_be_held_to_a_schema(sdk: AsyncOpenAI, service: FakeService) -> None:

@@ -250,8 +250,8 @@ async def test_the_deprecated_form_of_calls_in_a_history_is_read(
         ({"tools": [{"type": "custom", "custom": {"name": "x"}}]}, "tools[0]", "A tool of type 'custom'"),
         ({"tools": [{"type": "function", "function": {}}]}, "tools[0].function.name", "is missing"),
         ({"tools": [{"type": "function", "function": {"name": "a b"}}]}, "tools[0].function.name", "'a b'"),
-        ({"functions": [{"name": "weather"}]}, None, "Send them as tools"),
-        ({"function_call": {"name": "weather"}}, None, "Send them as tools"),
+        ({"functions": [{"name": "weather"}]}, None, "Send functions as tools"),
+        ({"function_call": {"name": "weather"}}, None, "Send functions as tools"),
     ],
 )
 async def test_a_wrong_tool_or_choice_is_refused_by_name(
