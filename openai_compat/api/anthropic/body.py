@@ -50,6 +50,7 @@ class AnthropicTool(WireModel):
     name: str = Field(min_length=1, max_length=128)
     description: str = ""
     input_schema: dict[str, Any] = Field(default_factory=dict)
+    strict: bool = False
     defer_loading: bool = False
 
     @model_validator(mode="after")

@@ -14,7 +14,7 @@ from model_runtime.events import ChatResult
 from model_runtime.requests import Chat, Message, Task, Tool, task_of
 from model_runtime.service import Service
 from openai_compat.api.anthropic.answer import MessageBuilder
-from openai_compat.api.anthropic.body import CountTokensBody, MessagesBody
+from openai_compat.api.anthropic.body import AnthropicTool, CountTokensBody, MessagesBody
 from openai_compat.api.anthropic.conversation import ConversationReader
 from openai_compat.api.anthropic.stream import PING_EVENT, MessageStream, encode
 from openai_compat.api.bodies import read_body
@@ -95,11 +95,16 @@ def to_chat(body: CountTokensBody, messages: tuple[Message, ...]) -> Chat:
         body.model,
         messages,
         json_schema=json.dumps(body.answer_format.schema_) if body.answer_format else "",
-        tools=tuple(Tool(tool.name, tool.description, json.dumps(tool.input_schema)) for tool in body.tools),
+        tools=tuple(map(to_tool, body.tools)),
         tool_choice=TOOL_CHOICES[choice.type],
         forced_tool=choice.name if choice.type == "tool" else "",
         parallel_tool_calls=not choice.disable_parallel_tool_use,
     )
+
+
+def to_tool(body: AnthropicTool) -> Tool:
+    """Return a tool of the runtime."""
+    return Tool(body.name, body.description, json.dumps(body.input_schema), body.strict)
 
 
 def with_sampling(chat: Chat, body: MessagesBody) -> Chat:

@@ -103,7 +103,7 @@ async def test_why_an_answer_ended_is_told_whole_and_streamed(
 async def test_tools_reach_the_model_and_its_calls_the_client(claude: AsyncAnthropic, service: FakeService) -> None:
     think_and_call_two_cities(service)
 
-    answer = await claude.messages.create(model="auto", max_tokens=50, messages=HI, tools=[WEATHER])
+    answer = await claude.messages.create(model="auto", max_tokens=50, messages=HI, tools=[WEATHER, {**WEATHER, "name": "exact", "strict": True}])
 
     said, paris, rome = answer.content
     assert said.type == "text"
@@ -115,7 +115,10 @@ async def test_tools_reach_the_model_and_its_calls_the_client(claude: AsyncAnthr
         {"city": "Rome"},
     )
     assert answer.stop_reason == "tool_use"
-    assert received_chat(service).tools == (Tool("weather", "Tell the weather.", json.dumps(SCHEMA)),)
+    assert received_chat(service).tools == (
+        Tool("weather", "Tell the weather.", json.dumps(SCHEMA)),
+        Tool("exact", "Tell the weather.", json.dumps(SCHEMA), is_strict=True),
+    )
 
 
 @pytest.mark.promise("anthropic:tools")
