@@ -57,10 +57,17 @@ class UrlSource(WireModel):
     url: str = Field(min_length=1)
 
 
+class ImageTransformations(WireModel):
+    """What is done to a picture that is too large for the model: it is made smaller."""
+
+    oversized_image: Literal["downsize"] = "downsize"
+
+
 class ImageBlock(WireModel):
     """A picture."""
 
     type: Literal["image"]
+    transformations: ImageTransformations = ImageTransformations()
     source: Annotated[Base64Source | UrlSource, Field(discriminator="type"), BeforeValidator(_refuse_file)]
 
 

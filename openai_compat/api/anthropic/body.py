@@ -18,6 +18,7 @@ OFFLINE_ADVICE = "Senses works offline and runs no tools: let your program run t
 CUSTOM_ADVICE = "Models here know no tools by type: describe it with name, description and input_schema."
 SERVER_TOOLS = ("web_search", "web_fetch", "code_execution", "tool_search")
 REFUSED_FIELDS = {
+    "compaction": "Ask for a summary in a message.",
     "container": "Senses runs no code; leave it out.",
     "mcp_servers": "Senses connects to no MCP servers for a chat; let your program do it, and send its tools.",
 }
@@ -111,6 +112,7 @@ class CountTokensBody(RequestBody):
     output_config: OutputConfig = OutputConfig()
     output_format: OutputFormat | None = None
     context_management: dict[str, Any] | None = None
+    thread: dict[str, Any] | None = None
 
     @model_validator(mode="before")
     @classmethod

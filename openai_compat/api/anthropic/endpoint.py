@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from model_runtime.errors import SensesError
+from model_runtime.errors import InvalidInput, SensesError
 from model_runtime.events import ChatResult
 from model_runtime.requests import Chat, Message, Task, Tool, task_of
 from model_runtime.service import Service
@@ -78,7 +78,14 @@ class MessagesEndpoint:
         return JSONResponse({"input_tokens": result.prompt_tokens, "senses": senses_fields(finished)})
 
     async def _read_chat(self, request: Request, body: CountTokensBody) -> Chat:
-        """Return the chat of a body, whose pictures are decoded and then not held as base64, too."""
+        """Return the chat of a body, whose pictures are decoded and then not held as base64, too.
+
+        Raises:
+            InvalidInput: it is a part of a conversation that is kept here; Anthropic's client then sends the whole.
+        """
+        if body.thread is not None:
+            reason = "thread is not supported: Senses keeps no conversations. Send the whole one, without thread."
+            raise InvalidInput(reason, param="thread", code="thread_unsupported_request")
         async with cancel_on_disconnect(request.receive):
             messages = await ConversationReader(self.image_inputs).read(body)
             chat = to_chat(body, messages)

@@ -136,6 +136,10 @@ async def test_a_bug_is_told_in_the_envelope(
     assert "secret" in caplog.text
 
 
+async def test_a_client_may_look_whether_anybody_is_there(http: httpx2.AsyncClient) -> None:
+    assert (await http.head("/")).status_code == 200
+
+
 @pytest.mark.promise("http:key")
 @pytest.mark.parametrize(
     ("headers", "status"),

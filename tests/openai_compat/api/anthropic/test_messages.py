@@ -103,7 +103,9 @@ async def test_why_an_answer_ended_is_told_whole_and_streamed(
 async def test_tools_reach_the_model_and_its_calls_the_client(claude: AsyncAnthropic, service: FakeService) -> None:
     think_and_call_two_cities(service)
 
-    answer = await claude.messages.create(model="auto", max_tokens=50, messages=HI, tools=[WEATHER, {**WEATHER, "name": "exact", "strict": True}])
+    answer = await claude.messages.create(
+        model="auto", max_tokens=50, messages=HI, tools=[WEATHER, {**WEATHER, "name": "exact", "strict": True}]
+    )
 
     said, paris, rome = answer.content
     assert said.type == "text"
@@ -223,6 +225,8 @@ async def test_what_has_no_effect_is_told(http: httpx2.AsyncClient, fields: dict
         ({"tools": [{"type": "bash_20250124", "name": "bash"}]}, "'bash_20250124' is not supported"),
         ({"mcp_servers": [{"type": "url", "url": "https://x.example", "name": "x"}]}, "mcp_servers is not supported"),
         ({"container": "c"}, "container is not supported"),
+        ({"compaction": {"type": "auto"}}, "compaction is not supported"),
+        ({"thread": {"type": "continue", "previous_message_id": "msg_1"}}, "thread is not supported"),
         ({"max_tokens": 0}, "max_tokens is 0"),
         ({"max_tokens": None}, "max_tokens is missing"),
         ({"messages": []}, "messages: "),
@@ -254,7 +258,7 @@ async def test_what_is_not_supported_is_refused_by_name(
         ({"type": "base64", "media_type": "application/pdf", "data": "JVBE"}, "document", "A PDF is not supported"),
         ({"type": "url", "url": "https://x.example/a.pdf"}, "document", "A PDF is not supported"),
         ({"type": "url", "url": "https://x.example/a.png"}, "image", "does not fetch images from the web"),
-        ({"type": "base64", "media_type": "image/png", "data": "aGk="}, "image", "The image is a text file"),
+        ({"type": "base64", "data": "aGk=", "media_type": "image/png"}, "image", "The image is a text file"),
     ],
 )
 async def test_media_that_cannot_be_read_are_refused_with_the_way_out(
@@ -278,3 +282,15 @@ async def test_a_client_that_leaves_ends_its_work(http: httpx2.AsyncClient, serv
         assert len(service.cancelled_requests) == 1
         service.requests.clear()
         service.cancelled_requests.clear()
+
+
+async def test_a_picture_that_must_not_be_made_smaller_is_refused(
+    http: httpx2.AsyncClient, picture: ImageBlockParam
+) -> None:
+    exact = {**picture, "transformations": {"oversized_image": "error"}}
+    messages = [{"role": "user", "content": [exact]}]
+
+    answer = await http.post("/v1/messages", json={"model": "auto", "max_tokens": 9, "messages": messages})
+
+    assert answer.status_code == 400
+    assert "oversized_image is 'error'" in answer.json()["error"]["message"]
