@@ -218,6 +218,7 @@ OPENAI = {
     "openai:voices": "Voices are listed as Open WebUI reads them.",
     "openai:completions": "A text is continued as it stands, whole and streamed, with echo, several prompts and answers.",
     "openai:tools": "Tools are offered, chosen, called and answered as OpenAI's client expects, whole and streamed.",
+    "openai:tool-loop": "An agent on OpenAI's client gets a call of a real checkpoint, feeds its result back and goes on.",
     "openai:logprobs": "Log-probabilities are those of the model itself, for text and vision models, whole and streamed.",
     "openai:described": "/openapi.json describes every endpoint as requests are validated; /docs shows it without network.",
     "openai:errors": "Every failure is OpenAI's envelope with a sentence that helps and right advice on retrying.",
