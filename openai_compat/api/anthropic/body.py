@@ -4,12 +4,20 @@ As in OpenAI's bodies, unknown fields are ignored. A known field that would chan
 refused by its name, or told in the answer's warnings.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import FailFast, Field, model_validator
 
-from openai_compat.api.anthropic.blocks import Blocks, DocumentBlock, SearchResultBlock, SystemBlocks
+from openai_compat.api.anthropic.blocks import (
+    Block,
+    Blocks,
+    DocumentBlock,
+    ResultBlock,
+    SearchResultBlock,
+    SystemBlocks,
+    ToolResultBlock,
+)
 from openai_compat.api.chat_body import MAX_MESSAGES, JsonSchema
 from openai_compat.api.schemas import RequestBody, WireModel, at_most, unsupported_error
 from openai_compat.api.tools_body import MAX_TOOLS
@@ -160,10 +168,17 @@ class CountTokensBody(RequestBody):
             yield "context_management has no effect: the model is given the whole conversation, without earlier thinking."
         if any(tool.defer_loading for tool in self.tools):
             yield "defer_loading has no effect: the model is told of every tool."
-        documents = (DocumentBlock, SearchResultBlock)
-        blocks = [block for message in self.messages for block in message.content if isinstance(block, documents)]
-        if any(block.citations.enabled for block in blocks):
+        if any(block.citations.enabled for message in self.messages for block in _documents(message.content)):
             yield "citations has no effect: the answer cites nothing."
+
+
+def _documents(blocks: Iterable[Block | ResultBlock]) -> Iterator[DocumentBlock | SearchResultBlock]:
+    """Yield all documents and search results, also those that tools returned."""
+    for block in blocks:
+        if isinstance(block, ToolResultBlock):
+            yield from _documents(block.content)
+        elif isinstance(block, DocumentBlock | SearchResultBlock):
+            yield block
 
 
 class MessagesBody(CountTokensBody):

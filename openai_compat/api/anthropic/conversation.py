@@ -95,7 +95,9 @@ class ConversationReader:
     async def _load(self, block: ImageBlock, param: str) -> ImageData:
         self._image_count += 1
         if self._image_count > MAX_MEDIA:
-            raise InvalidInput(f"The messages have more than {MAX_MEDIA} images, the limit of a request.", param=param)
+            raise InvalidInput(
+                f"The messages have more than {MAX_MEDIA} images, the limit of a request. Send fewer.", param=param
+            )
         source = block.source
         url = f"data:image/*;base64,{source.data}" if isinstance(source, Base64Source) else source.url
         return await self._images.load(url, param=f"{param}.source")

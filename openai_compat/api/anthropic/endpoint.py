@@ -11,7 +11,7 @@ from starlette.routing import Route
 
 from model_runtime.errors import InvalidInput, SensesError
 from model_runtime.events import ChatResult
-from model_runtime.requests import Chat, Message, Task, Tool, task_of
+from model_runtime.requests import Chat, Message, Tool, task_of
 from model_runtime.service import Service
 from openai_compat.api.anthropic.answer import MessageBuilder
 from openai_compat.api.anthropic.body import AnthropicTool, CountTokensBody, MessagesBody
@@ -89,7 +89,7 @@ class MessagesEndpoint:
         async with cancel_on_disconnect(request.receive):
             messages = await ConversationReader(self.image_inputs).read(body)
             chat = to_chat(body, messages)
-            chat = replace(chat, model=await self.service.resolve(body.model, Task(task_of(chat))))
+            chat = replace(chat, model=await self.service.resolve(body.model, task_of(chat)))
         body.messages.clear()
         release_upload(request.scope)
         return chat

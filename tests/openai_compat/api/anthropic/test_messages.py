@@ -19,6 +19,11 @@ from tests.openai_compat.clients import disconnect_while_waiting, wait_until_can
 HI: list[MessageParam] = [{"role": "user", "content": "hi"}]
 SCHEMA: dict[str, object] = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
 WEATHER: ToolParam = {"name": "weather", "description": "Tell the weather.", "input_schema": SCHEMA}
+CITED = {
+    "type": "document",
+    "source": {"type": "text", "media_type": "text/plain", "data": "It rains."},
+    "citations": {"enabled": True},
+}
 RED = ImageData(8, 6, b"\xff\0\0" * 48)
 
 
@@ -188,19 +193,12 @@ async def test_an_answer_can_be_held_to_a_schema(claude: AsyncAnthropic, service
         ({"thinking": {"type": "enabled", "budget_tokens": 1024}}, "thinking had no effect"),
         ({"context_management": {"edits": [{"type": "clear_tool_uses"}]}}, "context_management has no effect"),
         ({"tools": [{**WEATHER, "defer_loading": True}]}, "defer_loading has no effect"),
+        ({"messages": [{"role": "user", "content": [CITED]}]}, "citations has no effect"),
         (
             {
                 "messages": [
-                    {
-                        "role": "user",
-                        "content": [
-                            {
-                                "type": "document",
-                                "source": {"type": "text", "media_type": "text/plain", "data": "It rains."},
-                                "citations": {"enabled": True},
-                            }
-                        ],
-                    }
+                    {"role": "assistant", "content": [{"type": "tool_use", "id": "c", "name": "read"}]},
+                    {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "c", "content": [CITED]}]},
                 ]
             },
             "citations has no effect",
