@@ -90,6 +90,11 @@ def build_hermes(folder: Path) -> Path:
     return _with_entry(llama.build(folder), named)
 
 
+def build_wide(folder: Path, *, words: int) -> Path:
+    """Write a large text model with Qwen's template and a vocabulary of so many words."""
+    return _with_jinja(llama.build_large(folder, words=words), QWEN)
+
+
 def build_qwen_vl(folder: Path) -> Path:
     """Write a vision model with Qwen's template in chat_template.json, as Qwen3-VL has it."""
     qwen25_vl.build(folder)
