@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Protocol
 
 from model_runtime.catalog import memory_estimate
+from model_runtime.catalog.abilities import read_abilities
 from model_runtime.catalog.builtin_models import (
     ALIASES_BY_TIER,
     BUILTIN_MODELS,
@@ -17,7 +18,7 @@ from model_runtime.catalog.builtin_models import (
     STARTER_BY_TASK,
 )
 from model_runtime.catalog.configured import check_defaults, configured_models, does_task
-from model_runtime.catalog.detect import GROUNDING_TASKS, OCR_TASKS, detect_model, needs_picture, supports_grounding
+from model_runtime.catalog.detect import detect_model, needs_picture
 from model_runtime.catalog.local_folder import broken_reason, file_problem, folder_problem
 from model_runtime.catalog.model import DEFAULT_PATTERNS, Model, ModelArtifact, ModelInfo
 from model_runtime.catalog.model_folders import ModelFolders
@@ -150,9 +151,6 @@ class Catalog:
         model = self.redetect(model)
         folders, problem = self._usable_folders(model)
         voices = read_voices(folders["model"]) if model.task is Task.SPEECH and folders else NO_VOICES
-        is_real_vision = model.task is Task.VISION and not model.starter
-        is_reader = model.engine == OCR_ENGINE
-        can_ground = is_real_vision and not is_reader and folders and supports_grounding(folders["model"])
         return ModelInfo(
             present=bool(folders) and not problem,
             broken_reason=problem,
@@ -161,7 +159,7 @@ class Catalog:
             needed_bytes=self.needed_bytes(model, folders),
             voices=voices.names,
             languages=voices.languages,
-            abilities=OCR_TASKS if is_reader else GROUNDING_TASKS if can_ground else (),
+            abilities=read_abilities(model, folders),
             context_tokens=self.context_tokens(model, folders, budget_bytes) if folders and not problem else 0,
         )
 

@@ -10,7 +10,8 @@ TURNS = (
     "{%- for message in messages %}"
     "{%- if message.role == 'tool' %}{{- '<|im_start|>user\\n<tool_response>\\n' + message.content }}"
     "{{- '\\n</tool_response><|im_end|>\\n' }}"
-    "{%- else %}{{- '<|im_start|>' + message.role + '\\n' }}"
+    "{%- else %}{{- '<|im_start|>' + message.role }}"
+    "{%- if message.content or not message.tool_calls %}{{- '\\n' }}{%- endif %}"
     "{%- if message.content is string %}{{- message.content }}"
     "{%- else %}{%- for part in message.content %}"
     "{{- '<|vision_start|><|image_pad|><|vision_end|>' if part.type == 'image' else part.text }}"
@@ -93,6 +94,15 @@ def build_hermes(folder: Path) -> Path:
 def build_wide(folder: Path, *, words: int) -> Path:
     """Write a large text model with Qwen's template and a vocabulary of so many words."""
     return _with_jinja(llama.build_large(folder, words=words), QWEN)
+
+
+def with_qwen_template(source: Path, folder: Path) -> Path:
+    """Write a folder with links to a checkpoint, and Qwen's template beside them."""
+    folder.mkdir(parents=True)
+    for file in source.iterdir():
+        (folder / file.name).symlink_to(file)
+    (folder / "chat_template.jinja").unlink(missing_ok=True)
+    return _with_jinja(folder, QWEN)
 
 
 def build_qwen_vl(folder: Path) -> Path:
