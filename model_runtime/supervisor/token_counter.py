@@ -125,7 +125,7 @@ class CountingWorker:
         return outcome
 
     def leave(self) -> None:
-        """Kill the process, which holds nothing that is worth a farewell."""
+        """Kill the process; it has nothing to finish."""
         self.process.kill("no more tokens are to be counted")
 
     def on_message(self, process: WorkerProcess, message: WorkerMessage) -> None:
