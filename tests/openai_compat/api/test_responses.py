@@ -133,7 +133,8 @@ async def test_tools_and_the_choice_among_them_reach_the_model_and_are_repeated(
     answer = (await http.post("/v1/responses", json=body)).json()
 
     chat = received_request(service)
-    assert chat.tools == (Tool("look", "Looks.", '{"type": "object", "properties": {"at": {"type": "integer"}}}'),)
+    schema = '{"type": "object", "properties": {"at": {"type": "integer"}}}'
+    assert chat.tools == (Tool("look", "Looks.", schema, is_strict=True),)
     assert (chat.tool_choice, chat.forced_tool, chat.parallel_tool_calls) == ("required", "look", False)
     assert (answer["tools"], answer["tool_choice"], answer["parallel_tool_calls"]) == ([LOOK], choice, False)
 
