@@ -12,6 +12,7 @@ from typing import Any
 from model_runtime.catalog.tool_formats import JsonCall, ToolFormat
 from model_runtime.engines.chat.stop_sequences import partial_match_length
 from model_runtime.engines.chat.template_messages import template_tools
+from model_runtime.engines.fatal_errors import is_fatal
 from model_runtime.events import ToolCallDelta
 from model_runtime.requests import Tool, ToolCall
 
@@ -75,6 +76,8 @@ class ToolCallReader:
         try:
             calls = self._parsed_calls()
         except Exception as error:  # parsers fail in many ways at what a model writes
+            if is_fatal(error):
+                raise
             raise MalformedToolCallError(self._start + self._body + mark) from error
         deltas = [delta for index, call in enumerate(calls, len(self.calls)) for delta in _whole(index, call)]
         self.calls += calls
