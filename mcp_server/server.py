@@ -27,6 +27,7 @@ from mcp_server.calls.registration import error_text
 from mcp_server.calls.request_state import request_state_key
 from mcp_server.calls.results import add_notes
 from mcp_server.calls.sound_output import SoundOutput, system_output
+from mcp_server.files.answers import FOLDER_NAME, AnswerStore
 from mcp_server.files.artifacts import ArtifactStore
 from mcp_server.files.client import ClientConnection
 from mcp_server.launcher.paths import VERSION
@@ -83,10 +84,9 @@ class SensesServer(MCPServer[ClientConnection]):
         self.app_context = app
 
     def open_records(self) -> None:
-        """Take up what earlier daemons left: answers, jobs, results of unfinished calls. Blocks on the disk."""
+        """Take up what earlier daemons left: answers, and results of unfinished calls. Blocks on the disk."""
         if self.app_context.journal is not None:
             self.app_context.journal.open()
-        self.app_context.jobs.open()
 
     async def call_tool(
         self, name: str, arguments: dict[str, Any], context: Context[ClientConnection, Any] | None = None
@@ -180,17 +180,17 @@ def create_server(
     Raises:
         SettingsError: the settings name a tool that does not exist.
     """
-    job_store = JobStore(settings.folders.data / "jobs")
+    answers = AnswerStore(settings.folders.data / FOLDER_NAME)
     app = AppContext(
         service,
         settings,
         artifacts,
-        JobRegistry(task_group, service.new_request_id, job_store),
+        JobRegistry(task_group, service.new_request_id, JobStore(answers)),
         AudioPlayer(task_group, find_output),
         http_origin,
         fetcher,
         downloader,
-        CallJournal(settings.folders.data / "calls", artifacts.folder),
+        CallJournal(answers, artifacts.folder),
     )
     artifacts.on_reserved = lambda kind, artifact_id: current_call.get().reserve(kind, artifact_id)
     bus = SubscriptionBus()

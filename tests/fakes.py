@@ -32,6 +32,7 @@ from model_runtime.events import (
     TranscriptionResult,
     Warnings,
 )
+from model_runtime.catalog.model import ModelInfo
 from model_runtime.media.types import ImageData
 from model_runtime.problems import Problems
 from model_runtime.requests import Chat, GenerateImage, Request, Task, Transcribe, task_of
@@ -183,9 +184,12 @@ class FakeService:
         self.cancelled_jobs.append(job)
         return job == 1
 
-    def model(self, name: str) -> ModelStatus | None:
-        """Return one of the models."""
-        return self.status().model(name)
+    def model_info(self, name: str) -> ModelInfo | None:
+        """Return what the status says of one of the models."""
+        model = self.status().model(name)
+        if model is None:
+            return None
+        return ModelInfo(present=model.present, broken_reason=model.error, weights_bytes=model.weights_bytes)
 
     def status(self) -> Status:
         """Return the models and round numbers."""

@@ -16,7 +16,8 @@ from pydantic import BeforeValidator, Field
 from mcp_server.calls import sdk_compat
 from mcp_server.calls.downloads import Downloader, download_in_subprocess
 from mcp_server.calls.jobs import JobFunction, JobRegistry, ToolJob, call_timeout_seconds, wait_for_job
-from mcp_server.calls.journal import CallJournal, Copy, call_key, current_call
+from mcp_server.calls.copies import Copy
+from mcp_server.calls.journal import CallJournal, call_key, current_call
 from mcp_server.calls.player import AudioPlayer
 from mcp_server.calls.results import build_result
 from mcp_server.calls.starter_notice import starter_notice
@@ -73,6 +74,12 @@ class AppContext:
             self.fetcher,
             sdk_compat.client_name(ctx),
         )
+
+    async def find_files(self, ctx: ToolContext, reads: Iterable[str] = (), writes: Iterable[str] = ()) -> ClientFiles:
+        """Return the files of the calling client, after a look for these addresses; see `ClientFiles.look_up`."""
+        files = self.files(ctx)
+        await files.look_up(reads, writes)
+        return files
 
     async def run_call(
         self, ctx: ToolContext, tool: str, work: Callable[[], Awaitable[AnyResult]]

@@ -53,7 +53,8 @@ async def read(files: ClientFiles, address: str) -> bytes:
 @pytest.mark.promise("pictures:clipboard")
 async def test_the_clipboard_is_read_once_a_person_grants_it(files: ClientFiles) -> None:
     copied = replace(files, run=Programs(PNG))
-    wishes = await copied.wishes(["clipboard"])
+    await copied.look_up(["clipboard"])
+    wishes = copied.paths.missing
     with pytest.raises(InvalidInput, match=r"senses folders add clipboard --client claude-code`") as refusal:
         await read(copied, "clipboard")
 
@@ -62,7 +63,8 @@ async def test_the_clipboard_is_read_once_a_person_grants_it(files: ClientFiles)
     assert [wish.folder for wish in wishes] == [CLIPBOARD]
     assert refusal.value.code == "path_not_allowed"
     assert await read(copied, "clipboard") == PNG
-    assert await copied.wishes(["clipboard"]) == ()
+    await copied.look_up(["clipboard"])
+    assert copied.paths.missing == ()
 
 
 async def test_a_granted_clipboard_opens_no_folder_of_its_name(files: ClientFiles, settings: Settings) -> None:
@@ -131,7 +133,8 @@ async def test_the_newest_screenshot_is_read_and_named_once_its_folder_is_grante
         (folder / name).write_bytes(name.encode())
         os.utime(folder / name, (1000 - age + 100 * (name[0] in ".n" and name != "new.PNG"),) * 2)
     (folder / "link.png").symlink_to(folder / "old.png")
-    (wish,) = await files.wishes(["screenshot"])
+    await files.look_up(["screenshot"])
+    (wish,) = files.paths.missing
     with pytest.raises(InvalidInput, match="screenshot is not in a folder that this client may read"):
         await read(files, "screenshot")
 
