@@ -93,7 +93,8 @@ class SensesServer(MCPServer[ClientConnection]):
     ) -> CallToolResult | InputRequiredResult:
         """Call a tool, whose arguments may come as models guess them; result or error then tells the true names.
 
-        An expected error has our message, without the SDK's prefix and pydantic's details.
+        An expected error has our message, without the SDK's prefix and pydantic's details. A call that a shim repeats has
+        the recorded answer, if there is one.
 
         Raises:
             ToolError: the arguments are invalid, or the tool fails.
@@ -101,7 +102,8 @@ class SensesServer(MCPServer[ClientConnection]):
         schema = sdk_compat.argument_schema(self, name)
         understood = understand_arguments(arguments, schema)
         try:
-            result = await self._call_once(name, understood.arguments, context)
+            call = partial(super().call_tool, name, understood.arguments, context)
+            result = await (call() if context is None else self.app_context.run_call(context, name, call))
         except ToolError as error:
             cause = error.__cause__
             if isinstance(cause, ToolError):  # of a tool that this one called
@@ -114,13 +116,6 @@ class SensesServer(MCPServer[ClientConnection]):
         except SensesError as error:  # of a file that is written with the answer
             raise ToolError(error_text(error)) from error
         return add_notes(result, understood.notes) if isinstance(result, CallToolResult) else result
-
-    async def _call_once(
-        self, name: str, arguments: dict[str, Any], context: Context[ClientConnection, Any] | None
-    ) -> CallToolResult | InputRequiredResult:
-        """Call a tool, unless a shim repeats a call whose answer is recorded."""
-        call = partial(super().call_tool, name, arguments, context)
-        return await call() if context is None else await self.app_context.run_call(context, name, call)
 
     async def list_resources(self) -> list[Resource]:
         """Return the fixed resources, then the newest results."""

@@ -10,6 +10,7 @@ from tempfile import mkdtemp
 import anyio
 from PIL import Image
 
+from model_runtime.catalog.model import ModelInfo
 from model_runtime.decoding.decoder import MediaDecoder
 from model_runtime.errors import SensesError, UnknownModel, WrongTask
 from model_runtime.events import (
@@ -32,7 +33,6 @@ from model_runtime.events import (
     TranscriptionResult,
     Warnings,
 )
-from model_runtime.catalog.model import ModelInfo
 from model_runtime.media.types import ImageData
 from model_runtime.problems import Problems
 from model_runtime.requests import Chat, GenerateImage, Request, Task, Transcribe, task_of

@@ -56,6 +56,4 @@ class JobStore:
             raise RecordedError(kept["error"]["message"], kept["error"]["code"])
         if "result" in kept:
             return CallToolResult.model_validate(kept["result"])
-        raise JobEndedWithDaemon(
-            f"Job {job_id} ran when Senses ended, so it has no result. Call {kept['tool']} again."
-        )
+        raise JobEndedWithDaemon(f"Job {job_id} ran when Senses ended, so it has no result. Call {kept['tool']} again.")

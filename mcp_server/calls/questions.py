@@ -31,4 +31,6 @@ async def ask_person(
                 return answer
             case DeclinedElicitation():
                 return declined
+            case _:
+                return None
     return None

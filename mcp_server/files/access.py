@@ -149,10 +149,13 @@ class ClientFiles:
 
         Those that the person refused in this session are not in it.
         """
-        read = [await self._missing_folder(address, "read") for address in reads]
-        written = [await self._missing_folder(address, "write") for address in writes]
-        wishes = dict.fromkeys(wish for wish in (*read, *written) if wish is not None)
-        self.paths.missing = tuple(wish for wish in wishes if wish not in self.client.refused)
+        wishes: dict[FolderWish, None] = {}
+        wanted: tuple[tuple[Access, Iterable[str]], ...] = (("read", reads), ("write", writes))
+        for access, addresses in wanted:
+            for address in addresses:
+                if wish := await self._missing_folder(address, access):
+                    wishes[wish] = None
+        self.paths.missing = tuple([wish for wish in wishes if wish not in self.client.refused])
         self.paths.needs_consent = self.paths.needs_consent or bool(wishes)
 
     @property

@@ -171,14 +171,9 @@ class AllowedPaths:
         return await lookup.find(resolved, follow=follow)
 
     def _own_folders(self) -> list[GrantedFolder]:
-        folders = (*self.client.folders, *self.settings.allowed_folders)
-        return [
-            *(GrantedFolder(path, is_clients=True) for path in folders),
-            *(
-                GrantedFolder(path, is_clients=False)
-                for path in (self.settings.folders.inbox, *self.artifacts.folders)
-            ),
-        ]
+        clients = (*self.client.folders, *self.settings.allowed_folders)
+        own = (self.settings.folders.inbox, *self.artifacts.folders)
+        return [GrantedFolder(path, is_clients=path in clients) for path in (*clients, *own)]
 
     async def _granted_folders(self, access: Access) -> list[GrantedFolder]:
         return [folder for folder in await self._granted(access) if folder.path != CLIPBOARD]

@@ -83,7 +83,9 @@ def add_generate_image(server: MCPServer[ClientConnection], app: AppContext) -> 
         async def run_requests(job: ToolJob) -> CallToolResult:
             source = await read_image(app.service.media, files, image, "image") if image else None
             job.progress.part_count = drawn_count * (2 if judge else 1)
-            requests = [GenerateImage(chosen.name, prompt, width, height, one, steps, source, strength) for one in seeds]
+            requests = [
+                GenerateImage(chosen.name, prompt, width, height, one, steps, source, strength) for one in seeds
+            ]
             runs = await draw_each(app, job, requests, keep_alive_seconds)
             fields, drawings = fields_of(runs, prompt, files.notes), [Drawing(drawn) for _, drawn in runs]
             if judge:

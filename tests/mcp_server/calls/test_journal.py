@@ -9,8 +9,8 @@ import pytest
 from mcp_types import CallToolResult, TextContent
 
 from mcp_server.calls.context import AppContext, ToolContext
-from mcp_server.calls.jobs import JobRegistry
 from mcp_server.calls.copies import Copy
+from mcp_server.calls.jobs import JobRegistry
 from mcp_server.calls.journal import CallJournal, current_call
 from mcp_server.calls.player import AudioPlayer
 from mcp_server.files import answers

@@ -58,7 +58,7 @@ async def test_the_clipboard_is_read_once_a_person_grants_it(files: ClientFiles)
     with pytest.raises(InvalidInput, match=r"senses folders add clipboard --client claude-code`") as refusal:
         await read(copied, "clipboard")
 
-    files.grants.add("claude-code", "read", CLIPBOARD)
+    files.paths.grants.add("claude-code", "read", CLIPBOARD)
 
     assert [wish.folder for wish in wishes] == [CLIPBOARD]
     assert refusal.value.code == "path_not_allowed"
@@ -77,7 +77,7 @@ async def test_a_granted_clipboard_opens_no_folder_of_its_name(files: ClientFile
 
 
 async def test_a_clipboard_without_a_picture_says_so(files: ClientFiles) -> None:
-    files.grants.add("", "read", CLIPBOARD)
+    files.paths.grants.add("", "read", CLIPBOARD)
 
     with pytest.raises(InvalidInput, match="The clipboard holds no picture, or xclip cannot read it here") as refusal:
         await read(replace(files, run=Programs(b"")), "clipboard")
@@ -138,7 +138,7 @@ async def test_the_newest_screenshot_is_read_and_named_once_its_folder_is_grante
     with pytest.raises(InvalidInput, match="screenshot is not in a folder that this client may read"):
         await read(files, "screenshot")
 
-    files.grants.add("claude-code", "read", folder)
+    files.paths.grants.add("claude-code", "read", folder)
 
     assert wish.folder == folder
     assert await read(files, "screenshot") == b"new.PNG"
@@ -149,7 +149,7 @@ async def test_the_newest_screenshot_is_read_and_named_once_its_folder_is_grante
 async def test_a_folder_without_pictures_is_named(files: ClientFiles, home: Path, exists: bool) -> None:
     if exists:
         (home / "Pictures").mkdir()
-    files.grants.add("", "read", home / "Pictures")
+    files.paths.grants.add("", "read", home / "Pictures")
 
     with pytest.raises(InvalidInput, match="Pictures") as refusal:
         await read(files, "screenshot")

@@ -17,6 +17,7 @@ from mcp_server.files.client import ClientConnection
 from model_runtime.settings import Settings
 from tests.fakes import FakeService
 from tests.mcp_server.conftest import Connect, ProtocolMode, open_server
+from tests.mcp_server.tools.test_tools import data_of
 
 DECLARED_TOKENS = 3_600
 """Names, descriptions and inputs of all tools and the instructions, as they stand in every conversation."""
