@@ -132,18 +132,19 @@ class JournaledCall:
             if has_answer():
                 await self._finish(result)
         except anyio.get_cancelled_exc_class():
-            if not self.is_finished:
+            if self._has_begun and not self.is_finished:
                 with anyio.CancelScope(shield=True):
                     await anyio.to_thread.run_sync(self.roll_back)
             raise
         except Exception:
-            with suppress(OSError):  # what the call has stored stays: the error may name it
-                await anyio.to_thread.run_sync(self._open_path.unlink, True)
+            if self._has_begun:
+                with suppress(OSError):  # what the call has stored stays: the error may name it
+                    await anyio.to_thread.run_sync(self._open_path.unlink, True)
             raise
         return result
 
     async def _finish(self, result: object) -> None:
-        if not isinstance(result, CallToolResult) or not (self.artifacts or self.copies or self.has_played):
+        if not isinstance(result, CallToolResult) or not (self._has_begun or self.copies):
             return
         self.is_finished = True
         await anyio.to_thread.run_sync(self._write_answer, result)
@@ -197,6 +198,11 @@ class JournaledCall:
         paths = [str(copy.destination) for copy in self.copies]
         self.journal.answers.save(self.key, {"result": dumped, "copies": paths})
         self._open_path.unlink(missing_ok=True)
+
+    @property
+    def _has_begun(self) -> bool:
+        """Whether the disk says that the call has begun to store or to play something."""
+        return bool(self.artifacts) or self.has_played
 
     @property
     def _open_path(self) -> Path:
