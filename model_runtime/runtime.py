@@ -137,6 +137,11 @@ class Runtime:
             await ask_disk(model.name, self._model_info.read, model)
         return model.name
 
+    @property
+    def open_request_count(self) -> int:
+        """How many requests wait or run."""
+        return self._supervisor.open_request_count
+
     def new_request_id(self) -> int:
         """Return an id that no other request of this runtime has."""
         return next(self._request_ids)

@@ -25,6 +25,11 @@ class Service(Protocol):
         """What is wrong at present; every part of the daemon reports here, and `status` includes it."""
         ...
 
+    @property
+    def open_request_count(self) -> int:
+        """How many requests wait or run: cheaper than `status`."""
+        ...
+
     async def resolve(self, name: str, task: Task) -> str:
         """Return the canonical name of the model that `name` means for `task`.
 

@@ -124,6 +124,11 @@ class FakeService:
             )
         return name
 
+    @property
+    def open_request_count(self) -> int:
+        """Those of `status`."""
+        return len(self.status().jobs)
+
     def new_request_id(self) -> int:
         """Count from 1."""
         return next(self.ids)

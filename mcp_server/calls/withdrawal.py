@@ -41,6 +41,7 @@ async def while_consented(files: ClientFiles, work: Callable[[], Awaitable[T]], 
             await sleep(CHECK_SECONDS)
             await files.paths.require_consent()
 
+    await files.paths.require_consent()  # a person may have been asked for something else since the look
     try:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(watch)

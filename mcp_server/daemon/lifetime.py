@@ -73,7 +73,7 @@ class Lifetime:
 def is_working(server: SensesServer) -> bool:
     """Return whether a job or a request runs or waits, or a text is read aloud."""
     app = server.app_context
-    return app.jobs.running_count > 0 or app.player.is_playing or bool(app.service.status().jobs)
+    return app.jobs.running_count > 0 or app.player.is_playing or app.service.open_request_count > 0
 
 
 def is_busy(server: SensesServer) -> bool:

@@ -463,6 +463,31 @@ async def test_a_call_whose_consent_is_withdrawn_meanwhile_ends_and_says_so(
     assert not (desktop / "a.png").exists()
 
 
+@pytest.mark.promise("consent:withdrawn")
+@pytest.mark.parametrize("era", ["legacy"])
+async def test_a_folder_that_is_withdrawn_while_a_person_answers_another_question_is_not_read(
+    session: Session, desktop: Path, settings: Settings, service: FakeService
+) -> None:
+    person, other = SlowPerson("once"), desktop.parent / "Site"
+    other.mkdir()
+    Image.new("RGB", (8, 8)).save(other / "a.png")
+    grants = FolderGrantStore(settings.folders)
+    grant, seen = grants.add("", "read", desktop), list[CallToolResult]()
+    arguments = {"image": str(desktop / "shot.png"), "more_images": [str(other / "a.png")]}
+
+    async def compare(client: Client) -> None:
+        seen.append(await client.call_tool("describe_image", arguments))
+
+    async with session(person) as client, anyio.create_task_group() as tasks:
+        tasks.start_soon(compare, client)
+        await person.asked.wait()
+        grants.revoke(grant)
+        person.may_answer.set()
+
+    assert "[code: consent_withdrawn]" in text_of(seen[0])
+    assert service.requests == []
+
+
 @pytest.mark.promise("consent:logged")
 @one_era
 async def test_every_answer_is_logged_with_who_which_folder_and_when(
