@@ -39,8 +39,7 @@ class JobStore:
             content["result"] = result.model_dump(mode="json", by_alias=True, exclude_none=True)
         if error is not None:
             content["error"] = {"message": error.message, "code": error.code}
-        if len(content) > 1 or job_id not in self:
-            self._answers.save(str(job_id), content)
+        self._answers.save(str(job_id), content, replaces=len(content) > 1)
 
     def result_or_raise(self, job_id: int) -> CallToolResult | None:
         """Return the result of a job of an earlier daemon, or None if there is no such job. Blocks on the disk.

@@ -2,9 +2,9 @@
 
 A shim repeats a call whose answer it never got. `<key>.open` names what an unfinished call has begun: the results that
 it stores, and the sound that it plays. Its answer is kept before a file appears in a client's folder, and `<key>.N.copy`
-is such a file until it is there. So a repeat finds one of three things: nothing, and it runs;
-an open entry, whose results were deleted when the daemon started, and it runs but plays nothing; or the answer, which it
-returns after it has written what is missing.
+is such a file until it is there. So a repeat finds one of three things: nothing, and it runs; an open entry, whose
+results were deleted when the daemon started, and it runs but plays nothing; or the answer, which it returns after it has
+written what is missing.
 """
 
 import hashlib

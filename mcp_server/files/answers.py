@@ -39,9 +39,14 @@ class AnswerStore:
         """Return whether an answer of this name is kept."""
         return name in self._names
 
-    def save(self, name: str, content: dict[str, Any]) -> None:
-        """Keep an answer, and drop the oldest ones. While the disk is full it is not kept."""
+    def save(self, name: str, content: dict[str, Any], *, replaces: bool = True) -> None:
+        """Keep an answer, and drop the oldest ones; unless it `replaces` another one, only if there is none of this name.
+
+        While the disk is full it is not kept.
+        """
         with self._lock:
+            if not replaces and name in self._names:
+                return
             if not write_kept(self.folder / f"{name}.json", json.dumps(content).encode()):
                 return
             self._names[name] = None

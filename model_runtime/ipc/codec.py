@@ -1,9 +1,9 @@
 """Encode messages (frozen dataclasses and errors) as a header of plain values and a body of raw blobs.
 
 A dataclass becomes a map with the name of its class under `TYPE_KEY`, without fields that have their default: most of
-those of a request and of each token. The header holds the length of each bytes field;
-its content goes into the body, in order, and never through msgpack. An error becomes the names of its classes, its
-message and its scalar attributes; the receiver rebuilds the nearest class that it knows.
+those of a request and of each token. The header holds the length of each bytes field; its content goes into the body, in
+order, and never through msgpack. An error becomes the names of its classes, its message and its scalar attributes; the
+receiver rebuilds the nearest class that it knows.
 """
 
 import inspect

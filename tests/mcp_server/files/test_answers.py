@@ -54,6 +54,19 @@ def test_an_answer_that_is_deleted_leaves_nothing(tmp_path: Path) -> None:
     assert "1" not in store
 
 
+def test_what_may_not_replace_an_answer_is_kept_only_where_there_is_none(tmp_path: Path) -> None:
+    store = opened(tmp_path)
+
+    for content in ({"tool": "speak"}, {"tool": "draw"}):
+        store.save("1", content, replaces=False)
+    first = store.load("1")
+    store.save("1", {"result": "done"})
+    store.save("1", {"tool": "speak"}, replaces=False)
+
+    assert first == {"tool": "speak"}
+    assert store.load("1") == {"result": "done"}
+
+
 @pytest.mark.parametrize("content", [b"", b"{", b"\xff"])
 def test_an_answer_that_cannot_be_read_is_none(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "1.json").write_bytes(content)
