@@ -24,11 +24,12 @@ SERVED_ROUTES = (
     "POST /v1/audio/translations",
     "POST /v1/audio/speech",
     "GET /v1/audio/voices",
+    "WebSocket /v1/realtime",
 )
 ALTERNATIVES: Mapping[str, str] = {
     "/v1/images/edits": "Images are generated from text only, with /v1/images/generations.",
     "/v1/images/variations": "Images are generated from text only, with /v1/images/generations.",
     "/v1/embeddings": "Senses has no embedding model.",
     "/v1/moderations": "Senses has no moderation model.",
-    "/v1/realtime": "Use /v1/audio/transcriptions and /v1/audio/speech with stream.",
+    "/v1/realtime": "Open ws://…/v1/realtime?intent=transcription as a WebSocket, with the API key itself.",
 }
