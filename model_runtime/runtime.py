@@ -14,7 +14,7 @@ import anyio.to_thread
 
 from model_runtime.background import keep_running
 from model_runtime.catalog.disk import ModelFiles, ask_disk, find_files
-from model_runtime.catalog.model import Model
+from model_runtime.catalog.model import Model, ModelInfo
 from model_runtime.catalog.protocol import CatalogProtocol
 from model_runtime.decoding.decoder import MediaDecoder
 from model_runtime.errors import Cancelled, UnknownModel
@@ -27,13 +27,13 @@ from model_runtime.requests import Chat, GenerateImage, Request, Task
 from model_runtime.scheduler.messages import BudgetChanged
 from model_runtime.settings import Settings
 from model_runtime.sizes import format_bytes
-from model_runtime.status import ModelStatus, Status
+from model_runtime.status import Status
 from model_runtime.supervisor import gpu_probe, memory
 from model_runtime.supervisor.energy import EnergySaving
 from model_runtime.supervisor.model_info import ModelInfoCache
 from model_runtime.supervisor.pressure import LastingPressure, Pressure
 from model_runtime.supervisor.status_feed import StatusFeed
-from model_runtime.supervisor.status_snapshot import model_status, render_status
+from model_runtime.supervisor.status_snapshot import render_status
 from model_runtime.supervisor.supervisor import Supervisor
 from model_runtime.supervisor.token_counter import TokenCounter
 from model_runtime.supervisor.views import MachineView
@@ -136,8 +136,13 @@ class Runtime:
         """
         model = await self._preparer.resolve(name, task)
         if self._model_info.is_new(model):  # a repository without an alias
-            await ask_disk(model.name, self._model_info.read, model, self._clock())
+            await ask_disk(model.name, self._model_info.read, model)
         return model.name
+
+    @property
+    def open_request_count(self) -> int:
+        """How many requests wait or run."""
+        return self._supervisor.open_request_count
 
     def new_request_id(self) -> int:
         """Return an id that no other request of this runtime has."""
@@ -180,7 +185,7 @@ class Runtime:
         """
         known = self._model_named(model)
         files = await ask_disk(model, lambda: find_files(self._catalog.folders(known)))
-        info = await ask_disk(model, self._model_info.read, known, self._clock())
+        info = await ask_disk(model, self._model_info.read, known)
         await self._supervisor.load(self.new_request_id(), known, files, info.needed_bytes)
 
     async def unload(self, model: str) -> int:
@@ -217,10 +222,9 @@ class Runtime:
             problems=self.problems.reasons(),
         )
 
-    def model(self, name: str) -> ModelStatus | None:
-        """Return the status of one model, None if there is none of this name: cheaper than `status`."""
-        found = self._model_info.find(name)
-        return model_status(*found, self._supervisor.view(), self._clock()) if found else None
+    def model_info(self, name: str) -> ModelInfo | None:
+        """Return what the disk holds of one model, None if there is none of this name."""
+        return self._model_info.find(name)
 
     def changes(self) -> AsyncGenerator[Status]:
         """Yield a snapshot now, after every change and at least once a second, until the runtime is closed."""
@@ -281,8 +285,9 @@ class Runtime:
 
     async def _read_models(self) -> None:
         """Keep the info of the models fresh. A disk that does not answer stops this task, and nothing else."""
-        refresh, has_worker = self._model_info.refresh, self._supervisor.has_worker
-        await anyio.to_thread.run_sync(refresh, self._clock(), has_worker, abandon_on_cancel=True)
+        info, has_worker, now = self._model_info, self._supervisor.has_worker, self._clock()
+        if info.is_due(now):
+            await anyio.to_thread.run_sync(info.refresh, now, has_worker, abandon_on_cancel=True)
 
     def _read_machine(self) -> MachineView:
         self._lasting_pressure = self._lasting_pressure.updated(self._memory_pressure(), self._clock())

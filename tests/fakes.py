@@ -10,6 +10,7 @@ from tempfile import mkdtemp
 import anyio
 from PIL import Image
 
+from model_runtime.catalog.model import ModelInfo
 from model_runtime.decoding.decoder import MediaDecoder
 from model_runtime.errors import SensesError, UnknownModel, WrongTask
 from model_runtime.events import (
@@ -127,6 +128,11 @@ class FakeService:
             )
         return name
 
+    @property
+    def open_request_count(self) -> int:
+        """Those of `status`."""
+        return len(self.status().jobs)
+
     def new_request_id(self) -> int:
         """Count from 1."""
         return next(self.ids)
@@ -190,9 +196,12 @@ class FakeService:
         self.cancelled_jobs.append(job)
         return job == 1
 
-    def model(self, name: str) -> ModelStatus | None:
-        """Return one of the models."""
-        return self.status().model(name)
+    def model_info(self, name: str) -> ModelInfo | None:
+        """Return what the status says of one of the models."""
+        model = self.status().model(name)
+        if model is None:
+            return None
+        return ModelInfo(present=model.present, broken_reason=model.error, weights_bytes=model.weights_bytes)
 
     def status(self) -> Status:
         """Return the models and round numbers."""

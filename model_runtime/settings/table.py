@@ -132,7 +132,10 @@ class Settings:
         "Whether pictures say in their metadata what they were drawn from: prompt, model, seed, steps.",
     )
     artifact_keep_days: float = row(
-        30.0, "artifacts.keep_days", number(0, 36_500), "How long results stay in the artifacts; 0 sets no limit."
+        30.0,
+        "artifacts.keep_days",
+        number(0, 36_500),
+        "How long results, and the answers of ended calls, stay; 0 sets no limit.",
     )
     max_artifact_bytes: int = row(
         10_000_000_000, "artifacts.max_gb", gigabytes(4096), "Space of all results before the oldest go; 0 is no limit."
