@@ -17,7 +17,9 @@ from model_runtime.service import Service
 from model_runtime.settings import Settings
 from openai_compat.api.chat import ChatEndpoint
 from openai_compat.api.completions import CompletionsEndpoint
+from openai_compat.api.embeddings import EmbeddingsEndpoint
 from openai_compat.api.generation import MODEL_HEADERS
+from openai_compat.api.image_edits import ImageEditsEndpoint
 from openai_compat.api.image_inputs import ImageInputs
 from openai_compat.api.image_store import TemporaryImageStore
 from openai_compat.api.images import ImagesEndpoint
@@ -62,13 +64,15 @@ def create_app(
     The page lists the newest of `artifacts`, shows `client_snippets` and lets a person answer for `folders`. `extra_routes` are served behind the same
     middleware, and `contexts` are open while the application runs: MCP over HTTP uses both.
     """
-    image_inputs = ImageInputs(service.media, settings.allow_urls)
+    image_inputs, image_store = ImageInputs(service.media, settings.allow_urls), TemporaryImageStore()
     endpoints = (
         ModelsEndpoint(service),
         ChatEndpoint(service, image_inputs),
         ResponsesEndpoint(service, image_inputs),
         CompletionsEndpoint(service),
-        ImagesEndpoint(service, TemporaryImageStore()),
+        EmbeddingsEndpoint(service),
+        ImagesEndpoint(service, image_store),
+        ImageEditsEndpoint(service, image_store, image_inputs),
         TranscriptionEndpoint(service),
         SpeechEndpoint(service),
         StatusEndpoint(service, artifacts, client_snippets),
