@@ -106,7 +106,9 @@ class FakeService:
         self.pinned: dict[str, bool] = {}
         self.cancelled_jobs: list[int] = []
         self.answer_parts: tuple[str, ...] = ("A red ", "circle on a ", "white background.")
-        self.models = tuple(model_status(name, task) for name, task in TASK_OF_MODEL.items())
+        self.models = tuple(
+            model_status(name, task) for name, task in TASK_OF_MODEL.items() if name.endswith("starter")
+        )
         self.models_changed = anyio.Event()
         self.lines: tuple[TextLine, ...] = ()
         self.segments: tuple[Segment, ...] = (
