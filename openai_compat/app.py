@@ -26,8 +26,11 @@ from openai_compat.api.images import ImagesEndpoint
 from openai_compat.api.models import ModelsEndpoint
 from openai_compat.api.openapi import openapi_document
 from openai_compat.api.realtime.endpoint import RealtimeEndpoint
+from openai_compat.api.response_history import ResponseHistory
+from openai_compat.api.response_store import ResponseStore
 from openai_compat.api.responses import ResponsesEndpoint
 from openai_compat.api.speech import SpeechEndpoint
+from openai_compat.api.stored_responses import StoredResponsesEndpoint
 from openai_compat.api.transcriptions import TranscriptionEndpoint
 from openai_compat.dashboard.api_docs import ApiDocsEndpoint
 from openai_compat.dashboard.endpoints import ClientSnippets, RecentArtifacts, StatusEndpoint
@@ -67,10 +70,12 @@ def create_app(
     middleware, and `contexts` are open while the application runs: MCP over HTTP uses both.
     """
     image_inputs, image_store = ImageInputs(service.media, settings.allow_urls), TemporaryImageStore()
+    history = ResponseHistory(ResponseStore())
     endpoints = (
         ModelsEndpoint(service),
         ChatEndpoint(service, image_inputs),
-        ResponsesEndpoint(service, image_inputs),
+        ResponsesEndpoint(service, image_inputs, history),
+        StoredResponsesEndpoint(history),
         CompletionsEndpoint(service),
         EmbeddingsEndpoint(service),
         ImagesEndpoint(service, image_store),

@@ -83,7 +83,8 @@ class FakeService:
     `error` fails each run, `error_after_first_event` fails it after its first event. `gate` pauses a run after its
     first event until it is set. `requests` has all requests, `cancelled_requests` those closed before their end.
     `warnings` come with each answer. `chosen` is told first. `lines` are what "ocr-fast" reads, if it is among `models`.
-    `segments` are what is heard in every recording.
+    `segments` are what is heard in every recording. `chat_events` and the `chat_result` after them are the answer to a
+    chat in place of `answer_parts`.
     """
 
     def __init__(self, *, error: SensesError | None = None, gate: anyio.Event | None = None) -> None:
@@ -106,6 +107,8 @@ class FakeService:
         self.pinned: dict[str, bool] = {}
         self.cancelled_jobs: list[int] = []
         self.answer_parts: tuple[str, ...] = ("A red ", "circle on a ", "white background.")
+        self.chat_events: tuple[Event, ...] = ()
+        self.chat_result: ChatResult | None = None
         self.models = tuple(
             model_status(name, task) for name, task in TASK_OF_MODEL.items() if name.endswith("starter")
         )
@@ -161,7 +164,10 @@ class FakeService:
             yield Loading(request.model, "weights", 0.5)
             first = True
             is_reader = request.model == "ocr-fast"
-            for event in _reading(self.lines) if is_reader else _events(request, self.answer_parts, self.segments):
+            events = _reading(self.lines) if is_reader else _events(request, self.answer_parts, self.segments)
+            if isinstance(request, Chat) and self.chat_result:
+                events = [*self.chat_events, _finished(request, self.chat_result)]
+            for event in events:
                 yield _with_warnings(event, self.warnings)
                 if first and self.gate is not None:
                     await self.gate.wait()
@@ -238,7 +244,6 @@ def _reading(lines: tuple[TextLine, ...]) -> Iterable[Event]:
 
 
 def _events(request: Request, answer_parts: tuple[str, ...], segments: tuple[Segment, ...]) -> Iterable[Event]:
-    timings = Timings(0.0, 0.1, 0.2)
     if isinstance(request, Chat):
         logprobs = tuple(_token_logprob(part, request.top_logprobs) for part in answer_parts)
         if request.top_logprobs is None:
@@ -264,7 +269,11 @@ def _events(request: Request, answer_parts: tuple[str, ...], segments: tuple[Seg
     else:
         yield from (AudioChunk(b"\x00\x10" * 2400, 24_000) for _ in range(3))
         result = SpeechResult(0.3, 24_000, request.voice or "alma", "en")
-    yield Finished(request.model, result, timings, starter=request.model.endswith("-starter"))
+    yield _finished(request, result)
+
+
+def _finished(request: Request, result: Result) -> Finished:
+    return Finished(request.model, result, Timings(0.0, 0.1, 0.2), starter=request.model.endswith("-starter"))
 
 
 def _token_logprob(text: str, top_count: int | None) -> TokenLogprob:
