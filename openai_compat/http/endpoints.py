@@ -8,9 +8,10 @@ CHAT_ENDPOINTS = ("/v1/chat/completions", "/v1/responses", "/v1/completions", "/
 ENDPOINTS_BY_TASK: Mapping[str, tuple[str, ...]] = {
     Task.VISION: CHAT_ENDPOINTS,
     Task.TEXT: CHAT_ENDPOINTS,
-    Task.IMAGE: ("/v1/images/generations",),
+    Task.IMAGE: ("/v1/images/generations", "/v1/images/edits"),
     Task.TRANSCRIPTION: ("/v1/audio/transcriptions", "/v1/audio/translations"),
     Task.SPEECH: ("/v1/audio/speech",),
+    Task.EMBEDDING: ("/v1/embeddings",),
 }
 """Task → the endpoints that its models serve, the usual one first."""
 
@@ -22,7 +23,9 @@ SERVED_ROUTES = (
     "POST /v1/completions",
     "POST /v1/messages",
     "POST /v1/messages/count_tokens",
+    "POST /v1/embeddings",
     "POST /v1/images/generations",
+    "POST /v1/images/edits",
     "POST /v1/audio/transcriptions",
     "POST /v1/audio/translations",
     "POST /v1/audio/speech",
@@ -30,9 +33,8 @@ SERVED_ROUTES = (
     "WebSocket /v1/realtime",
 )
 ALTERNATIVES: Mapping[str, str] = {
-    "/v1/images/edits": "Images are generated from text only, with /v1/images/generations.",
-    "/v1/images/variations": "Images are generated from text only, with /v1/images/generations.",
-    "/v1/embeddings": "Senses has no embedding model.",
+    "/v1/images/variations": "Send the picture to /v1/images/edits, with a prompt that says what to vary.",
+    "/v1/rerank": "Compare embeddings of /v1/embeddings.",
     "/v1/moderations": "Senses has no moderation model.",
     "/v1/messages/batches": "Senses has no batches: send each request to /v1/messages.",
     "/v1/complete": "Use /v1/messages.",

@@ -13,6 +13,8 @@ from openai_compat.api.anthropic.body import CountTokensBody, MessagesBody
 from openai_compat.api.bodies import validate_fields
 from openai_compat.api.chat_body import ChatBody
 from openai_compat.api.completions import CompletionBody
+from openai_compat.api.embeddings import EmbeddingsBody
+from openai_compat.api.image_edits import ImageEditBody
 from openai_compat.api.responses_body import ResponsesBody
 from openai_compat.api.schemas import ImagesBody, SpeechBody, TranscriptionBody, WireModel
 
@@ -22,6 +24,8 @@ KINDS: list[type[WireModel]] = [
     CountTokensBody,
     ImagesBody,
     MessagesBody,
+    EmbeddingsBody,
+    ImageEditBody,
     ResponsesBody,
     SpeechBody,
     TranscriptionBody,
@@ -31,6 +35,8 @@ SMALL: dict[type[WireModel], dict[str, Any]] = {
     CountTokensBody: {"messages": [{"role": "user", "content": "hi"}]},
     MessagesBody: {"max_tokens": 9, "messages": [{"role": "user", "content": "hi"}]},
     CompletionBody: {"prompt": "hi"},
+    EmbeddingsBody: {"input": "hi"},
+    ImageEditBody: {"prompt": "hi"},
     ImagesBody: {"prompt": "hi"},
     ResponsesBody: {"input": "hi"},
     SpeechBody: {"input": "hi"},
