@@ -1,6 +1,7 @@
 """A fake runtime service."""
 
 import io
+import struct
 from collections.abc import AsyncGenerator, Callable, Iterable
 from dataclasses import replace
 from itertools import count
@@ -10,11 +11,14 @@ from tempfile import mkdtemp
 import anyio
 from PIL import Image
 
+from model_runtime.catalog.model import ModelInfo
+from model_runtime.catalog.openai_names import tier_of
 from model_runtime.decoding.decoder import MediaDecoder
 from model_runtime.errors import ModelMissing, SensesError, UnknownModel, WrongTask
 from model_runtime.events import (
     AudioChunk,
     ChatResult,
+    EmbeddingResult,
     Event,
     Finished,
     GeneratedImage,
@@ -35,7 +39,7 @@ from model_runtime.events import (
 )
 from model_runtime.media.types import ImageData
 from model_runtime.problems import Problems
-from model_runtime.requests import Chat, GenerateImage, Request, Task, Transcribe, task_of
+from model_runtime.requests import Chat, Embed, GenerateImage, Request, Task, Transcribe, task_of
 from model_runtime.status import Counters, MemoryStatus, ModelState, ModelStatus, Status
 
 DEFAULT_MODELS = {
@@ -44,12 +48,14 @@ DEFAULT_MODELS = {
     Task.IMAGE: "image-starter",
     Task.TRANSCRIPTION: "stt-starter",
     Task.SPEECH: "tts-starter",
+    Task.EMBEDDING: "embed-small",
 }
 TASK_OF_MODEL = {
     "vlm-starter": Task.VISION,
     "image-starter": Task.IMAGE,
     "stt-starter": Task.TRANSCRIPTION,
     "tts-starter": Task.SPEECH,
+    "embed-small": Task.EMBEDDING,
 }
 
 
@@ -106,7 +112,9 @@ class FakeService:
         self.answer_parts: tuple[str, ...] = ("A red ", "circle on a ", "white background.")
         self.chat_events: tuple[Event, ...] = ()
         self.chat_result: ChatResult | None = None
-        self.models = tuple(model_status(name, task) for name, task in TASK_OF_MODEL.items())
+        self.models = tuple(
+            model_status(name, task) for name, task in TASK_OF_MODEL.items() if name.endswith("starter")
+        )
         self.models_changed = anyio.Event()
         self.lines: tuple[TextLine, ...] = ()
         self.segments: tuple[Segment, ...] = (
@@ -121,7 +129,7 @@ class FakeService:
             raise ModelMissing(name or f"the model for {task}", 1_800_000_000, "senses pull NAME")
         if name in ("ocr", "ocr-fast") and any(model.name == "ocr-fast" for model in self.models):
             return "ocr-fast"
-        if name in ("", "auto", "fast", "best", "ocr"):
+        if name in ("", "auto", "fast", "best", "ocr", "edit") or is_openai_name(name, task):
             return DEFAULT_MODELS[task]
         if name not in TASK_OF_MODEL:
             raise UnknownModel(name, TASK_OF_MODEL)
@@ -130,6 +138,11 @@ class FakeService:
                 name, TASK_OF_MODEL[name], task, [known for known, does in TASK_OF_MODEL.items() if does is task]
             )
         return name
+
+    @property
+    def open_request_count(self) -> int:
+        """Those of `status`."""
+        return len(self.status().jobs)
 
     def new_request_id(self) -> int:
         """Count from 1."""
@@ -194,9 +207,12 @@ class FakeService:
         self.cancelled_jobs.append(job)
         return job == 1
 
-    def model(self, name: str) -> ModelStatus | None:
-        """Return one of the models."""
-        return self.status().model(name)
+    def model_info(self, name: str) -> ModelInfo | None:
+        """Return what the status says of one of the models."""
+        model = self.status().model(name)
+        if model is None:
+            return None
+        return ModelInfo(present=model.present, broken_reason=model.error, weights_bytes=model.weights_bytes)
 
     def status(self) -> Status:
         """Return the models and round numbers."""
@@ -229,6 +245,11 @@ class FakeService:
         changed.set()
 
 
+def is_openai_name(name: str, task: Task) -> bool:
+    """Return whether the fake takes OpenAI's names for a task: it knows none of models that chat, hear or speak."""
+    return task in {Task.IMAGE, Task.EMBEDDING} and bool(tier_of(name, task))
+
+
 def _reading(lines: tuple[TextLine, ...]) -> Iterable[Event]:
     text = "\n".join(line.text for line in lines)
     yield TextDelta(text)
@@ -255,6 +276,9 @@ def _events(request: Request, answer_parts: tuple[str, ...], segments: tuple[Seg
         yield from segments
         text = "".join(segment.text for segment in segments).strip()
         result = TranscriptionResult(text, "en", request.audio.duration_seconds, segments)
+    elif isinstance(request, Embed):
+        yield Progress("texts", 1, len(request.texts))
+        result = _embeddings(request)
     else:
         yield from (AudioChunk(b"\x00\x10" * 2400, 24_000) for _ in range(3))
         result = SpeechResult(0.3, 24_000, request.voice or "alma", "en")
@@ -271,6 +295,13 @@ def _token_logprob(text: str, top_count: int | None) -> TokenLogprob:
 
 def _with_warnings(event: Event, warnings: tuple[str, ...]) -> Event:
     return replace(event, result=replace(event.result, warnings=warnings)) if isinstance(event, Finished) else event
+
+
+def _embeddings(request: Embed) -> EmbeddingResult:
+    """Return vectors whose first number is the length of the text; the length 1 is not theirs."""
+    dimensions = request.dimensions or 4
+    vectors = b"".join(struct.pack("<f", len(text)) + bytes(4 * (dimensions - 1)) for text in request.texts)
+    return EmbeddingResult(vectors, dimensions, sum(map(len, request.texts)))
 
 
 def _png(width: int, height: int) -> bytes:
