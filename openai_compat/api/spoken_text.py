@@ -192,7 +192,7 @@ async def require_voice(service: Service, model: str, voice: str, *, param: str)
         ModelMissing: its weights are not on this disk.
     """
     name = await resolve_field(service, model, Task.SPEECH, param=param)
-    status = service.model(name)
+    status = service.status().model(name)
     voices = status.voices if status else ()
     if voices and voice.strip().lower() not in {*MODEL_VOICE_NAMES, *OPENAI_VOICES, *map(str.lower, voices)}:
         raise InvalidInput(

@@ -130,7 +130,7 @@ class VoiceMemoEndpoint:
                 raise
             answer.warnings.append(f"There is no summary. {error.message}")
             return ""
-        status = self.service.model(model)
+        status = self.service.status().model(model)
         if status and status.starter:
             answer.warnings.append(
                 f"There is no summary: {model} only knows coloured shapes. Run: senses pull llm-fast, "

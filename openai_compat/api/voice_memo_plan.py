@@ -78,7 +78,7 @@ class VoiceMemoPlan:
                     yield Step.SUMMARY, event
 
     def _summarise(self, text: str, language: str) -> AsyncGenerator[Event]:
-        status = self.service.model(self.summary_model)
+        status = self.service.status().model(self.summary_model)
         context_tokens = status.context_tokens if status else 0
         return Summariser(
             self.service,
