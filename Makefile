@@ -67,7 +67,7 @@ check-lock: setup
 $(TOOLS): packaging/package.json packaging/package-lock.json packaging/.npmrc
 	cd packaging && npm ci && touch node_modules/.package-lock.json || echo "Going on without the tools of packaging/package.json."
 
-# real clients, SIZE MB; CI installs them, and their tests are skipped elsewhere until someone does
+# real clients, 364 MB and those of tests/clients; CI installs them, and their tests are skipped elsewhere until someone does
 clients: $(CLIENTS) $(TOOLS) $(SUITES)
 
 tests/clients/%/.venv/.installed: tests/clients/%/requirements.txt $(STAMP)

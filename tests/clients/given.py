@@ -6,6 +6,7 @@ from pathlib import Path
 
 URL = os.environ["SENSES_URL"]
 BASE_URL = f"{URL}/v1"
+KEY = os.environ["SENSES_KEY"]
 MEDIA = Path(os.environ["SENSES_MEDIA"])
 RECORDING = MEDIA / "recording.flac"
 SPOKEN = "a red circle above a blue square"

@@ -1,10 +1,12 @@
 """The pictures and the recording that suites send. The starters know what they show."""
 
 import shutil
+import wave
 from pathlib import Path
 
 from PIL import Image
 
+from model_runtime.media.audio import decode_audio
 from tests.end_to_end.conftest import CLIPS
 from tests.end_to_end.pictures import draw_circle, draw_square_right_of_circle
 
@@ -14,6 +16,8 @@ SIDEWAYS = 6
 
 def write_media(folder: Path) -> Path:
     """Write all files into a folder and return it."""
+    from tests.checkpoints import tone_whisper  # imports MLX, which takes a second
+
     draw_circle(folder / "circle.png", "blue")
     draw_circle(folder / "red.png", "red")
     upright = draw_square_right_of_circle(folder / "upright.png", "red", "blue")
@@ -24,5 +28,18 @@ def write_media(folder: Path) -> Path:
     mask = Image.new("RGBA", (320, 320), (0, 0, 0, 255))
     mask.paste((0, 0, 0, 0), (0, 0, 160, 320))
     mask.save(folder / "mask.png")
-    shutil.copy(CLIPS / "red-circle-above-blue-square.flac", folder / "recording.flac")
+    recording = Path(shutil.copy(CLIPS / "red-circle-above-blue-square.flac", folder / "recording.flac"))
+    content = decode_audio(recording.read_bytes()).content
+    assert isinstance(content, bytes)
+    write_wav(folder / "recording.wav", content)
+    write_wav(folder / "tone.wav", (tone_whisper.sound(tone_whisper.LOW, 3.0) * 32_767).astype("<i2").tobytes())
     return folder
+
+
+def write_wav(path: Path, samples: bytes) -> None:
+    """Write samples of 16 bits, 16 kHz, mono."""
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(16_000)
+        file.writeframes(samples)

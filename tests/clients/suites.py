@@ -114,8 +114,9 @@ def read_report(report: Path) -> dict[str, str]:
     """Return what went wrong in each check, "" where nothing did; the cases of one check count together."""
     problems: dict[str, str] = {}
     for case in ElementTree.parse(report).iter("testcase"):  # noqa: S314 - written by our own run
-        check = case.get("name", "").partition("[")[0] if case.get("name", "").startswith("test_") else case.get("name")
-        found = [*case.iter("failure"), *case.iter("error"), *case.iter("skipped")]
-        said = [f"{case.get('name')}: {one.get('message', '')}\n{one.text or ''}" for one in found]
-        problems[str(check)] = "\n".join(filter(None, [problems.get(str(check), ""), *said]))
+        name = str(case.get("name"))
+        check = name.partition("[")[0] if name.startswith("test_") else name
+        found = [one for one in case if one.tag in ("failure", "error", "skipped")]
+        said = [f"{name}: {one.get('message', '')}\n{one.text or ''}" for one in found]
+        problems[check] = "\n".join(filter(None, [problems.get(check, ""), *said]))
     return problems

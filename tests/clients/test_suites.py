@@ -1,9 +1,11 @@
 """Real clients pass their suites, each in an environment of its own: every check is a test of its own here."""
 
+from pathlib import Path
+
 import pytest
 
 from tests.clients.conftest import Results
-from tests.clients.suites import SUITES, Suite
+from tests.clients.suites import SUITES, Suite, read_report
 from tests.clients.table import TABLE_PAGE, documented, table
 
 CHECKS = [(suite, check) for suite in SUITES for check in suite.checks]
@@ -23,6 +25,24 @@ def test_a_check_of_a_real_client_passes(suite: Suite, check: str, results: Resu
 
     assert check in problems, f"{check} did not run"
     assert problems[check] == ""
+
+
+REPORT = """<testsuites><testsuite>
+  <testcase name="test_a[one]"/><testcase name="test_a[two]"><failure message="2 is not 3">where</failure></testcase>
+  <testcase name="test_b"/><testcase name="a chat, whole"><skipped message="no"/></testcase>
+</testsuite></testsuites>"""
+
+
+def test_a_report_tells_what_is_wrong_with_each_check_and_joins_its_cases(tmp_path: Path) -> None:
+    (tmp_path / "report.xml").write_text(REPORT, encoding="utf-8")
+
+    problems = read_report(tmp_path / "report.xml")
+
+    assert problems == {
+        "test_a": "test_a[two]: 2 is not 3\nwhere",
+        "test_b": "",
+        "a chat, whole": "a chat, whole: no\n",
+    }
 
 
 def test_every_suite_has_checks_of_different_names() -> None:

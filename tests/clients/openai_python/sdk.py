@@ -4,9 +4,9 @@ from typing import Any
 
 from openai import OpenAI
 
-from tests.clients.given import BASE_URL
+from tests.clients.given import BASE_URL, KEY
 
-client: Any = OpenAI(base_url=BASE_URL, api_key="none", max_retries=0, timeout=60, _strict_response_validation=True)
+client: Any = OpenAI(base_url=BASE_URL, api_key=KEY, max_retries=0, timeout=60, _strict_response_validation=True)
 """`Any`, since its overloads want literals where checks have parameters."""
 
 

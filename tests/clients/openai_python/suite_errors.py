@@ -5,7 +5,7 @@ from typing import Any
 import openai
 import pytest
 
-from tests.clients.given import BASE_URL, URL
+from tests.clients.given import BASE_URL, KEY, URL
 from tests.clients.openai_python.sdk import client, user
 
 HELLO = user("Hello")
@@ -56,21 +56,29 @@ def test_a_method_that_is_not_served_is_told() -> None:
 
 
 def test_a_base_url_without_v1_is_explained() -> None:
-    misplaced: Any = openai.OpenAI(base_url=URL, api_key="none", max_retries=0)
+    misplaced: Any = openai.OpenAI(base_url=URL, api_key=KEY, max_retries=0)
 
     error = raised(misplaced.chat.completions.create, openai.NotFoundError, model="scripted", messages=HELLO)
 
     assert "/v1" in error.message
 
 
+def test_a_wrong_key_is_told() -> None:
+    stranger: Any = openai.OpenAI(base_url=BASE_URL, api_key="wrong", max_retries=2)
+
+    error = raised(stranger.models.list, openai.AuthenticationError)
+
+    assert (error.code, error.response.headers["www-authenticate"]) == ("invalid_api_key", "Bearer")
+
+
 def test_a_foreign_page_may_not_call() -> None:
-    page: Any = openai.OpenAI(base_url=BASE_URL, api_key="none", default_headers={"origin": "https://evil.example"})
+    page: Any = openai.OpenAI(base_url=BASE_URL, api_key=KEY, default_headers={"origin": "https://evil.example"})
 
     assert "evil.example" in raised(page.models.list, openai.PermissionDeniedError).message
 
 
 def test_nothing_that_is_not_supported_is_tried_again() -> None:
-    patient: Any = openai.OpenAI(base_url=BASE_URL, api_key="none", max_retries=2)
+    patient: Any = openai.OpenAI(base_url=BASE_URL, api_key=KEY, max_retries=2)
     for call, arguments in (
         (patient.chat.completions.create, {"messages": HELLO, "n": 99}),
         (patient.images.generate, {"prompt": "x", "background": "transparent"}),

@@ -1,0 +1,31 @@
+"""The models that suites ask beside the starters: tiny ones, of which two say what is known in advance."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.instance import STARTERS
+
+MODEL = '[models.{name}]\npath = "{path}"\n'
+
+
+@dataclass(frozen=True, slots=True)
+class TinyModels:
+    """Lines of config.toml that name them, and what the model `scripted` answers to anything."""
+
+    config: str
+    scripted_answer: str
+
+
+def write_models(folder: Path) -> TinyModels:
+    """Write all into a folder.
+
+    `scripted` answers chats of text. `random` says anything. `pictures` takes several of them. `translator` hears tones.
+    """
+    from tests.checkpoints import llama, qwen25_vl, tone_whisper  # import MLX, which takes a second
+
+    answer = llama.build_scripted(folder / "scripted")
+    llama.build(folder / "random")
+    qwen25_vl.build(folder / "pictures")
+    tone_whisper.build(folder / "translator")
+    tables = [MODEL.format(name=one.name, path=one) for one in sorted(folder.iterdir())]
+    return TinyModels(f'{STARTERS}text = "scripted"\n{"".join(tables)}', answer)
