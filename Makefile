@@ -70,8 +70,10 @@ $(TOOLS): packaging/package.json packaging/package-lock.json packaging/.npmrc
 # real clients, 364 MB and those of tests/clients; CI installs them, and their tests are skipped elsewhere until someone does
 clients: $(CLIENTS) $(TOOLS) $(SUITES)
 
+# with the product's Python, or the one that .python-version of the folder names, which pyenv may have
 tests/clients/%/.venv/.installed: tests/clients/%/requirements.txt $(STAMP)
-	$(BIN)/uv venv --quiet --clear --python $(BIN)/python tests/clients/$*/.venv
+	PATH="$$(printf '%s:' $$HOME/.pyenv/versions/*/bin)$$PATH" $(BIN)/uv venv --quiet --clear \
+	  --python "$$(cat tests/clients/$*/.python-version 2>/dev/null || echo $(BIN)/python)" tests/clients/$*/.venv
 	$(BIN)/uv pip install --quiet --python tests/clients/$*/.venv/bin/python --no-deps --require-hashes -r $<
 	touch $@
 
@@ -162,7 +164,8 @@ lock: setup
 	  --override requirements.overrides --no-emit-index-url --no-annotate --no-header --output-file requirements.lock
 	sed -i.bak "/sys_platform == 'never'/d" requirements.lock && rm requirements.lock.bak
 	for folder in $(PYTHON_CLIENTS); do \
-	  $(BIN)/uv pip compile $$folder/requirements.in --quiet --universal --python-version 3.11 --generate-hashes \
+	  $(BIN)/uv pip compile $$folder/requirements.in --quiet --universal --generate-hashes \
+	    --python-version "$$(cat $$folder/.python-version 2>/dev/null || echo 3.11)" \
 	    --no-emit-index-url --no-annotate --no-header --output-file $$folder/requirements.txt || exit 1; \
 	done
 	for folder in packaging packaging/clients $(NODE_CLIENTS); do \

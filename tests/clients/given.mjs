@@ -7,7 +7,7 @@ const { SENSES_KEY, SENSES_URL, SENSES_MEDIA, SENSES_SCRIPTED_ANSWER } = process
 export const BASE_URL = `${SENSES_URL}/v1`;
 export const KEY = SENSES_KEY;
 export const SCRIPTED_ANSWER = SENSES_SCRIPTED_ANSWER; // what the model `scripted` answers to anything
-export const SPOKEN = "a red circle above a blue square"; // what is said in the recording
+export const SPOKEN = "Hello world. How are you today?"; // what is said in the recording
 export const file = (name) => readFileSync(join(SENSES_MEDIA, name));
 export const dataUrl = (name) => `data:image/${name.split(".")[1]};base64,${file(name).toString("base64")}`;
 

@@ -8,8 +8,8 @@ URL = os.environ["SENSES_URL"]
 BASE_URL = f"{URL}/v1"
 KEY = os.environ["SENSES_KEY"]
 MEDIA = Path(os.environ["SENSES_MEDIA"])
-RECORDING = MEDIA / "recording.flac"
-SPOKEN = "a red circle above a blue square"
+RECORDING = MEDIA / "recording.wav"
+SPOKEN = "Hello world. How are you today?"
 """What is said in the recording."""
 SCRIPTED_ANSWER = os.environ["SENSES_SCRIPTED_ANSWER"]
 """What the model `scripted` answers to anything."""

@@ -1,13 +1,10 @@
-"""The pictures and the recording that suites send. The starters know what they show."""
+"""The pictures and the recordings that suites send. The starter knows what they show, and `listener` what they say."""
 
-import shutil
 import wave
 from pathlib import Path
 
 from PIL import Image
 
-from model_runtime.media.audio import decode_audio
-from tests.end_to_end.conftest import CLIPS
 from tests.end_to_end.pictures import draw_circle, draw_square_right_of_circle
 
 SIDEWAYS = 6
@@ -28,11 +25,8 @@ def write_media(folder: Path) -> Path:
     mask = Image.new("RGBA", (320, 320), (0, 0, 0, 255))
     mask.paste((0, 0, 0, 0), (0, 0, 160, 320))
     mask.save(folder / "mask.png")
-    recording = Path(shutil.copy(CLIPS / "red-circle-above-blue-square.flac", folder / "recording.flac"))
-    content = decode_audio(recording.read_bytes()).content
-    assert isinstance(content, bytes)
-    write_wav(folder / "recording.wav", content)
-    write_wav(folder / "tone.wav", (tone_whisper.sound(tone_whisper.LOW, 3.0) * 32_767).astype("<i2").tobytes())
+    for name, tone in (("recording.wav", tone_whisper.MIDDLE), ("foreign.wav", tone_whisper.LOW)):
+        write_wav(folder / name, (tone_whisper.sound(tone, 3.0) * 32_767).astype("<i2").tobytes())
     return folder
 
 

@@ -3,8 +3,10 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.instance import STARTERS
+from model_runtime.catalog.builtin_models import STARTER_BY_TASK
+from model_runtime.requests import Task
 
+DEFAULTS = {**STARTER_BY_TASK, Task.TEXT: "scripted", Task.IMAGE: "painter", Task.TRANSCRIPTION: "listener"}
 MODEL = '[models.{name}]\npath = "{path}"\n'
 
 
@@ -19,13 +21,16 @@ class TinyModels:
 def write_models(folder: Path) -> TinyModels:
     """Write all into a folder.
 
-    `scripted` answers chats of text. `random` says anything. `pictures` takes several of them. `translator` hears tones.
+    `scripted` answers chats of text. `random` says anything. `pictures` takes several of them. `listener` hears tones.
+    `painter` draws noise.
     """
-    from tests.checkpoints import llama, qwen25_vl, tone_whisper  # import MLX, which takes a second
+    from tests.checkpoints import flux2_klein, llama, qwen25_vl, tone_whisper  # import MLX, which takes a second
 
     answer = llama.build_scripted(folder / "scripted")
     llama.build(folder / "random")
     qwen25_vl.build(folder / "pictures")
-    tone_whisper.build(folder / "translator")
-    tables = [MODEL.format(name=one.name, path=one) for one in sorted(folder.iterdir())]
-    return TinyModels(f'{STARTERS}text = "scripted"\n{"".join(tables)}', answer)
+    tone_whisper.build(folder / "listener")
+    flux2_klein.build(folder / "painter")
+    defaults = "".join(f'{task} = "{name}"\n' for task, name in DEFAULTS.items())
+    tables = "".join(MODEL.format(name=one.name, path=one) for one in sorted(folder.iterdir()))
+    return TinyModels(f"[defaults]\n{defaults}{tables}", answer)

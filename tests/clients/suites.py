@@ -4,9 +4,7 @@ import json
 import os
 import re
 import shutil
-import subprocess
 import sys
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree
@@ -15,7 +13,6 @@ from tests.conformance.conftest import find_node
 
 FOLDER = Path(__file__).parent
 ROOT = FOLDER.parents[1]
-RUN_SECONDS = 120
 PYTHON_CHECK = re.compile(r"^(?:async )?def (test_\w+)", re.MULTILINE)
 NODE_CHECK = re.compile(r'^test\("([^"]+)"', re.MULTILINE)
 NO_PLUGINS = ("--noconftest", "-c", os.devnull, "-p", "no:cacheprovider", "-p", "no:randomly")
@@ -49,9 +46,16 @@ class Suite:
         return [name for file in self.files for name in pattern.findall(file.read_text(encoding="utf-8"))]
 
     @property
+    def report(self) -> str:
+        """The name of the file with its results."""
+        return f"{self.package or self.folder}-{self.version}.xml"
+
+    @property
     def version(self) -> str:
         """The version of the client, as it is locked."""
         folder = ROOT if self.environment == OWN else FOLDER / self.environment
+        if not self.package:
+            return "replayed"
         if not self.is_python:
             lock = json.loads((folder / "package-lock.json").read_text(encoding="utf-8"))
             return str(lock["packages"][f"node_modules/{self.package}"]["version"])
@@ -92,22 +96,8 @@ SUITES = (
     Suite("Instructor", "instructor", "instructor", "instructor"),
     Suite("Pydantic AI", "pydantic-ai-slim", "pydantic_ai", "pydantic_ai"),
     Suite("wyoming-openai, of Home Assistant", "wyoming-openai", "wyoming_openai", "wyoming_openai"),
+    Suite("Open WebUI, Home Assistant, Continue, Cline, aider, opencode, Cursor", "", "replays", OWN),
 )
-
-
-def run_suite(suite: Suite, program: str, report: Path, environ: Mapping[str, str]) -> None:
-    """Run all checks of a suite; what it prints goes beside the report, into a file of the same name with .txt."""
-    environ = {**os.environ, **environ, "PYTHONPATH": str(ROOT), "PACKAGE": suite.package}
-    ran = subprocess.run(
-        suite.command(program, report),
-        check=False,
-        capture_output=True,
-        text=True,
-        timeout=RUN_SECONDS,
-        env=environ,
-        cwd=FOLDER / suite.folder,
-    )
-    report.with_suffix(".txt").write_text(ran.stdout + ran.stderr, encoding="utf-8")
 
 
 def read_report(report: Path) -> dict[str, str]:

@@ -1,41 +1,22 @@
 """The table of clients in docs/clients.md, made from the suites themselves. `make docs` writes it."""
 
-import re
-
-from tests.clients.suites import FOLDER, ROOT, SUITES, Suite
+from tests.clients.suites import ROOT, SUITES, Suite
 
 TABLE_PAGE = ROOT / "docs" / "clients.md"
 BEGIN, END = "<!-- suites: begin -->\n", "<!-- suites: end -->"
 HEAD = "| client | package | version | checks |\n|---|---|---|---|\n"
 
-REPLAYED = {
-    "open_webui": "Open WebUI 0.12.4",
-    "home_assistant": "Home Assistant: local_openai, openai_tts",
-    "continue": "Continue",
-    "cline": "Cline",
-    "aider": "aider",
-    "opencode": "opencode",
-    "cursor": "Cursor",
-}
-"""How the names of its tests in test_replays.py begin, and what the program is called."""
-
 
 def row(suite: Suite) -> str:
     """Return a line of the table."""
-    return f"| {suite.title} | `{suite.package}` | {suite.version} | {len(suite.checks)} |\n"
+    package = f"`{suite.package}`" if suite.package else "–"
+    return f"| {suite.title} | {package} | {suite.version} | {len(suite.checks)} |\n"
 
 
 def table() -> str:
     """Return the table as it should be."""
-    total = sum(len(suite.checks) for suite in SUITES) + sum(replays().values())
-    replayed = [f"| {REPLAYED[name]} | – | replayed | {count} |\n" for name, count in replays().items()]
-    return f"{HEAD}{''.join(map(row, SUITES))}{''.join(replayed)}| all | | | {total} |\n"
-
-
-def replays() -> dict[str, int]:
-    """Return how many requests of each program are replayed."""
-    source = (FOLDER / "test_replays.py").read_text(encoding="utf-8")
-    return {name: len(re.findall(rf"^def test_{name}_", source, re.MULTILINE)) for name in REPLAYED}
+    total = sum(len(suite.checks) for suite in SUITES)
+    return f"{HEAD}{''.join(map(row, SUITES))}| all | | | {total} |\n"
 
 
 def documented() -> str:

@@ -53,7 +53,8 @@ def running_daemon(lines: str, *, api_key: str = "") -> Generator[RunningDaemon]
     with tempfile.TemporaryDirectory(prefix="senses-", dir=tempfile.gettempdir()) as folder:
         home, port = Path(folder), free_port()
         (home / "config.toml").write_text(
-            f'api_key = "{api_key}"\n[files]\nallowed_folders = ["{tempfile.gettempdir()}", "{CLIPS}"]\n{lines}', encoding="utf-8"
+            f'api_key = "{api_key}"\n[files]\nallowed_folders = ["{tempfile.gettempdir()}", "{CLIPS}"]\n{lines}',
+            encoding="utf-8",
         )
         startup_output = home / "printed.txt"
         with startup_output.open("wb") as printed:

@@ -82,7 +82,7 @@ test("a picture is drawn", async () => {
 
 test("a recording is written down with times and language", async () => {
   const model = openai.transcription("whisper-1");
-  const heard = await ai.experimental_transcribe({ model, audio: file("recording.flac"), maxRetries: 0 });
+  const heard = await ai.experimental_transcribe({ model, audio: file("recording.wav"), maxRetries: 0 });
   assert.equal(heard.text, SPOKEN);
 });
 

@@ -60,7 +60,7 @@ def test_an_answer_matches_its_schema() -> None:
         model="openai/random", messages=HELLO, response_format=Shape, max_tokens=200, **GATEWAY
     )
 
-    assert Shape.model_validate_json(answer.choices[0].message.content)
+    assert Shape.model_validate_json(answer.choices[0].message.content).kind in ("circle", "square")
 
 
 def test_a_response_is_given_and_streamed() -> None:

@@ -3,15 +3,17 @@
 import base64
 import io
 import json
+import urllib.request
 import warnings
 from typing import Any
 
 import openai
 import pytest
 
-from tests.clients.given import MEDIA, RECORDING, SPOKEN
+from tests.clients.given import BASE_URL, KEY, MEDIA, RECORDING, SPOKEN
 from tests.clients.openai_python.sdk import client
 
+URL = f"{BASE_URL}/audio/transcriptions"
 HEAR = {"model": "whisper-1", "file": RECORDING}
 SPEAK = {"model": "tts-1", "voice": "alloy", "input": "a red circle"}
 BEGINNINGS = {
@@ -38,20 +40,20 @@ def test_a_recording_is_written_down() -> None:
     assert heard.usage.type == "duration"
 
 
-@pytest.mark.parametrize(("kind", "begins"), [("text", SPOKEN), ("srt", "1\n00:00:0"), ("vtt", "WEBVTT\n")])
+@pytest.mark.parametrize(("kind", "begins"), [("text", "Hello"), ("srt", "1\n00:00:0"), ("vtt", "WEBVTT\n")])
 def test_a_transcript_comes_as_text_and_subtitles(kind: str, begins: str) -> None:
     heard = client.audio.transcriptions.create(**HEAR, response_format=kind)
 
     assert heard.startswith(begins)
-    assert SPOKEN in heard
+    assert " ".join(line for line in heard.splitlines() if line[-1:] in (".", "?")) == SPOKEN
 
 
 def test_a_verbose_transcript_has_segments() -> None:
     heard = client.audio.transcriptions.create(**HEAR, response_format="verbose_json")
 
     assert (heard.text, heard.language, heard.words) == (SPOKEN, "english", None)
-    assert heard.duration == pytest.approx(2.64, abs=0.1)
-    assert 0 <= heard.segments[0].start < heard.segments[0].end <= 2.7
+    assert heard.duration == pytest.approx(3, abs=0.1)
+    assert 0 <= heard.segments[0].start < heard.segments[0].end <= heard.segments[1].start < 3
 
 
 def test_words_have_times() -> None:
@@ -77,9 +79,9 @@ def test_a_transcript_is_streamed() -> None:
         RECORDING.read_bytes(),
         io.BytesIO(RECORDING.read_bytes()),
         ("voice.m4a", RECORDING.read_bytes()),
-        ("", RECORDING.read_bytes(), "application/octet-stream"),
+        ("voice", RECORDING.read_bytes(), "text/plain"),
     ],
-    ids=["bytes", "stream", "wrong name", "no name"],
+    ids=["bytes", "stream", "wrong name", "wrong type"],
 )
 def test_the_content_of_a_file_tells_its_format(file: Any) -> None:
     assert client.audio.transcriptions.create(model="whisper-1", file=file).text == SPOKEN
@@ -99,7 +101,7 @@ def test_fields_of_newer_models_are_taken() -> None:
 
 
 def test_a_recording_is_sent_as_json() -> None:
-    sound = {"data": base64.b64encode(RECORDING.read_bytes()).decode(), "format": "flac"}
+    sound = {"data": base64.b64encode(RECORDING.read_bytes()).decode(), "format": "wav"}
     body = {"model": "whisper-1", "input_audio": sound}
 
     assert client.post("/audio/transcriptions", cast_to=object, body=body)["text"] == SPOKEN
@@ -117,17 +119,13 @@ def test_a_recording_is_sent_as_json() -> None:
 )
 def test_granularities_are_taken_in_every_spelling(fields: list[tuple[str, str]]) -> None:
     form = [("response_format", "verbose_json"), *fields, ("model", "whisper-1")]
-    edge = "edge"
-    parts = [f'--{edge}\r\ncontent-disposition: form-data; name="{name}"\r\n\r\n{text}\r\n' for name, text in form]
-    head = f'--{edge}\r\ncontent-disposition: form-data; name="file"; filename="a"\r\n\r\n'
-    content = "".join([head]).encode() + RECORDING.read_bytes() + f"\r\n{''.join(parts)}--{edge}--\r\n".encode()
+    parts = [f'--XX\r\ncontent-disposition: form-data; name="{name}"\r\n\r\n{text}\r\n' for name, text in form]
+    head = '--XX\r\ncontent-disposition: form-data; name="file"; filename="a"\r\n\r\n'
+    content = head.encode() + RECORDING.read_bytes() + f"\r\n{''.join(parts)}--XX--\r\n".encode()
+    headers = {"authorization": f"Bearer {KEY}", "content-type": "multipart/form-data; boundary=XX"}
 
-    heard = client.post(
-        "/audio/transcriptions",
-        cast_to=object,
-        content=content,
-        options={"headers": {"content-type": f"multipart/form-data; boundary={edge}"}},
-    )
+    with urllib.request.urlopen(urllib.request.Request(URL, content, headers)) as answer:  # noqa: S310 - the daemon
+        heard = json.load(answer)
 
     assert [word["word"] for word in heard["words"]] == SPOKEN.split()
     assert heard["segments"]
@@ -136,7 +134,7 @@ def test_granularities_are_taken_in_every_spelling(fields: list[tuple[str, str]]
 def test_a_translation_is_english_text() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
-        translated = client.audio.translations.create(model="translator", file=MEDIA / "tone.wav")
+        translated = client.audio.translations.create(model="listener", file=MEDIA / "foreign.wav")
 
     assert translated.text == "The weather is nice today"
 

@@ -44,7 +44,7 @@ def test_a_picture_is_fetched_by_its_address() -> None:
         assert answer.read().startswith(BEGINNINGS["png"])
 
 
-@pytest.mark.parametrize("size", ["64x96", "auto", "256x256"])
+@pytest.mark.parametrize("size", ["64x96", "100x50"])
 def test_every_size_is_taken(size: str) -> None:
     drawn = client.images.generate(**{**ASK, "size": size})
 

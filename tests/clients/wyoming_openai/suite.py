@@ -10,7 +10,7 @@ from collections.abc import AsyncGenerator, Iterator
 from typing import Any
 
 import pytest
-from wyoming.asr import Transcript, Transcribe
+from wyoming.asr import Transcribe, Transcript
 from wyoming.audio import AudioChunk, AudioStart, AudioStop
 from wyoming.client import AsyncTcpClient
 from wyoming.event import Event, Eventable
@@ -27,8 +27,27 @@ def port() -> Iterator[int]:
     """The port of a running proxy."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         free: int = listener.getsockname()[1]
-    stt = ["--stt-openai-url", BASE_URL, "--stt-openai-key", KEY, "--stt-models", "whisper-1", "--stt-streaming-models", "stt-starter"]
-    tts = ["--tts-openai-url", BASE_URL, "--tts-openai-key", KEY, "--tts-models", "tts-1", "--tts-voices", "alloy", "nova"]
+    stt = [
+        "--stt-openai-url",
+        BASE_URL,
+        "--stt-openai-key",
+        KEY,
+        "--stt-models",
+        "whisper-1",
+        "--stt-streaming-models",
+        "listener",
+    ]
+    tts = [
+        "--tts-openai-url",
+        BASE_URL,
+        "--tts-openai-key",
+        KEY,
+        "--tts-models",
+        "tts-1",
+        "--tts-voices",
+        "alloy",
+        "nova",
+    ]
     command = [sys.executable, "-m", "wyoming_openai", "--uri", f"tcp://127.0.0.1:{free}", *stt, *tts]
     with subprocess.Popen(command) as proxy:
         yield free
@@ -73,11 +92,11 @@ def test_models_and_voices_are_described(port: int) -> None:
     (answer,) = asyncio.run(ask(port, [Describe()], "info"))
 
     info = Info.from_event(answer)
-    assert {model.name for program in info.asr for model in program.models} == {"whisper-1", "stt-starter"}
+    assert {model.name for program in info.asr for model in program.models} == {"whisper-1", "listener"}
     assert {voice.name for program in info.tts for voice in program.voices} >= {"alloy", "nova"}
 
 
-@pytest.mark.parametrize("model", ["whisper-1", "stt-starter"], ids=["whole", "streamed"])
+@pytest.mark.parametrize("model", ["whisper-1", "listener"], ids=["whole", "streamed"])
 def test_speech_is_written_down(port: int, model: str) -> None:
     answers = asyncio.run(ask(port, [Transcribe(name=model, language="en"), *spoken_events()], "transcript"))
 
