@@ -19,11 +19,15 @@ class Task(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Tool:
-    """A function that a chat model may call. `parameters` is the JSON Schema of its arguments, as JSON text."""
+    """A function that a chat model may call. `parameters` is the JSON Schema of its arguments, as JSON text.
+
+    The arguments of a strict one always match it.
+    """
 
     name: str
     description: str = ""
     parameters: str = "{}"
+    is_strict: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +93,13 @@ class Chat:
     def raw_text(self) -> str:
         """The texts of all messages, joined without anything between them."""
         return "".join(part for message in self.messages for part in message.content if isinstance(part, str))
+
+    @property
+    def tool_text(self) -> str:
+        """The texts of all tools and calls, which a template writes besides the content of the messages."""
+        calls = [call for message in self.messages for call in message.tool_calls]
+        offered = [part for tool in self.tools for part in (tool.name, tool.description, tool.parameters)]
+        return "".join([*offered, *(part for call in calls for part in (call.id, call.name, call.arguments))])
 
 
 @dataclass(frozen=True, slots=True)

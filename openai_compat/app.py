@@ -23,8 +23,11 @@ from openai_compat.api.image_store import TemporaryImageStore
 from openai_compat.api.images import ImagesEndpoint
 from openai_compat.api.models import ModelsEndpoint
 from openai_compat.api.openapi import openapi_document
+from openai_compat.api.response_history import ResponseHistory
+from openai_compat.api.response_store import ResponseStore
 from openai_compat.api.responses import ResponsesEndpoint
 from openai_compat.api.speech import SpeechEndpoint
+from openai_compat.api.stored_responses import StoredResponsesEndpoint
 from openai_compat.api.transcriptions import TranscriptionEndpoint
 from openai_compat.dashboard.api_docs import ApiDocsEndpoint
 from openai_compat.dashboard.endpoints import ClientSnippets, RecentArtifacts, StatusEndpoint
@@ -63,10 +66,12 @@ def create_app(
     middleware, and `contexts` are open while the application runs: MCP over HTTP uses both.
     """
     image_inputs = ImageInputs(service.media, settings.allow_urls)
+    history = ResponseHistory(ResponseStore())
     endpoints = (
         ModelsEndpoint(service),
         ChatEndpoint(service, image_inputs),
-        ResponsesEndpoint(service, image_inputs),
+        ResponsesEndpoint(service, image_inputs, history),
+        StoredResponsesEndpoint(history),
         CompletionsEndpoint(service),
         ImagesEndpoint(service, TemporaryImageStore()),
         TranscriptionEndpoint(service),

@@ -23,6 +23,7 @@ from model_runtime.events import (
     Preview,
     Progress,
     Queued,
+    Result,
     Segment,
     SpeechResult,
     TextDelta,
@@ -77,7 +78,8 @@ class FakeService:
     `error` fails each run, `error_after_first_event` fails it after its first event. `gate` pauses a run after its
     first event until it is set. `requests` has all requests, `cancelled_requests` those closed before their end.
     `warnings` come with each answer. `chosen` is told first. `lines` are what "ocr-fast" reads, if it is among `models`.
-    `segments` are what is heard in every recording.
+    `segments` are what is heard in every recording. `chat_events` and the `chat_result` after them are the answer to a
+    chat in place of `answer_parts`.
     """
 
     def __init__(self, *, error: SensesError | None = None, gate: anyio.Event | None = None) -> None:
@@ -100,6 +102,8 @@ class FakeService:
         self.pinned: dict[str, bool] = {}
         self.cancelled_jobs: list[int] = []
         self.answer_parts: tuple[str, ...] = ("A red ", "circle on a ", "white background.")
+        self.chat_events: tuple[Event, ...] = ()
+        self.chat_result: ChatResult | None = None
         self.models = tuple(model_status(name, task) for name, task in TASK_OF_MODEL.items())
         self.models_changed = anyio.Event()
         self.lines: tuple[TextLine, ...] = ()
@@ -153,7 +157,10 @@ class FakeService:
             yield Loading(request.model, "weights", 0.5)
             first = True
             is_reader = request.model == "ocr-fast"
-            for event in _reading(self.lines) if is_reader else _events(request, self.answer_parts, self.segments):
+            events = _reading(self.lines) if is_reader else _events(request, self.answer_parts, self.segments)
+            if isinstance(request, Chat) and self.chat_result:
+                events = [*self.chat_events, _finished(request, self.chat_result)]
+            for event in events:
                 yield _with_warnings(event, self.warnings)
                 if first and self.gate is not None:
                     await self.gate.wait()
@@ -225,13 +232,12 @@ def _reading(lines: tuple[TextLine, ...]) -> Iterable[Event]:
 
 
 def _events(request: Request, answer_parts: tuple[str, ...], segments: tuple[Segment, ...]) -> Iterable[Event]:
-    timings = Timings(0.0, 0.1, 0.2)
     if isinstance(request, Chat):
         logprobs = tuple(_token_logprob(part, request.top_logprobs) for part in answer_parts)
         if request.top_logprobs is None:
             logprobs = ()
         yield from (TextDelta(part, logprobs[index : index + 1]) for index, part in enumerate(answer_parts))
-        result: ChatResult | GeneratedImage | TranscriptionResult | SpeechResult = ChatResult(
+        result: Result = ChatResult(
             "".join(answer_parts), "stop", 12, len(answer_parts), cached_tokens=5, logprobs=logprobs
         )
     elif isinstance(request, GenerateImage):
@@ -248,7 +254,11 @@ def _events(request: Request, answer_parts: tuple[str, ...], segments: tuple[Seg
     else:
         yield from (AudioChunk(b"\x00\x10" * 2400, 24_000) for _ in range(3))
         result = SpeechResult(0.3, 24_000, request.voice or "alma", "en")
-    yield Finished(request.model, result, timings, starter=request.model.endswith("-starter"))
+    yield _finished(request, result)
+
+
+def _finished(request: Request, result: Result) -> Finished:
+    return Finished(request.model, result, Timings(0.0, 0.1, 0.2), starter=request.model.endswith("-starter"))
 
 
 def _token_logprob(text: str, top_count: int | None) -> TokenLogprob:

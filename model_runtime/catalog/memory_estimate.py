@@ -143,7 +143,7 @@ def affordable_tokens(dims: TransformerDims, available_bytes: int, *, float32: b
 
 def _estimate_context_tokens(request: Chat, image_count: int) -> int:
     """Return a bound of the tokens of prompt and answer, at three characters a token, in whole cache blocks."""
-    characters = sum(len(part) for message in request.messages for part in message.content if isinstance(part, str))
+    characters = len(request.raw_text) + len(request.tool_text)
     answer_tokens = min(request.max_tokens or USUAL_ANSWER_TOKENS, MAX_RESERVED_ANSWER_TOKENS)
     tokens = characters / 3 + IMAGE_TOKENS * image_count + answer_tokens
     return math.ceil(tokens / CACHE_BLOCK_TOKENS) * CACHE_BLOCK_TOKENS

@@ -4,7 +4,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from model_runtime.catalog.model import Model
-from model_runtime.events import AudioChunk, EngineEvent, LanguageDetected, Progress, Segment, TextDelta, Timings
+from model_runtime.events import (
+    AudioChunk,
+    EngineEvent,
+    LanguageDetected,
+    Progress,
+    ReasoningDelta,
+    Segment,
+    TextDelta,
+    Timings,
+    ToolCallDelta,
+)
 from model_runtime.requests import Request, Speak, Task, Transcribe
 from model_runtime.supervisor.output_queue import OutputQueue
 from model_runtime.supervisor.views import RequestView
@@ -99,7 +109,7 @@ class ActiveRequest:
         self.last_progress_at, self.has_output = now, True
         self.has_result = self.has_result or not isinstance(event, Progress | LanguageDetected)
         match event:
-            case TextDelta():
+            case TextDelta() | ReasoningDelta() | ToolCallDelta():
                 self.stage, self.done = "tokens", self.done + 1
             case Progress(stage, done, total):
                 self.stage, self.done, self.total = stage, done, total

@@ -104,7 +104,7 @@ class ImagesEndpoint:
             "output_format": body.output_format,
             **({"size": size} if (size := size_text(first)) in OPENAI_SIZES else {}),
             "usage": ZERO_USAGE,
-            "senses": senses_fields(finished)
+            "senses": senses_fields(finished, body.ignored_warnings())
             | {"size": size, "seeds": [image.seed for image in images], "steps": first.steps},
         }
 
@@ -133,7 +133,12 @@ class ImagesEndpoint:
             finished, image = expect_result(event, GeneratedImage)
             encoded_image = await encode_output(image.png, body)
             yield encode_image_event(
-                "completed", encoded_image, image, body, usage=ZERO_USAGE, senses=senses_fields(finished)
+                "completed",
+                encoded_image,
+                image,
+                body,
+                usage=ZERO_USAGE,
+                senses=senses_fields(finished, body.ignored_warnings()),
             )
         yield DONE_EVENT
 

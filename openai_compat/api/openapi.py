@@ -52,6 +52,7 @@ class Operation:
     parameters: Mapping[str, str] = field(default_factory=dict)
 
 
+RESPONSE_ID: Mapping[str, str] = {"id": "the id of the response"}
 OPERATIONS = (
     Operation("get", "/v1/models", "List the models that can answer now."),
     Operation("get", "/v1/models/{name}", "Describe one model.", parameters={"name": "any of its names"}),
@@ -68,6 +69,25 @@ OPERATIONS = (
         "Continue a conversation, in the format of responses.",
         ResponsesBody,
         answers=(JSON, EVENTS),
+    ),
+    Operation("get", "/v1/responses/{id}", "Return a response that is kept.", parameters=RESPONSE_ID),
+    Operation("delete", "/v1/responses/{id}", "Forget a response.", parameters=RESPONSE_ID),
+    Operation(
+        "get",
+        "/v1/responses/{id}/input_items",
+        "List what a response was asked with, by pages.",
+        parameters={
+            **RESPONSE_ID,
+            "limit": "1 to 100 items, 20 by default",
+            "order": "asc or desc, which is the default",
+            "after": "the id of the last item of the page before",
+        },
+    ),
+    Operation(
+        "post",
+        "/v1/responses/{id}/cancel",
+        "Refused for every response, as none runs in the background.",
+        parameters=RESPONSE_ID,
     ),
     Operation("post", "/v1/completions", "Continue a text as it stands.", CompletionBody, answers=(JSON, EVENTS)),
     Operation("post", "/v1/images/generations", "Draw pictures.", ImagesBody, answers=(JSON, EVENTS)),

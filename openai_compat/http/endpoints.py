@@ -18,6 +18,7 @@ SERVED_ROUTES = (
     "GET /v1/models",
     "POST /v1/chat/completions",
     "POST /v1/responses",
+    "GET /v1/responses/{id}",
     "POST /v1/completions",
     "POST /v1/images/generations",
     "POST /v1/audio/transcriptions",

@@ -28,6 +28,12 @@ class UnknownUrl(errors.SensesError):
     code = "unknown_url"
 
 
+class UnknownResponse(errors.SensesError):
+    """No response of this id is kept, or no longer."""
+
+    code = "response_not_found"
+
+
 class MethodNotAllowed(errors.SensesError):
     """The path is served, but not with this method."""
 
@@ -109,6 +115,7 @@ ERROR_MAPPINGS: Mapping[type[errors.SensesError], ErrorMapping] = {
     # nginx's "client closed request"; also the answer to a request that was cancelled from the status page
     errors.Cancelled: ErrorMapping(499, "cancelled", retry=False),
     UnknownUrl: ErrorMapping(404),
+    UnknownResponse: ErrorMapping(404),
     MethodNotAllowed: ErrorMapping(405),
     BodyTooLarge: ErrorMapping(413),
     UploadTimedOut: ErrorMapping(408, close=True),

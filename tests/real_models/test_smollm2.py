@@ -27,6 +27,14 @@ PERSON = {
     "required": ["name", "age", "likes"],
     "additionalProperties": False,
 }
+WEATHER = {
+    "type": "function",
+    "function": {
+        "name": "weather",
+        "description": "Tell the weather of a city.",
+        "parameters": {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]},
+    },
+}
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +66,7 @@ def ask(http: httpx2.Client, prompt: str, **fields: Any) -> dict[str, Any]:
     return chat(http, [{"role": "user", "content": prompt}], **fields)
 
 
-def chat(http: httpx2.Client, messages: Sequence[Mapping[str, str]], **fields: Any) -> dict[str, Any]:
+def chat(http: httpx2.Client, messages: Sequence[Mapping[str, Any]], **fields: Any) -> dict[str, Any]:
     """Return the answer to a chat, greedily."""
     body = {"model": MODEL, "messages": messages, "temperature": 0, "max_tokens": ANSWER_TOKENS, **fields}
     answer = http.post("/v1/chat/completions", json=body)
@@ -127,6 +135,36 @@ def test_an_answer_keeps_to_a_json_schema(http: httpx2.Client) -> None:
     assert answer["choices"][0]["finish_reason"] == "stop"
     assert list(person) == ["name", "age", "likes"]
     assert isinstance(person["age"], int)
+
+
+def test_tools_change_nothing_for_a_model_whose_template_has_none(
+    http: httpx2.Client, alone: Mapping[str, Mapping[str, Any]], results: Results
+) -> None:
+    """SmolLM2's template knows no tools: what is offered has no effect, and what must be called is refused."""
+    prompt = QUICK_PROMPTS[0]
+    body = {"model": MODEL, "messages": [{"role": "user", "content": prompt}], "tools": [WEATHER]}
+
+    offered = ask(http, prompt, tools=[WEATHER])
+    required = http.post("/v1/chat/completions", json={**body, "tool_choice": "required"})
+
+    results.add(MODEL, "a tool offered; a call required", "", "told to have no effect; refused", "–")
+    assert text_of(offered) == text_of(alone[prompt])
+    assert f"{MODEL} cannot call tools" in offered["senses"]["warnings"][0]
+    assert required.status_code == 400
+    assert required.json()["error"]["param"] == "tool_choice"
+
+
+def test_a_call_in_the_history_is_read_as_text(http: httpx2.Client) -> None:
+    function = {"name": "weather", "arguments": '{"city": "Paris"}'}
+    history: list[dict[str, Any]] = [
+        {"role": "user", "content": "Which weather has Paris?"},
+        {"role": "assistant", "content": None, "tool_calls": [{"id": "1", "type": "function", "function": function}]},
+        {"role": "tool", "tool_call_id": "1", "content": "It snows in Paris."},
+    ]
+
+    answer = chat(http, history)
+
+    assert "snow" in text_of(answer).lower()
 
 
 @pytest.mark.promise("real:prefix-reuse")

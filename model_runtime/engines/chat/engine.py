@@ -14,6 +14,8 @@ import mlx.core as mx
 from jinja2 import TemplateError
 from tokenizers import Tokenizer
 
+from model_runtime.engines.chat.answer_format import AnswerFormat
+from model_runtime.engines.chat.answer_plan import plan_answer, with_usable_tools
 from model_runtime.engines.chat.grammar import GrammarCompiler
 from model_runtime.engines.chat.grouped_attention import install_grouped_attention
 from model_runtime.engines.chat.logprobs import LogprobRecorder
@@ -87,6 +89,7 @@ class ChatModel(Protocol):
     eos_token_ids: tuple[int, ...]
     context_tokens: int
     weights_bytes: int
+    answer_format: AnswerFormat
 
     def build_prompt(self, chat: Chat) -> Prompt:
         """Return the chat as the model's input.
@@ -138,18 +141,20 @@ class ChatEngine:
         Raises:
             ContextExceeded: its messages do not fit into the context.
             InvalidInput: the request is not a chat or does not work with the model's template, or
-                its schema or a biased token is invalid.
+                its schema, that of a tool or a biased token is invalid.
             JobFailed: its pictures or text cannot be preprocessed.
         """
         if not isinstance(request, Chat):
             raise InvalidInput(f"{self._model_name} only supports chat, not {type(request).__name__}.", param="model")
+        request = with_usable_tools(request, self._model.answer_format)
         prompt = self._build_prompt(request)
         chat, warnings = self._limit_answer(len(prompt.token_ids), request)
-        grammar_mask = self._grammar_compiler.compile(request.json_schema) if request.json_schema else None
-        penalties = make_penalties(request, prompt.token_ids, self._model.tokenizer.get_vocab_size())
-        logprobs = None if chat.top_logprobs is None else LogprobRecorder(chat.top_logprobs, self._model.tokenizer)
-        token_sampler = TokenSampler(make_sampler(request), grammar_mask, penalties, logprobs)
-        self._waiting.append(SequenceState(job, chat, prompt, token_sampler, self._model.tokenizer, warnings))
+        tokenizer = self._model.tokenizer
+        plan = plan_answer(chat, prompt.token_ids, self._model.answer_format, tokenizer, self._grammar_compiler)
+        penalties = make_penalties(request, prompt.token_ids, tokenizer.get_vocab_size())
+        logprobs = None if chat.top_logprobs is None else LogprobRecorder(chat.top_logprobs, tokenizer)
+        sampler = TokenSampler(make_sampler(request), plan.grammar_mask, penalties, logprobs)
+        self._waiting.append(SequenceState(job, chat, prompt, sampler, tokenizer, warnings, plan))
 
     def step(self) -> JobOutputs:
         """Prefill one chunk of a prompt, decode one token of every sequence, and return the outputs.

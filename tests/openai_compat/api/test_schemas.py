@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from model_runtime.errors import InvalidInput
-from openai_compat.api import chat_body, schemas
+from openai_compat.api import chat_body, schemas, tools_body
 from openai_compat.api.bodies import validate_fields
 from openai_compat.api.chat_body import ChatBody
 from openai_compat.api.completions import CompletionBody
@@ -42,7 +42,10 @@ ODD_FIELDS = st.sampled_from(
     ]
 )
 ROLES = st.sampled_from(["system", "developer", "user", "assistant", "tool", "pirate"])
-MESSAGES = st.lists(st.fixed_dictionaries({"role": ROLES}, optional={"content": VALUES}), min_size=1)
+MESSAGES = st.lists(
+    st.fixed_dictionaries({"role": ROLES}, optional={"content": VALUES, "tool_calls": VALUES, "function_call": VALUES}),
+    min_size=1,
+)
 
 
 @given(st.data())
@@ -134,4 +137,4 @@ def test_whoever_leaves_a_field_out_gets_openais_default_or_ours() -> None:
 
 
 def test_the_limits_of_lists_are_these() -> None:
-    assert (chat_body.MAX_MESSAGES, schemas.MAX_PARTS, chat_body.MAX_TOOLS) == (4096, 4096, 1024)
+    assert (chat_body.MAX_MESSAGES, schemas.MAX_PARTS, tools_body.MAX_TOOLS) == (4096, 4096, 1024)

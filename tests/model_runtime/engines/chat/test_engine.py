@@ -7,6 +7,7 @@ import mlx.core as mx
 import pytest
 from tokenizers import Tokenizer
 
+from model_runtime.engines.chat.answer_format import NO_MARKS
 from model_runtime.engines.chat.engine import ChatEngine, GeneratedToken, InsertResult
 from model_runtime.engines.chat.sampling import TokenSampler
 from model_runtime.engines.chat.sequence import Prompt
@@ -73,6 +74,7 @@ class FakeModel:
 
     context_tokens = 100
     weights_bytes = 0
+    answer_format = NO_MARKS
 
     def __init__(self) -> None:
         self.tokenizer: Tokenizer = WORDS
