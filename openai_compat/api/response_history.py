@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from anyio import to_thread
 from pydantic_core import from_json, to_json
 
 from model_runtime.errors import InvalidInput
@@ -45,7 +46,7 @@ class ResponseHistory:
             f"together, until it ends; {len(self.store)} are kept now. Send the whole conversation as `input`."
         )
 
-    def conversation(self, values: Mapping[str, Any]) -> object:
+    async def conversation(self, values: Mapping[str, Any]) -> object:
         """Return the items that a request asks to be read: earlier ones, then its own. Wrong shapes are unchanged.
 
         Raises:
@@ -53,21 +54,22 @@ class ResponseHistory:
             InvalidInput: the earlier response is not finished.
         """
         previous_id = values.get("previous_response_id")
-        earlier = self._items_of(previous_id) if isinstance(previous_id, str) and previous_id else []
+        earlier: list[Any] = []
+        if isinstance(previous_id, str) and previous_id:
+            earlier = await to_thread.run_sync(_items_of, self._require_finished(previous_id))
         own = to_items(values.get("input"))
         if own is None and earlier:
             return earlier
         return [*earlier, *self._resolve(own, earlier)] if isinstance(own, list) else own
 
-    def _items_of(self, response_id: str) -> list[Any]:
-        """Return what a response was asked with, and its output."""
+    def _require_finished(self, response_id: str) -> StoredResponse:
         stored = self.require(response_id)
         if not stored.is_finished:
             raise InvalidInput(
                 f"The response {response_id!r} is still being written. Wait for its end, then continue it.",
                 param="previous_response_id",
             )
-        return [*from_json(stored.input_items), *from_json(stored.response)["output"]]
+        return stored
 
     def _resolve(self, items: Sequence[object], earlier: Sequence[Mapping[str, Any]]) -> list[object]:
         """Return the items, with those that are only named in full. What came earlier anyway is not repeated."""
@@ -86,9 +88,11 @@ class ResponseHistory:
         return found
 
     @contextmanager
-    def writing(self, response: Mapping[str, Any], items: Sequence[Mapping[str, Any]]) -> Generator[None]:
-        """Keep a response that is being written in the block; if it is not finished there, it is forgotten."""
-        input_items = to_json([listed_item(item) for item in items])
+    def writing(self, response: Mapping[str, Any], input_items: bytes) -> Generator[None]:
+        """Keep a response that is being written in the block; if it is not finished there, it is forgotten.
+
+        `input_items` are those that it is asked with, as `encode_items` returns them.
+        """
         self.store.put(response["id"], StoredResponse(to_json(response), input_items, is_finished=False))
         try:
             yield
@@ -103,6 +107,16 @@ class ResponseHistory:
         return begun is not None and self.store.put(
             response["id"], StoredResponse(to_json(response), begun.input_items)
         )
+
+
+def encode_items(items: Sequence[Mapping[str, Any]]) -> bytes:
+    """Return valid items as JSON, in the form in which they are listed. Those with pictures take a while."""
+    return to_json([listed_item(item) for item in items])
+
+
+def _items_of(stored: StoredResponse) -> list[Any]:
+    """Return what a response was asked with, and its output."""
+    return [*from_json(stored.input_items), *from_json(stored.response)["output"]]
 
 
 def _referred_id(item: object) -> str:

@@ -24,7 +24,7 @@ from openai_compat.api.chat_requests import build_chat, json_schema_text
 from openai_compat.api.generation import client_name, run_events, senses_fields
 from openai_compat.api.image_inputs import ImageInputs
 from openai_compat.api.messages import MediaInputs, read_conversation
-from openai_compat.api.response_history import NOT_KEPT, ResponseHistory
+from openai_compat.api.response_history import NOT_KEPT, ResponseHistory, encode_items
 from openai_compat.api.response_output import OutputBuilder, OutputEvent
 from openai_compat.api.responses_body import ResponsesBody, tool_choice_json, tool_json
 from openai_compat.api.tools import read_tool_use
@@ -50,7 +50,7 @@ class ResponsesEndpoint:
 
     async def create(self, request: Request) -> Response:
         """Run a conversation."""
-        body, items = await self._read(request)
+        body, input_items = await self._read(request)
         async with cancel_on_disconnect(request.receive):
             chat, warnings = await self._build_chat(body, client_name(request.headers))
         body.input.clear()  # holds pictures as base64; a request that waits keeps only the decoded ones
@@ -60,7 +60,7 @@ class ResponsesEndpoint:
             ResponseBuilder(body.model or chat.model, body),
             warnings,
             self.history,
-            items if body.store else None,
+            input_items,
         )
         if body.stream:
             stream = ResponseEventStream(run)
@@ -70,17 +70,17 @@ class ResponsesEndpoint:
         async with cancel_on_disconnect(request.receive):
             return JSONResponse(await run.response())
 
-    async def _read(self, request: Request) -> tuple[ResponsesBody, list[dict[str, Any]]]:
-        """Return the body, whose input begins with the earlier conversation, and all of its items as they came.
+    async def _read(self, request: Request) -> tuple[ResponsesBody, bytes | None]:
+        """Return the body, whose input begins with the earlier conversation, and its items as JSON if they are kept.
 
         Raises:
             InvalidInput: the body is invalid.
             UnknownResponse: it continues a response that is not kept.
         """
         values = await read_json(request)
-        items: Any = await to_thread.run_sync(self.history.conversation, values)
+        items: Any = await self.history.conversation(values)
         body = await to_thread.run_sync(validate_fields, {**values, "input": items}, ResponsesBody)
-        return body, items
+        return body, await to_thread.run_sync(encode_items, items) if body.store else None
 
     async def _build_chat(self, body: ResponsesBody, client: str) -> tuple[Chat, tuple[str, ...]]:
         """Return the chat, and what its answer must tell."""
@@ -157,13 +157,13 @@ def usage_json(result: ChatResult) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class ResponseRun:
-    """One response while it is written. `kept_items` are the items of its input, None if it shall not be kept."""
+    """One response while it is written. `input_items` is what it is asked with, None if it shall not be kept."""
 
     events: AsyncGenerator[Event]
     builder: ResponseBuilder
     warnings: tuple[str, ...]
     history: ResponseHistory
-    kept_items: list[dict[str, Any]] | None
+    input_items: bytes | None
 
     async def response(self) -> dict[str, Any]:
         """Return the whole response.
@@ -186,7 +186,7 @@ class ResponseRun:
         """
         output, event = OutputBuilder(), None
         begun = self.builder.response("in_progress", [])
-        with nullcontext() if self.kept_items is None else self.history.writing(begun, self.kept_items):
+        with nullcontext() if self.input_items is None else self.history.writing(begun, self.input_items):
             async with aclosing(self.events) as events:
                 async for event in events:
                     for output_event in output.add(event):
@@ -197,7 +197,7 @@ class ResponseRun:
                 yield output_event
             response = self.builder.response(status, output.items, result)
             response["senses"] = senses_fields(finished, self.warnings)
-            if self.kept_items is not None and not self.history.finish(response):
+            if self.input_items is not None and not self.history.finish(response):
                 response["senses"]["warnings"].append(NOT_KEPT)
         yield status, {"response": response}
 

@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from anyio import to_thread
 from pydantic import Field
-from pydantic_core import from_json
+from pydantic_core import from_json, to_json
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -90,8 +91,10 @@ class StoredResponsesEndpoint:
             InvalidInput: a parameter is invalid.
         """
         query = validate_fields(dict(request.query_params), InputItemsQuery)
-        items = from_json(self.history.require(request.path_params["id"]).input_items)
-        return JSONResponse(page_of(items, query))
+        stored = self.history.require(request.path_params["id"])
+        # in a thread, because items hold pictures
+        page = await to_thread.run_sync(lambda: to_json(page_of(from_json(stored.input_items), query)))
+        return Response(page, media_type="application/json")
 
 
 def page_of(items: list[dict[str, Any]], query: InputItemsQuery) -> dict[str, Any]:

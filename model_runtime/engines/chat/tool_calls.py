@@ -73,7 +73,7 @@ class ToolCallReader:
             return rest
         try:
             calls = [self._to_call(parsed) for parsed in self._parsed()]
-        except Exception as error:  # noqa: BLE001 - parsers fail in many ways at what a model writes
+        except Exception as error:
             raise MalformedToolCallError(self._start + self._body + mark) from error
         deltas = [delta for index, call in enumerate(calls, len(self.calls)) for delta in _whole(index, call)]
         self.calls += calls

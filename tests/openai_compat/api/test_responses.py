@@ -114,11 +114,12 @@ async def test_earlier_turns_and_tool_calls_reach_the_model_and_reasoning_does_n
     assert messages[1].tool_calls == (ToolCall("c", "look", "{}"), ToolCall("d", "wait", '{"s": 1}'))
 
 
+PARAMETERS = '{"type": "object", "properties": {"at": {"type": "integer"}}}'
 LOOK = {
     "type": "function",
     "name": "look",
     "description": "Looks.",
-    "parameters": {"type": "object", "properties": {"at": {"type": "integer"}}},
+    "parameters": json.loads(PARAMETERS),
     "strict": True,
 }
 
@@ -133,7 +134,7 @@ async def test_tools_and_the_choice_among_them_reach_the_model_and_are_repeated(
     answer = (await http.post("/v1/responses", json=body)).json()
 
     chat = received_request(service)
-    assert chat.tools == (Tool("look", "Looks.", '{"type": "object", "properties": {"at": {"type": "integer"}}}'),)
+    assert chat.tools == (Tool("look", "Looks.", PARAMETERS, is_strict=True),)
     assert (chat.tool_choice, chat.forced_tool, chat.parallel_tool_calls) == ("required", "look", False)
     assert (answer["tools"], answer["tool_choice"], answer["parallel_tool_calls"]) == ([LOOK], choice, False)
 

@@ -12,12 +12,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from model_runtime.engines.chat.grammar import GrammarCompiler
+from model_runtime.catalog.tool_formats import JsonCall, ToolFormat
+from model_runtime.engines.chat.answer_format import AnswerFormat
+from model_runtime.engines.chat.answer_plan import plan_answer
+from model_runtime.engines.chat.grammar import GrammarCompiler, GrammarMask
 from model_runtime.engines.protocol import StepEngine
 from model_runtime.engines.text.model import TextEngine
 from model_runtime.engines.vision.model import VisionEngine
 from model_runtime.errors import InvalidInput
 from model_runtime.media.types import ImageData
+from model_runtime.requests import Tool
 from tests.checkpoints import gemma, llama, qwen25_vl
 from tests.checkpoints.words import train_tokenizer
 from tests.model_runtime.engines.chat.json_schemas import JSON_SCHEMAS
@@ -46,11 +50,15 @@ def walk(schema: str, seed: int, limit: int = 200, *, bias: np.ndarray[Any, Any]
 
     A model's logits are more than the tokenizer's words.
     """
-    rng, mask, last = np.random.default_rng(seed), GRAMMARS.compile(schema, limit), END
+    return walk_under(GRAMMARS.compile(schema, limit), seed, limit, np.zeros(640) if bias is None else bias)
+
+
+def walk_under(mask: GrammarMask, seed: int, limit: int, bias: np.ndarray[Any, Any]) -> str:
+    """Return what is said under a mask."""
+    rng, last = np.random.default_rng(seed), END
     said: list[int] = []
     for _ in range(limit):
-        logits = rng.normal(size=(1, 640)) + (0 if bias is None else bias)
-        last = int(np.array(mask.apply(last, mx.array(logits)))[0].argmax())
+        last = int(np.array(mask.apply(last, mx.array(rng.normal(size=(1, 640)) + bias)))[0].argmax())
         if last == END:
             return str(WORDS.decode(said))
         said.append(last)
@@ -119,6 +127,21 @@ def test_any_answer_to_any_schema_ends_and_matches_it(kind: str, seed: int, *, c
     answer = json.loads(walk(json.dumps(schema), seed, limit=160, bias=None if closes else endless()))
 
     jsonschema.validate(answer, schema)
+
+
+@pytest.mark.promise("chat:json-ends")
+def test_a_call_that_must_be_made_ends_in_time_too() -> None:
+    form = ToolFormat("tags", (), "", ("<call>",), "</call>", JsonCall('{"name": "$name", "arguments": ', "}"))
+    request = chat(
+        "Go on.", max_tokens=150, tools=(Tool("look", "", json.dumps(JSON_SCHEMAS["text"])),), tool_choice="required"
+    )
+    mask = plan_answer(request, [], AnswerFormat(tools=form), WORDS, GRAMMARS).grammar_mask
+
+    assert mask is not None
+    calls = walk_under(mask, 1, 150, endless()).removeprefix("<call>").removesuffix("</call>").split("</call><call>")
+
+    for call in calls:
+        jsonschema.validate(json.loads(call)["arguments"], JSON_SCHEMAS["text"])
 
 
 @pytest.fixture(scope="module", params=[llama.build, gemma.build_gemma3_text], ids=["llama", "gemma3"])
