@@ -32,7 +32,7 @@ class Loading:
 @dataclass(frozen=True, slots=True)
 class Progress:
     """`done` of `total` units are processed. `stage` names the unit: "steps", "seconds", "tokens",
-    "characters", "rows" or "lines"."""
+    "characters", "rows", "lines" or "texts"."""
 
     stage: str
     done: float
@@ -213,7 +213,17 @@ class SpeechResult:
     warnings: tuple[str, ...] = ()
 
 
-Result = ChatResult | GeneratedImage | TranscriptionResult | SpeechResult
+@dataclass(frozen=True, slots=True)
+class EmbeddingResult:
+    """Vectors of length 1 in the order of the texts: float32, little-endian, of shape (texts, `dimensions`)."""
+
+    vectors: bytes
+    dimensions: int
+    prompt_tokens: int
+    warnings: tuple[str, ...] = ()
+
+
+Result = ChatResult | GeneratedImage | TranscriptionResult | SpeechResult | EmbeddingResult
 ResultT = TypeVar("ResultT", bound=Result)
 
 

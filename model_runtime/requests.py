@@ -15,6 +15,7 @@ class Task(StrEnum):
     IMAGE = "image"
     TRANSCRIPTION = "transcription"
     SPEECH = "speech"
+    EMBEDDING = "embedding"
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,9 +107,11 @@ class Chat:
 class GenerateImage:
     """Generate one image of `width` x `height` pixels.
 
-    `source_image` is the image to start from; `strength` 0..1 is how much it is changed. `steps` 0 means the model's
-    default. `preview_every` is the number of steps between previews; 0 sends none. With `provenance` the metadata of the
-    picture say what it was drawn from.
+    `source_image` is the image to start from; `strength` 0..1 is how much it is changed. `references` are pictures that
+    the model looks at: the prompt says how to change the first one, or what to make of all. `mask` is white where the
+    first reference, or the source, may change, and of its size; every other pixel stays as it is. `steps` 0 means the
+    model's default. `preview_every` is the number of steps between previews; 0 sends none. With `provenance` the
+    metadata of the picture say what it was drawn from.
     """
 
     model: str
@@ -121,6 +124,13 @@ class GenerateImage:
     strength: float = 0.4
     preview_every: int = 0
     provenance: bool = True
+    references: tuple[ImageData, ...] = ()
+    mask: ImageData | None = None
+
+    @property
+    def base(self) -> ImageData | None:
+        """The picture that is changed: the first reference, or the image to start from."""
+        return self.references[0] if self.references else self.source_image
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +160,16 @@ class Speak:
     language: str = ""
 
 
-Request = Chat | GenerateImage | Transcribe | Speak
+@dataclass(frozen=True, slots=True)
+class Embed:
+    """Turn each text into a vector of length 1. `dimensions` 0 means all that the model has; else the first ones."""
+
+    model: str
+    texts: tuple[str, ...]
+    dimensions: int = 0
+
+
+Request = Chat | GenerateImage | Transcribe | Speak | Embed
 
 
 def task_of(request: Request) -> Task:
@@ -165,3 +184,5 @@ def task_of(request: Request) -> Task:
             return Task.TRANSCRIPTION
         case Speak():
             return Task.SPEECH
+        case Embed():
+            return Task.EMBEDDING

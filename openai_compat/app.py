@@ -17,7 +17,9 @@ from model_runtime.service import Service
 from model_runtime.settings import Settings
 from openai_compat.api.chat import ChatEndpoint
 from openai_compat.api.completions import CompletionsEndpoint
+from openai_compat.api.embeddings import EmbeddingsEndpoint
 from openai_compat.api.generation import MODEL_HEADERS
+from openai_compat.api.image_edits import ImageEditsEndpoint
 from openai_compat.api.image_inputs import ImageInputs
 from openai_compat.api.image_store import TemporaryImageStore
 from openai_compat.api.images import ImagesEndpoint
@@ -65,7 +67,7 @@ def create_app(
     The page lists the newest of `artifacts`, shows `client_snippets` and lets a person answer for `folders`. `extra_routes` are served behind the same
     middleware, and `contexts` are open while the application runs: MCP over HTTP uses both.
     """
-    image_inputs = ImageInputs(service.media, settings.allow_urls)
+    image_inputs, image_store = ImageInputs(service.media, settings.allow_urls), TemporaryImageStore()
     history = ResponseHistory(ResponseStore())
     endpoints = (
         ModelsEndpoint(service),
@@ -73,7 +75,9 @@ def create_app(
         ResponsesEndpoint(service, image_inputs, history),
         StoredResponsesEndpoint(history),
         CompletionsEndpoint(service),
-        ImagesEndpoint(service, TemporaryImageStore()),
+        EmbeddingsEndpoint(service),
+        ImagesEndpoint(service, image_store),
+        ImageEditsEndpoint(service, image_store, image_inputs),
         TranscriptionEndpoint(service),
         SpeechEndpoint(service),
         StatusEndpoint(service, artifacts, client_snippets),

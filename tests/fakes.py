@@ -1,6 +1,7 @@
 """A fake runtime service."""
 
 import io
+import struct
 from collections.abc import AsyncGenerator, Callable, Iterable
 from dataclasses import replace
 from itertools import count
@@ -10,11 +11,13 @@ from tempfile import mkdtemp
 import anyio
 from PIL import Image
 
+from model_runtime.catalog.openai_names import openai_family
 from model_runtime.decoding.decoder import MediaDecoder
 from model_runtime.errors import SensesError, UnknownModel, WrongTask
 from model_runtime.events import (
     AudioChunk,
     ChatResult,
+    EmbeddingResult,
     Event,
     Finished,
     GeneratedImage,
@@ -35,7 +38,7 @@ from model_runtime.events import (
 )
 from model_runtime.media.types import ImageData
 from model_runtime.problems import Problems
-from model_runtime.requests import Chat, GenerateImage, Request, Task, Transcribe, task_of
+from model_runtime.requests import Chat, Embed, GenerateImage, Request, Task, Transcribe, task_of
 from model_runtime.status import Counters, MemoryStatus, ModelState, ModelStatus, Status
 
 DEFAULT_MODELS = {
@@ -44,12 +47,14 @@ DEFAULT_MODELS = {
     Task.IMAGE: "image-starter",
     Task.TRANSCRIPTION: "stt-starter",
     Task.SPEECH: "tts-starter",
+    Task.EMBEDDING: "embed-small",
 }
 TASK_OF_MODEL = {
     "vlm-starter": Task.VISION,
     "image-starter": Task.IMAGE,
     "stt-starter": Task.TRANSCRIPTION,
     "tts-starter": Task.SPEECH,
+    "embed-small": Task.EMBEDDING,
 }
 
 
@@ -117,7 +122,7 @@ class FakeService:
             raise self.resolve_error
         if name in ("ocr", "ocr-fast") and any(model.name == "ocr-fast" for model in self.models):
             return "ocr-fast"
-        if name in ("", "auto", "fast", "best", "ocr"):
+        if name in ("", "auto", "fast", "best", "ocr", "edit") or openai_family(name):
             return DEFAULT_MODELS[task]
         if name not in TASK_OF_MODEL:
             raise UnknownModel(name, TASK_OF_MODEL)
@@ -251,6 +256,9 @@ def _events(request: Request, answer_parts: tuple[str, ...], segments: tuple[Seg
         yield from segments
         text = "".join(segment.text for segment in segments).strip()
         result = TranscriptionResult(text, "en", request.audio.duration_seconds, segments)
+    elif isinstance(request, Embed):
+        yield Progress("texts", 1, len(request.texts))
+        result = _embeddings(request)
     else:
         yield from (AudioChunk(b"\x00\x10" * 2400, 24_000) for _ in range(3))
         result = SpeechResult(0.3, 24_000, request.voice or "alma", "en")
@@ -267,6 +275,13 @@ def _token_logprob(text: str, top_count: int | None) -> TokenLogprob:
 
 def _with_warnings(event: Event, warnings: tuple[str, ...]) -> Event:
     return replace(event, result=replace(event.result, warnings=warnings)) if isinstance(event, Finished) else event
+
+
+def _embeddings(request: Embed) -> EmbeddingResult:
+    """Return vectors whose first number is the length of the text; the length 1 is not theirs."""
+    dimensions = request.dimensions or 4
+    vectors = b"".join(struct.pack("<f", len(text)) + bytes(4 * (dimensions - 1)) for text in request.texts)
+    return EmbeddingResult(vectors, dimensions, sum(map(len, request.texts)))
 
 
 def _png(width: int, height: int) -> bytes:

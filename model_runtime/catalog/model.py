@@ -54,7 +54,7 @@ class ModelInfo:
     context_tokens: int = 0
     """The most tokens of a chat; 0 for a model that does not chat."""
     abilities: tuple[str, ...] = ()
-    """Of a vision model that returns coordinates: "detect" and "point"."""
+    """Of a vision model that returns coordinates "detect" and "point", of an image model "edit"."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,7 @@ OPENAI_FAMILIES = (
     OpenAIFamily(r"gpt-transcribe(-.+)?", (Task.TRANSCRIPTION,), "auto"),
     OpenAIFamily(r"tts-1-hd(-.+)?", (Task.SPEECH,), "best"),
     OpenAIFamily(r"tts-1(-.+)?|gpt-(.+-)?tts(-.+)?", (Task.SPEECH,), "auto"),
+    OpenAIFamily(r"text-embedding-.+", (Task.EMBEDDING,), "auto"),
     OpenAIFamily(r"gpt-image-(.+-)?mini(-.+)?|dall-e-2", (Task.IMAGE,), "fast"),
     OpenAIFamily(r"dall-e-3", (Task.IMAGE,), "best"),
     OpenAIFamily(r"(chat)?gpt-image-.+", (Task.IMAGE,), "auto"),

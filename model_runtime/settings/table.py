@@ -147,7 +147,11 @@ MODEL_SETTINGS = (
     Setting("models.NAME.repo", TEXT, "Hugging Face repository of the model, instead of `path`."),
     Setting("models.NAME.revision", TEXT, "Branch, tag or commit of `repo`; without it, `main`."),
     Setting("models.NAME.task", choice(*Task), "Task of the model of `repo`; a built-in alias has one already."),
-    Setting("models.NAME.engine", TEXT, "Library for `repo`: mlx-vlm, mlx-lm, mlx-whisper, mlx-audio or mflux."),
+    Setting(
+        "models.NAME.engine",
+        TEXT,
+        "Library for `repo`: mlx-vlm, mlx-lm, mlx-whisper, mlx-audio, mflux or mlx-vlm-embedding.",
+    ),
     Setting("models.NAME.description", TEXT, "Description of the model of `repo` in lists of models."),
     Setting(
         "models.NAME.keep_alive", KEEP_ALIVE, "How long the model stays after a request; see `memory.idle_seconds`."

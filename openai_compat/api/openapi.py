@@ -13,6 +13,8 @@ from pydantic.json_schema import models_json_schema
 
 from openai_compat.api.chat_body import ChatBody, InputAudio
 from openai_compat.api.completions import CompletionBody
+from openai_compat.api.embeddings import EmbeddingsBody
+from openai_compat.api.image_edits import ImageEditBody
 from openai_compat.api.responses_body import ResponsesBody
 from openai_compat.api.schemas import ImagesBody, SpeechBody, TranscriptionBody, WireModel
 from openai_compat.http.uploads import RECORDING_TYPES
@@ -91,6 +93,8 @@ OPERATIONS = (
     ),
     Operation("post", "/v1/completions", "Continue a text as it stands.", CompletionBody, answers=(JSON, EVENTS)),
     Operation("post", "/v1/images/generations", "Draw pictures.", ImagesBody, answers=(JSON, EVENTS)),
+    Operation("post", "/v1/images/edits", "Change a picture as a prompt says.", ImageEditBody, answers=(JSON, EVENTS)),
+    Operation("post", "/v1/embeddings", "Turn texts into vectors.", EmbeddingsBody),
     Operation(
         "get",
         "/v1/files/images/{name}",
@@ -172,6 +176,10 @@ def _parameter(operation: Operation, name: str, description: str) -> dict[str, A
 
 def _body_content(body: type[WireModel], takes_recording: bool) -> dict[str, Any]:
     fields = _ref(body.__name__)
+    if body is ImageEditBody:
+        pictures = {"image": FILE_SCHEMA, "image[]": {"type": "array", "items": FILE_SCHEMA}, "mask": FILE_SCHEMA}
+        form = {"type": "object", "properties": pictures}
+        return {FORM: {"schema": {"allOf": [fields, form]}}, JSON: {"schema": fields}}
     if not takes_recording:
         return {JSON: {"schema": fields}}
     return {

@@ -8,9 +8,10 @@ CHAT_ENDPOINTS = ("/v1/chat/completions", "/v1/responses", "/v1/completions")
 ENDPOINTS_BY_TASK: Mapping[str, tuple[str, ...]] = {
     Task.VISION: CHAT_ENDPOINTS,
     Task.TEXT: CHAT_ENDPOINTS,
-    Task.IMAGE: ("/v1/images/generations",),
+    Task.IMAGE: ("/v1/images/generations", "/v1/images/edits"),
     Task.TRANSCRIPTION: ("/v1/audio/transcriptions", "/v1/audio/translations"),
     Task.SPEECH: ("/v1/audio/speech",),
+    Task.EMBEDDING: ("/v1/embeddings",),
 }
 """Task → the endpoints that its models serve, the usual one first."""
 
@@ -20,16 +21,17 @@ SERVED_ROUTES = (
     "POST /v1/responses",
     "GET /v1/responses/{id}",
     "POST /v1/completions",
+    "POST /v1/embeddings",
     "POST /v1/images/generations",
+    "POST /v1/images/edits",
     "POST /v1/audio/transcriptions",
     "POST /v1/audio/translations",
     "POST /v1/audio/speech",
     "GET /v1/audio/voices",
 )
 ALTERNATIVES: Mapping[str, str] = {
-    "/v1/images/edits": "Images are generated from text only, with /v1/images/generations.",
-    "/v1/images/variations": "Images are generated from text only, with /v1/images/generations.",
-    "/v1/embeddings": "Senses has no embedding model.",
+    "/v1/images/variations": "Send the picture to /v1/images/edits, with a prompt that says what to vary.",
+    "/v1/rerank": "Compare embeddings of /v1/embeddings.",
     "/v1/moderations": "Senses has no moderation model.",
     "/v1/realtime": "Use /v1/audio/transcriptions and /v1/audio/speech with stream.",
 }

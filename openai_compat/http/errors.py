@@ -171,6 +171,8 @@ OPENAI_FIELD_NAMES: Mapping[str, Mapping[str, str]] = {
     "/v1/responses": {"messages": "input", "max_tokens": "max_output_tokens", "json_schema": "text"},
     "/v1/completions": {"messages": "prompt"},
     "/v1/images/generations": {"width": "size", "height": "size"},
+    "/v1/images/edits": {"width": "size", "height": "size", "references": "image", "source_image": "image"},
+    "/v1/embeddings": {"texts": "input"},
     "/v1/audio/transcriptions": {"audio": "file"},
     "/v1/audio/translations": {"audio": "file", "translate": "model"},
     "/v1/audio/speech": {"text": "input"},

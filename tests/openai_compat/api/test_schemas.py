@@ -12,13 +12,26 @@ from openai_compat.api import chat_body, schemas, tools_body
 from openai_compat.api.bodies import validate_fields
 from openai_compat.api.chat_body import ChatBody
 from openai_compat.api.completions import CompletionBody
+from openai_compat.api.embeddings import EmbeddingsBody
+from openai_compat.api.image_edits import ImageEditBody
 from openai_compat.api.responses_body import ResponsesBody
 from openai_compat.api.schemas import ImagesBody, SpeechBody, TranscriptionBody, WireModel
 
-KINDS: list[type[WireModel]] = [ChatBody, CompletionBody, ImagesBody, ResponsesBody, SpeechBody, TranscriptionBody]
+KINDS: list[type[WireModel]] = [
+    ChatBody,
+    CompletionBody,
+    EmbeddingsBody,
+    ImageEditBody,
+    ImagesBody,
+    ResponsesBody,
+    SpeechBody,
+    TranscriptionBody,
+]
 SMALL: dict[type[WireModel], dict[str, Any]] = {
     ChatBody: {"messages": [{"role": "user", "content": "hi"}]},
     CompletionBody: {"prompt": "hi"},
+    EmbeddingsBody: {"input": "hi"},
+    ImageEditBody: {"prompt": "hi"},
     ImagesBody: {"prompt": "hi"},
     ResponsesBody: {"input": "hi"},
     SpeechBody: {"input": "hi"},
