@@ -22,8 +22,9 @@ def write_media(folder: Path) -> Path:
         exif = Image.Exif()
         exif[0x0112] = SIDEWAYS
         picture.transpose(Image.Transpose.ROTATE_90).save(folder / "sideways.jpeg", exif=exif, quality=95)
-    mask = Image.new("RGBA", (320, 320), (0, 0, 0, 255))
-    mask.paste((0, 0, 0, 0), (0, 0, 160, 320))
+    draw_circle(folder / "small.png", "blue", side=64)
+    mask = Image.new("RGBA", (64, 64), (0, 0, 0, 255))
+    mask.paste((0, 0, 0, 0), (0, 0, 32, 64))
     mask.save(folder / "mask.png")
     for name, tone in (("recording.wav", tone_whisper.MIDDLE), ("foreign.wav", tone_whisper.LOW)):
         write_wav(folder / name, (tone_whisper.sound(tone, 3.0) * 32_767).astype("<i2").tobytes())

@@ -22,15 +22,26 @@ def write_models(folder: Path) -> TinyModels:
     """Write all into a folder.
 
     `scripted` answers chats of text. `random` says anything. `pictures` takes several of them. `listener` hears tones.
-    `painter` draws noise.
+    `painter` draws noise. `agent` says the same as `scripted`, and reads tools. `embedder` makes vectors of texts.
     """
-    from tests.checkpoints import flux2_klein, llama, qwen25_vl, tone_whisper  # import MLX, which takes a second
+    from tests.checkpoints import (
+        flux2_klein,
+        llama,
+        qwen25_vl,
+        text_encoders,
+        tone_whisper,
+        tool_templates,
+    )  # import MLX, which takes a second
 
     answer = llama.build_scripted(folder / "scripted")
+    llama.build_scripted(folder / "agent")
+    template = tool_templates.QWEN.replace("assistant\\n' }}{%- endif %}", "assistant\\n\\n' }}{%- endif %}")
+    (folder / "agent" / "chat_template.jinja").write_text(template, encoding="utf-8")
     llama.build(folder / "random")
     qwen25_vl.build(folder / "pictures")
     tone_whisper.build(folder / "listener")
     flux2_klein.build(folder / "painter")
+    text_encoders.build_bert(folder / "embedder")
     defaults = "".join(f'{task} = "{name}"\n' for task, name in DEFAULTS.items())
     tables = "".join(MODEL.format(name=one.name, path=one) for one in sorted(folder.iterdir()))
     return TinyModels(f"[defaults]\n{defaults}{tables}", answer)

@@ -29,7 +29,7 @@ const described = (model) =>
         role: "user",
         content: [
           { type: "text", text: "Describe this image." },
-          { type: "image", image: file("circle.png") },
+          { type: "file", mediaType: "image/png", data: file("circle.png") },
         ],
       },
     ],
@@ -82,13 +82,13 @@ test("a picture is drawn", async () => {
 
 test("a recording is written down with times and language", async () => {
   const model = openai.transcription("whisper-1");
-  const heard = await ai.experimental_transcribe({ model, audio: file("recording.wav"), maxRetries: 0 });
+  const heard = await ai.transcribe({ model, audio: file("recording.wav"), maxRetries: 0 });
   assert.equal(heard.text, SPOKEN);
 });
 
 test("a text is spoken", async () => {
   const model = openai.speech("tts-1");
-  const spoken = await ai.experimental_generateSpeech({ model, text: "a red circle", voice: "alloy", maxRetries: 0 });
+  const spoken = await ai.generateSpeech({ model, text: "a red circle", voice: "alloy", maxRetries: 0 });
   assert.ok(spoken.audio.uint8Array.length > 1000);
 });
 
