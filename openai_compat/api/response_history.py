@@ -50,8 +50,8 @@ class ResponseHistory:
         """Return the items that a request asks to be read: earlier ones, then its own. Wrong shapes are unchanged.
 
         Raises:
-            UnknownResponse: the earlier response, or an item that is only named, is not kept.
-            InvalidInput: the earlier response is not finished.
+            UnknownResponse: an item that is only named is not kept.
+            InvalidInput: the earlier response is not kept, or not finished.
         """
         previous_id = values.get("previous_response_id")
         earlier: list[Any] = []
@@ -63,7 +63,12 @@ class ResponseHistory:
         return [*earlier, *self._resolve(own, earlier)] if isinstance(own, list) else own
 
     def _require_finished(self, response_id: str) -> StoredResponse:
-        stored = self.require(response_id)
+        try:
+            stored = self.require(response_id)
+        except UnknownResponse as error:  # OpenAI's status and code, which agents look at to send everything again
+            raise InvalidInput(
+                error.message, param="previous_response_id", code="previous_response_not_found"
+            ) from error
         if not stored.is_finished:
             raise InvalidInput(
                 f"The response {response_id!r} is still being written. Wait for its end, then continue it.",

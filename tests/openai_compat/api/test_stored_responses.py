@@ -209,18 +209,18 @@ async def test_an_id_that_is_not_kept_is_told_with_what_to_do(http: httpx2.Async
 
 
 @pytest.mark.parametrize(
-    "body",
+    ("body", "status", "code"),
     [
-        {"input": "hi", "previous_response_id": "resp_x"},
-        {"input": [{"type": "item_reference", "id": "msg_x"}]},
+        ({"input": "hi", "previous_response_id": "resp_x"}, 400, "previous_response_not_found"),
+        ({"input": [{"type": "item_reference", "id": "msg_x"}]}, 404, "response_not_found"),
     ],
 )
 async def test_nothing_runs_for_a_conversation_that_is_not_kept(
-    http: httpx2.AsyncClient, service: FakeService, body: dict[str, Any]
+    http: httpx2.AsyncClient, service: FakeService, body: dict[str, Any], status: int, code: str
 ) -> None:
     answer = await http.post("/v1/responses", json=body)
 
-    assert (answer.status_code, service.requests) == (404, [])
+    assert (answer.status_code, answer.json()["error"]["code"], service.requests) == (status, code, [])
     assert "0 are kept now" in answer.json()["error"]["message"]
 
 
