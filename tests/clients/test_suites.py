@@ -18,7 +18,7 @@ def id_of(suite: Suite, check: str) -> str:
 
 @pytest.mark.engines
 @pytest.mark.promise("openai:clients")
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(900)  # the first one waits for all suites
 @pytest.mark.parametrize(("suite", "check"), [pytest.param(*one, id=id_of(*one)) for one in CHECKS])
 def test_a_check_of_a_real_client_passes(suite: Suite, check: str, results: Results) -> None:
     problems = results(suite)

@@ -39,7 +39,9 @@ def agent(kind: Kind) -> Agent:
 def test_an_agent_calls_its_tool_and_answers(kind: Kind) -> None:
     ran = Runner.run_sync(agent(kind), "Weather?")
 
-    assert [item.type for item in ran.new_items] == ["tool_call_item", "tool_call_output_item", "message_output_item"]
+    kinds = [item.type for item in ran.new_items]
+    assert kinds[-1] == "message_output_item"
+    assert kinds.count("tool_call_item") == kinds.count("tool_call_output_item") > 0
     assert ran.final_output == SCRIPTED_ANSWER
 
 
@@ -51,7 +53,7 @@ def test_an_agent_calls_its_tool_in_a_stream(kind: Kind) -> None:
         return names, str(ran.final_output)
 
     names, answer = asyncio.run(run())
-    assert ["tool_called", "tool_output"] == [name for name in names if name.startswith("tool")]
+    assert names.count("tool_called") == names.count("tool_output") > 0
     assert answer == SCRIPTED_ANSWER
 
 

@@ -1,5 +1,8 @@
 """What editors and their agents send: Continue, Cline and opencode by their source, aider and Cursor by reports."""
 
+import json
+from typing import Any
+
 import pytest
 
 from tests.clients.given import SCRIPTED_ANSWER, data_url
@@ -144,3 +147,51 @@ def test_cursor_chats_with_the_fields_of_its_own() -> None:
     }
 
     assert text_of(EDITOR.stream("/chat/completions", body))
+
+
+def history(name: str, arguments: dict[str, str], result: str) -> list[dict[str, Any]]:
+    """Return a conversation in which a tool was called, as agents send it back."""
+    function = {"name": name, "arguments": json.dumps(arguments)}
+    call = {"id": "call_1", "type": "function", "function": function}
+    return [
+        {"role": "system", "content": "You are an agent."},
+        {"role": "user", "content": "Fix it"},
+        {"role": "assistant", "content": None, "tool_calls": [call]},
+        {"role": "tool", "tool_call_id": "call_1", "content": result},
+    ]
+
+
+def test_opencode_goes_on_after_its_tool() -> None:
+    messages = history("bash", {"command": "ls"}, "README.md")
+    body = {"model": "agent", "messages": messages, "tools": [tool("bash", command={"type": "string"})], **USAGE}
+
+    assert text_of(EDITOR.stream("/chat/completions", body)) == SCRIPTED_ANSWER
+
+
+def test_cline_goes_on_after_a_tool_whose_result_has_parts() -> None:
+    messages = history("read_file", {"path": "a"}, "x")
+    messages[3]["content"] = [{"type": "text", "text": "line 1"}, {"type": "text", "text": "line 2"}]
+    body = {"model": "agent", "messages": messages, "tools": [tool("read_file", path={"type": "string"})], **USAGE}
+
+    assert text_of(EDITOR.stream("/chat/completions", body)) == SCRIPTED_ANSWER
+
+
+def test_continue_is_given_a_call_that_it_asks_for() -> None:
+    body = {
+        "model": "agent",
+        "messages": HELLO,
+        "max_tokens": 200,
+        "tools": [tool("read_file", filepath={"enum": ["a.py", "b.py"]})],
+        "tool_choice": {"type": "function", "function": {"name": "read_file"}},
+        **USAGE,
+    }
+
+    chunks = EDITOR.stream("/chat/completions", body)
+
+    deltas = [
+        call for chunk in chunks if chunk["choices"] for call in chunk["choices"][0]["delta"].get("tool_calls", [])
+    ]
+    assert (deltas[0]["index"], deltas[0]["type"], deltas[0]["function"]["name"]) == (0, "function", "read_file")
+    called = json.loads("".join(delta["function"].get("arguments", "") for delta in deltas))
+    assert called["filepath"] in ("a.py", "b.py")
+    assert chunks[-2]["choices"][0]["finish_reason"] == "tool_calls"

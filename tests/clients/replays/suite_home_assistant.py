@@ -64,3 +64,18 @@ def test_home_assistant_speaks(kind: str, media_type: str) -> None:
     answer = HOME_ASSISTANT.send("/audio/speech", json=body)
 
     assert (answer.status_code, answer.headers["content-type"]) == (200, media_type)
+
+
+def test_home_assistant_is_given_calls_and_tells_what_they_did() -> None:
+    turn_on = tool("HassTurnOn", area={"enum": ["Kitchen", "Office"]})
+    body = {"model": "agent", "messages": HELLO, "tools": [turn_on], "max_tokens": 200, "stream": True}
+
+    chunks = HOME_ASSISTANT.stream("/chat/completions", {**body, "tool_choice": "required"})
+    deltas = [call for chunk in chunks for call in chunk["choices"][0]["delta"].get("tool_calls", [])]
+    arguments = "".join(delta["function"].get("arguments", "") for delta in deltas)
+    call = {"id": deltas[0]["id"], "type": "function", "function": {"name": "HassTurnOn", "arguments": arguments}}
+    told = {"role": "tool", "tool_call_id": call["id"], "content": json.dumps({"success": True})}
+    messages = [*HELLO, {"role": "assistant", "tool_calls": [call]}, told]
+
+    assert json.loads(arguments)["area"] in ("Kitchen", "Office")
+    assert text_of(HOME_ASSISTANT.stream("/chat/completions", {**body, "messages": messages})) == SCRIPTED_ANSWER

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import httpx2
 import pytest
 
-from tests.clients.given import BASE_URL, RECORDING, SCRIPTED_ANSWER, SPOKEN, URL, data_url
+from tests.clients.given import BASE_URL, MEDIA, RECORDING, SCRIPTED_ANSWER, SPOKEN, URL, data_url
 from tests.clients.replays.program import HELLO, USAGE, Program, text_of, tool
 
 OPEN_WEBUI = Program({"x-openwebui-user-name": "Ada", "x-openwebui-user-id": "1"})
@@ -104,3 +104,27 @@ def test_open_webui_fetches_a_picture_from_the_host_that_it_asked() -> None:
 
     assert url.startswith(f"{URL}/")
     assert httpx2.get(url, headers=OPEN_WEBUI.headers).headers["content-type"] == "image/png"
+
+
+@pytest.mark.parametrize("field", ["image", "image[]"])
+def test_open_webui_edits_a_picture(field: str) -> None:
+    """One picture is sent as `image`, several as `image[]`."""
+    form = {"model": "painter", "prompt": "a red circle", "n": "1", "size": "64x64", "response_format": "b64_json"}
+    parts = [f'--XX\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{text}\r\n' for name, text in form.items()]
+    head = (
+        f'--XX\r\nContent-Disposition: form-data; name="{field}"; filename="0.png"\r\nContent-Type: image/png\r\n\r\n'
+    )
+    content = "".join([*parts, head]).encode() + (MEDIA / "small.png").read_bytes() + b"\r\n--XX--\r\n"
+
+    answer = OPEN_WEBUI.send(
+        "/images/edits", content=content, headers={"content-type": "multipart/form-data; boundary=XX"}
+    )
+
+    assert answer.status_code == 200, answer.text
+    assert base64.b64decode(answer.json()["data"][0]["b64_json"]).startswith(b"\x89PNG")
+
+
+def test_open_webui_embeds_documents() -> None:
+    answer = OPEN_WEBUI.post("/embeddings", {"input": ["a red circle", "forty two"], "model": "embedder"})
+
+    assert [len(item["embedding"]) > 0 for item in answer["data"]] == [True, True]
