@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Protocol
 
 from model_runtime.catalog import memory_estimate
+from model_runtime.catalog.abilities import read_abilities
 from model_runtime.catalog.builtin_models import (
     ALIASES_BY_TIER,
     BUILTIN_MODELS,
@@ -18,8 +19,8 @@ from model_runtime.catalog.builtin_models import (
     STARTER_BY_TASK,
 )
 from model_runtime.catalog.configured import check_defaults, configured_models, does_task
-from model_runtime.catalog.detect import GROUNDING_TASKS, OCR_TASKS, detect_model, needs_picture, supports_grounding
-from model_runtime.catalog.image_families import EDIT_ABILITY, can_edit
+from model_runtime.catalog.detect import detect_model, needs_picture
+from model_runtime.catalog.image_families import EDIT_ABILITY
 from model_runtime.catalog.local_folder import broken_reason, file_problem, folder_problem
 from model_runtime.catalog.model import DEFAULT_PATTERNS, Model, ModelArtifact, ModelInfo
 from model_runtime.catalog.model_folders import ModelFolders
@@ -161,7 +162,7 @@ class Catalog:
             needed_bytes=self.needed_bytes(model, folders),
             voices=voices.names,
             languages=voices.languages,
-            abilities=abilities_of(model, folders),
+            abilities=read_abilities(model, folders),
             context_tokens=self.context_tokens(model, folders, budget_bytes) if folders and not problem else 0,
         )
 
@@ -224,7 +225,7 @@ class Catalog:
 
     def _edits(self, model: Model) -> bool:
         folders, problem = self._usable_folders(model)
-        return EDIT_ABILITY in abilities_of(model, {} if problem else folders)
+        return EDIT_ABILITY in read_abilities(model, {} if problem else folders)
 
     def _is_usable(self, model: Model, task: Task) -> bool:
         folders, problem = self._usable_folders(model)
@@ -304,17 +305,6 @@ def is_real_model_for(model: Model, task: Task) -> bool:
     """Return whether a model that is no starter and no mere reader may answer requests for `task` that name no model."""
     is_general = not model.starter and model.engine not in {"", OCR_ENGINE}
     return is_general and task in {model.task, Task.TEXT} and does_task(model, task)
-
-
-def abilities_of(model: Model, folders: Mapping[str, Path]) -> tuple[str, ...]:
-    """Return what a model can do besides its task; `folders` are empty if it cannot be used."""
-    if model.engine == OCR_ENGINE:
-        return OCR_TASKS
-    if model.starter or not folders:
-        return ()
-    if model.task is Task.IMAGE and can_edit(model, folders["model"]):
-        return (EDIT_ABILITY,)
-    return GROUNDING_TASKS if model.task is Task.VISION and supports_grounding(folders["model"]) else ()
 
 
 def has_apple_gpu() -> bool:

@@ -4,11 +4,17 @@ Sources: `_infer_tool_parser` of mlx_lm/tokenizer_utils.py and `SPECS` of mlx_vl
 that of its own template; neither library has a parser for it.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from model_runtime.catalog.chat_template import ChatTemplate, read_chat_template
+from model_runtime.catalog.model import Model
+from model_runtime.requests import Task
 
+TEXT_ENGINE = "mlx-lm"
+TOOL_ABILITY = "tools"
+"""The ability of a model that can call tools."""
 ANY_TEXT = r"(.|\n)*"
 
 
@@ -275,3 +281,10 @@ def find_tool_format(template: ChatTemplate) -> ToolFormat | None:
 def read_tool_format(folder: Path, *, has_processor: bool) -> ToolFormat | None:
     """Return the format in which the model of a checkpoint calls tools; None if it cannot."""
     return find_tool_format(read_chat_template(folder, has_processor=has_processor))
+
+
+def tool_format_of(model: Model, folders: Mapping[str, Path]) -> ToolFormat | None:
+    """Return the format in which a model calls tools; None if it cannot. `folders` are empty if it is missing."""
+    if model.task not in {Task.TEXT, Task.VISION} or "model" not in folders:
+        return None
+    return read_tool_format(folders["model"], has_processor=model.engine != TEXT_ENGINE)

@@ -5,10 +5,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from model_runtime.catalog.model import Model
-from model_runtime.catalog.tool_formats import ToolFormat, read_tool_format
+from model_runtime.catalog.tool_formats import ToolFormat, tool_format_of
 from model_runtime.errors import InvalidInput
 from model_runtime.requests import Chat, Request, Tool
-from model_runtime.validation.chat import TEXT_ENGINE
 
 MAX_SHOWN_TOOLS = 8
 
@@ -23,22 +22,16 @@ def validate(request: Chat, model: Model, folders: Mapping[str, Path]) -> None:
     for tool in request.tools:
         _check_parameters(tool)
     if request.tool_choice == "required":
-        _check_required(request, model, find_format(model, folders))
+        _check_required(request, model, tool_format_of(model, folders))
 
 
 def tool_warnings(request: Request, model: Model, folders: Mapping[str, Path]) -> tuple[str, ...]:
     """Return a warning if a chat offers tools to a model that cannot call any; clients offer them always."""
     if not isinstance(request, Chat) or not request.tools or request.tool_choice == "none":
         return ()
-    if find_format(model, folders):
+    if tool_format_of(model, folders):
         return ()
     return (f"The tools had no effect: {_cannot_call(model)}. It answered as if there were none.",)
-
-
-def find_format(model: Model, folders: Mapping[str, Path]) -> ToolFormat | None:
-    """Return how a model calls tools; None if it cannot."""
-    folder = folders.get("model")
-    return read_tool_format(folder, has_processor=model.engine != TEXT_ENGINE) if folder else None
 
 
 def _check_names(request: Chat) -> None:

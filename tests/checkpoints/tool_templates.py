@@ -10,7 +10,8 @@ TURNS = (
     "{%- for message in messages %}"
     "{%- if message.role == 'tool' %}{{- '<|im_start|>user\\n<tool_response>\\n' + message.content }}"
     "{{- '\\n</tool_response><|im_end|>\\n' }}"
-    "{%- else %}{{- '<|im_start|>' + message.role + '\\n' }}"
+    "{%- else %}{{- '<|im_start|>' + message.role }}"
+    "{%- if message.content or not message.tool_calls %}{{- '\\n' }}{%- endif %}"
     "{%- if message.content is string %}{{- message.content }}"
     "{%- else %}{%- for part in message.content %}"
     "{{- '<|vision_start|><|image_pad|><|vision_end|>' if part.type == 'image' else part.text }}"
@@ -88,6 +89,11 @@ def build_hermes(folder: Path) -> Path:
     """Write a text model with two templates in tokenizer_config.json, one of them for tools, as Hermes 3 has."""
     named = [{"name": "default", "template": llama.TEMPLATE}, {"name": "tool_use", "template": QWEN}]
     return _with_entry(llama.build(folder), named)
+
+
+def build_wide(folder: Path, *, words: int) -> Path:
+    """Write a large text model with Qwen's template and a vocabulary of so many words."""
+    return _with_jinja(llama.build_large(folder, words=words), QWEN)
 
 
 def build_qwen_vl(folder: Path) -> Path:

@@ -541,6 +541,17 @@ def test_a_catalog_knows_which_models_name_places_in_pictures(
     assert shelf.info(models["tts-fast"]).abilities == ()
 
 
+def test_a_catalog_knows_which_models_call_tools(tmp_path: Path) -> None:
+    there = folder(tmp_path / "m", {"model_type": "llama"})
+    shelf = catalog(Shelf(**{"mlx-community__Llama-3.2-3B-Instruct-4bit": there}))
+    models = {model.name: model for model in shelf.models()}
+    before = shelf.info(models["llm-fast"]).abilities
+    (there / "chat_template.jinja").write_text("{{ '<tool_call>' }}{{ tool_call.name }}")
+
+    assert (before, shelf.info(models["llm-fast"]).abilities) == ((), ("tools",))
+    assert shelf.info(models["llm-best"]).abilities == ()
+
+
 def test_a_known_name_is_answered_without_a_look_at_the_disk(monkeypatch: pytest.MonkeyPatch) -> None:
     found, looks = catalog(Shelf()), list[str]()
     monkeypatch.setattr(found, "rescan", lambda: looks.append("disk"))

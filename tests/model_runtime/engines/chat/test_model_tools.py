@@ -139,12 +139,14 @@ def test_tools_calls_and_results_reach_the_template(family: str, checkpoint: Che
 
 
 @pytest.mark.promise("chat:tool-results")
-def test_a_call_is_answered_and_the_chat_goes_on(engine: StepEngine) -> None:
+@pytest.mark.promise("chat:reads-only-what-is-new")
+def test_a_call_is_answered_and_the_chat_goes_on_from_where_it_was(engine: StepEngine, family: str) -> None:
     question = Message("user", ("Which weather?",))
     forced = Chat(
         "a-model", (question,), tools=(WEATHER,), tool_choice="required", forced_tool="weather", max_tokens=200
     )
-    (call,) = run_chat(engine, forced).tool_calls
+    called = run_chat(engine, forced)
+    (call,) = called.tool_calls
     result = Message("tool", ("rain",), tool_call_id=call.id)
     history = (question, Message("assistant", (), (call,)), result)
 
@@ -152,6 +154,8 @@ def test_a_call_is_answered_and_the_chat_goes_on(engine: StepEngine) -> None:
 
     assert answer.completion_tokens > 0
     assert not answer.tool_calls
+    if family != "qwen-vl":
+        assert answer.cached_tokens > called.prompt_tokens + 0.9 * called.completion_tokens - 8
 
 
 def test_a_call_that_runs_out_of_tokens_says_so(engine: StepEngine, family: str) -> None:

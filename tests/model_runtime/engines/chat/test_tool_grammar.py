@@ -70,11 +70,13 @@ def allowed(mask: GrammarMask, last: int) -> Sequence[int]:
     return [int(token) for token in np.flatnonzero(np.isfinite(logits))]
 
 
-def read(kind: str, chat: Chat, tool_format: ToolFormat, tokens: Sequence[int]) -> Answer:
-    """Return the answer that is read of these tokens."""
+def read(
+    kind: str, chat: Chat, tool_format: ToolFormat, tokens: Sequence[int], mask: GrammarMask | None = None
+) -> Answer:
+    """Return the answer that is read of these tokens; with the mask they are known to be guided."""
     tokenizer = TOKENIZERS[kind]
     marks = find_answer_format(tokenizer, ChatTemplate("x", tool_format.name))
-    answer = Answer(chat, AnswerPlan(marks))
+    answer = Answer(chat, AnswerPlan(marks, mask))
     for token in tokens:
         answer.push(marks.visible_tokens.get(token) or tokenizer.decode([token]))
     answer.finish(is_cut_off=False)
@@ -121,10 +123,13 @@ def test_random_logits_make_a_valid_call(family: str, kind: str) -> None:
     chat = replace(CHAT, tools=(CLOCK, trip), forced_tool="trip")
 
     for seed in range(2):
-        said = random_walk(mask_of(kind, chat, tool_format), seed=seed)
+        mask = mask_of(kind, chat, tool_format)
+        said = random_walk(mask, seed=seed)
 
-        (call,) = read(kind, chat, tool_format, said).tool_calls
+        (call,) = read(kind, chat, tool_format, said, mask).tool_calls
+        (unguided,) = read(kind, chat, tool_format, said).tool_calls
         arguments = json.loads(call.arguments)
+        assert arguments == json.loads(unguided.arguments)
         assert call.name == "trip"
         assert {"city", "days"} <= set(arguments) <= {"city", "days", "loud", "rooms"}
         assert arguments["city"] in ("Paris", "Rome")
@@ -168,7 +173,7 @@ def test_a_strict_tool_leaves_text_free_and_calls_not(family: str, kind: str) ->
 
     said = random_walk(mask, first)
 
-    answer = read(kind, chat, tool_format, said)
+    answer = read(kind, chat, tool_format, said, mask)
     assert "".join(answer.texts) == "A fox."
     assert json.loads(answer.tool_calls[0].arguments)["city"] in ("Paris", "Rome")
 
