@@ -13,6 +13,7 @@ from openai_compat.api.response_items import item_type, listed_item, to_items
 from openai_compat.api.response_store import ResponseStore, StoredResponse
 from openai_compat.http.errors import UnknownResponse
 
+PREVIOUS = "previous_response_id"
 MAX_QUOTED_CHARACTERS = 80
 NOT_KEPT = (
     "This response is not kept: it is too large, or newer ones took its place. Send the whole conversation as `input` "
@@ -27,24 +28,26 @@ class ResponseHistory:
 
     store: ResponseStore
 
-    def require(self, response_id: str) -> StoredResponse:
-        """Return a kept response.
+    def require(self, response_id: str, *, param: str | None = None) -> StoredResponse:
+        """Return a kept response; `param` is the field that has its id.
 
         Raises:
             UnknownResponse: none has this id.
         """
         stored = self.store.get(response_id)
         if stored is None:
-            raise self.unknown(f"There is no response {response_id[:MAX_QUOTED_CHARACTERS]!r}.")
+            raise self.unknown(f"There is no response {response_id[:MAX_QUOTED_CHARACTERS]!r}.", param)
         return stored
 
-    def unknown(self, sentence: str) -> UnknownResponse:
+    def unknown(self, sentence: str, param: str | None) -> UnknownResponse:
         """Return the error for an id that is not kept, or no longer."""
         capacity_mb = self.store.capacity_bytes // 1_000_000
-        return UnknownResponse(
+        error = UnknownResponse(
             f"{sentence} Senses keeps the {self.store.max_responses} responses that were used last, of {capacity_mb} MB "
             f"together, until it ends; {len(self.store)} are kept now. Send the whole conversation as `input`."
         )
+        error.param = param
+        return error
 
     async def conversation(self, values: Mapping[str, Any]) -> object:
         """Return the items that a request asks to be read: earlier ones, then its own. Wrong shapes are unchanged.
@@ -53,7 +56,7 @@ class ResponseHistory:
             UnknownResponse: an item that is only named is not kept.
             InvalidInput: the earlier response is not kept, or not finished.
         """
-        previous_id = values.get("previous_response_id")
+        previous_id = values.get(PREVIOUS)
         earlier: list[Any] = []
         if isinstance(previous_id, str) and previous_id:
             earlier = await to_thread.run_sync(_items_of, self._require_finished(previous_id))
@@ -66,13 +69,11 @@ class ResponseHistory:
         try:
             stored = self.require(response_id)
         except UnknownResponse as error:  # OpenAI's status and code, which agents look at to send everything again
-            raise InvalidInput(
-                error.message, param="previous_response_id", code="previous_response_not_found"
-            ) from error
+            raise InvalidInput(error.message, param=PREVIOUS, code="previous_response_not_found") from error
         if not stored.is_finished:
             raise InvalidInput(
                 f"The response {response_id!r} is still being written. Wait for its end, then continue it.",
-                param="previous_response_id",
+                param=PREVIOUS,
             )
         return stored
 
@@ -89,7 +90,7 @@ class ResponseHistory:
         output = from_json(stored.response)["output"] if stored else []
         found = next((item for item in output if item["id"] == item_id), None)
         if found is None:
-            raise self.unknown(f"There is no item {item_id[:MAX_QUOTED_CHARACTERS]!r} to refer to.")
+            raise self.unknown(f"There is no item {item_id[:MAX_QUOTED_CHARACTERS]!r} to refer to.", "input")
         return found
 
     @contextmanager
@@ -125,6 +126,8 @@ def _items_of(stored: StoredResponse) -> list[Any]:
 
 
 def _referred_id(item: object) -> str:
-    """Return the id of an item that is only named, "" for another one."""
-    is_reference = isinstance(item, dict) and item_type(item) == "item_reference"
-    return str(item.get("id", "")) if isinstance(item, dict) and is_reference else ""
+    """Return the id of an item that is only named, "" for another one. The type of a name may be left out."""
+    if not isinstance(item, dict) or not isinstance(item.get("id"), str):
+        return ""
+    is_name = item_type(item) == "item_reference" or not {"type", "role"} & item.keys()
+    return str(item["id"]) if is_name else ""

@@ -70,7 +70,8 @@ def _to_chat_part(part: object) -> object:
 def listed_item(item: Mapping[str, Any]) -> dict[str, Any]:
     """Return a valid item as OpenAI lists it: with an id, a type, a status, and content in parts."""
     kind = item_type(item)
-    listed = {**item, "id": item.get("id") or new_item_id(kind), "type": kind}
+    own_id = item.get("id")
+    listed = {**item, "id": own_id if own_id and isinstance(own_id, str) else new_item_id(kind), "type": kind}
     if kind == "message":
         listed["content"] = _listed_content(item)
     if kind == "reasoning":

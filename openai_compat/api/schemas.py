@@ -8,8 +8,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, GetJsonSchemaHandler, model_validator
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, PydanticCustomError
 
 from model_runtime.formats.durations import parse_keep_alive
 from openai_compat.api.fields import parse_granularities, parse_size
@@ -113,6 +114,15 @@ class RequestBody(WireModel):
 
     model: str = ""
     keep_alive: KeepAliveSeconds = None
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        """Describe the fields without effect as such."""
+        described = handler(core_schema)
+        properties = handler.resolve_ref_schema(described)["properties"]
+        for name, field in cls.ignored.items():
+            properties[name]["description"] = f"has no effect: {field.reason}"
+        return described
 
     def ignored_warnings(self) -> tuple[str, ...]:
         """Return a sentence for each field that was sent and has no effect."""

@@ -5,6 +5,8 @@ from typing import Any
 
 ANYTHING_BYTES = 4
 """Such as null."""
+MAX_OPEN_REFERENCES = 64
+"""References within what references name: what is deeper counts as anything."""
 
 
 def shortest_bytes(schema: Any) -> int:
@@ -18,6 +20,7 @@ class _ShortestJson:
     def __init__(self, root: Any) -> None:
         self._root = root
         self._referred: dict[str, int] = {}
+        self._open_references = 0
 
     def of(self, schema: Any) -> int:
         if not isinstance(schema, Mapping):
@@ -46,10 +49,12 @@ class _ShortestJson:
         """Return the size of what a reference of the form #/a/b names; it may lead back to itself."""
         if not isinstance(reference, str):
             return 0
-        if reference not in self._referred:
+        if reference not in self._referred and self._open_references < MAX_OPEN_REFERENCES:
             self._referred[reference] = ANYTHING_BYTES
+            self._open_references += 1
             self._referred[reference] = self.of(self._resolve(reference))
-        return self._referred[reference]
+            self._open_references -= 1
+        return self._referred.get(reference, ANYTHING_BYTES)
 
     def _resolve(self, reference: str) -> Any:
         found = self._root

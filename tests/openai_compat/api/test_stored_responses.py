@@ -106,7 +106,8 @@ async def test_an_item_may_be_named_instead_of_sent(sdk: AsyncOpenAI, service: F
 
     await sdk.responses.create(model="", input=asked)
     alone = turns(service)
-    await sdk.responses.create(model="", input=[reference, asked[-1]], previous_response_id=first.id)
+    bare_reference: Any = {"id": first.output[0].id}
+    await sdk.responses.create(model="", input=[bare_reference, asked[-1]], previous_response_id=first.id)
 
     assert alone == turns(service) == [("user", ("Hello",)), ("assistant", (ANSWER,)), ("user", ("And?",))]
 
@@ -160,6 +161,17 @@ async def test_what_a_response_was_asked_with_is_listed_by_pages(sdk: AsyncOpenA
     ]
 
 
+async def test_an_item_with_an_id_that_is_no_text_gets_one(http: httpx2.AsyncClient) -> None:
+    asked = [{"role": "user", "content": "Hello", "id": {"no": "text"}}, {"role": "user", "content": "?", "id": ""}]
+    first = (await http.post("/v1/responses", json={"input": asked})).json()
+    second = await http.post("/v1/responses", json={"input": "And?", "previous_response_id": first["id"]})
+
+    items = (await http.get(f"/v1/responses/{first['id']}/input_items")).json()["data"]
+
+    assert second.status_code == 200
+    assert [item["id"][:4] for item in items] == ["msg_", "msg_"]
+
+
 @pytest.mark.promise("openai:responses-kept")
 async def test_what_is_listed_includes_the_earlier_conversation(sdk: AsyncOpenAI) -> None:
     first = await sdk.responses.create(model="", input="Hello")
@@ -209,18 +221,24 @@ async def test_an_id_that_is_not_kept_is_told_with_what_to_do(http: httpx2.Async
 
 
 @pytest.mark.parametrize(
-    ("body", "status", "code"),
+    ("body", "status", "code", "param"),
     [
-        ({"input": "hi", "previous_response_id": "resp_x"}, 400, "previous_response_not_found"),
-        ({"input": [{"type": "item_reference", "id": "msg_x"}]}, 404, "response_not_found"),
+        (
+            {"input": "hi", "previous_response_id": "resp_x"},
+            400,
+            "previous_response_not_found",
+            "previous_response_id",
+        ),
+        ({"input": [{"type": "item_reference", "id": "msg_x"}]}, 404, "response_not_found", "input"),
     ],
 )
 async def test_nothing_runs_for_a_conversation_that_is_not_kept(
-    http: httpx2.AsyncClient, service: FakeService, body: dict[str, Any], status: int, code: str
+    http: httpx2.AsyncClient, service: FakeService, body: dict[str, Any], status: int, code: str, param: str
 ) -> None:
     answer = await http.post("/v1/responses", json=body)
 
-    assert (answer.status_code, answer.json()["error"]["code"], service.requests) == (status, code, [])
+    error = answer.json()["error"]
+    assert (answer.status_code, error["code"], error["param"], service.requests) == (status, code, param, [])
     assert "0 are kept now" in answer.json()["error"]["message"]
 
 

@@ -172,5 +172,11 @@ def test_a_schema_of_references_to_all_others_is_measured_once() -> None:
     assert shortest_bytes({"$defs": dict.fromkeys(names, everything), "$ref": "#/$defs/n0"}) > 0
 
 
+def test_a_long_chain_of_references_has_a_size() -> None:
+    definitions: dict[str, Any] = {f"n{index}": record(next={"$ref": f"#/$defs/n{index + 1}"}) for index in range(5000)}
+
+    assert shortest_bytes({"$defs": definitions, "$ref": "#/$defs/n0"}) > 0
+
+
 def test_there_are_schemas_of_twenty_kinds() -> None:
     assert len(JSON_SCHEMAS) >= 20
