@@ -109,7 +109,9 @@ class FakeService:
         self.answer_parts: tuple[str, ...] = ("A red ", "circle on a ", "white background.")
         self.chat_events: tuple[Event, ...] = ()
         self.chat_result: ChatResult | None = None
-        self.models = tuple(model_status(name, task) for name, task in TASK_OF_MODEL.items())
+        self.models = tuple(
+            model_status(name, task) for name, task in TASK_OF_MODEL.items() if name.endswith("starter")
+        )
         self.models_changed = anyio.Event()
         self.lines: tuple[TextLine, ...] = ()
         self.segments: tuple[Segment, ...] = (

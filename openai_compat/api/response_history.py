@@ -28,18 +28,18 @@ class ResponseHistory:
 
     store: ResponseStore
 
-    def require(self, response_id: str, *, param: str | None = None) -> StoredResponse:
-        """Return a kept response; `param` is the field that has its id.
+    def require(self, response_id: str) -> StoredResponse:
+        """Return a kept response.
 
         Raises:
             UnknownResponse: none has this id.
         """
         stored = self.store.get(response_id)
         if stored is None:
-            raise self.unknown(f"There is no response {response_id[:MAX_QUOTED_CHARACTERS]!r}.", param)
+            raise self.unknown(f"There is no response {response_id[:MAX_QUOTED_CHARACTERS]!r}.")
         return stored
 
-    def unknown(self, sentence: str, param: str | None) -> UnknownResponse:
+    def unknown(self, sentence: str, param: str | None = None) -> UnknownResponse:
         """Return the error for an id that is not kept, or no longer."""
         capacity_mb = self.store.capacity_bytes // 1_000_000
         error = UnknownResponse(

@@ -35,6 +35,23 @@ TWO_TENSORS = {
 }
 
 
+def embedder(path: Path, model_type: str) -> Path:
+    """Return a folder of sentence-transformers."""
+    model_files(path, {"model_type": model_type, "architectures": ["SomeModel"], "hidden_size": 8})
+    (path / "1_Pooling").mkdir()
+    (path / "1_Pooling" / "config.json").write_text("{}", encoding="utf-8")
+    return path
+
+
+def painter(path: Path, module: str) -> Path:
+    """Return the folder of an image model whose transformer has this module."""
+    header = json.dumps({f"{module}.weight": {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}}).encode()
+    for part in ("transformer", "vae"):
+        (path / part).mkdir(parents=True)
+        (path / part / "0.safetensors").write_bytes(len(header).to_bytes(8, "little") + header + bytes(4))
+    return path
+
+
 class Shelf:
     """A store with these repositories, each in a folder of its own."""
 
@@ -180,6 +197,49 @@ def test_the_names_of_openai_mean_ours_for_their_task_and_are_refused_for_others
         with pytest.raises(WrongTask, match=f"{name} supports {tasks[0]}, not {task}") as refusal:
             found.resolve(name, task)
         assert refusal.value.task == tasks[0]
+
+
+@pytest.mark.promise("models:openai-names")
+@pytest.mark.parametrize("name", ["", "auto", "fast", "text-embedding-3-small", "text-embedding-ada-002"])
+@pytest.mark.parametrize("starters_first", [True, False])
+def test_a_text_is_embedded_by_the_one_model_for_that_or_by_any_that_is_here(
+    tmp_path: Path, name: str, *, starters_first: bool
+) -> None:
+    mine = embedder(tmp_path / "mine", "bert")
+    with_mine = Catalog((*REAL_MODELS, detect_model("mine", mine)), Shelf(), prefer_starters=starters_first)
+
+    assert catalog(starters_first=starters_first).resolve(name, Task.EMBEDDING).name == "embed-small"
+    assert with_mine.resolve(name, Task.EMBEDDING).name == "mine"
+    with pytest.raises(WrongTask, match="mine supports embedding, not text"):
+        with_mine.resolve("mine", Task.TEXT)
+
+
+@pytest.mark.promise("embedding:detected")
+@pytest.mark.parametrize("model_type", ["mpnet", "qwen3_vl"])
+def test_what_mlx_vlm_cannot_embed_is_no_embedding_model(tmp_path: Path, model_type: str) -> None:
+    with pytest.raises(InvalidInput, match=f"model_type '{model_type}'.*embedding models of sentence-transformers"):
+        detect_model("mine", embedder(tmp_path / "mine", model_type))
+
+
+@pytest.mark.promise("image:edits")
+def test_an_edit_goes_to_a_model_that_edits_before_one_that_does_not(tmp_path: Path) -> None:
+    klein = painter(tmp_path / "klein", "double_stream_modulation_img")
+    turbo = painter(tmp_path / "turbo", "noise_refiner")
+    both = [detect_model("turbo", turbo), detect_model("klein", klein)]
+    models = (*REAL_MODELS, *STARTER_MODELS)
+
+    here = Catalog((*models, *both), Shelf(), prefer_starters=True)
+    chosen = Catalog((*models, *both), Shelf(), prefer_starters=True, defaults={"image": "turbo"})
+    mine = Catalog((*models, *both), Shelf(), prefer_starters=True, defaults={"image": "klein"})
+    fast = Catalog((*models, *both), Shelf(**{"Runpod__FLUX.2-klein-4B-mflux-4bit": klein}), prefer_starters=True)
+    without = Catalog((*models, both[0]), Shelf(), prefer_starters=True)
+
+    found = [shelf.resolve("edit", Task.IMAGE).name for shelf in (here, chosen, mine, fast, without)]
+    assert found == ["klein", "klein", "klein", "image-fast", "turbo"]
+    assert chosen.resolve("auto", Task.IMAGE).name == "turbo"
+    assert [here.info(model).abilities for model in both] == [(), ("edit",)]
+    assert catalog(starters_first=True).resolve("edit", Task.IMAGE).name == "image-starter"
+    assert catalog().resolve("edit", Task.IMAGE).name == "image-fast"
 
 
 @pytest.mark.promise("models:openai-names")

@@ -230,7 +230,10 @@ async def test_markup_in_a_form_is_refused(http: httpx2.AsyncClient) -> None:
 async def test_variations_are_refused_with_the_way_out(sdk: AsyncOpenAI) -> None:
     words = "/v1/images/edits, with a prompt that says what to vary"
 
-    with pytest.warns(DeprecationWarning), pytest.raises(openai.NotFoundError, match=words) as refused:
+    with (
+        pytest.warns(DeprecationWarning, match="deprecated"),
+        pytest.raises(openai.NotFoundError, match=words) as refused,
+    ):
         await sdk.images.create_variation(image=picture())
 
     assert refused.value.code == "unknown_url"
