@@ -67,7 +67,7 @@ check-lock: setup
 $(TOOLS): packaging/package.json packaging/package-lock.json packaging/.npmrc
 	cd packaging && npm ci && touch node_modules/.package-lock.json || echo "Going on without the tools of packaging/package.json."
 
-# real clients, 364 MB and those of tests/clients; CI installs them, and their tests are skipped elsewhere until someone does
+# Claude Code, 364 MB, and the clients of tests/clients, 130 MB; CI installs them, and their tests are skipped elsewhere until someone does
 clients: $(CLIENTS) $(TOOLS) $(SUITES)
 
 # with the product's Python, or the one that .python-version of the folder names, which pyenv may have

@@ -43,8 +43,9 @@ def results(request: pytest.FixtureRequest) -> Results:
             skip_or_fail(f"{suite.title} is not installed in tests/clients/{suite.environment}: make clients")
         folder: Path = request.getfixturevalue("report_folder")
         report = folder / suite.report
-        if not report.exists():
-            pytest.fail(report.with_suffix(".txt").read_text(encoding="utf-8"))
-        return read_report(report)
+        printed = report.with_suffix(".txt")
+        if not printed.exists():
+            pytest.fail("The suites did not run; the first test that failed says why.")
+        return read_report(report) if report.exists() else pytest.fail(printed.read_text(encoding="utf-8"))
 
     return results_of

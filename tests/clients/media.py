@@ -15,6 +15,7 @@ def write_media(folder: Path) -> Path:
     """Write all files into a folder and return it."""
     from tests.checkpoints import tone_whisper  # imports MLX, which takes a second
 
+    folder.mkdir()
     draw_circle(folder / "circle.png", "blue")
     draw_circle(folder / "red.png", "red")
     upright = draw_square_right_of_circle(folder / "upright.png", "red", "blue")

@@ -1,5 +1,7 @@
 """The table of clients in docs/clients.md, made from the suites themselves. `make docs` writes it."""
 
+import re
+
 from tests.clients.suites import ROOT, SUITES, Suite
 
 TABLE_PAGE = ROOT / "docs" / "clients.md"
@@ -9,7 +11,7 @@ HEAD = "| client | package | version | checks |\n|---|---|---|---|\n"
 
 def row(suite: Suite) -> str:
     """Return a line of the table."""
-    package = f"`{suite.package}`" if suite.package else "–"
+    package = f"`{re.sub(r'-[67]$', '', suite.package)}`" if suite.package else "–"
     return f"| {suite.title} | {package} | {suite.version} | {len(suite.checks)} |\n"
 
 

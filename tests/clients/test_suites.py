@@ -13,11 +13,12 @@ CHECKS = [(suite, check) for suite in SUITES for check in suite.checks]
 
 def id_of(suite: Suite, check: str) -> str:
     """Return what a check is called in reports."""
-    return f"{suite.package} {suite.version}: {check}"
+    return f"{suite.package or suite.folder} {suite.version}: {check}"
 
 
 @pytest.mark.engines
 @pytest.mark.promise("openai:clients")
+@pytest.mark.promise("openai:replays")
 @pytest.mark.timeout(900)  # the first one waits for all suites
 @pytest.mark.parametrize(("suite", "check"), [pytest.param(*one, id=id_of(*one)) for one in CHECKS])
 def test_a_check_of_a_real_client_passes(suite: Suite, check: str, results: Results) -> None:
