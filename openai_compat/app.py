@@ -25,6 +25,7 @@ from openai_compat.api.image_store import TemporaryImageStore
 from openai_compat.api.images import ImagesEndpoint
 from openai_compat.api.models import ModelsEndpoint
 from openai_compat.api.openapi import openapi_document
+from openai_compat.api.realtime.endpoint import RealtimeEndpoint
 from openai_compat.api.response_history import ResponseHistory
 from openai_compat.api.response_store import ResponseStore
 from openai_compat.api.responses import ResponsesEndpoint
@@ -47,6 +48,7 @@ from openai_compat.http.paths import PathMiddleware
 from openai_compat.http.request_log import RequestLogMiddleware
 from openai_compat.http.security import LOCAL_ORIGIN, ApiKeyMiddleware, HostOriginMiddleware
 from openai_compat.http.uploads import UploadMiddleware
+from openai_compat.http.web_sockets import WebSocketLimitMiddleware
 
 LifespanContext = Callable[[], AbstractAsyncContextManager[Any]]
 EXPOSED_HEADERS = ("x-request-id", "openai-processing-ms", "retry-after", "x-sample-rate", *MODEL_HEADERS)
@@ -80,6 +82,7 @@ def create_app(
         ImageEditsEndpoint(service, image_store, image_inputs),
         TranscriptionEndpoint(service),
         SpeechEndpoint(service),
+        RealtimeEndpoint(service),
         StatusEndpoint(service, artifacts, client_snippets),
         FoldersEndpoint(folders),
         MetricsEndpoint(service),
@@ -116,7 +119,7 @@ def middleware_stack(settings: Settings) -> list[Middleware]:
         allow_private_network=True,
     )
     api_key = [Middleware(ApiKeyMiddleware, api_key=settings.api_key)] if settings.api_key else []
-    inner = [Middleware(UploadMiddleware), Middleware(PathMiddleware)]
+    inner = [Middleware(UploadMiddleware), Middleware(PathMiddleware), Middleware(WebSocketLimitMiddleware)]
     return [Middleware(RequestLogMiddleware), host_origin, cors, *api_key, *inner]
 
 

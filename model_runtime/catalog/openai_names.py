@@ -24,6 +24,7 @@ class OpenAIFamily:
 
 OPENAI_FAMILIES = (
     OpenAIFamily(r"whisper-1", (Task.TRANSCRIPTION,), "auto"),
+    OpenAIFamily(r"gpt-realtime-whisper(-.+)?", (Task.TRANSCRIPTION,), "fast"),
     OpenAIFamily(r"gpt-(.+-)?mini-transcribe(-.+)?", (Task.TRANSCRIPTION,), "fast"),
     OpenAIFamily(r"gpt-.+-transcribe(-.+)?", (Task.TRANSCRIPTION,), "best"),
     OpenAIFamily(r"gpt-transcribe(-.+)?", (Task.TRANSCRIPTION,), "auto"),
@@ -40,7 +41,7 @@ OPENAI_FAMILIES = (
 )
 """The first family that matches counts."""
 
-OTHER_NAMES = re.compile(r"gpt-oss.*|.+-(realtime|search|deep-research)(-.+)?|.*/.*")
+OTHER_NAMES = re.compile(r"gpt-oss.*|.+-(realtime(?!-whisper)|search|deep-research)(-.+)?|.*/.*")
 """Names that no family may take: open weights, what Senses does not do, and repositories."""
 MAX_NAME_CHARACTERS = 64
 """Longer names are none of OpenAI's; matching them would take long."""

@@ -18,6 +18,7 @@ from model_runtime.decoding.admission import MemoryAdmission
 from model_runtime.decoding.process import Kind, decode_in_process
 from model_runtime.decoding.storage import MediaStorage
 from model_runtime.errors import InsufficientStorage, InvalidMedia
+from model_runtime.media.audio import SAMPLE_RATE
 from model_runtime.media.types import WHOLE_RECORDING, Audio, ImageData, PixelBox, TimeRange
 
 THREAD_BYTES = 160_000_000
@@ -155,6 +156,10 @@ class MediaDecoder:
         async with self.admission.admit(LONG_AUDIO_BYTES):
             bounds = [] if part == WHOLE_RECORDING else [str(part.start_seconds), str(part.end_seconds)]
             return await self._decode_in_process("audio", Audio, source, param, *bounds)
+
+    async def store_audio(self, pcm: bytes) -> Audio:
+        """Return a recording of 16 kHz mono s16le samples; many go to a file."""
+        return self._own(await anyio.to_thread.run_sync(self._write, Audio(SAMPLE_RATE, pcm)))
 
     def _write(self, media: MediaT) -> "_Decoded[MediaT]":
         """Move many bytes to a file. An idle thread keeps what it has returned last, so it returns none of them."""

@@ -49,7 +49,7 @@ def _check_names(request: Chat) -> None:
 
 def _check_parameters(tool: Tool) -> None:
     try:
-        "".join([tool.name, tool.description, tool.parameters]).encode()
+        f"{tool.name}{tool.description}{tool.parameters}".encode()
         parsed = json.loads(tool.parameters)
     except (ValueError, RecursionError) as error:
         raise InvalidInput(f"The tool {tool.name!r} cannot be read: {error}. Correct it.", param="tools") from error

@@ -143,7 +143,8 @@ def openapi_document(version: str) -> dict[str, Any]:
             "version": version or "0",
             "summary": "OpenAI's API, answered by models on this machine.",
             "description": "Unknown fields are ignored; null means the default. Answers have our field `senses`: "
-            "the model that answered, its warnings, and the seconds it took.",
+            "the model that answered, its warnings, and the seconds it took. Two WebSockets are no part of OpenAPI: "
+            "/v1/realtime?intent=transcription, which is OpenAI's, and /api/events, whose messages are snapshots.",
         },
         "paths": paths,
         "components": {

@@ -28,10 +28,11 @@ SERVED_ROUTES = (
     "POST /v1/audio/translations",
     "POST /v1/audio/speech",
     "GET /v1/audio/voices",
+    "WebSocket /v1/realtime",
 )
 ALTERNATIVES: Mapping[str, str] = {
     "/v1/images/variations": "Send the picture to /v1/images/edits, with a prompt that says what to vary.",
     "/v1/rerank": "Compare embeddings of /v1/embeddings.",
     "/v1/moderations": "Senses has no moderation model.",
-    "/v1/realtime": "Use /v1/audio/transcriptions and /v1/audio/speech with stream.",
+    "/v1/realtime": "Open ws://…/v1/realtime?intent=transcription as a WebSocket, with the API key itself.",
 }

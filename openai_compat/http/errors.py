@@ -64,6 +64,12 @@ class UploadsFull(errors.Busy):
     code = "uploads_full"
 
 
+class SocketsFull(errors.Busy):
+    """As many WebSockets are open as may be."""
+
+    code = "sockets_full"
+
+
 class OriginNotAllowed(errors.SensesError):
     """The Host or Origin header is not allowed: a foreign web page, or a name that only looks local."""
 

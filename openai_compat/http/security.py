@@ -35,6 +35,8 @@ RESULT_PREFIXES = ("/v1/files/images/", "/artifacts/")
 """Images and artifacts with unguessable names."""
 PUBLIC_PREFIXES = ("/web/", *RESULT_PREFIXES)
 """The page's files, and results."""
+KEY_SUBPROTOCOL = "openai-insecure-api-key."
+"""What OpenAI's clients put before the key where a browser opens a WebSocket: it lets a page set no other header."""
 HAS_KEY = "senses.has_key"
 """Key of the ASGI scope: False if a key is configured and this request does not carry it."""
 
@@ -134,7 +136,7 @@ def own_host_names() -> frozenset[str]:
 
 
 class ApiKeyMiddleware:
-    """ASGI middleware that requires the header `Authorization: Bearer <key>`."""
+    """ASGI middleware that requires `Authorization: Bearer <key>`; of a WebSocket, that or the key as a subprotocol."""
 
     def __init__(self, app: ASGIApp, api_key: str) -> None:
         self.app = app
@@ -154,6 +156,12 @@ class ApiKeyMiddleware:
         return scope.get("method") == "OPTIONS" or path in PUBLIC_PATHS or path.startswith(PUBLIC_PREFIXES)
 
     def _has_key(self, scope: Scope) -> bool:
-        scheme, _, key = Headers(scope=scope).get("authorization", "").partition(" ")
-        is_bearer = scheme.lower() == "bearer"  # schemes have no case (RFC 9110, section 11.1)
-        return secrets.compare_digest(key.strip().encode("latin-1", "replace"), self.api_key) and is_bearer
+        return any(secrets.compare_digest(key.encode("latin-1", "replace"), self.api_key) for key in sent_keys(scope))
+
+
+def sent_keys(scope: Scope) -> list[str]:
+    """Return the keys that a request carries: of its header, and of the subprotocols that its WebSocket offers."""
+    scheme, _, key = Headers(scope=scope).get("authorization", "").partition(" ")
+    is_bearer = scheme.lower() == "bearer"  # schemes have no case (RFC 9110, section 11.1)
+    offered = [name for name in scope.get("subprotocols", []) if name.startswith(KEY_SUBPROTOCOL)]
+    return [*([key.strip()] if is_bearer else []), *(name.removeprefix(KEY_SUBPROTOCOL) for name in offered)]

@@ -48,9 +48,18 @@ Chunk = bytes | LateHeaders
 ChunkOrError = Chunk | SensesError
 
 
+def encode_json(payload: Mapping[str, Any]) -> str:
+    """Return JSON text on one line."""
+    return json.dumps(payload, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+
+
 def encode_event(payload: Mapping[str, Any], name: str = "") -> bytes:
-    """Return one server-sent event with a JSON payload (format: WHATWG HTML, section 9.2)."""
-    data = json.dumps(payload, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    """Return one server-sent event with a JSON payload."""
+    return frame_event(encode_json(payload), name)
+
+
+def frame_event(data: str, name: str = "") -> bytes:
+    """Return one server-sent event with a line of text (format: WHATWG HTML, section 9.2)."""
     return f"event: {name}\ndata: {data}\n\n".encode() if name else f"data: {data}\n\n".encode()
 
 

@@ -96,6 +96,15 @@ def build_wide(folder: Path, *, words: int) -> Path:
     return _with_jinja(llama.build_large(folder, words=words), QWEN)
 
 
+def with_qwen_template(source: Path, folder: Path) -> Path:
+    """Write a folder with links to a checkpoint, and Qwen's template beside them."""
+    folder.mkdir(parents=True)
+    for file in source.iterdir():
+        (folder / file.name).symlink_to(file)
+    (folder / "chat_template.jinja").unlink(missing_ok=True)
+    return _with_jinja(folder, QWEN)
+
+
 def build_qwen_vl(folder: Path) -> Path:
     """Write a vision model with Qwen's template in chat_template.json, as Qwen3-VL has it."""
     qwen25_vl.build(folder)

@@ -4,11 +4,14 @@ import json
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import httpx2
 import pytest
 
+from model_runtime.requests import Tool
 from tests.real_models.references import read_reference
 from tests.real_models.results import Results
 from tests.real_models.selection import ANSWER_TOKENS, PROMPTS, QUICK_PROMPTS
@@ -27,7 +30,7 @@ PERSON = {
     "required": ["name", "age", "likes"],
     "additionalProperties": False,
 }
-WEATHER = {
+WEATHER: dict[str, Any] = {
     "type": "function",
     "function": {
         "name": "weather",
@@ -165,6 +168,26 @@ def test_a_call_in_the_history_is_read_as_text(http: httpx2.Client) -> None:
     answer = chat(http, history)
 
     assert "snow" in text_of(answer).lower()
+
+
+@pytest.mark.engines
+def test_with_a_template_for_tools_it_makes_the_call_that_it_must(models_folder: Path, tmp_path: Path) -> None:
+    """The template is ours, of Qwen's form: SmolLM2 was not trained on it. The weights and 49 152 words are real."""
+    from model_runtime.engines.text.model import TextEngine
+    from tests.checkpoints import tool_templates
+    from tests.model_runtime.engines import step_engine_driver
+
+    folder = tool_templates.with_qwen_template(models_folder / MODEL, tmp_path / MODEL)
+    function = WEATHER["function"]
+    tool = Tool(str(function["name"]), str(function["description"]), json.dumps(function["parameters"]))
+    asked = step_engine_driver.chat("Which weather has Paris?", tools=(tool,), tool_choice="required", max_tokens=64)
+
+    answer = step_engine_driver.run_chat(
+        step_engine_driver.load(TextEngine(), {"model": folder}), replace(asked, parallel_tool_calls=False)
+    )
+
+    (call,) = answer.tool_calls
+    assert (call.name, json.loads(call.arguments), answer.finish_reason) == ("weather", {"city": "Paris"}, "tool_calls")
 
 
 @pytest.mark.promise("real:prefix-reuse")

@@ -15,14 +15,13 @@ def parse_tool_call(text: str, _tools: object = None) -> list[dict[str, Any]]:
     """Return all calls in a text that has nothing else.
 
     Raises:
-        ValueError: the text has something else.
+        ValueError: the text has something else than JSON.
+        AttributeError: it has JSON that is no object.
     """
     decoder, calls = json.JSONDecoder(), []
     rest = text.strip().removeprefix(PYTHON_TAG).lstrip(SEPARATORS)
     while rest:
         call, end = decoder.raw_decode(rest)
-        if not isinstance(call, dict):
-            raise ValueError("A call is no JSON object.")
         calls.append({"name": call.get("name", call.get("function")), "arguments": call.get("parameters", {})})
         rest = rest[end:].lstrip(SEPARATORS)
     return calls

@@ -12,6 +12,7 @@ from typing import Any
 from model_runtime.catalog.tool_formats import JsonCall, ToolFormat
 from model_runtime.engines.chat.stop_sequences import partial_match_length
 from model_runtime.engines.chat.template_messages import template_tools
+from model_runtime.engines.fatal_errors import is_fatal
 from model_runtime.events import ToolCallDelta
 from model_runtime.requests import Tool, ToolCall
 
@@ -45,8 +46,9 @@ class ToolCallReader:
         self._template_tools = template_tools(tools)
         self._parse = load_parser(tool_format.parser)
         form = tool_format.forced
-        is_streamed = is_guided and isinstance(form, JsonCall)
-        self._stream = _CallStream(form, tool_format.end, self._names) if is_streamed else None
+        self._stream = (
+            _CallStream(form, tool_format.end, self._names) if is_guided and isinstance(form, JsonCall) else None
+        )
         self._start = self._body = ""
 
     def open(self, mark: str) -> None:
@@ -72,8 +74,10 @@ class ToolCallReader:
             self.calls.append(call)
             return rest
         try:
-            calls = [self._to_call(parsed) for parsed in self._parsed()]
-        except Exception as error:
+            calls = self._parsed_calls()
+        except Exception as error:  # parsers fail in many ways at what a model writes
+            if is_fatal(error):
+                raise
             raise MalformedToolCallError(self._start + self._body + mark) from error
         deltas = [delta for index, call in enumerate(calls, len(self.calls)) for delta in _whole(index, call)]
         self.calls += calls
@@ -92,22 +96,26 @@ class ToolCallReader:
         """What the parser of the family expects."""
         return self._start + self._body if self._format.is_start_content else self._body
 
-    def _parsed(self) -> list[dict[str, Any]]:
+    def _parsed_calls(self) -> list[ToolCall]:
         parsed = self._parse(self._content, self._template_tools)
-        calls = parsed if isinstance(parsed, list) else [parsed]
+        calls: list[ToolCall] = []
+        for one in parsed if isinstance(parsed, list) else [parsed]:
+            calls.append(self._to_call(one, {call.id for call in (*self.calls, *calls)}))
         if not calls:
             raise ValueError("There is no call.")
         return calls
 
-    def _to_call(self, parsed: dict[str, Any]) -> ToolCall:
+    def _to_call(self, parsed: dict[str, Any], taken_ids: set[str]) -> ToolCall:
         name, arguments = parsed["name"].strip(), parsed.get("arguments", {})
         if isinstance(arguments, str):
             arguments = json.loads(arguments)
         if name not in self._names or not isinstance(arguments, dict):
             raise ValueError(f"{name} is no tool, or its arguments are no object.")
         own_id = str(parsed.get("id") or "")
-        is_new = own_id and own_id not in [call.id for call in self.calls]
-        return ToolCall(own_id if is_new else new_call_id(), name, json.dumps(arguments, ensure_ascii=False))
+        call_id = own_id if own_id and own_id not in taken_ids else new_call_id()
+        written = json.dumps(arguments, ensure_ascii=False, allow_nan=False)
+        f"{call_id}{written}".encode()  # half of a character cannot be sent on
+        return ToolCall(call_id, name, written)
 
 
 class _CallStream:

@@ -173,6 +173,7 @@ def test_missing_weights_are_named_with_their_size_and_the_command() -> None:
         ("o4-mini-2025-04-16", CHAT, "fast"),
         ("codex-mini-latest", CHAT, "fast"),
         ("whisper-1", (Task.TRANSCRIPTION,), "auto"),
+        ("gpt-realtime-whisper", (Task.TRANSCRIPTION,), "fast"),
         ("gpt-4o-mini-transcribe-2025-12-15", (Task.TRANSCRIPTION,), "fast"),
         ("gpt-4o-transcribe-diarize", (Task.TRANSCRIPTION,), "best"),
         ("gpt-transcribe", (Task.TRANSCRIPTION,), "auto"),

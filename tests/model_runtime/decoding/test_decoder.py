@@ -117,6 +117,19 @@ async def test_a_huge_mask_takes_no_memory_here_and_has_its_picture_s_size(decod
     assert (mask.width, mask.height, mask.file_size) == (picture.width, picture.height, (5_000, 4_000))
 
 
+async def test_samples_of_a_long_recording_are_in_a_file_until_nothing_needs_them(
+    decoder: MediaDecoder, tmp_path: Path
+) -> None:
+    short, long = await decoder.store_audio(b"\1\0" * 16_000), await decoder.store_audio(b"\1\0" * 800_000)
+    files = files_in(tmp_path)
+
+    assert (short.content, short.duration_seconds) == (b"\1\0" * 16_000, 1)
+    assert isinstance(long.content, MediaFile)
+    assert (bytes(long.pcm[:4]), long.duration_seconds, len(files)) == (b"\1\0\1\0", 50, 1)
+    del long
+    assert files_in(tmp_path) == []
+
+
 @pytest.mark.process
 @pytest.mark.promise("reliability:decoding-memory")
 async def test_a_huge_picture_takes_no_memory_here(decoder: MediaDecoder) -> None:

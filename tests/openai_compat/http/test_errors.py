@@ -5,7 +5,6 @@ from collections.abc import AsyncGenerator
 import httpx2
 import openai
 import pytest
-import websockets
 from openai import AsyncOpenAI
 
 from model_runtime import errors
@@ -217,13 +216,3 @@ async def test_every_answer_has_an_id_and_its_duration(http: httpx2.AsyncClient)
 
     assert len({answer.headers["x-request-id"] for answer in answers}) == 2
     assert all(answer.headers["openai-processing-ms"].isdecimal() for answer in answers)
-
-
-async def test_a_realtime_socket_is_denied_with_the_envelope(url: str) -> None:
-    """Starlette's 403 for an unanswered handshake suggests a wrong API key."""
-    with pytest.raises(websockets.exceptions.InvalidStatus) as refused:
-        async with websockets.connect(f"{url.replace('http', 'ws', 1)}/v1/realtime?model=x"):
-            raise NotImplementedError
-
-    assert refused.value.response.status_code == 404
-    assert b"unknown_url" in refused.value.response.body

@@ -120,6 +120,9 @@ def test_calls_without_a_mark_between_them_are_read_at_the_end() -> None:
         ("json_tools", '<tool_call>\n{"name": "moon", "arguments": {}}\n</tool_call>'),
         ("json_tools", '<tool_call>\n{"name": "weather", "arguments": [1]}\n</tool_call>and more'),
         ("json_tools", "<tool_call>7</tool_call>"),
+        ("json_tools", '<tool_call>{"name": "weather", "arguments": {"days": NaN}}</tool_call>'),
+        ("json_tools", '<tool_call>{"name": "weather", "arguments": {"city": "\\ud83d"}}</tool_call>'),
+        ("mistral_v3", '[TOOL_CALLS][{"name": "weather", "arguments": {}, "id": "\\ud83d"}]'),
         ("qwen3_coder", "<tool_call>nothing</tool_call>"),
         ("longcat", "<longcat_tool_call></longcat_tool_call>"),
         ("llama", '{"name": "a person", "age": 7}'),
@@ -155,6 +158,17 @@ def test_text_goes_on_after_a_call() -> None:
 
     assert [type(event) for event in events] == [TextDelta, ToolCallDelta, ToolCallDelta, TextDelta]
     assert text_of(events) == "First.Then."
+
+
+def test_ids_of_the_models_own_are_kept_unless_another_call_has_them() -> None:
+    one = EXAMPLES["kimi_k2"].removeprefix("<|tool_calls_section_begin|>").removesuffix("<|tool_calls_section_end|>")
+    answer = answer_of("kimi_k2")
+
+    written(answer, ["<|tool_calls_section_begin|>", one, one, "<|tool_calls_section_end|>"])
+
+    first, second = (call.id for call in answer.tool_calls)
+    assert first == "functions.weather:0"
+    assert second.startswith("call_")
 
 
 def test_only_one_call_counts_where_several_are_not_wanted() -> None:

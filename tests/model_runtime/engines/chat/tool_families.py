@@ -41,6 +41,19 @@ EXAMPLES = {
 }
 """By the name of the format. What a grammar makes a model write looks like this."""
 
+GLM_47 = (
+    "<tool_call>weather<arg_key>city</arg_key><arg_value>Paris</arg_value><arg_key>days</arg_key>"
+    "<arg_value>2</arg_value></tool_call>"
+)
+LONGCAT = (
+    "<longcat_tool_call>weather\n<longcat_arg_key>city</longcat_arg_key>\n"
+    "<longcat_arg_value>Paris</longcat_arg_value>\n<longcat_arg_key>days</longcat_arg_key>\n"
+    "<longcat_arg_value>2</longcat_arg_value>\n</longcat_tool_call>"
+)
+MINIMAX_M3 = (
+    ']<]minimax[>[<tool_call>\n]<]minimax[>[<invoke name="weather">]<]minimax[>[<city>Paris]<]minimax[>[</city>'
+    "]<]minimax[>[<days>2]<]minimax[>[</days>]<]minimax[>[</invoke>\n]<]minimax[>[</tool_call>"
+)
 OTHER_EXAMPLES = [
     ("json_tools", '<tool_call>{"name":"weather","arguments":{"city":"Paris","days":2}}</tool_call>'),
     ("json_tools", '<tool_call>\n{"arguments": {"city": "Paris", "days": 2}, "name": "weather"}\n</tool_call>'),
@@ -48,22 +61,9 @@ OTHER_EXAMPLES = [
     ("llama", '\n\n{"type": "function", "name": "weather", "parameters": {"city": "Paris", "days": 2}}'),
     ("llama", '{"function": "weather", "parameters": {"city": "Paris", "days": 2}}'),
     ("mistral_v3", '[TOOL_CALLS] [{"name": "weather", "arguments": {"city": "Paris", "days": 2}, "id": "VvvODy9mT"}]'),
-    (
-        "glm47",
-        "<tool_call>weather<arg_key>city</arg_key><arg_value>Paris</arg_value><arg_key>days</arg_key>"
-        "<arg_value>2</arg_value></tool_call>",
-    ),
-    (
-        "longcat",
-        "<longcat_tool_call>weather\n<longcat_arg_key>city</longcat_arg_key>\n"
-        "<longcat_arg_value>Paris</longcat_arg_value>\n<longcat_arg_key>days</longcat_arg_key>\n"
-        "<longcat_arg_value>2</longcat_arg_value>\n</longcat_tool_call>",
-    ),
-    (
-        "minimax_m3",
-        ']<]minimax[>[<tool_call>\n]<]minimax[>[<invoke name="weather">]<]minimax[>[<city>Paris]<]minimax[>[</city>'
-        "]<]minimax[>[<days>2]<]minimax[>[</days>]<]minimax[>[</invoke>\n]<]minimax[>[</tool_call>",
-    ),
+    ("glm47", GLM_47),
+    ("longcat", LONGCAT),
+    ("minimax_m3", MINIMAX_M3),
 ]
 """Further forms that models write."""
 
