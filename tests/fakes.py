@@ -11,7 +11,7 @@ from tempfile import mkdtemp
 import anyio
 from PIL import Image
 
-from model_runtime.catalog.openai_names import openai_family
+from model_runtime.catalog.openai_names import tier_of
 from model_runtime.decoding.decoder import MediaDecoder
 from model_runtime.errors import SensesError, UnknownModel, WrongTask
 from model_runtime.events import (
@@ -124,7 +124,7 @@ class FakeService:
             raise self.resolve_error
         if name in ("ocr", "ocr-fast") and any(model.name == "ocr-fast" for model in self.models):
             return "ocr-fast"
-        if name in ("", "auto", "fast", "best", "ocr", "edit") or openai_family(name):
+        if name in ("", "auto", "fast", "best", "ocr", "edit") or is_openai_name(name, task):
             return DEFAULT_MODELS[task]
         if name not in TASK_OF_MODEL:
             raise UnknownModel(name, TASK_OF_MODEL)
@@ -230,6 +230,11 @@ class FakeService:
         self.models = tuple(update(self.models))
         changed, self.models_changed = self.models_changed, anyio.Event()
         changed.set()
+
+
+def is_openai_name(name: str, task: Task) -> bool:
+    """Return whether the fake takes OpenAI's names for a task: it knows none of models that chat, hear or speak."""
+    return task in {Task.IMAGE, Task.EMBEDDING} and bool(tier_of(name, task))
 
 
 def _reading(lines: tuple[TextLine, ...]) -> Iterable[Event]:

@@ -64,7 +64,7 @@ WORKS = {
     "mlx-audio": Work(
         "tts-starter", Speak("tts-starter", "hello"), Speak("tts-starter", "Draw a red circle above a star. " * 500)
     ),
-    "mlx-vlm-embedding": Work("embed", Embed("embed", ("dog",)), Embed("embed", ("a red square " * 75,) * 2000)),
+    "mlx-vlm-embedding": Work("embed", Embed("embed", ("dog",)), Embed("embed", ("a red square " * 75,) * 600)),
     "mflux": Work("image-starter", drawing("image-starter", 1), drawing("image-starter", 50)),
 }
 
