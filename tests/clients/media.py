@@ -24,6 +24,7 @@ def write_media(folder: Path) -> Path:
         exif[0x0112] = SIDEWAYS
         picture.transpose(Image.Transpose.ROTATE_90).save(folder / "sideways.jpeg", exif=exif, quality=95)
     draw_circle(folder / "small.png", "blue", side=64)
+    draw_circle(folder / "other.png", "red", side=64)
     mask = Image.new("RGBA", (64, 64), (0, 0, 0, 255))
     mask.paste((0, 0, 0, 0), (0, 0, 32, 64))
     mask.save(folder / "mask.png")

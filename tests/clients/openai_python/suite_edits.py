@@ -3,7 +3,6 @@
 import base64
 import io
 
-import pytest
 from PIL import Image
 
 from tests.clients.given import MEDIA
@@ -35,9 +34,8 @@ def test_an_edit_leaves_what_the_mask_covers() -> None:
         assert whole.crop(kept).tobytes() == original.convert("RGB").crop(kept).tobytes()
 
 
-@pytest.mark.parametrize("count", [1, 2])
-def test_pictures_are_sent_as_a_list(count: int) -> None:
-    files = [(MEDIA / name).open("rb") for name in ("small.png", "red.png")[:count]]
+def test_several_pictures_are_sent_as_a_list() -> None:
+    files = [(MEDIA / name).open("rb") for name in ("small.png", "other.png")]
 
     assert client.images.edit(**ASK, image=files).data[0].b64_json
 

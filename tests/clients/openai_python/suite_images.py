@@ -44,9 +44,8 @@ def test_a_picture_is_fetched_by_its_address() -> None:
         assert answer.read().startswith(BEGINNINGS["png"])
 
 
-@pytest.mark.parametrize("size", ["64x96", "100x50"])
-def test_every_size_is_taken(size: str) -> None:
-    drawn = client.images.generate(**{**ASK, "size": size})
+def test_a_size_that_openai_does_not_have_is_taken() -> None:
+    drawn = client.images.generate(**{**ASK, "size": "100x50"})
 
     assert drawn.data[0].b64_json
 
