@@ -64,6 +64,7 @@ class Chat:
     those of the answer's own tokens only, None for none at all.
     `is_raw` continues the text of the only message as it stands, without the model's template.
     `json_schema` constrains the answer to a JSON schema; "{}" means any JSON object, "" means free text.
+    `counts_only` asks for the number of the prompt's tokens, and for no answer.
     `tools` may be called as `tool_choice` says; `forced_tool` is the one that must be, "" for none in particular.
     """
 
@@ -88,6 +89,7 @@ class Chat:
     tool_choice: Literal["auto", "none", "required"] = "auto"
     forced_tool: str = ""
     parallel_tool_calls: bool = True
+    counts_only: bool = False
 
     @property
     def raw_text(self) -> str:

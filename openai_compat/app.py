@@ -15,6 +15,7 @@ from starlette.websockets import WebSocket
 from model_runtime.errors import SensesError
 from model_runtime.service import Service
 from model_runtime.settings import Settings
+from openai_compat.api.anthropic.endpoint import MessagesEndpoint
 from openai_compat.api.chat import ChatEndpoint
 from openai_compat.api.completions import CompletionsEndpoint
 from openai_compat.api.generation import MODEL_HEADERS
@@ -49,7 +50,7 @@ from openai_compat.http.uploads import UploadMiddleware
 from openai_compat.http.web_sockets import WebSocketLimitMiddleware
 
 LifespanContext = Callable[[], AbstractAsyncContextManager[Any]]
-EXPOSED_HEADERS = ("x-request-id", "openai-processing-ms", "retry-after", "x-sample-rate", *MODEL_HEADERS)
+EXPOSED_HEADERS = ("x-request-id", "request-id", "openai-processing-ms", "retry-after", "x-sample-rate", *MODEL_HEADERS)
 
 
 def create_app(
@@ -62,7 +63,7 @@ def create_app(
     extra_routes: Sequence[BaseRoute] = (),
     contexts: Sequence[LifespanContext] = (),
 ) -> Starlette:
-    """Return the application: OpenAI's API under /v1, the status page at /, /docs, /health and /metrics.
+    """Return the application: OpenAI's and Anthropic's APIs under /v1, the status page at /, /docs, /health and /metrics.
 
     The page lists the newest of `artifacts`, shows `client_snippets` and lets a person answer for `folders`. `extra_routes` are served behind the same
     middleware, and `contexts` are open while the application runs: MCP over HTTP uses both.
@@ -75,6 +76,7 @@ def create_app(
         ResponsesEndpoint(service, image_inputs, history),
         StoredResponsesEndpoint(history),
         CompletionsEndpoint(service),
+        MessagesEndpoint(service, image_inputs),
         ImagesEndpoint(service, TemporaryImageStore()),
         TranscriptionEndpoint(service),
         SpeechEndpoint(service),

@@ -61,7 +61,9 @@ class Settings:
     folders: InstanceFolders
     port: int = row(7367, "port", whole_number(0, 65535), "Port of the HTTP server; 0 takes a free one.")
     host: str = row("127.0.0.1", "host", TEXT, "Address of the HTTP server; any but this machine's needs `api_key`.")
-    api_key: str = row("", "api_key", SECRET, "Key that clients of the HTTP API send as a bearer token.")
+    api_key: str = row(
+        "", "api_key", SECRET, "Key that clients of the HTTP API send as a bearer token or as `x-api-key`."
+    )
     allowed_hosts: tuple[str, ...] = row(
         (),
         "allowed_hosts",

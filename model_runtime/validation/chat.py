@@ -16,7 +16,7 @@ from model_runtime.requests import Chat
 MAX_IMAGES = 16
 MAX_ASPECT_RATIO = 200
 """Longer side over shorter side. Source: `smart_resize` of Qwen's image processors in transformers."""
-MAX_STOP_STRINGS = 4
+MAX_STOP_STRINGS = 16
 MAX_STOP_CHARACTERS = 256
 MAX_BYTES_PER_TOKEN = 16
 """Upper bound of ordinary text in UTF-8. The engine counts the tokens of a request exactly."""
