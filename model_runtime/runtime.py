@@ -13,17 +13,17 @@ import anyio
 import anyio.to_thread
 
 from model_runtime.background import keep_running
-from model_runtime.catalog.disk import ask_disk, find_files
+from model_runtime.catalog.disk import ModelFiles, ask_disk, find_files
 from model_runtime.catalog.model import Model, ModelInfo
 from model_runtime.catalog.protocol import CatalogProtocol
 from model_runtime.decoding.decoder import MediaDecoder
 from model_runtime.errors import Cancelled, UnknownModel
-from model_runtime.events import Event, Finished
+from model_runtime.events import Event, Finished, Timings
 from model_runtime.prepare import RequestPreparer, Validate
 from model_runtime.problems import Problems
 from model_runtime.process.process import StopTimeouts
 from model_runtime.release_memory import release_memory
-from model_runtime.requests import GenerateImage, Request, Task
+from model_runtime.requests import Chat, GenerateImage, Request, Task
 from model_runtime.scheduler.messages import BudgetChanged
 from model_runtime.settings import Settings
 from model_runtime.sizes import format_bytes
@@ -35,6 +35,7 @@ from model_runtime.supervisor.pressure import LastingPressure, Pressure
 from model_runtime.supervisor.status_feed import StatusFeed
 from model_runtime.supervisor.status_snapshot import render_status
 from model_runtime.supervisor.supervisor import Supervisor
+from model_runtime.supervisor.token_counter import TokenCounter
 from model_runtime.supervisor.views import MachineView
 from model_runtime.supervisor.watchdog import ReleaseMemory, RelievePressure, WatchdogLimits, check
 from model_runtime.validation import validate
@@ -92,6 +93,7 @@ class Runtime:
             catalog, validate, budget_bytes=self._budget_bytes, max_answer_tokens=settings.max_answer_tokens
         )
         self._model_info = ModelInfoCache(catalog, self._budget_bytes)
+        self._token_counter = TokenCounter()
         self._feed = StatusFeed(self.status)
         self._supervisor = Supervisor(
             self._present_models,
@@ -162,6 +164,9 @@ class Runtime:
         if isinstance(request, GenerateImage) and not self._settings.image_provenance:
             request = replace(request, provenance=False)
         prepared = await self._preparer.prepare(request, is_loaded=self._supervisor.has_worker)
+        if isinstance(prepared.request, Chat) and prepared.request.counts_only and prepared.files is not None:
+            yield await self._count_tokens(prepared.request, prepared.model, prepared.files)
+            return
         id_ = self.new_request_id() if request_id is None else request_id
         submitted = self._supervisor.submit(id_, prepared, client=client, keep_alive_seconds=keep_alive_seconds)
         with submitted as outputs:
@@ -228,11 +233,18 @@ class Runtime:
     async def close(self, grace_seconds: float) -> None:
         """Reject new requests, give running ones `grace_seconds`, cancel the rest, stop and reap every process."""
         await self._supervisor.close(grace_seconds)
+        await self._token_counter.close()
         self._feed.close()
         tasks, self._tasks = self._tasks, []
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _count_tokens(self, chat: Chat, model: Model, files: ModelFiles) -> Finished:
+        """Count for a model without a worker: it would load for minutes, and perhaps another one would have to leave."""
+        started_at = self._clock()
+        result = await self._token_counter.count(model, files, chat)
+        return Finished(model.name, result, Timings(0.0, 0.0, self._clock() - started_at), starter=model.starter)
 
     def _present_models(self) -> list[Model]:
         return [model for model, info in self._model_info.all() if info.present]

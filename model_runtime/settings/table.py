@@ -61,7 +61,9 @@ class Settings:
     folders: InstanceFolders
     port: int = row(7367, "port", whole_number(0, 65535), "Port of the HTTP server; 0 takes a free one.")
     host: str = row("127.0.0.1", "host", TEXT, "Address of the HTTP server; any but this machine's needs `api_key`.")
-    api_key: str = row("", "api_key", SECRET, "Key that clients of the HTTP API send as a bearer token.")
+    api_key: str = row(
+        "", "api_key", SECRET, "Key that clients of the HTTP API send as a bearer token or as `x-api-key`."
+    )
     allowed_hosts: tuple[str, ...] = row(
         (),
         "allowed_hosts",
@@ -150,7 +152,11 @@ MODEL_SETTINGS = (
     Setting("models.NAME.repo", TEXT, "Hugging Face repository of the model, instead of `path`."),
     Setting("models.NAME.revision", TEXT, "Branch, tag or commit of `repo`; without it, `main`."),
     Setting("models.NAME.task", choice(*Task), "Task of the model of `repo`; a built-in alias has one already."),
-    Setting("models.NAME.engine", TEXT, "Library for `repo`: mlx-vlm, mlx-lm, mlx-whisper, mlx-audio or mflux."),
+    Setting(
+        "models.NAME.engine",
+        TEXT,
+        "Library for `repo`: mlx-vlm, mlx-lm, mlx-whisper, mlx-audio, mflux or mlx-vlm-embedding.",
+    ),
     Setting("models.NAME.description", TEXT, "Description of the model of `repo` in lists of models."),
     Setting(
         "models.NAME.keep_alive", KEEP_ALIVE, "How long the model stays after a request; see `memory.idle_seconds`."

@@ -1,4 +1,4 @@
-"""POST /v1/chat/completions: text and images in, text out, whole or as a stream of chunks."""
+"""POST /v1/chat/completions: text, images and tools in, text and tool calls out, whole or as a stream of chunks."""
 
 import secrets
 import time
@@ -11,7 +11,16 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from model_runtime.events import ChatResult, Event, Finished, TextDelta, TokenLogprob, expect_result
+from model_runtime.events import (
+    ChatResult,
+    Event,
+    Finished,
+    ReasoningDelta,
+    TextDelta,
+    TokenLogprob,
+    ToolCallDelta,
+    expect_result,
+)
 from model_runtime.requests import Chat
 from model_runtime.service import Service
 from openai_compat.api.audio_inputs import AudioInputs
@@ -22,6 +31,7 @@ from openai_compat.api.generation import client_name, run_events, senses_fields
 from openai_compat.api.image_inputs import ImageInputs
 from openai_compat.api.logprobs import logprobs_json
 from openai_compat.api.messages import MediaInputs, read_conversation
+from openai_compat.api.tools import read_tool_use, tool_call_delta_json, tool_calls_json
 from openai_compat.http.disconnect import cancel_on_disconnect
 from openai_compat.http.sse import DONE_EVENT, Chunk, DeferredStreamingResponse, encode_event
 from openai_compat.http.uploads import release_upload
@@ -68,6 +78,7 @@ class ChatEndpoint:
             max_tokens=body.max_completion_tokens or body.max_tokens,
             json_schema=json_schema_text(body.response_format),
             top_logprobs=body.top_logprobs if body.logprobs else None,
+            tool_use=read_tool_use(body.tools, body.tool_choice, is_parallel=body.parallel_tool_calls),
         )
         return chat, (*body.ignored_warnings(), *conversation.warnings)
 
@@ -148,10 +159,10 @@ class ChatCompletionRun:
         results: dict[int, ChatResult] = {}
         async with aclosing(self._events()) as events:
             async for index, event in events:
-                if isinstance(event, TextDelta):
-                    yield builder.delta_chunk(
-                        index, {"content": event.text}, include_usage=include_usage, logprobs=event.logprobs
-                    )
+                if isinstance(event, TextDelta | ReasoningDelta | ToolCallDelta):
+                    logprobs = event.logprobs if isinstance(event, TextDelta) else ()
+                    delta = delta_json(event)
+                    yield builder.delta_chunk(index, delta, include_usage=include_usage, logprobs=logprobs)
                 elif isinstance(event, Finished):
                     finished, results[index] = expect_result(event, ChatResult)
                     yield builder.last_chunk(
@@ -165,12 +176,30 @@ class ChatCompletionRun:
         return merge_runs([run_events(self.service, chat, self.request, self.body) for chat in self.chats])
 
 
+def delta_json(event: TextDelta | ReasoningDelta | ToolCallDelta) -> dict[str, Any]:
+    """Return what a chunk adds to the message. `reasoning_content` is DeepSeek's name, which many clients read."""
+    match event:
+        case TextDelta():
+            return {"content": event.text}
+        case ReasoningDelta():
+            return {"reasoning_content": event.text}
+        case ToolCallDelta():
+            return {"tool_calls": [tool_call_delta_json(event)]}
+
+
+def message_json(result: ChatResult) -> dict[str, Any]:
+    """Return the message of a whole answer. Beside tool calls, no text is null."""
+    message: dict[str, Any] = {"role": "assistant", "content": result.text, "refusal": None}
+    if result.tool_calls:
+        message |= {"content": result.text or None, "tool_calls": tool_calls_json(result.tool_calls)}
+    return message | ({"reasoning_content": result.reasoning} if result.reasoning else {})
+
+
 def choice_json(index: int, result: ChatResult) -> dict[str, Any]:
     """Return one choice of a completion."""
-    message = {"role": "assistant", "content": result.text, "refusal": None}
     return {
         "index": index,
-        "message": message,
+        "message": message_json(result),
         "logprobs": logprobs_json(result.logprobs),
         "finish_reason": result.finish_reason,
     }
@@ -185,4 +214,5 @@ def usage_json(results: list[ChatResult]) -> dict[str, Any]:
         "completion_tokens": completion_tokens,
         "total_tokens": prompt_tokens + completion_tokens,
         "prompt_tokens_details": {"cached_tokens": results[0].cached_tokens},
+        "completion_tokens_details": {"reasoning_tokens": sum(result.reasoning_tokens for result in results)},
     }

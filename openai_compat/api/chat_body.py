@@ -7,18 +7,19 @@ from pydantic import BeforeValidator, FailFast, Field, model_validator
 
 from openai_compat.api.schemas import (
     MAX_PARTS,
+    NO_SUCH_SETTING,
+    IgnoredField,
     RequestBody,
     WireModel,
     at_most,
-    require_at_most,
     text_to_list,
     text_to_object,
     text_to_parts,
     unsupported_error,
 )
+from openai_compat.api.tools_body import ToolCalls, ToolChoice, ToolChoiceValue, Tools, with_tool_calls
 
 MAX_MESSAGES = 4096
-MAX_TOOLS = 1024
 MAX_CHOICES = 16
 """Answers to one request."""
 MAX_BIASES = 1024
@@ -78,6 +79,14 @@ class MessageBody(WireModel):
         at_most(MAX_PARTS, "parts"),
         BeforeValidator(text_to_parts, json_schema_input_type=str | list[ContentPart]),
     ] = Field(default_factory=list)
+    tool_calls: ToolCalls = Field(default_factory=list)
+    tool_call_id: str = ""
+
+    @model_validator(mode="before")
+    @classmethod
+    def convert_function_call(cls, values: Any) -> Any:
+        """Read calls and results in their deprecated form."""
+        return with_tool_calls(values) if isinstance(values, dict) else values
 
 
 Messages = Annotated[list[MessageBody], FailFast(), at_most(MAX_MESSAGES, "messages"), Field(min_length=1)]
@@ -104,12 +113,7 @@ class StreamOptions(WireModel):
 
 
 class SamplingBody(RequestBody):
-    """How tokens are chosen. `top_k`, `min_p` and `repetition_penalty` are vLLM's names, which many clients send.
-
-    Fields of `ignored` are accepted, and the answer says that they had no effect.
-    """
-
-    ignored: ClassVar[tuple[str, ...]] = ()
+    """How tokens are chosen. `top_k`, `min_p` and `repetition_penalty` are vLLM's names, which many clients send."""
 
     temperature: float = Field(1.0, ge=0, le=2)
     top_p: float = Field(1.0, gt=0, le=1)
@@ -122,27 +126,14 @@ class SamplingBody(RequestBody):
     seed: int | None = None
     stop: StopTexts = Field(default_factory=list)
 
-    def ignored_warnings(self) -> tuple[str, ...]:
-        """Return a sentence for each field that was sent and has no effect."""
-        sent = [name for name in self.ignored if getattr(self, name) is not None]
-        return tuple(f"{name} has no effect: Senses' models have no such setting." for name in sent)
-
-
-def reject_many_tools(values: Mapping[str, Any]) -> None:
-    """Refuse more tools than the limit. Senses does not call tools, and ignores fewer.
-
-    Raises:
-        PydanticCustomError: there are more.
-    """
-    for name in ("tools", "functions"):
-        if isinstance(values.get(name), list):
-            require_at_most(values[name], MAX_TOOLS, name)
-
 
 class ChatBody(SamplingBody):
     """POST /v1/chat/completions."""
 
-    ignored = ("reasoning_effort", "verbosity")
+    ignored: ClassVar[Mapping[str, IgnoredField]] = {
+        "reasoning_effort": IgnoredField(NO_SUCH_SETTING),
+        "verbosity": IgnoredField(NO_SUCH_SETTING, ("medium",)),
+    }
 
     messages: Messages
     stream: bool = False
@@ -153,6 +144,9 @@ class ChatBody(SamplingBody):
     response_format: ResponseFormat = ResponseFormat()
     logprobs: bool = False
     top_logprobs: int = Field(0, ge=0, le=20)
+    tools: Tools = Field(default_factory=list)
+    tool_choice: ToolChoiceValue = ToolChoice()
+    parallel_tool_calls: bool = True
     reasoning_effort: Any = None
     verbosity: Any = None
 
@@ -172,20 +166,15 @@ class ChatBody(SamplingBody):
         if values.get("top_logprobs") and not values.get("logprobs"):
             raise ValueError("top_logprobs needs logprobs: true")
         if "audio" in str(values.get("modalities", "")):
-            raise unsupported_error("An audio answer", "Send the answer's text to /v1/audio/speech.")
+            raise unsupported_error(
+                "An audio answer, as modalities asks for,", "Send the answer's text to /v1/audio/speech."
+            )
+        if values.get("moderation"):
+            raise unsupported_error("moderation", "Senses has no moderation model; leave it out.")
         if values.get("web_search_options") is not None:
             raise unsupported_error("web_search_options", "Senses works offline; leave it out.")
-        reject_many_tools(values)
-        reject_forced_tools(values.get("tool_choice", values.get("function_call")))
+        for name in ("functions", "function_call"):
+            if values.get(name) not in (None, [], "auto", "none"):
+                advice = "Send functions as tools, and the choice among them as tool_choice."
+                raise unsupported_error(f"{name}, which is deprecated,", advice)
         return values
-
-
-def reject_forced_tools(choice: object) -> None:
-    """Reject a required tool call. Optional tools are accepted: many clients always send them.
-
-    Raises:
-        PydanticCustomError: `choice` is neither "auto" nor "none".
-    """
-    if choice not in (None, "auto", "none"):
-        name = repr(choice) if choice in ("required", "any") else "that names a tool"
-        raise unsupported_error(f"tool_choice {name}", 'Senses does not call tools; use "auto" or "none".')

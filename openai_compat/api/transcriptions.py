@@ -1,6 +1,6 @@
 """POST /v1/audio/transcriptions and /v1/audio/translations: a recording in, text out, whole or by segment."""
 
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -63,7 +63,7 @@ class TranscriptionEndpoint:
             )
         events = run_events(self.service, transcribe_request, request, body)
         if body.stream:
-            return DeferredStreamingResponse(transcript_events(events))
+            return DeferredStreamingResponse(transcript_events(events, body.ignored_warnings()))
         async with cancel_on_disconnect(request.receive):
             return render_transcript(
                 *await collect_result(events, TranscriptionResult),
@@ -113,10 +113,13 @@ async def open_upload(request: Request) -> AsyncGenerator[AudioUpload]:
 
 
 def form_values(form: FormData | QueryParams) -> dict[str, Any]:
-    """Return the text fields of a form or a query. `name[]` is the same as `name`; timestamp granularities may be repeated."""
+    """Return the text fields of a form or a query; timestamp granularities may be repeated.
+
+    `name[]` is the same as `name`, and so is `name[key]`, as OpenAI's clients write the parts of an object.
+    """
     form_fields: dict[str, Any] = {}
     for key, value in form.multi_items():
-        name = key.removesuffix("[]")
+        name = key.partition("[")[0]
         if name == "timestamp_granularities":
             form_fields[name] = [*form_fields.get(name, []), value]
         elif isinstance(value, str) and value:
@@ -145,7 +148,8 @@ def render_transcript(
     finished: Finished, transcript: TranscriptionResult, body: TranscriptionBody, *, task: str
 ) -> Response:
     """Return a transcript in the requested format."""
-    headers = model_headers(finished.model, starter=finished.starter, warnings=transcript.warnings)
+    ignored = body.ignored_warnings()
+    headers = model_headers(finished.model, starter=finished.starter, warnings=[*ignored, *transcript.warnings])
     match body.response_format:
         case "text":
             return PlainTextResponse(transcript.text.strip() + "\n", headers=headers)
@@ -154,10 +158,14 @@ def render_transcript(
         case "vtt":
             return PlainTextResponse(subtitles.to_vtt(transcript.segments), headers=headers)
         case "verbose_json":
-            return JSONResponse(verbose_json(transcript, body, task=task) | {"senses": senses_fields(finished)})
+            return JSONResponse(
+                verbose_json(transcript, body, task=task) | {"senses": senses_fields(finished, ignored)}
+            )
         case "json":
-            usage = duration_usage(transcript)
-            return JSONResponse({"text": transcript.text.strip(), "usage": usage, "senses": senses_fields(finished)})
+            senses = senses_fields(finished, ignored)
+            return JSONResponse(
+                {"text": transcript.text.strip(), "usage": duration_usage(transcript), "senses": senses}
+            )
 
 
 def verbose_json(transcript: TranscriptionResult, body: TranscriptionBody, *, task: str) -> dict[str, Any]:
@@ -204,8 +212,8 @@ def duration_usage(transcript: TranscriptionResult) -> dict[str, Any]:
     return {"type": "duration", "seconds": transcript.duration_seconds}
 
 
-async def transcript_events(events: AsyncGenerator[Event]) -> AsyncGenerator[Chunk]:
-    """Yield an event per segment, then one with the whole text."""
+async def transcript_events(events: AsyncGenerator[Event], warnings: Sequence[str] = ()) -> AsyncGenerator[Chunk]:
+    """Yield an event per segment, then one with the whole text and with `warnings` before those of the model."""
     event: Event | None = None
     has_text = False
     async with aclosing(events):
@@ -220,7 +228,7 @@ async def transcript_events(events: AsyncGenerator[Event]) -> AsyncGenerator[Chu
         "type": "transcript.text.done",
         "text": transcript.text.strip(),
         "usage": {"type": "tokens", "input_tokens": 0, "output_tokens": tokens, "total_tokens": tokens},
-        "senses": senses_fields(finished),
+        "senses": senses_fields(finished, warnings),
     }
     yield encode_event(done_payload, "transcript.text.done")
     yield DONE_EVENT

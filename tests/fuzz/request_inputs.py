@@ -66,10 +66,15 @@ JSON_ROUTES: Mapping[str, dict[str, Any]] = {
         "stream": True,
     },
     "/v1/images/generations": {"prompt": "a circle", "size": "64x64", "n": 1, "stream": True, "partial_images": 1},
+    "/v1/images/edits": {
+        "prompt": "a circle",
+        "images": [{"image_url": f"data:image/png;base64,{base64.b64encode(PNG).decode()}"}],
+    },
+    "/v1/embeddings": {"input": ["hello"], "dimensions": 2, "encoding_format": "base64"},
     "/v1/audio/speech": {"input": "hello", "voice": {"id": "alma"}, "speed": 1.0, "response_format": "wav"},
     "/v1/audio/transcriptions": {"input_audio": {"data": base64.b64encode(WAV).decode(), "format": "wav"}},
 }
-FORM_ROUTES = ("/v1/audio/transcriptions", "/v1/audio/translations")
+FORM_ROUTES = ("/v1/audio/transcriptions", "/v1/audio/translations", "/v1/images/edits")
 GET_ROUTES = (
     "/",
     "/health",

@@ -42,7 +42,12 @@ FOREIGN_FOLDERS = (
 )
 OWN_TEXTS = {
     "model_runtime/validation/chat.py": "the schema of a request",
+    "model_runtime/validation/tools.py": "the tools of a request",
+    "model_runtime/engines/chat/answer_plan.py": "the schema of a request",
     "model_runtime/engines/chat/grammar.py": "the schema of a request",
+    "model_runtime/engines/chat/template_messages.py": "the tools of a request",
+    "model_runtime/engines/chat/tool_calls.py": "what a model wrote",
+    "model_runtime/engines/chat/tool_grammar.py": "the tools of a request",
     "model_runtime/engines/speech/kitten.py": "weights, in the worker",
     "model_runtime/engines/transcription/mel.py": "a file of mlx-whisper",
 }

@@ -95,8 +95,8 @@ def test_the_advice_to_wait_is_the_estimate_up_to_an_hour(seconds: float, header
 @pytest.mark.parametrize(
     ("method", "path", "hint"),
     [
-        ("POST", "/v1/embeddings", "no embedding model"),
-        ("POST", "/v1/images/edits", "/v1/images/generations"),
+        ("POST", "/v1/images/variations", "/v1/images/edits, with a prompt"),
+        ("POST", "/v1/rerank", "/v1/embeddings"),
         ("GET", "/v1/realtime", "/v1/audio/transcriptions"),
         ("POST", "/v1/nothing", "POST /v1/chat/completions"),
         ("POST", "/chat/completions", "The base URL ends in /v1."),
