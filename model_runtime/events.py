@@ -160,7 +160,8 @@ class TextLine:
 class ChatResult:
     """Result of a chat. `lines` are those of a model that reads text, in the order of reading.
 
-    `reasoning` is what the model thought before it answered; it is no part of `text`.
+    `reasoning` is what the model thought before it answered; it is no part of `text`. `stop_sequence` is the one of the
+    request's that ended the answer, "" if none did.
     """
 
     text: str
@@ -177,6 +178,7 @@ class ChatResult:
     tool_calls: tuple[ToolCall, ...] = ()
     reasoning: str = ""
     reasoning_tokens: int = 0
+    stop_sequence: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -65,6 +65,7 @@ class Chat:
     those of the answer's own tokens only, None for none at all.
     `is_raw` continues the text of the only message as it stands, without the model's template.
     `json_schema` constrains the answer to a JSON schema; "{}" means any JSON object, "" means free text.
+    `counts_only` asks for the number of the prompt's tokens, and for no answer.
     `tools` may be called as `tool_choice` says; `forced_tool` is the one that must be, "" for none in particular.
     """
 
@@ -89,6 +90,7 @@ class Chat:
     tool_choice: Literal["auto", "none", "required"] = "auto"
     forced_tool: str = ""
     parallel_tool_calls: bool = True
+    counts_only: bool = False
 
     @property
     def raw_text(self) -> str:
@@ -151,13 +153,17 @@ class Transcribe:
 
 @dataclass(frozen=True, slots=True)
 class Speak:
-    """Synthesize speech. `voice` or `language` "" means the model's default; `speed` 1 is normal."""
+    """Synthesize speech. `voice` or `language` "" means the model's default; `speed` 1 is normal.
+
+    `instructions` say in words how to speak; a model that takes none ignores them with a warning.
+    """
 
     model: str
     text: str
     voice: str = ""
     speed: float = 1.0
     language: str = ""
+    instructions: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -225,7 +225,7 @@ class Catalog:
 
     def _edits(self, model: Model) -> bool:
         folders, problem = self._usable_folders(model)
-        return EDIT_ABILITY in read_abilities(model, {} if problem else folders)
+        return not problem and EDIT_ABILITY in read_abilities(model, folders)
 
     def _is_usable(self, model: Model, task: Task) -> bool:
         folders, problem = self._usable_folders(model)

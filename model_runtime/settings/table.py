@@ -61,7 +61,9 @@ class Settings:
     folders: InstanceFolders
     port: int = row(7367, "port", whole_number(0, 65535), "Port of the HTTP server; 0 takes a free one.")
     host: str = row("127.0.0.1", "host", TEXT, "Address of the HTTP server; any but this machine's needs `api_key`.")
-    api_key: str = row("", "api_key", SECRET, "Key that clients of the HTTP API send as a bearer token.")
+    api_key: str = row(
+        "", "api_key", SECRET, "Key that clients of the HTTP API send as a bearer token or as `x-api-key`."
+    )
     allowed_hosts: tuple[str, ...] = row(
         (),
         "allowed_hosts",
@@ -130,7 +132,10 @@ class Settings:
         "Whether pictures say in their metadata what they were drawn from: prompt, model, seed, steps.",
     )
     artifact_keep_days: float = row(
-        30.0, "artifacts.keep_days", number(0, 36_500), "How long results stay in the artifacts; 0 sets no limit."
+        30.0,
+        "artifacts.keep_days",
+        number(0, 36_500),
+        "How long results, and the answers of ended calls, stay; 0 sets no limit.",
     )
     max_artifact_bytes: int = row(
         10_000_000_000, "artifacts.max_gb", gigabytes(4096), "Space of all results before the oldest go; 0 is no limit."

@@ -1,9 +1,9 @@
 """POST /v1/images/edits: pictures and a prompt in, the first picture changed as the prompt says out."""
 
-from collections.abc import AsyncGenerator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Annotated, Any, BinaryIO, Literal
+from typing import Annotated, Any, BinaryIO, ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
 from starlette.datastructures import FormData, UploadFile
@@ -22,7 +22,7 @@ from openai_compat.api.bodies import open_form, read_json, validate_fields
 from openai_compat.api.image_inputs import ImageInputs
 from openai_compat.api.image_store import TemporaryImageStore
 from openai_compat.api.images import ImageRun, first_seed, preview_interval, repeat_image
-from openai_compat.api.schemas import ImagesBody, WireModel, text_to_object, unsupported_error
+from openai_compat.api.schemas import IgnoredField, ImagesBody, WireModel, text_to_object, unsupported_error
 from openai_compat.http.disconnect import cancel_on_disconnect
 from openai_compat.http.uploads import release_upload
 
@@ -63,6 +63,11 @@ Picture = Annotated[PictureAddress, text_to_object("image_url")]
 
 class ImageEditBody(ImagesBody):
     """POST /v1/images/edits, without the files of a form. `strength` is ours: see `REDRAW_STRENGTH`."""
+
+    ignored: ClassVar[Mapping[str, IgnoredField]] = {
+        **ImagesBody.ignored,
+        "input_fidelity": IgnoredField("the model always sees the whole picture"),
+    }
 
     images: list[Picture] = Field([], max_length=MAX_PICTURES)
     mask: Picture | None = None
@@ -124,7 +129,7 @@ class ImageEditsEndpoint:
             mask=mask,
         )
         requests = repeat_image(image_request, body.n)
-        warnings = edit_warnings(body, pictures[0])
+        warnings = size_warnings(body, pictures[0])
         return await ImageRun(self.service, self.store, request, body, requests, "image_edit", warnings).respond()
 
     async def _decode(self, source: Source) -> ImageData:
@@ -201,12 +206,9 @@ def edited_size(picture: ImageData) -> tuple[int, int]:
     return max(round(picture.width * scale), MIN_SIDE), max(round(picture.height * scale), MIN_SIDE)
 
 
-def edit_warnings(body: ImageEditBody, picture: ImageData) -> list[str]:
-    """Return what has another effect than was asked for."""
-    warnings = []
-    if body.input_fidelity:
-        warnings.append("input_fidelity has no effect: the model always sees the whole picture.")
-    if not body.size and (size := edited_size(picture)) != picture.file_size:
-        sizes = ["x".join(map(str, sides)) for sides in (picture.file_size, size)]
-        warnings.append(f"The picture has {sizes[0]} pixels; the result has {sizes[1]}.")
-    return warnings
+def size_warnings(body: ImageEditBody, picture: ImageData) -> tuple[str, ...]:
+    """Return a warning if the result cannot have the size of its picture."""
+    if body.size or (size := edited_size(picture)) == picture.file_size:
+        return ()
+    sizes = ["x".join(map(str, sides)) for sides in (picture.file_size, size)]
+    return (f"The picture has {sizes[0]} pixels; the result has {sizes[1]}.",)

@@ -106,6 +106,10 @@ class ImageRun:
         async with cancel_on_disconnect(self.request.receive):
             return JSONResponse(await self._images_json())
 
+    @property
+    def _all_warnings(self) -> list[str]:
+        return [*self.body.ignored_warnings(), *self.warnings]
+
     async def _images_json(self) -> dict[str, Any]:
         runs = [
             await collect_result(run_events(self.service, one, self.request, self.body), GeneratedImage)
@@ -120,7 +124,7 @@ class ImageRun:
             "output_format": self.body.output_format,
             **({"size": size} if (size := size_text(first)) in OPENAI_SIZES else {}),
             "usage": ZERO_USAGE,
-            "senses": senses_fields(finished, (*self.body.ignored_warnings(), *self.warnings))
+            "senses": senses_fields(finished, self._all_warnings)
             | {"size": size, "seeds": [image.seed for image in images], "steps": first.steps},
         }
 
@@ -146,7 +150,7 @@ class ImageRun:
                         sent_previews += 1
             finished, image = expect_result(event, GeneratedImage)
             encoded_image = await encode_output(image.png, self.body)
-            senses = senses_fields(finished, (*self.body.ignored_warnings(), *self.warnings))
+            senses = senses_fields(finished, self._all_warnings)
             yield self._event("completed", encoded_image, image, usage=ZERO_USAGE, senses=senses)
         yield DONE_EVENT
 

@@ -185,6 +185,12 @@ def test_missing_weights_are_named_with_their_size_and_the_command() -> None:
         ("chatgpt-image-latest", (Task.IMAGE,), "auto"),
         ("dall-e-2", (Task.IMAGE,), "fast"),
         ("dall-e-3", (Task.IMAGE,), "best"),
+        ("claude-sonnet-4-5-20250929", CHAT, "best"),
+        ("claude-opus-5", CHAT, "best"),
+        ("claude-haiku-4-5", CHAT, "fast"),
+        ("claude-3-5-haiku-20241022", CHAT, "fast"),
+        ("claude-instant-1.2", CHAT, "fast"),
+        ("Claude-2.1", CHAT, "best"),
     ],
 )
 def test_the_names_of_openai_mean_ours_for_their_task_and_are_refused_for_others(
@@ -253,7 +259,7 @@ def test_open_weights_and_other_services_are_never_taken_for_a_model_of_openai(n
 
 @pytest.mark.promise("models:openai-names")
 def test_a_repository_is_never_taken_for_a_model_of_openai() -> None:
-    for name in ("openai/gpt-4o", "openai/whisper-1", "gpt-4o/mini"):
+    for name in ("openai/gpt-4o", "openai/whisper-1", "gpt-4o/mini", "anthropic/claude-opus-5"):
         with pytest.raises(ModelMissing, match=f"senses pull {name}"):
             catalog().resolve(name, Task.TEXT)
 
@@ -267,7 +273,7 @@ def test_a_model_of_the_users_wins_over_the_name_of_openais(tmp_path: Path) -> N
 
 @pytest.mark.promise("models:tiers")
 @pytest.mark.parametrize("starters_first", [True, False])
-@pytest.mark.parametrize("name", ["gpt-4o-mini", "fast", "best", "auto", "", "o3"])
+@pytest.mark.parametrize("name", ["gpt-4o-mini", "fast", "best", "auto", "", "o3", "claude-haiku-4-5", "claude-opus-5"])
 def test_a_tier_falls_back_to_the_one_model_that_is_here(tmp_path: Path, name: str, *, starters_first: bool) -> None:
     weights = model_files(tmp_path / "llama", {"architectures": ["LlamaForCausalLM"]})
     eyes = model_files(tmp_path / "moondream", {"model_type": "moondream1"})

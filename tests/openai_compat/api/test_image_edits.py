@@ -176,11 +176,12 @@ async def test_json_has_pictures_and_mask_as_addresses(
 
 async def test_what_has_no_effect_is_told(http: httpx2.AsyncClient) -> None:
     large = data_url(picture(size=(5000, 40)))
-    body = {"prompt": "x", "image": large, "input_fidelity": "high"}
+    body = {"prompt": "x", "image": large, "input_fidelity": "high", "quality": "high"}
 
     answer = (await http.post("/v1/images/edits", json=body)).json()
 
-    fidelity, size = answer["senses"]["warnings"]
+    quality, fidelity, size = answer["senses"]["warnings"]
+    assert quality.startswith("quality has no effect")
     assert fidelity.startswith("input_fidelity has no effect")
     assert size == "The picture has 5000x40 pixels; the result has 4096x33."
 
