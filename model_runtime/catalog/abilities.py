@@ -15,8 +15,6 @@ def read_abilities(model: Model, folders: Mapping[str, Path]) -> tuple[str, ...]
     """Return the abilities of a model in single words. `folders` are empty if it is missing."""
     if model.engine == OCR_ENGINE:
         return OCR_TASKS
-    if model.task is Task.IMAGE:
-        return (EDIT_ABILITY,) if not model.starter and folders and can_edit(model, folders["model"]) else ()
     is_real_vision = model.task is Task.VISION and not model.starter
     can_ground = is_real_vision and bool(folders) and supports_grounding(folders["model"])
     can_call = tool_format_of(model, folders) is not None

@@ -98,6 +98,7 @@ SUITES = (
     Suite("OpenAI's SDK for Python, strict", "openai", "openai_python", "openai_python_2"),
     Suite("OpenAI's SDK for JavaScript", "openai-7", "openai_npm", "openai_npm"),
     Suite("OpenAI's SDK for JavaScript", "openai-6", "openai_npm", "openai_npm", newest_node=False),
+    Suite("Anthropic's SDK for Python, strict", "anthropic", "anthropic_python", OWN),
     Suite("Vercel's AI SDK", "ai", "ai_sdk", "ai_sdk"),
     Suite("LangChain", "langchain-openai", "langchain", "langchain"),
     Suite("LiteLLM", "litellm", "litellm", "litellm"),
