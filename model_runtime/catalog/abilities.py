@@ -5,7 +5,6 @@ from pathlib import Path
 
 from model_runtime.catalog.builtin_models import OCR_ENGINE
 from model_runtime.catalog.detect import GROUNDING_TASKS, OCR_TASKS, supports_grounding
-from model_runtime.catalog.image_families import EDIT_ABILITY, can_edit
 from model_runtime.catalog.model import Model
 from model_runtime.catalog.tool_formats import TOOL_ABILITY, tool_format_of
 from model_runtime.requests import Task
