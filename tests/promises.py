@@ -234,6 +234,8 @@ OPENAI = {
     "openai:speech": "Speech comes in every format of OpenAI's and arrives while it is spoken.",
     "openai:models": "/v1/models lists what can answer now.",
     "openai:voices": "Voices are listed as Open WebUI reads them.",
+    "openai:clients": "Real clients of OpenAI's API pass a suite each over every endpoint that they know, in environments of their own.",
+    "openai:replays": "What programs send that use OpenAI's API is answered as they need it.",
     "openai:completions": "A text is continued as it stands, whole and streamed, with echo, several prompts and answers.",
     "openai:tools": "Tools are offered, chosen, called and answered as OpenAI's client expects, whole and streamed.",
     "openai:tool-loop": "An agent on OpenAI's client gets a call of a real checkpoint, feeds its result back and goes on.",

@@ -5,6 +5,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, FailFast, Field, model_validator
 
+from model_runtime.validation.chat import MAX_STOP_STRINGS
 from openai_compat.api.schemas import (
     MAX_PARTS,
     NO_SUCH_SETTING,
@@ -28,7 +29,7 @@ MAX_BIASES = 1024
 TokenId = Annotated[int, Field(ge=0, lt=2**31)]
 LogitBias = Annotated[dict[TokenId, Annotated[float, Field(ge=-100, le=100)]], Field(max_length=MAX_BIASES)]
 StopTexts = Annotated[
-    list[str], Field(max_length=4), BeforeValidator(text_to_list, json_schema_input_type=str | list[str])
+    list[str], Field(max_length=MAX_STOP_STRINGS), BeforeValidator(text_to_list, json_schema_input_type=str | list[str])
 ]
 
 Modality = Literal["text", "audio"]

@@ -77,7 +77,7 @@ JSON_ROUTES: Mapping[str, dict[str, Any]] = {
     "/v1/audio/transcriptions": {"input_audio": {"data": base64.b64encode(WAV).decode(), "format": "wav"}},
     "/v1/voice-memo": {"input_audio": {"data": base64.b64encode(WAV).decode()}, "briefing": True, "voice": "alma"},
 }
-FORM_ROUTES = ("/v1/audio/transcriptions", "/v1/audio/translations", "/v1/voice-memo", "/v1/images/edits")
+FORM_ROUTES = ("/v1/audio/transcriptions", "/v1/audio/translations", "/v1/images/edits", "/v1/voice-memo")
 GET_ROUTES = (
     "/",
     "/health",

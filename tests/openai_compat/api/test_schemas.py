@@ -116,7 +116,7 @@ def test_null_means_the_default_and_unknown_fields_mean_nothing(kind: type[WireM
         (ChatBody, "repetition_penalty", [0.1, 10], [0, 10.1]),
         (ChatBody, "logit_bias", [{}, {"5": -100, "6": 100}], [{"5": 101}, {"-1": 1}, {"a": 1}, {"2147483648": 1}]),
         (ResponsesBody, "temperature", [0, 2], [-0.1, 2.01]),
-        (ChatBody, "stop", ["a", list("abcd")], [list("abcde")]),
+        (ChatBody, "stop", ["a", ["a"] * 64], [["a"] * 65]),
         (ChatBody, "messages", [SMALL[ChatBody]["messages"]], [[]]),
         (CompletionBody, "prompt", ["a", ["a"] * 16], [[], ["a"] * 17]),
         (CompletionBody, "max_tokens", [1], [0]),
