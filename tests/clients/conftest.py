@@ -39,6 +39,8 @@ def results(request: pytest.FixtureRequest) -> Results:
     """results(suite): what went wrong in each check."""
 
     def results_of(suite: Suite) -> dict[str, str]:
+        if suite.missing_python:
+            pytest.skip(f"{suite.title} needs Python {suite.missing_python}, which this machine lacks.")
         if suite.program() is None:
             skip_or_fail(f"{suite.title} is not installed in tests/clients/{suite.environment}: make clients")
         folder: Path = request.getfixturevalue("report_folder")

@@ -15,6 +15,7 @@ FOLDER = Path(__file__).parent
 ROOT = FOLDER.parents[1]
 PYTHON_CHECK = re.compile(r"^(?:async )?def (test_\w+)", re.MULTILINE)
 NODE_CHECK = re.compile(r'^test\("([^"]+)"', re.MULTILINE)
+PYENV = Path.home() / ".pyenv" / "versions"
 NO_PLUGINS = ("--noconftest", "-c", os.devnull, "-p", "no:cacheprovider", "-p", "no:randomly")
 """A suite knows no fixture of ours: a client's environment has neither our packages nor our plugins."""
 
@@ -63,6 +64,14 @@ class Suite:
         lines = (folder / name).read_text(encoding="utf-8")
         (version,) = re.findall(rf"^{re.escape(self.package)}==(\S+)", lines, re.MULTILINE)
         return str(version)
+
+    @property
+    def missing_python(self) -> str:
+        """The version of Python that it needs and this machine lacks, "" if there is none such."""
+        file = FOLDER / self.environment / ".python-version"
+        version = file.read_text(encoding="utf-8").strip() if file.exists() else ""
+        found = not version or shutil.which(f"python{version}") or any(PYENV.glob(f"{version}*/bin/python"))
+        return "" if found else version
 
     def program(self) -> str | None:
         """Return the Python or Node that runs it, None where its environment is not installed."""

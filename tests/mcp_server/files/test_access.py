@@ -250,7 +250,7 @@ async def test_a_name_of_255_bytes_is_written(files: ClientFiles, project: Path,
 
 async def test_too_long_a_path_is_told_with_the_rule(files: ClientFiles) -> None:
     with pytest.raises(InvalidInput, match="at most 1024 bytes on macOS, 4096 on Linux"):
-        await files.resolve_destination("/".join(["n" * 200] * 20) + "/out.png", (".png",), overwrite=False)
+        await files.resolve_destination("/".join(["n" * 203] * 20) + "/out.png", (".png",), overwrite=False)
 
 
 async def test_writing_over_a_link_replaces_the_link_and_not_its_target(files: ClientFiles, project: Path) -> None:

@@ -269,12 +269,14 @@ async def test_no_process_that_is_started_inherits_the_sockets_and_files_of_a_cl
     broker = FileBrokerClient(ours)
     opened = await broker.execute(opening(project / "red.png"), project)
     inherited = [os.get_inheritable(descriptor) for descriptor in (ours.fileno(), opened.descriptor)]
+    waits = ours.getblocking()
 
     opened.close()
     broker.close()
     shim.join(5)
     theirs.close()
     assert inherited == [False, False]
+    assert not waits, "a send to a shim that does not read would stop the event loop"
 
 
 @pytest.mark.parametrize(
