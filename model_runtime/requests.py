@@ -153,13 +153,17 @@ class Transcribe:
 
 @dataclass(frozen=True, slots=True)
 class Speak:
-    """Synthesize speech. `voice` or `language` "" means the model's default; `speed` 1 is normal."""
+    """Synthesize speech. `voice` or `language` "" means the model's default; `speed` 1 is normal.
+
+    `instructions` say in words how to speak; a model that takes none ignores them with a warning.
+    """
 
     model: str
     text: str
     voice: str = ""
     speed: float = 1.0
     language: str = ""
+    instructions: str = ""
 
 
 @dataclass(frozen=True, slots=True)

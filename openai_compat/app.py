@@ -33,6 +33,7 @@ from openai_compat.api.responses import ResponsesEndpoint
 from openai_compat.api.speech import SpeechEndpoint
 from openai_compat.api.stored_responses import StoredResponsesEndpoint
 from openai_compat.api.transcriptions import TranscriptionEndpoint
+from openai_compat.api.voice_memo import VoiceMemoEndpoint
 from openai_compat.dashboard.api_docs import ApiDocsEndpoint
 from openai_compat.dashboard.endpoints import ClientSnippets, RecentArtifacts, StatusEndpoint
 from openai_compat.dashboard.folders import FolderConsents, FoldersEndpoint
@@ -84,6 +85,7 @@ def create_app(
         ImageEditsEndpoint(service, image_store, image_inputs),
         TranscriptionEndpoint(service),
         SpeechEndpoint(service),
+        VoiceMemoEndpoint(service),
         RealtimeEndpoint(service),
         StatusEndpoint(service, artifacts, client_snippets),
         FoldersEndpoint(folders),

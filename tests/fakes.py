@@ -14,7 +14,7 @@ from PIL import Image
 from model_runtime.catalog.model import ModelInfo
 from model_runtime.catalog.openai_names import tier_of
 from model_runtime.decoding.decoder import MediaDecoder
-from model_runtime.errors import SensesError, UnknownModel, WrongTask
+from model_runtime.errors import ModelMissing, SensesError, UnknownModel, WrongTask
 from model_runtime.events import (
     AudioChunk,
     ChatResult,
@@ -81,7 +81,7 @@ def model_status(name: str, task: Task, **changes: object) -> ModelStatus:
 class FakeService:
     """Answers each request at once with fixed results, in the events of the real runtime.
 
-    `error` fails each run, `error_after_first_event` fails it after its first event. `gate` pauses a run after its
+    `task_errors` fail the runs of a task, and `missing_tasks` have no model. `error` fails each run, `error_after_first_event` fails it after its first event. `gate` pauses a run after its
     first event until it is set. `requests` has all requests, `cancelled_requests` those closed before their end.
     `warnings` come with each answer. `chosen` is told first. `lines` are what "ocr-fast" reads, if it is among `models`.
     `segments` are what is heard in every recording. `chat_events` and the `chat_result` after them are the answer to a
@@ -94,6 +94,8 @@ class FakeService:
         self.error = error
         self.resolve_error: SensesError | None = None
         self.error_after_first_event: SensesError | None = None
+        self.task_errors: dict[Task, SensesError] = {}
+        self.missing_tasks: set[Task] = set()
         self.gate = gate
         self.warnings: tuple[str, ...] = ()
         self.chosen: ModelChosen | None = None
@@ -123,6 +125,8 @@ class FakeService:
         """Return the starter of a tier, or the name of a starter, unless `resolve_error` is set."""
         if self.resolve_error is not None:
             raise self.resolve_error
+        if task in self.missing_tasks:
+            raise ModelMissing(name or f"the model for {task}", 1_800_000_000, "senses pull NAME")
         if name in ("ocr", "ocr-fast") and any(model.name == "ocr-fast" for model in self.models):
             return "ocr-fast"
         if name in ("", "auto", "fast", "best", "ocr", "edit") or is_openai_name(name, task):
@@ -158,8 +162,8 @@ class FakeService:
         self.request_ids.append(request_id)
         self.clients.append(client)
         self.keep_alives.append(keep_alive_seconds)
-        if self.error is not None:
-            raise self.error
+        if error := self.error or self.task_errors.get(task_of(request)):
+            raise error
         finished = False
         try:
             if self.chosen:

@@ -18,6 +18,7 @@ from openai_compat.api.embeddings import EmbeddingsBody
 from openai_compat.api.image_edits import ImageEditBody
 from openai_compat.api.responses_body import ResponsesBody
 from openai_compat.api.schemas import ImagesBody, SpeechBody, TranscriptionBody, WireModel
+from openai_compat.api.voice_memo import VoiceMemoBody
 from openai_compat.http.uploads import RECORDING_TYPES
 
 JSON, EVENTS, FORM = "application/json", "text/event-stream", "multipart/form-data"
@@ -81,7 +82,7 @@ OPERATIONS = (
     Operation(
         "post",
         "/v1/chat/completions",
-        "Continue a chat with text, pictures and sound.",
+        "Continue a chat with text, pictures and sound, in text or speech.",
         ChatBody,
         answers=(JSON, EVENTS),
     ),
@@ -154,6 +155,14 @@ OPERATIONS = (
         answers=(JSON, "text/plain", EVENTS),
     ),
     Operation("post", "/v1/audio/speech", "Speak a text.", SpeechBody, answers=("audio/*", EVENTS)),
+    Operation(
+        "post",
+        "/v1/voice-memo",
+        "Write down a recording, summarise it and speak the summary. Fields may be in the query.",
+        VoiceMemoBody,
+        takes_recording=True,
+        answers=(JSON, "audio/*", EVENTS),
+    ),
     Operation("get", "/v1/audio/models", "List the models that speak."),
     Operation("get", "/v1/audio/voices", "List the voices of a model.", parameters={"model": "any of its names"}),
 )

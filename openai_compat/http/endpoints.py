@@ -29,6 +29,7 @@ SERVED_ROUTES = (
     "POST /v1/audio/transcriptions",
     "POST /v1/audio/translations",
     "POST /v1/audio/speech",
+    "POST /v1/voice-memo",
     "GET /v1/audio/voices",
     "WebSocket /v1/realtime",
 )

@@ -200,7 +200,7 @@ def error_response(error: errors.SensesError) -> Response:
 
 
 OPENAI_FIELD_NAMES: Mapping[str, Mapping[str, str]] = {
-    "/v1/chat/completions": {"json_schema": "response_format"},
+    "/v1/chat/completions": {"json_schema": "response_format", "voice": "audio.voice"},
     "/v1/responses": {"messages": "input", "max_tokens": "max_output_tokens", "json_schema": "text"},
     "/v1/completions": {"messages": "prompt"},
     "/v1/messages": {"stop": "stop_sequences", "json_schema": "output_config"},
@@ -210,6 +210,7 @@ OPENAI_FIELD_NAMES: Mapping[str, Mapping[str, str]] = {
     "/v1/audio/transcriptions": {"audio": "file"},
     "/v1/audio/translations": {"audio": "file", "translate": "model"},
     "/v1/audio/speech": {"text": "input"},
+    "/v1/voice-memo": {"audio": "file"},
 }
 """Path → the runtime's field name → OpenAI's field name, for fields whose names differ."""
 

@@ -57,6 +57,8 @@ JSON_ROUTES: Mapping[str, dict[str, Any]] = {
         "n": 1,
         "tools": [],
         "tool_choice": "auto",
+        "modalities": ["text", "audio"],
+        "audio": {"voice": "alma", "format": "wav"},
         "response_format": {"type": "json_schema", "json_schema": {"schema": {"type": "object"}}},
     },
     "/v1/responses": {
@@ -73,8 +75,9 @@ JSON_ROUTES: Mapping[str, dict[str, Any]] = {
     "/v1/embeddings": {"input": ["hello"], "dimensions": 2, "encoding_format": "base64"},
     "/v1/audio/speech": {"input": "hello", "voice": {"id": "alma"}, "speed": 1.0, "response_format": "wav"},
     "/v1/audio/transcriptions": {"input_audio": {"data": base64.b64encode(WAV).decode(), "format": "wav"}},
+    "/v1/voice-memo": {"input_audio": {"data": base64.b64encode(WAV).decode()}, "briefing": True, "voice": "alma"},
 }
-FORM_ROUTES = ("/v1/audio/transcriptions", "/v1/audio/translations", "/v1/images/edits")
+FORM_ROUTES = ("/v1/audio/transcriptions", "/v1/audio/translations", "/v1/images/edits", "/v1/voice-memo")
 GET_ROUTES = (
     "/",
     "/health",

@@ -17,6 +17,7 @@ from openai_compat.api.embeddings import EmbeddingsBody
 from openai_compat.api.image_edits import ImageEditBody
 from openai_compat.api.responses_body import ResponsesBody
 from openai_compat.api.schemas import ImagesBody, SpeechBody, TranscriptionBody, WireModel
+from openai_compat.api.voice_memo import VoiceMemoBody
 
 KINDS: list[type[WireModel]] = [
     ChatBody,
@@ -29,6 +30,7 @@ KINDS: list[type[WireModel]] = [
     ResponsesBody,
     SpeechBody,
     TranscriptionBody,
+    VoiceMemoBody,
 ]
 SMALL: dict[type[WireModel], dict[str, Any]] = {
     ChatBody: {"messages": [{"role": "user", "content": "hi"}]},
@@ -41,6 +43,7 @@ SMALL: dict[type[WireModel], dict[str, Any]] = {
     ResponsesBody: {"input": "hi"},
     SpeechBody: {"input": "hi"},
     TranscriptionBody: {},
+    VoiceMemoBody: {},
 }
 VALUES = st.recursive(
     st.one_of(st.none(), st.booleans(), st.integers(), st.just(10**500), st.floats(), st.text()),
@@ -50,6 +53,7 @@ VALUES = st.recursive(
 ODD_FIELDS = st.sampled_from(
     [
         "modalities",
+        "audio",
         "tool_choice",
         "function_call",
         "logprobs",
@@ -112,7 +116,7 @@ def test_null_means_the_default_and_unknown_fields_mean_nothing(kind: type[WireM
         (ChatBody, "repetition_penalty", [0.1, 10], [0, 10.1]),
         (ChatBody, "logit_bias", [{}, {"5": -100, "6": 100}], [{"5": 101}, {"-1": 1}, {"a": 1}, {"2147483648": 1}]),
         (ResponsesBody, "temperature", [0, 2], [-0.1, 2.01]),
-        (ChatBody, "stop", ["a", list("abcd")], [list("abcde")]),
+        (ChatBody, "stop", ["a", ["a"] * 64], [["a"] * 65]),
         (ChatBody, "messages", [SMALL[ChatBody]["messages"]], [[]]),
         (CompletionBody, "prompt", ["a", ["a"] * 16], [[], ["a"] * 17]),
         (CompletionBody, "max_tokens", [1], [0]),
@@ -132,6 +136,9 @@ def test_null_means_the_default_and_unknown_fields_mean_nothing(kind: type[WireM
         (CountTokensBody, "tools", [[]], [[{"name": ""}], [{"name": "a" * 129}]]),
         (SpeechBody, "input", ["a"], [""]),
         (SpeechBody, "speed", [0.25, 4], [0.24, 4.01]),
+        (SpeechBody, "instructions", ["", "a" * 4096], ["a" * 4097]),
+        (VoiceMemoBody, "speed", [0.25, 4], [0.24, 4.01]),
+        (VoiceMemoBody, "instructions", ["", "a" * 4096], ["a" * 4097]),
     ],
 )
 def test_a_value_is_taken_up_to_its_limit_and_refused_beyond(
