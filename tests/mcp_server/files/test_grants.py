@@ -105,6 +105,20 @@ def test_who_revokes_learns_whether_there_was_such_a_grant(grants: FolderGrantSt
     assert not control.revoke(granted.id)
 
 
+@pytest.mark.parametrize("is_granted", [True, False])
+def test_what_a_person_answers_on_the_page_is_granted_or_not(
+    grants: FolderGrantStore, tmp_path: Path, is_granted: bool
+) -> None:
+    requests = FolderRequests()
+    requests.note("http", FolderWish("read", tmp_path), now=0.0)
+    control = FolderControl(grants, requests)
+    (asked,) = control.requested()
+
+    assert control.answer(asked.id, is_granted=is_granted)
+    assert [grant.folder for grant in control.granted()] == ([tmp_path] if is_granted else [])
+    assert not control.answer(asked.id, is_granted=True)
+
+
 def test_over_http_a_refusal_names_ways_without_a_disk_in_common() -> None:
     refusal = Refusal("/a.png", "read", None, folders=(), inbox=Path("/inbox"), command="")
 

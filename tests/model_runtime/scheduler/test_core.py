@@ -499,7 +499,7 @@ def test_a_critical_shortage_unloads_every_idle_model_at_once_but_no_pinned_and_
 
 
 @pytest.mark.parametrize("loaded_at", [0, 1000])
-def test_a_warning_unloads_a_model_that_is_idle_for_thirty_seconds(loaded_at: float) -> None:
+def test_a_warning_unloads_a_model_that_is_idle_for_thirty_seconds(loaded_at: int) -> None:
     core = scheduler()
     load(core, "eyes", loaded_at, loaded_at)
 
