@@ -43,6 +43,8 @@ class Peer:
     folder_options: tuple[str, ...] = ()
     required_module: str = ""
     """A module that our own environment may lack."""
+    takes_folder: bool = True
+    """Whether it serves one checkpoint; else requests name theirs."""
 
     def python(self) -> Path | None:
         """The environment it is in, our own if possible; None where it is not installed."""
@@ -57,7 +59,8 @@ class Peer:
     def command(self, python: Path, folder: Path, port: int) -> list[str]:
         """How it is started."""
         script = str(python.absolute().with_name(self.name))
-        return [script, *self.arguments, *self.folder_options, str(folder), "--host", "127.0.0.1", "--port", str(port)]
+        checkpoint = [*self.folder_options, str(folder)] if self.takes_folder else []
+        return [script, *self.arguments, *checkpoint, "--host", "127.0.0.1", "--port", str(port)]
 
 
 def find_python(package: str, own: Sequence[Path] = ()) -> Path | None:
@@ -79,6 +82,7 @@ PEERS = (
     Peer("vllm-mlx", ("serve", "--continuous-batching")),
     Peer("mlx-openai-server", ("launch", "--model-type", "lm"), ("--model-path",)),
 )
+AUDIO_PEER = Peer("mlx_audio.server", required_module="fastapi", takes_folder=False)
 
 
 @contextmanager

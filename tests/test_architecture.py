@@ -23,7 +23,7 @@ HEAVY = (
     "scipy",
     "cv2",
 )
-FOR_WORK = ("PIL", "numpy", "av", "rich", "huggingface_hub", "jsonschema", "tokenizers")
+FOR_WORK = ("PIL", "numpy", "av", "rich", "huggingface_hub", "jsonschema", "tokenizers", "websockets")
 """What the daemon imports when it is first used."""
 
 

@@ -19,6 +19,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from mcp_server.calls import sdk_compat
 from mcp_server.daemon.descriptors import DescriptorReserve, accept_connections
 from mcp_server.daemon.mcp_endpoint import McpEndpoint
+from mcp_server.daemon.web_socket import web_socket_protocol
 from mcp_server.files.artifacts import ORIGINAL_SUFFIXES, ArtifactKind, ArtifactStore
 from mcp_server.server import SensesServer
 from model_runtime.background import keep_running
@@ -65,7 +66,7 @@ class HttpServer(uvicorn.Server):
             server_header=False,
             lifespan="on",
             http=FirstByteProtocol,  # on h11, which refuses ambiguous requests; httptools does not
-            ws="none",
+            ws=web_socket_protocol,  # type: ignore[arg-type]  # uvicorn calls it as it calls a class
         )
         super().__init__(config)
         self._sockets = sockets

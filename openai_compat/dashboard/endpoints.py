@@ -1,7 +1,7 @@
 """Health, status, events, recent results, and the commands of the status page."""
 
 from collections.abc import AsyncGenerator, Callable, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -10,14 +10,17 @@ from typing import Any, Protocol
 from anyio import to_thread
 from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Route, WebSocketRoute
+from starlette.websockets import WebSocket
 
 from model_runtime.errors import InvalidInput, ShuttingDown, UnknownModel
 from model_runtime.service import Service
 from model_runtime.status import ModelState, Status
 from openai_compat.dashboard.status_json import status_json
+from openai_compat.http.disconnect import ClientDisconnected, cancel_on_disconnect
 from openai_compat.http.errors import UnknownUrl
-from openai_compat.http.sse import Chunk, DeferredStreamingResponse, encode_event
+from openai_compat.http.sse import Chunk, DeferredStreamingResponse, encode_json, frame_event
+from openai_compat.http.web_sockets import GOING_AWAY, accept, close, send_text
 
 MAX_LISTED_ARTIFACTS = 24
 MAX_SCANNED_ARTIFACTS = 240
@@ -75,12 +78,13 @@ class StatusEndpoint:
     client_snippets: ClientSnippets = list
     event_encoder: "StatusEventEncoder" = field(default_factory=lambda: StatusEventEncoder())
 
-    def routes(self) -> list[Route]:
+    def routes(self) -> list[BaseRoute]:
         """Return the routes."""
         return [
             Route("/health", self.health, methods=["GET"]),
             Route("/api/status", self.get_status, methods=["GET"]),
             Route("/api/events", self.stream_status, methods=["GET"]),
+            WebSocketRoute("/api/events", self.send_statuses),
             Route("/api/artifacts", self.list_artifacts, methods=["GET"]),
             Route("/api/clients", self.list_clients, methods=["GET"]),
             Route("/api/artifacts/{id}", self.serve_artifact, methods=["GET"]),
@@ -120,7 +124,17 @@ class StatusEndpoint:
 
     async def stream_status(self, request: Request) -> Response:
         """Stream the status: now, at every change and at least once a second."""
-        return DeferredStreamingResponse(status_events(self.service.changes(), self.event_encoder))
+        return DeferredStreamingResponse(server_sent(status_events(self.service.changes(), self.event_encoder)))
+
+    async def send_statuses(self, websocket: WebSocket) -> None:
+        """Send over a WebSocket what `stream_status` streams, a message for each; what the client sends is ignored."""
+        await accept(websocket)
+        events = status_events(self.service.changes(), self.event_encoder)
+        with suppress(ClientDisconnected):
+            async with cancel_on_disconnect(websocket.receive), aclosing(events):
+                async for event in events:
+                    await send_text(websocket, event.text)
+            await close(websocket, GOING_AWAY, "Senses is shutting down.")
 
     async def list_artifacts(self, request: Request) -> Response:
         """List recent images and recordings, newest first."""
@@ -204,28 +218,44 @@ def health_problems(status: Status) -> list[str]:
     return [*status.problems, *(f"{model.name}: {model.error}" for model in status.models if model.error)]
 
 
+@dataclass(frozen=True, slots=True)
+class StatusEvent:
+    """A status as JSON text, and that text as a server-sent event."""
+
+    text: str
+    server_sent: bytes
+
+
 class StatusEventEncoder:
     """Encodes each status once, however many clients follow it."""
 
     def __init__(self) -> None:
         self._status: Status | None = None
-        self._event = b""
+        self._event = StatusEvent("", b"")
 
-    def encode(self, status: Status) -> bytes:
+    def encode(self, status: Status) -> StatusEvent:
         """Return the event of a status."""
         if status is not self._status:
-            self._event = encode_event(status_json(status), "status")
+            text = encode_json(status_json(status))
+            self._event = StatusEvent(text, frame_event(text, "status"))
             self._status = status
         return self._event
 
 
-async def status_events(statuses: AsyncGenerator[Status], encoder: StatusEventEncoder) -> AsyncGenerator[Chunk]:
+async def status_events(statuses: AsyncGenerator[Status], encoder: StatusEventEncoder) -> AsyncGenerator[StatusEvent]:
     """Yield each status as an event, and stop after the first that says that the runtime is shutting down."""
     async with aclosing(statuses):
         async for status in statuses:
             yield encoder.encode(status)
             if not status.accepting:
                 return
+
+
+async def server_sent(events: AsyncGenerator[StatusEvent]) -> AsyncGenerator[Chunk]:
+    """Yield the bytes of server-sent events."""
+    async with aclosing(events):
+        async for event in events:
+            yield event.server_sent
 
 
 def artifact_json(artifact: ArtifactFile) -> dict[str, Any]:

@@ -33,7 +33,7 @@ async def cancel_on_disconnect(receive: Receive) -> AsyncGenerator[None]:
 
 
 async def _wait_for_disconnect(receive: Receive, scope: CancelScope) -> None:
-    while (await receive())["type"] != "http.disconnect":
+    while (await receive())["type"] not in ("http.disconnect", "websocket.disconnect"):
         pass
     scope.cancel()
 

@@ -6,13 +6,25 @@ import time
 
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.websockets import WebSocketDisconnect
 
+from openai_compat.http.anthropic_errors import REQUEST_ID
 from openai_compat.http.errors import InternalError, error_response
 
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 """Read-only requests are logged (at INFO) only if they fail."""
+REQUEST_ID_HEADERS = ("x-request-id", "request-id")
+"""OpenAI's name and Anthropic's."""
+WEB_SOCKET = "WebSocket"
+"""Stands for the method in the log."""
 CLIENT_CLOSED_REQUEST = 499
 """nginx's status, logged if the client disconnected before the response began."""
+SWITCHING_PROTOCOLS = 101
+"""Status of a WebSocket that was accepted."""
+ABNORMAL_CLOSURE, INTERNAL_ERROR = 1006, 1011
+"""Close codes of a WebSocket whose client has gone, and whose endpoint failed (RFC 6455, section 7.4.1)."""
+BEGINNINGS = ("http.response.start", "websocket.http.response.start", "websocket.accept")
+"""Messages that begin an answer and have its headers."""
 
 logger = logging.getLogger(__name__)
 
@@ -24,30 +36,31 @@ class RequestLogMiddleware:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve a request and log one line."""
-        if scope["type"] != "http":
+        """Serve a request or a WebSocket and log one line."""
+        if scope["type"] == "lifespan":
             await self.app(scope, receive, send)
             return
-        request_log = RequestLog(send)
+        request_log, method = RequestLog(send), scope.get("method", WEB_SOCKET)
+        scope = {**scope, REQUEST_ID: request_log.request_id}
         try:
             await self.app(scope, receive, request_log.send)
+        except WebSocketDisconnect:
+            pass  # the client has gone, and there is nobody to answer
         except Exception:
-            logger.exception("%s %s %s failed", request_log.request_id, scope["method"], scope["path"])
-            if request_log.status is not None:
-                raise  # the response has begun: the server must close the connection
+            logger.exception("%s %s %s failed", request_log.request_id, method, scope["path"])
             error = InternalError(f"Internal error in Senses. Its log has the details under {request_log.request_id}.")
-            await error_response(error)(scope, receive, request_log.send)
+            if request_log.status is None:
+                await error_response(error)(scope, receive, request_log.send)
+            elif method == WEB_SOCKET:
+                await send({"type": "websocket.close", "code": INTERNAL_ERROR, "reason": request_log.request_id})
+            else:
+                raise  # the response has begun: the server must close the connection
         finally:
             status = request_log.status or CLIENT_CLOSED_REQUEST
-            level = logging.DEBUG if scope["method"] in SAFE_METHODS and status < 400 else logging.INFO
+            level = logging.DEBUG if method in SAFE_METHODS and status < 400 else logging.INFO
+            elapsed_ms = request_log.elapsed_ms()
             logger.log(
-                level,
-                "%s %s %s → %d, %.0f ms",
-                request_log.request_id,
-                scope["method"],
-                scope["path"],
-                status,
-                request_log.elapsed_ms(),
+                level, "%s %s %s → %d, %.0f ms", request_log.request_id, method, scope["path"], status, elapsed_ms
             )
 
 
@@ -66,10 +79,16 @@ class RequestLog:
 
     async def send(self, message: Message) -> None:
         """Forward a message; the response's headers get the request's id and duration, and forbid to guess its type."""
-        if message["type"] == "http.response.start":
-            self.status = message["status"]
+        if message["type"] in BEGINNINGS:
+            self.status = message.get("status", SWITCHING_PROTOCOLS)
             headers = MutableHeaders(scope=message)
-            headers["x-request-id"] = self.request_id
+            for name in REQUEST_ID_HEADERS:
+                headers[name] = self.request_id
             headers["openai-processing-ms"] = f"{self.elapsed_ms():.0f}"
             headers["x-content-type-options"] = "nosniff"
-        await self._send(message)
+        try:
+            await self._send(message)
+        except OSError:  # of a WebSocket: the client has gone (ASGI's specification)
+            if not message["type"].startswith("websocket."):
+                raise
+            raise WebSocketDisconnect(ABNORMAL_CLOSURE) from None

@@ -35,6 +35,8 @@ RESULT_PREFIXES = ("/v1/files/images/", "/artifacts/")
 """Images and artifacts with unguessable names."""
 PUBLIC_PREFIXES = ("/web/", *RESULT_PREFIXES)
 """The page's files, and results."""
+KEY_SUBPROTOCOL = "openai-insecure-api-key."
+"""What OpenAI's clients put before the key where a browser opens a WebSocket: it lets a page set no other header."""
 HAS_KEY = "senses.has_key"
 """Key of the ASGI scope: False if a key is configured and this request does not carry it."""
 
@@ -134,7 +136,10 @@ def own_host_names() -> frozenset[str]:
 
 
 class ApiKeyMiddleware:
-    """ASGI middleware that requires the header `Authorization: Bearer <key>`."""
+    """ASGI middleware that requires `Authorization: Bearer <key>` or Anthropic's `x-api-key: <key>`.
+
+    Of a WebSocket it also takes the key as a subprotocol.
+    """
 
     def __init__(self, app: ASGIApp, api_key: str) -> None:
         self.app = app
@@ -146,7 +151,9 @@ class ApiKeyMiddleware:
         if has_key or self._is_public(scope):
             await self.app({**scope, HAS_KEY: has_key}, receive, send)
             return
-        error = InvalidApiKey("The API key is missing or wrong. Send it as `Authorization: Bearer <key>`.")
+        error = InvalidApiKey(
+            "The API key is missing or wrong. Send it as `Authorization: Bearer <key>` or `x-api-key: <key>`."
+        )
         await error_response(error)(scope, receive, send)
 
     def _is_public(self, scope: Scope) -> bool:
@@ -154,6 +161,14 @@ class ApiKeyMiddleware:
         return scope.get("method") == "OPTIONS" or path in PUBLIC_PATHS or path.startswith(PUBLIC_PREFIXES)
 
     def _has_key(self, scope: Scope) -> bool:
-        scheme, _, key = Headers(scope=scope).get("authorization", "").partition(" ")
-        is_bearer = scheme.lower() == "bearer"  # schemes have no case (RFC 9110, section 11.1)
-        return secrets.compare_digest(key.strip().encode("latin-1", "replace"), self.api_key) and is_bearer
+        return any(secrets.compare_digest(key.encode("latin-1", "replace"), self.api_key) for key in sent_keys(scope))
+
+
+def sent_keys(scope: Scope) -> list[str]:
+    """Return the keys that a request carries: of its headers, and of the subprotocols that its WebSocket offers."""
+    headers = Headers(scope=scope)
+    scheme, _, key = headers.get("authorization", "").partition(" ")
+    is_bearer = scheme.lower() == "bearer"  # schemes have no case (RFC 9110, section 11.1)
+    offered = [name for name in scope.get("subprotocols", []) if name.startswith(KEY_SUBPROTOCOL)]
+    in_headers = [*([key.strip()] if is_bearer else []), headers.get("x-api-key", "").strip()]
+    return [*in_headers, *(name.removeprefix(KEY_SUBPROTOCOL) for name in offered)]

@@ -5,6 +5,7 @@ Whatever they had asked for takes minutes; it stops, the workers stand still, an
 
 import base64
 import io
+import json
 import os
 from collections.abc import Callable, Coroutine, Generator
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ import httpx2
 import numpy as np
 import psutil
 import pytest
+import websockets
 from PIL import Image
 
 from benchmarks.instance import STARTERS
@@ -25,6 +27,7 @@ from tests.end_to_end.conftest import RunningDaemon, running_daemon
 from tests.end_to_end.test_mcp import connected
 from tests.meaning.recordings import clip
 from tests.meaning.sounds import decode_samples
+from tests.openai_compat.api.realtime.sounds import resampled
 
 pytestmark = [pytest.mark.engines, pytest.mark.timeout(240)]
 WAIT_SECONDS = 60.0
@@ -99,6 +102,9 @@ def posts(recording: Path, picture: Path, *, stream: bool) -> dict[str, Post]:
             files={"file": recording.read_bytes()},
         ),
         "mlx-audio": Post("/v1/audio/speech", spoken),
+        "voice memo": Post(
+            "/v1/voice-memo", data={"stream": str(stream).lower()}, files={"file": recording.read_bytes()}
+        ),
         "mflux": Post("/v1/images/generations", drawn | ({"partial_images": 3} if stream else {})),
     }
 
@@ -153,7 +159,7 @@ async def leave_in_the_middle(served: RunningDaemon, ask: Callable[[], Coroutine
 
 @pytest.mark.promise("openai:leaving")
 @pytest.mark.parametrize("stream", [False, True], ids=["plain", "streamed"])
-@pytest.mark.parametrize("engine", ["mlx-vlm", "mlx-lm", "mlx-whisper", "mlx-audio", "mflux"])
+@pytest.mark.parametrize("engine", ["mlx-vlm", "mlx-lm", "mlx-whisper", "mlx-audio", "mflux", "voice memo"])
 async def test_work_for_a_client_that_closes_its_connection_stops(
     served: RunningDaemon, recording: Path, picture: Path, engine: str, stream: bool
 ) -> None:
@@ -171,6 +177,23 @@ async def test_work_for_a_client_that_closes_its_connection_stops(
     await leave_in_the_middle(served, ask)
 
     assert b"[DONE]" not in heard.getvalue()
+
+
+@pytest.mark.promise("openai:leaving")
+async def test_the_transcription_of_a_realtime_session_stops_with_it(served: RunningDaemon) -> None:
+    said = np.tile(decode_samples(clip("two-sentences").file), 20)
+    audio = base64.b64encode(resampled(said * 32767, RATE)).decode()
+    settings = {"type": "transcription", "audio": {"input": {"turn_detection": None}}}
+
+    async def talk() -> None:
+        address = f"{served.url.replace('http', 'ws', 1)}/v1/realtime?intent=transcription&model=stt-starter"
+        async with websockets.connect(address) as connection:
+            await connection.send(json.dumps({"type": "session.update", "session": settings}))
+            await connection.send(json.dumps({"type": "input_audio_buffer.append", "audio": audio}))
+            async for _ in connection:
+                pass
+
+    await leave_in_the_middle(served, talk)
 
 
 @pytest.mark.promise("mcp:leaving")

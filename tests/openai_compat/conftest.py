@@ -13,6 +13,7 @@ from openai import AsyncOpenAI
 from PIL import Image
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from mcp_server.daemon.web_socket import web_socket_protocol
 from model_runtime.settings import Settings
 from openai_compat.app import create_app
 from tests.fakes import FakeService
@@ -40,7 +41,14 @@ class SwitchableApp:
 async def server() -> AsyncGenerator[tuple[SwitchableApp, str]]:
     """Yield a real server on a free loopback port, and its address."""
     switch = SwitchableApp()
-    config = uvicorn.Config(switch, lifespan="off", log_level="warning", access_log=False, timeout_graceful_shutdown=1)
+    config = uvicorn.Config(
+        switch,
+        lifespan="off",
+        log_level="warning",
+        access_log=False,
+        timeout_graceful_shutdown=1,
+        ws=web_socket_protocol,  # type: ignore[arg-type]  # the daemon's own
+    )
     uvicorn_server = uvicorn.Server(config)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         async with anyio.create_task_group() as tasks:

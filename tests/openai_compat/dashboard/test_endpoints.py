@@ -1,14 +1,17 @@
 """Health, status, events and the page's commands."""
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import anyio
 import httpx2
 import pytest
+import websockets
 from prometheus_client.parser import text_string_to_metric_families
+from websockets.asyncio.client import ClientConnection
 
 from model_runtime.requests import Task
 from model_runtime.settings import Settings
@@ -235,5 +238,61 @@ def test_a_status_is_encoded_once_for_all_who_follow_it(service: FakeService, mo
     events = [encoder.encode(status) for _ in range(100)]
     encoder.encode(next_status)
 
-    assert set(events) == {b"event: status\ndata: {}\n\n"}
+    assert {(event.text, event.server_sent) for event in events} == {("{}", b"event: status\ndata: {}\n\n")}
     assert encoded == [status, next_status]
+
+
+async def next_message(connection: ClientConnection) -> dict[str, Any]:
+    with anyio.fail_after(10):
+        return dict(json.loads(await connection.recv()))
+
+
+@pytest.mark.promise("status:web-socket")
+async def test_a_web_socket_brings_what_the_stream_of_events_brings(
+    url: str, http: httpx2.AsyncClient, service: FakeService
+) -> None:
+    async with websockets.connect(f"{url.replace('http', 'ws', 1)}/api/events") as connection:
+        now = await next_message(connection)
+        await connection.send("what a client sends is ignored")
+        await connection.send(b"all of it")
+        service.update_models(lambda models: [replace(models[0], state=ModelState.READY), *models[1:]])
+        changed = await next_message(connection)
+    async with http.stream("GET", "/api/events") as stream:
+        line = await anext(line async for line in stream.aiter_lines() if line.startswith("data: "))
+
+    assert now["models"][0]["state"] == "absent"
+    assert changed == json.loads(line.removeprefix("data: "))
+
+
+@pytest.mark.promise("status:web-socket")
+async def test_a_web_socket_ends_with_the_status_that_says_so(url: str, service: FakeService) -> None:
+    ending = replace(service.status(), accepting=False)
+    service.status = lambda: ending  # type: ignore[method-assign]
+
+    async with websockets.connect(f"{url.replace('http', 'ws', 1)}/api/events") as connection:
+        last = await next_message(connection)
+        with pytest.raises(websockets.exceptions.ConnectionClosedOK) as closed:
+            await next_message(connection)
+
+    assert last["accepting"] is False
+    assert closed.value.rcvd is not None
+    assert closed.value.rcvd.code == 1001
+
+
+async def test_a_client_that_goes_ends_its_events(url: str, service: FakeService) -> None:
+    ended = anyio.Event()
+
+    async def changes() -> AsyncGenerator[Status]:
+        try:
+            yield service.status()
+            await anyio.sleep_forever()
+        finally:
+            ended.set()
+
+    service.changes = changes  # type: ignore[method-assign]
+
+    async with websockets.connect(f"{url.replace('http', 'ws', 1)}/api/events") as connection:
+        await next_message(connection)
+
+    with anyio.fail_after(10):
+        await ended.wait()

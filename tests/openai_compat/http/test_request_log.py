@@ -1,5 +1,6 @@
 """The log of requests: one line each, and those that only read and succeed are not of interest."""
 
+import contextlib
 import logging
 
 import httpx2
@@ -60,3 +61,23 @@ async def test_a_bug_is_logged_under_the_id_that_the_client_is_told(caplog: pyte
     assert answer.json()["error"]["code"] == "internal_error"
     assert request_id in answer.json()["error"]["message"]
     assert f"{request_id} GET /v1/models failed" in caplog.text
+
+
+@pytest.mark.parametrize(("kind", "begins"), [("websocket", "websocket.accept"), ("http", "http.response.start")])
+async def test_a_client_that_has_gone_is_no_bug_of_a_web_socket(
+    kind: str, begins: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def begin(scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": begins, "status": 200, "headers": []})
+
+    async def receive() -> dict[str, str]:
+        raise NotImplementedError
+
+    async def send(message: object) -> None:
+        raise OSError("gone")
+
+    scope = {"type": kind, "path": "/", **({"method": "GET"} if kind == "http" else {})}
+    with contextlib.suppress(OSError):
+        await RequestLogMiddleware(begin)(scope, receive, send)
+
+    assert ("failed" in caplog.text) == (kind == "http")
