@@ -2,7 +2,7 @@
 
 import secrets
 import time
-from collections.abc import AsyncGenerator, Iterator, Mapping
+from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from contextlib import aclosing, nullcontext
 from dataclasses import dataclass, field
 from itertools import count
@@ -23,7 +23,7 @@ from openai_compat.api.chat_body import ContentPart, JsonSchema, MessageBody, Re
 from openai_compat.api.chat_requests import build_chat, json_schema_text
 from openai_compat.api.generation import client_name, run_events, senses_fields
 from openai_compat.api.image_inputs import ImageInputs
-from openai_compat.api.messages import MediaInputs, read_conversation
+from openai_compat.api.messages import MediaInputs, read_conversation, task_of_bodies
 from openai_compat.api.response_history import NOT_KEPT, ResponseHistory, encode_items
 from openai_compat.api.response_output import OutputBuilder, OutputEvent
 from openai_compat.api.responses_body import ResponsesBody, tool_choice_json, tool_json
@@ -51,13 +51,11 @@ class ResponsesEndpoint:
     async def create(self, request: Request) -> Response:
         """Run a conversation."""
         body, input_items = await self._read(request)
-        async with cancel_on_disconnect(request.receive):
-            chat, warnings = await self._build_chat(body, client_name(request.headers))
-        body.input.clear()  # holds pictures as base64; a request that waits keeps only the decoded ones
-        release_upload(request.scope)
+        model = await self.service.resolve(body.model, task_of_bodies(body.input))
+        warnings: list[str] = []
         run = ResponseRun(
-            run_events(self.service, chat, request, body),
-            ResponseBuilder(body.model or chat.model, body),
+            self._events(request, body, model, warnings),
+            ResponseBuilder(body.model or model, body),
             warnings,
             self.history,
             input_items,
@@ -82,7 +80,22 @@ class ResponsesEndpoint:
         body = await to_thread.run_sync(validate_fields, {**values, "input": items}, ResponsesBody)
         return body, await to_thread.run_sync(encode_items, items) if body.store else None
 
-    async def _build_chat(self, body: ResponsesBody, client: str) -> tuple[Chat, tuple[str, ...]]:
+    async def _events(
+        self, request: Request, body: ResponsesBody, model: str, warnings: list[str]
+    ) -> AsyncGenerator[Event]:
+        """Read the chat and run it; add to `warnings` what its answer must tell.
+
+        Recordings are transcribed here, where a stream is kept alive meanwhile.
+        """
+        chat, told = await self._build_chat(body, model, client_name(request.headers))
+        warnings += told
+        body.input.clear()  # holds pictures as base64; a request that waits keeps only the decoded ones
+        release_upload(request.scope)
+        async with aclosing(run_events(self.service, chat, request, body)) as events:
+            async for event in events:
+                yield event
+
+    async def _build_chat(self, body: ResponsesBody, model: str, client: str) -> tuple[Chat, tuple[str, ...]]:
         """Return the chat, and what its answer must tell."""
         instructions = (
             [MessageBody(role="system", content=[ContentPart(text=body.instructions)])] if body.instructions else []
@@ -93,7 +106,7 @@ class ResponsesEndpoint:
         json_schema = JsonSchema(schema=text_format.schema_)
         chat = build_chat(
             body,
-            await self.service.resolve(body.model, conversation.task),
+            model,
             conversation.messages,
             max_tokens=body.max_output_tokens,
             json_schema=json_schema_text(ResponseFormat(type=text_format.type, json_schema=json_schema)),
@@ -161,7 +174,7 @@ class ResponseRun:
 
     events: AsyncGenerator[Event]
     builder: ResponseBuilder
-    warnings: tuple[str, ...]
+    warnings: Sequence[str]
     history: ResponseHistory
     input_items: bytes | None
 

@@ -1,6 +1,6 @@
 """Defects between pixels and the answer about them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import mlx.core as mx
@@ -42,8 +42,8 @@ def _grid_swapped(inputs: Inputs) -> Inputs:
     return inputs | {"image_grid_thw": inputs["image_grid_thw"][:, mx.array([0, 2, 1])]}
 
 
-def _without_question(message: Mapping[str, Any]) -> Mapping[str, Any]:
-    return {**message, "content": [part for part in message["content"] if part["type"] == "image"]}
+def _without_question(parts: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    return [part for part in parts if part["type"] == "image"]
 
 
 def _without_assistant_turn(prompt: str) -> str:
@@ -67,7 +67,7 @@ MUTATIONS = (
     Mutation("colours are not normalised", f"{VISION}.prepare_inputs", change_result(_not_normalised), "a red circle"),
     Mutation("the grid is turned", f"{VISION}.prepare_inputs", change_result(_grid_swapped), "a wide picture"),
     Mutation(
-        "the question is lost", f"{VISION}.VisionModel._template_message", change_result(_without_question), "how many"
+        "the question is lost", f"{VISION}.VisionModel._template_content", change_result(_without_question), "how many"
     ),
     Mutation("no turn to answer in", TEMPLATE, change_result(_without_assistant_turn), "a number"),
     Mutation("the question's turn has no end", TEMPLATE, change_result(_without_turn_end), "a red circle"),

@@ -274,6 +274,29 @@ async def test_a_stream_is_kept_alive_while_a_recording_of_it_is_transcribed(
 
 
 @pytest.mark.promise("openai:patience")
+async def test_a_streamed_response_is_kept_alive_meanwhile_too(
+    http: httpx2.AsyncClient, service: FakeService, wav: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(DeferredStreamingResponse.__init__.__kwdefaults__ or {}, "ping_seconds", 0.02)
+    service.gate = anyio.Event()
+    body = {"input": [{"role": "user", "content": [recording_part(wav)]}], "stream": True}
+
+    async with http.stream("POST", "/v1/responses", json=body) as answer:
+        lines = answer.aiter_lines()
+        begin = [await anext(lines)]
+        while begin[-1] != ": keep-alive":
+            begin.append(await anext(lines))
+        await wait_until(lambda: service.requests)
+        kinds = [type(request) for request in service.requests]
+        service.gate.set()
+        rest = [line async for line in lines]
+
+    assert begin[0] == "event: response.created"
+    assert kinds == [Transcribe]
+    assert "event: response.completed" in rest
+
+
+@pytest.mark.promise("openai:patience")
 async def test_a_recording_that_cannot_be_transcribed_is_an_http_error_of_a_stream(
     http: httpx2.AsyncClient, service: FakeService, wav: bytes
 ) -> None:
