@@ -1,30 +1,28 @@
 """The `senses` command: its commands and their options. Each command imports its module when it runs, to start fast."""
 
 import os
-from collections.abc import Callable
 from enum import StrEnum
-from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, ParamSpec
+from typing import Annotated
 
 import typer
 
+from mcp_server.cli.endings import handle_errors, run_to_end
+from mcp_server.cli.media_commands import MEDIA_COMMANDS
+from mcp_server.cli.options import AsJson, read_settings
 from mcp_server.launcher.paths import VERSION, InstancePaths
-from model_runtime.errors import SensesError
 from model_runtime.hub.version import Version
-
-if TYPE_CHECKING:
-    from model_runtime.settings import Settings
-
-P = ParamSpec("P")
 
 app = typer.Typer(
     name="senses",
     help="Local models that see, draw, hear and speak, for coding agents (MCP) and for OpenAI's API.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # rich's help takes twice the time of all else
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
+for command in MEDIA_COMMANDS:
+    app.command()(handle_errors(command))
 folders_app = typer.Typer(
     help="List the folders that clients may use besides their own, and grant or revoke them while Senses runs.",
     pretty_exceptions_enable=False,
@@ -46,21 +44,7 @@ class ClientName(StrEnum):
 
 def main() -> None:
     """Run the command line."""
-    app()
-
-
-def handle_errors(command: Callable[P, None]) -> Callable[P, None]:
-    """Print the message of a `SensesError` instead of a traceback, and exit with status 1."""
-
-    @wraps(command)
-    def run(*args: P.args, **kwargs: P.kwargs) -> None:
-        try:
-            command(*args, **kwargs)
-        except SensesError as error:
-            typer.echo(error.message, err=True)
-            raise typer.Exit(1) from error
-
-    return run
+    run_to_end(app)
 
 
 def show_version(value: bool) -> None:
@@ -70,21 +54,10 @@ def show_version(value: bool) -> None:
         raise typer.Exit
 
 
-def read_settings() -> "Settings":
-    """Return the settings of this instance.
-
-    Raises:
-        SettingsError: a setting cannot be used.
-    """
-    from model_runtime.settings import load_settings
-
-    return load_settings(os.environ)
-
-
 @app.callback()
 def common(
     version: Annotated[
-        bool, typer.Option("--version", callback=show_version, is_eager=True, help="Show the version and exit.")
+        bool, typer.Option("--version", "-V", callback=show_version, is_eager=True, help="Show the version and exit.")
     ] = False,
 ) -> None:
     """Accept options before the command."""
