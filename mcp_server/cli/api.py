@@ -6,11 +6,11 @@ The end of a command closes its connections, by which the daemon cancels what it
 import json
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Self
 
 import httpx2
 
-from mcp_server.cli.daemon_client import DaemonNotRunning
+from mcp_server.cli.daemon_client import DaemonNotRunning, running_daemon
 from mcp_server.daemon.lock import load_daemon_info
 from mcp_server.launcher.connect import DaemonUnreachable, connect_or_start
 from mcp_server.launcher.paths import VERSION, InstancePaths
@@ -46,6 +46,15 @@ def open_api(settings: Settings, environ: Mapping[str, str]) -> Generator["Daemo
         yield api
 
 
+def running_api(settings: Settings, environ: Mapping[str, str]) -> "DaemonApi":
+    """Return the API of the daemon that runs.
+
+    Raises:
+        DaemonNotRunning: none runs.
+    """
+    return DaemonApi(running_daemon(InstancePaths(environ)).url, settings.api_key)
+
+
 class DaemonApi:
     """Requests to a daemon at `url`. No proxy is asked for an address of this machine."""
 
@@ -53,7 +62,7 @@ class DaemonApi:
         headers = {"user-agent": f"{CLIENT}/{VERSION}"} | ({"authorization": f"Bearer {api_key}"} if api_key else {})
         self._http = httpx2.Client(base_url=url, headers=headers, timeout=TIMEOUT, trust_env=False)
 
-    def __enter__(self) -> "DaemonApi":
+    def __enter__(self) -> Self:
         """Return itself."""
         return self
 

@@ -51,9 +51,10 @@ def ending_of(error: SensesError | OSError | KeyboardInterrupt) -> tuple[str, in
             return error.message, WRONG_USE
         case SensesError():
             return error.message, FAILED
-    if error.filename is not None:
-        return f"{error.filename}: {error.strerror}.", FAILED
-    return f"The output cannot be written: {error.strerror or error}.", FAILED  # a write names no file
+        case OSError(filename=None):  # a write names no file
+            return f"The output cannot be written: {error.strerror or error}.", FAILED
+        case OSError():
+            return f"{error.filename}: {error.strerror}.", FAILED
 
 
 def run_to_end(program: Callable[[], object]) -> NoReturn:

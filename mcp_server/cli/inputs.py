@@ -28,7 +28,8 @@ def _expand(name: str) -> list[str]:
     path = os.path.expanduser(name)  # noqa: PTH111 - a pattern is no path
     if name == STDIN or Path(path).is_file():
         return [STDIN if name == STDIN else path]
-    found = sorted(file for file in glob(path, recursive=True) if Path(file).is_file()) if has_magic(path) else []
+    matches = glob(path, recursive=True) if has_magic(path) else []  # noqa: PTH207 - absolute patterns, too
+    found = sorted(file for file in matches if Path(file).is_file())
     if not found:
         reason = "is a folder; name files, or a pattern such as" if Path(path).is_dir() else "does not exist; try"
         raise WrongUse(f'{name} {reason} "{Path(path).parent}/*".')

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from mcp_server.cli.config_commands import config_app
+from mcp_server.cli.control_commands import CONTROL_APPS, CONTROL_COMMANDS
 from mcp_server.cli.endings import handle_errors, run_to_end
 from mcp_server.cli.media_commands import MEDIA_COMMANDS
 from mcp_server.cli.options import AsJson, read_settings
@@ -21,8 +23,10 @@ app = typer.Typer(
     rich_markup_mode=None,  # rich's help takes twice the time of all else
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in MEDIA_COMMANDS:
+for command in (*MEDIA_COMMANDS, *CONTROL_COMMANDS):
     app.command()(handle_errors(command))
+for name, group in (CONTROL_APPS | {"config": config_app}).items():
+    app.add_typer(group, name=name)
 folders_app = typer.Typer(
     help="List the folders that clients may use besides their own, and grant or revoke them while Senses runs.",
     pretty_exceptions_enable=False,
@@ -82,11 +86,16 @@ def serve(
 
 @app.command()
 @handle_errors
-def status() -> None:
+def status(as_json: AsJson = False) -> None:
     """Show the running server: its memory, loaded models and requests."""
-    from mcp_server.cli.status import status_text
+    from mcp_server.cli.outputs import print_json
+    from mcp_server.cli.status import status_json, status_text
 
-    typer.echo(status_text(InstancePaths(os.environ), read_settings()))
+    paths, settings = InstancePaths(os.environ), read_settings()
+    if as_json:
+        print_json(status_json(paths, settings))
+    else:
+        typer.echo(status_text(paths, settings))
 
 
 @app.command()
@@ -104,21 +113,34 @@ def models(
     newer: Annotated[
         bool, typer.Option("--newer", help="Ask Hugging Face which downloaded models have a newer version.")
     ] = False,
+    as_json: AsJson = False,
 ) -> None:
     """List the models: task, size, and the command that downloads each."""
-    from mcp_server.cli.models import models_text, newer_text
+    from mcp_server.cli.models import models_json, models_text, newer_json, newer_text
+    from mcp_server.cli.outputs import print_json
 
-    typer.echo(newer_text(read_settings()) if newer else models_text(read_settings()))
+    settings = read_settings()
+    if not as_json:
+        typer.echo(newer_text(settings) if newer else models_text(settings))
+        return
+    for model in newer_json(settings) if newer else models_json(settings):
+        print_json(model)
 
 
 @folders_app.callback(invoke_without_command=True)
 @handle_errors
-def folders(context: typer.Context) -> None:
+def folders(context: typer.Context, as_json: AsJson = False) -> None:
     """List the granted folders."""
-    from mcp_server.cli.folders import folders_text
+    from mcp_server.cli.folders import folders_json, folders_text
+    from mcp_server.cli.outputs import print_json
 
-    if context.invoked_subcommand is None:
+    if context.invoked_subcommand is not None:
+        return
+    if not as_json:
         typer.echo(folders_text(read_settings()))
+        return
+    for grant in folders_json(read_settings()):
+        print_json(grant)
 
 
 @folders_app.command("add")

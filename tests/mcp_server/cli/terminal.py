@@ -77,7 +77,7 @@ def pseudo_terminal(typed: str) -> Generator[list[bytes]]:
 
 
 def _stream(terminal: int, mode: str) -> IO[str]:
-    return io.TextIOWrapper(os.fdopen(os.dup(terminal), mode + "b", buffering=0 if mode == "w" else -1))  # type: ignore[type-var]
+    return io.TextIOWrapper(os.fdopen(os.dup(terminal), mode + "b", buffering=0 if mode == "w" else -1))
 
 
 def _read_all(person: int, shown: list[bytes]) -> None:

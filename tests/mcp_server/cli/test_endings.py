@@ -3,7 +3,7 @@
 import io
 import os
 import sys
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -47,29 +47,19 @@ def test_an_error_is_a_sentence_and_a_status(
     assert (exit_info.value.exit_code, capsys.readouterr().err) == (status, sentence + "\n")
 
 
-@pytest.fixture
-def full_output(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Generator[None]:
-    """Standard output into a disk without room, in which the null device takes its place at the end."""
-    if not FULL.exists():
-        pytest.skip("only Linux has /dev/full")
-    stream = FULL.open("w")
-    monkeypatch.setattr(sys, "stdout", stream)
-    yield
-    stream.close()
-
-
 @pytest.mark.promise("cli:full-output")
 @pytest.mark.parametrize("arguments", [("models",), ("folders",), ("--help",), ("models", "-h"), ("-V",)])
 def test_a_full_output_is_one_sentence_and_a_failure(
-    arguments: tuple[str, ...],
-    full_output: None,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    arguments: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    if not FULL.exists():
+        pytest.skip("only Linux has /dev/full")
     monkeypatch.setenv("SENSES_HOME", str(tmp_path))
+    with FULL.open("w") as stream:
+        monkeypatch.setattr(sys, "stdout", stream)
 
-    assert ended(lambda: app(arguments)) == 1
+        assert ended(lambda: app(arguments)) == 1
+
     assert capsys.readouterr().err == "The output cannot be written: No space left on device.\n"
 
 
