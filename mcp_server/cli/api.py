@@ -22,6 +22,8 @@ CLIENT = "senses"
 """The name of this client in the status."""
 TIMEOUT = httpx2.Timeout(10, read=None)
 """Seconds. The daemon ends what hangs, so an answer may take as long as a model works."""
+REPLY_TIMEOUT_SECONDS = 10.0
+"""For what needs no model."""
 
 
 class RequestFailed(SensesError):
@@ -76,7 +78,7 @@ class DaemonApi:
         Raises:
             RequestFailed: the daemon answers with an error, or not at all.
         """
-        return self._json("GET", path)
+        return self._json("GET", path, timeout=REPLY_TIMEOUT_SECONDS)
 
     def post(self, path: str, **request: Any) -> dict[str, Any]:
         """Send a request, with httpx's arguments for its body, and return the JSON object that answers it.

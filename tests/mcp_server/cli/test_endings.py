@@ -112,6 +112,8 @@ def test_the_status_of_the_program_is_kept(capsys: pytest.CaptureFixture[str]) -
 def test_each_shell_gets_a_script_and_the_names_of_the_commands(
     shell: str, registers: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    if shell == "bash" and sys.platform == "darwin":
+        pytest.skip("the bash of macOS, 3.2, is too old for completion")
     variable = "_SENSES_COMPLETE"
 
     monkeypatch.setenv(variable, f"source_{shell}")
