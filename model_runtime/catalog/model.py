@@ -55,7 +55,7 @@ class ModelInfo:
     """The most tokens of a chat; 0 for a model that does not chat."""
     abilities: tuple[str, ...] = ()
     """"detect" and "point" of a vision model that returns coordinates, "ocr" of one that reads, "tools" of one that calls
-    them over HTTP."""
+    them over HTTP, "edit" of an image model that edits pictures."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,12 +15,15 @@ from model_runtime.events import (
     Timings,
     ToolCallDelta,
 )
-from model_runtime.requests import Request, Speak, Task, Transcribe
+from model_runtime.requests import Embed, GenerateImage, Request, Speak, Task, Transcribe
 from model_runtime.supervisor.output_queue import OutputQueue
 from model_runtime.supervisor.views import RequestView
 
 BATCH_SECONDS = 120.0
 """A request for the transcript of a longer recording, or for longer speech, is a batch request."""
+
+BATCH_CHARACTERS = 20_000
+"""A request to embed more text is a batch request, so that the question of a search overtakes those of its index."""
 
 CHARACTERS_PER_SECOND = 15
 """Estimated rate of speech."""
@@ -40,6 +43,13 @@ def audio_seconds(request: Request) -> float:
             return 0.0
 
 
+def is_batch(request: Request) -> bool:
+    """Return whether a request is a batch request: interactive requests are served first."""
+    if isinstance(request, Embed):
+        return sum(map(len, request.texts)) > BATCH_CHARACTERS
+    return isinstance(request, GenerateImage) or audio_seconds(request) > BATCH_SECONDS
+
+
 @dataclass(slots=True, eq=False)
 class ActiveRequest:
     """An open request. Times are in seconds of the runtime's clock."""
@@ -54,8 +64,8 @@ class ActiveRequest:
     outputs: OutputQueue
     working_bytes: int = 0
     warnings: tuple[str, ...] = ()
-    audio_seconds: float = 0.0
-    """Duration of the recording that it transcribes, or an estimate of the speech that it synthesizes."""
+    is_batch: bool = False
+    """Whether it is a batch request."""
     position: int = 0
     """Its place in the queue, from 1; 0 while it runs."""
     granted_at: float | None = None
@@ -75,11 +85,6 @@ class ActiveRequest:
     """Unit of `done` and `total`, such as "tokens" or "seconds"."""
     done: float = 0.0
     total: float = 0.0
-
-    @property
-    def is_batch(self) -> bool:
-        """Whether it is a batch request: interactive requests are served first."""
-        return self.task is Task.IMAGE or self.audio_seconds > BATCH_SECONDS
 
     @property
     def request_bytes(self) -> int:

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from model_runtime.catalog.builtin_models import OCR_ENGINE
 from model_runtime.catalog.model import Model
-from model_runtime.requests import Chat, GenerateImage, Request, Speak, Transcribe
-from model_runtime.validation import chat, image, ocr, speech, tools, transcription
+from model_runtime.requests import Chat, Embed, GenerateImage, Request, Speak, Transcribe
+from model_runtime.validation import chat, embedding, image, ocr, speech, tools, transcription
 
 
 def validate(request: Request, model: Model, folders: Mapping[str, Path]) -> None:
@@ -29,3 +29,5 @@ def validate(request: Request, model: Model, folders: Mapping[str, Path]) -> Non
             transcription.validate(request, model, folders)
         case Speak():
             speech.validate(request, model, folders)
+        case Embed():
+            embedding.validate(request)

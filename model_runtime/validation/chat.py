@@ -16,7 +16,8 @@ from model_runtime.requests import Chat
 MAX_IMAGES = 16
 MAX_ASPECT_RATIO = 200
 """Longer side over shorter side. Source: `smart_resize` of Qwen's image processors in transformers."""
-MAX_STOP_STRINGS = 4
+MAX_STOP_STRINGS = 64
+"""OpenAI takes 4. To other servers Continue sends all marks of a gap, of chat templates and of its languages."""
 MAX_STOP_CHARACTERS = 256
 MAX_BYTES_PER_TOKEN = 16
 """Upper bound of ordinary text in UTF-8. The engine counts the tokens of a request exactly."""

@@ -5,11 +5,13 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, FailFast, Field, model_validator
 
+from model_runtime.validation.chat import MAX_STOP_STRINGS
 from openai_compat.api.schemas import (
     MAX_PARTS,
     NO_SUCH_SETTING,
     IgnoredField,
     RequestBody,
+    VoiceId,
     WireModel,
     at_most,
     text_to_list,
@@ -27,8 +29,11 @@ MAX_BIASES = 1024
 TokenId = Annotated[int, Field(ge=0, lt=2**31)]
 LogitBias = Annotated[dict[TokenId, Annotated[float, Field(ge=-100, le=100)]], Field(max_length=MAX_BIASES)]
 StopTexts = Annotated[
-    list[str], Field(max_length=4), BeforeValidator(text_to_list, json_schema_input_type=str | list[str])
+    list[str], Field(max_length=MAX_STOP_STRINGS), BeforeValidator(text_to_list, json_schema_input_type=str | list[str])
 ]
+
+Modality = Literal["text", "audio"]
+Modalities = Annotated[list[Modality], BeforeValidator(text_to_list, json_schema_input_type=Modality | list[Modality])]
 
 
 class ImageUrl(WireModel):
@@ -69,8 +74,14 @@ class ContentPart(WireModel):
         return self
 
 
+class SpokenAnswer(WireModel):
+    """A spoken answer of before, by the id that it had."""
+
+    id: str = ""
+
+
 class MessageBody(WireModel):
-    """One message. `developer` is OpenAI's newer name of `system`."""
+    """One message. `developer` is OpenAI's newer name of `system`; `audio` stands for what was said in an answer."""
 
     role: Literal["system", "developer", "user", "assistant", "tool", "function"]
     content: Annotated[
@@ -87,6 +98,8 @@ class MessageBody(WireModel):
     def convert_function_call(cls, values: Any) -> Any:
         """Read calls and results in their deprecated form."""
         return with_tool_calls(values) if isinstance(values, dict) else values
+
+    audio: SpokenAnswer = SpokenAnswer()
 
 
 Messages = Annotated[list[MessageBody], FailFast(), at_most(MAX_MESSAGES, "messages"), Field(min_length=1)]
@@ -110,6 +123,14 @@ class StreamOptions(WireModel):
     """What a stream has besides the answer."""
 
     include_usage: bool = False
+
+
+class AudioOptions(WireModel):
+    """How an answer is spoken. `model` is ours. Without a format a stream has `pcm16`, a whole answer `wav`."""
+
+    voice: Annotated[VoiceId, text_to_object("id")] = VoiceId(id="")
+    format: Literal["wav", "mp3", "opus", "aac", "flac", "pcm16"] | None = None
+    model: str = ""
 
 
 class SamplingBody(RequestBody):
@@ -144,11 +165,18 @@ class ChatBody(SamplingBody):
     response_format: ResponseFormat = ResponseFormat()
     logprobs: bool = False
     top_logprobs: int = Field(0, ge=0, le=20)
+    modalities: Modalities = Field(default_factory=list)
+    audio: AudioOptions = AudioOptions()
     tools: Tools = Field(default_factory=list)
     tool_choice: ToolChoiceValue = ToolChoice()
     parallel_tool_calls: bool = True
     reasoning_effort: Any = None
     verbosity: Any = None
+
+    @property
+    def is_spoken(self) -> bool:
+        """Whether the answer is to be spoken."""
+        return "audio" in self.modalities
 
     @model_validator(mode="before")
     @classmethod
@@ -165,10 +193,6 @@ class ChatBody(SamplingBody):
             raise unsupported_error("`input` without `messages`", "This is a body for /v1/responses; send it there.")
         if values.get("top_logprobs") and not values.get("logprobs"):
             raise ValueError("top_logprobs needs logprobs: true")
-        if "audio" in str(values.get("modalities", "")):
-            raise unsupported_error(
-                "An audio answer, as modalities asks for,", "Send the answer's text to /v1/audio/speech."
-            )
         if values.get("moderation"):
             raise unsupported_error("moderation", "Senses has no moderation model; leave it out.")
         if values.get("web_search_options") is not None:
@@ -178,3 +202,21 @@ class ChatBody(SamplingBody):
                 advice = "Send functions as tools, and the choice among them as tool_choice."
                 raise unsupported_error(f"{name}, which is deprecated,", advice)
         return values
+
+    def ignored_warnings(self) -> tuple[str, ...]:
+        """Return a sentence for each field that was sent and has no effect."""
+        is_unheard = self.audio != AudioOptions() and not self.is_spoken
+        unheard = ('audio has no effect: modalities has no "audio".',) if is_unheard else ()
+        return (*super().ignored_warnings(), *unheard)
+
+    @model_validator(mode="after")
+    def check_speech(self) -> "ChatBody":
+        """Refuse what a spoken answer cannot have.
+
+        Raises:
+            PydanticCustomError: several answers, a schema or log-probabilities are asked for.
+        """
+        asked_for = {"n": self.n > 1, "response_format": self.response_format.type != "text", "logprobs": self.logprobs}
+        if self.is_spoken and (name := next((name for name, is_asked in asked_for.items() if is_asked), "")):
+            raise unsupported_error(f"{name} with an audio answer", 'Leave it out, or leave out "audio" of modalities.')
+        return self

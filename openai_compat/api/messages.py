@@ -44,6 +44,12 @@ class MediaInputs:
     audio: AudioInputs
 
 
+def task_of_bodies(message_bodies: Sequence[MessageBody]) -> Task:
+    """Return the task that a model must support to answer messages that are not read yet."""
+    has_images = any(part.type == "image_url" for body in message_bodies for part in body.content)
+    return Task.VISION if has_images else Task.TEXT
+
+
 async def read_conversation(message_bodies: Sequence[MessageBody], inputs: MediaInputs, *, param: str) -> Conversation:
     """Convert the messages of a request with their tool calls, load their images and transcribe their recordings.
 

@@ -28,18 +28,18 @@ class ResponseHistory:
 
     store: ResponseStore
 
-    def require(self, response_id: str, *, param: str | None = None) -> StoredResponse:
-        """Return a kept response; `param` is the field that has its id.
+    def require(self, response_id: str) -> StoredResponse:
+        """Return a kept response.
 
         Raises:
             UnknownResponse: none has this id.
         """
         stored = self.store.get(response_id)
         if stored is None:
-            raise self.unknown(f"There is no response {response_id[:MAX_QUOTED_CHARACTERS]!r}.", param)
+            raise self.unknown(f"There is no response {response_id[:MAX_QUOTED_CHARACTERS]!r}.")
         return stored
 
-    def unknown(self, sentence: str, param: str | None) -> UnknownResponse:
+    def unknown(self, sentence: str, param: str | None = None) -> UnknownResponse:
         """Return the error for an id that is not kept, or no longer."""
         capacity_mb = self.store.capacity_bytes // 1_000_000
         error = UnknownResponse(
@@ -53,8 +53,8 @@ class ResponseHistory:
         """Return the items that a request asks to be read: earlier ones, then its own. Wrong shapes are unchanged.
 
         Raises:
-            UnknownResponse: the earlier response, or an item that is only named, is not kept.
-            InvalidInput: the earlier response is not finished.
+            UnknownResponse: an item that is only named is not kept.
+            InvalidInput: the earlier response is not kept, or not finished.
         """
         previous_id = values.get(PREVIOUS)
         earlier: list[Any] = []
@@ -66,7 +66,10 @@ class ResponseHistory:
         return [*earlier, *self._resolve(own, earlier)] if isinstance(own, list) else own
 
     def _require_finished(self, response_id: str) -> StoredResponse:
-        stored = self.require(response_id, param=PREVIOUS)
+        try:
+            stored = self.require(response_id)
+        except UnknownResponse as error:  # OpenAI's status and code, which agents look at to send everything again
+            raise InvalidInput(error.message, param=PREVIOUS, code="previous_response_not_found") from error
         if not stored.is_finished:
             raise InvalidInput(
                 f"The response {response_id!r} is still being written. Wait for its end, then continue it.",

@@ -143,7 +143,8 @@ class FunctionCallItem:
 
     def last_events(self) -> list[OutputEvent]:
         """Return all arguments."""
-        return [("function_call_arguments.done", {"arguments": self._arguments})]
+        # older clients require the name: openai 2.54 is strict about it
+        return [("function_call_arguments.done", {"name": self.name, "arguments": self._arguments})]
 
 
 class OutputBuilder:

@@ -74,8 +74,8 @@ class ResponsesEndpoint:
         """Return the body, whose input begins with the earlier conversation, and its items as JSON if they are kept.
 
         Raises:
-            InvalidInput: the body is invalid.
-            UnknownResponse: it continues a response that is not kept.
+            InvalidInput: the body is invalid, or it continues a response that is not kept.
+            UnknownResponse: it names an item that is not kept.
         """
         values = await read_json(request)
         items: Any = await self.history.conversation(values)

@@ -207,14 +207,10 @@ class VoiceId(WireModel):
 class SpeechBody(RequestBody):
     """POST /v1/audio/speech. `language` is ours, for multilingual models."""
 
-    ignored: ClassVar[Mapping[str, IgnoredField]] = {
-        "instructions": IgnoredField("no model here takes directions; choose a voice and a speed")
-    }
-
     input: str = Field(min_length=1)
     voice: Annotated[VoiceId, text_to_object("id")] = VoiceId(id="")
     response_format: Literal["mp3", "opus", "aac", "flac", "wav", "pcm"] = "mp3"
     speed: float = Field(1.0, ge=0.25, le=4)
     stream_format: Literal["audio", "sse"] = "audio"
     language: str = ""
-    instructions: Any = None
+    instructions: str = Field("", max_length=4096)

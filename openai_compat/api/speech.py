@@ -19,6 +19,7 @@ from model_runtime.service import Service
 from openai_compat.api.bodies import read_body
 from openai_compat.api.generation import model_headers, run_events, senses_fields
 from openai_compat.api.schemas import SpeechBody
+from openai_compat.api.spoken_text import open_encoder
 from openai_compat.http.sse import Chunk, DeferredStreamingResponse, LateHeaders, encode_event
 from openai_compat.http.uploads import release_upload
 
@@ -49,7 +50,14 @@ class SpeechEndpoint:
         status = self.service.status().model(model)
         starter = status is not None and status.starter
         speech_run = SpeechRun(model, starter, body.response_format, body.ignored_warnings())
-        speak_request = Speak(body.model, body.input, voice=body.voice.id, speed=body.speed, language=body.language)
+        speak_request = Speak(
+            body.model,
+            body.input,
+            voice=body.voice.id,
+            speed=body.speed,
+            language=body.language,
+            instructions=body.instructions,
+        )
         events = run_events(self.service, speak_request, request, body)
         if body.stream_format == "sse":
             return DeferredStreamingResponse(speech_run.sse_events(events))
@@ -82,12 +90,12 @@ class SpeechRun:
                     warnings += event.warnings
                 elif isinstance(event, AudioChunk):
                     if encoder is None:
-                        encoder = SpeechEncoder(self.audio_format, event.sample_rate)
+                        encoder = await open_encoder(self.audio_format, event.sample_rate)
                         yield LateHeaders(self._headers(event.sample_rate, warnings))
                     if encoded := await to_thread.run_sync(encoder.feed, event.pcm):
                         yield encoded
         self.finished, speech = expect_result(event, SpeechResult)
-        encoder = encoder or SpeechEncoder(self.audio_format, speech.sample_rate)
+        encoder = encoder or await open_encoder(self.audio_format, speech.sample_rate)
         yield await to_thread.run_sync(encoder.close)
 
     async def sse_events(self, events: AsyncGenerator[Event]) -> AsyncGenerator[Chunk]:

@@ -41,9 +41,14 @@ class Answer:
         return tuple(self._reader.calls) if self._reader else ()
 
     @property
+    def stop_sequence(self) -> str:
+        """The stop sequence that has come, "" before."""
+        return self._stop_matcher.matched
+
+    @property
     def is_complete(self) -> bool:
         """Whether nothing that follows counts: a stop sequence has come, or the only call that it may have."""
-        return self._stop_matcher.matched or (bool(self.tool_calls) and not self._takes_several_calls)
+        return bool(self.stop_sequence) or (bool(self.tool_calls) and not self._takes_several_calls)
 
     def push(self, text: str, logprob: TokenLogprob | None = None) -> list[EngineEvent]:
         """Append the text of a token and return what is certain."""

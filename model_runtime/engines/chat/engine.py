@@ -26,6 +26,7 @@ from model_runtime.engines.checkpoint import describe_error
 from model_runtime.engines.fatal_errors import is_fatal
 from model_runtime.engines.protocol import EngineOutput, LoadReporter
 from model_runtime.errors import ContextExceeded, InvalidInput, JobFailed, SensesError
+from model_runtime.events import ChatResult
 from model_runtime.loading import LoadedModel, LoadSpec
 from model_runtime.requests import Chat, Request
 
@@ -113,6 +114,7 @@ class ChatEngine:
         self._grammar_compiler: GrammarCompiler
         self._model_name = ""
         self._batch: GenerationBatch | None = None
+        self._counted: JobOutputs = []
         self._waiting: deque[SequenceState] = deque()
         self._running: dict[int, SequenceState] = {}
 
@@ -148,6 +150,9 @@ class ChatEngine:
             raise InvalidInput(f"{self._model_name} only supports chat, not {type(request).__name__}.", param="model")
         request = with_usable_tools(request, self._model.answer_format)
         prompt = self._build_prompt(request)
+        if request.counts_only:
+            self._counted.append((job, ChatResult("", "stop", len(prompt.token_ids), 0, prompt.processed_sizes)))
+            return
         chat, warnings = self._limit_answer(len(prompt.token_ids), request)
         tokenizer = self._model.tokenizer
         plan = plan_answer(chat, prompt.token_ids, self._model.answer_format, tokenizer, self._grammar_compiler)
@@ -162,11 +167,13 @@ class ChatEngine:
         Raises:
             Exception: a fatal error (see `fatal_errors.is_fatal`), unchanged.
         """
-        outputs = self._admit()
+        counted, self._counted = self._counted, []
+        outputs = counted + self._admit()
         return outputs + self._generate() if self._running else outputs
 
     def cancel(self, job: int) -> None:
         """Cancel a job. Unknown ids are ignored."""
+        self._counted = [output for output in self._counted if output[0] != job]
         self._waiting = deque(sequence for sequence in self._waiting if sequence.job != job)
         for uid in [uid for uid, sequence in self._running.items() if sequence.job == job]:
             self._remove(uid)
@@ -203,7 +210,11 @@ class ChatEngine:
         context_tokens = min(self._model.context_tokens, chat.context_tokens or self._model.context_tokens)
         available_tokens = context_tokens - prompt_tokens
         if available_tokens < 1:
-            raise ContextExceeded(context_tokens, f"resulted in {prompt_tokens} tokens, and an answer needs one more")
+            raise ContextExceeded(
+                context_tokens,
+                f"resulted in {prompt_tokens} tokens, and an answer needs one more",
+                prompt_tokens=prompt_tokens,
+            )
         limited = replace(chat, max_tokens=min(chat.max_tokens or available_tokens, available_tokens))
         if chat.max_tokens <= available_tokens:
             return limited, ()

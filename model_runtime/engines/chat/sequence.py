@@ -136,4 +136,5 @@ class SequenceState:
             tool_calls=answer.tool_calls,
             reasoning="".join(answer.reasoning),
             reasoning_tokens=self._reasoning_tokens,
+            stop_sequence=answer.stop_sequence,
         )

@@ -14,17 +14,17 @@ class StopSequenceMatcher:
 
     stop_sequences: tuple[str, ...]
     held_back: str = ""
-    matched: bool = False
+    matched: str = ""
+    """The stop sequence that was found."""
 
     def push(self, text: str) -> str:
         """Append the next piece and return the text that can be shown now; "" after a stop sequence."""
         if self.matched:
             return ""
         self.held_back += text
-        end = self._match_start()
-        if end is not None:
-            self.matched = True
-            visible, self.held_back = self.held_back[:end], ""
+        if match := self._first_match():
+            start, self.matched = match
+            visible, self.held_back = self.held_back[:start], ""
             return visible
         safe_length = len(self.held_back) - partial_match_length(self.held_back, self.stop_sequences)
         visible, self.held_back = self.held_back[:safe_length], self.held_back[safe_length:]
@@ -35,11 +35,11 @@ class StopSequenceMatcher:
         visible, self.held_back = self.held_back, ""
         return visible
 
-    def _match_start(self) -> int | None:
-        """Return the index of the matching stop sequence, if any."""
+    def _first_match(self) -> tuple[int, str] | None:
+        """Return the index of the matching stop sequence and itself, if any."""
         occurrences = ((self.held_back.find(stop), stop) for stop in self.stop_sequences)
-        matches = [(start + len(stop), start) for start, stop in occurrences if start >= 0]
-        return min(matches)[1] if matches else None
+        matches = [(start + len(stop), start, stop) for start, stop in occurrences if start >= 0]
+        return min(matches)[1:] if matches else None
 
 
 def partial_match_length(text: str, sequences: Sequence[str]) -> int:

@@ -5,7 +5,7 @@ Source: https://huggingface.co/docs/transformers/chat_extras
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,7 +41,7 @@ class TemplateMessages:
         names = {call.id: call.name for message in chat.messages for call in message.tool_calls}
         pairs = zip(chat.messages, contents, strict=True)
         if self.tool_format is None:
-            return [self._as_text(message, content) for message, content in pairs]
+            return self._as_texts(pairs)
         return [
             {"role": message.role, "content": content, **self._fields(message, names)} for message, content in pairs
         ]
@@ -71,11 +71,23 @@ class TemplateMessages:
         length = self.tool_format.id_characters if self.tool_format else 0
         return hashlib.sha256(call_id.encode()).hexdigest()[:length] if length else self.special_tokens.escape(call_id)
 
-    def _as_text(self, message: Message, content: Any) -> dict[str, Any]:
-        """Return a message for a template that knows no tools: calls are text, and results come from the user."""
-        calls = [self.special_tokens.escape(f"{call.name}({call.arguments})") for call in message.tool_calls]
-        role = "user" if message.role == "tool" else message.role
-        return {"role": role, "content": "\n".join(filter(None, [content, *calls])) if calls else content}
+    def _as_texts(self, pairs: Iterable[tuple[Message, Any]]) -> list[dict[str, Any]]:
+        """Return messages for a template that knows no tools: calls are text, and results come from the user.
+
+        Many such templates want user and assistant to take turns, so a result is one message with what follows it.
+        """
+        messages: list[dict[str, Any]] = []
+        follows_result = False
+        for message, content in pairs:
+            calls = [self.special_tokens.escape(f"{call.name}({call.arguments})") for call in message.tool_calls]
+            text = "\n".join(filter(None, [content, *calls])) if calls else content
+            is_result = message.role == "tool"
+            if follows_result and (is_result or message.role == "user") and isinstance(text, str):
+                messages[-1]["content"] += f"\n{text}"
+            else:
+                messages.append({"role": "user" if is_result else message.role, "content": text})
+            follows_result = is_result
+        return messages
 
 
 def json_object(text: str) -> dict[str, Any]:

@@ -109,7 +109,8 @@ def load_text_model(spec: LoadSpec, _report_progress: LoadReporter) -> TextModel
     with translate_load_errors(spec.model, config):
         model, tokenizer_wrapper = mlx_lm.load(str(folder), lazy=True)
         require_tokenizer(spec.model, getattr(tokenizer_wrapper, "backend_tokenizer", None))
-        evaluate_weights(model)
+        if spec.evaluate:
+            evaluate_weights(model)
     return TextModel(
         model,
         tokenizer_wrapper,

@@ -171,7 +171,8 @@ def load_vision_model(spec: LoadSpec, report_progress: LoadReporter) -> ChatMode
     with translate_load_errors(spec.model, config):
         model, processor = mlx_vlm.load(str(folder), lazy=True, trust_remote_code=False)
         _require_chat_model(spec.model, model, processor)
-        evaluate_weights(model)
+        if spec.evaluate:
+            evaluate_weights(model)
     _limit_pixels(processor, int(spec.options.get("max_pixels", MAX_PIXELS)))
     return VisionModel(
         model,

@@ -123,7 +123,9 @@ def load_moondream(spec: LoadSpec, folder: Path, config: Mapping[str, Any]) -> M
         )
     with translate_load_errors(spec.model, config):
         tokenizer = _load_tokenizer(spec.model, Path(spec.folders["tokenizer"]))
-        model = evaluate_weights(load_model(folder, lazy=True))
+        model = load_model(folder, lazy=True)
+        if spec.evaluate:
+            evaluate_weights(model)
     return MoondreamModel(
         model,
         tokenizer,

@@ -318,14 +318,22 @@ class RecordingCatalog(ScriptedCatalog):
         self.answers = threading.Event()
         self.answers.set()
 
+    def folders(self, model: Model) -> Mapping[str, Path]:
+        """Look at the disk."""
+        self._look()
+        return super().folders(model)
+
     def info(self, model: Model, budget_bytes: int = 0) -> ModelInfo:
         """Look at the disk."""
-        self.threads.add(threading.get_ident())
-        self.was_asked.set()
-        self.answers.wait()
+        self._look()
         if self.fails:
             raise OSError(5, "Input/output error")
         return super().info(model)
+
+    def _look(self) -> None:
+        self.threads.add(threading.get_ident())
+        self.was_asked.set()
+        self.answers.wait()
 
 
 @pytest.mark.promise("reliability:foreign-files")

@@ -230,7 +230,22 @@ async def test_a_conversation_with_earlier_tool_calls_is_taken(http: httpx2.Asyn
         ({"logit_bias": {"1": 101}}, "logit_bias", "logit_bias"),
         ({"top_logprobs": 2}, None, "top_logprobs needs logprobs"),
         ({"logprobs": True, "top_logprobs": 21}, "top_logprobs", "top_logprobs is 21"),
-        ({"modalities": ["text", "audio"]}, None, "/v1/audio/speech"),
+        ({"modalities": ["text", "video"]}, "modalities", "'video'"),
+        ({"modalities": ["audio"], "n": 2}, None, "n with an audio answer"),
+        ({"modalities": ["audio"], "logprobs": True}, None, "logprobs with an audio answer"),
+        ({"modalities": ["audio"], "response_format": {"type": "json_object"}}, None, "response_format with an audio"),
+        ({"modalities": ["audio"], "audio": {"format": "midi"}}, "audio.format", "'midi'"),
+        (
+            {"modalities": ["audio"], "audio": {"voice": "nobody"}},
+            "audio.voice",
+            "no voice 'nobody'. Voices: alma, otto",
+        ),
+        ({"modalities": ["audio"], "audio": {"model": "vlm-starter"}}, "audio.model", "not speech"),
+        (
+            {"messages": [{"role": "assistant", "audio": {"id": "audio_1"}}]},
+            "messages[0].audio",
+            "Send its transcript as content",
+        ),
         ({"web_search_options": {}}, None, "Senses works offline"),
         (
             {"messages": [{"role": "user", "content": [{"type": "image_url"}]}]},

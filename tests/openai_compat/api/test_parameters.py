@@ -70,7 +70,7 @@ CHAT = Endpoint(
     {"model": "vlm-starter", "messages": [{"role": "user", "content": "Hi"}]},
     chat_create_params.CompletionCreateParamsNonStreaming,
     {
-        "audio": refused({"voice": "alloy", "format": "mp3"}, modalities=["text", "audio"]),
+        "audio": honoured({"voice": "otto", "format": "mp3"}, modalities=["text", "audio"]),
         "frequency_penalty": honoured(0.5),
         "function_call": refused({"name": "look"}),
         "functions": refused([FUNCTION]),
@@ -80,7 +80,7 @@ CHAT = Endpoint(
         "max_tokens": honoured(5),
         "messages": honoured([{"role": "user", "content": "Ho"}]),
         "metadata": without_effect({"a": "b"}),
-        "modalities": refused(["text", "audio"]),
+        "modalities": honoured(["text", "audio"]),
         "model": honoured("fast"),
         "moderation": refused({"model": "omni-moderation-latest"}),
         "n": honoured(2),
@@ -207,7 +207,7 @@ SPEECH = Endpoint(
     speech_create_params.SpeechCreateParams,
     {
         "input": honoured("Ho"),
-        "instructions": ignored("Whisper."),
+        "instructions": honoured("Whisper."),
         "model": honoured("vlm-starter"),
         "response_format": honoured("wav"),
         "speed": honoured(2),
@@ -258,7 +258,9 @@ ENDPOINTS = {
     "translations": TRANSLATIONS,
 }
 CASES = [(endpoint, name) for endpoint, described in ENDPOINTS.items() for name in described.rows]
-CHANGING = re.compile(rb'((?:resp|msg|chatcmpl|cmpl)[_-]|"(?:created|created_at|completed_at)":\s*)\w+')
+CHANGING = re.compile(
+    rb'((?:resp|msg|chatcmpl|cmpl|audio)[_-]|"(?:created|created_at|completed_at|expires_at)":\s*)\w+'
+)
 """Ids and times."""
 
 

@@ -225,6 +225,8 @@ async def test_thoughts_texts_and_calls_stream_as_numbered_events(sdk: AsyncOpen
     assert [item["id"] for item in added] == [item["id"] for item in done]
     assert {item["status"] for item in added} == {"in_progress"}
     assert done == payloads[-1]["response"]["output"]
+    ended = [payload for payload in payloads if payload["type"] == "response.function_call_arguments.done"]
+    assert [payload["name"] for payload in ended] == [item["name"] for item in done if item["type"] == "function_call"]
     for payload in payloads[2:-1]:
         item = added[payload["output_index"]]
         assert payload.get("item_id", item["id"]) == item["id"]

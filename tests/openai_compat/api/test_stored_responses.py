@@ -221,18 +221,24 @@ async def test_an_id_that_is_not_kept_is_told_with_what_to_do(http: httpx2.Async
 
 
 @pytest.mark.parametrize(
-    ("body", "param"),
+    ("body", "status", "code", "param"),
     [
-        ({"input": "hi", "previous_response_id": "resp_x"}, "previous_response_id"),
-        ({"input": [{"type": "item_reference", "id": "msg_x"}]}, "input"),
+        (
+            {"input": "hi", "previous_response_id": "resp_x"},
+            400,
+            "previous_response_not_found",
+            "previous_response_id",
+        ),
+        ({"input": [{"type": "item_reference", "id": "msg_x"}]}, 404, "response_not_found", "input"),
     ],
 )
 async def test_nothing_runs_for_a_conversation_that_is_not_kept(
-    http: httpx2.AsyncClient, service: FakeService, body: dict[str, Any], param: str
+    http: httpx2.AsyncClient, service: FakeService, body: dict[str, Any], status: int, code: str, param: str
 ) -> None:
     answer = await http.post("/v1/responses", json=body)
 
-    assert (answer.status_code, service.requests, answer.json()["error"]["param"]) == (404, [], param)
+    error = answer.json()["error"]
+    assert (answer.status_code, error["code"], error["param"], service.requests) == (status, code, param, [])
     assert "0 are kept now" in answer.json()["error"]["message"]
 
 

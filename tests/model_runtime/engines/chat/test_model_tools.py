@@ -234,10 +234,13 @@ def test_a_template_without_tools_reads_calls_as_text(build: CheckpointBuilder, 
         Message("user", ("Which weather?",)),
         Message("assistant", ("One moment.",), (ToolCall("1", "weather", '{"city": "Paris"}'),)),
         Message("tool", ("rain",), tool_call_id="1"),
+        Message("tool", ("12 degrees",), tool_call_id="2"),
+        Message("user", ("So?",)),
     )
 
     prompt = prompt_of(model, Chat("a-model", messages, tools=(WEATHER,)))
 
+    assert "rain\n12 degrees\nSo?" in prompt, "many templates want user and assistant to take turns"
     assert 'One moment.\nweather({"city": "Paris"})' in prompt
     assert "rain" in prompt.partition("Paris")[2]
     assert "Tell the weather." not in prompt

@@ -1,8 +1,10 @@
 """Calls of every family are read from an answer, however it is cut into pieces; what is no call stays text."""
 
+import importlib.util
 import json
 from collections.abc import Iterable
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -11,7 +13,7 @@ from mlx_lm.tokenizer_utils import _infer_tool_parser
 from tokenizers import Tokenizer
 
 from model_runtime.catalog.chat_template import ChatTemplate
-from model_runtime.catalog.tool_formats import find_tool_format
+from model_runtime.catalog.tool_formats import TOOL_FORMATS, find_tool_format
 from model_runtime.engines.chat.answer import Answer
 from model_runtime.engines.chat.answer_format import AnswerFormat, ReasoningMarks
 from model_runtime.engines.chat.answer_plan import AnswerPlan
@@ -222,6 +224,24 @@ def test_the_family_is_the_one_that_the_library_finds(family: str) -> None:
     assert found.name == family
     theirs = _infer_tool_parser(_TokenizerOf(template))
     assert found.parser in (f"mlx_lm.tool_parsers.{theirs}", f"mlx_vlm.tools.parsers.{family}", _OWN_PARSER)
+
+
+def test_every_parser_of_the_libraries_has_a_family() -> None:
+    known = {tool_format.parser for tool_format in TOOL_FORMATS}
+    same = {"mlx_lm.tool_parsers.laguna": "mlx_lm.tool_parsers.glm47"}
+
+    theirs = {f"mlx_lm.tool_parsers.{name}" for name in modules_in("mlx_lm", "tool_parsers")}
+    only_vlm = modules_in("mlx_vlm", "tools/parsers") - modules_in("mlx_lm", "tool_parsers")
+
+    assert {same.get(name, name) for name in theirs} <= known
+    assert only_vlm == {"atem", "cohere2_moe", "harmony", "minimax_m3"}, "atem is muse_spark of mlx-lm"
+    assert {f"mlx_vlm.tools.parsers.{name}" for name in only_vlm - {"atem"}} <= known
+
+
+def modules_in(package: str, folder: str) -> set[str]:
+    """Return the modules in a folder of a package."""
+    (root,) = importlib.util.find_spec(package).submodule_search_locations  # type: ignore[union-attr,misc]
+    return {file.stem for file in Path(root, folder).glob("*.py")} - {"__init__"}
 
 
 _OWN_PARSER = "model_runtime.engines.chat.llama_tool_calls"
