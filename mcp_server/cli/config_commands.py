@@ -18,16 +18,12 @@ def config(context: typer.Context, as_json: AsJson = False) -> None:
     from dataclasses import asdict
 
     from mcp_server.cli.config import config_text, configured_values
-    from mcp_server.cli.outputs import print_json
+    from mcp_server.cli.outputs import print_result
 
     if context.invoked_subcommand is not None:
         return
     values = configured_values(read_settings(), os.environ)
-    if not as_json:
-        typer.echo(config_text(values))
-        return
-    for value in values:
-        print_json(asdict(value))
+    print_result([asdict(value) for value in values], config_text(values), as_json=as_json)
 
 
 @config_app.command("set", context_settings={"ignore_unknown_options": True})

@@ -20,15 +20,11 @@ def ps(as_json: AsJson = False) -> None:
     """List the models in memory."""
     from mcp_server.cli import control
     from mcp_server.cli.api import running_api
-    from mcp_server.cli.outputs import print_json
+    from mcp_server.cli.outputs import print_result
 
     with running_api(read_settings(), os.environ) as api:
         models = control.loaded_models(api)
-    if as_json:
-        for model in models:
-            print_json(model)
-        return
-    typer.echo(control.loaded_text(models))
+    print_result(models, control.loaded_text(models), as_json=as_json)
 
 
 def load(name: LoadableModel, as_json: AsJson = False) -> None:
@@ -54,28 +50,22 @@ def unpin(name: LoadableModel, as_json: AsJson = False) -> None:
 def _change(name: str, action: str, sentence: str, *, as_json: bool) -> None:
     from mcp_server.cli import control
     from mcp_server.cli.api import open_api
-    from mcp_server.cli.outputs import print_json
+    from mcp_server.cli.outputs import print_result
 
     with open_api(read_settings(), os.environ) as api:
         answer = control.change_model(api, name, action)
-    if as_json:
-        print_json(answer)
-    else:
-        typer.echo(sentence.format(name=name))
+    print_result([answer], sentence.format(name=name), as_json=as_json)
 
 
 def voices(model: ModelName = "", as_json: AsJson = False) -> None:
     """List the voices of a speech model."""
     from mcp_server.cli import control
     from mcp_server.cli.api import open_api
-    from mcp_server.cli.outputs import print_json
+    from mcp_server.cli.outputs import print_result
 
     with open_api(read_settings(), os.environ) as api:
         answer = control.voices(api, model)
-    if as_json:
-        print_json(answer)
-    else:
-        typer.echo("\n".join(answer["voices"]))
+    print_result([answer], "\n".join(answer["voices"]), as_json=as_json)
 
 
 def logs(
@@ -98,7 +88,7 @@ def rm(
     as_json: AsJson = False,
 ) -> None:
     """Delete the files of a downloaded model."""
-    from mcp_server.cli.outputs import print_json
+    from mcp_server.cli.outputs import print_result
     from mcp_server.cli.removal import removable, remove
     from model_runtime.sizes import format_bytes
 
@@ -107,10 +97,8 @@ def rm(
     _confirm(f"Delete {model.name} in {', '.join(map(str, folders))}?{shared}", yes=yes)
     _unload_if_running(model.name)
     freed_bytes = remove(folders)
-    if as_json:
-        print_json({"model": model.name, "freed_bytes": freed_bytes})
-    else:
-        typer.echo(f"{model.name} is deleted: {format_bytes(freed_bytes)} are free again.")
+    sentence = f"{model.name} is deleted: {format_bytes(freed_bytes)} are free again."
+    print_result([{"model": model.name, "freed_bytes": freed_bytes}], sentence, as_json=as_json)
 
 
 def _confirm(question: str, *, yes: bool) -> None:
@@ -153,17 +141,13 @@ def jobs(context: typer.Context, as_json: AsJson = False) -> None:
     """List the requests that wait or run."""
     from mcp_server.cli import control
     from mcp_server.cli.api import running_api
-    from mcp_server.cli.outputs import print_json
+    from mcp_server.cli.outputs import print_result
 
     if context.invoked_subcommand is not None:
         return
     with running_api(read_settings(), os.environ) as api:
         found = api.get("/api/status")["jobs"]
-    if not as_json:
-        typer.echo(control.jobs_text(found))
-        return
-    for job in found:
-        print_json(job)
+    print_result(found, control.jobs_text(found), as_json=as_json)
 
 
 @jobs_app.command("cancel")
@@ -173,31 +157,24 @@ def cancel_job(
 ) -> None:
     """Cancel a request."""
     from mcp_server.cli.api import running_api
-    from mcp_server.cli.outputs import print_json
+    from mcp_server.cli.outputs import print_result
 
     with running_api(read_settings(), os.environ) as api:
         answer = api.post(f"/api/jobs/{job_id}/cancel")
-    if as_json:
-        print_json(answer)
-    else:
-        typer.echo(f"Request {job_id} is cancelled.")
+    print_result([answer], f"Request {job_id} is cancelled.", as_json=as_json)
 
 
 @results_app.callback(invoke_without_command=True)
 @handle_errors
 def results(context: typer.Context, as_json: AsJson = False) -> None:
     """List the stored results."""
-    from mcp_server.cli.outputs import print_json
+    from mcp_server.cli.outputs import print_result
     from mcp_server.cli.results import results_text, stored_results
 
     if context.invoked_subcommand is not None:
         return
     found = stored_results(read_settings().folders.artifacts)
-    if not as_json:
-        typer.echo(results_text(found))
-        return
-    for result in found:
-        print_json(result)
+    print_result(found, results_text(found), as_json=as_json)
 
 
 @results_app.command("rm")
@@ -210,7 +187,7 @@ def remove_results(
 ) -> None:
     """Delete one result, or all of them."""
     from mcp_server.cli.endings import WrongUse
-    from mcp_server.cli.outputs import print_json
+    from mcp_server.cli.outputs import print_result
     from mcp_server.cli.results import remove_results
 
     if bool(result_id) == everything:
@@ -219,10 +196,9 @@ def remove_results(
     if everything:
         _confirm(f"Delete every result in {folder}?", yes=yes)
     count = remove_results(folder, None if everything else result_id)
-    if as_json:
-        print_json({"deleted": count})
-    else:
-        typer.echo(f"{count} {'result is' if count == 1 else 'results are'} deleted.")
+    print_result(
+        [{"deleted": count}], f"{count} {'result is' if count == 1 else 'results are'} deleted.", as_json=as_json
+    )
 
 
 CONTROL_COMMANDS = (ps, load, unload, pin, unpin, voices, logs, rm)

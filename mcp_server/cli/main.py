@@ -132,15 +132,11 @@ def models(
 def folders(context: typer.Context, as_json: AsJson = False) -> None:
     """List the granted folders."""
     from mcp_server.cli.folders import folders_json, folders_text
-    from mcp_server.cli.outputs import print_json
+    from mcp_server.cli.outputs import print_result
 
-    if context.invoked_subcommand is not None:
-        return
-    if not as_json:
-        typer.echo(folders_text(read_settings()))
-        return
-    for grant in folders_json(read_settings()):
-        print_json(grant)
+    if context.invoked_subcommand is None:
+        settings = read_settings()
+        print_result(folders_json(settings), folders_text(settings), as_json=as_json)
 
 
 @folders_app.command("add")

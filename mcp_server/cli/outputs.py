@@ -69,6 +69,15 @@ def print_json(document: Any) -> None:
     typer.echo(json.dumps(document, ensure_ascii=False))
 
 
+def print_result(documents: Sequence[Any], text: str, *, as_json: bool) -> None:
+    """Print a text for a person, or for programs a JSON value on each line."""
+    if not as_json:
+        typer.echo(text)
+        return
+    for document in documents:
+        print_json(document)
+
+
 def print_notes(warnings: Sequence[str]) -> None:
     """Print on standard error what a person should know of a result, each sentence once."""
     for warning in dict.fromkeys(warnings):
