@@ -18,7 +18,7 @@ ENDINGS = {"png": (".png",), "jpeg": (".jpg", ".jpeg"), "webp": (".webp",)}
 
 
 @dataclass(frozen=True, slots=True)
-class Drawing:
+class DrawingRequest:
     """What to draw. Fields that are None or empty are left to the daemon."""
 
     prompt: str
@@ -35,7 +35,7 @@ class Drawing:
         return {name: value for name, value in fields.items() if value not in (None, "")}
 
 
-def output_files(drawing: Drawing, output: Path | None, *, as_json: bool, opens: bool) -> Sequence[Path | None]:
+def output_files(drawing: DrawingRequest, output: Path | None, *, as_json: bool, opens: bool) -> Sequence[Path | None]:
     """Return a file for each picture, or None for standard output in a pipe.
 
     Raises:
@@ -50,7 +50,7 @@ def output_files(drawing: Drawing, output: Path | None, *, as_json: bool, opens:
 
 def generate(
     api: DaemonApi,
-    drawing: Drawing,
+    drawing: DrawingRequest,
     files: Sequence[Path | None],
     image_format: str,
     *,

@@ -44,7 +44,7 @@ def generate(
     from mcp_server.cli.outputs import format_of
 
     prompt = read_text(words, [], what="what to draw")
-    drawing = command.Drawing(prompt, model, size, steps, seed, count)
+    drawing = command.DrawingRequest(prompt, model, size, steps, seed, count)
     image_format = format_of(output, command.ENDINGS, "png")
     files = command.output_files(drawing, output, as_json=as_json, opens=opens)
     open_file = typer.launch if opens else None
