@@ -33,6 +33,8 @@ from benchmarks import (
     memory,
     ocr,
     overhead,
+    real_chats,
+    real_weights,
     realtime,
     reconnect,
     report,
@@ -79,6 +81,8 @@ PARTS: Mapping[str, tuple[str, Callable[[BenchmarkContext], list[Row]]]] = {
     "ocr": ("Text in pictures", ocr.measure),
     "measuring": ("Measured pictures", measuring.measure),
     "starters": ("The built-in models", starters.measure),
+    "real_weights": ("Published weights", real_weights.measure),
+    "real_chats": ("Published weights at other servers", real_chats.measure),
     "candidates": ("Drawing that looks at itself", candidates.measure),
 }
 

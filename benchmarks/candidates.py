@@ -5,6 +5,7 @@ from itertools import islice
 
 from benchmarks.lab import BenchmarkContext
 from benchmarks.row import Row
+from model_runtime.engines.blas import load_fast_blas
 
 PROMPTS = 48
 SEED = 16
@@ -19,6 +20,7 @@ def measure(context: BenchmarkContext) -> list[Row]:
 
 
 async def _right_share(count: int) -> float:
+    load_fast_blas()
     from tests.meaning.choosing import choices, is_right, painter  # imports MLX once its environment is set
     from tests.meaning.in_process import InProcessClient
 

@@ -7,7 +7,8 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -47,21 +48,31 @@ class Peer:
 
     def python(self) -> Path | None:
         """The environment it is in, our own if possible; None where it is not installed."""
-        own = [] if self.required_module and find_spec(self.required_module) is None else [sys.executable]
-        pythons = map(Path, [*own, *filter(None, os.environ.get("PEERS", "").split(os.pathsep))])
-        return next((python for python in pythons if self.version(python)), None)
+        own = [] if self.required_module and find_spec(self.required_module) is None else [Path(sys.executable)]
+        return find_python(self.package, own)
 
-    def version(self, python: Path) -> str:
-        """Which version is installed there; "" where none is. Scripts of the same name may be somebody else's."""
-        package = self.name.split(".")[0].replace("-", "_")
-        found = python.parent.parent.glob(f"lib/python*/site-packages/{package}-*.dist-info")
-        return next((folder.name.removesuffix(".dist-info").partition("-")[2] for folder in found), "")
+    @property
+    def package(self) -> str:
+        """The package that its script is of."""
+        return self.name.partition(".")[0]
 
     def command(self, python: Path, folder: Path, port: int) -> list[str]:
         """How it is started."""
         script = str(python.absolute().with_name(self.name))
         checkpoint = [*self.folder_options, str(folder)] if self.takes_folder else []
         return [script, *self.arguments, *checkpoint, "--host", "127.0.0.1", "--port", str(port)]
+
+
+def find_python(package: str, own: Sequence[Path] = ()) -> Path | None:
+    """Return the python of the first environment, of `own` and of PEERS, that a package is installed in."""
+    pythons = [*own, *map(Path, filter(None, os.environ.get("PEERS", "").split(os.pathsep)))]
+    return next((python for python in pythons if version_in(python, package)), None)
+
+
+def version_in(python: Path, package: str) -> str:
+    """Which version of a package is installed there; "" where none is. Scripts of the same name may be somebody else's."""
+    found = python.parent.parent.glob(f"lib/python*/site-packages/{package.replace('-', '_')}-*.dist-info")
+    return next((folder.name.removesuffix(".dist-info").partition("-")[2] for folder in found), "")
 
 
 PEERS = (
@@ -86,15 +97,15 @@ def running_peer(peer: Peer, folder: Path) -> Iterator[Server]:
     if python is None:
         raise RuntimeError("not installed; README.md says how")
     port = free_port()
-    with (folder / f"{peer.name}.log").open("wb") as log:
+    with tempfile.NamedTemporaryFile(suffix=f"-{peer.name}.log") as log:
         child = subprocess.Popen(
             peer.command(python, folder, port), cwd=folder, env=_environ(), stdout=log, stderr=subprocess.STDOUT
         )
         try:
             wait_for(f"http://127.0.0.1:{port}/v1/models", child, START_TIMEOUT_SECONDS, POLL_SECONDS)
-            yield Server(f"http://127.0.0.1:{port}", str(folder), peer.version(python))
+            yield Server(f"http://127.0.0.1:{port}", str(folder), version_in(python, peer.package))
         except (RuntimeError, TimeoutError) as error:
-            raise RuntimeError(f"{error}: {_last_line(folder / f'{peer.name}.log')}") from error
+            raise RuntimeError(f"{error}: {_last_line(Path(log.name))}") from error
         finally:
             _stop(child)
 

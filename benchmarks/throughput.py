@@ -108,12 +108,12 @@ def _chat(server: Server, question: str) -> int:
     reported_tokens, chunk_count = 0, 0
     for event in work.send(server.url, stream=True).events():
         chunk_count += bool(event.get("choices"))
-        reported_tokens = _completion_tokens(event.get("usage")) or reported_tokens
+        reported_tokens = completion_tokens(event.get("usage")) or reported_tokens
     if not chunk_count:
         raise RuntimeError(f"{server.url} answered without a piece")
     return reported_tokens or chunk_count
 
 
-def _completion_tokens(usage: Mapping[str, Any] | None) -> int:
+def completion_tokens(usage: Mapping[str, Any] | None) -> int:
     """Under OpenAI's name or mlx-vlm's."""
     return int((usage or {}).get("completion_tokens", 0) or (usage or {}).get("output_tokens", 0))

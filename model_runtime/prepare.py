@@ -14,6 +14,7 @@ from model_runtime.errors import ModelMissing
 from model_runtime.requests import Chat, GenerateImage, Request, Speak, Task, task_of
 from model_runtime.validation import image
 from model_runtime.validation.starter_vocabulary import starter_warnings
+from model_runtime.validation.thinking import thinking_warnings
 from model_runtime.validation.tools import tool_warnings
 
 Validate = Callable[[Request, Model, Mapping[str, Path]], None]
@@ -119,6 +120,7 @@ class RequestPreparer:
             named, warnings = image.as_served(named, model, folders)
         self._validate(named, model, folders)
         warnings += starter_warnings(named, task, model, folders) + tool_warnings(named, model, folders)
+        warnings += thinking_warnings(named, model, folders)
         if speaker.warning:
             warnings = (speaker.warning, *warnings)
         needed_bytes = self._catalog.needed_bytes(model, folders) if needs_estimate else 0

@@ -66,6 +66,7 @@ class Chat:
     `is_raw` continues the text of the only message as it stands, without the model's template.
     `json_schema` constrains the answer to a JSON schema; "{}" means any JSON object, "" means free text.
     `counts_only` asks for the number of the prompt's tokens, and for no answer.
+    `enable_thinking` lets a model think before it answers whose chat template has a switch for that.
     `tools` may be called as `tool_choice` says; `forced_tool` is the one that must be, "" for none in particular.
     """
 
@@ -90,6 +91,7 @@ class Chat:
     tool_choice: Literal["auto", "none", "required"] = "auto"
     forced_tool: str = ""
     parallel_tool_calls: bool = True
+    enable_thinking: bool = False
     counts_only: bool = False
 
     @property

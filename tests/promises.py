@@ -213,6 +213,7 @@ OPENAI = {
     "chat:tools-refused-before-loading": "A call that a model cannot be made to make is refused before anything loads.",
     "chat:tools-without-a-template": "Tools that are only offered to a model without a template for them change nothing, and the answer says so.",
     "chat:reasoning": "What a model thinks before it answers is told apart from its answer.",
+    "chat:reasoning-switched": "A model whose template has a switch for thinking thinks when it is asked to; another one tells that it has none.",
     "chat:sampling": "top_k, min_p, biases and penalties change an answer as their definitions say, and no other answer.",
     "openai:chat": "OpenAI's own client chats with text and pictures, whole and streamed.",
     "openai:spoken-chats": "A chat is answered aloud in one call, whole and streamed; sound comes while text is written.",

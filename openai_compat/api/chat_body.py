@@ -27,6 +27,8 @@ MAX_CHOICES = 16
 MAX_BIASES = 1024
 
 TokenId = Annotated[int, Field(ge=0, lt=2**31)]
+ReasoningEffort = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"]
+"""Models have a switch and no levels: all but the first two of these switch it on."""
 LogitBias = Annotated[dict[TokenId, Annotated[float, Field(ge=-100, le=100)]], Field(max_length=MAX_BIASES)]
 StopTexts = Annotated[
     list[str], Field(max_length=MAX_STOP_STRINGS), BeforeValidator(text_to_list, json_schema_input_type=str | list[str])
@@ -133,6 +135,11 @@ class AudioOptions(WireModel):
     model: str = ""
 
 
+def asks_to_think(effort: ReasoningEffort | None) -> bool:
+    """Return whether an effort switches thinking on."""
+    return effort not in (None, "none", "minimal")
+
+
 class SamplingBody(RequestBody):
     """How tokens are chosen. `top_k`, `min_p` and `repetition_penalty` are vLLM's names, which many clients send."""
 
@@ -147,12 +154,16 @@ class SamplingBody(RequestBody):
     seed: int | None = None
     stop: StopTexts = Field(default_factory=list)
 
+    @property
+    def thinks(self) -> bool:
+        """Whether the model is to think before it answers, if it has a switch for that."""
+        return False
+
 
 class ChatBody(SamplingBody):
     """POST /v1/chat/completions."""
 
     ignored: ClassVar[Mapping[str, IgnoredField]] = {
-        "reasoning_effort": IgnoredField(NO_SUCH_SETTING),
         "verbosity": IgnoredField(NO_SUCH_SETTING, ("medium",)),
     }
 
@@ -170,8 +181,13 @@ class ChatBody(SamplingBody):
     tools: Tools = Field(default_factory=list)
     tool_choice: ToolChoiceValue = ToolChoice()
     parallel_tool_calls: bool = True
-    reasoning_effort: Any = None
+    reasoning_effort: ReasoningEffort | None = None
     verbosity: Any = None
+
+    @property
+    def thinks(self) -> bool:
+        """Whether the model is to think before it answers."""
+        return asks_to_think(self.reasoning_effort)
 
     @property
     def is_spoken(self) -> bool:

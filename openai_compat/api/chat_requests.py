@@ -45,6 +45,7 @@ def build_chat(
         repetition_penalty=body.repetition_penalty,
         logit_bias=tuple(body.logit_bias.items()),
         top_logprobs=top_logprobs,
+        enable_thinking=body.thinks,
     )
     return tool_use.apply(chat)
 

@@ -5,7 +5,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from openai_compat.api.chat_body import JsonSchema, Messages, SamplingBody
+from openai_compat.api.chat_body import JsonSchema, Messages, ReasoningEffort, SamplingBody, asks_to_think
 from openai_compat.api.response_items import items_to_messages
 from openai_compat.api.schemas import NO_SUCH_SETTING, IgnoredField, WireModel, unsupported_error
 from openai_compat.api.tools_body import ToolBody, ToolChoice, ToolChoiceValue, Tools
@@ -44,11 +44,16 @@ class ResponseTextOptions(WireModel):
     verbosity: Any = None
 
 
+class ReasoningOptions(WireModel):
+    """How a model thinks. Its summary is all of it."""
+
+    effort: ReasoningEffort | None = None
+
+
 class ResponsesBody(SamplingBody):
     """POST /v1/responses. `metadata` is repeated in the response."""
 
     ignored: ClassVar[Mapping[str, IgnoredField]] = {
-        "reasoning": IgnoredField("models think as they were made to"),
         "truncation": IgnoredField("a conversation that does not fit is refused", ("disabled",)),
         "image": IgnoredField("pictures are read as they are", ({"context_compression": "disabled"},)),
     }
@@ -66,7 +71,7 @@ class ResponsesBody(SamplingBody):
     tools: Tools = Field(default_factory=list)
     tool_choice: ToolChoiceValue = ToolChoice()
     parallel_tool_calls: bool = True
-    reasoning: Any = None
+    reasoning: ReasoningOptions = ReasoningOptions()
     truncation: Any = None
     image: Any = None
 
@@ -89,6 +94,11 @@ class ResponsesBody(SamplingBody):
                 "prompt_cache_options.prewarm", "Leave it out: prompts are cached when they are read."
             )
         return values
+
+    @property
+    def thinks(self) -> bool:
+        """Whether the model is to think before it answers."""
+        return asks_to_think(self.reasoning.effort)
 
     @property
     def logprob_count(self) -> int | None:

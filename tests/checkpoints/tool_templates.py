@@ -46,6 +46,11 @@ QWEN3_CODER = (
 )
 THINKING = QWEN.replace("assistant\\n' }}{%- endif %}", "assistant\\n<think>\\n' }}{%- endif %}")
 """Opens the thinking itself, as those of QwQ and DeepSeek-R1 do."""
+SWITCHED = QWEN.replace(
+    "assistant\\n' }}{%- endif %}",
+    "assistant\\n' }}{%- if enable_thinking %}{{- '<think>\\n' }}{%- endif %}{%- endif %}",
+)
+"""Opens the thinking where that is switched on, as hybrid models do."""
 LLAMA = (
     "{{- bos_token }}"
     "{%- for message in messages %}"
@@ -78,6 +83,11 @@ def build_qwen3_coder(folder: Path) -> Path:
 def build_thinking(folder: Path) -> Path:
     """Write a text model whose template opens the thinking."""
     return _with_jinja(llama.build(folder), THINKING)
+
+
+def build_switched(folder: Path) -> Path:
+    """Write a text model that thinks where that is switched on."""
+    return _with_jinja(llama.build(folder), SWITCHED)
 
 
 def build_llama(folder: Path) -> Path:

@@ -1,6 +1,7 @@
 """What is asked of the real models: a quick set for `make test`, everything for `make real`."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -18,9 +19,25 @@ QUICK_CLIPS = (
     "ru-conf-usermenu.wav",
 )
 CLIPS_OF_A_LANGUAGE = {"en": 60, "es": 20, "fr": 20, "it": 20, "ru": 20}
-LONG = {"with pauses": (150.0, True), "without pauses": (150.0, False)}
-"""How many seconds a long recording has, and whether it has pauses."""
-LONGEST_PAUSE_SECONDS = 12.0
+
+
+@dataclass(frozen=True, slots=True)
+class LongRecording:
+    """How long a recording of many prompts is, and how long its pauses are at most: 0 for none.
+
+    `all_prompts` takes every English clip, else those of `select_clips`.
+    """
+
+    seconds: float
+    longest_pause_seconds: float
+    all_prompts: bool = False
+
+
+LONG = {
+    "with pauses": LongRecording(150.0, 12.0),
+    "without pauses": LongRecording(150.0, 0.0),
+    "of twenty minutes": LongRecording(1200.0, 5.0, all_prompts=True),
+}
 
 QUICK_PROMPTS = (
     "What is the capital of France?",
@@ -71,17 +88,18 @@ def long_recording(
 ) -> tuple[np.ndarray, list[tuple[float, Recording]]]:
     """Return English prompts one after the other as s16 samples, with where each starts, in seconds.
 
-    With pauses, up to `LONGEST_PAUSE_SECONDS` of a quiet room are between two of them.
+    A pause between two of them is a quiet room.
     """
-    seconds, pauses = LONG[name]
-    clips = [clip for clip in select_clips(recordings) if clip.language == "en"]
+    wanted = LONG[name]
+    clips = [clip for clip in (recordings if wanted.all_prompts else select_clips(recordings)) if clip.language == "en"]
     chance, parts, starts, at = np.random.default_rng(5), list[np.ndarray](), list[tuple[float, Recording]](), 0
     for clip in (clips[index] for index in np.random.default_rng(3).permutation(len(clips))):
-        if at > seconds * SAMPLE_RATE:
+        if at > wanted.seconds * SAMPLE_RATE:
             break
         samples = read_samples(folder, clip)
         starts.append((at / SAMPLE_RATE, clip))
-        silent = int(chance.uniform(0.5, LONGEST_PAUSE_SECONDS) * SAMPLE_RATE) if pauses else 0
+        pause = wanted.longest_pause_seconds
+        silent = int(chance.uniform(0.5, pause) * SAMPLE_RATE) if pause else 0
         parts += [samples, chance.normal(0, 8, silent).astype(np.int16)]
         at += len(samples) + silent
     return np.concatenate(parts), starts

@@ -79,7 +79,7 @@ class TextModel:
                 add_generation_prompt=True,
                 tokenize=True,
                 return_dict=False,
-                enable_thinking=False,
+                enable_thinking=chat.enable_thinking,
             )
         return Prompt(list(tokens))
 

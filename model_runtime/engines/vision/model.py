@@ -89,7 +89,9 @@ class VisionModel:
     def _format(self, chat: Chat, picture_count: int) -> str:
         messages = self._template_messages.convert(chat, [*map(self._template_content, chat.messages)])
         tools = self._template_messages.tools(chat)
-        options = {"tools": tools} if tools else {}
+        options: dict[str, Any] = {"tools": tools} if tools else {}
+        if chat.enable_thinking:
+            options["enable_thinking"] = True
         with limit_template():
             return str(
                 mlx_vlm.apply_chat_template(

@@ -91,9 +91,14 @@ class Thinking(WireModel):
     budget_tokens: int | None = None
 
     @property
+    def is_on(self) -> bool:
+        """Whether the model is to think, if it has a switch for that."""
+        return self.type in ("enabled", "adaptive")
+
+    @property
     def is_shown(self) -> bool:
         """Whether the answer has blocks of thinking."""
-        return self.type in ("enabled", "adaptive") and self.display != "omitted"
+        return self.is_on and self.display != "omitted"
 
 
 class OutputFormat(JsonSchema):

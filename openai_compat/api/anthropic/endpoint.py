@@ -106,6 +106,7 @@ def to_chat(body: CountTokensBody, messages: tuple[Message, ...]) -> Chat:
         tool_choice=TOOL_CHOICES[choice.type],
         forced_tool=choice.name if choice.type == "tool" else "",
         parallel_tool_calls=not choice.disable_parallel_tool_use,
+        enable_thinking=body.thinking.is_on,
     )
 
 

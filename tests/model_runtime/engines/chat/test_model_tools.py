@@ -215,6 +215,16 @@ def test_thinking_that_the_template_opens_is_no_part_of_the_text(engine_of: Engi
     assert "".join(outcome.text for outcome in outcomes if isinstance(outcome, ReasoningDelta)) == result.reasoning
 
 
+@pytest.mark.promise("chat:reasoning-switched")
+@pytest.mark.parametrize("thinks", [False, True])
+def test_a_model_with_a_switch_thinks_when_it_is_asked_to(engine_of: EngineOf, thinks: bool) -> None:
+    engine = engine_of(tool_templates.build_switched)
+
+    answer = run_chat(engine, chat("Hi.", max_tokens=6, enable_thinking=thinks))
+
+    assert (answer.reasoning_tokens, bool(answer.reasoning)) == ((6, True) if thinks else (0, False))
+
+
 @pytest.mark.promise("chat:reasoning")
 def test_an_answer_that_a_grammar_begins_has_no_thinking(engine_of: EngineOf) -> None:
     engine = engine_of(tool_templates.build_thinking)

@@ -165,6 +165,8 @@ async def test_thinking_is_shown_to_those_who_ask(claude: AsyncAnthropic, servic
     ]
 
     thought = asked.content[0]
+    thinks = [getattr(request, "enable_thinking", None) for request in service.requests]
+    assert thinks == [True, False, False, True]
     assert thought.type == "thinking"
     assert thought.thinking == "Two cities."
     assert thought.signature
