@@ -3,6 +3,7 @@
 import os
 import time
 from pathlib import Path
+from typing import Any
 
 from mcp_server.cli.table import align_columns
 from mcp_server.files.clipboard import CLIPBOARD
@@ -29,6 +30,15 @@ def folders_text(settings: Settings) -> str:
     table = align_columns([HEADER, *rows]) if rows else "No folder is granted."
     fixed = ", ".join(map(str, (settings.folders.inbox, *settings.allowed_folders)))
     return f"{table}\n\nEvery client may use {fixed}, and its own folders."
+
+
+def folders_json(settings: Settings) -> list[dict[str, Any]]:
+    """Return the granted folders."""
+    return [
+        {"folder": str(grant.folder), "access": grant.access, "client": grant.client}
+        | {"granted_at": grant.granted_at, "id": grant.id}
+        for grant in FolderGrantStore(settings.folders).all()
+    ]
 
 
 def add_folder(settings: Settings, path: Path, *, access: Access, client: str) -> str:

@@ -1,30 +1,32 @@
 """The `senses` command: its commands and their options. Each command imports its module when it runs, to start fast."""
 
 import os
-from collections.abc import Callable
 from enum import StrEnum
-from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, ParamSpec
+from typing import Annotated
 
 import typer
 
+from mcp_server.cli.config_commands import config_app
+from mcp_server.cli.control_commands import CONTROL_APPS, CONTROL_COMMANDS
+from mcp_server.cli.endings import handle_errors, run_to_end
+from mcp_server.cli.media_commands import MEDIA_COMMANDS
+from mcp_server.cli.options import AsJson, read_settings
 from mcp_server.launcher.paths import VERSION, InstancePaths
-from model_runtime.errors import SensesError
 from model_runtime.hub.version import Version
-
-if TYPE_CHECKING:
-    from model_runtime.settings import Settings
-
-P = ParamSpec("P")
 
 app = typer.Typer(
     name="senses",
     help="Local models that see, draw, hear and speak, for coding agents (MCP) and for OpenAI's API.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # rich's help takes twice the time of all else
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
+for command in (*MEDIA_COMMANDS, *CONTROL_COMMANDS):
+    app.command()(handle_errors(command))
+for name, group in (CONTROL_APPS | {"config": config_app}).items():
+    app.add_typer(group, name=name)
 folders_app = typer.Typer(
     help="List the folders that clients may use besides their own, and grant or revoke them while Senses runs.",
     pretty_exceptions_enable=False,
@@ -46,21 +48,7 @@ class ClientName(StrEnum):
 
 def main() -> None:
     """Run the command line."""
-    app()
-
-
-def handle_errors(command: Callable[P, None]) -> Callable[P, None]:
-    """Print the message of a `SensesError` instead of a traceback, and exit with status 1."""
-
-    @wraps(command)
-    def run(*args: P.args, **kwargs: P.kwargs) -> None:
-        try:
-            command(*args, **kwargs)
-        except SensesError as error:
-            typer.echo(error.message, err=True)
-            raise typer.Exit(1) from error
-
-    return run
+    run_to_end(app)
 
 
 def show_version(value: bool) -> None:
@@ -70,21 +58,10 @@ def show_version(value: bool) -> None:
         raise typer.Exit
 
 
-def read_settings() -> "Settings":
-    """Return the settings of this instance.
-
-    Raises:
-        SettingsError: a setting cannot be used.
-    """
-    from model_runtime.settings import load_settings
-
-    return load_settings(os.environ)
-
-
 @app.callback()
 def common(
     version: Annotated[
-        bool, typer.Option("--version", callback=show_version, is_eager=True, help="Show the version and exit.")
+        bool, typer.Option("--version", "-V", callback=show_version, is_eager=True, help="Show the version and exit.")
     ] = False,
 ) -> None:
     """Accept options before the command."""
@@ -109,11 +86,16 @@ def serve(
 
 @app.command()
 @handle_errors
-def status() -> None:
+def status(as_json: AsJson = False) -> None:
     """Show the running server: its memory, loaded models and requests."""
-    from mcp_server.cli.status import status_text
+    from mcp_server.cli.outputs import print_json
+    from mcp_server.cli.status import status_json, status_text
 
-    typer.echo(status_text(InstancePaths(os.environ), read_settings()))
+    paths, settings = InstancePaths(os.environ), read_settings()
+    if as_json:
+        print_json(status_json(paths, settings))
+    else:
+        typer.echo(status_text(paths, settings))
 
 
 @app.command()
@@ -131,21 +113,30 @@ def models(
     newer: Annotated[
         bool, typer.Option("--newer", help="Ask Hugging Face which downloaded models have a newer version.")
     ] = False,
+    as_json: AsJson = False,
 ) -> None:
     """List the models: task, size, and the command that downloads each."""
-    from mcp_server.cli.models import models_text, newer_text
+    from mcp_server.cli.models import models_json, models_text, newer_json, newer_text
+    from mcp_server.cli.outputs import print_json
 
-    typer.echo(newer_text(read_settings()) if newer else models_text(read_settings()))
+    settings = read_settings()
+    if not as_json:
+        typer.echo(newer_text(settings) if newer else models_text(settings))
+        return
+    for model in newer_json(settings) if newer else models_json(settings):
+        print_json(model)
 
 
 @folders_app.callback(invoke_without_command=True)
 @handle_errors
-def folders(context: typer.Context) -> None:
+def folders(context: typer.Context, as_json: AsJson = False) -> None:
     """List the granted folders."""
-    from mcp_server.cli.folders import folders_text
+    from mcp_server.cli.folders import folders_json, folders_text
+    from mcp_server.cli.outputs import print_result
 
     if context.invoked_subcommand is None:
-        typer.echo(folders_text(read_settings()))
+        settings = read_settings()
+        print_result(folders_json(settings), folders_text(settings), as_json=as_json)
 
 
 @folders_app.command("add")

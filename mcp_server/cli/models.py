@@ -2,6 +2,8 @@
 
 import os
 from collections.abc import Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
 
 from mcp_server.cli.table import align_columns
 from model_runtime.catalog.builtin_models import SHIPPED_MODELS
@@ -10,6 +12,9 @@ from model_runtime.catalog.model import Model, ModelInfo
 from model_runtime.hub.cache import HubCache, hub_folder
 from model_runtime.settings import Settings
 from model_runtime.sizes import format_bytes
+
+if TYPE_CHECKING:
+    from model_runtime.hub.newer import NewerCommit
 
 HEADER = ("Model", "Task", "Size", "Status or command", "Description")
 
@@ -21,6 +26,16 @@ ModelRow = tuple[Model, ModelInfo]
 def models_text(settings: Settings) -> str:
     """Return the table of all models and the note below it."""
     return f"{models_table(model_rows(settings))}\n\n{default_note(apple_gpu=has_apple_gpu())}"
+
+
+def models_json(settings: Settings) -> list[dict[str, Any]]:
+    """Return all models."""
+    return [
+        {"name": model.name, "task": model.task, "size_bytes": info.weights_bytes, "present": info.present}
+        | {"default": info.default, "status": availability(model, info)}
+        | {"description": model.description, "broken_reason": info.broken_reason}
+        for model, info in model_rows(settings)
+    ]
 
 
 def model_rows(settings: Settings) -> list[ModelRow]:
@@ -44,8 +59,8 @@ def models_table(models: Sequence[ModelRow]) -> str:
     return align_columns([HEADER, *rows])
 
 
-def newer_text(settings: Settings) -> str:
-    """Return which downloaded models have a newer version, and the commands that take it and go back.
+def find_newer(settings: Settings) -> "list[NewerCommit]":
+    """Return the downloaded models that have a newer version.
 
     Raises:
         PullFailed: Hugging Face cannot be reached, or refuses an answer.
@@ -53,7 +68,25 @@ def newer_text(settings: Settings) -> str:
     from model_runtime.hub.newer import newer_commits
 
     cache = HubCache(hub_folder(os.environ))
-    newer = newer_commits(create_catalog(settings, cache).models(), cache)
+    return newer_commits(create_catalog(settings, cache).models(), cache)
+
+
+def newer_json(settings: Settings) -> list[dict[str, Any]]:
+    """Return the downloaded models that have a newer version.
+
+    Raises:
+        PullFailed: Hugging Face cannot be reached, or refuses an answer.
+    """
+    return [asdict(one) for one in find_newer(settings)]
+
+
+def newer_text(settings: Settings) -> str:
+    """Return which downloaded models have a newer version, and the commands that take it and go back.
+
+    Raises:
+        PullFailed: Hugging Face cannot be reached, or refuses an answer.
+    """
+    newer = find_newer(settings)
     if not newer:
         return "No downloaded model has a newer version."
     header = ("Model", "Repository", "In use", "Newest", "Command")

@@ -9,6 +9,16 @@ from model_runtime.settings import Settings
 from model_runtime.sizes import format_bytes
 
 
+def status_json(paths: InstancePaths, settings: Settings) -> dict[str, Any]:
+    """Return the status of the running daemon as its API has it, with the address.
+
+    Raises:
+        DaemonNotRunning: none runs, or it does not answer.
+    """
+    info = running_daemon(paths)
+    return {"url": info.url, **fetch_json(info.url + "/api/status", settings.api_key)}
+
+
 def status_text(paths: InstancePaths, settings: Settings) -> str:
     """Return the status of the running daemon as text.
 
@@ -19,13 +29,13 @@ def status_text(paths: InstancePaths, settings: Settings) -> str:
     status = fetch_json(info.url + "/api/status", settings.api_key)
     memory = status["memory"]
     rows = [
-        ("Senses", f"{info.version}, process {info.pid}, up {_duration_text(status['uptime_seconds'])}"),
+        ("Senses", f"{info.version}, process {info.pid}, up {duration_text(status['uptime_seconds'])}"),
         ("Status page", info.url),
         ("Memory", f"{format_bytes(memory['charged_bytes'])} used of {format_bytes(memory['budget_bytes'])}"),
         *folder_rows(settings),
     ]
     models = [
-        (model["name"], model["state"], format_bytes(model["charged_bytes"]), _activity_text(model))
+        (model["name"], model["state"], format_bytes(model["charged_bytes"]), activity_text(model))
         for model in status["models"]
         if model["state"] != "absent"
     ]
@@ -44,16 +54,18 @@ def status_text(paths: InstancePaths, settings: Settings) -> str:
     )
 
 
-def _activity_text(model: dict[str, Any]) -> str:
+def activity_text(model: dict[str, Any]) -> str:
+    """Return what a model of the status does: why it fails, its requests, or how long it stays."""
     if model["state"] == "backoff":
         return str(model["error"])
     if model["active"] or model["queued"]:
         return f"{model['active']} running, {model['queued']} waiting"
     seconds_left = model["unloads_in_seconds"]
-    return "idle" if seconds_left is None else f"idle, unloads in {_duration_text(seconds_left)}"
+    return "idle" if seconds_left is None else f"idle, unloads in {duration_text(seconds_left)}"
 
 
-def _duration_text(seconds: float) -> str:
+def duration_text(seconds: float) -> str:
+    """Return seconds as people say them: "3 h 12 min"."""
     minutes, seconds = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours} h {minutes} min" if hours else f"{minutes} min {seconds} s" if minutes else f"{seconds} s"

@@ -85,10 +85,21 @@ def read_daemon_info(paths: InstancePaths) -> DaemonInfo | None:
         os.close(acquire_lock(paths.instance_lock))
     except AlreadyRunning:
         with suppress(OSError, ValueError, TypeError):
-            return DaemonInfo(**json.loads(Path(paths.daemon_json).read_text(encoding="utf-8")))
+            return load_daemon_info(paths)
     except OSError:
         return None
     return None
+
+
+def load_daemon_info(paths: InstancePaths) -> DaemonInfo:
+    """Return the description of a daemon that is known to run.
+
+    Raises:
+        OSError: the file cannot be read.
+        ValueError: it is not JSON.
+        TypeError: it is of another version.
+    """
+    return DaemonInfo(**json.loads(Path(paths.daemon_json).read_text(encoding="utf-8")))
 
 
 def write_daemon_info(paths: InstancePaths, info: DaemonInfo) -> None:

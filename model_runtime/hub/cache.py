@@ -49,7 +49,7 @@ class HubCache:
 
     def commit(self, artifact: ModelArtifact) -> str:
         """Return the commit that is used for the artifact, or its revision if nothing was pulled."""
-        return _resolve_commit(self._repository(artifact), artifact.revision)
+        return _resolve_commit(self.repository(artifact), artifact.revision)
 
     def keep_commit(self, artifact: ModelArtifact, commit: str) -> None:
         """Use this commit for the artifact's revision from now on.
@@ -57,18 +57,19 @@ class HubCache:
         Raises:
             OSError: the cache cannot be written.
         """
-        file = self._repository(artifact) / KEPT_COMMITS / artifact.revision
+        file = self.repository(artifact) / KEPT_COMMITS / artifact.revision
         if commit == artifact.revision:
             file.unlink(missing_ok=True)
             return
         file.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(file, commit.encode())
 
-    def _repository(self, artifact: ModelArtifact) -> Path:
+    def repository(self, artifact: ModelArtifact) -> Path:
+        """Return the folder of the artifact's repository, which may not exist."""
         return self.folder / f"models--{artifact.repo.replace('/', '--')}"
 
     def _find(self, artifact: ModelArtifact) -> Path | None:
-        repository = self._repository(artifact)
+        repository = self.repository(artifact)
         if not repository.is_dir():
             return None
         commit = _resolve_commit(repository, artifact.revision)

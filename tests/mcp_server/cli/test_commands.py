@@ -172,5 +172,7 @@ def test_the_models_are_listed_and_the_version_and_the_commands_are_told() -> No
     assert all(
         command in shown for command in ("serve", "status", "stop", "models", "pull", "install", "doctor", "demo")
     )
-    assert "completion" not in shown
+    assert senses("-V").stdout == senses("--version").stdout
+    assert senses("-h").stdout == shown
+    assert senses("models", "-h").stdout == senses("models", "--help").stdout
     assert "Usage: senses" in senses().output

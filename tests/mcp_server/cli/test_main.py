@@ -106,6 +106,17 @@ def test_stop_ends_a_daemon_that_a_client_started(environ: dict[str, str]) -> No
     assert senses(environ, "stop").returncode == 1
 
 
+@pytest.mark.promise("cli:starts")
+def test_a_command_starts_the_daemon_that_it_needs(environ: dict[str, str]) -> None:
+    before = senses(environ, "ps")
+    voices = senses(environ, "voices", "--model", "tts-starter")
+    after = senses(environ, "ps")
+
+    assert (before.returncode, after.returncode) == (1, 0)
+    assert voices.stdout.split() != []
+    assert voices.stderr == ""
+
+
 def test_models_lists_every_alias_and_where_it_is(environ: dict[str, str]) -> None:
     listed = senses(environ, "models").stdout
 
