@@ -245,6 +245,7 @@ OPENAI = {
     "metrics:histograms": "Prometheus gets histograms of durations, first outputs, queues and loads by model.",
     "page:status": "The page shows every model's state, memory against the budget, and countdowns.",
     "page:live": "The page follows a real daemon's models live.",
+    "page:graphs": "The graphs show what happened before the page was loaded, and restarts make no rate negative.",
     "page:commands": "The page's buttons work.",
     "page:try": "Every sense can be tried on the page.",
     "page:read": "The page draws the lines of a picture over it where they stand.",

@@ -137,7 +137,7 @@ def test_the_least_recently_used_model_is_evicted_and_the_new_one_starts_only_af
     gone = core.handle(11, WorkerExited("eyes", 1))
 
     assert wanted == [StopWorker("eyes", 1, "evicted for brush")]
-    assert [stop.detail for stop in wanted if isinstance(stop, StopWorker)] == ["brush needs 6 GB, 2 GB is free"]
+    assert [stop.detail for stop in wanted if isinstance(stop, StopWorker)] == ["brush needs 6.0 GB, 2.0 GB is free"]
     assert gone == [StartWorker("brush", 1, 6 * GB)]
 
 
