@@ -4,6 +4,10 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 TOOLS := packaging/node_modules/.package-lock.json
 CLIENTS := packaging/clients/node_modules/.package-lock.json
+# an environment for each client of tests/clients, out of what its folder locks
+PYTHON_CLIENTS := $(patsubst %/requirements.in,%,$(wildcard tests/clients/*/requirements.in))
+NODE_CLIENTS := $(patsubst %/package.json,%,$(wildcard tests/clients/*/package.json))
+SUITES := $(PYTHON_CLIENTS:%=%/.venv/.installed) $(NODE_CLIENTS:%=%/node_modules/.package-lock.json)
 TRAINING := training/.venv
 # what a daemon imports: set-up compiles it, because a client does not wait long for the first start
 DAEMON := mcp_server.daemon.daemon, model_runtime.runtime, openai_compat.app
@@ -63,8 +67,19 @@ check-lock: setup
 $(TOOLS): packaging/package.json packaging/package-lock.json packaging/.npmrc
 	cd packaging && npm ci && touch node_modules/.package-lock.json || echo "Going on without the tools of packaging/package.json."
 
-# real clients, 364 MB; CI installs them, and their tests are skipped elsewhere until someone does
-clients: $(CLIENTS)
+# Claude Code, 364 MB, and the clients of tests/clients, 130 MB; CI installs them, and their tests are skipped elsewhere until someone does
+clients: $(CLIENTS) $(TOOLS) $(SUITES)
+
+# with the product's Python, or the newer one that .python-version of the folder names: a machine may have none such
+tests/clients/%/.venv/.installed: tests/clients/%/requirements.txt $(STAMP)
+	version="$$(cat tests/clients/$*/.python-version 2>/dev/null)"; \
+	if PATH="$$(printf '%s:' $$HOME/.pyenv/versions/*/bin)$$PATH" $(BIN)/uv venv --quiet --clear --no-python-downloads \
+	  --python "$${version:-$(BIN)/python}" tests/clients/$*/.venv; then \
+	  $(BIN)/uv pip install --quiet --python tests/clients/$*/.venv/bin/python --no-deps --require-hashes -r $< && touch $@; \
+	else [ "$$version" ] && echo "Going on without tests/clients/$*, which needs Python $$version."; fi
+
+tests/clients/%/node_modules/.package-lock.json: tests/clients/%/package.json tests/clients/%/package-lock.json
+	cd tests/clients/$* && npm ci && touch node_modules/.package-lock.json
 
 # what Claude Code's tool search finds with people's words; writes the table in docs/clients.md
 tool-search: setup $(CLIENTS)
@@ -143,13 +158,21 @@ test-training: check-training
 
 docs: setup
 	$(BIN)/python -m model_runtime.settings.reference docs/settings.md
+	$(BIN)/python -m tests.clients.table
 
 lock: setup
 	$(BIN)/uv pip compile pyproject.toml --quiet --group dev --universal --python-version 3.11 \
 	  --override requirements.overrides --no-emit-index-url --no-annotate --no-header --output-file requirements.lock
 	sed -i.bak "/sys_platform == 'never'/d" requirements.lock && rm requirements.lock.bak
-	cd packaging && npm install --package-lock-only && cd clients && npm install --package-lock-only
-	$(BIN)/python packaging/lock.py packaging packaging/clients
+	for folder in $(PYTHON_CLIENTS); do \
+	  $(BIN)/uv pip compile $$folder/requirements.in --quiet --universal --generate-hashes \
+	    --python-version "$$(cat $$folder/.python-version 2>/dev/null || echo 3.11)" \
+	    --no-emit-index-url --no-annotate --no-header --output-file $$folder/requirements.txt || exit 1; \
+	done
+	for folder in packaging packaging/clients $(NODE_CLIENTS); do \
+	  (cd $$folder && npm install --package-lock-only) || exit 1; \
+	done
+	$(BIN)/python packaging/lock.py packaging packaging/clients $(NODE_CLIENTS)
 
 # the bundle for Claude Desktop and other apps that take .mcpb files
 bundle: setup $(TOOLS)

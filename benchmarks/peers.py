@@ -42,6 +42,8 @@ class Peer:
     folder_options: tuple[str, ...] = ()
     required_module: str = ""
     """A module that our own environment may lack."""
+    takes_folder: bool = True
+    """Whether it serves one checkpoint; else requests name theirs."""
 
     def python(self) -> Path | None:
         """The environment it is in, our own if possible; None where it is not installed."""
@@ -58,7 +60,8 @@ class Peer:
     def command(self, python: Path, folder: Path, port: int) -> list[str]:
         """How it is started."""
         script = str(python.absolute().with_name(self.name))
-        return [script, *self.arguments, *self.folder_options, str(folder), "--host", "127.0.0.1", "--port", str(port)]
+        checkpoint = [*self.folder_options, str(folder)] if self.takes_folder else []
+        return [script, *self.arguments, *checkpoint, "--host", "127.0.0.1", "--port", str(port)]
 
 
 PEERS = (
@@ -68,6 +71,7 @@ PEERS = (
     Peer("vllm-mlx", ("serve", "--continuous-batching")),
     Peer("mlx-openai-server", ("launch", "--model-type", "lm"), ("--model-path",)),
 )
+AUDIO_PEER = Peer("mlx_audio.server", required_module="fastapi", takes_folder=False)
 
 
 @contextmanager

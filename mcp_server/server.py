@@ -27,6 +27,7 @@ from mcp_server.calls.registration import error_text
 from mcp_server.calls.request_state import request_state_key
 from mcp_server.calls.results import add_notes
 from mcp_server.calls.sound_output import SoundOutput, system_output
+from mcp_server.files.answers import FOLDER_NAME, AnswerStore
 from mcp_server.files.artifacts import ArtifactStore
 from mcp_server.files.client import ClientConnection
 from mcp_server.launcher.paths import VERSION
@@ -83,17 +84,17 @@ class SensesServer(MCPServer[ClientConnection]):
         self.app_context = app
 
     def open_records(self) -> None:
-        """Take up what earlier daemons left: answers, jobs, results of unfinished calls. Blocks on the disk."""
+        """Take up what earlier daemons left: answers, and results of unfinished calls. Blocks on the disk."""
         if self.app_context.journal is not None:
             self.app_context.journal.open()
-        self.app_context.jobs.open()
 
     async def call_tool(
         self, name: str, arguments: dict[str, Any], context: Context[ClientConnection, Any] | None = None
     ) -> CallToolResult | InputRequiredResult:
         """Call a tool, whose arguments may come as models guess them; result or error then tells the true names.
 
-        An expected error has our message, without the SDK's prefix and pydantic's details.
+        An expected error has our message, without the SDK's prefix and pydantic's details. A call that a shim repeats has
+        the recorded answer, if there is one.
 
         Raises:
             ToolError: the arguments are invalid, or the tool fails.
@@ -101,7 +102,8 @@ class SensesServer(MCPServer[ClientConnection]):
         schema = sdk_compat.argument_schema(self, name)
         understood = understand_arguments(arguments, schema)
         try:
-            result = await self._call_once(name, understood.arguments, context)
+            call = partial(super().call_tool, name, understood.arguments, context)
+            result = await (call() if context is None else self.app_context.run_call(context, name, call))
         except ToolError as error:
             cause = error.__cause__
             if isinstance(cause, ToolError):  # of a tool that this one called
@@ -114,13 +116,6 @@ class SensesServer(MCPServer[ClientConnection]):
         except SensesError as error:  # of a file that is written with the answer
             raise ToolError(error_text(error)) from error
         return add_notes(result, understood.notes) if isinstance(result, CallToolResult) else result
-
-    async def _call_once(
-        self, name: str, arguments: dict[str, Any], context: Context[ClientConnection, Any] | None
-    ) -> CallToolResult | InputRequiredResult:
-        """Call a tool, unless a shim repeats a call whose answer is recorded."""
-        call = partial(super().call_tool, name, arguments, context)
-        return await call() if context is None else await self.app_context.run_call(context, name, call)
 
     async def list_resources(self) -> list[Resource]:
         """Return the fixed resources, then the newest results."""
@@ -180,17 +175,17 @@ def create_server(
     Raises:
         SettingsError: the settings name a tool that does not exist.
     """
-    job_store = JobStore(settings.folders.data / "jobs")
+    answers = AnswerStore(settings.folders.data / FOLDER_NAME)
     app = AppContext(
         service,
         settings,
         artifacts,
-        JobRegistry(task_group, service.new_request_id, job_store),
+        JobRegistry(task_group, service.new_request_id, JobStore(answers)),
         AudioPlayer(task_group, find_output),
         http_origin,
         fetcher,
         downloader,
-        CallJournal(settings.folders.data / "calls", artifacts.folder),
+        CallJournal(answers, artifacts.folder),
     )
     artifacts.on_reserved = lambda kind, artifact_id: current_call.get().reserve(kind, artifact_id)
     bus = SubscriptionBus()

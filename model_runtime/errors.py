@@ -90,14 +90,16 @@ class WrongTask(InvalidInput):
 class ContextExceeded(InvalidInput):
     """The messages do not fit into the context of the model. Agents look for OpenAI's words, which these are."""
 
-    def __init__(self, context_tokens: int, messages_do: str) -> None:
-        """`messages_do` is a predicate such as "resulted in 5000 tokens"."""
+    def __init__(self, context_tokens: int, messages_do: str, *, prompt_tokens: int = 0) -> None:
+        """`messages_do` is a predicate such as "resulted in 5000 tokens"; `prompt_tokens` is 0 if they are not counted."""
         super().__init__(
             f"This model's maximum context length is {context_tokens} tokens. However, your messages {messages_do}. "
             "Please reduce the length of the messages, or send fewer or smaller pictures.",
             param="messages",
             code="context_length_exceeded",
         )
+        self.context_tokens = context_tokens
+        self.prompt_tokens = prompt_tokens
 
 
 class InvalidMedia(InvalidInput):

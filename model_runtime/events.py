@@ -32,7 +32,7 @@ class Loading:
 @dataclass(frozen=True, slots=True)
 class Progress:
     """`done` of `total` units are processed. `stage` names the unit: "steps", "seconds", "tokens",
-    "characters", "rows" or "lines"."""
+    "characters", "rows", "lines" or "texts"."""
 
     stage: str
     done: float
@@ -160,7 +160,8 @@ class TextLine:
 class ChatResult:
     """Result of a chat. `lines` are those of a model that reads text, in the order of reading.
 
-    `reasoning` is what the model thought before it answered; it is no part of `text`.
+    `reasoning` is what the model thought before it answered; it is no part of `text`. `stop_sequence` is the one of the
+    request's that ended the answer, "" if none did.
     """
 
     text: str
@@ -177,6 +178,7 @@ class ChatResult:
     tool_calls: tuple[ToolCall, ...] = ()
     reasoning: str = ""
     reasoning_tokens: int = 0
+    stop_sequence: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,7 +215,17 @@ class SpeechResult:
     warnings: tuple[str, ...] = ()
 
 
-Result = ChatResult | GeneratedImage | TranscriptionResult | SpeechResult
+@dataclass(frozen=True, slots=True)
+class EmbeddingResult:
+    """Vectors of length 1 in the order of the texts: float32, little-endian, of shape (texts, `dimensions`)."""
+
+    vectors: bytes
+    dimensions: int
+    prompt_tokens: int
+    warnings: tuple[str, ...] = ()
+
+
+Result = ChatResult | GeneratedImage | TranscriptionResult | SpeechResult | EmbeddingResult
 ResultT = TypeVar("ResultT", bound=Result)
 
 

@@ -14,6 +14,8 @@ class LoadSpec:
     options: Mapping[str, str | int | float | bool] = field(default_factory=dict)
     prefetch: bool = True
     """Whether the weights are read into the page cache while the libraries are imported."""
+    evaluate: bool = True
+    """Whether the weights are read into memory. Without them a chat engine can only count the tokens of prompts."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,10 @@ from model_runtime.catalog.protocol import CatalogProtocol
 from model_runtime.catalog.speakers import Speaker, by_preference, choose_speaker
 from model_runtime.catalog.voices import LANGUAGES_BY_ALIAS, read_voices
 from model_runtime.errors import ModelMissing
-from model_runtime.requests import Chat, Request, Speak, Task, task_of
+from model_runtime.requests import Chat, GenerateImage, Request, Speak, Task, task_of
+from model_runtime.validation import image
 from model_runtime.validation.starter_vocabulary import starter_warnings
+from model_runtime.validation.tools import tool_warnings
 
 Validate = Callable[[Request, Model, Mapping[str, Path]], None]
 """`validate(request, model, folders)` raises `InvalidInput` for a request that the model does not support."""
@@ -23,8 +25,8 @@ class PreparedRequest:
     """A request that is ready to be queued.
 
     `needed_bytes` is the memory of the loaded model, 0 if it has a worker already. `working_bytes` is the memory that
-    the request takes on top of it. `warnings` name words that a starter model does not know, and say why another model
-    answers than the one that was meant; `is_other_model` says that one does. `files` are those that a worker would load;
+    the request takes on top of it. `warnings` name words that a starter model does not know, say that a model cannot call
+    tools, and why another model answers than the one that was meant; `is_other_model` says that one does. `files` are those that a worker would load;
     None if the model has a worker already.
     """
 
@@ -110,10 +112,13 @@ class RequestPreparer:
         needs_estimate = not is_loaded(model.name)
         folders = self._catalog.folders(model)
         named = request if request.model == model.name else replace(request, model=model.name)
+        warnings: tuple[str, ...] = ()
         if isinstance(named, Chat):
             named = self._with_limits(named, model, folders)
+        if isinstance(named, GenerateImage):
+            named, warnings = image.as_served(named, model, folders)
         self._validate(named, model, folders)
-        warnings = starter_warnings(named, task, model, folders)
+        warnings += starter_warnings(named, task, model, folders) + tool_warnings(named, model, folders)
         if speaker.warning:
             warnings = (speaker.warning, *warnings)
         needed_bytes = self._catalog.needed_bytes(model, folders) if needs_estimate else 0

@@ -15,15 +15,20 @@ class Task(StrEnum):
     IMAGE = "image"
     TRANSCRIPTION = "transcription"
     SPEECH = "speech"
+    EMBEDDING = "embedding"
 
 
 @dataclass(frozen=True, slots=True)
 class Tool:
-    """A function that a chat model may call. `parameters` is the JSON Schema of its arguments, as JSON text."""
+    """A function that a chat model may call. `parameters` is the JSON Schema of its arguments, as JSON text.
+
+    The arguments of a strict one always match it.
+    """
 
     name: str
     description: str = ""
     parameters: str = "{}"
+    is_strict: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +65,7 @@ class Chat:
     those of the answer's own tokens only, None for none at all.
     `is_raw` continues the text of the only message as it stands, without the model's template.
     `json_schema` constrains the answer to a JSON schema; "{}" means any JSON object, "" means free text.
+    `counts_only` asks for the number of the prompt's tokens, and for no answer.
     `tools` may be called as `tool_choice` says; `forced_tool` is the one that must be, "" for none in particular.
     """
 
@@ -84,20 +90,30 @@ class Chat:
     tool_choice: Literal["auto", "none", "required"] = "auto"
     forced_tool: str = ""
     parallel_tool_calls: bool = True
+    counts_only: bool = False
 
     @property
     def raw_text(self) -> str:
         """The texts of all messages, joined without anything between them."""
         return "".join(part for message in self.messages for part in message.content if isinstance(part, str))
 
+    @property
+    def tool_text(self) -> str:
+        """The texts of all tools and calls, which a template writes besides the content of the messages."""
+        calls = [call for message in self.messages for call in message.tool_calls]
+        offered = [part for tool in self.tools for part in (tool.name, tool.description, tool.parameters)]
+        return "".join([*offered, *(part for call in calls for part in (call.id, call.name, call.arguments))])
+
 
 @dataclass(frozen=True, slots=True)
 class GenerateImage:
     """Generate one image of `width` x `height` pixels.
 
-    `source_image` is the image to start from; `strength` 0..1 is how much it is changed. `steps` 0 means the model's
-    default. `preview_every` is the number of steps between previews; 0 sends none. With `provenance` the metadata of the
-    picture say what it was drawn from.
+    `source_image` is the image to start from; `strength` 0..1 is how much it is changed. `references` are pictures that
+    the model looks at: the prompt says how to change the first one, or what to make of all. `mask` is white where the
+    first reference, or the source, may change, and of its size; every other pixel stays as it is. `steps` 0 means the
+    model's default. `preview_every` is the number of steps between previews; 0 sends none. With `provenance` the
+    metadata of the picture say what it was drawn from.
     """
 
     model: str
@@ -110,6 +126,13 @@ class GenerateImage:
     strength: float = 0.4
     preview_every: int = 0
     provenance: bool = True
+    references: tuple[ImageData, ...] = ()
+    mask: ImageData | None = None
+
+    @property
+    def base(self) -> ImageData | None:
+        """The picture that is changed: the first reference, or the image to start from."""
+        return self.references[0] if self.references else self.source_image
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,16 +153,29 @@ class Transcribe:
 
 @dataclass(frozen=True, slots=True)
 class Speak:
-    """Synthesize speech. `voice` or `language` "" means the model's default; `speed` 1 is normal."""
+    """Synthesize speech. `voice` or `language` "" means the model's default; `speed` 1 is normal.
+
+    `instructions` say in words how to speak; a model that takes none ignores them with a warning.
+    """
 
     model: str
     text: str
     voice: str = ""
     speed: float = 1.0
     language: str = ""
+    instructions: str = ""
 
 
-Request = Chat | GenerateImage | Transcribe | Speak
+@dataclass(frozen=True, slots=True)
+class Embed:
+    """Turn each text into a vector of length 1. `dimensions` 0 means all that the model has; else the first ones."""
+
+    model: str
+    texts: tuple[str, ...]
+    dimensions: int = 0
+
+
+Request = Chat | GenerateImage | Transcribe | Speak | Embed
 
 
 def task_of(request: Request) -> Task:
@@ -154,3 +190,5 @@ def task_of(request: Request) -> Task:
             return Task.TRANSCRIPTION
         case Speak():
             return Task.SPEECH
+        case Embed():
+            return Task.EMBEDDING

@@ -13,12 +13,12 @@ import anyio
 import anyio.to_thread
 
 from model_runtime.background import keep_running
-from model_runtime.catalog.disk import ask_disk, find_files
-from model_runtime.catalog.model import Model
+from model_runtime.catalog.disk import ModelFiles, ask_disk, find_files
+from model_runtime.catalog.model import Model, ModelInfo
 from model_runtime.catalog.protocol import CatalogProtocol
 from model_runtime.decoding.decoder import MediaDecoder
 from model_runtime.errors import Cancelled, UnknownModel
-from model_runtime.events import Event, Finished
+from model_runtime.events import Event, Finished, Timings
 from model_runtime.history.events import DaemonStarted
 from model_runtime.history.history import TIER_SIZES
 from model_runtime.history.store import HistoryStore
@@ -26,18 +26,19 @@ from model_runtime.prepare import RequestPreparer, Validate
 from model_runtime.problems import Problems
 from model_runtime.process.process import StopTimeouts
 from model_runtime.release_memory import release_memory
-from model_runtime.requests import GenerateImage, Request, Task
+from model_runtime.requests import Chat, GenerateImage, Request, Task
 from model_runtime.scheduler.messages import BudgetChanged
 from model_runtime.settings import Settings
 from model_runtime.sizes import format_bytes
-from model_runtime.status import ModelStatus, Status
+from model_runtime.status import Status
 from model_runtime.supervisor import gpu_probe, memory
 from model_runtime.supervisor.energy import EnergySaving
 from model_runtime.supervisor.model_info import ModelInfoCache
 from model_runtime.supervisor.pressure import LastingPressure, Pressure
 from model_runtime.supervisor.status_feed import StatusFeed
-from model_runtime.supervisor.status_snapshot import model_status, render_status
+from model_runtime.supervisor.status_snapshot import render_status
 from model_runtime.supervisor.supervisor import Supervisor
+from model_runtime.supervisor.token_counter import TokenCounter
 from model_runtime.supervisor.views import MachineView
 from model_runtime.supervisor.watchdog import ReleaseMemory, RelievePressure, WatchdogLimits, check
 from model_runtime.validation import validate
@@ -103,6 +104,7 @@ class Runtime:
         )
         self.history = HistoryStore(settings.folders.data, self.problems)
         self._model_info = ModelInfoCache(catalog, self._budget_bytes)
+        self._token_counter = TokenCounter()
         self._feed = StatusFeed(self.status)
         self._supervisor = Supervisor(
             self._present_models,
@@ -148,8 +150,13 @@ class Runtime:
         """
         model = await self._preparer.resolve(name, task)
         if self._model_info.is_new(model):  # a repository without an alias
-            await ask_disk(model.name, self._model_info.read, model, self._clock())
+            await ask_disk(model.name, self._model_info.read, model)
         return model.name
+
+    @property
+    def open_request_count(self) -> int:
+        """How many requests wait or run."""
+        return self._supervisor.open_request_count
 
     def new_request_id(self) -> int:
         """Return an id that no other request of this runtime has."""
@@ -171,6 +178,9 @@ class Runtime:
         if isinstance(request, GenerateImage) and not self._settings.image_provenance:
             request = replace(request, provenance=False)
         prepared = await self._preparer.prepare(request, is_loaded=self._supervisor.has_worker)
+        if isinstance(prepared.request, Chat) and prepared.request.counts_only and prepared.files is not None:
+            yield await self._count_tokens(prepared.request, prepared.model, prepared.files)
+            return
         id_ = self.new_request_id() if request_id is None else request_id
         submitted = self._supervisor.submit(id_, prepared, client=client, keep_alive_seconds=keep_alive_seconds)
         with submitted as outputs:
@@ -189,7 +199,7 @@ class Runtime:
         """
         known = self._model_named(model)
         files = await ask_disk(model, lambda: find_files(self._catalog.folders(known)))
-        info = await ask_disk(model, self._model_info.read, known, self._clock())
+        info = await ask_disk(model, self._model_info.read, known)
         await self._supervisor.load(self.new_request_id(), known, files, info.needed_bytes)
 
     async def unload(self, model: str) -> int:
@@ -226,10 +236,9 @@ class Runtime:
             problems=self.problems.reasons(),
         )
 
-    def model(self, name: str) -> ModelStatus | None:
-        """Return the status of one model, None if there is none of this name: cheaper than `status`."""
-        found = self._model_info.find(name)
-        return model_status(*found, self._supervisor.view(), self._clock()) if found else None
+    def model_info(self, name: str) -> ModelInfo | None:
+        """Return what the disk holds of one model, None if there is none of this name."""
+        return self._model_info.find(name)
 
     def changes(self) -> AsyncGenerator[Status]:
         """Yield a snapshot now, after every change and at least once a second, until the runtime is closed."""
@@ -238,6 +247,7 @@ class Runtime:
     async def close(self, grace_seconds: float) -> None:
         """Reject new requests, give running ones `grace_seconds`, cancel the rest, stop and reap every process."""
         await self._supervisor.close(grace_seconds)
+        await self._token_counter.close()
         self._feed.close()
         tasks, self._tasks = self._tasks, []
         for task in tasks:
@@ -245,6 +255,12 @@ class Runtime:
         await asyncio.gather(*tasks, return_exceptions=True)
         with anyio.move_on_after(HISTORY_TIMEOUT_SECONDS):
             await self.history.save()
+
+    async def _count_tokens(self, chat: Chat, model: Model, files: ModelFiles) -> Finished:
+        """Count for a model without a worker: it would load for minutes, and perhaps another one would have to leave."""
+        started_at = self._clock()
+        result = await self._token_counter.count(model, files, chat)
+        return Finished(model.name, result, Timings(0.0, 0.0, self._clock() - started_at), starter=model.starter)
 
     def _present_models(self) -> list[Model]:
         return [model for model, info in self._model_info.all() if info.present]
@@ -295,8 +311,9 @@ class Runtime:
 
     async def _read_models(self) -> None:
         """Keep the info of the models fresh. A disk that does not answer stops this task, and nothing else."""
-        refresh, has_worker = self._model_info.refresh, self._supervisor.has_worker
-        await anyio.to_thread.run_sync(refresh, self._clock(), has_worker, abandon_on_cancel=True)
+        info, has_worker, now = self._model_info, self._supervisor.has_worker, self._clock()
+        if info.is_due(now):
+            await anyio.to_thread.run_sync(info.refresh, now, has_worker, abandon_on_cancel=True)
 
     def _read_machine(self) -> MachineView:
         self._lasting_pressure = self._lasting_pressure.updated(self._memory_pressure(), self._clock())

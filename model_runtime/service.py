@@ -3,13 +3,14 @@
 from collections.abc import AsyncGenerator
 from typing import Protocol
 
+from model_runtime.catalog.model import ModelInfo
 from model_runtime.decoding.decoder import MediaDecoder
 from model_runtime.errors import UnknownModel, WrongTask
 from model_runtime.events import Event
 from model_runtime.history.store import HistoryStore
 from model_runtime.problems import Problems
 from model_runtime.requests import Request, Task
-from model_runtime.status import ModelStatus, Status
+from model_runtime.status import Status
 
 
 class Service(Protocol):
@@ -28,6 +29,11 @@ class Service(Protocol):
     @property
     def history(self) -> HistoryStore:
         """What was answered, loaded and unloaded in the last day."""
+        ...
+
+    @property
+    def open_request_count(self) -> int:
+        """How many requests wait or run: cheaper than `status`."""
         ...
 
     async def resolve(self, name: str, task: Task) -> str:
@@ -100,8 +106,8 @@ class Service(Protocol):
         """Cancel a queued or running request, whose `run` raises `Cancelled`. Return False if it has ended."""
         ...
 
-    def model(self, name: str) -> ModelStatus | None:
-        """Return the status of one model, None if there is none of this name: cheaper than `status`."""
+    def model_info(self, name: str) -> ModelInfo | None:
+        """Return what the disk holds of one model, None if there is none of this name."""
         ...
 
     def status(self) -> Status:

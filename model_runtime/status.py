@@ -53,7 +53,7 @@ class ModelStatus:
     voices: tuple[str, ...] = ()
     languages: tuple[str, ...] = ()
     abilities: tuple[str, ...] = ()
-    """Capabilities besides the task: "detect" and "point", or "ocr" of a model that does nothing else."""
+    """Capabilities besides the task: "detect" and "point", "edit", or "ocr" of a model that does nothing else."""
     context_tokens: int = 0
     """The most tokens of a chat; 0 for a model that does not chat."""
 

@@ -15,18 +15,25 @@ from starlette.websockets import WebSocket
 from model_runtime.errors import SensesError
 from model_runtime.service import Service
 from model_runtime.settings import Settings
+from openai_compat.api.anthropic.endpoint import MessagesEndpoint
 from openai_compat.api.chat import ChatEndpoint
 from openai_compat.api.completions import CompletionsEndpoint
+from openai_compat.api.embeddings import EmbeddingsEndpoint
 from openai_compat.api.generation import MODEL_HEADERS
+from openai_compat.api.image_edits import ImageEditsEndpoint
 from openai_compat.api.image_inputs import ImageInputs
 from openai_compat.api.image_store import TemporaryImageStore
 from openai_compat.api.images import ImagesEndpoint
 from openai_compat.api.models import ModelsEndpoint
 from openai_compat.api.openapi import openapi_document
 from openai_compat.api.realtime.endpoint import RealtimeEndpoint
+from openai_compat.api.response_history import ResponseHistory
+from openai_compat.api.response_store import ResponseStore
 from openai_compat.api.responses import ResponsesEndpoint
 from openai_compat.api.speech import SpeechEndpoint
+from openai_compat.api.stored_responses import StoredResponsesEndpoint
 from openai_compat.api.transcriptions import TranscriptionEndpoint
+from openai_compat.api.voice_memo import VoiceMemoEndpoint
 from openai_compat.dashboard.api_docs import ApiDocsEndpoint
 from openai_compat.dashboard.endpoints import ClientSnippets, RecentArtifacts, StatusEndpoint
 from openai_compat.dashboard.folders import FolderConsents, FoldersEndpoint
@@ -47,7 +54,7 @@ from openai_compat.http.uploads import UploadMiddleware
 from openai_compat.http.web_sockets import WebSocketLimitMiddleware
 
 LifespanContext = Callable[[], AbstractAsyncContextManager[Any]]
-EXPOSED_HEADERS = ("x-request-id", "openai-processing-ms", "retry-after", "x-sample-rate", *MODEL_HEADERS)
+EXPOSED_HEADERS = ("x-request-id", "request-id", "openai-processing-ms", "retry-after", "x-sample-rate", *MODEL_HEADERS)
 
 
 def create_app(
@@ -60,20 +67,26 @@ def create_app(
     extra_routes: Sequence[BaseRoute] = (),
     contexts: Sequence[LifespanContext] = (),
 ) -> Starlette:
-    """Return the application: OpenAI's API under /v1, the status page at /, /docs, /health and /metrics.
+    """Return the application: OpenAI's and Anthropic's APIs under /v1, the status page at /, /docs, /health and /metrics.
 
     The page lists the newest of `artifacts`, shows `client_snippets` and lets a person answer for `folders`. `extra_routes` are served behind the same
     middleware, and `contexts` are open while the application runs: MCP over HTTP uses both.
     """
-    image_inputs = ImageInputs(service.media, settings.allow_urls)
+    image_inputs, image_store = ImageInputs(service.media, settings.allow_urls), TemporaryImageStore()
+    history = ResponseHistory(ResponseStore())
     endpoints = (
         ModelsEndpoint(service),
         ChatEndpoint(service, image_inputs),
-        ResponsesEndpoint(service, image_inputs),
+        ResponsesEndpoint(service, image_inputs, history),
+        StoredResponsesEndpoint(history),
         CompletionsEndpoint(service),
-        ImagesEndpoint(service, TemporaryImageStore()),
+        MessagesEndpoint(service, image_inputs),
+        EmbeddingsEndpoint(service),
+        ImagesEndpoint(service, image_store),
+        ImageEditsEndpoint(service, image_store, image_inputs),
         TranscriptionEndpoint(service),
         SpeechEndpoint(service),
+        VoiceMemoEndpoint(service),
         RealtimeEndpoint(service),
         StatusEndpoint(service, artifacts, client_snippets),
         FoldersEndpoint(folders),

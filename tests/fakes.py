@@ -1,6 +1,7 @@
 """A fake runtime service."""
 
 import io
+import struct
 from collections.abc import AsyncGenerator, Callable, Iterable
 from dataclasses import replace
 from itertools import count
@@ -10,11 +11,14 @@ from tempfile import mkdtemp
 import anyio
 from PIL import Image
 
+from model_runtime.catalog.model import ModelInfo
+from model_runtime.catalog.openai_names import tier_of
 from model_runtime.decoding.decoder import MediaDecoder
-from model_runtime.errors import SensesError, UnknownModel, WrongTask
+from model_runtime.errors import ModelMissing, SensesError, UnknownModel, WrongTask
 from model_runtime.events import (
     AudioChunk,
     ChatResult,
+    EmbeddingResult,
     Event,
     Finished,
     GeneratedImage,
@@ -23,6 +27,7 @@ from model_runtime.events import (
     Preview,
     Progress,
     Queued,
+    Result,
     Segment,
     SpeechResult,
     TextDelta,
@@ -35,7 +40,7 @@ from model_runtime.events import (
 from model_runtime.history.store import HistoryStore
 from model_runtime.media.types import ImageData
 from model_runtime.problems import Problems
-from model_runtime.requests import Chat, GenerateImage, Request, Task, Transcribe, task_of
+from model_runtime.requests import Chat, Embed, GenerateImage, Request, Task, Transcribe, task_of
 from model_runtime.status import Counters, MemoryStatus, ModelState, ModelStatus, Status
 
 DEFAULT_MODELS = {
@@ -44,12 +49,14 @@ DEFAULT_MODELS = {
     Task.IMAGE: "image-starter",
     Task.TRANSCRIPTION: "stt-starter",
     Task.SPEECH: "tts-starter",
+    Task.EMBEDDING: "embed-small",
 }
 TASK_OF_MODEL = {
     "vlm-starter": Task.VISION,
     "image-starter": Task.IMAGE,
     "stt-starter": Task.TRANSCRIPTION,
     "tts-starter": Task.SPEECH,
+    "embed-small": Task.EMBEDDING,
 }
 
 
@@ -75,10 +82,11 @@ def model_status(name: str, task: Task, **changes: object) -> ModelStatus:
 class FakeService:
     """Answers each request at once with fixed results, in the events of the real runtime.
 
-    `error` fails each run, `error_after_first_event` fails it after its first event. `gate` pauses a run after its
+    `task_errors` fail the runs of a task, and `missing_tasks` have no model. `error` fails each run, `error_after_first_event` fails it after its first event. `gate` pauses a run after its
     first event until it is set. `requests` has all requests, `cancelled_requests` those closed before their end.
     `warnings` come with each answer. `chosen` is told first. `lines` are what "ocr-fast" reads, if it is among `models`.
-    `segments` are what is heard in every recording.
+    `segments` are what is heard in every recording. `chat_events` and the `chat_result` after them are the answer to a
+    chat in place of `answer_parts`.
     """
 
     def __init__(self, *, error: SensesError | None = None, gate: anyio.Event | None = None) -> None:
@@ -88,6 +96,8 @@ class FakeService:
         self.error = error
         self.resolve_error: SensesError | None = None
         self.error_after_first_event: SensesError | None = None
+        self.task_errors: dict[Task, SensesError] = {}
+        self.missing_tasks: set[Task] = set()
         self.gate = gate
         self.warnings: tuple[str, ...] = ()
         self.chosen: ModelChosen | None = None
@@ -102,7 +112,11 @@ class FakeService:
         self.pinned: dict[str, bool] = {}
         self.cancelled_jobs: list[int] = []
         self.answer_parts: tuple[str, ...] = ("A red ", "circle on a ", "white background.")
-        self.models = tuple(model_status(name, task) for name, task in TASK_OF_MODEL.items())
+        self.chat_events: tuple[Event, ...] = ()
+        self.chat_result: ChatResult | None = None
+        self.models = tuple(
+            model_status(name, task) for name, task in TASK_OF_MODEL.items() if name.endswith("starter")
+        )
         self.models_changed = anyio.Event()
         self.lines: tuple[TextLine, ...] = ()
         self.segments: tuple[Segment, ...] = (
@@ -113,9 +127,11 @@ class FakeService:
         """Return the starter of a tier, or the name of a starter, unless `resolve_error` is set."""
         if self.resolve_error is not None:
             raise self.resolve_error
+        if task in self.missing_tasks:
+            raise ModelMissing(name or f"the model for {task}", 1_800_000_000, "senses pull NAME")
         if name in ("ocr", "ocr-fast") and any(model.name == "ocr-fast" for model in self.models):
             return "ocr-fast"
-        if name in ("", "auto", "fast", "best", "ocr"):
+        if name in ("", "auto", "fast", "best", "ocr", "edit") or is_openai_name(name, task):
             return DEFAULT_MODELS[task]
         if name not in TASK_OF_MODEL:
             raise UnknownModel(name, TASK_OF_MODEL)
@@ -124,6 +140,11 @@ class FakeService:
                 name, TASK_OF_MODEL[name], task, [known for known, does in TASK_OF_MODEL.items() if does is task]
             )
         return name
+
+    @property
+    def open_request_count(self) -> int:
+        """Those of `status`."""
+        return len(self.status().jobs)
 
     def new_request_id(self) -> int:
         """Count from 1."""
@@ -143,8 +164,8 @@ class FakeService:
         self.request_ids.append(request_id)
         self.clients.append(client)
         self.keep_alives.append(keep_alive_seconds)
-        if self.error is not None:
-            raise self.error
+        if error := self.error or self.task_errors.get(task_of(request)):
+            raise error
         finished = False
         try:
             if self.chosen:
@@ -155,7 +176,10 @@ class FakeService:
             yield Loading(request.model, "weights", 0.5)
             first = True
             is_reader = request.model == "ocr-fast"
-            for event in _reading(self.lines) if is_reader else _events(request, self.answer_parts, self.segments):
+            events = _reading(self.lines) if is_reader else _events(request, self.answer_parts, self.segments)
+            if isinstance(request, Chat) and self.chat_result:
+                events = [*self.chat_events, _finished(request, self.chat_result)]
+            for event in events:
                 yield _with_warnings(event, self.warnings)
                 if first and self.gate is not None:
                     await self.gate.wait()
@@ -185,9 +209,12 @@ class FakeService:
         self.cancelled_jobs.append(job)
         return job == 1
 
-    def model(self, name: str) -> ModelStatus | None:
-        """Return one of the models."""
-        return self.status().model(name)
+    def model_info(self, name: str) -> ModelInfo | None:
+        """Return what the status says of one of the models."""
+        model = self.status().model(name)
+        if model is None:
+            return None
+        return ModelInfo(present=model.present, broken_reason=model.error, weights_bytes=model.weights_bytes)
 
     def status(self) -> Status:
         """Return the models and round numbers."""
@@ -220,6 +247,11 @@ class FakeService:
         changed.set()
 
 
+def is_openai_name(name: str, task: Task) -> bool:
+    """Return whether the fake takes OpenAI's names for a task: it knows none of models that chat, hear or speak."""
+    return task in {Task.IMAGE, Task.EMBEDDING} and bool(tier_of(name, task))
+
+
 def _reading(lines: tuple[TextLine, ...]) -> Iterable[Event]:
     text = "\n".join(line.text for line in lines)
     yield TextDelta(text)
@@ -227,13 +259,12 @@ def _reading(lines: tuple[TextLine, ...]) -> Iterable[Event]:
 
 
 def _events(request: Request, answer_parts: tuple[str, ...], segments: tuple[Segment, ...]) -> Iterable[Event]:
-    timings = Timings(0.0, 0.1, 0.2)
     if isinstance(request, Chat):
         logprobs = tuple(_token_logprob(part, request.top_logprobs) for part in answer_parts)
         if request.top_logprobs is None:
             logprobs = ()
         yield from (TextDelta(part, logprobs[index : index + 1]) for index, part in enumerate(answer_parts))
-        result: ChatResult | GeneratedImage | TranscriptionResult | SpeechResult = ChatResult(
+        result: Result = ChatResult(
             "".join(answer_parts), "stop", 12, len(answer_parts), cached_tokens=5, logprobs=logprobs
         )
     elif isinstance(request, GenerateImage):
@@ -247,10 +278,17 @@ def _events(request: Request, answer_parts: tuple[str, ...], segments: tuple[Seg
         yield from segments
         text = "".join(segment.text for segment in segments).strip()
         result = TranscriptionResult(text, "en", request.audio.duration_seconds, segments)
+    elif isinstance(request, Embed):
+        yield Progress("texts", 1, len(request.texts))
+        result = _embeddings(request)
     else:
         yield from (AudioChunk(b"\x00\x10" * 2400, 24_000) for _ in range(3))
         result = SpeechResult(0.3, 24_000, request.voice or "alma", "en")
-    yield Finished(request.model, result, timings, starter=request.model.endswith("-starter"))
+    yield _finished(request, result)
+
+
+def _finished(request: Request, result: Result) -> Finished:
+    return Finished(request.model, result, Timings(0.0, 0.1, 0.2), starter=request.model.endswith("-starter"))
 
 
 def _token_logprob(text: str, top_count: int | None) -> TokenLogprob:
@@ -259,6 +297,13 @@ def _token_logprob(text: str, top_count: int | None) -> TokenLogprob:
 
 def _with_warnings(event: Event, warnings: tuple[str, ...]) -> Event:
     return replace(event, result=replace(event.result, warnings=warnings)) if isinstance(event, Finished) else event
+
+
+def _embeddings(request: Embed) -> EmbeddingResult:
+    """Return vectors whose first number is the length of the text; the length 1 is not theirs."""
+    dimensions = request.dimensions or 4
+    vectors = b"".join(struct.pack("<f", len(text)) + bytes(4 * (dimensions - 1)) for text in request.texts)
+    return EmbeddingResult(vectors, dimensions, sum(map(len, request.texts)))
 
 
 def _png(width: int, height: int) -> bytes:

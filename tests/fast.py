@@ -14,7 +14,7 @@ import pytest
 
 TESTS = Path(__file__).parent
 SLOW_MARKS = ("browser", "engines", "process", "real", "slow")
-SLOW_FOLDERS = ("conformance", "end_to_end", "engines", "mutations")
+SLOW_FOLDERS = ("clients", "conformance", "end_to_end", "engines", "mutations")
 """Not collected by `--fast`: their tests start processes or engines, and importing MLX takes seconds."""
 STARTS = {"os.exec", "os.fork", "os.forkpty", "os.posix_spawn", "os.spawn", "os.system", "subprocess.Popen"}
 """Audit events of the standard library: https://docs.python.org/3/library/audit_events.html"""

@@ -46,6 +46,7 @@ from model_runtime.errors import Cancelled, InvalidInput, LoadFailed, SensesErro
 from model_runtime.events import (
     AudioChunk,
     ChatResult,
+    EmbeddingResult,
     EngineEvent,
     GeneratedImage,
     Progress,
@@ -59,7 +60,7 @@ from model_runtime.ipc.codec import encode
 from model_runtime.ipc.framing import LENGTH_PREFIX, pack
 from model_runtime.ipc.messages import Heartbeat, LoadProgress, Ready, RequestOutcome, RequestOutput
 from model_runtime.loading import LoadedModel, LoadSpec
-from model_runtime.requests import Chat, GenerateImage, Request, Speak, Transcribe
+from model_runtime.requests import Chat, Embed, GenerateImage, Request, Speak, Transcribe
 
 POLL_SECONDS = 0.002
 FLOOD_BYTES = 1 << 16
@@ -174,6 +175,8 @@ def script_of(request: Request) -> str:
     """The text of a request, whichever kind it is."""
     if isinstance(request, Chat):
         return " ".join(part for part in request.messages[-1].content if isinstance(part, str))
+    if isinstance(request, Embed):
+        return " ".join(request.texts)
     return request.text if isinstance(request, Speak) else request.prompt
 
 
@@ -264,6 +267,8 @@ def event_of(request: Request, number: int, piece: str) -> EngineEvent:
         return Progress("steps", number, request.steps)
     if isinstance(request, Transcribe):
         return Segment(number - 1, number - 1.0, float(number), piece)
+    if isinstance(request, Embed):
+        return Progress("texts", number, len(request.texts))
     return AudioChunk(piece.encode(), 24_000)
 
 
@@ -276,4 +281,6 @@ def result_of(request: Request, text: str) -> Result:
         return GeneratedImage(text.encode(), request.width, request.height, request.seed, request.steps)
     if isinstance(request, Transcribe):
         return TranscriptionResult(text, request.language or "en", request.audio.duration_seconds, ())
+    if isinstance(request, Embed):
+        return EmbeddingResult(bytes(4 * len(request.texts)), 1, len(text.split()))
     return SpeechResult(len(text) / 48_000, 24_000, request.voice, request.language)

@@ -92,12 +92,28 @@ def test_only_one_opencv_is_locked_the_one_whose_openblas_mlx_needs_on_linux() -
     assert [line.partition("==")[0] for line in lock if line.startswith("opencv")] == ["opencv-python"]
 
 
-@pytest.mark.parametrize("folder", ["packaging", "packaging/clients"])
-def test_lock_files_hold_checksums_and_no_addresses(folder: str) -> None:
-    packages = read(f"{folder}/package-lock.json")["packages"]
+NODE_LOCKS = sorted(path.relative_to(ROOT) for path in ROOT.glob("tests/clients/*/package-lock.json"))
+PYTHON_LOCKS = sorted(path.relative_to(ROOT) for path in ROOT.glob("tests/clients/*/requirements.txt"))
+
+
+@pytest.mark.parametrize(
+    "lock", [Path("packaging/package-lock.json"), Path("packaging/clients/package-lock.json"), *NODE_LOCKS], ids=str
+)
+def test_lock_files_hold_checksums_and_no_addresses(lock: Path) -> None:
+    packages = read(str(lock))["packages"]
 
     assert "://" not in json.dumps(packages)
     assert [name for name, facts in packages.items() if name and "integrity" not in facts] == []
+
+
+@pytest.mark.parametrize("lock", PYTHON_LOCKS, ids=str)
+def test_requirements_of_clients_hold_checksums_and_no_addresses(lock: Path) -> None:
+    text = (ROOT / lock).read_text(encoding="utf-8")
+    packages = re.findall(r"^[a-z0-9-]+(?:\[.+\])?==.+?(?=^[a-z]|\Z)", text, re.MULTILINE | re.DOTALL)
+
+    assert "://" not in text
+    assert len(packages) > 10
+    assert [package for package in packages if "--hash=sha256:" not in package] == []
 
 
 @pytest.mark.parametrize("starter", STARTER_MB)

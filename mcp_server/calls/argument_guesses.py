@@ -103,7 +103,7 @@ def understand_arguments(given: Mapping[str, Any], schema: Mapping[str, Any]) ->
     properties: Mapping[str, Any] = schema["properties"]
     renamed, notes = _rename(_without_empty(given, schema), schema)
     arguments: dict[str, Any] = {}
-    for name, value in _without_empty(renamed, schema).items():
+    for name, value in (_without_empty(renamed, schema) if notes else renamed).items():
         arguments[name], note = _understand_value(name, value, properties.get(name, {}))
         notes += [note] if note else []
     return UnderstoodArguments(arguments, tuple(notes))

@@ -3,7 +3,6 @@
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import aclosing
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 from urllib.parse import quote
@@ -14,13 +13,15 @@ from mcp_types import CallToolResult, ResourceLink
 from pydantic import BeforeValidator, Field
 
 from mcp_server.calls import sdk_compat
+from mcp_server.calls.copies import Copy
 from mcp_server.calls.downloads import Downloader, download_in_subprocess
 from mcp_server.calls.jobs import JobFunction, JobRegistry, ToolJob, call_timeout_seconds, wait_for_job
-from mcp_server.calls.journal import CallJournal, Copy, call_key, current_call
+from mcp_server.calls.journal import CallJournal, call_key, current_call
 from mcp_server.calls.player import AudioPlayer
+from mcp_server.calls.progress import ProgressEvent
 from mcp_server.calls.results import build_result
 from mcp_server.calls.starter_notice import starter_notice
-from mcp_server.calls.withdrawal import while_consented
+from mcp_server.calls.withdrawal import watched
 from mcp_server.files.access import ClientFiles
 from mcp_server.files.artifacts import ArtifactStore, StoredArtifact
 from mcp_server.files.client import ClientConnection
@@ -74,19 +75,30 @@ class AppContext:
             sdk_compat.client_name(ctx),
         )
 
-    async def run_call(
+    async def find_files(self, ctx: ToolContext, reads: Iterable[str] = (), writes: Iterable[str] = ()) -> ClientFiles:
+        """Return the files of the calling client, after a look for these addresses; see `ClientFiles.look_up`."""
+        files = self.files(ctx)
+        await files.look_up(reads, writes)
+        return files
+
+    def run_call(
         self, ctx: ToolContext, tool: str, work: Callable[[], Awaitable[AnyResult]]
-    ) -> AnyResult | CallToolResult:
+    ) -> Awaitable[AnyResult | CallToolResult]:
         """Call a tool for a client, or return the recorded answer of a call that a shim repeats.
 
         Raises:
             SensesError: the call fails.
         """
+        if self.journal is None or not ctx.request_context.lifespan_context.session:
+            return work()
+        return self._run_journaled(self.journal, ctx, tool, work)
+
+    async def _run_journaled(
+        self, journal: CallJournal, ctx: ToolContext, tool: str, work: Callable[[], Awaitable[AnyResult]]
+    ) -> AnyResult | CallToolResult:
         client = ctx.request_context.lifespan_context
-        if self.journal is None or not client.session:
-            return await work()
         is_repeated = ctx.request_id in client.repeated_ids
-        call = await self.journal.begin(call_key(client.session, ctx.request_id, tool), is_repeated=is_repeated)
+        call = await journal.begin(call_key(client.session, ctx.request_id, tool), is_repeated=is_repeated)
         if is_repeated and (recorded := await call.recorded(self.files(ctx))):
             return recorded
         token = current_call.set(call)
@@ -105,11 +117,8 @@ class AppContext:
         Raises:
             SensesError: the work fails.
         """
-
-        async def work(job: ToolJob) -> CallToolResult:
-            return await (while_consented(files, partial(function, job)) if files else function(job))
-
         client_name = sdk_compat.client_name(ctx)
+        work = watched(files, function) if files else function
         job = self.jobs.start(tool, client_name, current_call.get().as_job(work))
         try:
             result = await self.job_result(ctx, job, call_timeout_seconds(client_name, wait_seconds))
@@ -160,7 +169,8 @@ class AppContext:
         )
         async with aclosing(events):
             async for last_event in events:
-                job.progress.update(last_event)
+                if isinstance(last_event, ProgressEvent):
+                    job.progress.update(last_event)
                 if on_event is not None:
                     on_event(last_event)
         return expect_result(last_event, result_type)

@@ -17,6 +17,7 @@ from mcp_server.calls import sdk_compat
 from mcp_server.calls.context import AppContext, ToolContext
 from mcp_server.calls.downloads import download_for_job
 from mcp_server.calls.jobs import JobFunction, ToolJob
+from mcp_server.calls.questions import ask_person
 from model_runtime.catalog.builtin_models import licence_of
 from model_runtime.errors import OperationFailed
 from model_runtime.requests import Task
@@ -37,47 +38,52 @@ class DownloadDeclined(OperationFailed):
 
 
 @dataclass(frozen=True, slots=True)
-class AgreedDownload:
-    """The model that a person agrees to download before a call does its work; "" is none."""
+class ChosenModel:
+    """The model that answers a call; `is_wanted`: a person agrees to download it before."""
 
     app: AppContext
-    model: str = ""
+    name: str
+    is_wanted: bool
 
     def before(self, function: JobFunction) -> JobFunction:
-        """Return a job function that downloads the model and then does the work."""
-        return partial(self._download_first, function) if self.model else function
+        """Return a job function that downloads the model, if that is agreed, and then does the work."""
+        return partial(self._download_first, function) if self.is_wanted else function
 
     async def _download_first(self, function: JobFunction, job: ToolJob) -> CallToolResult:
-        await download_for_job(self.app.download, self.model, job)
+        await download_for_job(self.app.download, self.name, job)
         return await function(job)
 
 
-def agreed_download(app: AppContext, find_model: Callable[..., Awaitable[str]]) -> Resolve:
-    """Return what fills a tool's parameter of type `AgreedDownload`, after a person has answered.
+def chosen_model(app: AppContext, find_model: Callable[..., Awaitable[str]]) -> Resolve:
+    """Return what fills a tool's parameter of type `ChosenModel`, after a person has answered.
 
     `find_model` has arguments of the tool as its parameters and returns the name of the model that will answer; "" if
     that is not clear yet.
     """
 
-    async def ask(ctx: ToolContext, name: Annotated[str, Resolve(find_model)]) -> Elicit[DownloadAnswer] | None:
-        missing = _missing(app, name)
-        return Elicit(question(missing), DownloadAnswer) if missing and sdk_compat.can_ask(ctx) else None
+    async def ask(
+        ctx: ToolContext, name: Annotated[str, Resolve(find_model)]
+    ) -> Elicit[DownloadAnswer] | DownloadAnswer | None:
+        if not (_is_missing(app, name) and sdk_compat.can_ask(ctx)):
+            return None
+        known = app.service.status().model(name)
+        return await ask_person(ctx, question(known), DownloadAnswer, DownloadAnswer(download=False)) if known else None
 
-    async def agreed(
+    async def chosen(
         name: Annotated[str, Resolve(find_model)], answer: Annotated[ElicitationResult[DownloadAnswer], Resolve(ask)]
-    ) -> AgreedDownload:
+    ) -> ChosenModel:
         match answer:
             case AcceptedElicitation(data=DownloadAnswer(download=True)):
-                return AgreedDownload(app, name)
+                return ChosenModel(app, name, is_wanted=True)
             case DeclinedElicitation() | AcceptedElicitation(data=DownloadAnswer()):
                 raise DownloadDeclined(
                     f"The user does not want to download {name} now. media_status has the models that are here; "
                     f"name one of them, or do without."
                 )
             case _:  # nothing was asked, or nobody answered
-                return AgreedDownload(app)
+                return ChosenModel(app, name, is_wanted=False)
 
-    return Resolve(agreed)
+    return Resolve(chosen)
 
 
 def model_of_task(app: AppContext, task: Task) -> Callable[[str], Awaitable[str]]:
@@ -99,7 +105,7 @@ def question(model: ModelStatus) -> str:
     )
 
 
-def _missing(app: AppContext, name: str) -> ModelStatus | None:
-    """Return the model of this name if it can be downloaded and is not here."""
-    model = app.service.model(name)
-    return model if model and not model.present and not model.error and model.weights_bytes else None
+def _is_missing(app: AppContext, name: str) -> bool:
+    """Return whether the model of this name can be downloaded and is not here."""
+    info = app.service.model_info(name)
+    return info is not None and not info.present and not info.broken_reason and info.weights_bytes > 0

@@ -110,11 +110,6 @@ class JobRegistry:
         self._store = store
         self._jobs: dict[int, ToolJob] = {}
 
-    def open(self) -> None:
-        """Take up the jobs of earlier daemons. Blocks on the disk."""
-        if self._store is not None:
-            self._store.open()
-
     def start(self, tool: str, client: str, function: JobFunction) -> ToolJob:
         """Start the work of a tool for the client of this name, and drop the oldest finished jobs."""
         job = ToolJob(self._unused_id(), tool, client)

@@ -1,16 +1,15 @@
 """What calls have done, on the disk, so that a call which is repeated after the end of a daemon does nothing twice.
 
 A shim repeats a call whose answer it never got. `<key>.open` names what an unfinished call has begun: the results that
-it stores, and the sound that it plays. `<key>.done` is its answer; it is written before a file appears in a client's
-folder, and `<key>.N.copy` is such a file until it is there. So a repeat finds one of three things: nothing, and it runs;
-an open entry, whose results were deleted when the daemon started, and it runs but plays nothing; or the answer, which it
-returns after it has written what is missing.
+it stores, and the sound that it plays. Its answer is kept before a file appears in a client's folder, and `<key>.N.copy`
+is such a file until it is there. So a repeat finds one of three things: nothing, and it runs; an open entry, whose
+results were deleted when the daemon started, and it runs but plays nothing; or the answer, which it returns after it has
+written what is missing.
 """
 
 import hashlib
 import json
-import logging
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -22,49 +21,16 @@ import anyio
 import anyio.to_thread
 from mcp_types import CallToolResult
 
+from mcp_server.calls.copies import Copy
 from mcp_server.calls.jobs import JobFunction
+from mcp_server.files import answers
 from mcp_server.files.access import ClientFiles
-from mcp_server.files.artifacts import ArtifactKind, ArtifactNotSaved
-from model_runtime.atomic_file import PRIVATE, write_atomically
-from model_runtime.errors import InvalidInput
+from mcp_server.files.answers import AnswerStore
+from mcp_server.files.artifacts import ArtifactKind
 
-logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
-MAX_ANSWERS = 32
-"""Kept for repeats, which come within seconds; an answer holds up to 700 kB of previews."""
-
-
-@dataclass(frozen=True, slots=True)
-class Copy:
-    """A file in a client's folder; `fallback` holds the same result if it cannot be written."""
-
-    files: ClientFiles
-    destination: Path
-    data: bytes
-    fallback: Path | None = None
-
-    async def write(self) -> None:
-        """Write the file.
-
-        Raises:
-            ArtifactNotSaved: it cannot be written; the message says where the result is.
-        """
-        try:
-            await self.files.write(self.destination, self.data)
-        except OSError as error:
-            kept = f" The result is kept as {self.fallback}." if self.fallback else ""
-            reason = f"{self.destination} cannot be written: {self.files.explain(error)}{kept}"
-            raise ArtifactNotSaved(reason) from error
-
-    async def is_written(self) -> bool:
-        """Return whether the file is there with this content."""
-        try:
-            file = await self.files.open(str(self.destination), param="", limit_bytes=len(self.data))
-        except InvalidInput:
-            return False
-        with file:
-            return await anyio.to_thread.run_sync(file.read) == self.data
+OPEN_SUFFIX = ".open"
 
 
 class Call(Protocol):
@@ -166,21 +132,22 @@ class JournaledCall:
             if has_answer():
                 await self._finish(result)
         except anyio.get_cancelled_exc_class():
-            if not self.is_finished:
+            if self._has_begun and not self.is_finished:
                 with anyio.CancelScope(shield=True):
                     await anyio.to_thread.run_sync(self.roll_back)
             raise
         except Exception:
-            with suppress(OSError):  # what the call has stored stays: the error may name it
-                await anyio.to_thread.run_sync(self._open_path.unlink, True)
+            if self._has_begun:
+                with suppress(OSError):  # what the call has stored stays: the error may name it
+                    await anyio.to_thread.run_sync(self._open_path.unlink, True)
             raise
         return result
 
     async def _finish(self, result: object) -> None:
-        if not isinstance(result, CallToolResult) or not (self.artifacts or self.copies or self.has_played):
+        if not isinstance(result, CallToolResult) or not (self._has_begun or self.copies):
             return
         self.is_finished = True
-        await anyio.to_thread.run_sync(self._write_done, result, self.journal.add_answer(self.key))
+        await anyio.to_thread.run_sync(self._write_answer, result)
         for number, copy in enumerate(self.copies):
             await copy.write()
             await anyio.to_thread.run_sync(self._copy_path(number).unlink, True)
@@ -191,7 +158,7 @@ class JournaledCall:
         Raises:
             ArtifactNotSaved: a file cannot be written.
         """
-        kept = await anyio.to_thread.run_sync(self._read_done)
+        kept = await anyio.to_thread.run_sync(self.journal.answers.load, self.key)
         if kept is None:
             return None
         for number, path in enumerate(kept["copies"]):
@@ -214,11 +181,6 @@ class JournaledCall:
         else:
             self._open_path.unlink(missing_ok=True)
 
-    def forget(self) -> None:
-        """Delete the whole entry. Blocks on the disk."""
-        for path in self.journal.folder.glob(f"{self.key}.*"):
-            path.unlink(missing_ok=True)
-
     def has_played_before(self) -> bool:
         """Return whether an earlier attempt began to play. Blocks on the disk."""
         with suppress(OSError, ValueError, KeyError):
@@ -227,35 +189,27 @@ class JournaledCall:
 
     def _write_open(self) -> None:
         content = {"artifacts": self.artifacts, "played": self.has_played}
-        _write(self._open_path, json.dumps(content).encode())
+        answers.write_kept(self._open_path, json.dumps(content).encode())
 
-    def _write_done(self, result: CallToolResult, stale: Iterable[str]) -> None:
-        for key in stale:
-            JournaledCall(self.journal, key).forget()
+    def _write_answer(self, result: CallToolResult) -> None:
         for number, copy in enumerate(self.copies):
-            _write(self._copy_path(number), copy.data)
-        answer = result.model_dump(mode="json", by_alias=True, exclude_none=True)
+            answers.write_kept(self._copy_path(number), copy.data)
+        dumped = result.model_dump(mode="json", by_alias=True, exclude_none=True)
         paths = [str(copy.destination) for copy in self.copies]
-        _write(self._done_path, json.dumps({"result": answer, "copies": paths}).encode())
+        self.journal.answers.save(self.key, {"result": dumped, "copies": paths})
         self._open_path.unlink(missing_ok=True)
 
-    def _read_done(self) -> dict[str, list[str]] | None:
-        try:
-            kept: dict[str, list[str]] = json.loads(self._done_path.read_bytes())
-        except (OSError, ValueError):
-            return None
-        return kept
+    @property
+    def _has_begun(self) -> bool:
+        """Whether the disk says that the call has begun to store or to play something."""
+        return bool(self.artifacts) or self.has_played
 
     @property
     def _open_path(self) -> Path:
-        return self.journal.folder / f"{self.key}.open"
-
-    @property
-    def _done_path(self) -> Path:
-        return self.journal.folder / f"{self.key}.done"
+        return self.journal.answers.folder / f"{self.key}{OPEN_SUFFIX}"
 
     def _copy_path(self, number: int) -> Path:
-        return self.journal.folder / f"{self.key}.{number}.copy"
+        return self.journal.answers.folder / f"{self.key}.{number}.copy"
 
 
 current_call: ContextVar[Call] = ContextVar("current_call", default=PlainCall())  # noqa: B039 - it has no state
@@ -263,54 +217,33 @@ current_call: ContextVar[Call] = ContextVar("current_call", default=PlainCall())
 
 
 class CallJournal:
-    """The entries of an instance, in `folder`; `artifacts` is the folder of the results."""
+    """What calls have begun, and their answers among the kept ones; `artifacts` is the folder of the results."""
 
-    def __init__(self, folder: Path, artifacts: Path) -> None:
-        self.folder = folder
+    def __init__(self, answers: AnswerStore, artifacts: Path) -> None:
+        self.answers = answers
         self.artifacts = artifacts
-        self._answers: dict[str, None] = {}
-        """The keys of answers, oldest first."""
 
     def open(self) -> None:
-        """Delete the results of calls that were unfinished when the last daemon ended. Blocks on the disk."""
-        for path in self.folder.glob("*.open"):
-            if path.with_suffix(".done").exists():  # the daemon was killed between writing one and deleting the other
+        """Take up what earlier daemons left, and delete the results of calls that were unfinished. Blocks on the disk."""
+        self.answers.open()
+        for path in self.answers.folder.glob(f"*{OPEN_SUFFIX}"):
+            if path.stem in self.answers:  # the daemon was killed between writing one and deleting the other
                 path.unlink()
                 continue
             with suppress(OSError, ValueError, KeyError):
                 kept = json.loads(path.read_bytes())
                 JournaledCall(self, path.stem, bool(kept["played"]), list(kept["artifacts"])).roll_back()
-        done = sorted(self.folder.glob("*.done"), key=lambda path: path.stat().st_mtime)
-        self._answers = dict.fromkeys(path.stem for path in done)
 
     async def begin(self, key: str, *, is_repeated: bool) -> JournaledCall:
         """Return the entry of a call, which is new unless the call is repeated."""
         call = JournaledCall(self, key)
         if is_repeated:
             call.has_played = await anyio.to_thread.run_sync(call.has_played_before)
-        elif key in self._answers:  # the client uses an id again
-            del self._answers[key]
-            await anyio.to_thread.run_sync(call.forget)
+        elif key in self.answers:  # the client uses an id again
+            await anyio.to_thread.run_sync(self.answers.delete, key)
         return call
-
-    def add_answer(self, key: str) -> list[str]:
-        """Keep the answer of a call, and return the keys of those that are too old."""
-        self._answers[key] = None
-        stale = list(self._answers)[: max(0, len(self._answers) - MAX_ANSWERS)]
-        for old in stale:
-            del self._answers[old]
-        return stale
 
 
 def call_key(session: str, request_id: str, tool: str) -> str:
     """Return the name of a call's entry."""
     return hashlib.sha256(f"{session}\0{request_id}\0{tool}".encode()).hexdigest()[:32]
-
-
-def _write(path: Path, data: bytes) -> None:
-    """Write a file of the journal. While the disk is full, a call is answered, and a repeat of it runs again."""
-    try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        write_atomically(path, data, mode=PRIVATE)
-    except OSError as error:
-        logger.warning("%s cannot be written: %s", path, error.strerror)

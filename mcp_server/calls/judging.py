@@ -84,7 +84,7 @@ async def find_judge(app: AppContext) -> Judge:
         SensesError: there is none.
     """
     name = await app.service.resolve("auto", Task.VISION)
-    known = app.service.model(name)
+    known = app.service.status().model(name)
     return Judge(name, known is not None and known.starter)
 
 

@@ -1,6 +1,7 @@
 """Read the pictures and recordings that a call names."""
 
 import io
+from collections.abc import Awaitable
 from typing import BinaryIO
 
 from mcp_server.calls.regions import require_within
@@ -37,13 +38,13 @@ async def decode_region(
     return await decoder.decode_image(file, param=param, region=region), size
 
 
-async def open_image(files: ClientFiles, address: str, param: str) -> BinaryIO:
+def open_image(files: ClientFiles, address: str, param: str) -> Awaitable[BinaryIO]:
     """Open an image for reading at its start; the caller closes it.
 
     Raises:
         InvalidInput: the file cannot be read.
     """
-    return await _open_input(files, address, param, MAX_IMAGE_BYTES)
+    return _open_input(files, address, param, MAX_IMAGE_BYTES)
 
 
 async def read_audio(

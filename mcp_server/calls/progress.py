@@ -6,8 +6,10 @@ from math import inf
 
 import anyio
 
-from model_runtime.events import Event, Loading, Preview, Progress, Queued
+from model_runtime.events import Loading, Preview, Progress, Queued
 
+ProgressEvent = Queued | Loading | Progress | Preview
+"""Events that say how far a request is."""
 LOADING_FRACTION = 0.4
 """The part of the progress that belongs to loading a model; the work itself has the rest."""
 MIN_PACE_FRACTION = 0.02
@@ -36,12 +38,9 @@ class ProgressTracker:
     _work_start: tuple[float, float] | None = None
     """Time (monotonic, seconds) and fraction at the first progress of the work itself."""
 
-    def update(self, event: Event) -> None:
-        """Update message and fraction from an event of the runtime; events without progress are ignored."""
-        progress = progress_of(event)
-        if progress is None:
-            return
-        message, fraction = progress
+    def update(self, event: ProgressEvent) -> None:
+        """Update message and fraction from an event of the runtime."""
+        message, fraction = progress_of(event)
         self.message = f"{self.part_name}, {message}" if self.part_name else message
         working = not isinstance(event, Queued | Loading)
         if not working:
@@ -88,8 +87,8 @@ class ProgressTracker:
         return min(self._last_reported, 0.9999), self.message
 
 
-def progress_of(event: Event) -> tuple[str, float] | None:
-    """Return the message and the fraction of the request that an event stands for, or None without progress."""
+def progress_of(event: ProgressEvent) -> tuple[str, float]:
+    """Return the message and the fraction of the request that an event stands for."""
     match event:
         case Queued(position, reason, wait_seconds):
             wait = f", about {wait_seconds:.0f} s" if wait_seconds is not None and 1 <= wait_seconds < inf else ""
@@ -103,8 +102,6 @@ def progress_of(event: Event) -> tuple[str, float] | None:
             return text, LOADING_FRACTION + (1 - LOADING_FRACTION) * min(max(share, 0.0), 1.0)
         case Preview(_, step, steps):
             return f"step {step}/{steps}", LOADING_FRACTION + (1 - LOADING_FRACTION) * step / max(steps, 1)
-        case _:
-            return None
 
 
 def ordinal(number: int) -> str:

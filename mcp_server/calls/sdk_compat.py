@@ -30,6 +30,7 @@ from mcp_types import (
     UnsubscribeRequestParams,
     jsonrpc_message_adapter,
 )
+from mcp_types.version import is_version_at_least
 
 IncomingMessage = SessionMessage | Exception
 
@@ -107,6 +108,17 @@ def can_ask(ctx: Context[Any, Any]) -> bool:
     elicitation = capabilities.elicitation if capabilities else None
     # clients before the modes existed declare an empty object and mean a form
     return elicitation is not None and (elicitation.form is not None or elicitation.url is None)
+
+
+def asks_with_result(ctx: Context[Any, Any]) -> bool:
+    """Return whether a question goes to the client as the result of its call, which it then repeats with the answer."""
+    version = ctx.protocol_version
+    return version is not None and is_version_at_least(version, "2026-07-28")
+
+
+def has_answer(ctx: Context[Any, Any]) -> bool:
+    """Return whether this call is repeated with an answer."""
+    return ctx.request_state is not None
 
 
 class LegacySubscriptions:

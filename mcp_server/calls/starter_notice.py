@@ -1,6 +1,7 @@
 """What the result of a starter says first: what little that model knows, and which model to download instead."""
 
 from collections.abc import Mapping
+from functools import cache
 
 from mcp_server.launcher.commands import absolute_senses_command
 from model_runtime.catalog.builtin_models import OCR_MODEL, REAL_MODELS, STARTER_MODELS
@@ -18,6 +19,7 @@ LIMITS: Mapping[Task, str] = {
 """What a starter cannot do, by its task."""
 
 
+@cache
 def starter_notice(model_name: str) -> str:
     """Return the notice for a result of this starter."""
     task = next(model.task for model in STARTER_MODELS if model.name == model_name)

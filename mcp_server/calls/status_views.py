@@ -8,6 +8,7 @@ from typing import Any, Literal
 from mcp_server.calls.context import AppContext
 from mcp_server.calls.jobs import ToolJob
 from mcp_server.launcher.commands import absolute_senses_command
+from model_runtime.catalog.tool_formats import TOOL_ABILITY
 from model_runtime.requests import Task
 from model_runtime.status import ModelState, ModelStatus, Status
 
@@ -68,8 +69,8 @@ def _model_view(model: ModelStatus) -> dict[str, Any]:
     if model.unloads_in_seconds is not None:
         fields["unloads_in_seconds"] = round(model.unloads_in_seconds)
     flags = {"starter": model.starter, "default": model.default, "pinned": model.pinned}
-    if model.abilities:
-        fields["also"] = list(model.abilities)
+    if also := [ability for ability in model.abilities if ability != TOOL_ABILITY]:
+        fields["also"] = also
     return fields | {name: True for name, on in flags.items() if on} | ({"error": model.error} if model.error else {})
 
 

@@ -9,10 +9,10 @@ from mcp_server.calls.jobs import ToolJob
 from mcp_server.calls.result_types import ImageLine
 from model_runtime.catalog.builtin_models import OCR_MODEL
 from model_runtime.errors import Cancelled, SensesError
-from model_runtime.events import ChatResult, TextLine
+from model_runtime.events import ChatResult, Finished, TextLine
 from model_runtime.media.types import ImageData
 from model_runtime.requests import Chat, Message
-from model_runtime.status import ModelStatus
+from model_runtime.service import Service
 
 IncludeText = Literal["auto", "always", "never"]
 
@@ -32,19 +32,23 @@ class TextInImage:
     warnings: tuple[str, ...] = ()
 
 
-def is_text_wanted(include_text: IncludeText, task: str, model: ModelStatus | None, reader: ModelStatus | None) -> bool:
-    """Return whether `reader` reads the text beside the answer of a model; each is None where there is no such model.
+def is_text_wanted(service: Service, include_text: IncludeText, task: str, finished: Finished) -> bool:
+    """Return whether the reader, if it is here, reads the text beside the answer of another model.
 
     "auto" does so where that model reads badly, in each answer of a starter, and for the task "ocr", whose lines no
     vision model can place.
     """
-    if include_text == "never" or reader is None or not reader.present or (model and model.name == reader.name):
+    if include_text == "never" or finished.model == OCR_MODEL.name:
+        return False
+    reader = service.model_info(OCR_MODEL.name)
+    if reader is None or not reader.present:
         return False
     if include_text == "always" or task == "ocr":
         return True
-    if model is None:
-        return False
-    return task in SENTENCE_TASKS if model.starter else task == "describe" and model.weights_bytes < SMALL_MODEL_BYTES
+    if finished.starter:
+        return task in SENTENCE_TASKS
+    answered = service.model_info(finished.model)
+    return task == "describe" and answered is not None and answered.weights_bytes < SMALL_MODEL_BYTES
 
 
 async def read_text(app: AppContext, image: ImageData, job: ToolJob, max_lines: int | None) -> TextInImage:

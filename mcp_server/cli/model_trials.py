@@ -155,6 +155,8 @@ def _request_of(model: str, task: Task, recording: bytes) -> tuple[str, dict[str
             return "/v1/audio/transcriptions", form, lambda line: "transcript.text.delta" in line
         case Task.SPEECH:
             return "/v1/audio/speech", {"json": _speech_body(model, "pcm")}, bool
+        case Task.EMBEDDING:
+            return "/v1/embeddings", {"json": {"model": model, "input": PROMPT}}, bool
 
 
 def _speech_body(model: str, audio_format: str) -> dict[str, str]:

@@ -5,12 +5,11 @@ import gc
 import logging
 import os
 import secrets
-import signal
 import socket
 import sys
 import time
 from collections.abc import AsyncGenerator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import KW_ONLY, dataclass, field
 from functools import partial
 
@@ -21,9 +20,10 @@ from mcp_server.client_setup.snippets import client_snippets, installed_commands
 from mcp_server.daemon.background_tasks import background_tasks
 from mcp_server.daemon.descriptors import DescriptorReserve, raise_descriptor_limit
 from mcp_server.daemon.http_server import HttpServer, artifact_routes, base_url, bind_sockets, is_loopback, mcp_routes
+from mcp_server.daemon.lifetime import IDLE_EXIT_SECONDS, Lifetime, is_working
 from mcp_server.daemon.lock import AlreadyRunning, DaemonInfo, InstanceUnusable, lock_if_possible, write_daemon_info
 from mcp_server.daemon.service_manager import notify
-from mcp_server.daemon.socket_server import SocketServer, is_newer
+from mcp_server.daemon.socket_server import SocketServer
 from mcp_server.files.artifacts import ArtifactStore
 from mcp_server.files.client import ClientConnection
 from mcp_server.files.folder_requests import FolderControl
@@ -37,14 +37,9 @@ from model_runtime.log_format import configure_logging
 from model_runtime.problems import Problems
 from model_runtime.service import Service
 from model_runtime.settings import Settings, SettingsError, load_settings
-from model_runtime.status import ModelState
 
 logger = logging.getLogger(__name__)
 
-IDLE_EXIT_SECONDS = 1800.0
-IDLE_CHECK_SECONDS = 15.0
-DRAIN_CHECK_SECONDS = 0.25
-"""How often a daemon that a newer client waits for looks whether its work is done."""
 DRAIN_TIMEOUT_SECONDS = 2.0
 """How long running requests may continue after the first signal."""
 SHUTDOWN_TIMEOUT_SECONDS = 4.5
@@ -121,8 +116,10 @@ class Daemon:
     auto: bool
     on_ready: Callable[[DaemonInfo], None]
     idle_exit_seconds: float = IDLE_EXIT_SECONDS
-    _stop_requested: anyio.Event = field(default_factory=anyio.Event, init=False)
-    _newer_waits: anyio.Event = field(default_factory=anyio.Event, init=False)
+    _lifetime: Lifetime = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._lifetime = Lifetime(auto=self.auto, idle_exit_seconds=self.idle_exit_seconds)
 
     async def serve(self, open_service: ServiceFactory) -> None:
         """Serve until `stop`, a signal, idle time or a newer client ends it.
@@ -133,9 +130,13 @@ class Daemon:
         reserve = DescriptorReserve(raise_descriptor_limit())
         sockets = self.bind_http()
         http_origin = base_url(self.settings.host, sockets[0].getsockname()[1])
-        async with open_service(self.settings) as service, anyio.create_task_group() as task_group:
+        async with (
+            AsyncExitStack() as stack,
+            open_service(self.settings) as service,
+            anyio.create_task_group() as task_group,
+        ):
             artifacts = ArtifactStore(self.settings.folders.artifacts, problems=service.problems)
-            task_group.start_soon(self._listen_for_signals)
+            task_group.start_soon(self._lifetime.listen_for_signals)
             over_http = ClientConnection(over_http=True)
             server = create_server(
                 service, self.settings, artifacts, task_group, http_origin=http_origin, client=over_http
@@ -148,11 +149,12 @@ class Daemon:
                 self.paths.socket_path,
                 reserve,
                 problems,
-                lambda version: self._yield_to(version, server),
+                lambda version: self._lifetime.yield_to(version, server),
             )
             task_group.start_soon(http_server.run_until_stopped)
             await http_server.ready.wait()
             if await self._listen(socket_server, problems):
+                stack.push_async_callback(socket_server.stop_listening)
                 task_group.start_soon(socket_server.serve)
             tasks = background_tasks(self.settings, problems, partial(is_working, server))
             for name, task in tasks.items():
@@ -162,10 +164,11 @@ class Daemon:
             freeze_gc_heap()
             self._announce_ready(http_origin, problems)
             if self.auto:
-                idle_check = partial(self._stop_when_idle, server, socket_server, http_server)
+                count_connections = partial(_count_connections, socket_server, http_server)
+                idle_check = partial(self._lifetime.stop_when_idle, server, count_connections)
                 task_group.start_soon(keep_running, "idle check", idle_check, problems)
-                task_group.start_soon(keep_running, "drain", partial(self._stop_for_newer, server), problems)
-            await self._stop_requested.wait()
+                task_group.start_soon(keep_running, "drain", partial(self._lifetime.stop_for_newer, server), problems)
+            await self._lifetime.stop_requested.wait()
             await self._shut_down(socket_server, http_server, service)
             artifacts.close()
             task_group.cancel_scope.cancel()
@@ -188,7 +191,7 @@ class Daemon:
 
     def stop(self) -> None:
         """Stop as after a signal."""
-        self._stop_requested.set()
+        self._lifetime.stop_requested.set()
 
     def bind_http(self) -> list[socket.socket]:
         """Open the HTTP port of the settings; with `auto` any free port if that one is in use.
@@ -233,42 +236,9 @@ class Daemon:
             logger.warning("Shutdown did not finish within %.1f s; exiting", SHUTDOWN_TIMEOUT_SECONDS)
             os._exit(1)
 
-    async def _listen_for_signals(self) -> None:
-        with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM, signal.SIGHUP) as signals:
-            async for number in signals:
-                if self._stop_requested.is_set():
-                    os._exit(128 + number)
-                logger.info("Stopping on %s; a second signal stops at once", number.name)
-                self._stop_requested.set()
 
-    def _yield_to(self, version: str, server: SensesServer) -> bool:
-        """Stop for a newer client, so that it starts the newer daemon; shims of other clients then connect to that one.
-
-        A daemon that works serves that client itself, and stops when the work is done.
-        """
-        if not self.auto or not is_newer(version, VERSION):
-            return False
-        self._newer_waits.set()
-        if is_working(server):
-            return False
-        logger.info("Shutting down so that Senses %s can take over", version)
-        self._stop_requested.set()
-        return True
-
-    async def _stop_for_newer(self, server: SensesServer) -> None:
-        await self._newer_waits.wait()
-        while is_working(server):  # noqa: ASYNC110 - no event says that both jobs and requests have ended
-            await anyio.sleep(DRAIN_CHECK_SECONDS)
-        self._stop_requested.set()
-
-    async def _stop_when_idle(self, server: SensesServer, socket_server: SocketServer, http_server: HttpServer) -> None:
-        idle_since = time.monotonic()
-        while time.monotonic() - idle_since < self.idle_exit_seconds:
-            await anyio.sleep(min(IDLE_CHECK_SECONDS, self.idle_exit_seconds / 4))
-            if socket_server.connection_count or http_server.server_state.connections or is_busy(server):
-                idle_since = time.monotonic()
-        logger.info("Idle for %.0f s; exiting", self.idle_exit_seconds)
-        self._stop_requested.set()
+def _count_connections(socket_server: SocketServer, http_server: HttpServer) -> int:
+    return socket_server.connection_count + len(http_server.server_state.connections)
 
 
 def freeze_gc_heap() -> None:
@@ -278,18 +248,6 @@ def freeze_gc_heap() -> None:
     """
     gc.collect()
     gc.freeze()
-
-
-def is_working(server: SensesServer) -> bool:
-    """Return whether a job or a request runs or waits, or a text is read aloud."""
-    app = server.app_context
-    return app.jobs.running_count > 0 or app.player.is_playing or bool(app.service.status().jobs)
-
-
-def is_busy(server: SensesServer) -> bool:
-    """Return whether a job runs, a request waits or a model is in memory."""
-    models = server.app_context.service.status().models
-    return is_working(server) or any(model.state not in (ModelState.ABSENT, ModelState.BACKOFF) for model in models)
 
 
 @asynccontextmanager

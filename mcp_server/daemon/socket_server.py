@@ -65,7 +65,11 @@ class SocketServer:
         temporary = f"{self._path}.{os.getpid()}"
         _remove(temporary)
         self._listener = await anyio.create_unix_listener(temporary, mode=0o600, backlog=128)
-        os.replace(temporary, self._path)  # noqa: PTH105
+        try:
+            os.replace(temporary, self._path)  # noqa: PTH105
+        except OSError:
+            await self.stop_listening()
+            raise
 
     async def serve(self) -> None:
         """Accept connections until `close`, then wait until the open ones end.
@@ -93,7 +97,13 @@ class SocketServer:
         if self._listener is not None:
             with suppress(OSError):  # the folder has become read-only; the next daemon replaces the socket
                 _remove(self._path)  # first, so that a client that connects now starts another daemon
-            await self._listener.aclose()
+        await self.stop_listening()
+
+    async def stop_listening(self) -> None:
+        """Stop listening, and leave the socket behind as a crash does; do nothing if it does not listen."""
+        listener, self._listener = self._listener, None
+        if listener is not None:
+            await listener.aclose()
 
     async def _handle_connection(self, stream: SocketStream) -> None:
         async with stream:
@@ -234,11 +244,3 @@ def _parse(line: bytes | TooLong) -> tuple[sdk_compat.IncomingMessage | None, by
 
 def _remove(path: str) -> None:
     Path(path).unlink(missing_ok=True)
-
-
-def is_newer(version: str, other: str) -> bool:
-    """Return whether a version such as "1.2.0" is newer than `other`; false if either has another form."""
-    try:
-        return tuple(map(int, version.split("."))) > tuple(map(int, other.split(".")))
-    except ValueError:
-        return False

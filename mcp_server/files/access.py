@@ -11,21 +11,21 @@ import errno
 import io
 import os
 import stat
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
 from mcp_server.files.addresses import decode_data_uri, is_data_uri, parse_path
-from mcp_server.files.allowed_paths import AllowedPaths, FolderWish
+from mcp_server.files.allowed_paths import AllowedPaths
 from mcp_server.files.artifacts import URI_SCHEME, ArtifactKind, ArtifactStore, StoredArtifact
 from mcp_server.files.client import ClientConnection
 from mcp_server.files.clipboard import CLIPBOARD, SCREENSHOT, Run, read_clipboard, run_command, screenshot_folder
-from mcp_server.files.denials import OWN_PROGRAM, explain, withdrawn_text
+from mcp_server.files.denials import OWN_PROGRAM, explain
 from mcp_server.files.folder_access import FolderAccess
-from mcp_server.files.folders import AllowedPath, GrantedFolder
-from mcp_server.files.grants import HTTP_CLIENTS, Access, FolderGrant, FolderGrantStore
+from mcp_server.files.folders import AllowedPath, FolderWish, GrantedFolder
+from mcp_server.files.grants import HTTP_CLIENTS, Access
 from mcp_server.files.spelling import normalize_spelling
 from model_runtime.errors import InvalidInput
 from model_runtime.formats.fetch import DEFAULT_FETCHER, Fetcher, is_web_url
@@ -34,6 +34,8 @@ from model_runtime.sizes import format_bytes
 
 MAX_IMAGE_BYTES = 50_000_000
 MAX_AUDIO_BYTES = 2_000_000_000
+
+FindPath = Callable[[Path, Access], Awaitable[AllowedPath | None]]
 
 ERROR_CODES: dict[type[OSError], str] = {PermissionError: "permission_denied", TimeoutError: "timeout"}
 
@@ -47,13 +49,14 @@ class ClientFiles:
     artifacts: ArtifactStore
     fetcher: Fetcher = DEFAULT_FETCHER
     client_name: str = ""
-    once: tuple[FolderWish, ...] = ()
-    """What a person granted for this call only."""
     run: Run = run_command
     """Runs the programs that tell what is on the clipboard and where screenshots are."""
     notes: list[str] = field(default_factory=list)
     """What the result should say, such as where a relative path led."""
-    _used: set[FolderGrant] = field(default_factory=set)
+    paths: AllowedPaths = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.paths = AllowedPaths(self.client, self.principal, self.settings, self.artifacts)
 
     async def fetch(self, address: str, *, param: str) -> bytes | None:
         """Return the content of a web address, or None if the address is of another kind.
@@ -135,35 +138,25 @@ class ClientFiles:
             OSError: the file cannot be written.
             InvalidInput: a person has withdrawn the folder.
         """
-        await self.require_consent()
-        allowed = await self._find(path, "write")
+        await self.paths.require_consent()
+        allowed = await self.paths.find(path, "write")
         if allowed is None:
             raise OSError(errno.EXDEV, "its folder now leads out of the folders that this client may write")
         await FolderAccess(self.client, allowed.folder).write(allowed, data)
 
-    async def wishes(self, reads: Iterable[str] = (), writes: Iterable[str] = ()) -> tuple[FolderWish, ...]:
-        """Return the folders that a person would have to grant for these addresses, without what they refused."""
-        read = [await self._wish(address, "read") for address in reads]
-        written = [await self._wish(address, "write") for address in writes]
-        found = dict.fromkeys(wish for wish in (*read, *written) if wish is not None)
-        return tuple(wish for wish in found if (wish.access, wish.folder) not in self.client.refused)
+    async def look_up(self, reads: Iterable[str] = (), writes: Iterable[str] = ()) -> None:
+        """Look for these addresses before the work. Then `paths.missing` has the folders that a person has to be asked for.
 
-    async def require_consent(self) -> None:
-        """Check that everything that this call used is still granted.
-
-        Raises:
-            InvalidInput: a person has withdrawn a folder.
+        Those that the person refused in this session are not in it.
         """
-        if not self._used:
-            return
-        kept = await self.client.threads.run(self.grants.folder, self.grants.all)
-        for grant in self._used.difference(kept):
-            raise InvalidInput(withdrawn_text(grant), code="consent_withdrawn")
-
-    @property
-    def grants(self) -> FolderGrantStore:
-        """The folders that people granted to clients of this instance."""
-        return FolderGrantStore(self.settings.folders)
+        wishes: dict[FolderWish, None] = {}
+        wanted: tuple[tuple[Access, Iterable[str]], ...] = (("read", reads), ("write", writes))
+        for access, addresses in wanted:
+            for address in addresses:
+                if wish := await self._missing_folder(address, access):
+                    wishes[wish] = None
+        self.paths.missing = tuple([wish for wish in wishes if wish not in self.client.refused])
+        self.paths.needs_consent = self.paths.needs_consent or bool(wishes)
 
     @property
     def principal(self) -> str:
@@ -194,10 +187,8 @@ class ClientFiles:
         return folder / name
 
     async def _open_clipboard(self, param: str) -> BinaryIO:
-        granted = await self._paths.clipboard()
-        if granted is None:
-            raise self._paths.refuse(FolderWish("read", CLIPBOARD), str(CLIPBOARD), "read", param)
-        self._used |= {granted.grant} if granted.grant else set()
+        if await self.paths.clipboard() is None:
+            raise self.paths.refuse(FolderWish("read", CLIPBOARD), str(CLIPBOARD), "read", param)
         return io.BytesIO(await read_clipboard(param, self.run))
 
     async def _open_checked(self, allowed: AllowedPath, address: str, param: str, limit_bytes: int) -> BinaryIO:
@@ -211,7 +202,7 @@ class ClientFiles:
             if not opened.is_regular:
                 raise InvalidInput(f"{address} is not a regular file; name one, not a folder or device.", param=param)
             if normalize_spelling(opened.path) != normalize_spelling(allowed.path):
-                await self._find_allowed(opened.path, address, "read", param)
+                await self._find_allowed(opened.path, address, "read", param, self.paths.find)
             if opened.size_bytes > limit_bytes:
                 raise InvalidInput(
                     f"{address} has {format_bytes(opened.size_bytes)}; at most {format_bytes(limit_bytes)} can be "
@@ -257,40 +248,32 @@ class ClientFiles:
     def _access(self, allowed: AllowedPath) -> FolderAccess:
         return FolderAccess(self.client, allowed.folder)
 
-    async def _find_allowed(self, path: Path, address: str, access: Access, param: str) -> AllowedPath:
+    async def _find_allowed(
+        self, path: Path, address: str, access: Access, param: str, find: FindPath | None = None
+    ) -> AllowedPath:
         try:
-            allowed = await self._find(path, access)
+            allowed = await (find or self.paths.take)(path, access)
             if allowed is None:
-                raise await self._paths.refusal(path, address, access, param)
+                raise await self.paths.refusal(path, address, access, param)
         except OSError as error:
             raise self._denied(address, "opened", error, param) from error
         return allowed
 
-    async def _find(self, path: Path, access: Access) -> AllowedPath | None:
-        allowed = await self._paths.find(path, access)
-        if allowed is not None and allowed.folder.grant is not None:
-            self._used.add(allowed.folder.grant)
-        return allowed
-
-    async def _wish(self, address: str, access: Access) -> FolderWish | None:
+    async def _missing_folder(self, address: str, access: Access) -> FolderWish | None:
         """Return the folder that must be granted for an address; None also if something else is wrong with it."""
         if not address or is_data_uri(address) or is_web_url(address) or address.startswith(f"{URI_SCHEME}://"):
             return None
         if access == "read" and address == str(CLIPBOARD):
-            return None if await self._paths.clipboard() else FolderWish("read", CLIPBOARD)
+            return None if await self.paths.clipboard() else FolderWish("read", CLIPBOARD)
         try:
             if access == "read" and address == SCREENSHOT:
-                return await self._paths.wish(await screenshot_folder(self.run) / SCREENSHOT, access)
-            return await self._paths.wish(self._absolute_path(address, "path"), access)
+                return await self.paths.look_up(await screenshot_folder(self.run) / SCREENSHOT, access)
+            return await self.paths.look_up(self._absolute_path(address, "path"), access)
         except (InvalidInput, OSError):
             return None
 
-    @property
-    def _paths(self) -> AllowedPaths:
-        return AllowedPaths(self.client, self.principal, self.settings, self.artifacts.folders, self.once)
-
     def _absolute_path(self, address: str, param: str) -> Path:
-        path, note = self._paths.absolute(parse_path(address, param), param)
+        path, note = self.paths.absolute(parse_path(address, param), param)
         self.notes += [note] if note and note not in self.notes else []
         return path
 
@@ -298,10 +281,6 @@ class ClientFiles:
         code = next((code for kind, code in ERROR_CODES.items() if isinstance(error, kind)), None)
         text = f"{address} cannot be {verb}: {self.explain(error)}"
         return InvalidInput(text, param=param, code=code) if code else InvalidInput(text, param=param)
-
-    @property
-    def _config_path(self) -> Path:
-        return self.settings.folders.config / "config.toml"
 
     async def _find_artifact(self, address: str, param: str) -> StoredArtifact:
         kind, _, name = address.removeprefix(f"{URI_SCHEME}://").partition("/")

@@ -7,7 +7,8 @@ from typing import Any
 
 from mcp_server.files.file_access import FileAccess
 from mcp_server.files.file_calls import FileThreads
-from mcp_server.files.folders import is_above
+from mcp_server.files.folder_questions import FolderQuestions
+from mcp_server.files.folders import FolderWish, is_above
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +27,10 @@ class ClientConnection:
     """The requests that an earlier connection of the shim has sent, too."""
     over_http: bool = False
     """The client may be on another machine: it has no folders, and only its word for its name."""
-    refused: set[tuple[str, Path]] = field(default_factory=set, repr=False, compare=False)
-    """Access and folder that a person refused in this session."""
+    refused: set[FolderWish] = field(default_factory=set, repr=False, compare=False)
+    """What a person refused in this session."""
+    questions: FolderQuestions = field(default_factory=FolderQuestions, repr=False, compare=False)
+    """What a person is asked at present."""
     threads: FileThreads = field(default_factory=FileThreads, repr=False, compare=False)
     """For what the daemon does with the client's files itself."""
 

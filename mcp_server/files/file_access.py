@@ -84,11 +84,11 @@ def answer_of(fields: dict[str, int | str]) -> FileAnswer:
     Raises:
         OSError: a field has another type.
     """
-    descriptor, mode, folder = (fields.get(key, empty) for key, empty in (("fd", -1), ("mode", 0), ("folder", -1)))
-    name = fields.get("name", "")
-    if not all(isinstance(number, int) for number in (descriptor, mode, folder)) or not isinstance(name, str):
-        raise OSError(errno.EPROTO, "the answer to a file request makes no sense")
-    return FileAnswer(int(descriptor), int(mode), name, int(folder))
+    match fields.get("fd", -1), fields.get("mode", 0), fields.get("name", ""), fields.get("folder", -1):
+        case (int(descriptor), int(mode), str(name), int(folder)):
+            return FileAnswer(descriptor, mode, name, folder)
+        case _:
+            raise OSError(errno.EPROTO, "the answer to a file request makes no sense")
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """The folders that clients asked for and that no question could grant: the status page shows them to a person."""
 
-from mcp_server.files.allowed_paths import FolderWish
+from mcp_server.files.folders import FolderWish
 from mcp_server.files.grants import FolderGrant, FolderGrantStore
 
 MAX_REQUESTS = 20

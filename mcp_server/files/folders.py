@@ -3,9 +3,18 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from mcp_server.files.grants import FolderGrant
+from mcp_server.files.grants import Access, FolderGrant
 from mcp_server.files.secret_folders import is_temporary_items, shows_screenshot
 from mcp_server.files.spelling import normalize_spelling
+
+
+@dataclass(frozen=True, slots=True)
+class FolderWish:
+    """A folder that a call needs and that its client may not use yet; a person can grant it."""
+
+    access: Access
+    folder: Path
+    """With every link resolved."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Retention of results: decide by size and age which ones expire, and delete them once an hour.
+"""Retention of results and answers: decide by size and age which ones expire, and delete them once an hour.
 
 One reading of the clock is not trusted: a machine may start with a wrong date. The time that counts goes on by at most
 a day from one run to the next, and `clock.json` keeps it over restarts. After a long pause results therefore stay a few
@@ -15,6 +15,7 @@ from pathlib import Path
 
 import anyio
 
+from mcp_server.files.answers import FOLDER_NAME
 from mcp_server.files.artifacts import ARTIFACT_ID, ArtifactKind
 from model_runtime.atomic_file import PRIVATE, write_atomically
 from model_runtime.settings import Settings
@@ -32,7 +33,7 @@ CLOCK_FILE = "clock.json"
 
 @dataclass(frozen=True, slots=True)
 class StoredResult:
-    """One result with the files of all its formats."""
+    """One result with the files of all its formats, or an answer with what belongs to it."""
 
     paths: tuple[Path, ...]
     size_bytes: int
@@ -86,16 +87,19 @@ def _last_trusted(path: Path) -> float | None:
         return None
 
 
-def delete_expired(folder: Path, clock_path: Path, now: float, *, days: float, max_bytes: int) -> int:
-    """Delete expired results in `folder` and return their number; other files stay. Blocks on the disk.
+def delete_expired(folder: Path, data_folder: Path, now: float, *, days: float, max_bytes: int) -> int:
+    """Delete the expired results in `folder`, and the answers and jobs that are as old; return how many went.
+
+    `data_folder` holds the answers, and the trusted time. Other files stay. Blocks on the disk.
 
     Raises:
-        OSError: the trusted time cannot be kept in the file at `clock_path`; nothing was deleted.
+        OSError: the trusted time cannot be kept; nothing was deleted.
     """
     results = list(find_results(folder))
     newest_result_at = max((result.written_at for result in results), default=None)
-    trusted_now = advance_clock(clock_path, now, newest_result_at)
+    trusted_now = advance_clock(data_folder / CLOCK_FILE, now, newest_result_at)
     to_delete = expired(results, trusted_now, days=days, max_bytes=max_bytes)
+    to_delete += expired(find_answers(data_folder / FOLDER_NAME), trusted_now, days=days, max_bytes=0)
     for path in (path for result in to_delete for path in result.paths):
         try:
             path.unlink(missing_ok=True)
@@ -112,6 +116,14 @@ def find_results(folder: Path) -> Iterator[StoredResult]:
             if ARTIFACT_ID.fullmatch(path.stem) and path.is_file() and not path.is_symlink():
                 paths_by_id[path.stem].append(path)
         yield from filter(None, map(_stored_result, paths_by_id.values()))
+
+
+def find_answers(folder: Path) -> Iterator[StoredResult]:
+    """Yield every answer with what belongs to it: the files whose names begin alike."""
+    paths_by_name: dict[str, list[Path]] = defaultdict(list)
+    for path in folder.glob("*.*"):
+        paths_by_name[path.name.partition(".")[0]].append(path)
+    yield from filter(None, map(_stored_result, paths_by_name.values()))
 
 
 def _stored_result(paths: list[Path]) -> StoredResult | None:
@@ -136,7 +148,7 @@ async def run_retention(settings: Settings, interval_seconds: float = RETENTION_
         count = await anyio.to_thread.run_sync(
             lambda: delete_expired(
                 settings.folders.artifacts,
-                settings.folders.data / CLOCK_FILE,
+                settings.folders.data,
                 time.time(),
                 days=settings.artifact_keep_days,
                 max_bytes=settings.max_artifact_bytes,

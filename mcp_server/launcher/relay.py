@@ -42,12 +42,16 @@ class Relay:
         """Whether a daemon is started for a client that only follows: not again after one that did not start."""
 
     def run(self, connection: socket.socket) -> None:
-        """Carry lines until the client ends; `connection` is that to the first daemon."""
+        """Carry lines until the client ends, then disconnect; `connection` is that to the first daemon."""
         self._connection = connection
         parent_pid = os.getppid()
         threading.Thread(target=self._forward_client, daemon=True).start()
-        while self._goes_on() and os.getppid() == parent_pid:
-            pass
+        try:
+            while self._goes_on() and os.getppid() == parent_pid:
+                pass
+        finally:
+            if self._connection is not None:
+                self._disconnect(self._connection)
 
     def _goes_on(self) -> bool:
         return self._is_waited_for() if self._connection is None else self._is_served()
@@ -71,10 +75,13 @@ class Relay:
         with self._state:
             self._connection = None
             answers = self._session.connection_lost()
+        self._disconnect(connection)
+        return _write(answers) and not self._client_left.is_set()
+
+    def _disconnect(self, connection: socket.socket) -> None:
         _shut_down(connection, socket.SHUT_RDWR)  # ends a send that waits in the other thread
         with self._sending:
             connection.close()
-        return _write(answers) and not self._client_left.is_set()
 
     def _is_waited_for(self) -> bool:
         """Reconnect if somebody needs a daemon, else wait. Return False once the client has left."""

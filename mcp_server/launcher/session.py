@@ -212,7 +212,7 @@ class LineBuffer:
         searched = len(self._buffer)
         self._buffer += data
         end = self._buffer.rfind(b"\n", searched) + 1
-        if not end and len(self._buffer) > MAX_LINE_BYTES:
+        if len(self._buffer) - end > MAX_LINE_BYTES:
             end = len(self._buffer)
         whole = bytes(self._buffer[:end])
         del self._buffer[:end]

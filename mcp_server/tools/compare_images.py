@@ -9,7 +9,7 @@ from mcp_types import CallToolResult, ResourceLink
 from pydantic import Field
 
 from mcp_server.calls.context import AppContext, ToolContext, result_link
-from mcp_server.calls.folder_consent import Wishes, consented_files
+from mcp_server.calls.folder_consent import consented_files
 from mcp_server.calls.jobs import ToolJob
 from mcp_server.calls.layout_view import comparison_warnings, show_comparison
 from mcp_server.calls.media_inputs import open_image
@@ -27,13 +27,13 @@ from model_runtime.errors import InvalidMedia
 def add_compare_images(server: MCPServer[ClientConnection], app: AppContext) -> None:
     """Register the tool."""
 
-    async def wishes(ctx: ToolContext, a: str, b: str) -> Wishes:
-        return await app.files(ctx).wishes([a, b])
+    async def find_files(ctx: ToolContext, a: str, b: str) -> ClientFiles:
+        return await app.find_files(ctx, [a, b])
 
-    @tool(server, title="Compare two images", read_only=True)
+    @tool(server, title="Compare two images")
     async def compare_images(
         ctx: ToolContext,
-        files: Annotated[ClientFiles, consented_files(app, wishes)],
+        files: Annotated[ClientFiles, consented_files(app, find_files)],
         a: Annotated[str, Field(description="The design or the earlier screenshot")],
         b: Annotated[str, Field(description="The rendering")],
         max_tokens: MaxTokensArgument = 4000,

@@ -16,8 +16,8 @@ from mcp_server.calls.context import (
     result_fields,
 )
 from mcp_server.calls.detections import parse_boxes, parse_points
-from mcp_server.calls.download_consent import AgreedDownload, agreed_download
-from mcp_server.calls.folder_consent import Wishes, consented_files
+from mcp_server.calls.download_consent import ChosenModel, chosen_model
+from mcp_server.calls.folder_consent import consented_files
 from mcp_server.calls.jobs import ToolJob
 from mcp_server.calls.media_inputs import decode_region, open_image, read_image
 from mcp_server.calls.provenance import read_provenance_of
@@ -59,8 +59,8 @@ PROMPTS = {
 def add_describe_image(server: MCPServer[ClientConnection], app: AppContext) -> None:
     """Register the tool."""
 
-    async def wishes(ctx: ToolContext, image: str, more_images: list[str]) -> Wishes:
-        return await app.files(ctx).wishes([image, *more_images])
+    async def find_files(ctx: ToolContext, image: str, more_images: list[str]) -> ClientFiles:
+        return await app.find_files(ctx, [image, *more_images])
 
     async def find_model(model: str, task: str) -> str:
         wanted = OCR_MODELS.get(model.strip().lower(), model) if task == "ocr" else model
@@ -69,8 +69,8 @@ def add_describe_image(server: MCPServer[ClientConnection], app: AppContext) -> 
     @tool(server, title="Describe an image", read_only=True)
     async def describe_image(
         ctx: ToolContext,
-        files: Annotated[ClientFiles, consented_files(app, wishes)],
-        download: Annotated[AgreedDownload, agreed_download(app, find_model)],
+        files: Annotated[ClientFiles, consented_files(app, find_files)],
+        chosen: Annotated[ChosenModel, chosen_model(app, find_model)],
         image: Annotated[
             str,
             Field(
@@ -96,10 +96,8 @@ def add_describe_image(server: MCPServer[ClientConnection], app: AppContext) -> 
         pixels (detect, point: the prompt names them). region looks closer at small things. Pass file paths, never bare
         base64. Nothing leaves this machine."""
         if task in GROUNDING_TASKS:
-            require_grounding(app, await app.service.resolve(model, Task.VISION), task)
-        if task == "ocr":
-            model = await find_model(model, task)
-        question = prompt if model == OCR_MODEL.name else build_prompt(task, prompt)
+            require_grounding(app, chosen.name, task)
+        question = prompt if chosen.name == OCR_MODEL.name else build_prompt(task, prompt)
         keep_alive_seconds = keep_alive_seconds_of(keep_alive)
         part = parse_region(region)
 
@@ -110,11 +108,9 @@ def add_describe_image(server: MCPServer[ClientConnection], app: AppContext) -> 
                 first, size = await decode_region(media, file, "image", part)
             others = [await read_image(media, files, other, "more_images") for other in more_images]
             content: tuple[str | ImageData, ...] = (first, *others, *filter(None, [question]))
-            request = Chat(model, (Message("user", content),), max_tokens=max_tokens)
+            request = Chat(chosen.name, (Message("user", content),), max_tokens=max_tokens)
             finished, answer = await app.run_request(request, job, ChatResult, keep_alive_seconds=keep_alive_seconds)
-            wants_text = is_text_wanted(
-                include_text, task, app.service.model(finished.model), app.service.model(OCR_MODEL.name)
-            )
+            wants_text = is_text_wanted(app.service, include_text, task, finished)
             max_lines = None if task == "ocr" else MAX_LINES
             reading = await read_text(app, first, job, max_lines) if wants_text else TextInImage([])
             read = to_whole(reading.lines, part)
@@ -136,7 +132,7 @@ def add_describe_image(server: MCPServer[ClientConnection], app: AppContext) -> 
                 )
             )
 
-        return await app.run_job(ctx, "describe_image", wait_seconds, download.before(run_request), files)
+        return await app.run_job(ctx, "describe_image", wait_seconds, chosen.before(run_request), files)
 
 
 def build_prompt(task: str, prompt: str) -> str:

@@ -18,9 +18,9 @@ from mcp_server.calls.context import (
     keep_alive_seconds_of,
     result_fields,
 )
-from mcp_server.calls.download_consent import AgreedDownload, agreed_download, model_of_task
+from mcp_server.calls.download_consent import ChosenModel, chosen_model, model_of_task
 from mcp_server.calls.drawings import SUFFIXES, Drawing, OutputPlan, rank, save_drawings
-from mcp_server.calls.folder_consent import Wishes, consented_files
+from mcp_server.calls.folder_consent import consented_files
 from mcp_server.calls.jobs import ToolJob
 from mcp_server.calls.judging import find_judge, judge_pictures
 from mcp_server.calls.media_inputs import read_image
@@ -42,14 +42,14 @@ Run = tuple[Finished, GeneratedImage]
 def add_generate_image(server: MCPServer[ClientConnection], app: AppContext) -> None:
     """Register the tool."""
 
-    async def wishes(ctx: ToolContext, image: str, output_path: str) -> Wishes:
-        return await app.files(ctx).wishes([image], [output_path])
+    async def find_files(ctx: ToolContext, image: str, output_path: str) -> ClientFiles:
+        return await app.find_files(ctx, [image], [output_path])
 
     @tool(server, title="Generate an image", meta=VIEWER_TOOL_META, destructive=True)
     async def generate_image(
         ctx: ToolContext,
-        files: Annotated[ClientFiles, consented_files(app, wishes)],
-        download: Annotated[AgreedDownload, agreed_download(app, model_of_task(app, Task.IMAGE))],
+        files: Annotated[ClientFiles, consented_files(app, find_files)],
+        chosen: Annotated[ChosenModel, chosen_model(app, model_of_task(app, Task.IMAGE))],
         prompt: Annotated[str, Field(description="What to draw", min_length=1, max_length=4000)],
         width: Annotated[int, Field(ge=MIN_SIDE, le=MAX_SIDE)] = 1024,
         height: Annotated[int, Field(ge=MIN_SIDE, le=MAX_SIDE)] = 1024,
@@ -83,7 +83,9 @@ def add_generate_image(server: MCPServer[ClientConnection], app: AppContext) -> 
         async def run_requests(job: ToolJob) -> CallToolResult:
             source = await read_image(app.service.media, files, image, "image") if image else None
             job.progress.part_count = drawn_count * (2 if judge else 1)
-            requests = [GenerateImage(model, prompt, width, height, one, steps, source, strength) for one in seeds]
+            requests = [
+                GenerateImage(chosen.name, prompt, width, height, one, steps, source, strength) for one in seeds
+            ]
             runs = await draw_each(app, job, requests, keep_alive_seconds)
             fields, drawings = fields_of(runs, prompt, files.notes), [Drawing(drawn) for _, drawn in runs]
             if judge:
@@ -94,7 +96,7 @@ def add_generate_image(server: MCPServer[ClientConnection], app: AppContext) -> 
             shown = "full" if files.client.over_http and preview == "thumbnail" else preview
             return await save_drawings(app, drawings[:count], drawings[count:], output, fields, shown)
 
-        return await app.run_job(ctx, "generate_image", wait_seconds, download.before(run_requests), files)
+        return await app.run_job(ctx, "generate_image", wait_seconds, chosen.before(run_requests), files)
 
 
 async def plan_output(

@@ -10,7 +10,7 @@ from mcp_types import CallToolResult
 from pydantic import Field
 
 from mcp_server.calls.context import AppContext, ToolContext
-from mcp_server.calls.folder_consent import Wishes, consented_files
+from mcp_server.calls.folder_consent import consented_files
 from mcp_server.calls.jobs import ToolJob
 from mcp_server.calls.layout_view import show_measurement
 from mcp_server.calls.media_inputs import open_image
@@ -33,13 +33,13 @@ MaxTokensArgument = Annotated[int, Field(ge=500, le=15_000, description="Most to
 def add_measure_image(server: MCPServer[ClientConnection], app: AppContext) -> None:
     """Register the tool."""
 
-    async def wishes(ctx: ToolContext, image: str) -> Wishes:
-        return await app.files(ctx).wishes([image])
+    async def find_files(ctx: ToolContext, image: str) -> ClientFiles:
+        return await app.find_files(ctx, [image])
 
     @tool(server, title="Measure an image", read_only=True)
     async def measure_image(
         ctx: ToolContext,
-        files: Annotated[ClientFiles, consented_files(app, wishes)],
+        files: Annotated[ClientFiles, consented_files(app, find_files)],
         image: str,
         max_tokens: MaxTokensArgument = 4000,
     ) -> Annotated[CallToolResult, MeasureResult]:
@@ -67,7 +67,7 @@ def add_measure_image(server: MCPServer[ClientConnection], app: AppContext) -> N
 
 async def _read(app: AppContext, file: BinaryIO, job: ToolJob) -> TextInImage:
     """Return the lines of text, none where the reader is missing."""
-    reader = app.service.model(OCR_MODEL.name)
+    reader = app.service.model_info(OCR_MODEL.name)
     if reader is None or not reader.present:
         return TextInImage([], (f"Texts are not read: {OCR_MODEL.name} is missing.",))
     return await read_text(app, await app.service.media.decode_image(file, param="image"), job, MAX_READ_LINES)

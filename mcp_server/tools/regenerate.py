@@ -9,7 +9,7 @@ from pydantic import Field
 from mcp_server.calls import sdk_compat
 from mcp_server.calls.argument_guesses import understand_arguments
 from mcp_server.calls.context import AppContext, ToolContext
-from mcp_server.calls.folder_consent import Wishes, consented_files
+from mcp_server.calls.folder_consent import consented_files
 from mcp_server.calls.media_inputs import open_image
 from mcp_server.calls.provenance import read_provenance_of
 from mcp_server.calls.registration import tool
@@ -25,13 +25,13 @@ from model_runtime.media.provenance import Provenance
 def add_regenerate(server: MCPServer[ClientConnection], app: AppContext) -> None:
     """Register the tool."""
 
-    async def wishes(ctx: ToolContext, uri: str) -> Wishes:
-        return await app.files(ctx).wishes([uri])
+    async def find_files(ctx: ToolContext, uri: str) -> ClientFiles:
+        return await app.find_files(ctx, [uri])
 
     @tool(server, title="Draw an image again", meta=VIEWER_TOOL_META, destructive=True)
     async def regenerate(
         ctx: ToolContext,
-        files: Annotated[ClientFiles, consented_files(app, wishes)],
+        files: Annotated[ClientFiles, consented_files(app, find_files)],
         uri: Annotated[str, Field(description="The image: senses:// uri or path")],
         changes: Annotated[
             dict[str, Any], Field(description='Arguments of generate_image, e.g. {"seed": 8} for a variation')

@@ -12,7 +12,7 @@ from pydantic import Field
 
 from mcp_server.calls.asset_sets import AssetSetName, asset_folder, asset_set
 from mcp_server.calls.context import AppContext, ToolContext, save_copy
-from mcp_server.calls.folder_consent import Wishes, consented_files
+from mcp_server.calls.folder_consent import consented_files
 from mcp_server.calls.picture_copies import ICON_SUFFIX, PICTURE_FORMATS, PictureOptions, copy_picture, render_set
 from mcp_server.calls.registration import tool
 from mcp_server.calls.result_types import SaveResult
@@ -34,13 +34,13 @@ ALLOWED_SUFFIXES = {
 def add_save_media(server: MCPServer[ClientConnection], app: AppContext) -> None:
     """Register the tool."""
 
-    async def wishes(ctx: ToolContext, path: str, set: AssetSetName) -> Wishes:  # noqa: A002
-        return await app.files(ctx).wishes(writes=[path if set == "none" else f"{path}/files"])
+    async def find_files(ctx: ToolContext, path: str, set: AssetSetName) -> ClientFiles:  # noqa: A002
+        return await app.find_files(ctx, writes=[path if set == "none" else f"{path}/files"])
 
     @tool(server, title="Save a result into the project", idempotent=True, destructive=True)
     async def save_media(
         ctx: ToolContext,
-        files: Annotated[ClientFiles, consented_files(app, wishes)],
+        files: Annotated[ClientFiles, consented_files(app, find_files)],
         uri: Annotated[str, Field(description="The senses:// uri of an earlier result")],
         path: Annotated[
             str, Field(description="Where to; its ending chooses the format (.png .webp .ico .mp3 .srt …)")

@@ -21,8 +21,8 @@ from mcp_server.calls.context import (
     result_link,
     save_result,
 )
-from mcp_server.calls.download_consent import AgreedDownload, agreed_download
-from mcp_server.calls.folder_consent import Wishes, consented_files
+from mcp_server.calls.download_consent import ChosenModel, chosen_model
+from mcp_server.calls.folder_consent import consented_files
 from mcp_server.calls.jobs import ToolJob
 from mcp_server.calls.output_format import chosen_format
 from mcp_server.calls.player import Playback
@@ -62,8 +62,8 @@ class InlineSound(TypedDict, total=False):
 def add_speak(server: MCPServer[ClientConnection], app: AppContext) -> None:
     """Register the tools."""
 
-    async def wishes(ctx: ToolContext, output_path: str) -> Wishes:
-        return await app.files(ctx).wishes(writes=[output_path])
+    async def find_files(ctx: ToolContext, output_path: str) -> ClientFiles:
+        return await app.find_files(ctx, writes=[output_path])
 
     async def find_model(model: str, text: str, language: str) -> str:
         name = await app.service.resolve(model, Task.SPEECH)
@@ -73,8 +73,8 @@ def add_speak(server: MCPServer[ClientConnection], app: AppContext) -> None:
     @tool(server, title="Speak a text", meta=VIEWER_TOOL_META, destructive=True)
     async def speak(
         ctx: ToolContext,
-        files: Annotated[ClientFiles, consented_files(app, wishes)],
-        download: Annotated[AgreedDownload, agreed_download(app, find_model)],
+        files: Annotated[ClientFiles, consented_files(app, find_files)],
+        chosen: Annotated[ChosenModel, chosen_model(app, find_model)],
         text: Annotated[str, Field(description="What to say", min_length=1, max_length=20_000)],
         voice: Annotated[str, Field(description="A voice from media_status; empty: the model's own")] = "",
         speed: Annotated[float, Field(ge=0.5, le=2)] = 1.0,
@@ -138,7 +138,7 @@ def add_speak(server: MCPServer[ClientConnection], app: AppContext) -> None:
                 **await _inline_audio(ctx, artifact, bytes(pcm), speech.sample_rate),
             )
 
-        return await app.run_job(ctx, "speak", wait_seconds, download.before(run_request), files)
+        return await app.run_job(ctx, "speak", wait_seconds, chosen.before(run_request), files)
 
     @tool(server, title="Stop reading aloud", idempotent=True)
     async def stop_speaking(ctx: ToolContext) -> CallToolResult:

@@ -21,8 +21,8 @@ from mcp_server.calls.context import (
     result_link,
     save_result,
 )
-from mcp_server.calls.download_consent import AgreedDownload, agreed_download, model_of_task
-from mcp_server.calls.folder_consent import Wishes, consented_files
+from mcp_server.calls.download_consent import ChosenModel, chosen_model, model_of_task
+from mcp_server.calls.folder_consent import consented_files
 from mcp_server.calls.jobs import ToolJob
 from mcp_server.calls.media_inputs import read_audio
 from mcp_server.calls.output_format import chosen_format
@@ -47,8 +47,8 @@ ENDINGS: dict[TranscriptFormat, tuple[str, ...]] = {name: (suffix,) for name, su
 def add_transcribe(server: MCPServer[ClientConnection], app: AppContext) -> None:
     """Register the tool."""
 
-    async def wishes(ctx: ToolContext, audio: str, output_path: str) -> Wishes:
-        return await app.files(ctx).wishes([audio], [output_path])
+    async def find_files(ctx: ToolContext, audio: str, output_path: str) -> ClientFiles:
+        return await app.find_files(ctx, [audio], [output_path])
 
     @tool(
         server,
@@ -58,8 +58,8 @@ def add_transcribe(server: MCPServer[ClientConnection], app: AppContext) -> None
     )
     async def transcribe(
         ctx: ToolContext,
-        files: Annotated[ClientFiles, consented_files(app, wishes)],
-        download: Annotated[AgreedDownload, agreed_download(app, model_of_task(app, Task.TRANSCRIPTION))],
+        files: Annotated[ClientFiles, consented_files(app, find_files)],
+        chosen: Annotated[ChosenModel, chosen_model(app, model_of_task(app, Task.TRANSCRIPTION))],
         audio: Annotated[str, Field(description="Audio or video file: path, file://, senses:// or data: URI")],
         language: Annotated[str, Field(description="ISO 639-1 code such as en or ko; empty: find out")] = "",
         task: Annotated[
@@ -82,7 +82,6 @@ def add_transcribe(server: MCPServer[ClientConnection], app: AppContext) -> None
         """Speech to text: transcription of a meeting, voice memo or any audio or video file by a local model, in most
         languages. The whole transcript is saved; where the answer has only its beginning, read_transcript has the rest.
         status "running": call get_job."""
-        model_name = await app.service.resolve(model, Task.TRANSCRIPTION)  # decoding a long recording takes a minute
         keep_alive_seconds = keep_alive_seconds_of(keep_alive)
         transcript_format = chosen_format(format, output_path, ENDINGS, "text")
         suffix = SUFFIXES[transcript_format]
@@ -97,7 +96,7 @@ def add_transcribe(server: MCPServer[ClientConnection], app: AppContext) -> None
             job.progress.set_message("reading the recording")
             sound = await read_audio(app.service.media, files, audio, "audio", part)
             request = Transcribe(
-                model_name, sound, spoken_language, task == "translate", vocabulary, word_timestamps=word_timestamps
+                chosen.name, sound, spoken_language, task == "translate", vocabulary, word_timestamps=word_timestamps
             )
             finished, transcript = await app.run_request(
                 request, job, TranscriptionResult, keep_alive_seconds=keep_alive_seconds
@@ -114,7 +113,7 @@ def add_transcribe(server: MCPServer[ClientConnection], app: AppContext) -> None
                 fields["warnings"].append(error.warning)
             return transcript_result(finished, transcript, fields, artifact, timestamps, job.client)
 
-        return await app.run_job(ctx, "transcribe", wait_seconds, download.before(run_request), files)
+        return await app.run_job(ctx, "transcribe", wait_seconds, chosen.before(run_request), files)
 
 
 def time_range(from_seconds: float, to_seconds: float) -> TimeRange:

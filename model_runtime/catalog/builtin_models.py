@@ -205,6 +205,23 @@ REAL_MODELS = (
         concurrency=4,
         licence="Gemma Terms of Use",
     ),
+    Model(
+        "embed-small",
+        Task.EMBEDDING,
+        "mlx-vlm-embedding",
+        "Qwen3-Embedding 0.6B: texts in more than 100 languages to vectors of up to 1024 numbers",
+        (
+            _artifact(
+                "Qwen/Qwen3-Embedding-0.6B@97b0c614be4d77ee51c0cef4e5f07c00f9eb65b3",
+                "*.json *.safetensors *.txt 1_Pooling/*.json",
+                1_210_000_000,
+            ),
+        ),
+        heavy=False,
+        concurrency=8,
+        options={"shortens_to": 32},
+        licence="Apache-2.0",
+    ),
 )
 
 STARTER_MODELS = (
@@ -266,6 +283,8 @@ SHIPPED_MODELS = (*STARTER_MODELS, OCR_MODEL)
 """Models that are installed with Senses."""
 BUILTIN_MODELS = (*REAL_MODELS, *SHIPPED_MODELS)
 
+EDIT_TIER = "edit"
+"""Asks for an ability, not for a quality: a model that follows an instruction about a picture."""
 ALIASES_BY_TIER: Mapping[Task, Mapping[str, tuple[str, ...]]] = {
     Task.VISION: {
         "auto": ("vlm-best", "vlm-fast"),
@@ -274,7 +293,12 @@ ALIASES_BY_TIER: Mapping[Task, Mapping[str, tuple[str, ...]]] = {
         "ocr": ("vlm-best", "ocr-fast"),
     },
     Task.TEXT: {"auto": ("llm-fast", "llm-best", "vlm-best"), "fast": ("llm-fast",), "best": ("llm-best",)},
-    Task.IMAGE: {"auto": ("image-fast", "image-gen"), "fast": ("image-fast",), "best": ("image-gen",)},
+    Task.IMAGE: {
+        "auto": ("image-fast", "image-gen"),
+        "fast": ("image-fast",),
+        "best": ("image-gen",),
+        EDIT_TIER: ("image-fast",),
+    },
     Task.TRANSCRIPTION: {"auto": ("stt-fast", "stt-best"), "fast": ("stt-fast",), "best": ("stt-best",)},
     Task.SPEECH: {
         "auto": ("tts-fast", "tts-multilingual", "tts-stream"),
@@ -282,6 +306,7 @@ ALIASES_BY_TIER: Mapping[Task, Mapping[str, tuple[str, ...]]] = {
         "stream": ("tts-stream",),
         "best": ("tts-multilingual",),
     },
+    Task.EMBEDDING: {"auto": ("embed-small",), "fast": ("embed-small",), "best": ("embed-small",)},
 }
 """Task → tier → aliases in order of preference. The first alias on this disk is used, or else reported as missing."""
 
@@ -292,6 +317,7 @@ STARTER_BY_TASK: Mapping[Task, str] = {
     Task.TRANSCRIPTION: "stt-starter",
     Task.SPEECH: "tts-starter",
 }
+"""No starter embeds: a tiny model would put wrong texts side by side, and nobody would see it."""
 
 
 def licence_of(alias: str) -> str:

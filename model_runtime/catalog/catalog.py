@@ -10,14 +10,17 @@ from pathlib import Path
 from typing import Protocol
 
 from model_runtime.catalog import memory_estimate
+from model_runtime.catalog.abilities import read_abilities
 from model_runtime.catalog.builtin_models import (
     ALIASES_BY_TIER,
     BUILTIN_MODELS,
+    EDIT_TIER,
     OCR_ENGINE,
     STARTER_BY_TASK,
 )
 from model_runtime.catalog.configured import check_defaults, configured_models, does_task
-from model_runtime.catalog.detect import GROUNDING_TASKS, OCR_TASKS, detect_model, needs_picture, supports_grounding
+from model_runtime.catalog.detect import detect_model, needs_picture
+from model_runtime.catalog.image_families import EDIT_ABILITY
 from model_runtime.catalog.local_folder import broken_reason, file_problem, folder_problem
 from model_runtime.catalog.model import DEFAULT_PATTERNS, Model, ModelArtifact, ModelInfo
 from model_runtime.catalog.model_folders import ModelFolders
@@ -26,11 +29,12 @@ from model_runtime.catalog.openai_names import openai_family, tier_of
 from model_runtime.catalog.transformer_dims import read_dims
 from model_runtime.catalog.voices import NO_VOICES, read_voices
 from model_runtime.errors import InvalidInput, ModelBroken, ModelMissing, UnknownModel, WrongTask
-from model_runtime.requests import Chat, Request, Task
+from model_runtime.requests import Chat, Embed, Request, Task
 from model_runtime.settings import Settings
 
 OCR_TIER = "ocr"
-"""Asks for an ability, not for a quality: neither the default nor the models of "auto" may read text."""
+ABILITY_TIERS = {OCR_TIER, EDIT_TIER}
+"""Ask for an ability, not for a quality: neither the default nor the models of "auto" may have it."""
 MAX_REPOSITORIES = 256
 """Repositories without an alias that the catalogue holds."""
 
@@ -150,9 +154,6 @@ class Catalog:
         model = self.redetect(model)
         folders, problem = self._usable_folders(model)
         voices = read_voices(folders["model"]) if model.task is Task.SPEECH and folders else NO_VOICES
-        is_real_vision = model.task is Task.VISION and not model.starter
-        is_reader = model.engine == OCR_ENGINE
-        can_ground = is_real_vision and not is_reader and folders and supports_grounding(folders["model"])
         return ModelInfo(
             present=bool(folders) and not problem,
             broken_reason=problem,
@@ -161,7 +162,7 @@ class Catalog:
             needed_bytes=self.needed_bytes(model, folders),
             voices=voices.names,
             languages=voices.languages,
-            abilities=OCR_TASKS if is_reader else GROUNDING_TASKS if can_ground else (),
+            abilities=read_abilities(model, folders),
             context_tokens=self.context_tokens(model, folders, budget_bytes) if folders and not problem else 0,
         )
 
@@ -176,7 +177,7 @@ class Catalog:
         Raises:
             InvalidCheckpoint: the config.json of a chat model cannot be read.
         """
-        has_dims = isinstance(request, Chat) and not model.starter and model.engine != OCR_ENGINE
+        has_dims = isinstance(request, Chat | Embed) and not model.starter and model.engine != OCR_ENGINE
         dims = read_dims(folders["model"]) if has_dims else None
         return memory_estimate.working_bytes(request, model, dims, float32=self._float32)
 
@@ -210,16 +211,21 @@ class Catalog:
     def _preferred(self, task: Task, tier: str) -> Model:
         """Return the default of the settings, else the first usable model of the tier, of "auto", of any name."""
         default = self._models.get(self._defaults.get(task, ""))
-        if default and tier != OCR_TIER:
+        if default and (tier not in ABILITY_TIERS or (tier == EDIT_TIER and self._edits(default))):
             return default
         tiers = ALIASES_BY_TIER[task]
-        aliases = dict.fromkeys([*tiers[tier], *(() if tier == OCR_TIER else tiers["auto"])])
+        aliases = dict.fromkeys([*tiers[tier], *(() if tier in ABILITY_TIERS else tiers["auto"])])
         preferred = [self._models[alias] for alias in aliases if alias in self._models]
         others = [model for model in self.models() if model not in preferred and is_real_model_for(model, task)]
-        others.sort(key=lambda model: model.task is not task)
-        otherwise = self._models[STARTER_BY_TASK[task]] if self._prefer_starters else preferred[0]
+        others.sort(key=lambda model: (model.task is not task, tier == EDIT_TIER and not self._edits(model)))
+        starter = self._models.get(STARTER_BY_TASK.get(task, "")) if self._prefer_starters else None
+        otherwise = starter or preferred[0]
         downloaded = filter(self.is_present, preferred)
         return next(downloaded, None) or next((model for model in others if self._is_usable(model, task)), otherwise)
+
+    def _edits(self, model: Model) -> bool:
+        folders, problem = self._usable_folders(model)
+        return not problem and EDIT_ABILITY in read_abilities(model, folders)
 
     def _is_usable(self, model: Model, task: Task) -> bool:
         folders, problem = self._usable_folders(model)

@@ -17,8 +17,23 @@ OCR_TASKS = ("ocr",)
 IMAGE_ENGINE = "mflux"
 DIFFUSION_FOLDERS = ("transformer", "vae")
 
-CONCURRENCY_BY_TASK = {Task.VISION: 4, Task.TEXT: 8, Task.TRANSCRIPTION: 3}
-"""Requests that a model runs at once: chats in a batch, recordings in turns. Other models run one at a time."""
+EMBEDDING_ENGINE = "mlx-vlm-embedding"
+EMBEDDING_MODEL_TYPES = {
+    "bert",
+    "xlm-roberta",
+    "modernbert",
+    "qwen3",
+    "gemma3_text",
+    "lfm2",
+    "ministral3",
+    "llama_bidirec",
+}
+"""Families of which mlx-vlm makes one vector of a text."""
+POOLING_FILE = Path("1_Pooling") / CONFIG_FILE
+"""In the layout of sentence-transformers: how the vectors of the tokens become one. Only embedding models have it."""
+
+CONCURRENCY_BY_TASK = {Task.VISION: 4, Task.TEXT: 8, Task.TRANSCRIPTION: 3, Task.EMBEDDING: 8}
+"""Requests that a model runs at once: chats and texts in a batch, recordings in turns. Other models run one at a time."""
 SPEECH_CONCURRENCY = 2
 """The same for a speech model whose texts take turns."""
 SPEECH_TYPES_IN_TURNS = {"kokoro", "kitten_tts"}
@@ -61,14 +76,16 @@ def _detect_engine(name: str, folder: Path) -> tuple[Task, str]:
         return Task.SPEECH, "mlx-audio"
     if model_type == "whisper" or "n_audio_state" in config:
         return Task.TRANSCRIPTION, "mlx-whisper"
+    if model_type in EMBEDDING_MODEL_TYPES and is_there(folder / POOLING_FILE):
+        return Task.EMBEDDING, EMBEDDING_ENGINE
     if "vision_config" in config or model_type in VISION_MODEL_TYPES:
         return Task.VISION, "mlx-vlm"
     if any(architecture.endswith("ForCausalLM") for architecture in strings_at(config, "architectures")):
         return Task.TEXT, "mlx-lm"
     raise InvalidInput(
         f"{name} is not a model Senses can serve: {_config_problem(folder)}. "
-        "Supported are vision and text models of mlx-vlm and mlx-lm, Whisper, Kokoro, Marvis, Qwen3-TTS, and FLUX or "
-        "Z-Image saved by mflux.",
+        "Supported are vision and text models of mlx-vlm and mlx-lm, Whisper, Kokoro, Marvis, Qwen3-TTS, embedding models "
+        "of sentence-transformers, and FLUX or Z-Image saved by mflux.",
         param="model",
         code="unsupported_model",
     )

@@ -185,7 +185,7 @@ def list_files(folder: Path, suffixes: tuple[str, ...] = ("",), *, depth: int = 
     found: list[Path] = []
     for root, folders, names in os.walk(folder) if "\0" not in str(folder) else ():
         listed = (*names, *_named(folders, suffixes))
-        found += (Path(root, name) for name in listed if name.endswith(suffixes) and not is_apple_double(name))
+        found += [Path(root, name) for name in listed if name.endswith(suffixes) and not is_apple_double(name)]
         if len(Path(root).relative_to(folder).parts) >= depth - 1:
             folders.clear()
         if len(found) >= MAX_FILES:

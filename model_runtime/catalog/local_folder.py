@@ -58,7 +58,7 @@ def _check_configuration(model: Model, folder: Path) -> None:
 
 def _weight_files(model: Model, folder: Path) -> Sequence[Path]:
     """Return the files of weights that the engine loads."""
-    if model.task in {Task.VISION, Task.TEXT}:
+    if model.task in {Task.VISION, Task.TEXT, Task.EMBEDDING}:
         return weight_files(folder)
     if model.task is Task.SPEECH:
         return [*weight_files(folder), *_all_weights(folder)]

@@ -16,7 +16,7 @@ from model_runtime.catalog.model import Model
 from model_runtime.catalog.transformer_dims import CACHE_BLOCK_TOKENS, TransformerDims
 from model_runtime.catalog.weight_file import ONNX_SUFFIXES, WEIGHT_SUFFIXES, read_weight_file
 from model_runtime.drawing_size import drawn_size
-from model_runtime.requests import Chat, GenerateImage, Request, Speak, Task, Transcribe
+from model_runtime.requests import Chat, Embed, GenerateImage, Request, Speak, Task, Transcribe
 
 MB = 1_000_000
 PROCESS_OVERHEAD_BYTES: Mapping[Task, int] = {
@@ -25,6 +25,7 @@ PROCESS_OVERHEAD_BYTES: Mapping[Task, int] = {
     Task.IMAGE: 200 * MB,
     Task.TRANSCRIPTION: 230 * MB,
     Task.SPEECH: 160 * MB,
+    Task.EMBEDDING: 220 * MB,
 }
 """Memory of a worker besides the weights: interpreter, libraries and tokenizer. For transcription it is between the 200 MB
 of Whisper tiny.en and the 274 MB of Whisper base, measured on Linux after a job."""
@@ -40,6 +41,10 @@ MIN_OCR_PIXELS = 1_200_000
 STARTER_WORKING_BYTES = 100 * MB
 DECODE_BYTES_PER_PIXEL = {"flux1-schnell": 2_900, "flux2-klein": 1_800, "z-image": 1_800}
 """Peak memory of the VAE decoder, in tiles for FLUX.1 and in strips for the others."""
+REFERENCE_BYTES_PER_PIXEL = 400
+"""A reference of an edit adds a token for 256 pixels to each layer, and is encoded as the picture is decoded."""
+MAX_REFERENCE_PIXELS = 1024 * 1024
+"""mflux shrinks larger references to this."""
 RESIZE_BYTES_PER_PIXEL = 12
 """The requested size in three bytes, Pillow's copy of it in four, and the PNG."""
 DEFAULT_KV_BYTES_PER_TOKEN = 200_000
@@ -55,6 +60,12 @@ MAX_RESERVED_ANSWER_TOKENS = 4096
 MIN_CONTEXT_TOKENS = 2048
 PREFILL_CHUNK_TOKENS = 512
 """Prompt tokens that the engines process at once."""
+MAX_EMBEDDED_TOKENS = 8192
+"""The most tokens of one text that is embedded, as with OpenAI's models."""
+EMBEDDING_BATCH_TOKENS = 4096
+"""Tokens, with padding, that are embedded at once; a longer text is a batch of its own."""
+EMBEDDING_WORKING_BYTES = 500 * MB
+"""The same if config.json has no dimensions."""
 TRANSCRIPTION_WORKING_BYTES = 400 * MB
 SPEECH_WORKING_BYTES = 500 * MB
 """Kokoro takes 107 MB per second of a sentence, and the engine splits sentences after about four seconds."""
@@ -86,21 +97,42 @@ def working_bytes(request: Request, model: Model, dims: TransformerDims | None =
     if model.starter:
         return STARTER_WORKING_BYTES
     match request:
-        case GenerateImage(width=width, height=height):
-            return _drawing_bytes(width, height, model.options)
+        case GenerateImage():
+            return _drawing_bytes(request, model.options)
         case Chat():
             return _chat_working_bytes(request, dims, float32)
         case Transcribe():
             return TRANSCRIPTION_WORKING_BYTES
         case Speak():
             return SPEECH_WORKING_BYTES
+        case Embed():
+            return _embedding_bytes(request, dims, float32)
 
 
-def _drawing_bytes(width: int, height: int, options: Mapping[str, Any]) -> int:
-    """Return the memory of the decoder for the size that is drawn, and of the picture at the requested size."""
-    drawn_width, drawn_height = drawn_size(width, height, int(options.get("min_pixels", 0)))
-    decoder_bytes = drawn_width * drawn_height * DECODE_BYTES_PER_PIXEL.get(str(options.get("family")), 2_900)
-    return decoder_bytes + RESIZE_BYTES_PER_PIXEL * width * height
+def _drawing_bytes(request: GenerateImage, options: Mapping[str, Any]) -> int:
+    """Return the memory of the decoder for the size that is drawn, of references, and of the requested picture."""
+    drawn_width, drawn_height = drawn_size(request.width, request.height, int(options.get("min_pixels", 0)))
+    references = [min(picture.width * picture.height, MAX_REFERENCE_PIXELS) for picture in request.references]
+    coded_pixels = max(drawn_width * drawn_height, *references, 0)
+    decoder_bytes = coded_pixels * DECODE_BYTES_PER_PIXEL.get(str(options.get("family")), 2_900)
+    kept_copies = 1 + (request.mask is not None)
+    resized_bytes = RESIZE_BYTES_PER_PIXEL * request.width * request.height * kept_copies
+    return decoder_bytes + REFERENCE_BYTES_PER_PIXEL * sum(references) + resized_bytes
+
+
+def _embedding_bytes(request: Embed, dims: TransformerDims | None, float32: bool) -> int:
+    """Return the size of the activations of one batch, of its mask, and of all vectors."""
+    if dims is None or not dims.hidden_size:
+        return EMBEDDING_WORKING_BYTES
+    longest_tokens = math.ceil(max(map(len, request.texts)) / 3)
+    row_tokens = min(longest_tokens, dims.served_tokens(), MAX_EMBEDDED_TOKENS)
+    batch_tokens = max(row_tokens, EMBEDDING_BATCH_TOKENS)
+    dtype_bytes = 4 if float32 else 2
+    activation_bytes = dims.prefill_bytes(
+        batch_tokens, score_tokens=row_tokens if float32 else 0, dtype_bytes=dtype_bytes
+    )
+    mask_bytes = 3 * batch_tokens * row_tokens * dtype_bytes
+    return activation_bytes + mask_bytes + 4 * dims.hidden_size * len(request.texts)
 
 
 def _ocr_working_bytes(request: Request) -> int:
@@ -143,7 +175,7 @@ def affordable_tokens(dims: TransformerDims, available_bytes: int, *, float32: b
 
 def _estimate_context_tokens(request: Chat, image_count: int) -> int:
     """Return a bound of the tokens of prompt and answer, at three characters a token, in whole cache blocks."""
-    characters = sum(len(part) for message in request.messages for part in message.content if isinstance(part, str))
+    characters = len(request.raw_text) + len(request.tool_text)
     answer_tokens = min(request.max_tokens or USUAL_ANSWER_TOKENS, MAX_RESERVED_ANSWER_TOKENS)
     tokens = characters / 3 + IMAGE_TOKENS * image_count + answer_tokens
     return math.ceil(tokens / CACHE_BLOCK_TOKENS) * CACHE_BLOCK_TOKENS

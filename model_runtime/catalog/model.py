@@ -54,7 +54,8 @@ class ModelInfo:
     context_tokens: int = 0
     """The most tokens of a chat; 0 for a model that does not chat."""
     abilities: tuple[str, ...] = ()
-    """Of a vision model that returns coordinates: "detect" and "point"."""
+    """"detect" and "point" of a vision model that returns coordinates, "ocr" of one that reads, "tools" of one that calls
+    them over HTTP, "edit" of an image model that edits pictures."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,10 +69,11 @@ LANGUAGES_BY_ALIAS: Mapping[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True, slots=True)
 class VoiceSelection:
-    """The voice and the language code for a text."""
+    """The voice and the language code for a text, and how it is to be spoken, in words."""
 
     voice: str
     language: str
+    instructions: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """The decoder process: `python -P -m model_runtime.decoding WORK ARGUMENTS` works on one file or two and exits.
 
-The first argument of `image`, `audio` and `measurement` names a parameter for errors. Then come, if only a part is wanted,
+The first argument of `image`, `mask`, `audio` and `measurement` names a parameter for errors. Then come, if only a part is wanted,
 left, top, width and height of an image, or start and end of a recording in seconds; and for `measurement` the boxes of
 lines of text as JSON. The arguments of `comparison` name both parameters. The process reads files from descriptors,
 writes decoded bytes or a heat map to another, and sends its outcome, without bytes, or an error to the daemon on `LINK_FD`. Its
@@ -60,6 +60,12 @@ def _decode_image(source: BinaryIO, out: BinaryIO, param: str, *numbers: str) ->
     return write_image(source, out, param=param, max_pixels=MODEL_PIXELS, region=region)
 
 
+def _decode_mask(source: BinaryIO, out: BinaryIO, param: str) -> ImageData:
+    from model_runtime.media.images import MODEL_PIXELS, write_mask
+
+    return write_mask(source, out, param=param, max_pixels=MODEL_PIXELS)
+
+
 def _region(left: int, top: int, width: int, height: int) -> PixelBox:
     return left, top, width, height
 
@@ -86,6 +92,7 @@ def _compare(source: BinaryIO, out: BinaryIO, param: str, other_param: str) -> C
 
 DECODERS: Mapping[str, Decode] = {
     "image": _decode_image,
+    "mask": _decode_mask,
     "audio": _decode_audio,
     "measurement": _measure,
     "comparison": _compare,

@@ -18,7 +18,7 @@ TIMEOUT_SECONDS = 600.0
 
 RETRY_AFTER_SECONDS = 5.0
 
-Kind = Literal["image", "audio"]
+Kind = Literal["image", "mask", "audio"]
 Work = Kind | Literal["measurement", "comparison"]
 """What a decoder process does."""
 

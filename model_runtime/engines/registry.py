@@ -16,6 +16,7 @@ ENGINE_CLASSES: Mapping[str, str] = {
     "mlx-audio": "model_runtime.engines.speech.engine:SpeechEngine",
     "rapidocr": "model_runtime.engines.ocr.engine:OcrEngine",
     "mflux": "model_runtime.engines.image.engine:ImageEngine",
+    "mlx-vlm-embedding": "model_runtime.engines.embedding.engine:EmbeddingEngine",
 }
 """Name of an engine (its library) → "module:Class"."""
 

@@ -15,6 +15,7 @@ UNITS: dict[Task, Unit] = {
     Task.IMAGE: "images",
     Task.TRANSCRIPTION: "seconds of sound",
     Task.SPEECH: "seconds of sound",
+    Task.EMBEDDING: "tokens",
 }
 """Task → what its `RequestEnded.amount` counts."""
 

@@ -69,6 +69,8 @@ class HubCache:
 
     def _find(self, artifact: ModelArtifact) -> Path | None:
         repository = self._repository(artifact)
+        if not repository.is_dir():
+            return None
         commit = _resolve_commit(repository, artifact.revision)
         snapshot = repository / "snapshots" / commit
         if not COMMIT_NAME.fullmatch(commit) or not snapshot.is_dir():

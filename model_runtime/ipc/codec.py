@@ -1,8 +1,9 @@
 """Encode messages (frozen dataclasses and errors) as a header of plain values and a body of raw blobs.
 
-A dataclass becomes a map with the name of its class under `TYPE_KEY`. The header holds the length of each bytes field;
-its content goes into the body, in order, and never through msgpack. An error becomes the names of its classes, its
-message and its scalar attributes; the receiver rebuilds the nearest class that it knows.
+A dataclass becomes a map with the name of its class under `TYPE_KEY`, without fields that have their default: most of
+those of a request and of each token. The header holds the length of each bytes field; its content goes into the body, in
+order, and never through msgpack. An error becomes the names of its classes, its message and its scalar attributes; the
+receiver rebuilds the nearest class that it knows.
 """
 
 import inspect
@@ -40,7 +41,8 @@ def _dataclasses_of(*modules: object) -> dict[str, type]:
 
 
 MESSAGE_CLASSES = _dataclasses_of(types, results, requests, events, loading, messages)
-FIELD_NAMES = {kind: tuple(field.name for field in fields(kind)) for kind in MESSAGE_CLASSES.values()}
+FIELDS = {kind: tuple((field.name, field.default) for field in fields(kind)) for kind in MESSAGE_CLASSES.values()}
+"""Class of messages → the name and the default of each field; `MISSING` is no default."""
 ERROR_CLASSES = {
     name: kind for name, kind in inspect.getmembers(errors, inspect.isclass) if issubclass(kind, SensesError)
 }
@@ -78,12 +80,13 @@ def _to_plain(value: object, blobs: list[bytes]) -> object:
     if isinstance(value, bytes):
         blobs.append(value)
         return {BYTES_KEY: len(value)}
-    names = FIELD_NAMES.get(type(value))
-    if names is not None:
+    known = FIELDS.get(type(value))
+    if known is not None:
         plain: dict[str, object] = {TYPE_KEY: type(value).__name__}
-        for name in names:
+        for name, default in known:
             field = getattr(value, name)
-            plain[name] = field if type(field) in SCALARS else _to_plain(field, blobs)
+            if field is not default:
+                plain[name] = field if type(field) in SCALARS else _to_plain(field, blobs)
         return plain
     if isinstance(value, tuple):
         return [item if type(item) in SCALARS else _to_plain(item, blobs) for item in value]

@@ -25,6 +25,8 @@ register_heif_opener()
 INPUT_FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "HEIF", "AVIF")
 """Pillow decoders that are safe with untrusted files; EPS, for example, runs Ghostscript."""
 
+NO_TRANSPARENCY = "says nothing about what may change; transparent pixels say it"
+
 PREVIEW_SIDES = (768, 512, 384)
 PREVIEW_QUALITY = 80
 
@@ -90,6 +92,41 @@ def write_image(
     out.writelines(band.tobytes() for band in _bands(decoded, BAND_ROWS))
     is_shrunk = decoded.width * decoded.height < file_size[0] * file_size[1]
     return ImageData(*decoded.size, b"", *(_turned_like(decoded, file_size) if is_shrunk else (0, 0)))
+
+
+def write_mask(source: bytes | BinaryIO, out: BinaryIO, *, param: str, max_pixels: int = MAX_PIXELS) -> ImageData:
+    """Write the mask in an image file's alpha channel as white where it is transparent; return it without its pixels.
+
+    It is upright and has at most `max_pixels`, as the picture of `write_image`, to which it belongs.
+
+    Raises:
+        InvalidMedia: as for `decode_image`, or the file has no transparent pixels.
+        OSError: `out` cannot be written.
+    """
+    image = _open_image(source, param)
+    if not image.has_transparency_data:
+        raise _invalid_image(f"{NO_TRANSPARENCY}: it has no alpha channel", param)
+    try:
+        changing = ImageOps.invert(ImageOps.exif_transpose(image).convert("RGBA").getchannel("A"))
+        size = size_within(changing.size, max_pixels)
+        mask = changing if size == changing.size else changing.resize(size, Image.Resampling.LANCZOS)
+    except Exception as error:  # Pillow's parsers raise exceptions of many types
+        raise _invalid_image(DAMAGED_MESSAGE, param) from error
+    if mask.getbbox() is None:
+        raise _invalid_image(f"{NO_TRANSPARENCY}: every pixel is opaque", param)
+    out.writelines(band.convert("RGB").tobytes() for band in _bands(mask, BAND_ROWS))
+    return ImageData(*mask.size, b"", *(changing.size if size != changing.size else (0, 0)))
+
+
+def decode_mask(source: bytes | BinaryIO, *, param: str, max_pixels: int = MAX_PIXELS) -> ImageData:
+    """Decode the mask in an image file's alpha channel, as `write_mask`.
+
+    Raises:
+        InvalidMedia: as for `write_mask`.
+    """
+    pixels = io.BytesIO()
+    mask = write_mask(source, pixels, param=param, max_pixels=max_pixels)
+    return replace(mask, content=pixels.getvalue())
 
 
 def decoding_bytes(

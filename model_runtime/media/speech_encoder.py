@@ -37,21 +37,31 @@ class _Codec:
     codec: str
     options: Mapping[str, str] = field(default_factory=dict)
     seekable: bool = False
+    sample_rate: int = 0
+    """In Hz; 0 for that of the speech."""
 
 
 _CODECS: Mapping[str, _Codec] = {
     "mp3": _Codec("mp3", "libmp3lame", {"write_xing": "0", "id3v2_version": "0"}),
     # pages of 20 ms (in microseconds), so that the first page is sent at once; the default is one second
     "opus": _Codec("ogg", "libopus", {"page_duration": "20000"}),
-    "aac": _Codec("adts", "aac"),
+    # the codec adds up to two frames of 1024 samples, which last 43 ms at this rate
+    "aac": _Codec("adts", "aac", sample_rate=48_000),
     "flac": _Codec("flac", "flac", seekable=True),
 }
+_FILE_CODECS: Mapping[str, _Codec] = {
+    **_CODECS,
+    # the Xing frame says how many samples the encoder added at both ends, so that players leave them out
+    "mp3": _Codec("mp3", "libmp3lame", {"id3v2_version": "0"}, seekable=True),
+}
+"""The same for files, whose length is known before their first byte is sent."""
 
 
 class SpeechEncoder:
     """Encode one stream of speech. `feed` returns bytes to send now, `close` the rest.
 
-    WAV starts with a 44-byte header whose sizes are `UNKNOWN_LENGTH`. FLAC is returned as a whole by `close`.
+    WAV starts with a 44-byte header whose sizes are `UNKNOWN_LENGTH`. FLAC is returned as a whole by `close`. What the
+    codec adds makes MP3 up to 70 ms longer than samples at 24 kHz, and AAC up to 45 ms: a stream cannot tell how much.
     """
 
     def __init__(self, format: str, sample_rate: int) -> None:  # noqa: A002 - the user's word
@@ -78,12 +88,15 @@ class SpeechEncoder:
 def encode_speech(pcm: bytes, sample_rate: int, format: str) -> bytes:  # noqa: A002 - the user's word
     """Encode mono s16le samples as a file. The header has the true length, if the format has one.
 
+    An AAC file is up to 45 ms longer than the samples: its container cannot tell what the codec adds.
+
     Raises:
         InvalidInput: the format is unknown.
     """
-    if format == "wav":
-        return wav_header(sample_rate, len(pcm)) + pcm
-    encoder = SpeechEncoder(format, sample_rate)
+    validate_format(format)
+    if format not in _FILE_CODECS:
+        return wav_header(sample_rate, len(pcm)) + pcm if format == "wav" else pcm
+    encoder = _LibavEncoder(_FILE_CODECS[format], sample_rate)
     return encoder.feed(pcm) + encoder.close()
 
 
@@ -135,7 +148,7 @@ class _LibavEncoder:
         self._buffer: _StreamBuffer | _SeekableBuffer = _SeekableBuffer() if codec.seekable else _StreamBuffer()
         options = {**codec.options, "flush_packets": "1"}
         self._container = av.open(self._buffer, "w", format=codec.container, options=options, buffer_size=512)
-        rate = _output_rate(codec.codec, sample_rate)
+        rate = codec.sample_rate or _output_rate(codec.codec, sample_rate)
         self._stream: Any = self._container.add_stream(codec.codec, rate=rate, layout="mono")
         context: Any = self._stream.codec_context
         context.open()
@@ -148,7 +161,9 @@ class _LibavEncoder:
 
     def close(self) -> bytes:
         self._write(self._resampler.resample(None))
-        self._container.mux(self._stream.encode(None))
+        # a packet of bytes without a duration holds nothing but the codec's padding
+        packets = self._stream.encode(None)
+        self._container.mux([packet for packet in packets if packet.duration or not packet.size])
         self._container.close()
         return self._buffer.getvalue() if isinstance(self._buffer, _SeekableBuffer) else self._buffer.drain()
 

@@ -86,6 +86,7 @@ class WorkerProcess:
         self._connecting = self._loop.create_task(
             self._loop.create_connection(lambda: self._connection, sock=self._spawned.socket)
         )
+        self._connecting.add_done_callback(self._close_unconnected)
         self._start_reaper()
 
     @property
@@ -152,6 +153,11 @@ class WorkerProcess:
         """Kill the worker: it sent bytes that are not a message."""
         self.kill(f"the worker sent an invalid message: {error}")
         self._connection.close()
+
+    def _close_unconnected(self, connecting: asyncio.Task[object]) -> None:
+        """Close the socket of a connection that was cancelled before it was made: no transport owns it."""
+        if connecting.cancelled() or connecting.exception() is not None:
+            self._spawned.socket.close()
 
     def connection_closed(self) -> None:
         """Finish the exit, or kill the process if it is still running after a moment."""

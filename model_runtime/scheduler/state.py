@@ -59,12 +59,12 @@ class SchedulerState:
     @property
     def queued(self) -> int:
         """Number of queued requests of all models."""
-        return sum(len(record.queue) for record in self.records.values())
+        return sum([len(record.queue) for record in self.records.values()])
 
     @property
     def queued_bytes(self) -> int:
         """Encoded size of the queued requests of all models."""
-        return sum(record.queued_bytes for record in self.records.values())
+        return sum([record.queued_bytes for record in self.records.values()])
 
     def start_seconds(self, record: ModelRecord) -> list[float]:
         """Estimate for each queued request of a model, in order, in how many seconds it starts."""

@@ -61,7 +61,9 @@ class Settings:
     folders: InstanceFolders
     port: int = row(7367, "port", whole_number(0, 65535), "Port of the HTTP server; 0 takes a free one.")
     host: str = row("127.0.0.1", "host", TEXT, "Address of the HTTP server; any but this machine's needs `api_key`.")
-    api_key: str = row("", "api_key", SECRET, "Key that clients of the HTTP API send as a bearer token.")
+    api_key: str = row(
+        "", "api_key", SECRET, "Key that clients of the HTTP API send as a bearer token or as `x-api-key`."
+    )
     allowed_hosts: tuple[str, ...] = row(
         (),
         "allowed_hosts",
@@ -130,7 +132,10 @@ class Settings:
         "Whether pictures say in their metadata what they were drawn from: prompt, model, seed, steps.",
     )
     artifact_keep_days: float = row(
-        30.0, "artifacts.keep_days", number(0, 36_500), "How long results stay in the artifacts; 0 sets no limit."
+        30.0,
+        "artifacts.keep_days",
+        number(0, 36_500),
+        "How long results, and the answers of ended calls, stay; 0 sets no limit.",
     )
     max_artifact_bytes: int = row(
         10_000_000_000, "artifacts.max_gb", gigabytes(4096), "Space of all results before the oldest go; 0 is no limit."
@@ -147,7 +152,11 @@ MODEL_SETTINGS = (
     Setting("models.NAME.repo", TEXT, "Hugging Face repository of the model, instead of `path`."),
     Setting("models.NAME.revision", TEXT, "Branch, tag or commit of `repo`; without it, `main`."),
     Setting("models.NAME.task", choice(*Task), "Task of the model of `repo`; a built-in alias has one already."),
-    Setting("models.NAME.engine", TEXT, "Library for `repo`: mlx-vlm, mlx-lm, mlx-whisper, mlx-audio or mflux."),
+    Setting(
+        "models.NAME.engine",
+        TEXT,
+        "Library for `repo`: mlx-vlm, mlx-lm, mlx-whisper, mlx-audio, mflux or mlx-vlm-embedding.",
+    ),
     Setting("models.NAME.description", TEXT, "Description of the model of `repo` in lists of models."),
     Setting(
         "models.NAME.keep_alive", KEEP_ALIVE, "How long the model stays after a request; see `memory.idle_seconds`."

@@ -7,24 +7,30 @@ from model_runtime.catalog.model import Model
 from model_runtime.events import (
     AudioChunk,
     ChatResult,
+    EmbeddingResult,
     EngineEvent,
     GeneratedImage,
     LanguageDetected,
     Progress,
+    ReasoningDelta,
     Result,
     Segment,
     SpeechResult,
     TextDelta,
     Timings,
+    ToolCallDelta,
     TranscriptionResult,
 )
 from model_runtime.history.events import RequestEnded
-from model_runtime.requests import Request, Speak, Task, Transcribe
+from model_runtime.requests import Embed, GenerateImage, Request, Speak, Task, Transcribe
 from model_runtime.supervisor.output_queue import OutputQueue
 from model_runtime.supervisor.views import RequestView
 
 BATCH_SECONDS = 120.0
 """A request for the transcript of a longer recording, or for longer speech, is a batch request."""
+
+BATCH_CHARACTERS = 20_000
+"""A request to embed more text is a batch request, so that the question of a search overtakes those of its index."""
 
 CHARACTERS_PER_SECOND = 15
 """Estimated rate of speech."""
@@ -53,6 +59,15 @@ def amount_of(result: Result) -> float:
             return 1.0
         case TranscriptionResult(duration_seconds=seconds) | SpeechResult(duration_seconds=seconds):
             return seconds
+        case EmbeddingResult(prompt_tokens=tokens):
+            return tokens
+
+
+def is_batch(request: Request) -> bool:
+    """Return whether a request is a batch request: interactive requests are served first."""
+    if isinstance(request, Embed):
+        return sum(map(len, request.texts)) > BATCH_CHARACTERS
+    return isinstance(request, GenerateImage) or audio_seconds(request) > BATCH_SECONDS
 
 
 @dataclass(slots=True, eq=False)
@@ -69,8 +84,8 @@ class ActiveRequest:
     outputs: OutputQueue
     working_bytes: int = 0
     warnings: tuple[str, ...] = ()
-    audio_seconds: float = 0.0
-    """Duration of the recording that it transcribes, or an estimate of the speech that it synthesizes."""
+    is_batch: bool = False
+    """Whether it is a batch request."""
     position: int = 0
     """Its place in the queue, from 1; 0 while it runs."""
     granted_at: float | None = None
@@ -92,11 +107,6 @@ class ActiveRequest:
     """Unit of `done` and `total`, such as "tokens" or "seconds"."""
     done: float = 0.0
     total: float = 0.0
-
-    @property
-    def is_batch(self) -> bool:
-        """Whether it is a batch request: interactive requests are served first."""
-        return self.task is Task.IMAGE or self.audio_seconds > BATCH_SECONDS
 
     @property
     def request_bytes(self) -> int:
@@ -127,7 +137,7 @@ class ActiveRequest:
         if not self.has_result and not isinstance(event, Progress | LanguageDetected):
             self.has_result, self.first_result_at = True, now
         match event:
-            case TextDelta():
+            case TextDelta() | ReasoningDelta() | ToolCallDelta():
                 self.stage, self.done = "tokens", self.done + 1
             case Progress(stage, done, total):
                 self.stage, self.done, self.total = stage, done, total

@@ -6,7 +6,14 @@ from collections.abc import Callable
 from dataclasses import fields
 from typing import Any
 
-from model_runtime.events import ChatResult, Finished, GeneratedImage, SpeechResult, TranscriptionResult
+from model_runtime.events import (
+    ChatResult,
+    EmbeddingResult,
+    Finished,
+    GeneratedImage,
+    SpeechResult,
+    TranscriptionResult,
+)
 from model_runtime.history.events import HistoryEvent, ModelLoaded, ModelUnloaded, RequestEnded
 from model_runtime.status import Counters
 
@@ -45,6 +52,8 @@ class CounterRegistry:
                 self._totals.audio_seconds[name, "heard"] += seconds
             case SpeechResult(duration_seconds=seconds):
                 self._totals.audio_seconds[name, "spoken"] += seconds
+            case EmbeddingResult(prompt_tokens=prompt):
+                self._totals.tokens[name, "prompt"] += prompt
 
     def count_load(self, model: str, seconds: float) -> None:
         """Count a load that took this long."""

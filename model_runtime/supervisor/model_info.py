@@ -1,16 +1,21 @@
-"""What the disk holds of each model, cached: reading it takes milliseconds a model."""
+"""What the disk holds of each model. It is looked at now and then, and read where something has changed."""
 
 import logging
 from collections.abc import Callable
 
+from model_runtime.catalog.fingerprint import Fingerprint, fingerprint
 from model_runtime.catalog.model import Model, ModelInfo
 from model_runtime.catalog.protocol import CatalogProtocol
+from model_runtime.errors import ModelMissing
 
 log = logging.getLogger(__name__)
 
 REMEDY = "Put them back, or download the model again."
-MODEL_INFO_SECONDS = 5.0
-"""Age at which the info of a model is read again."""
+LOOK_SECONDS = 5.0
+"""Interval between two looks at the disk."""
+
+Look = tuple[int, dict[str, Fingerprint | str]]
+"""The memory budget, and for each model the fingerprint of its files, or why they cannot be used."""
 
 
 class ModelInfoCache:
@@ -21,16 +26,16 @@ class ModelInfoCache:
         self._catalog = catalog
         self._budget_bytes = budget_bytes
         self._info: dict[str, ModelInfo] = {}
-        self._read_at: dict[str, float] = {}
-        self._rescan_at = float("-inf")
+        self._last_look: Look | None = None
+        self._next_look_at = float("-inf")
 
     def all(self) -> list[tuple[Model, ModelInfo]]:
         """Return every model with its info. Does not look at the disk."""
         return [(model, self.of(model)) for model in self._catalog.models()]
 
-    def find(self, name: str) -> tuple[Model, ModelInfo] | None:
-        """Return the model of this name with its info, None if there is none. Does not look at the disk."""
-        return next(((model, self.of(model)) for model in self._catalog.models() if model.name == name), None)
+    def find(self, name: str) -> ModelInfo | None:
+        """Return what was read of the model of this name, None if nothing was. Does not look at the disk."""
+        return self._info.get(name)
 
     def of(self, model: Model) -> ModelInfo:
         """Return what was read of one model."""
@@ -40,26 +45,42 @@ class ModelInfoCache:
         """Return whether nothing of this model has been read yet."""
         return model.name not in self._info
 
+    def is_due(self, now: float) -> bool:
+        """Return whether it is time to look at the disk, or a model is new."""
+        return now >= self._next_look_at or not {model.name for model in self._catalog.models()} <= self._info.keys()
+
     def refresh(self, now: float, in_use: Callable[[str], bool] = lambda name: False) -> None:
-        """Read the new models, and the one whose info is the oldest; `now` is in seconds of a monotonic clock.
+        """Look at the disk, and read all models if anything has changed: the first that is present is the default.
 
-        Now and then look for models that came or went; one that is `in_use` stays.
+        A model that is `in_use` stays although its folder went. `now` is in seconds of a monotonic clock.
         """
-        if now >= self._rescan_at:
-            self._rescan_at = now + MODEL_INFO_SECONDS
-            self._catalog.rescan(in_use)
-        models = {model.name: model for model in self._catalog.models()}
-        oldest = min(models.keys() & self._read_at.keys(), key=self._read_at.__getitem__, default="")
-        due = [oldest] if oldest and now - self._read_at[oldest] >= MODEL_INFO_SECONDS else []
-        for name in [*(name for name in models if name not in self._info), *due]:
-            self.read(models[name], now)
+        self._next_look_at = now + LOOK_SECONDS
+        self._catalog.rescan(in_use)
+        look = self._look()
+        if look == self._last_look:
+            return
+        self._last_look = look
+        for name in self._info.keys() - look[1].keys():
+            del self._info[name]
+        for model in self._catalog.models():
+            self.read(model)
 
-    def read(self, model: Model, now: float) -> ModelInfo:
-        """Read the info of one model. A reading that fails makes the model a broken one."""
+    def read(self, model: Model) -> ModelInfo:
+        """Read the info of one model. A reading that fails makes the model a broken one, until the next look."""
         try:
             info = self._catalog.info(model, self._budget_bytes())
         except Exception as error:
             log.warning("The files of %s could not be read", model.name, exc_info=True)
             info = ModelInfo(broken_reason=f"The files of {model.name} could not be read: {error}. {REMEDY}")
-        self._info[model.name], self._read_at[model.name] = info, now
+            self._last_look = None
+        self._info[model.name] = info
         return info
+
+    def _look(self) -> Look:
+        return self._budget_bytes(), {model.name: self._files_of(model) for model in self._catalog.models()}
+
+    def _files_of(self, model: Model) -> Fingerprint | str:
+        try:
+            return fingerprint(self._catalog.folders(model))
+        except (ModelMissing, OSError) as error:
+            return str(error)

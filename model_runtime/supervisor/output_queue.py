@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Callable
 
 from model_runtime.errors import SensesError
-from model_runtime.events import AudioChunk, Event, Loading, Preview, Queued, TextDelta
+from model_runtime.events import AudioChunk, Event, Loading, Preview, Queued, ReasoningDelta, TextDelta, ToolCallDelta
 
 MAX_BYTES = 1 << 20
 """1 MiB, twenty seconds of speech: only a caller that has stopped reading pauses its worker."""
@@ -90,7 +90,7 @@ def event_bytes(event: Event) -> int:
             return EVENT_OVERHEAD_BYTES + len(pcm)
         case Preview(image=image):
             return EVENT_OVERHEAD_BYTES + len(image.rgb)
-        case TextDelta(text=text):
+        case TextDelta(text=text) | ReasoningDelta(text=text) | ToolCallDelta(arguments=text):
             return EVENT_OVERHEAD_BYTES + len(text)
         case _:
             return EVENT_OVERHEAD_BYTES

@@ -13,11 +13,11 @@ from model_runtime.ipc.framing import FrameError
 from model_runtime.ipc.messages import RunRequest
 from model_runtime.prepare import PreparedRequest
 from model_runtime.process.process import encode_command
-from model_runtime.requests import Request
+from model_runtime.requests import Request, Task
 from model_runtime.scheduler.model_record import ModelRecord
 from model_runtime.scheduler.state import SchedulerState
 from model_runtime.status import ModelState
-from model_runtime.supervisor.active_request import ActiveRequest, amount_of, audio_seconds
+from model_runtime.supervisor.active_request import ActiveRequest, amount_of, is_batch
 from model_runtime.supervisor.counters import CounterRegistry
 from model_runtime.supervisor.model_worker import ModelWorker
 from model_runtime.supervisor.output_queue import OutputQueue
@@ -61,7 +61,7 @@ class RequestTable:
             outputs=OutputQueue(lambda: self._drained(added)),
             working_bytes=prepared.working_bytes,
             warnings=prepared.warnings,
-            audio_seconds=audio_seconds(request),
+            is_batch=is_batch(request),
         )
         if prepared.is_other_model:
             added.outputs.put(ModelChosen(prepared.model.name, prepared.model.starter))
@@ -73,7 +73,8 @@ class RequestTable:
     def add_load(self, request_id: int, model: Model) -> ActiveRequest:
         """Add an operator's request to load a model and return it."""
         outputs = OutputQueue(lambda: None)  # never full: a load only sends its position and progress
-        added = ActiveRequest(request_id, model, model.task, "", (), self._clock(), outputs)
+        is_drawer = model.task is Task.IMAGE
+        added = ActiveRequest(request_id, model, model.task, "", (), self._clock(), outputs, is_batch=is_drawer)
         self.active[request_id] = added
         return added
 

@@ -193,6 +193,11 @@ class Supervisor:
         return model in self._pool.workers
 
     @property
+    def open_request_count(self) -> int:
+        """How many requests wait or run."""
+        return len(self._requests.active)
+
+    @property
     def budget_bytes(self) -> int:
         """Memory for all models together."""
         return self._scheduler.budget_bytes

@@ -122,8 +122,8 @@ class Upkeep:
 
     def _prewarm(self) -> None:
         """Prepare a spare worker, unless a request is open or a model is loading: they need the processor."""
-        records = self.scheduler.records.values()
-        is_loading = any(record.state is ModelState.STARTING for record in records)
+        records = self.scheduler.records
+        is_loading = ModelState.STARTING in [record.state for record in records.values()]
         if not (self.requests.active or is_loading or self.scheduler.closing):
-            resident = frozenset(record.name for record in records if record.state in CHARGED_STATES)
+            resident = frozenset([name for name, record in records.items() if record.state in CHARGED_STATES])
             self.prewarmer.prepare(resident, self.scheduler.free_bytes)

@@ -13,7 +13,14 @@ from model_runtime.supervisor.pressure import Pressure
 from model_runtime.supervisor.views import MachineView, ModelView, RequestView, SupervisorView, WorkerView
 
 STALL_SECONDS: Mapping[Task, float] = MappingProxyType(
-    {Task.VISION: 60.0, Task.TEXT: 60.0, Task.SPEECH: 60.0, Task.TRANSCRIPTION: 180.0, Task.IMAGE: 300.0}
+    {
+        Task.VISION: 60.0,
+        Task.TEXT: 60.0,
+        Task.SPEECH: 60.0,
+        Task.TRANSCRIPTION: 180.0,
+        Task.IMAGE: 300.0,
+        Task.EMBEDDING: 60.0,
+    }
 )
 """Longest time without progress on an Apple GPU, in seconds."""
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from model_runtime.catalog.builtin_models import OCR_ENGINE
 from model_runtime.catalog.model import Model
-from model_runtime.requests import Chat, GenerateImage, Request, Speak, Transcribe
-from model_runtime.validation import chat, image, ocr, speech, transcription
+from model_runtime.requests import Chat, Embed, GenerateImage, Request, Speak, Transcribe
+from model_runtime.validation import chat, embedding, image, ocr, speech, tools, transcription
 
 
 def validate(request: Request, model: Model, folders: Mapping[str, Path]) -> None:
@@ -16,6 +16,8 @@ def validate(request: Request, model: Model, folders: Mapping[str, Path]) -> Non
         InvalidInput: a value cannot be used; the message says which values can.
         InvalidCheckpoint: the config.json of a chat model cannot be read.
     """
+    if isinstance(request, Chat):
+        tools.validate(request, model, folders)
     match request:
         case Chat() if model.engine == OCR_ENGINE:
             ocr.validate(request, model)
@@ -27,3 +29,5 @@ def validate(request: Request, model: Model, folders: Mapping[str, Path]) -> Non
             transcription.validate(request, model, folders)
         case Speak():
             speech.validate(request, model, folders)
+        case Embed():
+            embedding.validate(request)

@@ -16,7 +16,8 @@ from model_runtime.requests import Chat
 MAX_IMAGES = 16
 MAX_ASPECT_RATIO = 200
 """Longer side over shorter side. Source: `smart_resize` of Qwen's image processors in transformers."""
-MAX_STOP_STRINGS = 4
+MAX_STOP_STRINGS = 64
+"""OpenAI takes 4. To other servers Continue sends all marks of a gap, of chat templates and of its languages."""
 MAX_STOP_CHARACTERS = 256
 MAX_BYTES_PER_TOKEN = 16
 """Upper bound of ordinary text in UTF-8. The engine counts the tokens of a request exactly."""
@@ -44,8 +45,8 @@ def validate(request: Chat, model: Model, folders: Mapping[str, Path]) -> None:
     context_limit = read_dims(folders["model"]).served_tokens(int(model.options.get("context_tokens", 0)))
     parts = [part for message in request.messages for part in message.content]
     images = [part for part in parts if isinstance(part, ImageData)]
-    text = "".join([part for part in parts if isinstance(part, str)])
-    _check_messages(request, has_content=bool(images or text))
+    _check_messages(request, has_content=bool(images or request.raw_text))
+    text = request.raw_text + request.tool_text
     _check_encoding({"messages": text, "stop": "".join(request.stop), "json_schema": request.json_schema})
     _check_sampling(request)
     _check_stop_strings(request.stop)

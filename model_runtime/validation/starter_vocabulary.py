@@ -12,7 +12,7 @@ from pathlib import Path
 
 from model_runtime.catalog.foreign_files import read_text
 from model_runtime.catalog.model import Model
-from model_runtime.requests import Chat, GenerateImage, Request, Speak, Task, Transcribe
+from model_runtime.requests import Chat, Embed, GenerateImage, Request, Speak, Task, Transcribe
 
 WORDS_FILE = "words.txt"
 MAX_SHOWN_WORDS = 4
@@ -91,6 +91,8 @@ def _requested_text(request: Request) -> str:
             return "\n".join([part for part in last_message.content if isinstance(part, str)])
         case GenerateImage(prompt=text) | Transcribe(prompt=text) | Speak(text=text):
             return text
+        case Embed(texts=texts):
+            return "\n".join(texts)
 
 
 def _format_warning(unknown: tuple[str, ...], name: str, scope: StarterScope) -> str:

@@ -78,15 +78,15 @@ def validate_fields(values: dict[str, Any], schema: type[BodyT]) -> BodyT:
 
 
 @asynccontextmanager
-async def open_form(request: Request) -> AsyncGenerator[FormData]:
-    """Read a form and delete its file afterwards. Starlette spools a file of more than 1 MB to disk.
+async def open_form(request: Request, *, max_files: int = 1) -> AsyncGenerator[FormData]:
+    """Read a form and delete its files afterwards. Starlette spools a file of more than 1 MB to disk.
 
     Raises:
         BodyTooLarge: the body is larger than the limit of forms.
         InsufficientStorage: the file cannot be spooled.
     """
     try:
-        form = await request.form(max_files=1, max_fields=MAX_FIELDS, max_part_size=MAX_FIELD_BYTES)
+        form = await request.form(max_files=max_files, max_fields=MAX_FIELDS, max_part_size=MAX_FIELD_BYTES)
     except OSError as error:
         raise storage_error(error) from error
     try:

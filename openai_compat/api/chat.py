@@ -1,29 +1,40 @@
-"""POST /v1/chat/completions: text and images in, text out, whole or as a stream of chunks."""
+"""POST /v1/chat/completions: text, images, sound and tools in, text, speech and tool calls out, whole or in chunks."""
 
 import secrets
 import time
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from model_runtime.events import ChatResult, Event, Finished, TextDelta, TokenLogprob, expect_result
-from model_runtime.requests import Chat
+from model_runtime.events import (
+    ChatResult,
+    Event,
+    Finished,
+    ReasoningDelta,
+    TextDelta,
+    ToolCallDelta,
+    expect_result,
+)
+from model_runtime.requests import Chat, Speak
 from model_runtime.service import Service
 from openai_compat.api.audio_inputs import AudioInputs
 from openai_compat.api.bodies import read_body
 from openai_compat.api.chat_body import ChatBody
+from openai_compat.api.chat_completion import ChatCompletionBuilder, choice_json, delta_json, usage_json
 from openai_compat.api.chat_requests import IndexedEvent, build_chat, json_schema_text, merge_runs, repeat_chat
 from openai_compat.api.generation import client_name, run_events, senses_fields
 from openai_compat.api.image_inputs import ImageInputs
-from openai_compat.api.logprobs import logprobs_json
-from openai_compat.api.messages import MediaInputs, read_conversation
+from openai_compat.api.messages import MediaInputs, read_conversation, task_of_bodies
+from openai_compat.api.spoken_chat import SpokenChatRun, TranscriptStore, recall_spoken
+from openai_compat.api.spoken_text import Narrator, require_voice
+from openai_compat.api.tools import read_tool_use
 from openai_compat.http.disconnect import cancel_on_disconnect
-from openai_compat.http.sse import DONE_EVENT, Chunk, DeferredStreamingResponse, encode_event
+from openai_compat.http.sse import DONE_EVENT, Chunk, DeferredStreamingResponse
 from openai_compat.http.uploads import release_upload
 
 
@@ -33,6 +44,7 @@ class ChatEndpoint:
 
     service: Service
     image_inputs: ImageInputs
+    transcripts: TranscriptStore = field(default_factory=TranscriptStore)
 
     def routes(self) -> list[Route]:
         """Return the route."""
@@ -41,85 +53,62 @@ class ChatEndpoint:
     async def create(self, request: Request) -> Response:
         """Run a chat."""
         body = await read_body(request, ChatBody)
-        async with cancel_on_disconnect(request.receive):
-            chat, warnings = await self._build_chat(body, client_name(request.headers))
-        body.messages.clear()  # holds pictures as base64; a request that waits keeps only the decoded ones
-        release_upload(request.scope)
-        chats = repeat_chat(chat, body.n)
-        completion_run = ChatCompletionRun(self.service, chats, request, body, warnings)
-        builder = ChatCompletionBuilder(f"chatcmpl-{secrets.token_hex(12)}", int(time.time()), body.model or chat.model)
+        model = await self.service.resolve(body.model, task_of_bodies(body.messages))
+        if body.is_spoken:
+            await require_voice(self.service, body.audio.model, body.audio.voice.id, param="audio.model")
+        builder = ChatCompletionBuilder(f"chatcmpl-{secrets.token_hex(12)}", int(time.time()), body.model or model)
         if body.stream:
             include_usage = body.stream_options.include_usage
             return DeferredStreamingResponse(
-                completion_run.chunks(builder, include_usage=include_usage),
+                self._chunks(request, body, model, builder),
                 initial_body=builder.role_chunks(body.n, include_usage=include_usage),
             )
         async with cancel_on_disconnect(request.receive):
+            completion_run = await self._read_chat(request, body, model)
             return JSONResponse(await completion_run.completion(builder))
 
-    async def _build_chat(self, body: ChatBody, client: str) -> tuple[Chat, tuple[str, ...]]:
-        """Return the chat, and what its answer must tell."""
+    async def _chunks(
+        self, request: Request, body: ChatBody, model: str, builder: ChatCompletionBuilder
+    ) -> AsyncGenerator[Chunk]:
+        """Read the chat and run it. Recordings are transcribed here, where a stream is kept alive meanwhile."""
+        completion_run = await self._read_chat(request, body, model)
+        async with aclosing(completion_run.chunks(builder, include_usage=body.stream_options.include_usage)) as chunks:
+            async for chunk in chunks:
+                yield chunk
+
+    async def _read_chat(self, request: Request, body: ChatBody, model: str) -> "ChatCompletionRun | SpokenChatRun":
+        """Decode the pictures and transcribe the recordings of a chat and return what runs it.
+
+        Raises:
+            InvalidInput: a message cannot be used.
+            SensesError: a recording cannot be transcribed.
+        """
+        client = client_name(request.headers)
         inputs = MediaInputs(self.image_inputs, AudioInputs(self.service, client))
-        conversation = await read_conversation(body.messages, inputs, param="messages")
+        messages = recall_spoken(body.messages, self.transcripts)
+        conversation = await read_conversation(messages, inputs, param="messages")
+        body.messages.clear()  # holds pictures as base64; a request that waits keeps only the decoded ones
+        release_upload(request.scope)
         chat = build_chat(
             body,
-            await self.service.resolve(body.model, conversation.task),
+            model,
             conversation.messages,
             max_tokens=body.max_completion_tokens or body.max_tokens,
             json_schema=json_schema_text(body.response_format),
             top_logprobs=body.top_logprobs if body.logprobs else None,
+            tool_use=read_tool_use(body.tools, body.tool_choice, is_parallel=body.parallel_tool_calls),
         )
-        return chat, (*body.ignored_warnings(), *conversation.warnings)
-
-
-@dataclass(frozen=True, slots=True)
-class ChatCompletionBuilder:
-    """Builds completions and chunks. `created` is in seconds since the epoch; every chunk repeats the three fields."""
-
-    id: str
-    created: int
-    model: str
-
-    def completion(self, choices: list[dict[str, Any]], usage: dict[str, Any], **extra: Any) -> dict[str, Any]:
-        """Return a `chat.completion` object."""
-        return {
-            "id": self.id,
-            "object": "chat.completion",
-            "created": self.created,
-            "model": self.model,
-            "choices": choices,
-            "usage": usage,
-            **extra,
-        }
-
-    def chunk(self, choices: list[dict[str, Any]], **extra: Any) -> bytes:
-        """Return one `chat.completion.chunk` event."""
-        payload = {"id": self.id, "object": "chat.completion.chunk", "created": self.created, "model": self.model}
-        return encode_event({**payload, "choices": choices, **extra})
-
-    def delta_chunk(
-        self,
-        index: int,
-        delta: dict[str, Any],
-        *,
-        include_usage: bool,
-        finish_reason: str | None = None,
-        logprobs: Sequence[TokenLogprob] = (),
-        **extra: Any,
-    ) -> bytes:
-        """Return a chunk of one choice. If the client requests usage, it is null in all chunks but the last."""
-        choice = {"index": index, "delta": delta, "logprobs": logprobs_json(logprobs), "finish_reason": finish_reason}
-        return self.chunk([choice], usage=None, **extra) if include_usage else self.chunk([choice], **extra)
-
-    def role_chunks(self, count: int, *, include_usage: bool) -> bytes:
-        """Return the first chunk of each choice, which holds its role."""
-        first = {"role": "assistant", "content": ""}
-        return b"".join(self.delta_chunk(index, first, include_usage=include_usage) for index in range(count))
-
-    def last_chunk(self, index: int, result: ChatResult, senses: dict[str, Any], *, include_usage: bool) -> bytes:
-        """Return the last chunk of a choice, which says why it ended."""
-        reason = result.finish_reason
-        return self.delta_chunk(index, {}, include_usage=include_usage, finish_reason=reason, senses=senses)
+        warnings = (*body.ignored_warnings(), *conversation.warnings)
+        if not body.is_spoken:
+            return ChatCompletionRun(self.service, repeat_chat(chat, body.n), request, body, warnings)
+        speak = Speak(body.audio.model, "", voice=body.audio.voice.id)
+        return SpokenChatRun(
+            run_events(self.service, chat, request, body),
+            Narrator(self.service, speak, client, body.keep_alive),
+            body.audio.format or ("pcm16" if body.stream else "wav"),
+            self.transcripts,
+            warnings,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,10 +137,10 @@ class ChatCompletionRun:
         results: dict[int, ChatResult] = {}
         async with aclosing(self._events()) as events:
             async for index, event in events:
-                if isinstance(event, TextDelta):
-                    yield builder.delta_chunk(
-                        index, {"content": event.text}, include_usage=include_usage, logprobs=event.logprobs
-                    )
+                if isinstance(event, TextDelta | ReasoningDelta | ToolCallDelta):
+                    logprobs = event.logprobs if isinstance(event, TextDelta) else ()
+                    delta = delta_json(event)
+                    yield builder.delta_chunk(index, delta, include_usage=include_usage, logprobs=logprobs)
                 elif isinstance(event, Finished):
                     finished, results[index] = expect_result(event, ChatResult)
                     yield builder.last_chunk(
@@ -163,26 +152,3 @@ class ChatCompletionRun:
 
     def _events(self) -> AsyncGenerator[IndexedEvent]:
         return merge_runs([run_events(self.service, chat, self.request, self.body) for chat in self.chats])
-
-
-def choice_json(index: int, result: ChatResult) -> dict[str, Any]:
-    """Return one choice of a completion."""
-    message = {"role": "assistant", "content": result.text, "refusal": None}
-    return {
-        "index": index,
-        "message": message,
-        "logprobs": logprobs_json(result.logprobs),
-        "finish_reason": result.finish_reason,
-    }
-
-
-def usage_json(results: list[ChatResult]) -> dict[str, Any]:
-    """Return the token counts of all choices. The prompt counts once, as read for the first choice."""
-    prompt_tokens = results[0].prompt_tokens
-    completion_tokens = sum(result.completion_tokens for result in results)
-    return {
-        "prompt_tokens": prompt_tokens,
-        "completion_tokens": completion_tokens,
-        "total_tokens": prompt_tokens + completion_tokens,
-        "prompt_tokens_details": {"cached_tokens": results[0].cached_tokens},
-    }

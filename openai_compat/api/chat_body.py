@@ -5,20 +5,23 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, FailFast, Field, model_validator
 
+from model_runtime.validation.chat import MAX_STOP_STRINGS
 from openai_compat.api.schemas import (
     MAX_PARTS,
+    NO_SUCH_SETTING,
+    IgnoredField,
     RequestBody,
+    VoiceId,
     WireModel,
     at_most,
-    require_at_most,
     text_to_list,
     text_to_object,
     text_to_parts,
     unsupported_error,
 )
+from openai_compat.api.tools_body import ToolCalls, ToolChoice, ToolChoiceValue, Tools, with_tool_calls
 
 MAX_MESSAGES = 4096
-MAX_TOOLS = 1024
 MAX_CHOICES = 16
 """Answers to one request."""
 MAX_BIASES = 1024
@@ -26,8 +29,11 @@ MAX_BIASES = 1024
 TokenId = Annotated[int, Field(ge=0, lt=2**31)]
 LogitBias = Annotated[dict[TokenId, Annotated[float, Field(ge=-100, le=100)]], Field(max_length=MAX_BIASES)]
 StopTexts = Annotated[
-    list[str], Field(max_length=4), BeforeValidator(text_to_list, json_schema_input_type=str | list[str])
+    list[str], Field(max_length=MAX_STOP_STRINGS), BeforeValidator(text_to_list, json_schema_input_type=str | list[str])
 ]
+
+Modality = Literal["text", "audio"]
+Modalities = Annotated[list[Modality], BeforeValidator(text_to_list, json_schema_input_type=Modality | list[Modality])]
 
 
 class ImageUrl(WireModel):
@@ -68,8 +74,14 @@ class ContentPart(WireModel):
         return self
 
 
+class SpokenAnswer(WireModel):
+    """A spoken answer of before, by the id that it had."""
+
+    id: str = ""
+
+
 class MessageBody(WireModel):
-    """One message. `developer` is OpenAI's newer name of `system`."""
+    """One message. `developer` is OpenAI's newer name of `system`; `audio` stands for what was said in an answer."""
 
     role: Literal["system", "developer", "user", "assistant", "tool", "function"]
     content: Annotated[
@@ -78,6 +90,16 @@ class MessageBody(WireModel):
         at_most(MAX_PARTS, "parts"),
         BeforeValidator(text_to_parts, json_schema_input_type=str | list[ContentPart]),
     ] = Field(default_factory=list)
+    tool_calls: ToolCalls = Field(default_factory=list)
+    tool_call_id: str = ""
+
+    @model_validator(mode="before")
+    @classmethod
+    def convert_function_call(cls, values: Any) -> Any:
+        """Read calls and results in their deprecated form."""
+        return with_tool_calls(values) if isinstance(values, dict) else values
+
+    audio: SpokenAnswer = SpokenAnswer()
 
 
 Messages = Annotated[list[MessageBody], FailFast(), at_most(MAX_MESSAGES, "messages"), Field(min_length=1)]
@@ -103,13 +125,16 @@ class StreamOptions(WireModel):
     include_usage: bool = False
 
 
+class AudioOptions(WireModel):
+    """How an answer is spoken. `model` is ours. Without a format a stream has `pcm16`, a whole answer `wav`."""
+
+    voice: Annotated[VoiceId, text_to_object("id")] = VoiceId(id="")
+    format: Literal["wav", "mp3", "opus", "aac", "flac", "pcm16"] | None = None
+    model: str = ""
+
+
 class SamplingBody(RequestBody):
-    """How tokens are chosen. `top_k`, `min_p` and `repetition_penalty` are vLLM's names, which many clients send.
-
-    Fields of `ignored` are accepted, and the answer says that they had no effect.
-    """
-
-    ignored: ClassVar[tuple[str, ...]] = ()
+    """How tokens are chosen. `top_k`, `min_p` and `repetition_penalty` are vLLM's names, which many clients send."""
 
     temperature: float = Field(1.0, ge=0, le=2)
     top_p: float = Field(1.0, gt=0, le=1)
@@ -122,27 +147,14 @@ class SamplingBody(RequestBody):
     seed: int | None = None
     stop: StopTexts = Field(default_factory=list)
 
-    def ignored_warnings(self) -> tuple[str, ...]:
-        """Return a sentence for each field that was sent and has no effect."""
-        sent = [name for name in self.ignored if getattr(self, name) is not None]
-        return tuple(f"{name} has no effect: Senses' models have no such setting." for name in sent)
-
-
-def reject_many_tools(values: Mapping[str, Any]) -> None:
-    """Refuse more tools than the limit. Senses does not call tools, and ignores fewer.
-
-    Raises:
-        PydanticCustomError: there are more.
-    """
-    for name in ("tools", "functions"):
-        if isinstance(values.get(name), list):
-            require_at_most(values[name], MAX_TOOLS, name)
-
 
 class ChatBody(SamplingBody):
     """POST /v1/chat/completions."""
 
-    ignored = ("reasoning_effort", "verbosity")
+    ignored: ClassVar[Mapping[str, IgnoredField]] = {
+        "reasoning_effort": IgnoredField(NO_SUCH_SETTING),
+        "verbosity": IgnoredField(NO_SUCH_SETTING, ("medium",)),
+    }
 
     messages: Messages
     stream: bool = False
@@ -153,8 +165,18 @@ class ChatBody(SamplingBody):
     response_format: ResponseFormat = ResponseFormat()
     logprobs: bool = False
     top_logprobs: int = Field(0, ge=0, le=20)
+    modalities: Modalities = Field(default_factory=list)
+    audio: AudioOptions = AudioOptions()
+    tools: Tools = Field(default_factory=list)
+    tool_choice: ToolChoiceValue = ToolChoice()
+    parallel_tool_calls: bool = True
     reasoning_effort: Any = None
     verbosity: Any = None
+
+    @property
+    def is_spoken(self) -> bool:
+        """Whether the answer is to be spoken."""
+        return "audio" in self.modalities
 
     @model_validator(mode="before")
     @classmethod
@@ -171,21 +193,30 @@ class ChatBody(SamplingBody):
             raise unsupported_error("`input` without `messages`", "This is a body for /v1/responses; send it there.")
         if values.get("top_logprobs") and not values.get("logprobs"):
             raise ValueError("top_logprobs needs logprobs: true")
-        if "audio" in str(values.get("modalities", "")):
-            raise unsupported_error("An audio answer", "Send the answer's text to /v1/audio/speech.")
+        if values.get("moderation"):
+            raise unsupported_error("moderation", "Senses has no moderation model; leave it out.")
         if values.get("web_search_options") is not None:
             raise unsupported_error("web_search_options", "Senses works offline; leave it out.")
-        reject_many_tools(values)
-        reject_forced_tools(values.get("tool_choice", values.get("function_call")))
+        for name in ("functions", "function_call"):
+            if values.get(name) not in (None, [], "auto", "none"):
+                advice = "Send functions as tools, and the choice among them as tool_choice."
+                raise unsupported_error(f"{name}, which is deprecated,", advice)
         return values
 
+    def ignored_warnings(self) -> tuple[str, ...]:
+        """Return a sentence for each field that was sent and has no effect."""
+        is_unheard = self.audio != AudioOptions() and not self.is_spoken
+        unheard = ('audio has no effect: modalities has no "audio".',) if is_unheard else ()
+        return (*super().ignored_warnings(), *unheard)
 
-def reject_forced_tools(choice: object) -> None:
-    """Reject a required tool call. Optional tools are accepted: many clients always send them.
+    @model_validator(mode="after")
+    def check_speech(self) -> "ChatBody":
+        """Refuse what a spoken answer cannot have.
 
-    Raises:
-        PydanticCustomError: `choice` is neither "auto" nor "none".
-    """
-    if choice not in (None, "auto", "none"):
-        name = repr(choice) if choice in ("required", "any") else "that names a tool"
-        raise unsupported_error(f"tool_choice {name}", 'Senses does not call tools; use "auto" or "none".')
+        Raises:
+            PydanticCustomError: several answers, a schema or log-probabilities are asked for.
+        """
+        asked_for = {"n": self.n > 1, "response_format": self.response_format.type != "text", "logprobs": self.logprobs}
+        if self.is_spoken and (name := next((name for name, is_asked in asked_for.items() if is_asked), "")):
+            raise unsupported_error(f"{name} with an audio answer", 'Leave it out, or leave out "audio" of modalities.')
+        return self

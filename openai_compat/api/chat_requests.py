@@ -9,6 +9,7 @@ from dataclasses import replace
 from model_runtime.events import Event
 from model_runtime.requests import Chat, Message
 from openai_compat.api.chat_body import ResponseFormat, SamplingBody
+from openai_compat.api.tools import NO_TOOLS, ToolUse
 
 SEED_RANGE = 2**32
 """The runtime takes unsigned 32-bit seeds; OpenAI's are signed and 64-bit."""
@@ -25,9 +26,10 @@ def build_chat(
     max_tokens: int | None,
     json_schema: str = "",
     top_logprobs: int | None = None,
+    tool_use: ToolUse = NO_TOOLS,
 ) -> Chat:
     """Return the chat that a body asks of `model`; `max_tokens` None is no limit."""
-    return Chat(
+    chat = Chat(
         model,
         tuple(messages),
         max_tokens=max_tokens or 0,
@@ -44,6 +46,7 @@ def build_chat(
         logit_bias=tuple(body.logit_bias.items()),
         top_logprobs=top_logprobs,
     )
+    return tool_use.apply(chat)
 
 
 def json_schema_text(response_format: ResponseFormat) -> str:

@@ -2,7 +2,7 @@
 
 import secrets
 import time
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import Annotated, Any
@@ -12,13 +12,14 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from model_runtime.events import ChatResult, Event, Finished, TextDelta, expect_result
+from model_runtime.events import ChatResult, Event, Finished, TextDelta, TokenLogprob, expect_result
 from model_runtime.requests import Chat, Message, Task
 from model_runtime.service import Service
 from openai_compat.api.bodies import read_body
 from openai_compat.api.chat_body import MAX_CHOICES, SamplingBody, StreamOptions
 from openai_compat.api.chat_requests import build_chat, merge_runs, repeat_chat
 from openai_compat.api.generation import run_events, senses_fields
+from openai_compat.api.logprobs import completion_logprobs
 from openai_compat.api.schemas import text_to_list, unsupported_error
 from openai_compat.http.disconnect import cancel_on_disconnect
 from openai_compat.http.sse import DONE_EVENT, Chunk, DeferredStreamingResponse, encode_event
@@ -39,6 +40,7 @@ class CompletionBody(SamplingBody):
     max_tokens: int = Field(DEFAULT_MAX_TOKENS, ge=1)
     n: int = Field(1, ge=1, le=MAX_CHOICES)
     echo: bool = False
+    logprobs: int | None = Field(None, ge=0, le=20)
     stream: bool = False
     stream_options: StreamOptions = StreamOptions()
 
@@ -52,8 +54,8 @@ class CompletionBody(SamplingBody):
         """
         if not isinstance(values, dict):
             return values
-        if values.get("logprobs") is not None:
-            raise unsupported_error("logprobs", "Leave it out.")
+        if values.get("logprobs") is not None and values.get("echo"):
+            raise unsupported_error("logprobs with echo", "A prompt has no log-probabilities here; leave out echo.")
         if values.get("suffix"):
             raise unsupported_error("suffix", "Write the model's own tokens for a gap into the prompt.")
         if values.get("best_of") not in (None, values.get("n") or 1):
@@ -100,7 +102,9 @@ class CompletionsEndpoint:
 
 def raw_chat(body: CompletionBody, model: str, prompt: str) -> Chat:
     """Return the request to continue `prompt` without a template."""
-    return replace(build_chat(body, model, [Message("user", (prompt,))], max_tokens=body.max_tokens), is_raw=True)
+    messages = [Message("user", (prompt,))]
+    chat = build_chat(body, model, messages, max_tokens=body.max_tokens, top_logprobs=body.logprobs)
+    return replace(chat, is_raw=True)
 
 
 class CompletionBuilder:
@@ -141,7 +145,7 @@ class CompletionRun:
                 last_events[index] = event
         runs = [expect_result(last_events.get(index), ChatResult) for index in range(len(self.chats))]
         choices = [
-            choice_json(index, self._echo(index) + result.text, result.finish_reason)
+            choice_json(index, self._echo(index) + result.text, result.finish_reason, result.logprobs)
             for index, (_, result) in enumerate(runs)
         ]
         results = dict(enumerate(result for _, result in runs))
@@ -150,12 +154,15 @@ class CompletionRun:
     async def chunks(self) -> AsyncGenerator[Chunk]:
         """Run all choices and yield chunks; the prompts come first if they are echoed."""
         results: dict[int, ChatResult] = {}
+        offsets = [0] * len(self.chats)
         async with aclosing(self._events()) as events:
             if self.body.echo:
                 yield self.builder.chunk([choice_json(index, self._echo(index)) for index in range(len(self.chats))])
             async for index, event in events:
                 if isinstance(event, TextDelta):
-                    yield self.builder.chunk([choice_json(index, event.text)])
+                    choice = choice_json(index, event.text, logprobs=event.logprobs, first_offset=offsets[index])
+                    offsets[index] += len(event.text)
+                    yield self.builder.chunk([choice])
                 elif isinstance(event, Finished):
                     finished, results[index] = expect_result(event, ChatResult)
                     choice = choice_json(index, "", results[index].finish_reason)
@@ -181,6 +188,22 @@ class CompletionRun:
         return merge_runs([run_events(self.service, chat, self.request, self.body) for chat in self.chats])
 
 
-def choice_json(index: int, text: str, finish_reason: str | None = None) -> dict[str, Any]:
-    """Return one choice; without a `finish_reason` it goes on."""
-    return {"text": text, "index": index, "logprobs": None, "finish_reason": finish_reason}
+def choice_json(
+    index: int,
+    text: str,
+    finish_reason: str | None = None,
+    logprobs: Sequence[TokenLogprob] = (),
+    *,
+    first_offset: int = 0,
+) -> dict[str, Any]:
+    """Return one choice; without a `finish_reason` it goes on.
+
+    The type in OpenAI's specification has a reason in every chunk, but its streams have null until the last one, and
+    clients take any other value for the end.
+    """
+    return {
+        "text": text,
+        "index": index,
+        "logprobs": completion_logprobs(logprobs, first_offset),
+        "finish_reason": finish_reason,
+    }

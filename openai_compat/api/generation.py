@@ -1,4 +1,4 @@
-"""Collects results of the runtime, and describes them beyond OpenAI's fields."""
+"""Resolves models, collects results of the runtime, and describes them beyond OpenAI's fields."""
 
 import json
 from collections.abc import AsyncGenerator, Sequence
@@ -10,8 +10,9 @@ from urllib.parse import quote
 from starlette.datastructures import Headers
 from starlette.requests import Request as HttpRequest
 
+from model_runtime.errors import SensesError
 from model_runtime.events import ChatResult, Event, Finished, ResultT, expect_result
-from model_runtime.requests import Request
+from model_runtime.requests import Request, Task
 from model_runtime.service import Service
 from openai_compat.api.schemas import RequestBody
 
@@ -19,6 +20,19 @@ MAX_CLIENT_NAME_CHARS = 40
 MAX_HEADER_WARNINGS = 8
 """Keeps the header below the limits of proxies."""
 MODEL_HEADERS = ("x-senses-model", "x-senses-starter", "x-senses-warnings")
+
+
+async def resolve_field(service: Service, name: str, task: Task, *, param: str) -> str:
+    """Return the canonical name of a model that is named in another field than `model`. Errors name that field.
+
+    Raises:
+        SensesError: as `Service.resolve`.
+    """
+    try:
+        return await service.resolve(name, task)
+    except SensesError as error:
+        error.param = param
+        raise
 
 
 def run_events(

@@ -29,15 +29,22 @@ class ImageInputs:
             InvalidInput: the URL is invalid, not allowed or cannot be fetched.
             InvalidMedia: the content is not an image.
         """
-        url = url.strip()
-        if url[:5].lower() == "data:":
-            data = await to_thread.run_sync(lambda: decode_data_url(url, param=param))
-        else:
-            data = await self._fetch(url, param)
+        data = await self.read(url, param=param)
         try:
             return await self.decoder.decode_image(data, param=param)
         except InvalidMedia as error:
             raise InvalidMedia(error.message, param=param, code="image_parse_error") from error
+
+    async def read(self, url: str, *, param: str) -> bytes:
+        """Return the file at `url`.
+
+        Raises:
+            InvalidInput: the URL is invalid, not allowed or cannot be fetched.
+        """
+        url = url.strip()
+        if url[:5].lower() == "data:":
+            return await to_thread.run_sync(lambda: decode_data_url(url, param=param))
+        return await self._fetch(url, param)
 
     async def _fetch(self, url: str, param: str) -> bytes:
         if not is_web_url(url):

@@ -3,10 +3,10 @@
 import base64
 import secrets
 import time
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 from anyio import to_thread
 from starlette.requests import Request
@@ -27,6 +27,8 @@ from openai_compat.http.errors import UnknownUrl
 from openai_compat.http.sse import DONE_EVENT, Chunk, DeferredStreamingResponse, encode_event
 from openai_compat.http.uploads import release_upload
 
+EventPrefix = Literal["image_generation", "image_edit"]
+"""How the names of the events of a stream begin."""
 DEFAULT_SIZE = (512, 512)
 OPENAI_SIZES = frozenset({"1024x1024", "1024x1536", "1536x1024"})
 """Sizes that the types of OpenAI's Python client allow in answers; strict validation fails on others. `senses` has the
@@ -64,17 +66,12 @@ class ImagesEndpoint:
             body.prompt,
             width,
             height,
-            seed=secrets.randbelow(SEED_RANGE) if body.seed is None else body.seed,
+            seed=first_seed(body),
             steps=body.steps,
-            preview_every=preview_interval(body.steps, body.partial_images) if body.stream else 0,
+            preview_every=preview_interval(body),
         )
-        image_requests = [
-            replace(image_request, seed=(image_request.seed + index) % SEED_RANGE) for index in range(body.n)
-        ]
-        if body.stream:
-            return DeferredStreamingResponse(self._stream_events(request, body, image_requests))
-        async with cancel_on_disconnect(request.receive):
-            return JSONResponse(await self._images_json(request, body, image_requests))
+        run = ImageRun(self.service, self.store, request, body, repeat_image(image_request, body.n), "image_generation")
+        return await run.respond()
 
     async def serve(self, request: Request) -> Response:
         """Return a stored image.
@@ -89,53 +86,106 @@ class ImagesEndpoint:
             )
         return Response(stored.data, media_type=stored.content_type, headers={"cache-control": "private, max-age=3600"})
 
-    async def _images_json(
-        self, request: Request, body: ImagesBody, image_requests: list[GenerateImage]
-    ) -> dict[str, Any]:
+
+@dataclass(frozen=True, slots=True)
+class ImageRun:
+    """Runs the requests of one call, one after the other, and answers it; `warnings` come with the pictures."""
+
+    service: Service
+    store: TemporaryImageStore
+    request: Request
+    body: ImagesBody
+    image_requests: Sequence[GenerateImage]
+    event_prefix: EventPrefix
+    warnings: Sequence[str] = ()
+
+    async def respond(self) -> Response:
+        """Return the pictures, or the stream in which they come."""
+        if self.body.stream:
+            return DeferredStreamingResponse(self._events())
+        async with cancel_on_disconnect(self.request.receive):
+            return JSONResponse(await self._images_json())
+
+    @property
+    def _all_warnings(self) -> list[str]:
+        return [*self.body.ignored_warnings(), *self.warnings]
+
+    async def _images_json(self) -> dict[str, Any]:
         runs = [
-            await collect_result(run_events(self.service, one, request, body), GeneratedImage) for one in image_requests
+            await collect_result(run_events(self.service, one, self.request, self.body), GeneratedImage)
+            for one in self.image_requests
         ]
         images = [image for _, image in runs]
         finished, first = runs[0]
         return {
             "created": int(time.time()),
-            "data": [await self._image_json(request, body, image) for image in images],
+            "data": [await self._image_json(image) for image in images],
             "background": "opaque",
-            "output_format": body.output_format,
+            "output_format": self.body.output_format,
             **({"size": size} if (size := size_text(first)) in OPENAI_SIZES else {}),
             "usage": ZERO_USAGE,
-            "senses": senses_fields(finished)
+            "senses": senses_fields(finished, self._all_warnings)
             | {"size": size, "seeds": [image.seed for image in images], "steps": first.steps},
         }
 
-    async def _image_json(self, request: Request, body: ImagesBody, image: GeneratedImage) -> dict[str, str]:
-        data = await encode_output(image.png, body)
-        if body.response_format == "url":
-            name = self.store.put(data, f"image/{body.output_format}")
+    async def _image_json(self, image: GeneratedImage) -> dict[str, str]:
+        data = await encode_output(image.png, self.body)
+        if self.body.response_format == "url":
+            name = self.store.put(data, f"image/{self.body.output_format}")
             # the host that the client used: Open WebUI sends its API key to no other
-            return {"url": str(request.url_for("stored_image", name=name))}
+            return {"url": str(self.request.url_for("stored_image", name=name))}
         return {"b64_json": base64.b64encode(data).decode()}
 
-    async def _stream_events(
-        self, request: Request, body: ImagesBody, image_requests: list[GenerateImage]
-    ) -> AsyncGenerator[Chunk]:
-        for image_request in image_requests:
+    async def _events(self) -> AsyncGenerator[Chunk]:
+        for image_request in self.image_requests:
             sent_previews = 0
             event: Event | None = None
-            async with aclosing(run_events(self.service, image_request, request, body)) as events:
+            async with aclosing(run_events(self.service, image_request, self.request, self.body)) as events:
                 async for event in events:
-                    if isinstance(event, Preview) and is_preview_due(event, body.partial_images, sent_previews):
-                        encoded_image = await encode_output(event.image, body)
-                        yield encode_image_event(
-                            "partial_image", encoded_image, event.image, body, partial_image_index=sent_previews
+                    if isinstance(event, Preview) and is_preview_due(event, self.body.partial_images, sent_previews):
+                        encoded_image = await encode_output(event.image, self.body)
+                        yield self._event(
+                            "partial_image", encoded_image, event.image, partial_image_index=sent_previews
                         )
                         sent_previews += 1
             finished, image = expect_result(event, GeneratedImage)
-            encoded_image = await encode_output(image.png, body)
-            yield encode_image_event(
-                "completed", encoded_image, image, body, usage=ZERO_USAGE, senses=senses_fields(finished)
-            )
+            encoded_image = await encode_output(image.png, self.body)
+            senses = senses_fields(finished, self._all_warnings)
+            yield self._event("completed", encoded_image, image, usage=ZERO_USAGE, senses=senses)
         yield DONE_EVENT
+
+    def _event(
+        self,
+        suffix: str,
+        data: bytes,
+        image: ImageData | GeneratedImage,
+        *,
+        senses: Mapping[str, Any] | None = None,
+        **extra: Any,
+    ) -> bytes:
+        """Return one event of the stream."""
+        size, name = size_text(image), f"{self.event_prefix}.{suffix}"
+        payload = {
+            "type": name,
+            "b64_json": base64.b64encode(data).decode(),
+            "created_at": int(time.time()),
+            "background": "opaque",
+            "output_format": self.body.output_format,
+            "quality": "auto",
+            "size": size if size in OPENAI_SIZES else "auto",
+            "senses": {**(senses or {}), "size": size},
+        }
+        return encode_event(payload | extra, name)
+
+
+def first_seed(body: ImagesBody) -> int:
+    """Return the seed of the first picture, a random one if the body has none."""
+    return secrets.randbelow(SEED_RANGE) if body.seed is None else body.seed
+
+
+def repeat_image(image_request: GenerateImage, count: int) -> list[GenerateImage]:
+    """Return `count` requests with consecutive seeds."""
+    return [replace(image_request, seed=(image_request.seed + index) % SEED_RANGE) for index in range(count)]
 
 
 def size_text(image: ImageData | GeneratedImage) -> str:
@@ -143,12 +193,12 @@ def size_text(image: ImageData | GeneratedImage) -> str:
     return f"{image.width}x{image.height}"
 
 
-def preview_interval(steps: int, preview_count: int) -> int:
+def preview_interval(body: ImagesBody) -> int:
     """Return the number of steps between previews, 0 for no previews.
 
     With `steps` 0 the model chooses their number, so every step has a preview and `is_preview_due` drops most.
     """
-    return max(steps // (preview_count + 1), 1) if preview_count else 0
+    return max(body.steps // (body.partial_images + 1), 1) if body.stream and body.partial_images else 0
 
 
 def is_preview_due(preview: Preview, preview_count: int, sent_previews: int) -> bool:
@@ -158,31 +208,6 @@ def is_preview_due(preview: Preview, preview_count: int, sent_previews: int) -> 
         and preview.step < preview.steps
         and preview.step * (preview_count + 1) >= (sent_previews + 1) * preview.steps
     )
-
-
-def encode_image_event(
-    event_suffix: str,
-    data: bytes,
-    image: ImageData | GeneratedImage,
-    body: ImagesBody,
-    *,
-    senses: Mapping[str, Any] | None = None,
-    **extra: Any,
-) -> bytes:
-    """Return one event of the stream."""
-    size = size_text(image)
-    name = f"image_generation.{event_suffix}"
-    payload = {
-        "type": name,
-        "b64_json": base64.b64encode(data).decode(),
-        "created_at": int(time.time()),
-        "background": "opaque",
-        "output_format": body.output_format,
-        "quality": "auto",
-        "size": size if size in OPENAI_SIZES else "auto",
-        "senses": {**(senses or {}), "size": size},
-    }
-    return encode_event(payload | extra, name)
 
 
 async def encode_output(image: bytes | ImageData, body: ImagesBody) -> bytes:

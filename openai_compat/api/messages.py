@@ -11,6 +11,7 @@ from openai_compat.api.audio_inputs import AudioInputs
 from openai_compat.api.chat_body import ContentPart, MessageBody
 from openai_compat.api.image_inputs import ImageInputs
 from openai_compat.api.schemas import MAX_PARTS
+from openai_compat.api.tools import join_tool_calls, to_tool_call
 
 Role = Literal["system", "user", "assistant", "tool"]
 ROLES: dict[str, Role] = {
@@ -43,8 +44,14 @@ class MediaInputs:
     audio: AudioInputs
 
 
+def task_of_bodies(message_bodies: Sequence[MessageBody]) -> Task:
+    """Return the task that a model must support to answer messages that are not read yet."""
+    has_images = any(part.type == "image_url" for body in message_bodies for part in body.content)
+    return Task.VISION if has_images else Task.TEXT
+
+
 async def read_conversation(message_bodies: Sequence[MessageBody], inputs: MediaInputs, *, param: str) -> Conversation:
-    """Convert the messages of a request, load their images and transcribe their recordings.
+    """Convert the messages of a request with their tool calls, load their images and transcribe their recordings.
 
     Errors name the part that is invalid.
 
@@ -59,7 +66,7 @@ async def read_conversation(message_bodies: Sequence[MessageBody], inputs: Media
         await _to_message(body, inputs, f"{param}[{index}]", warnings) for index, body in enumerate(message_bodies)
     ]
     has_images = any(isinstance(content, ImageData) for message in messages for content in message.content)
-    return Conversation(tuple(messages), Task.VISION if has_images else Task.TEXT, tuple(warnings))
+    return Conversation(join_tool_calls(messages), Task.VISION if has_images else Task.TEXT, tuple(warnings))
 
 
 def _check_counts(message_bodies: Sequence[MessageBody], param: str) -> None:
@@ -78,7 +85,8 @@ async def _to_message(body: MessageBody, inputs: MediaInputs, param: str, warnin
         await _to_content(part, inputs, f"{param}.content[{index}].{part.type}", warnings)
         for index, part in enumerate(body.content)
     ]
-    return Message(ROLES[body.role], tuple(part for part in parts if part != ""))
+    content = tuple(part for part in parts if part != "")
+    return Message(ROLES[body.role], content, tuple(map(to_tool_call, body.tool_calls)), body.tool_call_id)
 
 
 async def _to_content(part: ContentPart, inputs: MediaInputs, param: str, warnings: list[str]) -> str | ImageData:

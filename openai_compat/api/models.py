@@ -1,4 +1,4 @@
-"""GET /v1/models, and the lists of models and voices that audio clients request."""
+"""GET /v1/models, for clients of OpenAI's and of Anthropic's API, and the lists of models and voices that audio clients request."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +13,8 @@ from model_runtime.errors import ModelMissing, SensesError, UnknownModel
 from model_runtime.requests import Task
 from model_runtime.service import Service, resolve_any_task
 from model_runtime.status import ModelStatus
+from openai_compat.api.anthropic.models import model_info, model_page
+from openai_compat.http.anthropic_errors import speaks_anthropic
 from openai_compat.http.endpoints import ENDPOINTS_BY_TASK
 from openai_compat.http.security import HAS_KEY
 
@@ -48,9 +50,13 @@ class ModelsEndpoint:
         ]
 
     async def list_models(self, request: Request) -> Response:
-        """List downloaded models, the default of each task first."""
+        """List downloaded models, the default of each task first; for Anthropic's clients only those that chat."""
         present = [model for model in self.service.status().models if model.present]
         ordered = sorted(present, key=lambda model: not model.default)
+        if speaks_anthropic(request.scope):
+            chat_models = [model for model in ordered if "chat" in capabilities(model)]
+            infos = [model_info(model.name, model, CREATED_AT) for model in chat_models]
+            return JSONResponse(model_page(infos, request.query_params))
         return JSONResponse({"object": "list", "data": [model_json(model) for model in ordered]})
 
     async def retrieve(self, request: Request) -> Response:
@@ -66,6 +72,8 @@ class ModelsEndpoint:
         except ModelMissing as error:
             raise ModelNotFound(error.message) from error
         status = self.service.status().model(name)
+        if speaks_anthropic(request.scope):
+            return JSONResponse(model_info(requested_name, status, CREATED_AT))
         return JSONResponse((model_json(status) if status else minimal_model_json(name)) | {"id": requested_name})
 
     async def list_speech_models(self, request: Request) -> Response:

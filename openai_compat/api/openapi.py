@@ -11,10 +11,14 @@ from typing import Any
 
 from pydantic.json_schema import models_json_schema
 
+from openai_compat.api.anthropic.body import CountTokensBody, MessagesBody
 from openai_compat.api.chat_body import ChatBody, InputAudio
 from openai_compat.api.completions import CompletionBody
+from openai_compat.api.embeddings import EmbeddingsBody
+from openai_compat.api.image_edits import ImageEditBody
 from openai_compat.api.responses_body import ResponsesBody
 from openai_compat.api.schemas import ImagesBody, SpeechBody, TranscriptionBody, WireModel
+from openai_compat.api.voice_memo import VoiceMemoBody
 from openai_compat.http.uploads import RECORDING_TYPES
 
 JSON, EVENTS, FORM = "application/json", "text/event-stream", "multipart/form-data"
@@ -36,6 +40,24 @@ ERROR_SCHEMA: Mapping[str, Any] = {
         }
     },
 }
+ANTHROPIC_ERROR_SCHEMA: Mapping[str, Any] = {
+    "type": "object",
+    "description": "Every answer of Anthropic's API that is no success. `details.error_code` is our name of the cause.",
+    "required": ["type", "error", "request_id"],
+    "properties": {
+        "type": {"const": "error"},
+        "error": {
+            "type": "object",
+            "required": ["type", "message"],
+            "properties": {
+                "type": {"type": "string"},
+                "message": {"type": "string"},
+                "details": {"type": "object", "properties": {"error_code": {"type": "string"}}},
+            },
+        },
+        "request_id": {"type": "string"},
+    },
+}
 FILE_SCHEMA: Mapping[str, Any] = {"type": "string", "format": "binary"}
 
 
@@ -50,15 +72,17 @@ class Operation:
     takes_recording: bool = False
     answers: tuple[str, ...] = (JSON,)
     parameters: Mapping[str, str] = field(default_factory=dict)
+    error: str = "Error"
 
 
+RESPONSE_ID: Mapping[str, str] = {"id": "the id of the response"}
 OPERATIONS = (
     Operation("get", "/v1/models", "List the models that can answer now."),
     Operation("get", "/v1/models/{name}", "Describe one model.", parameters={"name": "any of its names"}),
     Operation(
         "post",
         "/v1/chat/completions",
-        "Continue a chat with text, pictures and sound.",
+        "Continue a chat with text, pictures and sound, in text or speech.",
         ChatBody,
         answers=(JSON, EVENTS),
     ),
@@ -69,8 +93,44 @@ OPERATIONS = (
         ResponsesBody,
         answers=(JSON, EVENTS),
     ),
+    Operation("get", "/v1/responses/{id}", "Return a response that is kept.", parameters=RESPONSE_ID),
+    Operation("delete", "/v1/responses/{id}", "Forget a response.", parameters=RESPONSE_ID),
+    Operation(
+        "get",
+        "/v1/responses/{id}/input_items",
+        "List what a response was asked with, by pages.",
+        parameters={
+            **RESPONSE_ID,
+            "limit": "1 to 100 items, 20 by default",
+            "order": "asc or desc, which is the default",
+            "after": "the id of the last item of the page before",
+        },
+    ),
+    Operation(
+        "post",
+        "/v1/responses/{id}/cancel",
+        "Refused for every response, as none runs in the background.",
+        parameters=RESPONSE_ID,
+    ),
     Operation("post", "/v1/completions", "Continue a text as it stands.", CompletionBody, answers=(JSON, EVENTS)),
+    Operation(
+        "post",
+        "/v1/messages",
+        "Continue a chat with text, pictures and tools, in the format of Anthropic's API.",
+        MessagesBody,
+        answers=(JSON, EVENTS),
+        error="AnthropicError",
+    ),
+    Operation(
+        "post",
+        "/v1/messages/count_tokens",
+        "Count the tokens of a chat by the template and tokenizer of its model.",
+        CountTokensBody,
+        error="AnthropicError",
+    ),
     Operation("post", "/v1/images/generations", "Draw pictures.", ImagesBody, answers=(JSON, EVENTS)),
+    Operation("post", "/v1/images/edits", "Change a picture as a prompt says.", ImageEditBody, answers=(JSON, EVENTS)),
+    Operation("post", "/v1/embeddings", "Turn texts into vectors.", EmbeddingsBody),
     Operation(
         "get",
         "/v1/files/images/{name}",
@@ -95,6 +155,14 @@ OPERATIONS = (
         answers=(JSON, "text/plain", EVENTS),
     ),
     Operation("post", "/v1/audio/speech", "Speak a text.", SpeechBody, answers=("audio/*", EVENTS)),
+    Operation(
+        "post",
+        "/v1/voice-memo",
+        "Write down a recording, summarise it and speak the summary. Fields may be in the query.",
+        VoiceMemoBody,
+        takes_recording=True,
+        answers=(JSON, "audio/*", EVENTS),
+    ),
     Operation("get", "/v1/audio/models", "List the models that speak."),
     Operation("get", "/v1/audio/voices", "List the voices of a model.", parameters={"model": "any of its names"}),
 )
@@ -117,22 +185,25 @@ def openapi_document(version: str) -> dict[str, Any]:
         "info": {
             "title": "Senses",
             "version": version or "0",
-            "summary": "OpenAI's API, answered by models on this machine.",
+            "summary": "OpenAI's and Anthropic's APIs, answered by models on this machine.",
             "description": "Unknown fields are ignored; null means the default. Answers have our field `senses`: "
             "the model that answered, its warnings, and the seconds it took. Two WebSockets are no part of OpenAPI: "
             "/v1/realtime?intent=transcription, which is OpenAI's, and /api/events, whose messages are snapshots.",
         },
         "paths": paths,
         "components": {
-            "schemas": {**definitions["$defs"], "Error": ERROR_SCHEMA},
-            "securitySchemes": {"key": {"type": "http", "scheme": "bearer"}},
+            "schemas": {**definitions["$defs"], "Error": ERROR_SCHEMA, "AnthropicError": ANTHROPIC_ERROR_SCHEMA},
+            "securitySchemes": {
+                "key": {"type": "http", "scheme": "bearer"},
+                "anthropicKey": {"type": "apiKey", "in": "header", "name": "x-api-key"},
+            },
         },
-        "security": [{}, {"key": []}],
+        "security": [{}, {"key": []}, {"anthropicKey": []}],
     }
 
 
 def _operation_json(operation: Operation) -> dict[str, Any]:
-    error = {"description": "An error.", "content": {JSON: {"schema": _ref("Error")}}}
+    error = {"description": "An error.", "content": {JSON: {"schema": _ref(operation.error)}}}
     answer = {"description": "Success.", "content": {kind: {} for kind in operation.answers}}
     described: dict[str, Any] = {"summary": operation.summary, "responses": {"200": answer, "default": error}}
     if operation.parameters:
@@ -153,6 +224,10 @@ def _parameter(operation: Operation, name: str, description: str) -> dict[str, A
 
 def _body_content(body: type[WireModel], takes_recording: bool) -> dict[str, Any]:
     fields = _ref(body.__name__)
+    if body is ImageEditBody:
+        pictures = {"image": FILE_SCHEMA, "image[]": {"type": "array", "items": FILE_SCHEMA}, "mask": FILE_SCHEMA}
+        form = {"type": "object", "properties": pictures}
+        return {FORM: {"schema": {"allOf": [fields, form]}}, JSON: {"schema": fields}}
     if not takes_recording:
         return {JSON: {"schema": fields}}
     return {

@@ -1,33 +1,39 @@
-"""POST /v1/responses without stored state: text and images in, one message out."""
+"""POST /v1/responses: text, images and tools in; reasoning, text and calls of tools out, whole or as events."""
 
 import secrets
 import time
 from collections.abc import AsyncGenerator, Iterator, Mapping
-from contextlib import aclosing
-from dataclasses import dataclass
+from contextlib import aclosing, nullcontext
+from dataclasses import dataclass, field
 from itertools import count
-from typing import Any
+from typing import Any, Literal
 
+from anyio import to_thread
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from model_runtime.errors import SensesError
-from model_runtime.events import ChatResult, Event, Finished, TextDelta, expect_result
+from model_runtime.events import ChatResult, Event, expect_result
 from model_runtime.requests import Chat
 from model_runtime.service import Service
 from openai_compat.api.audio_inputs import AudioInputs
-from openai_compat.api.bodies import read_body
+from openai_compat.api.bodies import read_json, validate_fields
 from openai_compat.api.chat_body import ContentPart, JsonSchema, MessageBody, ResponseFormat
 from openai_compat.api.chat_requests import build_chat, json_schema_text
-from openai_compat.api.generation import client_name, collect_result, run_events, senses_fields
+from openai_compat.api.generation import client_name, run_events, senses_fields
 from openai_compat.api.image_inputs import ImageInputs
 from openai_compat.api.messages import MediaInputs, read_conversation
-from openai_compat.api.responses_body import ResponsesBody
+from openai_compat.api.response_history import NOT_KEPT, ResponseHistory, encode_items
+from openai_compat.api.response_output import OutputBuilder, OutputEvent
+from openai_compat.api.responses_body import ResponsesBody, tool_choice_json, tool_json
+from openai_compat.api.tools import read_tool_use
 from openai_compat.http.disconnect import cancel_on_disconnect
 from openai_compat.http.errors import envelope
 from openai_compat.http.sse import Chunk, DeferredStreamingResponse, encode_event
 from openai_compat.http.uploads import release_upload
+
+ResponseStatus = Literal["in_progress", "completed", "incomplete"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +42,7 @@ class ResponsesEndpoint:
 
     service: Service
     image_inputs: ImageInputs
+    history: ResponseHistory
 
     def routes(self) -> list[Route]:
         """Return the route."""
@@ -43,31 +50,37 @@ class ResponsesEndpoint:
 
     async def create(self, request: Request) -> Response:
         """Run a conversation."""
-        body = await read_body(request, ResponsesBody)
+        body, input_items = await self._read(request)
         async with cancel_on_disconnect(request.receive):
             chat, warnings = await self._build_chat(body, client_name(request.headers))
         body.input.clear()  # holds pictures as base64; a request that waits keeps only the decoded ones
         release_upload(request.scope)
-        events = run_events(self.service, chat, request, body)
-        model_name = body.model or chat.model
-        builder = ResponseBuilder(
-            f"resp_{secrets.token_hex(12)}",
-            f"msg_{secrets.token_hex(12)}",
-            int(time.time()),
-            model_name,
-            body,
+        run = ResponseRun(
+            run_events(self.service, chat, request, body),
+            ResponseBuilder(body.model or chat.model, body),
             warnings,
+            self.history,
+            input_items,
         )
         if body.stream:
-            event_stream = ResponseEventStream(builder)
+            stream = ResponseEventStream(run)
             return DeferredStreamingResponse(
-                event_stream.stream(events),
-                initial_body=event_stream.initial_events(),
-                encode_error=event_stream.error_event,
+                stream.chunks(), initial_body=stream.first_events(), encode_error=stream.error_event
             )
         async with cancel_on_disconnect(request.receive):
-            finished, result = await collect_result(events, ChatResult)
-            return JSONResponse(builder.response(result) | {"senses": builder.senses(finished)})
+            return JSONResponse(await run.response())
+
+    async def _read(self, request: Request) -> tuple[ResponsesBody, bytes | None]:
+        """Return the body, whose input begins with the earlier conversation, and its items as JSON if they are kept.
+
+        Raises:
+            InvalidInput: the body is invalid, or it continues a response that is not kept.
+            UnknownResponse: it names an item that is not kept.
+        """
+        values = await read_json(request)
+        items: Any = await self.history.conversation(values)
+        body = await to_thread.run_sync(validate_fields, {**values, "input": items}, ResponsesBody)
+        return body, await to_thread.run_sync(encode_items, items) if body.store else None
 
     async def _build_chat(self, body: ResponsesBody, client: str) -> tuple[Chat, tuple[str, ...]]:
         """Return the chat, and what its answer must tell."""
@@ -84,70 +97,51 @@ class ResponsesEndpoint:
             conversation.messages,
             max_tokens=body.max_output_tokens,
             json_schema=json_schema_text(ResponseFormat(type=text_format.type, json_schema=json_schema)),
+            top_logprobs=body.logprob_count,
+            tool_use=read_tool_use(body.tools, body.tool_choice, is_parallel=body.parallel_tool_calls),
         )
         return chat, (*body.ignored_warnings(), *conversation.warnings)
 
 
 @dataclass(frozen=True, slots=True)
 class ResponseBuilder:
-    """Builds the response object and its message. `created` is in seconds since the epoch."""
+    """Builds the response object. `created` is in seconds since the epoch."""
 
-    id: str
-    message_id: str
-    created: int
     model: str
     body: ResponsesBody
-    warnings: tuple[str, ...] = ()
+    id: str = field(default_factory=lambda: f"resp_{secrets.token_hex(12)}")
+    created: int = field(default_factory=lambda: int(time.time()))
 
-    def response(self, result: ChatResult | None) -> dict[str, Any]:
-        """Return the response object. Without a result it is in progress."""
-        status = response_status(result)
+    def response(
+        self, status: ResponseStatus, output: list[dict[str, Any]], result: ChatResult | None = None
+    ) -> dict[str, Any]:
+        """Return the response object."""
+        body = self.body
         return {
             "id": self.id,
             "object": "response",
             "created_at": self.created,
+            "completed_at": int(time.time()) if status == "completed" else None,
             "model": self.model,
             "status": status,
-            "output": [] if result is None else [self.message(result)],
+            "output": output,
             "usage": None if result is None else usage_json(result),
             "error": None,
             "incomplete_details": {"reason": "max_output_tokens"} if status == "incomplete" else None,
-            "instructions": self.body.instructions or None,
-            "max_output_tokens": self.body.max_output_tokens,
-            "temperature": self.body.temperature,
-            "top_p": self.body.top_p,
-            "text": {"format": self.body.text.format.to_json()},
-            "parallel_tool_calls": False,
-            "tool_choice": "none",
-            "tools": [],
-            "metadata": {},
+            "instructions": body.instructions or None,
+            "max_output_tokens": body.max_output_tokens,
+            "temperature": body.temperature,
+            "top_p": body.top_p,
+            "top_logprobs": body.top_logprobs,
+            "text": {"format": body.text.format.to_json()},
+            "parallel_tool_calls": body.parallel_tool_calls,
+            "tool_choice": tool_choice_json(body.tool_choice),
+            "tools": [tool_json(tool) for tool in body.tools],
+            "previous_response_id": body.previous_response_id or None,
+            "store": body.store,
+            "background": False,
+            "metadata": body.metadata,
         }
-
-    def senses(self, finished: Finished) -> dict[str, Any]:
-        """Return our field of the response."""
-        return senses_fields(finished, self.warnings)
-
-    def message(self, result: ChatResult | None) -> dict[str, Any]:
-        """Return the only item of the output."""
-        return {
-            "id": self.message_id,
-            "type": "message",
-            "role": "assistant",
-            "status": response_status(result),
-            "content": [] if result is None else [output_text_part(result.text)],
-        }
-
-
-def response_status(result: ChatResult | None) -> str:
-    """Return OpenAI's status. A result that the token limit cut off is incomplete."""
-    if result is None:
-        return "in_progress"
-    return "completed" if result.finish_reason == "stop" else "incomplete"
-
-
-def output_text_part(text: str) -> dict[str, Any]:
-    """Return a text as a content part."""
-    return {"type": "output_text", "text": text, "annotations": [], "logprobs": []}
 
 
 def usage_json(result: ChatResult) -> dict[str, Any]:
@@ -156,56 +150,81 @@ def usage_json(result: ChatResult) -> dict[str, Any]:
         "input_tokens": result.prompt_tokens,
         "input_tokens_details": {"cached_tokens": result.cached_tokens, "cache_write_tokens": 0},
         "output_tokens": result.completion_tokens,
-        "output_tokens_details": {"reasoning_tokens": 0},
+        "output_tokens_details": {"reasoning_tokens": result.reasoning_tokens},
         "total_tokens": result.prompt_tokens + result.completion_tokens,
     }
+
+
+@dataclass(frozen=True, slots=True)
+class ResponseRun:
+    """One response while it is written. `input_items` is what it is asked with, None if it shall not be kept."""
+
+    events: AsyncGenerator[Event]
+    builder: ResponseBuilder
+    warnings: tuple[str, ...]
+    history: ResponseHistory
+    input_items: bytes | None
+
+    async def response(self) -> dict[str, Any]:
+        """Return the whole response.
+
+        Raises:
+            SensesError: the run failed.
+        """
+        payload: dict[str, Any] = {}
+        async with aclosing(self.output_events()) as events:
+            async for _, payload in events:
+                pass
+        response: dict[str, Any] = payload["response"]
+        return response
+
+    async def output_events(self) -> AsyncGenerator[OutputEvent]:
+        """Yield what tells of the output while it grows; the last event has the response.
+
+        Raises:
+            SensesError: the run failed.
+        """
+        output, event = OutputBuilder(), None
+        begun = self.builder.response("in_progress", [])
+        with nullcontext() if self.input_items is None else self.history.writing(begun, self.input_items):
+            async with aclosing(self.events) as events:
+                async for event in events:
+                    for output_event in output.add(event):
+                        yield output_event
+            finished, result = expect_result(event, ChatResult)
+            status: ResponseStatus = "incomplete" if result.finish_reason == "length" else "completed"
+            for output_event in output.finish(status):
+                yield output_event
+            response = self.builder.response(status, output.items, result)
+            response["senses"] = senses_fields(finished, self.warnings)
+            if self.input_items is not None and not self.history.finish(response):
+                response["senses"]["warnings"].append(NOT_KEPT)
+        yield status, {"response": response}
 
 
 class ResponseEventStream:
     """Encodes and numbers (from 0) the events of one streamed response."""
 
-    def __init__(self, builder: ResponseBuilder) -> None:
-        self._builder = builder
+    def __init__(self, run: ResponseRun) -> None:
+        self._run = run
         self._sequence_numbers: Iterator[int] = count()
-        self._content_location = {"item_id": builder.message_id, "output_index": 0, "content_index": 0}
 
-    def initial_events(self) -> bytes:
+    def first_events(self) -> bytes:
         """Return the events that precede the first token."""
-        response, item = self._builder.response(None), self._builder.message(None)
-        return (
-            self._event("response.created", {"response": response})
-            + self._event("response.in_progress", {"response": response})
-            + self._event("response.output_item.added", {"output_index": 0, "item": item})
-            + self._event("response.content_part.added", {**self._content_location, "part": output_text_part("")})
-        )
+        payload = {"response": self._run.builder.response("in_progress", [])}
+        return self._encode("response.created", payload) + self._encode("response.in_progress", payload)
 
-    async def stream(self, events: AsyncGenerator[Event]) -> AsyncGenerator[Chunk]:
-        """Yield an event per text delta, then the final events."""
-        event: Event | None = None
-        async with aclosing(events):
-            async for event in events:
-                if isinstance(event, TextDelta):
-                    payload = {**self._content_location, "delta": event.text, "logprobs": []}
-                    yield self._event("response.output_text.delta", payload)
-        yield self._final_events(*expect_result(event, ChatResult))
+    async def chunks(self) -> AsyncGenerator[Chunk]:
+        """Yield the other events."""
+        async with aclosing(self._run.output_events()) as events:
+            async for name, payload in events:
+                yield self._encode(f"response.{name}", payload)
 
     def error_event(self, error: SensesError) -> bytes:
         """Return the event that ends a failed stream."""
         # the specified event has the fields at its top level; OpenAI's Python client reads them under `error`
-        return self._event("error", envelope(error)["error"] | envelope(error))
+        return self._encode("error", envelope(error)["error"] | envelope(error))
 
-    def _final_events(self, finished: Finished, result: ChatResult) -> bytes:
-        item = self._builder.message(result)
-        response = self._builder.response(result) | {"senses": self._builder.senses(finished)}
-        text = {**self._content_location, "text": result.text, "logprobs": []}
-        part = {**self._content_location, "part": output_text_part(result.text)}
-        return (
-            self._event("response.output_text.done", text)
-            + self._event("response.content_part.done", part)
-            + self._event("response.output_item.done", {"output_index": 0, "item": item})
-            + self._event(f"response.{response['status']}", {"response": response})
-        )
-
-    def _event(self, event_type: str, payload: Mapping[str, Any]) -> bytes:
+    def _encode(self, event_type: str, payload: Mapping[str, Any]) -> bytes:
         numbered = {**payload, "type": event_type, "sequence_number": next(self._sequence_numbers)}
         return encode_event(numbered, event_type)

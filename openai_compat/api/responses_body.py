@@ -1,38 +1,27 @@
 """The body of /v1/responses, whose input is converted to chat messages."""
 
-import json
-from typing import Annotated, Any, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from openai_compat.api.chat_body import JsonSchema, Messages, SamplingBody, reject_forced_tools, reject_many_tools
-from openai_compat.api.schemas import WireModel, unsupported_error
+from openai_compat.api.chat_body import JsonSchema, Messages, SamplingBody
+from openai_compat.api.response_items import items_to_messages
+from openai_compat.api.schemas import NO_SUCH_SETTING, IgnoredField, WireModel, unsupported_error
+from openai_compat.api.tools_body import ToolBody, ToolChoice, ToolChoiceValue, Tools
 
-STATEFUL_FIELDS = ("previous_response_id", "conversation", "prompt")
-PART_TYPES = {"input_text": "text", "output_text": "text", "input_image": "image_url"}
+LOGPROBS = "message.output_text.logprobs"
+ENCRYPTED_REASONING = "reasoning.encrypted_content"
+UNSUPPORTED_FIELDS: Mapping[str, str] = {
+    "conversation": "Continue a response with previous_response_id, or send the whole conversation as `input`.",
+    "prompt": "Write the prompt itself into `instructions` and `input`.",
+    "background": "Leave it out, or set stream.",
+    "moderation": "Senses has no moderation model; leave it out.",
+    "context_management": "Send a shorter conversation when the context is full.",
+}
+"""Field → what to do instead."""
 
-
-def input_to_messages(value: Any) -> Any:
-    """Return `input` as chat messages. Values of other shapes are unchanged, and the schema rejects them."""
-    if isinstance(value, str):
-        return [{"role": "user", "content": value}]
-    return [_item_to_message(item) for item in value] if isinstance(value, list) else value
-
-
-def _item_to_message(item: Any) -> Any:
-    if not isinstance(item, dict):
-        return item
-    if item.get("type") == "function_call":
-        return {"role": "assistant", "content": f"{item.get('name', '')}({item.get('arguments', '')})"}
-    if item.get("type") == "function_call_output":
-        output = item.get("output", "")
-        return {"role": "tool", "content": output if isinstance(output, str) else json.dumps(output)}
-    content = item.get("content")
-    return {**item, "content": [_to_chat_part(part) for part in content]} if isinstance(content, list) else item
-
-
-def _to_chat_part(part: Any) -> Any:
-    return {**part, "type": PART_TYPES.get(str(part.get("type")), part.get("type"))} if isinstance(part, dict) else part
+MetadataText = Annotated[str, Field(max_length=512)]
 
 
 class ResponseTextFormat(JsonSchema):
@@ -52,38 +41,77 @@ class ResponseTextOptions(WireModel):
     """Options of the text."""
 
     format: ResponseTextFormat = ResponseTextFormat()
+    verbosity: Any = None
 
 
 class ResponsesBody(SamplingBody):
-    """POST /v1/responses."""
+    """POST /v1/responses. `metadata` is repeated in the response."""
 
-    ignored = ("reasoning",)
+    ignored: ClassVar[Mapping[str, IgnoredField]] = {
+        "reasoning": IgnoredField("models think as they were made to"),
+        "truncation": IgnoredField("a conversation that does not fit is refused", ("disabled",)),
+        "image": IgnoredField("pictures are read as they are", ({"context_compression": "disabled"},)),
+    }
 
-    input: Annotated[Messages, BeforeValidator(input_to_messages, json_schema_input_type=str | list[dict[str, Any]])]
+    input: Annotated[Messages, BeforeValidator(items_to_messages, json_schema_input_type=str | list[dict[str, Any]])]
     instructions: str = ""
+    previous_response_id: str = ""
+    store: bool = True
+    metadata: dict[Annotated[str, Field(max_length=64)], MetadataText] = Field(default_factory=dict, max_length=16)
     max_output_tokens: int | None = Field(None, ge=1)
     stream: bool = False
     text: ResponseTextOptions = ResponseTextOptions()
+    include: list[str] = Field(default_factory=list)
+    top_logprobs: int = Field(0, ge=0, le=20)
+    tools: Tools = Field(default_factory=list)
+    tool_choice: ToolChoiceValue = ToolChoice()
+    parallel_tool_calls: bool = True
     reasoning: Any = None
+    truncation: Any = None
+    image: Any = None
 
     @model_validator(mode="before")
     @classmethod
     def check(cls, values: Any) -> Any:
-        """Reject fields that need stored state.
+        """Reject unsupported fields that would change the meaning of the answer.
 
         Raises:
             PydanticCustomError: a field is not supported.
         """
         if not isinstance(values, dict):
             return values
-        for name in STATEFUL_FIELDS:
+        for name, advice in UNSUPPORTED_FIELDS.items():
             if values.get(name):
-                advice = "Senses stores no conversations. Send the whole conversation as `input`."
                 raise unsupported_error(name, advice)
-        if values.get("top_logprobs") or "message.output_text.logprobs" in str(values.get("include")):
-            raise unsupported_error("logprobs", "Leave it out, or use /v1/chat/completions, which gives them.")
-        if values.get("background"):
-            raise unsupported_error("background", "Leave it out, or set stream.")
-        reject_many_tools(values)
-        reject_forced_tools(values.get("tool_choice"))
+        options = values.get("prompt_cache_options")
+        if isinstance(options, dict) and options.get("prewarm"):
+            raise unsupported_error(
+                "prompt_cache_options.prewarm", "Leave it out: prompts are cached when they are read."
+            )
         return values
+
+    @property
+    def logprob_count(self) -> int | None:
+        """How many of the likeliest tokens are told in place of each, None for no log-probabilities."""
+        return self.top_logprobs if self.top_logprobs or LOGPROBS in self.include else None
+
+    def ignored_warnings(self) -> tuple[str, ...]:
+        """Return a sentence for each field that was sent and has no effect."""
+        verbosity = ["text.verbosity"] if self.text.verbosity not in (None, "medium") else []
+        encrypted = [f"include {ENCRYPTED_REASONING}"] if ENCRYPTED_REASONING in self.include else []
+        own = [f"{name} has no effect: {NO_SUCH_SETTING}." for name in verbosity]
+        own += [f"{name} has no effect: reasoning is in plain text, and not read again." for name in encrypted]
+        return (*super().ignored_warnings(), *own)
+
+
+def tool_json(tool: ToolBody) -> dict[str, Any]:
+    """Return a tool as the response repeats it."""
+    return {"type": "function", **tool.function.model_dump()}
+
+
+def tool_choice_json(choice: ToolChoice) -> str | dict[str, Any]:
+    """Return the choice among tools as the response repeats it."""
+    if choice.type not in ("function", "allowed_tools"):
+        return choice.type
+    named = [{"type": "function", "name": name} for name in choice.names]
+    return named[0] if choice.type == "function" else {"type": choice.type, "mode": choice.mode, "tools": named}

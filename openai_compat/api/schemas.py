@@ -4,11 +4,13 @@ Unknown fields are ignored at every level, because clients send many that Senses
 would change the meaning of the answer and is not supported is rejected by its name.
 """
 
-from collections.abc import Sequence
-from typing import Annotated, Any, Literal
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, GetJsonSchemaHandler, model_validator
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, PydanticCustomError
 
 from model_runtime.formats.durations import parse_keep_alive
 from openai_compat.api.fields import parse_granularities, parse_size
@@ -91,15 +93,55 @@ TimestampGranularities = Annotated[
 ]
 
 
+@dataclass(frozen=True, slots=True)
+class IgnoredField:
+    """Why a field has no effect, and the values that ask for nothing else than what is done anyway."""
+
+    reason: str
+    usual_values: tuple[object, ...] = ()
+
+
+NO_SUCH_SETTING = "Senses' models have no such setting"
+
+
 class RequestBody(WireModel):
-    """Fields of every endpoint. `keep_alive` is ours: how long the model stays loaded after this request."""
+    """Fields of every endpoint. `keep_alive` is ours: how long the model stays loaded after this request.
+
+    Fields of `ignored` are accepted, and the answer says that they had no effect.
+    """
+
+    ignored: ClassVar[Mapping[str, IgnoredField]] = {}
 
     model: str = ""
     keep_alive: KeepAliveSeconds = None
 
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        """Describe the fields without effect as such."""
+        described = handler(core_schema)
+        properties = handler.resolve_ref_schema(described)["properties"]
+        for name, field in cls.ignored.items():
+            properties[name]["description"] = f"has no effect: {field.reason}"
+        return described
+
+    def ignored_warnings(self) -> tuple[str, ...]:
+        """Return a sentence for each field that was sent and has no effect."""
+        values = ((name, field, getattr(self, name)) for name, field in self.ignored.items())
+        return tuple(
+            f"{name} has no effect: {field.reason}."
+            for name, field, value in values
+            if value not in (None, *field.usual_values)
+        )
+
 
 class ImagesBody(RequestBody):
     """POST /v1/images/generations. `seed` and `steps` are ours."""
+
+    ignored: ClassVar[Mapping[str, IgnoredField]] = {
+        "quality": IgnoredField("`steps` sets how long a picture is worked on", ("auto", "standard")),
+        "style": IgnoredField("say in the prompt how the picture shall look"),
+        "complexity": IgnoredField(NO_SUCH_SETTING),
+    }
 
     prompt: str = Field(min_length=1, max_length=32_000)
     n: int = Field(1, ge=1, le=10)
@@ -112,10 +154,35 @@ class ImagesBody(RequestBody):
     background: Literal["auto", "opaque"] = "auto"
     seed: int | None = Field(None, ge=0, lt=2**32)
     steps: int = Field(0, ge=0, le=50)
+    quality: Any = None
+    style: Any = None
+    complexity: Any = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def check(cls, values: Any) -> Any:
+        """Reject what would make another picture.
+
+        Raises:
+            PydanticCustomError: a field is not supported.
+        """
+        for name in ("svg", "frame_count", "frame_duration_ms"):
+            if isinstance(values, dict) and values.get(name) is not None:
+                raise unsupported_error(name, "Senses draws single pictures of pixels; leave it out.")
+        return values
 
 
 class TranscriptionBody(RequestBody):
     """POST /v1/audio/transcriptions and /v1/audio/translations, without the recording."""
+
+    ignored: ClassVar[Mapping[str, IgnoredField]] = {
+        "chunking_strategy": IgnoredField("recordings are cut where nobody speaks", ("auto",)),
+        "include": IgnoredField("segments of verbose_json have avg_logprob"),
+        "keywords": IgnoredField("write the words into `prompt`"),
+        "known_speaker_names": IgnoredField("no model tells speakers apart"),
+        "known_speaker_references": IgnoredField("no model tells speakers apart"),
+        "languages": IgnoredField("give one `language`, or none to have it detected"),
+    }
 
     language: str = ""
     prompt: str = ""
@@ -123,6 +190,12 @@ class TranscriptionBody(RequestBody):
     temperature: float = Field(0.0, ge=0, le=1)
     timestamp_granularities: TimestampGranularities = frozenset()
     stream: bool = False
+    chunking_strategy: Any = None
+    include: Any = None
+    keywords: Any = None
+    known_speaker_names: Any = None
+    known_speaker_references: Any = None
+    languages: Any = None
 
 
 class VoiceId(WireModel):
@@ -140,3 +213,4 @@ class SpeechBody(RequestBody):
     speed: float = Field(1.0, ge=0.25, le=4)
     stream_format: Literal["audio", "sse"] = "audio"
     language: str = ""
+    instructions: str = Field("", max_length=4096)

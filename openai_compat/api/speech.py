@@ -19,6 +19,7 @@ from model_runtime.service import Service
 from openai_compat.api.bodies import read_body
 from openai_compat.api.generation import model_headers, run_events, senses_fields
 from openai_compat.api.schemas import SpeechBody
+from openai_compat.api.spoken_text import open_encoder
 from openai_compat.http.sse import Chunk, DeferredStreamingResponse, LateHeaders, encode_event
 from openai_compat.http.uploads import release_upload
 
@@ -47,8 +48,16 @@ class SpeechEndpoint:
             raise InvalidInput("input is empty. Send the text to speak.", param="input")
         model = await self.service.resolve(body.model, Task.SPEECH)
         status = self.service.status().model(model)
-        speech_run = SpeechRun(model, status is not None and status.starter, body.response_format)
-        speak_request = Speak(body.model, body.input, voice=body.voice.id, speed=body.speed, language=body.language)
+        starter = status is not None and status.starter
+        speech_run = SpeechRun(model, starter, body.response_format, body.ignored_warnings())
+        speak_request = Speak(
+            body.model,
+            body.input,
+            voice=body.voice.id,
+            speed=body.speed,
+            language=body.language,
+            instructions=body.instructions,
+        )
         events = run_events(self.service, speak_request, request, body)
         if body.stream_format == "sse":
             return DeferredStreamingResponse(speech_run.sse_events(events))
@@ -60,17 +69,18 @@ class SpeechEndpoint:
 
 @dataclass(slots=True)
 class SpeechRun:
-    """One speech request. `finished` is its last event, None while it runs."""
+    """One speech request. `ignored` come before the model's warnings; `finished` is its last event, None while it runs."""
 
     model: str
     starter: bool
     audio_format: str
+    ignored: tuple[str, ...] = ()
     finished: Finished | None = None
 
     async def audio_chunks(self, events: AsyncGenerator[Event]) -> AsyncGenerator[Chunk]:
         """Yield encoded audio while it is generated. One encoder, run in threads, writes the whole file."""
         encoder: SpeechEncoder | None = None
-        warnings: list[str] = []
+        warnings = list(self.ignored)
         event: Event | None = None
         async with aclosing(events):
             async for event in events:
@@ -80,12 +90,12 @@ class SpeechRun:
                     warnings += event.warnings
                 elif isinstance(event, AudioChunk):
                     if encoder is None:
-                        encoder = SpeechEncoder(self.audio_format, event.sample_rate)
+                        encoder = await open_encoder(self.audio_format, event.sample_rate)
                         yield LateHeaders(self._headers(event.sample_rate, warnings))
                     if encoded := await to_thread.run_sync(encoder.feed, event.pcm):
                         yield encoded
         self.finished, speech = expect_result(event, SpeechResult)
-        encoder = encoder or SpeechEncoder(self.audio_format, speech.sample_rate)
+        encoder = encoder or await open_encoder(self.audio_format, speech.sample_rate)
         yield await to_thread.run_sync(encoder.close)
 
     async def sse_events(self, events: AsyncGenerator[Event]) -> AsyncGenerator[Chunk]:
@@ -96,7 +106,8 @@ class SpeechRun:
                     payload = {"type": "speech.audio.delta", "audio": base64.b64encode(chunk).decode()}
                     yield encode_event(payload, "speech.audio.delta")
         finished, _ = expect_result(self.finished, SpeechResult)
-        done_payload = {"type": "speech.audio.done", "usage": ZERO_USAGE, "senses": senses_fields(finished)}
+        senses = senses_fields(finished, self.ignored)
+        done_payload = {"type": "speech.audio.done", "usage": ZERO_USAGE, "senses": senses}
         yield encode_event(done_payload, "speech.audio.done")
 
     def _headers(self, sample_rate: int, warnings: Sequence[str]) -> dict[str, str]:

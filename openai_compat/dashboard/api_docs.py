@@ -110,4 +110,6 @@ def _type_html(schema: Document) -> str:
 
 
 def _limits(schema: Document) -> Iterator[str]:
-    return (f"{keyword} {value}" for keyword, value in schema.items() if keyword not in HIDDEN_KEYWORDS)
+    yield from (f"{keyword} {value}" for keyword, value in schema.items() if keyword not in HIDDEN_KEYWORDS)
+    if "description" in schema:
+        yield str(schema["description"])

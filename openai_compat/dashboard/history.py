@@ -26,6 +26,7 @@ RESULTS: dict[Task, str] = {
     Task.IMAGE: "image",
     Task.TRANSCRIPTION: "transcript",
     Task.SPEECH: "sound",
+    Task.EMBEDDING: "vectors",
 }
 """Task → the kind of its result."""
 

@@ -1,4 +1,4 @@
-"""Errors as OpenAI's envelope: one table maps each error class to an HTTP status, a type and a retry hint.
+"""Errors as OpenAI's or Anthropic's envelope: one table maps each error class to an HTTP status, a type and a retry hint.
 
 OpenAI's clients retry 408, 409, 429 and every status from 500 up, twice, unless the answer has `x-should-retry:
 false`. They obey `Retry-After` up to 60 seconds (JavaScript) or 120 seconds (Python, `openai/_base_client.py`). An
@@ -13,8 +13,10 @@ from typing import Any
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
+from starlette.types import Receive, Scope, Send
 
 from model_runtime import errors
+from openai_compat.http.anthropic_errors import REQUEST_ID, anthropic_envelope, anthropic_status, speaks_anthropic
 from openai_compat.http.endpoints import ALTERNATIVES, ENDPOINTS_BY_TASK, SERVED_ROUTES
 
 INVALID_REQUEST = "invalid_request_error"
@@ -26,6 +28,12 @@ class UnknownUrl(errors.SensesError):
     """No route serves this path."""
 
     code = "unknown_url"
+
+
+class UnknownResponse(errors.SensesError):
+    """No response of this id is kept, or no longer."""
+
+    code = "response_not_found"
 
 
 class MethodNotAllowed(errors.SensesError):
@@ -115,6 +123,7 @@ ERROR_MAPPINGS: Mapping[type[errors.SensesError], ErrorMapping] = {
     # nginx's "client closed request"; also the answer to a request that was cancelled from the status page
     errors.Cancelled: ErrorMapping(499, "cancelled", retry=False),
     UnknownUrl: ErrorMapping(404),
+    UnknownResponse: ErrorMapping(404),
     MethodNotAllowed: ErrorMapping(405),
     BodyTooLarge: ErrorMapping(413),
     UploadTimedOut: ErrorMapping(408, close=True),
@@ -150,6 +159,31 @@ def envelope(error: errors.SensesError) -> dict[str, Any]:
     }
 
 
+def anthropic_error(error: errors.SensesError, scope: Scope) -> tuple[int, dict[str, Any]]:
+    """Return Anthropic's status and error object; a prompt that is too long has the words that its agents look for."""
+    status, message = anthropic_status(mapping_of(error).status), message_of(error)
+    if isinstance(error, errors.ContextExceeded):
+        counted = f"{error.prompt_tokens} tokens > {error.context_tokens} maximum. " if error.prompt_tokens else ""
+        message = f"prompt is too long: {counted}{message}"
+    return status, anthropic_envelope(status, message, code=error.code, request_id=scope.get(REQUEST_ID, ""))
+
+
+class ErrorResponse(JSONResponse):
+    """An error in OpenAI's envelope, unless the request turns out to be for Anthropic's API."""
+
+    def __init__(self, error: errors.SensesError, headers: Mapping[str, str]) -> None:
+        super().__init__(envelope(error), mapping_of(error).status, headers)
+        self.error = error
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send it in the envelope of the request's API."""
+        if speaks_anthropic(scope):
+            self.status_code, content = anthropic_error(self.error, scope)
+            self.body = self.render(content)
+            self.headers["content-length"] = str(len(self.body))
+        await super().__call__(scope, receive, send)
+
+
 def error_response(error: errors.SensesError) -> Response:
     """Return the HTTP response for `error`."""
     mapping = mapping_of(error)
@@ -162,17 +196,21 @@ def error_response(error: errors.SensesError) -> Response:
         headers["connection"] = "close"
     if mapping.status == 401:
         headers["www-authenticate"] = "Bearer"
-    return JSONResponse(envelope(error), mapping.status, headers)
+    return ErrorResponse(error, headers)
 
 
 OPENAI_FIELD_NAMES: Mapping[str, Mapping[str, str]] = {
-    "/v1/chat/completions": {"json_schema": "response_format"},
+    "/v1/chat/completions": {"json_schema": "response_format", "voice": "audio.voice"},
     "/v1/responses": {"messages": "input", "max_tokens": "max_output_tokens", "json_schema": "text"},
     "/v1/completions": {"messages": "prompt"},
+    "/v1/messages": {"stop": "stop_sequences", "json_schema": "output_config"},
     "/v1/images/generations": {"width": "size", "height": "size"},
+    "/v1/images/edits": {"width": "size", "height": "size", "references": "image", "source_image": "image"},
+    "/v1/embeddings": {"texts": "input"},
     "/v1/audio/transcriptions": {"audio": "file"},
     "/v1/audio/translations": {"audio": "file", "translate": "model"},
     "/v1/audio/speech": {"text": "input"},
+    "/v1/voice-memo": {"audio": "file"},
 }
 """Path → the runtime's field name → OpenAI's field name, for fields whose names differ."""
 
@@ -210,6 +248,8 @@ def unknown_url_error(method: str, path: str) -> UnknownUrl:
     hint = next((alternative for prefix, alternative in ALTERNATIVES.items() if path.startswith(prefix)), "")
     if any(path.rstrip("/").endswith(route.split(" /v1")[1]) and not path.startswith("/v1") for route in SERVED_ROUTES):
         hint = "The base URL ends in /v1."
+    if path.startswith("/v1/v1/"):
+        hint = "The base URL of Anthropic's clients does not end in /v1."
     return UnknownUrl(
         " ".join(filter(None, [f"{method} {path} is not served.", hint, f"Served: {', '.join(SERVED_ROUTES)}."]))
     )

@@ -8,10 +8,13 @@ from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocketDisconnect
 
+from openai_compat.http.anthropic_errors import REQUEST_ID
 from openai_compat.http.errors import InternalError, error_response
 
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 """Read-only requests are logged (at INFO) only if they fail."""
+REQUEST_ID_HEADERS = ("x-request-id", "request-id")
+"""OpenAI's name and Anthropic's."""
 WEB_SOCKET = "WebSocket"
 """Stands for the method in the log."""
 CLIENT_CLOSED_REQUEST = 499
@@ -38,6 +41,7 @@ class RequestLogMiddleware:
             await self.app(scope, receive, send)
             return
         request_log, method = RequestLog(send), scope.get("method", WEB_SOCKET)
+        scope = {**scope, REQUEST_ID: request_log.request_id}
         try:
             await self.app(scope, receive, request_log.send)
         except WebSocketDisconnect:
@@ -78,7 +82,8 @@ class RequestLog:
         if message["type"] in BEGINNINGS:
             self.status = message.get("status", SWITCHING_PROTOCOLS)
             headers = MutableHeaders(scope=message)
-            headers["x-request-id"] = self.request_id
+            for name in REQUEST_ID_HEADERS:
+                headers[name] = self.request_id
             headers["openai-processing-ms"] = f"{self.elapsed_ms():.0f}"
             headers["x-content-type-options"] = "nosniff"
         try:

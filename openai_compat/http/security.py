@@ -136,7 +136,10 @@ def own_host_names() -> frozenset[str]:
 
 
 class ApiKeyMiddleware:
-    """ASGI middleware that requires `Authorization: Bearer <key>`; of a WebSocket, that or the key as a subprotocol."""
+    """ASGI middleware that requires `Authorization: Bearer <key>` or Anthropic's `x-api-key: <key>`.
+
+    Of a WebSocket it also takes the key as a subprotocol.
+    """
 
     def __init__(self, app: ASGIApp, api_key: str) -> None:
         self.app = app
@@ -148,7 +151,9 @@ class ApiKeyMiddleware:
         if has_key or self._is_public(scope):
             await self.app({**scope, HAS_KEY: has_key}, receive, send)
             return
-        error = InvalidApiKey("The API key is missing or wrong. Send it as `Authorization: Bearer <key>`.")
+        error = InvalidApiKey(
+            "The API key is missing or wrong. Send it as `Authorization: Bearer <key>` or `x-api-key: <key>`."
+        )
         await error_response(error)(scope, receive, send)
 
     def _is_public(self, scope: Scope) -> bool:
@@ -160,8 +165,10 @@ class ApiKeyMiddleware:
 
 
 def sent_keys(scope: Scope) -> list[str]:
-    """Return the keys that a request carries: of its header, and of the subprotocols that its WebSocket offers."""
-    scheme, _, key = Headers(scope=scope).get("authorization", "").partition(" ")
+    """Return the keys that a request carries: of its headers, and of the subprotocols that its WebSocket offers."""
+    headers = Headers(scope=scope)
+    scheme, _, key = headers.get("authorization", "").partition(" ")
     is_bearer = scheme.lower() == "bearer"  # schemes have no case (RFC 9110, section 11.1)
     offered = [name for name in scope.get("subprotocols", []) if name.startswith(KEY_SUBPROTOCOL)]
-    return [*([key.strip()] if is_bearer else []), *(name.removeprefix(KEY_SUBPROTOCOL) for name in offered)]
+    in_headers = [*([key.strip()] if is_bearer else []), headers.get("x-api-key", "").strip()]
+    return [*in_headers, *(name.removeprefix(KEY_SUBPROTOCOL) for name in offered)]

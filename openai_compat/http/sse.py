@@ -71,7 +71,8 @@ def error_event(error: SensesError) -> bytes:
 class DeferredStreamingResponse(Response):
     """A response sent in chunks.
 
-    `initial_body` is sent with the status line. With `encode_error=None` an error closes the connection.
+    `initial_body` is sent with the status line. `ping` keeps the connection open. With `encode_error=None` an error closes
+    it.
     """
 
     def __init__(
@@ -81,11 +82,13 @@ class DeferredStreamingResponse(Response):
         media_type: str = EVENT_STREAM_TYPE,
         initial_body: bytes = b"",
         encode_error: Callable[[SensesError], bytes] | None = error_event,
+        ping: bytes = PING_COMMENT,
         ping_seconds: float = PING_SECONDS,
     ) -> None:
         self.chunks = chunks
         self.initial_body = initial_body
         self.encode_error = encode_error
+        self.ping = ping
         self.ping_seconds = ping_seconds
         self.headers_sent = False
         self.status_code = 200
@@ -123,13 +126,13 @@ class DeferredStreamingResponse(Response):
         await self._send(send, b"", more_body=False)
 
     async def _next_or_ping(self, chunk_stream: MemoryObjectReceiveStream[ChunkOrError]) -> ChunkOrError | None:
-        """Return the next item, a comment after `ping_seconds` of silence, or None at the end."""
+        """Return the next item, a ping after `ping_seconds` of silence, or None at the end."""
         with move_on_after(self.ping_seconds):
             try:
                 return await chunk_stream.receive()
             except EndOfStream:
                 return None
-        return PING_COMMENT
+        return self.ping
 
     async def _send(self, send: Send, body: bytes, *, more_body: bool = True) -> None:
         if not self.headers_sent:

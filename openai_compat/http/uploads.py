@@ -37,7 +37,7 @@ MAX_JSON_VALUES = 200_000
 RETRY_AFTER_SECONDS = 30.0
 FORM_TYPES = ("multipart/form-data", "application/x-www-form-urlencoded")
 RECORDING_TYPES = ("audio/", "video/", "application/octet-stream")
-RECORDING_PATHS = frozenset({"/v1/audio/transcriptions", "/v1/audio/translations"})
+RECORDING_PATHS = frozenset({"/v1/audio/transcriptions", "/v1/audio/translations", "/v1/voice-memo"})
 """Where the body may be a bare recording, as iOS Shortcuts sends a file."""
 UPLOAD = "senses.upload"
 """Key of the ASGI scope: the `Upload` of this request."""

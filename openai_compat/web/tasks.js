@@ -7,6 +7,7 @@ const TASKS = {
   transcription: { label: "Transcription", hue: 185 },
   speech: { label: "Speech", hue: 12 },
   text: { label: "Text", hue: 235 },
+  embedding: { label: "Embedding", hue: 130 },
 };
 
 /** @param {string} task */

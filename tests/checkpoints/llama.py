@@ -52,15 +52,19 @@ def build_scripted(folder: Path, *, endless: bool = False) -> str:
     return str(tokenizer.decode(chain[1:-1]))
 
 
-def build_large(folder: Path) -> Path:
-    """Write a random checkpoint of 30 million parameters in full precision, large enough that weights cost time."""
-    config = _config(_save_tokenizer(folder), hidden=640, num_hidden_layers=9, head_dim=64, num_attention_heads=10)
+def build_large(folder: Path, *, words: int = VOCABULARY_SIZE) -> Path:
+    """Write a random checkpoint of 30 million parameters in full precision, large enough that weights cost time.
+
+    A vocabulary of more `words` adds its embeddings.
+    """
+    size = {"hidden": 640, "num_hidden_layers": 9, "head_dim": 64, "num_attention_heads": 10}
+    config = _config(_save_tokenizer(folder, words), **size, vocab_size=words)
     _save_checkpoint(randomise(Model(ModelArgs.from_dict(config)), spread=0.02), folder, config)
     return folder
 
 
-def _save_tokenizer(folder: Path) -> Tokenizer:
-    tokenizer = train_tokenizer(VOCABULARY_SIZE, SPECIAL)
+def _save_tokenizer(folder: Path, words: int = VOCABULARY_SIZE) -> Tokenizer:
+    tokenizer = train_tokenizer(words, SPECIAL)
     names = {"bos_token": SPECIAL[0], "eos_token": "<|eot_id|>", "pad_token": SPECIAL[-1]}
     save_tokenizer(tokenizer, folder, **names, chat_template=TEMPLATE)
     return tokenizer

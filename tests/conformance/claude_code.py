@@ -86,6 +86,13 @@ class ClaudeCode:
         assert ran.returncode == 0, ran.stdout + ran.stderr
         return tool_results(json.loads(ran.stdout))
 
+    def ask_local_model(self, *prompts: str) -> dict[str, Any]:
+        """Ask it with a tiny model behind a daemon of its own; return its answers and which requests it made."""
+        *alone, program = self.command
+        model = [sys.executable, "-m", "tests.conformance.messages_daemon"]
+        told: dict[str, Any] = json.loads(self._call([*alone, *model, program, *prompts]))
+        return told
+
     def _call(self, command: Sequence[str], tool_search: str = "false") -> str:
         environ = {**self.instance.environ, "HOME": str(self.home), "ENABLE_TOOL_SEARCH": tool_search}
         ran = subprocess.run(

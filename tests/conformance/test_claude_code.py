@@ -88,6 +88,18 @@ def test_the_model_behind_claude_code_is_told_everything_it_needs(claude: Claude
     assert "missing.png" in json.dumps(failed["content"])
 
 
+@pytest.mark.promise("clients:claude-code-model")
+def test_claude_code_answers_with_a_model_of_this_machine(claude_code: list[str], tmp_path: Path) -> None:
+    told = ClaudeCode(claude_code, tmp_path).ask_local_model("/context", "Say it.")
+
+    context, answer = told["answers"]
+    assert "| Messages |" in context
+    assert answer == " Describe the picture:how many objects are in one image? A red square on a white background.\n"
+    made = [request for request, _ in told["requests"]]
+    assert set(made) == {"HEAD /api/hello", "POST /v1/messages/count_tokens", "POST /v1/messages"}
+    assert {status for request, status in told["requests"] if request.startswith("POST")} == {"200"}
+
+
 @pytest.mark.promise("clients:tool-search")
 def test_claude_code_finds_each_tool_by_the_words_of_people(claude: ClaudeCode) -> None:
     results = search(claude)

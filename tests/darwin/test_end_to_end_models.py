@@ -5,14 +5,15 @@ from pathlib import Path
 import pytest
 
 from benchmarks.instance import STARTERS
+from model_runtime.catalog.builtin_models import STARTER_BY_TASK
 from model_runtime.catalog.catalog import Catalog, create_catalog
 from model_runtime.hub.cache import HubCache
 from model_runtime.requests import Task
 from model_runtime.settings import load_settings
 
 OPENAI_NAMES = {
-    "": tuple(Task),
-    "auto": tuple(Task),
+    "": tuple(STARTER_BY_TASK),
+    "auto": tuple(STARTER_BY_TASK),
     "gpt-4o": (Task.VISION, Task.TEXT),
     "gpt-image-1": (Task.IMAGE,),
     "whisper-1": (Task.TRANSCRIPTION,),

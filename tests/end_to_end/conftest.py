@@ -48,12 +48,13 @@ def served() -> Generator[RunningDaemon]:
 
 
 @contextmanager
-def running_daemon(lines: str) -> Generator[RunningDaemon]:
+def running_daemon(lines: str, *, api_key: str = "") -> Generator[RunningDaemon]:
     """`senses serve` with these lines of config.toml, which begin in the table `files`; Ctrl-C ends all its processes."""
     with tempfile.TemporaryDirectory(prefix="senses-", dir=tempfile.gettempdir()) as folder:
         home, port = Path(folder), free_port()
         (home / "config.toml").write_text(
-            f'[files]\nallowed_folders = ["{tempfile.gettempdir()}", "{CLIPS}"]\n{lines}', encoding="utf-8"
+            f'api_key = "{api_key}"\n[files]\nallowed_folders = ["{tempfile.gettempdir()}", "{CLIPS}"]\n{lines}',
+            encoding="utf-8",
         )
         startup_output = home / "printed.txt"
         with startup_output.open("wb") as printed:

@@ -102,6 +102,9 @@ def posts(recording: Path, picture: Path, *, stream: bool) -> dict[str, Post]:
             files={"file": recording.read_bytes()},
         ),
         "mlx-audio": Post("/v1/audio/speech", spoken),
+        "voice memo": Post(
+            "/v1/voice-memo", data={"stream": str(stream).lower()}, files={"file": recording.read_bytes()}
+        ),
         "mflux": Post("/v1/images/generations", drawn | ({"partial_images": 3} if stream else {})),
     }
 
@@ -156,7 +159,7 @@ async def leave_in_the_middle(served: RunningDaemon, ask: Callable[[], Coroutine
 
 @pytest.mark.promise("openai:leaving")
 @pytest.mark.parametrize("stream", [False, True], ids=["plain", "streamed"])
-@pytest.mark.parametrize("engine", ["mlx-vlm", "mlx-lm", "mlx-whisper", "mlx-audio", "mflux"])
+@pytest.mark.parametrize("engine", ["mlx-vlm", "mlx-lm", "mlx-whisper", "mlx-audio", "mflux", "voice memo"])
 async def test_work_for_a_client_that_closes_its_connection_stops(
     served: RunningDaemon, recording: Path, picture: Path, engine: str, stream: bool
 ) -> None:

@@ -1,6 +1,7 @@
 """What real starters say of themselves on both faces: that they are starters, what they do not know, what they changed."""
 
 import base64
+import io
 import json
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,8 @@ from typing import Any
 import httpx2
 import pytest
 from mcp import Client
+from openai import OpenAI
+from PIL import Image
 
 from tests.end_to_end.conftest import CLIPS, RunningDaemon
 from tests.end_to_end.pictures import draw_circle
@@ -89,6 +92,32 @@ def test_a_picture_tells_that_it_was_enlarged(served: RunningDaemon) -> None:
     assert answer["senses"]["size"] == "192x144"
     assert answer["senses"]["starter"] is True
     assert SCALED in answer["senses"]["warnings"][0]
+
+
+@pytest.mark.promise("image:mask")
+@pytest.mark.promise("openai:edits")
+def test_an_edit_by_the_starter_keeps_what_its_mask_protects_and_tells_how_it_was_drawn(served: RunningDaemon) -> None:
+    picture = Image.effect_noise((128, 128), 90).convert("RGB")
+    mask = Image.new("RGBA", picture.size, "black")
+    mask.paste((0, 0, 0, 0), (0, 0, 64, 128))
+    sdk = OpenAI(base_url=f"{served.url}/v1", api_key="none", timeout=240, _strict_response_validation=True)
+
+    answer = sdk.images.edit(image=png(picture), mask=png(mask), prompt="a blue star on a white background")
+
+    assert answer.data is not None
+    edited = Image.open(io.BytesIO(base64.b64decode(answer.data[0].b64_json or "")))
+    kept, changed = (64, 0, 128, 128), (0, 0, 64, 128)
+    assert edited.crop(kept).tobytes() == picture.crop(kept).tobytes()
+    assert edited.crop(changed).tobytes() != picture.crop(changed).tobytes()
+    (told,) = (answer.model_extra or {})["senses"]["warnings"]
+    assert told.startswith("image-starter follows no instruction about a picture")
+
+
+def png(image: Image.Image) -> bytes:
+    """The picture as a file."""
+    out = io.BytesIO()
+    image.save(out, "PNG")
+    return out.getvalue()
 
 
 @pytest.mark.promise("openai:starter-labelled")

@@ -57,6 +57,8 @@ JSON_ROUTES: Mapping[str, dict[str, Any]] = {
         "n": 1,
         "tools": [],
         "tool_choice": "auto",
+        "modalities": ["text", "audio"],
+        "audio": {"voice": "alma", "format": "wav"},
         "response_format": {"type": "json_schema", "json_schema": {"schema": {"type": "object"}}},
     },
     "/v1/responses": {
@@ -66,10 +68,16 @@ JSON_ROUTES: Mapping[str, dict[str, Any]] = {
         "stream": True,
     },
     "/v1/images/generations": {"prompt": "a circle", "size": "64x64", "n": 1, "stream": True, "partial_images": 1},
+    "/v1/images/edits": {
+        "prompt": "a circle",
+        "images": [{"image_url": f"data:image/png;base64,{base64.b64encode(PNG).decode()}"}],
+    },
+    "/v1/embeddings": {"input": ["hello"], "dimensions": 2, "encoding_format": "base64"},
     "/v1/audio/speech": {"input": "hello", "voice": {"id": "alma"}, "speed": 1.0, "response_format": "wav"},
     "/v1/audio/transcriptions": {"input_audio": {"data": base64.b64encode(WAV).decode(), "format": "wav"}},
+    "/v1/voice-memo": {"input_audio": {"data": base64.b64encode(WAV).decode()}, "briefing": True, "voice": "alma"},
 }
-FORM_ROUTES = ("/v1/audio/transcriptions", "/v1/audio/translations")
+FORM_ROUTES = ("/v1/audio/transcriptions", "/v1/audio/translations", "/v1/images/edits", "/v1/voice-memo")
 GET_ROUTES = (
     "/",
     "/health",

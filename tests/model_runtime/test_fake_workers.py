@@ -239,6 +239,8 @@ async def test_a_callers_own_request_id_is_used(
             worker = await workers.started()
             assert await run_request_id(worker) == 99
             assert [job.id for job in runtime.status().jobs] == [99]
+            assert runtime.open_request_count == 1
+        assert runtime.open_request_count == 0
 
 
 async def test_an_error_of_a_request_ends_it_and_the_model_stays(

@@ -30,7 +30,7 @@ from model_runtime.process import spawn
 from model_runtime.process.log_tail import LogTail
 from model_runtime.runtime import Runtime
 from model_runtime.settings import Settings
-from model_runtime.supervisor.model_info import MODEL_INFO_SECONDS, ModelInfoCache
+from model_runtime.supervisor.model_info import LOOK_SECONDS, ModelInfoCache
 from model_runtime.supervisor.pressure import Pressure
 from model_runtime.supervisor.usage_log import UsageLog, recent_models
 from tests.model_runtime.calls import BackgroundCall, chat, model_status_of, run_chat
@@ -170,7 +170,7 @@ def test_a_model_whose_files_cannot_be_looked_at_is_broken_until_they_can(
     monkeypatch.setattr(library, "info", Fault(library.info, failures, number))
 
     for reading in range(failures + 1):
-        cache.refresh(reading * MODEL_INFO_SECONDS)
+        cache.refresh(reading * LOOK_SECONDS)
         seen.append(cache.of(library.models()[0]).broken_reason)
 
     assert all(os.strerror(number) in reason for reason in seen[:failures])

@@ -4,11 +4,14 @@ import json
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import httpx2
 import pytest
 
+from model_runtime.requests import Tool
 from tests.real_models.references import read_reference
 from tests.real_models.results import Results
 from tests.real_models.selection import ANSWER_TOKENS, PROMPTS, QUICK_PROMPTS
@@ -26,6 +29,14 @@ PERSON = {
     },
     "required": ["name", "age", "likes"],
     "additionalProperties": False,
+}
+WEATHER: dict[str, Any] = {
+    "type": "function",
+    "function": {
+        "name": "weather",
+        "description": "Tell the weather of a city.",
+        "parameters": {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]},
+    },
 }
 
 
@@ -58,7 +69,7 @@ def ask(http: httpx2.Client, prompt: str, **fields: Any) -> dict[str, Any]:
     return chat(http, [{"role": "user", "content": prompt}], **fields)
 
 
-def chat(http: httpx2.Client, messages: Sequence[Mapping[str, str]], **fields: Any) -> dict[str, Any]:
+def chat(http: httpx2.Client, messages: Sequence[Mapping[str, Any]], **fields: Any) -> dict[str, Any]:
     """Return the answer to a chat, greedily."""
     body = {"model": MODEL, "messages": messages, "temperature": 0, "max_tokens": ANSWER_TOKENS, **fields}
     answer = http.post("/v1/chat/completions", json=body)
@@ -127,6 +138,56 @@ def test_an_answer_keeps_to_a_json_schema(http: httpx2.Client) -> None:
     assert answer["choices"][0]["finish_reason"] == "stop"
     assert list(person) == ["name", "age", "likes"]
     assert isinstance(person["age"], int)
+
+
+def test_tools_change_nothing_for_a_model_whose_template_has_none(
+    http: httpx2.Client, alone: Mapping[str, Mapping[str, Any]], results: Results
+) -> None:
+    """SmolLM2's template knows no tools: what is offered has no effect, and what must be called is refused."""
+    prompt = QUICK_PROMPTS[0]
+    body = {"model": MODEL, "messages": [{"role": "user", "content": prompt}], "tools": [WEATHER]}
+
+    offered = ask(http, prompt, tools=[WEATHER])
+    required = http.post("/v1/chat/completions", json={**body, "tool_choice": "required"})
+
+    results.add(MODEL, "a tool offered; a call required", "", "told to have no effect; refused", "–")
+    assert text_of(offered) == text_of(alone[prompt])
+    assert f"{MODEL} cannot call tools" in offered["senses"]["warnings"][0]
+    assert required.status_code == 400
+    assert required.json()["error"]["param"] == "tool_choice"
+
+
+def test_a_call_in_the_history_is_read_as_text(http: httpx2.Client) -> None:
+    function = {"name": "weather", "arguments": '{"city": "Paris"}'}
+    history: list[dict[str, Any]] = [
+        {"role": "user", "content": "Which weather has Paris?"},
+        {"role": "assistant", "content": None, "tool_calls": [{"id": "1", "type": "function", "function": function}]},
+        {"role": "tool", "tool_call_id": "1", "content": "It snows in Paris."},
+    ]
+
+    answer = chat(http, history)
+
+    assert "snow" in text_of(answer).lower()
+
+
+@pytest.mark.engines
+def test_with_a_template_for_tools_it_makes_the_call_that_it_must(models_folder: Path, tmp_path: Path) -> None:
+    """The template is ours, of Qwen's form: SmolLM2 was not trained on it. The weights and 49 152 words are real."""
+    from model_runtime.engines.text.model import TextEngine
+    from tests.checkpoints import tool_templates
+    from tests.model_runtime.engines import step_engine_driver
+
+    folder = tool_templates.with_qwen_template(models_folder / MODEL, tmp_path / MODEL)
+    function = WEATHER["function"]
+    tool = Tool(str(function["name"]), str(function["description"]), json.dumps(function["parameters"]))
+    asked = step_engine_driver.chat("Which weather has Paris?", tools=(tool,), tool_choice="required", max_tokens=64)
+
+    answer = step_engine_driver.run_chat(
+        step_engine_driver.load(TextEngine(), {"model": folder}), replace(asked, parallel_tool_calls=False)
+    )
+
+    (call,) = answer.tool_calls
+    assert (call.name, json.loads(call.arguments), answer.finish_reason) == ("weather", {"city": "Paris"}, "tool_calls")
 
 
 @pytest.mark.promise("real:prefix-reuse")

@@ -14,6 +14,8 @@ import mlx.core as mx
 from jinja2 import TemplateError
 from tokenizers import Tokenizer
 
+from model_runtime.engines.chat.answer_format import AnswerFormat
+from model_runtime.engines.chat.answer_plan import plan_answer, with_usable_tools
 from model_runtime.engines.chat.grammar import GrammarCompiler
 from model_runtime.engines.chat.grouped_attention import install_grouped_attention
 from model_runtime.engines.chat.logprobs import LogprobRecorder
@@ -24,6 +26,7 @@ from model_runtime.engines.checkpoint import describe_error
 from model_runtime.engines.fatal_errors import is_fatal
 from model_runtime.engines.protocol import EngineOutput, LoadReporter
 from model_runtime.errors import ContextExceeded, InvalidInput, JobFailed, SensesError
+from model_runtime.events import ChatResult
 from model_runtime.loading import LoadedModel, LoadSpec
 from model_runtime.requests import Chat, Request
 
@@ -87,6 +90,7 @@ class ChatModel(Protocol):
     eos_token_ids: tuple[int, ...]
     context_tokens: int
     weights_bytes: int
+    answer_format: AnswerFormat
 
     def build_prompt(self, chat: Chat) -> Prompt:
         """Return the chat as the model's input.
@@ -110,6 +114,7 @@ class ChatEngine:
         self._grammar_compiler: GrammarCompiler
         self._model_name = ""
         self._batch: GenerationBatch | None = None
+        self._counted: JobOutputs = []
         self._waiting: deque[SequenceState] = deque()
         self._running: dict[int, SequenceState] = {}
 
@@ -138,18 +143,23 @@ class ChatEngine:
         Raises:
             ContextExceeded: its messages do not fit into the context.
             InvalidInput: the request is not a chat or does not work with the model's template, or
-                its schema or a biased token is invalid.
+                its schema, that of a tool or a biased token is invalid.
             JobFailed: its pictures or text cannot be preprocessed.
         """
         if not isinstance(request, Chat):
             raise InvalidInput(f"{self._model_name} only supports chat, not {type(request).__name__}.", param="model")
+        request = with_usable_tools(request, self._model.answer_format)
         prompt = self._build_prompt(request)
+        if request.counts_only:
+            self._counted.append((job, ChatResult("", "stop", len(prompt.token_ids), 0, prompt.processed_sizes)))
+            return
         chat, warnings = self._limit_answer(len(prompt.token_ids), request)
-        grammar_mask = self._grammar_compiler.compile(request.json_schema) if request.json_schema else None
-        penalties = make_penalties(request, prompt.token_ids, self._model.tokenizer.get_vocab_size())
-        logprobs = None if chat.top_logprobs is None else LogprobRecorder(chat.top_logprobs, self._model.tokenizer)
-        token_sampler = TokenSampler(make_sampler(request), grammar_mask, penalties, logprobs)
-        self._waiting.append(SequenceState(job, chat, prompt, token_sampler, self._model.tokenizer, warnings))
+        tokenizer = self._model.tokenizer
+        plan = plan_answer(chat, prompt.token_ids, self._model.answer_format, tokenizer, self._grammar_compiler)
+        penalties = make_penalties(request, prompt.token_ids, tokenizer.get_vocab_size())
+        logprobs = None if chat.top_logprobs is None else LogprobRecorder(chat.top_logprobs, tokenizer)
+        sampler = TokenSampler(make_sampler(request), plan.grammar_mask, penalties, logprobs)
+        self._waiting.append(SequenceState(job, chat, prompt, sampler, tokenizer, warnings, plan))
 
     def step(self) -> JobOutputs:
         """Prefill one chunk of a prompt, decode one token of every sequence, and return the outputs.
@@ -157,11 +167,13 @@ class ChatEngine:
         Raises:
             Exception: a fatal error (see `fatal_errors.is_fatal`), unchanged.
         """
-        outputs = self._admit()
+        counted, self._counted = self._counted, []
+        outputs = counted + self._admit()
         return outputs + self._generate() if self._running else outputs
 
     def cancel(self, job: int) -> None:
         """Cancel a job. Unknown ids are ignored."""
+        self._counted = [output for output in self._counted if output[0] != job]
         self._waiting = deque(sequence for sequence in self._waiting if sequence.job != job)
         for uid in [uid for uid, sequence in self._running.items() if sequence.job == job]:
             self._remove(uid)
@@ -198,7 +210,11 @@ class ChatEngine:
         context_tokens = min(self._model.context_tokens, chat.context_tokens or self._model.context_tokens)
         available_tokens = context_tokens - prompt_tokens
         if available_tokens < 1:
-            raise ContextExceeded(context_tokens, f"resulted in {prompt_tokens} tokens, and an answer needs one more")
+            raise ContextExceeded(
+                context_tokens,
+                f"resulted in {prompt_tokens} tokens, and an answer needs one more",
+                prompt_tokens=prompt_tokens,
+            )
         limited = replace(chat, max_tokens=min(chat.max_tokens or available_tokens, available_tokens))
         if chat.max_tokens <= available_tokens:
             return limited, ()

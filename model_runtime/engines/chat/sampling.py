@@ -108,6 +108,11 @@ class TokenSampler:
         """Whether it always samples the likeliest token."""
         return not (self.grammar_mask or self._penalties or self.logprobs) and self._sample is greedy
 
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What the answer must tell of how its tokens were chosen."""
+        return self.grammar_mask.warnings if self.grammar_mask else ()
+
     def __call__(self, tokens: mx.array, logits: mx.array) -> mx.array:
         """Return float32 scores (1, vocabulary) of the token after `tokens`, the prompt and the answer so far."""
         last_token = tokens.reshape(-1)[-1:]

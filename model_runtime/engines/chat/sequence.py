@@ -1,4 +1,4 @@
-"""The state of one sequence: its tokens become text, progress and a result."""
+"""The state of one sequence: its tokens become an answer, progress and a result."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -7,14 +7,16 @@ from typing import Any, Literal
 from tokenizers import Tokenizer
 from tokenizers.decoders import DecodeStream
 
-from model_runtime.engines.chat.logprobs import LogprobTrack
+from model_runtime.engines.chat.answer import Answer
+from model_runtime.engines.chat.answer_plan import FREE_TEXT, AnswerPlan
 from model_runtime.engines.chat.sampling import TokenSampler
-from model_runtime.engines.chat.stop_sequences import StopSequenceMatcher
 from model_runtime.engines.protocol import EngineOutput
-from model_runtime.events import ChatResult, Progress, TextDelta, TokenLogprob
+from model_runtime.events import ChatResult, Progress
 from model_runtime.requests import Chat
 
 FinishReason = Literal["stop", "length"]
+SILENT_TOKENS = 32
+"""Tokens without an output, such as those of a call that is passed on at its end, after which progress is told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,7 @@ class SequenceState:
         sampler: TokenSampler,
         tokenizer: Tokenizer,
         warnings: tuple[str, ...] = (),
+        plan: AnswerPlan = FREE_TEXT,
     ) -> None:
         self.job = job
         self.chat = chat
@@ -45,13 +48,13 @@ class SequenceState:
         self.sampler = sampler
         self.result: ChatResult | None = None
         self._tokenizer = tokenizer
-        self._warnings = warnings
+        self._warnings = warnings + plan.warnings
         self._decode_stream = DecodeStream(skip_special_tokens=True)
-        self._stop_matcher = StopSequenceMatcher(chat.stop)
-        self._visible_text: list[str] = []
-        self._logprob_track = LogprobTrack()
-        self._logprobs: list[TokenLogprob] = []
+        self._visible_tokens = plan.answer_format.visible_tokens
+        self._answer = Answer(chat, plan)
         self._generated_tokens = 0
+        self._reasoning_tokens = 0
+        self._silent_tokens = 0
         self._cached_tokens = 0
         self._prefilled_tokens = 0
         self._prefill_chunk_tokens = 0
@@ -87,40 +90,51 @@ class SequenceState:
         return [Progress("prompt tokens", self._prefilled_tokens, len(self.prompt.token_ids))]
 
     def append_token(self, token_id: int, finish_reason: FinishReason | None) -> list[EngineOutput]:
-        """Append a token and return its text, and the result if it is the last one.
+        """Append a token and return what it adds, and the result if it is the last one.
 
         `finish_reason` "stop" means that the token is the end token, "length" that it reaches the length limit.
         """
-        text = ""
+        outputs: list[EngineOutput] = []
         if finish_reason != "stop":
             self._generated_tokens += 1
-            decoded = self._decode_stream.step(self._tokenizer, token_id) or ""
-            if self.sampler.logprobs:
-                self._logprob_track.add(self.sampler.logprobs.take(token_id), len(decoded))
-            text = self._stop_matcher.push(decoded)
-        if self._stop_matcher.matched:
+            self._reasoning_tokens += self._answer.is_reasoning
+            logprob = self.sampler.logprobs.take(token_id) if self.sampler.logprobs else None
+            outputs += self._answer.push(self._decode(token_id), logprob)
+        if self._answer.is_complete:
             finish_reason = "stop"
-        elif finish_reason:
-            text += self._stop_matcher.flush()
-        logprobs = self._logprob_track.release(len(text))
-        if finish_reason and not self._stop_matcher.matched:
-            logprobs += self._logprob_track.release_all()
-        outputs: list[EngineOutput] = [TextDelta(text, logprobs)] if text or logprobs else []
-        self._visible_text.append(text)
-        self._logprobs += logprobs
         if finish_reason:
+            outputs += self._answer.finish(is_cut_off=finish_reason == "length")
             self.result = self._create_result(finish_reason)
-            outputs.append(self.result)
-        return outputs
+            return [*outputs, self.result]
+        return outputs or self._silent_progress()
+
+    def _decode(self, token_id: int) -> str:
+        """Return the text of a token, without control tokens that are no marks; "" for a part of a character."""
+        if token_id in self._visible_tokens:
+            return self._visible_tokens[token_id]
+        return self._decode_stream.step(self._tokenizer, token_id) or ""
+
+    def _silent_progress(self) -> list[EngineOutput]:
+        """Return progress now and then, so that nobody takes the sequence for a stuck one."""
+        self._silent_tokens += 1
+        if self._silent_tokens % SILENT_TOKENS:
+            return []
+        return [Progress("tokens", self._generated_tokens, self.chat.max_tokens)]
 
     def _create_result(self, finish_reason: FinishReason) -> ChatResult:
+        answer = self._answer
+        has_called = bool(answer.tool_calls) and finish_reason == "stop"
         return ChatResult(
-            "".join(self._visible_text),
-            finish_reason,
+            "".join(answer.texts),
+            "tool_calls" if has_called else finish_reason,
             len(self.prompt.token_ids),
             self._generated_tokens,
             self.prompt.processed_sizes,
-            self._warnings,
+            (*self._warnings, *self.sampler.warnings, *answer.warnings),
             cached_tokens=self._cached_tokens,
-            logprobs=tuple(self._logprobs),
+            logprobs=tuple(answer.logprobs),
+            tool_calls=answer.tool_calls,
+            reasoning="".join(answer.reasoning),
+            reasoning_tokens=self._reasoning_tokens,
+            stop_sequence=answer.stop_sequence,
         )

@@ -1,5 +1,6 @@
 """Find stop sequences in a text that arrives in pieces."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 
@@ -13,19 +14,19 @@ class StopSequenceMatcher:
 
     stop_sequences: tuple[str, ...]
     held_back: str = ""
-    matched: bool = False
+    matched: str = ""
+    """The stop sequence that was found."""
 
     def push(self, text: str) -> str:
         """Append the next piece and return the text that can be shown now; "" after a stop sequence."""
         if self.matched:
             return ""
         self.held_back += text
-        end = self._match_start()
-        if end is not None:
-            self.matched = True
-            visible, self.held_back = self.held_back[:end], ""
+        if match := self._first_match():
+            start, self.matched = match
+            visible, self.held_back = self.held_back[:start], ""
             return visible
-        safe_length = len(self.held_back) - self._partial_match_length()
+        safe_length = len(self.held_back) - partial_match_length(self.held_back, self.stop_sequences)
         visible, self.held_back = self.held_back[:safe_length], self.held_back[safe_length:]
         return visible
 
@@ -34,16 +35,17 @@ class StopSequenceMatcher:
         visible, self.held_back = self.held_back, ""
         return visible
 
-    def _match_start(self) -> int | None:
-        """Return the index of the matching stop sequence, if any."""
+    def _first_match(self) -> tuple[int, str] | None:
+        """Return the index of the matching stop sequence and itself, if any."""
         occurrences = ((self.held_back.find(stop), stop) for stop in self.stop_sequences)
-        matches = [(start + len(stop), start) for start, stop in occurrences if start >= 0]
-        return min(matches)[1] if matches else None
+        matches = [(start + len(stop), start, stop) for start, stop in occurrences if start >= 0]
+        return min(matches)[1:] if matches else None
 
-    def _partial_match_length(self) -> int:
-        """Return the length of the longest end of the text that is the start of a stop sequence."""
-        longest = max(map(len, self.stop_sequences), default=1) - 1
-        for length in range(min(longest, len(self.held_back)), 0, -1):
-            if any(stop.startswith(self.held_back[-length:]) for stop in self.stop_sequences):
-                return length
-        return 0
+
+def partial_match_length(text: str, sequences: Sequence[str]) -> int:
+    """Return the length of the longest end of a text that begins one of the sequences and is not all of it."""
+    longest = max(map(len, sequences), default=1) - 1
+    for length in range(min(longest, len(text)), 0, -1):
+        if any(sequence.startswith(text[-length:]) for sequence in sequences):
+            return length
+    return 0

@@ -8,6 +8,7 @@ from PIL import Image, ImageOps
 from model_runtime.drawing_size import drawn_size
 from model_runtime.media.images import to_pillow
 from model_runtime.media.types import ImageData
+from model_runtime.requests import GenerateImage
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,7 @@ class OutputCanvas:
 
     def fit_source(self, source: ImageData) -> Image.Image:
         """Return a source picture at the generated size: scaled to cover it and cropped around its center."""
-        return ImageOps.fit(to_pillow(source), self.generated_size, Image.Resampling.LANCZOS)
+        return _fit(to_pillow(source), self.generated_size)
 
     def fit_output(self, image: Image.Image) -> Image.Image:
         """Return a generated picture at the requested size.
@@ -47,10 +48,8 @@ class OutputCanvas:
         The square of a model with one size keeps all its content: it is scaled to fit, and its edges are repeated. Any
         other picture has almost the requested shape: it is scaled to cover it and cropped around its center.
         """
-        if image.size == (self.width, self.height):
-            return image
-        if not self.native_side:
-            return ImageOps.fit(image, (self.width, self.height), Image.Resampling.LANCZOS)
+        if image.size == (self.width, self.height) or not self.native_side:
+            return _fit(image, (self.width, self.height))
         return self._pad(image)
 
     @property
@@ -70,3 +69,27 @@ class OutputCanvas:
         left, top = (self.width - scaled.width) // 2, (self.height - scaled.height) // 2
         margins = ((top, self.height - scaled.height - top), (left, self.width - scaled.width - left), (0, 0))
         return Image.fromarray(np.pad(np.asarray(scaled), margins, mode="edge"))
+
+
+@dataclass(frozen=True, slots=True)
+class KeptPixels:
+    """What an edit leaves as it is: `picture` at the requested size, but where `mask` is white."""
+
+    picture: Image.Image
+    mask: Image.Image
+
+    @classmethod
+    def of(cls, request: GenerateImage) -> "KeptPixels | None":
+        """Return what the mask of a request protects, None without a mask."""
+        if request.mask is None or request.base is None:
+            return None
+        size = (request.width, request.height)
+        return cls(_fit(to_pillow(request.base), size), _fit(to_pillow(request.mask).convert("L"), size))
+
+    def restore(self, drawing: Image.Image) -> Image.Image:
+        """Return a drawing with the protected pixels put back; grey parts of the mask blend."""
+        return Image.composite(drawing, self.picture, self.mask)
+
+
+def _fit(image: Image.Image, size: tuple[int, int]) -> Image.Image:
+    return image if image.size == size else ImageOps.fit(image, size, Image.Resampling.LANCZOS)

@@ -15,11 +15,8 @@ from mlx.utils import tree_flatten
 
 from model_runtime.catalog.checkpoint_files import read_config_or_empty, read_tensors, weight_files
 from model_runtime.catalog.foreign_files import TensorInfo
+from model_runtime.catalog.image_families import family_of
 from model_runtime.errors import LoadFailed
-
-FLUX1, FLUX2, Z_IMAGE = "flux1-schnell", "flux2-klein", "z-image"
-FAMILY_MODULES = {"double_stream_modulation_img": FLUX2, "noise_refiner": Z_IMAGE, "time_text_embed": FLUX1}
-"""A module that only this family's transformer has → family."""
 
 UNSUPPORTED_MODULES = {"time_text_embed.guidance_embedder": "FLUX.1-dev or one of its relatives"}
 """A module that only an unsupported family's transformer has → its name."""
@@ -46,9 +43,8 @@ def detect_family(folder: Path) -> str:
     for module, name in UNSUPPORTED_MODULES.items():
         if any(tensor.startswith(module) for tensor in tensors):
             raise LoadFailed(_unsupported_message(folder, f"is {name}"))
-    for module, family in FAMILY_MODULES.items():
-        if any(tensor.startswith(module) for tensor in tensors):
-            return family
+    if family := family_of(tensors):
+        return family
     raise LoadFailed(
         _unsupported_message(folder, f"has tensors of an unknown family, such as {next(iter(tensors), 'none at all')}")
     )

@@ -15,7 +15,7 @@ from PIL import Image
 
 from model_runtime.engines.dtype import computes_on_gpu, upcast_on_cpu
 from model_runtime.engines.fatal_errors import is_fatal
-from model_runtime.engines.image.canvas import OutputCanvas
+from model_runtime.engines.image.canvas import KeptPixels, OutputCanvas
 from model_runtime.engines.image.checkpoint_layout import check_complete, detect_family, read_components
 from model_runtime.engines.image.models import IMAGE_MODELS, ImageModel, VelocityFunction
 from model_runtime.engines.image.prompt_cache import PromptEmbeddingCache
@@ -24,7 +24,7 @@ from model_runtime.errors import InvalidInput, JobFailed, LoadFailed, SensesErro
 from model_runtime.events import EngineEvent, GeneratedImage, Preview, Progress, Result
 from model_runtime.loading import LoadedModel, LoadSpec
 from model_runtime.media.image_encoding import encode_pillow
-from model_runtime.media.images import from_pillow, resize_to_fit
+from model_runtime.media.images import from_pillow, resize_to_fit, to_pillow
 from model_runtime.media.provenance import Provenance, format_provenance
 from model_runtime.requests import GenerateImage, Request
 from model_runtime.validation.image import validate_parameters
@@ -74,6 +74,8 @@ class ImageEngine:
         """
         if not isinstance(request, GenerateImage):
             raise InvalidInput(f"{self._model_name} only supports image generation.", param="model")
+        if request.references and not self._image_model.edits:
+            raise InvalidInput(f"{self._model_name} cannot look at pictures. Start from one instead.", param="model")
         validate_parameters(request)
         canvas = OutputCanvas(request.width, request.height, self._native_side_pixels, self._min_pixels)
         steps = request.steps or self._image_model.default_steps
@@ -81,7 +83,7 @@ class ImageEngine:
         config = self._image_model.create_config(*canvas.generated_size, steps, source, request.strength)
         image = yield from self._denoise(request, config, canvas, check_cancelled)
         provenance = _provenance_text(request, self._model_name, steps)
-        png = encode_pillow(canvas.fit_output(image), "png", provenance=provenance)
+        png = encode_pillow(image, "png", provenance=provenance)
         warnings = tuple(filter(None, (self._truncation_warning(request.prompt), canvas.size_warning)))
         yield GeneratedImage(png, request.width, request.height, request.seed, steps, warnings)
 
@@ -93,11 +95,12 @@ class ImageEngine:
         self, request: GenerateImage, config: Config, canvas: OutputCanvas, check_cancelled: CancelCheck
     ) -> Generator[EngineEvent, None, Image.Image]:
         first_step, step_count = config.init_time_step, config.num_inference_steps
+        kept = KeptPixels.of(request)
         yield Progress("steps", 0, step_count - first_step)
         check_cancelled()
-        latents, velocity = self._image_model.start_denoising(
-            config, request.seed, self._prompt_embeddings.get_or_encode(request.prompt)
-        )
+        embedding = self._prompt_embeddings.get_or_encode(request.prompt)
+        references = [*map(to_pillow, request.references)]
+        latents, velocity = self._image_model.start_denoising(config, request.seed, embedding, references)
         for step in range(first_step, step_count):
             check_cancelled()
             latents, clean_latents = _euler_step(config, latents, velocity, step)
@@ -105,10 +108,15 @@ class ImageEngine:
             yield Progress("steps", steps_done, step_count - first_step)
             if request.preview_every and steps_done % request.preview_every == 0 and step + 1 < step_count:
                 check_cancelled()
-                preview = from_pillow(canvas.fit_output(self._decode_image(clean_latents, config)))
+                preview = from_pillow(self._finish(clean_latents, config, canvas, kept))
                 yield Preview(resize_to_fit(preview, PREVIEW_SIDE_PIXELS), steps_done, step_count - first_step)
         check_cancelled()
-        return self._decode_image(latents, config)
+        return self._finish(latents, config, canvas, kept)
+
+    def _finish(self, latents: mx.array, config: Config, canvas: OutputCanvas, kept: KeptPixels | None) -> Image.Image:
+        """Decode latents to the requested size; what an edit keeps is put back after that."""
+        drawing = canvas.fit_output(self._decode_image(latents, config))
+        return kept.restore(drawing) if kept else drawing
 
     def _decode_image(self, latents: mx.array, config: Config) -> Image.Image:
         pixels = self._image_model.decode_latents(latents, config)

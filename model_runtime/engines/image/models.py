@@ -6,7 +6,7 @@ has the parts of that call as methods, and the engine has the loop.
 
 import copy
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -22,19 +22,23 @@ from mflux.models.flux.variants.txt2img.flux import Flux1
 from mflux.models.flux.weights.flux_weight_definition import FluxWeightDefinition
 from mflux.models.flux2 import Flux2Klein
 from mflux.models.flux2.latent_creator.flux2_latent_creator import Flux2LatentCreator
+from mflux.models.flux2.variants.edit.flux2_klein_edit_helpers import _Flux2KleinEditHelpers
 from mflux.models.flux2.weights.flux2_weight_definition import Flux2KleinWeightDefinition
 from mflux.models.z_image import ZImage
 from mflux.models.z_image.latent_creator import ZImageLatentCreator
 from mflux.models.z_image.weights.z_image_weight_definition import ZImageWeightDefinition
 from PIL import Image
 
-from model_runtime.engines.image.checkpoint_layout import FLUX1, FLUX2, Z_IMAGE, flux2_overrides
+from model_runtime.catalog.image_families import FLUX1, FLUX2, Z_IMAGE
+from model_runtime.engines.image.checkpoint_layout import flux2_overrides
 from model_runtime.engines.image.prompt_cache import PromptEmbedding
 from model_runtime.engines.template_limit import limit_template
 
 VelocityFunction = Callable[[mx.array, int], mx.array]
 """velocity(latents, step) → the predicted direction from clean latents to noise, in the shape of `latents`."""
 
+REFERENCE_TIME_STEP = 10
+"""FLUX.2 tells pictures apart by a time coordinate of their tokens: 0 for the drawing, 10, 20 … for its references."""
 STRENGTH_ROUNDING = 1e-6
 """Added to the share of steps that mflux skips: it truncates steps * share, so 2.9999 of 5 would become 2, not 3."""
 
@@ -49,6 +53,8 @@ class ImageModel(ABC):
     """mflux's name of the noise schedule."""
     tokenizer_name: ClassVar[str]
     """mflux's name of the tokenizer that limits the length of a prompt."""
+    edits: ClassVar[bool] = False
+    """Whether it looks at references."""
 
     model: Any
 
@@ -87,9 +93,12 @@ class ImageModel(ABC):
 
     @abstractmethod
     def start_denoising(
-        self, config: Config, seed: int, embedding: PromptEmbedding
+        self, config: Config, seed: int, embedding: PromptEmbedding, references: Sequence[Image.Image] = ()
     ) -> tuple[mx.array, VelocityFunction]:
-        """Return the initial latents, noise mixed with the source picture if any, and their velocity function."""
+        """Return the initial latents, noise mixed with the source picture if any, and their velocity function.
+
+        `references` are pictures to look at, only of families that edit.
+        """
 
     @abstractmethod
     def decode_latents(self, latents: mx.array, config: Config) -> mx.array:
@@ -99,13 +108,15 @@ class ImageModel(ABC):
 class Flux2Model(ImageModel):
     """FLUX.2-klein; the sizes of its parts are read from the checkpoint.
 
-    Latents are (1, height / 16 * width / 16, channels).
+    Latents are (1, height / 16 * width / 16, channels). Those of references are tokens besides them, as in mflux's
+    `Flux2KleinEdit`.
     """
 
     weight_definition = Flux2KleinWeightDefinition
     default_steps = 4
     scheduler_name = "flow_match_euler_discrete"
     tokenizer_name = "qwen3"
+    edits = True
 
     def __init__(self, folder: Path) -> None:
         config = copy.copy(ModelConfig.flux2_klein_4b())
@@ -118,14 +129,16 @@ class Flux2Model(ImageModel):
         return embedding, ids
 
     def start_denoising(
-        self, config: Config, seed: int, embedding: PromptEmbedding
+        self, config: Config, seed: int, embedding: PromptEmbedding, references: Sequence[Image.Image] = ()
     ) -> tuple[mx.array, VelocityFunction]:
         latents, grid, _, _ = self.model._prepare_generation_latents(seed=seed, config=config)  # noqa: SLF001
+        seen = [self._look_at(picture, number) for number, picture in enumerate(references, 1)]
+        seen_latents, seen_grids = [tokens for tokens, _ in seen], [ids for _, ids in seen]
 
         def velocity(latents: mx.array, step: int) -> mx.array:
-            return self._predict(
-                latents=latents,
-                latent_ids=grid,
+            noise = self._predict(
+                latents=mx.concatenate([latents, *seen_latents], axis=1),
+                latent_ids=mx.concatenate([grid, *seen_grids], axis=1),
                 prompt_embeds=embedding[0],
                 text_ids=embedding[1],
                 negative_prompt_embeds=None,
@@ -133,8 +146,18 @@ class Flux2Model(ImageModel):
                 guidance=config.guidance,
                 timestep=config.scheduler.timesteps[step],
             )
+            return noise[:, : latents.shape[1]]
 
         return latents, velocity
+
+    def _look_at(self, picture: Image.Image, number: int) -> tuple[mx.array, mx.array]:
+        """Return the latents and the coordinates of a reference, which counts from 1, evaluated: one picture at a time."""
+        latents, ids = _Flux2KleinEditHelpers.prepare_reference_image_conditioning(
+            vae=self.model.vae, tiling_config=self.model.tiling_config, image_paths=[picture]
+        )
+        ids = ids + mx.array([(number - 1) * REFERENCE_TIME_STEP, 0, 0, 0], dtype=ids.dtype)
+        mx.eval(latents, ids)
+        return latents, ids
 
     def decode_latents(self, latents: mx.array, config: Config) -> mx.array:
         packed = Flux2LatentCreator.unpack_latents(latents, config.height, config.width)
@@ -164,7 +187,7 @@ class Flux1SchnellModel(ImageModel):
         )
 
     def start_denoising(
-        self, config: Config, seed: int, embedding: PromptEmbedding
+        self, config: Config, seed: int, embedding: PromptEmbedding, references: Sequence[Image.Image] = ()
     ) -> tuple[mx.array, VelocityFunction]:
         def velocity(latents: mx.array, step: int) -> mx.array:
             return self.model.transformer(
@@ -199,7 +222,7 @@ class ZImageTurboModel(ImageModel):
         return (text,)
 
     def start_denoising(
-        self, config: Config, seed: int, embedding: PromptEmbedding
+        self, config: Config, seed: int, embedding: PromptEmbedding, references: Sequence[Image.Image] = ()
     ) -> tuple[mx.array, VelocityFunction]:
         sigmas = config.scheduler.sigmas
 

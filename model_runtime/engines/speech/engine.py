@@ -2,6 +2,7 @@
 
 import gc
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from importlib import import_module
 
 import mlx.core as mx
@@ -85,6 +86,8 @@ class SpeechEngine:
         selection = self._voice_catalog.select(
             self._model_name, request.text, voice=request.voice, language=request.language
         )
+        if self._voice_model.supports_instructions:
+            selection = replace(selection, instructions=normalize_text(request.instructions))
         text, warnings = self._prepare_text(request, selection.language)
         mx.random.seed(0)
         sample_rate, sample_count = self._voice_model.sample_rate, 0
@@ -124,6 +127,8 @@ class SpeechEngine:
             )
         if request.speed != 1 and not self._voice_model.supports_speed:
             warnings.append(f"{self._model_name} does not support a speed; {request.speed:g} was ignored.")
+        if request.instructions and not self._voice_model.supports_instructions:
+            warnings.append(f"{self._model_name} takes no instructions; they were ignored.")
         return text, tuple(warnings)
 
 

@@ -15,8 +15,8 @@ from pathlib import Path
 
 import espeakng_loader
 
-from model_runtime.engines.speech.sentences import NOT_AFTER_ABBREVIATION
 from model_runtime.errors import LoadFailed
+from model_runtime.formats.sentence_ends import NOT_AFTER_ABBREVIATION
 
 SYNCHRONOUS = 2
 DONT_EXIT = 0x8000

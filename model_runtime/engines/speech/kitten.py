@@ -37,6 +37,7 @@ class Kitten:
 
     supports_any_script = False
     supports_speed = True
+    supports_instructions = False
     takes_turns = True
 
     def __init__(self, model: Any, styles: Mapping[str, np.ndarray]) -> None:

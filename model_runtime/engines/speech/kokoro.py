@@ -39,6 +39,7 @@ class Kokoro:
 
     supports_any_script = False
     supports_speed = True
+    supports_instructions = False
     takes_turns = True
 
     def __init__(self, model: Any, folder: Path) -> None:

@@ -84,6 +84,7 @@ class Marvis:
 
     supports_any_script = False
     supports_speed = False
+    supports_instructions = False
     takes_turns = False
 
     def __init__(self, model: Any, folder: Path) -> None:

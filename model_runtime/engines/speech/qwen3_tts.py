@@ -30,6 +30,9 @@ CHUNK_SECONDS = 0.32
 """Duration of one piece of audio."""
 FRAMES_PER_SECOND = 12.5
 """One token per frame."""
+SMALL_MODEL = "0b6"
+"""The configuration's word for 0.6 billion parameters: these models were not trained to follow instructions, and
+mlx-audio drops them."""
 
 
 def load(spec: LoadSpec, config: Mapping[str, Any]) -> VoiceModel:
@@ -71,6 +74,7 @@ class Qwen3Tts:
 
     def __init__(self, model: Any) -> None:
         self.sample_rate: int = model.sample_rate
+        self.supports_instructions: bool = model.config.tts_model_size != SMALL_MODEL
         self._model = model
 
     def speak(
@@ -87,6 +91,7 @@ class Qwen3Tts:
             results = self._model.generate(
                 utterance.text,
                 voice=selection.voice,
+                instruct=selection.instructions or None,
                 lang_code=language,
                 max_tokens=int(max_audio_seconds(utterance.text) * FRAMES_PER_SECOND),
                 stream=True,

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 from model_runtime.catalog.languages import is_written_in, script_of_letter
+from model_runtime.formats.sentence_ends import SENTENCE_END
 
 MAX_PHONEMES = 150
 """Length limit of an utterance, about ten seconds of speech."""
@@ -25,10 +26,6 @@ _SPACES = re.compile(r"[^\S\n]+")
 _LINE_ENDS = re.compile(r" ?\n ?")
 _UNSPOKEN_CATEGORIES = {"Cc", "Cf", "Cs", "Co", "Cn", "So"}
 
-NOT_AFTER_ABBREVIATION = r"(?<!\b[A-Z]\.)(?<!\b(?:Dr|Mr|Ms|St|vs)\.)(?<!\b(?:Mrs|etc|e\.g|i\.e|a\.m|p\.m)\.)"
-"""Regular expression that matches after a full stop unless it ends an abbreviation."""
-
-_SENTENCE_END = re.compile(rf"(?<=[.!?…]){NOT_AFTER_ABBREVIATION}[\"'”’)\]]*\s+|(?<=[।。！？])[」』”’]*\s*|\s*\n\s*")
 _CLAUSE_BREAK = re.compile(r"[,;:—–]\s+")
 _WHITESPACE = re.compile(r"\s+")
 
@@ -76,7 +73,7 @@ def split_utterances(
 
 def _sentence_spans(text: str) -> Iterator[tuple[int, int, float]]:
     start = 0
-    for gap in _SENTENCE_END.finditer(text):
+    for gap in SENTENCE_END.finditer(text):
         yield start, gap.start(), PARAGRAPH_PAUSE if "\n" in gap[0] else SENTENCE_PAUSE
         start = gap.end()
     yield start, len(text), 0.0

@@ -31,6 +31,8 @@ class VoiceModel(Protocol):
     supports_any_script: bool
     """Whether it reads letters of scripts that the language does not use."""
     supports_speed: bool
+    supports_instructions: bool
+    """Whether it takes words that say how to speak."""
     takes_turns: bool
     """Whether it keeps nothing of a text between two pieces, so that others may be spoken in between."""
 
@@ -38,6 +40,8 @@ class VoiceModel(Protocol):
         self, text: str, selection: VoiceSelection, speed: float, check_cancelled: CancelCheck
     ) -> Iterator[AudioPiece]:
         """Yield the speech of a normalized text in pieces; a `speed` of 1 is the model's own.
+
+        The instructions of `selection` are "" unless the model supports them.
 
         Raises:
             Cancelled: `check_cancelled` raised it between two pieces.

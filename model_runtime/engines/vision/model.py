@@ -10,10 +10,13 @@ from PIL import Image
 from tokenizers import Tokenizer
 from transformers import logging
 
+from model_runtime.catalog.chat_template import ChatTemplate, read_chat_template
 from model_runtime.catalog.transformer_dims import context_tokens
+from model_runtime.engines.chat.answer_format import find_answer_format
 from model_runtime.engines.chat.engine import ChatEngine, ChatModel
 from model_runtime.engines.chat.sequence import Prompt
 from model_runtime.engines.chat.special_tokens import SpecialTokens
+from model_runtime.engines.chat.template_messages import TemplateMessages
 from model_runtime.engines.checkpoint import open_checkpoint, require_tokenizer, translate_load_errors
 from model_runtime.engines.dtype import evaluate_weights, weight_bytes
 from model_runtime.engines.protocol import LoadReporter
@@ -47,7 +50,9 @@ class VisionEngine(ChatEngine):
 class VisionModel:
     """A model of mlx-vlm with its processor, which holds tokenizer, chat template and picture preparation."""
 
-    def __init__(self, model: Any, processor: Any, *, context_tokens: int, weights_bytes: int) -> None:
+    def __init__(
+        self, model: Any, processor: Any, *, context_tokens: int, weights_bytes: int, template: ChatTemplate
+    ) -> None:
         self._model = model
         self._processor = processor
         self.tokenizer: Tokenizer = processor.tokenizer.backend_tokenizer
@@ -59,10 +64,12 @@ class VisionModel:
         self._sliding_window_tokens = int(
             getattr(model.config.text_config, "sliding_window", None) or PREFILL_CHUNK_TOKENS
         )
+        self.answer_format = find_answer_format(self.tokenizer, template)
         self._special_tokens = SpecialTokens.from_tokenizer(self.tokenizer)
+        self._template_messages = TemplateMessages(self.answer_format.tools, self._special_tokens)
 
     def build_prompt(self, chat: Chat) -> Prompt:
-        """Format the chat with the model's template, unless it is a raw text, and preprocess its pictures.
+        """Format the chat and its tools with the model's template, unless it is a raw text, and preprocess its pictures.
 
         Raises:
             JobFailed: the template does not end.
@@ -80,10 +87,14 @@ class VisionModel:
         return Prompt(tokens, {**inputs, "pictures": pictures}, self._processed_sizes(inputs))
 
     def _format(self, chat: Chat, picture_count: int) -> str:
-        messages = [*map(self._template_message, chat.messages)]
+        messages = self._template_messages.convert(chat, [*map(self._template_content, chat.messages)])
+        tools = self._template_messages.tools(chat)
+        options = {"tools": tools} if tools else {}
         with limit_template():
             return str(
-                mlx_vlm.apply_chat_template(self._processor, self._model.config, messages, num_images=picture_count)
+                mlx_vlm.apply_chat_template(
+                    self._processor, self._model.config, messages, num_images=picture_count, **options
+                )
             )
 
     def open_batch(self) -> VisionBatch:
@@ -104,8 +115,8 @@ class VisionModel:
             (columns * patch_size, rows * patch_size) for _, rows, columns in inputs["image_grid_thw"].tolist()
         )
 
-    def _template_message(self, message: Message) -> Mapping[str, Any]:
-        """Return a message in the template's format.
+    def _template_content(self, message: Message) -> Any:
+        """Return the content of a message in the template's format: a text, or parts if it has pictures.
 
         A single picture goes first, as in the models' training; OpenAI's clients send it last. Several pictures keep
         their places between the texts, which may refer to them.
@@ -114,9 +125,7 @@ class VisionModel:
         pictures = [part for part in parts if part["type"] == "image"]
         if len(pictures) == 1:
             parts.sort(key=lambda part: part["type"] != "image")
-        if pictures:
-            return {"role": message.role, "content": parts}
-        return {"role": message.role, "content": "\n".join(part["text"] for part in parts)}
+        return parts if pictures else "\n".join(part["text"] for part in parts)
 
     def _embed(self, prompt: Prompt) -> Mapping[str, Any]:
         """Return the embeddings of text and pictures, and the processor's other outputs for the language model."""
@@ -162,13 +171,15 @@ def load_vision_model(spec: LoadSpec, report_progress: LoadReporter) -> ChatMode
     with translate_load_errors(spec.model, config):
         model, processor = mlx_vlm.load(str(folder), lazy=True, trust_remote_code=False)
         _require_chat_model(spec.model, model, processor)
-        evaluate_weights(model)
+        if spec.evaluate:
+            evaluate_weights(model)
     _limit_pixels(processor, int(spec.options.get("max_pixels", MAX_PIXELS)))
     return VisionModel(
         model,
         processor,
         context_tokens=context_tokens(config, int(spec.options.get("context_tokens", 0))),
         weights_bytes=weight_bytes(model),
+        template=read_chat_template(folder, has_processor=True),
     )
 
 

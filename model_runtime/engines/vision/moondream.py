@@ -15,6 +15,7 @@ from mlx_vlm.utils import StoppingCriteria, load_model
 from tokenizers import Tokenizer
 
 from model_runtime.catalog.transformer_dims import context_tokens
+from model_runtime.engines.chat.answer_format import NO_MARKS
 from model_runtime.engines.chat.sequence import Prompt
 from model_runtime.engines.chat.special_tokens import SpecialTokens
 from model_runtime.engines.checkpoint import require_tokenizer, translate_load_errors
@@ -43,6 +44,7 @@ class MoondreamModel:
     """A loaded Moondream2. It takes exactly one picture; all texts of the chat together are the question."""
 
     eos_token_ids: tuple[int, ...] = (BOS_EOS_TOKEN,)
+    answer_format = NO_MARKS
 
     def __init__(self, model: Any, tokenizer: Tokenizer, *, context_tokens: int, weights_bytes: int) -> None:
         vision_config = model.config.vision_config
@@ -121,7 +123,9 @@ def load_moondream(spec: LoadSpec, folder: Path, config: Mapping[str, Any]) -> M
         )
     with translate_load_errors(spec.model, config):
         tokenizer = _load_tokenizer(spec.model, Path(spec.folders["tokenizer"]))
-        model = evaluate_weights(load_model(folder, lazy=True))
+        model = load_model(folder, lazy=True)
+        if spec.evaluate:
+            evaluate_weights(model)
     return MoondreamModel(
         model,
         tokenizer,

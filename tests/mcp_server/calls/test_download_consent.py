@@ -14,7 +14,7 @@ from mcp.client import ClientRequestContext
 from mcp_types import CallToolResult, ElicitRequestParams, ElicitResult
 from PIL import Image
 
-from mcp_server.calls import jobs
+from mcp_server.calls import jobs, questions
 from mcp_server.calls.download_consent import question
 from mcp_server.calls.downloads import DownloadFailed, PullProgress
 from mcp_server.files.artifacts import ArtifactKind, ArtifactStore
@@ -118,6 +118,34 @@ async def test_a_person_who_agrees_gets_the_download_and_then_the_result_of_the_
     )
     assert hub.asked == ["image-starter"]
     assert len(data["images"]) == 1
+
+
+@dataclass(eq=False, slots=True)
+class AbsentPerson(Person):
+    """Comes back when a test says so."""
+
+    is_back: anyio.Event = field(default_factory=anyio.Event)
+
+    async def __call__(self, context: ClientRequestContext, params: ElicitRequestParams) -> ElicitResult:
+        """Answer late."""
+        await self.is_back.wait()
+        return await Person.__call__(self, context, params)
+
+
+@pytest.mark.promise("consent:deadline")
+async def test_a_question_about_a_download_that_nobody_answers_ends_with_the_command(
+    settings: Settings, hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(questions, "QUESTION_SECONDS", 0.01)
+    person = AbsentPerson()
+
+    async with asking(settings, hub, person, "legacy") as client:
+        with anyio.fail_after(20):
+            refused = await draw(client)
+        person.is_back.set()
+
+    assert "senses pull image-starter" in text_of(refused)
+    assert hub.asked == []
 
 
 async def test_a_picture_that_is_drawn_again_asks_for_its_model_or_names_the_call_that_does(

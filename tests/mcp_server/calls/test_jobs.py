@@ -9,11 +9,12 @@ from anyio.abc import TaskGroup
 from mcp_types import CallToolResult
 
 from mcp_server.calls import jobs
-from mcp_server.calls.job_store import MAX_JOBS, JobStore
+from mcp_server.calls.job_store import JobStore
 from mcp_server.calls.jobs import MAX_FINISHED_JOBS, JobRegistry, ToolJob, wait_for_job
 from mcp_server.calls.progress import ProgressTracker
 from mcp_server.calls.result_types import ToolResult
 from mcp_server.calls.results import build_result
+from mcp_server.files.answers import AnswerStore
 from model_runtime.errors import Cancelled, InvalidInput, SensesError
 from tests.fakes import FakeService
 from tests.mcp_server.conftest import Connect, ProtocolMode
@@ -189,10 +190,9 @@ async def test_only_the_last_finished_jobs_are_remembered() -> None:
 
 def over(folder: Path, tasks: TaskGroup, ids: Iterator[int]) -> JobRegistry:
     """Return the jobs of a daemon that starts over what earlier ones left."""
-    store = JobStore(folder)
-    known = JobRegistry(tasks, ids.__next__, store)
-    known.open()
-    return known
+    answers = AnswerStore(folder)
+    answers.open()
+    return JobRegistry(tasks, ids.__next__, JobStore(answers))
 
 
 @pytest.mark.promise("shim:jobs")
@@ -217,18 +217,6 @@ async def test_a_job_that_has_finished_is_there_after_the_daemon_was_killed(tmp_
     assert found == done.result
     assert failure.value.code == "invalid_value"
     assert newer.id > running.id, "an id of an earlier daemon names no job of this one"
-
-
-def test_only_the_last_jobs_are_kept_on_the_disk(tmp_path: Path) -> None:
-    store = JobStore(tmp_path)
-
-    for number in range(MAX_JOBS + 3):
-        store.save(number, "speak", None, None)
-    later = JobStore(tmp_path)
-    later.open()
-
-    assert [number in later for number in range(5)] == [False, False, False, True, True]
-    assert len(list(tmp_path.glob("*.json"))) == MAX_JOBS
 
 
 async def failing(job: ToolJob) -> CallToolResult:

@@ -8,12 +8,14 @@ import anyio
 import pytest
 from mcp_types import CallToolResult, TextContent
 
-from mcp_server.calls import journal as journal_module
 from mcp_server.calls.context import AppContext, ToolContext
+from mcp_server.calls.copies import Copy
 from mcp_server.calls.jobs import JobRegistry
-from mcp_server.calls.journal import MAX_ANSWERS, CallJournal, Copy, call_key, current_call
+from mcp_server.calls.journal import CallJournal, current_call
 from mcp_server.calls.player import AudioPlayer
+from mcp_server.files import answers
 from mcp_server.files.access import ClientFiles
+from mcp_server.files.answers import AnswerStore
 from mcp_server.files.artifacts import ArtifactKind, ArtifactNotSaved, ArtifactStore
 from mcp_server.files.client import ClientConnection
 from model_runtime.settings import Settings
@@ -34,9 +36,10 @@ class World:
         self.settings = settings
         self.project = project
         self.destination = project / "saved.txt"
+        self.answers_folder = settings.folders.data / answers.FOLDER_NAME
         self.attempts = self.written = self.played = 0
         self.steps_left = -1
-        for owner, name in ((journal_module, "_write"), (ArtifactStore, "add"), (ClientFiles, "write")):
+        for owner, name in ((answers, "write_kept"), (ArtifactStore, "add"), (ClientFiles, "write")):
             monkeypatch.setattr(owner, name, self._killable(getattr(owner, name)))
 
     def _killable(self, function: Any) -> Any:
@@ -68,7 +71,7 @@ class World:
         )
         store = ArtifactStore(self.settings.folders.artifacts)
         store.on_reserved = lambda kind, artifact_id: current_call.get().reserve(kind, artifact_id)
-        journal = CallJournal(self.settings.folders.data / "calls", store.folder)
+        journal = CallJournal(AnswerStore(self.answers_folder), store.folder)
         journal.open()
         async with anyio.create_task_group() as tasks:
             jobs, player = JobRegistry(tasks, iter(range(9)).__next__), AudioPlayer(tasks)
@@ -98,7 +101,7 @@ class World:
 
     def left(self) -> list[str]:
         """Return the names of the journal's files without their keys."""
-        return sorted(path.name.split(".", 1)[1] for path in (self.settings.folders.data / "calls").glob("*"))
+        return sorted(path.name.split(".", 1)[1] for path in self.answers_folder.glob("*"))
 
 
 @pytest.fixture
@@ -129,7 +132,7 @@ async def test_wherever_a_daemon_is_killed_the_repeat_writes_stores_and_plays_on
     assert world.destination.read_bytes() == path_in(result).read_bytes()
     assert world.written == 1
     assert world.played == (0 if steps == KILLED_BEFORE_ITS_SOUND else 1)
-    assert world.left() == ["done"]
+    assert world.left() == ["json"]
 
 
 async def test_there_are_no_more_steps_than_that(world: World) -> None:
@@ -162,7 +165,7 @@ async def test_a_cancelled_call_leaves_no_result(world: World, monkeypatch: pyte
     monkeypatch.setattr(ClientFiles, "explain", None)
 
     async with anyio.create_task_group() as tasks:
-        journal = CallJournal(world.settings.folders.data / "calls", world.settings.folders.artifacts)
+        journal = CallJournal(AnswerStore(world.answers_folder), world.settings.folders.artifacts)
         store = ArtifactStore(journal.artifacts)
         call = await journal.begin("key", is_repeated=False)
         store.on_reserved = call.reserve
@@ -178,20 +181,11 @@ async def test_a_cancelled_call_leaves_no_result(world: World, monkeypatch: pyte
     assert world.left() == []
 
 
-async def test_only_the_last_answers_are_kept(world: World) -> None:
-    journal = CallJournal(world.settings.folders.data / "calls", world.settings.folders.artifacts)
-
-    stale = [journal.add_answer(call_key("s", str(number), "speak")) for number in range(MAX_ANSWERS + 2)]
-
-    assert stale[:MAX_ANSWERS] == [[]] * MAX_ANSWERS
-    assert stale[MAX_ANSWERS:] == [[call_key("s", "0", "speak")], [call_key("s", "1", "speak")]]
-
-
 async def test_a_full_disk_makes_no_call_fail(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     def write_atomically(*arguments: object, **options: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(journal_module, "write_atomically", write_atomically)
+    monkeypatch.setattr(answers, "write_atomically", write_atomically)
 
     result = await world.call(is_repeated=False)
 

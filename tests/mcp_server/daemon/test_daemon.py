@@ -18,8 +18,8 @@ from mcp import Client
 from mcp_server.client_setup.config_files import shim_command
 from mcp_server.daemon.daemon import Daemon
 from mcp_server.daemon.http_server import base_url, bind_sockets
+from mcp_server.daemon.lifetime import is_newer
 from mcp_server.daemon.lock import AlreadyRunning, acquire_lock, read_daemon_info
-from mcp_server.daemon.socket_server import is_newer
 from mcp_server.files.artifacts import ArtifactKind, ArtifactStore
 from mcp_server.launcher.paths import PROTOCOL_VERSION, VERSION, InstancePaths
 from model_runtime.settings import Settings, SettingsError

@@ -12,7 +12,7 @@ from typing import Any
 import anyio
 import pytest
 
-from mcp_server.daemon import daemon, http_server
+from mcp_server.daemon import daemon, http_server, lifetime
 from mcp_server.daemon.daemon import Daemon, main, run
 from mcp_server.daemon.lock import DaemonInfo, InstanceUnusable, acquire_lock, read_daemon_info
 from mcp_server.launcher.paths import VERSION, InstancePaths
@@ -281,7 +281,7 @@ def test_a_daemon_without_work_stays_for_half_an_hour(settings: Settings, paths:
 
 
 def test_the_times_of_a_daemon_are_these() -> None:
-    assert (daemon.IDLE_CHECK_SECONDS, daemon.DRAIN_TIMEOUT_SECONDS) == (15, 2)
+    assert (lifetime.IDLE_CHECK_SECONDS, daemon.DRAIN_TIMEOUT_SECONDS) == (15, 2)
     assert daemon.MAX_FIRST_REQUEST_ID == 1_000_000
 
 

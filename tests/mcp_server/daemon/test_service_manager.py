@@ -5,6 +5,7 @@ import socket
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import anyio
@@ -27,12 +28,12 @@ from tests.mcp_server.daemons import running_daemon
 
 
 @pytest.fixture
-def systemd(tmp_path: Path) -> socket.socket:
+def systemd(tmp_path: Path) -> Iterator[socket.socket]:
     """The socket on which systemd listens."""
-    receiver = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-    receiver.bind(str(tmp_path / "n"))
-    receiver.settimeout(5)
-    return receiver
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as receiver:
+        receiver.bind(str(tmp_path / "n"))
+        receiver.settimeout(5)
+        yield receiver
 
 
 @pytest.mark.promise("reliability:watchdog")
@@ -43,7 +44,6 @@ async def test_systemd_hears_from_the_event_loop_twice_in_each_interval(systemd:
         await ping_watchdog(environ)
 
     assert [systemd.recv(100) for _ in range(3)] == [b"WATCHDOG=1"] * 3
-    systemd.close()
 
 
 async def test_systemd_is_told_when_the_daemon_is_ready_and_when_it_stops(
@@ -56,7 +56,6 @@ async def test_systemd_is_told_when_the_daemon_is_ready_and_when_it_stops(
 
     assert ready == b"READY=1"
     assert systemd.recv(100) == b"STOPPING=1"
-    systemd.close()
 
 
 @pytest.mark.parametrize(

@@ -250,7 +250,7 @@ async def test_a_name_of_255_bytes_is_written(files: ClientFiles, project: Path,
 
 async def test_too_long_a_path_is_told_with_the_rule(files: ClientFiles) -> None:
     with pytest.raises(InvalidInput, match="at most 1024 bytes on macOS, 4096 on Linux"):
-        await files.resolve_destination("/".join(["n" * 200] * 20) + "/out.png", (".png",), overwrite=False)
+        await files.resolve_destination("/".join(["n" * 203] * 20) + "/out.png", (".png",), overwrite=False)
 
 
 async def test_writing_over_a_link_replaces_the_link_and_not_its_target(files: ClientFiles, project: Path) -> None:
@@ -651,11 +651,11 @@ class RecordingThreads(FileThreads):
 
     def __init__(self) -> None:
         super().__init__()
-        self.folders: set[Path] = set()
+        self.folders: list[Path] = []
 
     async def run(self, folder: Path, *arguments: Any, **options: Any) -> Any:
         """Keep the folder, and do as the others."""
-        self.folders.add(folder)
+        self.folders.append(folder)
         return await super().run(folder, *arguments, **options)
 
 
@@ -665,4 +665,51 @@ async def test_a_stored_result_counts_only_against_the_folder_of_results(files: 
 
     assert await read(recorded, artifact.uri) == BYTES
 
-    assert threads.folders == {files.artifacts.folder}
+    assert set(threads.folders) == {files.artifacts.folder}
+
+
+@pytest.mark.promise("mcp:opened-once")
+async def test_a_file_that_was_looked_up_for_a_question_is_opened_without_another_look(
+    files: ClientFiles, project: Path
+) -> None:
+    threads = RecordingThreads()
+    recorded = replace(files, client=replace(files.client, threads=threads))
+
+    await recorded.look_up(["notes.txt"])
+    for _ in range(2):
+        assert await read(recorded, "notes.txt") == BYTES
+
+    assert recorded.paths.missing == ()
+    assert not recorded.paths.needs_consent
+    look, first_open, second_look_and_open = [project], [project] * 2, [project] * 3
+    assert threads.folders == [*look, *first_open, *second_look_and_open]
+
+
+async def test_what_was_looked_up_for_reading_is_not_taken_for_writing(files: ClientFiles, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "a.png").write_bytes(BYTES)
+    files.paths.grants.add("", "read", elsewhere)
+
+    await files.look_up([str(elsewhere / "a.png")])
+
+    assert files.paths.needs_consent
+    with pytest.raises(InvalidInput, match="may write"):
+        await files.resolve_destination(str(elsewhere / "a.png"), (".png",), overwrite=True)
+
+
+async def test_a_file_is_looked_up_again_for_each_further_time_it_is_opened(files: ClientFiles, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "a.txt").write_bytes(BYTES)
+    grant = files.paths.grants.add("", "read", elsewhere)
+    await files.look_up([str(elsewhere / "a.txt")])
+    first = await read(files, str(elsewhere / "a.txt"))
+
+    files.paths.grants.revoke(grant)
+
+    assert first == BYTES
+    with pytest.raises(InvalidInput, match="not in a folder"):
+        await read(files, str(elsewhere / "a.txt"))
+    with pytest.raises(InvalidInput, match="withdrew the consent"):
+        await files.paths.require_consent()

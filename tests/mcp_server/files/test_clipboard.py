@@ -53,16 +53,18 @@ async def read(files: ClientFiles, address: str) -> bytes:
 @pytest.mark.promise("pictures:clipboard")
 async def test_the_clipboard_is_read_once_a_person_grants_it(files: ClientFiles) -> None:
     copied = replace(files, run=Programs(PNG))
-    wishes = await copied.wishes(["clipboard"])
+    await copied.look_up(["clipboard"])
+    wishes = copied.paths.missing
     with pytest.raises(InvalidInput, match=r"senses folders add clipboard --client claude-code`") as refusal:
         await read(copied, "clipboard")
 
-    files.grants.add("claude-code", "read", CLIPBOARD)
+    files.paths.grants.add("claude-code", "read", CLIPBOARD)
 
     assert [wish.folder for wish in wishes] == [CLIPBOARD]
     assert refusal.value.code == "path_not_allowed"
     assert await read(copied, "clipboard") == PNG
-    assert await copied.wishes(["clipboard"]) == ()
+    await copied.look_up(["clipboard"])
+    assert copied.paths.missing == ()
 
 
 async def test_a_granted_clipboard_opens_no_folder_of_its_name(files: ClientFiles, settings: Settings) -> None:
@@ -75,7 +77,7 @@ async def test_a_granted_clipboard_opens_no_folder_of_its_name(files: ClientFile
 
 
 async def test_a_clipboard_without_a_picture_says_so(files: ClientFiles) -> None:
-    files.grants.add("", "read", CLIPBOARD)
+    files.paths.grants.add("", "read", CLIPBOARD)
 
     with pytest.raises(InvalidInput, match="The clipboard holds no picture, or xclip cannot read it here") as refusal:
         await read(replace(files, run=Programs(b"")), "clipboard")
@@ -131,11 +133,12 @@ async def test_the_newest_screenshot_is_read_and_named_once_its_folder_is_grante
         (folder / name).write_bytes(name.encode())
         os.utime(folder / name, (1000 - age + 100 * (name[0] in ".n" and name != "new.PNG"),) * 2)
     (folder / "link.png").symlink_to(folder / "old.png")
-    (wish,) = await files.wishes(["screenshot"])
+    await files.look_up(["screenshot"])
+    (wish,) = files.paths.missing
     with pytest.raises(InvalidInput, match="screenshot is not in a folder that this client may read"):
         await read(files, "screenshot")
 
-    files.grants.add("claude-code", "read", folder)
+    files.paths.grants.add("claude-code", "read", folder)
 
     assert wish.folder == folder
     assert await read(files, "screenshot") == b"new.PNG"
@@ -146,7 +149,7 @@ async def test_the_newest_screenshot_is_read_and_named_once_its_folder_is_grante
 async def test_a_folder_without_pictures_is_named(files: ClientFiles, home: Path, exists: bool) -> None:
     if exists:
         (home / "Pictures").mkdir()
-    files.grants.add("", "read", home / "Pictures")
+    files.paths.grants.add("", "read", home / "Pictures")
 
     with pytest.raises(InvalidInput, match="Pictures") as refusal:
         await read(files, "screenshot")

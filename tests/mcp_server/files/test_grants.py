@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from mcp_server.files.allowed_paths import FolderWish
 from mcp_server.files.folder_requests import MAX_REQUESTS, FolderRequests
+from mcp_server.files.folders import FolderWish
 from mcp_server.files.grants import FolderGrant, FolderGrantStore
 from mcp_server.files.privacy import make_private
 from model_runtime.errors import InvalidInput

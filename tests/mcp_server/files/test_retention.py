@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mcp_server.files import retention
+from mcp_server.files.answers import FOLDER_NAME, AnswerStore
 from mcp_server.files.artifacts import ArtifactKind, ArtifactStore
 from mcp_server.files.retention import (
     CLOCK_FILE,
@@ -92,8 +93,23 @@ def test_an_old_result_goes_with_all_its_formats_and_nothing_else_is_touched(tmp
         os.utime(path, (NOW - 40 * DAY_SECONDS,) * 2)
     os.utime(new.path, (NOW,) * 2)
 
-    assert delete_expired(tmp_path, tmp_path / CLOCK_FILE, NOW, days=30, max_bytes=0) == 1
+    assert delete_expired(tmp_path, tmp_path, NOW, days=30, max_bytes=0) == 1
     assert sorted(path.name for path in (tmp_path / "audio").iterdir()) == sorted([new.path.name, "notes.txt"])
+
+
+@pytest.mark.promise("mcp:answers-expire")
+def test_answers_and_jobs_go_at_the_age_of_results_with_what_belongs_to_them(tmp_path: Path) -> None:
+    answers = AnswerStore(tmp_path / FOLDER_NAME)
+    for name in ("0a", "7", "8"):
+        answers.save(name, {"tool": "speak"})
+    (answers.folder / "0a.0.copy").write_bytes(b"not there yet")
+    for path in answers.folder.iterdir():
+        os.utime(path, (NOW - (0 if path.stem == "8" else 40) * DAY_SECONDS,) * 2)
+    os.utime(ArtifactStore(tmp_path).add(ArtifactKind.AUDIO, b"RIFF").path, (NOW,) * 2)
+
+    assert delete_expired(tmp_path, tmp_path, NOW, days=30, max_bytes=1) == 2
+    assert [path.name for path in answers.folder.iterdir()] == ["8.json"]
+    assert delete_expired(tmp_path, tmp_path, NOW, days=0, max_bytes=0) == 0
 
 
 class Instance:
@@ -111,7 +127,7 @@ class Instance:
 
     def run(self, now: float) -> int:
         """Run retention once with this reading of the clock; return how many results it deletes."""
-        return delete_expired(self.folder, self.folder / CLOCK_FILE, now, days=30, max_bytes=0)
+        return delete_expired(self.folder, self.folder, now, days=30, max_bytes=0)
 
 
 @pytest.mark.promise("reliability:clock")
@@ -187,7 +203,7 @@ def test_nothing_is_deleted_while_the_trusted_time_cannot_be_kept(tmp_path: Path
     (tmp_path / "file").touch()
 
     with pytest.raises(OSError, match="file"):
-        delete_expired(tmp_path, tmp_path / "file" / CLOCK_FILE, NOW, days=30, max_bytes=0)
+        delete_expired(tmp_path, tmp_path / "file", NOW, days=30, max_bytes=0)
 
     assert old.exists()
 

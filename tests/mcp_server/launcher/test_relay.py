@@ -87,7 +87,7 @@ class Relayed:
         self.repeated: list[list[RequestId]] = []
         self.refusals: list[Exception] = []
         """What the next connections fail with."""
-        self._opened: list[socket.socket] = []
+        self.opened: list[socket.socket] = []
         first = self._connect([])
         self.daemon = self.next_daemon()
         self._relay = relay.Relay(self._connect, socket_path)
@@ -100,7 +100,7 @@ class Relayed:
             raise self.refusals.pop()
         daemon, connection = socket.socketpair()
         daemon.settimeout(WAIT_SECONDS)
-        self._opened += [daemon, connection]
+        self.opened += [daemon, connection]
         self.daemons.put(daemon)
         return connection
 
@@ -120,11 +120,11 @@ class Relayed:
 
     def end(self) -> None:
         """Close every end."""
-        for end in self._opened:
+        for end in self.opened:
             with suppress(OSError):
                 end.shutdown(socket.SHUT_RDWR)
         self._thread.join(WAIT_SECONDS)
-        for end in self._opened:
+        for end in self.opened:
             end.close()
 
 
@@ -334,9 +334,19 @@ def test_a_client_that_leaves_while_there_is_no_daemon_ends_its_shim() -> None:
         relayed.wait()
 
 
-# the start: the test's process lives on, so what a shim leaves to the end of its process stays open
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize("leaves", [Client.close_stdin, Client.close_stdout], ids=["input", "output"])
+def test_a_shim_that_ends_leaves_no_connection_open(leaves: Callable[[Client], None]) -> None:
+    with relaying() as (client, relayed):
+        leaves(client)
+        relayed.daemon.sendall(ANSWER)
+        relayed.wait()
+        open_ends = [end for end in relayed.opened if end.fileno() >= 0]
 
-open_at_exit = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+    assert open_ends == [relayed.daemon]
+
+
+# the start: the test's process lives on, so a shim must leave nothing open to the end of its process
 
 
 class Ended(Exception):
@@ -372,7 +382,6 @@ def start(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> None:
         shim.main()
 
 
-@open_at_exit
 @pytest.mark.usefixtures("impatient", "home")
 def test_a_shim_introduces_its_client_and_lends_the_daemon_its_rights(
     exits: list[int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -399,7 +408,6 @@ def test_a_shim_introduces_its_client_and_lends_the_daemon_its_rights(
     daemon.close()
 
 
-@open_at_exit
 @pytest.mark.usefixtures("home")
 def test_a_refusal_of_the_daemon_reaches_the_client(
     exits: list[int], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
@@ -413,7 +421,6 @@ def test_a_refusal_of_the_daemon_reaches_the_client(
     daemon.close()
 
 
-@open_at_exit
 def test_a_folder_that_cannot_be_made_is_named_with_the_remedy(
     exits: list[int], home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -428,7 +435,6 @@ def test_a_folder_that_cannot_be_made_is_named_with_the_remedy(
     )
 
 
-@open_at_exit
 def test_a_folder_of_another_user_is_told_in_its_own_words(
     exits: list[int], home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mcp_server.launcher import session as session_module
@@ -339,6 +339,7 @@ def test_whenever_daemons_end_each_request_has_one_answer_and_is_tried_at_most_t
 
 
 @given(st.lists(st.binary(max_size=20)), st.integers(1, 12))
+@example([b"\n\x00\x00"], 1)
 def test_however_bytes_are_cut_they_have_the_same_lines(chunks: list[bytes], limit_bytes: int) -> None:
     buffer, pieces = LineBuffer(), list[bytes]()
     with pytest.MonkeyPatch.context() as patch:

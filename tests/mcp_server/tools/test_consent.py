@@ -16,11 +16,11 @@ from mcp.client import ClientRequestContext
 from mcp_types import CallToolResult, ElicitRequestParams, ElicitResult, Implementation
 from PIL import Image
 
-from mcp_server.calls import withdrawal
+from mcp_server.calls import folder_consent, questions, withdrawal
 from mcp_server.calls.folder_consent import question
-from mcp_server.files.allowed_paths import FolderWish
 from mcp_server.files.client import ClientConnection
 from mcp_server.files.folder_requests import FolderControl
+from mcp_server.files.folders import FolderWish
 from mcp_server.files.grants import FolderGrantStore
 from model_runtime.settings import Settings
 from tests.fakes import FakeService
@@ -160,6 +160,110 @@ async def test_a_refusal_is_remembered_for_the_session_and_no_longer(
     assert "The user has refused it in this session." in text_of(second)
     assert (asked_once, len(person.questions)) == (1, 2)
     assert FolderGrantStore(settings.folders).all() == []
+
+
+@dataclass
+class SlowPerson(Person):
+    """Answers when a test says so."""
+
+    asked: anyio.Event = field(default_factory=anyio.Event)
+    may_answer: anyio.Event = field(default_factory=anyio.Event)
+
+    async def __call__(self, context: ClientRequestContext, params: ElicitRequestParams) -> ElicitResult:
+        self.asked.set()
+        await self.may_answer.wait()
+        return await super().__call__(context, params)
+
+
+async def until_waiting(connection: ClientConnection, count: int) -> None:
+    """Wait until so many calls wait for the answer to a question of another one."""
+    with anyio.fail_after(20):
+        while connection.questions.waiting_count < count:
+            await anyio.lowlevel.checkpoint()
+
+
+@pytest.mark.promise("consent:one-question")
+@pytest.mark.parametrize("choice", ["once", "this folder", "no", "decline", "cancel"])
+async def test_calls_that_need_the_same_folder_at_once_ask_one_question(
+    session: Session, desktop: Path, project: Path, choice: Choice
+) -> None:
+    person, connection, seen = SlowPerson(choice), ClientConnection(project, (project,)), list[CallToolResult]()
+
+    async def look_on(client: Client) -> None:
+        seen.append(await look(client, desktop / "shot.png"))
+
+    async with session(person, connection=connection) as client, anyio.create_task_group() as tasks:
+        for _ in range(3):
+            tasks.start_soon(look_on, client)
+        await until_waiting(connection, 2)
+        person.may_answer.set()
+
+    assert person.questions == ["Let Claude Code read pictures and recordings in ~/Desktop?"]
+    assert [result.is_error for result in seen] == [choice not in ("once", "this folder")] * 3
+
+
+@pytest.mark.promise("consent:one-question")
+async def test_a_call_that_needs_another_folder_too_asks_for_that_one_only(
+    session: Session, desktop: Path, project: Path
+) -> None:
+    person, connection = SlowPerson("this folder"), ClientConnection(project, (project,))
+    other = desktop.parent / "Site"
+    other.mkdir()
+    drawing = {"prompt": "x", "width": 64, "height": 64, "image": str(desktop / "shot.png")}
+
+    async with session(person, connection=connection) as client, anyio.create_task_group() as tasks:
+        tasks.start_soon(look, client, desktop / "shot.png")
+        await person.asked.wait()
+        tasks.start_soon(client.call_tool, "generate_image", {**drawing, "output_path": str(other / "a.png")})
+        await until_waiting(connection, 1)
+        person.may_answer.set()
+
+    assert person.questions == [
+        "Let Claude Code read pictures and recordings in ~/Desktop?",
+        "Let Claude Code read and save files in ~/Site?",
+    ]
+    assert (other / "a.png").is_file()
+
+
+@pytest.mark.promise("consent:one-question")
+async def test_when_the_call_that_asked_is_given_up_another_one_asks(
+    session: Session, desktop: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(folder_consent, "REPEATED_CALL_SECONDS", 0.01)
+    person = SlowPerson("once")
+    seen: list[CallToolResult] = []
+
+    async def look_on(client: Client) -> None:
+        seen.append(await look(client, desktop / "shot.png"))
+
+    async with session(person) as client, anyio.create_task_group() as tasks:
+        with anyio.fail_after(20):
+            async with anyio.create_task_group() as given_up:
+                given_up.start_soon(look_on, client)
+                await person.asked.wait()
+                tasks.start_soon(look_on, client)
+                await anyio.wait_all_tasks_blocked()
+                given_up.cancel_scope.cancel()
+            person.may_answer.set()
+
+    assert [result.is_error for result in seen] == [False]
+
+
+@pytest.mark.promise("consent:deadline")
+@pytest.mark.parametrize("era", ["legacy"])
+async def test_a_question_of_the_older_era_that_nobody_answers_ends_with_the_command(
+    session: Session, desktop: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert questions.QUESTION_SECONDS == 300
+    monkeypatch.setattr(questions, "QUESTION_SECONDS", 0.01)
+    person = SlowPerson("once")
+
+    async with session(person) as client:
+        with anyio.fail_after(20):
+            refused = await look(client, desktop / "shot.png")
+        person.may_answer.set()
+
+    assert f"senses folders add {desktop}" in text_of(refused)
 
 
 @pytest.mark.promise("consent:command")
@@ -357,6 +461,31 @@ async def test_a_call_whose_consent_is_withdrawn_meanwhile_ends_and_says_so(
     assert f"the user withdrew the consent for {desktop}" in text_of(ended[0])
     assert service.cancelled_requests == service.requests
     assert not (desktop / "a.png").exists()
+
+
+@pytest.mark.promise("consent:withdrawn")
+@pytest.mark.parametrize("era", ["legacy"])
+async def test_a_folder_that_is_withdrawn_while_a_person_answers_another_question_is_not_read(
+    session: Session, desktop: Path, settings: Settings, service: FakeService
+) -> None:
+    person, other = SlowPerson("once"), desktop.parent / "Site"
+    other.mkdir()
+    Image.new("RGB", (8, 8)).save(other / "a.png")
+    grants = FolderGrantStore(settings.folders)
+    grant, seen = grants.add("", "read", desktop), list[CallToolResult]()
+    arguments = {"image": str(desktop / "shot.png"), "more_images": [str(other / "a.png")]}
+
+    async def compare(client: Client) -> None:
+        seen.append(await client.call_tool("describe_image", arguments))
+
+    async with session(person) as client, anyio.create_task_group() as tasks:
+        tasks.start_soon(compare, client)
+        await person.asked.wait()
+        grants.revoke(grant)
+        person.may_answer.set()
+
+    assert "[code: consent_withdrawn]" in text_of(seen[0])
+    assert service.requests == []
 
 
 @pytest.mark.promise("consent:logged")

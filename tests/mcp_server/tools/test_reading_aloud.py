@@ -9,7 +9,7 @@ import pytest
 from mcp import Client
 from mcp_types import CallToolResult
 
-from mcp_server.daemon.daemon import is_working
+from mcp_server.daemon.lifetime import is_working
 from mcp_server.files.client import ClientConnection
 from model_runtime.settings import Settings
 from tests.fakes import FakeService

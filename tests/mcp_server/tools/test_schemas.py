@@ -17,6 +17,7 @@ from mcp_server.files.client import ClientConnection
 from model_runtime.settings import Settings
 from tests.fakes import FakeService
 from tests.mcp_server.conftest import Connect, ProtocolMode, open_server
+from tests.mcp_server.tools.test_tools import data_of
 
 DECLARED_TOKENS = 3_600
 """Names, descriptions and inputs of all tools and the instructions, as they stand in every conversation."""
@@ -82,6 +83,40 @@ async def test_clients_learn_which_tools_change_files_or_reach_other_machines(
     can_replace = {tool.name for tool in tools if {"overwrite", "changes"} & set(tool.input_schema["properties"])}
     assert {name for name, hint in hints.items() if hint and hint.destructive_hint} == can_replace
     assert asking == {"download_model"}
+
+
+@pytest.mark.process
+@pytest.mark.promise("mcp:hints")
+async def test_a_tool_that_is_said_to_read_only_leaves_no_file_behind(
+    connect: Connect, project: Path, settings: Settings
+) -> None:
+    arguments: dict[str, dict[str, object]] = {
+        "describe_image": {"image": "red.png"},
+        "measure_image": {"image": "red.png"},
+        "compare_images": {"a": "red.png", "b": "red.png"},
+        "media_status": {},
+        "transcribe": {"audio": "beep.wav"},
+        "speak": {"text": "hello"},
+    }
+    left: set[str] = set()
+
+    def files() -> set[Path]:
+        return {path for folder in (project, settings.folders.artifacts) for path in folder.rglob("*")}
+
+    async with connect() as client:
+        read_only = {
+            tool.name
+            for tool in (await client.list_tools()).tools
+            if tool.annotations and tool.annotations.read_only_hint
+        }
+        for name, given in arguments.items():
+            before = files()
+            data_of(await client.call_tool(name, given))
+            left |= {name} if files() != before else set()
+
+    assert left == {"compare_images", "transcribe", "speak"}
+    assert not left & read_only
+    assert {"describe_image", "measure_image", "media_status"} <= read_only
 
 
 @pytest.mark.promise("mcp:small")

@@ -35,6 +35,23 @@ TWO_TENSORS = {
 }
 
 
+def embedder(path: Path, model_type: str) -> Path:
+    """Return a folder of sentence-transformers."""
+    model_files(path, {"model_type": model_type, "architectures": ["SomeModel"], "hidden_size": 8})
+    (path / "1_Pooling").mkdir()
+    (path / "1_Pooling" / "config.json").write_text("{}", encoding="utf-8")
+    return path
+
+
+def painter(path: Path, module: str) -> Path:
+    """Return the folder of an image model whose transformer has this module."""
+    header = json.dumps({f"{module}.weight": {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}}).encode()
+    for part in ("transformer", "vae"):
+        (path / part).mkdir(parents=True)
+        (path / part / "0.safetensors").write_bytes(len(header).to_bytes(8, "little") + header + bytes(4))
+    return path
+
+
 class Shelf:
     """A store with these repositories, each in a folder of its own."""
 
@@ -63,18 +80,19 @@ def model_files(path: Path, config: Mapping[str, Any]) -> Path:
     return path
 
 
-def test_every_preferred_model_does_its_task_and_every_task_has_a_starter() -> None:
+def test_every_preferred_model_does_its_task_and_every_task_of_the_senses_has_a_starter() -> None:
     does = {model.name: {model.task} for model in BUILTIN_MODELS}
     sees = {Task.VISION, Task.TEXT}
 
     for task, tiers in ALIASES_BY_TIER.items():
-        for alias in {name for names in tiers.values() for name in names} | {STARTER_BY_TASK[task]}:
+        starters = {STARTER_BY_TASK[task]} if task is not Task.EMBEDDING else set()
+        for alias in {name for names in tiers.values() for name in names} | starters:
             assert task in (sees if does[alias] & sees else does[alias])
 
 
 @pytest.mark.promise("models:starters-by-default")
 @pytest.mark.parametrize("name", ["", "auto", "fast", "best"])
-@pytest.mark.parametrize("task", list(Task))
+@pytest.mark.parametrize("task", list(STARTER_BY_TASK))
 def test_without_an_apple_gpu_calls_that_name_no_model_get_a_starter(task: Task, name: str) -> None:
     found = catalog(starters_first=True).resolve(name, task)
 
@@ -103,7 +121,7 @@ def test_the_machine_decides_whether_starters_are_the_default(
 
     found = create_catalog(Settings(InstanceFolders.from_home(tmp_path)), Shelf())
 
-    assert [found.resolve("", task).starter for task in Task] == [first] * len(Task)
+    assert {found.resolve("", task).starter for task in STARTER_BY_TASK} == {first}
 
 
 def test_with_an_apple_gpu_the_best_model_on_disk_answers(tmp_path: Path) -> None:
@@ -167,6 +185,12 @@ def test_missing_weights_are_named_with_their_size_and_the_command() -> None:
         ("chatgpt-image-latest", (Task.IMAGE,), "auto"),
         ("dall-e-2", (Task.IMAGE,), "fast"),
         ("dall-e-3", (Task.IMAGE,), "best"),
+        ("claude-sonnet-4-5-20250929", CHAT, "best"),
+        ("claude-opus-5", CHAT, "best"),
+        ("claude-haiku-4-5", CHAT, "fast"),
+        ("claude-3-5-haiku-20241022", CHAT, "fast"),
+        ("claude-instant-1.2", CHAT, "fast"),
+        ("Claude-2.1", CHAT, "best"),
     ],
 )
 def test_the_names_of_openai_mean_ours_for_their_task_and_are_refused_for_others(
@@ -183,6 +207,49 @@ def test_the_names_of_openai_mean_ours_for_their_task_and_are_refused_for_others
 
 
 @pytest.mark.promise("models:openai-names")
+@pytest.mark.parametrize("name", ["", "auto", "fast", "text-embedding-3-small", "text-embedding-ada-002"])
+@pytest.mark.parametrize("starters_first", [True, False])
+def test_a_text_is_embedded_by_the_one_model_for_that_or_by_any_that_is_here(
+    tmp_path: Path, name: str, *, starters_first: bool
+) -> None:
+    mine = embedder(tmp_path / "mine", "bert")
+    with_mine = Catalog((*REAL_MODELS, detect_model("mine", mine)), Shelf(), prefer_starters=starters_first)
+
+    assert catalog(starters_first=starters_first).resolve(name, Task.EMBEDDING).name == "embed-small"
+    assert with_mine.resolve(name, Task.EMBEDDING).name == "mine"
+    with pytest.raises(WrongTask, match="mine supports embedding, not text"):
+        with_mine.resolve("mine", Task.TEXT)
+
+
+@pytest.mark.promise("embedding:detected")
+@pytest.mark.parametrize("model_type", ["mpnet", "qwen3_vl"])
+def test_what_mlx_vlm_cannot_embed_is_no_embedding_model(tmp_path: Path, model_type: str) -> None:
+    with pytest.raises(InvalidInput, match=f"model_type '{model_type}'.*embedding models of sentence-transformers"):
+        detect_model("mine", embedder(tmp_path / "mine", model_type))
+
+
+@pytest.mark.promise("image:edits")
+def test_an_edit_goes_to_a_model_that_edits_before_one_that_does_not(tmp_path: Path) -> None:
+    klein = painter(tmp_path / "klein", "double_stream_modulation_img")
+    turbo = painter(tmp_path / "turbo", "noise_refiner")
+    both = [detect_model("turbo", turbo), detect_model("klein", klein)]
+    models = (*REAL_MODELS, *STARTER_MODELS)
+
+    here = Catalog((*models, *both), Shelf(), prefer_starters=True)
+    chosen = Catalog((*models, *both), Shelf(), prefer_starters=True, defaults={"image": "turbo"})
+    mine = Catalog((*models, *both), Shelf(), prefer_starters=True, defaults={"image": "klein"})
+    fast = Catalog((*models, *both), Shelf(**{"Runpod__FLUX.2-klein-4B-mflux-4bit": klein}), prefer_starters=True)
+    without = Catalog((*models, both[0]), Shelf(), prefer_starters=True)
+
+    found = [shelf.resolve("edit", Task.IMAGE).name for shelf in (here, chosen, mine, fast, without)]
+    assert found == ["klein", "klein", "klein", "image-fast", "turbo"]
+    assert chosen.resolve("auto", Task.IMAGE).name == "turbo"
+    assert [here.info(model).abilities for model in both] == [(), ("edit",)]
+    assert catalog(starters_first=True).resolve("edit", Task.IMAGE).name == "image-starter"
+    assert catalog().resolve("edit", Task.IMAGE).name == "image-fast"
+
+
+@pytest.mark.promise("models:openai-names")
 @pytest.mark.parametrize(
     "name", ["gpt-oss-120b", "gpt-oss-20b-mini", "gpt-4all", "gpt2", "gpt-4o-realtime-preview", "o3-deep-research"]
 )
@@ -192,7 +259,7 @@ def test_open_weights_and_other_services_are_never_taken_for_a_model_of_openai(n
 
 @pytest.mark.promise("models:openai-names")
 def test_a_repository_is_never_taken_for_a_model_of_openai() -> None:
-    for name in ("openai/gpt-4o", "openai/whisper-1", "gpt-4o/mini"):
+    for name in ("openai/gpt-4o", "openai/whisper-1", "gpt-4o/mini", "anthropic/claude-opus-5"):
         with pytest.raises(ModelMissing, match=f"senses pull {name}"):
             catalog().resolve(name, Task.TEXT)
 
@@ -206,7 +273,7 @@ def test_a_model_of_the_users_wins_over_the_name_of_openais(tmp_path: Path) -> N
 
 @pytest.mark.promise("models:tiers")
 @pytest.mark.parametrize("starters_first", [True, False])
-@pytest.mark.parametrize("name", ["gpt-4o-mini", "fast", "best", "auto", "", "o3"])
+@pytest.mark.parametrize("name", ["gpt-4o-mini", "fast", "best", "auto", "", "o3", "claude-haiku-4-5", "claude-opus-5"])
 def test_a_tier_falls_back_to_the_one_model_that_is_here(tmp_path: Path, name: str, *, starters_first: bool) -> None:
     weights = model_files(tmp_path / "llama", {"architectures": ["LlamaForCausalLM"]})
     eyes = model_files(tmp_path / "moondream", {"model_type": "moondream1"})
@@ -539,6 +606,17 @@ def test_a_catalog_knows_which_models_name_places_in_pictures(
     assert shelf.info(models["vlm-best"]).abilities == able
     assert shelf.info(models["vlm-starter"]).abilities == ()
     assert shelf.info(models["tts-fast"]).abilities == ()
+
+
+def test_a_catalog_knows_which_models_call_tools(tmp_path: Path) -> None:
+    there = folder(tmp_path / "m", {"model_type": "llama"})
+    shelf = catalog(Shelf(**{"mlx-community__Llama-3.2-3B-Instruct-4bit": there}))
+    models = {model.name: model for model in shelf.models()}
+    before = shelf.info(models["llm-fast"]).abilities
+    (there / "chat_template.jinja").write_text("{{ '<tool_call>' }}{{ tool_call.name }}")
+
+    assert (before, shelf.info(models["llm-fast"]).abilities) == ((), ("tools",))
+    assert shelf.info(models["llm-best"]).abilities == ()
 
 
 def test_a_known_name_is_answered_without_a_look_at_the_disk(monkeypatch: pytest.MonkeyPatch) -> None:

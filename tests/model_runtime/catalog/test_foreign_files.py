@@ -42,7 +42,12 @@ FOREIGN_FOLDERS = (
 )
 OWN_TEXTS = {
     "model_runtime/validation/chat.py": "the schema of a request",
+    "model_runtime/validation/tools.py": "the tools of a request",
+    "model_runtime/engines/chat/answer_plan.py": "the schema of a request",
     "model_runtime/engines/chat/grammar.py": "the schema of a request",
+    "model_runtime/engines/chat/template_messages.py": "the tools of a request",
+    "model_runtime/engines/chat/tool_calls.py": "what a model wrote",
+    "model_runtime/engines/chat/tool_grammar.py": "the tools of a request",
     "model_runtime/engines/speech/kitten.py": "weights, in the worker",
     "model_runtime/engines/transcription/mel.py": "a file of mlx-whisper",
 }
@@ -313,14 +318,22 @@ class RecordingCatalog(ScriptedCatalog):
         self.answers = threading.Event()
         self.answers.set()
 
+    def folders(self, model: Model) -> Mapping[str, Path]:
+        """Look at the disk."""
+        self._look()
+        return super().folders(model)
+
     def info(self, model: Model, budget_bytes: int = 0) -> ModelInfo:
         """Look at the disk."""
-        self.threads.add(threading.get_ident())
-        self.was_asked.set()
-        self.answers.wait()
+        self._look()
         if self.fails:
             raise OSError(5, "Input/output error")
         return super().info(model)
+
+    def _look(self) -> None:
+        self.threads.add(threading.get_ident())
+        self.was_asked.set()
+        self.answers.wait()
 
 
 @pytest.mark.promise("reliability:foreign-files")

@@ -8,7 +8,7 @@ from model_runtime.catalog.memory_estimate import resident_bytes, working_bytes
 from model_runtime.catalog.model import Model
 from model_runtime.catalog.transformer_dims import TransformerDims
 from model_runtime.media.types import Audio, ImageData
-from model_runtime.requests import Chat, GenerateImage, Message, Request, Speak, Task, Transcribe
+from model_runtime.requests import Chat, Embed, GenerateImage, Message, Request, Speak, Task, Transcribe
 
 MB = 1_000_000
 TEXT = Model("m", Task.TEXT, "mlx-lm", "")
@@ -34,7 +34,14 @@ def chat(characters: int, max_tokens: int, images: int = 0) -> Chat:
 
 @pytest.mark.parametrize(
     ("task", "megabytes"),
-    [(Task.VISION, 220), (Task.TEXT, 180), (Task.IMAGE, 200), (Task.TRANSCRIPTION, 230), (Task.SPEECH, 160)],
+    [
+        (Task.VISION, 220),
+        (Task.TEXT, 180),
+        (Task.IMAGE, 200),
+        (Task.TRANSCRIPTION, 230),
+        (Task.SPEECH, 160),
+        (Task.EMBEDDING, 220),
+    ],
 )
 def test_a_loaded_model_takes_its_weights_and_what_its_libraries_take(task: Task, megabytes: int) -> None:
     assert resident_bytes(replace(TEXT, task=task), 5) == megabytes * MB + 5
@@ -62,6 +69,26 @@ def test_a_picture_takes_what_its_drawn_size_takes_and_what_its_own_takes() -> N
 
     assert working_bytes(small, model) == 320 * 320 * 1_800 + 32 * 32 * 12
     assert working_bytes(large, model) == 2000 * 2000 * 1_800 + 4096 * 4096 * 12
+
+
+def test_references_take_what_their_tokens_take_and_the_largest_one_is_encoded() -> None:
+    drawing = GenerateImage("m", "a", 64, 64, 1, references=(ImageData(128, 64, b""), ImageData(4096, 4096, b"")))
+    model = replace(TEXT, options={"family": "flux2-klein"})
+
+    expected = 2**20 * 1_800 + (128 * 64 + 2**20) * 400 + 64 * 64 * 12
+    assert working_bytes(drawing, model) == expected
+    assert working_bytes(replace(drawing, mask=PICTURE), model) == expected + 64 * 64 * 12
+
+
+def test_texts_take_a_batch_of_them_and_their_vectors() -> None:
+    words, page = Embed("m", ("word",) * 1000), Embed("m", ("word " * 6000,))
+
+    taken = working_bytes(words, TEXT, DIMS)
+
+    assert taken == DIMS.prefill_bytes(4096) + 3 * 4096 * 2 * 2 + 1000 * 1024 * 4
+    assert working_bytes(page, TEXT, DIMS) == DIMS.prefill_bytes(8192) + 3 * 8192 * 8192 * 2 + 1024 * 4
+    assert working_bytes(page, TEXT, DIMS, float32=True) > 8192 * 8192 * 8 * 4
+    assert working_bytes(page, TEXT) == 500 * MB
 
 
 def test_a_starter_takes_the_same_for_everything() -> None:

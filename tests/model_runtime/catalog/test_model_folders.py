@@ -14,7 +14,7 @@ from model_runtime.catalog.model_folders import MAX_FOLDER_MODELS
 from model_runtime.errors import UnknownModel
 from model_runtime.requests import Task
 from model_runtime.settings import InstanceFolders, Settings
-from model_runtime.supervisor.model_info import MODEL_INFO_SECONDS, ModelInfoCache
+from model_runtime.supervisor.model_info import LOOK_SECONDS, ModelInfoCache
 from tests.model_runtime.library import EmptyStore
 
 WHISPER: Mapping[str, Any] = {"model_type": "whisper", "n_audio_state": 8}
@@ -101,7 +101,7 @@ def test_a_model_whose_folder_went_is_no_longer_listed(root: Path) -> None:
     info, found = cache_of(root)
 
     shutil.rmtree(folder)
-    info.refresh(MODEL_INFO_SECONDS)
+    info.refresh(LOOK_SECONDS)
 
     assert "short-lived" not in names(found)
     with pytest.raises(UnknownModel):
@@ -113,9 +113,9 @@ def test_a_model_in_use_stays_listed_until_its_worker_ends(root: Path) -> None:
     info, found = cache_of(root)
 
     shutil.rmtree(folder)
-    info.refresh(MODEL_INFO_SECONDS, lambda name: name == "busy")
+    info.refresh(LOOK_SECONDS, lambda name: name == "busy")
     listed_in_use = "busy" in names(found)
-    info.refresh(2 * MODEL_INFO_SECONDS)
+    info.refresh(2 * LOOK_SECONDS)
 
     assert listed_in_use
     assert "busy" not in names(found)

@@ -43,6 +43,13 @@ def png(width: int, height: int) -> bytes:
     return out.getvalue()
 
 
+def hole(width: int, height: int) -> bytes:
+    """A picture that is transparent throughout."""
+    out = io.BytesIO()
+    Image.new("RGBA", (width, height), (0, 0, 0, 0)).save(out, "PNG")
+    return out.getvalue()
+
+
 def files_in(folder: Path) -> list[str]:
     """The names of all files in a folder."""
     return [path.name for path in folder.iterdir()]
@@ -89,6 +96,25 @@ async def test_the_bytes_of_a_photo_are_in_a_private_file_until_nothing_needs_th
     del picture
     gc.collect()
     assert not files_in(tmp_path)
+
+
+async def test_a_small_mask_is_decoded_here(decoder: MediaDecoder) -> None:
+    mask = await decoder.decode_mask(hole(40, 30), param="mask")
+
+    assert (mask.width, mask.height, bytes(mask.rgb[:3])) == (40, 30, b"\xff\xff\xff")
+
+
+@pytest.mark.process
+@pytest.mark.promise("reliability:decoding-memory")
+async def test_a_huge_mask_takes_no_memory_here_and_has_its_picture_s_size(decoder: MediaDecoder) -> None:
+    source = hole(5_000, 4_000)
+
+    async with highest_memory() as highest:
+        mask = await decoder.decode_mask(source, param="mask")
+
+    picture = await decoder.decode_image(source, param="image")
+    assert highest[0] < 20_000_000
+    assert (mask.width, mask.height, mask.file_size) == (picture.width, picture.height, (5_000, 4_000))
 
 
 async def test_samples_of_a_long_recording_are_in_a_file_until_nothing_needs_them(

@@ -17,11 +17,11 @@ from model_runtime.catalog.catalog import create_catalog
 from model_runtime.errors import Cancelled, WorkerDied
 from model_runtime.events import AudioChunk, Finished, Loading, Progress, Segment, TextDelta
 from model_runtime.media.types import Audio, ImageData
-from model_runtime.requests import Chat, GenerateImage, Message, Request, Speak, Transcribe
+from model_runtime.requests import Chat, Embed, GenerateImage, Message, Request, Speak, Transcribe
 from model_runtime.runtime import Runtime
 from model_runtime.settings import Settings
 from model_runtime.status import ModelState, Status
-from tests.checkpoints import llama, qwen25_vl
+from tests.checkpoints import llama, qwen25_vl, text_encoders
 from tests.meaning.recordings import clip
 from tests.meaning.sounds import decode_samples
 from tests.model_runtime.calls import BackgroundCall, model_status_of, run_request, wait_for_status
@@ -64,6 +64,7 @@ WORKS = {
     "mlx-audio": Work(
         "tts-starter", Speak("tts-starter", "hello"), Speak("tts-starter", "Draw a red circle above a star. " * 500)
     ),
+    "mlx-vlm-embedding": Work("embed", Embed("embed", ("dog",)), Embed("embed", ("a red square " * 75,) * 600)),
     "mflux": Work("image-starter", drawing("image-starter", 1), drawing("image-starter", 50)),
 }
 
@@ -80,8 +81,9 @@ def work(request: pytest.FixtureRequest) -> Work:
 
 @pytest.fixture
 async def runtime(settings: Settings, checkpoint: Callable[[Build], Path]) -> AsyncGenerator[Runtime]:
-    """The real catalogue with two tiny chat models that never stop talking."""
-    models = {"eyes": {"path": str(checkpoint(qwen25_vl.build))}, "talk": {"path": str(checkpoint(endless))}}
+    """The real catalogue with two tiny chat models that never stop talking, and one that embeds."""
+    builders: dict[str, Build] = {"eyes": qwen25_vl.build, "talk": endless, "embed": text_encoders.build_qwen3}
+    models = {name: {"path": str(checkpoint(build))} for name, build in builders.items()}
     settings = replace(settings, model_tables=models)
     async with open_runtime(settings, create_catalog(settings, EmptyStore())) as runtime:
         yield runtime

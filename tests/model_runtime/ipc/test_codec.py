@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from model_runtime import errors
 from model_runtime.errors import InvalidInput, JobFailed, ModelTooLarge, QueueFull, SensesError
-from model_runtime.events import AudioChunk, EngineEvent, Preview, Result, TextDelta
+from model_runtime.events import AudioChunk, ChatResult, EngineEvent, Preview, Result, TextDelta
 from model_runtime.ipc.codec import MESSAGE_CLASSES, CodecError, decode, encode
 from model_runtime.ipc.framing import FrameReader, pack
 from model_runtime.ipc.messages import (
@@ -70,6 +70,14 @@ def test_loads_and_heartbeats_cross_unchanged(spec: LoadSpec, loaded: LoadedMode
     assert across(Load(spec)) == Load(spec)
     assert across(Ready(loaded)) == Ready(loaded)
     assert across(heartbeat) == heartbeat
+
+
+def test_what_a_message_leaves_at_its_default_is_not_sent() -> None:
+    header, _ = encode(RequestOutput(1, TextDelta("x")))
+    answered, _ = encode(RequestOutcome(1, ChatResult("", "stop", 0, 0)))
+
+    assert header == {"$type": "RequestOutput", "request_id": 1, "event": {"$type": "TextDelta", "text": "x"}}
+    assert answered["outcome"].keys() == {"$type", "text", "finish_reason", "prompt_tokens", "completion_tokens"}
 
 
 def test_images_and_audio_travel_outside_of_the_header() -> None:

@@ -16,6 +16,7 @@ from model_runtime.media.images import (
     MAX_DECODING_BYTES,
     MODEL_PIXELS,
     decode_image,
+    decode_mask,
     decoding_bytes,
     encode_image,
     encode_preview,
@@ -402,3 +403,39 @@ def test_pillow_and_back_is_the_same_picture() -> None:
     picture = from_pillow(noise(7, 5))
 
     assert from_pillow(to_pillow(picture)) == picture
+
+
+def mask_image(size: tuple[int, int], hole: tuple[int, int, int, int]) -> Image.Image:
+    """An opaque picture with a transparent hole."""
+    image = Image.new("RGBA", size, (10, 20, 30, 255))
+    image.paste((0, 0, 0, 0), hole)
+    return image
+
+
+@pytest.mark.promise("image:mask")
+def test_a_mask_is_white_where_its_file_is_transparent_and_as_upright_as_its_picture() -> None:
+    turned = Image.Exif()
+    turned[ExifTags.Base.Orientation] = 6
+    data = file(mask_image((40, 20), (0, 0, 40, 5)), "PNG", exif=turned)
+
+    mask, picture = decode_mask(data, param="mask"), decode_image(data)
+
+    assert (mask.width, mask.height) == (picture.width, picture.height) == (20, 40)
+    assert (pixel(mask, 19, 0), pixel(mask, 14, 0)) == (WHITE, (0, 0, 0))
+
+
+def test_a_mask_shrinks_to_the_size_of_its_picture_and_blends_half_transparency() -> None:
+    data = file(Image.new("RGBA", (200, 100), (0, 0, 0, 100)), "PNG")
+
+    mask, picture = (decode(data, param="mask", max_pixels=5000) for decode in (decode_mask, decode_image))
+
+    assert (mask.width, mask.height, mask.file_size) == (picture.width, picture.height, picture.file_size)
+    assert pixel(mask, 5, 5) == (155, 155, 155)
+
+
+@pytest.mark.parametrize(("mode", "words"), [("RGB", "no alpha channel"), ("RGBA", "every pixel is opaque")])
+def test_a_mask_that_lets_nothing_change_is_refused(mode: str, words: str) -> None:
+    with pytest.raises(InvalidMedia, match=words):
+        decode_mask(
+            file(Image.new(mode, (8, 8)) if mode == "RGB" else mask_image((8, 8), (0, 0, 0, 0)), "PNG"), param="mask"
+        )

@@ -3,6 +3,7 @@
 import io
 import wave
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -11,12 +12,16 @@ from hypothesis import strategies as st
 from model_runtime.errors import InvalidInput
 from model_runtime.media.audio import decode_audio
 from model_runtime.media.speech_encoder import CONTENT_TYPES, SpeechEncoder, encode_speech
-from tests.model_runtime.media.recordings import dominant_hertz, peak_level, sine_pcm
+from tests.model_runtime.media.recordings import alignment, chirp, dominant_hertz, peak_level, sine_pcm, to_pcm
 
 RATE = 24_000
 SPEECH = sine_pcm(440, 2.0, rate=RATE)
 ENCODED = [name for name in CONTENT_TYPES if name != "pcm"]
 CHUNK = RATE // 2
+SECONDS = 3.0
+CHIRP = to_pcm(chirp(SECONDS, rate=RATE))
+EXTRA_SECONDS = {"mp3": 0.07, "aac": 0.045, "opus": 0.005, "flac": 0.001, "wav": 0.001}
+"""How much longer a stream may be than its samples: what its container cannot say was added by the codec."""
 
 
 def stream(name: str, pcm: bytes, chunk: int = CHUNK) -> list[bytes]:
@@ -41,6 +46,77 @@ def test_a_whole_file_reads_back(name: str) -> None:
 
     assert sound.duration_seconds == pytest.approx(2.0, abs=0.1)
     assert dominant_hertz(sound) == pytest.approx(440, abs=3)
+
+
+@pytest.mark.promise("speech:length")
+@pytest.mark.parametrize("name", ENCODED)
+def test_a_stream_has_no_gap_and_is_hardly_longer_than_its_samples(name: str) -> None:
+    sound = decode_audio(b"".join(stream(name, CHIRP)))
+
+    lag, correlation = alignment(sound, chirp(SECONDS))
+    assert -0.001 < sound.duration_seconds - SECONDS < EXTRA_SECONDS[name]
+    assert 0 <= round(lag, 3) < EXTRA_SECONDS[name]
+    assert correlation > 0.99
+
+
+@pytest.mark.promise("speech:length")
+@pytest.mark.parametrize("name", ["mp3", "aac"])
+def test_whatever_its_length_is_a_stream_is_hardly_longer(name: str) -> None:
+    """Codecs write frames of 576 or 1024 samples, of which the last one is full or nearly empty."""
+    for samples in range(RATE // 2, RATE // 2 + 1200, 85):
+        sound = decode_audio(b"".join(stream(name, CHIRP[: 2 * samples])))
+
+        assert 0 <= sound.duration_seconds - samples / RATE < EXTRA_SECONDS[name]
+
+
+@pytest.mark.promise("speech:length")
+@pytest.mark.parametrize("name", ["mp3", "opus", "flac", "wav"])
+def test_a_file_is_as_long_as_its_samples(name: str) -> None:
+    sound = decode_audio(encode_speech(CHIRP, RATE, name))
+
+    lag, correlation = alignment(sound, chirp(SECONDS))
+    assert sound.duration_seconds == pytest.approx(SECONDS, abs=0.005)
+    assert lag == pytest.approx(0, abs=0.001)
+    assert correlation > 0.99
+
+
+@pytest.mark.promise("speech:any-prefix")
+@pytest.mark.parametrize("name", ["mp3", "opus", "aac", "wav"])
+def test_what_has_arrived_can_be_played(name: str) -> None:
+    """After each quarter of a second that is fed, nearly all of it is there."""
+    pieces = stream(name, CHIRP, chunk=RATE // 2)
+
+    for count in range(1, len(pieces)):
+        fed_seconds = count * 0.25
+        sound = decode_audio(b"".join(pieces[:count]))
+        assert fed_seconds - 0.15 < sound.duration_seconds < fed_seconds + EXTRA_SECONDS[name]
+
+
+STREAMS = {name: stream(name, CHIRP) for name in ("mp3", "opus", "aac", "wav")}
+
+
+@pytest.mark.promise("speech:any-prefix")
+@settings(max_examples=30, deadline=None)
+@given(st.sampled_from(sorted(STREAMS)), st.floats(0, 1))
+def test_a_stream_that_breaks_off_anywhere_can_be_played_up_to_there(name: str, share: float) -> None:
+    first, content = len(STREAMS[name][0]), b"".join(STREAMS[name])
+
+    sound = decode_audio(content[: first + int(share * (len(content) - first))])
+
+    lag, correlation = alignment(sound, chirp(SECONDS))
+    assert 0 <= round(lag, 3) < EXTRA_SECONDS[name]
+    assert correlation > 0.98
+
+
+@pytest.mark.promise("speech:no-programs")
+@pytest.mark.parametrize("name", ENCODED)
+def test_no_program_is_needed_to_write_or_read_a_format(
+    name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A daemon that an app starts finds no ffmpeg, even where Homebrew has installed it."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+    assert decode_audio(encode_speech(SPEECH, RATE, name)).duration_seconds == pytest.approx(2.0, abs=0.1)
 
 
 @pytest.mark.parametrize("name", ["flac", "wav"])

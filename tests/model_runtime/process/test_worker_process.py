@@ -71,6 +71,18 @@ async def test_commands_and_messages_arrive_in_order(workers: FakeWorkers) -> No
     process.send(Shutdown())  # does nothing
 
 
+async def test_a_connection_that_is_given_up_before_it_is_made_leaves_no_socket_open(workers: FakeWorkers) -> None:
+    _, worker, _ = await started(workers)
+
+    for task in asyncio.all_tasks() - {asyncio.current_task()}:
+        if "create_connection" in repr(task.get_coro()):
+            task.cancel()  # as the end of the event loop does
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+
+    assert worker.spawned.socket.fileno() < 0
+
+
 async def test_reading_may_be_paused_even_before_the_connection_is_made(workers: FakeWorkers) -> None:
     process, worker, record = await started(workers)
     process.pause_reading()

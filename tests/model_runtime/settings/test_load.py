@@ -84,7 +84,7 @@ def test_a_default_model_may_come_from_the_environment(tmp_path: Path) -> None:
         ),
         (
             '[models.mine]\nrepo = "a/b"\ntask = "smell"',
-            "line 3: models.mine.task is 'smell'. It must be one of vision, text, image, transcription, speech.",
+            "line 3: models.mine.task is 'smell'. It must be one of vision, text, image, transcription, speech, embedding.",
         ),
         (
             '[models.mine]\nkeep_alive = "soon"',
@@ -180,6 +180,7 @@ text = "mine"
 image = "image-gen"
 transcription = "stt-best"
 speech = "tts-fast"
+embedding = "embed-small"
 """
 
 

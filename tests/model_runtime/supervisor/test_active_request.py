@@ -14,8 +14,8 @@ from model_runtime.events import (
     Timings,
 )
 from model_runtime.media.types import Audio, ImageData
-from model_runtime.requests import Chat, GenerateImage, Message, Request, Speak, Task, Transcribe, task_of
-from model_runtime.supervisor.active_request import ActiveRequest
+from model_runtime.requests import Chat, Embed, GenerateImage, Message, Request, Speak, Task, Transcribe, task_of
+from model_runtime.supervisor.active_request import ActiveRequest, is_batch
 from model_runtime.supervisor.output_queue import OutputQueue
 
 
@@ -33,10 +33,29 @@ def open_request() -> ActiveRequest:
         (GenerateImage("m", "a circle", 64, 64, 1), Task.IMAGE),
         (Transcribe("m", Audio(16_000, b"")), Task.TRANSCRIPTION),
         (Speak("m", "hello"), Task.SPEECH),
+        (Embed("m", ("hello",)), Task.EMBEDDING),
     ],
 )
 def test_a_request_has_a_task(request_: Request, task: Task) -> None:
     assert task_of(request_) is task
+
+
+@pytest.mark.parametrize(
+    ("request_", "batch"),
+    [
+        (Chat("m", (Message("user", ("hello" * 100_000,)),)), False),
+        (GenerateImage("m", "a circle", 64, 64, 1), True),
+        (Transcribe("m", Audio(16_000, bytes(16_000 * 2 * 120))), False),
+        (Transcribe("m", Audio(16_000, bytes(16_000 * 2 * 121))), True),
+        (Speak("m", "a" * 15 * 120), False),
+        (Speak("m", "a" * 15 * 121), True),
+        (Embed("m", ("a" * 10_000,) * 2), False),
+        (Embed("m", ("a" * 10_000,) * 2 + ("b",)), True),
+    ],
+    ids=range(8),
+)
+def test_what_takes_long_is_a_batch_request(request_: Request, *, batch: bool) -> None:
+    assert is_batch(request_) is batch
 
 
 @pytest.mark.parametrize(

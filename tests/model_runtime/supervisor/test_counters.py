@@ -2,6 +2,7 @@
 
 from model_runtime.events import (
     ChatResult,
+    EmbeddingResult,
     Finished,
     GeneratedImage,
     Result,
@@ -44,15 +45,16 @@ def test_output_is_counted_in_the_unit_of_its_task() -> None:
     counters.count_result(finished("eyes", ChatResult("a", "stop", 30, 12)))
     counters.count_result(finished("eyes", ChatResult("b", "stop", 3, 1)))
     counters.count_result(finished("brush", GeneratedImage(b"", 8, 8, 1, 4)))
+    counters.count_result(finished("index", EmbeddingResult(b"", 4, 7)))
     counters.count_result(finished("ears", TranscriptionResult("a", "en", 2.5, ())))
     counters.count_result(finished("voice", SpeechResult(1.5, 24_000, "alma", "en")))
 
     totals = counters.snapshot()
 
-    assert totals.tokens == {("eyes", "prompt"): 33, ("eyes", "completion"): 13}
+    assert totals.tokens == {("eyes", "prompt"): 33, ("eyes", "completion"): 13, ("index", "prompt"): 7}
     assert totals.images == {"brush": 1}
     assert totals.audio_seconds == {("ears", "heard"): 2.5, ("voice", "spoken"): 1.5}
-    assert totals.request_seconds == {"eyes": 8.0, "brush": 4.0, "ears": 4.0, "voice": 4.0}
+    assert totals.request_seconds == {"eyes": 8.0, "brush": 4.0, "ears": 4.0, "voice": 4.0, "index": 4.0}
     assert totals.queue_seconds["eyes"] == 2.0
 
 

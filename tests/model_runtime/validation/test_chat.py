@@ -51,7 +51,7 @@ def test_an_ordinary_question_about_pictures_passes(tmp_path: Path) -> None:
         (chat("hi", temperature=2.5), "temperature", "temperature is 2.5"),
         (chat("hi", temperature=float("nan")), "temperature", "from 0 to 2"),
         (chat("hi", top_p=-0.1), "top_p", "top_p is -0.1"),
-        (chat("hi", stop=("a", "b", "c", "d", "e")), "stop", "5 strings"),
+        (chat("hi", stop=("a",) * 65), "stop", "65 strings"),
         (chat("hi", stop=("",)), "stop", "empty string"),
         (chat("hi", stop=("x" * 300,)), "stop", "300 characters"),
         (chat("hi", json_schema="{"), "json_schema", "not JSON"),

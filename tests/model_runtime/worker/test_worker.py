@@ -284,4 +284,5 @@ def test_an_engine_that_cannot_be_opened_is_named(name: str) -> None:
 
 def test_an_engine_is_opened_by_module_and_class() -> None:
     assert isinstance(create_engine("tests.scripted_engine:ScriptedEngine"), ScriptedEngine)
-    assert set(ENGINE_CLASSES) == {"mlx-vlm", "mlx-lm", "mlx-whisper", "mlx-audio", "mflux", "rapidocr"}
+    libraries = {"mlx-vlm", "mlx-lm", "mlx-whisper", "mlx-audio", "mflux", "rapidocr"}
+    assert set(ENGINE_CLASSES) == libraries | {"mlx-vlm-embedding"}

@@ -9,7 +9,7 @@ import httpx2
 import openai
 import pytest
 from openai import AsyncOpenAI
-from openai.types.chat import ChatCompletionFunctionToolParam, ChatCompletionMessageParam
+from openai.types.chat import ChatCompletionMessageParam
 
 from model_runtime.errors import JobFailed
 from model_runtime.events import TokenLogprob
@@ -178,7 +178,7 @@ async def test_a_field_without_effect_is_told(http: httpx2.AsyncClient) -> None:
     response = await http.post("/v1/responses", json={"input": "hi", "reasoning": {"effort": "low"}})
 
     assert chat.json()["senses"]["warnings"] == ["reasoning_effort has no effect: Senses' models have no such setting."]
-    assert response.json()["senses"]["warnings"] == ["reasoning has no effect: Senses' models have no such setting."]
+    assert response.json()["senses"]["warnings"] == ["reasoning has no effect: models think as they were made to."]
 
 
 async def test_an_answer_can_be_held_to_a_schema(sdk: AsyncOpenAI, service: FakeService) -> None:
@@ -206,17 +206,6 @@ async def test_sampling_reaches_the_model(sdk: AsyncOpenAI, service: FakeService
     assert chat.seed == 2**32 - 1
 
 
-async def test_offered_tools_are_ignored_and_forced_ones_refused(sdk: AsyncOpenAI, service: FakeService) -> None:
-    """Open WebUI offers tools with every request."""
-    tool: ChatCompletionFunctionToolParam = {"type": "function", "function": {"name": "look", "parameters": {}}}
-    answer = await sdk.chat.completions.create(model="", messages=SAY_HI, tools=[tool])
-    with pytest.raises(openai.BadRequestError, match="tool_choice 'required' is not supported"):
-        await sdk.chat.completions.create(model="", messages=SAY_HI, tools=[tool], tool_choice="required")
-
-    assert answer.choices[0].finish_reason == "stop"
-    assert len(service.requests) == 1
-
-
 async def test_a_conversation_with_earlier_tool_calls_is_taken(http: httpx2.AsyncClient, service: FakeService) -> None:
     call = {"id": "c1", "type": "function", "function": {"name": "look", "arguments": "{}"}}
     messages = [
@@ -241,9 +230,23 @@ async def test_a_conversation_with_earlier_tool_calls_is_taken(http: httpx2.Asyn
         ({"logit_bias": {"1": 101}}, "logit_bias", "logit_bias"),
         ({"top_logprobs": 2}, None, "top_logprobs needs logprobs"),
         ({"logprobs": True, "top_logprobs": 21}, "top_logprobs", "top_logprobs is 21"),
-        ({"modalities": ["text", "audio"]}, None, "/v1/audio/speech"),
+        ({"modalities": ["text", "video"]}, "modalities", "'video'"),
+        ({"modalities": ["audio"], "n": 2}, None, "n with an audio answer"),
+        ({"modalities": ["audio"], "logprobs": True}, None, "logprobs with an audio answer"),
+        ({"modalities": ["audio"], "response_format": {"type": "json_object"}}, None, "response_format with an audio"),
+        ({"modalities": ["audio"], "audio": {"format": "midi"}}, "audio.format", "'midi'"),
+        (
+            {"modalities": ["audio"], "audio": {"voice": "nobody"}},
+            "audio.voice",
+            "no voice 'nobody'. Voices: alma, otto",
+        ),
+        ({"modalities": ["audio"], "audio": {"model": "vlm-starter"}}, "audio.model", "not speech"),
+        (
+            {"messages": [{"role": "assistant", "audio": {"id": "audio_1"}}]},
+            "messages[0].audio",
+            "Send its transcript as content",
+        ),
         ({"web_search_options": {}}, None, "Senses works offline"),
-        ({"tool_choice": {"type": "function", "function": {"name": "look"}}}, None, "tool_choice that names a tool"),
         (
             {"messages": [{"role": "user", "content": [{"type": "image_url"}]}]},
             "messages[0].content[0]",

@@ -78,8 +78,35 @@ async def test_a_completion_streams(http: httpx2.AsyncClient) -> None:
     assert lines[-2] == "data: [DONE]"
 
 
+@pytest.mark.promise("openai:logprobs")
+@pytest.mark.parametrize("count", [0, 2])
+async def test_log_probabilities_are_in_the_form_of_completions(
+    sdk: AsyncOpenAI, service: FakeService, count: int
+) -> None:
+    answer = await sdk.completions.create(model="", prompt="a ", logprobs=count)
+
+    assert [chat.top_logprobs for chat in received(service)] == [count]
+    logprobs = answer.choices[0].logprobs
+    assert logprobs is not None
+    assert logprobs.tokens == ["A red ", "circle on a ", "white background."]
+    assert logprobs.token_logprobs == [-0.5] * 3
+    assert logprobs.text_offset == [0, 6, 18]
+    assert logprobs.top_logprobs is not None
+    assert logprobs.top_logprobs[0] == {"A red ": -0.5, "A red 0": -1.0, "A red 1": -2.0} if count else {"A red ": -0.5}
+
+
+@pytest.mark.promise("openai:logprobs")
+async def test_streamed_log_probabilities_are_those_of_the_whole_answer(http: httpx2.AsyncClient) -> None:
+    body = {"prompt": "a ", "logprobs": 1}
+    whole = (await http.post("/v1/completions", json=body)).json()["choices"][0]["logprobs"]
+    lines = (await http.post("/v1/completions", json=body | {"stream": True})).text.splitlines()
+
+    parts = [json.loads(line[6:])["choices"][0]["logprobs"] for line in lines if line.startswith("data: {")]
+
+    assert whole == {name: [one for part in parts if part for one in part[name]] for name in whole}
+
+
 async def test_the_official_client_reads_the_stream(url: str) -> None:
-    """Its type has a finish_reason in every chunk, which OpenAI's own streams do not have either."""
     async with AsyncOpenAI(base_url=f"{url}/v1", api_key="unused", max_retries=0) as client:
         stream = await client.completions.create(model="", prompt="a", stream=True)
         text = "".join([chunk.choices[0].text async for chunk in stream])
@@ -87,12 +114,20 @@ async def test_the_official_client_reads_the_stream(url: str) -> None:
     assert text == ANSWER
 
 
+async def test_a_chunk_in_the_middle_has_no_reason_although_openais_type_wants_one(sdk: AsyncOpenAI) -> None:
+    """OpenAI's own streams have null there, and clients take any of the type's reasons for the end of the answer."""
+    stream = await sdk.completions.create(model="", prompt="a", stream=True)
+
+    with pytest.raises(openai.APIResponseValidationError, match="invalid for expected schema"):
+        await anext(stream)
+
+
 @pytest.mark.promise("openai:nothing-ignored-silently")
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        ({"logprobs": 2}, "logprobs is not supported"),
-        ({"logprobs": 0}, "logprobs is not supported"),
+        ({"logprobs": 0, "echo": True}, "logprobs with echo is not supported"),
+        ({"logprobs": 21}, "logprobs is 21"),
         ({"suffix": "end"}, "suffix is not supported"),
         ({"best_of": 3}, "best_of is not supported"),
         ({"prompt": [1, 2]}, "token ids is not supported"),

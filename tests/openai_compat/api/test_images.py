@@ -3,6 +3,7 @@
 import base64
 import io
 import json
+from typing import Any
 
 import httpx2
 import openai
@@ -16,6 +17,7 @@ from model_runtime.media.types import ImageData
 from model_runtime.requests import GenerateImage
 from openai_compat.api.image_store import TTL_SECONDS, TemporaryImageStore
 from openai_compat.api.images import is_preview_due, preview_interval
+from openai_compat.api.schemas import ImagesBody
 from tests.fakes import FakeService
 
 
@@ -146,7 +148,8 @@ async def test_previews_stream_before_the_picture(sdk: AsyncOpenAI) -> None:
     ("steps", "previews", "due"), [(4, 3, [1, 2, 3]), (20, 3, [5, 10, 15]), (4, 1, [2]), (2, 3, [1])]
 )
 def test_previews_are_spread_over_the_steps(steps: int, previews: int, due: list[int]) -> None:
-    every, sent = preview_interval(steps, previews), 0
+    body = ImagesBody.model_validate({"prompt": "x", "stream": True, "steps": steps, "partial_images": previews})
+    every, sent = preview_interval(body), 0
     shown = []
     for step in range(every, steps + 1, every):
         if is_preview_due(Preview(ImageData(1, 1, b"\0\0\0"), step, steps), previews, sent):
@@ -212,6 +215,16 @@ def test_a_full_store_evicts_its_oldest_image() -> None:
     assert store.get(third) is not None
 
 
-def test_without_previews_there_is_no_interval_and_with_many_every_step_has_one() -> None:
-    assert preview_interval(20, 0) == 0
-    assert preview_interval(2, 3) == preview_interval(0, 3) == 1
+@pytest.mark.parametrize(
+    ("fields", "interval"),
+    [
+        ({"steps": 20, "stream": True}, 0),
+        ({"steps": 20, "partial_images": 3}, 0),
+        ({"steps": 2, "partial_images": 3, "stream": True}, 1),
+        ({"partial_images": 3, "stream": True}, 1),
+    ],
+)
+def test_without_previews_there_is_no_interval_and_with_many_every_step_has_one(
+    fields: dict[str, Any], interval: int
+) -> None:
+    assert preview_interval(ImagesBody.model_validate({"prompt": "x"} | fields)) == interval

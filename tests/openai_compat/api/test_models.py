@@ -44,7 +44,7 @@ async def test_a_model_has_its_task_and_its_endpoints(http: httpx2.AsyncClient) 
     model = (await http.get("/v1/models/image-starter")).json()
 
     assert model["type"] == "image"
-    assert model["endpoints"] == ["/v1/images/generations"]
+    assert model["endpoints"] == ["/v1/images/generations", "/v1/images/edits"]
     assert model["starter"] is True
     assert (model["context_length"], model["capabilities"]) == (None, ["image"])
 
@@ -55,6 +55,8 @@ async def test_a_model_tells_its_context_and_what_it_can_do(http: httpx2.AsyncCl
         model_status("words", Task.TEXT, context_tokens=8192),
         model_status("eyes", Task.VISION, context_tokens=2048, abilities=("detect", "point")),
         model_status("reader", Task.VISION, abilities=("ocr",)),
+        model_status("editor", Task.IMAGE, abilities=("edit",)),
+        model_status("embedder", Task.EMBEDDING),
     )
 
     models = (await http.get("/v1/models")).json()["data"]
@@ -63,6 +65,8 @@ async def test_a_model_tells_its_context_and_what_it_can_do(http: httpx2.AsyncCl
         (8192, ["chat", "json_schema"]),
         (2048, ["chat", "json_schema", "vision", "detect", "point"]),
         (None, ["vision", "ocr"]),
+        (None, ["image", "edit"]),
+        (None, ["embedding"]),
     ]
 
 

@@ -1,6 +1,7 @@
 """The description of the API, as programs and as people read it."""
 
 import re
+from html import escape
 from html.parser import HTMLParser
 from typing import Any
 
@@ -12,10 +13,11 @@ from starlette.routing import Route
 from model_runtime.settings import Settings
 from openai_compat.api.chat_body import ChatBody
 from openai_compat.api.openapi import OPERATIONS, openapi_document
+from openai_compat.api.schemas import RequestBody, WireModel
 from openai_compat.app import create_app
 from openai_compat.dashboard.api_docs import render_page
 from tests.fakes import FakeService
-from tests.openai_compat.api.test_schemas import SMALL
+from tests.openai_compat.api.test_schemas import KINDS, SMALL
 
 DOCUMENT = openapi_document("1.2.3")
 
@@ -49,6 +51,19 @@ def test_the_description_has_the_limits_that_validation_has() -> None:
         assert name in fields
     assert (fields["temperature"]["minimum"], fields["temperature"]["maximum"]) == (0, 2)
     assert (fields["n"]["maximum"], fields["temperature"]["default"]) == (16, 1.0)
+
+
+@pytest.mark.promise("openai:nothing-ignored-silently")
+@pytest.mark.parametrize("body", KINDS)
+def test_a_field_without_effect_is_described_as_that(body: type[WireModel]) -> None:
+    fields = DOCUMENT["components"]["schemas"][body.__name__]["properties"]
+    ignored = body.ignored if issubclass(body, RequestBody) else {}
+    page = render_page(DOCUMENT)
+
+    told = {name for name, field in fields.items() if field.get("description", "").startswith("has no effect: ")}
+
+    assert told == set(ignored)
+    assert all(escape(field.reason) in page for field in ignored.values())
 
 
 @pytest.mark.parametrize(

@@ -8,21 +8,42 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from model_runtime.errors import InvalidInput
-from openai_compat.api import chat_body, schemas
+from openai_compat.api import chat_body, schemas, tools_body
+from openai_compat.api.anthropic.body import CountTokensBody, MessagesBody
 from openai_compat.api.bodies import validate_fields
 from openai_compat.api.chat_body import ChatBody
 from openai_compat.api.completions import CompletionBody
+from openai_compat.api.embeddings import EmbeddingsBody
+from openai_compat.api.image_edits import ImageEditBody
 from openai_compat.api.responses_body import ResponsesBody
 from openai_compat.api.schemas import ImagesBody, SpeechBody, TranscriptionBody, WireModel
+from openai_compat.api.voice_memo import VoiceMemoBody
 
-KINDS: list[type[WireModel]] = [ChatBody, CompletionBody, ImagesBody, ResponsesBody, SpeechBody, TranscriptionBody]
+KINDS: list[type[WireModel]] = [
+    ChatBody,
+    CompletionBody,
+    CountTokensBody,
+    ImagesBody,
+    MessagesBody,
+    EmbeddingsBody,
+    ImageEditBody,
+    ResponsesBody,
+    SpeechBody,
+    TranscriptionBody,
+    VoiceMemoBody,
+]
 SMALL: dict[type[WireModel], dict[str, Any]] = {
     ChatBody: {"messages": [{"role": "user", "content": "hi"}]},
+    CountTokensBody: {"messages": [{"role": "user", "content": "hi"}]},
+    MessagesBody: {"max_tokens": 9, "messages": [{"role": "user", "content": "hi"}]},
     CompletionBody: {"prompt": "hi"},
+    EmbeddingsBody: {"input": "hi"},
+    ImageEditBody: {"prompt": "hi"},
     ImagesBody: {"prompt": "hi"},
     ResponsesBody: {"input": "hi"},
     SpeechBody: {"input": "hi"},
     TranscriptionBody: {},
+    VoiceMemoBody: {},
 }
 VALUES = st.recursive(
     st.one_of(st.none(), st.booleans(), st.integers(), st.just(10**500), st.floats(), st.text()),
@@ -32,6 +53,7 @@ VALUES = st.recursive(
 ODD_FIELDS = st.sampled_from(
     [
         "modalities",
+        "audio",
         "tool_choice",
         "function_call",
         "logprobs",
@@ -42,7 +64,10 @@ ODD_FIELDS = st.sampled_from(
     ]
 )
 ROLES = st.sampled_from(["system", "developer", "user", "assistant", "tool", "pirate"])
-MESSAGES = st.lists(st.fixed_dictionaries({"role": ROLES}, optional={"content": VALUES}), min_size=1)
+MESSAGES = st.lists(
+    st.fixed_dictionaries({"role": ROLES}, optional={"content": VALUES, "tool_calls": VALUES, "function_call": VALUES}),
+    min_size=1,
+)
 
 
 @given(st.data())
@@ -64,7 +89,7 @@ def test_a_field_of_any_shape_is_taken_or_refused(data: st.DataObject) -> None:
 
 @given(MESSAGES)
 def test_messages_of_any_shape_are_taken_or_refused(messages: list[object]) -> None:
-    for field, kind in (("messages", ChatBody), ("input", ResponsesBody)):
+    for field, kind in (("messages", ChatBody), ("messages", CountTokensBody), ("input", ResponsesBody)):
         with suppress(InvalidInput):
             validate_fields({field: messages}, kind)
 
@@ -91,7 +116,7 @@ def test_null_means_the_default_and_unknown_fields_mean_nothing(kind: type[WireM
         (ChatBody, "repetition_penalty", [0.1, 10], [0, 10.1]),
         (ChatBody, "logit_bias", [{}, {"5": -100, "6": 100}], [{"5": 101}, {"-1": 1}, {"a": 1}, {"2147483648": 1}]),
         (ResponsesBody, "temperature", [0, 2], [-0.1, 2.01]),
-        (ChatBody, "stop", ["a", list("abcd")], [list("abcde")]),
+        (ChatBody, "stop", ["a", ["a"] * 64], [["a"] * 65]),
         (ChatBody, "messages", [SMALL[ChatBody]["messages"]], [[]]),
         (CompletionBody, "prompt", ["a", ["a"] * 16], [[], ["a"] * 17]),
         (CompletionBody, "max_tokens", [1], [0]),
@@ -102,8 +127,18 @@ def test_null_means_the_default_and_unknown_fields_mean_nothing(kind: type[WireM
         (ImagesBody, "seed", [0, 2**32 - 1], [-1, 2**32]),
         (ImagesBody, "steps", [0, 50], [-1, 51]),
         (TranscriptionBody, "temperature", [0, 1], [-0.1, 1.01]),
+        (MessagesBody, "max_tokens", [1, 10**9], [0, None, 1.5]),
+        (MessagesBody, "temperature", [0, 1], [-0.1, 1.01]),
+        (MessagesBody, "top_p", [0.01, 1], [0, 1.01]),
+        (MessagesBody, "top_k", [0, 40], [-1]),
+        (MessagesBody, "stop_sequences", [[], ["a"] * 16], [["a"] * 17, "a"]),
+        (MessagesBody, "system", ["a", [{"type": "text", "text": "a"}]], [[{"type": "image"}], 7]),
+        (CountTokensBody, "tools", [[]], [[{"name": ""}], [{"name": "a" * 129}]]),
         (SpeechBody, "input", ["a"], [""]),
         (SpeechBody, "speed", [0.25, 4], [0.24, 4.01]),
+        (SpeechBody, "instructions", ["", "a" * 4096], ["a" * 4097]),
+        (VoiceMemoBody, "speed", [0.25, 4], [0.24, 4.01]),
+        (VoiceMemoBody, "instructions", ["", "a" * 4096], ["a" * 4097]),
     ],
 )
 def test_a_value_is_taken_up_to_its_limit_and_refused_beyond(
@@ -134,4 +169,4 @@ def test_whoever_leaves_a_field_out_gets_openais_default_or_ours() -> None:
 
 
 def test_the_limits_of_lists_are_these() -> None:
-    assert (chat_body.MAX_MESSAGES, schemas.MAX_PARTS, chat_body.MAX_TOOLS) == (4096, 4096, 1024)
+    assert (chat_body.MAX_MESSAGES, schemas.MAX_PARTS, tools_body.MAX_TOOLS) == (4096, 4096, 1024)

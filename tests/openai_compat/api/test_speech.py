@@ -87,7 +87,8 @@ async def test_a_voice_may_be_a_name_or_an_object(
 ) -> None:
     await http.post("/v1/audio/speech", json={"input": "hi", "voice": voice, "speed": 1.5, "instructions": "softly"})
 
-    assert (last_request(service).voice, last_request(service).speed) == ("otto", 1.5)
+    spoken = last_request(service)
+    assert (spoken.voice, spoken.speed, spoken.instructions) == ("otto", 1.5, "softly")
 
 
 async def test_the_runtime_gets_the_voice_as_it_was_asked_for(sdk: AsyncOpenAI, service: FakeService) -> None:

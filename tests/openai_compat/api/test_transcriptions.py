@@ -4,6 +4,7 @@ import base64
 import errno
 import os
 from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack
 from tempfile import SpooledTemporaryFile
 
 import anyio
@@ -15,6 +16,7 @@ from openai import AsyncOpenAI
 from model_runtime.events import Segment
 from model_runtime.requests import Transcribe
 from openai_compat.api.transcriptions import segment_json
+from openai_compat.http.sse import DeferredStreamingResponse
 from tests.fakes import FakeService
 from tests.openai_compat.clients import disconnect_while_waiting, multipart_body, post_form, wait_until_cancelled
 
@@ -52,6 +54,25 @@ async def test_a_transcription_streams(sdk: AsyncOpenAI, wav: bytes) -> None:
     assert events[1].type == "transcript.text.done"
     assert events[1].text == "a red circle"
     assert events[1].usage is not None
+
+
+@pytest.mark.promise("openai:patience")
+async def test_a_stream_is_kept_alive_while_its_recording_waits_to_be_decoded(
+    http: httpx2.AsyncClient, service: FakeService, wav: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(DeferredStreamingResponse.__init__.__kwdefaults__ or {}, "ping_seconds", 0.02)
+    files, data = {"file": ("a.wav", wav)}, {"stream": "true"}
+
+    async with AsyncExitStack() as others:
+        await others.enter_async_context(service.media.admission.admit(512_000_000))
+        async with http.stream("POST", "/v1/audio/transcriptions", files=files, data=data) as answer:
+            lines = answer.aiter_lines()
+            begin = await anext(lines)
+            await others.aclose()
+            rest = [line async for line in lines]
+
+    assert begin == ": keep-alive"
+    assert rest[-2:] == ["data: [DONE]", ""]
 
 
 @pytest.mark.parametrize(

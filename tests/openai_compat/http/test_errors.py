@@ -55,6 +55,35 @@ async def test_every_error_of_the_runtime_has_its_place(
     assert answer.headers["x-request-id"].startswith("req_")
 
 
+EXCEPTIONS: dict[int, type[openai.APIStatusError]] = {
+    400: openai.BadRequestError,
+    404: openai.NotFoundError,
+    429: openai.RateLimitError,
+    499: openai.APIStatusError,
+}
+"""Status → what the official client raises; `InternalServerError` from 500 up."""
+RETRIED = {408, 409, 429}
+"""What the official client repeats besides 500 and more, unless an answer forbids it."""
+
+
+@pytest.mark.promise("openai:errors")
+@pytest.mark.parametrize(("error", "status", "kind", "retry"), TABLE, ids=lambda value: type(value).__name__)
+async def test_the_official_client_raises_what_its_users_catch_and_repeats_nothing_in_vain(
+    sdk: AsyncOpenAI, service: FakeService, error: SensesError, status: int, kind: str, retry: bool
+) -> None:
+    service.error = error
+    may_succeed = retry and (status in RETRIED or status >= 500)
+    patient = sdk.with_options(max_retries=0 if may_succeed else 2)
+
+    with pytest.raises(openai.APIStatusError) as caught:
+        await patient.chat.completions.create(model="", messages=[{"role": "user", "content": "hi"}])
+
+    assert type(caught.value) is EXCEPTIONS.get(status, openai.InternalServerError)
+    assert (caught.value.code, caught.value.param, caught.value.type) == (error.code, error.param, kind)
+    assert caught.value.message.startswith(error.message)
+    assert caught.value.response.request.headers["x-stainless-retry-count"] == "0"
+
+
 @pytest.mark.parametrize(
     ("path", "body", "param", "field"),
     [
@@ -95,8 +124,8 @@ def test_the_advice_to_wait_is_the_estimate_up_to_an_hour(seconds: float, header
 @pytest.mark.parametrize(
     ("method", "path", "hint"),
     [
-        ("POST", "/v1/embeddings", "no embedding model"),
-        ("POST", "/v1/images/edits", "/v1/images/generations"),
+        ("POST", "/v1/images/variations", "/v1/images/edits, with a prompt"),
+        ("POST", "/v1/rerank", "/v1/embeddings"),
         ("GET", "/v1/realtime", "/v1/audio/transcriptions"),
         ("POST", "/v1/nothing", "POST /v1/chat/completions"),
         ("POST", "/chat/completions", "The base URL ends in /v1."),

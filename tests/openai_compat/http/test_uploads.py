@@ -250,12 +250,12 @@ async def test_millions_of_messages_are_refused_before_they_are_parsed(
         (
             CHAT,
             {"messages": [{"role": "user", "content": "x"}], "tools": [{}] * 1025},
-            "The body: 1025 tools are more than the limit of 1024.",
+            "tools: 1025 tools are more than the limit of 1024.",
         ),
         (
             "/v1/responses",
             {"input": "x", "tools": [{}] * 1025},
-            "The body: 1025 tools are more than the limit of 1024.",
+            "tools: 1025 tools are more than the limit of 1024.",
         ),
     ],
 )

@@ -7,6 +7,7 @@ import mlx.core as mx
 import pytest
 from tokenizers import Tokenizer
 
+from model_runtime.engines.chat.answer_format import NO_MARKS
 from model_runtime.engines.chat.engine import ChatEngine, GeneratedToken, InsertResult
 from model_runtime.engines.chat.sampling import TokenSampler
 from model_runtime.engines.chat.sequence import Prompt
@@ -73,6 +74,7 @@ class FakeModel:
 
     context_tokens = 100
     weights_bytes = 0
+    answer_format = NO_MARKS
 
     def __init__(self) -> None:
         self.tokenizer: Tokenizer = WORDS
@@ -137,6 +139,18 @@ def test_a_fault_of_the_gpu_is_left_to_the_worker(model: FakeModel) -> None:
 
 
 @pytest.mark.promise("chat:one-failure-one-job")
+def test_a_prompt_that_fits_into_no_context_is_counted_too(engine: ChatEngine, model: FakeModel) -> None:
+    assert run_chat(engine, chat("x" * 500, counts_only=True)).prompt_tokens == 500
+    assert model.batches == []
+
+
+def test_a_prompt_that_does_not_fit_tells_its_length(engine: ChatEngine) -> None:
+    with pytest.raises(ContextExceeded) as refused:
+        engine.submit(1, chat("x" * 100))
+
+    assert (refused.value.prompt_tokens, refused.value.context_tokens) == (100, 100)
+
+
 def test_a_prompt_that_cannot_be_embedded_ends_its_job_only(engine: ChatEngine) -> None:
     outcomes = run_to_end(engine, {1: chat("a"), 2: chat("x" * 13), 3: chat("ccc")})
 

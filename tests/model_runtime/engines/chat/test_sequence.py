@@ -5,10 +5,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tokenizers import Tokenizer, decoders, models
 
+from model_runtime.engines.chat.answer_format import AnswerFormat
+from model_runtime.engines.chat.answer_plan import AnswerPlan
 from model_runtime.engines.chat.sampling import TokenSampler, greedy
 from model_runtime.engines.chat.sequence import FinishReason, Prompt, SequenceState
-from model_runtime.events import ChatResult, TextDelta
+from model_runtime.events import ChatResult, Progress, TextDelta
+from model_runtime.requests import Tool
 from tests.checkpoints.words import train_tokenizer
+from tests.model_runtime.engines.chat.tool_families import format_of
 from tests.model_runtime.engines.step_engine_driver import chat
 
 pytestmark = pytest.mark.engines
@@ -84,6 +88,19 @@ def test_the_end_token_is_neither_shown_nor_counted() -> None:
     outcomes = writing.append_token(0, "stop")
 
     assert outcomes == [ChatResult(" red", "stop", 2, 1)]
+
+
+def test_a_long_call_that_is_told_at_its_end_shows_progress_meanwhile() -> None:
+    tokenizer = TOKENIZERS["bytes"]
+    call = '<tool_call>{"name": "look", "arguments": {"at": "' + "x" * 80
+    asked = chat("hi", max_tokens=500, tools=(Tool("look"),))
+    plan = AnswerPlan(AnswerFormat(tools=format_of("json_tools")))
+    writing = SequenceState(1, asked, Prompt([1, 2]), TokenSampler(greedy), tokenizer, (), plan)
+
+    outcomes = [outcome for token in tokenizer.encode(call).ids for outcome in writing.append_token(token, None)]
+
+    assert outcomes[0] == Progress("tokens", 32, 500)
+    assert all(isinstance(outcome, Progress) for outcome in outcomes)
 
 
 def last(index: int, tokens: list[int]) -> FinishReason | None:

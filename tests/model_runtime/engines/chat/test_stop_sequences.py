@@ -30,6 +30,14 @@ def test_a_stop_string_is_found_across_pieces_and_never_shown() -> None:
     assert shown(("###",), ["One#", "#", "# two"]) == "One"
 
 
+@pytest.mark.promise("anthropic:stop-reasons")
+def test_the_stop_string_that_was_found_is_known() -> None:
+    matcher = StopSequenceMatcher(("##", "###", "a"))
+
+    assert (matcher.push("One#"), matcher.matched) == ("One", "")
+    assert (matcher.push("## two"), matcher.matched) == ("", "##")
+
+
 def test_what_only_looks_like_a_stop_string_is_shown_in_the_end() -> None:
     assert shown(("###",), ["One#", "#"]) == "One##"
 

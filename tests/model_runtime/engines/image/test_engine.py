@@ -1,5 +1,6 @@
 """The image engine on tiny random checkpoints of all three families, through the code that loads the real ones."""
 
+import copy
 import gc
 import io
 import shutil
@@ -10,10 +11,13 @@ from pathlib import Path
 import mlx.core as mx
 import numpy as np
 import pytest
+from mflux.models.common.config import ModelConfig
 from mflux.models.common.vae.tiling_config import TilingConfig
+from mflux.models.flux2.variants import Flux2KleinEdit
 from PIL import Image
 
-from model_runtime.engines.image.checkpoint_layout import FLUX1, FLUX2, Z_IMAGE, detect_family, flux2_overrides
+from model_runtime.catalog.image_families import FLUX1, FLUX2, Z_IMAGE
+from model_runtime.engines.image.checkpoint_layout import detect_family, flux2_overrides
 from model_runtime.engines.image.engine import ImageEngine
 from model_runtime.engines.image.models import IMAGE_MODELS
 from model_runtime.errors import Cancelled, InvalidInput, LoadFailed
@@ -36,6 +40,7 @@ BUILDERS: dict[str, Callable[[Path], Path]] = {
 }
 PLAIN = GenerateImage("tiny", "a red circle above a blue square", 64, 64, seed=7, steps=2)
 SOURCE = ImageData(80, 64, bytes([200, 30, 60]) * (80 * 64))
+OTHER = ImageData(48, 90, bytes([20, 130, 160]) * (48 * 90))
 
 
 @pytest.fixture(scope="module")
@@ -74,6 +79,18 @@ def pixels(drawing: GeneratedImage) -> Image.Image:
     return Image.open(io.BytesIO(drawing.png)).convert("RGB")
 
 
+def noise(width: int, height: int) -> ImageData:
+    """A picture whose pixels no model guesses."""
+    return ImageData(width, height, np.random.default_rng(0).integers(0, 256, width * height * 3, np.uint8).tobytes())
+
+
+def left_half(width: int, height: int) -> ImageData:
+    """A mask: the left half may change."""
+    mask = np.zeros((height, width, 3), np.uint8)
+    mask[:, : width // 2] = 255
+    return ImageData(width, height, mask.tobytes())
+
+
 def apart(one: Image.Image, other: Image.Image) -> float:
     """Mean difference of the colours, 0..255."""
     return float(np.abs(np.asarray(one, np.float32) - np.asarray(other, np.float32)).mean())
@@ -93,6 +110,70 @@ def test_every_family_is_recognised_and_draws_exactly_what_mflux_draws(folders: 
     expected = own.model.generate_image(**call, image_path=source, image_strength=0.5).image
     assert apart(pixels(edited), expected) == 0
     assert apart(pixels(edited), pixels(drawing)) > 1
+
+
+@pytest.mark.promise("image:edits")
+@pytest.mark.parametrize("count", [1, 2])
+def test_an_edit_draws_exactly_what_mflux_draws_of_the_same_references(
+    engine: ImageEngine, folders: dict[str, Path], count: int
+) -> None:
+    references = (SOURCE, OTHER)[:count]
+    config = copy.copy(ModelConfig.flux2_klein_4b())
+    config.transformer_overrides, config.text_encoder_overrides = flux2_overrides(folders[FLUX2])
+    editor = Flux2KleinEdit(model_path=str(folders[FLUX2]), model_config=config)
+
+    edited = drawn(engine, replace(PLAIN, references=references))
+
+    expected = editor.generate_image(
+        7, PLAIN.prompt, 2, 64, 64, image_paths=[to_pillow(reference) for reference in references]
+    ).image
+    assert apart(pixels(edited), expected) == 0
+    assert apart(pixels(edited), pixels(drawn(engine))) > 0
+    assert apart(pixels(edited), pixels(drawn(engine, replace(PLAIN, references=(OTHER,))))) > 0
+
+
+@pytest.mark.promise("image:mask")
+@pytest.mark.parametrize("size", [(80, 64), (70, 61)])
+def test_an_edit_leaves_pixels_outside_its_mask_equal(engine: ImageEngine, size: tuple[int, int]) -> None:
+    picture = noise(*size)
+    request = replace(PLAIN, width=size[0], height=size[1], references=(picture,), preview_every=1)
+    masked = replace(request, mask=left_half(*size))
+
+    whole, (*seen, edited) = drawn(engine, request), events(engine, masked)
+
+    assert isinstance(edited, GeneratedImage)
+    half = size[0] // 2
+    before, after, free = (np.asarray(image) for image in (to_pillow(picture), pixels(edited), pixels(whole)))
+    assert (after[:, half:] == before[:, half:]).all()
+    assert (after[:, :half] == free[:, :half]).all()
+    assert (free[:, half:] != before[:, half:]).mean() > 0.9
+    (preview,) = [np.asarray(to_pillow(event.image)) for event in seen if isinstance(event, Preview)]
+    assert (preview[:, half:] == before[:, half:]).all()
+
+
+@pytest.mark.promise("image:mask")
+def test_a_drawing_that_starts_from_a_picture_keeps_what_the_mask_protects(engine: ImageEngine) -> None:
+    picture = noise(64, 64)
+    request = replace(PLAIN, source_image=picture, strength=0.8, mask=left_half(64, 64))
+
+    edited = np.asarray(pixels(drawn(engine, request)))
+
+    assert (edited[:, 32:] == np.asarray(to_pillow(picture))[:, 32:]).all()
+    assert (edited[:, :32] != np.asarray(to_pillow(picture))[:, :32]).mean() > 0.9
+
+
+def test_a_mask_at_another_size_protects_the_scaled_picture(engine: ImageEngine) -> None:
+    request = replace(PLAIN, width=128, height=128, references=(noise(64, 64),), mask=left_half(64, 64))
+
+    edited = pixels(drawn(engine, request))
+
+    scaled = to_pillow(noise(64, 64)).resize((128, 128), Image.Resampling.LANCZOS)
+    assert (np.asarray(edited)[:, 70:] == np.asarray(scaled)[:, 70:]).all()
+
+
+def test_references_to_a_family_that_cannot_look_at_them_are_refused(folders: dict[str, Path]) -> None:
+    with pytest.raises(InvalidInput, match="cannot look at pictures"):
+        drawn(opened(folders[Z_IMAGE]), replace(PLAIN, references=(SOURCE,)))
 
 
 def test_flux1_works_on_large_pictures_in_tiles(folders: dict[str, Path]) -> None:

@@ -166,6 +166,32 @@ def test_a_voice_with_a_speed_of_its_own_says_so(request: pytest.FixtureRequest,
     assert result.warnings == ("tiny does not support a speed; 1.5 was ignored.",)
 
 
+@pytest.mark.promise("speech:instructions")
+def test_a_voice_that_takes_no_instructions_says_so(any_engine: SpeechEngine) -> None:
+    result = run_to_end(any_engine, replace(HELLO, instructions="Whisper."))[-1]
+
+    assert isinstance(result, SpeechResult)
+    assert "takes no instructions; they were ignored." in result.warnings[0]
+
+
+@pytest.mark.promise("speech:instructions")
+def test_a_model_that_takes_instructions_speaks_otherwise_with_them(
+    checkpoint: Callable[[CheckpointBuilder], Path], tmp_path: Path
+) -> None:
+    large = narrow(
+        {"model": copy_with(checkpoint(qwen3_tts.build), tmp_path / "model", config={"tts_model_size": "1b7"})}
+    )
+
+    plain, again, told = (
+        run_to_end(large, replace(HELLO, instructions=words)) for words in ("", "\U0001f600", "Whisper.")
+    )
+
+    assert isinstance(told[-1], SpeechResult)
+    assert told[-1].warnings == ()
+    assert pcm(plain) == pcm(again)
+    assert pcm(plain) != pcm(told)
+
+
 def test_korean_is_spoken_by_a_model_that_can(tiny_qwen: SpeechEngine) -> None:
     result = run_to_end(tiny_qwen, replace(HELLO, text="안녕하세요."))[-1]
 

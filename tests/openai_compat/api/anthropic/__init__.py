@@ -1,0 +1,1 @@
+"""Tests of `openai_compat/api/anthropic`, through Anthropic's own client."""
