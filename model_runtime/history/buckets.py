@@ -10,7 +10,7 @@ from model_runtime.history.events import (
     UNITS,
     DaemonStarted,
     HistoryEvent,
-    ModelLoaded,
+    LoadEnded,
     ModelUnloaded,
     RequestEnded,
     Sampled,
@@ -109,7 +109,7 @@ class Bucket:
         match event:
             case RequestEnded():
                 count_request(self.row(event.model, event.client), event)
-            case ModelLoaded(model=model, seconds=seconds, code=code):
+            case LoadEnded(model=model, seconds=seconds, code=code):
                 row = self.row(model, "")
                 row.count("loads" if code == "ok" else "failed_loads")
                 row.count("load_seconds", seconds)

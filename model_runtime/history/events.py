@@ -44,7 +44,7 @@ class RequestEnded:
 
 
 @dataclass(frozen=True, slots=True)
-class ModelLoaded:
+class LoadEnded:
     """A load ended after `seconds`; `code` is "ok" or "failed"."""
 
     at: float
@@ -80,5 +80,5 @@ class Sampled:
     waiting: int
 
 
-HistoryEvent = RequestEnded | ModelLoaded | ModelUnloaded | DaemonStarted | Sampled
-Change = ModelLoaded | ModelUnloaded | DaemonStarted
+HistoryEvent = RequestEnded | LoadEnded | ModelUnloaded | DaemonStarted | Sampled
+Change = LoadEnded | ModelUnloaded | DaemonStarted

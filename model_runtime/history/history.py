@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from model_runtime.history.buckets import Bucket, Tier
-from model_runtime.history.events import Change, HistoryEvent, ModelLoaded, RequestEnded, Sampled
+from model_runtime.history.events import Change, HistoryEvent, LoadEnded, RequestEnded, Sampled
 from model_runtime.history.histogram import Histogram
 
 Range = Literal["hour", "day"]
@@ -85,7 +85,7 @@ class TotalsSinceStart:
             self._observe("queue_duration", event.model, event.queued_seconds)
             if event.first_output_seconds is not None:
                 self._observe("first_output", event.model, event.first_output_seconds)
-        elif isinstance(event, ModelLoaded) and event.code == "ok":
+        elif isinstance(event, LoadEnded) and event.code == "ok":
             self._observe("load_duration", event.model, event.seconds)
             reloaded = self.reload_seconds.get(event.model)
             self.reload_seconds[event.model] = 0.0 if reloaded is None else reloaded + event.seconds

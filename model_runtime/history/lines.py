@@ -20,7 +20,7 @@ from model_runtime.history.events import (
     MAX_NAME_CHARS,
     DaemonStarted,
     HistoryEvent,
-    ModelLoaded,
+    LoadEnded,
     ModelUnloaded,
     RequestEnded,
     Sampled,
@@ -76,7 +76,7 @@ def _values(event: HistoryEvent) -> list[Any]:
             times = [None if one is None else round(one, 3) for one in seconds]
             who = [_cut(event.model), _cut(event.client), event.task.value, _cut(event.code)]
             return ["request", at, *who, *times, round(event.amount, 3)]
-        case ModelLoaded():
+        case LoadEnded():
             return ["load", at, _cut(event.model), round(event.seconds, 3), event.code]
         case ModelUnloaded():
             return ["unload", at, _cut(event.model), _cut(event.reason), event.detail[:MAX_DETAIL_CHARS]]
@@ -121,7 +121,7 @@ def _event(kind: str, values: list[Any]) -> HistoryEvent:
             )
         case "load":
             at, model, seconds, code = values
-            return ModelLoaded(_seconds(at), str(model), _seconds(seconds), "ok" if code == "ok" else "failed")
+            return LoadEnded(_seconds(at), str(model), _seconds(seconds), "ok" if code == "ok" else "failed")
         case "unload":
             at, model, reason, detail = values
             return ModelUnloaded(_seconds(at), str(model), str(reason), str(detail))

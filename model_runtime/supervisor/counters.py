@@ -14,7 +14,7 @@ from model_runtime.events import (
     SpeechResult,
     TranscriptionResult,
 )
-from model_runtime.history.events import HistoryEvent, ModelLoaded, ModelUnloaded, RequestEnded
+from model_runtime.history.events import HistoryEvent, LoadEnded, ModelUnloaded, RequestEnded
 from model_runtime.status import Counters
 
 
@@ -58,14 +58,14 @@ class CounterRegistry:
     def count_load(self, model: str, seconds: float) -> None:
         """Count a load that took this long."""
         self._totals.loads[model, "ok"] += 1
-        self._record(ModelLoaded(self._wall_clock(), model, seconds))
+        self._record(LoadEnded(self._wall_clock(), model, seconds))
         self._totals.load_seconds[model] += seconds
         self.last_load_seconds[model] = seconds
 
     def count_failed_load(self, model: str) -> None:
         """Count a load that failed."""
         self._totals.loads[model, "failed"] += 1
-        self._record(ModelLoaded(self._wall_clock(), model, 0.0, "failed"))
+        self._record(LoadEnded(self._wall_clock(), model, 0.0, "failed"))
 
     def count_unload(self, model: str, reason: str, detail: str = "") -> None:
         """Count an unload; "evicted for MODEL" counts as "evicted"."""

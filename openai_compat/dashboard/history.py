@@ -12,7 +12,7 @@ from starlette.routing import Route
 
 from model_runtime.errors import InvalidInput
 from model_runtime.history.buckets import Bucket, Row
-from model_runtime.history.events import UNITS, Change, DaemonStarted, ModelLoaded, ModelUnloaded, RequestEnded
+from model_runtime.history.events import UNITS, Change, DaemonStarted, LoadEnded, ModelUnloaded, RequestEnded
 from model_runtime.history.history import HistoryView, Range
 from model_runtime.history.summary import by_client, by_model, speed_of, summarize
 from model_runtime.requests import Task
@@ -118,7 +118,7 @@ def change_json(change: Change) -> dict[str, Any]:
     match change:
         case DaemonStarted(at):
             return {"kind": "start", "at": at}
-        case ModelLoaded(at, model, seconds, code):
+        case LoadEnded(at, model, seconds, code):
             return {"kind": "load", "at": at, "model": model, "seconds": seconds, "code": code}
         case ModelUnloaded(at, model, reason, detail):
             return {"kind": "unload", "at": at, "model": model, "reason": reason, "detail": detail}

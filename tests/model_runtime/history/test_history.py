@@ -12,7 +12,7 @@ from model_runtime.history.buckets import MAX_ROWS, OTHER, Row
 from model_runtime.history.events import (
     DaemonStarted,
     HistoryEvent,
-    ModelLoaded,
+    LoadEnded,
     ModelUnloaded,
     RequestEnded,
     Sampled,
@@ -43,7 +43,7 @@ def events(at: st.SearchStrategy[float]) -> st.SearchStrategy[list[HistoryEvent]
         st.none() | SECONDS,
         SECONDS,
     )
-    loads = st.builds(ModelLoaded, at, NAMES, SECONDS, st.sampled_from(["ok", "failed"]))
+    loads = st.builds(LoadEnded, at, NAMES, SECONDS, st.sampled_from(["ok", "failed"]))
     unloads = st.builds(ModelUnloaded, at, NAMES, st.sampled_from(["idle", "evicted for ears"]))
     samples = st.builds(
         Sampled, at, st.dictionaries(NAMES, st.integers(0, 10**12)), st.integers(0, 9), st.integers(0, 9)
@@ -223,9 +223,9 @@ def test_a_damaged_line_changes_nothing(line: str) -> None:
 def test_totals_since_the_start_have_the_time_of_loads_but_the_first() -> None:
     since_start = TotalsSinceStart()
     for event in (
-        ModelLoaded(NOW, "eyes", 3.0),
-        ModelLoaded(NOW, "eyes", 2.0),
-        ModelLoaded(NOW, "eyes", 0.0, "failed"),
+        LoadEnded(NOW, "eyes", 3.0),
+        LoadEnded(NOW, "eyes", 2.0),
+        LoadEnded(NOW, "eyes", 0.0, "failed"),
     ):
         since_start.add(event)
 

@@ -10,7 +10,7 @@ from model_runtime.events import (
     Timings,
     TranscriptionResult,
 )
-from model_runtime.history.events import HistoryEvent, ModelLoaded, ModelUnloaded, RequestEnded
+from model_runtime.history.events import HistoryEvent, LoadEnded, ModelUnloaded, RequestEnded
 from model_runtime.requests import Task
 from model_runtime.supervisor.counters import CounterRegistry
 
@@ -33,8 +33,8 @@ def test_what_is_counted_is_recorded_in_the_history_with_its_time() -> None:
     counters.count_request(ended("eyes", "ok"))
 
     assert recorded == [
-        ModelLoaded(50.0, "eyes", 3.0),
-        ModelLoaded(50.0, "ears", 0.0, "failed"),
+        LoadEnded(50.0, "eyes", 3.0),
+        LoadEnded(50.0, "ears", 0.0, "failed"),
         ModelUnloaded(50.0, "eyes", "evicted for ears"),
         ended("eyes", "ok"),
     ]

@@ -12,7 +12,7 @@ import pytest
 from model_runtime.catalog.disk import ModelFiles
 from model_runtime.errors import Cancelled, JobStalled, SensesError, ShuttingDown
 from model_runtime.events import Finished, Queued, TextDelta
-from model_runtime.history.events import ModelLoaded
+from model_runtime.history.events import LoadEnded
 from model_runtime.history.lines import compact
 from model_runtime.history.store import HistoryStore
 from model_runtime.ipc.messages import Cancel, Heartbeat, Load, LoadProgress, Preload, Ready, RunRequest, Shutdown
@@ -268,7 +268,7 @@ async def test_the_history_has_each_request_with_its_times_and_each_load(supervi
     assert (answered.client, answered.model, answered.code, answered.amount) == ("Claude Code", "m", "ok", 1)
     assert (answered.first_output_seconds, answered.running_seconds) == (2.0, 5.0)
     assert (cancelled.code, cancelled.first_output_seconds) == ("cancelled", None)
-    assert [change.model for change in history.changes if isinstance(change, ModelLoaded)] == ["m"]
+    assert [change.model for change in history.changes if isinstance(change, LoadEnded)] == ["m"]
     assert supervised.supervisor.sample(7.0).memory_bytes.keys() == {"m"}
     assert "secret" not in "".join(compact(history))
 

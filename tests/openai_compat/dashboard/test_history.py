@@ -1,13 +1,15 @@
 """/api/history, and the histograms of /metrics."""
 
+import re
 import time
+from pathlib import Path
 from typing import Any
 
 import httpx2
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from model_runtime.history.events import DaemonStarted, ModelLoaded, ModelUnloaded, RequestEnded, Sampled
+from model_runtime.history.events import DaemonStarted, LoadEnded, ModelUnloaded, RequestEnded, Sampled
 from model_runtime.requests import Task
 from tests.fakes import FakeService
 
@@ -18,10 +20,10 @@ def now(service: FakeService) -> float:
     now = time.time()
     for event in (
         DaemonStarted(now - 7200),
-        ModelLoaded(now - 7100, "vlm-best", 4.0),
+        LoadEnded(now - 7100, "vlm-best", 4.0),
         RequestEnded(now - 7000, "vlm-best", "Claude Code", Task.VISION, "ok", 0.0, 0.0, 2.0, 0.5, 60.0),
         ModelUnloaded(now - 900, "vlm-best", "evicted for image-gen", "image-gen needs 6.1 GB, 2.3 GB is free"),
-        ModelLoaded(now - 890, "image-gen", 8.0),
+        LoadEnded(now - 890, "image-gen", 8.0),
         Sampled(now - 600, {"image-gen": 6_000_000_000}, 1, 2),
         RequestEnded(now - 500, "image-gen", "Cursor", Task.IMAGE, "ok", 1.0, 8.0, 12.0, 21.0, 1.0),
         RequestEnded(now - 400, "image-gen", "Cursor", Task.IMAGE, "queue_timeout", 120.0, 0.0, 0.0),
@@ -94,11 +96,24 @@ async def test_the_hour_is_the_default_and_others_are_refused(http: httpx2.Async
     assert week.json()["error"]["message"] == "The range 'week' is not kept; hour and day are."
 
 
+async def test_the_documents_name_only_metrics_and_fields_that_exist(http: httpx2.AsyncClient, now: float) -> None:
+    page = (Path(__file__).parents[3] / "docs" / "operations.md").read_text(encoding="utf-8")
+    text = (await http.get("/metrics")).text
+    fields = {
+        name for line in page.splitlines() if line.startswith("| `total`") for name in re.findall(r"`(\w+)`", line)
+    }
+
+    assert {name for name in re.findall(r"senses_\w+", page) if f"# HELP {name} " not in text} == set()
+    hour = await history(http, "hour")
+    assert fields == {"total", "models", "clients", *hour["total"]}
+    assert set(re.findall(r"^\| `(buckets|changes|activity)`", page, re.MULTILINE)) <= hour.keys()
+
+
 @pytest.mark.promise("metrics:histograms")
 async def test_metrics_have_histograms_by_model_and_the_time_of_reloads(
     http: httpx2.AsyncClient, service: FakeService, now: float
 ) -> None:
-    service.history.record(ModelLoaded(now, "vlm-best", 3.0))
+    service.history.record(LoadEnded(now, "vlm-best", 3.0))
     text = (await http.get("/metrics")).text
 
     samples = {
