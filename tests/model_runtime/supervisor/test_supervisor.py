@@ -255,7 +255,8 @@ async def test_the_history_has_each_request_with_its_times_and_each_load(supervi
         await worker.receive(RunRequest)
         supervised.clock.now += 2
         worker.say(1, "a secret")
-        await outputs.get()
+        while not isinstance(await outputs.get(), TextDelta):
+            pass
         supervised.clock.now += 3
         worker.finish(1, "a secret")
         await read_end(outputs)
