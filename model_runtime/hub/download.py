@@ -20,6 +20,7 @@ from huggingface_hub.errors import (
     RevisionNotFoundError,
 )
 
+from model_runtime.catalog.builtin_models import BUILTIN_MODELS
 from model_runtime.catalog.model import Model, ModelArtifact
 from model_runtime.errors import OperationFailed, SensesError
 from model_runtime.hub.cache import HubCache
@@ -28,6 +29,10 @@ from model_runtime.hub.version import Version
 from model_runtime.sizes import format_bytes
 
 COMMIT = re.compile("[0-9a-f]{40}")
+UNPINNED_ARTIFACTS = tuple(
+    artifact for model in BUILTIN_MODELS for artifact in model.artifacts if not COMMIT.fullmatch(artifact.revision)
+)
+"""Of built-in models whose commit nobody could name: a person decides to take what is there."""
 
 
 class PullFailed(OperationFailed):
@@ -75,11 +80,14 @@ def pull(
 
     Raises:
         DiskFull: the disk has too little space; nothing was downloaded.
-        PullFailed: the repository is unknown or gated, or the hub cannot be reached or refused the download.
+        PullFailed: the repository is unknown or gated, the hub cannot be reached or refused the download, or this
+            Senses names no commit of the model.
     """
     if model.path:
         return {"model": Path(model.path)}
     kept = HubCache(cache)
+    if version is not Version.NEWEST:
+        _require_known_commits(model, kept)
     plans = [_plan_download(_choose_commit(artifact, kept, version), cache, endpoint) for artifact in model.artifacts]
     missing_bytes = sum(size for plan in plans for size in plan.files.values())
     _check_disk_space(model.name, cache, missing_bytes)
@@ -90,6 +98,16 @@ def pull(
         with translate_errors(artifact):
             kept.keep_commit(artifact, plan.commit)
     return folders
+
+
+def _require_known_commits(model: Model, kept: HubCache) -> None:
+    """Refuse to take what a branch of a built-in model happens to name, unless a commit of it was pulled before."""
+    for artifact in model.artifacts:
+        if artifact in UNPINNED_ARTIFACTS and kept.commit(artifact) == artifact.revision:
+            raise PullFailed(
+                f"This Senses names no commit of {artifact.repo}, so whoever uploads there would decide what runs here. "
+                f"To take its newest commit, which is kept from then on: senses pull {model.name} --version newest"
+            )
 
 
 def newest_revision(artifact: ModelArtifact) -> str:

@@ -110,7 +110,7 @@ def test_a_response_calls_a_named_tool() -> None:
 
 
 def test_a_response_streams_a_call() -> None:
-    events = list(client.responses.create(**RESPOND, tool_choice="required", stream=True))
+    events = list(client.responses.create(**RESPOND, tool_choice="required", parallel_tool_calls=False, stream=True))
 
     kinds = [event.type for event in events]
     assert "response.function_call_arguments.delta" in kinds

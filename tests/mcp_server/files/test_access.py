@@ -646,6 +646,14 @@ async def test_a_file_is_open_if_one_of_two_overlapping_folders_shows_it(setting
     assert await read(files, ".cache/a.txt") == BYTES
 
 
+async def test_a_path_that_leads_into_a_folder_of_the_client_is_open_however_it_is_spelled(
+    files: ClientFiles, project: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "shortcut").symlink_to(project)
+
+    assert await read(files, str(tmp_path / "shortcut" / "notes.txt")) == BYTES
+
+
 class RecordingThreads(FileThreads):
     """Keeps the folders for which it is asked to work."""
 

@@ -144,3 +144,15 @@ def test_a_result_that_no_folder_takes_says_where_and_why(tmp_path: Path, monkey
 
     with pytest.raises(NothingSaved, match=r"cannot be written \(File exists\)\. Make room"):
         ArtifactStore(tmp_path).add(ArtifactKind.IMAGES, b"x")
+
+
+@pytest.mark.parametrize(
+    ("kind", "mime_type"),
+    [
+        (ArtifactKind.IMAGES, "image/png"),
+        (ArtifactKind.AUDIO, "audio/wav"),
+        (ArtifactKind.TRANSCRIPTS, "text/plain"),
+    ],
+)
+def test_a_result_tells_the_type_of_its_file(tmp_path: Path, kind: ArtifactKind, mime_type: str) -> None:
+    assert ArtifactStore(tmp_path).add(kind, b"x").mime_type == mime_type

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 
 import anyio
@@ -260,6 +261,20 @@ async def test_an_answer_that_makes_no_sense_is_a_failure(answer: bytes, tmp_pat
             await broker.execute(opening(tmp_path), FOLDER)
 
 
+async def test_a_file_that_is_made_for_a_caller_who_has_left_is_discarded() -> None:
+    making = {"do": "create", "path": str(FOLDER / ".a.part"), "root": str(FOLDER)}
+    with hand_made() as (broker, shim), TemporaryFile() as made:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(broker.execute, making, FOLDER)
+            request = await anyio.to_thread.run_sync(shim.receive)
+            tasks.cancel_scope.cancel()
+        reply = {"id": request["id"], "errno": 0, "fd": True, "folder": 7}
+        socket.send_fds(shim.connection, [json.dumps(reply).encode() + b"\n"], [made.fileno()])
+        undoing = await anyio.to_thread.run_sync(shim.receive)
+
+    assert (undoing["do"], undoing["folder"], undoing["path"]) == ("discard", "7", ".a.part")
+
+
 async def test_no_process_that_is_started_inherits_the_sockets_and_files_of_a_client(project: Path) -> None:
     ours, theirs = socket.socketpair()
     ours.set_inheritable(True)  # as recvmsg(2) delivers it
@@ -269,12 +284,14 @@ async def test_no_process_that_is_started_inherits_the_sockets_and_files_of_a_cl
     broker = FileBrokerClient(ours)
     opened = await broker.execute(opening(project / "red.png"), project)
     inherited = [os.get_inheritable(descriptor) for descriptor in (ours.fileno(), opened.descriptor)]
+    waits = ours.getblocking()
 
     opened.close()
     broker.close()
     shim.join(5)
     theirs.close()
     assert inherited == [False, False]
+    assert not waits, "a send to a shim that does not read would stop the event loop"
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from mcp_server.files.access import ClientFiles
 from mcp_server.files.artifacts import ArtifactStore
 from mcp_server.files.client import ClientConnection
 from mcp_server.files.clipboard import CLIPBOARD, clipboard_command, read_clipboard, run_command, screenshot_folder
+from mcp_server.files.folders import FolderWish
 from mcp_server.files.grants import FolderGrantStore
 from model_runtime.errors import InvalidInput
 from model_runtime.settings import Settings
@@ -65,6 +66,13 @@ async def test_the_clipboard_is_read_once_a_person_grants_it(files: ClientFiles)
     assert await read(copied, "clipboard") == PNG
     await copied.look_up(["clipboard"])
     assert copied.paths.missing == ()
+
+
+async def test_a_clipboard_that_a_person_refused_says_so(files: ClientFiles) -> None:
+    files.client.refused.add(FolderWish("read", CLIPBOARD))
+
+    with pytest.raises(InvalidInput, match="The user has refused it in this session"):
+        await read(files, "clipboard")
 
 
 async def test_a_granted_clipboard_opens_no_folder_of_its_name(files: ClientFiles, settings: Settings) -> None:
@@ -154,7 +162,7 @@ async def test_a_folder_without_pictures_is_named(files: ClientFiles, home: Path
     with pytest.raises(InvalidInput, match="Pictures") as refusal:
         await read(files, "screenshot")
 
-    assert refusal.value.param == "image"
+    assert (refusal.value.param, refusal.value.code) == ("image", "not_found")
 
 
 async def test_a_file_of_that_name_is_read_as_a_path(files: ClientFiles, project: Path) -> None:

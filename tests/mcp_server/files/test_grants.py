@@ -1,11 +1,13 @@
 """Folders that a person grants while Senses runs."""
 
 import stat
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from mcp_server.files.folder_requests import MAX_REQUESTS, FolderRequests
+from mcp_server.files.denials import Refusal
+from mcp_server.files.folder_requests import MAX_REQUESTS, FolderControl, FolderRequests
 from mcp_server.files.folders import FolderWish
 from mcp_server.files.grants import FolderGrant, FolderGrantStore
 from mcp_server.files.privacy import make_private
@@ -93,6 +95,35 @@ def test_a_log_that_cannot_be_written_costs_no_grant(
     granted = grants.add("a", "read", tmp_path)
 
     assert grants.all() == [granted]
+
+
+def test_who_revokes_learns_whether_there_was_such_a_grant(grants: FolderGrantStore, tmp_path: Path) -> None:
+    control = FolderControl(grants, FolderRequests())
+    granted = grants.add("a", "read", tmp_path)
+
+    assert control.revoke(granted.id)
+    assert not control.revoke(granted.id)
+
+
+@pytest.mark.parametrize("is_granted", [True, False])
+def test_what_a_person_answers_on_the_page_is_granted_or_not(
+    grants: FolderGrantStore, tmp_path: Path, is_granted: bool
+) -> None:
+    requests = FolderRequests()
+    requests.note("http", FolderWish("read", tmp_path), now=0.0)
+    control = FolderControl(grants, requests)
+    (asked,) = control.requested()
+
+    assert control.answer(asked.id, is_granted=is_granted)
+    assert [grant.folder for grant in control.granted()] == ([tmp_path] if is_granted else [])
+    assert not control.answer(asked.id, is_granted=True)
+
+
+def test_over_http_a_refusal_names_ways_without_a_disk_in_common() -> None:
+    refusal = Refusal("/a.png", "read", None, folders=(), inbox=Path("/inbox"), command="")
+
+    assert "Or copy the file into /inbox/." in refusal.text
+    assert "Or pass the file itself as data:<type>;base64" in replace(refusal, over_http=True).text
 
 
 def test_the_newest_requests_are_kept_each_once() -> None:

@@ -10,10 +10,11 @@ import pytest
 from huggingface_hub import snapshot_download
 from huggingface_hub.errors import LocalEntryNotFoundError
 
+from model_runtime.catalog.builtin_models import BUILTIN_MODELS
 from model_runtime.catalog.model import Model, ModelArtifact
 from model_runtime.errors import Cancelled
 from model_runtime.hub.cache import HubCache
-from model_runtime.hub.download import DiskFull, PullFailed, pull
+from model_runtime.hub.download import UNPINNED_ARTIFACTS, DiskFull, PullFailed, pull
 from model_runtime.hub.newer import NewerCommit, newer_commits
 from model_runtime.hub.progress import DownloadProgress
 from model_runtime.hub.version import Version
@@ -148,6 +149,19 @@ def test_another_program_that_moves_the_branch_changes_nothing(hub: FakeHub, tmp
 
     assert (folder := HubCache(tmp_path).find(PAINTER))
     assert folder.name == COMMIT
+
+
+@pytest.mark.promise("reliability:newer-offered")
+def test_a_built_in_model_without_a_commit_is_taken_only_by_a_person_and_kept_then(tmp_path: Path) -> None:
+    unpinned = next(model for model in BUILTIN_MODELS if set(model.artifacts) & set(UNPINNED_ARTIFACTS))
+
+    with pytest.raises(PullFailed, match=f"senses pull {unpinned.name} --version newest"):
+        pull(unpinned, tmp_path, lambda pulled: None, endpoint="http://127.0.0.1:9")
+    for artifact in unpinned.artifacts:
+        HubCache(tmp_path).keep_commit(artifact, COMMIT)
+
+    with pytest.raises(PullFailed, match="Connection refused"):
+        pull(unpinned, tmp_path, lambda pulled: None, endpoint="http://127.0.0.1:9")
 
 
 def test_a_model_that_is_not_downloaded_is_not_asked_for(hub: FakeHub, tmp_path: Path) -> None:

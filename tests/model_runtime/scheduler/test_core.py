@@ -499,12 +499,13 @@ def test_a_critical_shortage_unloads_every_idle_model_at_once_but_no_pinned_and_
     assert actions == [StopWorker("voice", 1, "pressure"), StopWorker("hand", 1, "pressure")]
 
 
-def test_a_warning_unloads_a_model_that_is_idle_for_thirty_seconds() -> None:
+@pytest.mark.parametrize("loaded_at", [0, 1000])
+def test_a_warning_unloads_a_model_that_is_idle_for_thirty_seconds(loaded_at: int) -> None:
     core = scheduler()
-    load(core, "eyes", 0, 0)
+    load(core, "eyes", loaded_at, loaded_at)
 
-    sooner = core.handle(29.9, MemoryPressure(is_critical=False))
-    later = core.handle(30, MemoryPressure(is_critical=False))
+    sooner = core.handle(loaded_at + 29.9, MemoryPressure(is_critical=False))
+    later = core.handle(loaded_at + 30, MemoryPressure(is_critical=False))
 
     assert (sooner, later) == ([], [StopWorker("eyes", 1, "pressure")])
 
