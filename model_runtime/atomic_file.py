@@ -1,7 +1,8 @@
-"""Write a file atomically; open one that only this user can read."""
+"""Write a file atomically; open one, or append lines to one, that only this user can read."""
 
 import os
 import secrets
+from collections.abc import Iterable
 from pathlib import Path
 from typing import IO
 
@@ -24,6 +25,28 @@ def open_private(path: Path, mode: str) -> IO[bytes]:
         file.close()
         raise
     return file
+
+
+def append_lines(path: Path, lines: Iterable[str]) -> int:
+    """Append lines to a file that only this user can read, create its folder, and return the file's size in bytes.
+
+    A last line that a power cut left without its newline gets one first. The data is not synced.
+
+    Raises:
+        OSError: the disk refuses.
+    """
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with open_private(path, "a+b") as file:
+        text = "".join(f"{line}\n" for line in lines)
+        file.write((("\n" if _is_cut_off(file) else "") + text).encode("utf-8", "replace"))
+        return file.tell()
+
+
+def _is_cut_off(file: IO[bytes]) -> bool:
+    if not file.seek(0, os.SEEK_END):
+        return False
+    file.seek(-1, os.SEEK_END)
+    return file.read(1) != b"\n"
 
 
 def write_atomically(path: Path, data: bytes, *, mode: int | None = None) -> None:

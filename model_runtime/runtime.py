@@ -19,6 +19,9 @@ from model_runtime.catalog.protocol import CatalogProtocol
 from model_runtime.decoding.decoder import MediaDecoder
 from model_runtime.errors import Cancelled, UnknownModel
 from model_runtime.events import Event, Finished, Timings
+from model_runtime.history.events import DaemonStarted
+from model_runtime.history.history import TIER_SIZES
+from model_runtime.history.store import HistoryStore
 from model_runtime.prepare import RequestPreparer, Validate
 from model_runtime.problems import Problems
 from model_runtime.process.process import StopTimeouts
@@ -43,6 +46,13 @@ from model_runtime.validation import validate
 FIRST_READING_SECONDS = 5.0
 """How long the start waits for the disks of the models; later, what they hold is added to the status."""
 
+SAMPLE_SECONDS = float(TIER_SIZES["hour"][0])
+"""The history gets a sample for each of its shortest buckets."""
+
+HISTORY_TIMEOUT_SECONDS = 2.0
+"""How long the end waits for a disk to take the history."""
+
+HISTORY = "history keeper"
 MODEL_INFO = "model info"
 """The name of the task that reads the models, and of its problem."""
 
@@ -92,6 +102,7 @@ class Runtime:
         self._preparer = RequestPreparer(
             catalog, validate, budget_bytes=self._budget_bytes, max_answer_tokens=settings.max_answer_tokens
         )
+        self.history = HistoryStore(settings.folders.data, self.problems)
         self._model_info = ModelInfoCache(catalog, self._budget_bytes)
         self._token_counter = TokenCounter()
         self._feed = StatusFeed(self.status)
@@ -104,11 +115,13 @@ class Runtime:
             self._feed,
             self.problems,
             self._energy,
+            self.history,
         )
         self._started_at = clock()
         self._tasks: list[asyncio.Task[None]] = []
 
     async def __aenter__(self) -> Self:
+        self.history.record(DaemonStarted(self._wall_clock()))
         await anyio.to_thread.run_sync(self.media.storage.delete_leftovers)
         with anyio.move_on_after(FIRST_READING_SECONDS):
             await self._read_models_once()
@@ -117,6 +130,7 @@ class Runtime:
             "tick": partial(self._repeat, self._tick),
             "GPU probe": self._probe_gpu,
             "energy": self._energy.watch,
+            HISTORY: self._keep_history,
         }
         self._tasks = [
             asyncio.create_task(keep_running(name, task, self.problems), name=name) for name, task in tasks.items()
@@ -239,6 +253,8 @@ class Runtime:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        with anyio.move_on_after(HISTORY_TIMEOUT_SECONDS):
+            await self.history.save()
 
     async def _count_tokens(self, chat: Chat, model: Model, files: ModelFiles) -> Finished:
         """Count for a model without a worker: it would load for minutes, and perhaps another one would have to leave."""
@@ -274,6 +290,16 @@ class Runtime:
         while True:
             await asyncio.sleep(self._tick_seconds)
             await task()
+
+    async def _keep_history(self) -> None:
+        """Read the history of earlier daemons; then record what models hold, and write it all down, in each bucket."""
+        await self.history.restore()
+        while True:
+            sample = self._supervisor.sample(self._wall_clock())
+            if sample.memory_bytes or sample.waiting:  # an idle daemon writes nothing
+                self.history.record(sample)
+            await self.history.save()
+            await asyncio.sleep(SAMPLE_SECONDS)
 
     async def _read_models_once(self) -> None:
         """Read the models before the first status; the task that follows tries again what fails here."""

@@ -7,6 +7,7 @@ from model_runtime.catalog.model import ModelInfo
 from model_runtime.decoding.decoder import MediaDecoder
 from model_runtime.errors import UnknownModel, WrongTask
 from model_runtime.events import Event
+from model_runtime.history.store import HistoryStore
 from model_runtime.problems import Problems
 from model_runtime.requests import Request, Task
 from model_runtime.status import Status
@@ -23,6 +24,11 @@ class Service(Protocol):
     @property
     def problems(self) -> Problems:
         """What is wrong at present; every part of the daemon reports here, and `status` includes it."""
+        ...
+
+    @property
+    def history(self) -> HistoryStore:
+        """What was answered, loaded and unloaded in the last day."""
         ...
 
     @property

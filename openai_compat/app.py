@@ -37,6 +37,7 @@ from openai_compat.api.voice_memo import VoiceMemoEndpoint
 from openai_compat.dashboard.api_docs import ApiDocsEndpoint
 from openai_compat.dashboard.endpoints import ClientSnippets, RecentArtifacts, StatusEndpoint
 from openai_compat.dashboard.folders import FolderConsents, FoldersEndpoint
+from openai_compat.dashboard.history import HistoryEndpoint
 from openai_compat.dashboard.metrics import MetricsEndpoint
 from openai_compat.dashboard.static import page_routes
 from openai_compat.http.errors import (
@@ -89,6 +90,7 @@ def create_app(
         RealtimeEndpoint(service),
         StatusEndpoint(service, artifacts, client_snippets),
         FoldersEndpoint(folders),
+        HistoryEndpoint(service),
         MetricsEndpoint(service),
         ApiDocsEndpoint(service, openapi_document),
     )

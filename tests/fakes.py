@@ -37,6 +37,7 @@ from model_runtime.events import (
     TranscriptionResult,
     Warnings,
 )
+from model_runtime.history.store import HistoryStore
 from model_runtime.media.types import ImageData
 from model_runtime.problems import Problems
 from model_runtime.requests import Chat, Embed, GenerateImage, Request, Task, Transcribe, task_of
@@ -91,6 +92,7 @@ class FakeService:
     def __init__(self, *, error: SensesError | None = None, gate: anyio.Event | None = None) -> None:
         self.media = MediaDecoder(512_000_000, Path(mkdtemp()))
         self.problems = Problems()
+        self.history = HistoryStore(Path(mkdtemp()), self.problems)
         self.error = error
         self.resolve_error: SensesError | None = None
         self.error_after_first_event: SensesError | None = None

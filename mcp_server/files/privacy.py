@@ -13,7 +13,7 @@ from model_runtime.atomic_file import PRIVATE
 from model_runtime.settings import InstanceFolders
 
 PRIVATE_FOLDER = 0o700
-STATE_FILES = ("trace.jsonl", "trace.1.jsonl", "learned.json", "clock.json")
+STATE_FILES = ("trace.jsonl", "trace.1.jsonl", "learned.json", "history.jsonl", "clock.json")
 LOG_FILES = ("daemon.log", "daemon.log.1", LOG_NAME)
 
 logger = logging.getLogger(__name__)

@@ -27,6 +27,7 @@ DEFERRED_IMPORTS: Mapping[str, str] = {"mlx-audio": "model_runtime.engines.speec
 BUFFER_CACHE_BYTES: Mapping[str, int] = {
     "mlx-vlm": 512_000_000,
     "mlx-lm": 512_000_000,
+    "mlx-vlm-embedding": 256_000_000,
     "mlx-whisper": 256_000_000,
     "mlx-audio": 256_000_000,
     "mflux": 1_000_000_000,

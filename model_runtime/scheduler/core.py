@@ -406,8 +406,10 @@ class Scheduler(SchedulerState):
         victims = self.policy([self.eviction_candidate(other) for other in self.evictable(record)], missing_bytes)
         if victims is None and self.is_starving(record):
             victims = self.policy([self.eviction_candidate(other) for other in self.drainable(record)], missing_bytes)
+        needed_bytes = self.missing_reservation_bytes(record)
+        detail = f"{record.name} needs {format_bytes(needed_bytes)}, {format_bytes(self.free_bytes)} is free"
         for name in victims or ():
-            self._unload(self.records[name], f"evicted for {record.name}")
+            self._unload(self.records[name], f"evicted for {record.name}", detail)
 
     def _reclaim_over_budget(self) -> None:
         """Unload idle models, longest idle first, until the charged bytes fit the budget."""
@@ -435,15 +437,15 @@ class Scheduler(SchedulerState):
         record.keep_alive_seconds = record.spec.keep_alive_seconds if keep_alive is None else keep_alive
         self._actions.append(Grant(request.id, record.name, record.incarnation))
 
-    def _unload(self, record: ModelRecord, reason: str) -> None:
+    def _unload(self, record: ModelRecord, reason: str, detail: str = "") -> None:
         if record.active:
             record.state, record.unload_reason = ModelState.DRAINING, reason
         else:
-            self._stop_worker(record, reason)
+            self._stop_worker(record, reason, detail)
 
-    def _stop_worker(self, record: ModelRecord, reason: str) -> None:
+    def _stop_worker(self, record: ModelRecord, reason: str, detail: str = "") -> None:
         record.state, record.unload_reason = ModelState.STOPPING, reason
-        self._actions.append(StopWorker(record.name, record.incarnation, reason))
+        self._actions.append(StopWorker(record.name, record.incarnation, reason, detail))
 
     def _reject_queue(self, record: ModelRecord, code: str, detail: str) -> None:
         queued, record.queue = record.queue, []

@@ -5,7 +5,7 @@ monotonic clock.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,6 +184,8 @@ class StopWorker:
     incarnation: int
     reason: str
     """"idle", "evicted for MODEL", "operator", "pressure", "shutdown" or "load timeout"."""
+    detail: str = field(default="", compare=False)
+    """For people: of an eviction, what the other model needs and what is free."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -86,7 +86,7 @@ class ActionPerformer:
             return
         log.info("Unloading %s: %s", stop.model, stop.reason)
         worker.unload_reason = stop.reason
-        self.counters.count_unload(stop.model, stop.reason)
+        self.counters.count_unload(stop.model, stop.reason, stop.detail)
         cause = f"the load made no progress for {self.load_timeout_seconds:.0f} s at {worker.stage!r}"
         worker.process.stop(cause if stop.reason == LOAD_TIMEOUT else "")
 

@@ -6,15 +6,22 @@ from dataclasses import dataclass
 from model_runtime.catalog.model import Model
 from model_runtime.events import (
     AudioChunk,
+    ChatResult,
+    EmbeddingResult,
     EngineEvent,
+    GeneratedImage,
     LanguageDetected,
     Progress,
     ReasoningDelta,
+    Result,
     Segment,
+    SpeechResult,
     TextDelta,
     Timings,
     ToolCallDelta,
+    TranscriptionResult,
 )
+from model_runtime.history.events import RequestEnded
 from model_runtime.requests import Embed, GenerateImage, Request, Speak, Task, Transcribe
 from model_runtime.supervisor.output_queue import OutputQueue
 from model_runtime.supervisor.views import RequestView
@@ -41,6 +48,19 @@ def audio_seconds(request: Request) -> float:
             return len(text) / CHARACTERS_PER_SECOND
         case _:
             return 0.0
+
+
+def amount_of(result: Result) -> float:
+    """Return how much came out of a request: tokens, one image, or seconds of sound that were heard or spoken."""
+    match result:
+        case ChatResult(completion_tokens=tokens):
+            return tokens
+        case GeneratedImage():
+            return 1.0
+        case TranscriptionResult(duration_seconds=seconds) | SpeechResult(duration_seconds=seconds):
+            return seconds
+        case EmbeddingResult(prompt_tokens=tokens):
+            return tokens
 
 
 def is_batch(request: Request) -> bool:
@@ -73,6 +93,8 @@ class ActiveRequest:
     """Of the worker that runs it."""
     loading_seconds: float = 0.0
     last_progress_at: float = 0.0
+    first_result_at: float | None = None
+    """When the first part of its result arrived."""
     has_output: bool = False
     """Whether its caller has received output; running it again in another worker would then repeat that."""
     has_result: bool = False
@@ -112,7 +134,8 @@ class ActiveRequest:
     def deliver(self, event: EngineEvent, now: float) -> None:
         """Queue an output for the caller and record the progress."""
         self.last_progress_at, self.has_output = now, True
-        self.has_result = self.has_result or not isinstance(event, Progress | LanguageDetected)
+        if not self.has_result and not isinstance(event, Progress | LanguageDetected):
+            self.has_result, self.first_result_at = True, now
         match event:
             case TextDelta() | ReasoningDelta() | ToolCallDelta():
                 self.stage, self.done = "tokens", self.done + 1
@@ -138,6 +161,24 @@ class ActiveRequest:
         granted_at = self.granted_at or now
         waited_seconds = granted_at - self.arrived_at
         return Timings(max(waited_seconds - self.loading_seconds, 0.0), self.loading_seconds, now - granted_at)
+
+    def ended(self, at: float, now: float, code: str, amount: float) -> RequestEnded:
+        """Return what the history keeps of it: `at` is in seconds since the epoch. The end is the output of a success."""
+        timings, first_at = self.timings(now), self.first_result_at
+        if first_at is None and code == "ok":
+            first_at = now
+        return RequestEnded(
+            at,
+            self.model.name,
+            self.client,
+            self.task,
+            code,
+            timings.queued_seconds,
+            timings.loading_seconds,
+            timings.running_seconds,
+            None if first_at is None else first_at - self.arrived_at,
+            amount,
+        )
 
     def view(self, explain: Callable[[str], str]) -> RequestView:
         """Return the request as it is now, frozen; `explain` says what a queued request of a model waits for."""

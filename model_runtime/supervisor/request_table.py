@@ -1,6 +1,7 @@
 """The open requests: each is in the table from its arrival until its one answer."""
 
 import logging
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
@@ -16,7 +17,7 @@ from model_runtime.requests import Request, Task
 from model_runtime.scheduler.model_record import ModelRecord
 from model_runtime.scheduler.state import SchedulerState
 from model_runtime.status import ModelState
-from model_runtime.supervisor.active_request import ActiveRequest, is_batch
+from model_runtime.supervisor.active_request import ActiveRequest, amount_of, is_batch
 from model_runtime.supervisor.counters import CounterRegistry
 from model_runtime.supervisor.model_worker import ModelWorker
 from model_runtime.supervisor.output_queue import OutputQueue
@@ -28,13 +29,18 @@ class RequestTable:
     """The open requests by id. Adds them, answers them and counts the answers."""
 
     def __init__(
-        self, clock: Callable[[], float], counters: CounterRegistry, drained: Callable[[ActiveRequest], None]
+        self,
+        clock: Callable[[], float],
+        counters: CounterRegistry,
+        drained: Callable[[ActiveRequest], None],
+        wall_clock: Callable[[], float] = time.time,
     ) -> None:
         """`drained` is called when the full output queue of a request has room again."""
         self.active: dict[int, ActiveRequest] = {}
         self.finished_count = 0
         """How many requests have been answered or released."""
         self._clock = clock
+        self._wall_clock = wall_clock
         self._counters = counters
         self._drained = drained
 
@@ -116,7 +122,7 @@ class RequestTable:
             result = replace(result, warnings=(*request.warnings, *result.warnings))
         finished = Finished(request.model.name, result, request.timings(self._clock()), request.model.starter)
         self._counters.count_result(finished)
-        self._close(request, "ok")
+        self._close(request, "ok", amount_of(result))
         request.outputs.put(finished)
 
     def finish_load(self, request: ActiveRequest) -> None:
@@ -133,11 +139,11 @@ class RequestTable:
         """Remove a request whose caller has left."""
         self._close(request, Cancelled.code)
 
-    def _close(self, request: ActiveRequest, code: str) -> None:
+    def _close(self, request: ActiveRequest, code: str, amount: float = 0.0) -> None:
         del self.active[request.id]
         self.finished_count += 1
         if not request.is_load:
-            self._counters.count_request(request.model.name, request.task, code)
+            self._counters.count_request(request.ended(self._wall_clock(), self._clock(), code, amount))
 
 
 def _encode(request_id: int, request: Request) -> list[bytes]:

@@ -14,6 +14,8 @@ import anyio
 from model_runtime.catalog.disk import ModelFiles
 from model_runtime.catalog.model import Model
 from model_runtime.errors import SensesError, ShuttingDown
+from model_runtime.history.events import Sampled
+from model_runtime.history.store import HistoryStore
 from model_runtime.prepare import PreparedRequest
 from model_runtime.problems import Problems
 from model_runtime.process.process import StopTimeouts
@@ -70,8 +72,9 @@ class Supervisor:
         feed: StatusFeed,
         problems: Problems,
         energy: EnergySaving,
+        history: HistoryStore,
     ) -> None:
-        """`feed` is notified of every change; `clock` returns monotonic seconds, `wall_clock` seconds since the epoch.
+        """`feed` is notified of every change, `history` records it; `clock` returns monotonic seconds, `wall_clock` seconds since the epoch.
 
         `present_models` returns the models on this disk without looking at it: nothing here does.
         """
@@ -85,8 +88,10 @@ class Supervisor:
         self._model_stats = ModelStatsStore(folder, problems)
         self._usage_log = UsageLog(folder, wall_clock, problems)
         self._scheduler = create_scheduler(settings)
-        self._counters = CounterRegistry()
-        self._requests = RequestTable(clock, self._counters, lambda request: self._listener.resume_reading(request))
+        self._counters = CounterRegistry(history.record, wall_clock)
+        self._requests = RequestTable(
+            clock, self._counters, lambda request: self._listener.resume_reading(request), wall_clock
+        )
         self._pool = WorkerPool(clock, stop_timeouts, energy)
         self._prewarmer = Prewarmer(
             present_models, self._pool.spare, recent_models(folder), clock, is_enabled=settings.keep_spare_worker
@@ -212,6 +217,16 @@ class Supervisor:
             upkeep=self._upkeep.view,
             counters=self._counters.snapshot(),
             last_load_seconds=dict(self._counters.last_load_seconds),
+        )
+
+    def sample(self, at: float) -> Sampled:
+        """Return how much memory each model holds and how many requests run and wait; `at` is seconds since the epoch."""
+        running = sum(request.granted_at is not None for request in self._requests.active.values())
+        return Sampled(
+            at,
+            {name: record.charged_bytes for name, record in self._scheduler.records.items() if record.charged_bytes},
+            running,
+            len(self._requests.active) - running,
         )
 
     def _register(self, model: Model, needed_bytes: int) -> None:

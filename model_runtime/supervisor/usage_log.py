@@ -9,9 +9,8 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
 
-from model_runtime.atomic_file import open_private
+from model_runtime.atomic_file import append_lines
 from model_runtime.problems import Problems
 
 NAME = "trace.jsonl"
@@ -42,7 +41,7 @@ class UsageLog:
 
     def record(self, model: str) -> None:
         """Record a request for a model."""
-        self._lines.append(json.dumps({"t": round(self._clock(), 3), "e": "asked", "m": model}) + "\n")
+        self._lines.append(json.dumps({"t": round(self._clock(), 3), "e": "asked", "m": model}))
 
     def save(self) -> None:
         """Append the recorded lines to the file; if the disk refuses, report a problem and drop them."""
@@ -50,11 +49,7 @@ class UsageLog:
         if not lines:
             return
         try:
-            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            with open_private(self._path, "a+b") as file:
-                file.write("".join([*(["\n"] if _is_cut_off(file) else []), *lines]).encode())
-                is_full = file.tell() > LARGEST_BYTES
-            if is_full:
+            if append_lines(self._path, lines) > LARGEST_BYTES:
                 self._path.replace(older(self._path))
         except OSError as error:
             self._problems.report(PROBLEM, f"{self._path} cannot be written: {error.strerror}. Make room there.")
@@ -87,11 +82,3 @@ def parse(lines: Iterable[str]) -> Iterator[ModelRequest]:
                 yield ModelRequest(float(entry["t"]), str(entry["m"]))
         except (ValueError, KeyError, TypeError):
             continue
-
-
-def _is_cut_off(file: IO[bytes]) -> bool:
-    """Return whether the last line has no newline, as after a power cut; the next line must not be appended to it."""
-    if not file.seek(0, os.SEEK_END):
-        return False
-    file.seek(-1, os.SEEK_END)
-    return file.read(1) != b"\n"

@@ -1,19 +1,29 @@
-"""Prometheus metrics, rendered from the runtime's status at every scrape. No state is kept here.
+"""Prometheus metrics, rendered from the runtime's status and history at every scrape. No state is kept here.
 
 Names follow Prometheus's conventions (https://prometheus.io/docs/practices/naming/): base units, `_total` for counters.
 """
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import accumulate
 
 from prometheus_client import CollectorRegistry
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily, Metric
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    InfoMetricFamily,
+    Metric,
+)
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
+from prometheus_client.utils import floatToGoString
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from model_runtime.history.histogram import BOUNDS_SECONDS
+from model_runtime.history.history import TotalsSinceStart
 from model_runtime.service import Service
 from model_runtime.status import Counters, ModelState, ModelStatus, Status
 from openai_compat.dashboard.status_json import COUNTER_LABELS, label_values
@@ -32,9 +42,19 @@ COUNTER_METRICS: Mapping[str, tuple[str, str]] = {
 """Field of `Counters` → name and description of its metric."""
 
 
+HISTOGRAM_METRICS: Mapping[str, tuple[str, str]] = {
+    "request_duration": ("senses_request_duration_seconds", "Time from arrival to answer of requests that succeeded."),
+    "first_output": ("senses_first_output_seconds", "Time from arrival to the first part of the result."),
+    "queue_duration": ("senses_queue_duration_seconds", "Time that requests which succeeded were queued."),
+    "load_duration": ("senses_model_load_duration_seconds", "Time that model loads took."),
+}
+"""Histogram of `TotalsSinceStart` → name and description of its metric."""
+BOUNDS = (*map(floatToGoString, BOUNDS_SECONDS), "+Inf")
+
+
 @dataclass(frozen=True, slots=True)
 class StatusCollector(Collector):
-    """Prometheus collector that reads the runtime's status."""
+    """Prometheus collector that reads the runtime's status and history."""
 
     service: Service
 
@@ -45,6 +65,23 @@ class StatusCollector(Collector):
         yield from runtime_metrics(status)
         yield from counter_metrics(status.counters)
         yield from model_metrics(status.models)
+        yield from history_metrics(self.service.history.since_start)
+
+
+def history_metrics(totals: TotalsSinceStart) -> Iterator[Metric]:
+    """Yield the histograms by model, and the time that loading a model again has taken."""
+    for field, (name, description) in HISTOGRAM_METRICS.items():
+        histograms = HistogramMetricFamily(name, description, labels=("model",))
+        for model, histogram in totals.histograms[field].items():
+            buckets = list(zip(BOUNDS, accumulate(map(float, histogram.counts)), strict=True))
+            histograms.add_metric((model,), buckets, histogram.sum_seconds)
+        yield histograms
+    reloads = CounterMetricFamily(
+        "senses_model_reload_seconds", "Time of model loads but the first.", labels=("model",)
+    )
+    for model, seconds in totals.reload_seconds.items():
+        reloads.add_metric((model,), seconds)
+    yield reloads
 
 
 def runtime_metrics(status: Status) -> Iterator[Metric]:

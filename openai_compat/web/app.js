@@ -1,7 +1,7 @@
 // The page: follows the status and lays out the cards.
 // @ts-check
-import { follow, storeApiKey } from "./api.js";
-import { Charts, appendSample, sample } from "./charts.js";
+import { follow, request, storeApiKey } from "./api.js";
+import { Charts, appendSample, historySamples, sample, withHistory } from "./charts.js";
 import { Connect } from "./connect.js";
 import { Folders } from "./folders.js";
 import { span } from "./format.js";
@@ -22,10 +22,22 @@ function App() {
     setStatus(next);
     setSamples((old) => appendSample(old, sample(next, Date.now() / 1000)));
   }, setConnection), [session]);
+  useEffect(() => {
+    loadPast().then((past) => setSamples((live) => withHistory(live, past)));
+  }, [session]);
   const onKey = (key) => { storeApiKey(key); setSession(session + 1); setConnection("disconnected"); };
   if (connection === "unauthorized") return html`<${ApiKeyForm} onKey=${onKey} />`;
   return html`<${PageHeader} status=${status} connection=${connection} />
     ${status && html`<${Dashboard} status=${status} samples=${samples} />`}`;
+}
+
+/** Return samples of what happened before this page was opened; none if the server does not tell. */
+async function loadPast() {
+  try {
+    return historySamples(await (await request("api/history")).json(), Date.now() / 1000);
+  } catch {
+    return [];
+  }
 }
 
 function PageHeader({ status, connection }) {

@@ -1,4 +1,4 @@
-// Three live charts of the last five minutes, from the statuses that this page has received.
+// Three live charts of the last five minutes: from the history at first, then from the statuses that this page receives.
 // @ts-check
 import { html, uPlot, useEffect, useRef } from "./vendor/vendor.js";
 
@@ -21,15 +21,41 @@ export function sample(status, at) {
 
 /** Append a sample and drop those too old for the charts and for the rate at their left edge. */
 export const appendSample = (samples, next) => [
-  ...samples.filter(({ at }) => at > next.at - WINDOW_SECONDS - RATE_SECONDS), next,
+  ...samples.filter(({ at }) => at > next.at - WINDOW_SECONDS - RATE_SECONDS), { ...next, ended: endedSince(samples.at(-1), next) },
 ];
+
+/** Return how many requests ended since the last sample. The counter of a daemon that started again begins at 0. */
+function endedSince(last, { requests }) {
+  if (last?.requests === undefined) return 0;
+  return requests < last.requests ? requests : requests - last.requests;
+}
+
+/** Return samples of a history, one for each of its buckets from the first that holds something. @param {any} history @param {number} now seconds */
+export function historySamples({ buckets, bucket_seconds: width, now: serverNow }, now) {
+  const byStart = new Map(buckets.map((bucket) => [bucket.start, bucket]));
+  const samples = [];
+  for (let start = buckets[0]?.start ?? Infinity; start <= serverNow; start += width) {
+    const { memory_bytes = {}, running = 0, waiting = 0, total = {} } = byStart.get(start) ?? {};
+    const memory = Object.values(memory_bytes).reduce((sum, held) => sum + held, 0) / 1e9;
+    const at = now - serverNow + Math.min(start + width, serverNow);
+    samples.push({ at, memory, running, queued: waiting, ended: total.requests ?? 0 });
+  }
+  return samples.filter(({ at }) => at > now - WINDOW_SECONDS - RATE_SECONDS);
+}
+
+/** Put the samples of a history before those that came live meanwhile. */
+export function withHistory(live, past) {
+  const end = (live[0]?.at ?? Infinity) - 0.001; // uPlot wants ascending times
+  return [...past.map((sample) => ({ ...sample, at: Math.min(sample.at, end) })), ...live];
+}
 
 /** Return the number of requests that ended in the minute before each sample. */
 export function perMinute(samples) {
-  let start = 0;
-  return samples.map(({ at, requests }) => {
-    while (samples[start].at < at - RATE_SECONDS) start += 1;
-    return requests - samples[start].requests;
+  let [start, sum] = [0, 0];
+  return samples.map(({ at, ended }) => {
+    sum += ended;
+    for (; samples[start].at <= at - RATE_SECONDS; start += 1) sum -= samples[start].ended;
+    return sum;
   });
 }
 

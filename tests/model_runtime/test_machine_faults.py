@@ -16,18 +16,20 @@ import anyio
 import psutil
 import pytest
 
+from model_runtime import atomic_file
 from model_runtime.atomic_file import open_private
 from model_runtime.catalog import disk
 from model_runtime.catalog.fingerprint import fingerprint
 from model_runtime.errors import SensesError
 from model_runtime.events import Queued, TextDelta
+from model_runtime.history.events import DaemonStarted
+from model_runtime.history.store import HistoryStore
 from model_runtime.problems import Problems
 from model_runtime.process import process as process_module
 from model_runtime.process import spawn
 from model_runtime.process.log_tail import LogTail
 from model_runtime.runtime import Runtime
 from model_runtime.settings import Settings
-from model_runtime.supervisor import usage_log
 from model_runtime.supervisor.model_info import LOOK_SECONDS, ModelInfoCache
 from model_runtime.supervisor.pressure import Pressure
 from model_runtime.supervisor.usage_log import UsageLog, recent_models
@@ -185,7 +187,7 @@ def test_a_log_of_requests_that_cannot_be_written_is_one_problem_until_it_can(
 ) -> None:
     problems, reported = Problems(), list[int]()
     log = UsageLog(tmp_path, lambda: 1.0, problems)
-    monkeypatch.setattr(usage_log, "open_private", Fault(open_private, failures, number))
+    monkeypatch.setattr(atomic_file, "open_private", Fault(open_private, failures, number))
 
     for _ in range(failures + 1):
         log.record("eyes")
@@ -194,6 +196,29 @@ def test_a_log_of_requests_that_cannot_be_written_is_one_problem_until_it_can(
 
     assert reported == [1] * failures + [0]
     assert recent_models(tmp_path) == ["eyes"]
+    assert sum(record.levelno >= logging.WARNING for record in caplog.records) == 1
+
+
+@pytest.mark.promise("history:full-disk")
+@pytest.mark.parametrize("number", ERRNOS)
+@pytest.mark.parametrize("failures", FAILURES)
+async def test_a_history_that_cannot_be_written_is_one_problem_until_it_can(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, failures: int, number: int
+) -> None:
+    problems, reported = Problems(), list[int]()
+    store = HistoryStore(tmp_path, problems)
+    monkeypatch.setattr(atomic_file, "open_private", Fault(open_private, failures, number))
+
+    for at in range(failures + 1):
+        store.record(DaemonStarted(float(at)))
+        await store.save()
+        reported.append(len(problems.reasons()))
+    restarted = HistoryStore(tmp_path)
+    await restarted.restore()
+
+    assert reported == [1] * failures + [0]
+    assert list(store.history.changes) == [DaemonStarted(float(at)) for at in range(failures + 1)]
+    assert list(restarted.history.changes) == [DaemonStarted(float(failures))]
     assert sum(record.levelno >= logging.WARNING for record in caplog.records) == 1
 
 

@@ -54,6 +54,7 @@ from tests.model_runtime.library import (
     open_runtime,
     scripted_model,
 )
+from tests.openai_compat.clients import wait_until
 
 pytestmark = pytest.mark.process
 
@@ -664,6 +665,20 @@ async def test_the_event_loop_stays_free_while_a_model_is_loaded_and_works(setti
 
 
 @pytest.mark.promise("runtime:memory-returned")
+@pytest.mark.promise("history:restart")
+async def test_the_history_goes_on_in_the_next_daemon(settings: Settings) -> None:
+    for text in ("hello", "world"):
+        async with open_runtime(settings, ScriptedCatalog(scripted_model("m"))) as runtime:
+            await run_chat(runtime, chat(f"say {text}"))
+    async with open_runtime(settings, ScriptedCatalog(scripted_model("m"))) as runtime:
+        await wait_until(lambda: len(runtime.history.history.requests) == 2)  # it is read while the daemon answers
+        history = runtime.history.history
+
+    assert [(ended.model, ended.code) for ended in history.requests] == [("m", "ok")] * 2
+    kinds = [type(change).__name__ for change in history.changes]
+    assert kinds == ["DaemonStarted", "LoadEnded", "ModelUnloaded"] * 2 + ["DaemonStarted"]
+
+
 async def test_the_daemon_releases_memory_once_each_time_the_last_call_has_ended(
     settings: Settings,
 ) -> None:

@@ -49,6 +49,7 @@ def test_files_that_an_older_version_left_readable_become_private(tmp_path: Path
     result = ArtifactStore(folders.artifacts).add(ArtifactKind.IMAGES, b"PNG").path
     folders.logs.mkdir()
     readable = [result, tmp_path / "trace.jsonl", tmp_path / "trace.1.jsonl", tmp_path / "learned.json"]
+    readable += [tmp_path / "history.jsonl"]
     readable += [folders.logs / "daemon.log", folders.logs / "daemon.log.1"]
     users_own = [tmp_path / "config.toml", folders.artifacts / "images" / "notes.txt"]
     for path in (*readable, *users_own):

@@ -10,12 +10,34 @@ from model_runtime.events import (
     Timings,
     TranscriptionResult,
 )
+from model_runtime.history.events import HistoryEvent, LoadEnded, ModelUnloaded, RequestEnded
 from model_runtime.requests import Task
 from model_runtime.supervisor.counters import CounterRegistry
 
 
 def finished(model: str, result: Result) -> Finished:
     return Finished(model, result, Timings(queued_seconds=1.0, loading_seconds=2.0, running_seconds=4.0))
+
+
+def ended(model: str, code: str) -> RequestEnded:
+    return RequestEnded(100.0, model, "claude", Task.VISION, code, 1.0, 2.0, 4.0)
+
+
+def test_what_is_counted_is_recorded_in_the_history_with_its_time() -> None:
+    recorded: list[HistoryEvent] = []
+    counters = CounterRegistry(recorded.append, lambda: 50.0)
+
+    counters.count_load("eyes", 3.0)
+    counters.count_failed_load("ears")
+    counters.count_unload("eyes", "evicted for ears")
+    counters.count_request(ended("eyes", "ok"))
+
+    assert recorded == [
+        LoadEnded(50.0, "eyes", 3.0),
+        LoadEnded(50.0, "ears", 0.0, "failed"),
+        ModelUnloaded(50.0, "eyes", "evicted for ears"),
+        ended("eyes", "ok"),
+    ]
 
 
 def test_output_is_counted_in_the_unit_of_its_task() -> None:
@@ -44,8 +66,8 @@ def test_loads_unloads_and_answers_are_counted_by_outcome() -> None:
     counters.count_unload("eyes", "evicted for ears")
     counters.count_unload("eyes", "evicted for voice")
     counters.count_unload("eyes", "idle")
-    counters.count_request("eyes", Task.VISION, "ok")
-    counters.count_request("eyes", Task.VISION, "queue_full")
+    counters.count_request(ended("eyes", "ok"))
+    counters.count_request(ended("eyes", "queue_full"))
 
     totals = counters.snapshot()
 

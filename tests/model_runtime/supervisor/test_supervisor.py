@@ -12,6 +12,9 @@ import pytest
 from model_runtime.catalog.disk import ModelFiles
 from model_runtime.errors import Cancelled, JobStalled, SensesError, ShuttingDown
 from model_runtime.events import Finished, Queued, TextDelta
+from model_runtime.history.events import LoadEnded
+from model_runtime.history.lines import compact
+from model_runtime.history.store import HistoryStore
 from model_runtime.ipc.messages import Cancel, Heartbeat, Load, LoadProgress, Preload, Ready, RunRequest, Shutdown
 from model_runtime.prepare import PreparedRequest
 from model_runtime.problems import Problems
@@ -59,9 +62,18 @@ class Supervised:
 
     def open(self) -> None:
         """Open a supervisor, as at the start of a daemon."""
+        self.history = HistoryStore(self.settings.folders.data)
         timeouts, feed = StopTimeouts(0.05, 0.05), StatusFeed(cast(Any, None))
         self.supervisor = Supervisor(
-            self.catalog.models, self.settings, self.clock, self.clock, timeouts, feed, Problems(), EnergySaving()
+            self.catalog.models,
+            self.settings,
+            self.clock,
+            self.clock,
+            timeouts,
+            feed,
+            Problems(),
+            EnergySaving(),
+            self.history,
         )
 
     def submit(self, id_: int, model: str = "m", **options: Any) -> OutputQueue:
@@ -234,6 +246,32 @@ async def test_what_was_measured_and_requested_survives_the_daemon(
     worker.is_obedient = True
     (await workers.started(2)).is_obedient = True
     await restarted.supervisor.close(0.0)
+
+
+@pytest.mark.promise("history:recorded")
+async def test_the_history_has_each_request_with_its_times_and_each_load(supervised: Supervised) -> None:
+    with supervised.call(1, client="Claude Code") as outputs:
+        worker = await supervised.workers.started()
+        await worker.receive(RunRequest)
+        supervised.clock.now += 2
+        worker.say(1, "a secret")
+        while not isinstance(await outputs.get(), TextDelta):
+            pass
+        supervised.clock.now += 3
+        worker.finish(1, "a secret")
+        await read_end(outputs)
+    supervised.submit(2)
+    supervised.supervisor.cancel(2, Cancelled("a secret"))
+
+    history = supervised.history.history
+
+    answered, cancelled = history.requests
+    assert (answered.client, answered.model, answered.code, answered.amount) == ("Claude Code", "m", "ok", 1)
+    assert (answered.first_output_seconds, answered.running_seconds) == (2.0, 5.0)
+    assert (cancelled.code, cancelled.first_output_seconds) == ("cancelled", None)
+    assert [change.model for change in history.changes if isinstance(change, LoadEnded)] == ["m"]
+    assert supervised.supervisor.sample(7.0).memory_bytes.keys() == {"m"}
+    assert "secret" not in "".join(compact(history))
 
 
 async def test_memory_is_released_once_for_each_time_that_requests_have_ended(supervised: Supervised) -> None:

@@ -3,6 +3,7 @@
 import hashlib
 import io
 import re
+import time
 from collections.abc import AsyncGenerator
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +15,7 @@ from playwright.async_api import Browser, ConsoleMessage, Locator, Page, expect
 
 from model_runtime.errors import InvalidInput
 from model_runtime.events import TextLine
+from model_runtime.history.events import RequestEnded, Sampled
 from model_runtime.requests import Chat, GenerateImage, Speak, Task, Transcribe
 from model_runtime.settings import Settings
 from model_runtime.status import JobStatus, MemoryStatus, ModelState
@@ -359,16 +361,59 @@ async def test_numbers_are_written_as_people_read_them(page: Page, call: str, te
 
 
 @pytest.mark.browser
-async def test_rates_are_counted_over_the_last_minute(page: Page) -> None:
-    samples = "[[0, 5], [30, 8], [61, 9], [95, 20]].map(([at, requests]) => ({ at, requests }))"
+@pytest.mark.parametrize(
+    ("counted", "rates"),
+    [
+        ("[[0, 5], [30, 8], [61, 9], [95, 20]]", [0, 3, 4, 12]),
+        ("[[0, 53], [30, 60], [40, 0], [50, 2], [101, 3]]", [0, 7, 7, 9, 3]),  # the daemon started again at 40
+    ],
+)
+async def test_rates_are_counted_over_the_last_minute(page: Page, counted: str, rates: list[int]) -> None:
     await page.goto("/")
 
-    assert await page.evaluate(f"import('/web/charts.js').then((charts) => charts.perMinute({samples}))") == [
-        0,
-        3,
-        1,
-        11,
-    ]
+    added = f"{counted}.reduce((all, [at, requests]) => charts.appendSample(all, {{ at, requests }}), [])"
+    assert await page.evaluate(f"import('/web/charts.js').then((charts) => charts.perMinute({added}))") == rates
+
+
+@pytest.mark.browser
+@pytest.mark.promise("page:graphs")
+async def test_a_page_that_is_reloaded_finds_its_graphs(page: Page, service: FakeService) -> None:
+    now = time.time()
+    for ago in (290, 250, 3):
+        service.history.record(Sampled(now - ago, {"vlm-starter": 6_000_000_000}, 1, 2))
+        service.history.record(
+            RequestEnded(now - ago, "vlm-starter", "Claude Code", Task.VISION, "ok", 0.0, 0.0, 1.0, 0.5, 9.0)
+        )
+    rate = page.get_by_role("img", name=re.compile("^Requests per minute"))
+    await page.goto("/")
+    await expect(rate).to_have_attribute("aria-label", "Requests per minute: 1")
+
+    await page.reload()
+
+    await expect(rate).to_have_attribute("aria-label", "Requests per minute: 1")
+    module = "import('/web/charts.js').then(async (charts) => charts.historySamples(await (await fetch('/api/history')).json(), 1000))"
+    samples = await page.evaluate(module)
+    assert 14 <= len(samples) <= 17, "one for each 20 seconds of the last five minutes"
+    assert [sample["ended"] for sample in samples if sample["ended"]] == [1, 1, 1]
+    assert {(sample["memory"], sample["running"], sample["queued"]) for sample in samples if sample["memory"]} == {
+        (6, 1, 2)
+    }
+    assert all(640 <= sample["at"] <= 1000 for sample in samples)
+    assert await painted_columns(page) > 50, "the line of the memory begins five minutes ago"
+
+
+async def painted_columns(page: Page) -> int:
+    """Return how many columns of the first chart's canvas have the colour of its line."""
+    script = """() => {
+      const canvas = document.querySelector(".chart canvas");
+      const { width, height } = canvas;
+      const data = canvas.getContext("2d").getImageData(0, 0, width, height).data;
+      const columns = new Set();
+      for (let index = 0; index < data.length; index += 4)
+        if (data[index + 3] > 200 && Math.abs(data[index + 2] - data[index + 1]) > 60) columns.add((index / 4) % width);
+      return columns.size;
+    }"""
+    return int(await page.evaluate(script))
 
 
 @pytest.mark.promise("page:private")
