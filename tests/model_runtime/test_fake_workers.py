@@ -345,8 +345,10 @@ async def test_a_load_that_cannot_work_is_tried_again_when_the_files_change_or_a
     settings: Settings, workers: FakeWorkers, tmp_path: Path, clock: FakeClock
 ) -> None:
     workers.are_obedient = False
-    (tmp_path / "weights").write_bytes(b"a")
-    catalog = ScriptedCatalog(scripted_model("m"), folder=tmp_path)
+    folder = tmp_path / "model"
+    folder.mkdir()
+    (folder / "weights").write_bytes(b"a")
+    catalog = ScriptedCatalog(scripted_model("m"), folder=folder)
     async with open_fake_runtime(settings, catalog, clock) as runtime, anyio.create_task_group() as group:
         first, unchanged = (BackgroundCall(runtime, chat("a")) for _ in range(2))
         first.start(group)
@@ -359,7 +361,7 @@ async def test_a_load_that_cannot_work_is_tried_again_when_the_files_change_or_a
         asked = Operation(runtime.load, "m").start(group)
         await fail_load(await workers.started(2), permanent=True)
         await asked.finished.wait()
-        (tmp_path / "weights").write_bytes(b"changed")
+        (folder / "weights").write_bytes(b"changed")
         workers.are_obedient = True
         changed = BackgroundCall(runtime, chat("c")).start(group)
         await answer_next(await workers.started(3))
