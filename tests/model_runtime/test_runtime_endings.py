@@ -266,14 +266,16 @@ async def test_a_permanent_load_failure_is_reported_and_not_retried(settings: Se
 async def test_a_permanently_failed_model_is_retried_when_an_operator_loads_it_or_its_files_change(
     settings: Settings, tmp_path: Path
 ) -> None:
-    library = ScriptedCatalog(scripted_model("m", load="refuse once"), folder=tmp_path)
+    folder = tmp_path / "model"
+    folder.mkdir()
+    library = ScriptedCatalog(scripted_model("m", load="refuse once"), folder=folder)
     async with open_runtime(settings, library) as runtime:
         with pytest.raises(LoadFailed):
             await run_chat(runtime, chat("say a"))
         with pytest.raises(LoadFailed):
             await runtime.load("m")
         after_load = runtime.status().counters.loads
-        (tmp_path / "weights").write_text("repaired")
+        (folder / "weights").write_text("repaired")
         with pytest.raises(LoadFailed):
             await run_chat(runtime, chat("say a"))
         after_change = runtime.status().counters.loads
