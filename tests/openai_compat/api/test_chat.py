@@ -174,11 +174,12 @@ async def test_whatever_chooses_tokens_reaches_the_model(http: httpx2.AsyncClien
 
 @pytest.mark.promise("openai:nothing-ignored-silently")
 async def test_a_field_without_effect_is_told(http: httpx2.AsyncClient) -> None:
-    chat = await http.post("/v1/chat/completions", json={"messages": SAY_HI, "reasoning_effort": "low"})
-    response = await http.post("/v1/responses", json={"input": "hi", "reasoning": {"effort": "low"}})
+    chat = await http.post("/v1/chat/completions", json={"messages": SAY_HI, "verbosity": "low"})
+    response = await http.post("/v1/responses", json={"input": "hi", "truncation": "auto"})
 
-    assert chat.json()["senses"]["warnings"] == ["reasoning_effort has no effect: Senses' models have no such setting."]
-    assert response.json()["senses"]["warnings"] == ["reasoning has no effect: models think as they were made to."]
+    assert chat.json()["senses"]["warnings"] == ["verbosity has no effect: Senses' models have no such setting."]
+    (told,) = response.json()["senses"]["warnings"]
+    assert told.startswith("truncation has no effect")
 
 
 async def test_an_answer_can_be_held_to_a_schema(sdk: AsyncOpenAI, service: FakeService) -> None:
