@@ -193,7 +193,7 @@ class _TranscriptionRun:
             self._skip(self._spectrogram.after_pause(state.seek) - state.seek)
             features = None
             mx.clear_cache()
-            if state.seek < self._spectrogram.frames:
+            if state.seek < self._spectrogram.frames > WINDOW_FRAMES:  # a short recording ends in one turn
                 yield Progress("seconds", state.seek / FRAMES_PER_SECOND, seconds)
         yield Progress("seconds", seconds, seconds)
 
