@@ -8,7 +8,7 @@ from benchmarks.lab import BenchmarkContext
 from benchmarks.row import Row, median
 from benchmarks.works import Workload, transcription_workload
 
-CLIPS_IN_A_WINDOW = 6
+CLIPS_IN_A_WINDOW = 13
 """Thirty seconds of speech: the piece of a recording that is transcribed at once."""
 WINDOWS = 4
 """Of a recording whose later windows tell how long one takes: the first knows no words before it, and is shorter."""

@@ -5,6 +5,7 @@ import io
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
+from itertools import cycle, islice
 from typing import Any
 
 import httpx2
@@ -23,6 +24,19 @@ CHAT_PATH, IMAGE_PATH, TRANSCRIPTION_PATH, SPEECH_PATH = (
     "/v1/audio/transcriptions",
     "/v1/audio/speech",
 )
+SPOKEN_CLIPS = (
+    "two-sentences",
+    "red-circle-above-blue-square",
+    "draw-a-small-green-star",
+    "forty-two",
+    "unseen-voice",
+    "turn-down-the-volume",
+    "three-blue-circles",
+    "another-unseen-voice",
+    "three-one-four",
+)
+"""Different ones: a text that repeats itself is decoded again and again, at higher temperatures."""
+LONG_CLIPS = 300
 SHORT_TOKENS, LONG_TOKENS = 4, 3500
 MAX_STEPS = 50
 SPOKEN_SENTENCE = "Draw a red circle above a star. "
@@ -56,9 +70,9 @@ def chat_fields(content: Any, max_tokens: int) -> dict[str, Any]:
 
 
 def transcription_workload(clips: int) -> Workload:
-    """A recording of so many times two sentences, and one that takes minutes."""
+    """A recording of so many clips, and one that takes minutes."""
     return Workload(
-        "mlx-whisper", "stt-starter", TRANSCRIPTION_PATH, {"file": _wav_recording(clips)}, {"file": _wav_recording(150)}
+        "mlx-whisper", "stt-starter", TRANSCRIPTION_PATH, {"file": _wav_recording(clips)}, {"file": _wav_recording(LONG_CLIPS)}
     )
 
 
@@ -108,7 +122,7 @@ def _image_fields(steps: int, side: int) -> dict[str, Any]:
 
 @cache
 def _wav_recording(clips: int) -> bytes:
-    sound = np.tile(decode_samples(clip("two-sentences").file), clips)
+    sound = np.concatenate([decode_samples(clip(name).file) for name in islice(cycle(SPOKEN_CLIPS), clips)])
     pcm = (sound * 32767).astype("<i2").tobytes()
     return wav_header(SAMPLE_RATE, len(pcm)) + pcm
 
