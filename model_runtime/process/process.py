@@ -204,7 +204,7 @@ class WorkerProcess:
         if not await self._exited_within(self._stop_timeouts.graceful_seconds):
             self._signal(signal.SIGTERM)
         if not await self._exited_within(self._stop_timeouts.sigterm_seconds):
-            self._signal(signal.SIGKILL)
+            self.kill("the worker did not leave when it was told to, and was killed")
 
     async def _exited_within(self, seconds: float) -> bool:
         with contextlib.suppress(TimeoutError):

@@ -21,6 +21,8 @@ STOP_SHARE = 0.25
 DAEMON_STOP_SHARE = 0.4
 DAEMON_STOP_SECONDS = (1.0, 10.0)
 POLL_SECONDS = 0.05
+DEAF = "did not leave when it was told to, and was killed"
+"""As a worker does not that is stopped while it is unloaded."""
 WORKER_END = re.compile(
     r"The worker of \S+ has exited: the worker (?:was )?(\w+ (?:no heartbeat|by \w+|with code \d+)|.+)"
 )
@@ -51,8 +53,8 @@ def count_worker_ends(instance: Instance) -> Counter[str]:
 
 def find_unplanned_ends(ends: Mapping[str, int], faults: Mapping[str, int]) -> list[str]:
     """Return a clause for workers that ended otherwise than by a fault that was sent to them, or on demand."""
-    killed, silent = ends.get("killed by SIGKILL", 0), ends.get("sent no heartbeat", 0)
-    others = sorted(set(ends) - {"exited with code 0", "killed by SIGKILL", "sent no heartbeat"})
+    killed, silent = ends.get("killed by SIGKILL", 0), ends.get("sent no heartbeat", 0) + ends.get(DEAF, 0)
+    others = sorted(set(ends) - {"exited with code 0", "killed by SIGKILL", "sent no heartbeat", DEAF})
     clause_is_true = {
         f"{killed} workers were killed, {faults.get('worker killed', 0)} of them by this test": (
             killed > faults.get("worker killed", 0)

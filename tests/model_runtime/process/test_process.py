@@ -299,6 +299,17 @@ async def test_a_worker_suspended_by_sigstop_is_killed() -> None:
     assert listener.disconnect_causes == ["the test stopped it"]
 
 
+async def test_a_worker_that_does_not_leave_is_not_reported_as_one_that_the_system_killed() -> None:
+    async with worker() as (process, listener):
+        await listener.wait_for(Ready)
+        os.kill(process.pid, signal.SIGSTOP)
+        process.stop()
+        with anyio.fail_after(20):
+            await process.exited.wait()
+
+    assert listener.disconnect_causes == ["the worker did not leave when it was told to, and was killed"]
+
+
 async def test_a_cancelled_request_ends_and_the_next_one_runs(tmp_path: Path) -> None:
     async with worker() as (process, listener):
         process.send(run(1, "say a; wait /never"))
