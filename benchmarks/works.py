@@ -72,7 +72,11 @@ def chat_fields(content: Any, max_tokens: int) -> dict[str, Any]:
 def transcription_workload(clips: int) -> Workload:
     """A recording of so many clips, and one that takes minutes."""
     return Workload(
-        "mlx-whisper", "stt-starter", TRANSCRIPTION_PATH, {"file": _wav_recording(clips)}, {"file": _wav_recording(LONG_CLIPS)}
+        "mlx-whisper",
+        "stt-starter",
+        TRANSCRIPTION_PATH,
+        {"file": _wav_recording(clips)},
+        {"file": _wav_recording(LONG_CLIPS)},
     )
 
 
