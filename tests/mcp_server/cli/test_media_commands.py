@@ -220,7 +220,10 @@ async def test_a_conversation_remembers_what_was_said_and_a_pipe_gets_one_answer
         (("generate", " "), "The text is empty. Give what to draw."),
         (("describe", "-", "-o", "no/said.txt"), "There is no folder no. Make it, or name another file."),
         (("describe", "-", "-o", "home"), "home is a folder. Name a file in it."),
-        (("transcribe", "-", "--format", "srt", "-o", "no/a.srt"), "There is no folder no. Make it, or name another file."),
+        (
+            ("transcribe", "-", "--format", "srt", "-o", "no/a.srt"),
+            "There is no folder no. Make it, or name another file.",
+        ),
         (
             ("transcribe", "-", "-", "-o", "home"),
             "home/standard input.txt would be the transcript of several recordings. Write them into several folders.",
