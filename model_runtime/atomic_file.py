@@ -10,6 +10,8 @@ PRIVATE = 0o600
 """Permission bits of what only this user may read."""
 MAX_NAME_CHARS = 60
 """240 bytes of UTF-8; the name of a file has at most 255."""
+PARTIAL_PATTERN = ".*.part"
+"""What the names of `partial_path` match. A process that is killed while it writes leaves such a file behind."""
 
 
 def open_private(path: Path, mode: str) -> IO[bytes]:

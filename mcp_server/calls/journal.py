@@ -27,6 +27,7 @@ from mcp_server.files import answers
 from mcp_server.files.access import ClientFiles
 from mcp_server.files.answers import AnswerStore
 from mcp_server.files.artifacts import ArtifactKind
+from model_runtime.atomic_file import PARTIAL_PATTERN
 
 T = TypeVar("T")
 
@@ -224,13 +225,16 @@ class CallJournal:
         self.artifacts = artifacts
 
     def open(self) -> None:
-        """Take up what earlier daemons left, and delete the results of calls that were unfinished. Blocks on the disk."""
+        """Take up what earlier daemons left; delete half-written files and results of unfinished calls. Blocks on the disk."""
         self.answers.open()
-        for path in self.answers.folder.glob(f"*{OPEN_SUFFIX}"):
-            if path.stem in self.answers:  # the daemon was killed between writing one and deleting the other
+        for path in (*self.answers.folder.glob(PARTIAL_PATTERN), *self.artifacts.glob(f"*/{PARTIAL_PATTERN}")):
+            with suppress(OSError):
                 path.unlink()
-                continue
+        for path in self.answers.folder.glob(f"*{OPEN_SUFFIX}"):
             with suppress(OSError, ValueError, KeyError):
+                if path.stem in self.answers:  # the daemon was killed between writing one and deleting the other
+                    path.unlink()
+                    continue
                 kept = json.loads(path.read_bytes())
                 JournaledCall(self, path.stem, bool(kept["played"]), list(kept["artifacts"])).roll_back()
 

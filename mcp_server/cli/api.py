@@ -11,9 +11,9 @@ from typing import Any, Self
 import httpx2
 
 from mcp_server.cli.daemon_client import DaemonNotRunning, running_daemon
-from mcp_server.daemon.lock import load_daemon_info
 from mcp_server.launcher.connect import DaemonUnreachable, connect_or_start
 from mcp_server.launcher.paths import VERSION, InstancePaths
+from mcp_server.launcher.relay import reason
 from mcp_server.launcher.shim import encode_handshake
 from model_runtime.errors import SensesError
 from model_runtime.settings import Settings
@@ -39,12 +39,11 @@ def open_api(settings: Settings, environ: Mapping[str, str]) -> Generator["Daemo
     Raises:
         DaemonNotRunning: it cannot be started.
     """
-    paths = InstancePaths(environ)
     try:
-        connection = connect_or_start(paths, encode_handshake(environ, []))
+        connection = connect_or_start(InstancePaths(environ), encode_handshake(environ, []))
     except (DaemonUnreachable, OSError) as error:
-        raise DaemonNotRunning(f"Senses cannot be started: {error}") from error
-    with connection, DaemonApi(load_daemon_info(paths).url, settings.api_key) as api:
+        raise DaemonNotRunning(f"Senses cannot be started: {reason(error)}") from error
+    with connection, running_api(settings, environ) as api:
         yield api
 
 
@@ -119,23 +118,25 @@ class DaemonApi:
     def _json(self, method: str, path: str, **request: Any) -> dict[str, Any]:
         with failures():
             response = self._http.request(method, path, **request)
-        if response.is_error:
-            raise RequestFailed(error_text(response))
-        document: dict[str, Any] = response.json()
+            if response.is_error:
+                raise RequestFailed(error_text(response))
+            document: dict[str, Any] = response.json()
         return document
 
 
 @contextmanager
 def failures() -> Generator[None]:
-    """Turn an error of the connection into a sentence.
+    """Turn an error of the connection, or an answer that is no JSON, into a sentence.
 
     Raises:
-        RequestFailed: the connection failed.
+        RequestFailed: there was one.
     """
     try:
         yield
-    except httpx2.HTTPError as error:
-        raise RequestFailed(f"Senses did not finish its answer: {error}. `senses logs` shows why.") from error
+    except (httpx2.HTTPError, json.JSONDecodeError) as error:
+        raise RequestFailed(
+            f"Senses did not finish its answer: {error}. `senses logs` shows why; `senses stop` stops it."
+        ) from error
 
 
 def error_text(response: httpx2.Response) -> str:

@@ -4,7 +4,6 @@ from typing import Any
 from urllib.parse import quote
 
 from mcp_server.cli.api import DaemonApi
-from mcp_server.cli.status import activity_text, duration_text
 from mcp_server.cli.table import align_columns
 from model_runtime.sizes import format_bytes
 
@@ -12,13 +11,9 @@ MODEL_HEADER = ("Model", "State", "Memory", "What it does")
 JOB_HEADER = ("Id", "Model", "State", "Done", "Client", "Age")
 
 
-def loaded_models(api: DaemonApi) -> list[dict[str, Any]]:
-    """Return the status of every model that is in memory, on its way there, or cannot be loaded.
-
-    Raises:
-        RequestFailed: the daemon does not answer.
-    """
-    return [model for model in api.get("/api/status")["models"] if model["state"] != "absent"]
+def loaded_models(status: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return what a status says of every model that is in memory, on its way there, or cannot be loaded."""
+    return [model for model in status["models"] if model["state"] != "absent"]
 
 
 def loaded_text(models: list[dict[str, Any]]) -> str:
@@ -68,3 +63,20 @@ def voices(api: DaemonApi, model: str) -> dict[str, Any]:
     """
     answer = api.get(f"/v1/audio/voices?model={quote(model, safe='')}")
     return {"model": answer["model"], "voices": [voice["id"] for voice in answer["voices"]]}
+
+
+def activity_text(model: dict[str, Any]) -> str:
+    """Return what a model of the status does: why it fails, its requests, or how long it stays."""
+    if model["state"] == "backoff":
+        return str(model["error"])
+    if model["active"] or model["queued"]:
+        return f"{model['active']} running, {model['queued']} waiting"
+    seconds_left = model["unloads_in_seconds"]
+    return "idle" if seconds_left is None else f"idle, unloads in {duration_text(seconds_left)}"
+
+
+def duration_text(seconds: float) -> str:
+    """Return seconds as people say them: "3 h 12 min"."""
+    minutes, seconds = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {seconds} s" if minutes else f"{seconds} s"

@@ -23,7 +23,7 @@ def ps(as_json: AsJson = False) -> None:
     from mcp_server.cli.outputs import print_result
 
     with running_api(read_settings(), os.environ) as api:
-        models = control.loaded_models(api)
+        models = control.loaded_models(api.get("/api/status"))
     print_result(models, control.loaded_text(models), as_json=as_json)
 
 
@@ -131,7 +131,7 @@ def _unload_if_running(name: str) -> None:
     except DaemonNotRunning:
         return
     with api:
-        if name in [model["name"] for model in control.loaded_models(api)]:
+        if name in [model["name"] for model in control.loaded_models(api.get("/api/status"))]:
             control.change_model(api, name, "stop")
 
 

@@ -88,14 +88,12 @@ def serve(
 @handle_errors
 def status(as_json: AsJson = False) -> None:
     """Show the running server: its memory, loaded models and requests."""
-    from mcp_server.cli.outputs import print_json
-    from mcp_server.cli.status import status_json, status_text
+    from mcp_server.cli.outputs import print_result
+    from mcp_server.cli.status import read_status, status_text
 
-    paths, settings = InstancePaths(os.environ), read_settings()
-    if as_json:
-        print_json(status_json(paths, settings))
-    else:
-        typer.echo(status_text(paths, settings))
+    settings = read_settings()
+    info, found = read_status(InstancePaths(os.environ), settings)
+    print_result([{"url": info.url, **found}], status_text(info, found, settings), as_json=as_json)
 
 
 @app.command()

@@ -20,9 +20,11 @@ def describe(
     from mcp_server.cli import describe as command
     from mcp_server.cli.api import open_api
     from mcp_server.cli.inputs import expand_files
+    from mcp_server.cli.outputs import check_folder
 
-    pictures, settings = expand_files(files), read_settings()
-    with open_api(settings, os.environ) as api:
+    pictures = expand_files(files)
+    check_folder(output)
+    with open_api(read_settings(), os.environ) as api:
         command.describe(api, pictures, question, model, output, as_json=as_json)
 
 

@@ -25,12 +25,24 @@ def format_of(output: Path | None, endings: Mapping[FormatT, tuple[str, ...]], d
     Raises:
         WrongUse: no format has this ending, or the folder of the file does not exist.
     """
-    if output is not None and not output.expanduser().parent.is_dir():
-        raise WrongUse(f"There is no folder {output.parent}. Make it, or name another file.")
+    check_folder(output)
     try:
         return chosen_format("auto", str(output or ""), endings, default)
     except InvalidInput as error:
         raise WrongUse(error.message) from error
+
+
+def check_folder(output: Path | None) -> None:
+    """Do nothing if a file can be made at `output`, as far as its name tells.
+
+    Raises:
+        WrongUse: its folder does not exist, or it is a folder itself.
+    """
+    path = output.expanduser() if output else None
+    if path and path.is_dir():
+        raise WrongUse(f"{output} is a folder. Name a file in it.")
+    if path and not path.parent.is_dir():
+        raise WrongUse(f"There is no folder {path.parent}. Make it, or name another file.")
 
 
 def write_output(output: Path | None, data: bytes) -> None:

@@ -1,6 +1,7 @@
 """`senses transcribe`: write recordings down, as text or with times."""
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from mcp_server.cli.api import DaemonApi
 from mcp_server.cli.chat import print_part
 from mcp_server.cli.endings import WrongUse
 from mcp_server.cli.inputs import STDIN, read_bytes, title_of
-from mcp_server.cli.outputs import format_of, print_json, print_notes, write_output
+from mcp_server.cli.outputs import check_folder, format_of, print_json, print_notes, write_output
 from mcp_server.cli.progress import shown_progress
 from model_runtime.requests import Task
 
@@ -81,13 +82,18 @@ def output_files(
     An output that is a folder takes a file for each recording, of the recording's name.
 
     Raises:
-        WrongUse: several recordings would be written into one file, or no transcript has the file's ending.
+        WrongUse: several recordings would be written into one file, or the file cannot be made, or no transcript has
+            its ending.
     """
     if output is not None and output.expanduser().is_dir():
         chosen = asked or TranscriptFormat.TXT
-        return [(output / f"{Path(title_of(file)).stem}.{chosen}", chosen) for file in files]
+        paths = [output / f"{Path(title_of(file)).stem}.{chosen}" for file in files]
+        if doubled := next((path for path, count in Counter(paths).items() if count > 1), None):
+            raise WrongUse(f"{doubled} would be the transcript of several recordings. Write them into several folders.")
+        return [(path, chosen) for path in paths]
     if output is not None and len(files) > 1:
         raise WrongUse(f"{output} is one file for {len(files)} recordings. Name a folder that exists.")
+    check_folder(output)
     return [(output, asked or format_of(output, ENDINGS, TranscriptFormat.TXT)) for _ in files]
 
 

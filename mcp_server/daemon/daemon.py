@@ -153,6 +153,7 @@ class Daemon:
             )
             task_group.start_soon(http_server.run_until_stopped)
             await http_server.ready.wait()
+            info = self._write_info(http_origin, problems)  # before a client that has connected reads it
             if await self._listen(socket_server, problems):
                 stack.push_async_callback(socket_server.stop_listening)
                 task_group.start_soon(socket_server.serve)
@@ -162,7 +163,9 @@ class Daemon:
             await anyio.to_thread.run_sync(make_inbox, self.settings.folders.inbox)
             await check_storage(self.settings.folders.artifacts, problems)
             freeze_gc_heap()
-            self._announce_ready(http_origin, problems)
+            logger.info("Senses %s serves at %s and %s", VERSION, http_origin, self.paths.socket_path)
+            self.on_ready(info)
+            notify("READY=1", os.environ)
             if self.auto:
                 count_connections = partial(_count_connections, socket_server, http_server)
                 idle_check = partial(self._lifetime.stop_when_idle, server, count_connections)
@@ -213,16 +216,14 @@ class Daemon:
             logger.warning("%s Using a free port instead.", error.message)
             return bind_sockets(settings.host, 0)
 
-    def _announce_ready(self, url: str, problems: Problems) -> None:
+    def _write_info(self, url: str, problems: Problems) -> DaemonInfo:
         info = DaemonInfo(os.getpid(), VERSION, url, self.auto, time.time())
         try:
             write_daemon_info(self.paths, info)
         except OSError as error:
             text = f"`senses status` and `senses stop` do not find Senses: {self.paths.daemon_json}: {error.strerror}."
             problems.report("daemon.json", text)
-        logger.info("Senses %s serves at %s and %s", VERSION, url, self.paths.socket_path)
-        self.on_ready(info)
-        notify("READY=1", os.environ)
+        return info
 
     async def _shut_down(self, socket_server: SocketServer, http_server: HttpServer, service: Service) -> None:
         """Remove the socket, so that new clients start another daemon, then end HTTP and the workers."""

@@ -18,6 +18,7 @@ from mcp_server.files.access import ClientFiles
 from mcp_server.files.answers import AnswerStore
 from mcp_server.files.artifacts import ArtifactKind, ArtifactNotSaved, ArtifactStore
 from mcp_server.files.client import ClientConnection
+from model_runtime.atomic_file import partial_path
 from model_runtime.settings import Settings
 from tests.fakes import FakeService
 
@@ -179,6 +180,18 @@ async def test_a_cancelled_call_leaves_no_result(world: World, monkeypatch: pyte
 
     assert world.artifacts() == []
     assert world.left() == []
+
+
+async def test_what_a_killed_daemon_has_half_written_is_deleted_by_the_next(world: World) -> None:
+    kept = await world.call(is_repeated=False)
+    half_written = [partial_path(path) for path in (path_in(kept), world.answers_folder / "key.json")]
+    for path in half_written:
+        path.write_bytes(b"half")
+
+    await world.call(is_repeated=True)
+
+    assert not any(path.exists() for path in half_written)
+    assert world.artifacts() == [path_in(kept)]
 
 
 async def test_a_full_disk_makes_no_call_fail(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -218,6 +218,16 @@ async def test_a_conversation_remembers_what_was_said_and_a_pipe_gets_one_answer
         (("generate", "a fox", "-o", "no/fox.png"), "There is no folder no. Make it, or name another file."),
         (("generate", "a fox", "-n", "2"), "Standard output takes one picture, not 2. Name a file with -o."),
         (("generate", " "), "The text is empty. Give what to draw."),
+        (("describe", "-", "-o", "no/said.txt"), "There is no folder no. Make it, or name another file."),
+        (("describe", "-", "-o", "home"), "home is a folder. Name a file in it."),
+        (
+            ("transcribe", "-", "--format", "srt", "-o", "no/a.srt"),
+            "There is no folder no. Make it, or name another file.",
+        ),
+        (
+            ("transcribe", "-", "-", "-o", "home"),
+            "home/standard input.txt would be the transcript of several recordings. Write them into several folders.",
+        ),
         (("transcribe", "-", "--format", "doc"), "--format is 'doc'. It must be one of txt, srt, vtt, json."),
         (("speak", "a fox", "--json"), "Standard output takes the JSON. Name a file with -o, or hear it with --play."),
         (("chat",), "standard input is empty."),

@@ -1,28 +1,25 @@
 """`senses status`: the text that it makes of a daemon's status."""
 
-from pathlib import Path
+from itertools import pairwise
 from typing import Any
 
 import pytest
 
-from mcp_server.cli import status as status_command
-from mcp_server.launcher.paths import InstancePaths
+from mcp_server.cli.control import JOB_HEADER, MODEL_HEADER
+from mcp_server.cli.status import status_text
+from mcp_server.daemon.lock import DaemonInfo
 from model_runtime.settings import Settings
 from tests.model_runtime.library import MEGABYTE
 
-IDLE = {"name": "m", "state": "ready", "charged_bytes": 20 * MEGABYTE, "active": 0, "queued": 0}
+IDLE = {"name": "m", "state": "ready", "charged_bytes": 20 * MEGABYTE, "active": 0, "queued": 0, "pinned": False}
 
 
-class RunningDaemon:
-    """What `daemon.json` of a daemon says."""
-
-    url = "http://127.0.0.1:7367"
-    version = "1.2"
-    pid = 4711
+INFO = DaemonInfo(4711, "1.2", "http://127.0.0.1:7367", auto=True, started=0)
+JOB = {"id": 7, "model": "m", "state": "running", "stage": "tokens", "done": 3.0, "total": 0.0, "client": "editor"}
 
 
 @pytest.fixture
-def shown(monkeypatch: pytest.MonkeyPatch, settings: Settings, tmp_path: Path) -> Any:
+def shown(settings: Settings) -> Any:
     """Return a function that returns the text for a status."""
 
     def text_of(**changes: Any) -> str:
@@ -32,17 +29,7 @@ def shown(monkeypatch: pytest.MonkeyPatch, settings: Settings, tmp_path: Path) -
             "models": [],
             "jobs": [],
         }
-        asked: list[tuple[str, str]] = []
-
-        def fetch(url: str, api_key: str) -> dict[str, Any]:
-            asked.append((url, api_key))
-            return status | changes
-
-        monkeypatch.setattr(status_command, "running_daemon", lambda paths: RunningDaemon)
-        monkeypatch.setattr(status_command, "fetch_json", fetch)
-        text = status_command.status_text(InstancePaths({"SENSES_HOME": str(tmp_path)}), settings)
-        assert asked == [("http://127.0.0.1:7367/api/status", settings.api_key)]
-        return text
+        return status_text(INFO, status | changes, settings)
 
     return text_of
 
@@ -56,6 +43,10 @@ def test_an_idle_daemon_says_where_it_is_and_what_it_holds(shown: Any) -> None:
     assert "No model is in memory; each loads when it is used." in text
     assert text.endswith("No request waits or runs.")
     assert "Problems" not in text
+
+
+def row_after(header: tuple[str, ...], lines: list[str]) -> str:
+    return next(row for line, row in pairwise(lines) if line.split() == " ".join(header).split())
 
 
 @pytest.mark.parametrize(
@@ -74,14 +65,23 @@ def test_a_model_says_what_it_does(shown: Any, changes: dict[str, Any], words: s
     absent = {"name": "gone", "state": "absent"}
     lines = shown(models=[IDLE | {"unloads_in_seconds": 1} | changes, absent]).splitlines()
 
-    (row,) = [line.split(maxsplit=4) for line in lines[lines.index("Models:") + 1 :][:1]]
-    assert row == ["m", changes.get("state", "ready"), "20", "MB", words]
+    assert row_after(MODEL_HEADER, lines).split(maxsplit=4) == ["m", changes.get("state", "ready"), "20", "MB", words]
     assert not any("gone" in line for line in lines)
 
 
 def test_requests_and_problems_are_listed(shown: Any) -> None:
-    job = {"id": 7, "model": "m", "state": "running", "stage": "tokens", "done": 3.0, "total": 0.0, "client": "editor"}
-    lines = shown(jobs=[job], problems=["The disk is full."]).splitlines()
+    lines = shown(jobs=[JOB | {"reason": "", "age_seconds": 61}], problems=["The disk is full."]).splitlines()
 
-    assert lines[lines.index("Requests:") + 1].split() == ["#7", "m", "running", "tokens", "3/0", "editor"]
+    assert row_after(JOB_HEADER, lines).split() == [
+        "7",
+        "m",
+        "running",
+        "3/0",
+        "tokens",
+        "editor",
+        "1",
+        "min",
+        "1",
+        "s",
+    ]
     assert lines[lines.index("Problems:") + 1].strip() == "The disk is full."

@@ -15,6 +15,7 @@ import pytest
 from mcp_server.daemon import daemon, http_server, lifetime
 from mcp_server.daemon.daemon import Daemon, main, run
 from mcp_server.daemon.lock import DaemonInfo, InstanceUnusable, acquire_lock, read_daemon_info
+from mcp_server.daemon.socket_server import SocketServer
 from mcp_server.launcher.paths import VERSION, InstancePaths
 from model_runtime.settings import Settings, SettingsError, load_settings
 from tests.mcp_server.daemons import running_daemon, service_opener
@@ -148,6 +149,23 @@ def test_a_daemon_that_a_person_started_says_so(instance: InstancePaths) -> None
 
     assert [info.auto for info in started] == [False]
     assert is_unlocked(instance)
+
+
+def test_a_command_that_has_connected_finds_the_address_of_the_daemon(
+    instance: InstancePaths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found: list[DaemonInfo | None] = []
+
+    class WatchedSocketServer(SocketServer):
+        async def listen(self) -> None:
+            found.append(read_daemon_info(instance))
+            await super().listen()
+
+    monkeypatch.setattr(daemon, "SocketServer", WatchedSocketServer)
+
+    run_alone(load_settings(os.environ), auto=True, on_ready=stop, open_service=open_fake_service)
+
+    assert [info.pid for info in found if info] == [os.getpid()]
 
 
 def test_without_a_folder_for_its_socket_a_daemon_serves_a_person_but_no_shim(instance: InstancePaths) -> None:
