@@ -36,23 +36,28 @@ class _Codec:
     container: str
     codec: str
     options: Mapping[str, str] = field(default_factory=dict)
+    """Of the container."""
+    codec_options: Mapping[str, str] = field(default_factory=dict)
     seekable: bool = False
     sample_rate: int = 0
     """In Hz; 0 for that of the speech."""
 
 
+_MP3_OPTIONS: Mapping[str, str] = {"compression_level": "7", "b": "64000"}
+"""Level 7 takes half the time of the default, 5, and is as near to the samples. The default of 32 kbit/s is not."""
 _CODECS: Mapping[str, _Codec] = {
-    "mp3": _Codec("mp3", "libmp3lame", {"write_xing": "0", "id3v2_version": "0"}),
+    "mp3": _Codec("mp3", "libmp3lame", {"write_xing": "0", "id3v2_version": "0"}, _MP3_OPTIONS),
     # pages of 20 ms (in microseconds), so that the first page is sent at once; the default is one second
     "opus": _Codec("ogg", "libopus", {"page_duration": "20000"}),
-    # the codec adds up to two frames of 1024 samples, which last 43 ms at this rate
-    "aac": _Codec("adts", "aac", sample_rate=48_000),
+    # the codec adds up to two frames of 1024 samples, which last 43 ms at this rate; the fast coder takes 0.4 of the
+    # default's time and is nearer to the samples of speech
+    "aac": _Codec("adts", "aac", codec_options={"aac_coder": "fast"}, sample_rate=48_000),
     "flac": _Codec("flac", "flac", seekable=True),
 }
 _FILE_CODECS: Mapping[str, _Codec] = {
     **_CODECS,
     # the Xing frame says how many samples the encoder added at both ends, so that players leave them out
-    "mp3": _Codec("mp3", "libmp3lame", {"id3v2_version": "0"}, seekable=True),
+    "mp3": _Codec("mp3", "libmp3lame", {"id3v2_version": "0"}, _MP3_OPTIONS, seekable=True),
 }
 """The same for files, whose length is known before their first byte is sent."""
 
@@ -149,7 +154,9 @@ class _LibavEncoder:
         options = {**codec.options, "flush_packets": "1"}
         self._container = av.open(self._buffer, "w", format=codec.container, options=options, buffer_size=512)
         rate = codec.sample_rate or _output_rate(codec.codec, sample_rate)
-        self._stream: Any = self._container.add_stream(codec.codec, rate=rate, layout="mono")
+        self._stream: Any = self._container.add_stream(
+            codec.codec, rate=rate, layout="mono", options=dict(codec.codec_options)
+        )
         context: Any = self._stream.codec_context
         context.open()
         self._resampler = av.AudioResampler(context.format, "mono", rate, context.frame_size or 0)

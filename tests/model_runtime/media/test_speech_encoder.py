@@ -48,6 +48,10 @@ def test_a_whole_file_reads_back(name: str) -> None:
     assert dominant_hertz(sound) == pytest.approx(440, abs=3)
 
 
+def test_an_mp3_has_enough_bits_for_speech() -> None:
+    assert len(encode_speech(CHIRP, RATE, "mp3")) * 8 / SECONDS == pytest.approx(64_000, rel=0.03)
+
+
 @pytest.mark.promise("speech:length")
 @pytest.mark.parametrize("name", ENCODED)
 def test_a_stream_has_no_gap_and_is_hardly_longer_than_its_samples(name: str) -> None:
