@@ -110,6 +110,7 @@ class FakeService:
         self.unloaded_models: list[str] = []
         self.loaded_models: list[str] = []
         self.pinned: dict[str, bool] = {}
+        self.kept: dict[str, float] = {}
         self.cancelled_jobs: list[int] = []
         self.answer_parts: tuple[str, ...] = ("A red ", "circle on a ", "white background.")
         self.chat_events: tuple[Event, ...] = ()
@@ -203,6 +204,11 @@ class FakeService:
     def pin(self, model: str, pinned: bool) -> None:
         """Remember it."""
         self.pinned[model] = pinned
+
+    def keep(self, model: str, seconds: float) -> bool:
+        """Remember it, for models that are ready."""
+        self.kept[model] = seconds
+        return any(one.name == model and one.state is ModelState.READY for one in self.models)
 
     def cancel(self, job: int) -> bool:
         """Know job 1 only."""

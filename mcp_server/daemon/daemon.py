@@ -26,6 +26,7 @@ from mcp_server.daemon.service_manager import notify
 from mcp_server.daemon.socket_server import SocketServer
 from mcp_server.files.artifacts import ArtifactStore
 from mcp_server.files.client import ClientConnection
+from mcp_server.files.connected_clients import ClientList
 from mcp_server.files.folder_requests import FolderControl
 from mcp_server.files.grants import FolderGrantStore
 from mcp_server.files.storage import check_storage, make_inbox
@@ -150,6 +151,7 @@ class Daemon:
                 reserve,
                 problems,
                 lambda version: self._lifetime.yield_to(version, server),
+                server.app_context.clients.connected,
             )
             task_group.start_soon(http_server.run_until_stopped)
             await http_server.ready.wait()
@@ -275,6 +277,7 @@ def _create_http_app(service: Service, settings: Settings, artifacts: ArtifactSt
         artifacts=artifacts,
         client_snippets=lambda: client_snippets(installed_commands(settings)),
         folders=FolderControl(FolderGrantStore(settings.folders), server.app_context.folder_requests),
+        clients=ClientList(server.app_context.clients, settings),
         extra_routes=routes,
         contexts=contexts,
     )

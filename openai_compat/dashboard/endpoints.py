@@ -1,8 +1,7 @@
-"""Health, status, events, recent results, and the commands of the status page."""
+"""Health, status, recent results, and the commands of the status page."""
 
-from collections.abc import AsyncGenerator, Callable, Sequence
-from contextlib import aclosing, suppress
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
@@ -10,17 +9,14 @@ from typing import Any, Protocol
 from anyio import to_thread
 from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
-from starlette.routing import BaseRoute, Route, WebSocketRoute
-from starlette.websockets import WebSocket
+from starlette.routing import BaseRoute, Route
 
 from model_runtime.errors import InvalidInput, ShuttingDown, UnknownModel
 from model_runtime.service import Service
-from model_runtime.status import ModelState, Status
+from model_runtime.status import ModelState
+from openai_compat.dashboard.health import health_of
 from openai_compat.dashboard.status_json import status_json
-from openai_compat.http.disconnect import ClientDisconnected, cancel_on_disconnect
 from openai_compat.http.errors import UnknownUrl
-from openai_compat.http.sse import Chunk, DeferredStreamingResponse, encode_json, frame_event
-from openai_compat.http.web_sockets import GOING_AWAY, accept, close, send_text
 
 MAX_LISTED_ARTIFACTS = 24
 MAX_SCANNED_ARTIFACTS = 240
@@ -76,15 +72,12 @@ class StatusEndpoint:
     service: Service
     artifacts: RecentArtifacts | None = None
     client_snippets: ClientSnippets = list
-    event_encoder: "StatusEventEncoder" = field(default_factory=lambda: StatusEventEncoder())
 
     def routes(self) -> list[BaseRoute]:
         """Return the routes."""
         return [
             Route("/health", self.health, methods=["GET"]),
             Route("/api/status", self.get_status, methods=["GET"]),
-            Route("/api/events", self.stream_status, methods=["GET"]),
-            WebSocketRoute("/api/events", self.send_statuses),
             Route("/api/artifacts", self.list_artifacts, methods=["GET"]),
             Route("/api/clients", self.list_clients, methods=["GET"]),
             Route("/api/artifacts/{id}", self.serve_artifact, methods=["GET"]),
@@ -107,11 +100,13 @@ class StatusEndpoint:
         if not status.accepting:
             raise ShuttingDown("Senses is shutting down.", retry_after_seconds=5)
         ready_models = [model.name for model in status.models if model.state is ModelState.READY]
-        problems = health_problems(status)
+        health = health_of(status)
         return JSONResponse(
             {
-                "status": "degraded" if problems else "ok",
-                "problems": problems,
+                "status": health.state,
+                "text": health.text,
+                "reasons": [asdict(reason) for reason in health.reasons],
+                "problems": [f"{one.model}: {one.cause}" if one.model else one.text for one in health.reasons],
                 "version": status.version,
                 "uptime_seconds": status.uptime_seconds,
                 "ready_models": ready_models,
@@ -121,20 +116,6 @@ class StatusEndpoint:
     async def get_status(self, request: Request) -> Response:
         """Return the current status."""
         return JSONResponse(status_json(self.service.status()), headers={"cache-control": "no-store"})
-
-    async def stream_status(self, request: Request) -> Response:
-        """Stream the status: now, at every change and at least once a second."""
-        return DeferredStreamingResponse(server_sent(status_events(self.service.changes(), self.event_encoder)))
-
-    async def send_statuses(self, websocket: WebSocket) -> None:
-        """Send over a WebSocket what `stream_status` streams, a message for each; what the client sends is ignored."""
-        await accept(websocket)
-        events = status_events(self.service.changes(), self.event_encoder)
-        with suppress(ClientDisconnected):
-            async with cancel_on_disconnect(websocket.receive), aclosing(events):
-                async for event in events:
-                    await send_text(websocket, event.text)
-            await close(websocket, GOING_AWAY, "Senses is shutting down.")
 
     async def list_artifacts(self, request: Request) -> Response:
         """List recent images and recordings, newest first."""
@@ -211,51 +192,6 @@ class StatusEndpoint:
             return []
         recent = await to_thread.run_sync(self.artifacts.recent, MAX_SCANNED_ARTIFACTS)
         return [artifact for artifact in recent if artifact.mime_type in LISTED_TYPES][:MAX_LISTED_ARTIFACTS]
-
-
-def health_problems(status: Status) -> list[str]:
-    """Return what is wrong: with the daemon, then with its models."""
-    return [*status.problems, *(f"{model.name}: {model.error}" for model in status.models if model.error)]
-
-
-@dataclass(frozen=True, slots=True)
-class StatusEvent:
-    """A status as JSON text, and that text as a server-sent event."""
-
-    text: str
-    server_sent: bytes
-
-
-class StatusEventEncoder:
-    """Encodes each status once, however many clients follow it."""
-
-    def __init__(self) -> None:
-        self._status: Status | None = None
-        self._event = StatusEvent("", b"")
-
-    def encode(self, status: Status) -> StatusEvent:
-        """Return the event of a status."""
-        if status is not self._status:
-            text = encode_json(status_json(status))
-            self._event = StatusEvent(text, frame_event(text, "status"))
-            self._status = status
-        return self._event
-
-
-async def status_events(statuses: AsyncGenerator[Status], encoder: StatusEventEncoder) -> AsyncGenerator[StatusEvent]:
-    """Yield each status as an event, and stop after the first that says that the runtime is shutting down."""
-    async with aclosing(statuses):
-        async for status in statuses:
-            yield encoder.encode(status)
-            if not status.accepting:
-                return
-
-
-async def server_sent(events: AsyncGenerator[StatusEvent]) -> AsyncGenerator[Chunk]:
-    """Yield the bytes of server-sent events."""
-    async with aclosing(events):
-        async for event in events:
-            yield event.server_sent
 
 
 def artifact_json(artifact: ArtifactFile) -> dict[str, Any]:
