@@ -298,6 +298,8 @@ OPENAI = {
     "page:activity": "The page lists what happened, with its reason, and each model's last hour.",
     "page:small": "The whole page is at most 120 kB on the wire, and is not sent again unchanged.",
     "page:accessible": "Axe finds nothing on the page, light or dark, and everything on it is reached by keys.",
+    "page:memory": "The memory bar tells models, requests, other programs and what an eviction would free apart.",
+    "page:clients": "The page lists connected clients, their folders, and which files they read and wrote.",
     "page:commands": "The page's buttons work.",
     "page:try": "Every sense can be tried on the page.",
     "page:read": "The page draws the lines of a picture over it where they stand.",

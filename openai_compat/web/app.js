@@ -3,8 +3,10 @@
 import { Activity } from "./activity.js";
 import { storeApiKey } from "./api.js";
 import { Charts } from "./charts.js";
+import { Clients } from "./clients.js";
 import { Connect } from "./connect.js";
 import { follow } from "./connection.js";
+import { FOLLOWED, withEnvelope } from "./feeds.js";
 import { Folders } from "./folders.js";
 import { PageHeader } from "./header.js";
 import { useHistory } from "./history.js";
@@ -18,45 +20,42 @@ import { Try } from "./try.js";
 import { html, render, useEffect, useState } from "./vendor/vendor.js";
 
 function App() {
-  const [status, setStatus] = useState(null);
+  const [feeds, setFeeds] = useState({});
   const [heardAt, setHeardAt] = useState(0);
   const [connection, setConnection] = useState("connecting");
   const [session, setSession] = useState(0);
-  useEffect(() => follow("api/events", (next) => {
-    setStatus(next);
+  useEffect(() => follow(`api/events?follow=${FOLLOWED}`, (envelope) => {
+    setFeeds((before) => withEnvelope(before, envelope));
     setHeardAt(Date.now());
   }, setConnection), [session]);
   const onKey = (key) => { storeApiKey(key); setSession(session + 1); setConnection("connecting"); };
   if (connection === "unauthorized") return html`<${LogIn} wasTried=${session > 0} onKey=${onKey} />`;
-  return html`<${PageHeader} status=${status} connection=${connection} heardAt=${heardAt} />
-    ${status && html`<${Dashboard} key=${session} status=${status} isLive=${connection === "live"} />`}`;
+  return html`<${PageHeader} status=${feeds.status} connection=${connection} heardAt=${heardAt} />
+    ${feeds.status && html`<${Dashboard} feeds=${feeds} isLive=${connection === "live"} />`}`;
 }
 
-function Dashboard({ status, isLive }) {
+function Dashboard({ feeds, isLive }) {
+  const { status, activity = [], clients = [] } = feeds;
   const colors = modelColors(status.models);
   const speechModel = status.models.find((model) => model.task === "speech" && model.default);
-  const history = useHistory(changeCount(status));
+  const history = useHistory(activity);
   return html`<main data-stale=${!isLive}>
-    <div class="now"><${Problems} problems=${status.problems} />
+    <div class="now"><${Problems} reasons=${status.health.reasons} />
       <${Memory} memory=${status.memory} models=${status.models} colors=${colors} />
       <${Models} models=${status.models} past=${history.hour?.models ?? {}} colors=${colors} />
-      <div class="pair"><${Jobs} jobs=${status.jobs} colors=${colors} />
-        <${Activity} events=${history.hour?.activity ?? []} /></div></div>
+      <div class="pair"><${Jobs} jobs=${status.jobs} colors=${colors} /><${Activity} events=${activity} /></div></div>
     <div class="past"><${Charts} history=${history} models=${status.models} />
-      <${Folders} /></div>
-    <div class="side"><${Try} voices=${speechModel?.voices ?? []} /><${Recent} changes=${endedCount(status)} /><${Connect} /></div>
+      <${Clients} clients=${clients} /><${Folders} /></div>
+    <div class="side"><${Try} voices=${speechModel?.voices ?? []} /><${Recent} activity=${activity} /><${Connect} /></div>
   </main>`;
 }
 
-const sum = (counters) => counters.reduce((total, counter) => total + counter.value, 0);
-const endedCount = ({ counters }) => sum(counters.requests);
-/** A new number tells that the history has something new. */
-const changeCount = ({ counters }) => sum(counters.requests) + sum(counters.loads) + sum(counters.unloads);
-
-function Problems({ problems }) {
+/** What is wrong with the daemon. What is wrong with a model stands in its row. @param {{reasons: {model: string | null, text: string}[]}} props */
+function Problems({ reasons }) {
+  const problems = reasons.filter(({ model }) => model === null);
   if (!problems.length) return null;
   return html`<section class="card" role="alert"><h2>Problems</h2>
-    ${problems.map((reason) => html`<p class="error">${reason}</p>`)}</section>`;
+    ${problems.map(({ text }) => html`<p class="error">${text}</p>`)}</section>`;
 }
 
 render(html`<${App} />`, document.body);

@@ -13,17 +13,11 @@ export function PageHeader({ status, connection, heardAt }) {
 }
 
 /** Return whether all is well, and the words for it. */
-export function health(status, connection) {
+function health(status, connection) {
   if (connection === "lost") return [false, "Connection lost, trying again"];
   if (!status || connection !== "live") return [false, "Connecting…"];
-  if (!status.accepting) return [false, "Shutting down"];
-  const failed = status.models.filter((model) => model.error);
-  const problems = [...failed.map(failure), ...status.problems];
-  if (!problems.length) return [true, "Healthy"];
-  return [false, `Degraded: ${problems[0]}${problems.length > 1 ? `, and ${problems.length - 1} more` : ""}`];
+  return [status.health.state === "ok", status.health.text];
 }
-
-const failure = (model) => `${model.name} ${model.present ? "failed to load" : "cannot be used"}`;
 
 /** The uptime; without a connection, how old everything on the page is. */
 function Age({ status, isLive, heardAt }) {

@@ -6,17 +6,17 @@ import { useEffect, useState } from "./vendor/vendor.js";
 const BUSY_MILLISECONDS = 2000;
 const IDLE_MILLISECONDS = { hour: 20_000, day: 120_000 };
 
-/** Return the histories that are loaded: `hour`, and `day` once it was asked for. @param {number} changes a new number tells that something happened */
-export function useHistory(changes) {
+/** Return the histories that are loaded: `hour`, and `day` once it was asked for. @param {any[]} activity a new list tells that something happened */
+export function useHistory(activity) {
   const [isDayWanted, wantDay] = useState(false);
   return {
-    hour: useRange("hour", true, changes),
-    day: useRange("day", isDayWanted, 0),
+    hour: useRange("hour", true, activity),
+    day: useRange("day", isDayWanted, null),
     wantDay: () => wantDay(true),
   };
 }
 
-function useRange(range, isWanted, changes) {
+function useRange(range, isWanted, activity) {
   const [history, setHistory] = useState(null);
   const [loadedAt, setLoadedAt] = useState(0);
   const load = () => request(`api/history?range=${range}`).then((response) => response.json()).then(setHistory, () => {})
@@ -26,7 +26,7 @@ function useRange(range, isWanted, changes) {
     // soon after a change, but not for each one of many
     const timer = setTimeout(load, Math.max(0, loadedAt + BUSY_MILLISECONDS - Date.now()));
     return () => clearTimeout(timer);
-  }, [range, isWanted, changes]);
+  }, [range, isWanted, activity]);
   useEffect(() => {
     if (!isWanted) return undefined;
     const timer = setInterval(() => document.hidden || load(), IDLE_MILLISECONDS[range]);

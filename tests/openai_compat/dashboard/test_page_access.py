@@ -14,6 +14,7 @@ from model_runtime.settings import Settings
 from model_runtime.status import ModelState
 from openai_compat.app import create_app
 from tests.fakes import FakeService, model_status
+from tests.openai_compat.clients import wait_until
 from tests.openai_compat.conftest import SwitchableApp
 from tests.openai_compat.dashboard.page import jobs, show
 from tests.openai_compat.dashboard.test_folders import Consents
@@ -39,7 +40,9 @@ def show_everything(service: FakeService) -> None:
 @pytest.fixture
 async def full_page(page: Page, server: tuple[SwitchableApp, str], service: FakeService, settings: Settings) -> Page:
     """Return the page with something in each of its cards."""
-    server[0].app = create_app(service, settings, folders=Consents([]), client_snippets=lambda: [("Cursor", "{}")])
+    server[0].app = create_app(
+        service, settings, folders=Consents([]), client_snippets=lambda: [("Claude Code", "a"), ("Cursor", "{}")]
+    )
     show_everything(service)
     await page.goto("/")
     await expect(page.get_by_role("region", name="Activity")).to_contain_text("queue full")
@@ -63,3 +66,32 @@ async def test_a_state_is_not_told_by_its_color_alone(full_page: Page) -> None:
     pills = await full_page.locator(".pill").all_inner_texts()
 
     assert {"unloaded", "loading", "ready", "finishing", "unloading", "failed"} <= set(pills)
+
+
+async def test_arrow_keys_move_between_tabs_and_one_tab_leaves_them(full_page: Page) -> None:
+    tabs = full_page.get_by_role("tablist", name="Client")
+    await tabs.get_by_role("tab", name="Claude Code").focus()
+
+    chosen = []
+    for key in ("ArrowRight", "ArrowRight", "ArrowRight", "ArrowLeft", "Home", "End"):
+        await full_page.keyboard.press(key)
+        chosen.append(await tabs.get_by_role("tab", selected=True).inner_text())
+    focused = await full_page.evaluate("document.activeElement.innerText")
+    await full_page.keyboard.press("Tab")
+
+    assert chosen == ["Cursor", "OpenAI", "Claude Code", "OpenAI", "Claude Code", "OpenAI"]
+    assert focused == "OpenAI"
+    assert await full_page.evaluate("document.activeElement.getAttribute('role')") != "tab"
+
+
+async def test_a_keyboard_alone_loads_a_model(full_page: Page, service: FakeService) -> None:
+    """Each press of Tab reaches the next control, also in boxes that scroll, until the button has the focus."""
+    await full_page.locator("body").click(position={"x": 1, "y": 1})
+
+    for _ in range(40):
+        await full_page.keyboard.press("Tab")
+        if await full_page.evaluate("document.activeElement.ariaLabel") == "Load vlm-starter":
+            break
+    await full_page.keyboard.press("Enter")
+
+    await wait_until(lambda: service.loaded_models == ["vlm-starter"])

@@ -82,7 +82,10 @@ async def test_a_model_that_failed_is_named_in_the_status_line(page: Page, servi
     await expect(page.get_by_role("status")).to_have_text("Healthy")
 
     service.update_models(
-        lambda models: [replace(models[0], state=ModelState.BACKOFF, error="No such file."), *models[1:]]
+        lambda models: [
+            replace(models[0], state=ModelState.BACKOFF, error="No such file.", failure="failed to load"),
+            *models[1:],
+        ]
     )
 
     await expect(page.get_by_role("status")).to_have_text("Degraded: vlm-starter failed to load")

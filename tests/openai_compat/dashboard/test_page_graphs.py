@@ -86,6 +86,7 @@ async def test_rates_are_of_the_last_minute_and_never_negative(page: Page) -> No
 
 @pytest.mark.promise("page:activity")
 async def test_what_happened_is_listed_with_its_reason(page: Page, service: FakeService) -> None:
+    """Live: the page is not loaded again."""
     await page.goto("/")
     activity = page.get_by_role("region", name="Activity")
     await expect(activity).to_contain_text("Nothing happened yet.")
@@ -94,7 +95,7 @@ async def test_what_happened_is_listed_with_its_reason(page: Page, service: Fake
     service.history.record(ModelUnloaded(time.time() - 9, "vlm-starter", "evicted for image-starter", reason))
     service.history.record(ended(5, code="queue_full"))
     service.history.record(ended(1))
-    await page.reload()
+    service.update_models(lambda models: models)
 
     items = activity.get_by_role("listitem")
     await expect(items).to_have_count(3)
