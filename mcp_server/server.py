@@ -23,6 +23,7 @@ from mcp_server.calls.downloads import Downloader, download_in_subprocess
 from mcp_server.calls.job_store import JobStore
 from mcp_server.calls.jobs import JobRegistry
 from mcp_server.calls.journal import CallJournal, current_call
+from mcp_server.calls.model_downloads import ModelDownloads
 from mcp_server.calls.player import AudioPlayer
 from mcp_server.calls.registration import error_text
 from mcp_server.calls.request_state import request_state_key
@@ -198,7 +199,7 @@ def create_server(
         AudioPlayer(task_group, find_output),
         http_origin,
         fetcher,
-        downloader,
+        ModelDownloads(downloader),
         CallJournal(answers, artifacts.folder),
     )
     artifacts.on_reserved = lambda kind, artifact_id: current_call.get().reserve(kind, artifact_id)

@@ -15,9 +15,9 @@ from pydantic import BeforeValidator, Field
 
 from mcp_server.calls import sdk_compat
 from mcp_server.calls.copies import Copy
-from mcp_server.calls.downloads import Downloader, download_in_subprocess
 from mcp_server.calls.jobs import JobFunction, JobRegistry, ToolJob, call_timeout_seconds, wait_for_job
 from mcp_server.calls.journal import CallJournal, call_key, current_call
+from mcp_server.calls.model_downloads import ModelDownloads
 from mcp_server.calls.player import AudioPlayer
 from mcp_server.calls.progress import ProgressEvent
 from mcp_server.calls.results import build_result
@@ -62,7 +62,7 @@ class AppContext:
     http_origin: str = ""
     """The origin that serves the artifacts; empty: they are not served."""
     fetcher: Fetcher = DEFAULT_FETCHER
-    download: Downloader = download_in_subprocess
+    download: ModelDownloads = field(default_factory=ModelDownloads)
     journal: CallJournal | None = None
     """None: no call is repeated."""
     folder_requests: FolderRequests = field(default_factory=FolderRequests)

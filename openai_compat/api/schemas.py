@@ -23,7 +23,7 @@ MAX_PARTS = 4096
 class WireModel(BaseModel):
     """A part of a body. null means the default."""
 
-    model_config = ConfigDict(extra="ignore", frozen=True)
+    model_config = ConfigDict(extra="ignore", frozen=True, defer_build=True)  # an API that nobody uses costs no memory
 
     @model_validator(mode="before")
     @classmethod

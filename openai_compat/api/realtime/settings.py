@@ -24,7 +24,7 @@ BETA_FORMATS: Mapping[str, str] = {"pcm16": "audio/pcm", "g711_ulaw": "audio/pcm
 class SessionPart(BaseModel):
     """A part of the settings. Unknown ones are ignored."""
 
-    model_config = ConfigDict(extra="ignore", frozen=True)
+    model_config = ConfigDict(extra="ignore", frozen=True, defer_build=True)
 
 
 class SoundFormat(SessionPart):

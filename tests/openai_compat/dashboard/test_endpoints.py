@@ -212,6 +212,14 @@ class FakeArtifacts:
         """Return the first results."""
         return self.artifacts[:count]
 
+    def delete(self, artifact_id: str | None) -> int:
+        """Forget results; the disk refuses the one named locked."""
+        if artifact_id == "locked":
+            raise PermissionError(13, "Permission denied", "/results/locked.png")
+        chosen = [one for one in self.artifacts if artifact_id in (None, one.id)]
+        self.artifacts[:] = [one for one in self.artifacts if one not in chosen]
+        return len(chosen)
+
 
 async def test_recent_pictures_and_recordings_are_listed_and_served(
     server: tuple[SwitchableApp, str], service: FakeService, settings: Settings, tmp_path: Path
@@ -232,6 +240,24 @@ async def test_recent_pictures_and_recordings_are_listed_and_served(
     assert [artifact["id"] for artifact in listed] == ["a", "c"]  # however many transcripts are newer
     assert (picture.content, picture.headers["content-type"]) == (b"png", "image/png")
     assert text.status_code == 404
+
+
+@pytest.mark.promise("results:delete")
+async def test_one_result_or_all_are_deleted(service: FakeService, settings: Settings, tmp_path: Path) -> None:
+    pictures = [FakeArtifact(name, tmp_path / f"{name}.png", "image/png") for name in "abc"]
+    app = create_app(service, settings, artifacts=FakeArtifacts(pictures))
+
+    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app=app), base_url="http://localhost") as http:
+        one = await http.delete("/api/artifacts/b")
+        again = await http.delete("/api/artifacts/b")
+        locked = await http.delete("/api/artifacts/locked")
+        rest = (await http.get("/api/artifacts")).json()["artifacts"]
+        everything = await http.delete("/api/artifacts")
+
+    assert (one.json(), again.status_code) == ({"deleted": 1}, 404)
+    assert locked.json()["error"]["message"] == "/results/locked.png cannot be deleted: Permission denied."
+    assert [artifact["id"] for artifact in rest] == ["a", "c"]
+    assert (everything.json(), pictures) == ({"deleted": 2}, [])
 
 
 @pytest.mark.promise("reliability:shared-status")
