@@ -237,11 +237,12 @@ class FakeService:
         )
 
     async def changes(self) -> AsyncGenerator[Status]:
-        """Yield the status now and after each `update_models`."""
+        """Yield the status now, after each `update_models` and at least once a second."""
         while True:
             changed = self.models_changed
             yield self.status()
-            await changed.wait()
+            with anyio.move_on_after(1):
+                await changed.wait()
 
     async def close(self, grace_seconds: float) -> None:
         """Do nothing."""
