@@ -7,9 +7,9 @@ its folder, so that one folder that hangs holds a few threads and delays no othe
 import asyncio
 import threading
 from collections import defaultdict
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import anyio
 
@@ -77,7 +77,7 @@ class FileThreads:
 
     def run(
         self, folder: Path, call: Callable[[], T], discard: Callable[[T], object] = lambda outcome: None
-    ) -> Awaitable[T]:
+    ) -> Coroutine[Any, Any, T]:
         """Return what `call()` returns; `discard` gets it if the caller has left meanwhile.
 
         Raises:

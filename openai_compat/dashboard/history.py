@@ -12,7 +12,7 @@ from starlette.routing import Route
 
 from model_runtime.errors import InvalidInput
 from model_runtime.history.buckets import Bucket, Row
-from model_runtime.history.events import UNITS, Change, DaemonStarted, LoadEnded, ModelUnloaded, RequestEnded
+from model_runtime.history.events import UNITS, DaemonStarted, LifecycleEvent, LoadEnded, ModelUnloaded, RequestEnded
 from model_runtime.history.history import HistoryView, Range
 from model_runtime.history.summary import by_client, by_model, speed_of, summarize
 from model_runtime.requests import Task
@@ -113,7 +113,7 @@ def request_json(ended: RequestEnded) -> dict[str, Any]:
     }
 
 
-def change_json(change: Change) -> dict[str, Any]:
+def change_json(change: LifecycleEvent) -> dict[str, Any]:
     """Return a load, an unload or a start of the daemon."""
     match change:
         case DaemonStarted(at):
