@@ -41,6 +41,7 @@ from openai_compat.dashboard.endpoints import ClientSnippets, StatusEndpoint
 from openai_compat.dashboard.events import EventsEndpoint, Follower, ListFollower
 from openai_compat.dashboard.folders import FolderConsents, FoldersEndpoint
 from openai_compat.dashboard.history import HistoryEndpoint
+from openai_compat.dashboard.log_tail import LOG_NAME, LogFollower
 from openai_compat.dashboard.metrics import MetricsEndpoint
 from openai_compat.dashboard.model_actions import ModelActionsEndpoint, ModelFiles
 from openai_compat.dashboard.results import ResultsEndpoint, StoredArtifacts
@@ -83,6 +84,7 @@ def create_app(
     followers: dict[str, Callable[[], Follower]] = {
         "activity": lambda: ActivityFollower(lambda: service.history.history),
         "clients": lambda: ListFollower("clients", clients.listed),
+        "log": lambda: LogFollower(settings.folders.logs / LOG_NAME, (settings.api_key,)),
     }
     if model_files is not None:
         followers["downloads"] = lambda: ListFollower("downloads", model_files.listed)

@@ -9,9 +9,10 @@ import socket
 import sys
 import time
 from collections.abc import AsyncGenerator, Callable
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, nullcontext, suppress
 from dataclasses import KW_ONLY, dataclass, field
 from functools import partial
+from pathlib import Path
 
 import anyio
 from anyio.abc import TaskGroup
@@ -23,6 +24,7 @@ from mcp_server.daemon.descriptors import DescriptorReserve, raise_descriptor_li
 from mcp_server.daemon.http_server import HttpServer, artifact_routes, base_url, bind_sockets, is_loopback, mcp_routes
 from mcp_server.daemon.lifetime import IDLE_EXIT_SECONDS, Lifetime, is_working
 from mcp_server.daemon.lock import AlreadyRunning, DaemonInfo, InstanceUnusable, lock_if_possible, write_daemon_info
+from mcp_server.daemon.log_file import logging_to_file
 from mcp_server.daemon.model_files import ModelFiles
 from mcp_server.daemon.service_manager import notify
 from mcp_server.daemon.socket_server import SocketServer
@@ -96,7 +98,10 @@ def run(
     os.chdir("/")  # a daemon in the folder that started it would keep that disk from being unmounted
     try:
         daemon = Daemon(settings, paths, auto=auto, on_ready=on_ready, idle_exit_seconds=idle_exit_seconds)
-        anyio.run(daemon.serve, open_service or _open_runtime)
+        with (
+            nullcontext() if auto else logging_to_file(Path(paths.log_file))
+        ):  # a shim has opened the log for its daemon
+            anyio.run(daemon.serve, open_service or _open_runtime)
     except ExceptionGroup as group:  # the daemon's task group wraps errors
         expected = expected_error(group)
         if expected is None:
