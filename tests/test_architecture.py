@@ -85,15 +85,32 @@ FORMER_WORDS = re.compile(
 )
 
 
-def test_no_two_classes_of_the_product_share_a_name() -> None:
-    """A name stands for one thing, so that a search finds it."""
+TYPE_NAME = re.compile(r"_?[A-Z][a-z]\w*")
+
+
+def test_no_two_types_of_the_product_share_a_name() -> None:
+    """A class or an alias of a type stands for one thing, so that a search finds it."""
     homes: dict[str, list[str]] = {}
     for path in product_files("*.py"):
         for node in ast.parse(path.read_text(encoding="utf-8")).body:
-            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
-                homes.setdefault(node.name, []).append(str(path.relative_to(ROOT)))
+            if (name := type_name(node)) is not None:
+                homes.setdefault(name, []).append(str(path.relative_to(ROOT)))
 
+    assert len(homes) > 700
     assert {name: files for name, files in homes.items() if len(files) > 1} == {}
+
+
+def type_name(node: ast.stmt) -> str | None:
+    """Return the name of a class or of an alias; what stands for any type, such as a `TypeVar`, has none of its own."""
+    match node:
+        case ast.ClassDef(name=name):
+            return name
+        case ast.Assign([ast.Name(name)], ast.Call(ast.Name("TypeVar" | "ParamSpec"))):
+            return None
+        case ast.Assign([ast.Name(name)]) | ast.AnnAssign(ast.Name(name)) if TYPE_NAME.fullmatch(name):
+            return name
+        case _:
+            return None
 
 
 def test_the_product_speaks_in_standard_terms() -> None:

@@ -19,7 +19,10 @@ MEASURE_SHIFT = """window.shift = 0; new PerformanceObserver((list) => { for (co
 
 async def names(page: Page) -> list[str]:
     """Return the names of the models, as the table has them."""
-    return await page.locator("tr[data-model]").evaluate_all("(rows) => rows.map((row) => row.dataset.model)")
+    found: list[str] = await page.locator("tr[data-model]").evaluate_all(
+        "(rows) => rows.map((row) => row.dataset.model)"
+    )
+    return found
 
 
 async def test_requests_that_come_and_go_move_nothing(page: Page, service: FakeService) -> None:
