@@ -368,7 +368,9 @@ async def test_a_person_allows_a_folder_and_revokes_another_one(
 
     await page.goto("/")
     folders = page.get_by_role("region", name="Folders")
-    await expect(folders).to_contain_text("Let claude-code read and save files in /home/ann/Desktop?")
+    await expect(page.get_by_role("region", name="Questions")).to_contain_text(
+        "Let claude-code read and save files in /home/ann/Desktop?"
+    )
     await page.get_by_role("button", name="Allow /home/ann/Desktop").click()
     await wait_until(lambda: consents.answers == [("asked", True)])
     await page.get_by_role("button", name="Revoke /home/ann/Site").click()
