@@ -38,7 +38,7 @@ from openai_compat.dashboard.activity import ActivityFollower
 from openai_compat.dashboard.api_docs import ApiDocsEndpoint
 from openai_compat.dashboard.connections import ConnectedClients, ConnectionsEndpoint, NoClients
 from openai_compat.dashboard.endpoints import ClientSnippets, StatusEndpoint
-from openai_compat.dashboard.events import EventsEndpoint, Follower, ListFollower
+from openai_compat.dashboard.events import EventsEndpoint, Follower, ListFollower, nothing_listed
 from openai_compat.dashboard.folders import FolderConsents, FoldersEndpoint
 from openai_compat.dashboard.history import HistoryEndpoint
 from openai_compat.dashboard.log_tail import LOG_NAME, LogFollower
@@ -85,9 +85,8 @@ def create_app(
         "activity": lambda: ActivityFollower(lambda: service.history.history),
         "clients": lambda: ListFollower("clients", clients.listed),
         "log": lambda: LogFollower(settings.folders.logs / LOG_NAME, (settings.api_key,)),
+        "downloads": lambda: ListFollower("downloads", model_files.listed if model_files else nothing_listed),
     }
-    if model_files is not None:
-        followers["downloads"] = lambda: ListFollower("downloads", model_files.listed)
     image_inputs, image_store = ImageInputs(service.media, settings.allow_urls), TemporaryImageStore()
     history = ResponseHistory(ResponseStore())
     endpoints = (

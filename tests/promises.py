@@ -306,6 +306,8 @@ OPENAI = {
     "page:accessible": "Axe finds nothing on the page, light or dark, and everything on it is reached by keys.",
     "page:memory": "The memory bar tells models, requests, other programs and what an eviction would free apart.",
     "page:clients": "The page lists connected clients, their folders, and which files they read and wrote.",
+    "page:results": "Results are deleted on the page, one or all.",
+    "page:log": "The page shows the log as it is written.",
     "page:commands": "The page's buttons work.",
     "page:try": "Every sense can be tried on the page.",
     "page:read": "The page draws the lines of a picture over it where they stand.",

@@ -3,12 +3,13 @@
 
 const KEY_ENTRY = "senses-key";
 
-/** An error envelope of the server. `status` is the HTTP status. */
+/** An error envelope of the server. `status` is the HTTP status, `code` the word for programs. */
 export class ApiError extends Error {
-  /** @param {number} status @param {string} message */
-  constructor(status, message) {
+  /** @param {number} status @param {string} message @param {string} code */
+  constructor(status, message, code = "") {
     super(message);
     this.status = status;
+    this.code = code;
   }
 }
 
@@ -25,7 +26,7 @@ export async function request(path, init = {}) {
   const response = await fetch(path, { ...init, headers });
   if (response.ok) return response;
   const body = await response.json().catch(() => null);
-  throw new ApiError(response.status, body?.error?.message ?? `The server answered ${response.status}.`);
+  throw new ApiError(response.status, body?.error?.message ?? `The server answered ${response.status}.`, body?.error?.code);
 }
 
 /** Send a POST request without a body. @param {string} path */

@@ -7,11 +7,12 @@ import { Clients } from "./clients.js";
 import { Connect } from "./connect.js";
 import { follow } from "./connection.js";
 import { FOLLOWED, withEnvelope } from "./feeds.js";
-import { Folders } from "./folders.js";
+import { FolderQuestions, Folders, useFolders } from "./folders.js";
 import { PageHeader } from "./header.js";
 import { useHistory } from "./history.js";
 import { Jobs } from "./jobs.js";
 import { LogIn } from "./login.js";
+import { Log } from "./log.js";
 import { Memory } from "./memory.js";
 import { Models } from "./models.js";
 import { Recent } from "./recent.js";
@@ -35,17 +36,19 @@ function App() {
 }
 
 function Dashboard({ feeds, isLive }) {
-  const { status, activity = [], clients = [] } = feeds;
+  const { status, activity = [], clients = [], downloads = [], log } = feeds;
   const colors = modelColors(status.models);
   const speechModel = status.models.find((model) => model.task === "speech" && model.default);
   const history = useHistory(activity);
+  const folders = useFolders();
   return html`<main data-stale=${!isLive}>
-    <div class="now"><${Problems} reasons=${status.health.reasons} />
+    <div class="now"><${Problems} reasons=${status.health.reasons} /><${FolderQuestions} folders=${folders} />
       <${Memory} memory=${status.memory} models=${status.models} colors=${colors} />
-      <${Models} models=${status.models} past=${history.hour?.models ?? {}} colors=${colors} />
+      <${Models} models=${status.models} past=${history.hour?.models ?? {}} downloads=${downloads} colors=${colors} />
       <div class="pair"><${Jobs} jobs=${status.jobs} colors=${colors} /><${Activity} events=${activity} /></div></div>
     <div class="past"><${Charts} history=${history} models=${status.models} />
-      <${Clients} clients=${clients} /><${Folders} /></div>
+      <${Clients} clients=${clients} /><${Folders} folders=${folders} />
+      ${log && html`<${Log} log=${log} />`}</div>
     <div class="side"><${Try} voices=${speechModel?.voices ?? []} /><${Recent} activity=${activity} /><${Connect} /></div>
   </main>`;
 }

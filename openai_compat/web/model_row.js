@@ -1,10 +1,12 @@
 // One row of the table of models: state, memory, the last hour, and the buttons.
 // @ts-check
-import { command } from "./api.js";
+import { command, post } from "./api.js";
 import { clock, duration, percent, size, speed } from "./format.js";
+import { DeleteDialog } from "./model_files.js";
 import { taskLabel } from "./tasks.js";
 import { html, useState } from "./vendor/vendor.js";
 
+const KEEP_SECONDS = 3600;
 const IN_MEMORY_STATES = new Set(["starting", "ready", "draining", "stopping"]);
 const STATE_LABELS = {
   absent: "unloaded",
@@ -22,10 +24,13 @@ export const isBroken = (model) => model.state === "absent" && !model.present;
 export function ModelRow({ model, past, color }) {
   const [note, setNote] = useState("");
   const [commandError, setCommandError] = useState("");
+  const [isDeleting, setDeleting] = useState(false);
   const send = (action) => {
     setNote(action === "stop" ? unloadNote(model) : "");
     setCommandError("");
-    return command(`api/models/${model.name}/${action}`).then(() => setNote(""), (error) => { setNote(""); setCommandError(error.message); });
+    const path = `api/models/${model.name}/${action}`;
+    const sent = action === "keep" ? post(path, { seconds: KEEP_SECONDS }) : command(path);
+    sent.catch((error) => setCommandError(error.message)).then(() => setNote(""));
   };
   const error = commandError || model.error;
   return html`<tr data-model=${model.name}>
@@ -40,7 +45,8 @@ export function ModelRow({ model, past, color }) {
     <td data-label="State"><${State} model=${model} /></td>
     <td data-label="Memory">${isInMemory(model) ? size(model.footprint_bytes || model.charged_bytes) : html`<span class="muted">–</span>`}</td>
     <td data-label="Last hour"><${Past} past=${past} /></td>
-    <td class="actions"><${Actions} model=${model} send=${send} /></td>
+    <td class="actions"><${Actions} model=${model} send=${send} onDelete=${() => setDeleting(true)} />
+      ${isDeleting && html`<${DeleteDialog} name=${model.name} onClose=${() => setDeleting(false)} />`}</td>
   </tr>`;
 }
 
@@ -54,13 +60,15 @@ function unloadNote({ name, active, queued }) {
 
 const plural = (count, one, many) => (count === 1 ? one : many);
 
-function Actions({ model, send }) {
+function Actions({ model, send, onDelete }) {
   const button = (action, label, disabled = false) => html`<button type="button" disabled=${disabled}
     aria-label="${label} ${model.name}" title=${action === "stop" ? unloadNote(model) : undefined} onClick=${() => send(action)}>${label}</button>`;
+  const remove = model.origin === "hub" && html`<button type="button" aria-label="Delete ${model.name}" onClick=${onDelete}>Delete</button>`;
   if (isBroken(model)) return null;
-  if (!isInMemory(model)) return button("start", model.state === "backoff" ? "Retry" : "Load");
+  if (!isInMemory(model)) return html`${button("start", model.state === "backoff" ? "Retry" : "Load")}${remove}`;
   return html`${button("stop", "Unload", model.state !== "ready" && model.state !== "starting")}
-    ${button(model.pinned ? "unpin" : "pin", model.pinned ? "Unpin" : "Pin")}`;
+    ${button(model.pinned ? "unpin" : "pin", model.pinned ? "Unpin" : "Pin")}
+    ${!model.pinned && button("keep", "Keep 1 h", model.state !== "ready")}`;
 }
 
 function State({ model }) {

@@ -1,6 +1,6 @@
 // The card of models: loaded and failed ones first, a filter, a search, and what can be downloaded.
 // @ts-check
-import { size } from "./format.js";
+import { Downloads } from "./downloads.js";
 import { ModelRow, isBroken, isInMemory } from "./model_row.js";
 import { taskLabel } from "./tasks.js";
 import { html, useRef, useState } from "./vendor/vendor.js";
@@ -10,9 +10,9 @@ const FILTERS = {
   loaded: { label: "Loaded", holds: isInMemory },
   failed: { label: "Failed", holds: (model) => Boolean(model.error) },
 };
-const FEW = 6;
+const FEW = 4;
 
-export function Models({ models, past, colors }) {
+export function Models({ models, past, downloads, colors }) {
   const [filter, setFilter] = useState("all");
   const [search, setSearch] = useState("");
   const [body, order] = useSteadyOrder(models);
@@ -26,13 +26,12 @@ export function Models({ models, past, colors }) {
     <div class="filters"><fieldset><legend class="hidden">Show</legend>${Object.entries(FILTERS).map(([name, { label, holds }]) => html`<label key=${name}>
         <input type="radio" name="models" checked=${filter === name} onChange=${() => setFilter(name)} />${label} <small>${listed.filter(holds).length}</small></label>`)}</fieldset>
       <input type="search" aria-label="Search models" placeholder="Search" value=${search} onInput=${(event) => setSearch(event.target.value)} /></div>
-    <div class="scroll models-box" data-many=${listed.length > FEW} tabindex="0" role="group" aria-label="List of models"><table class="models" ref=${body}>
+    <div class="scroll models-box" data-many=${models.length > FEW} tabindex="0" role="group" aria-label="List of models"><table class="models" ref=${body}>
       <thead><tr><th scope="col">Model</th><th scope="col">State</th><th scope="col">Memory</th>
         <th scope="col">Last hour</th><th scope="col"><span class="hidden">Actions</span></th></tr></thead>
       <tbody>${shown.map((model) => html`<${ModelRow} key=${model.name} model=${model} past=${past[model.name]} color=${colors[model.name]} />`)}</tbody>
     </table>${!shown.length && html`<p class="muted">No model is both ${FILTERS[filter].label.toLowerCase()} and named so.</p>`}
-    ${absent.length > 0 && html`<details><summary>${absent.length} available to download</summary>
-      <ul class="downloads">${absent.map((model) => html`<${Download} key=${model.name} model=${model} />`)}</ul></details>`}</div>
+    <${Downloads} models=${absent} downloads=${downloads} /></div>
   </section>`;
 }
 
@@ -55,9 +54,4 @@ function useSteadyOrder(models) {
   const isUsed = table.current?.matches(":hover, :focus-within") && next.length === names.current.length;
   if (!isUsed) names.current = next;
   return [table, names.current];
-}
-
-function Download({ model }) {
-  return html`<li><span><span class="name">${model.name}</span> <small><b>${taskLabel(model.task)}</b> · ${model.description}</small></span>
-    <code>senses pull ${model.name}</code><span class="muted">${size(model.weights_bytes)}</span></li>`;
 }

@@ -51,7 +51,7 @@ async def test_the_page_shows_health_memory_and_models(page: Page, service: Fake
     await expect(row(page, "tts-starter")).to_contain_text("Voices: alma, otto")
     await expect(page.get_by_role("img", name="Requests per minute: 0")).to_be_visible()
     await page.get_by_text("1 available to download").click()
-    await expect(page.get_by_text("senses pull vlm-best")).to_be_visible()
+    await expect(page.get_by_role("button", name="Download vlm-best")).to_be_visible()
 
 
 @pytest.mark.browser
@@ -84,7 +84,7 @@ async def test_a_local_model_that_is_broken_is_shown_with_its_reason_and_no_comm
     await expect(row(page, "mine")).to_contain_text("broken")
     await expect(row(page, "mine").get_by_role("alert")).to_have_text(reason)
     await expect(row(page, "mine")).not_to_contain_text("on disk")
-    await expect(page.get_by_text("senses pull mine")).to_have_count(0)
+    await expect(page.get_by_role("button", name="Download mine")).to_have_count(0)
 
 
 @pytest.mark.browser
@@ -368,7 +368,9 @@ async def test_a_person_allows_a_folder_and_revokes_another_one(
 
     await page.goto("/")
     folders = page.get_by_role("region", name="Folders")
-    await expect(folders).to_contain_text("Let claude-code read and save files in /home/ann/Desktop?")
+    await expect(page.get_by_role("region", name="Questions")).to_contain_text(
+        "Let claude-code read and save files in /home/ann/Desktop?"
+    )
     await page.get_by_role("button", name="Allow /home/ann/Desktop").click()
     await wait_until(lambda: consents.answers == [("asked", True)])
     await page.get_by_role("button", name="Revoke /home/ann/Site").click()
