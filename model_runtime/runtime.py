@@ -219,6 +219,14 @@ class Runtime:
         known = self._model_named(model)
         self._supervisor.pin(known, self._model_info.of(known).needed_bytes, pinned=pinned)
 
+    def keep(self, model: str, seconds: float) -> bool:
+        """Keep a loaded model at least so long, however idle it is; return False if it is not loaded.
+
+        Raises:
+            UnknownModel: no model has this canonical name.
+        """
+        return self._supervisor.keep(self._model_named(model), seconds)
+
     def cancel(self, request_id: int) -> bool:
         """Cancel a queued or running request; return False if no such request is open."""
         error = Cancelled(f"Request {request_id} was cancelled by an operator.")

@@ -102,6 +102,16 @@ class Service(Protocol):
         """
         ...
 
+    def keep(self, model: str, seconds: float) -> bool:
+        """Keep a loaded model at least `seconds` from now, however idle it is; it may still make room for another one.
+
+        Return False if it is not loaded.
+
+        Raises:
+            UnknownModel: the model does not exist.
+        """
+        ...
+
     def cancel(self, request_id: int) -> bool:
         """Cancel a queued or running request, whose `run` raises `Cancelled`. Return False if it has ended."""
         ...

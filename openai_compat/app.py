@@ -34,11 +34,16 @@ from openai_compat.api.speech import SpeechEndpoint
 from openai_compat.api.stored_responses import StoredResponsesEndpoint
 from openai_compat.api.transcriptions import TranscriptionEndpoint
 from openai_compat.api.voice_memo import VoiceMemoEndpoint
+from openai_compat.dashboard.activity import ActivityFollower
 from openai_compat.dashboard.api_docs import ApiDocsEndpoint
-from openai_compat.dashboard.endpoints import ClientSnippets, RecentArtifacts, StatusEndpoint
+from openai_compat.dashboard.connections import ConnectedClients, ConnectionsEndpoint, NoClients
+from openai_compat.dashboard.endpoints import ClientSnippets, StatusEndpoint
+from openai_compat.dashboard.events import EventsEndpoint, Follower, ListFollower
 from openai_compat.dashboard.folders import FolderConsents, FoldersEndpoint
 from openai_compat.dashboard.history import HistoryEndpoint
 from openai_compat.dashboard.metrics import MetricsEndpoint
+from openai_compat.dashboard.model_actions import ModelActionsEndpoint, ModelFiles
+from openai_compat.dashboard.results import ResultsEndpoint, StoredArtifacts
 from openai_compat.dashboard.static import page_routes
 from openai_compat.http.errors import (
     answer_disconnect,
@@ -53,6 +58,7 @@ from openai_compat.http.security import LOCAL_ORIGIN, ApiKeyMiddleware, HostOrig
 from openai_compat.http.uploads import UploadMiddleware
 from openai_compat.http.web_sockets import WebSocketLimitMiddleware
 
+NO_CLIENTS = NoClients()
 LifespanContext = Callable[[], AbstractAsyncContextManager[Any]]
 EXPOSED_HEADERS = ("x-request-id", "request-id", "openai-processing-ms", "retry-after", "x-sample-rate", *MODEL_HEADERS)
 
@@ -61,9 +67,11 @@ def create_app(
     service: Service,
     settings: Settings,
     *,
-    artifacts: RecentArtifacts | None = None,
+    artifacts: StoredArtifacts | None = None,
     client_snippets: ClientSnippets = list,
     folders: FolderConsents | None = None,
+    clients: ConnectedClients = NO_CLIENTS,
+    model_files: ModelFiles | None = None,
     extra_routes: Sequence[BaseRoute] = (),
     contexts: Sequence[LifespanContext] = (),
 ) -> Starlette:
@@ -72,6 +80,12 @@ def create_app(
     The page lists the newest of `artifacts`, shows `client_snippets` and lets a person answer for `folders`. `extra_routes` are served behind the same
     middleware, and `contexts` are open while the application runs: MCP over HTTP uses both.
     """
+    followers: dict[str, Callable[[], Follower]] = {
+        "activity": lambda: ActivityFollower(lambda: service.history.history),
+        "clients": lambda: ListFollower("clients", clients.listed),
+    }
+    if model_files is not None:
+        followers["downloads"] = lambda: ListFollower("downloads", model_files.listed)
     image_inputs, image_store = ImageInputs(service.media, settings.allow_urls), TemporaryImageStore()
     history = ResponseHistory(ResponseStore())
     endpoints = (
@@ -88,7 +102,11 @@ def create_app(
         SpeechEndpoint(service),
         VoiceMemoEndpoint(service),
         RealtimeEndpoint(service),
-        StatusEndpoint(service, artifacts, client_snippets),
+        StatusEndpoint(service, client_snippets),
+        ResultsEndpoint(artifacts),
+        ModelActionsEndpoint(service, model_files),
+        EventsEndpoint(service, followers),
+        ConnectionsEndpoint(clients),
         FoldersEndpoint(folders),
         HistoryEndpoint(service),
         MetricsEndpoint(service),

@@ -110,6 +110,7 @@ class FakeService:
         self.unloaded_models: list[str] = []
         self.loaded_models: list[str] = []
         self.pinned: dict[str, bool] = {}
+        self.kept: dict[str, float] = {}
         self.cancelled_jobs: list[int] = []
         self.answer_parts: tuple[str, ...] = ("A red ", "circle on a ", "white background.")
         self.chat_events: tuple[Event, ...] = ()
@@ -204,6 +205,11 @@ class FakeService:
         """Remember it."""
         self.pinned[model] = pinned
 
+    def keep(self, model: str, seconds: float) -> bool:
+        """Remember it, for models that are ready."""
+        self.kept[model] = seconds
+        return any(one.name == model and one.state is ModelState.READY for one in self.models)
+
     def cancel(self, job: int) -> bool:
         """Know job 1 only."""
         self.cancelled_jobs.append(job)
@@ -231,11 +237,12 @@ class FakeService:
         )
 
     async def changes(self) -> AsyncGenerator[Status]:
-        """Yield the status now and after each `update_models`."""
+        """Yield the status now, after each `update_models` and at least once a second."""
         while True:
             changed = self.models_changed
             yield self.status()
-            await changed.wait()
+            with anyio.move_on_after(1):
+                await changed.wait()
 
     async def close(self, grace_seconds: float) -> None:
         """Do nothing."""

@@ -89,14 +89,16 @@ def rm(
 ) -> None:
     """Delete the files of a downloaded model."""
     from mcp_server.cli.outputs import print_result
-    from mcp_server.cli.removal import removable, remove
+    from mcp_server.cli.removal import removable
+    from model_runtime.hub.downloaded import remove
     from model_runtime.sizes import format_bytes
 
-    model, folders, others = removable(read_settings(), name)
+    downloaded = removable(read_settings(), name)
+    model, others = downloaded.model, downloaded.shared_with
     shared = f" {', '.join(others)} will need another download, too." if others else ""
-    _confirm(f"Delete {model.name} in {', '.join(map(str, folders))}?{shared}", yes=yes)
+    _confirm(f"Delete {model.name} in {', '.join(map(str, downloaded.folders))}?{shared}", yes=yes)
     _unload_if_running(model.name)
-    freed_bytes = remove(folders)
+    freed_bytes = remove(downloaded)
     sentence = f"{model.name} is deleted: {format_bytes(freed_bytes)} are free again."
     print_result([{"model": model.name, "freed_bytes": freed_bytes}], sentence, as_json=as_json)
 

@@ -14,6 +14,7 @@ from dataclasses import KW_ONLY, dataclass, field
 from functools import partial
 
 import anyio
+from anyio.abc import TaskGroup
 from starlette.types import ASGIApp
 
 from mcp_server.client_setup.snippets import client_snippets, installed_commands
@@ -22,10 +23,12 @@ from mcp_server.daemon.descriptors import DescriptorReserve, raise_descriptor_li
 from mcp_server.daemon.http_server import HttpServer, artifact_routes, base_url, bind_sockets, is_loopback, mcp_routes
 from mcp_server.daemon.lifetime import IDLE_EXIT_SECONDS, Lifetime, is_working
 from mcp_server.daemon.lock import AlreadyRunning, DaemonInfo, InstanceUnusable, lock_if_possible, write_daemon_info
+from mcp_server.daemon.model_files import ModelFiles
 from mcp_server.daemon.service_manager import notify
 from mcp_server.daemon.socket_server import SocketServer
 from mcp_server.files.artifacts import ArtifactStore
 from mcp_server.files.client import ClientConnection
+from mcp_server.files.connected_clients import ClientList
 from mcp_server.files.folder_requests import FolderControl
 from mcp_server.files.grants import FolderGrantStore
 from mcp_server.files.storage import check_storage, make_inbox
@@ -141,7 +144,7 @@ class Daemon:
             server = create_server(
                 service, self.settings, artifacts, task_group, http_origin=http_origin, client=over_http
             )
-            app, problems = _create_http_app(service, self.settings, artifacts, server), service.problems
+            app, problems = _create_http_app(service, self.settings, artifacts, server, task_group), service.problems
             await anyio.to_thread.run_sync(server.open_records)
             http_server = HttpServer(app, sockets, reserve, problems)
             socket_server = SocketServer(
@@ -150,6 +153,7 @@ class Daemon:
                 reserve,
                 problems,
                 lambda version: self._lifetime.yield_to(version, server),
+                server.app_context.clients.connected,
             )
             task_group.start_soon(http_server.run_until_stopped)
             await http_server.ready.wait()
@@ -264,7 +268,9 @@ async def _open_runtime(settings: Settings) -> AsyncGenerator[Service]:
         yield runtime
 
 
-def _create_http_app(service: Service, settings: Settings, artifacts: ArtifactStore, server: SensesServer) -> ASGIApp:
+def _create_http_app(
+    service: Service, settings: Settings, artifacts: ArtifactStore, server: SensesServer, task_group: TaskGroup
+) -> ASGIApp:
     from openai_compat.app import create_app
 
     routes = [*mcp_routes(server), *artifact_routes(artifacts)]
@@ -275,6 +281,8 @@ def _create_http_app(service: Service, settings: Settings, artifacts: ArtifactSt
         artifacts=artifacts,
         client_snippets=lambda: client_snippets(installed_commands(settings)),
         folders=FolderControl(FolderGrantStore(settings.folders), server.app_context.folder_requests),
+        clients=ClientList(server.app_context.clients, settings),
+        model_files=ModelFiles(service, settings, server.app_context.download, task_group),
         extra_routes=routes,
         contexts=contexts,
     )

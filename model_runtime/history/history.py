@@ -24,6 +24,8 @@ class History:
         self.tiers = {name: Tier(*size) for name, size in TIER_SIZES.items()}
         self.requests: deque[RequestEnded] = deque(maxlen=MAX_REQUESTS)
         self.changes: deque[LifecycleEvent] = deque(maxlen=MAX_CHANGES)
+        self.request_count = self.change_count = 0
+        """How many were ever remembered: who follows the history knows by them how many are new."""
 
     def add(self, event: HistoryEvent) -> None:
         """Count an event, and remember it unless it is a sample."""
@@ -35,8 +37,10 @@ class History:
         """Keep an event among the last ones, without counting it."""
         if isinstance(event, RequestEnded):
             self.requests.append(event)
+            self.request_count += 1
         elif not isinstance(event, Sampled):
             self.changes.append(event)
+            self.change_count += 1
 
     def view(self, name: Range, now: float) -> "HistoryView":
         """Return a copy of what happened in a range that ends at `now`."""

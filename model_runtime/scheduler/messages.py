@@ -122,6 +122,14 @@ class PinChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class Kept:
+    """An operator keeps a loaded model for so many seconds, however idle it is; it may still be evicted."""
+
+    model: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class BudgetChanged:
     """The memory budget changed; idle models are unloaded until it holds."""
 
@@ -160,6 +168,7 @@ SchedulerEvent = (
     | UnloadRequested
     | RetryRequested
     | PinChanged
+    | Kept
     | BudgetChanged
     | MemoryPressure
     | TimeSkipped

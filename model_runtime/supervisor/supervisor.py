@@ -22,6 +22,7 @@ from model_runtime.process.process import StopTimeouts
 from model_runtime.requests import Task
 from model_runtime.scheduler.lanes import Lane
 from model_runtime.scheduler.messages import (
+    Kept,
     PinChanged,
     ProgressMeasured,
     RequestArrived,
@@ -179,6 +180,13 @@ class Supervisor:
         """Exempt a model from the idle timer and from eviction, or end the exemption."""
         self._register(model, needed_bytes)
         self.dispatch(PinChanged(model.name, pinned))
+
+    def keep(self, model: Model, seconds: float) -> bool:
+        """Keep a loaded model at least so long; return False if it has no worker."""
+        if not self.has_worker(model.name):
+            return False
+        self.dispatch(Kept(model.name, seconds))
+        return True
 
     def cancel(self, request_id: int, error: SensesError) -> bool:
         """Answer an open request with this error and end its work; return False if no such request is open."""

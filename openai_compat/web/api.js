@@ -64,30 +64,3 @@ export async function* events(response) {
   }
 }
 
-/**
- * Follow the status, and reconnect a second after the stream ends.
- * @param {(status: object) => void} onStatus
- * @param {(connection: "live" | "disconnected" | "unauthorized") => void} onConnection
- * @returns {() => void} stops following
- */
-export function follow(onStatus, onConnection) {
-  const stop = new AbortController();
-  (async () => {
-    while (!stop.signal.aborted) {
-      try {
-        for await (const status of events(await request("api/events", { signal: stop.signal }))) {
-          onConnection("live");
-          onStatus(status);
-        }
-        throw new Error("the stream ended");
-      } catch (error) {
-        if (stop.signal.aborted) return;
-        const unauthorized = error instanceof ApiError && error.status === 401;
-        onConnection(unauthorized ? "unauthorized" : "disconnected");
-        if (unauthorized) return;
-      }
-      await new Promise((resolve) => setTimeout(resolve, 1000));
-    }
-  })();
-  return () => stop.abort();
-}

@@ -22,7 +22,7 @@ export function Folders() {
     ${error && html`<p class="error" role="alert">${error}</p>`}
     <ul>${requested.map((use) => html`<li key=${use.id}><p>Let <b>${client(use)}</b> ${purpose(use)} <code>${use.folder}</code>?</p>
       <button type="button" class="main" aria-label="Allow ${use.folder}" onClick=${() => send(`api/folders/${use.id}/grant`)}>Allow</button>
-      <button type="button" aria-label="Refuse ${use.folder}" onClick=${() => send(`api/folders/${use.id}/refuse`)}>No</button></li>`)}
+      <button type="button" aria-label="Refuse ${use.folder}" onClick=${() => send(`api/folders/${use.id}/refuse`)}>Refuse</button></li>`)}
     ${granted.map((use) => html`<li key=${use.id}><p><b>${client(use)}</b> may ${purpose(use)} <code>${use.folder}</code>
       <small class="muted"> since ${span(Date.now() / 1000 - use.granted_at)}</small></p>
       <button type="button" aria-label="Revoke ${use.folder}" onClick=${() => send(`api/folders/${use.id}/revoke`)}>Revoke</button></li>`)}</ul>

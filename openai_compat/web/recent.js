@@ -4,8 +4,8 @@ import { request } from "./api.js";
 import { span } from "./format.js";
 import { html, useEffect, useState } from "./vendor/vendor.js";
 
-/** @param {{endedRequests: number}} props a new number reloads the list */
-export function Recent({ endedRequests }) {
+/** @param {{activity: any[]}} props a new list loads the results again */
+export function Recent({ activity }) {
   const [artifacts, setArtifacts] = useState([]);
   useEffect(() => {
     let stale = false;
@@ -14,7 +14,7 @@ export function Recent({ endedRequests }) {
       () => {},
     );
     return () => { stale = true; };
-  }, [endedRequests]);
+  }, [activity]);
   if (!artifacts.length) return null;
   const ofType = (prefix) => artifacts.filter(({ type }) => type.startsWith(prefix));
   const list = (kind, results) => results.length > 0 && html`<ul class=${kind}>
