@@ -36,14 +36,14 @@ from openai_compat.api.transcriptions import TranscriptionEndpoint
 from openai_compat.api.voice_memo import VoiceMemoEndpoint
 from openai_compat.dashboard.activity import ActivityFollower
 from openai_compat.dashboard.api_docs import ApiDocsEndpoint
-from openai_compat.dashboard.connections import ConnectedClients, ConnectionsEndpoint, NoClients
+from openai_compat.dashboard.connections import ConnectedClientsProtocol, ConnectionsEndpoint, NoClients
 from openai_compat.dashboard.endpoints import ClientSnippets, StatusEndpoint
 from openai_compat.dashboard.events import EventsEndpoint, Follower, ListFollower, nothing_listed
 from openai_compat.dashboard.folders import FolderConsents, FoldersEndpoint
 from openai_compat.dashboard.history import HistoryEndpoint
 from openai_compat.dashboard.log_tail import LOG_NAME, LogFollower
 from openai_compat.dashboard.metrics import MetricsEndpoint
-from openai_compat.dashboard.model_actions import ModelActionsEndpoint, ModelFiles
+from openai_compat.dashboard.model_actions import ModelActionsEndpoint, ModelFilesProtocol
 from openai_compat.dashboard.results import ResultsEndpoint, StoredArtifacts
 from openai_compat.dashboard.static import page_routes
 from openai_compat.http.errors import (
@@ -71,8 +71,8 @@ def create_app(
     artifacts: StoredArtifacts | None = None,
     client_snippets: ClientSnippets = list,
     folders: FolderConsents | None = None,
-    clients: ConnectedClients = NO_CLIENTS,
-    model_files: ModelFiles | None = None,
+    clients: ConnectedClientsProtocol = NO_CLIENTS,
+    model_files: ModelFilesProtocol | None = None,
     extra_routes: Sequence[BaseRoute] = (),
     contexts: Sequence[LifespanContext] = (),
 ) -> Starlette:

@@ -25,7 +25,7 @@ from mcp_server.daemon.http_server import HttpServer, artifact_routes, base_url,
 from mcp_server.daemon.lifetime import IDLE_EXIT_SECONDS, Lifetime, is_working
 from mcp_server.daemon.lock import AlreadyRunning, DaemonInfo, InstanceUnusable, lock_if_possible, write_daemon_info
 from mcp_server.daemon.log_file import logging_to_file
-from mcp_server.daemon.model_files import ModelFiles
+from mcp_server.daemon.model_storage import ModelStorage
 from mcp_server.daemon.service_manager import notify
 from mcp_server.daemon.socket_server import SocketServer
 from mcp_server.files.artifacts import ArtifactStore
@@ -287,7 +287,7 @@ def _create_http_app(
         client_snippets=lambda: client_snippets(installed_commands(settings)),
         folders=FolderControl(FolderGrantStore(settings.folders), server.app_context.folder_requests),
         clients=ClientList(server.app_context.clients, settings),
-        model_files=ModelFiles(service, settings, server.app_context.download, task_group),
+        model_files=ModelStorage(service, settings, server.app_context.download, task_group),
         extra_routes=routes,
         contexts=contexts,
     )
