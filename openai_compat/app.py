@@ -36,14 +36,14 @@ from openai_compat.api.transcriptions import TranscriptionEndpoint
 from openai_compat.api.voice_memo import VoiceMemoEndpoint
 from openai_compat.dashboard.activity import ActivityFollower
 from openai_compat.dashboard.api_docs import ApiDocsEndpoint
-from openai_compat.dashboard.connections import ClientListing, ConnectionsEndpoint, NoClients
+from openai_compat.dashboard.connections import ConnectedClientsProtocol, ConnectionsEndpoint, NoClients
 from openai_compat.dashboard.endpoints import ClientSnippets, StatusEndpoint
-from openai_compat.dashboard.events import EventsEndpoint, Follower, ListFollower
+from openai_compat.dashboard.events import EventsEndpoint, Follower, ListFollower, nothing_listed
 from openai_compat.dashboard.folders import FolderConsents, FoldersEndpoint
 from openai_compat.dashboard.history import HistoryEndpoint
 from openai_compat.dashboard.log_tail import LOG_NAME, LogFollower
 from openai_compat.dashboard.metrics import MetricsEndpoint
-from openai_compat.dashboard.model_actions import ModelActionsEndpoint, ModelStorage
+from openai_compat.dashboard.model_actions import ModelActionsEndpoint, ModelFilesProtocol
 from openai_compat.dashboard.results import ResultsEndpoint, StoredArtifacts
 from openai_compat.dashboard.settings import SettingsControl, SettingsEndpoint
 from openai_compat.dashboard.static import page_routes
@@ -82,8 +82,8 @@ def create_app(
     artifacts: StoredArtifacts | None = None,
     client_snippets: ClientSnippets = list,
     folders: FolderConsents | None = None,
-    clients: ClientListing = NO_CLIENTS,
-    model_files: ModelStorage | None = None,
+    clients: ConnectedClientsProtocol = NO_CLIENTS,
+    model_files: ModelFilesProtocol | None = None,
     live_settings: SettingsControl | None = None,
     extra_routes: Sequence[BaseRoute] = (),
     contexts: Sequence[LifespanContext] = (),
@@ -97,9 +97,9 @@ def create_app(
         "activity": lambda: ActivityFollower(lambda: service.history.history),
         "clients": lambda: ListFollower("clients", clients.listed),
         "log": lambda: LogFollower(settings.folders.logs / LOG_NAME, (settings.api_key,)),
+        "downloads": lambda: ListFollower("downloads", model_files.listed if model_files else nothing_listed),
+        "settings": lambda: ListFollower("settings", live_settings.listed if live_settings else nothing_listed),
     }
-    if model_files is not None:
-        followers["downloads"] = lambda: ListFollower("downloads", model_files.listed)
     image_inputs, image_store = ImageInputs(service.media, settings.allow_urls), TemporaryImageStore()
     history = ResponseHistory(ResponseStore())
     endpoints: list[Endpoint] = [
@@ -128,7 +128,6 @@ def create_app(
     ]
     if live_settings is not None:
         endpoints.append(SettingsEndpoint(live_settings))
-        followers["settings"] = lambda: ListFollower("settings", live_settings.listed)
     routes = [route for endpoint in endpoints for route in endpoint.routes()]
     return Starlette(
         routes=[*routes, *extra_routes, *page_routes(), WebSocketRoute("/{path:path}", reject_websocket)],

@@ -239,11 +239,12 @@ class FakeService:
         )
 
     async def changes(self) -> AsyncGenerator[Status]:
-        """Yield the status now and after each `update_models`."""
+        """Yield the status now, after each `update_models` and at least once a second."""
         while True:
             changed = self.models_changed
             yield self.status()
-            await changed.wait()
+            with anyio.move_on_after(1):
+                await changed.wait()
 
     def apply(self, settings: Settings) -> None:
         """Remember them."""

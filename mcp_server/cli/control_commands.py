@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from mcp_server.cli.endings import handle_errors
-from mcp_server.cli.options import AsJson, ModelName, read_settings
+from mcp_server.cli.options import AsJson, ModelOption, read_settings
 from mcp_server.launcher.paths import InstancePaths
 
 LoadableModel = Annotated[str, typer.Argument(help="A name from `senses models`.", metavar="MODEL")]
@@ -57,7 +57,7 @@ def _change(name: str, action: str, sentence: str, *, as_json: bool) -> None:
     print_result([answer], sentence.format(name=name), as_json=as_json)
 
 
-def voices(model: ModelName = "", as_json: AsJson = False) -> None:
+def voices(model: ModelOption = "", as_json: AsJson = False) -> None:
     """List the voices of a speech model."""
     from mcp_server.cli import control
     from mcp_server.cli.api import open_api

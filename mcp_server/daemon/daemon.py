@@ -26,7 +26,7 @@ from mcp_server.daemon.lifetime import IDLE_EXIT_SECONDS, Lifetime, is_working
 from mcp_server.daemon.live_settings import LiveSettings
 from mcp_server.daemon.lock import AlreadyRunning, DaemonInfo, InstanceUnusable, lock_if_possible, write_daemon_info
 from mcp_server.daemon.log_file import logging_to_file
-from mcp_server.daemon.model_files import ModelFileControl
+from mcp_server.daemon.model_storage import ModelStorage
 from mcp_server.daemon.service_manager import notify
 from mcp_server.daemon.socket_server import SocketServer
 from mcp_server.files.artifacts import ArtifactStore
@@ -292,7 +292,7 @@ def _create_http_app(
         folders=FolderControl(FolderGrantStore(settings.folders), server.app_context.folder_requests),
         clients=ClientList(server.app_context.clients, settings),
         live_settings=live_settings,
-        model_files=ModelFileControl(service, settings, server.app_context.download, task_group),
+        model_files=ModelStorage(service, settings, server.app_context.download, task_group),
         extra_routes=routes,
         contexts=contexts,
     )

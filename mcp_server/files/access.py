@@ -21,7 +21,7 @@ from mcp_server.files.addresses import decode_data_uri, is_data_uri, parse_path
 from mcp_server.files.allowed_paths import AllowedPaths
 from mcp_server.files.artifacts import URI_SCHEME, ArtifactKind, ArtifactStore, StoredArtifact
 from mcp_server.files.client import ClientConnection
-from mcp_server.files.clipboard import CLIPBOARD, SCREENSHOT, Run, read_clipboard, run_command, screenshot_folder
+from mcp_server.files.clipboard import CLIPBOARD, SCREENSHOT, RunProgram, read_clipboard, run_command, screenshot_folder
 from mcp_server.files.denials import OWN_PROGRAM, explain
 from mcp_server.files.folder_access import FolderAccess
 from mcp_server.files.folders import AllowedPath, FolderWish, GrantedFolder
@@ -49,7 +49,7 @@ class ClientFiles:
     artifacts: ArtifactStore
     fetcher: Fetcher = DEFAULT_FETCHER
     client_name: str = ""
-    run: Run = run_command
+    run: RunProgram = run_command
     """Runs the programs that tell what is on the clipboard and where screenshots are."""
     on_use: Callable[[Access, Path], None] = lambda access, path: None
     """Called with each file that was opened or written."""

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from typing import Any
 
-from model_runtime.history.events import UNITS, Change, DaemonStarted, LoadEnded, ModelUnloaded, RequestEnded
+from model_runtime.history.events import UNITS, DaemonStarted, LifecycleEvent, LoadEnded, ModelUnloaded, RequestEnded
 from model_runtime.history.history import History
 from model_runtime.history.summary import speed_of
 from model_runtime.requests import Task
@@ -31,7 +31,7 @@ UNLOAD_CAUSES = {
 """Reason of an unload → what it means, as a clause; an eviction has its own words."""
 
 
-def activity_json(requests: Iterable[RequestEnded], changes: Iterable[Change]) -> list[dict[str, Any]]:
+def activity_json(requests: Iterable[RequestEnded], changes: Iterable[LifecycleEvent]) -> list[dict[str, Any]]:
     """Return the last finished requests and the last changes, the newest first."""
     events = [*map(request_json, requests), *map(change_json, changes)]
     return sorted(events, key=lambda event: float(event["at"]), reverse=True)[:MAX_ACTIVITY]
@@ -57,13 +57,13 @@ def request_json(ended: RequestEnded) -> dict[str, Any]:
     }
 
 
-def change_json(change: Change) -> dict[str, Any]:
+def change_json(change: LifecycleEvent) -> dict[str, Any]:
     """Return a load, an unload or a start of the daemon; `text` tells it in words."""
     kind = {DaemonStarted: "start", LoadEnded: "load", ModelUnloaded: "unload"}[type(change)]
     return {"kind": kind, **asdict(change), "text": change_text(change)}
 
 
-def change_text(change: Change) -> str:
+def change_text(change: LifecycleEvent) -> str:
     """Return a change in words, such as "image-gen unloaded vlm-best: needed 6.1 GB, 2.3 GB free"."""
     match change:
         case DaemonStarted():

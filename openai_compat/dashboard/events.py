@@ -52,6 +52,11 @@ class ListFollower:
         return {"reset": True, self._name: current}
 
 
+async def nothing_listed() -> Sequence[Mapping[str, Any]]:
+    """List nothing: a kind without a source can be followed as well."""
+    return []
+
+
 @dataclass(frozen=True, slots=True)
 class Envelope:
     """JSON text with its kind, and the same as a server-sent event."""

@@ -3,12 +3,13 @@
 
 const KEY_ENTRY = "senses-key";
 
-/** An error envelope of the server. `status` is the HTTP status. */
+/** An error envelope of the server. `status` is the HTTP status, `code` the word for programs. */
 export class ApiError extends Error {
-  /** @param {number} status @param {string} message */
-  constructor(status, message) {
+  /** @param {number} status @param {string} message @param {string} code */
+  constructor(status, message, code = "") {
     super(message);
     this.status = status;
+    this.code = code;
   }
 }
 
@@ -25,7 +26,7 @@ export async function request(path, init = {}) {
   const response = await fetch(path, { ...init, headers });
   if (response.ok) return response;
   const body = await response.json().catch(() => null);
-  throw new ApiError(response.status, body?.error?.message ?? `The server answered ${response.status}.`);
+  throw new ApiError(response.status, body?.error?.message ?? `The server answered ${response.status}.`, body?.error?.code);
 }
 
 /** Send a POST request without a body. @param {string} path */
@@ -64,30 +65,3 @@ export async function* events(response) {
   }
 }
 
-/**
- * Follow the status, and reconnect a second after the stream ends.
- * @param {(status: object) => void} onStatus
- * @param {(connection: "live" | "disconnected" | "unauthorized") => void} onConnection
- * @returns {() => void} stops following
- */
-export function follow(onStatus, onConnection) {
-  const stop = new AbortController();
-  (async () => {
-    while (!stop.signal.aborted) {
-      try {
-        for await (const status of events(await request("api/events", { signal: stop.signal }))) {
-          onConnection("live");
-          onStatus(status);
-        }
-        throw new Error("the stream ended");
-      } catch (error) {
-        if (stop.signal.aborted) return;
-        const unauthorized = error instanceof ApiError && error.status === 401;
-        onConnection(unauthorized ? "unauthorized" : "disconnected");
-        if (unauthorized) return;
-      }
-      await new Promise((resolve) => setTimeout(resolve, 1000));
-    }
-  })();
-  return () => stop.abort();
-}
