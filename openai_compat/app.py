@@ -42,6 +42,7 @@ from openai_compat.dashboard.events import EventsEndpoint, Follower, ListFollowe
 from openai_compat.dashboard.folders import FolderConsents, FoldersEndpoint
 from openai_compat.dashboard.history import HistoryEndpoint
 from openai_compat.dashboard.log_tail import LOG_NAME, LogFollower
+from openai_compat.dashboard.login import LoginEndpoint
 from openai_compat.dashboard.metrics import MetricsEndpoint
 from openai_compat.dashboard.model_actions import ModelActionsEndpoint, ModelFilesProtocol
 from openai_compat.dashboard.results import ResultsEndpoint, StoredArtifacts
@@ -123,6 +124,7 @@ def create_app(
         ConnectionsEndpoint(clients),
         FoldersEndpoint(folders),
         HistoryEndpoint(service),
+        LoginEndpoint(settings.api_key),
         MetricsEndpoint(service),
         ApiDocsEndpoint(service, openapi_document),
     ]

@@ -29,6 +29,7 @@ from mcp_server.daemon.log_file import logging_to_file
 from mcp_server.daemon.model_storage import ModelStorage
 from mcp_server.daemon.service_manager import notify
 from mcp_server.daemon.socket_server import SocketServer
+from mcp_server.daemon.tls import server_context
 from mcp_server.files.artifacts import ArtifactStore
 from mcp_server.files.client import ClientConnection
 from mcp_server.files.connected_clients import ClientList
@@ -137,8 +138,9 @@ class Daemon:
             SettingsError: the HTTP port cannot be opened, or a setting cannot be used.
         """
         reserve = DescriptorReserve(raise_descriptor_limit())
+        tls = server_context(self.settings)
         sockets = self.bind_http()
-        http_origin = base_url(self.settings.host, sockets[0].getsockname()[1])
+        http_origin = base_url(self.settings.host, sockets[0].getsockname()[1], "https" if tls else "http")
         async with (
             AsyncExitStack() as stack,
             open_service(self.settings) as service,
@@ -154,7 +156,7 @@ class Daemon:
             live_settings = LiveSettings(self.settings, os.environ, service.apply, problems)
             app = _create_http_app(service, live_settings, artifacts, server, task_group)
             await anyio.to_thread.run_sync(server.open_records)
-            http_server = HttpServer(app, sockets, reserve, problems)
+            http_server = HttpServer(app, sockets, reserve, problems, tls)
             socket_server = SocketServer(
                 server,
                 self.paths.socket_path,
