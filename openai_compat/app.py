@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
-from typing import Any
+from typing import Any, Protocol
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -42,9 +42,11 @@ from openai_compat.dashboard.events import EventsEndpoint, Follower, ListFollowe
 from openai_compat.dashboard.folders import FolderConsents, FoldersEndpoint
 from openai_compat.dashboard.history import HistoryEndpoint
 from openai_compat.dashboard.log_tail import LOG_NAME, LogFollower
+from openai_compat.dashboard.login import LoginEndpoint
 from openai_compat.dashboard.metrics import MetricsEndpoint
 from openai_compat.dashboard.model_actions import ModelActionsEndpoint, ModelFilesProtocol
 from openai_compat.dashboard.results import ResultsEndpoint, StoredArtifacts
+from openai_compat.dashboard.settings import SettingsControl, SettingsEndpoint
 from openai_compat.dashboard.static import page_routes
 from openai_compat.http.errors import (
     answer_disconnect,
@@ -60,6 +62,16 @@ from openai_compat.http.uploads import UploadMiddleware
 from openai_compat.http.web_sockets import WebSocketLimitMiddleware
 
 NO_CLIENTS = NoClients()
+
+
+class Endpoint(Protocol):
+    """A family of routes."""
+
+    def routes(self) -> Sequence[BaseRoute]:
+        """Return the routes."""
+        ...
+
+
 LifespanContext = Callable[[], AbstractAsyncContextManager[Any]]
 EXPOSED_HEADERS = ("x-request-id", "request-id", "openai-processing-ms", "retry-after", "x-sample-rate", *MODEL_HEADERS)
 
@@ -73,6 +85,7 @@ def create_app(
     folders: FolderConsents | None = None,
     clients: ConnectedClientsProtocol = NO_CLIENTS,
     model_files: ModelFilesProtocol | None = None,
+    live_settings: SettingsControl | None = None,
     extra_routes: Sequence[BaseRoute] = (),
     contexts: Sequence[LifespanContext] = (),
 ) -> Starlette:
@@ -86,10 +99,11 @@ def create_app(
         "clients": lambda: ListFollower("clients", clients.listed),
         "log": lambda: LogFollower(settings.folders.logs / LOG_NAME, (settings.api_key,)),
         "downloads": lambda: ListFollower("downloads", model_files.listed if model_files else nothing_listed),
+        "settings": lambda: ListFollower("settings", live_settings.listed if live_settings else nothing_listed),
     }
     image_inputs, image_store = ImageInputs(service.media, settings.allow_urls), TemporaryImageStore()
     history = ResponseHistory(ResponseStore())
-    endpoints = (
+    endpoints: list[Endpoint] = [
         ModelsEndpoint(service),
         ChatEndpoint(service, image_inputs),
         ResponsesEndpoint(service, image_inputs, history),
@@ -110,9 +124,12 @@ def create_app(
         ConnectionsEndpoint(clients),
         FoldersEndpoint(folders),
         HistoryEndpoint(service),
+        LoginEndpoint(settings.api_key),
         MetricsEndpoint(service),
         ApiDocsEndpoint(service, openapi_document),
-    )
+    ]
+    if live_settings is not None:
+        endpoints.append(SettingsEndpoint(live_settings))
     routes = [route for endpoint in endpoints for route in endpoint.routes()]
     return Starlette(
         routes=[*routes, *extra_routes, *page_routes(), WebSocketRoute("/{path:path}", reject_websocket)],
