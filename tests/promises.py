@@ -460,6 +460,7 @@ MCP = {
     "cli:rm": "`senses rm` unloads and deletes a downloaded model, and nothing that is not one.",
     "cli:logs": "`senses logs` shows the last lines, and with -f what follows, over a new log.",
     "cli:config": "`senses config` tells each value and its source; `set` keeps every comment or refuses.",
+    "docs:endpoints": "docs/endpoints.md has every endpoint of the HTTP server and no other.",
     "docs:messages": "Every message that docs/troubleshooting.md quotes is one that the product writes.",
     "cli:commands": "docs/commands.md has every command of the program and no other.",
     "cli:starts": "A command that needs the daemon starts it.",
