@@ -18,10 +18,13 @@ export function storeApiKey(key) {
   localStorage.setItem(KEY_ENTRY, key);
 }
 
+/** Return the API key that is stored in this browser; null without one. */
+export const storedApiKey = () => localStorage.getItem(KEY_ENTRY);
+
 /** Fetch with the API key. Throws ApiError if the status is not 2xx. @param {string} path @param {RequestInit} init */
 export async function request(path, init = {}) {
   const headers = new Headers(init.headers);
-  const key = localStorage.getItem(KEY_ENTRY);
+  const key = storedApiKey();
   if (key) headers.set("authorization", `Bearer ${key}`);
   const response = await fetch(path, { ...init, headers });
   if (response.ok) return response;
