@@ -35,6 +35,7 @@ from model_runtime.supervisor import gpu_probe, memory
 from model_runtime.supervisor.energy import EnergySaving
 from model_runtime.supervisor.model_info import ModelInfoCache
 from model_runtime.supervisor.pressure import LastingPressure, Pressure
+from model_runtime.supervisor.scheduler_factory import budget_bytes
 from model_runtime.supervisor.status_feed import StatusFeed
 from model_runtime.supervisor.status_snapshot import render_status
 from model_runtime.supervisor.supervisor import Supervisor
@@ -97,6 +98,8 @@ class Runtime:
         self._lasting_pressure = LastingPressure()
         self._energy = energy or EnergySaving()
         self._working_set_bytes = working_set_bytes
+        self._working_set = 0
+        """What the system recommends for its GPU; 0 until it has told."""
         self._release_memory = release_memory
         self._request_ids = count(first_request_id)
         self._preparer = RequestPreparer(
@@ -252,6 +255,13 @@ class Runtime:
         """Yield a snapshot now, after every change and at least once a second, until the runtime is closed."""
         return self._feed.watch()
 
+    def apply(self, settings: Settings) -> None:
+        """Use what of these settings can change without a restart."""
+        self._settings = settings
+        self._preparer.max_answer_tokens = settings.max_answer_tokens
+        self._supervisor.apply(settings)
+        self._update_budget()
+
     async def close(self, grace_seconds: float) -> None:
         """Reject new requests, give running ones `grace_seconds`, cancel the rest, stop and reap every process."""
         await self._supervisor.close(grace_seconds)
@@ -284,15 +294,15 @@ class Runtime:
 
     async def _probe_gpu(self) -> None:
         """Set the budget to a share of what the system recommends for its GPU, once that has answered."""
-        working_set_bytes = await self._working_set_bytes()
-        if not working_set_bytes:
-            return
-        total_bytes = memory.total_bytes()
-        gpu_limit_bytes = memory.gpu_limit_bytes(total_bytes, working_set_bytes)
-        budget_bytes = memory.budget_bytes(self._settings.memory_budget_bytes, total_bytes, gpu_limit_bytes)
-        if budget_bytes != self._supervisor.view().budget_bytes:
-            log.info("Memory budget: %s, from the GPU's recommended working set", format_bytes(budget_bytes))
-            self._supervisor.dispatch(BudgetChanged(budget_bytes))
+        self._working_set = await self._working_set_bytes()
+        if self._working_set:
+            self._update_budget()
+
+    def _update_budget(self) -> None:
+        budget = budget_bytes(self._settings, self._working_set)
+        if budget != self._supervisor.budget_bytes:
+            log.info("Memory budget: %s", format_bytes(budget))
+            self._supervisor.dispatch(BudgetChanged(budget))
 
     async def _repeat(self, task: Callable[[], Awaitable[None]]) -> None:
         while True:

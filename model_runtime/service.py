@@ -10,6 +10,7 @@ from model_runtime.events import Event
 from model_runtime.history.store import HistoryStore
 from model_runtime.problems import Problems
 from model_runtime.requests import Request, Task
+from model_runtime.settings import Settings
 from model_runtime.status import Status
 
 
@@ -126,6 +127,10 @@ class Service(Protocol):
 
     def changes(self) -> AsyncGenerator[Status]:
         """Yield a snapshot now, after each change (at most four per second) and at least once per second."""
+        ...
+
+    def apply(self, settings: Settings) -> None:
+        """Use what of these settings can change without a restart: those whose row of the table is live."""
         ...
 
     async def close(self, grace_seconds: float) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
-from typing import Any
+from typing import Any, Protocol
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -36,15 +36,16 @@ from openai_compat.api.transcriptions import TranscriptionEndpoint
 from openai_compat.api.voice_memo import VoiceMemoEndpoint
 from openai_compat.dashboard.activity import ActivityFollower
 from openai_compat.dashboard.api_docs import ApiDocsEndpoint
-from openai_compat.dashboard.connections import ConnectedClients, ConnectionsEndpoint, NoClients
+from openai_compat.dashboard.connections import ClientListing, ConnectionsEndpoint, NoClients
 from openai_compat.dashboard.endpoints import ClientSnippets, StatusEndpoint
 from openai_compat.dashboard.events import EventsEndpoint, Follower, ListFollower, nothing_listed
 from openai_compat.dashboard.folders import FolderConsents, FoldersEndpoint
 from openai_compat.dashboard.history import HistoryEndpoint
 from openai_compat.dashboard.log_tail import LOG_NAME, LogFollower
 from openai_compat.dashboard.metrics import MetricsEndpoint
-from openai_compat.dashboard.model_actions import ModelActionsEndpoint, ModelFiles
+from openai_compat.dashboard.model_actions import ModelActionsEndpoint, ModelStorage
 from openai_compat.dashboard.results import ResultsEndpoint, StoredArtifacts
+from openai_compat.dashboard.settings import SettingsControl, SettingsEndpoint
 from openai_compat.dashboard.static import page_routes
 from openai_compat.http.errors import (
     answer_disconnect,
@@ -60,6 +61,16 @@ from openai_compat.http.uploads import UploadMiddleware
 from openai_compat.http.web_sockets import WebSocketLimitMiddleware
 
 NO_CLIENTS = NoClients()
+
+
+class Endpoint(Protocol):
+    """A family of routes."""
+
+    def routes(self) -> Sequence[BaseRoute]:
+        """Return the routes."""
+        ...
+
+
 LifespanContext = Callable[[], AbstractAsyncContextManager[Any]]
 EXPOSED_HEADERS = ("x-request-id", "request-id", "openai-processing-ms", "retry-after", "x-sample-rate", *MODEL_HEADERS)
 
@@ -71,8 +82,9 @@ def create_app(
     artifacts: StoredArtifacts | None = None,
     client_snippets: ClientSnippets = list,
     folders: FolderConsents | None = None,
-    clients: ConnectedClients = NO_CLIENTS,
-    model_files: ModelFiles | None = None,
+    clients: ClientListing = NO_CLIENTS,
+    model_files: ModelStorage | None = None,
+    live_settings: SettingsControl | None = None,
     extra_routes: Sequence[BaseRoute] = (),
     contexts: Sequence[LifespanContext] = (),
 ) -> Starlette:
@@ -89,7 +101,7 @@ def create_app(
     }
     image_inputs, image_store = ImageInputs(service.media, settings.allow_urls), TemporaryImageStore()
     history = ResponseHistory(ResponseStore())
-    endpoints = (
+    endpoints: list[Endpoint] = [
         ModelsEndpoint(service),
         ChatEndpoint(service, image_inputs),
         ResponsesEndpoint(service, image_inputs, history),
@@ -112,7 +124,10 @@ def create_app(
         HistoryEndpoint(service),
         MetricsEndpoint(service),
         ApiDocsEndpoint(service, openapi_document),
-    )
+    ]
+    if live_settings is not None:
+        endpoints.append(SettingsEndpoint(live_settings))
+        followers["settings"] = lambda: ListFollower("settings", live_settings.listed)
     routes = [route for endpoint in endpoints for route in endpoint.routes()]
     return Starlette(
         routes=[*routes, *extra_routes, *page_routes(), WebSocketRoute("/{path:path}", reject_websocket)],

@@ -41,6 +41,7 @@ from model_runtime.history.store import HistoryStore
 from model_runtime.media.types import ImageData
 from model_runtime.problems import Problems
 from model_runtime.requests import Chat, Embed, GenerateImage, Request, Task, Transcribe, task_of
+from model_runtime.settings import Settings
 from model_runtime.status import Counters, MemoryStatus, ModelState, ModelStatus, Status
 
 DEFAULT_MODELS = {
@@ -110,6 +111,7 @@ class FakeService:
         self.unloaded_models: list[str] = []
         self.loaded_models: list[str] = []
         self.pinned: dict[str, bool] = {}
+        self.applied: list[Settings] = []
         self.kept: dict[str, float] = {}
         self.cancelled_jobs: list[int] = []
         self.answer_parts: tuple[str, ...] = ("A red ", "circle on a ", "white background.")
@@ -243,6 +245,10 @@ class FakeService:
             yield self.status()
             with anyio.move_on_after(1):
                 await changed.wait()
+
+    def apply(self, settings: Settings) -> None:
+        """Remember them."""
+        self.applied.append(settings)
 
     async def close(self, grace_seconds: float) -> None:
         """Do nothing."""

@@ -23,9 +23,10 @@ from mcp_server.daemon.background_tasks import background_tasks
 from mcp_server.daemon.descriptors import DescriptorReserve, raise_descriptor_limit
 from mcp_server.daemon.http_server import HttpServer, artifact_routes, base_url, bind_sockets, is_loopback, mcp_routes
 from mcp_server.daemon.lifetime import IDLE_EXIT_SECONDS, Lifetime, is_working
+from mcp_server.daemon.live_settings import LiveSettings
 from mcp_server.daemon.lock import AlreadyRunning, DaemonInfo, InstanceUnusable, lock_if_possible, write_daemon_info
 from mcp_server.daemon.log_file import logging_to_file
-from mcp_server.daemon.model_files import ModelFiles
+from mcp_server.daemon.model_files import ModelFileControl
 from mcp_server.daemon.service_manager import notify
 from mcp_server.daemon.socket_server import SocketServer
 from mcp_server.files.artifacts import ArtifactStore
@@ -149,7 +150,9 @@ class Daemon:
             server = create_server(
                 service, self.settings, artifacts, task_group, http_origin=http_origin, client=over_http
             )
-            app, problems = _create_http_app(service, self.settings, artifacts, server, task_group), service.problems
+            problems = service.problems
+            live_settings = LiveSettings(self.settings, os.environ, service.apply, problems)
+            app = _create_http_app(service, live_settings, artifacts, server, task_group)
             await anyio.to_thread.run_sync(server.open_records)
             http_server = HttpServer(app, sockets, reserve, problems)
             socket_server = SocketServer(
@@ -166,7 +169,7 @@ class Daemon:
             if await self._listen(socket_server, problems):
                 stack.push_async_callback(socket_server.stop_listening)
                 task_group.start_soon(socket_server.serve)
-            tasks = background_tasks(self.settings, problems, partial(is_working, server))
+            tasks = background_tasks(live_settings, problems, partial(is_working, server))
             for name, task in tasks.items():
                 task_group.start_soon(keep_running, name, task, problems)
             await anyio.to_thread.run_sync(make_inbox, self.settings.folders.inbox)
@@ -274,10 +277,11 @@ async def _open_runtime(settings: Settings) -> AsyncGenerator[Service]:
 
 
 def _create_http_app(
-    service: Service, settings: Settings, artifacts: ArtifactStore, server: SensesServer, task_group: TaskGroup
+    service: Service, live_settings: LiveSettings, artifacts: ArtifactStore, server: SensesServer, task_group: TaskGroup
 ) -> ASGIApp:
     from openai_compat.app import create_app
 
+    settings = live_settings.current
     routes = [*mcp_routes(server), *artifact_routes(artifacts)]
     contexts = [server.session_manager.run]
     return create_app(
@@ -287,7 +291,8 @@ def _create_http_app(
         client_snippets=lambda: client_snippets(installed_commands(settings)),
         folders=FolderControl(FolderGrantStore(settings.folders), server.app_context.folder_requests),
         clients=ClientList(server.app_context.clients, settings),
-        model_files=ModelFiles(service, settings, server.app_context.download, task_group),
+        live_settings=live_settings,
+        model_files=ModelFileControl(service, settings, server.app_context.download, task_group),
         extra_routes=routes,
         contexts=contexts,
     )

@@ -12,6 +12,7 @@ Invariants (`tests/model_runtime/scheduler/invariants.py` and `world.py` check t
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from math import inf
 
 from model_runtime.scheduler.backoff import PERMANENT_FAILURE, backoff_after, count_failure
@@ -22,6 +23,7 @@ from model_runtime.scheduler.messages import (
     CancelRequest,
     Grant,
     Kept,
+    LimitsChanged,
     LoadProgressed,
     MemoryMeasured,
     MemoryPressure,
@@ -99,6 +101,9 @@ class Scheduler(SchedulerState):
                 self._on_pin_changed(self.records[model], pinned)
             case Kept(model, seconds):
                 self._on_kept(self.records[model], seconds)
+            case LimitsChanged(limits, keep_alive_seconds):
+                self.limits = limits
+                self._on_keep_alive_changed(keep_alive_seconds)
             case BudgetChanged(budget_bytes):
                 self.budget_bytes = budget_bytes
                 self._reclaim_over_budget()
@@ -309,6 +314,14 @@ class Scheduler(SchedulerState):
         record.pinned = pinned
         if record.is_idle:
             record.idle_since = self.now
+
+    def _on_keep_alive_changed(self, seconds_by_model: Mapping[str, float]) -> None:
+        """Give models another time; one that its last request keeps for a time of its own keeps that."""
+        for model, seconds in seconds_by_model.items():
+            record = self.records[model]
+            if record.keep_alive_seconds == record.spec.keep_alive_seconds:
+                record.keep_alive_seconds = seconds
+            record.spec = replace(record.spec, keep_alive_seconds=seconds)
 
     def _on_kept(self, record: ModelRecord, seconds: float) -> None:
         if record.state in CHARGED_STATES:

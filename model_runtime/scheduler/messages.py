@@ -7,6 +7,8 @@ monotonic clock.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from model_runtime.scheduler.model_record import SchedulerLimits
+
 
 @dataclass(frozen=True, slots=True)
 class RequestArrived:
@@ -130,6 +132,14 @@ class Kept:
 
 
 @dataclass(frozen=True, slots=True)
+class LimitsChanged:
+    """Settings changed: limits, and for some models how long they stay loaded by themselves."""
+
+    limits: SchedulerLimits
+    keep_alive_seconds: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class BudgetChanged:
     """The memory budget changed; idle models are unloaded until it holds."""
 
@@ -169,6 +179,7 @@ SchedulerEvent = (
     | RetryRequested
     | PinChanged
     | Kept
+    | LimitsChanged
     | BudgetChanged
     | MemoryPressure
     | TimeSkipped

@@ -23,6 +23,7 @@ from model_runtime.requests import Task
 from model_runtime.scheduler.lanes import Lane
 from model_runtime.scheduler.messages import (
     Kept,
+    LimitsChanged,
     PinChanged,
     ProgressMeasured,
     RequestArrived,
@@ -44,7 +45,7 @@ from model_runtime.supervisor.model_stats import ModelStatsStore
 from model_runtime.supervisor.output_queue import OutputQueue
 from model_runtime.supervisor.prewarmer import Prewarmer
 from model_runtime.supervisor.request_table import RequestTable
-from model_runtime.supervisor.scheduler_factory import create_scheduler
+from model_runtime.supervisor.scheduler_factory import create_scheduler, limits_of
 from model_runtime.supervisor.status_feed import StatusFeed
 from model_runtime.supervisor.upkeep import Upkeep
 from model_runtime.supervisor.usage_log import UsageLog, recent_models
@@ -122,6 +123,14 @@ class Supervisor:
             self._fail,
             UpkeepView(checked_at=clock(), wall_checked_at=wall_clock(), stats_saved_at=clock()),
         )
+
+    def apply(self, settings: Settings) -> None:
+        """Use what of these settings can change while requests and models are there."""
+        self._settings = settings
+        self._performer.load_timeout_seconds = settings.load_timeout_seconds
+        self._prewarmer.is_enabled = settings.keep_spare_worker
+        idle = {name: settings.idle_seconds for name, model in self._models.items() if model.keep_alive_seconds is None}
+        self.dispatch(LimitsChanged(limits_of(settings), idle))
 
     # -- requests --------------------------------------------------------------------------------------------------
 

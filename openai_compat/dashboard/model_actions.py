@@ -24,7 +24,7 @@ class KeepCommand(Command):
     seconds: float = Field(ge=1, le=MAX_KEPT_SECONDS)
 
 
-class ModelFiles(Protocol):
+class ModelStorage(Protocol):
     """The files of models. Each name is one of the status."""
 
     async def facts(self, name: str) -> Mapping[str, Any]:
@@ -61,7 +61,7 @@ class ModelActionsEndpoint:
     """The commands. With `files=None` nothing is downloaded or deleted."""
 
     service: Service
-    files: ModelFiles | None = None
+    files: ModelStorage | None = None
 
     def routes(self) -> list[Route]:
         """Return the routes."""
@@ -149,7 +149,7 @@ class ModelActionsEndpoint:
             {"model": name, "freed_bytes": await self._files().delete(name, is_shared_agreed=is_agreed)}
         )
 
-    def _files(self) -> ModelFiles:
+    def _files(self) -> ModelStorage:
         if self.files is None:
             raise InvalidInput("This server neither downloads nor deletes models.", code="not_served")
         return self.files

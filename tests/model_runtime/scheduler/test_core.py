@@ -11,6 +11,7 @@ from model_runtime.scheduler.messages import (
     CancelRequest,
     Grant,
     Kept,
+    LimitsChanged,
     LoadProgressed,
     MemoryMeasured,
     MemoryPressure,
@@ -178,6 +179,24 @@ def test_a_model_that_an_operator_keeps_outstays_its_idle_time_and_still_makes_r
     assert (idle, still_kept) == ([StopWorker("ears", 1, "idle")], [])
     assert wanted == [StopWorker("eyes", 1, "evicted for brush")]
     assert core.records["eyes"].kept_until < 0  # its next process starts without that
+
+
+@pytest.mark.promise("settings:changed")
+def test_changed_limits_count_for_the_next_request_and_the_next_idle_check() -> None:
+    core = scheduler()
+    load(core, "eyes", 0, 1)
+    core.handle(0, RequestArrived(2, "ears", keep_alive_seconds=1000))
+    core.handle(0, ModelLoaded("ears", 1, 4 * GB))
+    core.handle(0, RequestFinished(2, "ears", 1))
+
+    core.handle(1, LimitsChanged(SchedulerLimits(queue_per_model=1), {"eyes": 10, "ears": 10}))
+    idle = core.handle(11, Tick())
+    core.handle(12, WorkerExited("eyes", 1))
+    core.handle(13, RequestArrived(3, "brush"))
+    full = core.handle(13, RequestArrived(4, "brush"))
+
+    assert idle == [StopWorker("eyes", 1, "idle")]  # "ears" stays as long as its request said
+    assert [action.code for action in full if isinstance(action, RejectRequest)] == ["queue_full"]
 
 
 def test_a_kept_model_leaves_when_its_time_is_over() -> None:
