@@ -57,34 +57,47 @@ async def test_a_closed_lid_is_noticed_when_it_opens(health: Page) -> None:
     assert len(asked) <= 2, "it connects again once, not for each missed tick"
 
 
-@pytest.mark.parametrize("fault", ["refused", "hanging"])
-async def test_a_page_comes_back_after_its_daemon_or_a_dead_proxy_does(health: Page, fault: str) -> None:
-    """A restarting daemon refuses connections; a dead proxy takes them and never answers."""
+async def test_a_page_comes_back_after_its_daemon_does(health: Page) -> None:
+    """A daemon that restarts refuses connections, or its proxy does."""
 
-    repaired = anyio.Event()
-
-    async def fail_socket(socket: WebSocketRoute) -> None:
-        if fault == "refused":
-            await socket.close()
-
-    async def fail(route: Route) -> None:
-        if fault == "hanging":
-            await repaired.wait()
+    async def refuse(route: Route) -> None:
         await route.fulfill(status=502, body="")
 
-    await health.route("**/api/events*", fail)
-    await health.route_web_socket("**/api/events*", fail_socket)
-    await health.clock.fast_forward(4000)
-    await expect(health.get_by_role("status")).to_have_text(LOST)
-    for _ in range(3):  # still nothing, and still trying
+    async def close(socket: WebSocketRoute) -> None:
+        await socket.close()
+
+    await health.route("**/api/events*", refuse)
+    await health.route_web_socket("**/api/events*", close)
+    for _ in range(4):  # still nothing, and still trying
         await health.clock.fast_forward(4000)
     await expect(health.get_by_role("status")).to_have_text(LOST)
-    repaired.set()
     await health.unroute("**/api/events*")
-    await health.clock.fast_forward(4000)
-    await health.clock.fast_forward(4000)
+    for _ in range(2):
+        await health.clock.fast_forward(4000)
 
     await expect(health.get_by_role("status")).to_have_text("Healthy")
+
+
+async def test_a_page_comes_back_after_a_dead_proxy_does(page: Page, service: FakeService) -> None:
+    """It takes connections of both kinds and never answers."""
+    heard = service.changes
+
+    async def dead() -> AsyncGenerator[Status]:
+        await anyio.sleep_forever()
+        yield service.status()
+
+    service.changes = dead  # type: ignore[method-assign]
+    await page.clock.install()
+    await page.goto("/")
+    await expect(page.get_by_role("status")).to_have_text("Connecting…")
+    for _ in range(3):
+        await page.clock.fast_forward(4000)
+    await expect(page.get_by_role("status")).to_have_text(LOST)
+    service.changes = heard  # type: ignore[method-assign]
+    for _ in range(2):
+        await page.clock.fast_forward(4000)
+
+    await expect(page.get_by_role("status")).to_have_text("Healthy")
 
 
 async def test_behind_a_proxy_that_holds_events_back_the_page_listens_to_a_web_socket(page: Page) -> None:
