@@ -98,6 +98,7 @@ def create_app(
         "clients": lambda: ListFollower("clients", clients.listed),
         "log": lambda: LogFollower(settings.folders.logs / LOG_NAME, (settings.api_key,)),
         "downloads": lambda: ListFollower("downloads", model_files.listed if model_files else nothing_listed),
+        "settings": lambda: ListFollower("settings", live_settings.listed if live_settings else nothing_listed),
     }
     image_inputs, image_store = ImageInputs(service.media, settings.allow_urls), TemporaryImageStore()
     history = ResponseHistory(ResponseStore())
@@ -127,7 +128,6 @@ def create_app(
     ]
     if live_settings is not None:
         endpoints.append(SettingsEndpoint(live_settings))
-        followers["settings"] = lambda: ListFollower("settings", live_settings.listed)
     routes = [route for endpoint in endpoints for route in endpoint.routes()]
     return Starlette(
         routes=[*routes, *extra_routes, *page_routes(), WebSocketRoute("/{path:path}", reject_websocket)],

@@ -312,6 +312,7 @@ OPENAI = {
     "page:clients": "The page lists connected clients, their folders, and which files they read and wrote.",
     "page:results": "Results are deleted on the page, one or all.",
     "page:log": "The page shows the log as it is written.",
+    "page:settings": "Settings that need no restart are changed on the page; the others say why not.",
     "page:commands": "The page's buttons work.",
     "page:try": "Every sense can be tried on the page.",
     "page:read": "The page draws the lines of a picture over it where they stand.",

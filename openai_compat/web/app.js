@@ -16,6 +16,7 @@ import { Log } from "./log.js";
 import { Memory } from "./memory.js";
 import { Models } from "./models.js";
 import { Recent } from "./recent.js";
+import { Settings } from "./settings.js";
 import { modelColors } from "./tasks.js";
 import { Try } from "./try.js";
 import { html, render, useEffect, useState } from "./vendor/vendor.js";
@@ -36,7 +37,7 @@ function App() {
 }
 
 function Dashboard({ feeds, isLive }) {
-  const { status, activity = [], clients = [], downloads = [], log } = feeds;
+  const { status, activity = [], clients = [], downloads = [], log, settings = [] } = feeds;
   const colors = modelColors(status.models);
   const speechModel = status.models.find((model) => model.task === "speech" && model.default);
   const history = useHistory(activity);
@@ -48,7 +49,7 @@ function Dashboard({ feeds, isLive }) {
       <div class="pair"><${Jobs} jobs=${status.jobs} colors=${colors} /><${Activity} events=${activity} /></div></div>
     <div class="past"><${Charts} history=${history} models=${status.models} />
       <${Clients} clients=${clients} /><${Folders} folders=${folders} />
-      ${log && html`<${Log} log=${log} />`}</div>
+      ${settings.length > 0 && html`<${Settings} settings=${settings} />`}${log && html`<${Log} log=${log} />`}</div>
     <div class="side"><${Try} voices=${speechModel?.voices ?? []} /><${Recent} activity=${activity} /><${Connect} /></div>
   </main>`;
 }
