@@ -35,7 +35,7 @@ function Graphs({ history, model }) {
   return html`<div class="charts">
       <${Chart} ...${common} title="Memory" value="${last.memory.toFixed(1)} GB" unit=" GB" series=${[of("memory")]} color="--violet" minimumMax=${1} />
       <${Chart} ...${common} title="Requests per minute" value=${String(Number(perMinute.at(-1).toFixed(1)))} unit="" series=${[perMinute]} color="--teal" minimumMax=${4} />
-      <${Chart} ...${common} title="Time of a request, p50 and p95" value=${timed ? `${duration(timed.p50)}, ${duration(timed.p95)}` : "–"} unit=" s"
+      <${Chart} ...${common} title="Time, p50 and p95" value=${timed ? `${duration(timed.p50)}, ${duration(timed.p95)}` : "–"} unit=" s"
         series=${[of("p95"), of("p50")]} color="--blue" minimumMax=${1} hasGaps=${true} />
       ${!model && html`<${Chart} ...${common} title="Running and queued" value="${last.running} + ${last.queued}" unit=""
         series=${[all.map((point) => point.running + point.queued), of("running")]} color="--amber" minimumMax=${4} />`}

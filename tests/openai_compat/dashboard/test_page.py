@@ -269,7 +269,7 @@ async def test_the_page_shows_how_to_connect_a_client(
 
 
 @pytest.mark.browser
-@pytest.mark.parametrize("width", [360, 800, 1600])
+@pytest.mark.parametrize("width", [360, 800, 1600, 2560])
 async def test_the_page_fits_any_width(page: Page, width: int) -> None:
     await page.set_viewport_size({"width": width, "height": 900})
     await page.goto("/")

@@ -108,3 +108,14 @@ async def test_a_keyboard_alone_loads_a_model(full_page: Page, service: FakeServ
     await full_page.keyboard.press("Enter")
 
     await wait_until(lambda: service.loaded_models == ["vlm-starter"])
+
+
+async def test_without_a_clipboard_the_text_to_copy_is_selected(full_page: Page) -> None:
+    """Browsers offer the clipboard to pages of this machine and of HTTPS only."""
+    await full_page.evaluate("Object.defineProperty(navigator, 'clipboard', { value: undefined })")
+    panel = full_page.get_by_role("tabpanel", name="Claude Code")
+
+    await panel.get_by_role("button", name="Copy").click()
+
+    await expect(panel.get_by_role("button", name="Selected: press")).to_be_visible()
+    assert await full_page.evaluate("getSelection().toString()") == "a"

@@ -47,7 +47,7 @@ POINTS = """Promise.all([import('/web/series.js'), fetch('/api/history').then((a
 async def test_each_model_has_its_own_graphs_of_the_hour_and_the_day(page: Page, service: FakeService) -> None:
     service.history.record(ended(3 * 3600, model="tts-starter", seconds=2.0))
     service.history.record(ended(30))
-    timed = page.get_by_role("img", name=re.compile("^Time of a request"))
+    timed = page.get_by_role("img", name=re.compile("^Time, p50 and p95"))
     await page.goto("/")
     await expect(timed).to_have_attribute("aria-label", re.compile(r": 0\.\d+ s, 0\.\d+ s$"))
 
