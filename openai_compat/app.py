@@ -36,14 +36,15 @@ from openai_compat.api.transcriptions import TranscriptionEndpoint
 from openai_compat.api.voice_memo import VoiceMemoEndpoint
 from openai_compat.dashboard.activity import ActivityFollower
 from openai_compat.dashboard.api_docs import ApiDocsEndpoint
-from openai_compat.dashboard.connections import ClientListing, ConnectionsEndpoint, NoClients
+from openai_compat.dashboard.connections import ConnectedClientsProtocol, ConnectionsEndpoint, NoClients
 from openai_compat.dashboard.endpoints import ClientSnippets, StatusEndpoint
 from openai_compat.dashboard.events import EventsEndpoint, Follower, ListFollower, nothing_listed
 from openai_compat.dashboard.folders import FolderConsents, FoldersEndpoint
 from openai_compat.dashboard.history import HistoryEndpoint
 from openai_compat.dashboard.log_tail import LOG_NAME, LogFollower
+from openai_compat.dashboard.login import LoginEndpoint
 from openai_compat.dashboard.metrics import MetricsEndpoint
-from openai_compat.dashboard.model_actions import ModelActionsEndpoint, ModelStorage
+from openai_compat.dashboard.model_actions import ModelActionsEndpoint, ModelFilesProtocol
 from openai_compat.dashboard.results import ResultsEndpoint, StoredArtifacts
 from openai_compat.dashboard.settings import SettingsControl, SettingsEndpoint
 from openai_compat.dashboard.static import page_routes
@@ -82,8 +83,8 @@ def create_app(
     artifacts: StoredArtifacts | None = None,
     client_snippets: ClientSnippets = list,
     folders: FolderConsents | None = None,
-    clients: ClientListing = NO_CLIENTS,
-    model_files: ModelStorage | None = None,
+    clients: ConnectedClientsProtocol = NO_CLIENTS,
+    model_files: ModelFilesProtocol | None = None,
     live_settings: SettingsControl | None = None,
     extra_routes: Sequence[BaseRoute] = (),
     contexts: Sequence[LifespanContext] = (),
@@ -123,6 +124,7 @@ def create_app(
         ConnectionsEndpoint(clients),
         FoldersEndpoint(folders),
         HistoryEndpoint(service),
+        LoginEndpoint(settings.api_key),
         MetricsEndpoint(service),
         ApiDocsEndpoint(service, openapi_document),
     ]

@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -135,6 +136,39 @@ def test_every_folder_of_the_product_says_what_lives_in_it() -> None:
     ]
 
     assert silent == []
+
+
+def test_a_public_function_names_the_errors_that_it_raises() -> None:
+    """In a section `Raises:`, in its sentence, or as those of what it refers to. Docstrings of commands are their help, for people."""
+    silent = [
+        f"{path.relative_to(ROOT)}: {function.name}"
+        for path in product_files("*.py")
+        if not path.name.endswith(("_commands.py", "main.py"))
+        for function in public_functions(ast.parse(path.read_text(encoding="utf-8")))
+        if raises_anew(function) and not ERRORS_NAMED.search(ast.get_docstring(function) or "")
+    ]
+
+    assert silent == []
+
+
+ERRORS_NAMED = re.compile(r"\bRaises?\b|[Ss]ee `|\bas `")
+Function = ast.FunctionDef | ast.AsyncFunctionDef
+
+
+def public_functions(node: ast.Module | ast.ClassDef) -> Iterator[Function]:
+    """Yield the public functions of a module, and the public methods of its public classes."""
+    for child in node.body:
+        if isinstance(child, Function | ast.ClassDef) and not child.name.startswith("_"):
+            yield from [child] if isinstance(child, Function) else public_functions(child)
+
+
+def raises_anew(node: ast.AST) -> bool:
+    """Return whether a function itself, and no function in it, raises an error that it makes."""
+    return any(
+        (isinstance(child, ast.Raise) and isinstance(child.exc, ast.Call))
+        or (not isinstance(child, Function | ast.ClassDef | ast.Lambda) and raises_anew(child))
+        for child in ast.iter_child_nodes(node)
+    )
 
 
 def product_files(pattern: str) -> list[Path]:

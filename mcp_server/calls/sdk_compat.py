@@ -249,4 +249,4 @@ def is_notification(message: SessionMessage) -> bool:
 
 def write_message(message: JSONRPCMessage) -> bytes:
     """Return a message as one line of JSON-RPC."""
-    return (message.model_dump_json(by_alias=True, exclude_unset=True) + "\n").encode()
+    return (message.model_dump_json(exclude_unset=True) + "\n").encode()

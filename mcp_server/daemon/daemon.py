@@ -26,9 +26,10 @@ from mcp_server.daemon.lifetime import IDLE_EXIT_SECONDS, Lifetime, is_working
 from mcp_server.daemon.live_settings import LiveSettings
 from mcp_server.daemon.lock import AlreadyRunning, DaemonInfo, InstanceUnusable, lock_if_possible, write_daemon_info
 from mcp_server.daemon.log_file import logging_to_file
-from mcp_server.daemon.model_files import ModelFileControl
+from mcp_server.daemon.model_storage import ModelStorage
 from mcp_server.daemon.service_manager import notify
 from mcp_server.daemon.socket_server import SocketServer
+from mcp_server.daemon.tls import server_context
 from mcp_server.files.artifacts import ArtifactStore
 from mcp_server.files.client import ClientConnection
 from mcp_server.files.connected_clients import ClientList
@@ -137,8 +138,9 @@ class Daemon:
             SettingsError: the HTTP port cannot be opened, or a setting cannot be used.
         """
         reserve = DescriptorReserve(raise_descriptor_limit())
+        tls = server_context(self.settings)
         sockets = self.bind_http()
-        http_origin = base_url(self.settings.host, sockets[0].getsockname()[1])
+        http_origin = base_url(self.settings.host, sockets[0].getsockname()[1], "https" if tls else "http")
         async with (
             AsyncExitStack() as stack,
             open_service(self.settings) as service,
@@ -154,7 +156,7 @@ class Daemon:
             live_settings = LiveSettings(self.settings, os.environ, service.apply, problems)
             app = _create_http_app(service, live_settings, artifacts, server, task_group)
             await anyio.to_thread.run_sync(server.open_records)
-            http_server = HttpServer(app, sockets, reserve, problems)
+            http_server = HttpServer(app, sockets, reserve, problems, tls)
             socket_server = SocketServer(
                 server,
                 self.paths.socket_path,
@@ -292,7 +294,7 @@ def _create_http_app(
         folders=FolderControl(FolderGrantStore(settings.folders), server.app_context.folder_requests),
         clients=ClientList(server.app_context.clients, settings),
         live_settings=live_settings,
-        model_files=ModelFileControl(service, settings, server.app_context.download, task_group),
+        model_files=ModelStorage(service, settings, server.app_context.download, task_group),
         extra_routes=routes,
         contexts=contexts,
     )

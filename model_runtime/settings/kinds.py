@@ -97,6 +97,7 @@ def _parse_list(value: Any, separator: str) -> list[str]:
 
 
 TEXT = Kind("a text", _parse_text)
+FILE = Kind("a path of a file", lambda value: str(Path(_parse_text(value)).expanduser().absolute()) if value else "")
 SECRET = Kind("a text", _parse_text, is_secret=True)
 ALIAS = Kind("an alias", _parse_text)
 SWITCH = Kind("true or false", lambda value: _SWITCH_WORDS[str(value).lower()], lambda value: str(value).lower())

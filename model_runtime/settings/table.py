@@ -12,6 +12,7 @@ from model_runtime.requests import Task
 from model_runtime.settings.folders import InstanceFolders
 from model_runtime.settings.kinds import (
     ALIAS,
+    FILE,
     FOLDERS,
     KEEP_ALIVE,
     NAMES,
@@ -67,6 +68,13 @@ class Settings:
     api_key: str = row(
         "", "api_key", SECRET, "Key that clients of the HTTP API send as a bearer token or as `x-api-key`."
     )
+    tls_cert: str = row(
+        "",
+        "tls_cert",
+        FILE,
+        "Certificate of the HTTP server, in PEM format with its chain; with `tls_key` it serves HTTPS.",
+    )
+    tls_key: str = row("", "tls_key", FILE, "Private key of `tls_cert`, in PEM format without a password.")
     allowed_hosts: tuple[str, ...] = row(
         (),
         "allowed_hosts",

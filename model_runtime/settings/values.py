@@ -9,7 +9,7 @@ from model_runtime.settings.table import MODEL_SETTINGS, SETTINGS, Setting, Sett
 
 DEFAULT = "default"
 SECRET = "(set)"  # noqa: S105 - what stands in place of one
-GUARDED = ("host", "api_key", "allowed_hosts", "allowed_origins", "files.")
+GUARDED = ("host", "api_key", "tls_", "allowed_hosts", "allowed_origins", "files.")
 """Keys, and beginnings of keys, that decide who may do what: only a person who writes config.toml changes them."""
 
 

@@ -11,7 +11,7 @@ from starlette.routing import Route
 from openai_compat.dashboard.folders import NO_STORE
 
 
-class ClientListing(Protocol):
+class ConnectedClientsProtocol(Protocol):
     """The clients at present."""
 
     async def listed(self) -> Sequence[Mapping[str, Any]]:
@@ -31,7 +31,7 @@ class NoClients:
 class ConnectionsEndpoint:
     """The endpoint."""
 
-    clients: ClientListing
+    clients: ConnectedClientsProtocol
 
     def routes(self) -> list[Route]:
         """Return the route."""

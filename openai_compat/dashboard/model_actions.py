@@ -13,18 +13,18 @@ from starlette.routing import Route
 from model_runtime.errors import InvalidInput, UnknownModel
 from model_runtime.service import Service
 from openai_compat.dashboard.folders import NO_STORE
-from openai_compat.http.commands import Command, read_command
+from openai_compat.http.commands import CommandBody, read_command
 
 MAX_KEPT_SECONDS = 604_800.0
 
 
-class KeepCommand(Command):
+class KeepCommand(CommandBody):
     """How long a model stays."""
 
     seconds: float = Field(ge=1, le=MAX_KEPT_SECONDS)
 
 
-class ModelStorage(Protocol):
+class ModelFilesProtocol(Protocol):
     """The files of models. Each name is one of the status."""
 
     async def facts(self, name: str) -> Mapping[str, Any]:
@@ -61,7 +61,7 @@ class ModelActionsEndpoint:
     """The commands. With `files=None` nothing is downloaded or deleted."""
 
     service: Service
-    files: ModelStorage | None = None
+    files: ModelFilesProtocol | None = None
 
     def routes(self) -> list[Route]:
         """Return the routes."""
@@ -149,7 +149,7 @@ class ModelActionsEndpoint:
             {"model": name, "freed_bytes": await self._files().delete(name, is_shared_agreed=is_agreed)}
         )
 
-    def _files(self) -> ModelStorage:
+    def _files(self) -> ModelFilesProtocol:
         if self.files is None:
             raise InvalidInput("This server neither downloads nor deletes models.", code="not_served")
         return self.files

@@ -10,10 +10,10 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from openai_compat.dashboard.folders import NO_STORE
-from openai_compat.http.commands import Command, read_command
+from openai_compat.http.commands import CommandBody, read_command
 
 
-class ChangeCommand(Command):
+class ChangeCommand(CommandBody):
     """A new value, as config.toml would hold it."""
 
     value: bool | int | float | str | list[str]

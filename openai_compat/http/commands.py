@@ -9,13 +9,13 @@ from model_runtime.formats.validation_errors import to_invalid_input
 from openai_compat.http.uploads import release_upload
 
 
-class Command(BaseModel):
+class CommandBody(BaseModel):
     """The fields of a command; unknown ones are refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-CommandT = TypeVar("CommandT", bound=Command)
+CommandT = TypeVar("CommandT", bound=CommandBody)
 
 
 async def read_command(request: Request, schema: type[CommandT]) -> CommandT:

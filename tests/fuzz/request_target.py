@@ -14,7 +14,8 @@ from starlette.types import ASGIApp, Message
 
 from mcp_server.daemon.descriptors import DescriptorReserve, raise_descriptor_limit
 from mcp_server.daemon.http_server import artifact_routes, mcp_routes
-from mcp_server.daemon.model_files import ModelFiles
+from mcp_server.daemon.live_settings import LiveSettings
+from mcp_server.daemon.model_storage import ModelStorage
 from mcp_server.daemon.socket_server import SocketServer
 from mcp_server.files.artifacts import ArtifactStore
 from mcp_server.files.connected_clients import ClientList
@@ -182,7 +183,8 @@ async def open_target(folder: Path) -> AsyncGenerator[RequestTarget]:
             artifacts=artifacts,
             folders=FolderControl(FolderGrantStore(settings.folders), server.app_context.folder_requests),
             clients=ClientList(server.app_context.clients, settings),
-            model_files=ModelFiles(service, settings, server.app_context.download, tasks),
+            live_settings=LiveSettings(settings, {}, service.apply, service.problems),
+            model_files=ModelStorage(service, settings, server.app_context.download, tasks),
             extra_routes=routes,
             contexts=[server.session_manager.run],
         )

@@ -12,7 +12,11 @@ from pathlib import Path
 from tests.mutants.mutation import Mutation
 from tests.mutants.warm import run_in_sources, start_warm
 
-NOT_COPIED = (".git", ".venv", ".*_cache", ".hypothesis", ".coverage*", "node_modules", "build", "dist")
+NOT_COPIED = (
+    *(".git", ".venv", ".*_cache", ".hypothesis", ".coverage*", "node_modules", "build", "dist"),
+    *(".models", ".recordings"),
+)
+"""The last two are a gigabyte that no fast test reads."""
 PYTEST = (
     *("--fast", "--hypothesis-profile=mutants", "--ignore=tests/mutants"),
     *("-q", "-p", "no:cacheprovider", "-p", "no:randomly", "-o", "timeout=60"),

@@ -19,7 +19,7 @@ class Clients:
         self.names: list[str] = ["editor"]
 
     async def listed(self) -> list[dict[str, Any]]:
-        """See `ClientListing`."""
+        """See `ConnectedClientsProtocol`."""
         return [{"name": name} for name in self.names]
 
 

@@ -191,6 +191,24 @@ async def test_prometheus_reads_the_metrics(http: httpx2.AsyncClient, service: F
     assert (head.status_code, head.text) == (200, "")
 
 
+METRICS = """
+accepting audio_seconds build_info daemon_memory_bytes first_output_seconds images jobs_running jobs_waiting
+memory_available_bytes memory_budget_bytes memory_charged_bytes memory_footprint_bytes model_active model_charged_bytes
+model_footprint_bytes model_idle_seconds model_load_duration_seconds model_load_seconds model_loads model_pinned
+model_queued model_reload_seconds model_state model_unloads model_unloads_in_seconds queue_duration_seconds
+queue_seconds request_duration_seconds request_seconds requests spare_footprint_bytes tokens uptime_seconds
+"""
+
+
+@pytest.mark.promise("status:metrics")
+async def test_metrics_keep_their_names(http: httpx2.AsyncClient) -> None:
+    """Boards and alert rules of other people name them."""
+    answer = await http.get("/metrics")
+
+    names = [family.name for family in text_string_to_metric_families(answer.text)]
+    assert sorted(names) == [f"senses_{name}" for name in METRICS.split()]
+
+
 @dataclass(frozen=True)
 class FakeArtifact:
     """A stored result."""

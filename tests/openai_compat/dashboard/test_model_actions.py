@@ -23,26 +23,26 @@ class Files:
     calls: list[tuple[str, object]] = field(default_factory=list)
 
     async def facts(self, name: str) -> dict[str, Any]:
-        """See `ModelStorage`."""
+        """See `ModelFilesProtocol`."""
         return {"model": name, "fits_memory": True}
 
     def download(self, name: str) -> None:
-        """See `ModelStorage`."""
+        """See `ModelFilesProtocol`."""
         if ("download", name) in self.calls:
             raise InvalidInput(f"{name} is being downloaded.", code="not_downloadable")
         self.calls.append(("download", name))
 
     def cancel(self, name: str) -> bool:
-        """See `ModelStorage`."""
+        """See `ModelFilesProtocol`."""
         return ("download", name) in self.calls
 
     async def delete(self, name: str, *, is_shared_agreed: bool) -> int:
-        """See `ModelStorage`."""
+        """See `ModelFilesProtocol`."""
         self.calls.append(("delete", is_shared_agreed))
         return 42
 
     async def listed(self) -> list[dict[str, Any]]:
-        """See `ModelStorage`."""
+        """See `ModelFilesProtocol`."""
         return []
 
 

@@ -16,6 +16,7 @@ from model_runtime.settings import Settings
 from openai_compat.app import create_app
 from openai_compat.http.request_log import RequestLogMiddleware
 from openai_compat.http.security import (
+    LOGIN_PATHS,
     ApiKeyMiddleware,
     HostOriginMiddleware,
     host_without_port,
@@ -24,8 +25,6 @@ from openai_compat.http.security import (
 from tests.fakes import FakeService
 from tests.openai_compat.conftest import SwitchableApp
 
-OPEN_WITHOUT_KEY = {"/api/login", "/api/logout", "/api/session"}
-"""Routes of the page that let people in."""
 EVERYWHERE = ["/", "/health", "/v1/models", "/api/status", "/api/events", "/metrics", "/web/app.js"]
 
 
@@ -500,6 +499,6 @@ async def test_every_route_of_the_page_checks_host_origin_and_key(service: FakeS
             keyless = await http.request(method, path, headers={"authorization": "Bearer another"})
 
             assert (rebound.status_code, foreign.status_code) == (403, 403), path
-            assert keyless.status_code == 401 or path in OPEN_WITHOUT_KEY, path
+            assert keyless.status_code == 401 or path in LOGIN_PATHS, path
 
     assert {path for _, path in calls} >= {"/api/status", "/api/events", "/api/connections", "/api/models/1/pin"}

@@ -9,7 +9,7 @@ import pytest
 
 from mcp_server.calls.downloads import PullProgress
 from mcp_server.calls.model_downloads import ModelDownloads
-from mcp_server.daemon.model_files import ModelFileControl
+from mcp_server.daemon.model_storage import ModelStorage
 from model_runtime.catalog.builtin_models import BUILTIN_MODELS
 from model_runtime.errors import InvalidInput
 from model_runtime.requests import Task
@@ -41,7 +41,7 @@ def service(settings: Settings) -> FakeService:
 
 
 @pytest.fixture
-async def files(service: FakeService, settings: Settings, cache: Path) -> AsyncGenerator[ModelFileControl]:
+async def files(service: FakeService, settings: Settings, cache: Path) -> AsyncGenerator[ModelStorage]:
     """Yield the files, whose downloads go on until they are cancelled."""
 
     async def download(model: str, report: Callable[[PullProgress], None]) -> None:
@@ -49,7 +49,7 @@ async def files(service: FakeService, settings: Settings, cache: Path) -> AsyncG
         await anyio.sleep_forever()
 
     async with anyio.create_task_group() as tasks:
-        yield ModelFileControl(service, settings, ModelDownloads(download), tasks)
+        yield ModelStorage(service, settings, ModelDownloads(download), tasks)
         tasks.cancel_scope.cancel()
 
 
@@ -62,7 +62,7 @@ def change(service: FakeService, **changes: object) -> None:
 
 
 @pytest.mark.promise("models:delete")
-async def test_a_downloaded_model_is_deleted_and_nothing_else(files: ModelFileControl, cache: Path) -> None:
+async def test_a_downloaded_model_is_deleted_and_nothing_else(files: ModelStorage, cache: Path) -> None:
     other = cache / "models--lab--other"
     other.mkdir()
 
@@ -77,7 +77,7 @@ async def test_a_downloaded_model_is_deleted_and_nothing_else(files: ModelFileCo
     "used", [{"state": ModelState.READY}, {"state": ModelState.STARTING}, {"queued": 1}, {"state": ModelState.STOPPING}]
 )
 async def test_a_model_in_use_is_never_deleted(
-    files: ModelFileControl, service: FakeService, cache: Path, used: dict[str, object]
+    files: ModelStorage, service: FakeService, cache: Path, used: dict[str, object]
 ) -> None:
     change(service, **used)
 
@@ -90,14 +90,14 @@ async def test_a_model_in_use_is_never_deleted(
 
 @pytest.mark.promise("models:delete")
 @pytest.mark.parametrize(("name", "why"), [("vlm-starter", "is part of Senses"), ("/etc", "There is no model")])
-async def test_nothing_outside_the_cache_is_deleted(files: ModelFileControl, name: str, why: str) -> None:
+async def test_nothing_outside_the_cache_is_deleted(files: ModelStorage, name: str, why: str) -> None:
     with pytest.raises(InvalidInput, match=why):
         await files.delete(name, is_shared_agreed=True)
 
 
 @pytest.mark.promise("models:delete")
 async def test_a_link_in_place_of_a_downloaded_model_is_not_followed(
-    files: ModelFileControl, cache: Path, tmp_path: Path
+    files: ModelStorage, cache: Path, tmp_path: Path
 ) -> None:
     repository = cache / names_in(cache)[0]
     repository.rename(tmp_path / "elsewhere")
@@ -116,7 +116,7 @@ async def test_files_that_other_models_need_are_deleted_only_if_that_is_agreed(
     twin = {"repo": artifact.repo, "task": "vision", "engine": VLM.engine}
     service.models = (*service.models, model_status("twin", Task.VISION))
     async with anyio.create_task_group() as tasks:
-        files = ModelFileControl(service, replace(settings, model_tables={"twin": twin}), ModelDownloads(), tasks)
+        files = ModelStorage(service, replace(settings, model_tables={"twin": twin}), ModelDownloads(), tasks)
         with pytest.raises(InvalidInput, match="twin will need another download, too") as refused:
             await files.delete("vlm-fast", is_shared_agreed=False)
         freed = await files.delete("vlm-fast", is_shared_agreed=True)
@@ -126,7 +126,7 @@ async def test_files_that_other_models_need_are_deleted_only_if_that_is_agreed(
 
 @pytest.mark.promise("models:download")
 async def test_a_missing_model_is_downloaded_and_the_download_cancelled(
-    files: ModelFileControl, service: FakeService
+    files: ModelStorage, service: FakeService
 ) -> None:
     change(service, present=False)
 
@@ -145,13 +145,13 @@ async def test_a_missing_model_is_downloaded_and_the_download_cancelled(
 
 
 @pytest.mark.parametrize(("name", "why"), [("vlm-starter", "does not come from Hugging Face"), ("vlm-fast", "already")])
-async def test_what_is_here_or_nowhere_else_is_not_downloaded(files: ModelFileControl, name: str, why: str) -> None:
+async def test_what_is_here_or_nowhere_else_is_not_downloaded(files: ModelStorage, name: str, why: str) -> None:
     with pytest.raises(InvalidInput, match=why):
         files.download(name)
 
 
 async def test_a_person_is_told_size_licence_and_fit_before_a_download(
-    files: ModelFileControl, service: FakeService, cache: Path
+    files: ModelStorage, service: FakeService, cache: Path
 ) -> None:
     change(service, present=False, needed_bytes=9_000_000_000)
     missing = await files.facts("vlm-fast")

@@ -25,7 +25,7 @@ UNUSED_STATES = (ModelState.ABSENT, ModelState.BACKOFF)
 
 
 @dataclass(frozen=True, slots=True)
-class ModelFileControl:
+class ModelStorage:
     """Downloads go on in `task_group`. Each name is one of the status."""
 
     service: Service
