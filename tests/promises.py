@@ -318,6 +318,7 @@ OPENAI = {
     "page:results": "Results are deleted on the page, one or all.",
     "page:log": "The page shows the log as it is written.",
     "page:settings": "Settings that need no restart are changed on the page; the others say why not.",
+    "page:login": "With a key set the page tells a wrong one, remembers the browser by a cookie, and stores no key.",
     "page:commands": "The page's buttons work.",
     "page:try": "Every sense can be tried on the page.",
     "page:read": "The page draws the lines of a picture over it where they stand.",

@@ -1,7 +1,6 @@
 // The page: follows the daemon and lays out the cards.
 // @ts-check
 import { Activity } from "./activity.js";
-import { storeApiKey } from "./api.js";
 import { Charts } from "./charts.js";
 import { Clients } from "./clients.js";
 import { Connect } from "./connect.js";
@@ -11,7 +10,7 @@ import { FolderQuestions, Folders, useFolders } from "./folders.js";
 import { PageHeader } from "./header.js";
 import { useHistory } from "./history.js";
 import { Jobs } from "./jobs.js";
-import { LogIn } from "./login.js";
+import { LogIn, LogOut } from "./login.js";
 import { Log } from "./log.js";
 import { Memory } from "./memory.js";
 import { Models } from "./models.js";
@@ -30,9 +29,9 @@ function App() {
     setFeeds((before) => withEnvelope(before, envelope));
     setHeardAt(Date.now());
   }, setConnection), [session]);
-  const onKey = (key) => { storeApiKey(key); setSession(session + 1); setConnection("connecting"); };
-  if (connection === "unauthorized") return html`<${LogIn} wasTried=${session > 0} onKey=${onKey} />`;
-  return html`<${PageHeader} status=${feeds.status} connection=${connection} heardAt=${heardAt} />
+  const begin = () => { setFeeds({}); setConnection("connecting"); setSession(session + 1); };
+  if (connection === "unauthorized") return html`<${LogIn} onLogIn=${begin} />`;
+  return html`<${PageHeader} status=${feeds.status} connection=${connection} heardAt=${heardAt}><${LogOut} onLogOut=${begin} /><//>
     ${feeds.status && html`<${Dashboard} feeds=${feeds} isLive=${connection === "live"} />`}`;
 }
 

@@ -1,16 +1,11 @@
 // What comes over a WebSocket, as an asynchronous iteration.
 // @ts-check
-import { storedApiKey } from "./api.js";
-
-/** What stands before the key, as with OpenAI: a page can set no other header. */
-const KEY_SUBPROTOCOL = "openai-insecure-api-key.";
 
 /** Yield the parsed JSON of each message until the socket closes or `signal` is aborted. @param {string} path @param {AbortSignal} signal */
 export async function* messages(path, signal) {
   const url = new URL(path, location.href);
   url.protocol = url.protocol.replace("http", "ws");
-  const key = storedApiKey();
-  const socket = new WebSocket(url, key ? [`${KEY_SUBPROTOCOL}${key}`] : []);
+  const socket = new WebSocket(url);
   const waiting = [];
   let wake = () => {};
   const put = (message) => { waiting.push(message); wake(); };
