@@ -82,6 +82,7 @@ async def test_the_pointer_reads_a_graph(page: Page, service: FakeService) -> No
     box = await plot.bounding_box()
     assert box is not None
 
+    told = ""
     for offset in range(-3, 4):  # the one bucket of half an hour ago is about two pixels wide
         await plot.hover(position={"x": box["width"] / 2 + offset, "y": 20})
         told = await memory.get_by_role("strong").inner_text()
